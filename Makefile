@@ -1,0 +1,44 @@
+# Each target is one line: the work is in scripts/, which can be called on its own.
+.DEFAULT_GOAL := help
+.PHONY: help deps run test gen lint format bench crash clean
+
+# What `make` alone prints: the comments after "##" below.
+help: ## this text
+	@echo 'Yijia: gRPC services for trade unions, in Swift. Read README.md first (README.zh-CN.md in Chinese).'
+	@echo
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
+	@echo
+	@echo 'First time here?   make run     installs what is missing, builds, starts the suite, does the main job'
+	@echo 'Before a commit:   make test    lint, build, generated code, unit and integration tests'
+	@echo
+	@echo 'make run ARGS="--help"                   flags of the suite (ports, folder, roster)'
+	@echo 'make test STAGES="unit" FILTER=HTTP2     one stage (lint build generated unit integration), some tests'
+	@echo 'make crash ROUNDS=100                    more kills'
+	@echo 'make bench PEERS="c go cpp swift" N=20000   more peers, fewer calls a run'
+
+deps: ## install what is missing (apt packages; Python tools in .venv); nothing when all is there
+	@scripts/deps.sh
+
+run: ## build for release, start the suite and enrol the example roster; Ctrl-C stops it
+	@scripts/run.sh $(ARGS)
+
+test: ## every check; ends with "N passed, N failed"
+	@scripts/test.sh $(STAGES)
+
+gen: deps ## write the generated code anew from proto/
+	@YIJIA_STRICT=$${YIJIA_STRICT:-1} scripts/gen.sh
+
+lint: deps ## style of Swift, contracts and scripts; reports only
+	@scripts/lint.sh
+
+format: deps ## format Swift and contracts in place
+	@scripts/lint.sh --fix
+
+bench: ## CPU a call of our server beside the C limit and grpc-go, in one run
+	@bench/run.sh
+
+crash: ## kill the services at random while they work (ROUNDS=25) and count what was acknowledged
+	@scripts/crash.sh $(ROUNDS)
+
+clean: ## remove what was built; .dev (data of make run) and .venv stay
+	rm -rf .build .build-peers

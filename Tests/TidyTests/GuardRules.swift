@@ -1,0 +1,29 @@
+/// What the compiler is told to believe must say who keeps the promise.
+enum GuardRules {
+  private static let promises = ["@unchecked Sendable", "nonisolated(unsafe)"]
+  /// One of these words names a guard.
+  private static let guards = [
+    "actor", "atomic", "confined", "event loop", "executor", "guard", "immutable", "lock", "loop",
+    "mutex", "never", "only", "owner", "owned", "queue", "serial", "thread",
+  ]
+
+  static func violations(_ repository: Repository) -> [Violation] {
+    repository.swift.flatMap { file -> [Violation] in
+      guard let swift = file.swift else { return [] }
+      return promises.flatMap { promise in
+        swift.code.occurrences(of: promise).map { swift.code.line(at: $0) }
+          .filter { number in
+            let comment = Nearby.comment(swift, line: number)
+            return !guards.contains { comment.contains($0) }
+          }
+          .map {
+            Violation(
+              path: file.path, line: $0, finding: "\(promise) without its guard",
+              remedy: "name the guard (lock, loop, queue, thread, …) in a comment on the line or"
+                + " within \(Nearby.linesAbove) lines above, or make the type Sendable by"
+                + " construction")
+          }
+      }
+    }
+  }
+}

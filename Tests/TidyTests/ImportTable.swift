@@ -1,0 +1,90 @@
+/// Who may import what: ARCHITECTURE as data. A folder without a row fails, so a new target is
+/// placed in the stack before it is used.
+struct ImportTable: Sendable {
+  struct Row: Sendable {
+    let folder: String
+    let modules: Set<String>
+  }
+
+  /// Part of the language and its standard distribution: allowed everywhere.
+  static let standard: Set = [
+    "Dispatch", "Foundation", "FoundationEssentials", "Glibc", "Musl", "RegexBuilder", "Swift",
+    "Synchronization",
+  ]
+  /// swift-log and its like: values and protocols only, no I/O of their own.
+  private static let observation: Set = [
+    "Instrumentation", "Logging", "Metrics", "ServiceContextModule", "Tracing",
+  ]
+  private static let collections: Set = ["Collections", "DequeModule", "OrderedCollections"]
+  private static let crypto: Set = ["Crypto", "CryptoExtras", "_CryptoExtras"]
+  private static let nio: Set = [
+    "NIO", "NIOConcurrencyHelpers", "NIOCore", "NIOEmbedded", "NIOPosix", "NIOSSL", "NIOTLS",
+  ]
+
+  let rows: [Row]
+
+  init(_ repository: Repository) {
+    let messages = Set(repository.subfolders(of: "Sources/Messages"))
+    let contract = messages.union(["RPC", "Protobuf"])
+    var rows = [
+      Row(folder: "Sources/HTTP2", modules: Self.collections.union(["CNghttp2"])),
+      Row(folder: "Sources/Protobuf", modules: ["CProtobufC", "RPC"]),
+      Row(folder: "Sources/Messages", modules: contract.union(["CMessages"])),
+      Row(folder: "Sources/protoc-gen-yijia", modules: contract.subtracting(["RPC"])),
+      Row(
+        folder: "Sources/RPC",
+        modules: Self.observation.union(Self.collections).union(["Compression"])),
+      Row(folder: "Sources/RPCInProcess", modules: ["RPC"]),
+      Row(
+        folder: "Sources/RPCTransport",
+        modules: Self.nio.union(Self.observation).union(Self.collections)
+          .union(["RPC", "HTTP2"])),
+      Row(
+        folder: "Sources/Storage",
+        modules: Self.observation.union(Self.crypto).union(Self.collections)),
+      Row(folder: "Sources/StorageSQLite", modules: Self.observation.union(["Storage", "GRDB"])),
+      Row(
+        folder: "Sources/ServiceKit",
+        modules: contract.union(Self.observation).union(Self.crypto).union(["Storage", "Yams"])),
+      Row(
+        folder: "services/yijia/main",
+        modules: contract.union(Self.observation).union(Self.crypto).union([
+          "ArgumentParser", "RPCTransport", "ServiceKit", "Storage", "StorageSQLite", "SwiftASN1",
+          "X509",
+        ])),
+    ]
+    for server in ["rpc-interop-server", "rpc-bench-server"] {
+      rows.append(
+        Row(
+          folder: "Sources/\(server)",
+          modules: contract.union(Self.observation).union(["ArgumentParser", "RPCTransport"])))
+    }
+    for (service, core) in Self.cores(repository) {
+      let library = contract.union(Self.observation).union(Self.crypto)
+        .union(["Storage", "ServiceKit"])
+      rows.append(Row(folder: "services/\(service)/\(core)", modules: library))
+      rows.append(
+        Row(
+          folder: "services/\(service)/main",
+          modules: library.union([core, "ArgumentParser", "RPCTransport", "StorageSQLite"])))
+    }
+    self.rows = rows
+  }
+
+  func row(of path: String) -> Row? { rows.first { path.hasPrefix($0.folder + "/") } }
+
+  /// Each service with the name of its library.
+  static func cores(_ repository: Repository) -> [(service: String, core: String)] {
+    repository.subfolders(of: "services").flatMap { service in
+      repository.subfolders(of: "services/\(service)").filter { $0.hasSuffix("Core") }
+        .map { (service, $0) }
+    }
+  }
+
+  /// Modules that are C libraries: a module map under Sources.
+  static func cLibraries(_ repository: Repository) -> [String] {
+    repository.subfolders(of: "Sources").filter {
+      repository.file("Sources/\($0)/module.modulemap") != nil
+    }
+  }
+}

@@ -1,0 +1,164 @@
+import Testing
+
+/// Detectors that read one file, each against planted violations and their innocent likenesses.
+@Suite("a detector finds what is planted in a source file")
+struct SourceDetectorTests {
+  private let library = "Sources/RPC/Planted.swift"
+  private let domain = "services/members/MembersCore/Planted.swift"
+
+  private func repository(_ path: String, _ contents: String) -> Repository {
+    Repository(files: [SourceFile(path, contents)])
+  }
+
+  private func lines(_ violations: [Violation]) -> [Int] { violations.map(\.line) }
+
+  @Test("strings, comments and regular expressions are not code")
+  func scanner() {
+    let text = SwiftText(
+      Text(
+        #"""
+        let a = "try! \(b as! C) /* \" */" // print("x")
+        let c = #"raw " \(no) } "# + """
+          many " lines {
+          \(d { "inner }" })
+          """
+        /* outer /* inner */ still */ let e = 8 / 2 / f
+        let g = x.matches(/[{"]\/+/)
+        """#))
+    #expect(text.code.line(1).contains("b as! C"))
+    #expect(!text.code.line(1).contains("try!"))
+    #expect(text.comments.line(1).contains("print"))
+    #expect(!text.code.line(2).contains("no"))
+    #expect(!text.code.line(3).contains("{"))
+    #expect(text.code.line(4).contains("d {"))
+    #expect(!text.code.line(4).contains("inner"))
+    #expect(text.code.line(6).contains("let e = 8 / 2 / f"))
+    #expect(!text.code.line(6).contains("still"))
+    #expect(text.code.line(7).contains("let g = x.matches("))
+    #expect(!text.code.line(7).contains("{"))
+    #expect(text.code.lineCount == 7)
+  }
+
+  @Test("a long function is measured, whatever its strings hold")
+  func functionLength() {
+    let body = Array(repeating: "    call(\"}\") // }", count: 69).joined(separator: "\n")
+    let long = "struct S {\n  func long(\n    a: Int\n  ) {\n\(body)\n  }\n  init() {}\n}\n"
+    let found = SizeRules.functions(repository(library, long))
+    #expect(lines(found) == [2])
+    #expect(found.first?.finding.contains("long has 73 lines") == true)
+  }
+
+  @Test("a short function beside requirements and calls of init is not taken for a long one")
+  func functionLikenesses() throws {
+    let filler = Array(repeating: "  // line", count: 80).joined(separator: "\n")
+    let source = """
+      protocol P {
+        func requirement() -> Int
+      \(filler)
+        var property: Int { get }
+      }
+      struct S {
+        let x = T.init(1)
+      \(filler)
+        func short<A>(_ body: () -> A = { 1 }) -> A where A: P { body() }
+      }
+      """
+    #expect(SizeRules.functions(repository(library, source)).isEmpty)
+    let swift = try #require(SourceFile(library, source).swift)
+    #expect(FunctionSizes(swift).all().contains { $0.name == "short" && $0.lineCount == 1 })
+  }
+
+  @Test("a file of 501 lines and a line of 101 columns are too long, one less is not")
+  func limits() {
+    let file = String(repeating: "let a = 1\n", count: 500)
+    #expect(SizeRules.files(repository(library, file)).isEmpty)
+    #expect(SizeRules.files(repository(library, file + "\n")).count == 1)
+    let line = String(repeating: "字", count: 100)
+    #expect(SizeRules.lines(repository(library, "//\n" + line)).isEmpty)
+    #expect(lines(SizeRules.lines(repository(library, "//\n" + line + "x"))) == [2])
+  }
+
+  @Test(
+    "a banned call is found",
+    arguments: [
+      "try! f()", "x as! Int", "Task.detached {}", "print(1)", "debugPrint(x)", "Date()",
+      "Foundation.Date()", "Date.now", "Thread.sleep(forTimeInterval: 1)", "usleep(5)", "sleep(1)",
+      "try await Task.sleep(for: .seconds(1))", "try await clock.sleep(until: x)",
+      "fatalError(\"Unimplemented\")", "fatalError(\"not yet\")",
+    ])
+  func banned(call: String) {
+    #expect(lines(BannedCalls.violations(repository(domain, "let a = 1\n\(call)"))) == [2])
+  }
+
+  @Test(
+    "what only looks like a banned call is left alone",
+    arguments: [
+      "retry! ", "// try! print(1)", "\"sleep(1)\"", "printer.print(1)", "blueprint(1)",
+      "CivilDate()", "func sleep(until: Int) {}", "asleep(1)", "fatalError(\"broken invariant\")",
+      "// until the lease ends: time itself is meant\ntry await Task.sleep(for: .seconds(1))",
+    ])
+  func notBanned(call: String) {
+    #expect(BannedCalls.violations(repository(domain, call)).isEmpty)
+  }
+
+  @Test("a main may print, and time may be read outside of the domain")
+  func scopes() {
+    for path in ["services/yijia/main/Show.swift", "Sources/protoc-gen-yijia/main.swift"] {
+      #expect(BannedCalls.violations(repository(path, "print(Date())")).isEmpty)
+    }
+    #expect(BannedCalls.violations(repository(library, "Date()")).isEmpty)
+  }
+
+  @Test("an unchecked promise needs its guard within three lines")
+  func guards() {
+    let bare = "final class A: @unchecked Sendable {}"
+    #expect(lines(GuardRules.violations(repository(library, bare))) == [1])
+    #expect(GuardRules.violations(repository(library, "// Guarded by `lock`.\n" + bare)).isEmpty)
+    let far = "// Guarded by `lock`.\n\n\n\n" + bare
+    #expect(lines(GuardRules.violations(repository(library, far))) == [5])
+    let vague = "// It is fine.\nnonisolated(unsafe) var a = 1"
+    #expect(lines(GuardRules.violations(repository(library, vague))) == [2])
+    #expect(GuardRules.violations(repository(library, "// about @unchecked Sendable")).isEmpty)
+  }
+
+  @Test("a leftover marker is found in any kind of file", arguments: LeftoverRules.markers)
+  func markers(marker: String) {
+    for path in [library, "README.md", "scripts/a.sh", "proto/yijia/a/v1/a.proto"] {
+      #expect(lines(LeftoverRules.markers(repository(path, "\n# \(marker): later"))) == [2])
+    }
+    let innocent = "mktemp " + "XX" + "XX" + "XX" + " shacks"
+    #expect(LeftoverRules.markers(repository("scripts/a.sh", innocent)).isEmpty)
+  }
+
+  @Test("a path of one machine is found", arguments: LeftoverRules.machineFolders)
+  func machinePaths(folder: String) {
+    for before in ["", "cd ", "path=\"", "-I "] {
+      let found = LeftoverRules.machinePaths(repository("scripts/a.sh", "\(before)\(folder)x"))
+      #expect(lines(found) == [1])
+    }
+    for before in ["$ROOT", "example.com", "..", "${here}"] {
+      let found = LeftoverRules.machinePaths(repository("scripts/a.sh", "\(before)\(folder)x"))
+      #expect(found.isEmpty)
+    }
+  }
+
+  @Test("a public type of a library needs a doc comment")
+  func documentation() {
+    let bare = "public final class A {}\npublic struct B<C> {}"
+    #expect(lines(DocumentationRules.publicTypes(repository(library, bare))) == [1, 2])
+    let told = "/// What A is.\n@frozen\npublic enum A {}\npublic func f() {}\nstruct B {}"
+    #expect(DocumentationRules.publicTypes(repository(library, told)).isEmpty)
+  }
+
+  @Test("generated code and copies are not held to the rules of handwriting")
+  func exemptions() {
+    let long = String(repeating: "let a = try! b\n", count: 600)
+    let exempt = Repository(files: [
+      SourceFile("Sources/Messages/MembersV1/a.swift", long),
+      SourceFile("services/members/MembersCore/Table.swift", "// Generated by x\n" + long),
+      SourceFile("bench/peers/rpc/swift/a.swift", long),
+    ])
+    #expect(SizeRules.files(exempt).isEmpty)
+    #expect(BannedCalls.violations(exempt).isEmpty)
+  }
+}

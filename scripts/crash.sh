@@ -1,0 +1,19 @@
+#!/usr/bin/env bash
+# The crash test: a client enrols and a kiosk reports while the services are killed at random
+# moments. Nothing acknowledged is lost, nothing counts twice, the audit chain verifies.
+#
+#   scripts/crash.sh [ROUNDS]    25 when not given; `make test` runs a few
+set -euo pipefail
+. "$(dirname "$0")/lib.sh"
+
+export YIJIA_CRASH_ROUNDS=${1:-25}
+export YIJIA_STRICT=${YIJIA_STRICT:-1}  # as make test has it: other flags would build all anew
+case $YIJIA_CRASH_ROUNDS in '' | *[!0-9]*) die "ROUNDS is a number, not $YIJIA_CRASH_ROUNDS" ;; esac
+
+"$ROOT/scripts/deps.sh"
+cd "$ROOT"
+polite swift build
+# A round kills, restarts and counts: a minute each is far more than one takes.
+YIJIA_BIN=$ROOT/.build/debug SWIFT_BACKTRACE=enable=no PYTHONDONTWRITEBYTECODE=1 \
+  polite "$VENV/bin/python" -m pytest Tests/Integration/test_crash.py \
+  -q -s -p no:cacheprovider --timeout $((YIJIA_CRASH_ROUNDS * 60 + 300))

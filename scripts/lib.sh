@@ -1,0 +1,26 @@
+# Sourced by the scripts beside it: where things are, how they speak, who is missing.
+# shellcheck shell=bash disable=SC2034  # used by those that source this
+ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+VENV=${YIJIA_VENV:-$ROOT/.venv}
+
+say() { printf '%s\n' "$*"; }
+warn() { printf '%s\n' "$*" >&2; }
+die() { warn "error: $*"; exit 1; }
+
+# Runs its arguments politely: builds and tests should not starve the desk they run at.
+polite() { nice -n "${YIJIA_NICE:-5}" "$@"; }
+
+# Every hand-written Swift file, NUL-terminated. Generated code has its own folders, or says so in
+# its first line ("// Generated …"); bench/peers is a copy of others' servers.
+swift_sources() {
+  local file
+  find "$ROOT/Package.swift" "$ROOT/Sources" "$ROOT/services" "$ROOT/Tests" \
+    -path "$ROOT/Sources/Messages" -prune -o -name '*.swift' -type f -print0 |
+    while IFS= read -r -d '' file; do
+      head -n 1 "$file" | grep -qiE '^// (generated|swift-format-ignore-file)' ||
+        printf '%s\0' "$file"
+    done
+}
+
+# Folders that scripts/gen.sh writes.
+GENERATED=(Sources/Messages Sources/CMessages)
