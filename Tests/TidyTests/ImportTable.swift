@@ -50,7 +50,7 @@ struct ImportTable: Sendable {
         folder: "services/yijia/main",
         modules: contract.union(Self.observation).union(Self.crypto).union([
           "ArgumentParser", "RPCTransport", "ServiceKit", "Storage", "StorageSQLite", "SwiftASN1",
-          "X509",
+          "SwiftCSV", "UnixSignals", "X509",
         ])),
     ]
     for server in ["rpc-interop-server", "rpc-bench-server"] {
@@ -66,7 +66,9 @@ struct ImportTable: Sendable {
       rows.append(
         Row(
           folder: "services/\(service)/main",
-          modules: library.union([core, "ArgumentParser", "RPCTransport", "StorageSQLite"])))
+          modules: library.union([
+            core, "ArgumentParser", "RPCTransport", "StorageSQLite", "UnixSignals",
+          ])))
     }
     self.rows = rows
   }

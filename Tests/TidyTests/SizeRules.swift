@@ -34,8 +34,10 @@ enum SizeRules {
     return (code(repository) + contracts).flatMap { file -> [Violation] in
       guard file.text.lineCount > 0 else { return [] }
       return (1...file.text.lineCount).compactMap { number in
-        let columns = file.text.line(number).count
-        return columns <= columnsMax
+        let line = file.text.line(number)
+        let columns = line.count
+        // buf format keeps the head of an RPC on one line, whatever its length.
+        return columns <= columnsMax || file.path.hasSuffix(".proto") && line.hasPrefix("  rpc ")
           ? nil
           : Violation(
             path: file.path, line: number,

@@ -1,0 +1,187 @@
+// swift-tools-version: 6.2
+// The dependency graph below is the architecture: read it bottom to top.
+import Foundation
+import PackageDescription
+
+/// Warnings are errors in CI, not on a newcomer's compiler.
+let strict = ProcessInfo.processInfo.environment["YIJIA_STRICT"] == "1"
+
+let house: [SwiftSetting] =
+  [
+    .swiftLanguageMode(.v6),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+  ] + (strict ? [.treatAllWarnings(as: .error)] : [])
+
+/// For the few targets that touch C memory.
+let guarded = house + [.strictMemorySafety()]
+
+let nioCore: Target.Dependency = .product(name: "NIOCore", package: "swift-nio")
+let nioPosix: Target.Dependency = .product(name: "NIOPosix", package: "swift-nio")
+let nioTLS: Target.Dependency = .product(name: "NIOTLS", package: "swift-nio")
+let nioSSL: Target.Dependency = .product(name: "NIOSSL", package: "swift-nio-ssl")
+let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
+let metrics: Target.Dependency = .product(name: "Metrics", package: "swift-metrics")
+let crypto: Target.Dependency = .product(name: "Crypto", package: "swift-crypto")
+let asn1: Target.Dependency = .product(name: "SwiftASN1", package: "swift-asn1")
+let x509: Target.Dependency = .product(name: "X509", package: "swift-certificates")
+let arguments: Target.Dependency = .product(
+  name: "ArgumentParser", package: "swift-argument-parser")
+let grdb: Target.Dependency = .product(name: "GRDB", package: "GRDB.swift")
+let collections: Target.Dependency = .product(name: "DequeModule", package: "swift-collections")
+let unixSignals: Target.Dependency = .product(
+  name: "UnixSignals", package: "swift-service-lifecycle")
+let csv: Target.Dependency = .product(name: "SwiftCSV", package: "SwiftCSV")
+let yams: Target.Dependency = .product(name: "Yams", package: "Yams")
+
+/// One module a proto package: generated Swift over generated C.
+func messages(_ name: String, _ needs: [Target.Dependency] = []) -> Target {
+  .target(
+    name: name, dependencies: ["CMessages", "Protobuf", "RPC"] + needs,
+    path: "Sources/Messages/\(name)", swiftSettings: house)
+}
+
+/// A service is a library, which a test can hold, and a `main` that wires it.
+func service(_ name: String, core: String, _ needs: [Target.Dependency]) -> [Target] {
+  [
+    .target(
+      name: core,
+      dependencies: ["RPC", "Storage", "ServiceKit", "Protobuf", "YijiaTypeV1", logging] + needs,
+      path: "services/\(name)/\(core)", swiftSettings: house),
+    .executableTarget(
+      name: "yijia-\(name)",
+      dependencies: [
+        .target(name: core), "ServiceKit", "RPC", "RPCTransport", "Storage", "StorageSQLite",
+        logging, arguments,
+      ],
+      path: "services/\(name)/main", swiftSettings: house),
+    .testTarget(
+      name: "\(core)Tests",
+      dependencies: [
+        .target(name: core), "RPC", "RPCInProcess", "Storage", "StorageSQLite", "ServiceKit",
+        "Protobuf", "YijiaTypeV1", crypto,
+      ] + needs,
+      path: "Tests/\(core)Tests", swiftSettings: house),
+  ]
+}
+
+let package = Package(
+  name: "yijia",
+  products: [
+    .executable(name: "protoc-gen-yijia", targets: ["protoc-gen-yijia"]),
+    .executable(name: "rpc-interop-server", targets: ["rpc-interop-server"]),
+    .executable(name: "rpc-bench-server", targets: ["rpc-bench-server"]),
+    .executable(name: "yijia-gateway", targets: ["yijia-gateway"]),
+    .executable(name: "yijia-members", targets: ["yijia-members"]),
+    .executable(name: "yijia-stations", targets: ["yijia-stations"]),
+    .executable(name: "yijia", targets: ["yijia"]),
+  ],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+    .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.6"),
+    .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+    .package(url: "https://github.com/apple/swift-metrics", from: "2.13.0"),
+    .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
+    .package(url: "https://github.com/apple/swift-certificates", from: "1.21.1"),
+    .package(url: "https://github.com/apple/swift-asn1", from: "1.7.4"),
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+    .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
+    .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
+    .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
+    .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
+    .package(url: "https://github.com/swiftcsv/SwiftCSV", from: "0.10.0"),
+  ],
+  targets: [
+    // C libraries: a module map and a shim header each.
+    .systemLibrary(
+      name: "CNghttp2", pkgConfig: "libnghttp2", providers: [.apt(["libnghttp2-dev"])]),
+    .systemLibrary(
+      name: "CProtobufC", pkgConfig: "libprotobuf-c", providers: [.apt(["libprotobuf-c-dev"])]),
+
+    // Encoding.
+    .target(name: "CMessages", dependencies: ["CProtobufC"]),
+    .target(name: "Protobuf", dependencies: ["CProtobufC", "RPC"], swiftSettings: guarded),
+    messages("GoogleProtobuf"),
+    messages("GoogleAPI", ["GoogleProtobuf"]),
+    messages("GoogleRPC", ["GoogleProtobuf"]),
+    messages("GoogleType"),
+    messages("GRPCHealthV1"),
+    messages("GRPCTesting"),
+    messages("BenchV1"),
+    messages("YijiaTypeV1", ["GoogleProtobuf"]),
+    messages("MembersV1", ["GoogleProtobuf", "GoogleAPI", "GoogleType", "YijiaTypeV1"]),
+    messages("StationsV1", ["GoogleProtobuf", "GoogleAPI", "GoogleType", "YijiaTypeV1"]),
+    .executableTarget(
+      name: "protoc-gen-yijia", dependencies: ["Protobuf", "GoogleProtobuf"],
+      swiftSettings: house),
+
+    // The runtime.
+    .target(name: "HTTP2", dependencies: ["CNghttp2"], swiftSettings: guarded),
+    .target(name: "RPC", dependencies: [logging, collections], swiftSettings: house),
+    .target(name: "RPCInProcess", dependencies: ["RPC"], swiftSettings: house),
+    .target(
+      name: "RPCTransport",
+      dependencies: ["RPC", "HTTP2", nioCore, nioPosix, nioTLS, nioSSL, logging],
+      swiftSettings: house),
+    .executableTarget(
+      name: "rpc-interop-server",
+      dependencies: ["RPC", "RPCTransport", "Protobuf", "GRPCTesting", arguments],
+      swiftSettings: house),
+    .executableTarget(
+      name: "rpc-bench-server",
+      dependencies: ["RPC", "RPCTransport", "Protobuf", "BenchV1", arguments],
+      swiftSettings: house),
+
+    // Storage.
+    .target(name: "Storage", dependencies: [crypto, logging], swiftSettings: house),
+    .target(name: "StorageSQLite", dependencies: ["Storage", grdb], swiftSettings: house),
+
+    // What every service has.
+    .target(
+      name: "ServiceKit",
+      dependencies: [
+        "RPC", "Protobuf", "GoogleProtobuf", "GoogleRPC", "GRPCHealthV1", "YijiaTypeV1", "Storage",
+        crypto, logging, yams,
+      ],
+      swiftSettings: house),
+
+    .testTarget(name: "ProtobufTests", dependencies: ["Protobuf", "GoogleProtobuf", "BenchV1"], swiftSettings: house),
+    .testTarget(name: "HTTP2Tests", dependencies: ["HTTP2"], swiftSettings: house),
+    .testTarget(
+      name: "RPCTests",
+      dependencies: ["RPC", "RPCInProcess", "RPCTransport", "BenchV1", nioCore, nioPosix, nioSSL, x509],
+      swiftSettings: house),
+    .testTarget(
+      name: "StorageTests", dependencies: ["Storage", "StorageSQLite", grdb], swiftSettings: house),
+    .testTarget(name: "ServiceKitTests", dependencies: ["ServiceKit"], swiftSettings: house),
+    .testTarget(name: "TidyTests", swiftSettings: house),
+  ]
+    + service("members", core: "MembersCore", ["MembersV1", "GoogleProtobuf", crypto])
+    + service("stations", core: "StationsCore", ["StationsV1", "MembersV1", "GoogleProtobuf", "GoogleType"])
+    + [
+      .target(
+        name: "GatewayCore",
+        dependencies: [
+          "RPC", "ServiceKit", "Protobuf", "YijiaTypeV1", "MembersV1", "StationsV1",
+          "GRPCHealthV1", crypto, logging,
+        ],
+        path: "services/gateway/GatewayCore", swiftSettings: house),
+      .executableTarget(
+        name: "yijia-gateway",
+        dependencies: ["GatewayCore", "ServiceKit", "RPC", "RPCTransport", logging, arguments],
+        path: "services/gateway/main", swiftSettings: house),
+      .testTarget(
+        name: "GatewayCoreTests",
+        dependencies: ["GatewayCore", "RPC", "RPCInProcess", "ServiceKit"],
+        path: "Tests/GatewayCoreTests", swiftSettings: house),
+      .executableTarget(
+        name: "yijia",
+        dependencies: [
+          "RPC", "RPCTransport", "Protobuf", "ServiceKit", "MembersV1", "StationsV1",
+          "YijiaTypeV1", "GoogleRPC", "GoogleType", "GoogleProtobuf", "Storage", "StorageSQLite",
+          "GRPCHealthV1", x509, crypto, arguments, unixSignals, csv,
+        ],
+        path: "services/yijia/main", swiftSettings: house),
+    ]
+)

@@ -1,0 +1,109 @@
+internal import CNghttp2
+
+/// A header list that never changes, in the form libnghttp2 takes, made once and kept for ever.
+///
+/// Its strings are static, so the library is told not to copy them.
+@safe public final class StaticFields: Sendable {
+  // Owned by this object from init to deinit, never written after init.
+  nonisolated(unsafe) let values: UnsafeMutableBufferPointer<nghttp2_nv>
+
+  public init(_ fields: KeyValuePairs<StaticString, StaticString>) {
+    unsafe values = .allocate(capacity: fields.count)
+    for (index, (name, value)) in fields.enumerated() {
+      // The library does not write through these pointers; static strings live for ever.
+      let field = unsafe nghttp2_nv(
+        name: UnsafeMutablePointer(mutating: name.utf8Start),
+        value: UnsafeMutablePointer(mutating: value.utf8Start),
+        namelen: name.utf8CodeUnitCount, valuelen: value.utf8CodeUnitCount,
+        flags: UInt8(
+          NGHTTP2_NV_FLAG_NO_COPY_NAME.rawValue | NGHTTP2_NV_FLAG_NO_COPY_VALUE.rawValue))
+      unsafe values.initializeElement(at: index, to: field)
+    }
+  }
+
+  deinit { unsafe values.deallocate() }
+}
+
+/// A header list to send, all in one buffer.
+public struct OutboundFields: Sendable {
+  private struct Field {
+    var start: Int
+    var nameCount: Int
+    var valueCount: Int
+    var isSensitive: Bool
+  }
+
+  private var bytes: [UInt8] = []
+  private var fields: [Field] = []
+
+  public init() {}
+
+  public var count: Int { fields.count }
+
+  public mutating func removeAll() {
+    bytes.removeAll(keepingCapacity: true)
+    fields.removeAll(keepingCapacity: true)
+  }
+
+  /// Appends a field; the name must be lower case. Sensitive values are kept out of the peer's
+  /// compression table (RFC 7541, section 7.1.3).
+  public mutating func add(name: RawSpan, value: RawSpan, isSensitive: Bool = false) {
+    let start = bytes.count
+    unsafe name.withUnsafeBytes { unsafe bytes.append(contentsOf: $0) }
+    unsafe value.withUnsafeBytes { unsafe bytes.append(contentsOf: $0) }
+    fields.append(
+      Field(
+        start: start, nameCount: name.byteCount, valueCount: value.byteCount,
+        isSensitive: isSensitive))
+  }
+
+  public mutating func add(_ name: String, _ value: String, isSensitive: Bool = false) {
+    let start = bytes.count
+    bytes.append(contentsOf: name.utf8)
+    let middle = bytes.count
+    bytes.append(contentsOf: value.utf8)
+    fields.append(
+      Field(
+        start: start, nameCount: middle - start, valueCount: bytes.count - middle,
+        isSensitive: isSensitive))
+  }
+
+  /// The list in the library's form; the memory is valid during the call, the library copies.
+  func withValues<Result>(
+    _ body: (UnsafeBufferPointer<nghttp2_nv>) throws -> Result
+  ) rethrows -> Result {
+    try unsafe bytes.withUnsafeBufferPointer { buffer in
+      // An empty array may have no base; then every field is empty too and the pointer unused.
+      let base = unsafe UnsafeMutablePointer(mutating: buffer.baseAddress)
+      return try unsafe withUnsafeTemporaryAllocation(of: nghttp2_nv.self, capacity: fields.count) {
+        list in
+        for (index, field) in fields.enumerated() {
+          let name = unsafe base.map { unsafe $0 + field.start }
+          let value = unsafe base.map { unsafe $0 + field.start + field.nameCount }
+          let flags = field.isSensitive ? NGHTTP2_NV_FLAG_NO_INDEX : NGHTTP2_NV_FLAG_NONE
+          unsafe list.initializeElement(
+            at: index,
+            to: nghttp2_nv(
+              name: name, value: value, namelen: field.nameCount, valuelen: field.valueCount,
+              flags: UInt8(flags.rawValue)))
+        }
+        return try unsafe body(UnsafeBufferPointer(list))
+      }
+    }
+  }
+}
+
+/// A header list to send.
+public enum HeaderSource: Sendable {
+  case fixed(StaticFields)
+  case list(OutboundFields)
+
+  func withValues<Result>(
+    _ body: (UnsafeBufferPointer<nghttp2_nv>) throws -> Result
+  ) rethrows -> Result {
+    switch self {
+    case .fixed(let fields): try unsafe body(UnsafeBufferPointer(fields.values))
+    case .list(let fields): try unsafe fields.withValues(body)
+    }
+  }
+}

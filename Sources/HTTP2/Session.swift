@@ -1,0 +1,308 @@
+internal import CNghttp2
+
+/// One HTTP/2 connection without its socket: bytes in, events out, bytes out.
+///
+/// The owner feeds what it read with `receive`, takes `events`, answers with the `submit…`
+/// functions, and once a batch moves the output out with `drain`. Nothing here blocks, knows a
+/// clock or calls the owner back. Confined to one thread at a time; not `Sendable`.
+@safe public final class Session {
+  public enum Role: Sendable { case server, client }
+
+  /// Bytes of outbound queue a stream may hold before its writer is asked to wait.
+  static let outboundMarkBytes = 64 << 10
+
+  public let role: Role
+  public let limits: SessionLimits
+
+  /// What happened since `removeEvents`.
+  public private(set) var events: [SessionEvent] = []
+
+  // The library's session: made in init, deleted in close(), used by this object only.
+  var handle: OpaquePointer?
+  var records: [StreamRecord] = []
+  private var freeSlots: [Int32] = []
+  public private(set) var openStreams = 0
+
+  // Received header fields, until the next receive.
+  private var fieldBytes: [UInt8] = []
+  private var fields: [(start: Int, nameCount: Int, valueCount: Int)] = []
+  private var blockStart = 0
+  private var blockListSize = 0
+  private var blockByteStart = 0
+  private var blockIsOverLimit = false
+
+  // The bytes being fed, valid only while receive runs: events say where in them data lies.
+  private var fed: UnsafeRawPointer?
+  private var nowNanoseconds: UInt64 = 0
+  private var unreadBytes = 0
+  private var connectionDebt = 0
+  private var resetsProvoked: TokenBucket
+  private var emptyDataFrames: TokenBucket
+  private var controlFrames: TokenBucket
+  private var isTerminating = false
+
+  /// Makes a session and queues its preface and SETTINGS.
+  public init(_ role: Role, limits: SessionLimits = SessionLimits()) throws(SessionError) {
+    self.role = role
+    self.limits = limits
+    resetsProvoked = TokenBucket(limits.resetsProvoked)
+    emptyDataFrames = TokenBucket(limits.emptyDataFrames)
+    controlFrames = TokenBucket(limits.controlFrames)
+    var options: OpaquePointer?
+    guard unsafe nghttp2_option_new(&options) == 0 else { throw .outOfMemory }
+    // Ours until the end of init; the session copies what it needs.
+    defer { unsafe nghttp2_option_del(options) }
+    unsafe nghttp2_option_set_no_auto_window_update(options, 1)
+    unsafe nghttp2_option_set_no_closed_streams(options, 1)
+    unsafe nghttp2_option_set_max_outbound_ack(options, limits.outboundAcknowledgementsMax)
+    unsafe nghttp2_option_set_stream_reset_rate_limit(
+      options, limits.resetsReceived.burst, limits.resetsReceived.perSecond)
+    var made: OpaquePointer?
+    // The session does not outlive this object, so its user data need not retain it.
+    let user = unsafe Unmanaged.passUnretained(self).toOpaque()
+    let callbacks = unsafe SessionCallbacks.shared
+    let code =
+      switch role {
+      case .server: unsafe nghttp2_session_server_new2(&made, callbacks, user, options)
+      case .client: unsafe nghttp2_session_client_new2(&made, callbacks, user, options)
+      }
+    guard code == 0 else { throw .outOfMemory }
+    unsafe handle = made
+    submitSettings()
+  }
+
+  deinit { unsafe assert(handle == nil, "the owner of a Session must close it") }
+
+  /// Frees the library's session. Calls nothing back for open streams. Idempotent.
+  public func close() {
+    guard unsafe handle != nil else { return }
+    unsafe nghttp2_session_del(handle)
+    unsafe handle = nil
+    records = []
+    events = []
+    openStreams = 0
+  }
+
+  private func submitSettings() {
+    var settings = [
+      nghttp2_settings_entry(
+        settings_id: Int32(NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE.rawValue),
+        value: UInt32(limits.streamWindowBytes)),
+      nghttp2_settings_entry(
+        settings_id: Int32(NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE.rawValue),
+        value: UInt32(limits.headerListBytesMax)),
+    ]
+    switch role {
+    case .server:
+      settings.append(
+        nghttp2_settings_entry(
+          settings_id: Int32(NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS.rawValue),
+          value: limits.concurrentStreamsMax))
+      settings.append(
+        nghttp2_settings_entry(
+          settings_id: Int32(NGHTTP2_SETTINGS_NO_RFC7540_PRIORITIES.rawValue), value: 1))
+    case .client:
+      settings.append(
+        nghttp2_settings_entry(
+          settings_id: Int32(NGHTTP2_SETTINGS_ENABLE_PUSH.rawValue), value: 0))
+    }
+    unsafe nghttp2_submit_settings(
+      handle, UInt8(NGHTTP2_FLAG_NONE.rawValue), settings, settings.count)
+    unsafe nghttp2_session_set_local_window_size(
+      handle, UInt8(NGHTTP2_FLAG_NONE.rawValue), 0, limits.connectionWindowBytes)
+  }
+
+  // MARK: - In
+
+  /// Feeds bytes from the peer. Afterwards `events` say what they meant; data events point into
+  /// `bytes`, so take them before letting go of it.
+  /// - Parameter nowNanoseconds: any monotonic clock, for the rate limits.
+  /// - Throws: when the connection cannot go on; what `drain` still gives may be sent before closing.
+  public func receive(_ bytes: RawSpan, nowNanoseconds: UInt64) throws(SessionError) {
+    guard unsafe handle != nil else { throw .closed }
+    fieldBytes.removeAll(keepingCapacity: fieldBytes.capacity <= 64 << 10)
+    fields.removeAll(keepingCapacity: fields.capacity <= 4096)
+    self.nowNanoseconds = nowNanoseconds
+    let before = unreadBytes
+    let count = unsafe bytes.withUnsafeBytes { buffer in
+      unsafe fed = buffer.baseAddress
+      // Valid during this call only; cleared before it ends.
+      defer { unsafe fed = nil }
+      return unsafe nghttp2_session_mem_recv(
+        handle, buffer.baseAddress?.assumingMemoryBound(to: UInt8.self), buffer.count)
+    }
+    guard count >= 0 else { throw Self.error(Int32(count)) }
+    connectionDebt += max(0, unreadBytes - before)
+    returnConnectionCredit()
+  }
+
+  /// Forgets the events taken so far.
+  public func removeEvents() { events.removeAll(keepingCapacity: events.capacity <= 4096) }
+
+  /// Reads a received header list in order.
+  public func forEachField(
+    in block: HeaderBlock, _ body: (_ name: RawSpan, _ value: RawSpan) -> Void
+  ) {
+    for index in Int(block.first)..<Int(block.first) + Int(block.count) {
+      let field = fields[index]
+      let middle = field.start + field.nameCount
+      let bytes = unsafe fieldBytes.span.bytes
+      body(
+        bytes.extracting(field.start..<middle),
+        bytes.extracting(middle..<middle + field.valueCount))
+    }
+  }
+
+  /// Says that the application has taken that many bytes of a stream: the peer may send as many.
+  public func consume(_ stream: StreamKey, _ count: Int) {
+    guard count > 0, isOpen(stream) else { return }
+    let slot = Int(stream.slot)
+    records[slot].unreadBytes -= count
+    unreadBytes -= count
+    if !records[slot].remoteEnded {
+      unsafe nghttp2_session_consume_stream(handle, stream.id, count)
+    }
+    returnConnectionCredit()
+  }
+
+  /// The connection's credit is returned on receipt, so that a slow stream holds up no other,
+  /// unless too much lies unread.
+  private func returnConnectionCredit() {
+    guard connectionDebt > 0, unreadBytes <= limits.unreadBytesMax else { return }
+    unsafe nghttp2_session_consume_connection(handle, connectionDebt)
+    connectionDebt = 0
+  }
+
+  // MARK: - Out
+
+  /// Moves output out, a frame at a time, until there is none or `limit` bytes are reached.
+  /// - Returns: whether all of it is out.
+  public func drain(limit: Int, _ body: (RawSpan) -> Void) throws(SessionError) -> Bool {
+    var total = 0
+    while total < limit {
+      guard unsafe handle != nil else { return true }
+      var bytes: UnsafePointer<UInt8>?
+      let count = unsafe nghttp2_session_mem_send(handle, &bytes)
+      guard count >= 0 else { throw Self.error(Int32(count)) }
+      guard count > 0 else { return true }
+      // The library's buffer, valid until the next call of mem_send.
+      let buffer = unsafe UnsafeRawBufferPointer(start: bytes, count: count)
+      body(unsafe RawSpan(_unsafeBytes: buffer))
+      total += count
+    }
+    return false
+  }
+
+  /// Neither side has anything left to say: close the connection once the output is written.
+  public var isFinished: Bool {
+    guard unsafe handle != nil else { return true }
+    return unsafe nghttp2_session_want_read(handle) == 0
+      && nghttp2_session_want_write(handle) == 0
+  }
+
+  // MARK: - Streams
+
+  /// Whether the stream of that key is still open.
+  public func isOpen(_ stream: StreamKey) -> Bool {
+    Int(stream.slot) < records.count && records[Int(stream.slot)].id == stream.id
+  }
+
+  func takeSlot() -> Int32 {
+    openStreams += 1
+    if let slot = freeSlots.popLast() { return slot }
+    records.append(StreamRecord())
+    return Int32(records.count - 1)
+  }
+
+  func freeSlot(_ slot: Int32) {
+    let record = records[Int(slot)]
+    unreadBytes -= record.unreadBytes
+    records[Int(slot)].free()
+    freeSlots.append(slot)
+    openStreams -= 1
+  }
+
+  static func error(_ code: Int32) -> SessionError {
+    switch code {
+    case Int32(NGHTTP2_ERR_BAD_CLIENT_MAGIC.rawValue): .badPreface
+    case Int32(NGHTTP2_ERR_FLOODED.rawValue): .flooded
+    case Int32(NGHTTP2_ERR_NOMEM.rawValue): .outOfMemory
+    case Int32(NGHTTP2_ERR_STREAM_ID_NOT_AVAILABLE.rawValue): .noStreamAvailable
+    default: .library(code)
+    }
+  }
+}
+
+// MARK: - What the callbacks do
+
+extension Session {
+  func append(_ event: SessionEvent) { events.append(event) }
+
+  func beginBlock() {
+    blockStart = fields.count
+    blockByteStart = fieldBytes.count
+    blockListSize = 0
+    blockIsOverLimit = false
+  }
+
+  func appendField(name: UnsafeBufferPointer<UInt8>, value: UnsafeBufferPointer<UInt8>) {
+    blockListSize += name.count + value.count + 32
+    guard blockListSize <= limits.headerListBytesMax,
+      fields.count - blockStart < limits.headerFieldsMax
+    else {
+      blockIsOverLimit = true
+      return
+    }
+    let start = fieldBytes.count
+    // The library's memory, valid during the callback: copied.
+    unsafe fieldBytes.append(contentsOf: name)
+    unsafe fieldBytes.append(contentsOf: value)
+    fields.append((start, name.count, value.count))
+  }
+
+  func endBlock() -> HeaderBlock {
+    HeaderBlock(
+      first: Int32(blockStart), count: Int32(fields.count - blockStart),
+      byteCount: Int32(fieldBytes.count - blockByteStart), isOverLimit: blockIsOverLimit)
+  }
+
+  /// The first byte of `:status` when the block is a response head.
+  var blockStatusClass: UInt8? {
+    guard blockStart < fields.count else { return nil }
+    let field = fields[blockStart]
+    guard field.nameCount == 7, field.valueCount == 3, fieldBytes[field.start] == UInt8(ascii: ":")
+    else { return nil }
+    return fieldBytes[field.start + 7]
+  }
+
+  func received(_ bytes: UnsafePointer<UInt8>, count: Int, on stream: StreamKey) -> Bool {
+    // The library hands data on in place, so it lies in what was fed.
+    guard let fed = unsafe fed else { return false }
+    records[Int(stream.slot)].unreadBytes += count
+    unreadBytes += count
+    let offset = unsafe UnsafeRawPointer(bytes) - fed
+    events.append(.data(stream, offset: offset, count: count))
+    return true
+  }
+
+  /// Counts a frame against a limit; ends the connection when there have been too many.
+  func count(_ kind: Counted) {
+    let now = nowNanoseconds
+    let isAllowed =
+      switch kind {
+      case .emptyData: emptyDataFrames.take(nowNanoseconds: now)
+      case .provokedReset: resetsProvoked.take(nowNanoseconds: now)
+      case .control: controlFrames.take(nowNanoseconds: now)
+      }
+    if !isAllowed { terminate(.enhanceYourCalm) }
+  }
+
+  enum Counted { case emptyData, provokedReset, control }
+
+  /// Queues a GOAWAY after which nothing more is said or heard.
+  public func terminate(_ code: ErrorCode) {
+    guard unsafe handle != nil, !isTerminating else { return }
+    isTerminating = true
+    unsafe nghttp2_session_terminate_session(handle, code.rawValue)
+  }
+}

@@ -1,0 +1,185 @@
+internal import CNghttp2
+
+/// The functions libnghttp2 calls. Each unwraps its session, notes what happened, and returns:
+/// none sends, receives, or calls the owner.
+enum SessionCallbacks {
+  // Made once, read only afterwards, never freed: every session copies it.
+  nonisolated(unsafe) static let shared: OpaquePointer? = {
+    var callbacks: OpaquePointer?
+    guard unsafe nghttp2_session_callbacks_new(&callbacks) == 0 else { return nil }
+    unsafe nghttp2_session_callbacks_set_on_begin_headers_callback(callbacks, onBeginHeaders)
+    unsafe nghttp2_session_callbacks_set_on_header_callback(callbacks, onHeader)
+    unsafe nghttp2_session_callbacks_set_on_data_chunk_recv_callback(callbacks, onData)
+    unsafe nghttp2_session_callbacks_set_on_frame_recv_callback(callbacks, onFrame)
+    unsafe nghttp2_session_callbacks_set_on_frame_send_callback(callbacks, onFrameSent)
+    unsafe nghttp2_session_callbacks_set_on_stream_close_callback(callbacks, onClose)
+    return unsafe callbacks
+  }()
+
+  private typealias Handle = OpaquePointer?
+  private typealias Frame = UnsafePointer<nghttp2_frame>?
+
+  /// The session is alive: it owns the library's handle that calls back.
+  private static func session(_ user: UnsafeMutableRawPointer?) -> Session? {
+    unsafe user.map { unsafe Unmanaged<Session>.fromOpaque($0).takeUnretainedValue() }
+  }
+
+  private static func key(_ handle: OpaquePointer?, _ id: Int32) -> StreamKey? {
+    guard let data = unsafe nghttp2_session_get_stream_user_data(handle, id) else { return nil }
+    return StreamKey(id: id, slot: Int32(truncatingIfNeeded: Int(bitPattern: data) - 1))
+  }
+
+  private static let failure = Int32(NGHTTP2_ERR_CALLBACK_FAILURE.rawValue)
+
+  private static let onBeginHeaders:
+    @convention(c) (Handle, Frame, UnsafeMutableRawPointer?) -> Int32 = { handle, frame, user in
+      guard let session = unsafe session(user), let frame = unsafe frame else { return failure }
+      session.beginBlock()
+      guard unsafe frame.pointee.headers.cat == NGHTTP2_HCAT_REQUEST else { return 0 }
+      let id = unsafe frame.pointee.hd.stream_id
+      let slot = session.takeSlot()
+      session.records[Int(slot)].open(id: id)
+      let code = unsafe nghttp2_session_set_stream_user_data(handle, id, Session.userData(slot))
+      if code != 0 { session.freeSlot(slot) }
+      return code
+    }
+
+  private static let onHeader:
+    @convention(c) (
+      Handle, Frame, UnsafePointer<UInt8>?, Int, UnsafePointer<UInt8>?, Int, UInt8,
+      UnsafeMutableRawPointer?
+    ) -> Int32 = { _, _, name, nameCount, value, valueCount, _, user in
+      guard let session = unsafe session(user) else { return failure }
+      unsafe session.appendField(
+        name: UnsafeBufferPointer(start: name, count: nameCount),
+        value: UnsafeBufferPointer(start: value, count: valueCount))
+      return 0
+    }
+
+  private static let onData:
+    @convention(c) (Handle, UInt8, Int32, UnsafePointer<UInt8>?, Int, UnsafeMutableRawPointer?)
+      -> Int32 = { handle, _, id, bytes, count, user in
+        guard let session = unsafe session(user), let bytes = unsafe bytes else { return failure }
+        guard let stream = unsafe key(handle, id), session.isOpen(stream) else { return 0 }
+        return unsafe session.received(bytes, count: count, on: stream) ? 0 : failure
+      }
+
+  private static let onFrame: @convention(c) (Handle, Frame, UnsafeMutableRawPointer?) -> Int32 = {
+    handle, frame, user in
+    guard let session = unsafe session(user), let frame = unsafe frame else { return failure }
+    let header = unsafe frame.pointee.hd
+    let endsStream = header.flags & UInt8(NGHTTP2_FLAG_END_STREAM.rawValue) != 0
+    let isAnswer = header.flags & UInt8(NGHTTP2_FLAG_ACK.rawValue) != 0
+    switch Int(header.type) {
+    case Int(NGHTTP2_DATA.rawValue):
+      guard let stream = unsafe key(handle, header.stream_id), session.isOpen(stream) else { break }
+      if endsStream {
+        session.records[Int(stream.slot)].remoteEnded = true
+        session.append(.ended(stream))
+      } else if unsafe header.length == frame.pointee.data.padlen {
+        session.count(.emptyData)
+      }
+    case Int(NGHTTP2_HEADERS.rawValue):
+      guard let stream = unsafe key(handle, header.stream_id), session.isOpen(stream) else { break }
+      unsafe headersReceived(
+        session, stream, category: frame.pointee.headers.cat, endsStream: endsStream)
+    case Int(NGHTTP2_SETTINGS.rawValue):
+      guard !isAnswer else { break }
+      session.count(.control)
+      session.append(.settings)
+    case Int(NGHTTP2_PING.rawValue):
+      if isAnswer {
+        let opaque = unsafe frame.pointee.ping.opaque_data
+        session.append(.pong(unsafe unsafeBitCast(opaque, to: UInt64.self)))
+      } else {
+        session.count(.control)
+      }
+    case Int(NGHTTP2_GOAWAY.rawValue):
+      let goAway = unsafe frame.pointee.goaway
+      session.append(
+        unsafe .goAway(
+          lastStreamID: goAway.last_stream_id, ErrorCode(rawValue: goAway.error_code)))
+    default: break
+    }
+    return 0
+  }
+
+  private static func headersReceived(
+    _ session: Session, _ stream: StreamKey, category: nghttp2_headers_category, endsStream: Bool
+  ) {
+    if endsStream { session.records[Int(stream.slot)].remoteEnded = true }
+    let block = session.endBlock()
+    let status = session.role == .client ? session.blockStatusClass : nil
+    if category == NGHTTP2_HCAT_REQUEST {
+      session.append(.head(stream, block, endsStream: endsStream))
+    } else if let status {
+      // An informational response announces another head: nothing here needs one.
+      guard status != UInt8(ascii: "1") else { return }
+      session.append(.head(stream, block, endsStream: endsStream))
+    } else {
+      session.append(.trailers(stream, block))
+    }
+  }
+
+  private static let onFrameSent: @convention(c) (Handle, Frame, UnsafeMutableRawPointer?) -> Int32 =
+    { handle, frame, user in
+      guard let session = unsafe session(user), let frame = unsafe frame else { return failure }
+      let header = unsafe frame.pointee.hd
+      switch Int(header.type) {
+      case Int(NGHTTP2_HEADERS.rawValue), Int(NGHTTP2_DATA.rawValue):
+        // A server that has answered needs no more of the request: RFC 9113, section 8.1.
+        guard session.role == .server,
+          header.flags & UInt8(NGHTTP2_FLAG_END_STREAM.rawValue) != 0,
+          let stream = unsafe key(handle, header.stream_id), session.isOpen(stream),
+          !session.records[Int(stream.slot)].remoteEnded
+        else { break }
+        session.reset(stream, .noError)
+      case Int(NGHTTP2_RST_STREAM.rawValue):
+        let code = unsafe frame.pointee.rst_stream.error_code
+        if session.role == .server, code != ErrorCode.noError.rawValue {
+          session.count(.provokedReset)
+        }
+      default: break
+      }
+      return 0
+    }
+
+  private static let onClose: @convention(c) (Handle, Int32, UInt32, UnsafeMutableRawPointer?) ->
+    Int32 = { handle, id, code, user in
+      guard let session = unsafe session(user) else { return failure }
+      guard let stream = unsafe key(handle, id), session.isOpen(stream) else { return 0 }
+      session.append(.closed(stream, ErrorCode(rawValue: code)))
+      session.freeSlot(stream.slot)
+      return 0
+    }
+
+  /// The data provider: HEADERS, DATA and trailers leave together because the trailers are
+  /// submitted here, with the last bytes.
+  static let readBody: nghttp2_data_source_read_callback = {
+    handle, id, out, capacity, flags, source, user in
+    guard let session = unsafe session(user), let out = unsafe out, let flags = unsafe flags,
+      let source = unsafe source
+    else { return Int(failure) }
+    let slot = Int(unsafe source.pointee.fd)
+    guard slot < session.records.count, session.records[slot].id == id else { return Int(failure) }
+    let filled = unsafe session.records[slot].fill(
+      UnsafeMutableRawBufferPointer(start: out, count: capacity), mark: Session.outboundMarkBytes)
+    if filled.becameWritable {
+      session.append(.writable(StreamKey(id: id, slot: Int32(slot))))
+    }
+    if filled.isStarved {
+      session.records[slot].isDeferred = true
+      return Int(NGHTTP2_ERR_DEFERRED.rawValue)
+    }
+    guard filled.isEnd else { return filled.count }
+    unsafe flags.pointee |= NGHTTP2_DATA_FLAG_EOF.rawValue
+    if let trailers = session.records[slot].takeTrailers() {
+      unsafe flags.pointee |= NGHTTP2_DATA_FLAG_NO_END_STREAM.rawValue
+      let code = unsafe trailers.withValues { list in
+        unsafe nghttp2_submit_trailer(handle, id, list.baseAddress, list.count)
+      }
+      if code != 0 { return Int(failure) }
+    }
+    return filled.count
+  }
+}

@@ -1,0 +1,25 @@
+/// A call that streams requests and gets one response. Dropping it cancels the call.
+public struct ClientStreamingCall<Input: WireMessage, Output: WireMessage>: Sendable {
+  let call: ClientCall
+
+  /// Sends one message; suspends while the outbound buffer is full.
+  /// - Throws: `RPCError`; the server's status when it ended the call.
+  public func send(_ message: Input) async throws { try await call.send(message) }
+
+  /// Ends the stream of requests and waits for the response.
+  /// - Throws: `RPCError`.
+  public func finish() async throws -> ClientResponse<Output> {
+    let exchange = call.exchange
+    let outcome = await exchange.exchange.onLoop {
+      exchange.exchange.sendEnd(.none)
+      return await exchange.collect(Output.self)
+    }
+    switch outcome {
+    case .response(let response): return response
+    case .failed(let error), .unprocessed(let error): throw error
+    }
+  }
+
+  /// Gives the call up. From any task.
+  public func cancel() { call.cancel() }
+}

@@ -1,0 +1,86 @@
+public import Logging
+
+/// Hands each exchange of a server to whoever answers it: registered handlers first, then gRPC.
+public final class Dispatcher: Sendable {
+  public let router: Router
+  public let handlers: [any ExchangeHandler]
+  public let limits: CallLimits
+  let logger: Logger
+
+  public init(
+    router: Router, handlers: [any ExchangeHandler] = [], limits: CallLimits = CallLimits(),
+    logger: Logger = Logger(label: "rpc")
+  ) {
+    self.router = router
+    self.handlers = handlers
+    self.limits = limits
+    self.logger = logger
+  }
+
+  /// Takes a new exchange. On its loop. Sees to it that `handlerEnded` is called in the end.
+  package func open(_ exchange: Exchange, head: RequestHead) {
+    for handler in handlers where handler.claims(head) {
+      return RawCall.start(handler, exchange, head: head)
+    }
+    guard head.isGRPC else { return refuse(exchange, status: "415") }
+    guard head.isPOST else { return refuse(exchange, status: "405") }
+    if let error = Self.refusal(of: head) { return refuse(exchange, error) }
+    guard let handler = head.withPath({ router.handler(path: $0) }) ?? nil else {
+      return refuse(exchange, router.unknown(path: head.path))
+    }
+    let deadline = head.timeout.map { Deadline.after($0) }
+    let context = ServerContext(
+      method: handler.descriptor, head: head, deadline: deadline, transport: exchange.transport)
+    let call = handler.makeCall(ServerCall.Setup(exchange: exchange, context: context, server: self))
+    exchange.sink = call
+    if let deadline { call.setDeadline(deadline) }
+  }
+
+  /// A request list over the limits: HTTP has a status for it.
+  package func refuseHeaders(_ exchange: Exchange) { refuse(exchange, status: "431") }
+
+  private static func refusal(of head: RequestHead) -> RPCError? {
+    if head.hasBadTimeout { return RPCError(.internalError, "grpc-timeout is malformed") }
+    if let encoding = head.encoding, encoding != "identity" {
+      return RPCError(
+        .unimplemented, "the encoding '\(encoding)' is not supported",
+        metadata: Metadata(wire: ["grpc-accept-encoding": "identity"]))
+    }
+    return nil
+  }
+
+  private func refuse(_ exchange: Exchange, _ error: RPCError) {
+    exchange.finishCall(error, headers: [:], trailers: [:])
+    exchange.transport.handlerEnded()
+  }
+
+  private func refuse(_ exchange: Exchange, status: String) {
+    var head: HeaderList = [":status": status]
+    if status == "415" { head.add("accept-post", "application/grpc") }
+    exchange.sendHead(.fields(head), endsStream: true)
+    exchange.transport.handlerEnded()
+  }
+}
+
+/// A raw exchange and the task that answers it.
+enum RawCall {
+  static func start(_ handler: any ExchangeHandler, _ exchange: Exchange, head: RequestHead) {
+    let inbox = Inbox(exchange, messageBytesMax: nil)
+    exchange.sink = inbox
+    let face = ServerExchange(head: head, exchange: exchange, inbox: inbox)
+    let task = Task(executorPreference: exchange.loop) {
+      await handler.serve(face)
+      if exchange.state.local == .awaitingHead {
+        exchange.finishCall(
+          RPCError(.internalError, "the exchange was not answered"), headers: [:], trailers: [:])
+      } else if exchange.state.local == .open {
+        exchange.reset(.internalError)
+      }
+      exchange.transport.handlerEnded()
+    }
+    inbox.onClosed = { reason in
+      // A completed exchange may still have work to do after its last byte.
+      if reason != .completed { task.cancel() }
+    }
+  }
+}

@@ -1,0 +1,119 @@
+/// One HTTP exchange, request and response, on either side.
+///
+/// Confined to its transport's loop: every function here is called on it. The async faces over it
+/// (`ServerExchange`, `ClientExchange`, streams) hop when they must.
+package final class Exchange: @unchecked Sendable {
+  // Guard: all mutable state is touched on `loop` only; `transport` and `id` never change.
+  package let transport: any ExchangeTransport
+  package let id: ExchangeID
+  package let loop: any ExchangeLoop
+  package var sink: (any ExchangeSink)?
+  package private(set) var state: ExchangeState
+  /// The outbound queue is full.
+  private var isFull = false
+  private var writers: WaitPoint?
+  private var timer: (any ScheduledWork)?
+
+  package init(transport: any ExchangeTransport, id: ExchangeID, state: ExchangeState) {
+    self.transport = transport
+    self.id = id
+    self.state = state
+    loop = transport.loop
+  }
+
+  // MARK: - Outbound
+
+  package func sendHead(_ head: OutboundHead, endsStream: Bool = false) {
+    guard proceed(.localHead) else { return }
+    if endsStream { _ = state.apply(.localEnd) }
+    transport.sendHead(id, head, endsStream: endsStream)
+  }
+
+  package func sendBody(_ bytes: [UInt8]) {
+    guard proceed(.localBody) else { return }
+    if transport.sendBody(id, bytes) { isFull = true }
+  }
+
+  package func sendEnd(_ trailers: OutboundTrailers) {
+    guard proceed(.localEnd) else { return }
+    transport.sendEnd(id, trailers)
+  }
+
+  package func reset(_ code: ResetCode) {
+    guard proceed(.localReset) else { return }
+    transport.reset(id, code)
+  }
+
+  package func consumed(_ count: Int) {
+    guard count > 0, !state.isClosed else { return }
+    transport.consumed(id, count)
+  }
+
+  /// Whether a writer may go on at once.
+  package var isWritable: Bool { !isFull || state.isClosed || state.local == .ended }
+
+  /// Suspends while the outbound queue is full. Only from a task that prefers this loop.
+  package func waitUntilWritable() async throws(CancellationError) {
+    while !isWritable {
+      if Task.isCancelled { throw CancellationError() }
+      let point = writers ?? WaitPoint(loop: loop)
+      writers = point
+      await point.wait()
+    }
+  }
+
+  private func proceed(_ input: ExchangeState.Input) -> Bool {
+    assert(loop.isCurrent, "an exchange was used off its loop")
+    let verdict = state.apply(input)
+    assert(verdict != .violation, "\(input) on an exchange in \(state)")
+    return verdict == .proceed
+  }
+
+  // MARK: - Inbound, from the transport
+
+  package func received(head: HeaderList, endsStream: Bool) {
+    guard state.apply(.remoteHead) == .proceed else { return }
+    if endsStream { _ = state.apply(.remoteEnd) }
+    sink?.received(head: head, endsStream: endsStream)
+  }
+
+  package func received(body bytes: RawSpan) {
+    guard state.apply(.remoteBody) == .proceed, let sink else {
+      transport.consumed(id, bytes.byteCount)
+      return
+    }
+    sink.received(body: bytes)
+  }
+
+  package func receivedEnd(trailers: HeaderList?) {
+    guard state.apply(.remoteEnd) == .proceed else { return }
+    sink?.receivedEnd(trailers: trailers)
+  }
+
+  package func writable() {
+    isFull = false
+    writers?.signal()
+  }
+
+  package func closed(_ reason: CloseReason) {
+    guard state.apply(.closed) == .proceed else { return }
+    cancelTimer()
+    let last = sink
+    sink = nil
+    last?.closed(reason)
+    writers?.signal()
+  }
+
+  // MARK: - Time
+
+  /// Calls it on the loop when the deadline passes and the exchange is still there.
+  package func setTimer(_ deadline: Deadline, _ body: @escaping @Sendable () -> Void) {
+    cancelTimer()
+    timer = loop.schedule(after: max(.zero, deadline.remaining), body)
+  }
+
+  package func cancelTimer() {
+    timer?.cancel()
+    timer = nil
+  }
+}

@@ -1,0 +1,71 @@
+/// How far an exchange is, on both sides. A pure value: no clock, no socket.
+package struct ExchangeState: Sendable, Hashable {
+  /// One side's progress.
+  package enum Side: Sendable, Hashable, CaseIterable { case awaitingHead, open, ended }
+
+  package enum Input: Sendable, Hashable, CaseIterable {
+    case localHead, localBody, localEnd, localReset
+    case remoteHead, remoteBody, remoteEnd, closed
+  }
+
+  /// What to do with an input.
+  package enum Verdict: Sendable, Hashable {
+    /// Carry it out or hand it on.
+    case proceed
+    /// It comes too late: drop it silently, the peer or the application has moved on.
+    case ignore
+    /// It comes too early: a programmer's error on our side, a broken peer on the other.
+    case violation
+  }
+
+  package var local: Side
+  package var remote: Side
+  package var isClosed = false
+
+  package init(local: Side, remote: Side) {
+    self.local = local
+    self.remote = remote
+  }
+
+  /// A server's exchange begins when the request head is there.
+  package static let server = ExchangeState(local: .awaitingHead, remote: .open)
+  /// A client's begins when the request head is sent.
+  package static let client = ExchangeState(local: .open, remote: .awaitingHead)
+
+  package mutating func apply(_ input: Input) -> Verdict {
+    if isClosed { return .ignore }
+    switch input {
+    case .localHead: return advance(\.local, from: .awaitingHead, to: .open)
+    case .localBody: return check(local)
+    case .localEnd: return advance(\.local, from: .open, to: .ended)
+    case .remoteHead: return advance(\.remote, from: .awaitingHead, to: .open)
+    case .remoteBody: return check(remote)
+    case .remoteEnd: return advance(\.remote, from: .open, to: .ended)
+    case .localReset:
+      local = .ended
+      remote = .ended
+      return .proceed
+    case .closed:
+      isClosed = true
+      return .proceed
+    }
+  }
+
+  private func check(_ side: Side) -> Verdict {
+    switch side {
+    case .awaitingHead: .violation
+    case .open: .proceed
+    case .ended: .ignore
+    }
+  }
+
+  private mutating func advance(
+    _ side: WritableKeyPath<ExchangeState, Side>, from: Side, to: Side
+  ) -> Verdict {
+    if self[keyPath: side] == from {
+      self[keyPath: side] = to
+      return .proceed
+    }
+    return self[keyPath: side] == .awaitingHead ? .violation : .ignore
+  }
+}

@@ -1,0 +1,154 @@
+/// An ordered list of HTTP header fields, all in one buffer: names are lower case, values bytes.
+///
+/// Used as it is for raw exchanges (proxying); `Metadata` is the gRPC view of one.
+public struct HeaderList: Sendable {
+  /// Where a field lies in `bytes`: its name, directly followed by its value.
+  package struct Field: Sendable {
+    package var start: UInt32
+    package var nameCount: UInt32
+    package var valueCount: UInt32
+
+    package var nameRange: Range<Int> { Int(start)..<Int(start) + Int(nameCount) }
+    package var valueRange: Range<Int> {
+      let from = Int(start) + Int(nameCount)
+      return from..<from + Int(valueCount)
+    }
+  }
+
+  package private(set) var bytes: [UInt8] = []
+  package private(set) var fields: [Field] = []
+
+  public init() {}
+
+  /// A list of the same bytes with some of the fields: shares the buffer.
+  package init(sharing other: HeaderList, fields: [Field]) {
+    bytes = other.bytes
+    self.fields = fields
+  }
+
+  /// Fields in the list.
+  public var count: Int { fields.count }
+  public var isEmpty: Bool { fields.isEmpty }
+
+  /// The size by the rule of SETTINGS_MAX_HEADER_LIST_SIZE: name + value + 32 a field.
+  /// Source: RFC 9113, section 6.5.2.
+  public var listSize: Int {
+    fields.reduce(0) { $0 + Int($1.nameCount) + Int($1.valueCount) + 32 }
+  }
+
+  public mutating func reserve(bytes byteCount: Int, fields fieldCount: Int) {
+    bytes.reserveCapacity(byteCount)
+    fields.reserveCapacity(fieldCount)
+  }
+
+  /// Appends a field. The name must be lower case already.
+  public mutating func add(_ name: String, _ value: String) {
+    let start = UInt32(bytes.count)
+    bytes.append(contentsOf: name.utf8)
+    let middle = UInt32(bytes.count)
+    bytes.append(contentsOf: value.utf8)
+    fields.append(
+      Field(start: start, nameCount: middle - start, valueCount: UInt32(bytes.count) - middle))
+  }
+
+  /// Appends a field of raw bytes.
+  public mutating func add(name: RawSpan, value: RawSpan) {
+    let start = UInt32(bytes.count)
+    name.withUnsafeBytes { bytes.append(contentsOf: $0) }
+    value.withUnsafeBytes { bytes.append(contentsOf: $0) }
+    fields.append(
+      Field(
+        start: start, nameCount: UInt32(name.byteCount), valueCount: UInt32(value.byteCount)))
+  }
+
+  /// Appends all fields of another list.
+  public mutating func add(contentsOf other: HeaderList) {
+    for index in 0..<other.count { add(field: index, of: other) }
+  }
+
+  package mutating func add(field index: Int, of other: HeaderList) {
+    let field = other.fields[index]
+    let start = UInt32(bytes.count)
+    let from = Int(field.start)
+    bytes.append(contentsOf: other.bytes[from..<field.valueRange.upperBound])
+    fields.append(
+      Field(start: start, nameCount: field.nameCount, valueCount: field.valueCount))
+  }
+
+  public func name(at index: Int) -> String {
+    String(decoding: bytes[fields[index].nameRange], as: UTF8.self)
+  }
+
+  /// The value as text; bytes that are no UTF-8 are replaced.
+  public func value(at index: Int) -> String {
+    String(decoding: bytes[fields[index].valueRange], as: UTF8.self)
+  }
+
+  public func valueBytes(at index: Int) -> [UInt8] { Array(bytes[fields[index].valueRange]) }
+
+  /// The first value of that name.
+  public subscript(name: String) -> String? { firstIndex(of: name).map { value(at: $0) } }
+
+  public func firstIndex(of name: String) -> Int? {
+    (0..<fields.count).first { hasName(name, at: $0) }
+  }
+
+  public func hasName(_ name: String, at index: Int) -> Bool {
+    let field = fields[index]
+    guard Int(field.nameCount) == name.utf8.count else { return false }
+    return bytes[field.nameRange].elementsEqual(name.utf8)
+  }
+
+  /// Removes every field of that name.
+  public mutating func remove(_ name: String) {
+    guard firstIndex(of: name) != nil else { return }
+    fields = (0..<fields.count).filter { !hasName(name, at: $0) }.map { fields[$0] }
+  }
+
+  /// Replaces every field of that name by one.
+  public mutating func set(_ name: String, _ value: String) {
+    remove(name)
+    add(name, value)
+  }
+}
+
+extension HeaderList: Hashable {
+  public static func == (a: HeaderList, b: HeaderList) -> Bool {
+    a.count == b.count
+      && (0..<a.count).allSatisfy {
+        a.fields[$0].nameCount == b.fields[$0].nameCount
+          && a.bytes[Int(a.fields[$0].start)..<a.fields[$0].valueRange.upperBound]
+            .elementsEqual(b.bytes[Int(b.fields[$0].start)..<b.fields[$0].valueRange.upperBound])
+      }
+  }
+
+  public func hash(into hasher: inout Hasher) {
+    for field in fields {
+      hasher.combine(field.nameCount)
+      for byte in bytes[Int(field.start)..<field.valueRange.upperBound] { hasher.combine(byte) }
+    }
+  }
+}
+
+extension HeaderList: ExpressibleByDictionaryLiteral {
+  public init(dictionaryLiteral elements: (String, String)...) {
+    for (name, value) in elements { add(name, value) }
+  }
+}
+
+extension HeaderList: CustomStringConvertible {
+  public var description: String {
+    (0..<count).map { "\(name(at: $0)): \(value(at: $0))" }.joined(separator: "\n")
+  }
+}
+
+extension HeaderList {
+  package func isReserved(at index: Int) -> Bool {
+    ReservedHeader.isReserved(bytes.span.bytes.extracting(fields[index].nameRange))
+  }
+
+  /// Looks at one value in place.
+  package func withValue<Result>(at index: Int, _ body: (RawSpan) -> Result) -> Result {
+    body(bytes.span.bytes.extracting(fields[index].valueRange))
+  }
+}

@@ -1,0 +1,163 @@
+/// What has arrived on an exchange and waits to be taken, as chunks or as messages.
+///
+/// Confined to the exchange's loop. Credit goes back to the peer when bytes are taken, and early
+/// only for the message that is being assembled, which the size limit bounds.
+package final class Inbox: ExchangeSink, @unchecked Sendable {
+  // Guard: all mutable state is touched on `exchange.loop` only.
+  package let exchange: Exchange
+  private var framer: MessageFramer
+  private var uncredited = 0
+  private let isFramed: Bool
+  private var waiting: WaitPoint?
+
+  package private(set) var head: HeaderList?
+  package private(set) var trailers: HeaderList?
+  package private(set) var hasEnded = false
+  /// The head was all there was.
+  package private(set) var isTrailersOnly = false
+  package private(set) var closeReason: CloseReason?
+  /// Why nothing more will come; the first failure wins.
+  package private(set) var failure: RPCError?
+  /// Told once when the exchange is closed.
+  package var onClosed: ((CloseReason) -> Void)?
+
+  /// - Parameter messageBytesMax: the receive limit; nil for raw chunks.
+  package init(_ exchange: Exchange, messageBytesMax: Int?) {
+    self.exchange = exchange
+    isFramed = messageBytesMax != nil
+    framer = MessageFramer(messageBytesMax: messageBytesMax ?? .max)
+  }
+
+  // MARK: - From the exchange
+
+  package func received(head: HeaderList, endsStream: Bool) {
+    self.head = head
+    if endsStream {
+      hasEnded = true
+      isTrailersOnly = true
+    }
+    waiting?.signal()
+  }
+
+  package func received(body bytes: RawSpan) {
+    guard failure == nil else { return exchange.consumed(bytes.byteCount) }
+    framer.append(bytes)
+    uncredited += bytes.byteCount
+    if isFramed {
+      switch framer.front() {
+      case .incomplete: credit(uncredited)
+      case .message: waiting?.signal()
+      case .violation(let error): fail(error)
+      }
+    } else {
+      waiting?.signal()
+    }
+  }
+
+  package func receivedEnd(trailers: HeaderList?) {
+    self.trailers = trailers
+    hasEnded = true
+    waiting?.signal()
+  }
+
+  package func closed(_ reason: CloseReason) {
+    closeReason = reason
+    if !hasEnded, failure == nil { failure = StatusMapping.error(for: reason) }
+    waiting?.signal()
+    let told = onClosed
+    onClosed = nil
+    told?(reason)
+  }
+
+  /// Ends the reading with an error; whoever waits gets it.
+  package func fail(_ error: RPCError) {
+    guard failure == nil else { return }
+    failure = error
+    credit(uncredited)
+    waiting?.signal()
+  }
+
+  private func credit(_ count: Int) {
+    guard count > 0 else { return }
+    uncredited -= count
+    exchange.consumed(count)
+  }
+
+  // MARK: - For the taker
+
+  /// The next message if it is there already.
+  package func takeMessage<Message: WireMessage>(_: Message.Type) throws -> Message? {
+    if let failure { throw failure }
+    switch framer.front() {
+    case .incomplete: return nil
+    case .violation(let error):
+      fail(error)
+      throw error
+    case .message(let range):
+      let result = Result { () throws -> Message in try framer.decode(range) }
+      framer.take(range)
+      creditTaken(range.count + MessageFramer.prefixBytes)
+      return try result.get()
+    }
+  }
+
+  /// A message was taken: its credit goes back, and that of a front that must still grow.
+  private func creditTaken(_ count: Int) {
+    if case .incomplete = framer.front() {
+      credit(uncredited)
+    } else {
+      credit(min(uncredited, count))
+    }
+  }
+
+  /// Everything that is there, if anything is.
+  package func takeChunk() throws -> [UInt8]? {
+    guard framer.unreadBytes > 0 else {
+      if let failure { throw failure }
+      return nil
+    }
+    let chunk = framer.takeAll()
+    credit(uncredited)
+    return chunk
+  }
+
+  /// Whether the last byte has been taken and the peer has ended.
+  package var isAtEnd: Bool { hasEnded && framer.unreadBytes == 0 }
+
+  /// Whether the peer ended in the middle of a message.
+  package var isCut: Bool {
+    guard hasEnded, framer.unreadBytes > 0 else { return false }
+    return framer.front() == .incomplete
+  }
+
+  /// Suspends until something changes. Only from a task that prefers the loop.
+  package func wait() async throws(RPCError) {
+    if Task.isCancelled { throw RPCError(.cancelled, "the task was cancelled") }
+    let point = waiting ?? WaitPoint(loop: exchange.loop)
+    waiting = point
+    await point.wait()
+  }
+
+  /// The next message, or nil at the end. Only from a task that prefers the loop.
+  package func nextMessage<Message: WireMessage>(_: Message.Type) async throws -> Message? {
+    while true {
+      if let message = try takeMessage(Message.self) { return message }
+      if isAtEnd { return nil }
+      if isCut {
+        let error = RPCError(.internalError, "the stream ended in the middle of a message")
+        fail(error)
+        throw error
+      }
+      try await wait()
+    }
+  }
+
+  /// The next bytes, or nil at the end. Only from a task that prefers the loop.
+  package func nextChunk() async throws -> [UInt8]? {
+    while true {
+      if let chunk = try takeChunk() { return chunk }
+      if isAtEnd { return nil }
+      try await wait()
+    }
+  }
+}

@@ -1,0 +1,126 @@
+/// Cuts a body into messages by gRPC's five-byte prefix: a flag and a big-endian length.
+///
+/// The size is checked on the prefix, before anything of the message is kept. A pure value.
+package struct MessageFramer: Sendable {
+  package static let prefixBytes = 5
+
+  /// What lies at the front of the buffer.
+  package enum Front: Sendable, Hashable {
+    /// Not a whole message yet.
+    case incomplete
+    /// A message, without its prefix, at that place of `bytes`.
+    case message(Range<Int>)
+    /// The body is not gRPC, or too large; the call fails with this.
+    case violation(RPCError)
+  }
+
+  private let messageBytesMax: Int
+  package private(set) var bytes: [UInt8] = []
+  private var index = 0
+
+  package init(messageBytesMax: Int) { self.messageBytesMax = messageBytesMax }
+
+  /// Received bytes that no message has been taken from.
+  package var unreadBytes: Int { bytes.count - index }
+
+  package mutating func append(_ span: RawSpan) {
+    if index > 0, index == bytes.count {
+      bytes.removeAll(keepingCapacity: true)
+      index = 0
+    }
+    span.withUnsafeBytes { bytes.append(contentsOf: $0) }
+  }
+
+  /// Looks at the front without taking it.
+  package func front() -> Front {
+    guard unreadBytes >= Self.prefixBytes else { return .incomplete }
+    let flag = bytes[index]
+    let length = Self.length(bytes, at: index)
+    if let error = Self.check(flag: flag, length: length, messageBytesMax: messageBytesMax) {
+      return .violation(error)
+    }
+    let start = index + Self.prefixBytes
+    guard bytes.count - start >= length else { return .incomplete }
+    return .message(start..<start + length)
+  }
+
+  /// Takes the message that `front` gave.
+  package mutating func take(_ message: Range<Int>) {
+    index = message.upperBound
+    if index == bytes.count {
+      // Large buffers are let go, so that an idle stream holds little.
+      bytes.removeAll(keepingCapacity: bytes.capacity <= 64 << 10)
+      index = 0
+    } else if index > 256 << 10 {
+      bytes.removeSubrange(..<index)
+      index = 0
+    }
+  }
+
+  /// Decodes the message that `front` gave, in place.
+  package func decode<Message: WireMessage>(_ message: Range<Int>) throws -> Message {
+    try Self.decode(bytes.span.bytes.extracting(message))
+  }
+
+  /// Takes everything that is unread, framed or not.
+  package mutating func takeAll() -> [UInt8] {
+    defer {
+      bytes = []
+      index = 0
+    }
+    return index == 0 ? bytes : Array(bytes[index...])
+  }
+
+  /// Refuses what may not follow: compression (there is none yet), other flags, too long a message.
+  package static func check(flag: UInt8, length: Int, messageBytesMax: Int) -> RPCError? {
+    if flag == 1 {
+      return RPCError(.internalError, "a message is compressed, but no encoding was agreed on")
+    }
+    if flag > 1 { return RPCError(.internalError, "a message has unknown flags \(flag)") }
+    if length > messageBytesMax {
+      return RPCError(
+        .resourceExhausted, "a message of \(length) bytes is larger than \(messageBytesMax)")
+    }
+    return nil
+  }
+
+  private static func length(_ bytes: [UInt8], at index: Int) -> Int {
+    Int(bytes[index + 1]) << 24 | Int(bytes[index + 2]) << 16 | Int(bytes[index + 3]) << 8
+      | Int(bytes[index + 4])
+  }
+
+  /// The flag and length of a span that begins with a prefix.
+  package static func prefix(of span: RawSpan) -> (flag: UInt8, length: Int) {
+    let length = span.unsafeLoadUnaligned(fromByteOffset: 1, as: UInt32.self).bigEndian
+    return (span.unsafeLoad(fromByteOffset: 0, as: UInt8.self), Int(length))
+  }
+
+  /// Encodes a message behind its prefix.
+  package static func frame(_ message: some WireMessage) throws -> [UInt8] {
+    var bytes: [UInt8]
+    do {
+      bytes = try message.wireBytes(headroom: prefixBytes)
+    } catch let error as RPCError {
+      throw error
+    } catch {
+      throw RPCError(.internalError, "a message could not be encoded")
+    }
+    let length = UInt32(bytes.count - prefixBytes)
+    bytes[1] = UInt8(truncatingIfNeeded: length >> 24)
+    bytes[2] = UInt8(truncatingIfNeeded: length >> 16)
+    bytes[3] = UInt8(truncatingIfNeeded: length >> 8)
+    bytes[4] = UInt8(truncatingIfNeeded: length)
+    return bytes
+  }
+
+  /// Decodes a message; one that cannot be is INTERNAL, by gRPC's status code document.
+  package static func decode<Message: WireMessage>(_ span: RawSpan) throws -> Message {
+    do {
+      return try Message(wire: span)
+    } catch let error as RPCError {
+      throw error
+    } catch {
+      throw RPCError(.internalError, "a message could not be decoded: \(error)")
+    }
+  }
+}

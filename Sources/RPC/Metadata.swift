@@ -1,0 +1,151 @@
+/// Custom metadata of a call: an ordered multi-map of lower-case names to text or bytes.
+///
+/// Names ending in `-bin` carry bytes, all others printable ASCII text. Names of HTTP and of gRPC
+/// itself (`grpc-…`, `:…`, `content-type`, `te`) never appear here.
+/// Source: <https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md>, Custom-Metadata.
+public struct Metadata: Sendable, Hashable {
+  /// A value: text, or bytes under a name that ends in `-bin`.
+  public enum Value: Sendable, Hashable {
+    case text(String)
+    case binary([UInt8])
+  }
+
+  /// One entry.
+  public struct Element: Sendable, Hashable {
+    public var name: String
+    public var value: Value
+
+    public init(name: String, value: Value) {
+      self.name = name
+      self.value = value
+    }
+  }
+
+  /// The fields in wire form: `-bin` values are base64.
+  package private(set) var list: HeaderList
+
+  public init() { list = HeaderList() }
+
+  package init(wire list: HeaderList) { self.list = list }
+
+  /// Appends a text value.
+  ///
+  /// The name is lower-cased and must then be of `[0-9a-z_.-]`, not reserved, and not end in `-bin`;
+  /// the value must be printable ASCII. Anything else is a programmer's error and traps; text from
+  /// outside is checked with `isValid(name:)` and `isValid(text:)`.
+  public mutating func add(_ name: String, _ text: String) {
+    let name = Self.lowercased(name)
+    precondition(Self.isValid(name: name), "metadata name '\(name)' is not allowed")
+    precondition(!name.hasSuffix("-bin"), "metadata '\(name)' takes bytes, not text")
+    precondition(Self.isValid(text: text), "metadata '\(name)' takes printable ASCII")
+    list.add(name, text)
+  }
+
+  /// Appends a binary value; the name must end in `-bin`.
+  public mutating func add(_ name: String, _ bytes: [UInt8]) {
+    let name = Self.lowercased(name)
+    precondition(Self.isValid(name: name), "metadata name '\(name)' is not allowed")
+    precondition(name.hasSuffix("-bin"), "metadata '\(name)' takes text, not bytes")
+    list.add(name, Base64.encode(bytes))
+  }
+
+  /// Appends all of another's entries.
+  public mutating func add(contentsOf other: Metadata) { list.add(contentsOf: other.list) }
+
+  /// Removes every entry of that name.
+  public mutating func removeAll(_ name: String) { list.remove(name) }
+
+  /// The first text value of that name.
+  public subscript(text name: String) -> String? { name.hasSuffix("-bin") ? nil : list[name] }
+
+  /// The first binary value of that name; nil also when it is not base64.
+  public subscript(binary name: String) -> [UInt8]? {
+    guard name.hasSuffix("-bin"), let index = list.firstIndex(of: name) else { return nil }
+    return Self.binaries(list.valueBytes(at: index)).first
+  }
+
+  /// All values of that name in order; a `-bin` field is split on commas first.
+  public func values(_ name: String) -> [Value] {
+    var found: [Value] = []
+    for index in 0..<list.count where list.hasName(name, at: index) {
+      if name.hasSuffix("-bin") {
+        found += Self.binaries(list.valueBytes(at: index)).map { .binary($0) }
+      } else {
+        found.append(.text(list.value(at: index)))
+      }
+    }
+    return found
+  }
+
+  /// The parts of a `-bin` field that are base64, padded or not.
+  private static func binaries(_ field: [UInt8]) -> [[UInt8]] {
+    field.split(separator: UInt8(ascii: ","), omittingEmptySubsequences: false)
+      .compactMap { Base64.decode($0) }
+  }
+
+  private static func lowercased(_ name: String) -> String {
+    name.utf8.contains { $0 >= UInt8(ascii: "A") && $0 <= UInt8(ascii: "Z") }
+      ? name.lowercased() : name
+  }
+
+  /// Whether a (lower-case) name may be used for custom metadata.
+  public static func isValid(name: String) -> Bool {
+    !name.isEmpty && !ReservedHeader.isReserved(name)
+      && name.utf8.allSatisfy { byte in
+        switch byte {
+        case UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "a")...UInt8(ascii: "z"),
+          UInt8(ascii: "_"), UInt8(ascii: "."), UInt8(ascii: "-"):
+          true
+        default: false
+        }
+      }
+  }
+
+  /// Whether a text value may be sent: printable ASCII.
+  public static func isValid(text: String) -> Bool {
+    text.utf8.allSatisfy { $0 >= 0x20 && $0 <= 0x7e }
+  }
+}
+
+extension Metadata: RandomAccessCollection {
+  public var startIndex: Int { 0 }
+  public var endIndex: Int { list.count }
+
+  public subscript(index: Int) -> Element {
+    let name = list.name(at: index)
+    guard name.hasSuffix("-bin") else {
+      return Element(name: name, value: .text(list.value(at: index)))
+    }
+    // Joined values of one field concatenate here; values(_:) splits them.
+    return Element(
+      name: name, value: .binary(Self.binaries(list.valueBytes(at: index)).flatMap { $0 }))
+  }
+}
+
+extension Metadata.Value: ExpressibleByStringLiteral {
+  public init(stringLiteral value: String) { self = .text(value) }
+}
+
+extension Metadata: ExpressibleByDictionaryLiteral {
+  public init(dictionaryLiteral elements: (String, Value)...) {
+    self.init()
+    for (name, value) in elements {
+      switch value {
+      case .text(let text): add(name, text)
+      case .binary(let bytes): add(name, bytes)
+      }
+    }
+  }
+}
+
+extension Metadata {
+  /// The custom metadata among received header fields; shares their buffer.
+  package init(custom fields: HeaderList) {
+    var kept: [HeaderList.Field] = []
+    kept.reserveCapacity(fields.count)
+    for (index, field) in fields.fields.enumerated() where !fields.isReserved(at: index) {
+      kept.append(field)
+    }
+    self.init(wire: HeaderList(sharing: fields, fields: kept))
+  }
+}

@@ -1,0 +1,48 @@
+/// Which sides of a call are streams.
+public enum MethodKind: Sendable, Hashable {
+  case unary
+  case clientStreaming
+  case serverStreaming
+  case bidirectionalStreaming
+}
+
+/// Names a method: what a path is built from, and how it is called.
+public struct MethodDescriptor: Sendable, Hashable {
+  /// Shared, because descriptors are copied with every call.
+  private final class Storage: Sendable {
+    let service: String
+    let name: String
+    let path: String
+
+    init(service: String, name: String) {
+      self.service = service
+      self.name = name
+      path = "/\(service)/\(name)"
+    }
+  }
+
+  private let storage: Storage
+  public let kind: MethodKind
+
+  public init(service: String, name: String, kind: MethodKind) {
+    storage = Storage(service: service, name: name)
+    self.kind = kind
+  }
+
+  /// The full name of its service: `yijia.members.v1.MembersService`.
+  public var service: String { storage.service }
+  /// The method within the service: `GetMember`.
+  public var name: String { storage.name }
+  /// `/service/name`, as in the `:path` of a request.
+  public var path: String { storage.path }
+
+  public static func == (a: MethodDescriptor, b: MethodDescriptor) -> Bool {
+    a.kind == b.kind && (a.storage === b.storage || a.path == b.path)
+  }
+
+  public func hash(into hasher: inout Hasher) { hasher.combine(path) }
+}
+
+extension MethodDescriptor: CustomStringConvertible {
+  public var description: String { path }
+}

@@ -1,0 +1,80 @@
+/// A request head: all its header fields, with those that matter found once.
+public struct RequestHead: Sendable, Hashable {
+  /// Every field in wire order, pseudo headers first.
+  public let fields: HeaderList
+
+  // Where the fields are in the list, or -1.
+  private var methodIndex: Int16 = -1
+  private var pathIndex: Int16 = -1
+  private var contentTypeIndex: Int16 = -1
+  private var timeoutIndex: Int16 = -1
+  private var encodingIndex: Int16 = -1
+
+  /// Takes received fields as they are.
+  public init(fields: HeaderList) {
+    self.fields = fields
+    let bytes = fields.bytes.span.bytes
+    for (index, field) in fields.fields.enumerated() {
+      let name = bytes.extracting(field.nameRange)
+      let position = Int16(truncatingIfNeeded: index)
+      switch field.nameCount {
+      case 5 where name.equals(":path"): pathIndex = position
+      case 7 where name.equals(":method"): methodIndex = position
+      case 12 where name.equals("content-type"): contentTypeIndex = position
+      case 12 where name.equals("grpc-timeout"): timeoutIndex = position
+      case 13 where name.equals("grpc-encoding"): encodingIndex = position
+      default: break
+      }
+    }
+  }
+
+  /// A gRPC request, without `:scheme` and `:authority`, which the connection adds.
+  public init(path: String, metadata: Metadata = [:], timeout: Duration? = nil) {
+    var list = HeaderList()
+    list.reserve(bytes: 160 + path.utf8.count, fields: 6 + metadata.count)
+    list.add(":method", "POST")
+    list.add(":path", path)
+    list.add("te", "trailers")
+    list.add("content-type", "application/grpc")
+    if let timeout { list.add("grpc-timeout", Timeout.format(timeout)) }
+    list.add(contentsOf: metadata.list)
+    self.init(fields: list)
+  }
+
+  /// `/package.Service/Method`
+  public var path: String { value(pathIndex) ?? "" }
+  public var method: String { value(methodIndex) ?? "" }
+  public var contentType: String? { value(contentTypeIndex) }
+  public var authority: String? { fields[":authority"] ?? fields["host"] }
+  public var encoding: String? { value(encodingIndex) }
+
+  /// The custom metadata.
+  public var metadata: Metadata { Metadata(custom: fields) }
+
+  /// The caller's `grpc-timeout`, if it sent one that can be read.
+  public var timeout: Duration? {
+    guard timeoutIndex >= 0 else { return nil }
+    return fields.withValue(at: Int(timeoutIndex)) { Timeout.parse($0) }
+  }
+
+  /// Whether there is a `grpc-timeout` that cannot be read.
+  package var hasBadTimeout: Bool { timeoutIndex >= 0 && timeout == nil }
+
+  /// Whether this is a gRPC request by its content type.
+  public var isGRPC: Bool {
+    guard contentTypeIndex >= 0 else { return false }
+    return fields.withValue(at: Int(contentTypeIndex)) { ContentType.isGRPC($0) }
+  }
+
+  package var isPOST: Bool {
+    methodIndex >= 0 && fields.withValue(at: Int(methodIndex)) { $0.equals("POST") }
+  }
+
+  package func withPath<Result>(_ body: (RawSpan) -> Result) -> Result? {
+    pathIndex < 0 ? nil : fields.withValue(at: Int(pathIndex), body)
+  }
+
+  private func value(_ index: Int16) -> String? {
+    index < 0 ? nil : fields.value(at: Int(index))
+  }
+}

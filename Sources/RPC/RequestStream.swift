@@ -1,0 +1,22 @@
+/// The messages a client streams; for one consumer, from any task.
+///
+/// Ends when the client has ended its side. Throws `RPCError`: when the client gave up, the
+/// deadline passed, or a message was too large or malformed.
+public struct RequestStream<Message: WireMessage>: AsyncSequence, Sendable {
+  public typealias Element = Message
+
+  let inbox: Inbox
+
+  public struct AsyncIterator: AsyncIteratorProtocol {
+    let inbox: Inbox
+
+    public mutating func next() async throws -> Message? {
+      if inbox.exchange.loop.isCurrent, let message = try inbox.takeMessage(Message.self) {
+        return message
+      }
+      return try await inbox.exchange.onLoop { try await inbox.nextMessage(Message.self) }
+    }
+  }
+
+  public func makeAsyncIterator() -> AsyncIterator { AsyncIterator(inbox: inbox) }
+}

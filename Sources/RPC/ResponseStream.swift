@@ -1,0 +1,37 @@
+/// The messages a server streams; for one consumer, from any task. Dropping it cancels the call.
+///
+/// Ends when the server ended with OK; throws its status otherwise.
+public struct ResponseStream<Message: WireMessage>: AsyncSequence, Sendable {
+  public typealias Element = Message
+
+  let call: ClientCall
+
+  public struct AsyncIterator: AsyncIteratorProtocol {
+    let call: ClientCall
+
+    public mutating func next() async throws -> Message? {
+      try await call.nextResponse(Message.self)
+    }
+  }
+
+  public func makeAsyncIterator() -> AsyncIterator { AsyncIterator(call: call) }
+
+  /// The initial metadata; waits for it.
+  public var headers: Metadata {
+    get async throws { Metadata(custom: try await call.exchange.head()) }
+  }
+
+  /// The trailing metadata; waits for the end, so read the messages first.
+  public var trailers: Metadata {
+    get async throws {
+      let exchange = call.exchange
+      return try await exchange.exchange.onLoop {
+        try await exchange.inbox.waitForEnd()
+        return exchange.inbox.trailers.map { Metadata(custom: $0) } ?? [:]
+      }
+    }
+  }
+
+  /// Gives the call up. From any task.
+  public func cancel() { call.cancel() }
+}

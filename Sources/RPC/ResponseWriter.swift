@@ -1,0 +1,10 @@
+/// Where a streaming handler sends its responses. Safe to use from any task of the handler.
+public struct ResponseWriter<Message: WireMessage>: Sendable {
+  let call: ServerCall
+
+  /// Sends one message; suspends while the outbound buffer is full.
+  /// - Throws: `RPCError` when the call has ended or the message cannot be encoded.
+  public func send(_ message: Message) async throws {
+    try await call.send(try MessageFramer.frame(message))
+  }
+}

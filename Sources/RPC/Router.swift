@@ -1,0 +1,81 @@
+/// The methods of a server, found by path, and the interceptors around all of them.
+public struct Router: Sendable {
+  /// Two services claim the same path.
+  public struct DuplicateMethod: Error, Sendable, Hashable {
+    public let path: String
+  }
+
+  public let interceptors: [any ServerInterceptor]
+  private let table: PathTable<MethodHandler>
+  private let services: Set<String>
+
+  /// - Throws: `DuplicateMethod` when two services have the same path.
+  public init(services: [any RPCService], interceptors: [any ServerInterceptor] = []) throws {
+    self.interceptors = interceptors
+    let handlers = services.flatMap(\.methods)
+    var seen: Set<String> = []
+    for handler in handlers where !seen.insert(handler.descriptor.path).inserted {
+      throw DuplicateMethod(path: handler.descriptor.path)
+    }
+    table = PathTable(handlers.map { ($0.descriptor.path, $0) })
+    self.services = Set(handlers.map(\.descriptor.service))
+  }
+
+  /// Every method, in the order of the services.
+  public var methods: [MethodDescriptor] { table.values.map(\.descriptor) }
+
+  func handler(path: RawSpan) -> MethodHandler? { table.value(path: path) }
+
+  /// The error for a path that no method has.
+  func unknown(path: String) -> RPCError {
+    let service = path.dropFirst().prefix { $0 != "/" }
+    if services.contains(String(service)) {
+      return RPCError(.unimplemented, "the method \(path) is not known")
+    }
+    return RPCError(.unimplemented, "the service \(service) is not known")
+  }
+}
+
+/// Values by path, found without making a string of the path. Built once.
+struct PathTable<Value: Sendable>: Sendable {
+  private let paths: [[UInt8]]
+  let values: [Value]
+  /// Open addressing, a power of two at least twice as large: an index into `values`, or -1.
+  private let slots: [Int32]
+
+  init(_ entries: [(path: String, value: Value)]) {
+    paths = entries.map { Array($0.path.utf8) }
+    values = entries.map(\.value)
+    var size = 8
+    while size < entries.count * 2 { size *= 2 }
+    var slots = [Int32](repeating: -1, count: size)
+    for (index, path) in paths.enumerated() {
+      var place = path.withUnsafeBytes { Self.hash($0) } & (size - 1)
+      while slots[place] >= 0 { place = (place + 1) & (size - 1) }
+      slots[place] = Int32(index)
+    }
+    self.slots = slots
+  }
+
+  func value(path: RawSpan) -> Value? {
+    path.withUnsafeBytes { bytes in
+      let mask = slots.count - 1
+      var place = Self.hash(bytes) & mask
+      while slots[place] >= 0 {
+        let index = Int(slots[place])
+        if paths[index].count == bytes.count, paths[index].elementsEqual(bytes) {
+          return values[index]
+        }
+        place = (place + 1) & mask
+      }
+      return nil
+    }
+  }
+
+  /// FNV-1a. The table is fixed and its paths are ours, so no peer can make it collide badly.
+  private static func hash(_ path: UnsafeRawBufferPointer) -> Int {
+    var hash: UInt64 = 0xcbf2_9ce4_8422_2325
+    for byte in path { hash = (hash ^ UInt64(byte)) &* 0x0000_0100_0000_01b3 }
+    return Int(truncatingIfNeeded: hash >> 7)
+  }
+}

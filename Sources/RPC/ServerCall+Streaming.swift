@@ -1,0 +1,24 @@
+/// A call whose request is a stream; the handler starts at once.
+final class StreamedRequestCall<Input: WireMessage>: ServerCall, @unchecked Sendable {
+  // Guard: all mutable state is touched on `exchange.loop` only.
+  typealias Body = @Sendable (StreamedRequestCall<Input>) async throws -> Void
+  private let body: Body
+  private let inbox: Inbox
+
+  init(_ setup: Setup, _ body: @escaping Body) {
+    self.body = body
+    inbox = Inbox(setup.exchange, messageBytesMax: setup.server.limits.messageBytesMax)
+    super.init(setup)
+    start()
+  }
+
+  var requests: RequestStream<Input> { RequestStream(inbox: inbox) }
+
+  override func invoke() async throws { try await body(self) }
+
+  override func received(body bytes: RawSpan) { inbox.received(body: bytes) }
+
+  override func receivedEnd(trailers: HeaderList?) { inbox.receivedEnd(trailers: trailers) }
+
+  override func stopped(_ error: RPCError) { inbox.fail(error) }
+}

@@ -1,0 +1,157 @@
+import Logging
+
+/// One call on a server: takes what arrives, runs the handler in a task, ends in one place.
+///
+/// Subclasses say how requests are taken and what the handler is. Confined to the exchange's loop.
+class ServerCall: ExchangeSink, @unchecked Sendable {
+  // Guard: all mutable state is touched on `exchange.loop` only.
+
+  /// What a call is made of.
+  struct Setup {
+    let exchange: Exchange
+    let context: ServerContext
+    let server: Dispatcher
+  }
+
+  let exchange: Exchange
+  let context: ServerContext
+  let server: Dispatcher
+  private var task: Task<Void, Never>?
+  private var hasEnded = false
+  /// The whole response of a call that has one: held back until the interceptors are through.
+  private var response: [UInt8]?
+  private var isPastDeadline = false
+
+  init(_ setup: Setup) {
+    exchange = setup.exchange
+    context = setup.context
+    server = setup.server
+  }
+
+  // MARK: - For subclasses
+
+  /// The handler. Runs in the call's task.
+  func invoke() async throws { preconditionFailure("a call must have a handler") }
+
+  func received(body bytes: RawSpan) { exchange.consumed(bytes.byteCount) }
+
+  func receivedEnd(trailers: HeaderList?) {}
+
+  /// The call has ended; a stream of requests that is still read ends with the error.
+  func stopped(_ error: RPCError) {}
+
+  /// Starts the handler's task; once.
+  final func start() {
+    guard task == nil, !hasEnded else { return }
+    task = Task(executorPreference: exchange.loop) { await self.run() }
+  }
+
+  /// Fails a call whose handler has not started.
+  final func refuse(_ error: RPCError) {
+    guard task == nil, !hasEnded else { return }
+    finish(error)
+    exchange.transport.handlerEnded()
+  }
+
+  /// Sets the one response.
+  final func answer(_ framed: [UInt8]) { response = framed }
+
+  /// Sends a message of a stream of responses. From any task.
+  final func send(_ framed: [UInt8]) async throws {
+    if exchange.loop.isCurrent {
+      try beginResponse()
+    } else {
+      try await exchange.onLoop { try beginResponse() }
+    }
+    try await exchange.send(framed)
+  }
+
+  private func beginResponse() throws(RPCError) {
+    if exchange.state.local == .awaitingHead, !exchange.state.isClosed {
+      exchange.sendResponseHead(context.responseHeaders)
+    }
+  }
+
+  // MARK: - Life
+
+  private func run() async {
+    var failure: RPCError?
+    do {
+      try await intercepted(0)
+    } catch {
+      failure = status(of: error)
+    }
+    finish(failure)
+    exchange.transport.handlerEnded()
+  }
+
+  /// The interceptors from `index` on, then the handler.
+  private func intercepted(_ index: Int) async throws {
+    let interceptors = server.router.interceptors
+    guard index < interceptors.count else { return try await invoke() }
+    try await interceptors[index].intercept(context) { try await self.intercepted(index + 1) }
+  }
+
+  /// What an error of a handler is to the caller; text of foreign errors stays here.
+  private func status(of error: any Error) -> RPCError {
+    if let error = error as? RPCError {
+      // A status that came from further inside is ours to the caller.
+      return error
+    }
+    if error is CancellationError {
+      return isPastDeadline || context.deadline?.hasPassed == true
+        ? RPCError(.deadlineExceeded, "the deadline has passed")
+        : RPCError(.cancelled, "the call was cancelled")
+    }
+    server.logger.error(
+      "a handler failed", metadata: ["method": "\(context.method)", "error": "\(error)"])
+    return RPCError(.unknown, "the handler failed")
+  }
+
+  /// The closing point. Nil is OK.
+  private func finish(_ error: RPCError?) {
+    guard !hasEnded else { return }
+    hasEnded = true
+    exchange.cancelTimer()
+    var error = error
+    if error == nil, let response {
+      do throws(RPCError) {
+        try beginResponse()
+        exchange.sendBody(response)
+      } catch let thrown {
+        error = thrown
+      }
+    }
+    response = nil
+    exchange.finishCall(
+      error, headers: context.responseHeaders, trailers: context.responseTrailers)
+    stopped(error ?? RPCError(.cancelled, "the call has ended"))
+  }
+
+  func closed(_ reason: CloseReason) {
+    guard !hasEnded else { return }
+    hasEnded = true
+    exchange.cancelTimer()
+    stopped(RPCError(.cancelled, "the client gave up"))
+    cancelHandler()
+  }
+
+  /// Ends the call when the deadline passes: the caller hears it now, the handler is cancelled.
+  final func setDeadline(_ deadline: Deadline) {
+    exchange.setTimer(deadline) { self.deadlinePassed() }
+  }
+
+  private func deadlinePassed() {
+    guard !hasEnded else { return }
+    isPastDeadline = true
+    let error = RPCError(.deadlineExceeded, "the deadline has passed")
+    finish(error)
+    cancelHandler()
+  }
+
+  private func cancelHandler() {
+    if let task { task.cancel() } else { exchange.transport.handlerEnded() }
+  }
+
+  final func received(head: HeaderList, endsStream: Bool) {}
+}

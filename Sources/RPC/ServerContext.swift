@@ -1,0 +1,64 @@
+import Synchronization
+
+/// Names a value that interceptors attach to a call.
+public protocol ContextKey {
+  associatedtype Value: Sendable
+}
+
+/// What a handler knows of its call. Safe to use from any task.
+public final class ServerContext: Sendable {
+  private struct State {
+    var responseHeaders: Metadata = [:]
+    var responseTrailers: Metadata = [:]
+    var values: [(key: ObjectIdentifier, value: any Sendable)] = []
+  }
+
+  public let method: MethodDescriptor
+  /// The moment the caller gives up, by its `grpc-timeout`.
+  public let deadline: Deadline?
+  package let head: RequestHead
+  private let transport: any ExchangeTransport
+  private let state = Mutex(State())
+
+  package init(
+    method: MethodDescriptor, head: RequestHead, deadline: Deadline?,
+    transport: any ExchangeTransport
+  ) {
+    self.method = method
+    self.head = head
+    self.deadline = deadline
+    self.transport = transport
+  }
+
+  /// The request's metadata, without HTTP's and gRPC's own headers. Made on each use.
+  public var metadata: Metadata { head.metadata }
+
+  public var peer: Peer { transport.peer }
+
+  /// Initial metadata: sent with the first message, so changes after that have no effect.
+  public var responseHeaders: Metadata {
+    get { state.withLock { $0.responseHeaders } }
+    set { state.withLock { $0.responseHeaders = newValue } }
+  }
+
+  /// Trailing metadata, sent with the status.
+  public var responseTrailers: Metadata {
+    get { state.withLock { $0.responseTrailers } }
+    set { state.withLock { $0.responseTrailers = newValue } }
+  }
+
+  /// What interceptors attach: identity, trace, …
+  public subscript<Key: ContextKey>(key: Key.Type) -> Key.Value? {
+    get {
+      let id = ObjectIdentifier(key)
+      return state.withLock { $0.values.first { $0.key == id }?.value as? Key.Value }
+    }
+    set {
+      let id = ObjectIdentifier(key)
+      state.withLock { state in
+        state.values.removeAll { $0.key == id }
+        if let newValue { state.values.append((id, newValue)) }
+      }
+    }
+  }
+}

@@ -1,0 +1,93 @@
+/// A status in header fields: `grpc-status`, `grpc-message`, `grpc-status-details-bin`.
+package enum StatusFields {
+  /// Appends the status, then the trailing metadata.
+  package static func append(_ error: RPCError?, trailers: Metadata, to fields: inout HeaderList) {
+    guard let error else {
+      fields.add("grpc-status", "0")
+      fields.add(contentsOf: trailers.list)
+      return
+    }
+    fields.add("grpc-status", String(error.code.rawValue))
+    if !error.message.isEmpty {
+      fields.add("grpc-message", PercentEncoding.encode(error.message))
+    }
+    if !error.details.isEmpty {
+      fields.add("grpc-status-details-bin", Base64.encode(error.details))
+    }
+    fields.add(contentsOf: trailers.list)
+    fields.add(contentsOf: error.metadata.list)
+  }
+
+  /// What trailers, or a head that is all there is, say.
+  package enum Parsed: Sendable, Hashable {
+    case ok
+    case failed(RPCError)
+    /// There is no `grpc-status`.
+    case missing
+  }
+
+  package static func parse(_ fields: HeaderList) -> Parsed {
+    guard let text = fields["grpc-status"] else { return .missing }
+    guard let number = Int(text), number >= 0 else {
+      return .failed(
+        RPCError(.unknown, "the status '\(text)' is no number", isRemote: true))
+    }
+    if number == 0 { return .ok }
+    let message =
+      fields.firstIndex(of: "grpc-message").map {
+        PercentEncoding.decode(fields.valueBytes(at: $0))
+      } ?? ""
+    let details =
+      fields.firstIndex(of: "grpc-status-details-bin").flatMap {
+        Base64.decode(fields.valueBytes(at: $0))
+      } ?? []
+    return .failed(
+      RPCError(
+        RPCError.Code(rawValue: number) ?? .unknown, message, details: details,
+        metadata: Metadata(custom: fields), isRemote: true))
+  }
+
+  /// The outcome of a response whose peer ended it. Nil is OK.
+  package static func outcome(head: HeaderList?, trailers: HeaderList?) -> RPCError? {
+    guard let head else { return RPCError(.internalError, "the response has no head") }
+    let status = head[":status"].flatMap { Int($0) } ?? 0
+    switch parse(trailers ?? head) {
+    case .ok: return nil
+    case .failed(let error): return error
+    case .missing:
+      return RPCError(
+        StatusMapping.code(forHTTP: status),
+        status == 200
+          ? "the response has no grpc-status" : "the response is HTTP \(status), not gRPC")
+    }
+  }
+
+  /// Refuses a response head that is not gRPC's, before any of its body is looked at.
+  package static func refusal(ofHead head: HeaderList) -> RPCError? {
+    let status = head[":status"].flatMap { Int($0) } ?? 0
+    let type = head["content-type"] ?? ""
+    if status == 200, ContentType.isGRPC(type) { return nil }
+    if case .failed(let error) = parse(head) { return error }
+    if status == 200 {
+      return RPCError(.unknown, "the response's content type '\(type)' is not gRPC's")
+    }
+    return RPCError(
+      StatusMapping.code(forHTTP: status), "the response is HTTP \(status), not gRPC")
+  }
+}
+
+/// The content types of gRPC.
+package enum ContentType {
+  /// Exactly `application/grpc`, or that with `+…` or parameters; `application/grpc-web` is another.
+  package static func isGRPC(_ type: RawSpan) -> Bool {
+    guard type.starts(with: "application/grpc") else { return false }
+    guard type.byteCount > 16 else { return true }
+    let next = type.unsafeLoad(fromByteOffset: 16, as: UInt8.self)
+    return next == UInt8(ascii: "+") || next == UInt8(ascii: ";")
+  }
+
+  package static func isGRPC(_ type: String) -> Bool {
+    var type = type
+    return type.withUTF8 { isGRPC(RawSpan(_unsafeBytes: UnsafeRawBufferPointer($0))) }
+  }
+}

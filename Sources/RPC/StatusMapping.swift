@@ -1,0 +1,51 @@
+/// What a call's end means when the peer did not say so itself.
+/// Source: gRPC's PROTOCOL-HTTP2 (Errors) and http-grpc-status-mapping.
+package enum StatusMapping {
+  /// The status of a reset stream.
+  package static func code(for reset: ResetCode) -> RPCError.Code {
+    switch reset {
+    case .refusedStream: .unavailable
+    case .cancel: .cancelled
+    case .enhanceYourCalm: .resourceExhausted
+    case .inadequateSecurity: .permissionDenied
+    default: .internalError
+    }
+  }
+
+  /// The status of a response that is not gRPC's.
+  package static func code(forHTTP status: Int) -> RPCError.Code {
+    switch status {
+    case 400: .internalError
+    case 401: .unauthenticated
+    case 403: .permissionDenied
+    case 404: .unimplemented
+    case 429, 502, 503, 504: .unavailable
+    default: .unknown
+    }
+  }
+
+  /// How a server answers, in RST_STREAM, an exchange it gives up without a status.
+  package static func reset(for code: RPCError.Code) -> ResetCode {
+    switch code {
+    case .cancelled, .deadlineExceeded: .cancel
+    case .unavailable: .refusedStream
+    case .resourceExhausted: .enhanceYourCalm
+    case .permissionDenied: .inadequateSecurity
+    default: .internalError
+    }
+  }
+
+  /// The failure of an exchange that is gone before the peer ended it.
+  package static func error(for reason: CloseReason) -> RPCError {
+    switch reason {
+    case .completed:
+      RPCError(.internalError, "the stream was closed before it was complete")
+    case .reset(let code):
+      RPCError(Self.code(for: code), "the stream was reset with code \(code.rawValue)")
+    case .unprocessed:
+      RPCError(.unavailable, "the server did not take the call")
+    case .connectionLost(let why):
+      RPCError(.unavailable, "the connection is lost: \(why)")
+    }
+  }
+}

@@ -1,0 +1,28 @@
+/// Where tasks wait for something to change. Confined to a loop.
+final class WaitPoint: @unchecked Sendable {
+  // Guard: `waiters` is touched on `loop` only.
+  private let loop: any ExchangeLoop
+  private var waiters: [CheckedContinuation<Void, Never>] = []
+
+  init(loop: any ExchangeLoop) { self.loop = loop }
+
+  /// Suspends until `signal` or the task's cancellation; look again at what was waited for.
+  func wait() async {
+    await withTaskCancellationHandler {
+      await withCheckedContinuation { continuation in
+        assert(loop.isCurrent, "wait() off its loop")
+        if Task.isCancelled { continuation.resume() } else { waiters.append(continuation) }
+      }
+    } onCancel: {
+      loop.execute { self.signal() }
+    }
+  }
+
+  /// Wakes all that wait.
+  func signal() {
+    guard !waiters.isEmpty else { return }
+    let woken = waiters
+    waiters.removeAll()
+    for waiter in woken { waiter.resume() }
+  }
+}

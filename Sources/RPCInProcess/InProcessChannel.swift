@@ -1,0 +1,43 @@
+public import RPC
+
+/// A client and a server in one process, without sockets: for tests.
+///
+/// Calls go through the same exchanges, framing, flow control and dispatch as over a network.
+/// Safe to use from any task.
+public final class InProcessChannel: Channel {
+  private let link: InProcessLink
+
+  /// - Parameter peer: what handlers see as their caller.
+  public init(_ dispatcher: Dispatcher, peer: Peer = Peer(address: "in-process")) {
+    link = InProcessLink(dispatcher, peer: peer)
+  }
+
+  /// A channel to a server of these services.
+  /// - Throws: `Router.DuplicateMethod`.
+  public convenience init(
+    services: [any RPCService], interceptors: [any ServerInterceptor] = [],
+    peer: Peer = Peer(address: "in-process")
+  ) throws {
+    self.init(
+      Dispatcher(router: try Router(services: services, interceptors: interceptors)), peer: peer)
+  }
+
+  public func openExchange<Result: Sendable>(
+    _ head: RequestHead, options: ExchangeOptions,
+    _ body: (ClientExchange) async throws -> Result
+  ) async throws -> Result {
+    try await withTaskExecutorPreference(link.loop) {
+      try await body(link.open(head, options: options))
+    }
+  }
+
+  /// Calls whose handlers have not returned.
+  public var runningHandlers: Int {
+    get async { await withTaskExecutorPreference(link.loop) { link.runningHandlers } }
+  }
+
+  /// Breaks the connection: calls end with UNAVAILABLE, their handlers are cancelled.
+  public func disconnect() async {
+    await withTaskExecutorPreference(link.loop) { link.disconnect() }
+  }
+}

@@ -1,0 +1,129 @@
+import RPC
+
+/// A connection whose two ends are in one process.
+final class InProcessLink: @unchecked Sendable {
+  // Guard: all mutable state is touched on `loop` only.
+  let loop = QueueLoop()
+  private let dispatcher: Dispatcher
+  private let peer: Peer
+  private var streams: [Int32: InProcessStream] = [:]
+  private var nextID: Int32 = 1
+  var runningHandlers = 0
+
+  init(_ dispatcher: Dispatcher, peer: Peer) {
+    self.dispatcher = dispatcher
+    self.peer = peer
+  }
+
+  func open(_ head: RequestHead, options: ExchangeOptions) -> ClientExchange {
+    let id = ExchangeID(id: nextID, slot: 0)
+    nextID += 2
+    let client = Exchange(
+      transport: InProcessEnd(
+        link: self, side: .client, peer: Peer(address: "in-process")),
+      id: id, state: .client)
+    let server = Exchange(
+      transport: InProcessEnd(link: self, side: .server, peer: peer), id: id, state: .server)
+    streams[id.id] = InProcessStream(client: client, server: server)
+    loop.execute {
+      self.runningHandlers += 1
+      self.dispatcher.open(server, head: head)
+    }
+    return ClientExchange.make(client, options: options)
+  }
+
+  func stream(_ id: ExchangeID) -> InProcessStream? { streams[id.id] }
+
+  /// Both ends hear of the end, in the order of what was sent before.
+  func close(_ id: ExchangeID, client: CloseReason, server: CloseReason) {
+    loop.execute {
+      guard let stream = self.streams.removeValue(forKey: id.id) else { return }
+      stream.client.closed(client)
+      stream.server.closed(server)
+    }
+  }
+
+  func disconnect() {
+    for id in streams.keys {
+      let lost = CloseReason.connectionLost("disconnected")
+      close(ExchangeID(id: id, slot: 0), client: lost, server: lost)
+    }
+  }
+}
+
+/// One exchange, both ends, and what is under way between them.
+final class InProcessStream {
+  let client: Exchange
+  let server: Exchange
+  var toServer = Flow()
+  var toClient = Flow()
+
+  init(client: Exchange, server: Exchange) {
+    self.client = client
+    self.server = server
+  }
+
+  /// Both sides have ended, or the server has: nothing more is to come.
+  var isComplete: Bool { toClient.isEndDelivered }
+}
+
+/// One direction of a stream: a queue and the receiver's credit.
+struct Flow {
+  /// Bytes that may be under way before the receiver has taken any.
+  static let windowBytes = 64 << 10
+  /// Bytes of queue above which the sender is asked to wait.
+  static let markBytes = 64 << 10
+
+  private var chunks: [[UInt8]] = []
+  private var credit = Flow.windowBytes
+  private var pendingBytes = 0
+  private var wasFull = false
+  private var end: HeaderList??
+  private(set) var isEndDelivered = false
+
+  /// True when the queue is full.
+  mutating func append(_ chunk: [UInt8]) -> Bool {
+    chunks.append(chunk)
+    pendingBytes += chunk.count
+    wasFull = pendingBytes >= Self.markBytes
+    return wasFull
+  }
+
+  mutating func finish(_ trailers: HeaderList?) { end = .some(trailers) }
+
+  mutating func consumed(_ count: Int) { credit += count }
+
+  /// All that may be delivered now.
+  mutating func takeAll() -> [[UInt8]] {
+    var taken: [[UInt8]] = []
+    while let chunk = next() { taken.append(chunk) }
+    return taken
+  }
+
+  private mutating func next() -> [UInt8]? {
+    guard credit > 0, let chunk = chunks.first else { return nil }
+    if chunk.count <= credit {
+      chunks.removeFirst()
+    } else {
+      chunks[0] = Array(chunk[credit...])
+    }
+    let part = chunk.count <= credit ? chunk : Array(chunk[..<credit])
+    credit -= part.count
+    pendingBytes -= part.count
+    return part
+  }
+
+  /// The end, once all before it is delivered.
+  mutating func takeEnd() -> HeaderList?? {
+    guard chunks.isEmpty, !isEndDelivered, let end else { return nil }
+    isEndDelivered = true
+    return .some(end)
+  }
+
+  /// Whether the sender should hear that it may go on.
+  mutating func becameWritable() -> Bool {
+    guard wasFull, pendingBytes < Self.markBytes else { return false }
+    wasFull = false
+    return true
+  }
+}

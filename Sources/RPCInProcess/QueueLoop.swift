@@ -1,0 +1,38 @@
+import Dispatch
+import RPC
+import Synchronization
+
+/// A serial dispatch queue as the loop of in-process exchanges.
+final class QueueLoop: ExchangeLoop {
+  private static let key = DispatchSpecificKey<ObjectIdentifier>()
+  private let queue = DispatchQueue(label: "rpc.in-process")
+
+  init() { queue.setSpecific(key: Self.key, value: ObjectIdentifier(self)) }
+
+  var isCurrent: Bool { DispatchQueue.getSpecific(key: Self.key) == ObjectIdentifier(self) }
+
+  func enqueue(_ job: consuming ExecutorJob) {
+    let job = UnownedJob(job)
+    queue.async { job.runSynchronously(on: self.asUnownedTaskExecutor()) }
+  }
+
+  func execute(_ body: @escaping @Sendable () -> Void) { queue.async(execute: body) }
+
+  func schedule(
+    after delay: Duration, _ body: @escaping @Sendable () -> Void
+  ) -> any ScheduledWork {
+    let timer = Timer()
+    let (seconds, attoseconds) = delay.components
+    let nanoseconds = Int(clamping: seconds) * 1_000_000_000 + Int(attoseconds / 1_000_000_000)
+    queue.asyncAfter(deadline: .now() + .nanoseconds(nanoseconds)) {
+      if !timer.isCancelled.load(ordering: .acquiring) { body() }
+    }
+    return timer
+  }
+
+  private final class Timer: ScheduledWork {
+    let isCancelled = Atomic(false)
+
+    func cancel() { isCancelled.store(true, ordering: .releasing) }
+  }
+}

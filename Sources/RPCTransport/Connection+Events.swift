@@ -1,0 +1,119 @@
+import HTTP2
+import RPC
+
+// From the session's events to exchanges.
+extension Connection {
+  /// Handles what the session noted. Data events lie in the bytes just fed.
+  func handleEvents(fed: RawSpan?) {
+    var index = 0
+    // Handling may add events; the count is looked at each time.
+    while index < session.events.count {
+      let event = session.events[index]
+      index += 1
+      switch event {
+      case .head(let stream, let block, let endsStream):
+        received(head: block, on: stream, endsStream: endsStream)
+      case .data(let stream, let offset, let count):
+        guard let fed else { continue }
+        let bytes = fed.extracting(offset..<offset + count)
+        if let exchange = exchange(stream) {
+          exchange.received(body: bytes)
+        } else {
+          session.consume(stream, count)
+        }
+      case .ended(let stream):
+        exchange(stream)?.receivedEnd(trailers: nil)
+      case .trailers(let stream, let block):
+        exchange(stream)?.receivedEnd(trailers: headerList(block))
+      case .closed(let stream, let code):
+        closed(stream, code)
+      case .writable(let stream):
+        exchange(stream)?.writable()
+      case .settings:
+        becameReady()
+      case .goAway:
+        if draining == .no { draining = .final }
+        owner?.connectionIsGoingAway(self)
+      case .pong:
+        if draining == .announced { finishDraining() }
+      }
+      if isClosed { return }
+    }
+    session.removeEvents()
+  }
+
+  private func received(head block: HeaderBlock, on stream: StreamKey, endsStream: Bool) {
+    guard let dispatcher else {
+      exchange(stream)?.received(head: headerList(block), endsStream: endsStream)
+      return
+    }
+    guard runningHandlers < limits.runningHandlersMax else {
+      return session.reset(stream, .refusedStream)
+    }
+    let exchange = Exchange(
+      transport: self, id: ExchangeID(id: stream.id, slot: stream.slot), state: .server)
+    insert(exchange, stream)
+    runningHandlers += 1
+    if block.isOverLimit {
+      dispatcher.refuseHeaders(exchange)
+    } else {
+      dispatcher.open(exchange, head: RequestHead(fields: headerList(block)))
+    }
+    if endsStream { exchange.receivedEnd(trailers: nil) }
+  }
+
+  func insert(_ exchange: Exchange, _ stream: StreamKey) {
+    let slot = Int(stream.slot)
+    while exchanges.count <= slot { exchanges.append(nil) }
+    exchanges[slot] = exchange
+  }
+
+  private func exchange(_ stream: StreamKey) -> Exchange? {
+    let slot = Int(stream.slot)
+    guard slot < exchanges.count, let exchange = exchanges[slot], exchange.id.id == stream.id else {
+      return nil
+    }
+    return exchange
+  }
+
+  private func closed(_ stream: StreamKey, _ code: ErrorCode) {
+    guard let exchange = exchange(stream) else { return }
+    exchanges[Int(stream.slot)] = nil
+    exchange.closed(reason(exchange, code))
+    if draining == .final { markDirty() }
+  }
+
+  private func reason(_ exchange: Exchange, _ code: ErrorCode) -> CloseReason {
+    let hasOwnEnd = session.role == .server ? exchange.state.local : exchange.state.remote
+    if code == .noError, hasOwnEnd == .ended { return .completed }
+    if session.role == .client, code == .refusedStream { return .unprocessed }
+    return .reset(ResetCode(rawValue: code.rawValue))
+  }
+
+  private func headerList(_ block: HeaderBlock) -> HeaderList {
+    var list = HeaderList()
+    list.reserve(bytes: Int(block.byteCount), fields: Int(block.count))
+    session.forEachField(in: block) { name, value in list.add(name: name, value: value) }
+    return list
+  }
+
+  // MARK: - Graceful stop
+
+  /// Asks the peer to open nothing new, lets run what runs, then closes.
+  func drain() {
+    guard draining == .no, !isClosed else { return }
+    draining = .announced
+    session.submitShutdownNotice()
+    // The answer shows that the peer has seen the notice: nothing sent before is still under way.
+    session.submitPing(0)
+    markDirty()
+    _ = executor.schedule(after: .seconds(1)) { [weak self] in self?.finishDraining() }
+  }
+
+  private func finishDraining() {
+    guard draining == .announced, !isClosed else { return }
+    draining = .final
+    session.submitGoAway()
+    markDirty()
+  }
+}

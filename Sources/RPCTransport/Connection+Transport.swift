@@ -1,0 +1,125 @@
+import HTTP2
+import RPC
+
+// What exchanges say, in the session's terms.
+extension Connection {
+  private static let grpcHead = StaticFields([
+    ":status": "200", "content-type": "application/grpc",
+  ])
+  private static let grpcOK = StaticFields(["grpc-status": "0"])
+
+  private func key(_ exchange: ExchangeID) -> StreamKey {
+    StreamKey(id: exchange.id, slot: exchange.slot)
+  }
+
+  func sendHead(_ exchange: ExchangeID, _ head: OutboundHead, endsStream: Bool) {
+    let source: HeaderSource =
+      switch head {
+      case .grpc: .fixed(Self.grpcHead)
+      case .fields(let list): .list(Self.outbound(list))
+      }
+    session.submitResponse(key(exchange), source, endsStream: endsStream)
+    markDirty()
+  }
+
+  func sendBody(_ exchange: ExchangeID, _ bytes: [UInt8]) -> Bool {
+    markDirty()
+    return session.submitData(key(exchange), bytes)
+  }
+
+  func sendEnd(_ exchange: ExchangeID, _ trailers: OutboundTrailers) {
+    let source: HeaderSource? =
+      switch trailers {
+      case .none: nil
+      case .grpcOK: .fixed(Self.grpcOK)
+      case .fields(let list): .list(Self.outbound(list))
+      }
+    session.submitEnd(key(exchange), trailers: source)
+    markDirty()
+  }
+
+  func reset(_ exchange: ExchangeID, _ code: ResetCode) {
+    session.reset(key(exchange), ErrorCode(rawValue: code.rawValue))
+    markDirty()
+  }
+
+  func consumed(_ exchange: ExchangeID, _ count: Int) {
+    session.consume(key(exchange), count)
+    // A window update may be due; a read at hand flushes anyway.
+    markDirty()
+  }
+
+  func handlerEnded() {
+    runningHandlers -= 1
+    if draining == .final { markDirty() }
+  }
+
+  /// Opens an exchange of a client.
+  /// - Throws: `RPCError`, UNAVAILABLE when this connection takes no more.
+  func open(
+    _ head: RequestHead, authority: String, options: ExchangeOptions
+  ) throws(RPCError) -> ClientExchange {
+    guard !isClosed, isReady, draining == .no else {
+      throw RPCError(.unavailable, "the connection is closed")
+    }
+    guard session.openStreams < Self.streamsMax else {
+      throw RPCError(.resourceExhausted, "too many calls on one connection")
+    }
+    let stream: StreamKey
+    do {
+      stream = try session.submitRequest(
+        .list(Self.outbound(head, authority: authority, isTLS: isTLS)))
+    } catch {
+      throw RPCError(.unavailable, "the connection takes no more calls: \(error)")
+    }
+    let exchange = Exchange(
+      transport: self, id: ExchangeID(id: stream.id, slot: stream.slot), state: .client)
+    insert(exchange, stream)
+    markDirty()
+    return ClientExchange.make(exchange, options: options)
+  }
+
+  /// Calls under way or waiting on one connection; a bound on what a client queues.
+  private static let streamsMax = 10_000
+
+  private static func outbound(_ list: HeaderList) -> OutboundFields {
+    var fields = OutboundFields()
+    let bytes = list.bytes.span.bytes
+    for field in list.fields {
+      fields.add(
+        name: bytes.extracting(field.nameRange), value: bytes.extracting(field.valueRange))
+    }
+    return fields
+  }
+
+  /// A request head with `:scheme` and `:authority` among the pseudo headers.
+  private static func outbound(
+    _ head: RequestHead, authority: String, isTLS: Bool
+  ) -> OutboundFields {
+    var fields = OutboundFields()
+    let list = head.fields
+    let bytes = list.bytes.span.bytes
+    var needsScheme = true
+    var needsAuthority = true
+    var isPseudo = true
+    func endPseudo() {
+      isPseudo = false
+      if needsScheme { fields.add(":scheme", isTLS ? "https" : "http") }
+      if needsAuthority { fields.add(":authority", authority) }
+    }
+    for (index, field) in list.fields.enumerated() {
+      let name = bytes.extracting(field.nameRange)
+      if isPseudo {
+        if name.equals(":scheme") { needsScheme = false }
+        if name.equals(":authority") { needsAuthority = false }
+        if !name.starts(with: ":") { endPseudo() }
+      }
+      fields.add(
+        name: name, value: bytes.extracting(field.valueRange),
+        isSensitive: list.hasName("authorization", at: index)
+          || list.hasName("x-api-key", at: index))
+    }
+    if isPseudo { endPseudo() }
+    return fields
+  }
+}

@@ -1,0 +1,271 @@
+import HTTP2
+import Logging
+import NIOCore
+import NIOSSL
+import NIOTLS
+import RPC
+
+/// Who keeps a connection. Called on its loop.
+protocol ConnectionOwner: AnyObject, Sendable {
+  /// The peer's settings have arrived: it speaks HTTP/2.
+  func connectionIsReady(_ connection: Connection)
+  /// The peer takes no new exchanges.
+  func connectionIsGoingAway(_ connection: Connection)
+  /// The connection is gone.
+  func connectionClosed(_ connection: Connection, reason: String)
+}
+
+/// One HTTP/2 connection of either side: the only channel handler there is, behind TLS if any.
+///
+/// It owns the session and the table of exchanges, and is confined to its event loop.
+final class Connection: ChannelDuplexHandler, ExchangeTransport, @unchecked Sendable {
+  // Guard: all mutable state is touched on `executor.eventLoop` only.
+  typealias InboundIn = ByteBuffer
+  typealias OutboundIn = Never
+  typealias OutboundOut = ByteBuffer
+
+  /// Output moved out of the session before the channel is asked whether it still takes more.
+  private static let outputBatchBytes = 256 << 10
+
+  let executor: LoopExecutor
+  let session: Session
+  let limits: ConnectionLimits
+  let isTLS: Bool
+  let logger: Logger
+  /// Who answers exchanges; nil on a client.
+  let dispatcher: Dispatcher?
+  weak var owner: (any ConnectionOwner)?
+  /// Refuses the peer by its certificate's URIs after the handshake; nil admits it.
+  let refusePeer: (@Sendable (Peer) -> String?)?
+
+  var exchanges: [Exchange?] = []
+  /// Handlers that have not returned.
+  var runningHandlers = 0
+  private(set) var peer = Peer(address: "unknown")
+  private(set) var context: ChannelHandlerContext?
+  private var output = ByteBuffer()
+  private var isDirty = false
+  private(set) var isReady = false
+  private(set) var isClosed = false
+  private var isReadPaused = false
+  private var hasPendingRead = false
+  private var closeReason: String?
+  private var stallTimer: (any ScheduledWork)?
+  private var handshakeTimer: (any ScheduledWork)?
+  var draining: Draining = .no
+
+  /// How far a graceful stop is.
+  enum Draining { case no, announced, final }
+
+  init(
+    _ role: Session.Role, executor: LoopExecutor, limits: ConnectionLimits, isTLS: Bool,
+    dispatcher: Dispatcher?, owner: any ConnectionOwner, logger: Logger,
+    refusePeer: (@Sendable (Peer) -> String?)? = nil
+  ) throws {
+    self.executor = executor
+    self.limits = limits
+    self.isTLS = isTLS
+    self.dispatcher = dispatcher
+    self.owner = owner
+    self.logger = logger
+    self.refusePeer = refusePeer
+    session = try Session(role, limits: limits.session)
+  }
+
+  var loop: any ExchangeLoop { executor }
+
+  // MARK: - Channel
+
+  func handlerAdded(context: ChannelHandlerContext) {
+    self.context = context
+    if context.channel.isActive { begin(context) }
+  }
+
+  func handlerRemoved(context: ChannelHandlerContext) { ended("the channel was closed") }
+
+  func channelActive(context: ChannelHandlerContext) {
+    begin(context)
+    context.fireChannelActive()
+  }
+
+  private func begin(_ context: ChannelHandlerContext) {
+    guard handshakeTimer == nil, !isReady else { return }
+    peer = Peer(address: HostPort(context.channel.remoteAddress).description, isTLS: isTLS)
+    handshakeTimer = executor.schedule(after: limits.handshakeMax) { [weak self] in
+      guard let self, !self.isReady else { return }
+      self.close("no HTTP/2 within \(self.limits.handshakeMax)")
+    }
+    // A client speaks first; a server's settings may go out at once too.
+    if !isTLS { markDirty() }
+  }
+
+  func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+    let buffer = unwrapInboundIn(data)
+    guard !isClosed, closeReason == nil else { return }
+    executor.beginRead()
+    do {
+      let span = buffer.readableBytesSpan
+      try session.receive(span, nowNanoseconds: NIODeadline.now().uptimeNanoseconds)
+      handleEvents(fed: span)
+    } catch {
+      handleEvents(fed: nil)
+      fail("the peer broke HTTP/2: \(error)")
+    }
+    markDirty()
+  }
+
+  func channelReadComplete(context: ChannelHandlerContext) {
+    executor.endRead()
+    context.fireChannelReadComplete()
+  }
+
+  func read(context: ChannelHandlerContext) {
+    // A server takes no more of a peer that takes nothing of us; a client always reads, since
+    // what it gets is bounded by its windows, so that two sides cannot wait for each other.
+    if isReadPaused { hasPendingRead = true } else { context.read() }
+  }
+
+  func channelWritabilityChanged(context: ChannelHandlerContext) {
+    if context.channel.isWritable {
+      stallTimer?.cancel()
+      stallTimer = nil
+      isReadPaused = false
+      if hasPendingRead {
+        hasPendingRead = false
+        context.read()
+      }
+      markDirty()
+    } else {
+      isReadPaused = session.role == .server
+      stallTimer?.cancel()
+      stallTimer = executor.schedule(after: limits.stallMax) { [weak self] in
+        guard let self else { return }
+        self.close("the peer took nothing for \(self.limits.stallMax)")
+      }
+    }
+    context.fireChannelWritabilityChanged()
+  }
+
+  func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+    if case TLSUserEvent.handshakeCompleted(let negotiated)? = event as? TLSUserEvent {
+      handshakeCompleted(context, negotiated: negotiated)
+    } else if case ChannelEvent.inputClosed? = event as? ChannelEvent {
+      close("the peer closed the connection")
+    }
+    context.fireUserInboundEventTriggered(event)
+  }
+
+  private func handshakeCompleted(_ context: ChannelHandlerContext, negotiated: String?) {
+    // NIOSSL lets a peer without a common ALPN protocol in; HTTP/2 over TLS needs it (RFC 9113, 3.2).
+    guard negotiated == "h2" else { return close("TLS without ALPN h2") }
+    let certificate = try? context.pipeline.syncOperations.handler(type: NIOSSLHandler.self)
+      .peerCertificate
+    peer.certificateURIs = certificate?.uris ?? []
+    if let refusal = refusePeer?(peer) { return close(refusal) }
+    markDirty()
+  }
+
+  func errorCaught(context: ChannelHandlerContext, error: any Error) {
+    close("\(error)")
+  }
+
+  func channelInactive(context: ChannelHandlerContext) {
+    ended("the peer closed the connection")
+    executor.endRead()
+    context.fireChannelInactive()
+  }
+
+  // MARK: - Output
+
+  /// There is something to send: it leaves with the batch at hand.
+  func markDirty() {
+    guard !isDirty, !isClosed else { return }
+    isDirty = true
+    executor.markDirty(self)
+  }
+
+  /// Moves the session's output to the channel, as much as that takes.
+  func flush() {
+    isDirty = false
+    guard let context, !isClosed, context.channel.isActive else { return }
+    do {
+      while context.channel.isWritable {
+        output.clear()
+        let isAll = try session.drain(limit: Self.outputBatchBytes) { output.writeBytes($0) }
+        if output.readableBytes > 0 {
+          context.writeAndFlush(wrapOutboundOut(output), promise: nil)
+          // A burst's buffer is not kept for ever.
+          if output.capacity > Self.outputBatchBytes * 2 { output = ByteBuffer() }
+        }
+        handleEvents(fed: nil)
+        if isAll { break }
+      }
+    } catch {
+      fail("the session cannot go on: \(error)")
+    }
+    closeIfDone()
+  }
+
+  /// Closes when the session is over, or a drained connection has nothing left.
+  func closeIfDone() {
+    guard !isClosed, let context, context.channel.isWritable else { return }
+    if closeReason != nil || session.isFinished {
+      return close(closeReason ?? "the session is over")
+    }
+    if draining == .final, session.openStreams == 0, runningHandlers == 0, !isDirty {
+      close("drained")
+    }
+  }
+
+  // MARK: - End
+
+  /// Closes after what the session still has to say.
+  func fail(_ reason: String) {
+    guard closeReason == nil else { return }
+    closeReason = reason
+    markDirty()
+  }
+
+  /// Closes now. Idempotent.
+  func close(_ reason: String) {
+    guard !isClosed else { return }
+    if closeReason == nil { closeReason = reason }
+    guard let context else { return ended(reason) }
+    context.close(promise: nil)
+    ended(reason)
+  }
+
+  private func ended(_ reason: String) {
+    guard !isClosed else { return }
+    isClosed = true
+    let reason = closeReason ?? reason
+    stallTimer?.cancel()
+    handshakeTimer?.cancel()
+    stallTimer = nil
+    handshakeTimer = nil
+    session.close()
+    let open = exchanges
+    exchanges = []
+    for exchange in open { exchange?.closed(.connectionLost(reason)) }
+    logger.debug("connection closed", metadata: ["peer": "\(peer.address)", "reason": "\(reason)"])
+    owner?.connectionClosed(self, reason: reason)
+    context = nil
+  }
+
+  func becameReady() {
+    guard !isReady else { return }
+    isReady = true
+    handshakeTimer?.cancel()
+    handshakeTimer = nil
+    owner?.connectionIsReady(self)
+  }
+}
+
+extension NIOSSLCertificate {
+  /// The URI subject alternative names.
+  var uris: [String] {
+    _subjectAlternativeNames().filter { $0.nameType == .uri }.map {
+      String(decoding: $0.contents, as: UTF8.self)
+    }
+  }
+}

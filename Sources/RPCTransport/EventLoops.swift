@@ -1,0 +1,32 @@
+internal import NIOCore
+internal import NIOPosix
+
+/// The threads that carry connections, shared by the servers and clients of a process.
+public final class EventLoops: Sendable {
+  let group: MultiThreadedEventLoopGroup
+  private let executors: [ObjectIdentifier: LoopExecutor]
+
+  /// - Parameter threads: one event loop each; by default one a processor core.
+  public init(threads: Int? = nil) {
+    let group = MultiThreadedEventLoopGroup(numberOfThreads: threads ?? System.coreCount)
+    self.group = group
+    var executors: [ObjectIdentifier: LoopExecutor] = [:]
+    for eventLoop in group.makeIterator() {
+      executors[ObjectIdentifier(eventLoop)] = LoopExecutor(eventLoop)
+    }
+    self.executors = executors
+  }
+
+  /// Ends the threads; servers and clients on them must have been shut down.
+  public func shutdown() async throws { try await group.shutdownGracefully() }
+
+  func executor(of eventLoop: any EventLoop) -> LoopExecutor {
+    guard let executor = executors[ObjectIdentifier(eventLoop)] else {
+      preconditionFailure("a channel is on an event loop of another group")
+    }
+    return executor
+  }
+
+  /// The next loop in turn.
+  func next() -> LoopExecutor { executor(of: group.next()) }
+}

@@ -1,0 +1,78 @@
+import RPC
+
+/// Watches a backend's `grpc.health.v1` status over its own connection.
+/// Source: gRPC's client-side health checking (gRFC A17).
+enum HealthWatch {
+  private static let path = "/grpc.health.v1.Health/Watch"
+  private static let pause: Duration = .seconds(1)
+
+  /// Runs until the connection is gone; tells the subchannel each change.
+  static func start(_ service: String, on connection: Connection, of subchannel: Subchannel) {
+    Task(executorPreference: connection.executor) {
+      while !connection.isClosed {
+        do {
+          try await watch(service, on: connection) { isServing in
+            subchannel.healthChanged(connection, isServing ? .serving : .notServing)
+          }
+        } catch let error as RPCError where error.code == .unimplemented {
+          // A backend without the service is taken as it is.
+          return subchannel.healthChanged(connection, .serving)
+        } catch {}
+        if connection.isClosed { return }
+        subchannel.healthChanged(connection, .notServing)
+        try? await Task.sleep(for: pause)
+      }
+    }
+  }
+
+  private static func watch(
+    _ service: String, on connection: Connection, _ changed: (Bool) -> Void
+  ) async throws {
+    var options = ExchangeOptions()
+    options.messageBytesMax = 1024
+    let exchange = try connection.open(
+      RequestHead(path: path), authority: connection.peer.address, options: options)
+    exchange.exchange.sendBody(try MessageFramer.frame(HealthRequest(service: service)))
+    exchange.exchange.sendEnd(.none)
+    while let response = try await exchange.inbox.nextMessage(HealthResponse.self) {
+      changed(response.isServing)
+    }
+    let inbox = exchange.inbox
+    if let error = StatusFields.outcome(head: inbox.head, trailers: inbox.trailers) { throw error }
+  }
+}
+
+/// `grpc.health.v1.HealthCheckRequest { string service = 1; }`, written by hand: this module knows
+/// no generated messages.
+struct HealthRequest: WireMessage {
+  var service: String
+
+  init(service: String) { self.service = service }
+
+  init(wire bytes: RawSpan) throws {
+    throw RPCError(.internalError, "a health request is only sent")
+  }
+
+  func wireBytes(headroom: Int) throws -> [UInt8] {
+    var bytes = [UInt8](repeating: 0, count: headroom)
+    guard !service.isEmpty else { return bytes }
+    // A service's name is shorter than 128 bytes or not asked for.
+    let name = Array(service.utf8.prefix(127))
+    bytes += [0x0a, UInt8(name.count)] + name
+    return bytes
+  }
+}
+
+/// `grpc.health.v1.HealthCheckResponse { ServingStatus status = 1; }`; SERVING is 1.
+struct HealthResponse: WireMessage {
+  let isServing: Bool
+
+  init(wire bytes: RawSpan) throws {
+    isServing = bytes.byteCount >= 2 && bytes.unsafeLoad(fromByteOffset: 0, as: UInt8.self) == 0x08
+      && bytes.unsafeLoad(fromByteOffset: 1, as: UInt8.self) == 1
+  }
+
+  func wireBytes(headroom: Int) throws -> [UInt8] {
+    throw RPCError(.internalError, "a health response is only received")
+  }
+}

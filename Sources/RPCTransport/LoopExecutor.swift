@@ -1,0 +1,121 @@
+import NIOCore
+import RPC
+import Synchronization
+
+/// An event loop as a task executor, with one flush of each connection a batch of jobs.
+///
+/// Jobs enqueued while a connection reads run when its read is complete, and their output leaves
+/// with one write. No timer is involved.
+final class LoopExecutor: ExchangeLoop, @unchecked Sendable {
+  // Guard: all mutable state is touched on `eventLoop` only, but for `remote`, which has a lock.
+
+  /// Jobs run before others of the loop get their turn.
+  private static let jobsMax = 4096
+
+  let eventLoop: any EventLoop
+  private var jobs: [UnownedJob] = []
+  private var nextJob = 0
+  private var dirty: [Connection] = []
+  private var flushing: [Connection] = []
+  private var isRunning = false
+  private var isScheduled = false
+  /// A connection is between channelRead and channelReadComplete, which will run the jobs.
+  private var isReading = false
+  private let remote = Mutex<[UnownedJob]>([])
+
+  init(_ eventLoop: any EventLoop) { self.eventLoop = eventLoop }
+
+  var isCurrent: Bool { eventLoop.inEventLoop }
+
+  func enqueue(_ job: consuming ExecutorJob) {
+    let job = UnownedJob(job)
+    if eventLoop.inEventLoop {
+      jobs.append(job)
+      scheduleRun()
+    } else {
+      let isFirst = remote.withLock { remote in
+        remote.append(job)
+        return remote.count == 1
+      }
+      if isFirst { eventLoop.execute { self.run() } }
+    }
+  }
+
+  func execute(_ body: @escaping @Sendable () -> Void) { eventLoop.execute(body) }
+
+  func schedule(
+    after delay: Duration, _ body: @escaping @Sendable () -> Void
+  ) -> any ScheduledWork {
+    Timer(scheduled: eventLoop.scheduleTask(in: TimeAmount(delay), body))
+  }
+
+  /// The connection has output: it is flushed when the jobs at hand have run.
+  func markDirty(_ connection: Connection) {
+    dirty.append(connection)
+    scheduleRun()
+  }
+
+  /// A read begins: jobs wait for `endRead`.
+  func beginRead() { isReading = true }
+
+  /// A read is complete: runs the jobs and flushes.
+  func endRead() {
+    isReading = false
+    run()
+  }
+
+  private func scheduleRun() {
+    guard !isRunning, !isScheduled, !isReading else { return }
+    isScheduled = true
+    eventLoop.execute {
+      self.isScheduled = false
+      self.run()
+    }
+  }
+
+  /// Runs jobs and flushes connections until there is nothing left, or the turn is over.
+  private func run() {
+    guard !isRunning else { return }
+    isRunning = true
+    let executor = asUnownedTaskExecutor()
+    var count = 0
+    takeRemote()
+    while count < Self.jobsMax {
+      if nextJob < jobs.count {
+        let job = jobs[nextJob]
+        nextJob += 1
+        count += 1
+        job.runSynchronously(on: executor)
+      } else if !dirty.isEmpty {
+        flushDirty()
+      } else {
+        break
+      }
+      if nextJob == jobs.count {
+        jobs.removeAll(keepingCapacity: true)
+        nextJob = 0
+      }
+    }
+    isRunning = false
+    if nextJob < jobs.count || !dirty.isEmpty { scheduleRun() }
+  }
+
+  private func takeRemote() {
+    remote.withLock { remote in
+      jobs.append(contentsOf: remote)
+      remote.removeAll(keepingCapacity: true)
+    }
+  }
+
+  private func flushDirty() {
+    swap(&dirty, &flushing)
+    for connection in flushing { connection.flush() }
+    flushing.removeAll(keepingCapacity: true)
+  }
+
+  private struct Timer: ScheduledWork {
+    let scheduled: Scheduled<Void>
+
+    func cancel() { scheduled.cancel() }
+  }
+}

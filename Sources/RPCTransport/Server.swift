@@ -1,0 +1,137 @@
+internal import HTTP2
+public import Logging
+internal import NIOCore
+internal import NIOPosix
+internal import NIOSSL
+public import RPC
+internal import Synchronization
+
+/// Listens on one address and answers with a dispatcher. Safe to use from any task.
+public final class Server: Sendable {
+  private enum Phase {
+    case idle
+    case running(any NIOCore.Channel)
+    case stopped
+  }
+
+  private struct State {
+    var phase = Phase.idle
+    var connections: [ObjectIdentifier: Connection] = [:]
+    var waiters: [CheckedContinuation<Void, Never>] = []
+  }
+
+  public let configuration: ServerConfiguration
+  private let dispatcher: Dispatcher
+  private let loops: EventLoops
+  private let logger: Logger
+  private let state = Mutex(State())
+
+  public init(
+    configuration: ServerConfiguration, dispatcher: Dispatcher, loops: EventLoops,
+    logger: Logger = Logger(label: "rpc.server")
+  ) {
+    self.configuration = configuration
+    self.dispatcher = dispatcher
+    self.loops = loops
+    self.logger = logger
+  }
+
+  /// Starts listening.
+  /// - Returns: the address, with the port that was taken.
+  /// - Throws: when the address cannot be had or the TLS files cannot be used.
+  public func start() async throws -> HostPort {
+    let tls = try configuration.tls?.makeContext()
+    let channel = try await ServerBootstrap(group: loops.group)
+      .serverChannelOption(.backlog, value: configuration.backlog)
+      .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
+      .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
+      .childChannelOption(
+        .writeBufferWaterMark, value: .init(low: 64 << 10, high: 256 << 10))
+      .childChannelOption(.maxMessagesPerRead, value: 4)
+      .childChannelInitializer { channel in
+        channel.eventLoop.makeCompletedFuture { try self.accept(channel, tls: tls) }
+      }
+      .bind(host: configuration.address.host, port: configuration.address.port).get()
+    state.withLock { $0.phase = .running(channel) }
+    return HostPort(channel.localAddress)
+  }
+
+  private func accept(_ channel: any NIOCore.Channel, tls: NIOSSLContext?) throws {
+    let connection = try Connection(
+      .server, executor: loops.executor(of: channel.eventLoop), limits: configuration.limits,
+      isTLS: tls != nil, dispatcher: dispatcher, owner: self, logger: logger)
+    let isAdmitted = state.withLock { state in
+      guard case .stopped = state.phase else {
+        guard state.connections.count < configuration.connectionsMax else { return false }
+        state.connections[ObjectIdentifier(connection)] = connection
+        return true
+      }
+      return false
+    }
+    guard isAdmitted else {
+      connection.close("too many connections")
+      return channel.close(promise: nil)
+    }
+    do {
+      if let tls {
+        try channel.pipeline.syncOperations.addHandler(NIOSSLServerHandler(context: tls))
+      }
+      try channel.pipeline.syncOperations.addHandler(connection)
+    } catch {
+      connection.close("\(error)")
+      throw error
+    }
+  }
+
+  /// Connections at the moment.
+  public var connectionCount: Int { state.withLock { $0.connections.count } }
+
+  /// Stops: takes no new connections and calls, lets running ones end, closes what is left after
+  /// `grace`. Returns when all connections are gone. Idempotent.
+  public func shutdown(grace: Duration = .seconds(30)) async {
+    let (listener, connections) = state.withLock { state in
+      defer { state.phase = .stopped }
+      let open = Array(state.connections.values)
+      if case .running(let channel) = state.phase { return (Optional(channel), open) }
+      return (nil, open)
+    }
+    try? await listener?.close()
+    for connection in connections {
+      connection.executor.execute { connection.drain() }
+    }
+    let timer = loops.next().schedule(after: grace) {
+      for connection in self.state.withLock({ Array($0.connections.values) }) {
+        connection.executor.execute { connection.close("the server stops") }
+      }
+    }
+    await allClosed()
+    timer.cancel()
+  }
+
+  private func allClosed() async {
+    await withCheckedContinuation { continuation in
+      let isDone = state.withLock { state in
+        if state.connections.isEmpty { return true }
+        state.waiters.append(continuation)
+        return false
+      }
+      if isDone { continuation.resume() }
+    }
+  }
+}
+
+extension Server: ConnectionOwner {
+  func connectionIsReady(_ connection: Connection) {}
+
+  func connectionIsGoingAway(_ connection: Connection) {}
+
+  func connectionClosed(_ connection: Connection, reason: String) {
+    let waiters = state.withLock { state in
+      state.connections[ObjectIdentifier(connection)] = nil
+      guard state.connections.isEmpty else { return [CheckedContinuation<Void, Never>]() }
+      defer { state.waiters = [] }
+      return state.waiters
+    }
+    for waiter in waiters { waiter.resume() }
+  }
+}

@@ -1,0 +1,104 @@
+import GoogleProtobuf
+import GoogleRPC
+import Protobuf
+public import RPC
+import Storage
+
+/// A failure as a record of a stream shows it, or as a status carries it.
+public struct RenderedFailure: Sendable, Hashable {
+  public var code: RPCError.Code
+  public var reason: String
+  /// In the caller's language.
+  public var message: String
+  public var fieldFailures: [FieldFailure]
+}
+
+/// What a caller is told of `error`. Text of libraries never gets out: what is none of our failures
+/// is INTERNAL, reason INTERNAL.
+public func render(_ error: any Error, in language: Language) -> RenderedFailure {
+  if let failure = asServiceFailure(error) {
+    return RenderedFailure(
+      code: failure.code, reason: failure.reason, message: failure.text.text(in: language),
+      fieldFailures: failure.fieldFailures)
+  }
+  if let error = error as? RPCError {
+    return RenderedFailure(
+      code: error.code, reason: error.code.name, message: error.message, fieldFailures: [])
+  }
+  return RenderedFailure(
+    code: .internalError, reason: "INTERNAL", message: internalText.text(in: language),
+    fieldFailures: [])
+}
+
+/// The failure as a status with its details (AIP-193).
+func status(of failure: any ServiceFailure, domain: String, language: Language) -> RPCError {
+  let message = failure.text.text(in: language)
+  var status = GoogleRPC.Status()
+  status.code = Int32(failure.code.rawValue)
+  status.message = message
+  var info = ErrorInfo()
+  info.reason = failure.reason
+  info.domain = domain
+  info.metadata = failure.metadata
+  var localized = LocalizedMessage()
+  localized.locale = language.tag
+  localized.message = message
+  do {
+    status.details = [try AnyMessage(packing: info), try AnyMessage(packing: localized)]
+    if !failure.fieldFailures.isEmpty {
+      var request = BadRequest()
+      request.fieldViolations = failure.fieldFailures.map { violation(of: $0, in: language) }
+      status.details.append(try AnyMessage(packing: request))
+    }
+    if let delay = failure.retryAfter {
+      var retry = RetryInfo()
+      retry.retryDelay = protobufDuration(delay)
+      status.details.append(try AnyMessage(packing: retry))
+    }
+    return RPCError(failure.code, message, details: try status.wireBytes())
+  } catch {
+    // The details are for help; the code and the message stand without them.
+    return RPCError(failure.code, message)
+  }
+}
+
+let internalText = LocalizedText(
+  zh: "系统内部错误,已记录。请稍后重试,如持续出现请联系管理员。",
+  en: "Internal error, recorded. Retry later; if it stays, tell the administrator.")
+
+/// `error` as a failure for people, where it is one: a storage error becomes the common failure of
+/// the same meaning, a lone field failure an invalid field.
+func asServiceFailure(_ error: any Error) -> (any ServiceFailure)? {
+  switch error {
+  case let failure as any ServiceFailure: failure
+  case let field as FieldFailure: CommonFailure.invalidFields([field])
+  case let error as StorageError: commonFailure(of: error)
+  default: nil
+  }
+}
+
+private func commonFailure(of error: StorageError) -> CommonFailure? {
+  switch error {
+  case .busy, .contention: .storageBusy
+  case .full, .io, .closed: .storageUnavailable
+  case .requestIDReused: .requestIDReused
+  case .invalidPageToken: .invalidPageToken
+  case .foreignCursor, .expiredCursor: .invalidCursor
+  default: nil
+  }
+}
+
+private func violation(of failure: FieldFailure, in language: Language) -> BadRequest.FieldViolation {
+  var violation = BadRequest.FieldViolation()
+  violation.field = failure.field
+  violation.reason = failure.reason
+  violation.description = failure.text.text(in: language)
+  return violation
+}
+
+private func protobufDuration(_ duration: Swift.Duration) -> GoogleProtobuf.Duration {
+  var result = GoogleProtobuf.Duration()
+  result.seconds = duration.components.seconds
+  result.nanos = Int32(duration.components.attoseconds / 1_000_000_000)
+  return result
+}

@@ -1,0 +1,136 @@
+/// What every service's configuration has in common. Keys are snake_case in the file.
+public struct ServiceConfiguration: Codable, Sendable, Hashable {
+  /// Where the service listens for gRPC over mutual TLS.
+  public var listen: ListenAddress
+  /// Where health is asked for, in plaintext: a loopback address.
+  public var admin: ListenAddress
+  /// The service's workload identity.
+  public var tls: WorkloadFiles
+  /// Where the data is: `sqlite:PATH`.
+  public var database: String
+  /// Files of the keys that guard the data.
+  public var keyrings: KeyringFiles
+  /// Public keys of the gateway's caller tokens.
+  public var callerTokenKeys: [CallerTokenKey]
+  /// How long a stopping service lets running calls finish, in seconds.
+  public var drainSeconds: Int
+  /// Least level that is logged: trace, debug, info, notice, warning, error, critical.
+  public var logLevel: String
+
+  enum CodingKeys: String, CodingKey {
+    case listen, admin, tls, database, keyrings
+    case callerTokenKeys = "caller_token_keys"
+    case drainSeconds = "drain_seconds"
+    case logLevel = "log_level"
+  }
+
+  /// The defaults of a service: `name` names its files, `port` is where it listens, `port + 2000`
+  /// its admin port.
+  public init(name: String, port: Int) {
+    listen = ListenAddress(host: "127.0.0.1", port: port)
+    admin = ListenAddress(host: "127.0.0.1", port: port + 2_000)
+    tls = WorkloadFiles(name: name)
+    database = "sqlite:\(name).sqlite"
+    keyrings = KeyringFiles(name: name)
+    callerTokenKeys = [CallerTokenKey(id: "gateway-1", publicKeyFile: "caller-token.pub")]
+    drainSeconds = 20
+    logLevel = "info"
+  }
+
+  /// - Throws: ``ConfigurationError`` naming every field out of its limits.
+  public func validate() throws {
+    var wrong: [String] = []
+    if !(0...65_535).contains(listen.port) { wrong.append("listen.port: 0 to 65535") }
+    if !(0...65_535).contains(admin.port) { wrong.append("admin.port: 0 to 65535") }
+    if !database.hasPrefix("sqlite:") { wrong.append("database: sqlite:PATH") }
+    if !(0...600).contains(drainSeconds) { wrong.append("drain_seconds: 0 to 600") }
+    if callerTokenKeys.isEmpty { wrong.append("caller_token_keys: at least one") }
+    guard wrong.isEmpty else { throw ConfigurationError(wrong.joined(separator: "; ")) }
+  }
+}
+
+/// A host and port to listen on; port 0 takes a free one.
+public struct ListenAddress: Codable, Sendable, Hashable {
+  public var host: String
+  public var port: Int
+
+  public init(host: String, port: Int) {
+    self.host = host
+    self.port = port
+  }
+}
+
+/// Files of a workload's mutual TLS, in PEM.
+public struct WorkloadFiles: Codable, Sendable, Hashable {
+  /// Certificate chain; its SAN is `spiffe://yijia/<service>`.
+  public var certificateFile: String
+  /// Private key.
+  public var keyFile: String
+  /// Authority that the other side's certificate must come from.
+  public var authorityFile: String
+
+  enum CodingKeys: String, CodingKey {
+    case certificateFile = "certificate_file"
+    case keyFile = "key_file"
+    case authorityFile = "authority_file"
+  }
+
+  public init(name: String) {
+    certificateFile = "\(name).crt"
+    keyFile = "\(name).key"
+    authorityFile = "authority.crt"
+  }
+}
+
+/// Files of keys, each for one purpose and readable by its owner only.
+public struct KeyringFiles: Codable, Sendable, Hashable {
+  /// Keys that encrypt fields.
+  public var fieldsFile: String
+  /// Keys of the hashes by which encrypted fields are found.
+  public var hashesFile: String
+  /// Keys that authenticate page tokens.
+  public var pageTokensFile: String
+
+  enum CodingKeys: String, CodingKey {
+    case fieldsFile = "fields_file"
+    case hashesFile = "hashes_file"
+    case pageTokensFile = "page_tokens_file"
+  }
+
+  public init(name: String) {
+    fieldsFile = "\(name)-fields.keyring"
+    hashesFile = "\(name)-hashes.keyring"
+    pageTokensFile = "\(name)-page-tokens.keyring"
+  }
+}
+
+/// A public key that checks the gateway's caller tokens.
+public struct CallerTokenKey: Codable, Sendable, Hashable {
+  /// Identifier of the key, as tokens name it.
+  public var id: String
+  /// File with the raw Ed25519 key in base64.
+  public var publicKeyFile: String
+
+  enum CodingKeys: String, CodingKey {
+    case id
+    case publicKeyFile = "public_key_file"
+  }
+
+  public init(id: String, publicKeyFile: String) {
+    self.id = id
+    self.publicKeyFile = publicKeyFile
+  }
+}
+
+/// How a service reaches another one.
+public struct ServiceAddress: Codable, Sendable, Hashable {
+  /// `host:port` of every replica.
+  public var targets: [String]
+  /// Workload that must answer, as in its certificate: `spiffe://yijia/<service>`.
+  public var identity: String
+
+  public init(targets: [String], identity: String) {
+    self.targets = targets
+    self.identity = identity
+  }
+}

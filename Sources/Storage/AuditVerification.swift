@@ -1,0 +1,116 @@
+internal import Foundation
+
+extension Database {
+  /// Verifies every audit chain from its first entry, in pages: writers go on meanwhile.
+  ///
+  /// - Parameter anchors: heads noted earlier, outside the store, which must still be in the chains.
+  public func verifyAudit(anchors: [AuditHead] = []) async throws -> AuditReport {
+    var report = AuditReport(rows: 0, heads: [], problem: nil)
+    let names = try await read(AuditSQL.chains)
+    let anchored = Set(anchors.map(\.chain)).subtracting(names)
+    if let lost = anchored.sorted().first {
+      report.problem = .init(chain: lost, sequence: 1, kind: .truncated)
+      return report
+    }
+    for name in names {
+      var verification = AuditVerification(
+        chain: AuditChain(name: name), anchors: anchors.filter { $0.chain == name })
+      while true {
+        let after = verification.chain.sequence
+        let (head, page) = try await read(
+          AuditSQL.head(of: name), AuditSQL.page(of: name, after: after))
+        let isDone = verification.check(page, head: head)
+        report.rows += Int(verification.chain.sequence - after)
+        if isDone { break }
+      }
+      if let problem = verification.problem {
+        report.problem = problem
+        return report
+      }
+      report.heads.append(verification.chain.head)
+    }
+    return report
+  }
+}
+
+extension AuditChain {
+  var head: AuditHead { AuditHead(chain: name, sequence: sequence, hash: hash) }
+}
+
+/// The verification of one chain, page by page. Pure: rows and head come from one snapshot.
+struct AuditVerification {
+  private(set) var chain: AuditChain
+  private(set) var problem: AuditReport.Problem?
+  private let anchors: [Int64: [UInt8]]
+
+  init(chain: AuditChain, anchors: [AuditHead]) {
+    self.chain = chain
+    self.anchors = Dictionary(
+      anchors.map { ($0.sequence, $0.hash) }, uniquingKeysWith: { first, _ in first })
+  }
+
+  /// Checks a page of what follows; true when the chain is done or broken.
+  mutating func check(_ page: [AuditSQL.Stored], head: AuditHead?) -> Bool {
+    for row in page {
+      if row.sequence != chain.sequence + 1 { return fail(chain.sequence + 1, .missing) }
+      guard let head, row.sequence <= head.sequence else { return fail(row.sequence, .unheaded) }
+      chain.advance(by: row.entry, microseconds: row.microseconds)
+      if chain.hash != row.hash { return fail(row.sequence, .altered) }
+      if let anchor = anchors[row.sequence], anchor != row.hash {
+        return fail(row.sequence, .rewritten)
+      }
+    }
+    if !page.isEmpty { return false }
+    let anchored = anchors.keys.max() ?? 0
+    guard let head, max(head.sequence, anchored) <= chain.sequence else {
+      return fail(chain.sequence + 1, .truncated)
+    }
+    if head.hash != chain.hash { return fail(head.sequence, .altered) }
+    return true
+  }
+
+  private mutating func fail(_ sequence: Int64, _ kind: AuditReport.Problem.Kind) -> Bool {
+    problem = .init(chain: chain.name, sequence: sequence, kind: kind)
+    return true
+  }
+}
+
+/// The audit log's queries over the engine-owned tables, the same on both engines.
+enum AuditSQL {
+  struct Stored: Sendable {
+    let sequence: Int64
+    let microseconds: Int64
+    let entry: AuditEntry
+    let hash: [UInt8]
+  }
+
+  static let chains = Query<[String]>.all(
+    """
+    SELECT chain FROM storage_audit_head UNION SELECT DISTINCT chain FROM storage_audit
+    ORDER BY chain
+    """
+  ) { row in try row.text("chain") }
+
+  static func head(of chain: String) -> Query<AuditHead?> {
+    .first("SELECT sequence, hash FROM storage_audit_head WHERE chain = ?1", [chain]) { row in
+      AuditHead(chain: chain, sequence: try row.integer("sequence"), hash: try row.blob("hash"))
+    }
+  }
+
+  static func page(of chain: String, after sequence: Int64) -> Query<[Stored]> {
+    .all(
+      """
+      SELECT sequence, time, actor, action, target, reason, detail, hash FROM storage_audit
+      WHERE chain = ?1 AND sequence > ?2 ORDER BY sequence LIMIT 1000
+      """, [chain, sequence]
+    ) { row in
+      Stored(
+        sequence: try row.integer("sequence"), microseconds: try row.integer("time"),
+        entry: AuditEntry(
+          actor: try row.text("actor"), action: try row.text("action"),
+          target: try row.text("target"), reason: try row.text("reason"),
+          detail: try row.blob("detail")),
+        hash: try row.blob("hash"))
+    }
+  }
+}

@@ -1,0 +1,72 @@
+public import Foundation
+
+/// A consumer of a feed (its own service's or another's) that stores how far it came in the same
+/// commit as the effect: an event delivered twice has its effect once.
+///
+///     for try await event in feed {   // from `consumer.cursor`, over RPC or `Database.follow`
+///       try await database.write {
+///         try consumer.consume(through: event.cursor, at: now) { … the effect as a Step … }
+///       }
+///     }
+public struct EventConsumer: Sendable {
+  /// Names the consumer and the feed in this store, e.g. `stations/members`.
+  public let name: String
+
+  public init(_ name: String) {
+    self.name = name
+  }
+
+  /// How far it came; `FeedCursor.start` at first.
+  public var cursor: Query<FeedCursor> {
+    Query("SELECT epoch, position FROM storage_consumer WHERE consumer = ?1", [name]) { rows in
+      guard let row = rows.first else { return .start }
+      return FeedCursor(epoch: try row.integer("epoch"), position: try row.integer("position"))
+    }
+  }
+
+  /// The write of one effect (of one event or of a batch whose last cursor is `cursor`).
+  ///
+  /// - Returns: a write that replies `nil`, and stores nothing, where this was consumed before.
+  /// - Throws: `StorageError.foreignCursor` when the feed has another epoch than what was consumed
+  ///   before: decide what that means for the effects, then `reset`.
+  public func consume<Reply: Sendable>(
+    through cursor: FeedCursor, at time: Date,
+    _ step: @escaping @Sendable () throws -> Step<Reply>
+  ) throws -> Step<Reply?> {
+    let consumer = self
+    return .read(self.cursor) { consumed in
+      guard consumed == .start || consumed.epoch == cursor.epoch else {
+        throw StorageError.foreignCursor
+      }
+      guard cursor.position > consumed.position else { return .reply(nil) }
+      return try step().finish { commit, reply in
+        var commit = commit ?? Commit(at: time)
+        commit.run(consumer.advance(from: consumed, to: cursor, at: time))
+        return .commit(commit, reply)
+      }
+    }
+  }
+
+  /// Sets the cursor wherever it was, e.g. to the end of a feed after a full resynchronization.
+  public func reset(to cursor: FeedCursor, at time: Date) -> Statement {
+    Statement(
+      """
+      INSERT INTO storage_consumer (consumer, epoch, position, time) VALUES (?1, ?2, ?3, ?4)
+      ON CONFLICT (consumer) DO UPDATE
+      SET epoch = excluded.epoch, position = excluded.position, time = excluded.time
+      """, [name, cursor.epoch, cursor.position, time], expects: .exactly(1))
+  }
+
+  /// Guarded: touches no row when another consumer of this name went on meanwhile.
+  private func advance(
+    from old: FeedCursor, to new: FeedCursor, at time: Date
+  ) -> Statement {
+    Statement(
+      """
+      INSERT INTO storage_consumer (consumer, epoch, position, time) VALUES (?1, ?2, ?3, ?4)
+      ON CONFLICT (consumer) DO UPDATE
+      SET epoch = excluded.epoch, position = excluded.position, time = excluded.time
+      WHERE storage_consumer.epoch = ?5 AND storage_consumer.position = ?6
+      """, [name, new.epoch, new.position, time, old.epoch, old.position], expects: .exactly(1))
+  }
+}

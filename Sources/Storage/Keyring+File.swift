@@ -1,0 +1,76 @@
+public import Foundation
+
+#if canImport(Glibc)
+  internal import Glibc
+#elseif canImport(Musl)
+  internal import Musl
+#endif
+
+extension Keyring {
+  /// Reads a keyring file, strictly.
+  ///
+  /// - Throws: `StorageError.keyring` when it is missing, no plain file, another user's, readable by
+  ///   others, too large, or malformed.
+  public init(contentsOf path: String) throws(StorageError) {
+    let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW)
+    guard descriptor >= 0 else { throw .keyring("\(path) can't be opened: errno \(errno)") }
+    defer { _ = close(descriptor) }
+    var status = stat()
+    guard fstat(descriptor, &status) == 0 else { throw .keyring("\(path) can't be examined") }
+    guard status.st_mode & S_IFMT == S_IFREG else { throw .keyring("\(path) is no plain file") }
+    guard status.st_uid == geteuid() else { throw .keyring("\(path) belongs to another user") }
+    guard status.st_mode & 0o077 == 0 else {
+      throw .keyring("others may read \(path): set its mode to 0600")
+    }
+    guard status.st_size <= Limits.keyringBytes else { throw .keyring("\(path) is too large") }
+    let bytes = try Keyring.readAll(descriptor, path: path)
+    guard let text = String(validating: bytes, as: UTF8.self) else {
+      throw .keyring("\(path) is not text")
+    }
+    try self.init(text: text)
+  }
+
+  /// Reads a keyring file, or makes one with a fresh key where there is none: for development.
+  public init(contentsOf path: String, orGenerateAt time: Date) throws(StorageError) {
+    if access(path, F_OK) != 0 {
+      do {
+        try Keyring.generate(at: time).write(to: path)
+      } catch {
+        // Another process may have made it at the same moment: reading it tells.
+        guard access(path, F_OK) == 0 else { throw error }
+      }
+    }
+    try self.init(contentsOf: path)
+  }
+
+  /// Writes a new keyring file (0600), complete or not at all.
+  ///
+  /// - Parameter replacing: replace the file that is there (a rotation); otherwise it is refused.
+  /// - Throws: `StorageError.keyring`.
+  public func write(to path: String, replacing: Bool = false) throws(StorageError) {
+    let draft = "\(path).\(getpid()).\(UInt32.random(in: 0...UInt32.max)).draft"
+    let descriptor = open(draft, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0o600)
+    guard descriptor >= 0 else { throw .keyring("\(path) can't be created: errno \(errno)") }
+    defer { _ = unlink(draft) }
+    let bytes = Array(fileText().utf8)
+    let written = bytes.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) }
+    let synced = fsync(descriptor)
+    _ = close(descriptor)
+    guard written == bytes.count, synced == 0 else { throw .keyring("\(path) can't be written") }
+    // A link fails where the name is taken; a rename replaces it. Both show the whole file only.
+    let placed = replacing ? rename(draft, path) : link(draft, path)
+    guard placed == 0 else { throw .keyring("\(path) can't be put in place: errno \(errno)") }
+  }
+
+  private static func readAll(_ descriptor: Int32, path: String) throws(StorageError) -> [UInt8] {
+    var bytes: [UInt8] = []
+    var chunk = [UInt8](repeating: 0, count: 4_096)
+    while bytes.count <= Limits.keyringBytes {
+      let count = chunk.withUnsafeMutableBytes { read(descriptor, $0.baseAddress, $0.count) }
+      guard count >= 0 else { throw .keyring("\(path) can't be read: errno \(errno)") }
+      if count == 0 { return bytes }
+      bytes.append(contentsOf: chunk[..<count])
+    }
+    throw .keyring("\(path) is too large")
+  }
+}

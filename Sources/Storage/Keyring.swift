@@ -1,0 +1,112 @@
+public import Foundation
+internal import Crypto
+
+/// Secret keys of one purpose, oldest first: the last one seals, all of them open.
+///
+/// A keyring file holds one key a line, `ID CREATED SECRET`: a number that rises from line to line,
+/// an instant (`2026-11-21T06:46:51Z`), and 32 bytes in base64. Lines that are empty or start with
+/// `#` are skipped; anything else is refused. The file is a plain one, of the process's own user,
+/// and nobody else may read it (mode 0600).
+public struct Keyring: Sendable {
+  /// One key. Its secret stays inside the module and is never described.
+  public struct Key: Sendable, CustomStringConvertible {
+    public let id: UInt32
+    public let created: Date
+    let secret: SymmetricKey
+
+    public var description: String { "key \(id)" }
+  }
+
+  /// Oldest first; at least one.
+  public let keys: [Key]
+
+  /// The key that seals.
+  public var current: Key { keys[keys.count - 1] }
+
+  /// - Throws: `StorageError.keyring` when there is no key or ids don't rise.
+  init(keys: [Key]) throws(StorageError) {
+    guard !keys.isEmpty else { throw .keyring("it holds no key") }
+    for (older, newer) in zip(keys, keys.dropFirst()) where older.id >= newer.id {
+      throw .keyring("the id \(newer.id) does not rise")
+    }
+    self.keys = keys
+  }
+
+  /// A keyring of one fresh key.
+  public static func generate(at time: Date) -> Keyring {
+    Keyring(first: Key(id: 1, created: time, secret: SymmetricKey(size: .bits256)))
+  }
+
+  private init(first: Key) {
+    keys = [first]
+  }
+
+  /// The same keyring with a fresh key at its end, which seals from now on.
+  public func adding(at time: Date) -> Keyring {
+    let key = Key(id: current.id + 1, created: time, secret: SymmetricKey(size: .bits256))
+    return Keyring(trusted: keys + [key])
+  }
+
+  /// The same keyring without its oldest keys: what they sealed no longer opens.
+  public func keepingLast(_ count: Int) -> Keyring {
+    precondition(count >= 1, "a keyring holds a key")
+    return Keyring(trusted: Array(keys.suffix(count)))
+  }
+
+  private init(trusted keys: [Key]) {
+    self.keys = keys
+  }
+
+  func key(_ id: UInt32) throws(StorageError) -> Key {
+    guard let key = keys.first(where: { $0.id == id }) else { throw .unknownKey(id) }
+    return key
+  }
+}
+
+// MARK: - Text
+
+extension Keyring {
+  static let secretBytes = 32
+
+  /// Reads a keyring file's text.
+  public init(text: String) throws(StorageError) {
+    var keys: [Key] = []
+    let lines = text.split(separator: "\n", omittingEmptySubsequences: false)
+    for (index, line) in lines.enumerated() where !line.isEmpty && !line.hasPrefix("#") {
+      keys.append(try Keyring.key(line: line, number: index + 1))
+    }
+    try self.init(keys: keys)
+  }
+
+  private static func key(line: Substring, number: Int) throws(StorageError) -> Key {
+    let fields = line.split(separator: " ", omittingEmptySubsequences: false)
+    guard fields.count == 3 else {
+      throw .keyring("line \(number) is not \"ID CREATED SECRET\"")
+    }
+    guard let id = UInt32(fields[0]), id > 0, String(id) == fields[0] else {
+      throw .keyring("line \(number): the id is no whole number from 1")
+    }
+    guard let created = try? Date(String(fields[1]), strategy: .iso8601) else {
+      throw .keyring("line \(number): the time is not like 2026-11-21T06:46:51Z")
+    }
+    guard let secret = Data(base64Encoded: String(fields[2])), secret.count == secretBytes else {
+      throw .keyring("line \(number): the secret is not 32 bytes in base64")
+    }
+    return Key(id: id, created: created, secret: SymmetricKey(data: secret))
+  }
+
+  /// The text of a keyring file: it holds the secrets.
+  func fileText() -> String {
+    var text = "# yijia keyring: ID CREATED SECRET; the last key seals. Keep it secret (0600).\n"
+    for key in keys {
+      let secret = key.secret.withUnsafeBytes { Data($0) }.base64EncodedString()
+      text += "\(key.id) \(key.created.formatted(.iso8601)) \(secret)\n"
+    }
+    return text
+  }
+}
+
+extension Keyring: CustomStringConvertible, CustomDebugStringConvertible {
+  public var description: String { "keyring of \(keys.count), current \(current.id)" }
+  public var debugDescription: String { description }
+}

@@ -1,0 +1,110 @@
+internal import Crypto
+internal import Foundation
+
+/// Page tokens: where a list goes on, sealed (the cursor may hold names) and bound to its list.
+///
+/// A token opens only for the scope that it was made for: method, filter, order and caller, so none
+/// of them can change between pages. Any key of the ring opens, so a rotation breaks no list.
+public struct PageTokenCodec: Sendable {
+  private let cipher: FieldCipher
+
+  public init(_ keyring: Keyring) {
+    cipher = FieldCipher(keyring)
+  }
+
+  /// The token for the page after a row.
+  ///
+  /// - Parameters:
+  ///   - cursor: the row's values of the list's order, the unique one last.
+  ///   - scope: all that must stay the same between pages, e.g. method, caller and filters.
+  public func encode(
+    _ cursor: [any SQLValueConvertible], scope: [String]
+  ) throws(StorageError) -> String {
+    let bytes = ValueCoding.encode(cursor.map(\.sqlValue))
+    let sealed = try cipher.seal(
+      bytes, table: "page_token", column: "cursor", row: PageTokenCodec.row(scope))
+    return Data(sealed).base64EncodedString()
+      .replacing("+", with: "-").replacing("/", with: "_").replacing("=", with: "")
+  }
+
+  /// The cursor of a token; `nil` for the empty token, which is the first page.
+  ///
+  /// - Throws: `StorageError.invalidPageToken`.
+  public func decode(_ token: String, scope: [String]) throws(StorageError) -> [SQLValue]? {
+    if token.isEmpty { return nil }
+    guard token.utf8.count <= Limits.pageTokenBytes else { throw .invalidPageToken }
+    let padding = String(repeating: "=", count: (4 - token.utf8.count % 4) % 4)
+    let text = token.replacing("-", with: "+").replacing("_", with: "/") + padding
+    guard !token.contains("="), let sealed = Data(base64Encoded: text) else {
+      throw .invalidPageToken
+    }
+    do {
+      let bytes = try cipher.open(
+        Array(sealed), table: "page_token", column: "cursor", row: PageTokenCodec.row(scope))
+      return try ValueCoding.decode(bytes)
+    } catch {
+      throw .invalidPageToken
+    }
+  }
+
+  /// A digest, so that long filters cost nothing.
+  private static func row(_ scope: [String]) -> String {
+    var hash = SHA256()
+    for part in scope { hash.update(data: SealedBox.context(part)) }
+    return Data(hash.finalize()).base64EncodedString()
+  }
+}
+
+/// Values as bytes: a tag each, then eight bytes big-endian or a length and the bytes.
+enum ValueCoding {
+  static func encode(_ values: [SQLValue]) -> [UInt8] {
+    var bytes: [UInt8] = []
+    for value in values {
+      switch value {
+      case .null: bytes.append(0)
+      case .integer(let integer): append(1, UInt64(bitPattern: integer), to: &bytes)
+      case .real(let real): append(2, real.bitPattern, to: &bytes)
+      case .text(let text):
+        append(3, UInt64(text.utf8.count), to: &bytes)
+        bytes.append(contentsOf: text.utf8)
+      case .blob(let blob):
+        append(4, UInt64(blob.count), to: &bytes)
+        bytes.append(contentsOf: blob)
+      }
+    }
+    return bytes
+  }
+
+  private static func append(_ tag: UInt8, _ number: UInt64, to bytes: inout [UInt8]) {
+    bytes.append(tag)
+    withUnsafeBytes(of: number.bigEndian) { bytes.append(contentsOf: $0) }
+  }
+
+  static func decode(_ bytes: [UInt8]) throws(StorageError) -> [SQLValue] {
+    var rest = bytes[...]
+    var values: [SQLValue] = []
+    while let tag = rest.popFirst() {
+      values.append(try value(tag, &rest))
+    }
+    return values
+  }
+
+  private static func value(
+    _ tag: UInt8, _ rest: inout ArraySlice<UInt8>
+  ) throws(StorageError) -> SQLValue {
+    if tag == 0 { return .null }
+    guard rest.count >= 8 else { throw .invalidPageToken }
+    let number = rest.prefix(8).reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
+    rest.removeFirst(8)
+    if tag == 1 { return .integer(Int64(bitPattern: number)) }
+    if tag == 2 { return .real(Double(bitPattern: number)) }
+    guard number <= UInt64(rest.count) else { throw .invalidPageToken }
+    let bytes = Array(rest.prefix(Int(number)))
+    rest.removeFirst(Int(number))
+    if tag == 4 { return .blob(bytes) }
+    guard tag == 3, let text = String(validating: bytes, as: UTF8.self) else {
+      throw .invalidPageToken
+    }
+    return .text(text)
+  }
+}

@@ -1,0 +1,74 @@
+internal import Crypto
+
+/// The data key of one person. All that is stored of them, event payloads included, is sealed with
+/// it; erasing the person deletes the wrapped key, and copies in backups and logs are unreadable with it.
+///
+/// Kept wrapped (sealed by the service's `FieldCipher`) in the service's own table, one row a person.
+public struct PersonKey: Sendable, CustomStringConvertible {
+  private static let version: UInt8 = 2
+  private let person: String
+  private let secret: SymmetricKey
+
+  fileprivate init(person: String, secret: SymmetricKey) {
+    self.person = person
+    self.secret = secret
+  }
+
+  /// Seals bytes for one place of this person.
+  public func seal(
+    _ bytes: [UInt8], table: String, column: String
+  ) throws(StorageError) -> [UInt8] {
+    try SealedBox.seal(
+      bytes, version: PersonKey.version, keyID: 0, key: secret,
+      context: SealedBox.context(table, column, person))
+  }
+
+  /// Opens what was sealed for this place of this person; throws `StorageError.sealBroken`.
+  public func open(
+    _ sealed: [UInt8], table: String, column: String
+  ) throws(StorageError) -> [UInt8] {
+    try SealedBox.open(
+      sealed, version: PersonKey.version, key: secret,
+      context: SealedBox.context(table, column, person))
+  }
+
+  /// Seals text.
+  public func seal(_ text: String, table: String, column: String) throws(StorageError) -> [UInt8] {
+    try seal(Array(text.utf8), table: table, column: column)
+  }
+
+  /// Opens text.
+  public func openText(
+    _ sealed: [UInt8], table: String, column: String
+  ) throws(StorageError) -> String {
+    guard let text = String(validating: try open(sealed, table: table, column: column), as: UTF8.self)
+    else { throw .sealBroken }
+    return text
+  }
+
+  public var description: String { "person key" }
+}
+
+extension FieldCipher {
+  /// A fresh key for a person, and its wrapped form, which is what is stored.
+  public func newPersonKey(
+    person: String
+  ) throws(StorageError) -> (key: PersonKey, wrapped: [UInt8]) {
+    let secret = SymmetricKey(size: .bits256)
+    let bytes = secret.withUnsafeBytes { Array($0) }
+    let wrapped = try seal(bytes, table: "person_key", column: "key", row: person)
+    return (PersonKey(person: person, secret: secret), wrapped)
+  }
+
+  /// The key out of its wrapped form; throws as `open` does.
+  public func personKey(_ wrapped: [UInt8], person: String) throws(StorageError) -> PersonKey {
+    let bytes = try open(wrapped, table: "person_key", column: "key", row: person)
+    return PersonKey(person: person, secret: SymmetricKey(data: bytes))
+  }
+
+  /// The wrapped form under the current key, for rotation.
+  public func rewrapped(_ wrapped: [UInt8], person: String) throws(StorageError) -> [UInt8] {
+    let bytes = try open(wrapped, table: "person_key", column: "key", row: person)
+    return try seal(bytes, table: "person_key", column: "key", row: person)
+  }
+}

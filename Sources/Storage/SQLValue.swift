@@ -1,0 +1,75 @@
+public import Foundation
+
+/// One value of a row or an argument of a statement: the five kinds that both engines know.
+public enum SQLValue: Sendable, Hashable {
+  case null
+  case integer(Int64)
+  case real(Double)
+  case text(String)
+  case blob([UInt8])
+}
+
+/// What can be an argument of a query or a statement as it is.
+///
+/// Instants (`Date`) are stored as whole microseconds since 1970 (UTC), booleans as 0 and 1,
+/// `nil` as NULL.
+public protocol SQLValueConvertible: Sendable {
+  /// The value as stored.
+  var sqlValue: SQLValue { get }
+}
+
+extension SQLValue: SQLValueConvertible {
+  public var sqlValue: SQLValue { self }
+}
+
+extension Int64: SQLValueConvertible {
+  public var sqlValue: SQLValue { .integer(self) }
+}
+
+extension Int32: SQLValueConvertible {
+  public var sqlValue: SQLValue { .integer(Int64(self)) }
+}
+
+extension UInt32: SQLValueConvertible {
+  public var sqlValue: SQLValue { .integer(Int64(self)) }
+}
+
+extension Int: SQLValueConvertible {
+  public var sqlValue: SQLValue { .integer(Int64(self)) }
+}
+
+extension Bool: SQLValueConvertible {
+  public var sqlValue: SQLValue { .integer(self ? 1 : 0) }
+}
+
+extension Double: SQLValueConvertible {
+  public var sqlValue: SQLValue { .real(self) }
+}
+
+extension String: SQLValueConvertible {
+  public var sqlValue: SQLValue { .text(self) }
+}
+
+extension [UInt8]: SQLValueConvertible {
+  public var sqlValue: SQLValue { .blob(self) }
+}
+
+extension Date: SQLValueConvertible {
+  public var sqlValue: SQLValue { .integer(microsecondsSince1970) }
+}
+
+extension Optional: SQLValueConvertible where Wrapped: SQLValueConvertible {
+  public var sqlValue: SQLValue { self?.sqlValue ?? .null }
+}
+
+extension Date {
+  /// Whole microseconds since 1970 (UTC), rounded to the nearest: how an instant is stored.
+  public var microsecondsSince1970: Int64 {
+    Int64((timeIntervalSince1970 * 1_000_000).rounded())
+  }
+
+  /// The instant that `microsecondsSince1970` stored.
+  public init(microsecondsSince1970: Int64) {
+    self.init(timeIntervalSince1970: Double(microsecondsSince1970) / 1_000_000)
+  }
+}

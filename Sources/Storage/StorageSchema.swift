@@ -1,0 +1,114 @@
+internal import Crypto
+
+/// The engine-owned tables: migrations of this module, applied when a store is opened.
+public enum StorageSchema {
+  /// Which list of migrations a row of `storage_migration` belongs to.
+  public enum Component: String, Sendable {
+    case storage
+    case service
+  }
+
+  /// The table of applied migrations itself, made before all others.
+  public static let migrationTable = """
+    CREATE TABLE IF NOT EXISTS storage_migration (
+      component TEXT NOT NULL, position INTEGER NOT NULL, name TEXT NOT NULL,
+      checksum BLOB NOT NULL, time INTEGER NOT NULL, PRIMARY KEY (component, position))
+    """
+
+  /// What is applied of a component, in order.
+  public static func applied(_ component: Component) -> Query<[AppliedMigration]> {
+    .all(
+      """
+      SELECT name, checksum FROM storage_migration WHERE component = ?1 ORDER BY position
+      """, [component.rawValue]
+    ) { row in
+      AppliedMigration(name: try row.text("name"), checksum: try row.blob("checksum"))
+    }
+  }
+
+  public static let migrations = [
+    Migration(
+      "0001 meta, outbox, audit, requests, consumers",
+      sql: """
+        CREATE TABLE storage_meta (name TEXT NOT NULL PRIMARY KEY, value INTEGER NOT NULL) STRICT;
+        CREATE TABLE storage_outbox (
+          position INTEGER PRIMARY KEY, entity TEXT NOT NULL, version INTEGER NOT NULL,
+          kind TEXT NOT NULL, payload BLOB NOT NULL, audience TEXT, time INTEGER NOT NULL) STRICT;
+        CREATE INDEX storage_outbox_audience ON storage_outbox (audience, position)
+          WHERE audience IS NOT NULL;
+        CREATE TABLE storage_audit (
+          chain TEXT NOT NULL, sequence INTEGER NOT NULL, time INTEGER NOT NULL,
+          actor TEXT NOT NULL, action TEXT NOT NULL, target TEXT NOT NULL, reason TEXT NOT NULL,
+          detail BLOB NOT NULL, hash BLOB NOT NULL,
+          PRIMARY KEY (chain, sequence)) STRICT, WITHOUT ROWID;
+        CREATE TABLE storage_audit_head (
+          chain TEXT NOT NULL PRIMARY KEY, sequence INTEGER NOT NULL, hash BLOB NOT NULL) STRICT;
+        CREATE TABLE storage_request (
+          id BLOB NOT NULL PRIMARY KEY, payload BLOB NOT NULL, reply BLOB NOT NULL,
+          time INTEGER NOT NULL) STRICT;
+        CREATE INDEX storage_request_time ON storage_request (time);
+        CREATE TABLE storage_consumer (
+          consumer TEXT NOT NULL PRIMARY KEY, epoch INTEGER NOT NULL, position INTEGER NOT NULL,
+          time INTEGER NOT NULL) STRICT;
+        """)
+  ]
+
+  /// The statement that puts an event into the outbox.
+  public static func insertEvent(
+    _ event: OutboxEvent, position: Int64, microseconds: Int64
+  ) -> Statement {
+    Statement(
+      """
+      INSERT INTO storage_outbox (position, entity, version, kind, payload, audience, time)
+      VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+      """,
+      [
+        position, event.entity, event.version, event.kind, event.payload, event.audience,
+        microseconds,
+      ], expects: .exactly(1))
+  }
+}
+
+/// A migration as the store remembers it.
+public struct AppliedMigration: Sendable, Hashable {
+  public let name: String
+  public let checksum: [UInt8]
+
+  public init(name: String, checksum: [UInt8]) {
+    self.name = name
+    self.checksum = checksum
+  }
+}
+
+extension Migration {
+  /// SHA-256 of the text: a released migration that was edited is refused.
+  public var checksum: [UInt8] {
+    Array(SHA256.hash(data: SealedBox.context(name, sql, postgres ?? "")))
+  }
+
+  /// What is missing of `wanted` after `applied`, which must be its beginning.
+  ///
+  /// - Throws: `StorageError.newerSchema`, `.changedMigration`.
+  public static func missing(
+    of wanted: [Migration], after applied: [AppliedMigration]
+  ) throws(StorageError) -> ArraySlice<Migration> {
+    for (migration, stored) in zip(wanted, applied) {
+      guard migration.name == stored.name, migration.checksum == stored.checksum else {
+        throw .changedMigration(stored.name)
+      }
+    }
+    guard applied.count <= wanted.count else { throw .newerSchema(applied[wanted.count].name) }
+    return wanted.dropFirst(applied.count)
+  }
+
+  /// The statement that remembers it as applied.
+  public func remember(
+    _ component: StorageSchema.Component, position: Int, microseconds: Int64
+  ) -> Statement {
+    Statement(
+      """
+      INSERT INTO storage_migration (component, position, name, checksum, time)
+      VALUES (?1, ?2, ?3, ?4, ?5)
+      """, [component.rawValue, position, name, checksum, microseconds], expects: .exactly(1))
+  }
+}

@@ -1,0 +1,78 @@
+internal import Foundation
+internal import GRDB
+internal import Glibc
+internal import Storage
+
+/// Opens connections to one file and checks that they are what durability needs.
+struct SQLiteFile: Sendable {
+  let path: String
+
+  /// - Parameter url: `sqlite:PATH`.
+  /// - Throws: `StorageError.address`.
+  init(url: String) throws(StorageError) {
+    guard url.hasPrefix("sqlite:") else { throw .address(.init(url)) }
+    let path = String(url.dropFirst("sqlite:".count))
+    guard !path.isEmpty, !path.hasPrefix(":"), !path.hasPrefix("//"), !path.contains("\0") else {
+      throw .address(.init(url))
+    }
+    self.path = path
+  }
+
+  var lockPath: String { "\(path).lock" }
+
+  /// The writing connection: WAL, and an fsync at every commit (`synchronous=FULL`), both verified,
+  /// since a wrong setting would lose acknowledged writes at a power loss and show at no other time.
+  func openWriter(logBytes: Int) throws(StorageError) -> DatabaseQueue {
+    // SQLite gives its log the permissions of the file, so it is made first: ours alone.
+    let descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
+    guard descriptor >= 0 else { throw .io(.init("\(path): errno \(errno)")) }
+    _ = Glibc.close(descriptor)
+    return try mapped {
+      let queue = try DatabaseQueue(path: path, configuration: configuration())
+      try queue.inDatabase { database in
+        try SQLiteFile.set(database, "journal_mode", to: "wal")
+        try SQLiteFile.set(database, "synchronous", to: "2")
+        try database.execute(sql: "PRAGMA journal_size_limit = \(logBytes)")
+      }
+      return queue
+    }
+  }
+
+  func openReader() throws(StorageError) -> DatabaseQueue {
+    try mapped {
+      var configuration = configuration()
+      configuration.readonly = true
+      return try DatabaseQueue(path: path, configuration: configuration)
+    }
+  }
+
+  private func configuration() -> Configuration {
+    var configuration = Configuration()
+    configuration.foreignKeysEnabled = true
+    configuration.busyMode = .timeout(5)
+    configuration.prepareDatabase { database in
+      try database.execute(sql: "PRAGMA trusted_schema = OFF")
+      try database.execute(sql: "PRAGMA cell_size_check = ON")
+      try database.execute(sql: "PRAGMA temp_store = MEMORY")
+      try database.execute(sql: "PRAGMA cache_size = -16384")
+    }
+    return configuration
+  }
+
+  private static func set(_ database: GRDB.Database, _ pragma: String, to value: String) throws {
+    try database.execute(sql: "PRAGMA \(pragma) = \(value)")
+    let read = try DatabaseValue.fetchOne(database, sql: "PRAGMA \(pragma)")
+    let text = read.flatMap { String.fromDatabaseValue($0) ?? Int.fromDatabaseValue($0).map(String.init) }
+    guard text == value else {
+      throw StorageError.io(.init("\(pragma) reads \(text ?? "nothing"), not \(value)"))
+    }
+  }
+
+  private func mapped<Value>(_ body: () throws -> Value) throws(StorageError) -> Value {
+    do {
+      return try body()
+    } catch {
+      throw StorageError(sqlite: error)
+    }
+  }
+}

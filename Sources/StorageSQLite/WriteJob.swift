@@ -1,0 +1,149 @@
+internal import Foundation
+internal import Storage
+internal import Synchronization
+
+/// A write that waits for its turn.
+protocol WriteJob: AnyObject, Sendable {
+  /// Its caller has gone: it needn't begin.
+  var isCancelled: Bool { get }
+  /// Does the work inside the group's transaction, all or nothing. May run again after a rollback.
+  func run(in session: WriterSession) throws
+  /// Answers the caller, once: after the commit, or with what went wrong.
+  func finish(_ failure: (any Error)?)
+}
+
+/// A caller's write.
+// Sendable: `continuation` is set before the job is submitted; that and `reply` are then touched by
+// the writer's thread only.
+final class PendingWrite<Reply: Sendable>: WriteJob, @unchecked Sendable {
+  private let step: @Sendable () throws -> Step<Reply>
+  private let cancelled = Atomic(false)
+  private var continuation: CheckedContinuation<Reply, any Error>?
+  private var reply: Reply?
+
+  init(_ step: @escaping @Sendable () throws -> Step<Reply>) {
+    self.step = step
+  }
+
+  var isCancelled: Bool { cancelled.load(ordering: .relaxed) }
+
+  /// Submits itself and waits for the answer.
+  func submit(to queue: WorkQueue<any WriteJob>) async throws -> Reply {
+    try await withTaskCancellationHandler {
+      try Task.checkCancellation()
+      return try await withCheckedThrowingContinuation { continuation in
+        self.continuation = continuation
+        do {
+          try queue.submit(self)
+        } catch {
+          self.continuation = nil
+          continuation.resume(throwing: error)
+        }
+      }
+    } onCancel: {
+      cancelled.store(true, ordering: .relaxed)
+    }
+  }
+
+  func run(in session: WriterSession) throws {
+    for _ in 0..<Limits.attemptsPerWrite {
+      let (commit, reply) = try decide(with: session.connection)
+      self.reply = reply
+      guard let commit else { return }
+      do {
+        return try session.apply(commit)
+      } catch is WriterSession.GuardFailed {
+        continue
+      }
+    }
+    throw StorageError.contention
+  }
+
+  private func decide(with connection: SQLiteConnection) throws -> (Commit?, Reply) {
+    var step = try step()
+    for _ in 0...Limits.phasesPerWrite {
+      switch step {
+      case .phase(let queries, let decide): step = try decide(try connection.read(queries))
+      case .commit(let commit, let reply): return (commit, reply)
+      case .reply(let reply): return (nil, reply)
+      }
+    }
+    throw StorageError.limit("read phases per write")
+  }
+
+  func finish(_ failure: (any Error)?) {
+    guard let continuation else { return }
+    self.continuation = nil
+    if let failure {
+      continuation.resume(throwing: failure)
+    } else if let reply {
+      continuation.resume(returning: reply)
+    } else {
+      preconditionFailure("a write that didn't fail has its reply")
+    }
+  }
+}
+
+/// The migrations of a component, applied like any write.
+struct MigrationRun: Sendable {
+  let component: StorageSchema.Component
+  let migrations: [Migration]
+  let time: Date
+
+  func run(in session: WriterSession) throws {
+    try session.savepoint {
+      try MigrationRun.apply(component, migrations, on: session.connection, at: time)
+    }
+  }
+
+  /// Applies what is missing, inside a running transaction.
+  static func apply(
+    _ component: StorageSchema.Component, _ migrations: [Migration],
+    on connection: SQLiteConnection, at time: Date
+  ) throws {
+    let query = StorageSchema.applied(component)
+    let applied = try query.decode(try connection.rows(query.sql, query.arguments))
+    let missing = try Migration.missing(of: migrations, after: applied)
+    for (offset, migration) in missing.enumerated() {
+      try connection.runScript(migration.sql)
+      let statement = migration.remember(
+        component, position: applied.count + offset, microseconds: time.microsecondsSince1970)
+      try connection.run(statement.sql, statement.arguments)
+    }
+  }
+}
+
+/// A caller's migrations waiting for the writer.
+// Sendable: as `PendingWrite`.
+final class PendingMigration: WriteJob, @unchecked Sendable {
+  private let work: MigrationRun
+  private var continuation: CheckedContinuation<Void, any Error>?
+
+  init(_ work: MigrationRun) {
+    self.work = work
+  }
+
+  var isCancelled: Bool { false }
+
+  func submit(to queue: WorkQueue<any WriteJob>) async throws {
+    try await withCheckedThrowingContinuation { continuation in
+      self.continuation = continuation
+      do {
+        try queue.submit(self)
+      } catch {
+        self.continuation = nil
+        continuation.resume(throwing: error)
+      }
+    }
+  }
+
+  func run(in session: WriterSession) throws {
+    try work.run(in: session)
+  }
+
+  func finish(_ failure: (any Error)?) {
+    guard let continuation else { return }
+    self.continuation = nil
+    if let failure { continuation.resume(throwing: failure) } else { continuation.resume() }
+  }
+}

@@ -1,0 +1,30 @@
+import ArgumentParser
+import ServiceKit
+import Storage
+import StorageSQLite
+
+struct Audit: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Check the audit log of a store.",
+    subcommands: [Verify.self])
+
+  struct Verify: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+      abstract: "Recompute every hash chain, and name the first row that does not fit.",
+      discussion: """
+        The service that owns the store must not run: one process owns a SQLite file.
+        Example: yijia audit verify --database sqlite:.dev/data/members.sqlite
+        """)
+
+    @Option(help: "The store, as in the service's configuration: sqlite:PATH.")
+    var database: String
+
+    func run() async throws {
+      let store = try await SQLiteDatabase.open(url: database)
+      let report = try await store.verifyAudit()
+      await store.close()
+      Terminal.say(report.description)
+      if !report.isIntact { throw ExitCode.failure }
+    }
+  }
+}

@@ -1,0 +1,61 @@
+import Foundation
+import ServiceKit
+import SwiftCSV
+
+/// A CSV file with a header line, read as UTF-8.
+struct CSVFile {
+  /// A file larger than this is no roster that a person prepared; services import it by stream.
+  private static let bytesMax = 256 << 20
+
+  let rows: [[String: String]]
+  /// Identifies the content: the same file gives the same request ids, so that a repeated run is a
+  /// retry and not a second enrollment.
+  let content: Data
+
+  /// - Parameter columns: Columns that the file must have.
+  init(path: String, columns: [String]) throws {
+    guard let data = FileManager.default.contents(atPath: path) else {
+      throw ConfigurationError("\(path): cannot be read")
+    }
+    guard data.count <= Self.bytesMax else {
+      throw ConfigurationError("\(path): larger than \(Self.bytesMax >> 20) MiB")
+    }
+    guard var text = String(data: data, encoding: .utf8) else {
+      throw ConfigurationError("\(path): is not UTF-8 text; save the table as \"CSV UTF-8\"")
+    }
+    if text.hasPrefix("\u{FEFF}") { text.removeFirst() }
+    let csv: NamedCSV
+    do {
+      csv = try NamedCSV(string: text, delimiter: .comma, loadColumns: false)
+    } catch {
+      throw ConfigurationError("\(path): is no CSV table: \(error)")
+    }
+    let missing = columns.filter { !csv.header.contains($0) }
+    guard missing.isEmpty else {
+      throw ConfigurationError("\(path): column \(missing.joined(separator: ", ")) is missing")
+    }
+    rows = csv.rows
+    content = data
+  }
+
+  /// The items of a cell that holds several, separated by `;`.
+  static func items(_ cell: String?) -> [String] {
+    (cell ?? "").split(separator: ";").map { $0.trimmingCharacters(in: .whitespaces) }
+      .filter { !$0.isEmpty }
+  }
+}
+
+/// The name of an enum case as the contracts write it, without the enum's prefix:
+/// `truckDriver` → `TRUCK_DRIVER`.
+func contractName<Value>(_ value: Value) -> String {
+  String(describing: value).reduce(into: "") { name, character in
+    if character.isUppercase { name.append("_") }
+    name += character.uppercased()
+  }
+}
+
+/// The enum value with a contract name; nil where there is none.
+func enumValue<Value: CaseIterable>(_ name: String, of type: Value.Type) -> Value? {
+  let wanted = name.uppercased()
+  return type.allCases.first { contractName($0) == wanted }
+}

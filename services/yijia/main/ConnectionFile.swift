@@ -1,0 +1,73 @@
+import ArgumentParser
+import Foundation
+import ServiceKit
+
+/// What any gRPC client needs to reach a suite; documented in README.md. `yijia dev` writes it.
+struct ConnectionFile: Codable, Sendable {
+  /// `host:port` of the gateway.
+  var gateway: String
+  /// Authority of the gateway's certificate, PEM.
+  var caFile: String
+  /// For the metadata `x-api-key`.
+  var partnerAPIKey: String
+  /// For the metadata `x-api-key`.
+  var kioskAPIKey: String
+  /// Resource name of the kiosk.
+  var kiosk: String
+  /// Resource name of its point.
+  var station: String
+  /// For the metadata `authorization: Bearer`.
+  var staffToken: String
+  /// Folder of the contracts.
+  var protoRoot: String
+  /// Admin port of each executable.
+  var adminPorts: [String: Int]
+
+  enum CodingKeys: String, CodingKey {
+    case gateway, kiosk, station
+    case caFile = "ca_file"
+    case partnerAPIKey = "partner_api_key"
+    case kioskAPIKey = "kiosk_api_key"
+    case staffToken = "staff_token"
+    case protoRoot = "proto_root"
+    case adminPorts = "admin_ports"
+  }
+
+  static func read(_ path: String) throws -> ConnectionFile {
+    guard let data = FileManager.default.contents(atPath: path) else {
+      throw ConfigurationError("\(path): cannot be read; does `make run` (yijia dev) run?")
+    }
+    do {
+      return try JSONDecoder().decode(ConnectionFile.self, from: data)
+    } catch {
+      throw ConfigurationError("\(path): is no connection file: \(error)")
+    }
+  }
+
+  func write(_ path: String) throws {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+    try SecretFile.write(try encoder.encode(self), to: URL(filePath: path))
+  }
+}
+
+struct ConnectionOptions: ParsableArguments {
+  @Option(help: "Connection file, as yijia dev writes it.")
+  var connection = ".dev/connection.json"
+
+  /// Runs `body` with a client that has one of the file's credentials.
+  func with(
+    _ credential: SuiteCredential, _ body: (SuiteClient) async throws -> Void
+  ) async throws {
+    let client = try SuiteClient(file: .read(connection), credential: credential)
+    do {
+      try await body(client)
+    } catch {
+      await client.close()
+      Terminal.endProgress()
+      Terminal.note(Explanation.of(error))
+      throw ExitCode.failure
+    }
+    await client.close()
+  }
+}

@@ -1,0 +1,137 @@
+import ArgumentParser
+import Foundation
+import GRPCHealthV1
+import RPC
+import RPCTransport
+import ServiceKit
+import UnixSignals
+
+struct Dev: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Start the whole suite on this machine and do the main job with it.",
+    discussion: """
+      Makes certificates, keys and configurations under the data folder (once), starts the members \
+      service, the stations service and the gateway as separate processes, imports a tree of \
+      organizations, enrolls a roster as a partner, reports visits as a kiosk, and prints what \
+      became of it. Then it keeps running until Ctrl-C, which stops all cleanly. A second start goes \
+      on with the data of the first.
+
+      DATA/connection.json tells any gRPC client how to reach the suite. Logs are in DATA/logs.
+
+      Examples:
+        yijia dev
+        yijia dev --data /tmp/second --gateway-port 8543 --members-port 7201 --stations-port 7202
+        yijia dev --once        ends after the tables: for scripts
+        yijia dev --prepare     only writes certificates, keys and configurations
+      """)
+
+  @OptionGroup var settings: DevelopmentSettings
+
+  @Flag(help: "End after the tables instead of waiting for Ctrl-C.")
+  var once = false
+
+  @Flag(help: "Start without enrolling and reporting.")
+  var idle = false
+
+  @Flag(help: "Only write certificates, keys and configurations.")
+  var prepare = false
+
+  func run() async throws {
+    do {
+      let files = try DevelopmentFiles(folder: settings.folder, ports: settings.ports())
+      guard !prepare else { return }
+      try await runSuite(files)
+    } catch let error as ExitCode {
+      throw error
+    } catch {
+      Terminal.endProgress()
+      Terminal.note("yijia dev: \(Explanation.of(error))")
+      throw ExitCode.failure
+    }
+  }
+
+  private func runSuite(_ files: DevelopmentFiles) async throws {
+    let signals = await UnixSignalsSequence(trapping: .sigint, .sigterm)
+    var children: [SuiteProcess] = []
+    do {
+      for member in SuiteMember.allCases {
+        children.append(
+          try SuiteProcess(
+            member, configuration: files.file("\(member.rawValue).yaml"),
+            log: files.folder.appending(path: "logs/\(member.rawValue).log")))
+      }
+      let running = children
+      try await withThrowingTaskGroup(of: Void.self) { group in
+        group.addTask { for await _ in signals { return } }
+        group.addTask { try await work(files, children: running) }
+        try await group.next()
+        group.cancelAll()
+      }
+    } catch {
+      await stop(children)
+      throw error
+    }
+    await stop(children)
+    Terminal.note("stopped")
+  }
+
+  /// Waits for health, does the main job, then watches the children until cancelled.
+  private func work(_ files: DevelopmentFiles, children: [SuiteProcess]) async throws {
+    for child in children { try await waitUntilServing(child, files: files) }
+    let gateway = files.port(.gateway)
+    var scenario = Scenario(
+      settings: settings, files: files, connection: connectionFile(files, gateway: gateway))
+    try await scenario.prepare()
+    if !idle { try await scenario.run() }
+    if once { return }
+    Terminal.say("gateway 网关: localhost:\(gateway.listen)  (\(files.file("connection.json")))")
+    Terminal.say("Ctrl-C stops all. 按 Ctrl-C 停止。")
+    while true {
+      if let ended = children.first(where: { !$0.isRunning }) {
+        throw ConfigurationError(ended.lastWords)
+      }
+      try await Task.sleep(for: .milliseconds(200))
+    }
+  }
+
+  private func waitUntilServing(_ child: SuiteProcess, files: DevelopmentFiles) async throws {
+    let admin = HostPort(host: "127.0.0.1", port: files.port(child.member).admin)
+    let channel = try ClientChannel(targets: [admin], loops: SuiteClient.loops)
+    let health = HealthClient(channel)
+    let end = ContinuousClock.now + .seconds(60)
+    var status: HealthCheckResponse.ServingStatus = .unknown
+    while status != .serving {
+      guard child.isRunning else {
+        await channel.shutdown()
+        throw ConfigurationError(child.lastWords)
+      }
+      guard ContinuousClock.now < end else {
+        await channel.shutdown()
+        throw ConfigurationError("\(child.member.executable) does not become healthy in 60 s")
+      }
+      var options = CallOptions()
+      options.timeout = .seconds(1)
+      let answer = try? await health.check(HealthCheckRequest(), options: options)
+      status = answer?.status ?? .unknown
+      if status != .serving { try await Task.sleep(for: .milliseconds(50)) }
+    }
+    await channel.shutdown()
+  }
+
+  /// Stops what serves first, so that no call meets a stopped service behind it.
+  private func stop(_ children: [SuiteProcess]) async {
+    for child in children.reversed() {
+      child.stop()
+      await child.waitForEnd(seconds: 30)
+    }
+  }
+
+  private func connectionFile(_ files: DevelopmentFiles, gateway: SuitePorts) -> ConnectionFile {
+    ConnectionFile(
+      gateway: "localhost:\(gateway.listen)", caFile: files.file("tls/authority.crt"),
+      partnerAPIKey: files.credentials.partnerKey, kioskAPIKey: "", kiosk: "", station: "",
+      staffToken: files.credentials.staffToken,
+      protoRoot: URL(filePath: "proto").absoluteURL.standardized.path,
+      adminPorts: files.ports.reduce(into: [:]) { $0[$1.key.rawValue] = $1.value.admin })
+  }
+}

@@ -1,0 +1,116 @@
+import Crypto
+import Foundation
+import SwiftASN1
+import X509
+
+/// A certificate authority for development: makes what is missing under a folder, keeps what is
+/// there. Its key stays in that folder, so its certificates prove nothing outside this machine.
+struct DevelopmentAuthority {
+  private static let lifetime: TimeInterval = 365 * 86_400
+  /// A certificate that ends within this time is made anew at start.
+  private static let renewBefore: TimeInterval = 30 * 86_400
+
+  private let folder: URL
+  private let key: P256.Signing.PrivateKey
+  private let certificate: Certificate
+
+  /// Opens the authority in `folder`, making it where there is none.
+  init(folder: URL) throws {
+    self.folder = folder
+    let keyFile = folder.appending(path: "authority.key")
+    let certificateFile = folder.appending(path: "authority.crt")
+    if let key = try? P256.Signing.PrivateKey(pemRepresentation: String(contentsOf: keyFile, encoding: .utf8)),
+      let certificate = Self.current(at: certificateFile)
+    {
+      self.key = key
+      self.certificate = certificate
+      return
+    }
+    key = P256.Signing.PrivateKey()
+    let name = try DistinguishedName { CommonName("Yijia development authority") }
+    certificate = try Self.sign(
+      subject: name, publicKey: key.publicKey, issuer: name, issuerKey: key
+    ) {
+      Critical(BasicConstraints.isCertificateAuthority(maxPathLength: 0))
+      Critical(KeyUsage(keyCertSign: true, cRLSign: true))
+    }
+    try SecretFile.write(key.pemRepresentation + "\n", to: keyFile)
+    try PublicFile.write(certificate.serializeAsPEM().pemString + "\n", to: certificateFile)
+    // What the authority before had signed holds no more.
+    for file in try FileManager.default.contentsOfDirectory(at: folder, includingPropertiesForKeys: nil)
+    where file.pathExtension == "crt" && file != certificateFile {
+      try FileManager.default.removeItem(at: file)
+    }
+  }
+
+  /// Makes `NAME.key` and `NAME.crt` where they are missing or end soon: the workload identity
+  /// `spiffe://yijia/NAME`, and the names under which the outside reaches it.
+  func issue(_ name: String, hosts: [String] = ["localhost"]) throws {
+    let certificateFile = folder.appending(path: "\(name).crt")
+    let keyFile = folder.appending(path: "\(name).key")
+    if Self.current(at: certificateFile) != nil,
+      FileManager.default.fileExists(atPath: keyFile.path)
+    {
+      return
+    }
+    let key = P256.Signing.PrivateKey()
+    let names: [GeneralName] =
+      [.uniformResourceIdentifier("spiffe://yijia/\(name)")] + hosts.map { .dnsName($0) }
+      + [.ipAddress(ASN1OctetString(contentBytes: [127, 0, 0, 1]))]
+    let leaf = try Self.sign(
+      subject: DistinguishedName { CommonName("yijia-\(name)") }, publicKey: key.publicKey,
+      issuer: certificate.subject, issuerKey: self.key
+    ) {
+      Critical(BasicConstraints.notCertificateAuthority)
+      Critical(KeyUsage(digitalSignature: true))
+      try ExtendedKeyUsage([.serverAuth, .clientAuth])
+      SubjectAlternativeNames(names)
+    }
+    try SecretFile.write(key.pemRepresentation + "\n", to: keyFile)
+    try PublicFile.write(leaf.serializeAsPEM().pemString + "\n", to: certificateFile)
+  }
+
+  private static func current(at file: URL) -> Certificate? {
+    guard let text = try? String(contentsOf: file, encoding: .utf8),
+      let certificate = try? Certificate(pemEncoded: text),
+      certificate.notValidAfter > Date().addingTimeInterval(renewBefore)
+    else { return nil }
+    return certificate
+  }
+
+  private static func sign(
+    subject: DistinguishedName, publicKey: P256.Signing.PublicKey, issuer: DistinguishedName,
+    issuerKey: P256.Signing.PrivateKey,
+    @ExtensionsBuilder extensions: () throws -> Certificate.Extensions
+  ) throws -> Certificate {
+    let now = Date()
+    return try Certificate(
+      version: .v3, serialNumber: Certificate.SerialNumber(),
+      publicKey: Certificate.PublicKey(publicKey),
+      // Clocks differ a little.
+      notValidBefore: now.addingTimeInterval(-300), notValidAfter: now.addingTimeInterval(lifetime),
+      issuer: issuer, subject: subject, signatureAlgorithm: .ecdsaWithSHA256,
+      extensions: extensions(), issuerPrivateKey: Certificate.PrivateKey(issuerKey))
+  }
+}
+
+/// Files that only their owner may read.
+enum SecretFile {
+  static func write(_ text: String, to file: URL) throws {
+    try write(Data(text.utf8), to: file)
+  }
+
+  static func write(_ data: Data, to file: URL) throws {
+    let manager = FileManager.default
+    try? manager.removeItem(at: file)
+    guard
+      manager.createFile(atPath: file.path, contents: data, attributes: [.posixPermissions: 0o600])
+    else { throw CocoaError(.fileWriteUnknown) }
+  }
+}
+
+enum PublicFile {
+  static func write(_ text: String, to file: URL) throws {
+    try Data(text.utf8).write(to: file, options: .atomic)
+  }
+}

@@ -1,0 +1,119 @@
+import Crypto
+import Foundation
+import ServiceKit
+import Storage
+
+/// Everything that a development suite finds on disk, made on the first start and kept: certificates,
+/// keys, credentials, configurations.
+struct DevelopmentFiles {
+  /// Credentials of the outside callers, in plain text: development only.
+  struct Credentials: Codable {
+    var partnerKey: String
+    var staffToken: String
+  }
+
+  let folder: URL
+  let ports: [SuiteMember: SuitePorts]
+  let credentials: Credentials
+
+  init(folder: URL, ports: [SuiteMember: SuitePorts]) throws {
+    self.folder = folder
+    self.ports = ports
+    let manager = FileManager.default
+    for name in ["", "tls", "keys", "data", "logs"] {
+      try manager.createDirectory(
+        at: folder.appending(path: name), withIntermediateDirectories: true,
+        attributes: [.posixPermissions: 0o700])
+    }
+    let authority = try DevelopmentAuthority(folder: folder.appending(path: "tls"))
+    for member in SuiteMember.allCases { try authority.issue(member.rawValue) }
+    credentials = try Self.credentials(in: folder)
+    try makeKeys()
+    try writeConfigurations()
+  }
+
+  /// Where an executable listens.
+  func port(_ member: SuiteMember) -> SuitePorts {
+    ports[member] ?? SuitePorts(listen: 0, admin: 0)
+  }
+
+  func file(_ path: String) -> String { folder.appending(path: path).path }
+
+  private static func credentials(in folder: URL) throws -> Credentials {
+    let file = folder.appending(path: "keys/credentials.json")
+    if let data = try? Data(contentsOf: file) {
+      return try JSONDecoder().decode(Credentials.self, from: data)
+    }
+    let made = Credentials(
+      partnerKey: "yjp_" + randomHex(), staffToken: "yjs_" + randomHex())
+    try SecretFile.write(try JSONEncoder().encode(made), to: file)
+    return made
+  }
+
+  private func makeKeys() throws {
+    let manager = FileManager.default
+    let tokenKey = folder.appending(path: "keys/caller-token.key")
+    if !manager.fileExists(atPath: tokenKey.path) {
+      let pair = TokenKeyFile.generate()
+      try PublicFile.write(pair.publicKey, to: folder.appending(path: "keys/caller-token.pub"))
+      try SecretFile.write(pair.privateKey, to: tokenKey)
+    }
+    for member in [SuiteMember.members, .stations] {
+      for purpose in ["fields", "hashes", "page-tokens"] {
+        _ = try Keyring(
+          contentsOf: file("keys/\(member.rawValue)-\(purpose).keyring"), orGenerateAt: Date())
+      }
+    }
+  }
+
+  private func writeConfigurations() throws {
+    try write(.members, service(.members))
+    try write(
+      .stations,
+      service(.stations) + """
+        members:
+          targets: ["127.0.0.1:\(port(.members).listen)"]
+          identity: spiffe://yijia/members
+
+        """)
+    try write(.gateway, gateway())
+  }
+
+  private func write(_ member: SuiteMember, _ text: String) throws {
+    let head = "# Written by `yijia dev` at every start; see services/\(member.rawValue)/README.md\n"
+    try PublicFile.write(head + text, to: folder.appending(path: "\(member.rawValue).yaml"))
+  }
+
+  private func service(_ member: SuiteMember) -> String {
+    let name = member.rawValue
+    return """
+      service:
+        listen: {host: 127.0.0.1, port: \(port(member).listen)}
+        admin: {host: 127.0.0.1, port: \(port(member).admin)}
+        tls:
+          certificate_file: \(file("tls/\(name).crt"))
+          key_file: \(file("tls/\(name).key"))
+          authority_file: \(file("tls/authority.crt"))
+        database: "sqlite:\(file("data/\(name).sqlite"))"
+        keyrings:
+          fields_file: \(file("keys/\(name)-fields.keyring"))
+          hashes_file: \(file("keys/\(name)-hashes.keyring"))
+          page_tokens_file: \(file("keys/\(name)-page-tokens.keyring"))
+        caller_token_keys:
+          - {id: gateway-1, public_key_file: \(file("keys/caller-token.pub"))}
+
+      """
+  }
+
+  private func gateway() -> String {
+    """
+    listen: {host: 127.0.0.1, port: \(port(.gateway).listen)}
+    admin: {host: 127.0.0.1, port: \(port(.gateway).admin)}
+
+    """
+  }
+
+  private static func randomHex() -> String {
+    IDSource.system.next() + IDSource.system.next()
+  }
+}

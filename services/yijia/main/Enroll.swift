@@ -1,0 +1,156 @@
+import ArgumentParser
+import Foundation
+import GoogleProtobuf
+import MembersV1
+import RPC
+
+struct Enroll: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Enroll the workers of a CSV roster, as the partner of the connection file.",
+    discussion: """
+      Columns: person_name, resident_id, phone, group, consent_version, consent_evidence, \
+      consent_time (RFC 3339); optional: channel, campaign, work_area, residence_area, \
+      domicile_area, labour_relation, employer_name, employer_credit_code, platform, \
+      organization_code, migrant_worker, vehicle_plate.
+      A wrong row is refused with every wrong field named, and the others go on. A repeated run of \
+      the same file is a retry: nobody is enrolled twice.
+      Example: yijia enroll examples/ceremony-roster.csv
+      """)
+
+  @OptionGroup var connection: ConnectionOptions
+
+  @Argument(help: "The CSV roster.")
+  var file: String
+
+  func run() async throws {
+    try await connection.with(.partner) { client in
+      let result = try await RosterEnrollment(file: file).run(client) { Terminal.progress($0) }
+      Terminal.say("\(result.received) rows received, \(result.refused.count) refused.")
+      if !result.refused.isEmpty { Terminal.say(RefusedRows.table(result.refused).text) }
+    }
+  }
+}
+
+/// Streams the rows of a roster and collects their results.
+struct RosterEnrollment {
+  struct Result {
+    var received = 0
+    var refused: [RefusedRow] = []
+  }
+
+  /// Rows sent and not answered yet; the contract allows 1,000.
+  private static let windowRows = 500
+
+  private let csv: CSVFile
+  private let ids: StableRequestID
+
+  init(file: String) throws {
+    csv = try CSVFile(
+      path: file,
+      columns: [
+        "person_name", "resident_id", "phone", "group", "consent_version", "consent_evidence",
+        "consent_time",
+      ])
+    ids = StableRequestID(csv.content)
+  }
+
+  var rowCount: Int { csv.rows.count }
+
+  func run(
+    _ client: SuiteClient, progress: @Sendable @escaping (String) -> Void = { _ in }
+  ) async throws -> Result {
+    let call = try await client.members.enrollMembers(options: client.options)
+    let window = Window(Self.windowRows)
+    async let sending: Void = send(on: call, window: window)
+    var result = Result()
+    for try await response in call.responses {
+      switch response.result {
+      case .error(let error): result.refused.append(RefusedRow(row: response.row, error: error))
+      case .enrollment, nil: result.received += 1
+      }
+      window.open()
+      let done = result.received + result.refused.count
+      if done % 100 == 0 || done == rowCount { progress("\(done)/\(rowCount)") }
+    }
+    window.finish()
+    try await sending
+    return result
+  }
+
+  private func send(
+    on call: BidirectionalCall<EnrollMembersRequest, EnrollMembersResponse>, window: Window
+  ) async throws {
+    for (index, row) in csv.rows.enumerated() {
+      guard await window.wait() else { return }
+      var request = EnrollMembersRequest()
+      request.row = Int64(index + 2)
+      request.requestID = ids.id("row \(index + 2)")
+      request.application = application(row)
+      try await call.send(request)
+    }
+    try await call.finishSending()
+  }
+
+  private func application(_ row: [String: String]) -> EnrollmentApplication {
+    var application = EnrollmentApplication()
+    application.personName = row["person_name"] ?? ""
+    application.residentID = row["resident_id"] ?? ""
+    application.phone = row["phone"] ?? ""
+    application.group = enumValue(row["group"] ?? "", of: OccupationGroup.self) ?? .unspecified
+    application.channel = enumValue(row["channel"] ?? "", of: MembersV1.Channel.self) ?? .unspecified
+    application.campaign = row["campaign"] ?? ""
+    application.consent = consent(row)
+    var areas = Areas()
+    areas.work = row["work_area"] ?? ""
+    areas.residence = row["residence_area"] ?? ""
+    areas.domicile = row["domicile_area"] ?? ""
+    application.areas = areas
+    application.labourRelation =
+      enumValue(row["labour_relation"] ?? "", of: LabourRelation.self) ?? .unspecified
+    application.employerName = row["employer_name"] ?? ""
+    application.employerCreditCode = row["employer_credit_code"] ?? ""
+    application.platform = row["platform"] ?? ""
+    application.organizationCode = row["organization_code"] ?? ""
+    application.migrantWorker = row["migrant_worker"]?.lowercased() == "true"
+    application.vehiclePlate = row["vehicle_plate"] ?? ""
+    return application
+  }
+
+  /// nil where the row has none, so that the service says what is missing.
+  private func consent(_ row: [String: String]) -> Consent? {
+    let version = row["consent_version"] ?? ""
+    let evidence = row["consent_evidence"] ?? ""
+    let time = row["consent_time"] ?? ""
+    guard !(version.isEmpty && evidence.isEmpty && time.isEmpty) else { return nil }
+    var consent = Consent()
+    consent.version = version
+    consent.evidence = evidence
+    if let date = try? Date(time, strategy: .iso8601) {
+      consent.agreeTime = Timestamp(microseconds: date.microseconds)
+    }
+    return consent
+  }
+}
+
+/// A row that a service refused.
+struct RefusedRow: Sendable {
+  let row: Int64
+  let reasons: [String]
+  let message: String
+
+  init(row: Int64, error: RecordError) {
+    self.row = row
+    let fields = error.fieldViolations.map { "\($0.field): \($0.reason)" }
+    reasons = fields.isEmpty ? [error.reason] : fields
+    message = error.message
+  }
+}
+
+enum RefusedRows {
+  /// One line a row: what is wrong, field by field.
+  static func table(_ rows: [RefusedRow]) -> Table {
+    var table = Table("Refused rows 被退回的行", [("row 行", .right), ("reason 原因", .left)])
+    for row in rows { table.add("\(row.row)", row.reasons.joined(separator: "; ")) }
+    return table
+  }
+}

@@ -1,0 +1,217 @@
+import Foundation
+import GoogleProtobuf
+import GoogleType
+import MembersV1
+import RPC
+import ServiceKit
+import StationsV1
+
+/// The main job, done for real through the gateway: a tree is imported, a partner enrolls a roster,
+/// a kiosk reports visits, and tables show what became of it all. A repeated run goes on with the
+/// data of the one before: the roster is a retry, the kiosk reports further visits.
+struct Scenario {
+  /// What later runs need to know of earlier ones.
+  struct Memory: Codable {
+    var kiosk: String
+    var point: String
+    var kioskAPIKey: String
+    var spoolEpoch: String
+  }
+
+  private static let membersVisiting = 40
+  private static let anonymousVisits = 12
+
+  let settings: DevelopmentSettings
+  let files: DevelopmentFiles
+  var connection: ConnectionFile
+
+  /// Registers point and kiosk, and writes the connection file.
+  mutating func prepare() async throws {
+    let staff = try SuiteClient(file: connection, credential: .staff)
+    do {
+      let imported = try await OrganizationImport(file: settings.organizationsFile).run(staff)
+      Terminal.say("organizations 组织: \(imported.stored) stored")
+      if !imported.refused.isEmpty { Terminal.say(RefusedRows.table(imported.refused).text) }
+      let memory = try await rememberedKiosk(staff)
+      connection.kiosk = memory.kiosk
+      connection.station = memory.point
+      connection.kioskAPIKey = memory.kioskAPIKey
+      try connection.write(files.file("connection.json"))
+    } catch {
+      await staff.close()
+      throw error
+    }
+    await staff.close()
+  }
+
+  /// Enrolls, reports and shows.
+  func run() async throws {
+    let partner = try SuiteClient(file: connection, credential: .partner)
+    let staff = try SuiteClient(file: connection, credential: .staff)
+    let kiosk = try SuiteClient(file: connection, credential: .kiosk)
+    do {
+      try await enroll(partner)
+      try await reportVisits(kiosk, staff: staff)
+      try await showStatistics(staff)
+    } catch {
+      for client in [partner, staff, kiosk] { await client.close() }
+      throw error
+    }
+    for client in [partner, staff, kiosk] { await client.close() }
+  }
+
+  private func enroll(_ partner: SuiteClient) async throws {
+    let roster = try RosterEnrollment(file: settings.rosterFile)
+    Terminal.note("enrolling \(roster.rowCount) rows of \(settings.rosterFile)")
+    let result = try await roster.run(partner) { Terminal.progress($0) }
+    Terminal.endProgress()
+    Terminal.say(
+      "roster 名册: \(roster.rowCount) rows, \(result.received) received, "
+        + "\(result.refused.count) refused")
+    if !result.refused.isEmpty { Terminal.say(RefusedRows.table(result.refused).text) }
+  }
+
+  private func reportVisits(_ kiosk: SuiteClient, staff: SuiteClient) async throws {
+    var request = ListMembersRequest()
+    request.pageSize = Int32(Self.membersVisiting)
+    let members = try await staff.members.listMembers(request, options: staff.options).members
+    var visits: [ReportedVisit] = []
+    for member in members {
+      var request = GetMemberCodeRequest()
+      request.name = member.name
+      let code = try await staff.members.getMemberCode(request, options: staff.options).code
+      visits.append(visit(code: code, services: [.rest, .drinkingWater]))
+    }
+    for _ in 0..<Self.anonymousVisits { visits.append(visit(code: "", services: [.toilet])) }
+    for visit in visits.prefix(Self.membersVisiting / 2) {
+      var departure = visit
+      departure.direction = .departure
+      visits.append(departure)
+    }
+    let memory = try rememberedMemory()
+    let result = try await VisitReport(epoch: memory.spoolEpoch).run(kiosk, visits: visits)
+    Terminal.say(
+      "kiosk 终端: \(visits.count) reports sent, all acknowledged up to "
+        + "\(result.acknowledged); \(result.notices.count) set aside")
+  }
+
+  private func visit(code: String, services: [Facility]) -> ReportedVisit {
+    var visit = ReportedVisit()
+    visit.deviceTime = Timestamp(microseconds: Clock.system.microseconds)
+    visit.memberCode = code
+    visit.direction = .arrival
+    visit.servicesUsed = services
+    return visit
+  }
+
+  private func showStatistics(_ staff: SuiteClient) async throws {
+    let enrolled = try await staff.members.getEnrollmentStatistics(
+      GetEnrollmentStatisticsRequest(), options: staff.options)
+    var table = Table(
+      "Enrolled by group and channel 入会人数",
+      [("group 群体", .left), ("channel 渠道", .left), ("members 人数", .right)])
+    for count in enrolled.counts {
+      table.add(
+        Label.of(count.group), Label.of(count.channel), "\(count.members)")
+    }
+    table.addTotal(
+      "total 合计", "", "\(enrolled.counts.reduce(0) { $0 + $1.members })")
+    Terminal.say(table.text)
+    let visits = try await staff.stations.getDailyVisitStatistics(
+      GetDailyVisitStatisticsRequest(), options: staff.options)
+    var days = Table(
+      "Visits per point and day 站点到访",
+      [
+        ("point 站点", .left), ("day 日期", .left), ("visits 到访", .right),
+        ("members 会员", .right), ("unmatched 未识别", .right), ("anonymous 匿名", .right),
+        ("unique 人数", .right), ("set aside 另存", .right),
+      ])
+    for day in visits.days {
+      let date = day.date.map { "\($0.year)-\($0.month)-\($0.day)" } ?? ""
+      days.add(
+        day.displayName, date, "\(day.visits)", "\(day.matched)", "\(day.unmatched)",
+        "\(day.anonymous)", "\(day.uniqueMembers)", "\(day.setAside)")
+    }
+    Terminal.say(days.text)
+  }
+}
+
+extension Scenario {
+  private var memoryFile: URL { files.folder.appending(path: "keys/kiosk.json") }
+
+  private func rememberedMemory() throws -> Memory {
+    try JSONDecoder().decode(Memory.self, from: Data(contentsOf: memoryFile))
+  }
+
+  private func rememberedKiosk(_ staff: SuiteClient) async throws -> Memory {
+    if let memory = try? rememberedMemory() { return memory }
+    let ids = StableRequestID(Data(connection.staffToken.utf8))
+    var request = CreatePointRequest()
+    request.requestID = ids.id("point")
+    request.point = examplePoint(organization: try await cityFederation(staff))
+    request.coordinateSystem = .gcj02
+    let created = try await staff.stations.createPoint(request, options: staff.options)
+    var open = OpenPointRequest()
+    open.requestID = ids.id("open")
+    open.name = created.point?.name ?? ""
+    _ = try await staff.stations.openPoint(open, options: staff.options)
+    var register = RegisterKioskRequest()
+    register.requestID = ids.id("kiosk")
+    register.point = open.name
+    register.displayName = "1号终端"
+    let kiosk = try await staff.stations.registerKiosk(register, options: staff.options)
+    let memory = Memory(
+      kiosk: kiosk.kiosk?.name ?? "", point: open.name, kioskAPIKey: kiosk.apiKey,
+      spoolEpoch: UUID().uuidString.lowercased())
+    try SecretFile.write(try JSONEncoder().encode(memory), to: memoryFile)
+    return memory
+  }
+
+  /// A driver home in Qinhuangdao, its place as a Chinese map gives it.
+  private func examplePoint(organization: String) -> Point {
+    var location = LatLng()
+    location.latitude = 39.9354
+    location.longitude = 119.6005
+    var point = Point()
+    point.displayName = "秦皇岛港司机之家"
+    point.kind = .driverHome
+    point.location = location
+    point.address = "河北省秦皇岛市海港区"
+    point.regionCode = "130302"
+    point.facilities = [.parking, .rest, .shower, .drinkingWater, .charging, .toilet]
+    point.capacity = 60
+    point.managingOrganization = organization
+    return point
+  }
+
+  /// The federation of the example's city; the first organization where there is none.
+  private func cityFederation(_ staff: SuiteClient) async throws -> String {
+    var request = ListOrganizationsRequest()
+    request.pageSize = 1_000
+    request.kinds = [.regionalFederation]
+    let all = try await staff.members.listOrganizations(request, options: staff.options)
+    let city = all.organizations.first { $0.regionCode == "130300" } ?? all.organizations.first
+    return city?.name ?? ""
+  }
+}
+
+/// What people call the values of the contracts' enums.
+enum Label {
+  static func of(_ group: OccupationGroup) -> String {
+    switch group {
+    case .truckDriver: "truck driver 货车司机"
+    case .courier: "courier 快递员"
+    case .foodDeliveryRider: "rider 网约送餐员"
+    default: contractName(group)
+    }
+  }
+
+  static func of(_ channel: MembersV1.Channel) -> String {
+    switch channel {
+    case .onSiteCeremony: "ceremony 集中入会"
+    case .partner: "partner 平台"
+    case .qrScan: "QR scan 扫码"
+    default: contractName(channel)
+    }
+  }
+}

@@ -1,0 +1,68 @@
+import GoogleProtobuf
+import GoogleRPC
+import MembersV1
+import Protobuf
+import RPC
+import RPCTransport
+import ServiceKit
+import StationsV1
+
+/// Which credential of a connection file a client shows.
+enum SuiteCredential {
+  case partner, kiosk, staff
+}
+
+/// The suite behind its gateway, for one caller.
+struct SuiteClient: Sendable {
+  let members: MembersServiceClient
+  let stations: StationsServiceClient
+  /// Options with the caller's credential, in which a call waits for the gateway to come up.
+  let options: CallOptions
+  private let channel: ClientChannel
+
+  /// One thread carries all connections of the command line.
+  static let loops = EventLoops(threads: 1)
+
+  init(file: ConnectionFile, credential: SuiteCredential) throws {
+    guard let gateway = HostPort(file.gateway) else {
+      throw ConfigurationError("gateway: \(file.gateway) is no host:port")
+    }
+    var configuration = ClientConfiguration(targets: [gateway])
+    configuration.tls = ClientTLS(authorities: file.caFile, serverName: .host("localhost"))
+    channel = try ClientChannel(configuration: configuration, loops: Self.loops)
+    members = MembersServiceClient(channel)
+    stations = StationsServiceClient(channel)
+    var options = CallOptions()
+    options.waitForReady = true
+    options.metadata.add("accept-language", Self.acceptLanguage)
+    switch credential {
+    case .partner: options.metadata.add("x-api-key", file.partnerAPIKey)
+    case .kiosk: options.metadata.add("x-api-key", file.kioskAPIKey)
+    case .staff: options.metadata.add("authorization", "Bearer \(file.staffToken)")
+    }
+    self.options = options
+  }
+
+  func close() async { await channel.shutdown() }
+
+  /// Messages in the language of the terminal.
+  private static var acceptLanguage: String { Terminal.isChinese ? "zh-CN" : "en" }
+}
+
+/// What a person is told of an error.
+enum Explanation {
+  static func of(_ error: any Error) -> String {
+    guard let error = error as? RPCError else { return "\(error)" }
+    var text = "\(error.code.name): \(error.message)"
+    guard let status = try? GoogleRPC.Status(wireBytes: error.details) else { return text }
+    for detail in status.details {
+      if let info = try? detail.unpack(ErrorInfo.self) { text += "\n  reason: \(info.reason)" }
+      if let request = try? detail.unpack(BadRequest.self) {
+        for violation in request.fieldViolations {
+          text += "\n  \(violation.field): \(violation.description)"
+        }
+      }
+    }
+    return text
+  }
+}

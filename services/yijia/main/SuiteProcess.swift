@@ -1,0 +1,67 @@
+import Foundation
+import ServiceKit
+
+/// One executable of the suite as a child process. Owned by ``Dev``, used from one task.
+final class SuiteProcess {
+  let member: SuiteMember
+  private let process = Process()
+  private let logFile: URL
+
+  /// Starts the executable beside this one with `CONFIG`; its output goes to a log file.
+  init(_ member: SuiteMember, configuration: String, log: URL) throws {
+    self.member = member
+    logFile = log
+    if !FileManager.default.fileExists(atPath: log.path) {
+      guard FileManager.default.createFile(atPath: log.path, contents: nil) else {
+        throw ConfigurationError("\(log.path): cannot be written")
+      }
+    }
+    let handle = try FileHandle(forWritingTo: log)
+    try handle.seekToEnd()
+    process.executableURL = Self.folder.appending(path: member.executable)
+    process.arguments = ["--config", configuration]
+    process.standardInput = FileHandle.nullDevice
+    process.standardOutput = handle
+    process.standardError = handle
+    do {
+      try process.run()
+    } catch {
+      throw ConfigurationError(
+        "\(member.executable) does not start: \(error.localizedDescription); build it first "
+          + "(make run does)")
+    }
+    try handle.close()
+  }
+
+  var isRunning: Bool { process.isRunning }
+
+  /// Why it ended, with the last lines of its log.
+  var lastWords: String {
+    let log = (try? String(contentsOf: logFile, encoding: .utf8)) ?? ""
+    let tail = log.split(separator: "\n").suffix(5).joined(separator: "\n  ")
+    return "\(member.executable) ended with status \(process.terminationStatus):\n  \(tail)"
+  }
+
+  /// Asks it to stop.
+  func stop() {
+    if process.isRunning { process.terminate() }
+  }
+
+  /// Waits until it has ended; kills it after `seconds`.
+  func waitForEnd(seconds: Int) async {
+    let end = ContinuousClock.now + .seconds(seconds)
+    while process.isRunning {
+      if ContinuousClock.now > end {
+        kill(process.processIdentifier, SIGKILL)
+        return
+      }
+      // Foundation's termination handler may run before the parent may wait; this polls.
+      try? await Task.sleep(for: .milliseconds(20))
+    }
+  }
+
+  private static var folder: URL {
+    URL(filePath: (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe"))
+      ?? CommandLine.arguments[0]).deletingLastPathComponent()
+  }
+}

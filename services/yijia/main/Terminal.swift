@@ -1,0 +1,34 @@
+import Foundation
+
+/// What people see. Results go to standard output, progress to standard error.
+enum Terminal {
+  static func say(_ text: String) { write(text + "\n", to: .standardOutput) }
+
+  static func note(_ text: String) { write(text + "\n", to: .standardError) }
+
+  /// Shows how far long work is: on one line that is written over, where it is a terminal.
+  static func progress(_ text: String) {
+    guard isatty(FileHandle.standardError.fileDescriptor) != 0 else { return }
+    write("\r\u{1B}[K  \(text)", to: .standardError)
+  }
+
+  static func endProgress() {
+    guard isatty(FileHandle.standardError.fileDescriptor) != 0 else { return }
+    write("\r\u{1B}[K", to: .standardError)
+  }
+
+  private static func write(_ text: String, to handle: FileHandle) {
+    // A closed pipe on the other side is no reason to fail.
+    try? handle.write(contentsOf: Data(text.utf8))
+  }
+}
+
+extension Terminal {
+  /// Whether the terminal's locale is Chinese.
+  static var isChinese: Bool {
+    let environment = ProcessInfo.processInfo.environment
+    let locale = ["LC_ALL", "LC_MESSAGES", "LANG"].compactMap { environment[$0] }
+      .first { !$0.isEmpty }
+    return locale?.hasPrefix("zh") ?? false
+  }
+}
