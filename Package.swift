@@ -22,7 +22,6 @@ let nioPosix: Target.Dependency = .product(name: "NIOPosix", package: "swift-nio
 let nioTLS: Target.Dependency = .product(name: "NIOTLS", package: "swift-nio")
 let nioSSL: Target.Dependency = .product(name: "NIOSSL", package: "swift-nio-ssl")
 let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
-let metrics: Target.Dependency = .product(name: "Metrics", package: "swift-metrics")
 let crypto: Target.Dependency = .product(name: "Crypto", package: "swift-crypto")
 let asn1: Target.Dependency = .product(name: "SwiftASN1", package: "swift-asn1")
 let x509: Target.Dependency = .product(name: "X509", package: "swift-certificates")
@@ -44,24 +43,25 @@ func messages(_ name: String, _ needs: [Target.Dependency] = []) -> Target {
 
 /// A service is a library, which a test can hold, and a `main` that wires it.
 func service(_ name: String, core: String, _ needs: [Target.Dependency]) -> [Target] {
-  [
+  let library: [Target.Dependency] =
+    [
+      "RPC", "Storage", "ServiceKit", "Protobuf", "GoogleProtobuf", "GoogleType", "YijiaTypeV1",
+      crypto, logging,
+    ] + needs
+  return [
     .target(
-      name: core,
-      dependencies: ["RPC", "Storage", "ServiceKit", "Protobuf", "YijiaTypeV1", logging] + needs,
+      name: core, dependencies: library,
       path: "services/\(name)/\(core)", swiftSettings: house),
     .executableTarget(
       name: "yijia-\(name)",
       dependencies: [
-        .target(name: core), "ServiceKit", "RPC", "RPCTransport", "Storage", "StorageSQLite",
-        logging, arguments,
-      ],
+        .target(name: core), "GRPCHealthV1", "RPCTransport", "StorageSQLite", arguments,
+        unixSignals,
+      ] + library,
       path: "services/\(name)/main", swiftSettings: house),
     .testTarget(
       name: "\(core)Tests",
-      dependencies: [
-        .target(name: core), "RPC", "RPCInProcess", "Storage", "StorageSQLite", "ServiceKit",
-        "Protobuf", "YijiaTypeV1", crypto,
-      ] + needs,
+      dependencies: [.target(name: core), "RPCInProcess", "StorageSQLite"] + library,
       path: "Tests/\(core)Tests", swiftSettings: house),
   ]
 }
@@ -81,7 +81,6 @@ let package = Package(
     .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
     .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.6"),
     .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
-    .package(url: "https://github.com/apple/swift-metrics", from: "2.13.0"),
     .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
     .package(url: "https://github.com/apple/swift-certificates", from: "1.21.1"),
     .package(url: "https://github.com/apple/swift-asn1", from: "1.7.4"),
@@ -134,8 +133,11 @@ let package = Package(
       swiftSettings: house),
 
     // Storage.
-    .target(name: "Storage", dependencies: [crypto, logging], swiftSettings: house),
-    .target(name: "StorageSQLite", dependencies: ["Storage", grdb], swiftSettings: house),
+    .target(name: "Storage", dependencies: [crypto], swiftSettings: house),
+    .target(
+      name: "StorageSQLite",
+      dependencies: ["Storage", grdb, .product(name: "GRDBSQLite", package: "GRDB.swift")],
+      swiftSettings: house),
 
     // What every service has.
     .target(
@@ -150,15 +152,24 @@ let package = Package(
     .testTarget(name: "HTTP2Tests", dependencies: ["HTTP2"], swiftSettings: house),
     .testTarget(
       name: "RPCTests",
-      dependencies: ["RPC", "RPCInProcess", "RPCTransport", "BenchV1", nioCore, nioPosix, nioSSL, x509],
+      dependencies: [
+        "RPC", "RPCInProcess", "RPCTransport", "HTTP2", nioCore, nioPosix, nioSSL, x509, asn1,
+        crypto, logging,
+      ],
       swiftSettings: house),
     .testTarget(
       name: "StorageTests", dependencies: ["Storage", "StorageSQLite", grdb], swiftSettings: house),
-    .testTarget(name: "ServiceKitTests", dependencies: ["ServiceKit"], swiftSettings: house),
+    .testTarget(
+      name: "ServiceKitTests",
+      dependencies: [
+        "ServiceKit", "RPC", "RPCInProcess", "Protobuf", "GoogleProtobuf", "GoogleRPC",
+        "GRPCHealthV1", "YijiaTypeV1", "Storage", logging,
+      ],
+      swiftSettings: house),
     .testTarget(name: "TidyTests", swiftSettings: house),
   ]
-    + service("members", core: "MembersCore", ["MembersV1", "GoogleProtobuf", crypto])
-    + service("stations", core: "StationsCore", ["StationsV1", "MembersV1", "GoogleProtobuf", "GoogleType"])
+    + service("members", core: "MembersCore", ["MembersV1"])
+    + service("stations", core: "StationsCore", ["StationsV1", "MembersV1"])
     + [
       .target(
         name: "GatewayCore",

@@ -30,6 +30,7 @@ internal import CNghttp2
   private var blockListSize = 0
   private var blockByteStart = 0
   private var blockIsOverLimit = false
+  private var isInBlock = false
 
   // The bytes being fed, valid only while receive runs: events say where in them data lies.
   private var fed: UnsafeRawPointer?
@@ -120,8 +121,7 @@ internal import CNghttp2
   /// - Throws: when the connection cannot go on; what `drain` still gives may be sent before closing.
   public func receive(_ bytes: RawSpan, nowNanoseconds: UInt64) throws(SessionError) {
     guard unsafe handle != nil else { throw .closed }
-    fieldBytes.removeAll(keepingCapacity: fieldBytes.capacity <= 64 << 10)
-    fields.removeAll(keepingCapacity: fields.capacity <= 4096)
+    dropFields()
     self.nowNanoseconds = nowNanoseconds
     let before = unreadBytes
     let count = unsafe bytes.withUnsafeBytes { buffer in
@@ -134,6 +134,20 @@ internal import CNghttp2
     guard count >= 0 else { throw Self.error(Int32(count)) }
     connectionDebt += max(0, unreadBytes - before)
     returnConnectionCredit()
+  }
+
+  /// Forgets the header lists handed out; one that is still arriving moves to the front.
+  private func dropFields() {
+    guard isInBlock else {
+      fieldBytes.removeAll(keepingCapacity: fieldBytes.capacity <= 64 << 10)
+      fields.removeAll(keepingCapacity: fields.capacity <= 4096)
+      return
+    }
+    fieldBytes.removeSubrange(..<blockByteStart)
+    fields.removeSubrange(..<blockStart)
+    for index in fields.indices { fields[index].start -= blockByteStart }
+    blockStart = 0
+    blockByteStart = 0
   }
 
   /// Forgets the events taken so far.
@@ -243,6 +257,7 @@ extension Session {
     blockByteStart = fieldBytes.count
     blockListSize = 0
     blockIsOverLimit = false
+    isInBlock = true
   }
 
   func appendField(name: UnsafeBufferPointer<UInt8>, value: UnsafeBufferPointer<UInt8>) {
@@ -261,7 +276,8 @@ extension Session {
   }
 
   func endBlock() -> HeaderBlock {
-    HeaderBlock(
+    isInBlock = false
+    return HeaderBlock(
       first: Int32(blockStart), count: Int32(fields.count - blockStart),
       byteCount: Int32(fieldBytes.count - blockByteStart), isOverLimit: blockIsOverLimit)
   }

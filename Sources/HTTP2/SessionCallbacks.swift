@@ -12,6 +12,7 @@ enum SessionCallbacks {
     unsafe nghttp2_session_callbacks_set_on_data_chunk_recv_callback(callbacks, onData)
     unsafe nghttp2_session_callbacks_set_on_frame_recv_callback(callbacks, onFrame)
     unsafe nghttp2_session_callbacks_set_on_frame_send_callback(callbacks, onFrameSent)
+    unsafe nghttp2_session_callbacks_set_on_frame_not_send_callback(callbacks, onFrameNotSent)
     unsafe nghttp2_session_callbacks_set_on_stream_close_callback(callbacks, onClose)
     return unsafe callbacks
   }()
@@ -141,6 +142,22 @@ enum SessionCallbacks {
         }
       default: break
       }
+      return 0
+    }
+
+  /// A request that was never sent has no stream in the library, so no close is called for it.
+  private static let onFrameNotSent:
+    @convention(c) (Handle, Frame, Int32, UnsafeMutableRawPointer?) -> Int32 = {
+      _, frame, code, user in
+      guard let session = unsafe session(user), let frame = unsafe frame else { return failure }
+      let header = unsafe frame.pointee.hd
+      guard session.role == .client, Int(header.type) == Int(NGHTTP2_HEADERS.rawValue),
+        let slot = session.records.firstIndex(where: { $0.id == header.stream_id })
+      else { return 0 }
+      let isRefused = code == Int32(NGHTTP2_ERR_START_STREAM_NOT_ALLOWED.rawValue)
+      let stream = StreamKey(id: header.stream_id, slot: Int32(slot))
+      session.append(.closed(stream, isRefused ? .refusedStream : .cancel))
+      session.freeSlot(stream.slot)
       return 0
     }
 

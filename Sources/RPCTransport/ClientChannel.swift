@@ -128,7 +128,8 @@ public final class ClientChannel: RPC.Channel {
     for subchannel in state.subchannels {
       subchannel.state.withLock { inner in
         if inner.machine.apply(.wanted) == .connect { wanted.append(subchannel) }
-        if inner.isPending { isPending = true }
+        // It may have become usable since it was looked at: then looking again will find it.
+        if inner.isPending || inner.usable != nil { isPending = true }
         if let error = inner.lastError { lastError = error }
       }
     }

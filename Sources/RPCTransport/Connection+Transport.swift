@@ -51,7 +51,7 @@ extension Connection {
 
   func handlerEnded() {
     runningHandlers -= 1
-    if draining == .final { markDirty() }
+    if isClosed { tellOwnerIfGone() } else if draining == .final { markDirty() }
   }
 
   /// Opens an exchange of a client.

@@ -11,7 +11,7 @@ protocol ConnectionOwner: AnyObject, Sendable {
   func connectionIsReady(_ connection: Connection)
   /// The peer takes no new exchanges.
   func connectionIsGoingAway(_ connection: Connection)
-  /// The connection is gone.
+  /// The connection is gone, and on a server its handlers have returned.
   func connectionClosed(_ connection: Connection, reason: String)
 }
 
@@ -248,8 +248,16 @@ final class Connection: ChannelDuplexHandler, ExchangeTransport, @unchecked Send
     exchanges = []
     for exchange in open { exchange?.closed(.connectionLost(reason)) }
     logger.debug("connection closed", metadata: ["peer": "\(peer.address)", "reason": "\(reason)"])
-    owner?.connectionClosed(self, reason: reason)
     context = nil
+    executor.abandonRead()
+    closeReason = reason
+    tellOwnerIfGone()
+  }
+
+  /// The last word: the connection is closed and no handler of it runs.
+  func tellOwnerIfGone() {
+    guard isClosed, runningHandlers == 0 else { return }
+    owner?.connectionClosed(self, reason: closeReason ?? "closed")
   }
 
   func becameReady() {

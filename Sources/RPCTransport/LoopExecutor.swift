@@ -64,6 +64,13 @@ final class LoopExecutor: ExchangeLoop, @unchecked Sendable {
     run()
   }
 
+  /// The connection that was reading is gone: nothing waits for the end of its read.
+  func abandonRead() {
+    guard isReading else { return }
+    isReading = false
+    if nextJob < jobs.count || !dirty.isEmpty { scheduleRun() }
+  }
+
   private func scheduleRun() {
     guard !isRunning, !isScheduled, !isReading else { return }
     isScheduled = true

@@ -86,8 +86,12 @@ public final class Server: Sendable {
   /// Connections at the moment.
   public var connectionCount: Int { state.withLock { $0.connections.count } }
 
-  /// Stops: takes no new connections and calls, lets running ones end, closes what is left after
-  /// `grace`. Returns when all connections are gone. Idempotent.
+  /// How long cancelled handlers may take to return once their connections are closed.
+  private static let lastGrace: Duration = .seconds(5)
+
+  /// Stops: takes no new connections and calls, lets running ones end, after `grace` closes what
+  /// is left and cancels its handlers. Returns when connections and handlers are gone, or five
+  /// seconds after `grace` if a handler does not heed its cancellation. Idempotent.
   public func shutdown(grace: Duration = .seconds(30)) async {
     let (listener, connections) = state.withLock { state in
       defer { state.phase = .stopped }
@@ -104,8 +108,20 @@ public final class Server: Sendable {
         connection.executor.execute { connection.close("the server stops") }
       }
     }
+    let last = loops.next().schedule(after: grace + Self.lastGrace) {
+      self.logger.error("handlers still run after the server has stopped")
+      for waiter in self.takeWaiters() { waiter.resume() }
+    }
     await allClosed()
     timer.cancel()
+    last.cancel()
+  }
+
+  private func takeWaiters() -> [CheckedContinuation<Void, Never>] {
+    state.withLock { state in
+      defer { state.waiters = [] }
+      return state.waiters
+    }
   }
 
   private func allClosed() async {
@@ -126,12 +142,11 @@ extension Server: ConnectionOwner {
   func connectionIsGoingAway(_ connection: Connection) {}
 
   func connectionClosed(_ connection: Connection, reason: String) {
-    let waiters = state.withLock { state in
+    let isLast = state.withLock { state in
       state.connections[ObjectIdentifier(connection)] = nil
-      guard state.connections.isEmpty else { return [CheckedContinuation<Void, Never>]() }
-      defer { state.waiters = [] }
-      return state.waiters
+      return state.connections.isEmpty
     }
-    for waiter in waiters { waiter.resume() }
+    guard isLast else { return }
+    for waiter in takeWaiters() { waiter.resume() }
   }
 }

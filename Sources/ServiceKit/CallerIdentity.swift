@@ -1,4 +1,5 @@
 public import RPC
+import YijiaTypeV1
 
 /// Proves who calls: the second of a service's interceptors that may refuse a call.
 ///

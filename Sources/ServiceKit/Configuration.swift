@@ -33,7 +33,7 @@ public func parseConfiguration<Value: Codable & Sendable>(
 ) throws -> Value {
   let stated: Node
   do {
-    stated = try Yams.compose(yaml: text) ?? Node([])
+    stated = try Yams.compose(yaml: text) ?? emptyMapping
   } catch {
     throw ConfigurationError("\(file): \(error)")
   }
@@ -53,8 +53,11 @@ public func parseConfiguration<Value: Codable & Sendable>(
   }
 }
 
+/// A file that states nothing.
+private var emptyMapping: Node { .mapping(Node.Mapping([])) }
+
 private func composed<Value: Encodable>(_ value: Value) throws -> Node {
-  try Yams.compose(yaml: YAMLEncoder().encode(value)) ?? Node([])
+  try Yams.compose(yaml: YAMLEncoder().encode(value)) ?? emptyMapping
 }
 
 /// `stated` laid over `base`: mappings merge, everything else replaces.

@@ -92,7 +92,7 @@ private func violation(of failure: FieldFailure, in language: Language) -> BadRe
   var violation = BadRequest.FieldViolation()
   violation.field = failure.field
   violation.reason = failure.reason
-  violation.description = failure.text.text(in: language)
+  violation.description_ = failure.text.text(in: language)
   return violation
 }
 

@@ -89,6 +89,7 @@ public struct AuditHead: Sendable, Hashable {
 public struct AuditReport: Sendable, Hashable {
   /// The first thing found wrong, and where.
   public struct Problem: Sendable, Hashable {
+    /// What can be wrong with a chain.
     public enum Kind: String, Sendable, Hashable {
       /// The entry isn't the one that was written here (some column, or its order).
       case altered
@@ -118,6 +119,12 @@ public struct AuditReport: Sendable, Hashable {
   public var heads: [AuditHead]
   /// `nil` when everything is intact.
   public var problem: Problem?
+
+  public init(rows: Int, heads: [AuditHead], problem: Problem?) {
+    self.rows = rows
+    self.heads = heads
+    self.problem = problem
+  }
 
   public var isIntact: Bool { problem == nil }
 }

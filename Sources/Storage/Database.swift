@@ -2,8 +2,8 @@
 ///
 /// All methods may be called from any task at once. None blocks the calling thread: engines work on
 /// threads of their own. A call throws `StorageError.busy` at once when too many wait, and
-/// `CancellationError` when its task was cancelled before the engine began with it; a write that has
-/// begun is finished.
+/// `CancellationError` when its task was cancelled before the engine began with it; a write that
+/// has begun is finished.
 public protocol Database: AnyObject, Sendable {
   /// Which SQL it speaks.
   var dialect: SQLDialect { get }
@@ -58,7 +58,9 @@ extension Database {
   /// A long result in pages, each its own short read: neither memory nor a snapshot is held, and no
   /// writer waits. The whole is not one snapshot; rows that move behind the key are not seen again.
   ///
-  ///     database.stream { (after: Member?, limit) in Members.page(after: after?.id, limit: limit) }
+  ///     database.stream { (after: Member?, limit) in
+  ///       Members.page(after: after?.id, limit: limit)
+  ///     }
   ///
   /// - Parameters:
   ///   - pageSize: rows a page.

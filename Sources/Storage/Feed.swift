@@ -131,7 +131,7 @@ public struct FeedFollower: AsyncSequence, Sendable {
       while index == events.count {
         // A full page may have more behind it; after a short one only a commit brings more.
         if events.count < Limits.eventsPerRead {
-          guard await wakes.next() != nil else { return nil }
+          guard await wakes.next() != nil else { return try await end() }
         }
         events = try await follower.database.feed(after: cursor, audience: follower.audience)
         index = 0
@@ -139,6 +139,17 @@ public struct FeedFollower: AsyncSequence, Sendable {
       defer { index += 1 }
       cursor = events[index].cursor
       return events[index]
+    }
+
+    /// There are no more wakes: an end that was asked for is quiet, a store's failure is thrown.
+    private func end() async throws -> FeedEvent? {
+      if Task.isCancelled { return nil }
+      do {
+        _ = try await follower.database.feedEnd()
+        return nil
+      } catch StorageError.closed {
+        return nil
+      }
     }
   }
 }

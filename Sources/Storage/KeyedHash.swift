@@ -39,7 +39,8 @@ public struct KeyedHash: Sendable {
     candidates(sha256: digest)?.first
   }
 
-  /// As `candidates(_:)`, of an identifier of which only the SHA-256 is known; `nil` unless 32 bytes.
+  /// As `candidates(_:)`, of an identifier of which only the SHA-256 is known; `nil` unless it has
+  /// 32 bytes.
   public func candidates(sha256 digest: [UInt8]) -> [[UInt8]]? {
     digest.count == KeyedHash.digestBytes ? candidates(digest: digest) : nil
   }

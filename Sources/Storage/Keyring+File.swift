@@ -9,8 +9,8 @@ public import Foundation
 extension Keyring {
   /// Reads a keyring file, strictly.
   ///
-  /// - Throws: `StorageError.keyring` when it is missing, no plain file, another user's, readable by
-  ///   others, too large, or malformed.
+  /// - Throws: `StorageError.keyring` when it is missing, no plain file, another user's, readable
+  ///   by others, too large, or malformed.
   public init(contentsOf path: String) throws(StorageError) {
     let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW)
     guard descriptor >= 0 else { throw .keyring("\(path) can't be opened: errno \(errno)") }

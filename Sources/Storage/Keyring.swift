@@ -1,5 +1,5 @@
-public import Foundation
 internal import Crypto
+public import Foundation
 
 /// Secret keys of one purpose, oldest first: the last one seals, all of them open.
 ///

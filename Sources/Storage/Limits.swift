@@ -10,8 +10,8 @@ public enum Limits {
   public static let phasesPerWrite = 32
   /// Events that one call of `feed` returns at most.
   public static let eventsPerRead = 1_000
-  /// How long the first reply to a request id is kept (SPEC section 2 asks for replay "whatever happened in
-  /// between"; clients stop retrying within days).
+  /// How long the first reply to a request id is kept (ARCHITECTURE, small decisions): clients stop
+  /// retrying within days.
   public static let requestRetention = Duration.seconds(30 * 24 * 3_600)
   /// Rows that one purge deletes in one commit, so that it delays other writers by milliseconds.
   public static let rowsPerPurge = 500

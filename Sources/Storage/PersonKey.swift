@@ -1,9 +1,9 @@
 internal import Crypto
 
 /// The data key of one person. All that is stored of them, event payloads included, is sealed with
-/// it; erasing the person deletes the wrapped key, and copies in backups and logs are unreadable with it.
+/// it; erasing the person deletes the wrapped key, and copies in backups and logs can't be read.
 ///
-/// Kept wrapped (sealed by the service's `FieldCipher`) in the service's own table, one row a person.
+/// Kept wrapped (sealed by the service's `FieldCipher`) in a table of the service, a row a person.
 public struct PersonKey: Sendable, CustomStringConvertible {
   private static let version: UInt8 = 2
   private let person: String
@@ -41,7 +41,8 @@ public struct PersonKey: Sendable, CustomStringConvertible {
   public func openText(
     _ sealed: [UInt8], table: String, column: String
   ) throws(StorageError) -> String {
-    guard let text = String(validating: try open(sealed, table: table, column: column), as: UTF8.self)
+    guard
+      let text = String(validating: try open(sealed, table: table, column: column), as: UTF8.self)
     else { throw .sealBroken }
     return text
   }

@@ -6,7 +6,7 @@
 public struct Query<Value: Sendable>: Sendable {
   public let sql: String
   public let arguments: [SQLValue]
-  /// Turns the rows into the value. Runs on a thread of the engine: computes only, waits for nothing.
+  /// Turns the rows into the value. Runs on a thread of the engine: computes, waits for nothing.
   public let decode: @Sendable ([Row]) throws -> Value
 
   public init(
@@ -65,30 +65,49 @@ public struct Query<Value: Sendable>: Sendable {
 public struct AnyQuery: Sendable {
   public let sql: String
   public let arguments: [SQLValue]
-  public let decode: @Sendable ([Row]) throws -> any Sendable
+  public let decode: @Sendable ([Row]) throws -> ReadResult
 
   public init<Value>(_ query: Query<Value>) {
     sql = query.sql
     arguments = query.arguments
-    decode = query.decode
+    let decode = query.decode
+    self.decode = { ReadResult(try decode($0)) }
+  }
+}
+
+/// The value of one query, its type forgotten.
+public struct ReadResult: Sendable {
+  /// A box of the value's type: cheaper to recognize than the value in an existential.
+  fileprivate final class Box<Value: Sendable>: Sendable {
+    let value: Value
+
+    init(_ value: Value) {
+      self.value = value
+    }
+  }
+
+  fileprivate let box: any AnyObject & Sendable
+
+  init<Value: Sendable>(_ value: Value) {
+    box = Box(value)
   }
 }
 
 /// The values of queries that were read from one snapshot, in the queries' order.
 public struct ReadResults: Sendable {
-  private let values: [any Sendable]
+  private let results: [ReadResult]
 
-  /// For engines: one value a query.
-  public init(_ values: [any Sendable]) {
-    self.values = values
+  /// For engines: one result a query.
+  public init(_ results: [ReadResult]) {
+    self.results = results
   }
 
   /// The value of the query at `index`; asking for another type than that query's is a mistake of
   /// the program and traps.
   public func value<Value: Sendable>(_ index: Int, of query: Query<Value>) -> Value {
-    guard let value = values[index] as? Value else {
+    guard let box = results[index].box as? ReadResult.Box<Value> else {
       preconditionFailure("result \(index) isn't of the type of its query")
     }
-    return value
+    return box.value
   }
 }

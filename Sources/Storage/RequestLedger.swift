@@ -38,8 +38,8 @@ public struct RequestLedger: Sendable {
   /// Makes a write idempotent.
   ///
   /// - Parameters:
-  ///   - payload: the request's canonical bytes without what may differ between attempts; the caller
-  ///     decides (deterministic serialization with the request id cleared, say).
+  ///   - payload: the request's canonical bytes without what may differ between attempts, e.g. its
+  ///     deterministic serialization with the request id cleared.
   ///   - time: now.
   ///   - encode: the reply's bytes, to remember.
   ///   - decode: the reply from the remembered bytes.

@@ -48,7 +48,8 @@ public enum StorageError: Error, Sendable, Hashable {
   case keyring(String)
 
   /// What a constraint is about, as far as the engine tells.
-  public struct Constraint: Sendable, Hashable {
+  public struct Constraint: Sendable, Hashable, CustomStringConvertible {
+    /// The kinds that both engines tell apart.
     public enum Kind: String, Sendable, Hashable {
       case unique
       case foreignKey = "foreign key"
@@ -66,6 +67,11 @@ public enum StorageError: Error, Sendable, Hashable {
       self.kind = kind
       self.table = table
       self.columns = columns
+    }
+
+    public var description: String {
+      guard let table else { return kind.rawValue }
+      return "\(kind.rawValue) on \(table)(\(columns.joined(separator: ", ")))"
     }
   }
 
@@ -88,8 +94,7 @@ extension StorageError: CustomStringConvertible, CustomDebugStringConvertible {
     case .io: "the store failed to read or write"
     case .corrupt: "the store is damaged"
     case .constraint(let constraint):
-      "a constraint refused the write: \(constraint.kind.rawValue)"
-        + (constraint.table.map { " on \($0)(\(constraint.columns.joined(separator: ", ")))" } ?? "")
+      "a constraint refused the write: \(constraint)"
     case .contention: "the write met others too often"
     case .newerSchema(let name): "the store is newer than this program: migration \(name)"
     case .changedMigration(let name): "migration \(name) differs from the one that was applied"
@@ -111,7 +116,7 @@ extension StorageError: CustomStringConvertible, CustomDebugStringConvertible {
 
   public var debugDescription: String { description }
 
-  /// The engine's own words, which may hold SQL, paths and stored values; `nil` where there are none.
+  /// The engine's own words, which may hold SQL, paths and stored values; `nil` where none are.
   public var debugDetail: String? {
     switch self {
     case .full(let detail), .io(let detail), .corrupt(let detail), .locked(let detail),

@@ -1,111 +1,89 @@
-internal import Foundation
 internal import GRDB
+internal import GRDBSQLite
 internal import Storage
 
 /// One open connection, confined to the thread that holds it: rows and counts in, the module's own
 /// errors out. Statements are compiled once and kept.
 final class SQLiteConnection {
+  /// Statements kept: a service has some dozens; filters that are put together make more.
+  private static let statementLimit = 512
+
   private let database: GRDB.Database
+  /// Valid as long as `database` is: inside the access that this connection lives in.
+  private let handle: OpaquePointer
+  private var statements: [String: SQLiteStatement] = [:]
   /// Set once an error showed that the file or the disk can't be trusted any more.
   private(set) var failure: StorageError?
 
-  init(_ database: GRDB.Database) {
+  /// - Throws: `StorageError.closed` when the database is.
+  init(_ database: GRDB.Database) throws(StorageError) {
+    guard let handle = database.sqliteConnection else { throw .closed }
     self.database = database
+    self.handle = handle
   }
 
   /// The rows of a SELECT, at most `Limits.rowsPerQuery`.
   func rows(_ sql: String, _ arguments: [SQLValue]) throws(StorageError) -> [Storage.Row] {
-    try mapped { () throws in
-      let statement = try database.cachedStatement(sql: sql)
-      let cursor = try GRDB.Row.fetchCursor(statement, arguments: StatementArguments(arguments))
-      let columns = statement.columnNames
-      var rows: [Storage.Row] = []
-      while let row = try cursor.next() {
-        if rows.count == Limits.rowsPerQuery { throw StorageError.limit("rows per query") }
-        var values: [SQLValue] = []
-        values.reserveCapacity(columns.count)
-        for index in columns.indices { values.append(SQLValue(row[index] as DatabaseValue)) }
-        rows.append(Storage.Row(columns: columns, values: values))
-      }
-      return rows
+    do {
+      return try statement(sql).rows(arguments)
+    } catch {
+      throw noted(error)
     }
   }
 
   /// Reads queries one after the other.
   func read(_ queries: [AnyQuery]) throws -> ReadResults {
-    var values: [any Sendable] = []
-    values.reserveCapacity(queries.count)
+    var results: [ReadResult] = []
+    results.reserveCapacity(queries.count)
     for query in queries {
-      values.append(try query.decode(try rows(query.sql, query.arguments)))
+      results.append(try query.decode(try rows(query.sql, query.arguments)))
     }
-    return ReadResults(values)
+    return ReadResults(results)
   }
 
   /// Runs one statement.
   ///
-  /// - Returns: how many rows it touched.
+  /// - Returns: how many rows it touched, where it is an INSERT, UPDATE or DELETE.
   @discardableResult
   func run(_ sql: String, _ arguments: [SQLValue] = []) throws(StorageError) -> Int {
-    try mapped { () throws in
-      let statement = try database.cachedStatement(sql: sql)
-      try statement.execute(arguments: StatementArguments(arguments))
-      return database.changesCount
+    do {
+      try statement(sql).run(arguments)
+      return Int(sqlite3_changes(handle))
+    } catch {
+      throw noted(error)
     }
   }
 
   /// Runs a text of several statements.
   func runScript(_ sql: String) throws(StorageError) {
-    try mapped { () throws in try database.execute(sql: sql) }
+    do {
+      try database.execute(sql: sql)
+    } catch {
+      throw noted(StorageError(sqlite: error))
+    }
   }
 
   /// False too after an error that made SQLite roll back by itself.
-  var isInTransaction: Bool { database.isInsideTransaction }
+  var isInTransaction: Bool { sqlite3_get_autocommit(handle) == 0 }
 
   /// Leaves whatever transaction there is.
   func rollBack() {
     if isInTransaction { _ = try? run("ROLLBACK") }
   }
 
-  private func mapped<Value>(_ body: () throws -> Value) throws(StorageError) -> Value {
-    do {
-      return try body()
-    } catch {
-      let mapped = StorageError(sqlite: error)
-      switch mapped {
-      case .io, .corrupt: failure = mapped
-      default: break
-      }
-      throw mapped
-    }
+  private func statement(_ sql: String) throws(StorageError) -> SQLiteStatement {
+    if let statement = statements[sql] { return statement }
+    if statements.count == SQLiteConnection.statementLimit { statements = [:] }
+    let statement = try SQLiteStatement(sql, on: handle)
+    statements[sql] = statement
+    return statement
   }
-}
 
-extension StatementArguments {
-  init(_ values: [SQLValue]) {
-    self.init(values.map { DatabaseValue($0) })
-  }
-}
-
-extension DatabaseValue {
-  init(_ value: SQLValue) {
-    switch value {
-    case .null: self = .null
-    case .integer(let integer): self = integer.databaseValue
-    case .real(let real): self = real.databaseValue
-    case .text(let text): self = text.databaseValue
-    case .blob(let bytes): self = Data(bytes).databaseValue
+  private func noted(_ error: StorageError) -> StorageError {
+    switch error {
+    case .io, .corrupt: failure = error
+    default: break
     }
-  }
-}
-
-extension SQLValue {
-  init(_ value: DatabaseValue) {
-    switch value.storage {
-    case .null: self = .null
-    case .int64(let integer): self = .integer(integer)
-    case .double(let real): self = .real(real)
-    case .string(let text): self = .text(text)
-    case .blob(let data): self = .blob(Array(data))
-    }
+    return error
   }
 }

@@ -104,7 +104,7 @@ enum SQLiteEngine {
     defer { withExtendedLifetime(lock) {} }
     let queue = try file.openWriter(logBytes: options.logBytes)
     try queue.inDatabase { database in
-      let connection = SQLiteConnection(database)
+      let connection = try SQLiteConnection(database)
       try prepare(connection)
       let writer = Writer(try WriterSession(connection), shared, options)
       started()
@@ -118,8 +118,8 @@ enum SQLiteEngine {
     _ file: SQLiteFile, _ shared: Writer.Shared, _ started: () -> Void
   ) throws {
     let queue = try file.openReader()
-    queue.inDatabase { database in
-      let connection = SQLiteConnection(database)
+    try queue.inDatabase { database in
+      let connection = try SQLiteConnection(database)
       started()
       while let job = shared.reads.take(1).first { job.run(on: connection) }
     }
@@ -146,6 +146,9 @@ enum SQLiteEngine {
 
 /// Threads that may block, which cooperative ones must not.
 enum EngineThread {
+  /// As a main thread has: decisions decode messages, which nest.
+  private static let stackBytes = 8 << 20
+
   /// Starts a thread and waits until its body says that it has started, or throws what it threw
   /// before that. The group is entered now and left at the thread's end.
   static func start(
@@ -153,7 +156,8 @@ enum EngineThread {
     _ body: @escaping @Sendable (_ started: () -> Void) throws -> Void
   ) async throws {
     group.enter()
-    try await withCheckedThrowingContinuation { (continuation: CheckedContinuation<Void, any Error>) in
+    try await withCheckedThrowingContinuation {
+      (continuation: CheckedContinuation<Void, any Error>) in
       let thread = Thread {
         var hasStarted = false
         do {
@@ -167,7 +171,7 @@ enum EngineThread {
         group.leave()
       }
       thread.name = name
-      thread.stackSize = 2 << 20
+      thread.stackSize = EngineThread.stackBytes
       thread.start()
     }
   }

@@ -21,7 +21,7 @@ struct SQLiteFile: Sendable {
   var lockPath: String { "\(path).lock" }
 
   /// The writing connection: WAL, and an fsync at every commit (`synchronous=FULL`), both verified,
-  /// since a wrong setting would lose acknowledged writes at a power loss and show at no other time.
+  /// since a wrong setting would lose acknowledged writes at a power loss and show no other way.
   func openWriter(logBytes: Int) throws(StorageError) -> DatabaseQueue {
     // SQLite gives its log the permissions of the file, so it is made first: ours alone.
     let descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
@@ -62,7 +62,9 @@ struct SQLiteFile: Sendable {
   private static func set(_ database: GRDB.Database, _ pragma: String, to value: String) throws {
     try database.execute(sql: "PRAGMA \(pragma) = \(value)")
     let read = try DatabaseValue.fetchOne(database, sql: "PRAGMA \(pragma)")
-    let text = read.flatMap { String.fromDatabaseValue($0) ?? Int.fromDatabaseValue($0).map(String.init) }
+    let text = read.flatMap {
+      String.fromDatabaseValue($0) ?? Int.fromDatabaseValue($0).map(String.init)
+    }
     guard text == value else {
       throw StorageError.io(.init("\(pragma) reads \(text ?? "nothing"), not \(value)"))
     }

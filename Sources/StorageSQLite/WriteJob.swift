@@ -114,7 +114,8 @@ struct MigrationRun: Sendable {
 }
 
 /// A caller's migrations waiting for the writer.
-// Sendable: as `PendingWrite`.
+// Sendable: `continuation` is set before the job is submitted and then touched by the writer's
+// thread only.
 final class PendingMigration: WriteJob, @unchecked Sendable {
   private let work: MigrationRun
   private var continuation: CheckedContinuation<Void, any Error>?

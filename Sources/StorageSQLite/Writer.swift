@@ -3,8 +3,8 @@ internal import Synchronization
 
 /// The one writer of a file: takes what waits, in groups, each group one durable commit.
 ///
-/// Runs on a thread of its own. Every job is answered after the commit that it shared, refusals too:
-/// what a refusal was based on may be another job's work in the same group.
+/// Runs on a thread of its own. Every job is answered after the commit that it shared, refusals
+/// too: what a refusal was based on may be another job's work in the same group.
 final class Writer {
   private let session: WriterSession
   private let shared: Shared

@@ -93,7 +93,7 @@ final class WriterSession {
   /// - Returns: how many writes it held, and whether it holds events.
   func commit(fault: (@Sendable () throws -> Void)?) throws -> (writes: Int, hasEvents: Bool) {
     if kept.chain != atBegin.chain { try run(kept.chain.storeHead()) }
-    try fault?()
+    if kept.writes > 0 { try fault?() }
     try connection.run("COMMIT")
     defer {
       kept.hasEvents = false

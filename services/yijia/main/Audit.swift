@@ -23,8 +23,12 @@ struct Audit: AsyncParsableCommand {
       let store = try await SQLiteDatabase.open(url: database)
       let report = try await store.verifyAudit()
       await store.close()
-      Terminal.say(report.description)
-      if !report.isIntact { throw ExitCode.failure }
+      guard let problem = report.problem else {
+        return Terminal.say("intact: \(report.rows) rows in \(report.heads.count) chains")
+      }
+      Terminal.say(
+        "NOT intact: chain \(problem.chain), row \(problem.sequence): \(problem.kind.rawValue)")
+      throw ExitCode.failure
     }
   }
 }

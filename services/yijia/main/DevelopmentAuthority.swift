@@ -19,7 +19,8 @@ struct DevelopmentAuthority {
     self.folder = folder
     let keyFile = folder.appending(path: "authority.key")
     let certificateFile = folder.appending(path: "authority.crt")
-    if let key = try? P256.Signing.PrivateKey(pemRepresentation: String(contentsOf: keyFile, encoding: .utf8)),
+    if let text = try? String(contentsOf: keyFile, encoding: .utf8),
+      let key = try? P256.Signing.PrivateKey(pemRepresentation: text),
       let certificate = Self.current(at: certificateFile)
     {
       self.key = key
@@ -29,17 +30,18 @@ struct DevelopmentAuthority {
     key = P256.Signing.PrivateKey()
     let name = try DistinguishedName { CommonName("Yijia development authority") }
     certificate = try Self.sign(
-      subject: name, publicKey: key.publicKey, issuer: name, issuerKey: key
-    ) {
-      Critical(BasicConstraints.isCertificateAuthority(maxPathLength: 0))
-      Critical(KeyUsage(keyCertSign: true, cRLSign: true))
-    }
+      subject: name, publicKey: key.publicKey, issuer: name, issuerKey: key,
+      extensions: try Certificate.Extensions {
+        Critical(BasicConstraints.isCertificateAuthority(maxPathLength: 0))
+        Critical(KeyUsage(keyCertSign: true, cRLSign: true))
+      })
     try SecretFile.write(key.pemRepresentation + "\n", to: keyFile)
     try PublicFile.write(certificate.serializeAsPEM().pemString + "\n", to: certificateFile)
     // What the authority before had signed holds no more.
-    for file in try FileManager.default.contentsOfDirectory(at: folder, includingPropertiesForKeys: nil)
+    let manager = FileManager.default
+    for file in try manager.contentsOfDirectory(at: folder, includingPropertiesForKeys: nil)
     where file.pathExtension == "crt" && file != certificateFile {
-      try FileManager.default.removeItem(at: file)
+      try manager.removeItem(at: file)
     }
   }
 
@@ -59,13 +61,13 @@ struct DevelopmentAuthority {
       + [.ipAddress(ASN1OctetString(contentBytes: [127, 0, 0, 1]))]
     let leaf = try Self.sign(
       subject: DistinguishedName { CommonName("yijia-\(name)") }, publicKey: key.publicKey,
-      issuer: certificate.subject, issuerKey: self.key
-    ) {
-      Critical(BasicConstraints.notCertificateAuthority)
-      Critical(KeyUsage(digitalSignature: true))
-      try ExtendedKeyUsage([.serverAuth, .clientAuth])
-      SubjectAlternativeNames(names)
-    }
+      issuer: certificate.subject, issuerKey: self.key,
+      extensions: try Certificate.Extensions {
+        Critical(BasicConstraints.notCertificateAuthority)
+        Critical(KeyUsage(digitalSignature: true))
+        try ExtendedKeyUsage([.serverAuth, .clientAuth])
+        SubjectAlternativeNames(names)
+      })
     try SecretFile.write(key.pemRepresentation + "\n", to: keyFile)
     try PublicFile.write(leaf.serializeAsPEM().pemString + "\n", to: certificateFile)
   }
@@ -80,8 +82,7 @@ struct DevelopmentAuthority {
 
   private static func sign(
     subject: DistinguishedName, publicKey: P256.Signing.PublicKey, issuer: DistinguishedName,
-    issuerKey: P256.Signing.PrivateKey,
-    @ExtensionsBuilder extensions: () throws -> Certificate.Extensions
+    issuerKey: P256.Signing.PrivateKey, extensions: Certificate.Extensions
   ) throws -> Certificate {
     let now = Date()
     return try Certificate(
@@ -90,7 +91,7 @@ struct DevelopmentAuthority {
       // Clocks differ a little.
       notValidBefore: now.addingTimeInterval(-300), notValidAfter: now.addingTimeInterval(lifetime),
       issuer: issuer, subject: subject, signatureAlgorithm: .ecdsaWithSHA256,
-      extensions: extensions(), issuerPrivateKey: Certificate.PrivateKey(issuerKey))
+      extensions: extensions, issuerPrivateKey: Certificate.PrivateKey(issuerKey))
   }
 }
 

@@ -3,6 +3,7 @@ import Foundation
 import GoogleProtobuf
 import MembersV1
 import RPC
+import ServiceKit
 
 struct Enroll: AsyncParsableCommand {
   static let configuration = CommandConfiguration(

@@ -59,7 +59,7 @@ enum Explanation {
       if let info = try? detail.unpack(ErrorInfo.self) { text += "\n  reason: \(info.reason)" }
       if let request = try? detail.unpack(BadRequest.self) {
         for violation in request.fieldViolations {
-          text += "\n  \(violation.field): \(violation.description)"
+          text += "\n  \(violation.field): \(violation.description_)"
         }
       }
     }

@@ -1,8 +1,8 @@
 import Foundation
 import ServiceKit
 
-/// One executable of the suite as a child process. Owned by ``Dev``, used from one task.
-final class SuiteProcess {
+/// One executable of the suite as a child process.
+final class SuiteProcess: Sendable {
   let member: SuiteMember
   private let process = Process()
   private let logFile: URL

@@ -1,0 +1,151 @@
+package import CProtobufC
+
+/// One decoding: checks the bytes and unpacks them into the thread's arena. Generated code reads the
+/// C struct into Swift values and ends it.
+///
+/// What it points to is the arena's, until `end`.
+@safe
+package struct Decoding {
+  private let arena: Arena
+  private let mark: Arena.Mark
+  /// The generated struct of the message's table.
+  package let message: UnsafeRawPointer
+
+  /// - Throws: ``DecodeError``; then nothing is to be ended.
+  package init(
+    _ bytes: RawSpan, _ table: UnsafePointer<ProtobufCMessageDescriptor>, _ limits: DecodeLimits
+  ) throws(DecodeError) {
+    guard bytes.byteCount <= limits.byteCount else { throw .tooLong }
+    arena = Arena.current
+    mark = arena.begin(budget: limits.memory)
+    do throws(DecodeError) {
+      let arena = arena
+      unsafe message = try bytes.withUnsafeBytes { (buffer) throws(DecodeError) in
+        unsafe try Decoding.unpack(
+          WireCursor(buffer.assumingMemoryBound(to: UInt8.self)), table, limits, arena)
+      }
+    } catch {
+      arena.release(mark)
+      throw error
+    }
+  }
+
+  /// Gives the arena back.
+  package func end() { arena.release(mark) }
+
+  private static func unpack(
+    _ bytes: WireCursor, _ table: UnsafePointer<ProtobufCMessageDescriptor>,
+    _ limits: DecodeLimits, _ arena: Arena
+  ) throws(DecodeError) -> UnsafeRawPointer {
+    var check = WireCheck()
+    unsafe try check.message(bytes, table, depth: limits.depth)
+    guard check.memory <= limits.memory else { throw .tooMuchMemory }
+    if check.isRegular { return unsafe try unpackChecked(bytes, table, arena) }
+    let rewrite = unsafe try WireRewrite(bytes, table, depth: limits.depth)
+    return try unsafe rewrite.output.withUnsafeBufferPointer { (buffer) throws(DecodeError) in
+      unsafe try unpackChecked(WireCursor(buffer), table, arena)
+    }
+  }
+
+  private static func unpackChecked(
+    _ bytes: WireCursor, _ table: UnsafePointer<ProtobufCMessageDescriptor>, _ arena: Arena
+  ) throws(DecodeError) -> UnsafeRawPointer {
+    // libprotobuf-c copies what it keeps into the arena.
+    let message = unsafe protobuf_c_message_unpack(
+      table, &arena.state.pointee.allocator, bytes.remaining, bytes.at)
+    // The check has passed the bytes, so only the budget can have run out.
+    guard let message = unsafe message else { throw .tooMuchMemory }
+    return UnsafeRawPointer(message)
+  }
+}
+
+/// Swift values of what the C structs hold. Each copies; nothing points into the arena after.
+extension Decoding {
+  /// The wire check has seen that it is UTF-8.
+  package static func string(_ data: ProtobufCBinaryData) -> String {
+    unsafe String(decoding: UnsafeBufferPointer(start: data.data, count: data.len), as: UTF8.self)
+  }
+
+  package static func bytes(_ data: ProtobufCBinaryData) -> [UInt8] {
+    unsafe Array(UnsafeBufferPointer(start: data.data, count: data.len))
+  }
+
+  package static func strings(
+    _ elements: UnsafeMutablePointer<ProtobufCBinaryData>?, _ count: Int
+  ) -> [String] {
+    unsafe UnsafeBufferPointer(start: elements, count: count).map { unsafe string($0) }
+  }
+
+  package static func byteStrings(
+    _ elements: UnsafeMutablePointer<ProtobufCBinaryData>?, _ count: Int
+  ) -> [[UInt8]] {
+    unsafe UnsafeBufferPointer(start: elements, count: count).map { unsafe bytes($0) }
+  }
+
+  @inlinable
+  package static func numbers<Number>(
+    _ elements: UnsafeMutablePointer<Number>?, _ count: Int
+  ) -> [Number] {
+    unsafe Array(UnsafeBufferPointer(start: elements, count: count))
+  }
+
+  package static func booleans(
+    _ elements: UnsafeMutablePointer<protobuf_c_boolean>?, _ count: Int
+  ) -> [Bool] {
+    unsafe UnsafeBufferPointer(start: elements, count: count).map { $0 != 0 }
+  }
+
+  @inlinable
+  package static func enumerations<E: Enumeration>(
+    _ elements: UnsafeMutablePointer<Int32>?, _ count: Int
+  ) -> [E] {
+    unsafe UnsafeBufferPointer(start: elements, count: count).map { E(rawValue: $0) }
+  }
+
+  @inlinable
+  package static func messages<Struct, Value>(
+    _ elements: UnsafeMutablePointer<UnsafeMutablePointer<Struct>?>?, _ count: Int,
+    _ convert: (UnsafePointer<Struct>) -> Value
+  ) -> [Value] {
+    guard let elements = unsafe elements else { return [] }
+    return unsafe [Value](unsafeUninitializedCapacity: count) { buffer, initialized in
+      for index in 0..<count {
+        // libprotobuf-c fills every element that it counts.
+        guard let element = unsafe elements[index] else { break }
+        unsafe (buffer.baseAddress.unsafelyUnwrapped + index).initialize(
+          to: convert(UnsafePointer(element)))
+        initialized = index + 1
+      }
+    }
+  }
+
+  @inlinable
+  package static func map<Struct, Key: Hashable, Value>(
+    _ elements: UnsafeMutablePointer<UnsafeMutablePointer<Struct>?>?, _ count: Int,
+    _ convert: (UnsafePointer<Struct>) -> (Key, Value)
+  ) -> [Key: Value] {
+    guard count > 0, let elements = unsafe elements else { return [:] }
+    var map = [Key: Value](minimumCapacity: count)
+    for index in 0..<count {
+      guard let element = unsafe elements[index] else { break }
+      let (key, value) = unsafe convert(UnsafePointer(element))
+      map[key] = value
+    }
+    return map
+  }
+
+  package static func unknownFields(_ base: ProtobufCMessage) -> UnknownFields {
+    guard unsafe base.n_unknown_fields > 0, let fields = unsafe base.unknown_fields else {
+      return UnknownFields()
+    }
+    // The rewrite has gathered all in one field, length-delimited.
+    let content = unsafe UnsafeBufferPointer(
+      start: UnsafePointer(fields[0].data), count: fields[0].len)
+    var cursor = unsafe WireCursor(content)
+    guard unsafe fields[0].tag == WireRewrite.gatheredNumber,
+      let gathered = try? cursor.content()
+    else { return UnknownFields() }
+    return unsafe UnknownFields(
+      checked: Array(UnsafeBufferPointer(start: gathered.at, count: gathered.remaining)))
+  }
+}

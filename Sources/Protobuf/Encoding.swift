@@ -1,0 +1,164 @@
+package import CProtobufC
+
+/// One encoding: generated code fills C structs in the thread's arena, libprotobuf-c packs them.
+///
+/// What it hands out is the arena's, until `end`.
+@safe
+package struct Encoding {
+  private let arena: Arena
+  private let mark: Arena.Mark
+  private var depth = DecodeLimits.standard.depth + 1
+  private var isTooDeep = false
+
+  package init() {
+    arena = Arena.current
+    mark = arena.begin(budget: .max)
+  }
+
+  /// Gives the arena back.
+  package func end() { arena.release(mark) }
+
+  /// Enters a message; false when messages lie too deep, and the rest is to be left out: `pack`
+  /// throws then.
+  package mutating func enter() -> Bool {
+    depth -= 1
+    if depth < 0 { isTooDeep = true }
+    return depth >= 0
+  }
+
+  package mutating func leave() { depth += 1 }
+
+  /// A C struct of the table, with no field set.
+  package func make(
+    _ table: UnsafePointer<ProtobufCMessageDescriptor>
+  ) -> UnsafeMutableRawPointer {
+    let byteCount = unsafe table.pointee.sizeof_message
+    let place = unsafe memory(byteCount)
+    unsafe place.initializeMemory(as: UInt8.self, repeating: 0, count: byteCount)
+    unsafe place.assumingMemoryBound(to: ProtobufCMessage.self).pointee.descriptor = table
+    return unsafe place
+  }
+
+  /// The encoding of a filled struct, after `headroom` zeros.
+  /// - Throws: ``EncodeError``.
+  package func pack(
+    _ message: UnsafeMutableRawPointer, headroom: Int
+  ) throws(EncodeError) -> [UInt8] {
+    guard !isTooDeep else { throw .tooDeep }
+    let base = unsafe UnsafePointer(message.assumingMemoryBound(to: ProtobufCMessage.self))
+    let byteCount = unsafe protobuf_c_message_get_packed_size(base)
+    guard byteCount <= Int(Int32.max) else { throw .tooLong }
+    return unsafe [UInt8](unsafeUninitializedCapacity: headroom + byteCount) { buffer, initialized in
+      unsafe buffer.prefix(headroom).update(repeating: 0)
+      if byteCount > 0, let start = buffer.baseAddress {
+        // The array has room for exactly the size that was just computed.
+        unsafe protobuf_c_message_pack(base, start + headroom)
+      }
+      initialized = headroom + byteCount
+    }
+  }
+
+  private func memory(_ byteCount: Int) -> UnsafeMutableRawPointer {
+    guard let place = unsafe arena.take(byteCount) else {
+      preconditionFailure("an encoding's arena has no limit")
+    }
+    return unsafe place
+  }
+
+  /// Room for an array of structs' members.
+  @usableFromInline
+  package func room(_ byteCount: Int) -> UnsafeMutableRawPointer { unsafe memory(byteCount) }
+}
+
+/// What the C structs hold of Swift values. All is copied into the arena.
+extension Encoding {
+  package func string(_ text: String) -> ProtobufCBinaryData {
+    var text = text
+    return text.withUTF8 { unsafe copy($0) }
+  }
+
+  package func bytes(_ bytes: [UInt8]) -> ProtobufCBinaryData {
+    unsafe bytes.withUnsafeBufferPointer { unsafe copy($0) }
+  }
+
+  private func copy(_ source: UnsafeBufferPointer<UInt8>) -> ProtobufCBinaryData {
+    guard let start = source.baseAddress, source.count > 0 else {
+      return unsafe ProtobufCBinaryData(len: 0, data: nil)
+    }
+    let place = unsafe memory(source.count)
+    unsafe place.copyMemory(from: start, byteCount: source.count)
+    return unsafe ProtobufCBinaryData(
+      len: source.count, data: place.assumingMemoryBound(to: UInt8.self))
+  }
+
+  /// An array for a repeated field: each element converted.
+  @inlinable
+  package mutating func array<Elements: Collection, Element>(
+    _ elements: Elements, _ convert: (Elements.Element, inout Encoding) -> Element
+  ) -> UnsafeMutablePointer<Element> {
+    let place = unsafe room(elements.count * MemoryLayout<Element>.stride)
+      .bindMemory(to: Element.self, capacity: elements.count)
+    var next = unsafe place
+    for element in elements {
+      unsafe next.initialize(to: convert(element, &self))
+      unsafe next += 1
+    }
+    return unsafe place
+  }
+
+  package mutating func strings(
+    _ elements: [String]
+  ) -> UnsafeMutablePointer<ProtobufCBinaryData> {
+    unsafe array(elements) { unsafe $1.string($0) }
+  }
+
+  package mutating func byteStrings(
+    _ elements: [[UInt8]]
+  ) -> UnsafeMutablePointer<ProtobufCBinaryData> {
+    unsafe array(elements) { unsafe $1.bytes($0) }
+  }
+
+  @inlinable
+  package func numbers<Number>(_ elements: [Number]) -> UnsafeMutablePointer<Number> {
+    let place = unsafe room(elements.count * MemoryLayout<Number>.stride)
+      .bindMemory(to: Number.self, capacity: elements.count)
+    unsafe elements.withUnsafeBufferPointer { source in
+      if let start = source.baseAddress {
+        unsafe place.initialize(from: start, count: source.count)
+      }
+    }
+    return unsafe place
+  }
+
+  package mutating func booleans(
+    _ elements: [Bool]
+  ) -> UnsafeMutablePointer<protobuf_c_boolean> {
+    unsafe array(elements) { element, _ in element ? 1 : 0 }
+  }
+
+  @inlinable
+  package mutating func enumerations<E: Enumeration>(
+    _ elements: [E]
+  ) -> UnsafeMutablePointer<Int32> {
+    unsafe array(elements) { element, _ in element.rawValue }
+  }
+
+  /// Puts the unknown fields after the known ones.
+  package func unknownFields(_ fields: UnknownFields, _ message: UnsafeMutableRawPointer) {
+    guard !fields.isEmpty else { return }
+    // libprotobuf-c writes the tag of an unknown field and then its data: the first field's tag,
+    // and all that follows.
+    let data = unsafe bytes(fields.bytes)
+    var cursor = unsafe WireCursor(UnsafeBufferPointer(start: data.data, count: data.len))
+    guard let tag = try? cursor.tag() else { return }
+    let place = unsafe memory(MemoryLayout<ProtobufCMessageUnknownField>.size)
+      .bindMemory(to: ProtobufCMessageUnknownField.self, capacity: 1)
+    unsafe place.initialize(
+      to: ProtobufCMessageUnknownField(
+        tag: tag >> 3, wire_type: ProtobufCWireType(rawValue: tag & 7), len: cursor.remaining,
+        data: UnsafeMutablePointer(mutating: cursor.at)))
+    let base = unsafe message.assumingMemoryBound(to: ProtobufCMessage.self)
+    unsafe base.pointee.n_unknown_fields = 1
+    unsafe base.pointee.unknown_fields = unsafe place
+  }
+}

@@ -1,0 +1,58 @@
+/// Whether bytes are UTF-8 (RFC 3629: no surrogates, nothing longer than needed, up to U+10FFFF).
+enum UTF8Check {
+  private static let highBits: UInt64 = 0x8080_8080_8080_8080
+
+  /// The bytes are the caller's for the time of the call.
+  static func isValid(_ start: UnsafePointer<UInt8>, count: Int) -> Bool {
+    var at = unsafe UnsafeRawPointer(start)
+    let end = unsafe at + count
+    while unsafe end - at >= 8 {
+      guard unsafe at.loadUnaligned(as: UInt64.self) & highBits == 0 else {
+        return unsafe isValidSlowly(at, end)
+      }
+      unsafe at += 8
+    }
+    return unsafe isValidSlowly(at, end)
+  }
+
+  private static func isValidSlowly(_ start: UnsafeRawPointer, _ end: UnsafeRawPointer) -> Bool {
+    var at = unsafe start
+    while unsafe at < end {
+      let first = unsafe at.load(as: UInt8.self)
+      if first < 0x80 {
+        unsafe at += 1
+        continue
+      }
+      guard let form = Form(first), unsafe end - at >= form.byteCount else { return false }
+      guard unsafe form.second.contains(at.load(fromByteOffset: 1, as: UInt8.self)) else {
+        return false
+      }
+      for index in 2..<max(form.byteCount, 2) {
+        guard unsafe at.load(fromByteOffset: index, as: UInt8.self) & 0xc0 == 0x80 else {
+          return false
+        }
+      }
+      unsafe at += form.byteCount
+    }
+    return true
+  }
+
+  /// What must follow a first byte: table 3-7 of the Unicode Standard.
+  private struct Form {
+    let byteCount: Int
+    let second: ClosedRange<UInt8>
+
+    init?(_ first: UInt8) {
+      switch first {
+      case 0xc2...0xdf: (byteCount, second) = (2, 0x80...0xbf)
+      case 0xe0: (byteCount, second) = (3, 0xa0...0xbf)
+      case 0xed: (byteCount, second) = (3, 0x80...0x9f)
+      case 0xe1...0xef: (byteCount, second) = (3, 0x80...0xbf)
+      case 0xf0: (byteCount, second) = (4, 0x90...0xbf)
+      case 0xf1...0xf3: (byteCount, second) = (4, 0x80...0xbf)
+      case 0xf4: (byteCount, second) = (4, 0x80...0x8f)
+      default: return nil
+      }
+    }
+  }
+}

@@ -1,0 +1,137 @@
+/// Reads protobuf's wire format from front to end.
+///
+/// It borrows the bytes: whoever makes one keeps them alive until it is done with it.
+@safe
+struct WireCursor {
+  private(set) var at: UnsafePointer<UInt8>
+  let end: UnsafePointer<UInt8>
+
+  /// The longest encoding of 64 bits.
+  private static let varintBytesMax = 10
+  /// The longest encoding of a tag or length, which have 32 bits.
+  private static let shortVarintBytesMax = 5
+
+  init(_ start: UnsafePointer<UInt8>, count: Int) {
+    unsafe at = unsafe start
+    unsafe end = unsafe start + count
+  }
+
+  init(_ bytes: UnsafeBufferPointer<UInt8>) {
+    // An empty buffer may have no address; then nothing is read from the one used instead.
+    let start = unsafe bytes.baseAddress ?? UnsafePointer(bitPattern: 1).unsafelyUnwrapped
+    unsafe self.init(start, count: bytes.count)
+  }
+
+  var isAtEnd: Bool { unsafe at >= end }
+  var remaining: Int { unsafe end - at }
+
+  /// A number of up to 64 bits.
+  mutating func varint() throws(DecodeError) -> UInt64 {
+    guard !isAtEnd else { throw .truncated }
+    let first = unsafe at.pointee
+    if first < 0x80 {
+      unsafe at += 1
+      return UInt64(first)
+    }
+    let available = min(remaining, WireCursor.varintBytesMax)
+    var value = UInt64(first & 0x7f)
+    var index = 1
+    while index < available {
+      let byte = unsafe at[index]
+      if index == 9, byte > 1 { throw .varintOverflow }
+      value |= UInt64(byte & 0x7f) &<< UInt64(7 * index)
+      index += 1
+      if byte < 0x80 {
+        unsafe at += index
+        return value
+      }
+    }
+    throw available == WireCursor.varintBytesMax ? .varintOverflow : .truncated
+  }
+
+  /// A number of up to 32 bits in up to five bytes: what tags and lengths are.
+  private mutating func shortVarint() throws(DecodeError) -> UInt32 {
+    guard !isAtEnd else { throw .truncated }
+    let first = unsafe at.pointee
+    if first < 0x80 {
+      unsafe at += 1
+      return UInt32(first)
+    }
+    let available = min(remaining, WireCursor.shortVarintBytesMax)
+    var value = UInt64(first & 0x7f)
+    var index = 1
+    while index < available {
+      let byte = unsafe at[index]
+      value |= UInt64(byte & 0x7f) &<< UInt64(7 * index)
+      index += 1
+      if byte < 0x80 {
+        guard let short = UInt32(exactly: value) else { throw .varintOverflow }
+        unsafe at += index
+        return short
+      }
+    }
+    throw available == WireCursor.shortVarintBytesMax ? .varintOverflow : .truncated
+  }
+
+  /// A field's number and wire type as one word: `number << 3 | type`.
+  mutating func tag() throws(DecodeError) -> UInt32 {
+    let tag = try shortVarint()
+    guard tag >= 8 else { throw .zeroFieldNumber }
+    return tag
+  }
+
+  /// A length, no more than the bytes that remain.
+  mutating func length() throws(DecodeError) -> Int {
+    let length = Int(try shortVarint())
+    guard length <= Int(Int32.max) else { throw .varintOverflow }
+    guard length <= remaining else { throw .truncated }
+    return length
+  }
+
+  /// Passes over `count` bytes.
+  mutating func skip(_ count: Int) throws(DecodeError) {
+    guard count <= remaining else { throw .truncated }
+    unsafe at += count
+  }
+
+  /// What a length-delimited field holds, as a cursor of its own.
+  mutating func content() throws(DecodeError) -> WireCursor {
+    let count = try length()
+    let inner = unsafe WireCursor(at, count: count)
+    unsafe at += count
+    return inner
+  }
+
+  /// Passes over the value of a field whose tag was just read. `depth` is how many groups may lie
+  /// within each other.
+  mutating func skipValue(tag: UInt32, depth: Int) throws(DecodeError) {
+    switch tag & 7 {
+    case WireType.varint: _ = try varint()
+    case WireType.fixed64: try skip(8)
+    case WireType.length: try skip(try length())
+    case WireType.fixed32: try skip(4)
+    case WireType.groupStart:
+      guard depth > 0 else { throw .tooDeep }
+      while true {
+        let inner = try self.tag()
+        if inner & 7 == WireType.groupEnd {
+          guard inner >> 3 == tag >> 3 else { throw .unmatchedGroup }
+          return
+        }
+        try skipValue(tag: inner, depth: depth - 1)
+      }
+    case WireType.groupEnd: throw .unmatchedGroup
+    default: throw .invalidWireType
+    }
+  }
+}
+
+/// How a value lies on the wire: the low three bits of a tag.
+enum WireType {
+  static let varint: UInt32 = 0
+  static let fixed64: UInt32 = 1
+  static let length: UInt32 = 2
+  static let groupStart: UInt32 = 3
+  static let groupEnd: UInt32 = 4
+  static let fixed32: UInt32 = 5
+}

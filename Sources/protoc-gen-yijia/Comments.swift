@@ -1,0 +1,28 @@
+import GoogleProtobuf
+
+/// The comments of a file, by the path of what they stand at.
+struct Comments {
+  private var byPath: [[Int32]: [String]] = [:]
+
+  init(_ info: SourceCodeInfo) {
+    for location in info.location {
+      let text =
+        location.hasLeadingComments ? location.leadingComments : location.trailingComments
+      let lines = Comments.lines(text)
+      if !lines.isEmpty { byPath[location.path] = lines }
+    }
+  }
+
+  subscript(path: [Int32]) -> [String] { byPath[path] ?? [] }
+
+  /// Without the space that follows each comment mark, and without empty ends.
+  private static func lines(_ text: String) -> [String] {
+    var lines = text.split(separator: "\n", omittingEmptySubsequences: false).map { line in
+      var line = line.hasPrefix(" ") ? line.dropFirst() : line
+      while line.last?.isWhitespace == true { line.removeLast() }
+      return String(line)
+    }
+    while lines.last?.isEmpty == true { lines.removeLast() }
+    return Array(lines.drop { $0.isEmpty })
+  }
+}

@@ -1,0 +1,44 @@
+import ArgumentParser
+import RPC
+import RPCTransport
+
+/// Serves `bench.v1.Bench` for measurements beside other implementations.
+@main
+struct BenchServer: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "rpc-bench-server", abstract: "Serves bench.v1.Bench, for measurements.")
+
+  @Option(help: "The port to listen on, on the loopback address.")
+  var port: Int
+
+  @Option(help: "Event loop threads.")
+  var threads = 1
+
+  @Option(help: "A PEM file with the certificate chain; with --tls-key serves TLS.")
+  var tlsCert: String?
+
+  @Option(help: "A PEM file with the private key.")
+  var tlsKey: String?
+
+  func validate() throws {
+    guard threads > 0 else { throw ValidationError("--threads must be positive") }
+    guard (tlsCert == nil) == (tlsKey == nil) else {
+      throw ValidationError("--tls-cert and --tls-key go together")
+    }
+  }
+
+  func run() async throws {
+    var tls: ServerTLS?
+    if let tlsCert, let tlsKey {
+      tls = ServerTLS(identity: TLSFiles(certificateChain: tlsCert, privateKey: tlsKey))
+    }
+    let server = Server(
+      configuration: ServerConfiguration(
+        address: HostPort(host: "127.0.0.1", port: port), tls: tls),
+      dispatcher: Dispatcher(router: try Router(services: [BenchService()])),
+      loops: EventLoops(threads: threads))
+    print("listening on \(try await server.start())")
+    // Until a signal ends the process.
+    for await _ in AsyncStream<Never>.makeStream().stream {}
+  }
+}

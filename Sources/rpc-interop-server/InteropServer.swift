@@ -1,0 +1,60 @@
+import ArgumentParser
+import Dispatch
+import Glibc
+import RPC
+import RPCTransport
+
+/// Serves `grpc.testing.TestService` for the interoperability tests of other implementations.
+@main
+struct InteropServer: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "rpc-interop-server",
+    abstract: "Serves grpc.testing.TestService, for interoperability tests.")
+
+  @Option(help: "The port to listen on; 0 takes a free one.")
+  var port: Int
+
+  @Option(help: "The address to listen on.")
+  var host = "127.0.0.1"
+
+  @Option(help: "A PEM file with the certificate chain; with --tls-key serves TLS.")
+  var tlsCert: String?
+
+  @Option(help: "A PEM file with the private key.")
+  var tlsKey: String?
+
+  func validate() throws {
+    guard (tlsCert == nil) == (tlsKey == nil) else {
+      throw ValidationError("--tls-cert and --tls-key go together")
+    }
+  }
+
+  func run() async throws {
+    var tls: ServerTLS?
+    if let tlsCert, let tlsKey {
+      tls = ServerTLS(identity: TLSFiles(certificateChain: tlsCert, privateKey: tlsKey))
+    }
+    let loops = EventLoops()
+    let server = Server(
+      configuration: ServerConfiguration(address: HostPort(host: host, port: port), tls: tls),
+      dispatcher: Dispatcher(router: try Router(services: [InteropService()])), loops: loops)
+    print("listening on \(try await server.start())")
+    await Self.termination()
+    await server.shutdown(grace: .seconds(10))
+    try await loops.shutdown()
+  }
+
+  /// Returns on SIGTERM or SIGINT.
+  private static func termination() async {
+    let (signals, continuation) = AsyncStream<Void>.makeStream()
+    let sources = [SIGTERM, SIGINT].map { number in
+      signal(number, SIG_IGN)
+      let source = DispatchSource.makeSignalSource(signal: number, queue: .global())
+      source.setEventHandler { continuation.yield() }
+      source.resume()
+      return source
+    }
+    for await _ in signals { break }
+    for source in sources { source.cancel() }
+  }
+}

@@ -1,0 +1,120 @@
+import GRPCTesting
+import RPC
+
+/// The standard test service.
+/// Source: <https://github.com/grpc/grpc/blob/master/doc/interop-test-descriptions.md>.
+struct InteropService: TestServiceProtocol {
+  /// The largest payload that is made on request.
+  private static let payloadBytesMax = 64 << 20
+
+  func emptyCall(_ request: Empty, context: ServerContext) async throws -> Empty {
+    echoMetadata(context)
+    return Empty()
+  }
+
+  func unaryCall(
+    _ request: SimpleRequest, context: ServerContext
+  ) async throws -> SimpleResponse {
+    echoMetadata(context)
+    try check(request.responseStatus)
+    var response = SimpleResponse()
+    if request.responseSize > 0 {
+      response.payload = try payload(request.responseType, request.responseSize)
+    }
+    return response
+  }
+
+  func cacheableUnaryCall(
+    _ request: SimpleRequest, context: ServerContext
+  ) async throws -> SimpleResponse {
+    context.responseHeaders.add("cache-control", "max-age=60, public")
+    return try await unaryCall(request, context: context)
+  }
+
+  func streamingOutputCall(
+    _ request: StreamingOutputCallRequest,
+    responses: ResponseWriter<StreamingOutputCallResponse>, context: ServerContext
+  ) async throws {
+    echoMetadata(context)
+    try check(request.responseStatus)
+    try await answer(request, responses)
+  }
+
+  func streamingInputCall(
+    _ requests: RequestStream<StreamingInputCallRequest>, context: ServerContext
+  ) async throws -> StreamingInputCallResponse {
+    echoMetadata(context)
+    var total = 0
+    for try await request in requests { total += request.payload?.body.count ?? 0 }
+    var response = StreamingInputCallResponse()
+    response.aggregatedPayloadSize = Int32(clamping: total)
+    return response
+  }
+
+  func fullDuplexCall(
+    _ requests: RequestStream<StreamingOutputCallRequest>,
+    responses: ResponseWriter<StreamingOutputCallResponse>, context: ServerContext
+  ) async throws {
+    echoMetadata(context)
+    for try await request in requests {
+      try check(request.responseStatus)
+      try await answer(request, responses)
+    }
+  }
+
+  func halfDuplexCall(
+    _ requests: RequestStream<StreamingOutputCallRequest>,
+    responses: ResponseWriter<StreamingOutputCallResponse>, context: ServerContext
+  ) async throws {
+    echoMetadata(context)
+    var all: [StreamingOutputCallRequest] = []
+    for try await request in requests {
+      guard all.count < 10_000 else { throw RPCError(.resourceExhausted, "too many requests") }
+      all.append(request)
+    }
+    for request in all {
+      try check(request.responseStatus)
+      try await answer(request, responses)
+    }
+  }
+
+  // MARK: - What the requests ask for
+
+  private func answer(
+    _ request: StreamingOutputCallRequest, _ responses: ResponseWriter<StreamingOutputCallResponse>
+  ) async throws {
+    for parameters in request.responseParameters {
+      if parameters.intervalUs > 0 {
+        try await Task.sleep(for: .microseconds(Int64(parameters.intervalUs)))
+      }
+      var response = StreamingOutputCallResponse()
+      response.payload = try payload(request.responseType, parameters.size)
+      try await responses.send(response)
+    }
+  }
+
+  private func payload(_ type: PayloadType, _ size: Int32) throws -> Payload {
+    guard size >= 0, size <= Self.payloadBytesMax else {
+      throw RPCError(.invalidArgument, "a payload of \(size) bytes is not made")
+    }
+    var payload = Payload()
+    payload.type = type
+    payload.body = [UInt8](repeating: 0, count: Int(size))
+    return payload
+  }
+
+  private func check(_ status: EchoStatus?) throws {
+    guard let status, status.code != 0 else { return }
+    throw RPCError(RPCError.Code(rawValue: Int(status.code)) ?? .unknown, status.message)
+  }
+
+  private func echoMetadata(_ context: ServerContext) {
+    let metadata = context.metadata
+    for case .text(let text) in metadata.values("x-grpc-test-echo-initial") {
+      context.responseHeaders.add("x-grpc-test-echo-initial", text)
+    }
+    for case .binary(let bytes) in metadata.values("x-grpc-test-echo-trailing-bin") {
+      context.responseTrailers.add("x-grpc-test-echo-trailing-bin", bytes)
+    }
+  }
+}

@@ -1,0 +1,154 @@
+import Testing
+
+@testable import HTTP2
+
+@Suite("Limits")
+struct LimitTests {
+  private let preface = Array("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".utf8)
+
+  private func frame(_ type: UInt8, flags: UInt8 = 0, stream: UInt32 = 0, _ payload: [UInt8] = [])
+    -> [UInt8]
+  {
+    [
+      UInt8(payload.count >> 16), UInt8(payload.count >> 8 & 255), UInt8(payload.count & 255), type,
+      flags, UInt8(stream >> 24), UInt8(stream >> 16 & 255), UInt8(stream >> 8 & 255),
+      UInt8(stream & 255),
+    ] + payload
+  }
+
+  /// The code of the GOAWAY in a server's output, if there is one.
+  private func goAway(_ pipe: Pipe) -> UInt32? {
+    let bytes = pipe.output(of: pipe.server)
+    var index = 0
+    while index + 9 <= bytes.count {
+      let length = Int(bytes[index]) << 16 | Int(bytes[index + 1]) << 8 | Int(bytes[index + 2])
+      if bytes[index + 3] == 7 {
+        return bytes[index + 13..<index + 17].reduce(0) { $0 << 8 | UInt32($1) }
+      }
+      index += 9 + length
+    }
+    return nil
+  }
+
+  @Test("what is not HTTP/2 is refused at its first bytes")
+  func notHTTP2() throws {
+    let pipe = try Pipe()
+    pipe.feedServer(Array("GET / HTTP/1.1\r\nHost: x\r\n\r\n".utf8))
+    #expect(pipe.errors == [.badPreface])
+  }
+
+  @Test("header lists are summed: over the limit they are cut and marked")
+  func headerList() throws {
+    var limits = SessionLimits()
+    limits.headerListBytesMax = 1000
+    limits.headerFieldsMax = 10
+    let pipe = try Pipe(limits: limits)
+    pipe.run()
+    _ = try pipe.client.submitRequest(
+      Pipe.request(extra: [("x", String(repeating: "y", count: 1000))]))
+    _ = try pipe.client.submitRequest(Pipe.request(extra: (0..<7).map { ("x\($0)", "") }))
+    _ = try pipe.client.submitRequest(Pipe.request(extra: [("x", "y")]))
+    pipe.run()
+    #expect(pipe.serverSaw.contains(.overLimit(1)))
+    #expect(pipe.serverSaw.contains(.overLimit(3)))
+    #expect(!pipe.serverSaw.contains(.overLimit(5)))
+  }
+
+  @Test("empty DATA frames end the connection when there are too many")
+  func emptyData() throws {
+    var limits = SessionLimits()
+    limits.emptyDataFrames = .init(burst: 10, perSecond: 1)
+    let pipe = try Pipe(limits: limits)
+    _ = try pipe.client.submitRequest(Pipe.request())
+    pipe.run()
+    for _ in 0..<10 { pipe.feedServer(frame(0, stream: 1)) }
+    #expect(goAway(pipe) == nil)
+    pipe.feedServer(frame(0, stream: 1))
+    #expect(goAway(pipe) == ErrorCode.enhanceYourCalm.rawValue)
+  }
+
+  @Test("resets end the connection when there are too many")
+  func rapidReset() throws {
+    var limits = SessionLimits()
+    limits.resetsReceived = .init(burst: 10, perSecond: 1)
+    let pipe = try Pipe(limits: limits)
+    pipe.run()
+    for _ in 0..<20 {
+      let stream = try? pipe.client.submitRequest(Pipe.request())
+      pipe.run()
+      if let stream { pipe.client.reset(stream, .cancel) }
+      pipe.run()
+    }
+    let codes = pipe.clientSaw.compactMap { seen -> ErrorCode? in
+      if case .goAway(_, let code) = seen { return code }
+      return nil
+    }
+    #expect(!codes.isEmpty)
+  }
+
+  @Test("PING floods end the connection", arguments: [UInt8(6), 4])
+  func controlFlood(_ type: UInt8) throws {
+    var limits = SessionLimits()
+    limits.controlFrames = .init(burst: 50, perSecond: 1)
+    let pipe = try Pipe(limits: limits)
+    pipe.feedServer(preface + frame(4))
+    let payload = [UInt8](repeating: 0, count: type == 6 ? 8 : 0)
+    for _ in 0..<200 { pipe.feedServer(frame(type, payload)) }
+    #expect(goAway(pipe) != nil || pipe.errors.contains(.flooded))
+  }
+
+  @Test("answers that no one fetches end the connection")
+  func unfetchedAnswers() throws {
+    let pipe = try Pipe()
+    pipe.feedServer(preface + frame(4))
+    for _ in 0..<1000 where pipe.errors.isEmpty {
+      pipe.feedServer(frame(6, [UInt8](repeating: 0, count: 8)))
+    }
+    #expect(pipe.errors.contains(.flooded) || goAway(pipe) != nil)
+  }
+
+  @Test("a token bucket gives its burst, then its rate")
+  func bucket() {
+    var bucket = TokenBucket(.init(burst: 3, perSecond: 2))
+    let second: UInt64 = 1_000_000_000
+    let steps: [(at: UInt64, isGiven: Bool)] = [
+      (5, true), (5, true), (5, true), (5, false), (6, true), (6, true), (6, false),
+      (1000, true), (1000, true), (1000, true), (1000, false), (UInt64.max / second, true),
+    ]
+    for step in steps {
+      let isGiven = bucket.take(nowNanoseconds: step.at * second)
+      #expect(isGiven == step.isGiven, "at \(step.at)")
+    }
+  }
+
+  @Test("a stream's queue says when it is full, starved, writable and at its end")
+  func record() {
+    var record = StreamRecord()
+    record.open(id: 1)
+    let starved = fill(&record, 10).filled.isStarved
+    #expect(starved)
+    let isFullSoon = record.enqueue([1, 2, 3], mark: 6)
+    let isFull = record.enqueue([4, 5, 6, 7], mark: 6)
+    #expect(!isFullSoon && isFull)
+    let first = fill(&record, 2)
+    #expect(first.bytes == [1, 2] && first.filled.becameWritable)
+    let second = fill(&record, 3)
+    #expect(second.bytes == [3, 4, 5] && !second.filled.becameWritable && !second.filled.isEnd)
+    record.end(trailers: nil)
+    _ = record.enqueue([9], mark: 6)
+    let last = fill(&record, 10)
+    #expect(last.bytes == [6, 7] && last.filled.isEnd)
+    record.free()
+    record.open(id: 3)
+    let starvedAgain = fill(&record, 10).filled.isStarved
+    #expect(starvedAgain)
+  }
+
+  private func fill(_ record: inout StreamRecord, _ count: Int) -> (
+    bytes: [UInt8], filled: StreamRecord.Filled
+  ) {
+    var bytes = [UInt8](repeating: 0, count: count)
+    let filled = bytes.withUnsafeMutableBytes { record.fill($0, mark: 6) }
+    return (Array(bytes.prefix(filled.count)), filled)
+  }
+}

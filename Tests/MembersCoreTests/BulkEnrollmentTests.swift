@@ -1,0 +1,113 @@
+import Foundation
+import MembersV1
+import Protobuf
+import RPC
+import StorageSQLite
+import Testing
+
+@testable import MembersCore
+
+@Suite("A stream of applications")
+struct BulkEnrollmentTests {
+  @Test("gives a result a record in their order, and wrong records do not stop it")
+  func resultsInOrder() async throws {
+    try await Harness.run { harness in
+      _ = try await harness.plantTree()
+      let applications = (1...500).map { number in
+        Applicant.application(number) { application in
+          switch number % 10 {
+          case 3: application.phone = "0"
+          case 7: application.residentID = Applicant.residentID(number - 1)
+          case 9: application.areas?.work = "110101"
+          default: break
+          }
+        }
+      }
+      let results = try await harness.enroll(applications)
+      #expect(results.map(\.row) == (1...500).map { Int64($0) })
+      for result in results {
+        switch (result.row % 10, result.result) {
+        case (3, .error(let error)?):
+          #expect(error.code == 3)
+          #expect(error.reason == "INVALID_FIELDS")
+          #expect(error.fieldViolations.map(\.field) == ["application.phone"])
+          #expect(error.fieldViolations.map(\.reason) == ["INVALID_PHONE"])
+          #expect(!error.message.isEmpty)
+        case (9, .error(let error)?): #expect(error.reason == "NO_RECEIVER")
+        case (3, _), (9, _), (_, .error?), (_, nil): Issue.record("row \(result.row): \(result)")
+        case (_, .enrollment(let enrollment)?): #expect(enrollment.state == .received)
+        }
+      }
+      // Of each ten, one phone is wrong, one area has no union, one person was there before.
+      #expect(try await harness.members().count == 350)
+      #expect(try await harness.countsAgree())
+      let commits = harness.database.statistics
+      #expect(commits.commits < commits.writes, "records share commits")
+    }
+  }
+
+  @Test("answers a client that waits for each result before it sends the next record")
+  func lockstep() async throws {
+    try await Harness.run { harness in
+      _ = try await harness.plantTree()
+      let call = try await harness.client(.partner()).enrollMembers()
+      var results = call.responses.makeAsyncIterator()
+      for number in 1...5 {
+        var request = EnrollMembersRequest()
+        request.requestID = UUID().uuidString
+        request.row = Int64(number)
+        request.application = Applicant.application(number)
+        try await call.send(request)
+        #expect(try await results.next()?.row == Int64(number))
+      }
+      try await call.finishSending()
+      #expect(try await results.next() == nil)
+    }
+  }
+
+  @Test("sent again gives the same results and no new member")
+  func replayed() async throws {
+    try await Harness.run { harness in
+      _ = try await harness.plantTree()
+      let requests = (1...200).map { number in
+        var request = EnrollMembersRequest()
+        request.requestID = UUID().uuidString
+        request.row = Int64(number)
+        request.application = Applicant.application(number)
+        return request
+      }
+      let first = try await harness.enroll(requests)
+      let second = try await harness.enroll(requests)
+      let bytes = try [first, second].map { try $0.map { try $0.wireBytes() } }
+      #expect(bytes[0] == bytes[1])
+      #expect(try await harness.members().count == 200)
+      // Another caller's request ids are another's.
+      let other = try await harness.enroll(requests, as: .partner(2))
+      #expect(Set(other.map(\.result)).isDisjoint(with: Set(first.map(\.result))))
+      #expect(try await harness.members().count == 200)
+    }
+  }
+
+  @Test("a seed's ceremony: 55 riders, 115 couriers and 465 truck drivers are 635")
+  func ceremony() async throws {
+    try await Harness.run { harness in
+      _ = try await harness.plantTree()
+      let applications = (1...635).map { number in
+        Applicant.application(number) { application in
+          application.group =
+            number <= 55 ? .foodDeliveryRider : number <= 170 ? .courier : .truckDriver
+          application.channel = .onSiteCeremony
+          application.campaign = "集中入会"
+        }
+      }
+      _ = try await harness.enroll(applications)
+      let statistics = try await harness.client(.administrator)
+        .getEnrollmentStatistics(GetEnrollmentStatisticsRequest())
+      let counts = statistics.counts.map { ($0.group, $0.channel, $0.members) }
+      #expect(statistics.liveMembers == 635)
+      #expect(counts.map(\.1) == [.onSiteCeremony, .onSiteCeremony, .onSiteCeremony])
+      #expect(counts.map(\.0) == [.truckDriver, .courier, .foodDeliveryRider])
+      #expect(counts.map(\.2) == [465, 115, 55])
+    }
+  }
+}

@@ -1,0 +1,134 @@
+import Foundation
+import MembersV1
+import RPC
+import RPCInProcess
+import ServiceKit
+import Storage
+import StorageSQLite
+import Synchronization
+import YijiaTypeV1
+
+@testable import MembersCore
+
+/// A members service over a store in a folder of its own, reached through a real channel with the
+/// service's interceptors; only who calls is stated instead of proven.
+struct Harness: Sendable {
+  let folder: URL
+  let database: SQLiteDatabase
+  let keys: MembersKeys
+  let clock: TestClock
+  let service: MembersService
+
+  /// Runs `body` with a fresh service, and cleans up.
+  static func run<Result>(
+    _ configuration: MembersConfiguration = MembersConfiguration(),
+    _ body: (Harness) async throws -> Result
+  ) async throws -> Result {
+    let folder = FileManager.default.temporaryDirectory.appending(path: "members-\(UUID())")
+    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+    defer { try? FileManager.default.removeItem(at: folder) }
+    let clock = TestClock()
+    let keys = MembersKeys(
+      fields: .generate(at: clock.now), hashes: .generate(at: clock.now),
+      pageTokens: .generate(at: clock.now))
+    let database = try await SQLiteDatabase.open(url: "sqlite:\(folder.path)/members.sqlite")
+    let service = MembersService(
+      database: database, keys: keys, clock: Clock { clock.now }, configuration: configuration)
+    try await service.prepare()
+    let harness = Harness(
+      folder: folder, database: database, keys: keys, clock: clock, service: service)
+    do {
+      let result = try await body(harness)
+      await database.close()
+      return result
+    } catch {
+      await database.close()
+      throw error
+    }
+  }
+
+  /// A client whose calls come from `caller`.
+  func client(_ caller: Caller) throws -> MembersServiceClient {
+    MembersServiceClient(
+      try InProcessChannel(
+        services: [service],
+        interceptors: [ShownFailure(), StatedCaller(caller: caller)]))
+  }
+
+  /// Every byte of the store's files, for what must not be found in them.
+  func storedBytes() throws -> [Data] {
+    try FileManager.default.contentsOfDirectory(at: folder, includingPropertiesForKeys: nil)
+      .map { try Data(contentsOf: $0) }
+  }
+}
+
+extension Caller {
+  static func partner(_ id: Int = 1) -> Caller {
+    Caller(kind: .partner, subject: "partners/\(hexID(id))")
+  }
+
+  static func staff(
+    _ organization: String, role: StaffRole = .administrator, id: Int = 1
+  ) -> Caller {
+    Caller(
+      kind: .staff, subject: "staff/\(hexID(id))",
+      organization: String(organization.split(separator: "/").last ?? ""), staffRole: role)
+  }
+
+  /// The administrator of the whole tree.
+  static let administrator = Caller.staff("")
+
+  static func service(_ name: String) -> Caller {
+    Caller(kind: .service, subject: "services/\(name)")
+  }
+}
+
+func hexID(_ number: Int) -> String {
+  let digits = String(number, radix: 16)
+  return String(repeating: "0", count: 32 - digits.count) + digits
+}
+
+/// A clock that stands until it is told otherwise; begins on 2026-11-21, noon in China.
+final class TestClock: Sendable {
+  private let instant = Mutex(Date(timeIntervalSince1970: 1_795_233_600))
+
+  var now: Date { instant.withLock { $0 } }
+
+  func advance(days: Int) { instant.withLock { $0 += Double(days) * 86_400 } }
+}
+
+/// Shows a failure's reason and fields in the status' message, so that a test reads them at a glance:
+/// `INVALID_FIELDS application.phone=INVALID_PHONE`.
+private struct ShownFailure: ServerInterceptor {
+  func intercept(_ context: ServerContext, next: () async throws -> Void) async throws {
+    do {
+      try await next()
+    } catch let error as RPCError {
+      throw error
+    } catch {
+      let failure = render(error, in: context.language)
+      let fields = failure.fieldFailures.map { " \($0.field)=\($0.reason)" }.joined()
+      let cause = failure.code == .internalError ? " \(String(reflecting: error))" : ""
+      throw RPCError(failure.code, failure.reason + fields + cause)
+    }
+  }
+}
+
+/// What a call was refused with: its reason, and its fields where they are the reason.
+func refusal<Result>(_ call: () async throws -> Result) async throws -> String {
+  do {
+    throw Unexpected("the call was not refused: \(try await call())")
+  } catch let error as RPCError {
+    return error.message
+  }
+}
+
+/// States who calls.
+private struct StatedCaller: ServerInterceptor {
+  let caller: Caller
+
+  func intercept(_ context: ServerContext, next: () async throws -> Void) async throws {
+    context.setCaller(caller)
+    try await next()
+  }
+}

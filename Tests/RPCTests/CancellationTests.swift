@@ -1,0 +1,98 @@
+import RPC
+import RPCInProcess
+import Testing
+
+@Suite("Deadlines and cancellation", .timeLimit(.minutes(1)))
+struct CancellationTests {
+  @Test("a deadline ends the call on both sides", arguments: Carrier.allCases)
+  func deadline(_ carrier: Carrier) async throws {
+    try await World.with(carrier) { world in
+      var options = CallOptions()
+      options.timeout = .milliseconds(50)
+      let error = await failure {
+        _ = try await world.channel.call(EchoService.wait, "x", options: options)
+      }
+      #expect(error?.code == .deadlineExceeded)
+      await world.witness.saw("returned")
+      #expect(world.witness.events == ["started", "cancelled", "returned"])
+    }
+  }
+
+  @Test("a deadline that has passed before the call fails it", arguments: Carrier.allCases)
+  func passedDeadline(_ carrier: Carrier) async throws {
+    try await World.with(carrier) { world in
+      var options = CallOptions()
+      options.deadline = .after(.zero)
+      let error = await failure { _ = try await world.channel.echo("x", options: options) }
+      #expect(error?.code == .deadlineExceeded)
+    }
+  }
+
+  @Test("a cancelled client task cancels the handler", arguments: Carrier.allCases)
+  func clientCancels(_ carrier: Carrier) async throws {
+    try await World.with(carrier) { world in
+      let call = Task { () -> RPCError? in
+        await failure {
+          _ = try await world.channel.call(EchoService.wait, "x")
+        }
+      }
+      await world.witness.saw("started")
+      call.cancel()
+      #expect(await call.value?.code == .cancelled)
+      await world.witness.saw("cancelled")
+    }
+  }
+
+  @Test("a dropped response stream cancels the handler", arguments: Carrier.allCases)
+  func dropped(_ carrier: Carrier) async throws {
+    try await World.with(carrier) { world in
+      do {
+        let call: BidirectionalCall<Text, Text> = try await world.channel.bidirectionalStreaming(
+          EchoService.chat)
+        try await call.send("hello")
+        var responses = call.responses.makeAsyncIterator()
+        #expect(try await responses.next()?.text == "re: hello")
+      }
+      await world.witness.saw("chat failed")
+    }
+  }
+
+  @Test("cancel() ends the reading with CANCELLED", arguments: Carrier.allCases)
+  func explicit(_ carrier: Carrier) async throws {
+    try await World.with(carrier) { world in
+      let call: BidirectionalCall<Text, Text> = try await world.channel.bidirectionalStreaming(
+        EchoService.chat)
+      await world.witness.saw("chatting")
+      call.cancel()
+      let error = await failure { for try await _ in call.responses {} }
+      #expect(error?.code == .cancelled)
+      await world.witness.saw("chat over")
+    }
+  }
+
+  @Test("a lost connection fails the call and cancels the handler")
+  func lostConnection() async throws {
+    let witness = Witness()
+    let channel = InProcessChannel(try echoDispatcher(witness))
+    async let error = failure {
+      _ = try await channel.call(EchoService.wait, "x")
+    }
+    await witness.saw("started")
+    await channel.disconnect()
+    #expect(await error?.code == .unavailable)
+    await witness.saw("cancelled")
+  }
+
+  @Test("a server that ends early tells the sender its status", arguments: Carrier.allCases)
+  func earlyEnd(_ carrier: Carrier) async throws {
+    try await World.with(carrier) { world in
+      let call: BidirectionalCall<Text, Text> = try await world.channel.bidirectionalStreaming(
+        EchoService.chat)
+      try await call.send("bye")
+      let error = await failure { for try await _ in call.responses {} }
+      #expect(error?.code == .aborted)
+      let late = await failure { try await call.send("more") }
+      #expect(late?.code == .aborted)
+    }
+  }
+}

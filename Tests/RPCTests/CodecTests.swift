@@ -1,0 +1,129 @@
+import RPC
+import Testing
+
+@Suite("Codecs")
+struct CodecTests {
+  @Test(
+    "timeouts are read with all their units",
+    arguments: [
+      ("1H", Duration.seconds(3600)), ("2M", .seconds(120)), ("3S", .seconds(3)),
+      ("4m", .milliseconds(4)), ("5u", .microseconds(5)), ("6n", .nanoseconds(6)),
+      ("00000001S", .seconds(1)), ("000000001S", nil), ("99999999n", .nanoseconds(99_999_999)), ("0S", .zero),
+    ] as [(String, Duration?)])
+  func timeouts(_ text: String, _ expected: Duration?) {
+    #expect(parse(text) == expected)
+  }
+
+  @Test("malformed timeouts are refused", arguments: ["", "S", "1", "1s", "-1S", "1.5S", "123456789S", "1 S", "+1S", "１S"])
+  func badTimeouts(_ text: String) { #expect(parse(text) == nil) }
+
+  @Test("a timeout is written in at most eight digits and never longer than it is")
+  func timeoutFormat() {
+    #expect(Timeout.format(.nanoseconds(1)) == "1n")
+    #expect(Timeout.format(.zero) == "1n")
+    #expect(Timeout.format(.seconds(-5)) == "1n")
+    #expect(Timeout.format(.milliseconds(50)) == "50000000n")
+    #expect(Timeout.format(.milliseconds(100)) == "100000u")
+    #expect(Timeout.format(.seconds(100)) == "100000m")
+    #expect(Timeout.format(.seconds(100_000)) == "100000S")
+    #expect(Timeout.format(.seconds(100_000_000)) == "1666666M")
+    #expect(Timeout.format(.seconds(Int64.max)) == "99999999H")
+    var generator = SystemRandomNumberGenerator()
+    for _ in 0..<10_000 {
+      let duration = Duration.nanoseconds(
+        Int64.random(in: 1...Int64.max >> Int64.random(in: 0..<60, using: &generator)))
+      let text = Timeout.format(duration)
+      #expect(text.count <= 9)
+      let read = parse(text)
+      #expect(read.map { $0 <= duration && $0 > duration * 0.99 } == true, "\(duration) as \(text)")
+    }
+  }
+
+  private func parse(_ text: String) -> Duration? { Timeout.parse(Array(text.utf8).span.bytes) }
+
+  @Test("messages survive percent encoding", arguments: ["", "plain", "a%b", "汉字", "\t\n\u{0}", "😀"])
+  func percent(_ text: String) {
+    let encoded = PercentEncoding.encode(text)
+    #expect(encoded.utf8.allSatisfy { $0 >= 0x20 && $0 <= 0x7e })
+    #expect(PercentEncoding.decode(Array(encoded.utf8)) == text)
+  }
+
+  @Test("a bad percent encoding is kept, never an error")
+  func badPercent() {
+    #expect(PercentEncoding.decode(Array("100%".utf8)) == "100%")
+    #expect(PercentEncoding.decode(Array("%zz%4".utf8)) == "%zz%4")
+    #expect(PercentEncoding.decode(Array("%FF".utf8)) == "\u{FFFD}")
+    #expect(PercentEncoding.decode(Array("%e6%b1%89".utf8)) == "汉")
+  }
+
+  @Test("base64 is read padded and unpadded")
+  func base64() {
+    for count in 0..<70 {
+      let bytes = (0..<count).map { _ in UInt8.random(in: 0...255) }
+      let text = Base64.encode(bytes)
+      #expect(!text.contains("="))
+      #expect(Base64.decode(Array(text.utf8)) == bytes)
+      let padded = text + String(repeating: "=", count: (4 - text.count % 4) % 4)
+      #expect(Base64.decode(Array(padded.utf8)) == bytes)
+    }
+    for bad in ["A", "A===", "AA=", "AAA==", "AA=A", "A_-A", "AAAA=", "\u{e9}AAA"] {
+      #expect(Base64.decode(Array(bad.utf8)) == nil, "\(bad)")
+    }
+  }
+
+  @Test("content types other than gRPC's are not gRPC's")
+  func contentTypes() {
+    for type in ["application/grpc", "application/grpc+proto", "application/grpc;charset=utf-8"] {
+      #expect(ContentType.isGRPC(type), "\(type)")
+    }
+    for type in ["application/grpc-web", "application/grpcx", "application/json", "", "text/plain"] {
+      #expect(!ContentType.isGRPC(type), "\(type)")
+    }
+  }
+}
+
+@Suite("Metadata")
+struct MetadataTests {
+  @Test("order, repeated names and bytes are kept")
+  func multiMap() {
+    var metadata: Metadata = ["a": "1"]
+    metadata.add("B", "2")
+    metadata.add("a", "3")
+    metadata.add("c-bin", [1, 2, 3])
+    #expect(metadata.map(\.name) == ["a", "b", "a", "c-bin"])
+    #expect(metadata[text: "a"] == "1")
+    #expect(metadata.values("a") == [.text("1"), .text("3")])
+    #expect(metadata[binary: "c-bin"] == [1, 2, 3])
+    #expect(metadata[text: "c-bin"] == nil)
+    metadata.removeAll("a")
+    #expect(metadata.map(\.name) == ["b", "c-bin"])
+  }
+
+  @Test("joined binary values are split on commas before decoding")
+  func joined() {
+    let metadata = Metadata(wire: ["x-bin": "AQ==,Ag,Aw=="])
+    #expect(metadata.values("x-bin") == [.binary([1]), .binary([2]), .binary([3])])
+    #expect(metadata[binary: "x-bin"] == [1])
+  }
+
+  @Test("names of HTTP and gRPC are not custom metadata")
+  func reserved() {
+    let head: HeaderList = [
+      ":path": "/a/b", "te": "trailers", "content-type": "application/grpc", "grpc-timeout": "1S",
+      "user-agent": "me", "x-mine": "1", "grpc-encoding": "identity",
+    ]
+    #expect(Metadata(custom: head).map(\.name) == ["user-agent", "x-mine"])
+    for name in ["grpc-status", ":status", "Upper", "sp ace", "", "te"] {
+      #expect(!Metadata.isValid(name: name), "\(name)")
+    }
+    #expect(Metadata.isValid(name: "a0_.-z"))
+  }
+
+  @Test("equality is of names and values, not of where they lie")
+  func equality() {
+    var long: HeaderList = ["drop": "me", "a": "1"]
+    long.remove("drop")
+    #expect(Metadata(wire: long) == ["a": "1"])
+    #expect(Metadata(wire: ["ab": "c"]) != Metadata(wire: ["a": "bc"]))
+  }
+}

@@ -1,0 +1,60 @@
+import GoogleRPC
+import Logging
+import Protobuf
+import RPC
+import ServiceKit
+import Storage
+import Testing
+
+@Suite("Failures")
+struct FailureTests {
+  @Test("every common failure has a reason, a code and a message in both languages")
+  func complete() {
+    let failures: [CommonFailure] = [
+      .invalidFields([]), .callerUnproven, .callerKind, .role, .outOfScope, .requestIDReused,
+      .etagMismatch, .invalidPageToken, .invalidCursor, .storageBusy, .storageUnavailable,
+    ]
+    for failure in failures {
+      #expect(!failure.reason.isEmpty)
+      #expect(!failure.text.zh.isEmpty)
+      #expect(failure.text.en.utf8.allSatisfy { $0 < 0x80 })
+      #expect((failure.code == .unavailable) == (failure.retryAfter != nil))
+    }
+    #expect(Set(failures.map(\.reason)).count == failures.count)
+  }
+
+  @Test("a wrong field is rendered with every violation, in the caller's language")
+  func fields() {
+    let failure = CommonFailure.invalidFields([
+      FieldFailure(field: "a", reason: "REQUIRED", text: LocalizedText(zh: "甲", en: "A")),
+      FieldFailure(field: "b", reason: "TOO_LONG", text: LocalizedText(zh: "乙", en: "B")),
+    ])
+    let rendered = render(failure, in: .english)
+    #expect(rendered.code == .invalidArgument)
+    #expect(rendered.fieldFailures.map(\.field) == ["a", "b"])
+    #expect(rendered.message.contains("A") && rendered.message.contains("B"))
+    #expect(render(failure, in: .chinese).message.contains("甲"))
+  }
+
+  @Test("text of libraries does not get out")
+  func foreign() {
+    struct Leak: Error, CustomStringConvertible {
+      var description: String { "SELECT secret FROM person" }
+    }
+    for language in Language.allCases {
+      let rendered = render(Leak(), in: language)
+      #expect(rendered.code == .internalError)
+      #expect(rendered.reason == "INTERNAL")
+      #expect(!rendered.message.contains("SELECT"))
+    }
+  }
+
+  @Test("a storage error is the common failure of the same meaning")
+  func storage() {
+    #expect(render(StorageError.busy, in: .english).reason == "STORAGE_BUSY")
+    #expect(render(StorageError.requestIDReused, in: .english).code == .alreadyExists)
+    #expect(render(StorageError.invalidPageToken, in: .english).reason == "INVALID_PAGE_TOKEN")
+    #expect(render(StorageError.closed, in: .english).code == .unavailable)
+    #expect(render(StorageError.column("x"), in: .english).code == .internalError)
+  }
+}

@@ -1,0 +1,37 @@
+import Foundation
+import ServiceKit
+import Testing
+
+@testable import StationsCore
+
+@Suite struct ConfigurationTests {
+  private static let example = URL(filePath: #filePath)
+    .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
+    .appending(path: "services/stations/config.example.yaml")
+
+  @Test("the example states every field, with its default")
+  func exampleIsDefault() throws {
+    let configuration = try loadConfiguration(
+      StationsConfiguration.self, defaults: StationsConfiguration(), file: Self.example.path)
+    #expect(configuration == StationsConfiguration())
+    try configuration.validate()
+  }
+
+  @Test("fields out of their limits are all named")
+  func limits() {
+    var configuration = StationsConfiguration()
+    configuration.resolveTimeoutMilliseconds = 0
+    configuration.members.targets = []
+    configuration.visits.futureMaxSeconds = -1
+    configuration.visits.ageMaxHours = 0
+    configuration.visits.stateToleranceSeconds = 3_601
+    configuration.visits.stayMaxMinutes = 0
+    let error = #expect(throws: ConfigurationError.self) { try configuration.validate() }
+    for field in [
+      "resolve_timeout_ms", "members.targets", "visits.future_max_seconds",
+      "visits.age_max_hours", "visits.state_tolerance_seconds", "visits.stay_max_minutes",
+    ] {
+      #expect(error?.description.contains(field) == true)
+    }
+  }
+}

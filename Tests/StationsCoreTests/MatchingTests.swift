@@ -1,0 +1,194 @@
+import MembersV1
+import RPC
+import ServiceKit
+import StationsV1
+import Storage
+import Testing
+
+@testable import StationsCore
+
+@Suite struct MatchingTests {
+  @Test("a code that only yijia-members knows is resolved by one call a batch")
+  func resolvedByCall() async throws {
+    try await World.run { world in
+      let station = try await world.station()
+      world.members.enroll("YJM-A", member: 1)
+      world.members.enroll("YJM-B", member: 2)
+      try await station.report(
+        uuid(), [station.visit(1, code: "YJM-A"), station.visit(2, code: "yjm-b ")])
+      let stored = try await station.stored()
+      #expect(stored.map(\.state) == [.matched, .matched])
+      #expect(stored.map(\.member) == ["members/" + hexID(1), "members/" + hexID(2)])
+      let calls = world.members.resolveCalls
+      try await station.report(uuid(), [station.visit(1, code: "YJM-A")])
+      #expect(world.members.resolveCalls == calls, "a resolved code is remembered")
+      #expect(try await station.countersAgree())
+    }
+  }
+
+  @Test("a code from the feed needs no call")
+  func knownByFeed() async throws {
+    try await World.run { world in
+      let station = try await world.station()
+      world.members.emitMembership("YJM-A", member: 1)
+      try await world.feed.catchUp()
+      try await station.report(uuid(), [station.visit(1, code: "YJM-A")])
+      #expect(try await station.stored().map(\.state) == [.matched])
+      #expect(world.members.resolveCalls == 0)
+    }
+  }
+
+  @Test("while yijia-members is down visits stay unmatched; the feed matches them, counters too")
+  func downThenFed() async throws {
+    try await World.run { world in
+      let station = try await world.station()
+      let other = try await world.station()
+      world.members.isDown = true
+      let codes = ["YJM-A", "YJM-B", "YJM-A", "YJM-C", ""]
+      try await station.report(
+        uuid(), codes.enumerated().map { station.visit(Int64($0) + 1, code: $1) })
+      try await other.report(uuid(), [other.visit(1, code: "YJM-A")])
+      var day = try #require(try await station.days().first)
+      #expect(day.unmatched == 4 && day.matched == 0 && day.anonymous == 1)
+
+      world.members.isDown = false
+      world.members.emitMembership("YJM-A", member: 1, group: .courier)
+      world.members.emitMembership("YJM-B", member: 2)
+      try await world.feed.catchUp()
+      day = try #require(try await station.days().first)
+      #expect(day.visits == 5 && day.unmatched == 1 && day.matched == 3)
+      #expect(day.uniqueMembers == 2)
+      #expect(try await other.days().map(\.matched) == [1])
+      #expect(try await station.stored().map(\.state.rawValue) == [1, 1, 1, 2, 3])
+      #expect(try await station.countersAgree())
+      // The same events again, as from a feed that was restored, change nothing.
+      world.members.restore()
+      try await world.database.write(
+        Commit(
+          at: world.clock.now,
+          statements: [world.feed.consumer.reset(to: .start, at: world.clock.now)]))
+      try await world.feed.catchUp()
+      #expect(try await station.countersAgree())
+      #expect(try await station.days().first == day)
+    }
+  }
+
+  @Test("a dead yijia-members delays the first batch only")
+  func circuit() async throws {
+    try await World.run { world in
+      let station = try await world.station()
+      world.members.isDown = true
+      for _ in 0..<5 { try await station.report(uuid(), [station.visit(1, code: "YJM-A")]) }
+      #expect(world.members.resolveCalls == 1)
+    }
+  }
+
+  @Test("a yijia-members that does not answer delays a batch by the timeout at most")
+  func silent() async throws {
+    var configuration = StationsConfiguration()
+    configuration.resolveTimeoutMilliseconds = 50
+    try await World.run(configuration) { world in
+      let station = try await world.station()
+      world.members.isSilent = true
+      let elapsed = try await ContinuousClock().measure {
+        try await station.report(uuid(), [station.visit(1, code: "YJM-A")])
+      }
+      #expect(elapsed < .seconds(5))
+      #expect(try await station.stored().map(\.state) == [.unmatched])
+    }
+  }
+
+  @Test("more waiting visits than one commit matches are matched in several")
+  func manyWaiting() async throws {
+    try await World.run { world in
+      let station = try await world.station()
+      world.members.isDown = true
+      let count = Int64(MembersFeed.visitsPerCommit * 2 + 30)
+      try await station.report(uuid(), (1...count).map { station.visit($0, code: "YJM-A") })
+      world.members.isDown = false
+      world.members.emitMembership("YJM-A", member: 1)
+      try await world.feed.catchUp()
+      let day = try #require(try await station.days().first)
+      #expect(day.matched == count && day.unmatched == 0 && day.uniqueMembers == 1)
+      #expect(try await station.countersAgree())
+    }
+  }
+
+  @Test("a visit stored beside the event of its member is found when the feed connects")
+  func leftBehind() async throws {
+    try await World.run { world in
+      let station = try await world.station()
+      world.members.isDown = true
+      try await station.report(uuid(), [station.visit(1, code: "YJM-A")])
+      // What a race between two writers of a replicated store leaves: known code, unmatched visit.
+      var commit = Commit(at: world.clock.now)
+      MemberCodeStore.store(
+        KnownMember(id: hexID(1), group: .courier), code: CheckedVisit.sha256("YJM-A"),
+        in: &commit)
+      try await world.database.write(commit)
+      try await world.feed.matchLeftBehind()
+      #expect(try await station.stored().map(\.state) == [.matched])
+      #expect(try await station.countersAgree())
+    }
+  }
+
+  @Test("the running feed matches, survives an outage and goes on from its cursor")
+  func running() async throws {
+    try await World.run(clock: TestClock(isSystem: true)) { world in
+      let point = try await world.createPoint()
+      try await world.open(point.name)
+      let kiosk = try await world.registerKiosk(at: point.name).kiosk ?? Kiosk()
+      let station = Station(world: world, point: point.name, kiosk: kiosk.name)
+      world.members.isDown = true
+      try await station.report(
+        uuid(), [station.visit(1, code: "YJM-A"), station.visit(2, code: "YJM-B")])
+      try await withThrowingTaskGroup(of: Void.self) { group in
+        group.addTask { await world.feed.run() }
+        world.members.emitMembership("YJM-A", member: 1)
+        world.members.isDown = false
+        try await eventually { try await station.days().first?.matched == 1 }
+        world.members.restore()
+        world.members.emitMembership("YJM-B", member: 2)
+        try await eventually { try await station.days().first?.matched == 2 }
+        group.cancelAll()
+      }
+      #expect(try await station.countersAgree())
+    }
+  }
+
+  @Test("the code's text is in no file of the store")
+  func noCodeText() async throws {
+    try await World.run { world in
+      let station = try await world.station()
+      world.members.isDown = true
+      try await station.report(uuid(), [station.visit(1, code: "YJM-SECRETCODE")])
+      for bytes in try world.storedBytes() {
+        #expect(bytes.range(of: Array("SECRETCODE".utf8)) == nil)
+      }
+    }
+  }
+}
+
+@Suite struct CircuitTests {
+  @Test("after a failure nobody calls for a while, then one does, and the pause doubles")
+  func pauses() {
+    let start = ContinuousClock.now
+    var circuit = Circuit()
+    func allows(after seconds: Double) -> Bool {
+      circuit.allowsCall(at: start + .seconds(seconds))
+    }
+    #expect(allows(after: 0))
+    #expect(allows(after: 0), "closed: everybody calls")
+    circuit.failed(at: start)
+    #expect(!allows(after: 0.999))
+    #expect(allows(after: 1))
+    #expect(!allows(after: 1), "one tries, the others don't wait for it")
+    circuit.failed(at: start + .seconds(1))
+    #expect(!allows(after: 2.999))
+    #expect(allows(after: 3))
+    circuit.abandoned()
+    #expect(allows(after: 3))
+    circuit.succeeded()
+    #expect(circuit == Circuit())
+  }
+}

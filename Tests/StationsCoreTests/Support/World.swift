@@ -1,0 +1,190 @@
+import Foundation
+import GoogleProtobuf
+import GoogleType
+import MembersV1
+import RPC
+import RPCInProcess
+import ServiceKit
+import StationsV1
+import Storage
+import StorageSQLite
+import Synchronization
+import Testing
+import YijiaTypeV1
+
+@testable import StationsCore
+
+/// A stations service over a store in a folder of its own, with a members service beside it that
+/// does as it is told. Only who calls is stated instead of proven.
+struct World: Sendable {
+  let folder: URL
+  let database: SQLiteDatabase
+  let clock: TestClock
+  let members: FakeMembers
+  let service: StationsService
+  let feed: MembersFeed
+
+  /// Runs `body` with a fresh service, and cleans up.
+  static func run<Result>(
+    _ configuration: StationsConfiguration = StationsConfiguration(), clock: TestClock = TestClock(),
+    _ body: (World) async throws -> Result
+  ) async throws -> Result {
+    let folder = FileManager.default.temporaryDirectory.appending(path: "stations-\(UUID())")
+    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+    defer { try? FileManager.default.removeItem(at: folder) }
+    let database = try await SQLiteDatabase.open(url: "sqlite:\(folder.path)/stations.sqlite")
+    try await database.migrate(StationsMigrations.all)
+    let members = FakeMembers()
+    let channel = try InProcessChannel(services: [members])
+    let keys = StationsKeys(
+      fields: .generate(at: clock.now), pageTokens: .generate(at: clock.now))
+    let service = StationsService(
+      database: database, keys: keys, membersChannel: channel,
+      configuration: configuration, clock: Clock { clock.now })
+    let feed = MembersFeed(database: database, channel: channel, clock: Clock { clock.now })
+    let world = World(
+      folder: folder, database: database, clock: clock, members: members, service: service,
+      feed: feed)
+    do {
+      try await world.plant()
+      let result = try await body(world)
+      await database.close()
+      return result
+    } catch {
+      await database.close()
+      throw error
+    }
+  }
+
+  /// A channel whose calls come from `caller`, and whose errors carry their reason as the message.
+  func channel(_ caller: Caller) throws -> InProcessChannel {
+    try InProcessChannel(
+      services: [service], interceptors: [ReasonAsMessage(), StatedCaller(caller: caller)])
+  }
+
+  func client(_ caller: Caller) throws -> StationsServiceClient {
+    StationsServiceClient(try channel(caller))
+  }
+
+  /// province → city → county, and a second province, through the feed.
+  private func plant() async throws {
+    members.emitOrganization(Tree.province, parent: nil)
+    members.emitOrganization(Tree.city, parent: Tree.province)
+    members.emitOrganization(Tree.county, parent: Tree.city)
+    members.emitOrganization(Tree.elsewhere, parent: nil)
+    try await feed.catchUp()
+  }
+}
+
+/// Identifiers of the organizations that every world has.
+enum Tree {
+  static let province = hexID(0xa1)
+  static let city = hexID(0xa2)
+  static let county = hexID(0xa3)
+  static let elsewhere = hexID(0xb1)
+}
+
+func hexID(_ number: Int) -> String {
+  let digits = String(number, radix: 16)
+  return String(repeating: "0", count: 32 - digits.count) + digits
+}
+
+func uuid() -> String { UUID().uuidString.lowercased() }
+
+extension Caller {
+  static func staff(_ organization: String, role: StaffRole = .administrator) -> Caller {
+    Caller(
+      kind: .staff, subject: "staff/" + hexID(1), organization: organization, staffRole: role)
+  }
+
+  static let partner = Caller(kind: .partner, subject: "partners/" + hexID(2))
+  static let gateway = Caller(kind: .service, subject: "services/gateway")
+}
+
+/// A clock that stands until it is told otherwise; begins on 2026-11-21, noon in China.
+final class TestClock: Sendable {
+  private let instant: Mutex<Foundation.Date?>
+
+  init() { instant = Mutex(Foundation.Date(timeIntervalSince1970: 1_795_233_600)) }
+
+  /// - Parameter isSystem: Whether it runs as the system's clock does.
+  init(isSystem: Bool) {
+    instant = Mutex(isSystem ? nil : Foundation.Date(timeIntervalSince1970: 1_795_233_600))
+  }
+
+  var now: Foundation.Date { instant.withLock { $0 } ?? Foundation.Date() }
+
+  var microseconds: Int64 { now.microseconds }
+
+  func advance(seconds: Double) { instant.withLock { $0 = $0.map { $0 + seconds } } }
+}
+
+/// States who calls.
+private struct StatedCaller: ServerInterceptor {
+  let caller: Caller
+
+  func intercept(_ context: ServerContext, next: () async throws -> Void) async throws {
+    context.setCaller(caller)
+    try await next()
+  }
+}
+
+/// Lets a test see a failure's reason and fields without unpacking the status.
+private struct ReasonAsMessage: ServerInterceptor {
+  func intercept(_ context: ServerContext, next: () async throws -> Void) async throws {
+    do {
+      try await next()
+    } catch let error as RPCError {
+      throw error
+    } catch let error as CancellationError {
+      throw error
+    } catch let error as StorageError {
+      throw RPCError(.internalError, "\(error)")
+    } catch {
+      let failure = render(error, in: .english)
+      let fields = failure.fieldFailures.map { " \($0.field)=\($0.reason)" }.joined()
+      throw RPCError(failure.code, failure.reason + fields)
+    }
+  }
+}
+
+/// Expects `body` to fail with a reason, and wrong fields where they are given.
+func expectFailure(
+  _ reason: String, sourceLocation: SourceLocation = #_sourceLocation,
+  _ body: () async throws -> some Any
+) async {
+  do {
+    _ = try await body()
+    Issue.record("succeeded instead of \(reason)", sourceLocation: sourceLocation)
+  } catch let error as RPCError {
+    #expect(error.message == reason, sourceLocation: sourceLocation)
+  } catch {
+    Issue.record("\(error) instead of \(reason)", sourceLocation: sourceLocation)
+  }
+}
+
+extension World {
+  /// Every byte of the store's files, for what must not be found in them.
+  func storedBytes() throws -> [Data] {
+    try FileManager.default.contentsOfDirectory(at: folder, includingPropertiesForKeys: nil)
+      .map { try Data(contentsOf: $0) }
+  }
+}
+
+extension Data {
+  func range(of bytes: [UInt8]) -> Range<Int>? { range(of: Data(bytes)) }
+}
+
+/// Waits for what another task does and nobody tells; gives up after 20 seconds.
+func eventually(
+  sourceLocation: SourceLocation = #_sourceLocation, _ condition: () async throws -> Bool
+) async throws {
+  let deadline = ContinuousClock.now + .seconds(20)
+  while try await !condition() {
+    guard ContinuousClock.now < deadline else {
+      Issue.record("never came true", sourceLocation: sourceLocation)
+      return
+    }
+    await Task.yield()
+  }
+}

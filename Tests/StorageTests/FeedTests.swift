@@ -1,0 +1,179 @@
+import Foundation
+import Storage
+import Testing
+
+@Suite("Feeds", .timeLimit(.minutes(2)))
+struct FeedTests {
+  func emit(
+    _ database: any Database, _ ids: [String], audience: String? = nil, at time: Date = now
+  ) async throws {
+    let events = ids.map { Notes.event($0, audience: audience) }
+    try await database.write(Commit(at: time, events: events))
+  }
+
+  @Test("events come in commit order, whole, from any cursor", arguments: Engine.allCases)
+  func order(_ engine: Engine) async throws {
+    try await engine.withStore { store in
+      var cursor = FeedCursor.start
+      try await store.with { database in
+        try await emit(database, ["a", "b"])
+        try await emit(database, ["c"])
+        let events = try await database.feed(after: .start)
+        #expect(events.map(\.entity) == ["notes/a", "notes/b", "notes/c"])
+        #expect(events[0].payload == Array("a".utf8))
+        #expect(events[0].time == now)
+        #expect(try await database.feed(after: .start, limit: 2).count == 2)
+        cursor = try FeedCursor(text: events[1].cursor.text)
+        #expect(cursor == events[1].cursor)
+        #expect(try await database.feedEnd() == events[2].cursor)
+      }
+      try await store.with { database in
+        try await emit(database, ["d"])
+        let events = try await database.feed(after: cursor)
+        #expect(events.map(\.entity) == ["notes/c", "notes/d"])
+      }
+    }
+  }
+
+  @Test("versions of an entity come in order under concurrent writers", arguments: Engine.allCases)
+  func versions(_ engine: Engine) async throws {
+    try await engine.withDatabase { database in
+      try await database.write(Commit(at: now, statements: [Notes.insert("a")]))
+      try await withThrowingTaskGroup(of: Void.self) { group in
+        for _ in 0..<200 {
+          group.addTask {
+            try await database.write {
+              Step<Void>.read(Notes.byID("a")) { note in
+                let version = (note?.version ?? 0) + 1
+                var commit = Commit(at: now, events: [Notes.event("a", version: version)])
+                commit.run(
+                  "UPDATE note SET version = ?1 WHERE id = 'a' AND version = ?2",
+                  [version, version - 1], expects: .exactly(1))
+                return .commit(commit, ())
+              }
+            }
+          }
+        }
+        try await group.waitForAll()
+      }
+      let versions = try await database.feed(after: .start).map(\.version)
+      #expect(versions == Array(2...201))
+    }
+  }
+
+  @Test("an audience sees only its own events", arguments: Engine.allCases)
+  func audience(_ engine: Engine) async throws {
+    try await engine.withDatabase { database in
+      try await emit(database, ["a"], audience: "partners/x")
+      try await emit(database, ["b"], audience: "partners/y")
+      try await emit(database, ["c"])
+      let events = try await database.feed(after: .start, audience: "partners/x")
+      #expect(events.map(\.entity) == ["notes/a"])
+    }
+  }
+
+  @Test("a follower gets what was there and what comes, once each", arguments: Engine.allCases)
+  func follows(_ engine: Engine) async throws {
+    try await engine.withDatabase { database in
+      let total = Limits.eventsPerRead + 50
+      try await emit(database, (0..<total).map { "\($0)" })
+      let follower = Task {
+        var seen: [String] = []
+        for try await event in database.follow(after: .start) {
+          seen.append(String(decoding: event.payload, as: UTF8.self))
+          if seen.count == total + 100 { break }
+        }
+        return seen
+      }
+      for index in total..<(total + 100) { try await emit(database, ["\(index)"]) }
+      #expect(try await follower.value == (0..<(total + 100)).map { "\($0)" })
+    }
+  }
+
+  @Test("a follower ends when the store closes", arguments: Engine.allCases)
+  func ends(_ engine: Engine) async throws {
+    try await engine.withStore { store in
+      let database = try await store.open()
+      let follower = Task {
+        var count = 0
+        for try await _ in database.follow(after: .start) { count += 1 }
+        return count
+      }
+      try await emit(database, ["a"])
+      await database.close()
+      let result = await follower.result
+      switch result {
+      case .success(let count): #expect(count <= 1)
+      case .failure(let error): #expect(error as? StorageError == .closed)
+      }
+    }
+  }
+
+  @Test("a cursor of another feed or epoch is refused", arguments: Engine.allCases)
+  func foreign(_ engine: Engine) async throws {
+    try await engine.withDatabase { database in
+      try await emit(database, ["a"])
+      await #expect(throws: StorageError.foreignCursor) {
+        try await database.feed(after: FeedCursor(epoch: 1, position: 0))
+      }
+    }
+    for text in ["1", "x.1", "1.x", "-1.2", "1.-2", "1.2.3", " 1.2"] {
+      #expect(throws: StorageError.foreignCursor) { try FeedCursor(text: text) }
+    }
+    #expect(try FeedCursor(text: "") == .start)
+  }
+
+  @Test(
+    "purged events expire their cursors, and positions aren't given twice",
+    arguments: Engine.allCases)
+  func purge(_ engine: Engine) async throws {
+    try await engine.withStore { store in
+      var first = FeedCursor.start
+      var last = FeedCursor.start
+      try await store.with { database in
+        try await emit(database, ["a", "b"], at: now.addingTimeInterval(-10))
+        let events = try await database.feed(after: .start)
+        (first, last) = (events[0].cursor, events[1].cursor)
+        #expect(try await database.purgeFeed(before: now) == 2)
+        #expect(try await database.feed(after: .start) == [])
+        #expect(try await database.feed(after: last) == [])
+        #expect(try await database.feedEnd() == last)
+        await #expect(throws: StorageError.expiredCursor) { try await database.feed(after: first) }
+      }
+      try await store.with { database in
+        try await emit(database, ["c"])
+        #expect(try await database.feed(after: last).map(\.entity) == ["notes/c"])
+      }
+    }
+  }
+
+  @Test("a consumer's effect and cursor are stored together, once", arguments: Engine.allCases)
+  func consumes(_ engine: Engine) async throws {
+    try await engine.withDatabase { database in
+      let consumer = EventConsumer("tests/notes")
+      #expect(try await database.read(consumer.cursor) == .start)
+      @Sendable func consume(_ position: Int64, epoch: Int64 = 9) async throws -> String? {
+        try await database.write {
+          try consumer.consume(through: FeedCursor(epoch: epoch, position: position), at: now) {
+            .commit(Commit(at: now, statements: [Notes.insert("\(position)")]), "done")
+          }
+        }
+      }
+      #expect(try await consume(1) == "done")
+      #expect(try await consume(1) == nil)
+      #expect(try await consume(5) == "done")
+      #expect(try await consume(4) == nil)
+      await #expect(throws: StorageError.foreignCursor) { try await consume(6, epoch: 8) }
+      #expect(try await database.read(consumer.cursor) == FeedCursor(epoch: 9, position: 5))
+      #expect(try await database.read(Notes.count) == 2)
+      let results = try await withThrowingTaskGroup(of: String?.self) { group in
+        for _ in 0..<16 { group.addTask { try await consume(7) } }
+        return try await group.reduce(into: [String?]()) { $0.append($1) }
+      }
+      #expect(results.filter { $0 == "done" }.count == 1)
+      let reset = consumer.reset(to: FeedCursor(epoch: 8, position: 2), at: now)
+      try await database.write(Commit(at: now, statements: [reset]))
+      #expect(try await consume(3, epoch: 8) == "done")
+    }
+  }
+}

@@ -1,0 +1,53 @@
+// The Swift half of agree.py: answers frames on standard input with frames on standard output.
+//
+// A request is one byte that says what to do, four bytes of length (little-endian) and the content:
+//   T, B, S, R   decode as Torture, Blank, Sparse or Tree and encode again
+//   M            make a random Torture from the seed in eight bytes
+// An answer is one byte (0 fine, 1 refused), a length and the message or the reason.
+import Foundation
+import Protobuf
+import TortureV1
+
+func answer(_ kind: UInt8, _ content: [UInt8]) throws -> [UInt8] {
+  switch kind {
+  case UInt8(ascii: "T"): return try Torture(wireBytes: content).wireBytes()
+  case UInt8(ascii: "B"): return try Blank(wireBytes: content).wireBytes()
+  case UInt8(ascii: "S"): return try Sparse(wireBytes: content).wireBytes()
+  case UInt8(ascii: "R"): return try Tree(wireBytes: content).wireBytes()
+  case UInt8(ascii: "M"):
+    let seed = content.reversed().reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
+    var random = RandomTorture(seed: seed)
+    let message = random.torture(depth: 3)
+    let bytes = try message.wireBytes()
+    // What was written reads as what was meant. NaN equals nothing, itself included.
+    let again = try Torture(wireBytes: bytes)
+    guard again == message || random.hasMadeNaN else { throw Disagreement() }
+    return bytes
+  default: throw UnknownRequest()
+  }
+}
+
+struct UnknownRequest: Error {}
+struct Disagreement: Error {}
+
+func read(_ count: Int) -> [UInt8]? {
+  guard let data = try? FileHandle.standardInput.read(upToCount: count), data.count == count else {
+    return count == 0 ? [] : nil
+  }
+  return [UInt8](data)
+}
+
+while let head = read(5) {
+  let count = head[1...].reversed().reduce(0) { $0 << 8 | Int($1) }
+  guard let content = read(count) else { break }
+  var status: UInt8 = 0
+  var body: [UInt8]
+  do {
+    body = try answer(head[0], content)
+  } catch {
+    status = 1
+    body = Array(String(describing: error).utf8)
+  }
+  let length = (0..<4).map { UInt8(truncatingIfNeeded: body.count >> (8 * $0)) }
+  FileHandle.standardOutput.write(Data([status] + length + body))
+}

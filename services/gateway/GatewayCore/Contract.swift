@@ -1,0 +1,29 @@
+import MembersV1
+import Protobuf
+public import RPC
+import StationsV1
+
+/// A service of the suite as the gateway knows it: by its contract.
+///
+/// A new service is one line in ``all``.
+public struct Contract: Sendable {
+  /// Name of the service: `members`. Caller tokens for it name it as their audience.
+  public let audience: String
+  /// Every method.
+  public let methods: [MethodDescriptor]
+  /// The serialized `FileDescriptorSet` with the policies.
+  let descriptorSet: [UInt8]
+
+  /// Full names of its services.
+  var services: Set<String> { Set(methods.map(\.service)) }
+
+  /// The services behind this gateway.
+  public static let all = [
+    Contract(
+      audience: "members", methods: MembersServiceMethods.all,
+      descriptorSet: MembersV1Descriptors.fileDescriptorSet),
+    Contract(
+      audience: "stations", methods: StationsServiceMethods.all,
+      descriptorSet: StationsV1Descriptors.fileDescriptorSet),
+  ]
+}

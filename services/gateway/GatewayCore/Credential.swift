@@ -1,0 +1,39 @@
+import RPC
+import ServiceKit
+
+/// What a caller shows to prove who it is.
+enum Credential: Sendable, Hashable {
+  /// `x-api-key`: a partner's or a kiosk's.
+  case apiKey([UInt8])
+  /// `authorization: Bearer`: a staff token.
+  case bearer([UInt8])
+
+  private static let scheme = Array("bearer ".utf8)
+
+  /// The one credential of a request.
+  ///
+  /// - Throws: ``CommonFailure/callerUnproven`` where there is none that can be read,
+  ///   ``GatewayFailure/credentialsAmbiguous`` where there are several.
+  init(_ head: RequestHead) throws {
+    var found: [Credential] = []
+    let fields = head.fields
+    for index in 0..<fields.count {
+      if fields.hasName("x-api-key", at: index) {
+        found.append(.apiKey(fields.valueBytes(at: index)))
+      } else if fields.hasName("authorization", at: index) {
+        found.append(try Self.bearer(of: fields.valueBytes(at: index)))
+      }
+    }
+    guard let first = found.first else { throw CommonFailure.callerUnproven }
+    guard found.count == 1 else { throw GatewayFailure.credentialsAmbiguous }
+    self = first
+  }
+
+  /// The scheme is case-insensitive (RFC 9110, 11.1); another one proves nothing here.
+  private static func bearer(of value: [UInt8]) throws -> Credential {
+    guard value.count > scheme.count,
+      zip(value, scheme).allSatisfy({ $0 | 0x20 == $1 })
+    else { throw CommonFailure.callerUnproven }
+    return .bearer(Array(value[scheme.count...].drop { $0 == UInt8(ascii: " ") }))
+  }
+}

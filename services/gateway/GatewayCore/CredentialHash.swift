@@ -1,0 +1,47 @@
+import Crypto
+
+/// SHA-256 of a key or token: what the gateway keeps and looks up instead of the secret.
+///
+/// The secrets hold 256 random bits. Finding one by its hash tells an attacker nothing by its timing:
+/// who can't invert SHA-256 can't choose how a hash begins.
+struct CredentialHash: Sendable, Hashable {
+  /// Longer ones are not looked at: a key has some seventy characters.
+  static let secretBytesMax = 256
+
+  let bytes: [UInt8]
+
+  /// The hash of a secret as it came; nil where it is too long or empty to be one.
+  init?(of secret: [UInt8]) {
+    guard !secret.isEmpty, secret.count <= Self.secretBytesMax else { return nil }
+    bytes = Array(SHA256.hash(data: secret))
+  }
+
+  /// The hash itself; nil unless it has 32 bytes.
+  init?(bytes: [UInt8]) {
+    guard bytes.count == SHA256.byteCount else { return nil }
+    self.bytes = bytes
+  }
+
+  /// The hash as a configuration states it; nil unless it is 64 lower-case hex digits.
+  init?(hex: String) {
+    let digits = Array(hex.utf8)
+    guard digits.count == 2 * SHA256.byteCount else { return nil }
+    var bytes: [UInt8] = []
+    bytes.reserveCapacity(SHA256.byteCount)
+    for index in stride(from: 0, to: digits.count, by: 2) {
+      guard let high = Self.value(digits[index]), let low = Self.value(digits[index + 1]) else {
+        return nil
+      }
+      bytes.append(high << 4 | low)
+    }
+    self.bytes = bytes
+  }
+
+  private static func value(_ digit: UInt8) -> UInt8? {
+    switch digit {
+    case UInt8(ascii: "0")...UInt8(ascii: "9"): digit - UInt8(ascii: "0")
+    case UInt8(ascii: "a")...UInt8(ascii: "f"): digit - UInt8(ascii: "a") + 10
+    default: nil
+    }
+  }
+}

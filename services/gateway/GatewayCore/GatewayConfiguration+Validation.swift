@@ -1,0 +1,184 @@
+import Foundation
+public import ServiceKit
+import YijiaTypeV1
+
+extension GatewayConfiguration {
+  /// Longest message that may be allowed: a stream's memory grows with it.
+  private static let messageBytesLimit = 64 << 20
+
+  /// - Throws: ``ConfigurationError`` naming every field that is wrong.
+  public func validate() throws {
+    var wrong = edgeFaults() + serviceFaults() + partnerFaults() + staffFaults()
+    for (index, service) in opaqueServices.enumerated() {
+      wrong += service.faults(at: "opaque_services[\(index)]")
+      if opaqueServices[..<index].contains(where: { $0.service == service.service }) {
+        wrong.append("opaque_services[\(index)].service: stated twice")
+      }
+    }
+    guard wrong.isEmpty else { throw ConfigurationError(wrong.joined(separator: "; ")) }
+  }
+
+  private func edgeFaults() -> [String] {
+    var wrong: [String] = []
+    if !(0...65_535).contains(listen.port) { wrong.append("listen.port: 0 to 65535") }
+    if !(0...65_535).contains(admin.port) { wrong.append("admin.port: 0 to 65535") }
+    if !["127.0.0.1", "::1", "localhost"].contains(admin.host) {
+      wrong.append("admin.host: a loopback address, for it is plaintext")
+    }
+    if !(1...Self.messageBytesLimit).contains(messageBytesMax) {
+      wrong.append("message_bytes_max: 1 to \(Self.messageBytesLimit)")
+    }
+    if !(0...600).contains(drainSeconds) { wrong.append("drain_seconds: 0 to 600") }
+    if !(0...1).contains(accessLog.successShare) { wrong.append("access_log.success_share: 0 to 1") }
+    if !(0...1).contains(accessLog.failureShare) { wrong.append("access_log.failure_share: 0 to 1") }
+    if callerToken.keyID.isEmpty { wrong.append("caller_token.key_id: not empty") }
+    if !LogLevel.names.contains(logLevel) {
+      wrong.append("log_level: one of \(LogLevel.names.joined(separator: ", "))")
+    }
+    return wrong
+  }
+
+  private func serviceFaults() -> [String] {
+    let known = Contract.all.map(\.audience)
+    var wrong: [String] = []
+    for (name, address) in services.sorted(by: { $0.key < $1.key }) {
+      if !known.contains(name) {
+        wrong.append("services.\(name): no such service; there are \(known.joined(separator: ", "))")
+      }
+      wrong += Target.faults(address.targets, at: "services.\(name).targets")
+    }
+    for name in known where services[name] == nil { wrong.append("services.\(name): missing") }
+    return wrong
+  }
+
+  private func partnerFaults() -> [String] {
+    var wrong: [String] = []
+    var ids: Set<String> = []
+    var hashes: Set<String> = []
+    let paths = Set(Contract.all.flatMap { $0.methods.map(\.path) })
+    for (index, partner) in partners.enumerated() {
+      let field = "partners[\(index)]"
+      wrong += Self.identityFaults(id: partner.id, known: &ids, at: field)
+      wrong += Self.hashFaults(partner.apiKeySHA256, known: &hashes, at: "\(field).api_key_sha256")
+      let opaque = opaqueServices.map { "/\($0.service)/" }
+      for path in partner.methods
+      where !paths.contains(path) && !opaque.contains(where: path.hasPrefix) {
+        wrong.append("\(field).methods: there is no \(path)")
+      }
+    }
+    return wrong
+  }
+
+  private func staffFaults() -> [String] {
+    var wrong: [String] = []
+    var ids: Set<String> = []
+    var hashes: Set<String> = []
+    for (index, person) in staff.enumerated() {
+      let field = "staff[\(index)]"
+      wrong += Self.identityFaults(id: person.id, known: &ids, at: field)
+      wrong += Self.hashFaults(person.tokenSHA256, known: &hashes, at: "\(field).token_sha256")
+      if !person.organization.isEmpty, !IDSource.isIdentifier(person.organization) {
+        wrong.append("\(field).organization: 32 lower-case hex digits, or empty")
+      }
+      if StaffRole(setting: person.role) == nil {
+        wrong.append("\(field).role: viewer, clerk or administrator")
+      }
+      if person.expireDate == nil {
+        wrong.append("\(field).expire_time: RFC 3339, such as 2027-01-01T00:00:00Z")
+      }
+    }
+    return wrong
+  }
+
+  private static func identityFaults(
+    id: String, known: inout Set<String>, at field: String
+  ) -> [String] {
+    if !IDSource.isIdentifier(id) { return ["\(field).id: 32 lower-case hex digits"] }
+    return known.insert(id).inserted ? [] : ["\(field).id: stated twice"]
+  }
+
+  private static func hashFaults(
+    _ text: String, known: inout Set<String>, at field: String
+  ) -> [String] {
+    if CredentialHash(hex: text) == nil { return ["\(field): 64 lower-case hex digits of a SHA-256"] }
+    return known.insert(text).inserted ? [] : ["\(field): stated twice"]
+  }
+}
+
+extension OpaqueServiceSetting {
+  fileprivate func faults(at field: String) -> [String] {
+    var wrong = Target.faults(targets, at: "\(field).targets")
+    if service.isEmpty || service.contains("/") {
+      wrong.append("\(field).service: a full name such as grpc.testing.TestService")
+    }
+    if Contract.all.contains(where: { $0.services.contains(service) }) {
+      wrong.append("\(field).service: it has a contract, state it under services")
+    }
+    if callers.isEmpty { wrong.append("\(field).callers: at least one") }
+    for name in callers where CallerKind(setting: name) == nil {
+      wrong.append("\(field).callers: partner, kiosk or staff, not \(name)")
+    }
+    if !staffRole.isEmpty, StaffRole(setting: staffRole) == nil {
+      wrong.append("\(field).staff_role: viewer, clerk or administrator")
+    }
+    if callers.contains("staff"), staffRole.isEmpty {
+      wrong.append("\(field).staff_role: missing, for callers names staff")
+    }
+    return wrong
+  }
+
+  /// Who may call every method of the service.
+  var policy: Policy {
+    var policy = Policy()
+    policy.callers = callers.compactMap { CallerKind(setting: $0) }
+    policy.staffRole = StaffRole(setting: staffRole) ?? .unspecified
+    return policy
+  }
+}
+
+extension StaffSetting {
+  /// When the token ends; nil where the text is none.
+  var expireDate: Date? { try? Date(expireTime, strategy: .iso8601) }
+}
+
+extension StaffRole {
+  /// The role that a configuration names.
+  init?(setting: String) {
+    switch setting {
+    case "viewer": self = .viewer
+    case "clerk": self = .clerk
+    case "administrator": self = .administrator
+    default: return nil
+    }
+  }
+}
+
+extension CallerKind {
+  /// The kind of outside caller that a configuration names.
+  init?(setting: String) {
+    switch setting {
+    case "partner": self = .partner
+    case "kiosk": self = .kiosk
+    case "staff": self = .staff
+    default: return nil
+    }
+  }
+}
+
+private enum LogLevel {
+  static let names = ["trace", "debug", "info", "notice", "warning", "error", "critical"]
+}
+
+private enum Target {
+  static func faults(_ targets: [String], at field: String) -> [String] {
+    if targets.isEmpty { return ["\(field): at least one host:port"] }
+    return targets.filter { !isHostPort($0) }.map { "\(field): \($0) is no host:port" }
+  }
+
+  private static func isHostPort(_ text: String) -> Bool {
+    guard let colon = text.lastIndex(of: ":"), colon > text.startIndex,
+      let port = Int(text[text.index(after: colon)...])
+    else { return false }
+    return (1...65_535).contains(port)
+  }
+}

@@ -1,0 +1,227 @@
+public import ServiceKit
+
+/// Configuration of yijia-gateway; see `config.example.yaml`. Keys are snake_case in the file.
+public struct GatewayConfiguration: Codable, Sendable, Hashable {
+  /// Where callers reach the suite.
+  public var listen: ListenAddress
+  /// The certificate that callers see. Not used with ``plaintext``.
+  public var certificate: EdgeCertificate
+  /// Whether callers speak HTTP/2 without TLS: for tests and measurements only.
+  public var plaintext: Bool
+  /// Where health is asked for, in plaintext: a loopback address.
+  public var admin: ListenAddress
+  /// The gateway's workload identity towards the services.
+  public var tls: WorkloadFiles
+  /// The key that signs caller tokens.
+  public var callerToken: CallerTokenSetting
+  /// The services by name: `members`, `stations`.
+  public var services: [String: ServiceAddress]
+  /// Services without a contract of ours, forwarded as they are.
+  public var opaqueServices: [OpaqueServiceSetting]
+  /// The platform partners.
+  public var partners: [PartnerSetting]
+  /// The union staff.
+  public var staff: [StaffSetting]
+  /// The longest message of a request, in bytes.
+  public var messageBytesMax: Int
+  /// What is logged of calls.
+  public var accessLog: AccessLogSetting
+  /// How long a stopping gateway lets running calls finish, in seconds.
+  public var drainSeconds: Int
+  /// Least level that is logged: trace, debug, info, notice, warning, error, critical.
+  public var logLevel: String
+
+  enum CodingKeys: String, CodingKey {
+    case listen, certificate, plaintext, admin, tls, services, partners, staff
+    case callerToken = "caller_token"
+    case opaqueServices = "opaque_services"
+    case messageBytesMax = "message_bytes_max"
+    case accessLog = "access_log"
+    case drainSeconds = "drain_seconds"
+    case logLevel = "log_level"
+  }
+
+  /// The defaults.
+  public init() {
+    listen = ListenAddress(host: "127.0.0.1", port: 8443)
+    certificate = EdgeCertificate(certificateFile: "gateway.crt", keyFile: "gateway.key")
+    plaintext = false
+    admin = ListenAddress(host: "127.0.0.1", port: 9443)
+    tls = WorkloadFiles(name: "gateway")
+    callerToken = CallerTokenSetting(keyID: "gateway-1", privateKeyFile: "caller-token.key")
+    services = [
+      "members": ServiceAddress(targets: ["127.0.0.1:7101"], identity: "spiffe://yijia/members"),
+      "stations": ServiceAddress(targets: ["127.0.0.1:7102"], identity: "spiffe://yijia/stations"),
+    ]
+    opaqueServices = []
+    partners = []
+    staff = []
+    messageBytesMax = 4 << 20
+    accessLog = AccessLogSetting(successShare: 1, failureShare: 1)
+    drainSeconds = 20
+    logLevel = "info"
+  }
+}
+
+/// The certificate that callers see, in PEM files.
+public struct EdgeCertificate: Codable, Sendable, Hashable {
+  /// Chain, leaf first.
+  public var certificateFile: String
+  /// Private key.
+  public var keyFile: String
+
+  enum CodingKeys: String, CodingKey {
+    case certificateFile = "certificate_file"
+    case keyFile = "key_file"
+  }
+
+  public init(certificateFile: String, keyFile: String) {
+    self.certificateFile = certificateFile
+    self.keyFile = keyFile
+  }
+}
+
+/// The key that signs caller tokens.
+public struct CallerTokenSetting: Codable, Sendable, Hashable {
+  /// Names the key to the services.
+  public var keyID: String
+  /// File with the raw Ed25519 key in base64.
+  public var privateKeyFile: String
+
+  enum CodingKeys: String, CodingKey {
+    case keyID = "key_id"
+    case privateKeyFile = "private_key_file"
+  }
+
+  public init(keyID: String, privateKeyFile: String) {
+    self.keyID = keyID
+    self.privateKeyFile = privateKeyFile
+  }
+}
+
+/// A service without a contract of ours: forwarded as it is, under the policy stated here.
+public struct OpaqueServiceSetting: Codable, Sendable, Hashable {
+  /// Full name, for example `grpc.testing.TestService`.
+  public var service: String
+  /// `host:port` of every replica.
+  public var targets: [String]
+  /// Workload that must answer, as in its certificate; empty for plaintext.
+  public var identity: String
+  /// Kinds of caller that may call every method: partner, kiosk, staff.
+  public var callers: [String]
+  /// Least role of a staff caller: viewer, clerk, administrator; needed when callers names staff.
+  public var staffRole: String
+  /// Audience of the caller token that goes with each call; empty for none.
+  public var audience: String
+
+  enum CodingKeys: String, CodingKey {
+    case service, targets, identity, callers, audience
+    case staffRole = "staff_role"
+  }
+
+  public init(
+    service: String, targets: [String], identity: String = "", callers: [String],
+    staffRole: String = "", audience: String = ""
+  ) {
+    self.service = service
+    self.targets = targets
+    self.identity = identity
+    self.callers = callers
+    self.staffRole = staffRole
+    self.audience = audience
+  }
+
+  /// `identity`, `staff_role` and `audience` may be left out.
+  public init(from decoder: any Decoder) throws {
+    let values = try decoder.container(keyedBy: CodingKeys.self)
+    service = try values.decode(String.self, forKey: .service)
+    targets = try values.decode([String].self, forKey: .targets)
+    identity = try values.decodeIfPresent(String.self, forKey: .identity) ?? ""
+    callers = try values.decode([String].self, forKey: .callers)
+    staffRole = try values.decodeIfPresent(String.self, forKey: .staffRole) ?? ""
+    audience = try values.decodeIfPresent(String.self, forKey: .audience) ?? ""
+  }
+}
+
+/// A platform partner and its key.
+public struct PartnerSetting: Codable, Sendable, Hashable {
+  /// Identifier: 32 lower-case hex digits.
+  public var id: String
+  /// What people call it.
+  public var name: String
+  /// SHA-256 of the key's text, 64 hex digits. Keys hold 256 random bits, so the hash tells nothing.
+  public var apiKeySHA256: String
+  /// Paths of the methods that it may call, such as `/yijia.members.v1.MembersService/GetMember`;
+  /// empty for all that the policy lets partners call.
+  public var methods: [String]
+
+  enum CodingKeys: String, CodingKey {
+    case id, name, methods
+    case apiKeySHA256 = "api_key_sha256"
+  }
+
+  public init(id: String, name: String, apiKeySHA256: String, methods: [String] = []) {
+    self.id = id
+    self.name = name
+    self.apiKeySHA256 = apiKeySHA256
+    self.methods = methods
+  }
+
+  /// `methods` may be left out.
+  public init(from decoder: any Decoder) throws {
+    let values = try decoder.container(keyedBy: CodingKeys.self)
+    id = try values.decode(String.self, forKey: .id)
+    name = try values.decode(String.self, forKey: .name)
+    apiKeySHA256 = try values.decode(String.self, forKey: .apiKeySHA256)
+    methods = try values.decodeIfPresent([String].self, forKey: .methods) ?? []
+  }
+}
+
+/// A member of union staff and their token.
+public struct StaffSetting: Codable, Sendable, Hashable {
+  /// Identifier: 32 lower-case hex digits.
+  public var id: String
+  /// SHA-256 of the token's text, 64 hex digits.
+  public var tokenSHA256: String
+  /// Identifier of the organization whose subtree they act in; empty for the whole tree, which an
+  /// administrator has.
+  public var organization: String
+  /// viewer, clerk or administrator.
+  public var role: String
+  /// When the token ends, in RFC 3339: `2027-01-01T00:00:00Z`.
+  public var expireTime: String
+
+  enum CodingKeys: String, CodingKey {
+    case id, organization, role
+    case tokenSHA256 = "token_sha256"
+    case expireTime = "expire_time"
+  }
+
+  public init(
+    id: String, tokenSHA256: String, organization: String, role: String, expireTime: String
+  ) {
+    self.id = id
+    self.tokenSHA256 = tokenSHA256
+    self.organization = organization
+    self.role = role
+    self.expireTime = expireTime
+  }
+}
+
+/// What is logged of calls: shares from 0 (none) to 1 (all).
+public struct AccessLogSetting: Codable, Sendable, Hashable {
+  /// Share of the calls that ended OK.
+  public var successShare: Double
+  /// Share of the others.
+  public var failureShare: Double
+
+  enum CodingKeys: String, CodingKey {
+    case successShare = "success_share"
+    case failureShare = "failure_share"
+  }
+
+  public init(successShare: Double, failureShare: Double) {
+    self.successShare = successShare
+    self.failureShare = failureShare
+  }
+}

@@ -1,0 +1,133 @@
+public import RPC
+public import ServiceKit
+
+/// The failures that the gateway makes itself; what a service answers passes through untouched.
+///
+/// `ErrorInfo.domain` is `gateway.yijia`. Who may not call is told by ``CommonFailure``: reasons
+/// `CALLER_UNPROVEN`, `CALLER_KIND`, `ROLE`.
+public enum GatewayFailure: ServiceFailure, Hashable {
+  /// No service behind this gateway has the method.
+  case methodUnknown(path: String)
+  /// The policy lets partners call, but not this one.
+  case methodNotGranted
+  /// Several credentials: the call could be taken for another caller's.
+  case credentialsAmbiguous
+  /// The credential held once, and holds no more.
+  case credentialExpired
+  /// Which kiosks there are is not known yet, or not any more.
+  case kiosksUnknown
+  /// `grpc-timeout` cannot be read.
+  case timeoutMalformed
+  /// The caller's deadline passed.
+  case deadlineExceeded
+  /// A message of the request is longer than the limit, in bytes.
+  case messageTooLarge(bytesMax: Int)
+  /// No replica of the service can be reached; it never saw the call.
+  case backendUnavailable(service: String)
+  /// The connection broke while the call ran: what became of it is not known.
+  case backendLost(service: String)
+  /// Too many calls wait for the service.
+  case backendBusy(service: String)
+  /// The service ended the call in a way that is not gRPC's.
+  case backendBroken(service: String, RPCError.Code)
+
+  /// For `ErrorInfo.domain`.
+  public static let domain = "gateway.yijia"
+
+  public var code: RPCError.Code {
+    switch self {
+    case .methodUnknown: .unimplemented
+    case .methodNotGranted: .permissionDenied
+    case .credentialsAmbiguous, .credentialExpired: .unauthenticated
+    case .kiosksUnknown, .backendUnavailable, .backendLost: .unavailable
+    case .timeoutMalformed: .internalError
+    case .deadlineExceeded: .deadlineExceeded
+    case .messageTooLarge, .backendBusy: .resourceExhausted
+    case .backendBroken(_, let code): code
+    }
+  }
+
+  public var reason: String {
+    switch self {
+    case .methodUnknown: "METHOD_UNKNOWN"
+    case .methodNotGranted: "METHOD_NOT_GRANTED"
+    case .credentialsAmbiguous: "CREDENTIALS_AMBIGUOUS"
+    case .credentialExpired: "CREDENTIAL_EXPIRED"
+    case .kiosksUnknown: "KIOSKS_UNKNOWN"
+    case .timeoutMalformed: "TIMEOUT_MALFORMED"
+    case .deadlineExceeded: "DEADLINE_EXCEEDED"
+    case .messageTooLarge: "MESSAGE_TOO_LARGE"
+    case .backendUnavailable: "BACKEND_UNAVAILABLE"
+    case .backendLost: "BACKEND_LOST"
+    case .backendBusy: "BACKEND_BUSY"
+    case .backendBroken: "BACKEND_BROKEN"
+    }
+  }
+
+  public var metadata: [String: String] {
+    switch self {
+    case .messageTooLarge(let bytesMax): ["bytes_max": String(bytesMax)]
+    case .backendUnavailable(let service), .backendLost(let service), .backendBusy(let service),
+      .backendBroken(let service, _):
+      ["service": service]
+    default: [:]
+    }
+  }
+
+  public var retryAfter: Duration? {
+    switch self {
+    case .backendUnavailable, .backendLost, .backendBusy, .kiosksUnknown: .seconds(1)
+    default: nil
+    }
+  }
+}
+
+extension GatewayFailure {
+  public var text: LocalizedText {
+    switch self {
+    case .methodUnknown(let path):
+      LocalizedText(
+        zh: "没有方法 \(path)，请核对接口说明。",
+        en: "There is no method \(path): check the contract.")
+    case .methodNotGranted:
+      LocalizedText(
+        zh: "您的密钥未获授权调用该方法，请联系管理员。",
+        en: "Your key is not granted this method: ask the administrator.")
+    case .credentialsAmbiguous:
+      LocalizedText(
+        zh: "请求带有多个凭证，请只使用密钥或令牌中的一个。",
+        en: "The request has several credentials: send one key or one token only.")
+    case .credentialExpired:
+      LocalizedText(
+        zh: "凭证已过期，请重新登录或更换密钥。",
+        en: "The credential has expired: sign in again, or get a new key.")
+    case .kiosksUnknown:
+      LocalizedText(
+        zh: "暂时无法核对终端密钥，请稍后重试。",
+        en: "Kiosk keys cannot be checked at the moment: retry later.")
+    case .timeoutMalformed:
+      LocalizedText(
+        zh: "grpc-timeout 格式有误。", en: "The grpc-timeout cannot be read.")
+    case .deadlineExceeded:
+      LocalizedText(
+        zh: "调用超时，结果未知，请用同一请求编号重试。",
+        en: "The deadline has passed; the outcome is not known. Retry with the same request id.")
+    case .messageTooLarge(let bytesMax):
+      LocalizedText(
+        zh: "单条消息不得超过 \(bytesMax) 字节，请分批发送。",
+        en: "A message may have \(bytesMax) bytes at most: send it in parts.")
+    case .backendUnavailable, .backendBusy:
+      LocalizedText(
+        zh: "服务暂不可用，未做任何更改，请稍后重试。",
+        en: "The service is not available; nothing was done. Retry later.")
+    case .backendLost:
+      LocalizedText(
+        zh: "与服务的连接中断，结果未知，请用同一请求编号重试。",
+        en: "The service was lost; the outcome is not known. Retry with the same request id.")
+    case .backendBroken:
+      LocalizedText(
+        zh: "服务未能正常应答，请稍后重试，如持续出现请联系管理员。",
+        en: "The service gave no proper answer. Retry later; if it stays, tell the administrator.")
+    }
+  }
+}

@@ -1,0 +1,48 @@
+import RPC
+import ServiceKit
+
+/// The request head as a service gets it: what the caller sent, less what was meant for the gateway
+/// alone, plus who calls.
+enum InwardHead {
+  /// What is the gateway's to say inwards. A caller that sends such a field could pass for another.
+  private static let ownPrefix: StaticString = "yijia-"
+
+  /// - Parameters:
+  ///   - deadline: The caller's; the service gets a little less (``Deadline/shaved()``).
+  ///   - token: The signed caller token, if the service takes one.
+  static func make(from head: RequestHead, deadline: Deadline?, token: [UInt8]?) -> RequestHead {
+    let fields = head.fields
+    let names = fields.bytes.span.bytes
+    var kept: [HeaderList.Field] = []
+    kept.reserveCapacity(fields.count)
+    for field in fields.fields where !isDropped(names.extracting(field.nameRange)) {
+      kept.append(field)
+    }
+    var inward = HeaderList(sharing: fields, fields: kept)
+    inward.add("te", "trailers")
+    if let deadline { inward.add("grpc-timeout", Timeout.format(deadline.shaved().remaining)) }
+    if let token { inward.add(callerTokenMetadata, Base64.encode(token)) }
+    return RequestHead(fields: inward)
+  }
+
+  /// Whether a field ends here: credentials, what belongs to one hop (RFC 9110, 7.6.1), what is
+  /// said anew for the next one, and what only the gateway may say.
+  static func isDropped(_ name: RawSpan) -> Bool {
+    guard name.byteCount > 0 else { return true }
+    switch name.unsafeLoad(fromByteOffset: 0, as: UInt8.self) {
+    case UInt8(ascii: ":"): return !name.equals(":method") && !name.equals(":path")
+    case UInt8(ascii: "a"): return name.equals("authorization")
+    case UInt8(ascii: "c"): return name.equals("connection") || name.equals("content-length")
+    case UInt8(ascii: "g"): return name.equals("grpc-timeout")
+    case UInt8(ascii: "h"): return name.equals("host")
+    case UInt8(ascii: "k"): return name.equals("keep-alive")
+    case UInt8(ascii: "p"): return name.starts(with: "proxy-")
+    case UInt8(ascii: "t"):
+      return name.equals("te") || name.equals("trailer") || name.equals("transfer-encoding")
+    case UInt8(ascii: "u"): return name.equals("upgrade")
+    case UInt8(ascii: "x"): return name.equals("x-api-key")
+    case UInt8(ascii: "y"): return name.starts(with: ownPrefix)
+    default: return false
+    }
+  }
+}

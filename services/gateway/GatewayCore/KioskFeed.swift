@@ -1,0 +1,83 @@
+public import Logging
+public import RPC
+import ServiceKit
+import StationsV1
+
+/// Follows the events of yijia-stations, so that a key that was revoked there is refused here.
+///
+/// The whole feed is read at each start: the gateway stores nothing.
+public struct KioskFeed: Sendable {
+  private static let pauseFirst = Duration.milliseconds(100)
+  private static let pauseMax = Duration.seconds(2)
+
+  private let client: StationsServiceClient
+  private let directory: KioskDirectory
+  private let logger: Logger
+
+  /// - Parameters:
+  ///   - channel: To yijia-stations, as the gateway's own workload.
+  ///   - directory: What it fills.
+  public init(channel: any Channel, directory: KioskDirectory, logger: Logger) {
+    client = StationsServiceClient(channel)
+    self.directory = directory
+    self.logger = logger
+  }
+
+  /// Follows the feed until the task is cancelled; connects again, with growing pauses, whatever
+  /// fails.
+  public func run() async {
+    var pause = Self.pauseFirst
+    var cursor: String?
+    while !Task.isCancelled {
+      do {
+        if cursor == nil { cursor = try await readAll() }
+        pause = Self.pauseFirst
+        try await follow(&cursor)
+        logger.info("the kiosks' feed ended; connecting again")
+      } catch {
+        if Task.isCancelled { return }
+        logger.warning("the kiosks' feed failed", metadata: ["cause": "\(error)"])
+        // A cursor that the feed no longer knows: it was restored from a backup. Read all again.
+        let code = (error as? RPCError)?.code
+        if code == .invalidArgument || code == .outOfRange { cursor = nil }
+      }
+      if directory.standing == .current { directory.setStanding(.stale) }
+      // The pause between attempts is time itself; ± 20 %, so that gateways don't come at once.
+      try? await Task.sleep(for: pause * Double.random(in: 0.8...1.2))
+      pause = min(pause * 2, Self.pauseMax)
+    }
+  }
+
+  /// Reads what is stored, and returns the cursor behind it.
+  private func readAll() async throws -> String {
+    var table = KioskTable()
+    var cursor = ""
+    var request = WatchStationEventsRequest()
+    request.stopAtEnd = true
+    for try await event in try await client.watchStationEvents(request) {
+      Self.apply(event, to: &table)
+      cursor = event.cursor
+    }
+    directory.replace(with: table)
+    directory.setStanding(.current)
+    logger.info("the kiosks are known", metadata: ["count": "\(table.count)"])
+    return cursor
+  }
+
+  /// Takes changes as they come, until the stream ends.
+  private func follow(_ cursor: inout String?) async throws {
+    var request = WatchStationEventsRequest()
+    request.cursor = cursor ?? ""
+    let events = try await client.watchStationEvents(request)
+    directory.setStanding(.current)
+    for try await event in events {
+      directory.update { Self.apply(event, to: &$0) }
+      cursor = event.cursor
+    }
+  }
+
+  private static func apply(_ event: WatchStationEventsResponse, to table: inout KioskTable) {
+    guard case .kioskChanged(let change)? = event.event else { return }
+    table.apply(change, version: event.entityVersion)
+  }
+}

@@ -1,0 +1,44 @@
+import ServiceKit
+import StationsV1
+
+/// The kiosks' credentials as the events of yijia-stations tell them. A pure value.
+struct KioskTable: Sendable {
+  /// What a presented key is.
+  enum Match: Sendable, Hashable {
+    case kiosk(Caller)
+    /// The key held once.
+    case revoked
+    case unknown
+  }
+
+  private struct Entry {
+    let version: Int64
+    let hash: CredentialHash?
+  }
+
+  private var entries: [String: Entry] = [:]
+  private var matches: [CredentialHash: Match] = [:]
+
+  /// Kiosks that were ever told of.
+  var count: Int { entries.count }
+
+  /// Takes an event; one that came before changes nothing.
+  mutating func apply(_ change: KioskChanged, version: Int64) {
+    let before = entries[change.kiosk]
+    guard version > before?.version ?? 0 else { return }
+    let hash = CredentialHash(bytes: change.apiKeySha256)
+    if let old = before?.hash, old != hash { matches[old] = .revoked }
+    entries[change.kiosk] = Entry(version: version, hash: hash)
+    guard let hash else { return }
+    matches[hash] = change.revoked ? .revoked : .kiosk(Self.caller(of: change))
+  }
+
+  /// What the key with that hash is.
+  func match(_ hash: CredentialHash) -> Match { matches[hash] ?? .unknown }
+
+  private static func caller(of change: KioskChanged) -> Caller {
+    let prefix = "points/"
+    let point = change.point.hasPrefix(prefix) ? change.point.dropFirst(prefix.count) : ""
+    return Caller(kind: .kiosk, subject: change.kiosk, point: String(point))
+  }
+}

@@ -1,0 +1,70 @@
+public import RPC
+public import ServiceKit
+import YijiaTypeV1
+
+/// Where calls of a service go.
+public struct Backend: Sendable {
+  /// Name of the service, as failures and the log call it.
+  public let name: String
+  /// To all its replicas.
+  public let channel: any Channel
+  /// Audience of the caller token that goes with each call; nil for none.
+  public let audience: String?
+
+  public init(name: String, channel: any Channel, audience: String?) {
+    self.name = name
+    self.channel = channel
+    self.audience = audience
+  }
+}
+
+/// A method's way: where it goes, and under which path its policy is found.
+struct Route: Sendable {
+  let backend: Backend
+  let policyPath: String
+}
+
+/// Every method that is served, with its policy. What is not in it is unknown; what is in it without
+/// a policy does not start.
+///
+/// An immutable value, so that a new configuration can take the place of the old one as a whole.
+public struct RouteTable: Sendable {
+  /// Who may call.
+  let policies: PolicyTable
+  private var exact: [String: Route] = [:]
+  private var opaque: [String: Route] = [:]
+
+  /// - Parameters:
+  ///   - backends: By the audience of their contract; every contract has one.
+  ///   - opaque: Services without a contract, each with its backend.
+  /// - Throws: ``ConfigurationError`` where a method has no policy or a service no backend.
+  public init(
+    contracts: [Contract] = Contract.all, backends: [String: Backend],
+    opaque services: [(setting: OpaqueServiceSetting, backend: Backend)] = []
+  ) throws {
+    var table = try PolicyTable(descriptorSets: contracts.map(\.descriptorSet))
+    try table.check(contracts.flatMap(\.methods))
+    for contract in contracts {
+      guard let backend = backends[contract.audience] else {
+        throw ConfigurationError("services.\(contract.audience): missing")
+      }
+      for method in contract.methods {
+        exact[method.path] = Route(backend: backend, policyPath: method.path)
+      }
+    }
+    for (setting, backend) in services {
+      let path = "/\(setting.service)"
+      table.set(setting.policy, path: path)
+      opaque[setting.service] = Route(backend: backend, policyPath: path)
+    }
+    policies = table
+  }
+
+  /// The way of a method by its path; nil where there is none.
+  subscript(path: String) -> Route? {
+    if let route = exact[path] { return route }
+    let parts = path.split(separator: "/", omittingEmptySubsequences: false)
+    guard !opaque.isEmpty, parts.count == 3, parts[0].isEmpty, !parts[2].isEmpty else { return nil }
+    return opaque[String(parts[1])]
+  }
+}

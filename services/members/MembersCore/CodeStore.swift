@@ -1,0 +1,76 @@
+import GoogleProtobuf
+import MembersV1
+import ServiceKit
+import Storage
+
+/// An organization's code as stored; its text is made from its id when it is asked for.
+struct StoredCode: Sendable, Hashable {
+  var id: String
+  var organizationID: String
+  var channel: Channel
+  var campaign: String
+  /// Microseconds since 1970, as the other instants.
+  var expires: Int64
+  var revoked: Int64?
+  var version: Int64
+  var created: Int64
+
+  /// - Throws: ``MembersError/codeRevoked``, ``MembersError/codeExpired``.
+  func check(at now: Int64) throws {
+    if revoked != nil { throw MembersError.codeRevoked }
+    if now >= expires { throw MembersError.codeExpired }
+  }
+
+  /// - Parameter text: The code's text, where the caller may have it.
+  func message(text: String = "") -> OrganizationCode {
+    var message = OrganizationCode()
+    message.name = "organizationCodes/\(id)"
+    message.organization = "organizations/\(organizationID)"
+    message.channel = channel
+    message.campaign = campaign
+    message.text = text
+    message.expireTime = Timestamp(microseconds: expires)
+    message.createTime = Timestamp(microseconds: created)
+    message.revokeTime = revoked.map { Timestamp(microseconds: $0) }
+    return message
+  }
+}
+
+/// The SQL of organization codes.
+enum CodeStore {
+  static func byID(_ id: String) -> Query<StoredCode?> {
+    .first(
+      """
+      SELECT id, organization_id, channel, campaign, expires, revoked, version, created
+      FROM organization_codes WHERE id = ?1
+      """, [id]
+    ) { row in
+      StoredCode(
+        id: try row.text("id"), organizationID: try row.text("organization_id"),
+        channel: Channel(rawValue: try row.int32("channel")), campaign: try row.text("campaign"),
+        expires: try row.integer("expires"), revoked: try row.optionalInteger("revoked"),
+        version: try row.integer("version"), created: try row.integer("created"))
+    }
+  }
+
+  static func insert(_ code: StoredCode) -> Statement {
+    Statement(
+      """
+      INSERT INTO organization_codes (
+        id, organization_id, channel, campaign, expires, revoked, version, created
+      ) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
+      """,
+      [
+        code.id, code.organizationID, code.channel.rawValue, code.campaign, code.expires,
+        code.revoked, code.version, code.created,
+      ], expects: .exactly(1))
+  }
+
+  static func revoke(_ code: StoredCode, at now: Int64) -> Statement {
+    Statement(
+      """
+      UPDATE organization_codes SET revoked = ?2, version = version + 1
+      WHERE id = ?1 AND version = ?3
+      """, [code.id, now, code.version], expects: .exactly(1))
+  }
+}

@@ -1,0 +1,107 @@
+import MembersV1
+import Storage
+
+/// The SQL of the counters, kept in the transactions that change what they count, and of the counts
+/// that they must equal.
+enum CounterStore {
+  /// New members of a group through a channel.
+  struct EnrollmentRow: Sendable, Hashable {
+    var group: OccupationGroup
+    var channel: Channel
+    var members: Int64
+  }
+
+  /// Counts a member who joined, at the organization that manages them.
+  static func countEnrollment(_ member: StoredMember, day: Int, into commit: inout Commit) {
+    commit.run(
+      """
+      INSERT INTO enrollment_counts (organization_id, day, occupation_group, channel, members)
+      VALUES (?1, ?2, ?3, ?4, 1)
+      ON CONFLICT (organization_id, day, occupation_group, channel)
+      DO UPDATE SET members = enrollment_counts.members + 1
+      """,
+      [
+        member.managingOrganizationID, day, member.group.rawValue, member.channel.rawValue,
+      ], expects: .exactly(1))
+  }
+
+  /// Changes how many members of a state an organization manages.
+  static func count(
+    _ change: Int, state: MembershipState, organizationID: String, into commit: inout Commit
+  ) {
+    commit.run(
+      """
+      INSERT INTO membership_counts (organization_id, state, members) VALUES (?1, ?2, ?3)
+      ON CONFLICT (organization_id, state)
+      DO UPDATE SET members = membership_counts.members + excluded.members
+      """, [organizationID, state.rawValue, change], expects: .exactly(1))
+  }
+
+  /// New members of a subtree on the days, by group and channel.
+  static func enrollments(of range: PathRange, days: ClosedRange<Int>) -> Query<[EnrollmentRow]> {
+    enrollments(
+      """
+      SELECT c.occupation_group, c.channel, CAST(sum(c.members) AS BIGINT) AS members
+      FROM organizations AS o JOIN enrollment_counts AS c ON c.organization_id = o.id
+      WHERE o.path >= ?1 AND o.path < ?2 AND c.day >= ?3 AND c.day <= ?4
+      GROUP BY c.occupation_group, c.channel ORDER BY c.occupation_group, c.channel
+      """, range, days)
+  }
+
+  /// The same figures from the membership log: what the counters must say.
+  static func recountEnrollments(
+    of range: PathRange, days: ClosedRange<Int>
+  ) -> Query<[EnrollmentRow]> {
+    enrollments(
+      """
+      SELECT l.occupation_group, l.channel, count(*) AS members
+      FROM membership_log AS l JOIN organizations AS o ON o.id = l.managing_organization_id
+      WHERE o.path >= ?1 AND o.path < ?2 AND l.day >= ?3 AND l.day <= ?4
+        AND l.action IN ('JOINED', 'REVIVED')
+      GROUP BY l.occupation_group, l.channel ORDER BY l.occupation_group, l.channel
+      """, range, days)
+  }
+
+  /// Members of a subtree by state.
+  static func members(of range: PathRange) -> Query<[MembershipState: Int64]> {
+    members(
+      """
+      SELECT c.state, CAST(sum(c.members) AS BIGINT) AS members
+      FROM organizations AS o JOIN membership_counts AS c ON c.organization_id = o.id
+      WHERE o.path >= ?1 AND o.path < ?2 GROUP BY c.state HAVING sum(c.members) <> 0
+      """, range)
+  }
+
+  /// The same figures from the memberships: what the counters must say.
+  static func recountMembers(of range: PathRange) -> Query<[MembershipState: Int64]> {
+    members(
+      """
+      SELECT m.state, count(*) AS members
+      FROM memberships AS m JOIN organizations AS o ON o.id = m.managing_organization_id
+      WHERE o.path >= ?1 AND o.path < ?2 GROUP BY m.state
+      """, range)
+  }
+
+  private static func enrollments(
+    _ sql: String, _ range: PathRange, _ days: ClosedRange<Int>
+  ) -> Query<[EnrollmentRow]> {
+    .all(sql, [range.first, range.end, days.lowerBound, days.upperBound]) { row in
+      EnrollmentRow(
+        group: OccupationGroup(rawValue: try row.int32("occupation_group")),
+        channel: Channel(rawValue: try row.int32("channel")),
+        members: try row.integer("members"))
+    }
+  }
+
+  private static func members(
+    _ sql: String, _ range: PathRange
+  ) -> Query<[MembershipState: Int64]> {
+    Query(sql, [range.first, range.end]) { rows in
+      var counts: [MembershipState: Int64] = [:]
+      for row in rows {
+        counts[MembershipState(rawValue: try row.int32("state"))] = try row.integer("members")
+      }
+      return counts
+    }
+  }
+}

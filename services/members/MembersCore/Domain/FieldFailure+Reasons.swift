@@ -1,0 +1,87 @@
+import ServiceKit
+
+/// The reasons that a field can be wrong for, each with what to do about it.
+extension FieldFailure {
+  static func required(_ field: String) -> FieldFailure {
+    FieldFailure(
+      field: field, reason: "REQUIRED",
+      text: LocalizedText(zh: "此项必填。", en: "This field is required."))
+  }
+
+  static func tooLong(_ field: String, charactersMax: Int) -> FieldFailure {
+    FieldFailure(
+      field: field, reason: "TOO_LONG",
+      text: LocalizedText(
+        zh: "最多 \(charactersMax) 个字符。", en: "At most \(charactersMax) characters."))
+  }
+
+  static func invalidCharacter(_ field: String) -> FieldFailure {
+    FieldFailure(
+      field: field, reason: "INVALID_CHARACTER",
+      text: LocalizedText(
+        zh: "含有控制字符或换行，请删除。", en: "Remove control characters and line breaks."))
+  }
+
+  /// An enumeration's number that has no meaning here.
+  static func invalidValue(_ field: String) -> FieldFailure {
+    FieldFailure(
+      field: field, reason: "INVALID_VALUE",
+      text: LocalizedText(zh: "取值不在允许范围内。", en: "This value is not one of those allowed."))
+  }
+
+  static func invalidID(_ field: String, _ text: LocalizedText) -> FieldFailure {
+    FieldFailure(field: field, reason: "INVALID_ID", text: text)
+  }
+
+  static func obsoleteID(_ field: String) -> FieldFailure {
+    FieldFailure(
+      field: field, reason: "ID_OBSOLETE",
+      text: LocalizedText(
+        zh: "15 位居民身份证已停用，请提供 18 位号码。",
+        en: "Resident IDs of 15 digits are obsolete: give the one of 18."))
+  }
+
+  static func underAge(_ field: String, years: Int) -> FieldFailure {
+    FieldFailure(
+      field: field, reason: "UNDER_AGE",
+      text: LocalizedText(
+        zh: "未满 \(years) 周岁，不能入会（劳动法第十五条）。",
+        en: "Younger than \(years) on this day: cannot join (Labour Law, art. 15)."))
+  }
+
+  static func invalidPhone(_ field: String) -> FieldFailure {
+    FieldFailure(
+      field: field, reason: "INVALID_PHONE",
+      text: LocalizedText(
+        zh: "手机号应为 11 位数字，以 13 至 19 开头。",
+        en: "A mobile number has 11 digits and starts with 13 to 19."))
+  }
+
+  static func invalidPersonName(_ field: String, _ text: LocalizedText) -> FieldFailure {
+    FieldFailure(field: field, reason: "INVALID_NAME", text: text)
+  }
+
+  static func invalidCreditCode(_ field: String, _ text: LocalizedText) -> FieldFailure {
+    FieldFailure(field: field, reason: "INVALID_CREDIT_CODE", text: text)
+  }
+
+  static func unknownRegion(_ field: String) -> FieldFailure {
+    FieldFailure(
+      field: field, reason: "UNKNOWN_REGION",
+      text: LocalizedText(
+        zh: "行政区划代码应为现行的 6、9 或 12 位代码。",
+        en: "Give a region code in force, of 6, 9 or 12 digits."))
+  }
+
+  static func invalidPlate(_ field: String) -> FieldFailure {
+    FieldFailure(
+      field: field, reason: "INVALID_PLATE",
+      text: LocalizedText(zh: "车牌号格式不正确。", en: "This is no license plate number."))
+  }
+
+  static func inFuture(_ field: String) -> FieldFailure {
+    FieldFailure(
+      field: field, reason: "IN_FUTURE",
+      text: LocalizedText(zh: "时间不能晚于现在。", en: "This time is in the future."))
+  }
+}

@@ -1,0 +1,69 @@
+import Foundation
+
+/// Brings texts from outside into one form, before any check: Unicode NFC, full-width letters and
+/// digits to ASCII, outer spaces off.
+///
+/// Spaces are Unicode's space separators (category Zs). A line break is none: a number with a line
+/// break after it is no number.
+enum Normalization {
+  /// Longer than any field may be: such a text is not worth the work, and fails its check as it is.
+  static let bytesMax = 4_096
+
+  static func text(_ raw: String) -> String {
+    guard raw.utf8.count <= bytesMax else { return raw }
+    if raw.utf8.allSatisfy({ $0 < 0x80 }) { return ascii(raw) }
+    var scalars = Array(raw.precomposedStringWithCanonicalMapping.unicodeScalars)[...]
+    while scalars.first.map(isSpace) == true { scalars.removeFirst() }
+    while scalars.last.map(isSpace) == true { scalars.removeLast() }
+    var text = String.UnicodeScalarView()
+    text.append(contentsOf: scalars.lazy.map(halfWidth))
+    return String(text)
+  }
+
+  /// The text without spaces and dashes of any width, outer or inner.
+  static func withoutSeparators(_ text: String) -> String {
+    var kept = String.UnicodeScalarView()
+    kept.append(contentsOf: text.unicodeScalars.lazy.filter { !isSpace($0) && !isDash($0) })
+    return String(kept)
+  }
+
+  static func isSpace(_ scalar: Unicode.Scalar) -> Bool {
+    scalar == " " || scalar.value >= 0x80 && scalar.properties.generalCategory == .spaceSeparator
+  }
+
+  private static func isDash(_ scalar: Unicode.Scalar) -> Bool {
+    switch scalar.value {
+    // Hyphen-minus; hyphens and dashes; minus; small and full-width hyphens.
+    case 0x2D, 0x2010...0x2015, 0x2212, 0xFE58, 0xFE63, 0xFF0D: true
+    default: false
+    }
+  }
+
+  private static func ascii(_ raw: String) -> String {
+    var bytes = Array(raw.utf8)[...]
+    while bytes.first == UInt8(ascii: " ") { bytes.removeFirst() }
+    while bytes.last == UInt8(ascii: " ") { bytes.removeLast() }
+    return String(decoding: bytes, as: UTF8.self)
+  }
+
+  private static func halfWidth(_ scalar: Unicode.Scalar) -> Unicode.Scalar {
+    switch scalar.value {
+    // Full-width 0-9, A-Z, a-z stand 0xFEE0 above their ASCII forms.
+    case 0xFF10...0xFF19, 0xFF21...0xFF3A, 0xFF41...0xFF5A:
+      Unicode.Scalar(scalar.value - 0xFEE0) ?? scalar
+    default: scalar
+    }
+  }
+}
+
+extension UInt8 {
+  var isASCIIDigit: Bool { self >= UInt8(ascii: "0") && self <= UInt8(ascii: "9") }
+
+  /// The digit's value, or that of whatever else it is less than "0".
+  var digitValue: Int { Int(self) - Int(UInt8(ascii: "0")) }
+}
+
+extension String {
+  /// Whether it is digits only: ASCII's, none of the other scripts'.
+  var isASCIIDigits: Bool { !isEmpty && utf8.allSatisfy(\.isASCIIDigit) }
+}

@@ -1,0 +1,33 @@
+import ServiceKit
+
+/// A mobile number of the mainland, kept as E.164.
+struct PhoneNumber: Sendable, Hashable {
+  private static let country = "+86"
+
+  /// The eleven digits.
+  let national: String
+
+  /// E.164, for example `+8613800138000`: what is hashed and sealed.
+  var text: String { Self.country + national }
+
+  /// - Throws: `INVALID_PHONE`, `REQUIRED`.
+  init(checking raw: String, field: String) throws(FieldFailure) {
+    let text = Normalization.text(raw)
+    guard !text.isEmpty else { throw .required(field) }
+    let digits = Self.withoutCountry(Normalization.withoutSeparators(text))
+    let bytes = Array(digits.utf8)
+    // ^1[3-9]\d{9}$ on the whole text, ASCII digits only.
+    guard bytes.count == 11, bytes.allSatisfy(\.isASCIIDigit), bytes[0] == UInt8(ascii: "1"),
+      bytes[1] >= UInt8(ascii: "3")
+    else { throw .invalidPhone(field) }
+    national = digits
+  }
+
+  /// Takes one country prefix off. No mobile number starts with 86 itself.
+  private static func withoutCountry(_ text: String) -> String {
+    for prefix in [country, "\u{FF0B}86", "86"] where text.hasPrefix(prefix) {
+      return String(text.dropFirst(prefix.count))
+    }
+    return text
+  }
+}

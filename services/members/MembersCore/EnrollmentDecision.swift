@@ -1,0 +1,224 @@
+import MembersV1
+import Protobuf
+import ServiceKit
+import Storage
+import YijiaTypeV1
+
+/// What becomes of one application: pure, from what was read and what was brought along.
+///
+/// A caller who must not learn whether the person was known (a partner; staff in whose scope the
+/// person is not) takes the same way for everybody: the same checks, the same refusals, the same
+/// neutral enrollment, the same number of commits. Only staff in whose scope a member is get to
+/// see the member.
+struct EnrollmentDecision: Sendable {
+  let intake: EnrollmentIntake
+  let facts: EnrollmentFacts
+  let keys: MembersKeys
+
+  /// - Throws: ``MembersError``, ``CommonFailure``: the refusals, with nothing stored.
+  func step() throws -> Step<[UInt8]> {
+    if intake.by.isStaff, let member = facts.known?.member {
+      if member.member.state.isClosed { throw MembersError.membershipClosed }
+      if member.member.state.isLive, facts.scope.holds(member.managingPath) {
+        return try existing(member, isShown: true)
+      }
+    }
+    try checkCode()
+    let receiver = try receiver()
+    if intake.by.isStaff, !facts.scope.reaches(receiver.organization) {
+      throw CommonFailure.outOfScope
+    }
+    guard let known = facts.known else {
+      return receiver.waitsForApproval ? try pending(receiver) : try found(receiver)
+    }
+    if known.openEnrollmentID != nil { return try held(receiver) }
+    guard let member = known.member else {
+      return receiver.waitsForApproval ? try pending(receiver) : try found(receiver)
+    }
+    if member.member.state.isLive { return try existing(member, isShown: false) }
+    if member.member.state.isClosed { return try refused(member) }
+    return receiver.waitsForApproval ? try pending(receiver) : try revived(member, receiver)
+  }
+
+  // MARK: - Outcomes
+
+  /// The person becomes a member.
+  private func found(_ receiver: Receiver) throws -> Step<[UInt8]> {
+    var commit = Commit(at: intake.now)
+    let (person, key) = try person(&commit)
+    let member = StoredMember(
+      id: intake.memberID, number: try number(), state: receiver.state,
+      organizationID: receiver.organization.id,
+      managingOrganizationID: receiver.organization.id, group: intake.application.group,
+      channel: channel, campaign: campaign, joinDay: intake.day,
+      code: try key.seal(intake.memberCode.text, table: MemberStore.table, column: "code"),
+      codeSHA256: intake.memberCode.sha256, version: 1, created: intake.microseconds)
+    MemberStore.found(
+      member, personID: person.id, personHash: intake.hashes.residentID[0], into: &commit)
+    try joined(member, from: .unspecified, .joined, &commit)
+    return try end(
+      enrollment(.admitted, personID: person.id, receiver, memberID: member.id), key,
+      isShown: true, commit)
+  }
+
+  /// A person who left is a member again, with the first join date.
+  private func revived(_ known: KnownMember, _ receiver: Receiver) throws -> Step<[UInt8]> {
+    var commit = Commit(at: intake.now)
+    var member = known.member
+    CounterStore.count(
+      -1, state: member.state, organizationID: member.managingOrganizationID, into: &commit)
+    member.state = receiver.state
+    member.organizationID = receiver.organization.id
+    member.managingOrganizationID = receiver.organization.id
+    member.group = intake.application.group
+    member.channel = channel
+    member.campaign = campaign
+    member.version += 1
+    MemberStore.revive(member, personHash: intake.hashes.residentID[0], into: &commit)
+    try joined(member, from: known.member.state, .revived, &commit)
+    return try end(
+      enrollment(.admitted, personID: known.person.id, receiver, memberID: member.id),
+      try keys.personKey(of: known.person), isShown: true, commit)
+  }
+
+  /// The application waits for approval: the person's one open application.
+  private func pending(_ receiver: Receiver) throws -> Step<[UInt8]> {
+    var commit = Commit(at: intake.now)
+    let (person, key) = try person(&commit)
+    let enrollment = enrollment(.pending, personID: person.id, receiver, memberID: nil)
+    commit.run(EnrollmentStore.open(enrollment.id, personHash: intake.hashes.residentID[0]))
+    return try end(enrollment, key, isShown: true, commit)
+  }
+
+  /// Another application of the person waits already: people judge which one counts.
+  private func held(_ receiver: Receiver) throws -> Step<[UInt8]> {
+    var commit = Commit(at: intake.now)
+    let (person, key) = try person(&commit)
+    return try end(
+      enrollment(.held, personID: person.id, receiver, memberID: nil), key, isShown: true, commit)
+  }
+
+  /// The person is a member already: nothing changes but that the application is on record.
+  private func existing(_ known: KnownMember, isShown: Bool) throws -> Step<[UInt8]> {
+    try end(
+      enrollment(.admitted, of: known, reason: .alreadyMember),
+      try keys.personKey(of: known.person), isShown: isShown, Commit(at: intake.now))
+  }
+
+  /// The person's membership is closed. A caller other than staff must not learn it from a refusal:
+  /// the application is taken in, and refused on record.
+  private func refused(_ known: KnownMember) throws -> Step<[UInt8]> {
+    var enrollment = enrollment(.refused, of: known, reason: .membershipClosed)
+    enrollment.refusal = MembersError.membershipClosed.reason
+    return try end(
+      enrollment, try keys.personKey(of: known.person), isShown: false, Commit(at: intake.now))
+  }
+
+  // MARK: - Parts
+
+  /// The person, stored first where new, and the key of their data.
+  private func person(_ commit: inout Commit) throws -> (StoredPerson, PersonKey) {
+    if let known = facts.known { return (known.person, try keys.personKey(of: known.person)) }
+    let person = intake.newPerson
+    commit.run(
+      PersonStore.insert(person, hashes: intake.hashes, created: intake.microseconds))
+    let others = [
+      (DuplicateCase.Kind.phone, facts.withPhone), (.nameAndBirthDate, facts.withBirth),
+    ]
+    for (index, (kind, other)) in others.enumerated() {
+      guard let other else { continue }
+      commit.run(
+        EnrollmentStore.insert(
+          DuplicateCase(
+            id: intake.duplicateIDs[index], kind: kind, personID: person.id,
+            otherPersonID: other, enrollmentID: intake.enrollmentID,
+            created: intake.microseconds)))
+    }
+    return (person, intake.newKey)
+  }
+
+  private func number() throws -> String {
+    guard let free = intake.numbers.first(where: { !facts.takenNumbers.contains($0) }) else {
+      throw StorageError.contention
+    }
+    return free
+  }
+
+  /// What follows a joining: its log entry, the counters, its event.
+  private func joined(
+    _ member: StoredMember, from state: MembershipState, _ action: MembershipLogEntry.Action,
+    _ commit: inout Commit
+  ) throws {
+    commit.run(
+      MembershipLogEntry(
+        action: action, from: state, member: member, day: intake.day,
+        enrollmentID: intake.enrollmentID, actor: intake.by.caller.subject,
+        created: intake.microseconds
+      ).insert)
+    CounterStore.countEnrollment(member, day: intake.day, into: &commit)
+    CounterStore.count(
+      1, state: member.state, organizationID: member.managingOrganizationID, into: &commit)
+    commit.emit(try .changed(member))
+  }
+
+  /// Every outcome ends so: the enrollment, its event, the audit entry, the reply.
+  private func end(
+    _ enrollment: StoredEnrollment, _ key: PersonKey, isShown: Bool, _ commit: Commit
+  ) throws -> Step<[UInt8]> {
+    var commit = commit
+    commit.run(
+      EnrollmentStore.insert(enrollment, application: try intake.sealedApplication(key)))
+    let caller = intake.by.caller
+    commit.emit(
+      try .changed(enrollment, audience: caller.kind == .partner ? caller.subject : nil))
+    commit.record(
+      AuditEntry(
+        actor: caller.subject, action: "enrollments.submit",
+        target: "enrollments/\(enrollment.id)"))
+    let message =
+      isShown && intake.by.isStaff
+      ? enrollment.message(in: intake.by.language) : enrollment.neutralMessage
+    return .commit(commit, try message.wireBytes())
+  }
+}
+
+// MARK: - The enrollment
+
+extension EnrollmentDecision {
+  private var channel: Channel { facts.code?.channel ?? intake.application.channel }
+  private var campaign: String { facts.code?.campaign ?? intake.application.campaign }
+
+  private func enrollment(
+    _ state: EnrollmentState, personID: String, _ receiver: Receiver, memberID: String?
+  ) -> StoredEnrollment {
+    StoredEnrollment(
+      id: intake.enrollmentID, caller: intake.by.caller.subject, state: state, refusal: nil,
+      personID: personID, memberID: memberID, organizationID: receiver.organization.id,
+      route: receiver.route, routeReason: receiver.reason, codeID: facts.code?.id,
+      group: intake.application.group, channel: channel, campaign: campaign,
+      consentVersion: intake.application.consentVersion,
+      consented: intake.application.consentMicroseconds, version: 1,
+      created: intake.microseconds)
+  }
+
+  /// The enrollment of a person who has a membership, placed where the membership is.
+  private func enrollment(
+    _ state: EnrollmentState, of known: KnownMember, reason: LocalizedText
+  ) -> StoredEnrollment {
+    StoredEnrollment(
+      id: intake.enrollmentID, caller: intake.by.caller.subject, state: state, refusal: nil,
+      personID: known.person.id, memberID: known.member.id,
+      organizationID: known.member.organizationID, route: .unspecified, routeReason: reason,
+      codeID: facts.code?.id, group: intake.application.group, channel: channel,
+      campaign: campaign, consentVersion: intake.application.consentVersion,
+      consented: intake.application.consentMicroseconds, version: 1,
+      created: intake.microseconds)
+  }
+}
+
+extension LocalizedText {
+  fileprivate static let alreadyMember = LocalizedText(
+    zh: "该人员已是会员。", en: "The person is a member already.")
+  fileprivate static let membershipClosed = LocalizedText(
+    zh: "该人员的会籍已终止。", en: "The person's membership is closed.")
+}

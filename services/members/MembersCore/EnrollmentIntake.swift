@@ -1,0 +1,73 @@
+import Foundation
+import MembersV1
+import Protobuf
+import ServiceKit
+import Storage
+import YijiaTypeV1
+
+/// Who makes an application, and how to answer them.
+struct EnrollmentCaller: Sendable {
+  var caller: Caller
+  /// Path of the method: request ids are scoped to it.
+  var method: String
+  var language: Language
+
+  var isStaff: Bool { caller.kind == .staff }
+}
+
+/// One application on its way in, with all that the decision takes from outside: time, identifiers,
+/// random numbers, keys. The decision may run more than once, and must come out the same.
+struct EnrollmentIntake: Sendable {
+  /// Member numbers that one intake may choose from: that all are taken happens once in 10^11.
+  private static let numbersMax = 8
+
+  let by: EnrollmentCaller
+  let application: CheckedApplication
+  let now: Date
+  let enrollmentID: String
+  let memberID: String
+  let duplicateIDs: [String]
+  let numbers: [String]
+  let memberCode: MemberCode
+  let hashes: PersonHashes
+  /// A new person's key, row and sealed data, made before it is known whether the person is new: a
+  /// known one costs the same.
+  let newKey: PersonKey
+  let newPerson: StoredPerson
+  /// The application's bytes as they are sealed for the enrollment.
+  let applicationBytes: [UInt8]
+
+  init(
+    _ application: CheckedApplication, by: EnrollmentCaller, keys: MembersKeys, now: Date,
+    ids: IDSource
+  ) throws {
+    self.by = by
+    self.application = application
+    self.now = now
+    enrollmentID = ids.next()
+    memberID = ids.next()
+    duplicateIDs = [ids.next(), ids.next()]
+    numbers = (0..<Self.numbersMax).map { _ in MemberNumber(random: ids.next()).text }
+    memberCode = MemberCode(random: ids.next())
+    let data = PersonalData(
+      name: application.personName.text, residentID: application.residentID.text,
+      phone: application.phone.text)
+    hashes = PersonHashes(
+      residentID: keys.residentIDs.candidates(data.residentID),
+      phone: keys.phones.candidates(data.phone),
+      birth: keys.births.candidates("\(application.residentID.birthDate) \(data.name)"))
+    (newKey, newPerson) = try keys.seal(data, personID: ids.next())
+    applicationBytes = try application.message.wireBytes()
+  }
+
+  /// Microseconds since 1970.
+  var microseconds: Int64 { now.microsecondsSince1970 }
+
+  /// Today in China, in days since 1970-01-01.
+  var day: Int { ChinaDate(microseconds: microseconds).daysSinceEpoch }
+
+  /// The application, sealed for its enrollment.
+  func sealedApplication(_ key: PersonKey) throws -> [UInt8] {
+    try key.seal(applicationBytes, table: EnrollmentStore.table, column: "application")
+  }
+}

@@ -1,0 +1,160 @@
+import GoogleProtobuf
+import MembersV1
+import ServiceKit
+import Storage
+
+/// An enrollment as stored: what became of an application, without its personal data.
+struct StoredEnrollment: Sendable, Hashable {
+  var id: String
+  /// Subject of the caller who made it.
+  var caller: String
+  var state: EnrollmentState
+  /// Why it was refused, where it was taken in so that the caller learns nothing.
+  var refusal: String?
+  var personID: String
+  var memberID: String?
+  /// The organization that the routing rules chose.
+  var organizationID: String
+  var route: Route
+  var routeReason: LocalizedText
+  var codeID: String?
+  var group: OccupationGroup
+  var channel: Channel
+  var campaign: String
+  var consentVersion: String
+  /// Microseconds since 1970, as the other instants.
+  var consented: Int64
+  var version: Int64
+  var created: Int64
+
+  /// What a caller is told who must not learn whether the person was known: the same for everybody.
+  var neutralMessage: Enrollment {
+    var message = Enrollment()
+    message.name = "enrollments/\(id)"
+    message.state = .received
+    message.createTime = Timestamp(microseconds: created)
+    message.group = group
+    message.channel = channel
+    message.campaign = campaign
+    return message
+  }
+
+  /// What staff are told in whose scope it is.
+  func message(in language: Language) -> Enrollment {
+    var message = neutralMessage
+    message.state = state
+    message.member = memberID.map { "members/\($0)" } ?? ""
+    message.organization = "organizations/\(organizationID)"
+    message.route = route
+    message.routeReason = routeReason.text(in: language)
+    return message
+  }
+}
+
+/// An enrollment with where it stands in the tree.
+struct PlacedEnrollment: Sendable, Hashable {
+  var enrollment: StoredEnrollment
+  /// Path of the organization that the routing rules chose.
+  var path: String
+  /// Path of the organization that manages the member; nil without a member.
+  var memberPath: String?
+}
+
+/// Two persons who may be one, for people to judge.
+struct DuplicateCase: Sendable, Hashable {
+  enum Kind: String, Sendable {
+    case phone = "PHONE"
+    case nameAndBirthDate = "NAME_AND_BIRTH_DATE"
+  }
+
+  var id: String
+  var kind: Kind
+  var personID: String
+  var otherPersonID: String
+  var enrollmentID: String
+  /// Microseconds since 1970.
+  var created: Int64
+}
+
+/// The SQL of enrollments.
+enum EnrollmentStore {
+  static let table = "enrollments"
+
+  static func byID(_ id: String) -> Query<PlacedEnrollment?> {
+    .first(
+      """
+      SELECT e.id, e.caller, e.state, e.refusal, e.person_id, e.member_id, e.organization_id,
+        e.route, e.route_reason_zh, e.route_reason_en, e.code_id, e.occupation_group, e.channel,
+        e.campaign, e.consent_version, e.consented, e.version, e.created, o.path,
+        h.path AS member_path
+      FROM enrollments AS e JOIN organizations AS o ON o.id = e.organization_id
+      LEFT JOIN memberships AS m ON m.id = e.member_id
+      LEFT JOIN organizations AS h ON h.id = m.managing_organization_id
+      WHERE e.id = ?1
+      """, [id], placed)
+  }
+
+  /// - Parameter application: The application as it was normalized, sealed with the person's key.
+  static func insert(_ enrollment: StoredEnrollment, application: [UInt8]) -> Statement {
+    Statement(
+      """
+      INSERT INTO enrollments (
+        id, caller, state, refusal, person_id, member_id, organization_id, route,
+        route_reason_zh, route_reason_en, code_id, occupation_group, channel, campaign,
+        consent_version, consented, application, version, created
+      ) VALUES (
+        ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19
+      )
+      """,
+      [
+        enrollment.id, enrollment.caller, enrollment.state.rawValue, enrollment.refusal,
+        enrollment.personID, enrollment.memberID, enrollment.organizationID,
+        enrollment.route.rawValue, enrollment.routeReason.zh, enrollment.routeReason.en,
+        enrollment.codeID, enrollment.group.rawValue, enrollment.channel.rawValue,
+        enrollment.campaign, enrollment.consentVersion, enrollment.consented, application,
+        enrollment.version, enrollment.created,
+      ], expects: .exactly(1))
+  }
+
+  /// Takes the place of a person's one open application.
+  static func open(_ enrollmentID: String, personHash: [UInt8]) -> Statement {
+    Statement(
+      """
+      INSERT INTO open_enrollments (person_hash, enrollment_id) VALUES (?1, ?2)
+      ON CONFLICT (person_hash) DO NOTHING
+      """, [personHash, enrollmentID], expects: .exactly(1))
+  }
+
+  static func insert(_ duplicate: DuplicateCase) -> Statement {
+    Statement(
+      """
+      INSERT INTO duplicate_cases (
+        id, kind, person_id, other_person_id, enrollment_id, state, created
+      ) VALUES (?1, ?2, ?3, ?4, ?5, 'OPEN', ?6)
+      ON CONFLICT (person_id, other_person_id, kind) DO NOTHING
+      """,
+      [
+        duplicate.id, duplicate.kind.rawValue, duplicate.personID, duplicate.otherPersonID,
+        duplicate.enrollmentID, duplicate.created,
+      ])
+  }
+
+  @Sendable private static func placed(_ row: Row) throws -> PlacedEnrollment {
+    PlacedEnrollment(
+      enrollment: StoredEnrollment(
+        id: try row.text("id"), caller: try row.text("caller"),
+        state: EnrollmentState(rawValue: try row.int32("state")),
+        refusal: try row.optionalText("refusal"), personID: try row.text("person_id"),
+        memberID: try row.optionalText("member_id"),
+        organizationID: try row.text("organization_id"),
+        route: Route(rawValue: try row.int32("route")),
+        routeReason: LocalizedText(
+          zh: try row.text("route_reason_zh"), en: try row.text("route_reason_en")),
+        codeID: try row.optionalText("code_id"),
+        group: OccupationGroup(rawValue: try row.int32("occupation_group")),
+        channel: Channel(rawValue: try row.int32("channel")), campaign: try row.text("campaign"),
+        consentVersion: try row.text("consent_version"), consented: try row.integer("consented"),
+        version: try row.integer("version"), created: try row.integer("created")),
+      path: try row.text("path"), memberPath: try row.optionalText("member_path"))
+  }
+}

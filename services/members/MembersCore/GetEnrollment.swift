@@ -1,0 +1,42 @@
+public import MembersV1
+public import RPC
+import ServiceKit
+import Storage
+import YijiaTypeV1
+
+extension MembersService {
+  /// Reads an enrollment: a partner its own, staff those of their subtree and their own.
+  public func getEnrollment(
+    _ request: GetEnrollmentRequest, context: ServerContext
+  ) async throws -> GetEnrollmentResponse {
+    let caller = try context.caller
+    let id = try ResourceName.parse(request.name, collection: "enrollments", field: "name")
+    let (scope, placed) = try await database.read(
+      StaffScope.query(of: caller), EnrollmentStore.byID(id))
+    guard let placed, placed.isVisible(to: caller, scope) else {
+      throw MembersError.enrollmentNotFound
+    }
+    var response = GetEnrollmentResponse()
+    response.enrollment = placed.message(for: caller, scope, in: context.language)
+    return response
+  }
+}
+
+extension PlacedEnrollment {
+  /// Where it stands: with the member, or with the organization that is to receive the person.
+  private var place: String { memberPath ?? path }
+
+  fileprivate func isVisible(to caller: Caller, _ scope: StaffScope) -> Bool {
+    enrollment.caller == caller.subject || scope.holds(place)
+  }
+
+  /// What a caller is told. Staff who made it and founded a membership with it know where it went;
+  /// whether a person was a member elsewhere is not for them.
+  fileprivate func message(
+    for caller: Caller, _ scope: StaffScope, in language: Language
+  ) -> Enrollment {
+    let isOwn = caller.kind == .staff && enrollment.caller == caller.subject
+    return scope.holds(place) || isOwn && enrollment.route != .unspecified
+      ? enrollment.message(in: language) : enrollment.neutralMessage
+  }
+}

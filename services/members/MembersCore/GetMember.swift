@@ -1,0 +1,57 @@
+import GoogleProtobuf
+import GoogleType
+public import MembersV1
+public import RPC
+import ServiceKit
+import Storage
+
+extension MembersService {
+  /// Reads a member of the caller's subtree, masked.
+  public func getMember(
+    _ request: GetMemberRequest, context: ServerContext
+  ) async throws -> GetMemberResponse {
+    let known = try await member(request.name, for: try context.caller)
+    var response = GetMemberResponse()
+    response.member = try known.maskedMessage(keys)
+    return response
+  }
+
+  /// A member of the caller's subtree.
+  ///
+  /// - Throws: ``MembersError/memberNotFound``, outside of it too.
+  func member(_ name: String, for caller: Caller) async throws -> KnownMember {
+    let id = try ResourceName.parse(name, collection: "members", field: "name")
+    let (scope, known) = try await database.read(
+      StaffScope.query(of: caller), MemberStore.byID(id))
+    guard let known, scope.holds(known.managingPath) else { throw MembersError.memberNotFound }
+    return known
+  }
+}
+
+extension KnownMember {
+  /// The member as staff see it: personal data masked.
+  func maskedMessage(_ keys: MembersKeys) throws -> Member {
+    let data = try keys.personalData(of: person)
+    let joined = ChinaDate(daysSinceEpoch: member.joinDay)
+    var message = Member()
+    message.name = "members/\(member.id)"
+    message.memberNumber = member.number
+    message.personNameMasked = Masking.personName(data.name)
+    message.residentIDMasked = Masking.residentID(data.residentID)
+    message.phoneMasked = Masking.phone(data.phone)
+    message.group = member.group
+    message.state = member.state
+    message.organization = "organizations/\(member.organizationID)"
+    message.managingOrganization = "organizations/\(member.managingOrganizationID)"
+    var date = GoogleType.Date()
+    date.year = Int32(joined.year)
+    date.month = Int32(joined.month)
+    date.day = Int32(joined.day)
+    message.joinDate = date
+    message.channel = member.channel
+    message.campaign = member.campaign
+    message.createTime = Timestamp(microseconds: member.created)
+    message.etag = "v\(member.version)"
+    return message
+  }
+}

@@ -1,0 +1,17 @@
+public import MembersV1
+public import RPC
+import ServiceKit
+import Storage
+
+extension MembersService {
+  /// Reads a member's own code, to print or show it.
+  public func getMemberCode(
+    _ request: GetMemberCodeRequest, context: ServerContext
+  ) async throws -> GetMemberCodeResponse {
+    let known = try await member(request.name, for: try context.caller)
+    var response = GetMemberCodeResponse()
+    response.code = try keys.personKey(of: known.person)
+      .openText(known.member.code, table: MemberStore.table, column: "code")
+    return response
+  }
+}

@@ -1,0 +1,75 @@
+public import MembersV1
+import Protobuf
+public import RPC
+import ServiceKit
+import Storage
+
+extension MembersService {
+  /// Imports a tree, a result a row. Rows are stored many at a time; a row waits for its parent and
+  /// for an earlier row of the same organization.
+  public func importOrganizations(
+    _ requests: RequestStream<ImportOrganizationsRequest>,
+    responses: ResponseWriter<ImportOrganizationsResponse>, context: ServerContext
+  ) async throws {
+    let caller = try context.caller
+    let language = context.language
+    let method = context.method.path
+    let pipeline = RecordPipeline<ImportOrganizationsRequest, ImportOrganizationsResponse>(
+      window: configuration.enrollmentsInFlight,
+      order: { row in
+        // Roots have the key of no parent in common: of two, the first is first.
+        let root = row.parentExternalID.isEmpty ? [""] : []
+        return .init(
+          own: [row.externalID] + root, needs: [row.externalID, row.parentExternalID])
+      },
+      answer: { request in
+        var response = ImportOrganizationsResponse()
+        response.row = request.row
+        do {
+          let organization = try await importRow(request, caller: caller, method: method)
+          response.result = .organization(organization)
+        } catch {
+          guard let refusal = RecordError(error, in: language) else { throw error }
+          response.result = .error(refusal)
+        }
+        return response
+      })
+    try await pipeline.run(requests, responses)
+  }
+
+  private func importRow(
+    _ request: ImportOrganizationsRequest, caller: Caller, method: String
+  ) async throws -> Organization {
+    let now = clock.now
+    let row = try OrganizationRow(request, id: ids.next(), now: now.microseconds)
+    var payload = request
+    payload.requestID = ""
+    payload.row = 0
+    let bytes = try payload.wireBytes()
+    let key = RequestKey(caller: caller.subject, method: method, requestID: row.requestID)
+    let ledger = keys.ledger
+    let reply = try await database.write {
+      ledger.once(key, payload: bytes, at: now) {
+        .read(
+          StaffScope.query(of: caller), OrganizationStore.byExternalID(row.draft.externalID),
+          OrganizationStore.byExternalID(row.parentExternalID), OrganizationStore.isStarted
+        ) { scope, stored, parent, isStarted in
+          let place = try row.place(scope: scope, parent: parent, isStarted: isStarted)
+          if let stored {
+            guard stored.hasContent(of: place) else { throw MembersError.organizationConflict }
+            return .reply(try stored.message.wireBytes())
+          }
+          var commit = Commit(at: now)
+          OrganizationStore.insert(place, into: &commit)
+          commit.emit(try .changed(place))
+          commit.record(
+            AuditEntry(
+              actor: caller.subject, action: "organizations.import",
+              target: "organizations/\(place.id)"))
+          return .commit(commit, try place.message.wireBytes())
+        }
+      }
+    }
+    return try Organization(wireBytes: reply)
+  }
+}

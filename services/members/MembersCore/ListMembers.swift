@@ -1,0 +1,54 @@
+public import MembersV1
+public import RPC
+import ServiceKit
+import Storage
+
+extension MembersService {
+  /// Up to so many members of a subtree are gathered and sorted for each page: some 50 ms.
+  private static let gatheredMax: Int64 = 20_000
+
+  /// Lists the members of a subtree in order of member number, masked.
+  public func listMembers(
+    _ request: ListMembersRequest, context: ServerContext
+  ) async throws -> ListMembersResponse {
+    let caller = try context.caller
+    let size = try PageSize.rows(request.pageSize)
+    let range = try await subtree(of: request.ancestor, for: caller)
+    let states = request.states.isEmpty ? MembershipState.live : request.states
+    guard request.residentID.isEmpty else {
+      return try await found(request, states: states, in: range)
+    }
+    let scope =
+      ["ListMembers", caller.subject, range.first]
+      + states.map { "state \($0.rawValue)" } + request.groups.map { "group \($0.rawValue)" }
+    let after = try keys.pages.decode(request.pageToken, scope: scope)?.first ?? .text("")
+    let count = try await database.read(CounterStore.members(of: range)).values.reduce(0, +)
+    let page = try await database.read(
+      MemberStore.page(
+        of: range, states: states, groups: request.groups, after: after, limit: size + 1,
+        isSmall: count <= Self.gatheredMax))
+    var response = ListMembersResponse()
+    response.members = try page.prefix(size).map { try $0.maskedMessage(keys) }
+    if page.count > size {
+      response.nextPageToken = try keys.pages.encode([page[size - 1].member.number], scope: scope)
+    }
+    return response
+  }
+
+  /// The one member with a resident ID, where the other filters let it through.
+  private func found(
+    _ request: ListMembersRequest, states: [MembershipState], in range: PathRange
+  ) async throws -> ListMembersResponse {
+    let id = try ResidentID(checking: request.residentID, field: "resident_id")
+    let known = try await database.read(
+      MemberStore.byResidentID(keys.residentIDs.candidates(id.text)))
+    var response = ListMembersResponse()
+    if let known = known?.member, known.managingPath.hasPrefix(range.first),
+      states.contains(known.member.state),
+      request.groups.isEmpty || request.groups.contains(known.member.group)
+    {
+      response.members = [try known.maskedMessage(keys)]
+    }
+    return response
+  }
+}

@@ -1,0 +1,205 @@
+import MembersV1
+import Storage
+
+/// A membership as stored.
+struct StoredMember: Sendable, Hashable {
+  var id: String
+  var number: String
+  var state: MembershipState
+  var organizationID: String
+  var managingOrganizationID: String
+  var group: OccupationGroup
+  var channel: Channel
+  var campaign: String
+  /// Day of first joining in China, in days since 1970-01-01.
+  var joinDay: Int
+  /// The member's own code, sealed with the person's key.
+  var code: [UInt8]
+  var codeSHA256: [UInt8]
+  var version: Int64
+  /// Microseconds since 1970.
+  var created: Int64
+}
+
+/// A membership with its person and with where it stands in the tree.
+struct KnownMember: Sendable, Hashable {
+  var member: StoredMember
+  var person: StoredPerson
+  /// Path of the managing organization.
+  var managingPath: String
+}
+
+/// A person who applied before: a member or not, with an application that waits or not.
+struct KnownPerson: Sendable, Hashable {
+  var person: StoredPerson
+  /// The membership, in whatever state.
+  var member: KnownMember?
+  /// The application that waits for approval.
+  var openEnrollmentID: String?
+}
+
+/// The SQL of memberships.
+enum MemberStore {
+  static let table = "memberships"
+
+  private static let selection = """
+    SELECT m.id, m.member_number, m.state, m.organization_id, m.managing_organization_id, \
+    m.occupation_group, m.channel, m.campaign, m.join_day, m.code, m.code_sha256, m.version, \
+    m.created, p.id AS person_id, p.wrapped_key, p.person_name, p.resident_id, p.phone, \
+    o.path AS managing_path
+    """
+
+  static func byID(_ id: String) -> Query<KnownMember?> {
+    .first(
+      """
+      \(selection) FROM memberships AS m
+      JOIN persons AS p ON p.id = m.person_id
+      JOIN organizations AS o ON o.id = m.managing_organization_id
+      WHERE m.id = ?1
+      """, [id], known)
+  }
+
+  /// The person with the resident ID, where known.
+  static func byResidentID(_ hashes: [[UInt8]]) -> Query<KnownPerson?> {
+    .first(
+      """
+      \(selection), a.enrollment_id FROM persons AS p
+      LEFT JOIN memberships AS m ON m.person_id = p.id
+      LEFT JOIN organizations AS o ON o.id = m.managing_organization_id
+      LEFT JOIN open_enrollments AS a ON a.person_hash IN (?1, ?2)
+      WHERE p.id_hash IN (?1, ?2)
+      """, [hashes[0], hashes[hashes.count - 1]]
+    ) { row in
+      KnownPerson(
+        person: try PersonStore.person(row), member: try row.isNull("id") ? nil : try known(row),
+        openEnrollmentID: try row.optionalText("enrollment_id"))
+    }
+  }
+
+  /// Those of `numbers` that are taken.
+  static func taken(_ numbers: [String]) -> Query<Set<String>> {
+    let places = numbers.indices.map { "?\($0 + 1)" }.joined(separator: ", ")
+    return Query(
+      "SELECT member_number FROM memberships WHERE member_number IN (\(places))", numbers
+    ) { rows in Set(try rows.map { try $0.text("member_number") }) }
+  }
+
+  /// A page of a subtree in order of member number.
+  ///
+  /// - Parameter isSmall: Whether the subtree has few members: then they are gathered by managing
+  ///   organization and sorted, otherwise the numbers are walked and the subtree picked out.
+  static func page(
+    of range: PathRange, states: [MembershipState], groups: [OccupationGroup],
+    after number: SQLValue, limit: Int, isSmall: Bool
+  ) -> Query<[KnownMember]> {
+    // SQLite keeps the order of a CROSS JOIN, PostgreSQL is free: a hint that both understand.
+    let tables =
+      isSmall
+      ? "organizations AS o CROSS JOIN memberships AS m"
+      : "memberships AS m CROSS JOIN organizations AS o"
+    let order = isSmall ? "m.member_number || ''" : "m.member_number"
+    let stateList = states.map { String($0.rawValue) }.joined(separator: ", ")
+    let groupList = groups.map { String($0.rawValue) }.joined(separator: ", ")
+    let ofGroups = groups.isEmpty ? "" : "AND m.occupation_group IN (\(groupList))"
+    return .all(
+      """
+      \(selection) FROM \(tables) CROSS JOIN persons AS p
+      WHERE o.id = m.managing_organization_id AND p.id = m.person_id
+        AND o.path >= ?1 AND o.path < ?2 AND \(order) > ?3
+        AND m.state IN (\(stateList)) \(ofGroups)
+      ORDER BY \(order) LIMIT ?4
+      """, [range.first, range.end, number, limit], known)
+  }
+
+  /// Whom the codes belong to, by the SHA-256 of each.
+  static func byCodes(
+    _ digests: [[UInt8]]
+  ) -> Query<[(digest: [UInt8], id: String, group: OccupationGroup)]> {
+    let places = digests.indices.map { "?\($0 + 1)" }.joined(separator: ", ")
+    let live = MembershipState.live.map { String($0.rawValue) }.joined(separator: ", ")
+    return .all(
+      """
+      SELECT id, code_sha256, occupation_group FROM memberships
+      WHERE code_sha256 IN (\(places)) AND state IN (\(live))
+      """, digests
+    ) { row in
+      (
+        try row.blob("code_sha256"), try row.text("id"),
+        OccupationGroup(rawValue: try row.int32("occupation_group"))
+      )
+    }
+  }
+
+  /// Founds a membership: the row, and the place that only one live membership of a person can have.
+  static func found(
+    _ member: StoredMember, personID: String, personHash: [UInt8], into commit: inout Commit
+  ) {
+    commit.run(
+      """
+      INSERT INTO memberships (
+        id, person_id, member_number, state, organization_id, managing_organization_id,
+        occupation_group, channel, campaign, join_day, code, code_sha256, version, created
+      ) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)
+      ON CONFLICT DO NOTHING
+      """,
+      [
+        member.id, personID, member.number, member.state.rawValue, member.organizationID,
+        member.managingOrganizationID, member.group.rawValue, member.channel.rawValue,
+        member.campaign, member.joinDay, member.code, member.codeSHA256, member.version,
+        member.created,
+      ], expects: .exactly(1))
+    commit.run(live(member.id, personHash: personHash))
+  }
+
+  /// Brings a membership that was left back to life, with its first join date.
+  ///
+  /// - Parameter member: The membership after the change; its version has risen by one.
+  static func revive(
+    _ member: StoredMember, personHash: [UInt8], into commit: inout Commit
+  ) {
+    commit.run(
+      """
+      UPDATE memberships SET state = ?2, organization_id = ?3, managing_organization_id = ?4,
+        occupation_group = ?5, channel = ?6, campaign = ?7, version = ?8
+      WHERE id = ?1 AND version = ?8 - 1
+      """,
+      [
+        member.id, member.state.rawValue, member.organizationID, member.managingOrganizationID,
+        member.group.rawValue, member.channel.rawValue, member.campaign, member.version,
+      ], expects: .exactly(1))
+    commit.run(live(member.id, personHash: personHash))
+  }
+
+  private static func live(_ memberID: String, personHash: [UInt8]) -> Statement {
+    Statement(
+      """
+      INSERT INTO live_memberships (person_hash, member_id) VALUES (?1, ?2)
+      ON CONFLICT (person_hash) DO NOTHING
+      """, [personHash, memberID], expects: .exactly(1))
+  }
+
+  @Sendable private static func known(_ row: Row) throws -> KnownMember {
+    KnownMember(
+      member: StoredMember(
+        id: try row.text("id"), number: try row.text("member_number"),
+        state: MembershipState(rawValue: try row.int32("state")),
+        organizationID: try row.text("organization_id"),
+        managingOrganizationID: try row.text("managing_organization_id"),
+        group: OccupationGroup(rawValue: try row.int32("occupation_group")),
+        channel: Channel(rawValue: try row.int32("channel")), campaign: try row.text("campaign"),
+        joinDay: try row.int("join_day"), code: try row.blob("code"),
+        codeSHA256: try row.blob("code_sha256"), version: try row.integer("version"),
+        created: try row.integer("created")),
+      person: try PersonStore.person(row), managingPath: try row.text("managing_path"))
+  }
+}
+
+extension MembershipState {
+  /// The states in which a person is a member.
+  static let live: [MembershipState] = [.pooled, .active, .retained]
+
+  var isLive: Bool { Self.live.contains(self) }
+
+  /// Whether a new application cannot bring it back: only LEFT is revived.
+  var isClosed: Bool { !isLive && self != .left }
+}

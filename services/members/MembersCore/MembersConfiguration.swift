@@ -1,0 +1,81 @@
+public import ServiceKit
+
+/// Configuration of yijia-members; see `config.example.yaml`.
+public struct MembersConfiguration: Codable, Sendable, Hashable {
+  /// What every service has.
+  public var service: ServiceConfiguration
+  /// Records of one bulk stream that are worked on at a time; 1 to 1,000.
+  public var enrollmentsInFlight: Int
+  /// Rules of regions that differ from the usual ones.
+  public var regions: [RegionSetting]
+
+  enum CodingKeys: String, CodingKey {
+    case service
+    case enrollmentsInFlight = "enrollments_in_flight"
+    case regions
+  }
+
+  /// The defaults.
+  public init() {
+    service = ServiceConfiguration(name: "members", port: 7101)
+    enrollmentsInFlight = 128
+    regions = []
+  }
+
+  /// - Throws: ``ConfigurationError`` naming every field out of its limits.
+  public func validate() throws {
+    try service.validate()
+    var wrong: [String] = []
+    if !(1...1_000).contains(enrollmentsInFlight) { wrong.append("enrollments_in_flight: 1 to 1000") }
+    var seen: Set<String> = []
+    for (index, region) in regions.enumerated() {
+      let code = region.regionCode
+      if code.utf8.count != 6 || !code.utf8.allSatisfy({ $0 >= 48 && $0 <= 57 }) {
+        wrong.append("regions[\(index)].region_code: 6 digits of a county, city or province")
+      }
+      if !seen.insert(code).inserted { wrong.append("regions[\(index)].region_code: stated twice") }
+    }
+    guard wrong.isEmpty else { throw ConfigurationError(wrong.joined(separator: "; ")) }
+  }
+}
+
+/// How a region routes, where it differs from the usual; the narrowest stated region counts.
+public struct RegionSetting: Codable, Sendable, Hashable {
+  /// GB/T 2260 code of a county, city or province; 6 digits.
+  public var regionCode: String
+  /// Everybody goes to the holding pool first (Bengbu, Shenyang).
+  public var poolFirst: Bool
+  /// Who would go to the pool waits for approval instead of being a member at once (Bengbu).
+  public var approveFirst: Bool
+  /// The federation of new forms of employment of the county or city takes the place of the village
+  /// and township unions (Henan).
+  public var newFormFederation: Bool
+
+  enum CodingKeys: String, CodingKey {
+    case regionCode = "region_code"
+    case poolFirst = "pool_first"
+    case approveFirst = "approve_first"
+    case newFormFederation = "new_form_federation"
+  }
+
+  /// A region; by the usual rules, but for what is named.
+  public init(
+    regionCode: String, poolFirst: Bool = false, approveFirst: Bool = false,
+    newFormFederation: Bool = false
+  ) {
+    self.regionCode = regionCode
+    self.poolFirst = poolFirst
+    self.approveFirst = approveFirst
+    self.newFormFederation = newFormFederation
+  }
+
+  /// What an entry does not state is by the usual rules.
+  public init(from decoder: any Decoder) throws {
+    let container = try decoder.container(keyedBy: CodingKeys.self)
+    regionCode = try container.decode(String.self, forKey: .regionCode)
+    poolFirst = try container.decodeIfPresent(Bool.self, forKey: .poolFirst) ?? false
+    approveFirst = try container.decodeIfPresent(Bool.self, forKey: .approveFirst) ?? false
+    newFormFederation =
+      try container.decodeIfPresent(Bool.self, forKey: .newFormFederation) ?? false
+  }
+}

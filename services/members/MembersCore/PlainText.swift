@@ -1,0 +1,44 @@
+import ServiceKit
+
+/// A short text for people that is no personal data, normalized: names of organizations, campaigns.
+enum PlainText {
+  /// - Throws: REQUIRED, TOO_SHORT, TOO_LONG, INVALID_CHARACTER.
+  static func checked(
+    _ raw: String, field: String, characters: ClosedRange<Int>
+  ) throws(FieldFailure) -> String {
+    let text = Normalization.text(raw)
+    guard text.count <= characters.upperBound else {
+      throw .tooLong(field, charactersMax: characters.upperBound)
+    }
+    guard text.count >= characters.lowerBound else {
+      throw text.isEmpty ? .required(field) : .tooShort(field, charactersMin: characters.lowerBound)
+    }
+    guard text.unicodeScalars.allSatisfy({ !isControl($0) }) else { throw .invalidCharacter(field) }
+    return text
+  }
+
+  private static func isControl(_ scalar: Unicode.Scalar) -> Bool {
+    switch scalar.properties.generalCategory {
+    case .control, .lineSeparator, .paragraphSeparator, .privateUse, .unassigned: true
+    default: false
+    }
+  }
+}
+
+extension FieldFailure {
+  fileprivate static func tooShort(_ field: String, charactersMin: Int) -> FieldFailure {
+    FieldFailure(
+      field: field, reason: "TOO_SHORT",
+      text: LocalizedText(
+        zh: "至少 \(charactersMin) 个字符。", en: "At least \(charactersMin) characters."))
+  }
+}
+
+/// A campaign that an enrollment is counted under; may be empty.
+enum Campaign {
+  static let charactersMax = 64
+
+  static func checked(_ raw: String, field: String) throws(FieldFailure) -> String {
+    try PlainText.checked(raw, field: field, characters: 0...charactersMax)
+  }
+}

@@ -1,0 +1,49 @@
+import ServiceKit
+import Storage
+
+/// The SQL of region settings. The table says what the configuration said at the last start, so that
+/// a decision reads it in its own transaction.
+enum RegionSettingStore {
+  static func byRegions(_ codes: [String]) -> Query<[RegionSetting]> {
+    let places = codes.indices.map { "?\($0 + 1)" }.joined(separator: ", ")
+    return .all(
+      """
+      SELECT region_code, pool_first, approve_first, new_form_federation FROM region_settings
+      WHERE region_code IN (\(places.isEmpty ? "NULL" : places))
+      """, codes
+    ) { row in
+      RegionSetting(
+        regionCode: try row.text("region_code"), poolFirst: try row.boolean("pool_first"),
+        approveFirst: try row.boolean("approve_first"),
+        newFormFederation: try row.boolean("new_form_federation"))
+    }
+  }
+
+  static func replaceAll(with settings: [RegionSetting], into commit: inout Commit) {
+    commit.run("DELETE FROM region_settings")
+    for setting in settings {
+      commit.run(
+        """
+        INSERT INTO region_settings (
+          region_code, pool_first, approve_first, new_form_federation
+        ) VALUES (?1, ?2, ?3, ?4)
+        """,
+        [
+          setting.regionCode, setting.poolFirst, setting.approveFirst, setting.newFormFederation,
+        ], expects: .exactly(1))
+    }
+  }
+}
+
+extension MembersService {
+  /// Makes the store ready: its schema, and the region settings of the configuration. Called once,
+  /// before the first request.
+  ///
+  /// - Throws: `StorageError`.
+  public func prepare() async throws {
+    try await database.migrate(MembersMigrations.all)
+    var commit = Commit(at: clock.now)
+    RegionSettingStore.replaceAll(with: configuration.regions, into: &commit)
+    try await database.write(commit)
+  }
+}

@@ -1,0 +1,87 @@
+public import MembersV1
+import Protobuf
+public import RPC
+import ServiceKit
+import Storage
+
+extension MembersService {
+  private static let reasonCharacters = 4...200
+
+  /// Shows a member's data in full. The audit entry is durable before the data leaves.
+  ///
+  /// The ledger remembers the reply sealed with the person's key too: erasure reaches it.
+  public func revealMember(
+    _ request: RevealMemberRequest, context: ServerContext
+  ) async throws -> RevealMemberResponse {
+    let caller = try context.caller
+    let (requestID, id) = try checked(request)
+    let key = RequestKey(
+      caller: caller.subject, method: context.method.path, requestID: requestID)
+    let reason = request.reason
+    var payload = request
+    payload.requestID = ""
+    let bytes = try payload.wireBytes()
+    let now = clock.now
+    let keys = keys
+    let sealed = try await database.write {
+      keys.ledger.once(key, payload: bytes, at: now) {
+        .read(StaffScope.query(of: caller), MemberStore.byID(id)) { scope, known in
+          guard let known, scope.holds(known.managingPath), known.person.wrappedKey != nil else {
+            throw MembersError.memberNotFound
+          }
+          var commit = Commit(at: now)
+          commit.record(
+            AuditEntry(
+              actor: caller.subject, action: "members.reveal", target: "members/\(id)",
+              reason: reason))
+          return .commit(commit, try known.sealedReveal(keys))
+        }
+      }
+    }
+    return try await opened(sealed, memberID: id)
+  }
+
+  private func checked(
+    _ request: RevealMemberRequest
+  ) throws -> (requestID: String, memberID: String) {
+    var failures = FieldFailures()
+    let requestID = failures.take { () throws(FieldFailure) in
+      try RequestID.parse(request.requestID)
+    }
+    let memberID = failures.take { () throws(FieldFailure) in
+      try ResourceName.parse(request.name, collection: "members", field: "name")
+    }
+    if !Self.reasonCharacters.contains(request.reason.count) {
+      failures.add(
+        "reason", request.reason.isEmpty ? "REQUIRED" : "INVALID_LENGTH",
+        LocalizedText(
+          zh: "请填写查看理由,4 至 200 个字。", en: "reason: 4 to 200 characters."))
+    }
+    try failures.check()
+    return (requestID ?? "", memberID ?? "")
+  }
+
+  /// - Throws: ``MembersError/memberNotFound`` where the person was erased since the first reply.
+  private func opened(_ sealed: [UInt8], memberID: String) async throws -> RevealMemberResponse {
+    guard let known = try await database.read(MemberStore.byID(memberID)),
+      known.person.wrappedKey != nil
+    else { throw MembersError.memberNotFound }
+    let bytes = try keys.personKey(of: known.person)
+      .open(sealed, table: MemberStore.table, column: "reveal")
+    return try RevealMemberResponse(wireBytes: bytes)
+  }
+}
+
+extension KnownMember {
+  /// The full data, sealed with the person's key.
+  fileprivate func sealedReveal(_ keys: MembersKeys) throws -> [UInt8] {
+    let key = try keys.personKey(of: person)
+    let data = try keys.personalData(of: person)
+    var response = RevealMemberResponse()
+    response.name = "members/\(member.id)"
+    response.personName = data.name
+    response.residentID = data.residentID
+    response.phone = data.phone
+    return try key.seal(try response.wireBytes(), table: MemberStore.table, column: "reveal")
+  }
+}

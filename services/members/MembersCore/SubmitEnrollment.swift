@@ -1,0 +1,17 @@
+public import MembersV1
+public import RPC
+import ServiceKit
+
+extension MembersService {
+  /// Takes in one application, durably.
+  public func submitEnrollment(
+    _ request: SubmitEnrollmentRequest, context: ServerContext
+  ) async throws -> SubmitEnrollmentResponse {
+    var response = SubmitEnrollmentResponse()
+    response.enrollment = try await enroll(
+      request.application, requestID: request.requestID,
+      by: EnrollmentCaller(
+        caller: try context.caller, method: context.method.path, language: context.language))
+    return response
+  }
+}

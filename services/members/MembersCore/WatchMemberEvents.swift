@@ -1,0 +1,84 @@
+import Foundation
+import GoogleProtobuf
+public import MembersV1
+import Protobuf
+public import RPC
+import ServiceKit
+import Storage
+import YijiaTypeV1
+
+extension MembersService {
+  /// Streams events from a cursor on: everything for a service, its own enrollments for a partner.
+  public func watchMemberEvents(
+    _ request: WatchMemberEventsRequest, responses: ResponseWriter<WatchMemberEventsResponse>,
+    context: ServerContext
+  ) async throws {
+    let caller = try context.caller
+    let view = EventView(caller: caller, pages: keys.pages)
+    var cursor = try view.cursor(request.cursor)
+    if request.stopAtEnd {
+      while true {
+        let events = try await database.feed(after: cursor, audience: view.audience)
+        for event in events { try await send(event, view, responses) }
+        guard let last = events.last, events.count == Limits.eventsPerRead else { return }
+        cursor = last.cursor
+      }
+    }
+    for try await event in database.follow(after: cursor, audience: view.audience) {
+      try await send(event, view, responses)
+    }
+    try Task.checkCancellation()
+  }
+
+  private func send(
+    _ event: FeedEvent, _ view: EventView, _ responses: ResponseWriter<WatchMemberEventsResponse>
+  ) async throws {
+    if let response = try view.response(event) { try await responses.send(response) }
+  }
+}
+
+/// The feed as one caller may see it.
+struct EventView: Sendable {
+  let caller: Caller
+  let pages: PageTokenCodec
+
+  private var isPartner: Bool { caller.kind == .partner }
+
+  /// Whose events are read: nil is everybody's.
+  var audience: String? { isPartner ? caller.subject : nil }
+
+  private var scope: [String] { ["WatchMemberEvents", caller.subject] }
+
+  /// The place that a cursor names. A partner's is sealed: positions would tell how much happens at
+  /// others.
+  func cursor(_ text: String) throws -> FeedCursor {
+    guard isPartner, !text.isEmpty else { return try FeedCursor(text: text) }
+    guard case .text(let place)? = try? pages.decode(text, scope: scope)?.first else {
+      throw CommonFailure.invalidCursor
+    }
+    return try FeedCursor(text: place)
+  }
+
+  /// The event as this caller sees it; nil where it is none of the contract's.
+  func response(_ event: FeedEvent) throws -> WatchMemberEventsResponse? {
+    var response = WatchMemberEventsResponse()
+    switch MemberEventKind(rawValue: event.kind) {
+    case .organizationChanged:
+      response.event = .organizationChanged(try OrganizationChanged(wireBytes: event.payload))
+    case .enrollmentChanged:
+      var changed = try EnrollmentChanged(wireBytes: event.payload)
+      if isPartner { changed.state = .received }
+      response.event = .enrollmentChanged(changed)
+    case .membershipChanged:
+      response.event = .membershipChanged(try MembershipChanged(wireBytes: event.payload))
+    case nil:
+      return nil
+    }
+    response.cursor =
+      isPartner ? try pages.encode([event.cursor.text], scope: scope) : event.cursor.text
+    response.entity = event.entity
+    response.entityVersion = event.version
+    response.createTime = Timestamp(microseconds: event.time.microsecondsSince1970)
+    return response
+  }
+}

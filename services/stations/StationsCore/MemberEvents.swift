@@ -1,0 +1,134 @@
+import Foundation
+import MembersV1
+import ServiceKit
+import StationsV1
+import Storage
+
+/// What events of the members' feed change here: the tree of organizations, members by code, and
+/// the visits that waited for a member.
+struct MemberEvents: Sendable {
+  /// More visits wait for these codes than one commit may match.
+  struct TooManyVisits: Error {}
+
+  private let organizations: [OrganizationChanged]
+  /// The last word of the events on each code.
+  private let members: [[UInt8]: KnownMember]
+
+  init(_ events: [WatchMemberEventsResponse]) {
+    var organizations: [OrganizationChanged] = []
+    var members: [[UInt8]: KnownMember] = [:]
+    for event in events {
+      switch event.event {
+      case .organizationChanged(let change)?: organizations.append(change)
+      case .membershipChanged(let change)?:
+        guard change.codeSha256.count == 32, let id = Self.id(change.member, of: "members") else {
+          continue
+        }
+        members[change.codeSha256] = KnownMember(id: id, group: change.group)
+      default: break
+      }
+    }
+    self.organizations = organizations
+    self.members = members
+  }
+
+  /// Everything in one commit.
+  ///
+  /// - Throws: ``TooManyVisits`` from the step.
+  func step(at now: Date) -> Step<Int> {
+    .read(unmatched(limit: MembersFeed.visitsPerCommit + 1)) { visits in
+      guard visits.count <= MembersFeed.visitsPerCommit else { throw TooManyVisits() }
+      var commit = Commit(at: now)
+      storeOrganizations(in: &commit)
+      storeMembers(in: &commit)
+      return Self.match(visits, members: members, in: commit)
+    }
+  }
+
+  /// The members, and as many visits as one commit may match.
+  func matchSome(at now: Date) -> Step<Int> {
+    .read(unmatched(limit: MembersFeed.visitsPerCommit)) { visits in
+      var commit = Commit(at: now)
+      storeMembers(in: &commit)
+      return Self.match(visits, members: members, in: commit)
+    }
+  }
+
+  /// Visits whose code became known beside their own write.
+  static func matchLeftBehind(at now: Date) -> Step<Int> {
+    .read(VisitStore.leftBehind(limit: MembersFeed.visitsPerCommit)) { visits in
+      guard !visits.isEmpty else { return .reply(0) }
+      return .read(MemberCodeStore.members(of: Array(Set(visits.map(\.code))))) { members in
+        match(visits, members: members, in: Commit(at: now))
+      }
+    }
+  }
+
+  private func unmatched(limit: Int) -> Query<[VisitStore.Unmatched]> {
+    VisitStore.unmatched(
+      codes: members.keys.sorted { $0.lexicographicallyPrecedes($1) }, limit: limit)
+  }
+
+  private func storeOrganizations(in commit: inout Commit) {
+    for change in organizations {
+      guard let id = Self.id(change.organization, of: "organizations") else { continue }
+      OrganizationStore.store(
+        id, parent: Self.id(change.parent, of: "organizations") ?? "", state: change.state,
+        in: &commit)
+    }
+  }
+
+  private func storeMembers(in commit: inout Commit) {
+    for (code, member) in members { MemberCodeStore.store(member, code: code, in: &commit) }
+  }
+
+  /// Gives visits their members and moves them from the one counter to the other.
+  private static func match(
+    _ visits: [VisitStore.Unmatched], members: [[UInt8]: KnownMember], in commit: Commit
+  ) -> Step<Int> {
+    let points = Dictionary(grouping: visits, by: \.point).sorted { $0.key < $1.key }
+    let queries = points.map { point, visits in
+      StatisticsStore.known(memberDays(visits, members), point: point)
+    }
+    return .read(all: queries) { known in
+      var commit = commit
+      var matched = 0
+      for ((point, visits), known) in zip(points, known) {
+        var days: [Int64: DayCount] = [:]
+        for visit in visits {
+          guard let member = members[visit.code] else { continue }
+          VisitStore.match(visit, to: member, in: &commit)
+          matched += 1
+          guard visit.direction == .arrival else { continue }
+          days[visit.day, default: DayCount()].unmatched -= 1
+          days[visit.day, default: DayCount()].matched += 1
+        }
+        let newMembers = Set(memberDays(visits, members)).subtracting(known)
+          .sorted { ($0.day, $0.member) < ($1.day, $1.member) }
+        for member in newMembers { days[member.day, default: DayCount()].uniqueMembers += 1 }
+        StatisticsStore.add(days, newMembers: newMembers, point: point, in: &commit)
+      }
+      if matched > 0 {
+        commit.record(
+          AuditEntry(
+            actor: "services/members", action: "stations.match_visits", target: "visits",
+            detail: Array("\(matched)".utf8)))
+      }
+      return .commit(commit, matched)
+    }
+  }
+
+  /// Who came on which day.
+  private static func memberDays(
+    _ visits: [VisitStore.Unmatched], _ members: [[UInt8]: KnownMember]
+  ) -> [DayCount.MemberDay] {
+    visits.compactMap { visit in
+      guard visit.direction == .arrival, let member = members[visit.code] else { return nil }
+      return DayCount.MemberDay(day: visit.day, member: member.id)
+    }
+  }
+
+  private static func id(_ name: String, of collection: String) -> String? {
+    try? ResourceName.parse(name, collection: collection, field: collection)
+  }
+}

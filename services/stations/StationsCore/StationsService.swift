@@ -1,0 +1,81 @@
+import Foundation
+public import Logging
+import Protobuf
+public import RPC
+public import ServiceKit
+public import StationsV1
+public import Storage
+
+/// The service's keys, one keyring for each purpose. It looks up nothing by keyed hash.
+public struct StationsKeys: Sendable {
+  let fields: Keyring
+  let pageTokens: Keyring
+
+  /// - Parameters:
+  ///   - fields: Seals the replies that the request ledger remembers, kiosks' keys among them.
+  ///   - pageTokens: Seals page tokens.
+  public init(fields: Keyring, pageTokens: Keyring) {
+    self.fields = fields
+    self.pageTokens = pageTokens
+  }
+}
+
+/// `yijia.stations.v1.StationsService`: what its handlers share. One file an RPC.
+///
+/// Safe to use from any task.
+public struct StationsService: StationsServiceProtocol {
+  /// Name in policies, tokens and the error domain.
+  public static let name = "stations"
+
+  let database: any Database
+  let ledger: RequestLedger
+  let pageTokens: PageTokenCodec
+  let members: MemberResolver
+  let rules: VisitRules
+  let clock: Clock
+  let ids: IDSource
+  let hub: OccupancyHub
+  let logger: Logger
+
+  /// - Parameters:
+  ///   - database: Migrated with ``StationsMigrations``.
+  ///   - keys: What seals.
+  ///   - membersChannel: To yijia-members, which says whose a member code is.
+  ///   - configuration: Validated.
+  ///   - ids: Identifiers and kiosks' keys: must be unpredictable outside of tests.
+  public init(
+    database: any Database, keys: StationsKeys, membersChannel: any Channel,
+    configuration: StationsConfiguration = StationsConfiguration(), clock: Clock = .system,
+    ids: IDSource = .system, logger: Logger = Logger(label: "yijia.stations")
+  ) {
+    self.database = database
+    ledger = RequestLedger(FieldCipher(keys.fields))
+    pageTokens = PageTokenCodec(keys.pageTokens)
+    members = MemberResolver(
+      channel: membersChannel,
+      timeout: .milliseconds(configuration.resolveTimeoutMilliseconds), logger: logger)
+    rules = configuration.visits.rules
+    self.clock = clock
+    self.ids = ids
+    hub = OccupancyHub()
+    self.logger = logger
+  }
+
+  /// Runs a write once for its request id: the same id and payload get the first reply again.
+  ///
+  /// - Parameter payload: The request with its id cleared.
+  func once<Payload: Message, Reply: Message>(
+    _ context: ServerContext, caller: Caller, requestID: String, payload: Payload, now: Date,
+    _ step: @escaping @Sendable () throws -> Step<Reply>
+  ) async throws -> Reply {
+    let bytes = try payload.wireBytes()
+    let key = RequestKey(
+      caller: caller.subject, method: context.method.path, requestID: requestID)
+    let ledger = ledger
+    return try await database.write {
+      ledger.once(
+        key, payload: bytes, at: now, encode: { try $0.wireBytes() },
+        decode: { try Reply(wireBytes: $0) }, step)
+    }
+  }
+}

@@ -1,0 +1,176 @@
+import GoogleProtobuf
+import MembersV1
+import ServiceKit
+import StationsV1
+import Storage
+
+/// A visit as it is stored.
+struct StoredVisit: Sendable {
+  /// Place in the order in which the point's visits were stored.
+  var number: Int64
+  var id: String
+  var kiosk: String
+  var point: String
+  var epoch: String
+  var sequence: Int64
+  var deviceAt: Int64?
+  var receivedAt: Int64
+  var state: VisitState
+  var reason: SetAsideReason
+  var direction: Direction
+  var services: FacilitySet
+  /// Identifier of the member.
+  var member: String?
+
+  /// As the contract shows it.
+  var message: Visit {
+    var visit = Visit()
+    visit.name = "visits/\(id)"
+    visit.kiosk = "kiosks/\(kiosk)"
+    visit.point = "points/\(point)"
+    visit.spoolEpoch = epoch
+    visit.sequence = sequence
+    visit.deviceTime = deviceAt.map { Timestamp(microseconds: $0) }
+    visit.receiveTime = Timestamp(microseconds: receivedAt)
+    visit.state = state
+    visit.setAsideReason = reason
+    visit.member = member.map { "members/\($0)" } ?? ""
+    visit.direction = direction
+    visit.servicesUsed = services.facilities
+    return visit
+  }
+}
+
+/// The SQL of visits.
+enum VisitStore {
+  /// Visits of a point after a number, of one kiosk or of all.
+  static func page(
+    point: String, kiosk: String?, after number: Int64, limit: Int
+  ) -> Query<[StoredVisit]> {
+    .all(
+      """
+      SELECT number, id, kiosk_id, point_id, epoch, sequence, device_at, received_at, state,
+        reason, direction, services, member_id
+      FROM visit WHERE point_id = ?1 AND number > ?2 AND (?3 = '' OR kiosk_id = ?3)
+      ORDER BY number LIMIT ?4
+      """, [point, number, kiosk ?? "", limit], decode)
+  }
+
+  /// The kiosks of those of these visits that are stored.
+  static func kiosks(ofVisits ids: [String]) -> Query<[String: String]> {
+    let list = InList(ids)
+    return Query("SELECT id, kiosk_id FROM visit WHERE id IN \(list.sql)", list.arguments) { rows in
+      var kiosks: [String: String] = [:]
+      for row in rows { kiosks[try row.text("id")] = try row.text("kiosk_id") }
+      return kiosks
+    }
+  }
+
+  /// Why those of an epoch's visits were set aside that were, from one sequence to another.
+  static func setAside(
+    of stream: KioskStream, sequences: ClosedRange<Int64>
+  ) -> Query<[(sequence: Int64, reason: SetAsideReason)]> {
+    .all(
+      """
+      SELECT sequence, reason FROM visit
+      WHERE kiosk_id = ?1 AND epoch = ?2 AND sequence BETWEEN ?3 AND ?4 AND state = 4
+      ORDER BY sequence
+      """, [stream.kiosk, stream.epoch, sequences.lowerBound, sequences.upperBound]
+    ) { row in
+      (try row.integer("sequence"), SetAsideReason(rawValue: try row.int32("reason")))
+    }
+  }
+
+  /// Number of the point's last visit.
+  static func lastNumber(point: String) -> Query<Int64> {
+    .one("SELECT last_number FROM visit_tally WHERE point_id = ?1", [point]) {
+      try $0.integer("last_number")
+    }
+  }
+
+  /// Adds visits after number `last` of the point.
+  static func insert(
+    _ taken: [VisitBatch.Taken], of stream: KioskStream, after last: Int64, at now: Int64,
+    into commit: inout Commit
+  ) {
+    guard !taken.isEmpty else { return }
+    commit.run(
+      "UPDATE visit_tally SET last_number = ?2 WHERE point_id = ?1 AND last_number = ?3",
+      [stream.point, last + Int64(taken.count), last], expects: .exactly(1))
+    for (index, entry) in taken.enumerated() {
+      let visit = entry.visit
+      commit.run(
+        """
+        INSERT INTO visit (
+          point_id, number, id, kiosk_id, epoch, sequence, device_at, received_at, skew_ms, day,
+          state, reason, direction, services, code_sha256, member_id, occupation_group)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)
+        """,
+        [
+          stream.point, last + Int64(index) + 1, visit.id, stream.kiosk, stream.epoch,
+          visit.sequence, visit.deviceAt, now, stream.skewMilliseconds, entry.day,
+          entry.state.rawValue, entry.reason.rawValue, visit.direction.rawValue,
+          visit.services.bits, visit.codeSHA256, entry.member?.id,
+          (entry.member?.group ?? .unspecified).rawValue,
+        ], expects: .exactly(1))
+    }
+  }
+
+  /// A counted visit whose member code was not known when it was stored.
+  struct Unmatched: Sendable, Hashable {
+    var id: String
+    var point: String
+    var day: Int64
+    var direction: Direction
+    var code: [UInt8]
+  }
+
+  /// Unmatched visits with one of these codes (SHA-256).
+  static func unmatched(codes: [[UInt8]], limit: Int) -> Query<[Unmatched]> {
+    let list = InList(codes, first: 2)
+    return .all(
+      """
+      SELECT id, point_id, day, direction, code_sha256 FROM visit
+      WHERE state = 2 AND code_sha256 IN \(list.sql) ORDER BY id LIMIT ?1
+      """, [limit] + list.arguments, decodeUnmatched)
+  }
+
+  /// Unmatched visits whose code is known by now: of two writes at once, neither saw the other.
+  static func leftBehind(limit: Int) -> Query<[Unmatched]> {
+    .all(
+      """
+      SELECT visit.id AS id, point_id, day, direction, visit.code_sha256 AS code_sha256
+      FROM visit JOIN member_code ON member_code.code_sha256 = visit.code_sha256
+      WHERE visit.state = 2 ORDER BY visit.id LIMIT ?1
+      """, [limit], decodeUnmatched)
+  }
+
+  /// Gives an unmatched visit its member; touches no row where it has one.
+  static func match(_ visit: Unmatched, to member: KnownMember, in commit: inout Commit) {
+    commit.run(
+      """
+      UPDATE visit SET state = 1, member_id = ?2, occupation_group = ?3
+      WHERE id = ?1 AND state = 2
+      """, [visit.id, member.id, member.group.rawValue], expects: .exactly(1))
+  }
+
+  private static func decodeUnmatched(_ row: Row) throws -> Unmatched {
+    Unmatched(
+      id: try row.text("id"), point: try row.text("point_id"), day: try row.integer("day"),
+      direction: Direction(rawValue: try row.int32("direction")),
+      code: try row.blob("code_sha256"))
+  }
+
+  private static func decode(_ row: Row) throws -> StoredVisit {
+    StoredVisit(
+      number: try row.integer("number"), id: try row.text("id"), kiosk: try row.text("kiosk_id"),
+      point: try row.text("point_id"), epoch: try row.text("epoch"),
+      sequence: try row.integer("sequence"), deviceAt: try row.optionalInteger("device_at"),
+      receivedAt: try row.integer("received_at"),
+      state: VisitState(rawValue: try row.int32("state")),
+      reason: SetAsideReason(rawValue: try row.int32("reason")),
+      direction: Direction(rawValue: try row.int32("direction")),
+      services: FacilitySet(bits: try row.integer("services")),
+      member: try row.optionalText("member_id"))
+  }
+}

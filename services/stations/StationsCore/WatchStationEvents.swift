@@ -1,0 +1,40 @@
+public import RPC
+import ServiceKit
+public import StationsV1
+import Storage
+
+extension StationsService {
+  /// Streams this service's events from a cursor on.
+  public func watchStationEvents(
+    _ request: WatchStationEventsRequest, responses: ResponseWriter<WatchStationEventsResponse>,
+    context: ServerContext
+  ) async throws {
+    do {
+      let start = try FeedCursor(text: request.cursor)
+      if request.stopAtEnd {
+        try await sendStored(after: start, to: responses)
+      } else {
+        for try await event in database.follow(after: start) {
+          try await responses.send(try StationEvents.response(event))
+        }
+        try Task.checkCancellation()
+      }
+    } catch StorageError.foreignCursor, StorageError.expiredCursor {
+      throw CommonFailure.invalidCursor
+    }
+  }
+
+  private func sendStored(
+    after start: FeedCursor, to responses: ResponseWriter<WatchStationEventsResponse>
+  ) async throws {
+    var cursor = start
+    while true {
+      let events = try await database.feed(after: cursor)
+      for event in events {
+        try await responses.send(try StationEvents.response(event))
+        cursor = event.cursor
+      }
+      if events.count < Limits.eventsPerRead { return }
+    }
+  }
+}
