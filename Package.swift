@@ -45,8 +45,8 @@ func messages(_ name: String, _ needs: [Target.Dependency] = []) -> Target {
 func service(_ name: String, core: String, _ needs: [Target.Dependency]) -> [Target] {
   let library: [Target.Dependency] =
     [
-      "RPC", "Storage", "ServiceKit", "Protobuf", "GoogleProtobuf", "GoogleType", "YijiaTypeV1",
-      crypto, logging,
+      "RPC", "Storage", "ServiceKit", "Protobuf", "GoogleProtobuf", "GoogleType", "GRPCHealthV1",
+      "YijiaTypeV1", crypto, logging,
     ] + needs
   return [
     .target(
@@ -55,7 +55,7 @@ func service(_ name: String, core: String, _ needs: [Target.Dependency]) -> [Tar
     .executableTarget(
       name: "yijia-\(name)",
       dependencies: [
-        .target(name: core), "GRPCHealthV1", "RPCTransport", "StorageSQLite", arguments,
+        .target(name: core), "RPCTransport", "StorageSQLite", arguments,
         unixSignals,
       ] + library,
       path: "services/\(name)/main", swiftSettings: house),
@@ -180,11 +180,18 @@ let package = Package(
         path: "services/gateway/GatewayCore", swiftSettings: house),
       .executableTarget(
         name: "yijia-gateway",
-        dependencies: ["GatewayCore", "ServiceKit", "RPC", "RPCTransport", logging, arguments],
+        dependencies: [
+          "GatewayCore", "ServiceKit", "RPC", "RPCTransport", "GRPCHealthV1", logging, arguments,
+          unixSignals,
+        ],
         path: "services/gateway/main", swiftSettings: house),
       .testTarget(
         name: "GatewayCoreTests",
-        dependencies: ["GatewayCore", "RPC", "RPCInProcess", "ServiceKit"],
+        dependencies: [
+          "GatewayCore", "RPC", "RPCInProcess", "RPCTransport", "ServiceKit", "Protobuf",
+          "YijiaTypeV1", "MembersV1", "StationsV1", "GoogleProtobuf", "GoogleRPC", "GRPCHealthV1",
+          "GRPCTesting", crypto, logging,
+        ],
         path: "Tests/GatewayCoreTests", swiftSettings: house),
       .executableTarget(
         name: "yijia",

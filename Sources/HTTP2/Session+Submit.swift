@@ -67,6 +67,11 @@ extension Session {
     guard isOpen(stream) else { return }
     unsafe nghttp2_submit_rst_stream(
       handle, UInt8(NGHTTP2_FLAG_NONE.rawValue), stream.id, code.rawValue)
+    if unsafe nghttp2_session_get_stream_user_data(handle, stream.id) == nil {
+      // A request that has not left yet: the library only marks it, no close is called for it.
+      append(.closed(stream, code))
+      freeSlot(stream.slot)
+    }
   }
 
   /// The first step of a graceful stop: tells the peer to open nothing new (GOAWAY 2^31-1).

@@ -2,7 +2,7 @@
 public enum DecodeError: Error, Sendable, Hashable {
   /// The bytes end within a field.
   case truncated
-  /// A number of more than 64 bits, or a tag or length of more than 32.
+  /// A number of more than ten bytes, or a tag or length of more than 32 bits.
   case varintOverflow
   /// A field with number 0.
   case zeroFieldNumber

@@ -146,17 +146,15 @@ extension Encoding {
   /// Puts the unknown fields after the known ones.
   package func unknownFields(_ fields: UnknownFields, _ message: UnsafeMutableRawPointer) {
     guard !fields.isEmpty else { return }
-    // libprotobuf-c writes the tag of an unknown field and then its data: the first field's tag,
-    // and all that follows.
+    // libprotobuf-c writes an unknown field as `tag << 3 | wire_type` and its data. With the tag 0
+    // and the first byte as the wire type, the run of fields comes out as it is.
     let data = unsafe bytes(fields.bytes)
-    var cursor = unsafe WireCursor(UnsafeBufferPointer(start: data.data, count: data.len))
-    guard let tag = try? cursor.tag() else { return }
     let place = unsafe memory(MemoryLayout<ProtobufCMessageUnknownField>.size)
       .bindMemory(to: ProtobufCMessageUnknownField.self, capacity: 1)
     unsafe place.initialize(
       to: ProtobufCMessageUnknownField(
-        tag: tag >> 3, wire_type: ProtobufCWireType(rawValue: tag & 7), len: cursor.remaining,
-        data: UnsafeMutablePointer(mutating: cursor.at)))
+        tag: 0, wire_type: ProtobufCWireType(rawValue: UInt32(fields.bytes[0])), len: data.len - 1,
+        data: data.data + 1))
     let base = unsafe message.assumingMemoryBound(to: ProtobufCMessage.self)
     unsafe base.pointee.n_unknown_fields = 1
     unsafe base.pointee.unknown_fields = unsafe place

@@ -2,8 +2,8 @@ public import RPC
 
 /// A protobuf message as a Swift value. Generated types conform; nothing else should.
 ///
-/// Encoding is deterministic: fields by number, map entries by key, then the unknown fields as they
-/// came. It is byte for byte what Google's implementations call deterministic serialization.
+/// Encoding is deterministic: fields by number, map entries by key (``MapOrder``), then the unknown
+/// fields as they came. It is byte for byte what Google's Python calls deterministic serialization.
 public protocol Message: WireMessage, Hashable {
   /// `package.Name`, with the names of enclosing messages.
   static var fullName: String { get }

@@ -25,7 +25,7 @@ struct WireCursor {
   var isAtEnd: Bool { unsafe at >= end }
   var remaining: Int { unsafe end - at }
 
-  /// A number of up to 64 bits.
+  /// A number of 64 bits; what a tenth byte has beyond them is dropped, as Google does.
   mutating func varint() throws(DecodeError) -> UInt64 {
     guard !isAtEnd else { throw .truncated }
     let first = unsafe at.pointee
@@ -38,7 +38,6 @@ struct WireCursor {
     var index = 1
     while index < available {
       let byte = unsafe at[index]
-      if index == 9, byte > 1 { throw .varintOverflow }
       value |= UInt64(byte & 0x7f) &<< UInt64(7 * index)
       index += 1
       if byte < 0x80 {

@@ -113,6 +113,11 @@ package struct MessageFramer: Sendable {
     return bytes
   }
 
+  /// Decodes the one message behind its prefix.
+  package static func decode<Message: WireMessage>(framed bytes: [UInt8]) throws -> Message {
+    try decode(bytes.span.bytes.extracting(prefixBytes..<bytes.count))
+  }
+
   /// Decodes a message; one that cannot be is INTERNAL, by gRPC's status code document.
   package static func decode<Message: WireMessage>(_ span: RawSpan) throws -> Message {
     do {

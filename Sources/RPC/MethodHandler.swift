@@ -8,7 +8,11 @@ public struct MethodHandler: Sendable {
     _ descriptor: MethodDescriptor,
     _ body: @escaping @Sendable (Input, ServerContext) async throws -> Output
   ) -> MethodHandler {
-    MethodHandler(descriptor: descriptor) { UnaryCall($0, body) }
+    let erased: UnaryCall.Body = { request, context in
+      let input: Input = try MessageFramer.decode(framed: request)
+      return try MessageFramer.frame(try await body(input, context))
+    }
+    return MethodHandler(descriptor: descriptor) { UnaryCall($0, erased) }
   }
 
   /// A stream of requests, one response.
@@ -16,12 +20,11 @@ public struct MethodHandler: Sendable {
     _ descriptor: MethodDescriptor,
     _ body: @escaping @Sendable (RequestStream<Input>, ServerContext) async throws -> Output
   ) -> MethodHandler {
-    MethodHandler(descriptor: descriptor) { setup in
-      StreamedRequestCall<Input>(setup) { call in
-        let output = try await body(call.requests, call.context)
-        call.answer(try MessageFramer.frame(output))
-      }
+    let erased: StreamedRequestCall.Body = { call in
+      let output = try await body(RequestStream(inbox: call.inbox), call.context)
+      call.answer(try MessageFramer.frame(output))
     }
+    return MethodHandler(descriptor: descriptor) { StreamedRequestCall($0, erased) }
   }
 
   /// One request, a stream of responses.
@@ -30,7 +33,11 @@ public struct MethodHandler: Sendable {
     _ body:
       @escaping @Sendable (Input, ResponseWriter<Output>, ServerContext) async throws -> Void
   ) -> MethodHandler {
-    MethodHandler(descriptor: descriptor) { ServerStreamingCall($0, body) }
+    let erased: ServerStreamingCall.Body = { request, call in
+      let input: Input = try MessageFramer.decode(framed: request)
+      try await body(input, ResponseWriter(call: call), call.context)
+    }
+    return MethodHandler(descriptor: descriptor) { ServerStreamingCall($0, erased) }
   }
 
   /// Streams both ways. The handler starts at once.
@@ -40,10 +47,10 @@ public struct MethodHandler: Sendable {
       @escaping @Sendable (RequestStream<Input>, ResponseWriter<Output>, ServerContext)
       async throws -> Void
   ) -> MethodHandler {
-    MethodHandler(descriptor: descriptor) { setup in
-      StreamedRequestCall<Input>(setup) { call in
-        try await body(call.requests, ResponseWriter(call: call), call.context)
-      }
+    let erased: StreamedRequestCall.Body = { call in
+      try await body(
+        RequestStream(inbox: call.inbox), ResponseWriter(call: call), call.context)
     }
+    return MethodHandler(descriptor: descriptor) { StreamedRequestCall($0, erased) }
   }
 }

@@ -34,8 +34,11 @@ extension RawSpan {
   package func starts(with text: StaticString) -> Bool {
     let count = text.utf8CodeUnitCount
     guard byteCount >= count else { return false }
+    // Static strings live for ever; a plain loop, since this runs for every header field.
+    let expected = text.utf8Start
     return withUnsafeBytes { bytes in
-      bytes.prefix(count).elementsEqual(UnsafeBufferPointer(start: text.utf8Start, count: count))
+      for index in 0..<count where bytes[index] != expected[index] { return false }
+      return true
     }
   }
 }

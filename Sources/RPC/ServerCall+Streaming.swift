@@ -1,9 +1,9 @@
 /// A call whose request is a stream; the handler starts at once.
-final class StreamedRequestCall<Input: WireMessage>: ServerCall, @unchecked Sendable {
+final class StreamedRequestCall: ServerCall, @unchecked Sendable {
   // Guard: all mutable state is touched on `exchange.loop` only.
-  typealias Body = @Sendable (StreamedRequestCall<Input>) async throws -> Void
+  typealias Body = @Sendable (StreamedRequestCall) async throws -> Void
   private let body: Body
-  private let inbox: Inbox
+  let inbox: Inbox
 
   init(_ setup: Setup, _ body: @escaping Body) {
     self.body = body
@@ -11,8 +11,6 @@ final class StreamedRequestCall<Input: WireMessage>: ServerCall, @unchecked Send
     super.init(setup)
     start()
   }
-
-  var requests: RequestStream<Input> { RequestStream(inbox: inbox) }
 
   override func invoke() async throws { try await body(self) }
 

@@ -1,23 +1,27 @@
-/// A call whose request is one message; it is decoded where it arrived and starts the handler.
-class SingleRequestCall<Input: WireMessage>: ServerCall, @unchecked Sendable {
+/// A call whose request is one message; the handler starts when it is there and the stream ended.
+///
+/// Not generic, like the calls below: the types are in the method's closure, made once, so that a
+/// call instantiates no metadata.
+class SingleRequestCall: ServerCall, @unchecked Sendable {
   // Guard: all mutable state is touched on `exchange.loop` only.
   private var framer: MessageFramer?
-  /// The request, or why there is none: interceptors run first and the handler throws it.
-  private var request: Result<Input, any Error>?
+  /// The request behind its prefix. Decoded by the handler, so interceptors run first.
+  private var request: [UInt8] = []
 
   final override func received(body bytes: RawSpan) {
     exchange.consumed(bytes.byteCount)
-    if framer == nil, request == nil, bytes.byteCount >= MessageFramer.prefixBytes {
+    guard bytes.byteCount > 0 else { return }
+    if !request.isEmpty { return refuse(RPCError(.internalError, "a unary call has two messages")) }
+    if framer == nil, bytes.byteCount >= MessageFramer.prefixBytes {
       // The usual case: the whole message is in one chunk.
       let (flag, length) = MessageFramer.prefix(of: bytes)
       if flag == 0, length == bytes.byteCount - MessageFramer.prefixBytes,
         length <= server.limits.messageBytesMax
       {
-        return decode(bytes.extracting(droppingFirst: MessageFramer.prefixBytes))
+        request = bytes.withUnsafeBytes { Array($0) }
+        return
       }
     }
-    guard bytes.byteCount > 0 else { return }
-    if request != nil { return refuse(RPCError(.internalError, "a unary call has two messages")) }
     assemble(bytes)
   }
 
@@ -29,24 +33,16 @@ class SingleRequestCall<Input: WireMessage>: ServerCall, @unchecked Sendable {
     case .incomplete: framer = building
     case .violation(let error): refuse(error)
     case .message(let range):
-      request = Result { try building.decode(range) }
-      building.take(range)
-      if building.unreadBytes > 0 {
+      if building.unreadBytes > range.count + MessageFramer.prefixBytes {
         refuse(RPCError(.internalError, "a unary call has two messages"))
+      } else {
+        request = building.takeAll()
       }
     }
   }
 
-  private func decode(_ bytes: RawSpan) {
-    do {
-      request = .success(try MessageFramer.decode(bytes))
-    } catch {
-      request = .failure(error)
-    }
-  }
-
   final override func receivedEnd(trailers: HeaderList?) {
-    guard request != nil else {
+    guard !request.isEmpty else {
       return refuse(
         RPCError(
           .internalError,
@@ -55,38 +51,19 @@ class SingleRequestCall<Input: WireMessage>: ServerCall, @unchecked Sendable {
     start()
   }
 
-  /// The request, once.
-  final func takeRequest() throws -> Input {
-    defer { request = nil }
-    guard let request else { throw RPCError(.internalError, "the request was taken before") }
-    return try request.get()
+  /// The request behind its prefix, once.
+  final func takeRequest() -> [UInt8] {
+    defer { request = [] }
+    return request
   }
 }
 
 /// One request, one response.
-final class UnaryCall<Input: WireMessage, Output: WireMessage>: SingleRequestCall<Input>,
-  @unchecked Sendable
-{
+final class UnaryCall: SingleRequestCall, @unchecked Sendable {
   // Guard: as its superclass.
-  private let body: @Sendable (Input, ServerContext) async throws -> Output
 
-  init(_ setup: Setup, _ body: @escaping @Sendable (Input, ServerContext) async throws -> Output) {
-    self.body = body
-    super.init(setup)
-  }
-
-  override func invoke() async throws {
-    let output = try await body(try takeRequest(), context)
-    answer(try MessageFramer.frame(output))
-  }
-}
-
-/// One request, a stream of responses.
-final class ServerStreamingCall<Input: WireMessage, Output: WireMessage>:
-  SingleRequestCall<Input>, @unchecked Sendable
-{
-  // Guard: as its superclass.
-  typealias Body = @Sendable (Input, ResponseWriter<Output>, ServerContext) async throws -> Void
+  /// From the request behind its prefix to the response behind its own.
+  typealias Body = @Sendable ([UInt8], ServerContext) async throws -> [UInt8]
   private let body: Body
 
   init(_ setup: Setup, _ body: @escaping Body) {
@@ -94,7 +71,19 @@ final class ServerStreamingCall<Input: WireMessage, Output: WireMessage>:
     super.init(setup)
   }
 
-  override func invoke() async throws {
-    try await body(try takeRequest(), ResponseWriter(call: self), context)
+  override func invoke() async throws { answer(try await body(takeRequest(), context)) }
+}
+
+/// One request, a stream of responses.
+final class ServerStreamingCall: SingleRequestCall, @unchecked Sendable {
+  // Guard: as its superclass.
+  typealias Body = @Sendable ([UInt8], ServerStreamingCall) async throws -> Void
+  private let body: Body
+
+  init(_ setup: Setup, _ body: @escaping Body) {
+    self.body = body
+    super.init(setup)
   }
+
+  override func invoke() async throws { try await body(takeRequest(), self) }
 }

@@ -55,9 +55,9 @@ public struct ServerTLS: Sendable, Hashable {
 public struct ClientTLS: Sendable, Hashable {
   /// How the server shows that it is the right one.
   public enum ServerName: Sendable, Hashable {
-    /// The certificate is for the host that is connected to.
+    /// The certificate is for the host that is connected to, by name or address.
     case target
-    /// The certificate is for this host name.
+    /// The certificate is for this host name, or (NIOSSL takes that too) for the address.
     case host(String)
     /// The certificate has this URI, such as `spiffe://yijia/members`, whatever the host.
     case uri(String)

@@ -188,17 +188,12 @@ struct SwiftCoding {
     return "encoding.\(function)(\(field.access))"
   }
 
-  /// Entries in the order of their keys: strings by their UTF-8, false before true.
+  /// Entries in an order that depends on their keys only.
   private func writeMap(
     _ field: Field, _ message: MessageType, _ place: String, _ out: inout Writer
   ) {
     guard let entry = field.message, entry.fields.count == 2 else { return }
-    let order =
-      switch entry.fields[0].type {
-      case .string: "$0.key.utf8.lexicographicallyPrecedes($1.key.utf8)"
-      case .bool: "!$0.key && $1.key"
-      default: "$0.key < $1.key"
-      }
+    let order = "\(types.library("MapOrder", "Protobuf")).precedes($0.key, $1.key)"
     out.line("let entries = \(field.access).sorted { \(order) }")
     out.block("\(place) = encoding.array(entries) { entry, encoding in") { out in
       out.line("let c = encoding.make(\(entry.cName)__descriptor())")
@@ -206,7 +201,10 @@ struct SwiftCoding {
       out.line("c.pointee.f_key = \(c(entry.fields[0], "entry.key"))")
       out.line("c.pointee.has_key = 1")
       if entry.fields[1].message != nil {
+        // An entry is a message around the message.
+        out.line("guard encoding.enter() else { return c }")
         out.line("c.pointee.f_value = entry.value.encoded(&encoding)")
+        out.line("encoding.leave()")
       } else {
         out.line("c.pointee.f_value = \(c(entry.fields[1], "entry.value"))")
         out.line("c.pointee.has_value = 1")

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Foundation
 import RPC
 import RPCTransport
 
@@ -37,7 +38,9 @@ struct BenchServer: AsyncParsableCommand {
         address: HostPort(host: "127.0.0.1", port: port), tls: tls),
       dispatcher: Dispatcher(router: try Router(services: [BenchService()])),
       loops: EventLoops(threads: threads))
-    print("listening on \(try await server.start())")
+    let address = try await server.start()
+    // Unbuffered, for whoever waits for the line.
+    try FileHandle.standardOutput.write(contentsOf: Data("listening on \(address)\n".utf8))
     // Until a signal ends the process.
     for await _ in AsyncStream<Never>.makeStream().stream {}
   }

@@ -1,6 +1,6 @@
 import ArgumentParser
 import Dispatch
-import Glibc
+import Foundation
 import RPC
 import RPCTransport
 
@@ -38,7 +38,9 @@ struct InteropServer: AsyncParsableCommand {
     let server = Server(
       configuration: ServerConfiguration(address: HostPort(host: host, port: port), tls: tls),
       dispatcher: Dispatcher(router: try Router(services: [InteropService()])), loops: loops)
-    print("listening on \(try await server.start())")
+    let address = try await server.start()
+    // Unbuffered, for whoever waits for the line.
+    try FileHandle.standardOutput.write(contentsOf: Data("listening on \(address)\n".utf8))
     await Self.termination()
     await server.shutdown(grace: .seconds(10))
     try await loops.shutdown()

@@ -37,6 +37,8 @@ final class Pipe {
 
   /// Lets both sides speak until neither has anything to say.
   func run(consume: Bool = true) {
+    take(client, [], &clientSaw, consume)
+    take(server, [], &serverSaw, consume)
     for _ in 0..<1000 {
       let toServer = output(of: client)
       let toClient = output(of: server)

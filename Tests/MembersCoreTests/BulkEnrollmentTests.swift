@@ -2,6 +2,7 @@ import Foundation
 import MembersV1
 import Protobuf
 import RPC
+import Storage
 import StorageSQLite
 import Testing
 
@@ -62,6 +63,34 @@ struct BulkEnrollmentTests {
       }
       try await call.finishSending()
       #expect(try await results.next() == nil)
+    }
+  }
+
+  @Test("a client that goes away leaves whole records only, and goes on by their request ids")
+  func cancelled() async throws {
+    try await Harness.run { harness in
+      _ = try await harness.plantTree()
+      let requests = (1...300).map { number in
+        var request = EnrollMembersRequest()
+        request.requestID = UUID().uuidString
+        request.row = Int64(number)
+        request.application = Applicant.application(number)
+        return request
+      }
+      let call = try await harness.client(.partner()).enrollMembers()
+      async let sending: Void = { for request in requests { try await call.send(request) } }()
+      var results = call.responses.makeAsyncIterator()
+      for row in 1...40 { #expect(try await results.next()?.row == Int64(row)) }
+      call.cancel()
+      // Sending may have been through before.
+      _ = try? await sending
+      let again = try await harness.enroll(requests)
+      #expect(again.count == 300)
+      #expect(try await harness.members().count == 300)
+      #expect(try await harness.countsAgree())
+      let enrollments = try await harness.database.read(
+        Query<Int>.one("SELECT count(*) AS n FROM enrollments") { try $0.int("n") })
+      #expect(enrollments == 300, "an answered record is not enrolled twice")
     }
   }
 

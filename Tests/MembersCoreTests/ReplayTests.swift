@@ -77,4 +77,16 @@ struct ReplayTests {
       #expect(count == 1)
     }
   }
+
+  @Test("request ids are forgotten after 30 days, and not before")
+  func forgotten() async throws {
+    try await Harness.run { harness in
+      let names = try await harness.plantTree()
+      #expect(names.count == Tree.rows.count)
+      harness.clock.advance(days: 29)
+      #expect(try await harness.service.purgeRequests() == 0)
+      harness.clock.advance(days: 2)
+      #expect(try await harness.service.purgeRequests() == Tree.rows.count)
+    }
+  }
 }

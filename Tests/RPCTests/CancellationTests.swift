@@ -7,8 +7,10 @@ struct CancellationTests {
   @Test("a deadline ends the call on both sides", arguments: Carrier.allCases)
   func deadline(_ carrier: Carrier) async throws {
     try await World.with(carrier) { world in
+      // Connected beforehand, so that the handler starts well before the deadline.
+      _ = try await world.channel.echo("x")
       var options = CallOptions()
-      options.timeout = .milliseconds(50)
+      options.timeout = .milliseconds(500)
       let error = await failure {
         _ = try await world.channel.call(EchoService.wait, "x", options: options)
       }

@@ -57,7 +57,7 @@ import Testing
       }
       #expect(changes.map(\.revoked) == [false, true])
       let hash = Array(SHA256.hash(data: Array(registered.apiKey.utf8)))
-      #expect(changes.allSatisfy { $0.apiKeySha256 == hash && $0.point == point.name })
+      #expect(changes.allSatisfy { $0.apiKeySHA256 == hash && $0.point == point.name })
 
       watch.cursor = events[0].cursor
       var rest: [WatchStationEventsResponse] = []

@@ -163,6 +163,19 @@ import YijiaTypeV1
     }
   }
 
+  @Test("a point waits a moment for its union, which the feed brings")
+  func justFounded() async throws {
+    try await World.run { world in
+      let union = hexID(0xc1)
+      var point = world.draft()
+      point.managingOrganization = "organizations/\(union)"
+      async let created = world.createPoint(point)
+      world.members.emitOrganization(union, parent: Tree.county)
+      try await world.feed.catchUp()
+      #expect(try await created.managingOrganization == point.managingOrganization)
+    }
+  }
+
   @Test("staff act in their subtree only; kiosks see their point, partners the open ones")
   func scope() async throws {
     try await World.run { world in

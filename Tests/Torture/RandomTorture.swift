@@ -200,7 +200,7 @@ struct RandomTorture {
     message.mapToMood = map({ $0.integer() }, { $0.mood() })
     message.mapToType = map({ $0.string() }, { $0.type() })
     if depth > 0, chance(3) {
-      message.mapToTorture = [integer(): torture(depth: 0), integer(): torture(depth: 0)]
+      message.mapToTorture = map({ $0.integer() }, { $0.torture(depth: 0) })
     }
   }
 

@@ -214,7 +214,7 @@ extension HealthListResponse {
       .assumingMemoryBound(to: grpc__health__v1__HealthListResponse.self)
     guard encoding.enter() else { return c }
     if !statuses.isEmpty {
-      let entries = statuses.sorted { $0.key.utf8.lexicographicallyPrecedes($1.key.utf8) }
+      let entries = statuses.sorted { MapOrder.precedes($0.key, $1.key) }
       c.pointee.f_statuses = encoding.array(entries) { entry, encoding in
         let c = encoding.make(grpc__health__v1__HealthListResponse__StatusesEntry__descriptor())
           .assumingMemoryBound(to: grpc__health__v1__HealthListResponse__StatusesEntry.self)

@@ -864,7 +864,7 @@ extension TestOrcaReport {
       c.pointee.has_memory_utilization = 1
     }
     if !requestCost.isEmpty {
-      let entries = requestCost.sorted { $0.key.utf8.lexicographicallyPrecedes($1.key.utf8) }
+      let entries = requestCost.sorted { MapOrder.precedes($0.key, $1.key) }
       c.pointee.f_request_cost = encoding.array(entries) { entry, encoding in
         let c = encoding.make(grpc__testing__TestOrcaReport__RequestCostEntry__descriptor())
           .assumingMemoryBound(to: grpc__testing__TestOrcaReport__RequestCostEntry.self)
@@ -877,7 +877,7 @@ extension TestOrcaReport {
       c.pointee.n_request_cost = requestCost.count
     }
     if !utilization.isEmpty {
-      let entries = utilization.sorted { $0.key.utf8.lexicographicallyPrecedes($1.key.utf8) }
+      let entries = utilization.sorted { MapOrder.precedes($0.key, $1.key) }
       c.pointee.f_utilization = encoding.array(entries) { entry, encoding in
         let c = encoding.make(grpc__testing__TestOrcaReport__UtilizationEntry__descriptor())
           .assumingMemoryBound(to: grpc__testing__TestOrcaReport__UtilizationEntry.self)

@@ -573,7 +573,7 @@ extension JavaSettings {
       c.pointee.has_library_package = 1
     }
     if !serviceClassNames.isEmpty {
-      let entries = serviceClassNames.sorted { $0.key.utf8.lexicographicallyPrecedes($1.key.utf8) }
+      let entries = serviceClassNames.sorted { MapOrder.precedes($0.key, $1.key) }
       c.pointee.f_service_class_names = encoding.array(entries) { entry, encoding in
         let c = encoding.make(google__api__JavaSettings__ServiceClassNamesEntry__descriptor())
           .assumingMemoryBound(to: google__api__JavaSettings__ServiceClassNamesEntry.self)
@@ -937,7 +937,7 @@ extension DotnetSettings {
     guard encoding.enter() else { return c }
     if let value = common { c.pointee.f_common = value.encoded(&encoding) }
     if !renamedServices.isEmpty {
-      let entries = renamedServices.sorted { $0.key.utf8.lexicographicallyPrecedes($1.key.utf8) }
+      let entries = renamedServices.sorted { MapOrder.precedes($0.key, $1.key) }
       c.pointee.f_renamed_services = encoding.array(entries) { entry, encoding in
         let c = encoding.make(google__api__DotnetSettings__RenamedServicesEntry__descriptor())
           .assumingMemoryBound(to: google__api__DotnetSettings__RenamedServicesEntry.self)
@@ -950,7 +950,7 @@ extension DotnetSettings {
       c.pointee.n_renamed_services = renamedServices.count
     }
     if !renamedResources.isEmpty {
-      let entries = renamedResources.sorted { $0.key.utf8.lexicographicallyPrecedes($1.key.utf8) }
+      let entries = renamedResources.sorted { MapOrder.precedes($0.key, $1.key) }
       c.pointee.f_renamed_resources = encoding.array(entries) { entry, encoding in
         let c = encoding.make(google__api__DotnetSettings__RenamedResourcesEntry__descriptor())
           .assumingMemoryBound(to: google__api__DotnetSettings__RenamedResourcesEntry.self)
@@ -1074,7 +1074,7 @@ extension GoSettings {
     guard encoding.enter() else { return c }
     if let value = common { c.pointee.f_common = value.encoded(&encoding) }
     if !renamedServices.isEmpty {
-      let entries = renamedServices.sorted { $0.key.utf8.lexicographicallyPrecedes($1.key.utf8) }
+      let entries = renamedServices.sorted { MapOrder.precedes($0.key, $1.key) }
       c.pointee.f_renamed_services = encoding.array(entries) { entry, encoding in
         let c = encoding.make(google__api__GoSettings__RenamedServicesEntry__descriptor())
           .assumingMemoryBound(to: google__api__GoSettings__RenamedServicesEntry.self)

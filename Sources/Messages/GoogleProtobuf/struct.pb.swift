@@ -87,7 +87,7 @@ extension Struct {
       .assumingMemoryBound(to: google__protobuf__Struct.self)
     guard encoding.enter() else { return c }
     if !fields.isEmpty {
-      let entries = fields.sorted { $0.key.utf8.lexicographicallyPrecedes($1.key.utf8) }
+      let entries = fields.sorted { MapOrder.precedes($0.key, $1.key) }
       c.pointee.f_fields = encoding.array(entries) { entry, encoding in
         let c = encoding.make(google__protobuf__Struct__FieldsEntry__descriptor())
           .assumingMemoryBound(to: google__protobuf__Struct__FieldsEntry.self)

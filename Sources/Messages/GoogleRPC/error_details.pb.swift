@@ -101,7 +101,7 @@ extension ErrorInfo {
       c.pointee.has_domain = 1
     }
     if !metadata.isEmpty {
-      let entries = metadata.sorted { $0.key.utf8.lexicographicallyPrecedes($1.key.utf8) }
+      let entries = metadata.sorted { MapOrder.precedes($0.key, $1.key) }
       c.pointee.f_metadata = encoding.array(entries) { entry, encoding in
         let c = encoding.make(google__rpc__ErrorInfo__MetadataEntry__descriptor())
           .assumingMemoryBound(to: google__rpc__ErrorInfo__MetadataEntry.self)
@@ -436,7 +436,7 @@ extension QuotaFailure.Violation {
       c.pointee.has_quota_id = 1
     }
     if !quotaDimensions.isEmpty {
-      let entries = quotaDimensions.sorted { $0.key.utf8.lexicographicallyPrecedes($1.key.utf8) }
+      let entries = quotaDimensions.sorted { MapOrder.precedes($0.key, $1.key) }
       c.pointee.f_quota_dimensions = encoding.array(entries) { entry, encoding in
         let c = encoding.make(google__rpc__QuotaFailure__Violation__QuotaDimensionsEntry__descriptor())
           .assumingMemoryBound(to: google__rpc__QuotaFailure__Violation__QuotaDimensionsEntry.self)

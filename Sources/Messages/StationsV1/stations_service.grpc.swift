@@ -8,7 +8,9 @@ public import RPC
 /// UNAVAILABLE / STORAGE_BUSY with RetryInfo. Writes: ALREADY_EXISTS / REQUEST_ID_REUSED where the
 /// request id came before with another payload; with the same payload the first reply is returned.
 public protocol StationsServiceProtocol: RPCService {
-  /// Stores a point, PLANNED. Idempotent by request id. Callers: clerks.
+  /// Stores a point, PLANNED, under a union of the caller's subtree. Idempotent by request id.
+  /// Errors: NOT_FOUND / ORGANIZATION_NOT_FOUND with RetryInfo: a union that was founded just now
+  /// arrives by the members' feed. Callers: clerks.
   func createPoint(
     _ request: CreatePointRequest, context: ServerContext
   ) async throws -> CreatePointResponse
@@ -20,7 +22,8 @@ public protocol StationsServiceProtocol: RPCService {
     _ request: OpenPointRequest, context: ServerContext
   ) async throws -> OpenPointResponse
 
-  /// Reads a point. Errors: NOT_FOUND / POINT_NOT_FOUND. Callers: staff, kiosks, partners.
+  /// Reads a point: staff those of their subtree, a kiosk its own, a partner the open ones.
+  /// Errors: NOT_FOUND / POINT_NOT_FOUND. Callers: staff, kiosks, partners.
   func getPoint(
     _ request: GetPointRequest, context: ServerContext
   ) async throws -> GetPointResponse
@@ -32,7 +35,8 @@ public protocol StationsServiceProtocol: RPCService {
   ) async throws -> FindNearbyPointsResponse
 
   /// Registers a kiosk at a point and gives it its key. Idempotent by request id.
-  /// Errors: NOT_FOUND / POINT_NOT_FOUND. Callers: administrators.
+  /// Errors: NOT_FOUND / POINT_NOT_FOUND; FAILED_PRECONDITION / POINT_CLOSED. Callers:
+  /// administrators.
   func registerKiosk(
     _ request: RegisterKioskRequest, context: ServerContext
   ) async throws -> RegisterKioskResponse
@@ -45,7 +49,8 @@ public protocol StationsServiceProtocol: RPCService {
 
   /// Takes numbered visits of the calling kiosk; acknowledges cumulatively after the commit. A
   /// replay, a reconnection or a crash never counts a visit twice or loses an acknowledged one.
-  /// Errors: INVALID_ARGUMENT / HELLO_EXPECTED, SEQUENCE_GAP. Callers: kiosks.
+  /// Errors: INVALID_ARGUMENT / HELLO_EXPECTED (also for a second one), SEQUENCE_GAP; NOT_FOUND /
+  /// KIOSK_NOT_FOUND; PERMISSION_DENIED / KIOSK_REVOKED. Callers: kiosks.
   func reportVisits(
     _ requests: RequestStream<ReportVisitsRequest>, responses: ResponseWriter<ReportVisitsResponse>,
     context: ServerContext
@@ -57,7 +62,8 @@ public protocol StationsServiceProtocol: RPCService {
     _ request: ListVisitsRequest, context: ServerContext
   ) async throws -> ListVisitsResponse
 
-  /// Counts visits by point and day; kept incrementally. Callers: staff.
+  /// Counts visits by point and day; kept incrementally.
+  /// Errors: NOT_FOUND / POINT_NOT_FOUND; INVALID_ARGUMENT / TOO_MANY_ROWS. Callers: staff.
   func getDailyVisitStatistics(
     _ request: GetDailyVisitStatisticsRequest, context: ServerContext
   ) async throws -> GetDailyVisitStatisticsResponse
@@ -271,7 +277,9 @@ public struct StationsServiceClient: Sendable {
 
   public init(_ channel: any Channel) { self.channel = channel }
 
-  /// Stores a point, PLANNED. Idempotent by request id. Callers: clerks.
+  /// Stores a point, PLANNED, under a union of the caller's subtree. Idempotent by request id.
+  /// Errors: NOT_FOUND / ORGANIZATION_NOT_FOUND with RetryInfo: a union that was founded just now
+  /// arrives by the members' feed. Callers: clerks.
   public func createPoint(
     _ request: CreatePointRequest, options: CallOptions = CallOptions()
   ) async throws -> CreatePointResponse {
@@ -291,7 +299,8 @@ public struct StationsServiceClient: Sendable {
     return response.message
   }
 
-  /// Reads a point. Errors: NOT_FOUND / POINT_NOT_FOUND. Callers: staff, kiosks, partners.
+  /// Reads a point: staff those of their subtree, a kiosk its own, a partner the open ones.
+  /// Errors: NOT_FOUND / POINT_NOT_FOUND. Callers: staff, kiosks, partners.
   public func getPoint(
     _ request: GetPointRequest, options: CallOptions = CallOptions()
   ) async throws -> GetPointResponse {
@@ -311,7 +320,8 @@ public struct StationsServiceClient: Sendable {
   }
 
   /// Registers a kiosk at a point and gives it its key. Idempotent by request id.
-  /// Errors: NOT_FOUND / POINT_NOT_FOUND. Callers: administrators.
+  /// Errors: NOT_FOUND / POINT_NOT_FOUND; FAILED_PRECONDITION / POINT_CLOSED. Callers:
+  /// administrators.
   public func registerKiosk(
     _ request: RegisterKioskRequest, options: CallOptions = CallOptions()
   ) async throws -> RegisterKioskResponse {
@@ -332,7 +342,8 @@ public struct StationsServiceClient: Sendable {
 
   /// Takes numbered visits of the calling kiosk; acknowledges cumulatively after the commit. A
   /// replay, a reconnection or a crash never counts a visit twice or loses an acknowledged one.
-  /// Errors: INVALID_ARGUMENT / HELLO_EXPECTED, SEQUENCE_GAP. Callers: kiosks.
+  /// Errors: INVALID_ARGUMENT / HELLO_EXPECTED (also for a second one), SEQUENCE_GAP; NOT_FOUND /
+  /// KIOSK_NOT_FOUND; PERMISSION_DENIED / KIOSK_REVOKED. Callers: kiosks.
   public func reportVisits(
     options: CallOptions = CallOptions()
   ) async throws -> BidirectionalCall<ReportVisitsRequest, ReportVisitsResponse> {
@@ -349,7 +360,8 @@ public struct StationsServiceClient: Sendable {
     return response.message
   }
 
-  /// Counts visits by point and day; kept incrementally. Callers: staff.
+  /// Counts visits by point and day; kept incrementally.
+  /// Errors: NOT_FOUND / POINT_NOT_FOUND; INVALID_ARGUMENT / TOO_MANY_ROWS. Callers: staff.
   public func getDailyVisitStatistics(
     _ request: GetDailyVisitStatisticsRequest, options: CallOptions = CallOptions()
   ) async throws -> GetDailyVisitStatisticsResponse {

@@ -118,7 +118,7 @@ public enum SetAsideReason: Enumeration {
   case timeInFuture
   /// The device time is longer ago than the clock limit.
   case timeTooOld
-  /// The point was not open at the time of the visit.
+  /// The point was not open at the time of the visit, by the kiosk's clock. Departures are exempt.
   case pointNotOpen
   /// A field of the visit is malformed; see the acknowledgement's notices.
   case malformed
@@ -177,7 +177,7 @@ public struct ReportedVisit: Protobuf.Message {
   public var visitID: String = ""
   /// When it happened, by the kiosk's clock.
   public var deviceTime: GoogleProtobuf.Timestamp?
-  /// The member's own code as scanned; empty for an anonymous visit.
+  /// The member's own code as scanned, in any case; up to 128 bytes; empty for an anonymous visit.
   public var memberCode: String = ""
   /// Whether somebody came or went.
   public var direction: Direction = .unspecified
@@ -510,7 +510,8 @@ extension ReportVisitsResponse {
 
 /// A visit as stored. Pseudonymous.
 public struct Visit: Protobuf.Message {
-  /// Resource name, "visits/{visit}"; the id is the kiosk's visit id, 32 hex digits.
+  /// Resource name, "visits/{visit}"; the id is the kiosk's visit id, 32 hex digits; one made by the
+  /// service where that is malformed or in use by another kiosk.
   public var name: String = ""
   /// Resource name of the kiosk.
   public var kiosk: String = ""
@@ -829,7 +830,7 @@ extension GetDailyVisitStatisticsRequest {
 
 /// Response of GetDailyVisitStatistics.
 public struct GetDailyVisitStatisticsResponse: Protobuf.Message {
-  /// A row a point and day, in that order; at most 10,000 rows.
+  /// A row a point and day, in that order; more than 10,000 rows are refused.
   public var days: [DailyVisits] = []
   public var unknownFields = UnknownFields()
 

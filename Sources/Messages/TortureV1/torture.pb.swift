@@ -842,7 +842,7 @@ extension Torture {
       c.pointee.n_loose_moods = looseMoods.count
     }
     if !mapInt32.isEmpty {
-      let entries = mapInt32.sorted { $0.key < $1.key }
+      let entries = mapInt32.sorted { MapOrder.precedes($0.key, $1.key) }
       c.pointee.f_map_int32 = encoding.array(entries) { entry, encoding in
         let c = encoding.make(torture__v1__Torture__MapInt32Entry__descriptor())
           .assumingMemoryBound(to: torture__v1__Torture__MapInt32Entry.self)
@@ -855,7 +855,7 @@ extension Torture {
       c.pointee.n_map_int32 = mapInt32.count
     }
     if !mapInt64.isEmpty {
-      let entries = mapInt64.sorted { $0.key < $1.key }
+      let entries = mapInt64.sorted { MapOrder.precedes($0.key, $1.key) }
       c.pointee.f_map_int64 = encoding.array(entries) { entry, encoding in
         let c = encoding.make(torture__v1__Torture__MapInt64Entry__descriptor())
           .assumingMemoryBound(to: torture__v1__Torture__MapInt64Entry.self)
@@ -868,7 +868,7 @@ extension Torture {
       c.pointee.n_map_int64 = mapInt64.count
     }
     if !mapUint32.isEmpty {
-      let entries = mapUint32.sorted { $0.key < $1.key }
+      let entries = mapUint32.sorted { MapOrder.precedes($0.key, $1.key) }
       c.pointee.f_map_uint32 = encoding.array(entries) { entry, encoding in
         let c = encoding.make(torture__v1__Torture__MapUint32Entry__descriptor())
           .assumingMemoryBound(to: torture__v1__Torture__MapUint32Entry.self)
@@ -881,7 +881,7 @@ extension Torture {
       c.pointee.n_map_uint32 = mapUint32.count
     }
     if !mapUint64.isEmpty {
-      let entries = mapUint64.sorted { $0.key < $1.key }
+      let entries = mapUint64.sorted { MapOrder.precedes($0.key, $1.key) }
       c.pointee.f_map_uint64 = encoding.array(entries) { entry, encoding in
         let c = encoding.make(torture__v1__Torture__MapUint64Entry__descriptor())
           .assumingMemoryBound(to: torture__v1__Torture__MapUint64Entry.self)
@@ -894,7 +894,7 @@ extension Torture {
       c.pointee.n_map_uint64 = mapUint64.count
     }
     if !mapSint32.isEmpty {
-      let entries = mapSint32.sorted { $0.key < $1.key }
+      let entries = mapSint32.sorted { MapOrder.precedes($0.key, $1.key) }
       c.pointee.f_map_sint32 = encoding.array(entries) { entry, encoding in
         let c = encoding.make(torture__v1__Torture__MapSint32Entry__descriptor())
           .assumingMemoryBound(to: torture__v1__Torture__MapSint32Entry.self)
@@ -907,7 +907,7 @@ extension Torture {
       c.pointee.n_map_sint32 = mapSint32.count
     }
     if !mapSint64.isEmpty {
-      let entries = mapSint64.sorted { $0.key < $1.key }
+      let entries = mapSint64.sorted { MapOrder.precedes($0.key, $1.key) }
       c.pointee.f_map_sint64 = encoding.array(entries) { entry, encoding in
         let c = encoding.make(torture__v1__Torture__MapSint64Entry__descriptor())
           .assumingMemoryBound(to: torture__v1__Torture__MapSint64Entry.self)
@@ -920,7 +920,7 @@ extension Torture {
       c.pointee.n_map_sint64 = mapSint64.count
     }
     if !mapFixed32.isEmpty {
-      let entries = mapFixed32.sorted { $0.key < $1.key }
+      let entries = mapFixed32.sorted { MapOrder.precedes($0.key, $1.key) }
       c.pointee.f_map_fixed32 = encoding.array(entries) { entry, encoding in
         let c = encoding.make(torture__v1__Torture__MapFixed32Entry__descriptor())
           .assumingMemoryBound(to: torture__v1__Torture__MapFixed32Entry.self)
@@ -933,7 +933,7 @@ extension Torture {
       c.pointee.n_map_fixed32 = mapFixed32.count
     }
     if !mapFixed64.isEmpty {
-      let entries = mapFixed64.sorted { $0.key < $1.key }
+      let entries = mapFixed64.sorted { MapOrder.precedes($0.key, $1.key) }
       c.pointee.f_map_fixed64 = encoding.array(entries) { entry, encoding in
         let c = encoding.make(torture__v1__Torture__MapFixed64Entry__descriptor())
           .assumingMemoryBound(to: torture__v1__Torture__MapFixed64Entry.self)
@@ -946,7 +946,7 @@ extension Torture {
       c.pointee.n_map_fixed64 = mapFixed64.count
     }
     if !mapSfixed32.isEmpty {
-      let entries = mapSfixed32.sorted { $0.key < $1.key }
+      let entries = mapSfixed32.sorted { MapOrder.precedes($0.key, $1.key) }
       c.pointee.f_map_sfixed32 = encoding.array(entries) { entry, encoding in
         let c = encoding.make(torture__v1__Torture__MapSfixed32Entry__descriptor())
           .assumingMemoryBound(to: torture__v1__Torture__MapSfixed32Entry.self)
@@ -959,7 +959,7 @@ extension Torture {
       c.pointee.n_map_sfixed32 = mapSfixed32.count
     }
     if !mapSfixed64.isEmpty {
-      let entries = mapSfixed64.sorted { $0.key < $1.key }
+      let entries = mapSfixed64.sorted { MapOrder.precedes($0.key, $1.key) }
       c.pointee.f_map_sfixed64 = encoding.array(entries) { entry, encoding in
         let c = encoding.make(torture__v1__Torture__MapSfixed64Entry__descriptor())
           .assumingMemoryBound(to: torture__v1__Torture__MapSfixed64Entry.self)
@@ -972,7 +972,7 @@ extension Torture {
       c.pointee.n_map_sfixed64 = mapSfixed64.count
     }
     if !mapBool.isEmpty {
-      let entries = mapBool.sorted { !$0.key && $1.key }
+      let entries = mapBool.sorted { MapOrder.precedes($0.key, $1.key) }
       c.pointee.f_map_bool = encoding.array(entries) { entry, encoding in
         let c = encoding.make(torture__v1__Torture__MapBoolEntry__descriptor())
           .assumingMemoryBound(to: torture__v1__Torture__MapBoolEntry.self)
@@ -985,7 +985,7 @@ extension Torture {
       c.pointee.n_map_bool = mapBool.count
     }
     if !mapString.isEmpty {
-      let entries = mapString.sorted { $0.key.utf8.lexicographicallyPrecedes($1.key.utf8) }
+      let entries = mapString.sorted { MapOrder.precedes($0.key, $1.key) }
       c.pointee.f_map_string = encoding.array(entries) { entry, encoding in
         let c = encoding.make(torture__v1__Torture__MapStringEntry__descriptor())
           .assumingMemoryBound(to: torture__v1__Torture__MapStringEntry.self)
@@ -998,7 +998,7 @@ extension Torture {
       c.pointee.n_map_string = mapString.count
     }
     if !mapToBool.isEmpty {
-      let entries = mapToBool.sorted { $0.key.utf8.lexicographicallyPrecedes($1.key.utf8) }
+      let entries = mapToBool.sorted { MapOrder.precedes($0.key, $1.key) }
       c.pointee.f_map_to_bool = encoding.array(entries) { entry, encoding in
         let c = encoding.make(torture__v1__Torture__MapToBoolEntry__descriptor())
           .assumingMemoryBound(to: torture__v1__Torture__MapToBoolEntry.self)
@@ -1011,7 +1011,7 @@ extension Torture {
       c.pointee.n_map_to_bool = mapToBool.count
     }
     if !mapToString.isEmpty {
-      let entries = mapToString.sorted { $0.key.utf8.lexicographicallyPrecedes($1.key.utf8) }
+      let entries = mapToString.sorted { MapOrder.precedes($0.key, $1.key) }
       c.pointee.f_map_to_string = encoding.array(entries) { entry, encoding in
         let c = encoding.make(torture__v1__Torture__MapToStringEntry__descriptor())
           .assumingMemoryBound(to: torture__v1__Torture__MapToStringEntry.self)
@@ -1024,7 +1024,7 @@ extension Torture {
       c.pointee.n_map_to_string = mapToString.count
     }
     if !mapToBytes.isEmpty {
-      let entries = mapToBytes.sorted { $0.key.utf8.lexicographicallyPrecedes($1.key.utf8) }
+      let entries = mapToBytes.sorted { MapOrder.precedes($0.key, $1.key) }
       c.pointee.f_map_to_bytes = encoding.array(entries) { entry, encoding in
         let c = encoding.make(torture__v1__Torture__MapToBytesEntry__descriptor())
           .assumingMemoryBound(to: torture__v1__Torture__MapToBytesEntry.self)
@@ -1037,7 +1037,7 @@ extension Torture {
       c.pointee.n_map_to_bytes = mapToBytes.count
     }
     if !mapToMood.isEmpty {
-      let entries = mapToMood.sorted { $0.key < $1.key }
+      let entries = mapToMood.sorted { MapOrder.precedes($0.key, $1.key) }
       c.pointee.f_map_to_mood = encoding.array(entries) { entry, encoding in
         let c = encoding.make(torture__v1__Torture__MapToMoodEntry__descriptor())
           .assumingMemoryBound(to: torture__v1__Torture__MapToMoodEntry.self)
@@ -1050,7 +1050,7 @@ extension Torture {
       c.pointee.n_map_to_mood = mapToMood.count
     }
     if !mapToType.isEmpty {
-      let entries = mapToType.sorted { $0.key.utf8.lexicographicallyPrecedes($1.key.utf8) }
+      let entries = mapToType.sorted { MapOrder.precedes($0.key, $1.key) }
       c.pointee.f_map_to_type = encoding.array(entries) { entry, encoding in
         let c = encoding.make(torture__v1__Torture__MapToTypeEntry__descriptor())
           .assumingMemoryBound(to: torture__v1__Torture__MapToTypeEntry.self)
@@ -1062,7 +1062,7 @@ extension Torture {
       c.pointee.n_map_to_type = mapToType.count
     }
     if !mapToTorture.isEmpty {
-      let entries = mapToTorture.sorted { $0.key < $1.key }
+      let entries = mapToTorture.sorted { MapOrder.precedes($0.key, $1.key) }
       c.pointee.f_map_to_torture = encoding.array(entries) { entry, encoding in
         let c = encoding.make(torture__v1__Torture__MapToTortureEntry__descriptor())
           .assumingMemoryBound(to: torture__v1__Torture__MapToTortureEntry.self)

@@ -25,6 +25,7 @@ struct Text: WireMessage, Hashable, ExpressibleByStringLiteral {
 final class Witness: Sendable {
   private struct State {
     var events: [String] = []
+    var isGivenUp = false
     var waiters: [(event: String, continuation: CheckedContinuation<Void, Never>)] = []
   }
 
@@ -42,15 +43,24 @@ final class Witness: Sendable {
 
   var events: [String] { state.withLock { $0.events } }
 
-  /// Waits until that was noted.
+  /// Waits until that was noted, or the test is cancelled by its time limit.
   func saw(_ event: String) async {
-    await withCheckedContinuation { continuation in
-      let isThere = state.withLock { state in
-        if state.events.contains(event) { return true }
-        state.waiters.append((event, continuation))
-        return false
+    await withTaskCancellationHandler {
+      await withCheckedContinuation { continuation in
+        let isThere = state.withLock { state in
+          if state.events.contains(event) || state.isGivenUp { return true }
+          state.waiters.append((event, continuation))
+          return false
+        }
+        if isThere { continuation.resume() }
       }
-      if isThere { continuation.resume() }
+    } onCancel: {
+      let waiters = state.withLock { state in
+        state.isGivenUp = true
+        defer { state.waiters = [] }
+        return state.waiters
+      }
+      for waiter in waiters { waiter.continuation.resume() }
     }
   }
 }

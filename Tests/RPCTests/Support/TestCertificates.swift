@@ -8,6 +8,8 @@ import X509
 struct TestCertificates {
   let folder: URL
   let server: ServerTLS
+  /// Certified for `localhost` alone, not for the address.
+  let namedServer: ServerTLS
   let mutualServer: ServerTLS
   let client: ClientTLS
   let mutualClient: ClientTLS
@@ -20,10 +22,14 @@ struct TestCertificates {
       .appendingPathComponent("rpc-tests-\(UInt64.random(in: 0...UInt64.max))")
     try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
     let authority = try Authority()
-    let authorities = try Self.write(authority.certificate.serializeAsPEM().pemString, folder, "ca.pem")
+    let authorities = try Self.write(
+      authority.certificate.serializeAsPEM().pemString, folder, "ca.pem")
     let serverFiles = try authority.issue("server", uri: Self.serverURI, into: folder)
     let clientFiles = try authority.issue("client", uri: Self.clientURI, into: folder)
     server = ServerTLS(identity: serverFiles)
+    namedServer = ServerTLS(
+      identity: try authority.issue(
+        "named", uri: Self.serverURI, hasAddress: false, into: folder))
     mutualServer = ServerTLS(
       identity: serverFiles, clients: .required(authorities: authorities))
     client = ClientTLS(authorities: authorities)
@@ -56,7 +62,13 @@ struct TestCertificates {
         issuerPrivateKey: key)
     }
 
-    func issue(_ subject: String, uri: String, into folder: URL) throws -> TLSFiles {
+    func issue(
+      _ subject: String, uri: String, hasAddress: Bool = true, into folder: URL
+    ) throws -> TLSFiles {
+      var names: [GeneralName] = [.dnsName("localhost"), .uniformResourceIdentifier(uri)]
+      if hasAddress {
+        names.append(.ipAddress(ASN1OctetString(contentBytes: [127, 0, 0, 1])))
+      }
       let leafKey = P256.Signing.PrivateKey()
       let leaf = try Certificate(
         version: .v3, serialNumber: .init(),
@@ -66,10 +78,7 @@ struct TestCertificates {
         signatureAlgorithm: .ecdsaWithSHA256,
         extensions: try Certificate.Extensions {
           Critical(BasicConstraints.notCertificateAuthority)
-          SubjectAlternativeNames([
-            .dnsName("localhost"), .ipAddress(ASN1OctetString(contentBytes: [127, 0, 0, 1])),
-            .uniformResourceIdentifier(uri),
-          ])
+          SubjectAlternativeNames(names)
         },
         issuerPrivateKey: key)
       return TLSFiles(

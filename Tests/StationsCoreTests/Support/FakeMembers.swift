@@ -54,7 +54,7 @@ final class FakeMembers: MembersServiceProtocol {
     change.state = .active
     change.organization = "organizations/\(Tree.county)"
     change.group = group
-    change.codeSha256 = CheckedVisit.sha256(code)
+    change.codeSHA256 = CheckedVisit.sha256(code)
     emit(change.member, .membershipChanged(change))
   }
 

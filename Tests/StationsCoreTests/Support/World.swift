@@ -41,7 +41,7 @@ struct World: Sendable {
     let service = StationsService(
       database: database, keys: keys, membersChannel: channel,
       configuration: configuration, clock: Clock { clock.now })
-    let feed = MembersFeed(database: database, channel: channel, clock: Clock { clock.now })
+    let feed = MembersFeed(service: service, channel: channel)
     let world = World(
       folder: folder, database: database, clock: clock, members: members, service: service,
       feed: feed)

@@ -1,6 +1,6 @@
 import Foundation
-import RPC
-public import ServiceKit
+import ServiceKit
+import YijiaTypeV1
 
 /// The partners and staff of the configuration, found by the hash of what they show.
 ///

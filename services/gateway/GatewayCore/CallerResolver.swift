@@ -1,4 +1,4 @@
-public import RPC
+import RPC
 public import ServiceKit
 
 /// Proves who calls, by what the request shows.

@@ -1,5 +1,6 @@
 import Foundation
-public import ServiceKit
+import RPC
+import ServiceKit
 import YijiaTypeV1
 
 extension GatewayConfiguration {

@@ -1,5 +1,6 @@
 import ServiceKit
 import StationsV1
+import YijiaTypeV1
 
 /// The kiosks' credentials as the events of yijia-stations tell them. A pure value.
 struct KioskTable: Sendable {
@@ -26,7 +27,7 @@ struct KioskTable: Sendable {
   mutating func apply(_ change: KioskChanged, version: Int64) {
     let before = entries[change.kiosk]
     guard version > before?.version ?? 0 else { return }
-    let hash = CredentialHash(bytes: change.apiKeySha256)
+    let hash = CredentialHash(bytes: change.apiKeySHA256)
     if let old = before?.hash, old != hash { matches[old] = .revoked }
     entries[change.kiosk] = Entry(version: version, hash: hash)
     guard let hash else { return }

@@ -1,5 +1,5 @@
 public import RPC
-public import ServiceKit
+import ServiceKit
 import YijiaTypeV1
 
 /// Where calls of a service go.

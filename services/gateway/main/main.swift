@@ -1,1 +1,118 @@
-print("placeholder")
+import ArgumentParser
+import GRPCHealthV1
+import GatewayCore
+import Logging
+import RPC
+import RPCTransport
+import ServiceKit
+import UnixSignals
+
+struct GatewayCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "yijia-gateway",
+    abstract: "The one address of the suite: proves callers, applies the policy, forwards calls.",
+    discussion: """
+      Serves gRPC over TLS on its port, and health in plaintext on its admin port. Ends cleanly on \
+      SIGTERM and SIGINT: running calls may finish.
+      Example: yijia-gateway --config gateway.yaml
+      """)
+
+  @Option(help: "Configuration file, YAML or JSON; services/gateway/config.example.yaml shows all.")
+  var config: String?
+
+  @Flag(help: "Check the configuration and end.")
+  var check = false
+
+  func run() async throws {
+    let configuration = try loadConfiguration(
+      GatewayConfiguration.self, defaults: GatewayConfiguration(), file: config)
+    try configuration.validate()
+    guard !check else { return }
+    var logger = Logger(label: "yijia-gateway")
+    logger.logLevel = Logger.Level(rawValue: configuration.logLevel) ?? .info
+    try await serve(configuration, logger: logger)
+  }
+
+  private func serve(_ configuration: GatewayConfiguration, logger: Logger) async throws {
+    let signals = await UnixSignalsSequence(trapping: .sigterm, .sigint)
+    let loops = EventLoops()
+    let kiosks = KioskDirectory()
+    let backends = try Backends(configuration) { targets, identity in
+      try channel(configuration.tls, targets, identity, loops, logger)
+    }
+    let health = HealthRegistry()
+    let gateway = try Gateway(
+      configuration, backends: backends, kiosks: kiosks, logger: logger)
+    let servers = try servers(configuration, gateway, health, loops, logger)
+    let feed = KioskFeed(channel: try backends.stations, directory: kiosks, logger: logger)
+    async let _ = feed.run()
+    for server in servers {
+      let address = try await server.start()
+      logger.notice("listening", metadata: ["address": "\(address)"])
+    }
+    health.set("", .serving)
+    for await signal in signals {
+      logger.notice("stopping", metadata: ["signal": "\(signal)"])
+      break
+    }
+    health.set("", .notServing)
+    for server in servers { await server.shutdown(grace: .seconds(configuration.drainSeconds)) }
+    for case let channel as ClientChannel in backends.channels { await channel.shutdown() }
+    try await loops.shutdown()
+    logger.notice("stopped")
+  }
+
+  /// To the replicas of a service: mutual TLS, or plaintext where no identity is stated.
+  private func channel(
+    _ files: WorkloadFiles, _ targets: [String], _ identity: String, _ loops: EventLoops,
+    _ logger: Logger
+  ) throws -> any Channel {
+    let addresses = try targets.map { text in
+      guard let address = HostPort(text) else { throw ConfigurationError("\(text): no host:port") }
+      return address
+    }
+    let tls = ClientTLS(
+      authorities: files.authorityFile,
+      identity: TLSFiles(certificateChain: files.certificateFile, privateKey: files.keyFile),
+      serverName: .uri(identity))
+    var client = ClientConfiguration(targets: addresses, tls: identity.isEmpty ? nil : tls)
+    client.healthService = ""
+    client.connectMax = .seconds(5)
+    // What a caller that reads slowly holds here of a stream.
+    client.limits.streamWindowBytes = 256 << 10
+    return try ClientChannel(configuration: client, loops: loops, logger: logger)
+  }
+
+  /// The edge, and health in plaintext.
+  private func servers(
+    _ configuration: GatewayConfiguration, _ gateway: Gateway, _ health: HealthRegistry,
+    _ loops: EventLoops, _ logger: Logger
+  ) throws -> [Server] {
+    let router = try Router(services: [HealthService(registry: health)])
+    let certificate = configuration.certificate
+    let edge = ServerConfiguration(
+      address: HostPort(host: configuration.listen.host, port: configuration.listen.port),
+      tls: configuration.plaintext
+        ? nil
+        : ServerTLS(
+          identity: TLSFiles(
+            certificateChain: certificate.certificateFile, privateKey: certificate.keyFile)))
+    let admin = ServerConfiguration(
+      address: HostPort(host: configuration.admin.host, port: configuration.admin.port))
+    return [
+      Server(
+        configuration: edge,
+        dispatcher: Dispatcher(router: router, handlers: [gateway], logger: logger), loops: loops,
+        logger: logger),
+      Server(
+        configuration: admin, dispatcher: Dispatcher(router: router, logger: logger), loops: loops,
+        logger: logger),
+    ]
+  }
+}
+
+do {
+  try await GatewayCommand.parse().run()
+} catch {
+  GatewayCommand.exit(withError: error)
+}

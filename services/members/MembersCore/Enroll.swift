@@ -1,3 +1,4 @@
+import Foundation
 import MembersV1
 import Protobuf
 import ServiceKit
@@ -14,7 +15,7 @@ extension MembersService {
     _ application: EnrollmentApplication?, requestID: String, by caller: EnrollmentCaller
   ) async throws -> Enrollment {
     let now = clock.now
-    let (id, checked) = try await self.checked(application, requestID: requestID, by: caller)
+    let (id, checked) = try check(application, requestID: requestID, by: caller, now: now)
     let intake = try EnrollmentIntake(checked, by: caller, keys: keys, now: now, ids: ids)
     let payload = try (application ?? EnrollmentApplication()).wireBytes()
     let key = RequestKey(caller: caller.caller.subject, method: caller.method, requestID: id)
@@ -27,6 +28,25 @@ extension MembersService {
       }
     }
     return try Enrollment(wireBytes: reply)
+  }
+
+  /// - Throws: ``CommonFailure/invalidFields(_:)`` with every wrong field.
+  private func check(
+    _ application: EnrollmentApplication?, requestID: String, by caller: EnrollmentCaller,
+    now: Date
+  ) throws -> (requestID: String, application: CheckedApplication) {
+    var failures = FieldFailures()
+    let id = failures.take { () throws(FieldFailure) in try RequestID.parse(requestID) }
+    let signer = keys.codes
+    let checked = CheckedApplication(
+      checking: application, channel: caller.isStaff ? .bulkImport : .partner,
+      now: now.microseconds,
+      codes: { (text) throws(MembersError) in
+        try OrganizationCodeText(scanned: text, signedBy: signer).id
+      }, failures: &failures)
+    try failures.check()
+    guard let id, let checked else { throw CommonFailure.invalidFields(failures.failures) }
+    return (id, checked)
   }
 }
 

@@ -1,1 +1,112 @@
-print("placeholder")
+import ArgumentParser
+import Foundation
+import GRPCHealthV1
+import Logging
+import MembersCore
+import RPC
+import RPCTransport
+import ServiceKit
+import Storage
+import StorageSQLite
+import UnixSignals
+
+struct Members: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "yijia-members",
+    abstract: "The registry of union organizations and their members.",
+    discussion: """
+      Serves yijia.members.v1 over mutual TLS, and health in plaintext on its admin port. Ends \
+      cleanly on SIGTERM and SIGINT: running calls may finish.
+      Example: yijia-members --config members.yaml
+      """)
+
+  @Option(help: "Configuration file, YAML or JSON; services/members/config.example.yaml shows all.")
+  var config: String?
+
+  @Flag(help: "Check the configuration and end.")
+  var check = false
+
+  func run() async throws {
+    let configuration = try loadConfiguration(
+      MembersConfiguration.self, defaults: MembersConfiguration(), file: config)
+    try configuration.validate()
+    guard !check else { return }
+    var logger = Logger(label: "yijia-members")
+    logger.logLevel = Logger.Level(rawValue: configuration.service.logLevel) ?? .info
+    try await serve(configuration, logger: logger)
+  }
+
+  private func serve(_ configuration: MembersConfiguration, logger: Logger) async throws {
+    let signals = await UnixSignalsSequence(trapping: .sigterm, .sigint)
+    let common = configuration.service
+    let database = try await SQLiteDatabase.open(url: common.database)
+    let service = MembersService(
+      database: database, keys: try keys(common.keyrings), configuration: configuration)
+    try await service.prepare()
+    let health = HealthRegistry()
+    let loops = EventLoops()
+    let servers = try servers(common, service, health, loops, logger)
+    for server in servers {
+      let address = try await server.start()
+      logger.notice("listening", metadata: ["address": "\(address)"])
+    }
+    async let _ = service.keepHouse(logger: logger)
+    health.set("", .serving)
+    health.set(MembersService.healthName, .serving)
+    for await signal in signals {
+      logger.notice("stopping", metadata: ["signal": "\(signal)"])
+      break
+    }
+    health.set("", .notServing)
+    health.set(MembersService.healthName, .notServing)
+    for server in servers { await server.shutdown(grace: .seconds(common.drainSeconds)) }
+    await database.close()
+    try await loops.shutdown()
+    logger.notice("stopped")
+  }
+
+  private func keys(_ files: KeyringFiles) throws -> MembersKeys {
+    MembersKeys(
+      fields: try Keyring(contentsOf: files.fieldsFile),
+      hashes: try Keyring(contentsOf: files.hashesFile),
+      pageTokens: try Keyring(contentsOf: files.pageTokensFile))
+  }
+
+  /// The inner link over mutual TLS, and health in plaintext.
+  private func servers(
+    _ common: ServiceConfiguration, _ service: MembersService, _ health: HealthRegistry,
+    _ loops: EventLoops, _ logger: Logger
+  ) throws -> [Server] {
+    let publicKeys = try common.callerTokenKeys.map {
+      ($0.id, try TokenKeyFile.read($0.publicKeyFile))
+    }
+    let verifier = try CallerTokenVerifier(
+      audience: "members", publicKeys: Dictionary(publicKeys, uniquingKeysWith: { $1 }))
+    var link = ServerConfiguration(
+      address: HostPort(host: common.listen.host, port: common.listen.port),
+      tls: ServerTLS(
+        identity: TLSFiles(
+          certificateChain: common.tls.certificateFile, privateKey: common.tls.keyFile),
+        clients: .required(authorities: common.tls.authorityFile)))
+    link.limits = .trusted
+    let admin = ServerConfiguration(
+      address: HostPort(host: common.admin.host, port: common.admin.port))
+    let router = try service.router(health: health, verifier: verifier, logger: logger)
+    return [
+      Server(
+        configuration: link, dispatcher: Dispatcher(router: router, logger: logger), loops: loops,
+        logger: logger),
+      Server(
+        configuration: admin,
+        dispatcher: Dispatcher(
+          router: try Router(services: [HealthService(registry: health)]), logger: logger),
+        loops: loops, logger: logger),
+    ]
+  }
+}
+
+do {
+  try await Members.parse().run()
+} catch {
+  Members.exit(withError: error)
+}

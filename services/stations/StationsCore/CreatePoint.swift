@@ -5,6 +5,9 @@ public import StationsV1
 import Storage
 
 extension StationsService {
+  /// How long a point waits for its union: one that was founded just now is still on its way here.
+  private static let organizationWaitMax: Duration = .seconds(2)
+
   /// Stores a point, PLANNED, within the caller's subtree.
   public func createPoint(
     _ request: CreatePointRequest, context: ServerContext
@@ -20,6 +23,7 @@ extension StationsService {
     point.id = ids.next()
     point.createdAt = now.microseconds
 
+    try await waitForOrganization(point.organization, caller: caller)
     var payload = request
     payload.requestID = ""
     let detail = try payload.wireBytes()
@@ -40,6 +44,20 @@ extension StationsService {
         var response = CreatePointResponse()
         response.point = stored.message
         return .commit(commit, response)
+      }
+    }
+  }
+
+  /// Waits until the members' feed has told of an organization; not for ever.
+  private func waitForOrganization(_ organization: String, caller: Caller) async throws {
+    let end = ContinuousClock.now + Self.organizationWaitMax
+    let query = OrganizationStore.place(of: organization, in: Scope(of: caller))
+    try await hub.watch(.organizations) { changed in
+      while try await !database.read(query).isKnown {
+        let left = ContinuousClock.now.duration(to: end)
+        guard left > .zero else { return }
+        await changed.wait(atMost: left)
+        try Task.checkCancellation()
       }
     }
   }

@@ -43,7 +43,7 @@ extension StationsService {
     let intake = VisitIntake(
       stream: stream, visits: visits, resolved: resolved, rules: rules, now: clock.now)
     let result = try await database.write { intake.step }
-    if result.hasTaken { hub.wake(point: stream.point) }
+    if result.hasTaken { hub.wake(.occupancy(point: stream.point)) }
     return result
   }
 

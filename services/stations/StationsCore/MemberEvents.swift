@@ -21,16 +21,19 @@ struct MemberEvents: Sendable {
       switch event.event {
       case .organizationChanged(let change)?: organizations.append(change)
       case .membershipChanged(let change)?:
-        guard change.codeSha256.count == 32, let id = Self.id(change.member, of: "members") else {
+        guard change.codeSHA256.count == 32, let id = Self.id(change.member, of: "members") else {
           continue
         }
-        members[change.codeSha256] = KnownMember(id: id, group: change.group)
+        members[change.codeSHA256] = KnownMember(id: id, group: change.group)
       default: break
       }
     }
     self.organizations = organizations
     self.members = members
   }
+
+  /// Whether the tree of organizations changes.
+  var hasOrganizations: Bool { !organizations.isEmpty }
 
   /// Everything in one commit.
   ///

@@ -1,8 +1,8 @@
 public import Logging
 import MembersV1
 public import RPC
-public import ServiceKit
-public import Storage
+import ServiceKit
+import Storage
 
 /// Follows the members' feed: organizations for the scopes of staff, memberships for the visits that
 /// wait for their member. The cursor is stored in the commit of the effects, so that an event that
@@ -15,24 +15,25 @@ public struct MembersFeed: Sendable {
   private static let pauseFirst = Duration.milliseconds(200)
   private static let pauseMax = Duration.seconds(10)
 
-  let database: any Database
+  private let service: StationsService
   private let client: MembersServiceClient
-  private let clock: Clock
   private let logger: Logger
   let consumer = EventConsumer("stations/members")
 
   /// - Parameters:
-  ///   - database: The same as the service's.
+  ///   - service: Whose store is fed.
   ///   - channel: To yijia-members.
   public init(
-    database: any Database, channel: any RPC.Channel, clock: Clock = .system,
+    service: StationsService, channel: any RPC.Channel,
     logger: Logger = Logger(label: "yijia.stations.feed")
   ) {
-    self.database = database
+    self.service = service
     client = MembersServiceClient(channel)
-    self.clock = clock
     self.logger = logger
   }
+
+  private var database: any Database { service.database }
+  private var clock: Clock { service.clock }
 
   /// Follows the feed until the task is cancelled; connects again, with growing pauses, whatever
   /// fails.
@@ -96,6 +97,7 @@ public struct MembersFeed: Sendable {
         _ = try await database.write {
           try consumer.consume(through: cursor, at: now) { effect.step(at: now) }
         }
+        if effect.hasOrganizations { service.hub.wake(.organizations) }
         return
       } catch is MemberEvents.TooManyVisits {
         _ = try await database.write { effect.matchSome(at: now) }

@@ -13,7 +13,7 @@ enum StationEvents {
     var event = KioskChanged()
     event.kiosk = kiosk.name
     event.point = "points/\(kiosk.point)"
-    event.apiKeySha256 = kiosk.keySHA256
+    event.apiKeySHA256 = kiosk.keySHA256
     event.revoked = kiosk.revokedAt != nil
     return OutboxEvent(
       entity: kiosk.name, version: kiosk.version, kind: kioskChanged,

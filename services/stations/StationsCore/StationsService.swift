@@ -34,7 +34,7 @@ public struct StationsService: StationsServiceProtocol {
   let rules: VisitRules
   let clock: Clock
   let ids: IDSource
-  let hub: OccupancyHub
+  let hub: CommitHub
   let logger: Logger
 
   /// - Parameters:
@@ -57,7 +57,7 @@ public struct StationsService: StationsServiceProtocol {
     rules = configuration.visits.rules
     self.clock = clock
     self.ids = ids
-    hub = OccupancyHub()
+    hub = CommitHub()
     self.logger = logger
   }
 

@@ -1,0 +1,186 @@
+import GRPCTesting
+import RPC
+import RPCInProcess
+import Testing
+
+@testable import GatewayCore
+
+/// The caller never learns a wrong status.
+@Suite("Outcome truth")
+struct OutcomeTests {
+  private static let hang: Metadata = {
+    var metadata = TestCaller.partner.metadata
+    metadata.add("x-hang", "yes")
+    return metadata
+  }()
+
+  @Test("the deadline is enforced here when a service hangs, and its stream is reset")
+  func deadline() async throws {
+    var backend = AnyBackend()
+    backend.hangs = true
+    let inner = InProcessChannel(
+      Dispatcher(router: try Router(services: []), handlers: [backend]))
+    // The caller sends its timeout and does not watch it itself.
+    let error = try await TestGateway(inner).edge()
+      .outcome(TestGateway.echoPath, TestCaller.partner.metadata, timeout: .milliseconds(100))
+    #expect(error?.code == .deadlineExceeded)
+    #expect(error?.gatewayReason == "DEADLINE_EXCEEDED")
+    await backend.cancelled.reaches(1)
+  }
+
+  @Test("a service gets what is left of the deadline, less 10 % or 20 ms")
+  func shaved() async throws {
+    try await TestGateway.withEcho { client, probe, _ in
+      for (timeout, most) in [
+        (Duration.seconds(10), Duration.milliseconds(9_980)),
+        (.milliseconds(100), .milliseconds(90)),
+      ] {
+        var options = TestCaller.partner.options
+        options.timeout = timeout
+        _ = try await client.unaryCall(SimpleRequest(), options: options)
+        let left = try #require(probe.timeout.value)
+        #expect(left <= most)
+        #expect(left > .zero)
+      }
+      _ = try await client.unaryCall(SimpleRequest(), options: TestCaller.partner.options)
+      #expect(probe.timeout.value == nil, "without a deadline there is none inwards")
+    }
+  }
+
+  @Test("a deadline that has passed already and a malformed one are answered at once")
+  func oddDeadlines() async throws {
+    try await TestGateway.withEcho { _, _, edge in
+      let late = try await edge.outcome(
+        TestGateway.echoPath, Self.hang, timeout: .nanoseconds(1))
+      #expect(late?.code == .deadlineExceeded)
+      var fields = RequestHead(path: TestGateway.echoPath, metadata: Self.hang).fields
+      fields.add("grpc-timeout", "soon")
+      let exchange = try await edge.openExchange(RequestHead(fields: fields))
+      await exchange.finish()
+      #expect(try await exchange.outcome()?.gatewayReason == "TIMEOUT_MALFORMED")
+    }
+  }
+
+  @Test("a caller that gives up cancels the service's handler")
+  func callerGivesUp() async throws {
+    try await TestGateway.withEcho { client, probe, edge in
+      let exchange = try await edge.openExchange(
+        RequestHead(path: TestGateway.echoPath, metadata: Self.hang))
+      try await exchange.send([0, 0, 0, 0, 0])
+      await exchange.finish()
+      await probe.calls.reaches(1)
+      await exchange.reset(.cancel)
+      await probe.cancelled.reaches(1)
+
+      let call = try await client.fullDuplexCall(options: TestCaller.partner.options)
+      try await call.send(StreamingOutputCallRequest())
+      await probe.calls.reaches(2)
+      call.cancel()
+      await probe.cancelled.reaches(2)
+    }
+  }
+
+  @Test("a caller whose connection is lost cancels all of its calls")
+  func callerLost() async throws {
+    try await TestGateway.withEcho { _, probe, edge in
+      for _ in 0..<5 {
+        let exchange = try await edge.openExchange(
+          RequestHead(path: TestGateway.echoPath, metadata: Self.hang))
+        try await exchange.send([0, 0, 0, 0, 0])
+        await exchange.finish()
+      }
+      await probe.calls.reaches(5)
+      await edge.disconnect()
+      await probe.cancelled.reaches(5)
+    }
+  }
+
+  @Test("a service that cannot be reached is UNAVAILABLE, with a retry and both languages")
+  func unreachable() async throws {
+    let edge = try TestGateway(DeadChannel()).edge()
+    for (language, locale) in [("en", "en"), ("zh-CN", "zh-CN"), ("fr, en;q=0.5", "en")] {
+      var metadata = TestCaller.partner.metadata
+      metadata.add("accept-language", language)
+      let error = try #require(try await edge.outcome(TestGateway.echoPath, metadata))
+      #expect(error.code == .unavailable)
+      #expect(error.gatewayReason == "BACKEND_UNAVAILABLE")
+      #expect(error.facts == ["service": "testing"])
+      #expect(error.retrySeconds == 1)
+      #expect(error.localized?.locale == locale)
+      #expect(error.localized?.text.isEmpty == false)
+    }
+  }
+
+  @Test("a service that is lost while it streams is UNAVAILABLE in the trailers")
+  func lostMidStream() async throws {
+    let probe = EchoProbe()
+    let inner = try InProcessChannel(services: [EchoService(probe)])
+    let client = TestServiceClient(try TestGateway(inner).edge())
+    var request = StreamingOutputCallRequest()
+    var parameters = ResponseParameters()
+    parameters.size = 10
+    request.responseParameters = [parameters]
+    var options = CallOptions()
+    options.metadata = Self.hang
+    let stream = try await client.streamingOutputCall(request, options: options)
+    var responses = stream.makeAsyncIterator()
+    #expect(try await responses.next()?.payload?.body.count == 10)
+    await inner.disconnect()
+    let error = await #expect(throws: RPCError.self) { _ = try await responses.next() }
+    #expect(error?.code == .unavailable)
+    #expect(error?.gatewayReason == "BACKEND_LOST")
+  }
+
+  @Test("a service that resets a call is told by its code, not as a success")
+  func reset() async throws {
+    let backend = ResettingBackend()
+    let inner = InProcessChannel(
+      Dispatcher(router: try Router(services: []), handlers: [backend]))
+    let error = try await TestGateway(inner).edge()
+      .outcome(TestGateway.echoPath, TestCaller.partner.metadata)
+    #expect(error?.code == .resourceExhausted)
+    #expect(error?.gatewayReason == "BACKEND_BROKEN")
+  }
+
+  @Test("a call that the service surely never saw is sent again, three times at most")
+  func unprocessed() async throws {
+    for (refusals, expected) in [(2, nil), (3, "BACKEND_UNAVAILABLE")] {
+      let backend = ResettingBackend(code: .refusedStream, refusals: refusals)
+      let inner = InProcessChannel(
+        Dispatcher(router: try Router(services: []), handlers: [backend]))
+      let error = try await TestGateway(inner).edge()
+        .outcome(TestGateway.echoPath, TestCaller.partner.metadata)
+      #expect(error?.gatewayReason == expected)
+      #expect(backend.seen.value == 3)
+    }
+  }
+}
+
+/// No connection is to be had.
+struct DeadChannel: Channel {
+  func openExchange<Result: Sendable>(
+    _ head: RequestHead, options: ExchangeOptions,
+    _ body: (ClientExchange) async throws -> Result
+  ) async throws -> Result {
+    throw RPCError(.unavailable, "there is no connection")
+  }
+}
+
+/// A backend that resets the first calls and answers the others.
+private struct ResettingBackend: ExchangeHandler {
+  var code = ResetCode.enhanceYourCalm
+  var refusals = Int.max
+  let seen = Counter()
+
+  func claims(_ head: RequestHead) -> Bool { true }
+
+  func serve(_ exchange: ServerExchange) async {
+    // The body's end is there when a retry must be possible.
+    while (try? await exchange.nextChunk()) != nil {}
+    seen.add()
+    guard seen.value > refusals else { return await exchange.reset(code) }
+    await exchange.sendHead(
+      [":status": "200", "content-type": "application/grpc", "grpc-status": "0"],
+      endsStream: true)
+  }
+}

@@ -1,0 +1,124 @@
+import RPC
+import RPCInProcess
+import ServiceKit
+import Testing
+import YijiaTypeV1
+
+@testable import GatewayCore
+
+@Suite("Policy matrix")
+struct PolicyMatrixTests {
+  /// What partners may call: the contracts' word, said twice so that a slip shows.
+  private static let partnerMethods: Set<String> = [
+    "/yijia.members.v1.MembersService/ResolveOrganizationCode",
+    "/yijia.members.v1.MembersService/SubmitEnrollment",
+    "/yijia.members.v1.MembersService/EnrollMembers",
+    "/yijia.members.v1.MembersService/GetEnrollment",
+    "/yijia.members.v1.MembersService/WatchMemberEvents",
+    "/yijia.stations.v1.StationsService/GetPoint",
+    "/yijia.stations.v1.StationsService/FindNearbyPoints",
+  ]
+  private static let kioskMethods: Set<String> = [
+    "/yijia.stations.v1.StationsService/GetPoint",
+    "/yijia.stations.v1.StationsService/FindNearbyPoints",
+    "/yijia.stations.v1.StationsService/ReportVisits",
+    "/yijia.stations.v1.StationsService/WatchOccupancy",
+  ]
+  private static let paths = Contract.all.flatMap { $0.methods.map(\.path) }
+
+  /// What a caller should hear of a method; nil is that it is let through.
+  private static func refusal(of caller: TestCaller, _ policy: Policy, _ path: String) -> String? {
+    func staff(_ role: StaffRole) -> String? {
+      if !policy.callers.contains(.staff) { return "CALLER_KIND" }
+      return policy.staffRole != .unspecified && policy.staffRole.rawValue <= role.rawValue
+        ? nil : "ROLE"
+    }
+    return switch caller {
+    case .nobody: "CALLER_UNPROVEN"
+    case .partner: partnerMethods.contains(path) ? nil : "CALLER_KIND"
+    case .kiosk: kioskMethods.contains(path) ? nil : "CALLER_KIND"
+    case .viewer: staff(.viewer)
+    case .clerk: staff(.clerk)
+    case .administrator: staff(.administrator)
+    }
+  }
+
+  @Test("every method answers every kind of caller by its policy", arguments: TestCaller.allCases)
+  func matrix(_ caller: TestCaller) async throws {
+    let backend = AnyBackend()
+    let inner = InProcessChannel(
+      Dispatcher(router: try Router(services: []), handlers: [backend]))
+    let edge = try TestGateway(inner).edge()
+    let policies = try PolicyTable(descriptorSets: Contract.all.map(\.descriptorSet))
+    for path in Self.paths {
+      let policy = try #require(policies[path], "\(path) has no policy")
+      let expected = Self.refusal(of: caller, policy, path)
+      let error = try await edge.outcome(path, caller.metadata)
+      #expect(error?.gatewayReason == expected, "\(path) for \(caller)")
+      #expect((error == nil) == (expected == nil), "\(path) for \(caller): \(error as Any)")
+      switch expected {
+      case "CALLER_UNPROVEN": #expect(error?.code == .unauthenticated)
+      case "CALLER_KIND", "ROLE": #expect(error?.code == .permissionDenied)
+      default: break
+      }
+    }
+    let allowed = Self.paths.filter { path in
+      policies[path].map { Self.refusal(of: caller, $0, path) == nil } ?? false
+    }
+    #expect(backend.heads.value.map(\.path) == allowed, "only what is allowed reaches a service")
+  }
+
+  @Test("what only services may call is denied to every outside caller")
+  func servicesOnly() throws {
+    let table = try PolicyTable(descriptorSets: Contract.all.map(\.descriptorSet))
+    let inner = Self.paths.filter { table[$0]?.callers == [.service] }
+    #expect(inner.contains("/yijia.stations.v1.StationsService/WatchStationEvents"))
+    #expect(inner.contains("/yijia.members.v1.MembersService/ResolveMemberCodes"))
+    for path in inner {
+      for kind in [CallerKind.partner, .kiosk, .staff, .member] {
+        let caller = Caller(kind: kind, subject: "x/1", staffRole: .administrator)
+        #expect(throws: CommonFailure.callerKind) { try table.authorize(caller, path: path) }
+      }
+    }
+  }
+
+  @Test(
+    "a method that nobody knows is UNIMPLEMENTED, whoever asks",
+    arguments: [
+      "/yijia.members.v1.MembersService/Nothing", "/no.Service/GetMember",
+      "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo", "/", "//", "/x",
+      "yijia.members.v1.MembersService/GetMember",
+      "/yijia.members.v1.MembersService/GetMember/", "/YIJIA.members.v1.MembersService/GetMember",
+      "/grpc.testing.TestService/", "/grpc.testing.TestService/A/B",
+    ])
+  func unknown(_ path: String) async throws {
+    let edge = try TestGateway(try InProcessChannel(services: [EchoService()])).edge()
+    for caller in [TestCaller.nobody, .administrator] {
+      let error = try await edge.outcome(path, caller.metadata)
+      #expect(error?.code == .unimplemented)
+      #expect(error?.gatewayReason == "METHOD_UNKNOWN")
+    }
+  }
+
+  @Test("a partner's key covers the methods it is granted only")
+  func grants() async throws {
+    let inner = InProcessChannel(
+      Dispatcher(router: try Router(services: []), handlers: [AnyBackend()]))
+    let edge = try TestGateway(inner).edge()
+    let key: Metadata = ["x-api-key": .text(TestGateway.limitedKey)]
+    #expect(try await edge.outcome("/yijia.members.v1.MembersService/GetEnrollment", key) == nil)
+    let error = try await edge.outcome("/yijia.members.v1.MembersService/SubmitEnrollment", key)
+    #expect(error?.code == .permissionDenied)
+    #expect(error?.gatewayReason == "METHOD_NOT_GRANTED")
+  }
+
+  @Test("a contract whose method has no policy does not start")
+  func incomplete() throws {
+    let contract = Contract(
+      audience: "members",
+      methods: [MethodDescriptor(service: "a.B", name: "C", kind: .unary)], descriptorSet: [])
+    #expect(throws: ConfigurationError.self) {
+      try RouteTable(contracts: [contract], backends: [:])
+    }
+  }
+}

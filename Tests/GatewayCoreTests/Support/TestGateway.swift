@@ -1,0 +1,169 @@
+import Crypto
+import Foundation
+import GRPCTesting
+import Logging
+import RPC
+import RPCInProcess
+import ServiceKit
+import StationsV1
+import YijiaTypeV1
+
+@testable import GatewayCore
+
+/// A gateway with one caller of each kind, in front of the backend that a test gives it.
+struct TestGateway {
+  static let partnerKey = "yjp_0123456789abcdef"
+  static let limitedKey = "yjp_limited"
+  static let kioskKey = "yk_0123456789abcdef"
+  static let tokens = ["viewer": "yjs_viewer", "clerk": "yjs_clerk", "administrator": "yjs_admin"]
+  static let expiredToken = "yjs_expired"
+  static let kiosk = "kiosks/" + String(repeating: "d", count: 32)
+  static let organization = String(repeating: "c", count: 32)
+  static let point = String(repeating: "e", count: 32)
+  static let signingKey = Curve25519.Signing.PrivateKey()
+  /// 2026-11-21T00:00:00Z
+  static let clock = Clock { Date(timeIntervalSince1970: 1_795_219_200) }
+
+  let gateway: Gateway
+  let kiosks: KioskDirectory
+  let lines = Shared<[String]>([])
+
+  /// - Parameters:
+  ///   - backend: Of every service, and of the opaque `grpc.testing.TestService`.
+  init(
+    _ backend: any Channel, kiosks: KioskDirectory? = nil, messageBytesMax: Int = 4 << 20,
+    accessLog: AccessLogSetting = AccessLogSetting(successShare: 1, failureShare: 1)
+  ) throws {
+    let backends = Contract.all.map {
+      ($0.audience, Backend(name: $0.audience, channel: backend, audience: $0.audience))
+    }
+    let opaque = OpaqueServiceSetting(
+      service: "grpc.testing.TestService", targets: ["127.0.0.1:1"],
+      callers: ["partner", "kiosk", "staff"], staffRole: "viewer", audience: "testing")
+    self.kiosks = kiosks ?? Self.directory()
+    let lines = lines
+    let logger = Logger(label: "calls") { label in
+      JSONLogHandler(label: label, now: { Self.clock.now }) { line in
+        lines.update { $0.append(line) }
+      }
+    }
+    gateway = Gateway(
+      routes: try RouteTable(
+        backends: Dictionary(uniqueKeysWithValues: backends),
+        opaque: [(opaque, Backend(name: "testing", channel: backend, audience: "testing"))]),
+      callers: CallerResolver(
+        directory: try CallerDirectory(Self.configuration), kiosks: self.kiosks,
+        clock: Self.clock),
+      signer: try CallerTokenSigner(
+        keyID: "gateway-1", seed: Array(Self.signingKey.rawRepresentation), clock: Self.clock),
+      messageBytesMax: messageBytesMax, accessLog: AccessLog(accessLog, logger: logger),
+      logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+  }
+
+  /// What callers talk to.
+  func edge() throws -> InProcessChannel {
+    InProcessChannel(
+      Dispatcher(
+        router: try Router(services: [HealthService(registry: HealthRegistry())]),
+        handlers: [gateway]))
+  }
+
+  static var configuration: GatewayConfiguration {
+    var configuration = GatewayConfiguration()
+    configuration.partners = [
+      PartnerSetting(
+        id: String(repeating: "a", count: 32), name: "Partner", apiKeySHA256: sha256(partnerKey)),
+      PartnerSetting(
+        id: String(repeating: "b", count: 32), name: "Limited", apiKeySHA256: sha256(limitedKey),
+        methods: ["/yijia.members.v1.MembersService/GetEnrollment"]),
+    ]
+    configuration.staff = tokens.sorted { $0.key < $1.key }.enumerated().map { index, entry in
+      StaffSetting(
+        id: String(repeating: "\(index)", count: 32), tokenSHA256: sha256(entry.value),
+        organization: organization, role: entry.key, expireTime: "2027-01-01T00:00:00Z")
+    }
+    configuration.staff.append(
+      StaffSetting(
+        id: String(repeating: "9", count: 32), tokenSHA256: sha256(expiredToken),
+        organization: organization, role: "administrator", expireTime: "2026-11-20T00:00:00Z"))
+    return configuration
+  }
+
+  private static func directory() -> KioskDirectory {
+    let directory = KioskDirectory()
+    directory.update { table in table.apply(change(key: kioskKey), version: 1) }
+    directory.setStanding(.current)
+    return directory
+  }
+
+  static func change(key: String, revoked: Bool = false) -> KioskChanged {
+    var change = KioskChanged()
+    change.kiosk = kiosk
+    change.point = "points/\(point)"
+    change.apiKeySHA256 = Array(SHA256.hash(data: Array(key.utf8)))
+    change.revoked = revoked
+    return change
+  }
+
+  static func sha256(_ text: String) -> String {
+    SHA256.hash(data: Array(text.utf8)).map { String($0 >> 4, radix: 16) + String($0 & 15, radix: 16) }
+      .joined()
+  }
+}
+
+/// One caller of each kind, as metadata.
+enum TestCaller: String, CaseIterable, Sendable {
+  case nobody, partner, kiosk, viewer, clerk, administrator
+
+  var metadata: Metadata {
+    switch self {
+    case .nobody: [:]
+    case .partner: ["x-api-key": .text(TestGateway.partnerKey)]
+    case .kiosk: ["x-api-key": .text(TestGateway.kioskKey)]
+    case .viewer, .clerk, .administrator:
+      ["authorization": .text("Bearer " + (TestGateway.tokens[rawValue] ?? ""))]
+    }
+  }
+
+  var options: CallOptions {
+    var options = CallOptions()
+    options.metadata = metadata
+    return options
+  }
+}
+
+extension Channel {
+  /// Makes a call without a body by hand; nil is OK.
+  func outcome(
+    _ path: String, _ metadata: Metadata = [:], timeout: Duration? = nil
+  ) async throws -> RPCError? {
+    let exchange = try await openExchange(
+      RequestHead(path: path, metadata: metadata, timeout: timeout))
+    await exchange.finish()
+    return try await exchange.outcome()
+  }
+}
+
+extension ClientExchange {
+  /// The status that the server sent; nil is OK.
+  func outcome() async throws -> RPCError? {
+    let head = try await head()
+    while try await nextChunk() != nil {}
+    return StatusFields.outcome(head: head, trailers: await trailers())
+  }
+}
+
+extension TestGateway {
+  static let echoPath = "/grpc.testing.TestService/EmptyCall"
+
+  /// Runs with an echo backend in the process.
+  static func withEcho(
+    messageBytesMax: Int = 4 << 20,
+    _ body: (TestServiceClient, EchoProbe, InProcessChannel) async throws -> Void
+  ) async throws {
+    let probe = EchoProbe()
+    let backend = try InProcessChannel(services: [EchoService(probe)])
+    let edge = try TestGateway(backend, messageBytesMax: messageBytesMax).edge()
+    try await body(TestServiceClient(edge), probe, edge)
+  }
+}

@@ -1,0 +1,194 @@
+import NIOCore
+import NIOPosix
+import RPC
+import Testing
+
+@testable import RPCTransport
+
+@Suite("Servers", .timeLimit(.minutes(1)))
+struct ServerTests {
+  /// Speaks bytes to a server and collects its answer until it closes.
+  private func speak(_ bytes: [UInt8], to address: HostPort) async throws -> [UInt8] {
+    let channel = try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+      .channelOption(.allowRemoteHalfClosure, value: false)
+      .connect(host: address.host, port: address.port) { channel in
+        channel.eventLoop.makeCompletedFuture {
+          try NIOAsyncChannel<ByteBuffer, ByteBuffer>(wrappingChannelSynchronously: channel)
+        }
+      }
+    return try await channel.executeThenClose { inbound, outbound in
+      var answer: [UInt8] = []
+      do {
+        if !bytes.isEmpty { try await outbound.write(ByteBuffer(bytes: bytes)) }
+        for try await buffer in inbound { answer.append(contentsOf: buffer.readableBytesView) }
+      } catch is IOError {
+        // Reset instead of closed, which is as good an end.
+      } catch is ChannelError {
+        // Closed while it was written to.
+      }
+      return answer
+    }
+  }
+
+  @Test("a peer that does not speak HTTP/2 is closed, and others are served")
+  func garbage() async throws {
+    try await withServer(try echoDispatcher()) { server, address, loops in
+      let client = try ClientChannel(targets: [address], loops: loops)
+      for bytes in [
+        Array("GET / HTTP/1.1\r\n\r\n".utf8), [UInt8](repeating: 0, count: 10_000),
+        [0x16, 3, 1, 2, 0, 1, 0, 1, 0xfc, 3, 3],
+      ] {
+        _ = try await speak(bytes, to: address)
+        let echo = try await client.echo("still here")
+        #expect(echo == "still here")
+      }
+      await client.shutdown()
+    }
+  }
+
+  @Test("a peer that says nothing is closed after the handshake's time")
+  func silence() async throws {
+    var limits = ConnectionLimits()
+    limits.handshakeMax = .milliseconds(50)
+    try await withServer(try echoDispatcher(), limits: limits) { server, address, loops in
+      _ = try await speak([], to: address)
+      _ = try await speak(Array("PRI * HTTP/2.0\r\n".utf8), to: address)
+    }
+  }
+
+  @Test("connections over the limit are closed")
+  func tooMany() async throws {
+    try await withServer(try echoDispatcher(), connectionsMax: 1) { server, address, loops in
+      let client = try ClientChannel(targets: [address], loops: loops)
+      _ = try await client.echo("first")
+      #expect(server.connectionCount == 1)
+      #expect(try await speak([], to: address).isEmpty)
+      _ = try await client.echo("still here")
+      await client.shutdown()
+    }
+  }
+
+  @Test("a content type that is not gRPC's is answered 415")
+  func contentType() async throws {
+    try await withServer(try echoDispatcher()) { server, address, loops in
+      let client = try ClientChannel(targets: [address], loops: loops)
+      for (type, status) in [("application/json", "415"), ("application/grpc-web", "415")] {
+        let exchange = try await client.openExchange(
+          RequestHead(fields: [
+            ":method": "POST", ":path": EchoService.unary.path, "content-type": type,
+          ]))
+        let head = try await exchange.head()
+        #expect(head[":status"] == status)
+        await exchange.reset()
+      }
+      await client.shutdown()
+    }
+  }
+
+  @Test("an unknown encoding is UNIMPLEMENTED and says which are known")
+  func encoding() async throws {
+    try await withServer(try echoDispatcher()) { server, address, loops in
+      let client = try ClientChannel(targets: [address], loops: loops)
+      let exchange = try await client.openExchange(
+        RequestHead(fields: [
+          ":method": "POST", ":path": EchoService.unary.path, "te": "trailers",
+          "content-type": "application/grpc", "grpc-encoding": "snappy",
+        ]))
+      let head = try await exchange.head()
+      #expect(head["grpc-status"] == "12")
+      #expect(head["grpc-accept-encoding"] == "identity")
+      await client.shutdown()
+    }
+  }
+
+  @Test("two messages, none, or a cut one in a unary call are refused")
+  func cardinality() async throws {
+    try await withServer(try echoDispatcher()) { server, address, loops in
+      let client = try ClientChannel(targets: [address], loops: loops)
+      let message: [UInt8] = [0, 0, 0, 0, 1, 65]
+      let bodies: [[UInt8]] = [
+        message + message, [], Array(message.dropLast()), [0, 0], [1] + message.dropFirst(),
+      ]
+      for body in bodies {
+        let exchange = try await client.openExchange(RequestHead(path: EchoService.unary.path))
+        if !body.isEmpty { try await exchange.send(body) }
+        await exchange.finish()
+        let head = try await exchange.head()
+        #expect(head["grpc-status"] == "13", "\(body)")
+      }
+      await client.shutdown()
+    }
+  }
+
+  @Test("an early error is Trailers-Only")
+  func trailersOnly() async throws {
+    try await withServer(try echoDispatcher()) { server, address, loops in
+      let client = try ClientChannel(targets: [address], loops: loops)
+      let exchange = try await client.openExchange(RequestHead(path: EchoService.repeat.path))
+      try await exchange.send([0, 0, 0, 0, 3] + Array("0 x".utf8))
+      await exchange.finish()
+      let head = try await exchange.head()
+      #expect(head["grpc-status"] == "5")
+      #expect(try await exchange.nextChunk() == nil)
+      #expect(await exchange.trailers() == nil)
+      await client.shutdown()
+    }
+  }
+
+  @Test("a graceful stop lets running calls end and takes no new ones")
+  func gracefulStop() async throws {
+    let witness = Witness()
+    try await withServer(try echoDispatcher(witness)) { server, address, loops in
+      let client = try ClientChannel(targets: [address], loops: loops)
+      let call: BidirectionalCall<Text, Text> = try await client.bidirectionalStreaming(
+        EchoService.chat)
+      await witness.saw("chatting")
+      async let stop: Void = server.shutdown(grace: .seconds(20))
+      // The client hears of it and leaves the connection; there is no other.
+      var refused: RPCError?
+      while refused == nil { refused = await failure { _ = try await client.echo("new") } }
+      #expect(refused?.code == .unavailable)
+      try await call.send("last words")
+      var responses = call.responses.makeAsyncIterator()
+      #expect(try await responses.next()?.text == "re: last words")
+      try await call.finishSending()
+      #expect(try await responses.next() == nil)
+      await stop
+      #expect(server.connectionCount == 0)
+      await client.shutdown()
+    }
+  }
+
+  @Test("a stop whose grace is over cancels what still runs")
+  func hardStop() async throws {
+    let witness = Witness()
+    try await withServer(try echoDispatcher(witness)) { server, address, loops in
+      let client = try ClientChannel(targets: [address], loops: loops)
+      async let error = failure { _ = try await client.call(EchoService.wait, "x") }
+      await witness.saw("started")
+      await server.shutdown(grace: .milliseconds(20))
+      #expect(witness.events.contains("returned"))
+      #expect(await error?.code == .unavailable)
+      await client.shutdown()
+    }
+  }
+
+  @Test("handlers over the connection's limit are refused, and the client tries again")
+  func handlerLimit() async throws {
+    var limits = ConnectionLimits()
+    limits.runningHandlersMax = 1
+    let witness = Witness()
+    try await withServer(try echoDispatcher(witness), limits: limits) { server, address, loops in
+      let client = try ClientChannel(targets: [address], loops: loops)
+      let first = Task { await failure { _ = try await client.call(EchoService.wait, "x") } }
+      await witness.saw("started")
+      #expect(await failure { _ = try await client.echo("x") }?.code == .unavailable)
+      first.cancel()
+      await witness.saw("returned")
+      _ = await first.value
+      let echo = try await client.echo("x")
+      #expect(echo == "x")
+      await client.shutdown()
+    }
+  }
+}

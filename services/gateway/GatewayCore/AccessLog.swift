@@ -1,0 +1,73 @@
+public import Logging
+import RPC
+import Synchronization
+
+/// What the access log tells of a call.
+struct CallRecord: Sendable {
+  let path: String
+  private let start = ContinuousClock.now
+  var service: String?
+  var caller: String?
+  /// Nil is OK.
+  var code: RPCError.Code?
+  /// Of a failure that the gateway made.
+  var reason: String?
+
+  init(path: String) { self.path = path }
+
+  /// Since the head of the call was read.
+  var duration: Duration { ContinuousClock.now - start }
+}
+
+/// Writes one line a call when it ends, of a share of the calls.
+///
+/// Safe to use from any task.
+public final class AccessLog: Sendable {
+  /// Longest path that is written: it comes from outside.
+  private static let pathBytesMax = 256
+
+  private let logger: Logger
+  private let success: Sampler
+  private let failure: Sampler
+
+  /// - Parameter logger: Where the lines go, at `info`; see ``JSONLogHandler``.
+  public init(_ setting: AccessLogSetting, logger: Logger) {
+    self.logger = logger
+    success = Sampler(share: setting.successShare)
+    failure = Sampler(share: setting.failureShare)
+  }
+
+  func write(_ record: CallRecord) {
+    guard record.code == nil ? success.takes() : failure.takes() else { return }
+    var facts: Logger.Metadata = [
+      "method": "\(record.path.prefix(Self.pathBytesMax))",
+      "code": "\(record.code?.name ?? "OK")",
+      "caller": "\(record.caller ?? "-")",
+      "duration_us": "\(Int64(record.duration / .microseconds(1)))",
+    ]
+    if let service = record.service { facts["service"] = "\(service)" }
+    if let reason = record.reason { facts["reason"] = "\(reason)" }
+    logger.info("call", metadata: facts)
+  }
+}
+
+/// Takes an even share of what passes: of every hundred, thirty for 0.3, evenly spread.
+final class Sampler: Sendable {
+  private static let scale: UInt64 = 1 << 20
+
+  /// What each that passes adds; one is taken whenever the sum passes a multiple of `scale`.
+  private let step: UInt64
+  private let sum = Atomic<UInt64>(0)
+
+  /// - Parameter share: 0 to 1.
+  init(share: Double) {
+    step = UInt64((max(0, min(1, share)) * Double(Self.scale)).rounded())
+  }
+
+  func takes() -> Bool {
+    if step == Self.scale { return true }
+    if step == 0 { return false }
+    let (old, new) = sum.wrappingAdd(step, ordering: .relaxed)
+    return old / Self.scale != new / Self.scale
+  }
+}

@@ -1,0 +1,72 @@
+import RPC
+
+/// What has arrived on an exchange since it was last looked at: taken in one step and passed on in
+/// one step, so that a call with short messages changes threads once each way.
+struct ExchangePart: Sendable {
+  /// The response head; a request's was there before.
+  var head: HeaderList?
+  var body: [UInt8] = []
+  /// Whether the peer has ended and all of it is here.
+  var isEnd = false
+  var trailers: HeaderList?
+
+  var isEmpty: Bool { head == nil && body.isEmpty && !isEnd }
+
+  /// Whether the head is all there is: a Trailers-Only response.
+  var isHeadOnly: Bool { head != nil && isEnd && body.isEmpty && trailers == nil }
+}
+
+extension Inbox {
+  /// What is at hand, perhaps nothing. On the loop.
+  ///
+  /// - Parameter expectsHead: Whether the head is still to come, before anything else.
+  func takePart(expectsHead: Bool) throws(RPCError) -> ExchangePart {
+    var part = ExchangePart()
+    if expectsHead {
+      part.head = head
+      if part.head == nil {
+        if let failure { throw failure }
+        return part
+      }
+    }
+    do {
+      part.body = try takeChunk() ?? []
+    } catch {
+      throw error as? RPCError ?? RPCError(.internalError, "\(error)")
+    }
+    part.isEnd = isAtEnd
+    if part.isEnd { part.trailers = trailers }
+    return part
+  }
+
+  /// The next part; suspends until there is something. Only from a task that prefers the loop.
+  func nextPart(expectsHead: Bool) async throws(RPCError) -> ExchangePart {
+    while true {
+      let part = try takePart(expectsHead: expectsHead)
+      if !part.isEmpty { return part }
+      try await wait()
+    }
+  }
+}
+
+extension Exchange {
+  /// Passes a part on. On the loop.
+  func send(_ part: ExchangePart) {
+    if let head = part.head {
+      sendHead(.fields(head), endsStream: part.isHeadOnly)
+      if part.isHeadOnly { return }
+    }
+    if !part.body.isEmpty { sendBody(part.body) }
+    if part.isEnd { sendEnd(part.trailers.map { .fields($0) } ?? .none) }
+  }
+
+  /// Passes a part on and waits while the queue is full. From any task.
+  ///
+  /// - Throws: `CancellationError`.
+  func pass(_ part: ExchangePart) async throws {
+    try await onLoop {
+      send(part)
+      if !part.isEnd { try await waitUntilWritable() }
+    }
+  }
+}

@@ -1,0 +1,232 @@
+import RPC
+import ServiceKit
+import Synchronization
+
+/// One call between a caller and a service: request and response go through untouched, with
+/// backpressure and cancellation both ways.
+///
+/// Memory of a call is bounded: what one stream window lets in on either side, and one outbound
+/// queue on either side.
+final class ForwardedCall: Sendable {
+  /// How a call ended.
+  enum Outcome: Sendable {
+    /// The service's answer went through; nil is OK.
+    case passed(RPCError.Code?)
+    /// The caller gave up or went away.
+    case callerGone
+    /// The gateway has to answer with this.
+    case failed(GatewayFailure)
+  }
+
+  /// A service that surely never saw the call is asked this often, as long as all of the request is
+  /// at hand to be sent again.
+  private static let attemptsMax = 3
+  /// A caller that takes nothing this long after its own deadline is given up.
+  private static let overdueMax = Duration.seconds(1)
+
+  private let caller: ServerExchange
+  private let backend: Backend
+  private let head: RequestHead
+  private let deadline: Deadline?
+  private let messageBytesMax: Int
+  /// Why the gateway itself ended the call, if it did.
+  private let refusal = Mutex<GatewayFailure?>(nil)
+
+  /// - Parameters:
+  ///   - head: As the service gets it.
+  ///   - deadline: The caller's.
+  init(
+    _ caller: ServerExchange, to backend: Backend, head: RequestHead, deadline: Deadline?,
+    messageBytesMax: Int
+  ) {
+    self.caller = caller
+    self.backend = backend
+    self.head = head
+    self.deadline = deadline
+    self.messageBytesMax = messageBytesMax
+  }
+
+  /// Forwards the call to its end. On the caller's loop. The caller is still to be told of a
+  /// ``Outcome/failed(_:)``.
+  func run() async -> Outcome {
+    watchDeadline()
+    var meter = MessageMeter(messageBytesMax: messageBytesMax)
+    let request: ExchangePart
+    do {
+      request = try caller.inbox.takePart(expectsHead: false)
+    } catch {
+      return .callerGone
+    }
+    guard meter.pass(request.body) else { return .failed(tooLarge) }
+    for attempt in 1... {
+      switch await open(request) {
+      case .failed(let outcome): return outcome
+      case .unprocessed where attempt == Self.attemptsMax:
+        return .failed(.backendUnavailable(service: backend.name))
+      case .unprocessed: continue
+      case .streaming(let service): return await pump(service, meter)
+      case .answering(let service, let part):
+        return await pumpResponse(service, first: part)
+      }
+    }
+    return .callerGone
+  }
+
+  // MARK: - Opening
+
+  private enum Opened {
+    case failed(Outcome)
+    /// The service surely never saw the call, and it can be sent again.
+    case unprocessed
+    /// The request goes on.
+    case streaming(ClientExchange)
+    /// All of the request is sent, and the first of the response is here.
+    case answering(ClientExchange, ExchangePart)
+  }
+
+  /// Opens the exchange and sends what is at hand of the request. Where that is all of it, the
+  /// first of the response is awaited in the same step.
+  private func open(_ request: ExchangePart) async -> Opened {
+    do {
+      return try await backend.channel.openExchange(
+        head, options: ExchangeOptions(deadline: deadline)
+      ) { service in
+        service.exchange.send(request)
+        guard request.isEnd else { return .streaming(service) }
+        do throws(RPCError) {
+          return .answering(service, try await service.inbox.nextPart(expectsHead: true))
+        } catch {
+          service.exchange.reset(.cancel)
+          return service.inbox.closeReason == .unprocessed
+            ? .unprocessed : .failed(self.outcome(of: error))
+        }
+      }
+    } catch let error as RPCError {
+      return .failed(outcome(ofOpening: error))
+    } catch {
+      return .failed(.callerGone)
+    }
+  }
+
+  // MARK: - Pumping
+
+  private func pump(_ service: ClientExchange, _ meter: MessageMeter) async -> Outcome {
+    await withTaskGroup(of: Void.self) { group in
+      group.addTask { await self.pumpRequest(service, meter) }
+      let outcome = await pumpResponse(service, first: nil)
+      // The response is complete: what is left of the request is of no use.
+      group.cancelAll()
+      return outcome
+    }
+  }
+
+  private func pumpRequest(_ service: ClientExchange, _ meter: MessageMeter) async {
+    var meter = meter
+    do {
+      while true {
+        let part = try await caller.exchange.onLoop {
+          try await caller.inbox.nextPart(expectsHead: false)
+        }
+        guard meter.pass(part.body) else {
+          refusal.withLock { $0 = tooLarge }
+          return await abandon(service)
+        }
+        try await service.exchange.pass(part)
+        if part.isEnd { return }
+      }
+    } catch {
+      // The caller gave up, or the response is complete.
+      await abandon(service)
+    }
+  }
+
+  private func pumpResponse(_ service: ClientExchange, first: ExchangePart?) async -> Outcome {
+    var expectsHead = true
+    var next = first
+    do {
+      while true {
+        let part: ExchangePart
+        if let taken = next {
+          part = taken
+          next = nil
+        } else {
+          let expects = expectsHead
+          part = try await service.exchange.onLoop {
+            try await service.inbox.nextPart(expectsHead: expects)
+          }
+        }
+        if let head = part.head, let error = StatusFields.refusal(ofHead: head) {
+          await abandon(service)
+          return .failed(.backendBroken(service: backend.name, error.code))
+        }
+        if part.isEnd { return await end(part) }
+        expectsHead = false
+        try await caller.exchange.pass(part)
+      }
+    } catch {
+      await abandon(service)
+      if Task.isCancelled { return .callerGone }
+      return outcome(of: error as? RPCError ?? RPCError(.cancelled, "\(error)"))
+    }
+  }
+
+  /// Passes the last part on, if it holds a status.
+  private func end(_ part: ExchangePart) async -> Outcome {
+    let status = (part.trailers ?? (part.isHeadOnly ? part.head : nil)).map(StatusFields.parse)
+    switch status {
+    case .ok: break
+    case .failed: break
+    case .missing, nil:
+      var rest = part
+      rest.isEnd = false
+      rest.trailers = nil
+      if !part.isHeadOnly { try? await caller.exchange.pass(rest) }
+      return .failed(.backendBroken(service: backend.name, .unknown))
+    }
+    try? await caller.exchange.pass(part)
+    if case .failed(let error)? = status { return .passed(error.code) }
+    return .passed(nil)
+  }
+
+  // MARK: - Ends
+
+  /// Gives the service's exchange up, if it still is; whoever reads it wakes at once.
+  private func abandon(_ service: ClientExchange) async {
+    await service.exchange.onLoop {
+      guard !service.exchange.state.isClosed else { return }
+      service.inbox.fail(RPCError(.cancelled, "the call was given up"))
+      service.exchange.reset(.cancel)
+    }
+  }
+
+  /// A caller that does not read would hold its call for ever: past its deadline it is given up. One
+  /// that reads hears of the deadline from the pump.
+  private func watchDeadline() {
+    guard let deadline else { return }
+    let exchange = caller.exchange
+    exchange.setTimer(Deadline(deadline.instant + Self.overdueMax)) { exchange.reset(.cancel) }
+  }
+
+  private var tooLarge: GatewayFailure { .messageTooLarge(bytesMax: messageBytesMax) }
+
+  /// What an error on an open exchange means to the caller.
+  private func outcome(of error: RPCError) -> Outcome {
+    if let refusal = refusal.withLock({ $0 }) { return .failed(refusal) }
+    switch error.code {
+    case .cancelled where Task.isCancelled: return .callerGone
+    case .deadlineExceeded: return .failed(.deadlineExceeded)
+    case .unavailable: return .failed(.backendLost(service: backend.name))
+    default: return .failed(.backendBroken(service: backend.name, error.code))
+    }
+  }
+
+  /// What an error before there was an exchange means to the caller.
+  private func outcome(ofOpening error: RPCError) -> Outcome {
+    switch error.code {
+    case .cancelled: .callerGone
+    case .deadlineExceeded: .failed(.deadlineExceeded)
+    case .resourceExhausted: .failed(.backendBusy(service: backend.name))
+    default: .failed(.backendUnavailable(service: backend.name))
+    }
+  }
+}

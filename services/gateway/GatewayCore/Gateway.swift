@@ -1,0 +1,79 @@
+public import Logging
+public import RPC
+public import ServiceKit
+
+/// The gateway: proves the caller, asks the policy, and forwards the call. It decides nothing of the
+/// domain and stores nothing.
+///
+/// Register it with a `Dispatcher`; `grpc.health.v1.Health` is left to the router.
+public struct Gateway: ExchangeHandler {
+  private static let healthPrefix = "/grpc.health.v1.Health/"
+
+  private let routes: RouteTable
+  private let callers: CallerResolver
+  private let signer: CallerTokenSigner
+  private let messageBytesMax: Int
+  private let accessLog: AccessLog
+  private let answers: FailureAnswer
+
+  /// - Parameters:
+  ///   - messageBytesMax: The longest message of a request.
+  ///   - logger: For what goes wrong; calls are told to `accessLog`.
+  public init(
+    routes: RouteTable, callers: CallerResolver, signer: CallerTokenSigner,
+    messageBytesMax: Int, accessLog: AccessLog, logger: Logger
+  ) {
+    self.routes = routes
+    self.callers = callers
+    self.signer = signer
+    self.messageBytesMax = messageBytesMax
+    self.accessLog = accessLog
+    answers = FailureAnswer(logger: logger)
+  }
+
+  public func claims(_ head: RequestHead) -> Bool {
+    head.isGRPC && head.isPOST && !head.path.hasPrefix(Self.healthPrefix)
+  }
+
+  public func serve(_ exchange: ServerExchange) async {
+    var record = CallRecord(path: exchange.head.path)
+    do {
+      let outcome = try await forward(exchange, &record)
+      switch outcome {
+      case .passed(let code): record.code = code
+      case .callerGone: record.code = .cancelled
+      case .failed(let failure): throw failure
+      }
+    } catch {
+      let answer = await answers.rendered(error, exchange)
+      record.code = answer.code
+      record.reason = (error as? any ServiceFailure)?.reason
+      await exchange.fail(answer)
+    }
+    accessLog.write(record)
+  }
+
+  private func forward(
+    _ exchange: ServerExchange, _ record: inout CallRecord
+  ) async throws -> ForwardedCall.Outcome {
+    let head = exchange.head
+    let deadline = head.timeout.map { Deadline.after($0) }
+    guard let route = routes[record.path] else {
+      throw GatewayFailure.methodUnknown(path: record.path)
+    }
+    record.service = route.backend.name
+    guard !head.hasBadTimeout else { throw GatewayFailure.timeoutMalformed }
+    let proven = try await callers.resolve(head)
+    record.caller = proven.caller.subject
+    try routes.policies.authorize(proven.caller, path: route.policyPath)
+    try proven.check(record.path)
+    let token = try route.backend.audience.map {
+      try signer.token(for: proven.caller, audience: $0)
+    }
+    let call = ForwardedCall(
+      exchange, to: route.backend,
+      head: InwardHead.make(from: head, deadline: deadline, token: token), deadline: deadline,
+      messageBytesMax: messageBytesMax)
+    return await call.run()
+  }
+}

@@ -1,0 +1,158 @@
+import MembersV1
+import ServiceKit
+
+/// The organization that receives a person, and why.
+struct Receiver: Sendable {
+  let organization: StoredOrganization
+  let route: Route
+  let reason: LocalizedText
+  /// The region approves before a person is a member of its pool.
+  let waitsForApproval: Bool
+
+  /// A pooled person is a member (先入会再分流).
+  var state: MembershipState { route == .holdingPool ? .pooled : .active }
+}
+
+/// The routing rules (SPEC §3): a pure function of the application, the active organizations that
+/// come into question, and the regions' settings. The first rule that fits wins; of several
+/// organizations the one of the narrowest region, then with the smallest id.
+struct Routing: Sendable {
+  let application: CheckedApplication
+  let candidates: [StoredOrganization]
+  let settings: [RegionSetting]
+
+  /// nil where no rule fits and there is no pool.
+  func receiver() -> Receiver? {
+    if setting?.poolFirst == true,
+      let pool = pool(LocalizedText(zh: "本地区先入周转池", en: "this region pools first"))
+    {
+      return pool
+    }
+    return employerUnion() ?? industryFederation() ?? areaUnion()
+      ?? pool(LocalizedText(zh: "其他规则均无可接收的组织", en: "no other rule found a union"))
+  }
+
+  /// The setting of the narrowest region.
+  private var setting: RegionSetting? {
+    for code in application.settingRegionCodes {
+      if let setting = settings.first(where: { $0.regionCode == code }) { return setting }
+    }
+    return nil
+  }
+
+  /// Rule 1 (重点建): a clear labour relation, and the employer has a union.
+  private func employerUnion() -> Receiver? {
+    let code = application.employerCreditCode
+    guard application.message.labourRelation == .clear, !code.isEmpty else { return nil }
+    let union = best(candidates.filter { $0.employerCreditCodes.contains(code) })
+    return union.map {
+      receive(
+        $0, .employerUnion,
+        LocalizedText(
+          zh: "规则一(重点建):劳动关系明确,用人单位已建工会",
+          en: "rule 1: a clear labour relation, and the employer has a union"))
+    }
+  }
+
+  /// Rule 2 (行业建): a federation of the occupation takes individuals in the first area given.
+  private func industryFederation() -> Receiver? {
+    guard let area = application.areas.first else { return nil }
+    let regions = Set(area.regionCodes)
+    let federation = best(
+      candidates.filter {
+        $0.kind == .industryFederation && $0.takesIndividuals && regions.contains($0.regionCode)
+          && ($0.groups.isEmpty || $0.groups.contains(application.group))
+      })
+    return federation.map {
+      receive(
+        $0, .industryFederation,
+        LocalizedText(
+          zh: "规则二(行业建):\(area.label.zh)有吸纳该职业群体的行业工会联合会",
+          en: "rule 2: an industry federation takes this occupation in the \(area.label.en)"))
+    }
+  }
+
+  /// Rule 3 (兜底建): the union of the area; or, where the region chose so, its federation of new
+  /// forms of employment.
+  private func areaUnion() -> Receiver? {
+    if setting?.newFormFederation == true {
+      return federationOfNewForms()
+    }
+    for area in application.areas {
+      for region in [area.village, area.township].compactMap({ $0 }) {
+        let union = best(
+          candidates.filter { $0.regionCode == region && Self.areaKinds.contains($0.kind) })
+        if let union {
+          return receive(
+            union, .areaUnion,
+            LocalizedText(
+              zh: "规则三(兜底建):\(area.label.zh)所在村(社区)或乡镇(街道)工会",
+              en: "rule 3: the village or township union of the \(area.label.en)"))
+        }
+      }
+    }
+    return nil
+  }
+
+  private func federationOfNewForms() -> Receiver? {
+    for area in application.areas {
+      for region in [area.county, area.city] {
+        let federation = best(
+          candidates.filter { $0.regionCode == region && $0.kind == .newFormFederation })
+        if let federation {
+          return receive(
+            federation, .newFormFederation,
+            LocalizedText(
+              zh: "规则三(兜底建):本地区由新就业形态工会联合会接收(\(area.label.zh))",
+              en: "rule 3: this region's federation of new forms of employment (\(area.label.en))"))
+        }
+      }
+    }
+    return nil
+  }
+
+  /// Rule 4 (周转池): the pool of the county, else of the city.
+  private func pool(_ why: LocalizedText) -> Receiver? {
+    for area in application.areas {
+      for region in [area.county, area.city] {
+        let pool = best(candidates.filter { $0.regionCode == region && $0.kind == .holdingPool })
+        if let pool {
+          return Receiver(
+            organization: pool, route: .holdingPool,
+            reason: LocalizedText(
+              zh: "规则四(周转池):\(why.zh),进入\(area.label.zh)的\(pool.displayName)",
+              en: "rule 4: \(why.en); the holding pool of the \(area.label.en)"),
+            waitsForApproval: setting?.approveFirst == true)
+        }
+      }
+    }
+    return nil
+  }
+
+  /// Kinds that stand for a village or township.
+  private static let areaKinds: Set<OrganizationKind> = [
+    .villageUnion, .townshipUnion, .onlineMemberHome,
+  ]
+
+  private func receive(
+    _ organization: StoredOrganization, _ route: Route, _ why: LocalizedText
+  ) -> Receiver {
+    Receiver(
+      organization: organization, route: route,
+      reason: LocalizedText(zh: "\(why.zh):\(organization.displayName)", en: why.en),
+      waitsForApproval: false)
+  }
+
+  private func best(_ fitting: [StoredOrganization]) -> StoredOrganization? {
+    fitting.min { ($1.narrowness, $0.id) < ($0.narrowness, $1.id) }
+  }
+}
+
+extension StoredOrganization {
+  /// How narrow the region is: digits of its code that say something.
+  fileprivate var narrowness: Int {
+    var code = regionCode[...]
+    while code.hasSuffix("00"), code.count <= 6 { code = code.dropLast(2) }
+    return code.count
+  }
+}
