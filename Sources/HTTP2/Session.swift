@@ -1,4 +1,5 @@
 internal import CNghttp2
+internal import Glibc
 
 /// One HTTP/2 connection without its socket: bytes in, events out, bytes out.
 ///
@@ -157,13 +158,38 @@ internal import CNghttp2
   public func forEachField(
     in block: HeaderBlock, _ body: (_ name: RawSpan, _ value: RawSpan) -> Void
   ) {
-    for index in Int(block.first)..<Int(block.first) + Int(block.count) {
-      let field = fields[index]
-      let middle = field.start + field.nameCount
-      let bytes = unsafe fieldBytes.span.bytes
-      body(
-        bytes.extracting(field.start..<middle),
-        bytes.extracting(middle..<middle + field.valueCount))
+    unsafe fieldBytes.withUnsafeBytes { buffer in
+      for index in Int(block.first)..<Int(block.first) + Int(block.count) {
+        let field = fields[index]
+        let middle = field.start + field.nameCount
+        // Spans of our own buffer, for the length of the call.
+        let name = unsafe UnsafeRawBufferPointer(rebasing: buffer[field.start..<middle])
+        let value = unsafe UnsafeRawBufferPointer(
+          rebasing: buffer[middle..<middle + field.valueCount])
+        unsafe body(RawSpan(_unsafeBytes: name), RawSpan(_unsafeBytes: value))
+      }
+    }
+  }
+
+  /// gaps, with those lengths of names and values: clients repeat themselves.
+  public func block(
+    _ block: HeaderBlock, equals bytes: [UInt8], lengths: (Int) -> (name: UInt32, value: UInt32)
+  ) -> Bool {
+    guard block.byteCount == bytes.count, block.count > 0 else { return false }
+    let first = Int(block.first)
+    for index in 0..<Int(block.count) {
+      let field = fields[first + index]
+      let expected = lengths(index)
+      guard field.nameCount == expected.name, field.valueCount == expected.value else {
+        return false
+      }
+    }
+    let start = fields[first].start
+    return unsafe fieldBytes.withUnsafeBytes { received in
+      unsafe bytes.withUnsafeBytes { known in
+        // Both are of `byteCount` bytes.
+        unsafe memcmp(received.baseAddress.unsafelyUnwrapped + start, known.baseAddress.unsafelyUnwrapped, known.count) == 0
+      }
     }
   }
 
@@ -229,8 +255,7 @@ internal import CNghttp2
   }
 
   func freeSlot(_ slot: Int32) {
-    let record = records[Int(slot)]
-    unreadBytes -= record.unreadBytes
+    unreadBytes -= records[Int(slot)].unreadBytes
     records[Int(slot)].free()
     freeSlots.append(slot)
     openStreams -= 1

@@ -82,8 +82,7 @@ extension Decoding {
     unsafe UnsafeBufferPointer(start: elements, count: count).map { unsafe bytes($0) }
   }
 
-  @inlinable
-  package static func numbers<Number>(
+  package static func numbers<Number: BitwiseCopyable>(
     _ elements: UnsafeMutablePointer<Number>?, _ count: Int
   ) -> [Number] {
     unsafe Array(UnsafeBufferPointer(start: elements, count: count))
@@ -95,43 +94,10 @@ extension Decoding {
     unsafe UnsafeBufferPointer(start: elements, count: count).map { $0 != 0 }
   }
 
-  @inlinable
   package static func enumerations<E: Enumeration>(
     _ elements: UnsafeMutablePointer<Int32>?, _ count: Int
   ) -> [E] {
     unsafe UnsafeBufferPointer(start: elements, count: count).map { E(rawValue: $0) }
-  }
-
-  @inlinable
-  package static func messages<Struct, Value>(
-    _ elements: UnsafeMutablePointer<UnsafeMutablePointer<Struct>?>?, _ count: Int,
-    _ convert: (UnsafePointer<Struct>) -> Value
-  ) -> [Value] {
-    guard let elements = unsafe elements else { return [] }
-    return unsafe [Value](unsafeUninitializedCapacity: count) { buffer, initialized in
-      for index in 0..<count {
-        // libprotobuf-c fills every element that it counts.
-        guard let element = unsafe elements[index] else { break }
-        unsafe (buffer.baseAddress.unsafelyUnwrapped + index).initialize(
-          to: convert(UnsafePointer(element)))
-        initialized = index + 1
-      }
-    }
-  }
-
-  @inlinable
-  package static func map<Struct, Key: Hashable, Value>(
-    _ elements: UnsafeMutablePointer<UnsafeMutablePointer<Struct>?>?, _ count: Int,
-    _ convert: (UnsafePointer<Struct>) -> (Key, Value)
-  ) -> [Key: Value] {
-    guard count > 0, let elements = unsafe elements else { return [:] }
-    var map = [Key: Value](minimumCapacity: count)
-    for index in 0..<count {
-      guard let element = unsafe elements[index] else { break }
-      let (key, value) = unsafe convert(UnsafePointer(element))
-      map[key] = value
-    }
-    return map
   }
 
   package static func unknownFields(_ base: ProtobufCMessage) -> UnknownFields {

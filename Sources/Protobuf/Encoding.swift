@@ -64,10 +64,6 @@ package struct Encoding {
     }
     return unsafe place
   }
-
-  /// Room for an array of structs' members.
-  @usableFromInline
-  package func room(_ byteCount: Int) -> UnsafeMutableRawPointer { unsafe memory(byteCount) }
 }
 
 /// What the C structs hold of Swift values. All is copied into the arena.
@@ -91,37 +87,31 @@ extension Encoding {
       len: source.count, data: place.assumingMemoryBound(to: UInt8.self))
   }
 
-  /// An array for a repeated field: each element converted.
-  @inlinable
-  package mutating func array<Elements: Collection, Element>(
-    _ elements: Elements, _ convert: (Elements.Element, inout Encoding) -> Element
-  ) -> UnsafeMutablePointer<Element> {
-    let place = unsafe room(elements.count * MemoryLayout<Element>.stride)
-      .bindMemory(to: Element.self, capacity: elements.count)
-    var next = unsafe place
-    for element in elements {
-      unsafe next.initialize(to: convert(element, &self))
-      unsafe next += 1
+  /// Room for the pointers of a repeated message field: generated code fills it, without generics.
+  package func pointers(_ count: Int) -> UnsafeMutableRawPointer {
+    unsafe memory(count * MemoryLayout<UnsafeMutableRawPointer?>.stride)
+  }
+
+  package func strings(_ elements: [String]) -> UnsafeMutablePointer<ProtobufCBinaryData> {
+    let place = unsafe room(elements.count, of: ProtobufCBinaryData.self)
+    for index in elements.indices {
+      unsafe (place + index).initialize(to: string(elements[index]))
     }
     return unsafe place
   }
 
-  package mutating func strings(
-    _ elements: [String]
-  ) -> UnsafeMutablePointer<ProtobufCBinaryData> {
-    unsafe array(elements) { unsafe $1.string($0) }
+  package func byteStrings(_ elements: [[UInt8]]) -> UnsafeMutablePointer<ProtobufCBinaryData> {
+    let place = unsafe room(elements.count, of: ProtobufCBinaryData.self)
+    for index in elements.indices {
+      unsafe (place + index).initialize(to: bytes(elements[index]))
+    }
+    return unsafe place
   }
 
-  package mutating func byteStrings(
-    _ elements: [[UInt8]]
-  ) -> UnsafeMutablePointer<ProtobufCBinaryData> {
-    unsafe array(elements) { unsafe $1.bytes($0) }
-  }
-
-  @inlinable
-  package func numbers<Number>(_ elements: [Number]) -> UnsafeMutablePointer<Number> {
-    let place = unsafe room(elements.count * MemoryLayout<Number>.stride)
-      .bindMemory(to: Number.self, capacity: elements.count)
+  package func numbers<Number: BitwiseCopyable>(
+    _ elements: [Number]
+  ) -> UnsafeMutablePointer<Number> {
+    let place = unsafe room(elements.count, of: Number.self)
     unsafe elements.withUnsafeBufferPointer { source in
       if let start = source.baseAddress {
         unsafe place.initialize(from: start, count: source.count)
@@ -130,17 +120,27 @@ extension Encoding {
     return unsafe place
   }
 
-  package mutating func booleans(
-    _ elements: [Bool]
-  ) -> UnsafeMutablePointer<protobuf_c_boolean> {
-    unsafe array(elements) { element, _ in element ? 1 : 0 }
+  package func booleans(_ elements: [Bool]) -> UnsafeMutablePointer<protobuf_c_boolean> {
+    let place = unsafe room(elements.count, of: protobuf_c_boolean.self)
+    for index in elements.indices {
+      unsafe (place + index).initialize(to: elements[index] ? 1 : 0)
+    }
+    return unsafe place
   }
 
-  @inlinable
-  package mutating func enumerations<E: Enumeration>(
-    _ elements: [E]
-  ) -> UnsafeMutablePointer<Int32> {
-    unsafe array(elements) { element, _ in element.rawValue }
+  package func enumerations(_ elements: [some Enumeration]) -> UnsafeMutablePointer<Int32> {
+    let place = unsafe room(elements.count, of: Int32.self)
+    for index in elements.indices {
+      unsafe (place + index).initialize(to: elements[index].rawValue)
+    }
+    return unsafe place
+  }
+
+  private func room<Element>(
+    _ count: Int, of type: Element.Type
+  ) -> UnsafeMutablePointer<Element> {
+    unsafe memory(count * MemoryLayout<Element>.stride)
+      .bindMemory(to: Element.self, capacity: count)
   }
 
   /// Puts the unknown fields after the known ones.

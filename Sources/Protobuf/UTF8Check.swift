@@ -6,11 +6,19 @@ enum UTF8Check {
   static func isValid(_ start: UnsafePointer<UInt8>, count: Int) -> Bool {
     var at = unsafe UnsafeRawPointer(start)
     let end = unsafe at + count
+    // ASCII by eight bytes; the last eight may overlap those before.
     while unsafe end - at >= 8 {
       guard unsafe at.loadUnaligned(as: UInt64.self) & highBits == 0 else {
         return unsafe isValidSlowly(at, end)
       }
       unsafe at += 8
+    }
+    if count >= 8 {
+      if unsafe (end - 8).loadUnaligned(as: UInt64.self) & highBits == 0 { return true }
+    } else if count >= 4 {
+      let first = unsafe at.loadUnaligned(as: UInt32.self)
+      let last = unsafe (end - 4).loadUnaligned(as: UInt32.self)
+      if UInt64(first | last) & highBits == 0 { return true }
     }
     return unsafe isValidSlowly(at, end)
   }

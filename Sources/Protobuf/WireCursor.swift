@@ -26,6 +26,7 @@ struct WireCursor {
   var remaining: Int { unsafe end - at }
 
   /// A number of 64 bits; what a tenth byte has beyond them is dropped, as Google does.
+  @inline(__always)
   mutating func varint() throws(DecodeError) -> UInt64 {
     guard !isAtEnd else { throw .truncated }
     let first = unsafe at.pointee
@@ -33,6 +34,10 @@ struct WireCursor {
       unsafe at += 1
       return UInt64(first)
     }
+    return try longVarint(first)
+  }
+
+  private mutating func longVarint(_ first: UInt8) throws(DecodeError) -> UInt64 {
     let available = min(remaining, WireCursor.varintBytesMax)
     var value = UInt64(first & 0x7f)
     var index = 1
@@ -49,6 +54,7 @@ struct WireCursor {
   }
 
   /// A number of up to 32 bits in up to five bytes: what tags and lengths are.
+  @inline(__always)
   private mutating func shortVarint() throws(DecodeError) -> UInt32 {
     guard !isAtEnd else { throw .truncated }
     let first = unsafe at.pointee
@@ -56,6 +62,10 @@ struct WireCursor {
       unsafe at += 1
       return UInt32(first)
     }
+    return try longShortVarint(first)
+  }
+
+  private mutating func longShortVarint(_ first: UInt8) throws(DecodeError) -> UInt32 {
     let available = min(remaining, WireCursor.shortVarintBytesMax)
     var value = UInt64(first & 0x7f)
     var index = 1
@@ -73,6 +83,7 @@ struct WireCursor {
   }
 
   /// A field's number and wire type as one word: `number << 3 | type`.
+  @inline(__always)
   mutating func tag() throws(DecodeError) -> UInt32 {
     let tag = try shortVarint()
     guard tag >= 8 else { throw .zeroFieldNumber }
@@ -80,6 +91,7 @@ struct WireCursor {
   }
 
   /// A length, no more than the bytes that remain.
+  @inline(__always)
   mutating func length() throws(DecodeError) -> Int {
     let length = Int(try shortVarint())
     guard length <= Int(Int32.max) else { throw .varintOverflow }
@@ -88,12 +100,14 @@ struct WireCursor {
   }
 
   /// Passes over `count` bytes.
+  @inline(__always)
   mutating func skip(_ count: Int) throws(DecodeError) {
     guard count <= remaining else { throw .truncated }
     unsafe at += count
   }
 
   /// What a length-delimited field holds, as a cursor of its own.
+  @inline(__always)
   mutating func content() throws(DecodeError) -> WireCursor {
     let count = try length()
     let inner = unsafe WireCursor(at, count: count)

@@ -57,7 +57,7 @@ extension Connection {
     if block.isOverLimit {
       dispatcher.refuseHeaders(exchange)
     } else {
-      dispatcher.open(exchange, head: RequestHead(fields: headerList(block)))
+      dispatcher.open(exchange, head: requestHead(block))
     }
     if endsStream { exchange.receivedEnd(trailers: nil) }
   }
@@ -88,6 +88,20 @@ extension Connection {
     if code == .noError, hasOwnEnd == .ended { return .completed }
     if session.role == .client, code == .refusedStream { return .unprocessed }
     return .reset(ResetCode(rawValue: code.rawValue))
+  }
+
+  /// Clients send the same head again and again: then the last one is shared, not made anew.
+  private func requestHead(_ block: HeaderBlock) -> RequestHead {
+    if let known = lastHead, known.fields.count == Int(block.count) {
+      let fields = known.fields.fields
+      let isSame = session.block(block, equals: known.fields.bytes) { index in
+        (fields[index].nameCount, fields[index].valueCount)
+      }
+      if isSame { return known }
+    }
+    let head = RequestHead(fields: headerList(block))
+    lastHead = head
+    return head
   }
 
   private func headerList(_ block: HeaderBlock) -> HeaderList {

@@ -39,6 +39,7 @@ final class Connection: ChannelDuplexHandler, ExchangeTransport, @unchecked Send
   let refusePeer: (@Sendable (Peer) -> String?)?
 
   var exchanges: [Exchange?] = []
+  var lastHead: RequestHead?
   /// Handlers that have not returned.
   var runningHandlers = 0
   private(set) var peer = Peer(address: "unknown")

@@ -75,18 +75,8 @@ struct SwiftCoding {
     let count = "c.pointee.n_\(field.proto.name)"
     let decoding = types.library("Decoding", "Protobuf")
     out.block("if \(count) != 0") { out in
-      if field.isMap, let entry = field.message, entry.fields.count == 2 {
-        out.block("\(field.access) = \(decoding).map(\(value), \(count)) { c in") { out in
-          out.line("(\(swiftOrZero(entry.fields[0], message)),")
-          out.line(" \(swiftOrZero(entry.fields[1], message)))")
-        }
-        return
-      }
-      if field.message != nil {
-        let element = types.element(field, in: message)
-        out.block("\(field.access) = \(decoding).messages(\(value), \(count)) {") { out in
-          out.line("\(element)(reading: $0)")
-        }
+      if let element = field.message {
+        readMessages(element, field, message, value, count, &out)
         return
       }
       let function =
@@ -98,6 +88,25 @@ struct SwiftCoding {
         default: "numbers"
         }
       out.line("\(field.access) = \(decoding).\(function)(\(value), \(count))")
+    }
+  }
+
+  /// Loops are written out: calls of generic functions of another module cost more than the work.
+  private func readMessages(
+    _ element: MessageType, _ field: Field, _ message: MessageType, _ value: String,
+    _ count: String, _ out: inout Writer
+  ) {
+    let name = field.access
+    out.line("\(name).reserveCapacity(\(count))")
+    out.block("for index in 0..<\(count)") { out in
+      if element.isMapEntry, element.fields.count == 2 {
+        out.line("guard let c = \(value)[index] else { continue }")
+        out.line("let key = \(swiftOrZero(element.fields[0], message))")
+        out.line("\(name)[key] = \(swiftOrZero(element.fields[1], message))")
+      } else {
+        out.line("guard let element = \(value)[index] else { continue }")
+        out.line("\(name).append(\(types.element(field, in: message))(reading: element))")
+      }
     }
   }
 
@@ -149,7 +158,11 @@ struct SwiftCoding {
     if field.isRepeated {
       out.block("if !\(name).isEmpty") { out in
         if field.isMap {
-          writeMap(field, message, place, &out)
+          writeMap(field, place, &out)
+        } else if let element = field.message {
+          writeArray(element, place, name, &out) { out in
+            out.line("elements[index] = \(name)[index].encoded(&encoding)")
+          }
         } else {
           out.line("\(place) = \(array(field))")
         }
@@ -174,9 +187,6 @@ struct SwiftCoding {
   }
 
   private func array(_ field: Field) -> String {
-    if field.message != nil {
-      return "encoding.array(\(field.access)) { $0.encoded(&$1) }"
-    }
     let function =
       switch field.type {
       case .string: "strings"
@@ -189,28 +199,37 @@ struct SwiftCoding {
   }
 
   /// Entries in an order that depends on their keys only.
-  private func writeMap(
-    _ field: Field, _ message: MessageType, _ place: String, _ out: inout Writer
-  ) {
+  private func writeMap(_ field: Field, _ place: String, _ out: inout Writer) {
     guard let entry = field.message, entry.fields.count == 2 else { return }
     let order = "\(types.library("MapOrder", "Protobuf")).precedes($0.key, $1.key)"
     out.line("let entries = \(field.access).sorted { \(order) }")
-    out.block("\(place) = encoding.array(entries) { entry, encoding in") { out in
+    writeArray(entry, place, "entries", &out) { out in
       out.line("let c = encoding.make(\(entry.cName)__descriptor())")
       out.line("  .assumingMemoryBound(to: \(entry.cName).self)")
-      out.line("c.pointee.f_key = \(c(entry.fields[0], "entry.key"))")
+      out.line("elements[index] = c")
+      out.line("c.pointee.f_key = \(c(entry.fields[0], "entries[index].key"))")
       out.line("c.pointee.has_key = 1")
       if entry.fields[1].message != nil {
         // An entry is a message around the message.
-        out.line("guard encoding.enter() else { return c }")
-        out.line("c.pointee.f_value = entry.value.encoded(&encoding)")
+        out.line("guard encoding.enter() else { break }")
+        out.line("c.pointee.f_value = entries[index].value.encoded(&encoding)")
         out.line("encoding.leave()")
       } else {
-        out.line("c.pointee.f_value = \(c(entry.fields[1], "entry.value"))")
+        out.line("c.pointee.f_value = \(c(entry.fields[1], "entries[index].value"))")
         out.line("c.pointee.has_value = 1")
       }
-      out.line("return c")
     }
+  }
+
+  /// An array of pointers to structs, each made by `body` as `elements[index]`.
+  private func writeArray(
+    _ element: MessageType, _ place: String, _ source: String, _ out: inout Writer,
+    _ body: (inout Writer) -> Void
+  ) {
+    out.line("let elements = encoding.pointers(\(source).count)")
+    out.line("  .assumingMemoryBound(to: UnsafeMutablePointer<\(element.cName)>?.self)")
+    out.block("for index in \(source).indices") { body(&$0) }
+    out.line("\(place) = elements")
   }
 
   private func write(_ oneof: Oneof, _ out: inout Writer) {
@@ -260,7 +279,9 @@ extension Oneof {
 
 /// Names that the coding of a message uses itself.
 private enum CodingNames {
-  private static let taken: Set = ["c", "encoding", "entries", "entry", "value"]
+  private static let taken: Set = [
+    "c", "element", "elements", "encoding", "entries", "index", "key", "value",
+  ]
 
   static func access(_ name: String) -> String { taken.contains(name) ? "self.\(name)" : name }
 }

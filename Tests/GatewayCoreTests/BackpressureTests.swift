@@ -76,7 +76,7 @@ struct BackpressureTests {
       let exchange = try await edge.openExchange(
         RequestHead(
           path: "/grpc.testing.TestService/StreamingOutputCall",
-          metadata: TestCaller.partner.metadata, timeout: .milliseconds(200)))
+          metadata: TestCaller.partner.metadata, timeout: .seconds(2)))
       try await exchange.send(try MessageFramer.frame(request))
       await exchange.finish()
       await probe.sent.reaches(1)

@@ -141,19 +141,6 @@ struct OutcomeTests {
     #expect(error?.code == .resourceExhausted)
     #expect(error?.gatewayReason == "BACKEND_BROKEN")
   }
-
-  @Test("a call that the service surely never saw is sent again, three times at most")
-  func unprocessed() async throws {
-    for (refusals, expected) in [(2, nil), (3, "BACKEND_UNAVAILABLE")] {
-      let backend = ResettingBackend(code: .refusedStream, refusals: refusals)
-      let inner = InProcessChannel(
-        Dispatcher(router: try Router(services: []), handlers: [backend]))
-      let error = try await TestGateway(inner).edge()
-        .outcome(TestGateway.echoPath, TestCaller.partner.metadata)
-      #expect(error?.gatewayReason == expected)
-      #expect(backend.seen.value == 3)
-    }
-  }
 }
 
 /// No connection is to be had.
@@ -163,24 +150,5 @@ struct DeadChannel: Channel {
     _ body: (ClientExchange) async throws -> Result
   ) async throws -> Result {
     throw RPCError(.unavailable, "there is no connection")
-  }
-}
-
-/// A backend that resets the first calls and answers the others.
-private struct ResettingBackend: ExchangeHandler {
-  var code = ResetCode.enhanceYourCalm
-  var refusals = Int.max
-  let seen = Counter()
-
-  func claims(_ head: RequestHead) -> Bool { true }
-
-  func serve(_ exchange: ServerExchange) async {
-    // The body's end is there when a retry must be possible.
-    while (try? await exchange.nextChunk()) != nil {}
-    seen.add()
-    guard seen.value > refusals else { return await exchange.reset(code) }
-    await exchange.sendHead(
-      [":status": "200", "content-type": "application/grpc", "grpc-status": "0"],
-      endsStream: true)
   }
 }

@@ -298,7 +298,12 @@ extension Member {
       c.pointee.has_score = 1
     }
     if !orgs.isEmpty {
-      c.pointee.f_orgs = encoding.array(orgs) { $0.encoded(&$1) }
+      let elements = encoding.pointers(orgs.count)
+        .assumingMemoryBound(to: UnsafeMutablePointer<bench__v1__OrgRef>?.self)
+      for index in orgs.indices {
+        elements[index] = orgs[index].encoded(&encoding)
+      }
+      c.pointee.f_orgs = elements
       c.pointee.n_orgs = orgs.count
     }
     encoding.unknownFields(unknownFields, c)

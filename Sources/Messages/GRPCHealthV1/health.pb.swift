@@ -215,14 +215,19 @@ extension HealthListResponse {
     guard encoding.enter() else { return c }
     if !statuses.isEmpty {
       let entries = statuses.sorted { MapOrder.precedes($0.key, $1.key) }
-      c.pointee.f_statuses = encoding.array(entries) { entry, encoding in
+      let elements = encoding.pointers(entries.count)
+        .assumingMemoryBound(to: UnsafeMutablePointer<grpc__health__v1__HealthListResponse__StatusesEntry>?.self)
+      for index in entries.indices {
         let c = encoding.make(grpc__health__v1__HealthListResponse__StatusesEntry__descriptor())
           .assumingMemoryBound(to: grpc__health__v1__HealthListResponse__StatusesEntry.self)
-        c.pointee.f_key = encoding.string(entry.key)
+        elements[index] = c
+        c.pointee.f_key = encoding.string(entries[index].key)
         c.pointee.has_key = 1
-        c.pointee.f_value = entry.value.encoded(&encoding)
-        return c
+        guard encoding.enter() else { break }
+        c.pointee.f_value = entries[index].value.encoded(&encoding)
+        encoding.leave()
       }
+      c.pointee.f_statuses = elements
       c.pointee.n_statuses = statuses.count
     }
     encoding.unknownFields(unknownFields, c)

@@ -644,7 +644,12 @@ extension StreamingOutputCallRequest {
       c.pointee.has_response_type = 1
     }
     if !responseParameters.isEmpty {
-      c.pointee.f_response_parameters = encoding.array(responseParameters) { $0.encoded(&$1) }
+      let elements = encoding.pointers(responseParameters.count)
+        .assumingMemoryBound(to: UnsafeMutablePointer<grpc__testing__ResponseParameters>?.self)
+      for index in responseParameters.indices {
+        elements[index] = responseParameters[index].encoded(&encoding)
+      }
+      c.pointee.f_response_parameters = elements
       c.pointee.n_response_parameters = responseParameters.count
     }
     if let value = payload { c.pointee.f_payload = value.encoded(&encoding) }
@@ -865,28 +870,34 @@ extension TestOrcaReport {
     }
     if !requestCost.isEmpty {
       let entries = requestCost.sorted { MapOrder.precedes($0.key, $1.key) }
-      c.pointee.f_request_cost = encoding.array(entries) { entry, encoding in
+      let elements = encoding.pointers(entries.count)
+        .assumingMemoryBound(to: UnsafeMutablePointer<grpc__testing__TestOrcaReport__RequestCostEntry>?.self)
+      for index in entries.indices {
         let c = encoding.make(grpc__testing__TestOrcaReport__RequestCostEntry__descriptor())
           .assumingMemoryBound(to: grpc__testing__TestOrcaReport__RequestCostEntry.self)
-        c.pointee.f_key = encoding.string(entry.key)
+        elements[index] = c
+        c.pointee.f_key = encoding.string(entries[index].key)
         c.pointee.has_key = 1
-        c.pointee.f_value = entry.value
+        c.pointee.f_value = entries[index].value
         c.pointee.has_value = 1
-        return c
       }
+      c.pointee.f_request_cost = elements
       c.pointee.n_request_cost = requestCost.count
     }
     if !utilization.isEmpty {
       let entries = utilization.sorted { MapOrder.precedes($0.key, $1.key) }
-      c.pointee.f_utilization = encoding.array(entries) { entry, encoding in
+      let elements = encoding.pointers(entries.count)
+        .assumingMemoryBound(to: UnsafeMutablePointer<grpc__testing__TestOrcaReport__UtilizationEntry>?.self)
+      for index in entries.indices {
         let c = encoding.make(grpc__testing__TestOrcaReport__UtilizationEntry__descriptor())
           .assumingMemoryBound(to: grpc__testing__TestOrcaReport__UtilizationEntry.self)
-        c.pointee.f_key = encoding.string(entry.key)
+        elements[index] = c
+        c.pointee.f_key = encoding.string(entries[index].key)
         c.pointee.has_key = 1
-        c.pointee.f_value = entry.value
+        c.pointee.f_value = entries[index].value
         c.pointee.has_value = 1
-        return c
       }
+      c.pointee.f_utilization = elements
       c.pointee.n_utilization = utilization.count
     }
     encoding.unknownFields(unknownFields, c)

@@ -448,7 +448,12 @@ extension Publishing {
       .assumingMemoryBound(to: google__api__Publishing.self)
     guard encoding.enter() else { return c }
     if !methodSettings.isEmpty {
-      c.pointee.f_method_settings = encoding.array(methodSettings) { $0.encoded(&$1) }
+      let elements = encoding.pointers(methodSettings.count)
+        .assumingMemoryBound(to: UnsafeMutablePointer<google__api__MethodSettings>?.self)
+      for index in methodSettings.indices {
+        elements[index] = methodSettings[index].encoded(&encoding)
+      }
+      c.pointee.f_method_settings = elements
       c.pointee.n_method_settings = methodSettings.count
     }
     if !newIssueURI.isEmpty {
@@ -480,7 +485,12 @@ extension Publishing {
       c.pointee.has_organization = 1
     }
     if !librarySettings.isEmpty {
-      c.pointee.f_library_settings = encoding.array(librarySettings) { $0.encoded(&$1) }
+      let elements = encoding.pointers(librarySettings.count)
+        .assumingMemoryBound(to: UnsafeMutablePointer<google__api__ClientLibrarySettings>?.self)
+      for index in librarySettings.indices {
+        elements[index] = librarySettings[index].encoded(&encoding)
+      }
+      c.pointee.f_library_settings = elements
       c.pointee.n_library_settings = librarySettings.count
     }
     if !protoReferenceDocumentationURI.isEmpty {
@@ -574,15 +584,18 @@ extension JavaSettings {
     }
     if !serviceClassNames.isEmpty {
       let entries = serviceClassNames.sorted { MapOrder.precedes($0.key, $1.key) }
-      c.pointee.f_service_class_names = encoding.array(entries) { entry, encoding in
+      let elements = encoding.pointers(entries.count)
+        .assumingMemoryBound(to: UnsafeMutablePointer<google__api__JavaSettings__ServiceClassNamesEntry>?.self)
+      for index in entries.indices {
         let c = encoding.make(google__api__JavaSettings__ServiceClassNamesEntry__descriptor())
           .assumingMemoryBound(to: google__api__JavaSettings__ServiceClassNamesEntry.self)
-        c.pointee.f_key = encoding.string(entry.key)
+        elements[index] = c
+        c.pointee.f_key = encoding.string(entries[index].key)
         c.pointee.has_key = 1
-        c.pointee.f_value = encoding.string(entry.value)
+        c.pointee.f_value = encoding.string(entries[index].value)
         c.pointee.has_value = 1
-        return c
       }
+      c.pointee.f_service_class_names = elements
       c.pointee.n_service_class_names = serviceClassNames.count
     }
     if let value = common { c.pointee.f_common = value.encoded(&encoding) }
@@ -938,28 +951,34 @@ extension DotnetSettings {
     if let value = common { c.pointee.f_common = value.encoded(&encoding) }
     if !renamedServices.isEmpty {
       let entries = renamedServices.sorted { MapOrder.precedes($0.key, $1.key) }
-      c.pointee.f_renamed_services = encoding.array(entries) { entry, encoding in
+      let elements = encoding.pointers(entries.count)
+        .assumingMemoryBound(to: UnsafeMutablePointer<google__api__DotnetSettings__RenamedServicesEntry>?.self)
+      for index in entries.indices {
         let c = encoding.make(google__api__DotnetSettings__RenamedServicesEntry__descriptor())
           .assumingMemoryBound(to: google__api__DotnetSettings__RenamedServicesEntry.self)
-        c.pointee.f_key = encoding.string(entry.key)
+        elements[index] = c
+        c.pointee.f_key = encoding.string(entries[index].key)
         c.pointee.has_key = 1
-        c.pointee.f_value = encoding.string(entry.value)
+        c.pointee.f_value = encoding.string(entries[index].value)
         c.pointee.has_value = 1
-        return c
       }
+      c.pointee.f_renamed_services = elements
       c.pointee.n_renamed_services = renamedServices.count
     }
     if !renamedResources.isEmpty {
       let entries = renamedResources.sorted { MapOrder.precedes($0.key, $1.key) }
-      c.pointee.f_renamed_resources = encoding.array(entries) { entry, encoding in
+      let elements = encoding.pointers(entries.count)
+        .assumingMemoryBound(to: UnsafeMutablePointer<google__api__DotnetSettings__RenamedResourcesEntry>?.self)
+      for index in entries.indices {
         let c = encoding.make(google__api__DotnetSettings__RenamedResourcesEntry__descriptor())
           .assumingMemoryBound(to: google__api__DotnetSettings__RenamedResourcesEntry.self)
-        c.pointee.f_key = encoding.string(entry.key)
+        elements[index] = c
+        c.pointee.f_key = encoding.string(entries[index].key)
         c.pointee.has_key = 1
-        c.pointee.f_value = encoding.string(entry.value)
+        c.pointee.f_value = encoding.string(entries[index].value)
         c.pointee.has_value = 1
-        return c
       }
+      c.pointee.f_renamed_resources = elements
       c.pointee.n_renamed_resources = renamedResources.count
     }
     if !ignoredResources.isEmpty {
@@ -1075,15 +1094,18 @@ extension GoSettings {
     if let value = common { c.pointee.f_common = value.encoded(&encoding) }
     if !renamedServices.isEmpty {
       let entries = renamedServices.sorted { MapOrder.precedes($0.key, $1.key) }
-      c.pointee.f_renamed_services = encoding.array(entries) { entry, encoding in
+      let elements = encoding.pointers(entries.count)
+        .assumingMemoryBound(to: UnsafeMutablePointer<google__api__GoSettings__RenamedServicesEntry>?.self)
+      for index in entries.indices {
         let c = encoding.make(google__api__GoSettings__RenamedServicesEntry__descriptor())
           .assumingMemoryBound(to: google__api__GoSettings__RenamedServicesEntry.self)
-        c.pointee.f_key = encoding.string(entry.key)
+        elements[index] = c
+        c.pointee.f_key = encoding.string(entries[index].key)
         c.pointee.has_key = 1
-        c.pointee.f_value = encoding.string(entry.value)
+        c.pointee.f_value = encoding.string(entries[index].value)
         c.pointee.has_value = 1
-        return c
       }
+      c.pointee.f_renamed_services = elements
       c.pointee.n_renamed_services = renamedServices.count
     }
     encoding.unknownFields(unknownFields, c)

@@ -55,7 +55,12 @@ extension Http {
       .assumingMemoryBound(to: google__api__Http.self)
     guard encoding.enter() else { return c }
     if !rules.isEmpty {
-      c.pointee.f_rules = encoding.array(rules) { $0.encoded(&$1) }
+      let elements = encoding.pointers(rules.count)
+        .assumingMemoryBound(to: UnsafeMutablePointer<google__api__HttpRule>?.self)
+      for index in rules.indices {
+        elements[index] = rules[index].encoded(&encoding)
+      }
+      c.pointee.f_rules = elements
       c.pointee.n_rules = rules.count
     }
     if fullyDecodeReservedExpansion {
@@ -449,7 +454,12 @@ extension HttpRule {
       c.pointee.has_body = 1
     }
     if !additionalBindings.isEmpty {
-      c.pointee.f_additional_bindings = encoding.array(additionalBindings) { $0.encoded(&$1) }
+      let elements = encoding.pointers(additionalBindings.count)
+        .assumingMemoryBound(to: UnsafeMutablePointer<google__api__HttpRule>?.self)
+      for index in additionalBindings.indices {
+        elements[index] = additionalBindings[index].encoded(&encoding)
+      }
+      c.pointee.f_additional_bindings = elements
       c.pointee.n_additional_bindings = additionalBindings.count
     }
     if !responseBody.isEmpty {

@@ -41,7 +41,12 @@ extension FileDescriptorSet {
       .assumingMemoryBound(to: google__protobuf__FileDescriptorSet.self)
     guard encoding.enter() else { return c }
     if !file.isEmpty {
-      c.pointee.f_file = encoding.array(file) { $0.encoded(&$1) }
+      let elements = encoding.pointers(file.count)
+        .assumingMemoryBound(to: UnsafeMutablePointer<google__protobuf__FileDescriptorProto>?.self)
+      for index in file.indices {
+        elements[index] = file[index].encoded(&encoding)
+      }
+      c.pointee.f_file = elements
       c.pointee.n_file = file.count
     }
     encoding.unknownFields(unknownFields, c)
@@ -177,19 +182,39 @@ extension FileDescriptorProto {
       c.pointee.n_dependency = dependency.count
     }
     if !messageType.isEmpty {
-      c.pointee.f_message_type = encoding.array(messageType) { $0.encoded(&$1) }
+      let elements = encoding.pointers(messageType.count)
+        .assumingMemoryBound(to: UnsafeMutablePointer<google__protobuf__DescriptorProto>?.self)
+      for index in messageType.indices {
+        elements[index] = messageType[index].encoded(&encoding)
+      }
+      c.pointee.f_message_type = elements
       c.pointee.n_message_type = messageType.count
     }
     if !enumType.isEmpty {
-      c.pointee.f_enum_type = encoding.array(enumType) { $0.encoded(&$1) }
+      let elements = encoding.pointers(enumType.count)
+        .assumingMemoryBound(to: UnsafeMutablePointer<google__protobuf__EnumDescriptorProto>?.self)
+      for index in enumType.indices {
+        elements[index] = enumType[index].encoded(&encoding)
+      }
+      c.pointee.f_enum_type = elements
       c.pointee.n_enum_type = enumType.count
     }
     if !service.isEmpty {
-      c.pointee.f_service = encoding.array(service) { $0.encoded(&$1) }
+      let elements = encoding.pointers(service.count)
+        .assumingMemoryBound(to: UnsafeMutablePointer<google__protobuf__ServiceDescriptorProto>?.self)
+      for index in service.indices {
+        elements[index] = service[index].encoded(&encoding)
+      }
+      c.pointee.f_service = elements
       c.pointee.n_service = service.count
     }
     if !`extension`.isEmpty {
-      c.pointee.f_extension = encoding.array(`extension`) { $0.encoded(&$1) }
+      let elements = encoding.pointers(`extension`.count)
+        .assumingMemoryBound(to: UnsafeMutablePointer<google__protobuf__FieldDescriptorProto>?.self)
+      for index in `extension`.indices {
+        elements[index] = `extension`[index].encoded(&encoding)
+      }
+      c.pointee.f_extension = elements
       c.pointee.n_extension = `extension`.count
     }
     if let value = options { c.pointee.f_options = value.encoded(&encoding) }
@@ -356,32 +381,67 @@ extension DescriptorProto {
       c.pointee.has_name = 1
     }
     if !field.isEmpty {
-      c.pointee.f_field = encoding.array(field) { $0.encoded(&$1) }
+      let elements = encoding.pointers(field.count)
+        .assumingMemoryBound(to: UnsafeMutablePointer<google__protobuf__FieldDescriptorProto>?.self)
+      for index in field.indices {
+        elements[index] = field[index].encoded(&encoding)
+      }
+      c.pointee.f_field = elements
       c.pointee.n_field = field.count
     }
     if !nestedType.isEmpty {
-      c.pointee.f_nested_type = encoding.array(nestedType) { $0.encoded(&$1) }
+      let elements = encoding.pointers(nestedType.count)
+        .assumingMemoryBound(to: UnsafeMutablePointer<google__protobuf__DescriptorProto>?.self)
+      for index in nestedType.indices {
+        elements[index] = nestedType[index].encoded(&encoding)
+      }
+      c.pointee.f_nested_type = elements
       c.pointee.n_nested_type = nestedType.count
     }
     if !enumType.isEmpty {
-      c.pointee.f_enum_type = encoding.array(enumType) { $0.encoded(&$1) }
+      let elements = encoding.pointers(enumType.count)
+        .assumingMemoryBound(to: UnsafeMutablePointer<google__protobuf__EnumDescriptorProto>?.self)
+      for index in enumType.indices {
+        elements[index] = enumType[index].encoded(&encoding)
+      }
+      c.pointee.f_enum_type = elements
       c.pointee.n_enum_type = enumType.count
     }
     if !extensionRange.isEmpty {
-      c.pointee.f_extension_range = encoding.array(extensionRange) { $0.encoded(&$1) }
+      let elements = encoding.pointers(extensionRange.count)
+        .assumingMemoryBound(to: UnsafeMutablePointer<google__protobuf__DescriptorProto__ExtensionRange>?.self)
+      for index in extensionRange.indices {
+        elements[index] = extensionRange[index].encoded(&encoding)
+      }
+      c.pointee.f_extension_range = elements
       c.pointee.n_extension_range = extensionRange.count
     }
     if !`extension`.isEmpty {
-      c.pointee.f_extension = encoding.array(`extension`) { $0.encoded(&$1) }
+      let elements = encoding.pointers(`extension`.count)
+        .assumingMemoryBound(to: UnsafeMutablePointer<google__protobuf__FieldDescriptorProto>?.self)
+      for index in `extension`.indices {
+        elements[index] = `extension`[index].encoded(&encoding)
+      }
+      c.pointee.f_extension = elements
       c.pointee.n_extension = `extension`.count
     }
     if let value = options { c.pointee.f_options = value.encoded(&encoding) }
     if !oneofDecl.isEmpty {
-      c.pointee.f_oneof_decl = encoding.array(oneofDecl) { $0.encoded(&$1) }
+      let elements = encoding.pointers(oneofDecl.count)
+        .assumingMemoryBound(to: UnsafeMutablePointer<google__protobuf__OneofDescriptorProto>?.self)
+      for index in oneofDecl.indices {
+        elements[index] = oneofDecl[index].encoded(&encoding)
+      }
+      c.pointee.f_oneof_decl = elements
       c.pointee.n_oneof_decl = oneofDecl.count
     }
     if !reservedRange.isEmpty {
-      c.pointee.f_reserved_range = encoding.array(reservedRange) { $0.encoded(&$1) }
+      let elements = encoding.pointers(reservedRange.count)
+        .assumingMemoryBound(to: UnsafeMutablePointer<google__protobuf__DescriptorProto__ReservedRange>?.self)
+      for index in reservedRange.indices {
+        elements[index] = reservedRange[index].encoded(&encoding)
+      }
+      c.pointee.f_reserved_range = elements
       c.pointee.n_reserved_range = reservedRange.count
     }
     if !reservedName.isEmpty {
@@ -522,7 +582,12 @@ extension ExtensionRangeOptions {
       .assumingMemoryBound(to: google__protobuf__ExtensionRangeOptions.self)
     guard encoding.enter() else { return c }
     if !uninterpretedOption.isEmpty {
-      c.pointee.f_uninterpreted_option = encoding.array(uninterpretedOption) { $0.encoded(&$1) }
+      let elements = encoding.pointers(uninterpretedOption.count)
+        .assumingMemoryBound(to: UnsafeMutablePointer<google__protobuf__UninterpretedOption>?.self)
+      for index in uninterpretedOption.indices {
+        elements[index] = uninterpretedOption[index].encoded(&encoding)
+      }
+      c.pointee.f_uninterpreted_option = elements
       c.pointee.n_uninterpreted_option = uninterpretedOption.count
     }
     encoding.unknownFields(unknownFields, c)
@@ -1078,12 +1143,22 @@ extension EnumDescriptorProto {
       c.pointee.has_name = 1
     }
     if !self.value.isEmpty {
-      c.pointee.f_value = encoding.array(self.value) { $0.encoded(&$1) }
+      let elements = encoding.pointers(self.value.count)
+        .assumingMemoryBound(to: UnsafeMutablePointer<google__protobuf__EnumValueDescriptorProto>?.self)
+      for index in self.value.indices {
+        elements[index] = self.value[index].encoded(&encoding)
+      }
+      c.pointee.f_value = elements
       c.pointee.n_value = self.value.count
     }
     if let value = options { c.pointee.f_options = value.encoded(&encoding) }
     if !reservedRange.isEmpty {
-      c.pointee.f_reserved_range = encoding.array(reservedRange) { $0.encoded(&$1) }
+      let elements = encoding.pointers(reservedRange.count)
+        .assumingMemoryBound(to: UnsafeMutablePointer<google__protobuf__EnumDescriptorProto__EnumReservedRange>?.self)
+      for index in reservedRange.indices {
+        elements[index] = reservedRange[index].encoded(&encoding)
+      }
+      c.pointee.f_reserved_range = elements
       c.pointee.n_reserved_range = reservedRange.count
     }
     if !reservedName.isEmpty {
@@ -1262,7 +1337,12 @@ extension ServiceDescriptorProto {
       c.pointee.has_name = 1
     }
     if !method.isEmpty {
-      c.pointee.f_method = encoding.array(method) { $0.encoded(&$1) }
+      let elements = encoding.pointers(method.count)
+        .assumingMemoryBound(to: UnsafeMutablePointer<google__protobuf__MethodDescriptorProto>?.self)
+      for index in method.indices {
+        elements[index] = method[index].encoded(&encoding)
+      }
+      c.pointee.f_method = elements
       c.pointee.n_method = method.count
     }
     if let value = options { c.pointee.f_options = value.encoded(&encoding) }
@@ -1813,7 +1893,12 @@ extension FileOptions {
       c.pointee.has_ruby_package = 1
     }
     if !uninterpretedOption.isEmpty {
-      c.pointee.f_uninterpreted_option = encoding.array(uninterpretedOption) { $0.encoded(&$1) }
+      let elements = encoding.pointers(uninterpretedOption.count)
+        .assumingMemoryBound(to: UnsafeMutablePointer<google__protobuf__UninterpretedOption>?.self)
+      for index in uninterpretedOption.indices {
+        elements[index] = uninterpretedOption[index].encoded(&encoding)
+      }
+      c.pointee.f_uninterpreted_option = elements
       c.pointee.n_uninterpreted_option = uninterpretedOption.count
     }
     encoding.unknownFields(unknownFields, c)
@@ -1962,7 +2047,12 @@ extension MessageOptions {
       c.pointee.has_map_entry = 1
     }
     if !uninterpretedOption.isEmpty {
-      c.pointee.f_uninterpreted_option = encoding.array(uninterpretedOption) { $0.encoded(&$1) }
+      let elements = encoding.pointers(uninterpretedOption.count)
+        .assumingMemoryBound(to: UnsafeMutablePointer<google__protobuf__UninterpretedOption>?.self)
+      for index in uninterpretedOption.indices {
+        elements[index] = uninterpretedOption[index].encoded(&encoding)
+      }
+      c.pointee.f_uninterpreted_option = elements
       c.pointee.n_uninterpreted_option = uninterpretedOption.count
     }
     encoding.unknownFields(unknownFields, c)
@@ -2259,7 +2349,12 @@ extension FieldOptions {
       c.pointee.has_unverified_lazy = 1
     }
     if !uninterpretedOption.isEmpty {
-      c.pointee.f_uninterpreted_option = encoding.array(uninterpretedOption) { $0.encoded(&$1) }
+      let elements = encoding.pointers(uninterpretedOption.count)
+        .assumingMemoryBound(to: UnsafeMutablePointer<google__protobuf__UninterpretedOption>?.self)
+      for index in uninterpretedOption.indices {
+        elements[index] = uninterpretedOption[index].encoded(&encoding)
+      }
+      c.pointee.f_uninterpreted_option = elements
       c.pointee.n_uninterpreted_option = uninterpretedOption.count
     }
     encoding.unknownFields(unknownFields, c)
@@ -2306,7 +2401,12 @@ extension OneofOptions {
       .assumingMemoryBound(to: google__protobuf__OneofOptions.self)
     guard encoding.enter() else { return c }
     if !uninterpretedOption.isEmpty {
-      c.pointee.f_uninterpreted_option = encoding.array(uninterpretedOption) { $0.encoded(&$1) }
+      let elements = encoding.pointers(uninterpretedOption.count)
+        .assumingMemoryBound(to: UnsafeMutablePointer<google__protobuf__UninterpretedOption>?.self)
+      for index in uninterpretedOption.indices {
+        elements[index] = uninterpretedOption[index].encoded(&encoding)
+      }
+      c.pointee.f_uninterpreted_option = elements
       c.pointee.n_uninterpreted_option = uninterpretedOption.count
     }
     encoding.unknownFields(unknownFields, c)
@@ -2387,7 +2487,12 @@ extension EnumOptions {
       c.pointee.has_deprecated = 1
     }
     if !uninterpretedOption.isEmpty {
-      c.pointee.f_uninterpreted_option = encoding.array(uninterpretedOption) { $0.encoded(&$1) }
+      let elements = encoding.pointers(uninterpretedOption.count)
+        .assumingMemoryBound(to: UnsafeMutablePointer<google__protobuf__UninterpretedOption>?.self)
+      for index in uninterpretedOption.indices {
+        elements[index] = uninterpretedOption[index].encoded(&encoding)
+      }
+      c.pointee.f_uninterpreted_option = elements
       c.pointee.n_uninterpreted_option = uninterpretedOption.count
     }
     encoding.unknownFields(unknownFields, c)
@@ -2452,7 +2557,12 @@ extension EnumValueOptions {
       c.pointee.has_deprecated = 1
     }
     if !uninterpretedOption.isEmpty {
-      c.pointee.f_uninterpreted_option = encoding.array(uninterpretedOption) { $0.encoded(&$1) }
+      let elements = encoding.pointers(uninterpretedOption.count)
+        .assumingMemoryBound(to: UnsafeMutablePointer<google__protobuf__UninterpretedOption>?.self)
+      for index in uninterpretedOption.indices {
+        elements[index] = uninterpretedOption[index].encoded(&encoding)
+      }
+      c.pointee.f_uninterpreted_option = elements
       c.pointee.n_uninterpreted_option = uninterpretedOption.count
     }
     encoding.unknownFields(unknownFields, c)
@@ -2517,7 +2627,12 @@ extension ServiceOptions {
       c.pointee.has_deprecated = 1
     }
     if !uninterpretedOption.isEmpty {
-      c.pointee.f_uninterpreted_option = encoding.array(uninterpretedOption) { $0.encoded(&$1) }
+      let elements = encoding.pointers(uninterpretedOption.count)
+        .assumingMemoryBound(to: UnsafeMutablePointer<google__protobuf__UninterpretedOption>?.self)
+      for index in uninterpretedOption.indices {
+        elements[index] = uninterpretedOption[index].encoded(&encoding)
+      }
+      c.pointee.f_uninterpreted_option = elements
       c.pointee.n_uninterpreted_option = uninterpretedOption.count
     }
     encoding.unknownFields(unknownFields, c)
@@ -2644,7 +2759,12 @@ extension MethodOptions {
       c.pointee.has_idempotency_level = 1
     }
     if !uninterpretedOption.isEmpty {
-      c.pointee.f_uninterpreted_option = encoding.array(uninterpretedOption) { $0.encoded(&$1) }
+      let elements = encoding.pointers(uninterpretedOption.count)
+        .assumingMemoryBound(to: UnsafeMutablePointer<google__protobuf__UninterpretedOption>?.self)
+      for index in uninterpretedOption.indices {
+        elements[index] = uninterpretedOption[index].encoded(&encoding)
+      }
+      c.pointee.f_uninterpreted_option = elements
       c.pointee.n_uninterpreted_option = uninterpretedOption.count
     }
     encoding.unknownFields(unknownFields, c)
@@ -2783,7 +2903,12 @@ extension UninterpretedOption {
       .assumingMemoryBound(to: google__protobuf__UninterpretedOption.self)
     guard encoding.enter() else { return c }
     if !name.isEmpty {
-      c.pointee.f_name = encoding.array(name) { $0.encoded(&$1) }
+      let elements = encoding.pointers(name.count)
+        .assumingMemoryBound(to: UnsafeMutablePointer<google__protobuf__UninterpretedOption__NamePart>?.self)
+      for index in name.indices {
+        elements[index] = name[index].encoded(&encoding)
+      }
+      c.pointee.f_name = elements
       c.pointee.n_name = name.count
     }
     if let value = _identifierValue {
@@ -3040,7 +3165,12 @@ extension SourceCodeInfo {
       .assumingMemoryBound(to: google__protobuf__SourceCodeInfo.self)
     guard encoding.enter() else { return c }
     if !location.isEmpty {
-      c.pointee.f_location = encoding.array(location) { $0.encoded(&$1) }
+      let elements = encoding.pointers(location.count)
+        .assumingMemoryBound(to: UnsafeMutablePointer<google__protobuf__SourceCodeInfo__Location>?.self)
+      for index in location.indices {
+        elements[index] = location[index].encoded(&encoding)
+      }
+      c.pointee.f_location = elements
       c.pointee.n_location = location.count
     }
     encoding.unknownFields(unknownFields, c)
@@ -3192,7 +3322,12 @@ extension GeneratedCodeInfo {
       .assumingMemoryBound(to: google__protobuf__GeneratedCodeInfo.self)
     guard encoding.enter() else { return c }
     if !annotation.isEmpty {
-      c.pointee.f_annotation = encoding.array(annotation) { $0.encoded(&$1) }
+      let elements = encoding.pointers(annotation.count)
+        .assumingMemoryBound(to: UnsafeMutablePointer<google__protobuf__GeneratedCodeInfo__Annotation>?.self)
+      for index in annotation.indices {
+        elements[index] = annotation[index].encoded(&encoding)
+      }
+      c.pointee.f_annotation = elements
       c.pointee.n_annotation = annotation.count
     }
     encoding.unknownFields(unknownFields, c)

@@ -193,11 +193,21 @@ extension CodeGeneratorRequest {
     }
     if let value = compilerVersion { c.pointee.f_compiler_version = value.encoded(&encoding) }
     if !protoFile.isEmpty {
-      c.pointee.f_proto_file = encoding.array(protoFile) { $0.encoded(&$1) }
+      let elements = encoding.pointers(protoFile.count)
+        .assumingMemoryBound(to: UnsafeMutablePointer<google__protobuf__FileDescriptorProto>?.self)
+      for index in protoFile.indices {
+        elements[index] = protoFile[index].encoded(&encoding)
+      }
+      c.pointee.f_proto_file = elements
       c.pointee.n_proto_file = protoFile.count
     }
     if !sourceFileDescriptors.isEmpty {
-      c.pointee.f_source_file_descriptors = encoding.array(sourceFileDescriptors) { $0.encoded(&$1) }
+      let elements = encoding.pointers(sourceFileDescriptors.count)
+        .assumingMemoryBound(to: UnsafeMutablePointer<google__protobuf__FileDescriptorProto>?.self)
+      for index in sourceFileDescriptors.indices {
+        elements[index] = sourceFileDescriptors[index].encoded(&encoding)
+      }
+      c.pointee.f_source_file_descriptors = elements
       c.pointee.n_source_file_descriptors = sourceFileDescriptors.count
     }
     encoding.unknownFields(unknownFields, c)
@@ -443,7 +453,12 @@ extension CodeGeneratorResponse {
       c.pointee.has_maximum_edition = 1
     }
     if !file.isEmpty {
-      c.pointee.f_file = encoding.array(file) { $0.encoded(&$1) }
+      let elements = encoding.pointers(file.count)
+        .assumingMemoryBound(to: UnsafeMutablePointer<google__protobuf__compiler__CodeGeneratorResponse__File>?.self)
+      for index in file.indices {
+        elements[index] = file[index].encoded(&encoding)
+      }
+      c.pointee.f_file = elements
       c.pointee.n_file = file.count
     }
     encoding.unknownFields(unknownFields, c)

@@ -88,14 +88,19 @@ extension Struct {
     guard encoding.enter() else { return c }
     if !fields.isEmpty {
       let entries = fields.sorted { MapOrder.precedes($0.key, $1.key) }
-      c.pointee.f_fields = encoding.array(entries) { entry, encoding in
+      let elements = encoding.pointers(entries.count)
+        .assumingMemoryBound(to: UnsafeMutablePointer<google__protobuf__Struct__FieldsEntry>?.self)
+      for index in entries.indices {
         let c = encoding.make(google__protobuf__Struct__FieldsEntry__descriptor())
           .assumingMemoryBound(to: google__protobuf__Struct__FieldsEntry.self)
-        c.pointee.f_key = encoding.string(entry.key)
+        elements[index] = c
+        c.pointee.f_key = encoding.string(entries[index].key)
         c.pointee.has_key = 1
-        c.pointee.f_value = entry.value.encoded(&encoding)
-        return c
+        guard encoding.enter() else { break }
+        c.pointee.f_value = entries[index].value.encoded(&encoding)
+        encoding.leave()
       }
+      c.pointee.f_fields = elements
       c.pointee.n_fields = fields.count
     }
     encoding.unknownFields(unknownFields, c)
@@ -241,7 +246,12 @@ extension ListValue {
       .assumingMemoryBound(to: google__protobuf__ListValue.self)
     guard encoding.enter() else { return c }
     if !values.isEmpty {
-      c.pointee.f_values = encoding.array(values) { $0.encoded(&$1) }
+      let elements = encoding.pointers(values.count)
+        .assumingMemoryBound(to: UnsafeMutablePointer<google__protobuf__Value>?.self)
+      for index in values.indices {
+        elements[index] = values[index].encoded(&encoding)
+      }
+      c.pointee.f_values = elements
       c.pointee.n_values = values.count
     }
     encoding.unknownFields(unknownFields, c)

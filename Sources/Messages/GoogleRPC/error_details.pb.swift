@@ -102,15 +102,18 @@ extension ErrorInfo {
     }
     if !metadata.isEmpty {
       let entries = metadata.sorted { MapOrder.precedes($0.key, $1.key) }
-      c.pointee.f_metadata = encoding.array(entries) { entry, encoding in
+      let elements = encoding.pointers(entries.count)
+        .assumingMemoryBound(to: UnsafeMutablePointer<google__rpc__ErrorInfo__MetadataEntry>?.self)
+      for index in entries.indices {
         let c = encoding.make(google__rpc__ErrorInfo__MetadataEntry__descriptor())
           .assumingMemoryBound(to: google__rpc__ErrorInfo__MetadataEntry.self)
-        c.pointee.f_key = encoding.string(entry.key)
+        elements[index] = c
+        c.pointee.f_key = encoding.string(entries[index].key)
         c.pointee.has_key = 1
-        c.pointee.f_value = encoding.string(entry.value)
+        c.pointee.f_value = encoding.string(entries[index].value)
         c.pointee.has_value = 1
-        return c
       }
+      c.pointee.f_metadata = elements
       c.pointee.n_metadata = metadata.count
     }
     encoding.unknownFields(unknownFields, c)
@@ -355,7 +358,12 @@ extension QuotaFailure {
       .assumingMemoryBound(to: google__rpc__QuotaFailure.self)
     guard encoding.enter() else { return c }
     if !violations.isEmpty {
-      c.pointee.f_violations = encoding.array(violations) { $0.encoded(&$1) }
+      let elements = encoding.pointers(violations.count)
+        .assumingMemoryBound(to: UnsafeMutablePointer<google__rpc__QuotaFailure__Violation>?.self)
+      for index in violations.indices {
+        elements[index] = violations[index].encoded(&encoding)
+      }
+      c.pointee.f_violations = elements
       c.pointee.n_violations = violations.count
     }
     encoding.unknownFields(unknownFields, c)
@@ -437,15 +445,18 @@ extension QuotaFailure.Violation {
     }
     if !quotaDimensions.isEmpty {
       let entries = quotaDimensions.sorted { MapOrder.precedes($0.key, $1.key) }
-      c.pointee.f_quota_dimensions = encoding.array(entries) { entry, encoding in
+      let elements = encoding.pointers(entries.count)
+        .assumingMemoryBound(to: UnsafeMutablePointer<google__rpc__QuotaFailure__Violation__QuotaDimensionsEntry>?.self)
+      for index in entries.indices {
         let c = encoding.make(google__rpc__QuotaFailure__Violation__QuotaDimensionsEntry__descriptor())
           .assumingMemoryBound(to: google__rpc__QuotaFailure__Violation__QuotaDimensionsEntry.self)
-        c.pointee.f_key = encoding.string(entry.key)
+        elements[index] = c
+        c.pointee.f_key = encoding.string(entries[index].key)
         c.pointee.has_key = 1
-        c.pointee.f_value = encoding.string(entry.value)
+        c.pointee.f_value = encoding.string(entries[index].value)
         c.pointee.has_value = 1
-        return c
       }
+      c.pointee.f_quota_dimensions = elements
       c.pointee.n_quota_dimensions = quotaDimensions.count
     }
     if quotaValue != 0 {
@@ -525,7 +536,12 @@ extension PreconditionFailure {
       .assumingMemoryBound(to: google__rpc__PreconditionFailure.self)
     guard encoding.enter() else { return c }
     if !violations.isEmpty {
-      c.pointee.f_violations = encoding.array(violations) { $0.encoded(&$1) }
+      let elements = encoding.pointers(violations.count)
+        .assumingMemoryBound(to: UnsafeMutablePointer<google__rpc__PreconditionFailure__Violation>?.self)
+      for index in violations.indices {
+        elements[index] = violations[index].encoded(&encoding)
+      }
+      c.pointee.f_violations = elements
       c.pointee.n_violations = violations.count
     }
     encoding.unknownFields(unknownFields, c)
@@ -682,7 +698,12 @@ extension BadRequest {
       .assumingMemoryBound(to: google__rpc__BadRequest.self)
     guard encoding.enter() else { return c }
     if !fieldViolations.isEmpty {
-      c.pointee.f_field_violations = encoding.array(fieldViolations) { $0.encoded(&$1) }
+      let elements = encoding.pointers(fieldViolations.count)
+        .assumingMemoryBound(to: UnsafeMutablePointer<google__rpc__BadRequest__FieldViolation>?.self)
+      for index in fieldViolations.indices {
+        elements[index] = fieldViolations[index].encoded(&encoding)
+      }
+      c.pointee.f_field_violations = elements
       c.pointee.n_field_violations = fieldViolations.count
     }
     encoding.unknownFields(unknownFields, c)
@@ -938,7 +959,12 @@ extension Help {
       .assumingMemoryBound(to: google__rpc__Help.self)
     guard encoding.enter() else { return c }
     if !links.isEmpty {
-      c.pointee.f_links = encoding.array(links) { $0.encoded(&$1) }
+      let elements = encoding.pointers(links.count)
+        .assumingMemoryBound(to: UnsafeMutablePointer<google__rpc__Help__Link>?.self)
+      for index in links.indices {
+        elements[index] = links[index].encoded(&encoding)
+      }
+      c.pointee.f_links = elements
       c.pointee.n_links = links.count
     }
     encoding.unknownFields(unknownFields, c)

@@ -71,7 +71,12 @@ extension Status {
       c.pointee.has_message = 1
     }
     if !details.isEmpty {
-      c.pointee.f_details = encoding.array(details) { $0.encoded(&$1) }
+      let elements = encoding.pointers(details.count)
+        .assumingMemoryBound(to: UnsafeMutablePointer<google__protobuf__Any>?.self)
+      for index in details.indices {
+        elements[index] = details[index].encoded(&encoding)
+      }
+      c.pointee.f_details = elements
       c.pointee.n_details = details.count
     }
     encoding.unknownFields(unknownFields, c)

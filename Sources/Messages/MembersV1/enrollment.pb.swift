@@ -278,7 +278,7 @@ public struct EnrollmentApplication: Message {
   public var phone: String = ""
   /// Occupation group.
   public var group: OccupationGroup = .unspecified
-  /// Channel; a partner's own is PARTNER when not set.
+  /// Channel; when not set, PARTNER for a partner and BULK_IMPORT for staff.
   public var channel: Channel = .unspecified
   /// Campaign; up to 64 characters.
   public var campaign: String = ""

@@ -456,7 +456,12 @@ extension ListMembersResponse {
       .assumingMemoryBound(to: yijia__members__v1__ListMembersResponse.self)
     guard encoding.enter() else { return c }
     if !members.isEmpty {
-      c.pointee.f_members = encoding.array(members) { $0.encoded(&$1) }
+      let elements = encoding.pointers(members.count)
+        .assumingMemoryBound(to: UnsafeMutablePointer<yijia__members__v1__Member>?.self)
+      for index in members.indices {
+        elements[index] = members[index].encoded(&encoding)
+      }
+      c.pointee.f_members = elements
       c.pointee.n_members = members.count
     }
     if !nextPageToken.isEmpty {
@@ -783,7 +788,12 @@ extension ResolveMemberCodesResponse {
       .assumingMemoryBound(to: yijia__members__v1__ResolveMemberCodesResponse.self)
     guard encoding.enter() else { return c }
     if !members.isEmpty {
-      c.pointee.f_members = encoding.array(members) { $0.encoded(&$1) }
+      let elements = encoding.pointers(members.count)
+        .assumingMemoryBound(to: UnsafeMutablePointer<yijia__members__v1__ResolvedMemberCode>?.self)
+      for index in members.indices {
+        elements[index] = members[index].encoded(&encoding)
+      }
+      c.pointee.f_members = elements
       c.pointee.n_members = members.count
     }
     encoding.unknownFields(unknownFields, c)
@@ -959,7 +969,12 @@ extension GetEnrollmentStatisticsResponse {
       .assumingMemoryBound(to: yijia__members__v1__GetEnrollmentStatisticsResponse.self)
     guard encoding.enter() else { return c }
     if !counts.isEmpty {
-      c.pointee.f_counts = encoding.array(counts) { $0.encoded(&$1) }
+      let elements = encoding.pointers(counts.count)
+        .assumingMemoryBound(to: UnsafeMutablePointer<yijia__members__v1__EnrollmentCount>?.self)
+      for index in counts.indices {
+        elements[index] = counts[index].encoded(&encoding)
+      }
+      c.pointee.f_counts = elements
       c.pointee.n_counts = counts.count
     }
     if liveMembers != 0 {

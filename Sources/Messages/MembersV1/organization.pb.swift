@@ -828,7 +828,12 @@ extension ListOrganizationsResponse {
       .assumingMemoryBound(to: yijia__members__v1__ListOrganizationsResponse.self)
     guard encoding.enter() else { return c }
     if !organizations.isEmpty {
-      c.pointee.f_organizations = encoding.array(organizations) { $0.encoded(&$1) }
+      let elements = encoding.pointers(organizations.count)
+        .assumingMemoryBound(to: UnsafeMutablePointer<yijia__members__v1__Organization>?.self)
+      for index in organizations.indices {
+        elements[index] = organizations[index].encoded(&encoding)
+      }
+      c.pointee.f_organizations = elements
       c.pointee.n_organizations = organizations.count
     }
     if !nextPageToken.isEmpty {

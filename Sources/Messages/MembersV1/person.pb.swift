@@ -394,7 +394,12 @@ extension RecordError {
       c.pointee.has_message = 1
     }
     if !fieldViolations.isEmpty {
-      c.pointee.f_field_violations = encoding.array(fieldViolations) { $0.encoded(&$1) }
+      let elements = encoding.pointers(fieldViolations.count)
+        .assumingMemoryBound(to: UnsafeMutablePointer<yijia__members__v1__FieldViolation>?.self)
+      for index in fieldViolations.indices {
+        elements[index] = fieldViolations[index].encoded(&encoding)
+      }
+      c.pointee.f_field_violations = elements
       c.pointee.n_field_violations = fieldViolations.count
     }
     encoding.unknownFields(unknownFields, c)

@@ -914,7 +914,12 @@ extension FindNearbyPointsResponse {
       .assumingMemoryBound(to: yijia__stations__v1__FindNearbyPointsResponse.self)
     guard encoding.enter() else { return c }
     if !points.isEmpty {
-      c.pointee.f_points = encoding.array(points) { $0.encoded(&$1) }
+      let elements = encoding.pointers(points.count)
+        .assumingMemoryBound(to: UnsafeMutablePointer<yijia__stations__v1__NearbyPoint>?.self)
+      for index in points.indices {
+        elements[index] = points[index].encoded(&encoding)
+      }
+      c.pointee.f_points = elements
       c.pointee.n_points = points.count
     }
     if !nextPageToken.isEmpty {

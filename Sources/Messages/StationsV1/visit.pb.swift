@@ -495,7 +495,12 @@ extension ReportVisitsResponse {
       c.pointee.has_acknowledged_sequence = 1
     }
     if !notices.isEmpty {
-      c.pointee.f_notices = encoding.array(notices) { $0.encoded(&$1) }
+      let elements = encoding.pointers(notices.count)
+        .assumingMemoryBound(to: UnsafeMutablePointer<yijia__stations__v1__VisitNotice>?.self)
+      for index in notices.indices {
+        elements[index] = notices[index].encoded(&encoding)
+      }
+      c.pointee.f_notices = elements
       c.pointee.n_notices = notices.count
     }
     if clockSkewMs != 0 {
@@ -761,7 +766,12 @@ extension ListVisitsResponse {
       .assumingMemoryBound(to: yijia__stations__v1__ListVisitsResponse.self)
     guard encoding.enter() else { return c }
     if !visits.isEmpty {
-      c.pointee.f_visits = encoding.array(visits) { $0.encoded(&$1) }
+      let elements = encoding.pointers(visits.count)
+        .assumingMemoryBound(to: UnsafeMutablePointer<yijia__stations__v1__Visit>?.self)
+      for index in visits.indices {
+        elements[index] = visits[index].encoded(&encoding)
+      }
+      c.pointee.f_visits = elements
       c.pointee.n_visits = visits.count
     }
     if !nextPageToken.isEmpty {
@@ -867,7 +877,12 @@ extension GetDailyVisitStatisticsResponse {
       .assumingMemoryBound(to: yijia__stations__v1__GetDailyVisitStatisticsResponse.self)
     guard encoding.enter() else { return c }
     if !days.isEmpty {
-      c.pointee.f_days = encoding.array(days) { $0.encoded(&$1) }
+      let elements = encoding.pointers(days.count)
+        .assumingMemoryBound(to: UnsafeMutablePointer<yijia__stations__v1__DailyVisits>?.self)
+      for index in days.indices {
+        elements[index] = days[index].encoded(&encoding)
+      }
+      c.pointee.f_days = elements
       c.pointee.n_days = days.count
     }
     encoding.unknownFields(unknownFields, c)

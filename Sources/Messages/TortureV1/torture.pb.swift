@@ -822,7 +822,12 @@ extension Torture {
       c.pointee.n_moods = moods.count
     }
     if !types.isEmpty {
-      c.pointee.f_types = encoding.array(types) { $0.encoded(&$1) }
+      let elements = encoding.pointers(types.count)
+        .assumingMemoryBound(to: UnsafeMutablePointer<torture__v1__Torture__Type>?.self)
+      for index in types.indices {
+        elements[index] = types[index].encoded(&encoding)
+      }
+      c.pointee.f_types = elements
       c.pointee.n_types = types.count
     }
     if !looseInt32s.isEmpty {
@@ -843,239 +848,302 @@ extension Torture {
     }
     if !mapInt32.isEmpty {
       let entries = mapInt32.sorted { MapOrder.precedes($0.key, $1.key) }
-      c.pointee.f_map_int32 = encoding.array(entries) { entry, encoding in
+      let elements = encoding.pointers(entries.count)
+        .assumingMemoryBound(to: UnsafeMutablePointer<torture__v1__Torture__MapInt32Entry>?.self)
+      for index in entries.indices {
         let c = encoding.make(torture__v1__Torture__MapInt32Entry__descriptor())
           .assumingMemoryBound(to: torture__v1__Torture__MapInt32Entry.self)
-        c.pointee.f_key = entry.key
+        elements[index] = c
+        c.pointee.f_key = entries[index].key
         c.pointee.has_key = 1
-        c.pointee.f_value = entry.value
+        c.pointee.f_value = entries[index].value
         c.pointee.has_value = 1
-        return c
       }
+      c.pointee.f_map_int32 = elements
       c.pointee.n_map_int32 = mapInt32.count
     }
     if !mapInt64.isEmpty {
       let entries = mapInt64.sorted { MapOrder.precedes($0.key, $1.key) }
-      c.pointee.f_map_int64 = encoding.array(entries) { entry, encoding in
+      let elements = encoding.pointers(entries.count)
+        .assumingMemoryBound(to: UnsafeMutablePointer<torture__v1__Torture__MapInt64Entry>?.self)
+      for index in entries.indices {
         let c = encoding.make(torture__v1__Torture__MapInt64Entry__descriptor())
           .assumingMemoryBound(to: torture__v1__Torture__MapInt64Entry.self)
-        c.pointee.f_key = entry.key
+        elements[index] = c
+        c.pointee.f_key = entries[index].key
         c.pointee.has_key = 1
-        c.pointee.f_value = entry.value
+        c.pointee.f_value = entries[index].value
         c.pointee.has_value = 1
-        return c
       }
+      c.pointee.f_map_int64 = elements
       c.pointee.n_map_int64 = mapInt64.count
     }
     if !mapUint32.isEmpty {
       let entries = mapUint32.sorted { MapOrder.precedes($0.key, $1.key) }
-      c.pointee.f_map_uint32 = encoding.array(entries) { entry, encoding in
+      let elements = encoding.pointers(entries.count)
+        .assumingMemoryBound(to: UnsafeMutablePointer<torture__v1__Torture__MapUint32Entry>?.self)
+      for index in entries.indices {
         let c = encoding.make(torture__v1__Torture__MapUint32Entry__descriptor())
           .assumingMemoryBound(to: torture__v1__Torture__MapUint32Entry.self)
-        c.pointee.f_key = entry.key
+        elements[index] = c
+        c.pointee.f_key = entries[index].key
         c.pointee.has_key = 1
-        c.pointee.f_value = entry.value
+        c.pointee.f_value = entries[index].value
         c.pointee.has_value = 1
-        return c
       }
+      c.pointee.f_map_uint32 = elements
       c.pointee.n_map_uint32 = mapUint32.count
     }
     if !mapUint64.isEmpty {
       let entries = mapUint64.sorted { MapOrder.precedes($0.key, $1.key) }
-      c.pointee.f_map_uint64 = encoding.array(entries) { entry, encoding in
+      let elements = encoding.pointers(entries.count)
+        .assumingMemoryBound(to: UnsafeMutablePointer<torture__v1__Torture__MapUint64Entry>?.self)
+      for index in entries.indices {
         let c = encoding.make(torture__v1__Torture__MapUint64Entry__descriptor())
           .assumingMemoryBound(to: torture__v1__Torture__MapUint64Entry.self)
-        c.pointee.f_key = entry.key
+        elements[index] = c
+        c.pointee.f_key = entries[index].key
         c.pointee.has_key = 1
-        c.pointee.f_value = entry.value
+        c.pointee.f_value = entries[index].value
         c.pointee.has_value = 1
-        return c
       }
+      c.pointee.f_map_uint64 = elements
       c.pointee.n_map_uint64 = mapUint64.count
     }
     if !mapSint32.isEmpty {
       let entries = mapSint32.sorted { MapOrder.precedes($0.key, $1.key) }
-      c.pointee.f_map_sint32 = encoding.array(entries) { entry, encoding in
+      let elements = encoding.pointers(entries.count)
+        .assumingMemoryBound(to: UnsafeMutablePointer<torture__v1__Torture__MapSint32Entry>?.self)
+      for index in entries.indices {
         let c = encoding.make(torture__v1__Torture__MapSint32Entry__descriptor())
           .assumingMemoryBound(to: torture__v1__Torture__MapSint32Entry.self)
-        c.pointee.f_key = entry.key
+        elements[index] = c
+        c.pointee.f_key = entries[index].key
         c.pointee.has_key = 1
-        c.pointee.f_value = entry.value
+        c.pointee.f_value = entries[index].value
         c.pointee.has_value = 1
-        return c
       }
+      c.pointee.f_map_sint32 = elements
       c.pointee.n_map_sint32 = mapSint32.count
     }
     if !mapSint64.isEmpty {
       let entries = mapSint64.sorted { MapOrder.precedes($0.key, $1.key) }
-      c.pointee.f_map_sint64 = encoding.array(entries) { entry, encoding in
+      let elements = encoding.pointers(entries.count)
+        .assumingMemoryBound(to: UnsafeMutablePointer<torture__v1__Torture__MapSint64Entry>?.self)
+      for index in entries.indices {
         let c = encoding.make(torture__v1__Torture__MapSint64Entry__descriptor())
           .assumingMemoryBound(to: torture__v1__Torture__MapSint64Entry.self)
-        c.pointee.f_key = entry.key
+        elements[index] = c
+        c.pointee.f_key = entries[index].key
         c.pointee.has_key = 1
-        c.pointee.f_value = entry.value
+        c.pointee.f_value = entries[index].value
         c.pointee.has_value = 1
-        return c
       }
+      c.pointee.f_map_sint64 = elements
       c.pointee.n_map_sint64 = mapSint64.count
     }
     if !mapFixed32.isEmpty {
       let entries = mapFixed32.sorted { MapOrder.precedes($0.key, $1.key) }
-      c.pointee.f_map_fixed32 = encoding.array(entries) { entry, encoding in
+      let elements = encoding.pointers(entries.count)
+        .assumingMemoryBound(to: UnsafeMutablePointer<torture__v1__Torture__MapFixed32Entry>?.self)
+      for index in entries.indices {
         let c = encoding.make(torture__v1__Torture__MapFixed32Entry__descriptor())
           .assumingMemoryBound(to: torture__v1__Torture__MapFixed32Entry.self)
-        c.pointee.f_key = entry.key
+        elements[index] = c
+        c.pointee.f_key = entries[index].key
         c.pointee.has_key = 1
-        c.pointee.f_value = entry.value
+        c.pointee.f_value = entries[index].value
         c.pointee.has_value = 1
-        return c
       }
+      c.pointee.f_map_fixed32 = elements
       c.pointee.n_map_fixed32 = mapFixed32.count
     }
     if !mapFixed64.isEmpty {
       let entries = mapFixed64.sorted { MapOrder.precedes($0.key, $1.key) }
-      c.pointee.f_map_fixed64 = encoding.array(entries) { entry, encoding in
+      let elements = encoding.pointers(entries.count)
+        .assumingMemoryBound(to: UnsafeMutablePointer<torture__v1__Torture__MapFixed64Entry>?.self)
+      for index in entries.indices {
         let c = encoding.make(torture__v1__Torture__MapFixed64Entry__descriptor())
           .assumingMemoryBound(to: torture__v1__Torture__MapFixed64Entry.self)
-        c.pointee.f_key = entry.key
+        elements[index] = c
+        c.pointee.f_key = entries[index].key
         c.pointee.has_key = 1
-        c.pointee.f_value = entry.value
+        c.pointee.f_value = entries[index].value
         c.pointee.has_value = 1
-        return c
       }
+      c.pointee.f_map_fixed64 = elements
       c.pointee.n_map_fixed64 = mapFixed64.count
     }
     if !mapSfixed32.isEmpty {
       let entries = mapSfixed32.sorted { MapOrder.precedes($0.key, $1.key) }
-      c.pointee.f_map_sfixed32 = encoding.array(entries) { entry, encoding in
+      let elements = encoding.pointers(entries.count)
+        .assumingMemoryBound(to: UnsafeMutablePointer<torture__v1__Torture__MapSfixed32Entry>?.self)
+      for index in entries.indices {
         let c = encoding.make(torture__v1__Torture__MapSfixed32Entry__descriptor())
           .assumingMemoryBound(to: torture__v1__Torture__MapSfixed32Entry.self)
-        c.pointee.f_key = entry.key
+        elements[index] = c
+        c.pointee.f_key = entries[index].key
         c.pointee.has_key = 1
-        c.pointee.f_value = entry.value
+        c.pointee.f_value = entries[index].value
         c.pointee.has_value = 1
-        return c
       }
+      c.pointee.f_map_sfixed32 = elements
       c.pointee.n_map_sfixed32 = mapSfixed32.count
     }
     if !mapSfixed64.isEmpty {
       let entries = mapSfixed64.sorted { MapOrder.precedes($0.key, $1.key) }
-      c.pointee.f_map_sfixed64 = encoding.array(entries) { entry, encoding in
+      let elements = encoding.pointers(entries.count)
+        .assumingMemoryBound(to: UnsafeMutablePointer<torture__v1__Torture__MapSfixed64Entry>?.self)
+      for index in entries.indices {
         let c = encoding.make(torture__v1__Torture__MapSfixed64Entry__descriptor())
           .assumingMemoryBound(to: torture__v1__Torture__MapSfixed64Entry.self)
-        c.pointee.f_key = entry.key
+        elements[index] = c
+        c.pointee.f_key = entries[index].key
         c.pointee.has_key = 1
-        c.pointee.f_value = entry.value
+        c.pointee.f_value = entries[index].value
         c.pointee.has_value = 1
-        return c
       }
+      c.pointee.f_map_sfixed64 = elements
       c.pointee.n_map_sfixed64 = mapSfixed64.count
     }
     if !mapBool.isEmpty {
       let entries = mapBool.sorted { MapOrder.precedes($0.key, $1.key) }
-      c.pointee.f_map_bool = encoding.array(entries) { entry, encoding in
+      let elements = encoding.pointers(entries.count)
+        .assumingMemoryBound(to: UnsafeMutablePointer<torture__v1__Torture__MapBoolEntry>?.self)
+      for index in entries.indices {
         let c = encoding.make(torture__v1__Torture__MapBoolEntry__descriptor())
           .assumingMemoryBound(to: torture__v1__Torture__MapBoolEntry.self)
-        c.pointee.f_key = entry.key ? 1 : 0
+        elements[index] = c
+        c.pointee.f_key = entries[index].key ? 1 : 0
         c.pointee.has_key = 1
-        c.pointee.f_value = entry.value
+        c.pointee.f_value = entries[index].value
         c.pointee.has_value = 1
-        return c
       }
+      c.pointee.f_map_bool = elements
       c.pointee.n_map_bool = mapBool.count
     }
     if !mapString.isEmpty {
       let entries = mapString.sorted { MapOrder.precedes($0.key, $1.key) }
-      c.pointee.f_map_string = encoding.array(entries) { entry, encoding in
+      let elements = encoding.pointers(entries.count)
+        .assumingMemoryBound(to: UnsafeMutablePointer<torture__v1__Torture__MapStringEntry>?.self)
+      for index in entries.indices {
         let c = encoding.make(torture__v1__Torture__MapStringEntry__descriptor())
           .assumingMemoryBound(to: torture__v1__Torture__MapStringEntry.self)
-        c.pointee.f_key = encoding.string(entry.key)
+        elements[index] = c
+        c.pointee.f_key = encoding.string(entries[index].key)
         c.pointee.has_key = 1
-        c.pointee.f_value = entry.value
+        c.pointee.f_value = entries[index].value
         c.pointee.has_value = 1
-        return c
       }
+      c.pointee.f_map_string = elements
       c.pointee.n_map_string = mapString.count
     }
     if !mapToBool.isEmpty {
       let entries = mapToBool.sorted { MapOrder.precedes($0.key, $1.key) }
-      c.pointee.f_map_to_bool = encoding.array(entries) { entry, encoding in
+      let elements = encoding.pointers(entries.count)
+        .assumingMemoryBound(to: UnsafeMutablePointer<torture__v1__Torture__MapToBoolEntry>?.self)
+      for index in entries.indices {
         let c = encoding.make(torture__v1__Torture__MapToBoolEntry__descriptor())
           .assumingMemoryBound(to: torture__v1__Torture__MapToBoolEntry.self)
-        c.pointee.f_key = encoding.string(entry.key)
+        elements[index] = c
+        c.pointee.f_key = encoding.string(entries[index].key)
         c.pointee.has_key = 1
-        c.pointee.f_value = entry.value ? 1 : 0
+        c.pointee.f_value = entries[index].value ? 1 : 0
         c.pointee.has_value = 1
-        return c
       }
+      c.pointee.f_map_to_bool = elements
       c.pointee.n_map_to_bool = mapToBool.count
     }
     if !mapToString.isEmpty {
       let entries = mapToString.sorted { MapOrder.precedes($0.key, $1.key) }
-      c.pointee.f_map_to_string = encoding.array(entries) { entry, encoding in
+      let elements = encoding.pointers(entries.count)
+        .assumingMemoryBound(to: UnsafeMutablePointer<torture__v1__Torture__MapToStringEntry>?.self)
+      for index in entries.indices {
         let c = encoding.make(torture__v1__Torture__MapToStringEntry__descriptor())
           .assumingMemoryBound(to: torture__v1__Torture__MapToStringEntry.self)
-        c.pointee.f_key = encoding.string(entry.key)
+        elements[index] = c
+        c.pointee.f_key = encoding.string(entries[index].key)
         c.pointee.has_key = 1
-        c.pointee.f_value = encoding.string(entry.value)
+        c.pointee.f_value = encoding.string(entries[index].value)
         c.pointee.has_value = 1
-        return c
       }
+      c.pointee.f_map_to_string = elements
       c.pointee.n_map_to_string = mapToString.count
     }
     if !mapToBytes.isEmpty {
       let entries = mapToBytes.sorted { MapOrder.precedes($0.key, $1.key) }
-      c.pointee.f_map_to_bytes = encoding.array(entries) { entry, encoding in
+      let elements = encoding.pointers(entries.count)
+        .assumingMemoryBound(to: UnsafeMutablePointer<torture__v1__Torture__MapToBytesEntry>?.self)
+      for index in entries.indices {
         let c = encoding.make(torture__v1__Torture__MapToBytesEntry__descriptor())
           .assumingMemoryBound(to: torture__v1__Torture__MapToBytesEntry.self)
-        c.pointee.f_key = encoding.string(entry.key)
+        elements[index] = c
+        c.pointee.f_key = encoding.string(entries[index].key)
         c.pointee.has_key = 1
-        c.pointee.f_value = encoding.bytes(entry.value)
+        c.pointee.f_value = encoding.bytes(entries[index].value)
         c.pointee.has_value = 1
-        return c
       }
+      c.pointee.f_map_to_bytes = elements
       c.pointee.n_map_to_bytes = mapToBytes.count
     }
     if !mapToMood.isEmpty {
       let entries = mapToMood.sorted { MapOrder.precedes($0.key, $1.key) }
-      c.pointee.f_map_to_mood = encoding.array(entries) { entry, encoding in
+      let elements = encoding.pointers(entries.count)
+        .assumingMemoryBound(to: UnsafeMutablePointer<torture__v1__Torture__MapToMoodEntry>?.self)
+      for index in entries.indices {
         let c = encoding.make(torture__v1__Torture__MapToMoodEntry__descriptor())
           .assumingMemoryBound(to: torture__v1__Torture__MapToMoodEntry.self)
-        c.pointee.f_key = entry.key
+        elements[index] = c
+        c.pointee.f_key = entries[index].key
         c.pointee.has_key = 1
-        c.pointee.f_value = entry.value.rawValue
+        c.pointee.f_value = entries[index].value.rawValue
         c.pointee.has_value = 1
-        return c
       }
+      c.pointee.f_map_to_mood = elements
       c.pointee.n_map_to_mood = mapToMood.count
     }
     if !mapToType.isEmpty {
       let entries = mapToType.sorted { MapOrder.precedes($0.key, $1.key) }
-      c.pointee.f_map_to_type = encoding.array(entries) { entry, encoding in
+      let elements = encoding.pointers(entries.count)
+        .assumingMemoryBound(to: UnsafeMutablePointer<torture__v1__Torture__MapToTypeEntry>?.self)
+      for index in entries.indices {
         let c = encoding.make(torture__v1__Torture__MapToTypeEntry__descriptor())
           .assumingMemoryBound(to: torture__v1__Torture__MapToTypeEntry.self)
-        c.pointee.f_key = encoding.string(entry.key)
+        elements[index] = c
+        c.pointee.f_key = encoding.string(entries[index].key)
         c.pointee.has_key = 1
-        c.pointee.f_value = entry.value.encoded(&encoding)
-        return c
+        guard encoding.enter() else { break }
+        c.pointee.f_value = entries[index].value.encoded(&encoding)
+        encoding.leave()
       }
+      c.pointee.f_map_to_type = elements
       c.pointee.n_map_to_type = mapToType.count
     }
     if !mapToTorture.isEmpty {
       let entries = mapToTorture.sorted { MapOrder.precedes($0.key, $1.key) }
-      c.pointee.f_map_to_torture = encoding.array(entries) { entry, encoding in
+      let elements = encoding.pointers(entries.count)
+        .assumingMemoryBound(to: UnsafeMutablePointer<torture__v1__Torture__MapToTortureEntry>?.self)
+      for index in entries.indices {
         let c = encoding.make(torture__v1__Torture__MapToTortureEntry__descriptor())
           .assumingMemoryBound(to: torture__v1__Torture__MapToTortureEntry.self)
-        c.pointee.f_key = entry.key
+        elements[index] = c
+        c.pointee.f_key = entries[index].key
         c.pointee.has_key = 1
-        c.pointee.f_value = entry.value.encoded(&encoding)
-        return c
+        guard encoding.enter() else { break }
+        c.pointee.f_value = entries[index].value.encoded(&encoding)
+        encoding.leave()
       }
+      c.pointee.f_map_to_torture = elements
       c.pointee.n_map_to_torture = mapToTorture.count
     }
     if let value = _child?.value { c.pointee.f_child = value.encoded(&encoding) }
     if !children.isEmpty {
-      c.pointee.f_children = encoding.array(children) { $0.encoded(&$1) }
+      let elements = encoding.pointers(children.count)
+        .assumingMemoryBound(to: UnsafeMutablePointer<torture__v1__Torture>?.self)
+      for index in children.indices {
+        elements[index] = children[index].encoded(&encoding)
+      }
+      c.pointee.f_children = elements
       c.pointee.n_children = children.count
     }
     if let value = _root?.value { c.pointee.f_root = value.encoded(&encoding) }
@@ -1097,7 +1165,12 @@ extension Torture {
       c.pointee.has_null_value = 1
     }
     if !timestamps.isEmpty {
-      c.pointee.f_timestamps = encoding.array(timestamps) { $0.encoded(&$1) }
+      let elements = encoding.pointers(timestamps.count)
+        .assumingMemoryBound(to: UnsafeMutablePointer<google__protobuf__Timestamp>?.self)
+      for index in timestamps.indices {
+        elements[index] = timestamps[index].encoded(&encoding)
+      }
+      c.pointee.f_timestamps = elements
       c.pointee.n_timestamps = timestamps.count
     }
     switch choice {
@@ -1425,7 +1498,12 @@ extension Sparse {
     }
     if let value = _child?.value { c.pointee.f_child = value.encoded(&encoding) }
     if !children.isEmpty {
-      c.pointee.f_children = encoding.array(children) { $0.encoded(&$1) }
+      let elements = encoding.pointers(children.count)
+        .assumingMemoryBound(to: UnsafeMutablePointer<torture__v1__Sparse>?.self)
+      for index in children.indices {
+        elements[index] = children[index].encoded(&encoding)
+      }
+      c.pointee.f_children = elements
       c.pointee.n_children = children.count
     }
     encoding.unknownFields(unknownFields, c)

@@ -123,3 +123,22 @@ struct AnyBackend: ExchangeHandler {
     }
   }
 }
+
+/// A backend that resets the first calls and answers the others.
+struct ResettingBackend: ExchangeHandler {
+  var code = ResetCode.enhanceYourCalm
+  var refusals = Int.max
+  let seen = Counter()
+
+  func claims(_ head: RequestHead) -> Bool { true }
+
+  func serve(_ exchange: ServerExchange) async {
+    // The body's end is there when a retry must be possible.
+    while (try? await exchange.nextChunk()) != nil {}
+    seen.add()
+    guard seen.value > refusals else { return await exchange.reset(code) }
+    await exchange.sendHead(
+      [":status": "200", "content-type": "application/grpc", "grpc-status": "0"],
+      endsStream: true)
+  }
+}

@@ -129,7 +129,8 @@ final class ForwardedCall: Sendable {
         }
         guard meter.pass(part.body) else {
           refusal.withLock { $0 = tooLarge }
-          return await abandon(service)
+          await abandon(service)
+          return
         }
         try await service.exchange.pass(part)
         if part.isEnd { return }
@@ -164,8 +165,9 @@ final class ForwardedCall: Sendable {
         try await caller.exchange.pass(part)
       }
     } catch {
-      await abandon(service)
+      let isUnseen = await abandon(service) == .unprocessed
       if Task.isCancelled { return .callerGone }
+      if isUnseen, expectsHead { return .failed(.backendUnavailable(service: backend.name)) }
       return outcome(of: error as? RPCError ?? RPCError(.cancelled, "\(error)"))
     }
   }
@@ -191,11 +193,15 @@ final class ForwardedCall: Sendable {
   // MARK: - Ends
 
   /// Gives the service's exchange up, if it still is; whoever reads it wakes at once.
-  private func abandon(_ service: ClientExchange) async {
+  ///
+  /// - Returns: How it had come to its end by itself, if it had.
+  @discardableResult
+  private func abandon(_ service: ClientExchange) async -> CloseReason? {
     await service.exchange.onLoop {
-      guard !service.exchange.state.isClosed else { return }
+      guard !service.exchange.state.isClosed else { return service.inbox.closeReason }
       service.inbox.fail(RPCError(.cancelled, "the call was given up"))
       service.exchange.reset(.cancel)
+      return nil
     }
   }
 

@@ -1,9 +1,7 @@
 public import Logging
-import GRPCHealthV1
 import MembersV1
 public import RPC
 public import ServiceKit
-import YijiaTypeV1
 
 extension MembersService {
   /// Name of the service in `grpc.health.v1`.
@@ -19,20 +17,9 @@ extension MembersService {
   public func router(
     health: HealthRegistry, verifier: CallerTokenVerifier, logger: Logger
   ) throws -> Router {
-    let healthService = HealthService(registry: health)
-    var policies = try PolicyTable(
-      descriptorSets: [MembersV1Descriptors.fileDescriptorSet])
-    var open = Policy()
-    open.callers = [.service]
-    open.services = Self.healthCallers
-    for method in healthService.methods { policies.set(open, path: method.descriptor.path) }
-    let router = try Router(
-      services: [self, healthService],
-      interceptors: [
-        CallLog(logger: logger), FailureMapping(domain: "members.yijia", logger: logger),
-        CallerIdentity(verifier: verifier), PolicyEnforcement(table: policies),
-      ])
-    try policies.check(router.methods)
-    return router
+    try Router(
+      serving: self, descriptorSet: MembersV1Descriptors.fileDescriptorSet,
+      domain: "members.yijia", health: health, healthCallers: Self.healthCallers,
+      verifier: verifier, logger: logger)
   }
 }

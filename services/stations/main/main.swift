@@ -1,1 +1,125 @@
-print("placeholder")
+import ArgumentParser
+import GRPCHealthV1
+import Logging
+import RPC
+import RPCTransport
+import ServiceKit
+import StationsCore
+import Storage
+import StorageSQLite
+import UnixSignals
+
+struct Stations: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "yijia-stations",
+    abstract: "Service points, their kiosks and the visits that these report.",
+    discussion: """
+      Serves yijia.stations.v1 over mutual TLS, and health in plaintext on its admin port. Ends \
+      cleanly on SIGTERM and SIGINT: running calls may finish.
+      Example: yijia-stations --config stations.yaml
+      """)
+
+  @Option(help: "Configuration file, YAML or JSON; services/stations/config.example.yaml shows all.")
+  var config: String?
+
+  @Flag(help: "Check the configuration and end.")
+  var check = false
+
+  func run() async throws {
+    let configuration = try loadConfiguration(
+      StationsConfiguration.self, defaults: StationsConfiguration(), file: config)
+    try configuration.validate()
+    guard !check else { return }
+    var logger = Logger(label: "yijia-stations")
+    logger.logLevel = Logger.Level(rawValue: configuration.service.logLevel) ?? .info
+    try await serve(configuration, logger: logger)
+  }
+
+  private func serve(_ configuration: StationsConfiguration, logger: Logger) async throws {
+    let signals = await UnixSignalsSequence(trapping: .sigterm, .sigint)
+    let common = configuration.service
+    let database = try await SQLiteDatabase.open(url: common.database)
+    try await database.migrate(StationsMigrations.all)
+    let loops = EventLoops()
+    let members = try membersChannel(configuration, loops, logger)
+    let keys = StationsKeys(
+      fields: try Keyring(contentsOf: common.keyrings.fieldsFile),
+      pageTokens: try Keyring(contentsOf: common.keyrings.pageTokensFile))
+    let service = StationsService(
+      database: database, keys: keys, membersChannel: members, configuration: configuration,
+      logger: logger)
+    let feed = MembersFeed(service: service, channel: members, logger: logger)
+    let following = Task { await feed.run() }
+    let health = HealthRegistry()
+    let servers = try servers(common, service, health, loops, logger)
+    for server in servers {
+      let address = try await server.start()
+      logger.notice("listening", metadata: ["address": "\(address)"])
+    }
+    health.set("", .serving)
+    health.set(StationsService.healthName, .serving)
+    for await signal in signals {
+      logger.notice("stopping", metadata: ["signal": "\(signal)"])
+      break
+    }
+    health.set("", .notServing)
+    health.set(StationsService.healthName, .notServing)
+    following.cancel()
+    for server in servers { await server.shutdown(grace: .seconds(common.drainSeconds)) }
+    await following.value
+    await members.shutdown()
+    await database.close()
+    try await loops.shutdown()
+    logger.notice("stopped")
+  }
+
+  /// To the members service, over mutual TLS.
+  private func membersChannel(
+    _ configuration: StationsConfiguration, _ loops: EventLoops, _ logger: Logger
+  ) throws -> ClientChannel {
+    let files = configuration.service.tls
+    let targets = try configuration.members.targets.map { text in
+      guard let address = HostPort(text) else { throw ConfigurationError("\(text): no host:port") }
+      return address
+    }
+    let tls = ClientTLS(
+      authorities: files.authorityFile,
+      identity: TLSFiles(certificateChain: files.certificateFile, privateKey: files.keyFile),
+      serverName: .uri(configuration.members.identity))
+    return try ClientChannel(
+      configuration: ClientConfiguration(targets: targets, tls: tls), loops: loops, logger: logger)
+  }
+
+  /// The inner link over mutual TLS, and health in plaintext.
+  private func servers(
+    _ common: ServiceConfiguration, _ service: StationsService, _ health: HealthRegistry,
+    _ loops: EventLoops, _ logger: Logger
+  ) throws -> [Server] {
+    let keys = try common.callerTokenKeys.map { ($0.id, try TokenKeyFile.read($0.publicKeyFile)) }
+    let verifier = try CallerTokenVerifier(
+      audience: "stations", publicKeys: Dictionary(keys, uniquingKeysWith: { $1 }))
+    let identity = TLSFiles(
+      certificateChain: common.tls.certificateFile, privateKey: common.tls.keyFile)
+    var link = ServerConfiguration(
+      address: HostPort(host: common.listen.host, port: common.listen.port),
+      tls: ServerTLS(identity: identity, clients: .required(authorities: common.tls.authorityFile)))
+    link.limits = .trusted
+    let admin = ServerConfiguration(
+      address: HostPort(host: common.admin.host, port: common.admin.port))
+    let healthOnly = try Router(services: [HealthService(registry: health)])
+    return try [
+      (link, service.router(health: health, verifier: verifier, logger: logger)),
+      (admin, healthOnly),
+    ].map { configuration, router in
+      Server(
+        configuration: configuration, dispatcher: Dispatcher(router: router, logger: logger),
+        loops: loops, logger: logger)
+    }
+  }
+}
+
+do {
+  try await Stations.parse().run()
+} catch {
+  Stations.exit(withError: error)
+}

@@ -1,4 +1,5 @@
 import Foundation
+import Protobuf
 import ServiceKit
 import SwiftCSV
 
@@ -45,17 +46,17 @@ struct CSVFile {
   }
 }
 
-/// The name of an enum case as the contracts write it, without the enum's prefix:
-/// `truckDriver` → `TRUCK_DRIVER`.
-func contractName<Value>(_ value: Value) -> String {
-  String(describing: value).reduce(into: "") { name, character in
-    if character.isUppercase { name.append("_") }
-    name += character.uppercased()
-  }
+/// The name of an enum value as the contracts write it, without the enum's prefix:
+/// `TRUCK_DRIVER` of `OCCUPATION_GROUP_TRUCK_DRIVER`.
+func contractName<Value: Enumeration>(_ value: Value) -> String {
+  // The first value is called PREFIX_UNSPECIFIED (buf lint).
+  let prefix = (Value().protoName ?? "").count - "UNSPECIFIED".count
+  return value.protoName.map { String($0.dropFirst(max(0, prefix))) } ?? value.description
 }
 
-/// The enum value with a contract name; nil where there is none.
-func enumValue<Value: CaseIterable>(_ name: String, of type: Value.Type) -> Value? {
-  let wanted = name.uppercased()
-  return type.allCases.first { contractName($0) == wanted }
+/// The enum value with a contract name: the unspecified one for an empty cell, and one that no
+/// service knows for a name that there is not, so that the service refuses the field by name.
+func enumValue<Value: Enumeration>(_ name: String, of type: Value.Type) -> Value {
+  let wanted = name.isEmpty ? "UNSPECIFIED" : name.uppercased()
+  return type.allCases.first { contractName($0) == wanted } ?? Value(rawValue: -1)
 }

@@ -52,32 +52,30 @@ struct Dev: AsyncParsableCommand {
 
   private func runSuite(_ files: DevelopmentFiles) async throws {
     let signals = await UnixSignalsSequence(trapping: .sigint, .sigterm)
-    var children: [SuiteProcess] = []
+    let suite = Suite()
     do {
-      for member in SuiteMember.allCases {
-        children.append(
-          try SuiteProcess(
-            member, configuration: files.file("\(member.rawValue).yaml"),
-            log: files.folder.appending(path: "logs/\(member.rawValue).log")))
-      }
-      let running = children
       try await withThrowingTaskGroup(of: Void.self) { group in
         group.addTask { for await _ in signals { return } }
-        group.addTask { try await work(files, children: running) }
+        group.addTask { try await work(files, suite) }
         try await group.next()
         group.cancelAll()
       }
     } catch {
-      await stop(children)
+      await suite.stop()
       throw error
     }
-    await stop(children)
+    await suite.stop()
     Terminal.note("stopped")
   }
 
-  /// Waits for health, does the main job, then watches the children until cancelled.
-  private func work(_ files: DevelopmentFiles, children: [SuiteProcess]) async throws {
-    for child in children { try await waitUntilServing(child, files: files) }
+  /// Starts the services one after the other, does the main job, then watches the children until
+  /// cancelled. They start in any order too; one after the other, no call meets a service that is
+  /// not there yet.
+  private func work(_ files: DevelopmentFiles, _ suite: Suite) async throws {
+    for member in SuiteMember.allCases {
+      let child = try suite.start(member, files: files)
+      try await waitUntilServing(child, files: files)
+    }
     let gateway = files.port(.gateway)
     var scenario = Scenario(
       settings: settings, files: files, connection: connectionFile(files, gateway: gateway))
@@ -87,9 +85,7 @@ struct Dev: AsyncParsableCommand {
     Terminal.say("gateway 网关: localhost:\(gateway.listen)  (\(files.file("connection.json")))")
     Terminal.say("Ctrl-C stops all. 按 Ctrl-C 停止。")
     while true {
-      if let ended = children.first(where: { !$0.isRunning }) {
-        throw ConfigurationError(ended.lastWords)
-      }
+      if let ended = suite.ended { throw ConfigurationError(ended.lastWords) }
       try await Task.sleep(for: .milliseconds(200))
     }
   }
@@ -116,14 +112,6 @@ struct Dev: AsyncParsableCommand {
       if status != .serving { try await Task.sleep(for: .milliseconds(50)) }
     }
     await channel.shutdown()
-  }
-
-  /// Stops what serves first, so that no call meets a stopped service behind it.
-  private func stop(_ children: [SuiteProcess]) async {
-    for child in children.reversed() {
-      child.stop()
-      await child.waitForEnd(seconds: 30)
-    }
   }
 
   private func connectionFile(_ files: DevelopmentFiles, gateway: SuitePorts) -> ConnectionFile {

@@ -109,8 +109,40 @@ struct DevelopmentFiles {
     """
     listen: {host: 127.0.0.1, port: \(port(.gateway).listen)}
     admin: {host: 127.0.0.1, port: \(port(.gateway).admin)}
+    certificate:
+      certificate_file: \(file("tls/gateway.crt"))
+      key_file: \(file("tls/gateway.key"))
+    tls:
+      certificate_file: \(file("tls/gateway.crt"))
+      key_file: \(file("tls/gateway.key"))
+      authority_file: \(file("tls/authority.crt"))
+    caller_token: {key_id: gateway-1, private_key_file: \(file("keys/caller-token.key"))}
+    services:
+      members:
+        targets: ["127.0.0.1:\(port(.members).listen)"]
+        identity: spiffe://yijia/members
+      stations:
+        targets: ["127.0.0.1:\(port(.stations).listen)"]
+        identity: spiffe://yijia/stations
+    partners:
+      - id: \(Self.identifier("partner"))
+        name: 示例平台
+        api_key_sha256: \(Self.sha256(credentials.partnerKey))
+    staff:
+      - id: \(Self.identifier("staff"))
+        token_sha256: \(Self.sha256(credentials.staffToken))
+        organization: ""
+        role: administrator
+        expire_time: "2100-01-01T00:00:00Z"
 
     """
+  }
+
+  /// The identifier of a development caller: always the same.
+  private static func identifier(_ name: String) -> String { String(sha256(name).prefix(32)) }
+
+  private static func sha256(_ text: String) -> String {
+    SHA256.hash(data: Data(text.utf8)).map { String(format: "%02x", $0) }.joined()
   }
 
   private static func randomHex() -> String {

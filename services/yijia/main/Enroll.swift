@@ -97,8 +97,8 @@ struct RosterEnrollment {
     application.personName = row["person_name"] ?? ""
     application.residentID = row["resident_id"] ?? ""
     application.phone = row["phone"] ?? ""
-    application.group = enumValue(row["group"] ?? "", of: OccupationGroup.self) ?? .unspecified
-    application.channel = enumValue(row["channel"] ?? "", of: MembersV1.Channel.self) ?? .unspecified
+    application.group = enumValue(row["group"] ?? "", of: OccupationGroup.self)
+    application.channel = enumValue(row["channel"] ?? "", of: MembersV1.Channel.self)
     application.campaign = row["campaign"] ?? ""
     application.consent = consent(row)
     var areas = Areas()
@@ -107,7 +107,7 @@ struct RosterEnrollment {
     areas.domicile = row["domicile_area"] ?? ""
     application.areas = areas
     application.labourRelation =
-      enumValue(row["labour_relation"] ?? "", of: LabourRelation.self) ?? .unspecified
+      enumValue(row["labour_relation"] ?? "", of: LabourRelation.self)
     application.employerName = row["employer_name"] ?? ""
     application.employerCreditCode = row["employer_credit_code"] ?? ""
     application.platform = row["platform"] ?? ""

@@ -79,16 +79,14 @@ struct OrganizationImport {
     request.externalID = key
     request.parentExternalID = row["parent_external_id"] ?? ""
     request.displayName = row["display_name"] ?? ""
-    request.kind = enumValue(row["kind"] ?? "", of: OrganizationKind.self) ?? .unspecified
-    request.level = enumValue(row["level"] ?? "", of: OrganizationLevel.self) ?? .unspecified
+    request.kind = enumValue(row["kind"] ?? "", of: OrganizationKind.self)
+    request.level = enumValue(row["level"] ?? "", of: OrganizationLevel.self)
     request.regionCode = row["region_code"] ?? ""
-    request.groups = CSVFile.items(row["groups"]).map {
-      enumValue($0, of: OccupationGroup.self) ?? .unspecified
-    }
+    request.groups = CSVFile.items(row["groups"]).map { enumValue($0, of: OccupationGroup.self) }
     request.creditCode = row["credit_code"] ?? ""
     request.employerCreditCodes = CSVFile.items(row["employer_credit_codes"])
     request.takesIndividuals = row["takes_individuals"]?.lowercased() == "true"
-    request.state = enumValue(row["state"] ?? "", of: OrganizationState.self) ?? .unspecified
+    request.state = enumValue(row["state"] ?? "", of: OrganizationState.self)
     return request
   }
 }

@@ -1,0 +1,123 @@
+import Foundation
+import ServiceKit
+import Testing
+
+@testable import GatewayCore
+
+@Suite("Configuration")
+struct ConfigurationTests {
+  private func parse(_ text: String) throws -> GatewayConfiguration {
+    let configuration = try parseConfiguration(
+      GatewayConfiguration.self, defaults: GatewayConfiguration(), text: text, file: "test.yaml")
+    try configuration.validate()
+    return configuration
+  }
+
+  @Test("the example states the defaults, and is valid")
+  func example() throws {
+    let file = URL(filePath: #filePath).deletingLastPathComponent()
+      .appending(path: "../../services/gateway/config.example.yaml").standardized
+    let text = try String(contentsOf: file, encoding: .utf8)
+    #expect(try parse(text) == GatewayConfiguration())
+    #expect(try parse("") == GatewayConfiguration())
+  }
+
+  @Test("what the example shows in comments can be used as it stands")
+  func exampleEntries() throws {
+    let file = URL(filePath: #filePath).deletingLastPathComponent()
+      .appending(path: "../../services/gateway/config.example.yaml").standardized
+    let text = try String(contentsOf: file, encoding: .utf8)
+    let shown = text.split(separator: "\n", omittingEmptySubsequences: false)
+      .filter { !$0.hasPrefix("partners: []") && !$0.hasPrefix("staff: []") }
+      .filter { !$0.hasPrefix("opaque_services: []") }
+      .map { $0.hasPrefix("#|") ? $0.dropFirst(2) : $0 }.joined(separator: "\n")
+    let configuration = try parse(shown)
+    #expect(configuration.partners.count == 1)
+    #expect(configuration.staff.count == 1)
+    #expect(configuration.opaqueServices.count == 1)
+  }
+
+  @Test("a file states only what differs")
+  func overlay() throws {
+    let configuration = try parse(
+      """
+      listen: {port: 18443}
+      services:
+        members: {targets: ["10.0.0.1:7101", "10.0.0.2:7101"]}
+      """)
+    #expect(configuration.listen == ListenAddress(host: "127.0.0.1", port: 18_443))
+    #expect(configuration.services["members"]?.targets.count == 2)
+    #expect(configuration.services["members"]?.identity == "spiffe://yijia/members")
+    #expect(configuration.services["stations"]?.targets == ["127.0.0.1:7102"])
+  }
+
+  private static let id = String(repeating: "a", count: 32)
+  private static let hash = String(repeating: "0", count: 64)
+
+  @Test(
+    "what is wrong is refused with the field's name",
+    arguments: [
+      ("listen: {port: 70000}", "listen.port"),
+      ("listn: {port: 1}", "listn"),
+      ("listen: {prt: 1}", "listen.prt"),
+      ("listen: {port: high}", "listen.port"),
+      ("admin: {host: 0.0.0.0}", "admin.host"),
+      ("message_bytes_max: 0", "message_bytes_max"),
+      ("drain_seconds: -1", "drain_seconds"),
+      ("log_level: loud", "log_level"),
+      ("access_log: {success_share: 2}", "access_log.success_share"),
+      ("caller_token: {key_id: ''}", "caller_token.key_id"),
+      ("services: {members: {targets: []}}", "services.members.targets"),
+      ("services: {members: {targets: [here]}}", "services.members.targets"),
+      ("services: {aid: {targets: ['a:1'], identity: x}}", "services.aid"),
+      ("partners: [{id: 1, name: x, api_key_sha256: \(hash)}]", "partners[0].id"),
+      ("partners: [{id: \(id), name: x, api_key_sha256: secret}]", "partners[0].api_key_sha256"),
+      ("partners: [{id: \(id), name: x}]", "partners.[0].api_key_sha256"),
+      (
+        "partners: [{id: \(id), name: x, api_key_sha256: '\(hash)', methods: [/a.B/C]}]",
+        "partners[0].methods"
+      ),
+      (
+        "partners: [{id: \(id), name: x, api_key_sha256: '\(hash)', scope: all}]",
+        "partners[0].scope"
+      ),
+      (
+        "partners: [{id: \(id), name: x, api_key_sha256: '\(hash)'},"
+          + "{id: \(id), name: y, api_key_sha256: '\(hash)'}]", "partners[1].id: stated twice"
+      ),
+      (
+        "staff: [{id: \(id), token_sha256: '\(hash)', organization: '', role: boss,"
+          + " expire_time: soon}]", "staff[0].expire_time"
+      ),
+      (
+        "opaque_services: [{service: a.B, targets: ['a:1'], callers: [service]}]",
+        "opaque_services[0].callers"
+      ),
+      (
+        "opaque_services: [{service: a.B, targets: ['a:1'], callers: []}]",
+        "opaque_services[0].callers"
+      ),
+      (
+        "opaque_services: [{service: a.B, targets: ['a:1'], callers: [staff]}]",
+        "opaque_services[0].staff_role"
+      ),
+      (
+        "opaque_services: [{service: yijia.members.v1.MembersService, targets: ['a:1'],"
+          + " callers: [partner]}]", "opaque_services[0].service"
+      ),
+    ])
+  func wrong(_ text: String, _ field: String) throws {
+    let error = #expect(throws: ConfigurationError.self) { try parse(text) }
+    #expect(error?.description.contains(field) == true, "\(error as Any)")
+  }
+
+  @Test("every fault is named at once")
+  func several() throws {
+    let error = #expect(throws: ConfigurationError.self) {
+      try parse("{listen: {port: -1}, drain_seconds: 9999, log_level: x}")
+    }
+    for field in ["listen.port", "drain_seconds", "log_level"] {
+      #expect(error?.description.contains(field) == true)
+    }
+  }
+}

@@ -1,0 +1,114 @@
+import RPC
+import ServiceKit
+import Testing
+
+@testable import GatewayCore
+
+@Suite("Head inwards")
+struct InwardHeadTests {
+  private func inward(
+    _ fields: HeaderList, deadline: Deadline? = nil, token: [UInt8]? = nil
+  ) -> HeaderList {
+    var all: HeaderList = [
+      ":method": "POST", ":scheme": "https", ":path": "/a.B/C", ":authority": "gateway:8443",
+    ]
+    all.add(contentsOf: fields)
+    return InwardHead.make(from: RequestHead(fields: all), deadline: deadline, token: token).fields
+  }
+
+  @Test("what the caller says to the service goes through, in order and to the byte")
+  func kept() {
+    let own: HeaderList = [
+      "content-type": "application/grpc+proto", "user-agent": "grpc-python/1.80",
+      "grpc-encoding": "gzip", "grpc-accept-encoding": "gzip", "grpc-trace-bin": "AAAA",
+      "grpc-previous-rpc-attempts": "1", "traceparent": "00-1-2-3", "accept-language": "en",
+      "x-own": "1", "x-own": "2", "x-own-bin": "//8", "cookie": "a=b", "x-api-key-hint": "h",
+      "authorization-hint": "h", "yijia": "h", "connections": "3",
+    ]
+    var expected: HeaderList = [":method": "POST", ":path": "/a.B/C"]
+    expected.add(contentsOf: own)
+    expected.add("te", "trailers")
+    #expect(inward(own) == expected)
+  }
+
+  @Test(
+    "credentials, fields of one hop and what is the gateway's to say end here",
+    arguments: [
+      "authorization", "x-api-key", "connection", "keep-alive", "proxy-connection",
+      "proxy-authorization", "te", "trailer", "transfer-encoding", "upgrade", "host",
+      "content-length", "grpc-timeout", "yijia-caller-bin", "yijia-", "yijia-organization",
+    ])
+  func dropped(_ name: String) {
+    var fields = HeaderList()
+    fields.add(name, "1S")
+    fields.add("x-own", "kept")
+    fields.add(name, "again")
+    let expected: HeaderList = [
+      ":method": "POST", ":path": "/a.B/C", "x-own": "kept", "te": "trailers",
+    ]
+    #expect(inward(fields) == expected)
+  }
+
+  @Test("the deadline is said anew with what is left, the token once")
+  func added() throws {
+    let head = inward(
+      ["grpc-timeout": "9H", "yijia-caller-bin": "Zm9yZ2Vk"],
+      deadline: .after(.seconds(10)), token: [1, 2, 3, 4])
+    let timeout = try #require(RequestHead(fields: head).timeout)
+    #expect(timeout <= .milliseconds(9_980))
+    #expect(timeout > .seconds(5))
+    #expect((0..<head.count).filter { head.hasName("grpc-timeout", at: $0) }.count == 1)
+    #expect(head["yijia-caller-bin"] == "AQIDBA")
+    #expect((0..<head.count).filter { head.hasName("yijia-caller-bin", at: $0) }.count == 1)
+  }
+
+  @Test("a deadline that has passed is still one")
+  func passed() {
+    #expect(inward([:], deadline: .after(.seconds(-1)))["grpc-timeout"] == "1n")
+  }
+}
+
+@Suite("Message meter")
+struct MessageMeterTests {
+  /// Messages of those lengths, framed.
+  private static func body(_ lengths: [Int]) -> [UInt8] {
+    var body: [UInt8] = []
+    for length in lengths {
+      body.append(1)
+      for shift in [24, 16, 8, 0] { body.append(UInt8(length >> shift & 255)) }
+      body += [UInt8](repeating: 0xff, count: length)
+    }
+    return body
+  }
+
+  @Test("messages within the limit pass, however they are cut", arguments: [1, 2, 3, 5, 7, 64, 5_000])
+  func passes(_ step: Int) {
+    let body = Self.body([0, 1, 100, 0, 0, 99, 100, 5])
+    var meter = MessageMeter(messageBytesMax: 100)
+    for start in stride(from: 0, to: body.count, by: step) {
+      #expect(meter.pass(Array(body[start..<min(start + step, body.count)])))
+    }
+    #expect(meter.isAtBoundary)
+  }
+
+  @Test("one byte more is refused on its prefix", arguments: [1, 4, 1_000])
+  func refuses(_ step: Int) {
+    let body = Self.body([100, 101])
+    var meter = MessageMeter(messageBytesMax: 100)
+    var passed = 0
+    for start in stride(from: 0, to: body.count, by: step) {
+      guard meter.pass(Array(body[start..<min(start + step, body.count)])) else { break }
+      passed = min(start + step, body.count)
+    }
+    #expect(passed < 110, "the prefix of the second message ends at byte 110")
+  }
+
+  @Test("the largest length that a prefix can say is no overflow")
+  func largest() {
+    var meter = MessageMeter(messageBytesMax: 4 << 20)
+    #expect(!meter.pass([0, 255, 255, 255, 255]))
+    var wide = MessageMeter(messageBytesMax: .max)
+    #expect(wide.pass([0, 255, 255, 255, 255, 1]))
+    #expect(!wide.isAtBoundary)
+  }
+}

@@ -1,0 +1,124 @@
+import Crypto
+import Logging
+import RPC
+import RPCInProcess
+import ServiceKit
+import StationsV1
+import Testing
+import YijiaTypeV1
+
+@testable import GatewayCore
+
+@Suite("Kiosks", .timeLimit(.minutes(1)))
+struct KioskTests {
+  private static let path = "/grpc.testing.TestService/EmptyCall"
+  private static let key: Metadata = ["x-api-key": .text(TestGateway.kioskKey)]
+
+  /// Runs with a gateway that follows those stations.
+  private func with(
+    _ stations: FakeStations, _ channel: any Channel,
+    _ body: (InProcessChannel, KioskDirectory) async throws -> Void
+  ) async throws {
+    let directory = KioskDirectory()
+    let edge = try TestGateway(
+      try InProcessChannel(services: [EchoService()]), kiosks: directory
+    ).edge()
+    let feed = KioskFeed(
+      channel: channel, directory: directory,
+      logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+    try await withThrowingTaskGroup(of: Void.self) { group in
+      group.addTask { await feed.run() }
+      try await body(edge, directory)
+      group.cancelAll()
+    }
+  }
+
+  @Test("a kiosk is told to come back while yijia-stations was never reached; a wrong partner is not")
+  func unreachableAtStart() async throws {
+    try await with(FakeStations(), DeadChannel()) { edge, _ in
+      let error = try await edge.outcome(Self.path, Self.key)
+      #expect(error?.code == .unavailable)
+      #expect(error?.gatewayReason == "KIOSKS_UNKNOWN")
+      #expect(error?.retrySeconds == 1)
+      let partner = try await edge.outcome(Self.path, ["x-api-key": "yjp_wrong"])
+      #expect(partner?.code == .unauthenticated)
+      #expect(try await edge.outcome(Self.path, TestCaller.partner.metadata) == nil)
+    }
+  }
+
+  @Test("all kiosks are known when the feed has been read, and a registered one at once")
+  func registered() async throws {
+    let stations = FakeStations()
+    stations.add(TestGateway.change(key: TestGateway.kioskKey), version: 1)
+    try await with(stations, try InProcessChannel(services: [stations])) { edge, _ in
+      // The reading of the start and the following of what comes.
+      await stations.streams.reaches(2)
+      #expect(try await edge.outcome(Self.path, Self.key) == nil)
+      var other = TestGateway.change(key: "yk_new")
+      other.kiosk = "kiosks/" + String(repeating: "1", count: 32)
+      stations.add(other, version: 1)
+      #expect(try await edge.outcome(Self.path, ["x-api-key": "yk_new"]) == nil)
+      let wrong = try await edge.outcome(Self.path, ["x-api-key": "yk_wrong"])
+      #expect(wrong?.code == .unauthenticated)
+    }
+  }
+
+  @Test("a revoked kiosk is denied within a second, and its old key too after a rotation")
+  func revoked() async throws {
+    let stations = FakeStations()
+    stations.add(TestGateway.change(key: TestGateway.kioskKey), version: 1)
+    try await with(stations, try InProcessChannel(services: [stations])) { edge, _ in
+      await stations.streams.reaches(2)
+      #expect(try await edge.outcome(Self.path, Self.key) == nil)
+      stations.add(TestGateway.change(key: "yk_rotated"), version: 2)
+      #expect(try await edge.outcome(Self.path, ["x-api-key": "yk_rotated"]) == nil)
+      #expect(try await edge.outcome(Self.path, Self.key)?.code == .unauthenticated)
+      let start = ContinuousClock.now
+      stations.add(TestGateway.change(key: "yk_rotated", revoked: true), version: 3)
+      while try await edge.outcome(Self.path, ["x-api-key": "yk_rotated"]) == nil {}
+      #expect(ContinuousClock.now - start < .seconds(1))
+      // At least once: an old event again changes nothing.
+      stations.add(TestGateway.change(key: "yk_rotated"), version: 2)
+      stations.add(TestGateway.change(key: "yk_last"), version: 4)
+      #expect(try await edge.outcome(Self.path, ["x-api-key": "yk_last"]) == nil)
+      let old = try await edge.outcome(Self.path, ["x-api-key": "yk_rotated"])
+      #expect(old?.code == .unauthenticated)
+    }
+  }
+
+  @Test("known kiosks go on while the feed is interrupted; an unknown key is told to come back")
+  func interrupted() async throws {
+    let stations = FakeStations()
+    stations.add(TestGateway.change(key: TestGateway.kioskKey), version: 1)
+    let channel = try InProcessChannel(services: [stations])
+    try await with(stations, channel) { edge, directory in
+      await stations.streams.reaches(2)
+      stations.refuse(true)
+      await channel.disconnect()
+      while directory.standing != .stale { await Task.yield() }
+      #expect(try await edge.outcome(Self.path, Self.key) == nil)
+      let unknown = try await edge.outcome(Self.path, ["x-api-key": "yk_unknown"])
+      #expect(unknown?.gatewayReason == "KIOSKS_UNKNOWN")
+      stations.add(TestGateway.change(key: TestGateway.kioskKey, revoked: true), version: 2)
+      stations.refuse(false)
+      while try await edge.outcome(Self.path, Self.key) == nil { await Task.yield() }
+      #expect(stations.cursors.value.last == "1.1", "it goes on where it was")
+    }
+  }
+
+  @Test("a feed whose cursors are foreign is read again from its start")
+  func restored() async throws {
+    let stations = FakeStations()
+    stations.add(TestGateway.change(key: TestGateway.kioskKey), version: 5)
+    let channel = try InProcessChannel(services: [stations])
+    try await with(stations, channel) { edge, _ in
+      await stations.streams.reaches(2)
+      stations.restore()
+      stations.add(TestGateway.change(key: "yk_restored"), version: 1)
+      await channel.disconnect()
+      await stations.streams.reaches(5)
+      #expect(try await edge.outcome(Self.path, ["x-api-key": "yk_restored"]) == nil)
+      #expect(try await edge.outcome(Self.path, Self.key)?.code == .unauthenticated)
+    }
+  }
+}

@@ -1,0 +1,195 @@
+import GRPCHealthV1
+import GRPCTesting
+import RPC
+import RPCTransport
+import ServiceKit
+import Testing
+
+@testable import GatewayCore
+
+@Suite("Over sockets")
+struct LoopbackTests {
+  private static let options = TestCaller.partner.options
+
+  @Test("calls go round the backends that are alive, and past a dead one")
+  func roundRobin() async throws {
+    let net = Loopback()
+    let probes = [EchoProbe(), EchoProbe()]
+    var targets = [try await net.deadAddress()]
+    for probe in probes {
+      targets.append(try await net.serve(services: [EchoService(probe)]).address)
+    }
+    let client = TestServiceClient(try await net.gateway(to: targets))
+    // The second connection may come about a little after the first.
+    while probes.contains(where: { $0.calls.value == 0 }) {
+      _ = try await client.unaryCall(SimpleRequest(), options: Self.options)
+    }
+    let before = probes.map(\.calls.value)
+    for _ in 0..<100 {
+      _ = try await client.unaryCall(SimpleRequest(), options: Self.options)
+    }
+    let shares = zip(probes, before).map { $0.calls.value - $1 }
+    #expect(shares.reduce(0, +) == 100)
+    #expect(shares.allSatisfy { (40...60).contains($0) }, "\(shares)")
+  }
+
+  @Test("a backend that says it is not serving gets no calls")
+  func health() async throws {
+    let net = Loopback()
+    let registries = [HealthRegistry(), HealthRegistry()]
+    let probes = [EchoProbe(), EchoProbe()]
+    var targets: [HostPort] = []
+    for (registry, probe) in zip(registries, probes) {
+      registry.set("", .serving)
+      targets.append(
+        try await net.serve(services: [EchoService(probe), HealthService(registry: registry)])
+          .address)
+    }
+    let client = TestServiceClient(try await net.gateway(to: targets, health: ""))
+    while probes.contains(where: { $0.calls.value == 0 }) {
+      _ = try await client.unaryCall(SimpleRequest(), options: Self.options)
+    }
+    registries[0].set("", .notServing)
+    // The news is under way: in the end a run of calls passes the first by.
+    while true {
+      let before = probes[0].calls.value
+      for _ in 0..<10 { _ = try await client.unaryCall(SimpleRequest(), options: Self.options) }
+      if probes[0].calls.value == before { break }
+    }
+  }
+
+  @Test("a backend that dies is UNAVAILABLE for the calls it had, and the other takes over")
+  func killed() async throws {
+    let net = Loopback()
+    let probes = [EchoProbe(), EchoProbe()]
+    var servers: [Server] = []
+    var targets: [HostPort] = []
+    for probe in probes {
+      let (server, address) = try await net.serve(services: [EchoService(probe)])
+      servers.append(server)
+      targets.append(address)
+    }
+    let client = TestServiceClient(try await net.gateway(to: targets))
+    while probes.contains(where: { $0.calls.value == 0 }) {
+      _ = try await client.unaryCall(SimpleRequest(), options: Self.options)
+    }
+    var calls: [BidirectionalCall<StreamingOutputCallRequest, StreamingOutputCallResponse>] = []
+    for _ in 0..<6 {
+      let call = try await client.fullDuplexCall(options: Self.options)
+      try await call.send(StreamingOutputCallRequest())
+      var responses = call.responses.makeAsyncIterator()
+      _ = try await responses.next()
+      calls.append(call)
+    }
+    await servers[0].shutdown(grace: .zero)
+    var lost = 0
+    for call in calls {
+      var responses = call.responses.makeAsyncIterator()
+      do {
+        try await call.send(StreamingOutputCallRequest())
+        _ = try await responses.next()
+      } catch let error as RPCError {
+        #expect(error.code == .unavailable)
+        #expect(error.gatewayReason == "BACKEND_LOST")
+        lost += 1
+      }
+    }
+    #expect(lost == 3)
+    for _ in 0..<20 { _ = try await client.unaryCall(SimpleRequest(), options: Self.options) }
+  }
+
+  @Test("with no backend left calls fail at once, and go on when one is back")
+  func backendDown() async throws {
+    let net = Loopback()
+    let client = TestServiceClient(try await net.gateway(to: [try await net.deadAddress()]))
+    let error = await #expect(throws: RPCError.self) {
+      try await client.unaryCall(SimpleRequest(), options: Self.options)
+    }
+    #expect(error?.code == .unavailable)
+    #expect(error?.gatewayReason == "BACKEND_UNAVAILABLE")
+    #expect(error?.retrySeconds == 1)
+  }
+
+  @Test("a call that the service surely never saw is sent again, three times at most")
+  func unprocessed() async throws {
+    for (refusals, expected) in [(2, nil), (3, "BACKEND_UNAVAILABLE")] {
+      let net = Loopback()
+      let backend = ResettingBackend(code: .refusedStream, refusals: refusals)
+      let (_, address) = try await net.serve(handlers: [backend])
+      let channel = try await net.gateway(to: [address])
+      var options = ExchangeOptions()
+      options.deadline = .after(.seconds(30))
+      // Head and end leave together, so that all of the request is at hand.
+      let exchange = try await channel.openExchange(
+        RequestHead(path: TestGateway.echoPath, metadata: TestCaller.partner.metadata),
+        options: options
+      ) { exchange in
+        exchange.exchange.sendEnd(.none)
+        return exchange
+      }
+      #expect(try await exchange.outcome()?.gatewayReason == expected)
+      #expect(backend.seen.value == 3)
+    }
+  }
+
+  @Test("64 MiB stream through both ways, and nothing is lost")
+  func bulk() async throws {
+    let net = Loopback()
+    let (_, address) = try await net.serve(services: [EchoService()])
+    let client = TestServiceClient(try await net.gateway(to: [address]))
+    let call = try await client.fullDuplexCall(options: Self.options)
+    var request = StreamingOutputCallRequest()
+    var payload = Payload()
+    payload.body = [UInt8](repeating: 3, count: 1 << 20)
+    request.payload = payload
+    let message = request
+    async let sending: Void = {
+      for _ in 0..<64 { try await call.send(message) }
+      try await call.finishSending()
+    }()
+    var bytes = 0
+    for try await response in call.responses { bytes += response.payload?.body.count ?? 0 }
+    try await sending
+    #expect(bytes == 64 << 20)
+  }
+
+  @Test("many calls at a time, each with its own answer")
+  func concurrent() async throws {
+    let net = Loopback()
+    let (_, address) = try await net.serve(services: [EchoService()])
+    let client = TestServiceClient(try await net.gateway(to: [address]))
+    try await withThrowingTaskGroup(of: Bool.self) { group in
+      for number in 0..<500 {
+        group.addTask {
+          var request = SimpleRequest()
+          var payload = Payload()
+          payload.body = [UInt8](repeating: UInt8(number & 255), count: number)
+          request.payload = payload
+          let response = try await client.unaryCall(request, options: Self.options)
+          return response.payload == request.payload
+        }
+      }
+      for try await isSame in group { #expect(isSame) }
+    }
+  }
+
+  @Test("a caller that resets its calls at once leaves none behind at the service")
+  func rapidReset() async throws {
+    let net = Loopback()
+    let probe = EchoProbe()
+    let (_, address) = try await net.serve(services: [EchoService(probe)])
+    let channel = try await net.gateway(to: [address])
+    var metadata = TestCaller.partner.metadata
+    metadata.add("x-hang", "yes")
+    for _ in 0..<300 {
+      let exchange = try await channel.openExchange(
+        RequestHead(path: TestGateway.echoPath, metadata: metadata))
+      try? await exchange.send([0, 0, 0, 0, 0])
+      await exchange.finish()
+      await exchange.reset(.cancel)
+    }
+    // All of the handlers that began are cancelled; a call afterwards is served.
+    await probe.cancelled.reaches(probe.calls.value)
+    _ = try await TestServiceClient(channel).unaryCall(SimpleRequest(), options: Self.options)
+  }
+}

@@ -1,0 +1,48 @@
+import Logging
+import RPC
+import RPCTransport
+import ServiceKit
+
+@testable import GatewayCore
+
+/// Real sockets on the loopback address, in plaintext.
+struct Loopback {
+  private static let quiet = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+
+  let loops = EventLoops(threads: 2)
+
+  /// A server on a free port.
+  func serve(
+    services: [any RPCService] = [], handlers: [any ExchangeHandler] = []
+  ) async throws -> (server: Server, address: HostPort) {
+    let server = Server(
+      configuration: ServerConfiguration(address: HostPort(host: "127.0.0.1", port: 0)),
+      dispatcher: Dispatcher(
+        router: try Router(services: services), handlers: handlers, logger: Self.quiet),
+      loops: loops, logger: Self.quiet)
+    return (server, try await server.start())
+  }
+
+  func connect(_ targets: [HostPort], health: String? = nil) throws -> ClientChannel {
+    var configuration = ClientConfiguration(targets: targets)
+    configuration.healthService = health
+    return try ClientChannel(configuration: configuration, loops: loops, logger: Self.quiet)
+  }
+
+  /// A gateway in front of those backends, and a channel to it.
+  func gateway(
+    to targets: [HostPort], health: String? = nil, messageBytesMax: Int = 4 << 20
+  ) async throws -> ClientChannel {
+    let gateway = try TestGateway(
+      try connect(targets, health: health), messageBytesMax: messageBytesMax)
+    let (_, address) = try await serve(handlers: [gateway.gateway])
+    return try connect([address])
+  }
+
+  /// A port where nobody listens.
+  func deadAddress() async throws -> HostPort {
+    let (server, address) = try await serve()
+    await server.shutdown(grace: .zero)
+    return address
+  }
+}

@@ -1,0 +1,25 @@
+public import Logging
+public import RPC
+public import ServiceKit
+import StationsV1
+
+extension StationsService {
+  /// Name of the service in `grpc.health.v1`.
+  public static let healthName = "yijia.stations.v1.StationsService"
+
+  /// The services that may ask for health over the inner link, to leave a failing replica out.
+  private static let healthCallers = ["gateway", "members"]
+
+  /// What the inner link serves: this service and health, each call proven, allowed, logged, and its
+  /// failure mapped.
+  ///
+  /// - Throws: ``ConfigurationError`` where a method has no policy.
+  public func router(
+    health: HealthRegistry, verifier: CallerTokenVerifier, logger: Logger
+  ) throws -> Router {
+    try Router(
+      serving: self, descriptorSet: StationsV1Descriptors.fileDescriptorSet,
+      domain: "stations.yijia", health: health, healthCallers: Self.healthCallers,
+      verifier: verifier, logger: logger)
+  }
+}
