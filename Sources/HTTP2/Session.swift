@@ -171,6 +171,7 @@ internal import Glibc
     }
   }
 
+  /// Whether a received header list is the one that lies in those bytes, field by field without
   /// gaps, with those lengths of names and values: clients repeat themselves.
   public func block(
     _ block: HeaderBlock, equals bytes: [UInt8], lengths: (Int) -> (name: UInt32, value: UInt32)
@@ -188,7 +189,9 @@ internal import Glibc
     return unsafe fieldBytes.withUnsafeBytes { received in
       unsafe bytes.withUnsafeBytes { known in
         // Both are of `byteCount` bytes.
-        unsafe memcmp(received.baseAddress.unsafelyUnwrapped + start, known.baseAddress.unsafelyUnwrapped, known.count) == 0
+        unsafe memcmp(
+          received.baseAddress.unsafelyUnwrapped + start, known.baseAddress.unsafelyUnwrapped,
+          known.count) == 0
       }
     }
   }

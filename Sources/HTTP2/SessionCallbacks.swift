@@ -122,28 +122,29 @@ enum SessionCallbacks {
     }
   }
 
-  private static let onFrameSent: @convention(c) (Handle, Frame, UnsafeMutableRawPointer?) -> Int32 =
-    { handle, frame, user in
-      guard let session = unsafe session(user), let frame = unsafe frame else { return failure }
-      let header = unsafe frame.pointee.hd
-      switch Int(header.type) {
-      case Int(NGHTTP2_HEADERS.rawValue), Int(NGHTTP2_DATA.rawValue):
-        // A server that has answered needs no more of the request: RFC 9113, section 8.1.
-        guard session.role == .server,
-          header.flags & UInt8(NGHTTP2_FLAG_END_STREAM.rawValue) != 0,
-          let stream = unsafe key(handle, header.stream_id), session.isOpen(stream),
-          !session.records[Int(stream.slot)].remoteEnded
-        else { break }
-        session.reset(stream, .noError)
-      case Int(NGHTTP2_RST_STREAM.rawValue):
-        let code = unsafe frame.pointee.rst_stream.error_code
-        if session.role == .server, code != ErrorCode.noError.rawValue {
-          session.count(.provokedReset)
+  private static let onFrameSent:
+    @convention(c) (Handle, Frame, UnsafeMutableRawPointer?) -> Int32 =
+      { handle, frame, user in
+        guard let session = unsafe session(user), let frame = unsafe frame else { return failure }
+        let header = unsafe frame.pointee.hd
+        switch Int(header.type) {
+        case Int(NGHTTP2_HEADERS.rawValue), Int(NGHTTP2_DATA.rawValue):
+          // A server that has answered needs no more of the request: RFC 9113, section 8.1.
+          guard session.role == .server,
+            header.flags & UInt8(NGHTTP2_FLAG_END_STREAM.rawValue) != 0,
+            let stream = unsafe key(handle, header.stream_id), session.isOpen(stream),
+            !session.records[Int(stream.slot)].remoteEnded
+          else { break }
+          session.reset(stream, .noError)
+        case Int(NGHTTP2_RST_STREAM.rawValue):
+          let code = unsafe frame.pointee.rst_stream.error_code
+          if session.role == .server, code != ErrorCode.noError.rawValue {
+            session.count(.provokedReset)
+          }
+        default: break
         }
-      default: break
+        return 0
       }
-      return 0
-    }
 
   /// A request that was never sent has no stream in the library, so no close is called for it.
   private static let onFrameNotSent:
@@ -161,14 +162,15 @@ enum SessionCallbacks {
       return 0
     }
 
-  private static let onClose: @convention(c) (Handle, Int32, UInt32, UnsafeMutableRawPointer?) ->
-    Int32 = { handle, id, code, user in
-      guard let session = unsafe session(user) else { return failure }
-      guard let stream = unsafe key(handle, id), session.isOpen(stream) else { return 0 }
-      session.append(.closed(stream, ErrorCode(rawValue: code)))
-      session.freeSlot(stream.slot)
-      return 0
-    }
+  private static let onClose:
+    @convention(c) (Handle, Int32, UInt32, UnsafeMutableRawPointer?) ->
+      Int32 = { handle, id, code, user in
+        guard let session = unsafe session(user) else { return failure }
+        guard let stream = unsafe key(handle, id), session.isOpen(stream) else { return 0 }
+        session.append(.closed(stream, ErrorCode(rawValue: code)))
+        session.freeSlot(stream.slot)
+        return 0
+      }
 
   /// The data provider: HEADERS, DATA and trailers leave together because the trailers are
   /// submitted here, with the last bytes.

@@ -31,7 +31,8 @@ public final class Dispatcher: Sendable {
     let deadline = head.timeout.map { Deadline.after($0) }
     let context = ServerContext(
       method: handler.descriptor, head: head, deadline: deadline, transport: exchange.transport)
-    let call = handler.makeCall(ServerCall.Setup(exchange: exchange, context: context, server: self))
+    let call = handler.makeCall(
+      ServerCall.Setup(exchange: exchange, context: context, server: self))
     exchange.sink = call
     if let deadline { call.setDeadline(deadline) }
   }

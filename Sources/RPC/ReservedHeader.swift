@@ -12,9 +12,11 @@ package enum ReservedHeader {
     switch name.unsafeLoad(fromByteOffset: 0, as: UInt8.self) {
     case UInt8(ascii: ":"): return true
     case UInt8(ascii: "g"): return name.starts(with: "grpc-") && !name.equals("grpc-trace-bin")
-    case UInt8(ascii: "t"): return name.equals("te") || name.equals("transfer-encoding") || name.equals("trailer")
+    case UInt8(ascii: "t"):
+      return name.equals("te") || name.equals("transfer-encoding") || name.equals("trailer")
     case UInt8(ascii: "c"):
-      return name.equals("content-type") || name.equals("connection") || name.equals("content-length")
+      return name.equals("content-type") || name.equals("connection")
+        || name.equals("content-length")
     case UInt8(ascii: "h"): return name.equals("host")
     case UInt8(ascii: "k"): return name.equals("keep-alive")
     case UInt8(ascii: "p"): return name.equals("proxy-connection")

@@ -29,7 +29,9 @@ package enum Timeout {
   package static func format(_ duration: Duration) -> String {
     let (seconds, attoseconds) = duration.components
     guard seconds > 0 || (seconds == 0 && attoseconds >= 1_000_000_000) else { return "1n" }
-    let units: [(name: String, perSecond: Int64)] = [("n", 1_000_000_000), ("u", 1_000_000), ("m", 1000)]
+    let units: [(name: String, perSecond: Int64)] = [
+      ("n", 1_000_000_000), ("u", 1_000_000), ("m", 1000),
+    ]
     for unit in units {
       let (whole, overflow) = seconds.multipliedReportingOverflow(by: unit.perSecond)
       let part = attoseconds / (1_000_000_000_000_000_000 / unit.perSecond)

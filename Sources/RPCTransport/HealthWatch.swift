@@ -68,7 +68,8 @@ struct HealthResponse: WireMessage {
   let isServing: Bool
 
   init(wire bytes: RawSpan) throws {
-    isServing = bytes.byteCount >= 2 && bytes.unsafeLoad(fromByteOffset: 0, as: UInt8.self) == 0x08
+    isServing =
+      bytes.byteCount >= 2 && bytes.unsafeLoad(fromByteOffset: 0, as: UInt8.self) == 0x08
       && bytes.unsafeLoad(fromByteOffset: 1, as: UInt8.self) == 1
   }
 

@@ -46,7 +46,8 @@ public final class Server: Sendable {
       .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
       .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
       .childChannelOption(
-        .writeBufferWaterMark, value: .init(low: 64 << 10, high: 256 << 10))
+        .writeBufferWaterMark, value: .init(low: 64 << 10, high: 256 << 10)
+      )
       .childChannelOption(.maxMessagesPerRead, value: 4)
       .childChannelInitializer { channel in
         channel.eventLoop.makeCompletedFuture { try self.accept(channel, tls: tls) }

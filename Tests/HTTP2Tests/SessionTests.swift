@@ -6,7 +6,8 @@ struct SessionTests {
   static let ok = StaticFields([":status": "200", "content-type": "application/grpc"])
   static let trailers = StaticFields(["grpc-status": "0"])
 
-  @Test("an exchange goes through, however the bytes are cut", arguments: [1, 2, 3, 7, 100, Int.max])
+  @Test(
+    "an exchange goes through, however the bytes are cut", arguments: [1, 2, 3, 7, 100, Int.max])
   func exchange(_ cut: Int) throws {
     let pipe = try Pipe(cut: cut)
     let stream = try pipe.client.submitRequest(Pipe.request(extra: [("x-a", "1"), ("x-b", "2")]))
@@ -30,7 +31,7 @@ struct SessionTests {
     pipe.run()
     #expect(
       pipe.clientSaw == [
-        .head(1, [":status": "200", "content-type": "application/grpc"], ends: false),
+        .head(1, [":status": "200", "content-type": "application/grpc"], ends: false)
       ]
         + pipe.clientSaw.filter { if case .data = $0 { true } else { false } } + [
           .trailers(1, ["grpc-status": "0"]), .closed(1, .noError),

@@ -154,7 +154,9 @@ struct CallTests {
     try await World.with(carrier) { world in
       var options = CallOptions()
       options.messageBytesMax = 10
-      let error = await failure { _ = try await world.channel.echo("12345678901", options: options) }
+      let error = await failure {
+        _ = try await world.channel.echo("12345678901", options: options)
+      }
       #expect(error?.code == .resourceExhausted)
       #expect(error?.isRemote == false)
     }

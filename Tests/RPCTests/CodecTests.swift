@@ -8,13 +8,16 @@ struct CodecTests {
     arguments: [
       ("1H", Duration.seconds(3600)), ("2M", .seconds(120)), ("3S", .seconds(3)),
       ("4m", .milliseconds(4)), ("5u", .microseconds(5)), ("6n", .nanoseconds(6)),
-      ("00000001S", .seconds(1)), ("000000001S", nil), ("99999999n", .nanoseconds(99_999_999)), ("0S", .zero),
+      ("00000001S", .seconds(1)), ("000000001S", nil), ("99999999n", .nanoseconds(99_999_999)),
+      ("0S", .zero),
     ] as [(String, Duration?)])
   func timeouts(_ text: String, _ expected: Duration?) {
     #expect(parse(text) == expected)
   }
 
-  @Test("malformed timeouts are refused", arguments: ["", "S", "1", "1s", "-1S", "1.5S", "123456789S", "1 S", "+1S", "１S"])
+  @Test(
+    "malformed timeouts are refused",
+    arguments: ["", "S", "1", "1s", "-1S", "1.5S", "123456789S", "1 S", "+1S", "１S"])
   func badTimeouts(_ text: String) { #expect(parse(text) == nil) }
 
   @Test("a timeout is written in at most eight digits and never longer than it is")
@@ -41,7 +44,8 @@ struct CodecTests {
 
   private func parse(_ text: String) -> Duration? { Timeout.parse(Array(text.utf8).span.bytes) }
 
-  @Test("messages survive percent encoding", arguments: ["", "plain", "a%b", "汉字", "\t\n\u{0}", "😀"])
+  @Test(
+    "messages survive percent encoding", arguments: ["", "plain", "a%b", "汉字", "\t\n\u{0}", "😀"])
   func percent(_ text: String) {
     let encoded = PercentEncoding.encode(text)
     #expect(encoded.utf8.allSatisfy { $0 >= 0x20 && $0 <= 0x7e })
@@ -76,7 +80,8 @@ struct CodecTests {
     for type in ["application/grpc", "application/grpc+proto", "application/grpc;charset=utf-8"] {
       #expect(ContentType.isGRPC(type), "\(type)")
     }
-    for type in ["application/grpc-web", "application/grpcx", "application/json", "", "text/plain"] {
+    for type in ["application/grpc-web", "application/grpcx", "application/json", "", "text/plain"]
+    {
       #expect(!ContentType.isGRPC(type), "\(type)")
     }
   }

@@ -1,6 +1,7 @@
-@testable import RPC
 import RPCInProcess
 import Testing
+
+@testable import RPC
 
 @Suite("Interceptors and routing")
 struct InterceptorTests {

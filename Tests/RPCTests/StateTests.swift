@@ -54,16 +54,17 @@ struct StateTests {
   }
 
   private static let table:
-    [(SubchannelState.Phase, SubchannelState.Input, SubchannelState.Phase, SubchannelState.Action)] = [
-      (.idle, .wanted, .connecting, .connect),
-      (.connecting, .connected, .ready, .none),
-      (.connecting, .failed, .backoff, .wait),
-      (.connecting, .lost, .backoff, .wait),
-      (.connecting, .lostAtOnce, .backoff, .wait),
-      (.ready, .lost, .connecting, .connect),
-      (.ready, .lostAtOnce, .backoff, .wait),
-      (.backoff, .waited, .connecting, .connect),
-    ]
+    [(SubchannelState.Phase, SubchannelState.Input, SubchannelState.Phase, SubchannelState.Action)] =
+      [
+        (.idle, .wanted, .connecting, .connect),
+        (.connecting, .connected, .ready, .none),
+        (.connecting, .failed, .backoff, .wait),
+        (.connecting, .lost, .backoff, .wait),
+        (.connecting, .lostAtOnce, .backoff, .wait),
+        (.ready, .lost, .connecting, .connect),
+        (.ready, .lostAtOnce, .backoff, .wait),
+        (.backoff, .waited, .connecting, .connect),
+      ]
 
   @Test("a subchannel connects, waits and stops as its table says")
   func subchannel() {
@@ -116,7 +117,10 @@ struct StateTests {
 @Suite("Framing")
 struct FramingTests {
   private func prefix(_ count: Int, flag: UInt8 = 0) -> [UInt8] {
-    [flag, UInt8(count >> 24), UInt8(count >> 16 & 255), UInt8(count >> 8 & 255), UInt8(count & 255)]
+    [
+      flag, UInt8(count >> 24), UInt8(count >> 16 & 255), UInt8(count >> 8 & 255),
+      UInt8(count & 255),
+    ]
   }
 
   @Test("messages come whole however the bytes are cut")

@@ -125,7 +125,8 @@ struct TLSTests {
 
   @Test("TLS files that cannot be used are named")
   func badFiles() async throws {
-    let files = TLSFiles(certificateChain: "/nonexistent/chain.pem", privateKey: "/nonexistent/key.pem")
+    let files = TLSFiles(
+      certificateChain: "/nonexistent/chain.pem", privateKey: "/nonexistent/key.pem")
     let loops = EventLoops(threads: 1)
     let server = Server(
       configuration: ServerConfiguration(

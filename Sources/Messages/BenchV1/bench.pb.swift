@@ -257,8 +257,10 @@ extension Member {
       score = c.pointee.f_score
     }
     if c.pointee.n_orgs != 0 {
-      orgs = Decoding.messages(c.pointee.f_orgs, c.pointee.n_orgs) {
-        OrgRef(reading: $0)
+      orgs.reserveCapacity(c.pointee.n_orgs)
+      for index in 0..<c.pointee.n_orgs {
+        guard let element = c.pointee.f_orgs[index] else { continue }
+        orgs.append(OrgRef(reading: element))
       }
     }
     unknownFields = Decoding.unknownFields(c.pointee.base)

@@ -201,9 +201,11 @@ extension HealthListResponse {
   package init(reading c: UnsafePointer<grpc__health__v1__HealthListResponse>) {
     self.init()
     if c.pointee.n_statuses != 0 {
-      statuses = Decoding.map(c.pointee.f_statuses, c.pointee.n_statuses) { c in
-        (Decoding.string(c.pointee.f_key),
-         c.pointee.f_value.map { HealthCheckResponse(reading: $0) } ?? HealthCheckResponse())
+      statuses.reserveCapacity(c.pointee.n_statuses)
+      for index in 0..<c.pointee.n_statuses {
+        guard let c = c.pointee.f_statuses[index] else { continue }
+        let key = Decoding.string(c.pointee.f_key)
+        statuses[key] = c.pointee.f_value.map { HealthCheckResponse(reading: $0) } ?? HealthCheckResponse()
       }
     }
     unknownFields = Decoding.unknownFields(c.pointee.base)

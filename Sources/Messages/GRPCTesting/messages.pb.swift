@@ -625,8 +625,10 @@ extension StreamingOutputCallRequest {
       responseType = PayloadType(rawValue: c.pointee.f_response_type)
     }
     if c.pointee.n_response_parameters != 0 {
-      responseParameters = Decoding.messages(c.pointee.f_response_parameters, c.pointee.n_response_parameters) {
-        ResponseParameters(reading: $0)
+      responseParameters.reserveCapacity(c.pointee.n_response_parameters)
+      for index in 0..<c.pointee.n_response_parameters {
+        guard let element = c.pointee.f_response_parameters[index] else { continue }
+        responseParameters.append(ResponseParameters(reading: element))
       }
     }
     if let value = c.pointee.f_payload { payload = Payload(reading: value) }
@@ -842,15 +844,19 @@ extension TestOrcaReport {
       memoryUtilization = c.pointee.f_memory_utilization
     }
     if c.pointee.n_request_cost != 0 {
-      requestCost = Decoding.map(c.pointee.f_request_cost, c.pointee.n_request_cost) { c in
-        (Decoding.string(c.pointee.f_key),
-         c.pointee.f_value)
+      requestCost.reserveCapacity(c.pointee.n_request_cost)
+      for index in 0..<c.pointee.n_request_cost {
+        guard let c = c.pointee.f_request_cost[index] else { continue }
+        let key = Decoding.string(c.pointee.f_key)
+        requestCost[key] = c.pointee.f_value
       }
     }
     if c.pointee.n_utilization != 0 {
-      utilization = Decoding.map(c.pointee.f_utilization, c.pointee.n_utilization) { c in
-        (Decoding.string(c.pointee.f_key),
-         c.pointee.f_value)
+      utilization.reserveCapacity(c.pointee.n_utilization)
+      for index in 0..<c.pointee.n_utilization {
+        guard let c = c.pointee.f_utilization[index] else { continue }
+        let key = Decoding.string(c.pointee.f_key)
+        utilization[key] = c.pointee.f_value
       }
     }
     unknownFields = Decoding.unknownFields(c.pointee.base)

@@ -404,8 +404,10 @@ extension Publishing {
   package init(reading c: UnsafePointer<google__api__Publishing>) {
     self.init()
     if c.pointee.n_method_settings != 0 {
-      methodSettings = Decoding.messages(c.pointee.f_method_settings, c.pointee.n_method_settings) {
-        MethodSettings(reading: $0)
+      methodSettings.reserveCapacity(c.pointee.n_method_settings)
+      for index in 0..<c.pointee.n_method_settings {
+        guard let element = c.pointee.f_method_settings[index] else { continue }
+        methodSettings.append(MethodSettings(reading: element))
       }
     }
     if c.pointee.has_new_issue_uri != 0 {
@@ -430,8 +432,10 @@ extension Publishing {
       organization = ClientLibraryOrganization(rawValue: c.pointee.f_organization)
     }
     if c.pointee.n_library_settings != 0 {
-      librarySettings = Decoding.messages(c.pointee.f_library_settings, c.pointee.n_library_settings) {
-        ClientLibrarySettings(reading: $0)
+      librarySettings.reserveCapacity(c.pointee.n_library_settings)
+      for index in 0..<c.pointee.n_library_settings {
+        guard let element = c.pointee.f_library_settings[index] else { continue }
+        librarySettings.append(ClientLibrarySettings(reading: element))
       }
     }
     if c.pointee.has_proto_reference_documentation_uri != 0 {
@@ -565,9 +569,11 @@ extension JavaSettings {
       libraryPackage = Decoding.string(c.pointee.f_library_package)
     }
     if c.pointee.n_service_class_names != 0 {
-      serviceClassNames = Decoding.map(c.pointee.f_service_class_names, c.pointee.n_service_class_names) { c in
-        (Decoding.string(c.pointee.f_key),
-         Decoding.string(c.pointee.f_value))
+      serviceClassNames.reserveCapacity(c.pointee.n_service_class_names)
+      for index in 0..<c.pointee.n_service_class_names {
+        guard let c = c.pointee.f_service_class_names[index] else { continue }
+        let key = Decoding.string(c.pointee.f_key)
+        serviceClassNames[key] = Decoding.string(c.pointee.f_value)
       }
     }
     if let value = c.pointee.f_common { common = CommonLanguageSettings(reading: value) }
@@ -921,15 +927,19 @@ extension DotnetSettings {
     self.init()
     if let value = c.pointee.f_common { common = CommonLanguageSettings(reading: value) }
     if c.pointee.n_renamed_services != 0 {
-      renamedServices = Decoding.map(c.pointee.f_renamed_services, c.pointee.n_renamed_services) { c in
-        (Decoding.string(c.pointee.f_key),
-         Decoding.string(c.pointee.f_value))
+      renamedServices.reserveCapacity(c.pointee.n_renamed_services)
+      for index in 0..<c.pointee.n_renamed_services {
+        guard let c = c.pointee.f_renamed_services[index] else { continue }
+        let key = Decoding.string(c.pointee.f_key)
+        renamedServices[key] = Decoding.string(c.pointee.f_value)
       }
     }
     if c.pointee.n_renamed_resources != 0 {
-      renamedResources = Decoding.map(c.pointee.f_renamed_resources, c.pointee.n_renamed_resources) { c in
-        (Decoding.string(c.pointee.f_key),
-         Decoding.string(c.pointee.f_value))
+      renamedResources.reserveCapacity(c.pointee.n_renamed_resources)
+      for index in 0..<c.pointee.n_renamed_resources {
+        guard let c = c.pointee.f_renamed_resources[index] else { continue }
+        let key = Decoding.string(c.pointee.f_key)
+        renamedResources[key] = Decoding.string(c.pointee.f_value)
       }
     }
     if c.pointee.n_ignored_resources != 0 {
@@ -1079,9 +1089,11 @@ extension GoSettings {
     self.init()
     if let value = c.pointee.f_common { common = CommonLanguageSettings(reading: value) }
     if c.pointee.n_renamed_services != 0 {
-      renamedServices = Decoding.map(c.pointee.f_renamed_services, c.pointee.n_renamed_services) { c in
-        (Decoding.string(c.pointee.f_key),
-         Decoding.string(c.pointee.f_value))
+      renamedServices.reserveCapacity(c.pointee.n_renamed_services)
+      for index in 0..<c.pointee.n_renamed_services {
+        guard let c = c.pointee.f_renamed_services[index] else { continue }
+        let key = Decoding.string(c.pointee.f_key)
+        renamedServices[key] = Decoding.string(c.pointee.f_value)
       }
     }
     unknownFields = Decoding.unknownFields(c.pointee.base)

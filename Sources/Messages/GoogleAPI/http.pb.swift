@@ -40,8 +40,10 @@ extension Http {
   package init(reading c: UnsafePointer<google__api__Http>) {
     self.init()
     if c.pointee.n_rules != 0 {
-      rules = Decoding.messages(c.pointee.f_rules, c.pointee.n_rules) {
-        HttpRule(reading: $0)
+      rules.reserveCapacity(c.pointee.n_rules)
+      for index in 0..<c.pointee.n_rules {
+        guard let element = c.pointee.f_rules[index] else { continue }
+        rules.append(HttpRule(reading: element))
       }
     }
     if c.pointee.has_fully_decode_reserved_expansion != 0 {
@@ -416,8 +418,10 @@ extension HttpRule {
       body = Decoding.string(c.pointee.f_body)
     }
     if c.pointee.n_additional_bindings != 0 {
-      additionalBindings = Decoding.messages(c.pointee.f_additional_bindings, c.pointee.n_additional_bindings) {
-        HttpRule(reading: $0)
+      additionalBindings.reserveCapacity(c.pointee.n_additional_bindings)
+      for index in 0..<c.pointee.n_additional_bindings {
+        guard let element = c.pointee.f_additional_bindings[index] else { continue }
+        additionalBindings.append(HttpRule(reading: element))
       }
     }
     if c.pointee.has_response_body != 0 {

@@ -29,8 +29,10 @@ extension FileDescriptorSet {
   package init(reading c: UnsafePointer<google__protobuf__FileDescriptorSet>) {
     self.init()
     if c.pointee.n_file != 0 {
-      file = Decoding.messages(c.pointee.f_file, c.pointee.n_file) {
-        FileDescriptorProto(reading: $0)
+      file.reserveCapacity(c.pointee.n_file)
+      for index in 0..<c.pointee.n_file {
+        guard let element = c.pointee.f_file[index] else { continue }
+        file.append(FileDescriptorProto(reading: element))
       }
     }
     unknownFields = Decoding.unknownFields(c.pointee.base)
@@ -132,23 +134,31 @@ extension FileDescriptorProto {
       dependency = Decoding.strings(c.pointee.f_dependency, c.pointee.n_dependency)
     }
     if c.pointee.n_message_type != 0 {
-      messageType = Decoding.messages(c.pointee.f_message_type, c.pointee.n_message_type) {
-        DescriptorProto(reading: $0)
+      messageType.reserveCapacity(c.pointee.n_message_type)
+      for index in 0..<c.pointee.n_message_type {
+        guard let element = c.pointee.f_message_type[index] else { continue }
+        messageType.append(DescriptorProto(reading: element))
       }
     }
     if c.pointee.n_enum_type != 0 {
-      enumType = Decoding.messages(c.pointee.f_enum_type, c.pointee.n_enum_type) {
-        EnumDescriptorProto(reading: $0)
+      enumType.reserveCapacity(c.pointee.n_enum_type)
+      for index in 0..<c.pointee.n_enum_type {
+        guard let element = c.pointee.f_enum_type[index] else { continue }
+        enumType.append(EnumDescriptorProto(reading: element))
       }
     }
     if c.pointee.n_service != 0 {
-      service = Decoding.messages(c.pointee.f_service, c.pointee.n_service) {
-        ServiceDescriptorProto(reading: $0)
+      service.reserveCapacity(c.pointee.n_service)
+      for index in 0..<c.pointee.n_service {
+        guard let element = c.pointee.f_service[index] else { continue }
+        service.append(ServiceDescriptorProto(reading: element))
       }
     }
     if c.pointee.n_extension != 0 {
-      `extension` = Decoding.messages(c.pointee.f_extension, c.pointee.n_extension) {
-        FieldDescriptorProto(reading: $0)
+      `extension`.reserveCapacity(c.pointee.n_extension)
+      for index in 0..<c.pointee.n_extension {
+        guard let element = c.pointee.f_extension[index] else { continue }
+        `extension`.append(FieldDescriptorProto(reading: element))
       }
     }
     if let value = c.pointee.f_options { options = FileOptions(reading: value) }
@@ -331,39 +341,53 @@ extension DescriptorProto {
       name = Decoding.string(c.pointee.f_name)
     }
     if c.pointee.n_field != 0 {
-      field = Decoding.messages(c.pointee.f_field, c.pointee.n_field) {
-        FieldDescriptorProto(reading: $0)
+      field.reserveCapacity(c.pointee.n_field)
+      for index in 0..<c.pointee.n_field {
+        guard let element = c.pointee.f_field[index] else { continue }
+        field.append(FieldDescriptorProto(reading: element))
       }
     }
     if c.pointee.n_nested_type != 0 {
-      nestedType = Decoding.messages(c.pointee.f_nested_type, c.pointee.n_nested_type) {
-        DescriptorProto(reading: $0)
+      nestedType.reserveCapacity(c.pointee.n_nested_type)
+      for index in 0..<c.pointee.n_nested_type {
+        guard let element = c.pointee.f_nested_type[index] else { continue }
+        nestedType.append(DescriptorProto(reading: element))
       }
     }
     if c.pointee.n_enum_type != 0 {
-      enumType = Decoding.messages(c.pointee.f_enum_type, c.pointee.n_enum_type) {
-        EnumDescriptorProto(reading: $0)
+      enumType.reserveCapacity(c.pointee.n_enum_type)
+      for index in 0..<c.pointee.n_enum_type {
+        guard let element = c.pointee.f_enum_type[index] else { continue }
+        enumType.append(EnumDescriptorProto(reading: element))
       }
     }
     if c.pointee.n_extension_range != 0 {
-      extensionRange = Decoding.messages(c.pointee.f_extension_range, c.pointee.n_extension_range) {
-        DescriptorProto.ExtensionRange(reading: $0)
+      extensionRange.reserveCapacity(c.pointee.n_extension_range)
+      for index in 0..<c.pointee.n_extension_range {
+        guard let element = c.pointee.f_extension_range[index] else { continue }
+        extensionRange.append(DescriptorProto.ExtensionRange(reading: element))
       }
     }
     if c.pointee.n_extension != 0 {
-      `extension` = Decoding.messages(c.pointee.f_extension, c.pointee.n_extension) {
-        FieldDescriptorProto(reading: $0)
+      `extension`.reserveCapacity(c.pointee.n_extension)
+      for index in 0..<c.pointee.n_extension {
+        guard let element = c.pointee.f_extension[index] else { continue }
+        `extension`.append(FieldDescriptorProto(reading: element))
       }
     }
     if let value = c.pointee.f_options { options = MessageOptions(reading: value) }
     if c.pointee.n_oneof_decl != 0 {
-      oneofDecl = Decoding.messages(c.pointee.f_oneof_decl, c.pointee.n_oneof_decl) {
-        OneofDescriptorProto(reading: $0)
+      oneofDecl.reserveCapacity(c.pointee.n_oneof_decl)
+      for index in 0..<c.pointee.n_oneof_decl {
+        guard let element = c.pointee.f_oneof_decl[index] else { continue }
+        oneofDecl.append(OneofDescriptorProto(reading: element))
       }
     }
     if c.pointee.n_reserved_range != 0 {
-      reservedRange = Decoding.messages(c.pointee.f_reserved_range, c.pointee.n_reserved_range) {
-        DescriptorProto.ReservedRange(reading: $0)
+      reservedRange.reserveCapacity(c.pointee.n_reserved_range)
+      for index in 0..<c.pointee.n_reserved_range {
+        guard let element = c.pointee.f_reserved_range[index] else { continue }
+        reservedRange.append(DescriptorProto.ReservedRange(reading: element))
       }
     }
     if c.pointee.n_reserved_name != 0 {
@@ -570,8 +594,10 @@ extension ExtensionRangeOptions {
   package init(reading c: UnsafePointer<google__protobuf__ExtensionRangeOptions>) {
     self.init()
     if c.pointee.n_uninterpreted_option != 0 {
-      uninterpretedOption = Decoding.messages(c.pointee.f_uninterpreted_option, c.pointee.n_uninterpreted_option) {
-        UninterpretedOption(reading: $0)
+      uninterpretedOption.reserveCapacity(c.pointee.n_uninterpreted_option)
+      for index in 0..<c.pointee.n_uninterpreted_option {
+        guard let element = c.pointee.f_uninterpreted_option[index] else { continue }
+        uninterpretedOption.append(UninterpretedOption(reading: element))
       }
     }
     unknownFields = Decoding.unknownFields(c.pointee.base)
@@ -1118,14 +1144,18 @@ extension EnumDescriptorProto {
       name = Decoding.string(c.pointee.f_name)
     }
     if c.pointee.n_value != 0 {
-      self.value = Decoding.messages(c.pointee.f_value, c.pointee.n_value) {
-        EnumValueDescriptorProto(reading: $0)
+      self.value.reserveCapacity(c.pointee.n_value)
+      for index in 0..<c.pointee.n_value {
+        guard let element = c.pointee.f_value[index] else { continue }
+        self.value.append(EnumValueDescriptorProto(reading: element))
       }
     }
     if let value = c.pointee.f_options { options = EnumOptions(reading: value) }
     if c.pointee.n_reserved_range != 0 {
-      reservedRange = Decoding.messages(c.pointee.f_reserved_range, c.pointee.n_reserved_range) {
-        EnumDescriptorProto.EnumReservedRange(reading: $0)
+      reservedRange.reserveCapacity(c.pointee.n_reserved_range)
+      for index in 0..<c.pointee.n_reserved_range {
+        guard let element = c.pointee.f_reserved_range[index] else { continue }
+        reservedRange.append(EnumDescriptorProto.EnumReservedRange(reading: element))
       }
     }
     if c.pointee.n_reserved_name != 0 {
@@ -1320,8 +1350,10 @@ extension ServiceDescriptorProto {
       name = Decoding.string(c.pointee.f_name)
     }
     if c.pointee.n_method != 0 {
-      method = Decoding.messages(c.pointee.f_method, c.pointee.n_method) {
-        MethodDescriptorProto(reading: $0)
+      method.reserveCapacity(c.pointee.n_method)
+      for index in 0..<c.pointee.n_method {
+        guard let element = c.pointee.f_method[index] else { continue }
+        method.append(MethodDescriptorProto(reading: element))
       }
     }
     if let value = c.pointee.f_options { options = ServiceOptions(reading: value) }
@@ -1801,8 +1833,10 @@ extension FileOptions {
       rubyPackage = Decoding.string(c.pointee.f_ruby_package)
     }
     if c.pointee.n_uninterpreted_option != 0 {
-      uninterpretedOption = Decoding.messages(c.pointee.f_uninterpreted_option, c.pointee.n_uninterpreted_option) {
-        UninterpretedOption(reading: $0)
+      uninterpretedOption.reserveCapacity(c.pointee.n_uninterpreted_option)
+      for index in 0..<c.pointee.n_uninterpreted_option {
+        guard let element = c.pointee.f_uninterpreted_option[index] else { continue }
+        uninterpretedOption.append(UninterpretedOption(reading: element))
       }
     }
     unknownFields = Decoding.unknownFields(c.pointee.base)
@@ -2019,8 +2053,10 @@ extension MessageOptions {
       mapEntry = c.pointee.f_map_entry != 0
     }
     if c.pointee.n_uninterpreted_option != 0 {
-      uninterpretedOption = Decoding.messages(c.pointee.f_uninterpreted_option, c.pointee.n_uninterpreted_option) {
-        UninterpretedOption(reading: $0)
+      uninterpretedOption.reserveCapacity(c.pointee.n_uninterpreted_option)
+      for index in 0..<c.pointee.n_uninterpreted_option {
+        guard let element = c.pointee.f_uninterpreted_option[index] else { continue }
+        uninterpretedOption.append(UninterpretedOption(reading: element))
       }
     }
     unknownFields = Decoding.unknownFields(c.pointee.base)
@@ -2309,8 +2345,10 @@ extension FieldOptions {
       unverifiedLazy = c.pointee.f_unverified_lazy != 0
     }
     if c.pointee.n_uninterpreted_option != 0 {
-      uninterpretedOption = Decoding.messages(c.pointee.f_uninterpreted_option, c.pointee.n_uninterpreted_option) {
-        UninterpretedOption(reading: $0)
+      uninterpretedOption.reserveCapacity(c.pointee.n_uninterpreted_option)
+      for index in 0..<c.pointee.n_uninterpreted_option {
+        guard let element = c.pointee.f_uninterpreted_option[index] else { continue }
+        uninterpretedOption.append(UninterpretedOption(reading: element))
       }
     }
     unknownFields = Decoding.unknownFields(c.pointee.base)
@@ -2389,8 +2427,10 @@ extension OneofOptions {
   package init(reading c: UnsafePointer<google__protobuf__OneofOptions>) {
     self.init()
     if c.pointee.n_uninterpreted_option != 0 {
-      uninterpretedOption = Decoding.messages(c.pointee.f_uninterpreted_option, c.pointee.n_uninterpreted_option) {
-        UninterpretedOption(reading: $0)
+      uninterpretedOption.reserveCapacity(c.pointee.n_uninterpreted_option)
+      for index in 0..<c.pointee.n_uninterpreted_option {
+        guard let element = c.pointee.f_uninterpreted_option[index] else { continue }
+        uninterpretedOption.append(UninterpretedOption(reading: element))
       }
     }
     unknownFields = Decoding.unknownFields(c.pointee.base)
@@ -2467,8 +2507,10 @@ extension EnumOptions {
       deprecated = c.pointee.f_deprecated != 0
     }
     if c.pointee.n_uninterpreted_option != 0 {
-      uninterpretedOption = Decoding.messages(c.pointee.f_uninterpreted_option, c.pointee.n_uninterpreted_option) {
-        UninterpretedOption(reading: $0)
+      uninterpretedOption.reserveCapacity(c.pointee.n_uninterpreted_option)
+      for index in 0..<c.pointee.n_uninterpreted_option {
+        guard let element = c.pointee.f_uninterpreted_option[index] else { continue }
+        uninterpretedOption.append(UninterpretedOption(reading: element))
       }
     }
     unknownFields = Decoding.unknownFields(c.pointee.base)
@@ -2541,8 +2583,10 @@ extension EnumValueOptions {
       deprecated = c.pointee.f_deprecated != 0
     }
     if c.pointee.n_uninterpreted_option != 0 {
-      uninterpretedOption = Decoding.messages(c.pointee.f_uninterpreted_option, c.pointee.n_uninterpreted_option) {
-        UninterpretedOption(reading: $0)
+      uninterpretedOption.reserveCapacity(c.pointee.n_uninterpreted_option)
+      for index in 0..<c.pointee.n_uninterpreted_option {
+        guard let element = c.pointee.f_uninterpreted_option[index] else { continue }
+        uninterpretedOption.append(UninterpretedOption(reading: element))
       }
     }
     unknownFields = Decoding.unknownFields(c.pointee.base)
@@ -2611,8 +2655,10 @@ extension ServiceOptions {
       deprecated = c.pointee.f_deprecated != 0
     }
     if c.pointee.n_uninterpreted_option != 0 {
-      uninterpretedOption = Decoding.messages(c.pointee.f_uninterpreted_option, c.pointee.n_uninterpreted_option) {
-        UninterpretedOption(reading: $0)
+      uninterpretedOption.reserveCapacity(c.pointee.n_uninterpreted_option)
+      for index in 0..<c.pointee.n_uninterpreted_option {
+        guard let element = c.pointee.f_uninterpreted_option[index] else { continue }
+        uninterpretedOption.append(UninterpretedOption(reading: element))
       }
     }
     unknownFields = Decoding.unknownFields(c.pointee.base)
@@ -2739,8 +2785,10 @@ extension MethodOptions {
       idempotencyLevel = MethodOptions.IdempotencyLevel(rawValue: c.pointee.f_idempotency_level)
     }
     if c.pointee.n_uninterpreted_option != 0 {
-      uninterpretedOption = Decoding.messages(c.pointee.f_uninterpreted_option, c.pointee.n_uninterpreted_option) {
-        UninterpretedOption(reading: $0)
+      uninterpretedOption.reserveCapacity(c.pointee.n_uninterpreted_option)
+      for index in 0..<c.pointee.n_uninterpreted_option {
+        guard let element = c.pointee.f_uninterpreted_option[index] else { continue }
+        uninterpretedOption.append(UninterpretedOption(reading: element))
       }
     }
     unknownFields = Decoding.unknownFields(c.pointee.base)
@@ -2873,8 +2921,10 @@ extension UninterpretedOption {
   package init(reading c: UnsafePointer<google__protobuf__UninterpretedOption>) {
     self.init()
     if c.pointee.n_name != 0 {
-      name = Decoding.messages(c.pointee.f_name, c.pointee.n_name) {
-        UninterpretedOption.NamePart(reading: $0)
+      name.reserveCapacity(c.pointee.n_name)
+      for index in 0..<c.pointee.n_name {
+        guard let element = c.pointee.f_name[index] else { continue }
+        name.append(UninterpretedOption.NamePart(reading: element))
       }
     }
     if c.pointee.has_identifier_value != 0 {
@@ -3153,8 +3203,10 @@ extension SourceCodeInfo {
   package init(reading c: UnsafePointer<google__protobuf__SourceCodeInfo>) {
     self.init()
     if c.pointee.n_location != 0 {
-      location = Decoding.messages(c.pointee.f_location, c.pointee.n_location) {
-        SourceCodeInfo.Location(reading: $0)
+      location.reserveCapacity(c.pointee.n_location)
+      for index in 0..<c.pointee.n_location {
+        guard let element = c.pointee.f_location[index] else { continue }
+        location.append(SourceCodeInfo.Location(reading: element))
       }
     }
     unknownFields = Decoding.unknownFields(c.pointee.base)
@@ -3310,8 +3362,10 @@ extension GeneratedCodeInfo {
   package init(reading c: UnsafePointer<google__protobuf__GeneratedCodeInfo>) {
     self.init()
     if c.pointee.n_annotation != 0 {
-      annotation = Decoding.messages(c.pointee.f_annotation, c.pointee.n_annotation) {
-        GeneratedCodeInfo.Annotation(reading: $0)
+      annotation.reserveCapacity(c.pointee.n_annotation)
+      for index in 0..<c.pointee.n_annotation {
+        guard let element = c.pointee.f_annotation[index] else { continue }
+        annotation.append(GeneratedCodeInfo.Annotation(reading: element))
       }
     }
     unknownFields = Decoding.unknownFields(c.pointee.base)

@@ -167,13 +167,17 @@ extension CodeGeneratorRequest {
     }
     if let value = c.pointee.f_compiler_version { compilerVersion = Version(reading: value) }
     if c.pointee.n_proto_file != 0 {
-      protoFile = Decoding.messages(c.pointee.f_proto_file, c.pointee.n_proto_file) {
-        FileDescriptorProto(reading: $0)
+      protoFile.reserveCapacity(c.pointee.n_proto_file)
+      for index in 0..<c.pointee.n_proto_file {
+        guard let element = c.pointee.f_proto_file[index] else { continue }
+        protoFile.append(FileDescriptorProto(reading: element))
       }
     }
     if c.pointee.n_source_file_descriptors != 0 {
-      sourceFileDescriptors = Decoding.messages(c.pointee.f_source_file_descriptors, c.pointee.n_source_file_descriptors) {
-        FileDescriptorProto(reading: $0)
+      sourceFileDescriptors.reserveCapacity(c.pointee.n_source_file_descriptors)
+      for index in 0..<c.pointee.n_source_file_descriptors {
+        guard let element = c.pointee.f_source_file_descriptors[index] else { continue }
+        sourceFileDescriptors.append(FileDescriptorProto(reading: element))
       }
     }
     unknownFields = Decoding.unknownFields(c.pointee.base)
@@ -425,8 +429,10 @@ extension CodeGeneratorResponse {
       maximumEdition = c.pointee.f_maximum_edition
     }
     if c.pointee.n_file != 0 {
-      file = Decoding.messages(c.pointee.f_file, c.pointee.n_file) {
-        CodeGeneratorResponse.File(reading: $0)
+      file.reserveCapacity(c.pointee.n_file)
+      for index in 0..<c.pointee.n_file {
+        guard let element = c.pointee.f_file[index] else { continue }
+        file.append(CodeGeneratorResponse.File(reading: element))
       }
     }
     unknownFields = Decoding.unknownFields(c.pointee.base)

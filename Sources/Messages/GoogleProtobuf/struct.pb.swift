@@ -74,9 +74,11 @@ extension Struct {
   package init(reading c: UnsafePointer<google__protobuf__Struct>) {
     self.init()
     if c.pointee.n_fields != 0 {
-      fields = Decoding.map(c.pointee.f_fields, c.pointee.n_fields) { c in
-        (Decoding.string(c.pointee.f_key),
-         c.pointee.f_value.map { Value(reading: $0) } ?? Value())
+      fields.reserveCapacity(c.pointee.n_fields)
+      for index in 0..<c.pointee.n_fields {
+        guard let c = c.pointee.f_fields[index] else { continue }
+        let key = Decoding.string(c.pointee.f_key)
+        fields[key] = c.pointee.f_value.map { Value(reading: $0) } ?? Value()
       }
     }
     unknownFields = Decoding.unknownFields(c.pointee.base)
@@ -234,8 +236,10 @@ extension ListValue {
   package init(reading c: UnsafePointer<google__protobuf__ListValue>) {
     self.init()
     if c.pointee.n_values != 0 {
-      values = Decoding.messages(c.pointee.f_values, c.pointee.n_values) {
-        Value(reading: $0)
+      values.reserveCapacity(c.pointee.n_values)
+      for index in 0..<c.pointee.n_values {
+        guard let element = c.pointee.f_values[index] else { continue }
+        values.append(Value(reading: element))
       }
     }
     unknownFields = Decoding.unknownFields(c.pointee.base)

@@ -80,9 +80,11 @@ extension ErrorInfo {
       domain = Decoding.string(c.pointee.f_domain)
     }
     if c.pointee.n_metadata != 0 {
-      metadata = Decoding.map(c.pointee.f_metadata, c.pointee.n_metadata) { c in
-        (Decoding.string(c.pointee.f_key),
-         Decoding.string(c.pointee.f_value))
+      metadata.reserveCapacity(c.pointee.n_metadata)
+      for index in 0..<c.pointee.n_metadata {
+        guard let c = c.pointee.f_metadata[index] else { continue }
+        let key = Decoding.string(c.pointee.f_key)
+        metadata[key] = Decoding.string(c.pointee.f_value)
       }
     }
     unknownFields = Decoding.unknownFields(c.pointee.base)
@@ -346,8 +348,10 @@ extension QuotaFailure {
   package init(reading c: UnsafePointer<google__rpc__QuotaFailure>) {
     self.init()
     if c.pointee.n_violations != 0 {
-      violations = Decoding.messages(c.pointee.f_violations, c.pointee.n_violations) {
-        QuotaFailure.Violation(reading: $0)
+      violations.reserveCapacity(c.pointee.n_violations)
+      for index in 0..<c.pointee.n_violations {
+        guard let element = c.pointee.f_violations[index] else { continue }
+        violations.append(QuotaFailure.Violation(reading: element))
       }
     }
     unknownFields = Decoding.unknownFields(c.pointee.base)
@@ -405,9 +409,11 @@ extension QuotaFailure.Violation {
       quotaID = Decoding.string(c.pointee.f_quota_id)
     }
     if c.pointee.n_quota_dimensions != 0 {
-      quotaDimensions = Decoding.map(c.pointee.f_quota_dimensions, c.pointee.n_quota_dimensions) { c in
-        (Decoding.string(c.pointee.f_key),
-         Decoding.string(c.pointee.f_value))
+      quotaDimensions.reserveCapacity(c.pointee.n_quota_dimensions)
+      for index in 0..<c.pointee.n_quota_dimensions {
+        guard let c = c.pointee.f_quota_dimensions[index] else { continue }
+        let key = Decoding.string(c.pointee.f_key)
+        quotaDimensions[key] = Decoding.string(c.pointee.f_value)
       }
     }
     if c.pointee.has_quota_value != 0 {
@@ -524,8 +530,10 @@ extension PreconditionFailure {
   package init(reading c: UnsafePointer<google__rpc__PreconditionFailure>) {
     self.init()
     if c.pointee.n_violations != 0 {
-      violations = Decoding.messages(c.pointee.f_violations, c.pointee.n_violations) {
-        PreconditionFailure.Violation(reading: $0)
+      violations.reserveCapacity(c.pointee.n_violations)
+      for index in 0..<c.pointee.n_violations {
+        guard let element = c.pointee.f_violations[index] else { continue }
+        violations.append(PreconditionFailure.Violation(reading: element))
       }
     }
     unknownFields = Decoding.unknownFields(c.pointee.base)
@@ -686,8 +694,10 @@ extension BadRequest {
   package init(reading c: UnsafePointer<google__rpc__BadRequest>) {
     self.init()
     if c.pointee.n_field_violations != 0 {
-      fieldViolations = Decoding.messages(c.pointee.f_field_violations, c.pointee.n_field_violations) {
-        BadRequest.FieldViolation(reading: $0)
+      fieldViolations.reserveCapacity(c.pointee.n_field_violations)
+      for index in 0..<c.pointee.n_field_violations {
+        guard let element = c.pointee.f_field_violations[index] else { continue }
+        fieldViolations.append(BadRequest.FieldViolation(reading: element))
       }
     }
     unknownFields = Decoding.unknownFields(c.pointee.base)
@@ -947,8 +957,10 @@ extension Help {
   package init(reading c: UnsafePointer<google__rpc__Help>) {
     self.init()
     if c.pointee.n_links != 0 {
-      links = Decoding.messages(c.pointee.f_links, c.pointee.n_links) {
-        Help.Link(reading: $0)
+      links.reserveCapacity(c.pointee.n_links)
+      for index in 0..<c.pointee.n_links {
+        guard let element = c.pointee.f_links[index] else { continue }
+        links.append(Help.Link(reading: element))
       }
     }
     unknownFields = Decoding.unknownFields(c.pointee.base)

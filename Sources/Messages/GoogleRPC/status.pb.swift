@@ -51,8 +51,10 @@ extension Status {
       message = Decoding.string(c.pointee.f_message)
     }
     if c.pointee.n_details != 0 {
-      details = Decoding.messages(c.pointee.f_details, c.pointee.n_details) {
-        GoogleProtobuf.AnyMessage(reading: $0)
+      details.reserveCapacity(c.pointee.n_details)
+      for index in 0..<c.pointee.n_details {
+        guard let element = c.pointee.f_details[index] else { continue }
+        details.append(GoogleProtobuf.AnyMessage(reading: element))
       }
     }
     unknownFields = Decoding.unknownFields(c.pointee.base)

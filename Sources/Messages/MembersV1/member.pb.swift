@@ -441,8 +441,10 @@ extension ListMembersResponse {
   package init(reading c: UnsafePointer<yijia__members__v1__ListMembersResponse>) {
     self.init()
     if c.pointee.n_members != 0 {
-      members = Decoding.messages(c.pointee.f_members, c.pointee.n_members) {
-        Member(reading: $0)
+      members.reserveCapacity(c.pointee.n_members)
+      for index in 0..<c.pointee.n_members {
+        guard let element = c.pointee.f_members[index] else { continue }
+        members.append(Member(reading: element))
       }
     }
     if c.pointee.has_next_page_token != 0 {
@@ -776,8 +778,10 @@ extension ResolveMemberCodesResponse {
   package init(reading c: UnsafePointer<yijia__members__v1__ResolveMemberCodesResponse>) {
     self.init()
     if c.pointee.n_members != 0 {
-      members = Decoding.messages(c.pointee.f_members, c.pointee.n_members) {
-        ResolvedMemberCode(reading: $0)
+      members.reserveCapacity(c.pointee.n_members)
+      for index in 0..<c.pointee.n_members {
+        guard let element = c.pointee.f_members[index] else { continue }
+        members.append(ResolvedMemberCode(reading: element))
       }
     }
     unknownFields = Decoding.unknownFields(c.pointee.base)
@@ -951,8 +955,10 @@ extension GetEnrollmentStatisticsResponse {
   package init(reading c: UnsafePointer<yijia__members__v1__GetEnrollmentStatisticsResponse>) {
     self.init()
     if c.pointee.n_counts != 0 {
-      counts = Decoding.messages(c.pointee.f_counts, c.pointee.n_counts) {
-        EnrollmentCount(reading: $0)
+      counts.reserveCapacity(c.pointee.n_counts)
+      for index in 0..<c.pointee.n_counts {
+        guard let element = c.pointee.f_counts[index] else { continue }
+        counts.append(EnrollmentCount(reading: element))
       }
     }
     if c.pointee.has_live_members != 0 {

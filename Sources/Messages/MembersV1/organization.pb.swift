@@ -813,8 +813,10 @@ extension ListOrganizationsResponse {
   package init(reading c: UnsafePointer<yijia__members__v1__ListOrganizationsResponse>) {
     self.init()
     if c.pointee.n_organizations != 0 {
-      organizations = Decoding.messages(c.pointee.f_organizations, c.pointee.n_organizations) {
-        Organization(reading: $0)
+      organizations.reserveCapacity(c.pointee.n_organizations)
+      for index in 0..<c.pointee.n_organizations {
+        guard let element = c.pointee.f_organizations[index] else { continue }
+        organizations.append(Organization(reading: element))
       }
     }
     if c.pointee.has_next_page_token != 0 {

@@ -370,8 +370,10 @@ extension RecordError {
       message = Decoding.string(c.pointee.f_message)
     }
     if c.pointee.n_field_violations != 0 {
-      fieldViolations = Decoding.messages(c.pointee.f_field_violations, c.pointee.n_field_violations) {
-        FieldViolation(reading: $0)
+      fieldViolations.reserveCapacity(c.pointee.n_field_violations)
+      for index in 0..<c.pointee.n_field_violations {
+        guard let element = c.pointee.f_field_violations[index] else { continue }
+        fieldViolations.append(FieldViolation(reading: element))
       }
     }
     unknownFields = Decoding.unknownFields(c.pointee.base)

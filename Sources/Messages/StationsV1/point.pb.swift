@@ -899,8 +899,10 @@ extension FindNearbyPointsResponse {
   package init(reading c: UnsafePointer<yijia__stations__v1__FindNearbyPointsResponse>) {
     self.init()
     if c.pointee.n_points != 0 {
-      points = Decoding.messages(c.pointee.f_points, c.pointee.n_points) {
-        NearbyPoint(reading: $0)
+      points.reserveCapacity(c.pointee.n_points)
+      for index in 0..<c.pointee.n_points {
+        guard let element = c.pointee.f_points[index] else { continue }
+        points.append(NearbyPoint(reading: element))
       }
     }
     if c.pointee.has_next_page_token != 0 {

@@ -476,8 +476,10 @@ extension ReportVisitsResponse {
       acknowledgedSequence = c.pointee.f_acknowledged_sequence
     }
     if c.pointee.n_notices != 0 {
-      notices = Decoding.messages(c.pointee.f_notices, c.pointee.n_notices) {
-        VisitNotice(reading: $0)
+      notices.reserveCapacity(c.pointee.n_notices)
+      for index in 0..<c.pointee.n_notices {
+        guard let element = c.pointee.f_notices[index] else { continue }
+        notices.append(VisitNotice(reading: element))
       }
     }
     if c.pointee.has_clock_skew_ms != 0 {
@@ -751,8 +753,10 @@ extension ListVisitsResponse {
   package init(reading c: UnsafePointer<yijia__stations__v1__ListVisitsResponse>) {
     self.init()
     if c.pointee.n_visits != 0 {
-      visits = Decoding.messages(c.pointee.f_visits, c.pointee.n_visits) {
-        Visit(reading: $0)
+      visits.reserveCapacity(c.pointee.n_visits)
+      for index in 0..<c.pointee.n_visits {
+        guard let element = c.pointee.f_visits[index] else { continue }
+        visits.append(Visit(reading: element))
       }
     }
     if c.pointee.has_next_page_token != 0 {
@@ -865,8 +869,10 @@ extension GetDailyVisitStatisticsResponse {
   package init(reading c: UnsafePointer<yijia__stations__v1__GetDailyVisitStatisticsResponse>) {
     self.init()
     if c.pointee.n_days != 0 {
-      days = Decoding.messages(c.pointee.f_days, c.pointee.n_days) {
-        DailyVisits(reading: $0)
+      days.reserveCapacity(c.pointee.n_days)
+      for index in 0..<c.pointee.n_days {
+        guard let element = c.pointee.f_days[index] else { continue }
+        days.append(DailyVisits(reading: element))
       }
     }
     unknownFields = Decoding.unknownFields(c.pointee.base)

@@ -430,8 +430,10 @@ extension Torture {
       moods = Decoding.enumerations(c.pointee.f_moods, c.pointee.n_moods)
     }
     if c.pointee.n_types != 0 {
-      types = Decoding.messages(c.pointee.f_types, c.pointee.n_types) {
-        Torture.TypeMessage(reading: $0)
+      types.reserveCapacity(c.pointee.n_types)
+      for index in 0..<c.pointee.n_types {
+        guard let element = c.pointee.f_types[index] else { continue }
+        types.append(Torture.TypeMessage(reading: element))
       }
     }
     if c.pointee.n_loose_int32s != 0 {
@@ -447,117 +449,155 @@ extension Torture {
       looseMoods = Decoding.enumerations(c.pointee.f_loose_moods, c.pointee.n_loose_moods)
     }
     if c.pointee.n_map_int32 != 0 {
-      mapInt32 = Decoding.map(c.pointee.f_map_int32, c.pointee.n_map_int32) { c in
-        (c.pointee.f_key,
-         c.pointee.f_value)
+      mapInt32.reserveCapacity(c.pointee.n_map_int32)
+      for index in 0..<c.pointee.n_map_int32 {
+        guard let c = c.pointee.f_map_int32[index] else { continue }
+        let key = c.pointee.f_key
+        mapInt32[key] = c.pointee.f_value
       }
     }
     if c.pointee.n_map_int64 != 0 {
-      mapInt64 = Decoding.map(c.pointee.f_map_int64, c.pointee.n_map_int64) { c in
-        (c.pointee.f_key,
-         c.pointee.f_value)
+      mapInt64.reserveCapacity(c.pointee.n_map_int64)
+      for index in 0..<c.pointee.n_map_int64 {
+        guard let c = c.pointee.f_map_int64[index] else { continue }
+        let key = c.pointee.f_key
+        mapInt64[key] = c.pointee.f_value
       }
     }
     if c.pointee.n_map_uint32 != 0 {
-      mapUint32 = Decoding.map(c.pointee.f_map_uint32, c.pointee.n_map_uint32) { c in
-        (c.pointee.f_key,
-         c.pointee.f_value)
+      mapUint32.reserveCapacity(c.pointee.n_map_uint32)
+      for index in 0..<c.pointee.n_map_uint32 {
+        guard let c = c.pointee.f_map_uint32[index] else { continue }
+        let key = c.pointee.f_key
+        mapUint32[key] = c.pointee.f_value
       }
     }
     if c.pointee.n_map_uint64 != 0 {
-      mapUint64 = Decoding.map(c.pointee.f_map_uint64, c.pointee.n_map_uint64) { c in
-        (c.pointee.f_key,
-         c.pointee.f_value)
+      mapUint64.reserveCapacity(c.pointee.n_map_uint64)
+      for index in 0..<c.pointee.n_map_uint64 {
+        guard let c = c.pointee.f_map_uint64[index] else { continue }
+        let key = c.pointee.f_key
+        mapUint64[key] = c.pointee.f_value
       }
     }
     if c.pointee.n_map_sint32 != 0 {
-      mapSint32 = Decoding.map(c.pointee.f_map_sint32, c.pointee.n_map_sint32) { c in
-        (c.pointee.f_key,
-         c.pointee.f_value)
+      mapSint32.reserveCapacity(c.pointee.n_map_sint32)
+      for index in 0..<c.pointee.n_map_sint32 {
+        guard let c = c.pointee.f_map_sint32[index] else { continue }
+        let key = c.pointee.f_key
+        mapSint32[key] = c.pointee.f_value
       }
     }
     if c.pointee.n_map_sint64 != 0 {
-      mapSint64 = Decoding.map(c.pointee.f_map_sint64, c.pointee.n_map_sint64) { c in
-        (c.pointee.f_key,
-         c.pointee.f_value)
+      mapSint64.reserveCapacity(c.pointee.n_map_sint64)
+      for index in 0..<c.pointee.n_map_sint64 {
+        guard let c = c.pointee.f_map_sint64[index] else { continue }
+        let key = c.pointee.f_key
+        mapSint64[key] = c.pointee.f_value
       }
     }
     if c.pointee.n_map_fixed32 != 0 {
-      mapFixed32 = Decoding.map(c.pointee.f_map_fixed32, c.pointee.n_map_fixed32) { c in
-        (c.pointee.f_key,
-         c.pointee.f_value)
+      mapFixed32.reserveCapacity(c.pointee.n_map_fixed32)
+      for index in 0..<c.pointee.n_map_fixed32 {
+        guard let c = c.pointee.f_map_fixed32[index] else { continue }
+        let key = c.pointee.f_key
+        mapFixed32[key] = c.pointee.f_value
       }
     }
     if c.pointee.n_map_fixed64 != 0 {
-      mapFixed64 = Decoding.map(c.pointee.f_map_fixed64, c.pointee.n_map_fixed64) { c in
-        (c.pointee.f_key,
-         c.pointee.f_value)
+      mapFixed64.reserveCapacity(c.pointee.n_map_fixed64)
+      for index in 0..<c.pointee.n_map_fixed64 {
+        guard let c = c.pointee.f_map_fixed64[index] else { continue }
+        let key = c.pointee.f_key
+        mapFixed64[key] = c.pointee.f_value
       }
     }
     if c.pointee.n_map_sfixed32 != 0 {
-      mapSfixed32 = Decoding.map(c.pointee.f_map_sfixed32, c.pointee.n_map_sfixed32) { c in
-        (c.pointee.f_key,
-         c.pointee.f_value)
+      mapSfixed32.reserveCapacity(c.pointee.n_map_sfixed32)
+      for index in 0..<c.pointee.n_map_sfixed32 {
+        guard let c = c.pointee.f_map_sfixed32[index] else { continue }
+        let key = c.pointee.f_key
+        mapSfixed32[key] = c.pointee.f_value
       }
     }
     if c.pointee.n_map_sfixed64 != 0 {
-      mapSfixed64 = Decoding.map(c.pointee.f_map_sfixed64, c.pointee.n_map_sfixed64) { c in
-        (c.pointee.f_key,
-         c.pointee.f_value)
+      mapSfixed64.reserveCapacity(c.pointee.n_map_sfixed64)
+      for index in 0..<c.pointee.n_map_sfixed64 {
+        guard let c = c.pointee.f_map_sfixed64[index] else { continue }
+        let key = c.pointee.f_key
+        mapSfixed64[key] = c.pointee.f_value
       }
     }
     if c.pointee.n_map_bool != 0 {
-      mapBool = Decoding.map(c.pointee.f_map_bool, c.pointee.n_map_bool) { c in
-        (c.pointee.f_key != 0,
-         c.pointee.f_value)
+      mapBool.reserveCapacity(c.pointee.n_map_bool)
+      for index in 0..<c.pointee.n_map_bool {
+        guard let c = c.pointee.f_map_bool[index] else { continue }
+        let key = c.pointee.f_key != 0
+        mapBool[key] = c.pointee.f_value
       }
     }
     if c.pointee.n_map_string != 0 {
-      mapString = Decoding.map(c.pointee.f_map_string, c.pointee.n_map_string) { c in
-        (Decoding.string(c.pointee.f_key),
-         c.pointee.f_value)
+      mapString.reserveCapacity(c.pointee.n_map_string)
+      for index in 0..<c.pointee.n_map_string {
+        guard let c = c.pointee.f_map_string[index] else { continue }
+        let key = Decoding.string(c.pointee.f_key)
+        mapString[key] = c.pointee.f_value
       }
     }
     if c.pointee.n_map_to_bool != 0 {
-      mapToBool = Decoding.map(c.pointee.f_map_to_bool, c.pointee.n_map_to_bool) { c in
-        (Decoding.string(c.pointee.f_key),
-         c.pointee.f_value != 0)
+      mapToBool.reserveCapacity(c.pointee.n_map_to_bool)
+      for index in 0..<c.pointee.n_map_to_bool {
+        guard let c = c.pointee.f_map_to_bool[index] else { continue }
+        let key = Decoding.string(c.pointee.f_key)
+        mapToBool[key] = c.pointee.f_value != 0
       }
     }
     if c.pointee.n_map_to_string != 0 {
-      mapToString = Decoding.map(c.pointee.f_map_to_string, c.pointee.n_map_to_string) { c in
-        (Decoding.string(c.pointee.f_key),
-         Decoding.string(c.pointee.f_value))
+      mapToString.reserveCapacity(c.pointee.n_map_to_string)
+      for index in 0..<c.pointee.n_map_to_string {
+        guard let c = c.pointee.f_map_to_string[index] else { continue }
+        let key = Decoding.string(c.pointee.f_key)
+        mapToString[key] = Decoding.string(c.pointee.f_value)
       }
     }
     if c.pointee.n_map_to_bytes != 0 {
-      mapToBytes = Decoding.map(c.pointee.f_map_to_bytes, c.pointee.n_map_to_bytes) { c in
-        (Decoding.string(c.pointee.f_key),
-         Decoding.bytes(c.pointee.f_value))
+      mapToBytes.reserveCapacity(c.pointee.n_map_to_bytes)
+      for index in 0..<c.pointee.n_map_to_bytes {
+        guard let c = c.pointee.f_map_to_bytes[index] else { continue }
+        let key = Decoding.string(c.pointee.f_key)
+        mapToBytes[key] = Decoding.bytes(c.pointee.f_value)
       }
     }
     if c.pointee.n_map_to_mood != 0 {
-      mapToMood = Decoding.map(c.pointee.f_map_to_mood, c.pointee.n_map_to_mood) { c in
-        (c.pointee.f_key,
-         Mood(rawValue: c.pointee.f_value))
+      mapToMood.reserveCapacity(c.pointee.n_map_to_mood)
+      for index in 0..<c.pointee.n_map_to_mood {
+        guard let c = c.pointee.f_map_to_mood[index] else { continue }
+        let key = c.pointee.f_key
+        mapToMood[key] = Mood(rawValue: c.pointee.f_value)
       }
     }
     if c.pointee.n_map_to_type != 0 {
-      mapToType = Decoding.map(c.pointee.f_map_to_type, c.pointee.n_map_to_type) { c in
-        (Decoding.string(c.pointee.f_key),
-         c.pointee.f_value.map { Torture.TypeMessage(reading: $0) } ?? Torture.TypeMessage())
+      mapToType.reserveCapacity(c.pointee.n_map_to_type)
+      for index in 0..<c.pointee.n_map_to_type {
+        guard let c = c.pointee.f_map_to_type[index] else { continue }
+        let key = Decoding.string(c.pointee.f_key)
+        mapToType[key] = c.pointee.f_value.map { Torture.TypeMessage(reading: $0) } ?? Torture.TypeMessage()
       }
     }
     if c.pointee.n_map_to_torture != 0 {
-      mapToTorture = Decoding.map(c.pointee.f_map_to_torture, c.pointee.n_map_to_torture) { c in
-        (c.pointee.f_key,
-         c.pointee.f_value.map { Torture(reading: $0) } ?? Torture())
+      mapToTorture.reserveCapacity(c.pointee.n_map_to_torture)
+      for index in 0..<c.pointee.n_map_to_torture {
+        guard let c = c.pointee.f_map_to_torture[index] else { continue }
+        let key = c.pointee.f_key
+        mapToTorture[key] = c.pointee.f_value.map { Torture(reading: $0) } ?? Torture()
       }
     }
     if let value = c.pointee.f_child { _child = Box(Torture(reading: value)) }
     if c.pointee.n_children != 0 {
-      children = Decoding.messages(c.pointee.f_children, c.pointee.n_children) {
-        Torture(reading: $0)
+      children.reserveCapacity(c.pointee.n_children)
+      for index in 0..<c.pointee.n_children {
+        guard let element = c.pointee.f_children[index] else { continue }
+        children.append(Torture(reading: element))
       }
     }
     if let value = c.pointee.f_root { _root = Box(Tree(reading: value)) }
@@ -578,8 +618,10 @@ extension Torture {
       nullValue = GoogleProtobuf.NullValue(rawValue: c.pointee.f_null_value)
     }
     if c.pointee.n_timestamps != 0 {
-      timestamps = Decoding.messages(c.pointee.f_timestamps, c.pointee.n_timestamps) {
-        GoogleProtobuf.Timestamp(reading: $0)
+      timestamps.reserveCapacity(c.pointee.n_timestamps)
+      for index in 0..<c.pointee.n_timestamps {
+        guard let element = c.pointee.f_timestamps[index] else { continue }
+        timestamps.append(GoogleProtobuf.Timestamp(reading: element))
       }
     }
     switch c.pointee.case_choice {
@@ -1465,8 +1507,10 @@ extension Sparse {
     }
     if let value = c.pointee.f_child { _child = Box(Sparse(reading: value)) }
     if c.pointee.n_children != 0 {
-      children = Decoding.messages(c.pointee.f_children, c.pointee.n_children) {
-        Sparse(reading: $0)
+      children.reserveCapacity(c.pointee.n_children)
+      for index in 0..<c.pointee.n_children {
+        guard let element = c.pointee.f_children[index] else { continue }
+        children.append(Sparse(reading: element))
       }
     }
     unknownFields = Decoding.unknownFields(c.pointee.base)

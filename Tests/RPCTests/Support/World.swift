@@ -12,7 +12,6 @@ enum Carrier: String, Sendable, CaseIterable, CustomTestStringConvertible {
   var testDescription: String { rawValue }
 }
 
-
 /// A server of `EchoService` and a channel to it.
 struct World {
   let channel: any RPC.Channel

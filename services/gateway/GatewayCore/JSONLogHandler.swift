@@ -31,13 +31,17 @@ public struct JSONLogHandler: LogHandler {
     try? FileHandle.standardOutput.write(contentsOf: Data((line + "\n").utf8))
   }
 
+  /// RFC 3339 in UTC, with milliseconds.
+  private static let timeFormat = Date.ISO8601FormatStyle(
+    includingFractionalSeconds: true, timeZone: .gmt)
+
   public subscript(metadataKey key: String) -> Logger.Metadata.Value? {
     get { metadata[key] }
     set { metadata[key] = newValue }
   }
 
   public func log(event: LogEvent) {
-    var line = "{\"time\":\"\(now().ISO8601Format(.iso8601(timeZone: .gmt, includingFractionalSeconds: true)))\""
+    var line = "{\"time\":\"\(now().formatted(Self.timeFormat))\""
     Self.append("level", event.level.rawValue, to: &line)
     Self.append("log", label, to: &line)
     Self.append("message", event.message.description, to: &line)
