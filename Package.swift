@@ -108,6 +108,7 @@ let package = Package(
     messages("GRPCHealthV1"),
     messages("GRPCTesting"),
     messages("BenchV1"),
+    messages("TortureV1", ["GoogleProtobuf"]),
     messages("YijiaTypeV1", ["GoogleProtobuf"]),
     messages("MembersV1", ["GoogleProtobuf", "GoogleAPI", "GoogleType", "YijiaTypeV1"]),
     messages("StationsV1", ["GoogleProtobuf", "GoogleAPI", "GoogleType", "YijiaTypeV1"]),
@@ -148,7 +149,16 @@ let package = Package(
       ],
       swiftSettings: house),
 
-    .testTarget(name: "ProtobufTests", dependencies: ["Protobuf", "GoogleProtobuf", "BenchV1"], swiftSettings: house),
+    .testTarget(
+      name: "ProtobufTests",
+      dependencies: [
+        "Protobuf", "GoogleProtobuf", "TortureV1", "protoc-gen-yijia", "torture-agree",
+      ],
+      swiftSettings: house),
+    // The Swift half of Tests/Torture/agree.py.
+    .executableTarget(
+      name: "torture-agree", dependencies: ["Protobuf", "GoogleProtobuf", "TortureV1"],
+      path: "Tests/Torture", exclude: ["agree.py"], swiftSettings: house),
     .testTarget(name: "HTTP2Tests", dependencies: ["HTTP2"], swiftSettings: house),
     .testTarget(
       name: "RPCTests",

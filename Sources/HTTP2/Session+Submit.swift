@@ -28,16 +28,18 @@ extension Session {
     guard isOpen(stream) else { return }
     if endsStream {
       records[Int(stream.slot)].end(trailers: nil)
-      _ = unsafe head.withValues { list in
+      let code = unsafe head.withValues { list in
         unsafe nghttp2_submit_response(handle, stream.id, list.baseAddress, list.count, nil)
       }
+      if code != 0 { reset(stream, .internalError) }
       return
     }
     var provider = unsafe nghttp2_data_provider(
       source: nghttp2_data_source(fd: stream.slot), read_callback: SessionCallbacks.readBody)
-    _ = unsafe head.withValues { list in
+    let code = unsafe head.withValues { list in
       unsafe nghttp2_submit_response(handle, stream.id, list.baseAddress, list.count, &provider)
     }
+    if code != 0 { reset(stream, .internalError) }
   }
 
   /// Queues body bytes behind the head.

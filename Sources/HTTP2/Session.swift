@@ -1,5 +1,4 @@
 internal import CNghttp2
-internal import Glibc
 
 /// One HTTP/2 connection without its socket: bytes in, events out, bytes out.
 ///
@@ -24,14 +23,8 @@ internal import Glibc
   private var freeSlots: [Int32] = []
   public private(set) var openStreams = 0
 
-  // Received header fields, until the next receive.
-  private var fieldBytes: [UInt8] = []
-  private var fields: [(start: Int, nameCount: Int, valueCount: Int)] = []
-  private var blockStart = 0
-  private var blockListSize = 0
-  private var blockByteStart = 0
-  private var blockIsOverLimit = false
-  private var isInBlock = false
+  /// Received header lists, until the next receive.
+  var headers: HeaderArena
 
   // The bytes being fed, valid only while receive runs: events say where in them data lies.
   private var fed: UnsafeRawPointer?
@@ -47,6 +40,8 @@ internal import Glibc
   public init(_ role: Role, limits: SessionLimits = SessionLimits()) throws(SessionError) {
     self.role = role
     self.limits = limits
+    headers = HeaderArena(
+      listBytesMax: limits.headerListBytesMax, fieldsMax: limits.headerFieldsMax)
     resetsProvoked = TokenBucket(limits.resetsProvoked)
     emptyDataFrames = TokenBucket(limits.emptyDataFrames)
     controlFrames = TokenBucket(limits.controlFrames)
@@ -119,10 +114,10 @@ internal import Glibc
   /// Feeds bytes from the peer. Afterwards `events` say what they meant; data events point into
   /// `bytes`, so take them before letting go of it.
   /// - Parameter nowNanoseconds: any monotonic clock, for the rate limits.
-  /// - Throws: when the connection cannot go on; what `drain` still gives may be sent before closing.
+  /// - Throws: when the connection cannot go on; what `drain` still gives may be sent first.
   public func receive(_ bytes: RawSpan, nowNanoseconds: UInt64) throws(SessionError) {
     guard unsafe handle != nil else { throw .closed }
-    dropFields()
+    headers.forget()
     self.nowNanoseconds = nowNanoseconds
     let before = unreadBytes
     let count = unsafe bytes.withUnsafeBytes { buffer in
@@ -137,63 +132,23 @@ internal import Glibc
     returnConnectionCredit()
   }
 
-  /// Forgets the header lists handed out; one that is still arriving moves to the front.
-  private func dropFields() {
-    guard isInBlock else {
-      fieldBytes.removeAll(keepingCapacity: fieldBytes.capacity <= 64 << 10)
-      fields.removeAll(keepingCapacity: fields.capacity <= 4096)
-      return
-    }
-    fieldBytes.removeSubrange(..<blockByteStart)
-    fields.removeSubrange(..<blockStart)
-    for index in fields.indices { fields[index].start -= blockByteStart }
-    blockStart = 0
-    blockByteStart = 0
-  }
-
   /// Forgets the events taken so far.
-  public func removeEvents() { events.removeAll(keepingCapacity: events.capacity <= 4096) }
+  public func removeEvents() { events.removeAll(keepingCapacity: events.capacity <= 512) }
 
   /// Reads a received header list in order.
   public func forEachField(
     in block: HeaderBlock, _ body: (_ name: RawSpan, _ value: RawSpan) -> Void
   ) {
-    unsafe fieldBytes.withUnsafeBytes { buffer in
-      for index in Int(block.first)..<Int(block.first) + Int(block.count) {
-        let field = fields[index]
-        let middle = field.start + field.nameCount
-        // Spans of our own buffer, for the length of the call.
-        let name = unsafe UnsafeRawBufferPointer(rebasing: buffer[field.start..<middle])
-        let value = unsafe UnsafeRawBufferPointer(
-          rebasing: buffer[middle..<middle + field.valueCount])
-        unsafe body(RawSpan(_unsafeBytes: name), RawSpan(_unsafeBytes: value))
-      }
-    }
+    headers.forEachField(in: block, body)
   }
 
   /// Whether a received header list is the one that lies in those bytes, field by field without
   /// gaps, with those lengths of names and values: clients repeat themselves.
   public func block(
-    _ block: HeaderBlock, equals bytes: [UInt8], lengths: (Int) -> (name: UInt32, value: UInt32)
+    _ block: HeaderBlock, equals bytes: [UInt8],
+    lengths: (Int) -> (name: UInt32, value: UInt32)
   ) -> Bool {
-    guard block.byteCount == bytes.count, block.count > 0 else { return false }
-    let first = Int(block.first)
-    for index in 0..<Int(block.count) {
-      let field = fields[first + index]
-      let expected = lengths(index)
-      guard field.nameCount == expected.name, field.valueCount == expected.value else {
-        return false
-      }
-    }
-    let start = fields[first].start
-    return unsafe fieldBytes.withUnsafeBytes { received in
-      unsafe bytes.withUnsafeBytes { known in
-        // Both are of `byteCount` bytes.
-        unsafe memcmp(
-          received.baseAddress.unsafelyUnwrapped + start, known.baseAddress.unsafelyUnwrapped,
-          known.count) == 0
-      }
-    }
+    headers.list(block, equals: bytes, lengths: lengths)
   }
 
   /// Says that the application has taken that many bytes of a stream: the peer may send as many.
@@ -279,45 +234,6 @@ internal import Glibc
 
 extension Session {
   func append(_ event: SessionEvent) { events.append(event) }
-
-  func beginBlock() {
-    blockStart = fields.count
-    blockByteStart = fieldBytes.count
-    blockListSize = 0
-    blockIsOverLimit = false
-    isInBlock = true
-  }
-
-  func appendField(name: UnsafeBufferPointer<UInt8>, value: UnsafeBufferPointer<UInt8>) {
-    blockListSize += name.count + value.count + 32
-    guard blockListSize <= limits.headerListBytesMax,
-      fields.count - blockStart < limits.headerFieldsMax
-    else {
-      blockIsOverLimit = true
-      return
-    }
-    let start = fieldBytes.count
-    // The library's memory, valid during the callback: copied.
-    unsafe fieldBytes.append(contentsOf: name)
-    unsafe fieldBytes.append(contentsOf: value)
-    fields.append((start, name.count, value.count))
-  }
-
-  func endBlock() -> HeaderBlock {
-    isInBlock = false
-    return HeaderBlock(
-      first: Int32(blockStart), count: Int32(fields.count - blockStart),
-      byteCount: Int32(fieldBytes.count - blockByteStart), isOverLimit: blockIsOverLimit)
-  }
-
-  /// The first byte of `:status` when the block is a response head.
-  var blockStatusClass: UInt8? {
-    guard blockStart < fields.count else { return nil }
-    let field = fields[blockStart]
-    guard field.nameCount == 7, field.valueCount == 3, fieldBytes[field.start] == UInt8(ascii: ":")
-    else { return nil }
-    return fieldBytes[field.start + 7]
-  }
 
   func received(_ bytes: UnsafePointer<UInt8>, count: Int, on stream: StreamKey) -> Bool {
     // The library hands data on in place, so it lies in what was fed.

@@ -35,7 +35,7 @@ enum SessionCallbacks {
   private static let onBeginHeaders:
     @convention(c) (Handle, Frame, UnsafeMutableRawPointer?) -> Int32 = { handle, frame, user in
       guard let session = unsafe session(user), let frame = unsafe frame else { return failure }
-      session.beginBlock()
+      session.headers.beginList()
       guard unsafe frame.pointee.headers.cat == NGHTTP2_HCAT_REQUEST else { return 0 }
       let id = unsafe frame.pointee.hd.stream_id
       let slot = session.takeSlot()
@@ -51,7 +51,7 @@ enum SessionCallbacks {
       UnsafeMutableRawPointer?
     ) -> Int32 = { _, _, name, nameCount, value, valueCount, _, user in
       guard let session = unsafe session(user) else { return failure }
-      unsafe session.appendField(
+      unsafe session.headers.append(
         name: UnsafeBufferPointer(start: name, count: nameCount),
         value: UnsafeBufferPointer(start: value, count: valueCount))
       return 0
@@ -109,8 +109,8 @@ enum SessionCallbacks {
     _ session: Session, _ stream: StreamKey, category: nghttp2_headers_category, endsStream: Bool
   ) {
     if endsStream { session.records[Int(stream.slot)].remoteEnded = true }
-    let block = session.endBlock()
-    let status = session.role == .client ? session.blockStatusClass : nil
+    let block = session.headers.endList()
+    let status = session.role == .client ? session.headers.statusClass : nil
     if category == NGHTTP2_HCAT_REQUEST {
       session.append(.head(stream, block, endsStream: endsStream))
     } else if let status {

@@ -1,7 +1,7 @@
 package import CProtobufC
 
-/// One decoding: checks the bytes and unpacks them into the thread's arena. Generated code reads the
-/// C struct into Swift values and ends it.
+/// One decoding: checks the bytes and unpacks them into the thread's arena. Generated code reads
+/// the C struct into Swift values and ends it.
 ///
 /// What it points to is the arena's, until `end`.
 @safe

@@ -48,7 +48,8 @@ package struct Encoding {
     let base = unsafe UnsafePointer(message.assumingMemoryBound(to: ProtobufCMessage.self))
     let byteCount = unsafe protobuf_c_message_get_packed_size(base)
     guard byteCount <= Int(Int32.max) else { throw .tooLong }
-    return unsafe [UInt8](unsafeUninitializedCapacity: headroom + byteCount) { buffer, initialized in
+    return unsafe [UInt8](unsafeUninitializedCapacity: headroom + byteCount) {
+      buffer, initialized in
       unsafe buffer.prefix(headroom).update(repeating: 0)
       if byteCount > 0, let start = buffer.baseAddress {
         // The array has room for exactly the size that was just computed.

@@ -75,7 +75,8 @@ struct WireCheck {
       let content = try cursor.content()
       if shape.wireType == WireType.length {
         memory &+= 2 &* content.remaining &+ WireCheck.headerBytes
-        let isValid = unsafe !shape.isText || UTF8Check.isValid(content.at, count: content.remaining)
+        let isValid =
+          unsafe !shape.isText || UTF8Check.isValid(content.at, count: content.remaining)
         guard isValid else {
           throw .invalidUTF8(field: Int(tag >> 3))
         }

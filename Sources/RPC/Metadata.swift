@@ -30,15 +30,15 @@ public struct Metadata: Sendable, Hashable {
 
   /// Appends a text value.
   ///
-  /// The name is lower-cased and must then be of `[0-9a-z_.-]`, not reserved, and not end in `-bin`;
-  /// the value must be printable ASCII. Anything else is a programmer's error and traps; text from
-  /// outside is checked with `isValid(name:)` and `isValid(text:)`.
+  /// The name is lower-cased and must then be of `[0-9a-z_.-]`, not reserved, and not end in
+  /// `-bin`: anything else is a programmer's error and traps; names from outside are checked with
+  /// `isValid(name:)`. Values are printable ASCII; any other character becomes `?`, since a value
+  /// often comes from a peer. Send text of other scripts as bytes.
   public mutating func add(_ name: String, _ text: String) {
     let name = Self.lowercased(name)
     precondition(Self.isValid(name: name), "metadata name '\(name)' is not allowed")
     precondition(!name.hasSuffix("-bin"), "metadata '\(name)' takes bytes, not text")
-    precondition(Self.isValid(text: text), "metadata '\(name)' takes printable ASCII")
-    list.add(name, text)
+    list.add(name, Self.isValid(text: text) ? text : Self.printable(text))
   }
 
   /// Appends a binary value; the name must end in `-bin`.
@@ -101,7 +101,14 @@ public struct Metadata: Sendable, Hashable {
       }
   }
 
-  /// Whether a text value may be sent: printable ASCII.
+  private static func printable(_ text: String) -> String {
+    String(
+      decoding: text.unicodeScalars.map { scalar in
+        scalar.value >= 0x20 && scalar.value <= 0x7e ? UInt8(scalar.value) : UInt8(ascii: "?")
+      }, as: UTF8.self)
+  }
+
+  /// Whether a text value may be sent as it is: printable ASCII.
   public static func isValid(text: String) -> Bool {
     text.utf8.allSatisfy { $0 >= 0x20 && $0 <= 0x7e }
   }

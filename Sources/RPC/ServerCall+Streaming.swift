@@ -1,6 +1,6 @@
 /// A call whose request is a stream; the handler starts at once.
+/// Guard: all mutable state is touched on `exchange.loop` only.
 final class StreamedRequestCall: ServerCall, @unchecked Sendable {
-  // Guard: all mutable state is touched on `exchange.loop` only.
   typealias Body = @Sendable (StreamedRequestCall) async throws -> Void
   private let body: Body
   let inbox: Inbox

@@ -1,9 +1,8 @@
 /// A call whose request is one message; the handler starts when it is there and the stream ended.
 ///
 /// Not generic, like the calls below: the types are in the method's closure, made once, so that a
-/// call instantiates no metadata.
+/// call instantiates no metadata. Guard: all mutable state is touched on `exchange.loop` only.
 class SingleRequestCall: ServerCall, @unchecked Sendable {
-  // Guard: all mutable state is touched on `exchange.loop` only.
   private var framer: MessageFramer?
   /// The request behind its prefix. Decoded by the handler, so interceptors run first.
   private var request: [UInt8] = []
@@ -58,10 +57,8 @@ class SingleRequestCall: ServerCall, @unchecked Sendable {
   }
 }
 
-/// One request, one response.
+/// One request, one response. Confined as its superclass.
 final class UnaryCall: SingleRequestCall, @unchecked Sendable {
-  // Guard: as its superclass.
-
   /// From the request behind its prefix to the response behind its own.
   typealias Body = @Sendable ([UInt8], ServerContext) async throws -> [UInt8]
   private let body: Body
@@ -74,9 +71,8 @@ final class UnaryCall: SingleRequestCall, @unchecked Sendable {
   override func invoke() async throws { answer(try await body(takeRequest(), context)) }
 }
 
-/// One request, a stream of responses.
+/// One request, a stream of responses. Confined as its superclass.
 final class ServerStreamingCall: SingleRequestCall, @unchecked Sendable {
-  // Guard: as its superclass.
   typealias Body = @Sendable ([UInt8], ServerStreamingCall) async throws -> Void
   private let body: Body
 

@@ -78,7 +78,7 @@ package enum StatusFields {
 
 /// The content types of gRPC.
 package enum ContentType {
-  /// Exactly `application/grpc`, or that with `+…` or parameters; `application/grpc-web` is another.
+  /// Exactly `application/grpc`, or that with `+…` or parameters; not `application/grpc-web`.
   package static func isGRPC(_ type: RawSpan) -> Bool {
     guard type.starts(with: "application/grpc") else { return false }
     guard type.byteCount > 16 else { return true }

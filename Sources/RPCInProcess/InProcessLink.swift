@@ -1,8 +1,8 @@
 import RPC
 
 /// A connection whose two ends are in one process.
+/// Guard: all mutable state is touched on `loop` only.
 final class InProcessLink: @unchecked Sendable {
-  // Guard: all mutable state is touched on `loop` only.
   let loop = QueueLoop()
   private let dispatcher: Dispatcher
   private let peer: Peer

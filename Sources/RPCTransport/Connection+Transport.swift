@@ -70,6 +70,9 @@ extension Connection {
       stream = try session.submitRequest(
         .list(Self.outbound(head, authority: authority, isTLS: isTLS)))
     } catch {
+      // Out of stream identifiers, or going away: another connection is needed.
+      draining = .final
+      owner?.connectionIsGoingAway(self)
       throw RPCError(.unavailable, "the connection takes no more calls: \(error)")
     }
     let exchange = Exchange(

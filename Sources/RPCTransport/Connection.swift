@@ -44,7 +44,6 @@ final class Connection: ChannelDuplexHandler, ExchangeTransport, @unchecked Send
   var runningHandlers = 0
   private(set) var peer = Peer(address: "unknown")
   private(set) var context: ChannelHandlerContext?
-  private var output = ByteBuffer()
   private var isDirty = false
   private(set) var isReady = false
   private(set) var isClosed = false
@@ -157,7 +156,8 @@ final class Connection: ChannelDuplexHandler, ExchangeTransport, @unchecked Send
   }
 
   private func handshakeCompleted(_ context: ChannelHandlerContext, negotiated: String?) {
-    // NIOSSL lets a peer without a common ALPN protocol in; HTTP/2 over TLS needs it (RFC 9113, 3.2).
+    // NIOSSL lets a peer without a common ALPN protocol in; HTTP/2 over TLS needs it.
+    // Source: RFC 9113, section 3.2.
     guard negotiated == "h2" else { return close("TLS without ALPN h2") }
     let certificate = try? context.pipeline.syncOperations.handler(type: NIOSSLHandler.self)
       .peerCertificate
@@ -191,12 +191,12 @@ final class Connection: ChannelDuplexHandler, ExchangeTransport, @unchecked Send
     guard let context, !isClosed, context.channel.isActive else { return }
     do {
       while context.channel.isWritable {
-        output.clear()
-        let isAll = try session.drain(limit: Self.outputBatchBytes) { output.writeBytes($0) }
-        if output.readableBytes > 0 {
-          context.writeAndFlush(wrapOutboundOut(output), promise: nil)
-          // A burst's buffer is not kept for ever.
-          if output.capacity > Self.outputBatchBytes * 2 { output = ByteBuffer() }
+        executor.output.clear()
+        let isAll = try session.drain(limit: Self.outputBatchBytes) {
+          executor.output.writeBytes($0)
+        }
+        if executor.output.readableBytes > 0 {
+          context.writeAndFlush(wrapOutboundOut(executor.output), promise: nil)
         }
         handleEvents(fed: nil)
         if isAll { break }

@@ -20,6 +20,7 @@ enum HealthWatch {
         } catch {}
         if connection.isClosed { return }
         subchannel.healthChanged(connection, .notServing)
+        // The backend is asked again after a while; that is time itself.
         try? await Task.sleep(for: pause)
       }
     }

@@ -21,6 +21,8 @@ final class LoopExecutor: ExchangeLoop, @unchecked Sendable {
   private var isScheduled = false
   /// A connection is between channelRead and channelReadComplete, which will run the jobs.
   private var isReading = false
+  /// Where connections gather what they write; one a loop, so that idle connections hold none.
+  var output = ByteBuffer()
   private let remote = Mutex<[UnownedJob]>([])
 
   init(_ eventLoop: any EventLoop) { self.eventLoop = eventLoop }

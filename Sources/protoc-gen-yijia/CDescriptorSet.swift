@@ -1,8 +1,8 @@
 import GoogleProtobuf
 import Protobuf
 
-/// A module's serialized `FileDescriptorSet`: its packages' files with their custom options, without
-/// comments. A C array, because a Swift literal of this length takes long to compile.
+/// A module's serialized `FileDescriptorSet`: its packages' files with their custom options,
+/// without comments. A C array, because a Swift literal of this length takes long to compile.
 struct CDescriptorSet {
   private let module: String
   private let bytes: [UInt8]

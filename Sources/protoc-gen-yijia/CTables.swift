@@ -43,7 +43,8 @@ struct CTables {
       out.line("message->descriptor = &\(name)__table;")
     }
     if !fields.isEmpty {
-      out.block("static const ProtobufCFieldDescriptor \(name)__fields[\(fields.count)] = {", "};") {
+      out.block("static const ProtobufCFieldDescriptor \(name)__fields[\(fields.count)] = {", "};")
+      {
         out in
         for field in fields { out.lines(row(field, in: message)) }
       }

@@ -18,7 +18,8 @@ struct SwiftCoding {
       out.block("public init(wire bytes: RawSpan, limits: \(limits)) throws") { out in
         out.line("let decoding = try \(decoding)(bytes, \(message.cName)__descriptor(), limits)")
         out.line("defer { decoding.end() }")
-        out.line("self.init(reading: decoding.message.assumingMemoryBound(to: \(message.cName).self))")
+        let structure = "\(message.cName).self"
+        out.line("self.init(reading: decoding.message.assumingMemoryBound(to: \(structure)))")
       }
       out.line()
       let bytes = "[\(types.library("UInt8"))]"
@@ -27,7 +28,8 @@ struct SwiftCoding {
       ) { out in
         out.line("var encoding = \(encoding)()")
         out.line("defer { encoding.end() }")
-        out.line("return try encoding.pack(encoded(&encoding), headroom: headroom)")
+        out.line("let message = encoded(&encoding)")
+        out.line("return try encoding.pack(message, headroom: headroom)")
       }
       out.line()
       out.block("package init(reading c: UnsafePointer<\(message.cName)>)") { out in
@@ -117,8 +119,8 @@ struct SwiftCoding {
       out.line("case \(field.number):")
       if field.message != nil {
         let element = types.element(field, in: message)
-        out.line(
-          "  if let value = \(value) { \(oneof.access) = .\(field.name)(\(element)(reading: value)) }")
+        let made = ".\(field.name)(\(element)(reading: value))"
+        out.line("  if let value = \(value) { \(oneof.access) = \(made) }")
       } else {
         out.line("  \(oneof.access) = .\(field.name)(\(swift(field, message, value)))")
       }

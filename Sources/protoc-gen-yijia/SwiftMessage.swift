@@ -120,10 +120,12 @@ struct SwiftEnum {
         out.line("}")
       }
       out.line()
-      table("rawValue: \(int32)", cases.map { ("\($0.value.number)", $0.value) }, "number", each, &out)
+      table(
+        "rawValue: \(int32)", cases.map { ("\($0.value.number)", $0.value) }, "number", each, &out)
       out.line()
       table(
-        "protoName: \(string)?", cases.map { ("\"\($0.value.name)\"", $0.value) }, "nil", each, &out)
+        "protoName: \(string)?", cases.map { ("\"\($0.value.name)\"", $0.value) }, "nil", each, &out
+      )
       out.line()
       out.block("public static let allCases: [\(types.name(of: each))] = [", "]") { out in
         for (_, value) in cases { out.line(".\(each.caseName(value)),") }
@@ -132,7 +134,8 @@ struct SwiftEnum {
   }
 
   private func table(
-    _ property: String, _ rows: [(String, EnumValueDescriptorProto)], _ other: String, _ each: EnumType,
+    _ property: String, _ rows: [(String, EnumValueDescriptorProto)], _ other: String,
+    _ each: EnumType,
     _ out: inout Writer
   ) {
     out.block("public var \(property)") { out in

@@ -85,6 +85,7 @@ struct InteropService: TestServiceProtocol {
   ) async throws {
     for parameters in request.responseParameters {
       if parameters.intervalUs > 0 {
+        // The client asked for this pause between responses.
         try await Task.sleep(for: .microseconds(Int64(parameters.intervalUs)))
       }
       var response = StreamingOutputCallResponse()

@@ -97,7 +97,8 @@ struct ForwardingTests {
     }
   }
 
-  @Test("a message of the limit passes, one byte more is RESOURCE_EXHAUSTED", arguments: [false, true])
+  @Test(
+    "a message of the limit passes, one byte more is RESOURCE_EXHAUSTED", arguments: [false, true])
   func oversize(streams: Bool) async throws {
     try await TestGateway.withEcho(messageBytesMax: 100_000) { client, probe, edge in
       let path = "/grpc.testing.TestService/" + (streams ? "StreamingInputCall" : "UnaryCall")
@@ -126,7 +127,8 @@ struct ForwardingTests {
     let inner = InProcessChannel(
       Dispatcher(router: try Router(services: []), handlers: [backend]))
     let edge = try TestGateway(inner).edge()
-    var fields = RequestHead(path: TestGateway.echoPath, metadata: TestCaller.partner.metadata).fields
+    let metadata = TestCaller.partner.metadata
+    var fields = RequestHead(path: TestGateway.echoPath, metadata: metadata).fields
     fields.add("grpc-encoding", "snappy")
     fields.add("grpc-accept-encoding", "snappy,gzip")
     let exchange = try await edge.openExchange(RequestHead(fields: fields))

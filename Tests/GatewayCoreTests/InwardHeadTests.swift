@@ -81,7 +81,8 @@ struct MessageMeterTests {
     return body
   }
 
-  @Test("messages within the limit pass, however they are cut", arguments: [1, 2, 3, 5, 7, 64, 5_000])
+  @Test(
+    "messages within the limit pass, however they are cut", arguments: [1, 2, 3, 5, 7, 64, 5_000])
   func passes(_ step: Int) {
     let body = Self.body([0, 1, 100, 0, 0, 99, 100, 5])
     var meter = MessageMeter(messageBytesMax: 100)

@@ -1,45 +1,95 @@
-import sys
+"""Integration tests: real executables, clients that no one here wrote.
+
+YIJIA_BIN names the folder of the built executables (.build/debug by default). Each suite of
+services has its own folder and ports, so several test runs go side by side.
+"""
+
+import os
 import pathlib
+import shutil
+import tempfile
 
 import pytest
 
-sys.path.insert(0, str(pathlib.Path(__file__).parent))
-from suite import Suite  # noqa: E402
+import contracts
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+_stubs = None
+
+
+def pytest_configure(config):
+    """Makes the Python stubs of the contracts in a folder of their own, before tests import them."""
+    global _stubs
+    os.environ["SWIFT_BACKTRACE"] = "enable=no"  # else a crash leaves a backtracer with our files
+    config.addinivalue_line("markers", "timeout(seconds): see pytest-timeout")
+    _stubs = pathlib.Path(tempfile.mkdtemp(prefix="yijia-stubs-"))
+    contracts.generate(ROOT / "proto", _stubs)
+
+
+def pytest_unconfigure():
+    if _stubs:
+        shutil.rmtree(_stubs, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")
-def world(tmp_path_factory):
-    """One suite for all tests that only call it: started, with a tree, a point and a kiosk."""
-    from people import open_point, plant_tree, register_kiosk
-    from stubs import Members, Stations
+def binaries():
+    """Folder of the executables."""
+    folder = pathlib.Path(os.environ.get("YIJIA_BIN", ROOT / ".build" / "debug"))
+    missing = [n for n in ("yijia", "yijia-gateway") if not (folder / n).is_file()]
+    assert not missing, f"no {missing} in {folder}: swift build, or set YIJIA_BIN"
+    return folder
 
-    suite = Suite(tmp_path_factory.mktemp("suite")).prepare()
+
+@pytest.fixture(scope="module")
+def folder():
+    """A folder of the module's own."""
+    path = pathlib.Path(tempfile.mkdtemp(prefix="yijia-"))
+    yield path
+    shutil.rmtree(path, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def session_folder():
+    path = pathlib.Path(tempfile.mkdtemp(prefix="yijia-"))
+    yield path
+    shutil.rmtree(path, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def dev(session_folder, binaries):
+    """One suite as `yijia dev` starts it, with the main job done."""
+    from suite import DevelopmentSuite
+
+    suite = DevelopmentSuite(session_folder / "dev", binaries)
     try:
-        suite.start_all()
-        suite.names = None
-        with suite.channel() as channel:
-            suite.names = plant_tree(Members(channel), suite.staff())
-            stations = Stations(channel)
-            suite.point = open_point(stations, suite.staff(), suite.names["haigang"])
-            suite.kiosk, suite.kiosk_key = register_kiosk(stations, suite.staff(), suite.point)
+        suite.start()
         yield suite
     finally:
         suite.close()
 
 
-@pytest.fixture
-def channel(world):
-    with world.channel() as channel:
-        yield channel
+@pytest.fixture(scope="module")
+def suite(folder, binaries):
+    """A suite of the module's own, without the main job: its services can be stopped and killed."""
+    from suite import Suite
+
+    suite = Suite(folder / "suite", binaries)
+    try:
+        suite.set_up()
+        yield suite
+    finally:
+        suite.close()
 
 
-@pytest.fixture
-def members(channel):
-    from stubs import Members
-    return Members(channel)
-
-
-@pytest.fixture
-def stations(channel):
-    from stubs import Stations
-    return Stations(channel)
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item):
+    """Shows the last lines of the services' logs beside a failure."""
+    outcome = yield
+    report = outcome.get_result()
+    if not report.failed:
+        return
+    for name in ("suite", "dev", "pair"):
+        tails = getattr(item.funcargs.get(name), "log_tails", None) if hasattr(
+            item, "funcargs") else None
+        if tails:
+            report.sections.append((f"logs of {name}", tails()))

@@ -1,162 +1,311 @@
-"""A suite of real executables in a folder of its own, for tests."""
-import contextlib
+"""Suites of services: as `yijia dev` runs them, and with each service in the test's hand."""
+
+import hashlib
 import json
-import os
 import pathlib
-import shutil
 import signal
-import socket
 import subprocess
 import time
 
 import grpc
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
-BIN = pathlib.Path(os.environ.get("YIJIA_BIN", ROOT / ".build" / "debug"))
-SERVICES = ["members", "stations", "gateway"]
+from clients import Client, is_serving, pages
+from contracts import refusal
+from people import request_id
+from processes import ROOT, Child, free_port_block, wait_until
+from stubs import LatLng, members, stations
+
+SERVICES = ("members", "stations", "gateway")
+ADMIN_OFFSET = 10
+START_SECONDS = 30
+# Section of the example tree that the staff of one county may act in.
+COUNTY = "q-130303"
 
 
-def free_ports(count):
-    """Ports that nobody listens on now."""
-    with contextlib.ExitStack() as stack:
-        sockets = []
-        for _ in range(count):
-            s = stack.enter_context(socket.socket())
-            s.bind(("127.0.0.1", 0))
-            sockets.append(s)
-        return [s.getsockname()[1] for s in sockets]
+class Ports:
+    """Ports of a suite, as flags of `yijia dev`'s environment."""
+
+    def __init__(self):
+        count = len(SERVICES)
+        base = free_port_block([*range(count), *range(ADMIN_OFFSET, ADMIN_OFFSET + count)])
+        self.listen = {name: base + index for index, name in enumerate(SERVICES)}
+        self.admin = {name: port + ADMIN_OFFSET for name, port in self.listen.items()}
+
+    def environment(self, folder):
+        ports = {f"YIJIA_{name.upper()}_PORT": str(port) for name, port in self.listen.items()}
+        return {**ports, "YIJIA_DATA": str(folder), "YIJIA_ADMIN_OFFSET": str(ADMIN_OFFSET),
+                "LANG": "C.UTF-8"}
 
 
-def environment():
-    # A crashed program must not leave a backtracer behind that holds its output.
-    return os.environ | {"SWIFT_BACKTRACE": "enable=no", "LC_ALL": "C.UTF-8"}
+def serves(child, port):
+    """Whether it serves; fails at once where the process has ended."""
+    assert child.is_running, f"{child.name} ended: {child.process.returncode}\n{child.tail()}"
+    return is_serving(port)
 
 
-def wait_until(condition, seconds=30, what="condition"):
-    """Waits for a condition, polling; returns what it gave."""
-    end = time.monotonic() + seconds
-    while True:
-        value = condition()
-        if value:
-            return value
-        assert time.monotonic() < end, f"{what} did not come true in {seconds} s"
-        time.sleep(0.02)
+class _Logs:
+    def log_tails(self):
+        logs = sorted((self.folder / "logs").glob("*.log")) if self.folder.exists() else []
+        return "\n".join(
+            f"== {log.name}\n" + "\n".join(log.read_text(errors="replace").splitlines()[-15:])
+            for log in logs)
 
 
-class Suite:
-    """Certificates, keys and configurations by `yijia dev --prepare`; processes by hand."""
+class DevelopmentSuite(_Logs):
+    """`yijia dev`: all in one, as a newcomer starts it."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, binaries):
         self.folder = pathlib.Path(folder)
-        gateway, members, stations = free_ports(3)
-        self.ports = {"gateway": gateway, "members": members, "stations": stations}
-        admin = free_ports(3)
-        self.flags = [
-            "--data", str(self.folder), "--gateway-port", str(gateway),
-            "--members-port", str(members), "--stations-port", str(stations)]
-        self.offset = self._offset()
-        self.flags += ["--admin-offset", str(self.offset)]
-        self.processes = {}
-        del admin
+        self.binaries = binaries
+        self.ports = Ports()
+        self.child = None
+        self._clients = []
 
-    def _offset(self):
-        # The admin ports must be free too.
-        for offset in range(1, 900):
-            ports = [port + offset for port in self.ports.values()]
-            if len(set(ports) | set(self.ports.values())) == 6 and all(map(self._is_free, ports)):
-                return offset
-        raise AssertionError("no free admin ports")
+    def start(self, *flags, own_group=False):
+        (self.folder / "connection.json").unlink(missing_ok=True)
+        self.output = self.folder / f"dev-{time.monotonic_ns()}.out"
+        self.child = Child(
+            [self.binaries / "yijia", "dev", *flags], self.output,
+            self.ports.environment(self.folder), own_group)
+        wait_until(self._is_up, 60, "yijia dev")
 
-    @staticmethod
-    def _is_free(port):
-        with socket.socket() as s:
-            try:
-                s.bind(("127.0.0.1", port))
-            except (OSError, OverflowError):
-                return False
-        return True
+    def _is_up(self):
+        assert self.child.is_running, f"yijia dev ended:\n{self.child.tail(60)}"
+        return "Ctrl-C" in self.child.output
 
-    def prepare(self):
-        subprocess.run([BIN / "yijia", "dev", "--prepare", *self.flags], check=True, cwd=ROOT,
-                       env=environment(), timeout=60)
-        return self
-
-    def start(self, name):
-        log = open(self.folder / "logs" / f"{name}.log", "ab")
-        self.processes[name] = subprocess.Popen(
-            [BIN / f"yijia-{name}", "--config", self.folder / f"{name}.yaml"],
-            stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment(), cwd=ROOT)
-        log.close()
-
-    def kill(self, name):
-        process = self.processes.pop(name)
-        process.kill()
-        process.wait(30)
-
-    def terminate(self, name, seconds=40):
-        """SIGTERM; returns the exit status."""
-        process = self.processes.pop(name)
-        process.send_signal(signal.SIGTERM)
-        return process.wait(seconds)
-
-    def wait_serving(self, *names, seconds=60):
-        for name in names or SERVICES:
-            port = self.ports[name] + self.offset
-            wait_until(lambda: self._serves(name, port), seconds, f"{name} serving")
-
-    def _serves(self, name, port):
-        status = self.processes[name].poll()
-        assert status is None, f"{name} ended with {status}:\n{self.log(name)}"
-        with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
-            check = channel.unary_unary("/grpc.health.v1.Health/Check")
-            try:
-                return check(b"", timeout=1) == b"\x08\x01"
-            except grpc.RpcError:
-                return False
-
-    def start_all(self):
-        for name in SERVICES:
-            self.start(name)
-            self.wait_serving(name)
-        return self
-
-    def stop_all(self):
-        for name in reversed(SERVICES):
-            if name in self.processes:
-                self.terminate(name)
-
-    def close(self):
-        for process in self.processes.values():
-            process.kill()
-            process.wait(30)
-        self.processes.clear()
-        shutil.rmtree(self.folder, ignore_errors=True)
-
-    def log(self, name):
-        return (self.folder / "logs" / f"{name}.log").read_text(errors="replace")[-3000:]
+    def once(self):
+        """`yijia dev --once`: what it printed."""
+        done = subprocess.run(
+            [self.binaries / "yijia", "dev", "--once"], cwd=ROOT, capture_output=True, text=True,
+            timeout=120, env={**_environment(), **self.ports.environment(self.folder)})
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
 
     @property
-    def credentials(self):
-        return json.loads((self.folder / "keys" / "credentials.json").read_text())
+    def connection(self):
+        return json.loads((self.folder / "connection.json").read_text())
 
-    def channel(self, *options):
-        """A channel of its own to the gateway, over TLS."""
-        authority = (self.folder / "tls" / "authority.crt").read_bytes()
-        return grpc.secure_channel(
-            f"localhost:{self.ports['gateway']}", grpc.ssl_channel_credentials(authority),
-            options=[("grpc.use_local_subchannel_pool", 1),
-                     ("grpc.initial_reconnect_backoff_ms", 100),
-                     ("grpc.max_reconnect_backoff_ms", 500), *options])
+    def client(self, who, language=None, options=()):
+        """A client with a credential of connection.json: partner, kiosk, staff."""
+        connection = self.connection
+        metadata = {
+            "partner": ("x-api-key", connection["partner_api_key"]),
+            "kiosk": ("x-api-key", connection["kiosk_api_key"]),
+            "staff": ("authorization", f"Bearer {connection['staff_token']}"),
+        }[who]
+        more = [("accept-language", language)] if language else []
+        client = Client(
+            connection["gateway"], pathlib.Path(connection["ca_file"]).read_bytes(),
+            [metadata, *more], options)
+        self._clients.append(client)
+        return client
 
-    def partner(self):
-        return (("x-api-key", self.credentials["partnerKey"]),)
+    def close(self):
+        for client in self._clients:
+            client.close()
+        if self.child and self.child.is_running:
+            self.child.stop(40)
 
-    def staff(self):
-        return (("authorization", "Bearer " + self.credentials["staffToken"]),)
+
+def _environment():
+    import os
+
+    return dict(os.environ)
+
+
+class Suite(_Logs):
+    """A suite whose services are started, stopped and killed one by one."""
+
+    def __init__(self, folder, binaries):
+        self.folder = pathlib.Path(folder)
+        self.binaries = binaries
+        self.ports = Ports()
+        self.children = {}
+        self._clients = []
+
+    # Making it
+
+    def set_up(self):
+        """Certificates and keys, the example tree, an open point with a kiosk; all serves."""
+        self.prepare()
+        self.start(*SERVICES)
+        self.import_tree()
+        self._add_staff("county", "administrator", self.organization(COUNTY))
+        self.restart("gateway")
+        self.point, self.kiosk, self.kiosk_key = self.make_point("集成测试驿站")
+
+    def prepare(self):
+        """Files of `yijia dev --prepare`, with more callers in the gateway's configuration."""
+        subprocess.run(
+            [self.binaries / "yijia", "dev", "--prepare"], check=True, cwd=ROOT,
+            env={**_environment(), **self.ports.environment(self.folder)}, timeout=60)
+        made = json.loads((self.folder / "keys/credentials.json").read_text())
+        self._secrets = {"partner": made["partnerKey"], "staff": made["staffToken"]}
+        self._add_partner("other_partner")
+        self._add_partner("limited_partner", "/yijia.members.v1.MembersService/GetEnrollment")
+        self._add_staff("viewer", "viewer")
+        self._add_staff("expired", "administrator", expires="2020-01-01T00:00:00Z")
+
+    @property
+    def gateway_file(self):
+        return self.folder / "gateway.yaml"
+
+    def _add_partner(self, who, *methods):
+        secret = self._secrets[who] = f"yjp_test_{who}_{request_id()}"
+        entry = (f"partners:\n  - id: {_hash(who)[:32]}\n    name: {who}\n"
+                 f"    api_key_sha256: {_hash(secret)}\n")
+        if methods:
+            entry += f"    methods: [{', '.join(methods)}]\n"
+        text = self.gateway_file.read_text()
+        self.gateway_file.write_text(text.replace("partners:\n", entry, 1))
+
+    def _add_staff(self, who, role, organization="", expires="2100-01-01T00:00:00Z"):
+        secret = self._secrets[who] = f"yjs_test_{who}_{request_id()}"
+        text = self.gateway_file.read_text().rstrip("\n")
+        self.gateway_file.write_text(
+            f'{text}\n  - id: {_hash(who)[:32]}\n    token_sha256: {_hash(secret)}\n'
+            f'    organization: "{organization.removeprefix("organizations/")}"\n'
+            f'    role: {role}\n    expire_time: "{expires}"\n')
+
+    def import_tree(self):
+        """The example tree, by the command line."""
+        connection = self.folder / "connection.json"
+        connection.write_text(json.dumps({
+            "gateway": self.gateway, "ca_file": str(self.folder / "tls/authority.crt"),
+            "partner_api_key": self._secrets["partner"], "kiosk_api_key": "", "kiosk": "",
+            "station": "", "staff_token": self._secrets["staff"],
+            "proto_root": str(ROOT / "proto"), "admin_ports": self.ports.admin}))
+        subprocess.run(
+            [self.binaries / "yijia", "import", "examples/organizations.csv", "--connection",
+             connection], check=True, cwd=ROOT, capture_output=True, timeout=60)
+
+    def organization(self, external_id):
+        """Resource name of an organization of the tree."""
+        rows = pages(
+            self.client("staff").members.ListOrganizations,
+            members.ListOrganizationsRequest(page_size=1_000), "organizations")
+        return next(row.name for row in rows if row.external_id == external_id)
+
+    def make_point(self, name, external_id="qinhuangdao"):
+        """An open point with a kiosk; (point, kiosk, its key)."""
+        staff = self.client("staff").stations
+        point = stations.Point(
+            display_name=name, kind=stations.POINT_KIND_STATION, region_code="130302",
+            location=LatLng(latitude=39.93, longitude=119.6), capacity=30,
+            managing_organization=self.organization(external_id))
+        create = stations.CreatePointRequest(request_id=request_id(), point=point)
+
+        def created():
+            try:
+                return staff.CreatePoint(create).point.name
+            except grpc.RpcError as error:
+                # The tree comes by the members' feed: the refusal says that a retry helps.
+                told = refusal(error)
+                assert told.reason == "ORGANIZATION_NOT_FOUND" and told.retry_seconds, told
+                return None
+
+        point = wait_until(created, what="the tree at stations")
+        staff.OpenPoint(stations.OpenPointRequest(request_id=request_id(), name=point))
+        answer = staff.RegisterKiosk(stations.RegisterKioskRequest(
+            request_id=request_id(), point=point, display_name="终端"))
+        return point, answer.kiosk.name, answer.api_key
+
+    # Running it
+
+    def start(self, *names, wait=True):
+        for name in names:
+            self.children[name] = Child(
+                [self.binaries / f"yijia-{name}", "--config", self.folder / f"{name}.yaml"],
+                self.folder / "logs" / f"{name}.log")
+        if wait:
+            self.wait_until_serving(*names)
+
+    def wait_until_serving(self, *names):
+        for name in names or SERVICES:
+            child = self.children[name]
+            wait_until(
+                lambda: serves(child, self.ports.admin[name]), START_SECONDS, f"{name} serving")
+
+    def stop(self, *names, seconds=30):
+        """SIGTERM, one after the other; all must end with status 0."""
+        for name in names:
+            status = self.children[name].stop(seconds)
+            assert status == 0, f"{name} ended with {status}\n{self.children[name].tail()}"
+
+    def kill(self, *names):
+        for name in names:
+            self.children[name].send(signal.SIGKILL)
+        for name in names:
+            self.children[name].wait(10)
+
+    def restart(self, *names):
+        self.stop(*names)
+        self.start(*names)
+
+    def close(self):
+        for client in self._clients:
+            client.close()
+        for child in self.children.values():
+            child.kill()
+
+    # Calling it
+
+    @property
+    def gateway(self):
+        return f"localhost:{self.ports.listen['gateway']}"
+
+    @property
+    def authority(self):
+        return (self.folder / "tls/authority.crt").read_bytes()
+
+    def identity(self, name):
+        """Key and certificate of a workload."""
+        return tuple(
+            (self.folder / "tls" / f"{name}.{kind}").read_bytes() for kind in ("key", "crt"))
+
+    def metadata(self, who):
+        """The credential of a caller: partner, other_partner, kiosk, staff, viewer, county …"""
+        if who is None:
+            return []
+        if who == "kiosk":
+            return [("x-api-key", self.kiosk_key)]
+        secret = self._secrets[who]
+        if who.endswith("partner"):
+            return [("x-api-key", secret)]
+        return [("authorization", f"Bearer {secret}")]
+
+    def client(self, who, language=None, options=(), extra=()):
+        more = [("accept-language", language)] if language else []
+        return self._keep(Client(
+            self.gateway, self.authority, [*self.metadata(who), *more, *extra], options))
+
+    def kiosk_client(self, key):
+        """A client with the key of another kiosk."""
+        return self._keep(Client(self.gateway, self.authority, [("x-api-key", key)]))
+
+    def inner_client(self, service, identity, extra=()):
+        """Straight to a service, past the gateway, as the workload `identity`."""
+        return self._keep(Client(
+            f"127.0.0.1:{self.ports.listen[service]}", self.authority, extra,
+            identity=identity and self.identity(identity)))
+
+    def _keep(self, client):
+        self._clients.append(client)
+        return client
+
+    def members_of(self, staff, resident_id):
+        """Memberships of one person, as staff see them."""
+        return list(staff.members.ListMembers(
+            members.ListMembersRequest(resident_id=resident_id)).members)
 
     def verify_audit(self, name):
-        """`yijia audit verify` over a stopped service's store."""
-        return subprocess.run(
-            [BIN / "yijia", "audit", "verify", "--database",
-             f"sqlite:{self.folder / 'data' / name}.sqlite"],
-            capture_output=True, text=True, env=environment(), timeout=120)
+        """`yijia audit verify` of a stopped service: (exit status, what it says)."""
+        done = subprocess.run(
+            [self.binaries / "yijia", "audit", "verify", "--database",
+             f"sqlite:{self.folder}/data/{name}.sqlite"],
+            cwd=ROOT, capture_output=True, text=True, timeout=120)
+        return done.returncode, done.stdout + done.stderr
+
+
+def _hash(text):
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -19,6 +19,7 @@ struct BackpressureTests {
       var before = -1
       while before != world.witness.events.count {
         before = world.witness.events.count
+        // That nothing more happens can only be seen by waiting.
         try await Task.sleep(for: .milliseconds(200))
       }
       #expect(before * 100_000 < Self.boundBytes)
@@ -46,6 +47,7 @@ struct BackpressureTests {
       var before = -1
       while before != sent.events.count {
         before = sent.events.count
+        // That nothing more happens can only be seen by waiting.
         try await Task.sleep(for: .milliseconds(200))
       }
       #expect(before * 100_000 < Self.boundBytes * 2)

@@ -99,6 +99,7 @@ struct ClientTests {
 
   /// Looks until it is so; the suite's time limit ends it.
   private static func until(_ body: () async throws -> Bool) async throws {
+    // The channel tells no one when a backend's standing changes.
     while try await !body() { try await Task.sleep(for: .milliseconds(5)) }
   }
 

@@ -45,7 +45,8 @@ struct CodecTests {
   private func parse(_ text: String) -> Duration? { Timeout.parse(Array(text.utf8).span.bytes) }
 
   @Test(
-    "messages survive percent encoding", arguments: ["", "plain", "a%b", "汉字", "\t\n\u{0}", "😀"])
+    "messages survive percent encoding",
+    arguments: ["", "plain", "a%b", "汉字", "\t\n\u{0}", "😀"])
   func percent(_ text: String) {
     let encoded = PercentEncoding.encode(text)
     #expect(encoded.utf8.allSatisfy { $0 >= 0x20 && $0 <= 0x7e })
@@ -122,6 +123,11 @@ struct MetadataTests {
       #expect(!Metadata.isValid(name: name), "\(name)")
     }
     #expect(Metadata.isValid(name: "a0_.-z"))
+  }
+
+  @Test("text that is not printable ASCII is made so, never a trap")
+  func unprintable() {
+    #expect(Metadata(dictionaryLiteral: ("a", "x\n汉é\u{7f}y"))[text: "a"] == "x????y")
   }
 
   @Test("equality is of names and values, not of where they lie")

@@ -120,6 +120,7 @@ struct ProxyTests {
       var before = -1
       while before != witness.events.count {
         before = witness.events.count
+        // That nothing more happens can only be seen by waiting.
         try await Task.sleep(for: .milliseconds(200))
       }
       #expect(before < 400)

@@ -1,3 +1,4 @@
+import HTTP2
 import NIOCore
 import NIOPosix
 import RPC
@@ -53,6 +54,42 @@ struct ServerTests {
     try await withServer(try echoDispatcher(), limits: limits) { server, address, loops in
       _ = try await speak([], to: address)
       _ = try await speak(Array("PRI * HTTP/2.0\r\n".utf8), to: address)
+    }
+  }
+
+  @Test("a peer that takes nothing of what it asked for is closed")
+  func stalled() async throws {
+    var limits = ConnectionLimits()
+    limits.stallMax = .milliseconds(200)
+    let witness = Witness()
+    try await withServer(try echoDispatcher(witness), limits: limits) { server, address, loops in
+      // Allows the server to send without end, and reads nothing.
+      var generous = SessionLimits()
+      generous.streamWindowBytes = .max
+      generous.connectionWindowBytes = .max
+      let session = try Session(.client, limits: generous)
+      defer { session.close() }
+      var head = OutboundFields()
+      for (name, value) in [
+        (":method", "POST"), (":scheme", "http"), (":authority", "x"),
+        (":path", EchoService.repeat.path), ("te", "trailers"),
+        ("content-type", "application/grpc"),
+      ] { head.add(name, value) }
+      let stream = try session.submitRequest(.list(head))
+      let message = Array("1000000 ".utf8) + [UInt8](repeating: 120, count: 10_000)
+      _ = session.submitData(
+        stream, [0, 0, 0, UInt8(message.count >> 8), UInt8(message.count & 255)] + message)
+      session.submitEnd(stream, trailers: nil)
+      var bytes = ByteBuffer()
+      _ = try session.drain(limit: .max) { bytes.writeBytes($0) }
+      let channel = try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+        .channelOption(.autoRead, value: false)
+        .connect(host: address.host, port: address.port).get()
+      try await channel.writeAndFlush(bytes)
+      await witness.saw("sent 0")
+      // The server alone knows that it has closed; the peer does not look.
+      while server.connectionCount > 0 { try await Task.sleep(for: .milliseconds(5)) }
+      try? await channel.close()
     }
   }
 

@@ -53,18 +53,21 @@ struct StateTests {
     }
   }
 
-  private static let table:
-    [(SubchannelState.Phase, SubchannelState.Input, SubchannelState.Phase, SubchannelState.Action)] =
-      [
-        (.idle, .wanted, .connecting, .connect),
-        (.connecting, .connected, .ready, .none),
-        (.connecting, .failed, .backoff, .wait),
-        (.connecting, .lost, .backoff, .wait),
-        (.connecting, .lostAtOnce, .backoff, .wait),
-        (.ready, .lost, .connecting, .connect),
-        (.ready, .lostAtOnce, .backoff, .wait),
-        (.backoff, .waited, .connecting, .connect),
-      ]
+  private typealias Row = (
+    SubchannelState.Phase, SubchannelState.Input, SubchannelState.Phase, SubchannelState.Action
+  )
+
+  private static let table: [Row] =
+    [
+      (.idle, .wanted, .connecting, .connect),
+      (.connecting, .connected, .ready, .none),
+      (.connecting, .failed, .backoff, .wait),
+      (.connecting, .lost, .backoff, .wait),
+      (.connecting, .lostAtOnce, .backoff, .wait),
+      (.ready, .lost, .connecting, .connect),
+      (.ready, .lostAtOnce, .backoff, .wait),
+      (.backoff, .waited, .connecting, .connect),
+    ]
 
   @Test("a subchannel connects, waits and stops as its table says")
   func subchannel() {

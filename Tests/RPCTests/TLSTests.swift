@@ -25,6 +25,7 @@ struct TLSTests {
   @Test("mutual TLS shows each side the other's URI")
   func mutual() async throws {
     let files = try TestCertificates()
+    defer { withExtendedLifetime(files) {} }
     try await with(server: files.mutualServer, client: files.mutualClient) { channel in
       let uri = try await channel.echo("who")
       #expect(uri == TestCertificates.clientURI)
@@ -34,6 +35,7 @@ struct TLSTests {
   @Test("without a client certificate there are no URIs")
   func oneSided() async throws {
     let files = try TestCertificates()
+    defer { withExtendedLifetime(files) {} }
     try await with(server: files.server, client: files.client) { channel in
       let uri = try await channel.echo("who")
       #expect(uri.isEmpty)
@@ -43,6 +45,7 @@ struct TLSTests {
   @Test("a client without a certificate is refused by mutual TLS")
   func missingCertificate() async throws {
     let files = try TestCertificates()
+    defer { withExtendedLifetime(files) {} }
     try await with(server: files.mutualServer, client: files.client) { channel in
       #expect(await failure { _ = try await channel.echo("x") }?.code == .unavailable)
     }
@@ -51,7 +54,9 @@ struct TLSTests {
   @Test("certificates of another authority are refused by both sides")
   func foreignAuthority() async throws {
     let files = try TestCertificates()
+    defer { withExtendedLifetime(files) {} }
     let foreign = try TestCertificates()
+    defer { withExtendedLifetime(foreign) {} }
     try await with(server: files.mutualServer, client: foreign.mutualClient) { channel in
       #expect(await failure { _ = try await channel.echo("x") }?.code == .unavailable)
     }
@@ -65,6 +70,7 @@ struct TLSTests {
   @Test("a server of another name is refused")
   func wrongName() async throws {
     let files = try TestCertificates()
+    defer { withExtendedLifetime(files) {} }
     var byURI = files.mutualClient
     byURI.serverName = .uri("spiffe://yijia/other")
     var byHost = files.client
@@ -84,6 +90,7 @@ struct TLSTests {
   @Test("a plaintext client of a TLS server fails, and the reverse")
   func mixed() async throws {
     let files = try TestCertificates()
+    defer { withExtendedLifetime(files) {} }
     try await withServer(try echoDispatcher(), tls: files.server) { _, address, loops in
       let channel = try ClientChannel(targets: [address], loops: loops)
       #expect(await failure { _ = try await channel.echo("x") }?.code == .unavailable)
@@ -99,6 +106,7 @@ struct TLSTests {
   @Test("TLS without ALPN h2 is closed", arguments: [[], ["http/1.1"]])
   func noALPN(_ protocols: [String]) async throws {
     let files = try TestCertificates()
+    defer { withExtendedLifetime(files) {} }
     try await withServer(try echoDispatcher(), tls: files.server) { _, address, _ in
       var configuration = TLSConfiguration.makeClientConfiguration()
       configuration.certificateVerification = .none

@@ -2,6 +2,7 @@ import Foundation
 import ServiceKit
 import Synchronization
 import Testing
+import YijiaTypeV1
 
 @Suite("Caller tokens")
 struct CallerTokenTests {

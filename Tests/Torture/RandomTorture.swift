@@ -60,7 +60,9 @@ struct RandomTorture {
   private mutating func length() -> Int { Int.random(in: 0..<24, using: &random) }
 
   private mutating func string() -> String {
-    let alphabet = ["a", "Z", " ", "\0", "\n", "ä", "ß", "工", "会", "𠮷", "🚚", "\u{10ffff}", "\u{7f}"]
+    let alphabet = [
+      "a", "Z", " ", "\0", "\n", "ä", "ß", "工", "会", "𠮷", "🚚", "\u{10ffff}", "\u{7f}",
+    ]
     return (0..<length()).map { _ in alphabet.randomElement(using: &random) ?? "" }.joined()
   }
 

@@ -109,7 +109,7 @@ class Maker:
     return "".join(self.random.choices(ALPHABET, k=self.random.randrange(24)))
 
   def bytes(self):
-    size = self.random.randrange(70000) if self.random.random() < 0.02 else self.random.randrange(24)
+    size = self.random.randrange(70000 if self.random.random() < 0.02 else 24)
     return self.random.randbytes(size)
 
   def scalar(self, field):
@@ -224,7 +224,7 @@ class Check:
     at = len(os.path.commonprefix([ours, theirs]))
     around = slice(max(at - 24, 0), at + 24)
     raise SystemExit(
-        f"{what} as {name} disagrees at byte {at} with seed {self.seed}; the bytes are in {FAILURE}\n"
+        f"{what} as {name} disagrees at byte {at} with seed {self.seed}: see {FAILURE}\n"
         f"  Swift  {ours[around]!r}\n  Python {theirs[around]!r}")
 
   def same(self, what, name, content):
@@ -238,8 +238,8 @@ class Check:
     except DecodeError as error:
       theirs = None
       reason = str(error).encode()
-    fine, ours = self.swift.ask({"Torture": b"T", "Blank": b"B", "Sparse": b"S", "Tree": b"R"}[name],
-                                content)
+    letter = {"Torture": b"T", "Blank": b"B", "Sparse": b"S", "Tree": b"R"}[name]
+    fine, ours = self.swift.ask(letter, content)
     if ours == b"zeroFieldNumber" and theirs is not None:
       # upb lets the number 0 pass in messages without fields; the format forbids it.
       self.counts["skipped"] += 1
@@ -251,10 +251,9 @@ class Check:
 
   def group(self):
     number = self.random.choice([600, 1, 103, 401, 100000])
-    inner = b"".join(self.random.choice([varint(8) + varint(self.random.getrandbits(60)),
-                                         varint(99 << 3 | 2) + b"\x03abc",
-                                         varint(5 << 3 | 3) + varint(5 << 3 | 4)])
-                     for _ in range(self.random.randrange(3)))
+    kinds = [varint(8) + varint(self.random.getrandbits(60)), varint(99 << 3 | 2) + b"\x03abc",
+             varint(5 << 3 | 3) + varint(5 << 3 | 4)]
+    inner = b"".join(self.random.choices(kinds, k=self.random.randrange(3)))
     return varint(number << 3 | 3) + inner + varint(number << 3 | 4)
 
   def once(self, round_number):

@@ -211,7 +211,8 @@ extension CommonLanguageSettings {
   public func wireBytes(headroom: Int) throws -> [UInt8] {
     var encoding = Encoding()
     defer { encoding.end() }
-    return try encoding.pack(encoded(&encoding), headroom: headroom)
+    let message = encoded(&encoding)
+    return try encoding.pack(message, headroom: headroom)
   }
 
   package init(reading c: UnsafePointer<google__api__CommonLanguageSettings>) {
@@ -289,7 +290,8 @@ extension ClientLibrarySettings {
   public func wireBytes(headroom: Int) throws -> [UInt8] {
     var encoding = Encoding()
     defer { encoding.end() }
-    return try encoding.pack(encoded(&encoding), headroom: headroom)
+    let message = encoded(&encoding)
+    return try encoding.pack(message, headroom: headroom)
   }
 
   package init(reading c: UnsafePointer<google__api__ClientLibrarySettings>) {
@@ -398,7 +400,8 @@ extension Publishing {
   public func wireBytes(headroom: Int) throws -> [UInt8] {
     var encoding = Encoding()
     defer { encoding.end() }
-    return try encoding.pack(encoded(&encoding), headroom: headroom)
+    let message = encoded(&encoding)
+    return try encoding.pack(message, headroom: headroom)
   }
 
   package init(reading c: UnsafePointer<google__api__Publishing>) {
@@ -560,7 +563,8 @@ extension JavaSettings {
   public func wireBytes(headroom: Int) throws -> [UInt8] {
     var encoding = Encoding()
     defer { encoding.end() }
-    return try encoding.pack(encoded(&encoding), headroom: headroom)
+    let message = encoded(&encoding)
+    return try encoding.pack(message, headroom: headroom)
   }
 
   package init(reading c: UnsafePointer<google__api__JavaSettings>) {
@@ -632,7 +636,8 @@ extension CppSettings {
   public func wireBytes(headroom: Int) throws -> [UInt8] {
     var encoding = Encoding()
     defer { encoding.end() }
-    return try encoding.pack(encoded(&encoding), headroom: headroom)
+    let message = encoded(&encoding)
+    return try encoding.pack(message, headroom: headroom)
   }
 
   package init(reading c: UnsafePointer<google__api__CppSettings>) {
@@ -686,7 +691,8 @@ extension PhpSettings {
   public func wireBytes(headroom: Int) throws -> [UInt8] {
     var encoding = Encoding()
     defer { encoding.end() }
-    return try encoding.pack(encoded(&encoding), headroom: headroom)
+    let message = encoded(&encoding)
+    return try encoding.pack(message, headroom: headroom)
   }
 
   package init(reading c: UnsafePointer<google__api__PhpSettings>) {
@@ -760,7 +766,8 @@ extension PythonSettings {
   public func wireBytes(headroom: Int) throws -> [UInt8] {
     var encoding = Encoding()
     defer { encoding.end() }
-    return try encoding.pack(encoded(&encoding), headroom: headroom)
+    let message = encoded(&encoding)
+    return try encoding.pack(message, headroom: headroom)
   }
 
   package init(reading c: UnsafePointer<google__api__PythonSettings>) {
@@ -794,7 +801,8 @@ extension PythonSettings.ExperimentalFeatures {
   public func wireBytes(headroom: Int) throws -> [UInt8] {
     var encoding = Encoding()
     defer { encoding.end() }
-    return try encoding.pack(encoded(&encoding), headroom: headroom)
+    let message = encoded(&encoding)
+    return try encoding.pack(message, headroom: headroom)
   }
 
   package init(reading c: UnsafePointer<google__api__PythonSettings__ExperimentalFeatures>) {
@@ -854,7 +862,8 @@ extension NodeSettings {
   public func wireBytes(headroom: Int) throws -> [UInt8] {
     var encoding = Encoding()
     defer { encoding.end() }
-    return try encoding.pack(encoded(&encoding), headroom: headroom)
+    let message = encoded(&encoding)
+    return try encoding.pack(message, headroom: headroom)
   }
 
   package init(reading c: UnsafePointer<google__api__NodeSettings>) {
@@ -920,7 +929,8 @@ extension DotnetSettings {
   public func wireBytes(headroom: Int) throws -> [UInt8] {
     var encoding = Encoding()
     defer { encoding.end() }
-    return try encoding.pack(encoded(&encoding), headroom: headroom)
+    let message = encoded(&encoding)
+    return try encoding.pack(message, headroom: headroom)
   }
 
   package init(reading c: UnsafePointer<google__api__DotnetSettings>) {
@@ -1030,7 +1040,8 @@ extension RubySettings {
   public func wireBytes(headroom: Int) throws -> [UInt8] {
     var encoding = Encoding()
     defer { encoding.end() }
-    return try encoding.pack(encoded(&encoding), headroom: headroom)
+    let message = encoded(&encoding)
+    return try encoding.pack(message, headroom: headroom)
   }
 
   package init(reading c: UnsafePointer<google__api__RubySettings>) {
@@ -1082,7 +1093,8 @@ extension GoSettings {
   public func wireBytes(headroom: Int) throws -> [UInt8] {
     var encoding = Encoding()
     defer { encoding.end() }
-    return try encoding.pack(encoded(&encoding), headroom: headroom)
+    let message = encoded(&encoding)
+    return try encoding.pack(message, headroom: headroom)
   }
 
   package init(reading c: UnsafePointer<google__api__GoSettings>) {
@@ -1218,7 +1230,8 @@ extension MethodSettings {
   public func wireBytes(headroom: Int) throws -> [UInt8] {
     var encoding = Encoding()
     defer { encoding.end() }
-    return try encoding.pack(encoded(&encoding), headroom: headroom)
+    let message = encoded(&encoding)
+    return try encoding.pack(message, headroom: headroom)
   }
 
   package init(reading c: UnsafePointer<google__api__MethodSettings>) {
@@ -1266,7 +1279,8 @@ extension MethodSettings.LongRunning {
   public func wireBytes(headroom: Int) throws -> [UInt8] {
     var encoding = Encoding()
     defer { encoding.end() }
-    return try encoding.pack(encoded(&encoding), headroom: headroom)
+    let message = encoded(&encoding)
+    return try encoding.pack(message, headroom: headroom)
   }
 
   package init(reading c: UnsafePointer<google__api__MethodSettings__LongRunning>) {
@@ -1329,7 +1343,8 @@ extension SelectiveGapicGeneration {
   public func wireBytes(headroom: Int) throws -> [UInt8] {
     var encoding = Encoding()
     defer { encoding.end() }
-    return try encoding.pack(encoded(&encoding), headroom: headroom)
+    let message = encoded(&encoding)
+    return try encoding.pack(message, headroom: headroom)
   }
 
   package init(reading c: UnsafePointer<google__api__SelectiveGapicGeneration>) {
@@ -1384,7 +1399,8 @@ extension BatchingConfigProto {
   public func wireBytes(headroom: Int) throws -> [UInt8] {
     var encoding = Encoding()
     defer { encoding.end() }
-    return try encoding.pack(encoded(&encoding), headroom: headroom)
+    let message = encoded(&encoding)
+    return try encoding.pack(message, headroom: headroom)
   }
 
   package init(reading c: UnsafePointer<google__api__BatchingConfigProto>) {
@@ -1448,7 +1464,8 @@ extension BatchingSettingsProto {
   public func wireBytes(headroom: Int) throws -> [UInt8] {
     var encoding = Encoding()
     defer { encoding.end() }
-    return try encoding.pack(encoded(&encoding), headroom: headroom)
+    let message = encoded(&encoding)
+    return try encoding.pack(message, headroom: headroom)
   }
 
   package init(reading c: UnsafePointer<google__api__BatchingSettingsProto>) {
@@ -1549,7 +1566,8 @@ extension BatchingDescriptorProto {
   public func wireBytes(headroom: Int) throws -> [UInt8] {
     var encoding = Encoding()
     defer { encoding.end() }
-    return try encoding.pack(encoded(&encoding), headroom: headroom)
+    let message = encoded(&encoding)
+    return try encoding.pack(message, headroom: headroom)
   }
 
   package init(reading c: UnsafePointer<google__api__BatchingDescriptorProto>) {

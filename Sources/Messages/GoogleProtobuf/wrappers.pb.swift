@@ -25,7 +25,8 @@ extension DoubleValue {
   public func wireBytes(headroom: Int) throws -> [UInt8] {
     var encoding = Encoding()
     defer { encoding.end() }
-    return try encoding.pack(encoded(&encoding), headroom: headroom)
+    let message = encoded(&encoding)
+    return try encoding.pack(message, headroom: headroom)
   }
 
   package init(reading c: UnsafePointer<google__protobuf__DoubleValue>) {
@@ -73,7 +74,8 @@ extension FloatValue {
   public func wireBytes(headroom: Int) throws -> [UInt8] {
     var encoding = Encoding()
     defer { encoding.end() }
-    return try encoding.pack(encoded(&encoding), headroom: headroom)
+    let message = encoded(&encoding)
+    return try encoding.pack(message, headroom: headroom)
   }
 
   package init(reading c: UnsafePointer<google__protobuf__FloatValue>) {
@@ -121,7 +123,8 @@ extension Int64Value {
   public func wireBytes(headroom: Int) throws -> [UInt8] {
     var encoding = Encoding()
     defer { encoding.end() }
-    return try encoding.pack(encoded(&encoding), headroom: headroom)
+    let message = encoded(&encoding)
+    return try encoding.pack(message, headroom: headroom)
   }
 
   package init(reading c: UnsafePointer<google__protobuf__Int64Value>) {
@@ -169,7 +172,8 @@ extension UInt64Value {
   public func wireBytes(headroom: Int) throws -> [UInt8] {
     var encoding = Encoding()
     defer { encoding.end() }
-    return try encoding.pack(encoded(&encoding), headroom: headroom)
+    let message = encoded(&encoding)
+    return try encoding.pack(message, headroom: headroom)
   }
 
   package init(reading c: UnsafePointer<google__protobuf__UInt64Value>) {
@@ -217,7 +221,8 @@ extension Int32Value {
   public func wireBytes(headroom: Int) throws -> [UInt8] {
     var encoding = Encoding()
     defer { encoding.end() }
-    return try encoding.pack(encoded(&encoding), headroom: headroom)
+    let message = encoded(&encoding)
+    return try encoding.pack(message, headroom: headroom)
   }
 
   package init(reading c: UnsafePointer<google__protobuf__Int32Value>) {
@@ -265,7 +270,8 @@ extension UInt32Value {
   public func wireBytes(headroom: Int) throws -> [UInt8] {
     var encoding = Encoding()
     defer { encoding.end() }
-    return try encoding.pack(encoded(&encoding), headroom: headroom)
+    let message = encoded(&encoding)
+    return try encoding.pack(message, headroom: headroom)
   }
 
   package init(reading c: UnsafePointer<google__protobuf__UInt32Value>) {
@@ -313,7 +319,8 @@ extension BoolValue {
   public func wireBytes(headroom: Int) throws -> [UInt8] {
     var encoding = Encoding()
     defer { encoding.end() }
-    return try encoding.pack(encoded(&encoding), headroom: headroom)
+    let message = encoded(&encoding)
+    return try encoding.pack(message, headroom: headroom)
   }
 
   package init(reading c: UnsafePointer<google__protobuf__BoolValue>) {
@@ -361,7 +368,8 @@ extension StringValue {
   public func wireBytes(headroom: Int) throws -> [UInt8] {
     var encoding = Encoding()
     defer { encoding.end() }
-    return try encoding.pack(encoded(&encoding), headroom: headroom)
+    let message = encoded(&encoding)
+    return try encoding.pack(message, headroom: headroom)
   }
 
   package init(reading c: UnsafePointer<google__protobuf__StringValue>) {
@@ -409,7 +417,8 @@ extension BytesValue {
   public func wireBytes(headroom: Int) throws -> [UInt8] {
     var encoding = Encoding()
     defer { encoding.end() }
-    return try encoding.pack(encoded(&encoding), headroom: headroom)
+    let message = encoded(&encoding)
+    return try encoding.pack(message, headroom: headroom)
   }
 
   package init(reading c: UnsafePointer<google__protobuf__BytesValue>) {

@@ -46,7 +46,8 @@ extension Date {
   public func wireBytes(headroom: Int) throws -> [UInt8] {
     var encoding = Encoding()
     defer { encoding.end() }
-    return try encoding.pack(encoded(&encoding), headroom: headroom)
+    let message = encoded(&encoding)
+    return try encoding.pack(message, headroom: headroom)
   }
 
   package init(reading c: UnsafePointer<google__type__Date>) {

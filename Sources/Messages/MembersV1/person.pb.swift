@@ -289,7 +289,8 @@ extension FieldViolation {
   public func wireBytes(headroom: Int) throws -> [UInt8] {
     var encoding = Encoding()
     defer { encoding.end() }
-    return try encoding.pack(encoded(&encoding), headroom: headroom)
+    let message = encoded(&encoding)
+    return try encoding.pack(message, headroom: headroom)
   }
 
   package init(reading c: UnsafePointer<yijia__members__v1__FieldViolation>) {
@@ -355,7 +356,8 @@ extension RecordError {
   public func wireBytes(headroom: Int) throws -> [UInt8] {
     var encoding = Encoding()
     defer { encoding.end() }
-    return try encoding.pack(encoded(&encoding), headroom: headroom)
+    let message = encoded(&encoding)
+    return try encoding.pack(message, headroom: headroom)
   }
 
   package init(reading c: UnsafePointer<yijia__members__v1__RecordError>) {

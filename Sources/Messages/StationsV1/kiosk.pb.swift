@@ -32,7 +32,8 @@ extension Kiosk {
   public func wireBytes(headroom: Int) throws -> [UInt8] {
     var encoding = Encoding()
     defer { encoding.end() }
-    return try encoding.pack(encoded(&encoding), headroom: headroom)
+    let message = encoded(&encoding)
+    return try encoding.pack(message, headroom: headroom)
   }
 
   package init(reading c: UnsafePointer<yijia__stations__v1__Kiosk>) {
@@ -100,7 +101,8 @@ extension RegisterKioskRequest {
   public func wireBytes(headroom: Int) throws -> [UInt8] {
     var encoding = Encoding()
     defer { encoding.end() }
-    return try encoding.pack(encoded(&encoding), headroom: headroom)
+    let message = encoded(&encoding)
+    return try encoding.pack(message, headroom: headroom)
   }
 
   package init(reading c: UnsafePointer<yijia__stations__v1__RegisterKioskRequest>) {
@@ -162,7 +164,8 @@ extension RegisterKioskResponse {
   public func wireBytes(headroom: Int) throws -> [UInt8] {
     var encoding = Encoding()
     defer { encoding.end() }
-    return try encoding.pack(encoded(&encoding), headroom: headroom)
+    let message = encoded(&encoding)
+    return try encoding.pack(message, headroom: headroom)
   }
 
   package init(reading c: UnsafePointer<yijia__stations__v1__RegisterKioskResponse>) {
@@ -212,7 +215,8 @@ extension RevokeKioskRequest {
   public func wireBytes(headroom: Int) throws -> [UInt8] {
     var encoding = Encoding()
     defer { encoding.end() }
-    return try encoding.pack(encoded(&encoding), headroom: headroom)
+    let message = encoded(&encoding)
+    return try encoding.pack(message, headroom: headroom)
   }
 
   package init(reading c: UnsafePointer<yijia__stations__v1__RevokeKioskRequest>) {
@@ -265,7 +269,8 @@ extension RevokeKioskResponse {
   public func wireBytes(headroom: Int) throws -> [UInt8] {
     var encoding = Encoding()
     defer { encoding.end() }
-    return try encoding.pack(encoded(&encoding), headroom: headroom)
+    let message = encoded(&encoding)
+    return try encoding.pack(message, headroom: headroom)
   }
 
   package init(reading c: UnsafePointer<yijia__stations__v1__RevokeKioskResponse>) {
@@ -308,7 +313,8 @@ extension WatchStationEventsRequest {
   public func wireBytes(headroom: Int) throws -> [UInt8] {
     var encoding = Encoding()
     defer { encoding.end() }
-    return try encoding.pack(encoded(&encoding), headroom: headroom)
+    let message = encoded(&encoding)
+    return try encoding.pack(message, headroom: headroom)
   }
 
   package init(reading c: UnsafePointer<yijia__stations__v1__WatchStationEventsRequest>) {
@@ -377,7 +383,8 @@ extension WatchStationEventsResponse {
   public func wireBytes(headroom: Int) throws -> [UInt8] {
     var encoding = Encoding()
     defer { encoding.end() }
-    return try encoding.pack(encoded(&encoding), headroom: headroom)
+    let message = encoded(&encoding)
+    return try encoding.pack(message, headroom: headroom)
   }
 
   package init(reading c: UnsafePointer<yijia__stations__v1__WatchStationEventsResponse>) {
@@ -461,7 +468,8 @@ extension KioskChanged {
   public func wireBytes(headroom: Int) throws -> [UInt8] {
     var encoding = Encoding()
     defer { encoding.end() }
-    return try encoding.pack(encoded(&encoding), headroom: headroom)
+    let message = encoded(&encoding)
+    return try encoding.pack(message, headroom: headroom)
   }
 
   package init(reading c: UnsafePointer<yijia__stations__v1__KioskChanged>) {
@@ -530,7 +538,8 @@ extension PointChanged {
   public func wireBytes(headroom: Int) throws -> [UInt8] {
     var encoding = Encoding()
     defer { encoding.end() }
-    return try encoding.pack(encoded(&encoding), headroom: headroom)
+    let message = encoded(&encoding)
+    return try encoding.pack(message, headroom: headroom)
   }
 
   package init(reading c: UnsafePointer<yijia__stations__v1__PointChanged>) {

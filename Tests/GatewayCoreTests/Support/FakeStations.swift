@@ -50,7 +50,9 @@ final class FakeStations: StationsServiceProtocol, Sendable {
     let parts = request.cursor.split(separator: ".").compactMap { Int($0) }
     let (epoch, refuses) = state.withLock { ($0.epoch, $0.refusesAll) }
     if refuses { throw RPCError(.unavailable, "not now") }
-    if let first = parts.first, first != epoch { throw RPCError(.invalidArgument, "foreign cursor") }
+    if let first = parts.first, first != epoch {
+      throw RPCError(.invalidArgument, "foreign cursor")
+    }
     var next = parts.count == 2 ? parts[1] : 0
     let (changes, continuation) = AsyncStream<Void>.makeStream()
     let id = state.withLock { state in

@@ -106,8 +106,9 @@ struct TestGateway {
   }
 
   static func sha256(_ text: String) -> String {
-    SHA256.hash(data: Array(text.utf8)).map { String($0 >> 4, radix: 16) + String($0 & 15, radix: 16) }
-      .joined()
+    SHA256.hash(data: Array(text.utf8)).map { byte in
+      String(byte >> 4, radix: 16) + String(byte & 15, radix: 16)
+    }.joined()
   }
 }
 

@@ -113,6 +113,7 @@ struct EchoService: RPCService {
     witness.note("started")
     defer { witness.note("returned") }
     do {
+      // Waits to be cancelled.
       try await Task.sleep(for: .seconds(3600))
     } catch {
       witness.note("cancelled")

@@ -4,9 +4,10 @@ import RPCTransport
 import SwiftASN1
 import X509
 
-/// A certificate authority and two workloads, made for one test and written to files.
-struct TestCertificates {
-  let folder: URL
+/// A certificate authority and two workloads, made for one test and written to files, which go
+/// when this does.
+final class TestCertificates: Sendable {
+  private let folder: URL
   let server: ServerTLS
   /// Certified for `localhost` alone, not for the address.
   let namedServer: ServerTLS
@@ -36,6 +37,8 @@ struct TestCertificates {
     mutualClient = ClientTLS(
       authorities: authorities, identity: clientFiles, serverName: .uri(Self.serverURI))
   }
+
+  deinit { try? FileManager.default.removeItem(at: folder) }
 
   static func write(_ text: String, _ folder: URL, _ name: String) throws -> String {
     let file = folder.appendingPathComponent(name)

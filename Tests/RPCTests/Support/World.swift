@@ -30,6 +30,7 @@ struct World {
       return try await body(World(channel: InProcessChannel(dispatcher), witness: witness))
     }
     let certificates = carrier == .tls ? try TestCertificates() : nil
+    defer { withExtendedLifetime(certificates) {} }
     try await withServer(dispatcher, tls: certificates?.server) { server, address, loops in
       let client = try ClientChannel(targets: [address], tls: certificates?.client, loops: loops)
       do {

@@ -4,6 +4,9 @@ import Synchronization
 
 /// What the access log tells of a call.
 struct CallRecord: Sendable {
+  /// Longest path that is repeated to anybody, in bytes: it comes from outside.
+  private static let pathBytesMax = 200
+
   let path: String
   private let start = ContinuousClock.now
   var service: String?
@@ -15,6 +18,12 @@ struct CallRecord: Sendable {
 
   init(path: String) { self.path = path }
 
+  /// The path as it is told to people.
+  var shortPath: String {
+    path.utf8.count <= Self.pathBytesMax
+      ? path : String(decoding: path.utf8.prefix(Self.pathBytesMax), as: UTF8.self)
+  }
+
   /// Since the head of the call was read.
   var duration: Duration { ContinuousClock.now - start }
 }
@@ -23,9 +32,6 @@ struct CallRecord: Sendable {
 ///
 /// Safe to use from any task.
 public final class AccessLog: Sendable {
-  /// Longest path that is written: it comes from outside.
-  private static let pathBytesMax = 256
-
   private let logger: Logger
   private let success: Sampler
   private let failure: Sampler
@@ -40,7 +46,7 @@ public final class AccessLog: Sendable {
   func write(_ record: CallRecord) {
     guard record.code == nil ? success.takes() : failure.takes() else { return }
     var facts: Logger.Metadata = [
-      "method": "\(record.path.prefix(Self.pathBytesMax))",
+      "method": "\(record.shortPath)",
       "code": "\(record.code?.name ?? "OK")",
       "caller": "\(record.caller ?? "-")",
       "duration_us": "\(Int64(record.duration / .microseconds(1)))",

@@ -59,7 +59,7 @@ public struct Gateway: ExchangeHandler {
     let head = exchange.head
     let deadline = head.timeout.map { Deadline.after($0) }
     guard let route = routes[record.path] else {
-      throw GatewayFailure.methodUnknown(path: record.path)
+      throw GatewayFailure.methodUnknown(path: record.shortPath)
     }
     record.service = route.backend.name
     guard !head.hasBadTimeout else { throw GatewayFailure.timeoutMalformed }

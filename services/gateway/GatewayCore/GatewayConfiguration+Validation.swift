@@ -30,8 +30,11 @@ extension GatewayConfiguration {
       wrong.append("message_bytes_max: 1 to \(Self.messageBytesLimit)")
     }
     if !(0...600).contains(drainSeconds) { wrong.append("drain_seconds: 0 to 600") }
-    if !(0...1).contains(accessLog.successShare) { wrong.append("access_log.success_share: 0 to 1") }
-    if !(0...1).contains(accessLog.failureShare) { wrong.append("access_log.failure_share: 0 to 1") }
+    for (name, share) in [
+      ("success_share", accessLog.successShare), ("failure_share", accessLog.failureShare),
+    ] where !(0...1).contains(share) {
+      wrong.append("access_log.\(name): 0 to 1")
+    }
     if callerToken.keyID.isEmpty { wrong.append("caller_token.key_id: not empty") }
     if !LogLevel.names.contains(logLevel) {
       wrong.append("log_level: one of \(LogLevel.names.joined(separator: ", "))")
@@ -44,7 +47,7 @@ extension GatewayConfiguration {
     var wrong: [String] = []
     for (name, address) in services.sorted(by: { $0.key < $1.key }) {
       if !known.contains(name) {
-        wrong.append("services.\(name): no such service; there are \(known.joined(separator: ", "))")
+        wrong.append("services.\(name): there is none; known: \(known.joined(separator: ", "))")
       }
       wrong += Target.faults(address.targets, at: "services.\(name).targets")
     }
@@ -101,7 +104,7 @@ extension GatewayConfiguration {
   private static func hashFaults(
     _ text: String, known: inout Set<String>, at field: String
   ) -> [String] {
-    if CredentialHash(hex: text) == nil { return ["\(field): 64 lower-case hex digits of a SHA-256"] }
+    if CredentialHash(hex: text) == nil { return ["\(field): 64 lower-case hex digits"] }
     return known.insert(text).inserted ? [] : ["\(field): stated twice"]
   }
 }

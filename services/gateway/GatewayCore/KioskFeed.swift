@@ -30,9 +30,15 @@ public struct KioskFeed: Sendable {
     var cursor: String?
     while !Task.isCancelled {
       do {
-        if cursor == nil { cursor = try await readAll() }
+        // What is stored first: that it could be read shows that the feed is served.
+        if cursor == nil {
+          cursor = try await readAll()
+        } else {
+          try await take(&cursor, stopAtEnd: true)
+        }
+        directory.setStanding(.current)
         pause = Self.pauseFirst
-        try await follow(&cursor)
+        try await take(&cursor, stopAtEnd: false)
         logger.info("the kiosks' feed ended; connecting again")
       } catch {
         if Task.isCancelled { return }
@@ -48,7 +54,7 @@ public struct KioskFeed: Sendable {
     }
   }
 
-  /// Reads what is stored, and returns the cursor behind it.
+  /// Reads all that is stored, and returns the cursor behind it.
   private func readAll() async throws -> String {
     var table = KioskTable()
     var cursor = ""
@@ -59,18 +65,16 @@ public struct KioskFeed: Sendable {
       cursor = event.cursor
     }
     directory.replace(with: table)
-    directory.setStanding(.current)
     logger.info("the kiosks are known", metadata: ["count": "\(table.count)"])
     return cursor
   }
 
-  /// Takes changes as they come, until the stream ends.
-  private func follow(_ cursor: inout String?) async throws {
+  /// Takes the changes behind the cursor: those that are stored, or also those to come.
+  private func take(_ cursor: inout String?, stopAtEnd: Bool) async throws {
     var request = WatchStationEventsRequest()
     request.cursor = cursor ?? ""
-    let events = try await client.watchStationEvents(request)
-    directory.setStanding(.current)
-    for try await event in events {
+    request.stopAtEnd = stopAtEnd
+    for try await event in try await client.watchStationEvents(request) {
       directory.update { Self.apply(event, to: &$0) }
       cursor = event.cursor
     }

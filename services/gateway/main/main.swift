@@ -34,17 +34,27 @@ struct GatewayCommand: AsyncParsableCommand {
   }
 
   private func serve(_ configuration: GatewayConfiguration, logger: Logger) async throws {
-    let signals = await UnixSignalsSequence(trapping: .sigterm, .sigint)
     let loops = EventLoops()
-    let kiosks = KioskDirectory()
     let backends = try Backends(configuration) { targets, identity in
       try channel(configuration.tls, targets, identity, loops, logger)
     }
-    let health = HealthRegistry()
-    let gateway = try Gateway(
-      configuration, backends: backends, kiosks: kiosks, logger: logger)
-    let servers = try servers(configuration, gateway, health, loops, logger)
+    let kiosks = KioskDirectory()
     let feed = KioskFeed(channel: try backends.stations, directory: kiosks, logger: logger)
+    let health = HealthRegistry()
+    let gateway = try Gateway(configuration, backends: backends, kiosks: kiosks, logger: logger)
+    let servers = try servers(configuration, gateway, health, loops, logger)
+    try await run(servers, feed, health, drain: .seconds(configuration.drainSeconds), logger)
+    for case let channel as ClientChannel in backends.channels { await channel.shutdown() }
+    try await loops.shutdown()
+    logger.notice("stopped")
+  }
+
+  /// Serves until a signal comes and what ran then has ended.
+  private func run(
+    _ servers: [Server], _ feed: KioskFeed, _ health: HealthRegistry, drain: Duration,
+    _ logger: Logger
+  ) async throws {
+    let signals = await UnixSignalsSequence(trapping: .sigterm, .sigint)
     async let _ = feed.run()
     for server in servers {
       let address = try await server.start()
@@ -56,10 +66,7 @@ struct GatewayCommand: AsyncParsableCommand {
       break
     }
     health.set("", .notServing)
-    for server in servers { await server.shutdown(grace: .seconds(configuration.drainSeconds)) }
-    for case let channel as ClientChannel in backends.channels { await channel.shutdown() }
-    try await loops.shutdown()
-    logger.notice("stopped")
+    for server in servers { await server.shutdown(grace: drain) }
   }
 
   /// To the replicas of a service: mutual TLS, or plaintext where no identity is stated.
@@ -89,25 +96,19 @@ struct GatewayCommand: AsyncParsableCommand {
     _ loops: EventLoops, _ logger: Logger
   ) throws -> [Server] {
     let router = try Router(services: [HealthService(registry: health)])
-    let certificate = configuration.certificate
+    let identity = TLSFiles(
+      certificateChain: configuration.certificate.certificateFile,
+      privateKey: configuration.certificate.keyFile)
     let edge = ServerConfiguration(
       address: HostPort(host: configuration.listen.host, port: configuration.listen.port),
-      tls: configuration.plaintext
-        ? nil
-        : ServerTLS(
-          identity: TLSFiles(
-            certificateChain: certificate.certificateFile, privateKey: certificate.keyFile)))
+      tls: configuration.plaintext ? nil : ServerTLS(identity: identity))
     let admin = ServerConfiguration(
       address: HostPort(host: configuration.admin.host, port: configuration.admin.port))
-    return [
-      Server(
-        configuration: edge,
-        dispatcher: Dispatcher(router: router, handlers: [gateway], logger: logger), loops: loops,
-        logger: logger),
-      Server(
-        configuration: admin, dispatcher: Dispatcher(router: router, logger: logger), loops: loops,
-        logger: logger),
-    ]
+    let faces: [(ServerConfiguration, [any ExchangeHandler])] = [(edge, [gateway]), (admin, [])]
+    return faces.map { face, handlers in
+      let dispatcher = Dispatcher(router: router, handlers: handlers, logger: logger)
+      return Server(configuration: face, dispatcher: dispatcher, loops: loops, logger: logger)
+    }
   }
 }
 

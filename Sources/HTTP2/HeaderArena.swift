@@ -1,0 +1,113 @@
+/// The header lists received since the last `receive`, all in one buffer that is reused.
+///
+/// A pure value, so that a callback touches the session once a field.
+struct HeaderArena {
+  private struct Field {
+    var start: Int
+    var nameCount: Int
+    var valueCount: Int
+  }
+
+  private let listBytesMax: Int
+  private let fieldsMax: Int
+  private var bytes: [UInt8] = []
+  private var fields: [Field] = []
+
+  // The list that is arriving.
+  private var firstField = 0
+  private var firstByte = 0
+  private var listSize = 0
+  private var isOverLimit = false
+  private var isOpen = false
+
+  init(listBytesMax: Int, fieldsMax: Int) {
+    self.listBytesMax = listBytesMax
+    self.fieldsMax = fieldsMax
+  }
+
+  /// Forgets the lists handed out; one that is still arriving moves to the front.
+  mutating func forget() {
+    guard isOpen else {
+      bytes.removeAll(keepingCapacity: bytes.capacity <= 16 << 10)
+      fields.removeAll(keepingCapacity: fields.capacity <= 512)
+      return
+    }
+    bytes.removeSubrange(..<firstByte)
+    fields.removeSubrange(..<firstField)
+    for index in fields.indices { fields[index].start -= firstByte }
+    firstField = 0
+    firstByte = 0
+  }
+
+  mutating func beginList() {
+    firstField = fields.count
+    firstByte = bytes.count
+    listSize = 0
+    isOverLimit = false
+    isOpen = true
+  }
+
+  /// Appends a field, by the size rule of SETTINGS_MAX_HEADER_LIST_SIZE; those over the limits are
+  /// left out and the list is marked.
+  mutating func append(name: UnsafeBufferPointer<UInt8>, value: UnsafeBufferPointer<UInt8>) {
+    listSize += name.count + value.count + 32
+    guard listSize <= listBytesMax, fields.count - firstField < fieldsMax else {
+      isOverLimit = true
+      return
+    }
+    let start = bytes.count
+    // The library's memory, valid during the callback: copied.
+    unsafe bytes.append(contentsOf: name)
+    unsafe bytes.append(contentsOf: value)
+    fields.append(Field(start: start, nameCount: name.count, valueCount: value.count))
+  }
+
+  mutating func endList() -> HeaderBlock {
+    isOpen = false
+    return HeaderBlock(
+      first: Int32(firstField), count: Int32(fields.count - firstField),
+      byteCount: Int32(bytes.count - firstByte), isOverLimit: isOverLimit)
+  }
+
+  /// The first digit of `:status` when the list that is arriving is a response head.
+  var statusClass: UInt8? {
+    guard firstField < fields.count else { return nil }
+    let field = fields[firstField]
+    guard field.nameCount == 7, field.valueCount == 3, bytes[field.start] == UInt8(ascii: ":")
+    else { return nil }
+    return bytes[field.start + 7]
+  }
+
+  /// Reads a list in order.
+  func forEachField(in block: HeaderBlock, _ body: (_ name: RawSpan, _ value: RawSpan) -> Void) {
+    unsafe bytes.withUnsafeBytes { buffer in
+      for field in fields[Int(block.first)..<Int(block.first) + Int(block.count)] {
+        let middle = field.start + field.nameCount
+        // Spans of our own buffer, for the length of the call.
+        let name = unsafe UnsafeRawBufferPointer(rebasing: buffer[field.start..<middle])
+        let value = unsafe UnsafeRawBufferPointer(
+          rebasing: buffer[middle..<middle + field.valueCount])
+        unsafe body(RawSpan(_unsafeBytes: name), RawSpan(_unsafeBytes: value))
+      }
+    }
+  }
+
+  /// Whether a list is the one that lies in `known`, field by field without gaps, with those
+  /// lengths of names and values.
+  func list(
+    _ block: HeaderBlock, equals known: [UInt8],
+    lengths: (Int) -> (name: UInt32, value: UInt32)
+  ) -> Bool {
+    guard block.byteCount == known.count, block.count > 0 else { return false }
+    let first = Int(block.first)
+    for index in 0..<Int(block.count) {
+      let field = fields[first + index]
+      let expected = lengths(index)
+      guard field.nameCount == expected.name, field.valueCount == expected.value else {
+        return false
+      }
+    }
+    let start = fields[first].start
+    return bytes[start..<start + known.count].elementsEqual(known)
+  }
+}

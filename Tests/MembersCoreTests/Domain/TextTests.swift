@@ -1,0 +1,73 @@
+import MembersV1
+import ServiceKit
+import Testing
+
+@testable import MembersCore
+
+@Suite("Names, phones, regions, masks")
+struct TextTests {
+  @Test(
+    "a phone is kept as E.164, however it was written",
+    arguments: [
+      "13903350001", "+86 139-0335-0001", "86 13903350001", "１３９０３３５０００１", " 13903350001\n",
+    ])
+  func phones(raw: String) throws {
+    #expect(try PhoneNumber(checking: raw, field: "phone").text == "+8613903350001")
+  }
+
+  @Test(
+    "what is no mainland mobile number is refused",
+    arguments: ["12903350001", "1390335000", "139033500011", "+1 3903350001", "١٣٩٠٣٣٥٠٠٠١", "x"])
+  func badPhones(raw: String) {
+    #expect(throws: FieldFailure.self) { try PhoneNumber(checking: raw, field: "phone") }
+  }
+
+  @Test(
+    "names are Han characters, rare ones too, with one kind of middle dot",
+    arguments: [
+      ("王伟", "王伟"), ("买买提·艾力", "买买提·艾力"), ("买买提•艾力", "买买提·艾力"), ("𠮷田", "𠮷田"),
+      (" 张三 ", "张三"),
+    ])
+  func names(raw: String, text: String) throws {
+    #expect(try PersonName(checking: raw, field: "name").text == text)
+  }
+
+  @Test(
+    "other names are refused", arguments: ["J0hn", "王", "王·", "·王五", "王 五", "王\u{0}五", "王😀"])
+  func badNames(raw: String) {
+    #expect(throws: FieldFailure.self) { try PersonName(checking: raw, field: "name") }
+  }
+
+  @Test("a name of 50 characters is kept, one of 51 refused")
+  func longNames() throws {
+    _ = try PersonName(checking: String(repeating: "王", count: 50), field: "name")
+    #expect(throws: FieldFailure.self) {
+      try PersonName(checking: String(repeating: "王", count: 51), field: "name")
+    }
+  }
+
+  @Test(
+    "regions in force are known down to the township; retired ones only as once in force",
+    arguments: [
+      ("130302", true), ("130302001", true), ("130302001003", true), ("130302999", false),
+      ("130323", false), ("1303", false), ("13030２", false), ("999999", false), ("", false),
+    ])
+  func regions(code: String, isCurrent: Bool) {
+    #expect(RegionTable.shared.isCurrent(code) == isCurrent)
+  }
+
+  @Test(
+    "an ID's region may be one in force once, or a residence permit's",
+    arguments: [("130323", true), ("810000", true), ("130302", true), ("139999", false)])
+  func retiredRegions(code: String, exists: Bool) {
+    #expect(RegionTable.shared.existsOrDid(code) == exists)
+  }
+
+  @Test("the eight groups and the four key groups are two tag sets over one enum")
+  func groups() {
+    #expect(OccupationGroup.eightGroups.count == 8)
+    #expect(
+      OccupationGroup.keyGroups
+        == [.truckDriver, .courier, .foodDeliveryRider, .rideHailingDriver])
+  }
+}

@@ -1,0 +1,41 @@
+import Foundation
+import Testing
+
+/// Our encoding and Google's, on random messages: Tests/Torture/agree.py.
+@Suite struct AgreementTests {
+  private static let root = URL(filePath: #filePath).deletingLastPathComponent()
+    .deletingLastPathComponent().deletingLastPathComponent()
+  private static let environment = ProcessInfo.processInfo.environment
+  private static let python = URL(
+    filePath: environment["YIJIA_VENV"] ?? root.appending(path: ".venv").path
+  ).appending(path: "bin/python")
+
+  @Test(
+    "ten thousand random messages are the same bytes here and in Google's Python, both ways",
+    .enabled(
+      if: FileManager.default.isExecutableFile(atPath: python.path), "make deps makes .venv"))
+  func agrees() throws {
+    // The test runner lies beside the products.
+    let products = URL(filePath: CommandLine.arguments[0]).deletingLastPathComponent()
+    let output = FileManager.default.temporaryDirectory
+      .appending(path: "torture-\(UUID().uuidString).log")
+    try Data().write(to: output)
+    defer { try? FileManager.default.removeItem(at: output) }
+    let run = Process()
+    run.executableURL = Self.python
+    run.arguments = [
+      Self.root.appending(path: "Tests/Torture/agree.py").path,
+      products.appending(path: "torture-agree").path,
+      "--count", Self.environment["YIJIA_TORTURE_COUNT"] ?? "10000",
+    ]
+    let handle = try FileHandle(forWritingTo: output)
+    run.standardOutput = handle
+    run.standardError = handle
+    try run.run()
+    run.waitUntilExit()
+    let text = try String(contentsOf: output, encoding: .utf8)
+    // With the seed, which makes the same messages again.
+    print(text)
+    #expect(run.terminationStatus == 0, "\(text)")
+  }
+}
