@@ -13,7 +13,7 @@ struct CallerTests {
 
   private func resolver() throws -> CallerResolver {
     let directory = KioskDirectory()
-    directory.update { $0.apply(TestGateway.change(key: TestGateway.kioskKey), version: 1) }
+    directory.apply(TestGateway.change(key: TestGateway.kioskKey), version: 1)
     return CallerResolver(
       directory: try CallerDirectory(TestGateway.configuration), kiosks: directory,
       clock: TestGateway.clock)

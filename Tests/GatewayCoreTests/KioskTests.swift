@@ -1,4 +1,5 @@
 import Crypto
+import GRPCTesting
 import Logging
 import RPC
 import RPCInProcess
@@ -84,6 +85,23 @@ struct KioskTests {
       let old = try await edge.outcome(Self.path, ["x-api-key": "yk_rotated"])
       #expect(old?.code == .unauthenticated)
     }
+  }
+
+  @Test("a stream that runs when its kiosk is revoked ends at once, the service's side too")
+  func revokedMidStream() async throws {
+    let probe = EchoProbe()
+    let gateway = try TestGateway(try InProcessChannel(services: [EchoService(probe)]))
+    let client = TestServiceClient(try gateway.edge())
+    let call = try await client.fullDuplexCall(options: TestCaller.kiosk.options)
+    try await call.send(StreamingOutputCallRequest())
+    var responses = call.responses.makeAsyncIterator()
+    _ = try await responses.next()
+    let change = TestGateway.change(key: TestGateway.kioskKey, revoked: true)
+    gateway.kiosks.apply(change, version: 2)
+    let error = await #expect(throws: RPCError.self) { _ = try await responses.next() }
+    #expect(error?.code == .unauthenticated)
+    #expect(error?.gatewayReason == "CALLER_UNPROVEN")
+    await probe.cancelled.reaches(1)
   }
 
   @Test("known kiosks go on while the feed is interrupted; an unknown key is told to come back")

@@ -101,13 +101,18 @@ struct LoopbackTests {
   @Test("with no backend left calls fail at once, and go on when one is back")
   func backendDown() async throws {
     let net = Loopback()
-    let client = TestServiceClient(try await net.gateway(to: [try await net.deadAddress()]))
+    let address = try await net.deadAddress()
+    let client = TestServiceClient(try await net.gateway(to: [address]))
     let error = await #expect(throws: RPCError.self) {
       try await client.unaryCall(SimpleRequest(), options: Self.options)
     }
     #expect(error?.code == .unavailable)
     #expect(error?.gatewayReason == "BACKEND_UNAVAILABLE")
     #expect(error?.retrySeconds == 1)
+    _ = try await net.serve(services: [EchoService()], at: address)
+    while (try? await client.unaryCall(SimpleRequest(), options: Self.options)) == nil {
+      await Task.yield()
+    }
   }
 
   @Test("a call that the service surely never saw is sent again, three times at most")

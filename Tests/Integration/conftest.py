@@ -18,7 +18,7 @@ _stubs = None
 
 
 def pytest_configure(config):
-    """Makes the Python stubs of the contracts in a folder of their own, before tests import them."""
+    """Makes the stubs of the contracts in a folder of their own, before tests import them."""
     global _stubs
     os.environ["SWIFT_BACKTRACE"] = "enable=no"  # else a crash leaves a backtracer with our files
     config.addinivalue_line("markers", "timeout(seconds): see pytest-timeout")
@@ -89,7 +89,6 @@ def pytest_runtest_makereport(item):
     if not report.failed:
         return
     for name in ("suite", "dev", "pair"):
-        tails = getattr(item.funcargs.get(name), "log_tails", None) if hasattr(
-            item, "funcargs") else None
+        tails = getattr(getattr(item, "funcargs", {}).get(name), "log_tails", None)
         if tails:
             report.sections.append((f"logs of {name}", tails()))

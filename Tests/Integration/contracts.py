@@ -81,7 +81,6 @@ def refusal_of(code, message, details):
             result.locale, result.localized = localized.locale, localized.message
         elif detail.Unpack(request):
             for violation in request.field_violations:
-                assert violation.field not in result.violations or True
                 result.violations[violation.field] = violation.reason
                 result.descriptions.append(violation.description)
         elif detail.Unpack(retry):

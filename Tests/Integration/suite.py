@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import pathlib
 import signal
 import subprocess
@@ -18,6 +19,8 @@ from stubs import LatLng, members, stations
 SERVICES = ("members", "stations", "gateway")
 ADMIN_OFFSET = 10
 START_SECONDS = 30
+# How long a stopping service waits for calls that do not end, such as the feeds of the others.
+DRAIN_SECONDS = 2
 # Section of the example tree that the staff of one county may act in.
 COUNTY = "q-130303"
 
@@ -77,7 +80,7 @@ class DevelopmentSuite(_Logs):
         """`yijia dev --once`: what it printed."""
         done = subprocess.run(
             [self.binaries / "yijia", "dev", "--once"], cwd=ROOT, capture_output=True, text=True,
-            timeout=120, env={**_environment(), **self.ports.environment(self.folder)})
+            timeout=120, env={**os.environ, **self.ports.environment(self.folder)})
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 
@@ -107,12 +110,6 @@ class DevelopmentSuite(_Logs):
             self.child.stop(40)
 
 
-def _environment():
-    import os
-
-    return dict(os.environ)
-
-
 class Suite(_Logs):
     """A suite whose services are started, stopped and killed one by one."""
 
@@ -138,8 +135,13 @@ class Suite(_Logs):
         """Files of `yijia dev --prepare`, with more callers in the gateway's configuration."""
         subprocess.run(
             [self.binaries / "yijia", "dev", "--prepare"], check=True, cwd=ROOT,
-            env={**_environment(), **self.ports.environment(self.folder)}, timeout=60)
+            env={**os.environ, **self.ports.environment(self.folder)}, timeout=60)
         made = json.loads((self.folder / "keys/credentials.json").read_text())
+        for name in SERVICES:
+            file = self.folder / f"{name}.yaml"
+            indent = "" if name == "gateway" else "  "
+            file.write_text(file.read_text().replace(
+                f"{indent}listen:", f"{indent}drain_seconds: {DRAIN_SECONDS}\n{indent}listen:", 1))
         self._secrets = {"partner": made["partnerKey"], "staff": made["staffToken"]}
         self._add_partner("other_partner")
         self._add_partner("limited_partner", "/yijia.members.v1.MembersService/GetEnrollment")
@@ -298,11 +300,10 @@ class Suite(_Logs):
         return list(staff.members.ListMembers(
             members.ListMembersRequest(resident_id=resident_id)).members)
 
-    def verify_audit(self, name):
-        """`yijia audit verify` of a stopped service: (exit status, what it says)."""
+    def verify_audit(self, store):
+        """`yijia audit verify` of a stopped service's store: (exit status, what it says)."""
         done = subprocess.run(
-            [self.binaries / "yijia", "audit", "verify", "--database",
-             f"sqlite:{self.folder}/data/{name}.sqlite"],
+            [self.binaries / "yijia", "audit", "verify", "--database", f"sqlite:{store}"],
             cwd=ROOT, capture_output=True, text=True, timeout=120)
         return done.returncode, done.stdout + done.stderr
 

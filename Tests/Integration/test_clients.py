@@ -1,12 +1,14 @@
-"""Clients that no one here wrote: grpcio and `buf curl`, over TLS, with what connection.json says."""
+"""Clients that no one here wrote: grpcio and `buf curl` over TLS, by what connection.json says."""
 
+import concurrent.futures
 import json
 import uuid
 
 import grpc
 import pytest
+from google.protobuf import json_format
 
-from clients import buf_curl, pages
+from clients import Client, buf_curl, pages
 from kiosk import Spool, hello, report, report_all, visit
 from people import People, application, enrollment, now, request_id
 from processes import wait_until
@@ -72,6 +74,17 @@ def test_bulk_enrollment_answers_every_record_in_order(partner, staff):
         assert (violation.field, violation.reason) == ("application.phone", "INVALID_PHONE")
     assert len(found(staff, people[0])) == 1
     assert found(staff, people[49]) == []
+
+
+def test_bulk_enrollment_of_more_than_a_window_is_answered_while_it_is_sent(partner):
+    """3,000 records of one person's making: nothing waits for the other side for ever."""
+    person = PEOPLE.next()
+    records = (members.EnrollMembersRequest(
+        request_id=request_id(), row=row, application=application(person))
+        for row in range(1, 3_001))
+    answers = list(partner.members.EnrollMembers(records, timeout=60))
+    assert [answer.row for answer in answers] == list(range(1, 3_001))
+    assert all(answer.enrollment.name for answer in answers)
 
 
 def test_staff_read_all_members_over_pages_each_once(staff):
@@ -153,6 +166,27 @@ def test_a_new_epoch_is_no_replay(dev, kiosk, staff):
     for _ in range(2):
         report_all(kiosk.stations, [""] * 5)
     assert len(listed_visits(staff, dev.connection["station"])) == before + 10
+
+
+def test_two_connections_with_one_spool_count_each_visit_once(dev, kiosk, staff):
+    spool = Spool()
+    for _ in range(400):
+        spool.add()
+    spool.finish()
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+        for done in [pool.submit(report, kiosk.stations, spool) for _ in range(2)]:
+            done.result()
+    rows = listed_visits(staff, dev.connection["station"])
+    sequences = [row.sequence for row in rows if row.spool_epoch == spool.epoch]
+    assert sequences == list(range(1, 401))
+
+
+def test_a_visit_reported_again_under_another_number_counts_once(dev, kiosk, staff):
+    before = len(listed_visits(staff, dev.connection["station"]))
+    id = str(uuid.uuid4())
+    requests = [hello(str(uuid.uuid4())), visit(1, id=id), visit(2, id=id), visit(3)]
+    assert list(kiosk.stations.ReportVisits(iter(requests)))[-1].acknowledged_sequence == 3
+    assert len(listed_visits(staff, dev.connection["station"])) == before + 2
 
 
 def test_absurd_times_are_acknowledged_and_set_aside_with_a_reason(dev, kiosk, staff):
@@ -248,7 +282,6 @@ def test_a_revoked_kiosk_is_refused(dev, staff):
     point = dev.connection["station"]
     made = staff.stations.RegisterKiosk(stations.RegisterKioskRequest(
         request_id=request_id(), point=point, display_name="另一终端"))
-    from clients import Client
     client = Client(
         dev.connection["gateway"], open(dev.connection["ca_file"], "rb").read(),
         [("x-api-key", made.api_key)])
@@ -292,8 +325,6 @@ def curl(dev):
 
 
 def as_json(message):
-    from google.protobuf import json_format
-
     return json.loads(json_format.MessageToJson(message))
 
 
@@ -322,7 +353,8 @@ def test_buf_curl_streams_visits(curl, dev, staff):
         "kiosk", "yijia.stations.v1.StationsService/ReportVisits", *map(as_json, requests))
     assert int(answers[-1]["acknowledgedSequence"]) == 7
     names = {row.name for row in listed_visits(staff, dev.connection["station"])}
-    assert {"visits/" + request.visit.visit_id.replace("-", "") for request in requests[1:]} <= names
+    sent = {request.visit.visit_id.replace("-", "") for request in requests[1:]}
+    assert {f"visits/{id}" for id in sent} <= names
 
 
 def test_buf_curl_is_told_why_it_is_refused(dev):

@@ -97,8 +97,8 @@ final class TestClock: Sendable {
   func advance(days: Int) { instant.withLock { $0 += Double(days) * 86_400 } }
 }
 
-/// Shows a failure's reason and fields in the status' message, so that a test reads them at a glance:
-/// `INVALID_FIELDS application.phone=INVALID_PHONE`.
+/// Shows a failure's reason and fields in the status' message, so that a test reads them at a
+/// glance: `INVALID_FIELDS application.phone=INVALID_PHONE`.
 private struct ShownFailure: ServerInterceptor {
   func intercept(_ context: ServerContext, next: () async throws -> Void) async throws {
     do {

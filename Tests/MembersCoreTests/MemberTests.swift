@@ -38,7 +38,8 @@ struct MemberTests {
       #expect(try await refusal { try await nobody.getMember(request) } == "MEMBER_NOT_FOUND")
       request.name = "members/1"
       #expect(
-        try await refusal { try await near.getMember(request) } == "INVALID_FIELDS name=INVALID_NAME")
+        try await refusal { try await near.getMember(request) }
+          == "INVALID_FIELDS name=INVALID_NAME")
     }
   }
 

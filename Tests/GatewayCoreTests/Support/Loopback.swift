@@ -11,12 +11,13 @@ struct Loopback {
 
   let loops = EventLoops(threads: 2)
 
-  /// A server on a free port.
+  /// A server, by default on a free port.
   func serve(
-    services: [any RPCService] = [], handlers: [any ExchangeHandler] = []
+    services: [any RPCService] = [], handlers: [any ExchangeHandler] = [],
+    at address: HostPort = HostPort(host: "127.0.0.1", port: 0)
   ) async throws -> (server: Server, address: HostPort) {
     let server = Server(
-      configuration: ServerConfiguration(address: HostPort(host: "127.0.0.1", port: 0)),
+      configuration: ServerConfiguration(address: address),
       dispatcher: Dispatcher(
         router: try Router(services: services), handlers: handlers, logger: Self.quiet),
       loops: loops, logger: Self.quiet)
@@ -39,9 +40,9 @@ struct Loopback {
     return try connect([address])
   }
 
-  /// A port where nobody listens.
+  /// A port where nobody listens, of a loopback address that no other test uses.
   func deadAddress() async throws -> HostPort {
-    let (server, address) = try await serve()
+    let (server, address) = try await serve(at: HostPort(host: "127.7.7.7", port: 0))
     await server.shutdown(grace: .zero)
     return address
   }

@@ -91,7 +91,7 @@ struct TestGateway {
 
   private static func directory() -> KioskDirectory {
     let directory = KioskDirectory()
-    directory.update { table in table.apply(change(key: kioskKey), version: 1) }
+    directory.apply(change(key: kioskKey), version: 1)
     directory.setStanding(.current)
     return directory
   }

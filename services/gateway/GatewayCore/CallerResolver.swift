@@ -17,9 +17,11 @@ public struct CallerResolver: Sendable {
     self.clock = clock
   }
 
-  /// A proven caller, and the methods that its key is limited to.
+  /// A proven caller, and what its key is limited to.
   struct Proven: Sendable {
     let caller: Caller
+    /// A kiosk's key, which can be revoked while a call runs.
+    var kioskKey: CredentialHash?
     /// Paths; empty for all that the policy allows.
     var methods: Set<String> = []
 
@@ -37,16 +39,27 @@ public struct CallerResolver: Sendable {
     }
   }
 
+  /// Runs a call of a proven caller; `onEnd` is called when the caller's key ends meanwhile.
+  func hold<Result: Sendable>(
+    _ proven: Proven, onEnd: @escaping @Sendable () -> Void,
+    while body: () async -> Result
+  ) async -> Result {
+    guard let key = proven.kioskKey else { return await body() }
+    let watch = kiosks.watch(key, onEnd: onEnd)
+    defer { kiosks.stopWatching(watch) }
+    return await body()
+  }
+
   private func resolve(key: [UInt8]) async throws -> Proven {
     guard let hash = CredentialHash(of: key) else { throw CommonFailure.callerUnproven }
     if let partner = directory.partner(hash) {
       return Proven(caller: partner.caller, methods: partner.methods)
     }
     if key.starts(with: Self.kioskKeyPrefix) {
-      return Proven(caller: try await kiosks.caller(hash))
+      return Proven(caller: try await kiosks.caller(hash), kioskKey: hash)
     }
     guard let kiosk = kiosks.known(hash) else { throw CommonFailure.callerUnproven }
-    return Proven(caller: kiosk)
+    return Proven(caller: kiosk, kioskKey: hash)
   }
 
   private func resolve(token: [UInt8]) throws -> Proven {

@@ -2,8 +2,8 @@ import Crypto
 
 /// SHA-256 of a key or token: what the gateway keeps and looks up instead of the secret.
 ///
-/// The secrets hold 256 random bits. Finding one by its hash tells an attacker nothing by its timing:
-/// who can't invert SHA-256 can't choose how a hash begins.
+/// The secrets hold 256 random bits. Looking one up by its hash tells an attacker nothing by its
+/// timing: who can't invert SHA-256 can't choose how a hash begins.
 struct CredentialHash: Sendable, Hashable {
   /// Longer ones are not looked at: a key has some seventy characters.
   static let secretBytesMax = 256

@@ -15,7 +15,12 @@ final class ForwardedCall: Sendable {
     /// The caller gave up or went away.
     case callerGone
     /// The gateway has to answer with this.
-    case failed(GatewayFailure)
+    case failed(any ServiceFailure)
+
+    /// The same, so that the gateway's own failures are told by name alone.
+    static func failed(_ failure: GatewayFailure) -> Outcome {
+      .failed(failure as any ServiceFailure)
+    }
   }
 
   /// A service that surely never saw the call is asked this often, as long as all of the request is
@@ -29,8 +34,14 @@ final class ForwardedCall: Sendable {
   private let head: RequestHead
   private let deadline: Deadline?
   private let messageBytesMax: Int
-  /// Why the gateway itself ended the call, if it did.
-  private let refusal = Mutex<GatewayFailure?>(nil)
+  private let progress = Mutex(Progress())
+
+  private struct Progress {
+    /// Why the gateway itself ended the call, if it did.
+    var refusal: (any ServiceFailure)?
+    /// The service's side, once it is open.
+    var service: ClientExchange?
+  }
 
   /// - Parameters:
   ///   - head: As the service gets it.
@@ -91,6 +102,10 @@ final class ForwardedCall: Sendable {
       return try await backend.channel.openExchange(
         head, options: ExchangeOptions(deadline: deadline)
       ) { service in
+        if let refusal = self.opened(service) {
+          service.exchange.reset(.cancel)
+          return .failed(.failed(refusal))
+        }
         service.exchange.send(request)
         guard request.isEnd else { return .streaming(service) }
         do throws(RPCError) {
@@ -128,9 +143,7 @@ final class ForwardedCall: Sendable {
           try await caller.inbox.nextPart(expectsHead: false)
         }
         guard meter.pass(part.body) else {
-          refusal.withLock { $0 = tooLarge }
-          await abandon(service)
-          return
+          return refuse(tooLarge)
         }
         try await service.exchange.pass(part)
         if part.isEnd { return }
@@ -192,21 +205,45 @@ final class ForwardedCall: Sendable {
 
   // MARK: - Ends
 
-  /// Gives the service's exchange up, if it still is; whoever reads it wakes at once.
-  ///
-  /// - Returns: How it had come to its end by itself, if it had.
-  @discardableResult
-  private func abandon(_ service: ClientExchange) async -> CloseReason? {
-    await service.exchange.onLoop {
-      guard !service.exchange.state.isClosed else { return service.inbox.closeReason }
-      service.inbox.fail(RPCError(.cancelled, "the call was given up"))
-      service.exchange.reset(.cancel)
-      return nil
+  /// Ends the call with that failure, if it has not ended yet; the first refusal holds. From any
+  /// task or thread.
+  func refuse(_ failure: any ServiceFailure) {
+    let service = progress.withLock { progress in
+      if progress.refusal == nil { progress.refusal = failure }
+      return progress.service
+    }
+    guard let service else { return }
+    service.exchange.loop.execute { Self.giveUp(service) }
+  }
+
+  /// Notes the service's side; returns the refusal that came before it.
+  private func opened(_ service: ClientExchange) -> (any ServiceFailure)? {
+    progress.withLock { progress in
+      progress.service = service
+      return progress.refusal
     }
   }
 
-  /// A caller that does not read would hold its call for ever: past its deadline it is given up. One
-  /// that reads hears of the deadline from the pump.
+  /// Gives the service's exchange up, if it still is; whoever reads it wakes at once.
+  ///
+  /// - Returns: How it had come to its end before, if it had.
+  @discardableResult
+  private func abandon(_ service: ClientExchange) async -> CloseReason? {
+    await service.exchange.onLoop {
+      Self.giveUp(service)
+      return service.inbox.closeReason
+    }
+  }
+
+  /// On the service's loop.
+  private static func giveUp(_ service: ClientExchange) {
+    guard !service.exchange.state.isClosed else { return }
+    service.inbox.fail(RPCError(.cancelled, "the call was given up"))
+    service.exchange.reset(.cancel)
+  }
+
+  /// A caller that does not read would hold its call for ever: past its deadline it is given up.
+  /// One that reads hears of the deadline from the pump.
   private func watchDeadline() {
     guard let deadline else { return }
     let exchange = caller.exchange
@@ -217,7 +254,7 @@ final class ForwardedCall: Sendable {
 
   /// What an error on an open exchange means to the caller.
   private func outcome(of error: RPCError) -> Outcome {
-    if let refusal = refusal.withLock({ $0 }) { return .failed(refusal) }
+    if let refusal = progress.withLock({ $0.refusal }) { return .failed(refusal) }
     switch error.code {
     case .cancelled where Task.isCancelled: return .callerGone
     case .deadlineExceeded: return .failed(.deadlineExceeded)

@@ -2,8 +2,8 @@ public import Logging
 public import RPC
 public import ServiceKit
 
-/// The gateway: proves the caller, asks the policy, and forwards the call. It decides nothing of the
-/// domain and stores nothing.
+/// The gateway: proves the caller, asks the policy, and forwards the call. It decides nothing of
+/// the domain and stores nothing.
 ///
 /// Register it with a `Dispatcher`; `grpc.health.v1.Health` is left to the router.
 public struct Gateway: ExchangeHandler {
@@ -74,6 +74,10 @@ public struct Gateway: ExchangeHandler {
       exchange, to: route.backend,
       head: InwardHead.make(from: head, deadline: deadline, token: token), deadline: deadline,
       messageBytesMax: messageBytesMax)
-    return await call.run()
+    return await callers.hold(proven) {
+      call.refuse(CommonFailure.callerUnproven)
+    } while: {
+      await call.run()
+    }
   }
 }

@@ -149,7 +149,7 @@ public struct PartnerSetting: Codable, Sendable, Hashable {
   public var id: String
   /// What people call it.
   public var name: String
-  /// SHA-256 of the key's text, 64 hex digits. Keys hold 256 random bits, so the hash tells nothing.
+  /// SHA-256 of the key's text, 64 hex digits. Keys hold 256 random bits: the hash tells nothing.
   public var apiKeySHA256: String
   /// Paths of the methods that it may call, such as `/yijia.members.v1.MembersService/GetMember`;
   /// empty for all that the policy lets partners call.

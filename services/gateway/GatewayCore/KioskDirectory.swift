@@ -1,4 +1,5 @@
 import ServiceKit
+import StationsV1
 import Synchronization
 
 /// The kiosks' credentials, kept in memory and followed by ``KioskFeed``.
@@ -24,7 +25,8 @@ public final class KioskDirectory: Sendable {
     var table = KioskTable()
     var standing = Standing.empty
     var waiters: [UInt64: Waiter] = [:]
-    var nextWaiter: UInt64 = 0
+    var watches: [CredentialHash: [UInt64: @Sendable () -> Void]] = [:]
+    var nextID: UInt64 = 0
   }
 
   /// How long a call waits for a key that the feed has not told of yet: a kiosk that was registered
@@ -42,17 +44,20 @@ public final class KioskDirectory: Sendable {
 
   /// Takes what was read from the start of the feed on.
   func replace(with table: KioskTable) {
-    change { $0.table = table }
+    change { state in
+      state.table = table
+      return Array(state.watches.keys)
+    }
   }
 
   /// Takes one change.
-  func update(_ apply: (inout KioskTable) -> Void) {
-    change { apply(&$0.table) }
+  func apply(_ change: KioskChanged, version: Int64) {
+    self.change { $0.table.apply(change, version: version) }
   }
 
   /// Tells whether the feed is followed.
   func setStanding(_ standing: Standing) {
-    change { $0.standing = standing }
+    state.withLock { $0.standing = standing }
   }
 
   /// The kiosk with that key.
@@ -81,21 +86,55 @@ public final class KioskDirectory: Sendable {
     if case .kiosk(let caller) = state.withLock({ $0.table.match(hash) }) { caller } else { nil }
   }
 
-  private func change(_ body: (inout State) -> Void) {
-    let woken = state.withLock { state in
-      body(&state)
+  /// Calls `onEnd` once when the key with that hash holds no more, at once if it does not now; not
+  /// after ``stopWatching(_:)``, but perhaps at the same time.
+  func watch(_ hash: CredentialHash, onEnd: @escaping @Sendable () -> Void) -> Watch {
+    let (watch, isOver) = state.withLock { state in
+      state.nextID += 1
+      let watch = Watch(hash: hash, id: state.nextID)
+      guard case .kiosk = state.table.match(hash) else { return (watch, true) }
+      state.watches[hash, default: [:]][watch.id] = onEnd
+      return (watch, false)
+    }
+    if isOver { onEnd() }
+    return watch
+  }
+
+  func stopWatching(_ watch: Watch) {
+    state.withLock { state in
+      state.watches[watch.hash]?[watch.id] = nil
+      if state.watches[watch.hash]?.isEmpty == true { state.watches[watch.hash] = nil }
+    }
+  }
+
+  /// One use of a key, for as long as a call runs.
+  struct Watch: Sendable {
+    fileprivate let hash: CredentialHash
+    fileprivate let id: UInt64
+  }
+
+  /// - Parameter body: Changes the table, and returns the keys that may hold no more.
+  private func change(_ body: (inout State) -> [CredentialHash]) {
+    let (woken, told) = state.withLock { state in
+      let ended = body(&state)
       let ids = state.waiters.filter { state.table.match($0.value.hash) != .unknown }.map(\.key)
-      return ids.compactMap { state.waiters.removeValue(forKey: $0)?.continuation }
+      var told: [@Sendable () -> Void] = []
+      for hash in ended {
+        if case .kiosk = state.table.match(hash) { continue }
+        told += state.watches.removeValue(forKey: hash).map { Array($0.values) } ?? []
+      }
+      return (ids.compactMap { state.waiters.removeValue(forKey: $0)?.continuation }, told)
     }
     for continuation in woken { continuation.resume() }
+    for onEnd in told { onEnd() }
   }
 
   /// Returns when the key became known, or after a while, or when the task is cancelled.
   private func waitForNews(of hash: CredentialHash) async {
     let id: UInt64? = state.withLock { state in
       guard state.waiters.count < Self.waitersMax else { return nil }
-      state.nextWaiter += 1
-      return state.nextWaiter
+      state.nextID += 1
+      return state.nextID
     }
     guard let id else { return }
     await withTaskGroup(of: Void.self) { group in

@@ -61,7 +61,9 @@ public struct KioskFeed: Sendable {
     var request = WatchStationEventsRequest()
     request.stopAtEnd = true
     for try await event in try await client.watchStationEvents(request) {
-      Self.apply(event, to: &table)
+      if case .kioskChanged(let change)? = event.event {
+        table.apply(change, version: event.entityVersion)
+      }
       cursor = event.cursor
     }
     directory.replace(with: table)
@@ -75,13 +77,10 @@ public struct KioskFeed: Sendable {
     request.cursor = cursor ?? ""
     request.stopAtEnd = stopAtEnd
     for try await event in try await client.watchStationEvents(request) {
-      directory.update { Self.apply(event, to: &$0) }
+      if case .kioskChanged(let change)? = event.event {
+        directory.apply(change, version: event.entityVersion)
+      }
       cursor = event.cursor
     }
-  }
-
-  private static func apply(_ event: WatchStationEventsResponse, to table: inout KioskTable) {
-    guard case .kioskChanged(let change)? = event.event else { return }
-    table.apply(change, version: event.entityVersion)
   }
 }

@@ -24,14 +24,20 @@ struct KioskTable: Sendable {
   var count: Int { entries.count }
 
   /// Takes an event; one that came before changes nothing.
-  mutating func apply(_ change: KioskChanged, version: Int64) {
+  ///
+  /// - Returns: The keys that hold no more.
+  @discardableResult
+  mutating func apply(_ change: KioskChanged, version: Int64) -> [CredentialHash] {
     let before = entries[change.kiosk]
-    guard version > before?.version ?? 0 else { return }
+    guard version > before?.version ?? 0 else { return [] }
     let hash = CredentialHash(bytes: change.apiKeySHA256)
-    if let old = before?.hash, old != hash { matches[old] = .revoked }
     entries[change.kiosk] = Entry(version: version, hash: hash)
-    guard let hash else { return }
-    matches[hash] = change.revoked ? .revoked : .kiosk(Self.caller(of: change))
+    var ended: [CredentialHash] = []
+    if let old = before?.hash, old != hash { ended.append(old) }
+    if let hash, change.revoked { ended.append(hash) }
+    if let hash, !change.revoked { matches[hash] = .kiosk(Self.caller(of: change)) }
+    for hash in ended { matches[hash] = .revoked }
+    return ended
   }
 
   /// What the key with that hash is.

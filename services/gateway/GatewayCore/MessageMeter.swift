@@ -1,5 +1,6 @@
 /// Follows the length prefixes of a gRPC body as its chunks pass, and says when a message is longer
-/// than allowed: on its prefix, before any of it has gone on. Nothing is kept or copied. A pure value.
+/// than allowed: on its prefix, before any of it has gone on. Keeps nothing, copies nothing.
+/// A pure value.
 struct MessageMeter: Sendable, Hashable {
   private static let prefixBytes = 5
 

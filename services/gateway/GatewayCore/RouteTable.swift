@@ -24,8 +24,8 @@ struct Route: Sendable {
   let policyPath: String
 }
 
-/// Every method that is served, with its policy. What is not in it is unknown; what is in it without
-/// a policy does not start.
+/// Every method that is served, with its policy. What is not in it is unknown; what is in it
+/// without a policy does not start.
 ///
 /// An immutable value, so that a new configuration can take the place of the old one as a whole.
 public struct RouteTable: Sendable {

@@ -15,7 +15,8 @@ extension EnrollmentDecision {
   }
 
   /// Who receives the person: the scanned code's organization, else whom the rules find. A regional
-  /// federation has no members of its own: its code counts channel and campaign, and the rules route.
+  /// federation has no members of its own: its code counts channel and campaign, and the rules
+  /// route.
   ///
   /// - Throws: ``MembersError/noReceiver``.
   func receiver() throws -> Receiver {

@@ -29,7 +29,8 @@ extension MembersService {
   }
 }
 
-/// The days that a count is about, in days since 1970-01-01; nil where the last is before the first.
+/// The days that a count is about, in days since 1970-01-01; nil where the last is before the
+/// first.
 struct DayRange: Sendable {
   let days: ClosedRange<Int>?
 

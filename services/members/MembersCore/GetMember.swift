@@ -1,6 +1,7 @@
 import GoogleProtobuf
 import GoogleType
 public import MembersV1
+import Protobuf
 public import RPC
 import ServiceKit
 import Storage
@@ -43,11 +44,11 @@ extension KnownMember {
     message.state = member.state
     message.organization = "organizations/\(member.organizationID)"
     message.managingOrganization = "organizations/\(member.managingOrganizationID)"
-    var date = GoogleType.Date()
-    date.year = Int32(joined.year)
-    date.month = Int32(joined.month)
-    date.day = Int32(joined.day)
-    message.joinDate = date
+    message.joinDate = .with {
+      $0.year = Int32(joined.year)
+      $0.month = Int32(joined.month)
+      $0.day = Int32(joined.day)
+    }
     message.channel = member.channel
     message.campaign = member.campaign
     message.createTime = Timestamp(microseconds: member.created)

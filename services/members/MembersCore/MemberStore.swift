@@ -130,7 +130,8 @@ enum MemberStore {
     }
   }
 
-  /// Founds a membership: the row, and the place that only one live membership of a person can have.
+  /// Founds a membership: the row, and the place that only one live membership of a person can
+  /// have.
   static func found(
     _ member: StoredMember, personID: String, personHash: [UInt8], into commit: inout Commit
   ) {

@@ -26,7 +26,9 @@ public struct MembersConfiguration: Codable, Sendable, Hashable {
   public func validate() throws {
     try service.validate()
     var wrong: [String] = []
-    if !(1...1_000).contains(enrollmentsInFlight) { wrong.append("enrollments_in_flight: 1 to 1000") }
+    if !(1...1_000).contains(enrollmentsInFlight) {
+      wrong.append("enrollments_in_flight: 1 to 1000")
+    }
     var seen: Set<String> = []
     for (index, region) in regions.enumerated() {
       let code = region.regionCode

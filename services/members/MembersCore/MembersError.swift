@@ -3,7 +3,7 @@ public import ServiceKit
 
 /// Why the members service refuses, where the reason is its own; the others are `CommonFailure`.
 ///
-/// One row a reason: name, code, what to tell people. `ErrorInfo.domain` is `members.yijia`.
+/// A reason has its name, its code, and what to tell people. `ErrorInfo.domain` is `members.yijia`.
 public enum MembersError: String, ServiceFailure, Hashable, CaseIterable {
   /// The row's parent is not stored.
   case parentNotFound = "PARENT_NOT_FOUND"
@@ -27,73 +27,54 @@ public enum MembersError: String, ServiceFailure, Hashable, CaseIterable {
 
   public var reason: String { rawValue }
 
-  public var code: RPCError.Code { row.code }
+  public var code: RPCError.Code {
+    switch self {
+    case .parentNotFound, .organizationNotFound, .codeNotFound, .enrollmentNotFound,
+      .memberNotFound:
+      .notFound
+    case .organizationConflict: .alreadyExists
+    case .organizationNotActive, .codeExpired, .codeRevoked, .noReceiver, .membershipClosed:
+      .failedPrecondition
+    case .codeMalformed, .codeForged: .invalidArgument
+    }
+  }
 
-  public var text: LocalizedText { row.text }
-
-  private var row: (code: RPCError.Code, text: LocalizedText) {
+  public var text: LocalizedText {
     switch self {
     case .parentNotFound:
-      (
-        .notFound,
-        LocalizedText(
-          zh: "上级组织尚未导入,请先导入上级组织。",
-          en: "The organization above is not stored: import parents before children.")
-      )
+      LocalizedText(
+        zh: "上级组织尚未导入,请先导入上级组织。",
+        en: "The organization above is not stored: import parents before children.")
     case .organizationConflict:
-      (
-        .alreadyExists,
-        LocalizedText(
-          zh: "该外部编号已用于内容不同的组织。",
-          en: "This external id is stored with other content.")
-      )
+      LocalizedText(zh: "该外部编号已用于内容不同的组织。", en: "This external id is stored with other content.")
     case .organizationNotFound:
-      (.notFound, LocalizedText(zh: "组织不存在。", en: "There is no such organization."))
+      LocalizedText(zh: "组织不存在。", en: "There is no such organization.")
     case .organizationNotActive:
-      (
-        .failedPrecondition,
-        LocalizedText(zh: "该组织当前不接收会员。", en: "The organization receives nobody now."))
+      LocalizedText(zh: "该组织当前不接收会员。", en: "The organization receives nobody now.")
     case .codeNotFound:
-      (.notFound, LocalizedText(zh: "组织码不存在。", en: "There is no such code."))
+      LocalizedText(zh: "组织码不存在。", en: "There is no such code.")
     case .codeMalformed:
-      (
-        .invalidArgument,
-        LocalizedText(
-          zh: "这不是组织码,请重新扫描。", en: "This is no organization code: scan it again."))
+      LocalizedText(zh: "这不是组织码,请重新扫描。", en: "This is no organization code: scan it again.")
     case .codeForged:
-      (
-        .invalidArgument,
-        LocalizedText(
-          zh: "组织码校验未通过,请勿使用。",
-          en: "The code's signature does not hold: do not use it."))
+      LocalizedText(zh: "组织码校验未通过,请勿使用。", en: "The code's signature does not hold: do not use it.")
     case .codeExpired:
-      (
-        .failedPrecondition,
-        LocalizedText(
-          zh: "组织码已过期,请向组织索取新码。",
-          en: "The code has expired: ask the organization for a new one."))
+      LocalizedText(
+        zh: "组织码已过期,请向组织索取新码。", en: "The code has expired: ask the organization for a new one.")
     case .codeRevoked:
-      (
-        .failedPrecondition,
-        LocalizedText(
-          zh: "组织码已停用,请向组织索取新码。",
-          en: "The code was revoked: ask the organization for a new one."))
+      LocalizedText(
+        zh: "组织码已停用,请向组织索取新码。", en: "The code was revoked: ask the organization for a new one.")
     case .noReceiver:
-      (
-        .failedPrecondition,
-        LocalizedText(
-          zh: "所填地区暂无可接收的工会组织,请核对工作地、居住地。",
-          en: "No organization receives members there: check the areas of work and residence."))
+      LocalizedText(
+        zh: "所填地区暂无可接收的工会组织,请核对工作地、居住地。",
+        en: "No organization receives members there: check the areas of work and residence.")
     case .membershipClosed:
-      (
-        .failedPrecondition,
-        LocalizedText(
-          zh: "该人员的会籍已终止,不能重新申请,请联系上级工会。",
-          en: "This person's membership is closed: ask the union above."))
+      LocalizedText(
+        zh: "该人员的会籍已终止,不能重新申请,请联系上级工会。",
+        en: "This person's membership is closed: ask the union above.")
     case .enrollmentNotFound:
-      (.notFound, LocalizedText(zh: "入会申请不存在。", en: "There is no such enrollment."))
+      LocalizedText(zh: "入会申请不存在。", en: "There is no such enrollment.")
     case .memberNotFound:
-      (.notFound, LocalizedText(zh: "会员不存在。", en: "There is no such member."))
+      LocalizedText(zh: "会员不存在。", en: "There is no such member.")
     }
   }
 }

@@ -17,8 +17,8 @@ public struct MembersKeys: Sendable {
 
   /// - Parameters:
   ///   - fields: Wraps persons' keys and seals remembered replies.
-  ///   - hashes: Hashes what persons are found by, and signs codes. Both are looked up under its last
-  ///     two keys: every person is hashed anew before a third is added.
+  ///   - hashes: Hashes what persons are found by, and signs codes. Both are looked up under its
+  ///     last two keys: every person is hashed anew before a third is added.
   ///   - pageTokens: Seals page tokens and partners' cursors.
   public init(fields: Keyring, hashes: Keyring, pageTokens: Keyring) {
     cipher = FieldCipher(fields)

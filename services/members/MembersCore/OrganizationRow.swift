@@ -37,8 +37,8 @@ struct OrganizationRow: Sendable {
 
   /// The organization in its place.
   ///
-  /// A root comes first, or from an administrator of the whole tree; anything else under a parent in
-  /// the caller's subtree.
+  /// A root comes first, or from an administrator of the whole tree; anything else under a parent
+  /// in the caller's subtree.
   ///
   /// - Throws: ``MembersError/parentNotFound``, ``CommonFailure/outOfScope``,
   ///   ``CommonFailure/invalidFields(_:)`` where the tree would be too deep.

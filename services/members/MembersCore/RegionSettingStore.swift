@@ -1,8 +1,8 @@
 import ServiceKit
 import Storage
 
-/// The SQL of region settings. The table says what the configuration said at the last start, so that
-/// a decision reads it in its own transaction.
+/// The SQL of region settings. The table says what the configuration said at the last start, so
+/// that a decision reads it in its own transaction.
 enum RegionSettingStore {
   static func byRegions(_ codes: [String]) -> Query<[RegionSetting]> {
     let places = codes.indices.map { "?\($0 + 1)" }.joined(separator: ", ")

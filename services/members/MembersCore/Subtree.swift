@@ -3,8 +3,8 @@ import ServiceKit
 import Storage
 
 extension MembersService {
-  /// The subtree that a list or a count is about: of `ancestor`, or of the caller's own organization
-  /// where it is empty.
+  /// The subtree that a list or a count is about: of `ancestor`, or of the caller's own
+  /// organization where it is empty.
   ///
   /// - Throws: ``CommonFailure/outOfScope`` where it is not in the caller's subtree, or unknown.
   func subtree(of ancestor: String, for caller: Caller) async throws -> PathRange {

@@ -1,0 +1,69 @@
+// What calls and raw faces do with an exchange, from any task.
+extension Exchange {
+  /// Runs it on the exchange's loop, hopping when the caller is elsewhere.
+  package func onLoop<Result: Sendable>(
+    _ body: () async throws -> Result
+  ) async rethrows -> Result {
+    try await withTaskExecutorPreference(loop) { try await body() }
+  }
+
+  /// Queues body bytes and waits while the queue is full. From any task.
+  package func send(_ bytes: [UInt8]) async throws {
+    if loop.isCurrent {
+      try queue(bytes)
+      if isWritable { return }
+      try await onLoop { try await drained() }
+    } else {
+      try await onLoop {
+        try queue(bytes)
+        try await drained()
+      }
+    }
+  }
+
+  private func queue(_ bytes: [UInt8]) throws(RPCError) {
+    guard !state.isClosed, state.local == .open else {
+      throw RPCError(.cancelled, "the call has ended")
+    }
+    sendBody(bytes)
+  }
+
+  private func drained() async throws(RPCError) {
+    do {
+      try await waitUntilWritable()
+    } catch {
+      throw RPCError(.cancelled, "the task was cancelled")
+    }
+    if state.isClosed, state.local != .ended {
+      throw RPCError(.cancelled, "the call has ended")
+    }
+  }
+
+  /// The one point where a call's outcome becomes wire form. Nil is OK.
+  package func finishCall(_ error: RPCError?, headers: Metadata, trailers: Metadata) {
+    guard !state.isClosed, state.local != .ended else { return }
+    let isEarly = state.local == .awaitingHead
+    if isEarly, error != nil, headers.isEmpty {
+      var only = HeaderList()
+      only.add(":status", "200")
+      only.add("content-type", "application/grpc")
+      StatusFields.append(error, trailers: trailers, to: &only)
+      return sendHead(.fields(only), endsStream: true)
+    }
+    if isEarly { sendResponseHead(headers) }
+    if error == nil, trailers.isEmpty { return sendEnd(.grpcOK) }
+    var fields = HeaderList()
+    StatusFields.append(error, trailers: trailers, to: &fields)
+    sendEnd(.fields(fields))
+  }
+
+  /// Sends gRPC's response head with initial metadata.
+  package func sendResponseHead(_ headers: Metadata) {
+    if headers.isEmpty { return sendHead(.grpc) }
+    var fields = HeaderList()
+    fields.add(":status", "200")
+    fields.add("content-type", "application/grpc")
+    fields.add(contentsOf: headers.list)
+    sendHead(.fields(fields))
+  }
+}
