@@ -59,7 +59,8 @@ install() {
   say "installing: ${missing[*]}"
   "${as_root[@]}" apt-get update -qq
   "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive \
-    apt-get install -y -qq -o DPkg::Lock::Timeout=120 --no-install-recommends "${missing[@]}" >/dev/null
+    apt-get install -y -qq -o DPkg::Lock::Timeout=120 --no-install-recommends \
+      "${missing[@]}" >/dev/null
 }
 
 python_tools() {

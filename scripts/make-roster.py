@@ -52,7 +52,8 @@ UNION = credit_code("81130300MC0QHD001")
 
 def organizations():
     """Rows of the tree, parents first."""
-    def row(key, parent, name, kind, level, region, groups="", own="", employers="", individuals=False):
+    def row(key, parent, name, kind, level, region, groups="", own="", employers="",
+            individuals=False):
         return dict(external_id=key, parent_external_id=parent, display_name=name, kind=kind,
                     level=level, region_code=region, groups=groups, credit_code=own,
                     employer_credit_codes=employers,

@@ -5,7 +5,8 @@ public import YijiaTypeV1
 public struct Caller: Sendable, Hashable {
   /// What kind of caller it is.
   public var kind: CallerKind
-  /// Resource name: `partners/{id}`, `kiosks/{id}`, `staff/{id}`, `members/{id}`, `services/{name}`.
+  /// Resource name: `partners/{id}`, `kiosks/{id}`, `staff/{id}`, `members/{id}`,
+  /// `services/{name}`.
   public var subject: String
   /// Identifier of the organization whose subtree a staff caller may act in; empty for others.
   public var organization: String

@@ -63,7 +63,9 @@ private func composed<Value: Encodable>(_ value: Value) throws -> Node {
 /// `stated` laid over `base`: mappings merge, everything else replaces.
 private func overlay(_ stated: Node, on base: Node) -> Node {
   guard let over = stated.mapping, let under = base.mapping else {
-    return stated.mapping == nil && base.mapping != nil ? base : stated
+    // A file that states nothing is an empty scalar; anything else in a mapping's place is wrong,
+    // and the decoder says where.
+    return stated.scalar?.string.isEmpty == true && base.mapping != nil ? base : stated
   }
   var pairs = under.map { ($0.key, $0.value) }
   for (key, value) in over {

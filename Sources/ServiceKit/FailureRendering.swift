@@ -88,7 +88,8 @@ private func commonFailure(of error: StorageError) -> CommonFailure? {
   }
 }
 
-private func violation(of failure: FieldFailure, in language: Language) -> BadRequest.FieldViolation {
+private func violation(of failure: FieldFailure, in language: Language) -> BadRequest.FieldViolation
+{
   var violation = BadRequest.FieldViolation()
   violation.field = failure.field
   violation.reason = failure.reason

@@ -3,7 +3,8 @@ public import RPC
 /// A failure that a caller can act on.
 ///
 /// Throw it from a handler, or from inside a storage step: ``FailureMapping`` turns it, in one
-/// place, into a status with `ErrorInfo`, `BadRequest`, `RetryInfo` and `LocalizedMessage` (AIP-193).
+/// place, into a status with `ErrorInfo`, `BadRequest`, `RetryInfo` and `LocalizedMessage`
+/// (AIP-193).
 public protocol ServiceFailure: Error, Sendable {
   /// Canonical gRPC code.
   var code: RPCError.Code { get }

@@ -30,7 +30,9 @@ struct ClockTests {
 
   @Test(
     "days that no calendar has are refused",
-    arguments: [(2025, 2, 29), (1900, 2, 29), (2026, 13, 1), (2026, 4, 31), (0, 1, 1), (2026, 1, 0)])
+    arguments: [
+      (2025, 2, 29), (1900, 2, 29), (2026, 13, 1), (2026, 4, 31), (0, 1, 1), (2026, 1, 0),
+    ])
   func impossible(year: Int, month: Int, day: Int) {
     #expect(ChinaDate(year: year, month: month, day: day) == nil)
   }

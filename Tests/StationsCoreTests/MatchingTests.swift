@@ -78,8 +78,11 @@ import Testing
     try await World.run { world in
       let station = try await world.station()
       world.members.isDown = true
-      for _ in 0..<5 { try await station.report(uuid(), [station.visit(1, code: "YJM-A")]) }
-      #expect(world.members.resolveCalls == 1)
+      let elapsed = try await ContinuousClock().measure {
+        for _ in 0..<5 { try await station.report(uuid(), [station.visit(1, code: "YJM-A")]) }
+      }
+      // On a slow machine the pause may be over meanwhile: then one more call tries.
+      #expect(world.members.resolveCalls <= 1 + Int(elapsed / Circuit.pauseFirst))
     }
   }
 

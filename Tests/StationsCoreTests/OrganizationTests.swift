@@ -10,7 +10,7 @@ import Testing
     try await World.run { world in
       var random = Seeded(seed: 31)
       var parents: [Int: Int] = [:]
-      // Moves make and unmake subtrees; numbers grow downwards, so that there is no cycle in the end.
+      // Moves make and unmake subtrees; numbers grow downwards: there is no cycle in the end.
       for _ in 0..<400 {
         let child = Int.random(in: 2...60, using: &random)
         parents[child] = Int.random(in: 1..<child, using: &random)

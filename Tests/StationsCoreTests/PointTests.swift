@@ -192,7 +192,8 @@ import YijiaTypeV1
       for outsider in [Caller.staff(Tree.elsewhere), .staff(hexID(9)), .staff("", role: .clerk)] {
         await expectFailure("OUT_OF_SCOPE") { try await get(planned.name, as: outsider) }
       }
-      #expect(try await get(planned.name, as: .staff("")) == planned, "the whole tree's administrator")
+      #expect(
+        try await get(planned.name, as: .staff("")) == planned, "the whole tree's administrator")
       #expect(try await get(station.point, as: station.kioskCaller)?.name == station.point)
       await expectFailure("OUT_OF_SCOPE") { try await get(planned.name, as: station.kioskCaller) }
       #expect(try await get(station.point, as: .partner)?.name == station.point)

@@ -17,7 +17,8 @@ import Testing
     kiosk: hexID(5), point: hexID(6), epoch: uuid(), skewMilliseconds: 0, softwareVersion: "")
 
   static func visit(
-    at instant: Int64, direction: Direction = .arrival, change: (inout ReportedVisit) -> Void = { _ in }
+    at instant: Int64, direction: Direction = .arrival,
+    change: (inout ReportedVisit) -> Void = { _ in }
   ) -> CheckedVisit {
     var visit = ReportedVisit()
     visit.sequence = 1
@@ -62,7 +63,8 @@ import Testing
     #expect(at(Self.now) == .pointNotOpen)
     #expect(
       Self.reason(Self.visit(at: Self.now, direction: .departure), history: history) == nil)
-    #expect(Self.reason(Self.visit(at: Self.now), history: PointHistory(entries: [])) == .pointNotOpen)
+    #expect(
+      Self.reason(Self.visit(at: Self.now), history: PointHistory(entries: [])) == .pointNotOpen)
   }
 
   @Test("a malformed field sets a visit aside with what is wrong")

@@ -42,7 +42,9 @@ struct ImportTable: Sendable {
       Row(
         folder: "Sources/Storage",
         modules: Self.observation.union(Self.crypto).union(Self.collections)),
-      Row(folder: "Sources/StorageSQLite", modules: Self.observation.union(["Storage", "GRDB", "GRDBSQLite"])),
+      Row(
+        folder: "Sources/StorageSQLite",
+        modules: Self.observation.union(["Storage", "GRDB", "GRDBSQLite"])),
       Row(
         folder: "Sources/ServiceKit",
         modules: contract.union(Self.observation).union(Self.crypto).union(["Storage", "Yams"])),

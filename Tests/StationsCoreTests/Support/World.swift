@@ -26,7 +26,8 @@ struct World: Sendable {
 
   /// Runs `body` with a fresh service, and cleans up.
   static func run<Result>(
-    _ configuration: StationsConfiguration = StationsConfiguration(), clock: TestClock = TestClock(),
+    _ configuration: StationsConfiguration = StationsConfiguration(),
+    clock: TestClock = TestClock(),
     _ body: (World) async throws -> Result
   ) async throws -> Result {
     let folder = FileManager.default.temporaryDirectory.appending(path: "stations-\(UUID())")

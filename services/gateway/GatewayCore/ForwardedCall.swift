@@ -189,18 +189,31 @@ final class ForwardedCall: Sendable {
   private func end(_ part: ExchangePart) async -> Outcome {
     let status = (part.trailers ?? (part.isHeadOnly ? part.head : nil)).map(StatusFields.parse)
     switch status {
-    case .ok: break
-    case .failed: break
+    case .failed(let error) where isDeadline(error):
+      return await fail(.deadlineExceeded, behind: part)
+    case .ok, .failed: break
     case .missing, nil:
-      var rest = part
-      rest.isEnd = false
-      rest.trailers = nil
-      if !part.isHeadOnly { try? await caller.exchange.pass(rest) }
-      return .failed(.backendBroken(service: backend.name, .unknown))
+      return await fail(.backendBroken(service: backend.name, .unknown), behind: part)
     }
     try? await caller.exchange.pass(part)
     if case .failed(let error)? = status { return .passed(error.code) }
     return .passed(nil)
+  }
+
+  /// Passes on what is before the end, and ends with our own failure.
+  private func fail(_ failure: GatewayFailure, behind part: ExchangePart) async -> Outcome {
+    var rest = part
+    rest.isEnd = false
+    rest.trailers = nil
+    if !part.isHeadOnly { try? await caller.exchange.pass(rest) }
+    return .failed(failure)
+  }
+
+  /// Whether a service's runtime said, without details, that the deadline passed which the gateway
+  /// gave it: the caller's, shaved by 20 ms at most. Then the caller gets reason and text from here.
+  private func isDeadline(_ error: RPCError) -> Bool {
+    guard error.code == .deadlineExceeded, error.details.isEmpty, let deadline else { return false }
+    return deadline.remaining <= .milliseconds(20)
   }
 
   // MARK: - Ends

@@ -1,5 +1,6 @@
-/// Whether a call to a service that fails is worth trying: after a failure nobody calls for a while,
-/// then one call tries, and the while doubles as long as it fails. Pure: instants come from outside.
+/// Whether a call to a service that fails is worth trying: after a failure nobody calls for a
+/// while, then one call tries, and the while doubles as long as it fails. Pure: instants come from
+/// outside.
 struct Circuit: Sendable, Hashable {
   /// The first pause after a failure.
   static let pauseFirst = Duration.seconds(1)

@@ -20,7 +20,8 @@ extension StationsService {
       request.center, system: request.coordinateSystem, field: "center")
     checks.require(
       (0...Self.radiusMaxMeters).contains(request.radiusMeters), "radius_meters", "OUT_OF_RANGE",
-      zh: "应为 0 至 \(Self.radiusMaxMeters) 米。", en: "must be from 0 to \(Self.radiusMaxMeters) meters.")
+      zh: "应为 0 至 \(Self.radiusMaxMeters) 米。",
+      en: "must be from 0 to \(Self.radiusMaxMeters) meters.")
     let areKindsKnown = request.kinds.allSatisfy {
       $0 != .unspecified && PointKind.allCases.contains($0)
     }

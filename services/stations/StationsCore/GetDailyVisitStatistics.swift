@@ -1,4 +1,5 @@
 import GoogleType
+import Protobuf
 public import RPC
 import ServiceKit
 public import StationsV1
@@ -43,10 +44,11 @@ extension StationsService {
 
   private static func message(_ day: StatisticsStore.PointDay) -> DailyVisits {
     let date = ChinaDate(daysSinceEpoch: Int(day.day))
-    var civil = GoogleType.Date()
-    civil.year = Int32(date.year)
-    civil.month = Int32(date.month)
-    civil.day = Int32(date.day)
+    let civil = GoogleType.Date.with {
+      $0.year = Int32(date.year)
+      $0.month = Int32(date.month)
+      $0.day = Int32(date.day)
+    }
     var visits = DailyVisits()
     visits.point = "points/\(day.point)"
     visits.displayName = day.displayName

@@ -27,7 +27,9 @@ enum GreatCircle {
     let south = center.latitude - reach
     let north = center.latitude + reach
     let latitudes = max(-90, south)...min(90, north)
-    guard south > -90, north < 90 else { return Box(latitudes: latitudes, longitudes: [-180...180]) }
+    guard south > -90, north < 90 else {
+      return Box(latitudes: latitudes, longitudes: [-180...180])
+    }
     let ratio = sin(angle) / cos(center.latitude * .pi / 180)
     guard angle < .pi / 2, ratio < 1 else {
       return Box(latitudes: latitudes, longitudes: [-180...180])

@@ -49,7 +49,8 @@ enum MemberCodeStore {
   }
 }
 
-/// `IN (…)` of a few sizes only, so that few statements are prepared: the last value fills the rest.
+/// `IN (…)` of a few sizes only, so that few statements are prepared: the last value fills the
+/// rest.
 struct InList {
   /// The parameters, from `?first` on.
   let sql: String

@@ -4,9 +4,9 @@ public import RPC
 import ServiceKit
 import Storage
 
-/// Follows the members' feed: organizations for the scopes of staff, memberships for the visits that
-/// wait for their member. The cursor is stored in the commit of the effects, so that an event that
-/// comes twice counts once.
+/// Follows the members' feed: organizations for the scopes of staff, memberships for the visits
+/// that wait for their member. The cursor is stored in the commit of the effects, so that an event
+/// that comes twice counts once.
 public struct MembersFeed: Sendable {
   /// Events of one commit.
   private static let eventsPerCommit = 256

@@ -7,8 +7,8 @@ import Storage
 extension StationsService {
   /// Registers a kiosk at a point of the caller's subtree and gives it its key.
   ///
-  /// The key is in the reply and nowhere else in clear: a replay of the request opens the reply that
-  /// the request ledger sealed, and so returns the same key.
+  /// The key is in the reply and nowhere else in clear: a replay of the request opens the reply
+  /// that the request ledger sealed, and so returns the same key.
   public func registerKiosk(
     _ request: RegisterKioskRequest, context: ServerContext
   ) async throws -> RegisterKioskResponse {

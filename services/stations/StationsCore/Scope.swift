@@ -3,9 +3,9 @@ import StationsV1
 import Storage
 import YijiaTypeV1
 
-/// The part of the organizations' tree that a caller may act in: a staff caller's own subtree. Staff
-/// without an organization have no scope, except an administrator, who has the whole tree, as in
-/// yijia-members.
+/// The part of the organizations' tree that a caller may act in: a staff caller's own subtree.
+/// Staff without an organization have no scope, except an administrator, who has the whole tree, as
+/// in yijia-members.
 enum Scope: Sendable, Hashable {
   case everything
   /// Identifier of the organization at the top.
@@ -32,8 +32,8 @@ enum Scope: Sendable, Hashable {
   }
 
   /// Checks a point that was read with ``PointStore/scoped(_:for:)`` for `caller`: staff see the
-  /// points of their scope, a kiosk its own, a partner the open ones. Which kinds of caller a method
-  /// has at all is its policy's.
+  /// points of their scope, a kiosk its own, a partner the open ones. Which kinds of caller a
+  /// method has at all is its policy's.
   ///
   /// - Throws: ``StationsError/pointNotFound``, `CommonFailure.outOfScope`.
   static func check(_ found: PointStore.Scoped?, for caller: Caller) throws -> StoredPoint {

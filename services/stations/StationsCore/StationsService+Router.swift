@@ -10,8 +10,8 @@ extension StationsService {
   /// The services that may ask for health over the inner link, to leave a failing replica out.
   private static let healthCallers = ["gateway", "members"]
 
-  /// What the inner link serves: this service and health, each call proven, allowed, logged, and its
-  /// failure mapped.
+  /// What the inner link serves: this service and health, each call proven, allowed, logged, and
+  /// its failure mapped.
   ///
   /// - Throws: ``ConfigurationError`` where a method has no policy.
   public func router(

@@ -19,7 +19,7 @@ struct Stations: AsyncParsableCommand {
       Example: yijia-stations --config stations.yaml
       """)
 
-  @Option(help: "Configuration file, YAML or JSON; services/stations/config.example.yaml shows all.")
+  @Option(help: "Configuration file, YAML or JSON; see services/stations/config.example.yaml.")
   var config: String?
 
   @Flag(help: "Check the configuration and end.")
@@ -56,14 +56,12 @@ struct Stations: AsyncParsableCommand {
       let address = try await server.start()
       logger.notice("listening", metadata: ["address": "\(address)"])
     }
-    health.set("", .serving)
-    health.set(StationsService.healthName, .serving)
+    for name in ["", StationsService.healthName] { health.set(name, .serving) }
     for await signal in signals {
       logger.notice("stopping", metadata: ["signal": "\(signal)"])
       break
     }
-    health.set("", .notServing)
-    health.set(StationsService.healthName, .notServing)
+    for name in ["", StationsService.healthName] { health.set(name, .notServing) }
     following.cancel()
     for server in servers { await server.shutdown(grace: .seconds(common.drainSeconds)) }
     await following.value
@@ -73,14 +71,13 @@ struct Stations: AsyncParsableCommand {
     logger.notice("stopped")
   }
 
-  /// To the members service, over mutual TLS.
   private func membersChannel(
     _ configuration: StationsConfiguration, _ loops: EventLoops, _ logger: Logger
   ) throws -> ClientChannel {
     let files = configuration.service.tls
-    let targets = try configuration.members.targets.map { text in
-      guard let address = HostPort(text) else { throw ConfigurationError("\(text): no host:port") }
-      return address
+    let targets = configuration.members.targets.compactMap { HostPort($0) }
+    guard targets.count == configuration.members.targets.count else {
+      throw ConfigurationError("members.targets: each is host:port")
     }
     let tls = ClientTLS(
       authorities: files.authorityFile,
@@ -90,7 +87,6 @@ struct Stations: AsyncParsableCommand {
       configuration: ClientConfiguration(targets: targets, tls: tls), loops: loops, logger: logger)
   }
 
-  /// The inner link over mutual TLS, and health in plaintext.
   private func servers(
     _ common: ServiceConfiguration, _ service: StationsService, _ health: HealthRegistry,
     _ loops: EventLoops, _ logger: Logger
@@ -106,10 +102,9 @@ struct Stations: AsyncParsableCommand {
     link.limits = .trusted
     let admin = ServerConfiguration(
       address: HostPort(host: common.admin.host, port: common.admin.port))
-    let healthOnly = try Router(services: [HealthService(registry: health)])
     return try [
       (link, service.router(health: health, verifier: verifier, logger: logger)),
-      (admin, healthOnly),
+      (admin, Router(services: [HealthService(registry: health)])),
     ].map { configuration, router in
       Server(
         configuration: configuration, dispatcher: Dispatcher(router: router, logger: logger),

@@ -86,6 +86,7 @@ struct Dev: AsyncParsableCommand {
     Terminal.say("Ctrl-C stops all. 按 Ctrl-C 停止。")
     while true {
       if let ended = suite.ended { throw ConfigurationError(ended.lastWords) }
+      // Nobody tells of a child's end in a way that a task can await.
       try await Task.sleep(for: .milliseconds(200))
     }
   }
@@ -109,6 +110,7 @@ struct Dev: AsyncParsableCommand {
       options.timeout = .seconds(1)
       let answer = try? await health.check(HealthCheckRequest(), options: options)
       status = answer?.status ?? .unknown
+      // Between two questions: the child may not listen yet.
       if status != .serving { try await Task.sleep(for: .milliseconds(50)) }
     }
     await channel.shutdown()

@@ -80,7 +80,8 @@ struct DevelopmentFiles {
   }
 
   private func write(_ member: SuiteMember, _ text: String) throws {
-    let head = "# Written by `yijia dev` at every start; see services/\(member.rawValue)/README.md\n"
+    let head =
+      "# Written by `yijia dev` at every start; see services/\(member.rawValue)/README.md\n"
     try PublicFile.write(head + text, to: folder.appending(path: "\(member.rawValue).yaml"))
   }
 

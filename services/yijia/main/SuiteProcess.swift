@@ -61,7 +61,9 @@ final class SuiteProcess: Sendable {
   }
 
   private static var folder: URL {
-    URL(filePath: (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe"))
-      ?? CommandLine.arguments[0]).deletingLastPathComponent()
+    URL(
+      filePath: (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe"))
+        ?? CommandLine.arguments[0]
+    ).deletingLastPathComponent()
   }
 }
