@@ -2181,7 +2181,7 @@ public struct FieldOptions: Message {
   /// parsing.  This may lead to crashes if and when an invalid byte stream is
   /// finally parsed upon access.
   ///
-  /// TODO(b/211906113):  Enable validation on lazy fields.
+  /// Validation on lazy fields is not enabled (b/211906113).
   public var lazy: Bool {
     get { _lazy ?? false }
     set { _lazy = newValue }
