@@ -210,7 +210,7 @@ final class ForwardedCall: Sendable {
   }
 
   /// Whether a service's runtime said, without details, that the deadline passed which the gateway
-  /// gave it: the caller's, shaved by 20 ms at most. Then the caller gets reason and text from here.
+  /// gave it: the caller's, shaved by 20 ms at most. Then reason and text come from here.
   private func isDeadline(_ error: RPCError) -> Bool {
     guard error.code == .deadlineExceeded, error.details.isEmpty, let deadline else { return false }
     return deadline.remaining <= .milliseconds(20)

@@ -13,8 +13,8 @@ struct Dev: AsyncParsableCommand {
       Makes certificates, keys and configurations under the data folder (once), starts the members \
       service, the stations service and the gateway as separate processes, imports a tree of \
       organizations, enrolls a roster as a partner, reports visits as a kiosk, and prints what \
-      became of it. Then it keeps running until Ctrl-C, which stops all cleanly. A second start goes \
-      on with the data of the first.
+      became of it. Then it keeps running until Ctrl-C, which stops all cleanly. A second start \
+      goes on with the data of the first.
 
       DATA/connection.json tells any gRPC client how to reach the suite. Logs are in DATA/logs.
 

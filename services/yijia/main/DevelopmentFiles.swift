@@ -3,8 +3,8 @@ import Foundation
 import ServiceKit
 import Storage
 
-/// Everything that a development suite finds on disk, made on the first start and kept: certificates,
-/// keys, credentials, configurations.
+/// Everything that a development suite finds on disk, made on the first start and kept:
+/// certificates, keys, credentials, configurations.
 struct DevelopmentFiles {
   /// Credentials of the outside callers, in plain text: development only.
   struct Credentials: Codable {
