@@ -97,6 +97,7 @@ let package = Package(
       name: "CNghttp2", pkgConfig: "libnghttp2", providers: [.apt(["libnghttp2-dev"])]),
     .systemLibrary(
       name: "CProtobufC", pkgConfig: "libprotobuf-c", providers: [.apt(["libprotobuf-c-dev"])]),
+    .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
 
     // Encoding.
     .target(name: "CMessages", dependencies: ["CProtobufC"]),
@@ -118,7 +119,9 @@ let package = Package(
 
     // The runtime.
     .target(name: "HTTP2", dependencies: ["CNghttp2"], swiftSettings: guarded),
-    .target(name: "RPC", dependencies: [logging, collections], swiftSettings: house),
+    .target(name: "Compression", dependencies: ["CZlib"], swiftSettings: guarded),
+    .target(
+      name: "RPC", dependencies: ["Compression", logging, collections], swiftSettings: house),
     .target(name: "RPCInProcess", dependencies: ["RPC"], swiftSettings: house),
     .target(
       name: "RPCTransport",
@@ -159,6 +162,7 @@ let package = Package(
     .executableTarget(
       name: "torture-agree", dependencies: ["Protobuf", "GoogleProtobuf", "TortureV1"],
       path: "Tests/Torture", exclude: ["agree.py"], swiftSettings: house),
+    .testTarget(name: "CompressionTests", dependencies: ["Compression"], swiftSettings: house),
     .testTarget(name: "HTTP2Tests", dependencies: ["HTTP2"], swiftSettings: house),
     .testTarget(
       name: "RPCTests",

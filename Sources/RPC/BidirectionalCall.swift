@@ -6,8 +6,11 @@ public struct BidirectionalCall<Input: WireMessage, Output: WireMessage>: Sendab
   public var responses: ResponseStream<Output> { ResponseStream(call: call) }
 
   /// Sends one message; suspends while the outbound buffer is full.
+  /// - Parameter compressed: false leaves this message out of the options' `compression`.
   /// - Throws: `RPCError`; the server's status when it ended the call.
-  public func send(_ message: Input) async throws { try await call.send(message) }
+  public func send(_ message: Input, compressed: Bool = true) async throws {
+    try await call.send(message, compressed: compressed)
+  }
 
   /// Ends the stream of requests; responses go on.
   public func finishSending() async throws { await call.exchange.finish() }

@@ -7,6 +7,11 @@ public struct CallOptions: Sendable {
   public var deadline: Deadline?
   /// Wait for a connection until the deadline instead of failing at once when there is none.
   public var waitForReady = false
+  /// How the request's messages are compressed; nil is not at all. A server that does not know it
+  /// answers UNIMPLEMENTED. Implies `acceptsCompression`.
+  public var compression: MessageEncoding?
+  /// Tells the server that it may compress its messages; whether it does is its choice.
+  public var acceptsCompression = false
   /// The largest message that is received: 4 MiB, gRPC's usual default.
   public var messageBytesMax = 4 << 20
 

@@ -27,8 +27,13 @@ public struct ClientResponse<Message: WireMessage>: Sendable {
   public let message: Message
   public let headers: Metadata
   public let trailers: Metadata
+  /// Whether the server had compressed the message.
+  public let wasCompressed: Bool
 
-  package init(message: Message, headers: Metadata, trailers: Metadata) {
+  package init(
+    message: Message, headers: Metadata, trailers: Metadata, wasCompressed: Bool = false
+  ) {
+    self.wasCompressed = wasCompressed
     self.message = message
     self.headers = headers
     self.trailers = trailers
@@ -41,8 +46,8 @@ extension Channel {
   public func unary<Input: WireMessage, Output: WireMessage>(
     _ method: MethodDescriptor, _ request: Input, options: CallOptions = CallOptions()
   ) async throws -> ClientResponse<Output> {
-    let framed = try MessageFramer.frame(request)
     let plan = CallPlan(method, options)
+    let framed = try plan.frame(request)
     for attempt in 1... {
       let outcome = try await openExchange(plan.head, options: plan.exchangeOptions) {
         exchange -> UnaryOutcome<Output> in
@@ -66,12 +71,12 @@ extension Channel {
   public func serverStreaming<Input: WireMessage, Output: WireMessage>(
     _ method: MethodDescriptor, _ request: Input, options: CallOptions = CallOptions()
   ) async throws -> ResponseStream<Output> {
-    let framed = try MessageFramer.frame(request)
     let plan = CallPlan(method, options)
+    let framed = try plan.frame(request)
     return try await openExchange(plan.head, options: plan.exchangeOptions) { exchange in
       exchange.exchange.sendBody(framed)
       exchange.exchange.sendEnd(.none)
-      return ResponseStream(call: ClientCall(exchange))
+      return ResponseStream(call: ClientCall(exchange, compression: plan.compression))
     }
   }
 
@@ -82,7 +87,7 @@ extension Channel {
   ) async throws -> ClientStreamingCall<Input, Output> {
     let plan = CallPlan(method, options)
     return try await openExchange(plan.head, options: plan.exchangeOptions) { exchange in
-      ClientStreamingCall(call: ClientCall(exchange))
+      ClientStreamingCall(call: ClientCall(exchange, compression: plan.compression))
     }
   }
 
@@ -93,7 +98,7 @@ extension Channel {
   ) async throws -> BidirectionalCall<Input, Output> {
     let plan = CallPlan(method, options)
     return try await openExchange(plan.head, options: plan.exchangeOptions) { exchange in
-      BidirectionalCall(call: ClientCall(exchange))
+      BidirectionalCall(call: ClientCall(exchange, compression: plan.compression))
     }
   }
 }
@@ -105,14 +110,24 @@ struct CallPlan {
 
   let head: RequestHead
   let exchangeOptions: ExchangeOptions
+  let compression: MessageEncoding?
 
   init(_ method: MethodDescriptor, _ options: CallOptions) {
     let deadline = options.effectiveDeadline
     head = RequestHead(
-      path: method.path, metadata: options.metadata, timeout: deadline?.remaining)
+      path: method.path, metadata: options.metadata, timeout: deadline?.remaining,
+      compression: options.compression,
+      acceptsCompression: options.acceptsCompression || options.compression != nil)
+    compression = options.compression
     var exchangeOptions = ExchangeOptions(
       deadline: deadline, waitForReady: options.waitForReady)
     exchangeOptions.messageBytesMax = options.messageBytesMax
     self.exchangeOptions = exchangeOptions
+  }
+
+  /// Encodes the one request.
+  func frame(_ request: some WireMessage) throws -> [UInt8] {
+    let framed = try MessageFramer.frame(request)
+    return try compression?.compress(framed: framed) ?? framed
   }
 }

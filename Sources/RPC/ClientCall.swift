@@ -1,8 +1,13 @@
 /// A running call of a client. Letting go of the last reference cancels it.
 final class ClientCall: Sendable {
   let exchange: ClientExchange
+  /// How messages are compressed that are sent.
+  private let compression: MessageEncoding?
 
-  init(_ exchange: ClientExchange) { self.exchange = exchange }
+  init(_ exchange: ClientExchange, compression: MessageEncoding? = nil) {
+    self.exchange = exchange
+    self.compression = compression
+  }
 
   deinit { cancel() }
 
@@ -18,8 +23,9 @@ final class ClientCall: Sendable {
   }
 
   /// Sends a message of a stream of requests.
-  func send(_ message: some WireMessage) async throws {
-    let framed = try MessageFramer.frame(message)
+  func send(_ message: some WireMessage, compressed: Bool) async throws {
+    var framed = try MessageFramer.frame(message)
+    if compressed, let compression { framed = try compression.compress(framed: framed) }
     do {
       try await exchange.exchange.send(framed)
     } catch {
@@ -89,7 +95,8 @@ extension ClientExchange {
       return .response(
         ClientResponse(
           message: message, headers: inbox.head.map { Metadata(custom: $0) } ?? [:],
-          trailers: inbox.trailers.map { Metadata(custom: $0) } ?? [:]))
+          trailers: inbox.trailers.map { Metadata(custom: $0) } ?? [:],
+          wasCompressed: inbox.lastWasCompressed))
     } catch {
       exchange.reset(.cancel)
       let error = error as? RPCError ?? RPCError(.internalError, "\(error)")

@@ -3,8 +3,11 @@ public struct ClientStreamingCall<Input: WireMessage, Output: WireMessage>: Send
   let call: ClientCall
 
   /// Sends one message; suspends while the outbound buffer is full.
+  /// - Parameter compressed: false leaves this message out of the options' `compression`.
   /// - Throws: `RPCError`; the server's status when it ended the call.
-  public func send(_ message: Input) async throws { try await call.send(message) }
+  public func send(_ message: Input, compressed: Bool = true) async throws {
+    try await call.send(message, compressed: compressed)
+  }
 
   /// Ends the stream of requests and waits for the response.
   /// - Throws: `RPCError`.

@@ -42,10 +42,10 @@ public final class Dispatcher: Sendable {
 
   private static func refusal(of head: RequestHead) -> RPCError? {
     if head.hasBadTimeout { return RPCError(.internalError, "grpc-timeout is malformed") }
-    if let encoding = head.encoding, encoding != "identity" {
+    if head.hasUnknownEncoding {
       return RPCError(
-        .unimplemented, "the encoding '\(encoding)' is not supported",
-        metadata: Metadata(wire: ["grpc-accept-encoding": "identity"]))
+        .unimplemented, "the encoding '\(head.encoding ?? "")' is not supported",
+        metadata: Metadata(wire: ["grpc-accept-encoding": MessageEncoding.acceptList]))
     }
     return nil
   }

@@ -58,11 +58,12 @@ extension Exchange {
   }
 
   /// Sends gRPC's response head with initial metadata.
-  package func sendResponseHead(_ headers: Metadata) {
-    if headers.isEmpty { return sendHead(.grpc) }
+  package func sendResponseHead(_ headers: Metadata, compression: MessageEncoding? = nil) {
+    if headers.isEmpty, compression == nil { return sendHead(.grpc) }
     var fields = HeaderList()
     fields.add(":status", "200")
     fields.add("content-type", "application/grpc")
+    if let compression { fields.add("grpc-encoding", compression.rawValue) }
     fields.add(contentsOf: headers.list)
     sendHead(.fields(fields))
   }

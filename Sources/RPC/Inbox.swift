@@ -8,22 +8,25 @@ package final class Inbox: ExchangeSink, @unchecked Sendable {
   private var framer: MessageFramer
   private var uncredited = 0
   private let isFramed: Bool
+  /// What the request head says of compression (servers only; a client looks at the response's).
+  private let encoding: MessageEncoding?
   private var waiting: WaitPoint?
 
   package private(set) var head: HeaderList?
   package private(set) var trailers: HeaderList?
   package private(set) var hasEnded = false
-  /// The head was all there was.
-  package private(set) var isTrailersOnly = false
   package private(set) var closeReason: CloseReason?
   /// Why nothing more will come; the first failure wins.
   package private(set) var failure: RPCError?
+  /// Whether the message taken last was compressed.
+  package private(set) var lastWasCompressed = false
   /// Told once when the exchange is closed.
   package var onClosed: ((CloseReason) -> Void)?
 
   /// - Parameter messageBytesMax: the receive limit; nil for raw chunks.
-  package init(_ exchange: Exchange, messageBytesMax: Int?) {
+  package init(_ exchange: Exchange, messageBytesMax: Int?, encoding: MessageEncoding? = nil) {
     self.exchange = exchange
+    self.encoding = encoding
     isFramed = messageBytesMax != nil
     framer = MessageFramer(messageBytesMax: messageBytesMax ?? .max)
   }
@@ -32,10 +35,7 @@ package final class Inbox: ExchangeSink, @unchecked Sendable {
 
   package func received(head: HeaderList, endsStream: Bool) {
     self.head = head
-    if endsStream {
-      hasEnded = true
-      isTrailersOnly = true
-    }
+    if endsStream { hasEnded = true }
     waiting?.signal()
   }
 
@@ -94,7 +94,10 @@ package final class Inbox: ExchangeSink, @unchecked Sendable {
       fail(error)
       throw error
     case .message(let range):
-      let result = Result { () throws -> Message in try framer.decode(range) }
+      let result = Result { () throws -> Message in
+        try framer.decode(range, encoding: encoding ?? MessageEncoding(ofHead: head))
+      }
+      lastWasCompressed = framer.isCompressed(range)
       framer.take(range)
       creditTaken(range.count + MessageFramer.prefixBytes)
       return try result.get()

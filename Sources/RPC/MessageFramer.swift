@@ -14,7 +14,7 @@ package struct MessageFramer: Sendable {
     case violation(RPCError)
   }
 
-  private let messageBytesMax: Int
+  package let messageBytesMax: Int
   package private(set) var bytes: [UInt8] = []
   private var index = 0
 
@@ -57,9 +57,19 @@ package struct MessageFramer: Sendable {
     }
   }
 
-  /// Decodes the message that `front` gave, in place.
-  package func decode<Message: WireMessage>(_ message: Range<Int>) throws -> Message {
-    try Self.decode(bytes.span.bytes.extracting(message))
+  /// Whether the flag of the message that `front` gave is set.
+  package func isCompressed(_ message: Range<Int>) -> Bool {
+    bytes[message.lowerBound - Self.prefixBytes] != 0
+  }
+
+  /// Decodes the message that `front` gave, in place unless it is compressed.
+  package func decode<Message: WireMessage>(
+    _ message: Range<Int>, encoding: @autoclosure () -> MessageEncoding? = nil
+  ) throws -> Message {
+    let span = bytes.span.bytes.extracting(message)
+    guard isCompressed(message) else { return try Self.decode(span) }
+    return try Self.decode(
+      framed: MessageEncoding.decompress(span, encoding(), messageBytesMax: messageBytesMax))
   }
 
   /// Takes everything that is unread, framed or not.
@@ -71,11 +81,8 @@ package struct MessageFramer: Sendable {
     return index == 0 ? bytes : Array(bytes[index...])
   }
 
-  /// Refuses what may not follow: compression (there is none yet), other flags, too long a message.
+  /// Refuses what may not follow: flags other than that of compression, too long a message.
   package static func check(flag: UInt8, length: Int, messageBytesMax: Int) -> RPCError? {
-    if flag == 1 {
-      return RPCError(.internalError, "a message is compressed, but no encoding was agreed on")
-    }
     if flag > 1 { return RPCError(.internalError, "a message has unknown flags \(flag)") }
     if length > messageBytesMax {
       return RPCError(
@@ -105,12 +112,18 @@ package struct MessageFramer: Sendable {
     } catch {
       throw RPCError(.internalError, "a message could not be encoded")
     }
+    writePrefix(&bytes, isCompressed: false)
+    return bytes
+  }
+
+  /// Writes the prefix of the message that follows it.
+  static func writePrefix(_ bytes: inout [UInt8], isCompressed: Bool) {
     let length = UInt32(bytes.count - prefixBytes)
+    bytes[0] = isCompressed ? 1 : 0
     bytes[1] = UInt8(truncatingIfNeeded: length >> 24)
     bytes[2] = UInt8(truncatingIfNeeded: length >> 16)
     bytes[3] = UInt8(truncatingIfNeeded: length >> 8)
     bytes[4] = UInt8(truncatingIfNeeded: length)
-    return bytes
   }
 
   /// Decodes the one message behind its prefix.

@@ -29,7 +29,10 @@ public struct RequestHead: Sendable, Hashable {
   }
 
   /// A gRPC request, without `:scheme` and `:authority`, which the connection adds.
-  public init(path: String, metadata: Metadata = [:], timeout: Duration? = nil) {
+  public init(
+    path: String, metadata: Metadata = [:], timeout: Duration? = nil,
+    compression: MessageEncoding? = nil, acceptsCompression: Bool = false
+  ) {
     var list = HeaderList()
     list.reserve(bytes: 160 + path.utf8.count, fields: 6 + metadata.count)
     list.add(":method", "POST")
@@ -37,6 +40,8 @@ public struct RequestHead: Sendable, Hashable {
     list.add("te", "trailers")
     list.add("content-type", "application/grpc")
     if let timeout { list.add("grpc-timeout", Timeout.format(timeout)) }
+    if let compression { list.add("grpc-encoding", compression.rawValue) }
+    if acceptsCompression { list.add("grpc-accept-encoding", MessageEncoding.acceptList) }
     list.add(contentsOf: metadata.list)
     self.init(fields: list)
   }
@@ -64,6 +69,28 @@ public struct RequestHead: Sendable, Hashable {
   public var isGRPC: Bool {
     guard contentTypeIndex >= 0 else { return false }
     return fields.withValue(at: Int(contentTypeIndex)) { ContentType.isGRPC($0) }
+  }
+
+  /// How messages are compressed whose flag is set; nil where it names nothing that is known.
+  package var messageEncoding: MessageEncoding? {
+    guard encodingIndex >= 0 else { return nil }
+    return fields.withValue(at: Int(encodingIndex)) { MessageEncoding(wire: $0) }
+  }
+
+  /// Whether it names an encoding that is not known.
+  package var hasUnknownEncoding: Bool {
+    encodingIndex >= 0 && messageEncoding == nil
+      && !fields.withValue(at: Int(encodingIndex)) { $0.equals("identity") }
+  }
+
+  /// Whether the client takes messages compressed like that.
+  package func accepts(_ encoding: MessageEncoding) -> Bool {
+    fields.fields.indices.contains { index in
+      fields.hasName("grpc-accept-encoding", at: index)
+        && fields.value(at: index).split(separator: ",").contains {
+          $0.drop { $0 == " " }.prefix { $0 != " " } == encoding.rawValue
+        }
+    }
   }
 
   package var isPOST: Bool {

@@ -18,5 +18,10 @@ public struct RequestStream<Message: WireMessage>: AsyncSequence, Sendable {
     }
   }
 
+  /// Whether the client had compressed the message that was taken last.
+  public var lastWasCompressed: Bool {
+    get async { await inbox.exchange.onLoop { inbox.lastWasCompressed } }
+  }
+
   public func makeAsyncIterator() -> AsyncIterator { AsyncIterator(inbox: inbox) }
 }

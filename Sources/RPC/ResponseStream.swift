@@ -32,6 +32,14 @@ public struct ResponseStream<Message: WireMessage>: AsyncSequence, Sendable {
     }
   }
 
+  /// Whether the server had compressed the message that was taken last.
+  public var lastWasCompressed: Bool {
+    get async {
+      let exchange = call.exchange
+      return await exchange.exchange.onLoop { exchange.inbox.lastWasCompressed }
+    }
+  }
+
   /// Gives the call up. From any task.
   public func cancel() { call.cancel() }
 }

@@ -3,8 +3,9 @@ public struct ResponseWriter<Message: WireMessage>: Sendable {
   let call: ServerCall
 
   /// Sends one message; suspends while the outbound buffer is full.
+  /// - Parameter compressed: false leaves this message out of the context's `responseCompression`.
   /// - Throws: `RPCError` when the call has ended or the message cannot be encoded.
-  public func send(_ message: Message) async throws {
-    try await call.send(try MessageFramer.frame(message))
+  public func send(_ message: Message, compressed: Bool = true) async throws {
+    try await call.send(try MessageFramer.frame(message), compressed: compressed)
   }
 }

@@ -7,7 +7,9 @@ final class StreamedRequestCall: ServerCall, @unchecked Sendable {
 
   init(_ setup: Setup, _ body: @escaping Body) {
     self.body = body
-    inbox = Inbox(setup.exchange, messageBytesMax: setup.server.limits.messageBytesMax)
+    inbox = Inbox(
+      setup.exchange, messageBytesMax: setup.server.limits.messageBytesMax,
+      encoding: setup.context.head.messageEncoding)
     super.init(setup)
     start()
   }

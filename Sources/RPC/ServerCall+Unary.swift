@@ -50,10 +50,14 @@ class SingleRequestCall: ServerCall, @unchecked Sendable {
     start()
   }
 
-  /// The request behind its prefix, once.
-  final func takeRequest() -> [UInt8] {
+  /// The request behind its prefix, once. Decompressed here, so interceptors run first.
+  final func takeRequest() throws(RPCError) -> [UInt8] {
     defer { request = [] }
-    return request
+    guard request[0] != 0 else { return request }
+    context.requestWasCompressed = true
+    return try MessageEncoding.decompress(
+      request.span.bytes.extracting(MessageFramer.prefixBytes..<request.count),
+      context.head.messageEncoding, messageBytesMax: server.limits.messageBytesMax)
   }
 }
 

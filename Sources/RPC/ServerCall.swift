@@ -21,6 +21,8 @@ class ServerCall: ExchangeSink, @unchecked Sendable {
   /// The whole response of a call that has one: held back until the interceptors are through.
   private var response: [UInt8]?
   private var isPastDeadline = false
+  /// How messages of the response are compressed; known when its head is sent.
+  private var encoding: MessageEncoding?
 
   init(_ setup: Setup) {
     exchange = setup.exchange
@@ -57,19 +59,23 @@ class ServerCall: ExchangeSink, @unchecked Sendable {
   final func answer(_ framed: [UInt8]) { response = framed }
 
   /// Sends a message of a stream of responses. From any task.
-  final func send(_ framed: [UInt8]) async throws {
-    if exchange.loop.isCurrent {
-      try beginResponse()
+  final func send(_ framed: [UInt8], compressed: Bool) async throws {
+    let encoding =
+      exchange.loop.isCurrent ? beginResponse() : await exchange.onLoop { beginResponse() }
+    if compressed, let encoding {
+      try await exchange.send(encoding.compress(framed: framed))
     } else {
-      try await exchange.onLoop { try beginResponse() }
+      try await exchange.send(framed)
     }
-    try await exchange.send(framed)
   }
 
-  private func beginResponse() throws(RPCError) {
-    if exchange.state.local == .awaitingHead, !exchange.state.isClosed {
-      exchange.sendResponseHead(context.responseHeaders)
-    }
+  /// Sends the response head, unless it is sent, and says how messages may be compressed.
+  private func beginResponse() -> MessageEncoding? {
+    guard exchange.state.local == .awaitingHead, !exchange.state.isClosed else { return encoding }
+    let start = context.responseStart
+    if let wanted = start.compression, context.head.accepts(wanted) { encoding = wanted }
+    exchange.sendResponseHead(start.headers, compression: encoding)
+    return encoding
   }
 
   // MARK: - Life
@@ -116,8 +122,8 @@ class ServerCall: ExchangeSink, @unchecked Sendable {
     var error = error
     if error == nil, let response {
       do throws(RPCError) {
-        try beginResponse()
-        exchange.sendBody(response)
+        let encoding = beginResponse()
+        exchange.sendBody(try encoding?.compress(framed: response) ?? response)
       } catch let thrown {
         error = thrown
       }

@@ -10,6 +10,8 @@ public final class ServerContext: Sendable {
   private struct State {
     var responseHeaders: Metadata = [:]
     var responseTrailers: Metadata = [:]
+    var responseCompression: MessageEncoding?
+    var requestWasCompressed = false
     var values: [(key: ObjectIdentifier, value: any Sendable)] = []
   }
 
@@ -45,6 +47,25 @@ public final class ServerContext: Sendable {
   public var responseTrailers: Metadata {
     get { state.withLock { $0.responseTrailers } }
     set { state.withLock { $0.responseTrailers = newValue } }
+  }
+
+  /// How the response's messages are compressed, if the client accepts that; nil is not at all.
+  /// Goes out with the initial metadata, so changes after the first message have no effect.
+  public var responseCompression: MessageEncoding? {
+    get { state.withLock { $0.responseCompression } }
+    set { state.withLock { $0.responseCompression = newValue } }
+  }
+
+  /// Whether the request's one message was compressed. Of a stream of requests see
+  /// `RequestStream.lastWasCompressed`.
+  public internal(set) var requestWasCompressed: Bool {
+    get { state.withLock { $0.requestWasCompressed } }
+    set { state.withLock { $0.requestWasCompressed = newValue } }
+  }
+
+  /// What the response begins with.
+  var responseStart: (headers: Metadata, compression: MessageEncoding?) {
+    state.withLock { ($0.responseHeaders, $0.responseCompression) }
   }
 
   /// What interceptors attach: identity, trace, …

@@ -20,11 +20,12 @@ struct World {
   /// Runs a test against a server that is gone afterwards.
   static func with(
     _ carrier: Carrier, interceptors: [any ServerInterceptor] = [], limits: CallLimits = .init(),
-    handlers: [any ExchangeHandler] = [], _ body: (World) async throws -> Void
+    handlers: [any ExchangeHandler] = [], services: [any RPCService] = [],
+    _ body: (World) async throws -> Void
   ) async throws {
     let witness = Witness()
     let router = try Router(
-      services: [EchoService(witness: witness)], interceptors: interceptors)
+      services: [EchoService(witness: witness)] + services, interceptors: interceptors)
     let dispatcher = Dispatcher(router: router, handlers: handlers, limits: limits)
     if carrier == .inProcess {
       return try await body(World(channel: InProcessChannel(dispatcher), witness: witness))

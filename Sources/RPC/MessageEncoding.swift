@@ -1,0 +1,73 @@
+import Compression
+
+/// How single messages are compressed, by gRPC's names. None is `identity` on the wire.
+/// Source: <https://github.com/grpc/grpc/blob/master/doc/compression.md>.
+public enum MessageEncoding: String, Sendable, Hashable, CaseIterable {
+  case gzip
+  /// The zlib format (RFC 1950), as HTTP means it, not bare deflated bytes.
+  case deflate
+
+  /// What `grpc-accept-encoding` says: everything there is.
+  package static let acceptList = "identity,deflate,gzip"
+
+  package init?(wire name: RawSpan) {
+    if name.equals("gzip") {
+      self = .gzip
+    } else if name.equals("deflate") {
+      self = .deflate
+    } else {
+      return nil
+    }
+  }
+
+  /// What a response head names.
+  package init?(ofHead head: HeaderList?) {
+    guard let head, let index = head.firstIndex(of: "grpc-encoding") else { return nil }
+    guard let named = head.withValue(at: index, { Self(wire: $0) }) else { return nil }
+    self = named
+  }
+
+  private var format: Format {
+    switch self {
+    case .gzip: .gzip
+    case .deflate: .zlib
+    }
+  }
+
+  /// Compresses the message behind its prefix; one that gets no smaller stays as it is.
+  package func compress(framed bytes: [UInt8]) throws(RPCError) -> [UInt8] {
+    let prefix = MessageFramer.prefixBytes
+    do {
+      var packed = try format.compress(
+        bytes.span.bytes.extracting(prefix..<bytes.count), headroom: prefix)
+      guard packed.count < bytes.count else { return bytes }
+      MessageFramer.writePrefix(&packed, isCompressed: true)
+      return packed
+    } catch {
+      throw RPCError(.internalError, "a message could not be compressed: \(error)")
+    }
+  }
+
+  /// Restores a message, behind room for a prefix. The limit is checked while that is done.
+  package func decompress(_ bytes: RawSpan, messageBytesMax: Int) throws(RPCError) -> [UInt8] {
+    do {
+      return try format.decompress(
+        bytes, outputBytesMax: messageBytesMax, headroom: MessageFramer.prefixBytes)
+    } catch .tooLarge {
+      throw RPCError(
+        .resourceExhausted, "a message is larger than \(messageBytesMax) bytes when decompressed")
+    } catch {
+      throw RPCError(.internalError, "a message could not be decompressed: \(error)")
+    }
+  }
+
+  /// Restores a message whose flag is set; without an agreed encoding that is an error.
+  package static func decompress(
+    _ bytes: RawSpan, _ encoding: MessageEncoding?, messageBytesMax: Int
+  ) throws(RPCError) -> [UInt8] {
+    guard let encoding else {
+      throw RPCError(.internalError, "a message is compressed, but no known encoding was named")
+    }
+    return try encoding.decompress(bytes, messageBytesMax: messageBytesMax)
+  }
+}
