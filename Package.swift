@@ -107,6 +107,8 @@ let package = Package(
     messages("GoogleRPC", ["GoogleProtobuf"]),
     messages("GoogleType"),
     messages("GRPCHealthV1"),
+    messages("GRPCReflectionV1"),
+    messages("GRPCReflectionV1alpha"),
     messages("GRPCTesting"),
     messages("BenchV1"),
     messages("TortureV1", ["GoogleProtobuf"]),
@@ -129,7 +131,9 @@ let package = Package(
       swiftSettings: house),
     .executableTarget(
       name: "rpc-interop-server",
-      dependencies: ["RPC", "RPCTransport", "Protobuf", "GRPCTesting", arguments],
+      dependencies: [
+        "RPC", "RPCTransport", "Protobuf", "GRPCHealthV1", "GRPCTesting", "ServiceKit", arguments,
+      ],
       swiftSettings: house),
     .executableTarget(
       name: "rpc-bench-server",
@@ -147,8 +151,8 @@ let package = Package(
     .target(
       name: "ServiceKit",
       dependencies: [
-        "RPC", "Protobuf", "GoogleProtobuf", "GoogleRPC", "GRPCHealthV1", "YijiaTypeV1", "Storage",
-        crypto, logging, yams,
+        "RPC", "Protobuf", "GoogleProtobuf", "GoogleAPI", "GoogleRPC", "GoogleType", "GRPCHealthV1",
+        "GRPCReflectionV1", "GRPCReflectionV1alpha", "YijiaTypeV1", "Storage", crypto, logging, yams,
       ],
       swiftSettings: house),
 
@@ -177,7 +181,8 @@ let package = Package(
       name: "ServiceKitTests",
       dependencies: [
         "ServiceKit", "RPC", "RPCInProcess", "Protobuf", "GoogleProtobuf", "GoogleRPC",
-        "GRPCHealthV1", "YijiaTypeV1", "Storage", logging,
+        "GRPCHealthV1", "GRPCReflectionV1", "GRPCReflectionV1alpha", "YijiaTypeV1", "Storage",
+        logging,
       ],
       swiftSettings: house),
     .testTarget(name: "TidyTests", swiftSettings: house),

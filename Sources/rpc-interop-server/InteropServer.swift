@@ -1,15 +1,19 @@
 import ArgumentParser
 import Dispatch
 import Foundation
+import GRPCHealthV1
+import GRPCTesting
 import RPC
 import RPCTransport
+import ServiceKit
 
 /// Serves `grpc.testing.TestService` for the interoperability tests of other implementations.
 @main
 struct InteropServer: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "rpc-interop-server",
-    abstract: "Serves grpc.testing.TestService, for interoperability tests.")
+    abstract: "Serves grpc.testing.TestService, for interoperability tests.",
+    discussion: "Health and reflection are there too.")
 
   @Option(help: "The port to listen on; 0 takes a free one.")
   var port: Int
@@ -34,10 +38,17 @@ struct InteropServer: AsyncParsableCommand {
     if let tlsCert, let tlsKey {
       tls = ServerTLS(identity: TLSFiles(certificateChain: tlsCert, privateKey: tlsKey))
     }
+    let health = HealthRegistry()
+    health.set("", .serving)
+    health.set("grpc.testing.TestService", .serving)
+    let services: [any RPCService] = [InteropService(), HealthService(registry: health)]
+    let reflection = try ReflectionService(
+      of: services, descriptorSets: [GRPCTestingDescriptors.fileDescriptorSet])
     let loops = EventLoops()
     let server = Server(
       configuration: ServerConfiguration(address: HostPort(host: host, port: port), tls: tls),
-      dispatcher: Dispatcher(router: try Router(services: [InteropService()])), loops: loops)
+      dispatcher: Dispatcher(router: try Router(services: services + [reflection])),
+      loops: loops)
     let address = try await server.start()
     // Unbuffered, for whoever waits for the line.
     try FileHandle.standardOutput.write(contentsOf: Data("listening on \(address)\n".utf8))

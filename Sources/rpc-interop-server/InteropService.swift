@@ -16,7 +16,9 @@ struct InteropService: TestServiceProtocol {
     _ request: SimpleRequest, context: ServerContext
   ) async throws -> SimpleResponse {
     echoMetadata(context)
+    try check(request.expectCompressed, context.requestWasCompressed)
     try check(request.responseStatus)
+    if request.responseCompressed?.value == true { context.responseCompression = .gzip }
     var response = SimpleResponse()
     if request.responseSize > 0 {
       response.payload = try payload(request.responseType, request.responseSize)
@@ -37,6 +39,9 @@ struct InteropService: TestServiceProtocol {
   ) async throws {
     echoMetadata(context)
     try check(request.responseStatus)
+    if request.responseParameters.contains(where: { $0.compressed?.value == true }) {
+      context.responseCompression = .gzip
+    }
     try await answer(request, responses)
   }
 
@@ -45,7 +50,10 @@ struct InteropService: TestServiceProtocol {
   ) async throws -> StreamingInputCallResponse {
     echoMetadata(context)
     var total = 0
-    for try await request in requests { total += request.payload?.body.count ?? 0 }
+    for try await request in requests {
+      try check(request.expectCompressed, await requests.lastWasCompressed)
+      total += request.payload?.body.count ?? 0
+    }
     var response = StreamingInputCallResponse()
     response.aggregatedPayloadSize = Int32(clamping: total)
     return response
@@ -56,6 +64,8 @@ struct InteropService: TestServiceProtocol {
     responses: ResponseWriter<StreamingOutputCallResponse>, context: ServerContext
   ) async throws {
     echoMetadata(context)
+    // What later requests ask for is not known when the head goes out.
+    context.responseCompression = .gzip
     for try await request in requests {
       try check(request.responseStatus)
       try await answer(request, responses)
@@ -90,7 +100,7 @@ struct InteropService: TestServiceProtocol {
       }
       var response = StreamingOutputCallResponse()
       response.payload = try payload(request.responseType, parameters.size)
-      try await responses.send(response)
+      try await responses.send(response, compressed: parameters.compressed?.value ?? false)
     }
   }
 
@@ -102,6 +112,12 @@ struct InteropService: TestServiceProtocol {
     payload.type = type
     payload.body = [UInt8](repeating: 0, count: Int(size))
     return payload
+  }
+
+  /// Refuses a request that was compressed, or was not, against what it says of itself.
+  private func check(_ expected: BoolValue?, _ wasCompressed: Bool) throws {
+    guard let expected, expected.value != wasCompressed else { return }
+    throw RPCError(.invalidArgument, "the request was \(wasCompressed ? "" : "not ")compressed")
   }
 
   private func check(_ status: EchoStatus?) throws {

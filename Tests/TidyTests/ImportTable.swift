@@ -60,7 +60,9 @@ struct ImportTable: Sendable {
       rows.append(
         Row(
           folder: "Sources/\(server)",
-          modules: contract.union(Self.observation).union(["ArgumentParser", "RPCTransport"])))
+          modules: contract.union(Self.observation).union([
+            "ArgumentParser", "RPCTransport", "ServiceKit",
+          ])))
     }
     for (service, core) in Self.cores(repository) {
       let library = contract.union(Self.observation).union(Self.crypto)

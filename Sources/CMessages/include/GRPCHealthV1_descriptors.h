@@ -5,8 +5,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-extern const uint8_t GRPCHealthV1__file_set[859];
+extern const uint8_t GRPCHealthV1__file_set[874];
 static inline const uint8_t *GRPCHealthV1__file_set_start(void) { return GRPCHealthV1__file_set; }
-static inline size_t GRPCHealthV1__file_set_count(void) { return 859; }
+static inline size_t GRPCHealthV1__file_set_count(void) { return 874; }
 
 #endif

@@ -8,7 +8,7 @@ extension MembersService {
   public static let healthName = "yijia.members.v1.MembersService"
 
   /// The services that may ask for health over the inner link, to leave a failing replica out.
-  private static let healthCallers = ["gateway", "stations"]
+  private static let neighbors = ["gateway", "stations"]
 
   /// What the inner link serves: this service and health, each call proven, allowed, logged, and
   /// its failure mapped.
@@ -19,7 +19,7 @@ extension MembersService {
   ) throws -> Router {
     try Router(
       serving: self, descriptorSet: MembersV1Descriptors.fileDescriptorSet,
-      domain: "members.yijia", health: health, healthCallers: Self.healthCallers,
+      domain: "members.yijia", health: health, neighbors: Self.neighbors,
       verifier: verifier, logger: logger)
   }
 }

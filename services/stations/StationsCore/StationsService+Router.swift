@@ -8,7 +8,7 @@ extension StationsService {
   public static let healthName = "yijia.stations.v1.StationsService"
 
   /// The services that may ask for health over the inner link, to leave a failing replica out.
-  private static let healthCallers = ["gateway", "members"]
+  private static let neighbors = ["gateway", "members"]
 
   /// What the inner link serves: this service and health, each call proven, allowed, logged, and
   /// its failure mapped.
@@ -19,7 +19,7 @@ extension StationsService {
   ) throws -> Router {
     try Router(
       serving: self, descriptorSet: StationsV1Descriptors.fileDescriptorSet,
-      domain: "stations.yijia", health: health, healthCallers: Self.healthCallers,
+      domain: "stations.yijia", health: health, neighbors: Self.neighbors,
       verifier: verifier, logger: logger)
   }
 }
