@@ -115,6 +115,8 @@ let package = Package(
     messages("YijiaTypeV1", ["GoogleProtobuf"]),
     messages("MembersV1", ["GoogleProtobuf", "GoogleAPI", "GoogleType", "YijiaTypeV1"]),
     messages("StationsV1", ["GoogleProtobuf", "GoogleAPI", "GoogleType", "YijiaTypeV1"]),
+    .target(
+      name: "ProtobufJSON", dependencies: ["Protobuf", "GoogleProtobuf"], swiftSettings: house),
     .executableTarget(
       name: "protoc-gen-yijia", dependencies: ["Protobuf", "GoogleProtobuf"],
       swiftSettings: house),
@@ -159,13 +161,15 @@ let package = Package(
     .testTarget(
       name: "ProtobufTests",
       dependencies: [
-        "Protobuf", "GoogleProtobuf", "TortureV1", "protoc-gen-yijia", "torture-agree",
+        "Protobuf", "ProtobufJSON", "GoogleProtobuf", "TortureV1", "protoc-gen-yijia",
+        "torture-agree",
       ],
       swiftSettings: house),
     // The Swift half of Tests/Torture/agree.py.
     .executableTarget(
-      name: "torture-agree", dependencies: ["Protobuf", "GoogleProtobuf", "TortureV1"],
-      path: "Tests/Torture", exclude: ["agree.py"], swiftSettings: house),
+      name: "torture-agree",
+      dependencies: ["Protobuf", "ProtobufJSON", "GoogleProtobuf", "TortureV1"],
+      path: "Tests/Torture", exclude: ["agree.py", "json_agree.py"], swiftSettings: house),
     .testTarget(name: "CompressionTests", dependencies: ["Compression"], swiftSettings: house),
     .testTarget(name: "HTTP2Tests", dependencies: ["HTTP2"], swiftSettings: house),
     .testTarget(

@@ -1,6 +1,15 @@
 /// Whether bytes are UTF-8 (RFC 3629: no surrogates, nothing longer than needed, up to U+10FFFF).
-enum UTF8Check {
+package enum UTF8Check {
   private static let highBits: UInt64 = 0x8080_8080_8080_8080
+
+  /// Whether those bytes are UTF-8.
+  package static func isValid(_ bytes: ArraySlice<UInt8>) -> Bool {
+    // The slice's own memory, for the length of the call; an empty one may have no address.
+    unsafe bytes.withUnsafeBufferPointer { buffer in
+      guard let start = buffer.baseAddress else { return true }
+      return unsafe isValid(start, count: buffer.count)
+    }
+  }
 
   /// The bytes are the caller's for the time of the call.
   static func isValid(_ start: UnsafePointer<UInt8>, count: Int) -> Bool {

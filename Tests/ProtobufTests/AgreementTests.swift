@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-/// Our encoding and Google's, on random messages: Tests/Torture/agree.py.
+/// Our encoding and Google's, on random messages: agree.py and json_agree.py of Tests/Torture.
 @Suite struct AgreementTests {
   private static let root = URL(filePath: #filePath).deletingLastPathComponent()
     .deletingLastPathComponent().deletingLastPathComponent()
@@ -15,6 +15,18 @@ import Testing
     .enabled(
       if: FileManager.default.isExecutableFile(atPath: python.path), "make deps makes .venv"))
   func agrees() throws {
+    try run("agree.py", count: Self.environment["YIJIA_TORTURE_COUNT"] ?? "10000")
+  }
+
+  @Test(
+    "random messages have the same JSON here and in Google's Python, both ways",
+    .enabled(
+      if: FileManager.default.isExecutableFile(atPath: python.path), "make deps makes .venv"))
+  func agreesInJSON() throws {
+    try run("json_agree.py", count: Self.environment["YIJIA_JSON_COUNT"] ?? "2000")
+  }
+
+  private func run(_ script: String, count: String) throws {
     // The test runner lies beside the products.
     let products = URL(filePath: CommandLine.arguments[0]).deletingLastPathComponent()
     let output = FileManager.default.temporaryDirectory
@@ -24,9 +36,9 @@ import Testing
     let run = Process()
     run.executableURL = Self.python
     run.arguments = [
-      Self.root.appending(path: "Tests/Torture/agree.py").path,
+      Self.root.appending(path: "Tests/Torture/\(script)").path,
       products.appending(path: "torture-agree").path,
-      "--count", Self.environment["YIJIA_TORTURE_COUNT"] ?? "10000",
+      "--count", count,
     ]
     let handle = try FileHandle(forWritingTo: output)
     run.standardOutput = handle

@@ -30,6 +30,7 @@ struct ImportTable: Sendable {
       Row(folder: "Sources/HTTP2", modules: Self.collections.union(["CNghttp2"])),
       Row(folder: "Sources/Compression", modules: ["CZlib"]),
       Row(folder: "Sources/Protobuf", modules: ["CProtobufC", "RPC"]),
+      Row(folder: "Sources/ProtobufJSON", modules: ["Protobuf", "GoogleProtobuf"]),
       Row(folder: "Sources/Messages", modules: contract.union(["CMessages"])),
       Row(folder: "Sources/protoc-gen-yijia", modules: contract.subtracting(["RPC"])),
       Row(

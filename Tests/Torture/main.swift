@@ -1,12 +1,26 @@
-// The Swift half of agree.py: answers frames on standard input with frames on standard output.
+// The Swift half of agree.py and json_agree.py: answers frames on standard input with frames on
+// standard output.
 //
 // A request is one byte that says what to do, four bytes of length (little-endian) and the content:
 //   T, B, S, R   decode as Torture, Blank, Sparse or Tree and encode again
 //   M            make a random Torture from the seed in eight bytes
+//   p, P         a Torture's JSON; a Torture from JSON
 // An answer is one byte (0 fine, 1 refused), a length and the message or the reason.
 import Foundation
+import GoogleProtobuf
 import Protobuf
+import ProtobufJSON
 import TortureV1
+
+let registry = try TypeRegistry([
+  GoogleProtobufDescriptors.fileDescriptorSet, TortureV1Descriptors.fileDescriptorSet,
+])
+let mapping = JSONMapping(registry)
+
+func tortureType() throws -> MessageType {
+  guard let type = registry.message(named: Torture.fullName) else { throw UnknownRequest() }
+  return type
+}
 
 func answer(_ kind: UInt8, _ content: [UInt8]) throws -> [UInt8] {
   switch kind {
@@ -23,6 +37,8 @@ func answer(_ kind: UInt8, _ content: [UInt8]) throws -> [UInt8] {
     let again = try Torture(wireBytes: bytes)
     guard again == message || random.hasMadeNaN else { throw Disagreement() }
     return bytes
+  case UInt8(ascii: "p"): return try mapping.json(fromWire: content, of: tortureType())
+  case UInt8(ascii: "P"): return try mapping.wire(fromJSON: content, to: tortureType())
   default: throw UnknownRequest()
   }
 }
