@@ -134,7 +134,8 @@ let package = Package(
     .executableTarget(
       name: "rpc-interop-server",
       dependencies: [
-        "RPC", "RPCTransport", "Protobuf", "GRPCHealthV1", "GRPCTesting", "ServiceKit", arguments,
+        "RPC", "RPCTransport", "Protobuf", "GRPCHealthV1", "GRPCTesting", "ServiceKit",
+        arguments,
       ],
       swiftSettings: house),
     .executableTarget(
@@ -154,7 +155,8 @@ let package = Package(
       name: "ServiceKit",
       dependencies: [
         "RPC", "Protobuf", "GoogleProtobuf", "GoogleAPI", "GoogleRPC", "GoogleType", "GRPCHealthV1",
-        "GRPCReflectionV1", "GRPCReflectionV1alpha", "YijiaTypeV1", "Storage", crypto, logging, yams,
+        "GRPCReflectionV1", "GRPCReflectionV1alpha", "YijiaTypeV1", "Storage", crypto, logging,
+        yams,
       ],
       swiftSettings: house),
 
