@@ -1,18 +1,18 @@
 # Each target is one line: the work is in scripts/, which can be called on its own.
 .DEFAULT_GOAL := help
-.PHONY: help deps run test gen lint format bench crash clean
+.PHONY: help deps run test conformance gen lint format bench crash clean
 
 # What `make` alone prints: the comments after "##" below.
 help: ## this text
 	@echo 'Yijia: gRPC services for trade unions, in Swift. Read README.md first (README.zh-CN.md in Chinese).'
 	@echo
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
 	@echo
 	@echo 'First time here?   make run     installs what is missing, builds, starts the suite, does the main job'
-	@echo 'Before a commit:   make test    lint, build, generated code, unit and integration tests'
+	@echo 'Before a commit:   make test    lint, build, generated code, all tests'
 	@echo
 	@echo 'make run ARGS="--help"                   flags of the suite (ports, folder, roster)'
-	@echo 'make test STAGES="unit" FILTER=HTTP2     one stage (lint build generated unit integration), some tests'
+	@echo 'make test STAGES="unit" FILTER=HTTP2     one stage (lint build generated unit conformance integration), some tests'
 	@echo 'make crash ROUNDS=100                    more kills'
 	@echo 'make bench PEERS="c go cpp swift" N=20000   more peers, fewer calls a run'
 
@@ -24,6 +24,9 @@ run: ## build for release, start the suite and enrol the example roster; Ctrl-C 
 
 test: ## every check; ends with "N passed, N failed"
 	@scripts/test.sh $(STAGES)
+
+conformance: ## gRPC's interoperability cases, both sides, against grpcio, buf, Envoy and broken peers
+	@scripts/test.sh conformance
 
 gen: deps ## write the generated code anew from proto/
 	@YIJIA_STRICT=$${YIJIA_STRICT:-1} scripts/gen.sh

@@ -6,6 +6,8 @@
 #   build        the whole package for debug, tests included; warnings are errors
 #   generated    the committed generated code is what scripts/gen.sh writes today
 #   unit         swift test
+#   conformance  Tests/Conformance: gRPC's interoperability cases against others' clients, servers
+#                and proxies
 #   integration  Tests/Integration: clients no one here wrote against the built executables
 #
 #   scripts/test.sh                    all of them
@@ -21,8 +23,9 @@ cd "$ROOT" || exit 1
 
 export YIJIA_STRICT=${YIJIA_STRICT:-1}
 # A whole run fits 40 minutes on 2 cores; a stage that hangs must not eat the others' time.
-LIMIT_BUILD=25m LIMIT_GENERATED=5m LIMIT_UNIT=10m LIMIT_INTEGRATION=12m
-ALL=(deps lint build generated unit integration)
+LIMIT_BUILD=25m LIMIT_GENERATED=5m LIMIT_UNIT=10m LIMIT_CONFORMANCE=8m
+LIMIT_INTEGRATION=12m
+ALL=(deps lint build generated unit conformance integration)
 RESULTS=$ROOT/.build/results
 
 limited() { # TIME COMMAND...
@@ -58,12 +61,15 @@ stage_unit() {
     --xunit-output "$RESULTS/unit.xml" ${FILTER:+--filter "$FILTER"}
 }
 
+stage_conformance() { pytest conformance $LIMIT_CONFORMANCE Tests/Conformance; }
+stage_integration() { pytest integration $LIMIT_INTEGRATION Tests/Integration; }
+
 # A crashed program must not leave a backtracer that holds its output pipe.
-stage_integration() {
+pytest() { # STAGE LIMIT FOLDER
   YIJIA_BIN=$ROOT/.build/debug SWIFT_BACKTRACE=enable=no PYTHONDONTWRITEBYTECODE=1 \
-    limited $LIMIT_INTEGRATION "$VENV/bin/python" -m pytest Tests/Integration \
+    limited "$2" "$VENV/bin/python" -m pytest "$3" \
     -q -p no:cacheprovider --timeout 300 --durations 10 \
-    --junitxml "$RESULTS/integration.xml" ${FILTER:+-k "$FILTER"}
+    --junitxml "$RESULTS/$1.xml" ${FILTER:+-k "$FILTER"}
   local status=$?
   # pytest's 5: no test was found. That is a failure unless a filter asked for others.
   [ $status -eq 5 ] && [ -n "${FILTER:-}" ] || return $status
@@ -84,7 +90,7 @@ plan() {
   for name in "$@"; do
     case " ${ALL[*]} " in *" $name "*) ;; *) die "no stage $name; there are: ${ALL[*]}" ;; esac
   done
-  case $wanted in *\ generated\ * | *\ unit\ * | *\ integration\ *) wanted="$wanted build " ;; esac
+  case $wanted in *\ generated\ * | *\ unit\ * | *\ conformance\ * | *\ integration\ *) wanted="$wanted build " ;; esac
   wanted="$wanted deps "
   for name in "${ALL[@]}"; do case $wanted in *" $name "*) say "$name" ;; esac; done
 }
@@ -113,7 +119,7 @@ mapfile -t stages <<<"$planned"
 rm -rf "$RESULTS"
 mkdir -p "$RESULTS"
 for name in "${stages[@]}"; do
-  case $name in generated | unit | integration) [ "${verdict[build]}" = ok ] || continue ;; esac
+  case $name in generated | unit | conformance | integration) [ "${verdict[build]}" = ok ] || continue ;; esac
   run_stage "$name"
   [ "$name ${verdict[$name]}" != "deps FAILED" ] || break
 done

@@ -27,16 +27,24 @@ struct InteropServer: AsyncParsableCommand {
   @Option(help: "A PEM file with the private key.")
   var tlsKey: String?
 
+  @Option(help: "A PEM file with the authorities of client certificates, which are then required.")
+  var tlsClientAuthority: String?
+
   func validate() throws {
     guard (tlsCert == nil) == (tlsKey == nil) else {
       throw ValidationError("--tls-cert and --tls-key go together")
+    }
+    guard tlsClientAuthority == nil || tlsCert != nil else {
+      throw ValidationError("--tls-client-authority needs --tls-cert and --tls-key")
     }
   }
 
   func run() async throws {
     var tls: ServerTLS?
     if let tlsCert, let tlsKey {
-      tls = ServerTLS(identity: TLSFiles(certificateChain: tlsCert, privateKey: tlsKey))
+      tls = ServerTLS(
+        identity: TLSFiles(certificateChain: tlsCert, privateKey: tlsKey),
+        clients: tlsClientAuthority.map { .required(authorities: $0) } ?? .none)
     }
     let health = HealthRegistry()
     health.set("", .serving)

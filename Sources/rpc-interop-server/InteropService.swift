@@ -1,3 +1,4 @@
+import Dispatch
 import GRPCTesting
 import RPC
 
@@ -30,7 +31,12 @@ struct InteropService: TestServiceProtocol {
     _ request: SimpleRequest, context: ServerContext
   ) async throws -> SimpleResponse {
     context.responseHeaders.add("cache-control", "max-age=60, public")
-    return try await unaryCall(request, context: context)
+    // Another payload each time, so that a cache in between shows.
+    var payload = Payload()
+    payload.body = Array("\(DispatchTime.now().uptimeNanoseconds)".utf8)
+    var response = SimpleResponse()
+    response.payload = payload
+    return response
   }
 
   func streamingOutputCall(
@@ -105,8 +111,8 @@ struct InteropService: TestServiceProtocol {
   }
 
   private func payload(_ type: PayloadType, _ size: Int32) throws -> Payload {
-    guard size >= 0, size <= Self.payloadBytesMax else {
-      throw RPCError(.invalidArgument, "a payload of \(size) bytes is not made")
+    guard type == .compressable, size >= 0, size <= Self.payloadBytesMax else {
+      throw RPCError(.invalidArgument, "a payload of \(size) bytes, kind \(type), is not made")
     }
     var payload = Payload()
     payload.type = type

@@ -17,10 +17,12 @@ TRAILING = "x-grpc-test-echo-trailing-bin"
 class InteropServer:
     """One rpc-interop-server."""
 
-    def __init__(self, binaries, folder, port=None, tls=None):
-        """`tls`: (certificate file, key file)."""
+    def __init__(self, binaries, folder, port=None, tls=None, client_authority=None):
+        """`tls`: (certificate file, key file); `client_authority`: clients must show one of its."""
         self.port = port or free_port()
         flags = ["--tls-cert", tls[0], "--tls-key", tls[1]] if tls else []
+        if client_authority:
+            flags += ["--tls-client-authority", client_authority]
         self.child = Child(
             [binaries / "rpc-interop-server", "--port", self.port, *flags],
             folder / "logs" / f"interop-{self.port}.log")
@@ -34,6 +36,9 @@ class InteropServer:
     @property
     def address(self):
         return f"127.0.0.1:{self.port}"
+
+    def close(self):
+        assert self.child.stop(20) == 0, self.child.tail()
 
 
 class WatchedBackend(testing.TestServiceServicer):
