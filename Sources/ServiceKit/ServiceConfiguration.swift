@@ -12,6 +12,8 @@ public struct ServiceConfiguration: Codable, Sendable, Hashable {
   public var keyrings: KeyringFiles
   /// Public keys of the gateway's caller tokens.
   public var callerTokenKeys: [CallerTokenKey]
+  /// How long events of the feed are kept for consumers that are away, in days.
+  public var feedRetentionDays: Int
   /// How long a stopping service lets running calls finish, in seconds.
   public var drainSeconds: Int
   /// Least level that is logged: trace, debug, info, notice, warning, error, critical.
@@ -20,6 +22,7 @@ public struct ServiceConfiguration: Codable, Sendable, Hashable {
   enum CodingKeys: String, CodingKey {
     case listen, admin, tls, database, keyrings
     case callerTokenKeys = "caller_token_keys"
+    case feedRetentionDays = "feed_retention_days"
     case drainSeconds = "drain_seconds"
     case logLevel = "log_level"
   }
@@ -33,6 +36,7 @@ public struct ServiceConfiguration: Codable, Sendable, Hashable {
     database = "sqlite:\(name).sqlite"
     keyrings = KeyringFiles(name: name)
     callerTokenKeys = [CallerTokenKey(id: "gateway-1", publicKeyFile: "caller-token.pub")]
+    feedRetentionDays = 90
     drainSeconds = 20
     logLevel = "info"
   }
@@ -43,6 +47,7 @@ public struct ServiceConfiguration: Codable, Sendable, Hashable {
     if !(0...65_535).contains(listen.port) { wrong.append("listen.port: 0 to 65535") }
     if !(0...65_535).contains(admin.port) { wrong.append("admin.port: 0 to 65535") }
     if !database.hasPrefix("sqlite:") { wrong.append("database: sqlite:PATH") }
+    if !(1...3_660).contains(feedRetentionDays) { wrong.append("feed_retention_days: 1 to 3660") }
     if !(0...600).contains(drainSeconds) { wrong.append("drain_seconds: 0 to 600") }
     if callerTokenKeys.isEmpty { wrong.append("caller_token_keys: at least one") }
     guard wrong.isEmpty else { throw ConfigurationError(wrong.joined(separator: "; ")) }

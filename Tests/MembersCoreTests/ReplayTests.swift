@@ -78,15 +78,22 @@ struct ReplayTests {
     }
   }
 
-  @Test("request ids are forgotten after 30 days, and not before")
+  @Test("request ids are forgotten after 30 days, events when their time is over, none before")
   func forgotten() async throws {
     try await Harness.run { harness in
       let names = try await harness.plantTree()
       #expect(names.count == Tree.rows.count)
-      harness.clock.advance(days: 29)
-      #expect(try await harness.service.purgeRequests() == 0)
-      harness.clock.advance(days: 2)
-      #expect(try await harness.service.purgeRequests() == Tree.rows.count)
+      let clock = harness.clock
+      let housekeeping = Housekeeping(
+        database: harness.database, clock: Clock { clock.now }, feedRetentionDays: 40)
+      clock.advance(days: 29)
+      #expect(try await housekeeping.forget() == .init(requests: 0, events: 0))
+      clock.advance(days: 2)
+      let first = try await housekeeping.forget()
+      #expect(first.requests == Tree.rows.count)
+      #expect(first.events == 0)
+      clock.advance(days: 10)
+      #expect(try await housekeeping.forget().events > 0)
     }
   }
 }

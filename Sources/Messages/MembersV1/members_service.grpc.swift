@@ -52,8 +52,10 @@ public protocol MembersServiceProtocol: RPCService {
 
   /// Takes in one application, durably. Idempotent by request id.
   /// Errors: INVALID_ARGUMENT / INVALID_FIELDS (field reasons: REQUIRED, INVALID_ID, ID_OBSOLETE,
-  /// UNDER_AGE, INVALID_PHONE, INVALID_NAME, INVALID_CREDIT_CODE, UNKNOWN_REGION, TOO_LONG …);
-  /// FAILED_PRECONDITION / NO_RECEIVER, MEMBERSHIP_CLOSED. Callers: partners, clerks.
+  /// UNDER_AGE, INVALID_PHONE, INVALID_NAME, INVALID_CREDIT_CODE, UNKNOWN_REGION, TOO_LONG …),
+  /// CODE_MALFORMED, CODE_FORGED; FAILED_PRECONDITION / CODE_EXPIRED, CODE_REVOKED,
+  /// ORGANIZATION_NOT_ACTIVE, NO_RECEIVER, and for staff MEMBERSHIP_CLOSED (a partner learns no more
+  /// than that the application was received). Callers: partners, clerks.
   func submitEnrollment(
     _ request: SubmitEnrollmentRequest, context: ServerContext
   ) async throws -> SubmitEnrollmentResponse
@@ -450,8 +452,10 @@ public struct MembersServiceClient: Sendable {
 
   /// Takes in one application, durably. Idempotent by request id.
   /// Errors: INVALID_ARGUMENT / INVALID_FIELDS (field reasons: REQUIRED, INVALID_ID, ID_OBSOLETE,
-  /// UNDER_AGE, INVALID_PHONE, INVALID_NAME, INVALID_CREDIT_CODE, UNKNOWN_REGION, TOO_LONG …);
-  /// FAILED_PRECONDITION / NO_RECEIVER, MEMBERSHIP_CLOSED. Callers: partners, clerks.
+  /// UNDER_AGE, INVALID_PHONE, INVALID_NAME, INVALID_CREDIT_CODE, UNKNOWN_REGION, TOO_LONG …),
+  /// CODE_MALFORMED, CODE_FORGED; FAILED_PRECONDITION / CODE_EXPIRED, CODE_REVOKED,
+  /// ORGANIZATION_NOT_ACTIVE, NO_RECEIVER, and for staff MEMBERSHIP_CLOSED (a partner learns no more
+  /// than that the application was received). Callers: partners, clerks.
   public func submitEnrollment(
     _ request: SubmitEnrollmentRequest, options: CallOptions = CallOptions()
   ) async throws -> SubmitEnrollmentResponse {

@@ -50,7 +50,9 @@ struct Members: AsyncParsableCommand {
       let address = try await server.start()
       logger.notice("listening", metadata: ["address": "\(address)"])
     }
-    async let _ = service.keepHouse(logger: logger)
+    let housekeeping = Housekeeping(
+      database: database, feedRetentionDays: common.feedRetentionDays)
+    async let _ = housekeeping.run(logger: logger)
     health.set("", .serving)
     health.set(MembersService.healthName, .serving)
     for await signal in signals {
