@@ -152,3 +152,13 @@ public enum TokenKeyFile {
     )
   }
 }
+
+extension ServiceConfiguration {
+  /// Checks the gateway's caller tokens for a service, by the public keys that are configured.
+  /// - Throws: where a key file cannot be read.
+  public func callerTokenVerifier(audience: String) throws -> CallerTokenVerifier {
+    let keys = try callerTokenKeys.map { ($0.id, try TokenKeyFile.read($0.publicKeyFile)) }
+    return try CallerTokenVerifier(
+      audience: audience, publicKeys: Dictionary(keys, uniquingKeysWith: { $1 }))
+  }
+}

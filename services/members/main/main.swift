@@ -79,11 +79,7 @@ struct Members: AsyncParsableCommand {
     _ common: ServiceConfiguration, _ service: MembersService, _ health: HealthRegistry,
     _ loops: EventLoops, _ logger: Logger
   ) throws -> [Server] {
-    let publicKeys = try common.callerTokenKeys.map {
-      ($0.id, try TokenKeyFile.read($0.publicKeyFile))
-    }
-    let verifier = try CallerTokenVerifier(
-      audience: "members", publicKeys: Dictionary(publicKeys, uniquingKeysWith: { $1 }))
+    let verifier = try common.callerTokenVerifier(audience: "members")
     var link = ServerConfiguration(
       address: HostPort(host: common.listen.host, port: common.listen.port),
       tls: ServerTLS(

@@ -94,9 +94,7 @@ struct Stations: AsyncParsableCommand {
     _ common: ServiceConfiguration, _ service: StationsService, _ health: HealthRegistry,
     _ loops: EventLoops, _ logger: Logger
   ) throws -> [Server] {
-    let keys = try common.callerTokenKeys.map { ($0.id, try TokenKeyFile.read($0.publicKeyFile)) }
-    let verifier = try CallerTokenVerifier(
-      audience: "stations", publicKeys: Dictionary(keys, uniquingKeysWith: { $1 }))
+    let verifier = try common.callerTokenVerifier(audience: "stations")
     let identity = TLSFiles(
       certificateChain: common.tls.certificateFile, privateKey: common.tls.keyFile)
     var link = ServerConfiguration(
