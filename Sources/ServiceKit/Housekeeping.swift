@@ -31,6 +31,11 @@ public struct Housekeeping: Sendable {
     feedRetention = TimeInterval(feedRetentionDays) * 86_400
   }
 
+  /// With the retention that is configured.
+  public init(database: any Database, configuration: ServiceConfiguration) {
+    self.init(database: database, feedRetentionDays: configuration.feedRetentionDays)
+  }
+
   /// Forgets every hour until its task is cancelled. A failure is logged, and tried again an hour
   /// later.
   public func run(logger: Logger) async {

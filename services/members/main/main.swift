@@ -50,9 +50,7 @@ struct Members: AsyncParsableCommand {
       let address = try await server.start()
       logger.notice("listening", metadata: ["address": "\(address)"])
     }
-    let housekeeping = Housekeeping(
-      database: database, feedRetentionDays: common.feedRetentionDays)
-    async let _ = housekeeping.run(logger: logger)
+    async let _ = Housekeeping(database: database, configuration: common).run(logger: logger)
     health.set("", .serving)
     health.set(MembersService.healthName, .serving)
     for await signal in signals {

@@ -56,9 +56,7 @@ struct Stations: AsyncParsableCommand {
       let address = try await server.start()
       logger.notice("listening", metadata: ["address": "\(address)"])
     }
-    let housekeeping = Housekeeping(
-      database: database, feedRetentionDays: common.feedRetentionDays)
-    async let _ = housekeeping.run(logger: logger)
+    async let _ = Housekeeping(database: database, configuration: common).run(logger: logger)
     for name in ["", StationsService.healthName] { health.set(name, .serving) }
     for await signal in signals {
       logger.notice("stopping", metadata: ["signal": "\(signal)"])
