@@ -124,6 +124,9 @@ package final class Inbox: ExchangeSink, @unchecked Sendable {
     return chunk
   }
 
+  /// Bytes that wait here to be taken.
+  package var unreadBytes: Int { framer.unreadBytes }
+
   /// Whether the last byte has been taken and the peer has ended.
   package var isAtEnd: Bool { hasEnded && framer.unreadBytes == 0 }
 

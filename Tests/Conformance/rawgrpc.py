@@ -40,9 +40,10 @@ def decoded(message, kind):
 
 
 class Link:
-    """A connection of either side; credit is given back at once."""
+    """A connection of either side; credit is given back at once, or never."""
 
-    def __init__(self, plain, is_client, context=None, seconds=20):
+    def __init__(self, plain, is_client, context=None, seconds=20, gives_credit=True):
+        self._gives_credit = gives_credit
         plain.settimeout(seconds)
         plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.socket = plain
@@ -70,7 +71,7 @@ class Link:
         if not data:
             return False
         for event in self.h2.receive_data(data):
-            if isinstance(event, h2.events.DataReceived) and event.flow_controlled_length:
+            if self._gives_credit and getattr(event, "flow_controlled_length", 0):
                 self.h2.acknowledge_received_data(event.flow_controlled_length, event.stream_id)
             self._waiting.append(event)
         self.flush()
@@ -94,6 +95,12 @@ class Link:
         self.socket.close()
 
 
+def head(path, headers=()):
+    return [
+        (":method", "POST"), (":scheme", "http"), (":path", path), (":authority", "test"),
+        ("te", "trailers"), ("content-type", "application/grpc"), *headers]
+
+
 Answer = collections.namedtuple("Answer", "headers messages trailers reset")
 
 
@@ -102,9 +109,7 @@ def call(port, path, chunks, headers=(), context=None):
     link = Link(socket.create_connection(("127.0.0.1", port), 20), True, context)
     try:
         stream = link.h2.get_next_available_stream_id()
-        link.h2.send_headers(stream, [
-            (":method", "POST"), (":scheme", "http"), (":path", path), (":authority", "test"),
-            ("te", "trailers"), ("content-type", "application/grpc"), *headers])
+        link.h2.send_headers(stream, head(path, headers))
         link.flush()
         for chunk in chunks:
             link.send(stream, chunk)

@@ -1,61 +1,118 @@
-import RPC
+import RPCTransport
 import Testing
 
+@testable import HTTP2
+@testable import RPC
+@testable import RPCInProcess
+
+/// What a slow reader makes a fast writer hold, in bytes, on each side: the reader its window, the
+/// writer its queue up to the mark, and each one message more.
 @Suite("Backpressure", .timeLimit(.minutes(1)))
 struct BackpressureTests {
-  /// A window, the two queues and the sockets' buffers, generously.
-  private static let boundBytes = 16 << 20
+  private static let messages = 1000
+  private static let text = String(repeating: "x", count: 9_995)
+  /// With its prefix.
+  private static let messageBytes = 10_000
 
-  @Test("a slow reader stops a fast writer", arguments: Carrier.allCases)
-  func slowReader(_ carrier: Carrier) async throws {
-    try await World.with(carrier) { world in
-      let text = String(repeating: "x", count: 100_000)
-      let count = 1000
-      let responses: ResponseStream<Text> = try await world.channel.serverStreaming(
-        EchoService.repeat, Text("\(count) \(text)"))
-      var iterator = responses.makeAsyncIterator()
-      #expect(try await iterator.next()?.text == text)
-      // The writer goes on until everything is full; it must come to rest by itself.
-      var before = -1
-      while before != world.witness.events.count {
-        before = world.witness.events.count
-        // That nothing more happens can only be seen by waiting.
-        try await Task.sleep(for: .milliseconds(200))
+  /// The bounds of a transport, by the windows it is set up with.
+  private struct Bounds {
+    let windowBytes: Int
+    let markBytes: Int
+
+    /// Sends that certainly return: they fill window and queue, but for the message that waits.
+    var sendsMin: Int { (windowBytes + markBytes) / messageBytes - 1 }
+    /// Each side may have one message more: the one that was begun, the one that did not fit.
+    var sentBytesMax: Int { windowBytes + markBytes + 2 * messageBytes }
+    var readerBytesMax: Int { windowBytes + messageBytes }
+    var writerBytesMax: Int { markBytes + messageBytes }
+  }
+
+  /// Runs a test over a channel whose streams have those windows.
+  private static func with(
+    _ carrier: Carrier, _ service: HoldingService,
+    _ body: (any RPC.Channel, _ toClient: Bounds, _ toServer: Bounds) async throws -> Void
+  ) async throws {
+    let dispatcher = Dispatcher(router: try Router(services: [service]))
+    if carrier == .inProcess {
+      let bounds = Bounds(windowBytes: Flow.windowBytes, markBytes: Flow.markBytes)
+      return try await body(InProcessChannel(dispatcher), bounds, bounds)
+    }
+    let certificates = carrier == .tls ? try TestCertificates() : nil
+    defer { withExtendedLifetime(certificates) {} }
+    var limits = ConnectionLimits()
+    limits.streamWindowBytes = 200_000
+    try await withServer(
+      dispatcher, tls: certificates?.server, limits: limits
+    ) { _, address, loops in
+      var configuration = ClientConfiguration(targets: [address], tls: certificates?.client)
+      configuration.limits.streamWindowBytes = 300_000
+      let client = try ClientChannel(configuration: configuration, loops: loops)
+      let mark = Session.outboundMarkBytes
+      do {
+        try await body(
+          client, Bounds(windowBytes: 300_000, markBytes: mark),
+          Bounds(windowBytes: 200_000, markBytes: mark))
+      } catch {
+        await client.shutdown()
+        throw error
       }
-      #expect(before * 100_000 < Self.boundBytes)
-      var received = 1
-      while try await iterator.next() != nil { received += 1 }
-      #expect(received == count)
+      await client.shutdown()
     }
   }
 
-  @Test("a slow handler stops a fast client", arguments: Carrier.allCases)
-  func slowHandler(_ carrier: Carrier) async throws {
-    try await World.with(carrier) { world in
-      let call: BidirectionalCall<Text, Text> = try await world.channel.bidirectionalStreaming(
-        EchoService.chat)
-      let text = Text(String(repeating: "x", count: 100_000))
-      let sent = Witness()
-      // No response is read, so the handler stops, and then so must the sender.
-      let sender = Task {
-        for _ in 0..<1000 {
-          try await call.send(text)
-          sent.note("sent")
-        }
-        try await call.finishSending()
-      }
-      var before = -1
-      while before != sent.events.count {
-        before = sent.events.count
-        // That nothing more happens can only be seen by waiting.
-        try await Task.sleep(for: .milliseconds(200))
-      }
-      #expect(before * 100_000 < Self.boundBytes * 2)
-      #expect(before < 1000)
+  /// Lets everything that could still move do so: calls go round on the same loops meanwhile.
+  private static func settle(_ channel: any RPC.Channel) async throws {
+    for _ in 0..<200 { _ = try await channel.call(HoldingService.echo, "x") }
+  }
+
+  @Test("a client that does not read stops the handler's stream", arguments: Carrier.allCases)
+  func slowClient(_ carrier: Carrier) async throws {
+    let service = HoldingService()
+    try await Self.with(carrier, service) { channel, bounds, _ in
+      let responses: ResponseStream<Text> = try await channel.serverStreaming(
+        HoldingService.pour, Text("\(Self.messages) \(Self.text)"))
+      await service.witness.saw("sent \(bounds.sendsMin)")
+      try await Self.settle(channel)
+
+      let inbox = responses.call.exchange.inbox
+      let held = await inbox.exchange.onLoop { inbox.unreadBytes }
+      let sent = service.witness.events.count * Self.messageBytes
+      #expect(held <= bounds.readerBytesMax)
+      #expect(sent <= bounds.sentBytesMax)
+      // All that was sent and is not held here lies in the server's queue.
+      #expect(sent - held <= bounds.writerBytesMax)
+
       var received = 0
-      for try await _ in call.responses { received += 1 }
+      for try await response in responses where response.text == Self.text { received += 1 }
+      #expect(received == Self.messages)
+    }
+  }
+
+  @Test("a handler that does not read stops the client's stream", arguments: Carrier.allCases)
+  func slowHandler(_ carrier: Carrier) async throws {
+    let service = HoldingService()
+    try await Self.with(carrier, service) { channel, _, bounds in
+      let call: ClientStreamingCall<Text, Text> = try await channel.clientStreaming(
+        HoldingService.hold)
+      let sent = Witness()
+      let sender = Task {
+        for index in 1...Self.messages {
+          try await call.send(Text(Self.text))
+          sent.note("sent \(index)")
+        }
+      }
+      await sent.saw("sent \(bounds.sendsMin)")
+      try await Self.settle(channel)
+
+      let held = await service.heldBytes
+      let bytes = sent.events.count * Self.messageBytes
+      #expect(held <= bounds.readerBytesMax)
+      #expect(bytes <= bounds.sentBytesMax)
+      #expect(bytes - held <= bounds.writerBytesMax)
+
+      service.witness.note("read")
       try await sender.value
-      #expect(received == 1000)
+      #expect(try await call.finish().message.text == "\(Self.messages)")
     }
   }
 }
