@@ -13,7 +13,7 @@ public struct BidirectionalCall<Input: WireMessage, Output: WireMessage>: Sendab
   }
 
   /// Ends the stream of requests; responses go on.
-  public func finishSending() async throws { await call.exchange.finish() }
+  public func finishSending() async throws { await call.finishSending() }
 
   /// Gives the call up. From any task.
   public func cancel() { call.cancel() }

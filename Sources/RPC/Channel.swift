@@ -2,6 +2,9 @@
 ///
 /// Safe to use from any task.
 public protocol Channel: Sendable {
+  /// What is done with every call; nil for a channel that only carries exchanges.
+  var policy: ChannelPolicy? { get }
+
   /// Opens an exchange and runs `body` with it on the connection's loop.
   ///
   /// The exchange outlives `body` unless that ends it. The head's `:scheme` and `:authority` are
@@ -14,6 +17,8 @@ public protocol Channel: Sendable {
 }
 
 extension Channel {
+  public var policy: ChannelPolicy? { nil }
+
   /// Opens a raw exchange, to forward what is not to be decoded.
   public func openExchange(
     _ head: RequestHead, options: ExchangeOptions = ExchangeOptions()
@@ -46,24 +51,8 @@ extension Channel {
   public func unary<Input: WireMessage, Output: WireMessage>(
     _ method: MethodDescriptor, _ request: Input, options: CallOptions = CallOptions()
   ) async throws -> ClientResponse<Output> {
-    let plan = CallPlan(method, options)
-    let framed = try plan.frame(request)
-    for attempt in 1... {
-      let outcome = try await openExchange(plan.head, options: plan.exchangeOptions) {
-        exchange -> UnaryOutcome<Output> in
-        exchange.exchange.sendBody(framed)
-        exchange.exchange.sendEnd(.none)
-        return await exchange.collect(Output.self)
-      }
-      switch outcome {
-      case .response(let response): return response
-      case .failed(let error): throw error
-      case .unprocessed(let error):
-        // Transparent retry: the server never saw it.
-        if attempt == CallPlan.attemptsMax { throw error }
-      }
-    }
-    throw RPCError(.internalError, "unreachable: attempts are bounded")
+    guard let policy else { return try await unary(CallPlan(method, options), request) }
+    return try await policy.unary(self, method, request, options)
   }
 
   /// Calls a method with one request and a stream of responses.
@@ -71,13 +60,7 @@ extension Channel {
   public func serverStreaming<Input: WireMessage, Output: WireMessage>(
     _ method: MethodDescriptor, _ request: Input, options: CallOptions = CallOptions()
   ) async throws -> ResponseStream<Output> {
-    let plan = CallPlan(method, options)
-    let framed = try plan.frame(request)
-    return try await openExchange(plan.head, options: plan.exchangeOptions) { exchange in
-      exchange.exchange.sendBody(framed)
-      exchange.exchange.sendEnd(.none)
-      return ResponseStream(call: ClientCall(exchange, compression: plan.compression))
-    }
+    ResponseStream(call: try await start(method, options) { try $0.frame(request) })
   }
 
   /// Calls a method with a stream of requests and one response.
@@ -85,10 +68,7 @@ extension Channel {
   public func clientStreaming<Input: WireMessage, Output: WireMessage>(
     _ method: MethodDescriptor, options: CallOptions = CallOptions()
   ) async throws -> ClientStreamingCall<Input, Output> {
-    let plan = CallPlan(method, options)
-    return try await openExchange(plan.head, options: plan.exchangeOptions) { exchange in
-      ClientStreamingCall(call: ClientCall(exchange, compression: plan.compression))
-    }
+    ClientStreamingCall(call: try await start(method, options) { _ in nil })
   }
 
   /// Calls a method with streams both ways.
@@ -96,38 +76,16 @@ extension Channel {
   public func bidirectionalStreaming<Input: WireMessage, Output: WireMessage>(
     _ method: MethodDescriptor, options: CallOptions = CallOptions()
   ) async throws -> BidirectionalCall<Input, Output> {
+    BidirectionalCall(call: try await start(method, options) { _ in nil })
+  }
+
+  /// Starts a call of a stream; with a request, that is all there is to send.
+  private func start(
+    _ method: MethodDescriptor, _ options: CallOptions,
+    _ request: @escaping @Sendable (CallPlan) throws -> [UInt8]?
+  ) async throws -> ClientCall {
+    if let policy { return try await policy.start(self, method, options, request) }
     let plan = CallPlan(method, options)
-    return try await openExchange(plan.head, options: plan.exchangeOptions) { exchange in
-      BidirectionalCall(call: ClientCall(exchange, compression: plan.compression))
-    }
-  }
-}
-
-/// What a call's options come to on the wire.
-struct CallPlan {
-  /// Attempts of a call that no server has seen.
-  static let attemptsMax = 3
-
-  let head: RequestHead
-  let exchangeOptions: ExchangeOptions
-  let compression: MessageEncoding?
-
-  init(_ method: MethodDescriptor, _ options: CallOptions) {
-    let deadline = options.effectiveDeadline
-    head = RequestHead(
-      path: method.path, metadata: options.metadata, timeout: deadline?.remaining,
-      compression: options.compression,
-      acceptsCompression: options.acceptsCompression || options.compression != nil)
-    compression = options.compression
-    var exchangeOptions = ExchangeOptions(
-      deadline: deadline, waitForReady: options.waitForReady)
-    exchangeOptions.messageBytesMax = options.messageBytesMax
-    self.exchangeOptions = exchangeOptions
-  }
-
-  /// Encodes the one request.
-  func frame(_ request: some WireMessage) throws -> [UInt8] {
-    let framed = try MessageFramer.frame(request)
-    return try compression?.compress(framed: framed) ?? framed
+    return try await ClientCall.start(self, plan, request: try request(plan))
   }
 }

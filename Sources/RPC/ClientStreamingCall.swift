@@ -12,15 +12,8 @@ public struct ClientStreamingCall<Input: WireMessage, Output: WireMessage>: Send
   /// Ends the stream of requests and waits for the response.
   /// - Throws: `RPCError`.
   public func finish() async throws -> ClientResponse<Output> {
-    let exchange = call.exchange
-    let outcome = await exchange.exchange.onLoop {
-      exchange.exchange.sendEnd(.none)
-      return await exchange.collect(Output.self)
-    }
-    switch outcome {
-    case .response(let response): return response
-    case .failed(let error), .unprocessed(let error): throw error
-    }
+    await call.finishSending()
+    return try await call.collect()
   }
 
   /// Gives the call up. From any task.

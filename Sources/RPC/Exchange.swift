@@ -13,6 +13,8 @@ package final class Exchange: @unchecked Sendable {
   private var isFull = false
   private var writers: WaitPoint?
   private var timer: (any ScheduledWork)?
+  /// Body bytes queued so far.
+  package private(set) var sentBytes = 0
 
   package init(transport: any ExchangeTransport, id: ExchangeID, state: ExchangeState) {
     self.transport = transport
@@ -31,6 +33,7 @@ package final class Exchange: @unchecked Sendable {
 
   package func sendBody(_ bytes: [UInt8]) {
     guard proceed(.localBody) else { return }
+    sentBytes += bytes.count
     if transport.sendBody(id, bytes) { isFull = true }
   }
 

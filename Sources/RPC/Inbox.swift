@@ -16,6 +16,8 @@ package final class Inbox: ExchangeSink, @unchecked Sendable {
   package private(set) var trailers: HeaderList?
   package private(set) var hasEnded = false
   package private(set) var closeReason: CloseReason?
+  /// Body bytes received so far.
+  package private(set) var receivedBytes = 0
   /// Why nothing more will come; the first failure wins.
   package private(set) var failure: RPCError?
   /// Whether the message taken last was compressed.
@@ -40,6 +42,7 @@ package final class Inbox: ExchangeSink, @unchecked Sendable {
   }
 
   package func received(body bytes: RawSpan) {
+    receivedBytes += bytes.byteCount
     guard failure == nil else { return exchange.consumed(bytes.byteCount) }
     framer.append(bytes)
     uncredited += bytes.byteCount

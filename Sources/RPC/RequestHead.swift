@@ -31,7 +31,8 @@ public struct RequestHead: Sendable, Hashable {
   /// A gRPC request, without `:scheme` and `:authority`, which the connection adds.
   public init(
     path: String, metadata: Metadata = [:], timeout: Duration? = nil,
-    compression: MessageEncoding? = nil, acceptsCompression: Bool = false
+    compression: MessageEncoding? = nil, acceptsCompression: Bool = false,
+    previousAttempts: Int = 0
   ) {
     var list = HeaderList()
     list.reserve(bytes: 160 + path.utf8.count, fields: 6 + metadata.count)
@@ -42,6 +43,7 @@ public struct RequestHead: Sendable, Hashable {
     if let timeout { list.add("grpc-timeout", Timeout.format(timeout)) }
     if let compression { list.add("grpc-encoding", compression.rawValue) }
     if acceptsCompression { list.add("grpc-accept-encoding", MessageEncoding.acceptList) }
+    if previousAttempts > 0 { list.add("grpc-previous-rpc-attempts", String(previousAttempts)) }
     list.add(contentsOf: metadata.list)
     self.init(fields: list)
   }

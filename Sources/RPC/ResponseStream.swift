@@ -18,13 +18,13 @@ public struct ResponseStream<Message: WireMessage>: AsyncSequence, Sendable {
 
   /// The initial metadata; waits for it.
   public var headers: Metadata {
-    get async throws { Metadata(custom: try await call.exchange.head()) }
+    get async throws { Metadata(custom: try await call.settled().head()) }
   }
 
   /// The trailing metadata; waits for the end, so read the messages first.
   public var trailers: Metadata {
     get async throws {
-      let exchange = call.exchange
+      let exchange = try await call.settled()
       return try await exchange.exchange.onLoop {
         try await exchange.inbox.waitForEnd()
         return exchange.inbox.trailers.map { Metadata(custom: $0) } ?? [:]
@@ -35,7 +35,7 @@ public struct ResponseStream<Message: WireMessage>: AsyncSequence, Sendable {
   /// Whether the server had compressed the message that was taken last.
   public var lastWasCompressed: Bool {
     get async {
-      let exchange = call.exchange
+      guard let exchange = try? await call.settled() else { return false }
       return await exchange.exchange.onLoop { exchange.inbox.lastWasCompressed }
     }
   }

@@ -1,0 +1,121 @@
+// Calls through interceptors and past observers.
+extension ChannelPolicy {
+  /// The interceptors from `index` on, then `body`.
+  private func intercepted(
+    _ context: ClientContext, from index: Int = 0, _ body: () async throws -> Void
+  ) async throws {
+    guard index < interceptors.count else { return try await body() }
+    try await interceptors[index].intercept(context) {
+      try await self.intercepted(context, from: index + 1, body)
+    }
+  }
+
+  func unary<Input: WireMessage, Output: WireMessage>(
+    _ channel: some Channel, _ method: MethodDescriptor, _ request: Input, _ options: CallOptions
+  ) async throws -> ClientResponse<Output> {
+    if interceptors.isEmpty {
+      return try await observed(channel, plan(method, options), request)
+    }
+    let context = ClientContext(method: method, options: options)
+    var response: ClientResponse<Output>?
+    try await intercepted(context) {
+      let taken: ClientResponse<Output> = try await observed(
+        channel, plan(method, context.options), request)
+      context.responseHeaders = taken.headers
+      context.responseTrailers = taken.trailers
+      response = taken
+    }
+    guard let response else { throw Self.notCalled }
+    return response
+  }
+
+  private func observed<Input: WireMessage, Output: WireMessage>(
+    _ channel: some Channel, _ plan: CallPlan, _ request: Input
+  ) async throws -> ClientResponse<Output> {
+    do {
+      let response: ClientResponse<Output> = try await channel.unary(plan, request)
+      plan.observer?.callEnded(nil)
+      return response
+    } catch {
+      plan.observer?.callEnded(RPCError(ending: error))
+      throw error
+    }
+  }
+
+  /// Starts a call of a stream. With interceptors these run in a task that lasts as long as it.
+  func start(
+    _ channel: some Channel, _ method: MethodDescriptor, _ options: CallOptions,
+    _ request: @escaping @Sendable (CallPlan) throws -> [UInt8]?
+  ) async throws -> ClientCall {
+    if interceptors.isEmpty {
+      return try await begin(channel, plan(method, options), nil, request)
+    }
+    let context = ClientContext(method: method, options: options)
+    let end = CallEnd()
+    return try await withTaskCancellationHandler {
+      try await withCheckedThrowingContinuation { continuation in
+        end.runs(
+          in: Task {
+            await run(context, channel, end, request) { continuation.resume(with: $0) }
+          })
+      }
+    } onCancel: {
+      end.cancelChain()
+    }
+  }
+
+  /// The life of an intercepted stream. It holds no reference to the call but while that begins,
+  /// so that letting go of the call still cancels it.
+  private func run(
+    _ context: ClientContext, _ channel: some Channel, _ end: CallEnd,
+    _ request: @escaping @Sendable (CallPlan) throws -> [UInt8]?,
+    _ opened: (Result<ClientCall, any Error>) -> Void
+  ) async {
+    var isOpen = false
+    func open() async throws {
+      opened(
+        .success(try await begin(channel, plan(context.method, context.options), end, request)))
+      isOpen = true
+    }
+    do {
+      try await intercepted(context) {
+        guard !isOpen else {
+          throw RPCError(.internalError, "an interceptor called next again on a stream")
+        }
+        try await open()
+        try await end.wait()
+      }
+      end.settle(nil)
+      if !isOpen { opened(.failure(Self.notCalled)) }
+    } catch {
+      end.settle(error)
+      if !isOpen { opened(.failure(error)) }
+    }
+  }
+
+  private func begin(
+    _ channel: some Channel, _ plan: CallPlan, _ end: CallEnd?,
+    _ request: (CallPlan) throws -> [UInt8]?
+  ) async throws -> ClientCall {
+    do {
+      return try await ClientCall.start(channel, plan, request: try request(plan), end: end)
+    } catch {
+      plan.observer?.callEnded(RPCError(ending: error))
+      throw error
+    }
+  }
+
+  private static let notCalled = RPCError(
+    .internalError, "an interceptor neither went on nor failed the call")
+}
+
+extension RPCError {
+  /// The status of a call that ended with that error.
+  init(ending error: any Error) {
+    self =
+      error as? RPCError
+      ?? (error is CancellationError
+        ? RPCError(.cancelled, "the task was cancelled")
+        : RPCError(.unknown, "the call failed: \(error)"))
+  }
+}

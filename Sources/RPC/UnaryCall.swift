@@ -1,0 +1,141 @@
+/// How an attempt of a call with one response ended.
+enum UnaryOutcome<Message: WireMessage>: Sendable {
+  case response(ClientResponse<Message>)
+  /// It failed before anything of a response was there.
+  case failed(AttemptFailure)
+  /// It failed after that: this is the call's failure.
+  case broken(RPCError)
+}
+
+extension Channel {
+  /// Makes a call with one request and one response, with the attempts its plan allows.
+  func unary<Input: WireMessage, Output: WireMessage>(
+    _ plan: CallPlan, _ request: Input
+  ) async throws -> ClientResponse<Output> {
+    let framed = try plan.frame(request)
+    if case .hedge = plan.execution {
+      return try await ClientCall.start(self, plan, request: framed).collect()
+    }
+    // More than a call may keep is sent once.
+    var state = AttemptState(framed.count > plan.retryBytesMax ? .once : plan.execution)
+    var previous = 0
+    while true {
+      let outcome: UnaryOutcome<Output>
+      do {
+        outcome = try await plan.open(self, attempt: state.count, previous: previous) { client in
+          client.exchange.sendBody(framed)
+          client.exchange.sendEnd(.none)
+          return await client.collect(Output.self)
+        }
+      } catch let error as RPCError {
+        outcome = .failed(AttemptFailure(error))
+      }
+      switch outcome {
+      case .response(let response):
+        plan.throttle?.succeeded()
+        return response
+      case .broken(let error): throw error
+      case .failed(let failure):
+        previous = try await plan.again(after: failure, &state)
+      }
+    }
+  }
+}
+
+extension CallPlan {
+  /// Waits until the next attempt of a call is to begin.
+  /// - Returns: how many went before.
+  /// - Throws: the failure, when there is to be none.
+  fileprivate func again(
+    after failure: AttemptFailure, _ state: inout AttemptState
+  ) async throws -> Int {
+    if isOver { throw failure.error }
+    var action = apply(failure, of: state.count, to: &state)
+    if case .schedule(let wait) = action {
+      try await pause(wait)
+      action = state.apply(.due(isThrottled: false))
+    }
+    guard case .start(let previous, _) = action else { throw failure.error }
+    return previous
+  }
+
+  /// The caller has gone or the time is up: no attempt makes sense.
+  var isOver: Bool { Task.isCancelled || deadline?.hasPassed == true }
+}
+
+extension ClientExchange {
+  /// Waits for the head and refuses one that is not gRPC's. On the loop.
+  func checkHead() async throws(RPCError) {
+    let head = try await inbox.waitForHead()
+    if let error = StatusFields.refusal(ofHead: head) { throw error }
+  }
+
+  /// Waits for the head of a response that is more than a failure. On the loop.
+  func waitForAnswer() async throws(AttemptFailure) {
+    if let failure = inbox.attemptFailure { throw failure }
+    guard inbox.head == nil else { return }
+    do throws(RPCError) {
+      _ = try await inbox.waitForHead()
+    } catch {
+      throw inbox.attemptFailure ?? AttemptFailure(error)
+    }
+    if let failure = inbox.attemptFailure { throw failure }
+  }
+
+  /// Takes a whole response of one message. On the loop.
+  func collect<Message: WireMessage>(_: Message.Type) async -> UnaryOutcome<Message> {
+    do throws(AttemptFailure) {
+      try await waitForAnswer()
+    } catch {
+      exchange.reset(.cancel)
+      return .failed(error)
+    }
+    do {
+      return .response(try await response())
+    } catch {
+      exchange.reset(.cancel)
+      return .broken(error as? RPCError ?? RPCError(.internalError, "\(error)"))
+    }
+  }
+
+  /// The response of one message behind its head. On the loop.
+  func response<Message: WireMessage>() async throws -> ClientResponse<Message> {
+    try await inbox.waitForEnd()
+    if let error = StatusFields.outcome(head: inbox.head, trailers: inbox.trailers) { throw error }
+    guard let message = try inbox.takeMessage(Message.self) else {
+      throw RPCError(.internalError, "the response has no message")
+    }
+    guard inbox.isAtEnd else {
+      throw RPCError(.internalError, "the response has more than one message")
+    }
+    return ClientResponse(
+      message: message, headers: inbox.head.map { Metadata(custom: $0) } ?? [:],
+      trailers: inbox.trailers.map { Metadata(custom: $0) } ?? [:],
+      wasCompressed: inbox.lastWasCompressed)
+  }
+}
+
+extension Inbox {
+  /// Why an attempt has failed before its response began, if it has.
+  var attemptFailure: AttemptFailure? {
+    guard let head else {
+      return failure.map { AttemptFailure($0, isUnprocessed: closeReason == .unprocessed) }
+    }
+    if let error = StatusFields.refusal(ofHead: head) {
+      return AttemptFailure(error, pushback: .init(head))
+    }
+    // Trailers-Only: the head was all there is.
+    guard hasEnded, trailers == nil, receivedBytes == 0,
+      let error = StatusFields.outcome(head: head, trailers: nil)
+    else {
+      return nil
+    }
+    return AttemptFailure(error, pushback: .init(head))
+  }
+
+  /// The status that ended the exchange, if something did.
+  var endedWith: RPCError? {
+    if let failure { return failure }
+    return hasEnded ? StatusFields.outcome(head: head, trailers: trailers) : nil
+  }
+}

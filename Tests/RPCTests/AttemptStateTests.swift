@@ -1,0 +1,193 @@
+import Testing
+
+@testable import RPC
+
+@Suite("Attempts of a call")
+struct AttemptStateTests {
+  private static let retry = RetryPolicy(
+    attemptsMax: 3, initialBackoff: .milliseconds(100), maxBackoff: .milliseconds(150),
+    backoffMultiplier: 2, retryableCodes: [.unavailable])
+  private static let hedging = HedgingPolicy(
+    attemptsMax: 3, hedgingDelay: .milliseconds(10), nonFatalCodes: [.unavailable])
+
+  private static func failed(
+    _ attempt: Int, _ code: RPCError.Code = .unavailable,
+    pushback: AttemptFailure.Pushback = .none, unprocessed: Bool = false, throttled: Bool = false
+  ) -> AttemptState.Input {
+    .failed(
+      attempt,
+      AttemptFailure(RPCError(code, "no"), pushback: pushback, isUnprocessed: unprocessed),
+      isThrottled: throttled, random: 0.5)
+  }
+
+  @Test("without a policy a failure is the call's")
+  func once() {
+    var state = AttemptState(.once)
+    #expect(state.firstSchedule == nil)
+    #expect(state.apply(Self.failed(1)) == .settle(1))
+    #expect(state.isSettled)
+  }
+
+  @Test("what no server processed is sent again at once, and only once")
+  func transparent() {
+    var state = AttemptState(.once)
+    #expect(state.apply(Self.failed(1, unprocessed: true)) == .start(previous: 0, next: nil))
+    #expect(state.apply(Self.failed(2, unprocessed: true)) == .settle(2))
+  }
+
+  @Test("retries wait longer each time, up to the longest wait, and end with the attempts")
+  func backoff() {
+    var state = AttemptState(.retry(Self.retry))
+    #expect(state.apply(Self.failed(1)) == .schedule(.milliseconds(100)))
+    #expect(state.apply(.due(isThrottled: false)) == .start(previous: 1, next: nil))
+    #expect(state.apply(Self.failed(2)) == .schedule(.milliseconds(150)))
+    #expect(state.apply(.due(isThrottled: false)) == .start(previous: 2, next: nil))
+    #expect(state.apply(Self.failed(3)) == .settle(3))
+  }
+
+  @Test("five attempts are the most, whatever the policy says")
+  func fiveAtMost() {
+    var policy = Self.retry
+    policy.attemptsMax = 100
+    var state = AttemptState(.retry(policy))
+    for attempt in 1...4 {
+      guard case .schedule = state.apply(Self.failed(attempt)) else {
+        Issue.record("attempt \(attempt) was not followed")
+        return
+      }
+      #expect(state.apply(.due(isThrottled: false)) == .start(previous: attempt, next: nil))
+    }
+    #expect(state.apply(Self.failed(5)) == .settle(5))
+  }
+
+  @Test("the jitter is 20 % either way")
+  func jitter() {
+    #expect(Self.retry.backoff(0, random: 0) == .milliseconds(80))
+    #expect(Self.retry.backoff(0, random: 0.5) == .milliseconds(100))
+    #expect(Self.retry.backoff(0, random: 1) == .milliseconds(120))
+  }
+
+  @Test("a server's pushback names the wait and starts the backoff anew; a refusal ends it")
+  func pushback() {
+    var state = AttemptState(.retry(Self.retry))
+    #expect(state.apply(Self.failed(1, pushback: .after(.seconds(7)))) == .schedule(.seconds(7)))
+    #expect(state.apply(.due(isThrottled: false)) == .start(previous: 1, next: nil))
+    #expect(state.apply(Self.failed(2)) == .schedule(.milliseconds(100)))
+    var stopped = AttemptState(.retry(Self.retry))
+    #expect(stopped.apply(Self.failed(1, pushback: .stop)) == .settle(1))
+  }
+
+  @Test("other codes and an empty throttle end the call")
+  func notRetried() {
+    var state = AttemptState(.retry(Self.retry))
+    #expect(state.apply(Self.failed(1, .internalError)) == .settle(1))
+    var throttled = AttemptState(.retry(Self.retry))
+    #expect(throttled.apply(Self.failed(1, throttled: true)) == .settle(1))
+  }
+
+  @Test("hedges follow each other by the delay until one is answered")
+  func hedges() {
+    var state = AttemptState(.hedge(Self.hedging))
+    #expect(state.firstSchedule == .milliseconds(10))
+    #expect(
+      state.apply(.due(isThrottled: false)) == .start(previous: 1, next: .milliseconds(10)))
+    #expect(state.apply(.due(isThrottled: false)) == .start(previous: 2, next: nil))
+    #expect(state.apply(.due(isThrottled: false)) == .none)
+    #expect(state.apply(Self.failed(2)) == .none)
+    #expect(state.apply(.answered(3)) == .settle(3))
+  }
+
+  @Test("a hedge that fails harmlessly lets the next begin at once; another failure is fatal")
+  func hedgeFailures() {
+    var state = AttemptState(.hedge(Self.hedging))
+    #expect(state.apply(Self.failed(1)) == .start(previous: 1, next: .milliseconds(10)))
+    #expect(state.apply(Self.failed(2, .internalError)) == .settle(2))
+  }
+
+  @Test("the last hedge to fail is the call's failure")
+  func hedgesAllFail() {
+    var state = AttemptState(.hedge(Self.hedging))
+    _ = state.apply(.due(isThrottled: false))
+    _ = state.apply(.due(isThrottled: false))
+    #expect(state.apply(Self.failed(3)) == .none)
+    #expect(state.apply(Self.failed(1)) == .none)
+    #expect(state.apply(Self.failed(2)) == .settle(2))
+  }
+
+  @Test("a pushback puts the next hedge off, and a throttle that empties meanwhile ends the call")
+  func hedgePushback() {
+    var state = AttemptState(.hedge(Self.hedging))
+    #expect(state.apply(Self.failed(1, pushback: .after(.seconds(1)))) == .schedule(.seconds(1)))
+    #expect(state.apply(.due(isThrottled: true)) == .settle(1))
+    var stopped = AttemptState(.hedge(Self.hedging))
+    _ = stopped.apply(.due(isThrottled: false))
+    #expect(stopped.apply(Self.failed(2, pushback: .stop)) == .none)
+    #expect(stopped.apply(.due(isThrottled: false)) == .none)
+    #expect(stopped.apply(Self.failed(1)) == .settle(1))
+  }
+
+  @Test("nothing matters once a call is settled, from every state and with every input")
+  func settled() {
+    for rule: MethodConfig.Execution in [.once, .retry(Self.retry), .hedge(Self.hedging)] {
+      for input in Self.inputs {
+        var state = AttemptState(rule)
+        _ = state.apply(.answered(1))
+        #expect(state.apply(input) == .none)
+      }
+    }
+  }
+
+  @Test("whatever comes, attempts are at most five and one transparent, and the call settles")
+  func walk() {
+    for rule: MethodConfig.Execution in [.once, .retry(Self.retry), .hedge(Self.hedging)] {
+      // Every sequence of six inputs.
+      let inputs = Self.inputs
+      var states: Set<AttemptState> = [AttemptState(rule)]
+      for _ in 0..<6 {
+        states = Set(
+          states.flatMap { state in
+            inputs.map { input in
+              var next = state
+              _ = next.apply(input)
+              return next
+            }
+          })
+      }
+      #expect(states.allSatisfy { $0.count <= RetryPolicy.attemptsLimit + 1 })
+      #expect(states.contains { $0.isSettled })
+    }
+  }
+
+  private static let inputs: [AttemptState.Input] = [
+    .answered(1), .due(isThrottled: false), .due(isThrottled: true), failed(1), failed(2),
+    failed(1, .internalError), failed(1, unprocessed: true), failed(1, throttled: true),
+    failed(1, pushback: .stop), failed(1, pushback: .after(.seconds(1))),
+  ]
+
+  @Test("half of its tokens keep a throttle shut; answers open it again")
+  func throttle() {
+    let throttle = RetryThrottle(RetryThrottling(tokensMax: 4, tokenRatio: 0.5))
+    throttle.failed()
+    #expect(throttle.isOpen)
+    throttle.failed()
+    #expect(!throttle.isOpen)
+    throttle.succeeded()
+    #expect(throttle.isOpen)
+    for _ in 0..<100 { throttle.failed() }
+    for _ in 0..<4 { throttle.succeeded() }
+    #expect(!throttle.isOpen)
+    throttle.succeeded()
+    #expect(throttle.isOpen)
+  }
+
+  @Test(
+    "a pushback is a number of milliseconds; anything else asks for no more attempts",
+    arguments: [
+      ("0", AttemptFailure.Pushback.after(.zero)), ("15", .after(.milliseconds(15))), ("-1", .stop),
+      ("", .stop), ("soon", .stop), ("99999999999", .stop),
+    ])
+  func pushbackHeader(text: String, pushback: AttemptFailure.Pushback) {
+    #expect(AttemptFailure.Pushback(["grpc-retry-pushback-ms": text]) == pushback)
+    #expect(AttemptFailure.Pushback(HeaderList()) == .none)
+  }
+}
