@@ -47,6 +47,9 @@ struct HeaderArena {
     isOpen = true
   }
 
+  /// The size of the list that is arriving, whatever of it was kept.
+  var openListBytes: Int { listSize }
+
   /// Appends a field, by the size rule of SETTINGS_MAX_HEADER_LIST_SIZE; those over the limits are
   /// left out and the list is marked.
   mutating func append(name: UnsafeBufferPointer<UInt8>, value: UnsafeBufferPointer<UInt8>) {

@@ -67,6 +67,7 @@ extension Session {
   /// Ends a stream at once; its `closed` event follows when the frame is out.
   public func reset(_ stream: StreamKey, _ code: ErrorCode) {
     guard isOpen(stream) else { return }
+    records[Int(stream.slot)].isReset = true
     unsafe nghttp2_submit_rst_stream(
       handle, UInt8(NGHTTP2_FLAG_NONE.rawValue), stream.id, code.rawValue)
     if unsafe nghttp2_session_get_stream_user_data(handle, stream.id) == nil {

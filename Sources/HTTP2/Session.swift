@@ -34,7 +34,19 @@ internal import CNghttp2
   private var resetsProvoked: TokenBucket
   private var emptyDataFrames: TokenBucket
   private var controlFrames: TokenBucket
-  private var isTerminating = false
+  private var resetsReceived: TokenBucket
+  private var pings: PingStrikes
+  private var dataFramesSent = 0
+  private var windowUpdates = 0
+  private var idleFrames = 0
+  var frameGuard = FrameGuard()
+  var closedStreams = ClosedStreams()
+  var inbound = InboundState()
+  /// A GOAWAY that ends everything is queued, or out.
+  var ending = Ending.no
+  private var hasSentSettings = false
+
+  enum Ending { case no, queued, said }
 
   /// Makes a session and queues its preface and SETTINGS.
   public init(_ role: Role, limits: SessionLimits = SessionLimits()) throws(SessionError) {
@@ -45,6 +57,8 @@ internal import CNghttp2
     resetsProvoked = TokenBucket(limits.resetsProvoked)
     emptyDataFrames = TokenBucket(limits.emptyDataFrames)
     controlFrames = TokenBucket(limits.controlFrames)
+    resetsReceived = TokenBucket(limits.resetsReceived)
+    pings = PingStrikes(limits.pings)
     var options: OpaquePointer?
     guard unsafe nghttp2_option_new(&options) == 0 else { throw .outOfMemory }
     // Ours until the end of init; the session copies what it needs.
@@ -52,8 +66,8 @@ internal import CNghttp2
     unsafe nghttp2_option_set_no_auto_window_update(options, 1)
     unsafe nghttp2_option_set_no_closed_streams(options, 1)
     unsafe nghttp2_option_set_max_outbound_ack(options, limits.outboundAcknowledgementsMax)
-    unsafe nghttp2_option_set_stream_reset_rate_limit(
-      options, limits.resetsReceived.burst, limits.resetsReceived.perSecond)
+    // Counted here instead, for the right code.
+    unsafe nghttp2_option_set_stream_reset_rate_limit(options, 1 << 62, 1 << 32)
     var made: OpaquePointer?
     // The session does not outlive this object, so its user data need not retain it.
     let user = unsafe Unmanaged.passUnretained(self).toOpaque()
@@ -81,20 +95,13 @@ internal import CNghttp2
   }
 
   private func submitSettings() {
-    var settings = [
-      nghttp2_settings_entry(
-        settings_id: Int32(NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE.rawValue),
-        value: UInt32(limits.streamWindowBytes)),
-      nghttp2_settings_entry(
-        settings_id: Int32(NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE.rawValue),
-        value: UInt32(limits.headerListBytesMax)),
-    ]
+    var settings: [nghttp2_settings_entry] = []
     switch role {
     case .server:
       settings.append(
         nghttp2_settings_entry(
           settings_id: Int32(NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS.rawValue),
-          value: limits.concurrentStreamsMax))
+          value: Self.unlimited))
       settings.append(
         nghttp2_settings_entry(
           settings_id: Int32(NGHTTP2_SETTINGS_NO_RFC7540_PRIORITIES.rawValue), value: 1))
@@ -103,6 +110,14 @@ internal import CNghttp2
         nghttp2_settings_entry(
           settings_id: Int32(NGHTTP2_SETTINGS_ENABLE_PUSH.rawValue), value: 0))
     }
+    settings += [
+      nghttp2_settings_entry(
+        settings_id: Int32(NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE.rawValue),
+        value: UInt32(limits.streamWindowBytes)),
+      nghttp2_settings_entry(
+        settings_id: Int32(NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE.rawValue),
+        value: UInt32(limits.headerListBytesMax)),
+    ]
     unsafe nghttp2_submit_settings(
       handle, UInt8(NGHTTP2_FLAG_NONE.rawValue), settings, settings.count)
     unsafe nghttp2_session_set_local_window_size(
@@ -120,16 +135,28 @@ internal import CNghttp2
     headers.forget()
     self.nowNanoseconds = nowNanoseconds
     let before = unreadBytes
-    let count = unsafe bytes.withUnsafeBytes { buffer in
+    let code = unsafe bytes.withUnsafeBytes { buffer in
       unsafe fed = buffer.baseAddress
       // Valid during this call only; cleared before it ends.
       defer { unsafe fed = nil }
-      return unsafe nghttp2_session_mem_recv(
-        handle, buffer.baseAddress?.assumingMemoryBound(to: UInt8.self), buffer.count)
+      return role == .server ? unsafe receiveGuarded(buffer) : unsafe feed(buffer)
     }
-    guard count >= 0 else { throw Self.error(Int32(count)) }
+    if code < 0 {
+      let error = Self.error(code)
+      terminate(Self.code(of: error), "the connection cannot go on")
+      throw error
+    }
     connectionDebt += max(0, unreadBytes - before)
     returnConnectionCredit()
+  }
+
+  /// Hands bytes to the library; negative when the connection cannot go on.
+  func feed(_ buffer: UnsafeRawBufferPointer) -> Int32 {
+    guard buffer.count > 0, ending == .no else { return 0 }
+    // The caller's memory, for the length of the call.
+    let count = unsafe nghttp2_session_mem_recv(
+      handle, buffer.baseAddress?.assumingMemoryBound(to: UInt8.self), buffer.count)
+    return count < 0 ? Int32(count) : 0
   }
 
   /// Forgets the events taken so far.
@@ -178,22 +205,28 @@ internal import CNghttp2
   public func drain(limit: Int, _ body: (RawSpan) -> Void) throws(SessionError) -> Bool {
     var total = 0
     while total < limit {
-      guard unsafe handle != nil else { return true }
+      guard unsafe handle != nil, ending != .said else { return true }
       var bytes: UnsafePointer<UInt8>?
       let count = unsafe nghttp2_session_mem_send(handle, &bytes)
       guard count >= 0 else { throw Self.error(Int32(count)) }
       guard count > 0 else { return true }
       // The library's buffer, valid until the next call of mem_send.
       let buffer = unsafe UnsafeRawBufferPointer(start: bytes, count: count)
-      body(unsafe RawSpan(_unsafeBytes: buffer))
       total += count
+      if !hasSentSettings, role == .server {
+        hasSentSettings = true
+        let settings = unsafe Self.announcing(limits.concurrentStreamsMax, in: Array(buffer))
+        body(settings.span.bytes)
+      } else if unsafe isWorthSending(buffer) {
+        body(unsafe RawSpan(_unsafeBytes: buffer))
+      }
     }
     return false
   }
 
   /// Neither side has anything left to say: close the connection once the output is written.
   public var isFinished: Bool {
-    guard unsafe handle != nil else { return true }
+    guard unsafe handle != nil, ending != .said else { return true }
     return unsafe nghttp2_session_want_read(handle) == 0
       && nghttp2_session_want_write(handle) == 0
   }
@@ -222,7 +255,9 @@ internal import CNghttp2
   static func error(_ code: Int32) -> SessionError {
     switch code {
     case Int32(NGHTTP2_ERR_BAD_CLIENT_MAGIC.rawValue): .badPreface
-    case Int32(NGHTTP2_ERR_FLOODED.rawValue): .flooded
+    case Int32(NGHTTP2_ERR_FLOODED.rawValue),
+      Int32(NGHTTP2_ERR_TOO_MANY_CONTINUATIONS.rawValue):
+      .flooded
     case Int32(NGHTTP2_ERR_NOMEM.rawValue): .outOfMemory
     case Int32(NGHTTP2_ERR_STREAM_ID_NOT_AVAILABLE.rawValue): .noStreamAvailable
     default: .library(code)
@@ -252,17 +287,54 @@ extension Session {
       switch kind {
       case .emptyData: emptyDataFrames.take(nowNanoseconds: now)
       case .provokedReset: resetsProvoked.take(nowNanoseconds: now)
-      case .control: controlFrames.take(nowNanoseconds: now)
+      case .receivedReset: resetsReceived.take(nowNanoseconds: now)
+      case .settings: controlFrames.take(nowNanoseconds: now)
       }
-    if !isAllowed { terminate(.enhanceYourCalm) }
+    if !isAllowed { terminate(.enhanceYourCalm, "too many frames of one kind") }
   }
 
-  enum Counted { case emptyData, provokedReset, control }
+  enum Counted { case emptyData, provokedReset, receivedReset, settings }
+
+  /// A PING of a peer: it costs an answer.
+  func countPing() {
+    guard controlFrames.take(nowNanoseconds: nowNanoseconds) else {
+      return terminate(.enhanceYourCalm, "too_many_pings")
+    }
+    guard role == .server,
+      !pings.take(nowNanoseconds: nowNanoseconds, hasStreams: openStreams > 0)
+    else { return }
+    terminate(.enhanceYourCalm, "too_many_pings")
+  }
+
+  /// A frame of a peer that asks for nothing.
+  func countIdleFrame() {
+    idleFrames += 1
+    let most = limits.idleFramesMax + limits.idleFramesPerStream * frameGuard.streamsOpened
+    if idleFrames > most { terminate(.enhanceYourCalm, "too many idle frames") }
+  }
+
+  func countWindowUpdate() {
+    windowUpdates += 1
+    let frames = dataFramesSent + frameGuard.streamsOpened
+    if windowUpdates > limits.windowUpdatesMax + limits.windowUpdatesPerFrame * frames {
+      terminate(.enhanceYourCalm, "too many window updates")
+    }
+  }
+
+  /// We have sent HEADERS or DATA.
+  func countSent(isData: Bool) {
+    if isData { dataFramesSent += 1 }
+    pings.forgive()
+  }
 
   /// Queues a GOAWAY after which nothing more is said or heard.
-  public func terminate(_ code: ErrorCode) {
-    guard unsafe handle != nil, !isTerminating else { return }
-    isTerminating = true
-    unsafe nghttp2_session_terminate_session(handle, code.rawValue)
+  public func terminate(_ code: ErrorCode, _ reason: StaticString = "") {
+    guard unsafe handle != nil, ending == .no else { return }
+    ending = .queued
+    let last = unsafe nghttp2_session_get_last_proc_stream_id(handle)
+    // A static string lives for ever; the library copies it.
+    unsafe nghttp2_submit_goaway(
+      handle, UInt8(NGHTTP2_FLAG_NONE.rawValue), last, code.rawValue, reason.utf8Start,
+      reason.utf8CodeUnitCount)
   }
 }

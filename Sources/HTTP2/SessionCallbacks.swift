@@ -38,6 +38,10 @@ enum SessionCallbacks {
       session.headers.beginList()
       guard unsafe frame.pointee.headers.cat == NGHTTP2_HCAT_REQUEST else { return 0 }
       let id = unsafe frame.pointee.hd.stream_id
+      guard session.openStreams < Int(session.limits.concurrentStreamsMax) else {
+        session.refuseStream(id)
+        return 0
+      }
       let slot = session.takeSlot()
       session.records[Int(slot)].open(id: id)
       let code = unsafe nghttp2_session_set_stream_user_data(handle, id, Session.userData(slot))
@@ -54,7 +58,11 @@ enum SessionCallbacks {
       unsafe session.headers.append(
         name: UnsafeBufferPointer(start: name, count: nameCount),
         value: UnsafeBufferPointer(start: value, count: valueCount))
-      return 0
+      let limits = session.limits
+      guard session.headers.openListBytes > limits.headerListBytesMax * limits.headerListExcessMax
+      else { return 0 }
+      session.terminate(.enhanceYourCalm, "the header list is far too long")
+      return failure
     }
 
   private static let onData:
@@ -85,15 +93,22 @@ enum SessionCallbacks {
       unsafe headersReceived(
         session, stream, category: frame.pointee.headers.cat, endsStream: endsStream)
     case Int(NGHTTP2_SETTINGS.rawValue):
-      guard !isAnswer else { break }
-      session.count(.control)
+      guard !isAnswer else {
+        session.append(.settingsAcknowledged)
+        break
+      }
+      session.count(.settings)
+      unsafe session.checkWindows(after: frame.pointee.settings)
       session.append(.settings)
+    case Int(NGHTTP2_RST_STREAM.rawValue):
+      if session.role == .server { session.count(.receivedReset) }
+      session.inbound.lastReset = header.stream_id
     case Int(NGHTTP2_PING.rawValue):
       if isAnswer {
         let opaque = unsafe frame.pointee.ping.opaque_data
         session.append(.pong(unsafe unsafeBitCast(opaque, to: UInt64.self)))
       } else {
-        session.count(.control)
+        session.countPing()
       }
     case Int(NGHTTP2_GOAWAY.rawValue):
       let goAway = unsafe frame.pointee.goaway
@@ -129,6 +144,7 @@ enum SessionCallbacks {
         let header = unsafe frame.pointee.hd
         switch Int(header.type) {
         case Int(NGHTTP2_HEADERS.rawValue), Int(NGHTTP2_DATA.rawValue):
+          session.countSent(isData: Int(header.type) == Int(NGHTTP2_DATA.rawValue))
           // A server that has answered needs no more of the request: RFC 9113, section 8.1.
           guard session.role == .server,
             header.flags & UInt8(NGHTTP2_FLAG_END_STREAM.rawValue) != 0,
@@ -167,6 +183,7 @@ enum SessionCallbacks {
       Int32 = { handle, id, code, user in
         guard let session = unsafe session(user) else { return failure }
         guard let stream = unsafe key(handle, id), session.isOpen(stream) else { return 0 }
+        session.remember(stream)
         session.append(.closed(stream, ErrorCode(rawValue: code)))
         session.freeSlot(stream.slot)
         return 0

@@ -39,6 +39,8 @@ public enum SessionEvent: Sendable, Hashable {
   case goAway(lastStreamID: Int32, ErrorCode)
   /// The peer's settings have arrived.
   case settings
+  /// The peer has acknowledged our settings.
+  case settingsAcknowledged
   /// The answer to our PING.
   case pong(UInt64)
 }

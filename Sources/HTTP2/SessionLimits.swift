@@ -35,6 +35,33 @@ public struct SessionLimits: Sendable, Hashable {
   public var emptyDataFrames = Rate(burst: 100, perSecond: 20)
   /// PING and SETTINGS frames: cheap to send, each needs an answer (CVE-2019-9512, -9515).
   public var controlFrames = Rate(burst: 1000, perSecond: 100)
+  /// Frames that ask for nothing (PRIORITY, unknown ones): this many a connection,
+  public var idleFramesMax = 1000
+  /// and as many more for each stream it opened.
+  public var idleFramesPerStream = 100
+  /// WINDOW_UPDATE frames: this many a connection,
+  public var windowUpdatesMax = 1000
+  /// and as many more for each stream it opened and each DATA frame we sent.
+  public var windowUpdatesPerFrame = 20
+  /// A header list this many times too long ends the connection instead of its stream: it is no
+  /// mistake, and unpacking it costs the peer nothing (HPACK bombs).
+  public var headerListExcessMax = 16
+  /// PING frames a client may send.
+  public var pings = Pings()
+
+  /// How often a client may ping; gRPC's own defaults (gRFC A8).
+  public struct Pings: Sendable, Hashable {
+    /// Nanoseconds between two pings while streams are open and we send nothing: 5 minutes.
+    public var intervalMinNanoseconds: UInt64 = 300_000_000_000
+    /// The same without streams: 2 hours.
+    public var idleIntervalMinNanoseconds: UInt64 = 7_200_000_000_000
+    /// Pings without streams are held to the shorter interval.
+    public var areAllowedWhenIdle = false
+    /// Pings that came too early before the connection ends.
+    public var strikesMax = 2
+
+    public init() {}
+  }
 
   public init() {}
 }

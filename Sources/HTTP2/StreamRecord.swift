@@ -6,6 +6,8 @@ struct StreamRecord {
   var id: Int32 = 0
   /// The peer's side has ended.
   var remoteEnded = false
+  /// We have reset it; the frame may not be out yet.
+  var isReset = false
   /// libnghttp2 waits for us to say that there is more to send.
   var isDeferred = false
   /// Data was received for which no credit has been returned yet.
@@ -34,6 +36,7 @@ struct StreamRecord {
   mutating func open(id: Int32) {
     self.id = id
     remoteEnded = false
+    isReset = false
     isDeferred = false
     unreadBytes = 0
     chunkIndex = 0

@@ -19,6 +19,7 @@ public final class Dispatcher: Sendable {
 
   /// Takes a new exchange. On its loop. Sees to it that `handlerEnded` is called in the end.
   package func open(_ exchange: Exchange, head: RequestHead) {
+    guard head.isWellFormed else { return refuse(exchange, reset: .protocolError) }
     for handler in handlers where handler.claims(head) {
       return RawCall.start(handler, exchange, head: head)
     }
@@ -40,8 +41,15 @@ public final class Dispatcher: Sendable {
   /// A request list over the limits: HTTP has a status for it.
   package func refuseHeaders(_ exchange: Exchange) { refuse(exchange, status: "431") }
 
+  /// A call with less time than this is not begun.
+  private static let timeoutMin: Duration = .microseconds(1)
+
   private static func refusal(of head: RequestHead) -> RPCError? {
+    if let fault = head.fault { return RPCError(.internalError, fault) }
     if head.hasBadTimeout { return RPCError(.internalError, "grpc-timeout is malformed") }
+    if let timeout = head.timeout, timeout < timeoutMin {
+      return RPCError(.deadlineExceeded, "the deadline has passed")
+    }
     if head.hasUnknownEncoding {
       return RPCError(
         .unimplemented, "the encoding '\(head.encoding ?? "")' is not supported",
@@ -52,6 +60,11 @@ public final class Dispatcher: Sendable {
 
   private func refuse(_ exchange: Exchange, _ error: RPCError) {
     exchange.finishCall(error, headers: [:], trailers: [:])
+    exchange.transport.handlerEnded()
+  }
+
+  private func refuse(_ exchange: Exchange, reset code: ResetCode) {
+    exchange.reset(code)
     exchange.transport.handlerEnded()
   }
 

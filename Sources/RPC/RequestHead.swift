@@ -9,6 +9,12 @@ public struct RequestHead: Sendable, Hashable {
   private var contentTypeIndex: Int16 = -1
   private var timeoutIndex: Int16 = -1
   private var encodingIndex: Int16 = -1
+  private var hasContentType = false
+
+  /// The parts of HTTP fit together: what is wrong otherwise the connection has refused already.
+  package private(set) var isWellFormed = true
+  /// What gRPC does not allow of the head, in words for the caller.
+  package private(set) var fault: String?
 
   /// Takes received fields as they are.
   public init(fields: HeaderList) {
@@ -18,14 +24,30 @@ public struct RequestHead: Sendable, Hashable {
       let name = bytes.extracting(field.nameRange)
       let position = Int16(truncatingIfNeeded: index)
       switch field.nameCount {
+      case 4 where name.equals("host"):
+        isWellFormed = isWellFormed && Authority.agree(fields)
       case 5 where name.equals(":path"): pathIndex = position
       case 7 where name.equals(":method"): methodIndex = position
-      case 12 where name.equals("content-type"): contentTypeIndex = position
-      case 12 where name.equals("grpc-timeout"): timeoutIndex = position
-      case 13 where name.equals("grpc-encoding"): encodingIndex = position
-      default: break
+      case 10 where name.equals(":authority"):
+        isWellFormed = isWellFormed && !fields.withValue(at: index) { Authority.hasUser($0) }
+      case 12 where name.equals("content-type"):
+        // Twice is none that can be trusted.
+        contentTypeIndex = hasContentType ? -1 : position
+        hasContentType = true
+      case 12 where name.equals("grpc-timeout"): take(position, as: \.timeoutIndex, "grpc-timeout")
+      case 13 where name.equals("grpc-encoding"):
+        take(position, as: \.encodingIndex, "grpc-encoding")
+      default:
+        if fault == nil { fault = MetadataRules.fault(fields, at: index) }
       }
     }
+  }
+
+  private mutating func take(
+    _ position: Int16, as place: WritableKeyPath<RequestHead, Int16>, _ name: StaticString
+  ) {
+    if self[keyPath: place] >= 0 { fault = "\(name) is there twice" }
+    self[keyPath: place] = position
   }
 
   /// A gRPC request, without `:scheme` and `:authority`, which the connection adds.
@@ -70,7 +92,7 @@ public struct RequestHead: Sendable, Hashable {
   /// Whether this is a gRPC request by its content type.
   public var isGRPC: Bool {
     guard contentTypeIndex >= 0 else { return false }
-    return fields.withValue(at: Int(contentTypeIndex)) { ContentType.isGRPC($0) }
+    return fields.withValue(at: Int(contentTypeIndex)) { ContentType.isGRPCRequest($0) }
   }
 
   /// How messages are compressed whose flag is set; nil where it names nothing that is known.

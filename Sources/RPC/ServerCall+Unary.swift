@@ -10,7 +10,7 @@ class SingleRequestCall: ServerCall, @unchecked Sendable {
   final override func received(body bytes: RawSpan) {
     exchange.consumed(bytes.byteCount)
     guard bytes.byteCount > 0 else { return }
-    if !request.isEmpty { return refuse(RPCError(.internalError, "a unary call has two messages")) }
+    if !request.isEmpty { return refuse(surplusBytes: bytes.byteCount) }
     if framer == nil, bytes.byteCount >= MessageFramer.prefixBytes {
       // The usual case: the whole message is in one chunk.
       let (flag, length) = MessageFramer.prefix(of: bytes)
@@ -32,20 +32,29 @@ class SingleRequestCall: ServerCall, @unchecked Sendable {
     case .incomplete: framer = building
     case .violation(let error): refuse(error)
     case .message(let range):
-      if building.unreadBytes > range.count + MessageFramer.prefixBytes {
-        refuse(RPCError(.internalError, "a unary call has two messages"))
+      let surplus = building.unreadBytes - range.count - MessageFramer.prefixBytes
+      if surplus > 0 {
+        refuse(surplusBytes: surplus)
       } else {
         request = building.takeAll()
       }
     }
   }
 
+  /// There is more than the one message. Source: gRPC's statuscodes.md, cardinality violation.
+  private func refuse(surplusBytes: Int) {
+    refuse(
+      surplusBytes < MessageFramer.prefixBytes
+        ? RPCError(.internalError, "the request goes on behind its message")
+        : RPCError(.unimplemented, "the request has several messages, the method takes one"))
+  }
+
   final override func receivedEnd(trailers: HeaderList?) {
     guard !request.isEmpty else {
       return refuse(
-        RPCError(
-          .internalError,
-          framer == nil ? "the request has no message" : "the request ended within its message"))
+        framer == nil
+          ? RPCError(.unimplemented, "the request has no message, the method takes one")
+          : RPCError(.internalError, "the request ended within its message"))
     }
     start()
   }

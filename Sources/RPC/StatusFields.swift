@@ -78,7 +78,15 @@ package enum StatusFields {
 
 /// The content types of gRPC.
 package enum ContentType {
-  /// Exactly `application/grpc`, or that with `+…` or parameters; not `application/grpc-web`.
+  /// What a request must say: exactly `application/grpc`, or that with `+…`.
+  /// Source: gRPC's PROTOCOL-HTTP2, Requests.
+  package static func isGRPCRequest(_ type: RawSpan) -> Bool {
+    guard type.starts(with: "application/grpc") else { return false }
+    return type.byteCount == 16
+      || type.unsafeLoad(fromByteOffset: 16, as: UInt8.self) == UInt8(ascii: "+")
+  }
+
+  /// What a response may say: the same, or with parameters; not `application/grpc-web`.
   package static func isGRPC(_ type: RawSpan) -> Bool {
     guard type.starts(with: "application/grpc") else { return false }
     guard type.byteCount > 16 else { return true }

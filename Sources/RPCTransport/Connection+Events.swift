@@ -31,6 +31,8 @@ extension Connection {
         exchange(stream)?.writable()
       case .settings:
         becameReady()
+      case .settingsAcknowledged:
+        break
       case .goAway:
         if draining == .no { draining = .final }
         owner?.connectionIsGoingAway(self)

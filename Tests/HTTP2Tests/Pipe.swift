@@ -99,7 +99,7 @@ final class Pipe {
       case .writable(let stream): seen.append(.writable(stream.id))
       case .goAway(let last, let code): seen.append(.goAway(last, code))
       case .pong(let number): seen.append(.pong(number))
-      case .settings: break
+      case .settings, .settingsAcknowledged: break
       }
     }
     session.removeEvents()

@@ -1,0 +1,171 @@
+/// The rules of RFC 9113 for what a client sends that libnghttp2 leaves out, or answers otherwise
+/// than the RFC says. It reads frame heads just before the library gets the same bytes.
+///
+/// A pure value: it gets a head and what is known of its stream, and says what is to be done.
+struct FrameGuard {
+  /// The first nine bytes of a frame, and of some kinds the first four of the payload.
+  struct Head {
+    static let bytes = 9
+    /// With the part of the payload that decides about PRIORITY and WINDOW_UPDATE.
+    static let bytesMax = 13
+    /// RFC 9113, section 6.5.2: what a peer may send to who has not allowed more.
+    static let lengthMax = 16_384
+
+    var length: Int
+    var kind: UInt8
+    var flags: UInt8
+    var stream: Int32
+    /// The first four payload bytes without their top bit, where the rules look at them.
+    var number: UInt32 = 0
+
+    /// Bytes of the frame that must be there before it can be judged.
+    var neededBytes: Int {
+      switch kind {
+      case Kind.priority, Kind.windowUpdate: Self.bytes + min(length, 4)
+      default: Self.bytes
+      }
+    }
+
+    var endsStream: Bool { flags & 1 != 0 }
+    var endsHeaders: Bool { flags & 4 != 0 }
+    var isAnswer: Bool { flags & 1 != 0 }
+  }
+
+  enum Kind {
+    static let data: UInt8 = 0
+    static let headers: UInt8 = 1
+    static let priority: UInt8 = 2
+    static let reset: UInt8 = 3
+    static let settings: UInt8 = 4
+    static let windowUpdate: UInt8 = 8
+    static let continuation: UInt8 = 9
+  }
+
+  /// What a stream is when a frame for it arrives.
+  enum StreamState: Equatable {
+    case idle
+    case open
+    /// The peer's side has ended, ours has not.
+    case halfClosed
+    /// Over, after the peer had ended its side.
+    case ended
+    case resetByPeer
+    /// We reset it: what was under way may still arrive.
+    case resetByUs
+    /// Its identifier was skipped.
+    case neverUsed
+    /// Over for so long that nothing is known of it.
+    case forgotten
+  }
+
+  enum Verdict: Equatable {
+    /// The library gets the frame.
+    case pass
+    /// The frame has no meaning here.
+    case drop
+    /// A stream error on an open stream; the frame is dropped.
+    case reset(ErrorCode)
+    /// A stream error on a stream that takes no more: the library forgets the stream, then gets
+    /// the frame, which it takes note of (compression, flow control) and ignores.
+    case resetThenPass(ErrorCode)
+    /// A connection error.
+    case terminate(ErrorCode)
+  }
+
+  /// The highest stream the peer has opened.
+  private(set) var highest: Int32 = 0
+  /// The stream opened last, while nothing but its HEADERS has been seen: surely open.
+  private var fresh: Int32 = 0
+  /// The stream whose field block goes on, or 0.
+  private(set) var openBlock: Int32 = 0
+  private var hasSettings = false
+  private(set) var streamsOpened = 0
+
+  /// Takes what can be judged without the stream's state; nil when that is needed.
+  mutating func judge(_ head: Head) -> Verdict? {
+    guard head.length <= Head.lengthMax else { return .terminate(.frameSizeError) }
+    if openBlock != 0 {
+      guard head.kind == Kind.continuation, head.stream == openBlock else {
+        return .terminate(.protocolError)
+      }
+      if head.endsHeaders { openBlock = 0 }
+      return .pass
+    }
+    guard hasSettings else {
+      hasSettings = head.kind == Kind.settings
+      return hasSettings ? .pass : .terminate(.protocolError)
+    }
+    switch head.kind {
+    case Kind.headers:
+      if head.stream > highest, head.stream & 1 == 1 {
+        highest = head.stream
+        fresh = head.endsStream ? 0 : head.stream
+        streamsOpened += 1
+        openBlock = head.endsHeaders ? 0 : head.stream
+        return .pass
+      }
+      return head.stream & 1 == 1 ? nil : .terminate(.protocolError)
+    case Kind.data:
+      if head.stream == fresh, fresh != 0 {
+        if head.endsStream { fresh = 0 }
+        return .pass
+      }
+      return head.stream & 1 == 1 ? nil : .terminate(.protocolError)
+    case Kind.priority: return head.stream == 0 ? .terminate(.protocolError) : nil
+    case Kind.windowUpdate:
+      return head.stream != 0 && head.length == 4 && head.number == 0 ? nil : .pass
+    case Kind.continuation: return .terminate(.protocolError)
+    case Kind.reset:
+      if head.stream == fresh { fresh = 0 }
+      return .pass
+    default: return .pass
+    }
+  }
+
+  /// Judges a frame whose stream's state matters.
+  mutating func judge(_ head: Head, on state: StreamState) -> Verdict {
+    if head.stream == fresh { fresh = 0 }
+    switch head.kind {
+    case Kind.priority: return priority(head, on: state)
+    case Kind.windowUpdate:
+      switch state {
+      case .open, .halfClosed: return .reset(.protocolError)
+      case .idle: return .terminate(.protocolError)
+      default: return .drop
+      }
+    default:
+      let verdict = message(head, on: state)
+      if head.kind == Kind.headers, !head.endsHeaders { openBlock = head.stream }
+      return verdict
+    }
+  }
+
+  /// DATA, or HEADERS that open no stream. Sources: RFC 9113, sections 5.1, 5.1.1 and 6.1.
+  private func message(_ head: Head, on state: StreamState) -> Verdict {
+    switch state {
+    case .open, .resetByUs, .forgotten: .pass
+    case .halfClosed, .resetByPeer: .resetThenPass(.streamClosed)
+    case .ended: .terminate(.streamClosed)
+    case .idle: .terminate(.protocolError)
+    case .neverUsed: .terminate(head.kind == Kind.data ? .streamClosed : .protocolError)
+    }
+  }
+
+  /// We said that we do not use these frames, but a wrong one is still an error; where RST_STREAM
+  /// may not be sent the connection ends. Sources: RFC 9113, section 6.3; RFC 7540, section 5.3.1.
+  private func priority(_ head: Head, on state: StreamState) -> Verdict {
+    let error: ErrorCode
+    if head.length != 5 {
+      error = .frameSizeError
+    } else if head.number == UInt32(bitPattern: head.stream) {
+      error = .protocolError
+    } else {
+      return .drop
+    }
+    switch state {
+    case .open, .halfClosed: return .reset(error)
+    case .idle, .neverUsed: return .terminate(error)
+    default: return .drop
+    }
+  }
+}

@@ -1,0 +1,288 @@
+internal import CNghttp2
+
+// What a server looks at before the library does, and what it changes of the library's answers.
+
+/// Where in the peer's bytes a server is.
+struct InboundState {
+  /// Bytes of the preface or of a payload that are still to come.
+  var payloadLeft = Session.prefaceBytes
+  /// They are not for the library.
+  var isDropping = false
+  /// The stream of that payload.
+  var stream: Int32 = 0
+  /// A frame's head that has not arrived whole; the library has none of it.
+  var held: [UInt8] = []
+  /// Streams with frames that the library has not got yet, by a bit of the identifier.
+  var pending: UInt64 = 0
+  /// The stream the peer reset last.
+  var lastReset: Int32 = 0
+  /// The largest send window of a stream before the SETTINGS at hand, and the initial one.
+  var windowMax: Int64 = 0
+  var initialWindow: Int64 = 65_535
+
+  static func bit(_ stream: Int32) -> UInt64 { 1 << (UInt64(truncatingIfNeeded: stream >> 1) & 63) }
+}
+
+extension Session {
+  static let prefaceBytes = 24
+  /// The library answers a stream too many with a connection error, so it does not get to know of
+  /// the limit; we count. Source: RFC 9113, section 5.1.2.
+  static let unlimited: UInt32 = 0x7fff_ffff
+  private static let windowMax: Int64 = 0x7fff_ffff
+
+  // MARK: - In
+
+  /// Walks the frames in what was read and hands the library what it may have, in as few pieces
+  /// as the rules allow.
+  func receiveGuarded(_ buffer: UnsafeRawBufferPointer) -> Int32 {
+    var start = 0
+    var at = 0
+    inbound.pending = inbound.payloadLeft > 0 ? InboundState.bit(inbound.stream) : 0
+    /// The library gets what lies before `end`.
+    func pass(_ end: Int) -> Int32 {
+      defer {
+        start = end
+        inbound.pending = 0
+      }
+      return start < end ? unsafe feed(UnsafeRawBufferPointer(rebasing: buffer[start..<end])) : 0
+    }
+    while at < buffer.count, ending == .no {
+      if inbound.payloadLeft > 0 {
+        let step = min(inbound.payloadLeft, buffer.count - at)
+        inbound.payloadLeft -= step
+        at += step
+        if inbound.isDropping { start = at }
+        continue
+      }
+      inbound.isDropping = false
+      if !inbound.held.isEmpty || buffer.count - at < FrameGuard.Head.bytesMax {
+        // Near the end of what was read, or in a head that began in the read before.
+        let code = pass(at)
+        guard code == 0 else { return code }
+        guard let head = unsafe gather(buffer, &at) else { return 0 }
+        start = at
+        let failed = take(head, flush: { 0 })
+        guard failed == 0 else { return failed }
+        if !inbound.isDropping {
+          let held = inbound.held
+          let code = unsafe held.withUnsafeBytes { unsafe feed($0) }
+          guard code == 0 else { return code }
+        }
+        inbound.payloadLeft = head.length - (inbound.held.count - FrameGuard.Head.bytes)
+        inbound.held.removeAll(keepingCapacity: true)
+        continue
+      }
+      let head = unsafe Self.head(buffer, at)
+      let failed = take(head, flush: { pass(at) })
+      guard failed == 0 else { return failed }
+      if inbound.isDropping {
+        let code = pass(at)
+        guard code == 0 else { return code }
+      }
+      at += FrameGuard.Head.bytes
+      inbound.payloadLeft = head.length
+      if inbound.isDropping { start = at }
+    }
+    return ending == .no ? pass(at) : 0
+  }
+
+  /// Completes a head from what is held and what was read; nil when more is needed.
+  private func gather(_ buffer: UnsafeRawBufferPointer, _ at: inout Int) -> FrameGuard.Head? {
+    func fill(_ count: Int) -> Bool {
+      let step = min(count - inbound.held.count, buffer.count - at)
+      if step > 0 {
+        // The caller's memory, copied.
+        unsafe inbound.held.append(contentsOf: buffer[at..<at + step])
+        at += step
+      }
+      return inbound.held.count >= count
+    }
+    guard fill(FrameGuard.Head.bytes) else { return nil }
+    let needed = unsafe inbound.held.withUnsafeBytes { unsafe Self.head($0, 0) }.neededBytes
+    guard fill(needed) else { return nil }
+    return unsafe inbound.held.withUnsafeBytes { unsafe Self.head($0, 0) }
+  }
+
+  private static func head(_ bytes: UnsafeRawBufferPointer, _ at: Int) -> FrameGuard.Head {
+    func word(_ offset: Int) -> UInt32 {
+      unsafe bytes.loadUnaligned(fromByteOffset: at + offset, as: UInt32.self).bigEndian
+    }
+    let first = word(0)
+    var head = FrameGuard.Head(
+      length: Int(first >> 8), kind: UInt8(truncatingIfNeeded: first), flags: unsafe bytes[at + 4],
+      stream: Int32(bitPattern: word(5) & 0x7fff_ffff))
+    if head.neededBytes == FrameGuard.Head.bytesMax, bytes.count - at >= FrameGuard.Head.bytesMax {
+      head.number = word(9) & 0x7fff_ffff
+    }
+    return head
+  }
+
+  /// Judges a frame and does what the rules ask before it goes on. `flush` hands the library what
+  /// lies before it.
+  private func take(_ head: FrameGuard.Head, flush: () -> Int32) -> Int32 {
+    count(head)
+    inbound.stream = head.stream
+    var verdict = frameGuard.judge(head)
+    if verdict == nil {
+      if inbound.pending & InboundState.bit(head.stream) != 0 {
+        let code = flush()
+        guard code == 0 else { return code }
+      }
+      verdict = frameGuard.judge(head, on: state(of: head.stream))
+    }
+    switch verdict ?? .pass {
+    case .pass:
+      if head.kind == FrameGuard.Kind.settings, !head.isAnswer {
+        let code = flush()
+        guard code == 0 else { return code }
+        measureWindows()
+      }
+      inbound.pending |= InboundState.bit(head.stream)
+      return 0
+    case .drop:
+      inbound.isDropping = true
+      return 0
+    case .reset(let code):
+      inbound.isDropping = true
+      if let stream = openStream(head.stream) { reset(stream, code) }
+      return 0
+    case .resetThenPass(let code):
+      let failed = flush()
+      guard failed == 0 else { return failed }
+      return forget(head.stream, code)
+    case .terminate(let code):
+      let failed = flush()
+      terminate(code, "a frame that RFC 9113 forbids")
+      return failed
+    }
+  }
+
+  private func count(_ head: FrameGuard.Head) {
+    switch head.kind {
+    case FrameGuard.Kind.windowUpdate: countWindowUpdate()
+    case FrameGuard.Kind.priority: countIdleFrame()
+    default: if head.kind > FrameGuard.Kind.continuation { countIdleFrame() }
+    }
+  }
+
+  // MARK: - Streams
+
+  private func openStream(_ id: Int32) -> StreamKey? {
+    guard let data = unsafe nghttp2_session_get_stream_user_data(handle, id) else { return nil }
+    let key = StreamKey(id: id, slot: Int32(truncatingIfNeeded: Int(bitPattern: data) - 1))
+    return isOpen(key) ? key : nil
+  }
+
+  private func state(of id: Int32) -> FrameGuard.StreamState {
+    guard id <= frameGuard.highest, id & 1 == 1 else { return .idle }
+    guard let key = openStream(id) else { return closedStreams.state(of: id) }
+    let record = records[Int(key.slot)]
+    if record.isReset { return .resetByUs }
+    return record.remoteEnded ? .halfClosed : .open
+  }
+
+  /// A stream is over: what comes for it later depends on how it ended.
+  func remember(_ stream: StreamKey) {
+    guard role == .server else { return }
+    let state: FrameGuard.StreamState =
+      if inbound.lastReset == stream.id {
+        .resetByPeer
+      } else if records[Int(stream.slot)].remoteEnded {
+        .ended
+      } else {
+        .resetByUs
+      }
+    closedStreams.append(stream.id, state)
+  }
+
+  /// Refuses a stream above the limit. Source: RFC 9113, section 5.1.2.
+  func refuseStream(_ id: Int32) {
+    unsafe nghttp2_submit_rst_stream(
+      handle, UInt8(NGHTTP2_FLAG_NONE.rawValue), id, ErrorCode.refusedStream.rawValue)
+    closedStreams.append(id, .resetByUs)
+  }
+
+  /// Resets a stream that the library would end the connection for, or is not aware of: it is
+  /// told that the peer has reset it, and ignores what follows.
+  private func forget(_ id: Int32, _ code: ErrorCode) -> Int32 {
+    if openStream(id) != nil {
+      var frame: [UInt8] = [0, 0, 4, FrameGuard.Kind.reset, 0]
+      for number in [UInt32(bitPattern: id), code.rawValue] {
+        for shift in stride(from: 24, through: 0, by: -8) {
+          frame.append(UInt8(truncatingIfNeeded: number >> UInt32(shift)))
+        }
+      }
+      let failed = unsafe frame.withUnsafeBytes { unsafe feed($0) }
+      guard failed == 0 else { return failed }
+    }
+    unsafe nghttp2_submit_rst_stream(
+      handle, UInt8(NGHTTP2_FLAG_NONE.rawValue), id, code.rawValue)
+    return 0
+  }
+
+  // MARK: - Windows
+
+  private func measureWindows() {
+    inbound.windowMax = 0
+    for record in records where record.id != 0 {
+      let window = unsafe nghttp2_session_get_stream_remote_window_size(handle, record.id)
+      inbound.windowMax = max(inbound.windowMax, Int64(window))
+    }
+  }
+
+  /// A new initial window must overflow no stream's window: the library resets such streams, the
+  /// RFC ends the connection. Source: RFC 9113, section 6.9.2.
+  func checkWindows(after settings: nghttp2_settings) {
+    guard role == .server else { return }
+    for index in 0..<settings.niv {
+      // The library's array, valid during the callback.
+      let entry = unsafe settings.iv[index]
+      guard entry.settings_id == Int32(NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE.rawValue) else {
+        continue
+      }
+      let change = Int64(entry.value) - inbound.initialWindow
+      inbound.initialWindow = Int64(entry.value)
+      inbound.windowMax += change
+      if openStreams > 0, inbound.windowMax > Self.windowMax {
+        terminate(.flowControlError, "the initial window overflows a stream's")
+      }
+    }
+  }
+
+  // MARK: - Out
+
+  /// The library's first SETTINGS with the real limit of streams, which is its first entry.
+  static func announcing(_ streamsMax: UInt32, in frame: [UInt8]) -> [UInt8] {
+    var frame = frame
+    let place = FrameGuard.Head.bytes + 2
+    for index in 0..<4 {
+      frame[place + index] = UInt8(truncatingIfNeeded: streamsMax >> UInt32(24 - 8 * index))
+    }
+    return frame
+  }
+
+  /// Once the connection has to end, and after a compression error (which resets the stream too),
+  /// GOAWAY is the answer, and the last.
+  func isWorthSending(_ frame: UnsafeRawBufferPointer) -> Bool {
+    let kind = unsafe frame[3]
+    if kind == UInt8(NGHTTP2_RST_STREAM.rawValue) {
+      let code = unsafe frame.loadUnaligned(fromByteOffset: 9, as: UInt32.self).bigEndian
+      return ending == .no && code != ErrorCode.compressionError.rawValue
+    }
+    if kind == UInt8(NGHTTP2_GOAWAY.rawValue) {
+      // A graceful stop has no error; a connection error is the last word.
+      let code = unsafe frame.loadUnaligned(fromByteOffset: 13, as: UInt32.self)
+      if code != 0 { ending = .said }
+    }
+    return true
+  }
+
+  /// How a peer hears of an error of the library's.
+  static func code(of error: SessionError) -> ErrorCode {
+    switch error {
+    case .badPreface: .protocolError
+    case .flooded: .enhanceYourCalm
+    default: .internalError
+    }
+  }
+}
