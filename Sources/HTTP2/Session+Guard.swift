@@ -234,7 +234,8 @@ extension Session {
   /// RFC ends the connection. Source: RFC 9113, section 6.9.2.
   func checkWindows(after settings: nghttp2_settings) {
     guard role == .server else { return }
-    for index in 0..<settings.niv {
+    let count = unsafe settings.niv
+    for index in 0..<count {
       // The library's array, valid during the callback.
       let entry = unsafe settings.iv[index]
       guard entry.settings_id == Int32(NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE.rawValue) else {

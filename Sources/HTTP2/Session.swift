@@ -216,7 +216,7 @@ internal import CNghttp2
       if !hasSentSettings, role == .server {
         hasSentSettings = true
         let settings = unsafe Self.announcing(limits.concurrentStreamsMax, in: Array(buffer))
-        body(settings.span.bytes)
+        body(unsafe settings.span.bytes)
       } else if unsafe isWorthSending(buffer) {
         body(unsafe RawSpan(_unsafeBytes: buffer))
       }
