@@ -1,6 +1,6 @@
 # Each target is one line: the work is in scripts/, which can be called on its own.
 .DEFAULT_GOAL := help
-.PHONY: help deps run test conformance gen lint format bench crash clean
+.PHONY: help deps run test conformance gen lint format bench crash fuzz tsan asan clean
 
 # What `make` alone prints: the comments after "##" below.
 help: ## this text
@@ -14,6 +14,7 @@ help: ## this text
 	@echo 'make run ARGS="--help"                   flags of the suite (ports, folder, roster)'
 	@echo 'make test STAGES="unit" FILTER=HTTP2     one stage (lint build generated unit conformance integration), some tests'
 	@echo 'make crash ROUNDS=100                    more kills'
+	@echo 'make fuzz TARGETS="wire json" RUNS=10000000   some targets, so many inputs each'
 	@echo 'make bench PEERS="c go cpp swift" N=20000   more peers, fewer calls a run'
 
 deps: ## install what is missing (apt packages; Python tools in .venv); nothing when all is there
@@ -43,5 +44,14 @@ bench: ## CPU a call of our server beside the C limit and grpc-go, in one run
 crash: ## kill the services at random while they work (ROUNDS=25) and count what was acknowledged
 	@scripts/crash.sh $(ROUNDS)
 
+fuzz: deps ## libFuzzer over all that reads bytes from outside; a minute a target, or TIME=600, RUNS=10000000
+	@scripts/fuzz.sh $(TARGETS)
+
+tsan: deps ## the runtime's tests under ThreadSanitizer
+	@scripts/sanitize.sh thread $(FILTER)
+
+asan: deps ## the runtime's tests under AddressSanitizer
+	@scripts/sanitize.sh address $(FILTER)
+
 clean: ## remove what was built; .dev (data of make run) and .venv stay
-	rm -rf .build .build-peers
+	rm -rf .build .build-peers .build-fuzz .build-thread .build-address

@@ -66,6 +66,16 @@ func service(_ name: String, core: String, _ needs: [Target.Dependency]) -> [Tar
   ]
 }
 
+/// libFuzzer brings its own `main`, so its programs are built only by scripts/fuzz.sh. Two of them:
+/// it looks at every counter of its program after each input, so less code is faster.
+let fuzzers: [Target] =
+  ProcessInfo.processInfo.environment["YIJIA_FUZZ"] == "1"
+  ? ["Runtime", "Services"].map { part in
+    .executableTarget(
+      name: "fuzz-\(part.lowercased())", dependencies: ["FuzzCore", .target(name: "Fuzz\(part)")],
+      path: "Tests/Fuzz/\(part)Driver", swiftSettings: house)
+  } : []
+
 let package = Package(
   name: "yijia",
   products: [
@@ -192,7 +202,27 @@ let package = Package(
       ],
       swiftSettings: house),
     .testTarget(name: "TidyTests", swiftSettings: house),
+
+    // Fuzzing: the targets, and a test that runs what was found again.
+    .target(name: "FuzzCore", path: "Tests/Fuzz/Core", swiftSettings: house),
+    .target(
+      name: "FuzzRuntime",
+      dependencies: [
+        "FuzzCore", "HTTP2", "RPC", "Compression", "Protobuf", "ProtobufJSON", "GoogleProtobuf",
+        "TortureV1",
+      ],
+      path: "Tests/Fuzz/Runtime", swiftSettings: house),
+    .target(
+      name: "FuzzServices",
+      dependencies: [
+        "FuzzCore", "Protobuf", "GoogleProtobuf", "ServiceKit", "Storage", "YijiaTypeV1", crypto,
+      ],
+      path: "Tests/Fuzz/Services", swiftSettings: house),
+    .testTarget(
+      name: "FuzzTests", dependencies: ["FuzzCore", "FuzzRuntime", "FuzzServices"],
+      swiftSettings: house),
   ]
+    + fuzzers
     + service("members", core: "MembersCore", ["MembersV1"])
     + service("stations", core: "StationsCore", ["StationsV1", "MembersV1"])
     + [

@@ -198,6 +198,8 @@ struct JSONPrinter {
         try reader.skip(tag, depth: 0)
         place = place.lowerBound..<reader.at
       }
+      // Packed numbers that are none: the field is as if it were not there.
+      if isPacked, place.isEmpty { continue }
       records.append(
         Record(
           field: index, start: place.lowerBound, end: place.upperBound, wireType: tag & 7))

@@ -16,7 +16,7 @@ public let callerTokenLifetimeSeconds: Int64 = 60
 ///
 /// Safe to use from any thread.
 public final class CallerTokenSigner: Sendable {
-  private struct Key: Hashable {
+  private struct Use: Hashable {
     let caller: Caller
     let audience: String
   }
@@ -29,25 +29,24 @@ public final class CallerTokenSigner: Sendable {
   private static let cachedTokensMax = 20_000
 
   private let keyID: String
-  private let seed: [UInt8]
+  private let key: Curve25519.Signing.PrivateKey
   private let clock: Clock
-  private let cache = Mutex<[Key: Signed]>([:])
+  private let cache = Mutex<[Use: Signed]>([:])
 
   /// - Parameters:
   ///   - keyID: Names the key to the verifier.
   ///   - seed: The 32 bytes of an Ed25519 private key.
   public init(keyID: String, seed: [UInt8], clock: Clock = .system) throws {
-    _ = try Curve25519.Signing.PrivateKey(rawRepresentation: seed)
     self.keyID = keyID
-    self.seed = seed
+    key = try Curve25519.Signing.PrivateKey(rawRepresentation: seed)
     self.clock = clock
   }
 
   /// The serialized `SignedCallerToken` for `caller` at `audience`.
   public func token(for caller: Caller, audience: String) throws -> [UInt8] {
     let now = clock.microseconds / 1_000_000
-    let key = Key(caller: caller, audience: audience)
-    if let signed = cache.withLock({ $0[key] }), now < signed.renewAt { return signed.bytes }
+    let use = Use(caller: caller, audience: audience)
+    if let signed = cache.withLock({ $0[use] }), now < signed.renewAt { return signed.bytes }
     var token = CallerToken()
     token.kind = caller.kind
     token.subject = caller.subject
@@ -59,13 +58,12 @@ public final class CallerTokenSigner: Sendable {
     var envelope = SignedCallerToken()
     envelope.token = try token.wireBytes()
     envelope.keyID = keyID
-    let privateKey = try Curve25519.Signing.PrivateKey(rawRepresentation: seed)
-    envelope.signature = [UInt8](try privateKey.signature(for: envelope.token))
+    envelope.signature = [UInt8](try key.signature(for: envelope.token))
     let bytes = try envelope.wireBytes()
     let signed = Signed(bytes: bytes, renewAt: now + callerTokenLifetimeSeconds / 2)
     cache.withLock {
       if $0.count >= Self.cachedTokensMax { $0.removeAll(keepingCapacity: true) }
-      $0[key] = signed
+      $0[use] = signed
     }
     return bytes
   }
@@ -86,7 +84,7 @@ public final class CallerTokenVerifier: Sendable {
   private static let tokenBytesMax = 4_096
 
   private let audience: String
-  private let publicKeys: [String: [UInt8]]
+  private let publicKeys: [String: Curve25519.Signing.PublicKey]
   private let clock: Clock
   private let cache = Mutex<[[UInt8]: Checked]>([:])
 
@@ -94,11 +92,12 @@ public final class CallerTokenVerifier: Sendable {
   ///   - audience: Name of this service.
   ///   - publicKeys: Ed25519 public keys (32 bytes) of the gateway by key id.
   public init(audience: String, publicKeys: [String: [UInt8]], clock: Clock = .system) throws {
-    for key in publicKeys.values {
-      _ = try Curve25519.Signing.PublicKey(rawRepresentation: key)
-    }
     self.audience = audience
-    self.publicKeys = publicKeys
+    // The keys are kept, not only tried: swift-crypto's initializer, inlined and its result thrown
+    // away, is compiled (Swift 6.3, -O) to write into memory that it has freed.
+    self.publicKeys = try publicKeys.mapValues {
+      try Curve25519.Signing.PublicKey(rawRepresentation: $0)
+    }
     self.clock = clock
   }
 
@@ -113,8 +112,7 @@ public final class CallerTokenVerifier: Sendable {
     }
     guard token.count <= Self.tokenBytesMax,
       let envelope = try? SignedCallerToken(wireBytes: token),
-      let raw = publicKeys[envelope.keyID],
-      let key = try? Curve25519.Signing.PublicKey(rawRepresentation: raw),
+      let key = publicKeys[envelope.keyID],
       key.isValidSignature(envelope.signature, for: envelope.token),
       let content = try? CallerToken(wireBytes: envelope.token),
       content.audience == audience, let end = content.expireTime?.seconds,

@@ -56,8 +56,8 @@ public struct PageTokenCodec: Sendable {
 }
 
 /// Values as bytes: a tag each, then eight bytes big-endian or a length and the bytes.
-enum ValueCoding {
-  static func encode(_ values: [SQLValue]) -> [UInt8] {
+package enum ValueCoding {
+  package static func encode(_ values: [SQLValue]) -> [UInt8] {
     var bytes: [UInt8] = []
     for value in values {
       switch value {
@@ -80,7 +80,7 @@ enum ValueCoding {
     withUnsafeBytes(of: number.bigEndian) { bytes.append(contentsOf: $0) }
   }
 
-  static func decode(_ bytes: [UInt8]) throws(StorageError) -> [SQLValue] {
+  package static func decode(_ bytes: [UInt8]) throws(StorageError) -> [SQLValue] {
     var rest = bytes[...]
     var values: [SQLValue] = []
     while let tag = rest.popFirst() {

@@ -1,0 +1,67 @@
+import FuzzCore
+import GoogleProtobuf
+import Protobuf
+import RPC
+import TortureV1
+
+extension FuzzTarget {
+  /// Messages: what decodes encodes again, and from then on to the same bytes.
+  static let wire = FuzzTarget(name: "wire") { bytes in
+    var input = InputReader(bytes)
+    let type = WireType(rawValue: input.byte() % UInt8(WireType.allCases.count))
+    try (type ?? .torture).message.roundTrip(input.rest())
+  }
+
+  /// Messages under a budget of memory: refused, or the same as without.
+  static let wireLimits = FuzzTarget(name: "wire-limits") { bytes in
+    var input = InputReader(bytes)
+    let type = WireType(rawValue: input.byte() % UInt8(WireType.allCases.count))
+    var limits = DecodeLimits.standard
+    limits.memory = Int(input.byte()) << 6
+    limits.depth = Int(input.byte() & 7)
+    try (type ?? .torture).message.underLimits(input.rest(), limits)
+  }
+}
+
+/// Messages that have between them every kind of field, and those of a plugin.
+private enum WireType: UInt8, CaseIterable {
+  case torture, tree, sparse, blank, files, plugin, value, any
+
+  var message: any Message.Type {
+    switch self {
+    case .torture: Torture.self
+    case .tree: Tree.self
+    case .sparse: Sparse.self
+    case .blank: Blank.self
+    case .files: FileDescriptorSet.self
+    case .plugin: CodeGeneratorRequest.self
+    case .value: Value.self
+    case .any: AnyMessage.self
+    }
+  }
+}
+
+extension Message {
+  fileprivate static func roundTrip(_ bytes: [UInt8]) throws {
+    guard let first = try? Self(wireBytes: bytes) else { return }
+    let encoded = try unfailing("what decoded encodes") { try first.wireBytes() }
+    let second = try unfailing("what was encoded decodes") { try Self(wireBytes: encoded) }
+    let again = try unfailing("and encodes again") { try second.wireBytes(headroom: 5) }
+    // By bytes, since a NaN equals nothing.
+    try require(again.dropFirst(5).elementsEqual(encoded), "encoding is stable")
+    try require(again.prefix(5).allSatisfy { $0 == 0 }, "the headroom is zero")
+    // A part of what is not a number makes both unequal to themselves.
+    if first == first { try require(first == second, "decoding gives the same value again") }
+    try require(
+      first.unknownFields == second.unknownFields, "unknown fields come through unchanged")
+  }
+
+  fileprivate static func underLimits(_ bytes: [UInt8], _ limits: DecodeLimits) throws {
+    guard let limited = try? Self(wireBytes: bytes, limits: limits) else { return }
+    let free = try unfailing("a lower limit lets nothing else through") {
+      try Self(wireBytes: bytes)
+    }
+    let pair = try unfailing("both encode") { (try limited.wireBytes(), try free.wireBytes()) }
+    try require(pair.0 == pair.1, "a limit changes nothing but whether it decodes")
+  }
+}
