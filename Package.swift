@@ -81,6 +81,7 @@ let package = Package(
   products: [
     .executable(name: "protoc-gen-yijia", targets: ["protoc-gen-yijia"]),
     .executable(name: "rpc-interop-server", targets: ["rpc-interop-server"]),
+    .executable(name: "rpc-interop-client", targets: ["rpc-interop-client"]),
     .executable(name: "rpc-bench-server", targets: ["rpc-bench-server"]),
     .executable(name: "yijia-gateway", targets: ["yijia-gateway"]),
     .executable(name: "yijia-members", targets: ["yijia-members"]),
@@ -147,6 +148,10 @@ let package = Package(
         "RPC", "RPCTransport", "Protobuf", "GRPCHealthV1", "GRPCTesting", "ServiceKit",
         arguments,
       ],
+      swiftSettings: house),
+    .executableTarget(
+      name: "rpc-interop-client",
+      dependencies: ["RPC", "RPCTransport", "Protobuf", "GRPCTesting", arguments],
       swiftSettings: house),
     .executableTarget(
       name: "rpc-bench-server",

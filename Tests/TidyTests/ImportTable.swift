@@ -57,7 +57,7 @@ struct ImportTable: Sendable {
           "SwiftCSV", "UnixSignals", "X509",
         ])),
     ]
-    for server in ["rpc-interop-server", "rpc-bench-server"] {
+    for server in ["rpc-interop-server", "rpc-interop-client", "rpc-bench-server"] {
       rows.append(
         Row(
           folder: "Sources/\(server)",
