@@ -108,6 +108,7 @@ let package = Package(
       name: "CNghttp2", pkgConfig: "libnghttp2", providers: [.apt(["libnghttp2-dev"])]),
     .systemLibrary(
       name: "CProtobufC", pkgConfig: "libprotobuf-c", providers: [.apt(["libprotobuf-c-dev"])]),
+    .systemLibrary(name: "CPostgres", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
     .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
 
     // Encoding.
@@ -164,6 +165,9 @@ let package = Package(
       name: "StorageSQLite",
       dependencies: ["Storage", grdb, .product(name: "GRDBSQLite", package: "GRDB.swift")],
       swiftSettings: house),
+    .target(
+      name: "StoragePostgres", dependencies: ["Storage", "CPostgres", collections],
+      swiftSettings: house),
 
     // What every service has.
     .target(
@@ -197,7 +201,8 @@ let package = Package(
       ],
       swiftSettings: house),
     .testTarget(
-      name: "StorageTests", dependencies: ["Storage", "StorageSQLite", grdb], swiftSettings: house),
+      name: "StorageTests", dependencies: ["Storage", "StorageSQLite", "StoragePostgres", grdb],
+      swiftSettings: house),
     .testTarget(
       name: "ServiceKitTests",
       dependencies: [

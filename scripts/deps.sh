@@ -35,6 +35,8 @@ look() {
   lacks libnghttp2-dev pkg-config --exists libnghttp2
   lacks libprotobuf-c-dev pkg-config --exists libprotobuf-c
   lacks libsqlite3-dev pkg-config --exists sqlite3
+  lacks libpq-dev pkg-config --exists libpq
+  lacks postgresql sh -c 'ls /usr/lib/postgresql/*/bin/initdb || command -v initdb'
   lacks zlib1g-dev pkg-config --exists zlib
   lacks protobuf-compiler command -v protoc
   lacks python3 command -v python3

@@ -56,8 +56,9 @@ stage_generated() {
   return $status
 }
 
+# With a PostgreSQL of its own, which ends with the stage.
 stage_unit() {
-  limited $LIMIT_UNIT swift test --skip-build --disable-xctest \
+  limited $LIMIT_UNIT scripts/postgres.sh run swift test --skip-build --disable-xctest \
     --xunit-output "$RESULTS/unit.xml" ${FILTER:+--filter "$FILTER"}
 }
 

@@ -80,7 +80,7 @@ func asServiceFailure(_ error: any Error) -> (any ServiceFailure)? {
 private func commonFailure(of error: StorageError) -> CommonFailure? {
   switch error {
   case .busy, .contention: .storageBusy
-  case .full, .io, .closed: .storageUnavailable
+  case .full, .io, .closed, .unreachable, .indeterminate: .storageUnavailable
   case .requestIDReused: .requestIDReused
   case .invalidPageToken: .invalidPageToken
   case .foreignCursor, .expiredCursor: .invalidCursor

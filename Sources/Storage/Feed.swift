@@ -238,6 +238,7 @@ enum FeedSQL {
         """
         INSERT INTO storage_meta (name, value) VALUES ('feed_floor', ?1)
         ON CONFLICT (name) DO UPDATE SET value = excluded.value
+        WHERE storage_meta.value < excluded.value
         """, [last.position])
       return .commit(commit, purged.count)
     }

@@ -10,6 +10,12 @@ public enum StorageError: Error, Sendable, Hashable {
   /// Reading or writing failed. After a failed commit or fsync the store acknowledges nothing more
   /// until it is opened again.
   case io(Detail)
+  /// The store's server can't be reached now, or is changing its primary: try again later. Nothing
+  /// was done.
+  case unreachable(Detail)
+  /// The connection was lost while the commit was on its way: it is stored or it isn't, whole.
+  /// Calling again with the same request id finds out.
+  case indeterminate(Detail)
   /// The stored bytes are damaged.
   case corrupt(Detail)
   /// A constraint of the schema refused the write.
@@ -92,6 +98,8 @@ extension StorageError: CustomStringConvertible, CustomDebugStringConvertible {
     case .busy: "the store is busy: too many calls wait"
     case .full: "the store has no space left"
     case .io: "the store failed to read or write"
+    case .unreachable: "the store can't be reached"
+    case .indeterminate: "the connection to the store was lost during a commit"
     case .corrupt: "the store is damaged"
     case .constraint(let constraint):
       "a constraint refused the write: \(constraint)"
@@ -120,7 +128,8 @@ extension StorageError: CustomStringConvertible, CustomDebugStringConvertible {
   public var debugDetail: String? {
     switch self {
     case .full(let detail), .io(let detail), .corrupt(let detail), .locked(let detail),
-      .statement(let detail), .address(let detail):
+      .statement(let detail), .address(let detail), .unreachable(let detail),
+      .indeterminate(let detail):
       detail.text
     default: nil
     }

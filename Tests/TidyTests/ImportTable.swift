@@ -48,6 +48,9 @@ struct ImportTable: Sendable {
         folder: "Sources/StorageSQLite",
         modules: Self.observation.union(["Storage", "GRDB", "GRDBSQLite"])),
       Row(
+        folder: "Sources/StoragePostgres",
+        modules: Self.observation.union(Self.collections).union(["Storage", "CPostgres"])),
+      Row(
         folder: "Sources/ServiceKit",
         modules: contract.union(Self.observation).union(Self.crypto).union(["Storage", "Yams"])),
       Row(

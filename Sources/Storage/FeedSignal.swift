@@ -1,7 +1,7 @@
 internal import Synchronization
 
 /// Wakes whoever follows the feed. A wake that nobody took yet covers later ones.
-final class FeedSignal: Sendable {
+package final class FeedSignal: Sendable {
   private struct State {
     var next = 0
     var waiting: [Int: AsyncStream<Void>.Continuation] = [:]
@@ -9,8 +9,10 @@ final class FeedSignal: Sendable {
   }
   private let state = Mutex(State())
 
+  package init() {}
+
   /// A stream of wakes that begins with one.
-  func wakes() -> AsyncStream<Void> {
+  package func wakes() -> AsyncStream<Void> {
     let (stream, continuation) = AsyncStream.makeStream(
       of: Void.self, bufferingPolicy: .bufferingNewest(1))
     continuation.yield()
@@ -30,12 +32,12 @@ final class FeedSignal: Sendable {
     return stream
   }
 
-  func wake() {
+  package func wake() {
     for continuation in state.withLock({ Array($0.waiting.values) }) { continuation.yield() }
   }
 
   /// Ends every stream.
-  func finish() {
+  package func finish() {
     let waiting = state.withLock { state in
       state.isFinished = true
       defer { state.waiting = [:] }

@@ -1,0 +1,121 @@
+internal import CPostgres
+internal import Foundation
+internal import Storage
+internal import Synchronization
+
+/// The engine as its callers see it: a mailbox that wakes the engine's thread.
+final class Engine: Sendable {
+  enum Message {
+    case read(ReadJob)
+    /// The read's caller has gone.
+    case forget(ReadJob)
+    case write(any WriteJob)
+    case connected(slot: Int, PostgresLink, PostgresSession)
+    case refused(slot: Int, StorageError)
+  }
+
+  private struct Mailbox {
+    var messages: [Message] = []
+    var isClosed = false
+    /// The thread took its last look.
+    var isOver = false
+    /// As the thread told last.
+    var waitingReads = 0
+    var waitingWrites = 0
+  }
+
+  let url: String
+  let options: PostgresOptions
+  let signal = FeedSignal()
+  let statistics = Mutex(WriterStatistics())
+  private let mailbox = Mutex(Mailbox())
+  /// An eventfd: readable while the mailbox has something new. Closed in `deinit`.
+  let bell: Int32
+
+  init(url: String, options: PostgresOptions) throws(StorageError) {
+    self.url = url
+    self.options = options
+    bell = eventfd(0, Int32(EFD_CLOEXEC) | Int32(EFD_NONBLOCK))
+    guard bell >= 0 else { throw .io(.init("eventfd: errno \(errno)")) }
+  }
+
+  deinit {
+    _ = Glibc.close(bell)
+  }
+
+  /// - Throws: `StorageError.busy`, `.closed`.
+  func submit(_ message: Message) throws(StorageError) {
+    let (error, isFirst) = mailbox.withLock { box -> (StorageError?, Bool) in
+      if box.isClosed { return (.closed, false) }
+      let new = box.messages.count
+      switch message {
+      case .read where box.waitingReads + new >= options.waitingReads: return (.busy, false)
+      case .write where box.waitingWrites + new >= options.waitingWrites: return (.busy, false)
+      default: break
+      }
+      box.messages.append(message)
+      return (nil, new == 0)
+    }
+    if let error { throw error }
+    if isFirst { ring() }
+  }
+
+  /// From the engine's own helpers: taken after the closing too.
+  func post(_ message: Message) {
+    let isFirst = mailbox.withLock { box -> Bool in
+      if box.isOver { return false }
+      box.messages.append(message)
+      return box.messages.count == 1
+    }
+    if isFirst { ring() }
+  }
+
+  /// Refuses further calls.
+  func close() {
+    mailbox.withLock { $0.isClosed = true }
+    ring()
+  }
+
+  /// Marks the end of the thread, unless there is something left to take.
+  func end() -> Bool {
+    mailbox.withLock { box in
+      box.isOver = box.messages.isEmpty
+      return box.isOver
+    }
+  }
+
+  /// For the engine's thread: tells how many wait, and takes what is new.
+  func take(waitingReads: Int, waitingWrites: Int) -> (messages: [Message], isClosed: Bool) {
+    mailbox.withLock { box in
+      defer { box.messages.removeAll(keepingCapacity: true) }
+      box.waitingReads = waitingReads
+      box.waitingWrites = waitingWrites
+      return (box.messages, box.isClosed)
+    }
+  }
+
+  var waitingWrites: Int { mailbox.withLock { $0.waitingWrites } }
+
+  private func ring() {
+    var one: UInt64 = 1
+    _ = Glibc.write(bell, &one, 8)
+  }
+
+  /// For the engine's thread.
+  func silence() {
+    var count: UInt64 = 0
+    _ = Glibc.read(bell, &count, 8)
+  }
+
+  /// Connects on a thread of its own, which ends with that.
+  func connect(_ slot: Int, _ role: PostgresSession.Role) {
+    Thread.detachNewThread { [self] in
+      do throws(StorageError) {
+        let (link, session) = try PostgresSession.open(url, options, role)
+        post(.connected(slot: slot, link, session))
+      } catch {
+        post(.refused(slot: slot, error))
+      }
+    }
+  }
+}

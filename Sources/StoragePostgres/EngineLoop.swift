@@ -1,0 +1,272 @@
+internal import CPostgres
+internal import DequeModule
+internal import Foundation
+internal import Glibc
+internal import Storage
+internal import Synchronization
+
+/// The engine's thread: all connections, driven by one `poll`. No thread waits for a call.
+final class EngineLoop {
+  private let engine: Engine
+  private var options: PostgresOptions { engine.options }
+  /// Slot 0 writes, the others read.
+  private var slots: [ConnectionSlot]
+  private var reads: Deque<ReadJob> = []
+  private var writes: WriteQueue
+  private var isClosing = false
+  private var lastTick = ContinuousClock.now
+  /// Why the last connection was lost or refused.
+  private var outage: StorageError?
+
+  /// How often what waits, runs on or is lost is looked after.
+  private static let tick = Duration.milliseconds(50)
+
+  init(_ engine: Engine) {
+    self.engine = engine
+    writes = WriteQueue(engine.options)
+    let now = ContinuousClock.now
+    slots = (0...max(1, engine.options.readers)).map { _ in ConnectionSlot(state: .down(until: now))
+    }
+  }
+
+  /// Works until the engine closes and everything that waited is answered.
+  func run() {
+    while true {
+      let (messages, isClosed) = engine.take(
+        waitingReads: reads.count, waitingWrites: writes.count)
+      isClosing = isClosed
+      for message in messages { take(message) }
+      dispatch()
+      if isClosing && isIdle && engine.end() { break }
+      for slot in slots { slot.flush() }
+      wait()
+    }
+    for index in slots.indices { slots[index].close() }
+    engine.signal.finish()
+  }
+
+  /// Nobody waits for an answer, and no helper will post another connection.
+  private var isIdle: Bool {
+    guard reads.isEmpty, writes.count == 0 else { return false }
+    return slots.allSatisfy { slot in
+      switch slot.state {
+      case .down: true
+      case .connecting: false
+      case .writing(let line): line.isIdle
+      case .reading(let line): line.load == 0
+      }
+    }
+  }
+
+  private func take(_ message: Engine.Message) {
+    switch message {
+    case .read(let job): reads.append(job)
+    case .forget(let job): job.fail(CancellationError())
+    case .write(let job): decide(DecidedWrite(job))
+    case .connected(let index, let link, let session):
+      slots[index].pause = .zero
+      slots[index].state =
+        index == 0 ? .writing(WriteLine(link, session)) : .reading(ReadLine(link))
+      // What other replicas wrote meanwhile told nobody here.
+      if index == 0 { engine.signal.wake() }
+    case .refused(let index, let error):
+      outage = error
+      slots[index].state = .down(until: .now + nextPause(&slots[index].pause))
+    }
+  }
+
+  /// Doubles up to a second, with jitter: replicas shouldn't come back in step.
+  private func nextPause(_ pause: inout Duration) -> Duration {
+    pause = min(max(pause * 2, .milliseconds(25)), .seconds(1))
+    return pause * Double.random(in: 0.5...1)
+  }
+
+  // MARK: Sending
+
+  private func dispatch() {
+    let now = ContinuousClock.now
+    for index in slots.indices {
+      if case .down(let until) = slots[index].state, until <= now, !(isClosing && isIdle) {
+        slots[index].state = .connecting
+        engine.connect(index, index == 0 ? .writer : .reader)
+      }
+    }
+    sendWrites()
+    sendReads()
+  }
+
+  private func sendWrites() {
+    while let write = writes.takeDeferred() { decide(write) }
+    guard case .writing(let line) = slots[0].state, line.isIdle else { return }
+    let group = writes.takeGroup()
+    guard let first = group.first else { return }
+    if first.isAlone { line.lock(for: first) } else { line.begin(group) }
+  }
+
+  private func sendReads() {
+    while !reads.isEmpty {
+      var best: ReadLine?
+      for case .reading(let line) in slots.map(\.state) where line.load < options.readsInFlight {
+        if line.isBetter(than: best) { best = line }
+      }
+      guard let best else { return }
+      // An equal share of what waits for each connection, so that all work.
+      let share = max(1, (reads.count + options.readers - 1) / max(1, options.readers))
+      var batch: [ReadJob] = []
+      while let job = reads.popFirst() {
+        if !job.isDone { batch.append(job) }
+        if batch.count >= min(share, options.readsInFlight - best.load) { break }
+      }
+      if !batch.isEmpty { best.send(batch) }
+    }
+  }
+
+  // MARK: Deciding
+
+  /// Runs a write up to its commit: its reads go the way of all reads.
+  private func decide(_ write: DecidedWrite) {
+    write.starts += 1
+    if write.job.isCancelled { return finish(write, CancellationError()) }
+    if write.starts > WriteQueue.startsMax { return finish(write, StorageError.contention) }
+    advance(write) { try write.job.start() }
+  }
+
+  private func advance(_ write: DecidedWrite, _ stage: () throws -> Stage) {
+    do {
+      switch try stage() {
+      case .read(let queries): reads.append(phase(of: write, queries))
+      case .store(let commit) where commit.isEmpty: finish(write, nil)
+      case .store(let commit):
+        write.commit = commit
+        if let line = lineLocked(for: write) { line.store() } else { writes.append(write) }
+      case .done: finish(write, nil)
+      }
+    } catch {
+      finish(write, error)
+    }
+  }
+
+  /// A read phase; its answer means nothing to a write that was begun anew meanwhile.
+  private func phase(of write: DecidedWrite, _ queries: [AnyQuery]) -> ReadJob {
+    let start = write.starts
+    writes.deciding += 1
+    return ReadJob(queries, arrival: write.job.arrival) { [unowned self] result in
+      writes.deciding -= 1
+      guard write.starts == start else { return }
+      switch result {
+      case .success(let results): advance(write) { try write.job.go(on: results) }
+      case .failure(let error): finish(write, error)
+      }
+    }
+  }
+
+  /// Answers a write that has nothing to store (any more).
+  private func finish(_ write: DecidedWrite, _ failure: (any Error)?) {
+    lineLocked(for: write)?.release()
+    write.job.finish(failure)
+  }
+
+  private func lineLocked(for write: DecidedWrite) -> WriteLine? {
+    guard case .writing(let line) = slots[0].state, line.isLocked(for: write) else { return nil }
+    return line
+  }
+
+  // MARK: Receiving
+
+  /// Waits for the bell, the sockets or the next tick, and takes what came.
+  private func wait() {
+    var polls = [pollfd(fd: engine.bell, events: Int16(POLLIN), revents: 0)]
+    for slot in slots { polls.append(slot.poll) }
+    let isQuiet = isIdle && slots.allSatisfy { $0.isUp }
+    let timeout: Int32 = isQuiet ? -1 : Int32(Self.tick / .milliseconds(1))
+    _ = poll(&polls, nfds_t(polls.count), timeout)
+    if polls[0].revents != 0 { engine.silence() }
+    for index in slots.indices where polls[index + 1].revents != 0 { receive(index) }
+    if ContinuousClock.now - lastTick >= Self.tick { lookAfter() }
+  }
+
+  private func receive(_ index: Int) {
+    switch slots[index].state {
+    case .reading(let line):
+      reads.prepend(contentsOf: line.receive())
+      if line.pipeline.isLost { lose(index) }
+    case .writing(let line):
+      if let outcome = line.receive() { settle(outcome) }
+      if line.pipeline.link.takeNotifications() { engine.signal.wake() }
+      if line.pipeline.isLost { lose(index) }
+    case .down, .connecting: break
+    }
+  }
+
+  private func settle(_ outcome: WriteLine.Outcome) {
+    switch outcome {
+    case .locked(let write): decide(write)
+    case .committed(let group, let hasEvents):
+      writes.ended()
+      engine.statistics.withLock {
+        $0.writes += group.count
+        $0.commits += 1
+      }
+      for write in group { write.job.finish(nil) }
+      if hasEvents { engine.signal.wake() }
+    case .undone(let group, let refused, let failed, let own):
+      for write in writes.undone(group, refused: refused, failed: failed, own: own) {
+        decide(write)
+      }
+    }
+  }
+
+  /// A connection is gone: its reads go to the others; its writes are run again, unless their
+  /// commit was on its way.
+  private func lose(_ index: Int) {
+    switch slots[index].state {
+    case .reading(let line):
+      outage = .unreachable(.init(line.pipeline.link.message))
+      reads.prepend(contentsOf: line.abandon())
+    case .writing(let line):
+      let detail = StorageError.Detail(line.pipeline.link.message)
+      outage = .unreachable(detail)
+      let isUndecided = line.isUndecided
+      writes.ended()
+      for write in line.abandon() {
+        if !isUndecided {
+          write.job.finish(StorageError.indeterminate(detail))
+        } else if write.isAlone {
+          writes.runAlone(write)
+        } else {
+          decide(write)
+        }
+      }
+    case .down, .connecting: return
+    }
+    slots[index].close()
+    slots[index].state = .down(until: .now + nextPause(&slots[index].pause))
+  }
+
+  // MARK: Time
+
+  private func lookAfter() {
+    lastTick = .now
+    let isUp = slots.map(\.isUp)
+    let refusal = outage ?? .unreachable(.init("not connected yet"))
+    while let job = reads.first, job.isDone || lastTick - job.arrival > options.waitMax {
+      reads.removeFirst()
+      job.fail(isUp.dropFirst().contains(true) ? .busy : refusal)
+    }
+    writes.expire(before: lastTick - options.waitMax, isUp[0] ? .busy : refusal)
+    for index in slots.indices {
+      switch slots[index].state {
+      case .reading(let line):
+        if let canceller = line.tick() { Thread.detachNewThread { canceller.cancel() } }
+        if line.pipeline.stalled(options.statementMax + options.waitMax, at: lastTick) {
+          lose(index)
+        }
+      case .writing(let line):
+        if line.pipeline.stalled(options.statementMax + options.waitMax, at: lastTick) {
+          lose(index)
+        }
+      case .down, .connecting: break
+      }
+    }
+  }
+}

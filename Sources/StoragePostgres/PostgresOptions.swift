@@ -1,0 +1,25 @@
+/// The bounds of one PostgreSQL store. The defaults suit a service with some replicas.
+public struct PostgresOptions: Sendable {
+  /// Reading connections, beside the one that writes. Each is a process of the server.
+  public var readers = 3
+  /// Writes that may wait; one more throws `StorageError.busy`.
+  public var waitingWrites = 4_096
+  /// Reads that may wait; one more throws `StorageError.busy`.
+  public var waitingReads = 4_096
+  /// Writes that share one commit at most: 64 of them measured the best of throughput and delay.
+  public var writesPerCommit = 64
+  /// Statements that share one commit at most: what a transaction holds other replicas up.
+  public var statementsPerCommit = 2_048
+  /// Reads on their way on one connection: enough to keep the server busy, few enough that a slow
+  /// one holds up few.
+  public var readsInFlight = 32
+  /// How long a call waits, for a connection or for its turn, before it is refused: above a
+  /// switchover of primaries in most cases, below the deadlines of calls.
+  public var waitMax = Duration.seconds(5)
+  /// The server ends a statement that runs longer: it is a mistake, not a service's query.
+  public var statementMax = Duration.seconds(30)
+  /// The server ends a transaction whose process fell silent: it holds up every other replica.
+  public var silenceMax = Duration.seconds(10)
+
+  public init() {}
+}

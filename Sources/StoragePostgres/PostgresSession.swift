@@ -1,0 +1,180 @@
+internal import Foundation
+internal import Storage
+
+/// What a new connection is told and asked before it serves: runs on a thread that may block.
+struct PostgresSession: Sendable {
+  /// The advisory lock of this store, a schema of a database.
+  let lock: Int64
+  /// The channel that tells other replicas of new events.
+  let channel: String
+  let chainName: String
+
+  enum Role: Sendable {
+    case writer
+    case reader
+  }
+
+  /// Connects and sets up.
+  static func open(
+    _ url: String, _ options: PostgresOptions, _ role: Role
+  ) throws(StorageError) -> (PostgresLink, PostgresSession) {
+    let link = try PostgresLink(url: url, options: options)
+    try link.run(
+      """
+      SET statement_timeout = \(milliseconds(options.statementMax));
+      SET lock_timeout = \(milliseconds(options.silenceMax));
+      SET idle_in_transaction_session_timeout = \(milliseconds(options.silenceMax));
+      SET standard_conforming_strings = on;
+      """)
+    let session = try PostgresSession(link)
+    switch role {
+    case .reader:
+      // Any one batch is a transaction with one snapshot.
+      try link.run(
+        """
+        SET default_transaction_isolation = 'repeatable read';
+        SET default_transaction_read_only = on;
+        """)
+    case .writer:
+      try link.run("SET default_transaction_isolation = 'read committed'")
+      try session.insistOnDurability(link)
+      try link.run("LISTEN \"\(session.channel)\"")
+    }
+    try link.enterPipeline()
+    return (link, session)
+  }
+
+  /// - Throws: `StorageError.address` when the URL names no schema that exists.
+  init(_ link: PostgresLink) throws(StorageError) {
+    let rows = try link.rows("SELECT current_schema() AS name")
+    guard let schema = try rows.first?.optionalText("name") else {
+      throw .address(.init("the search path names no schema"))
+    }
+    // FNV-1a, over a name of ours: the same in every replica.
+    let hash = "yijia \(schema)".utf8.reduce(0xcbf2_9ce4_8422_2325 as UInt64) {
+      ($0 ^ UInt64($1)) &* 0x100_0000_01b3
+    }
+    lock = Int64(bitPattern: hash)
+    channel = "yijia_\(String(hash, radix: 16))"
+    chainName = "postgres.\(String(UInt64.random(in: .min ... .max), radix: 16))"
+  }
+
+  /// An acknowledged write is on disk, and on the standbys that the server waits for.
+  private func insistOnDurability(_ link: PostgresLink) throws(StorageError) {
+    let rows = try link.rows(
+      """
+      SELECT current_setting('synchronous_commit') AS wait, current_setting('fsync') AS sync,
+             current_setting('full_page_writes') AS pages
+      """)
+    guard let row = rows.first else { return }
+    guard try row.text("sync") == "on", try row.text("pages") == "on" else {
+      throw .io(.init("the server runs without fsync or full_page_writes: commits may be lost"))
+    }
+    if ["off", "local"].contains(try row.text("wait")) {
+      try link.run("SET synchronous_commit = on")
+    }
+  }
+
+  private static func milliseconds(_ duration: Duration) -> Int64 {
+    duration.components.seconds * 1_000
+      + duration.components.attoseconds / 1_000_000_000_000_000
+  }
+
+  /// Puts an event behind the last one. Transactions follow one another under the store's lock, so
+  /// positions are in the order of commits, and no reader sees one before all that come before it.
+  static func insert(_ event: OutboxEvent, microseconds: Int64) -> Statement {
+    Statement(
+      """
+      INSERT INTO storage_outbox (position, entity, version, kind, payload, audience, time)
+      SELECT 1 + greatest(
+          (SELECT coalesce(max(position), 0) FROM storage_outbox),
+          (SELECT coalesce(max(value), 0) FROM storage_meta WHERE name = 'feed_floor')),
+        ?1, ?2, ?3, ?4, ?5, ?6
+      """,
+      [event.entity, event.version, event.kind, event.payload, event.audience, microseconds])
+  }
+}
+
+/// Changes of the schema, on a connection of their own: runs on a thread that may block.
+struct PostgresMigrator {
+  let url: String
+  let options: PostgresOptions
+
+  /// Makes the engine-owned tables and the epoch of this store's history.
+  func prepare() throws {
+    try inTransaction { link in
+      try checkDatabase(link)
+      try link.run(PostgresText.schema(StorageSchema.migrationTable))
+      try apply(.storage, StorageSchema.migrations, on: link)
+      let epoch = try link.rows("SELECT value FROM storage_meta WHERE name = 'epoch'")
+      if epoch.isEmpty {
+        _ = try link.rows(
+          "INSERT INTO storage_meta (name, value) VALUES ('epoch', ?1)",
+          [.integer(Int64.random(in: 1...Int64.max))])
+      }
+    }
+  }
+
+  /// Applies what is missing of a service's list.
+  func migrate(_ migrations: [Migration]) throws {
+    try inTransaction { try apply(.service, migrations, on: $0) }
+  }
+
+  /// Concurrent starts wait for one another, and for running writes, by the store's lock.
+  private func inTransaction(_ body: (PostgresLink) throws -> Void) throws {
+    let link = try PostgresLink(url: url, options: options)
+    defer { link.close() }
+    try makeSchema(link)
+    let session = try PostgresSession(link)
+    try link.run("SET client_min_messages = warning; BEGIN ISOLATION LEVEL READ COMMITTED")
+    _ = try link.rows("SELECT pg_advisory_xact_lock(?1)", [.integer(session.lock)])
+    try body(link)
+    try link.run("COMMIT")
+  }
+
+  /// A search path of one plain name that isn't there yet is made, by the first start of many.
+  private func makeSchema(_ link: PostgresLink) throws {
+    let rows = try link.rows(
+      "SELECT current_schema() AS name, current_setting('search_path') AS path")
+    guard let row = rows.first, try row.isNull("name") else { return }
+    let path = try row.text("path")
+    let plain = Set("abcdefghijklmnopqrstuvwxyz0123456789_")
+    guard path.allSatisfy(plain.contains), path.first?.isNumber == false else { return }
+    // Starts at the same moment wait for one another, since "if not exists" doesn't.
+    try link.run(
+      """
+      BEGIN; SELECT pg_advisory_xact_lock(0); CREATE SCHEMA IF NOT EXISTS \(path); COMMIT
+      """)
+  }
+
+  private func apply(
+    _ component: StorageSchema.Component, _ migrations: [Migration], on link: PostgresLink
+  ) throws {
+    let query = StorageSchema.applied(component)
+    let applied = try query.decode(try link.rows(query.sql, query.arguments))
+    let missing = try Migration.missing(of: migrations, after: applied)
+    let time = Date().microsecondsSince1970
+    for (offset, migration) in missing.enumerated() {
+      try link.run(migration.postgres ?? PostgresText.schema(migration.sql))
+      let statement = migration.remember(
+        component, position: applied.count + offset, microseconds: time)
+      _ = try link.rows(statement.sql, statement.arguments)
+    }
+  }
+
+  /// Text is ordered by its bytes on both engines, so that pages by key are the same.
+  private func checkDatabase(_ link: PostgresLink) throws {
+    let rows = try link.rows(
+      """
+      SELECT datcollate AS collation, pg_encoding_to_char(encoding) AS encoding
+      FROM pg_database WHERE datname = current_database()
+      """)
+    guard let row = rows.first, ["C", "POSIX"].contains(try row.text("collation")),
+      try row.text("encoding") == "UTF8"
+    else {
+      throw StorageError.address(
+        .init(
+          "make the database with TEMPLATE template0 ENCODING 'UTF8' LC_COLLATE 'C' LC_CTYPE 'C'"))
+    }
+  }
+}

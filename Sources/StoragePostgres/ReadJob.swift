@@ -1,0 +1,80 @@
+internal import Storage
+internal import Synchronization
+
+/// Queries that are read from one snapshot. Everything but `isCancelled` is confined to the
+/// engine's thread once the job was submitted.
+// Sendable: built by the submitting task, then touched by the engine's thread only.
+final class ReadJob: @unchecked Sendable {
+  /// How often a read is sent again after another's failure or cancellation took it along.
+  private static let attemptsMax = 16
+  /// How often the server may end it without our asking: then it is too slow.
+  private static let endingsMax = 2
+
+  let queries: [AnyQuery]
+  /// When its call arrived.
+  let arrival: ContinuousClock.Instant
+  private var finish: ((Result<ReadResults, any Error>) -> Void)?
+  private var results: [ReadResult] = []
+  private var attempts = 0
+  private var endings = 0
+  /// To be sent again after its batch.
+  private var isTakenAlong = false
+
+  init(
+    _ queries: [AnyQuery], arrival: ContinuousClock.Instant,
+    _ finish: @escaping (Result<ReadResults, any Error>) -> Void
+  ) {
+    self.queries = queries
+    self.arrival = arrival
+    self.finish = finish
+  }
+
+  var isDone: Bool { finish == nil }
+
+  /// Begins (again): no result yet.
+  func start() {
+    results = []
+    isTakenAlong = false
+    attempts += 1
+    if attempts > Self.attemptsMax { fail(StorageError.busy) }
+  }
+
+  /// Whether it is to be sent again, asked at the end of its batch.
+  var needsAnother: Bool { !isDone && isTakenAlong }
+
+  /// The answer to its next query.
+  func take(_ result: PostgresResult) {
+    guard !isDone, !isTakenAlong else { return }
+    switch result.status {
+    case .done: decode(result)
+    case .passedOver, .sync: isTakenAlong = true
+    case .failed(let error):
+      if error.isCancellation { endings += 1 }
+      let isOver = error.isCancellation && endings >= Self.endingsMax
+      if !isOver && (error.isCancellation || error.isStale || error.isTransient) {
+        isTakenAlong = true
+      } else if error.endsConnection {
+        isTakenAlong = true
+      } else {
+        fail(error.storageError(sql: queries[results.count].sql))
+      }
+    }
+  }
+
+  private func decode(_ result: PostgresResult) {
+    do {
+      results.append(try queries[results.count].decode(try result.rows()))
+    } catch {
+      return fail(error)
+    }
+    if results.count == queries.count {
+      finish?(.success(ReadResults(results)))
+      finish = nil
+    }
+  }
+
+  func fail(_ error: any Error) {
+    finish?(.failure(error))
+    finish = nil
+  }
+}
