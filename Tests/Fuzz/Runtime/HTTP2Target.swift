@@ -154,7 +154,7 @@ private struct SessionScript {
         unread[stream] = nil
         try require(!session.isOpen(stream), "a closed stream's key is dead")
       case .writable(let stream): try require(open.contains(stream), "an open stream is writable")
-      case .goAway, .settings, .pong: break
+      default: break
       }
     }
     session.removeEvents()
