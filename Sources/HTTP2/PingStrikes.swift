@@ -18,7 +18,7 @@ struct PingStrikes {
     defer { lastNanoseconds = now }
     guard let last = lastNanoseconds else { return true }
     let interval =
-      hasStreams || limits.areAllowedWhenIdle
+      hasStreams
       ? limits.intervalMinNanoseconds : limits.idleIntervalMinNanoseconds
     guard now < last &+ interval else { return true }
     strikes += 1

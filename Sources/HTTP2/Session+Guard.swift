@@ -8,8 +8,9 @@ struct InboundState {
   var payloadLeft = Session.prefaceBytes
   /// They are not for the library.
   var isDropping = false
-  /// The stream of that payload.
+  /// The stream and the kind of that payload.
   var stream: Int32 = 0
+  var kind: UInt8 = 0
   /// A frame's head that has not arrived whole; the library has none of it.
   var held: [UInt8] = []
   /// Streams with frames that the library has not got yet, by a bit of the identifier.
@@ -31,6 +32,13 @@ extension Session {
   private static let windowMax: Int64 = 0x7fff_ffff
 
   // MARK: - In
+
+  /// A frame's head or a field block has begun to arrive and is not there yet.
+  public var isAwaitingHeaders: Bool {
+    guard role == .server else { return false }
+    return !inbound.held.isEmpty || frameGuard.openBlock != 0
+      || (inbound.payloadLeft > 0 && inbound.kind != FrameGuard.Kind.data)
+  }
 
   /// Walks the frames in what was read and hands the library what it may have, in as few pieces
   /// as the rules allow.
@@ -122,6 +130,7 @@ extension Session {
   private func take(_ head: FrameGuard.Head, flush: () -> Int32) -> Int32 {
     count(head)
     inbound.stream = head.stream
+    inbound.kind = head.kind
     var verdict = frameGuard.judge(head)
     if verdict == nil {
       if inbound.pending & InboundState.bit(head.stream) != 0 {

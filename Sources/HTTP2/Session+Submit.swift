@@ -46,7 +46,9 @@ extension Session {
   /// - Returns: true when the stream's queue is full: wait for its `writable` event.
   public func submitData(_ stream: StreamKey, _ bytes: [UInt8]) -> Bool {
     guard isOpen(stream) else { return false }
+    let before = records[Int(stream.slot)].pendingBytes
     let isFull = records[Int(stream.slot)].enqueue(bytes, mark: Self.outboundMarkBytes)
+    unsentBytes += records[Int(stream.slot)].pendingBytes - before
     resume(stream)
     return isFull
   }
@@ -74,6 +76,13 @@ extension Session {
       // A request that has not left yet: the library only marks it, no close is called for it.
       append(.closed(stream, code))
       freeSlot(stream.slot)
+    }
+  }
+
+  /// Resets the streams whose bytes have waited since the call before: their peer gives no window.
+  public func resetStalledStreams() {
+    for slot in records.indices where records[slot].isStalled() {
+      reset(StreamKey(id: records[slot].id, slot: Int32(slot)), .enhanceYourCalm)
     }
   }
 

@@ -22,6 +22,8 @@ internal import CNghttp2
   var records: [StreamRecord] = []
   private var freeSlots: [Int32] = []
   public private(set) var openStreams = 0
+  /// Bytes queued on all streams.
+  public internal(set) var unsentBytes = 0
 
   /// Received header lists, until the next receive.
   var headers: HeaderArena
@@ -247,6 +249,7 @@ internal import CNghttp2
 
   func freeSlot(_ slot: Int32) {
     unreadBytes -= records[Int(slot)].unreadBytes
+    unsentBytes -= records[Int(slot)].pendingBytes
     records[Int(slot)].free()
     freeSlots.append(slot)
     openStreams -= 1

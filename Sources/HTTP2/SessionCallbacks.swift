@@ -200,6 +200,7 @@ enum SessionCallbacks {
     guard slot < session.records.count, session.records[slot].id == id else { return Int(failure) }
     let filled = unsafe session.records[slot].fill(
       UnsafeMutableRawBufferPointer(start: out, count: capacity), mark: Session.outboundMarkBytes)
+    session.unsentBytes -= filled.count
     if filled.becameWritable {
       session.append(.writable(StreamKey(id: id, slot: Int32(slot))))
     }

@@ -55,8 +55,6 @@ public struct SessionLimits: Sendable, Hashable {
     public var intervalMinNanoseconds: UInt64 = 300_000_000_000
     /// The same without streams: 2 hours.
     public var idleIntervalMinNanoseconds: UInt64 = 7_200_000_000_000
-    /// Pings without streams are held to the shorter interval.
-    public var areAllowedWhenIdle = false
     /// Pings that came too early before the connection ends.
     public var strikesMax = 2
 

@@ -10,6 +10,8 @@ struct StreamRecord {
   var isReset = false
   /// libnghttp2 waits for us to say that there is more to send.
   var isDeferred = false
+  /// Bytes left since the last sweep for stalled streams.
+  private var hasMoved = false
   /// Data was received for which no credit has been returned yet.
   var unreadBytes = 0
 
@@ -39,6 +41,7 @@ struct StreamRecord {
     isReset = false
     isDeferred = false
     unreadBytes = 0
+    hasMoved = true
     chunkIndex = 0
     offset = 0
     pendingBytes = 0
@@ -68,6 +71,12 @@ struct StreamRecord {
     self.trailers = trailers
   }
 
+  /// Whether bytes have waited all the time since the sweep before.
+  mutating func isStalled() -> Bool {
+    defer { hasMoved = pendingBytes == 0 }
+    return id != 0 && pendingBytes > 0 && !hasMoved
+  }
+
   mutating func takeTrailers() -> HeaderSource? {
     defer { trailers = nil }
     return trailers
@@ -92,6 +101,7 @@ struct StreamRecord {
       }
     }
     pendingBytes -= written
+    if written > 0 { hasMoved = true }
     if chunkIndex == chunks.count {
       chunks.removeAll(keepingCapacity: true)
       chunkIndex = 0

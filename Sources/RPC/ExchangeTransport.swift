@@ -2,6 +2,8 @@
 package protocol ExchangeTransport: AnyObject, Sendable {
   var loop: any ExchangeLoop { get }
   var peer: Peer { get }
+  /// It takes no new exchanges and waits for the end of those that run. From any thread.
+  var isDraining: Bool { get }
 
   /// Queues the response head; a client's request head was given when it opened the exchange.
   func sendHead(_ exchange: ExchangeID, _ head: OutboundHead, endsStream: Bool)
@@ -70,4 +72,14 @@ package protocol ExchangeSink: AnyObject {
   func receivedEnd(trailers: HeaderList?)
   /// The exchange is gone; the last call.
   func closed(_ reason: CloseReason)
+  /// The server waits for the end of what runs (servers only).
+  func serverDrains()
+}
+
+extension ExchangeTransport {
+  package var isDraining: Bool { false }
+}
+
+extension ExchangeSink {
+  package func serverDrains() {}
 }

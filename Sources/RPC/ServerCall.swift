@@ -155,6 +155,12 @@ class ServerCall: ExchangeSink, @unchecked Sendable {
     cancelHandler()
   }
 
+  final func serverDrains() {
+    guard !hasEnded, context.endsWhenDraining else { return }
+    finish(ServerContext.shuttingDown)
+    cancelHandler()
+  }
+
   private func cancelHandler() {
     if let task { task.cancel() } else { exchange.transport.handlerEnded() }
   }

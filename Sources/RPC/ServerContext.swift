@@ -12,6 +12,7 @@ public final class ServerContext: Sendable {
     var responseTrailers: Metadata = [:]
     var responseCompression: MessageEncoding?
     var requestWasCompressed = false
+    var endsWhenDraining = false
     var values: [(key: ObjectIdentifier, value: any Sendable)] = []
   }
 
@@ -36,6 +37,21 @@ public final class ServerContext: Sendable {
   public var metadata: Metadata { head.metadata }
 
   public var peer: Peer { transport.peer }
+
+  /// The server stops, or the connection has had its time: what can end soon should.
+  public var isDraining: Bool { transport.isDraining }
+
+  /// Says that this call has no end of its own, as feeds and watches have none: when the server
+  /// stops the caller gets UNAVAILABLE at once, and the handler is cancelled.
+  /// - Throws: UNAVAILABLE when the server stops already.
+  public func endWhenDraining() throws(RPCError) {
+    state.withLock { $0.endsWhenDraining = true }
+    if isDraining { throw Self.shuttingDown }
+  }
+
+  package var endsWhenDraining: Bool { state.withLock { $0.endsWhenDraining } }
+
+  package static let shuttingDown = RPCError(.unavailable, "the server is shutting down")
 
   /// Initial metadata: sent with the first message, so changes after that have no effect.
   public var responseHeaders: Metadata {

@@ -1,5 +1,6 @@
 import HTTP2
 import RPC
+import Synchronization
 
 // From the session's events to exchanges.
 extension Connection {
@@ -32,12 +33,12 @@ extension Connection {
       case .settings:
         becameReady()
       case .settingsAcknowledged:
-        break
+        settingsAcknowledged()
       case .goAway:
         if draining == .no { draining = .final }
         owner?.connectionIsGoingAway(self)
-      case .pong:
-        if draining == .announced { finishDraining() }
+      case .pong(let number):
+        if number == Self.drainPing, draining == .announced { finishDraining() }
       }
       if isClosed { return }
     }
@@ -49,7 +50,9 @@ extension Connection {
       exchange(stream)?.received(head: headerList(block), endsStream: endsStream)
       return
     }
-    guard runningHandlers < limits.runningHandlersMax else {
+    guard runningHandlers < limits.runningHandlersMax,
+      session.unsentBytes <= limits.unsentBytesMax
+    else {
       return session.reset(stream, .refusedStream)
     }
     let exchange = Exchange(
@@ -115,13 +118,21 @@ extension Connection {
 
   // MARK: - Graceful stop
 
+  private static let drainPing: UInt64 = 0
+
+  var isDraining: Bool { drainFlag.load(ordering: .acquiring) }
+
   /// Asks the peer to open nothing new, lets run what runs, then closes.
+  ///
+  /// Calls that have no end of their own end now. Source: RFC 9113, section 6.8.
   func drain() {
     guard draining == .no, !isClosed else { return }
     draining = .announced
+    drainFlag.store(true, ordering: .releasing)
     session.submitShutdownNotice()
     // The answer shows that the peer has seen the notice: nothing sent before is still under way.
-    session.submitPing(0)
+    session.submitPing(Self.drainPing)
+    for exchange in exchanges { exchange?.sink?.serverDrains() }
     markDirty()
     _ = executor.schedule(after: .seconds(1)) { [weak self] in self?.finishDraining() }
   }

@@ -24,6 +24,10 @@ extension Connection {
 
   func sendBody(_ exchange: ExchangeID, _ bytes: [UInt8]) -> Bool {
     markDirty()
+    guard session.unsentBytes <= 2 * limits.unsentBytesMax else {
+      session.reset(key(exchange), .enhanceYourCalm)
+      return false
+    }
     return session.submitData(key(exchange), bytes)
   }
 

@@ -4,6 +4,7 @@ import NIOCore
 import NIOSSL
 import NIOTLS
 import RPC
+import Synchronization
 
 /// Who keeps a connection. Called on its loop.
 protocol ConnectionOwner: AnyObject, Sendable {
@@ -52,6 +53,14 @@ final class Connection: ChannelDuplexHandler, ExchangeTransport, @unchecked Send
   private var closeReason: String?
   private var stallTimer: (any ScheduledWork)?
   private var handshakeTimer: (any ScheduledWork)?
+  /// When bytes of the peer came last, in nanoseconds of the loop's clock.
+  var lastRead: UInt64 = 0
+  /// Servers only, as its timers.
+  var lifetime: LifetimeState?
+  var lifetimeTimer: (any ScheduledWork)?
+  var headersTimer: (any ScheduledWork)?
+  /// `draining` for other threads.
+  let drainFlag = Atomic(false)
   var draining: Draining = .no
 
   /// How far a graceful stop is.
@@ -92,8 +101,12 @@ final class Connection: ChannelDuplexHandler, ExchangeTransport, @unchecked Send
     guard handshakeTimer == nil, !isReady else { return }
     peer = Peer(address: HostPort(context.channel.remoteAddress).description, isTLS: isTLS)
     handshakeTimer = executor.schedule(after: limits.handshakeMax) { [weak self] in
-      guard let self, !self.isReady else { return }
-      self.close("no HTTP/2 within \(self.limits.handshakeMax)")
+      guard let self else { return }
+      if self.isReady {
+        self.settingsTimedOut()
+      } else {
+        self.close("no HTTP/2 within \(self.limits.handshakeMax)")
+      }
     }
     // A client speaks first; a server's settings may go out at once too.
     if !isTLS { markDirty() }
@@ -105,12 +118,14 @@ final class Connection: ChannelDuplexHandler, ExchangeTransport, @unchecked Send
     executor.beginRead()
     do {
       let span = buffer.readableBytesSpan
-      try session.receive(span, nowNanoseconds: NIODeadline.now().uptimeNanoseconds)
+      lastRead = NIODeadline.now().uptimeNanoseconds
+      try session.receive(span, nowNanoseconds: lastRead)
       handleEvents(fed: span)
     } catch {
       handleEvents(fed: nil)
       fail("the peer broke HTTP/2: \(error)")
     }
+    watchHeaders()
     markDirty()
   }
 
@@ -244,6 +259,8 @@ final class Connection: ChannelDuplexHandler, ExchangeTransport, @unchecked Send
     handshakeTimer?.cancel()
     stallTimer = nil
     handshakeTimer = nil
+    lifetimeTimer?.cancel()
+    headersTimer?.cancel()
     session.close()
     let open = exchanges
     exchanges = []
@@ -264,9 +281,13 @@ final class Connection: ChannelDuplexHandler, ExchangeTransport, @unchecked Send
   func becameReady() {
     guard !isReady else { return }
     isReady = true
+    if session.role == .client { settingsAcknowledged() }
+    owner?.connectionIsReady(self)
+  }
+
+  func settingsAcknowledged() {
     handshakeTimer?.cancel()
     handshakeTimer = nil
-    owner?.connectionIsReady(self)
   }
 }
 

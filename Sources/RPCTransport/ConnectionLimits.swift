@@ -23,8 +23,19 @@ public struct ConnectionLimits: Sendable, Hashable {
   public var resetsPerSecond: UInt64 = 33
   /// How long a peer may take none of what we have to send.
   public var stallMax: Duration = .seconds(60)
-  /// How long TLS and HTTP/2's preface may take.
+  /// How long TLS, HTTP/2's preface and the acknowledgement of our settings may take together.
   public var handshakeMax: Duration = .seconds(10)
+  /// How long a field block, or the head of a frame, may take to arrive once it has begun.
+  public var headersMax: Duration = .seconds(10)
+  /// Bytes of responses that the peer has not taken, over all streams; above it new requests are
+  /// refused, at twice as much responses are given up.
+  public var unsentBytesMax = 128 << 20
+  /// Time between two pings of a client while calls run and nothing is sent to it (gRFC A8).
+  public var pingIntervalMin: Duration = .seconds(300)
+  /// The same without calls.
+  public var idlePingIntervalMin: Duration = .seconds(7200)
+  /// Pings that may come sooner before the connection ends with `too_many_pings`.
+  public var pingStrikesMax = 2
 
   public init() {}
 
@@ -38,6 +49,8 @@ public struct ConnectionLimits: Sendable, Hashable {
     limits.unreadBytesMax = 64 << 20
     limits.resetsBurst = 100_000
     limits.resetsPerSecond = 10_000
+    limits.pingIntervalMin = .seconds(5)
+    limits.idlePingIntervalMin = .seconds(5)
     return limits
   }
 
@@ -52,6 +65,9 @@ public struct ConnectionLimits: Sendable, Hashable {
     limits.resetsReceived = .init(burst: resetsBurst, perSecond: resetsPerSecond)
     limits.resetsProvoked = .init(
       burst: max(200, resetsBurst / 5), perSecond: max(20, resetsPerSecond))
+    limits.pings.intervalMinNanoseconds = pingIntervalMin.wholeNanoseconds
+    limits.pings.idleIntervalMinNanoseconds = idlePingIntervalMin.wholeNanoseconds
+    limits.pings.strikesMax = pingStrikesMax
     return limits
   }
 }

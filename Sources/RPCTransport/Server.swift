@@ -78,11 +78,15 @@ public final class Server: Sendable {
         try channel.pipeline.syncOperations.addHandler(NIOSSLServerHandler(context: tls))
       }
       try channel.pipeline.syncOperations.addHandler(connection)
+      connection.watch(configuration.lifetime, jitter: Double.random(in: Self.ageJitter))
     } catch {
       connection.close("\(error)")
       throw error
     }
   }
+
+  /// gRFC A9: ten percent either way.
+  private static let ageJitter = 0.9...1.1
 
   /// Connections at the moment.
   public var connectionCount: Int { state.withLock { $0.connections.count } }

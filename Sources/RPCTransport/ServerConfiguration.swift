@@ -5,6 +5,8 @@ public struct ServerConfiguration: Sendable, Hashable {
   /// Nil for plaintext HTTP/2 with prior knowledge.
   public var tls: ServerTLS?
   public var limits = ConnectionLimits()
+  /// Keepalive, age and idleness of connections.
+  public var lifetime = ConnectionLifetime()
   /// Connections at once; further ones are closed as they come.
   public var connectionsMax = 10_000
   /// Waiting connections the kernel keeps for us.

@@ -76,6 +76,7 @@ public struct HealthService: HealthProtocol {
     _ request: HealthCheckRequest, responses: ResponseWriter<HealthCheckResponse>,
     context: ServerContext
   ) async throws {
+    try context.endWhenDraining()
     let changes = registry.changes()
     var last = registry.status(of: request.service) ?? .serviceUnknown
     try await responses.send(response(last))

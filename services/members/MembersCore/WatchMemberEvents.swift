@@ -24,6 +24,7 @@ extension MembersService {
         cursor = last.cursor
       }
     }
+    try context.endWhenDraining()
     for try await event in database.follow(after: cursor, audience: view.audience) {
       try await send(event, view, responses)
     }

@@ -14,6 +14,7 @@ extension StationsService {
       if request.stopAtEnd {
         try await sendStored(after: start, to: responses)
       } else {
+        try context.endWhenDraining()
         for try await event in database.follow(after: start) {
           try await responses.send(try StationEvents.response(event))
         }
