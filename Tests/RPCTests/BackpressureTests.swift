@@ -1,4 +1,5 @@
 import RPCTransport
+import Synchronization
 import Testing
 
 @testable import HTTP2
@@ -74,7 +75,8 @@ struct BackpressureTests {
       await service.witness.saw("sent \(bounds.sendsMin)")
       try await Self.settle(channel)
 
-      let inbox = responses.call.exchange.inbox
+      let attempt = responses.call.state.withLock { $0.settled ?? $0.live.first?.exchange }
+      let inbox = try #require(attempt).inbox
       let held = await inbox.exchange.onLoop { inbox.unreadBytes }
       let sent = service.witness.events.count * Self.messageBytes
       #expect(held <= bounds.readerBytesMax)

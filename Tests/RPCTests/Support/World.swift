@@ -48,7 +48,7 @@ struct World {
 /// Runs a test against a server on a free port of the loopback address.
 func withServer(
   _ dispatcher: Dispatcher, tls: ServerTLS? = nil, limits: ConnectionLimits = .init(),
-  connectionsMax: Int = 100,
+  connectionsMax: Int = 100, lifetime: ConnectionLifetime = .init(),
   _ body: (Server, HostPort, EventLoops) async throws -> Void
 ) async throws {
   let loops = EventLoops(threads: 2)
@@ -56,6 +56,7 @@ func withServer(
     address: HostPort(host: "127.0.0.1", port: 0), tls: tls)
   configuration.limits = limits
   configuration.connectionsMax = connectionsMax
+  configuration.lifetime = lifetime
   let server = Server(configuration: configuration, dispatcher: dispatcher, loops: loops)
   let address = try await server.start()
   do {
