@@ -15,24 +15,24 @@ internal import CNghttp2
   public let limits: SessionLimits
 
   /// What happened since `removeEvents`.
-  public private(set) var events: [SessionEvent] = []
+  @safe @exclusivity(unchecked) public private(set) var events: [SessionEvent] = []
 
   // The library's session: made in init, deleted in close(), used by this object only.
   var handle: OpaquePointer?
-  var records: [StreamRecord] = []
-  private var freeSlots: [Int32] = []
-  public private(set) var openStreams = 0
+  @safe @exclusivity(unchecked) var records: [StreamRecord] = []
+  @safe @exclusivity(unchecked) private var freeSlots: [Int32] = []
+  @safe @exclusivity(unchecked) public private(set) var openStreams = 0
   /// Bytes queued on all streams.
-  public internal(set) var unsentBytes = 0
+  @safe @exclusivity(unchecked) public internal(set) var unsentBytes = 0
 
   /// Received header lists, until the next receive.
-  var headers: HeaderArena
+  @safe @exclusivity(unchecked) var headers: HeaderArena
 
   // The bytes being fed, valid only while receive runs: events say where in them data lies.
   private var fed: UnsafeRawPointer?
-  private var nowNanoseconds: UInt64 = 0
-  private var unreadBytes = 0
-  private var connectionDebt = 0
+  @safe @exclusivity(unchecked) private var nowNanoseconds: UInt64 = 0
+  @safe @exclusivity(unchecked) private var unreadBytes = 0
+  @safe @exclusivity(unchecked) private var connectionDebt = 0
   private var resetsProvoked: TokenBucket
   private var emptyDataFrames: TokenBucket
   private var controlFrames: TokenBucket

@@ -22,7 +22,7 @@ public protocol Message: WireMessage, Hashable {
 extension Message {
   /// Decodes one message within ``DecodeLimits/standard``.
   /// - Throws: ``DecodeError``.
-  public init(wire bytes: RawSpan) throws {
+  @inlinable public init(wire bytes: RawSpan) throws {
     try self.init(wire: bytes, limits: .standard)
   }
 

@@ -1,6 +1,7 @@
 // What calls and raw faces do with an exchange, from any task.
 extension Exchange {
   /// Runs it on the exchange's loop, hopping when the caller is elsewhere.
+  @usableFromInline
   package func onLoop<Result: Sendable>(
     _ body: () async throws -> Result
   ) async rethrows -> Result {

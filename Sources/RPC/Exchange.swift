@@ -2,19 +2,20 @@
 ///
 /// Confined to its transport's loop: every function here is called on it. The async faces over it
 /// (`ServerExchange`, `ClientExchange`, streams) hop when they must.
+@usableFromInline
 package final class Exchange: @unchecked Sendable {
   // Guard: all mutable state is touched on `loop` only; `transport` and `id` never change.
   package let transport: any ExchangeTransport
   package let id: ExchangeID
   package let loop: any ExchangeLoop
-  package var sink: (any ExchangeSink)?
-  package private(set) var state: ExchangeState
+  @exclusivity(unchecked) package var sink: (any ExchangeSink)?
+  @exclusivity(unchecked) package private(set) var state: ExchangeState
   /// The outbound queue is full.
-  private var isFull = false
-  private var writers: WaitPoint?
-  private var timer: (any ScheduledWork)?
+  @exclusivity(unchecked) private var isFull = false
+  @exclusivity(unchecked) private var writers: WaitPoint?
+  @exclusivity(unchecked) private var timer: (any ScheduledWork)?
   /// Body bytes queued so far.
-  package private(set) var sentBytes = 0
+  @exclusivity(unchecked) package private(set) var sentBytes = 0
 
   package init(transport: any ExchangeTransport, id: ExchangeID, state: ExchangeState) {
     self.transport = transport

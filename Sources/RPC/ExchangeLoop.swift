@@ -11,6 +11,13 @@ package protocol ExchangeLoop: TaskExecutor {
   /// Runs it on the loop after that time, unless it is cancelled before.
   func schedule(after delay: Duration, _ body: @escaping @Sendable () -> Void)
     -> any ScheduledWork
+
+  /// Tasks kept for handlers; without them each call has a task of its own.
+  var workers: CallWorkers? { get }
+}
+
+extension ExchangeLoop {
+  package var workers: CallWorkers? { nil }
 }
 
 /// Work that waits for its time.

@@ -35,12 +35,12 @@ package struct ExchangeState: Sendable, Hashable {
   package mutating func apply(_ input: Input) -> Verdict {
     if isClosed { return .ignore }
     switch input {
-    case .localHead: return advance(\.local, from: .awaitingHead, to: .open)
+    case .localHead: return Self.advance(&local, from: .awaitingHead, to: .open)
     case .localBody: return check(local)
-    case .localEnd: return advance(\.local, from: .open, to: .ended)
-    case .remoteHead: return advance(\.remote, from: .awaitingHead, to: .open)
+    case .localEnd: return Self.advance(&local, from: .open, to: .ended)
+    case .remoteHead: return Self.advance(&remote, from: .awaitingHead, to: .open)
     case .remoteBody: return check(remote)
-    case .remoteEnd: return advance(\.remote, from: .open, to: .ended)
+    case .remoteEnd: return Self.advance(&remote, from: .open, to: .ended)
     case .localReset:
       local = .ended
       remote = .ended
@@ -59,13 +59,11 @@ package struct ExchangeState: Sendable, Hashable {
     }
   }
 
-  private mutating func advance(
-    _ side: WritableKeyPath<ExchangeState, Side>, from: Side, to: Side
-  ) -> Verdict {
-    if self[keyPath: side] == from {
-      self[keyPath: side] = to
+  private static func advance(_ side: inout Side, from: Side, to: Side) -> Verdict {
+    if side == from {
+      side = to
       return .proceed
     }
-    return self[keyPath: side] == .awaitingHead ? .violation : .ignore
+    return side == .awaitingHead ? .violation : .ignore
   }
 }

@@ -2,28 +2,29 @@
 ///
 /// Confined to the exchange's loop. Credit goes back to the peer when bytes are taken, and early
 /// only for the message that is being assembled, which the size limit bounds.
+@usableFromInline
 package final class Inbox: ExchangeSink, @unchecked Sendable {
   // Guard: all mutable state is touched on `exchange.loop` only.
-  package let exchange: Exchange
-  private var framer: MessageFramer
-  private var uncredited = 0
+  @usableFromInline package let exchange: Exchange
+  @exclusivity(unchecked) @usableFromInline private(set) var framer: MessageFramer
+  @exclusivity(unchecked) private var uncredited = 0
   private let isFramed: Bool
   /// What the request head says of compression (servers only; a client looks at the response's).
   private let encoding: MessageEncoding?
-  private var waiting: WaitPoint?
+  @exclusivity(unchecked) private var waiting: WaitPoint?
 
-  package private(set) var head: HeaderList?
-  package private(set) var trailers: HeaderList?
-  package private(set) var hasEnded = false
-  package private(set) var closeReason: CloseReason?
+  @exclusivity(unchecked) package private(set) var head: HeaderList?
+  @exclusivity(unchecked) package private(set) var trailers: HeaderList?
+  @exclusivity(unchecked) package private(set) var hasEnded = false
+  @exclusivity(unchecked) package private(set) var closeReason: CloseReason?
   /// Body bytes received so far.
-  package private(set) var receivedBytes = 0
+  @exclusivity(unchecked) package private(set) var receivedBytes = 0
   /// Why nothing more will come; the first failure wins.
-  package private(set) var failure: RPCError?
+  @exclusivity(unchecked) package private(set) var failure: RPCError?
   /// Whether the message taken last was compressed.
-  package private(set) var lastWasCompressed = false
+  @exclusivity(unchecked) package private(set) var lastWasCompressed = false
   /// Told once when the exchange is closed.
-  package var onClosed: ((CloseReason) -> Void)?
+  @exclusivity(unchecked) package var onClosed: ((CloseReason) -> Void)?
 
   /// - Parameter messageBytesMax: the receive limit; nil for raw chunks.
   package init(_ exchange: Exchange, messageBytesMax: Int?, encoding: MessageEncoding? = nil) {
@@ -89,23 +90,39 @@ package final class Inbox: ExchangeSink, @unchecked Sendable {
   // MARK: - For the taker
 
   /// The next message if it is there already.
+  @inlinable
   package func takeMessage<Message: WireMessage>(_: Message.Type) throws -> Message? {
+    guard let place = try front() else { return nil }
+    defer { taken(place) }
+    return try framer.decode(place, encoding: messageEncoding)
+  }
+
+  /// Where the next message lies if it is there already.
+  @usableFromInline
+  func front() throws(RPCError) -> Range<Int>? {
     if let failure { throw failure }
     switch framer.front() {
     case .incomplete: return nil
     case .violation(let error):
       fail(error)
       throw error
-    case .message(let range):
-      let result = Result { () throws -> Message in
-        try framer.decode(range, encoding: encoding ?? MessageEncoding(ofHead: head))
-      }
-      lastWasCompressed = framer.isCompressed(range)
-      framer.take(range)
-      creditTaken(range.count + MessageFramer.prefixBytes)
-      return try result.get()
+    case .message(let place): return place
     }
   }
+
+  @usableFromInline
+  var messageEncoding: MessageEncoding? { encoding ?? MessageEncoding(ofHead: head) }
+
+  @usableFromInline
+  func taken(_ message: Range<Int>) {
+    lastWasCompressed = framer.isCompressed(message)
+    framer.take(message)
+    creditTaken(message.count + MessageFramer.prefixBytes)
+  }
+
+  /// Whether the caller may take messages.
+  @usableFromInline
+  var isOnLoop: Bool { exchange.loop.isCurrent }
 
   /// A message was taken: its credit goes back, and that of a front that must still grow.
   private func creditTaken(_ count: Int) {
@@ -148,10 +165,25 @@ package final class Inbox: ExchangeSink, @unchecked Sendable {
   }
 
   /// The next message, or nil at the end. Only from a task that prefers the loop.
+  @inlinable
   package func nextMessage<Message: WireMessage>(_: Message.Type) async throws -> Message? {
+    try await waitForMessage() ? takeMessage(Message.self) : nil
+  }
+
+  /// The same from any task.
+  @inlinable
+  package func nextMessageOnLoop<Message: WireMessage>(
+    _: Message.Type
+  ) async throws -> Message? {
+    try await exchange.onLoop { try await nextMessage(Message.self) }
+  }
+
+  /// Waits until a message is there (true) or there will be none.
+  @usableFromInline
+  func waitForMessage() async throws -> Bool {
     while true {
-      if let message = try takeMessage(Message.self) { return message }
-      if isAtEnd { return nil }
+      if try front() != nil { return true }
+      if isAtEnd { return false }
       if isCut {
         let error = RPCError(.internalError, "the stream ended in the middle of a message")
         fail(error)

@@ -62,7 +62,7 @@ public enum MessageEncoding: String, Sendable, Hashable, CaseIterable {
   }
 
   /// Restores a message whose flag is set; without an agreed encoding that is an error.
-  package static func decompress(
+  @usableFromInline package static func decompress(
     _ bytes: RawSpan, _ encoding: MessageEncoding?, messageBytesMax: Int
   ) throws(RPCError) -> [UInt8] {
     guard let encoding else {

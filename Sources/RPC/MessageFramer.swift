@@ -1,8 +1,8 @@
 /// Cuts a body into messages by gRPC's five-byte prefix: a flag and a big-endian length.
 ///
 /// The size is checked on the prefix, before anything of the message is kept. A pure value.
-package struct MessageFramer: Sendable {
-  package static let prefixBytes = 5
+@usableFromInline package struct MessageFramer: Sendable {
+  @usableFromInline package static var prefixBytes: Int { 5 }
 
   /// What lies at the front of the buffer.
   package enum Front: Sendable, Hashable {
@@ -14,8 +14,8 @@ package struct MessageFramer: Sendable {
     case violation(RPCError)
   }
 
-  package let messageBytesMax: Int
-  package private(set) var bytes: [UInt8] = []
+  @usableFromInline package let messageBytesMax: Int
+  @usableFromInline package private(set) var bytes: [UInt8] = []
   private var index = 0
 
   package init(messageBytesMax: Int) { self.messageBytesMax = messageBytesMax }
@@ -58,12 +58,12 @@ package struct MessageFramer: Sendable {
   }
 
   /// Whether the flag of the message that `front` gave is set.
-  package func isCompressed(_ message: Range<Int>) -> Bool {
+  @usableFromInline package func isCompressed(_ message: Range<Int>) -> Bool {
     bytes[message.lowerBound - Self.prefixBytes] != 0
   }
 
   /// Decodes the message that `front` gave, in place unless it is compressed.
-  package func decode<Message: WireMessage>(
+  @inlinable package func decode<Message: WireMessage>(
     _ message: Range<Int>, encoding: @autoclosure () -> MessageEncoding? = nil
   ) throws -> Message {
     let span = bytes.span.bytes.extracting(message)
@@ -103,21 +103,19 @@ package struct MessageFramer: Sendable {
   }
 
   /// Encodes a message behind its prefix.
-  package static func frame(_ message: some WireMessage) throws -> [UInt8] {
+  @inlinable package static func frame(_ message: some WireMessage) throws -> [UInt8] {
     var bytes: [UInt8]
     do {
       bytes = try message.wireBytes(headroom: prefixBytes)
-    } catch let error as RPCError {
-      throw error
     } catch {
-      throw RPCError(.internalError, "a message could not be encoded")
+      throw codingError(error, "a message could not be encoded")
     }
     writePrefix(&bytes, isCompressed: false)
     return bytes
   }
 
   /// Writes the prefix of the message that follows it.
-  static func writePrefix(_ bytes: inout [UInt8], isCompressed: Bool) {
+  @usableFromInline static func writePrefix(_ bytes: inout [UInt8], isCompressed: Bool) {
     let length = UInt32(bytes.count - prefixBytes)
     bytes[0] = isCompressed ? 1 : 0
     bytes[1] = UInt8(truncatingIfNeeded: length >> 24)
@@ -127,18 +125,25 @@ package struct MessageFramer: Sendable {
   }
 
   /// Decodes the one message behind its prefix.
-  package static func decode<Message: WireMessage>(framed bytes: [UInt8]) throws -> Message {
+  @inlinable package static func decode<Message: WireMessage>(framed bytes: [UInt8]) throws
+    -> Message
+  {
     try decode(bytes.span.bytes.extracting(prefixBytes..<bytes.count))
   }
 
   /// Decodes a message; one that cannot be is INTERNAL, by gRPC's status code document.
+  @inlinable
   package static func decode<Message: WireMessage>(_ span: RawSpan) throws -> Message {
     do {
       return try Message(wire: span)
-    } catch let error as RPCError {
-      throw error
     } catch {
-      throw RPCError(.internalError, "a message could not be decoded: \(error)")
+      throw codingError(error, "a message could not be decoded: \(error)")
     }
+  }
+
+  /// The error of a message that could not be coded, unless it says itself what it is.
+  @usableFromInline
+  static func codingError(_ error: any Error, _ text: @autoclosure () -> String) -> RPCError {
+    error as? RPCError ?? RPCError(.internalError, text())
   }
 }

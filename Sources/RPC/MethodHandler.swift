@@ -4,53 +4,80 @@ public struct MethodHandler: Sendable {
   let makeCall: @Sendable (ServerCall.Setup) -> ServerCall
 
   /// One request, one response. The handler starts when the whole request is there.
-  public static func unary<Input: WireMessage, Output: WireMessage>(
+  @inlinable public static func unary<Input: WireMessage, Output: WireMessage>(
     _ descriptor: MethodDescriptor,
-    _ body: @escaping @Sendable (Input, ServerContext) async throws -> Output
+    _ body:
+      nonisolated(nonsending) @escaping @Sendable (Input, ServerContext) async throws -> Output
   ) -> MethodHandler {
     let erased: UnaryCall.Body = { request, context in
       let input: Input = try MessageFramer.decode(framed: request)
       return try MessageFramer.frame(try await body(input, context))
     }
-    return MethodHandler(descriptor: descriptor) { UnaryCall($0, erased) }
+    return MethodHandler(descriptor, unary: erased)
   }
 
   /// A stream of requests, one response.
-  public static func clientStreaming<Input: WireMessage, Output: WireMessage>(
+  @inlinable public static func clientStreaming<Input: WireMessage, Output: WireMessage>(
     _ descriptor: MethodDescriptor,
-    _ body: @escaping @Sendable (RequestStream<Input>, ServerContext) async throws -> Output
+    _ body:
+      nonisolated(nonsending) @escaping @Sendable (RequestStream<Input>, ServerContext) async throws
+      -> Output
   ) -> MethodHandler {
     let erased: StreamedRequestCall.Body = { call in
       let output = try await body(RequestStream(inbox: call.inbox), call.context)
       call.answer(try MessageFramer.frame(output))
     }
-    return MethodHandler(descriptor: descriptor) { StreamedRequestCall($0, erased) }
+    return MethodHandler(descriptor, streamedRequest: erased)
   }
 
   /// One request, a stream of responses.
-  public static func serverStreaming<Input: WireMessage, Output: WireMessage>(
+  @inlinable public static func serverStreaming<Input: WireMessage, Output: WireMessage>(
     _ descriptor: MethodDescriptor,
     _ body:
-      @escaping @Sendable (Input, ResponseWriter<Output>, ServerContext) async throws -> Void
+      nonisolated(nonsending) @escaping @Sendable (Input, ResponseWriter<Output>, ServerContext)
+      async throws -> Void
   ) -> MethodHandler {
     let erased: ServerStreamingCall.Body = { request, call in
       let input: Input = try MessageFramer.decode(framed: request)
       try await body(input, ResponseWriter(call: call), call.context)
     }
-    return MethodHandler(descriptor: descriptor) { ServerStreamingCall($0, erased) }
+    return MethodHandler(descriptor, serverStreaming: erased)
   }
 
   /// Streams both ways. The handler starts at once.
-  public static func bidirectionalStreaming<Input: WireMessage, Output: WireMessage>(
+  @inlinable public static func bidirectionalStreaming<Input: WireMessage, Output: WireMessage>(
     _ descriptor: MethodDescriptor,
     _ body:
-      @escaping @Sendable (RequestStream<Input>, ResponseWriter<Output>, ServerContext)
+      nonisolated(nonsending) @escaping @Sendable (
+        RequestStream<Input>, ResponseWriter<Output>, ServerContext
+      )
       async throws -> Void
   ) -> MethodHandler {
     let erased: StreamedRequestCall.Body = { call in
       try await body(
         RequestStream(inbox: call.inbox), ResponseWriter(call: call), call.context)
     }
-    return MethodHandler(descriptor: descriptor) { StreamedRequestCall($0, erased) }
+    return MethodHandler(descriptor, streamedRequest: erased)
+  }
+
+  // What the functions above are inlined for: the closures are made where the message types are
+  // known, so that a call looks up no generic metadata.
+
+  @usableFromInline
+  init(_ descriptor: MethodDescriptor, unary body: @escaping UnaryCall.Body) {
+    self.descriptor = descriptor
+    makeCall = { UnaryCall($0, body) }
+  }
+
+  @usableFromInline
+  init(_ descriptor: MethodDescriptor, serverStreaming body: @escaping ServerStreamingCall.Body) {
+    self.descriptor = descriptor
+    makeCall = { ServerStreamingCall($0, body) }
+  }
+
+  @usableFromInline
+  init(_ descriptor: MethodDescriptor, streamedRequest body: @escaping StreamedRequestCall.Body) {
+    self.descriptor = descriptor
+    makeCall = { StreamedRequestCall($0, body) }
   }
 }

@@ -5,16 +5,18 @@
 public struct RequestStream<Message: WireMessage>: AsyncSequence, Sendable {
   public typealias Element = Message
 
-  let inbox: Inbox
+  @usableFromInline let inbox: Inbox
+
+  @usableFromInline init(inbox: Inbox) { self.inbox = inbox }
 
   public struct AsyncIterator: AsyncIteratorProtocol {
-    let inbox: Inbox
+    @usableFromInline let inbox: Inbox
 
-    public mutating func next() async throws -> Message? {
-      if inbox.exchange.loop.isCurrent, let message = try inbox.takeMessage(Message.self) {
-        return message
-      }
-      return try await inbox.exchange.onLoop { try await inbox.nextMessage(Message.self) }
+    @usableFromInline init(inbox: Inbox) { self.inbox = inbox }
+
+    @inlinable public mutating func next() async throws -> Message? {
+      if inbox.isOnLoop, let message = try inbox.takeMessage(Message.self) { return message }
+      return try await inbox.nextMessageOnLoop(Message.self)
     }
   }
 
@@ -23,5 +25,5 @@ public struct RequestStream<Message: WireMessage>: AsyncSequence, Sendable {
     get async { await inbox.exchange.onLoop { inbox.lastWasCompressed } }
   }
 
-  public func makeAsyncIterator() -> AsyncIterator { AsyncIterator(inbox: inbox) }
+  @inlinable public func makeAsyncIterator() -> AsyncIterator { AsyncIterator(inbox: inbox) }
 }

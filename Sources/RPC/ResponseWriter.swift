@@ -1,11 +1,13 @@
 /// Where a streaming handler sends its responses. Safe to use from any task of the handler.
 public struct ResponseWriter<Message: WireMessage>: Sendable {
-  let call: ServerCall
+  @usableFromInline let call: ServerCall
+
+  @usableFromInline init(call: ServerCall) { self.call = call }
 
   /// Sends one message; suspends while the outbound buffer is full.
   /// - Parameter compressed: false leaves this message out of the context's `responseCompression`.
   /// - Throws: `RPCError` when the call has ended or the message cannot be encoded.
-  public func send(_ message: Message, compressed: Bool = true) async throws {
+  @inlinable public func send(_ message: Message, compressed: Bool = true) async throws {
     try await call.send(try MessageFramer.frame(message), compressed: compressed)
   }
 }

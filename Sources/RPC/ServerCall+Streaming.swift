@@ -1,9 +1,11 @@
 /// A call whose request is a stream; the handler starts at once.
 /// Guard: all mutable state is touched on `exchange.loop` only.
+@usableFromInline
 final class StreamedRequestCall: ServerCall, @unchecked Sendable {
-  typealias Body = @Sendable (StreamedRequestCall) async throws -> Void
+  @usableFromInline typealias Body =
+    nonisolated(nonsending) @Sendable (StreamedRequestCall) async throws -> Void
   private let body: Body
-  let inbox: Inbox
+  @usableFromInline let inbox: Inbox
 
   init(_ setup: Setup, _ body: @escaping Body) {
     self.body = body
@@ -14,7 +16,7 @@ final class StreamedRequestCall: ServerCall, @unchecked Sendable {
     start()
   }
 
-  override func invoke() async throws { try await body(self) }
+  override nonisolated(nonsending) func invoke() async throws { try await body(self) }
 
   override func received(body bytes: RawSpan) { inbox.received(body: bytes) }
 

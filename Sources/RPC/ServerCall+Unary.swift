@@ -2,6 +2,7 @@
 ///
 /// Not generic, like the calls below: the types are in the method's closure, made once, so that a
 /// call instantiates no metadata. Guard: all mutable state is touched on `exchange.loop` only.
+@usableFromInline
 class SingleRequestCall: ServerCall, @unchecked Sendable {
   private var framer: MessageFramer?
   /// The request behind its prefix. Decoded by the handler, so interceptors run first.
@@ -71,9 +72,11 @@ class SingleRequestCall: ServerCall, @unchecked Sendable {
 }
 
 /// One request, one response. Confined as its superclass.
+@usableFromInline
 final class UnaryCall: SingleRequestCall, @unchecked Sendable {
   /// From the request behind its prefix to the response behind its own.
-  typealias Body = @Sendable ([UInt8], ServerContext) async throws -> [UInt8]
+  @usableFromInline typealias Body =
+    nonisolated(nonsending) @Sendable ([UInt8], ServerContext) async throws -> [UInt8]
   private let body: Body
 
   init(_ setup: Setup, _ body: @escaping Body) {
@@ -81,12 +84,16 @@ final class UnaryCall: SingleRequestCall, @unchecked Sendable {
     super.init(setup)
   }
 
-  override func invoke() async throws { answer(try await body(takeRequest(), context)) }
+  override nonisolated(nonsending) func invoke() async throws {
+    answer(try await body(takeRequest(), context))
+  }
 }
 
 /// One request, a stream of responses. Confined as its superclass.
+@usableFromInline
 final class ServerStreamingCall: SingleRequestCall, @unchecked Sendable {
-  typealias Body = @Sendable ([UInt8], ServerStreamingCall) async throws -> Void
+  @usableFromInline typealias Body =
+    nonisolated(nonsending) @Sendable ([UInt8], ServerStreamingCall) async throws -> Void
   private let body: Body
 
   init(_ setup: Setup, _ body: @escaping Body) {
@@ -94,5 +101,7 @@ final class ServerStreamingCall: SingleRequestCall, @unchecked Sendable {
     super.init(setup)
   }
 
-  override func invoke() async throws { try await body(takeRequest(), self) }
+  override nonisolated(nonsending) func invoke() async throws {
+    try await body(takeRequest(), self)
+  }
 }

@@ -3,6 +3,7 @@ import Logging
 /// One call on a server: takes what arrives, runs the handler in a task, ends in one place.
 ///
 /// Subclasses say how requests are taken and what the handler is. Confined to the exchange's loop.
+@usableFromInline
 class ServerCall: ExchangeSink, @unchecked Sendable {
   // Guard: all mutable state is touched on `exchange.loop` only.
 
@@ -14,9 +15,12 @@ class ServerCall: ExchangeSink, @unchecked Sendable {
   }
 
   let exchange: Exchange
-  let context: ServerContext
+  @usableFromInline let context: ServerContext
   let server: Dispatcher
-  private var task: Task<Void, Never>?
+  /// The handler was started, or is about to be.
+  private var isStarted = false
+  /// What runs the handler, while it does.
+  private var worker: CallWorkers.Worker?
   private var hasEnded = false
   /// The whole response of a call that has one: held back until the interceptors are through.
   private var response: [UInt8]?
@@ -33,7 +37,9 @@ class ServerCall: ExchangeSink, @unchecked Sendable {
   // MARK: - For subclasses
 
   /// The handler. Runs in the call's task.
-  func invoke() async throws { preconditionFailure("a call must have a handler") }
+  nonisolated(nonsending) func invoke() async throws {
+    preconditionFailure("a call must have a handler")
+  }
 
   func received(body bytes: RawSpan) { exchange.consumed(bytes.byteCount) }
 
@@ -42,24 +48,27 @@ class ServerCall: ExchangeSink, @unchecked Sendable {
   /// The call has ended; a stream of requests that is still read ends with the error.
   func stopped(_ error: RPCError) {}
 
-  /// Starts the handler's task; once.
+  /// Starts the handler in a task; once.
   final func start() {
-    guard task == nil, !hasEnded else { return }
-    task = Task(executorPreference: exchange.loop) { await self.run() }
+    guard !isStarted, !hasEnded else { return }
+    isStarted = true
+    if let workers = exchange.loop.workers { return workers.start(self) }
+    let worker = CallWorkers.Worker()
+    worker.start(on: exchange.loop) { await self.run(on: worker) }
   }
 
   /// Fails a call whose handler has not started.
   final func refuse(_ error: RPCError) {
-    guard task == nil, !hasEnded else { return }
+    guard !isStarted, !hasEnded else { return }
     finish(error)
     exchange.transport.handlerEnded()
   }
 
   /// Sets the one response.
-  final func answer(_ framed: [UInt8]) { response = framed }
+  @usableFromInline final func answer(_ framed: [UInt8]) { response = framed }
 
   /// Sends a message of a stream of responses. From any task.
-  final func send(_ framed: [UInt8], compressed: Bool) async throws {
+  @usableFromInline final func send(_ framed: [UInt8], compressed: Bool) async throws {
     let encoding =
       exchange.loop.isCurrent ? beginResponse() : await exchange.onLoop { beginResponse() }
     if compressed, let encoding {
@@ -80,19 +89,26 @@ class ServerCall: ExchangeSink, @unchecked Sendable {
 
   // MARK: - Life
 
-  private func run() async {
+  nonisolated(nonsending) final func run(on worker: CallWorkers.Worker) async {
+    guard !hasEnded else { return exchange.transport.handlerEnded() }
+    self.worker = worker
     var failure: RPCError?
     do {
-      try await intercepted(0)
+      if server.router.interceptors.isEmpty {
+        try await invoke()
+      } else {
+        try await intercepted(0)
+      }
     } catch {
       failure = status(of: error)
     }
     finish(failure)
+    self.worker = nil
     exchange.transport.handlerEnded()
   }
 
   /// The interceptors from `index` on, then the handler.
-  private func intercepted(_ index: Int) async throws {
+  private nonisolated(nonsending) func intercepted(_ index: Int) async throws {
     let interceptors = server.router.interceptors
     guard index < interceptors.count else { return try await invoke() }
     try await interceptors[index].intercept(context) { try await self.intercepted(index + 1) }
@@ -162,7 +178,8 @@ class ServerCall: ExchangeSink, @unchecked Sendable {
   }
 
   private func cancelHandler() {
-    if let task { task.cancel() } else { exchange.transport.handlerEnded() }
+    // One that is about to run finds that the call has ended.
+    if let worker { worker.cancel() } else if !isStarted { exchange.transport.handlerEnded() }
   }
 
   final func received(head: HeaderList, endsStream: Bool) {}

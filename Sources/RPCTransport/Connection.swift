@@ -39,29 +39,29 @@ final class Connection: ChannelDuplexHandler, ExchangeTransport, @unchecked Send
   /// Refuses the peer by its certificate's URIs after the handshake; nil admits it.
   let refusePeer: (@Sendable (Peer) -> String?)?
 
-  var exchanges: [Exchange?] = []
-  var lastHead: RequestHead?
+  @exclusivity(unchecked) var exchanges: [Exchange?] = []
+  @exclusivity(unchecked) var lastHead: RequestHead?
   /// Handlers that have not returned.
-  var runningHandlers = 0
+  @exclusivity(unchecked) var runningHandlers = 0
   private(set) var peer = Peer(address: "unknown")
-  private(set) var context: ChannelHandlerContext?
-  private var isDirty = false
-  private(set) var isReady = false
-  private(set) var isClosed = false
+  @exclusivity(unchecked) private(set) var context: ChannelHandlerContext?
+  @exclusivity(unchecked) private var isDirty = false
+  @exclusivity(unchecked) private(set) var isReady = false
+  @exclusivity(unchecked) private(set) var isClosed = false
   private var isReadPaused = false
   private var hasPendingRead = false
-  private var closeReason: String?
+  @exclusivity(unchecked) private var closeReason: String?
   private var stallTimer: (any ScheduledWork)?
   private var handshakeTimer: (any ScheduledWork)?
   /// When bytes of the peer came last, in nanoseconds of the loop's clock.
-  var lastRead: UInt64 = 0
+  @exclusivity(unchecked) var lastRead: UInt64 = 0
   /// Servers only, as its timers.
-  var lifetime: LifetimeState?
+  @exclusivity(unchecked) var lifetime: LifetimeState?
   var lifetimeTimer: (any ScheduledWork)?
-  var headersTimer: (any ScheduledWork)?
+  @exclusivity(unchecked) var headersTimer: (any ScheduledWork)?
   /// `draining` for other threads.
   let drainFlag = Atomic(false)
-  var draining: Draining = .no
+  @exclusivity(unchecked) var draining: Draining = .no
 
   /// How far a graceful stop is.
   enum Draining { case no, announced, final }

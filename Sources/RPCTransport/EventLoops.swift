@@ -1,5 +1,6 @@
 internal import NIOCore
 internal import NIOPosix
+internal import RPC
 
 /// The threads that carry connections, shared by the servers and clients of a process.
 public final class EventLoops: Sendable {
@@ -18,7 +19,12 @@ public final class EventLoops: Sendable {
   }
 
   /// Ends the threads; servers and clients on them must have been shut down.
-  public func shutdown() async throws { try await group.shutdownGracefully() }
+  public func shutdown() async throws {
+    for executor in executors.values {
+      executor.execute { executor.handlers.stop() }
+    }
+    try await group.shutdownGracefully()
+  }
 
   func executor(of eventLoop: any EventLoop) -> LoopExecutor {
     guard let executor = executors[ObjectIdentifier(eventLoop)] else {

@@ -13,21 +13,24 @@ final class LoopExecutor: ExchangeLoop, @unchecked Sendable {
   private static let jobsMax = 4096
 
   let eventLoop: any EventLoop
-  private var jobs: [UnownedJob] = []
-  private var nextJob = 0
-  private var dirty: [Connection] = []
-  private var flushing: [Connection] = []
-  private var isRunning = false
-  private var isScheduled = false
+  @exclusivity(unchecked) private var jobs: [UnownedJob] = []
+  @exclusivity(unchecked) private var nextJob = 0
+  @exclusivity(unchecked) private var dirty: [Connection] = []
+  @exclusivity(unchecked) private var flushing: [Connection] = []
+  @exclusivity(unchecked) private var isRunning = false
+  @exclusivity(unchecked) private var isScheduled = false
   /// A connection is between channelRead and channelReadComplete, which will run the jobs.
-  private var isReading = false
+  @exclusivity(unchecked) private var isReading = false
   /// Where connections gather what they write; one a loop, so that idle connections hold none.
-  var output = ByteBuffer()
+  @exclusivity(unchecked) var output = ByteBuffer()
   private let remote = Mutex<[UnownedJob]>([])
+  private(set) lazy var handlers = CallWorkers(loop: self)
 
   init(_ eventLoop: any EventLoop) { self.eventLoop = eventLoop }
 
   var isCurrent: Bool { eventLoop.inEventLoop }
+
+  var workers: CallWorkers? { handlers }
 
   func enqueue(_ job: consuming ExecutorJob) {
     let job = UnownedJob(job)

@@ -17,7 +17,9 @@ struct BenchService: BenchProtocol {
     return response
   }
 
-  func unary(_ request: Request, context: ServerContext) async throws -> Response {
+  nonisolated(nonsending) func unary(_ request: Request, context: ServerContext) async throws
+    -> Response
+  {
     try answer(request)
   }
 
