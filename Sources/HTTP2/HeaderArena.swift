@@ -2,7 +2,7 @@
 ///
 /// A pure value, so that a callback touches the session once a field.
 struct HeaderArena {
-  private struct Field {
+  fileprivate struct Field {
     var start: Int
     var nameCount: Int
     var valueCount: Int
@@ -95,22 +95,57 @@ struct HeaderArena {
     }
   }
 
-  /// Whether a list is the one that lies in `known`, field by field without gaps, with those
-  /// lengths of names and values.
-  func list(
-    _ block: HeaderBlock, equals known: [UInt8],
-    lengths: (Int) -> (name: UInt32, value: UInt32)
-  ) -> Bool {
-    guard block.byteCount == known.count, block.count > 0 else { return false }
+  /// A list that outlives the arena's use.
+  func copy(of block: HeaderBlock) -> HeaderCopy {
+    let chosen = fields[Int(block.first)..<Int(block.first) + Int(block.count)]
+    let start = chosen.first?.start ?? 0
+    return HeaderCopy(
+      bytes: Array(bytes[start..<start + Int(block.byteCount)]), fields: Array(chosen))
+  }
+
+  /// Whether a list has the same fields in the same order.
+  func list(_ block: HeaderBlock, isSameAs known: HeaderCopy) -> Bool {
+    guard block.count > 0, block.count == known.fields.count,
+      block.byteCount == known.bytes.count
+    else { return false }
     let first = Int(block.first)
-    for index in 0..<Int(block.count) {
-      let field = fields[first + index]
-      let expected = lengths(index)
-      guard field.nameCount == expected.name, field.valueCount == expected.value else {
+    for index in known.fields.indices {
+      let (field, other) = (fields[first + index], known.fields[index])
+      guard field.nameCount == other.nameCount, field.valueCount == other.valueCount else {
         return false
       }
     }
     let start = fields[first].start
-    return bytes[start..<start + known.count].elementsEqual(known)
+    return unsafe bytes.withUnsafeBytes { mine in
+      unsafe known.bytes.withUnsafeBytes { theirs in
+        unsafe HeaderCopy.areEqual(
+          UnsafeRawBufferPointer(rebasing: mine[start..<start + theirs.count]), theirs)
+      }
+    }
+  }
+}
+
+/// A received header list kept, to tell whether the next is the same: clients repeat themselves.
+public struct HeaderCopy: Sendable {
+  fileprivate let bytes: [UInt8]
+  fileprivate let fields: [HeaderArena.Field]
+
+  /// Compares by words; the buffers are as long as each other.
+  fileprivate static func areEqual(
+    _ a: UnsafeRawBufferPointer, _ b: UnsafeRawBufferPointer
+  ) -> Bool {
+    var offset = 0
+    while offset + 8 <= b.count {
+      guard
+        unsafe a.loadUnaligned(fromByteOffset: offset, as: UInt64.self)
+          == b.loadUnaligned(fromByteOffset: offset, as: UInt64.self)
+      else { return false }
+      offset += 8
+    }
+    while offset < b.count {
+      guard unsafe a[offset] == b[offset] else { return false }
+      offset += 1
+    }
+    return true
   }
 }

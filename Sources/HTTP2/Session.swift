@@ -37,16 +37,16 @@ internal import CNghttp2
   private var emptyDataFrames: TokenBucket
   private var controlFrames: TokenBucket
   private var resetsReceived: TokenBucket
-  private var pings: PingStrikes
-  private var dataFramesSent = 0
-  private var windowUpdates = 0
-  private var idleFrames = 0
-  var frameGuard = FrameGuard()
-  var closedStreams = ClosedStreams()
-  var inbound = InboundState()
+  @safe @exclusivity(unchecked) private var pings: PingStrikes
+  @safe @exclusivity(unchecked) private var dataFramesSent = 0
+  @safe @exclusivity(unchecked) private var windowUpdates = 0
+  @safe @exclusivity(unchecked) private var idleFrames = 0
+  @safe @exclusivity(unchecked) var frameGuard = FrameGuard()
+  @safe @exclusivity(unchecked) var closedStreams = ClosedStreams()
+  @safe @exclusivity(unchecked) var inbound = InboundState()
   /// A GOAWAY that ends everything is queued, or out.
-  var ending = Ending.no
-  private var hasSentSettings = false
+  @safe @exclusivity(unchecked) var ending = Ending.no
+  @safe @exclusivity(unchecked) private var hasSentSettings = false
 
   enum Ending { case no, queued, said }
 
@@ -171,13 +171,12 @@ internal import CNghttp2
     headers.forEachField(in: block, body)
   }
 
-  /// Whether a received header list is the one that lies in those bytes, field by field without
-  /// gaps, with those lengths of names and values: clients repeat themselves.
-  public func block(
-    _ block: HeaderBlock, equals bytes: [UInt8],
-    lengths: (Int) -> (name: UInt32, value: UInt32)
-  ) -> Bool {
-    headers.list(block, equals: bytes, lengths: lengths)
+  /// Keeps a received header list beyond the next `receive`.
+  public func copy(of block: HeaderBlock) -> HeaderCopy { headers.copy(of: block) }
+
+  /// Whether a received header list has the same fields in the same order.
+  public func block(_ block: HeaderBlock, isSameAs known: HeaderCopy) -> Bool {
+    headers.list(block, isSameAs: known)
   }
 
   /// Says that the application has taken that many bytes of a stream: the peer may send as many.

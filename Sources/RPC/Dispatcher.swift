@@ -18,28 +18,39 @@ public final class Dispatcher: Sendable {
   }
 
   /// Takes a new exchange. On its loop. Sees to it that `handlerEnded` is called in the end.
-  package func open(_ exchange: Exchange, head: RequestHead) {
-    guard head.isWellFormed else { return refuse(exchange, reset: .protocolError) }
+  /// - Parameter known: what this returned for the same head before.
+  /// - Returns: the method, if the head is right and names one.
+  package func open(
+    _ exchange: Exchange, head: RequestHead, known: MethodHandler? = nil
+  ) -> MethodHandler? {
     for handler in handlers where handler.claims(head) {
-      return RawCall.start(handler, exchange, head: head)
+      RawCall.start(handler, exchange, head: head)
+      return nil
     }
+    guard let method = known ?? method(for: exchange, head) else { return nil }
+    let deadline = head.timeout.map { Deadline.after($0) }
+    let context = ServerContext(
+      method: method.descriptor, head: head, deadline: deadline, transport: exchange.transport)
+    let call = method.makeCall(
+      ServerCall.Setup(exchange: exchange, context: context, server: self))
+    exchange.sink = call
+    if let deadline { call.setDeadline(deadline) }
+    return method
+  }
+
+  /// Checks the head and finds its method, or refuses the exchange.
+  private func method(for exchange: Exchange, _ head: RequestHead) -> MethodHandler? {
     guard head.isGRPC else { return refuse(exchange, status: "415") }
     guard head.isPOST else { return refuse(exchange, status: "405") }
     if let error = Self.refusal(of: head) { return refuse(exchange, error) }
     guard let handler = head.withPath({ router.handler(path: $0) }) ?? nil else {
       return refuse(exchange, router.unknown(path: head.path))
     }
-    let deadline = head.timeout.map { Deadline.after($0) }
-    let context = ServerContext(
-      method: handler.descriptor, head: head, deadline: deadline, transport: exchange.transport)
-    let call = handler.makeCall(
-      ServerCall.Setup(exchange: exchange, context: context, server: self))
-    exchange.sink = call
-    if let deadline { call.setDeadline(deadline) }
+    return handler
   }
 
   /// A request list over the limits: HTTP has a status for it.
-  package func refuseHeaders(_ exchange: Exchange) { refuse(exchange, status: "431") }
+  package func refuseHeaders(_ exchange: Exchange) { _ = refuse(exchange, status: "431") }
 
   /// A call with less time than this is not begun.
   private static let timeoutMin: Duration = .microseconds(1)
@@ -58,9 +69,10 @@ public final class Dispatcher: Sendable {
     return nil
   }
 
-  private func refuse(_ exchange: Exchange, _ error: RPCError) {
+  private func refuse(_ exchange: Exchange, _ error: RPCError) -> MethodHandler? {
     exchange.finishCall(error, headers: [:], trailers: [:])
     exchange.transport.handlerEnded()
+    return nil
   }
 
   private func refuse(_ exchange: Exchange, reset code: ResetCode) {
@@ -68,11 +80,12 @@ public final class Dispatcher: Sendable {
     exchange.transport.handlerEnded()
   }
 
-  private func refuse(_ exchange: Exchange, status: String) {
+  private func refuse(_ exchange: Exchange, status: String) -> MethodHandler? {
     var head: HeaderList = [":status": status]
     if status == "415" { head.add("accept-post", "application/grpc") }
     exchange.sendHead(.fields(head), endsStream: true)
     exchange.transport.handlerEnded()
+    return nil
   }
 }
 

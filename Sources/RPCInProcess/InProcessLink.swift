@@ -27,7 +27,7 @@ final class InProcessLink: @unchecked Sendable {
     streams[id.id] = InProcessStream(client: client, server: server)
     loop.execute {
       self.runningHandlers += 1
-      self.dispatcher.open(server, head: head)
+      _ = self.dispatcher.open(server, head: head)
     }
     return ClientExchange.make(client, options: options)
   }

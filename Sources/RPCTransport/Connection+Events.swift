@@ -62,7 +62,7 @@ extension Connection {
     if block.isOverLimit {
       dispatcher.refuseHeaders(exchange)
     } else {
-      dispatcher.open(exchange, head: requestHead(block))
+      open(exchange, block, dispatcher)
     }
     if endsStream { exchange.receivedEnd(trailers: nil) }
   }
@@ -95,18 +95,16 @@ extension Connection {
     return .reset(ResetCode(rawValue: code.rawValue))
   }
 
-  /// Clients send the same head again and again: then the last one is shared, not made anew.
-  private func requestHead(_ block: HeaderBlock) -> RequestHead {
-    if let known = lastHead, known.fields.count == Int(block.count) {
-      let fields = known.fields.fields
-      let isSame = session.block(block, equals: known.fields.bytes) { index in
-        (fields[index].nameCount, fields[index].valueCount)
-      }
-      if isSame { return known }
+  /// Clients send the same head again and again: then the last one, with the method that was found
+  /// for it, is shared, not made anew.
+  private func open(_ exchange: Exchange, _ block: HeaderBlock, _ dispatcher: Dispatcher) {
+    if let last = lastRequest, session.block(block, isSameAs: last.copy) {
+      _ = dispatcher.open(exchange, head: last.head, known: last.method)
+    } else {
+      let head = RequestHead(fields: headerList(block))
+      let method = dispatcher.open(exchange, head: head, known: nil)
+      lastRequest = LastRequest(copy: session.copy(of: block), head: head, method: method)
     }
-    let head = RequestHead(fields: headerList(block))
-    lastHead = head
-    return head
   }
 
   private func headerList(_ block: HeaderBlock) -> HeaderList {

@@ -40,7 +40,7 @@ final class Connection: ChannelDuplexHandler, ExchangeTransport, @unchecked Send
   let refusePeer: (@Sendable (Peer) -> String?)?
 
   @exclusivity(unchecked) var exchanges: [Exchange?] = []
-  @exclusivity(unchecked) var lastHead: RequestHead?
+  @exclusivity(unchecked) var lastRequest: LastRequest?
   /// Handlers that have not returned.
   @exclusivity(unchecked) var runningHandlers = 0
   private(set) var peer = Peer(address: "unknown")
@@ -62,6 +62,13 @@ final class Connection: ChannelDuplexHandler, ExchangeTransport, @unchecked Send
   /// `draining` for other threads.
   let drainFlag = Atomic(false)
   @exclusivity(unchecked) var draining: Draining = .no
+
+  /// The request head that came last, and the method it names if it names one.
+  struct LastRequest {
+    let copy: HeaderCopy
+    let head: RequestHead
+    let method: MethodHandler?
+  }
 
   /// How far a graceful stop is.
   enum Draining { case no, announced, final }
