@@ -92,10 +92,11 @@ extension Session {
     unsafe nghttp2_submit_shutdown_notice(handle)
   }
 
-  /// The second step: names the last stream that was taken; later ones are ignored.
-  public func submitGoAway(_ code: ErrorCode = .noError) {
+  /// The second step: names the last stream that was taken, by default the last that came; later
+  /// ones are ignored.
+  public func submitGoAway(_ code: ErrorCode = .noError, last: Int32? = nil) {
     guard unsafe handle != nil else { return }
-    let last = unsafe nghttp2_session_get_last_proc_stream_id(handle)
+    let last = unsafe last ?? nghttp2_session_get_last_proc_stream_id(handle)
     unsafe nghttp2_submit_goaway(
       handle, UInt8(NGHTTP2_FLAG_NONE.rawValue), last, code.rawValue, nil, 0)
   }

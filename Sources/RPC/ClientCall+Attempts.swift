@@ -108,7 +108,7 @@ extension ClientCall {
 
   private func after(_ failure: AttemptFailure, _ number: Int) -> AttemptState.Action {
     state.withLock { state in
-      if plan.isOver || state.failure != nil { return .settle(number) }
+      if Task.isCancelled || state.failure != nil { return .settle(number) }
       return plan.apply(failure, of: number, to: &state.attempts)
     }
   }

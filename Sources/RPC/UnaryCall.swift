@@ -49,7 +49,7 @@ extension CallPlan {
   fileprivate func again(
     after failure: AttemptFailure, _ state: inout AttemptState
   ) async throws -> Int {
-    if isOver { throw failure.error }
+    if Task.isCancelled { throw failure.error }
     var action = apply(failure, of: state.count, to: &state)
     if case .schedule(let wait) = action {
       try await pause(wait)
@@ -58,9 +58,6 @@ extension CallPlan {
     guard case .start(let previous, _) = action else { throw failure.error }
     return previous
   }
-
-  /// The caller has gone or the time is up: no attempt makes sense.
-  var isOver: Bool { Task.isCancelled || deadline?.hasPassed == true }
 }
 
 extension ClientExchange {

@@ -1,21 +1,47 @@
-/// How long to wait between attempts to connect: 1 s, times 1.6 each, up to 120 s, each ± 20 %.
-/// Source: gRPC's connection-backoff document. A pure value; the randomness comes from outside.
-struct Backoff: Sendable, Hashable {
-  static let first: Duration = .seconds(1)
-  static let factor = 1.6
-  static let largest: Duration = .seconds(120)
-  static let jitter = 0.2
+/// How long a client waits between attempts to connect.
+/// Source: gRPC's connection-backoff document; the defaults are its own.
+public struct ConnectBackoff: Sendable, Hashable {
+  /// From the start of the first attempt to that of the second.
+  public var initial: Duration
+  /// Each wait is that many times the one before,
+  public var multiplier: Double
+  /// up to this,
+  public var max: Duration
+  /// give or take this part of it.
+  public var jitter: Double
 
-  private var base = Backoff.first
+  public init(
+    initial: Duration = .seconds(1), multiplier: Double = 1.6, max: Duration = .seconds(120),
+    jitter: Double = 0.2
+  ) {
+    self.initial = initial
+    self.multiplier = multiplier
+    self.max = max
+    self.jitter = jitter
+  }
+}
+
+/// Where a client is with its waits. A pure value; the randomness comes from outside.
+struct Backoff: Sendable, Hashable {
+  let settings: ConnectBackoff
+  private var base: Duration
+
+  init(_ settings: ConnectBackoff) {
+    self.settings = settings
+    base = Swift.min(settings.initial, settings.max)
+  }
 
   /// The next wait.
   /// - Parameter random: uniform in 0..<1.
   mutating func next(random: Double) -> Duration {
-    let wait = base * (1 + Self.jitter * (2 * random - 1))
-    base = min(base * Self.factor, Self.largest)
+    let wait = base * (1 + settings.jitter * (2 * random - 1))
+    base = min(base * settings.multiplier, settings.max)
     return wait
   }
 
+  /// The next wait without its jitter.
+  var upcoming: Duration { base }
+
   /// A connection came about.
-  mutating func reset() { base = Self.first }
+  mutating func reset() { base = min(settings.initial, settings.max) }
 }

@@ -5,13 +5,27 @@ public import RPC
 internal import Synchronization
 
 /// A client of one service with one or more backends: connects when first used, reconnects with
-/// backoff, and sends calls round robin to the backends that are ready.
+/// backoff, and spreads calls over the backends that are ready.
 ///
 /// Safe to use from any task. A call fails at once with UNAVAILABLE when no backend can be had,
 /// but waits for a connection under way; with `waitForReady` it waits until its deadline.
 public final class ClientChannel: RPC.Channel {
+  /// A backend that calls may go to.
+  struct Lane: Sendable {
+    let connection: Connection
+    let authority: String
+    let subchannel: Subchannel
+  }
+
   struct State {
+    var names: [NameState]
+    var namesResolvedAt: [ContinuousClock.Instant?]
+    var nameBackoffs: [Backoff]
+    var nameError: String?
+    /// All backends, in the order of the targets and of their addresses.
     var subchannels: [Subchannel] = []
+    /// Those that can be used, as of the last change.
+    var lanes: [Lane] = []
     var next = 0
     /// Counts what changed, so that no change is missed between looking and waiting.
     var version: UInt64 = 0
@@ -19,18 +33,25 @@ public final class ClientChannel: RPC.Channel {
     var nextWaiter: UInt64 = 0
     var isStopped = false
     var connections: [ObjectIdentifier: Connection] = [:]
+    /// The keepalive interval's factor, by the complaints of servers.
+    var keepaliveScale = 1
   }
 
   public let configuration: ClientConfiguration
+  public let policy: ChannelPolicy?
   let loops: EventLoops
   let logger: Logger
   let tls: NIOSSLContext?
-  let state = Mutex(State())
+  let state: Mutex<State>
 
   /// Does not connect yet.
+  /// - Parameters:
+  ///   - interceptors: Around every call, outermost first.
+  ///   - observer: Sees every call.
   /// - Throws: `TLSError` when the TLS files cannot be used.
   public init(
     configuration: ClientConfiguration, loops: EventLoops,
+    interceptors: [any ClientInterceptor] = [], observer: (any ClientObserver)? = nil,
     logger: Logger = Logger(label: "rpc.client")
   ) throws {
     precondition(!configuration.targets.isEmpty, "a client needs a target")
@@ -38,8 +59,24 @@ public final class ClientChannel: RPC.Channel {
     self.loops = loops
     self.logger = logger
     tls = try configuration.tls?.makeContext()
-    let subchannels = configuration.targets.map { Subchannel(target: $0, channel: self) }
-    state.withLock { $0.subchannels = subchannels }
+    if interceptors.isEmpty, observer == nil, configuration.serviceConfig == nil {
+      policy = nil
+    } else {
+      policy = ChannelPolicy(
+        interceptors: interceptors, observer: observer,
+        serviceConfig: configuration.serviceConfig ?? ServiceConfig(),
+        retryBytesMax: configuration.retryBytesMax)
+    }
+    let targets = configuration.targets
+    let addresses = targets.map { HostResolver.address($0) }
+    state = Mutex(
+      State(
+        names: addresses.map { NameState(isAddress: $0 != nil) },
+        namesResolvedAt: targets.map { _ in nil },
+        nameBackoffs: targets.map { _ in Backoff(configuration.backoff) }))
+    for (target, address) in zip(targets, addresses) {
+      if let address { setAddresses([address], of: target) }
+    }
   }
 
   /// The usual way: backends and TLS, all else by default.
@@ -63,12 +100,13 @@ public final class ClientChannel: RPC.Channel {
   ) async throws -> Result {
     var last = RPCError(.unavailable, "there is no connection")
     for _ in 0...configuration.targets.count {
-      let (connection, authority) = try await pick(options)
+      let lane = try await pick(options)
+      let connection = lane.connection
       do {
         return try await withTaskExecutorPreference(connection.executor) {
           let exchange: ClientExchange
           do throws(RPCError) {
-            exchange = try connection.open(head, authority: authority, options: options)
+            exchange = try connection.open(head, authority: lane.authority, options: options)
           } catch {
             throw NotOpened(error: error)
           }
@@ -86,102 +124,71 @@ public final class ClientChannel: RPC.Channel {
     let error: RPCError
   }
 
-  private enum Picked {
-    case connection(Connection, authority: String)
-    case wait(version: UInt64)
-    case fail(RPCError)
-  }
-
-  private func pick(_ options: ExchangeOptions) async throws -> (Connection, String) {
+  private func pick(_ options: ExchangeOptions) async throws -> Lane {
     while true {
-      let (picked, wanted) = state.withLock { state in
-        look(&state, waitForReady: options.waitForReady)
-      }
-      for subchannel in wanted { subchannel.connect() }
-      switch picked {
-      case .connection(let connection, let authority): return (connection, authority)
+      let (outcome, work) = state.withLock { $0.pick(configuration, options.waitForReady) }
+      carryOut(work)
+      switch outcome {
+      case .lane(let lane): return lane
       case .fail(let error): throw error
       case .wait(let version): try await wait(since: version, deadline: options.deadline)
       }
     }
   }
 
-  /// Chooses a ready backend, or says what to do; and which backends are to be connected.
-  private func look(
-    _ state: inout State, waitForReady: Bool
-  ) -> (Picked, wanted: [Subchannel]) {
-    if state.isStopped { return (.fail(RPCError(.unavailable, "the channel is shut down")), []) }
-    let count = state.subchannels.count
-    for step in 0..<count {
-      let index = (state.next + step) % count
-      let subchannel = state.subchannels[index]
-      if let connection = subchannel.state.withLock({ $0.usable }) {
-        state.next = (index + 1) % count
-        return (
-          .connection(connection, authority: configuration.authority ?? subchannel.authority), []
-        )
-      }
-    }
-    var wanted: [Subchannel] = []
-    var isPending = false
-    var lastError = "there is no connection"
-    for subchannel in state.subchannels {
-      subchannel.state.withLock { inner in
-        if inner.machine.apply(.wanted) == .connect { wanted.append(subchannel) }
-        // It may have become usable since it was looked at: then looking again will find it.
-        if inner.isPending || inner.usable != nil { isPending = true }
-        if let error = inner.lastError { lastError = error }
-      }
-    }
-    if isPending || waitForReady { return (.wait(version: state.version), wanted) }
-    return (.fail(RPCError(.unavailable, lastError)), wanted)
+  /// Connects what a look at the backends wants connected, and so on.
+  private func carryOut(_ work: Work) {
+    guard !work.isEmpty else { return }
+    for subchannel in work.connect { subchannel.connect() }
+    for index in work.resolve { resolve(index) }
+    for subchannel in work.release { subchannel.release() }
   }
 
-  // MARK: - Waiting
+  // MARK: - Connectivity
 
-  private func wait(since version: UInt64, deadline: Deadline?) async throws {
-    if let deadline, deadline.hasPassed {
-      throw RPCError(.deadlineExceeded, "the deadline passed before there was a connection")
-    }
-    let id = try state.withLock { state throws(RPCError) in
-      guard state.waiters.count < configuration.waitersMax else {
-        throw RPCError(.resourceExhausted, "too many calls wait for a connection")
-      }
-      state.nextWaiter += 1
-      return state.nextWaiter
-    }
-    let timer = deadline.map { deadline in
-      loops.next().schedule(after: max(.zero, deadline.remaining)) { self.wake(id) }
-    }
-    await withTaskCancellationHandler {
-      await withCheckedContinuation { continuation in
-        let isStale = state.withLock { state in
-          if state.version != version { return true }
-          state.waiters[id] = continuation
-          return false
-        }
-        if isStale { return continuation.resume() }
-        if Task.isCancelled { wake(id) }
-      }
-    } onCancel: {
-      wake(id)
-    }
-    timer?.cancel()
-    if Task.isCancelled { throw RPCError(.cancelled, "the task was cancelled") }
+  /// How the channel stands with its backends now.
+  public var connectivity: Connectivity { state.withLock { $0.connectivity } }
+
+  /// Connects, if nothing is connected or being connected; returns at once.
+  public func connect() {
+    let (_, work) = state.withLock { $0.pick(configuration, true) }
+    carryOut(work)
   }
 
-  private func wake(_ id: UInt64) {
-    state.withLock { $0.waiters.removeValue(forKey: id) }?.resume()
+  /// Waits until the channel's standing is another than that.
+  /// - Throws: `RPCError`, DEADLINE_EXCEEDED or CANCELLED.
+  @discardableResult
+  public func connectivity(
+    otherThan known: Connectivity, deadline: Deadline? = nil
+  ) async throws -> Connectivity {
+    while true {
+      let (now, version) = state.withLock { ($0.connectivity, $0.version) }
+      if now != known { return now }
+      try await wait(since: version, deadline: deadline)
+    }
   }
 
   /// A backend's standing changed: whoever waits looks again.
   func changed() {
-    let woken = state.withLock { state in
+    let (woken, work) = state.withLock { state in
       state.version += 1
+      state.lanes = state.usableLanes(configuration)
+      let work = state.afterChange(configuration)
       defer { state.waiters.removeAll() }
-      return Array(state.waiters.values)
+      return (Array(state.waiters.values), work)
     }
+    carryOut(work)
     for waiter in woken { waiter.resume() }
+  }
+
+  var keepaliveScale: Int { state.withLock { $0.keepaliveScale } }
+
+  /// The most an interval is stretched.
+  private static let keepaliveScaleMax = 1 << 10
+
+  /// A server complained of too many pings: new connections ping half as often. Source: gRFC A8.
+  func doubleKeepalive() {
+    state.withLock { $0.keepaliveScale = min($0.keepaliveScale * 2, Self.keepaliveScaleMax) }
   }
 
   // MARK: - End
@@ -190,6 +197,7 @@ public final class ClientChannel: RPC.Channel {
   public func shutdown() async {
     let (subchannels, connections) = state.withLock { state in
       state.isStopped = true
+      state.lanes = []
       return (state.subchannels, Array(state.connections.values))
     }
     for subchannel in subchannels { subchannel.stop() }

@@ -25,17 +25,22 @@ extension Connection {
       case .ended(let stream):
         exchange(stream)?.receivedEnd(trailers: nil)
       case .trailers(let stream, let block):
-        exchange(stream)?.receivedEnd(trailers: headerList(block))
+        guard let exchange = exchange(stream), !refuses(block, of: exchange) else { continue }
+        exchange.receivedEnd(trailers: headerList(block))
       case .closed(let stream, let code):
         closed(stream, code)
       case .writable(let stream):
         exchange(stream)?.writable()
       case .settings:
+        client?.streamsMax = Int(session.peerConcurrentStreamsMax)
+        client?.count(session.openStreams)
         becameReady()
       case .settingsAcknowledged:
         settingsAcknowledged()
-      case .goAway:
+      case .goAway(_, let code):
         if draining == .no { draining = .final }
+        client?.heardGoAway(code)
+        endHealthCheck()
         owner?.connectionIsGoingAway(self)
       case .pong(let number):
         if number == Self.drainPing, draining == .announced { finishDraining() }
@@ -47,8 +52,8 @@ extension Connection {
 
   private func received(head block: HeaderBlock, on stream: StreamKey, endsStream: Bool) {
     guard let dispatcher else {
-      exchange(stream)?.received(head: headerList(block), endsStream: endsStream)
-      return
+      guard let exchange = exchange(stream), !refuses(block, of: exchange) else { return }
+      return exchange.received(head: headerList(block), endsStream: endsStream)
     }
     guard runningHandlers < limits.runningHandlersMax,
       session.unsentBytes <= limits.unsentBytesMax
@@ -84,6 +89,7 @@ extension Connection {
   private func closed(_ stream: StreamKey, _ code: ErrorCode) {
     guard let exchange = exchange(stream) else { return }
     exchanges[Int(stream.slot)] = nil
+    client?.count(session.openStreams)
     exchange.closed(reason(exchange, code))
     if draining == .final { markDirty() }
   }

@@ -82,6 +82,7 @@ extension Connection {
     let exchange = Exchange(
       transport: self, id: ExchangeID(id: stream.id, slot: stream.slot), state: .client)
     insert(exchange, stream)
+    client?.opened(session.openStreams)
     markDirty()
     return ClientExchange.make(exchange, options: options)
   }

@@ -41,6 +41,8 @@ final class Connection: ChannelDuplexHandler, ExchangeTransport, @unchecked Send
 
   @exclusivity(unchecked) var exchanges: [Exchange?] = []
   @exclusivity(unchecked) var lastRequest: LastRequest?
+  /// Nil on a server.
+  let client: ClientSide?
   /// Handlers that have not returned.
   @exclusivity(unchecked) var runningHandlers = 0
   private(set) var peer = Peer(address: "unknown")
@@ -85,6 +87,7 @@ final class Connection: ChannelDuplexHandler, ExchangeTransport, @unchecked Send
     self.owner = owner
     self.logger = logger
     self.refusePeer = refusePeer
+    client = role == .client ? ClientSide() : nil
     session = try Session(role, limits: limits.session)
   }
 
@@ -268,10 +271,11 @@ final class Connection: ChannelDuplexHandler, ExchangeTransport, @unchecked Send
     handshakeTimer = nil
     lifetimeTimer?.cancel()
     headersTimer?.cancel()
+    endClient()
+    let lost = exchanges.compactMap { $0 }.map { ($0, closeReason(of: $0, reason)) }
     session.close()
-    let open = exchanges
     exchanges = []
-    for exchange in open { exchange?.closed(.connectionLost(reason)) }
+    for (exchange, reason) in lost { exchange.closed(reason) }
     logger.debug("connection closed", metadata: ["peer": "\(peer.address)", "reason": "\(reason)"])
     context = nil
     executor.abandonRead()

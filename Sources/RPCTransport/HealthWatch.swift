@@ -4,24 +4,31 @@ import RPC
 /// Source: gRPC's client-side health checking (gRFC A17).
 enum HealthWatch {
   private static let path = "/grpc.health.v1.Health/Watch"
-  private static let pause: Duration = .seconds(1)
 
   /// Runs until the connection is gone; tells the subchannel each change.
-  static func start(_ service: String, on connection: Connection, of subchannel: Subchannel) {
+  static func start(
+    _ service: String, on connection: Connection, of subchannel: Subchannel,
+    _ configuration: ClientConfiguration
+  ) {
+    _ = connection.executor.schedule(after: configuration.connectMax) { [weak subchannel] in
+      subchannel?.healthIsOverdue(connection)
+    }
     Task(executorPreference: connection.executor) {
-      while !connection.isClosed {
+      var backoff = Backoff(configuration.backoff)
+      while connection.takesCalls {
         do {
           try await watch(service, on: connection) { isServing in
+            backoff.reset()
             subchannel.healthChanged(connection, isServing ? .serving : .notServing)
           }
         } catch let error as RPCError where error.code == .unimplemented {
           // A backend without the service is taken as it is.
           return subchannel.healthChanged(connection, .serving)
         } catch {}
-        if connection.isClosed { return }
-        subchannel.healthChanged(connection, .notServing)
+        guard connection.takesCalls else { return }
+        subchannel.healthChanged(connection, .notServing, "the backend's health check failed")
         // The backend is asked again after a while; that is time itself.
-        try? await Task.sleep(for: pause)
+        try? await Task.sleep(for: backoff.next(random: .random(in: 0..<1)))
       }
     }
   }
@@ -33,6 +40,8 @@ enum HealthWatch {
     options.messageBytesMax = 1024
     let exchange = try connection.open(
       RequestHead(path: path), authority: connection.peer.address, options: options)
+    connection.client?.healthCheck = exchange
+    defer { connection.client?.healthCheck = nil }
     exchange.exchange.sendBody(try MessageFramer.frame(HealthRequest(service: service)))
     exchange.exchange.sendEnd(.none)
     while let response = try await exchange.inbox.nextMessage(HealthResponse.self) {
@@ -57,10 +66,14 @@ struct HealthRequest: WireMessage {
   func wireBytes(headroom: Int) throws -> [UInt8] {
     var bytes = [UInt8](repeating: 0, count: headroom)
     guard !service.isEmpty else { return bytes }
-    // A service's name is shorter than 128 bytes or not asked for.
-    let name = Array(service.utf8.prefix(127))
-    bytes += [0x0a, UInt8(name.count)] + name
-    return bytes
+    bytes.append(0x0a)
+    var count = service.utf8.count
+    while count >= 0x80 {
+      bytes.append(UInt8(truncatingIfNeeded: count) | 0x80)
+      count >>= 7
+    }
+    bytes.append(UInt8(count))
+    return bytes + Array(service.utf8)
   }
 }
 

@@ -1,6 +1,6 @@
 internal import NIOCore
 
-/// A host, by name or address, and a port.
+/// A host, by name or address, and a port; or the path of a Unix socket, as the host `unix:PATH`.
 public struct HostPort: Sendable, Hashable {
   public var host: String
   public var port: Int
@@ -10,8 +10,13 @@ public struct HostPort: Sendable, Hashable {
     self.port = port
   }
 
-  /// Parses `host:port` and `[v6]:port`; nil when it is neither.
+  /// Parses `host:port`, `[v6]:port` and `unix:PATH`; nil when it is none of these.
   public init?(_ text: String) {
+    if text.hasPrefix("unix:") {
+      self.init(host: text, port: 0)
+      guard socketPath?.isEmpty == false else { return nil }
+      return
+    }
     guard let colon = text.lastIndex(of: ":"),
       let port = Int(text[text.index(after: colon)...]), port >= 0, port <= 65535
     else { return nil }
@@ -23,11 +28,24 @@ public struct HostPort: Sendable, Hashable {
 }
 
 extension HostPort: CustomStringConvertible {
-  public var description: String { host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)" }
+  public var description: String {
+    if socketPath != nil { return host }
+    return host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)"
+  }
 }
 
 extension HostPort {
   init(_ address: SocketAddress?) {
-    self.init(host: address?.ipAddress ?? "unknown", port: address?.port ?? 0)
+    if let path = address?.pathname {
+      self.init(host: "unix:\(path)", port: 0)
+    } else {
+      self.init(host: address?.ipAddress ?? "unknown", port: address?.port ?? 0)
+    }
+  }
+
+  /// The path of a Unix socket, if this is one: `unix:PATH` or `unix:///PATH`.
+  var socketPath: String? {
+    guard host.hasPrefix("unix:") else { return nil }
+    return String(host.dropFirst(host.hasPrefix("unix:///") ? 7 : 5))
   }
 }

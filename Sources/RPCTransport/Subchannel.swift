@@ -1,18 +1,21 @@
-import HTTP2
 import Logging
 import NIOCore
-import NIOPosix
-import NIOSSL
 import RPC
 import Synchronization
 
 /// One backend of a client: connects to it, watches its health, and says whether it can be used.
+///
+/// Safe to use from any task.
 final class Subchannel: ConnectionOwner {
   enum Health: Sendable { case unknown, serving, notServing }
 
   struct State {
     var machine = SubchannelState()
-    var backoff = Backoff()
+    var backoff: Backoff
+    /// The attempt at hand; what becomes of earlier ones does not matter any more.
+    var attempt: Connection?
+    /// When it began.
+    var attemptedAt = ContinuousClock.now
     var connection: Connection?
     var readySince: ContinuousClock.Instant?
     var health = Health.unknown
@@ -23,8 +26,16 @@ final class Subchannel: ConnectionOwner {
       machine.phase == .ready && health == .serving ? connection : nil
     }
 
+    /// An outcome is near that calls should wait for.
     var isPending: Bool {
       machine.isPending || (machine.phase == .ready && health == .unknown)
+    }
+
+    /// The backend's part of the channel's connectivity.
+    var connectivity: Connectivity {
+      if usable != nil { return .ready }
+      if isPending { return .connecting }
+      return machine.phase == .idle ? .idle : .transientFailure
     }
   }
 
@@ -32,94 +43,75 @@ final class Subchannel: ConnectionOwner {
   private static let shortest: Duration = .seconds(1)
 
   let target: HostPort
-  let state = Mutex(State())
-  private weak let channel: ClientChannel?
+  let address: SocketAddress
+  /// A connection beyond the first to its backend, made only when the others are full.
+  let isExtra: Bool
+  let state: Mutex<State>
+  weak let channel: ClientChannel?
 
-  init(target: HostPort, channel: ClientChannel) {
+  init(
+    target: HostPort, address: SocketAddress, isExtra: Bool = false, channel: ClientChannel
+  ) {
     self.target = target
+    self.address = address
+    self.isExtra = isExtra
     self.channel = channel
+    state = Mutex(State(backoff: Backoff(channel.configuration.backoff)))
   }
 
-  /// What `:authority` says by default.
-  var authority: String { target.description }
+  /// What errors call it.
+  private var name: String {
+    let address = HostPort(address)
+    return address == target ? "\(target)" : "\(target) (\(address))"
+  }
 
-  // MARK: - Connecting
+  // MARK: - What the channel says
 
-  /// Begins an attempt; its outcome comes as an event.
-  func connect() {
-    guard let channel else { return }
-    let executor = channel.loops.next()
-    let connection: Connection
-    do {
-      connection = try makeConnection(channel, executor)
-    } catch {
-      return attemptFailed("\(error)")
-    }
-    let isTaken = channel.state.withLock { state in
-      if state.isStopped { return false }
-      state.connections[ObjectIdentifier(connection)] = connection
-      return true
-    }
-    guard isTaken else {
-      executor.execute { connection.close("the channel is shut down") }
-      return
-    }
-    let configuration = channel.configuration
-    let tls = channel.tls
-    let name = configuration.tls?.hostname(for: target)
-    ClientBootstrap(group: executor.eventLoop)
-      .channelOption(.tcpOption(.tcp_nodelay), value: 1)
-      .channelOption(.writeBufferWaterMark, value: .init(low: 64 << 10, high: 256 << 10))
-      .connectTimeout(TimeAmount(configuration.connectMax))
-      .channelInitializer { channel in
-        channel.eventLoop.makeCompletedFuture {
-          if let tls {
-            try channel.pipeline.syncOperations.addHandler(
-              NIOSSLClientHandler(context: tls, serverHostname: name.flatMap(Self.sni)))
-          }
-          try channel.pipeline.syncOperations.addHandler(connection)
-        }
+  /// Leaves the backend: its connection takes no new calls and is closed when the last has ended.
+  func release() { leave(.released) }
+
+  /// The same, for good.
+  func stop() { leave(.stop) }
+
+  private func leave(_ input: SubchannelState.Input) {
+    let connection = state.withLock { state in
+      _ = state.machine.apply(input)
+      defer {
+        state.connection = nil
+        state.attempt = nil
       }
-      .connect(host: target.host, port: target.port)
-      .whenFailure { error in
-        executor.execute { connection.close("\(error)") }
-      }
-  }
-
-  private func makeConnection(
-    _ channel: ClientChannel, _ executor: LoopExecutor
-  ) throws -> Connection {
-    var limits = channel.configuration.limits
-    limits.handshakeMax = channel.configuration.connectMax
-    var refusePeer: (@Sendable (Peer) -> String?)?
-    if case .uri(let uri)? = channel.configuration.tls?.serverName {
-      refusePeer = { peer in
-        peer.certificateURIs.contains(uri) ? nil : "the server's certificate is not for \(uri)"
-      }
+      state.health = .unknown
+      state.lastError = nil
+      return state.connection ?? state.attempt
     }
-    return try Connection(
-      .client, executor: executor, limits: limits, isTLS: channel.tls != nil, dispatcher: nil,
-      owner: self, logger: channel.logger, refusePeer: refusePeer)
+    guard let connection else { return }
+    connection.executor.execute { connection.finish() }
   }
 
-  /// A name for SNI; addresses are not allowed there.
-  private static func sni(_ host: String) -> String? {
-    (try? SocketAddress(ipAddress: host, port: 0)) == nil ? host : nil
-  }
+  // MARK: - What becomes of attempts
 
-  func stop() {
-    state.withLock {
-      _ = $0.machine.apply(.stop)
-      $0.connection = nil
+  /// - Parameter attempt: nil when there was not even a connection.
+  func attemptFailed(_ attempt: Connection?, _ reason: String) {
+    let step = state.withLock { state -> (SubchannelState.Action, Duration)? in
+      guard state.attempt === attempt else { return nil }
+      state.attempt = nil
+      state.lastError = "\(name): \(reason)"
+      return next(&state, .failed)
     }
-  }
-
-  private func attemptFailed(_ reason: String) {
-    let (action, wait) = state.withLock { state in
-      state.lastError = "\(target): \(reason)"
-      return (state.machine.apply(.failed), state.backoff.next(random: .random(in: 0..<1)))
-    }
+    guard let (action, wait) = step else { return }
     act(action, wait: wait)
+    channel?.doubt(target)
+  }
+
+  /// The state's action, and the wait from now where that is one: the backoff counts from the start
+  /// of the attempt before.
+  private func next(
+    _ state: inout State, _ input: SubchannelState.Input
+  ) -> (SubchannelState.Action, Duration) {
+    let action = state.machine.apply(input)
+    guard action == .wait else { return (action, .zero) }
+    let wait = state.backoff.next(random: .random(in: 0..<1))
+    return (action, max(.zero, wait - state.attemptedAt.duration(to: .now)))
   }
 
   private func act(_ action: SubchannelState.Action, wait: Duration) {
@@ -130,7 +122,9 @@ final class Subchannel: ConnectionOwner {
       guard let channel else { return }
       _ = channel.loops.next().schedule(after: wait) { [weak self] in
         guard let self else { return }
-        if self.state.withLock({ $0.machine.apply(.waited) }) == .connect { self.connect() }
+        let action = self.state.withLock { $0.machine.apply(.waited) }
+        if action == .connect { self.connect() }
+        // An attempt after a failure: who looks sees no difference.
       }
     }
     channel?.changed()
@@ -140,53 +134,96 @@ final class Subchannel: ConnectionOwner {
 
   func connectionIsReady(_ connection: Connection) {
     guard let channel else { return connection.close("the channel is gone") }
-    let service = channel.configuration.healthService
-    state.withLock { state in
+    let configuration = channel.configuration
+    let isWanted = state.withLock { state in
+      guard state.attempt === connection else { return false }
+      state.attempt = nil
       _ = state.machine.apply(.connected)
       state.backoff.reset()
       state.connection = connection
       state.readySince = .now
       state.lastError = nil
-      state.health = service == nil ? .serving : .unknown
+      state.health = configuration.health == nil ? .serving : .unknown
+      return true
     }
+    guard isWanted else { return connection.close("the connection is not wanted any more") }
+    connection.keep(
+      ClientLifetime(
+        keepalive: configuration.keepalive, scale: channel.keepaliveScale,
+        idleMax: configuration.idleMax),
+      idle: { [weak self] in self?.idled(connection) })
     channel.changed()
-    if let service { HealthWatch.start(service, on: connection, of: self) }
+    if let service = configuration.health {
+      HealthWatch.start(service, on: connection, of: self, configuration)
+    }
   }
 
-  func healthChanged(_ connection: Connection, _ health: Health) {
+  func healthChanged(_ connection: Connection, _ health: Health, _ reason: String? = nil) {
     state.withLock { state in
       guard state.connection === connection else { return }
       state.health = health
-      state.lastError = health == .notServing ? "\(target): the backend is not serving" : nil
+      state.lastError =
+        health == .notServing ? "\(name): \(reason ?? "the backend is not serving")" : nil
     }
     channel?.changed()
   }
 
+  /// The backend has not said how it is, and calls have waited for it long enough.
+  func healthIsOverdue(_ connection: Connection) {
+    let isUnknown = state.withLock { $0.connection === connection && $0.health == .unknown }
+    if isUnknown {
+      healthChanged(connection, .notServing, "the backend does not answer its health check")
+    }
+  }
+
+  /// The connection had no calls for long: it goes, and comes again when wanted.
+  private func idled(_ connection: Connection) {
+    let isHere = state.withLock { state in
+      guard state.connection === connection else { return false }
+      _ = state.machine.apply(.released)
+      state.connection = nil
+      state.health = .unknown
+      return true
+    }
+    connection.finish()
+    if isHere { channel?.changed() }
+  }
+
   func connectionIsGoingAway(_ connection: Connection) {
-    leave(connection, reason: "the server is going away")
+    if connection.wasToldOfTooManyPings { channel?.doubleKeepalive() }
+    lost(connection, reason: "the server is going away")
     connection.markDirty()
   }
 
   func connectionClosed(_ connection: Connection, reason: String) {
     channel?.state.withLock { $0.connections[ObjectIdentifier(connection)] = nil }
     if connection.isReady {
-      leave(connection, reason: reason)
+      lost(connection, reason: reason)
     } else {
-      attemptFailed(reason)
+      attemptFailed(connection, reason)
     }
   }
 
-  /// Takes no new calls there; connects anew.
-  private func leave(_ connection: Connection, reason: String) {
-    let (action, wait) = state.withLock { state -> (SubchannelState.Action, Duration) in
-      guard state.connection === connection else { return (.none, .zero) }
+  /// Takes no new calls there; connects anew, or waits until it is wanted.
+  private func lost(_ connection: Connection, reason: String) {
+    let waitsForCalls = isExtra || channel?.configuration.balancing != .roundRobin
+    let (action, wait, wasHere) = state.withLock { state in
+      guard state.connection === connection else {
+        return (SubchannelState.Action.none, Duration.zero, false)
+      }
       state.connection = nil
       state.health = .unknown
-      state.lastError = "\(target): \(reason)"
+      state.lastError = "\(name): \(reason)"
       let age = state.readySince.map { $0.duration(to: .now) } ?? .zero
-      let action = state.machine.apply(age < Self.shortest ? .lostAtOnce : .lost)
-      return (action, action == .wait ? state.backoff.next(random: .random(in: 0..<1)) : .zero)
+      if age >= Self.shortest, waitsForCalls {
+        _ = state.machine.apply(.released)
+        return (.none, .zero, true)
+      }
+      let (action, wait) = next(&state, age < Self.shortest ? .lostAtOnce : .lost)
+      return (action, wait, true)
     }
+    guard wasHere else { return }
     act(action, wait: wait)
+    channel?.doubt(target)
   }
 }

@@ -15,6 +15,8 @@ struct SubchannelState: Sendable, Hashable {
     case lostAtOnce
     /// The wait between attempts is over.
     case waited
+    /// No connection is wanted any more.
+    case released
     case stop
   }
 
@@ -32,6 +34,10 @@ struct SubchannelState: Sendable, Hashable {
     case (.stopped, _): return .none
     case (_, .stop):
       phase = .stopped
+      return .none
+    case (_, .released):
+      phase = .idle
+      hasFailed = false
       return .none
     case (.idle, .wanted), (.backoff, .waited), (.ready, .lost):
       phase = .connecting

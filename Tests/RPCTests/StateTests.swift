@@ -84,7 +84,13 @@ struct StateTests {
         if let row = Self.table.first(where: { $0.0 == phase && $0.1 == input }) {
           #expect(state.phase == row.2 && action == row.3, "\(phase) \(input)")
         } else {
-          #expect(state.phase == (input == .stop ? .stopped : phase), "\(phase) \(input)")
+          let expected: SubchannelState.Phase =
+            switch input {
+            case .stop: .stopped
+            case .released where phase != .stopped: .idle
+            default: phase
+            }
+          #expect(state.phase == expected, "\(phase) \(input)")
           #expect(action == .none)
         }
       }
@@ -107,7 +113,7 @@ struct StateTests {
 
   @Test("backoff grows by 1.6 to 120 s, within a fifth of jitter")
   func backoff() {
-    var backoff = Backoff()
+    var backoff = Backoff(ConnectBackoff())
     #expect(backoff.next(random: 0.5) == .seconds(1))
     #expect(backoff.next(random: 0.5) == .milliseconds(1600))
     for _ in 0..<20 { _ = backoff.next(random: 0) }

@@ -85,6 +85,7 @@ struct GatewayCommand: AsyncParsableCommand {
     var client = ClientConfiguration(targets: addresses, tls: identity.isEmpty ? nil : tls)
     client.healthService = ""
     client.connectMax = .seconds(5)
+    client.backoff.max = .seconds(5)
     // What a caller that reads slowly holds here of a stream.
     client.limits.streamWindowBytes = 256 << 10
     return try ClientChannel(configuration: client, loops: loops, logger: logger)

@@ -84,8 +84,9 @@ struct Stations: AsyncParsableCommand {
       authorities: files.authorityFile,
       identity: TLSFiles(certificateChain: files.certificateFile, privateKey: files.keyFile),
       serverName: .uri(configuration.members.identity))
-    return try ClientChannel(
-      configuration: ClientConfiguration(targets: targets, tls: tls), loops: loops, logger: logger)
+    var client = ClientConfiguration(targets: targets, tls: tls)
+    client.backoff.max = .seconds(5)
+    return try ClientChannel(configuration: client, loops: loops, logger: logger)
   }
 
   private func servers(

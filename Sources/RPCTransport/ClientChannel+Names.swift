@@ -1,0 +1,84 @@
+import NIOCore
+import RPC
+import Synchronization
+
+extension ClientChannel {
+  /// Looks a target's name up.
+  func resolve(_ index: Int) {
+    let target = configuration.targets[index]
+    HostResolver.resolve(target) { [weak self] result in self?.resolved(index, result) }
+  }
+
+  private func resolved(
+    _ index: Int, _ result: Result<[SocketAddress], HostResolver.Failure>
+  ) {
+    let target = configuration.targets[index]
+    switch result {
+    case .success(let addresses):
+      state.withLock { state in
+        _ = state.names[index].apply(.resolved)
+        state.namesResolvedAt[index] = .now
+        state.nameBackoffs[index].reset()
+        state.nameError = nil
+      }
+      setAddresses(addresses, of: target)
+    case .failure(let failure):
+      let wait = state.withLock { state in
+        state.nameError = "\(target): \(failure)"
+        _ = state.names[index].apply(.failed)
+        return state.nameBackoffs[index].next(random: .random(in: 0..<1))
+      }
+      _ = loops.next().schedule(after: wait) { [weak self] in
+        guard let self else { return }
+        let action = self.state.withLock {
+          $0.isStopped ? .none : $0.names[index].apply(.waited)
+        }
+        if action == .resolve { self.resolve(index) }
+      }
+    }
+    changed()
+  }
+
+  /// These are a target's backends now: those that stay keep their connections.
+  func setAddresses(_ addresses: [SocketAddress], of target: HostPort) {
+    let gone = state.withLock { state in
+      if state.isStopped { return [Subchannel]() }
+      let known = state.subchannels.filter { $0.target == target }
+      var next = addresses.flatMap { address in
+        let same = known.filter { $0.address == address }
+        return same.isEmpty ? makeSubchannels(target, address) : same
+      }
+      if case .pickFirst(shuffled: true) = configuration.balancing { next.shuffle() }
+      // In the order of the targets.
+      let all = Dictionary(grouping: state.subchannels.filter { $0.target != target } + next) {
+        $0.target
+      }
+      var seen: Set<HostPort> = []
+      state.subchannels = configuration.targets.filter { seen.insert($0).inserted }
+        .flatMap { all[$0] ?? [] }
+      if case .pickFirst(shuffled: true) = configuration.balancing { state.subchannels.shuffle() }
+      return known.filter { old in !next.contains { $0 === old } }
+    }
+    for subchannel in gone { subchannel.stop() }
+  }
+
+  private func makeSubchannels(_ target: HostPort, _ address: SocketAddress) -> [Subchannel] {
+    (0..<max(1, configuration.connectionsMax)).map { index in
+      Subchannel(target: target, address: address, isExtra: index > 0, channel: self)
+    }
+  }
+
+  /// A connection of that target failed or is lost: its name may have moved.
+  func doubt(_ target: HostPort) {
+    let wanted = state.withLock { state in
+      configuration.targets.indices.filter { index in
+        guard configuration.targets[index] == target, !state.isStopped,
+          let last = state.namesResolvedAt[index],
+          last.duration(to: .now) >= configuration.resolutionIntervalMin
+        else { return false }
+        return state.names[index].apply(.doubted) == .resolve
+      }
+    }
+    for index in wanted { resolve(index) }
+  }
+}

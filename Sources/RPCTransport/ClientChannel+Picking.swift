@@ -1,0 +1,154 @@
+import RPC
+import Synchronization
+
+extension ClientChannel {
+  /// What a look at the backends came to.
+  enum Picked {
+    case lane(Lane)
+    case wait(version: UInt64)
+    case fail(RPCError)
+  }
+
+  /// What is to be done after a look.
+  struct Work {
+    var connect: [Subchannel] = []
+    /// Targets whose names are to be looked up.
+    var resolve: [Int] = []
+    var release: [Subchannel] = []
+
+    var isEmpty: Bool { connect.isEmpty && resolve.isEmpty && release.isEmpty }
+  }
+}
+
+extension ClientChannel.State {
+  typealias Work = ClientChannel.Work
+
+  /// Chooses a backend for a call, or says what to do.
+  mutating func pick(
+    _ configuration: ClientConfiguration, _ waitForReady: Bool
+  ) -> (ClientChannel.Picked, Work) {
+    if isStopped { return (.fail(RPCError(.unavailable, "the channel is shut down")), Work()) }
+    if let (lane, work) = pickLane(configuration) { return (.lane(lane), work) }
+    var work = Work()
+    for index in names.indices where names[index].apply(.wanted) == .resolve {
+      work.resolve.append(index)
+    }
+    let isPending: Bool
+    if case .pickFirst = configuration.balancing {
+      isPending = wantFirst(&work)
+    } else {
+      isPending = wantAll(&work)
+    }
+    if waitForReady || isPending || names.contains(where: { $0.phase == .resolving }) {
+      return (.wait(version: version), work)
+    }
+    let error = subchannels.lazy.compactMap { $0.state.withLock(\.lastError) }.first
+    return (.fail(RPCError(.unavailable, error ?? nameError ?? "there is no connection")), work)
+  }
+
+  /// The next backend in turn, by preference one with a free stream.
+  private mutating func pickLane(
+    _ configuration: ClientConfiguration
+  ) -> (ClientChannel.Lane, Work)? {
+    guard !lanes.isEmpty else { return nil }
+    for _ in lanes.indices {
+      let lane = turn()
+      if !lane.connection.isFull { return (lane, Work()) }
+    }
+    let lane = turn()
+    var work = Work()
+    if configuration.connectionsMax > 1 { wantExtra(beside: lane.subchannel, &work) }
+    return (lane, work)
+  }
+
+  private mutating func turn() -> ClientChannel.Lane {
+    if next >= lanes.count { next = 0 }
+    defer { next += 1 }
+    return lanes[next]
+  }
+
+  /// Another connection to a backend whose streams are all in use.
+  private func wantExtra(beside full: Subchannel, _ work: inout Work) {
+    let extras = subchannels.filter { $0.isExtra && $0.address == full.address }
+    guard !extras.contains(where: { $0.state.withLock(\.isPending) }) else { return }
+    for extra in extras {
+      if extra.state.withLock({ $0.machine.apply(.wanted) }) == .connect {
+        work.connect.append(extra)
+        return
+      }
+    }
+  }
+
+  /// Connects all backends; whether a call should wait for one.
+  private func wantAll(_ work: inout Work) -> Bool {
+    var isPending = false
+    for subchannel in subchannels where !subchannel.isExtra {
+      subchannel.state.withLock { state in
+        if state.machine.apply(.wanted) == .connect { work.connect.append(subchannel) }
+        // It may have become usable since the last change: then that comes.
+        if state.isPending || state.usable != nil { isPending = true }
+      }
+    }
+    return isPending
+  }
+
+  /// Connects the first backend that has not failed; whether a call should wait for one.
+  private func wantFirst(_ work: inout Work) -> Bool {
+    for subchannel in subchannels where !subchannel.isExtra {
+      let isPending = subchannel.state.withLock { state in
+        if state.machine.apply(.wanted) == .connect { work.connect.append(subchannel) }
+        return state.isPending || state.usable != nil
+      }
+      if isPending { return true }
+    }
+    return false
+  }
+
+  /// The backends that can be used: of pick_first one, and what is connected beside it.
+  func usableLanes(_ configuration: ClientConfiguration) -> [ClientChannel.Lane] {
+    if isStopped { return [] }
+    let usable = subchannels.compactMap { subchannel in
+      subchannel.state.withLock(\.usable).map { connection in
+        ClientChannel.Lane(
+          connection: connection,
+          authority: configuration.authority ?? subchannel.authority, subchannel: subchannel)
+      }
+    }
+    guard case .pickFirst = configuration.balancing, usable.count > 1 else { return usable }
+    // It sticks to the one it has.
+    let chosen = usable.first { lane in lanes.contains { $0.connection === lane.connection } }
+    let address = (chosen ?? usable[0]).subchannel.address
+    return usable.filter { $0.subchannel.address == address }
+  }
+
+  /// What a change asks for: pick_first goes on to the next backend, or lets the others go.
+  func afterChange(_ configuration: ClientConfiguration) -> Work {
+    var work = Work()
+    guard case .pickFirst = configuration.balancing, !isStopped else { return work }
+    guard let chosen = lanes.first else {
+      // Calls that wait look again and want the next.
+      return work
+    }
+    for subchannel in subchannels where subchannel.address != chosen.subchannel.address {
+      if subchannel.state.withLock({ $0.machine.phase != .idle }) {
+        work.release.append(subchannel)
+      }
+    }
+    return work
+  }
+
+  var connectivity: Connectivity {
+    if isStopped { return .shutdown }
+    if !lanes.isEmpty { return .ready }
+    var all = subchannels.filter { !$0.isExtra }.map { $0.state.withLock(\.connectivity) }
+    for name in names {
+      switch name.phase {
+      case .fixed, .resolved: break
+      case .unknown: all.append(.idle)
+      case .resolving: all.append(.connecting)
+      case .failed: all.append(.transientFailure)
+      }
+    }
+    return Connectivity(all)
+  }
+}

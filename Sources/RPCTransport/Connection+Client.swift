@@ -1,0 +1,122 @@
+import HTTP2
+import NIOCore
+import RPC
+import Synchronization
+
+/// What only a client's connection has.
+final class ClientSide: @unchecked Sendable {
+  // Guard: all mutable state is touched on the connection's loop only; `isFull` is atomic.
+
+  /// The peer takes no further stream now: what is opened waits.
+  let isFull = Atomic(false)
+  /// Streams the peer allows, by its last settings.
+  var streamsMax = Int.max
+  /// Calls begun on the connection.
+  var callsBegun: UInt64 = 0
+  var hasPinged = false
+  var wasToldOfTooManyPings = false
+  /// The stream of the health check, which is no call.
+  var healthCheck: ClientExchange?
+  fileprivate var lifetime: ClientLifetime?
+  fileprivate var timer: (any ScheduledWork)?
+  fileprivate var idle: (@Sendable () -> Void)?
+
+  /// A call began.
+  func opened(_ openStreams: Int) {
+    callsBegun &+= 1
+    count(openStreams)
+  }
+
+  /// The server takes nothing new; when it was our pings, they become fewer.
+  func heardGoAway(_ code: ErrorCode) {
+    if code == .enhanceYourCalm, hasPinged { wasToldOfTooManyPings = true }
+  }
+
+  /// Streams were opened or closed.
+  func count(_ openStreams: Int) {
+    let full = openStreams >= streamsMax
+    if full != isFull.load(ordering: .relaxed) { isFull.store(full, ordering: .relaxed) }
+  }
+}
+
+extension Connection {
+  /// The number of keepalive pings; 0 is the drain's.
+  private static let keepalivePing: UInt64 = 1
+
+  /// Whether calls that are sent now would wait for a stream. From any thread.
+  var isFull: Bool { client?.isFull.load(ordering: .relaxed) ?? false }
+
+  var wasToldOfTooManyPings: Bool { client?.wasToldOfTooManyPings ?? false }
+
+  /// Pings the server and looks whether there are calls, from now on.
+  /// - Parameter idle: called when there were none for long.
+  func keep(_ lifetime: ClientLifetime, idle: @escaping @Sendable () -> Void) {
+    guard let client else { return }
+    client.lifetime = lifetime
+    client.idle = idle
+    look()
+  }
+
+  private func look() {
+    guard let client, !isClosed, draining == .no else { return }
+    let now = NIODeadline.now().uptimeNanoseconds
+    let isBusy = session.openStreams > (client.healthCheck == nil ? 0 : 1)
+    let facts = ClientLifetime.Facts(
+      now: now, lastRead: lastRead, isBusy: isBusy, callsBegun: client.callsBegun)
+    guard let (action, wake) = client.lifetime?.due(facts) else { return }
+    switch action {
+    case .none: break
+    case .ping:
+      client.hasPinged = true
+      session.submitPing(Self.keepalivePing)
+      markDirty()
+    case .giveUp: return close("the server did not answer a keepalive ping")
+    case .idle:
+      client.idle?()
+      return
+    }
+    guard let wake else { return }
+    let delay = Duration.nanoseconds(Int64(clamping: wake > now ? wake - now : 1))
+    client.timer = executor.schedule(after: delay) { [weak self] in self?.look() }
+  }
+
+  /// Takes no new calls; closes when the last has ended. On the loop.
+  func finish() {
+    guard !isClosed else { return }
+    guard isReady else { return close("the connection is not wanted any more") }
+    if draining == .no { draining = .final }
+    endHealthCheck()
+    markDirty()
+  }
+
+  /// The health check would keep the connection open.
+  func endHealthCheck() {
+    client?.healthCheck?.exchange.reset(.cancel)
+    client?.healthCheck = nil
+  }
+
+  /// Whether new calls may be sent.
+  var takesCalls: Bool { !isClosed && draining == .no }
+
+  /// How an exchange ends with the connection: what never left was never seen.
+  func closeReason(of exchange: Exchange, _ reason: String) -> CloseReason {
+    let stream = StreamKey(id: exchange.id.id, slot: exchange.id.slot)
+    return client == nil || session.hasLeft(stream) ? .connectionLost(reason) : .unprocessed
+  }
+
+  /// A client gives up a call whose response head or trailers are over the limits.
+  func refuses(_ block: HeaderBlock, of exchange: Exchange) -> Bool {
+    guard client != nil, block.isOverLimit else { return false }
+    (exchange.sink as? Inbox)?.fail(
+      RPCError(.resourceExhausted, "the response's header list is over the limit"))
+    exchange.reset(.cancel)
+    return true
+  }
+
+  /// The connection is gone.
+  func endClient() {
+    client?.timer?.cancel()
+    client?.idle = nil
+    client?.healthCheck = nil
+  }
+}

@@ -1,0 +1,80 @@
+import HTTP2
+import NIOCore
+import NIOPosix
+import NIOSSL
+import RPC
+import Synchronization
+
+extension Subchannel {
+  /// What `:authority` says by default. Source for sockets: gRPC's naming document.
+  var authority: String { target.socketPath == nil ? target.description : "localhost" }
+
+  /// Begins an attempt; its outcome comes as an event.
+  func connect() {
+    guard let channel else { return }
+    let executor = channel.loops.next()
+    let configuration = channel.configuration
+    let limit = state.withLock { state in
+      state.attempt = nil
+      state.attemptedAt = .now
+      return max(configuration.connectMax, state.backoff.upcoming)
+    }
+    let connection: Connection
+    do {
+      connection = try makeConnection(channel, executor, limit: limit)
+    } catch {
+      return attemptFailed(nil, "\(error)")
+    }
+    state.withLock { $0.attempt = connection }
+    let isTaken = channel.state.withLock { state in
+      if state.isStopped { return false }
+      state.connections[ObjectIdentifier(connection)] = connection
+      return true
+    }
+    guard isTaken else {
+      executor.execute { connection.close("the channel is shut down") }
+      return
+    }
+    let tls = channel.tls
+    let name = configuration.tls?.hostname(for: target)
+    var bootstrap = ClientBootstrap(group: executor.eventLoop)
+      .channelOption(.writeBufferWaterMark, value: .init(low: 64 << 10, high: 256 << 10))
+      .connectTimeout(TimeAmount(limit))
+      .channelInitializer { channel in
+        channel.eventLoop.makeCompletedFuture {
+          if let tls {
+            try channel.pipeline.syncOperations.addHandler(
+              NIOSSLClientHandler(context: tls, serverHostname: name.flatMap(Self.sni)))
+          }
+          try channel.pipeline.syncOperations.addHandler(connection)
+        }
+      }
+    if target.socketPath == nil {
+      bootstrap = bootstrap.channelOption(.tcpOption(.tcp_nodelay), value: 1)
+    }
+    bootstrap.connect(to: address).whenFailure { error in
+      executor.execute { connection.close("\(error)") }
+    }
+  }
+
+  private func makeConnection(
+    _ channel: ClientChannel, _ executor: LoopExecutor, limit: Duration
+  ) throws -> Connection {
+    var limits = channel.configuration.limits
+    limits.handshakeMax = limit
+    var refusePeer: (@Sendable (Peer) -> String?)?
+    if case .uri(let uri)? = channel.configuration.tls?.serverName {
+      refusePeer = { peer in
+        peer.certificateURIs.contains(uri) ? nil : "the server's certificate is not for \(uri)"
+      }
+    }
+    return try Connection(
+      .client, executor: executor, limits: limits, isTLS: channel.tls != nil, dispatcher: nil,
+      owner: self, logger: channel.logger, refusePeer: refusePeer)
+  }
+
+  /// A name for SNI; addresses are not allowed there.
+  private static func sni(_ host: String) -> String? {
+    (try? SocketAddress(ipAddress: host, port: 0)) == nil && !host.hasPrefix("unix:") ? host : nil
+  }
+}

@@ -1,0 +1,236 @@
+import HTTP2
+import RPC
+import Testing
+
+@testable import RPCTransport
+
+/// How a client uses connections, against scripted servers.
+@Suite("Connections of clients", .timeLimit(.minutes(1)))
+struct ClientConnectionTests {
+  @Test("a call that a server refuses unseen is made again, once")
+  func refused() async throws {
+    let witness = Witness()
+    try await ScriptedServer.withClient { turn in
+      guard let stream = turn.endedRequest else { return }
+      witness.note("request \(turn.request)")
+      switch turn.request {
+      case 2, 4...: turn.answerWell(stream)
+      default: turn.session.reset(stream, .refusedStream)
+      }
+    } _: { channel in
+      let answer1 = try await channel.echo("x")
+      #expect(answer1 == "x")
+      let call: ClientStreamingCall<Text, Text> = try await channel.clientStreaming(
+        EchoService.collect)
+      try await call.send("a")
+      let answer2 = try await call.finish().message
+      #expect(answer2 == "x")
+    }
+    #expect(witness.events.count == 4)
+    try await ScriptedServer.withClient { turn in
+      if let stream = turn.endedRequest { turn.session.reset(stream, .refusedStream) }
+    } _: { channel in
+      #expect(await failure { _ = try await channel.echo("x") }?.code == .unavailable)
+    }
+  }
+
+  @Test("after GOAWAY what runs ends there, what is above its id and what is new go elsewhere")
+  func goAway() async throws {
+    let witness = Witness()
+    let gone = Once()
+    try await ScriptedServer.withClient { turn in
+      guard let stream = turn.endedRequest else { return }
+      witness.note("connection \(turn.connection)")
+      if turn.connection > 1 { return turn.answerWell(stream) }
+      // The first stays open over the GOAWAY that names it; the second is above it.
+      if gone.isFirst() { return }
+      turn.session.submitGoAway(last: 1)
+      turn.answerWell(StreamKey(id: 1, slot: 0))
+    } _: { channel in
+      async let first = channel.echo("x")
+      await witness.saw("connection 1")
+      let answer3 = try await channel.echo("x")
+      #expect(answer3 == "x")
+      let answer = try await first
+      #expect(answer == "x")
+      let answer4 = try await channel.echo("x")
+      #expect(answer4 == "x")
+    }
+    #expect(witness.events == ["connection 1", "connection 1", "connection 2", "connection 2"])
+  }
+
+  @Test("calls above the peer's limit of streams wait for their turn, or until their deadline")
+  func maxStreams() async throws {
+    var limits = SessionLimits()
+    limits.concurrentStreamsMax = 1
+    let held = Held()
+    try await ScriptedServer.withClient(limits: limits) { turn in
+      guard let stream = turn.endedRequest else { return }
+      if turn.request == 1 { held.keep(stream) } else { turn.answerWell(stream) }
+      if turn.request == 1 { return }
+    } _: { channel in
+      var options = CallOptions()
+      options.timeout = .milliseconds(300)
+      let short = options
+      async let first = failure { _ = try await channel.echo("x", options: short) }
+      await held.isKept()
+      options.timeout = .milliseconds(20)
+      let shorter = options
+      let second = await failure { _ = try await channel.echo("x", options: shorter) }
+      #expect(second?.code == .deadlineExceeded)
+      // The third gets the stream that the first gives up.
+      let answer5 = try await channel.echo("x")
+      #expect(answer5 == "x")
+      #expect(await first?.code == .deadlineExceeded)
+    }
+  }
+
+  @Test("another connection is made when the streams of the first are in use, if so configured")
+  func moreConnections() async throws {
+    var limits = SessionLimits()
+    limits.concurrentStreamsMax = 1
+    let held = Held()
+    try await ScriptedServer.withClient(limits: limits) {
+      $0.connectionsMax = 2
+    } _: { turn in
+      guard let stream = turn.endedRequest else { return }
+      if turn.connection == 1 { held.keep(stream) } else { turn.answerWell(stream) }
+    } _: { channel in
+      let first = Task { try await channel.echo("x") }
+      await held.isKept()
+      // The first such call asks for the connection and may wait behind the first.
+      let waiting = Task { try? await channel.echo("x") }
+      while true {
+        var options = CallOptions()
+        options.timeout = .milliseconds(20)
+        if (try? await channel.echo("x", options: options)) == "x" { break }
+      }
+      first.cancel()
+      waiting.cancel()
+    }
+  }
+
+  @Test("a connection without calls is closed after the idle time, and made again when wanted")
+  func idle() async throws {
+    try await ScriptedServer.withClient {
+      $0.idleMax = .milliseconds(20)
+    } _: { turn in
+      if let stream = turn.endedRequest { turn.answerWell(stream) }
+    } _: { channel in
+      #expect(channel.connectivity == .idle)
+      let answer6 = try await channel.echo("x")
+      #expect(answer6 == "x")
+      let answer7 = try await channel.connectivity(otherThan: .ready)
+      #expect(answer7 == .idle)
+      let answer8 = try await channel.echo("x")
+      #expect(answer8 == "x")
+    }
+  }
+
+  @Test("a backend that never answers its health check does not hold up calls for ever")
+  func silentHealthCheck() async throws {
+    try await ScriptedServer.withClient {
+      $0.healthService = ""
+      $0.connectMax = .milliseconds(100)
+    } _: { _ in
+    } _: { channel in
+      #expect(await failure { _ = try await channel.echo("x") }?.code == .unavailable)
+      #expect(channel.connectivity == .transientFailure)
+    }
+  }
+
+  @Test("a backend without a health service is taken as serving")
+  func noHealthService() async throws {
+    try await withServer(try echoDispatcher()) { _, address, loops in
+      var configuration = ClientConfiguration(targets: [address])
+      configuration.healthService = "some.service"
+      let channel = try ClientChannel(configuration: configuration, loops: loops)
+      let answer9 = try await channel.echo("x")
+      #expect(answer9 == "x")
+      await channel.shutdown()
+    }
+  }
+
+  @Test("connectivity can be read and awaited; connect() begins by itself")
+  func connectivity() async throws {
+    try await withServer(try echoDispatcher()) { _, address, loops in
+      let channel = try ClientChannel(targets: [address], loops: loops)
+      #expect(channel.connectivity == .idle)
+      channel.connect()
+      var now = channel.connectivity
+      while now != .ready { now = try await channel.connectivity(otherThan: now) }
+      let error = await failure {
+        try await channel.connectivity(otherThan: .ready, deadline: .after(.milliseconds(10)))
+      }
+      #expect(error?.code == .deadlineExceeded)
+      await channel.shutdown()
+      #expect(channel.connectivity == .shutdown)
+    }
+    let loops = EventLoops(threads: 1)
+    let dead = try ClientChannel(targets: [HostPort(host: "127.0.0.1", port: 1)], loops: loops)
+    dead.connect()
+    var now = dead.connectivity
+    while now != .transientFailure { now = try await dead.connectivity(otherThan: now) }
+    await dead.shutdown()
+    try await loops.shutdown()
+  }
+
+  @Test("pick_first takes the first backend that can be had, and sticks to it")
+  func pickFirst() async throws {
+    try await withServer(Self.named("a")) { a, addressA, loops in
+      try await withServer(Self.named("b")) { _, addressB, _ in
+        var configuration = ClientConfiguration(
+          targets: [HostPort(host: "127.0.0.1", port: 1), addressA, addressB])
+        configuration.loadBalancing = .pickFirst(shuffled: false)
+        let channel = try ClientChannel(configuration: configuration, loops: loops)
+        for _ in 0..<20 { #expect(try await channel.echo("") == "a") }
+        await a.shutdown(grace: .zero)
+        var options = CallOptions()
+        options.waitForReady = true
+        let answer10 = try await channel.echo("", options: options)
+        #expect(answer10 == "b")
+        for _ in 0..<20 { #expect(try await channel.echo("") == "b") }
+        await channel.shutdown()
+      }
+    }
+  }
+
+  @Test("a name stands for all its addresses, and one that has none fails calls")
+  func names() async throws {
+    try await withServer(try echoDispatcher()) { _, address, loops in
+      let channel = try ClientChannel(
+        targets: [HostPort(host: "localhost", port: address.port)], loops: loops)
+      var options = CallOptions()
+      options.waitForReady = true
+      let answer11 = try await channel.echo("x", options: options)
+      #expect(answer11 == "x")
+      await channel.shutdown()
+      let none = try ClientChannel(
+        targets: [HostPort(host: "no-such-name.invalid", port: 1)], loops: loops)
+      #expect(await failure { _ = try await none.echo("x") }?.code == .unavailable)
+      #expect(none.connectivity == .transientFailure)
+      await none.shutdown()
+    }
+  }
+
+  @Test("targets are read from text, sockets among them")
+  func targets() {
+    #expect(HostPort("unix:/run/x.sock")?.socketPath == "/run/x.sock")
+    #expect(HostPort("unix:///run/x.sock")?.socketPath == "/run/x.sock")
+    #expect(HostPort("unix:") == nil)
+    #expect(HostPort("unix:/run/x.sock")?.description == "unix:/run/x.sock")
+    #expect(HostPort("[::1]:80")?.socketPath == nil)
+  }
+
+  private static func named(_ name: String) throws -> Dispatcher {
+    struct Named: RPCService {
+      let name: String
+
+      var methods: [MethodHandler] {
+        let name = name
+        return [.unary(EchoService.unary) { (_: Text, _) in Text(name) }]
+      }
+    }
+    return Dispatcher(router: try Router(services: [Named(name: name)]))
+  }
+}

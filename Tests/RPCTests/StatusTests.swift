@@ -1,0 +1,171 @@
+import HTTP2
+import RPC
+import RPCTransport
+import Testing
+
+/// What a client makes of responses, well-formed and not, over a real connection.
+@Suite("Statuses of responses", .timeLimit(.minutes(1)))
+struct StatusTests {
+  private static let grpc = [(":status", "200"), ("content-type", "application/grpc")]
+  private static let one: [UInt8] = [0, 0, 0, 0, 1, UInt8(ascii: "x")]
+
+  /// One response and what a unary call makes of it.
+  struct Case: Sendable, CustomTestStringConvertible {
+    let name: String
+    var head: [(String, String)] = StatusTests.grpc
+    var body: [UInt8]?
+    var trailers: [(String, String)]?
+    var endsStream = false
+    var reset: ErrorCode?
+    /// Nil is OK.
+    let code: RPCError.Code?
+    var message: String?
+    var isRemote: Bool?
+
+    var testDescription: String { name }
+  }
+
+  private static func headOnly(_ status: String, _ code: RPCError.Code) -> Case {
+    Case(name: "HTTP \(status)", head: [(":status", status)], endsStream: true, code: code)
+  }
+
+  private static func reset(_ reset: ErrorCode, _ code: RPCError.Code) -> Case {
+    Case(name: "RST_STREAM \(reset.rawValue)", head: [], reset: reset, code: code)
+  }
+
+  private static func failed(
+    _ name: String, _ fields: [(String, String)], _ code: RPCError.Code, _ message: String? = nil
+  ) -> Case {
+    Case(
+      name: name, head: grpc + fields, endsStream: true, code: code, message: message,
+      isRemote: true)
+  }
+
+  static let cases: [Case] =
+    [
+      Case(name: "well", body: one, trailers: [("grpc-status", "0")], code: nil),
+      headOnly("400", .internalError), headOnly("401", .unauthenticated),
+      headOnly("403", .permissionDenied), headOnly("404", .unimplemented),
+      headOnly("429", .unavailable), headOnly("502", .unavailable),
+      headOnly("503", .unavailable), headOnly("504", .unavailable), headOnly("418", .unknown),
+      headOnly("200", .unknown),
+      reset(.noError, .internalError), reset(.protocolError, .internalError),
+      reset(.internalError, .internalError), reset(.cancel, .cancelled),
+      reset(.enhanceYourCalm, .resourceExhausted),
+      reset(.inadequateSecurity, .permissionDenied),
+      Case(name: "no grpc-status", body: one, trailers: [("x-other", "1")], code: .unknown),
+      Case(
+        name: "an HTTP error with a grpc-status",
+        head: [(":status", "503"), ("grpc-status", "5"), ("grpc-message", "mine")],
+        endsStream: true, code: .notFound, message: "mine", isRemote: true),
+      Case(
+        name: "another content type",
+        head: [(":status", "200"), ("content-type", "text/html")], body: one,
+        trailers: [("grpc-status", "0")], code: .unknown),
+      failed("Trailers-Only", [("grpc-status", "5"), ("grpc-message", "no")], .notFound, "no"),
+      failed("a code that is unknown", [("grpc-status", "99")], .unknown),
+      failed("a code that is no number", [("grpc-status", "five")], .unknown),
+      failed(
+        "a percent-encoded message", [("grpc-status", "2"), ("grpc-message", "%E9%A9%BF%20x")],
+        .unknown, "驿 x"),
+      failed(
+        "a broken percent encoding", [("grpc-status", "2"), ("grpc-message", "%zz%E")], .unknown,
+        "%zz%E"),
+      failed(
+        "details that are no base64",
+        [("grpc-status", "2"), ("grpc-status-details-bin", "!!!")], .unknown),
+      Case(name: "no message", trailers: [("grpc-status", "0")], code: .internalError),
+      Case(
+        name: "two messages", body: one + one, trailers: [("grpc-status", "0")],
+        code: .internalError),
+      Case(
+        name: "half a message", body: [0, 0, 0, 0, 9, 1], trailers: [("grpc-status", "0")],
+        code: .internalError),
+      Case(
+        name: "half a prefix", body: [0, 0], trailers: [("grpc-status", "0")],
+        code: .internalError),
+      Case(
+        name: "an unknown flag", body: [2, 0, 0, 0, 0], trailers: [("grpc-status", "0")],
+        code: .internalError),
+      Case(
+        name: "compressed without an encoding", body: [1, 0, 0, 0, 1, 0],
+        trailers: [("grpc-status", "0")], code: .internalError),
+      Case(name: "a message over the limit", body: [0, 0x7f, 0, 0, 0], code: .resourceExhausted),
+      Case(
+        name: "a status behind a message", body: one,
+        trailers: [("grpc-status", "9"), ("grpc-message", "late")], code: .failedPrecondition,
+        message: "late", isRemote: true),
+      Case(name: "reset behind the head", reset: .internalError, code: .internalError),
+      Case(name: "reset behind a message", body: one, reset: .noError, code: .internalError),
+    ]
+
+  @Test("each response is what gRPC's documents say it is", arguments: cases)
+  func status(of test: Case) async throws {
+    try await ScriptedServer.withClient { turn in
+      guard let stream = turn.endedRequest else { return }
+      if !test.head.isEmpty {
+        turn.answer(
+          stream, test.head, body: test.body, trailers: test.trailers, endsStream: test.endsStream)
+      }
+      if let reset = test.reset {
+        // What was said before goes out first.
+        _ = try? turn.session.drain(limit: 0) { _ in }
+        turn.session.reset(stream, reset)
+      }
+    } _: { channel in
+      let error = await failure { _ = try await channel.echo("x") }
+      #expect(error?.code == test.code, "\(error?.description ?? "OK")")
+      if let message = test.message { #expect(error?.message == message) }
+      if let isRemote = test.isRemote { #expect(error?.isRemote == isRemote) }
+    }
+  }
+
+  @Test("a response whose header list is over the limit fails the call, not the connection")
+  func headerLimit() async throws {
+    let much = (0..<200).map { ("x-\($0)", String(repeating: "y", count: 100)) }
+    try await ScriptedServer.withClient { turn in
+      guard let stream = turn.endedRequest else { return }
+      if turn.request == 1 {
+        turn.answer(stream, Self.grpc + much, body: Self.one, trailers: [("grpc-status", "0")])
+      } else if turn.request == 2 {
+        turn.answer(stream, Self.grpc, body: Self.one, trailers: [("grpc-status", "0")] + much)
+      } else {
+        turn.answerWell(stream)
+      }
+    } _: { channel in
+      for _ in 0..<2 {
+        #expect(await failure { _ = try await channel.echo("x") }?.code == .resourceExhausted)
+      }
+      let answer1 = try await channel.echo("x")
+      #expect(answer1 == "x")
+    }
+  }
+
+  @Test("a lost connection is UNAVAILABLE")
+  func lost() async throws {
+    try await ScriptedServer.withClient { turn in
+      if turn.endedRequest != nil { turn.close() }
+    } _: { channel in
+      #expect(await failure { _ = try await channel.echo("x") }?.code == .unavailable)
+    }
+  }
+
+  @Test("a deadline that passes is DEADLINE_EXCEEDED, a cancelled task CANCELLED")
+  func deadline() async throws {
+    let witness = Witness()
+    try await ScriptedServer.withClient { turn in
+      if turn.endedRequest != nil { witness.note("asked") }
+    } _: { channel in
+      var options = CallOptions()
+      options.timeout = .milliseconds(20)
+      let late = options
+      #expect(
+        await failure { _ = try await channel.echo("x", options: late) }?.code
+          == .deadlineExceeded)
+      let task = Task { await failure { _ = try await channel.echo("x") } }
+      await witness.saw("asked")
+      task.cancel()
+      #expect(await task.value?.code == .cancelled)
+    }
+  }
+}
