@@ -38,7 +38,7 @@ lint: deps ## style of Swift, contracts and scripts; reports only
 format: deps ## format Swift and contracts in place
 	@scripts/lint.sh --fix
 
-bench: ## CPU a call of our server beside the C limit and grpc-go, in one run
+bench: ## the cost table: calls, streams, TLS, client, memory, allocations beside peers
 	@bench/run.sh
 
 crash: ## kill the services at random while they work (ROUNDS=25) and count what was acknowledged

@@ -83,6 +83,7 @@ let package = Package(
     .executable(name: "rpc-interop-server", targets: ["rpc-interop-server"]),
     .executable(name: "rpc-interop-client", targets: ["rpc-interop-client"]),
     .executable(name: "rpc-bench-server", targets: ["rpc-bench-server"]),
+    .executable(name: "rpc-bench-client", targets: ["rpc-bench-client"]),
     .executable(name: "yijia-gateway", targets: ["yijia-gateway"]),
     .executable(name: "yijia-members", targets: ["yijia-members"]),
     .executable(name: "yijia-stations", targets: ["yijia-stations"]),
@@ -156,6 +157,10 @@ let package = Package(
       swiftSettings: house),
     .executableTarget(
       name: "rpc-bench-server",
+      dependencies: ["RPC", "RPCTransport", "Protobuf", "BenchV1", arguments],
+      swiftSettings: house),
+    .executableTarget(
+      name: "rpc-bench-client",
       dependencies: ["RPC", "RPCTransport", "Protobuf", "BenchV1", arguments],
       swiftSettings: house),
 

@@ -33,6 +33,10 @@ public final class EventLoops: Sendable {
     return executor
   }
 
+  /// A loop for tasks that mostly call: on the loop of its connection a call needs no hop. Nothing
+  /// that blocks or computes for long may run there.
+  public func taskExecutor() -> any TaskExecutor { next() }
+
   /// The next loop in turn.
   func next() -> LoopExecutor { executor(of: group.next()) }
 }

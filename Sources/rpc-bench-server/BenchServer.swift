@@ -33,9 +33,12 @@ struct BenchServer: AsyncParsableCommand {
     if let tlsCert, let tlsKey {
       tls = ServerTLS(identity: TLSFiles(certificateChain: tlsCert, privateKey: tlsKey))
     }
+    var configuration = ServerConfiguration(
+      address: HostPort(host: "127.0.0.1", port: port), tls: tls)
+    // Room for the 10,000 idle ones that are measured.
+    configuration.connectionsMax = 20_000
     let server = Server(
-      configuration: ServerConfiguration(
-        address: HostPort(host: "127.0.0.1", port: port), tls: tls),
+      configuration: configuration,
       dispatcher: Dispatcher(router: try Router(services: [BenchService()])),
       loops: EventLoops(threads: threads))
     let address = try await server.start()

@@ -78,7 +78,10 @@ enum BannedCalls {
 
   /// A library is what no executable is: Sources without a main, and the services' cores.
   @Sendable static func isLibrary(_ path: String) -> Bool {
-    let executables = ["protoc-gen-yijia", "rpc-interop-server", "rpc-bench-server"]
+    let executables = [
+      "protoc-gen-yijia", "rpc-interop-server", "rpc-interop-client", "rpc-bench-server",
+      "rpc-bench-client",
+    ]
     return isDomain(path)
       || path.hasPrefix("Sources/")
         && !executables.contains { path.hasPrefix("Sources/\($0)/") }

@@ -16,11 +16,12 @@
 # Environment: PORT (50061), REPEATS (3), PROFILES ("c1m1 c4m32 c100m10"; also
 # sstream, bidi: 100 messages a call, figures are per CALL), N (requests a run,
 # 100000; c1m1 takes N/2, streams N/50), CHECK (all | unary-only | none),
-# BODIES (.build-peers/bodies), PYTHON (.venv/bin/python), CSV=1.
+# BODIES (.build-peers/bodies), PYTHON (.venv/bin/python), CSV=1, SCHEME (http | https;
+# with https only CHECK=none).
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 PORT=${PORT:-50061} REPEATS=${REPEATS:-3} N=${N:-100000} CHECK=${CHECK:-all}
-PROFILES=${PROFILES:-c1m1 c4m32 c100m10}
+PROFILES=${PROFILES:-c1m1 c4m32 c100m10} SCHEME=${SCHEME:-http}
 top=$here/../../..
 BODIES=${BODIES:-$top/.build-peers/bodies} PYTHON=${PYTHON:-$top/.venv/bin/python}
 SERVER_CPU=${SERVER_CPU:-0} CLIENT_CPU=${CLIENT_CPU:-1}
@@ -57,7 +58,7 @@ load() {
   rm -f "$6"
   taskset -c "$CLIENT_CPU" h2load -n "$1" -c "$2" -m "$3" -d "$BODIES/$4" --log-file="$6" \
     -H 'content-type: application/grpc' -H 'te: trailers' \
-    "http://127.0.0.1:$PORT/bench.v1.Bench/$5" >"$tmp/h2load.out"
+    "$SCHEME://127.0.0.1:$PORT/bench.v1.Bench/$5" >"$tmp/h2load.out"
   grep -q "^requests: $1 total.* $1 succeeded, 0 failed" "$tmp/h2load.out" || {
     echo "h2load: not every request succeeded" >&2; tail -9 "$tmp/h2load.out" >&2; exit 1; }
 }
