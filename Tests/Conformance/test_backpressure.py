@@ -1,4 +1,4 @@
-"""A slow reader of a fast stream, between processes: what our server and its peer hold meanwhile."""
+"""A slow reader of a fast stream, between processes: what our server and its peer hold then."""
 
 import socket
 
