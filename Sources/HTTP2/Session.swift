@@ -136,7 +136,6 @@ internal import CNghttp2
     guard unsafe handle != nil else { throw .closed }
     headers.forget()
     self.nowNanoseconds = nowNanoseconds
-    let before = unreadBytes
     let code = unsafe bytes.withUnsafeBytes { buffer in
       unsafe fed = buffer.baseAddress
       // Valid during this call only; cleared before it ends.
@@ -148,7 +147,6 @@ internal import CNghttp2
       terminate(Self.code(of: error), "the connection cannot go on")
       throw error
     }
-    connectionDebt += max(0, unreadBytes - before)
     returnConnectionCredit()
   }
 
@@ -277,6 +275,7 @@ extension Session {
     guard let fed = unsafe fed else { return false }
     records[Int(stream.slot)].unreadBytes += count
     unreadBytes += count
+    connectionDebt += count
     let offset = unsafe UnsafeRawPointer(bytes) - fed
     events.append(.data(stream, offset: offset, count: count))
     return true

@@ -27,7 +27,7 @@ struct SubchannelState: Sendable, Hashable {
   private(set) var hasFailed = false
 
   /// Whether an outcome is near that calls should wait for.
-  var isPending: Bool { phase == .connecting && !hasFailed }
+  var isPending: Bool { (phase == .connecting || phase == .backoff) && !hasFailed }
 
   mutating func apply(_ input: Input) -> Action {
     switch (phase, input) {
@@ -46,10 +46,13 @@ struct SubchannelState: Sendable, Hashable {
       phase = .ready
       hasFailed = false
       return .none
-    case (.connecting, .failed), (.connecting, .lost), (.connecting, .lostAtOnce),
-      (.ready, .lostAtOnce):
+    case (.connecting, .failed), (.connecting, .lost), (.connecting, .lostAtOnce):
       phase = .backoff
       hasFailed = true
+      return .wait
+    case (.ready, .lostAtOnce):
+      // It worked, so calls may wait for the next one, which comes at a pace.
+      phase = .backoff
       return .wait
     default: return .none
     }

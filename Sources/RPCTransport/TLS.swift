@@ -1,4 +1,9 @@
+internal import NIOCore
 internal import NIOSSL
+
+/// How long the peer may take to answer our close_notify. HTTP/2 says itself when it is over, so
+/// the answer is of no use (RFC 8446, section 6.1), and some peers, grpcio among them, give none.
+private let closeMax = TimeAmount.milliseconds(100)
 
 /// A TLS identity and what it trusts, as PEM files.
 public struct TLSFiles: Sendable, Hashable {
@@ -37,6 +42,7 @@ public struct ServerTLS: Sendable, Hashable {
     var configuration = TLSConfiguration.makeServerConfiguration(
       certificateChain: try identity.loadChain(), privateKey: try identity.loadKey())
     configuration.minimumTLSVersion = .tlsv12
+    configuration.shutdownTimeout = closeMax
     configuration.applicationProtocols = ["h2"]
     switch clients {
     case .none: configuration.certificateVerification = .none
@@ -81,6 +87,7 @@ public struct ClientTLS: Sendable, Hashable {
   func makeContext() throws -> NIOSSLContext {
     var configuration = TLSConfiguration.makeClientConfiguration()
     configuration.minimumTLSVersion = .tlsv12
+    configuration.shutdownTimeout = closeMax
     configuration.applicationProtocols = ["h2"]
     if let authorities { configuration.trustRoots = try TLSFiles.loadAuthorities(authorities) }
     if let identity {

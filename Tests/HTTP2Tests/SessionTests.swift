@@ -119,6 +119,25 @@ struct SessionTests {
     for id in [1, 3, 5] as [Int32] { #expect(Pipe.data(pipe.serverSaw, id).count == 60_000) }
   }
 
+  @Test("bytes that came with the end of their stream give their credit back too")
+  func creditOfEndedStreams() throws {
+    let pipe = try Pipe()
+    let bytes = [UInt8](repeating: 7, count: 16_000)
+    // More than the connection's window in all, in streams that end in the read that brings them.
+    let count = Int(pipe.client.limits.connectionWindowBytes) / bytes.count + 10
+    for _ in 0..<count {
+      let stream = try pipe.client.submitRequest(Pipe.request())
+      pipe.client.submitEnd(stream, trailers: nil)
+      pipe.run()
+      let key = try #require(pipe.keys[stream.id])
+      pipe.server.submitResponse(key, .fixed(Self.ok), endsStream: false)
+      _ = pipe.server.submitData(key, bytes)
+      pipe.server.submitEnd(key, trailers: .fixed(Self.trailers))
+      pipe.run()
+      #expect(pipe.clientSaw.last == .closed(stream.id, .noError))
+    }
+  }
+
   @Test("too many unread bytes hold the connection's credit back")
   func unreadBound() throws {
     var limits = SessionLimits()

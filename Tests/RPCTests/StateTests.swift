@@ -109,6 +109,13 @@ struct StateTests {
     _ = state.apply(.connected)
     _ = state.apply(.lost)
     #expect(state.isPending)
+    _ = state.apply(.connected)
+    // A GOAWAY soon after the first call: no failure, only a pause.
+    _ = state.apply(.lostAtOnce)
+    #expect(state.phase == .backoff && state.isPending)
+    _ = state.apply(.waited)
+    _ = state.apply(.failed)
+    #expect(!state.isPending)
   }
 
   @Test("backoff grows by 1.6 to 120 s, within a fifth of jitter")
