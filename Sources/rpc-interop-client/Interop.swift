@@ -24,6 +24,7 @@ struct Interop: Sendable {
   let tls: ClientTLS?
   let loops: EventLoops
   let soakIterations: Int
+  let concurrentCalls: Int
 
   func run(_ test: TestCase) async throws {
     if test == .channelSoak { return try await channelSoak() }
@@ -51,7 +52,8 @@ struct Interop: Sendable {
       case .cancelAfterBegin: try await cancelAfterBegin(client)
       case .cancelAfterFirstResponse: try await cancelAfterFirstResponse(client)
       case .timeoutOnSleepingServer: try await timeoutOnSleepingServer(client)
-      case .concurrentLargeUnary: try await concurrently(100) { try await largeUnary(client) }
+      case .concurrentLargeUnary:
+        try await concurrently(concurrentCalls) { try await largeUnary(client) }
       case .rpcSoak: for _ in 0..<soakIterations { try await largeUnary(client) }
       case .channelSoak: break
       case .goaway, .rstAfterHeader, .rstDuringData, .rstAfterData, .ping, .maxStreams:

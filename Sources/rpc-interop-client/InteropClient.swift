@@ -26,25 +26,42 @@ struct InteropClient: AsyncParsableCommand {
   @Option(help: "The host name the server's certificate is for, where that is not --host.")
   var tlsServerName: String?
 
+  @Option(help: "A PEM file with our certificate chain, for servers that ask for one.")
+  var tlsCert: String?
+
+  @Option(help: "A PEM file with its private key.")
+  var tlsKey: String?
+
   @Option(help: "Calls of rpc_soak and channel_soak.")
   var soakIterations = 10
+
+  @Option(help: "Calls of concurrent_large_unary.")
+  var concurrentCalls = 1000
 
   func validate() throws {
     guard tlsServerName == nil || tlsCA != nil else {
       throw ValidationError("--tls-server-name needs --tls-ca")
     }
+    guard (tlsCert == nil) == (tlsKey == nil), tlsCert == nil || tlsCA != nil else {
+      throw ValidationError("--tls-cert and --tls-key go together, and with --tls-ca")
+    }
+    guard concurrentCalls > 0 else { throw ValidationError("--concurrent-calls is at least 1") }
     guard soakIterations > 0 else { throw ValidationError("--soak-iterations is at least 1") }
   }
 
   func run() async throws {
     let loops = EventLoops(threads: 2)
-    let tls = tlsCA.map { authorities in
-      ClientTLS(
-        authorities: authorities, serverName: tlsServerName.map { .host($0) } ?? .target)
+    var tls: ClientTLS?
+    if let tlsCA {
+      tls = ClientTLS(
+        authorities: tlsCA, serverName: tlsServerName.map { .host($0) } ?? .target)
+      if let tlsCert, let tlsKey {
+        tls?.identity = TLSFiles(certificateChain: tlsCert, privateKey: tlsKey)
+      }
     }
     let interop = Interop(
       target: HostPort(host: host, port: port), tls: tls, loops: loops,
-      soakIterations: soakIterations)
+      soakIterations: soakIterations, concurrentCalls: concurrentCalls)
     do {
       try await interop.run(testCase)
     } catch {

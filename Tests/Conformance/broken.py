@@ -3,6 +3,8 @@
 Source: https://github.com/grpc/grpc/blob/master/doc/negative-http2-interop-test-descriptions.md
 """
 
+import threading
+
 import h2.events
 import h2.settings
 from hyperframe.frame import GoAwayFrame
@@ -36,6 +38,7 @@ class GoAway(_Broken):
 
     def __init__(self, context=None):
         self.served = []
+        self.was_heard = threading.Event()
         super().__init__(context)
 
     def answer(self, link, request):
@@ -45,6 +48,12 @@ class GoAway(_Broken):
         super().answer(link, request)
         # h2's own way would take nothing more of the client, not even an answered ping.
         link.socket.sendall(GoAwayFrame(0, last_stream_id=request.stream).serialize())
+        link.h2.ping(bytes(8))
+        link.flush()
+
+    def saw(self, event):
+        if isinstance(event, h2.events.PingAckReceived):
+            self.was_heard.set()
 
     def check(self):
         assert len(self.served) >= 2, self.served

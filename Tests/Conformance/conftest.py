@@ -37,8 +37,9 @@ def pytest_unconfigure():
 def binaries():
     """Folder of the executables."""
     folder = pathlib.Path(os.environ.get("YIJIA_BIN", ROOT / ".build" / "debug"))
-    server = folder / "rpc-interop-server"
-    assert server.is_file(), f"no {server}: swift build, or set YIJIA_BIN"
+    missing = [name for name in ("rpc-interop-server", "rpc-interop-client")
+               if not (folder / name).is_file()]
+    assert not missing, f"no {missing} in {folder}: swift build, or set YIJIA_BIN"
     return folder
 
 

@@ -13,6 +13,7 @@ CASES = (
     "unimplemented_method", "unimplemented_service", "cancel_after_begin",
     "cancel_after_first_response", "timeout_on_sleeping_server", "concurrent_large_unary",
     "rpc_soak", "channel_soak")
+FLAGS = {"rpc_soak": ("--soak-iterations", 100), "channel_soak": ("--soak-iterations", 25)}
 COMPRESSED = (
     "client_compressed_unary", "server_compressed_unary", "client_compressed_streaming",
     "server_compressed_streaming")
@@ -25,7 +26,10 @@ def port(world, route):
 @pytest.mark.parametrize("route", ROUTES)
 @pytest.mark.parametrize("case", CASES)
 def test_case(world, case, route):
-    world.run_client(case, port(world, route), route)
+    flags = FLAGS.get(case, ())
+    if case == "concurrent_large_unary" and route != "plaintext":
+        flags = ("--concurrent-calls", 100)
+    world.run_client(case, port(world, route), route, flags)
 
 
 @pytest.mark.parametrize("route", ["plaintext", "tls", "envoy"])

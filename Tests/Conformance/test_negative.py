@@ -32,10 +32,10 @@ def test_our_client(world, server, case, route):
 @pytest.mark.parametrize("case", CASES)
 def test_grpcio(world, server, case, route):
     with world.channel(route, port=server.port) as channel:
-        _run(case, testing.TestServiceStub(channel))
+        _run(case, testing.TestServiceStub(channel), server)
 
 
-def _run(case, stub):
+def _run(case, stub, server):
     request = testing.SimpleRequest(
         response_size=314_159, payload=testing.Payload(body=bytes(271_828)))
 
@@ -47,6 +47,7 @@ def _run(case, stub):
             call()
     elif case == "goaway":
         call()
+        assert server.was_heard.wait(20)
         call()
     elif case == "max_streams":
         call()

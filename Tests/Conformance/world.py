@@ -65,17 +65,14 @@ class World:
     def run_client(self, case, port, route="plaintext", flags=(), seconds=60):
         """Runs one case of rpc-interop-client; its output. It must end well."""
         command = [
-            self.binaries / "rpc-interop-client", f"--server_host=127.0.0.1",
-            f"--server_port={port}", f"--test_case={case}"]
+            self.binaries / "rpc-interop-client", "--port", port, "--test-case", case]
         if route in ("tls", "mtls"):
-            command += [
-                "--use_tls=true", f"--ca_file={self.authority.roots}",
-                "--server_host_override=localhost"]
+            command += ["--tls-ca", self.authority.roots]
         if route == "mtls":
             chain, key = self.authority.client
-            command += [f"--tls-cert={chain}", f"--tls-key={key}"]
+            command += ["--tls-cert", chain, "--tls-key", key]
         done = subprocess.run(
-            [*map(str, command), *flags], capture_output=True, text=True, timeout=seconds)
+            list(map(str, [*command, *flags])), capture_output=True, text=True, timeout=seconds)
         assert done.returncode == 0, f"{case}: {done.stdout}\n{done.stderr}"
         return done.stdout
 
