@@ -183,12 +183,3 @@ final class Once: Sendable {
     }
   }
 }
-
-/// A stream that a script keeps without an answer.
-final class Held: Sendable {
-  private let witness = Witness()
-
-  func keep(_ stream: StreamKey) { witness.note("kept") }
-
-  func isKept() async { await witness.saw("kept") }
-}
