@@ -1,6 +1,6 @@
 # Each target is one line: the work is in scripts/, which can be called on its own.
 .DEFAULT_GOAL := help
-.PHONY: help deps run test conformance gen lint format bench crash fuzz tsan asan clean
+.PHONY: help deps run test conformance gen lint format bench hostile crash fuzz tsan asan clean
 
 # What `make` alone prints: the comments after "##" below.
 help: ## this text
@@ -40,6 +40,9 @@ format: deps ## format Swift and contracts in place
 
 bench: ## the cost table: calls, streams, TLS, client, memory, allocations beside peers
 	@bench/run.sh
+
+hostile: ## attack the release server beside a client that behaves; what that client feels
+	@bench/hostile.sh $(ATTACKS)
 
 crash: ## kill the services at random while they work (ROUNDS=25) and count what was acknowledged
 	@scripts/crash.sh $(ROUNDS)

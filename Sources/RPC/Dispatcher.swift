@@ -23,6 +23,10 @@ public final class Dispatcher: Sendable {
   package func open(
     _ exchange: Exchange, head: RequestHead, known: MethodHandler? = nil
   ) -> MethodHandler? {
+    // A method is known only of a head that has passed here before.
+    guard known != nil || head.isWellFormed else {
+      return refuse(exchange, reset: .protocolError)
+    }
     for handler in handlers where handler.claims(head) {
       RawCall.start(handler, exchange, head: head)
       return nil
@@ -75,9 +79,10 @@ public final class Dispatcher: Sendable {
     return nil
   }
 
-  private func refuse(_ exchange: Exchange, reset code: ResetCode) {
+  private func refuse(_ exchange: Exchange, reset code: ResetCode) -> MethodHandler? {
     exchange.reset(code)
     exchange.transport.handlerEnded()
+    return nil
   }
 
   private func refuse(_ exchange: Exchange, status: String) -> MethodHandler? {

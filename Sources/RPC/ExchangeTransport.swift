@@ -5,6 +5,12 @@ package protocol ExchangeTransport: AnyObject, Sendable {
   /// It takes no new exchanges and waits for the end of those that run. From any thread.
   var isDraining: Bool { get }
 
+  /// So much is queued for the peer that no handler should begin.
+  var isCongested: Bool { get }
+  /// Suspends while it is congested. Only from a task on the loop.
+  /// - Throws: when the task is cancelled.
+  nonisolated(nonsending) func waitForRoom() async throws
+
   /// Queues the response head; a client's request head was given when it opened the exchange.
   func sendHead(_ exchange: ExchangeID, _ head: OutboundHead, endsStream: Bool)
 
@@ -78,6 +84,8 @@ package protocol ExchangeSink: AnyObject {
 
 extension ExchangeTransport {
   package var isDraining: Bool { false }
+  package var isCongested: Bool { false }
+  package nonisolated(nonsending) func waitForRoom() async throws {}
 }
 
 extension ExchangeSink {

@@ -94,6 +94,7 @@ class ServerCall: ExchangeSink, @unchecked Sendable {
     self.worker = worker
     var failure: RPCError?
     do {
+      if exchange.transport.isCongested { try await exchange.transport.waitForRoom() }
       if server.router.interceptors.isEmpty {
         try await invoke()
       } else {

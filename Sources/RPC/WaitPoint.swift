@@ -1,13 +1,13 @@
 /// Where tasks wait for something to change. Confined to a loop.
-final class WaitPoint: @unchecked Sendable {
+package final class WaitPoint: @unchecked Sendable {
   // Guard: `waiters` is touched on `loop` only.
   private let loop: any ExchangeLoop
   private var waiters: [CheckedContinuation<Void, Never>] = []
 
-  init(loop: any ExchangeLoop) { self.loop = loop }
+  package init(loop: any ExchangeLoop) { self.loop = loop }
 
   /// Suspends until `signal` or the task's cancellation; look again at what was waited for.
-  func wait() async {
+  package func wait() async {
     await withTaskCancellationHandler {
       await withCheckedContinuation { continuation in
         assert(loop.isCurrent, "wait() off its loop")
@@ -19,7 +19,7 @@ final class WaitPoint: @unchecked Sendable {
   }
 
   /// Wakes all that wait.
-  func signal() {
+  package func signal() {
     guard !waiters.isEmpty else { return }
     let woken = waiters
     waiters.removeAll()

@@ -55,14 +55,13 @@ extension Connection {
       guard let exchange = exchange(stream), !refuses(block, of: exchange) else { return }
       return exchange.received(head: headerList(block), endsStream: endsStream)
     }
-    guard runningHandlers < limits.runningHandlersMax,
-      session.unsentBytes <= limits.unsentBytesMax
-    else {
+    guard runningHandlers < limits.runningHandlersMax else {
       return session.reset(stream, .refusedStream)
     }
     let exchange = Exchange(
       transport: self, id: ExchangeID(id: stream.id, slot: stream.slot), state: .server)
     insert(exchange, stream)
+    if runningHandlers == 0 { idleFlag.store(false, ordering: .relaxed) }
     runningHandlers += 1
     if block.isOverLimit {
       dispatcher.refuseHeaders(exchange)

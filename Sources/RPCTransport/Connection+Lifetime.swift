@@ -1,6 +1,7 @@
 import HTTP2
 import NIOCore
 import RPC
+import Synchronization
 
 // What a server does to its connections as time goes by.
 extension Connection {
@@ -52,6 +53,18 @@ extension Connection {
         self.fail("headers took longer than \(self.limits.headersMax)")
       }
     }
+  }
+
+  /// Takes an idle connection for `makeRoom`, once. From any thread.
+  func isTakenWhenIdle() -> Bool {
+    idleFlag.compareExchange(expected: true, desired: false, ordering: .relaxed).exchanged
+  }
+
+  /// Another connection takes this one's place, unless a call has begun meanwhile.
+  func makeRoom() {
+    guard !isClosed, runningHandlers == 0 else { return }
+    session.submitGoAway()
+    fail("another connection took its place")
   }
 
   /// The peer must take note of our settings. Source: RFC 9113, section 6.5.3.

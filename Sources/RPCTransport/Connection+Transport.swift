@@ -1,5 +1,6 @@
 import HTTP2
 import RPC
+import Synchronization
 
 // What exchanges say, in the session's terms.
 extension Connection {
@@ -24,10 +25,6 @@ extension Connection {
 
   func sendBody(_ exchange: ExchangeID, _ bytes: [UInt8]) -> Bool {
     markDirty()
-    guard session.unsentBytes <= 2 * limits.unsentBytesMax else {
-      session.reset(key(exchange), .enhanceYourCalm)
-      return false
-    }
     return session.submitData(key(exchange), bytes)
   }
 
@@ -53,8 +50,21 @@ extension Connection {
     markDirty()
   }
 
+  var isCongested: Bool { session.unsentBytes > limits.unsentBytesMax }
+
+  nonisolated(nonsending) func waitForRoom() async throws {
+    while isCongested, !isClosed {
+      try Task.checkCancellation()
+      let point = room ?? WaitPoint(loop: executor)
+      room = point
+      await point.wait()
+    }
+    try Task.checkCancellation()
+  }
+
   func handlerEnded() {
     runningHandlers -= 1
+    if runningHandlers == 0 { idleFlag.store(true, ordering: .relaxed) }
     if isClosed { tellOwnerIfGone() } else if draining == .final { markDirty() }
   }
 

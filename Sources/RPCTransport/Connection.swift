@@ -61,6 +61,10 @@ final class Connection: ChannelDuplexHandler, ExchangeTransport, @unchecked Send
   @exclusivity(unchecked) var lifetime: LifetimeState?
   var lifetimeTimer: (any ScheduledWork)?
   @exclusivity(unchecked) var headersTimer: (any ScheduledWork)?
+  /// Where handlers wait that would make more than the peer takes.
+  var room: WaitPoint?
+  /// Whether no call runs, for other threads.
+  let idleFlag = Atomic(true)
   /// `draining` for other threads.
   let drainFlag = Atomic(false)
   @exclusivity(unchecked) var draining: Draining = .no
@@ -229,6 +233,7 @@ final class Connection: ChannelDuplexHandler, ExchangeTransport, @unchecked Send
     } catch {
       fail("the session cannot go on: \(error)")
     }
+    if let room, !isCongested { room.signal() }
     closeIfDone()
   }
 
@@ -275,6 +280,7 @@ final class Connection: ChannelDuplexHandler, ExchangeTransport, @unchecked Send
     let lost = exchanges.compactMap { $0 }.map { ($0, closeReason(of: $0, reason)) }
     session.close()
     exchanges = []
+    room?.signal()
     for (exchange, reason) in lost { exchange.closed(reason) }
     logger.debug("connection closed", metadata: ["peer": "\(peer.address)", "reason": "\(reason)"])
     context = nil

@@ -27,9 +27,9 @@ public struct ConnectionLimits: Sendable, Hashable {
   public var handshakeMax: Duration = .seconds(10)
   /// How long a field block, or the head of a frame, may take to arrive once it has begun.
   public var headersMax: Duration = .seconds(10)
-  /// Bytes of responses that the peer has not taken, over all streams; above it new requests are
-  /// refused, at twice as much responses are given up.
-  public var unsentBytesMax = 128 << 20
+  /// Bytes of responses that the peer has not taken, over all streams; above it no handler begins
+  /// until there is room again.
+  public var unsentBytesMax = 32 << 20
   /// Time between two pings of a client while calls run and nothing is sent to it (gRFC A8).
   public var pingIntervalMin: Duration = .seconds(300)
   /// The same without calls.
@@ -49,6 +49,7 @@ public struct ConnectionLimits: Sendable, Hashable {
     limits.unreadBytesMax = 64 << 20
     limits.resetsBurst = 100_000
     limits.resetsPerSecond = 10_000
+    limits.unsentBytesMax = 512 << 20
     limits.pingIntervalMin = .seconds(5)
     limits.idlePingIntervalMin = .seconds(5)
     return limits

@@ -62,12 +62,16 @@ public final class Server: Sendable {
       .server, executor: loops.executor(of: channel.eventLoop), limits: configuration.limits,
       isTLS: tls != nil, dispatcher: dispatcher, owner: self, logger: logger)
     let isAdmitted = state.withLock { state in
-      guard case .stopped = state.phase else {
-        guard state.connections.count < configuration.connectionsMax else { return false }
-        state.connections[ObjectIdentifier(connection)] = connection
-        return true
+      if case .stopped = state.phase { return false }
+      if state.connections.count >= configuration.connectionsMax {
+        // An idle one makes room; which is left to chance, so that finding it costs nothing.
+        guard let idle = state.connections.values.first(where: { $0.isTakenWhenIdle() }) else {
+          return false
+        }
+        idle.executor.execute { idle.makeRoom() }
       }
-      return false
+      state.connections[ObjectIdentifier(connection)] = connection
+      return true
     }
     guard isAdmitted else {
       connection.close("too many connections")

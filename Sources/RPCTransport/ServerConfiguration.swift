@@ -7,7 +7,8 @@ public struct ServerConfiguration: Sendable, Hashable {
   public var limits = ConnectionLimits()
   /// Keepalive, age and idleness of connections.
   public var lifetime = ConnectionLifetime()
-  /// Connections at once; further ones are closed as they come.
+  /// Connections at once. A further one takes the place of one without calls; when all have
+  /// calls it is closed.
   public var connectionsMax = 10_000
   /// Waiting connections the kernel keeps for us.
   public var backlog: Int32 = 1024

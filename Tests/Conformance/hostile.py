@@ -128,6 +128,14 @@ def message(body=b"", flag=0, length=None):
     return struct.pack(">BI", flag, len(body) if length is None else length) + body
 
 
+def client_context():
+    """TLS with HTTP/2 that trusts anyone."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    context.set_alpn_protocols(["h2"])
+    return context
+
+
 class Peer:
     """One connection."""
 
@@ -135,11 +143,7 @@ class Peer:
         self.socket = socket.create_connection(("127.0.0.1", port), timeout=PATIENCE)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if tls:
-            context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-            context.check_hostname = False
-            context.verify_mode = ssl.CERT_NONE
-            context.set_alpn_protocols(["h2"])
-            self.socket = context.wrap_socket(self.socket)
+            self.socket = client_context().wrap_socket(self.socket)
         self.decoder = hpack.Decoder()
         self.decoder.max_header_list_size = 1 << 24
         self.buffer = b""

@@ -70,14 +70,29 @@ struct ServerTests {
     }
   }
 
-  @Test("connections over the limit are closed")
+  @Test("over the limit an idle connection makes room, one with a call does not")
   func tooMany() async throws {
-    try await withServer(try echoDispatcher(), connectionsMax: 1) { server, address, loops in
+    let witness = Witness()
+    try await withServer(try echoDispatcher(witness), connectionsMax: 1) {
+      server, address, loops in
       let client = try ClientChannel(targets: [address], loops: loops)
-      _ = try await client.echo("first")
-      #expect(server.connectionCount == 1)
+      let call: BidirectionalCall<Text, Text> = try await client.bidirectionalStreaming(
+        EchoService.chat)
+      await witness.saw("chatting")
       #expect(try await speak([], to: address).isEmpty)
-      _ = try await client.echo("still here")
+      try await call.send("still here")
+      var responses = call.responses.makeAsyncIterator()
+      #expect(try await responses.next()?.text == "re: still here")
+      try await call.finishSending()
+      #expect(try await responses.next() == nil)
+      // The client comes back each time that another takes its place.
+      let other = try ClientChannel(targets: [address], loops: loops)
+      var options = CallOptions()
+      options.waitForReady = true
+      for channel in [other, client, other] {
+        #expect(try await channel.echo("x", options: options) == "x")
+      }
+      await other.shutdown()
       await client.shutdown()
     }
   }

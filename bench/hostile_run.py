@@ -1,0 +1,226 @@
+"""Attacks the release server beside a client that behaves, and prints what that client felt.
+
+    bench/hostile.sh [ATTACK...]     SECONDS=5 an attack, ATTACKERS=1 processes
+
+The server has CPU 0; the client, with priority over the attackers, and they have CPU 1. Each
+attack meets a server of its own. A row: the client's p50 and p99 in milliseconds before and
+during the attack, their ratio, calls that failed, the server's CPU and the most memory it held.
+"""
+
+import argparse
+import json
+import multiprocessing
+import os
+import pathlib
+import resource
+import socket
+import statistics
+import sys
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+sys.path.append(str(ROOT / "Tests" / "Conformance"))
+
+import hostile  # noqa: E402: needs the path
+import hostile_attacks  # noqa: E402
+from hostile_server import Server  # noqa: E402
+
+# The client calls at this pace, one call at a time, as a kiosk or a page does.
+PACE_SECONDS = 0.002
+RATIO_MAX = 2.0
+
+
+def pin(cpu, niceness=0):
+    if len(os.sched_getaffinity(0)) > 1:
+        os.sched_setaffinity(0, {cpu})
+    try:
+        os.nice(niceness)
+    except PermissionError:
+        pass
+
+
+class Client:
+    """A client that behaves: one connection, small unary calls."""
+
+    def __init__(self, port, tls):
+        self.port, self.tls = port, tls
+        self.failures = 0
+        self._connect()
+
+    def _connect(self):
+        self.socket = socket.create_connection(("127.0.0.1", self.port), timeout=5)
+        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if self.tls:
+            self.socket = hostile.client_context().wrap_socket(self.socket)
+        self.socket.sendall(hostile.PREFACE + hostile.settings() + hostile.settings(flags=1))
+        self.fields = hostile.block(hostile.request("EmptyCall"))
+        self.buffer = b""
+        self.stream = 1
+
+    def call(self):
+        """Seconds that a call took; a failed one counts as long as it lasted."""
+        start = time.perf_counter()
+        try:
+            self.socket.sendall(
+                hostile.frame(hostile.HEADERS, 4, self.stream, self.fields)
+                + hostile.frame(hostile.DATA, 1, self.stream, bytes(5))
+            )
+            while not self._ended():
+                chunk = self.socket.recv(1 << 16)
+                if not chunk:
+                    raise ConnectionResetError
+                self.buffer += chunk
+            self.stream += 2
+        except OSError:
+            self.failures += 1
+            self._connect()
+        return time.perf_counter() - start
+
+    def _ended(self):
+        ended = False
+        while len(self.buffer) >= 9:
+            end = 9 + int.from_bytes(self.buffer[:3], "big")
+            if len(self.buffer) < end:
+                break
+            kind, flags = self.buffer[3], self.buffer[4]
+            stream = int.from_bytes(self.buffer[5:9], "big")
+            if stream == self.stream and kind == hostile.HEADERS and flags & 1:
+                ended = True
+            if kind in (hostile.GOAWAY, hostile.RST_STREAM):
+                raise ConnectionResetError
+            self.buffer = self.buffer[end:]
+        return ended
+
+    def measure(self, seconds):
+        end = time.monotonic() + seconds
+        took = []
+        while time.monotonic() < end:
+            took.append(self.call())
+            time.sleep(PACE_SECONDS)
+        return took
+
+
+def behave(port, tls, before, during, pipe):
+    """The client's process: measures, says so, measures again."""
+    pin(1, -10)
+    client = Client(port, tls)
+    client.measure(0.3)
+    pipe.send(client.measure(before))
+    pipe.recv()
+    pipe.send((client.measure(during), client.failures))
+
+
+def besiege(name, port, tls_port, seconds, pipe):
+    """An attacker's process."""
+    pin(1, 10)
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    siege = hostile_attacks.Siege(port, tls_port, seconds)
+    getattr(hostile_attacks, name)(siege)
+    pipe.send(siege.counts)
+
+
+def percentile(values, share):
+    return statistics.quantiles(values, n=1000, method="inclusive")[int(share * 1000) - 1] * 1000
+
+
+def watch(servers, seconds):
+    """CPU seconds and the most memory while the attack goes on."""
+    start, peak = time.monotonic(), 0
+    used = sum(server.cpu_seconds() for server in servers)
+    while time.monotonic() - start < seconds:
+        peak = max(peak, *(server.resident_bytes() for server in servers))
+        time.sleep(0.05)
+    used = sum(server.cpu_seconds() for server in servers) - used
+    return used / (time.monotonic() - start), peak
+
+
+def run(name, seconds, attackers):
+    with Server() as plain, Server(tls=True) as tls:
+        for server in (plain, tls):
+            if os.cpu_count() > 1:
+                os.sched_setaffinity(server.process.pid, {0})
+                for task in os.listdir(f"/proc/{server.process.pid}/task"):
+                    os.sched_setaffinity(int(task), {0})
+        victim = tls if "tls" in name else plain
+        ours, theirs = multiprocessing.Pipe()
+        client = multiprocessing.Process(
+            target=behave, args=(victim.port, victim is tls, 2, seconds, theirs)
+        )
+        client.start()
+        calm = ours.recv()
+        reports = [multiprocessing.Pipe() for _ in range(attackers)]
+        processes = [
+            multiprocessing.Process(
+                target=besiege, args=(name, plain.port, tls.port, seconds, report[1])
+            )
+            for report in reports
+        ]
+        for process in processes:
+            process.start()
+        ours.send("now")
+        cpu, memory = watch([victim], seconds)
+        stormy, failures = ours.recv()
+        counts = {}
+        for report, process in zip(reports, processes):
+            if report[0].poll(20):
+                for what, number in report[0].recv().items():
+                    counts[what] = counts.get(what, 0) + number
+            process.join(5)
+            if process.is_alive():
+                process.kill()
+        client.join()
+        alive = plain.is_running and tls.is_running
+    p99 = percentile(calm, 0.99), percentile(stormy, 0.99)
+    return {
+        "attack": name, "p50_before": percentile(calm, 0.5), "p50": percentile(stormy, 0.5),
+        "p99_before": p99[0], "p99": p99[1], "ratio": p99[1] / p99[0], "calls": len(stormy),
+        "failed": failures, "cpu": cpu, "memory": memory, "alive": alive, "counts": counts,
+    }  # fmt: skip
+
+
+HEAD = (
+    f"{'attack':22} {'p50 ms':>13} {'p99 ms':>13} {'ratio':>6} {'failed':>7} {'cpu':>5} "
+    f"{'memory':>8}  what became of the attackers"
+)
+
+
+def row(result):
+    counts = ", ".join(f"{number} {what}" for what, number in sorted(result["counts"].items()))
+    return (
+        f"{result['attack']:22} {result['p50_before']:6.2f}{result['p50']:7.2f} "
+        f"{result['p99_before']:6.2f}{result['p99']:7.2f} {result['ratio']:6.1f} "
+        f"{result['failed']:7} {result['cpu']:4.0%} {result['memory'] / (1 << 20):6.0f}MB  {counts}"
+        + ("" if result["alive"] else "  THE SERVER DIED")
+    )
+
+
+def main():
+    known = [attack.__name__ for attack in hostile_attacks.ATTACKS]
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("attacks", nargs="*", metavar="ATTACK", help=f"of: {', '.join(known)}")
+    parser.add_argument("--seconds", type=float, default=5)
+    parser.add_argument("--attackers", type=int, default=1)
+    parser.add_argument("--json", help="a file for the figures")
+    arguments = parser.parse_args()
+    unknown = set(arguments.attacks) - set(known)
+    if unknown:
+        parser.error(f"no attack {', '.join(sorted(unknown))}")
+    print(HEAD, flush=True)
+    results = []
+    for name in arguments.attacks or known:
+        results.append(run(name, arguments.seconds, arguments.attackers))
+        print(row(results[-1]), flush=True)
+    over = [result["attack"] for result in results if result["ratio"] > RATIO_MAX]
+    bad = [result["attack"] for result in results if result["failed"] or not result["alive"]]
+    print(f"p99 more than {RATIO_MAX:g} times as long: {', '.join(over) or 'none'}")
+    print(f"calls failed or the server died: {', '.join(bad) or 'none'}")
+    if arguments.json:
+        pathlib.Path(arguments.json).write_text(json.dumps(results, indent=2))
+    return 1 if bad else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
