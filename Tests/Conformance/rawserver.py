@@ -48,6 +48,7 @@ class RawServer:
         except Exception as error:  # ours, and what h2 makes of a client that breaks the rules
             self.errors.append(error)
         finally:
+            self.disconnected()
             link.close()
 
     def _answer_all(self, link, number):
@@ -79,6 +80,9 @@ class RawServer:
         pass
 
     def saw(self, event):
+        pass
+
+    def disconnected(self):
         pass
 
     def answer(self, link, request):
