@@ -22,6 +22,9 @@ let nioPosix: Target.Dependency = .product(name: "NIOPosix", package: "swift-nio
 let nioTLS: Target.Dependency = .product(name: "NIOTLS", package: "swift-nio")
 let nioSSL: Target.Dependency = .product(name: "NIOSSL", package: "swift-nio-ssl")
 let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
+let metrics: Target.Dependency = .product(name: "Metrics", package: "swift-metrics")
+let tracing: Target.Dependency = .product(
+  name: "Tracing", package: "swift-distributed-tracing")
 let crypto: Target.Dependency = .product(name: "Crypto", package: "swift-crypto")
 let asn1: Target.Dependency = .product(name: "SwiftASN1", package: "swift-asn1")
 let x509: Target.Dependency = .product(name: "X509", package: "swift-certificates")
@@ -93,6 +96,8 @@ let package = Package(
     .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
     .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.6"),
     .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+    .package(url: "https://github.com/apple/swift-metrics", from: "2.13.0"),
+    .package(url: "https://github.com/apple/swift-distributed-tracing", from: "1.7.3"),
     .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
     .package(url: "https://github.com/apple/swift-certificates", from: "1.21.1"),
     .package(url: "https://github.com/apple/swift-asn1", from: "1.7.4"),
@@ -123,6 +128,7 @@ let package = Package(
     messages("GRPCReflectionV1"),
     messages("GRPCReflectionV1alpha"),
     messages("GRPCTesting"),
+    messages("GreeterV1"),
     messages("BenchV1"),
     messages("TortureV1", ["GoogleProtobuf"]),
     messages("YijiaTypeV1", ["GoogleProtobuf"]),
@@ -138,7 +144,8 @@ let package = Package(
     .target(name: "HTTP2", dependencies: ["CNghttp2"], swiftSettings: guarded),
     .target(name: "Compression", dependencies: ["CZlib"], swiftSettings: guarded),
     .target(
-      name: "RPC", dependencies: ["Compression", logging, collections], swiftSettings: house),
+      name: "RPC", dependencies: ["Compression", logging, metrics, tracing, collections],
+      swiftSettings: house),
     .target(name: "RPCInProcess", dependencies: ["RPC"], swiftSettings: house),
     .target(
       name: "RPCTransport",
@@ -180,7 +187,7 @@ let package = Package(
       dependencies: [
         "RPC", "Protobuf", "GoogleProtobuf", "GoogleAPI", "GoogleRPC", "GoogleType", "GRPCHealthV1",
         "GRPCReflectionV1", "GRPCReflectionV1alpha", "YijiaTypeV1", "Storage", crypto, logging,
-        yams,
+        metrics, tracing, yams,
       ],
       swiftSettings: house),
 
@@ -213,10 +220,25 @@ let package = Package(
       dependencies: [
         "ServiceKit", "RPC", "RPCInProcess", "Protobuf", "GoogleProtobuf", "GoogleRPC",
         "GRPCHealthV1", "GRPCReflectionV1", "GRPCReflectionV1alpha", "YijiaTypeV1", "Storage",
-        logging,
+        logging, metrics, tracing,
       ],
       swiftSettings: house),
     .testTarget(name: "TidyTests", swiftSettings: house),
+
+    // The example of docs/guide.md, and the test that holds the two together.
+    .executableTarget(
+      name: "greeter",
+      dependencies: [
+        "RPC", "RPCTransport", "Protobuf", "GoogleProtobuf", "GoogleRPC", "GreeterV1", logging,
+      ],
+      path: "examples/greeter", swiftSettings: house),
+    .testTarget(
+      name: "GuideTests",
+      dependencies: [
+        "greeter", "RPC", "RPCInProcess", "RPCTransport", "Protobuf", "GoogleProtobuf",
+        "GoogleRPC", "GreeterV1",
+      ],
+      swiftSettings: house),
 
     // Fuzzing: the targets, and a test that runs what was found again.
     .target(name: "FuzzCore", path: "Tests/Fuzz/Core", swiftSettings: house),

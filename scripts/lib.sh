@@ -14,7 +14,7 @@ polite() { nice -n "${YIJIA_NICE:-5}" "$@"; }
 # its first line ("// Generated …"); bench/peers is a copy of others' servers.
 swift_sources() {
   local file
-  find "$ROOT/Package.swift" "$ROOT/Sources" "$ROOT/services" "$ROOT/Tests" \
+  find "$ROOT/Package.swift" "$ROOT/Sources" "$ROOT/services" "$ROOT/Tests" "$ROOT/examples" \
     -path "$ROOT/Sources/Messages" -prune -o -name '*.swift' -type f -print0 |
     while IFS= read -r -d '' file; do
       head -n 1 "$file" | grep -qiE '^// (generated|swift-format-ignore-file)' ||

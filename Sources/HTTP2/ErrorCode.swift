@@ -4,6 +4,7 @@ public struct ErrorCode: RawRepresentable, Sendable, Hashable {
 
   public init(rawValue: UInt32) { self.rawValue = rawValue }
 
+  /// The codes by their names in RFC 9113.
   public static let noError = ErrorCode(rawValue: 0)
   public static let protocolError = ErrorCode(rawValue: 1)
   public static let internalError = ErrorCode(rawValue: 2)

@@ -38,8 +38,10 @@ public struct OutboundFields: Sendable {
 
   public init() {}
 
+  /// Fields in the list.
   public var count: Int { fields.count }
 
+  /// Empties the list and keeps its memory.
   public mutating func removeAll() {
     bytes.removeAll(keepingCapacity: true)
     fields.removeAll(keepingCapacity: true)
@@ -57,6 +59,7 @@ public struct OutboundFields: Sendable {
         isSensitive: isSensitive))
   }
 
+  /// Appends a field of text; otherwise as above.
   public mutating func add(_ name: String, _ value: String, isSensitive: Bool = false) {
     let start = bytes.count
     bytes.append(contentsOf: name.utf8)

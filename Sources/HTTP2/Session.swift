@@ -11,6 +11,7 @@ internal import CNghttp2
   /// Bytes of outbound queue a stream may hold before its writer is asked to wait.
   static let outboundMarkBytes = 64 << 10
 
+  /// Which side this is, and what it allows its peer.
   public let role: Role
   public let limits: SessionLimits
 
@@ -21,6 +22,7 @@ internal import CNghttp2
   var handle: OpaquePointer?
   @safe @exclusivity(unchecked) var records: [StreamRecord] = []
   @safe @exclusivity(unchecked) private var freeSlots: [Int32] = []
+  /// Streams that are open at the moment.
   @safe @exclusivity(unchecked) public private(set) var openStreams = 0
   /// Bytes queued on all streams.
   @safe @exclusivity(unchecked) public internal(set) var unsentBytes = 0

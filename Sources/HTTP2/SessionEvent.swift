@@ -2,6 +2,7 @@
 ///
 /// Places are reused, so an owner may index a table by `slot`; the identifier tells a stale key.
 public struct StreamKey: Sendable, Hashable {
+  /// The identifier on the wire, and the place in the table.
   public let id: Int32
   public let slot: Int32
 
@@ -14,6 +15,7 @@ public struct StreamKey: Sendable, Hashable {
 /// A received header list: readable with `Session.forEachField(in:_:)` until the next `receive`.
 public struct HeaderBlock: Sendable, Hashable {
   let first: Int32
+  /// Fields of the list.
   public let count: Int32
   /// Names and values together.
   public let byteCount: Int32

@@ -2,6 +2,7 @@
 public struct SessionLimits: Sendable, Hashable {
   /// A bucket of tokens: `burst` at once, `perSecond` regained.
   public struct Rate: Sendable, Hashable {
+    /// Tokens at first and at most, and those regained each second.
     public var burst: UInt64
     public var perSecond: UInt64
 

@@ -65,6 +65,7 @@ extension Enumeration {
 
 /// Holds a message behind a reference: where it is recursive, or too large to lie within another.
 public final class Box<Value: Sendable & Hashable>: Sendable, Hashable {
+  /// The message.
   public let value: Value
 
   public init(_ value: Value) { self.value = value }

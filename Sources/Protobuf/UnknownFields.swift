@@ -22,6 +22,7 @@ public struct UnknownFields: Sendable, Hashable {
     self.bytes = bytes
   }
 
+  /// Whether there are none.
   public var isEmpty: Bool { bytes.isEmpty }
 
   /// The message in the field `number`, merged where it comes in pieces; nil when absent.

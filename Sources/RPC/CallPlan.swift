@@ -133,8 +133,8 @@ extension ClientExchange {
     inbox.onClosed = { [inbox, exchange] _ in
       told(
         AttemptOutcome(
-          error: inbox.endedWith, sentBytes: exchange.sentBytes,
-          receivedBytes: inbox.receivedBytes))
+          error: inbox.endedWith, sentBytes: exchange.sentMessageBytes,
+          receivedBytes: inbox.receivedMessageBytes))
     }
   }
 }

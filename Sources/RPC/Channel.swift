@@ -29,6 +29,7 @@ extension Channel {
 
 /// The response of a call that has one.
 public struct ClientResponse<Message: WireMessage>: Sendable {
+  /// The one message, what came before it and what came with the status.
   public let message: Message
   public let headers: Metadata
   public let trailers: Metadata

@@ -23,6 +23,7 @@ public struct ClientExchange: Sendable {
     self.inbox = inbox
   }
 
+  /// The server at the other end.
   public var peer: Peer { exchange.transport.peer }
 
   /// The response head, `:status` first; waits for it.

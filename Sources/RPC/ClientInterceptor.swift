@@ -20,6 +20,7 @@ public final class ClientContext: Sendable {
     var responseTrailers: Metadata?
   }
 
+  /// The method that is called.
   public let method: MethodDescriptor
   private let state: Mutex<State>
 

@@ -20,7 +20,7 @@ public protocol ClientCallObserver: Sendable {
 public struct AttemptOutcome: Sendable, Hashable {
   /// Nil is OK.
   public var error: RPCError?
-  /// Bytes of messages as on the wire: compressed, with their prefixes.
+  /// Bytes of messages as on the wire: compressed, without their prefixes.
   public var sentBytes: Int
   public var receivedBytes: Int
 

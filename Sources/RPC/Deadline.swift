@@ -1,5 +1,6 @@
 /// The moment on the monotonic clock at which a call is given up.
 public struct Deadline: Sendable, Hashable, Comparable {
+  /// When it passes.
   public let instant: ContinuousClock.Instant
 
   public init(_ instant: ContinuousClock.Instant) { self.instant = instant }
@@ -12,6 +13,7 @@ public struct Deadline: Sendable, Hashable, Comparable {
   /// What is left; negative when it has passed.
   public var remaining: Duration { ContinuousClock.now.duration(to: instant) }
 
+  /// Whether no time is left.
   public var hasPassed: Bool { remaining <= .zero }
 
   public static func < (a: Deadline, b: Deadline) -> Bool { a.instant < b.instant }

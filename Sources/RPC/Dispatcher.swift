@@ -1,17 +1,23 @@
 public import Logging
 
 /// Hands each exchange of a server to whoever answers it: registered handlers first, then gRPC.
+///
+/// Where swift-metrics has a backend when it is made, it counts the router's calls
+/// (``ServerMetrics``).
 public final class Dispatcher: Sendable {
+  /// What it hands exchanges to, and what calls may cost.
   public let router: Router
   public let handlers: [any ExchangeHandler]
   public let limits: CallLimits
   let logger: Logger
+  private let metrics: ServerMetrics?
 
   public init(
     router: Router, handlers: [any ExchangeHandler] = [], limits: CallLimits = CallLimits(),
     logger: Logger = Logger(label: "rpc")
   ) {
-    self.router = router
+    metrics = ServerMetrics(paths: router.methods.map(\.path))
+    self.router = metrics.map { router.metered(by: $0) } ?? router
     self.handlers = handlers
     self.limits = limits
     self.logger = logger
@@ -36,7 +42,8 @@ public final class Dispatcher: Sendable {
     let context = ServerContext(
       method: method.descriptor, head: head, deadline: deadline, transport: exchange.transport)
     let call = method.makeCall(
-      ServerCall.Setup(exchange: exchange, context: context, server: self))
+      ServerCall.Setup(
+        exchange: exchange, context: context, server: self, meters: method.meters))
     exchange.sink = call
     if let deadline { call.setDeadline(deadline) }
     return method
@@ -46,9 +53,9 @@ public final class Dispatcher: Sendable {
   private func method(for exchange: Exchange, _ head: RequestHead) -> MethodHandler? {
     guard head.isGRPC else { return refuse(exchange, status: "415") }
     guard head.isPOST else { return refuse(exchange, status: "405") }
-    if let error = Self.refusal(of: head) { return refuse(exchange, error) }
+    if let error = Self.refusal(of: head) { return refuse(exchange, head, error) }
     guard let handler = head.withPath({ router.handler(path: $0) }) ?? nil else {
-      return refuse(exchange, router.unknown(path: head.path))
+      return refuse(exchange, head, router.unknown(path: head.path))
     }
     return handler
   }
@@ -73,7 +80,10 @@ public final class Dispatcher: Sendable {
     return nil
   }
 
-  private func refuse(_ exchange: Exchange, _ error: RPCError) -> MethodHandler? {
+  private func refuse(
+    _ exchange: Exchange, _ head: RequestHead, _ error: RPCError
+  ) -> MethodHandler? {
+    metrics?.begin(path: head.path).end(error.code, sentBytes: 0, receivedBytes: 0)
     exchange.finishCall(error, headers: [:], trailers: [:])
     exchange.transport.handlerEnded()
     return nil

@@ -14,8 +14,8 @@ package final class Exchange: @unchecked Sendable {
   @exclusivity(unchecked) private var isFull = false
   @exclusivity(unchecked) private var writers: WaitPoint?
   @exclusivity(unchecked) private var timer: (any ScheduledWork)?
-  /// Body bytes queued so far.
-  @exclusivity(unchecked) package private(set) var sentBytes = 0
+  /// Bytes of the messages queued so far, without their prefixes.
+  @exclusivity(unchecked) package private(set) var sentMessageBytes = 0
 
   package init(transport: any ExchangeTransport, id: ExchangeID, state: ExchangeState) {
     self.transport = transport
@@ -34,7 +34,7 @@ package final class Exchange: @unchecked Sendable {
 
   package func sendBody(_ bytes: [UInt8]) {
     guard proceed(.localBody) else { return }
-    sentBytes += bytes.count
+    sentMessageBytes += bytes.count - MessageFramer.prefixBytes
     if transport.sendBody(id, bytes) { isFull = true }
   }
 

@@ -36,6 +36,7 @@ public struct HeaderList: Sendable {
     fields.reduce(0) { $0 + Int($1.nameCount) + Int($1.valueCount) + 32 }
   }
 
+  /// Makes room, where it is known how much will come.
   public mutating func reserve(bytes byteCount: Int, fields fieldCount: Int) {
     bytes.reserveCapacity(byteCount)
     fields.reserveCapacity(fieldCount)
@@ -75,6 +76,7 @@ public struct HeaderList: Sendable {
       Field(start: start, nameCount: field.nameCount, valueCount: field.valueCount))
   }
 
+  /// The name of a field, by its place in the list.
   public func name(at index: Int) -> String {
     String(decoding: bytes[fields[index].nameRange], as: UTF8.self)
   }
@@ -84,15 +86,18 @@ public struct HeaderList: Sendable {
     String(decoding: bytes[fields[index].valueRange], as: UTF8.self)
   }
 
+  /// The value as bytes.
   public func valueBytes(at index: Int) -> [UInt8] { Array(bytes[fields[index].valueRange]) }
 
   /// The first value of that name.
   public subscript(name: String) -> String? { firstIndex(of: name).map { value(at: $0) } }
 
+  /// The place of the first field of that name.
   public func firstIndex(of name: String) -> Int? {
     (0..<fields.count).first { hasName(name, at: $0) }
   }
 
+  /// Whether the field at a place has that name.
   public func hasName(_ name: String, at index: Int) -> Bool {
     let field = fields[index]
     guard Int(field.nameCount) == name.utf8.count else { return false }

@@ -19,6 +19,7 @@ package final class Inbox: ExchangeSink, @unchecked Sendable {
   @exclusivity(unchecked) package private(set) var closeReason: CloseReason?
   /// Body bytes received so far.
   @exclusivity(unchecked) package private(set) var receivedBytes = 0
+  @exclusivity(unchecked) private var takenMessages = 0
   /// Why nothing more will come; the first failure wins.
   @exclusivity(unchecked) package private(set) var failure: RPCError?
   /// Whether the message taken last was compressed.
@@ -126,6 +127,7 @@ package final class Inbox: ExchangeSink, @unchecked Sendable {
 
   /// A message was taken: its credit goes back, and that of a front that must still grow.
   private func creditTaken(_ count: Int) {
+    takenMessages += 1
     if case .incomplete = framer.front() {
       credit(uncredited)
     } else {
@@ -146,6 +148,13 @@ package final class Inbox: ExchangeSink, @unchecked Sendable {
 
   /// Bytes that wait here to be taken.
   package var unreadBytes: Int { framer.unreadBytes }
+
+  /// What of the received bytes is messages: all but the prefixes of those that were taken and of
+  /// the one that waits.
+  package var receivedMessageBytes: Int {
+    let messages = takenMessages + (framer.unreadBytes > 0 ? 1 : 0)
+    return max(0, receivedBytes - messages * MessageFramer.prefixBytes)
+  }
 
   /// Whether the last byte has been taken and the peer has ended.
   package var isAtEnd: Bool { hasEnded && framer.unreadBytes == 0 }

@@ -12,6 +12,7 @@ public struct Metadata: Sendable, Hashable {
 
   /// One entry.
   public struct Element: Sendable, Hashable {
+    /// A lower-case name, and its value.
     public var name: String
     public var value: Value
 

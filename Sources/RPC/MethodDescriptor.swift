@@ -22,6 +22,7 @@ public struct MethodDescriptor: Sendable, Hashable {
   }
 
   private let storage: Storage
+  /// Which sides are streams.
   public let kind: MethodKind
 
   public init(service: String, name: String, kind: MethodKind) {

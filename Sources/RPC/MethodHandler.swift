@@ -1,7 +1,10 @@
 /// A method and the code that answers it, with the message types erased.
 public struct MethodHandler: Sendable {
+  /// The method that is answered.
   public let descriptor: MethodDescriptor
   let makeCall: @Sendable (ServerCall.Setup) -> ServerCall
+  /// Where its calls are counted; nil where there are no metrics.
+  var meters: CallMeters?
 
   /// One request, one response. The handler starts when the whole request is there.
   @inlinable public static func unary<Input: WireMessage, Output: WireMessage>(

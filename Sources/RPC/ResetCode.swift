@@ -4,6 +4,7 @@ public struct ResetCode: RawRepresentable, Sendable, Hashable {
 
   public init(rawValue: UInt32) { self.rawValue = rawValue }
 
+  /// The codes that gRPC gives a meaning, by their names in RFC 9113.
   public static let noError = ResetCode(rawValue: 0)
   public static let protocolError = ResetCode(rawValue: 1)
   public static let internalError = ResetCode(rawValue: 2)

@@ -2,11 +2,13 @@
 public struct Router: Sendable {
   /// Two services claim the same path.
   public struct DuplicateMethod: Error, Sendable, Hashable {
+    /// The path that both have.
     public let path: String
   }
 
+  /// Around every handler, outermost first.
   public let interceptors: [any ServerInterceptor]
-  private let table: PathTable<MethodHandler>
+  private var table: PathTable<MethodHandler>
   private let services: Set<String>
 
   /// - Throws: `DuplicateMethod` when two services have the same path.
@@ -23,6 +25,18 @@ public struct Router: Sendable {
 
   /// Every method, in the order of the services.
   public var methods: [MethodDescriptor] { table.values.map(\.descriptor) }
+
+  /// The same, with calls counted.
+  func metered(by metrics: ServerMetrics) -> Router {
+    var router = self
+    router.table = PathTable(
+      table.values.map { handler in
+        var metered = handler
+        metered.meters = metrics.meters(path: handler.descriptor.path)
+        return (handler.descriptor.path, metered)
+      })
+    return router
+  }
 
   func handler(path: RawSpan) -> MethodHandler? { table.value(path: path) }
 

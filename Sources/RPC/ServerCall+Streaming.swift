@@ -16,6 +16,8 @@ final class StreamedRequestCall: ServerCall, @unchecked Sendable {
     start()
   }
 
+  override var receivedMessageBytes: Int { inbox.receivedMessageBytes }
+
   override nonisolated(nonsending) func invoke() async throws { try await body(self) }
 
   override func received(body bytes: RawSpan) { inbox.received(body: bytes) }

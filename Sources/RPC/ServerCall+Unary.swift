@@ -7,6 +7,9 @@ class SingleRequestCall: ServerCall, @unchecked Sendable {
   private var framer: MessageFramer?
   /// The request behind its prefix. Decoded by the handler, so interceptors run first.
   private var request: [UInt8] = []
+  private var requestBytes = 0
+
+  final override var receivedMessageBytes: Int { requestBytes }
 
   final override func received(body bytes: RawSpan) {
     exchange.consumed(bytes.byteCount)
@@ -57,6 +60,7 @@ class SingleRequestCall: ServerCall, @unchecked Sendable {
           ? RPCError(.unimplemented, "the request has no message, the method takes one")
           : RPCError(.internalError, "the request ended within its message"))
     }
+    requestBytes = request.count - MessageFramer.prefixBytes
     start()
   }
 

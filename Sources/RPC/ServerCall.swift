@@ -12,6 +12,7 @@ class ServerCall: ExchangeSink, @unchecked Sendable {
     let exchange: Exchange
     let context: ServerContext
     let server: Dispatcher
+    let meters: CallMeters?
   }
 
   let exchange: Exchange
@@ -27,8 +28,11 @@ class ServerCall: ExchangeSink, @unchecked Sendable {
   private var isPastDeadline = false
   /// How messages of the response are compressed; known when its head is sent.
   private var encoding: MessageEncoding?
+  /// Nil where there are no metrics.
+  private let metered: ServerMetrics.Call?
 
   init(_ setup: Setup) {
+    metered = setup.meters.map { ServerMetrics.Call($0) }
     exchange = setup.exchange
     context = setup.context
     server = setup.server
@@ -40,6 +44,9 @@ class ServerCall: ExchangeSink, @unchecked Sendable {
   nonisolated(nonsending) func invoke() async throws {
     preconditionFailure("a call must have a handler")
   }
+
+  /// Bytes of the messages that have come, compressed if they are, without their prefixes.
+  var receivedMessageBytes: Int { 0 }
 
   func received(body bytes: RawSpan) { exchange.consumed(bytes.byteCount) }
 
@@ -148,6 +155,7 @@ class ServerCall: ExchangeSink, @unchecked Sendable {
     response = nil
     exchange.finishCall(
       error, headers: context.responseHeaders, trailers: context.responseTrailers)
+    count(error?.code)
     stopped(error ?? RPCError(.cancelled, "the call has ended"))
   }
 
@@ -155,8 +163,14 @@ class ServerCall: ExchangeSink, @unchecked Sendable {
     guard !hasEnded else { return }
     hasEnded = true
     exchange.cancelTimer()
+    count(.cancelled)
     stopped(RPCError(.cancelled, "the client gave up"))
     cancelHandler()
+  }
+
+  private func count(_ code: RPCError.Code?) {
+    metered?.end(
+      code, sentBytes: exchange.sentMessageBytes, receivedBytes: receivedMessageBytes)
   }
 
   /// Ends the call when the deadline passes: the caller hears it now, the handler is cancelled.

@@ -16,6 +16,7 @@ public final class ServerContext: Sendable {
     var values: [(key: ObjectIdentifier, value: any Sendable)] = []
   }
 
+  /// The method that was called.
   public let method: MethodDescriptor
   /// The moment the caller gives up, by its `grpc-timeout`.
   public let deadline: Deadline?
@@ -36,6 +37,7 @@ public final class ServerContext: Sendable {
   /// The request's metadata, without HTTP's and gRPC's own headers. Made on each use.
   public var metadata: Metadata { head.metadata }
 
+  /// Who is at the other end, as far as the connection tells.
   public var peer: Peer { transport.peer }
 
   /// The server stops, or the connection has had its time: what can end soon should.

@@ -1,5 +1,6 @@
 /// The server's side of a raw exchange. Safe to use from any task; one reader, one writer.
 public struct ServerExchange: Sendable {
+  /// The request's head.
   public let head: RequestHead
   package let exchange: Exchange
   package let inbox: Inbox
@@ -10,6 +11,7 @@ public struct ServerExchange: Sendable {
     self.inbox = inbox
   }
 
+  /// Who is at the other end, as far as the connection tells.
   public var peer: Peer { exchange.transport.peer }
 
   /// The next bytes of the request's body, or nil at its end. What was returned may be sent again

@@ -53,6 +53,7 @@ public struct MethodConfig: Sendable, Hashable {
     case hedge(HedgingPolicy)
   }
 
+  /// The methods that this is for.
   public var names: [Name]
   /// The longest a call may take; a caller's own shorter limit holds.
   public var timeout: Duration?

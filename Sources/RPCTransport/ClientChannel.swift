@@ -37,6 +37,7 @@ public final class ClientChannel: RPC.Channel {
     var keepaliveScale = 1
   }
 
+  /// What it was made with.
   public let configuration: ClientConfiguration
   public let policy: ChannelPolicy?
   let loops: EventLoops

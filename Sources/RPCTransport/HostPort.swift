@@ -2,6 +2,7 @@ internal import NIOCore
 
 /// A host, by name or address, and a port; or the path of a Unix socket, as the host `unix:PATH`.
 public struct HostPort: Sendable, Hashable {
+  /// A name or an address, and a TCP port.
   public var host: String
   public var port: Int
 

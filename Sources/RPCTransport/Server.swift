@@ -20,6 +20,7 @@ public final class Server: Sendable {
     var waiters: [CheckedContinuation<Void, Never>] = []
   }
 
+  /// What it was made with.
   public let configuration: ServerConfiguration
   private let dispatcher: Dispatcher
   private let loops: EventLoops

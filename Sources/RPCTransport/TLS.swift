@@ -29,6 +29,7 @@ public struct ServerTLS: Sendable, Hashable {
     case required(authorities: String)
   }
 
+  /// Our own certificate, and what is asked of clients.
   public var identity: TLSFiles
   public var clients: ClientCertificate
 
@@ -110,6 +111,7 @@ public struct ClientTLS: Sendable, Hashable {
 
 /// A file of TLS material that cannot be used.
 public struct TLSError: Error, Sendable, Hashable, CustomStringConvertible {
+  /// The file that cannot be used, and why.
   public let file: String
   public let reason: String
 

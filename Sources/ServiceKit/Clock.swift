@@ -46,6 +46,7 @@ extension Timestamp {
 
 /// A civil date in China (UTC+8, no daylight saving since 1991).
 public struct ChinaDate: Sendable, Hashable, Comparable {
+  /// The year, the month from 1 and the day of the month from 1.
   public let year: Int
   public let month: Int
   public let day: Int

@@ -6,6 +6,7 @@ import Synchronization
 ///
 /// Safe to use from any thread.
 public final class HealthRegistry: Sendable {
+  /// As `grpc.health.v1` has it.
   public typealias ServingStatus = HealthCheckResponse.ServingStatus
 
   private struct State {

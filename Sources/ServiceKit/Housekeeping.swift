@@ -10,6 +10,7 @@ public struct Housekeeping: Sendable {
 
   /// What one round forgot.
   public struct Forgotten: Sendable, Hashable {
+    /// Rows removed of the request ledger, and of the feed.
     public let requests: Int
     public let events: Int
 

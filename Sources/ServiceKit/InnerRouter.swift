@@ -1,11 +1,12 @@
 import GRPCHealthV1
 public import Logging
+import Metrics
 public import RPC
 import YijiaTypeV1
 
 extension Router {
-  /// What a service's inner link serves: the service, health and reflection, with each call logged,
-  /// its failure mapped, its caller proven and allowed, in this order.
+  /// What a service's inner link serves: the service, health and reflection, with each call traced
+  /// and logged, its failure mapped, its caller proven and allowed, in this order.
   ///
   /// - Parameters:
   ///   - service: The service.
@@ -32,9 +33,20 @@ extension Router {
     try self.init(
       services: served + [reflection],
       interceptors: [
-        CallLog(logger: logger), FailureMapping(domain: domain, logger: logger),
+        ServerTracing(), CallLog(logger: logger), FailureMapping(domain: domain, logger: logger),
         CallerIdentity(verifier: verifier), PolicyEnforcement(table: policies),
       ])
     try policies.check(methods)
+  }
+}
+
+extension Dispatcher {
+  /// What a process's admin port serves, in plaintext and on loopback only: health, and `/metrics`
+  /// where ``Observation`` is bootstrapped.
+  public convenience init(adminOf health: HealthRegistry, logger: Logger) throws {
+    let registry = MetricsSystem.factory as? MetricsRegistry
+    self.init(
+      router: try Router(services: [HealthService(registry: health)]),
+      handlers: registry.map { [MetricsPage(registry: $0)] } ?? [], logger: logger)
   }
 }

@@ -26,6 +26,7 @@ public enum Language: Sendable, Hashable, CaseIterable {
 
 /// One message in both languages.
 public struct LocalizedText: Sendable, Hashable {
+  /// The Chinese and the English text.
   public var zh: String
   public var en: String
 

@@ -56,6 +56,7 @@ public struct ServiceConfiguration: Codable, Sendable, Hashable {
 
 /// A host and port to listen on; port 0 takes a free one.
 public struct ListenAddress: Codable, Sendable, Hashable {
+  /// A name or an address, and a TCP port.
   public var host: String
   public var port: Int
 

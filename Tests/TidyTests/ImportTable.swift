@@ -60,7 +60,9 @@ struct ImportTable: Sendable {
           "SwiftCSV", "UnixSignals", "X509",
         ])),
     ]
-    for server in ["rpc-interop-server", "rpc-interop-client", "rpc-bench-server", "rpc-bench-client"] {
+    for server in [
+      "rpc-interop-server", "rpc-interop-client", "rpc-bench-server", "rpc-bench-client",
+    ] {
       rows.append(
         Row(
           folder: "Sources/\(server)",

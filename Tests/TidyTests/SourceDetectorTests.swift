@@ -150,6 +150,36 @@ struct SourceDetectorTests {
     #expect(DocumentationRules.publicTypes(repository(library, told)).isEmpty)
   }
 
+  @Test("a public member needs a doc comment, unless one above or a protocol tells of it")
+  func members() {
+    let path = "Sources/RPC/A.swift"
+    let bare = """
+      /// What A is.
+      public struct A {
+        public var b: Int
+        public init(b: Int) {}
+        public init(text: String) throws {}
+        public func f() {}
+        public static func == (a: A, b: A) -> Bool { true }
+      }
+      """
+    #expect(lines(DocumentationRules.publicMembers(repository(path, bare))) == [3, 5, 6])
+    let told = """
+      /// What A is.
+      public struct A {
+        /// Two of a kind.
+        public var b: Int
+        public var c: Int
+
+        /// Does it.
+        @inlinable
+        public func f() {}
+      }
+      """
+    #expect(DocumentationRules.publicMembers(repository(path, told)).isEmpty)
+    #expect(DocumentationRules.publicMembers(repository("Sources/Storage/A.swift", bare)).isEmpty)
+  }
+
   @Test("generated code and copies are not held to the rules of handwriting")
   func exemptions() {
     let long = String(repeating: "let a = try! b\n", count: 600)

@@ -50,6 +50,9 @@ struct TidyTests {
   @Test("every public type of a library is documented")
   func documentation() { expectNone(DocumentationRules.publicTypes(repository)) }
 
+  @Test("every public member of the runtime and the service kit is documented")
+  func members() { expectNone(DocumentationRules.publicMembers(repository)) }
+
   @Test("both front pages tell of every make target")
   func frontPages() { expectNone(DocumentationRules.frontPages(repository)) }
 }

@@ -1,0 +1,94 @@
+internal import Metrics
+internal import Synchronization
+
+/// Meters of one kind of call, of a method at a server or of one to a target: made once, so that a
+/// call looks no label up. By swift-metrics, with the names and labels of gRFC A66.
+/// Safe to use from any thread.
+final class CallMeters: Sendable {
+  /// Which of A66's families.
+  enum Family: String {
+    case server = "grpc.server.call"
+    case clientAttempt = "grpc.client.attempt"
+    case clientCall = "grpc.client.call"
+  }
+
+  /// What is counted by status. Made when a status is first seen, so that none is exported that
+  /// never was.
+  private final class Outcome: Sendable {
+    let duration: Metrics.Timer
+    let sent: Recorder?
+    let received: Recorder?
+
+    init(_ family: Family, _ labels: [(String, String)], _ factory: any MetricsFactory) {
+      let prefix = family.rawValue
+      duration = Metrics.Timer(
+        label: "\(prefix).duration", dimensions: labels, preferredDisplayUnit: .seconds,
+        factory: factory)
+      guard family != .clientCall else {
+        sent = nil
+        received = nil
+        return
+      }
+      sent = Recorder(
+        label: "\(prefix).sent_total_compressed_message_size", dimensions: labels,
+        aggregate: true, factory: factory)
+      received = Recorder(
+        label: "\(prefix).rcvd_total_compressed_message_size", dimensions: labels,
+        aggregate: true, factory: factory)
+    }
+  }
+
+  /// One status's place, filled once.
+  private final class Place: Sendable {
+    let outcome = AtomicLazyReference<Outcome>()
+  }
+
+  private let family: Family
+  private let labels: [(String, String)]
+  private let factory: any MetricsFactory
+  private let started: Counter?
+  /// By number of status; 0 is OK.
+  private let places = (0...RPCError.Code.allCases.count).map { _ in Place() }
+
+  init(_ family: Family, labels: [(String, String)], factory: any MetricsFactory) {
+    self.family = family
+    self.labels = labels
+    self.factory = factory
+    started =
+      family == .clientCall
+      ? nil : Counter(label: "\(family.rawValue).started", dimensions: labels, factory: factory)
+  }
+
+  func begin() { started?.increment() }
+
+  /// Counts a call that is over. Nil is OK; sizes are those of messages on the wire, without
+  /// framing; nil where they are not known.
+  func end(
+    _ code: RPCError.Code?, after duration: Duration, sentBytes: Int? = nil,
+    receivedBytes: Int? = nil
+  ) {
+    let outcome = outcome(code)
+    let (seconds, attoseconds) = duration.components
+    outcome.duration.recordNanoseconds(seconds * 1_000_000_000 + attoseconds / 1_000_000_000)
+    if let sentBytes { outcome.sent?.record(sentBytes) }
+    if let receivedBytes { outcome.received?.record(receivedBytes) }
+  }
+
+  private func outcome(_ code: RPCError.Code?) -> Outcome {
+    let place = places[code?.rawValue ?? 0]
+    if let known = place.outcome.load() { return known }
+    let status = ("grpc.status", code?.name ?? "OK")
+    return place.outcome.storeIfNil(Outcome(family, labels + [status], factory))
+  }
+}
+
+extension CallMeters {
+  /// The backend, if one is bootstrapped: then, and only then, calls are counted.
+  static var factory: (any MetricsFactory)? {
+    let factory = MetricsSystem.factory
+    return factory is NOOPMetricsHandler ? nil : factory
+  }
+
+  /// A method as A66 writes it: without the leading slash.
+  static func label(path: String) -> String { String(path.drop { $0 == "/" }) }
+}

@@ -1,0 +1,76 @@
+internal import Metrics
+internal import Synchronization
+
+/// Counts a client's calls by gRFC A66: `grpc.client.attempt.started`, `.duration`,
+/// `.sent_total_compressed_message_size`, `.rcvd_total_compressed_message_size` and
+/// `grpc.client.call.duration`, with the labels `grpc.method`, `grpc.target` and, but for the
+/// first, `grpc.status`. Given to a channel as its observer. Safe to use from any thread.
+public final class ClientMetrics: ClientObserver {
+  /// Methods of one channel that are counted under their own names; further ones are `other`.
+  /// A client calls what its code names, but a proxy may pass on what its callers make up.
+  private static let methodsMax = 1_000
+
+  private final class Meters: Sendable {
+    let attempt: CallMeters
+    let call: CallMeters
+
+    init(_ method: String, _ target: String, _ factory: any MetricsFactory) {
+      let labels = [("grpc.method", method), ("grpc.target", target)]
+      attempt = CallMeters(.clientAttempt, labels: labels, factory: factory)
+      call = CallMeters(.clientCall, labels: labels, factory: factory)
+    }
+  }
+
+  private let target: String
+  private let factory: any MetricsFactory
+  private let known = Mutex<[String: Meters]>([:])
+
+  /// Nil where swift-metrics has no backend: bootstrap it first.
+  /// - Parameter target: What the channel leads to, as its configuration names it.
+  public init?(target: String) {
+    guard let factory = CallMeters.factory else { return nil }
+    self.target = target
+    self.factory = factory
+  }
+
+  public func callStarted(_ method: MethodDescriptor) -> any ClientCallObserver {
+    Call(meters(method))
+  }
+
+  private func meters(_ method: MethodDescriptor) -> Meters {
+    known.withLock { known in
+      if let meters = known[method.path] { return meters }
+      let isBounded = known.count < Self.methodsMax
+      let path = isBounded ? method.path : "other"
+      if let meters = known[path] { return meters }
+      let meters = Meters(CallMeters.label(path: path), target, factory)
+      known[path] = meters
+      return meters
+    }
+  }
+
+  /// One call. Its attempts may overlap.
+  private final class Call: ClientCallObserver {
+    private let meters: Meters
+    private let startedAt = ContinuousClock.now
+    private let attempts = Mutex<[Int: ContinuousClock.Instant]>([:])
+
+    init(_ meters: Meters) { self.meters = meters }
+
+    func attemptStarted(_ attempt: Int, metadata: inout Metadata) {
+      meters.attempt.begin()
+      attempts.withLock { $0[attempt] = .now }
+    }
+
+    func attemptEnded(_ attempt: Int, _ outcome: AttemptOutcome) {
+      guard let begun = attempts.withLock({ $0.removeValue(forKey: attempt) }) else { return }
+      meters.attempt.end(
+        outcome.error?.code, after: .now - begun, sentBytes: outcome.sentBytes,
+        receivedBytes: outcome.receivedBytes)
+    }
+
+    func callEnded(_ error: RPCError?) {
+      meters.call.end(error?.code, after: .now - startedAt)
+    }
+  }
+}

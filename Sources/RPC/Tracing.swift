@@ -1,0 +1,102 @@
+public import Tracing
+
+/// A span around every call of a server, by swift-distributed-tracing: the caller's context is read
+/// from the metadata, the span is current in the handler and whatever it calls.
+///
+/// First in the list of interceptors, so that what the others log carries the trace. Where no
+/// tracer is bootstrapped when it is made, it does nothing.
+/// Source: OpenTelemetry, "Semantic conventions for gRPC".
+public struct ServerTracing: ServerInterceptor {
+  private let tracer: (any Tracer)?
+
+  /// - Parameter tracer: Makes the spans; by default the one that is bootstrapped now.
+  public init(tracer: any Tracer = InstrumentationSystem.tracer) {
+    self.tracer = tracer is NoOpTracer ? nil : tracer
+  }
+
+  public func intercept(_ context: ServerContext, next: () async throws -> Void) async throws {
+    guard let tracer else { return try await next() }
+    var trace = InstrumentationContext.topLevel
+    tracer.extract(context.metadata, into: &trace, using: MetadataCarrier())
+    try await CallSpan.around(context.method, trace, .server, tracer) { _ in try await next() }
+  }
+}
+
+/// A span around every call of a client; its context goes along in the metadata. The counterpart of
+/// ``ServerTracing``, for a channel's list of interceptors.
+public struct ClientTracing: ClientInterceptor {
+  private let tracer: (any Tracer)?
+
+  /// - Parameter tracer: Makes the spans; by default the one that is bootstrapped now.
+  public init(tracer: any Tracer = InstrumentationSystem.tracer) {
+    self.tracer = tracer is NoOpTracer ? nil : tracer
+  }
+
+  public func intercept(_ context: ClientContext, next: () async throws -> Void) async throws {
+    guard let tracer else { return try await next() }
+    let trace = InstrumentationContext.current ?? .topLevel
+    try await CallSpan.around(context.method, trace, .client, tracer) { span in
+      var metadata = context.metadata
+      tracer.inject(span.context, into: &metadata, using: MetadataCarrier())
+      context.metadata = metadata
+      try await next()
+    }
+  }
+}
+
+/// What both sides do.
+private enum CallSpan {
+  static func around(
+    _ method: MethodDescriptor, _ trace: InstrumentationContext, _ kind: SpanKind,
+    _ tracer: any Tracer, _ body: (any Span) async throws -> Void
+  ) async throws {
+    let span = tracer.startAnySpan(
+      "\(method.service)/\(method.name)", context: trace, ofKind: kind)
+    defer { span.end() }
+    span.updateAttributes {
+      $0["rpc.system"] = "grpc"
+      $0["rpc.service"] = method.service
+      $0["rpc.method"] = method.name
+    }
+    do {
+      try await InstrumentationContext.withValue(span.context) { try await body(span) }
+      span.updateAttributes { $0["rpc.grpc.status_code"] = 0 }
+    } catch {
+      let code = (error as? RPCError)?.code ?? (error is CancellationError ? .cancelled : .unknown)
+      span.updateAttributes { $0["rpc.grpc.status_code"] = code.rawValue }
+      // A server's span fails by its own fault only, a client's by any failure.
+      if kind == .client || code.isServerFault {
+        span.setStatus(SpanStatus(code: .error, message: code.name))
+      }
+      throw error
+    }
+  }
+}
+
+extension RPCError.Code {
+  /// Source: OpenTelemetry, "Semantic conventions for gRPC", on the status of server spans.
+  fileprivate var isServerFault: Bool {
+    switch self {
+    case .unknown, .deadlineExceeded, .unimplemented, .internalError, .unavailable, .dataLoss: true
+    default: false
+    }
+  }
+}
+
+/// Trace headers in a call's metadata.
+private struct MetadataCarrier: Extractor, Injector {
+  func extract(key: String, from carrier: Metadata) -> String? {
+    let values = carrier.values(key).compactMap { value -> String? in
+      if case .text(let text) = value { return text }
+      return nil
+    }
+    // Fields of one name are one list. Source: RFC 9110, section 5.3.
+    return values.isEmpty ? nil : values.joined(separator: ",")
+  }
+
+  func inject(_ value: String, forKey key: String, into carrier: inout Metadata) {
+    guard Metadata.isValid(name: key), !key.hasSuffix("-bin") else { return }
+    carrier.removeAll(key)
+    carrier.add(key, value)
+  }
+}

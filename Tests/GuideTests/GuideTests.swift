@@ -1,0 +1,114 @@
+import Foundation
+import GoogleProtobuf
+import GoogleRPC
+import GreeterV1
+import Protobuf
+import RPC
+import RPCInProcess
+import RPCTransport
+import Testing
+
+@testable import greeter
+
+/// What docs/guide.md tells, run; and that it tells what is run.
+@Suite("The guide")
+struct GuideTests {
+  // guide: test
+  @Test("a greeting names who is greeted")
+  func greeting() async throws {
+    let channel = try InProcessChannel(services: [Greeter()])
+    #expect(try await greet("Li Hua", through: channel) == "Hello, Li Hua!")
+  }
+  // guide: end
+
+  @Test("a stream answers each name before the next is asked for")
+  func streaming() async throws {
+    let channel = try InProcessChannel(services: [Greeter()])
+    let texts = try await greet(["A", "B"], through: channel)
+    #expect(texts == ["Hello, A!", "Hello, B!"])
+  }
+
+  @Test("a wrong name is refused with the field in the details")
+  func details() async throws {
+    let channel = try InProcessChannel(services: [Greeter()])
+    let error = try #require(
+      await #expect(throws: RPCError.self) { try await greet("", through: channel) })
+    #expect(error.code == .invalidArgument)
+    let status = try Status(wireBytes: error.details)
+    let request = try #require(try status.details.first?.unpack(BadRequest.self))
+    #expect(request.fieldViolations.map(\.field) == ["name"])
+  }
+
+  @Test("the server and the client of the guide meet over a socket")
+  func sockets() async throws {
+    let loops = EventLoops()
+    let (server, address) = try await startServer(
+      on: HostPort(host: "127.0.0.1", port: 0), loops: loops)
+    let channel = try channel(to: address, loops: loops)
+    #expect(try await greet("there", through: channel) == "Hello, there!")
+    await channel.shutdown()
+    await server.shutdown()
+    try await loops.shutdown()
+  }
+
+  @Test("every quote is what its file says, and every marked place is quoted")
+  func quotes() throws {
+    let root = URL(filePath: #filePath).resolvingSymlinksInPath()
+      .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
+    let guide = try String(contentsOf: root.appending(path: "docs/guide.md"), encoding: .utf8)
+    var quoted: Set<String> = []
+    for quote in Self.quotes(in: guide) {
+      let file = root.appending(path: quote.path)
+      let text = try String(contentsOf: file, encoding: .utf8)
+      let place = "\(quote.path)#\(quote.name)"
+      let wanted = quote.name == "all" ? text : Self.places(in: text)[quote.name]
+      #expect(wanted == quote.text, "docs/guide.md quotes \(place) otherwise: copy it anew")
+      quoted.insert(place)
+    }
+    #expect(quoted.count > 5)
+    let sources = try FileManager.default.contentsOfDirectory(
+      atPath: root.appending(path: "examples/greeter").path
+    ).map { "examples/greeter/\($0)" }
+    for path in sources + ["Tests/GuideTests/GuideTests.swift"] {
+      let text = try String(contentsOf: root.appending(path: path), encoding: .utf8)
+      for name in Self.places(in: text).keys {
+        #expect(quoted.contains("\(path)#\(name)"), "docs/guide.md does not quote \(path)#\(name)")
+      }
+    }
+  }
+
+  /// `<!-- path#name -->`, then a code block.
+  private static func quotes(in guide: String) -> [(path: String, name: String, text: String)] {
+    var quotes: [(String, String, String)] = []
+    var lines = guide.split(separator: "\n", omittingEmptySubsequences: false)[...]
+    while let line = lines.popFirst() {
+      guard line.hasPrefix("<!-- "), line.hasSuffix(" -->"), line.contains("#") else { continue }
+      let parts = line.dropFirst(5).dropLast(4).split(separator: "#")
+      guard parts.count == 2, lines.popFirst()?.hasPrefix("```") == true else { continue }
+      let block = lines.prefix { $0 != "```" }
+      lines = lines.dropFirst(block.count)
+      let text = block.map { $0 + "\n" }.joined()
+      quotes.append((String(parts[0]), String(parts[1]), text))
+    }
+    return quotes
+  }
+
+  /// What lies between `// guide: name` and `// guide: end`, without the indent of the marker.
+  private static func places(in text: String) -> [String: String] {
+    var places: [String: String] = [:]
+    var open: (name: String, indent: Int, text: String)?
+    for line in text.split(separator: "\n", omittingEmptySubsequences: false) {
+      let indent = line.prefix { $0 == " " }.count
+      let content = line.dropFirst(indent)
+      if content == "// guide: end", let place = open {
+        places[place.name] = place.text
+        open = nil
+      } else if content.hasPrefix("// guide: ") {
+        open = (String(content.dropFirst(10)), indent, "")
+      } else if let place = open {
+        open?.text += line.dropFirst(min(place.indent, indent)) + "\n"
+      }
+    }
+    return places
+  }
+}

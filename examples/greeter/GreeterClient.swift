@@ -1,0 +1,39 @@
+import GreeterV1
+import Protobuf
+import RPC
+import RPCTransport
+
+// guide: client
+/// Greets one person. The call may take a second, waiting for the connection included.
+func greet(_ name: String, through channel: any Channel) async throws -> String {
+  var options = CallOptions()
+  options.timeout = .seconds(1)
+  let client = GreeterServiceClient(channel)
+  let response = try await client.greet(GreetRequest.with { $0.name = name }, options: options)
+  return response.text
+}
+// guide: end
+
+// guide: streaming
+/// Greets all of them over one call, each before the next is asked for.
+func greet(_ names: [String], through channel: any Channel) async throws -> [String] {
+  let call = try await GreeterServiceClient(channel).greetMany()
+  var greetings = call.responses.makeAsyncIterator()
+  var texts: [String] = []
+  for name in names {
+    try await call.send(GreetManyRequest.with { $0.name = name })
+    if let greeting = try await greetings.next() { texts.append(greeting.text) }
+  }
+  try await call.finishSending()
+  return texts
+}
+// guide: end
+
+// guide: channel
+/// A channel to that server: it connects when first used, and again when it must.
+func channel(to server: HostPort, loops: EventLoops) throws -> ClientChannel {
+  try ClientChannel(
+    configuration: ClientConfiguration(targets: [server]), loops: loops,
+    interceptors: [ClientTracing()], observer: ClientMetrics(target: "greeter"))
+}
+// guide: end
