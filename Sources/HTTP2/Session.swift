@@ -14,6 +14,7 @@ internal import CNghttp2
   /// Which side this is, and what it allows its peer.
   public let role: Role
   public let limits: SessionLimits
+  private let memory: SessionMemory
 
   /// What happened since `removeEvents`.
   @safe @exclusivity(unchecked) public private(set) var events: [SessionEvent] = []
@@ -53,8 +54,12 @@ internal import CNghttp2
   enum Ending { case no, queued, said }
 
   /// Makes a session and queues its preface and SETTINGS.
-  public init(_ role: Role, limits: SessionLimits = SessionLimits()) throws(SessionError) {
+  /// - Parameter memory: what the library's memory is taken from; one for all sessions of a thread.
+  public init(
+    _ role: Role, limits: SessionLimits = SessionLimits(), memory: SessionMemory = SessionMemory()
+  ) throws(SessionError) {
     self.role = role
+    self.memory = memory
     self.limits = limits
     headers = HeaderArena(
       listBytesMax: limits.headerListBytesMax, fieldsMax: limits.headerFieldsMax)
@@ -76,10 +81,11 @@ internal import CNghttp2
     // The session does not outlive this object, so its user data need not retain it.
     let user = unsafe Unmanaged.passUnretained(self).toOpaque()
     let callbacks = unsafe SessionCallbacks.shared
+    var from = unsafe memory.callbacks()
     let code =
       switch role {
-      case .server: unsafe nghttp2_session_server_new2(&made, callbacks, user, options)
-      case .client: unsafe nghttp2_session_client_new2(&made, callbacks, user, options)
+      case .server: unsafe nghttp2_session_server_new3(&made, callbacks, user, options, &from)
+      case .client: unsafe nghttp2_session_client_new3(&made, callbacks, user, options, &from)
       }
     guard code == 0 else { throw .outOfMemory }
     unsafe handle = made

@@ -2,14 +2,14 @@
 package final class WaitPoint: @unchecked Sendable {
   // Guard: `waiters` is touched on `loop` only.
   private let loop: any ExchangeLoop
-  private var waiters: [CheckedContinuation<Void, Never>] = []
+  private var waiters: [UnsafeContinuation<Void, Never>] = []
 
   package init(loop: any ExchangeLoop) { self.loop = loop }
 
   /// Suspends until `signal` or the task's cancellation; look again at what was waited for.
   package func wait() async {
     await withTaskCancellationHandler {
-      await withCheckedContinuation { continuation in
+      await withUnsafeContinuation { continuation in
         assert(loop.isCurrent, "wait() off its loop")
         if Task.isCancelled { continuation.resume() } else { waiters.append(continuation) }
       }
@@ -20,9 +20,8 @@ package final class WaitPoint: @unchecked Sendable {
 
   /// Wakes all that wait.
   package func signal() {
-    guard !waiters.isEmpty else { return }
-    let woken = waiters
-    waiters.removeAll()
-    for waiter in woken { waiter.resume() }
+    // Resuming queues the task, so nobody waits anew meanwhile.
+    for waiter in waiters { waiter.resume() }
+    waiters.removeAll(keepingCapacity: true)
   }
 }

@@ -92,7 +92,7 @@ final class Connection: ChannelDuplexHandler, ExchangeTransport, @unchecked Send
     self.logger = logger
     self.refusePeer = refusePeer
     client = role == .client ? ClientSide() : nil
-    session = try Session(role, limits: limits.session)
+    session = try Session(role, limits: limits.session, memory: executor.sessionMemory)
   }
 
   var loop: any ExchangeLoop { executor }

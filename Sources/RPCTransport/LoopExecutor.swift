@@ -1,3 +1,4 @@
+import HTTP2
 import NIOCore
 import RPC
 import Synchronization
@@ -23,6 +24,8 @@ final class LoopExecutor: ExchangeLoop, @unchecked Sendable {
   @exclusivity(unchecked) private var isReading = false
   /// Where connections gather what they write; one a loop, so that idle connections hold none.
   @exclusivity(unchecked) var output = ByteBuffer()
+  /// What the sessions of all connections of the loop take their memory from.
+  let sessionMemory = SessionMemory()
   private let remote = Mutex<[UnownedJob]>([])
   private(set) lazy var handlers = CallWorkers(loop: self)
 

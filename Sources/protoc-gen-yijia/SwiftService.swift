@@ -56,17 +56,18 @@ struct SwiftService {
     declareClient(methods, &out)
   }
 
+  /// Handlers run where they are called, which saves a switch a call.
   private func signature(_ method: Method) -> String {
     let input =
       method.proto.clientStreaming
       ? "_ requests: \(rpc("RequestStream"))<\(method.input)>" : "_ request: \(method.input)"
     let context = "context: \(rpc("ServerContext"))"
     if method.proto.serverStreaming {
-      return "func \(method.name)(\n    \(input), "
+      return "nonisolated(nonsending) func \(method.name)(\n    \(input), "
         + "responses: \(rpc("ResponseWriter"))<\(method.output)>,\n    \(context)\n"
         + "  ) async throws"
     }
-    return "func \(method.name)(\n    \(input), \(context)\n"
+    return "nonisolated(nonsending) func \(method.name)(\n    \(input), \(context)\n"
       + "  ) async throws -> \(method.output)"
   }
 

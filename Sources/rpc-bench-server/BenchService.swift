@@ -23,14 +23,14 @@ struct BenchService: BenchProtocol {
     try answer(request)
   }
 
-  func serverStream(
+  nonisolated(nonsending) func serverStream(
     _ request: Request, responses: ResponseWriter<Response>, context: ServerContext
   ) async throws {
     let response = try answer(request)
     for _ in 0..<max(0, request.responseCount) { try await responses.send(response) }
   }
 
-  func clientStream(
+  nonisolated(nonsending) func clientStream(
     _ requests: RequestStream<Request>, context: ServerContext
   ) async throws -> Response {
     var last = Response()
@@ -38,7 +38,7 @@ struct BenchService: BenchProtocol {
     return last
   }
 
-  func bidi(
+  nonisolated(nonsending) func bidi(
     _ requests: RequestStream<Request>, responses: ResponseWriter<Response>,
     context: ServerContext
   ) async throws {

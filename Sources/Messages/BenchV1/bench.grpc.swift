@@ -4,23 +4,23 @@ public import RPC
 /// The one service every peer answers.
 public protocol BenchProtocol: RPCService {
   /// One response of the size that the request asks for.
-  func unary(
+  nonisolated(nonsending) func unary(
     _ request: Request, context: ServerContext
   ) async throws -> Response
 
   /// response_count responses.
-  func serverStream(
+  nonisolated(nonsending) func serverStream(
     _ request: Request, responses: ResponseWriter<Response>,
     context: ServerContext
   ) async throws
 
   /// One response when the client has finished.
-  func clientStream(
+  nonisolated(nonsending) func clientStream(
     _ requests: RequestStream<Request>, context: ServerContext
   ) async throws -> Response
 
   /// A response for each request.
-  func bidi(
+  nonisolated(nonsending) func bidi(
     _ requests: RequestStream<Request>, responses: ResponseWriter<Response>,
     context: ServerContext
   ) async throws
@@ -50,14 +50,14 @@ extension BenchProtocol {
   }
 
   /// UNIMPLEMENTED, until the service has it.
-  public func unary(
+  public nonisolated(nonsending) func unary(
     _ request: Request, context: ServerContext
   ) async throws -> Response {
     throw RPCError(.unimplemented, "Unary")
   }
 
   /// UNIMPLEMENTED, until the service has it.
-  public func serverStream(
+  public nonisolated(nonsending) func serverStream(
     _ request: Request, responses: ResponseWriter<Response>,
     context: ServerContext
   ) async throws {
@@ -65,14 +65,14 @@ extension BenchProtocol {
   }
 
   /// UNIMPLEMENTED, until the service has it.
-  public func clientStream(
+  public nonisolated(nonsending) func clientStream(
     _ requests: RequestStream<Request>, context: ServerContext
   ) async throws -> Response {
     throw RPCError(.unimplemented, "ClientStream")
   }
 
   /// UNIMPLEMENTED, until the service has it.
-  public func bidi(
+  public nonisolated(nonsending) func bidi(
     _ requests: RequestStream<Request>, responses: ResponseWriter<Response>,
     context: ServerContext
   ) async throws {

@@ -12,7 +12,7 @@ public protocol HealthProtocol: RPCService {
   ///
   /// Clients should set a deadline when calling Check, and can declare the
   /// server unhealthy if they do not receive a timely response.
-  func check(
+  nonisolated(nonsending) func check(
     _ request: HealthCheckRequest, context: ServerContext
   ) async throws -> HealthCheckResponse
 
@@ -27,7 +27,7 @@ public protocol HealthProtocol: RPCService {
   ///
   /// Clients should keep in mind that the list of health services exposed by an
   /// application can change over the lifetime of the process.
-  func list(
+  nonisolated(nonsending) func list(
     _ request: HealthListRequest, context: ServerContext
   ) async throws -> HealthListResponse
 
@@ -46,7 +46,7 @@ public protocol HealthProtocol: RPCService {
   /// should assume this method is not supported and should not retry the
   /// call.  If the call terminates with any other status (including OK),
   /// clients should retry the call with appropriate exponential backoff.
-  func watch(
+  nonisolated(nonsending) func watch(
     _ request: HealthCheckRequest, responses: ResponseWriter<HealthCheckResponse>,
     context: ServerContext
   ) async throws
@@ -72,21 +72,21 @@ extension HealthProtocol {
   }
 
   /// UNIMPLEMENTED, until the service has it.
-  public func check(
+  public nonisolated(nonsending) func check(
     _ request: HealthCheckRequest, context: ServerContext
   ) async throws -> HealthCheckResponse {
     throw RPCError(.unimplemented, "Check")
   }
 
   /// UNIMPLEMENTED, until the service has it.
-  public func list(
+  public nonisolated(nonsending) func list(
     _ request: HealthListRequest, context: ServerContext
   ) async throws -> HealthListResponse {
     throw RPCError(.unimplemented, "List")
   }
 
   /// UNIMPLEMENTED, until the service has it.
-  public func watch(
+  public nonisolated(nonsending) func watch(
     _ request: HealthCheckRequest, responses: ResponseWriter<HealthCheckResponse>,
     context: ServerContext
   ) async throws {

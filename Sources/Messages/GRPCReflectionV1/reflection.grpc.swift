@@ -4,7 +4,7 @@ public import RPC
 public protocol ServerReflectionProtocol: RPCService {
   /// The reflection service is structured as a bidirectional stream, ensuring
   /// all related requests go to a single server.
-  func serverReflectionInfo(
+  nonisolated(nonsending) func serverReflectionInfo(
     _ requests: RequestStream<ServerReflectionRequest>, responses: ResponseWriter<ServerReflectionResponse>,
     context: ServerContext
   ) async throws
@@ -22,7 +22,7 @@ extension ServerReflectionProtocol {
   }
 
   /// UNIMPLEMENTED, until the service has it.
-  public func serverReflectionInfo(
+  public nonisolated(nonsending) func serverReflectionInfo(
     _ requests: RequestStream<ServerReflectionRequest>, responses: ResponseWriter<ServerReflectionResponse>,
     context: ServerContext
   ) async throws {

@@ -4,45 +4,45 @@ public import RPC
 /// Answers the standard interoperability tests.
 public protocol TestServiceProtocol: RPCService {
   /// An empty request, an empty response.
-  func emptyCall(
+  nonisolated(nonsending) func emptyCall(
     _ request: Empty, context: ServerContext
   ) async throws -> Empty
 
   /// One request, one response; with the payload or status that the request asks for.
-  func unaryCall(
+  nonisolated(nonsending) func unaryCall(
     _ request: SimpleRequest, context: ServerContext
   ) async throws -> SimpleResponse
 
   /// As UnaryCall; with headers that allow caches to keep the response.
-  func cacheableUnaryCall(
+  nonisolated(nonsending) func cacheableUnaryCall(
     _ request: SimpleRequest, context: ServerContext
   ) async throws -> SimpleResponse
 
   /// One request, a stream of responses of the sizes asked for.
-  func streamingOutputCall(
+  nonisolated(nonsending) func streamingOutputCall(
     _ request: StreamingOutputCallRequest, responses: ResponseWriter<StreamingOutputCallResponse>,
     context: ServerContext
   ) async throws
 
   /// A stream of requests, one response with the sum of their payloads' sizes.
-  func streamingInputCall(
+  nonisolated(nonsending) func streamingInputCall(
     _ requests: RequestStream<StreamingInputCallRequest>, context: ServerContext
   ) async throws -> StreamingInputCallResponse
 
   /// A stream of requests, each answered at once.
-  func fullDuplexCall(
+  nonisolated(nonsending) func fullDuplexCall(
     _ requests: RequestStream<StreamingOutputCallRequest>, responses: ResponseWriter<StreamingOutputCallResponse>,
     context: ServerContext
   ) async throws
 
   /// A stream of requests, answered when the client has finished.
-  func halfDuplexCall(
+  nonisolated(nonsending) func halfDuplexCall(
     _ requests: RequestStream<StreamingOutputCallRequest>, responses: ResponseWriter<StreamingOutputCallResponse>,
     context: ServerContext
   ) async throws
 
   /// A method that servers leave out: the answer is UNIMPLEMENTED.
-  func unimplementedCall(
+  nonisolated(nonsending) func unimplementedCall(
     _ request: Empty, context: ServerContext
   ) async throws -> Empty
 }
@@ -87,28 +87,28 @@ extension TestServiceProtocol {
   }
 
   /// UNIMPLEMENTED, until the service has it.
-  public func emptyCall(
+  public nonisolated(nonsending) func emptyCall(
     _ request: Empty, context: ServerContext
   ) async throws -> Empty {
     throw RPCError(.unimplemented, "EmptyCall")
   }
 
   /// UNIMPLEMENTED, until the service has it.
-  public func unaryCall(
+  public nonisolated(nonsending) func unaryCall(
     _ request: SimpleRequest, context: ServerContext
   ) async throws -> SimpleResponse {
     throw RPCError(.unimplemented, "UnaryCall")
   }
 
   /// UNIMPLEMENTED, until the service has it.
-  public func cacheableUnaryCall(
+  public nonisolated(nonsending) func cacheableUnaryCall(
     _ request: SimpleRequest, context: ServerContext
   ) async throws -> SimpleResponse {
     throw RPCError(.unimplemented, "CacheableUnaryCall")
   }
 
   /// UNIMPLEMENTED, until the service has it.
-  public func streamingOutputCall(
+  public nonisolated(nonsending) func streamingOutputCall(
     _ request: StreamingOutputCallRequest, responses: ResponseWriter<StreamingOutputCallResponse>,
     context: ServerContext
   ) async throws {
@@ -116,14 +116,14 @@ extension TestServiceProtocol {
   }
 
   /// UNIMPLEMENTED, until the service has it.
-  public func streamingInputCall(
+  public nonisolated(nonsending) func streamingInputCall(
     _ requests: RequestStream<StreamingInputCallRequest>, context: ServerContext
   ) async throws -> StreamingInputCallResponse {
     throw RPCError(.unimplemented, "StreamingInputCall")
   }
 
   /// UNIMPLEMENTED, until the service has it.
-  public func fullDuplexCall(
+  public nonisolated(nonsending) func fullDuplexCall(
     _ requests: RequestStream<StreamingOutputCallRequest>, responses: ResponseWriter<StreamingOutputCallResponse>,
     context: ServerContext
   ) async throws {
@@ -131,7 +131,7 @@ extension TestServiceProtocol {
   }
 
   /// UNIMPLEMENTED, until the service has it.
-  public func halfDuplexCall(
+  public nonisolated(nonsending) func halfDuplexCall(
     _ requests: RequestStream<StreamingOutputCallRequest>, responses: ResponseWriter<StreamingOutputCallResponse>,
     context: ServerContext
   ) async throws {
@@ -139,7 +139,7 @@ extension TestServiceProtocol {
   }
 
   /// UNIMPLEMENTED, until the service has it.
-  public func unimplementedCall(
+  public nonisolated(nonsending) func unimplementedCall(
     _ request: Empty, context: ServerContext
   ) async throws -> Empty {
     throw RPCError(.unimplemented, "UnimplementedCall")
@@ -259,7 +259,7 @@ public struct TestServiceClient: Sendable {
 /// A service that servers leave out: the answer is UNIMPLEMENTED.
 public protocol UnimplementedServiceProtocol: RPCService {
   /// Never answered.
-  func unimplementedCall(
+  nonisolated(nonsending) func unimplementedCall(
     _ request: Empty, context: ServerContext
   ) async throws -> Empty
 }
@@ -276,7 +276,7 @@ extension UnimplementedServiceProtocol {
   }
 
   /// UNIMPLEMENTED, until the service has it.
-  public func unimplementedCall(
+  public nonisolated(nonsending) func unimplementedCall(
     _ request: Empty, context: ServerContext
   ) async throws -> Empty {
     throw RPCError(.unimplemented, "UnimplementedCall")
@@ -313,12 +313,12 @@ public struct UnimplementedServiceClient: Sendable {
 /// Checks how clients reconnect.
 public protocol ReconnectServiceProtocol: RPCService {
   /// Starts a check.
-  func start(
+  nonisolated(nonsending) func start(
     _ request: ReconnectParams, context: ServerContext
   ) async throws -> Empty
 
   /// Ends it.
-  func stop(
+  nonisolated(nonsending) func stop(
     _ request: Empty, context: ServerContext
   ) async throws -> ReconnectInfo
 }
@@ -339,14 +339,14 @@ extension ReconnectServiceProtocol {
   }
 
   /// UNIMPLEMENTED, until the service has it.
-  public func start(
+  public nonisolated(nonsending) func start(
     _ request: ReconnectParams, context: ServerContext
   ) async throws -> Empty {
     throw RPCError(.unimplemented, "Start")
   }
 
   /// UNIMPLEMENTED, until the service has it.
-  public func stop(
+  public nonisolated(nonsending) func stop(
     _ request: Empty, context: ServerContext
   ) async throws -> ReconnectInfo {
     throw RPCError(.unimplemented, "Stop")

@@ -13,40 +13,40 @@ public protocol MembersServiceProtocol: RPCService {
   /// not stop the stream. Idempotent by row: request id and external id.
   /// Reasons in results: PARENT_NOT_FOUND, ORGANIZATION_CONFLICT, INVALID_FIELDS, OUT_OF_SCOPE.
   /// Callers: administrators.
-  func importOrganizations(
+  nonisolated(nonsending) func importOrganizations(
     _ requests: RequestStream<ImportOrganizationsRequest>, responses: ResponseWriter<ImportOrganizationsResponse>,
     context: ServerContext
   ) async throws
 
   /// Reads an organization of the caller's subtree. Errors: NOT_FOUND / ORGANIZATION_NOT_FOUND.
   /// Callers: staff.
-  func getOrganization(
+  nonisolated(nonsending) func getOrganization(
     _ request: GetOrganizationRequest, context: ServerContext
   ) async throws -> GetOrganizationResponse
 
   /// Lists the organizations of a subtree by external id, paged.
   /// Errors: INVALID_ARGUMENT / INVALID_PAGE_TOKEN. Callers: staff.
-  func listOrganizations(
+  nonisolated(nonsending) func listOrganizations(
     _ request: ListOrganizationsRequest, context: ServerContext
   ) async throws -> ListOrganizationsResponse
 
   /// Issues a code of an organization. Idempotent by request id.
   /// Errors: NOT_FOUND / ORGANIZATION_NOT_FOUND; FAILED_PRECONDITION / ORGANIZATION_NOT_ACTIVE.
   /// Callers: clerks.
-  func issueOrganizationCode(
+  nonisolated(nonsending) func issueOrganizationCode(
     _ request: IssueOrganizationCodeRequest, context: ServerContext
   ) async throws -> IssueOrganizationCodeResponse
 
   /// Revokes a code at once. Idempotent by request id. Errors: NOT_FOUND / CODE_NOT_FOUND.
   /// Callers: clerks.
-  func revokeOrganizationCode(
+  nonisolated(nonsending) func revokeOrganizationCode(
     _ request: RevokeOrganizationCodeRequest, context: ServerContext
   ) async throws -> RevokeOrganizationCodeResponse
 
   /// Says which organization a scanned code belongs to.
   /// Errors: INVALID_ARGUMENT / CODE_MALFORMED, CODE_FORGED; FAILED_PRECONDITION / CODE_EXPIRED,
   /// CODE_REVOKED. Callers: partners, staff.
-  func resolveOrganizationCode(
+  nonisolated(nonsending) func resolveOrganizationCode(
     _ request: ResolveOrganizationCodeRequest, context: ServerContext
   ) async throws -> ResolveOrganizationCodeResponse
 
@@ -56,7 +56,7 @@ public protocol MembersServiceProtocol: RPCService {
   /// CODE_MALFORMED, CODE_FORGED; FAILED_PRECONDITION / CODE_EXPIRED, CODE_REVOKED,
   /// ORGANIZATION_NOT_ACTIVE, NO_RECEIVER, and for staff MEMBERSHIP_CLOSED (a partner learns no more
   /// than that the application was received). Callers: partners, clerks.
-  func submitEnrollment(
+  nonisolated(nonsending) func submitEnrollment(
     _ request: SubmitEnrollmentRequest, context: ServerContext
   ) async throws -> SubmitEnrollmentResponse
 
@@ -64,55 +64,55 @@ public protocol MembersServiceProtocol: RPCService {
   /// durably before its result is sent. A refused record does not stop the stream; its result has
   /// the code and reason that SubmitEnrollment would have given. Idempotent by record.
   /// Callers: partners, clerks.
-  func enrollMembers(
+  nonisolated(nonsending) func enrollMembers(
     _ requests: RequestStream<EnrollMembersRequest>, responses: ResponseWriter<EnrollMembersResponse>,
     context: ServerContext
   ) async throws
 
   /// Reads an enrollment: a partner its own, staff those of their subtree.
   /// Errors: NOT_FOUND / ENROLLMENT_NOT_FOUND. Callers: partners, staff.
-  func getEnrollment(
+  nonisolated(nonsending) func getEnrollment(
     _ request: GetEnrollmentRequest, context: ServerContext
   ) async throws -> GetEnrollmentResponse
 
   /// Reads a member of the caller's subtree, masked. Errors: NOT_FOUND / MEMBER_NOT_FOUND.
   /// Callers: staff.
-  func getMember(
+  nonisolated(nonsending) func getMember(
     _ request: GetMemberRequest, context: ServerContext
   ) async throws -> GetMemberResponse
 
   /// Lists the members of a subtree in order of member number, masked and paged.
   /// Errors: INVALID_ARGUMENT / INVALID_PAGE_TOKEN. Callers: staff.
-  func listMembers(
+  nonisolated(nonsending) func listMembers(
     _ request: ListMembersRequest, context: ServerContext
   ) async throws -> ListMembersResponse
 
   /// Shows a member's data in full; written to the audit log before the data leaves.
   /// Errors: NOT_FOUND / MEMBER_NOT_FOUND. Callers: administrators.
-  func revealMember(
+  nonisolated(nonsending) func revealMember(
     _ request: RevealMemberRequest, context: ServerContext
   ) async throws -> RevealMemberResponse
 
   /// Reads a member's own code, to print or show it. Errors: NOT_FOUND / MEMBER_NOT_FOUND.
   /// Callers: clerks.
-  func getMemberCode(
+  nonisolated(nonsending) func getMemberCode(
     _ request: GetMemberCodeRequest, context: ServerContext
   ) async throws -> GetMemberCodeResponse
 
   /// Says which members own the codes. Callers: the stations service.
-  func resolveMemberCodes(
+  nonisolated(nonsending) func resolveMemberCodes(
     _ request: ResolveMemberCodesRequest, context: ServerContext
   ) async throws -> ResolveMemberCodesResponse
 
   /// Counts new members of a subtree by group and channel; kept incrementally. Callers: staff.
-  func getEnrollmentStatistics(
+  nonisolated(nonsending) func getEnrollmentStatistics(
     _ request: GetEnrollmentStatisticsRequest, context: ServerContext
   ) async throws -> GetEnrollmentStatisticsResponse
 
   /// Streams events from a cursor on: a partner's own enrollments, or everything for a service.
   /// At least once, ordered per entity. Errors: INVALID_ARGUMENT / INVALID_CURSOR.
   /// Callers: partners, the services.
-  func watchMemberEvents(
+  nonisolated(nonsending) func watchMemberEvents(
     _ request: WatchMemberEventsRequest, responses: ResponseWriter<WatchMemberEventsResponse>,
     context: ServerContext
   ) async throws
@@ -190,7 +190,7 @@ extension MembersServiceProtocol {
   }
 
   /// UNIMPLEMENTED, until the service has it.
-  public func importOrganizations(
+  public nonisolated(nonsending) func importOrganizations(
     _ requests: RequestStream<ImportOrganizationsRequest>, responses: ResponseWriter<ImportOrganizationsResponse>,
     context: ServerContext
   ) async throws {
@@ -198,49 +198,49 @@ extension MembersServiceProtocol {
   }
 
   /// UNIMPLEMENTED, until the service has it.
-  public func getOrganization(
+  public nonisolated(nonsending) func getOrganization(
     _ request: GetOrganizationRequest, context: ServerContext
   ) async throws -> GetOrganizationResponse {
     throw RPCError(.unimplemented, "GetOrganization")
   }
 
   /// UNIMPLEMENTED, until the service has it.
-  public func listOrganizations(
+  public nonisolated(nonsending) func listOrganizations(
     _ request: ListOrganizationsRequest, context: ServerContext
   ) async throws -> ListOrganizationsResponse {
     throw RPCError(.unimplemented, "ListOrganizations")
   }
 
   /// UNIMPLEMENTED, until the service has it.
-  public func issueOrganizationCode(
+  public nonisolated(nonsending) func issueOrganizationCode(
     _ request: IssueOrganizationCodeRequest, context: ServerContext
   ) async throws -> IssueOrganizationCodeResponse {
     throw RPCError(.unimplemented, "IssueOrganizationCode")
   }
 
   /// UNIMPLEMENTED, until the service has it.
-  public func revokeOrganizationCode(
+  public nonisolated(nonsending) func revokeOrganizationCode(
     _ request: RevokeOrganizationCodeRequest, context: ServerContext
   ) async throws -> RevokeOrganizationCodeResponse {
     throw RPCError(.unimplemented, "RevokeOrganizationCode")
   }
 
   /// UNIMPLEMENTED, until the service has it.
-  public func resolveOrganizationCode(
+  public nonisolated(nonsending) func resolveOrganizationCode(
     _ request: ResolveOrganizationCodeRequest, context: ServerContext
   ) async throws -> ResolveOrganizationCodeResponse {
     throw RPCError(.unimplemented, "ResolveOrganizationCode")
   }
 
   /// UNIMPLEMENTED, until the service has it.
-  public func submitEnrollment(
+  public nonisolated(nonsending) func submitEnrollment(
     _ request: SubmitEnrollmentRequest, context: ServerContext
   ) async throws -> SubmitEnrollmentResponse {
     throw RPCError(.unimplemented, "SubmitEnrollment")
   }
 
   /// UNIMPLEMENTED, until the service has it.
-  public func enrollMembers(
+  public nonisolated(nonsending) func enrollMembers(
     _ requests: RequestStream<EnrollMembersRequest>, responses: ResponseWriter<EnrollMembersResponse>,
     context: ServerContext
   ) async throws {
@@ -248,56 +248,56 @@ extension MembersServiceProtocol {
   }
 
   /// UNIMPLEMENTED, until the service has it.
-  public func getEnrollment(
+  public nonisolated(nonsending) func getEnrollment(
     _ request: GetEnrollmentRequest, context: ServerContext
   ) async throws -> GetEnrollmentResponse {
     throw RPCError(.unimplemented, "GetEnrollment")
   }
 
   /// UNIMPLEMENTED, until the service has it.
-  public func getMember(
+  public nonisolated(nonsending) func getMember(
     _ request: GetMemberRequest, context: ServerContext
   ) async throws -> GetMemberResponse {
     throw RPCError(.unimplemented, "GetMember")
   }
 
   /// UNIMPLEMENTED, until the service has it.
-  public func listMembers(
+  public nonisolated(nonsending) func listMembers(
     _ request: ListMembersRequest, context: ServerContext
   ) async throws -> ListMembersResponse {
     throw RPCError(.unimplemented, "ListMembers")
   }
 
   /// UNIMPLEMENTED, until the service has it.
-  public func revealMember(
+  public nonisolated(nonsending) func revealMember(
     _ request: RevealMemberRequest, context: ServerContext
   ) async throws -> RevealMemberResponse {
     throw RPCError(.unimplemented, "RevealMember")
   }
 
   /// UNIMPLEMENTED, until the service has it.
-  public func getMemberCode(
+  public nonisolated(nonsending) func getMemberCode(
     _ request: GetMemberCodeRequest, context: ServerContext
   ) async throws -> GetMemberCodeResponse {
     throw RPCError(.unimplemented, "GetMemberCode")
   }
 
   /// UNIMPLEMENTED, until the service has it.
-  public func resolveMemberCodes(
+  public nonisolated(nonsending) func resolveMemberCodes(
     _ request: ResolveMemberCodesRequest, context: ServerContext
   ) async throws -> ResolveMemberCodesResponse {
     throw RPCError(.unimplemented, "ResolveMemberCodes")
   }
 
   /// UNIMPLEMENTED, until the service has it.
-  public func getEnrollmentStatistics(
+  public nonisolated(nonsending) func getEnrollmentStatistics(
     _ request: GetEnrollmentStatisticsRequest, context: ServerContext
   ) async throws -> GetEnrollmentStatisticsResponse {
     throw RPCError(.unimplemented, "GetEnrollmentStatistics")
   }
 
   /// UNIMPLEMENTED, until the service has it.
-  public func watchMemberEvents(
+  public nonisolated(nonsending) func watchMemberEvents(
     _ request: WatchMemberEventsRequest, responses: ResponseWriter<WatchMemberEventsResponse>,
     context: ServerContext
   ) async throws {

@@ -11,39 +11,39 @@ public protocol StationsServiceProtocol: RPCService {
   /// Stores a point, PLANNED, under a union of the caller's subtree. Idempotent by request id.
   /// Errors: NOT_FOUND / ORGANIZATION_NOT_FOUND with RetryInfo: a union that was founded just now
   /// arrives by the members' feed. Callers: clerks.
-  func createPoint(
+  nonisolated(nonsending) func createPoint(
     _ request: CreatePointRequest, context: ServerContext
   ) async throws -> CreatePointResponse
 
   /// Opens a point. Idempotent by request id.
   /// Errors: NOT_FOUND / POINT_NOT_FOUND; FAILED_PRECONDITION / POINT_CLOSED; ABORTED /
   /// ETAG_MISMATCH. Callers: clerks.
-  func openPoint(
+  nonisolated(nonsending) func openPoint(
     _ request: OpenPointRequest, context: ServerContext
   ) async throws -> OpenPointResponse
 
   /// Reads a point: staff those of their subtree, a kiosk its own, a partner the open ones.
   /// Errors: NOT_FOUND / POINT_NOT_FOUND. Callers: staff, kiosks, partners.
-  func getPoint(
+  nonisolated(nonsending) func getPoint(
     _ request: GetPointRequest, context: ServerContext
   ) async throws -> GetPointResponse
 
   /// Finds open points in order of distance, paged; right across the antimeridian.
   /// Errors: INVALID_ARGUMENT / INVALID_PAGE_TOKEN. Callers: staff, kiosks, partners.
-  func findNearbyPoints(
+  nonisolated(nonsending) func findNearbyPoints(
     _ request: FindNearbyPointsRequest, context: ServerContext
   ) async throws -> FindNearbyPointsResponse
 
   /// Registers a kiosk at a point and gives it its key. Idempotent by request id.
   /// Errors: NOT_FOUND / POINT_NOT_FOUND; FAILED_PRECONDITION / POINT_CLOSED. Callers:
   /// administrators.
-  func registerKiosk(
+  nonisolated(nonsending) func registerKiosk(
     _ request: RegisterKioskRequest, context: ServerContext
   ) async throws -> RegisterKioskResponse
 
   /// Revokes a kiosk's key. Idempotent by request id. Errors: NOT_FOUND / KIOSK_NOT_FOUND.
   /// Callers: administrators.
-  func revokeKiosk(
+  nonisolated(nonsending) func revokeKiosk(
     _ request: RevokeKioskRequest, context: ServerContext
   ) async throws -> RevokeKioskResponse
 
@@ -51,33 +51,33 @@ public protocol StationsServiceProtocol: RPCService {
   /// replay, a reconnection or a crash never counts a visit twice or loses an acknowledged one.
   /// Errors: INVALID_ARGUMENT / HELLO_EXPECTED (also for a second one), SEQUENCE_GAP; NOT_FOUND /
   /// KIOSK_NOT_FOUND; PERMISSION_DENIED / KIOSK_REVOKED. Callers: kiosks.
-  func reportVisits(
+  nonisolated(nonsending) func reportVisits(
     _ requests: RequestStream<ReportVisitsRequest>, responses: ResponseWriter<ReportVisitsResponse>,
     context: ServerContext
   ) async throws
 
   /// Lists the visits of a point in the order in which they were stored, paged.
   /// Errors: NOT_FOUND / POINT_NOT_FOUND; INVALID_ARGUMENT / INVALID_PAGE_TOKEN. Callers: staff.
-  func listVisits(
+  nonisolated(nonsending) func listVisits(
     _ request: ListVisitsRequest, context: ServerContext
   ) async throws -> ListVisitsResponse
 
   /// Counts visits by point and day; kept incrementally.
   /// Errors: NOT_FOUND / POINT_NOT_FOUND; INVALID_ARGUMENT / TOO_MANY_ROWS. Callers: staff.
-  func getDailyVisitStatistics(
+  nonisolated(nonsending) func getDailyVisitStatistics(
     _ request: GetDailyVisitStatisticsRequest, context: ServerContext
   ) async throws -> GetDailyVisitStatisticsResponse
 
   /// Streams how many people are at a point: at once, then at every change.
   /// Errors: NOT_FOUND / POINT_NOT_FOUND. Callers: staff, kiosks of the point.
-  func watchOccupancy(
+  nonisolated(nonsending) func watchOccupancy(
     _ request: WatchOccupancyRequest, responses: ResponseWriter<WatchOccupancyResponse>,
     context: ServerContext
   ) async throws
 
   /// Streams events from a cursor on. At least once, ordered per entity.
   /// Errors: INVALID_ARGUMENT / INVALID_CURSOR. Callers: the gateway.
-  func watchStationEvents(
+  nonisolated(nonsending) func watchStationEvents(
     _ request: WatchStationEventsRequest, responses: ResponseWriter<WatchStationEventsResponse>,
     context: ServerContext
   ) async throws
@@ -135,49 +135,49 @@ extension StationsServiceProtocol {
   }
 
   /// UNIMPLEMENTED, until the service has it.
-  public func createPoint(
+  public nonisolated(nonsending) func createPoint(
     _ request: CreatePointRequest, context: ServerContext
   ) async throws -> CreatePointResponse {
     throw RPCError(.unimplemented, "CreatePoint")
   }
 
   /// UNIMPLEMENTED, until the service has it.
-  public func openPoint(
+  public nonisolated(nonsending) func openPoint(
     _ request: OpenPointRequest, context: ServerContext
   ) async throws -> OpenPointResponse {
     throw RPCError(.unimplemented, "OpenPoint")
   }
 
   /// UNIMPLEMENTED, until the service has it.
-  public func getPoint(
+  public nonisolated(nonsending) func getPoint(
     _ request: GetPointRequest, context: ServerContext
   ) async throws -> GetPointResponse {
     throw RPCError(.unimplemented, "GetPoint")
   }
 
   /// UNIMPLEMENTED, until the service has it.
-  public func findNearbyPoints(
+  public nonisolated(nonsending) func findNearbyPoints(
     _ request: FindNearbyPointsRequest, context: ServerContext
   ) async throws -> FindNearbyPointsResponse {
     throw RPCError(.unimplemented, "FindNearbyPoints")
   }
 
   /// UNIMPLEMENTED, until the service has it.
-  public func registerKiosk(
+  public nonisolated(nonsending) func registerKiosk(
     _ request: RegisterKioskRequest, context: ServerContext
   ) async throws -> RegisterKioskResponse {
     throw RPCError(.unimplemented, "RegisterKiosk")
   }
 
   /// UNIMPLEMENTED, until the service has it.
-  public func revokeKiosk(
+  public nonisolated(nonsending) func revokeKiosk(
     _ request: RevokeKioskRequest, context: ServerContext
   ) async throws -> RevokeKioskResponse {
     throw RPCError(.unimplemented, "RevokeKiosk")
   }
 
   /// UNIMPLEMENTED, until the service has it.
-  public func reportVisits(
+  public nonisolated(nonsending) func reportVisits(
     _ requests: RequestStream<ReportVisitsRequest>, responses: ResponseWriter<ReportVisitsResponse>,
     context: ServerContext
   ) async throws {
@@ -185,21 +185,21 @@ extension StationsServiceProtocol {
   }
 
   /// UNIMPLEMENTED, until the service has it.
-  public func listVisits(
+  public nonisolated(nonsending) func listVisits(
     _ request: ListVisitsRequest, context: ServerContext
   ) async throws -> ListVisitsResponse {
     throw RPCError(.unimplemented, "ListVisits")
   }
 
   /// UNIMPLEMENTED, until the service has it.
-  public func getDailyVisitStatistics(
+  public nonisolated(nonsending) func getDailyVisitStatistics(
     _ request: GetDailyVisitStatisticsRequest, context: ServerContext
   ) async throws -> GetDailyVisitStatisticsResponse {
     throw RPCError(.unimplemented, "GetDailyVisitStatistics")
   }
 
   /// UNIMPLEMENTED, until the service has it.
-  public func watchOccupancy(
+  public nonisolated(nonsending) func watchOccupancy(
     _ request: WatchOccupancyRequest, responses: ResponseWriter<WatchOccupancyResponse>,
     context: ServerContext
   ) async throws {
@@ -207,7 +207,7 @@ extension StationsServiceProtocol {
   }
 
   /// UNIMPLEMENTED, until the service has it.
-  public func watchStationEvents(
+  public nonisolated(nonsending) func watchStationEvents(
     _ request: WatchStationEventsRequest, responses: ResponseWriter<WatchStationEventsResponse>,
     context: ServerContext
   ) async throws {
