@@ -15,13 +15,16 @@ extension ClientChannel {
     let target = configuration.targets[index]
     switch result {
     case .success(let addresses):
-      state.withLock { state in
+      let isFirst = state.withLock { state in
+        defer { state.namesResolvedAt[index] = .now }
         _ = state.names[index].apply(.resolved)
-        state.namesResolvedAt[index] = .now
         state.nameBackoffs[index].reset()
         state.nameError = nil
+        return state.namesResolvedAt[index] == nil
       }
       setAddresses(addresses, of: target)
+      // A call wanted the name, or new addresses take their part of the calls.
+      carryOut(state.withLock { $0.isActive || isFirst ? $0.want(configuration).work : Work() })
     case .failure(let failure):
       let wait = state.withLock { state in
         state.nameError = "\(target): \(failure)"

@@ -33,17 +33,30 @@ extension ClientChannel.State {
     for index in names.indices where names[index].apply(.wanted) == .resolve {
       work.resolve.append(index)
     }
-    let isPending: Bool
-    if case .pickFirst = configuration.balancing {
-      isPending = wantFirst(&work)
-    } else {
-      isPending = wantAll(&work)
-    }
+    let (isPending, wanted) = want(configuration)
+    work.connect = wanted.connect
     if waitForReady || isPending || names.contains(where: { $0.phase == .resolving }) {
       return (.wait(version: version), work)
     }
     let error = subchannels.lazy.compactMap { $0.state.withLock(\.lastError) }.first
     return (.fail(RPCError(.unavailable, error ?? nameError ?? "there is no connection")), work)
+  }
+
+  /// Whether there is a backend that calls can be sent to.
+  var isActive: Bool { !lanes.isEmpty }
+
+  /// What a call wants connected; and whether it should wait for that.
+  func want(_ configuration: ClientConfiguration) -> (isPending: Bool, work: Work) {
+    var work = Work()
+    if isStopped { return (false, work) }
+    switch configuration.balancing {
+    case .pickFirst:
+      let isPending = isActive || wantFirst(&work)
+      return (isPending, work)
+    case .roundRobin:
+      let isPending = wantAll(&work)
+      return (isPending, work)
+    }
   }
 
   /// The next backend in turn, by preference one with a free stream.

@@ -138,7 +138,7 @@ public final class ClientChannel: RPC.Channel {
   }
 
   /// Connects what a look at the backends wants connected, and so on.
-  private func carryOut(_ work: Work) {
+  func carryOut(_ work: Work) {
     guard !work.isEmpty else { return }
     for subchannel in work.connect { subchannel.connect() }
     for index in work.resolve { resolve(index) }

@@ -40,7 +40,6 @@ extension Connection {
       case .goAway(_, let code):
         if draining == .no { draining = .final }
         client?.heardGoAway(code)
-        endHealthCheck()
         owner?.connectionIsGoingAway(self)
       case .pong(let number):
         if number == Self.drainPing, draining == .announced { finishDraining() }

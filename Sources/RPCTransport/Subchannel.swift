@@ -192,6 +192,7 @@ final class Subchannel: ConnectionOwner {
   func connectionIsGoingAway(_ connection: Connection) {
     if connection.wasToldOfTooManyPings { channel?.doubleKeepalive() }
     lost(connection, reason: "the server is going away")
+    connection.endHealthCheck()
     connection.markDirty()
   }
 
