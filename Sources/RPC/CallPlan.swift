@@ -5,7 +5,7 @@ struct CallPlan: Sendable {
   /// What a call keeps of its request to send it again; gRPC core's default a call.
   static let retryBytesMax = 256 << 10
 
-  private let path: String
+  private let method: MethodDescriptor
   private let metadata: Metadata
   let exchangeOptions: ExchangeOptions
   let compression: MessageEncoding?
@@ -24,7 +24,7 @@ struct CallPlan: Sendable {
     _ method: MethodDescriptor, _ options: CallOptions, policy: ChannelPolicy?,
     config: MethodConfig?
   ) {
-    path = method.path
+    self.method = method
     metadata = options.metadata
     compression = options.compression
     acceptsCompression = options.acceptsCompression || options.compression != nil
@@ -67,8 +67,12 @@ struct CallPlan: Sendable {
 
   /// The head of an attempt that so many went before.
   private func head(_ metadata: Metadata, previous: Int) -> RequestHead {
-    RequestHead(
-      path: path, metadata: metadata, timeout: deadline?.remaining, compression: compression,
+    // Most calls say nothing of their own: then the head is made once a method.
+    if metadata.isEmpty, deadline == nil, !acceptsCompression, previous == 0 {
+      return method.head
+    }
+    return RequestHead(
+      path: method.path, metadata: metadata, timeout: deadline?.remaining, compression: compression,
       acceptsCompression: acceptsCompression, previousAttempts: previous)
   }
 

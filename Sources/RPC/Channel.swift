@@ -31,18 +31,22 @@ extension Channel {
 public struct ClientResponse<Message: WireMessage>: Sendable {
   /// The one message, what came before it and what came with the status.
   public let message: Message
-  public let headers: Metadata
-  public let trailers: Metadata
+  private let head: HeaderList?
+  private let end: HeaderList?
   /// Whether the server had compressed the message.
   public let wasCompressed: Bool
 
-  package init(
-    message: Message, headers: Metadata, trailers: Metadata, wasCompressed: Bool = false
-  ) {
-    self.wasCompressed = wasCompressed
+  /// The initial metadata. Made on each use.
+  public var headers: Metadata { head.map { Metadata(custom: $0) } ?? [:] }
+
+  /// The trailing metadata. Made on each use.
+  public var trailers: Metadata { end.map { Metadata(custom: $0) } ?? [:] }
+
+  init(message: Message, head: HeaderList?, trailers: HeaderList?, wasCompressed: Bool) {
     self.message = message
-    self.headers = headers
-    self.trailers = trailers
+    self.head = head
+    end = trailers
+    self.wasCompressed = wasCompressed
   }
 }
 

@@ -5,7 +5,9 @@ extension Exchange {
   package func onLoop<Result: Sendable>(
     _ body: () async throws -> Result
   ) async rethrows -> Result {
-    try await withTaskExecutorPreference(loop) { try await body() }
+    // A task that runs on the loop prefers it already.
+    if loop.isCurrent { return try await body() }
+    return try await withTaskExecutorPreference(loop) { try await body() }
   }
 
   /// Queues body bytes and waits while the queue is full. From any task.

@@ -152,6 +152,18 @@ extension HeaderList {
     ReservedHeader.isReserved(bytes.span.bytes.extracting(fields[index].nameRange))
   }
 
+  /// Whether this is that very list, not only an equal one; cheap.
+  package func isIdentical(to other: HeaderList) -> Bool {
+    bytes.withUnsafeBufferPointer { a in
+      other.bytes.withUnsafeBufferPointer { a.baseAddress == $0.baseAddress }
+    }
+      && fields.withUnsafeBufferPointer { a in
+        other.fields.withUnsafeBufferPointer {
+          a.baseAddress == $0.baseAddress && a.count == $0.count
+        }
+      }
+  }
+
   /// Looks at one value in place.
   package func withValue<Result>(at index: Int, _ body: (RawSpan) -> Result) -> Result {
     body(bytes.span.bytes.extracting(fields[index].valueRange))

@@ -13,11 +13,14 @@ public struct MethodDescriptor: Sendable, Hashable {
     let service: String
     let name: String
     let path: String
+    /// The head of a call that says nothing more.
+    let head: RequestHead
 
     init(service: String, name: String) {
       self.service = service
       self.name = name
       path = "/\(service)/\(name)"
+      head = RequestHead(path: path)
     }
   }
 
@@ -36,6 +39,8 @@ public struct MethodDescriptor: Sendable, Hashable {
   public var name: String { storage.name }
   /// `/service/name`, as in the `:path` of a request.
   public var path: String { storage.path }
+
+  var head: RequestHead { storage.head }
 
   public static func == (a: MethodDescriptor, b: MethodDescriptor) -> Bool {
     a.kind == b.kind && (a.storage === b.storage || a.path == b.path)

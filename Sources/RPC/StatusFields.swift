@@ -50,6 +50,7 @@ package enum StatusFields {
   /// The outcome of a response whose peer ended it. Nil is OK.
   package static func outcome(head: HeaderList?, trailers: HeaderList?) -> RPCError? {
     guard let head else { return RPCError(.internalError, "the response has no head") }
+    if (trailers ?? head).saysOK { return nil }
     let status = head[":status"].flatMap { Int($0) } ?? 0
     switch parse(trailers ?? head) {
     case .ok: return nil
@@ -64,6 +65,7 @@ package enum StatusFields {
 
   /// Refuses a response head that is not gRPC's, before any of its body is looked at.
   package static func refusal(ofHead head: HeaderList) -> RPCError? {
+    if head.isAnswer { return nil }
     let status = head[":status"].flatMap { Int($0) } ?? 0
     let type = head["content-type"] ?? ""
     if status == 200, ContentType.isGRPC(type) { return nil }
@@ -73,6 +75,36 @@ package enum StatusFields {
     }
     return RPCError(
       StatusMapping.code(forHTTP: status), "the response is HTTP \(status), not gRPC")
+  }
+}
+
+extension HeaderList {
+  /// Whether this is the head of gRPC's usual response; looked at in place, for every call.
+  fileprivate var isAnswer: Bool {
+    var isOK = false
+    var isGRPC = false
+    let bytes = bytes.span.bytes
+    for field in fields {
+      let name = bytes.extracting(field.nameRange)
+      switch field.nameCount {
+      case 7 where name.equals(":status"):
+        isOK = bytes.extracting(field.valueRange).equals("200")
+      case 12 where name.equals("content-type"):
+        isGRPC = ContentType.isGRPC(bytes.extracting(field.valueRange))
+      default: break
+      }
+    }
+    return isOK && isGRPC
+  }
+
+  /// Whether there is a `grpc-status: 0`, and it is the first of its name.
+  fileprivate var saysOK: Bool {
+    let bytes = bytes.span.bytes
+    for field in fields
+    where field.nameCount == 11 && bytes.extracting(field.nameRange).equals("grpc-status") {
+      return bytes.extracting(field.valueRange).equals("0")
+    }
+    return false
   }
 }
 

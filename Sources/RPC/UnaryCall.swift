@@ -106,8 +106,7 @@ extension ClientExchange {
       throw RPCError(.internalError, "the response has more than one message")
     }
     return ClientResponse(
-      message: message, headers: inbox.head.map { Metadata(custom: $0) } ?? [:],
-      trailers: inbox.trailers.map { Metadata(custom: $0) } ?? [:],
+      message: message, head: inbox.head, trailers: inbox.trailers,
       wasCompressed: inbox.lastWasCompressed)
   }
 }

@@ -103,16 +103,19 @@ public final class ClientChannel: RPC.Channel {
     for _ in 0...configuration.targets.count {
       let lane = try await pick(options)
       let connection = lane.connection
-      do {
-        return try await withTaskExecutorPreference(connection.executor) {
-          let exchange: ClientExchange
-          do throws(RPCError) {
-            exchange = try connection.open(head, authority: lane.authority, options: options)
-          } catch {
-            throw NotOpened(error: error)
-          }
-          return try await body(exchange)
+      func run() async throws -> Result {
+        let exchange: ClientExchange
+        do throws(RPCError) {
+          exchange = try connection.open(head, authority: lane.authority, options: options)
+        } catch {
+          throw NotOpened(error: error)
         }
+        return try await body(exchange)
+      }
+      do {
+        // A task that runs on the loop prefers it already.
+        if connection.executor.isCurrent { return try await run() }
+        return try await withTaskExecutorPreference(connection.executor) { try await run() }
       } catch let error as NotOpened {
         // The connection ended between the choice and the use.
         last = error.error

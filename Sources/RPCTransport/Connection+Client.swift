@@ -9,6 +9,8 @@ final class ClientSide: @unchecked Sendable {
 
   /// The peer takes no further stream now: what is opened waits.
   let isFull = Atomic(false)
+  /// The request head that was sent last, in both forms: calls repeat themselves.
+  private var last: (head: HeaderList, authority: String, fields: OutboundFields)?
   /// Streams the peer allows, by its last settings.
   var streamsMax = Int.max
   /// Calls begun on the connection.
@@ -36,6 +38,48 @@ final class ClientSide: @unchecked Sendable {
   func count(_ openStreams: Int) {
     let full = openStreams >= streamsMax
     if full != isFull.load(ordering: .relaxed) { isFull.store(full, ordering: .relaxed) }
+  }
+}
+
+extension ClientSide {
+  /// A request head as the session takes it.
+  func outbound(_ head: RequestHead, authority: String, isTLS: Bool) -> OutboundFields {
+    if let last, last.head.isIdentical(to: head.fields), last.authority == authority {
+      return last.fields
+    }
+    let fields = Self.fields(head, authority: authority, isTLS: isTLS)
+    last = (head.fields, authority, fields)
+    return fields
+  }
+
+  /// A request head with `:scheme` and `:authority` among the pseudo headers.
+  private static func fields(
+    _ head: RequestHead, authority: String, isTLS: Bool
+  ) -> OutboundFields {
+    var fields = OutboundFields()
+    let list = head.fields
+    let bytes = list.bytes.span.bytes
+    var needsScheme = true
+    var needsAuthority = true
+    var isPseudo = true
+    func endPseudo() {
+      isPseudo = false
+      if needsScheme { fields.add(":scheme", isTLS ? "https" : "http") }
+      if needsAuthority { fields.add(":authority", authority) }
+    }
+    for field in list.fields {
+      let name = bytes.extracting(field.nameRange)
+      if isPseudo {
+        if name.equals(":scheme") { needsScheme = false }
+        if name.equals(":authority") { needsAuthority = false }
+        if !name.starts(with: ":") { endPseudo() }
+      }
+      fields.add(
+        name: name, value: bytes.extracting(field.valueRange),
+        isSensitive: name.equals("authorization") || name.equals("x-api-key"))
+    }
+    if isPseudo { endPseudo() }
+    return fields
   }
 }
 

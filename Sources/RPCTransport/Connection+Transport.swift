@@ -82,7 +82,7 @@ extension Connection {
     let stream: StreamKey
     do {
       stream = try session.submitRequest(
-        .list(Self.outbound(head, authority: authority, isTLS: isTLS)))
+        .list(client?.outbound(head, authority: authority, isTLS: isTLS) ?? OutboundFields()))
     } catch {
       // Out of stream identifiers, or going away: another connection is needed.
       draining = .final
@@ -107,37 +107,6 @@ extension Connection {
       fields.add(
         name: bytes.extracting(field.nameRange), value: bytes.extracting(field.valueRange))
     }
-    return fields
-  }
-
-  /// A request head with `:scheme` and `:authority` among the pseudo headers.
-  private static func outbound(
-    _ head: RequestHead, authority: String, isTLS: Bool
-  ) -> OutboundFields {
-    var fields = OutboundFields()
-    let list = head.fields
-    let bytes = list.bytes.span.bytes
-    var needsScheme = true
-    var needsAuthority = true
-    var isPseudo = true
-    func endPseudo() {
-      isPseudo = false
-      if needsScheme { fields.add(":scheme", isTLS ? "https" : "http") }
-      if needsAuthority { fields.add(":authority", authority) }
-    }
-    for (index, field) in list.fields.enumerated() {
-      let name = bytes.extracting(field.nameRange)
-      if isPseudo {
-        if name.equals(":scheme") { needsScheme = false }
-        if name.equals(":authority") { needsAuthority = false }
-        if !name.starts(with: ":") { endPseudo() }
-      }
-      fields.add(
-        name: name, value: bytes.extracting(field.valueRange),
-        isSensitive: list.hasName("authorization", at: index)
-          || list.hasName("x-api-key", at: index))
-    }
-    if isPseudo { endPseudo() }
     return fields
   }
 }
