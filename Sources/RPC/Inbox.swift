@@ -149,10 +149,9 @@ package final class Inbox: ExchangeSink, @unchecked Sendable {
   /// Bytes that wait here to be taken.
   package var unreadBytes: Int { framer.unreadBytes }
 
-  /// What of the received bytes is messages: all but the prefixes of those that were taken and of
-  /// the one that waits.
+  /// What of the received bytes is messages, taken or waiting: all but their prefixes.
   package var receivedMessageBytes: Int {
-    let messages = takenMessages + (framer.unreadBytes > 0 ? 1 : 0)
+    let messages = takenMessages + framer.waitingMessages
     return max(0, receivedBytes - messages * MessageFramer.prefixBytes)
   }
 

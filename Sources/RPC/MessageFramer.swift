@@ -44,6 +44,17 @@
     return .message(start..<start + length)
   }
 
+  /// Messages that are here, the last perhaps not as a whole. Walks over them.
+  var waitingMessages: Int {
+    var count = 0
+    var place = index
+    while bytes.count - place >= Self.prefixBytes {
+      count += 1
+      place += Self.prefixBytes + Self.length(bytes, at: place)
+    }
+    return count
+  }
+
   /// Takes the message that `front` gave.
   package mutating func take(_ message: Range<Int>) {
     index = message.upperBound

@@ -149,9 +149,9 @@ struct ClientInterceptorTests {
     let channel = try Self.channel([], observer: observer)
     let response = try await channel.call(EchoService.unary, "abc")
     #expect(response.headers[text: "x-echo"] == "observed")
-    await observer.witness.saw("1 ended OK 8 8")
+    await observer.witness.saw("1 ended OK 3 3")
     #expect(
-      Set(observer.witness.events) == ["call Unary", "attempt 1", "1 ended OK 8 8", "ended OK"])
+      Set(observer.witness.events) == ["call Unary", "attempt 1", "1 ended OK 3 3", "ended OK"])
   }
 
   @Test("an observer sees each attempt of a retried stream, and its end once")
@@ -169,8 +169,8 @@ struct ClientInterceptorTests {
     let stream: ResponseStream<Text> = try await channel.serverStreaming(
       FlakyService.repeat, Text("x"))
     for try await _ in stream {}
-    await observer.witness.saw("2 ended OK 6 12")
-    await observer.witness.saw("1 ended UNAVAILABLE 6 0")
+    await observer.witness.saw("2 ended OK 1 2")
+    await observer.witness.saw("1 ended UNAVAILABLE 1 0")
     #expect(observer.witness.events.filter { $0 == "ended OK" }.count == 1)
   }
 }
