@@ -184,6 +184,8 @@ struct ClientConnectionTests {
         let channel = try ClientChannel(configuration: configuration, loops: loops)
         for _ in 0..<20 { #expect(try await channel.echo("") == "a") }
         await a.shutdown(grace: .zero)
+        // What is sent before the client has noticed is lost with the connection.
+        try await channel.connectivity(otherThan: .ready)
         var options = CallOptions()
         options.waitForReady = true
         let answer10 = try await channel.echo("", options: options)
