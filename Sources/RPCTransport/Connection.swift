@@ -69,11 +69,17 @@ final class Connection: ChannelDuplexHandler, ExchangeTransport, @unchecked Send
   let drainFlag = Atomic(false)
   @exclusivity(unchecked) var draining: Draining = .no
 
-  /// The request head that came last, and the method it names if it names one.
-  struct LastRequest {
+  /// The request head that came last, and the method it names if it names one. Shared, not copied.
+  final class LastRequest {
     let copy: HeaderCopy
     let head: RequestHead
     let method: MethodHandler?
+
+    init(copy: HeaderCopy, head: RequestHead, method: MethodHandler?) {
+      self.copy = copy
+      self.head = head
+      self.method = method
+    }
   }
 
   /// How far a graceful stop is.
