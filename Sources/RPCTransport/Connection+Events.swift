@@ -107,6 +107,8 @@ extension Connection {
     } else {
       let head = RequestHead(fields: headerList(block))
       let method = dispatcher.open(exchange, head: head, known: nil)
+      // What is left of a caller's time is another number with each call.
+      guard head.timeout == nil else { return }
       lastRequest = LastRequest(copy: session.copy(of: block), head: head, method: method)
     }
   }
