@@ -302,10 +302,11 @@ def reconnections(siege):
             siege.count("connections")
 
 
-ATTACKS = [
-    settings_flood, settings_table_flood, ping_flood, unread_ping_flood, empty_data, padded_data,
-    priority_flood, window_update_flood, unknown_frames, rapid_reset, half_requests,
-    provoked_resets, malformed_heads, refused_calls, continuation_flood, empty_continuations,
-    hpack_bomb, header_lists, gzip_bomb, slow_preface, slow_headers, slow_tls, tls_handshakes,
-    zero_window, never_reading, idle_connections, reconnections,
-]  # fmt: skip
+# Every attack, by the name of its function.
+ATTACKS = (
+    "settings_flood settings_table_flood ping_flood unread_ping_flood empty_data padded_data "
+    "priority_flood window_update_flood unknown_frames rapid_reset half_requests "
+    "provoked_resets malformed_heads refused_calls continuation_flood empty_continuations "
+    "hpack_bomb header_lists gzip_bomb slow_preface slow_headers slow_tls tls_handshakes "
+    "zero_window never_reading idle_connections reconnections"
+).split()

@@ -8,6 +8,7 @@ during the attack, their ratio, calls that failed, the server's CPU and the most
 """
 
 import argparse
+import contextlib
 import json
 import multiprocessing
 import os
@@ -33,10 +34,17 @@ RATIO_MAX = 2.0
 def pin(cpu, niceness=0):
     if len(os.sched_getaffinity(0)) > 1:
         os.sched_setaffinity(0, {cpu})
-    try:
+    with contextlib.suppress(PermissionError):
         os.nice(niceness)
-    except PermissionError:
-        pass
+
+
+def favor(process):
+    """CPU 0 for a server's threads, and priority, where that is allowed."""
+    for task in map(int, os.listdir(f"/proc/{process}/task")):
+        if os.cpu_count() > 1:
+            os.sched_setaffinity(task, {0})
+        with contextlib.suppress(PermissionError):
+            os.setpriority(os.PRIO_PROCESS, task, -10)
 
 
 class Client:
@@ -138,10 +146,7 @@ def watch(servers, seconds):
 def run(name, seconds, attackers):
     with Server() as plain, Server(tls=True) as tls:
         for server in (plain, tls):
-            if os.cpu_count() > 1:
-                os.sched_setaffinity(server.process.pid, {0})
-                for task in os.listdir(f"/proc/{server.process.pid}/task"):
-                    os.sched_setaffinity(int(task), {0})
+            favor(server.process.pid)
         victim = tls if "tls" in name else plain
         ours, theirs = multiprocessing.Pipe()
         client = multiprocessing.Process(
@@ -196,7 +201,7 @@ def row(result):
 
 
 def main():
-    known = [attack.__name__ for attack in hostile_attacks.ATTACKS]
+    known = hostile_attacks.ATTACKS
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )

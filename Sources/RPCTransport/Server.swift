@@ -49,7 +49,13 @@ public final class Server: Sendable {
       .childChannelOption(
         .writeBufferWaterMark, value: .init(low: 64 << 10, high: 256 << 10)
       )
-      .childChannelOption(.maxMessagesPerRead, value: 4)
+      // One read a turn, and not a large one: what a connection sends, others wait for.
+      .childChannelOption(.maxMessagesPerRead, value: 1)
+      .childChannelOption(
+        .recvAllocator,
+        value: AdaptiveRecvByteBufferAllocator(
+          minimum: 1024, initial: 4096, maximum: configuration.readBytesMax)
+      )
       .childChannelInitializer { channel in
         channel.eventLoop.makeCompletedFuture { try self.accept(channel, tls: tls) }
       }

@@ -10,6 +10,9 @@ public struct ServerConfiguration: Sendable, Hashable {
   /// Connections at once. A further one takes the place of one without calls; when all have
   /// calls it is closed.
   public var connectionsMax = 10_000
+  /// Bytes taken from a connection before others of its loop have their turn. Its requests are
+  /// answered together, so this is also what others wait for: some hundred small calls.
+  public var readBytesMax = 16 << 10
   /// Waiting connections the kernel keeps for us.
   public var backlog: Int32 = 1024
 
