@@ -131,7 +131,7 @@ struct LifetimeTests {
   func deadPeer() async throws {
     var lifetime = ConnectionLifetime()
     lifetime.keepaliveInterval = .milliseconds(400)
-    lifetime.keepaliveTimeout = .milliseconds(400)
+    lifetime.keepaliveTimeout = .seconds(3)
     let answer = try await answer(to: Self.greeting + Self.acknowledgement, lifetime: lifetime)
     #expect(answer.kinds.contains(6))
   }
