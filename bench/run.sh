@@ -129,7 +129,7 @@ serve() { # [ENVIRONMENT=…] COMMAND…
   env "$@" >"$work/log" 2>"$work/errors" &
   server=$!
   for _ in $(seq 100); do
-    grep -q listening "$work/log" && return
+    grep -qs listening "$work/log" && return
     sleep 0.1
   done
   die "our server did not start"
