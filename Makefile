@@ -1,12 +1,13 @@
 # Each target is one line: the work is in scripts/, which can be called on its own.
 .DEFAULT_GOAL := help
-.PHONY: help deps run test conformance gen lint format bench hostile crash fuzz tsan asan clean
+.PHONY: help deps run test conformance gen lint format bench bench-storage hostile crash \
+  fuzz tsan asan clean
 
 # What `make` alone prints: the comments after "##" below.
 help: ## this text
 	@echo 'Yijia: gRPC services for trade unions, in Swift. Read README.md first (README.zh-CN.md in Chinese).'
 	@echo
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
 	@echo
 	@echo 'First time here?   make run     installs what is missing, builds, starts the suite, does the main job'
 	@echo 'Before a commit:   make test    lint, build, generated code, all tests'
@@ -43,6 +44,9 @@ bench: ## the cost table: calls, streams, TLS, client, memory, allocations besid
 
 hostile: ## attack the release server beside a client that behaves; what that client feels
 	@bench/hostile.sh $(ATTACKS)
+
+bench-storage: deps ## durable writes and reads a second of both engines beside bare C, in one run
+	@bench/storage.sh
 
 crash: ## kill the services at random while they work (ROUNDS=25) and count what was acknowledged
 	@scripts/crash.sh $(ROUNDS)

@@ -58,13 +58,13 @@ func service(_ name: String, core: String, _ needs: [Target.Dependency]) -> [Tar
     .executableTarget(
       name: "yijia-\(name)",
       dependencies: [
-        .target(name: core), "RPCTransport", "StorageSQLite", arguments,
+        .target(name: core), "RPCTransport", "StorageEngines", arguments,
         unixSignals,
       ] + library,
       path: "services/\(name)/main", swiftSettings: house),
     .testTarget(
       name: "\(core)Tests",
-      dependencies: [.target(name: core), "RPCInProcess", "StorageSQLite"] + library,
+      dependencies: [.target(name: core), "RPCInProcess", "TestStores"] + library,
       path: "Tests/\(core)Tests", swiftSettings: house),
   ]
 }
@@ -87,6 +87,7 @@ let package = Package(
     .executable(name: "rpc-interop-client", targets: ["rpc-interop-client"]),
     .executable(name: "rpc-bench-server", targets: ["rpc-bench-server"]),
     .executable(name: "rpc-bench-client", targets: ["rpc-bench-client"]),
+    .executable(name: "storage-bench", targets: ["storage-bench"]),
     .executable(name: "yijia-gateway", targets: ["yijia-gateway"]),
     .executable(name: "yijia-members", targets: ["yijia-members"]),
     .executable(name: "yijia-stations", targets: ["yijia-stations"]),
@@ -181,6 +182,14 @@ let package = Package(
       name: "StoragePostgres", dependencies: ["Storage", "CPostgres", collections],
       swiftSettings: house),
 
+    // The choice between them, for mains and tests.
+    .target(
+      name: "StorageEngines", dependencies: ["Storage", "StorageSQLite", "StoragePostgres"],
+      swiftSettings: house),
+
+    .executableTarget(
+      name: "storage-bench", dependencies: ["Storage", "StorageEngines"], swiftSettings: house),
+
     // What every service has.
     .target(
       name: "ServiceKit",
@@ -212,8 +221,12 @@ let package = Package(
         crypto, logging,
       ],
       swiftSettings: house),
+    .target(
+      name: "TestStores", dependencies: ["Storage", "StorageEngines"], path: "Tests/TestStores",
+      swiftSettings: house),
     .testTarget(
-      name: "StorageTests", dependencies: ["Storage", "StorageSQLite", "StoragePostgres", grdb],
+      name: "StorageTests",
+      dependencies: ["Storage", "StorageSQLite", "StoragePostgres", "TestStores", grdb],
       swiftSettings: house),
     .testTarget(
       name: "ServiceKitTests",
@@ -289,7 +302,7 @@ let package = Package(
         name: "yijia",
         dependencies: [
           "RPC", "RPCTransport", "Protobuf", "ServiceKit", "MembersV1", "StationsV1",
-          "YijiaTypeV1", "GoogleRPC", "GoogleType", "GoogleProtobuf", "Storage", "StorageSQLite",
+          "YijiaTypeV1", "GoogleRPC", "GoogleType", "GoogleProtobuf", "Storage", "StorageEngines",
           "GRPCHealthV1", x509, crypto, arguments, unixSignals, csv,
         ],
         path: "services/yijia/main", swiftSettings: house),

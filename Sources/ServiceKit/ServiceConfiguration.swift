@@ -46,7 +46,9 @@ public struct ServiceConfiguration: Codable, Sendable, Hashable {
     var wrong: [String] = []
     if !(0...65_535).contains(listen.port) { wrong.append("listen.port: 0 to 65535") }
     if !(0...65_535).contains(admin.port) { wrong.append("admin.port: 0 to 65535") }
-    if !database.hasPrefix("sqlite:") { wrong.append("database: sqlite:PATH") }
+    if !["sqlite:", "postgres://", "postgresql://"].contains(where: database.hasPrefix) {
+      wrong.append("database: sqlite:PATH or postgres://…")
+    }
     if !(1...3_660).contains(feedRetentionDays) { wrong.append("feed_retention_days: 1 to 3660") }
     if !(0...600).contains(drainSeconds) { wrong.append("drain_seconds: 0 to 600") }
     if callerTokenKeys.isEmpty { wrong.append("caller_token_keys: at least one") }

@@ -8,6 +8,9 @@ public protocol Database: AnyObject, Sendable {
   /// Which SQL it speaks.
   var dialect: SQLDialect { get }
 
+  /// What the writer did since the store was opened, for metrics.
+  var statistics: WriterStatistics { get }
+
   /// Reads all queries from one snapshot of committed data. `read(_:)` is the typed form.
   func read(all queries: [AnyQuery]) async throws -> ReadResults
 

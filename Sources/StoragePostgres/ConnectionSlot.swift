@@ -21,6 +21,11 @@ struct ConnectionSlot {
     }
   }
 
+  /// Nothing asked for it yet: no timer waits for it.
+  var isUnused: Bool {
+    if case .down = state { pause == .zero } else { false }
+  }
+
   /// What to wait for; a negative descriptor is passed over.
   var poll: pollfd {
     switch state {

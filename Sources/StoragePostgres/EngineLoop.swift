@@ -86,13 +86,22 @@ final class EngineLoop {
   private func dispatch() {
     let now = ContinuousClock.now
     for index in slots.indices {
-      if case .down(let until) = slots[index].state, until <= now, !(isClosing && isIdle) {
+      if case .down(let until) = slots[index].state, until <= now, isWanted(index) {
         slots[index].state = .connecting
         engine.connect(index, index == 0 ? .writer : .reader)
       }
     }
     sendWrites()
     sendReads()
+  }
+
+  /// One connection that reads is enough until it is busy.
+  private func isWanted(_ index: Int) -> Bool {
+    if isClosing && isIdle { return false }
+    return index < 2
+      || slots[1..<index].allSatisfy { slot in
+        if case .reading(let line) = slot.state { line.isBusy } else { false }
+      }
   }
 
   private func sendWrites() {
@@ -134,6 +143,8 @@ final class EngineLoop {
   private func advance(_ write: DecidedWrite, _ stage: () throws -> Stage) {
     do {
       switch try stage() {
+      case .read(let queries) where queries.isEmpty:
+        advance(write) { try write.job.go(on: ReadResults([])) }
       case .read(let queries): reads.append(phase(of: write, queries))
       case .store(let commit) where commit.isEmpty: finish(write, nil)
       case .store(let commit):
@@ -177,7 +188,7 @@ final class EngineLoop {
   private func wait() {
     var polls = [pollfd(fd: engine.bell, events: Int16(POLLIN), revents: 0)]
     for slot in slots { polls.append(slot.poll) }
-    let isQuiet = isIdle && slots.allSatisfy { $0.isUp }
+    let isQuiet = isIdle && slots.allSatisfy { $0.isUp || $0.isUnused }
     let timeout: Int32 = isQuiet ? -1 : Int32(Self.tick / .milliseconds(1))
     _ = poll(&polls, nfds_t(polls.count), timeout)
     if polls[0].revents != 0 { engine.silence() }
@@ -245,15 +256,21 @@ final class EngineLoop {
 
   // MARK: Time
 
+  /// How long a call may wait, and why it is refused then.
+  private func bound(_ isUp: Bool) -> (Duration, StorageError) {
+    if isUp { return (options.waitMax, .busy) }
+    return (options.outageMax, outage ?? .unreachable(.init("not connected yet")))
+  }
+
   private func lookAfter() {
     lastTick = .now
-    let isUp = slots.map(\.isUp)
-    let refusal = outage ?? .unreachable(.init("not connected yet"))
-    while let job = reads.first, job.isDone || lastTick - job.arrival > options.waitMax {
+    let (readsMax, readsRefusal) = bound(slots.dropFirst().contains(where: \.isUp))
+    while let job = reads.first, job.isDone || lastTick - job.arrival > readsMax {
       reads.removeFirst()
-      job.fail(isUp.dropFirst().contains(true) ? .busy : refusal)
+      job.fail(readsRefusal)
     }
-    writes.expire(before: lastTick - options.waitMax, isUp[0] ? .busy : refusal)
+    let (writesMax, writesRefusal) = bound(slots[0].isUp)
+    writes.expire(before: lastTick - writesMax, writesRefusal)
     for index in slots.indices {
       switch slots[index].state {
       case .reading(let line):

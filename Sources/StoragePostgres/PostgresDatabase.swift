@@ -50,7 +50,6 @@ public final class PostgresDatabase: Storage.Database {
 
   public var dialect: SQLDialect { .postgres }
 
-  /// What the writer did since the store was opened, for metrics.
   public var statistics: WriterStatistics {
     var statistics = engine.statistics.withLock { $0 }
     statistics.waiting = engine.waitingWrites

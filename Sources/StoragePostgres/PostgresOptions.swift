@@ -13,9 +13,12 @@ public struct PostgresOptions: Sendable {
   /// Reads on their way on one connection: enough to keep the server busy, few enough that a slow
   /// one holds up few.
   public var readsInFlight = 32
-  /// How long a call waits, for a connection or for its turn, before it is refused: above a
-  /// switchover of primaries in most cases, below the deadlines of calls.
-  public var waitMax = Duration.seconds(5)
+  /// How long a call waits for its turn before it is refused as `busy`: most calls' deadlines pass
+  /// before, and cancel it. Writers of one row wait for each other's commits.
+  public var waitMax = Duration.seconds(30)
+  /// How long a call waits while there is no connection before it is refused as `unreachable`: over
+  /// a restart of the server; a failover takes longer, and callers should know.
+  public var outageMax = Duration.seconds(2)
   /// The server ends a statement that runs longer: it is a mistake, not a service's query.
   public var statementMax = Duration.seconds(30)
   /// The server ends a transaction whose process fell silent: it holds up every other replica.

@@ -18,6 +18,12 @@ final class ReadLine {
   /// The server has not answered anything between the last ticks: others should take what comes.
   private(set) var isSlow = false
 
+  /// Another connection would help.
+  var isBusy: Bool { isSlow || load >= Self.busyLoad }
+
+  /// Some round trips' worth of reads.
+  private static let busyLoad = 8
+
   /// Whether it should take what comes, rather than the other.
   func isBetter(than other: ReadLine?) -> Bool {
     guard let other else { return true }
@@ -32,7 +38,6 @@ final class ReadLine {
         for query in job.queries where !job.isDone {
           try pipeline.send(query.sql, query.arguments, isQuery: true, job)
         }
-        if job.queries.isEmpty { job.fail(StorageError.statement(.init("no query"))) }
       } catch {
         job.fail(error)
       }

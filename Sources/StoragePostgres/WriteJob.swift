@@ -112,20 +112,4 @@ final class DecidedWrite {
   init(_ job: any WriteJob) {
     self.job = job
   }
-
-  /// What it runs into others with: its guarded statements that were seen to fail, by text and
-  /// first argument, which names the row.
-  func rows(of contended: Set<String>) -> Set<ContendedRow> {
-    if contended.isEmpty { return [] }
-    var rows: Set<ContendedRow> = []
-    for statement in commit.statements where contended.contains(statement.sql) {
-      rows.insert(ContendedRow(sql: statement.sql, key: statement.arguments.first ?? .null))
-    }
-    return rows
-  }
-}
-
-struct ContendedRow: Hashable {
-  let sql: String
-  let key: SQLValue
 }

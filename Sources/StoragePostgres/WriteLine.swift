@@ -11,7 +11,7 @@ final class WriteLine {
   enum Tag {
     /// A statement of the line's own.
     case own
-    case statement(write: Int, Statement.Expectation)
+    case statement(write: Int, Statement)
     case commit
     case end
   }
@@ -21,8 +21,9 @@ final class WriteLine {
     /// The store is this write's alone: what it reads now holds until its commit.
     case locked(DecidedWrite)
     case committed([DecidedWrite], hasEvents: Bool)
-    /// Undone: writes whose guards failed, the one that failed, or what failed beside them.
-    case undone([DecidedWrite], refused: Set<Int>, failed: [Int: StorageError], own: StorageError?)
+    /// Undone: writes with the guard that failed, the write that failed, or what did beside them.
+    case undone(
+      [DecidedWrite], refused: [Int: Statement], failed: [Int: StorageError], own: StorageError?)
   }
 
   private enum State {
@@ -38,7 +39,7 @@ final class WriteLine {
   private let session: PostgresSession
   private var state = State.idle
   private var group: [DecidedWrite] = []
-  private var refused: Set<Int> = []
+  private var refused: [Int: Statement] = [:]
   private var failed: [Int: StorageError] = [:]
   private var ownFailure: StorageError?
   private var hasEvents = false
@@ -89,7 +90,7 @@ final class WriteLine {
   private func begin(_ writes: [DecidedWrite], _ first: State) {
     precondition(isIdle, "one transaction at a time")
     group = writes
-    (refused, failed, ownFailure, hasEvents) = ([], [:], nil, false)
+    (refused, failed, ownFailure, hasEvents) = ([:], [:], nil, false)
     chainAtBegin = chain
     state = first
     send(Statement("BEGIN"), .own)
@@ -106,15 +107,17 @@ final class WriteLine {
 
   private func send(_ commit: Commit, of index: Int) {
     for statement in commit.statements {
-      send(statement, .statement(write: index, statement.expects))
+      send(statement, .statement(write: index, statement))
     }
     let time = commit.time.microsecondsSince1970
     for event in commit.events {
       hasEvents = true
-      send(PostgresSession.insert(event, microseconds: time), .statement(write: index, .any))
+      let statement = PostgresSession.insert(event, microseconds: time)
+      send(statement, .statement(write: index, statement))
     }
     for entry in commit.audit {
-      send(chain.append(entry, at: commit.time), .statement(write: index, .any))
+      let statement = chain.append(entry, at: commit.time)
+      send(statement, .statement(write: index, statement))
     }
   }
 
@@ -154,13 +157,13 @@ final class WriteLine {
 
   private func take(_ result: PostgresResult, _ tag: Tag) {
     switch (result.status, tag) {
-    case (.failed(let error), .statement(let write, _)) where error.endsConnection == false:
-      note(error.storageError(sql: sql(of: write)), tag)
+    case (.failed(let error), .statement(_, let statement)) where !error.endsConnection:
+      note(error.storageError(sql: statement.sql), tag)
       if error.isTransient { ownFailure = .contention }
     case (.failed(let error), _):
       note(error.storageError(sql: "(transaction)"), .own)
-    case (.done, .statement(let write, .exactly(let count))) where result.touched != count:
-      refused.insert(write)
+    case (.done, .statement(let write, let statement)) where !statement.allows(result.touched):
+      if refused[write] == nil { refused[write] = statement }
     case (.done, .commit) where result.command != "COMMIT":
       ownFailure = .contention
     default: break
@@ -196,10 +199,6 @@ final class WriteLine {
     do { try pipeline.send(sql, [], tag) } catch { note(error, tag) }
   }
 
-  private func sql(of write: Int) -> String {
-    group[write].commit.statements.map(\.sql).joined(separator: "; ")
-  }
-
   private func takeSync() -> Outcome? {
     switch state {
     case .undoing(let left) where left > 1:
@@ -225,5 +224,14 @@ final class WriteLine {
   func abandon() -> [DecidedWrite] {
     defer { reset() }
     return group
+  }
+}
+
+extension Statement {
+  fileprivate func allows(_ touched: Int) -> Bool {
+    switch expects {
+    case .any: true
+    case .exactly(let count): touched == count
+    }
   }
 }

@@ -3,26 +3,31 @@ internal import Storage
 
 /// The decided writes that wait for their transaction, first come, first served.
 ///
-/// Writes that failed a guard in a shared transaction show by it what they run into each other
-/// with: from then on, of those with such a statement for one row only the first joins a group; the
-/// others are decided again after it. A write that a constraint refused, or whose guard failed
-/// often, runs again alone, and reads under the store's lock: what it read then still holds.
+/// A write whose guard failed in a shared transaction is decided again after the next one, in which
+/// the others of its group are stored: so one abort finds all that ran into each other. The guard
+/// is remembered, and from then on, of the writes with it for one row only the first joins a group.
+/// A write that a constraint refused, or whose guard failed often, runs again alone, and reads under
+/// the store's lock: what it read then still holds.
 struct WriteQueue {
   /// Attempts of one write, those that others spoiled counted too: it is a hot spot that the caller
   /// must know of.
   static let startsMax = 1_000
   /// Deferred writes that are decided again at a time.
-  private static let decidingMax = 16
-  /// Texts kept of statements that writes ran into each other with.
-  private static let contendedMax = 256
+  private static let decidingMax = 8
 
   private let options: PostgresOptions
   private var ready: Deque<DecidedWrite> = []
   private var alone: Deque<DecidedWrite> = []
-  private var deferred: Deque<DecidedWrite> = []
-  private var contended: Set<String> = []
+  /// With the transaction after which each is decided again.
+  private var deferred: Deque<(write: DecidedWrite, after: Int)> = []
+  /// Transactions that ended.
+  private var endings = 0
+  private var isRunning = false
+  private var contended = ContendedRows()
   /// What the running transaction may change.
-  private var taken: Set<ContendedRow> = []
+  private var taken: Set<ContendedRows.Key> = []
+  /// The next group ends before a write that broke off one.
+  private var nextMax = Int.max
   /// Writes whose reads are on their way.
   var deciding = 0
 
@@ -34,32 +39,42 @@ struct WriteQueue {
 
   /// A write was decided.
   mutating func append(_ write: DecidedWrite) {
-    if !taken.isEmpty, !taken.isDisjoint(with: write.rows(of: contended)) {
-      deferred.append(write)
+    if !taken.isEmpty, !taken.isDisjoint(with: contended.keys(of: write.commit)) {
+      postpone(write)
     } else {
-      ready.append(write)
+      // One that waited before goes to its old place.
+      let place = ready.lastIndex { $0.job.arrival <= write.job.arrival }
+      ready.insert(write, at: place.map { $0 + 1 } ?? 0)
     }
   }
 
   /// The next transaction's writes; one that `isAlone` is yet to be decided.
   mutating func takeGroup() -> [DecidedWrite] {
+    let group = nextGroup()
+    isRunning = !group.isEmpty
+    return group
+  }
+
+  private mutating func nextGroup() -> [DecidedWrite] {
     while let write = alone.popFirst() {
       if isLive(write) { return [write] }
     }
     var group: [DecidedWrite] = []
     var statements = 0
-    while let write = ready.first, group.count < options.writesPerCommit {
+    let most = min(options.writesPerCommit, nextMax)
+    nextMax = .max
+    while let write = ready.first, group.count < most {
       let size = write.commit.size
       if !group.isEmpty && statements + size > options.statementsPerCommit { break }
       ready.removeFirst()
       guard isLive(write) else { continue }
-      let rows = write.rows(of: contended)
+      let rows = contended.keys(of: write.commit)
       if taken.isDisjoint(with: rows) {
         taken.formUnion(rows)
         group.append(write)
         statements += size
       } else {
-        deferred.append(write)
+        postpone(write)
       }
     }
     return group
@@ -72,33 +87,42 @@ struct WriteQueue {
 
   /// A deferred write to be decided again, now that what it ran into is over.
   mutating func takeDeferred() -> DecidedWrite? {
-    taken.isEmpty && deciding < Self.decidingMax ? deferred.popFirst() : nil
+    guard let next = deferred.first, deciding < Self.decidingMax else { return nil }
+    let isNothingBefore = ready.isEmpty && !isRunning
+    return next.after < endings || isNothingBefore ? deferred.removeFirst().write : nil
   }
 
   /// The running transaction is over.
   mutating func ended() {
     taken = []
+    endings += 1
+    isRunning = false
   }
 
   /// A transaction was undone.
   ///
   /// - Returns: writes to be decided again now.
   mutating func undone(
-    _ group: [DecidedWrite], refused: Set<Int>, failed: [Int: StorageError], own: StorageError?
+    _ group: [DecidedWrite], refused: [Int: Statement], failed: [Int: StorageError],
+    own: StorageError?
   ) -> [DecidedWrite] {
     ended()
     var again: [DecidedWrite] = []
     var whole: [DecidedWrite] = []
+    let broken = failed.keys.min() ?? .max
     for (index, write) in group.enumerated() {
-      if refused.contains(index) {
+      if index == broken && !whole.isEmpty { nextMax = whole.count }
+      if let statement = refused[index] {
         // The first of a group has only other replicas to blame.
-        if index == 0 { write.attempts += 1 } else { learn(write) }
+        if index == 0 { write.attempts += 1 } else { contended.learn(statement.sql) }
         if write.attempts == Limits.attemptsPerWrite {
           write.job.finish(StorageError.contention)
         } else if write.attempts >= Limits.attemptsPerWrite / 2 {
           runAlone(write)
-        } else {
+        } else if index == 0 {
           again.append(write)
+        } else {
+          postpone(write)
         }
       } else if let error = failed[index] {
         if write.isAlone && !error.isPassing { write.job.finish(error) } else { runAlone(write) }
@@ -114,17 +138,16 @@ struct WriteQueue {
     return again
   }
 
+  /// Lets a write be decided again after the running transaction, in the order of arrival.
+  private mutating func postpone(_ write: DecidedWrite) {
+    let place = deferred.lastIndex { $0.write.job.arrival <= write.job.arrival }
+    deferred.insert((write, endings), at: place.map { $0 + 1 } ?? 0)
+  }
+
   /// Puts a write with those that have the store to themselves.
   mutating func runAlone(_ write: DecidedWrite) {
     write.isAlone = true
     alone.append(write)
-  }
-
-  private mutating func learn(_ write: DecidedWrite) {
-    if contended.count >= Self.contendedMax { contended = [] }
-    for statement in write.commit.statements where statement.expects != .any {
-      contended.insert(statement.sql)
-    }
   }
 
   /// Refuses those that came before an instant.
@@ -141,7 +164,9 @@ struct WriteQueue {
     }
     sweep(&ready)
     sweep(&alone)
-    sweep(&deferred)
+    if deferred.contains(where: { $0.write.job.arrival < instant }) {
+      deferred = Deque(deferred.filter { isKept($0.write) })
+    }
   }
 }
 

@@ -56,7 +56,6 @@ public final class SQLiteDatabase: Storage.Database {
 
   public var dialect: SQLDialect { .sqlite }
 
-  /// What the writer did since the store was opened, for metrics.
   public var statistics: WriterStatistics {
     var statistics = shared.statistics.withLock { $0 }
     statistics.waiting = shared.writes.count

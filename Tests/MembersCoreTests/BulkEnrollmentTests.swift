@@ -3,7 +3,6 @@ import MembersV1
 import Protobuf
 import RPC
 import Storage
-import StorageSQLite
 import Testing
 
 @testable import MembersCore

@@ -4,8 +4,8 @@ import RPC
 import RPCInProcess
 import ServiceKit
 import Storage
-import StorageSQLite
 import Synchronization
+import TestStores
 import YijiaTypeV1
 
 @testable import MembersCore
@@ -13,38 +13,44 @@ import YijiaTypeV1
 /// A members service over a store in a folder of its own, reached through a real channel with the
 /// service's interceptors; only who calls is stated instead of proven.
 struct Harness: Sendable {
-  let folder: URL
-  let database: SQLiteDatabase
+  let store: TestStore
+  let database: any Database
   let keys: MembersKeys
   let clock: TestClock
   let service: MembersService
 
-  /// Runs `body` with a fresh service, and cleans up.
+  /// Runs `body` with a fresh service on each engine, and cleans up.
+  ///
+  /// - Returns: what the last run returned.
+  @discardableResult
   static func run<Result>(
     _ configuration: MembersConfiguration = MembersConfiguration(),
     _ body: (Harness) async throws -> Result
-  ) async throws -> Result {
-    let folder = FileManager.default.temporaryDirectory.appending(path: "members-\(UUID())")
-    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-    defer { try? FileManager.default.removeItem(at: folder) }
+  ) async throws -> Result? {
+    var result: Result?
+    for engine in Engine.allCases {
+      result = try await engine.withStore { store in
+        try await store.with { database in
+          try await body(try await Harness(store, database, configuration))
+        }
+      }
+    }
+    return result
+  }
+
+  private init(
+    _ store: TestStore, _ database: any Database, _ configuration: MembersConfiguration
+  ) async throws {
+    self.store = store
+    self.database = database
     let clock = TestClock()
-    let keys = MembersKeys(
+    self.clock = clock
+    keys = MembersKeys(
       fields: .generate(at: clock.now), hashes: .generate(at: clock.now),
       pageTokens: .generate(at: clock.now))
-    let database = try await SQLiteDatabase.open(url: "sqlite:\(folder.path)/members.sqlite")
-    let service = MembersService(
+    service = MembersService(
       database: database, keys: keys, clock: Clock { clock.now }, configuration: configuration)
     try await service.prepare()
-    let harness = Harness(
-      folder: folder, database: database, keys: keys, clock: clock, service: service)
-    do {
-      let result = try await body(harness)
-      await database.close()
-      return result
-    } catch {
-      await database.close()
-      throw error
-    }
   }
 
   /// A client whose calls come from `caller`.
@@ -55,11 +61,8 @@ struct Harness: Sendable {
         interceptors: [ShownFailure(), StatedCaller(caller: caller)]))
   }
 
-  /// Every byte of the store's files, for what must not be found in them.
-  func storedBytes() throws -> [Data] {
-    try FileManager.default.contentsOfDirectory(at: folder, includingPropertiesForKeys: nil)
-      .map { try Data(contentsOf: $0) }
-  }
+  /// Every byte of the store, for what must not be found in it.
+  func storedBytes() async throws -> [Data] { try await store.bytes(of: database) }
 }
 
 extension Caller {

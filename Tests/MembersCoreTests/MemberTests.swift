@@ -4,7 +4,6 @@ import GoogleType
 import MembersV1
 import ServiceKit
 import Storage
-import StorageSQLite
 import Testing
 import YijiaTypeV1
 

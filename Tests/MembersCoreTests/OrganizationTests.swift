@@ -2,7 +2,6 @@ import Foundation
 import MembersV1
 import ServiceKit
 import Storage
-import StorageSQLite
 import Testing
 import YijiaTypeV1
 

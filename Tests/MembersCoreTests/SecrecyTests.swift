@@ -34,7 +34,7 @@ struct SecrecyTests {
         application.personName, application.employerName, application.vehiclePlate,
         application.platform, memberCode, Applicant.residentID(2), Applicant.phone(2),
       ]
-      let files = try harness.storedBytes()
+      let files = try await harness.storedBytes()
       for secret in secrets {
         for file in files {
           #expect(file.range(of: Data(secret.utf8)) == nil, "\(secret) stands in the store")

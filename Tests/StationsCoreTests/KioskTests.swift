@@ -24,7 +24,7 @@ import Testing
       var other = request
       other.requestID = uuid()
       #expect(try await client.registerKiosk(other).apiKey != first.apiKey)
-      for bytes in try world.storedBytes() {
+      for bytes in try await world.storedBytes() {
         #expect(bytes.range(of: Array(first.apiKey.utf8)) == nil, "the key is in no file")
       }
     }

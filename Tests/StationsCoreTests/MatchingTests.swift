@@ -165,7 +165,7 @@ import Testing
       let station = try await world.station()
       world.members.isDown = true
       try await station.report(uuid(), [station.visit(1, code: "YJM-SECRETCODE")])
-      for bytes in try world.storedBytes() {
+      for bytes in try await world.storedBytes() {
         #expect(bytes.range(of: Array("SECRETCODE".utf8)) == nil)
       }
     }

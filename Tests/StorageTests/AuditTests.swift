@@ -1,5 +1,6 @@
 import Foundation
 import Storage
+import TestStores
 import Testing
 
 @Suite("Audit chain", .timeLimit(.minutes(2)))
@@ -40,7 +41,7 @@ struct AuditTests {
   func long(_ engine: Engine) async throws {
     try await engine.withStore { store in
       for round in 1...3 {
-        try await store.with { database in
+        try await store.withNotes { database in
           try await withThrowingTaskGroup(of: Void.self) { group in
             for index in 0..<500 {
               group.addTask {

@@ -1,6 +1,7 @@
 import Foundation
 import Storage
 import StorageSQLite
+import TestStores
 import Testing
 
 #if canImport(Glibc)
@@ -35,7 +36,7 @@ struct CrashTests {
   /// - Returns: how many writes the round acknowledged.
   private func check(_ store: TestStore, round: Int, ledger keyring: Keyring) async throws -> Int {
     var count = 0
-    try await store.with { database in
+    try await store.withNotes { database in
       let acknowledged = Set(
         try String(contentsOfFile: "\(store.folder.path)/acknowledged.\(round)", encoding: .utf8)
           .split(separator: "\n").map(String.init))

@@ -1,5 +1,6 @@
 import Foundation
 import Storage
+import TestStores
 import Testing
 
 @Suite("Feeds", .timeLimit(.minutes(2)))
@@ -15,7 +16,7 @@ struct FeedTests {
   func order(_ engine: Engine) async throws {
     try await engine.withStore { store in
       var cursor = FeedCursor.start
-      try await store.with { database in
+      try await store.withNotes { database in
         try await emit(database, ["a", "b"])
         try await emit(database, ["c"])
         let events = try await database.feed(after: .start)
@@ -27,7 +28,7 @@ struct FeedTests {
         #expect(cursor == events[1].cursor)
         #expect(try await database.feedEnd() == events[2].cursor)
       }
-      try await store.with { database in
+      try await store.withNotes { database in
         try await emit(database, ["d"])
         let events = try await database.feed(after: cursor)
         #expect(events.map(\.entity) == ["notes/c", "notes/d"])
@@ -130,7 +131,7 @@ struct FeedTests {
     try await engine.withStore { store in
       var first = FeedCursor.start
       var last = FeedCursor.start
-      try await store.with { database in
+      try await store.withNotes { database in
         try await emit(database, ["a", "b"], at: now.addingTimeInterval(-10))
         let events = try await database.feed(after: .start)
         (first, last) = (events[0].cursor, events[1].cursor)
@@ -140,7 +141,7 @@ struct FeedTests {
         #expect(try await database.feedEnd() == last)
         await #expect(throws: StorageError.expiredCursor) { try await database.feed(after: first) }
       }
-      try await store.with { database in
+      try await store.withNotes { database in
         try await emit(database, ["c"])
         #expect(try await database.feed(after: last).map(\.entity) == ["notes/c"])
       }

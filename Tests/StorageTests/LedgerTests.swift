@@ -1,5 +1,6 @@
 import Foundation
 import Storage
+import TestStores
 import Testing
 
 @Suite("Request ledger", .timeLimit(.minutes(2)))
@@ -32,12 +33,12 @@ struct LedgerTests {
   func replay(_ engine: Engine) async throws {
     try await engine.withStore { (store) async throws in
       let runs = Counter()
-      try await store.with { (database) async throws in
+      try await store.withNotes { (database) async throws in
         #expect(try await write(database, key("1"), runs: runs) == [1])
         #expect(try await write(database, key("1"), runs: runs) == [1])
         #expect(try await write(database, key("2"), runs: runs) == [2])
       }
-      try await store.with { (database) async throws in
+      try await store.withNotes { (database) async throws in
         #expect(try await write(database, key("1"), runs: runs) == [1])
         #expect(try await database.read(Notes.count) == 2)
       }

@@ -1,5 +1,6 @@
 import Foundation
 import Storage
+import TestStores
 import Testing
 
 @Suite("Migrations", .timeLimit(.minutes(2)))
@@ -12,7 +13,7 @@ struct MigrationTests {
   @Test("missing migrations are applied, applied ones are not again", arguments: Engine.allCases)
   func applies(_ engine: Engine) async throws {
     try await engine.withStore { store in
-      try await store.with { database in
+      try await store.withNotes { database in
         try await database.write(Commit(at: now, statements: [Notes.insert("a")]))
         try await database.migrate(more)
         try await database.migrate(more)
@@ -48,7 +49,7 @@ struct MigrationTests {
     "a store whose own tables are newer than the program isn't opened", arguments: Engine.allCases)
   func newerEngine(_ engine: Engine) async throws {
     try await engine.withStore { store in
-      try await store.with { database in
+      try await store.withNotes { database in
         let newer = Statement(
           """
           INSERT INTO storage_migration (component, position, name, checksum, time)

@@ -1,6 +1,7 @@
 import Foundation
 import GRDB
 import Storage
+import TestStores
 import Testing
 
 @testable import StorageSQLite
@@ -179,7 +180,7 @@ struct SQLiteTests {
       await database.close()
       await #expect(throws: StorageError.closed) { try await database.read(Notes.count) }
       await #expect(throws: StorageError.closed) { try await database.write(Commit(at: now)) }
-      try await store.with { (database) async throws in
+      try await store.withNotes { (database) async throws in
         #expect(try await database.read(Notes.count) == 20)
       }
     }
@@ -198,8 +199,8 @@ struct SQLiteTests {
       #expect(error?.debugDetail?.contains("\(ProcessInfo.processInfo.processIdentifier)") == true)
     }
     try await Engine.sqlite.withStore { (store) async throws in
-      try await store.with { _ in }
-      try await store.with { _ in }
+      try await store.withNotes { _ in }
+      try await store.withNotes { _ in }
     }
   }
 
@@ -271,7 +272,7 @@ struct SQLiteTests {
       await #expect(throws: broken) { try await database.read(Notes.count) }
       await #expect(throws: broken) { for try await _ in database.follow(after: .start) {} }
       await database.close()
-      try await store.with { (database) async throws in
+      try await store.withNotes { (database) async throws in
         #expect(try await database.read(Notes.count) == 1)
       }
     }

@@ -1,5 +1,6 @@
 import Foundation
 import Storage
+import TestStores
 import Testing
 
 @Suite("Writes", .timeLimit(.minutes(2)))
@@ -61,6 +62,17 @@ struct WriteTests {
       }
       #expect(reply == "was 1 of 1")
       #expect(try await database.read(Notes.byID("a"))?.version == 7)
+    }
+  }
+
+  @Test("a phase of no queries is passed at once", arguments: Engine.allCases)
+  func emptyPhase(_ engine: Engine) async throws {
+    try await engine.withDatabase { database in
+      let reply = try await database.write {
+        Step<Int>.read(all: [Query<Int>]()) { .reply($0.count) }
+      }
+      #expect(reply == 0)
+      _ = try await database.read(all: [])
     }
   }
 

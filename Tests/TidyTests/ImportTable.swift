@@ -51,12 +51,16 @@ struct ImportTable: Sendable {
         folder: "Sources/StoragePostgres",
         modules: Self.observation.union(Self.collections).union(["Storage", "CPostgres"])),
       Row(
+        folder: "Sources/StorageEngines",
+        modules: ["Storage", "StorageSQLite", "StoragePostgres"]),
+      Row(folder: "Sources/storage-bench", modules: ["Storage", "StorageEngines"]),
+      Row(
         folder: "Sources/ServiceKit",
         modules: contract.union(Self.observation).union(Self.crypto).union(["Storage", "Yams"])),
       Row(
         folder: "services/yijia/main",
         modules: contract.union(Self.observation).union(Self.crypto).union([
-          "ArgumentParser", "RPCTransport", "ServiceKit", "Storage", "StorageSQLite", "SwiftASN1",
+          "ArgumentParser", "RPCTransport", "ServiceKit", "Storage", "StorageEngines", "SwiftASN1",
           "SwiftCSV", "UnixSignals", "X509",
         ])),
     ]
@@ -78,7 +82,7 @@ struct ImportTable: Sendable {
         Row(
           folder: "services/\(service)/main",
           modules: library.union([
-            core, "ArgumentParser", "RPCTransport", "StorageSQLite", "UnixSignals",
+            core, "ArgumentParser", "RPCTransport", "StorageEngines", "UnixSignals",
           ])))
     }
     self.rows = rows

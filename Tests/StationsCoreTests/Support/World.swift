@@ -7,8 +7,8 @@ import RPCInProcess
 import ServiceKit
 import StationsV1
 import Storage
-import StorageSQLite
 import Synchronization
+import TestStores
 import Testing
 import YijiaTypeV1
 
@@ -17,44 +17,47 @@ import YijiaTypeV1
 /// A stations service over a store in a folder of its own, with a members service beside it that
 /// does as it is told. Only who calls is stated instead of proven.
 struct World: Sendable {
-  let folder: URL
-  let database: SQLiteDatabase
+  let store: TestStore
+  let database: any Database
   let clock: TestClock
   let members: FakeMembers
   let service: StationsService
   let feed: MembersFeed
 
-  /// Runs `body` with a fresh service, and cleans up.
-  static func run<Result>(
+  /// Runs `body` with a fresh service on each engine, and cleans up.
+  ///
+  /// - Parameter clock: makes the clock of each run.
+  static func run(
     _ configuration: StationsConfiguration = StationsConfiguration(),
-    clock: TestClock = TestClock(),
-    _ body: (World) async throws -> Result
-  ) async throws -> Result {
-    let folder = FileManager.default.temporaryDirectory.appending(path: "stations-\(UUID())")
-    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-    defer { try? FileManager.default.removeItem(at: folder) }
-    let database = try await SQLiteDatabase.open(url: "sqlite:\(folder.path)/stations.sqlite")
+    clock: @autoclosure () -> TestClock = TestClock(),
+    _ body: (World) async throws -> Void
+  ) async throws {
+    for engine in Engine.allCases {
+      try await engine.withStore { store in
+        try await store.with { database in
+          try await body(try await World(store, database, configuration, clock()))
+        }
+      }
+    }
+  }
+
+  private init(
+    _ store: TestStore, _ database: any Database, _ configuration: StationsConfiguration,
+    _ clock: TestClock
+  ) async throws {
+    self.store = store
+    self.database = database
+    self.clock = clock
+    members = FakeMembers()
     try await database.migrate(StationsMigrations.all)
-    let members = FakeMembers()
     let channel = try InProcessChannel(services: [members])
     let keys = StationsKeys(
       fields: .generate(at: clock.now), pageTokens: .generate(at: clock.now))
-    let service = StationsService(
+    service = StationsService(
       database: database, keys: keys, membersChannel: channel,
       configuration: configuration, clock: Clock { clock.now })
-    let feed = MembersFeed(service: service, channel: channel)
-    let world = World(
-      folder: folder, database: database, clock: clock, members: members, service: service,
-      feed: feed)
-    do {
-      try await world.plant()
-      let result = try await body(world)
-      await database.close()
-      return result
-    } catch {
-      await database.close()
-      throw error
-    }
+    feed = MembersFeed(service: service, channel: channel)
+    try await plant()
   }
 
   /// A channel whose calls come from `caller`, and whose errors carry their reason as the message.
@@ -165,11 +168,8 @@ func expectFailure(
 }
 
 extension World {
-  /// Every byte of the store's files, for what must not be found in them.
-  func storedBytes() throws -> [Data] {
-    try FileManager.default.contentsOfDirectory(at: folder, includingPropertiesForKeys: nil)
-      .map { try Data(contentsOf: $0) }
-  }
+  /// Every byte of the store, for what must not be found in it.
+  func storedBytes() async throws -> [Data] { try await store.bytes(of: database) }
 }
 
 extension Data {

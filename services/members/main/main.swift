@@ -7,7 +7,7 @@ import RPC
 import RPCTransport
 import ServiceKit
 import Storage
-import StorageSQLite
+import StorageEngines
 import UnixSignals
 
 struct Members: AsyncParsableCommand {
@@ -39,7 +39,7 @@ struct Members: AsyncParsableCommand {
   private func serve(_ configuration: MembersConfiguration, logger: Logger) async throws {
     let signals = await UnixSignalsSequence(trapping: .sigterm, .sigint)
     let common = configuration.service
-    let database = try await SQLiteDatabase.open(url: common.database)
+    let database = try await openDatabase(url: common.database)
     let service = MembersService(
       database: database, keys: try keys(common.keyrings), configuration: configuration)
     try await service.prepare()

@@ -6,7 +6,7 @@ import RPCTransport
 import ServiceKit
 import StationsCore
 import Storage
-import StorageSQLite
+import StorageEngines
 import UnixSignals
 
 struct Stations: AsyncParsableCommand {
@@ -38,7 +38,7 @@ struct Stations: AsyncParsableCommand {
   private func serve(_ configuration: StationsConfiguration, logger: Logger) async throws {
     let signals = await UnixSignalsSequence(trapping: .sigterm, .sigint)
     let common = configuration.service
-    let database = try await SQLiteDatabase.open(url: common.database)
+    let database = try await openDatabase(url: common.database)
     try await database.migrate(StationsMigrations.all)
     let loops = EventLoops()
     let members = try membersChannel(configuration, loops, logger)

@@ -1,7 +1,7 @@
 import ArgumentParser
 import ServiceKit
 import Storage
-import StorageSQLite
+import StorageEngines
 
 struct Audit: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
@@ -12,15 +12,16 @@ struct Audit: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
       abstract: "Recompute every hash chain, and name the first row that does not fit.",
       discussion: """
-        The service that owns the store must not run: one process owns a SQLite file.
+        The service that owns a SQLite file must not run: one process owns it. On PostgreSQL \
+        the services go on meanwhile.
         Example: yijia audit verify --database sqlite:.dev/data/members.sqlite
         """)
 
-    @Option(help: "The store, as in the service's configuration: sqlite:PATH.")
+    @Option(help: "The store, as in the service's configuration: sqlite:PATH or postgres://….")
     var database: String
 
     func run() async throws {
-      let store = try await SQLiteDatabase.open(url: database)
+      let store = try await openDatabase(url: database)
       let report = try await store.verifyAudit()
       await store.close()
       guard let problem = report.problem else {

@@ -1,87 +1,24 @@
 import Foundation
 import Storage
-import StorageSQLite
+import TestStores
 import Testing
 
-@testable import StoragePostgres
-
-/// The engines that every conformance test runs on: PostgreSQL where the tests were given a server
-/// of their own (`scripts/postgres.sh`).
-enum Engine: String, CaseIterable, Sendable {
-  case sqlite
-  case postgres
-
-  /// The URL of a server for tests only, any database of it.
-  static let server = ProcessInfo.processInfo.environment["YIJIA_TEST_POSTGRES"]
-
-  static var allCases: [Engine] { server == nil ? [.sqlite] : [.sqlite, .postgres] }
-
-  /// An empty store for one test, closed and removed after it.
-  func withStore(_ body: (TestStore) async throws -> Void) async throws {
-    let name = "yijia_\(String(UInt64.random(in: 0...UInt64.max), radix: 16))"
-    let folder = FileManager.default.temporaryDirectory.appending(path: name)
-    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-    defer { try? FileManager.default.removeItem(at: folder) }
-    let store = TestStore(engine: self, folder: folder, name: name)
-    do {
-      try await body(store)
-    } catch {
-      try store.remove()
-      throw error
-    }
-    try store.remove()
-  }
-
+extension Engine {
   /// As `withStore`, opened and with the test's table.
   func withDatabase(_ body: (any Database) async throws -> Void) async throws {
     try await withStore { store in
-      try await store.with { try await body($0) }
+      try await store.withNotes { try await body($0) }
     }
   }
 }
 
-/// A store that can be opened again and again, on PostgreSQL several times at once too: a file in
-/// the folder, or a schema.
-struct TestStore: Sendable {
-  let engine: Engine
-  let folder: URL
-  let name: String
-
-  var path: String { folder.appending(path: "store.db").path }
-
-  var url: String {
-    switch engine {
-    case .sqlite: "sqlite:\(path)"
-    case .postgres: "\(Engine.server ?? "")?options=-csearch_path%3D\(name)"
-    }
-  }
-
-  func open() async throws -> any Database {
-    switch engine {
-    case .sqlite: try await SQLiteDatabase.open(url: url)
-    case .postgres: try await PostgresDatabase.open(url: url)
-    }
-  }
-
-  /// Removes what isn't in the folder.
-  func remove() throws {
-    guard engine == .postgres else { return }
-    let link = try PostgresLink(url: Engine.server ?? "", options: PostgresOptions())
-    try link.run("SET client_min_messages = warning; DROP SCHEMA IF EXISTS \(name) CASCADE")
-    link.close()
-  }
-
-  /// Opens, migrates, runs and closes.
-  func with(_ body: (any Database) async throws -> Void) async throws {
-    let database = try await open()
-    do {
+extension TestStore {
+  /// As `with`, with the test's table.
+  func withNotes(_ body: (any Database) async throws -> Void) async throws {
+    try await with { database in
       try await database.migrate(Notes.migrations)
       try await body(database)
-    } catch {
-      await database.close()
-      throw error
     }
-    await database.close()
   }
 }
 

@@ -1,0 +1,267 @@
+import Foundation
+import Storage
+import TestStores
+import Testing
+
+@testable import StoragePostgres
+
+@Suite("PostgreSQL engine", .enabled(if: Engine.allCases.contains(.postgres)))
+struct PostgresTests {
+  @Test("writers of two replicas lose no update, and their events come in versions' order")
+  func replicas() async throws {
+    try await Engine.postgres.withStore { store in
+      try await store.withNotes { first in
+        try await store.with { second in
+          try await first.write(Commit(at: now, statements: [Notes.insert("a")]))
+          try await withThrowingTaskGroup(of: Void.self) { group in
+            for index in 0..<40 {
+              let database = index.isMultiple(of: 2) ? first : second
+              group.addTask { for _ in 0..<3 { try await raise(database) } }
+            }
+            try await group.waitForAll()
+          }
+          #expect(try await second.read(Notes.byID("a"))?.version == 121)
+          let events = try await first.feed(after: .start)
+          #expect(events.map(\.version) == Array(2...121))
+          #expect(events.map(\.cursor.position) == Array(1...120))
+          let report = try await second.verifyAudit()
+          #expect(report.isIntact)
+          #expect(report.rows == 120)
+        }
+      }
+    }
+  }
+
+  @Test("a replica's follower is woken by another's commit")
+  func wakes() async throws {
+    try await Engine.postgres.withStore { store in
+      try await store.withNotes { first in
+        try await store.with { second in
+          let follower = Task {
+            for try await event in second.follow(after: .start) { return event.entity }
+            return "none"
+          }
+          try await first.write(Commit(at: now, events: [Notes.event("a")]))
+          #expect(try await follower.value == "notes/a")
+        }
+      }
+    }
+  }
+
+  @Test("connections that are cut under load lose nothing acknowledged and double nothing")
+  func cut() async throws {
+    try await Engine.postgres.withStore { store in
+      try await store.withNotes { database in
+        let ledger = RequestLedger(FieldCipher(Keyring.generate(at: now)))
+        let isOver = Counter()
+        let cutter = Task {
+          var cuts = 0
+          while isOver.value == 0 {
+            cuts += try cutAll(of: store)
+            try await Task.sleep(for: .milliseconds(30))
+          }
+          return cuts
+        }
+        let acknowledged = try await withThrowingTaskGroup(of: [String].self) { group in
+          for writer in 0..<16 {
+            group.addTask {
+              var done: [String] = []
+              for index in 0..<25 {
+                let id = "\(writer).\(index)"
+                try await insist { _ = try await database.write { written(id, ledger) } }
+                done.append(id)
+              }
+              return done
+            }
+          }
+          return try await group.reduce(into: [String]()) { $0 += $1 }
+        }
+        isOver.next()
+        #expect(try await cutter.value > 0)
+        try await eventually {
+          (try? await database.read(Notes.count)) == acknowledged.count
+        }
+        #expect(acknowledged.count == 400)
+        let events = try await database.feed(after: .start)
+        #expect(Set(events.map(\.entity)) == Set(acknowledged.map { "notes/\($0)" }))
+        #expect(events.count == 400)
+        let report = try await database.verifyAudit()
+        #expect(report.isIntact)
+        #expect(report.rows == 400)
+      }
+    }
+  }
+
+  @Test("a cancelled read is ended on the server, and those behind it are answered")
+  func cancels() async throws {
+    try await Engine.postgres.withDatabase { database in
+      let started = Counter()
+      let slow = Task {
+        started.next()
+        return try await database.read(
+          Query<Int>("SELECT CAST(pg_sleep(60) AS TEXT) AS nothing") { $0.count })
+      }
+      try await eventually { started.value == 1 }
+      try await eventually { try await sleepers(database) == 1 }
+      let behind = Task { try await database.read(Notes.count) }
+      slow.cancel()
+      await #expect(throws: CancellationError.self) { try await slow.value }
+      #expect(try await behind.value == 0)
+      try await eventually { try await sleepers(database) == 0 }
+    }
+  }
+
+  @Test("nobody answers at the address: opening says so, without its words in the description")
+  func unreachable() async throws {
+    await #expect(throws: StorageError.self) {
+      try await PostgresDatabase.open(url: "postgres://nobody@127.0.0.1:1/none")
+    }
+    for url in ["sqlite:x", "postgres:x", ""] {
+      await #expect(throws: StorageError.address(.init("not postgres://…"))) {
+        try await PostgresDatabase.open(url: url)
+      }
+    }
+  }
+
+  /// Queries that sleep on the server right now, of any test: only one test has them.
+  private func sleepers(_ database: any Database) async throws -> Int {
+    try await database.read(
+      .one(
+        """
+        SELECT count(*) AS count FROM pg_stat_activity
+        WHERE state = 'active' AND query LIKE '%pg_sleep(60)%' AND pid <> pg_backend_pid()
+        """
+      ) { try $0.int("count") })
+  }
+
+  private func raise(_ database: any Database) async throws {
+    try await database.write {
+      Step<Void>.read(Notes.byID("a")) { note in
+        let version = (note?.version ?? 0) + 1
+        var commit = Commit(
+          at: now, events: [Notes.event("a", version: version)], audit: [Notes.audit("a")])
+        commit.run(
+          "UPDATE note SET version = ?1 WHERE id = 'a' AND version = ?2", [version, version - 1],
+          expects: .exactly(1))
+        return .commit(commit, ())
+      }
+    }
+  }
+
+  private func written(_ id: String, _ ledger: RequestLedger) -> Step<[UInt8]> {
+    ledger.once(
+      RequestKey(caller: "tests", method: "write", requestID: id), payload: Array(id.utf8), at: now
+    ) {
+      .commit(
+        Commit(
+          at: now, statements: [Notes.insert(id)], events: [Notes.event(id)],
+          audit: [Notes.audit(id)]), Array(id.utf8))
+    }
+  }
+
+  /// Calls again, as a client does with the same request id, while the store says to.
+  private func insist(_ call: () async throws -> Void) async throws {
+    while true {
+      do {
+        return try await call()
+      } catch let error as StorageError {
+        switch error {
+        case .indeterminate, .unreachable, .busy: continue
+        default: throw error
+        }
+      }
+    }
+  }
+
+  /// Cuts every connection of a store but this one.
+  private func cutAll(of store: TestStore) throws -> Int {
+    let link = try PostgresLink(url: store.url, options: PostgresOptions())
+    defer { link.close() }
+    let channel = try PostgresSession(link).channel
+    let rows = try link.rows(
+      """
+      SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+      WHERE query LIKE ?1 AND pid <> pg_backend_pid()
+      """, [.text("%\(channel)%")])
+    return rows.count
+  }
+}
+
+@Suite("PostgreSQL's SQL")
+struct PostgresTextTests {
+  @Test("parameters are rewritten in code only")
+  func parameters() throws {
+    let cases = [
+      ("SELECT ?1, ?2 FROM a WHERE b = ?1", "SELECT $1, $2 FROM a WHERE b = $1", 2),
+      ("SELECT '?1' || \"?2\" || ?1", "SELECT '?1' || \"?2\" || $1", 1),
+      ("SELECT 'it''s ?2', ?1", "SELECT 'it''s ?2', $1", 1),
+      ("SELECT ?1 -- ?2\n, ?3", "SELECT $1 -- ?2\n, $3", 3),
+      ("SELECT /* ?2 /* ?3 */ ?4 */ ?1", "SELECT /* ?2 /* ?3 */ ?4 */ $1", 1),
+      ("SELECT $$ ?2 $$, $a$ ?3 $$ $a$, ?1", "SELECT $$ ?2 $$, $a$ ?3 $$ $a$, $1", 1),
+      ("SELECT ?12, x_?1", "SELECT $12, x_$1", 12),
+      ("SELECT 驿家 FROM 表 WHERE 名 = ?1", "SELECT 驿家 FROM 表 WHERE 名 = $1", 1),
+      ("SELECT 'open ?1", "SELECT 'open ?1", 0),
+    ]
+    for (sql, text, count) in cases {
+      let rewritten = try PostgresText.statement(sql)
+      #expect(rewritten.text == text)
+      #expect(rewritten.parameters == count)
+    }
+    for sql in ["SELECT ?", "SELECT ?0", "SELECT $1", "SELECT a ? b"] {
+      #expect(throws: StorageError.self) { try PostgresText.statement(sql) }
+    }
+  }
+
+  @Test("a query without a limit gets one, whatever it ends in")
+  func limits() throws {
+    let bound = Limits.rowsPerQuery + 1
+    #expect(try PostgresText.query("SELECT a FROM b LIMIT 5").text == "SELECT a FROM b LIMIT 5")
+    #expect(
+      try PostgresText.query("SELECT a FROM b; ").text
+        == "SELECT * FROM (SELECT a FROM b\n) AS bounded LIMIT \(bound)")
+    #expect(
+      try PostgresText.query("SELECT 'LIMIT' -- end").text
+        == "SELECT * FROM (SELECT 'LIMIT' -- end\n) AS bounded LIMIT \(bound)")
+  }
+
+  @Test("a schema gets PostgreSQL's types and loses SQLite's options")
+  func schema() {
+    #expect(
+      PostgresText.schema(
+        """
+        CREATE TABLE a (b INTEGER PRIMARY KEY, "REAL" REAL, c BLOB DEFAULT 'BLOB', STRICTNESS TEXT
+        ) STRICT, WITHOUT ROWID;
+        CREATE TABLE d (e TEXT) WITHOUT ROWID;
+        """)
+          == """
+          CREATE TABLE a (b bigint PRIMARY KEY, "REAL" double precision, c bytea DEFAULT 'BLOB', \
+          STRICTNESS text
+          );
+          CREATE TABLE d (e text);
+          """)
+  }
+
+  @Test("the arguments that name a row are those of the conflict's columns")
+  func conflicts() {
+    let insert = "INSERT INTO a (b, c, d) VALUES (?1, ?2, ?3) ON CONFLICT"
+    #expect(ContendedRows.conflictPlaces(of: "\(insert) (c) DO NOTHING") == [1])
+    #expect(ContendedRows.conflictPlaces(of: "\(insert) (d, b) DO UPDATE SET c = 1") == [2, 0])
+    #expect(ContendedRows.conflictPlaces(of: "\(insert) DO NOTHING") == nil)
+    #expect(ContendedRows.conflictPlaces(of: "UPDATE a SET b = ?2 WHERE c = ?1") == nil)
+  }
+
+  @Test("sums come as integers where they are, as reals where not")
+  func numerics() throws {
+    func value(_ words: [Int16]) throws -> SQLValue {
+      try words.map(\.bigEndian).withUnsafeBytes { try SQLValue($0, ofType: PostgresType.numeric) }
+    }
+    #expect(try value([0, 0, 0, 0]) == .integer(0))
+    #expect(try value([2, 1, 0, 0, 12, 3456]) == .integer(123_456))
+    #expect(try value([1, 1, 0x4000, 0, 12]) == .integer(-120_000))
+    #expect(try value([2, 0, 0, 2, 1, 2500]) == .real(1.25))
+    #expect(
+      try value([5, 4, 0x4000, 0, 922, 3372, 368, 5477, 5808]) == .integer(.min))
+    #expect(throws: StorageError.self) { try value([1, 0, 0, 0]) }
+    #expect(throws: StorageError.self) { try value([0, 0, -16_384, 0]) }
+  }
+}
