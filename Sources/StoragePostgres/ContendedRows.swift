@@ -31,8 +31,8 @@ struct ContendedRows {
     return keys
   }
 
-  /// Of `INSERT INTO t (a, b) VALUES (?1, ?2) ON CONFLICT (b) …`, the arguments of the columns that
-  /// conflict; `nil` for any other form, where the first argument is taken for the row's name.
+  /// Of `INSERT INTO t (a, b) VALUES (?1, ?2) ON CONFLICT (b) …`, the arguments of the columns
+  /// that conflict; `nil` for any other form, where the first argument is taken for the row's name.
   static func conflictPlaces(of sql: String) -> [Int]? {
     var lists: [[SQLText.Piece]] = []
     var depth = 0

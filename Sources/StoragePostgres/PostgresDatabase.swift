@@ -29,8 +29,9 @@ public final class PostgresDatabase: Storage.Database {
   /// Opens the store and makes its own tables.
   ///
   /// - Parameter url: `postgres://user@host1:port,host2:port/database?…` with libpq's parameters;
-  ///   `options=-csearch_path%3Dmembers` names a schema, which must exist. Of several hosts, the one
-  ///   that takes writes is used. `sslmode=verify-full&sslrootcert=FILE` asks for TLS.
+  ///   `options=-csearch_path%3Dmembers` names a schema, which is made where it is missing. Of
+  ///   several hosts, the one that takes writes is used; `sslmode=verify-full&sslrootcert=FILE`
+  ///   asks for TLS.
   /// - Throws: `StorageError.address`, `.unreachable`, `.newerSchema`, `.changedMigration`.
   public static func open(
     url: String, options: PostgresOptions = PostgresOptions()

@@ -5,9 +5,9 @@ internal import Storage
 ///
 /// A write whose guard failed in a shared transaction is decided again after the next one, in which
 /// the others of its group are stored: so one abort finds all that ran into each other. The guard
-/// is remembered, and from then on, of the writes with it for one row only the first joins a group.
-/// A write that a constraint refused, or whose guard failed often, runs again alone, and reads under
-/// the store's lock: what it read then still holds.
+/// is remembered, and from then on, of the writes with it for one row only the first joins a
+/// group. A write that a constraint refused, or whose guard failed often, runs again alone, and
+/// reads under the store's lock: what it read then still holds.
 struct WriteQueue {
   /// Attempts of one write, those that others spoiled counted too: it is a hot spot that the caller
   /// must know of.

@@ -14,7 +14,7 @@ import Synchronization
     guard arguments.count == 4, let rows = Int(arguments[2]), let writers = Int(arguments[3]),
       rows > 0, writers > 0
     else {
-      print("usage: storage-bench URL ROWS WRITERS")
+      say("usage: storage-bench URL ROWS WRITERS")
       exit(2)
     }
     let database = try await openDatabase(url: arguments[1])
@@ -26,12 +26,12 @@ import Synchronization
     let stored = try await seconds {
       try await together(writers, rows / writers) { try await store(database, ids.next()) }
     }
-    print("writes \(Int(Double(rows / writers * writers) / stored))")
+    say("writes \(Int(Double(rows / writers * writers) / stored))")
     var times: [Double] = []
     for _ in 0..<lone {
       times.append(try await seconds { try await store(database, ids.next()) } * 1e6)
     }
-    print("single \(Int(times.sorted()[lone / 2]))")
+    say("single \(Int(times.sorted()[lone / 2]))")
     let last = ids.next()
     let read = try await seconds {
       try await together(64, rows / 64) {
@@ -43,8 +43,12 @@ import Synchronization
         precondition(note != nil, "row \(id) was stored")
       }
     }
-    print("reads \(Int(Double(rows / 64 * 64) / read))")
+    say("reads \(Int(Double(rows / 64 * 64) / read))")
     await database.close()
+  }
+
+  static func say(_ line: String) {
+    FileHandle.standardOutput.write(Data("\(line)\n".utf8))
   }
 
   static func store(_ database: any Database, _ id: Int64) async throws {

@@ -58,6 +58,7 @@ struct PostgresTests {
           var cuts = 0
           while isOver.value == 0 {
             cuts += try cutAll(of: store)
+            // Some writes come through in between.
             try await Task.sleep(for: .milliseconds(30))
           }
           return cuts
