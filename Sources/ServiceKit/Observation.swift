@@ -14,7 +14,7 @@ public enum Observation {
   @discardableResult
   public static func bootstrap(sink: (any SpanSink)? = nil) -> MetricsRegistry {
     LoggingSystem.bootstrap(
-      { StreamLogHandler.standardOutput(label: $0, metadataProvider: $1) },
+      { StreamLogHandler.standardError(label: $0, metadataProvider: $1) },
       metadataProvider: traceMetadata)
     InstrumentationSystem.bootstrap(ServiceTracer(sink: sink))
     let registry = MetricsRegistry()

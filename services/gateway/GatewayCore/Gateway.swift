@@ -15,6 +15,7 @@ public struct Gateway: ExchangeHandler {
   private let messageBytesMax: Int
   private let accessLog: AccessLog
   private let answers: FailureAnswer
+  private let metrics: ServerMetrics?
 
   /// - Parameters:
   ///   - messageBytesMax: The longest message of a request.
@@ -29,6 +30,7 @@ public struct Gateway: ExchangeHandler {
     self.messageBytesMax = messageBytesMax
     self.accessLog = accessLog
     answers = FailureAnswer(logger: logger)
+    metrics = ServerMetrics(paths: routes.paths)
   }
 
   public func claims(_ head: RequestHead) -> Bool {
@@ -37,6 +39,7 @@ public struct Gateway: ExchangeHandler {
 
   public func serve(_ exchange: ServerExchange) async {
     var record = CallRecord(path: exchange.head.path)
+    let metered = metrics?.begin(path: record.path)
     do {
       let outcome = try await forward(exchange, &record)
       switch outcome {
@@ -50,6 +53,7 @@ public struct Gateway: ExchangeHandler {
       record.reason = (error as? any ServiceFailure)?.reason
       await exchange.fail(answer)
     }
+    metered?.end(record.code)
     accessLog.write(record)
   }
 

@@ -34,6 +34,9 @@ public struct RouteTable: Sendable {
   private var exact: [String: Route] = [:]
   private var opaque: [String: Route] = [:]
 
+  /// The methods of the contracts: a bounded set, unlike the paths that callers send.
+  var paths: [String] { Array(exact.keys) }
+
   /// - Parameters:
   ///   - backends: By the audience of their contract; every contract has one.
   ///   - opaque: Services without a contract, each with its backend.

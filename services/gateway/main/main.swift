@@ -12,8 +12,8 @@ struct GatewayCommand: AsyncParsableCommand {
     commandName: "yijia-gateway",
     abstract: "The one address of the suite: proves callers, applies the policy, forwards calls.",
     discussion: """
-      Serves gRPC over TLS on its port, and health in plaintext on its admin port. Ends cleanly on \
-      SIGTERM and SIGINT: running calls may finish.
+      Serves gRPC over TLS on its port; health and /metrics in plaintext on its admin port. Ends \
+      cleanly on SIGTERM and SIGINT: running calls may finish.
       Example: yijia-gateway --config gateway.yaml
       """)
 
@@ -28,6 +28,7 @@ struct GatewayCommand: AsyncParsableCommand {
       GatewayConfiguration.self, defaults: GatewayConfiguration(), file: config)
     try configuration.validate()
     guard !check else { return }
+    Observation.bootstrap()
     var logger = Logger(label: "yijia-gateway")
     logger.logLevel = Logger.Level(rawValue: configuration.logLevel) ?? .info
     try await serve(configuration, logger: logger)
@@ -105,11 +106,10 @@ struct GatewayCommand: AsyncParsableCommand {
       tls: configuration.plaintext ? nil : ServerTLS(identity: identity))
     let admin = ServerConfiguration(
       address: HostPort(host: configuration.admin.host, port: configuration.admin.port))
-    let faces: [(ServerConfiguration, [any ExchangeHandler])] = [(edge, [gateway]), (admin, [])]
-    return faces.map { face, handlers in
-      let dispatcher = Dispatcher(router: router, handlers: handlers, logger: logger)
-      return Server(configuration: face, dispatcher: dispatcher, loops: loops, logger: logger)
-    }
+    return try [
+      (edge, Dispatcher(router: router, handlers: [gateway], logger: logger)),
+      (admin, Dispatcher(adminOf: health, logger: logger)),
+    ].map { Server(configuration: $0, dispatcher: $1, loops: loops, logger: logger) }
   }
 }
 

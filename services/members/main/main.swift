@@ -15,8 +15,8 @@ struct Members: AsyncParsableCommand {
     commandName: "yijia-members",
     abstract: "The registry of union organizations and their members.",
     discussion: """
-      Serves yijia.members.v1 over mutual TLS, and health in plaintext on its admin port. Ends \
-      cleanly on SIGTERM and SIGINT: running calls may finish.
+      Serves yijia.members.v1 over mutual TLS; health and /metrics in plaintext on its admin port. \
+      Ends cleanly on SIGTERM and SIGINT: running calls may finish.
       Example: yijia-members --config members.yaml
       """)
 
@@ -31,6 +31,7 @@ struct Members: AsyncParsableCommand {
       MembersConfiguration.self, defaults: MembersConfiguration(), file: config)
     try configuration.validate()
     guard !check else { return }
+    Observation.bootstrap()
     var logger = Logger(label: "yijia-members")
     logger.logLevel = Logger.Level(rawValue: configuration.service.logLevel) ?? .info
     try await serve(configuration, logger: logger)
@@ -94,9 +95,7 @@ struct Members: AsyncParsableCommand {
         logger: logger),
       Server(
         configuration: admin,
-        dispatcher: Dispatcher(
-          router: try Router(services: [HealthService(registry: health)]), logger: logger),
-        loops: loops, logger: logger),
+        dispatcher: try Dispatcher(adminOf: health, logger: logger), loops: loops, logger: logger),
     ]
   }
 }

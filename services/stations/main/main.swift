@@ -14,8 +14,8 @@ struct Stations: AsyncParsableCommand {
     commandName: "yijia-stations",
     abstract: "Service points, their kiosks and the visits that these report.",
     discussion: """
-      Serves yijia.stations.v1 over mutual TLS, and health in plaintext on its admin port. Ends \
-      cleanly on SIGTERM and SIGINT: running calls may finish.
+      Serves yijia.stations.v1 over mutual TLS; health and /metrics in plaintext on its admin \
+      port. Ends cleanly on SIGTERM and SIGINT: running calls may finish.
       Example: yijia-stations --config stations.yaml
       """)
 
@@ -30,6 +30,7 @@ struct Stations: AsyncParsableCommand {
       StationsConfiguration.self, defaults: StationsConfiguration(), file: config)
     try configuration.validate()
     guard !check else { return }
+    Observation.bootstrap()
     var logger = Logger(label: "yijia-stations")
     logger.logLevel = Logger.Level(rawValue: configuration.service.logLevel) ?? .info
     try await serve(configuration, logger: logger)
@@ -86,7 +87,9 @@ struct Stations: AsyncParsableCommand {
       serverName: .uri(configuration.members.identity))
     var client = ClientConfiguration(targets: targets, tls: tls)
     client.backoff.max = .seconds(5)
-    return try ClientChannel(configuration: client, loops: loops, logger: logger)
+    return try ClientChannel(
+      configuration: client, loops: loops, interceptors: [ClientTracing()],
+      observer: ClientMetrics(target: "members"), logger: logger)
   }
 
   private func servers(
@@ -102,14 +105,11 @@ struct Stations: AsyncParsableCommand {
     link.limits = .trusted
     let admin = ServerConfiguration(
       address: HostPort(host: common.admin.host, port: common.admin.port))
+    let router = try service.router(health: health, verifier: verifier, logger: logger)
     return try [
-      (link, service.router(health: health, verifier: verifier, logger: logger)),
-      (admin, Router(services: [HealthService(registry: health)])),
-    ].map { configuration, router in
-      Server(
-        configuration: configuration, dispatcher: Dispatcher(router: router, logger: logger),
-        loops: loops, logger: logger)
-    }
+      (link, Dispatcher(router: router, logger: logger)),
+      (admin, Dispatcher(adminOf: health, logger: logger)),
+    ].map { Server(configuration: $0, dispatcher: $1, loops: loops, logger: logger) }
   }
 }
 
