@@ -149,7 +149,8 @@ client() {
   done
   sed 's/[a-z_]*=//g' "$work/clients" | awk '{print $1 / $2, $1, $2}' | sort -n | awk '
     {r[NR] = $0} END {split(r[int((NR + 1) / 2)], f, " ")
-      printf "our client: %.2f us a call (4 x 32), our server %.2f: ratio %.2f\n", f[2], f[3], f[1]}'
+      printf "our client: %.2f us a call (4 x 32), our server %.2f: ratio %.2f\n",
+        f[2], f[3], f[1]}'
 }
 
 memory() { # [tls]

@@ -54,7 +54,10 @@ internal import CNghttp2
       realloc: { old, size, user in
         guard let old = unsafe old else { return unsafe SessionMemory.take(size, user) }
         let capacity = unsafe SessionMemory.capacity(old)
-        if size <= capacity, capacity <= SessionMemory.sizes * SessionMemory.stepBytes { return unsafe old }
+        // A large block is as long as was asked for; one that shrinks is made anew.
+        if size <= capacity, capacity <= SessionMemory.sizes * SessionMemory.stepBytes {
+          return unsafe old
+        }
         guard let block = unsafe SessionMemory.take(size, user) else { return nil }
         unsafe block.copyMemory(from: old, byteCount: min(size, capacity))
         unsafe SessionMemory.give(old, user)

@@ -8,8 +8,8 @@ package final class CallWorkers: @unchecked Sendable {
   // it is not checked for that.
 
   /// A task and the call it is running.
+  // Guard: its state is touched on the loop only.
   final class Worker: @unchecked Sendable {
-    // Guard: touched on the loop only.
     private var task: Task<Void, Never>?
 
     func start(
