@@ -13,6 +13,8 @@ extension ClientChannel {
     _ index: Int, _ result: Result<[SocketAddress], HostResolver.Failure>
   ) {
     let target = configuration.targets[index]
+    // Its loops may be gone too.
+    if state.withLock({ $0.isStopped }) { return }
     switch result {
     case .success(let addresses):
       let isFirst = state.withLock { state in
