@@ -12,8 +12,9 @@ set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 
 programs() {
-  local folder
-  for folder in /usr/lib/postgresql/*/bin "$(dirname "$(command -v initdb || echo /none/initdb)")"; do
+  local folder on_path
+  on_path=$(dirname "$(command -v initdb || say /none/initdb)")
+  for folder in /usr/lib/postgresql/*/bin "$on_path"; do
     if [ -x "$folder/initdb" ]; then
       say "$folder"
       return
@@ -27,7 +28,10 @@ as_server() {
 }
 
 free_port() {
-  python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'
+  python3 -c 'import socket
+s = socket.socket()
+s.bind(("127.0.0.1", 0))
+print(s.getsockname()[1])'
 }
 
 start() {
