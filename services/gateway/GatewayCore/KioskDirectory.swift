@@ -29,15 +29,15 @@ public final class KioskDirectory: Sendable {
     var nextID: UInt64 = 0
   }
 
-  /// How long a call waits for a key that the feed has not told of yet: a kiosk that was registered
-  /// a moment ago is let in at once. A wrong key takes as long to refuse.
-  private static let settleMax = Duration.milliseconds(300)
   /// Calls that may wait; further ones are refused at once.
   private static let waitersMax = 256
 
+  private let settleMax: Duration
   private let state = Mutex(State())
 
-  public init() {}
+  /// - Parameter settleMax: how long a call waits for a key that the feed has not told of yet: a
+  ///   kiosk that was registered a moment ago is let in at once. A wrong key takes as long to refuse.
+  public init(settleMax: Duration = .milliseconds(300)) { self.settleMax = settleMax }
 
   /// How far the directory can be trusted at the moment.
   var standing: Standing { state.withLock { $0.standing } }
@@ -141,7 +141,7 @@ public final class KioskDirectory: Sendable {
       group.addTask { await self.wait(id, for: hash) }
       group.addTask {
         // The bound is time itself; it ends early when the key became known.
-        try? await Task.sleep(for: Self.settleMax)
+        try? await Task.sleep(for: self.settleMax)
       }
       await group.next()
       group.cancelAll()
