@@ -36,7 +36,7 @@ public final class KioskDirectory: Sendable {
   private let state = Mutex(State())
 
   /// - Parameter settleMax: how long a call waits for a key that the feed has not told of yet: a
-  ///   kiosk that was registered a moment ago is let in at once. A wrong key takes as long to refuse.
+  ///   kiosk that was registered a moment ago is let in at once. A wrong key takes as long.
   public init(settleMax: Duration = .milliseconds(300)) { self.settleMax = settleMax }
 
   /// How far the directory can be trusted at the moment.
