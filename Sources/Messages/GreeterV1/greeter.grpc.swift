@@ -4,12 +4,12 @@ public import RPC
 /// Greets people.
 public protocol GreeterServiceProtocol: RPCService {
   /// One greeting. INVALID_ARGUMENT, with the field in its details, for a name that is none.
-  func greet(
+  nonisolated(nonsending) func greet(
     _ request: GreetRequest, context: ServerContext
   ) async throws -> GreetResponse
 
   /// A greeting for each name, as the names come.
-  func greetMany(
+  nonisolated(nonsending) func greetMany(
     _ requests: RequestStream<GreetManyRequest>, responses: ResponseWriter<GreetManyResponse>,
     context: ServerContext
   ) async throws
@@ -31,14 +31,14 @@ extension GreeterServiceProtocol {
   }
 
   /// UNIMPLEMENTED, until the service has it.
-  public func greet(
+  public nonisolated(nonsending) func greet(
     _ request: GreetRequest, context: ServerContext
   ) async throws -> GreetResponse {
     throw RPCError(.unimplemented, "Greet")
   }
 
   /// UNIMPLEMENTED, until the service has it.
-  public func greetMany(
+  public nonisolated(nonsending) func greetMany(
     _ requests: RequestStream<GreetManyRequest>, responses: ResponseWriter<GreetManyResponse>,
     context: ServerContext
   ) async throws {
