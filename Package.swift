@@ -19,6 +19,7 @@ let guarded = house + [.strictMemorySafety()]
 
 let nioCore: Target.Dependency = .product(name: "NIOCore", package: "swift-nio")
 let nioPosix: Target.Dependency = .product(name: "NIOPosix", package: "swift-nio")
+let nioHTTP1: Target.Dependency = .product(name: "NIOHTTP1", package: "swift-nio")
 let nioTLS: Target.Dependency = .product(name: "NIOTLS", package: "swift-nio")
 let nioSSL: Target.Dependency = .product(name: "NIOSSL", package: "swift-nio-ssl")
 let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
@@ -150,7 +151,9 @@ let package = Package(
     .target(name: "RPCInProcess", dependencies: ["RPC"], swiftSettings: house),
     .target(
       name: "RPCTransport",
-      dependencies: ["RPC", "HTTP2", nioCore, nioPosix, nioTLS, nioSSL, logging],
+      dependencies: [
+        "RPC", "HTTP2", nioCore, nioPosix, nioHTTP1, nioTLS, nioSSL, logging,
+      ],
       swiftSettings: house),
     .executableTarget(
       name: "rpc-interop-server",

@@ -10,8 +10,11 @@ import Synchronization
 final class LoopExecutor: ExchangeLoop, @unchecked Sendable {
   // Guard: all mutable state is touched on `eventLoop` only, but for `remote`, which has a lock.
 
-  /// Jobs run before others of the loop get their turn.
-  private static let jobsMax = 4096
+  /// Jobs run before the loop looks at its sockets and timers again.
+  private static let jobsMax = 1024
+  /// SwiftNIO's loop runs what it is given until there is nothing left, before it looks at its
+  /// sockets: jobs that make jobs would keep it from them for ever. What is due only later lets it.
+  private static let breather = TimeAmount.microseconds(20)
 
   let eventLoop: any EventLoop
   @exclusivity(unchecked) private var jobs: [UnownedJob] = []
@@ -112,7 +115,12 @@ final class LoopExecutor: ExchangeLoop, @unchecked Sendable {
       }
     }
     isRunning = false
-    if nextJob < jobs.count || !dirty.isEmpty { scheduleRun() }
+    guard nextJob < jobs.count || !dirty.isEmpty, !isScheduled else { return }
+    isScheduled = true
+    eventLoop.scheduleTask(in: Self.breather) {
+      self.isScheduled = false
+      self.run()
+    }
   }
 
   private func takeRemote() {

@@ -16,7 +16,7 @@ public final class Server: Sendable {
 
   private struct State {
     var phase = Phase.idle
-    var connections: [ObjectIdentifier: Connection] = [:]
+    var connections: [ObjectIdentifier: any ServedConnection] = [:]
     var waiters: [CheckedContinuation<Void, Never>] = []
   }
 
@@ -41,7 +41,8 @@ public final class Server: Sendable {
   /// - Returns: the address, with the port that was taken.
   /// - Throws: when the address cannot be had or the TLS files cannot be used.
   public func start() async throws -> HostPort {
-    let tls = try configuration.tls?.makeContext()
+    let tls = try configuration.tls?.makeContext(
+      protocols: configuration.allowsHTTP1 ? ["h2", "http/1.1"] : ["h2"])
     let channel = try await ServerBootstrap(group: loops.group)
       .serverChannelOption(.backlog, value: configuration.backlog)
       .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
@@ -65,13 +66,62 @@ public final class Server: Sendable {
   }
 
   private func accept(_ channel: any NIOCore.Channel, tls: NIOSSLContext?) throws {
+    let pipeline = channel.pipeline.syncOperations
+    if let tls { try pipeline.addHandler(NIOSSLServerHandler(context: tls)) }
+    let executor = loops.executor(of: channel.eventLoop)
+    guard configuration.allowsHTTP1 else {
+      return try speakHTTP2(channel, executor) { self.admit($0) }
+    }
+    let negotiation = ProtocolNegotiation(
+      executor: executor, isTLS: tls != nil, timeMax: configuration.limits.handshakeMax,
+      install: { [unowned self] version, context in
+        switch version {
+        case .http2: try speakHTTP2(context.channel, executor) { self.keep($0) }
+        case .http1: try speakHTTP1(context.channel, executor)
+        }
+      })
+    negotiation.ended = { [weak self, unowned negotiation] in self?.gone(negotiation) }
+    guard admit(negotiation) else { return channel.close(promise: nil) }
+    try pipeline.addHandler(negotiation)
+  }
+
+  private func speakHTTP2(
+    _ channel: any NIOCore.Channel, _ executor: LoopExecutor,
+    unless isKept: (any ServedConnection) -> Bool
+  ) throws {
     let connection = try Connection(
-      .server, executor: loops.executor(of: channel.eventLoop), limits: configuration.limits,
-      isTLS: tls != nil, dispatcher: dispatcher, owner: self, logger: logger)
-    let isAdmitted = state.withLock { state in
+      .server, executor: executor, limits: configuration.limits, isTLS: configuration.tls != nil,
+      dispatcher: dispatcher, owner: self, logger: logger)
+    guard isKept(connection) else {
+      connection.close("too many connections")
+      return channel.close(promise: nil)
+    }
+    do {
+      try channel.pipeline.syncOperations.addHandler(connection)
+      connection.watch(configuration.lifetime, jitter: Double.random(in: Self.ageJitter))
+    } catch {
+      connection.close("\(error)")
+      throw error
+    }
+  }
+
+  private func speakHTTP1(_ channel: any NIOCore.Channel, _ executor: LoopExecutor) throws {
+    let connection = HTTP1Connection(
+      executor: executor, limits: configuration.limits, isTLS: configuration.tls != nil,
+      dispatcher: dispatcher, logger: logger)
+    connection.ended = { [weak self, unowned connection] in self?.gone(connection) }
+    guard keep(connection) else { return channel.close(promise: nil) }
+    try HTTP1Connection.addHandlers(
+      to: channel.pipeline.syncOperations, limits: configuration.limits)
+    try channel.pipeline.syncOperations.addHandler(connection)
+  }
+
+  /// Takes in a new connection: over the limit an idle one makes room; which is left to chance, so
+  /// that finding it costs nothing.
+  private func admit(_ connection: any ServedConnection) -> Bool {
+    state.withLock { state in
       if case .stopped = state.phase { return false }
       if state.connections.count >= configuration.connectionsMax {
-        // An idle one makes room; which is left to chance, so that finding it costs nothing.
         guard let idle = state.connections.values.first(where: { $0.isTakenWhenIdle() }) else {
           return false
         }
@@ -80,20 +130,24 @@ public final class Server: Sendable {
       state.connections[ObjectIdentifier(connection)] = connection
       return true
     }
-    guard isAdmitted else {
-      connection.close("too many connections")
-      return channel.close(promise: nil)
+  }
+
+  /// Keeps one that was admitted as another.
+  private func keep(_ connection: any ServedConnection) -> Bool {
+    state.withLock { state in
+      if case .stopped = state.phase { return false }
+      state.connections[ObjectIdentifier(connection)] = connection
+      return true
     }
-    do {
-      if let tls {
-        try channel.pipeline.syncOperations.addHandler(NIOSSLServerHandler(context: tls))
-      }
-      try channel.pipeline.syncOperations.addHandler(connection)
-      connection.watch(configuration.lifetime, jitter: Double.random(in: Self.ageJitter))
-    } catch {
-      connection.close("\(error)")
-      throw error
+  }
+
+  private func gone(_ connection: any ServedConnection) {
+    let isLast = state.withLock { state in
+      state.connections[ObjectIdentifier(connection)] = nil
+      return state.connections.isEmpty
     }
+    guard isLast else { return }
+    for waiter in takeWaiters() { waiter.resume() }
   }
 
   /// gRFC A9: ten percent either way.
@@ -157,12 +211,5 @@ extension Server: ConnectionOwner {
 
   func connectionIsGoingAway(_ connection: Connection) {}
 
-  func connectionClosed(_ connection: Connection, reason: String) {
-    let isLast = state.withLock { state in
-      state.connections[ObjectIdentifier(connection)] = nil
-      return state.connections.isEmpty
-    }
-    guard isLast else { return }
-    for waiter in takeWaiters() { waiter.resume() }
-  }
+  func connectionClosed(_ connection: Connection, reason: String) { gone(connection) }
 }

@@ -4,6 +4,9 @@ public struct ServerConfiguration: Sendable, Hashable {
   public var address: HostPort
   /// Nil for plaintext HTTP/2 with prior knowledge.
   public var tls: ServerTLS?
+  /// Whether HTTP/1.1 is spoken on the same port: by ALPN with TLS, by the first bytes without. It
+  /// carries whatever handlers of exchanges answer, no gRPC.
+  public var allowsHTTP1 = false
   public var limits = ConnectionLimits()
   /// Keepalive, age and idleness of connections.
   public var lifetime = ConnectionLifetime()
@@ -19,5 +22,11 @@ public struct ServerConfiguration: Sendable, Hashable {
   public init(address: HostPort, tls: ServerTLS? = nil) {
     self.address = address
     self.tls = tls
+  }
+
+  /// For a process's admin port, which is on loopback: plaintext, and HTTP/1.1 for who reads pages.
+  public init(admin address: HostPort) {
+    self.init(address: address)
+    allowsHTTP1 = true
   }
 }

@@ -38,13 +38,14 @@ public struct ServerTLS: Sendable, Hashable {
     self.clients = clients
   }
 
+  /// - Parameter protocols: for ALPN, the preferred one first.
   /// - Throws: `TLSError` naming the file that cannot be used.
-  func makeContext() throws -> NIOSSLContext {
+  func makeContext(protocols: [String]) throws -> NIOSSLContext {
     var configuration = TLSConfiguration.makeServerConfiguration(
       certificateChain: try identity.loadChain(), privateKey: try identity.loadKey())
     configuration.minimumTLSVersion = .tlsv12
     configuration.shutdownTimeout = closeMax
-    configuration.applicationProtocols = ["h2"]
+    configuration.applicationProtocols = protocols
     switch clients {
     case .none: configuration.certificateVerification = .none
     case .optional(let authorities):

@@ -45,7 +45,8 @@ struct GuideTests {
     let (server, address) = try await startServer(
       on: HostPort(host: "127.0.0.1", port: 0), loops: loops)
     let channel = try channel(to: address, loops: loops)
-    #expect(try await greet("there", through: channel) == "Hello, there!")
+    let greeting = try await greet("there", through: channel, within: .seconds(60))
+    #expect(greeting == "Hello, there!")
     await channel.shutdown()
     await server.shutdown()
     try await loops.shutdown()

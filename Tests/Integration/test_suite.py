@@ -3,6 +3,7 @@
 import os
 import re
 import signal
+import urllib.request
 
 import pytest
 
@@ -112,6 +113,14 @@ def test_every_executable_says_that_it_serves(dev):
     assert set(dev.connection["admin_ports"]) == set(SERVICES)
     for name, port in dev.connection["admin_ports"].items():
         wait_until(lambda: is_serving(port), what=f"{name} serving")
+
+
+def test_a_scraper_that_speaks_http_1_reads_the_metrics_of_every_executable(dev):
+    for port in dev.connection["admin_ports"].values():
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=30) as page:
+            assert page.status == 200
+            assert "version=0.0.4" in page.headers["content-type"]
+            assert b"process_resident_memory_bytes" in page.read()
 
 
 def test_the_connection_file_has_what_a_client_needs(dev):

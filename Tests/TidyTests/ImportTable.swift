@@ -18,7 +18,8 @@ struct ImportTable: Sendable {
   private static let collections: Set = ["Collections", "DequeModule", "OrderedCollections"]
   private static let crypto: Set = ["Crypto", "CryptoExtras", "_CryptoExtras"]
   private static let nio: Set = [
-    "NIO", "NIOConcurrencyHelpers", "NIOCore", "NIOEmbedded", "NIOPosix", "NIOSSL", "NIOTLS",
+    "NIO", "NIOConcurrencyHelpers", "NIOCore", "NIOEmbedded", "NIOHTTP1", "NIOPosix", "NIOSSL",
+    "NIOTLS",
   ]
 
   let rows: [Row]

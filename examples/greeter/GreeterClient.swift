@@ -4,10 +4,12 @@ import RPC
 import RPCTransport
 
 // guide: client
-/// Greets one person. The call may take a second, waiting for the connection included.
-func greet(_ name: String, through channel: any Channel) async throws -> String {
+/// Greets one person. The time a call may take includes waiting for the connection.
+func greet(
+  _ name: String, through channel: any Channel, within timeout: Duration = .seconds(5)
+) async throws -> String {
   var options = CallOptions()
-  options.timeout = .seconds(1)
+  options.timeout = timeout
   let client = GreeterServiceClient(channel)
   let response = try await client.greet(GreetRequest.with { $0.name = name }, options: options)
   return response.text

@@ -1,14 +1,28 @@
 import NIOCore
 import NIOPosix
+import NIOSSL
 import RPCTransport
 
-/// Speaks bytes to a server and collects its answer until it closes.
-func speak(_ bytes: [UInt8], to address: HostPort) async throws -> [UInt8] {
+/// Speaks bytes to a server and collects its answer until it closes; with protocols to offer (ALPN,
+/// or none), over TLS.
+func speak(
+  _ bytes: [UInt8], to address: HostPort, offering protocols: [String]? = nil
+) async throws -> [UInt8] {
+  let tls = try protocols.map { protocols in
+    var configuration = TLSConfiguration.makeClientConfiguration()
+    configuration.certificateVerification = .none
+    configuration.applicationProtocols = protocols
+    return try NIOSSLContext(configuration: configuration)
+  }
   let channel = try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
     .channelOption(.allowRemoteHalfClosure, value: false)
     .connect(host: address.host, port: address.port) { channel in
       channel.eventLoop.makeCompletedFuture {
-        try NIOAsyncChannel<ByteBuffer, ByteBuffer>(wrappingChannelSynchronously: channel)
+        if let tls {
+          try channel.pipeline.syncOperations.addHandler(
+            NIOSSLClientHandler(context: tls, serverHostname: nil))
+        }
+        return try NIOAsyncChannel<ByteBuffer, ByteBuffer>(wrappingChannelSynchronously: channel)
       }
     }
   return try await channel.executeThenClose { inbound, outbound in
@@ -20,6 +34,8 @@ func speak(_ bytes: [UInt8], to address: HostPort) async throws -> [UInt8] {
       // Reset instead of closed, which is as good an end.
     } catch is ChannelError {
       // Closed while it was written to.
+    } catch is NIOSSLError {
+      // Closed without TLS's own goodbye.
     }
     return answer
   }

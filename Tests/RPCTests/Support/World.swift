@@ -48,7 +48,7 @@ struct World {
 /// Runs a test against a server on a free port of the loopback address.
 func withServer(
   _ dispatcher: Dispatcher, tls: ServerTLS? = nil, limits: ConnectionLimits = .init(),
-  connectionsMax: Int = 100, lifetime: ConnectionLifetime = .init(),
+  connectionsMax: Int = 100, lifetime: ConnectionLifetime = .init(), allowsHTTP1: Bool = false,
   _ body: (Server, HostPort, EventLoops) async throws -> Void
 ) async throws {
   let loops = EventLoops(threads: 2)
@@ -57,6 +57,7 @@ func withServer(
   configuration.limits = limits
   configuration.connectionsMax = connectionsMax
   configuration.lifetime = lifetime
+  configuration.allowsHTTP1 = allowsHTTP1
   let server = Server(configuration: configuration, dispatcher: dispatcher, loops: loops)
   let address = try await server.start()
   do {

@@ -105,7 +105,7 @@ struct GatewayCommand: AsyncParsableCommand {
       address: HostPort(host: configuration.listen.host, port: configuration.listen.port),
       tls: configuration.plaintext ? nil : ServerTLS(identity: identity))
     let admin = ServerConfiguration(
-      address: HostPort(host: configuration.admin.host, port: configuration.admin.port))
+      admin: HostPort(host: configuration.admin.host, port: configuration.admin.port))
     return try [
       (edge, Dispatcher(router: router, handlers: [gateway], logger: logger)),
       (admin, Dispatcher(adminOf: health, logger: logger)),

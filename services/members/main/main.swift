@@ -87,7 +87,7 @@ struct Members: AsyncParsableCommand {
         clients: .required(authorities: common.tls.authorityFile)))
     link.limits = .trusted
     let admin = ServerConfiguration(
-      address: HostPort(host: common.admin.host, port: common.admin.port))
+      admin: HostPort(host: common.admin.host, port: common.admin.port))
     let router = try service.router(health: health, verifier: verifier, logger: logger)
     return [
       Server(

@@ -104,7 +104,7 @@ struct Stations: AsyncParsableCommand {
       tls: ServerTLS(identity: identity, clients: .required(authorities: common.tls.authorityFile)))
     link.limits = .trusted
     let admin = ServerConfiguration(
-      address: HostPort(host: common.admin.host, port: common.admin.port))
+      admin: HostPort(host: common.admin.host, port: common.admin.port))
     let router = try service.router(health: health, verifier: verifier, logger: logger)
     return try [
       (link, Dispatcher(router: router, logger: logger)),

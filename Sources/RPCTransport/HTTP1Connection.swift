@@ -1,0 +1,344 @@
+import Logging
+import NIOCore
+import NIOHTTP1
+import RPC
+import Synchronization
+
+/// One HTTP/1.1 connection of a server: one exchange after the other, behind NIO's own codec.
+///
+/// It is confined to its event loop. What a client sends ahead of an answer waits in the socket.
+final class HTTP1Connection: ChannelDuplexHandler, ExchangeTransport, ServedConnection,
+  @unchecked Sendable
+{
+  // Guard: all mutable state is touched on `executor.eventLoop` only.
+  typealias InboundIn = HTTPServerRequestPart
+  typealias OutboundIn = Never
+  typealias OutboundOut = HTTPServerResponsePart
+
+  /// How much of a request is still read when its answer is complete, so that the client reads the
+  /// answer before it hears that we have closed.
+  private static let lingerBytesMax = 1 << 20
+  private static let lingerMax: Duration = .seconds(1)
+  /// How long a client may think between two requests; as nginx and Envoy about.
+  private static let betweenRequestsMax: Duration = .seconds(60)
+
+  /// The exchange at hand and how far it is.
+  private struct Current {
+    let exchange: Exchange
+    let version: HTTPVersion
+    let isHEAD: Bool
+    /// The connection ends with it.
+    var isLast: Bool
+    /// An answer to HEAD of a length that is not known: NIO would end it with an empty chunk.
+    var isHeadOnly = false
+    var requestEnded = false
+    var responseBegun = false
+    /// Body bytes that no one has taken.
+    var unreadBytes = 0
+  }
+
+  let executor: LoopExecutor
+  private let limits: ConnectionLimits
+  private let isTLS: Bool
+  private let dispatcher: Dispatcher
+  private let logger: Logger
+  /// Told once, when the connection is closed and no handler of it runs.
+  var ended: (() -> Void)?
+  private(set) var peer = Peer(address: "unknown")
+  private let drainFlag = Atomic(false)
+  private let idleFlag = Atomic(true)
+
+  private var context: ChannelHandlerContext?
+  private var current: Current?
+  private var requests: Int32 = 0
+  private var runningHandlers = 0
+  private var hasPendingRead = false
+  private var isClosed = false
+  /// Bytes of a request that is answered already and that are dropped before we close.
+  private var lingering: Int?
+  /// What is waited for has until then.
+  private var timer: (any ScheduledWork)?
+
+  init(
+    executor: LoopExecutor, limits: ConnectionLimits, isTLS: Bool, dispatcher: Dispatcher,
+    logger: Logger
+  ) {
+    self.executor = executor
+    self.limits = limits
+    self.isTLS = isTLS
+    self.dispatcher = dispatcher
+    self.logger = logger
+  }
+
+  /// NIO's codec: it answers pipelined requests in order and holds header lists to the limits.
+  static func addHandlers(
+    to pipeline: ChannelPipeline.SynchronousOperations, limits: ConnectionLimits
+  ) throws {
+    var decoder = NIOHTTPDecoderLimitConfiguration()
+    decoder.maxHeaderFieldSize = limits.headerListBytesMax
+    decoder.maxHeaderListSize = limits.headerListBytesMax
+    decoder.maxHeaderFieldCount = limits.headerFieldsMax
+    try pipeline.configureHTTPServerPipeline(
+      withErrorHandling: false, withEncoderConfiguration: .init(),
+      withDecoderLimitConfiguration: decoder)
+  }
+
+  var loop: any ExchangeLoop { executor }
+  var isDraining: Bool { drainFlag.load(ordering: .acquiring) }
+
+  // MARK: - Channel
+
+  func handlerAdded(context: ChannelHandlerContext) {
+    self.context = context
+    peer = Peer(address: HostPort(context.channel.remoteAddress).description, isTLS: isTLS)
+    giveTime(limits.headersMax, for: "a request")
+  }
+
+  func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+    guard !isClosed else { return }
+    switch unwrapInboundIn(data) {
+    case .head(let head): received(head)
+    case .body(let bytes): received(bytes)
+    case .end(let trailers): receivedEnd(trailers)
+    }
+  }
+
+  func read(context: ChannelHandlerContext) {
+    if isFull { hasPendingRead = true } else { context.read() }
+  }
+
+  /// The application takes nothing of what is there: no more is read.
+  private var isFull: Bool {
+    current.map { $0.unreadBytes >= Int(limits.streamWindowBytes) } ?? false
+  }
+
+  func channelWritabilityChanged(context: ChannelHandlerContext) {
+    if context.channel.isWritable {
+      giveTime(nil)
+      current?.exchange.writable()
+    } else {
+      giveTime(limits.stallMax, for: "the peer to read")
+    }
+  }
+
+  func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+    if case ChannelEvent.inputClosed? = event as? ChannelEvent {
+      close("the peer closed the connection")
+    }
+    context.fireUserInboundEventTriggered(event)
+  }
+
+  func errorCaught(context: ChannelHandlerContext, error: any Error) {
+    guard let error = error as? HTTPParserError, current?.responseBegun != true else {
+      return close("\(error)")
+    }
+    refuse(error == .headerOverflow ? 431 : 400, version: .http1_1)
+    close("the peer broke HTTP/1.1: \(error)")
+  }
+
+  func channelInactive(context: ChannelHandlerContext) {
+    close("the peer closed the connection")
+    context.fireChannelInactive()
+  }
+
+  func handlerRemoved(context: ChannelHandlerContext) { close("the channel was closed") }
+
+  // MARK: - From the client
+
+  private func received(_ head: HTTPRequestHead) {
+    guard current == nil, lingering == nil else { return }
+    giveTime(nil)
+    guard let fields = HTTP1Head.fields(of: head, isTLS: isTLS) else {
+      return giveUp(400, version: head.version)
+    }
+    let request = RequestHead(fields: fields)
+    // gRPC needs trailers and two ways at once.
+    guard !request.isGRPC else { return giveUp(505, version: head.version) }
+    requests &+= 1
+    let exchange = Exchange(
+      transport: self, id: ExchangeID(id: requests, slot: 0), state: .server)
+    current = Current(
+      exchange: exchange, version: head.version, isHEAD: head.method == .HEAD,
+      isLast: !head.isKeepAlive || head.version == .http1_0 || isDraining)
+    idleFlag.store(false, ordering: .relaxed)
+    runningHandlers += 1
+    _ = dispatcher.open(exchange, head: request)
+    if head.headers[canonicalForm: "expect"].contains(where: { $0.lowercased() == "100-continue" }),
+      current?.responseBegun == false
+    {
+      write(.head(HTTPResponseHead(version: head.version, status: .continue)))
+    }
+    giveTime(limits.stallMax, for: "the request's body")
+  }
+
+  private func received(_ bytes: ByteBuffer) {
+    if let left = lingering {
+      lingering = left - bytes.readableBytes
+      if left < bytes.readableBytes { close("the rest of the request is too long") }
+      return
+    }
+    guard let exchange = current?.exchange else { return }
+    current?.unreadBytes += bytes.readableBytes
+    exchange.received(body: bytes.readableBytesSpan)
+    giveTime(isFull ? nil : limits.stallMax, for: "the request's body")
+  }
+
+  private func receivedEnd(_ trailers: HTTPHeaders?) {
+    guard lingering == nil else { return close("answered") }
+    guard current != nil else { return }
+    giveTime(nil)
+    current?.requestEnded = true
+    var list: HeaderList?
+    if let trailers, !trailers.isEmpty {
+      var fields = HeaderList()
+      for (name, value) in trailers { fields.add(name.lowercased(), value) }
+      list = fields
+    }
+    current?.exchange.receivedEnd(trailers: list)
+  }
+
+  /// What cannot be understood is answered and ends the connection: the next request's beginning
+  /// is not known.
+  private func giveUp(_ status: Int, version: HTTPVersion) {
+    refuse(status, version: version)
+    linger()
+  }
+
+  private func refuse(_ status: Int, version: HTTPVersion) {
+    let head = HTTP1Head.response(
+      [":status": "\(status)", "content-length": "0"], version: version, isLast: true)
+    write(.head(head))
+    write(.end(nil))
+    context?.flush()
+  }
+
+  // MARK: - To the client
+
+  func sendHead(_ id: ExchangeID, _ head: OutboundHead, endsStream: Bool) {
+    guard var current, current.exchange.id == id else { return }
+    var list: HeaderList =
+      switch head {
+      case .grpc: [":status": "500"]
+      case .fields(let list): list
+      }
+    // A client that still sends learns that it need not.
+    current.isLast = current.isLast || !current.requestEnded || isDraining
+    current.responseBegun = true
+    let hasLength = list.firstIndex(of: "content-length") != nil
+    if endsStream, !hasLength, !current.isHEAD { list.add("content-length", "0") }
+    current.isHeadOnly = current.isHEAD && !hasLength
+    current.isLast = current.isLast || current.isHeadOnly
+    write(.head(HTTP1Head.response(list, version: current.version, isLast: current.isLast)))
+    self.current = current
+    if endsStream { sendEnd(id, .none) } else { context?.flush() }
+  }
+
+  func sendBody(_ id: ExchangeID, _ bytes: [UInt8]) -> Bool {
+    guard let current, current.exchange.id == id, let context else { return false }
+    if !current.isHEAD {
+      write(.body(.byteBuffer(context.channel.allocator.buffer(bytes: bytes))))
+      context.flush()
+    }
+    return !context.channel.isWritable
+  }
+
+  func sendEnd(_ id: ExchangeID, _ trailers: OutboundTrailers) {
+    guard let done = current, done.exchange.id == id else { return }
+    current = nil
+    done.exchange.closed(.completed)
+    let isLast = done.isLast || isDraining
+    if isLast || !done.requestEnded {
+      lingering = Self.lingerBytesMax
+    } else {
+      idleFlag.store(true, ordering: .relaxed)
+      giveTime(Self.betweenRequestsMax, for: "a request")
+    }
+    var fields: HTTPHeaders?
+    if case .fields(let list) = trailers { fields = HTTP1Head.trailers(list) }
+    // Hands on the next request, if that has arrived.
+    if !done.isHeadOnly { write(.end(fields)) }
+    context?.flush()
+    if !done.requestEnded { return linger() }
+    if isLast { close("answered") } else { resumeReading() }
+  }
+
+  private func write(_ part: HTTPServerResponsePart) {
+    context?.write(wrapOutboundOut(part), promise: nil)
+  }
+
+  func reset(_ id: ExchangeID, _ code: ResetCode) {
+    guard let exchange = current?.exchange, exchange.id == id else { return }
+    current = nil
+    exchange.closed(.reset(code))
+    close("an exchange was given up")
+  }
+
+  func consumed(_ id: ExchangeID, _ count: Int) {
+    guard current?.exchange.id == id else { return }
+    current?.unreadBytes -= count
+    guard !isFull, hasPendingRead else { return }
+    if current?.requestEnded == false { giveTime(limits.stallMax, for: "the request's body") }
+    resumeReading()
+  }
+
+  func handlerEnded() {
+    runningHandlers -= 1
+    tellIfGone()
+  }
+
+  /// Reads on for a moment: closing at once might destroy the answer under way.
+  private func linger() {
+    lingering = Self.lingerBytesMax
+    giveTime(Self.lingerMax, for: "the rest of the request")
+    resumeReading()
+  }
+
+  private func resumeReading() {
+    guard hasPendingRead else { return }
+    hasPendingRead = false
+    context?.read()
+  }
+
+  // MARK: - Time and end
+
+  /// Gives the peer that long; nil ends the waiting.
+  private func giveTime(_ time: Duration?, for what: String = "") {
+    timer?.cancel()
+    timer = time.map { time in
+      executor.schedule(after: time) { [weak self] in self?.close("waited \(time) for \(what)") }
+    }
+  }
+
+  func isTakenWhenIdle() -> Bool {
+    idleFlag.compareExchange(expected: true, desired: false, ordering: .relaxed).exchanged
+  }
+
+  func makeRoom() {
+    if current == nil { close("another connection took its place") }
+  }
+
+  func drain() {
+    drainFlag.store(true, ordering: .releasing)
+    guard let current else { return close("the server stops") }
+    current.exchange.sink?.serverDrains()
+  }
+
+  func close(_ reason: String) {
+    guard !isClosed else { return }
+    isClosed = true
+    giveTime(nil)
+    logger.debug("connection closed", metadata: ["peer": "\(peer.address)", "reason": "\(reason)"])
+    let lost = current
+    current = nil
+    lost?.exchange.closed(.connectionLost(reason))
+    context?.close(promise: nil)
+    context = nil
+    tellIfGone()
+  }
+
+  private func tellIfGone() {
+    guard isClosed, runningHandlers == 0 else { return }
+    ended?()
+    ended = nil
+  }
+}

@@ -1,0 +1,71 @@
+import NIOHTTP1
+import RPC
+
+/// Heads of HTTP/1.1 as the fields of HTTP/2, which all that answers exchanges knows.
+/// Source: RFC 9113, section 8.2.2 and 8.3.1; RFC 9112, sections 3 and 6.
+enum HTTP1Head {
+  /// Fields that are about the connection, not the exchange; those that `connection` names too.
+  private static let hops: Set<String> = [
+    "connection", "keep-alive", "proxy-connection", "te", "transfer-encoding", "upgrade", "host",
+    "expect",
+  ]
+
+  /// - Returns: the request's fields, pseudo headers first; nil where it cannot be trusted: no host
+  ///   or several, a length and a transfer coding, a coding that is not `chunked`.
+  static func fields(of head: HTTPRequestHead, isTLS: Bool) -> HeaderList? {
+    let headers = head.headers
+    let hosts = headers["host"]
+    guard hosts.count == 1 || (hosts.isEmpty && head.version == .http1_0), head.method != .CONNECT
+    else { return nil }
+    let lengths = headers["content-length"]
+    let codings = headers["transfer-encoding"]
+    guard codings.isEmpty || (lengths.isEmpty && codings.map { $0.lowercased() } == ["chunked"]),
+      lengths.count <= 1, let path = path(head.uri)
+    else { return nil }
+    var list = HeaderList()
+    list.reserve(bytes: 256, fields: headers.count + 4)
+    list.add(":method", head.method.rawValue)
+    list.add(":scheme", isTLS ? "https" : "http")
+    if let host = hosts.first { list.add(":authority", host) }
+    list.add(":path", path)
+    let named = Set(headers[canonicalForm: "connection"].map { $0.lowercased() })
+    for (name, value) in headers {
+      let name = name.lowercased()
+      if !hops.contains(name), !named.contains(name) { list.add(name, value) }
+    }
+    return list
+  }
+
+  /// A request target in origin form, or what is left of one in absolute form, or `*`.
+  private static func path(_ target: String) -> String? {
+    if target.hasPrefix("/") || target == "*" { return target }
+    for scheme in ["http://", "https://"] where target.lowercased().hasPrefix(scheme) {
+      let rest = target.dropFirst(scheme.count)
+      return rest.firstIndex { $0 == "/" || $0 == "?" }.map {
+        rest[$0] == "/" ? String(rest[$0...]) : "/" + rest[$0...]
+      } ?? "/"
+    }
+    return nil
+  }
+
+  /// A response's head; the encoder adds how long the body is or that it comes in chunks.
+  static func response(_ list: HeaderList, version: HTTPVersion, isLast: Bool) -> HTTPResponseHead {
+    // The one answer that has no HTTP status of its own is a handler's failure.
+    let isFailedCall = list["grpc-status"].map { $0 != "0" } ?? false
+    let code = isFailedCall ? 500 : list[":status"].flatMap { Int($0) } ?? 500
+    var headers = trailers(list)
+    if isLast { headers.add(name: "connection", value: "close") }
+    return HTTPResponseHead(
+      version: version, status: HTTPResponseStatus(statusCode: code), headers: headers)
+  }
+
+  /// Fields without the pseudo headers.
+  static func trailers(_ list: HeaderList) -> HTTPHeaders {
+    var headers = HTTPHeaders()
+    for index in 0..<list.count {
+      let name = list.name(at: index)
+      if !name.hasPrefix(":") { headers.add(name: name, value: list.value(at: index)) }
+    }
+    return headers
+  }
+}

@@ -1,0 +1,109 @@
+import NIOCore
+import NIOTLS
+import RPC
+
+/// Finds out which HTTP a client speaks, where a server speaks both, and makes way for it.
+///
+/// With TLS the client says so by ALPN; without, HTTP/2 begins with a preface that no HTTP/1.1
+/// request can begin with. Confined to its event loop. Sources: RFC 7301; RFC 9113, section 3.4.
+final class ProtocolNegotiation: ChannelInboundHandler, RemovableChannelHandler, ServedConnection,
+  @unchecked Sendable
+{
+  // Guard: all mutable state is touched on `executor.eventLoop` only.
+  typealias InboundIn = ByteBuffer
+  typealias InboundOut = ByteBuffer
+
+  enum Version { case http1, http2 }
+
+  /// How HTTP/2's preface begins; as a method it is reserved (RFC 9113, section 11.6).
+  private static let preface = Array("PRI ".utf8)
+
+  let executor: LoopExecutor
+  private let isTLS: Bool
+  private let timeMax: Duration
+  /// Adds what speaks that version behind this handler. Throws when there is no place for it.
+  private let install: (Version, ChannelHandlerContext) throws -> Void
+  /// Told once, when this handler is no more.
+  var ended: (() -> Void)?
+  private var context: ChannelHandlerContext?
+  private var received: ByteBuffer?
+  private var timer: (any ScheduledWork)?
+  private var isDecided = false
+
+  init(
+    executor: LoopExecutor, isTLS: Bool, timeMax: Duration,
+    install: @escaping (Version, ChannelHandlerContext) throws -> Void
+  ) {
+    self.executor = executor
+    self.isTLS = isTLS
+    self.timeMax = timeMax
+    self.install = install
+  }
+
+  func handlerAdded(context: ChannelHandlerContext) {
+    self.context = context
+    timer = executor.schedule(after: timeMax) { [weak self] in self?.close("it says nothing") }
+  }
+
+  func handlerRemoved(context: ChannelHandlerContext) { end() }
+
+  func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+    guard !isDecided else { return context.fireChannelRead(data) }
+    var bytes = unwrapInboundIn(data)
+    if received?.writeBuffer(&bytes) == nil { received = bytes }
+    guard !isTLS, let start = received?.readableBytesView.prefix(Self.preface.count) else { return }
+    if !start.elementsEqual(Self.preface.prefix(start.count)) {
+      decide(.http1, context)
+    } else if start.count == Self.preface.count {
+      decide(.http2, context)
+    }
+  }
+
+  func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+    if !isDecided, case TLSUserEvent.handshakeCompleted(let negotiated)? = event as? TLSUserEvent {
+      switch negotiated {
+      case "h2": decide(.http2, context, event)
+      case "http/1.1": decide(.http1, context, event)
+      // NIOSSL lets in who has no ALPN protocol in common with us, or none at all.
+      default: close("TLS without ALPN h2 or http/1.1")
+      }
+    } else {
+      context.fireUserInboundEventTriggered(event)
+    }
+  }
+
+  func errorCaught(context: ChannelHandlerContext, error: any Error) {
+    if isDecided { context.fireErrorCaught(error) } else { close("\(error)") }
+  }
+
+  private func decide(_ version: Version, _ context: ChannelHandlerContext, _ event: Any? = nil) {
+    isDecided = true
+    end()
+    do { try install(version, context) } catch { return context.close(promise: nil) }
+    if let event { context.fireUserInboundEventTriggered(event) }
+    if let received {
+      context.fireChannelRead(wrapInboundOut(received))
+      context.fireChannelReadComplete()
+    }
+    received = nil
+    context.pipeline.syncOperations.removeHandler(self, promise: nil)
+  }
+
+  private func end() {
+    timer?.cancel()
+    timer = nil
+    context = nil
+    ended?()
+    ended = nil
+  }
+
+  // MARK: - For the server
+
+  func isTakenWhenIdle() -> Bool { false }
+  func makeRoom() {}
+  func drain() { close("the server stops") }
+  func close(_ reason: String) {
+    guard !isDecided, let context else { return }
+    context.close(promise: nil)
+  }
+}

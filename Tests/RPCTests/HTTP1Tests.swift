@@ -1,0 +1,176 @@
+import NIOSSL
+import RPC
+import Testing
+
+@testable import RPCTransport
+
+/// Answers with what it got: method, target and body, in chunks.
+private struct Mirror: ExchangeHandler {
+  func claims(_ head: RequestHead) -> Bool { !head.isGRPC && head.path != "/nobody" }
+
+  func serve(_ exchange: ServerExchange) async {
+    var body: [UInt8] = []
+    do {
+      if exchange.head.path == "/slow" { try await waitUntilFull(exchange) }
+      while let chunk = try await exchange.nextChunk() {
+        #expect(chunk.count <= Int(ConnectionLimits().streamWindowBytes) + (16 << 10))
+        body += chunk
+      }
+      let fields = exchange.head.fields
+      await exchange.sendHead([":status": "200", "x-fields": "\(fields.count)"])
+      let text = "\(exchange.head.method) \(exchange.head.path) \(body.count)"
+      try await exchange.send(Array(text.utf8))
+      await exchange.finish(trailers: exchange.head.path == "/trailers" ? ["x-last": "1"] : nil)
+    } catch {
+      await exchange.reset(.cancel)
+    }
+  }
+
+  /// Takes nothing until the client may send no more.
+  private func waitUntilFull(_ exchange: ServerExchange) async throws {
+    let window = Int(ConnectionLimits().streamWindowBytes)
+    while await exchange.exchange.onLoop({ exchange.inbox.unreadBytes < window }) {
+      try Task.checkCancellation()
+      await Task.yield()
+    }
+    for _ in 0..<200 { await exchange.exchange.onLoop { await Task.yield() } }
+  }
+}
+
+@Suite("HTTP/1.1 beside HTTP/2", .timeLimit(.minutes(1)))
+struct HTTP1Tests {
+  private func with(
+    tls: ServerTLS? = nil, limits: ConnectionLimits = .init(),
+    _ body: (HostPort, EventLoops) async throws -> Void
+  ) async throws {
+    let dispatcher = Dispatcher(
+      router: try Router(services: [EchoService(witness: Witness())]), handlers: [Mirror()])
+    try await withServer(dispatcher, tls: tls, limits: limits, allowsHTTP1: true) {
+      _, address, loops in try await body(address, loops)
+    }
+  }
+
+  private func ask(_ text: String, _ address: HostPort) async throws -> String {
+    String(decoding: try await speak(Array(text.utf8), to: address), as: UTF8.self)
+  }
+
+  @Test("requests sent ahead are answered in order, and the connection is kept until one ends it")
+  func pipelining() async throws {
+    try await with { address, _ in
+      let answer = try await ask(
+        "GET /a HTTP/1.1\r\nHost: x\r\n\r\n"
+          + "POST /b HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nabc"
+          + "HEAD /c HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", address)
+      let chunked = "transfer-encoding: chunked\r\n\r\n"
+      #expect(
+        answer == "HTTP/1.1 200 OK\r\nx-fields: 4\r\n\(chunked)8\r\nGET /a 0\r\n0\r\n\r\n"
+          + "HTTP/1.1 200 OK\r\nx-fields: 5\r\n\(chunked)9\r\nPOST /b 3\r\n0\r\n\r\n"
+          + "HTTP/1.1 200 OK\r\nx-fields: 4\r\nconnection: close\r\n\(chunked)")
+    }
+  }
+
+  @Test("a body in chunks, trailers, the older version, an absolute target and a wish to continue")
+  func forms() async throws {
+    try await with { address, _ in
+      let chunks = try await ask(
+        "PUT /trailers HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n"
+          + "\r\n2\r\nab\r\n3\r\ncde\r\n0\r\n\r\n", address)
+      #expect(chunks.contains("PUT /trailers 5\r\n0\r\nx-last: 1\r\n\r\n"))
+      let old = try await ask("GET /old HTTP/1.0\r\n\r\n", address)
+      #expect(old.hasPrefix("HTTP/1.0 200 OK\r\n") && old.hasSuffix("\r\n\r\nGET /old 0"))
+      let absolute = try await ask(
+        "GET http://x/y?z=1 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", address)
+      #expect(absolute.contains("GET /y?z=1 0"))
+      let wish = try await ask(
+        "POST /w HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nConnection: close\r\n"
+          + "Content-Length: 1\r\n\r\na", address)
+      #expect(wish.hasPrefix("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\n"))
+      let nobody = try await ask(
+        "GET /nobody HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", address)
+      #expect(nobody.hasPrefix("HTTP/1.1 415 "))
+    }
+  }
+
+  @Test(
+    "a request that could be read in two ways, or is not for this, is refused",
+    arguments: [
+      ("GET / HTTP/1.1\r\n\r\n", "400"),
+      ("GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", "400"),
+      (
+        "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n",
+        "400"
+      ),
+      ("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n", "400"),
+      ("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: xchunked\r\n\r\n", "400"),
+      ("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n", "400"),
+      ("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: -1\r\n\r\n", "400"),
+      ("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", nil),
+      ("GET / HTTP/1.1\r\nHost : a\r\n\r\n", "400"),
+      ("GET / HTTP/1.1\r\nHost: a\r\nx: \u{1}\r\n\r\n", "400"),
+      ("GET nowhere HTTP/1.1\r\nHost: a\r\n\r\n", "400"),
+      ("CONNECT a:1 HTTP/1.1\r\nHost: a\r\n\r\n", "400"),
+      ("GET / HTTP/3.7\r\nHost: a\r\n\r\n", "400"),
+      ("hello\r\n\r\n", "400"),
+      ("GET / HTTP/1.1\r\nHost: a\r\nx: \(String(repeating: "y", count: 20_000))\r\n\r\n", "431"),
+      ("GET / HTTP/1.1\r\nHost: a\r\n\(String(repeating: "x: y\r\n", count: 200))\r\n", "431"),
+      ("POST /e HTTP/1.1\r\nHost: a\r\nContent-Type: application/grpc\r\n\r\n", "505"),
+    ] as [(String, String?)])
+  func refusals(_ bytes: String, _ status: String?) async throws {
+    try await with { address, _ in
+      let answer = try await ask(bytes, address)
+      if let status {
+        #expect(answer.hasPrefix("HTTP/1.1 \(status) "), "\(answer)")
+      } else {
+        #expect(!answer.contains("200 OK"))
+      }
+    }
+  }
+
+  @Test("a client that is silent, or slow with its head, is closed")
+  func silence() async throws {
+    var limits = ConnectionLimits()
+    limits.headersMax = .milliseconds(50)
+    limits.handshakeMax = .milliseconds(50)
+    try await with(limits: limits) { address, _ in
+      for start in ["", "GET / HTTP/1.1\r\nHo", "PR"] {
+        let answer = try await ask(start, address)
+        #expect(answer == "")
+      }
+    }
+  }
+
+  @Test("a body that no one takes stops the reading")
+  func backpressure() async throws {
+    try await with { address, _ in
+      let size = 8 << 20
+      let body = String(repeating: "x", count: size)
+      let answer = try await ask(
+        "POST /slow HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: \(size)\r\n\r\n"
+          + body, address)
+      #expect(answer.contains("POST /slow \(size)"))
+    }
+  }
+
+  @Test("gRPC is served on the same port, in plaintext and with TLS")
+  func sameAddress() async throws {
+    try await with { address, loops in
+      let channel = try ClientChannel(targets: [address], loops: loops)
+      let echo = try await channel.echo("a")
+      #expect(echo == "a")
+      await channel.shutdown()
+    }
+    let certificates = try TestCertificates()
+    try await with(tls: certificates.server) { address, loops in
+      let channel = try ClientChannel(targets: [address], tls: certificates.client, loops: loops)
+      let echo = try await channel.echo("b")
+      #expect(echo == "b")
+      await channel.shutdown()
+      for (offer, isServed) in [(["http/1.1"], true), (["ftp"], false), ([], false)] {
+        let answer = try await speak(
+          Array("GET /t HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".utf8), to: address,
+          offering: offer)
+        #expect(String(decoding: answer, as: UTF8.self).contains("GET /t 0") == isServed)
+      }
+    }
+  }
+}
