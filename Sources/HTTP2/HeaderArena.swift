@@ -95,15 +95,31 @@ struct HeaderArena {
     }
   }
 
-  /// A list that outlives the arena's use.
-  func copy(of block: HeaderBlock) -> HeaderCopy {
-    let chosen = fields[Int(block.first)..<Int(block.first) + Int(block.count)]
-    let start = chosen.first?.start ?? 0
-    return HeaderCopy(
-      bytes: Array(bytes[start..<start + Int(block.byteCount)]), fields: Array(chosen))
+  /// Looks at one value of a list.
+  func withValue<Result>(
+    of place: Int, in block: HeaderBlock, _ body: (RawSpan) -> Result
+  ) -> Result {
+    let field = fields[Int(block.first) + place]
+    let start = field.start + field.nameCount
+    // A span of our own buffer, for the length of the call.
+    return body(unsafe bytes.span.bytes.extracting(start..<start + field.valueCount))
   }
 
-  /// Whether a list has the same fields in the same order.
+  /// A list that outlives the arena's use.
+  func copy(of block: HeaderBlock, anyValueOf place: Int?) -> HeaderCopy {
+    let chosen = fields[Int(block.first)..<Int(block.first) + Int(block.count)]
+    let start = chosen.first?.start ?? 0
+    let open = place.map { place in
+      let field = chosen[chosen.startIndex + place]
+      let from = field.start - start + field.nameCount
+      return from..<from + field.valueCount
+    }
+    return HeaderCopy(
+      bytes: Array(bytes[start..<start + Int(block.byteCount)]), fields: Array(chosen),
+      open: open ?? 0..<0)
+  }
+
+  /// Whether a list has the same fields in the same order, all as long.
   func list(_ block: HeaderBlock, isSameAs known: HeaderCopy) -> Bool {
     guard block.count > 0, block.count == known.fields.count,
       block.byteCount == known.bytes.count
@@ -118,8 +134,9 @@ struct HeaderArena {
     let start = fields[first].start
     return unsafe bytes.withUnsafeBytes { mine in
       unsafe known.bytes.withUnsafeBytes { theirs in
-        unsafe HeaderCopy.areEqual(
-          UnsafeRawBufferPointer(rebasing: mine[start..<start + theirs.count]), theirs)
+        let mine = unsafe UnsafeRawBufferPointer(rebasing: mine[start..<start + theirs.count])
+        return unsafe HeaderCopy.areEqual(mine, theirs, 0..<known.open.lowerBound)
+          && HeaderCopy.areEqual(mine, theirs, known.open.upperBound..<theirs.count)
       }
     }
   }
@@ -129,20 +146,22 @@ struct HeaderArena {
 public struct HeaderCopy: Sendable {
   fileprivate let bytes: [UInt8]
   fileprivate let fields: [HeaderArena.Field]
+  /// A value that may be another.
+  fileprivate let open: Range<Int>
 
-  /// Compares by words; the buffers are as long as each other.
+  /// Compares by words.
   fileprivate static func areEqual(
-    _ a: UnsafeRawBufferPointer, _ b: UnsafeRawBufferPointer
+    _ a: UnsafeRawBufferPointer, _ b: UnsafeRawBufferPointer, _ range: Range<Int>
   ) -> Bool {
-    var offset = 0
-    while offset + 8 <= b.count {
+    var offset = range.lowerBound
+    while offset + 8 <= range.upperBound {
       guard
         unsafe a.loadUnaligned(fromByteOffset: offset, as: UInt64.self)
           == b.loadUnaligned(fromByteOffset: offset, as: UInt64.self)
       else { return false }
       offset += 8
     }
-    while offset < b.count {
+    while offset < range.upperBound {
       guard unsafe a[offset] == b[offset] else { return false }
       offset += 1
     }

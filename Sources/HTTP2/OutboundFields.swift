@@ -30,7 +30,7 @@ public struct OutboundFields: Sendable {
     var start: Int
     var nameCount: Int
     var valueCount: Int
-    var isSensitive: Bool
+    var isIndexed: Bool
   }
 
   private var bytes: [UInt8] = []
@@ -41,26 +41,32 @@ public struct OutboundFields: Sendable {
   /// Fields in the list.
   public var count: Int { fields.count }
 
+  /// Makes room, where it is known how much will come.
+  public mutating func reserve(bytes byteCount: Int, fields fieldCount: Int) {
+    bytes.reserveCapacity(byteCount)
+    fields.reserveCapacity(fieldCount)
+  }
+
   /// Empties the list and keeps its memory.
   public mutating func removeAll() {
     bytes.removeAll(keepingCapacity: true)
     fields.removeAll(keepingCapacity: true)
   }
 
-  /// Appends a field; the name must be lower case. Sensitive values are kept out of the peer's
-  /// compression table (RFC 7541, section 7.1.3).
-  public mutating func add(name: RawSpan, value: RawSpan, isSensitive: Bool = false) {
+  /// Appends a field; the name must be lower case. What is secret, or another each time, is to be
+  /// kept out of the peer's compression table (RFC 7541, section 7.1.3).
+  public mutating func add(name: RawSpan, value: RawSpan, isIndexed: Bool = true) {
     let start = bytes.count
     unsafe name.withUnsafeBytes { unsafe bytes.append(contentsOf: $0) }
     unsafe value.withUnsafeBytes { unsafe bytes.append(contentsOf: $0) }
     fields.append(
       Field(
         start: start, nameCount: name.byteCount, valueCount: value.byteCount,
-        isSensitive: isSensitive))
+        isIndexed: isIndexed))
   }
 
   /// Appends a field of text; otherwise as above.
-  public mutating func add(_ name: String, _ value: String, isSensitive: Bool = false) {
+  public mutating func add(_ name: String, _ value: String, isIndexed: Bool = true) {
     let start = bytes.count
     bytes.append(contentsOf: name.utf8)
     let middle = bytes.count
@@ -68,7 +74,7 @@ public struct OutboundFields: Sendable {
     fields.append(
       Field(
         start: start, nameCount: middle - start, valueCount: bytes.count - middle,
-        isSensitive: isSensitive))
+        isIndexed: isIndexed))
   }
 
   /// The list in the library's form; the memory is valid during the call, the library copies.
@@ -83,7 +89,7 @@ public struct OutboundFields: Sendable {
         for (index, field) in fields.enumerated() {
           let name = unsafe base.map { unsafe $0 + field.start }
           let value = unsafe base.map { unsafe $0 + field.start + field.nameCount }
-          let flags = field.isSensitive ? NGHTTP2_NV_FLAG_NO_INDEX : NGHTTP2_NV_FLAG_NONE
+          let flags = field.isIndexed ? NGHTTP2_NV_FLAG_NONE : NGHTTP2_NV_FLAG_NO_INDEX
           unsafe list.initializeElement(
             at: index,
             to: nghttp2_nv(

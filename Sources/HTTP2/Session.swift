@@ -177,8 +177,18 @@ internal import CNghttp2
     headers.forEachField(in: block, body)
   }
 
+  /// Looks at the value of a field of a received list, by its place in that.
+  public func withValue<Result>(
+    of place: Int, in block: HeaderBlock, _ body: (RawSpan) -> Result
+  ) -> Result {
+    headers.withValue(of: place, in: block, body)
+  }
+
   /// Keeps a received header list beyond the next `receive`.
-  public func copy(of block: HeaderBlock) -> HeaderCopy { headers.copy(of: block) }
+  /// - Parameter place: a field that may have any value of that length in a list to be the same.
+  public func copy(of block: HeaderBlock, anyValueOf place: Int? = nil) -> HeaderCopy {
+    headers.copy(of: block, anyValueOf: place)
+  }
 
   /// Whether a received header list has the same fields in the same order.
   public func block(_ block: HeaderBlock, isSameAs known: HeaderCopy) -> Bool {

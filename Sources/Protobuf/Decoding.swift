@@ -63,7 +63,8 @@ package struct Decoding {
 extension Decoding {
   /// The wire check has seen that it is UTF-8.
   package static func string(_ data: ProtobufCBinaryData) -> String {
-    unsafe String(decoding: UnsafeBufferPointer(start: data.data, count: data.len), as: UTF8.self)
+    let bytes = unsafe UnsafeBufferPointer(start: data.data, count: data.len)
+    return unsafe String(copying: UTF8Span(unchecked: bytes.span))
   }
 
   package static func bytes(_ data: ProtobufCBinaryData) -> [UInt8] {

@@ -1,163 +1,214 @@
-package import CProtobufC
-
-/// One encoding: generated code fills C structs in the thread's arena, libprotobuf-c packs them.
-///
-/// What it hands out is the arena's, until `end`.
+/// One encoding: generated code writes a message's fields from the last to the first, backwards
+/// into the thread's arena. So a length is known when it is to be written, and nothing is walked
+/// twice. The tag of a field is `number << 3 | wire type`; 0 is none, for elements of a packed run.
 @safe
 package struct Encoding {
+  /// Bytes of the first room: most messages fit.
+  private static let bytesInitial = 8 << 10
+  /// Bytes of the longest tag and the longest number together.
+  private static let headBytesMax = 16
+
   private let arena: Arena
   private let mark: Arena.Mark
-  private var depth = DecodeLimits.standard.depth + 1
-  private var isTooDeep = false
+  /// The room, the arena's until `end`, and the first byte written so far.
+  private var start: UnsafeMutableRawPointer
+  private var at: UnsafeMutableRawPointer
+  private var limit: UnsafeMutableRawPointer
+  private var depth = DecodeLimits.standard.depth
+  private var failure: EncodeError?
 
   package init() {
     arena = Arena.current
     mark = arena.begin(budget: .max)
+    unsafe start = Encoding.room(arena, Encoding.bytesInitial)
+    unsafe limit = start + Encoding.bytesInitial
+    unsafe at = limit
   }
 
   /// Gives the arena back.
   package func end() { arena.release(mark) }
 
-  /// Enters a message; false when messages lie too deep, and the rest is to be left out: `pack`
-  /// throws then.
-  package mutating func enter() -> Bool {
-    depth -= 1
-    if depth < 0 { isTooDeep = true }
-    return depth >= 0
-  }
-
-  package mutating func leave() { depth += 1 }
-
-  /// A C struct of the table, with no field set.
-  package func make(
-    _ table: UnsafePointer<ProtobufCMessageDescriptor>
-  ) -> UnsafeMutableRawPointer {
-    let byteCount = unsafe table.pointee.sizeof_message
-    let place = unsafe memory(byteCount)
-    unsafe place.initializeMemory(as: UInt8.self, repeating: 0, count: byteCount)
-    unsafe place.assumingMemoryBound(to: ProtobufCMessage.self).pointee.descriptor = table
-    return unsafe place
-  }
-
-  /// The encoding of a filled struct, after `headroom` zeros.
+  /// What was written, after `headroom` zeros.
   /// - Throws: ``EncodeError``.
-  package func pack(
-    _ message: UnsafeMutableRawPointer, headroom: Int
-  ) throws(EncodeError) -> [UInt8] {
-    guard !isTooDeep else { throw .tooDeep }
-    let base = unsafe UnsafePointer(message.assumingMemoryBound(to: ProtobufCMessage.self))
-    let byteCount = unsafe protobuf_c_message_get_packed_size(base)
-    guard byteCount <= Int(Int32.max) else { throw .tooLong }
-    return unsafe [UInt8](unsafeUninitializedCapacity: headroom + byteCount) {
-      buffer, initialized in
+  package func output(headroom: Int) throws(EncodeError) -> [UInt8] {
+    if let failure { throw failure }
+    return unsafe [UInt8](unsafeUninitializedCapacity: headroom + count) { buffer, initialized in
       unsafe buffer.prefix(headroom).update(repeating: 0)
-      if byteCount > 0, let start = buffer.baseAddress {
-        // The array has room for exactly the size that was just computed.
-        unsafe protobuf_c_message_pack(base, start + headroom)
+      // The array has room for exactly what was written.
+      if count > 0, let base = buffer.baseAddress {
+        unsafe UnsafeMutableRawPointer(base + headroom).copyMemory(from: at, byteCount: count)
       }
-      initialized = headroom + byteCount
+      initialized = headroom + count
     }
   }
 
-  private func memory(_ byteCount: Int) -> UnsafeMutableRawPointer {
-    guard let place = unsafe arena.take(byteCount) else {
+  // MARK: - Room
+
+  /// Bytes written so far.
+  package var count: Int { unsafe limit - at }
+
+  private static func room(_ arena: Arena, _ byteCount: Int) -> UnsafeMutableRawPointer {
+    guard let room = unsafe arena.take(byteCount) else {
       preconditionFailure("an encoding's arena has no limit")
     }
-    return unsafe place
+    return unsafe room
+  }
+
+  /// Makes room for a field with so many bytes of content; false when there can be none.
+  @inline(__always)
+  private mutating func reserve(_ byteCount: Int) -> Bool {
+    if unsafe byteCount &+ Encoding.headBytesMax <= at - start { return true }
+    return grow(byteCount + Encoding.headBytesMax)
+  }
+
+  @inline(never)
+  private mutating func grow(_ byteCount: Int) -> Bool {
+    let count = count
+    guard failure == nil, count + byteCount <= Int(Int32.max) else {
+      failure = failure ?? .tooLong
+      return false
+    }
+    let larger = unsafe 2 * max(limit - start, count + byteCount)
+    unsafe start = Encoding.room(arena, larger)
+    let moved = unsafe start + larger - count
+    unsafe moved.copyMemory(from: at, byteCount: count)
+    unsafe at = moved
+    unsafe limit = start + larger
+    return true
+  }
+
+  // MARK: - Messages
+
+  /// Enters a message within the one at hand; what comes back is for `leave`.
+  package mutating func enter() -> Int {
+    depth -= 1
+    if depth < 0 { failure = .tooDeep }
+    return count
+  }
+
+  /// Whether there is any use in writing on.
+  package var goesOn: Bool { failure == nil }
+
+  /// Leaves the message: all that was written since is its content.
+  package mutating func leave(_ before: Int, _ tag: UInt32) {
+    depth += 1
+    length(since: before, tag)
+  }
+
+  /// All that was written since is the content of a field.
+  package mutating func length(since before: Int, _ tag: UInt32) {
+    guard reserve(0) else { return }
+    put(UInt64(count - before))
+    put(UInt64(tag))
+  }
+
+  /// Complete fields, as they are.
+  package mutating func unknownFields(_ fields: UnknownFields) {
+    if !fields.isEmpty { content(fields.bytes) }
+  }
+
+  // MARK: - Fields
+
+  package mutating func string(_ text: String, _ tag: UInt32) {
+    let before = count
+    let isDone: Void? = unsafe text.utf8.withContiguousStorageIfAvailable { unsafe content($0) }
+    if isDone == nil { content(Array(text.utf8)) }
+    length(since: before, tag)
+  }
+
+  package mutating func bytes(_ bytes: [UInt8], _ tag: UInt32) {
+    let before = count
+    content(bytes)
+    length(since: before, tag)
+  }
+
+  package mutating func uint64(_ value: UInt64, _ tag: UInt32 = 0) {
+    guard reserve(0) else { return }
+    put(value)
+    if tag != 0 { put(UInt64(tag)) }
+  }
+
+  package mutating func fixed64(_ value: UInt64, _ tag: UInt32 = 0) {
+    guard reserve(0) else { return }
+    unsafe at -= 8
+    unsafe at.storeBytes(of: value.littleEndian, as: UInt64.self)
+    if tag != 0 { put(UInt64(tag)) }
+  }
+
+  package mutating func fixed32(_ value: UInt32, _ tag: UInt32 = 0) {
+    guard reserve(0) else { return }
+    unsafe at -= 4
+    unsafe at.storeBytes(of: value.littleEndian, as: UInt32.self)
+    if tag != 0 { put(UInt64(tag)) }
+  }
+
+  private mutating func content(_ bytes: [UInt8]) {
+    unsafe bytes.withUnsafeBufferPointer { unsafe content($0) }
+  }
+
+  private mutating func content(_ bytes: UnsafeBufferPointer<UInt8>) {
+    guard reserve(bytes.count), let base = bytes.baseAddress else { return }
+    unsafe at -= bytes.count
+    unsafe at.copyMemory(from: base, byteCount: bytes.count)
+  }
+
+  /// A number, seven bits a byte; there is room for it.
+  @inline(__always)
+  private mutating func put(_ value: UInt64) {
+    if value < 0x80 {
+      unsafe at -= 1
+      unsafe at.storeBytes(of: UInt8(truncatingIfNeeded: value), as: UInt8.self)
+    } else {
+      putLong(value)
+    }
+  }
+
+  private mutating func putLong(_ value: UInt64) {
+    let byteCount = (70 - value.leadingZeroBitCount) / 7
+    unsafe at -= byteCount
+    var rest = value
+    for index in 0..<byteCount - 1 {
+      let byte = UInt8(truncatingIfNeeded: rest) | 0x80
+      unsafe at.storeBytes(of: byte, toByteOffset: index, as: UInt8.self)
+      rest >>= 7
+    }
+    let last = UInt8(truncatingIfNeeded: rest)
+    unsafe at.storeBytes(of: last, toByteOffset: byteCount - 1, as: UInt8.self)
   }
 }
 
-/// What the C structs hold of Swift values. All is copied into the arena.
+/// The contract's other scalars, by those three forms.
 extension Encoding {
-  package func string(_ text: String) -> ProtobufCBinaryData {
-    var text = text
-    return text.withUTF8 { unsafe copy($0) }
+  package mutating func int64(_ value: Int64, _ tag: UInt32 = 0) {
+    uint64(UInt64(bitPattern: value), tag)
   }
 
-  package func bytes(_ bytes: [UInt8]) -> ProtobufCBinaryData {
-    unsafe bytes.withUnsafeBufferPointer { unsafe copy($0) }
+  /// A negative number takes ten bytes, as if it had 64 bits.
+  package mutating func int32(_ value: Int32, _ tag: UInt32 = 0) { int64(Int64(value), tag) }
+
+  package mutating func uint32(_ value: UInt32, _ tag: UInt32 = 0) { uint64(UInt64(value), tag) }
+
+  package mutating func bool(_ value: Bool, _ tag: UInt32 = 0) { uint64(value ? 1 : 0, tag) }
+
+  package mutating func sint64(_ value: Int64, _ tag: UInt32 = 0) {
+    int64(value << 1 ^ value >> 63, tag)
   }
 
-  private func copy(_ source: UnsafeBufferPointer<UInt8>) -> ProtobufCBinaryData {
-    guard let start = source.baseAddress, source.count > 0 else {
-      return unsafe ProtobufCBinaryData(len: 0, data: nil)
-    }
-    let place = unsafe memory(source.count)
-    unsafe place.copyMemory(from: start, byteCount: source.count)
-    return unsafe ProtobufCBinaryData(
-      len: source.count, data: place.assumingMemoryBound(to: UInt8.self))
+  package mutating func sint32(_ value: Int32, _ tag: UInt32 = 0) {
+    uint32(UInt32(bitPattern: value << 1 ^ value >> 31), tag)
   }
 
-  /// Room for the pointers of a repeated message field: generated code fills it, without generics.
-  package func pointers(_ count: Int) -> UnsafeMutableRawPointer {
-    unsafe memory(count * MemoryLayout<UnsafeMutableRawPointer?>.stride)
+  package mutating func sfixed64(_ value: Int64, _ tag: UInt32 = 0) {
+    fixed64(UInt64(bitPattern: value), tag)
   }
 
-  package func strings(_ elements: [String]) -> UnsafeMutablePointer<ProtobufCBinaryData> {
-    let place = unsafe room(elements.count, of: ProtobufCBinaryData.self)
-    for index in elements.indices {
-      unsafe (place + index).initialize(to: string(elements[index]))
-    }
-    return unsafe place
+  package mutating func sfixed32(_ value: Int32, _ tag: UInt32 = 0) {
+    fixed32(UInt32(bitPattern: value), tag)
   }
 
-  package func byteStrings(_ elements: [[UInt8]]) -> UnsafeMutablePointer<ProtobufCBinaryData> {
-    let place = unsafe room(elements.count, of: ProtobufCBinaryData.self)
-    for index in elements.indices {
-      unsafe (place + index).initialize(to: bytes(elements[index]))
-    }
-    return unsafe place
+  package mutating func double(_ value: Double, _ tag: UInt32 = 0) {
+    fixed64(value.bitPattern, tag)
   }
 
-  package func numbers<Number: BitwiseCopyable>(
-    _ elements: [Number]
-  ) -> UnsafeMutablePointer<Number> {
-    let place = unsafe room(elements.count, of: Number.self)
-    unsafe elements.withUnsafeBufferPointer { source in
-      if let start = source.baseAddress {
-        unsafe place.initialize(from: start, count: source.count)
-      }
-    }
-    return unsafe place
-  }
-
-  package func booleans(_ elements: [Bool]) -> UnsafeMutablePointer<protobuf_c_boolean> {
-    let place = unsafe room(elements.count, of: protobuf_c_boolean.self)
-    for index in elements.indices {
-      unsafe (place + index).initialize(to: elements[index] ? 1 : 0)
-    }
-    return unsafe place
-  }
-
-  package func enumerations(_ elements: [some Enumeration]) -> UnsafeMutablePointer<Int32> {
-    let place = unsafe room(elements.count, of: Int32.self)
-    for index in elements.indices {
-      unsafe (place + index).initialize(to: elements[index].rawValue)
-    }
-    return unsafe place
-  }
-
-  private func room<Element>(
-    _ count: Int, of type: Element.Type
-  ) -> UnsafeMutablePointer<Element> {
-    unsafe memory(count * MemoryLayout<Element>.stride)
-      .bindMemory(to: Element.self, capacity: count)
-  }
-
-  /// Puts the unknown fields after the known ones.
-  package func unknownFields(_ fields: UnknownFields, _ message: UnsafeMutableRawPointer) {
-    guard !fields.isEmpty else { return }
-    // libprotobuf-c writes an unknown field as `tag << 3 | wire_type` and its data. With the tag 0
-    // and the first byte as the wire type, the run of fields comes out as it is.
-    let data = unsafe bytes(fields.bytes)
-    let place = unsafe memory(MemoryLayout<ProtobufCMessageUnknownField>.size)
-      .bindMemory(to: ProtobufCMessageUnknownField.self, capacity: 1)
-    unsafe place.initialize(
-      to: ProtobufCMessageUnknownField(
-        tag: 0, wire_type: ProtobufCWireType(rawValue: UInt32(fields.bytes[0])), len: data.len - 1,
-        data: data.data + 1))
-    let base = unsafe message.assumingMemoryBound(to: ProtobufCMessage.self)
-    unsafe base.pointee.n_unknown_fields = 1
-    unsafe base.pointee.unknown_fields = unsafe place
-  }
+  package mutating func float(_ value: Float, _ tag: UInt32 = 0) { fixed32(value.bitPattern, tag) }
 }

@@ -63,12 +63,13 @@ struct WireCheck {
     }
   }
 
+  @inline(__always)
   private mutating func scalar(
     _ tag: UInt32, _ shape: FieldShape, _ cursor: inout WireCursor
   ) throws(DecodeError) {
     if shape.isRepeated { memory &+= 32 }
     switch tag & 7 {
-    case WireType.varint: _ = try cursor.varint()
+    case WireType.varint: try cursor.skipVarint()
     case WireType.fixed64: try cursor.skip(8)
     case WireType.fixed32: try cursor.skip(4)
     default:
@@ -98,7 +99,7 @@ struct WireCheck {
     default:
       memory &+= 16 &* bytes.remaining
       var cursor = bytes
-      while !cursor.isAtEnd { _ = try cursor.varint() }
+      while !cursor.isAtEnd { try cursor.skipVarint() }
     }
   }
 

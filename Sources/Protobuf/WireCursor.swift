@@ -37,6 +37,21 @@ struct WireCursor {
     return try longVarint(first)
   }
 
+  /// Passes over a number.
+  @inline(__always)
+  mutating func skipVarint() throws(DecodeError) {
+    if remaining >= 8 {
+      // The first byte without its high bit is the last; the cursor's bytes are the caller's.
+      let word = unsafe UnsafeRawPointer(at).loadUnaligned(as: UInt64.self).littleEndian
+      let ends = ~word & 0x8080_8080_8080_8080
+      if ends != 0 {
+        unsafe at += ends.trailingZeroBitCount / 8 + 1
+        return
+      }
+    }
+    _ = try varint()
+  }
+
   private mutating func longVarint(_ first: UInt8) throws(DecodeError) -> UInt64 {
     let available = min(remaining, WireCursor.varintBytesMax)
     var value = UInt64(first & 0x7f)
@@ -119,7 +134,7 @@ struct WireCursor {
   /// within each other.
   mutating func skipValue(tag: UInt32, depth: Int) throws(DecodeError) {
     switch tag & 7 {
-    case WireType.varint: _ = try varint()
+    case WireType.varint: try skipVarint()
     case WireType.fixed64: try skip(8)
     case WireType.length: try skip(try length())
     case WireType.fixed32: try skip(4)

@@ -68,8 +68,8 @@ struct CallPlan: Sendable {
   /// The head of an attempt that so many went before.
   private func head(_ metadata: Metadata, previous: Int) -> RequestHead {
     // Most calls say nothing of their own: then the head is made once a method.
-    if metadata.isEmpty, deadline == nil, !acceptsCompression, previous == 0 {
-      return method.head
+    if metadata.isEmpty, !acceptsCompression, previous == 0 {
+      return deadline.map { method.head.adding(timeout: $0.remaining) } ?? method.head
     }
     return RequestHead(
       path: method.path, metadata: metadata, timeout: deadline?.remaining, compression: compression,

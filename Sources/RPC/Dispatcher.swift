@@ -37,7 +37,9 @@ public final class Dispatcher: Sendable {
       RawCall.start(handler, exchange, head: head)
       return nil
     }
-    guard let method = known ?? method(for: exchange, head) else { return nil }
+    // The timeout may be another than that of the head that has passed.
+    let passed = head.timeoutPlace == nil || Self.refusal(of: head) == nil ? known : nil
+    guard let method = passed ?? method(for: exchange, head) else { return nil }
     let deadline = head.timeout.map { Deadline.after($0) }
     let context = ServerContext(
       method: method.descriptor, head: head, deadline: deadline, transport: exchange.transport)

@@ -62,6 +62,15 @@ public struct HeaderList: Sendable {
         start: start, nameCount: UInt32(name.byteCount), valueCount: UInt32(value.byteCount)))
   }
 
+  /// Puts another value of the same length in a field's place.
+  mutating func replaceValue(at index: Int, with value: RawSpan) {
+    let range = fields[index].valueRange
+    precondition(range.count == value.byteCount, "a value is replaced by one as long")
+    for offset in 0..<value.byteCount {
+      bytes[range.lowerBound + offset] = value.unsafeLoad(fromByteOffset: offset, as: UInt8.self)
+    }
+  }
+
   /// Appends all fields of another list.
   public mutating func add(contentsOf other: HeaderList) {
     for index in 0..<other.count { add(field: index, of: other) }

@@ -1,7 +1,7 @@
 /// A request head: all its header fields, with those that matter found once.
 public struct RequestHead: Sendable, Hashable {
   /// Every field in wire order, pseudo headers first.
-  public let fields: HeaderList
+  public private(set) var fields: HeaderList
 
   // Where the fields are in the list, or -1.
   private var methodIndex: Int16 = -1
@@ -70,6 +70,14 @@ public struct RequestHead: Sendable, Hashable {
     self.init(fields: list)
   }
 
+  /// The same head with a `grpc-timeout`, of one that has none.
+  func adding(timeout: Duration) -> RequestHead {
+    var head = self
+    head.timeoutIndex = Int16(truncatingIfNeeded: fields.count)
+    head.fields.add("grpc-timeout", Timeout.format(timeout))
+    return head
+  }
+
   /// `/package.Service/Method`
   public var path: String { value(pathIndex) ?? "" }
   public var method: String { value(methodIndex) ?? "" }
@@ -84,6 +92,16 @@ public struct RequestHead: Sendable, Hashable {
   public var timeout: Duration? {
     guard timeoutIndex >= 0 else { return nil }
     return fields.withValue(at: Int(timeoutIndex)) { Timeout.parse($0) }
+  }
+
+  /// The place of `grpc-timeout` among the fields.
+  package var timeoutPlace: Int? { timeoutIndex >= 0 ? Int(timeoutIndex) : nil }
+
+  /// The same head with a `grpc-timeout` that is as long as its own.
+  package func with(timeout value: RawSpan) -> RequestHead {
+    var head = self
+    head.fields.replaceValue(at: Int(timeoutIndex), with: value)
+    return head
   }
 
   /// Whether there is a `grpc-timeout` that cannot be read.

@@ -86,11 +86,11 @@ class ServerCall: ExchangeSink, @unchecked Sendable {
   }
 
   /// Sends the response head, unless it is sent, and says how messages may be compressed.
-  private func beginResponse() -> MessageEncoding? {
+  private func beginResponse(_ known: ServerContext.Said? = nil) -> MessageEncoding? {
     guard exchange.state.local == .awaitingHead, !exchange.state.isClosed else { return encoding }
-    let start = context.responseStart
-    if let wanted = start.compression, context.head.accepts(wanted) { encoding = wanted }
-    exchange.sendResponseHead(start.headers, compression: encoding)
+    let said = known ?? context.said
+    if let wanted = said.compression, context.head.accepts(wanted) { encoding = wanted }
+    exchange.sendResponseHead(said.headers, compression: encoding)
     return encoding
   }
 
@@ -144,17 +144,17 @@ class ServerCall: ExchangeSink, @unchecked Sendable {
     hasEnded = true
     exchange.cancelTimer()
     var error = error
+    let said = context.said
     if error == nil, let response {
       do throws(RPCError) {
-        let encoding = beginResponse()
+        let encoding = beginResponse(said)
         exchange.sendBody(try encoding?.compress(framed: response) ?? response)
       } catch let thrown {
         error = thrown
       }
     }
     response = nil
-    exchange.finishCall(
-      error, headers: context.responseHeaders, trailers: context.responseTrailers)
+    exchange.finishCall(error, headers: said.headers, trailers: said.trailers)
     count(error?.code)
     stopped(error ?? RPCError(.cancelled, "the call has ended"))
   }

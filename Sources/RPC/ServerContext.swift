@@ -81,9 +81,19 @@ public final class ServerContext: Sendable {
     set { state.withLock { $0.requestWasCompressed = newValue } }
   }
 
-  /// What the response begins with.
-  var responseStart: (headers: Metadata, compression: MessageEncoding?) {
-    state.withLock { ($0.responseHeaders, $0.responseCompression) }
+  /// What was said of the response.
+  struct Said {
+    let headers: Metadata
+    let trailers: Metadata
+    let compression: MessageEncoding?
+  }
+
+  var said: Said {
+    state.withLock {
+      Said(
+        headers: $0.responseHeaders, trailers: $0.responseTrailers,
+        compression: $0.responseCompression)
+    }
   }
 
   /// What interceptors attach: identity, trace, …

@@ -32,7 +32,7 @@ public final class ServerMetrics: Sendable {
   /// A call that is being counted. End it once.
   public struct Call: Sendable {
     private let meters: CallMeters
-    private let startedAt = ContinuousClock.now
+    private let startedAt = Moment.now
 
     init(_ meters: CallMeters) {
       self.meters = meters
@@ -48,7 +48,7 @@ public final class ServerMetrics: Sendable {
       _ code: RPCError.Code?, sentBytes: Int? = nil, receivedBytes: Int? = nil
     ) {
       meters.end(
-        code, after: ContinuousClock.now - startedAt, sentBytes: sentBytes,
+        code, after: Moment.now - startedAt, sentBytes: sentBytes,
         receivedBytes: receivedBytes)
     }
   }

@@ -1,8 +1,10 @@
 /// Where tasks wait for something to change. Confined to a loop.
 package final class WaitPoint: @unchecked Sendable {
-  // Guard: `waiters` is touched on `loop` only.
+  // Guard: all mutable state is touched on `loop` only.
   private let loop: any ExchangeLoop
-  private var waiters: [UnsafeContinuation<Void, Never>] = []
+  /// There is seldom more than one.
+  private var waiter: UnsafeContinuation<Void, Never>?
+  private var others: [UnsafeContinuation<Void, Never>] = []
 
   package init(loop: any ExchangeLoop) { self.loop = loop }
 
@@ -11,7 +13,8 @@ package final class WaitPoint: @unchecked Sendable {
     await withTaskCancellationHandler {
       await withUnsafeContinuation { continuation in
         assert(loop.isCurrent, "wait() off its loop")
-        if Task.isCancelled { continuation.resume() } else { waiters.append(continuation) }
+        if Task.isCancelled { return continuation.resume() }
+        if waiter == nil { waiter = continuation } else { others.append(continuation) }
       }
     } onCancel: {
       loop.execute { self.signal() }
@@ -21,7 +24,10 @@ package final class WaitPoint: @unchecked Sendable {
   /// Wakes all that wait.
   package func signal() {
     // Resuming queues the task, so nobody waits anew meanwhile.
-    for waiter in waiters { waiter.resume() }
-    waiters.removeAll(keepingCapacity: true)
+    guard let first = waiter else { return }
+    waiter = nil
+    first.resume()
+    for other in others { other.resume() }
+    others.removeAll(keepingCapacity: true)
   }
 }

@@ -11,6 +11,16 @@ final class ClientSide: @unchecked Sendable {
   let isFull = Atomic(false)
   /// The request head that was sent last, in both forms: calls repeat themselves.
   private var last: (head: HeaderList, authority: String, fields: OutboundFields)?
+  /// What came last of heads and trailers.
+  struct Known {
+    let copy: HeaderCopy
+    let list: HeaderList
+  }
+
+  /// A head and trailers of two kinds of call.
+  private static let listsMax = 4
+  @exclusivity(unchecked) private(set) var lists: [Known] = []
+  private var oldest = 0
   /// Streams the peer allows, by its last settings.
   var streamsMax = Int.max
   /// Calls begun on the connection.
@@ -27,6 +37,13 @@ final class ClientSide: @unchecked Sendable {
   func opened(_ openStreams: Int) {
     callsBegun &+= 1
     count(openStreams)
+  }
+
+  /// Keeps a list for comparison with those that follow.
+  func keep(_ list: Known) {
+    if lists.count < Self.listsMax { return lists.append(list) }
+    lists[oldest] = list
+    oldest = (oldest + 1) % Self.listsMax
   }
 
   /// The server takes nothing new; when it was our pings, they become fewer.
@@ -59,6 +76,8 @@ extension ClientSide {
     var fields = OutboundFields()
     let list = head.fields
     let bytes = list.bytes.span.bytes
+    // `:scheme` with its value, and the name `:authority`.
+    fields.reserve(bytes: list.bytes.count + 24 + authority.utf8.count, fields: list.count + 2)
     var needsScheme = true
     var needsAuthority = true
     var isPseudo = true
@@ -76,10 +95,15 @@ extension ClientSide {
       }
       fields.add(
         name: name, value: bytes.extracting(field.valueRange),
-        isSensitive: name.equals("authorization") || name.equals("x-api-key"))
+        isIndexed: !isKept(out: name))
     }
     if isPseudo { endPseudo() }
     return fields
+  }
+
+  /// Secrets, and what is another with each call, stay out of the server's compression table.
+  private static func isKept(out name: RawSpan) -> Bool {
+    name.equals("grpc-timeout") || name.equals("authorization") || name.equals("x-api-key")
   }
 }
 
@@ -121,7 +145,7 @@ extension Connection {
     }
     guard let wake else { return }
     let delay = Duration.nanoseconds(Int64(clamping: wake > now ? wake - now : 1))
-    client.timer = executor.schedule(after: delay) { [weak self] in self?.look() }
+    client.timer = executor.schedule(after: delay) { [self] in look() }
   }
 
   /// Takes no new calls; closes when the last has ended. On the loop.

@@ -99,21 +99,36 @@ extension Connection {
     return .reset(ResetCode(rawValue: code.rawValue))
   }
 
-  /// Clients send the same head again and again: then the last one, with the method that was found
-  /// for it, is shared, not made anew.
+  /// Clients send the same head again and again, but for what is left of their time: then the last
+  /// one, with the method that was found for it, is shared, not made anew.
   private func open(_ exchange: Exchange, _ block: HeaderBlock, _ dispatcher: Dispatcher) {
     if let last = lastRequest, session.block(block, isSameAs: last.copy) {
-      _ = dispatcher.open(exchange, head: last.head, known: last.method)
+      _ = dispatcher.open(exchange, head: head(block, like: last.head), known: last.method)
     } else {
-      let head = RequestHead(fields: headerList(block))
+      let head = RequestHead(fields: newList(block))
       let method = dispatcher.open(exchange, head: head, known: nil)
-      // What is left of a caller's time is another number with each call.
-      guard head.timeout == nil else { return }
-      lastRequest = LastRequest(copy: session.copy(of: block), head: head, method: method)
+      let copy = session.copy(of: block, anyValueOf: head.timeoutPlace)
+      lastRequest = LastRequest(copy: copy, head: head, method: method)
     }
   }
 
+  private func head(_ block: HeaderBlock, like known: RequestHead) -> RequestHead {
+    guard let place = known.timeoutPlace else { return known }
+    return session.withValue(of: place, in: block) { known.with(timeout: $0) }
+  }
+
+  /// Servers repeat themselves too: a response's head or trailers like those before are shared.
   private func headerList(_ block: HeaderBlock) -> HeaderList {
+    guard let client else { return newList(block) }
+    if let known = client.lists.first(where: { session.block(block, isSameAs: $0.copy) }) {
+      return known.list
+    }
+    let list = newList(block)
+    client.keep(ClientSide.Known(copy: session.copy(of: block), list: list))
+    return list
+  }
+
+  private func newList(_ block: HeaderBlock) -> HeaderList {
     var list = HeaderList()
     list.reserve(bytes: Int(block.byteCount), fields: Int(block.count))
     session.forEachField(in: block) { name, value in list.add(name: name, value: value) }
@@ -138,7 +153,7 @@ extension Connection {
     session.submitPing(Self.drainPing)
     for exchange in exchanges { exchange?.sink?.serverDrains() }
     markDirty()
-    _ = executor.schedule(after: .seconds(1)) { [weak self] in self?.finishDraining() }
+    _ = executor.schedule(after: .seconds(1)) { [self] in finishDraining() }
   }
 
   private func finishDraining() {

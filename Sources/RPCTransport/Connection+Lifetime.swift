@@ -37,7 +37,7 @@ extension Connection {
     }
     guard !isClosed else { return }
     let delay = Duration.nanoseconds(Int64(clamping: next > now ? next - now : 1))
-    lifetimeTimer = executor.schedule(after: delay) { [weak self] in self?.wake() }
+    lifetimeTimer = executor.schedule(after: delay) { [self] in wake() }
   }
 
   /// After a read: a field block, or the head of a frame, must not take its time to arrive.
@@ -47,10 +47,10 @@ extension Connection {
       timer.cancel()
       headersTimer = nil
     } else if isReady {
-      headersTimer = executor.schedule(after: limits.headersMax) { [weak self] in
-        guard let self, !self.isClosed else { return }
-        self.session.terminate(.enhanceYourCalm, "headers take too long")
-        self.fail("headers took longer than \(self.limits.headersMax)")
+      headersTimer = executor.schedule(after: limits.headersMax) { [self] in
+        guard !isClosed else { return }
+        session.terminate(.enhanceYourCalm, "headers take too long")
+        fail("headers took longer than \(limits.headersMax)")
       }
     }
   }

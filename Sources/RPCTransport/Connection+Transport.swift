@@ -103,6 +103,7 @@ extension Connection {
   private static func outbound(_ list: HeaderList) -> OutboundFields {
     var fields = OutboundFields()
     let bytes = list.bytes.span.bytes
+    fields.reserve(bytes: list.bytes.count, fields: list.count)
     for field in list.fields {
       fields.add(
         name: bytes.extracting(field.nameRange), value: bytes.extracting(field.valueRange))

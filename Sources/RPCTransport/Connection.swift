@@ -53,6 +53,8 @@ final class Connection: ChannelDuplexHandler, ExchangeTransport, @unchecked Send
   private var isReadPaused = false
   private var hasPendingRead = false
   @exclusivity(unchecked) private var closeReason: String?
+  // Timers hold the connection, which cancels them when it ends: a weak reference to it would make
+  // each of its many retains take the runtime's slow way.
   private var stallTimer: (any ScheduledWork)?
   private var handshakeTimer: (any ScheduledWork)?
   /// When bytes of the peer came last, in nanoseconds of the loop's clock.
@@ -120,12 +122,11 @@ final class Connection: ChannelDuplexHandler, ExchangeTransport, @unchecked Send
   private func begin(_ context: ChannelHandlerContext) {
     guard handshakeTimer == nil, !isReady else { return }
     peer = Peer(address: HostPort(context.channel.remoteAddress).description, isTLS: isTLS)
-    handshakeTimer = executor.schedule(after: limits.handshakeMax) { [weak self] in
-      guard let self else { return }
-      if self.isReady {
-        self.settingsTimedOut()
+    handshakeTimer = executor.schedule(after: limits.handshakeMax) { [self] in
+      if isReady {
+        settingsTimedOut()
       } else {
-        self.close("no HTTP/2 within \(self.limits.handshakeMax)")
+        close("no HTTP/2 within \(limits.handshakeMax)")
       }
     }
     // A client speaks first; a server's settings may go out at once too.
@@ -173,9 +174,8 @@ final class Connection: ChannelDuplexHandler, ExchangeTransport, @unchecked Send
     } else {
       isReadPaused = session.role == .server
       stallTimer?.cancel()
-      stallTimer = executor.schedule(after: limits.stallMax) { [weak self] in
-        guard let self else { return }
-        self.close("the peer took nothing for \(self.limits.stallMax)")
+      stallTimer = executor.schedule(after: limits.stallMax) { [self] in
+        close("the peer took nothing for \(limits.stallMax)")
       }
     }
     context.fireChannelWritabilityChanged()

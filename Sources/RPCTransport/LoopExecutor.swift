@@ -32,7 +32,12 @@ final class LoopExecutor: ExchangeLoop, @unchecked Sendable {
   private let remote = Mutex<[UnownedJob]>([])
   private(set) lazy var handlers = CallWorkers(loop: self)
 
-  init(_ eventLoop: any EventLoop) { self.eventLoop = eventLoop }
+  private let timers: LoopTimers
+
+  init(_ eventLoop: any EventLoop) {
+    self.eventLoop = eventLoop
+    timers = LoopTimers(eventLoop)
+  }
 
   var isCurrent: Bool { eventLoop.inEventLoop }
 
@@ -57,7 +62,8 @@ final class LoopExecutor: ExchangeLoop, @unchecked Sendable {
   func schedule(
     after delay: Duration, _ body: @escaping @Sendable () -> Void
   ) -> any ScheduledWork {
-    Timer(scheduled: eventLoop.scheduleTask(in: TimeAmount(delay), body))
+    if eventLoop.inEventLoop { return timers.schedule(after: TimeAmount(delay), body) }
+    return Timer(scheduled: eventLoop.scheduleTask(in: TimeAmount(delay), body))
   }
 
   /// The connection has output: it is flushed when the jobs at hand have run.

@@ -124,17 +124,21 @@ enum CType {
 
   /// What CProtobufC/shim.h calls the shape of a field.
   static func shape(_ field: Field) -> String {
-    var bits: UInt32 =
-      switch field.type {
-      case .fixed64, .sfixed64, .double: 0x100
-      case .fixed32, .sfixed32, .float: 0x500
-      case .string, .bytes, .message: 0x200
-      default: 0
-      }
+    var bits = wireType(field) << 8
     if field.isRepeated { bits |= 0x1000 }
     if field.type == .string { bits |= 0x2000 }
     if field.message != nil { bits |= 0x4000 }
     if let oneof = field.oneof { bits |= UInt32(1 + min(oneof.index, 254)) }
     return "0x" + String(bits, radix: 16)
+  }
+
+  /// The wire type of one value.
+  static func wireType(_ field: Field) -> UInt32 {
+    switch field.type {
+    case .fixed64, .sfixed64, .double: 1
+    case .fixed32, .sfixed32, .float: 5
+    case .string, .bytes, .message: 2
+    default: 0
+    }
   }
 }

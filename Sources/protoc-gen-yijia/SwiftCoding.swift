@@ -1,6 +1,6 @@
 import GoogleProtobuf
 
-/// The code that takes a message from and to its C struct.
+/// The code that reads a message from its C struct and writes it as bytes.
 struct SwiftCoding {
   private let types: SwiftTypes
 
@@ -28,8 +28,8 @@ struct SwiftCoding {
       ) { out in
         out.line("var encoding = \(encoding)()")
         out.line("defer { encoding.end() }")
-        out.line("let message = encoded(&encoding)")
-        out.line("return try encoding.pack(message, headroom: headroom)")
+        out.line("encode(&encoding)")
+        out.line("return try encoding.output(headroom: headroom)")
       }
       out.line()
       out.block("package init(reading c: UnsafePointer<\(message.cName)>)") { out in
@@ -39,16 +39,11 @@ struct SwiftCoding {
         out.line("unknownFields = \(decoding).unknownFields(c.pointee.base)")
       }
       out.line()
-      let result = "UnsafeMutablePointer<\(message.cName)>"
-      out.block("package func encoded(_ encoding: inout \(encoding)) -> \(result)") { out in
-        out.line("let c = encoding.make(\(message.cName)__descriptor())")
-        out.line("  .assumingMemoryBound(to: \(message.cName).self)")
-        out.line("guard encoding.enter() else { return c }")
-        for field in message.fields where field.oneof == nil { write(field, message, &out) }
-        for oneof in message.oneofs { write(oneof, &out) }
-        out.line("encoding.unknownFields(unknownFields, c)")
-        out.line("encoding.leave()")
-        out.line("return c")
+      out.block("package func encode(_ encoding: inout \(encoding))") { out in
+        // From the last byte to the first.
+        out.line("guard encoding.goesOn else { return }")
+        out.line("encoding.unknownFields(unknownFields)")
+        for field in message.fields.reversed() { write(field, &out) }
       }
     }
   }
@@ -152,99 +147,68 @@ struct SwiftCoding {
     return swift(field, message, value)
   }
 
-  // MARK: to C
+  // MARK: to bytes
 
-  private func write(_ field: Field, _ message: MessageType, _ out: inout Writer) {
-    let place = "c.pointee.\(field.cPath)"
+  private func write(_ field: Field, _ out: inout Writer) {
     let name = field.access
-    if field.isRepeated {
-      out.block("if !\(name).isEmpty") { out in
-        if field.isMap {
-          writeMap(field, place, &out)
-        } else if let element = field.message {
-          writeArray(element, place, name, &out) { out in
-            out.line("elements[index] = \(name)[index].encoded(&encoding)")
-          }
-        } else {
-          out.line("\(place) = \(array(field))")
-        }
-        out.line("c.pointee.n_\(field.proto.name) = \(name).count")
+    if field.isMap {
+      writeMap(field, &out)
+    } else if field.isRepeated {
+      writeRepeated(field, &out)
+    } else if let oneof = field.oneof {
+      out.block("if case .\(field.name)(let value) = \(oneof.access)") { out in
+        put(field, "value", &out)
       }
-    } else if field.message != nil {
-      let source = field.isBoxed ? "\(field.storage)?.value" : name
-      out.line("if let value = \(source) { \(place) = value.encoded(&encoding) }")
+    } else if field.presence == .implicit {
+      out.block("if \(isSet(field))") { put(field, name, &$0) }
     } else {
-      let condition: String
-      switch field.presence {
-      case .explicit: condition = "let value = \(name)"
-      case .legacy: condition = "let value = \(field.storage)"
-      case .implicit: condition = isSet(field)
-      }
-      let value = field.presence == .implicit ? name : "value"
-      out.block("if \(condition)") { out in
-        out.line("\(place) = \(c(field, value))")
-        out.line("c.pointee.has_\(field.proto.name) = 1")
-      }
+      let isStored = field.isBoxed || field.presence == .legacy
+      let source = field.isBoxed ? "\(field.storage)?.value" : isStored ? field.storage : name
+      out.block("if let value = \(source)") { put(field, "value", &$0) }
     }
   }
 
-  private func array(_ field: Field) -> String {
-    let function =
-      switch field.type {
-      case .string: "strings"
-      case .bytes: "byteStrings"
-      case .bool: "booleans"
-      case .enum: "enumerations"
-      default: "numbers"
+  private func writeRepeated(_ field: Field, _ out: inout Writer) {
+    let name = field.access
+    let loop = "for index in \(name).indices.reversed()"
+    if field.isPacked {
+      out.block("if !\(name).isEmpty") { out in
+        out.line("let mark = encoding.count")
+        out.block(loop) { put(field, "\(name)[index]", tag: nil, &$0) }
+        out.line("encoding.length(since: mark, \(field.packedTag))")
       }
-    return "encoding.\(function)(\(field.access))"
+    } else {
+      out.block(loop) { put(field, "\(name)[index]", &$0) }
+    }
   }
 
-  /// Entries in an order that depends on their keys only.
-  private func writeMap(_ field: Field, _ place: String, _ out: inout Writer) {
+  /// Entries in an order that depends on their keys only. Key and value are always there.
+  private func writeMap(_ field: Field, _ out: inout Writer) {
     guard let entry = field.message, entry.fields.count == 2 else { return }
-    let order = "\(types.library("MapOrder", "Protobuf")).precedes($0.key, $1.key)"
-    out.line("let entries = \(field.access).sorted { \(order) }")
-    writeArray(entry, place, "entries", &out) { out in
-      out.line("let c = encoding.make(\(entry.cName)__descriptor())")
-      out.line("  .assumingMemoryBound(to: \(entry.cName).self)")
-      out.line("elements[index] = c")
-      out.line("c.pointee.f_key = \(c(entry.fields[0], "entries[index].key"))")
-      out.line("c.pointee.has_key = 1")
-      if entry.fields[1].message != nil {
-        // An entry is a message around the message.
-        out.line("guard encoding.enter() else { break }")
-        out.line("c.pointee.f_value = entries[index].value.encoded(&encoding)")
-        out.line("encoding.leave()")
-      } else {
-        out.line("c.pointee.f_value = \(c(entry.fields[1], "entries[index].value"))")
-        out.line("c.pointee.has_value = 1")
-      }
+    let order = "\(types.library("MapOrder", "Protobuf")).precedes($1.key, $0.key)"
+    out.block("for entry in \(field.access).sorted(by: { \(order) })") { out in
+      out.line("let entryMark = encoding.enter()")
+      put(entry.fields[1], "entry.value", &out)
+      put(entry.fields[0], "entry.key", &out)
+      out.line("encoding.leave(entryMark, \(field.tag))")
     }
   }
 
-  /// An array of pointers to structs, each made by `body` as `elements[index]`.
-  private func writeArray(
-    _ element: MessageType, _ place: String, _ source: String, _ out: inout Writer,
-    _ body: (inout Writer) -> Void
-  ) {
-    out.line("let elements = encoding.pointers(\(source).count)")
-    out.line("  .assumingMemoryBound(to: UnsafeMutablePointer<\(element.cName)>?.self)")
-    out.block("for index in \(source).indices") { body(&$0) }
-    out.line("\(place) = elements")
+  /// Writes one value.
+  private func put(_ field: Field, _ value: String, _ out: inout Writer) {
+    put(field, value, tag: field.tag, &out)
   }
 
-  private func write(_ oneof: Oneof, _ out: inout Writer) {
-    out.line("switch \(oneof.access) {")
-    for field in oneof.fields {
-      out.line("case .\(field.name)(let value):")
-      out.line("  c.pointee.case_\(oneof.protoName) = \(field.number)")
-      let value =
-        field.message == nil ? c(field, "value") : "value.encoded(&encoding)"
-      out.line("  c.pointee.\(field.cPath) = \(value)")
+  private func put(_ field: Field, _ value: String, tag: UInt32?, _ out: inout Writer) {
+    if field.message != nil {
+      out.line("let mark = encoding.enter()")
+      out.line("\(value).encode(&encoding)")
+      out.line("encoding.leave(mark, \(field.tag))")
+    } else {
+      let number = field.enumeration == nil ? value : "\(value).rawValue"
+      let suffix = tag.map { ", \($0)" } ?? ""
+      out.line("encoding.\(field.encoder)(\(number)\(suffix))")
     }
-    out.line("case nil: break")
-    out.line("}")
   }
 
   /// Whether a field without presence is to be written: -0.0 is, so the bits decide.
@@ -257,22 +221,37 @@ struct SwiftCoding {
     default: "\(field.access) != 0"
     }
   }
-
-  /// The C value of a Swift scalar.
-  private func c(_ field: Field, _ value: String) -> String {
-    switch field.type {
-    case .string: "encoding.string(\(value))"
-    case .bytes: "encoding.bytes(\(value))"
-    case .bool: "\(value) ? 1 : 0"
-    case .enum: "\(value).rawValue"
-    default: value
-    }
-  }
 }
 
 extension Field {
   /// The property where the coding's own names are in scope.
   fileprivate var access: String { CodingNames.access(name) }
+
+  /// The function of `Encoding` that writes a value.
+  fileprivate var encoder: String {
+    switch type {
+    case .enum: "int32"
+    case .bool: "bool"
+    case .int32: "int32"
+    case .int64: "int64"
+    case .uint32: "uint32"
+    case .uint64: "uint64"
+    case .sint32: "sint32"
+    case .sint64: "sint64"
+    case .fixed32: "fixed32"
+    case .fixed64: "fixed64"
+    case .sfixed32: "sfixed32"
+    case .sfixed64: "sfixed64"
+    case .float: "float"
+    case .double: "double"
+    case .string: "string"
+    default: "bytes"
+    }
+  }
+
+  /// Number and wire type as one word.
+  fileprivate var tag: UInt32 { UInt32(bitPattern: number) << 3 | CType.wireType(self) }
+  fileprivate var packedTag: UInt32 { UInt32(bitPattern: number) << 3 | 2 }
 }
 
 extension Oneof {
@@ -282,7 +261,7 @@ extension Oneof {
 /// Names that the coding of a message uses itself.
 private enum CodingNames {
   private static let taken: Set = [
-    "c", "element", "elements", "encoding", "entries", "index", "key", "value",
+    "c", "element", "encoding", "entry", "entryMark", "index", "key", "mark", "value",
   ]
 
   static func access(_ name: String) -> String { taken.contains(name) ? "self.\(name)" : name }

@@ -82,8 +82,8 @@ extension Address {
   public func wireBytes(headroom: Int) throws -> [UInt8] {
     var encoding = Encoding()
     defer { encoding.end() }
-    let message = encoded(&encoding)
-    return try encoding.pack(message, headroom: headroom)
+    encode(&encoding)
+    return try encoding.output(headroom: headroom)
   }
 
   package init(reading c: UnsafePointer<bench__v1__Address>) {
@@ -103,29 +103,21 @@ extension Address {
     unknownFields = Decoding.unknownFields(c.pointee.base)
   }
 
-  package func encoded(_ encoding: inout Encoding) -> UnsafeMutablePointer<bench__v1__Address> {
-    let c = encoding.make(bench__v1__Address__descriptor())
-      .assumingMemoryBound(to: bench__v1__Address.self)
-    guard encoding.enter() else { return c }
-    if !street.isEmpty {
-      c.pointee.f_street = encoding.string(street)
-      c.pointee.has_street = 1
-    }
-    if !city.isEmpty {
-      c.pointee.f_city = encoding.string(city)
-      c.pointee.has_city = 1
+  package func encode(_ encoding: inout Encoding) {
+    guard encoding.goesOn else { return }
+    encoding.unknownFields(unknownFields)
+    if !country.isEmpty {
+      encoding.string(country, 34)
     }
     if !postalCode.isEmpty {
-      c.pointee.f_postal_code = encoding.string(postalCode)
-      c.pointee.has_postal_code = 1
+      encoding.string(postalCode, 26)
     }
-    if !country.isEmpty {
-      c.pointee.f_country = encoding.string(country)
-      c.pointee.has_country = 1
+    if !city.isEmpty {
+      encoding.string(city, 18)
     }
-    encoding.unknownFields(unknownFields, c)
-    encoding.leave()
-    return c
+    if !street.isEmpty {
+      encoding.string(street, 10)
+    }
   }
 }
 
@@ -154,8 +146,8 @@ extension OrgRef {
   public func wireBytes(headroom: Int) throws -> [UInt8] {
     var encoding = Encoding()
     defer { encoding.end() }
-    let message = encoded(&encoding)
-    return try encoding.pack(message, headroom: headroom)
+    encode(&encoding)
+    return try encoding.output(headroom: headroom)
   }
 
   package init(reading c: UnsafePointer<bench__v1__OrgRef>) {
@@ -172,25 +164,18 @@ extension OrgRef {
     unknownFields = Decoding.unknownFields(c.pointee.base)
   }
 
-  package func encoded(_ encoding: inout Encoding) -> UnsafeMutablePointer<bench__v1__OrgRef> {
-    let c = encoding.make(bench__v1__OrgRef__descriptor())
-      .assumingMemoryBound(to: bench__v1__OrgRef.self)
-    guard encoding.enter() else { return c }
-    if !id.isEmpty {
-      c.pointee.f_id = encoding.string(id)
-      c.pointee.has_id = 1
+  package func encode(_ encoding: inout Encoding) {
+    guard encoding.goesOn else { return }
+    encoding.unknownFields(unknownFields)
+    if rank != 0 {
+      encoding.int32(rank, 24)
     }
     if !name.isEmpty {
-      c.pointee.f_name = encoding.string(name)
-      c.pointee.has_name = 1
+      encoding.string(name, 18)
     }
-    if rank != 0 {
-      c.pointee.f_rank = rank
-      c.pointee.has_rank = 1
+    if !id.isEmpty {
+      encoding.string(id, 10)
     }
-    encoding.unknownFields(unknownFields, c)
-    encoding.leave()
-    return c
   }
 }
 
@@ -231,8 +216,8 @@ extension Member {
   public func wireBytes(headroom: Int) throws -> [UInt8] {
     var encoding = Encoding()
     defer { encoding.end() }
-    let message = encoded(&encoding)
-    return try encoding.pack(message, headroom: headroom)
+    encode(&encoding)
+    return try encoding.output(headroom: headroom)
   }
 
   package init(reading c: UnsafePointer<bench__v1__Member>) {
@@ -269,51 +254,40 @@ extension Member {
     unknownFields = Decoding.unknownFields(c.pointee.base)
   }
 
-  package func encoded(_ encoding: inout Encoding) -> UnsafeMutablePointer<bench__v1__Member> {
-    let c = encoding.make(bench__v1__Member__descriptor())
-      .assumingMemoryBound(to: bench__v1__Member.self)
-    guard encoding.enter() else { return c }
-    if !id.isEmpty {
-      c.pointee.f_id = encoding.string(id)
-      c.pointee.has_id = 1
-    }
-    if !name.isEmpty {
-      c.pointee.f_name = encoding.string(name)
-      c.pointee.has_name = 1
-    }
-    if group.rawValue != 0 {
-      c.pointee.f_group = group.rawValue
-      c.pointee.has_group = 1
-    }
-    if !tags.isEmpty {
-      c.pointee.f_tags = encoding.strings(tags)
-      c.pointee.n_tags = tags.count
-    }
-    if let value = address { c.pointee.f_address = value.encoded(&encoding) }
-    if createdAt != 0 {
-      c.pointee.f_created_at = createdAt
-      c.pointee.has_created_at = 1
-    }
-    if updatedAt != 0 {
-      c.pointee.f_updated_at = updatedAt
-      c.pointee.has_updated_at = 1
+  package func encode(_ encoding: inout Encoding) {
+    guard encoding.goesOn else { return }
+    encoding.unknownFields(unknownFields)
+    for index in orgs.indices.reversed() {
+      let mark = encoding.enter()
+      orgs[index].encode(&encoding)
+      encoding.leave(mark, 74)
     }
     if score.bitPattern != 0 {
-      c.pointee.f_score = score
-      c.pointee.has_score = 1
+      encoding.double(score, 65)
     }
-    if !orgs.isEmpty {
-      let elements = encoding.pointers(orgs.count)
-        .assumingMemoryBound(to: UnsafeMutablePointer<bench__v1__OrgRef>?.self)
-      for index in orgs.indices {
-        elements[index] = orgs[index].encoded(&encoding)
-      }
-      c.pointee.f_orgs = elements
-      c.pointee.n_orgs = orgs.count
+    if updatedAt != 0 {
+      encoding.int64(updatedAt, 56)
     }
-    encoding.unknownFields(unknownFields, c)
-    encoding.leave()
-    return c
+    if createdAt != 0 {
+      encoding.int64(createdAt, 48)
+    }
+    if let value = address {
+      let mark = encoding.enter()
+      value.encode(&encoding)
+      encoding.leave(mark, 42)
+    }
+    for index in tags.indices.reversed() {
+      encoding.string(tags[index], 34)
+    }
+    if group.rawValue != 0 {
+      encoding.int32(group.rawValue, 24)
+    }
+    if !name.isEmpty {
+      encoding.string(name, 18)
+    }
+    if !id.isEmpty {
+      encoding.string(id, 10)
+    }
   }
 }
 
@@ -344,8 +318,8 @@ extension Request {
   public func wireBytes(headroom: Int) throws -> [UInt8] {
     var encoding = Encoding()
     defer { encoding.end() }
-    let message = encoded(&encoding)
-    return try encoding.pack(message, headroom: headroom)
+    encode(&encoding)
+    return try encoding.output(headroom: headroom)
   }
 
   package init(reading c: UnsafePointer<bench__v1__Request>) {
@@ -363,26 +337,23 @@ extension Request {
     unknownFields = Decoding.unknownFields(c.pointee.base)
   }
 
-  package func encoded(_ encoding: inout Encoding) -> UnsafeMutablePointer<bench__v1__Request> {
-    let c = encoding.make(bench__v1__Request__descriptor())
-      .assumingMemoryBound(to: bench__v1__Request.self)
-    guard encoding.enter() else { return c }
-    if responseSize != 0 {
-      c.pointee.f_response_size = responseSize
-      c.pointee.has_response_size = 1
-    }
-    if responseCount != 0 {
-      c.pointee.f_response_count = responseCount
-      c.pointee.has_response_count = 1
+  package func encode(_ encoding: inout Encoding) {
+    guard encoding.goesOn else { return }
+    encoding.unknownFields(unknownFields)
+    if let value = member {
+      let mark = encoding.enter()
+      value.encode(&encoding)
+      encoding.leave(mark, 34)
     }
     if !payload.isEmpty {
-      c.pointee.f_payload = encoding.bytes(payload)
-      c.pointee.has_payload = 1
+      encoding.bytes(payload, 26)
     }
-    if let value = member { c.pointee.f_member = value.encoded(&encoding) }
-    encoding.unknownFields(unknownFields, c)
-    encoding.leave()
-    return c
+    if responseCount != 0 {
+      encoding.int32(responseCount, 16)
+    }
+    if responseSize != 0 {
+      encoding.int32(responseSize, 8)
+    }
   }
 }
 
@@ -409,8 +380,8 @@ extension Response {
   public func wireBytes(headroom: Int) throws -> [UInt8] {
     var encoding = Encoding()
     defer { encoding.end() }
-    let message = encoded(&encoding)
-    return try encoding.pack(message, headroom: headroom)
+    encode(&encoding)
+    return try encoding.output(headroom: headroom)
   }
 
   package init(reading c: UnsafePointer<bench__v1__Response>) {
@@ -422,17 +393,16 @@ extension Response {
     unknownFields = Decoding.unknownFields(c.pointee.base)
   }
 
-  package func encoded(_ encoding: inout Encoding) -> UnsafeMutablePointer<bench__v1__Response> {
-    let c = encoding.make(bench__v1__Response__descriptor())
-      .assumingMemoryBound(to: bench__v1__Response.self)
-    guard encoding.enter() else { return c }
-    if !payload.isEmpty {
-      c.pointee.f_payload = encoding.bytes(payload)
-      c.pointee.has_payload = 1
+  package func encode(_ encoding: inout Encoding) {
+    guard encoding.goesOn else { return }
+    encoding.unknownFields(unknownFields)
+    if let value = member {
+      let mark = encoding.enter()
+      value.encode(&encoding)
+      encoding.leave(mark, 18)
     }
-    if let value = member { c.pointee.f_member = value.encoded(&encoding) }
-    encoding.unknownFields(unknownFields, c)
-    encoding.leave()
-    return c
+    if !payload.isEmpty {
+      encoding.bytes(payload, 10)
+    }
   }
 }

@@ -21,8 +21,8 @@ extension HealthCheckRequest {
   public func wireBytes(headroom: Int) throws -> [UInt8] {
     var encoding = Encoding()
     defer { encoding.end() }
-    let message = encoded(&encoding)
-    return try encoding.pack(message, headroom: headroom)
+    encode(&encoding)
+    return try encoding.output(headroom: headroom)
   }
 
   package init(reading c: UnsafePointer<grpc__health__v1__HealthCheckRequest>) {
@@ -33,17 +33,12 @@ extension HealthCheckRequest {
     unknownFields = Decoding.unknownFields(c.pointee.base)
   }
 
-  package func encoded(_ encoding: inout Encoding) -> UnsafeMutablePointer<grpc__health__v1__HealthCheckRequest> {
-    let c = encoding.make(grpc__health__v1__HealthCheckRequest__descriptor())
-      .assumingMemoryBound(to: grpc__health__v1__HealthCheckRequest.self)
-    guard encoding.enter() else { return c }
+  package func encode(_ encoding: inout Encoding) {
+    guard encoding.goesOn else { return }
+    encoding.unknownFields(unknownFields)
     if !service.isEmpty {
-      c.pointee.f_service = encoding.string(service)
-      c.pointee.has_service = 1
+      encoding.string(service, 10)
     }
-    encoding.unknownFields(unknownFields, c)
-    encoding.leave()
-    return c
   }
 }
 
@@ -115,8 +110,8 @@ extension HealthCheckResponse {
   public func wireBytes(headroom: Int) throws -> [UInt8] {
     var encoding = Encoding()
     defer { encoding.end() }
-    let message = encoded(&encoding)
-    return try encoding.pack(message, headroom: headroom)
+    encode(&encoding)
+    return try encoding.output(headroom: headroom)
   }
 
   package init(reading c: UnsafePointer<grpc__health__v1__HealthCheckResponse>) {
@@ -127,17 +122,12 @@ extension HealthCheckResponse {
     unknownFields = Decoding.unknownFields(c.pointee.base)
   }
 
-  package func encoded(_ encoding: inout Encoding) -> UnsafeMutablePointer<grpc__health__v1__HealthCheckResponse> {
-    let c = encoding.make(grpc__health__v1__HealthCheckResponse__descriptor())
-      .assumingMemoryBound(to: grpc__health__v1__HealthCheckResponse.self)
-    guard encoding.enter() else { return c }
+  package func encode(_ encoding: inout Encoding) {
+    guard encoding.goesOn else { return }
+    encoding.unknownFields(unknownFields)
     if status.rawValue != 0 {
-      c.pointee.f_status = status.rawValue
-      c.pointee.has_status = 1
+      encoding.int32(status.rawValue, 8)
     }
-    encoding.unknownFields(unknownFields, c)
-    encoding.leave()
-    return c
   }
 }
 
@@ -159,8 +149,8 @@ extension HealthListRequest {
   public func wireBytes(headroom: Int) throws -> [UInt8] {
     var encoding = Encoding()
     defer { encoding.end() }
-    let message = encoded(&encoding)
-    return try encoding.pack(message, headroom: headroom)
+    encode(&encoding)
+    return try encoding.output(headroom: headroom)
   }
 
   package init(reading c: UnsafePointer<grpc__health__v1__HealthListRequest>) {
@@ -168,13 +158,9 @@ extension HealthListRequest {
     unknownFields = Decoding.unknownFields(c.pointee.base)
   }
 
-  package func encoded(_ encoding: inout Encoding) -> UnsafeMutablePointer<grpc__health__v1__HealthListRequest> {
-    let c = encoding.make(grpc__health__v1__HealthListRequest__descriptor())
-      .assumingMemoryBound(to: grpc__health__v1__HealthListRequest.self)
-    guard encoding.enter() else { return c }
-    encoding.unknownFields(unknownFields, c)
-    encoding.leave()
-    return c
+  package func encode(_ encoding: inout Encoding) {
+    guard encoding.goesOn else { return }
+    encoding.unknownFields(unknownFields)
   }
 }
 
@@ -198,8 +184,8 @@ extension HealthListResponse {
   public func wireBytes(headroom: Int) throws -> [UInt8] {
     var encoding = Encoding()
     defer { encoding.end() }
-    let message = encoded(&encoding)
-    return try encoding.pack(message, headroom: headroom)
+    encode(&encoding)
+    return try encoding.output(headroom: headroom)
   }
 
   package init(reading c: UnsafePointer<grpc__health__v1__HealthListResponse>) {
@@ -215,29 +201,16 @@ extension HealthListResponse {
     unknownFields = Decoding.unknownFields(c.pointee.base)
   }
 
-  package func encoded(_ encoding: inout Encoding) -> UnsafeMutablePointer<grpc__health__v1__HealthListResponse> {
-    let c = encoding.make(grpc__health__v1__HealthListResponse__descriptor())
-      .assumingMemoryBound(to: grpc__health__v1__HealthListResponse.self)
-    guard encoding.enter() else { return c }
-    if !statuses.isEmpty {
-      let entries = statuses.sorted { MapOrder.precedes($0.key, $1.key) }
-      let elements = encoding.pointers(entries.count)
-        .assumingMemoryBound(to: UnsafeMutablePointer<grpc__health__v1__HealthListResponse__StatusesEntry>?.self)
-      for index in entries.indices {
-        let c = encoding.make(grpc__health__v1__HealthListResponse__StatusesEntry__descriptor())
-          .assumingMemoryBound(to: grpc__health__v1__HealthListResponse__StatusesEntry.self)
-        elements[index] = c
-        c.pointee.f_key = encoding.string(entries[index].key)
-        c.pointee.has_key = 1
-        guard encoding.enter() else { break }
-        c.pointee.f_value = entries[index].value.encoded(&encoding)
-        encoding.leave()
-      }
-      c.pointee.f_statuses = elements
-      c.pointee.n_statuses = statuses.count
+  package func encode(_ encoding: inout Encoding) {
+    guard encoding.goesOn else { return }
+    encoding.unknownFields(unknownFields)
+    for entry in statuses.sorted(by: { MapOrder.precedes($1.key, $0.key) }) {
+      let entryMark = encoding.enter()
+      let mark = encoding.enter()
+      entry.value.encode(&encoding)
+      encoding.leave(mark, 18)
+      encoding.string(entry.key, 10)
+      encoding.leave(entryMark, 10)
     }
-    encoding.unknownFields(unknownFields, c)
-    encoding.leave()
-    return c
   }
 }

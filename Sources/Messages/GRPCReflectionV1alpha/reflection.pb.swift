@@ -53,8 +53,8 @@ extension ServerReflectionRequest {
   public func wireBytes(headroom: Int) throws -> [UInt8] {
     var encoding = Encoding()
     defer { encoding.end() }
-    let message = encoded(&encoding)
-    return try encoding.pack(message, headroom: headroom)
+    encode(&encoding)
+    return try encoding.output(headroom: headroom)
   }
 
   package init(reading c: UnsafePointer<grpc__reflection__v1alpha__ServerReflectionRequest>) {
@@ -78,35 +78,29 @@ extension ServerReflectionRequest {
     unknownFields = Decoding.unknownFields(c.pointee.base)
   }
 
-  package func encoded(_ encoding: inout Encoding) -> UnsafeMutablePointer<grpc__reflection__v1alpha__ServerReflectionRequest> {
-    let c = encoding.make(grpc__reflection__v1alpha__ServerReflectionRequest__descriptor())
-      .assumingMemoryBound(to: grpc__reflection__v1alpha__ServerReflectionRequest.self)
-    guard encoding.enter() else { return c }
+  package func encode(_ encoding: inout Encoding) {
+    guard encoding.goesOn else { return }
+    encoding.unknownFields(unknownFields)
+    if case .listServices(let value) = messageRequest {
+      encoding.string(value, 58)
+    }
+    if case .allExtensionNumbersOfType(let value) = messageRequest {
+      encoding.string(value, 50)
+    }
+    if case .fileContainingExtension(let value) = messageRequest {
+      let mark = encoding.enter()
+      value.encode(&encoding)
+      encoding.leave(mark, 42)
+    }
+    if case .fileContainingSymbol(let value) = messageRequest {
+      encoding.string(value, 34)
+    }
+    if case .fileByFilename(let value) = messageRequest {
+      encoding.string(value, 26)
+    }
     if !host.isEmpty {
-      c.pointee.f_host = encoding.string(host)
-      c.pointee.has_host = 1
+      encoding.string(host, 10)
     }
-    switch messageRequest {
-    case .fileByFilename(let value):
-      c.pointee.case_message_request = 3
-      c.pointee.u_message_request.f_file_by_filename = encoding.string(value)
-    case .fileContainingSymbol(let value):
-      c.pointee.case_message_request = 4
-      c.pointee.u_message_request.f_file_containing_symbol = encoding.string(value)
-    case .fileContainingExtension(let value):
-      c.pointee.case_message_request = 5
-      c.pointee.u_message_request.f_file_containing_extension = value.encoded(&encoding)
-    case .allExtensionNumbersOfType(let value):
-      c.pointee.case_message_request = 6
-      c.pointee.u_message_request.f_all_extension_numbers_of_type = encoding.string(value)
-    case .listServices(let value):
-      c.pointee.case_message_request = 7
-      c.pointee.u_message_request.f_list_services = encoding.string(value)
-    case nil: break
-    }
-    encoding.unknownFields(unknownFields, c)
-    encoding.leave()
-    return c
   }
 }
 
@@ -133,8 +127,8 @@ extension ExtensionRequest {
   public func wireBytes(headroom: Int) throws -> [UInt8] {
     var encoding = Encoding()
     defer { encoding.end() }
-    let message = encoded(&encoding)
-    return try encoding.pack(message, headroom: headroom)
+    encode(&encoding)
+    return try encoding.output(headroom: headroom)
   }
 
   package init(reading c: UnsafePointer<grpc__reflection__v1alpha__ExtensionRequest>) {
@@ -148,21 +142,15 @@ extension ExtensionRequest {
     unknownFields = Decoding.unknownFields(c.pointee.base)
   }
 
-  package func encoded(_ encoding: inout Encoding) -> UnsafeMutablePointer<grpc__reflection__v1alpha__ExtensionRequest> {
-    let c = encoding.make(grpc__reflection__v1alpha__ExtensionRequest__descriptor())
-      .assumingMemoryBound(to: grpc__reflection__v1alpha__ExtensionRequest.self)
-    guard encoding.enter() else { return c }
-    if !containingType.isEmpty {
-      c.pointee.f_containing_type = encoding.string(containingType)
-      c.pointee.has_containing_type = 1
-    }
+  package func encode(_ encoding: inout Encoding) {
+    guard encoding.goesOn else { return }
+    encoding.unknownFields(unknownFields)
     if extensionNumber != 0 {
-      c.pointee.f_extension_number = extensionNumber
-      c.pointee.has_extension_number = 1
+      encoding.int32(extensionNumber, 16)
     }
-    encoding.unknownFields(unknownFields, c)
-    encoding.leave()
-    return c
+    if !containingType.isEmpty {
+      encoding.string(containingType, 10)
+    }
   }
 }
 
@@ -208,8 +196,8 @@ extension ServerReflectionResponse {
   public func wireBytes(headroom: Int) throws -> [UInt8] {
     var encoding = Encoding()
     defer { encoding.end() }
-    let message = encoded(&encoding)
-    return try encoding.pack(message, headroom: headroom)
+    encode(&encoding)
+    return try encoding.output(headroom: headroom)
   }
 
   package init(reading c: UnsafePointer<grpc__reflection__v1alpha__ServerReflectionResponse>) {
@@ -232,33 +220,37 @@ extension ServerReflectionResponse {
     unknownFields = Decoding.unknownFields(c.pointee.base)
   }
 
-  package func encoded(_ encoding: inout Encoding) -> UnsafeMutablePointer<grpc__reflection__v1alpha__ServerReflectionResponse> {
-    let c = encoding.make(grpc__reflection__v1alpha__ServerReflectionResponse__descriptor())
-      .assumingMemoryBound(to: grpc__reflection__v1alpha__ServerReflectionResponse.self)
-    guard encoding.enter() else { return c }
+  package func encode(_ encoding: inout Encoding) {
+    guard encoding.goesOn else { return }
+    encoding.unknownFields(unknownFields)
+    if case .errorResponse(let value) = messageResponse {
+      let mark = encoding.enter()
+      value.encode(&encoding)
+      encoding.leave(mark, 58)
+    }
+    if case .listServicesResponse(let value) = messageResponse {
+      let mark = encoding.enter()
+      value.encode(&encoding)
+      encoding.leave(mark, 50)
+    }
+    if case .allExtensionNumbersResponse(let value) = messageResponse {
+      let mark = encoding.enter()
+      value.encode(&encoding)
+      encoding.leave(mark, 42)
+    }
+    if case .fileDescriptorResponse(let value) = messageResponse {
+      let mark = encoding.enter()
+      value.encode(&encoding)
+      encoding.leave(mark, 34)
+    }
+    if let value = originalRequest {
+      let mark = encoding.enter()
+      value.encode(&encoding)
+      encoding.leave(mark, 18)
+    }
     if !validHost.isEmpty {
-      c.pointee.f_valid_host = encoding.string(validHost)
-      c.pointee.has_valid_host = 1
+      encoding.string(validHost, 10)
     }
-    if let value = originalRequest { c.pointee.f_original_request = value.encoded(&encoding) }
-    switch messageResponse {
-    case .fileDescriptorResponse(let value):
-      c.pointee.case_message_response = 4
-      c.pointee.u_message_response.f_file_descriptor_response = value.encoded(&encoding)
-    case .allExtensionNumbersResponse(let value):
-      c.pointee.case_message_response = 5
-      c.pointee.u_message_response.f_all_extension_numbers_response = value.encoded(&encoding)
-    case .listServicesResponse(let value):
-      c.pointee.case_message_response = 6
-      c.pointee.u_message_response.f_list_services_response = value.encoded(&encoding)
-    case .errorResponse(let value):
-      c.pointee.case_message_response = 7
-      c.pointee.u_message_response.f_error_response = value.encoded(&encoding)
-    case nil: break
-    }
-    encoding.unknownFields(unknownFields, c)
-    encoding.leave()
-    return c
   }
 }
 
@@ -287,8 +279,8 @@ extension FileDescriptorResponse {
   public func wireBytes(headroom: Int) throws -> [UInt8] {
     var encoding = Encoding()
     defer { encoding.end() }
-    let message = encoded(&encoding)
-    return try encoding.pack(message, headroom: headroom)
+    encode(&encoding)
+    return try encoding.output(headroom: headroom)
   }
 
   package init(reading c: UnsafePointer<grpc__reflection__v1alpha__FileDescriptorResponse>) {
@@ -299,17 +291,12 @@ extension FileDescriptorResponse {
     unknownFields = Decoding.unknownFields(c.pointee.base)
   }
 
-  package func encoded(_ encoding: inout Encoding) -> UnsafeMutablePointer<grpc__reflection__v1alpha__FileDescriptorResponse> {
-    let c = encoding.make(grpc__reflection__v1alpha__FileDescriptorResponse__descriptor())
-      .assumingMemoryBound(to: grpc__reflection__v1alpha__FileDescriptorResponse.self)
-    guard encoding.enter() else { return c }
-    if !fileDescriptorProto.isEmpty {
-      c.pointee.f_file_descriptor_proto = encoding.byteStrings(fileDescriptorProto)
-      c.pointee.n_file_descriptor_proto = fileDescriptorProto.count
+  package func encode(_ encoding: inout Encoding) {
+    guard encoding.goesOn else { return }
+    encoding.unknownFields(unknownFields)
+    for index in fileDescriptorProto.indices.reversed() {
+      encoding.bytes(fileDescriptorProto[index], 10)
     }
-    encoding.unknownFields(unknownFields, c)
-    encoding.leave()
-    return c
   }
 }
 
@@ -337,8 +324,8 @@ extension ExtensionNumberResponse {
   public func wireBytes(headroom: Int) throws -> [UInt8] {
     var encoding = Encoding()
     defer { encoding.end() }
-    let message = encoded(&encoding)
-    return try encoding.pack(message, headroom: headroom)
+    encode(&encoding)
+    return try encoding.output(headroom: headroom)
   }
 
   package init(reading c: UnsafePointer<grpc__reflection__v1alpha__ExtensionNumberResponse>) {
@@ -352,21 +339,19 @@ extension ExtensionNumberResponse {
     unknownFields = Decoding.unknownFields(c.pointee.base)
   }
 
-  package func encoded(_ encoding: inout Encoding) -> UnsafeMutablePointer<grpc__reflection__v1alpha__ExtensionNumberResponse> {
-    let c = encoding.make(grpc__reflection__v1alpha__ExtensionNumberResponse__descriptor())
-      .assumingMemoryBound(to: grpc__reflection__v1alpha__ExtensionNumberResponse.self)
-    guard encoding.enter() else { return c }
-    if !baseTypeName.isEmpty {
-      c.pointee.f_base_type_name = encoding.string(baseTypeName)
-      c.pointee.has_base_type_name = 1
-    }
+  package func encode(_ encoding: inout Encoding) {
+    guard encoding.goesOn else { return }
+    encoding.unknownFields(unknownFields)
     if !extensionNumber.isEmpty {
-      c.pointee.f_extension_number = encoding.numbers(extensionNumber)
-      c.pointee.n_extension_number = extensionNumber.count
+      let mark = encoding.count
+      for index in extensionNumber.indices.reversed() {
+        encoding.int32(extensionNumber[index])
+      }
+      encoding.length(since: mark, 18)
     }
-    encoding.unknownFields(unknownFields, c)
-    encoding.leave()
-    return c
+    if !baseTypeName.isEmpty {
+      encoding.string(baseTypeName, 10)
+    }
   }
 }
 
@@ -392,8 +377,8 @@ extension ListServiceResponse {
   public func wireBytes(headroom: Int) throws -> [UInt8] {
     var encoding = Encoding()
     defer { encoding.end() }
-    let message = encoded(&encoding)
-    return try encoding.pack(message, headroom: headroom)
+    encode(&encoding)
+    return try encoding.output(headroom: headroom)
   }
 
   package init(reading c: UnsafePointer<grpc__reflection__v1alpha__ListServiceResponse>) {
@@ -408,22 +393,14 @@ extension ListServiceResponse {
     unknownFields = Decoding.unknownFields(c.pointee.base)
   }
 
-  package func encoded(_ encoding: inout Encoding) -> UnsafeMutablePointer<grpc__reflection__v1alpha__ListServiceResponse> {
-    let c = encoding.make(grpc__reflection__v1alpha__ListServiceResponse__descriptor())
-      .assumingMemoryBound(to: grpc__reflection__v1alpha__ListServiceResponse.self)
-    guard encoding.enter() else { return c }
-    if !service.isEmpty {
-      let elements = encoding.pointers(service.count)
-        .assumingMemoryBound(to: UnsafeMutablePointer<grpc__reflection__v1alpha__ServiceResponse>?.self)
-      for index in service.indices {
-        elements[index] = service[index].encoded(&encoding)
-      }
-      c.pointee.f_service = elements
-      c.pointee.n_service = service.count
+  package func encode(_ encoding: inout Encoding) {
+    guard encoding.goesOn else { return }
+    encoding.unknownFields(unknownFields)
+    for index in service.indices.reversed() {
+      let mark = encoding.enter()
+      service[index].encode(&encoding)
+      encoding.leave(mark, 10)
     }
-    encoding.unknownFields(unknownFields, c)
-    encoding.leave()
-    return c
   }
 }
 
@@ -450,8 +427,8 @@ extension ServiceResponse {
   public func wireBytes(headroom: Int) throws -> [UInt8] {
     var encoding = Encoding()
     defer { encoding.end() }
-    let message = encoded(&encoding)
-    return try encoding.pack(message, headroom: headroom)
+    encode(&encoding)
+    return try encoding.output(headroom: headroom)
   }
 
   package init(reading c: UnsafePointer<grpc__reflection__v1alpha__ServiceResponse>) {
@@ -462,17 +439,12 @@ extension ServiceResponse {
     unknownFields = Decoding.unknownFields(c.pointee.base)
   }
 
-  package func encoded(_ encoding: inout Encoding) -> UnsafeMutablePointer<grpc__reflection__v1alpha__ServiceResponse> {
-    let c = encoding.make(grpc__reflection__v1alpha__ServiceResponse__descriptor())
-      .assumingMemoryBound(to: grpc__reflection__v1alpha__ServiceResponse.self)
-    guard encoding.enter() else { return c }
+  package func encode(_ encoding: inout Encoding) {
+    guard encoding.goesOn else { return }
+    encoding.unknownFields(unknownFields)
     if !name.isEmpty {
-      c.pointee.f_name = encoding.string(name)
-      c.pointee.has_name = 1
+      encoding.string(name, 10)
     }
-    encoding.unknownFields(unknownFields, c)
-    encoding.leave()
-    return c
   }
 }
 
@@ -498,8 +470,8 @@ extension ErrorResponse {
   public func wireBytes(headroom: Int) throws -> [UInt8] {
     var encoding = Encoding()
     defer { encoding.end() }
-    let message = encoded(&encoding)
-    return try encoding.pack(message, headroom: headroom)
+    encode(&encoding)
+    return try encoding.output(headroom: headroom)
   }
 
   package init(reading c: UnsafePointer<grpc__reflection__v1alpha__ErrorResponse>) {
@@ -513,20 +485,14 @@ extension ErrorResponse {
     unknownFields = Decoding.unknownFields(c.pointee.base)
   }
 
-  package func encoded(_ encoding: inout Encoding) -> UnsafeMutablePointer<grpc__reflection__v1alpha__ErrorResponse> {
-    let c = encoding.make(grpc__reflection__v1alpha__ErrorResponse__descriptor())
-      .assumingMemoryBound(to: grpc__reflection__v1alpha__ErrorResponse.self)
-    guard encoding.enter() else { return c }
-    if errorCode != 0 {
-      c.pointee.f_error_code = errorCode
-      c.pointee.has_error_code = 1
-    }
+  package func encode(_ encoding: inout Encoding) {
+    guard encoding.goesOn else { return }
+    encoding.unknownFields(unknownFields)
     if !errorMessage.isEmpty {
-      c.pointee.f_error_message = encoding.string(errorMessage)
-      c.pointee.has_error_message = 1
+      encoding.string(errorMessage, 18)
     }
-    encoding.unknownFields(unknownFields, c)
-    encoding.leave()
-    return c
+    if errorCode != 0 {
+      encoding.int32(errorCode, 8)
+    }
   }
 }

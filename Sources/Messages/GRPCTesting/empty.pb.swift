@@ -21,8 +21,8 @@ extension Empty {
   public func wireBytes(headroom: Int) throws -> [UInt8] {
     var encoding = Encoding()
     defer { encoding.end() }
-    let message = encoded(&encoding)
-    return try encoding.pack(message, headroom: headroom)
+    encode(&encoding)
+    return try encoding.output(headroom: headroom)
   }
 
   package init(reading c: UnsafePointer<grpc__testing__Empty>) {
@@ -30,12 +30,8 @@ extension Empty {
     unknownFields = Decoding.unknownFields(c.pointee.base)
   }
 
-  package func encoded(_ encoding: inout Encoding) -> UnsafeMutablePointer<grpc__testing__Empty> {
-    let c = encoding.make(grpc__testing__Empty__descriptor())
-      .assumingMemoryBound(to: grpc__testing__Empty.self)
-    guard encoding.enter() else { return c }
-    encoding.unknownFields(unknownFields, c)
-    encoding.leave()
-    return c
+  package func encode(_ encoding: inout Encoding) {
+    guard encoding.goesOn else { return }
+    encoding.unknownFields(unknownFields)
   }
 }

@@ -105,8 +105,8 @@ extension BoolValue {
   public func wireBytes(headroom: Int) throws -> [UInt8] {
     var encoding = Encoding()
     defer { encoding.end() }
-    let message = encoded(&encoding)
-    return try encoding.pack(message, headroom: headroom)
+    encode(&encoding)
+    return try encoding.output(headroom: headroom)
   }
 
   package init(reading c: UnsafePointer<grpc__testing__BoolValue>) {
@@ -117,17 +117,12 @@ extension BoolValue {
     unknownFields = Decoding.unknownFields(c.pointee.base)
   }
 
-  package func encoded(_ encoding: inout Encoding) -> UnsafeMutablePointer<grpc__testing__BoolValue> {
-    let c = encoding.make(grpc__testing__BoolValue__descriptor())
-      .assumingMemoryBound(to: grpc__testing__BoolValue.self)
-    guard encoding.enter() else { return c }
+  package func encode(_ encoding: inout Encoding) {
+    guard encoding.goesOn else { return }
+    encoding.unknownFields(unknownFields)
     if self.value {
-      c.pointee.f_value = self.value ? 1 : 0
-      c.pointee.has_value = 1
+      encoding.bool(self.value, 8)
     }
-    encoding.unknownFields(unknownFields, c)
-    encoding.leave()
-    return c
   }
 }
 
@@ -154,8 +149,8 @@ extension Payload {
   public func wireBytes(headroom: Int) throws -> [UInt8] {
     var encoding = Encoding()
     defer { encoding.end() }
-    let message = encoded(&encoding)
-    return try encoding.pack(message, headroom: headroom)
+    encode(&encoding)
+    return try encoding.output(headroom: headroom)
   }
 
   package init(reading c: UnsafePointer<grpc__testing__Payload>) {
@@ -169,21 +164,15 @@ extension Payload {
     unknownFields = Decoding.unknownFields(c.pointee.base)
   }
 
-  package func encoded(_ encoding: inout Encoding) -> UnsafeMutablePointer<grpc__testing__Payload> {
-    let c = encoding.make(grpc__testing__Payload__descriptor())
-      .assumingMemoryBound(to: grpc__testing__Payload.self)
-    guard encoding.enter() else { return c }
-    if type.rawValue != 0 {
-      c.pointee.f_type = type.rawValue
-      c.pointee.has_type = 1
-    }
+  package func encode(_ encoding: inout Encoding) {
+    guard encoding.goesOn else { return }
+    encoding.unknownFields(unknownFields)
     if !body.isEmpty {
-      c.pointee.f_body = encoding.bytes(body)
-      c.pointee.has_body = 1
+      encoding.bytes(body, 18)
     }
-    encoding.unknownFields(unknownFields, c)
-    encoding.leave()
-    return c
+    if type.rawValue != 0 {
+      encoding.int32(type.rawValue, 8)
+    }
   }
 }
 
@@ -210,8 +199,8 @@ extension EchoStatus {
   public func wireBytes(headroom: Int) throws -> [UInt8] {
     var encoding = Encoding()
     defer { encoding.end() }
-    let message = encoded(&encoding)
-    return try encoding.pack(message, headroom: headroom)
+    encode(&encoding)
+    return try encoding.output(headroom: headroom)
   }
 
   package init(reading c: UnsafePointer<grpc__testing__EchoStatus>) {
@@ -225,21 +214,15 @@ extension EchoStatus {
     unknownFields = Decoding.unknownFields(c.pointee.base)
   }
 
-  package func encoded(_ encoding: inout Encoding) -> UnsafeMutablePointer<grpc__testing__EchoStatus> {
-    let c = encoding.make(grpc__testing__EchoStatus__descriptor())
-      .assumingMemoryBound(to: grpc__testing__EchoStatus.self)
-    guard encoding.enter() else { return c }
-    if code != 0 {
-      c.pointee.f_code = code
-      c.pointee.has_code = 1
-    }
+  package func encode(_ encoding: inout Encoding) {
+    guard encoding.goesOn else { return }
+    encoding.unknownFields(unknownFields)
     if !message.isEmpty {
-      c.pointee.f_message = encoding.string(message)
-      c.pointee.has_message = 1
+      encoding.string(message, 18)
     }
-    encoding.unknownFields(unknownFields, c)
-    encoding.leave()
-    return c
+    if code != 0 {
+      encoding.int32(code, 8)
+    }
   }
 }
 
@@ -284,8 +267,8 @@ extension SimpleRequest {
   public func wireBytes(headroom: Int) throws -> [UInt8] {
     var encoding = Encoding()
     defer { encoding.end() }
-    let message = encoded(&encoding)
-    return try encoding.pack(message, headroom: headroom)
+    encode(&encoding)
+    return try encoding.output(headroom: headroom)
   }
 
   package init(reading c: UnsafePointer<grpc__testing__SimpleRequest>) {
@@ -316,42 +299,52 @@ extension SimpleRequest {
     unknownFields = Decoding.unknownFields(c.pointee.base)
   }
 
-  package func encoded(_ encoding: inout Encoding) -> UnsafeMutablePointer<grpc__testing__SimpleRequest> {
-    let c = encoding.make(grpc__testing__SimpleRequest__descriptor())
-      .assumingMemoryBound(to: grpc__testing__SimpleRequest.self)
-    guard encoding.enter() else { return c }
-    if responseType.rawValue != 0 {
-      c.pointee.f_response_type = responseType.rawValue
-      c.pointee.has_response_type = 1
-    }
-    if responseSize != 0 {
-      c.pointee.f_response_size = responseSize
-      c.pointee.has_response_size = 1
-    }
-    if let value = payload { c.pointee.f_payload = value.encoded(&encoding) }
-    if fillUsername {
-      c.pointee.f_fill_username = fillUsername ? 1 : 0
-      c.pointee.has_fill_username = 1
-    }
-    if fillOauthScope {
-      c.pointee.f_fill_oauth_scope = fillOauthScope ? 1 : 0
-      c.pointee.has_fill_oauth_scope = 1
-    }
-    if let value = responseCompressed { c.pointee.f_response_compressed = value.encoded(&encoding) }
-    if let value = responseStatus { c.pointee.f_response_status = value.encoded(&encoding) }
-    if let value = expectCompressed { c.pointee.f_expect_compressed = value.encoded(&encoding) }
-    if fillServerID {
-      c.pointee.f_fill_server_id = fillServerID ? 1 : 0
-      c.pointee.has_fill_server_id = 1
+  package func encode(_ encoding: inout Encoding) {
+    guard encoding.goesOn else { return }
+    encoding.unknownFields(unknownFields)
+    if let value = orcaPerQueryReport {
+      let mark = encoding.enter()
+      value.encode(&encoding)
+      encoding.leave(mark, 90)
     }
     if fillGrpclbRouteType {
-      c.pointee.f_fill_grpclb_route_type = fillGrpclbRouteType ? 1 : 0
-      c.pointee.has_fill_grpclb_route_type = 1
+      encoding.bool(fillGrpclbRouteType, 80)
     }
-    if let value = orcaPerQueryReport { c.pointee.f_orca_per_query_report = value.encoded(&encoding) }
-    encoding.unknownFields(unknownFields, c)
-    encoding.leave()
-    return c
+    if fillServerID {
+      encoding.bool(fillServerID, 72)
+    }
+    if let value = expectCompressed {
+      let mark = encoding.enter()
+      value.encode(&encoding)
+      encoding.leave(mark, 66)
+    }
+    if let value = responseStatus {
+      let mark = encoding.enter()
+      value.encode(&encoding)
+      encoding.leave(mark, 58)
+    }
+    if let value = responseCompressed {
+      let mark = encoding.enter()
+      value.encode(&encoding)
+      encoding.leave(mark, 50)
+    }
+    if fillOauthScope {
+      encoding.bool(fillOauthScope, 40)
+    }
+    if fillUsername {
+      encoding.bool(fillUsername, 32)
+    }
+    if let value = payload {
+      let mark = encoding.enter()
+      value.encode(&encoding)
+      encoding.leave(mark, 26)
+    }
+    if responseSize != 0 {
+      encoding.int32(responseSize, 16)
+    }
+    if responseType.rawValue != 0 {
+      encoding.int32(responseType.rawValue, 8)
+    }
   }
 }
 
@@ -386,8 +379,8 @@ extension SimpleResponse {
   public func wireBytes(headroom: Int) throws -> [UInt8] {
     var encoding = Encoding()
     defer { encoding.end() }
-    let message = encoded(&encoding)
-    return try encoding.pack(message, headroom: headroom)
+    encode(&encoding)
+    return try encoding.output(headroom: headroom)
   }
 
   package init(reading c: UnsafePointer<grpc__testing__SimpleResponse>) {
@@ -411,34 +404,29 @@ extension SimpleResponse {
     unknownFields = Decoding.unknownFields(c.pointee.base)
   }
 
-  package func encoded(_ encoding: inout Encoding) -> UnsafeMutablePointer<grpc__testing__SimpleResponse> {
-    let c = encoding.make(grpc__testing__SimpleResponse__descriptor())
-      .assumingMemoryBound(to: grpc__testing__SimpleResponse.self)
-    guard encoding.enter() else { return c }
-    if let value = payload { c.pointee.f_payload = value.encoded(&encoding) }
-    if !username.isEmpty {
-      c.pointee.f_username = encoding.string(username)
-      c.pointee.has_username = 1
-    }
-    if !oauthScope.isEmpty {
-      c.pointee.f_oauth_scope = encoding.string(oauthScope)
-      c.pointee.has_oauth_scope = 1
-    }
-    if !serverID.isEmpty {
-      c.pointee.f_server_id = encoding.string(serverID)
-      c.pointee.has_server_id = 1
+  package func encode(_ encoding: inout Encoding) {
+    guard encoding.goesOn else { return }
+    encoding.unknownFields(unknownFields)
+    if !hostname.isEmpty {
+      encoding.string(hostname, 50)
     }
     if grpclbRouteType.rawValue != 0 {
-      c.pointee.f_grpclb_route_type = grpclbRouteType.rawValue
-      c.pointee.has_grpclb_route_type = 1
+      encoding.int32(grpclbRouteType.rawValue, 40)
     }
-    if !hostname.isEmpty {
-      c.pointee.f_hostname = encoding.string(hostname)
-      c.pointee.has_hostname = 1
+    if !serverID.isEmpty {
+      encoding.string(serverID, 34)
     }
-    encoding.unknownFields(unknownFields, c)
-    encoding.leave()
-    return c
+    if !oauthScope.isEmpty {
+      encoding.string(oauthScope, 26)
+    }
+    if !username.isEmpty {
+      encoding.string(username, 18)
+    }
+    if let value = payload {
+      let mark = encoding.enter()
+      value.encode(&encoding)
+      encoding.leave(mark, 10)
+    }
   }
 }
 
@@ -465,8 +453,8 @@ extension StreamingInputCallRequest {
   public func wireBytes(headroom: Int) throws -> [UInt8] {
     var encoding = Encoding()
     defer { encoding.end() }
-    let message = encoded(&encoding)
-    return try encoding.pack(message, headroom: headroom)
+    encode(&encoding)
+    return try encoding.output(headroom: headroom)
   }
 
   package init(reading c: UnsafePointer<grpc__testing__StreamingInputCallRequest>) {
@@ -476,15 +464,19 @@ extension StreamingInputCallRequest {
     unknownFields = Decoding.unknownFields(c.pointee.base)
   }
 
-  package func encoded(_ encoding: inout Encoding) -> UnsafeMutablePointer<grpc__testing__StreamingInputCallRequest> {
-    let c = encoding.make(grpc__testing__StreamingInputCallRequest__descriptor())
-      .assumingMemoryBound(to: grpc__testing__StreamingInputCallRequest.self)
-    guard encoding.enter() else { return c }
-    if let value = payload { c.pointee.f_payload = value.encoded(&encoding) }
-    if let value = expectCompressed { c.pointee.f_expect_compressed = value.encoded(&encoding) }
-    encoding.unknownFields(unknownFields, c)
-    encoding.leave()
-    return c
+  package func encode(_ encoding: inout Encoding) {
+    guard encoding.goesOn else { return }
+    encoding.unknownFields(unknownFields)
+    if let value = expectCompressed {
+      let mark = encoding.enter()
+      value.encode(&encoding)
+      encoding.leave(mark, 18)
+    }
+    if let value = payload {
+      let mark = encoding.enter()
+      value.encode(&encoding)
+      encoding.leave(mark, 10)
+    }
   }
 }
 
@@ -509,8 +501,8 @@ extension StreamingInputCallResponse {
   public func wireBytes(headroom: Int) throws -> [UInt8] {
     var encoding = Encoding()
     defer { encoding.end() }
-    let message = encoded(&encoding)
-    return try encoding.pack(message, headroom: headroom)
+    encode(&encoding)
+    return try encoding.output(headroom: headroom)
   }
 
   package init(reading c: UnsafePointer<grpc__testing__StreamingInputCallResponse>) {
@@ -521,17 +513,12 @@ extension StreamingInputCallResponse {
     unknownFields = Decoding.unknownFields(c.pointee.base)
   }
 
-  package func encoded(_ encoding: inout Encoding) -> UnsafeMutablePointer<grpc__testing__StreamingInputCallResponse> {
-    let c = encoding.make(grpc__testing__StreamingInputCallResponse__descriptor())
-      .assumingMemoryBound(to: grpc__testing__StreamingInputCallResponse.self)
-    guard encoding.enter() else { return c }
+  package func encode(_ encoding: inout Encoding) {
+    guard encoding.goesOn else { return }
+    encoding.unknownFields(unknownFields)
     if aggregatedPayloadSize != 0 {
-      c.pointee.f_aggregated_payload_size = aggregatedPayloadSize
-      c.pointee.has_aggregated_payload_size = 1
+      encoding.int32(aggregatedPayloadSize, 8)
     }
-    encoding.unknownFields(unknownFields, c)
-    encoding.leave()
-    return c
   }
 }
 
@@ -560,8 +547,8 @@ extension ResponseParameters {
   public func wireBytes(headroom: Int) throws -> [UInt8] {
     var encoding = Encoding()
     defer { encoding.end() }
-    let message = encoded(&encoding)
-    return try encoding.pack(message, headroom: headroom)
+    encode(&encoding)
+    return try encoding.output(headroom: headroom)
   }
 
   package init(reading c: UnsafePointer<grpc__testing__ResponseParameters>) {
@@ -576,22 +563,20 @@ extension ResponseParameters {
     unknownFields = Decoding.unknownFields(c.pointee.base)
   }
 
-  package func encoded(_ encoding: inout Encoding) -> UnsafeMutablePointer<grpc__testing__ResponseParameters> {
-    let c = encoding.make(grpc__testing__ResponseParameters__descriptor())
-      .assumingMemoryBound(to: grpc__testing__ResponseParameters.self)
-    guard encoding.enter() else { return c }
-    if size != 0 {
-      c.pointee.f_size = size
-      c.pointee.has_size = 1
+  package func encode(_ encoding: inout Encoding) {
+    guard encoding.goesOn else { return }
+    encoding.unknownFields(unknownFields)
+    if let value = compressed {
+      let mark = encoding.enter()
+      value.encode(&encoding)
+      encoding.leave(mark, 26)
     }
     if intervalUs != 0 {
-      c.pointee.f_interval_us = intervalUs
-      c.pointee.has_interval_us = 1
+      encoding.int32(intervalUs, 16)
     }
-    if let value = compressed { c.pointee.f_compressed = value.encoded(&encoding) }
-    encoding.unknownFields(unknownFields, c)
-    encoding.leave()
-    return c
+    if size != 0 {
+      encoding.int32(size, 8)
+    }
   }
 }
 
@@ -624,8 +609,8 @@ extension StreamingOutputCallRequest {
   public func wireBytes(headroom: Int) throws -> [UInt8] {
     var encoding = Encoding()
     defer { encoding.end() }
-    let message = encoded(&encoding)
-    return try encoding.pack(message, headroom: headroom)
+    encode(&encoding)
+    return try encoding.output(headroom: headroom)
   }
 
   package init(reading c: UnsafePointer<grpc__testing__StreamingOutputCallRequest>) {
@@ -646,29 +631,32 @@ extension StreamingOutputCallRequest {
     unknownFields = Decoding.unknownFields(c.pointee.base)
   }
 
-  package func encoded(_ encoding: inout Encoding) -> UnsafeMutablePointer<grpc__testing__StreamingOutputCallRequest> {
-    let c = encoding.make(grpc__testing__StreamingOutputCallRequest__descriptor())
-      .assumingMemoryBound(to: grpc__testing__StreamingOutputCallRequest.self)
-    guard encoding.enter() else { return c }
+  package func encode(_ encoding: inout Encoding) {
+    guard encoding.goesOn else { return }
+    encoding.unknownFields(unknownFields)
+    if let value = orcaOobReport {
+      let mark = encoding.enter()
+      value.encode(&encoding)
+      encoding.leave(mark, 66)
+    }
+    if let value = responseStatus {
+      let mark = encoding.enter()
+      value.encode(&encoding)
+      encoding.leave(mark, 58)
+    }
+    if let value = payload {
+      let mark = encoding.enter()
+      value.encode(&encoding)
+      encoding.leave(mark, 26)
+    }
+    for index in responseParameters.indices.reversed() {
+      let mark = encoding.enter()
+      responseParameters[index].encode(&encoding)
+      encoding.leave(mark, 18)
+    }
     if responseType.rawValue != 0 {
-      c.pointee.f_response_type = responseType.rawValue
-      c.pointee.has_response_type = 1
+      encoding.int32(responseType.rawValue, 8)
     }
-    if !responseParameters.isEmpty {
-      let elements = encoding.pointers(responseParameters.count)
-        .assumingMemoryBound(to: UnsafeMutablePointer<grpc__testing__ResponseParameters>?.self)
-      for index in responseParameters.indices {
-        elements[index] = responseParameters[index].encoded(&encoding)
-      }
-      c.pointee.f_response_parameters = elements
-      c.pointee.n_response_parameters = responseParameters.count
-    }
-    if let value = payload { c.pointee.f_payload = value.encoded(&encoding) }
-    if let value = responseStatus { c.pointee.f_response_status = value.encoded(&encoding) }
-    if let value = orcaOobReport { c.pointee.f_orca_oob_report = value.encoded(&encoding) }
-    encoding.unknownFields(unknownFields, c)
-    encoding.leave()
-    return c
   }
 }
 
@@ -693,8 +681,8 @@ extension StreamingOutputCallResponse {
   public func wireBytes(headroom: Int) throws -> [UInt8] {
     var encoding = Encoding()
     defer { encoding.end() }
-    let message = encoded(&encoding)
-    return try encoding.pack(message, headroom: headroom)
+    encode(&encoding)
+    return try encoding.output(headroom: headroom)
   }
 
   package init(reading c: UnsafePointer<grpc__testing__StreamingOutputCallResponse>) {
@@ -703,14 +691,14 @@ extension StreamingOutputCallResponse {
     unknownFields = Decoding.unknownFields(c.pointee.base)
   }
 
-  package func encoded(_ encoding: inout Encoding) -> UnsafeMutablePointer<grpc__testing__StreamingOutputCallResponse> {
-    let c = encoding.make(grpc__testing__StreamingOutputCallResponse__descriptor())
-      .assumingMemoryBound(to: grpc__testing__StreamingOutputCallResponse.self)
-    guard encoding.enter() else { return c }
-    if let value = payload { c.pointee.f_payload = value.encoded(&encoding) }
-    encoding.unknownFields(unknownFields, c)
-    encoding.leave()
-    return c
+  package func encode(_ encoding: inout Encoding) {
+    guard encoding.goesOn else { return }
+    encoding.unknownFields(unknownFields)
+    if let value = payload {
+      let mark = encoding.enter()
+      value.encode(&encoding)
+      encoding.leave(mark, 10)
+    }
   }
 }
 
@@ -735,8 +723,8 @@ extension ReconnectParams {
   public func wireBytes(headroom: Int) throws -> [UInt8] {
     var encoding = Encoding()
     defer { encoding.end() }
-    let message = encoded(&encoding)
-    return try encoding.pack(message, headroom: headroom)
+    encode(&encoding)
+    return try encoding.output(headroom: headroom)
   }
 
   package init(reading c: UnsafePointer<grpc__testing__ReconnectParams>) {
@@ -747,17 +735,12 @@ extension ReconnectParams {
     unknownFields = Decoding.unknownFields(c.pointee.base)
   }
 
-  package func encoded(_ encoding: inout Encoding) -> UnsafeMutablePointer<grpc__testing__ReconnectParams> {
-    let c = encoding.make(grpc__testing__ReconnectParams__descriptor())
-      .assumingMemoryBound(to: grpc__testing__ReconnectParams.self)
-    guard encoding.enter() else { return c }
+  package func encode(_ encoding: inout Encoding) {
+    guard encoding.goesOn else { return }
+    encoding.unknownFields(unknownFields)
     if maxReconnectBackoffMs != 0 {
-      c.pointee.f_max_reconnect_backoff_ms = maxReconnectBackoffMs
-      c.pointee.has_max_reconnect_backoff_ms = 1
+      encoding.int32(maxReconnectBackoffMs, 8)
     }
-    encoding.unknownFields(unknownFields, c)
-    encoding.leave()
-    return c
   }
 }
 
@@ -784,8 +767,8 @@ extension ReconnectInfo {
   public func wireBytes(headroom: Int) throws -> [UInt8] {
     var encoding = Encoding()
     defer { encoding.end() }
-    let message = encoded(&encoding)
-    return try encoding.pack(message, headroom: headroom)
+    encode(&encoding)
+    return try encoding.output(headroom: headroom)
   }
 
   package init(reading c: UnsafePointer<grpc__testing__ReconnectInfo>) {
@@ -799,21 +782,19 @@ extension ReconnectInfo {
     unknownFields = Decoding.unknownFields(c.pointee.base)
   }
 
-  package func encoded(_ encoding: inout Encoding) -> UnsafeMutablePointer<grpc__testing__ReconnectInfo> {
-    let c = encoding.make(grpc__testing__ReconnectInfo__descriptor())
-      .assumingMemoryBound(to: grpc__testing__ReconnectInfo.self)
-    guard encoding.enter() else { return c }
-    if passed {
-      c.pointee.f_passed = passed ? 1 : 0
-      c.pointee.has_passed = 1
-    }
+  package func encode(_ encoding: inout Encoding) {
+    guard encoding.goesOn else { return }
+    encoding.unknownFields(unknownFields)
     if !backoffMs.isEmpty {
-      c.pointee.f_backoff_ms = encoding.numbers(backoffMs)
-      c.pointee.n_backoff_ms = backoffMs.count
+      let mark = encoding.count
+      for index in backoffMs.indices.reversed() {
+        encoding.int32(backoffMs[index])
+      }
+      encoding.length(since: mark, 18)
     }
-    encoding.unknownFields(unknownFields, c)
-    encoding.leave()
-    return c
+    if passed {
+      encoding.bool(passed, 8)
+    }
   }
 }
 
@@ -844,8 +825,8 @@ extension TestOrcaReport {
   public func wireBytes(headroom: Int) throws -> [UInt8] {
     var encoding = Encoding()
     defer { encoding.end() }
-    let message = encoded(&encoding)
-    return try encoding.pack(message, headroom: headroom)
+    encode(&encoding)
+    return try encoding.output(headroom: headroom)
   }
 
   package init(reading c: UnsafePointer<grpc__testing__TestOrcaReport>) {
@@ -875,52 +856,26 @@ extension TestOrcaReport {
     unknownFields = Decoding.unknownFields(c.pointee.base)
   }
 
-  package func encoded(_ encoding: inout Encoding) -> UnsafeMutablePointer<grpc__testing__TestOrcaReport> {
-    let c = encoding.make(grpc__testing__TestOrcaReport__descriptor())
-      .assumingMemoryBound(to: grpc__testing__TestOrcaReport.self)
-    guard encoding.enter() else { return c }
-    if cpuUtilization.bitPattern != 0 {
-      c.pointee.f_cpu_utilization = cpuUtilization
-      c.pointee.has_cpu_utilization = 1
+  package func encode(_ encoding: inout Encoding) {
+    guard encoding.goesOn else { return }
+    encoding.unknownFields(unknownFields)
+    for entry in utilization.sorted(by: { MapOrder.precedes($1.key, $0.key) }) {
+      let entryMark = encoding.enter()
+      encoding.double(entry.value, 17)
+      encoding.string(entry.key, 10)
+      encoding.leave(entryMark, 34)
+    }
+    for entry in requestCost.sorted(by: { MapOrder.precedes($1.key, $0.key) }) {
+      let entryMark = encoding.enter()
+      encoding.double(entry.value, 17)
+      encoding.string(entry.key, 10)
+      encoding.leave(entryMark, 26)
     }
     if memoryUtilization.bitPattern != 0 {
-      c.pointee.f_memory_utilization = memoryUtilization
-      c.pointee.has_memory_utilization = 1
+      encoding.double(memoryUtilization, 17)
     }
-    if !requestCost.isEmpty {
-      let entries = requestCost.sorted { MapOrder.precedes($0.key, $1.key) }
-      let elements = encoding.pointers(entries.count)
-        .assumingMemoryBound(to: UnsafeMutablePointer<grpc__testing__TestOrcaReport__RequestCostEntry>?.self)
-      for index in entries.indices {
-        let c = encoding.make(grpc__testing__TestOrcaReport__RequestCostEntry__descriptor())
-          .assumingMemoryBound(to: grpc__testing__TestOrcaReport__RequestCostEntry.self)
-        elements[index] = c
-        c.pointee.f_key = encoding.string(entries[index].key)
-        c.pointee.has_key = 1
-        c.pointee.f_value = entries[index].value
-        c.pointee.has_value = 1
-      }
-      c.pointee.f_request_cost = elements
-      c.pointee.n_request_cost = requestCost.count
+    if cpuUtilization.bitPattern != 0 {
+      encoding.double(cpuUtilization, 9)
     }
-    if !utilization.isEmpty {
-      let entries = utilization.sorted { MapOrder.precedes($0.key, $1.key) }
-      let elements = encoding.pointers(entries.count)
-        .assumingMemoryBound(to: UnsafeMutablePointer<grpc__testing__TestOrcaReport__UtilizationEntry>?.self)
-      for index in entries.indices {
-        let c = encoding.make(grpc__testing__TestOrcaReport__UtilizationEntry__descriptor())
-          .assumingMemoryBound(to: grpc__testing__TestOrcaReport__UtilizationEntry.self)
-        elements[index] = c
-        c.pointee.f_key = encoding.string(entries[index].key)
-        c.pointee.has_key = 1
-        c.pointee.f_value = entries[index].value
-        c.pointee.has_value = 1
-      }
-      c.pointee.f_utilization = elements
-      c.pointee.n_utilization = utilization.count
-    }
-    encoding.unknownFields(unknownFields, c)
-    encoding.leave()
-    return c
   }
 }

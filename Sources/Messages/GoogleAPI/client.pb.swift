@@ -211,8 +211,8 @@ extension CommonLanguageSettings {
   public func wireBytes(headroom: Int) throws -> [UInt8] {
     var encoding = Encoding()
     defer { encoding.end() }
-    let message = encoded(&encoding)
-    return try encoding.pack(message, headroom: headroom)
+    encode(&encoding)
+    return try encoding.output(headroom: headroom)
   }
 
   package init(reading c: UnsafePointer<google__api__CommonLanguageSettings>) {
@@ -227,22 +227,24 @@ extension CommonLanguageSettings {
     unknownFields = Decoding.unknownFields(c.pointee.base)
   }
 
-  package func encoded(_ encoding: inout Encoding) -> UnsafeMutablePointer<google__api__CommonLanguageSettings> {
-    let c = encoding.make(google__api__CommonLanguageSettings__descriptor())
-      .assumingMemoryBound(to: google__api__CommonLanguageSettings.self)
-    guard encoding.enter() else { return c }
-    if !referenceDocsURI.isEmpty {
-      c.pointee.f_reference_docs_uri = encoding.string(referenceDocsURI)
-      c.pointee.has_reference_docs_uri = 1
+  package func encode(_ encoding: inout Encoding) {
+    guard encoding.goesOn else { return }
+    encoding.unknownFields(unknownFields)
+    if let value = selectiveGapicGeneration {
+      let mark = encoding.enter()
+      value.encode(&encoding)
+      encoding.leave(mark, 26)
     }
     if !destinations.isEmpty {
-      c.pointee.f_destinations = encoding.enumerations(destinations)
-      c.pointee.n_destinations = destinations.count
+      let mark = encoding.count
+      for index in destinations.indices.reversed() {
+        encoding.int32(destinations[index].rawValue)
+      }
+      encoding.length(since: mark, 18)
     }
-    if let value = selectiveGapicGeneration { c.pointee.f_selective_gapic_generation = value.encoded(&encoding) }
-    encoding.unknownFields(unknownFields, c)
-    encoding.leave()
-    return c
+    if !referenceDocsURI.isEmpty {
+      encoding.string(referenceDocsURI, 10)
+    }
   }
 }
 
@@ -290,8 +292,8 @@ extension ClientLibrarySettings {
   public func wireBytes(headroom: Int) throws -> [UInt8] {
     var encoding = Encoding()
     defer { encoding.end() }
-    let message = encoded(&encoding)
-    return try encoding.pack(message, headroom: headroom)
+    encode(&encoding)
+    return try encoding.output(headroom: headroom)
   }
 
   package init(reading c: UnsafePointer<google__api__ClientLibrarySettings>) {
@@ -316,33 +318,58 @@ extension ClientLibrarySettings {
     unknownFields = Decoding.unknownFields(c.pointee.base)
   }
 
-  package func encoded(_ encoding: inout Encoding) -> UnsafeMutablePointer<google__api__ClientLibrarySettings> {
-    let c = encoding.make(google__api__ClientLibrarySettings__descriptor())
-      .assumingMemoryBound(to: google__api__ClientLibrarySettings.self)
-    guard encoding.enter() else { return c }
-    if !version.isEmpty {
-      c.pointee.f_version = encoding.string(version)
-      c.pointee.has_version = 1
+  package func encode(_ encoding: inout Encoding) {
+    guard encoding.goesOn else { return }
+    encoding.unknownFields(unknownFields)
+    if let value = goSettings {
+      let mark = encoding.enter()
+      value.encode(&encoding)
+      encoding.leave(mark, 226)
     }
-    if launchStage.rawValue != 0 {
-      c.pointee.f_launch_stage = launchStage.rawValue
-      c.pointee.has_launch_stage = 1
+    if let value = rubySettings {
+      let mark = encoding.enter()
+      value.encode(&encoding)
+      encoding.leave(mark, 218)
+    }
+    if let value = dotnetSettings {
+      let mark = encoding.enter()
+      value.encode(&encoding)
+      encoding.leave(mark, 210)
+    }
+    if let value = nodeSettings {
+      let mark = encoding.enter()
+      value.encode(&encoding)
+      encoding.leave(mark, 202)
+    }
+    if let value = pythonSettings {
+      let mark = encoding.enter()
+      value.encode(&encoding)
+      encoding.leave(mark, 194)
+    }
+    if let value = phpSettings {
+      let mark = encoding.enter()
+      value.encode(&encoding)
+      encoding.leave(mark, 186)
+    }
+    if let value = cppSettings {
+      let mark = encoding.enter()
+      value.encode(&encoding)
+      encoding.leave(mark, 178)
+    }
+    if let value = javaSettings {
+      let mark = encoding.enter()
+      value.encode(&encoding)
+      encoding.leave(mark, 170)
     }
     if restNumericEnums {
-      c.pointee.f_rest_numeric_enums = restNumericEnums ? 1 : 0
-      c.pointee.has_rest_numeric_enums = 1
+      encoding.bool(restNumericEnums, 24)
     }
-    if let value = javaSettings { c.pointee.f_java_settings = value.encoded(&encoding) }
-    if let value = cppSettings { c.pointee.f_cpp_settings = value.encoded(&encoding) }
-    if let value = phpSettings { c.pointee.f_php_settings = value.encoded(&encoding) }
-    if let value = pythonSettings { c.pointee.f_python_settings = value.encoded(&encoding) }
-    if let value = nodeSettings { c.pointee.f_node_settings = value.encoded(&encoding) }
-    if let value = dotnetSettings { c.pointee.f_dotnet_settings = value.encoded(&encoding) }
-    if let value = rubySettings { c.pointee.f_ruby_settings = value.encoded(&encoding) }
-    if let value = goSettings { c.pointee.f_go_settings = value.encoded(&encoding) }
-    encoding.unknownFields(unknownFields, c)
-    encoding.leave()
-    return c
+    if launchStage.rawValue != 0 {
+      encoding.int32(launchStage.rawValue, 16)
+    }
+    if !version.isEmpty {
+      encoding.string(version, 10)
+    }
   }
 }
 
@@ -400,8 +427,8 @@ extension Publishing {
   public func wireBytes(headroom: Int) throws -> [UInt8] {
     var encoding = Encoding()
     defer { encoding.end() }
-    let message = encoded(&encoding)
-    return try encoding.pack(message, headroom: headroom)
+    encode(&encoding)
+    return try encoding.output(headroom: headroom)
   }
 
   package init(reading c: UnsafePointer<google__api__Publishing>) {
@@ -450,67 +477,46 @@ extension Publishing {
     unknownFields = Decoding.unknownFields(c.pointee.base)
   }
 
-  package func encoded(_ encoding: inout Encoding) -> UnsafeMutablePointer<google__api__Publishing> {
-    let c = encoding.make(google__api__Publishing__descriptor())
-      .assumingMemoryBound(to: google__api__Publishing.self)
-    guard encoding.enter() else { return c }
-    if !methodSettings.isEmpty {
-      let elements = encoding.pointers(methodSettings.count)
-        .assumingMemoryBound(to: UnsafeMutablePointer<google__api__MethodSettings>?.self)
-      for index in methodSettings.indices {
-        elements[index] = methodSettings[index].encoded(&encoding)
-      }
-      c.pointee.f_method_settings = elements
-      c.pointee.n_method_settings = methodSettings.count
-    }
-    if !newIssueURI.isEmpty {
-      c.pointee.f_new_issue_uri = encoding.string(newIssueURI)
-      c.pointee.has_new_issue_uri = 1
-    }
-    if !documentationURI.isEmpty {
-      c.pointee.f_documentation_uri = encoding.string(documentationURI)
-      c.pointee.has_documentation_uri = 1
-    }
-    if !apiShortName.isEmpty {
-      c.pointee.f_api_short_name = encoding.string(apiShortName)
-      c.pointee.has_api_short_name = 1
-    }
-    if !githubLabel.isEmpty {
-      c.pointee.f_github_label = encoding.string(githubLabel)
-      c.pointee.has_github_label = 1
-    }
-    if !codeownerGithubTeams.isEmpty {
-      c.pointee.f_codeowner_github_teams = encoding.strings(codeownerGithubTeams)
-      c.pointee.n_codeowner_github_teams = codeownerGithubTeams.count
-    }
-    if !docTagPrefix.isEmpty {
-      c.pointee.f_doc_tag_prefix = encoding.string(docTagPrefix)
-      c.pointee.has_doc_tag_prefix = 1
-    }
-    if organization.rawValue != 0 {
-      c.pointee.f_organization = organization.rawValue
-      c.pointee.has_organization = 1
-    }
-    if !librarySettings.isEmpty {
-      let elements = encoding.pointers(librarySettings.count)
-        .assumingMemoryBound(to: UnsafeMutablePointer<google__api__ClientLibrarySettings>?.self)
-      for index in librarySettings.indices {
-        elements[index] = librarySettings[index].encoded(&encoding)
-      }
-      c.pointee.f_library_settings = elements
-      c.pointee.n_library_settings = librarySettings.count
+  package func encode(_ encoding: inout Encoding) {
+    guard encoding.goesOn else { return }
+    encoding.unknownFields(unknownFields)
+    if !restReferenceDocumentationURI.isEmpty {
+      encoding.string(restReferenceDocumentationURI, 890)
     }
     if !protoReferenceDocumentationURI.isEmpty {
-      c.pointee.f_proto_reference_documentation_uri = encoding.string(protoReferenceDocumentationURI)
-      c.pointee.has_proto_reference_documentation_uri = 1
+      encoding.string(protoReferenceDocumentationURI, 882)
     }
-    if !restReferenceDocumentationURI.isEmpty {
-      c.pointee.f_rest_reference_documentation_uri = encoding.string(restReferenceDocumentationURI)
-      c.pointee.has_rest_reference_documentation_uri = 1
+    for index in librarySettings.indices.reversed() {
+      let mark = encoding.enter()
+      librarySettings[index].encode(&encoding)
+      encoding.leave(mark, 874)
     }
-    encoding.unknownFields(unknownFields, c)
-    encoding.leave()
-    return c
+    if organization.rawValue != 0 {
+      encoding.int32(organization.rawValue, 856)
+    }
+    if !docTagPrefix.isEmpty {
+      encoding.string(docTagPrefix, 850)
+    }
+    for index in codeownerGithubTeams.indices.reversed() {
+      encoding.string(codeownerGithubTeams[index], 842)
+    }
+    if !githubLabel.isEmpty {
+      encoding.string(githubLabel, 834)
+    }
+    if !apiShortName.isEmpty {
+      encoding.string(apiShortName, 826)
+    }
+    if !documentationURI.isEmpty {
+      encoding.string(documentationURI, 818)
+    }
+    if !newIssueURI.isEmpty {
+      encoding.string(newIssueURI, 810)
+    }
+    for index in methodSettings.indices.reversed() {
+      let mark = encoding.enter()
+      methodSettings[index].encode(&encoding)
+      encoding.leave(mark, 18)
+    }
   }
 }
 
@@ -563,8 +569,8 @@ extension JavaSettings {
   public func wireBytes(headroom: Int) throws -> [UInt8] {
     var encoding = Encoding()
     defer { encoding.end() }
-    let message = encoded(&encoding)
-    return try encoding.pack(message, headroom: headroom)
+    encode(&encoding)
+    return try encoding.output(headroom: headroom)
   }
 
   package init(reading c: UnsafePointer<google__api__JavaSettings>) {
@@ -584,34 +590,23 @@ extension JavaSettings {
     unknownFields = Decoding.unknownFields(c.pointee.base)
   }
 
-  package func encoded(_ encoding: inout Encoding) -> UnsafeMutablePointer<google__api__JavaSettings> {
-    let c = encoding.make(google__api__JavaSettings__descriptor())
-      .assumingMemoryBound(to: google__api__JavaSettings.self)
-    guard encoding.enter() else { return c }
+  package func encode(_ encoding: inout Encoding) {
+    guard encoding.goesOn else { return }
+    encoding.unknownFields(unknownFields)
+    if let value = common {
+      let mark = encoding.enter()
+      value.encode(&encoding)
+      encoding.leave(mark, 26)
+    }
+    for entry in serviceClassNames.sorted(by: { MapOrder.precedes($1.key, $0.key) }) {
+      let entryMark = encoding.enter()
+      encoding.string(entry.value, 18)
+      encoding.string(entry.key, 10)
+      encoding.leave(entryMark, 18)
+    }
     if !libraryPackage.isEmpty {
-      c.pointee.f_library_package = encoding.string(libraryPackage)
-      c.pointee.has_library_package = 1
+      encoding.string(libraryPackage, 10)
     }
-    if !serviceClassNames.isEmpty {
-      let entries = serviceClassNames.sorted { MapOrder.precedes($0.key, $1.key) }
-      let elements = encoding.pointers(entries.count)
-        .assumingMemoryBound(to: UnsafeMutablePointer<google__api__JavaSettings__ServiceClassNamesEntry>?.self)
-      for index in entries.indices {
-        let c = encoding.make(google__api__JavaSettings__ServiceClassNamesEntry__descriptor())
-          .assumingMemoryBound(to: google__api__JavaSettings__ServiceClassNamesEntry.self)
-        elements[index] = c
-        c.pointee.f_key = encoding.string(entries[index].key)
-        c.pointee.has_key = 1
-        c.pointee.f_value = encoding.string(entries[index].value)
-        c.pointee.has_value = 1
-      }
-      c.pointee.f_service_class_names = elements
-      c.pointee.n_service_class_names = serviceClassNames.count
-    }
-    if let value = common { c.pointee.f_common = value.encoded(&encoding) }
-    encoding.unknownFields(unknownFields, c)
-    encoding.leave()
-    return c
   }
 }
 
@@ -636,8 +631,8 @@ extension CppSettings {
   public func wireBytes(headroom: Int) throws -> [UInt8] {
     var encoding = Encoding()
     defer { encoding.end() }
-    let message = encoded(&encoding)
-    return try encoding.pack(message, headroom: headroom)
+    encode(&encoding)
+    return try encoding.output(headroom: headroom)
   }
 
   package init(reading c: UnsafePointer<google__api__CppSettings>) {
@@ -646,14 +641,14 @@ extension CppSettings {
     unknownFields = Decoding.unknownFields(c.pointee.base)
   }
 
-  package func encoded(_ encoding: inout Encoding) -> UnsafeMutablePointer<google__api__CppSettings> {
-    let c = encoding.make(google__api__CppSettings__descriptor())
-      .assumingMemoryBound(to: google__api__CppSettings.self)
-    guard encoding.enter() else { return c }
-    if let value = common { c.pointee.f_common = value.encoded(&encoding) }
-    encoding.unknownFields(unknownFields, c)
-    encoding.leave()
-    return c
+  package func encode(_ encoding: inout Encoding) {
+    guard encoding.goesOn else { return }
+    encoding.unknownFields(unknownFields)
+    if let value = common {
+      let mark = encoding.enter()
+      value.encode(&encoding)
+      encoding.leave(mark, 10)
+    }
   }
 }
 
@@ -691,8 +686,8 @@ extension PhpSettings {
   public func wireBytes(headroom: Int) throws -> [UInt8] {
     var encoding = Encoding()
     defer { encoding.end() }
-    let message = encoded(&encoding)
-    return try encoding.pack(message, headroom: headroom)
+    encode(&encoding)
+    return try encoding.output(headroom: headroom)
   }
 
   package init(reading c: UnsafePointer<google__api__PhpSettings>) {
@@ -704,18 +699,17 @@ extension PhpSettings {
     unknownFields = Decoding.unknownFields(c.pointee.base)
   }
 
-  package func encoded(_ encoding: inout Encoding) -> UnsafeMutablePointer<google__api__PhpSettings> {
-    let c = encoding.make(google__api__PhpSettings__descriptor())
-      .assumingMemoryBound(to: google__api__PhpSettings.self)
-    guard encoding.enter() else { return c }
-    if let value = common { c.pointee.f_common = value.encoded(&encoding) }
+  package func encode(_ encoding: inout Encoding) {
+    guard encoding.goesOn else { return }
+    encoding.unknownFields(unknownFields)
     if !libraryPackage.isEmpty {
-      c.pointee.f_library_package = encoding.string(libraryPackage)
-      c.pointee.has_library_package = 1
+      encoding.string(libraryPackage, 18)
     }
-    encoding.unknownFields(unknownFields, c)
-    encoding.leave()
-    return c
+    if let value = common {
+      let mark = encoding.enter()
+      value.encode(&encoding)
+      encoding.leave(mark, 10)
+    }
   }
 }
 
@@ -766,8 +760,8 @@ extension PythonSettings {
   public func wireBytes(headroom: Int) throws -> [UInt8] {
     var encoding = Encoding()
     defer { encoding.end() }
-    let message = encoded(&encoding)
-    return try encoding.pack(message, headroom: headroom)
+    encode(&encoding)
+    return try encoding.output(headroom: headroom)
   }
 
   package init(reading c: UnsafePointer<google__api__PythonSettings>) {
@@ -777,15 +771,19 @@ extension PythonSettings {
     unknownFields = Decoding.unknownFields(c.pointee.base)
   }
 
-  package func encoded(_ encoding: inout Encoding) -> UnsafeMutablePointer<google__api__PythonSettings> {
-    let c = encoding.make(google__api__PythonSettings__descriptor())
-      .assumingMemoryBound(to: google__api__PythonSettings.self)
-    guard encoding.enter() else { return c }
-    if let value = common { c.pointee.f_common = value.encoded(&encoding) }
-    if let value = experimentalFeatures { c.pointee.f_experimental_features = value.encoded(&encoding) }
-    encoding.unknownFields(unknownFields, c)
-    encoding.leave()
-    return c
+  package func encode(_ encoding: inout Encoding) {
+    guard encoding.goesOn else { return }
+    encoding.unknownFields(unknownFields)
+    if let value = experimentalFeatures {
+      let mark = encoding.enter()
+      value.encode(&encoding)
+      encoding.leave(mark, 18)
+    }
+    if let value = common {
+      let mark = encoding.enter()
+      value.encode(&encoding)
+      encoding.leave(mark, 10)
+    }
   }
 }
 
@@ -801,8 +799,8 @@ extension PythonSettings.ExperimentalFeatures {
   public func wireBytes(headroom: Int) throws -> [UInt8] {
     var encoding = Encoding()
     defer { encoding.end() }
-    let message = encoded(&encoding)
-    return try encoding.pack(message, headroom: headroom)
+    encode(&encoding)
+    return try encoding.output(headroom: headroom)
   }
 
   package init(reading c: UnsafePointer<google__api__PythonSettings__ExperimentalFeatures>) {
@@ -819,25 +817,18 @@ extension PythonSettings.ExperimentalFeatures {
     unknownFields = Decoding.unknownFields(c.pointee.base)
   }
 
-  package func encoded(_ encoding: inout Encoding) -> UnsafeMutablePointer<google__api__PythonSettings__ExperimentalFeatures> {
-    let c = encoding.make(google__api__PythonSettings__ExperimentalFeatures__descriptor())
-      .assumingMemoryBound(to: google__api__PythonSettings__ExperimentalFeatures.self)
-    guard encoding.enter() else { return c }
-    if restAsyncIoEnabled {
-      c.pointee.f_rest_async_io_enabled = restAsyncIoEnabled ? 1 : 0
-      c.pointee.has_rest_async_io_enabled = 1
+  package func encode(_ encoding: inout Encoding) {
+    guard encoding.goesOn else { return }
+    encoding.unknownFields(unknownFields)
+    if unversionedPackageDisabled {
+      encoding.bool(unversionedPackageDisabled, 24)
     }
     if protobufPythonicTypesEnabled {
-      c.pointee.f_protobuf_pythonic_types_enabled = protobufPythonicTypesEnabled ? 1 : 0
-      c.pointee.has_protobuf_pythonic_types_enabled = 1
+      encoding.bool(protobufPythonicTypesEnabled, 16)
     }
-    if unversionedPackageDisabled {
-      c.pointee.f_unversioned_package_disabled = unversionedPackageDisabled ? 1 : 0
-      c.pointee.has_unversioned_package_disabled = 1
+    if restAsyncIoEnabled {
+      encoding.bool(restAsyncIoEnabled, 8)
     }
-    encoding.unknownFields(unknownFields, c)
-    encoding.leave()
-    return c
   }
 }
 
@@ -862,8 +853,8 @@ extension NodeSettings {
   public func wireBytes(headroom: Int) throws -> [UInt8] {
     var encoding = Encoding()
     defer { encoding.end() }
-    let message = encoded(&encoding)
-    return try encoding.pack(message, headroom: headroom)
+    encode(&encoding)
+    return try encoding.output(headroom: headroom)
   }
 
   package init(reading c: UnsafePointer<google__api__NodeSettings>) {
@@ -872,14 +863,14 @@ extension NodeSettings {
     unknownFields = Decoding.unknownFields(c.pointee.base)
   }
 
-  package func encoded(_ encoding: inout Encoding) -> UnsafeMutablePointer<google__api__NodeSettings> {
-    let c = encoding.make(google__api__NodeSettings__descriptor())
-      .assumingMemoryBound(to: google__api__NodeSettings.self)
-    guard encoding.enter() else { return c }
-    if let value = common { c.pointee.f_common = value.encoded(&encoding) }
-    encoding.unknownFields(unknownFields, c)
-    encoding.leave()
-    return c
+  package func encode(_ encoding: inout Encoding) {
+    guard encoding.goesOn else { return }
+    encoding.unknownFields(unknownFields)
+    if let value = common {
+      let mark = encoding.enter()
+      value.encode(&encoding)
+      encoding.leave(mark, 10)
+    }
   }
 }
 
@@ -929,8 +920,8 @@ extension DotnetSettings {
   public func wireBytes(headroom: Int) throws -> [UInt8] {
     var encoding = Encoding()
     defer { encoding.end() }
-    let message = encoded(&encoding)
-    return try encoding.pack(message, headroom: headroom)
+    encode(&encoding)
+    return try encoding.output(headroom: headroom)
   }
 
   package init(reading c: UnsafePointer<google__api__DotnetSettings>) {
@@ -964,58 +955,35 @@ extension DotnetSettings {
     unknownFields = Decoding.unknownFields(c.pointee.base)
   }
 
-  package func encoded(_ encoding: inout Encoding) -> UnsafeMutablePointer<google__api__DotnetSettings> {
-    let c = encoding.make(google__api__DotnetSettings__descriptor())
-      .assumingMemoryBound(to: google__api__DotnetSettings.self)
-    guard encoding.enter() else { return c }
-    if let value = common { c.pointee.f_common = value.encoded(&encoding) }
-    if !renamedServices.isEmpty {
-      let entries = renamedServices.sorted { MapOrder.precedes($0.key, $1.key) }
-      let elements = encoding.pointers(entries.count)
-        .assumingMemoryBound(to: UnsafeMutablePointer<google__api__DotnetSettings__RenamedServicesEntry>?.self)
-      for index in entries.indices {
-        let c = encoding.make(google__api__DotnetSettings__RenamedServicesEntry__descriptor())
-          .assumingMemoryBound(to: google__api__DotnetSettings__RenamedServicesEntry.self)
-        elements[index] = c
-        c.pointee.f_key = encoding.string(entries[index].key)
-        c.pointee.has_key = 1
-        c.pointee.f_value = encoding.string(entries[index].value)
-        c.pointee.has_value = 1
-      }
-      c.pointee.f_renamed_services = elements
-      c.pointee.n_renamed_services = renamedServices.count
+  package func encode(_ encoding: inout Encoding) {
+    guard encoding.goesOn else { return }
+    encoding.unknownFields(unknownFields)
+    for index in handwrittenSignatures.indices.reversed() {
+      encoding.string(handwrittenSignatures[index], 50)
     }
-    if !renamedResources.isEmpty {
-      let entries = renamedResources.sorted { MapOrder.precedes($0.key, $1.key) }
-      let elements = encoding.pointers(entries.count)
-        .assumingMemoryBound(to: UnsafeMutablePointer<google__api__DotnetSettings__RenamedResourcesEntry>?.self)
-      for index in entries.indices {
-        let c = encoding.make(google__api__DotnetSettings__RenamedResourcesEntry__descriptor())
-          .assumingMemoryBound(to: google__api__DotnetSettings__RenamedResourcesEntry.self)
-        elements[index] = c
-        c.pointee.f_key = encoding.string(entries[index].key)
-        c.pointee.has_key = 1
-        c.pointee.f_value = encoding.string(entries[index].value)
-        c.pointee.has_value = 1
-      }
-      c.pointee.f_renamed_resources = elements
-      c.pointee.n_renamed_resources = renamedResources.count
+    for index in forcedNamespaceAliases.indices.reversed() {
+      encoding.string(forcedNamespaceAliases[index], 42)
     }
-    if !ignoredResources.isEmpty {
-      c.pointee.f_ignored_resources = encoding.strings(ignoredResources)
-      c.pointee.n_ignored_resources = ignoredResources.count
+    for index in ignoredResources.indices.reversed() {
+      encoding.string(ignoredResources[index], 34)
     }
-    if !forcedNamespaceAliases.isEmpty {
-      c.pointee.f_forced_namespace_aliases = encoding.strings(forcedNamespaceAliases)
-      c.pointee.n_forced_namespace_aliases = forcedNamespaceAliases.count
+    for entry in renamedResources.sorted(by: { MapOrder.precedes($1.key, $0.key) }) {
+      let entryMark = encoding.enter()
+      encoding.string(entry.value, 18)
+      encoding.string(entry.key, 10)
+      encoding.leave(entryMark, 26)
     }
-    if !handwrittenSignatures.isEmpty {
-      c.pointee.f_handwritten_signatures = encoding.strings(handwrittenSignatures)
-      c.pointee.n_handwritten_signatures = handwrittenSignatures.count
+    for entry in renamedServices.sorted(by: { MapOrder.precedes($1.key, $0.key) }) {
+      let entryMark = encoding.enter()
+      encoding.string(entry.value, 18)
+      encoding.string(entry.key, 10)
+      encoding.leave(entryMark, 18)
     }
-    encoding.unknownFields(unknownFields, c)
-    encoding.leave()
-    return c
+    if let value = common {
+      let mark = encoding.enter()
+      value.encode(&encoding)
+      encoding.leave(mark, 10)
+    }
   }
 }
 
@@ -1040,8 +1008,8 @@ extension RubySettings {
   public func wireBytes(headroom: Int) throws -> [UInt8] {
     var encoding = Encoding()
     defer { encoding.end() }
-    let message = encoded(&encoding)
-    return try encoding.pack(message, headroom: headroom)
+    encode(&encoding)
+    return try encoding.output(headroom: headroom)
   }
 
   package init(reading c: UnsafePointer<google__api__RubySettings>) {
@@ -1050,14 +1018,14 @@ extension RubySettings {
     unknownFields = Decoding.unknownFields(c.pointee.base)
   }
 
-  package func encoded(_ encoding: inout Encoding) -> UnsafeMutablePointer<google__api__RubySettings> {
-    let c = encoding.make(google__api__RubySettings__descriptor())
-      .assumingMemoryBound(to: google__api__RubySettings.self)
-    guard encoding.enter() else { return c }
-    if let value = common { c.pointee.f_common = value.encoded(&encoding) }
-    encoding.unknownFields(unknownFields, c)
-    encoding.leave()
-    return c
+  package func encode(_ encoding: inout Encoding) {
+    guard encoding.goesOn else { return }
+    encoding.unknownFields(unknownFields)
+    if let value = common {
+      let mark = encoding.enter()
+      value.encode(&encoding)
+      encoding.leave(mark, 10)
+    }
   }
 }
 
@@ -1093,8 +1061,8 @@ extension GoSettings {
   public func wireBytes(headroom: Int) throws -> [UInt8] {
     var encoding = Encoding()
     defer { encoding.end() }
-    let message = encoded(&encoding)
-    return try encoding.pack(message, headroom: headroom)
+    encode(&encoding)
+    return try encoding.output(headroom: headroom)
   }
 
   package init(reading c: UnsafePointer<google__api__GoSettings>) {
@@ -1111,30 +1079,20 @@ extension GoSettings {
     unknownFields = Decoding.unknownFields(c.pointee.base)
   }
 
-  package func encoded(_ encoding: inout Encoding) -> UnsafeMutablePointer<google__api__GoSettings> {
-    let c = encoding.make(google__api__GoSettings__descriptor())
-      .assumingMemoryBound(to: google__api__GoSettings.self)
-    guard encoding.enter() else { return c }
-    if let value = common { c.pointee.f_common = value.encoded(&encoding) }
-    if !renamedServices.isEmpty {
-      let entries = renamedServices.sorted { MapOrder.precedes($0.key, $1.key) }
-      let elements = encoding.pointers(entries.count)
-        .assumingMemoryBound(to: UnsafeMutablePointer<google__api__GoSettings__RenamedServicesEntry>?.self)
-      for index in entries.indices {
-        let c = encoding.make(google__api__GoSettings__RenamedServicesEntry__descriptor())
-          .assumingMemoryBound(to: google__api__GoSettings__RenamedServicesEntry.self)
-        elements[index] = c
-        c.pointee.f_key = encoding.string(entries[index].key)
-        c.pointee.has_key = 1
-        c.pointee.f_value = encoding.string(entries[index].value)
-        c.pointee.has_value = 1
-      }
-      c.pointee.f_renamed_services = elements
-      c.pointee.n_renamed_services = renamedServices.count
+  package func encode(_ encoding: inout Encoding) {
+    guard encoding.goesOn else { return }
+    encoding.unknownFields(unknownFields)
+    for entry in renamedServices.sorted(by: { MapOrder.precedes($1.key, $0.key) }) {
+      let entryMark = encoding.enter()
+      encoding.string(entry.value, 18)
+      encoding.string(entry.key, 10)
+      encoding.leave(entryMark, 18)
     }
-    encoding.unknownFields(unknownFields, c)
-    encoding.leave()
-    return c
+    if let value = common {
+      let mark = encoding.enter()
+      value.encode(&encoding)
+      encoding.leave(mark, 10)
+    }
   }
 }
 
@@ -1230,8 +1188,8 @@ extension MethodSettings {
   public func wireBytes(headroom: Int) throws -> [UInt8] {
     var encoding = Encoding()
     defer { encoding.end() }
-    let message = encoded(&encoding)
-    return try encoding.pack(message, headroom: headroom)
+    encode(&encoding)
+    return try encoding.output(headroom: headroom)
   }
 
   package init(reading c: UnsafePointer<google__api__MethodSettings>) {
@@ -1247,23 +1205,25 @@ extension MethodSettings {
     unknownFields = Decoding.unknownFields(c.pointee.base)
   }
 
-  package func encoded(_ encoding: inout Encoding) -> UnsafeMutablePointer<google__api__MethodSettings> {
-    let c = encoding.make(google__api__MethodSettings__descriptor())
-      .assumingMemoryBound(to: google__api__MethodSettings.self)
-    guard encoding.enter() else { return c }
+  package func encode(_ encoding: inout Encoding) {
+    guard encoding.goesOn else { return }
+    encoding.unknownFields(unknownFields)
+    if let value = batching {
+      let mark = encoding.enter()
+      value.encode(&encoding)
+      encoding.leave(mark, 34)
+    }
+    for index in autoPopulatedFields.indices.reversed() {
+      encoding.string(autoPopulatedFields[index], 26)
+    }
+    if let value = longRunning {
+      let mark = encoding.enter()
+      value.encode(&encoding)
+      encoding.leave(mark, 18)
+    }
     if !selector.isEmpty {
-      c.pointee.f_selector = encoding.string(selector)
-      c.pointee.has_selector = 1
+      encoding.string(selector, 10)
     }
-    if let value = longRunning { c.pointee.f_long_running = value.encoded(&encoding) }
-    if !autoPopulatedFields.isEmpty {
-      c.pointee.f_auto_populated_fields = encoding.strings(autoPopulatedFields)
-      c.pointee.n_auto_populated_fields = autoPopulatedFields.count
-    }
-    if let value = batching { c.pointee.f_batching = value.encoded(&encoding) }
-    encoding.unknownFields(unknownFields, c)
-    encoding.leave()
-    return c
   }
 }
 
@@ -1279,8 +1239,8 @@ extension MethodSettings.LongRunning {
   public func wireBytes(headroom: Int) throws -> [UInt8] {
     var encoding = Encoding()
     defer { encoding.end() }
-    let message = encoded(&encoding)
-    return try encoding.pack(message, headroom: headroom)
+    encode(&encoding)
+    return try encoding.output(headroom: headroom)
   }
 
   package init(reading c: UnsafePointer<google__api__MethodSettings__LongRunning>) {
@@ -1294,20 +1254,27 @@ extension MethodSettings.LongRunning {
     unknownFields = Decoding.unknownFields(c.pointee.base)
   }
 
-  package func encoded(_ encoding: inout Encoding) -> UnsafeMutablePointer<google__api__MethodSettings__LongRunning> {
-    let c = encoding.make(google__api__MethodSettings__LongRunning__descriptor())
-      .assumingMemoryBound(to: google__api__MethodSettings__LongRunning.self)
-    guard encoding.enter() else { return c }
-    if let value = initialPollDelay { c.pointee.f_initial_poll_delay = value.encoded(&encoding) }
-    if pollDelayMultiplier.bitPattern != 0 {
-      c.pointee.f_poll_delay_multiplier = pollDelayMultiplier
-      c.pointee.has_poll_delay_multiplier = 1
+  package func encode(_ encoding: inout Encoding) {
+    guard encoding.goesOn else { return }
+    encoding.unknownFields(unknownFields)
+    if let value = totalPollTimeout {
+      let mark = encoding.enter()
+      value.encode(&encoding)
+      encoding.leave(mark, 34)
     }
-    if let value = maxPollDelay { c.pointee.f_max_poll_delay = value.encoded(&encoding) }
-    if let value = totalPollTimeout { c.pointee.f_total_poll_timeout = value.encoded(&encoding) }
-    encoding.unknownFields(unknownFields, c)
-    encoding.leave()
-    return c
+    if let value = maxPollDelay {
+      let mark = encoding.enter()
+      value.encode(&encoding)
+      encoding.leave(mark, 26)
+    }
+    if pollDelayMultiplier.bitPattern != 0 {
+      encoding.float(pollDelayMultiplier, 21)
+    }
+    if let value = initialPollDelay {
+      let mark = encoding.enter()
+      value.encode(&encoding)
+      encoding.leave(mark, 10)
+    }
   }
 }
 
@@ -1343,8 +1310,8 @@ extension SelectiveGapicGeneration {
   public func wireBytes(headroom: Int) throws -> [UInt8] {
     var encoding = Encoding()
     defer { encoding.end() }
-    let message = encoded(&encoding)
-    return try encoding.pack(message, headroom: headroom)
+    encode(&encoding)
+    return try encoding.output(headroom: headroom)
   }
 
   package init(reading c: UnsafePointer<google__api__SelectiveGapicGeneration>) {
@@ -1358,21 +1325,15 @@ extension SelectiveGapicGeneration {
     unknownFields = Decoding.unknownFields(c.pointee.base)
   }
 
-  package func encoded(_ encoding: inout Encoding) -> UnsafeMutablePointer<google__api__SelectiveGapicGeneration> {
-    let c = encoding.make(google__api__SelectiveGapicGeneration__descriptor())
-      .assumingMemoryBound(to: google__api__SelectiveGapicGeneration.self)
-    guard encoding.enter() else { return c }
-    if !methods.isEmpty {
-      c.pointee.f_methods = encoding.strings(methods)
-      c.pointee.n_methods = methods.count
-    }
+  package func encode(_ encoding: inout Encoding) {
+    guard encoding.goesOn else { return }
+    encoding.unknownFields(unknownFields)
     if generateOmittedAsInternal {
-      c.pointee.f_generate_omitted_as_internal = generateOmittedAsInternal ? 1 : 0
-      c.pointee.has_generate_omitted_as_internal = 1
+      encoding.bool(generateOmittedAsInternal, 16)
     }
-    encoding.unknownFields(unknownFields, c)
-    encoding.leave()
-    return c
+    for index in methods.indices.reversed() {
+      encoding.string(methods[index], 10)
+    }
   }
 }
 
@@ -1399,8 +1360,8 @@ extension BatchingConfigProto {
   public func wireBytes(headroom: Int) throws -> [UInt8] {
     var encoding = Encoding()
     defer { encoding.end() }
-    let message = encoded(&encoding)
-    return try encoding.pack(message, headroom: headroom)
+    encode(&encoding)
+    return try encoding.output(headroom: headroom)
   }
 
   package init(reading c: UnsafePointer<google__api__BatchingConfigProto>) {
@@ -1410,15 +1371,19 @@ extension BatchingConfigProto {
     unknownFields = Decoding.unknownFields(c.pointee.base)
   }
 
-  package func encoded(_ encoding: inout Encoding) -> UnsafeMutablePointer<google__api__BatchingConfigProto> {
-    let c = encoding.make(google__api__BatchingConfigProto__descriptor())
-      .assumingMemoryBound(to: google__api__BatchingConfigProto.self)
-    guard encoding.enter() else { return c }
-    if let value = thresholds { c.pointee.f_thresholds = value.encoded(&encoding) }
-    if let value = batchDescriptor { c.pointee.f_batch_descriptor = value.encoded(&encoding) }
-    encoding.unknownFields(unknownFields, c)
-    encoding.leave()
-    return c
+  package func encode(_ encoding: inout Encoding) {
+    guard encoding.goesOn else { return }
+    encoding.unknownFields(unknownFields)
+    if let value = batchDescriptor {
+      let mark = encoding.enter()
+      value.encode(&encoding)
+      encoding.leave(mark, 18)
+    }
+    if let value = thresholds {
+      let mark = encoding.enter()
+      value.encode(&encoding)
+      encoding.leave(mark, 10)
+    }
   }
 }
 
@@ -1464,8 +1429,8 @@ extension BatchingSettingsProto {
   public func wireBytes(headroom: Int) throws -> [UInt8] {
     var encoding = Encoding()
     defer { encoding.end() }
-    let message = encoded(&encoding)
-    return try encoding.pack(message, headroom: headroom)
+    encode(&encoding)
+    return try encoding.output(headroom: headroom)
   }
 
   package init(reading c: UnsafePointer<google__api__BatchingSettingsProto>) {
@@ -1495,42 +1460,35 @@ extension BatchingSettingsProto {
     unknownFields = Decoding.unknownFields(c.pointee.base)
   }
 
-  package func encoded(_ encoding: inout Encoding) -> UnsafeMutablePointer<google__api__BatchingSettingsProto> {
-    let c = encoding.make(google__api__BatchingSettingsProto__descriptor())
-      .assumingMemoryBound(to: google__api__BatchingSettingsProto.self)
-    guard encoding.enter() else { return c }
-    if elementCountThreshold != 0 {
-      c.pointee.f_element_count_threshold = elementCountThreshold
-      c.pointee.has_element_count_threshold = 1
-    }
-    if requestByteThreshold != 0 {
-      c.pointee.f_request_byte_threshold = requestByteThreshold
-      c.pointee.has_request_byte_threshold = 1
-    }
-    if let value = delayThreshold { c.pointee.f_delay_threshold = value.encoded(&encoding) }
-    if elementCountLimit != 0 {
-      c.pointee.f_element_count_limit = elementCountLimit
-      c.pointee.has_element_count_limit = 1
-    }
-    if requestByteLimit != 0 {
-      c.pointee.f_request_byte_limit = requestByteLimit
-      c.pointee.has_request_byte_limit = 1
-    }
-    if flowControlElementLimit != 0 {
-      c.pointee.f_flow_control_element_limit = flowControlElementLimit
-      c.pointee.has_flow_control_element_limit = 1
+  package func encode(_ encoding: inout Encoding) {
+    guard encoding.goesOn else { return }
+    encoding.unknownFields(unknownFields)
+    if flowControlLimitExceededBehavior.rawValue != 0 {
+      encoding.int32(flowControlLimitExceededBehavior.rawValue, 64)
     }
     if flowControlByteLimit != 0 {
-      c.pointee.f_flow_control_byte_limit = flowControlByteLimit
-      c.pointee.has_flow_control_byte_limit = 1
+      encoding.int32(flowControlByteLimit, 56)
     }
-    if flowControlLimitExceededBehavior.rawValue != 0 {
-      c.pointee.f_flow_control_limit_exceeded_behavior = flowControlLimitExceededBehavior.rawValue
-      c.pointee.has_flow_control_limit_exceeded_behavior = 1
+    if flowControlElementLimit != 0 {
+      encoding.int32(flowControlElementLimit, 48)
     }
-    encoding.unknownFields(unknownFields, c)
-    encoding.leave()
-    return c
+    if requestByteLimit != 0 {
+      encoding.int32(requestByteLimit, 40)
+    }
+    if elementCountLimit != 0 {
+      encoding.int32(elementCountLimit, 32)
+    }
+    if let value = delayThreshold {
+      let mark = encoding.enter()
+      value.encode(&encoding)
+      encoding.leave(mark, 26)
+    }
+    if requestByteThreshold != 0 {
+      encoding.int64(requestByteThreshold, 16)
+    }
+    if elementCountThreshold != 0 {
+      encoding.int32(elementCountThreshold, 8)
+    }
   }
 }
 
@@ -1566,8 +1524,8 @@ extension BatchingDescriptorProto {
   public func wireBytes(headroom: Int) throws -> [UInt8] {
     var encoding = Encoding()
     defer { encoding.end() }
-    let message = encoded(&encoding)
-    return try encoding.pack(message, headroom: headroom)
+    encode(&encoding)
+    return try encoding.output(headroom: headroom)
   }
 
   package init(reading c: UnsafePointer<google__api__BatchingDescriptorProto>) {
@@ -1584,24 +1542,17 @@ extension BatchingDescriptorProto {
     unknownFields = Decoding.unknownFields(c.pointee.base)
   }
 
-  package func encoded(_ encoding: inout Encoding) -> UnsafeMutablePointer<google__api__BatchingDescriptorProto> {
-    let c = encoding.make(google__api__BatchingDescriptorProto__descriptor())
-      .assumingMemoryBound(to: google__api__BatchingDescriptorProto.self)
-    guard encoding.enter() else { return c }
-    if !batchedField.isEmpty {
-      c.pointee.f_batched_field = encoding.string(batchedField)
-      c.pointee.has_batched_field = 1
-    }
-    if !discriminatorFields.isEmpty {
-      c.pointee.f_discriminator_fields = encoding.strings(discriminatorFields)
-      c.pointee.n_discriminator_fields = discriminatorFields.count
-    }
+  package func encode(_ encoding: inout Encoding) {
+    guard encoding.goesOn else { return }
+    encoding.unknownFields(unknownFields)
     if !subresponseField.isEmpty {
-      c.pointee.f_subresponse_field = encoding.string(subresponseField)
-      c.pointee.has_subresponse_field = 1
+      encoding.string(subresponseField, 26)
     }
-    encoding.unknownFields(unknownFields, c)
-    encoding.leave()
-    return c
+    for index in discriminatorFields.indices.reversed() {
+      encoding.string(discriminatorFields[index], 18)
+    }
+    if !batchedField.isEmpty {
+      encoding.string(batchedField, 10)
+    }
   }
 }

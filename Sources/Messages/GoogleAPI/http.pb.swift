@@ -34,8 +34,8 @@ extension Http {
   public func wireBytes(headroom: Int) throws -> [UInt8] {
     var encoding = Encoding()
     defer { encoding.end() }
-    let message = encoded(&encoding)
-    return try encoding.pack(message, headroom: headroom)
+    encode(&encoding)
+    return try encoding.output(headroom: headroom)
   }
 
   package init(reading c: UnsafePointer<google__api__Http>) {
@@ -53,26 +53,17 @@ extension Http {
     unknownFields = Decoding.unknownFields(c.pointee.base)
   }
 
-  package func encoded(_ encoding: inout Encoding) -> UnsafeMutablePointer<google__api__Http> {
-    let c = encoding.make(google__api__Http__descriptor())
-      .assumingMemoryBound(to: google__api__Http.self)
-    guard encoding.enter() else { return c }
-    if !rules.isEmpty {
-      let elements = encoding.pointers(rules.count)
-        .assumingMemoryBound(to: UnsafeMutablePointer<google__api__HttpRule>?.self)
-      for index in rules.indices {
-        elements[index] = rules[index].encoded(&encoding)
-      }
-      c.pointee.f_rules = elements
-      c.pointee.n_rules = rules.count
-    }
+  package func encode(_ encoding: inout Encoding) {
+    guard encoding.goesOn else { return }
+    encoding.unknownFields(unknownFields)
     if fullyDecodeReservedExpansion {
-      c.pointee.f_fully_decode_reserved_expansion = fullyDecodeReservedExpansion ? 1 : 0
-      c.pointee.has_fully_decode_reserved_expansion = 1
+      encoding.bool(fullyDecodeReservedExpansion, 16)
     }
-    encoding.unknownFields(unknownFields, c)
-    encoding.leave()
-    return c
+    for index in rules.indices.reversed() {
+      let mark = encoding.enter()
+      rules[index].encode(&encoding)
+      encoding.leave(mark, 10)
+    }
   }
 }
 
@@ -407,8 +398,8 @@ extension HttpRule {
   public func wireBytes(headroom: Int) throws -> [UInt8] {
     var encoding = Encoding()
     defer { encoding.end() }
-    let message = encoded(&encoding)
-    return try encoding.pack(message, headroom: headroom)
+    encode(&encoding)
+    return try encoding.output(headroom: headroom)
   }
 
   package init(reading c: UnsafePointer<google__api__HttpRule>) {
@@ -447,55 +438,43 @@ extension HttpRule {
     unknownFields = Decoding.unknownFields(c.pointee.base)
   }
 
-  package func encoded(_ encoding: inout Encoding) -> UnsafeMutablePointer<google__api__HttpRule> {
-    let c = encoding.make(google__api__HttpRule__descriptor())
-      .assumingMemoryBound(to: google__api__HttpRule.self)
-    guard encoding.enter() else { return c }
-    if !selector.isEmpty {
-      c.pointee.f_selector = encoding.string(selector)
-      c.pointee.has_selector = 1
+  package func encode(_ encoding: inout Encoding) {
+    guard encoding.goesOn else { return }
+    encoding.unknownFields(unknownFields)
+    if !responseBody.isEmpty {
+      encoding.string(responseBody, 98)
+    }
+    for index in additionalBindings.indices.reversed() {
+      let mark = encoding.enter()
+      additionalBindings[index].encode(&encoding)
+      encoding.leave(mark, 90)
+    }
+    if case .custom(let value) = pattern {
+      let mark = encoding.enter()
+      value.encode(&encoding)
+      encoding.leave(mark, 66)
     }
     if !body.isEmpty {
-      c.pointee.f_body = encoding.string(body)
-      c.pointee.has_body = 1
+      encoding.string(body, 58)
     }
-    if !additionalBindings.isEmpty {
-      let elements = encoding.pointers(additionalBindings.count)
-        .assumingMemoryBound(to: UnsafeMutablePointer<google__api__HttpRule>?.self)
-      for index in additionalBindings.indices {
-        elements[index] = additionalBindings[index].encoded(&encoding)
-      }
-      c.pointee.f_additional_bindings = elements
-      c.pointee.n_additional_bindings = additionalBindings.count
+    if case .patch(let value) = pattern {
+      encoding.string(value, 50)
     }
-    if !responseBody.isEmpty {
-      c.pointee.f_response_body = encoding.string(responseBody)
-      c.pointee.has_response_body = 1
+    if case .delete(let value) = pattern {
+      encoding.string(value, 42)
     }
-    switch pattern {
-    case .get(let value):
-      c.pointee.case_pattern = 2
-      c.pointee.u_pattern.f_get = encoding.string(value)
-    case .put(let value):
-      c.pointee.case_pattern = 3
-      c.pointee.u_pattern.f_put = encoding.string(value)
-    case .post(let value):
-      c.pointee.case_pattern = 4
-      c.pointee.u_pattern.f_post = encoding.string(value)
-    case .delete(let value):
-      c.pointee.case_pattern = 5
-      c.pointee.u_pattern.f_delete = encoding.string(value)
-    case .patch(let value):
-      c.pointee.case_pattern = 6
-      c.pointee.u_pattern.f_patch = encoding.string(value)
-    case .custom(let value):
-      c.pointee.case_pattern = 8
-      c.pointee.u_pattern.f_custom = value.encoded(&encoding)
-    case nil: break
+    if case .post(let value) = pattern {
+      encoding.string(value, 34)
     }
-    encoding.unknownFields(unknownFields, c)
-    encoding.leave()
-    return c
+    if case .put(let value) = pattern {
+      encoding.string(value, 26)
+    }
+    if case .get(let value) = pattern {
+      encoding.string(value, 18)
+    }
+    if !selector.isEmpty {
+      encoding.string(selector, 10)
+    }
   }
 }
 
@@ -522,8 +501,8 @@ extension CustomHttpPattern {
   public func wireBytes(headroom: Int) throws -> [UInt8] {
     var encoding = Encoding()
     defer { encoding.end() }
-    let message = encoded(&encoding)
-    return try encoding.pack(message, headroom: headroom)
+    encode(&encoding)
+    return try encoding.output(headroom: headroom)
   }
 
   package init(reading c: UnsafePointer<google__api__CustomHttpPattern>) {
@@ -537,20 +516,14 @@ extension CustomHttpPattern {
     unknownFields = Decoding.unknownFields(c.pointee.base)
   }
 
-  package func encoded(_ encoding: inout Encoding) -> UnsafeMutablePointer<google__api__CustomHttpPattern> {
-    let c = encoding.make(google__api__CustomHttpPattern__descriptor())
-      .assumingMemoryBound(to: google__api__CustomHttpPattern.self)
-    guard encoding.enter() else { return c }
-    if !kind.isEmpty {
-      c.pointee.f_kind = encoding.string(kind)
-      c.pointee.has_kind = 1
-    }
+  package func encode(_ encoding: inout Encoding) {
+    guard encoding.goesOn else { return }
+    encoding.unknownFields(unknownFields)
     if !path.isEmpty {
-      c.pointee.f_path = encoding.string(path)
-      c.pointee.has_path = 1
+      encoding.string(path, 18)
     }
-    encoding.unknownFields(unknownFields, c)
-    encoding.leave()
-    return c
+    if !kind.isEmpty {
+      encoding.string(kind, 10)
+    }
   }
 }

@@ -238,8 +238,8 @@ extension ResourceDescriptor {
   public func wireBytes(headroom: Int) throws -> [UInt8] {
     var encoding = Encoding()
     defer { encoding.end() }
-    let message = encoded(&encoding)
-    return try encoding.pack(message, headroom: headroom)
+    encode(&encoding)
+    return try encoding.output(headroom: headroom)
   }
 
   package init(reading c: UnsafePointer<google__api__ResourceDescriptor>) {
@@ -268,41 +268,34 @@ extension ResourceDescriptor {
     unknownFields = Decoding.unknownFields(c.pointee.base)
   }
 
-  package func encoded(_ encoding: inout Encoding) -> UnsafeMutablePointer<google__api__ResourceDescriptor> {
-    let c = encoding.make(google__api__ResourceDescriptor__descriptor())
-      .assumingMemoryBound(to: google__api__ResourceDescriptor.self)
-    guard encoding.enter() else { return c }
-    if !type.isEmpty {
-      c.pointee.f_type = encoding.string(type)
-      c.pointee.has_type = 1
-    }
-    if !pattern.isEmpty {
-      c.pointee.f_pattern = encoding.strings(pattern)
-      c.pointee.n_pattern = pattern.count
-    }
-    if !nameField.isEmpty {
-      c.pointee.f_name_field = encoding.string(nameField)
-      c.pointee.has_name_field = 1
-    }
-    if history.rawValue != 0 {
-      c.pointee.f_history = history.rawValue
-      c.pointee.has_history = 1
-    }
-    if !plural.isEmpty {
-      c.pointee.f_plural = encoding.string(plural)
-      c.pointee.has_plural = 1
+  package func encode(_ encoding: inout Encoding) {
+    guard encoding.goesOn else { return }
+    encoding.unknownFields(unknownFields)
+    if !style.isEmpty {
+      let mark = encoding.count
+      for index in style.indices.reversed() {
+        encoding.int32(style[index].rawValue)
+      }
+      encoding.length(since: mark, 82)
     }
     if !singular.isEmpty {
-      c.pointee.f_singular = encoding.string(singular)
-      c.pointee.has_singular = 1
+      encoding.string(singular, 50)
     }
-    if !style.isEmpty {
-      c.pointee.f_style = encoding.enumerations(style)
-      c.pointee.n_style = style.count
+    if !plural.isEmpty {
+      encoding.string(plural, 42)
     }
-    encoding.unknownFields(unknownFields, c)
-    encoding.leave()
-    return c
+    if history.rawValue != 0 {
+      encoding.int32(history.rawValue, 32)
+    }
+    if !nameField.isEmpty {
+      encoding.string(nameField, 26)
+    }
+    for index in pattern.indices.reversed() {
+      encoding.string(pattern[index], 18)
+    }
+    if !type.isEmpty {
+      encoding.string(type, 10)
+    }
   }
 }
 
@@ -359,8 +352,8 @@ extension ResourceReference {
   public func wireBytes(headroom: Int) throws -> [UInt8] {
     var encoding = Encoding()
     defer { encoding.end() }
-    let message = encoded(&encoding)
-    return try encoding.pack(message, headroom: headroom)
+    encode(&encoding)
+    return try encoding.output(headroom: headroom)
   }
 
   package init(reading c: UnsafePointer<google__api__ResourceReference>) {
@@ -374,20 +367,14 @@ extension ResourceReference {
     unknownFields = Decoding.unknownFields(c.pointee.base)
   }
 
-  package func encoded(_ encoding: inout Encoding) -> UnsafeMutablePointer<google__api__ResourceReference> {
-    let c = encoding.make(google__api__ResourceReference__descriptor())
-      .assumingMemoryBound(to: google__api__ResourceReference.self)
-    guard encoding.enter() else { return c }
-    if !type.isEmpty {
-      c.pointee.f_type = encoding.string(type)
-      c.pointee.has_type = 1
-    }
+  package func encode(_ encoding: inout Encoding) {
+    guard encoding.goesOn else { return }
+    encoding.unknownFields(unknownFields)
     if !childType.isEmpty {
-      c.pointee.f_child_type = encoding.string(childType)
-      c.pointee.has_child_type = 1
+      encoding.string(childType, 18)
     }
-    encoding.unknownFields(unknownFields, c)
-    encoding.leave()
-    return c
+    if !type.isEmpty {
+      encoding.string(type, 10)
+    }
   }
 }

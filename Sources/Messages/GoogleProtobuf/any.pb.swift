@@ -132,8 +132,8 @@ extension AnyMessage {
   public func wireBytes(headroom: Int) throws -> [UInt8] {
     var encoding = Encoding()
     defer { encoding.end() }
-    let message = encoded(&encoding)
-    return try encoding.pack(message, headroom: headroom)
+    encode(&encoding)
+    return try encoding.output(headroom: headroom)
   }
 
   package init(reading c: UnsafePointer<google__protobuf__Any>) {
@@ -147,20 +147,14 @@ extension AnyMessage {
     unknownFields = Decoding.unknownFields(c.pointee.base)
   }
 
-  package func encoded(_ encoding: inout Encoding) -> UnsafeMutablePointer<google__protobuf__Any> {
-    let c = encoding.make(google__protobuf__Any__descriptor())
-      .assumingMemoryBound(to: google__protobuf__Any.self)
-    guard encoding.enter() else { return c }
-    if !typeURL.isEmpty {
-      c.pointee.f_type_url = encoding.string(typeURL)
-      c.pointee.has_type_url = 1
-    }
+  package func encode(_ encoding: inout Encoding) {
+    guard encoding.goesOn else { return }
+    encoding.unknownFields(unknownFields)
     if !self.value.isEmpty {
-      c.pointee.f_value = encoding.bytes(self.value)
-      c.pointee.has_value = 1
+      encoding.bytes(self.value, 18)
     }
-    encoding.unknownFields(unknownFields, c)
-    encoding.leave()
-    return c
+    if !typeURL.isEmpty {
+      encoding.string(typeURL, 10)
+    }
   }
 }

@@ -23,8 +23,8 @@ extension FileDescriptorSet {
   public func wireBytes(headroom: Int) throws -> [UInt8] {
     var encoding = Encoding()
     defer { encoding.end() }
-    let message = encoded(&encoding)
-    return try encoding.pack(message, headroom: headroom)
+    encode(&encoding)
+    return try encoding.output(headroom: headroom)
   }
 
   package init(reading c: UnsafePointer<google__protobuf__FileDescriptorSet>) {
@@ -39,22 +39,14 @@ extension FileDescriptorSet {
     unknownFields = Decoding.unknownFields(c.pointee.base)
   }
 
-  package func encoded(_ encoding: inout Encoding) -> UnsafeMutablePointer<google__protobuf__FileDescriptorSet> {
-    let c = encoding.make(google__protobuf__FileDescriptorSet__descriptor())
-      .assumingMemoryBound(to: google__protobuf__FileDescriptorSet.self)
-    guard encoding.enter() else { return c }
-    if !file.isEmpty {
-      let elements = encoding.pointers(file.count)
-        .assumingMemoryBound(to: UnsafeMutablePointer<google__protobuf__FileDescriptorProto>?.self)
-      for index in file.indices {
-        elements[index] = file[index].encoded(&encoding)
-      }
-      c.pointee.f_file = elements
-      c.pointee.n_file = file.count
+  package func encode(_ encoding: inout Encoding) {
+    guard encoding.goesOn else { return }
+    encoding.unknownFields(unknownFields)
+    for index in file.indices.reversed() {
+      let mark = encoding.enter()
+      file[index].encode(&encoding)
+      encoding.leave(mark, 10)
     }
-    encoding.unknownFields(unknownFields, c)
-    encoding.leave()
-    return c
   }
 }
 
@@ -120,8 +112,8 @@ extension FileDescriptorProto {
   public func wireBytes(headroom: Int) throws -> [UInt8] {
     var encoding = Encoding()
     defer { encoding.end() }
-    let message = encoded(&encoding)
-    return try encoding.pack(message, headroom: headroom)
+    encode(&encoding)
+    return try encoding.output(headroom: headroom)
   }
 
   package init(reading c: UnsafePointer<google__protobuf__FileDescriptorProto>) {
@@ -177,75 +169,57 @@ extension FileDescriptorProto {
     unknownFields = Decoding.unknownFields(c.pointee.base)
   }
 
-  package func encoded(_ encoding: inout Encoding) -> UnsafeMutablePointer<google__protobuf__FileDescriptorProto> {
-    let c = encoding.make(google__protobuf__FileDescriptorProto__descriptor())
-      .assumingMemoryBound(to: google__protobuf__FileDescriptorProto.self)
-    guard encoding.enter() else { return c }
-    if let value = _name {
-      c.pointee.f_name = encoding.string(value)
-      c.pointee.has_name = 1
+  package func encode(_ encoding: inout Encoding) {
+    guard encoding.goesOn else { return }
+    encoding.unknownFields(unknownFields)
+    if let value = _syntax {
+      encoding.string(value, 98)
+    }
+    for index in weakDependency.indices.reversed() {
+      encoding.int32(weakDependency[index], 88)
+    }
+    for index in publicDependency.indices.reversed() {
+      encoding.int32(publicDependency[index], 80)
+    }
+    if let value = sourceCodeInfo {
+      let mark = encoding.enter()
+      value.encode(&encoding)
+      encoding.leave(mark, 74)
+    }
+    if let value = options {
+      let mark = encoding.enter()
+      value.encode(&encoding)
+      encoding.leave(mark, 66)
+    }
+    for index in `extension`.indices.reversed() {
+      let mark = encoding.enter()
+      `extension`[index].encode(&encoding)
+      encoding.leave(mark, 58)
+    }
+    for index in service.indices.reversed() {
+      let mark = encoding.enter()
+      service[index].encode(&encoding)
+      encoding.leave(mark, 50)
+    }
+    for index in enumType.indices.reversed() {
+      let mark = encoding.enter()
+      enumType[index].encode(&encoding)
+      encoding.leave(mark, 42)
+    }
+    for index in messageType.indices.reversed() {
+      let mark = encoding.enter()
+      messageType[index].encode(&encoding)
+      encoding.leave(mark, 34)
+    }
+    for index in dependency.indices.reversed() {
+      encoding.string(dependency[index], 26)
     }
     if let value = _package {
-      c.pointee.f_package = encoding.string(value)
-      c.pointee.has_package = 1
+      encoding.string(value, 18)
     }
-    if !dependency.isEmpty {
-      c.pointee.f_dependency = encoding.strings(dependency)
-      c.pointee.n_dependency = dependency.count
+    if let value = _name {
+      encoding.string(value, 10)
     }
-    if !messageType.isEmpty {
-      let elements = encoding.pointers(messageType.count)
-        .assumingMemoryBound(to: UnsafeMutablePointer<google__protobuf__DescriptorProto>?.self)
-      for index in messageType.indices {
-        elements[index] = messageType[index].encoded(&encoding)
-      }
-      c.pointee.f_message_type = elements
-      c.pointee.n_message_type = messageType.count
-    }
-    if !enumType.isEmpty {
-      let elements = encoding.pointers(enumType.count)
-        .assumingMemoryBound(to: UnsafeMutablePointer<google__protobuf__EnumDescriptorProto>?.self)
-      for index in enumType.indices {
-        elements[index] = enumType[index].encoded(&encoding)
-      }
-      c.pointee.f_enum_type = elements
-      c.pointee.n_enum_type = enumType.count
-    }
-    if !service.isEmpty {
-      let elements = encoding.pointers(service.count)
-        .assumingMemoryBound(to: UnsafeMutablePointer<google__protobuf__ServiceDescriptorProto>?.self)
-      for index in service.indices {
-        elements[index] = service[index].encoded(&encoding)
-      }
-      c.pointee.f_service = elements
-      c.pointee.n_service = service.count
-    }
-    if !`extension`.isEmpty {
-      let elements = encoding.pointers(`extension`.count)
-        .assumingMemoryBound(to: UnsafeMutablePointer<google__protobuf__FieldDescriptorProto>?.self)
-      for index in `extension`.indices {
-        elements[index] = `extension`[index].encoded(&encoding)
-      }
-      c.pointee.f_extension = elements
-      c.pointee.n_extension = `extension`.count
-    }
-    if let value = options { c.pointee.f_options = value.encoded(&encoding) }
-    if let value = sourceCodeInfo { c.pointee.f_source_code_info = value.encoded(&encoding) }
-    if !publicDependency.isEmpty {
-      c.pointee.f_public_dependency = encoding.numbers(publicDependency)
-      c.pointee.n_public_dependency = publicDependency.count
-    }
-    if !weakDependency.isEmpty {
-      c.pointee.f_weak_dependency = encoding.numbers(weakDependency)
-      c.pointee.n_weak_dependency = weakDependency.count
-    }
-    if let value = _syntax {
-      c.pointee.f_syntax = encoding.string(value)
-      c.pointee.has_syntax = 1
-    }
-    encoding.unknownFields(unknownFields, c)
-    encoding.leave()
-    return c
   }
 }
 
@@ -334,8 +308,8 @@ extension DescriptorProto {
   public func wireBytes(headroom: Int) throws -> [UInt8] {
     var encoding = Encoding()
     defer { encoding.end() }
-    let message = encoded(&encoding)
-    return try encoding.pack(message, headroom: headroom)
+    encode(&encoding)
+    return try encoding.output(headroom: headroom)
   }
 
   package init(reading c: UnsafePointer<google__protobuf__DescriptorProto>) {
@@ -399,85 +373,55 @@ extension DescriptorProto {
     unknownFields = Decoding.unknownFields(c.pointee.base)
   }
 
-  package func encoded(_ encoding: inout Encoding) -> UnsafeMutablePointer<google__protobuf__DescriptorProto> {
-    let c = encoding.make(google__protobuf__DescriptorProto__descriptor())
-      .assumingMemoryBound(to: google__protobuf__DescriptorProto.self)
-    guard encoding.enter() else { return c }
+  package func encode(_ encoding: inout Encoding) {
+    guard encoding.goesOn else { return }
+    encoding.unknownFields(unknownFields)
+    for index in reservedName.indices.reversed() {
+      encoding.string(reservedName[index], 82)
+    }
+    for index in reservedRange.indices.reversed() {
+      let mark = encoding.enter()
+      reservedRange[index].encode(&encoding)
+      encoding.leave(mark, 74)
+    }
+    for index in oneofDecl.indices.reversed() {
+      let mark = encoding.enter()
+      oneofDecl[index].encode(&encoding)
+      encoding.leave(mark, 66)
+    }
+    if let value = options {
+      let mark = encoding.enter()
+      value.encode(&encoding)
+      encoding.leave(mark, 58)
+    }
+    for index in `extension`.indices.reversed() {
+      let mark = encoding.enter()
+      `extension`[index].encode(&encoding)
+      encoding.leave(mark, 50)
+    }
+    for index in extensionRange.indices.reversed() {
+      let mark = encoding.enter()
+      extensionRange[index].encode(&encoding)
+      encoding.leave(mark, 42)
+    }
+    for index in enumType.indices.reversed() {
+      let mark = encoding.enter()
+      enumType[index].encode(&encoding)
+      encoding.leave(mark, 34)
+    }
+    for index in nestedType.indices.reversed() {
+      let mark = encoding.enter()
+      nestedType[index].encode(&encoding)
+      encoding.leave(mark, 26)
+    }
+    for index in field.indices.reversed() {
+      let mark = encoding.enter()
+      field[index].encode(&encoding)
+      encoding.leave(mark, 18)
+    }
     if let value = _name {
-      c.pointee.f_name = encoding.string(value)
-      c.pointee.has_name = 1
+      encoding.string(value, 10)
     }
-    if !field.isEmpty {
-      let elements = encoding.pointers(field.count)
-        .assumingMemoryBound(to: UnsafeMutablePointer<google__protobuf__FieldDescriptorProto>?.self)
-      for index in field.indices {
-        elements[index] = field[index].encoded(&encoding)
-      }
-      c.pointee.f_field = elements
-      c.pointee.n_field = field.count
-    }
-    if !nestedType.isEmpty {
-      let elements = encoding.pointers(nestedType.count)
-        .assumingMemoryBound(to: UnsafeMutablePointer<google__protobuf__DescriptorProto>?.self)
-      for index in nestedType.indices {
-        elements[index] = nestedType[index].encoded(&encoding)
-      }
-      c.pointee.f_nested_type = elements
-      c.pointee.n_nested_type = nestedType.count
-    }
-    if !enumType.isEmpty {
-      let elements = encoding.pointers(enumType.count)
-        .assumingMemoryBound(to: UnsafeMutablePointer<google__protobuf__EnumDescriptorProto>?.self)
-      for index in enumType.indices {
-        elements[index] = enumType[index].encoded(&encoding)
-      }
-      c.pointee.f_enum_type = elements
-      c.pointee.n_enum_type = enumType.count
-    }
-    if !extensionRange.isEmpty {
-      let elements = encoding.pointers(extensionRange.count)
-        .assumingMemoryBound(to: UnsafeMutablePointer<google__protobuf__DescriptorProto__ExtensionRange>?.self)
-      for index in extensionRange.indices {
-        elements[index] = extensionRange[index].encoded(&encoding)
-      }
-      c.pointee.f_extension_range = elements
-      c.pointee.n_extension_range = extensionRange.count
-    }
-    if !`extension`.isEmpty {
-      let elements = encoding.pointers(`extension`.count)
-        .assumingMemoryBound(to: UnsafeMutablePointer<google__protobuf__FieldDescriptorProto>?.self)
-      for index in `extension`.indices {
-        elements[index] = `extension`[index].encoded(&encoding)
-      }
-      c.pointee.f_extension = elements
-      c.pointee.n_extension = `extension`.count
-    }
-    if let value = options { c.pointee.f_options = value.encoded(&encoding) }
-    if !oneofDecl.isEmpty {
-      let elements = encoding.pointers(oneofDecl.count)
-        .assumingMemoryBound(to: UnsafeMutablePointer<google__protobuf__OneofDescriptorProto>?.self)
-      for index in oneofDecl.indices {
-        elements[index] = oneofDecl[index].encoded(&encoding)
-      }
-      c.pointee.f_oneof_decl = elements
-      c.pointee.n_oneof_decl = oneofDecl.count
-    }
-    if !reservedRange.isEmpty {
-      let elements = encoding.pointers(reservedRange.count)
-        .assumingMemoryBound(to: UnsafeMutablePointer<google__protobuf__DescriptorProto__ReservedRange>?.self)
-      for index in reservedRange.indices {
-        elements[index] = reservedRange[index].encoded(&encoding)
-      }
-      c.pointee.f_reserved_range = elements
-      c.pointee.n_reserved_range = reservedRange.count
-    }
-    if !reservedName.isEmpty {
-      c.pointee.f_reserved_name = encoding.strings(reservedName)
-      c.pointee.n_reserved_name = reservedName.count
-    }
-    encoding.unknownFields(unknownFields, c)
-    encoding.leave()
-    return c
   }
 }
 
@@ -493,8 +437,8 @@ extension DescriptorProto.ExtensionRange {
   public func wireBytes(headroom: Int) throws -> [UInt8] {
     var encoding = Encoding()
     defer { encoding.end() }
-    let message = encoded(&encoding)
-    return try encoding.pack(message, headroom: headroom)
+    encode(&encoding)
+    return try encoding.output(headroom: headroom)
   }
 
   package init(reading c: UnsafePointer<google__protobuf__DescriptorProto__ExtensionRange>) {
@@ -509,22 +453,20 @@ extension DescriptorProto.ExtensionRange {
     unknownFields = Decoding.unknownFields(c.pointee.base)
   }
 
-  package func encoded(_ encoding: inout Encoding) -> UnsafeMutablePointer<google__protobuf__DescriptorProto__ExtensionRange> {
-    let c = encoding.make(google__protobuf__DescriptorProto__ExtensionRange__descriptor())
-      .assumingMemoryBound(to: google__protobuf__DescriptorProto__ExtensionRange.self)
-    guard encoding.enter() else { return c }
-    if let value = _start {
-      c.pointee.f_start = value
-      c.pointee.has_start = 1
+  package func encode(_ encoding: inout Encoding) {
+    guard encoding.goesOn else { return }
+    encoding.unknownFields(unknownFields)
+    if let value = options {
+      let mark = encoding.enter()
+      value.encode(&encoding)
+      encoding.leave(mark, 26)
     }
     if let value = _end {
-      c.pointee.f_end = value
-      c.pointee.has_end = 1
+      encoding.int32(value, 16)
     }
-    if let value = options { c.pointee.f_options = value.encoded(&encoding) }
-    encoding.unknownFields(unknownFields, c)
-    encoding.leave()
-    return c
+    if let value = _start {
+      encoding.int32(value, 8)
+    }
   }
 }
 
@@ -540,8 +482,8 @@ extension DescriptorProto.ReservedRange {
   public func wireBytes(headroom: Int) throws -> [UInt8] {
     var encoding = Encoding()
     defer { encoding.end() }
-    let message = encoded(&encoding)
-    return try encoding.pack(message, headroom: headroom)
+    encode(&encoding)
+    return try encoding.output(headroom: headroom)
   }
 
   package init(reading c: UnsafePointer<google__protobuf__DescriptorProto__ReservedRange>) {
@@ -555,21 +497,15 @@ extension DescriptorProto.ReservedRange {
     unknownFields = Decoding.unknownFields(c.pointee.base)
   }
 
-  package func encoded(_ encoding: inout Encoding) -> UnsafeMutablePointer<google__protobuf__DescriptorProto__ReservedRange> {
-    let c = encoding.make(google__protobuf__DescriptorProto__ReservedRange__descriptor())
-      .assumingMemoryBound(to: google__protobuf__DescriptorProto__ReservedRange.self)
-    guard encoding.enter() else { return c }
-    if let value = _start {
-      c.pointee.f_start = value
-      c.pointee.has_start = 1
-    }
+  package func encode(_ encoding: inout Encoding) {
+    guard encoding.goesOn else { return }
+    encoding.unknownFields(unknownFields)
     if let value = _end {
-      c.pointee.f_end = value
-      c.pointee.has_end = 1
+      encoding.int32(value, 16)
     }
-    encoding.unknownFields(unknownFields, c)
-    encoding.leave()
-    return c
+    if let value = _start {
+      encoding.int32(value, 8)
+    }
   }
 }
 
@@ -593,8 +529,8 @@ extension ExtensionRangeOptions {
   public func wireBytes(headroom: Int) throws -> [UInt8] {
     var encoding = Encoding()
     defer { encoding.end() }
-    let message = encoded(&encoding)
-    return try encoding.pack(message, headroom: headroom)
+    encode(&encoding)
+    return try encoding.output(headroom: headroom)
   }
 
   package init(reading c: UnsafePointer<google__protobuf__ExtensionRangeOptions>) {
@@ -609,22 +545,14 @@ extension ExtensionRangeOptions {
     unknownFields = Decoding.unknownFields(c.pointee.base)
   }
 
-  package func encoded(_ encoding: inout Encoding) -> UnsafeMutablePointer<google__protobuf__ExtensionRangeOptions> {
-    let c = encoding.make(google__protobuf__ExtensionRangeOptions__descriptor())
-      .assumingMemoryBound(to: google__protobuf__ExtensionRangeOptions.self)
-    guard encoding.enter() else { return c }
-    if !uninterpretedOption.isEmpty {
-      let elements = encoding.pointers(uninterpretedOption.count)
-        .assumingMemoryBound(to: UnsafeMutablePointer<google__protobuf__UninterpretedOption>?.self)
-      for index in uninterpretedOption.indices {
-        elements[index] = uninterpretedOption[index].encoded(&encoding)
-      }
-      c.pointee.f_uninterpreted_option = elements
-      c.pointee.n_uninterpreted_option = uninterpretedOption.count
+  package func encode(_ encoding: inout Encoding) {
+    guard encoding.goesOn else { return }
+    encoding.unknownFields(unknownFields)
+    for index in uninterpretedOption.indices.reversed() {
+      let mark = encoding.enter()
+      uninterpretedOption[index].encode(&encoding)
+      encoding.leave(mark, 7994)
     }
-    encoding.unknownFields(unknownFields, c)
-    encoding.leave()
-    return c
   }
 }
 
@@ -934,8 +862,8 @@ extension FieldDescriptorProto {
   public func wireBytes(headroom: Int) throws -> [UInt8] {
     var encoding = Encoding()
     defer { encoding.end() }
-    let message = encoded(&encoding)
-    return try encoding.pack(message, headroom: headroom)
+    encode(&encoding)
+    return try encoding.output(headroom: headroom)
   }
 
   package init(reading c: UnsafePointer<google__protobuf__FieldDescriptorProto>) {
@@ -974,54 +902,44 @@ extension FieldDescriptorProto {
     unknownFields = Decoding.unknownFields(c.pointee.base)
   }
 
-  package func encoded(_ encoding: inout Encoding) -> UnsafeMutablePointer<google__protobuf__FieldDescriptorProto> {
-    let c = encoding.make(google__protobuf__FieldDescriptorProto__descriptor())
-      .assumingMemoryBound(to: google__protobuf__FieldDescriptorProto.self)
-    guard encoding.enter() else { return c }
-    if let value = _name {
-      c.pointee.f_name = encoding.string(value)
-      c.pointee.has_name = 1
-    }
-    if let value = _extendee {
-      c.pointee.f_extendee = encoding.string(value)
-      c.pointee.has_extendee = 1
-    }
-    if let value = _number {
-      c.pointee.f_number = value
-      c.pointee.has_number = 1
-    }
-    if let value = _label {
-      c.pointee.f_label = value.rawValue
-      c.pointee.has_label = 1
-    }
-    if let value = _type {
-      c.pointee.f_type = value.rawValue
-      c.pointee.has_type = 1
-    }
-    if let value = _typeName {
-      c.pointee.f_type_name = encoding.string(value)
-      c.pointee.has_type_name = 1
-    }
-    if let value = _defaultValue {
-      c.pointee.f_default_value = encoding.string(value)
-      c.pointee.has_default_value = 1
-    }
-    if let value = options { c.pointee.f_options = value.encoded(&encoding) }
-    if let value = _oneofIndex {
-      c.pointee.f_oneof_index = value
-      c.pointee.has_oneof_index = 1
+  package func encode(_ encoding: inout Encoding) {
+    guard encoding.goesOn else { return }
+    encoding.unknownFields(unknownFields)
+    if let value = _proto3Optional {
+      encoding.bool(value, 136)
     }
     if let value = _jsonName {
-      c.pointee.f_json_name = encoding.string(value)
-      c.pointee.has_json_name = 1
+      encoding.string(value, 82)
     }
-    if let value = _proto3Optional {
-      c.pointee.f_proto3_optional = value ? 1 : 0
-      c.pointee.has_proto3_optional = 1
+    if let value = _oneofIndex {
+      encoding.int32(value, 72)
     }
-    encoding.unknownFields(unknownFields, c)
-    encoding.leave()
-    return c
+    if let value = options {
+      let mark = encoding.enter()
+      value.encode(&encoding)
+      encoding.leave(mark, 66)
+    }
+    if let value = _defaultValue {
+      encoding.string(value, 58)
+    }
+    if let value = _typeName {
+      encoding.string(value, 50)
+    }
+    if let value = _type {
+      encoding.int32(value.rawValue, 40)
+    }
+    if let value = _label {
+      encoding.int32(value.rawValue, 32)
+    }
+    if let value = _number {
+      encoding.int32(value, 24)
+    }
+    if let value = _extendee {
+      encoding.string(value, 18)
+    }
+    if let value = _name {
+      encoding.string(value, 10)
+    }
   }
 }
 
@@ -1052,8 +970,8 @@ extension OneofDescriptorProto {
   public func wireBytes(headroom: Int) throws -> [UInt8] {
     var encoding = Encoding()
     defer { encoding.end() }
-    let message = encoded(&encoding)
-    return try encoding.pack(message, headroom: headroom)
+    encode(&encoding)
+    return try encoding.output(headroom: headroom)
   }
 
   package init(reading c: UnsafePointer<google__protobuf__OneofDescriptorProto>) {
@@ -1065,18 +983,17 @@ extension OneofDescriptorProto {
     unknownFields = Decoding.unknownFields(c.pointee.base)
   }
 
-  package func encoded(_ encoding: inout Encoding) -> UnsafeMutablePointer<google__protobuf__OneofDescriptorProto> {
-    let c = encoding.make(google__protobuf__OneofDescriptorProto__descriptor())
-      .assumingMemoryBound(to: google__protobuf__OneofDescriptorProto.self)
-    guard encoding.enter() else { return c }
-    if let value = _name {
-      c.pointee.f_name = encoding.string(value)
-      c.pointee.has_name = 1
+  package func encode(_ encoding: inout Encoding) {
+    guard encoding.goesOn else { return }
+    encoding.unknownFields(unknownFields)
+    if let value = options {
+      let mark = encoding.enter()
+      value.encode(&encoding)
+      encoding.leave(mark, 18)
     }
-    if let value = options { c.pointee.f_options = value.encoded(&encoding) }
-    encoding.unknownFields(unknownFields, c)
-    encoding.leave()
-    return c
+    if let value = _name {
+      encoding.string(value, 10)
+    }
   }
 }
 
@@ -1143,8 +1060,8 @@ extension EnumDescriptorProto {
   public func wireBytes(headroom: Int) throws -> [UInt8] {
     var encoding = Encoding()
     defer { encoding.end() }
-    let message = encoded(&encoding)
-    return try encoding.pack(message, headroom: headroom)
+    encode(&encoding)
+    return try encoding.output(headroom: headroom)
   }
 
   package init(reading c: UnsafePointer<google__protobuf__EnumDescriptorProto>) {
@@ -1173,40 +1090,30 @@ extension EnumDescriptorProto {
     unknownFields = Decoding.unknownFields(c.pointee.base)
   }
 
-  package func encoded(_ encoding: inout Encoding) -> UnsafeMutablePointer<google__protobuf__EnumDescriptorProto> {
-    let c = encoding.make(google__protobuf__EnumDescriptorProto__descriptor())
-      .assumingMemoryBound(to: google__protobuf__EnumDescriptorProto.self)
-    guard encoding.enter() else { return c }
+  package func encode(_ encoding: inout Encoding) {
+    guard encoding.goesOn else { return }
+    encoding.unknownFields(unknownFields)
+    for index in reservedName.indices.reversed() {
+      encoding.string(reservedName[index], 42)
+    }
+    for index in reservedRange.indices.reversed() {
+      let mark = encoding.enter()
+      reservedRange[index].encode(&encoding)
+      encoding.leave(mark, 34)
+    }
+    if let value = options {
+      let mark = encoding.enter()
+      value.encode(&encoding)
+      encoding.leave(mark, 26)
+    }
+    for index in self.value.indices.reversed() {
+      let mark = encoding.enter()
+      self.value[index].encode(&encoding)
+      encoding.leave(mark, 18)
+    }
     if let value = _name {
-      c.pointee.f_name = encoding.string(value)
-      c.pointee.has_name = 1
+      encoding.string(value, 10)
     }
-    if !self.value.isEmpty {
-      let elements = encoding.pointers(self.value.count)
-        .assumingMemoryBound(to: UnsafeMutablePointer<google__protobuf__EnumValueDescriptorProto>?.self)
-      for index in self.value.indices {
-        elements[index] = self.value[index].encoded(&encoding)
-      }
-      c.pointee.f_value = elements
-      c.pointee.n_value = self.value.count
-    }
-    if let value = options { c.pointee.f_options = value.encoded(&encoding) }
-    if !reservedRange.isEmpty {
-      let elements = encoding.pointers(reservedRange.count)
-        .assumingMemoryBound(to: UnsafeMutablePointer<google__protobuf__EnumDescriptorProto__EnumReservedRange>?.self)
-      for index in reservedRange.indices {
-        elements[index] = reservedRange[index].encoded(&encoding)
-      }
-      c.pointee.f_reserved_range = elements
-      c.pointee.n_reserved_range = reservedRange.count
-    }
-    if !reservedName.isEmpty {
-      c.pointee.f_reserved_name = encoding.strings(reservedName)
-      c.pointee.n_reserved_name = reservedName.count
-    }
-    encoding.unknownFields(unknownFields, c)
-    encoding.leave()
-    return c
   }
 }
 
@@ -1222,8 +1129,8 @@ extension EnumDescriptorProto.EnumReservedRange {
   public func wireBytes(headroom: Int) throws -> [UInt8] {
     var encoding = Encoding()
     defer { encoding.end() }
-    let message = encoded(&encoding)
-    return try encoding.pack(message, headroom: headroom)
+    encode(&encoding)
+    return try encoding.output(headroom: headroom)
   }
 
   package init(reading c: UnsafePointer<google__protobuf__EnumDescriptorProto__EnumReservedRange>) {
@@ -1237,21 +1144,15 @@ extension EnumDescriptorProto.EnumReservedRange {
     unknownFields = Decoding.unknownFields(c.pointee.base)
   }
 
-  package func encoded(_ encoding: inout Encoding) -> UnsafeMutablePointer<google__protobuf__EnumDescriptorProto__EnumReservedRange> {
-    let c = encoding.make(google__protobuf__EnumDescriptorProto__EnumReservedRange__descriptor())
-      .assumingMemoryBound(to: google__protobuf__EnumDescriptorProto__EnumReservedRange.self)
-    guard encoding.enter() else { return c }
-    if let value = _start {
-      c.pointee.f_start = value
-      c.pointee.has_start = 1
-    }
+  package func encode(_ encoding: inout Encoding) {
+    guard encoding.goesOn else { return }
+    encoding.unknownFields(unknownFields)
     if let value = _end {
-      c.pointee.f_end = value
-      c.pointee.has_end = 1
+      encoding.int32(value, 16)
     }
-    encoding.unknownFields(unknownFields, c)
-    encoding.leave()
-    return c
+    if let value = _start {
+      encoding.int32(value, 8)
+    }
   }
 }
 
@@ -1289,8 +1190,8 @@ extension EnumValueDescriptorProto {
   public func wireBytes(headroom: Int) throws -> [UInt8] {
     var encoding = Encoding()
     defer { encoding.end() }
-    let message = encoded(&encoding)
-    return try encoding.pack(message, headroom: headroom)
+    encode(&encoding)
+    return try encoding.output(headroom: headroom)
   }
 
   package init(reading c: UnsafePointer<google__protobuf__EnumValueDescriptorProto>) {
@@ -1305,22 +1206,20 @@ extension EnumValueDescriptorProto {
     unknownFields = Decoding.unknownFields(c.pointee.base)
   }
 
-  package func encoded(_ encoding: inout Encoding) -> UnsafeMutablePointer<google__protobuf__EnumValueDescriptorProto> {
-    let c = encoding.make(google__protobuf__EnumValueDescriptorProto__descriptor())
-      .assumingMemoryBound(to: google__protobuf__EnumValueDescriptorProto.self)
-    guard encoding.enter() else { return c }
-    if let value = _name {
-      c.pointee.f_name = encoding.string(value)
-      c.pointee.has_name = 1
+  package func encode(_ encoding: inout Encoding) {
+    guard encoding.goesOn else { return }
+    encoding.unknownFields(unknownFields)
+    if let value = options {
+      let mark = encoding.enter()
+      value.encode(&encoding)
+      encoding.leave(mark, 26)
     }
     if let value = _number {
-      c.pointee.f_number = value
-      c.pointee.has_number = 1
+      encoding.int32(value, 16)
     }
-    if let value = options { c.pointee.f_options = value.encoded(&encoding) }
-    encoding.unknownFields(unknownFields, c)
-    encoding.leave()
-    return c
+    if let value = _name {
+      encoding.string(value, 10)
+    }
   }
 }
 
@@ -1352,8 +1251,8 @@ extension ServiceDescriptorProto {
   public func wireBytes(headroom: Int) throws -> [UInt8] {
     var encoding = Encoding()
     defer { encoding.end() }
-    let message = encoded(&encoding)
-    return try encoding.pack(message, headroom: headroom)
+    encode(&encoding)
+    return try encoding.output(headroom: headroom)
   }
 
   package init(reading c: UnsafePointer<google__protobuf__ServiceDescriptorProto>) {
@@ -1372,27 +1271,22 @@ extension ServiceDescriptorProto {
     unknownFields = Decoding.unknownFields(c.pointee.base)
   }
 
-  package func encoded(_ encoding: inout Encoding) -> UnsafeMutablePointer<google__protobuf__ServiceDescriptorProto> {
-    let c = encoding.make(google__protobuf__ServiceDescriptorProto__descriptor())
-      .assumingMemoryBound(to: google__protobuf__ServiceDescriptorProto.self)
-    guard encoding.enter() else { return c }
+  package func encode(_ encoding: inout Encoding) {
+    guard encoding.goesOn else { return }
+    encoding.unknownFields(unknownFields)
+    if let value = options {
+      let mark = encoding.enter()
+      value.encode(&encoding)
+      encoding.leave(mark, 26)
+    }
+    for index in method.indices.reversed() {
+      let mark = encoding.enter()
+      method[index].encode(&encoding)
+      encoding.leave(mark, 18)
+    }
     if let value = _name {
-      c.pointee.f_name = encoding.string(value)
-      c.pointee.has_name = 1
+      encoding.string(value, 10)
     }
-    if !method.isEmpty {
-      let elements = encoding.pointers(method.count)
-        .assumingMemoryBound(to: UnsafeMutablePointer<google__protobuf__MethodDescriptorProto>?.self)
-      for index in method.indices {
-        elements[index] = method[index].encoded(&encoding)
-      }
-      c.pointee.f_method = elements
-      c.pointee.n_method = method.count
-    }
-    if let value = options { c.pointee.f_options = value.encoded(&encoding) }
-    encoding.unknownFields(unknownFields, c)
-    encoding.leave()
-    return c
   }
 }
 
@@ -1455,8 +1349,8 @@ extension MethodDescriptorProto {
   public func wireBytes(headroom: Int) throws -> [UInt8] {
     var encoding = Encoding()
     defer { encoding.end() }
-    let message = encoded(&encoding)
-    return try encoding.pack(message, headroom: headroom)
+    encode(&encoding)
+    return try encoding.output(headroom: headroom)
   }
 
   package init(reading c: UnsafePointer<google__protobuf__MethodDescriptorProto>) {
@@ -1480,34 +1374,29 @@ extension MethodDescriptorProto {
     unknownFields = Decoding.unknownFields(c.pointee.base)
   }
 
-  package func encoded(_ encoding: inout Encoding) -> UnsafeMutablePointer<google__protobuf__MethodDescriptorProto> {
-    let c = encoding.make(google__protobuf__MethodDescriptorProto__descriptor())
-      .assumingMemoryBound(to: google__protobuf__MethodDescriptorProto.self)
-    guard encoding.enter() else { return c }
-    if let value = _name {
-      c.pointee.f_name = encoding.string(value)
-      c.pointee.has_name = 1
+  package func encode(_ encoding: inout Encoding) {
+    guard encoding.goesOn else { return }
+    encoding.unknownFields(unknownFields)
+    if let value = _serverStreaming {
+      encoding.bool(value, 48)
     }
-    if let value = _inputType {
-      c.pointee.f_input_type = encoding.string(value)
-      c.pointee.has_input_type = 1
+    if let value = _clientStreaming {
+      encoding.bool(value, 40)
+    }
+    if let value = options {
+      let mark = encoding.enter()
+      value.encode(&encoding)
+      encoding.leave(mark, 34)
     }
     if let value = _outputType {
-      c.pointee.f_output_type = encoding.string(value)
-      c.pointee.has_output_type = 1
+      encoding.string(value, 26)
     }
-    if let value = options { c.pointee.f_options = value.encoded(&encoding) }
-    if let value = _clientStreaming {
-      c.pointee.f_client_streaming = value ? 1 : 0
-      c.pointee.has_client_streaming = 1
+    if let value = _inputType {
+      encoding.string(value, 18)
     }
-    if let value = _serverStreaming {
-      c.pointee.f_server_streaming = value ? 1 : 0
-      c.pointee.has_server_streaming = 1
+    if let value = _name {
+      encoding.string(value, 10)
     }
-    encoding.unknownFields(unknownFields, c)
-    encoding.leave()
-    return c
   }
 }
 
@@ -1780,8 +1669,8 @@ extension FileOptions {
   public func wireBytes(headroom: Int) throws -> [UInt8] {
     var encoding = Encoding()
     defer { encoding.end() }
-    let message = encoded(&encoding)
-    return try encoding.pack(message, headroom: headroom)
+    encode(&encoding)
+    return try encoding.output(headroom: headroom)
   }
 
   package init(reading c: UnsafePointer<google__protobuf__FileOptions>) {
@@ -1856,102 +1745,74 @@ extension FileOptions {
     unknownFields = Decoding.unknownFields(c.pointee.base)
   }
 
-  package func encoded(_ encoding: inout Encoding) -> UnsafeMutablePointer<google__protobuf__FileOptions> {
-    let c = encoding.make(google__protobuf__FileOptions__descriptor())
-      .assumingMemoryBound(to: google__protobuf__FileOptions.self)
-    guard encoding.enter() else { return c }
-    if let value = _javaPackage {
-      c.pointee.f_java_package = encoding.string(value)
-      c.pointee.has_java_package = 1
-    }
-    if let value = _javaOuterClassname {
-      c.pointee.f_java_outer_classname = encoding.string(value)
-      c.pointee.has_java_outer_classname = 1
-    }
-    if let value = _optimizeFor {
-      c.pointee.f_optimize_for = value.rawValue
-      c.pointee.has_optimize_for = 1
-    }
-    if let value = _javaMultipleFiles {
-      c.pointee.f_java_multiple_files = value ? 1 : 0
-      c.pointee.has_java_multiple_files = 1
-    }
-    if let value = _goPackage {
-      c.pointee.f_go_package = encoding.string(value)
-      c.pointee.has_go_package = 1
-    }
-    if let value = _ccGenericServices {
-      c.pointee.f_cc_generic_services = value ? 1 : 0
-      c.pointee.has_cc_generic_services = 1
-    }
-    if let value = _javaGenericServices {
-      c.pointee.f_java_generic_services = value ? 1 : 0
-      c.pointee.has_java_generic_services = 1
-    }
-    if let value = _pyGenericServices {
-      c.pointee.f_py_generic_services = value ? 1 : 0
-      c.pointee.has_py_generic_services = 1
-    }
-    if let value = _javaGenerateEqualsAndHash {
-      c.pointee.f_java_generate_equals_and_hash = value ? 1 : 0
-      c.pointee.has_java_generate_equals_and_hash = 1
-    }
-    if let value = _deprecated {
-      c.pointee.f_deprecated = value ? 1 : 0
-      c.pointee.has_deprecated = 1
-    }
-    if let value = _javaStringCheckUtf8 {
-      c.pointee.f_java_string_check_utf8 = value ? 1 : 0
-      c.pointee.has_java_string_check_utf8 = 1
-    }
-    if let value = _ccEnableArenas {
-      c.pointee.f_cc_enable_arenas = value ? 1 : 0
-      c.pointee.has_cc_enable_arenas = 1
-    }
-    if let value = _objcClassPrefix {
-      c.pointee.f_objc_class_prefix = encoding.string(value)
-      c.pointee.has_objc_class_prefix = 1
-    }
-    if let value = _csharpNamespace {
-      c.pointee.f_csharp_namespace = encoding.string(value)
-      c.pointee.has_csharp_namespace = 1
-    }
-    if let value = _swiftPrefix {
-      c.pointee.f_swift_prefix = encoding.string(value)
-      c.pointee.has_swift_prefix = 1
-    }
-    if let value = _phpClassPrefix {
-      c.pointee.f_php_class_prefix = encoding.string(value)
-      c.pointee.has_php_class_prefix = 1
-    }
-    if let value = _phpNamespace {
-      c.pointee.f_php_namespace = encoding.string(value)
-      c.pointee.has_php_namespace = 1
-    }
-    if let value = _phpGenericServices {
-      c.pointee.f_php_generic_services = value ? 1 : 0
-      c.pointee.has_php_generic_services = 1
-    }
-    if let value = _phpMetadataNamespace {
-      c.pointee.f_php_metadata_namespace = encoding.string(value)
-      c.pointee.has_php_metadata_namespace = 1
+  package func encode(_ encoding: inout Encoding) {
+    guard encoding.goesOn else { return }
+    encoding.unknownFields(unknownFields)
+    for index in uninterpretedOption.indices.reversed() {
+      let mark = encoding.enter()
+      uninterpretedOption[index].encode(&encoding)
+      encoding.leave(mark, 7994)
     }
     if let value = _rubyPackage {
-      c.pointee.f_ruby_package = encoding.string(value)
-      c.pointee.has_ruby_package = 1
+      encoding.string(value, 362)
     }
-    if !uninterpretedOption.isEmpty {
-      let elements = encoding.pointers(uninterpretedOption.count)
-        .assumingMemoryBound(to: UnsafeMutablePointer<google__protobuf__UninterpretedOption>?.self)
-      for index in uninterpretedOption.indices {
-        elements[index] = uninterpretedOption[index].encoded(&encoding)
-      }
-      c.pointee.f_uninterpreted_option = elements
-      c.pointee.n_uninterpreted_option = uninterpretedOption.count
+    if let value = _phpMetadataNamespace {
+      encoding.string(value, 354)
     }
-    encoding.unknownFields(unknownFields, c)
-    encoding.leave()
-    return c
+    if let value = _phpGenericServices {
+      encoding.bool(value, 336)
+    }
+    if let value = _phpNamespace {
+      encoding.string(value, 330)
+    }
+    if let value = _phpClassPrefix {
+      encoding.string(value, 322)
+    }
+    if let value = _swiftPrefix {
+      encoding.string(value, 314)
+    }
+    if let value = _csharpNamespace {
+      encoding.string(value, 298)
+    }
+    if let value = _objcClassPrefix {
+      encoding.string(value, 290)
+    }
+    if let value = _ccEnableArenas {
+      encoding.bool(value, 248)
+    }
+    if let value = _javaStringCheckUtf8 {
+      encoding.bool(value, 216)
+    }
+    if let value = _deprecated {
+      encoding.bool(value, 184)
+    }
+    if let value = _javaGenerateEqualsAndHash {
+      encoding.bool(value, 160)
+    }
+    if let value = _pyGenericServices {
+      encoding.bool(value, 144)
+    }
+    if let value = _javaGenericServices {
+      encoding.bool(value, 136)
+    }
+    if let value = _ccGenericServices {
+      encoding.bool(value, 128)
+    }
+    if let value = _goPackage {
+      encoding.string(value, 90)
+    }
+    if let value = _javaMultipleFiles {
+      encoding.bool(value, 80)
+    }
+    if let value = _optimizeFor {
+      encoding.int32(value.rawValue, 72)
+    }
+    if let value = _javaOuterClassname {
+      encoding.string(value, 66)
+    }
+    if let value = _javaPackage {
+      encoding.string(value, 10)
+    }
   }
 }
 
@@ -2049,8 +1910,8 @@ extension MessageOptions {
   public func wireBytes(headroom: Int) throws -> [UInt8] {
     var encoding = Encoding()
     defer { encoding.end() }
-    let message = encoded(&encoding)
-    return try encoding.pack(message, headroom: headroom)
+    encode(&encoding)
+    return try encoding.output(headroom: headroom)
   }
 
   package init(reading c: UnsafePointer<google__protobuf__MessageOptions>) {
@@ -2077,38 +1938,26 @@ extension MessageOptions {
     unknownFields = Decoding.unknownFields(c.pointee.base)
   }
 
-  package func encoded(_ encoding: inout Encoding) -> UnsafeMutablePointer<google__protobuf__MessageOptions> {
-    let c = encoding.make(google__protobuf__MessageOptions__descriptor())
-      .assumingMemoryBound(to: google__protobuf__MessageOptions.self)
-    guard encoding.enter() else { return c }
-    if let value = _messageSetWireFormat {
-      c.pointee.f_message_set_wire_format = value ? 1 : 0
-      c.pointee.has_message_set_wire_format = 1
-    }
-    if let value = _noStandardDescriptorAccessor {
-      c.pointee.f_no_standard_descriptor_accessor = value ? 1 : 0
-      c.pointee.has_no_standard_descriptor_accessor = 1
-    }
-    if let value = _deprecated {
-      c.pointee.f_deprecated = value ? 1 : 0
-      c.pointee.has_deprecated = 1
+  package func encode(_ encoding: inout Encoding) {
+    guard encoding.goesOn else { return }
+    encoding.unknownFields(unknownFields)
+    for index in uninterpretedOption.indices.reversed() {
+      let mark = encoding.enter()
+      uninterpretedOption[index].encode(&encoding)
+      encoding.leave(mark, 7994)
     }
     if let value = _mapEntry {
-      c.pointee.f_map_entry = value ? 1 : 0
-      c.pointee.has_map_entry = 1
+      encoding.bool(value, 56)
     }
-    if !uninterpretedOption.isEmpty {
-      let elements = encoding.pointers(uninterpretedOption.count)
-        .assumingMemoryBound(to: UnsafeMutablePointer<google__protobuf__UninterpretedOption>?.self)
-      for index in uninterpretedOption.indices {
-        elements[index] = uninterpretedOption[index].encoded(&encoding)
-      }
-      c.pointee.f_uninterpreted_option = elements
-      c.pointee.n_uninterpreted_option = uninterpretedOption.count
+    if let value = _deprecated {
+      encoding.bool(value, 24)
     }
-    encoding.unknownFields(unknownFields, c)
-    encoding.leave()
-    return c
+    if let value = _noStandardDescriptorAccessor {
+      encoding.bool(value, 16)
+    }
+    if let value = _messageSetWireFormat {
+      encoding.bool(value, 8)
+    }
   }
 }
 
@@ -2333,8 +2182,8 @@ extension FieldOptions {
   public func wireBytes(headroom: Int) throws -> [UInt8] {
     var encoding = Encoding()
     defer { encoding.end() }
-    let message = encoded(&encoding)
-    return try encoding.pack(message, headroom: headroom)
+    encode(&encoding)
+    return try encoding.output(headroom: headroom)
   }
 
   package init(reading c: UnsafePointer<google__protobuf__FieldOptions>) {
@@ -2370,50 +2219,35 @@ extension FieldOptions {
     unknownFields = Decoding.unknownFields(c.pointee.base)
   }
 
-  package func encoded(_ encoding: inout Encoding) -> UnsafeMutablePointer<google__protobuf__FieldOptions> {
-    let c = encoding.make(google__protobuf__FieldOptions__descriptor())
-      .assumingMemoryBound(to: google__protobuf__FieldOptions.self)
-    guard encoding.enter() else { return c }
-    if let value = _ctype {
-      c.pointee.f_ctype = value.rawValue
-      c.pointee.has_ctype = 1
-    }
-    if let value = _packed {
-      c.pointee.f_packed = value ? 1 : 0
-      c.pointee.has_packed = 1
-    }
-    if let value = _deprecated {
-      c.pointee.f_deprecated = value ? 1 : 0
-      c.pointee.has_deprecated = 1
-    }
-    if let value = _lazy {
-      c.pointee.f_lazy = value ? 1 : 0
-      c.pointee.has_lazy = 1
-    }
-    if let value = _jstype {
-      c.pointee.f_jstype = value.rawValue
-      c.pointee.has_jstype = 1
-    }
-    if let value = _weak {
-      c.pointee.f_weak = value ? 1 : 0
-      c.pointee.has_weak = 1
+  package func encode(_ encoding: inout Encoding) {
+    guard encoding.goesOn else { return }
+    encoding.unknownFields(unknownFields)
+    for index in uninterpretedOption.indices.reversed() {
+      let mark = encoding.enter()
+      uninterpretedOption[index].encode(&encoding)
+      encoding.leave(mark, 7994)
     }
     if let value = _unverifiedLazy {
-      c.pointee.f_unverified_lazy = value ? 1 : 0
-      c.pointee.has_unverified_lazy = 1
+      encoding.bool(value, 120)
     }
-    if !uninterpretedOption.isEmpty {
-      let elements = encoding.pointers(uninterpretedOption.count)
-        .assumingMemoryBound(to: UnsafeMutablePointer<google__protobuf__UninterpretedOption>?.self)
-      for index in uninterpretedOption.indices {
-        elements[index] = uninterpretedOption[index].encoded(&encoding)
-      }
-      c.pointee.f_uninterpreted_option = elements
-      c.pointee.n_uninterpreted_option = uninterpretedOption.count
+    if let value = _weak {
+      encoding.bool(value, 80)
     }
-    encoding.unknownFields(unknownFields, c)
-    encoding.leave()
-    return c
+    if let value = _jstype {
+      encoding.int32(value.rawValue, 48)
+    }
+    if let value = _lazy {
+      encoding.bool(value, 40)
+    }
+    if let value = _deprecated {
+      encoding.bool(value, 24)
+    }
+    if let value = _packed {
+      encoding.bool(value, 16)
+    }
+    if let value = _ctype {
+      encoding.int32(value.rawValue, 8)
+    }
   }
 }
 
@@ -2437,8 +2271,8 @@ extension OneofOptions {
   public func wireBytes(headroom: Int) throws -> [UInt8] {
     var encoding = Encoding()
     defer { encoding.end() }
-    let message = encoded(&encoding)
-    return try encoding.pack(message, headroom: headroom)
+    encode(&encoding)
+    return try encoding.output(headroom: headroom)
   }
 
   package init(reading c: UnsafePointer<google__protobuf__OneofOptions>) {
@@ -2453,22 +2287,14 @@ extension OneofOptions {
     unknownFields = Decoding.unknownFields(c.pointee.base)
   }
 
-  package func encoded(_ encoding: inout Encoding) -> UnsafeMutablePointer<google__protobuf__OneofOptions> {
-    let c = encoding.make(google__protobuf__OneofOptions__descriptor())
-      .assumingMemoryBound(to: google__protobuf__OneofOptions.self)
-    guard encoding.enter() else { return c }
-    if !uninterpretedOption.isEmpty {
-      let elements = encoding.pointers(uninterpretedOption.count)
-        .assumingMemoryBound(to: UnsafeMutablePointer<google__protobuf__UninterpretedOption>?.self)
-      for index in uninterpretedOption.indices {
-        elements[index] = uninterpretedOption[index].encoded(&encoding)
-      }
-      c.pointee.f_uninterpreted_option = elements
-      c.pointee.n_uninterpreted_option = uninterpretedOption.count
+  package func encode(_ encoding: inout Encoding) {
+    guard encoding.goesOn else { return }
+    encoding.unknownFields(unknownFields)
+    for index in uninterpretedOption.indices.reversed() {
+      let mark = encoding.enter()
+      uninterpretedOption[index].encode(&encoding)
+      encoding.leave(mark, 7994)
     }
-    encoding.unknownFields(unknownFields, c)
-    encoding.leave()
-    return c
   }
 }
 
@@ -2512,8 +2338,8 @@ extension EnumOptions {
   public func wireBytes(headroom: Int) throws -> [UInt8] {
     var encoding = Encoding()
     defer { encoding.end() }
-    let message = encoded(&encoding)
-    return try encoding.pack(message, headroom: headroom)
+    encode(&encoding)
+    return try encoding.output(headroom: headroom)
   }
 
   package init(reading c: UnsafePointer<google__protobuf__EnumOptions>) {
@@ -2534,30 +2360,20 @@ extension EnumOptions {
     unknownFields = Decoding.unknownFields(c.pointee.base)
   }
 
-  package func encoded(_ encoding: inout Encoding) -> UnsafeMutablePointer<google__protobuf__EnumOptions> {
-    let c = encoding.make(google__protobuf__EnumOptions__descriptor())
-      .assumingMemoryBound(to: google__protobuf__EnumOptions.self)
-    guard encoding.enter() else { return c }
-    if let value = _allowAlias {
-      c.pointee.f_allow_alias = value ? 1 : 0
-      c.pointee.has_allow_alias = 1
+  package func encode(_ encoding: inout Encoding) {
+    guard encoding.goesOn else { return }
+    encoding.unknownFields(unknownFields)
+    for index in uninterpretedOption.indices.reversed() {
+      let mark = encoding.enter()
+      uninterpretedOption[index].encode(&encoding)
+      encoding.leave(mark, 7994)
     }
     if let value = _deprecated {
-      c.pointee.f_deprecated = value ? 1 : 0
-      c.pointee.has_deprecated = 1
+      encoding.bool(value, 24)
     }
-    if !uninterpretedOption.isEmpty {
-      let elements = encoding.pointers(uninterpretedOption.count)
-        .assumingMemoryBound(to: UnsafeMutablePointer<google__protobuf__UninterpretedOption>?.self)
-      for index in uninterpretedOption.indices {
-        elements[index] = uninterpretedOption[index].encoded(&encoding)
-      }
-      c.pointee.f_uninterpreted_option = elements
-      c.pointee.n_uninterpreted_option = uninterpretedOption.count
+    if let value = _allowAlias {
+      encoding.bool(value, 16)
     }
-    encoding.unknownFields(unknownFields, c)
-    encoding.leave()
-    return c
   }
 }
 
@@ -2592,8 +2408,8 @@ extension EnumValueOptions {
   public func wireBytes(headroom: Int) throws -> [UInt8] {
     var encoding = Encoding()
     defer { encoding.end() }
-    let message = encoded(&encoding)
-    return try encoding.pack(message, headroom: headroom)
+    encode(&encoding)
+    return try encoding.output(headroom: headroom)
   }
 
   package init(reading c: UnsafePointer<google__protobuf__EnumValueOptions>) {
@@ -2611,26 +2427,17 @@ extension EnumValueOptions {
     unknownFields = Decoding.unknownFields(c.pointee.base)
   }
 
-  package func encoded(_ encoding: inout Encoding) -> UnsafeMutablePointer<google__protobuf__EnumValueOptions> {
-    let c = encoding.make(google__protobuf__EnumValueOptions__descriptor())
-      .assumingMemoryBound(to: google__protobuf__EnumValueOptions.self)
-    guard encoding.enter() else { return c }
+  package func encode(_ encoding: inout Encoding) {
+    guard encoding.goesOn else { return }
+    encoding.unknownFields(unknownFields)
+    for index in uninterpretedOption.indices.reversed() {
+      let mark = encoding.enter()
+      uninterpretedOption[index].encode(&encoding)
+      encoding.leave(mark, 7994)
+    }
     if let value = _deprecated {
-      c.pointee.f_deprecated = value ? 1 : 0
-      c.pointee.has_deprecated = 1
+      encoding.bool(value, 8)
     }
-    if !uninterpretedOption.isEmpty {
-      let elements = encoding.pointers(uninterpretedOption.count)
-        .assumingMemoryBound(to: UnsafeMutablePointer<google__protobuf__UninterpretedOption>?.self)
-      for index in uninterpretedOption.indices {
-        elements[index] = uninterpretedOption[index].encoded(&encoding)
-      }
-      c.pointee.f_uninterpreted_option = elements
-      c.pointee.n_uninterpreted_option = uninterpretedOption.count
-    }
-    encoding.unknownFields(unknownFields, c)
-    encoding.leave()
-    return c
   }
 }
 
@@ -2665,8 +2472,8 @@ extension ServiceOptions {
   public func wireBytes(headroom: Int) throws -> [UInt8] {
     var encoding = Encoding()
     defer { encoding.end() }
-    let message = encoded(&encoding)
-    return try encoding.pack(message, headroom: headroom)
+    encode(&encoding)
+    return try encoding.output(headroom: headroom)
   }
 
   package init(reading c: UnsafePointer<google__protobuf__ServiceOptions>) {
@@ -2684,26 +2491,17 @@ extension ServiceOptions {
     unknownFields = Decoding.unknownFields(c.pointee.base)
   }
 
-  package func encoded(_ encoding: inout Encoding) -> UnsafeMutablePointer<google__protobuf__ServiceOptions> {
-    let c = encoding.make(google__protobuf__ServiceOptions__descriptor())
-      .assumingMemoryBound(to: google__protobuf__ServiceOptions.self)
-    guard encoding.enter() else { return c }
+  package func encode(_ encoding: inout Encoding) {
+    guard encoding.goesOn else { return }
+    encoding.unknownFields(unknownFields)
+    for index in uninterpretedOption.indices.reversed() {
+      let mark = encoding.enter()
+      uninterpretedOption[index].encode(&encoding)
+      encoding.leave(mark, 7994)
+    }
     if let value = _deprecated {
-      c.pointee.f_deprecated = value ? 1 : 0
-      c.pointee.has_deprecated = 1
+      encoding.bool(value, 264)
     }
-    if !uninterpretedOption.isEmpty {
-      let elements = encoding.pointers(uninterpretedOption.count)
-        .assumingMemoryBound(to: UnsafeMutablePointer<google__protobuf__UninterpretedOption>?.self)
-      for index in uninterpretedOption.indices {
-        elements[index] = uninterpretedOption[index].encoded(&encoding)
-      }
-      c.pointee.f_uninterpreted_option = elements
-      c.pointee.n_uninterpreted_option = uninterpretedOption.count
-    }
-    encoding.unknownFields(unknownFields, c)
-    encoding.leave()
-    return c
   }
 }
 
@@ -2793,8 +2591,8 @@ extension MethodOptions {
   public func wireBytes(headroom: Int) throws -> [UInt8] {
     var encoding = Encoding()
     defer { encoding.end() }
-    let message = encoded(&encoding)
-    return try encoding.pack(message, headroom: headroom)
+    encode(&encoding)
+    return try encoding.output(headroom: headroom)
   }
 
   package init(reading c: UnsafePointer<google__protobuf__MethodOptions>) {
@@ -2815,30 +2613,20 @@ extension MethodOptions {
     unknownFields = Decoding.unknownFields(c.pointee.base)
   }
 
-  package func encoded(_ encoding: inout Encoding) -> UnsafeMutablePointer<google__protobuf__MethodOptions> {
-    let c = encoding.make(google__protobuf__MethodOptions__descriptor())
-      .assumingMemoryBound(to: google__protobuf__MethodOptions.self)
-    guard encoding.enter() else { return c }
-    if let value = _deprecated {
-      c.pointee.f_deprecated = value ? 1 : 0
-      c.pointee.has_deprecated = 1
+  package func encode(_ encoding: inout Encoding) {
+    guard encoding.goesOn else { return }
+    encoding.unknownFields(unknownFields)
+    for index in uninterpretedOption.indices.reversed() {
+      let mark = encoding.enter()
+      uninterpretedOption[index].encode(&encoding)
+      encoding.leave(mark, 7994)
     }
     if let value = _idempotencyLevel {
-      c.pointee.f_idempotency_level = value.rawValue
-      c.pointee.has_idempotency_level = 1
+      encoding.int32(value.rawValue, 272)
     }
-    if !uninterpretedOption.isEmpty {
-      let elements = encoding.pointers(uninterpretedOption.count)
-        .assumingMemoryBound(to: UnsafeMutablePointer<google__protobuf__UninterpretedOption>?.self)
-      for index in uninterpretedOption.indices {
-        elements[index] = uninterpretedOption[index].encoded(&encoding)
-      }
-      c.pointee.f_uninterpreted_option = elements
-      c.pointee.n_uninterpreted_option = uninterpretedOption.count
+    if let value = _deprecated {
+      encoding.bool(value, 264)
     }
-    encoding.unknownFields(unknownFields, c)
-    encoding.leave()
-    return c
   }
 }
 
@@ -2936,8 +2724,8 @@ extension UninterpretedOption {
   public func wireBytes(headroom: Int) throws -> [UInt8] {
     var encoding = Encoding()
     defer { encoding.end() }
-    let message = encoded(&encoding)
-    return try encoding.pack(message, headroom: headroom)
+    encode(&encoding)
+    return try encoding.output(headroom: headroom)
   }
 
   package init(reading c: UnsafePointer<google__protobuf__UninterpretedOption>) {
@@ -2970,46 +2758,32 @@ extension UninterpretedOption {
     unknownFields = Decoding.unknownFields(c.pointee.base)
   }
 
-  package func encoded(_ encoding: inout Encoding) -> UnsafeMutablePointer<google__protobuf__UninterpretedOption> {
-    let c = encoding.make(google__protobuf__UninterpretedOption__descriptor())
-      .assumingMemoryBound(to: google__protobuf__UninterpretedOption.self)
-    guard encoding.enter() else { return c }
-    if !name.isEmpty {
-      let elements = encoding.pointers(name.count)
-        .assumingMemoryBound(to: UnsafeMutablePointer<google__protobuf__UninterpretedOption__NamePart>?.self)
-      for index in name.indices {
-        elements[index] = name[index].encoded(&encoding)
-      }
-      c.pointee.f_name = elements
-      c.pointee.n_name = name.count
-    }
-    if let value = _identifierValue {
-      c.pointee.f_identifier_value = encoding.string(value)
-      c.pointee.has_identifier_value = 1
-    }
-    if let value = _positiveIntValue {
-      c.pointee.f_positive_int_value = value
-      c.pointee.has_positive_int_value = 1
-    }
-    if let value = _negativeIntValue {
-      c.pointee.f_negative_int_value = value
-      c.pointee.has_negative_int_value = 1
-    }
-    if let value = _doubleValue {
-      c.pointee.f_double_value = value
-      c.pointee.has_double_value = 1
+  package func encode(_ encoding: inout Encoding) {
+    guard encoding.goesOn else { return }
+    encoding.unknownFields(unknownFields)
+    if let value = _aggregateValue {
+      encoding.string(value, 66)
     }
     if let value = _stringValue {
-      c.pointee.f_string_value = encoding.bytes(value)
-      c.pointee.has_string_value = 1
+      encoding.bytes(value, 58)
     }
-    if let value = _aggregateValue {
-      c.pointee.f_aggregate_value = encoding.string(value)
-      c.pointee.has_aggregate_value = 1
+    if let value = _doubleValue {
+      encoding.double(value, 49)
     }
-    encoding.unknownFields(unknownFields, c)
-    encoding.leave()
-    return c
+    if let value = _negativeIntValue {
+      encoding.int64(value, 40)
+    }
+    if let value = _positiveIntValue {
+      encoding.uint64(value, 32)
+    }
+    if let value = _identifierValue {
+      encoding.string(value, 26)
+    }
+    for index in name.indices.reversed() {
+      let mark = encoding.enter()
+      name[index].encode(&encoding)
+      encoding.leave(mark, 18)
+    }
   }
 }
 
@@ -3025,8 +2799,8 @@ extension UninterpretedOption.NamePart {
   public func wireBytes(headroom: Int) throws -> [UInt8] {
     var encoding = Encoding()
     defer { encoding.end() }
-    let message = encoded(&encoding)
-    return try encoding.pack(message, headroom: headroom)
+    encode(&encoding)
+    return try encoding.output(headroom: headroom)
   }
 
   package init(reading c: UnsafePointer<google__protobuf__UninterpretedOption__NamePart>) {
@@ -3040,21 +2814,15 @@ extension UninterpretedOption.NamePart {
     unknownFields = Decoding.unknownFields(c.pointee.base)
   }
 
-  package func encoded(_ encoding: inout Encoding) -> UnsafeMutablePointer<google__protobuf__UninterpretedOption__NamePart> {
-    let c = encoding.make(google__protobuf__UninterpretedOption__NamePart__descriptor())
-      .assumingMemoryBound(to: google__protobuf__UninterpretedOption__NamePart.self)
-    guard encoding.enter() else { return c }
-    if let value = _namePart {
-      c.pointee.f_name_part = encoding.string(value)
-      c.pointee.has_name_part = 1
-    }
+  package func encode(_ encoding: inout Encoding) {
+    guard encoding.goesOn else { return }
+    encoding.unknownFields(unknownFields)
     if let value = _isExtension {
-      c.pointee.f_is_extension = value ? 1 : 0
-      c.pointee.has_is_extension = 1
+      encoding.bool(value, 16)
     }
-    encoding.unknownFields(unknownFields, c)
-    encoding.leave()
-    return c
+    if let value = _namePart {
+      encoding.string(value, 10)
+    }
   }
 }
 
@@ -3220,8 +2988,8 @@ extension SourceCodeInfo {
   public func wireBytes(headroom: Int) throws -> [UInt8] {
     var encoding = Encoding()
     defer { encoding.end() }
-    let message = encoded(&encoding)
-    return try encoding.pack(message, headroom: headroom)
+    encode(&encoding)
+    return try encoding.output(headroom: headroom)
   }
 
   package init(reading c: UnsafePointer<google__protobuf__SourceCodeInfo>) {
@@ -3236,22 +3004,14 @@ extension SourceCodeInfo {
     unknownFields = Decoding.unknownFields(c.pointee.base)
   }
 
-  package func encoded(_ encoding: inout Encoding) -> UnsafeMutablePointer<google__protobuf__SourceCodeInfo> {
-    let c = encoding.make(google__protobuf__SourceCodeInfo__descriptor())
-      .assumingMemoryBound(to: google__protobuf__SourceCodeInfo.self)
-    guard encoding.enter() else { return c }
-    if !location.isEmpty {
-      let elements = encoding.pointers(location.count)
-        .assumingMemoryBound(to: UnsafeMutablePointer<google__protobuf__SourceCodeInfo__Location>?.self)
-      for index in location.indices {
-        elements[index] = location[index].encoded(&encoding)
-      }
-      c.pointee.f_location = elements
-      c.pointee.n_location = location.count
+  package func encode(_ encoding: inout Encoding) {
+    guard encoding.goesOn else { return }
+    encoding.unknownFields(unknownFields)
+    for index in location.indices.reversed() {
+      let mark = encoding.enter()
+      location[index].encode(&encoding)
+      encoding.leave(mark, 10)
     }
-    encoding.unknownFields(unknownFields, c)
-    encoding.leave()
-    return c
   }
 }
 
@@ -3267,8 +3027,8 @@ extension SourceCodeInfo.Location {
   public func wireBytes(headroom: Int) throws -> [UInt8] {
     var encoding = Encoding()
     defer { encoding.end() }
-    let message = encoded(&encoding)
-    return try encoding.pack(message, headroom: headroom)
+    encode(&encoding)
+    return try encoding.output(headroom: headroom)
   }
 
   package init(reading c: UnsafePointer<google__protobuf__SourceCodeInfo__Location>) {
@@ -3291,33 +3051,32 @@ extension SourceCodeInfo.Location {
     unknownFields = Decoding.unknownFields(c.pointee.base)
   }
 
-  package func encoded(_ encoding: inout Encoding) -> UnsafeMutablePointer<google__protobuf__SourceCodeInfo__Location> {
-    let c = encoding.make(google__protobuf__SourceCodeInfo__Location__descriptor())
-      .assumingMemoryBound(to: google__protobuf__SourceCodeInfo__Location.self)
-    guard encoding.enter() else { return c }
-    if !path.isEmpty {
-      c.pointee.f_path = encoding.numbers(path)
-      c.pointee.n_path = path.count
-    }
-    if !span.isEmpty {
-      c.pointee.f_span = encoding.numbers(span)
-      c.pointee.n_span = span.count
-    }
-    if let value = _leadingComments {
-      c.pointee.f_leading_comments = encoding.string(value)
-      c.pointee.has_leading_comments = 1
+  package func encode(_ encoding: inout Encoding) {
+    guard encoding.goesOn else { return }
+    encoding.unknownFields(unknownFields)
+    for index in leadingDetachedComments.indices.reversed() {
+      encoding.string(leadingDetachedComments[index], 50)
     }
     if let value = _trailingComments {
-      c.pointee.f_trailing_comments = encoding.string(value)
-      c.pointee.has_trailing_comments = 1
+      encoding.string(value, 34)
     }
-    if !leadingDetachedComments.isEmpty {
-      c.pointee.f_leading_detached_comments = encoding.strings(leadingDetachedComments)
-      c.pointee.n_leading_detached_comments = leadingDetachedComments.count
+    if let value = _leadingComments {
+      encoding.string(value, 26)
     }
-    encoding.unknownFields(unknownFields, c)
-    encoding.leave()
-    return c
+    if !span.isEmpty {
+      let mark = encoding.count
+      for index in span.indices.reversed() {
+        encoding.int32(span[index])
+      }
+      encoding.length(since: mark, 18)
+    }
+    if !path.isEmpty {
+      let mark = encoding.count
+      for index in path.indices.reversed() {
+        encoding.int32(path[index])
+      }
+      encoding.length(since: mark, 10)
+    }
   }
 }
 
@@ -3381,8 +3140,8 @@ extension GeneratedCodeInfo {
   public func wireBytes(headroom: Int) throws -> [UInt8] {
     var encoding = Encoding()
     defer { encoding.end() }
-    let message = encoded(&encoding)
-    return try encoding.pack(message, headroom: headroom)
+    encode(&encoding)
+    return try encoding.output(headroom: headroom)
   }
 
   package init(reading c: UnsafePointer<google__protobuf__GeneratedCodeInfo>) {
@@ -3397,22 +3156,14 @@ extension GeneratedCodeInfo {
     unknownFields = Decoding.unknownFields(c.pointee.base)
   }
 
-  package func encoded(_ encoding: inout Encoding) -> UnsafeMutablePointer<google__protobuf__GeneratedCodeInfo> {
-    let c = encoding.make(google__protobuf__GeneratedCodeInfo__descriptor())
-      .assumingMemoryBound(to: google__protobuf__GeneratedCodeInfo.self)
-    guard encoding.enter() else { return c }
-    if !annotation.isEmpty {
-      let elements = encoding.pointers(annotation.count)
-        .assumingMemoryBound(to: UnsafeMutablePointer<google__protobuf__GeneratedCodeInfo__Annotation>?.self)
-      for index in annotation.indices {
-        elements[index] = annotation[index].encoded(&encoding)
-      }
-      c.pointee.f_annotation = elements
-      c.pointee.n_annotation = annotation.count
+  package func encode(_ encoding: inout Encoding) {
+    guard encoding.goesOn else { return }
+    encoding.unknownFields(unknownFields)
+    for index in annotation.indices.reversed() {
+      let mark = encoding.enter()
+      annotation[index].encode(&encoding)
+      encoding.leave(mark, 10)
     }
-    encoding.unknownFields(unknownFields, c)
-    encoding.leave()
-    return c
   }
 }
 
@@ -3428,8 +3179,8 @@ extension GeneratedCodeInfo.Annotation {
   public func wireBytes(headroom: Int) throws -> [UInt8] {
     var encoding = Encoding()
     defer { encoding.end() }
-    let message = encoded(&encoding)
-    return try encoding.pack(message, headroom: headroom)
+    encode(&encoding)
+    return try encoding.output(headroom: headroom)
   }
 
   package init(reading c: UnsafePointer<google__protobuf__GeneratedCodeInfo__Annotation>) {
@@ -3449,28 +3200,24 @@ extension GeneratedCodeInfo.Annotation {
     unknownFields = Decoding.unknownFields(c.pointee.base)
   }
 
-  package func encoded(_ encoding: inout Encoding) -> UnsafeMutablePointer<google__protobuf__GeneratedCodeInfo__Annotation> {
-    let c = encoding.make(google__protobuf__GeneratedCodeInfo__Annotation__descriptor())
-      .assumingMemoryBound(to: google__protobuf__GeneratedCodeInfo__Annotation.self)
-    guard encoding.enter() else { return c }
-    if !path.isEmpty {
-      c.pointee.f_path = encoding.numbers(path)
-      c.pointee.n_path = path.count
-    }
-    if let value = _sourceFile {
-      c.pointee.f_source_file = encoding.string(value)
-      c.pointee.has_source_file = 1
+  package func encode(_ encoding: inout Encoding) {
+    guard encoding.goesOn else { return }
+    encoding.unknownFields(unknownFields)
+    if let value = _end {
+      encoding.int32(value, 32)
     }
     if let value = _begin {
-      c.pointee.f_begin = value
-      c.pointee.has_begin = 1
+      encoding.int32(value, 24)
     }
-    if let value = _end {
-      c.pointee.f_end = value
-      c.pointee.has_end = 1
+    if let value = _sourceFile {
+      encoding.string(value, 18)
     }
-    encoding.unknownFields(unknownFields, c)
-    encoding.leave()
-    return c
+    if !path.isEmpty {
+      let mark = encoding.count
+      for index in path.indices.reversed() {
+        encoding.int32(path[index])
+      }
+      encoding.length(since: mark, 10)
+    }
   }
 }

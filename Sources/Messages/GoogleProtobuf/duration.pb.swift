@@ -89,8 +89,8 @@ extension Duration {
   public func wireBytes(headroom: Int) throws -> [UInt8] {
     var encoding = Encoding()
     defer { encoding.end() }
-    let message = encoded(&encoding)
-    return try encoding.pack(message, headroom: headroom)
+    encode(&encoding)
+    return try encoding.output(headroom: headroom)
   }
 
   package init(reading c: UnsafePointer<google__protobuf__Duration>) {
@@ -104,20 +104,14 @@ extension Duration {
     unknownFields = Decoding.unknownFields(c.pointee.base)
   }
 
-  package func encoded(_ encoding: inout Encoding) -> UnsafeMutablePointer<google__protobuf__Duration> {
-    let c = encoding.make(google__protobuf__Duration__descriptor())
-      .assumingMemoryBound(to: google__protobuf__Duration.self)
-    guard encoding.enter() else { return c }
-    if seconds != 0 {
-      c.pointee.f_seconds = seconds
-      c.pointee.has_seconds = 1
-    }
+  package func encode(_ encoding: inout Encoding) {
+    guard encoding.goesOn else { return }
+    encoding.unknownFields(unknownFields)
     if nanos != 0 {
-      c.pointee.f_nanos = nanos
-      c.pointee.has_nanos = 1
+      encoding.int32(nanos, 16)
     }
-    encoding.unknownFields(unknownFields, c)
-    encoding.leave()
-    return c
+    if seconds != 0 {
+      encoding.int64(seconds, 8)
+    }
   }
 }

@@ -27,8 +27,8 @@ extension Empty {
   public func wireBytes(headroom: Int) throws -> [UInt8] {
     var encoding = Encoding()
     defer { encoding.end() }
-    let message = encoded(&encoding)
-    return try encoding.pack(message, headroom: headroom)
+    encode(&encoding)
+    return try encoding.output(headroom: headroom)
   }
 
   package init(reading c: UnsafePointer<google__protobuf__Empty>) {
@@ -36,12 +36,8 @@ extension Empty {
     unknownFields = Decoding.unknownFields(c.pointee.base)
   }
 
-  package func encoded(_ encoding: inout Encoding) -> UnsafeMutablePointer<google__protobuf__Empty> {
-    let c = encoding.make(google__protobuf__Empty__descriptor())
-      .assumingMemoryBound(to: google__protobuf__Empty.self)
-    guard encoding.enter() else { return c }
-    encoding.unknownFields(unknownFields, c)
-    encoding.leave()
-    return c
+  package func encode(_ encoding: inout Encoding) {
+    guard encoding.goesOn else { return }
+    encoding.unknownFields(unknownFields)
   }
 }

@@ -221,8 +221,8 @@ extension FieldMask {
   public func wireBytes(headroom: Int) throws -> [UInt8] {
     var encoding = Encoding()
     defer { encoding.end() }
-    let message = encoded(&encoding)
-    return try encoding.pack(message, headroom: headroom)
+    encode(&encoding)
+    return try encoding.output(headroom: headroom)
   }
 
   package init(reading c: UnsafePointer<google__protobuf__FieldMask>) {
@@ -233,16 +233,11 @@ extension FieldMask {
     unknownFields = Decoding.unknownFields(c.pointee.base)
   }
 
-  package func encoded(_ encoding: inout Encoding) -> UnsafeMutablePointer<google__protobuf__FieldMask> {
-    let c = encoding.make(google__protobuf__FieldMask__descriptor())
-      .assumingMemoryBound(to: google__protobuf__FieldMask.self)
-    guard encoding.enter() else { return c }
-    if !paths.isEmpty {
-      c.pointee.f_paths = encoding.strings(paths)
-      c.pointee.n_paths = paths.count
+  package func encode(_ encoding: inout Encoding) {
+    guard encoding.goesOn else { return }
+    encoding.unknownFields(unknownFields)
+    for index in paths.indices.reversed() {
+      encoding.string(paths[index], 10)
     }
-    encoding.unknownFields(unknownFields, c)
-    encoding.leave()
-    return c
   }
 }

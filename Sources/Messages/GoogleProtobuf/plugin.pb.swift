@@ -51,8 +51,8 @@ extension Version {
   public func wireBytes(headroom: Int) throws -> [UInt8] {
     var encoding = Encoding()
     defer { encoding.end() }
-    let message = encoded(&encoding)
-    return try encoding.pack(message, headroom: headroom)
+    encode(&encoding)
+    return try encoding.output(headroom: headroom)
   }
 
   package init(reading c: UnsafePointer<google__protobuf__compiler__Version>) {
@@ -72,29 +72,21 @@ extension Version {
     unknownFields = Decoding.unknownFields(c.pointee.base)
   }
 
-  package func encoded(_ encoding: inout Encoding) -> UnsafeMutablePointer<google__protobuf__compiler__Version> {
-    let c = encoding.make(google__protobuf__compiler__Version__descriptor())
-      .assumingMemoryBound(to: google__protobuf__compiler__Version.self)
-    guard encoding.enter() else { return c }
-    if let value = _major {
-      c.pointee.f_major = value
-      c.pointee.has_major = 1
-    }
-    if let value = _minor {
-      c.pointee.f_minor = value
-      c.pointee.has_minor = 1
+  package func encode(_ encoding: inout Encoding) {
+    guard encoding.goesOn else { return }
+    encoding.unknownFields(unknownFields)
+    if let value = _suffix {
+      encoding.string(value, 34)
     }
     if let value = _patch {
-      c.pointee.f_patch = value
-      c.pointee.has_patch = 1
+      encoding.int32(value, 24)
     }
-    if let value = _suffix {
-      c.pointee.f_suffix = encoding.string(value)
-      c.pointee.has_suffix = 1
+    if let value = _minor {
+      encoding.int32(value, 16)
     }
-    encoding.unknownFields(unknownFields, c)
-    encoding.leave()
-    return c
+    if let value = _major {
+      encoding.int32(value, 8)
+    }
   }
 }
 
@@ -155,8 +147,8 @@ extension CodeGeneratorRequest {
   public func wireBytes(headroom: Int) throws -> [UInt8] {
     var encoding = Encoding()
     defer { encoding.end() }
-    let message = encoded(&encoding)
-    return try encoding.pack(message, headroom: headroom)
+    encode(&encoding)
+    return try encoding.output(headroom: headroom)
   }
 
   package init(reading c: UnsafePointer<google__protobuf__compiler__CodeGeneratorRequest>) {
@@ -185,40 +177,30 @@ extension CodeGeneratorRequest {
     unknownFields = Decoding.unknownFields(c.pointee.base)
   }
 
-  package func encoded(_ encoding: inout Encoding) -> UnsafeMutablePointer<google__protobuf__compiler__CodeGeneratorRequest> {
-    let c = encoding.make(google__protobuf__compiler__CodeGeneratorRequest__descriptor())
-      .assumingMemoryBound(to: google__protobuf__compiler__CodeGeneratorRequest.self)
-    guard encoding.enter() else { return c }
-    if !fileToGenerate.isEmpty {
-      c.pointee.f_file_to_generate = encoding.strings(fileToGenerate)
-      c.pointee.n_file_to_generate = fileToGenerate.count
+  package func encode(_ encoding: inout Encoding) {
+    guard encoding.goesOn else { return }
+    encoding.unknownFields(unknownFields)
+    for index in sourceFileDescriptors.indices.reversed() {
+      let mark = encoding.enter()
+      sourceFileDescriptors[index].encode(&encoding)
+      encoding.leave(mark, 138)
+    }
+    for index in protoFile.indices.reversed() {
+      let mark = encoding.enter()
+      protoFile[index].encode(&encoding)
+      encoding.leave(mark, 122)
+    }
+    if let value = compilerVersion {
+      let mark = encoding.enter()
+      value.encode(&encoding)
+      encoding.leave(mark, 26)
     }
     if let value = _parameter {
-      c.pointee.f_parameter = encoding.string(value)
-      c.pointee.has_parameter = 1
+      encoding.string(value, 18)
     }
-    if let value = compilerVersion { c.pointee.f_compiler_version = value.encoded(&encoding) }
-    if !protoFile.isEmpty {
-      let elements = encoding.pointers(protoFile.count)
-        .assumingMemoryBound(to: UnsafeMutablePointer<google__protobuf__FileDescriptorProto>?.self)
-      for index in protoFile.indices {
-        elements[index] = protoFile[index].encoded(&encoding)
-      }
-      c.pointee.f_proto_file = elements
-      c.pointee.n_proto_file = protoFile.count
+    for index in fileToGenerate.indices.reversed() {
+      encoding.string(fileToGenerate[index], 10)
     }
-    if !sourceFileDescriptors.isEmpty {
-      let elements = encoding.pointers(sourceFileDescriptors.count)
-        .assumingMemoryBound(to: UnsafeMutablePointer<google__protobuf__FileDescriptorProto>?.self)
-      for index in sourceFileDescriptors.indices {
-        elements[index] = sourceFileDescriptors[index].encoded(&encoding)
-      }
-      c.pointee.f_source_file_descriptors = elements
-      c.pointee.n_source_file_descriptors = sourceFileDescriptors.count
-    }
-    encoding.unknownFields(unknownFields, c)
-    encoding.leave()
-    return c
   }
 }
 
@@ -413,8 +395,8 @@ extension CodeGeneratorResponse {
   public func wireBytes(headroom: Int) throws -> [UInt8] {
     var encoding = Encoding()
     defer { encoding.end() }
-    let message = encoded(&encoding)
-    return try encoding.pack(message, headroom: headroom)
+    encode(&encoding)
+    return try encoding.output(headroom: headroom)
   }
 
   package init(reading c: UnsafePointer<google__protobuf__compiler__CodeGeneratorResponse>) {
@@ -441,38 +423,26 @@ extension CodeGeneratorResponse {
     unknownFields = Decoding.unknownFields(c.pointee.base)
   }
 
-  package func encoded(_ encoding: inout Encoding) -> UnsafeMutablePointer<google__protobuf__compiler__CodeGeneratorResponse> {
-    let c = encoding.make(google__protobuf__compiler__CodeGeneratorResponse__descriptor())
-      .assumingMemoryBound(to: google__protobuf__compiler__CodeGeneratorResponse.self)
-    guard encoding.enter() else { return c }
-    if let value = _error {
-      c.pointee.f_error = encoding.string(value)
-      c.pointee.has_error = 1
-    }
-    if let value = _supportedFeatures {
-      c.pointee.f_supported_features = value
-      c.pointee.has_supported_features = 1
-    }
-    if let value = _minimumEdition {
-      c.pointee.f_minimum_edition = value
-      c.pointee.has_minimum_edition = 1
+  package func encode(_ encoding: inout Encoding) {
+    guard encoding.goesOn else { return }
+    encoding.unknownFields(unknownFields)
+    for index in file.indices.reversed() {
+      let mark = encoding.enter()
+      file[index].encode(&encoding)
+      encoding.leave(mark, 122)
     }
     if let value = _maximumEdition {
-      c.pointee.f_maximum_edition = value
-      c.pointee.has_maximum_edition = 1
+      encoding.int32(value, 32)
     }
-    if !file.isEmpty {
-      let elements = encoding.pointers(file.count)
-        .assumingMemoryBound(to: UnsafeMutablePointer<google__protobuf__compiler__CodeGeneratorResponse__File>?.self)
-      for index in file.indices {
-        elements[index] = file[index].encoded(&encoding)
-      }
-      c.pointee.f_file = elements
-      c.pointee.n_file = file.count
+    if let value = _minimumEdition {
+      encoding.int32(value, 24)
     }
-    encoding.unknownFields(unknownFields, c)
-    encoding.leave()
-    return c
+    if let value = _supportedFeatures {
+      encoding.uint64(value, 16)
+    }
+    if let value = _error {
+      encoding.string(value, 10)
+    }
   }
 }
 
@@ -488,8 +458,8 @@ extension CodeGeneratorResponse.File {
   public func wireBytes(headroom: Int) throws -> [UInt8] {
     var encoding = Encoding()
     defer { encoding.end() }
-    let message = encoded(&encoding)
-    return try encoding.pack(message, headroom: headroom)
+    encode(&encoding)
+    return try encoding.output(headroom: headroom)
   }
 
   package init(reading c: UnsafePointer<google__protobuf__compiler__CodeGeneratorResponse__File>) {
@@ -507,25 +477,22 @@ extension CodeGeneratorResponse.File {
     unknownFields = Decoding.unknownFields(c.pointee.base)
   }
 
-  package func encoded(_ encoding: inout Encoding) -> UnsafeMutablePointer<google__protobuf__compiler__CodeGeneratorResponse__File> {
-    let c = encoding.make(google__protobuf__compiler__CodeGeneratorResponse__File__descriptor())
-      .assumingMemoryBound(to: google__protobuf__compiler__CodeGeneratorResponse__File.self)
-    guard encoding.enter() else { return c }
-    if let value = _name {
-      c.pointee.f_name = encoding.string(value)
-      c.pointee.has_name = 1
-    }
-    if let value = _insertionPoint {
-      c.pointee.f_insertion_point = encoding.string(value)
-      c.pointee.has_insertion_point = 1
+  package func encode(_ encoding: inout Encoding) {
+    guard encoding.goesOn else { return }
+    encoding.unknownFields(unknownFields)
+    if let value = generatedCodeInfo {
+      let mark = encoding.enter()
+      value.encode(&encoding)
+      encoding.leave(mark, 130)
     }
     if let value = _content {
-      c.pointee.f_content = encoding.string(value)
-      c.pointee.has_content = 1
+      encoding.string(value, 122)
     }
-    if let value = generatedCodeInfo { c.pointee.f_generated_code_info = value.encoded(&encoding) }
-    encoding.unknownFields(unknownFields, c)
-    encoding.leave()
-    return c
+    if let value = _insertionPoint {
+      encoding.string(value, 18)
+    }
+    if let value = _name {
+      encoding.string(value, 10)
+    }
   }
 }

@@ -68,8 +68,8 @@ extension Struct {
   public func wireBytes(headroom: Int) throws -> [UInt8] {
     var encoding = Encoding()
     defer { encoding.end() }
-    let message = encoded(&encoding)
-    return try encoding.pack(message, headroom: headroom)
+    encode(&encoding)
+    return try encoding.output(headroom: headroom)
   }
 
   package init(reading c: UnsafePointer<google__protobuf__Struct>) {
@@ -85,30 +85,17 @@ extension Struct {
     unknownFields = Decoding.unknownFields(c.pointee.base)
   }
 
-  package func encoded(_ encoding: inout Encoding) -> UnsafeMutablePointer<google__protobuf__Struct> {
-    let c = encoding.make(google__protobuf__Struct__descriptor())
-      .assumingMemoryBound(to: google__protobuf__Struct.self)
-    guard encoding.enter() else { return c }
-    if !fields.isEmpty {
-      let entries = fields.sorted { MapOrder.precedes($0.key, $1.key) }
-      let elements = encoding.pointers(entries.count)
-        .assumingMemoryBound(to: UnsafeMutablePointer<google__protobuf__Struct__FieldsEntry>?.self)
-      for index in entries.indices {
-        let c = encoding.make(google__protobuf__Struct__FieldsEntry__descriptor())
-          .assumingMemoryBound(to: google__protobuf__Struct__FieldsEntry.self)
-        elements[index] = c
-        c.pointee.f_key = encoding.string(entries[index].key)
-        c.pointee.has_key = 1
-        guard encoding.enter() else { break }
-        c.pointee.f_value = entries[index].value.encoded(&encoding)
-        encoding.leave()
-      }
-      c.pointee.f_fields = elements
-      c.pointee.n_fields = fields.count
+  package func encode(_ encoding: inout Encoding) {
+    guard encoding.goesOn else { return }
+    encoding.unknownFields(unknownFields)
+    for entry in fields.sorted(by: { MapOrder.precedes($1.key, $0.key) }) {
+      let entryMark = encoding.enter()
+      let mark = encoding.enter()
+      entry.value.encode(&encoding)
+      encoding.leave(mark, 18)
+      encoding.string(entry.key, 10)
+      encoding.leave(entryMark, 10)
     }
-    encoding.unknownFields(unknownFields, c)
-    encoding.leave()
-    return c
   }
 }
 
@@ -154,8 +141,8 @@ extension Value {
   public func wireBytes(headroom: Int) throws -> [UInt8] {
     var encoding = Encoding()
     defer { encoding.end() }
-    let message = encoded(&encoding)
-    return try encoding.pack(message, headroom: headroom)
+    encode(&encoding)
+    return try encoding.output(headroom: headroom)
   }
 
   package init(reading c: UnsafePointer<google__protobuf__Value>) {
@@ -178,34 +165,31 @@ extension Value {
     unknownFields = Decoding.unknownFields(c.pointee.base)
   }
 
-  package func encoded(_ encoding: inout Encoding) -> UnsafeMutablePointer<google__protobuf__Value> {
-    let c = encoding.make(google__protobuf__Value__descriptor())
-      .assumingMemoryBound(to: google__protobuf__Value.self)
-    guard encoding.enter() else { return c }
-    switch kind {
-    case .nullValue(let value):
-      c.pointee.case_kind = 1
-      c.pointee.u_kind.f_null_value = value.rawValue
-    case .numberValue(let value):
-      c.pointee.case_kind = 2
-      c.pointee.u_kind.f_number_value = value
-    case .stringValue(let value):
-      c.pointee.case_kind = 3
-      c.pointee.u_kind.f_string_value = encoding.string(value)
-    case .boolValue(let value):
-      c.pointee.case_kind = 4
-      c.pointee.u_kind.f_bool_value = value ? 1 : 0
-    case .structValue(let value):
-      c.pointee.case_kind = 5
-      c.pointee.u_kind.f_struct_value = value.encoded(&encoding)
-    case .listValue(let value):
-      c.pointee.case_kind = 6
-      c.pointee.u_kind.f_list_value = value.encoded(&encoding)
-    case nil: break
+  package func encode(_ encoding: inout Encoding) {
+    guard encoding.goesOn else { return }
+    encoding.unknownFields(unknownFields)
+    if case .listValue(let value) = kind {
+      let mark = encoding.enter()
+      value.encode(&encoding)
+      encoding.leave(mark, 50)
     }
-    encoding.unknownFields(unknownFields, c)
-    encoding.leave()
-    return c
+    if case .structValue(let value) = kind {
+      let mark = encoding.enter()
+      value.encode(&encoding)
+      encoding.leave(mark, 42)
+    }
+    if case .boolValue(let value) = kind {
+      encoding.bool(value, 32)
+    }
+    if case .stringValue(let value) = kind {
+      encoding.string(value, 26)
+    }
+    if case .numberValue(let value) = kind {
+      encoding.double(value, 17)
+    }
+    if case .nullValue(let value) = kind {
+      encoding.int32(value.rawValue, 8)
+    }
   }
 }
 
@@ -232,8 +216,8 @@ extension ListValue {
   public func wireBytes(headroom: Int) throws -> [UInt8] {
     var encoding = Encoding()
     defer { encoding.end() }
-    let message = encoded(&encoding)
-    return try encoding.pack(message, headroom: headroom)
+    encode(&encoding)
+    return try encoding.output(headroom: headroom)
   }
 
   package init(reading c: UnsafePointer<google__protobuf__ListValue>) {
@@ -248,21 +232,13 @@ extension ListValue {
     unknownFields = Decoding.unknownFields(c.pointee.base)
   }
 
-  package func encoded(_ encoding: inout Encoding) -> UnsafeMutablePointer<google__protobuf__ListValue> {
-    let c = encoding.make(google__protobuf__ListValue__descriptor())
-      .assumingMemoryBound(to: google__protobuf__ListValue.self)
-    guard encoding.enter() else { return c }
-    if !values.isEmpty {
-      let elements = encoding.pointers(values.count)
-        .assumingMemoryBound(to: UnsafeMutablePointer<google__protobuf__Value>?.self)
-      for index in values.indices {
-        elements[index] = values[index].encoded(&encoding)
-      }
-      c.pointee.f_values = elements
-      c.pointee.n_values = values.count
+  package func encode(_ encoding: inout Encoding) {
+    guard encoding.goesOn else { return }
+    encoding.unknownFields(unknownFields)
+    for index in values.indices.reversed() {
+      let mark = encoding.enter()
+      values[index].encode(&encoding)
+      encoding.leave(mark, 10)
     }
-    encoding.unknownFields(unknownFields, c)
-    encoding.leave()
-    return c
   }
 }

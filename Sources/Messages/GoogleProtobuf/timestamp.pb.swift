@@ -120,8 +120,8 @@ extension Timestamp {
   public func wireBytes(headroom: Int) throws -> [UInt8] {
     var encoding = Encoding()
     defer { encoding.end() }
-    let message = encoded(&encoding)
-    return try encoding.pack(message, headroom: headroom)
+    encode(&encoding)
+    return try encoding.output(headroom: headroom)
   }
 
   package init(reading c: UnsafePointer<google__protobuf__Timestamp>) {
@@ -135,20 +135,14 @@ extension Timestamp {
     unknownFields = Decoding.unknownFields(c.pointee.base)
   }
 
-  package func encoded(_ encoding: inout Encoding) -> UnsafeMutablePointer<google__protobuf__Timestamp> {
-    let c = encoding.make(google__protobuf__Timestamp__descriptor())
-      .assumingMemoryBound(to: google__protobuf__Timestamp.self)
-    guard encoding.enter() else { return c }
-    if seconds != 0 {
-      c.pointee.f_seconds = seconds
-      c.pointee.has_seconds = 1
-    }
+  package func encode(_ encoding: inout Encoding) {
+    guard encoding.goesOn else { return }
+    encoding.unknownFields(unknownFields)
     if nanos != 0 {
-      c.pointee.f_nanos = nanos
-      c.pointee.has_nanos = 1
+      encoding.int32(nanos, 16)
     }
-    encoding.unknownFields(unknownFields, c)
-    encoding.leave()
-    return c
+    if seconds != 0 {
+      encoding.int64(seconds, 8)
+    }
   }
 }

@@ -25,8 +25,8 @@ extension DoubleValue {
   public func wireBytes(headroom: Int) throws -> [UInt8] {
     var encoding = Encoding()
     defer { encoding.end() }
-    let message = encoded(&encoding)
-    return try encoding.pack(message, headroom: headroom)
+    encode(&encoding)
+    return try encoding.output(headroom: headroom)
   }
 
   package init(reading c: UnsafePointer<google__protobuf__DoubleValue>) {
@@ -37,17 +37,12 @@ extension DoubleValue {
     unknownFields = Decoding.unknownFields(c.pointee.base)
   }
 
-  package func encoded(_ encoding: inout Encoding) -> UnsafeMutablePointer<google__protobuf__DoubleValue> {
-    let c = encoding.make(google__protobuf__DoubleValue__descriptor())
-      .assumingMemoryBound(to: google__protobuf__DoubleValue.self)
-    guard encoding.enter() else { return c }
+  package func encode(_ encoding: inout Encoding) {
+    guard encoding.goesOn else { return }
+    encoding.unknownFields(unknownFields)
     if self.value.bitPattern != 0 {
-      c.pointee.f_value = self.value
-      c.pointee.has_value = 1
+      encoding.double(self.value, 9)
     }
-    encoding.unknownFields(unknownFields, c)
-    encoding.leave()
-    return c
   }
 }
 
@@ -74,8 +69,8 @@ extension FloatValue {
   public func wireBytes(headroom: Int) throws -> [UInt8] {
     var encoding = Encoding()
     defer { encoding.end() }
-    let message = encoded(&encoding)
-    return try encoding.pack(message, headroom: headroom)
+    encode(&encoding)
+    return try encoding.output(headroom: headroom)
   }
 
   package init(reading c: UnsafePointer<google__protobuf__FloatValue>) {
@@ -86,17 +81,12 @@ extension FloatValue {
     unknownFields = Decoding.unknownFields(c.pointee.base)
   }
 
-  package func encoded(_ encoding: inout Encoding) -> UnsafeMutablePointer<google__protobuf__FloatValue> {
-    let c = encoding.make(google__protobuf__FloatValue__descriptor())
-      .assumingMemoryBound(to: google__protobuf__FloatValue.self)
-    guard encoding.enter() else { return c }
+  package func encode(_ encoding: inout Encoding) {
+    guard encoding.goesOn else { return }
+    encoding.unknownFields(unknownFields)
     if self.value.bitPattern != 0 {
-      c.pointee.f_value = self.value
-      c.pointee.has_value = 1
+      encoding.float(self.value, 13)
     }
-    encoding.unknownFields(unknownFields, c)
-    encoding.leave()
-    return c
   }
 }
 
@@ -123,8 +113,8 @@ extension Int64Value {
   public func wireBytes(headroom: Int) throws -> [UInt8] {
     var encoding = Encoding()
     defer { encoding.end() }
-    let message = encoded(&encoding)
-    return try encoding.pack(message, headroom: headroom)
+    encode(&encoding)
+    return try encoding.output(headroom: headroom)
   }
 
   package init(reading c: UnsafePointer<google__protobuf__Int64Value>) {
@@ -135,17 +125,12 @@ extension Int64Value {
     unknownFields = Decoding.unknownFields(c.pointee.base)
   }
 
-  package func encoded(_ encoding: inout Encoding) -> UnsafeMutablePointer<google__protobuf__Int64Value> {
-    let c = encoding.make(google__protobuf__Int64Value__descriptor())
-      .assumingMemoryBound(to: google__protobuf__Int64Value.self)
-    guard encoding.enter() else { return c }
+  package func encode(_ encoding: inout Encoding) {
+    guard encoding.goesOn else { return }
+    encoding.unknownFields(unknownFields)
     if self.value != 0 {
-      c.pointee.f_value = self.value
-      c.pointee.has_value = 1
+      encoding.int64(self.value, 8)
     }
-    encoding.unknownFields(unknownFields, c)
-    encoding.leave()
-    return c
   }
 }
 
@@ -172,8 +157,8 @@ extension UInt64Value {
   public func wireBytes(headroom: Int) throws -> [UInt8] {
     var encoding = Encoding()
     defer { encoding.end() }
-    let message = encoded(&encoding)
-    return try encoding.pack(message, headroom: headroom)
+    encode(&encoding)
+    return try encoding.output(headroom: headroom)
   }
 
   package init(reading c: UnsafePointer<google__protobuf__UInt64Value>) {
@@ -184,17 +169,12 @@ extension UInt64Value {
     unknownFields = Decoding.unknownFields(c.pointee.base)
   }
 
-  package func encoded(_ encoding: inout Encoding) -> UnsafeMutablePointer<google__protobuf__UInt64Value> {
-    let c = encoding.make(google__protobuf__UInt64Value__descriptor())
-      .assumingMemoryBound(to: google__protobuf__UInt64Value.self)
-    guard encoding.enter() else { return c }
+  package func encode(_ encoding: inout Encoding) {
+    guard encoding.goesOn else { return }
+    encoding.unknownFields(unknownFields)
     if self.value != 0 {
-      c.pointee.f_value = self.value
-      c.pointee.has_value = 1
+      encoding.uint64(self.value, 8)
     }
-    encoding.unknownFields(unknownFields, c)
-    encoding.leave()
-    return c
   }
 }
 
@@ -221,8 +201,8 @@ extension Int32Value {
   public func wireBytes(headroom: Int) throws -> [UInt8] {
     var encoding = Encoding()
     defer { encoding.end() }
-    let message = encoded(&encoding)
-    return try encoding.pack(message, headroom: headroom)
+    encode(&encoding)
+    return try encoding.output(headroom: headroom)
   }
 
   package init(reading c: UnsafePointer<google__protobuf__Int32Value>) {
@@ -233,17 +213,12 @@ extension Int32Value {
     unknownFields = Decoding.unknownFields(c.pointee.base)
   }
 
-  package func encoded(_ encoding: inout Encoding) -> UnsafeMutablePointer<google__protobuf__Int32Value> {
-    let c = encoding.make(google__protobuf__Int32Value__descriptor())
-      .assumingMemoryBound(to: google__protobuf__Int32Value.self)
-    guard encoding.enter() else { return c }
+  package func encode(_ encoding: inout Encoding) {
+    guard encoding.goesOn else { return }
+    encoding.unknownFields(unknownFields)
     if self.value != 0 {
-      c.pointee.f_value = self.value
-      c.pointee.has_value = 1
+      encoding.int32(self.value, 8)
     }
-    encoding.unknownFields(unknownFields, c)
-    encoding.leave()
-    return c
   }
 }
 
@@ -270,8 +245,8 @@ extension UInt32Value {
   public func wireBytes(headroom: Int) throws -> [UInt8] {
     var encoding = Encoding()
     defer { encoding.end() }
-    let message = encoded(&encoding)
-    return try encoding.pack(message, headroom: headroom)
+    encode(&encoding)
+    return try encoding.output(headroom: headroom)
   }
 
   package init(reading c: UnsafePointer<google__protobuf__UInt32Value>) {
@@ -282,17 +257,12 @@ extension UInt32Value {
     unknownFields = Decoding.unknownFields(c.pointee.base)
   }
 
-  package func encoded(_ encoding: inout Encoding) -> UnsafeMutablePointer<google__protobuf__UInt32Value> {
-    let c = encoding.make(google__protobuf__UInt32Value__descriptor())
-      .assumingMemoryBound(to: google__protobuf__UInt32Value.self)
-    guard encoding.enter() else { return c }
+  package func encode(_ encoding: inout Encoding) {
+    guard encoding.goesOn else { return }
+    encoding.unknownFields(unknownFields)
     if self.value != 0 {
-      c.pointee.f_value = self.value
-      c.pointee.has_value = 1
+      encoding.uint32(self.value, 8)
     }
-    encoding.unknownFields(unknownFields, c)
-    encoding.leave()
-    return c
   }
 }
 
@@ -319,8 +289,8 @@ extension BoolValue {
   public func wireBytes(headroom: Int) throws -> [UInt8] {
     var encoding = Encoding()
     defer { encoding.end() }
-    let message = encoded(&encoding)
-    return try encoding.pack(message, headroom: headroom)
+    encode(&encoding)
+    return try encoding.output(headroom: headroom)
   }
 
   package init(reading c: UnsafePointer<google__protobuf__BoolValue>) {
@@ -331,17 +301,12 @@ extension BoolValue {
     unknownFields = Decoding.unknownFields(c.pointee.base)
   }
 
-  package func encoded(_ encoding: inout Encoding) -> UnsafeMutablePointer<google__protobuf__BoolValue> {
-    let c = encoding.make(google__protobuf__BoolValue__descriptor())
-      .assumingMemoryBound(to: google__protobuf__BoolValue.self)
-    guard encoding.enter() else { return c }
+  package func encode(_ encoding: inout Encoding) {
+    guard encoding.goesOn else { return }
+    encoding.unknownFields(unknownFields)
     if self.value {
-      c.pointee.f_value = self.value ? 1 : 0
-      c.pointee.has_value = 1
+      encoding.bool(self.value, 8)
     }
-    encoding.unknownFields(unknownFields, c)
-    encoding.leave()
-    return c
   }
 }
 
@@ -368,8 +333,8 @@ extension StringValue {
   public func wireBytes(headroom: Int) throws -> [UInt8] {
     var encoding = Encoding()
     defer { encoding.end() }
-    let message = encoded(&encoding)
-    return try encoding.pack(message, headroom: headroom)
+    encode(&encoding)
+    return try encoding.output(headroom: headroom)
   }
 
   package init(reading c: UnsafePointer<google__protobuf__StringValue>) {
@@ -380,17 +345,12 @@ extension StringValue {
     unknownFields = Decoding.unknownFields(c.pointee.base)
   }
 
-  package func encoded(_ encoding: inout Encoding) -> UnsafeMutablePointer<google__protobuf__StringValue> {
-    let c = encoding.make(google__protobuf__StringValue__descriptor())
-      .assumingMemoryBound(to: google__protobuf__StringValue.self)
-    guard encoding.enter() else { return c }
+  package func encode(_ encoding: inout Encoding) {
+    guard encoding.goesOn else { return }
+    encoding.unknownFields(unknownFields)
     if !self.value.isEmpty {
-      c.pointee.f_value = encoding.string(self.value)
-      c.pointee.has_value = 1
+      encoding.string(self.value, 10)
     }
-    encoding.unknownFields(unknownFields, c)
-    encoding.leave()
-    return c
   }
 }
 
@@ -417,8 +377,8 @@ extension BytesValue {
   public func wireBytes(headroom: Int) throws -> [UInt8] {
     var encoding = Encoding()
     defer { encoding.end() }
-    let message = encoded(&encoding)
-    return try encoding.pack(message, headroom: headroom)
+    encode(&encoding)
+    return try encoding.output(headroom: headroom)
   }
 
   package init(reading c: UnsafePointer<google__protobuf__BytesValue>) {
@@ -429,16 +389,11 @@ extension BytesValue {
     unknownFields = Decoding.unknownFields(c.pointee.base)
   }
 
-  package func encoded(_ encoding: inout Encoding) -> UnsafeMutablePointer<google__protobuf__BytesValue> {
-    let c = encoding.make(google__protobuf__BytesValue__descriptor())
-      .assumingMemoryBound(to: google__protobuf__BytesValue.self)
-    guard encoding.enter() else { return c }
+  package func encode(_ encoding: inout Encoding) {
+    guard encoding.goesOn else { return }
+    encoding.unknownFields(unknownFields)
     if !self.value.isEmpty {
-      c.pointee.f_value = encoding.bytes(self.value)
-      c.pointee.has_value = 1
+      encoding.bytes(self.value, 10)
     }
-    encoding.unknownFields(unknownFields, c)
-    encoding.leave()
-    return c
   }
 }

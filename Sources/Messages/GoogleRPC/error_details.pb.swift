@@ -68,8 +68,8 @@ extension ErrorInfo {
   public func wireBytes(headroom: Int) throws -> [UInt8] {
     var encoding = Encoding()
     defer { encoding.end() }
-    let message = encoded(&encoding)
-    return try encoding.pack(message, headroom: headroom)
+    encode(&encoding)
+    return try encoding.output(headroom: headroom)
   }
 
   package init(reading c: UnsafePointer<google__rpc__ErrorInfo>) {
@@ -91,37 +91,21 @@ extension ErrorInfo {
     unknownFields = Decoding.unknownFields(c.pointee.base)
   }
 
-  package func encoded(_ encoding: inout Encoding) -> UnsafeMutablePointer<google__rpc__ErrorInfo> {
-    let c = encoding.make(google__rpc__ErrorInfo__descriptor())
-      .assumingMemoryBound(to: google__rpc__ErrorInfo.self)
-    guard encoding.enter() else { return c }
-    if !reason.isEmpty {
-      c.pointee.f_reason = encoding.string(reason)
-      c.pointee.has_reason = 1
+  package func encode(_ encoding: inout Encoding) {
+    guard encoding.goesOn else { return }
+    encoding.unknownFields(unknownFields)
+    for entry in metadata.sorted(by: { MapOrder.precedes($1.key, $0.key) }) {
+      let entryMark = encoding.enter()
+      encoding.string(entry.value, 18)
+      encoding.string(entry.key, 10)
+      encoding.leave(entryMark, 26)
     }
     if !domain.isEmpty {
-      c.pointee.f_domain = encoding.string(domain)
-      c.pointee.has_domain = 1
+      encoding.string(domain, 18)
     }
-    if !metadata.isEmpty {
-      let entries = metadata.sorted { MapOrder.precedes($0.key, $1.key) }
-      let elements = encoding.pointers(entries.count)
-        .assumingMemoryBound(to: UnsafeMutablePointer<google__rpc__ErrorInfo__MetadataEntry>?.self)
-      for index in entries.indices {
-        let c = encoding.make(google__rpc__ErrorInfo__MetadataEntry__descriptor())
-          .assumingMemoryBound(to: google__rpc__ErrorInfo__MetadataEntry.self)
-        elements[index] = c
-        c.pointee.f_key = encoding.string(entries[index].key)
-        c.pointee.has_key = 1
-        c.pointee.f_value = encoding.string(entries[index].value)
-        c.pointee.has_value = 1
-      }
-      c.pointee.f_metadata = elements
-      c.pointee.n_metadata = metadata.count
+    if !reason.isEmpty {
+      encoding.string(reason, 10)
     }
-    encoding.unknownFields(unknownFields, c)
-    encoding.leave()
-    return c
   }
 }
 
@@ -158,8 +142,8 @@ extension RetryInfo {
   public func wireBytes(headroom: Int) throws -> [UInt8] {
     var encoding = Encoding()
     defer { encoding.end() }
-    let message = encoded(&encoding)
-    return try encoding.pack(message, headroom: headroom)
+    encode(&encoding)
+    return try encoding.output(headroom: headroom)
   }
 
   package init(reading c: UnsafePointer<google__rpc__RetryInfo>) {
@@ -168,14 +152,14 @@ extension RetryInfo {
     unknownFields = Decoding.unknownFields(c.pointee.base)
   }
 
-  package func encoded(_ encoding: inout Encoding) -> UnsafeMutablePointer<google__rpc__RetryInfo> {
-    let c = encoding.make(google__rpc__RetryInfo__descriptor())
-      .assumingMemoryBound(to: google__rpc__RetryInfo.self)
-    guard encoding.enter() else { return c }
-    if let value = retryDelay { c.pointee.f_retry_delay = value.encoded(&encoding) }
-    encoding.unknownFields(unknownFields, c)
-    encoding.leave()
-    return c
+  package func encode(_ encoding: inout Encoding) {
+    guard encoding.goesOn else { return }
+    encoding.unknownFields(unknownFields)
+    if let value = retryDelay {
+      let mark = encoding.enter()
+      value.encode(&encoding)
+      encoding.leave(mark, 10)
+    }
   }
 }
 
@@ -202,8 +186,8 @@ extension DebugInfo {
   public func wireBytes(headroom: Int) throws -> [UInt8] {
     var encoding = Encoding()
     defer { encoding.end() }
-    let message = encoded(&encoding)
-    return try encoding.pack(message, headroom: headroom)
+    encode(&encoding)
+    return try encoding.output(headroom: headroom)
   }
 
   package init(reading c: UnsafePointer<google__rpc__DebugInfo>) {
@@ -217,21 +201,15 @@ extension DebugInfo {
     unknownFields = Decoding.unknownFields(c.pointee.base)
   }
 
-  package func encoded(_ encoding: inout Encoding) -> UnsafeMutablePointer<google__rpc__DebugInfo> {
-    let c = encoding.make(google__rpc__DebugInfo__descriptor())
-      .assumingMemoryBound(to: google__rpc__DebugInfo.self)
-    guard encoding.enter() else { return c }
-    if !stackEntries.isEmpty {
-      c.pointee.f_stack_entries = encoding.strings(stackEntries)
-      c.pointee.n_stack_entries = stackEntries.count
-    }
+  package func encode(_ encoding: inout Encoding) {
+    guard encoding.goesOn else { return }
+    encoding.unknownFields(unknownFields)
     if !detail.isEmpty {
-      c.pointee.f_detail = encoding.string(detail)
-      c.pointee.has_detail = 1
+      encoding.string(detail, 18)
     }
-    encoding.unknownFields(unknownFields, c)
-    encoding.leave()
-    return c
+    for index in stackEntries.indices.reversed() {
+      encoding.string(stackEntries[index], 10)
+    }
   }
 }
 
@@ -345,8 +323,8 @@ extension QuotaFailure {
   public func wireBytes(headroom: Int) throws -> [UInt8] {
     var encoding = Encoding()
     defer { encoding.end() }
-    let message = encoded(&encoding)
-    return try encoding.pack(message, headroom: headroom)
+    encode(&encoding)
+    return try encoding.output(headroom: headroom)
   }
 
   package init(reading c: UnsafePointer<google__rpc__QuotaFailure>) {
@@ -361,22 +339,14 @@ extension QuotaFailure {
     unknownFields = Decoding.unknownFields(c.pointee.base)
   }
 
-  package func encoded(_ encoding: inout Encoding) -> UnsafeMutablePointer<google__rpc__QuotaFailure> {
-    let c = encoding.make(google__rpc__QuotaFailure__descriptor())
-      .assumingMemoryBound(to: google__rpc__QuotaFailure.self)
-    guard encoding.enter() else { return c }
-    if !violations.isEmpty {
-      let elements = encoding.pointers(violations.count)
-        .assumingMemoryBound(to: UnsafeMutablePointer<google__rpc__QuotaFailure__Violation>?.self)
-      for index in violations.indices {
-        elements[index] = violations[index].encoded(&encoding)
-      }
-      c.pointee.f_violations = elements
-      c.pointee.n_violations = violations.count
+  package func encode(_ encoding: inout Encoding) {
+    guard encoding.goesOn else { return }
+    encoding.unknownFields(unknownFields)
+    for index in violations.indices.reversed() {
+      let mark = encoding.enter()
+      violations[index].encode(&encoding)
+      encoding.leave(mark, 10)
     }
-    encoding.unknownFields(unknownFields, c)
-    encoding.leave()
-    return c
   }
 }
 
@@ -392,8 +362,8 @@ extension QuotaFailure.Violation {
   public func wireBytes(headroom: Int) throws -> [UInt8] {
     var encoding = Encoding()
     defer { encoding.end() }
-    let message = encoded(&encoding)
-    return try encoding.pack(message, headroom: headroom)
+    encode(&encoding)
+    return try encoding.output(headroom: headroom)
   }
 
   package init(reading c: UnsafePointer<google__rpc__QuotaFailure__Violation>) {
@@ -430,57 +400,36 @@ extension QuotaFailure.Violation {
     unknownFields = Decoding.unknownFields(c.pointee.base)
   }
 
-  package func encoded(_ encoding: inout Encoding) -> UnsafeMutablePointer<google__rpc__QuotaFailure__Violation> {
-    let c = encoding.make(google__rpc__QuotaFailure__Violation__descriptor())
-      .assumingMemoryBound(to: google__rpc__QuotaFailure__Violation.self)
-    guard encoding.enter() else { return c }
-    if !subject.isEmpty {
-      c.pointee.f_subject = encoding.string(subject)
-      c.pointee.has_subject = 1
-    }
-    if !description_.isEmpty {
-      c.pointee.f_description = encoding.string(description_)
-      c.pointee.has_description = 1
-    }
-    if !apiService.isEmpty {
-      c.pointee.f_api_service = encoding.string(apiService)
-      c.pointee.has_api_service = 1
-    }
-    if !quotaMetric.isEmpty {
-      c.pointee.f_quota_metric = encoding.string(quotaMetric)
-      c.pointee.has_quota_metric = 1
-    }
-    if !quotaID.isEmpty {
-      c.pointee.f_quota_id = encoding.string(quotaID)
-      c.pointee.has_quota_id = 1
-    }
-    if !quotaDimensions.isEmpty {
-      let entries = quotaDimensions.sorted { MapOrder.precedes($0.key, $1.key) }
-      let elements = encoding.pointers(entries.count)
-        .assumingMemoryBound(to: UnsafeMutablePointer<google__rpc__QuotaFailure__Violation__QuotaDimensionsEntry>?.self)
-      for index in entries.indices {
-        let c = encoding.make(google__rpc__QuotaFailure__Violation__QuotaDimensionsEntry__descriptor())
-          .assumingMemoryBound(to: google__rpc__QuotaFailure__Violation__QuotaDimensionsEntry.self)
-        elements[index] = c
-        c.pointee.f_key = encoding.string(entries[index].key)
-        c.pointee.has_key = 1
-        c.pointee.f_value = encoding.string(entries[index].value)
-        c.pointee.has_value = 1
-      }
-      c.pointee.f_quota_dimensions = elements
-      c.pointee.n_quota_dimensions = quotaDimensions.count
+  package func encode(_ encoding: inout Encoding) {
+    guard encoding.goesOn else { return }
+    encoding.unknownFields(unknownFields)
+    if let value = futureQuotaValue {
+      encoding.int64(value, 64)
     }
     if quotaValue != 0 {
-      c.pointee.f_quota_value = quotaValue
-      c.pointee.has_quota_value = 1
+      encoding.int64(quotaValue, 56)
     }
-    if let value = futureQuotaValue {
-      c.pointee.f_future_quota_value = value
-      c.pointee.has_future_quota_value = 1
+    for entry in quotaDimensions.sorted(by: { MapOrder.precedes($1.key, $0.key) }) {
+      let entryMark = encoding.enter()
+      encoding.string(entry.value, 18)
+      encoding.string(entry.key, 10)
+      encoding.leave(entryMark, 50)
     }
-    encoding.unknownFields(unknownFields, c)
-    encoding.leave()
-    return c
+    if !quotaID.isEmpty {
+      encoding.string(quotaID, 42)
+    }
+    if !quotaMetric.isEmpty {
+      encoding.string(quotaMetric, 34)
+    }
+    if !apiService.isEmpty {
+      encoding.string(apiService, 26)
+    }
+    if !description_.isEmpty {
+      encoding.string(description_, 18)
+    }
+    if !subject.isEmpty {
+      encoding.string(subject, 10)
+    }
   }
 }
 
@@ -529,8 +478,8 @@ extension PreconditionFailure {
   public func wireBytes(headroom: Int) throws -> [UInt8] {
     var encoding = Encoding()
     defer { encoding.end() }
-    let message = encoded(&encoding)
-    return try encoding.pack(message, headroom: headroom)
+    encode(&encoding)
+    return try encoding.output(headroom: headroom)
   }
 
   package init(reading c: UnsafePointer<google__rpc__PreconditionFailure>) {
@@ -545,22 +494,14 @@ extension PreconditionFailure {
     unknownFields = Decoding.unknownFields(c.pointee.base)
   }
 
-  package func encoded(_ encoding: inout Encoding) -> UnsafeMutablePointer<google__rpc__PreconditionFailure> {
-    let c = encoding.make(google__rpc__PreconditionFailure__descriptor())
-      .assumingMemoryBound(to: google__rpc__PreconditionFailure.self)
-    guard encoding.enter() else { return c }
-    if !violations.isEmpty {
-      let elements = encoding.pointers(violations.count)
-        .assumingMemoryBound(to: UnsafeMutablePointer<google__rpc__PreconditionFailure__Violation>?.self)
-      for index in violations.indices {
-        elements[index] = violations[index].encoded(&encoding)
-      }
-      c.pointee.f_violations = elements
-      c.pointee.n_violations = violations.count
+  package func encode(_ encoding: inout Encoding) {
+    guard encoding.goesOn else { return }
+    encoding.unknownFields(unknownFields)
+    for index in violations.indices.reversed() {
+      let mark = encoding.enter()
+      violations[index].encode(&encoding)
+      encoding.leave(mark, 10)
     }
-    encoding.unknownFields(unknownFields, c)
-    encoding.leave()
-    return c
   }
 }
 
@@ -576,8 +517,8 @@ extension PreconditionFailure.Violation {
   public func wireBytes(headroom: Int) throws -> [UInt8] {
     var encoding = Encoding()
     defer { encoding.end() }
-    let message = encoded(&encoding)
-    return try encoding.pack(message, headroom: headroom)
+    encode(&encoding)
+    return try encoding.output(headroom: headroom)
   }
 
   package init(reading c: UnsafePointer<google__rpc__PreconditionFailure__Violation>) {
@@ -594,25 +535,18 @@ extension PreconditionFailure.Violation {
     unknownFields = Decoding.unknownFields(c.pointee.base)
   }
 
-  package func encoded(_ encoding: inout Encoding) -> UnsafeMutablePointer<google__rpc__PreconditionFailure__Violation> {
-    let c = encoding.make(google__rpc__PreconditionFailure__Violation__descriptor())
-      .assumingMemoryBound(to: google__rpc__PreconditionFailure__Violation.self)
-    guard encoding.enter() else { return c }
-    if !type.isEmpty {
-      c.pointee.f_type = encoding.string(type)
-      c.pointee.has_type = 1
+  package func encode(_ encoding: inout Encoding) {
+    guard encoding.goesOn else { return }
+    encoding.unknownFields(unknownFields)
+    if !description_.isEmpty {
+      encoding.string(description_, 26)
     }
     if !subject.isEmpty {
-      c.pointee.f_subject = encoding.string(subject)
-      c.pointee.has_subject = 1
+      encoding.string(subject, 18)
     }
-    if !description_.isEmpty {
-      c.pointee.f_description = encoding.string(description_)
-      c.pointee.has_description = 1
+    if !type.isEmpty {
+      encoding.string(type, 10)
     }
-    encoding.unknownFields(unknownFields, c)
-    encoding.leave()
-    return c
   }
 }
 
@@ -695,8 +629,8 @@ extension BadRequest {
   public func wireBytes(headroom: Int) throws -> [UInt8] {
     var encoding = Encoding()
     defer { encoding.end() }
-    let message = encoded(&encoding)
-    return try encoding.pack(message, headroom: headroom)
+    encode(&encoding)
+    return try encoding.output(headroom: headroom)
   }
 
   package init(reading c: UnsafePointer<google__rpc__BadRequest>) {
@@ -711,22 +645,14 @@ extension BadRequest {
     unknownFields = Decoding.unknownFields(c.pointee.base)
   }
 
-  package func encoded(_ encoding: inout Encoding) -> UnsafeMutablePointer<google__rpc__BadRequest> {
-    let c = encoding.make(google__rpc__BadRequest__descriptor())
-      .assumingMemoryBound(to: google__rpc__BadRequest.self)
-    guard encoding.enter() else { return c }
-    if !fieldViolations.isEmpty {
-      let elements = encoding.pointers(fieldViolations.count)
-        .assumingMemoryBound(to: UnsafeMutablePointer<google__rpc__BadRequest__FieldViolation>?.self)
-      for index in fieldViolations.indices {
-        elements[index] = fieldViolations[index].encoded(&encoding)
-      }
-      c.pointee.f_field_violations = elements
-      c.pointee.n_field_violations = fieldViolations.count
+  package func encode(_ encoding: inout Encoding) {
+    guard encoding.goesOn else { return }
+    encoding.unknownFields(unknownFields)
+    for index in fieldViolations.indices.reversed() {
+      let mark = encoding.enter()
+      fieldViolations[index].encode(&encoding)
+      encoding.leave(mark, 10)
     }
-    encoding.unknownFields(unknownFields, c)
-    encoding.leave()
-    return c
   }
 }
 
@@ -742,8 +668,8 @@ extension BadRequest.FieldViolation {
   public func wireBytes(headroom: Int) throws -> [UInt8] {
     var encoding = Encoding()
     defer { encoding.end() }
-    let message = encoded(&encoding)
-    return try encoding.pack(message, headroom: headroom)
+    encode(&encoding)
+    return try encoding.output(headroom: headroom)
   }
 
   package init(reading c: UnsafePointer<google__rpc__BadRequest__FieldViolation>) {
@@ -761,26 +687,23 @@ extension BadRequest.FieldViolation {
     unknownFields = Decoding.unknownFields(c.pointee.base)
   }
 
-  package func encoded(_ encoding: inout Encoding) -> UnsafeMutablePointer<google__rpc__BadRequest__FieldViolation> {
-    let c = encoding.make(google__rpc__BadRequest__FieldViolation__descriptor())
-      .assumingMemoryBound(to: google__rpc__BadRequest__FieldViolation.self)
-    guard encoding.enter() else { return c }
-    if !field.isEmpty {
-      c.pointee.f_field = encoding.string(field)
-      c.pointee.has_field = 1
-    }
-    if !description_.isEmpty {
-      c.pointee.f_description = encoding.string(description_)
-      c.pointee.has_description = 1
+  package func encode(_ encoding: inout Encoding) {
+    guard encoding.goesOn else { return }
+    encoding.unknownFields(unknownFields)
+    if let value = localizedMessage {
+      let mark = encoding.enter()
+      value.encode(&encoding)
+      encoding.leave(mark, 34)
     }
     if !reason.isEmpty {
-      c.pointee.f_reason = encoding.string(reason)
-      c.pointee.has_reason = 1
+      encoding.string(reason, 26)
     }
-    if let value = localizedMessage { c.pointee.f_localized_message = value.encoded(&encoding) }
-    encoding.unknownFields(unknownFields, c)
-    encoding.leave()
-    return c
+    if !description_.isEmpty {
+      encoding.string(description_, 18)
+    }
+    if !field.isEmpty {
+      encoding.string(field, 10)
+    }
   }
 }
 
@@ -810,8 +733,8 @@ extension RequestInfo {
   public func wireBytes(headroom: Int) throws -> [UInt8] {
     var encoding = Encoding()
     defer { encoding.end() }
-    let message = encoded(&encoding)
-    return try encoding.pack(message, headroom: headroom)
+    encode(&encoding)
+    return try encoding.output(headroom: headroom)
   }
 
   package init(reading c: UnsafePointer<google__rpc__RequestInfo>) {
@@ -825,21 +748,15 @@ extension RequestInfo {
     unknownFields = Decoding.unknownFields(c.pointee.base)
   }
 
-  package func encoded(_ encoding: inout Encoding) -> UnsafeMutablePointer<google__rpc__RequestInfo> {
-    let c = encoding.make(google__rpc__RequestInfo__descriptor())
-      .assumingMemoryBound(to: google__rpc__RequestInfo.self)
-    guard encoding.enter() else { return c }
-    if !requestID.isEmpty {
-      c.pointee.f_request_id = encoding.string(requestID)
-      c.pointee.has_request_id = 1
-    }
+  package func encode(_ encoding: inout Encoding) {
+    guard encoding.goesOn else { return }
+    encoding.unknownFields(unknownFields)
     if !servingData.isEmpty {
-      c.pointee.f_serving_data = encoding.string(servingData)
-      c.pointee.has_serving_data = 1
+      encoding.string(servingData, 18)
     }
-    encoding.unknownFields(unknownFields, c)
-    encoding.leave()
-    return c
+    if !requestID.isEmpty {
+      encoding.string(requestID, 10)
+    }
   }
 }
 
@@ -879,8 +796,8 @@ extension ResourceInfo {
   public func wireBytes(headroom: Int) throws -> [UInt8] {
     var encoding = Encoding()
     defer { encoding.end() }
-    let message = encoded(&encoding)
-    return try encoding.pack(message, headroom: headroom)
+    encode(&encoding)
+    return try encoding.output(headroom: headroom)
   }
 
   package init(reading c: UnsafePointer<google__rpc__ResourceInfo>) {
@@ -900,29 +817,21 @@ extension ResourceInfo {
     unknownFields = Decoding.unknownFields(c.pointee.base)
   }
 
-  package func encoded(_ encoding: inout Encoding) -> UnsafeMutablePointer<google__rpc__ResourceInfo> {
-    let c = encoding.make(google__rpc__ResourceInfo__descriptor())
-      .assumingMemoryBound(to: google__rpc__ResourceInfo.self)
-    guard encoding.enter() else { return c }
-    if !resourceType.isEmpty {
-      c.pointee.f_resource_type = encoding.string(resourceType)
-      c.pointee.has_resource_type = 1
-    }
-    if !resourceName.isEmpty {
-      c.pointee.f_resource_name = encoding.string(resourceName)
-      c.pointee.has_resource_name = 1
+  package func encode(_ encoding: inout Encoding) {
+    guard encoding.goesOn else { return }
+    encoding.unknownFields(unknownFields)
+    if !description_.isEmpty {
+      encoding.string(description_, 34)
     }
     if !owner.isEmpty {
-      c.pointee.f_owner = encoding.string(owner)
-      c.pointee.has_owner = 1
+      encoding.string(owner, 26)
     }
-    if !description_.isEmpty {
-      c.pointee.f_description = encoding.string(description_)
-      c.pointee.has_description = 1
+    if !resourceName.isEmpty {
+      encoding.string(resourceName, 18)
     }
-    encoding.unknownFields(unknownFields, c)
-    encoding.leave()
-    return c
+    if !resourceType.isEmpty {
+      encoding.string(resourceType, 10)
+    }
   }
 }
 
@@ -962,8 +871,8 @@ extension Help {
   public func wireBytes(headroom: Int) throws -> [UInt8] {
     var encoding = Encoding()
     defer { encoding.end() }
-    let message = encoded(&encoding)
-    return try encoding.pack(message, headroom: headroom)
+    encode(&encoding)
+    return try encoding.output(headroom: headroom)
   }
 
   package init(reading c: UnsafePointer<google__rpc__Help>) {
@@ -978,22 +887,14 @@ extension Help {
     unknownFields = Decoding.unknownFields(c.pointee.base)
   }
 
-  package func encoded(_ encoding: inout Encoding) -> UnsafeMutablePointer<google__rpc__Help> {
-    let c = encoding.make(google__rpc__Help__descriptor())
-      .assumingMemoryBound(to: google__rpc__Help.self)
-    guard encoding.enter() else { return c }
-    if !links.isEmpty {
-      let elements = encoding.pointers(links.count)
-        .assumingMemoryBound(to: UnsafeMutablePointer<google__rpc__Help__Link>?.self)
-      for index in links.indices {
-        elements[index] = links[index].encoded(&encoding)
-      }
-      c.pointee.f_links = elements
-      c.pointee.n_links = links.count
+  package func encode(_ encoding: inout Encoding) {
+    guard encoding.goesOn else { return }
+    encoding.unknownFields(unknownFields)
+    for index in links.indices.reversed() {
+      let mark = encoding.enter()
+      links[index].encode(&encoding)
+      encoding.leave(mark, 10)
     }
-    encoding.unknownFields(unknownFields, c)
-    encoding.leave()
-    return c
   }
 }
 
@@ -1009,8 +910,8 @@ extension Help.Link {
   public func wireBytes(headroom: Int) throws -> [UInt8] {
     var encoding = Encoding()
     defer { encoding.end() }
-    let message = encoded(&encoding)
-    return try encoding.pack(message, headroom: headroom)
+    encode(&encoding)
+    return try encoding.output(headroom: headroom)
   }
 
   package init(reading c: UnsafePointer<google__rpc__Help__Link>) {
@@ -1024,21 +925,15 @@ extension Help.Link {
     unknownFields = Decoding.unknownFields(c.pointee.base)
   }
 
-  package func encoded(_ encoding: inout Encoding) -> UnsafeMutablePointer<google__rpc__Help__Link> {
-    let c = encoding.make(google__rpc__Help__Link__descriptor())
-      .assumingMemoryBound(to: google__rpc__Help__Link.self)
-    guard encoding.enter() else { return c }
-    if !description_.isEmpty {
-      c.pointee.f_description = encoding.string(description_)
-      c.pointee.has_description = 1
-    }
+  package func encode(_ encoding: inout Encoding) {
+    guard encoding.goesOn else { return }
+    encoding.unknownFields(unknownFields)
     if !url.isEmpty {
-      c.pointee.f_url = encoding.string(url)
-      c.pointee.has_url = 1
+      encoding.string(url, 18)
     }
-    encoding.unknownFields(unknownFields, c)
-    encoding.leave()
-    return c
+    if !description_.isEmpty {
+      encoding.string(description_, 10)
+    }
   }
 }
 
@@ -1068,8 +963,8 @@ extension LocalizedMessage {
   public func wireBytes(headroom: Int) throws -> [UInt8] {
     var encoding = Encoding()
     defer { encoding.end() }
-    let message = encoded(&encoding)
-    return try encoding.pack(message, headroom: headroom)
+    encode(&encoding)
+    return try encoding.output(headroom: headroom)
   }
 
   package init(reading c: UnsafePointer<google__rpc__LocalizedMessage>) {
@@ -1083,20 +978,14 @@ extension LocalizedMessage {
     unknownFields = Decoding.unknownFields(c.pointee.base)
   }
 
-  package func encoded(_ encoding: inout Encoding) -> UnsafeMutablePointer<google__rpc__LocalizedMessage> {
-    let c = encoding.make(google__rpc__LocalizedMessage__descriptor())
-      .assumingMemoryBound(to: google__rpc__LocalizedMessage.self)
-    guard encoding.enter() else { return c }
-    if !locale.isEmpty {
-      c.pointee.f_locale = encoding.string(locale)
-      c.pointee.has_locale = 1
-    }
+  package func encode(_ encoding: inout Encoding) {
+    guard encoding.goesOn else { return }
+    encoding.unknownFields(unknownFields)
     if !message.isEmpty {
-      c.pointee.f_message = encoding.string(message)
-      c.pointee.has_message = 1
+      encoding.string(message, 18)
     }
-    encoding.unknownFields(unknownFields, c)
-    encoding.leave()
-    return c
+    if !locale.isEmpty {
+      encoding.string(locale, 10)
+    }
   }
 }

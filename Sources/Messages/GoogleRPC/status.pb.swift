@@ -39,8 +39,8 @@ extension Status {
   public func wireBytes(headroom: Int) throws -> [UInt8] {
     var encoding = Encoding()
     defer { encoding.end() }
-    let message = encoded(&encoding)
-    return try encoding.pack(message, headroom: headroom)
+    encode(&encoding)
+    return try encoding.output(headroom: headroom)
   }
 
   package init(reading c: UnsafePointer<google__rpc__Status>) {
@@ -61,29 +61,19 @@ extension Status {
     unknownFields = Decoding.unknownFields(c.pointee.base)
   }
 
-  package func encoded(_ encoding: inout Encoding) -> UnsafeMutablePointer<google__rpc__Status> {
-    let c = encoding.make(google__rpc__Status__descriptor())
-      .assumingMemoryBound(to: google__rpc__Status.self)
-    guard encoding.enter() else { return c }
-    if code != 0 {
-      c.pointee.f_code = code
-      c.pointee.has_code = 1
+  package func encode(_ encoding: inout Encoding) {
+    guard encoding.goesOn else { return }
+    encoding.unknownFields(unknownFields)
+    for index in details.indices.reversed() {
+      let mark = encoding.enter()
+      details[index].encode(&encoding)
+      encoding.leave(mark, 26)
     }
     if !message.isEmpty {
-      c.pointee.f_message = encoding.string(message)
-      c.pointee.has_message = 1
+      encoding.string(message, 18)
     }
-    if !details.isEmpty {
-      let elements = encoding.pointers(details.count)
-        .assumingMemoryBound(to: UnsafeMutablePointer<google__protobuf__Any>?.self)
-      for index in details.indices {
-        elements[index] = details[index].encoded(&encoding)
-      }
-      c.pointee.f_details = elements
-      c.pointee.n_details = details.count
+    if code != 0 {
+      encoding.int32(code, 8)
     }
-    encoding.unknownFields(unknownFields, c)
-    encoding.leave()
-    return c
   }
 }

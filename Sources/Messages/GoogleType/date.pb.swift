@@ -46,8 +46,8 @@ extension Date {
   public func wireBytes(headroom: Int) throws -> [UInt8] {
     var encoding = Encoding()
     defer { encoding.end() }
-    let message = encoded(&encoding)
-    return try encoding.pack(message, headroom: headroom)
+    encode(&encoding)
+    return try encoding.output(headroom: headroom)
   }
 
   package init(reading c: UnsafePointer<google__type__Date>) {
@@ -64,24 +64,17 @@ extension Date {
     unknownFields = Decoding.unknownFields(c.pointee.base)
   }
 
-  package func encoded(_ encoding: inout Encoding) -> UnsafeMutablePointer<google__type__Date> {
-    let c = encoding.make(google__type__Date__descriptor())
-      .assumingMemoryBound(to: google__type__Date.self)
-    guard encoding.enter() else { return c }
-    if year != 0 {
-      c.pointee.f_year = year
-      c.pointee.has_year = 1
+  package func encode(_ encoding: inout Encoding) {
+    guard encoding.goesOn else { return }
+    encoding.unknownFields(unknownFields)
+    if day != 0 {
+      encoding.int32(day, 24)
     }
     if month != 0 {
-      c.pointee.f_month = month
-      c.pointee.has_month = 1
+      encoding.int32(month, 16)
     }
-    if day != 0 {
-      c.pointee.f_day = day
-      c.pointee.has_day = 1
+    if year != 0 {
+      encoding.int32(year, 8)
     }
-    encoding.unknownFields(unknownFields, c)
-    encoding.leave()
-    return c
   }
 }

@@ -29,8 +29,8 @@ extension LatLng {
   public func wireBytes(headroom: Int) throws -> [UInt8] {
     var encoding = Encoding()
     defer { encoding.end() }
-    let message = encoded(&encoding)
-    return try encoding.pack(message, headroom: headroom)
+    encode(&encoding)
+    return try encoding.output(headroom: headroom)
   }
 
   package init(reading c: UnsafePointer<google__type__LatLng>) {
@@ -44,20 +44,14 @@ extension LatLng {
     unknownFields = Decoding.unknownFields(c.pointee.base)
   }
 
-  package func encoded(_ encoding: inout Encoding) -> UnsafeMutablePointer<google__type__LatLng> {
-    let c = encoding.make(google__type__LatLng__descriptor())
-      .assumingMemoryBound(to: google__type__LatLng.self)
-    guard encoding.enter() else { return c }
-    if latitude.bitPattern != 0 {
-      c.pointee.f_latitude = latitude
-      c.pointee.has_latitude = 1
-    }
+  package func encode(_ encoding: inout Encoding) {
+    guard encoding.goesOn else { return }
+    encoding.unknownFields(unknownFields)
     if longitude.bitPattern != 0 {
-      c.pointee.f_longitude = longitude
-      c.pointee.has_longitude = 1
+      encoding.double(longitude, 17)
     }
-    encoding.unknownFields(unknownFields, c)
-    encoding.leave()
-    return c
+    if latitude.bitPattern != 0 {
+      encoding.double(latitude, 9)
+    }
   }
 }

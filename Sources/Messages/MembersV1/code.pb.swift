@@ -38,8 +38,8 @@ extension OrganizationCode {
   public func wireBytes(headroom: Int) throws -> [UInt8] {
     var encoding = Encoding()
     defer { encoding.end() }
-    let message = encoded(&encoding)
-    return try encoding.pack(message, headroom: headroom)
+    encode(&encoding)
+    return try encoding.output(headroom: headroom)
   }
 
   package init(reading c: UnsafePointer<yijia__members__v1__OrganizationCode>) {
@@ -65,36 +65,39 @@ extension OrganizationCode {
     unknownFields = Decoding.unknownFields(c.pointee.base)
   }
 
-  package func encoded(_ encoding: inout Encoding) -> UnsafeMutablePointer<yijia__members__v1__OrganizationCode> {
-    let c = encoding.make(yijia__members__v1__OrganizationCode__descriptor())
-      .assumingMemoryBound(to: yijia__members__v1__OrganizationCode.self)
-    guard encoding.enter() else { return c }
-    if !name.isEmpty {
-      c.pointee.f_name = encoding.string(name)
-      c.pointee.has_name = 1
+  package func encode(_ encoding: inout Encoding) {
+    guard encoding.goesOn else { return }
+    encoding.unknownFields(unknownFields)
+    if let value = revokeTime {
+      let mark = encoding.enter()
+      value.encode(&encoding)
+      encoding.leave(mark, 66)
     }
-    if !organization.isEmpty {
-      c.pointee.f_organization = encoding.string(organization)
-      c.pointee.has_organization = 1
+    if let value = createTime {
+      let mark = encoding.enter()
+      value.encode(&encoding)
+      encoding.leave(mark, 58)
     }
-    if channel.rawValue != 0 {
-      c.pointee.f_channel = channel.rawValue
-      c.pointee.has_channel = 1
-    }
-    if !campaign.isEmpty {
-      c.pointee.f_campaign = encoding.string(campaign)
-      c.pointee.has_campaign = 1
+    if let value = expireTime {
+      let mark = encoding.enter()
+      value.encode(&encoding)
+      encoding.leave(mark, 50)
     }
     if !text.isEmpty {
-      c.pointee.f_text = encoding.string(text)
-      c.pointee.has_text = 1
+      encoding.string(text, 42)
     }
-    if let value = expireTime { c.pointee.f_expire_time = value.encoded(&encoding) }
-    if let value = createTime { c.pointee.f_create_time = value.encoded(&encoding) }
-    if let value = revokeTime { c.pointee.f_revoke_time = value.encoded(&encoding) }
-    encoding.unknownFields(unknownFields, c)
-    encoding.leave()
-    return c
+    if !campaign.isEmpty {
+      encoding.string(campaign, 34)
+    }
+    if channel.rawValue != 0 {
+      encoding.int32(channel.rawValue, 24)
+    }
+    if !organization.isEmpty {
+      encoding.string(organization, 18)
+    }
+    if !name.isEmpty {
+      encoding.string(name, 10)
+    }
   }
 }
 
@@ -127,8 +130,8 @@ extension IssueOrganizationCodeRequest {
   public func wireBytes(headroom: Int) throws -> [UInt8] {
     var encoding = Encoding()
     defer { encoding.end() }
-    let message = encoded(&encoding)
-    return try encoding.pack(message, headroom: headroom)
+    encode(&encoding)
+    return try encoding.output(headroom: headroom)
   }
 
   package init(reading c: UnsafePointer<yijia__members__v1__IssueOrganizationCodeRequest>) {
@@ -151,33 +154,24 @@ extension IssueOrganizationCodeRequest {
     unknownFields = Decoding.unknownFields(c.pointee.base)
   }
 
-  package func encoded(_ encoding: inout Encoding) -> UnsafeMutablePointer<yijia__members__v1__IssueOrganizationCodeRequest> {
-    let c = encoding.make(yijia__members__v1__IssueOrganizationCodeRequest__descriptor())
-      .assumingMemoryBound(to: yijia__members__v1__IssueOrganizationCodeRequest.self)
-    guard encoding.enter() else { return c }
-    if !requestID.isEmpty {
-      c.pointee.f_request_id = encoding.string(requestID)
-      c.pointee.has_request_id = 1
-    }
-    if !organization.isEmpty {
-      c.pointee.f_organization = encoding.string(organization)
-      c.pointee.has_organization = 1
-    }
-    if channel.rawValue != 0 {
-      c.pointee.f_channel = channel.rawValue
-      c.pointee.has_channel = 1
+  package func encode(_ encoding: inout Encoding) {
+    guard encoding.goesOn else { return }
+    encoding.unknownFields(unknownFields)
+    if validDays != 0 {
+      encoding.int32(validDays, 40)
     }
     if !campaign.isEmpty {
-      c.pointee.f_campaign = encoding.string(campaign)
-      c.pointee.has_campaign = 1
+      encoding.string(campaign, 34)
     }
-    if validDays != 0 {
-      c.pointee.f_valid_days = validDays
-      c.pointee.has_valid_days = 1
+    if channel.rawValue != 0 {
+      encoding.int32(channel.rawValue, 24)
     }
-    encoding.unknownFields(unknownFields, c)
-    encoding.leave()
-    return c
+    if !organization.isEmpty {
+      encoding.string(organization, 18)
+    }
+    if !requestID.isEmpty {
+      encoding.string(requestID, 10)
+    }
   }
 }
 
@@ -202,8 +196,8 @@ extension IssueOrganizationCodeResponse {
   public func wireBytes(headroom: Int) throws -> [UInt8] {
     var encoding = Encoding()
     defer { encoding.end() }
-    let message = encoded(&encoding)
-    return try encoding.pack(message, headroom: headroom)
+    encode(&encoding)
+    return try encoding.output(headroom: headroom)
   }
 
   package init(reading c: UnsafePointer<yijia__members__v1__IssueOrganizationCodeResponse>) {
@@ -212,14 +206,14 @@ extension IssueOrganizationCodeResponse {
     unknownFields = Decoding.unknownFields(c.pointee.base)
   }
 
-  package func encoded(_ encoding: inout Encoding) -> UnsafeMutablePointer<yijia__members__v1__IssueOrganizationCodeResponse> {
-    let c = encoding.make(yijia__members__v1__IssueOrganizationCodeResponse__descriptor())
-      .assumingMemoryBound(to: yijia__members__v1__IssueOrganizationCodeResponse.self)
-    guard encoding.enter() else { return c }
-    if let value = code { c.pointee.f_code = value.encoded(&encoding) }
-    encoding.unknownFields(unknownFields, c)
-    encoding.leave()
-    return c
+  package func encode(_ encoding: inout Encoding) {
+    guard encoding.goesOn else { return }
+    encoding.unknownFields(unknownFields)
+    if let value = code {
+      let mark = encoding.enter()
+      value.encode(&encoding)
+      encoding.leave(mark, 10)
+    }
   }
 }
 
@@ -246,8 +240,8 @@ extension RevokeOrganizationCodeRequest {
   public func wireBytes(headroom: Int) throws -> [UInt8] {
     var encoding = Encoding()
     defer { encoding.end() }
-    let message = encoded(&encoding)
-    return try encoding.pack(message, headroom: headroom)
+    encode(&encoding)
+    return try encoding.output(headroom: headroom)
   }
 
   package init(reading c: UnsafePointer<yijia__members__v1__RevokeOrganizationCodeRequest>) {
@@ -261,21 +255,15 @@ extension RevokeOrganizationCodeRequest {
     unknownFields = Decoding.unknownFields(c.pointee.base)
   }
 
-  package func encoded(_ encoding: inout Encoding) -> UnsafeMutablePointer<yijia__members__v1__RevokeOrganizationCodeRequest> {
-    let c = encoding.make(yijia__members__v1__RevokeOrganizationCodeRequest__descriptor())
-      .assumingMemoryBound(to: yijia__members__v1__RevokeOrganizationCodeRequest.self)
-    guard encoding.enter() else { return c }
-    if !requestID.isEmpty {
-      c.pointee.f_request_id = encoding.string(requestID)
-      c.pointee.has_request_id = 1
-    }
+  package func encode(_ encoding: inout Encoding) {
+    guard encoding.goesOn else { return }
+    encoding.unknownFields(unknownFields)
     if !name.isEmpty {
-      c.pointee.f_name = encoding.string(name)
-      c.pointee.has_name = 1
+      encoding.string(name, 18)
     }
-    encoding.unknownFields(unknownFields, c)
-    encoding.leave()
-    return c
+    if !requestID.isEmpty {
+      encoding.string(requestID, 10)
+    }
   }
 }
 
@@ -300,8 +288,8 @@ extension RevokeOrganizationCodeResponse {
   public func wireBytes(headroom: Int) throws -> [UInt8] {
     var encoding = Encoding()
     defer { encoding.end() }
-    let message = encoded(&encoding)
-    return try encoding.pack(message, headroom: headroom)
+    encode(&encoding)
+    return try encoding.output(headroom: headroom)
   }
 
   package init(reading c: UnsafePointer<yijia__members__v1__RevokeOrganizationCodeResponse>) {
@@ -310,14 +298,14 @@ extension RevokeOrganizationCodeResponse {
     unknownFields = Decoding.unknownFields(c.pointee.base)
   }
 
-  package func encoded(_ encoding: inout Encoding) -> UnsafeMutablePointer<yijia__members__v1__RevokeOrganizationCodeResponse> {
-    let c = encoding.make(yijia__members__v1__RevokeOrganizationCodeResponse__descriptor())
-      .assumingMemoryBound(to: yijia__members__v1__RevokeOrganizationCodeResponse.self)
-    guard encoding.enter() else { return c }
-    if let value = code { c.pointee.f_code = value.encoded(&encoding) }
-    encoding.unknownFields(unknownFields, c)
-    encoding.leave()
-    return c
+  package func encode(_ encoding: inout Encoding) {
+    guard encoding.goesOn else { return }
+    encoding.unknownFields(unknownFields)
+    if let value = code {
+      let mark = encoding.enter()
+      value.encode(&encoding)
+      encoding.leave(mark, 10)
+    }
   }
 }
 
@@ -342,8 +330,8 @@ extension ResolveOrganizationCodeRequest {
   public func wireBytes(headroom: Int) throws -> [UInt8] {
     var encoding = Encoding()
     defer { encoding.end() }
-    let message = encoded(&encoding)
-    return try encoding.pack(message, headroom: headroom)
+    encode(&encoding)
+    return try encoding.output(headroom: headroom)
   }
 
   package init(reading c: UnsafePointer<yijia__members__v1__ResolveOrganizationCodeRequest>) {
@@ -354,17 +342,12 @@ extension ResolveOrganizationCodeRequest {
     unknownFields = Decoding.unknownFields(c.pointee.base)
   }
 
-  package func encoded(_ encoding: inout Encoding) -> UnsafeMutablePointer<yijia__members__v1__ResolveOrganizationCodeRequest> {
-    let c = encoding.make(yijia__members__v1__ResolveOrganizationCodeRequest__descriptor())
-      .assumingMemoryBound(to: yijia__members__v1__ResolveOrganizationCodeRequest.self)
-    guard encoding.enter() else { return c }
+  package func encode(_ encoding: inout Encoding) {
+    guard encoding.goesOn else { return }
+    encoding.unknownFields(unknownFields)
     if !text.isEmpty {
-      c.pointee.f_text = encoding.string(text)
-      c.pointee.has_text = 1
+      encoding.string(text, 10)
     }
-    encoding.unknownFields(unknownFields, c)
-    encoding.leave()
-    return c
   }
 }
 
@@ -391,8 +374,8 @@ extension ResolveOrganizationCodeResponse {
   public func wireBytes(headroom: Int) throws -> [UInt8] {
     var encoding = Encoding()
     defer { encoding.end() }
-    let message = encoded(&encoding)
-    return try encoding.pack(message, headroom: headroom)
+    encode(&encoding)
+    return try encoding.output(headroom: headroom)
   }
 
   package init(reading c: UnsafePointer<yijia__members__v1__ResolveOrganizationCodeResponse>) {
@@ -402,14 +385,18 @@ extension ResolveOrganizationCodeResponse {
     unknownFields = Decoding.unknownFields(c.pointee.base)
   }
 
-  package func encoded(_ encoding: inout Encoding) -> UnsafeMutablePointer<yijia__members__v1__ResolveOrganizationCodeResponse> {
-    let c = encoding.make(yijia__members__v1__ResolveOrganizationCodeResponse__descriptor())
-      .assumingMemoryBound(to: yijia__members__v1__ResolveOrganizationCodeResponse.self)
-    guard encoding.enter() else { return c }
-    if let value = code { c.pointee.f_code = value.encoded(&encoding) }
-    if let value = organization { c.pointee.f_organization = value.encoded(&encoding) }
-    encoding.unknownFields(unknownFields, c)
-    encoding.leave()
-    return c
+  package func encode(_ encoding: inout Encoding) {
+    guard encoding.goesOn else { return }
+    encoding.unknownFields(unknownFields)
+    if let value = organization {
+      let mark = encoding.enter()
+      value.encode(&encoding)
+      encoding.leave(mark, 18)
+    }
+    if let value = code {
+      let mark = encoding.enter()
+      value.encode(&encoding)
+      encoding.leave(mark, 10)
+    }
   }
 }

@@ -170,8 +170,8 @@ extension Consent {
   public func wireBytes(headroom: Int) throws -> [UInt8] {
     var encoding = Encoding()
     defer { encoding.end() }
-    let message = encoded(&encoding)
-    return try encoding.pack(message, headroom: headroom)
+    encode(&encoding)
+    return try encoding.output(headroom: headroom)
   }
 
   package init(reading c: UnsafePointer<yijia__members__v1__Consent>) {
@@ -186,22 +186,20 @@ extension Consent {
     unknownFields = Decoding.unknownFields(c.pointee.base)
   }
 
-  package func encoded(_ encoding: inout Encoding) -> UnsafeMutablePointer<yijia__members__v1__Consent> {
-    let c = encoding.make(yijia__members__v1__Consent__descriptor())
-      .assumingMemoryBound(to: yijia__members__v1__Consent.self)
-    guard encoding.enter() else { return c }
-    if !version.isEmpty {
-      c.pointee.f_version = encoding.string(version)
-      c.pointee.has_version = 1
+  package func encode(_ encoding: inout Encoding) {
+    guard encoding.goesOn else { return }
+    encoding.unknownFields(unknownFields)
+    if let value = agreeTime {
+      let mark = encoding.enter()
+      value.encode(&encoding)
+      encoding.leave(mark, 26)
     }
     if !evidence.isEmpty {
-      c.pointee.f_evidence = encoding.string(evidence)
-      c.pointee.has_evidence = 1
+      encoding.string(evidence, 18)
     }
-    if let value = agreeTime { c.pointee.f_agree_time = value.encoded(&encoding) }
-    encoding.unknownFields(unknownFields, c)
-    encoding.leave()
-    return c
+    if !version.isEmpty {
+      encoding.string(version, 10)
+    }
   }
 }
 
@@ -230,8 +228,8 @@ extension Areas {
   public func wireBytes(headroom: Int) throws -> [UInt8] {
     var encoding = Encoding()
     defer { encoding.end() }
-    let message = encoded(&encoding)
-    return try encoding.pack(message, headroom: headroom)
+    encode(&encoding)
+    return try encoding.output(headroom: headroom)
   }
 
   package init(reading c: UnsafePointer<yijia__members__v1__Areas>) {
@@ -248,25 +246,18 @@ extension Areas {
     unknownFields = Decoding.unknownFields(c.pointee.base)
   }
 
-  package func encoded(_ encoding: inout Encoding) -> UnsafeMutablePointer<yijia__members__v1__Areas> {
-    let c = encoding.make(yijia__members__v1__Areas__descriptor())
-      .assumingMemoryBound(to: yijia__members__v1__Areas.self)
-    guard encoding.enter() else { return c }
-    if !work.isEmpty {
-      c.pointee.f_work = encoding.string(work)
-      c.pointee.has_work = 1
+  package func encode(_ encoding: inout Encoding) {
+    guard encoding.goesOn else { return }
+    encoding.unknownFields(unknownFields)
+    if !domicile.isEmpty {
+      encoding.string(domicile, 26)
     }
     if !residence.isEmpty {
-      c.pointee.f_residence = encoding.string(residence)
-      c.pointee.has_residence = 1
+      encoding.string(residence, 18)
     }
-    if !domicile.isEmpty {
-      c.pointee.f_domicile = encoding.string(domicile)
-      c.pointee.has_domicile = 1
+    if !work.isEmpty {
+      encoding.string(work, 10)
     }
-    encoding.unknownFields(unknownFields, c)
-    encoding.leave()
-    return c
   }
 }
 
@@ -320,8 +311,8 @@ extension EnrollmentApplication {
   public func wireBytes(headroom: Int) throws -> [UInt8] {
     var encoding = Encoding()
     defer { encoding.end() }
-    let message = encoded(&encoding)
-    return try encoding.pack(message, headroom: headroom)
+    encode(&encoding)
+    return try encoding.output(headroom: headroom)
   }
 
   package init(reading c: UnsafePointer<yijia__members__v1__EnrollmentApplication>) {
@@ -370,67 +361,58 @@ extension EnrollmentApplication {
     unknownFields = Decoding.unknownFields(c.pointee.base)
   }
 
-  package func encoded(_ encoding: inout Encoding) -> UnsafeMutablePointer<yijia__members__v1__EnrollmentApplication> {
-    let c = encoding.make(yijia__members__v1__EnrollmentApplication__descriptor())
-      .assumingMemoryBound(to: yijia__members__v1__EnrollmentApplication.self)
-    guard encoding.enter() else { return c }
-    if !personName.isEmpty {
-      c.pointee.f_person_name = encoding.string(personName)
-      c.pointee.has_person_name = 1
-    }
-    if !residentID.isEmpty {
-      c.pointee.f_resident_id = encoding.string(residentID)
-      c.pointee.has_resident_id = 1
-    }
-    if !phone.isEmpty {
-      c.pointee.f_phone = encoding.string(phone)
-      c.pointee.has_phone = 1
-    }
-    if group.rawValue != 0 {
-      c.pointee.f_group = group.rawValue
-      c.pointee.has_group = 1
-    }
-    if channel.rawValue != 0 {
-      c.pointee.f_channel = channel.rawValue
-      c.pointee.has_channel = 1
-    }
-    if !campaign.isEmpty {
-      c.pointee.f_campaign = encoding.string(campaign)
-      c.pointee.has_campaign = 1
-    }
-    if let value = consent { c.pointee.f_consent = value.encoded(&encoding) }
-    if let value = areas { c.pointee.f_areas = value.encoded(&encoding) }
-    if labourRelation.rawValue != 0 {
-      c.pointee.f_labour_relation = labourRelation.rawValue
-      c.pointee.has_labour_relation = 1
-    }
-    if !employerName.isEmpty {
-      c.pointee.f_employer_name = encoding.string(employerName)
-      c.pointee.has_employer_name = 1
-    }
-    if !employerCreditCode.isEmpty {
-      c.pointee.f_employer_credit_code = encoding.string(employerCreditCode)
-      c.pointee.has_employer_credit_code = 1
-    }
-    if !platform.isEmpty {
-      c.pointee.f_platform = encoding.string(platform)
-      c.pointee.has_platform = 1
-    }
-    if !organizationCode.isEmpty {
-      c.pointee.f_organization_code = encoding.string(organizationCode)
-      c.pointee.has_organization_code = 1
+  package func encode(_ encoding: inout Encoding) {
+    guard encoding.goesOn else { return }
+    encoding.unknownFields(unknownFields)
+    if !vehiclePlate.isEmpty {
+      encoding.string(vehiclePlate, 122)
     }
     if migrantWorker {
-      c.pointee.f_migrant_worker = migrantWorker ? 1 : 0
-      c.pointee.has_migrant_worker = 1
+      encoding.bool(migrantWorker, 112)
     }
-    if !vehiclePlate.isEmpty {
-      c.pointee.f_vehicle_plate = encoding.string(vehiclePlate)
-      c.pointee.has_vehicle_plate = 1
+    if !organizationCode.isEmpty {
+      encoding.string(organizationCode, 106)
     }
-    encoding.unknownFields(unknownFields, c)
-    encoding.leave()
-    return c
+    if !platform.isEmpty {
+      encoding.string(platform, 98)
+    }
+    if !employerCreditCode.isEmpty {
+      encoding.string(employerCreditCode, 90)
+    }
+    if !employerName.isEmpty {
+      encoding.string(employerName, 82)
+    }
+    if labourRelation.rawValue != 0 {
+      encoding.int32(labourRelation.rawValue, 72)
+    }
+    if let value = areas {
+      let mark = encoding.enter()
+      value.encode(&encoding)
+      encoding.leave(mark, 66)
+    }
+    if let value = consent {
+      let mark = encoding.enter()
+      value.encode(&encoding)
+      encoding.leave(mark, 58)
+    }
+    if !campaign.isEmpty {
+      encoding.string(campaign, 50)
+    }
+    if channel.rawValue != 0 {
+      encoding.int32(channel.rawValue, 40)
+    }
+    if group.rawValue != 0 {
+      encoding.int32(group.rawValue, 32)
+    }
+    if !phone.isEmpty {
+      encoding.string(phone, 26)
+    }
+    if !residentID.isEmpty {
+      encoding.string(residentID, 18)
+    }
+    if !personName.isEmpty {
+      encoding.string(personName, 10)
+    }
   }
 }
 
@@ -473,8 +455,8 @@ extension Enrollment {
   public func wireBytes(headroom: Int) throws -> [UInt8] {
     var encoding = Encoding()
     defer { encoding.end() }
-    let message = encoded(&encoding)
-    return try encoding.pack(message, headroom: headroom)
+    encode(&encoding)
+    return try encoding.output(headroom: headroom)
   }
 
   package init(reading c: UnsafePointer<yijia__members__v1__Enrollment>) {
@@ -510,50 +492,41 @@ extension Enrollment {
     unknownFields = Decoding.unknownFields(c.pointee.base)
   }
 
-  package func encoded(_ encoding: inout Encoding) -> UnsafeMutablePointer<yijia__members__v1__Enrollment> {
-    let c = encoding.make(yijia__members__v1__Enrollment__descriptor())
-      .assumingMemoryBound(to: yijia__members__v1__Enrollment.self)
-    guard encoding.enter() else { return c }
-    if !name.isEmpty {
-      c.pointee.f_name = encoding.string(name)
-      c.pointee.has_name = 1
-    }
-    if state.rawValue != 0 {
-      c.pointee.f_state = state.rawValue
-      c.pointee.has_state = 1
-    }
-    if let value = createTime { c.pointee.f_create_time = value.encoded(&encoding) }
-    if !member.isEmpty {
-      c.pointee.f_member = encoding.string(member)
-      c.pointee.has_member = 1
-    }
-    if !organization.isEmpty {
-      c.pointee.f_organization = encoding.string(organization)
-      c.pointee.has_organization = 1
-    }
-    if route.rawValue != 0 {
-      c.pointee.f_route = route.rawValue
-      c.pointee.has_route = 1
-    }
-    if !routeReason.isEmpty {
-      c.pointee.f_route_reason = encoding.string(routeReason)
-      c.pointee.has_route_reason = 1
-    }
-    if group.rawValue != 0 {
-      c.pointee.f_group = group.rawValue
-      c.pointee.has_group = 1
+  package func encode(_ encoding: inout Encoding) {
+    guard encoding.goesOn else { return }
+    encoding.unknownFields(unknownFields)
+    if !campaign.isEmpty {
+      encoding.string(campaign, 82)
     }
     if channel.rawValue != 0 {
-      c.pointee.f_channel = channel.rawValue
-      c.pointee.has_channel = 1
+      encoding.int32(channel.rawValue, 72)
     }
-    if !campaign.isEmpty {
-      c.pointee.f_campaign = encoding.string(campaign)
-      c.pointee.has_campaign = 1
+    if group.rawValue != 0 {
+      encoding.int32(group.rawValue, 64)
     }
-    encoding.unknownFields(unknownFields, c)
-    encoding.leave()
-    return c
+    if !routeReason.isEmpty {
+      encoding.string(routeReason, 58)
+    }
+    if route.rawValue != 0 {
+      encoding.int32(route.rawValue, 48)
+    }
+    if !organization.isEmpty {
+      encoding.string(organization, 42)
+    }
+    if !member.isEmpty {
+      encoding.string(member, 34)
+    }
+    if let value = createTime {
+      let mark = encoding.enter()
+      value.encode(&encoding)
+      encoding.leave(mark, 26)
+    }
+    if state.rawValue != 0 {
+      encoding.int32(state.rawValue, 16)
+    }
+    if !name.isEmpty {
+      encoding.string(name, 10)
+    }
   }
 }
 
@@ -584,8 +557,8 @@ extension SubmitEnrollmentRequest {
   public func wireBytes(headroom: Int) throws -> [UInt8] {
     var encoding = Encoding()
     defer { encoding.end() }
-    let message = encoded(&encoding)
-    return try encoding.pack(message, headroom: headroom)
+    encode(&encoding)
+    return try encoding.output(headroom: headroom)
   }
 
   package init(reading c: UnsafePointer<yijia__members__v1__SubmitEnrollmentRequest>) {
@@ -597,18 +570,17 @@ extension SubmitEnrollmentRequest {
     unknownFields = Decoding.unknownFields(c.pointee.base)
   }
 
-  package func encoded(_ encoding: inout Encoding) -> UnsafeMutablePointer<yijia__members__v1__SubmitEnrollmentRequest> {
-    let c = encoding.make(yijia__members__v1__SubmitEnrollmentRequest__descriptor())
-      .assumingMemoryBound(to: yijia__members__v1__SubmitEnrollmentRequest.self)
-    guard encoding.enter() else { return c }
-    if !requestID.isEmpty {
-      c.pointee.f_request_id = encoding.string(requestID)
-      c.pointee.has_request_id = 1
+  package func encode(_ encoding: inout Encoding) {
+    guard encoding.goesOn else { return }
+    encoding.unknownFields(unknownFields)
+    if let value = _application?.value {
+      let mark = encoding.enter()
+      value.encode(&encoding)
+      encoding.leave(mark, 18)
     }
-    if let value = _application?.value { c.pointee.f_application = value.encoded(&encoding) }
-    encoding.unknownFields(unknownFields, c)
-    encoding.leave()
-    return c
+    if !requestID.isEmpty {
+      encoding.string(requestID, 10)
+    }
   }
 }
 
@@ -633,8 +605,8 @@ extension SubmitEnrollmentResponse {
   public func wireBytes(headroom: Int) throws -> [UInt8] {
     var encoding = Encoding()
     defer { encoding.end() }
-    let message = encoded(&encoding)
-    return try encoding.pack(message, headroom: headroom)
+    encode(&encoding)
+    return try encoding.output(headroom: headroom)
   }
 
   package init(reading c: UnsafePointer<yijia__members__v1__SubmitEnrollmentResponse>) {
@@ -643,14 +615,14 @@ extension SubmitEnrollmentResponse {
     unknownFields = Decoding.unknownFields(c.pointee.base)
   }
 
-  package func encoded(_ encoding: inout Encoding) -> UnsafeMutablePointer<yijia__members__v1__SubmitEnrollmentResponse> {
-    let c = encoding.make(yijia__members__v1__SubmitEnrollmentResponse__descriptor())
-      .assumingMemoryBound(to: yijia__members__v1__SubmitEnrollmentResponse.self)
-    guard encoding.enter() else { return c }
-    if let value = enrollment { c.pointee.f_enrollment = value.encoded(&encoding) }
-    encoding.unknownFields(unknownFields, c)
-    encoding.leave()
-    return c
+  package func encode(_ encoding: inout Encoding) {
+    guard encoding.goesOn else { return }
+    encoding.unknownFields(unknownFields)
+    if let value = enrollment {
+      let mark = encoding.enter()
+      value.encode(&encoding)
+      encoding.leave(mark, 10)
+    }
   }
 }
 
@@ -683,8 +655,8 @@ extension EnrollMembersRequest {
   public func wireBytes(headroom: Int) throws -> [UInt8] {
     var encoding = Encoding()
     defer { encoding.end() }
-    let message = encoded(&encoding)
-    return try encoding.pack(message, headroom: headroom)
+    encode(&encoding)
+    return try encoding.output(headroom: headroom)
   }
 
   package init(reading c: UnsafePointer<yijia__members__v1__EnrollMembersRequest>) {
@@ -699,22 +671,20 @@ extension EnrollMembersRequest {
     unknownFields = Decoding.unknownFields(c.pointee.base)
   }
 
-  package func encoded(_ encoding: inout Encoding) -> UnsafeMutablePointer<yijia__members__v1__EnrollMembersRequest> {
-    let c = encoding.make(yijia__members__v1__EnrollMembersRequest__descriptor())
-      .assumingMemoryBound(to: yijia__members__v1__EnrollMembersRequest.self)
-    guard encoding.enter() else { return c }
-    if !requestID.isEmpty {
-      c.pointee.f_request_id = encoding.string(requestID)
-      c.pointee.has_request_id = 1
+  package func encode(_ encoding: inout Encoding) {
+    guard encoding.goesOn else { return }
+    encoding.unknownFields(unknownFields)
+    if let value = _application?.value {
+      let mark = encoding.enter()
+      value.encode(&encoding)
+      encoding.leave(mark, 26)
     }
     if row != 0 {
-      c.pointee.f_row = row
-      c.pointee.has_row = 1
+      encoding.int64(row, 16)
     }
-    if let value = _application?.value { c.pointee.f_application = value.encoded(&encoding) }
-    encoding.unknownFields(unknownFields, c)
-    encoding.leave()
-    return c
+    if !requestID.isEmpty {
+      encoding.string(requestID, 10)
+    }
   }
 }
 
@@ -749,8 +719,8 @@ extension EnrollMembersResponse {
   public func wireBytes(headroom: Int) throws -> [UInt8] {
     var encoding = Encoding()
     defer { encoding.end() }
-    let message = encoded(&encoding)
-    return try encoding.pack(message, headroom: headroom)
+    encode(&encoding)
+    return try encoding.output(headroom: headroom)
   }
 
   package init(reading c: UnsafePointer<yijia__members__v1__EnrollMembersResponse>) {
@@ -768,26 +738,22 @@ extension EnrollMembersResponse {
     unknownFields = Decoding.unknownFields(c.pointee.base)
   }
 
-  package func encoded(_ encoding: inout Encoding) -> UnsafeMutablePointer<yijia__members__v1__EnrollMembersResponse> {
-    let c = encoding.make(yijia__members__v1__EnrollMembersResponse__descriptor())
-      .assumingMemoryBound(to: yijia__members__v1__EnrollMembersResponse.self)
-    guard encoding.enter() else { return c }
+  package func encode(_ encoding: inout Encoding) {
+    guard encoding.goesOn else { return }
+    encoding.unknownFields(unknownFields)
+    if case .error(let value) = result {
+      let mark = encoding.enter()
+      value.encode(&encoding)
+      encoding.leave(mark, 26)
+    }
+    if case .enrollment(let value) = result {
+      let mark = encoding.enter()
+      value.encode(&encoding)
+      encoding.leave(mark, 18)
+    }
     if row != 0 {
-      c.pointee.f_row = row
-      c.pointee.has_row = 1
+      encoding.int64(row, 8)
     }
-    switch result {
-    case .enrollment(let value):
-      c.pointee.case_result = 2
-      c.pointee.u_result.f_enrollment = value.encoded(&encoding)
-    case .error(let value):
-      c.pointee.case_result = 3
-      c.pointee.u_result.f_error = value.encoded(&encoding)
-    case nil: break
-    }
-    encoding.unknownFields(unknownFields, c)
-    encoding.leave()
-    return c
   }
 }
 
@@ -812,8 +778,8 @@ extension GetEnrollmentRequest {
   public func wireBytes(headroom: Int) throws -> [UInt8] {
     var encoding = Encoding()
     defer { encoding.end() }
-    let message = encoded(&encoding)
-    return try encoding.pack(message, headroom: headroom)
+    encode(&encoding)
+    return try encoding.output(headroom: headroom)
   }
 
   package init(reading c: UnsafePointer<yijia__members__v1__GetEnrollmentRequest>) {
@@ -824,17 +790,12 @@ extension GetEnrollmentRequest {
     unknownFields = Decoding.unknownFields(c.pointee.base)
   }
 
-  package func encoded(_ encoding: inout Encoding) -> UnsafeMutablePointer<yijia__members__v1__GetEnrollmentRequest> {
-    let c = encoding.make(yijia__members__v1__GetEnrollmentRequest__descriptor())
-      .assumingMemoryBound(to: yijia__members__v1__GetEnrollmentRequest.self)
-    guard encoding.enter() else { return c }
+  package func encode(_ encoding: inout Encoding) {
+    guard encoding.goesOn else { return }
+    encoding.unknownFields(unknownFields)
     if !name.isEmpty {
-      c.pointee.f_name = encoding.string(name)
-      c.pointee.has_name = 1
+      encoding.string(name, 10)
     }
-    encoding.unknownFields(unknownFields, c)
-    encoding.leave()
-    return c
   }
 }
 
@@ -859,8 +820,8 @@ extension GetEnrollmentResponse {
   public func wireBytes(headroom: Int) throws -> [UInt8] {
     var encoding = Encoding()
     defer { encoding.end() }
-    let message = encoded(&encoding)
-    return try encoding.pack(message, headroom: headroom)
+    encode(&encoding)
+    return try encoding.output(headroom: headroom)
   }
 
   package init(reading c: UnsafePointer<yijia__members__v1__GetEnrollmentResponse>) {
@@ -869,13 +830,13 @@ extension GetEnrollmentResponse {
     unknownFields = Decoding.unknownFields(c.pointee.base)
   }
 
-  package func encoded(_ encoding: inout Encoding) -> UnsafeMutablePointer<yijia__members__v1__GetEnrollmentResponse> {
-    let c = encoding.make(yijia__members__v1__GetEnrollmentResponse__descriptor())
-      .assumingMemoryBound(to: yijia__members__v1__GetEnrollmentResponse.self)
-    guard encoding.enter() else { return c }
-    if let value = enrollment { c.pointee.f_enrollment = value.encoded(&encoding) }
-    encoding.unknownFields(unknownFields, c)
-    encoding.leave()
-    return c
+  package func encode(_ encoding: inout Encoding) {
+    guard encoding.goesOn else { return }
+    encoding.unknownFields(unknownFields)
+    if let value = enrollment {
+      let mark = encoding.enter()
+      value.encode(&encoding)
+      encoding.leave(mark, 10)
+    }
   }
 }

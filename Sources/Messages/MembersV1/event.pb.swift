@@ -26,8 +26,8 @@ extension WatchMemberEventsRequest {
   public func wireBytes(headroom: Int) throws -> [UInt8] {
     var encoding = Encoding()
     defer { encoding.end() }
-    let message = encoded(&encoding)
-    return try encoding.pack(message, headroom: headroom)
+    encode(&encoding)
+    return try encoding.output(headroom: headroom)
   }
 
   package init(reading c: UnsafePointer<yijia__members__v1__WatchMemberEventsRequest>) {
@@ -41,21 +41,15 @@ extension WatchMemberEventsRequest {
     unknownFields = Decoding.unknownFields(c.pointee.base)
   }
 
-  package func encoded(_ encoding: inout Encoding) -> UnsafeMutablePointer<yijia__members__v1__WatchMemberEventsRequest> {
-    let c = encoding.make(yijia__members__v1__WatchMemberEventsRequest__descriptor())
-      .assumingMemoryBound(to: yijia__members__v1__WatchMemberEventsRequest.self)
-    guard encoding.enter() else { return c }
-    if !cursor.isEmpty {
-      c.pointee.f_cursor = encoding.string(cursor)
-      c.pointee.has_cursor = 1
-    }
+  package func encode(_ encoding: inout Encoding) {
+    guard encoding.goesOn else { return }
+    encoding.unknownFields(unknownFields)
     if stopAtEnd {
-      c.pointee.f_stop_at_end = stopAtEnd ? 1 : 0
-      c.pointee.has_stop_at_end = 1
+      encoding.bool(stopAtEnd, 16)
     }
-    encoding.unknownFields(unknownFields, c)
-    encoding.leave()
-    return c
+    if !cursor.isEmpty {
+      encoding.string(cursor, 10)
+    }
   }
 }
 
@@ -98,8 +92,8 @@ extension WatchMemberEventsResponse {
   public func wireBytes(headroom: Int) throws -> [UInt8] {
     var encoding = Encoding()
     defer { encoding.end() }
-    let message = encoded(&encoding)
-    return try encoding.pack(message, headroom: headroom)
+    encode(&encoding)
+    return try encoding.output(headroom: headroom)
   }
 
   package init(reading c: UnsafePointer<yijia__members__v1__WatchMemberEventsResponse>) {
@@ -126,38 +120,38 @@ extension WatchMemberEventsResponse {
     unknownFields = Decoding.unknownFields(c.pointee.base)
   }
 
-  package func encoded(_ encoding: inout Encoding) -> UnsafeMutablePointer<yijia__members__v1__WatchMemberEventsResponse> {
-    let c = encoding.make(yijia__members__v1__WatchMemberEventsResponse__descriptor())
-      .assumingMemoryBound(to: yijia__members__v1__WatchMemberEventsResponse.self)
-    guard encoding.enter() else { return c }
-    if !cursor.isEmpty {
-      c.pointee.f_cursor = encoding.string(cursor)
-      c.pointee.has_cursor = 1
+  package func encode(_ encoding: inout Encoding) {
+    guard encoding.goesOn else { return }
+    encoding.unknownFields(unknownFields)
+    if case .membershipChanged(let value) = event {
+      let mark = encoding.enter()
+      value.encode(&encoding)
+      encoding.leave(mark, 58)
     }
-    if !entity.isEmpty {
-      c.pointee.f_entity = encoding.string(entity)
-      c.pointee.has_entity = 1
+    if case .enrollmentChanged(let value) = event {
+      let mark = encoding.enter()
+      value.encode(&encoding)
+      encoding.leave(mark, 50)
+    }
+    if case .organizationChanged(let value) = event {
+      let mark = encoding.enter()
+      value.encode(&encoding)
+      encoding.leave(mark, 42)
+    }
+    if let value = createTime {
+      let mark = encoding.enter()
+      value.encode(&encoding)
+      encoding.leave(mark, 34)
     }
     if entityVersion != 0 {
-      c.pointee.f_entity_version = entityVersion
-      c.pointee.has_entity_version = 1
+      encoding.int64(entityVersion, 24)
     }
-    if let value = createTime { c.pointee.f_create_time = value.encoded(&encoding) }
-    switch event {
-    case .organizationChanged(let value):
-      c.pointee.case_event = 5
-      c.pointee.u_event.f_organization_changed = value.encoded(&encoding)
-    case .enrollmentChanged(let value):
-      c.pointee.case_event = 6
-      c.pointee.u_event.f_enrollment_changed = value.encoded(&encoding)
-    case .membershipChanged(let value):
-      c.pointee.case_event = 7
-      c.pointee.u_event.f_membership_changed = value.encoded(&encoding)
-    case nil: break
+    if !entity.isEmpty {
+      encoding.string(entity, 18)
     }
-    encoding.unknownFields(unknownFields, c)
-    encoding.leave()
-    return c
+    if !cursor.isEmpty {
+      encoding.string(cursor, 10)
+    }
   }
 }
 
@@ -188,8 +182,8 @@ extension OrganizationChanged {
   public func wireBytes(headroom: Int) throws -> [UInt8] {
     var encoding = Encoding()
     defer { encoding.end() }
-    let message = encoded(&encoding)
-    return try encoding.pack(message, headroom: headroom)
+    encode(&encoding)
+    return try encoding.output(headroom: headroom)
   }
 
   package init(reading c: UnsafePointer<yijia__members__v1__OrganizationChanged>) {
@@ -209,29 +203,21 @@ extension OrganizationChanged {
     unknownFields = Decoding.unknownFields(c.pointee.base)
   }
 
-  package func encoded(_ encoding: inout Encoding) -> UnsafeMutablePointer<yijia__members__v1__OrganizationChanged> {
-    let c = encoding.make(yijia__members__v1__OrganizationChanged__descriptor())
-      .assumingMemoryBound(to: yijia__members__v1__OrganizationChanged.self)
-    guard encoding.enter() else { return c }
-    if !organization.isEmpty {
-      c.pointee.f_organization = encoding.string(organization)
-      c.pointee.has_organization = 1
-    }
-    if !parent.isEmpty {
-      c.pointee.f_parent = encoding.string(parent)
-      c.pointee.has_parent = 1
+  package func encode(_ encoding: inout Encoding) {
+    guard encoding.goesOn else { return }
+    encoding.unknownFields(unknownFields)
+    if !regionCode.isEmpty {
+      encoding.string(regionCode, 34)
     }
     if state.rawValue != 0 {
-      c.pointee.f_state = state.rawValue
-      c.pointee.has_state = 1
+      encoding.int32(state.rawValue, 24)
     }
-    if !regionCode.isEmpty {
-      c.pointee.f_region_code = encoding.string(regionCode)
-      c.pointee.has_region_code = 1
+    if !parent.isEmpty {
+      encoding.string(parent, 18)
     }
-    encoding.unknownFields(unknownFields, c)
-    encoding.leave()
-    return c
+    if !organization.isEmpty {
+      encoding.string(organization, 10)
+    }
   }
 }
 
@@ -258,8 +244,8 @@ extension EnrollmentChanged {
   public func wireBytes(headroom: Int) throws -> [UInt8] {
     var encoding = Encoding()
     defer { encoding.end() }
-    let message = encoded(&encoding)
-    return try encoding.pack(message, headroom: headroom)
+    encode(&encoding)
+    return try encoding.output(headroom: headroom)
   }
 
   package init(reading c: UnsafePointer<yijia__members__v1__EnrollmentChanged>) {
@@ -273,21 +259,15 @@ extension EnrollmentChanged {
     unknownFields = Decoding.unknownFields(c.pointee.base)
   }
 
-  package func encoded(_ encoding: inout Encoding) -> UnsafeMutablePointer<yijia__members__v1__EnrollmentChanged> {
-    let c = encoding.make(yijia__members__v1__EnrollmentChanged__descriptor())
-      .assumingMemoryBound(to: yijia__members__v1__EnrollmentChanged.self)
-    guard encoding.enter() else { return c }
-    if !enrollment.isEmpty {
-      c.pointee.f_enrollment = encoding.string(enrollment)
-      c.pointee.has_enrollment = 1
-    }
+  package func encode(_ encoding: inout Encoding) {
+    guard encoding.goesOn else { return }
+    encoding.unknownFields(unknownFields)
     if state.rawValue != 0 {
-      c.pointee.f_state = state.rawValue
-      c.pointee.has_state = 1
+      encoding.int32(state.rawValue, 16)
     }
-    encoding.unknownFields(unknownFields, c)
-    encoding.leave()
-    return c
+    if !enrollment.isEmpty {
+      encoding.string(enrollment, 10)
+    }
   }
 }
 
@@ -320,8 +300,8 @@ extension MembershipChanged {
   public func wireBytes(headroom: Int) throws -> [UInt8] {
     var encoding = Encoding()
     defer { encoding.end() }
-    let message = encoded(&encoding)
-    return try encoding.pack(message, headroom: headroom)
+    encode(&encoding)
+    return try encoding.output(headroom: headroom)
   }
 
   package init(reading c: UnsafePointer<yijia__members__v1__MembershipChanged>) {
@@ -344,32 +324,23 @@ extension MembershipChanged {
     unknownFields = Decoding.unknownFields(c.pointee.base)
   }
 
-  package func encoded(_ encoding: inout Encoding) -> UnsafeMutablePointer<yijia__members__v1__MembershipChanged> {
-    let c = encoding.make(yijia__members__v1__MembershipChanged__descriptor())
-      .assumingMemoryBound(to: yijia__members__v1__MembershipChanged.self)
-    guard encoding.enter() else { return c }
-    if !member.isEmpty {
-      c.pointee.f_member = encoding.string(member)
-      c.pointee.has_member = 1
-    }
-    if state.rawValue != 0 {
-      c.pointee.f_state = state.rawValue
-      c.pointee.has_state = 1
-    }
-    if !organization.isEmpty {
-      c.pointee.f_organization = encoding.string(organization)
-      c.pointee.has_organization = 1
+  package func encode(_ encoding: inout Encoding) {
+    guard encoding.goesOn else { return }
+    encoding.unknownFields(unknownFields)
+    if !codeSHA256.isEmpty {
+      encoding.bytes(codeSHA256, 42)
     }
     if group.rawValue != 0 {
-      c.pointee.f_group = group.rawValue
-      c.pointee.has_group = 1
+      encoding.int32(group.rawValue, 32)
     }
-    if !codeSHA256.isEmpty {
-      c.pointee.f_code_sha256 = encoding.bytes(codeSHA256)
-      c.pointee.has_code_sha256 = 1
+    if !organization.isEmpty {
+      encoding.string(organization, 26)
     }
-    encoding.unknownFields(unknownFields, c)
-    encoding.leave()
-    return c
+    if state.rawValue != 0 {
+      encoding.int32(state.rawValue, 16)
+    }
+    if !member.isEmpty {
+      encoding.string(member, 10)
+    }
   }
 }

@@ -128,8 +128,8 @@ extension Member {
   public func wireBytes(headroom: Int) throws -> [UInt8] {
     var encoding = Encoding()
     defer { encoding.end() }
-    let message = encoded(&encoding)
-    return try encoding.pack(message, headroom: headroom)
+    encode(&encoding)
+    return try encoding.output(headroom: headroom)
   }
 
   package init(reading c: UnsafePointer<yijia__members__v1__Member>) {
@@ -175,63 +175,55 @@ extension Member {
     unknownFields = Decoding.unknownFields(c.pointee.base)
   }
 
-  package func encoded(_ encoding: inout Encoding) -> UnsafeMutablePointer<yijia__members__v1__Member> {
-    let c = encoding.make(yijia__members__v1__Member__descriptor())
-      .assumingMemoryBound(to: yijia__members__v1__Member.self)
-    guard encoding.enter() else { return c }
-    if !name.isEmpty {
-      c.pointee.f_name = encoding.string(name)
-      c.pointee.has_name = 1
+  package func encode(_ encoding: inout Encoding) {
+    guard encoding.goesOn else { return }
+    encoding.unknownFields(unknownFields)
+    if !etag.isEmpty {
+      encoding.string(etag, 114)
     }
-    if !memberNumber.isEmpty {
-      c.pointee.f_member_number = encoding.string(memberNumber)
-      c.pointee.has_member_number = 1
-    }
-    if !personNameMasked.isEmpty {
-      c.pointee.f_person_name_masked = encoding.string(personNameMasked)
-      c.pointee.has_person_name_masked = 1
-    }
-    if !residentIDMasked.isEmpty {
-      c.pointee.f_resident_id_masked = encoding.string(residentIDMasked)
-      c.pointee.has_resident_id_masked = 1
-    }
-    if !phoneMasked.isEmpty {
-      c.pointee.f_phone_masked = encoding.string(phoneMasked)
-      c.pointee.has_phone_masked = 1
-    }
-    if group.rawValue != 0 {
-      c.pointee.f_group = group.rawValue
-      c.pointee.has_group = 1
-    }
-    if state.rawValue != 0 {
-      c.pointee.f_state = state.rawValue
-      c.pointee.has_state = 1
-    }
-    if !organization.isEmpty {
-      c.pointee.f_organization = encoding.string(organization)
-      c.pointee.has_organization = 1
-    }
-    if !managingOrganization.isEmpty {
-      c.pointee.f_managing_organization = encoding.string(managingOrganization)
-      c.pointee.has_managing_organization = 1
-    }
-    if let value = joinDate { c.pointee.f_join_date = value.encoded(&encoding) }
-    if channel.rawValue != 0 {
-      c.pointee.f_channel = channel.rawValue
-      c.pointee.has_channel = 1
+    if let value = createTime {
+      let mark = encoding.enter()
+      value.encode(&encoding)
+      encoding.leave(mark, 106)
     }
     if !campaign.isEmpty {
-      c.pointee.f_campaign = encoding.string(campaign)
-      c.pointee.has_campaign = 1
+      encoding.string(campaign, 98)
     }
-    if let value = createTime { c.pointee.f_create_time = value.encoded(&encoding) }
-    if !etag.isEmpty {
-      c.pointee.f_etag = encoding.string(etag)
-      c.pointee.has_etag = 1
+    if channel.rawValue != 0 {
+      encoding.int32(channel.rawValue, 88)
     }
-    encoding.unknownFields(unknownFields, c)
-    encoding.leave()
-    return c
+    if let value = joinDate {
+      let mark = encoding.enter()
+      value.encode(&encoding)
+      encoding.leave(mark, 82)
+    }
+    if !managingOrganization.isEmpty {
+      encoding.string(managingOrganization, 74)
+    }
+    if !organization.isEmpty {
+      encoding.string(organization, 66)
+    }
+    if state.rawValue != 0 {
+      encoding.int32(state.rawValue, 56)
+    }
+    if group.rawValue != 0 {
+      encoding.int32(group.rawValue, 48)
+    }
+    if !phoneMasked.isEmpty {
+      encoding.string(phoneMasked, 42)
+    }
+    if !residentIDMasked.isEmpty {
+      encoding.string(residentIDMasked, 34)
+    }
+    if !personNameMasked.isEmpty {
+      encoding.string(personNameMasked, 26)
+    }
+    if !memberNumber.isEmpty {
+      encoding.string(memberNumber, 18)
+    }
+    if !name.isEmpty {
+      encoding.string(name, 10)
+    }
   }
 }
 
@@ -256,8 +248,8 @@ extension GetMemberRequest {
   public func wireBytes(headroom: Int) throws -> [UInt8] {
     var encoding = Encoding()
     defer { encoding.end() }
-    let message = encoded(&encoding)
-    return try encoding.pack(message, headroom: headroom)
+    encode(&encoding)
+    return try encoding.output(headroom: headroom)
   }
 
   package init(reading c: UnsafePointer<yijia__members__v1__GetMemberRequest>) {
@@ -268,17 +260,12 @@ extension GetMemberRequest {
     unknownFields = Decoding.unknownFields(c.pointee.base)
   }
 
-  package func encoded(_ encoding: inout Encoding) -> UnsafeMutablePointer<yijia__members__v1__GetMemberRequest> {
-    let c = encoding.make(yijia__members__v1__GetMemberRequest__descriptor())
-      .assumingMemoryBound(to: yijia__members__v1__GetMemberRequest.self)
-    guard encoding.enter() else { return c }
+  package func encode(_ encoding: inout Encoding) {
+    guard encoding.goesOn else { return }
+    encoding.unknownFields(unknownFields)
     if !name.isEmpty {
-      c.pointee.f_name = encoding.string(name)
-      c.pointee.has_name = 1
+      encoding.string(name, 10)
     }
-    encoding.unknownFields(unknownFields, c)
-    encoding.leave()
-    return c
   }
 }
 
@@ -303,8 +290,8 @@ extension GetMemberResponse {
   public func wireBytes(headroom: Int) throws -> [UInt8] {
     var encoding = Encoding()
     defer { encoding.end() }
-    let message = encoded(&encoding)
-    return try encoding.pack(message, headroom: headroom)
+    encode(&encoding)
+    return try encoding.output(headroom: headroom)
   }
 
   package init(reading c: UnsafePointer<yijia__members__v1__GetMemberResponse>) {
@@ -313,14 +300,14 @@ extension GetMemberResponse {
     unknownFields = Decoding.unknownFields(c.pointee.base)
   }
 
-  package func encoded(_ encoding: inout Encoding) -> UnsafeMutablePointer<yijia__members__v1__GetMemberResponse> {
-    let c = encoding.make(yijia__members__v1__GetMemberResponse__descriptor())
-      .assumingMemoryBound(to: yijia__members__v1__GetMemberResponse.self)
-    guard encoding.enter() else { return c }
-    if let value = member { c.pointee.f_member = value.encoded(&encoding) }
-    encoding.unknownFields(unknownFields, c)
-    encoding.leave()
-    return c
+  package func encode(_ encoding: inout Encoding) {
+    guard encoding.goesOn else { return }
+    encoding.unknownFields(unknownFields)
+    if let value = member {
+      let mark = encoding.enter()
+      value.encode(&encoding)
+      encoding.leave(mark, 10)
+    }
   }
 }
 
@@ -355,8 +342,8 @@ extension ListMembersRequest {
   public func wireBytes(headroom: Int) throws -> [UInt8] {
     var encoding = Encoding()
     defer { encoding.end() }
-    let message = encoded(&encoding)
-    return try encoding.pack(message, headroom: headroom)
+    encode(&encoding)
+    return try encoding.output(headroom: headroom)
   }
 
   package init(reading c: UnsafePointer<yijia__members__v1__ListMembersRequest>) {
@@ -382,37 +369,35 @@ extension ListMembersRequest {
     unknownFields = Decoding.unknownFields(c.pointee.base)
   }
 
-  package func encoded(_ encoding: inout Encoding) -> UnsafeMutablePointer<yijia__members__v1__ListMembersRequest> {
-    let c = encoding.make(yijia__members__v1__ListMembersRequest__descriptor())
-      .assumingMemoryBound(to: yijia__members__v1__ListMembersRequest.self)
-    guard encoding.enter() else { return c }
-    if !ancestor.isEmpty {
-      c.pointee.f_ancestor = encoding.string(ancestor)
-      c.pointee.has_ancestor = 1
-    }
-    if !groups.isEmpty {
-      c.pointee.f_groups = encoding.enumerations(groups)
-      c.pointee.n_groups = groups.count
-    }
-    if !states.isEmpty {
-      c.pointee.f_states = encoding.enumerations(states)
-      c.pointee.n_states = states.count
-    }
-    if !residentID.isEmpty {
-      c.pointee.f_resident_id = encoding.string(residentID)
-      c.pointee.has_resident_id = 1
+  package func encode(_ encoding: inout Encoding) {
+    guard encoding.goesOn else { return }
+    encoding.unknownFields(unknownFields)
+    if !pageToken.isEmpty {
+      encoding.string(pageToken, 50)
     }
     if pageSize != 0 {
-      c.pointee.f_page_size = pageSize
-      c.pointee.has_page_size = 1
+      encoding.int32(pageSize, 40)
     }
-    if !pageToken.isEmpty {
-      c.pointee.f_page_token = encoding.string(pageToken)
-      c.pointee.has_page_token = 1
+    if !residentID.isEmpty {
+      encoding.string(residentID, 34)
     }
-    encoding.unknownFields(unknownFields, c)
-    encoding.leave()
-    return c
+    if !states.isEmpty {
+      let mark = encoding.count
+      for index in states.indices.reversed() {
+        encoding.int32(states[index].rawValue)
+      }
+      encoding.length(since: mark, 26)
+    }
+    if !groups.isEmpty {
+      let mark = encoding.count
+      for index in groups.indices.reversed() {
+        encoding.int32(groups[index].rawValue)
+      }
+      encoding.length(since: mark, 18)
+    }
+    if !ancestor.isEmpty {
+      encoding.string(ancestor, 10)
+    }
   }
 }
 
@@ -439,8 +424,8 @@ extension ListMembersResponse {
   public func wireBytes(headroom: Int) throws -> [UInt8] {
     var encoding = Encoding()
     defer { encoding.end() }
-    let message = encoded(&encoding)
-    return try encoding.pack(message, headroom: headroom)
+    encode(&encoding)
+    return try encoding.output(headroom: headroom)
   }
 
   package init(reading c: UnsafePointer<yijia__members__v1__ListMembersResponse>) {
@@ -458,26 +443,17 @@ extension ListMembersResponse {
     unknownFields = Decoding.unknownFields(c.pointee.base)
   }
 
-  package func encoded(_ encoding: inout Encoding) -> UnsafeMutablePointer<yijia__members__v1__ListMembersResponse> {
-    let c = encoding.make(yijia__members__v1__ListMembersResponse__descriptor())
-      .assumingMemoryBound(to: yijia__members__v1__ListMembersResponse.self)
-    guard encoding.enter() else { return c }
-    if !members.isEmpty {
-      let elements = encoding.pointers(members.count)
-        .assumingMemoryBound(to: UnsafeMutablePointer<yijia__members__v1__Member>?.self)
-      for index in members.indices {
-        elements[index] = members[index].encoded(&encoding)
-      }
-      c.pointee.f_members = elements
-      c.pointee.n_members = members.count
-    }
+  package func encode(_ encoding: inout Encoding) {
+    guard encoding.goesOn else { return }
+    encoding.unknownFields(unknownFields)
     if !nextPageToken.isEmpty {
-      c.pointee.f_next_page_token = encoding.string(nextPageToken)
-      c.pointee.has_next_page_token = 1
+      encoding.string(nextPageToken, 18)
     }
-    encoding.unknownFields(unknownFields, c)
-    encoding.leave()
-    return c
+    for index in members.indices.reversed() {
+      let mark = encoding.enter()
+      members[index].encode(&encoding)
+      encoding.leave(mark, 10)
+    }
   }
 }
 
@@ -506,8 +482,8 @@ extension RevealMemberRequest {
   public func wireBytes(headroom: Int) throws -> [UInt8] {
     var encoding = Encoding()
     defer { encoding.end() }
-    let message = encoded(&encoding)
-    return try encoding.pack(message, headroom: headroom)
+    encode(&encoding)
+    return try encoding.output(headroom: headroom)
   }
 
   package init(reading c: UnsafePointer<yijia__members__v1__RevealMemberRequest>) {
@@ -524,25 +500,18 @@ extension RevealMemberRequest {
     unknownFields = Decoding.unknownFields(c.pointee.base)
   }
 
-  package func encoded(_ encoding: inout Encoding) -> UnsafeMutablePointer<yijia__members__v1__RevealMemberRequest> {
-    let c = encoding.make(yijia__members__v1__RevealMemberRequest__descriptor())
-      .assumingMemoryBound(to: yijia__members__v1__RevealMemberRequest.self)
-    guard encoding.enter() else { return c }
-    if !requestID.isEmpty {
-      c.pointee.f_request_id = encoding.string(requestID)
-      c.pointee.has_request_id = 1
+  package func encode(_ encoding: inout Encoding) {
+    guard encoding.goesOn else { return }
+    encoding.unknownFields(unknownFields)
+    if !reason.isEmpty {
+      encoding.string(reason, 26)
     }
     if !name.isEmpty {
-      c.pointee.f_name = encoding.string(name)
-      c.pointee.has_name = 1
+      encoding.string(name, 18)
     }
-    if !reason.isEmpty {
-      c.pointee.f_reason = encoding.string(reason)
-      c.pointee.has_reason = 1
+    if !requestID.isEmpty {
+      encoding.string(requestID, 10)
     }
-    encoding.unknownFields(unknownFields, c)
-    encoding.leave()
-    return c
   }
 }
 
@@ -573,8 +542,8 @@ extension RevealMemberResponse {
   public func wireBytes(headroom: Int) throws -> [UInt8] {
     var encoding = Encoding()
     defer { encoding.end() }
-    let message = encoded(&encoding)
-    return try encoding.pack(message, headroom: headroom)
+    encode(&encoding)
+    return try encoding.output(headroom: headroom)
   }
 
   package init(reading c: UnsafePointer<yijia__members__v1__RevealMemberResponse>) {
@@ -594,29 +563,21 @@ extension RevealMemberResponse {
     unknownFields = Decoding.unknownFields(c.pointee.base)
   }
 
-  package func encoded(_ encoding: inout Encoding) -> UnsafeMutablePointer<yijia__members__v1__RevealMemberResponse> {
-    let c = encoding.make(yijia__members__v1__RevealMemberResponse__descriptor())
-      .assumingMemoryBound(to: yijia__members__v1__RevealMemberResponse.self)
-    guard encoding.enter() else { return c }
-    if !name.isEmpty {
-      c.pointee.f_name = encoding.string(name)
-      c.pointee.has_name = 1
-    }
-    if !personName.isEmpty {
-      c.pointee.f_person_name = encoding.string(personName)
-      c.pointee.has_person_name = 1
+  package func encode(_ encoding: inout Encoding) {
+    guard encoding.goesOn else { return }
+    encoding.unknownFields(unknownFields)
+    if !phone.isEmpty {
+      encoding.string(phone, 34)
     }
     if !residentID.isEmpty {
-      c.pointee.f_resident_id = encoding.string(residentID)
-      c.pointee.has_resident_id = 1
+      encoding.string(residentID, 26)
     }
-    if !phone.isEmpty {
-      c.pointee.f_phone = encoding.string(phone)
-      c.pointee.has_phone = 1
+    if !personName.isEmpty {
+      encoding.string(personName, 18)
     }
-    encoding.unknownFields(unknownFields, c)
-    encoding.leave()
-    return c
+    if !name.isEmpty {
+      encoding.string(name, 10)
+    }
   }
 }
 
@@ -641,8 +602,8 @@ extension GetMemberCodeRequest {
   public func wireBytes(headroom: Int) throws -> [UInt8] {
     var encoding = Encoding()
     defer { encoding.end() }
-    let message = encoded(&encoding)
-    return try encoding.pack(message, headroom: headroom)
+    encode(&encoding)
+    return try encoding.output(headroom: headroom)
   }
 
   package init(reading c: UnsafePointer<yijia__members__v1__GetMemberCodeRequest>) {
@@ -653,17 +614,12 @@ extension GetMemberCodeRequest {
     unknownFields = Decoding.unknownFields(c.pointee.base)
   }
 
-  package func encoded(_ encoding: inout Encoding) -> UnsafeMutablePointer<yijia__members__v1__GetMemberCodeRequest> {
-    let c = encoding.make(yijia__members__v1__GetMemberCodeRequest__descriptor())
-      .assumingMemoryBound(to: yijia__members__v1__GetMemberCodeRequest.self)
-    guard encoding.enter() else { return c }
+  package func encode(_ encoding: inout Encoding) {
+    guard encoding.goesOn else { return }
+    encoding.unknownFields(unknownFields)
     if !name.isEmpty {
-      c.pointee.f_name = encoding.string(name)
-      c.pointee.has_name = 1
+      encoding.string(name, 10)
     }
-    encoding.unknownFields(unknownFields, c)
-    encoding.leave()
-    return c
   }
 }
 
@@ -688,8 +644,8 @@ extension GetMemberCodeResponse {
   public func wireBytes(headroom: Int) throws -> [UInt8] {
     var encoding = Encoding()
     defer { encoding.end() }
-    let message = encoded(&encoding)
-    return try encoding.pack(message, headroom: headroom)
+    encode(&encoding)
+    return try encoding.output(headroom: headroom)
   }
 
   package init(reading c: UnsafePointer<yijia__members__v1__GetMemberCodeResponse>) {
@@ -700,17 +656,12 @@ extension GetMemberCodeResponse {
     unknownFields = Decoding.unknownFields(c.pointee.base)
   }
 
-  package func encoded(_ encoding: inout Encoding) -> UnsafeMutablePointer<yijia__members__v1__GetMemberCodeResponse> {
-    let c = encoding.make(yijia__members__v1__GetMemberCodeResponse__descriptor())
-      .assumingMemoryBound(to: yijia__members__v1__GetMemberCodeResponse.self)
-    guard encoding.enter() else { return c }
+  package func encode(_ encoding: inout Encoding) {
+    guard encoding.goesOn else { return }
+    encoding.unknownFields(unknownFields)
     if !code.isEmpty {
-      c.pointee.f_code = encoding.string(code)
-      c.pointee.has_code = 1
+      encoding.string(code, 10)
     }
-    encoding.unknownFields(unknownFields, c)
-    encoding.leave()
-    return c
   }
 }
 
@@ -735,8 +686,8 @@ extension ResolveMemberCodesRequest {
   public func wireBytes(headroom: Int) throws -> [UInt8] {
     var encoding = Encoding()
     defer { encoding.end() }
-    let message = encoded(&encoding)
-    return try encoding.pack(message, headroom: headroom)
+    encode(&encoding)
+    return try encoding.output(headroom: headroom)
   }
 
   package init(reading c: UnsafePointer<yijia__members__v1__ResolveMemberCodesRequest>) {
@@ -747,17 +698,12 @@ extension ResolveMemberCodesRequest {
     unknownFields = Decoding.unknownFields(c.pointee.base)
   }
 
-  package func encoded(_ encoding: inout Encoding) -> UnsafeMutablePointer<yijia__members__v1__ResolveMemberCodesRequest> {
-    let c = encoding.make(yijia__members__v1__ResolveMemberCodesRequest__descriptor())
-      .assumingMemoryBound(to: yijia__members__v1__ResolveMemberCodesRequest.self)
-    guard encoding.enter() else { return c }
-    if !codes.isEmpty {
-      c.pointee.f_codes = encoding.strings(codes)
-      c.pointee.n_codes = codes.count
+  package func encode(_ encoding: inout Encoding) {
+    guard encoding.goesOn else { return }
+    encoding.unknownFields(unknownFields)
+    for index in codes.indices.reversed() {
+      encoding.string(codes[index], 10)
     }
-    encoding.unknownFields(unknownFields, c)
-    encoding.leave()
-    return c
   }
 }
 
@@ -782,8 +728,8 @@ extension ResolveMemberCodesResponse {
   public func wireBytes(headroom: Int) throws -> [UInt8] {
     var encoding = Encoding()
     defer { encoding.end() }
-    let message = encoded(&encoding)
-    return try encoding.pack(message, headroom: headroom)
+    encode(&encoding)
+    return try encoding.output(headroom: headroom)
   }
 
   package init(reading c: UnsafePointer<yijia__members__v1__ResolveMemberCodesResponse>) {
@@ -798,22 +744,14 @@ extension ResolveMemberCodesResponse {
     unknownFields = Decoding.unknownFields(c.pointee.base)
   }
 
-  package func encoded(_ encoding: inout Encoding) -> UnsafeMutablePointer<yijia__members__v1__ResolveMemberCodesResponse> {
-    let c = encoding.make(yijia__members__v1__ResolveMemberCodesResponse__descriptor())
-      .assumingMemoryBound(to: yijia__members__v1__ResolveMemberCodesResponse.self)
-    guard encoding.enter() else { return c }
-    if !members.isEmpty {
-      let elements = encoding.pointers(members.count)
-        .assumingMemoryBound(to: UnsafeMutablePointer<yijia__members__v1__ResolvedMemberCode>?.self)
-      for index in members.indices {
-        elements[index] = members[index].encoded(&encoding)
-      }
-      c.pointee.f_members = elements
-      c.pointee.n_members = members.count
+  package func encode(_ encoding: inout Encoding) {
+    guard encoding.goesOn else { return }
+    encoding.unknownFields(unknownFields)
+    for index in members.indices.reversed() {
+      let mark = encoding.enter()
+      members[index].encode(&encoding)
+      encoding.leave(mark, 10)
     }
-    encoding.unknownFields(unknownFields, c)
-    encoding.leave()
-    return c
   }
 }
 
@@ -842,8 +780,8 @@ extension ResolvedMemberCode {
   public func wireBytes(headroom: Int) throws -> [UInt8] {
     var encoding = Encoding()
     defer { encoding.end() }
-    let message = encoded(&encoding)
-    return try encoding.pack(message, headroom: headroom)
+    encode(&encoding)
+    return try encoding.output(headroom: headroom)
   }
 
   package init(reading c: UnsafePointer<yijia__members__v1__ResolvedMemberCode>) {
@@ -860,25 +798,18 @@ extension ResolvedMemberCode {
     unknownFields = Decoding.unknownFields(c.pointee.base)
   }
 
-  package func encoded(_ encoding: inout Encoding) -> UnsafeMutablePointer<yijia__members__v1__ResolvedMemberCode> {
-    let c = encoding.make(yijia__members__v1__ResolvedMemberCode__descriptor())
-      .assumingMemoryBound(to: yijia__members__v1__ResolvedMemberCode.self)
-    guard encoding.enter() else { return c }
-    if !code.isEmpty {
-      c.pointee.f_code = encoding.string(code)
-      c.pointee.has_code = 1
+  package func encode(_ encoding: inout Encoding) {
+    guard encoding.goesOn else { return }
+    encoding.unknownFields(unknownFields)
+    if group.rawValue != 0 {
+      encoding.int32(group.rawValue, 24)
     }
     if !member.isEmpty {
-      c.pointee.f_member = encoding.string(member)
-      c.pointee.has_member = 1
+      encoding.string(member, 18)
     }
-    if group.rawValue != 0 {
-      c.pointee.f_group = group.rawValue
-      c.pointee.has_group = 1
+    if !code.isEmpty {
+      encoding.string(code, 10)
     }
-    encoding.unknownFields(unknownFields, c)
-    encoding.leave()
-    return c
   }
 }
 
@@ -907,8 +838,8 @@ extension GetEnrollmentStatisticsRequest {
   public func wireBytes(headroom: Int) throws -> [UInt8] {
     var encoding = Encoding()
     defer { encoding.end() }
-    let message = encoded(&encoding)
-    return try encoding.pack(message, headroom: headroom)
+    encode(&encoding)
+    return try encoding.output(headroom: headroom)
   }
 
   package init(reading c: UnsafePointer<yijia__members__v1__GetEnrollmentStatisticsRequest>) {
@@ -921,19 +852,22 @@ extension GetEnrollmentStatisticsRequest {
     unknownFields = Decoding.unknownFields(c.pointee.base)
   }
 
-  package func encoded(_ encoding: inout Encoding) -> UnsafeMutablePointer<yijia__members__v1__GetEnrollmentStatisticsRequest> {
-    let c = encoding.make(yijia__members__v1__GetEnrollmentStatisticsRequest__descriptor())
-      .assumingMemoryBound(to: yijia__members__v1__GetEnrollmentStatisticsRequest.self)
-    guard encoding.enter() else { return c }
-    if !ancestor.isEmpty {
-      c.pointee.f_ancestor = encoding.string(ancestor)
-      c.pointee.has_ancestor = 1
+  package func encode(_ encoding: inout Encoding) {
+    guard encoding.goesOn else { return }
+    encoding.unknownFields(unknownFields)
+    if let value = endDate {
+      let mark = encoding.enter()
+      value.encode(&encoding)
+      encoding.leave(mark, 26)
     }
-    if let value = startDate { c.pointee.f_start_date = value.encoded(&encoding) }
-    if let value = endDate { c.pointee.f_end_date = value.encoded(&encoding) }
-    encoding.unknownFields(unknownFields, c)
-    encoding.leave()
-    return c
+    if let value = startDate {
+      let mark = encoding.enter()
+      value.encode(&encoding)
+      encoding.leave(mark, 18)
+    }
+    if !ancestor.isEmpty {
+      encoding.string(ancestor, 10)
+    }
   }
 }
 
@@ -962,8 +896,8 @@ extension GetEnrollmentStatisticsResponse {
   public func wireBytes(headroom: Int) throws -> [UInt8] {
     var encoding = Encoding()
     defer { encoding.end() }
-    let message = encoded(&encoding)
-    return try encoding.pack(message, headroom: headroom)
+    encode(&encoding)
+    return try encoding.output(headroom: headroom)
   }
 
   package init(reading c: UnsafePointer<yijia__members__v1__GetEnrollmentStatisticsResponse>) {
@@ -984,30 +918,20 @@ extension GetEnrollmentStatisticsResponse {
     unknownFields = Decoding.unknownFields(c.pointee.base)
   }
 
-  package func encoded(_ encoding: inout Encoding) -> UnsafeMutablePointer<yijia__members__v1__GetEnrollmentStatisticsResponse> {
-    let c = encoding.make(yijia__members__v1__GetEnrollmentStatisticsResponse__descriptor())
-      .assumingMemoryBound(to: yijia__members__v1__GetEnrollmentStatisticsResponse.self)
-    guard encoding.enter() else { return c }
-    if !counts.isEmpty {
-      let elements = encoding.pointers(counts.count)
-        .assumingMemoryBound(to: UnsafeMutablePointer<yijia__members__v1__EnrollmentCount>?.self)
-      for index in counts.indices {
-        elements[index] = counts[index].encoded(&encoding)
-      }
-      c.pointee.f_counts = elements
-      c.pointee.n_counts = counts.count
+  package func encode(_ encoding: inout Encoding) {
+    guard encoding.goesOn else { return }
+    encoding.unknownFields(unknownFields)
+    if retainedMembers != 0 {
+      encoding.int64(retainedMembers, 24)
     }
     if liveMembers != 0 {
-      c.pointee.f_live_members = liveMembers
-      c.pointee.has_live_members = 1
+      encoding.int64(liveMembers, 16)
     }
-    if retainedMembers != 0 {
-      c.pointee.f_retained_members = retainedMembers
-      c.pointee.has_retained_members = 1
+    for index in counts.indices.reversed() {
+      let mark = encoding.enter()
+      counts[index].encode(&encoding)
+      encoding.leave(mark, 10)
     }
-    encoding.unknownFields(unknownFields, c)
-    encoding.leave()
-    return c
   }
 }
 
@@ -1036,8 +960,8 @@ extension EnrollmentCount {
   public func wireBytes(headroom: Int) throws -> [UInt8] {
     var encoding = Encoding()
     defer { encoding.end() }
-    let message = encoded(&encoding)
-    return try encoding.pack(message, headroom: headroom)
+    encode(&encoding)
+    return try encoding.output(headroom: headroom)
   }
 
   package init(reading c: UnsafePointer<yijia__members__v1__EnrollmentCount>) {
@@ -1054,24 +978,17 @@ extension EnrollmentCount {
     unknownFields = Decoding.unknownFields(c.pointee.base)
   }
 
-  package func encoded(_ encoding: inout Encoding) -> UnsafeMutablePointer<yijia__members__v1__EnrollmentCount> {
-    let c = encoding.make(yijia__members__v1__EnrollmentCount__descriptor())
-      .assumingMemoryBound(to: yijia__members__v1__EnrollmentCount.self)
-    guard encoding.enter() else { return c }
-    if group.rawValue != 0 {
-      c.pointee.f_group = group.rawValue
-      c.pointee.has_group = 1
+  package func encode(_ encoding: inout Encoding) {
+    guard encoding.goesOn else { return }
+    encoding.unknownFields(unknownFields)
+    if members != 0 {
+      encoding.int64(members, 24)
     }
     if channel.rawValue != 0 {
-      c.pointee.f_channel = channel.rawValue
-      c.pointee.has_channel = 1
+      encoding.int32(channel.rawValue, 16)
     }
-    if members != 0 {
-      c.pointee.f_members = members
-      c.pointee.has_members = 1
+    if group.rawValue != 0 {
+      encoding.int32(group.rawValue, 8)
     }
-    encoding.unknownFields(unknownFields, c)
-    encoding.leave()
-    return c
   }
 }

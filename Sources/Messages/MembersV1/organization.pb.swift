@@ -287,8 +287,8 @@ extension Organization {
   public func wireBytes(headroom: Int) throws -> [UInt8] {
     var encoding = Encoding()
     defer { encoding.end() }
-    let message = encoded(&encoding)
-    return try encoding.pack(message, headroom: headroom)
+    encode(&encoding)
+    return try encoding.output(headroom: headroom)
   }
 
   package init(reading c: UnsafePointer<yijia__members__v1__Organization>) {
@@ -336,66 +336,57 @@ extension Organization {
     unknownFields = Decoding.unknownFields(c.pointee.base)
   }
 
-  package func encoded(_ encoding: inout Encoding) -> UnsafeMutablePointer<yijia__members__v1__Organization> {
-    let c = encoding.make(yijia__members__v1__Organization__descriptor())
-      .assumingMemoryBound(to: yijia__members__v1__Organization.self)
-    guard encoding.enter() else { return c }
-    if !name.isEmpty {
-      c.pointee.f_name = encoding.string(name)
-      c.pointee.has_name = 1
+  package func encode(_ encoding: inout Encoding) {
+    guard encoding.goesOn else { return }
+    encoding.unknownFields(unknownFields)
+    if !etag.isEmpty {
+      encoding.string(etag, 114)
     }
-    if !externalID.isEmpty {
-      c.pointee.f_external_id = encoding.string(externalID)
-      c.pointee.has_external_id = 1
-    }
-    if !displayName.isEmpty {
-      c.pointee.f_display_name = encoding.string(displayName)
-      c.pointee.has_display_name = 1
-    }
-    if !parent.isEmpty {
-      c.pointee.f_parent = encoding.string(parent)
-      c.pointee.has_parent = 1
-    }
-    if kind.rawValue != 0 {
-      c.pointee.f_kind = kind.rawValue
-      c.pointee.has_kind = 1
-    }
-    if level.rawValue != 0 {
-      c.pointee.f_level = level.rawValue
-      c.pointee.has_level = 1
-    }
-    if !regionCode.isEmpty {
-      c.pointee.f_region_code = encoding.string(regionCode)
-      c.pointee.has_region_code = 1
-    }
-    if !groups.isEmpty {
-      c.pointee.f_groups = encoding.enumerations(groups)
-      c.pointee.n_groups = groups.count
-    }
-    if !creditCode.isEmpty {
-      c.pointee.f_credit_code = encoding.string(creditCode)
-      c.pointee.has_credit_code = 1
-    }
-    if !employerCreditCodes.isEmpty {
-      c.pointee.f_employer_credit_codes = encoding.strings(employerCreditCodes)
-      c.pointee.n_employer_credit_codes = employerCreditCodes.count
-    }
-    if takesIndividuals {
-      c.pointee.f_takes_individuals = takesIndividuals ? 1 : 0
-      c.pointee.has_takes_individuals = 1
+    if let value = createTime {
+      let mark = encoding.enter()
+      value.encode(&encoding)
+      encoding.leave(mark, 106)
     }
     if state.rawValue != 0 {
-      c.pointee.f_state = state.rawValue
-      c.pointee.has_state = 1
+      encoding.int32(state.rawValue, 96)
     }
-    if let value = createTime { c.pointee.f_create_time = value.encoded(&encoding) }
-    if !etag.isEmpty {
-      c.pointee.f_etag = encoding.string(etag)
-      c.pointee.has_etag = 1
+    if takesIndividuals {
+      encoding.bool(takesIndividuals, 88)
     }
-    encoding.unknownFields(unknownFields, c)
-    encoding.leave()
-    return c
+    for index in employerCreditCodes.indices.reversed() {
+      encoding.string(employerCreditCodes[index], 82)
+    }
+    if !creditCode.isEmpty {
+      encoding.string(creditCode, 74)
+    }
+    if !groups.isEmpty {
+      let mark = encoding.count
+      for index in groups.indices.reversed() {
+        encoding.int32(groups[index].rawValue)
+      }
+      encoding.length(since: mark, 66)
+    }
+    if !regionCode.isEmpty {
+      encoding.string(regionCode, 58)
+    }
+    if level.rawValue != 0 {
+      encoding.int32(level.rawValue, 48)
+    }
+    if kind.rawValue != 0 {
+      encoding.int32(kind.rawValue, 40)
+    }
+    if !parent.isEmpty {
+      encoding.string(parent, 34)
+    }
+    if !displayName.isEmpty {
+      encoding.string(displayName, 26)
+    }
+    if !externalID.isEmpty {
+      encoding.string(externalID, 18)
+    }
+    if !name.isEmpty {
+      encoding.string(name, 10)
+    }
   }
 }
 
@@ -444,8 +435,8 @@ extension ImportOrganizationsRequest {
   public func wireBytes(headroom: Int) throws -> [UInt8] {
     var encoding = Encoding()
     defer { encoding.end() }
-    let message = encoded(&encoding)
-    return try encoding.pack(message, headroom: headroom)
+    encode(&encoding)
+    return try encoding.output(headroom: headroom)
   }
 
   package init(reading c: UnsafePointer<yijia__members__v1__ImportOrganizationsRequest>) {
@@ -492,65 +483,52 @@ extension ImportOrganizationsRequest {
     unknownFields = Decoding.unknownFields(c.pointee.base)
   }
 
-  package func encoded(_ encoding: inout Encoding) -> UnsafeMutablePointer<yijia__members__v1__ImportOrganizationsRequest> {
-    let c = encoding.make(yijia__members__v1__ImportOrganizationsRequest__descriptor())
-      .assumingMemoryBound(to: yijia__members__v1__ImportOrganizationsRequest.self)
-    guard encoding.enter() else { return c }
-    if !requestID.isEmpty {
-      c.pointee.f_request_id = encoding.string(requestID)
-      c.pointee.has_request_id = 1
-    }
-    if row != 0 {
-      c.pointee.f_row = row
-      c.pointee.has_row = 1
-    }
-    if !externalID.isEmpty {
-      c.pointee.f_external_id = encoding.string(externalID)
-      c.pointee.has_external_id = 1
-    }
-    if !parentExternalID.isEmpty {
-      c.pointee.f_parent_external_id = encoding.string(parentExternalID)
-      c.pointee.has_parent_external_id = 1
-    }
-    if !displayName.isEmpty {
-      c.pointee.f_display_name = encoding.string(displayName)
-      c.pointee.has_display_name = 1
-    }
-    if kind.rawValue != 0 {
-      c.pointee.f_kind = kind.rawValue
-      c.pointee.has_kind = 1
-    }
-    if level.rawValue != 0 {
-      c.pointee.f_level = level.rawValue
-      c.pointee.has_level = 1
-    }
-    if !regionCode.isEmpty {
-      c.pointee.f_region_code = encoding.string(regionCode)
-      c.pointee.has_region_code = 1
-    }
-    if !groups.isEmpty {
-      c.pointee.f_groups = encoding.enumerations(groups)
-      c.pointee.n_groups = groups.count
-    }
-    if !creditCode.isEmpty {
-      c.pointee.f_credit_code = encoding.string(creditCode)
-      c.pointee.has_credit_code = 1
-    }
-    if !employerCreditCodes.isEmpty {
-      c.pointee.f_employer_credit_codes = encoding.strings(employerCreditCodes)
-      c.pointee.n_employer_credit_codes = employerCreditCodes.count
+  package func encode(_ encoding: inout Encoding) {
+    guard encoding.goesOn else { return }
+    encoding.unknownFields(unknownFields)
+    if state.rawValue != 0 {
+      encoding.int32(state.rawValue, 104)
     }
     if takesIndividuals {
-      c.pointee.f_takes_individuals = takesIndividuals ? 1 : 0
-      c.pointee.has_takes_individuals = 1
+      encoding.bool(takesIndividuals, 96)
     }
-    if state.rawValue != 0 {
-      c.pointee.f_state = state.rawValue
-      c.pointee.has_state = 1
+    for index in employerCreditCodes.indices.reversed() {
+      encoding.string(employerCreditCodes[index], 90)
     }
-    encoding.unknownFields(unknownFields, c)
-    encoding.leave()
-    return c
+    if !creditCode.isEmpty {
+      encoding.string(creditCode, 82)
+    }
+    if !groups.isEmpty {
+      let mark = encoding.count
+      for index in groups.indices.reversed() {
+        encoding.int32(groups[index].rawValue)
+      }
+      encoding.length(since: mark, 74)
+    }
+    if !regionCode.isEmpty {
+      encoding.string(regionCode, 66)
+    }
+    if level.rawValue != 0 {
+      encoding.int32(level.rawValue, 56)
+    }
+    if kind.rawValue != 0 {
+      encoding.int32(kind.rawValue, 48)
+    }
+    if !displayName.isEmpty {
+      encoding.string(displayName, 42)
+    }
+    if !parentExternalID.isEmpty {
+      encoding.string(parentExternalID, 34)
+    }
+    if !externalID.isEmpty {
+      encoding.string(externalID, 26)
+    }
+    if row != 0 {
+      encoding.int64(row, 16)
+    }
+    if !requestID.isEmpty {
+      encoding.string(requestID, 10)
+    }
   }
 }
 
@@ -585,8 +563,8 @@ extension ImportOrganizationsResponse {
   public func wireBytes(headroom: Int) throws -> [UInt8] {
     var encoding = Encoding()
     defer { encoding.end() }
-    let message = encoded(&encoding)
-    return try encoding.pack(message, headroom: headroom)
+    encode(&encoding)
+    return try encoding.output(headroom: headroom)
   }
 
   package init(reading c: UnsafePointer<yijia__members__v1__ImportOrganizationsResponse>) {
@@ -604,26 +582,22 @@ extension ImportOrganizationsResponse {
     unknownFields = Decoding.unknownFields(c.pointee.base)
   }
 
-  package func encoded(_ encoding: inout Encoding) -> UnsafeMutablePointer<yijia__members__v1__ImportOrganizationsResponse> {
-    let c = encoding.make(yijia__members__v1__ImportOrganizationsResponse__descriptor())
-      .assumingMemoryBound(to: yijia__members__v1__ImportOrganizationsResponse.self)
-    guard encoding.enter() else { return c }
+  package func encode(_ encoding: inout Encoding) {
+    guard encoding.goesOn else { return }
+    encoding.unknownFields(unknownFields)
+    if case .error(let value) = result {
+      let mark = encoding.enter()
+      value.encode(&encoding)
+      encoding.leave(mark, 26)
+    }
+    if case .organization(let value) = result {
+      let mark = encoding.enter()
+      value.encode(&encoding)
+      encoding.leave(mark, 18)
+    }
     if row != 0 {
-      c.pointee.f_row = row
-      c.pointee.has_row = 1
+      encoding.int64(row, 8)
     }
-    switch result {
-    case .organization(let value):
-      c.pointee.case_result = 2
-      c.pointee.u_result.f_organization = value.encoded(&encoding)
-    case .error(let value):
-      c.pointee.case_result = 3
-      c.pointee.u_result.f_error = value.encoded(&encoding)
-    case nil: break
-    }
-    encoding.unknownFields(unknownFields, c)
-    encoding.leave()
-    return c
   }
 }
 
@@ -648,8 +622,8 @@ extension GetOrganizationRequest {
   public func wireBytes(headroom: Int) throws -> [UInt8] {
     var encoding = Encoding()
     defer { encoding.end() }
-    let message = encoded(&encoding)
-    return try encoding.pack(message, headroom: headroom)
+    encode(&encoding)
+    return try encoding.output(headroom: headroom)
   }
 
   package init(reading c: UnsafePointer<yijia__members__v1__GetOrganizationRequest>) {
@@ -660,17 +634,12 @@ extension GetOrganizationRequest {
     unknownFields = Decoding.unknownFields(c.pointee.base)
   }
 
-  package func encoded(_ encoding: inout Encoding) -> UnsafeMutablePointer<yijia__members__v1__GetOrganizationRequest> {
-    let c = encoding.make(yijia__members__v1__GetOrganizationRequest__descriptor())
-      .assumingMemoryBound(to: yijia__members__v1__GetOrganizationRequest.self)
-    guard encoding.enter() else { return c }
+  package func encode(_ encoding: inout Encoding) {
+    guard encoding.goesOn else { return }
+    encoding.unknownFields(unknownFields)
     if !name.isEmpty {
-      c.pointee.f_name = encoding.string(name)
-      c.pointee.has_name = 1
+      encoding.string(name, 10)
     }
-    encoding.unknownFields(unknownFields, c)
-    encoding.leave()
-    return c
   }
 }
 
@@ -695,8 +664,8 @@ extension GetOrganizationResponse {
   public func wireBytes(headroom: Int) throws -> [UInt8] {
     var encoding = Encoding()
     defer { encoding.end() }
-    let message = encoded(&encoding)
-    return try encoding.pack(message, headroom: headroom)
+    encode(&encoding)
+    return try encoding.output(headroom: headroom)
   }
 
   package init(reading c: UnsafePointer<yijia__members__v1__GetOrganizationResponse>) {
@@ -705,14 +674,14 @@ extension GetOrganizationResponse {
     unknownFields = Decoding.unknownFields(c.pointee.base)
   }
 
-  package func encoded(_ encoding: inout Encoding) -> UnsafeMutablePointer<yijia__members__v1__GetOrganizationResponse> {
-    let c = encoding.make(yijia__members__v1__GetOrganizationResponse__descriptor())
-      .assumingMemoryBound(to: yijia__members__v1__GetOrganizationResponse.self)
-    guard encoding.enter() else { return c }
-    if let value = organization { c.pointee.f_organization = value.encoded(&encoding) }
-    encoding.unknownFields(unknownFields, c)
-    encoding.leave()
-    return c
+  package func encode(_ encoding: inout Encoding) {
+    guard encoding.goesOn else { return }
+    encoding.unknownFields(unknownFields)
+    if let value = organization {
+      let mark = encoding.enter()
+      value.encode(&encoding)
+      encoding.leave(mark, 10)
+    }
   }
 }
 
@@ -743,8 +712,8 @@ extension ListOrganizationsRequest {
   public func wireBytes(headroom: Int) throws -> [UInt8] {
     var encoding = Encoding()
     defer { encoding.end() }
-    let message = encoded(&encoding)
-    return try encoding.pack(message, headroom: headroom)
+    encode(&encoding)
+    return try encoding.output(headroom: headroom)
   }
 
   package init(reading c: UnsafePointer<yijia__members__v1__ListOrganizationsRequest>) {
@@ -764,29 +733,25 @@ extension ListOrganizationsRequest {
     unknownFields = Decoding.unknownFields(c.pointee.base)
   }
 
-  package func encoded(_ encoding: inout Encoding) -> UnsafeMutablePointer<yijia__members__v1__ListOrganizationsRequest> {
-    let c = encoding.make(yijia__members__v1__ListOrganizationsRequest__descriptor())
-      .assumingMemoryBound(to: yijia__members__v1__ListOrganizationsRequest.self)
-    guard encoding.enter() else { return c }
-    if !ancestor.isEmpty {
-      c.pointee.f_ancestor = encoding.string(ancestor)
-      c.pointee.has_ancestor = 1
-    }
-    if !kinds.isEmpty {
-      c.pointee.f_kinds = encoding.enumerations(kinds)
-      c.pointee.n_kinds = kinds.count
+  package func encode(_ encoding: inout Encoding) {
+    guard encoding.goesOn else { return }
+    encoding.unknownFields(unknownFields)
+    if !pageToken.isEmpty {
+      encoding.string(pageToken, 34)
     }
     if pageSize != 0 {
-      c.pointee.f_page_size = pageSize
-      c.pointee.has_page_size = 1
+      encoding.int32(pageSize, 24)
     }
-    if !pageToken.isEmpty {
-      c.pointee.f_page_token = encoding.string(pageToken)
-      c.pointee.has_page_token = 1
+    if !kinds.isEmpty {
+      let mark = encoding.count
+      for index in kinds.indices.reversed() {
+        encoding.int32(kinds[index].rawValue)
+      }
+      encoding.length(since: mark, 18)
     }
-    encoding.unknownFields(unknownFields, c)
-    encoding.leave()
-    return c
+    if !ancestor.isEmpty {
+      encoding.string(ancestor, 10)
+    }
   }
 }
 
@@ -813,8 +778,8 @@ extension ListOrganizationsResponse {
   public func wireBytes(headroom: Int) throws -> [UInt8] {
     var encoding = Encoding()
     defer { encoding.end() }
-    let message = encoded(&encoding)
-    return try encoding.pack(message, headroom: headroom)
+    encode(&encoding)
+    return try encoding.output(headroom: headroom)
   }
 
   package init(reading c: UnsafePointer<yijia__members__v1__ListOrganizationsResponse>) {
@@ -832,25 +797,16 @@ extension ListOrganizationsResponse {
     unknownFields = Decoding.unknownFields(c.pointee.base)
   }
 
-  package func encoded(_ encoding: inout Encoding) -> UnsafeMutablePointer<yijia__members__v1__ListOrganizationsResponse> {
-    let c = encoding.make(yijia__members__v1__ListOrganizationsResponse__descriptor())
-      .assumingMemoryBound(to: yijia__members__v1__ListOrganizationsResponse.self)
-    guard encoding.enter() else { return c }
-    if !organizations.isEmpty {
-      let elements = encoding.pointers(organizations.count)
-        .assumingMemoryBound(to: UnsafeMutablePointer<yijia__members__v1__Organization>?.self)
-      for index in organizations.indices {
-        elements[index] = organizations[index].encoded(&encoding)
-      }
-      c.pointee.f_organizations = elements
-      c.pointee.n_organizations = organizations.count
-    }
+  package func encode(_ encoding: inout Encoding) {
+    guard encoding.goesOn else { return }
+    encoding.unknownFields(unknownFields)
     if !nextPageToken.isEmpty {
-      c.pointee.f_next_page_token = encoding.string(nextPageToken)
-      c.pointee.has_next_page_token = 1
+      encoding.string(nextPageToken, 18)
     }
-    encoding.unknownFields(unknownFields, c)
-    encoding.leave()
-    return c
+    for index in organizations.indices.reversed() {
+      let mark = encoding.enter()
+      organizations[index].encode(&encoding)
+      encoding.leave(mark, 10)
+    }
   }
 }

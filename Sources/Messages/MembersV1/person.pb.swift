@@ -289,8 +289,8 @@ extension FieldViolation {
   public func wireBytes(headroom: Int) throws -> [UInt8] {
     var encoding = Encoding()
     defer { encoding.end() }
-    let message = encoded(&encoding)
-    return try encoding.pack(message, headroom: headroom)
+    encode(&encoding)
+    return try encoding.output(headroom: headroom)
   }
 
   package init(reading c: UnsafePointer<yijia__members__v1__FieldViolation>) {
@@ -307,25 +307,18 @@ extension FieldViolation {
     unknownFields = Decoding.unknownFields(c.pointee.base)
   }
 
-  package func encoded(_ encoding: inout Encoding) -> UnsafeMutablePointer<yijia__members__v1__FieldViolation> {
-    let c = encoding.make(yijia__members__v1__FieldViolation__descriptor())
-      .assumingMemoryBound(to: yijia__members__v1__FieldViolation.self)
-    guard encoding.enter() else { return c }
-    if !field.isEmpty {
-      c.pointee.f_field = encoding.string(field)
-      c.pointee.has_field = 1
+  package func encode(_ encoding: inout Encoding) {
+    guard encoding.goesOn else { return }
+    encoding.unknownFields(unknownFields)
+    if !description_.isEmpty {
+      encoding.string(description_, 26)
     }
     if !reason.isEmpty {
-      c.pointee.f_reason = encoding.string(reason)
-      c.pointee.has_reason = 1
+      encoding.string(reason, 18)
     }
-    if !description_.isEmpty {
-      c.pointee.f_description = encoding.string(description_)
-      c.pointee.has_description = 1
+    if !field.isEmpty {
+      encoding.string(field, 10)
     }
-    encoding.unknownFields(unknownFields, c)
-    encoding.leave()
-    return c
   }
 }
 
@@ -356,8 +349,8 @@ extension RecordError {
   public func wireBytes(headroom: Int) throws -> [UInt8] {
     var encoding = Encoding()
     defer { encoding.end() }
-    let message = encoded(&encoding)
-    return try encoding.pack(message, headroom: headroom)
+    encode(&encoding)
+    return try encoding.output(headroom: headroom)
   }
 
   package init(reading c: UnsafePointer<yijia__members__v1__RecordError>) {
@@ -381,33 +374,22 @@ extension RecordError {
     unknownFields = Decoding.unknownFields(c.pointee.base)
   }
 
-  package func encoded(_ encoding: inout Encoding) -> UnsafeMutablePointer<yijia__members__v1__RecordError> {
-    let c = encoding.make(yijia__members__v1__RecordError__descriptor())
-      .assumingMemoryBound(to: yijia__members__v1__RecordError.self)
-    guard encoding.enter() else { return c }
-    if code != 0 {
-      c.pointee.f_code = code
-      c.pointee.has_code = 1
-    }
-    if !reason.isEmpty {
-      c.pointee.f_reason = encoding.string(reason)
-      c.pointee.has_reason = 1
+  package func encode(_ encoding: inout Encoding) {
+    guard encoding.goesOn else { return }
+    encoding.unknownFields(unknownFields)
+    for index in fieldViolations.indices.reversed() {
+      let mark = encoding.enter()
+      fieldViolations[index].encode(&encoding)
+      encoding.leave(mark, 34)
     }
     if !message.isEmpty {
-      c.pointee.f_message = encoding.string(message)
-      c.pointee.has_message = 1
+      encoding.string(message, 26)
     }
-    if !fieldViolations.isEmpty {
-      let elements = encoding.pointers(fieldViolations.count)
-        .assumingMemoryBound(to: UnsafeMutablePointer<yijia__members__v1__FieldViolation>?.self)
-      for index in fieldViolations.indices {
-        elements[index] = fieldViolations[index].encoded(&encoding)
-      }
-      c.pointee.f_field_violations = elements
-      c.pointee.n_field_violations = fieldViolations.count
+    if !reason.isEmpty {
+      encoding.string(reason, 18)
     }
-    encoding.unknownFields(unknownFields, c)
-    encoding.leave()
-    return c
+    if code != 0 {
+      encoding.int32(code, 8)
+    }
   }
 }

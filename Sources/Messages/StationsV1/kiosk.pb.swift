@@ -32,8 +32,8 @@ extension Kiosk {
   public func wireBytes(headroom: Int) throws -> [UInt8] {
     var encoding = Encoding()
     defer { encoding.end() }
-    let message = encoded(&encoding)
-    return try encoding.pack(message, headroom: headroom)
+    encode(&encoding)
+    return try encoding.output(headroom: headroom)
   }
 
   package init(reading c: UnsafePointer<yijia__stations__v1__Kiosk>) {
@@ -52,27 +52,28 @@ extension Kiosk {
     unknownFields = Decoding.unknownFields(c.pointee.base)
   }
 
-  package func encoded(_ encoding: inout Encoding) -> UnsafeMutablePointer<yijia__stations__v1__Kiosk> {
-    let c = encoding.make(yijia__stations__v1__Kiosk__descriptor())
-      .assumingMemoryBound(to: yijia__stations__v1__Kiosk.self)
-    guard encoding.enter() else { return c }
-    if !name.isEmpty {
-      c.pointee.f_name = encoding.string(name)
-      c.pointee.has_name = 1
+  package func encode(_ encoding: inout Encoding) {
+    guard encoding.goesOn else { return }
+    encoding.unknownFields(unknownFields)
+    if let value = revokeTime {
+      let mark = encoding.enter()
+      value.encode(&encoding)
+      encoding.leave(mark, 42)
     }
-    if !point.isEmpty {
-      c.pointee.f_point = encoding.string(point)
-      c.pointee.has_point = 1
+    if let value = createTime {
+      let mark = encoding.enter()
+      value.encode(&encoding)
+      encoding.leave(mark, 34)
     }
     if !displayName.isEmpty {
-      c.pointee.f_display_name = encoding.string(displayName)
-      c.pointee.has_display_name = 1
+      encoding.string(displayName, 26)
     }
-    if let value = createTime { c.pointee.f_create_time = value.encoded(&encoding) }
-    if let value = revokeTime { c.pointee.f_revoke_time = value.encoded(&encoding) }
-    encoding.unknownFields(unknownFields, c)
-    encoding.leave()
-    return c
+    if !point.isEmpty {
+      encoding.string(point, 18)
+    }
+    if !name.isEmpty {
+      encoding.string(name, 10)
+    }
   }
 }
 
@@ -101,8 +102,8 @@ extension RegisterKioskRequest {
   public func wireBytes(headroom: Int) throws -> [UInt8] {
     var encoding = Encoding()
     defer { encoding.end() }
-    let message = encoded(&encoding)
-    return try encoding.pack(message, headroom: headroom)
+    encode(&encoding)
+    return try encoding.output(headroom: headroom)
   }
 
   package init(reading c: UnsafePointer<yijia__stations__v1__RegisterKioskRequest>) {
@@ -119,25 +120,18 @@ extension RegisterKioskRequest {
     unknownFields = Decoding.unknownFields(c.pointee.base)
   }
 
-  package func encoded(_ encoding: inout Encoding) -> UnsafeMutablePointer<yijia__stations__v1__RegisterKioskRequest> {
-    let c = encoding.make(yijia__stations__v1__RegisterKioskRequest__descriptor())
-      .assumingMemoryBound(to: yijia__stations__v1__RegisterKioskRequest.self)
-    guard encoding.enter() else { return c }
-    if !requestID.isEmpty {
-      c.pointee.f_request_id = encoding.string(requestID)
-      c.pointee.has_request_id = 1
+  package func encode(_ encoding: inout Encoding) {
+    guard encoding.goesOn else { return }
+    encoding.unknownFields(unknownFields)
+    if !displayName.isEmpty {
+      encoding.string(displayName, 26)
     }
     if !point.isEmpty {
-      c.pointee.f_point = encoding.string(point)
-      c.pointee.has_point = 1
+      encoding.string(point, 18)
     }
-    if !displayName.isEmpty {
-      c.pointee.f_display_name = encoding.string(displayName)
-      c.pointee.has_display_name = 1
+    if !requestID.isEmpty {
+      encoding.string(requestID, 10)
     }
-    encoding.unknownFields(unknownFields, c)
-    encoding.leave()
-    return c
   }
 }
 
@@ -164,8 +158,8 @@ extension RegisterKioskResponse {
   public func wireBytes(headroom: Int) throws -> [UInt8] {
     var encoding = Encoding()
     defer { encoding.end() }
-    let message = encoded(&encoding)
-    return try encoding.pack(message, headroom: headroom)
+    encode(&encoding)
+    return try encoding.output(headroom: headroom)
   }
 
   package init(reading c: UnsafePointer<yijia__stations__v1__RegisterKioskResponse>) {
@@ -177,18 +171,17 @@ extension RegisterKioskResponse {
     unknownFields = Decoding.unknownFields(c.pointee.base)
   }
 
-  package func encoded(_ encoding: inout Encoding) -> UnsafeMutablePointer<yijia__stations__v1__RegisterKioskResponse> {
-    let c = encoding.make(yijia__stations__v1__RegisterKioskResponse__descriptor())
-      .assumingMemoryBound(to: yijia__stations__v1__RegisterKioskResponse.self)
-    guard encoding.enter() else { return c }
-    if let value = kiosk { c.pointee.f_kiosk = value.encoded(&encoding) }
+  package func encode(_ encoding: inout Encoding) {
+    guard encoding.goesOn else { return }
+    encoding.unknownFields(unknownFields)
     if !apiKey.isEmpty {
-      c.pointee.f_api_key = encoding.string(apiKey)
-      c.pointee.has_api_key = 1
+      encoding.string(apiKey, 18)
     }
-    encoding.unknownFields(unknownFields, c)
-    encoding.leave()
-    return c
+    if let value = kiosk {
+      let mark = encoding.enter()
+      value.encode(&encoding)
+      encoding.leave(mark, 10)
+    }
   }
 }
 
@@ -215,8 +208,8 @@ extension RevokeKioskRequest {
   public func wireBytes(headroom: Int) throws -> [UInt8] {
     var encoding = Encoding()
     defer { encoding.end() }
-    let message = encoded(&encoding)
-    return try encoding.pack(message, headroom: headroom)
+    encode(&encoding)
+    return try encoding.output(headroom: headroom)
   }
 
   package init(reading c: UnsafePointer<yijia__stations__v1__RevokeKioskRequest>) {
@@ -230,21 +223,15 @@ extension RevokeKioskRequest {
     unknownFields = Decoding.unknownFields(c.pointee.base)
   }
 
-  package func encoded(_ encoding: inout Encoding) -> UnsafeMutablePointer<yijia__stations__v1__RevokeKioskRequest> {
-    let c = encoding.make(yijia__stations__v1__RevokeKioskRequest__descriptor())
-      .assumingMemoryBound(to: yijia__stations__v1__RevokeKioskRequest.self)
-    guard encoding.enter() else { return c }
-    if !requestID.isEmpty {
-      c.pointee.f_request_id = encoding.string(requestID)
-      c.pointee.has_request_id = 1
-    }
+  package func encode(_ encoding: inout Encoding) {
+    guard encoding.goesOn else { return }
+    encoding.unknownFields(unknownFields)
     if !name.isEmpty {
-      c.pointee.f_name = encoding.string(name)
-      c.pointee.has_name = 1
+      encoding.string(name, 18)
     }
-    encoding.unknownFields(unknownFields, c)
-    encoding.leave()
-    return c
+    if !requestID.isEmpty {
+      encoding.string(requestID, 10)
+    }
   }
 }
 
@@ -269,8 +256,8 @@ extension RevokeKioskResponse {
   public func wireBytes(headroom: Int) throws -> [UInt8] {
     var encoding = Encoding()
     defer { encoding.end() }
-    let message = encoded(&encoding)
-    return try encoding.pack(message, headroom: headroom)
+    encode(&encoding)
+    return try encoding.output(headroom: headroom)
   }
 
   package init(reading c: UnsafePointer<yijia__stations__v1__RevokeKioskResponse>) {
@@ -279,14 +266,14 @@ extension RevokeKioskResponse {
     unknownFields = Decoding.unknownFields(c.pointee.base)
   }
 
-  package func encoded(_ encoding: inout Encoding) -> UnsafeMutablePointer<yijia__stations__v1__RevokeKioskResponse> {
-    let c = encoding.make(yijia__stations__v1__RevokeKioskResponse__descriptor())
-      .assumingMemoryBound(to: yijia__stations__v1__RevokeKioskResponse.self)
-    guard encoding.enter() else { return c }
-    if let value = kiosk { c.pointee.f_kiosk = value.encoded(&encoding) }
-    encoding.unknownFields(unknownFields, c)
-    encoding.leave()
-    return c
+  package func encode(_ encoding: inout Encoding) {
+    guard encoding.goesOn else { return }
+    encoding.unknownFields(unknownFields)
+    if let value = kiosk {
+      let mark = encoding.enter()
+      value.encode(&encoding)
+      encoding.leave(mark, 10)
+    }
   }
 }
 
@@ -313,8 +300,8 @@ extension WatchStationEventsRequest {
   public func wireBytes(headroom: Int) throws -> [UInt8] {
     var encoding = Encoding()
     defer { encoding.end() }
-    let message = encoded(&encoding)
-    return try encoding.pack(message, headroom: headroom)
+    encode(&encoding)
+    return try encoding.output(headroom: headroom)
   }
 
   package init(reading c: UnsafePointer<yijia__stations__v1__WatchStationEventsRequest>) {
@@ -328,21 +315,15 @@ extension WatchStationEventsRequest {
     unknownFields = Decoding.unknownFields(c.pointee.base)
   }
 
-  package func encoded(_ encoding: inout Encoding) -> UnsafeMutablePointer<yijia__stations__v1__WatchStationEventsRequest> {
-    let c = encoding.make(yijia__stations__v1__WatchStationEventsRequest__descriptor())
-      .assumingMemoryBound(to: yijia__stations__v1__WatchStationEventsRequest.self)
-    guard encoding.enter() else { return c }
-    if !cursor.isEmpty {
-      c.pointee.f_cursor = encoding.string(cursor)
-      c.pointee.has_cursor = 1
-    }
+  package func encode(_ encoding: inout Encoding) {
+    guard encoding.goesOn else { return }
+    encoding.unknownFields(unknownFields)
     if stopAtEnd {
-      c.pointee.f_stop_at_end = stopAtEnd ? 1 : 0
-      c.pointee.has_stop_at_end = 1
+      encoding.bool(stopAtEnd, 16)
     }
-    encoding.unknownFields(unknownFields, c)
-    encoding.leave()
-    return c
+    if !cursor.isEmpty {
+      encoding.string(cursor, 10)
+    }
   }
 }
 
@@ -383,8 +364,8 @@ extension WatchStationEventsResponse {
   public func wireBytes(headroom: Int) throws -> [UInt8] {
     var encoding = Encoding()
     defer { encoding.end() }
-    let message = encoded(&encoding)
-    return try encoding.pack(message, headroom: headroom)
+    encode(&encoding)
+    return try encoding.output(headroom: headroom)
   }
 
   package init(reading c: UnsafePointer<yijia__stations__v1__WatchStationEventsResponse>) {
@@ -409,35 +390,33 @@ extension WatchStationEventsResponse {
     unknownFields = Decoding.unknownFields(c.pointee.base)
   }
 
-  package func encoded(_ encoding: inout Encoding) -> UnsafeMutablePointer<yijia__stations__v1__WatchStationEventsResponse> {
-    let c = encoding.make(yijia__stations__v1__WatchStationEventsResponse__descriptor())
-      .assumingMemoryBound(to: yijia__stations__v1__WatchStationEventsResponse.self)
-    guard encoding.enter() else { return c }
-    if !cursor.isEmpty {
-      c.pointee.f_cursor = encoding.string(cursor)
-      c.pointee.has_cursor = 1
+  package func encode(_ encoding: inout Encoding) {
+    guard encoding.goesOn else { return }
+    encoding.unknownFields(unknownFields)
+    if case .pointChanged(let value) = event {
+      let mark = encoding.enter()
+      value.encode(&encoding)
+      encoding.leave(mark, 50)
     }
-    if !entity.isEmpty {
-      c.pointee.f_entity = encoding.string(entity)
-      c.pointee.has_entity = 1
+    if case .kioskChanged(let value) = event {
+      let mark = encoding.enter()
+      value.encode(&encoding)
+      encoding.leave(mark, 42)
+    }
+    if let value = createTime {
+      let mark = encoding.enter()
+      value.encode(&encoding)
+      encoding.leave(mark, 34)
     }
     if entityVersion != 0 {
-      c.pointee.f_entity_version = entityVersion
-      c.pointee.has_entity_version = 1
+      encoding.int64(entityVersion, 24)
     }
-    if let value = createTime { c.pointee.f_create_time = value.encoded(&encoding) }
-    switch event {
-    case .kioskChanged(let value):
-      c.pointee.case_event = 5
-      c.pointee.u_event.f_kiosk_changed = value.encoded(&encoding)
-    case .pointChanged(let value):
-      c.pointee.case_event = 6
-      c.pointee.u_event.f_point_changed = value.encoded(&encoding)
-    case nil: break
+    if !entity.isEmpty {
+      encoding.string(entity, 18)
     }
-    encoding.unknownFields(unknownFields, c)
-    encoding.leave()
-    return c
+    if !cursor.isEmpty {
+      encoding.string(cursor, 10)
+    }
   }
 }
 
@@ -468,8 +447,8 @@ extension KioskChanged {
   public func wireBytes(headroom: Int) throws -> [UInt8] {
     var encoding = Encoding()
     defer { encoding.end() }
-    let message = encoded(&encoding)
-    return try encoding.pack(message, headroom: headroom)
+    encode(&encoding)
+    return try encoding.output(headroom: headroom)
   }
 
   package init(reading c: UnsafePointer<yijia__stations__v1__KioskChanged>) {
@@ -489,29 +468,21 @@ extension KioskChanged {
     unknownFields = Decoding.unknownFields(c.pointee.base)
   }
 
-  package func encoded(_ encoding: inout Encoding) -> UnsafeMutablePointer<yijia__stations__v1__KioskChanged> {
-    let c = encoding.make(yijia__stations__v1__KioskChanged__descriptor())
-      .assumingMemoryBound(to: yijia__stations__v1__KioskChanged.self)
-    guard encoding.enter() else { return c }
-    if !kiosk.isEmpty {
-      c.pointee.f_kiosk = encoding.string(kiosk)
-      c.pointee.has_kiosk = 1
-    }
-    if !point.isEmpty {
-      c.pointee.f_point = encoding.string(point)
-      c.pointee.has_point = 1
+  package func encode(_ encoding: inout Encoding) {
+    guard encoding.goesOn else { return }
+    encoding.unknownFields(unknownFields)
+    if revoked {
+      encoding.bool(revoked, 32)
     }
     if !apiKeySHA256.isEmpty {
-      c.pointee.f_api_key_sha256 = encoding.bytes(apiKeySHA256)
-      c.pointee.has_api_key_sha256 = 1
+      encoding.bytes(apiKeySHA256, 26)
     }
-    if revoked {
-      c.pointee.f_revoked = revoked ? 1 : 0
-      c.pointee.has_revoked = 1
+    if !point.isEmpty {
+      encoding.string(point, 18)
     }
-    encoding.unknownFields(unknownFields, c)
-    encoding.leave()
-    return c
+    if !kiosk.isEmpty {
+      encoding.string(kiosk, 10)
+    }
   }
 }
 
@@ -538,8 +509,8 @@ extension PointChanged {
   public func wireBytes(headroom: Int) throws -> [UInt8] {
     var encoding = Encoding()
     defer { encoding.end() }
-    let message = encoded(&encoding)
-    return try encoding.pack(message, headroom: headroom)
+    encode(&encoding)
+    return try encoding.output(headroom: headroom)
   }
 
   package init(reading c: UnsafePointer<yijia__stations__v1__PointChanged>) {
@@ -553,20 +524,14 @@ extension PointChanged {
     unknownFields = Decoding.unknownFields(c.pointee.base)
   }
 
-  package func encoded(_ encoding: inout Encoding) -> UnsafeMutablePointer<yijia__stations__v1__PointChanged> {
-    let c = encoding.make(yijia__stations__v1__PointChanged__descriptor())
-      .assumingMemoryBound(to: yijia__stations__v1__PointChanged.self)
-    guard encoding.enter() else { return c }
-    if !point.isEmpty {
-      c.pointee.f_point = encoding.string(point)
-      c.pointee.has_point = 1
-    }
+  package func encode(_ encoding: inout Encoding) {
+    guard encoding.goesOn else { return }
+    encoding.unknownFields(unknownFields)
     if !managingOrganization.isEmpty {
-      c.pointee.f_managing_organization = encoding.string(managingOrganization)
-      c.pointee.has_managing_organization = 1
+      encoding.string(managingOrganization, 18)
     }
-    encoding.unknownFields(unknownFields, c)
-    encoding.leave()
-    return c
+    if !point.isEmpty {
+      encoding.string(point, 10)
+    }
   }
 }

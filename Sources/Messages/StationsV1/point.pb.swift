@@ -391,8 +391,8 @@ extension Point {
   public func wireBytes(headroom: Int) throws -> [UInt8] {
     var encoding = Encoding()
     defer { encoding.end() }
-    let message = encoded(&encoding)
-    return try encoding.pack(message, headroom: headroom)
+    encode(&encoding)
+    return try encoding.output(headroom: headroom)
   }
 
   package init(reading c: UnsafePointer<yijia__stations__v1__Point>) {
@@ -432,55 +432,53 @@ extension Point {
     unknownFields = Decoding.unknownFields(c.pointee.base)
   }
 
-  package func encoded(_ encoding: inout Encoding) -> UnsafeMutablePointer<yijia__stations__v1__Point> {
-    let c = encoding.make(yijia__stations__v1__Point__descriptor())
-      .assumingMemoryBound(to: yijia__stations__v1__Point.self)
-    guard encoding.enter() else { return c }
-    if !name.isEmpty {
-      c.pointee.f_name = encoding.string(name)
-      c.pointee.has_name = 1
+  package func encode(_ encoding: inout Encoding) {
+    guard encoding.goesOn else { return }
+    encoding.unknownFields(unknownFields)
+    if !etag.isEmpty {
+      encoding.string(etag, 98)
     }
-    if !displayName.isEmpty {
-      c.pointee.f_display_name = encoding.string(displayName)
-      c.pointee.has_display_name = 1
-    }
-    if kind.rawValue != 0 {
-      c.pointee.f_kind = kind.rawValue
-      c.pointee.has_kind = 1
-    }
-    if state.rawValue != 0 {
-      c.pointee.f_state = state.rawValue
-      c.pointee.has_state = 1
-    }
-    if let value = location { c.pointee.f_location = value.encoded(&encoding) }
-    if !address.isEmpty {
-      c.pointee.f_address = encoding.string(address)
-      c.pointee.has_address = 1
-    }
-    if !regionCode.isEmpty {
-      c.pointee.f_region_code = encoding.string(regionCode)
-      c.pointee.has_region_code = 1
-    }
-    if !facilities.isEmpty {
-      c.pointee.f_facilities = encoding.enumerations(facilities)
-      c.pointee.n_facilities = facilities.count
-    }
-    if capacity != 0 {
-      c.pointee.f_capacity = capacity
-      c.pointee.has_capacity = 1
+    if let value = createTime {
+      let mark = encoding.enter()
+      value.encode(&encoding)
+      encoding.leave(mark, 90)
     }
     if !managingOrganization.isEmpty {
-      c.pointee.f_managing_organization = encoding.string(managingOrganization)
-      c.pointee.has_managing_organization = 1
+      encoding.string(managingOrganization, 82)
     }
-    if let value = createTime { c.pointee.f_create_time = value.encoded(&encoding) }
-    if !etag.isEmpty {
-      c.pointee.f_etag = encoding.string(etag)
-      c.pointee.has_etag = 1
+    if capacity != 0 {
+      encoding.int32(capacity, 72)
     }
-    encoding.unknownFields(unknownFields, c)
-    encoding.leave()
-    return c
+    if !facilities.isEmpty {
+      let mark = encoding.count
+      for index in facilities.indices.reversed() {
+        encoding.int32(facilities[index].rawValue)
+      }
+      encoding.length(since: mark, 66)
+    }
+    if !regionCode.isEmpty {
+      encoding.string(regionCode, 58)
+    }
+    if !address.isEmpty {
+      encoding.string(address, 50)
+    }
+    if let value = location {
+      let mark = encoding.enter()
+      value.encode(&encoding)
+      encoding.leave(mark, 42)
+    }
+    if state.rawValue != 0 {
+      encoding.int32(state.rawValue, 32)
+    }
+    if kind.rawValue != 0 {
+      encoding.int32(kind.rawValue, 24)
+    }
+    if !displayName.isEmpty {
+      encoding.string(displayName, 18)
+    }
+    if !name.isEmpty {
+      encoding.string(name, 10)
+    }
   }
 }
 
@@ -509,8 +507,8 @@ extension CreatePointRequest {
   public func wireBytes(headroom: Int) throws -> [UInt8] {
     var encoding = Encoding()
     defer { encoding.end() }
-    let message = encoded(&encoding)
-    return try encoding.pack(message, headroom: headroom)
+    encode(&encoding)
+    return try encoding.output(headroom: headroom)
   }
 
   package init(reading c: UnsafePointer<yijia__stations__v1__CreatePointRequest>) {
@@ -525,22 +523,20 @@ extension CreatePointRequest {
     unknownFields = Decoding.unknownFields(c.pointee.base)
   }
 
-  package func encoded(_ encoding: inout Encoding) -> UnsafeMutablePointer<yijia__stations__v1__CreatePointRequest> {
-    let c = encoding.make(yijia__stations__v1__CreatePointRequest__descriptor())
-      .assumingMemoryBound(to: yijia__stations__v1__CreatePointRequest.self)
-    guard encoding.enter() else { return c }
-    if !requestID.isEmpty {
-      c.pointee.f_request_id = encoding.string(requestID)
-      c.pointee.has_request_id = 1
-    }
-    if let value = point { c.pointee.f_point = value.encoded(&encoding) }
+  package func encode(_ encoding: inout Encoding) {
+    guard encoding.goesOn else { return }
+    encoding.unknownFields(unknownFields)
     if coordinateSystem.rawValue != 0 {
-      c.pointee.f_coordinate_system = coordinateSystem.rawValue
-      c.pointee.has_coordinate_system = 1
+      encoding.int32(coordinateSystem.rawValue, 24)
     }
-    encoding.unknownFields(unknownFields, c)
-    encoding.leave()
-    return c
+    if let value = point {
+      let mark = encoding.enter()
+      value.encode(&encoding)
+      encoding.leave(mark, 18)
+    }
+    if !requestID.isEmpty {
+      encoding.string(requestID, 10)
+    }
   }
 }
 
@@ -565,8 +561,8 @@ extension CreatePointResponse {
   public func wireBytes(headroom: Int) throws -> [UInt8] {
     var encoding = Encoding()
     defer { encoding.end() }
-    let message = encoded(&encoding)
-    return try encoding.pack(message, headroom: headroom)
+    encode(&encoding)
+    return try encoding.output(headroom: headroom)
   }
 
   package init(reading c: UnsafePointer<yijia__stations__v1__CreatePointResponse>) {
@@ -575,14 +571,14 @@ extension CreatePointResponse {
     unknownFields = Decoding.unknownFields(c.pointee.base)
   }
 
-  package func encoded(_ encoding: inout Encoding) -> UnsafeMutablePointer<yijia__stations__v1__CreatePointResponse> {
-    let c = encoding.make(yijia__stations__v1__CreatePointResponse__descriptor())
-      .assumingMemoryBound(to: yijia__stations__v1__CreatePointResponse.self)
-    guard encoding.enter() else { return c }
-    if let value = point { c.pointee.f_point = value.encoded(&encoding) }
-    encoding.unknownFields(unknownFields, c)
-    encoding.leave()
-    return c
+  package func encode(_ encoding: inout Encoding) {
+    guard encoding.goesOn else { return }
+    encoding.unknownFields(unknownFields)
+    if let value = point {
+      let mark = encoding.enter()
+      value.encode(&encoding)
+      encoding.leave(mark, 10)
+    }
   }
 }
 
@@ -611,8 +607,8 @@ extension OpenPointRequest {
   public func wireBytes(headroom: Int) throws -> [UInt8] {
     var encoding = Encoding()
     defer { encoding.end() }
-    let message = encoded(&encoding)
-    return try encoding.pack(message, headroom: headroom)
+    encode(&encoding)
+    return try encoding.output(headroom: headroom)
   }
 
   package init(reading c: UnsafePointer<yijia__stations__v1__OpenPointRequest>) {
@@ -629,25 +625,18 @@ extension OpenPointRequest {
     unknownFields = Decoding.unknownFields(c.pointee.base)
   }
 
-  package func encoded(_ encoding: inout Encoding) -> UnsafeMutablePointer<yijia__stations__v1__OpenPointRequest> {
-    let c = encoding.make(yijia__stations__v1__OpenPointRequest__descriptor())
-      .assumingMemoryBound(to: yijia__stations__v1__OpenPointRequest.self)
-    guard encoding.enter() else { return c }
-    if !requestID.isEmpty {
-      c.pointee.f_request_id = encoding.string(requestID)
-      c.pointee.has_request_id = 1
+  package func encode(_ encoding: inout Encoding) {
+    guard encoding.goesOn else { return }
+    encoding.unknownFields(unknownFields)
+    if !etag.isEmpty {
+      encoding.string(etag, 26)
     }
     if !name.isEmpty {
-      c.pointee.f_name = encoding.string(name)
-      c.pointee.has_name = 1
+      encoding.string(name, 18)
     }
-    if !etag.isEmpty {
-      c.pointee.f_etag = encoding.string(etag)
-      c.pointee.has_etag = 1
+    if !requestID.isEmpty {
+      encoding.string(requestID, 10)
     }
-    encoding.unknownFields(unknownFields, c)
-    encoding.leave()
-    return c
   }
 }
 
@@ -672,8 +661,8 @@ extension OpenPointResponse {
   public func wireBytes(headroom: Int) throws -> [UInt8] {
     var encoding = Encoding()
     defer { encoding.end() }
-    let message = encoded(&encoding)
-    return try encoding.pack(message, headroom: headroom)
+    encode(&encoding)
+    return try encoding.output(headroom: headroom)
   }
 
   package init(reading c: UnsafePointer<yijia__stations__v1__OpenPointResponse>) {
@@ -682,14 +671,14 @@ extension OpenPointResponse {
     unknownFields = Decoding.unknownFields(c.pointee.base)
   }
 
-  package func encoded(_ encoding: inout Encoding) -> UnsafeMutablePointer<yijia__stations__v1__OpenPointResponse> {
-    let c = encoding.make(yijia__stations__v1__OpenPointResponse__descriptor())
-      .assumingMemoryBound(to: yijia__stations__v1__OpenPointResponse.self)
-    guard encoding.enter() else { return c }
-    if let value = point { c.pointee.f_point = value.encoded(&encoding) }
-    encoding.unknownFields(unknownFields, c)
-    encoding.leave()
-    return c
+  package func encode(_ encoding: inout Encoding) {
+    guard encoding.goesOn else { return }
+    encoding.unknownFields(unknownFields)
+    if let value = point {
+      let mark = encoding.enter()
+      value.encode(&encoding)
+      encoding.leave(mark, 10)
+    }
   }
 }
 
@@ -714,8 +703,8 @@ extension GetPointRequest {
   public func wireBytes(headroom: Int) throws -> [UInt8] {
     var encoding = Encoding()
     defer { encoding.end() }
-    let message = encoded(&encoding)
-    return try encoding.pack(message, headroom: headroom)
+    encode(&encoding)
+    return try encoding.output(headroom: headroom)
   }
 
   package init(reading c: UnsafePointer<yijia__stations__v1__GetPointRequest>) {
@@ -726,17 +715,12 @@ extension GetPointRequest {
     unknownFields = Decoding.unknownFields(c.pointee.base)
   }
 
-  package func encoded(_ encoding: inout Encoding) -> UnsafeMutablePointer<yijia__stations__v1__GetPointRequest> {
-    let c = encoding.make(yijia__stations__v1__GetPointRequest__descriptor())
-      .assumingMemoryBound(to: yijia__stations__v1__GetPointRequest.self)
-    guard encoding.enter() else { return c }
+  package func encode(_ encoding: inout Encoding) {
+    guard encoding.goesOn else { return }
+    encoding.unknownFields(unknownFields)
     if !name.isEmpty {
-      c.pointee.f_name = encoding.string(name)
-      c.pointee.has_name = 1
+      encoding.string(name, 10)
     }
-    encoding.unknownFields(unknownFields, c)
-    encoding.leave()
-    return c
   }
 }
 
@@ -761,8 +745,8 @@ extension GetPointResponse {
   public func wireBytes(headroom: Int) throws -> [UInt8] {
     var encoding = Encoding()
     defer { encoding.end() }
-    let message = encoded(&encoding)
-    return try encoding.pack(message, headroom: headroom)
+    encode(&encoding)
+    return try encoding.output(headroom: headroom)
   }
 
   package init(reading c: UnsafePointer<yijia__stations__v1__GetPointResponse>) {
@@ -771,14 +755,14 @@ extension GetPointResponse {
     unknownFields = Decoding.unknownFields(c.pointee.base)
   }
 
-  package func encoded(_ encoding: inout Encoding) -> UnsafeMutablePointer<yijia__stations__v1__GetPointResponse> {
-    let c = encoding.make(yijia__stations__v1__GetPointResponse__descriptor())
-      .assumingMemoryBound(to: yijia__stations__v1__GetPointResponse.self)
-    guard encoding.enter() else { return c }
-    if let value = point { c.pointee.f_point = value.encoded(&encoding) }
-    encoding.unknownFields(unknownFields, c)
-    encoding.leave()
-    return c
+  package func encode(_ encoding: inout Encoding) {
+    guard encoding.goesOn else { return }
+    encoding.unknownFields(unknownFields)
+    if let value = point {
+      let mark = encoding.enter()
+      value.encode(&encoding)
+      encoding.leave(mark, 10)
+    }
   }
 }
 
@@ -815,8 +799,8 @@ extension FindNearbyPointsRequest {
   public func wireBytes(headroom: Int) throws -> [UInt8] {
     var encoding = Encoding()
     defer { encoding.end() }
-    let message = encoded(&encoding)
-    return try encoding.pack(message, headroom: headroom)
+    encode(&encoding)
+    return try encoding.output(headroom: headroom)
   }
 
   package init(reading c: UnsafePointer<yijia__stations__v1__FindNearbyPointsRequest>) {
@@ -843,38 +827,40 @@ extension FindNearbyPointsRequest {
     unknownFields = Decoding.unknownFields(c.pointee.base)
   }
 
-  package func encoded(_ encoding: inout Encoding) -> UnsafeMutablePointer<yijia__stations__v1__FindNearbyPointsRequest> {
-    let c = encoding.make(yijia__stations__v1__FindNearbyPointsRequest__descriptor())
-      .assumingMemoryBound(to: yijia__stations__v1__FindNearbyPointsRequest.self)
-    guard encoding.enter() else { return c }
-    if let value = center { c.pointee.f_center = value.encoded(&encoding) }
-    if coordinateSystem.rawValue != 0 {
-      c.pointee.f_coordinate_system = coordinateSystem.rawValue
-      c.pointee.has_coordinate_system = 1
-    }
-    if radiusMeters != 0 {
-      c.pointee.f_radius_meters = radiusMeters
-      c.pointee.has_radius_meters = 1
-    }
-    if !kinds.isEmpty {
-      c.pointee.f_kinds = encoding.enumerations(kinds)
-      c.pointee.n_kinds = kinds.count
-    }
-    if !facilities.isEmpty {
-      c.pointee.f_facilities = encoding.enumerations(facilities)
-      c.pointee.n_facilities = facilities.count
+  package func encode(_ encoding: inout Encoding) {
+    guard encoding.goesOn else { return }
+    encoding.unknownFields(unknownFields)
+    if !pageToken.isEmpty {
+      encoding.string(pageToken, 58)
     }
     if pageSize != 0 {
-      c.pointee.f_page_size = pageSize
-      c.pointee.has_page_size = 1
+      encoding.int32(pageSize, 48)
     }
-    if !pageToken.isEmpty {
-      c.pointee.f_page_token = encoding.string(pageToken)
-      c.pointee.has_page_token = 1
+    if !facilities.isEmpty {
+      let mark = encoding.count
+      for index in facilities.indices.reversed() {
+        encoding.int32(facilities[index].rawValue)
+      }
+      encoding.length(since: mark, 42)
     }
-    encoding.unknownFields(unknownFields, c)
-    encoding.leave()
-    return c
+    if !kinds.isEmpty {
+      let mark = encoding.count
+      for index in kinds.indices.reversed() {
+        encoding.int32(kinds[index].rawValue)
+      }
+      encoding.length(since: mark, 34)
+    }
+    if radiusMeters != 0 {
+      encoding.int32(radiusMeters, 24)
+    }
+    if coordinateSystem.rawValue != 0 {
+      encoding.int32(coordinateSystem.rawValue, 16)
+    }
+    if let value = center {
+      let mark = encoding.enter()
+      value.encode(&encoding)
+      encoding.leave(mark, 10)
+    }
   }
 }
 
@@ -901,8 +887,8 @@ extension FindNearbyPointsResponse {
   public func wireBytes(headroom: Int) throws -> [UInt8] {
     var encoding = Encoding()
     defer { encoding.end() }
-    let message = encoded(&encoding)
-    return try encoding.pack(message, headroom: headroom)
+    encode(&encoding)
+    return try encoding.output(headroom: headroom)
   }
 
   package init(reading c: UnsafePointer<yijia__stations__v1__FindNearbyPointsResponse>) {
@@ -920,26 +906,17 @@ extension FindNearbyPointsResponse {
     unknownFields = Decoding.unknownFields(c.pointee.base)
   }
 
-  package func encoded(_ encoding: inout Encoding) -> UnsafeMutablePointer<yijia__stations__v1__FindNearbyPointsResponse> {
-    let c = encoding.make(yijia__stations__v1__FindNearbyPointsResponse__descriptor())
-      .assumingMemoryBound(to: yijia__stations__v1__FindNearbyPointsResponse.self)
-    guard encoding.enter() else { return c }
-    if !points.isEmpty {
-      let elements = encoding.pointers(points.count)
-        .assumingMemoryBound(to: UnsafeMutablePointer<yijia__stations__v1__NearbyPoint>?.self)
-      for index in points.indices {
-        elements[index] = points[index].encoded(&encoding)
-      }
-      c.pointee.f_points = elements
-      c.pointee.n_points = points.count
-    }
+  package func encode(_ encoding: inout Encoding) {
+    guard encoding.goesOn else { return }
+    encoding.unknownFields(unknownFields)
     if !nextPageToken.isEmpty {
-      c.pointee.f_next_page_token = encoding.string(nextPageToken)
-      c.pointee.has_next_page_token = 1
+      encoding.string(nextPageToken, 18)
     }
-    encoding.unknownFields(unknownFields, c)
-    encoding.leave()
-    return c
+    for index in points.indices.reversed() {
+      let mark = encoding.enter()
+      points[index].encode(&encoding)
+      encoding.leave(mark, 10)
+    }
   }
 }
 
@@ -966,8 +943,8 @@ extension NearbyPoint {
   public func wireBytes(headroom: Int) throws -> [UInt8] {
     var encoding = Encoding()
     defer { encoding.end() }
-    let message = encoded(&encoding)
-    return try encoding.pack(message, headroom: headroom)
+    encode(&encoding)
+    return try encoding.output(headroom: headroom)
   }
 
   package init(reading c: UnsafePointer<yijia__stations__v1__NearbyPoint>) {
@@ -979,17 +956,16 @@ extension NearbyPoint {
     unknownFields = Decoding.unknownFields(c.pointee.base)
   }
 
-  package func encoded(_ encoding: inout Encoding) -> UnsafeMutablePointer<yijia__stations__v1__NearbyPoint> {
-    let c = encoding.make(yijia__stations__v1__NearbyPoint__descriptor())
-      .assumingMemoryBound(to: yijia__stations__v1__NearbyPoint.self)
-    guard encoding.enter() else { return c }
-    if let value = point { c.pointee.f_point = value.encoded(&encoding) }
+  package func encode(_ encoding: inout Encoding) {
+    guard encoding.goesOn else { return }
+    encoding.unknownFields(unknownFields)
     if distanceMeters.bitPattern != 0 {
-      c.pointee.f_distance_meters = distanceMeters
-      c.pointee.has_distance_meters = 1
+      encoding.double(distanceMeters, 17)
     }
-    encoding.unknownFields(unknownFields, c)
-    encoding.leave()
-    return c
+    if let value = point {
+      let mark = encoding.enter()
+      value.encode(&encoding)
+      encoding.leave(mark, 10)
+    }
   }
 }

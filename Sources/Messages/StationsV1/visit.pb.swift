@@ -200,8 +200,8 @@ extension ReportedVisit {
   public func wireBytes(headroom: Int) throws -> [UInt8] {
     var encoding = Encoding()
     defer { encoding.end() }
-    let message = encoded(&encoding)
-    return try encoding.pack(message, headroom: headroom)
+    encode(&encoding)
+    return try encoding.output(headroom: headroom)
   }
 
   package init(reading c: UnsafePointer<yijia__stations__v1__ReportedVisit>) {
@@ -225,34 +225,33 @@ extension ReportedVisit {
     unknownFields = Decoding.unknownFields(c.pointee.base)
   }
 
-  package func encoded(_ encoding: inout Encoding) -> UnsafeMutablePointer<yijia__stations__v1__ReportedVisit> {
-    let c = encoding.make(yijia__stations__v1__ReportedVisit__descriptor())
-      .assumingMemoryBound(to: yijia__stations__v1__ReportedVisit.self)
-    guard encoding.enter() else { return c }
-    if sequence != 0 {
-      c.pointee.f_sequence = sequence
-      c.pointee.has_sequence = 1
-    }
-    if !visitID.isEmpty {
-      c.pointee.f_visit_id = encoding.string(visitID)
-      c.pointee.has_visit_id = 1
-    }
-    if let value = deviceTime { c.pointee.f_device_time = value.encoded(&encoding) }
-    if !memberCode.isEmpty {
-      c.pointee.f_member_code = encoding.string(memberCode)
-      c.pointee.has_member_code = 1
+  package func encode(_ encoding: inout Encoding) {
+    guard encoding.goesOn else { return }
+    encoding.unknownFields(unknownFields)
+    if !servicesUsed.isEmpty {
+      let mark = encoding.count
+      for index in servicesUsed.indices.reversed() {
+        encoding.int32(servicesUsed[index].rawValue)
+      }
+      encoding.length(since: mark, 50)
     }
     if direction.rawValue != 0 {
-      c.pointee.f_direction = direction.rawValue
-      c.pointee.has_direction = 1
+      encoding.int32(direction.rawValue, 40)
     }
-    if !servicesUsed.isEmpty {
-      c.pointee.f_services_used = encoding.enumerations(servicesUsed)
-      c.pointee.n_services_used = servicesUsed.count
+    if !memberCode.isEmpty {
+      encoding.string(memberCode, 34)
     }
-    encoding.unknownFields(unknownFields, c)
-    encoding.leave()
-    return c
+    if let value = deviceTime {
+      let mark = encoding.enter()
+      value.encode(&encoding)
+      encoding.leave(mark, 26)
+    }
+    if !visitID.isEmpty {
+      encoding.string(visitID, 18)
+    }
+    if sequence != 0 {
+      encoding.int64(sequence, 8)
+    }
   }
 }
 
@@ -281,8 +280,8 @@ extension ReportHello {
   public func wireBytes(headroom: Int) throws -> [UInt8] {
     var encoding = Encoding()
     defer { encoding.end() }
-    let message = encoded(&encoding)
-    return try encoding.pack(message, headroom: headroom)
+    encode(&encoding)
+    return try encoding.output(headroom: headroom)
   }
 
   package init(reading c: UnsafePointer<yijia__stations__v1__ReportHello>) {
@@ -297,22 +296,20 @@ extension ReportHello {
     unknownFields = Decoding.unknownFields(c.pointee.base)
   }
 
-  package func encoded(_ encoding: inout Encoding) -> UnsafeMutablePointer<yijia__stations__v1__ReportHello> {
-    let c = encoding.make(yijia__stations__v1__ReportHello__descriptor())
-      .assumingMemoryBound(to: yijia__stations__v1__ReportHello.self)
-    guard encoding.enter() else { return c }
-    if !spoolEpoch.isEmpty {
-      c.pointee.f_spool_epoch = encoding.string(spoolEpoch)
-      c.pointee.has_spool_epoch = 1
-    }
-    if let value = deviceTime { c.pointee.f_device_time = value.encoded(&encoding) }
+  package func encode(_ encoding: inout Encoding) {
+    guard encoding.goesOn else { return }
+    encoding.unknownFields(unknownFields)
     if !softwareVersion.isEmpty {
-      c.pointee.f_software_version = encoding.string(softwareVersion)
-      c.pointee.has_software_version = 1
+      encoding.string(softwareVersion, 26)
     }
-    encoding.unknownFields(unknownFields, c)
-    encoding.leave()
-    return c
+    if let value = deviceTime {
+      let mark = encoding.enter()
+      value.encode(&encoding)
+      encoding.leave(mark, 18)
+    }
+    if !spoolEpoch.isEmpty {
+      encoding.string(spoolEpoch, 10)
+    }
   }
 }
 
@@ -345,8 +342,8 @@ extension ReportVisitsRequest {
   public func wireBytes(headroom: Int) throws -> [UInt8] {
     var encoding = Encoding()
     defer { encoding.end() }
-    let message = encoded(&encoding)
-    return try encoding.pack(message, headroom: headroom)
+    encode(&encoding)
+    return try encoding.output(headroom: headroom)
   }
 
   package init(reading c: UnsafePointer<yijia__stations__v1__ReportVisitsRequest>) {
@@ -361,22 +358,19 @@ extension ReportVisitsRequest {
     unknownFields = Decoding.unknownFields(c.pointee.base)
   }
 
-  package func encoded(_ encoding: inout Encoding) -> UnsafeMutablePointer<yijia__stations__v1__ReportVisitsRequest> {
-    let c = encoding.make(yijia__stations__v1__ReportVisitsRequest__descriptor())
-      .assumingMemoryBound(to: yijia__stations__v1__ReportVisitsRequest.self)
-    guard encoding.enter() else { return c }
-    switch message {
-    case .hello(let value):
-      c.pointee.case_message = 1
-      c.pointee.u_message.f_hello = value.encoded(&encoding)
-    case .visit(let value):
-      c.pointee.case_message = 2
-      c.pointee.u_message.f_visit = value.encoded(&encoding)
-    case nil: break
+  package func encode(_ encoding: inout Encoding) {
+    guard encoding.goesOn else { return }
+    encoding.unknownFields(unknownFields)
+    if case .visit(let value) = message {
+      let mark = encoding.enter()
+      value.encode(&encoding)
+      encoding.leave(mark, 18)
     }
-    encoding.unknownFields(unknownFields, c)
-    encoding.leave()
-    return c
+    if case .hello(let value) = message {
+      let mark = encoding.enter()
+      value.encode(&encoding)
+      encoding.leave(mark, 10)
+    }
   }
 }
 
@@ -405,8 +399,8 @@ extension VisitNotice {
   public func wireBytes(headroom: Int) throws -> [UInt8] {
     var encoding = Encoding()
     defer { encoding.end() }
-    let message = encoded(&encoding)
-    return try encoding.pack(message, headroom: headroom)
+    encode(&encoding)
+    return try encoding.output(headroom: headroom)
   }
 
   package init(reading c: UnsafePointer<yijia__stations__v1__VisitNotice>) {
@@ -423,25 +417,18 @@ extension VisitNotice {
     unknownFields = Decoding.unknownFields(c.pointee.base)
   }
 
-  package func encoded(_ encoding: inout Encoding) -> UnsafeMutablePointer<yijia__stations__v1__VisitNotice> {
-    let c = encoding.make(yijia__stations__v1__VisitNotice__descriptor())
-      .assumingMemoryBound(to: yijia__stations__v1__VisitNotice.self)
-    guard encoding.enter() else { return c }
-    if sequence != 0 {
-      c.pointee.f_sequence = sequence
-      c.pointee.has_sequence = 1
+  package func encode(_ encoding: inout Encoding) {
+    guard encoding.goesOn else { return }
+    encoding.unknownFields(unknownFields)
+    if !message.isEmpty {
+      encoding.string(message, 26)
     }
     if reason.rawValue != 0 {
-      c.pointee.f_reason = reason.rawValue
-      c.pointee.has_reason = 1
+      encoding.int32(reason.rawValue, 16)
     }
-    if !message.isEmpty {
-      c.pointee.f_message = encoding.string(message)
-      c.pointee.has_message = 1
+    if sequence != 0 {
+      encoding.int64(sequence, 8)
     }
-    encoding.unknownFields(unknownFields, c)
-    encoding.leave()
-    return c
   }
 }
 
@@ -471,8 +458,8 @@ extension ReportVisitsResponse {
   public func wireBytes(headroom: Int) throws -> [UInt8] {
     var encoding = Encoding()
     defer { encoding.end() }
-    let message = encoded(&encoding)
-    return try encoding.pack(message, headroom: headroom)
+    encode(&encoding)
+    return try encoding.output(headroom: headroom)
   }
 
   package init(reading c: UnsafePointer<yijia__stations__v1__ReportVisitsResponse>) {
@@ -493,30 +480,20 @@ extension ReportVisitsResponse {
     unknownFields = Decoding.unknownFields(c.pointee.base)
   }
 
-  package func encoded(_ encoding: inout Encoding) -> UnsafeMutablePointer<yijia__stations__v1__ReportVisitsResponse> {
-    let c = encoding.make(yijia__stations__v1__ReportVisitsResponse__descriptor())
-      .assumingMemoryBound(to: yijia__stations__v1__ReportVisitsResponse.self)
-    guard encoding.enter() else { return c }
-    if acknowledgedSequence != 0 {
-      c.pointee.f_acknowledged_sequence = acknowledgedSequence
-      c.pointee.has_acknowledged_sequence = 1
-    }
-    if !notices.isEmpty {
-      let elements = encoding.pointers(notices.count)
-        .assumingMemoryBound(to: UnsafeMutablePointer<yijia__stations__v1__VisitNotice>?.self)
-      for index in notices.indices {
-        elements[index] = notices[index].encoded(&encoding)
-      }
-      c.pointee.f_notices = elements
-      c.pointee.n_notices = notices.count
-    }
+  package func encode(_ encoding: inout Encoding) {
+    guard encoding.goesOn else { return }
+    encoding.unknownFields(unknownFields)
     if clockSkewMs != 0 {
-      c.pointee.f_clock_skew_ms = clockSkewMs
-      c.pointee.has_clock_skew_ms = 1
+      encoding.int64(clockSkewMs, 24)
     }
-    encoding.unknownFields(unknownFields, c)
-    encoding.leave()
-    return c
+    for index in notices.indices.reversed() {
+      let mark = encoding.enter()
+      notices[index].encode(&encoding)
+      encoding.leave(mark, 18)
+    }
+    if acknowledgedSequence != 0 {
+      encoding.int64(acknowledgedSequence, 8)
+    }
   }
 }
 
@@ -564,8 +541,8 @@ extension Visit {
   public func wireBytes(headroom: Int) throws -> [UInt8] {
     var encoding = Encoding()
     defer { encoding.end() }
-    let message = encoded(&encoding)
-    return try encoding.pack(message, headroom: headroom)
+    encode(&encoding)
+    return try encoding.output(headroom: headroom)
   }
 
   package init(reading c: UnsafePointer<yijia__stations__v1__Visit>) {
@@ -605,55 +582,53 @@ extension Visit {
     unknownFields = Decoding.unknownFields(c.pointee.base)
   }
 
-  package func encoded(_ encoding: inout Encoding) -> UnsafeMutablePointer<yijia__stations__v1__Visit> {
-    let c = encoding.make(yijia__stations__v1__Visit__descriptor())
-      .assumingMemoryBound(to: yijia__stations__v1__Visit.self)
-    guard encoding.enter() else { return c }
-    if !name.isEmpty {
-      c.pointee.f_name = encoding.string(name)
-      c.pointee.has_name = 1
-    }
-    if !kiosk.isEmpty {
-      c.pointee.f_kiosk = encoding.string(kiosk)
-      c.pointee.has_kiosk = 1
-    }
-    if !point.isEmpty {
-      c.pointee.f_point = encoding.string(point)
-      c.pointee.has_point = 1
-    }
-    if !spoolEpoch.isEmpty {
-      c.pointee.f_spool_epoch = encoding.string(spoolEpoch)
-      c.pointee.has_spool_epoch = 1
-    }
-    if sequence != 0 {
-      c.pointee.f_sequence = sequence
-      c.pointee.has_sequence = 1
-    }
-    if let value = deviceTime { c.pointee.f_device_time = value.encoded(&encoding) }
-    if let value = receiveTime { c.pointee.f_receive_time = value.encoded(&encoding) }
-    if state.rawValue != 0 {
-      c.pointee.f_state = state.rawValue
-      c.pointee.has_state = 1
-    }
-    if setAsideReason.rawValue != 0 {
-      c.pointee.f_set_aside_reason = setAsideReason.rawValue
-      c.pointee.has_set_aside_reason = 1
-    }
-    if !member.isEmpty {
-      c.pointee.f_member = encoding.string(member)
-      c.pointee.has_member = 1
+  package func encode(_ encoding: inout Encoding) {
+    guard encoding.goesOn else { return }
+    encoding.unknownFields(unknownFields)
+    if !servicesUsed.isEmpty {
+      let mark = encoding.count
+      for index in servicesUsed.indices.reversed() {
+        encoding.int32(servicesUsed[index].rawValue)
+      }
+      encoding.length(since: mark, 98)
     }
     if direction.rawValue != 0 {
-      c.pointee.f_direction = direction.rawValue
-      c.pointee.has_direction = 1
+      encoding.int32(direction.rawValue, 88)
     }
-    if !servicesUsed.isEmpty {
-      c.pointee.f_services_used = encoding.enumerations(servicesUsed)
-      c.pointee.n_services_used = servicesUsed.count
+    if !member.isEmpty {
+      encoding.string(member, 82)
     }
-    encoding.unknownFields(unknownFields, c)
-    encoding.leave()
-    return c
+    if setAsideReason.rawValue != 0 {
+      encoding.int32(setAsideReason.rawValue, 72)
+    }
+    if state.rawValue != 0 {
+      encoding.int32(state.rawValue, 64)
+    }
+    if let value = receiveTime {
+      let mark = encoding.enter()
+      value.encode(&encoding)
+      encoding.leave(mark, 58)
+    }
+    if let value = deviceTime {
+      let mark = encoding.enter()
+      value.encode(&encoding)
+      encoding.leave(mark, 50)
+    }
+    if sequence != 0 {
+      encoding.int64(sequence, 40)
+    }
+    if !spoolEpoch.isEmpty {
+      encoding.string(spoolEpoch, 34)
+    }
+    if !point.isEmpty {
+      encoding.string(point, 26)
+    }
+    if !kiosk.isEmpty {
+      encoding.string(kiosk, 18)
+    }
+    if !name.isEmpty {
+      encoding.string(name, 10)
+    }
   }
 }
 
@@ -684,8 +659,8 @@ extension ListVisitsRequest {
   public func wireBytes(headroom: Int) throws -> [UInt8] {
     var encoding = Encoding()
     defer { encoding.end() }
-    let message = encoded(&encoding)
-    return try encoding.pack(message, headroom: headroom)
+    encode(&encoding)
+    return try encoding.output(headroom: headroom)
   }
 
   package init(reading c: UnsafePointer<yijia__stations__v1__ListVisitsRequest>) {
@@ -705,29 +680,21 @@ extension ListVisitsRequest {
     unknownFields = Decoding.unknownFields(c.pointee.base)
   }
 
-  package func encoded(_ encoding: inout Encoding) -> UnsafeMutablePointer<yijia__stations__v1__ListVisitsRequest> {
-    let c = encoding.make(yijia__stations__v1__ListVisitsRequest__descriptor())
-      .assumingMemoryBound(to: yijia__stations__v1__ListVisitsRequest.self)
-    guard encoding.enter() else { return c }
-    if !point.isEmpty {
-      c.pointee.f_point = encoding.string(point)
-      c.pointee.has_point = 1
-    }
-    if !kiosk.isEmpty {
-      c.pointee.f_kiosk = encoding.string(kiosk)
-      c.pointee.has_kiosk = 1
+  package func encode(_ encoding: inout Encoding) {
+    guard encoding.goesOn else { return }
+    encoding.unknownFields(unknownFields)
+    if !pageToken.isEmpty {
+      encoding.string(pageToken, 34)
     }
     if pageSize != 0 {
-      c.pointee.f_page_size = pageSize
-      c.pointee.has_page_size = 1
+      encoding.int32(pageSize, 24)
     }
-    if !pageToken.isEmpty {
-      c.pointee.f_page_token = encoding.string(pageToken)
-      c.pointee.has_page_token = 1
+    if !kiosk.isEmpty {
+      encoding.string(kiosk, 18)
     }
-    encoding.unknownFields(unknownFields, c)
-    encoding.leave()
-    return c
+    if !point.isEmpty {
+      encoding.string(point, 10)
+    }
   }
 }
 
@@ -754,8 +721,8 @@ extension ListVisitsResponse {
   public func wireBytes(headroom: Int) throws -> [UInt8] {
     var encoding = Encoding()
     defer { encoding.end() }
-    let message = encoded(&encoding)
-    return try encoding.pack(message, headroom: headroom)
+    encode(&encoding)
+    return try encoding.output(headroom: headroom)
   }
 
   package init(reading c: UnsafePointer<yijia__stations__v1__ListVisitsResponse>) {
@@ -773,26 +740,17 @@ extension ListVisitsResponse {
     unknownFields = Decoding.unknownFields(c.pointee.base)
   }
 
-  package func encoded(_ encoding: inout Encoding) -> UnsafeMutablePointer<yijia__stations__v1__ListVisitsResponse> {
-    let c = encoding.make(yijia__stations__v1__ListVisitsResponse__descriptor())
-      .assumingMemoryBound(to: yijia__stations__v1__ListVisitsResponse.self)
-    guard encoding.enter() else { return c }
-    if !visits.isEmpty {
-      let elements = encoding.pointers(visits.count)
-        .assumingMemoryBound(to: UnsafeMutablePointer<yijia__stations__v1__Visit>?.self)
-      for index in visits.indices {
-        elements[index] = visits[index].encoded(&encoding)
-      }
-      c.pointee.f_visits = elements
-      c.pointee.n_visits = visits.count
-    }
+  package func encode(_ encoding: inout Encoding) {
+    guard encoding.goesOn else { return }
+    encoding.unknownFields(unknownFields)
     if !nextPageToken.isEmpty {
-      c.pointee.f_next_page_token = encoding.string(nextPageToken)
-      c.pointee.has_next_page_token = 1
+      encoding.string(nextPageToken, 18)
     }
-    encoding.unknownFields(unknownFields, c)
-    encoding.leave()
-    return c
+    for index in visits.indices.reversed() {
+      let mark = encoding.enter()
+      visits[index].encode(&encoding)
+      encoding.leave(mark, 10)
+    }
   }
 }
 
@@ -821,8 +779,8 @@ extension GetDailyVisitStatisticsRequest {
   public func wireBytes(headroom: Int) throws -> [UInt8] {
     var encoding = Encoding()
     defer { encoding.end() }
-    let message = encoded(&encoding)
-    return try encoding.pack(message, headroom: headroom)
+    encode(&encoding)
+    return try encoding.output(headroom: headroom)
   }
 
   package init(reading c: UnsafePointer<yijia__stations__v1__GetDailyVisitStatisticsRequest>) {
@@ -835,19 +793,22 @@ extension GetDailyVisitStatisticsRequest {
     unknownFields = Decoding.unknownFields(c.pointee.base)
   }
 
-  package func encoded(_ encoding: inout Encoding) -> UnsafeMutablePointer<yijia__stations__v1__GetDailyVisitStatisticsRequest> {
-    let c = encoding.make(yijia__stations__v1__GetDailyVisitStatisticsRequest__descriptor())
-      .assumingMemoryBound(to: yijia__stations__v1__GetDailyVisitStatisticsRequest.self)
-    guard encoding.enter() else { return c }
-    if !point.isEmpty {
-      c.pointee.f_point = encoding.string(point)
-      c.pointee.has_point = 1
+  package func encode(_ encoding: inout Encoding) {
+    guard encoding.goesOn else { return }
+    encoding.unknownFields(unknownFields)
+    if let value = endDate {
+      let mark = encoding.enter()
+      value.encode(&encoding)
+      encoding.leave(mark, 26)
     }
-    if let value = startDate { c.pointee.f_start_date = value.encoded(&encoding) }
-    if let value = endDate { c.pointee.f_end_date = value.encoded(&encoding) }
-    encoding.unknownFields(unknownFields, c)
-    encoding.leave()
-    return c
+    if let value = startDate {
+      let mark = encoding.enter()
+      value.encode(&encoding)
+      encoding.leave(mark, 18)
+    }
+    if !point.isEmpty {
+      encoding.string(point, 10)
+    }
   }
 }
 
@@ -872,8 +833,8 @@ extension GetDailyVisitStatisticsResponse {
   public func wireBytes(headroom: Int) throws -> [UInt8] {
     var encoding = Encoding()
     defer { encoding.end() }
-    let message = encoded(&encoding)
-    return try encoding.pack(message, headroom: headroom)
+    encode(&encoding)
+    return try encoding.output(headroom: headroom)
   }
 
   package init(reading c: UnsafePointer<yijia__stations__v1__GetDailyVisitStatisticsResponse>) {
@@ -888,22 +849,14 @@ extension GetDailyVisitStatisticsResponse {
     unknownFields = Decoding.unknownFields(c.pointee.base)
   }
 
-  package func encoded(_ encoding: inout Encoding) -> UnsafeMutablePointer<yijia__stations__v1__GetDailyVisitStatisticsResponse> {
-    let c = encoding.make(yijia__stations__v1__GetDailyVisitStatisticsResponse__descriptor())
-      .assumingMemoryBound(to: yijia__stations__v1__GetDailyVisitStatisticsResponse.self)
-    guard encoding.enter() else { return c }
-    if !days.isEmpty {
-      let elements = encoding.pointers(days.count)
-        .assumingMemoryBound(to: UnsafeMutablePointer<yijia__stations__v1__DailyVisits>?.self)
-      for index in days.indices {
-        elements[index] = days[index].encoded(&encoding)
-      }
-      c.pointee.f_days = elements
-      c.pointee.n_days = days.count
+  package func encode(_ encoding: inout Encoding) {
+    guard encoding.goesOn else { return }
+    encoding.unknownFields(unknownFields)
+    for index in days.indices.reversed() {
+      let mark = encoding.enter()
+      days[index].encode(&encoding)
+      encoding.leave(mark, 10)
     }
-    encoding.unknownFields(unknownFields, c)
-    encoding.leave()
-    return c
   }
 }
 
@@ -944,8 +897,8 @@ extension DailyVisits {
   public func wireBytes(headroom: Int) throws -> [UInt8] {
     var encoding = Encoding()
     defer { encoding.end() }
-    let message = encoded(&encoding)
-    return try encoding.pack(message, headroom: headroom)
+    encode(&encoding)
+    return try encoding.output(headroom: headroom)
   }
 
   package init(reading c: UnsafePointer<yijia__stations__v1__DailyVisits>) {
@@ -978,46 +931,38 @@ extension DailyVisits {
     unknownFields = Decoding.unknownFields(c.pointee.base)
   }
 
-  package func encoded(_ encoding: inout Encoding) -> UnsafeMutablePointer<yijia__stations__v1__DailyVisits> {
-    let c = encoding.make(yijia__stations__v1__DailyVisits__descriptor())
-      .assumingMemoryBound(to: yijia__stations__v1__DailyVisits.self)
-    guard encoding.enter() else { return c }
-    if !point.isEmpty {
-      c.pointee.f_point = encoding.string(point)
-      c.pointee.has_point = 1
-    }
-    if !displayName.isEmpty {
-      c.pointee.f_display_name = encoding.string(displayName)
-      c.pointee.has_display_name = 1
-    }
-    if let value = date { c.pointee.f_date = value.encoded(&encoding) }
-    if visits != 0 {
-      c.pointee.f_visits = visits
-      c.pointee.has_visits = 1
-    }
-    if matched != 0 {
-      c.pointee.f_matched = matched
-      c.pointee.has_matched = 1
-    }
-    if unmatched != 0 {
-      c.pointee.f_unmatched = unmatched
-      c.pointee.has_unmatched = 1
-    }
-    if anonymous != 0 {
-      c.pointee.f_anonymous = anonymous
-      c.pointee.has_anonymous = 1
+  package func encode(_ encoding: inout Encoding) {
+    guard encoding.goesOn else { return }
+    encoding.unknownFields(unknownFields)
+    if setAside != 0 {
+      encoding.int64(setAside, 72)
     }
     if uniqueMembers != 0 {
-      c.pointee.f_unique_members = uniqueMembers
-      c.pointee.has_unique_members = 1
+      encoding.int64(uniqueMembers, 64)
     }
-    if setAside != 0 {
-      c.pointee.f_set_aside = setAside
-      c.pointee.has_set_aside = 1
+    if anonymous != 0 {
+      encoding.int64(anonymous, 56)
     }
-    encoding.unknownFields(unknownFields, c)
-    encoding.leave()
-    return c
+    if unmatched != 0 {
+      encoding.int64(unmatched, 48)
+    }
+    if matched != 0 {
+      encoding.int64(matched, 40)
+    }
+    if visits != 0 {
+      encoding.int64(visits, 32)
+    }
+    if let value = date {
+      let mark = encoding.enter()
+      value.encode(&encoding)
+      encoding.leave(mark, 26)
+    }
+    if !displayName.isEmpty {
+      encoding.string(displayName, 18)
+    }
+    if !point.isEmpty {
+      encoding.string(point, 10)
+    }
   }
 }
 
@@ -1042,8 +987,8 @@ extension WatchOccupancyRequest {
   public func wireBytes(headroom: Int) throws -> [UInt8] {
     var encoding = Encoding()
     defer { encoding.end() }
-    let message = encoded(&encoding)
-    return try encoding.pack(message, headroom: headroom)
+    encode(&encoding)
+    return try encoding.output(headroom: headroom)
   }
 
   package init(reading c: UnsafePointer<yijia__stations__v1__WatchOccupancyRequest>) {
@@ -1054,17 +999,12 @@ extension WatchOccupancyRequest {
     unknownFields = Decoding.unknownFields(c.pointee.base)
   }
 
-  package func encoded(_ encoding: inout Encoding) -> UnsafeMutablePointer<yijia__stations__v1__WatchOccupancyRequest> {
-    let c = encoding.make(yijia__stations__v1__WatchOccupancyRequest__descriptor())
-      .assumingMemoryBound(to: yijia__stations__v1__WatchOccupancyRequest.self)
-    guard encoding.enter() else { return c }
+  package func encode(_ encoding: inout Encoding) {
+    guard encoding.goesOn else { return }
+    encoding.unknownFields(unknownFields)
     if !point.isEmpty {
-      c.pointee.f_point = encoding.string(point)
-      c.pointee.has_point = 1
+      encoding.string(point, 10)
     }
-    encoding.unknownFields(unknownFields, c)
-    encoding.leave()
-    return c
   }
 }
 
@@ -1095,8 +1035,8 @@ extension WatchOccupancyResponse {
   public func wireBytes(headroom: Int) throws -> [UInt8] {
     var encoding = Encoding()
     defer { encoding.end() }
-    let message = encoded(&encoding)
-    return try encoding.pack(message, headroom: headroom)
+    encode(&encoding)
+    return try encoding.output(headroom: headroom)
   }
 
   package init(reading c: UnsafePointer<yijia__stations__v1__WatchOccupancyResponse>) {
@@ -1114,25 +1054,22 @@ extension WatchOccupancyResponse {
     unknownFields = Decoding.unknownFields(c.pointee.base)
   }
 
-  package func encoded(_ encoding: inout Encoding) -> UnsafeMutablePointer<yijia__stations__v1__WatchOccupancyResponse> {
-    let c = encoding.make(yijia__stations__v1__WatchOccupancyResponse__descriptor())
-      .assumingMemoryBound(to: yijia__stations__v1__WatchOccupancyResponse.self)
-    guard encoding.enter() else { return c }
-    if !point.isEmpty {
-      c.pointee.f_point = encoding.string(point)
-      c.pointee.has_point = 1
-    }
-    if present != 0 {
-      c.pointee.f_present = present
-      c.pointee.has_present = 1
+  package func encode(_ encoding: inout Encoding) {
+    guard encoding.goesOn else { return }
+    encoding.unknownFields(unknownFields)
+    if let value = countTime {
+      let mark = encoding.enter()
+      value.encode(&encoding)
+      encoding.leave(mark, 34)
     }
     if capacity != 0 {
-      c.pointee.f_capacity = capacity
-      c.pointee.has_capacity = 1
+      encoding.int32(capacity, 24)
     }
-    if let value = countTime { c.pointee.f_count_time = value.encoded(&encoding) }
-    encoding.unknownFields(unknownFields, c)
-    encoding.leave()
-    return c
+    if present != 0 {
+      encoding.int32(present, 16)
+    }
+    if !point.isEmpty {
+      encoding.string(point, 10)
+    }
   }
 }

@@ -275,8 +275,8 @@ extension Torture {
   public func wireBytes(headroom: Int) throws -> [UInt8] {
     var encoding = Encoding()
     defer { encoding.end() }
-    let message = encoded(&encoding)
-    return try encoding.pack(message, headroom: headroom)
+    encode(&encoding)
+    return try encoding.output(headroom: headroom)
   }
 
   package init(reading c: UnsafePointer<torture__v1__Torture>) {
@@ -662,611 +662,489 @@ extension Torture {
     unknownFields = Decoding.unknownFields(c.pointee.base)
   }
 
-  package func encoded(_ encoding: inout Encoding) -> UnsafeMutablePointer<torture__v1__Torture> {
-    let c = encoding.make(torture__v1__Torture__descriptor())
-      .assumingMemoryBound(to: torture__v1__Torture.self)
-    guard encoding.enter() else { return c }
-    if double.bitPattern != 0 {
-      c.pointee.f_double = double
-      c.pointee.has_double = 1
+  package func encode(_ encoding: inout Encoding) {
+    guard encoding.goesOn else { return }
+    encoding.unknownFields(unknownFields)
+    if case .tree(let value) = result {
+      let mark = encoding.enter()
+      value.encode(&encoding)
+      encoding.leave(mark, 4294967290)
     }
-    if float.bitPattern != 0 {
-      c.pointee.f_float = float
-      c.pointee.has_float = 1
+    for index in timestamps.indices.reversed() {
+      let mark = encoding.enter()
+      timestamps[index].encode(&encoding)
+      encoding.leave(mark, 4122)
     }
-    if int32 != 0 {
-      c.pointee.f_int32 = int32
-      c.pointee.has_int32 = 1
+    if nullValue.rawValue != 0 {
+      encoding.int32(nullValue.rawValue, 4112)
     }
-    if int64 != 0 {
-      c.pointee.f_int64 = int64
-      c.pointee.has_int64 = 1
+    if let value = bytesValue {
+      let mark = encoding.enter()
+      value.encode(&encoding)
+      encoding.leave(mark, 4106)
     }
-    if uint32 != 0 {
-      c.pointee.f_uint32 = uint32
-      c.pointee.has_uint32 = 1
+    if let value = stringValue {
+      let mark = encoding.enter()
+      value.encode(&encoding)
+      encoding.leave(mark, 4098)
     }
-    if uint64 != 0 {
-      c.pointee.f_uint64 = uint64
-      c.pointee.has_uint64 = 1
+    if let value = boolValue {
+      let mark = encoding.enter()
+      value.encode(&encoding)
+      encoding.leave(mark, 4090)
     }
-    if sint32 != 0 {
-      c.pointee.f_sint32 = sint32
-      c.pointee.has_sint32 = 1
+    if let value = int64Value {
+      let mark = encoding.enter()
+      value.encode(&encoding)
+      encoding.leave(mark, 4082)
     }
-    if sint64 != 0 {
-      c.pointee.f_sint64 = sint64
-      c.pointee.has_sint64 = 1
+    if let value = doubleValue {
+      let mark = encoding.enter()
+      value.encode(&encoding)
+      encoding.leave(mark, 4074)
     }
-    if fixed32 != 0 {
-      c.pointee.f_fixed32 = fixed32
-      c.pointee.has_fixed32 = 1
+    if let value = timestamp {
+      let mark = encoding.enter()
+      value.encode(&encoding)
+      encoding.leave(mark, 4066)
     }
-    if fixed64 != 0 {
-      c.pointee.f_fixed64 = fixed64
-      c.pointee.has_fixed64 = 1
+    if let value = listValue {
+      let mark = encoding.enter()
+      value.encode(&encoding)
+      encoding.leave(mark, 4058)
     }
-    if sfixed32 != 0 {
-      c.pointee.f_sfixed32 = sfixed32
-      c.pointee.has_sfixed32 = 1
+    if let value = self.value {
+      let mark = encoding.enter()
+      value.encode(&encoding)
+      encoding.leave(mark, 4050)
     }
-    if sfixed64 != 0 {
-      c.pointee.f_sfixed64 = sfixed64
-      c.pointee.has_sfixed64 = 1
+    if let value = `struct` {
+      let mark = encoding.enter()
+      value.encode(&encoding)
+      encoding.leave(mark, 4042)
     }
-    if bool {
-      c.pointee.f_bool = bool ? 1 : 0
-      c.pointee.has_bool = 1
+    if let value = fieldMask {
+      let mark = encoding.enter()
+      value.encode(&encoding)
+      encoding.leave(mark, 4034)
     }
-    if !string.isEmpty {
-      c.pointee.f_string = encoding.string(string)
-      c.pointee.has_string = 1
+    if let value = empty {
+      let mark = encoding.enter()
+      value.encode(&encoding)
+      encoding.leave(mark, 4026)
     }
-    if !bytes.isEmpty {
-      c.pointee.f_bytes = encoding.bytes(bytes)
-      c.pointee.has_bytes = 1
+    if let value = duration {
+      let mark = encoding.enter()
+      value.encode(&encoding)
+      encoding.leave(mark, 4018)
     }
-    if mood.rawValue != 0 {
-      c.pointee.f_mood = mood.rawValue
-      c.pointee.has_mood = 1
+    if let value = any {
+      let mark = encoding.enter()
+      value.encode(&encoding)
+      encoding.leave(mark, 4010)
     }
-    if kind.rawValue != 0 {
-      c.pointee.f_kind = kind.rawValue
-      c.pointee.has_kind = 1
+    if let value = _root?.value {
+      let mark = encoding.enter()
+      value.encode(&encoding)
+      encoding.leave(mark, 3226)
     }
-    if let value = type { c.pointee.f_type = value.encoded(&encoding) }
-    if let value = optionalType { c.pointee.f_optional_type = value.encoded(&encoding) }
-    if let value = optionalMood {
-      c.pointee.f_optional_mood = value.rawValue
-      c.pointee.has_optional_mood = 1
+    for index in children.indices.reversed() {
+      let mark = encoding.enter()
+      children[index].encode(&encoding)
+      encoding.leave(mark, 3218)
     }
-    if let value = optionalBytes {
-      c.pointee.f_optional_bytes = encoding.bytes(value)
-      c.pointee.has_optional_bytes = 1
+    if let value = _child?.value {
+      let mark = encoding.enter()
+      value.encode(&encoding)
+      encoding.leave(mark, 3210)
     }
-    if let value = optionalString {
-      c.pointee.f_optional_string = encoding.string(value)
-      c.pointee.has_optional_string = 1
+    for entry in mapToTorture.sorted(by: { MapOrder.precedes($1.key, $0.key) }) {
+      let entryMark = encoding.enter()
+      let mark = encoding.enter()
+      entry.value.encode(&encoding)
+      encoding.leave(mark, 18)
+      encoding.uint32(entry.key, 8)
+      encoding.leave(entryMark, 2546)
     }
-    if let value = optionalBool {
-      c.pointee.f_optional_bool = value ? 1 : 0
-      c.pointee.has_optional_bool = 1
+    for entry in mapToType.sorted(by: { MapOrder.precedes($1.key, $0.key) }) {
+      let entryMark = encoding.enter()
+      let mark = encoding.enter()
+      entry.value.encode(&encoding)
+      encoding.leave(mark, 18)
+      encoding.string(entry.key, 10)
+      encoding.leave(entryMark, 2538)
     }
-    if let value = optionalSfixed64 {
-      c.pointee.f_optional_sfixed64 = value
-      c.pointee.has_optional_sfixed64 = 1
+    for entry in mapToMood.sorted(by: { MapOrder.precedes($1.key, $0.key) }) {
+      let entryMark = encoding.enter()
+      encoding.int32(entry.value.rawValue, 16)
+      encoding.int32(entry.key, 8)
+      encoding.leave(entryMark, 2530)
     }
-    if let value = optionalSfixed32 {
-      c.pointee.f_optional_sfixed32 = value
-      c.pointee.has_optional_sfixed32 = 1
+    for entry in mapToBytes.sorted(by: { MapOrder.precedes($1.key, $0.key) }) {
+      let entryMark = encoding.enter()
+      encoding.bytes(entry.value, 18)
+      encoding.string(entry.key, 10)
+      encoding.leave(entryMark, 2522)
     }
-    if let value = optionalFixed64 {
-      c.pointee.f_optional_fixed64 = value
-      c.pointee.has_optional_fixed64 = 1
+    for entry in mapToString.sorted(by: { MapOrder.precedes($1.key, $0.key) }) {
+      let entryMark = encoding.enter()
+      encoding.string(entry.value, 18)
+      encoding.string(entry.key, 10)
+      encoding.leave(entryMark, 2514)
     }
-    if let value = optionalFixed32 {
-      c.pointee.f_optional_fixed32 = value
-      c.pointee.has_optional_fixed32 = 1
+    for entry in mapToBool.sorted(by: { MapOrder.precedes($1.key, $0.key) }) {
+      let entryMark = encoding.enter()
+      encoding.bool(entry.value, 16)
+      encoding.string(entry.key, 10)
+      encoding.leave(entryMark, 2506)
     }
-    if let value = optionalSint64 {
-      c.pointee.f_optional_sint64 = value
-      c.pointee.has_optional_sint64 = 1
+    for entry in mapString.sorted(by: { MapOrder.precedes($1.key, $0.key) }) {
+      let entryMark = encoding.enter()
+      encoding.sfixed64(entry.value, 17)
+      encoding.string(entry.key, 10)
+      encoding.leave(entryMark, 2498)
     }
-    if let value = optionalSint32 {
-      c.pointee.f_optional_sint32 = value
-      c.pointee.has_optional_sint32 = 1
+    for entry in mapBool.sorted(by: { MapOrder.precedes($1.key, $0.key) }) {
+      let entryMark = encoding.enter()
+      encoding.sfixed32(entry.value, 21)
+      encoding.bool(entry.key, 8)
+      encoding.leave(entryMark, 2490)
     }
-    if let value = optionalUint64 {
-      c.pointee.f_optional_uint64 = value
-      c.pointee.has_optional_uint64 = 1
+    for entry in mapSfixed64.sorted(by: { MapOrder.precedes($1.key, $0.key) }) {
+      let entryMark = encoding.enter()
+      encoding.fixed64(entry.value, 17)
+      encoding.sfixed64(entry.key, 9)
+      encoding.leave(entryMark, 2482)
     }
-    if let value = optionalUint32 {
-      c.pointee.f_optional_uint32 = value
-      c.pointee.has_optional_uint32 = 1
+    for entry in mapSfixed32.sorted(by: { MapOrder.precedes($1.key, $0.key) }) {
+      let entryMark = encoding.enter()
+      encoding.fixed32(entry.value, 21)
+      encoding.sfixed32(entry.key, 13)
+      encoding.leave(entryMark, 2474)
     }
-    if let value = optionalInt64 {
-      c.pointee.f_optional_int64 = value
-      c.pointee.has_optional_int64 = 1
+    for entry in mapFixed64.sorted(by: { MapOrder.precedes($1.key, $0.key) }) {
+      let entryMark = encoding.enter()
+      encoding.sint64(entry.value, 16)
+      encoding.fixed64(entry.key, 9)
+      encoding.leave(entryMark, 2466)
     }
-    if let value = optionalInt32 {
-      c.pointee.f_optional_int32 = value
-      c.pointee.has_optional_int32 = 1
+    for entry in mapFixed32.sorted(by: { MapOrder.precedes($1.key, $0.key) }) {
+      let entryMark = encoding.enter()
+      encoding.sint32(entry.value, 16)
+      encoding.fixed32(entry.key, 13)
+      encoding.leave(entryMark, 2458)
     }
-    if let value = optionalFloat {
-      c.pointee.f_optional_float = value
-      c.pointee.has_optional_float = 1
+    for entry in mapSint64.sorted(by: { MapOrder.precedes($1.key, $0.key) }) {
+      let entryMark = encoding.enter()
+      encoding.uint64(entry.value, 16)
+      encoding.sint64(entry.key, 8)
+      encoding.leave(entryMark, 2450)
     }
-    if let value = optionalDouble {
-      c.pointee.f_optional_double = value
-      c.pointee.has_optional_double = 1
+    for entry in mapSint32.sorted(by: { MapOrder.precedes($1.key, $0.key) }) {
+      let entryMark = encoding.enter()
+      encoding.uint32(entry.value, 16)
+      encoding.sint32(entry.key, 8)
+      encoding.leave(entryMark, 2442)
     }
-    if !doubles.isEmpty {
-      c.pointee.f_doubles = encoding.numbers(doubles)
-      c.pointee.n_doubles = doubles.count
+    for entry in mapUint64.sorted(by: { MapOrder.precedes($1.key, $0.key) }) {
+      let entryMark = encoding.enter()
+      encoding.int64(entry.value, 16)
+      encoding.uint64(entry.key, 8)
+      encoding.leave(entryMark, 2434)
     }
-    if !floats.isEmpty {
-      c.pointee.f_floats = encoding.numbers(floats)
-      c.pointee.n_floats = floats.count
+    for entry in mapUint32.sorted(by: { MapOrder.precedes($1.key, $0.key) }) {
+      let entryMark = encoding.enter()
+      encoding.int32(entry.value, 16)
+      encoding.uint32(entry.key, 8)
+      encoding.leave(entryMark, 2426)
     }
-    if !int32s.isEmpty {
-      c.pointee.f_int32s = encoding.numbers(int32s)
-      c.pointee.n_int32s = int32s.count
+    for entry in mapInt64.sorted(by: { MapOrder.precedes($1.key, $0.key) }) {
+      let entryMark = encoding.enter()
+      encoding.float(entry.value, 21)
+      encoding.int64(entry.key, 8)
+      encoding.leave(entryMark, 2418)
     }
-    if !int64s.isEmpty {
-      c.pointee.f_int64s = encoding.numbers(int64s)
-      c.pointee.n_int64s = int64s.count
+    for entry in mapInt32.sorted(by: { MapOrder.precedes($1.key, $0.key) }) {
+      let entryMark = encoding.enter()
+      encoding.double(entry.value, 17)
+      encoding.int32(entry.key, 8)
+      encoding.leave(entryMark, 2410)
     }
-    if !uint32s.isEmpty {
-      c.pointee.f_uint32s = encoding.numbers(uint32s)
-      c.pointee.n_uint32s = uint32s.count
+    if case .code(let value) = result {
+      encoding.sint64(value, 1696)
     }
-    if !uint64s.isEmpty {
-      c.pointee.f_uint64s = encoding.numbers(uint64s)
-      c.pointee.n_uint64s = uint64s.count
+    if case .chosenDuration(let value) = choice {
+      let mark = encoding.enter()
+      value.encode(&encoding)
+      encoding.leave(mark, 1690)
     }
-    if !sint32s.isEmpty {
-      c.pointee.f_sint32s = encoding.numbers(sint32s)
-      c.pointee.n_sint32s = sint32s.count
+    if case .chosenFloat(let value) = choice {
+      encoding.float(value, 1685)
     }
-    if !sint64s.isEmpty {
-      c.pointee.f_sint64s = encoding.numbers(sint64s)
-      c.pointee.n_sint64s = sint64s.count
+    if case .chosenFixed64(let value) = choice {
+      encoding.fixed64(value, 1673)
     }
-    if !fixed32s.isEmpty {
-      c.pointee.f_fixed32s = encoding.numbers(fixed32s)
-      c.pointee.n_fixed32s = fixed32s.count
+    if case .chosenTorture(let value) = choice {
+      let mark = encoding.enter()
+      value.encode(&encoding)
+      encoding.leave(mark, 1666)
     }
-    if !fixed64s.isEmpty {
-      c.pointee.f_fixed64s = encoding.numbers(fixed64s)
-      c.pointee.n_fixed64s = fixed64s.count
+    if case .chosenType(let value) = choice {
+      let mark = encoding.enter()
+      value.encode(&encoding)
+      encoding.leave(mark, 1658)
     }
-    if !sfixed32s.isEmpty {
-      c.pointee.f_sfixed32s = encoding.numbers(sfixed32s)
-      c.pointee.n_sfixed32s = sfixed32s.count
+    if case .chosenMood(let value) = choice {
+      encoding.int32(value.rawValue, 1648)
     }
-    if !sfixed64s.isEmpty {
-      c.pointee.f_sfixed64s = encoding.numbers(sfixed64s)
-      c.pointee.n_sfixed64s = sfixed64s.count
+    if case .chosenBool(let value) = choice {
+      encoding.bool(value, 1640)
     }
-    if !bools.isEmpty {
-      c.pointee.f_bools = encoding.booleans(bools)
-      c.pointee.n_bools = bools.count
+    if case .chosenBytes(let value) = choice {
+      encoding.bytes(value, 1634)
     }
-    if !strings.isEmpty {
-      c.pointee.f_strings = encoding.strings(strings)
-      c.pointee.n_strings = strings.count
+    if case .chosenString(let value) = choice {
+      encoding.string(value, 1626)
     }
-    if !byteStrings.isEmpty {
-      c.pointee.f_byte_strings = encoding.byteStrings(byteStrings)
-      c.pointee.n_byte_strings = byteStrings.count
+    if case .chosenDouble(let value) = choice {
+      encoding.double(value, 1617)
+    }
+    if case .chosenInt32(let value) = choice {
+      encoding.int32(value, 1608)
+    }
+    if case .error(let value) = result {
+      encoding.string(value, 1602)
+    }
+    for index in looseMoods.indices.reversed() {
+      encoding.int32(looseMoods[index].rawValue, 992)
+    }
+    for index in looseBools.indices.reversed() {
+      encoding.bool(looseBools[index], 984)
+    }
+    for index in looseDoubles.indices.reversed() {
+      encoding.double(looseDoubles[index], 977)
+    }
+    for index in looseInt32s.indices.reversed() {
+      encoding.int32(looseInt32s[index], 968)
+    }
+    for index in types.indices.reversed() {
+      let mark = encoding.enter()
+      types[index].encode(&encoding)
+      encoding.leave(mark, 938)
     }
     if !moods.isEmpty {
-      c.pointee.f_moods = encoding.enumerations(moods)
-      c.pointee.n_moods = moods.count
-    }
-    if !types.isEmpty {
-      let elements = encoding.pointers(types.count)
-        .assumingMemoryBound(to: UnsafeMutablePointer<torture__v1__Torture__Type>?.self)
-      for index in types.indices {
-        elements[index] = types[index].encoded(&encoding)
+      let mark = encoding.count
+      for index in moods.indices.reversed() {
+        encoding.int32(moods[index].rawValue)
       }
-      c.pointee.f_types = elements
-      c.pointee.n_types = types.count
+      encoding.length(since: mark, 930)
     }
-    if !looseInt32s.isEmpty {
-      c.pointee.f_loose_int32s = encoding.numbers(looseInt32s)
-      c.pointee.n_loose_int32s = looseInt32s.count
+    for index in byteStrings.indices.reversed() {
+      encoding.bytes(byteStrings[index], 922)
     }
-    if !looseDoubles.isEmpty {
-      c.pointee.f_loose_doubles = encoding.numbers(looseDoubles)
-      c.pointee.n_loose_doubles = looseDoubles.count
+    for index in strings.indices.reversed() {
+      encoding.string(strings[index], 914)
     }
-    if !looseBools.isEmpty {
-      c.pointee.f_loose_bools = encoding.booleans(looseBools)
-      c.pointee.n_loose_bools = looseBools.count
-    }
-    if !looseMoods.isEmpty {
-      c.pointee.f_loose_moods = encoding.enumerations(looseMoods)
-      c.pointee.n_loose_moods = looseMoods.count
-    }
-    if !mapInt32.isEmpty {
-      let entries = mapInt32.sorted { MapOrder.precedes($0.key, $1.key) }
-      let elements = encoding.pointers(entries.count)
-        .assumingMemoryBound(to: UnsafeMutablePointer<torture__v1__Torture__MapInt32Entry>?.self)
-      for index in entries.indices {
-        let c = encoding.make(torture__v1__Torture__MapInt32Entry__descriptor())
-          .assumingMemoryBound(to: torture__v1__Torture__MapInt32Entry.self)
-        elements[index] = c
-        c.pointee.f_key = entries[index].key
-        c.pointee.has_key = 1
-        c.pointee.f_value = entries[index].value
-        c.pointee.has_value = 1
+    if !bools.isEmpty {
+      let mark = encoding.count
+      for index in bools.indices.reversed() {
+        encoding.bool(bools[index])
       }
-      c.pointee.f_map_int32 = elements
-      c.pointee.n_map_int32 = mapInt32.count
+      encoding.length(since: mark, 906)
     }
-    if !mapInt64.isEmpty {
-      let entries = mapInt64.sorted { MapOrder.precedes($0.key, $1.key) }
-      let elements = encoding.pointers(entries.count)
-        .assumingMemoryBound(to: UnsafeMutablePointer<torture__v1__Torture__MapInt64Entry>?.self)
-      for index in entries.indices {
-        let c = encoding.make(torture__v1__Torture__MapInt64Entry__descriptor())
-          .assumingMemoryBound(to: torture__v1__Torture__MapInt64Entry.self)
-        elements[index] = c
-        c.pointee.f_key = entries[index].key
-        c.pointee.has_key = 1
-        c.pointee.f_value = entries[index].value
-        c.pointee.has_value = 1
+    if !sfixed64s.isEmpty {
+      let mark = encoding.count
+      for index in sfixed64s.indices.reversed() {
+        encoding.sfixed64(sfixed64s[index])
       }
-      c.pointee.f_map_int64 = elements
-      c.pointee.n_map_int64 = mapInt64.count
+      encoding.length(since: mark, 898)
     }
-    if !mapUint32.isEmpty {
-      let entries = mapUint32.sorted { MapOrder.precedes($0.key, $1.key) }
-      let elements = encoding.pointers(entries.count)
-        .assumingMemoryBound(to: UnsafeMutablePointer<torture__v1__Torture__MapUint32Entry>?.self)
-      for index in entries.indices {
-        let c = encoding.make(torture__v1__Torture__MapUint32Entry__descriptor())
-          .assumingMemoryBound(to: torture__v1__Torture__MapUint32Entry.self)
-        elements[index] = c
-        c.pointee.f_key = entries[index].key
-        c.pointee.has_key = 1
-        c.pointee.f_value = entries[index].value
-        c.pointee.has_value = 1
+    if !sfixed32s.isEmpty {
+      let mark = encoding.count
+      for index in sfixed32s.indices.reversed() {
+        encoding.sfixed32(sfixed32s[index])
       }
-      c.pointee.f_map_uint32 = elements
-      c.pointee.n_map_uint32 = mapUint32.count
+      encoding.length(since: mark, 890)
     }
-    if !mapUint64.isEmpty {
-      let entries = mapUint64.sorted { MapOrder.precedes($0.key, $1.key) }
-      let elements = encoding.pointers(entries.count)
-        .assumingMemoryBound(to: UnsafeMutablePointer<torture__v1__Torture__MapUint64Entry>?.self)
-      for index in entries.indices {
-        let c = encoding.make(torture__v1__Torture__MapUint64Entry__descriptor())
-          .assumingMemoryBound(to: torture__v1__Torture__MapUint64Entry.self)
-        elements[index] = c
-        c.pointee.f_key = entries[index].key
-        c.pointee.has_key = 1
-        c.pointee.f_value = entries[index].value
-        c.pointee.has_value = 1
+    if !fixed64s.isEmpty {
+      let mark = encoding.count
+      for index in fixed64s.indices.reversed() {
+        encoding.fixed64(fixed64s[index])
       }
-      c.pointee.f_map_uint64 = elements
-      c.pointee.n_map_uint64 = mapUint64.count
+      encoding.length(since: mark, 882)
     }
-    if !mapSint32.isEmpty {
-      let entries = mapSint32.sorted { MapOrder.precedes($0.key, $1.key) }
-      let elements = encoding.pointers(entries.count)
-        .assumingMemoryBound(to: UnsafeMutablePointer<torture__v1__Torture__MapSint32Entry>?.self)
-      for index in entries.indices {
-        let c = encoding.make(torture__v1__Torture__MapSint32Entry__descriptor())
-          .assumingMemoryBound(to: torture__v1__Torture__MapSint32Entry.self)
-        elements[index] = c
-        c.pointee.f_key = entries[index].key
-        c.pointee.has_key = 1
-        c.pointee.f_value = entries[index].value
-        c.pointee.has_value = 1
+    if !fixed32s.isEmpty {
+      let mark = encoding.count
+      for index in fixed32s.indices.reversed() {
+        encoding.fixed32(fixed32s[index])
       }
-      c.pointee.f_map_sint32 = elements
-      c.pointee.n_map_sint32 = mapSint32.count
+      encoding.length(since: mark, 874)
     }
-    if !mapSint64.isEmpty {
-      let entries = mapSint64.sorted { MapOrder.precedes($0.key, $1.key) }
-      let elements = encoding.pointers(entries.count)
-        .assumingMemoryBound(to: UnsafeMutablePointer<torture__v1__Torture__MapSint64Entry>?.self)
-      for index in entries.indices {
-        let c = encoding.make(torture__v1__Torture__MapSint64Entry__descriptor())
-          .assumingMemoryBound(to: torture__v1__Torture__MapSint64Entry.self)
-        elements[index] = c
-        c.pointee.f_key = entries[index].key
-        c.pointee.has_key = 1
-        c.pointee.f_value = entries[index].value
-        c.pointee.has_value = 1
+    if !sint64s.isEmpty {
+      let mark = encoding.count
+      for index in sint64s.indices.reversed() {
+        encoding.sint64(sint64s[index])
       }
-      c.pointee.f_map_sint64 = elements
-      c.pointee.n_map_sint64 = mapSint64.count
+      encoding.length(since: mark, 866)
     }
-    if !mapFixed32.isEmpty {
-      let entries = mapFixed32.sorted { MapOrder.precedes($0.key, $1.key) }
-      let elements = encoding.pointers(entries.count)
-        .assumingMemoryBound(to: UnsafeMutablePointer<torture__v1__Torture__MapFixed32Entry>?.self)
-      for index in entries.indices {
-        let c = encoding.make(torture__v1__Torture__MapFixed32Entry__descriptor())
-          .assumingMemoryBound(to: torture__v1__Torture__MapFixed32Entry.self)
-        elements[index] = c
-        c.pointee.f_key = entries[index].key
-        c.pointee.has_key = 1
-        c.pointee.f_value = entries[index].value
-        c.pointee.has_value = 1
+    if !sint32s.isEmpty {
+      let mark = encoding.count
+      for index in sint32s.indices.reversed() {
+        encoding.sint32(sint32s[index])
       }
-      c.pointee.f_map_fixed32 = elements
-      c.pointee.n_map_fixed32 = mapFixed32.count
+      encoding.length(since: mark, 858)
     }
-    if !mapFixed64.isEmpty {
-      let entries = mapFixed64.sorted { MapOrder.precedes($0.key, $1.key) }
-      let elements = encoding.pointers(entries.count)
-        .assumingMemoryBound(to: UnsafeMutablePointer<torture__v1__Torture__MapFixed64Entry>?.self)
-      for index in entries.indices {
-        let c = encoding.make(torture__v1__Torture__MapFixed64Entry__descriptor())
-          .assumingMemoryBound(to: torture__v1__Torture__MapFixed64Entry.self)
-        elements[index] = c
-        c.pointee.f_key = entries[index].key
-        c.pointee.has_key = 1
-        c.pointee.f_value = entries[index].value
-        c.pointee.has_value = 1
+    if !uint64s.isEmpty {
+      let mark = encoding.count
+      for index in uint64s.indices.reversed() {
+        encoding.uint64(uint64s[index])
       }
-      c.pointee.f_map_fixed64 = elements
-      c.pointee.n_map_fixed64 = mapFixed64.count
+      encoding.length(since: mark, 850)
     }
-    if !mapSfixed32.isEmpty {
-      let entries = mapSfixed32.sorted { MapOrder.precedes($0.key, $1.key) }
-      let elements = encoding.pointers(entries.count)
-        .assumingMemoryBound(to: UnsafeMutablePointer<torture__v1__Torture__MapSfixed32Entry>?.self)
-      for index in entries.indices {
-        let c = encoding.make(torture__v1__Torture__MapSfixed32Entry__descriptor())
-          .assumingMemoryBound(to: torture__v1__Torture__MapSfixed32Entry.self)
-        elements[index] = c
-        c.pointee.f_key = entries[index].key
-        c.pointee.has_key = 1
-        c.pointee.f_value = entries[index].value
-        c.pointee.has_value = 1
+    if !uint32s.isEmpty {
+      let mark = encoding.count
+      for index in uint32s.indices.reversed() {
+        encoding.uint32(uint32s[index])
       }
-      c.pointee.f_map_sfixed32 = elements
-      c.pointee.n_map_sfixed32 = mapSfixed32.count
+      encoding.length(since: mark, 842)
     }
-    if !mapSfixed64.isEmpty {
-      let entries = mapSfixed64.sorted { MapOrder.precedes($0.key, $1.key) }
-      let elements = encoding.pointers(entries.count)
-        .assumingMemoryBound(to: UnsafeMutablePointer<torture__v1__Torture__MapSfixed64Entry>?.self)
-      for index in entries.indices {
-        let c = encoding.make(torture__v1__Torture__MapSfixed64Entry__descriptor())
-          .assumingMemoryBound(to: torture__v1__Torture__MapSfixed64Entry.self)
-        elements[index] = c
-        c.pointee.f_key = entries[index].key
-        c.pointee.has_key = 1
-        c.pointee.f_value = entries[index].value
-        c.pointee.has_value = 1
+    if !int64s.isEmpty {
+      let mark = encoding.count
+      for index in int64s.indices.reversed() {
+        encoding.int64(int64s[index])
       }
-      c.pointee.f_map_sfixed64 = elements
-      c.pointee.n_map_sfixed64 = mapSfixed64.count
+      encoding.length(since: mark, 834)
     }
-    if !mapBool.isEmpty {
-      let entries = mapBool.sorted { MapOrder.precedes($0.key, $1.key) }
-      let elements = encoding.pointers(entries.count)
-        .assumingMemoryBound(to: UnsafeMutablePointer<torture__v1__Torture__MapBoolEntry>?.self)
-      for index in entries.indices {
-        let c = encoding.make(torture__v1__Torture__MapBoolEntry__descriptor())
-          .assumingMemoryBound(to: torture__v1__Torture__MapBoolEntry.self)
-        elements[index] = c
-        c.pointee.f_key = entries[index].key ? 1 : 0
-        c.pointee.has_key = 1
-        c.pointee.f_value = entries[index].value
-        c.pointee.has_value = 1
+    if !int32s.isEmpty {
+      let mark = encoding.count
+      for index in int32s.indices.reversed() {
+        encoding.int32(int32s[index])
       }
-      c.pointee.f_map_bool = elements
-      c.pointee.n_map_bool = mapBool.count
+      encoding.length(since: mark, 826)
     }
-    if !mapString.isEmpty {
-      let entries = mapString.sorted { MapOrder.precedes($0.key, $1.key) }
-      let elements = encoding.pointers(entries.count)
-        .assumingMemoryBound(to: UnsafeMutablePointer<torture__v1__Torture__MapStringEntry>?.self)
-      for index in entries.indices {
-        let c = encoding.make(torture__v1__Torture__MapStringEntry__descriptor())
-          .assumingMemoryBound(to: torture__v1__Torture__MapStringEntry.self)
-        elements[index] = c
-        c.pointee.f_key = encoding.string(entries[index].key)
-        c.pointee.has_key = 1
-        c.pointee.f_value = entries[index].value
-        c.pointee.has_value = 1
+    if !floats.isEmpty {
+      let mark = encoding.count
+      for index in floats.indices.reversed() {
+        encoding.float(floats[index])
       }
-      c.pointee.f_map_string = elements
-      c.pointee.n_map_string = mapString.count
+      encoding.length(since: mark, 818)
     }
-    if !mapToBool.isEmpty {
-      let entries = mapToBool.sorted { MapOrder.precedes($0.key, $1.key) }
-      let elements = encoding.pointers(entries.count)
-        .assumingMemoryBound(to: UnsafeMutablePointer<torture__v1__Torture__MapToBoolEntry>?.self)
-      for index in entries.indices {
-        let c = encoding.make(torture__v1__Torture__MapToBoolEntry__descriptor())
-          .assumingMemoryBound(to: torture__v1__Torture__MapToBoolEntry.self)
-        elements[index] = c
-        c.pointee.f_key = encoding.string(entries[index].key)
-        c.pointee.has_key = 1
-        c.pointee.f_value = entries[index].value ? 1 : 0
-        c.pointee.has_value = 1
+    if !doubles.isEmpty {
+      let mark = encoding.count
+      for index in doubles.indices.reversed() {
+        encoding.double(doubles[index])
       }
-      c.pointee.f_map_to_bool = elements
-      c.pointee.n_map_to_bool = mapToBool.count
+      encoding.length(since: mark, 810)
     }
-    if !mapToString.isEmpty {
-      let entries = mapToString.sorted { MapOrder.precedes($0.key, $1.key) }
-      let elements = encoding.pointers(entries.count)
-        .assumingMemoryBound(to: UnsafeMutablePointer<torture__v1__Torture__MapToStringEntry>?.self)
-      for index in entries.indices {
-        let c = encoding.make(torture__v1__Torture__MapToStringEntry__descriptor())
-          .assumingMemoryBound(to: torture__v1__Torture__MapToStringEntry.self)
-        elements[index] = c
-        c.pointee.f_key = encoding.string(entries[index].key)
-        c.pointee.has_key = 1
-        c.pointee.f_value = encoding.string(entries[index].value)
-        c.pointee.has_value = 1
-      }
-      c.pointee.f_map_to_string = elements
-      c.pointee.n_map_to_string = mapToString.count
+    if let value = optionalDouble {
+      encoding.double(value, 321)
     }
-    if !mapToBytes.isEmpty {
-      let entries = mapToBytes.sorted { MapOrder.precedes($0.key, $1.key) }
-      let elements = encoding.pointers(entries.count)
-        .assumingMemoryBound(to: UnsafeMutablePointer<torture__v1__Torture__MapToBytesEntry>?.self)
-      for index in entries.indices {
-        let c = encoding.make(torture__v1__Torture__MapToBytesEntry__descriptor())
-          .assumingMemoryBound(to: torture__v1__Torture__MapToBytesEntry.self)
-        elements[index] = c
-        c.pointee.f_key = encoding.string(entries[index].key)
-        c.pointee.has_key = 1
-        c.pointee.f_value = encoding.bytes(entries[index].value)
-        c.pointee.has_value = 1
-      }
-      c.pointee.f_map_to_bytes = elements
-      c.pointee.n_map_to_bytes = mapToBytes.count
+    if let value = optionalFloat {
+      encoding.float(value, 317)
     }
-    if !mapToMood.isEmpty {
-      let entries = mapToMood.sorted { MapOrder.precedes($0.key, $1.key) }
-      let elements = encoding.pointers(entries.count)
-        .assumingMemoryBound(to: UnsafeMutablePointer<torture__v1__Torture__MapToMoodEntry>?.self)
-      for index in entries.indices {
-        let c = encoding.make(torture__v1__Torture__MapToMoodEntry__descriptor())
-          .assumingMemoryBound(to: torture__v1__Torture__MapToMoodEntry.self)
-        elements[index] = c
-        c.pointee.f_key = entries[index].key
-        c.pointee.has_key = 1
-        c.pointee.f_value = entries[index].value.rawValue
-        c.pointee.has_value = 1
-      }
-      c.pointee.f_map_to_mood = elements
-      c.pointee.n_map_to_mood = mapToMood.count
+    if let value = optionalInt32 {
+      encoding.int32(value, 304)
     }
-    if !mapToType.isEmpty {
-      let entries = mapToType.sorted { MapOrder.precedes($0.key, $1.key) }
-      let elements = encoding.pointers(entries.count)
-        .assumingMemoryBound(to: UnsafeMutablePointer<torture__v1__Torture__MapToTypeEntry>?.self)
-      for index in entries.indices {
-        let c = encoding.make(torture__v1__Torture__MapToTypeEntry__descriptor())
-          .assumingMemoryBound(to: torture__v1__Torture__MapToTypeEntry.self)
-        elements[index] = c
-        c.pointee.f_key = encoding.string(entries[index].key)
-        c.pointee.has_key = 1
-        guard encoding.enter() else { break }
-        c.pointee.f_value = entries[index].value.encoded(&encoding)
-        encoding.leave()
-      }
-      c.pointee.f_map_to_type = elements
-      c.pointee.n_map_to_type = mapToType.count
+    if let value = optionalInt64 {
+      encoding.int64(value, 296)
     }
-    if !mapToTorture.isEmpty {
-      let entries = mapToTorture.sorted { MapOrder.precedes($0.key, $1.key) }
-      let elements = encoding.pointers(entries.count)
-        .assumingMemoryBound(to: UnsafeMutablePointer<torture__v1__Torture__MapToTortureEntry>?.self)
-      for index in entries.indices {
-        let c = encoding.make(torture__v1__Torture__MapToTortureEntry__descriptor())
-          .assumingMemoryBound(to: torture__v1__Torture__MapToTortureEntry.self)
-        elements[index] = c
-        c.pointee.f_key = entries[index].key
-        c.pointee.has_key = 1
-        guard encoding.enter() else { break }
-        c.pointee.f_value = entries[index].value.encoded(&encoding)
-        encoding.leave()
-      }
-      c.pointee.f_map_to_torture = elements
-      c.pointee.n_map_to_torture = mapToTorture.count
+    if let value = optionalUint32 {
+      encoding.uint32(value, 288)
     }
-    if let value = _child?.value { c.pointee.f_child = value.encoded(&encoding) }
-    if !children.isEmpty {
-      let elements = encoding.pointers(children.count)
-        .assumingMemoryBound(to: UnsafeMutablePointer<torture__v1__Torture>?.self)
-      for index in children.indices {
-        elements[index] = children[index].encoded(&encoding)
-      }
-      c.pointee.f_children = elements
-      c.pointee.n_children = children.count
+    if let value = optionalUint64 {
+      encoding.uint64(value, 280)
     }
-    if let value = _root?.value { c.pointee.f_root = value.encoded(&encoding) }
-    if let value = any { c.pointee.f_any = value.encoded(&encoding) }
-    if let value = duration { c.pointee.f_duration = value.encoded(&encoding) }
-    if let value = empty { c.pointee.f_empty = value.encoded(&encoding) }
-    if let value = fieldMask { c.pointee.f_field_mask = value.encoded(&encoding) }
-    if let value = `struct` { c.pointee.f_struct = value.encoded(&encoding) }
-    if let value = self.value { c.pointee.f_value = value.encoded(&encoding) }
-    if let value = listValue { c.pointee.f_list_value = value.encoded(&encoding) }
-    if let value = timestamp { c.pointee.f_timestamp = value.encoded(&encoding) }
-    if let value = doubleValue { c.pointee.f_double_value = value.encoded(&encoding) }
-    if let value = int64Value { c.pointee.f_int64_value = value.encoded(&encoding) }
-    if let value = boolValue { c.pointee.f_bool_value = value.encoded(&encoding) }
-    if let value = stringValue { c.pointee.f_string_value = value.encoded(&encoding) }
-    if let value = bytesValue { c.pointee.f_bytes_value = value.encoded(&encoding) }
-    if nullValue.rawValue != 0 {
-      c.pointee.f_null_value = nullValue.rawValue
-      c.pointee.has_null_value = 1
+    if let value = optionalSint32 {
+      encoding.sint32(value, 272)
     }
-    if !timestamps.isEmpty {
-      let elements = encoding.pointers(timestamps.count)
-        .assumingMemoryBound(to: UnsafeMutablePointer<google__protobuf__Timestamp>?.self)
-      for index in timestamps.indices {
-        elements[index] = timestamps[index].encoded(&encoding)
-      }
-      c.pointee.f_timestamps = elements
-      c.pointee.n_timestamps = timestamps.count
+    if let value = optionalSint64 {
+      encoding.sint64(value, 264)
     }
-    switch choice {
-    case .chosenInt32(let value):
-      c.pointee.case_choice = 201
-      c.pointee.u_choice.f_chosen_int32 = value
-    case .chosenDouble(let value):
-      c.pointee.case_choice = 202
-      c.pointee.u_choice.f_chosen_double = value
-    case .chosenString(let value):
-      c.pointee.case_choice = 203
-      c.pointee.u_choice.f_chosen_string = encoding.string(value)
-    case .chosenBytes(let value):
-      c.pointee.case_choice = 204
-      c.pointee.u_choice.f_chosen_bytes = encoding.bytes(value)
-    case .chosenBool(let value):
-      c.pointee.case_choice = 205
-      c.pointee.u_choice.f_chosen_bool = value ? 1 : 0
-    case .chosenMood(let value):
-      c.pointee.case_choice = 206
-      c.pointee.u_choice.f_chosen_mood = value.rawValue
-    case .chosenType(let value):
-      c.pointee.case_choice = 207
-      c.pointee.u_choice.f_chosen_type = value.encoded(&encoding)
-    case .chosenTorture(let value):
-      c.pointee.case_choice = 208
-      c.pointee.u_choice.f_chosen_torture = value.encoded(&encoding)
-    case .chosenFixed64(let value):
-      c.pointee.case_choice = 209
-      c.pointee.u_choice.f_chosen_fixed64 = value
-    case .chosenFloat(let value):
-      c.pointee.case_choice = 210
-      c.pointee.u_choice.f_chosen_float = value
-    case .chosenDuration(let value):
-      c.pointee.case_choice = 211
-      c.pointee.u_choice.f_chosen_duration = value.encoded(&encoding)
-    case nil: break
+    if let value = optionalFixed32 {
+      encoding.fixed32(value, 261)
     }
-    switch result {
-    case .error(let value):
-      c.pointee.case_result = 200
-      c.pointee.u_result.f_error = encoding.string(value)
-    case .code(let value):
-      c.pointee.case_result = 212
-      c.pointee.u_result.f_code = value
-    case .tree(let value):
-      c.pointee.case_result = 536870911
-      c.pointee.u_result.f_tree = value.encoded(&encoding)
-    case nil: break
+    if let value = optionalFixed64 {
+      encoding.fixed64(value, 249)
     }
-    encoding.unknownFields(unknownFields, c)
-    encoding.leave()
-    return c
+    if let value = optionalSfixed32 {
+      encoding.sfixed32(value, 245)
+    }
+    if let value = optionalSfixed64 {
+      encoding.sfixed64(value, 233)
+    }
+    if let value = optionalBool {
+      encoding.bool(value, 224)
+    }
+    if let value = optionalString {
+      encoding.string(value, 218)
+    }
+    if let value = optionalBytes {
+      encoding.bytes(value, 210)
+    }
+    if let value = optionalMood {
+      encoding.int32(value.rawValue, 200)
+    }
+    if let value = optionalType {
+      let mark = encoding.enter()
+      value.encode(&encoding)
+      encoding.leave(mark, 194)
+    }
+    if let value = type {
+      let mark = encoding.enter()
+      value.encode(&encoding)
+      encoding.leave(mark, 146)
+    }
+    if kind.rawValue != 0 {
+      encoding.int32(kind.rawValue, 136)
+    }
+    if mood.rawValue != 0 {
+      encoding.int32(mood.rawValue, 128)
+    }
+    if !bytes.isEmpty {
+      encoding.bytes(bytes, 122)
+    }
+    if !string.isEmpty {
+      encoding.string(string, 114)
+    }
+    if bool {
+      encoding.bool(bool, 104)
+    }
+    if sfixed64 != 0 {
+      encoding.sfixed64(sfixed64, 97)
+    }
+    if sfixed32 != 0 {
+      encoding.sfixed32(sfixed32, 93)
+    }
+    if fixed64 != 0 {
+      encoding.fixed64(fixed64, 81)
+    }
+    if fixed32 != 0 {
+      encoding.fixed32(fixed32, 77)
+    }
+    if sint64 != 0 {
+      encoding.sint64(sint64, 64)
+    }
+    if sint32 != 0 {
+      encoding.sint32(sint32, 56)
+    }
+    if uint64 != 0 {
+      encoding.uint64(uint64, 48)
+    }
+    if uint32 != 0 {
+      encoding.uint32(uint32, 40)
+    }
+    if int64 != 0 {
+      encoding.int64(int64, 32)
+    }
+    if int32 != 0 {
+      encoding.int32(int32, 24)
+    }
+    if float.bitPattern != 0 {
+      encoding.float(float, 21)
+    }
+    if double.bitPattern != 0 {
+      encoding.double(double, 9)
+    }
   }
 }
 
@@ -1282,8 +1160,8 @@ extension Torture.TypeMessage {
   public func wireBytes(headroom: Int) throws -> [UInt8] {
     var encoding = Encoding()
     defer { encoding.end() }
-    let message = encoded(&encoding)
-    return try encoding.pack(message, headroom: headroom)
+    encode(&encoding)
+    return try encoding.output(headroom: headroom)
   }
 
   package init(reading c: UnsafePointer<torture__v1__Torture__Type>) {
@@ -1309,37 +1187,27 @@ extension Torture.TypeMessage {
     unknownFields = Decoding.unknownFields(c.pointee.base)
   }
 
-  package func encoded(_ encoding: inout Encoding) -> UnsafeMutablePointer<torture__v1__Torture__Type> {
-    let c = encoding.make(torture__v1__Torture__Type__descriptor())
-      .assumingMemoryBound(to: torture__v1__Torture__Type.self)
-    guard encoding.enter() else { return c }
-    if `default` != 0 {
-      c.pointee.f_default = `default`
-      c.pointee.has_default = 1
-    }
-    if !`in`.isEmpty {
-      c.pointee.f_in = encoding.string(`in`)
-      c.pointee.has_in = 1
-    }
-    if !unknownFields_.isEmpty {
-      c.pointee.f_unknown_fields = encoding.string(unknownFields_)
-      c.pointee.has_unknown_fields = 1
-    }
-    if description_ != 0 {
-      c.pointee.f_description = description_
-      c.pointee.has_description = 1
+  package func encode(_ encoding: inout Encoding) {
+    guard encoding.goesOn else { return }
+    encoding.unknownFields(unknownFields)
+    if !init_.isEmpty {
+      encoding.bytes(init_, 50)
     }
     if register {
-      c.pointee.f_register = register ? 1 : 0
-      c.pointee.has_register = 1
+      encoding.bool(register, 40)
     }
-    if !init_.isEmpty {
-      c.pointee.f_init = encoding.bytes(init_)
-      c.pointee.has_init = 1
+    if description_ != 0 {
+      encoding.int32(description_, 32)
     }
-    encoding.unknownFields(unknownFields, c)
-    encoding.leave()
-    return c
+    if !unknownFields_.isEmpty {
+      encoding.string(unknownFields_, 26)
+    }
+    if !`in`.isEmpty {
+      encoding.string(`in`, 18)
+    }
+    if `default` != 0 {
+      encoding.int32(`default`, 8)
+    }
   }
 }
 
@@ -1382,8 +1250,8 @@ extension Tree {
   public func wireBytes(headroom: Int) throws -> [UInt8] {
     var encoding = Encoding()
     defer { encoding.end() }
-    let message = encoded(&encoding)
-    return try encoding.pack(message, headroom: headroom)
+    encode(&encoding)
+    return try encoding.output(headroom: headroom)
   }
 
   package init(reading c: UnsafePointer<torture__v1__Tree>) {
@@ -1397,20 +1265,27 @@ extension Tree {
     unknownFields = Decoding.unknownFields(c.pointee.base)
   }
 
-  package func encoded(_ encoding: inout Encoding) -> UnsafeMutablePointer<torture__v1__Tree> {
-    let c = encoding.make(torture__v1__Tree__descriptor())
-      .assumingMemoryBound(to: torture__v1__Tree.self)
-    guard encoding.enter() else { return c }
-    if let value = _left?.value { c.pointee.f_left = value.encoded(&encoding) }
-    if let value = _right?.value { c.pointee.f_right = value.encoded(&encoding) }
-    if let value = _payload?.value { c.pointee.f_payload = value.encoded(&encoding) }
+  package func encode(_ encoding: inout Encoding) {
+    guard encoding.goesOn else { return }
+    encoding.unknownFields(unknownFields)
     if number != 0 {
-      c.pointee.f_number = number
-      c.pointee.has_number = 1
+      encoding.uint32(number, 16376)
     }
-    encoding.unknownFields(unknownFields, c)
-    encoding.leave()
-    return c
+    if let value = _payload?.value {
+      let mark = encoding.enter()
+      value.encode(&encoding)
+      encoding.leave(mark, 26)
+    }
+    if let value = _right?.value {
+      let mark = encoding.enter()
+      value.encode(&encoding)
+      encoding.leave(mark, 18)
+    }
+    if let value = _left?.value {
+      let mark = encoding.enter()
+      value.encode(&encoding)
+      encoding.leave(mark, 10)
+    }
   }
 }
 
@@ -1433,8 +1308,8 @@ extension Blank {
   public func wireBytes(headroom: Int) throws -> [UInt8] {
     var encoding = Encoding()
     defer { encoding.end() }
-    let message = encoded(&encoding)
-    return try encoding.pack(message, headroom: headroom)
+    encode(&encoding)
+    return try encoding.output(headroom: headroom)
   }
 
   package init(reading c: UnsafePointer<torture__v1__Blank>) {
@@ -1442,13 +1317,9 @@ extension Blank {
     unknownFields = Decoding.unknownFields(c.pointee.base)
   }
 
-  package func encoded(_ encoding: inout Encoding) -> UnsafeMutablePointer<torture__v1__Blank> {
-    let c = encoding.make(torture__v1__Blank__descriptor())
-      .assumingMemoryBound(to: torture__v1__Blank.self)
-    guard encoding.enter() else { return c }
-    encoding.unknownFields(unknownFields, c)
-    encoding.leave()
-    return c
+  package func encode(_ encoding: inout Encoding) {
+    guard encoding.goesOn else { return }
+    encoding.unknownFields(unknownFields)
   }
 }
 
@@ -1489,8 +1360,8 @@ extension Sparse {
   public func wireBytes(headroom: Int) throws -> [UInt8] {
     var encoding = Encoding()
     defer { encoding.end() }
-    let message = encoded(&encoding)
-    return try encoding.pack(message, headroom: headroom)
+    encode(&encoding)
+    return try encoding.output(headroom: headroom)
   }
 
   package init(reading c: UnsafePointer<torture__v1__Sparse>) {
@@ -1521,42 +1392,41 @@ extension Sparse {
     unknownFields = Decoding.unknownFields(c.pointee.base)
   }
 
-  package func encoded(_ encoding: inout Encoding) -> UnsafeMutablePointer<torture__v1__Sparse> {
-    let c = encoding.make(torture__v1__Sparse__descriptor())
-      .assumingMemoryBound(to: torture__v1__Sparse.self)
-    guard encoding.enter() else { return c }
-    if double != 0 {
-      c.pointee.f_double = double
-      c.pointee.has_double = 1
+  package func encode(_ encoding: inout Encoding) {
+    guard encoding.goesOn else { return }
+    encoding.unknownFields(unknownFields)
+    for index in children.indices.reversed() {
+      let mark = encoding.enter()
+      children[index].encode(&encoding)
+      encoding.leave(mark, 3218)
     }
-    if int32 != 0 {
-      c.pointee.f_int32 = int32
-      c.pointee.has_int32 = 1
-    }
-    if !int64.isEmpty {
-      c.pointee.f_int64 = encoding.bytes(int64)
-      c.pointee.has_int64 = 1
-    }
-    if !int32s.isEmpty {
-      c.pointee.f_int32s = encoding.numbers(int32s)
-      c.pointee.n_int32s = int32s.count
+    if let value = _child?.value {
+      let mark = encoding.enter()
+      value.encode(&encoding)
+      encoding.leave(mark, 3210)
     }
     if !strings.isEmpty {
-      c.pointee.f_strings = encoding.numbers(strings)
-      c.pointee.n_strings = strings.count
-    }
-    if let value = _child?.value { c.pointee.f_child = value.encoded(&encoding) }
-    if !children.isEmpty {
-      let elements = encoding.pointers(children.count)
-        .assumingMemoryBound(to: UnsafeMutablePointer<torture__v1__Sparse>?.self)
-      for index in children.indices {
-        elements[index] = children[index].encoded(&encoding)
+      let mark = encoding.count
+      for index in strings.indices.reversed() {
+        encoding.fixed64(strings[index])
       }
-      c.pointee.f_children = elements
-      c.pointee.n_children = children.count
+      encoding.length(since: mark, 914)
     }
-    encoding.unknownFields(unknownFields, c)
-    encoding.leave()
-    return c
+    if !int32s.isEmpty {
+      let mark = encoding.count
+      for index in int32s.indices.reversed() {
+        encoding.int32(int32s[index])
+      }
+      encoding.length(since: mark, 826)
+    }
+    if !int64.isEmpty {
+      encoding.bytes(int64, 34)
+    }
+    if int32 != 0 {
+      encoding.int32(int32, 24)
+    }
+    if double != 0 {
+      encoding.int32(double, 8)
+    }
   }
 }

@@ -37,8 +37,8 @@ extension CallerToken {
   public func wireBytes(headroom: Int) throws -> [UInt8] {
     var encoding = Encoding()
     defer { encoding.end() }
-    let message = encoded(&encoding)
-    return try encoding.pack(message, headroom: headroom)
+    encode(&encoding)
+    return try encoding.output(headroom: headroom)
   }
 
   package init(reading c: UnsafePointer<yijia__type__v1__CallerToken>) {
@@ -65,38 +65,32 @@ extension CallerToken {
     unknownFields = Decoding.unknownFields(c.pointee.base)
   }
 
-  package func encoded(_ encoding: inout Encoding) -> UnsafeMutablePointer<yijia__type__v1__CallerToken> {
-    let c = encoding.make(yijia__type__v1__CallerToken__descriptor())
-      .assumingMemoryBound(to: yijia__type__v1__CallerToken.self)
-    guard encoding.enter() else { return c }
-    if kind.rawValue != 0 {
-      c.pointee.f_kind = kind.rawValue
-      c.pointee.has_kind = 1
-    }
-    if !subject.isEmpty {
-      c.pointee.f_subject = encoding.string(subject)
-      c.pointee.has_subject = 1
-    }
-    if !audience.isEmpty {
-      c.pointee.f_audience = encoding.string(audience)
-      c.pointee.has_audience = 1
-    }
-    if !organization.isEmpty {
-      c.pointee.f_organization = encoding.string(organization)
-      c.pointee.has_organization = 1
-    }
-    if staffRole.rawValue != 0 {
-      c.pointee.f_staff_role = staffRole.rawValue
-      c.pointee.has_staff_role = 1
+  package func encode(_ encoding: inout Encoding) {
+    guard encoding.goesOn else { return }
+    encoding.unknownFields(unknownFields)
+    if let value = expireTime {
+      let mark = encoding.enter()
+      value.encode(&encoding)
+      encoding.leave(mark, 58)
     }
     if !point.isEmpty {
-      c.pointee.f_point = encoding.string(point)
-      c.pointee.has_point = 1
+      encoding.string(point, 50)
     }
-    if let value = expireTime { c.pointee.f_expire_time = value.encoded(&encoding) }
-    encoding.unknownFields(unknownFields, c)
-    encoding.leave()
-    return c
+    if staffRole.rawValue != 0 {
+      encoding.int32(staffRole.rawValue, 40)
+    }
+    if !organization.isEmpty {
+      encoding.string(organization, 34)
+    }
+    if !audience.isEmpty {
+      encoding.string(audience, 26)
+    }
+    if !subject.isEmpty {
+      encoding.string(subject, 18)
+    }
+    if kind.rawValue != 0 {
+      encoding.int32(kind.rawValue, 8)
+    }
   }
 }
 
@@ -125,8 +119,8 @@ extension SignedCallerToken {
   public func wireBytes(headroom: Int) throws -> [UInt8] {
     var encoding = Encoding()
     defer { encoding.end() }
-    let message = encoded(&encoding)
-    return try encoding.pack(message, headroom: headroom)
+    encode(&encoding)
+    return try encoding.output(headroom: headroom)
   }
 
   package init(reading c: UnsafePointer<yijia__type__v1__SignedCallerToken>) {
@@ -143,24 +137,17 @@ extension SignedCallerToken {
     unknownFields = Decoding.unknownFields(c.pointee.base)
   }
 
-  package func encoded(_ encoding: inout Encoding) -> UnsafeMutablePointer<yijia__type__v1__SignedCallerToken> {
-    let c = encoding.make(yijia__type__v1__SignedCallerToken__descriptor())
-      .assumingMemoryBound(to: yijia__type__v1__SignedCallerToken.self)
-    guard encoding.enter() else { return c }
-    if !token.isEmpty {
-      c.pointee.f_token = encoding.bytes(token)
-      c.pointee.has_token = 1
+  package func encode(_ encoding: inout Encoding) {
+    guard encoding.goesOn else { return }
+    encoding.unknownFields(unknownFields)
+    if !keyID.isEmpty {
+      encoding.string(keyID, 26)
     }
     if !signature.isEmpty {
-      c.pointee.f_signature = encoding.bytes(signature)
-      c.pointee.has_signature = 1
+      encoding.bytes(signature, 18)
     }
-    if !keyID.isEmpty {
-      c.pointee.f_key_id = encoding.string(keyID)
-      c.pointee.has_key_id = 1
+    if !token.isEmpty {
+      encoding.bytes(token, 10)
     }
-    encoding.unknownFields(unknownFields, c)
-    encoding.leave()
-    return c
   }
 }

@@ -146,8 +146,8 @@ extension Policy {
   public func wireBytes(headroom: Int) throws -> [UInt8] {
     var encoding = Encoding()
     defer { encoding.end() }
-    let message = encoded(&encoding)
-    return try encoding.pack(message, headroom: headroom)
+    encode(&encoding)
+    return try encoding.output(headroom: headroom)
   }
 
   package init(reading c: UnsafePointer<yijia__type__v1__Policy>) {
@@ -164,24 +164,21 @@ extension Policy {
     unknownFields = Decoding.unknownFields(c.pointee.base)
   }
 
-  package func encoded(_ encoding: inout Encoding) -> UnsafeMutablePointer<yijia__type__v1__Policy> {
-    let c = encoding.make(yijia__type__v1__Policy__descriptor())
-      .assumingMemoryBound(to: yijia__type__v1__Policy.self)
-    guard encoding.enter() else { return c }
-    if !callers.isEmpty {
-      c.pointee.f_callers = encoding.enumerations(callers)
-      c.pointee.n_callers = callers.count
+  package func encode(_ encoding: inout Encoding) {
+    guard encoding.goesOn else { return }
+    encoding.unknownFields(unknownFields)
+    for index in services.indices.reversed() {
+      encoding.string(services[index], 26)
     }
     if staffRole.rawValue != 0 {
-      c.pointee.f_staff_role = staffRole.rawValue
-      c.pointee.has_staff_role = 1
+      encoding.int32(staffRole.rawValue, 16)
     }
-    if !services.isEmpty {
-      c.pointee.f_services = encoding.strings(services)
-      c.pointee.n_services = services.count
+    if !callers.isEmpty {
+      let mark = encoding.count
+      for index in callers.indices.reversed() {
+        encoding.int32(callers[index].rawValue)
+      }
+      encoding.length(since: mark, 10)
     }
-    encoding.unknownFields(unknownFields, c)
-    encoding.leave()
-    return c
   }
 }

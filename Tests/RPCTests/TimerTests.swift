@@ -1,0 +1,58 @@
+import NIOCore
+import NIOPosix
+import RPC
+import Synchronization
+import Testing
+
+@testable import RPCTransport
+
+@Suite("Timers of a loop")
+struct TimerTests {
+  @Test("a heap gives its values in the order of their time, whatever was removed between")
+  func heapOrders() {
+    var generator = SystemRandomNumberGenerator()
+    for _ in 0..<50 {
+      var heap = TimerHeap<UInt64>()
+      let times = (0..<200).map { _ in UInt64.random(in: 0..<100, using: &generator) }
+      for time in times { heap.push(time, due: time) }
+      heap.removeAll { $0 % 3 == 0 }
+      let kept = times.filter { $0 % 3 != 0 }
+      #expect(heap.count == kept.count)
+      #expect(heap.firstDue == kept.min())
+      #expect(heap.pop(due: 0) == nil)
+      var taken: [UInt64] = []
+      while let next = heap.pop(due: 49) { taken.append(next) }
+      #expect(taken == kept.filter { $0 <= 49 }.sorted())
+      while let next = heap.pop(due: .max) { taken.append(next) }
+      #expect(taken == kept.sorted())
+    }
+  }
+
+  @Test("work is done in the order of its time; what was cancelled is not")
+  func runs() async throws {
+    let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
+    let executor = LoopExecutor(group.next())
+    let done = Mutex<[Int]>([])
+    await withCheckedContinuation { continuation in
+      executor.execute {
+        // The later ones first, so that the loop's own timer moves; many are cancelled.
+        let last = executor.schedule(after: .milliseconds(20)) {
+          done.withLock { $0.append(20) }
+          continuation.resume()
+        }
+        for index in 0..<500 {
+          let work = executor.schedule(after: .milliseconds(10)) {
+            done.withLock { $0.append(10 + index) }
+          }
+          if index > 0 { work.cancel() }
+          work.cancel()
+        }
+        _ = executor.schedule(after: .milliseconds(1)) { done.withLock { $0.append(1) } }
+        let known = executor.schedule(after: .zero) { done.withLock { $0.append(0) } }
+        _ = (last, known)
+      }
+    }
+    #expect(done.withLock { $0 } == [0, 1, 20])
+    try await group.shutdownGracefully()
+  }
+}
