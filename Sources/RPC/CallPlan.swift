@@ -52,9 +52,8 @@ struct CallPlan: Sendable {
 
   var deadline: Deadline? { exchangeOptions.deadline }
 
-  /// Encodes a request.
-  func frame(_ request: some WireMessage, compressed: Bool = true) throws -> [UInt8] {
-    let framed = try MessageFramer.frame(request)
+  /// A request behind its prefix as it is sent.
+  func pack(_ framed: [UInt8], compressed: Bool = true) throws(RPCError) -> [UInt8] {
     if let requestBytesMax, framed.count - MessageFramer.prefixBytes > requestBytesMax {
       throw RPCError(
         .resourceExhausted,
@@ -108,7 +107,7 @@ struct CallPlan: Sendable {
 
   /// Waits before the next attempt.
   /// - Throws: `RPCError` when the deadline passes first, or the task is cancelled.
-  func pause(_ wait: Duration) async throws {
+  nonisolated(nonsending) func pause(_ wait: Duration) async throws {
     let isLate = deadline.map { $0.remaining < wait } ?? false
     do {
       // The time itself is awaited: gRFC A6's backoff, or a server's wish.

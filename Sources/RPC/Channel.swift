@@ -31,33 +31,63 @@ extension Channel {
 public struct ClientResponse<Message: WireMessage>: Sendable {
   /// The one message, what came before it and what came with the status.
   public let message: Message
-  private let head: HeaderList?
-  private let end: HeaderList?
+  @usableFromInline let answer: UnaryAnswer
+
   /// Whether the server had compressed the message.
-  public let wasCompressed: Bool
+  public var wasCompressed: Bool { answer.wasCompressed }
 
   /// The initial metadata. Made on each use.
-  public var headers: Metadata { head.map { Metadata(custom: $0) } ?? [:] }
+  public var headers: Metadata { answer.headers }
 
   /// The trailing metadata. Made on each use.
-  public var trailers: Metadata { end.map { Metadata(custom: $0) } ?? [:] }
+  public var trailers: Metadata { answer.trailers }
 
-  init(message: Message, head: HeaderList?, trailers: HeaderList?, wasCompressed: Bool) {
+  @inlinable init(message: Message, answer: UnaryAnswer) {
     self.message = message
-    self.head = head
-    end = trailers
-    self.wasCompressed = wasCompressed
+    self.answer = answer
   }
+}
+
+/// A response of one message, which is still bytes.
+///
+/// A call's types are known where it is called, so that is where messages are encoded and decoded:
+/// what lies between is not generic and looks up no metadata.
+@usableFromInline
+struct UnaryAnswer: Sendable {
+  /// The message behind its prefix.
+  @usableFromInline let framed: [UInt8]
+  let head: HeaderList?
+  let end: HeaderList?
+  let wasCompressed: Bool
+
+  var headers: Metadata { head.map { Metadata(custom: $0) } ?? [:] }
+  var trailers: Metadata { end.map { Metadata(custom: $0) } ?? [:] }
 }
 
 extension Channel {
   /// Calls a method with one request and one response.
   /// - Throws: `RPCError`.
-  public func unary<Input: WireMessage, Output: WireMessage>(
+  @inlinable public func unary<Input: WireMessage, Output: WireMessage>(
     _ method: MethodDescriptor, _ request: Input, options: CallOptions = CallOptions()
   ) async throws -> ClientResponse<Output> {
-    guard let policy else { return try await unary(CallPlan(method, options), request) }
-    return try await policy.unary(self, method, request, options)
+    var response: ClientResponse<Output>?
+    try await unary(method, MessageFramer.frame(request), options) { answer in
+      response = ClientResponse(
+        message: try MessageFramer.decode(framed: answer.framed), answer: answer)
+    }
+    guard let response else { throw RPCError(.internalError, "the response was not taken") }
+    return response
+  }
+
+  /// - Parameter take: gets the response, and throws when it cannot be decoded.
+  @usableFromInline func unary(
+    _ method: MethodDescriptor, _ request: [UInt8], _ options: CallOptions,
+    _ take: (UnaryAnswer) throws -> Void
+  ) async throws {
+    guard let policy else {
+      return try take(try await unary(CallPlan(method, options), request))
+    }
+    try await policy.unary(self, method, request, options, take)
   }
 
   /// Calls a method with one request and a stream of responses.
@@ -65,7 +95,8 @@ extension Channel {
   public func serverStreaming<Input: WireMessage, Output: WireMessage>(
     _ method: MethodDescriptor, _ request: Input, options: CallOptions = CallOptions()
   ) async throws -> ResponseStream<Output> {
-    ResponseStream(call: try await start(method, options) { try $0.frame(request) })
+    let call = try await start(method, options) { try $0.pack(MessageFramer.frame(request)) }
+    return ResponseStream(call: call)
   }
 
   /// Calls a method with a stream of requests and one response.

@@ -10,32 +10,34 @@ extension ChannelPolicy {
     }
   }
 
-  func unary<Input: WireMessage, Output: WireMessage>(
-    _ channel: some Channel, _ method: MethodDescriptor, _ request: Input, _ options: CallOptions
-  ) async throws -> ClientResponse<Output> {
+  func unary(
+    _ channel: any Channel, _ method: MethodDescriptor, _ request: [UInt8],
+    _ options: CallOptions, _ take: (UnaryAnswer) throws -> Void
+  ) async throws {
     if interceptors.isEmpty {
-      return try await observed(channel, plan(method, options), request)
+      _ = try await observed(channel, plan(method, options), request, take)
+      return
     }
     let context = ClientContext(method: method, options: options)
-    var response: ClientResponse<Output>?
+    var isAnswered = false
     try await intercepted(context) {
-      let taken: ClientResponse<Output> = try await observed(
-        channel, plan(method, context.options), request)
-      context.responseHeaders = taken.headers
-      context.responseTrailers = taken.trailers
-      response = taken
+      let answer = try await observed(channel, plan(method, context.options), request, take)
+      context.responseHeaders = answer.headers
+      context.responseTrailers = answer.trailers
+      isAnswered = true
     }
-    guard let response else { throw Self.notCalled }
-    return response
+    if !isAnswered { throw Self.notCalled }
   }
 
-  private func observed<Input: WireMessage, Output: WireMessage>(
-    _ channel: some Channel, _ plan: CallPlan, _ request: Input
-  ) async throws -> ClientResponse<Output> {
+  private func observed(
+    _ channel: any Channel, _ plan: CallPlan, _ request: [UInt8],
+    _ take: (UnaryAnswer) throws -> Void
+  ) async throws -> UnaryAnswer {
     do {
-      let response: ClientResponse<Output> = try await channel.unary(plan, request)
+      let answer = try await channel.unary(plan, request)
+      try take(answer)
       plan.observer?.callEnded(nil)
-      return response
+      return answer
     } catch {
       plan.observer?.callEnded(RPCError(ending: error))
       throw error

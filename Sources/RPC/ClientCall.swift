@@ -108,7 +108,7 @@ final class ClientCall: Sendable {
 
   /// Sends a message of a stream of requests.
   func send(_ message: some WireMessage, compressed: Bool) async throws {
-    let framed = try plan.frame(message, compressed: compressed)
+    let framed = try plan.pack(MessageFramer.frame(message), compressed: compressed)
     if let settled = state.withLock({ $0.settled }) {
       return try await send(framed, to: settled)
     }
@@ -191,14 +191,16 @@ final class ClientCall: Sendable {
   }
 
   /// Takes a whole response of one message.
-  func collect<Message: WireMessage>() async throws -> ClientResponse<Message> {
+  /// - Parameter take: gets it, and throws when it cannot be decoded.
+  func collect(_ take: (UnaryAnswer) throws -> Void = { _ in }) async throws -> UnaryAnswer {
     do {
       let client = try await settled()
-      let outcome = await client.exchange.onLoop { await client.collect(Message.self) }
+      let outcome = await client.exchange.onLoop { await client.collect() }
       switch outcome {
-      case .response(let response):
+      case .response(let answer):
+        try take(answer)
         try await close(nil)
-        return response
+        return answer
       case .failed(let failure): throw failure.error
       case .broken(let error): throw error
       }

@@ -82,7 +82,7 @@ public struct ClientExchange: Sendable {
 
 extension Inbox {
   /// The response head. Only from a task that prefers the loop.
-  package func waitForHead() async throws(RPCError) -> HeaderList {
+  package nonisolated(nonsending) func waitForHead() async throws(RPCError) -> HeaderList {
     while true {
       if let head { return head }
       if let failure { throw failure }
@@ -91,7 +91,7 @@ extension Inbox {
   }
 
   /// Waits until the peer has ended, or the exchange has failed.
-  package func waitForEnd() async throws(RPCError) {
+  package nonisolated(nonsending) func waitForEnd() async throws(RPCError) {
     while !hasEnded {
       if let failure { throw failure }
       try await wait()

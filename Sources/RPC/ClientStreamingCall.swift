@@ -13,7 +13,13 @@ public struct ClientStreamingCall<Input: WireMessage, Output: WireMessage>: Send
   /// - Throws: `RPCError`.
   public func finish() async throws -> ClientResponse<Output> {
     await call.finishSending()
-    return try await call.collect()
+    var response: ClientResponse<Output>?
+    _ = try await call.collect { answer in
+      response = ClientResponse(
+        message: try MessageFramer.decode(framed: answer.framed), answer: answer)
+    }
+    guard let response else { throw RPCError(.internalError, "the response was not taken") }
+    return response
   }
 
   /// Gives the call up. From any task.

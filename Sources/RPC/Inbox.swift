@@ -98,6 +98,15 @@ package final class Inbox: ExchangeSink, @unchecked Sendable {
     return try framer.decode(place, encoding: messageEncoding)
   }
 
+  /// The next message behind its prefix, decompressed, if it is there already.
+  func takeFramed() throws(RPCError) -> [UInt8]? {
+    guard let place = try front() else { return nil }
+    lastWasCompressed = framer.isCompressed(place)
+    let framed = try framer.takeFramed(place, encoding: messageEncoding)
+    creditTaken(place.count + MessageFramer.prefixBytes)
+    return framed
+  }
+
   /// Where the next message lies if it is there already.
   @usableFromInline
   func front() throws(RPCError) -> Range<Int>? {
@@ -165,7 +174,7 @@ package final class Inbox: ExchangeSink, @unchecked Sendable {
   }
 
   /// Suspends until something changes. Only from a task that prefers the loop.
-  package func wait() async throws(RPCError) {
+  package nonisolated(nonsending) func wait() async throws(RPCError) {
     if Task.isCancelled { throw RPCError(.cancelled, "the task was cancelled") }
     let point = waiting ?? WaitPoint(loop: exchange.loop)
     waiting = point
@@ -174,7 +183,9 @@ package final class Inbox: ExchangeSink, @unchecked Sendable {
 
   /// The next message, or nil at the end. Only from a task that prefers the loop.
   @inlinable
-  package func nextMessage<Message: WireMessage>(_: Message.Type) async throws -> Message? {
+  package nonisolated(nonsending) func nextMessage<Message: WireMessage>(
+    _: Message.Type
+  ) async throws -> Message? {
     try await waitForMessage() ? takeMessage(Message.self) : nil
   }
 
@@ -188,7 +199,7 @@ package final class Inbox: ExchangeSink, @unchecked Sendable {
 
   /// Waits until a message is there (true) or there will be none.
   @usableFromInline
-  func waitForMessage() async throws -> Bool {
+  nonisolated(nonsending) func waitForMessage() async throws -> Bool {
     while true {
       if try front() != nil { return true }
       if isAtEnd { return false }
@@ -202,7 +213,7 @@ package final class Inbox: ExchangeSink, @unchecked Sendable {
   }
 
   /// The next bytes, or nil at the end. Only from a task that prefers the loop.
-  package func nextChunk() async throws -> [UInt8]? {
+  package nonisolated(nonsending) func nextChunk() async throws -> [UInt8]? {
     while true {
       if let chunk = try takeChunk() { return chunk }
       if isAtEnd { return nil }

@@ -83,6 +83,20 @@
       framed: MessageEncoding.decompress(span, encoding(), messageBytesMax: messageBytesMax))
   }
 
+  /// Takes the message that `front` gave, behind its prefix and decompressed; not copied where it
+  /// is all there is.
+  package mutating func takeFramed(
+    _ message: Range<Int>, encoding: @autoclosure () -> MessageEncoding?
+  ) throws(RPCError) -> [UInt8] {
+    if message == Self.prefixBytes..<bytes.count, !isCompressed(message) { return takeAll() }
+    defer { take(message) }
+    guard isCompressed(message) else {
+      return Array(bytes[message.lowerBound - Self.prefixBytes..<message.upperBound])
+    }
+    return try MessageEncoding.decompress(
+      bytes.span.bytes.extracting(message), encoding(), messageBytesMax: messageBytesMax)
+  }
+
   /// Takes everything that is unread, framed or not.
   package mutating func takeAll() -> [UInt8] {
     defer {

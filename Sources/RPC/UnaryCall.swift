@@ -1,6 +1,6 @@
 /// How an attempt of a call with one response ended.
-enum UnaryOutcome<Message: WireMessage>: Sendable {
-  case response(ClientResponse<Message>)
+enum UnaryOutcome: Sendable {
+  case response(UnaryAnswer)
   /// It failed before anything of a response was there.
   case failed(AttemptFailure)
   /// It failed after that: this is the call's failure.
@@ -9,10 +9,10 @@ enum UnaryOutcome<Message: WireMessage>: Sendable {
 
 extension Channel {
   /// Makes a call with one request and one response, with the attempts its plan allows.
-  func unary<Input: WireMessage, Output: WireMessage>(
-    _ plan: CallPlan, _ request: Input
-  ) async throws -> ClientResponse<Output> {
-    let framed = try plan.frame(request)
+  func unary(
+    _ plan: CallPlan, _ request: [UInt8]
+  ) async throws -> UnaryAnswer {
+    let framed = try plan.pack(request)
     if case .hedge = plan.execution {
       return try await ClientCall.start(self, plan, request: framed).collect()
     }
@@ -20,12 +20,12 @@ extension Channel {
     var state = AttemptState(framed.count > plan.retryBytesMax ? .once : plan.execution)
     var previous = 0
     while true {
-      let outcome: UnaryOutcome<Output>
+      let outcome: UnaryOutcome
       do {
         outcome = try await plan.open(self, attempt: state.count, previous: previous) { client in
           client.exchange.sendBody(framed)
           client.exchange.sendEnd(.none)
-          return await client.collect(Output.self)
+          return await client.collect()
         }
       } catch let error as RPCError {
         outcome = .failed(AttemptFailure(error))
@@ -46,7 +46,7 @@ extension CallPlan {
   /// Waits until the next attempt of a call is to begin.
   /// - Returns: how many went before.
   /// - Throws: the failure, when there is to be none.
-  fileprivate func again(
+  fileprivate nonisolated(nonsending) func again(
     after failure: AttemptFailure, _ state: inout AttemptState
   ) async throws -> Int {
     if Task.isCancelled { throw failure.error }
@@ -62,13 +62,13 @@ extension CallPlan {
 
 extension ClientExchange {
   /// Waits for the head and refuses one that is not gRPC's. On the loop.
-  func checkHead() async throws(RPCError) {
+  nonisolated(nonsending) func checkHead() async throws(RPCError) {
     let head = try await inbox.waitForHead()
     if let error = StatusFields.refusal(ofHead: head) { throw error }
   }
 
   /// Waits for the head of a response that is more than a failure. On the loop.
-  func waitForAnswer() async throws(AttemptFailure) {
+  nonisolated(nonsending) func waitForAnswer() async throws(AttemptFailure) {
     if let failure = inbox.attemptFailure { throw failure }
     guard inbox.head == nil else { return }
     do throws(RPCError) {
@@ -80,33 +80,33 @@ extension ClientExchange {
   }
 
   /// Takes a whole response of one message. On the loop.
-  func collect<Message: WireMessage>(_: Message.Type) async -> UnaryOutcome<Message> {
+  nonisolated(nonsending) func collect() async -> UnaryOutcome {
     do throws(AttemptFailure) {
       try await waitForAnswer()
     } catch {
       exchange.reset(.cancel)
       return .failed(error)
     }
-    do {
+    do throws(RPCError) {
       return .response(try await response())
     } catch {
       exchange.reset(.cancel)
-      return .broken(error as? RPCError ?? RPCError(.internalError, "\(error)"))
+      return .broken(error)
     }
   }
 
   /// The response of one message behind its head. On the loop.
-  func response<Message: WireMessage>() async throws -> ClientResponse<Message> {
+  nonisolated(nonsending) private func response() async throws(RPCError) -> UnaryAnswer {
     try await inbox.waitForEnd()
     if let error = StatusFields.outcome(head: inbox.head, trailers: inbox.trailers) { throw error }
-    guard let message = try inbox.takeMessage(Message.self) else {
+    guard let framed = try inbox.takeFramed() else {
       throw RPCError(.internalError, "the response has no message")
     }
     guard inbox.isAtEnd else {
       throw RPCError(.internalError, "the response has more than one message")
     }
-    return ClientResponse(
-      message: message, head: inbox.head, trailers: inbox.trailers,
+    return UnaryAnswer(
+      framed: framed, head: inbox.head, end: inbox.trailers,
       wasCompressed: inbox.lastWasCompressed)
   }
 }

@@ -9,7 +9,7 @@ package final class WaitPoint: @unchecked Sendable {
   package init(loop: any ExchangeLoop) { self.loop = loop }
 
   /// Suspends until `signal` or the task's cancellation; look again at what was waited for.
-  package func wait() async {
+  package nonisolated(nonsending) func wait() async {
     await withTaskCancellationHandler {
       await withUnsafeContinuation { continuation in
         assert(loop.isCurrent, "wait() off its loop")

@@ -103,7 +103,7 @@ public final class ClientChannel: RPC.Channel {
     for _ in 0...configuration.targets.count {
       let lane = try await pick(options)
       let connection = lane.connection
-      func run() async throws -> Result {
+      nonisolated(nonsending) func run() async throws -> Result {
         let exchange: ClientExchange
         do throws(RPCError) {
           exchange = try connection.open(head, authority: lane.authority, options: options)
@@ -128,7 +128,7 @@ public final class ClientChannel: RPC.Channel {
     let error: RPCError
   }
 
-  private func pick(_ options: ExchangeOptions) async throws -> Lane {
+  private nonisolated(nonsending) func pick(_ options: ExchangeOptions) async throws -> Lane {
     while true {
       let (outcome, work) = state.withLock { $0.pick(configuration, options.waitForReady) }
       carryOut(work)

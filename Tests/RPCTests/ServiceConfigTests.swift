@@ -155,8 +155,8 @@ struct ServiceConfigTests {
     #expect(plan { $0.messageBytesMax = 500 }.exchangeOptions.messageBytesMax == 100)
     #expect(try #require(plan().deadline).remaining <= .seconds(10))
     #expect(try #require(plan { $0.timeout = .seconds(1) }.deadline).remaining <= .seconds(1))
-    #expect(throws: RPCError.self) { try plan().frame(Text("four")) }
-    #expect(try plan().frame(Text("abc")).count == 8)
+    #expect(throws: RPCError.self) { try plan().pack(MessageFramer.frame(Text("four"))) }
+    #expect(try plan().pack(MessageFramer.frame(Text("abc"))).count == 8)
     let bare = CallPlan(descriptor, CallOptions())
     #expect(bare.exchangeOptions.messageBytesMax == 4 << 20)
     #expect(bare.deadline == nil && !bare.exchangeOptions.waitForReady)
