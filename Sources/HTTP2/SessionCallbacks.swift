@@ -20,9 +20,14 @@ enum SessionCallbacks {
   private typealias Handle = OpaquePointer?
   private typealias Frame = UnsafePointer<nghttp2_frame>?
 
-  /// The session is alive: it owns the library's handle that calls back.
-  private static func session(_ user: UnsafeMutableRawPointer?) -> Session? {
-    unsafe user.map { unsafe Unmanaged<Session>.fromOpaque($0).takeUnretainedValue() }
+  /// Lends the session, without retaining it for each of the many callbacks.
+  @inline(__always)
+  private static func with<Code: BinaryInteger>(
+    _ user: UnsafeMutableRawPointer?, _ body: (Session) -> Code
+  ) -> Code {
+    guard let user = unsafe user else { return Code(failure) }
+    // It is alive and at work: it owns the library's handle that calls back.
+    return unsafe Unmanaged<Session>.fromOpaque(user)._withUnsafeGuaranteedRef { body($0) }
   }
 
   private static func key(_ handle: OpaquePointer?, _ id: Int32) -> StreamKey? {
@@ -34,19 +39,21 @@ enum SessionCallbacks {
 
   private static let onBeginHeaders:
     @convention(c) (Handle, Frame, UnsafeMutableRawPointer?) -> Int32 = { handle, frame, user in
-      guard let session = unsafe session(user), let frame = unsafe frame else { return failure }
-      session.headers.beginList()
-      guard unsafe frame.pointee.headers.cat == NGHTTP2_HCAT_REQUEST else { return 0 }
-      let id = unsafe frame.pointee.hd.stream_id
-      guard session.openStreams < Int(session.limits.concurrentStreamsMax) else {
-        session.refuseStream(id)
-        return 0
+      unsafe with(user) { session in
+        guard let frame = unsafe frame else { return failure }
+        session.headers.beginList()
+        guard unsafe frame.pointee.headers.cat == NGHTTP2_HCAT_REQUEST else { return 0 }
+        let id = unsafe frame.pointee.hd.stream_id
+        guard session.openStreams < Int(session.limits.concurrentStreamsMax) else {
+          session.refuseStream(id)
+          return 0
+        }
+        let slot = session.takeSlot()
+        session.records[Int(slot)].open(id: id)
+        let code = unsafe nghttp2_session_set_stream_user_data(handle, id, Session.userData(slot))
+        if code != 0 { session.freeSlot(slot) }
+        return code
       }
-      let slot = session.takeSlot()
-      session.records[Int(slot)].open(id: id)
-      let code = unsafe nghttp2_session_set_stream_user_data(handle, id, Session.userData(slot))
-      if code != 0 { session.freeSlot(slot) }
-      return code
     }
 
   private static let onHeader:
@@ -54,70 +61,79 @@ enum SessionCallbacks {
       Handle, Frame, UnsafePointer<UInt8>?, Int, UnsafePointer<UInt8>?, Int, UInt8,
       UnsafeMutableRawPointer?
     ) -> Int32 = { _, _, name, nameCount, value, valueCount, _, user in
-      guard let session = unsafe session(user) else { return failure }
-      unsafe session.headers.append(
-        name: UnsafeBufferPointer(start: name, count: nameCount),
-        value: UnsafeBufferPointer(start: value, count: valueCount))
-      let limits = session.limits
-      guard session.headers.openListBytes > limits.headerListBytesMax * limits.headerListExcessMax
-      else { return 0 }
-      session.terminate(.enhanceYourCalm, "the header list is far too long")
-      return failure
+      unsafe with(user) { session in
+        unsafe session.headers.append(
+          name: UnsafeBufferPointer(start: name, count: nameCount),
+          value: UnsafeBufferPointer(start: value, count: valueCount))
+        let limits = session.limits
+        guard session.headers.openListBytes > limits.headerListBytesMax * limits.headerListExcessMax
+        else { return 0 }
+        session.terminate(.enhanceYourCalm, "the header list is far too long")
+        return failure
+      }
     }
 
   private static let onData:
     @convention(c) (Handle, UInt8, Int32, UnsafePointer<UInt8>?, Int, UnsafeMutableRawPointer?)
       -> Int32 = { handle, _, id, bytes, count, user in
-        guard let session = unsafe session(user), let bytes = unsafe bytes else { return failure }
-        guard let stream = unsafe key(handle, id), session.isOpen(stream) else { return 0 }
-        return unsafe session.received(bytes, count: count, on: stream) ? 0 : failure
+        unsafe with(user) { session in
+          guard let bytes = unsafe bytes else { return failure }
+          guard let stream = unsafe key(handle, id), session.isOpen(stream) else { return 0 }
+          return unsafe session.received(bytes, count: count, on: stream) ? 0 : failure
+        }
       }
 
   private static let onFrame: @convention(c) (Handle, Frame, UnsafeMutableRawPointer?) -> Int32 = {
     handle, frame, user in
-    guard let session = unsafe session(user), let frame = unsafe frame else { return failure }
-    let header = unsafe frame.pointee.hd
-    let endsStream = header.flags & UInt8(NGHTTP2_FLAG_END_STREAM.rawValue) != 0
-    let isAnswer = header.flags & UInt8(NGHTTP2_FLAG_ACK.rawValue) != 0
-    switch Int(header.type) {
-    case Int(NGHTTP2_DATA.rawValue):
-      guard let stream = unsafe key(handle, header.stream_id), session.isOpen(stream) else { break }
-      if endsStream {
-        session.records[Int(stream.slot)].remoteEnded = true
-        session.append(.ended(stream))
-      } else if unsafe header.length == frame.pointee.data.padlen {
-        session.count(.emptyData)
+    unsafe with(user) { session in
+      guard let frame = unsafe frame else { return failure }
+      let header = unsafe frame.pointee.hd
+      let endsStream = header.flags & UInt8(NGHTTP2_FLAG_END_STREAM.rawValue) != 0
+      let isAnswer = header.flags & UInt8(NGHTTP2_FLAG_ACK.rawValue) != 0
+      switch Int(header.type) {
+      case Int(NGHTTP2_DATA.rawValue):
+        guard let stream = unsafe key(handle, header.stream_id), session.isOpen(stream) else {
+          break
+        }
+        if endsStream {
+          session.records[Int(stream.slot)].remoteEnded = true
+          session.append(.ended(stream))
+        } else if unsafe header.length == frame.pointee.data.padlen {
+          session.count(.emptyData)
+        }
+      case Int(NGHTTP2_HEADERS.rawValue):
+        guard let stream = unsafe key(handle, header.stream_id), session.isOpen(stream) else {
+          break
+        }
+        unsafe headersReceived(
+          session, stream, category: frame.pointee.headers.cat, endsStream: endsStream)
+      case Int(NGHTTP2_SETTINGS.rawValue):
+        guard !isAnswer else {
+          session.append(.settingsAcknowledged)
+          break
+        }
+        session.count(.settings)
+        unsafe session.checkWindows(after: frame.pointee.settings)
+        session.append(.settings)
+      case Int(NGHTTP2_RST_STREAM.rawValue):
+        if session.role == .server { session.count(.receivedReset) }
+        session.inbound.lastReset = header.stream_id
+      case Int(NGHTTP2_PING.rawValue):
+        if isAnswer {
+          let opaque = unsafe frame.pointee.ping.opaque_data
+          session.append(.pong(unsafe unsafeBitCast(opaque, to: UInt64.self)))
+        } else {
+          session.countPing()
+        }
+      case Int(NGHTTP2_GOAWAY.rawValue):
+        let goAway = unsafe frame.pointee.goaway
+        session.append(
+          unsafe .goAway(
+            lastStreamID: goAway.last_stream_id, ErrorCode(rawValue: goAway.error_code)))
+      default: break
       }
-    case Int(NGHTTP2_HEADERS.rawValue):
-      guard let stream = unsafe key(handle, header.stream_id), session.isOpen(stream) else { break }
-      unsafe headersReceived(
-        session, stream, category: frame.pointee.headers.cat, endsStream: endsStream)
-    case Int(NGHTTP2_SETTINGS.rawValue):
-      guard !isAnswer else {
-        session.append(.settingsAcknowledged)
-        break
-      }
-      session.count(.settings)
-      unsafe session.checkWindows(after: frame.pointee.settings)
-      session.append(.settings)
-    case Int(NGHTTP2_RST_STREAM.rawValue):
-      if session.role == .server { session.count(.receivedReset) }
-      session.inbound.lastReset = header.stream_id
-    case Int(NGHTTP2_PING.rawValue):
-      if isAnswer {
-        let opaque = unsafe frame.pointee.ping.opaque_data
-        session.append(.pong(unsafe unsafeBitCast(opaque, to: UInt64.self)))
-      } else {
-        session.countPing()
-      }
-    case Int(NGHTTP2_GOAWAY.rawValue):
-      let goAway = unsafe frame.pointee.goaway
-      session.append(
-        unsafe .goAway(
-          lastStreamID: goAway.last_stream_id, ErrorCode(rawValue: goAway.error_code)))
-    default: break
+      return 0
     }
-    return 0
   }
 
   private static func headersReceived(
@@ -140,83 +156,92 @@ enum SessionCallbacks {
   private static let onFrameSent:
     @convention(c) (Handle, Frame, UnsafeMutableRawPointer?) -> Int32 =
       { handle, frame, user in
-        guard let session = unsafe session(user), let frame = unsafe frame else { return failure }
-        let header = unsafe frame.pointee.hd
-        switch Int(header.type) {
-        case Int(NGHTTP2_HEADERS.rawValue), Int(NGHTTP2_DATA.rawValue):
-          session.countSent(isData: Int(header.type) == Int(NGHTTP2_DATA.rawValue))
-          // A server that has answered needs no more of the request: RFC 9113, section 8.1.
-          guard session.role == .server,
-            header.flags & UInt8(NGHTTP2_FLAG_END_STREAM.rawValue) != 0,
-            let stream = unsafe key(handle, header.stream_id), session.isOpen(stream),
-            !session.records[Int(stream.slot)].remoteEnded
-          else { break }
-          session.reset(stream, .noError)
-        case Int(NGHTTP2_RST_STREAM.rawValue):
-          let code = unsafe frame.pointee.rst_stream.error_code
-          if session.role == .server, code != ErrorCode.noError.rawValue {
-            session.count(.provokedReset)
+        unsafe with(user) { session in
+          guard let frame = unsafe frame else { return failure }
+          let header = unsafe frame.pointee.hd
+          switch Int(header.type) {
+          case Int(NGHTTP2_HEADERS.rawValue), Int(NGHTTP2_DATA.rawValue):
+            session.countSent(isData: Int(header.type) == Int(NGHTTP2_DATA.rawValue))
+            // A server that has answered needs no more of the request: RFC 9113, section 8.1.
+            guard session.role == .server,
+              header.flags & UInt8(NGHTTP2_FLAG_END_STREAM.rawValue) != 0,
+              let stream = unsafe key(handle, header.stream_id), session.isOpen(stream),
+              !session.records[Int(stream.slot)].remoteEnded
+            else { break }
+            session.reset(stream, .noError)
+          case Int(NGHTTP2_RST_STREAM.rawValue):
+            let code = unsafe frame.pointee.rst_stream.error_code
+            if session.role == .server, code != ErrorCode.noError.rawValue {
+              session.count(.provokedReset)
+            }
+          default: break
           }
-        default: break
+          return 0
         }
-        return 0
       }
 
   /// A request that was never sent has no stream in the library, so no close is called for it.
   private static let onFrameNotSent:
     @convention(c) (Handle, Frame, Int32, UnsafeMutableRawPointer?) -> Int32 = {
       _, frame, code, user in
-      guard let session = unsafe session(user), let frame = unsafe frame else { return failure }
-      let header = unsafe frame.pointee.hd
-      guard session.role == .client, Int(header.type) == Int(NGHTTP2_HEADERS.rawValue),
-        let slot = session.records.firstIndex(where: { $0.id == header.stream_id })
-      else { return 0 }
-      let isRefused = code == Int32(NGHTTP2_ERR_START_STREAM_NOT_ALLOWED.rawValue)
-      let stream = StreamKey(id: header.stream_id, slot: Int32(slot))
-      session.append(.closed(stream, isRefused ? .refusedStream : .cancel))
-      session.freeSlot(stream.slot)
-      return 0
+      unsafe with(user) { session in
+        guard let frame = unsafe frame else { return failure }
+        let header = unsafe frame.pointee.hd
+        guard session.role == .client, Int(header.type) == Int(NGHTTP2_HEADERS.rawValue),
+          let slot = session.records.firstIndex(where: { $0.id == header.stream_id })
+        else { return 0 }
+        let isRefused = code == Int32(NGHTTP2_ERR_START_STREAM_NOT_ALLOWED.rawValue)
+        let stream = StreamKey(id: header.stream_id, slot: Int32(slot))
+        session.append(.closed(stream, isRefused ? .refusedStream : .cancel))
+        session.freeSlot(stream.slot)
+        return 0
+      }
     }
 
   private static let onClose:
     @convention(c) (Handle, Int32, UInt32, UnsafeMutableRawPointer?) ->
       Int32 = { handle, id, code, user in
-        guard let session = unsafe session(user) else { return failure }
-        guard let stream = unsafe key(handle, id), session.isOpen(stream) else { return 0 }
-        session.remember(stream)
-        session.append(.closed(stream, ErrorCode(rawValue: code)))
-        session.freeSlot(stream.slot)
-        return 0
+        unsafe with(user) { session in
+          guard let stream = unsafe key(handle, id), session.isOpen(stream) else { return 0 }
+          session.remember(stream)
+          session.append(.closed(stream, ErrorCode(rawValue: code)))
+          session.freeSlot(stream.slot)
+          return 0
+        }
       }
 
   /// The data provider: HEADERS, DATA and trailers leave together because the trailers are
   /// submitted here, with the last bytes.
   static let readBody: nghttp2_data_source_read_callback = {
     handle, id, out, capacity, flags, source, user in
-    guard let session = unsafe session(user), let out = unsafe out, let flags = unsafe flags,
-      let source = unsafe source
-    else { return Int(failure) }
-    let slot = Int(unsafe source.pointee.fd)
-    guard slot < session.records.count, session.records[slot].id == id else { return Int(failure) }
-    let filled = unsafe session.records[slot].fill(
-      UnsafeMutableRawBufferPointer(start: out, count: capacity), mark: Session.outboundMarkBytes)
-    session.unsentBytes -= filled.count
-    if filled.becameWritable {
-      session.append(.writable(StreamKey(id: id, slot: Int32(slot))))
-    }
-    if filled.isStarved {
-      session.records[slot].isDeferred = true
-      return Int(NGHTTP2_ERR_DEFERRED.rawValue)
-    }
-    guard filled.isEnd else { return filled.count }
-    unsafe flags.pointee |= NGHTTP2_DATA_FLAG_EOF.rawValue
-    if let trailers = session.records[slot].takeTrailers() {
-      unsafe flags.pointee |= NGHTTP2_DATA_FLAG_NO_END_STREAM.rawValue
-      let code = unsafe trailers.withValues { list in
-        unsafe nghttp2_submit_trailer(handle, id, list.baseAddress, list.count)
+    unsafe with(user) { session in
+      guard let out = unsafe out, let flags = unsafe flags,
+        let source = unsafe source
+      else { return Int(failure) }
+      let slot = Int(unsafe source.pointee.fd)
+      guard slot < session.records.count, session.records[slot].id == id else {
+        return Int(failure)
       }
-      if code != 0 { return Int(failure) }
+      let filled = unsafe session.records[slot].fill(
+        UnsafeMutableRawBufferPointer(start: out, count: capacity), mark: Session.outboundMarkBytes)
+      session.unsentBytes -= filled.count
+      if filled.becameWritable {
+        session.append(.writable(StreamKey(id: id, slot: Int32(slot))))
+      }
+      if filled.isStarved {
+        session.records[slot].isDeferred = true
+        return Int(NGHTTP2_ERR_DEFERRED.rawValue)
+      }
+      guard filled.isEnd else { return filled.count }
+      unsafe flags.pointee |= NGHTTP2_DATA_FLAG_EOF.rawValue
+      if let trailers = session.records[slot].takeTrailers() {
+        unsafe flags.pointee |= NGHTTP2_DATA_FLAG_NO_END_STREAM.rawValue
+        let code = unsafe trailers.withValues { list in
+          unsafe nghttp2_submit_trailer(handle, id, list.baseAddress, list.count)
+        }
+        if code != 0 { return Int(failure) }
+      }
+      return filled.count
     }
-    return filled.count
   }
 }

@@ -1,8 +1,8 @@
 import NIOCore
 import RPC
 
-/// Work of a loop that waits for its time: above all the deadlines of calls, of which there is one a
-/// call, cancelled nearly always. So cancelling only marks, and one timer of the event loop serves
+/// Work of a loop that waits for its time: above all the deadlines of calls, one with each, which
+/// are cancelled nearly always. So cancelling only marks, and one timer of the event loop serves
 /// all. Confined to the loop.
 final class LoopTimers: @unchecked Sendable {
   // Guard: all mutable state is touched on `eventLoop` only.
