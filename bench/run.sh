@@ -111,10 +111,12 @@ table() { # PEERS PROFILES
 }
 
 calls() { # PEERS PROFILES CHECK SCHEME
-  local round peer
+  local round peer order=$1
   : >"$work/rows"
   for round in $(seq "$ROUNDS"); do
-    for peer in $1; do
+    # Another begins each round: a machine that has worked hard may be slower for a while.
+    [ "$round" -eq 1 ] || order="${order#* } ${order%% *}"
+    for peer in $order; do
       say "round $round of $ROUNDS, $4: $peer" >&2
       if [ "$round" -eq 1 ]; then measure "$peer" "$2" "$3" "$4"; else
         measure "$peer" "$2" none "$4"
