@@ -8,9 +8,16 @@ struct HeaderArena {
     var valueCount: Int
   }
 
+  /// Room that is made first: the heads of some calls.
+  private static let bytesFirst = 512
+  /// Room that is kept until the next lists come.
+  private static let bytesKeptMax = 16 << 10
+
   private let listBytesMax: Int
   private let fieldsMax: Int
+  /// Names and values, and room for more: a field is copied into it without a look at each part.
   private var bytes: [UInt8] = []
+  private var used = 0
   private var fields: [Field] = []
 
   // The list that is arriving.
@@ -28,11 +35,13 @@ struct HeaderArena {
   /// Forgets the lists handed out; one that is still arriving moves to the front.
   mutating func forget() {
     guard isOpen else {
-      bytes.removeAll(keepingCapacity: bytes.capacity <= 16 << 10)
+      if bytes.count > Self.bytesKeptMax { bytes = [] }
+      used = 0
       fields.removeAll(keepingCapacity: fields.capacity <= 512)
       return
     }
     bytes.removeSubrange(..<firstByte)
+    used -= firstByte
     fields.removeSubrange(..<firstField)
     for index in fields.indices { fields[index].start -= firstByte }
     firstField = 0
@@ -41,7 +50,7 @@ struct HeaderArena {
 
   mutating func beginList() {
     firstField = fields.count
-    firstByte = bytes.count
+    firstByte = used
     listSize = 0
     isOverLimit = false
     isOpen = true
@@ -58,18 +67,30 @@ struct HeaderArena {
       isOverLimit = true
       return
     }
-    let start = bytes.count
-    // The library's memory, valid during the callback: copied.
-    unsafe bytes.append(contentsOf: name)
-    unsafe bytes.append(contentsOf: value)
+    let start = used
+    let end = start + name.count + value.count
+    used = end
+    if end > bytes.count { grow() }
+    unsafe bytes.withUnsafeMutableBytes { all in
+      // The library's memory, valid during the callback: copied to where there is room for it.
+      let room = unsafe UnsafeMutableRawBufferPointer(rebasing: all[start..<end])
+      unsafe room.copyMemory(from: UnsafeRawBufferPointer(name))
+      unsafe UnsafeMutableRawBufferPointer(rebasing: room[name.count...])
+        .copyMemory(from: UnsafeRawBufferPointer(value))
+    }
     fields.append(Field(start: start, nameCount: name.count, valueCount: value.count))
+  }
+
+  private mutating func grow() {
+    let more = max(used, 2 * bytes.count, Self.bytesFirst) - bytes.count
+    bytes.append(contentsOf: repeatElement(0, count: more))
   }
 
   mutating func endList() -> HeaderBlock {
     isOpen = false
     return HeaderBlock(
       first: Int32(firstField), count: Int32(fields.count - firstField),
-      byteCount: Int32(bytes.count - firstByte), isOverLimit: isOverLimit)
+      byteCount: Int32(used - firstByte), isOverLimit: isOverLimit)
   }
 
   /// The first digit of `:status` when the list that is arriving is a response head.

@@ -42,9 +42,25 @@ public struct ClientResponse<Message: WireMessage>: Sendable {
   /// The trailing metadata. Made on each use.
   public var trailers: Metadata { answer.trailers }
 
-  @inlinable init(message: Message, answer: UnaryAnswer) {
-    self.message = message
+  @inlinable init(_ answer: UnaryAnswer) throws {
+    message = try MessageFramer.decode(framed: answer.framed)
     self.answer = answer
+  }
+
+  /// Calls a method with one request and one response: what ``Channel/unary(_:_:options:)`` does,
+  /// for generated code, in a form that is compiled for its message types.
+  /// - Throws: `RPCError`.
+  @inlinable public init<Input: WireMessage>(
+    of method: MethodDescriptor, on channel: any Channel, _ request: Input, options: CallOptions
+  ) async throws {
+    var response: ClientResponse<Message>?
+    try await channel.unary(method, MessageFramer.frame(request), options) {
+      response = try ClientResponse($0)
+    }
+    guard let taken = response.take() else {
+      throw RPCError(.internalError, "the response was not taken")
+    }
+    self = taken
   }
 }
 
@@ -70,13 +86,7 @@ extension Channel {
   @inlinable public func unary<Input: WireMessage, Output: WireMessage>(
     _ method: MethodDescriptor, _ request: Input, options: CallOptions = CallOptions()
   ) async throws -> ClientResponse<Output> {
-    var response: ClientResponse<Output>?
-    try await unary(method, MessageFramer.frame(request), options) { answer in
-      response = ClientResponse(
-        message: try MessageFramer.decode(framed: answer.framed), answer: answer)
-    }
-    guard let response else { throw RPCError(.internalError, "the response was not taken") }
-    return response
+    try await ClientResponse(of: method, on: self, request, options: options)
   }
 
   /// - Parameter take: gets the response, and throws when it cannot be decoded.

@@ -14,10 +14,7 @@ public struct ClientStreamingCall<Input: WireMessage, Output: WireMessage>: Send
   public func finish() async throws -> ClientResponse<Output> {
     await call.finishSending()
     var response: ClientResponse<Output>?
-    _ = try await call.collect { answer in
-      response = ClientResponse(
-        message: try MessageFramer.decode(framed: answer.framed), answer: answer)
-    }
+    _ = try await call.collect { response = try ClientResponse($0) }
     guard let response else { throw RPCError(.internalError, "the response was not taken") }
     return response
   }

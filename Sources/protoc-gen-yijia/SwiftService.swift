@@ -147,14 +147,14 @@ struct SwiftService {
           method.proto.clientStreaming ? tail : "_ request: \(method.input), \(tail)"
         let given = method.proto.clientStreaming ? "" : ", request"
         let descriptor = "\(proto.name)Methods.\(method.name)"
-        let unwrap = method.kind == "unary" ? ".message" : ""
         out.line("public func \(method.name)(")
         out.line("  \(arguments)")
         out.block(") async throws -> \(result(method))") { out in
           if method.kind == "unary" {
-            out.line("let response: \(rpc("ClientResponse"))<\(method.output)> =")
-            out.line("  try await channel.unary(\(descriptor)\(given), options: options)")
-            out.line("return response\(unwrap)")
+            let response = "\(rpc("ClientResponse"))<\(method.output)>"
+            out.line("try await \(response)(")
+            out.line("  of: \(descriptor), on: channel\(given), options: options")
+            out.line(").message")
           } else {
             out.line("try await channel.\(method.kind)(\(descriptor)\(given), options: options)")
           }

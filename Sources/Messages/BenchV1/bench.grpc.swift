@@ -113,9 +113,9 @@ public struct BenchClient: Sendable {
   public func unary(
     _ request: Request, options: CallOptions = CallOptions()
   ) async throws -> Response {
-    let response: ClientResponse<Response> =
-      try await channel.unary(BenchMethods.unary, request, options: options)
-    return response.message
+    try await ClientResponse<Response>(
+      of: BenchMethods.unary, on: channel, request, options: options
+    ).message
   }
 
   /// response_count responses.

@@ -131,9 +131,9 @@ public struct HealthClient: Sendable {
   public func check(
     _ request: HealthCheckRequest, options: CallOptions = CallOptions()
   ) async throws -> HealthCheckResponse {
-    let response: ClientResponse<HealthCheckResponse> =
-      try await channel.unary(HealthMethods.check, request, options: options)
-    return response.message
+    try await ClientResponse<HealthCheckResponse>(
+      of: HealthMethods.check, on: channel, request, options: options
+    ).message
   }
 
   /// List provides a non-atomic snapshot of the health of all the available
@@ -150,9 +150,9 @@ public struct HealthClient: Sendable {
   public func list(
     _ request: HealthListRequest, options: CallOptions = CallOptions()
   ) async throws -> HealthListResponse {
-    let response: ClientResponse<HealthListResponse> =
-      try await channel.unary(HealthMethods.list, request, options: options)
-    return response.message
+    try await ClientResponse<HealthListResponse>(
+      of: HealthMethods.list, on: channel, request, options: options
+    ).message
   }
 
   /// Performs a watch for the serving status of the requested service.

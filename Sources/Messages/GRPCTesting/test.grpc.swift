@@ -195,27 +195,27 @@ public struct TestServiceClient: Sendable {
   public func emptyCall(
     _ request: Empty, options: CallOptions = CallOptions()
   ) async throws -> Empty {
-    let response: ClientResponse<Empty> =
-      try await channel.unary(TestServiceMethods.emptyCall, request, options: options)
-    return response.message
+    try await ClientResponse<Empty>(
+      of: TestServiceMethods.emptyCall, on: channel, request, options: options
+    ).message
   }
 
   /// One request, one response; with the payload or status that the request asks for.
   public func unaryCall(
     _ request: SimpleRequest, options: CallOptions = CallOptions()
   ) async throws -> SimpleResponse {
-    let response: ClientResponse<SimpleResponse> =
-      try await channel.unary(TestServiceMethods.unaryCall, request, options: options)
-    return response.message
+    try await ClientResponse<SimpleResponse>(
+      of: TestServiceMethods.unaryCall, on: channel, request, options: options
+    ).message
   }
 
   /// As UnaryCall; with headers that allow caches to keep the response.
   public func cacheableUnaryCall(
     _ request: SimpleRequest, options: CallOptions = CallOptions()
   ) async throws -> SimpleResponse {
-    let response: ClientResponse<SimpleResponse> =
-      try await channel.unary(TestServiceMethods.cacheableUnaryCall, request, options: options)
-    return response.message
+    try await ClientResponse<SimpleResponse>(
+      of: TestServiceMethods.cacheableUnaryCall, on: channel, request, options: options
+    ).message
   }
 
   /// One request, a stream of responses of the sizes asked for.
@@ -250,9 +250,9 @@ public struct TestServiceClient: Sendable {
   public func unimplementedCall(
     _ request: Empty, options: CallOptions = CallOptions()
   ) async throws -> Empty {
-    let response: ClientResponse<Empty> =
-      try await channel.unary(TestServiceMethods.unimplementedCall, request, options: options)
-    return response.message
+    try await ClientResponse<Empty>(
+      of: TestServiceMethods.unimplementedCall, on: channel, request, options: options
+    ).message
   }
 }
 
@@ -304,9 +304,9 @@ public struct UnimplementedServiceClient: Sendable {
   public func unimplementedCall(
     _ request: Empty, options: CallOptions = CallOptions()
   ) async throws -> Empty {
-    let response: ClientResponse<Empty> =
-      try await channel.unary(UnimplementedServiceMethods.unimplementedCall, request, options: options)
-    return response.message
+    try await ClientResponse<Empty>(
+      of: UnimplementedServiceMethods.unimplementedCall, on: channel, request, options: options
+    ).message
   }
 }
 
@@ -378,17 +378,17 @@ public struct ReconnectServiceClient: Sendable {
   public func start(
     _ request: ReconnectParams, options: CallOptions = CallOptions()
   ) async throws -> Empty {
-    let response: ClientResponse<Empty> =
-      try await channel.unary(ReconnectServiceMethods.start, request, options: options)
-    return response.message
+    try await ClientResponse<Empty>(
+      of: ReconnectServiceMethods.start, on: channel, request, options: options
+    ).message
   }
 
   /// Ends it.
   public func stop(
     _ request: Empty, options: CallOptions = CallOptions()
   ) async throws -> ReconnectInfo {
-    let response: ClientResponse<ReconnectInfo> =
-      try await channel.unary(ReconnectServiceMethods.stop, request, options: options)
-    return response.message
+    try await ClientResponse<ReconnectInfo>(
+      of: ReconnectServiceMethods.stop, on: channel, request, options: options
+    ).message
   }
 }

@@ -71,9 +71,9 @@ public struct GreeterServiceClient: Sendable {
   public func greet(
     _ request: GreetRequest, options: CallOptions = CallOptions()
   ) async throws -> GreetResponse {
-    let response: ClientResponse<GreetResponse> =
-      try await channel.unary(GreeterServiceMethods.greet, request, options: options)
-    return response.message
+    try await ClientResponse<GreetResponse>(
+      of: GreeterServiceMethods.greet, on: channel, request, options: options
+    ).message
   }
 
   /// A greeting for each name, as the names come.

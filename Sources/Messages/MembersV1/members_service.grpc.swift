@@ -403,9 +403,9 @@ public struct MembersServiceClient: Sendable {
   public func getOrganization(
     _ request: GetOrganizationRequest, options: CallOptions = CallOptions()
   ) async throws -> GetOrganizationResponse {
-    let response: ClientResponse<GetOrganizationResponse> =
-      try await channel.unary(MembersServiceMethods.getOrganization, request, options: options)
-    return response.message
+    try await ClientResponse<GetOrganizationResponse>(
+      of: MembersServiceMethods.getOrganization, on: channel, request, options: options
+    ).message
   }
 
   /// Lists the organizations of a subtree by external id, paged.
@@ -413,9 +413,9 @@ public struct MembersServiceClient: Sendable {
   public func listOrganizations(
     _ request: ListOrganizationsRequest, options: CallOptions = CallOptions()
   ) async throws -> ListOrganizationsResponse {
-    let response: ClientResponse<ListOrganizationsResponse> =
-      try await channel.unary(MembersServiceMethods.listOrganizations, request, options: options)
-    return response.message
+    try await ClientResponse<ListOrganizationsResponse>(
+      of: MembersServiceMethods.listOrganizations, on: channel, request, options: options
+    ).message
   }
 
   /// Issues a code of an organization. Idempotent by request id.
@@ -424,9 +424,9 @@ public struct MembersServiceClient: Sendable {
   public func issueOrganizationCode(
     _ request: IssueOrganizationCodeRequest, options: CallOptions = CallOptions()
   ) async throws -> IssueOrganizationCodeResponse {
-    let response: ClientResponse<IssueOrganizationCodeResponse> =
-      try await channel.unary(MembersServiceMethods.issueOrganizationCode, request, options: options)
-    return response.message
+    try await ClientResponse<IssueOrganizationCodeResponse>(
+      of: MembersServiceMethods.issueOrganizationCode, on: channel, request, options: options
+    ).message
   }
 
   /// Revokes a code at once. Idempotent by request id. Errors: NOT_FOUND / CODE_NOT_FOUND.
@@ -434,9 +434,9 @@ public struct MembersServiceClient: Sendable {
   public func revokeOrganizationCode(
     _ request: RevokeOrganizationCodeRequest, options: CallOptions = CallOptions()
   ) async throws -> RevokeOrganizationCodeResponse {
-    let response: ClientResponse<RevokeOrganizationCodeResponse> =
-      try await channel.unary(MembersServiceMethods.revokeOrganizationCode, request, options: options)
-    return response.message
+    try await ClientResponse<RevokeOrganizationCodeResponse>(
+      of: MembersServiceMethods.revokeOrganizationCode, on: channel, request, options: options
+    ).message
   }
 
   /// Says which organization a scanned code belongs to.
@@ -445,9 +445,9 @@ public struct MembersServiceClient: Sendable {
   public func resolveOrganizationCode(
     _ request: ResolveOrganizationCodeRequest, options: CallOptions = CallOptions()
   ) async throws -> ResolveOrganizationCodeResponse {
-    let response: ClientResponse<ResolveOrganizationCodeResponse> =
-      try await channel.unary(MembersServiceMethods.resolveOrganizationCode, request, options: options)
-    return response.message
+    try await ClientResponse<ResolveOrganizationCodeResponse>(
+      of: MembersServiceMethods.resolveOrganizationCode, on: channel, request, options: options
+    ).message
   }
 
   /// Takes in one application, durably. Idempotent by request id.
@@ -459,9 +459,9 @@ public struct MembersServiceClient: Sendable {
   public func submitEnrollment(
     _ request: SubmitEnrollmentRequest, options: CallOptions = CallOptions()
   ) async throws -> SubmitEnrollmentResponse {
-    let response: ClientResponse<SubmitEnrollmentResponse> =
-      try await channel.unary(MembersServiceMethods.submitEnrollment, request, options: options)
-    return response.message
+    try await ClientResponse<SubmitEnrollmentResponse>(
+      of: MembersServiceMethods.submitEnrollment, on: channel, request, options: options
+    ).message
   }
 
   /// Takes in many applications, a result a record in the order of the records; each is stored
@@ -479,9 +479,9 @@ public struct MembersServiceClient: Sendable {
   public func getEnrollment(
     _ request: GetEnrollmentRequest, options: CallOptions = CallOptions()
   ) async throws -> GetEnrollmentResponse {
-    let response: ClientResponse<GetEnrollmentResponse> =
-      try await channel.unary(MembersServiceMethods.getEnrollment, request, options: options)
-    return response.message
+    try await ClientResponse<GetEnrollmentResponse>(
+      of: MembersServiceMethods.getEnrollment, on: channel, request, options: options
+    ).message
   }
 
   /// Reads a member of the caller's subtree, masked. Errors: NOT_FOUND / MEMBER_NOT_FOUND.
@@ -489,9 +489,9 @@ public struct MembersServiceClient: Sendable {
   public func getMember(
     _ request: GetMemberRequest, options: CallOptions = CallOptions()
   ) async throws -> GetMemberResponse {
-    let response: ClientResponse<GetMemberResponse> =
-      try await channel.unary(MembersServiceMethods.getMember, request, options: options)
-    return response.message
+    try await ClientResponse<GetMemberResponse>(
+      of: MembersServiceMethods.getMember, on: channel, request, options: options
+    ).message
   }
 
   /// Lists the members of a subtree in order of member number, masked and paged.
@@ -499,9 +499,9 @@ public struct MembersServiceClient: Sendable {
   public func listMembers(
     _ request: ListMembersRequest, options: CallOptions = CallOptions()
   ) async throws -> ListMembersResponse {
-    let response: ClientResponse<ListMembersResponse> =
-      try await channel.unary(MembersServiceMethods.listMembers, request, options: options)
-    return response.message
+    try await ClientResponse<ListMembersResponse>(
+      of: MembersServiceMethods.listMembers, on: channel, request, options: options
+    ).message
   }
 
   /// Shows a member's data in full; written to the audit log before the data leaves.
@@ -509,9 +509,9 @@ public struct MembersServiceClient: Sendable {
   public func revealMember(
     _ request: RevealMemberRequest, options: CallOptions = CallOptions()
   ) async throws -> RevealMemberResponse {
-    let response: ClientResponse<RevealMemberResponse> =
-      try await channel.unary(MembersServiceMethods.revealMember, request, options: options)
-    return response.message
+    try await ClientResponse<RevealMemberResponse>(
+      of: MembersServiceMethods.revealMember, on: channel, request, options: options
+    ).message
   }
 
   /// Reads a member's own code, to print or show it. Errors: NOT_FOUND / MEMBER_NOT_FOUND.
@@ -519,27 +519,27 @@ public struct MembersServiceClient: Sendable {
   public func getMemberCode(
     _ request: GetMemberCodeRequest, options: CallOptions = CallOptions()
   ) async throws -> GetMemberCodeResponse {
-    let response: ClientResponse<GetMemberCodeResponse> =
-      try await channel.unary(MembersServiceMethods.getMemberCode, request, options: options)
-    return response.message
+    try await ClientResponse<GetMemberCodeResponse>(
+      of: MembersServiceMethods.getMemberCode, on: channel, request, options: options
+    ).message
   }
 
   /// Says which members own the codes. Callers: the stations service.
   public func resolveMemberCodes(
     _ request: ResolveMemberCodesRequest, options: CallOptions = CallOptions()
   ) async throws -> ResolveMemberCodesResponse {
-    let response: ClientResponse<ResolveMemberCodesResponse> =
-      try await channel.unary(MembersServiceMethods.resolveMemberCodes, request, options: options)
-    return response.message
+    try await ClientResponse<ResolveMemberCodesResponse>(
+      of: MembersServiceMethods.resolveMemberCodes, on: channel, request, options: options
+    ).message
   }
 
   /// Counts new members of a subtree by group and channel; kept incrementally. Callers: staff.
   public func getEnrollmentStatistics(
     _ request: GetEnrollmentStatisticsRequest, options: CallOptions = CallOptions()
   ) async throws -> GetEnrollmentStatisticsResponse {
-    let response: ClientResponse<GetEnrollmentStatisticsResponse> =
-      try await channel.unary(MembersServiceMethods.getEnrollmentStatistics, request, options: options)
-    return response.message
+    try await ClientResponse<GetEnrollmentStatisticsResponse>(
+      of: MembersServiceMethods.getEnrollmentStatistics, on: channel, request, options: options
+    ).message
   }
 
   /// Streams events from a cursor on: a partner's own enrollments, or everything for a service.

@@ -283,9 +283,9 @@ public struct StationsServiceClient: Sendable {
   public func createPoint(
     _ request: CreatePointRequest, options: CallOptions = CallOptions()
   ) async throws -> CreatePointResponse {
-    let response: ClientResponse<CreatePointResponse> =
-      try await channel.unary(StationsServiceMethods.createPoint, request, options: options)
-    return response.message
+    try await ClientResponse<CreatePointResponse>(
+      of: StationsServiceMethods.createPoint, on: channel, request, options: options
+    ).message
   }
 
   /// Opens a point. Idempotent by request id.
@@ -294,9 +294,9 @@ public struct StationsServiceClient: Sendable {
   public func openPoint(
     _ request: OpenPointRequest, options: CallOptions = CallOptions()
   ) async throws -> OpenPointResponse {
-    let response: ClientResponse<OpenPointResponse> =
-      try await channel.unary(StationsServiceMethods.openPoint, request, options: options)
-    return response.message
+    try await ClientResponse<OpenPointResponse>(
+      of: StationsServiceMethods.openPoint, on: channel, request, options: options
+    ).message
   }
 
   /// Reads a point: staff those of their subtree, a kiosk its own, a partner the open ones.
@@ -304,9 +304,9 @@ public struct StationsServiceClient: Sendable {
   public func getPoint(
     _ request: GetPointRequest, options: CallOptions = CallOptions()
   ) async throws -> GetPointResponse {
-    let response: ClientResponse<GetPointResponse> =
-      try await channel.unary(StationsServiceMethods.getPoint, request, options: options)
-    return response.message
+    try await ClientResponse<GetPointResponse>(
+      of: StationsServiceMethods.getPoint, on: channel, request, options: options
+    ).message
   }
 
   /// Finds open points in order of distance, paged; right across the antimeridian.
@@ -314,9 +314,9 @@ public struct StationsServiceClient: Sendable {
   public func findNearbyPoints(
     _ request: FindNearbyPointsRequest, options: CallOptions = CallOptions()
   ) async throws -> FindNearbyPointsResponse {
-    let response: ClientResponse<FindNearbyPointsResponse> =
-      try await channel.unary(StationsServiceMethods.findNearbyPoints, request, options: options)
-    return response.message
+    try await ClientResponse<FindNearbyPointsResponse>(
+      of: StationsServiceMethods.findNearbyPoints, on: channel, request, options: options
+    ).message
   }
 
   /// Registers a kiosk at a point and gives it its key. Idempotent by request id.
@@ -325,9 +325,9 @@ public struct StationsServiceClient: Sendable {
   public func registerKiosk(
     _ request: RegisterKioskRequest, options: CallOptions = CallOptions()
   ) async throws -> RegisterKioskResponse {
-    let response: ClientResponse<RegisterKioskResponse> =
-      try await channel.unary(StationsServiceMethods.registerKiosk, request, options: options)
-    return response.message
+    try await ClientResponse<RegisterKioskResponse>(
+      of: StationsServiceMethods.registerKiosk, on: channel, request, options: options
+    ).message
   }
 
   /// Revokes a kiosk's key. Idempotent by request id. Errors: NOT_FOUND / KIOSK_NOT_FOUND.
@@ -335,9 +335,9 @@ public struct StationsServiceClient: Sendable {
   public func revokeKiosk(
     _ request: RevokeKioskRequest, options: CallOptions = CallOptions()
   ) async throws -> RevokeKioskResponse {
-    let response: ClientResponse<RevokeKioskResponse> =
-      try await channel.unary(StationsServiceMethods.revokeKiosk, request, options: options)
-    return response.message
+    try await ClientResponse<RevokeKioskResponse>(
+      of: StationsServiceMethods.revokeKiosk, on: channel, request, options: options
+    ).message
   }
 
   /// Takes numbered visits of the calling kiosk; acknowledges cumulatively after the commit. A
@@ -355,9 +355,9 @@ public struct StationsServiceClient: Sendable {
   public func listVisits(
     _ request: ListVisitsRequest, options: CallOptions = CallOptions()
   ) async throws -> ListVisitsResponse {
-    let response: ClientResponse<ListVisitsResponse> =
-      try await channel.unary(StationsServiceMethods.listVisits, request, options: options)
-    return response.message
+    try await ClientResponse<ListVisitsResponse>(
+      of: StationsServiceMethods.listVisits, on: channel, request, options: options
+    ).message
   }
 
   /// Counts visits by point and day; kept incrementally.
@@ -365,9 +365,9 @@ public struct StationsServiceClient: Sendable {
   public func getDailyVisitStatistics(
     _ request: GetDailyVisitStatisticsRequest, options: CallOptions = CallOptions()
   ) async throws -> GetDailyVisitStatisticsResponse {
-    let response: ClientResponse<GetDailyVisitStatisticsResponse> =
-      try await channel.unary(StationsServiceMethods.getDailyVisitStatistics, request, options: options)
-    return response.message
+    try await ClientResponse<GetDailyVisitStatisticsResponse>(
+      of: StationsServiceMethods.getDailyVisitStatistics, on: channel, request, options: options
+    ).message
   }
 
   /// Streams how many people are at a point: at once, then at every change.
