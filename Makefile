@@ -1,6 +1,6 @@
 # Each target is one line: the work is in scripts/, which can be called on its own.
 .DEFAULT_GOAL := help
-.PHONY: help deps run test conformance gen lint format bench bench-storage hostile crash \
+.PHONY: help deps run test conformance gen lint format bench bench-storage bench-scale hostile crash \
   fuzz tsan asan clean
 
 # What `make` alone prints: the comments after "##" below.
@@ -47,6 +47,9 @@ hostile: ## attack the release server beside a client that behaves; what that cl
 
 bench-storage: deps ## durable writes and reads a second of both engines beside bare C, in one run
 	@bench/storage.sh
+
+bench-scale: ## members read by key among ten thousand and ten million, both engines (12 GB each)
+	@bench/scale.sh
 
 crash: ## kill the services at random while they work (ROUNDS=25) and count what was acknowledged
 	@scripts/crash.sh $(ROUNDS)

@@ -70,46 +70,6 @@ func service(_ name: String, core: String, _ needs: [Target.Dependency]) -> [Tar
   ]
 }
 
-/// scripts/sanitize.sh builds the runtime and its tests only, which is half of the time.
-let isRuntimeOnly = ProcessInfo.processInfo.environment["YIJIA_RUNTIME"] == "1"
-
-/// The product: executables over the runtime.
-let services: [Target] =
-  service("members", core: "MembersCore", ["MembersV1"])
-  + service("stations", core: "StationsCore", ["StationsV1", "MembersV1"])
-  + [
-    .target(
-      name: "GatewayCore",
-      dependencies: [
-        "RPC", "ServiceKit", "Protobuf", "YijiaTypeV1", "MembersV1", "StationsV1",
-        "GRPCHealthV1", crypto, logging,
-      ],
-      path: "services/gateway/GatewayCore", swiftSettings: house),
-    .executableTarget(
-      name: "yijia-gateway",
-      dependencies: [
-        "GatewayCore", "ServiceKit", "RPC", "RPCTransport", "GRPCHealthV1", logging, arguments,
-        unixSignals,
-      ],
-      path: "services/gateway/main", swiftSettings: house),
-    .testTarget(
-      name: "GatewayCoreTests",
-      dependencies: [
-        "GatewayCore", "RPC", "RPCInProcess", "RPCTransport", "ServiceKit", "Protobuf",
-        "YijiaTypeV1", "MembersV1", "StationsV1", "GoogleProtobuf", "GoogleRPC", "GRPCHealthV1",
-        "GRPCTesting", crypto, logging,
-      ],
-      path: "Tests/GatewayCoreTests", swiftSettings: house),
-    .executableTarget(
-      name: "yijia",
-      dependencies: [
-        "RPC", "RPCTransport", "Protobuf", "ServiceKit", "MembersV1", "StationsV1",
-        "YijiaTypeV1", "GoogleRPC", "GoogleType", "GoogleProtobuf", "Storage", "StorageEngines",
-        "GRPCHealthV1", x509, crypto, arguments, unixSignals, csv,
-      ],
-      path: "services/yijia/main", swiftSettings: house),
-  ]
-
 /// libFuzzer brings its own `main`, so its programs are built only by scripts/fuzz.sh. Two of them:
 /// it looks at every counter of its program after each input, so less code is faster.
 let fuzzers: [Target] =
@@ -131,6 +91,7 @@ let package = Package(
     .executable(name: "storage-bench", targets: ["storage-bench"]),
     .executable(name: "yijia-gateway", targets: ["yijia-gateway"]),
     .executable(name: "yijia-members", targets: ["yijia-members"]),
+    .executable(name: "members-data", targets: ["members-data"]),
     .executable(name: "yijia-stations", targets: ["yijia-stations"]),
     .executable(name: "yijia", targets: ["yijia"]),
   ],
@@ -172,6 +133,7 @@ let package = Package(
     messages("GRPCTesting"),
     messages("GreeterV1"),
     messages("BenchV1"),
+    messages("OperationsV1", ["YijiaTypeV1"]),
     messages("TortureV1", ["GoogleProtobuf"]),
     messages("YijiaTypeV1", ["GoogleProtobuf"]),
     messages("MembersV1", ["GoogleProtobuf", "GoogleAPI", "GoogleType", "YijiaTypeV1"]),
@@ -238,8 +200,8 @@ let package = Package(
       name: "ServiceKit",
       dependencies: [
         "RPC", "Protobuf", "GoogleProtobuf", "GoogleAPI", "GoogleRPC", "GoogleType", "GRPCHealthV1",
-        "GRPCReflectionV1", "GRPCReflectionV1alpha", "YijiaTypeV1", "Storage", crypto, logging,
-        metrics, tracing, yams,
+        "GRPCReflectionV1", "GRPCReflectionV1alpha", "OperationsV1", "YijiaTypeV1", "Storage",
+        crypto, logging, metrics, tracing, yams,
       ],
       swiftSettings: house),
 
@@ -275,8 +237,8 @@ let package = Package(
       name: "ServiceKitTests",
       dependencies: [
         "ServiceKit", "RPC", "RPCInProcess", "Protobuf", "GoogleProtobuf", "GoogleRPC",
-        "GRPCHealthV1", "GRPCReflectionV1", "GRPCReflectionV1alpha", "YijiaTypeV1", "Storage",
-        logging, metrics, tracing,
+        "GRPCHealthV1", "GRPCReflectionV1", "GRPCReflectionV1alpha", "OperationsV1", "YijiaTypeV1",
+        "Storage", "TestStores", logging, metrics, tracing,
       ],
       swiftSettings: house),
     .testTarget(name: "TidyTests", swiftSettings: house),
@@ -316,6 +278,45 @@ let package = Package(
       swiftSettings: house),
   ]
     + fuzzers
-    + (isRuntimeOnly ? [] : services)
+    + service("members", core: "MembersCore", ["MembersV1"])
+    + [
+      // Invented members, for figures at scale.
+      .executableTarget(
+        name: "members-data",
+        dependencies: ["MembersCore", "ServiceKit", "Storage", "StorageEngines", arguments],
+        path: "services/members/data", swiftSettings: house)
+    ]
+    + service("stations", core: "StationsCore", ["StationsV1", "MembersV1"])
+    + [
+      .target(
+        name: "GatewayCore",
+        dependencies: [
+          "RPC", "ServiceKit", "Protobuf", "YijiaTypeV1", "MembersV1", "StationsV1",
+          "GRPCHealthV1", crypto, logging,
+        ],
+        path: "services/gateway/GatewayCore", swiftSettings: house),
+      .executableTarget(
+        name: "yijia-gateway",
+        dependencies: [
+          "GatewayCore", "ServiceKit", "RPC", "RPCTransport", "GRPCHealthV1", logging, arguments,
+          unixSignals,
+        ],
+        path: "services/gateway/main", swiftSettings: house),
+      .testTarget(
+        name: "GatewayCoreTests",
+        dependencies: [
+          "GatewayCore", "RPC", "RPCInProcess", "RPCTransport", "ServiceKit", "Protobuf",
+          "YijiaTypeV1", "MembersV1", "StationsV1", "GoogleProtobuf", "GoogleRPC", "GRPCHealthV1",
+          "GRPCTesting", crypto, logging,
+        ],
+        path: "Tests/GatewayCoreTests", swiftSettings: house),
+      .executableTarget(
+        name: "yijia",
+        dependencies: [
+          "RPC", "RPCTransport", "Protobuf", "ServiceKit", "MembersV1", "StationsV1",
+          "YijiaTypeV1", "GoogleRPC", "GoogleType", "GoogleProtobuf", "Storage", "StorageEngines",
+          "GRPCHealthV1", "OperationsV1", x509, crypto, arguments, unixSignals, csv,
+        ],
+        path: "services/yijia/main", swiftSettings: house),
+    ]
 )
-if isRuntimeOnly { package.products = [] }

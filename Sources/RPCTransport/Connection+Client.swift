@@ -125,11 +125,9 @@ extension Connection {
     look()
   }
 
-  /// Sees what is due; as if so much time had passed, for tests.
-  func look(after passed: Duration = .zero) {
+  private func look() {
     guard let client, !isClosed, draining == .no else { return }
-    client.timer?.cancel()
-    let now = NIODeadline.now().uptimeNanoseconds &+ passed.wholeNanoseconds
+    let now = NIODeadline.now().uptimeNanoseconds
     let isBusy = session.openStreams > (client.healthCheck == nil ? 0 : 1)
     let facts = ClientLifetime.Facts(
       now: now, lastRead: lastRead, isBusy: isBusy, callsBegun: client.callsBegun)

@@ -16,24 +16,27 @@ public struct ConfigurationError: Error, Sendable, Hashable, CustomStringConvert
 /// - Parameters:
 ///   - defaults: The values of what the file does not state.
 ///   - file: Path of the file; nil for the defaults alone.
+///   - section: The key whose value is read, whatever else the file holds; nil for the whole file.
 /// - Throws: ``ConfigurationError``.
 public func loadConfiguration<Value: Codable & Sendable>(
-  _ type: Value.Type, defaults: Value, file: String?
+  _ type: Value.Type, defaults: Value, file: String?, section: String? = nil
 ) throws -> Value {
   guard let file else { return defaults }
   guard let text = try? String(contentsOfFile: file, encoding: .utf8) else {
     throw ConfigurationError("\(file): cannot be read as UTF-8 text")
   }
-  return try parseConfiguration(type, defaults: defaults, text: text, file: file)
+  return try parseConfiguration(
+    type, defaults: defaults, text: text, file: file, section: section)
 }
 
 /// The same from a text; `file` is what messages call it.
 public func parseConfiguration<Value: Codable & Sendable>(
-  _ type: Value.Type, defaults: Value, text: String, file: String
+  _ type: Value.Type, defaults: Value, text: String, file: String, section: String? = nil
 ) throws -> Value {
   let stated: Node
   do {
-    stated = try Yams.compose(yaml: text) ?? emptyMapping
+    let whole = try Yams.compose(yaml: text) ?? emptyMapping
+    stated = section.map { whole.mapping?[Node($0)] ?? emptyMapping } ?? whole
   } catch {
     throw ConfigurationError("\(file): \(error)")
   }

@@ -2,8 +2,9 @@ import Foundation
 public import Logging
 public import Storage
 
-/// Forgets what a store keeps for a time only: request ids that nobody retries any more, and events
-/// of the feed that every consumer has long taken.
+/// Forgets what a store keeps for a time only: request ids that nobody retries any more, events of
+/// the feed that every consumer has long taken, months of tables that are kept so long. And makes
+/// the months to come.
 public struct Housekeeping: Sendable {
   /// Often enough that a purge stays small.
   private static let interval = Duration.seconds(3_600)
@@ -13,40 +14,56 @@ public struct Housekeeping: Sendable {
     /// Rows removed of the request ledger, and of the feed.
     public let requests: Int
     public let events: Int
+    /// Parts of tables by month (rows on SQLite).
+    public let months: Int
 
-    public init(requests: Int, events: Int) {
+    public init(requests: Int, events: Int, months: Int = 0) {
       self.requests = requests
       self.events = events
+      self.months = months
     }
   }
 
   private let database: any Database
+  private let upkeep: any ServiceUpkeep
   private let clock: Clock
   private let feedRetention: TimeInterval
 
   /// - Parameter feedRetentionDays: how long events are kept; a consumer that is away for longer
   ///   finds its cursor expired.
-  public init(database: any Database, clock: Clock = .system, feedRetentionDays: Int) {
+  public init(
+    database: any Database, upkeep: any ServiceUpkeep, clock: Clock = .system,
+    feedRetentionDays: Int
+  ) {
     self.database = database
+    self.upkeep = upkeep
     self.clock = clock
     feedRetention = TimeInterval(feedRetentionDays) * 86_400
   }
 
   /// With the retention that is configured.
-  public init(database: any Database, configuration: ServiceConfiguration) {
-    self.init(database: database, feedRetentionDays: configuration.feedRetentionDays)
+  public init(
+    database: any Database, upkeep: any ServiceUpkeep, configuration: ServiceConfiguration
+  ) {
+    self.init(
+      database: database, upkeep: upkeep, feedRetentionDays: configuration.feedRetentionDays)
   }
 
-  /// Forgets every hour until its task is cancelled. A failure is logged, and tried again an hour
+  /// Forgets every hour until its task is cancelled, and measures the feed's consumers more often.
+  /// A failure is logged, and tried again an hour
   /// later.
   public func run(logger: Logger) async {
+    async let _ = upkeep.feedLag.run()
     while !Task.isCancelled {
       do {
         let forgotten = try await forget()
-        if forgotten.requests + forgotten.events > 0 {
+        if forgotten.requests + forgotten.events + forgotten.months > 0 {
           logger.info(
             "forgotten",
-            metadata: ["requests": "\(forgotten.requests)", "events": "\(forgotten.events)"])
+            metadata: [
+              "requests": "\(forgotten.requests)", "events": "\(forgotten.events)",
+              "months": "\(forgotten.months)",
+            ])
         }
       } catch {
         if Task.isCancelled { return }
@@ -61,9 +78,16 @@ public struct Housekeeping: Sendable {
   /// - Throws: `StorageError`.
   public func forget() async throws -> Forgotten {
     let retention = TimeInterval(Limits.requestRetention.components.seconds)
+    var months = 0
+    for table in [StorageSchema.auditMonths] + upkeep.monthlyTables {
+      months += try await database.keepMonths(of: table, at: clock.now)
+    }
     return Forgotten(
       requests: try await database.purgeRequests(
         before: clock.now.addingTimeInterval(-retention)),
-      events: try await database.purgeFeed(before: clock.now.addingTimeInterval(-feedRetention)))
+      events: try await database.purgeFeed(
+        before: clock.now.addingTimeInterval(-feedRetention),
+        keepingLast: { upkeep.currentVersions(of: $0) }),
+      months: months)
   }
 }

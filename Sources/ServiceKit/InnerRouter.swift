@@ -1,15 +1,19 @@
 import GRPCHealthV1
 public import Logging
 import Metrics
+import OperationsV1
 public import RPC
+public import Storage
 import YijiaTypeV1
 
 extension Router {
-  /// What a service's inner link serves: the service, health and reflection, with each call traced
-  /// and logged, its failure mapped, its caller proven and allowed, in this order.
+  /// What a service's inner link serves: the service, the operators' tasks, health and reflection,
+  /// with each call traced and logged, its failure mapped, its caller proven and allowed, in this
+  /// order.
   ///
   /// - Parameters:
   ///   - service: The service.
+  ///   - database: Its store.
   ///   - descriptorSet: Its contract, with the policies.
   ///   - domain: For `ErrorInfo.domain`, for example `members.yijia`.
   ///   - health: What health is asked of.
@@ -18,16 +22,21 @@ extension Router {
   ///   - verifier: Checks the gateway's caller tokens.
   /// - Throws: ``ConfigurationError`` where a method has no policy: it does not start.
   public init(
-    serving service: any RPCService, descriptorSet: [UInt8], domain: String,
+    serving service: any RPCService & ServiceUpkeep, database: any Database,
+    descriptorSet: [UInt8], domain: String,
     health: HealthRegistry, neighbors: [String], verifier: CallerTokenVerifier, logger: Logger
   ) throws {
-    let served: [any RPCService] = [service, HealthService(registry: health)]
-    let reflection = try ReflectionService(of: served, descriptorSets: [descriptorSet])
-    var policies = try PolicyTable(descriptorSets: [descriptorSet])
+    let health = HealthService(registry: health)
+    let served: [any RPCService] = [
+      service, OperationsService(database: database, upkeep: service), health,
+    ]
+    let contracts = [descriptorSet, OperationsV1Descriptors.fileDescriptorSet]
+    let reflection = try ReflectionService(of: served, descriptorSets: contracts)
+    var policies = try PolicyTable(descriptorSets: contracts)
     var open = Policy()
     open.callers = [.service]
     open.services = neighbors
-    for method in served[1].methods + reflection.methods {
+    for method in health.methods + reflection.methods {
       policies.set(open, path: method.descriptor.path)
     }
     try self.init(

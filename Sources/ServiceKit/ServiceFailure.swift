@@ -60,7 +60,7 @@ public enum CommonFailure: ServiceFailure, Hashable {
   case etagMismatch
   /// The page token is forged, expired, or of another list.
   case invalidPageToken
-  /// The cursor is none that this feed gave.
+  /// The cursor is none that this feed gave, or the events behind it were purged.
   case invalidCursor
   /// Too many writes wait; nothing was done.
   case storageBusy
@@ -145,8 +145,9 @@ public enum CommonFailure: ServiceFailure, Hashable {
         en: "The page token is not valid for this list: start from the first page.")
     case .invalidCursor:
       LocalizedText(
-        zh: "事件游标无效,请使用本接口返回的游标。",
-        en: "The cursor is none that this feed gave.")
+        zh: "事件游标无效或已过期,请以空游标从头读取。",
+        en: "This feed did not give the cursor, or keeps its events no longer: "
+          + "read anew with an empty one.")
     case .storageBusy:
       LocalizedText(
         zh: "系统繁忙,未做任何更改,请稍后用同一请求编号重试。",

@@ -127,4 +127,10 @@ public struct AuditReport: Sendable, Hashable {
   }
 
   public var isIntact: Bool { problem == nil }
+
+  /// One line for people.
+  public var summary: String {
+    guard let problem else { return "intact: \(rows) rows in \(heads.count) chains" }
+    return "NOT intact: chain \(problem.chain), row \(problem.sequence): \(problem.kind.rawValue)"
+  }
 }

@@ -3,11 +3,17 @@ internal import Foundation
 extension Database {
   /// Verifies every audit chain from its first entry, in pages: writers go on meanwhile.
   ///
-  /// - Parameter anchors: heads noted earlier, outside the store, which must be in the chains.
-  public func verifyAudit(anchors: [AuditHead] = []) async throws -> AuditReport {
+  /// - Parameters:
+  ///   - anchors: heads noted earlier, outside the store, which must be in the chains.
+  ///   - progress: entries verified, and entries in all, after every page; its error ends the work.
+  public func verifyAudit(
+    anchors: [AuditHead] = [],
+    progress: (_ done: Int, _ total: Int) async throws -> Void = { _, _ in }
+  ) async throws -> AuditReport {
     var report = AuditReport(rows: 0, heads: [], problem: nil)
     let (headed, written) = try await read(AuditSQL.headedChains, AuditSQL.writtenChains)
-    let names = Set(headed + written).sorted()
+    let names = Set(headed.map(\.chain) + written).sorted()
+    let total = headed.reduce(0) { $0 + Int($1.sequence) }
     let anchored = Set(anchors.map(\.chain)).subtracting(names)
     if let lost = anchored.sorted().first {
       report.problem = .init(chain: lost, sequence: 1, kind: .truncated)
@@ -22,6 +28,7 @@ extension Database {
           AuditSQL.head(of: name), AuditSQL.page(of: name, after: after))
         let isDone = verification.check(page, head: head)
         report.rows += Int(verification.chain.sequence - after)
+        try await progress(report.rows, max(report.rows, total))
         if isDone { break }
       }
       if let problem = verification.problem {
@@ -85,9 +92,9 @@ enum AuditSQL {
     let hash: [UInt8]
   }
 
-  static let headedChains = Query<[String]>.all("SELECT chain FROM storage_audit_head") { row in
-    try row.text("chain")
-  }
+  static let headedChains = Query<[(chain: String, sequence: Int64)]>.all(
+    "SELECT chain, sequence FROM storage_audit_head"
+  ) { row in (try row.text("chain"), try row.integer("sequence")) }
 
   /// The chains that have entries, by one look into the key for each: a log is too long to scan.
   static let writtenChains = Query<[String]>.all(

@@ -90,15 +90,25 @@ extension Database {
     FeedFollower(database: self, cursor: cursor, audience: audience)
   }
 
-  /// Deletes the events before an instant; cursors before them expire.
+  /// Deletes the events before an instant; cursors before them expire. What says how an entity is
+  /// now stays, so that a consumer that begins anew comes to the same state as one that never
+  /// lagged.
   ///
-  /// - Returns: how many.
-  public func purgeFeed(before instant: Date) async throws -> Int {
+  /// - Parameter currentVersions: the versions of those of the entities whose last event stays.
+  /// - Returns: how many went.
+  public func purgeFeed(
+    before instant: Date,
+    keepingLast currentVersions: @escaping @Sendable ([String]) -> Query<[String: Int64]> = { _ in
+      .init("SELECT name FROM storage_meta LIMIT 0") { _ in [:] }
+    }
+  ) async throws -> Int {
     var purged = 0
     while true {
-      let count = try await write { FeedSQL.purge(before: instant, limit: Limits.rowsPerPurge) }
+      let (seen, count) = try await write {
+        FeedSQL.purge(before: instant, limit: Limits.rowsPerPurge, currentVersions)
+      }
       purged += count
-      if count < Limits.rowsPerPurge { return purged }
+      if seen < Limits.rowsPerPurge { return purged }
     }
   }
 }
@@ -223,24 +233,49 @@ enum FeedSQL {
         audience: try row.optionalText("audience"), time: try row.instant("time")))
   }
 
-  /// Deletes the oldest events up to the first that is younger, at most `limit`.
-  static func purge(before instant: Date, limit: Int) -> Step<Int> {
-    let oldest = Query<[(position: Int64, time: Int64)]>.all(
-      "SELECT position, time FROM storage_outbox WHERE position > ?1 ORDER BY position LIMIT ?2",
-      [0, limit]
-    ) { row in (try row.integer("position"), try row.integer("time")) }
-    return .read(oldest) { rows in
-      let purged = rows.prefix { $0.time < instant.microsecondsSince1970 }
-      guard let last = purged.last else { return .reply(0) }
-      var commit = Commit(at: instant)
-      commit.run("DELETE FROM storage_outbox WHERE position <= ?1", [last.position])
-      commit.run(
-        """
-        INSERT INTO storage_meta (name, value) VALUES ('feed_floor', ?1)
-        ON CONFLICT (name) DO UPDATE SET value = excluded.value
-        WHERE storage_meta.value < excluded.value
-        """, [last.position])
-      return .commit(commit, purged.count)
+  /// Goes on behind the last purge, up to the first event that is younger, at most `limit`.
+  static func purge(
+    before instant: Date, limit: Int,
+    _ currentVersions: @escaping @Sendable ([String]) -> Query<[String: Int64]>
+  ) -> Step<(seen: Int, purged: Int)> {
+    let oldest = Query<[Dated]>.all(
+      """
+      SELECT position, entity, version, time FROM storage_outbox
+      WHERE position > (SELECT coalesce(max(value), 0) FROM storage_meta WHERE name = 'feed_floor')
+      ORDER BY position LIMIT ?1
+      """, [limit]
+    ) { row in
+      Dated(
+        position: try row.integer("position"), entity: try row.text("entity"),
+        version: try row.integer("version"), time: try row.integer("time"))
     }
+    return .read(oldest) { rows in
+      let old = rows.prefix { $0.time < instant.microsecondsSince1970 }
+      guard let last = old.last else { return .reply((0, 0)) }
+      let entities = old.map(\.entity)
+      // As many as there may be, so that there is one statement.
+      let padded = entities + Array(repeating: "", count: limit - entities.count)
+      return .read(currentVersions(padded)) { versions in
+        var commit = Commit(at: instant)
+        let purged = old.filter { versions[$0.entity] != $0.version }
+        for row in purged {
+          commit.run("DELETE FROM storage_outbox WHERE position = ?1", [row.position])
+        }
+        commit.run(
+          """
+          INSERT INTO storage_meta (name, value) VALUES ('feed_floor', ?1)
+          ON CONFLICT (name) DO UPDATE SET value = excluded.value
+          WHERE storage_meta.value < excluded.value
+          """, [last.position])
+        return .commit(commit, (old.count, purged.count))
+      }
+    }
+  }
+
+  private struct Dated: Sendable {
+    let position: Int64
+    let entity: String
+    let version: Int64
+    let time: Int64
   }
 }

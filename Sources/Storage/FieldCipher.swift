@@ -15,18 +15,24 @@ public struct FieldCipher: Sendable {
   static let headerBytes = 5
   static let version: UInt8 = 1
 
-  private let keyring: Keyring
+  private let live: LiveKeyring
   private let subkeys = SubkeyCache()
 
+  /// A cipher whose keys may be replaced while it is in use.
+  public init(_ live: LiveKeyring) {
+    self.live = live
+  }
+
+  /// A cipher whose keys stay.
   public init(_ keyring: Keyring) {
-    self.keyring = keyring
+    self.init(LiveKeyring(keyring))
   }
 
   /// Seals bytes for one place, under the current key.
   public func seal(
     _ bytes: [UInt8], table: String, column: String, row: String
   ) throws(StorageError) -> [UInt8] {
-    let key = keyring.current
+    let key = live.keyring.current
     return try SealedBox.seal(
       bytes, version: FieldCipher.version, keyID: key.id, key: subkey(key, "seal", table),
       context: SealedBox.context(table, column, row))
@@ -38,7 +44,7 @@ public struct FieldCipher: Sendable {
   public func open(
     _ sealed: [UInt8], table: String, column: String, row: String
   ) throws(StorageError) -> [UInt8] {
-    let key = try keyring.key(try FieldCipher.keyID(of: sealed))
+    let key = try live.key(try FieldCipher.keyID(of: sealed))
     return try SealedBox.open(
       sealed, version: FieldCipher.version, key: subkey(key, "seal", table),
       context: SealedBox.context(table, column, row))
@@ -62,16 +68,17 @@ public struct FieldCipher: Sendable {
 
   /// Whether a value was sealed by an older key than the current one: a rotation seals it anew.
   public func isOutdated(_ sealed: [UInt8]) throws(StorageError) -> Bool {
-    try FieldCipher.keyID(of: sealed) != keyring.current.id
+    try FieldCipher.keyID(of: sealed) != currentKeyID
   }
 
   /// A keyed digest of bytes that must be recognized and not read, with the key of a sealed value.
   func digest(of bytes: [UInt8], table: String, keyID: UInt32) throws(StorageError) -> [UInt8] {
-    let key = subkey(try keyring.key(keyID), "digest", table)
+    let key = subkey(try live.key(keyID), "digest", table)
     return Array(HMAC<SHA256>.authenticationCode(for: bytes, using: key))
   }
 
-  var currentKeyID: UInt32 { keyring.current.id }
+  /// The number of the key that seals now.
+  public var currentKeyID: UInt32 { live.keyring.current.id }
 
   static func keyID(of sealed: [UInt8]) throws(StorageError) -> UInt32 {
     guard sealed.count >= overheadBytes, sealed[0] == version else { throw .sealBroken }

@@ -5,24 +5,39 @@ internal import Crypto
 /// The inner SHA-256 lets a partner who must not send identifiers send their SHA-256 instead; such
 /// a digest is treated as personal data too (identifiers are few enough to try them all).
 ///
-/// The key rotates: a lookup tries `candidates`, a store uses `hash`. Uniqueness over a rotation
-/// needs both hashes looked up in the write's read phase.
+/// The key rotates: a lookup tries all `candidates`, and a store keeps all of them, each under a
+/// unique constraint, until the older key is retired. So whoever has one key in common with a
+/// writer finds what it stored and can't store it again: uniqueness holds throughout, over replicas
+/// that take up the new key at different moments too.
 public struct KeyedHash: Sendable {
   /// Bytes of a hash, and of the SHA-256 that partners send.
   public static let digestBytes = 32
+  /// Keys that are looked up: the newest of the ring, and the one before it.
+  public static let keysMax = 2
 
-  private let keys: [SymmetricKey]
-
-  /// The newest key of the ring, and the one before it where there is one.
-  ///
-  /// - Parameter purpose: separates uses of one keyring, e.g. `resident id` from `phone`.
-  public init(_ keyring: Keyring, purpose: String) {
-    keys = keyring.keys.suffix(2).reversed().map { key in
-      HKDF<SHA256>.deriveKey(
-        inputKeyMaterial: key.secret, info: Array("yijia hash \(purpose)".utf8),
-        outputByteCount: 32)
-    }
+  /// A hash with the number of its key.
+  public struct Candidate: Sendable, Hashable {
+    public let key: UInt32
+    public let digest: [UInt8]
   }
+
+  private let live: LiveKeyring
+  private let label: String
+  private let subkeys = SubkeyCache()
+
+  /// - Parameter purpose: separates uses of one keyring, e.g. `resident id` from `phone`.
+  public init(_ live: LiveKeyring, purpose: String) {
+    self.live = live
+    label = "yijia hash \(purpose)"
+  }
+
+  /// A hash whose keys stay.
+  public init(_ keyring: Keyring, purpose: String) {
+    self.init(LiveKeyring(keyring), purpose: purpose)
+  }
+
+  /// The number of the current key.
+  public var currentKeyID: UInt32 { live.keyring.current.id }
 
   /// The hash of a normalized identifier, under the current key.
   public func hash(_ normalized: String) -> [UInt8] {
@@ -31,6 +46,11 @@ public struct KeyedHash: Sendable {
 
   /// The hashes that the identifier may be stored under: the current key's first.
   public func candidates(_ normalized: String) -> [[UInt8]] {
+    keyed(normalized).map(\.digest)
+  }
+
+  /// As `candidates(_:)`, with the keys' numbers.
+  public func keyed(_ normalized: String) -> [Candidate] {
     candidates(digest: Array(SHA256.hash(data: Array(normalized.utf8))))
   }
 
@@ -42,10 +62,14 @@ public struct KeyedHash: Sendable {
   /// As `candidates(_:)`, of an identifier of which only the SHA-256 is known; `nil` unless it has
   /// 32 bytes.
   public func candidates(sha256 digest: [UInt8]) -> [[UInt8]]? {
-    digest.count == KeyedHash.digestBytes ? candidates(digest: digest) : nil
+    digest.count == KeyedHash.digestBytes ? candidates(digest: digest).map(\.digest) : nil
   }
 
-  private func candidates(digest: [UInt8]) -> [[UInt8]] {
-    keys.map { Array(HMAC<SHA256>.authenticationCode(for: digest, using: $0)) }
+  private func candidates(digest: [UInt8]) -> [Candidate] {
+    live.keyring.keys.suffix(Self.keysMax).reversed().map { key in
+      let subkey = subkeys.subkey(of: key, label: label)
+      return Candidate(
+        key: key.id, digest: Array(HMAC<SHA256>.authenticationCode(for: digest, using: subkey)))
+    }
   }
 }

@@ -4,7 +4,7 @@
 /// released: applied ones are remembered by position, name and checksum. The SQL may hold several
 /// statements and uses the types TEXT, INTEGER, REAL and BLOB, which the PostgreSQL engine renders
 /// as `text`, `bigint`, `double precision` and `bytea` (it drops `STRICT` and `WITHOUT ROWID`).
-/// Where the engines need different statements (an R-tree), `postgres` holds the other text.
+/// Where the engines need different statements (partitions), `postgres` holds the other text.
 public struct Migration: Sendable, Hashable {
   public let name: String
   public let sql: String

@@ -12,6 +12,11 @@ public struct PageTokenCodec: Sendable {
     cipher = FieldCipher(keyring)
   }
 
+  /// With keys that may be replaced while it is in use.
+  public init(_ live: LiveKeyring) {
+    cipher = FieldCipher(live)
+  }
+
   /// The token for the page after a row.
   ///
   /// - Parameters:

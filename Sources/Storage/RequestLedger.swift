@@ -129,6 +129,25 @@ extension Database {
   }
 }
 
+extension Database {
+  /// How many remembered replies each key of the field keyring sealed. They can't be sealed anew
+  /// (what recognizes the payload is keyed too): they go with their retention.
+  public func requestsByKey() async throws -> [UInt32: Int] {
+    try await read(
+      Query(
+        """
+        SELECT substr(reply, 2, 4) AS key, count(*) AS n FROM storage_request
+        GROUP BY substr(reply, 2, 4)
+        """
+      ) { rows in
+        try Dictionary(
+          uniqueKeysWithValues: rows.map { row in
+            (try row.blob("key").reduce(0) { $0 << 8 | UInt32($1) }, try row.int("n"))
+          })
+      })
+  }
+}
+
 extension RequestLedger {
   fileprivate static func purge(before instant: Date) -> Step<Int> {
     let old = Query<[[UInt8]]>.all(

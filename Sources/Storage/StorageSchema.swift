@@ -26,32 +26,41 @@ public enum StorageSchema {
     }
   }
 
+  /// The audit log, in every store; by month on PostgreSQL, where its key holds the time too.
+  public static let auditMonths = MonthlyTable("storage_audit", by: "time")
+
   public static let migrations = [
     Migration(
       "0001 meta, outbox, audit, requests, consumers",
-      sql: """
-        CREATE TABLE storage_meta (name TEXT NOT NULL PRIMARY KEY, value INTEGER NOT NULL) STRICT;
-        CREATE TABLE storage_outbox (
-          position INTEGER PRIMARY KEY, entity TEXT NOT NULL, version INTEGER NOT NULL,
-          kind TEXT NOT NULL, payload BLOB NOT NULL, audience TEXT, time INTEGER NOT NULL) STRICT;
-        CREATE INDEX storage_outbox_audience ON storage_outbox (audience, position)
-          WHERE audience IS NOT NULL;
-        CREATE TABLE storage_audit (
-          chain TEXT NOT NULL, sequence INTEGER NOT NULL, time INTEGER NOT NULL,
-          actor TEXT NOT NULL, action TEXT NOT NULL, target TEXT NOT NULL, reason TEXT NOT NULL,
-          detail BLOB NOT NULL, hash BLOB NOT NULL,
-          PRIMARY KEY (chain, sequence)) STRICT, WITHOUT ROWID;
-        CREATE TABLE storage_audit_head (
-          chain TEXT NOT NULL PRIMARY KEY, sequence INTEGER NOT NULL, hash BLOB NOT NULL) STRICT;
-        CREATE TABLE storage_request (
-          id BLOB NOT NULL PRIMARY KEY, payload BLOB NOT NULL, reply BLOB NOT NULL,
-          time INTEGER NOT NULL) STRICT;
-        CREATE INDEX storage_request_time ON storage_request (time);
-        CREATE TABLE storage_consumer (
-          consumer TEXT NOT NULL PRIMARY KEY, epoch INTEGER NOT NULL, position INTEGER NOT NULL,
-          time INTEGER NOT NULL) STRICT;
-        """)
+      sql: tables(time: "", end: "STRICT, WITHOUT ROWID"),
+      postgres: tables(time: ", time", end: "PARTITION BY RANGE (time)")
+        + "\nCREATE TABLE storage_audit_default PARTITION OF storage_audit DEFAULT;")
   ]
+
+  private static func tables(time: String, end: String) -> String {
+    """
+    CREATE TABLE storage_meta (name TEXT NOT NULL PRIMARY KEY, value INTEGER NOT NULL) STRICT;
+    CREATE TABLE storage_outbox (
+      position INTEGER PRIMARY KEY, entity TEXT NOT NULL, version INTEGER NOT NULL,
+      kind TEXT NOT NULL, payload BLOB NOT NULL, audience TEXT, time INTEGER NOT NULL) STRICT;
+    CREATE INDEX storage_outbox_audience ON storage_outbox (audience, position)
+      WHERE audience IS NOT NULL;
+    CREATE TABLE storage_audit (
+      chain TEXT NOT NULL, sequence INTEGER NOT NULL, time INTEGER NOT NULL,
+      actor TEXT NOT NULL, action TEXT NOT NULL, target TEXT NOT NULL, reason TEXT NOT NULL,
+      detail BLOB NOT NULL, hash BLOB NOT NULL,
+      PRIMARY KEY (chain, sequence\(time))) \(end);
+    CREATE TABLE storage_audit_head (
+      chain TEXT NOT NULL PRIMARY KEY, sequence INTEGER NOT NULL, hash BLOB NOT NULL) STRICT;
+    CREATE TABLE storage_request (
+      id BLOB NOT NULL PRIMARY KEY, payload BLOB NOT NULL, reply BLOB NOT NULL,
+      time INTEGER NOT NULL) STRICT;
+    CREATE INDEX storage_request_time ON storage_request (time);
+    CREATE TABLE storage_consumer (
+      consumer TEXT NOT NULL PRIMARY KEY, epoch INTEGER NOT NULL, position INTEGER NOT NULL,
+      time INTEGER NOT NULL) STRICT;
+    """
+  }
 
   /// The statement that puts an event into the outbox.
   public static func insertEvent(

@@ -11,3 +11,19 @@ public func openDatabase(url: String) async throws -> any Database {
   if url.hasPrefix("postgres") { return try await PostgresDatabase.open(url: url) }
   return try await SQLiteDatabase.open(url: url)
 }
+
+/// Opens a service's store and applies what is missing of its schema.
+///
+/// - Throws: `StorageError`; the store is closed then.
+public func openDatabase(
+  url: String, migrations: [Migration]
+) async throws -> any Database {
+  let database = try await openDatabase(url: url)
+  do {
+    try await database.migrate(migrations)
+    return database
+  } catch {
+    await database.close()
+    throw error
+  }
+}

@@ -14,7 +14,8 @@ struct PostgresSession: Sendable {
     case reader
   }
 
-  /// Connects and sets up.
+  /// Connects and sets up. Plans are made once: of a partitioned table the server would otherwise
+  /// think a plan anew for every call, which takes longer than the call.
   static func open(
     _ url: String, _ options: PostgresOptions, _ role: Role
   ) throws(StorageError) -> (PostgresLink, PostgresSession) {
@@ -25,6 +26,7 @@ struct PostgresSession: Sendable {
       SET lock_timeout = \(milliseconds(options.silenceMax));
       SET idle_in_transaction_session_timeout = \(milliseconds(options.silenceMax));
       SET standard_conforming_strings = on;
+      SET plan_cache_mode = force_generic_plan;
       """)
     let session = try PostgresSession(link)
     switch role {
@@ -155,7 +157,7 @@ struct PostgresMigrator {
     let missing = try Migration.missing(of: migrations, after: applied)
     let time = Date().microsecondsSince1970
     for (offset, migration) in missing.enumerated() {
-      try link.run(migration.postgres ?? PostgresText.schema(migration.sql))
+      try link.run(PostgresText.schema(migration.postgres ?? migration.sql))
       let statement = migration.remember(
         component, position: applied.count + offset, microseconds: time)
       _ = try link.rows(statement.sql, statement.arguments)

@@ -9,11 +9,13 @@ internal import Synchronization
 /// One connection writes, on its own thread, in groups of waiting writes with one durable commit
 /// each; others read beside it, on theirs. No cooperative thread is ever blocked.
 public final class SQLiteDatabase: Storage.Database {
+  let file: SQLiteFile
   private let shared: Writer.Shared
   /// Left by the writer's thread once everything is closed.
   private let closed: DispatchGroup
 
-  private init(_ shared: Writer.Shared, closed: DispatchGroup) {
+  private init(_ file: SQLiteFile, _ shared: Writer.Shared, closed: DispatchGroup) {
+    self.file = file
     self.shared = shared
     self.closed = closed
   }
@@ -40,7 +42,7 @@ public final class SQLiteDatabase: Storage.Database {
     try await EngineThread.start("\(url) writer", leaving: closed) { started in
       try SQLiteEngine.write(file, shared, options, readers: readers, started)
     }
-    let database = SQLiteDatabase(shared, closed: closed)
+    let database = SQLiteDatabase(file, shared, closed: closed)
     do {
       for index in 0..<max(1, options.readers) {
         try await EngineThread.start("\(url) reader \(index)", leaving: readers) { started in

@@ -101,9 +101,8 @@ final class Field {
 
   let proto: FieldDescriptorProto
   let path: [Int32]
-  // Types refer to each other in circles: the schema owns them.
-  unowned let message: MessageType?
-  unowned let enumeration: EnumType?
+  let message: MessageType?
+  let enumeration: EnumType?
   unowned let oneof: Oneof?
   let presence: Presence
   let isPacked: Bool

@@ -20,7 +20,8 @@ def test_a_service_tells_its_contract_to_its_neighbors(suite, service):
     client = suite.inner_client(service, "gateway")
     database = ProtoReflectionDescriptorDatabase(client.channel)
     assert set(database.get_services()) == {
-        SERVICES[service], "grpc.health.v1.Health", "grpc.reflection.v1.ServerReflection",
+        SERVICES[service], "yijia.operations.v1.OperationsService", "grpc.health.v1.Health",
+        "grpc.reflection.v1.ServerReflection",
         "grpc.reflection.v1alpha.ServerReflection"}
     described = descriptor_pool.DescriptorPool(database).FindServiceByName(SERVICES[service])
     # With all it imports, and the options that say who may call.

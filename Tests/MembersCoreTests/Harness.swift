@@ -38,6 +38,16 @@ struct Harness: Sendable {
     return result
   }
 
+  /// The same store behind another service, as a replica or after a restart.
+  private init(_ other: Harness, keys: MembersKeys) {
+    (store, database, clock, self.keys) = (other.store, other.database, other.clock, keys)
+    let clock = clock
+    service = MembersService(database: database, keys: keys, clock: Clock { clock.now })
+  }
+
+  /// Another service over the same store, with other keys.
+  func sharing(_ keys: MembersKeys) -> Harness { Harness(self, keys: keys) }
+
   private init(
     _ store: TestStore, _ database: any Database, _ configuration: MembersConfiguration
   ) async throws {
@@ -46,8 +56,9 @@ struct Harness: Sendable {
     let clock = TestClock()
     self.clock = clock
     keys = MembersKeys(
-      fields: .generate(at: clock.now), hashes: .generate(at: clock.now),
-      pageTokens: .generate(at: clock.now))
+      fields: LiveKeyring(.generate(at: clock.now)),
+      hashes: LiveKeyring(.generate(at: clock.now)),
+      pageTokens: LiveKeyring(.generate(at: clock.now)))
     service = MembersService(
       database: database, keys: keys, clock: Clock { clock.now }, configuration: configuration)
     try await service.prepare()

@@ -83,16 +83,23 @@ struct ReplayTests {
       let names = try await harness.plantTree()
       #expect(names.count == Tree.rows.count)
       let clock = harness.clock
+      let enrollment = try await harness.submit(Applicant.application(1))
       let housekeeping = Housekeeping(
-        database: harness.database, clock: Clock { clock.now }, feedRetentionDays: 40)
+        database: harness.database, upkeep: harness.service, clock: Clock { clock.now },
+        feedRetentionDays: 40)
       clock.advance(days: 29)
       #expect(try await housekeeping.forget() == .init(requests: 0, events: 0))
       clock.advance(days: 2)
       let first = try await housekeeping.forget()
-      #expect(first.requests == Tree.rows.count)
+      #expect(first.requests == Tree.rows.count + 1)
       #expect(first.events == 0)
       clock.advance(days: 10)
-      #expect(try await housekeeping.forget().events > 0)
+      // The enrollment goes; how each organization and the member are now stays.
+      #expect(try await housekeeping.forget().events == 1)
+      let entities = try await harness.database.feed(after: .start).map(\.entity)
+      #expect(entities.count == Tree.rows.count + 1)
+      #expect(Set(entities).isSuperset(of: names.values))
+      #expect(!entities.contains(enrollment.name))
     }
   }
 }

@@ -52,19 +52,17 @@ import YijiaTypeV1
     var configuration = StationsConfiguration()
     configuration.visits.stayMaxMinutes = 1
     configuration.visits.stateToleranceSeconds = 600
-    let clock = TestClock()
-    try await World.run(configuration, clock: clock) { world in
+    try await World.run(configuration, clock: TestClock(isSystem: true)) { world in
       let point = try await world.createPoint()
       try await world.open(point.name)
       let kiosk = try await world.registerKiosk(at: point.name).kiosk ?? Kiosk()
       let station = Station(world: world, point: point.name, kiosk: kiosk.name)
-      // Its minute is nearly over, and the clock stands: the watcher looks again and again.
-      try await station.report(uuid(), [station.visit(1, secondsAgo: 59.99)])
+      // Most of its minute is over; the rest is enough for a busy machine to begin to watch.
+      try await station.report(uuid(), [station.visit(1, secondsAgo: 55)])
       let stream = try await station.watch()
       var iterator = stream.makeAsyncIterator()
       let present = try await iterator.next()?.present
       try #require(present == 1)
-      clock.advance(seconds: 1)
       let later = try await iterator.next()?.present
       #expect(later == 0)
       stream.cancel()

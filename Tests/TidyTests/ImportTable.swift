@@ -65,6 +65,10 @@ struct ImportTable: Sendable {
           "SwiftCSV", "UnixSignals", "X509",
         ])),
     ]
+    rows.append(
+      Row(
+        folder: "services/members/data",
+        modules: ["ArgumentParser", "MembersCore", "ServiceKit", "Storage", "StorageEngines"]))
     for server in [
       "rpc-interop-server", "rpc-interop-client", "rpc-bench-server", "rpc-bench-client",
     ] {

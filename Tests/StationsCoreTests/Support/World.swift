@@ -52,7 +52,8 @@ struct World: Sendable {
     try await database.migrate(StationsMigrations.all)
     let channel = try InProcessChannel(services: [members])
     let keys = StationsKeys(
-      fields: .generate(at: clock.now), pageTokens: .generate(at: clock.now))
+      fields: LiveKeyring(.generate(at: clock.now)),
+      pageTokens: LiveKeyring(.generate(at: clock.now)))
     service = StationsService(
       database: database, keys: keys, membersChannel: channel,
       configuration: configuration, clock: Clock { clock.now })

@@ -1,3 +1,4 @@
+import Foundation
 import GoogleProtobuf
 import MembersV1
 import ServiceKit
@@ -51,6 +52,16 @@ enum CodeStore {
         expires: try row.integer("expires"), revoked: try row.optionalInteger("revoked"),
         version: try row.integer("version"), created: try row.integer("created"))
     }
+  }
+
+  /// How many codes that were signed before an instant may still be scanned.
+  static func inForce(createdBefore instant: Date, at now: Date) -> Query<Int> {
+    .one(
+      """
+      SELECT count(*) AS n FROM organization_codes
+      WHERE created < ?1 AND expires > ?2 AND revoked IS NULL
+      """, [instant, now]
+    ) { try $0.int("n") }
   }
 
   static func insert(_ code: StoredCode) -> Statement {

@@ -62,6 +62,93 @@ enum CounterStore {
       """, range, days)
   }
 
+  /// A counter, or what was counted again.
+  struct Cell: Sendable, Hashable {
+    var organization: String
+    var day = 0
+    var group: Int32 = 0
+    var channel: Int32 = 0
+    var state: Int32 = 0
+  }
+
+  /// The members of organizations by state, as the counters say and as a recount says.
+  static func members(
+    from first: String, through last: String
+  ) -> (kept: Query<[Cell: Int64]>, counted: Query<[Cell: Int64]>) {
+    (
+      cells(
+        """
+        SELECT organization_id, state, members FROM membership_counts
+        WHERE organization_id > ?1 AND organization_id <= ?2 AND members <> 0
+        """, first, last),
+      cells(
+        """
+        SELECT managing_organization_id AS organization_id, state, count(*) AS members
+        FROM memberships
+        WHERE managing_organization_id > ?1 AND managing_organization_id <= ?2
+        GROUP BY managing_organization_id, state
+        """, first, last)
+    )
+  }
+
+  private static func cells(
+    _ sql: String, _ first: String, _ last: String
+  ) -> Query<[Cell: Int64]> {
+    Query(sql, [first, last]) { rows in
+      try Dictionary(
+        uniqueKeysWithValues: rows.map { row in
+          (
+            Cell(organization: try row.text("organization_id"), state: try row.int32("state")),
+            try row.integer("members")
+          )
+        })
+    }
+  }
+
+  /// The new members of organizations on the days before one, as the counters say.
+  static func enrollments(
+    from first: String, through last: String, before day: Int
+  ) -> Query<[(Cell, Int64)]> {
+    .all(
+      """
+      SELECT organization_id, day, occupation_group, channel, members FROM enrollment_counts
+      WHERE organization_id > ?1 AND organization_id <= ?2 AND day < ?3 AND members <> 0
+      """, [first, last, day]
+    ) { row in (try cell(row), try row.integer("members")) }
+  }
+
+  /// Entries of the log in the order of their keys: joinings before a day are what
+  /// `enrollment_counts` says.
+  static func joinings(
+    after place: LogPlace, before day: Int, limit: Int
+  ) -> Query<[(place: LogPlace, cell: Cell?)]> {
+    .all(
+      """
+      SELECT member_id, version, action, managing_organization_id AS organization_id, day,
+        occupation_group, channel
+      FROM membership_log WHERE (member_id, version) > (?1, ?2)
+      ORDER BY member_id, version LIMIT ?3
+      """, [place.member, place.version, limit]
+    ) { row in
+      let isJoining = ["JOINED", "REVIVED"].contains(try row.text("action"))
+      let place = LogPlace(member: try row.text("member_id"), version: try row.integer("version"))
+      let isBefore = try row.int("day") < day
+      return (place, isJoining && isBefore ? try cell(row) : nil)
+    }
+  }
+
+  /// Key of an entry of the membership log.
+  struct LogPlace: Sendable {
+    var member = ""
+    var version: Int64 = 0
+  }
+
+  @Sendable private static func cell(_ row: Row) throws -> Cell {
+    Cell(
+      organization: try row.text("organization_id"), day: try row.int("day"),
+      group: try row.int32("occupation_group"), channel: try row.int32("channel"))
+  }
+
   /// Members of a subtree by state.
   static func members(of range: PathRange) -> Query<[MembershipState: Int64]> {
     members(

@@ -75,8 +75,8 @@ struct EnrollmentFacts: Sendable {
     return .read(
       StaffScope.query(of: intake.by.caller),
       MemberStore.byResidentID(intake.hashes.residentID),
-      PersonStore.withPhone(intake.hashes.phone),
-      PersonStore.withBirth(intake.hashes.birth),
+      PersonStore.oldest(with: intake.hashes.phone),
+      PersonStore.oldest(with: intake.hashes.birth),
       MemberStore.taken(intake.numbers),
       CodeStore.byID(codeID),
       OrganizationStore.byCode(codeID),

@@ -47,14 +47,13 @@ struct EnrollmentDecision: Sendable {
     var commit = Commit(at: intake.now)
     let (person, key) = try person(&commit)
     let member = StoredMember(
-      id: intake.memberID, number: try number(), state: receiver.state,
+      id: person.id, number: try number(), state: receiver.state,
       organizationID: receiver.organization.id,
       managingOrganizationID: receiver.organization.id, group: intake.application.group,
       channel: channel, campaign: campaign, joinDay: intake.day,
       code: try key.seal(intake.memberCode.text, table: MemberStore.table, column: "code"),
       codeSHA256: intake.memberCode.sha256, version: 1, created: intake.microseconds)
-    MemberStore.found(
-      member, personID: person.id, personHash: intake.hashes.residentID[0], into: &commit)
+    MemberStore.found(member, into: &commit)
     try joined(member, from: .unspecified, .joined, &commit)
     return try end(
       enrollment(.admitted, personID: person.id, receiver, memberID: member.id), key,
@@ -74,7 +73,7 @@ struct EnrollmentDecision: Sendable {
     member.channel = channel
     member.campaign = campaign
     member.version += 1
-    MemberStore.revive(member, personHash: intake.hashes.residentID[0], into: &commit)
+    commit.run(MemberStore.revive(member))
     try joined(member, from: known.member.state, .revived, &commit)
     return try end(
       enrollment(.admitted, personID: known.person.id, receiver, memberID: member.id),
@@ -86,7 +85,7 @@ struct EnrollmentDecision: Sendable {
     var commit = Commit(at: intake.now)
     let (person, key) = try person(&commit)
     let enrollment = enrollment(.pending, personID: person.id, receiver, memberID: nil)
-    commit.run(EnrollmentStore.open(enrollment.id, personHash: intake.hashes.residentID[0]))
+    commit.run(EnrollmentStore.open(enrollment.id, personID: person.id))
     return try end(enrollment, key, isShown: true, commit)
   }
 
@@ -120,8 +119,8 @@ struct EnrollmentDecision: Sendable {
   private func person(_ commit: inout Commit) throws -> (StoredPerson, PersonKey) {
     if let known = facts.known { return (known.person, try keys.personKey(of: known.person)) }
     let person = intake.newPerson
-    commit.run(
-      PersonStore.insert(person, hashes: intake.hashes, created: intake.microseconds))
+    PersonStore.insert(
+      person, hashes: intake.hashes, created: intake.microseconds, into: &commit)
     let others = [
       (DuplicateCase.Kind.phone, facts.withPhone), (.nameAndBirthDate, facts.withBirth),
     ]

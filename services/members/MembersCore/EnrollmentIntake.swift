@@ -25,7 +25,6 @@ struct EnrollmentIntake: Sendable {
   let application: CheckedApplication
   let now: Date
   let enrollmentID: String
-  let memberID: String
   let duplicateIDs: [String]
   let numbers: [String]
   let memberCode: MemberCode
@@ -45,17 +44,13 @@ struct EnrollmentIntake: Sendable {
     self.application = application
     self.now = now
     enrollmentID = ids.next()
-    memberID = ids.next()
     duplicateIDs = [ids.next(), ids.next()]
     numbers = (0..<Self.numbersMax).map { _ in MemberNumber(random: ids.next()).text }
     memberCode = MemberCode(random: ids.next())
     let data = PersonalData(
       name: application.personName.text, residentID: application.residentID.text,
       phone: application.phone.text)
-    hashes = PersonHashes(
-      residentID: keys.residentIDs.candidates(data.residentID),
-      phone: keys.phones.candidates(data.phone),
-      birth: keys.births.candidates("\(application.residentID.birthDate) \(data.name)"))
+    hashes = try keys.hashes(of: data)
     (newKey, newPerson) = try keys.seal(data, personID: ids.next())
     applicationBytes = try application.message.wireBytes()
   }

@@ -117,12 +117,12 @@ enum EnrollmentStore {
   }
 
   /// Takes the place of a person's one open application.
-  static func open(_ enrollmentID: String, personHash: [UInt8]) -> Statement {
+  static func open(_ enrollmentID: String, personID: String) -> Statement {
     Statement(
       """
-      INSERT INTO open_enrollments (person_hash, enrollment_id) VALUES (?1, ?2)
-      ON CONFLICT (person_hash) DO NOTHING
-      """, [personHash, enrollmentID], expects: .exactly(1))
+      INSERT INTO open_enrollments (person_id, enrollment_id) VALUES (?1, ?2)
+      ON CONFLICT (person_id) DO NOTHING
+      """, [personID, enrollmentID], expects: .exactly(1))
   }
 
   static func insert(_ duplicate: DuplicateCase) -> Statement {

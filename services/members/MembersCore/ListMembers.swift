@@ -41,7 +41,7 @@ extension MembersService {
   ) async throws -> ListMembersResponse {
     let id = try ResidentID(checking: request.residentID, field: "resident_id")
     let known = try await database.read(
-      MemberStore.byResidentID(keys.residentIDs.candidates(id.text)))
+      MemberStore.byResidentID(keys.residentIDs.keyed(id.text)))
     var response = ListMembersResponse()
     if let known = known?.member, known.managingPath.hasPrefix(range.first),
       states.contains(known.member.state),

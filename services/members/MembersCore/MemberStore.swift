@@ -53,22 +53,23 @@ enum MemberStore {
     .first(
       """
       \(selection) FROM memberships AS m
-      JOIN persons AS p ON p.id = m.person_id
+      JOIN persons AS p ON p.id = m.id
       JOIN organizations AS o ON o.id = m.managing_organization_id
       WHERE m.id = ?1
       """, [id], known)
   }
 
   /// The person with the resident ID, where known.
-  static func byResidentID(_ hashes: [[UInt8]]) -> Query<KnownPerson?> {
+  static func byResidentID(_ hashes: [KeyedHash.Candidate]) -> Query<KnownPerson?> {
     .first(
       """
-      \(selection), a.enrollment_id FROM persons AS p
-      LEFT JOIN memberships AS m ON m.person_id = p.id
+      \(selection), a.enrollment_id FROM person_hashes AS h
+      JOIN persons AS p ON p.id = h.person_id
+      LEFT JOIN memberships AS m ON m.id = h.person_id
       LEFT JOIN organizations AS o ON o.id = m.managing_organization_id
-      LEFT JOIN open_enrollments AS a ON a.person_hash IN (?1, ?2)
-      WHERE p.id_hash IN (?1, ?2)
-      """, [hashes[0], hashes[hashes.count - 1]]
+      LEFT JOIN open_enrollments AS a ON a.person_id = h.person_id
+      WHERE h.hash IN (?1, ?2) AND h.place = '' LIMIT 1
+      """, [hashes[0].digest, hashes[hashes.count - 1].digest]
     ) { row in
       KnownPerson(
         person: try PersonStore.person(row), member: try row.isNull("id") ? nil : try known(row),
@@ -80,7 +81,7 @@ enum MemberStore {
   static func taken(_ numbers: [String]) -> Query<Set<String>> {
     let places = numbers.indices.map { "?\($0 + 1)" }.joined(separator: ", ")
     return Query(
-      "SELECT member_number FROM memberships WHERE member_number IN (\(places))", numbers
+      "SELECT member_number FROM member_numbers WHERE member_number IN (\(places))", numbers
     ) { rows in Set(try rows.map { try $0.text("member_number") }) }
   }
 
@@ -96,15 +97,16 @@ enum MemberStore {
     let tables =
       isSmall
       ? "organizations AS o CROSS JOIN memberships AS m"
-      : "memberships AS m CROSS JOIN organizations AS o"
-    let order = isSmall ? "m.member_number || ''" : "m.member_number"
+      : "member_numbers AS n CROSS JOIN memberships AS m CROSS JOIN organizations AS o"
+    let order = isSmall ? "m.member_number || ''" : "n.member_number"
+    let numbered = isSmall ? "" : "AND m.id = n.member_id"
     let stateList = states.map { String($0.rawValue) }.joined(separator: ", ")
     let groupList = groups.map { String($0.rawValue) }.joined(separator: ", ")
     let ofGroups = groups.isEmpty ? "" : "AND m.occupation_group IN (\(groupList))"
     return .all(
       """
       \(selection) FROM \(tables) CROSS JOIN persons AS p
-      WHERE o.id = m.managing_organization_id AND p.id = m.person_id
+      WHERE o.id = m.managing_organization_id AND p.id = m.id \(numbered)
         AND o.path >= ?1 AND o.path < ?2 AND \(order) > ?3
         AND m.state IN (\(stateList)) \(ofGroups)
       ORDER BY \(order) LIMIT ?4
@@ -130,35 +132,35 @@ enum MemberStore {
     }
   }
 
-  /// Founds a membership: the row, and the place that only one live membership of a person can
-  /// have.
-  static func found(
-    _ member: StoredMember, personID: String, personHash: [UInt8], into commit: inout Commit
-  ) {
+  /// Founds a membership: the row, whose key is the person's, and the number, which nobody else
+  /// has.
+  static func found(_ member: StoredMember, into commit: inout Commit) {
     commit.run(
       """
       INSERT INTO memberships (
-        id, person_id, member_number, state, organization_id, managing_organization_id,
+        id, member_number, state, organization_id, managing_organization_id,
         occupation_group, channel, campaign, join_day, code, code_sha256, version, created
-      ) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)
-      ON CONFLICT DO NOTHING
+      ) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)
+      ON CONFLICT (id) DO NOTHING
       """,
       [
-        member.id, personID, member.number, member.state.rawValue, member.organizationID,
+        member.id, member.number, member.state.rawValue, member.organizationID,
         member.managingOrganizationID, member.group.rawValue, member.channel.rawValue,
         member.campaign, member.joinDay, member.code, member.codeSHA256, member.version,
         member.created,
       ], expects: .exactly(1))
-    commit.run(live(member.id, personHash: personHash))
+    commit.run(
+      """
+      INSERT INTO member_numbers (member_number, member_id) VALUES (?1, ?2)
+      ON CONFLICT (member_number) DO NOTHING
+      """, [member.number, member.id], expects: .exactly(1))
   }
 
   /// Brings a membership that was left back to life, with its first join date.
   ///
   /// - Parameter member: The membership after the change; its version has risen by one.
-  static func revive(
-    _ member: StoredMember, personHash: [UInt8], into commit: inout Commit
-  ) {
-    commit.run(
+  static func revive(_ member: StoredMember) -> Statement {
+    Statement(
       """
       UPDATE memberships SET state = ?2, organization_id = ?3, managing_organization_id = ?4,
         occupation_group = ?5, channel = ?6, campaign = ?7, version = ?8
@@ -168,15 +170,6 @@ enum MemberStore {
         member.id, member.state.rawValue, member.organizationID, member.managingOrganizationID,
         member.group.rawValue, member.channel.rawValue, member.campaign, member.version,
       ], expects: .exactly(1))
-    commit.run(live(member.id, personHash: personHash))
-  }
-
-  private static func live(_ memberID: String, personHash: [UInt8]) -> Statement {
-    Statement(
-      """
-      INSERT INTO live_memberships (person_hash, member_id) VALUES (?1, ?2)
-      ON CONFLICT (person_hash) DO NOTHING
-      """, [personHash, memberID], expects: .exactly(1))
   }
 
   @Sendable private static func known(_ row: Row) throws -> KnownMember {

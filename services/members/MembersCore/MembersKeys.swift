@@ -1,3 +1,4 @@
+public import ServiceKit
 public import Storage
 
 /// What seals, hashes and signs in the members service.
@@ -14,13 +15,19 @@ public struct MembersKeys: Sendable {
   let codes: KeyedHash
   let pages: PageTokenCodec
   let ledger: RequestLedger
+  /// What they all are made of, by name.
+  let rings: [(name: String, ring: LiveKeyring)]
+  /// What hashes and signs.
+  let hashRing: LiveKeyring
 
   /// - Parameters:
   ///   - fields: Wraps persons' keys and seals remembered replies.
   ///   - hashes: Hashes what persons are found by, and signs codes. Both are looked up under its
-  ///     last two keys: every person is hashed anew before a third is added.
+  ///     last two keys: the older one is retired before a third is added.
   ///   - pageTokens: Seals page tokens and partners' cursors.
-  public init(fields: Keyring, hashes: Keyring, pageTokens: Keyring) {
+  public init(fields: LiveKeyring, hashes: LiveKeyring, pageTokens: LiveKeyring) {
+    rings = [("fields", fields), ("hashes", hashes), ("page-tokens", pageTokens)]
+    hashRing = hashes
     cipher = FieldCipher(fields)
     residentIDs = KeyedHash(hashes, purpose: "resident id")
     phones = KeyedHash(hashes, purpose: "phone")
@@ -28,5 +35,15 @@ public struct MembersKeys: Sendable {
     codes = KeyedHash(hashes, purpose: "organization code")
     pages = PageTokenCodec(pageTokens)
     ledger = RequestLedger(cipher)
+  }
+
+  /// The keys in a service's files.
+  ///
+  /// - Throws: `StorageError.keyring`.
+  public init(files: KeyringFiles) throws {
+    self.init(
+      fields: try LiveKeyring(contentsOf: files.fieldsFile),
+      hashes: try LiveKeyring(contentsOf: files.hashesFile),
+      pageTokens: try LiveKeyring(contentsOf: files.pageTokensFile))
   }
 }

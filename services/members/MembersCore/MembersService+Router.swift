@@ -18,7 +18,7 @@ extension MembersService {
     health: HealthRegistry, verifier: CallerTokenVerifier, logger: Logger
   ) throws -> Router {
     try Router(
-      serving: self, descriptorSet: MembersV1Descriptors.fileDescriptorSet,
+      serving: self, database: database, descriptorSet: MembersV1Descriptors.fileDescriptorSet,
       domain: "members.yijia", health: health, neighbors: Self.neighbors,
       verifier: verifier, logger: logger)
   }

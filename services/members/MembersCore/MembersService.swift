@@ -8,6 +8,7 @@ public import Storage
 /// of its own: safe to use from any task.
 public struct MembersService: MembersServiceProtocol {
   let database: any Database
+  public let feedLag: FeedLag
   let keys: MembersKeys
   let clock: Clock
   let ids: IDSource
@@ -22,6 +23,7 @@ public struct MembersService: MembersServiceProtocol {
     configuration: MembersConfiguration = MembersConfiguration()
   ) {
     self.database = database
+    feedLag = FeedLag(database: database, clock: clock)
     self.keys = keys
     self.clock = clock
     self.ids = ids

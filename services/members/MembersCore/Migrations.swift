@@ -55,25 +55,37 @@ public enum MembersMigrations {
       """)
 
   static let persons = Migration(
-    "0002 persons and memberships",
-    sql: """
+    "0002 persons and memberships", sql: persons(""),
+    postgres: persons("PARTITION BY HASH")
+      + Partitions.hashed(
+        "persons", "person_hashes", "memberships", "member_numbers", "membership_log"))
+
+  /// Parted by person on PostgreSQL. A membership has its person's identifier: a person has one
+  /// membership for life, and both are found in the same part.
+  private static func persons(_ parted: String) -> String {
+    func end(_ column: String, else options: String = "STRICT") -> String {
+      parted.isEmpty ? options : "\(parted) (\(column))"
+    }
+    return """
       CREATE TABLE persons (
         id TEXT NOT NULL PRIMARY KEY,
-        id_hash BLOB NOT NULL UNIQUE,
-        phone_hash BLOB NOT NULL,
-        birth_hash BLOB NOT NULL,
+        hash_key INTEGER NOT NULL,
         wrapped_key BLOB,
         person_name BLOB NOT NULL,
         resident_id BLOB NOT NULL,
         phone BLOB NOT NULL,
         created INTEGER NOT NULL
-      ) STRICT;
-      CREATE INDEX persons_by_phone ON persons (phone_hash);
-      CREATE INDEX persons_by_birth ON persons (birth_hash);
+      ) \(end("id"));
+      CREATE TABLE person_hashes (
+        hash BLOB NOT NULL,
+        place TEXT NOT NULL,
+        person_id TEXT NOT NULL,
+        key INTEGER NOT NULL,
+        PRIMARY KEY (hash, place)
+      ) \(end("hash", else: "STRICT, WITHOUT ROWID"));
       CREATE TABLE memberships (
-        id TEXT NOT NULL PRIMARY KEY,
-        person_id TEXT NOT NULL UNIQUE REFERENCES persons (id),
-        member_number TEXT NOT NULL UNIQUE,
+        id TEXT NOT NULL PRIMARY KEY REFERENCES persons (id),
+        member_number TEXT NOT NULL,
         state INTEGER NOT NULL,
         organization_id TEXT NOT NULL REFERENCES organizations (id),
         managing_organization_id TEXT NOT NULL REFERENCES organizations (id),
@@ -82,16 +94,17 @@ public enum MembersMigrations {
         campaign TEXT NOT NULL,
         join_day INTEGER NOT NULL,
         code BLOB NOT NULL,
-        code_sha256 BLOB NOT NULL UNIQUE,
+        code_sha256 BLOB NOT NULL,
         version INTEGER NOT NULL,
         created INTEGER NOT NULL
-      ) STRICT;
+      ) \(end("id"));
       CREATE INDEX memberships_by_manager
         ON memberships (managing_organization_id, member_number);
-      CREATE TABLE live_memberships (
-        person_hash BLOB NOT NULL PRIMARY KEY,
+      CREATE INDEX memberships_by_code ON memberships (code_sha256);
+      CREATE TABLE member_numbers (
+        member_number TEXT NOT NULL PRIMARY KEY,
         member_id TEXT NOT NULL
-      ) STRICT, WITHOUT ROWID;
+      ) \(end("member_number", else: "STRICT, WITHOUT ROWID"));
       CREATE TABLE membership_log (
         member_id TEXT NOT NULL,
         version INTEGER NOT NULL,
@@ -108,49 +121,56 @@ public enum MembersMigrations {
         actor TEXT NOT NULL,
         created INTEGER NOT NULL,
         PRIMARY KEY (member_id, version)
-      ) STRICT, WITHOUT ROWID;
-      """)
+      ) \(end("member_id", else: "STRICT, WITHOUT ROWID"));
+
+      """
+  }
 
   static let enrollments = Migration(
-    "0003 enrollments and duplicates",
-    sql: """
-      CREATE TABLE enrollments (
-        id TEXT NOT NULL PRIMARY KEY,
-        caller TEXT NOT NULL,
-        state INTEGER NOT NULL,
-        refusal TEXT,
-        person_id TEXT NOT NULL REFERENCES persons (id),
-        member_id TEXT,
-        organization_id TEXT NOT NULL REFERENCES organizations (id),
-        route INTEGER NOT NULL,
-        route_reason_zh TEXT NOT NULL,
-        route_reason_en TEXT NOT NULL,
-        code_id TEXT,
-        occupation_group INTEGER NOT NULL,
-        channel INTEGER NOT NULL,
-        campaign TEXT NOT NULL,
-        consent_version TEXT NOT NULL,
-        consented INTEGER NOT NULL,
-        application BLOB NOT NULL,
-        version INTEGER NOT NULL,
-        created INTEGER NOT NULL
-      ) STRICT;
-      CREATE INDEX enrollments_by_person ON enrollments (person_id);
-      CREATE TABLE open_enrollments (
-        person_hash BLOB NOT NULL PRIMARY KEY,
-        enrollment_id TEXT NOT NULL
-      ) STRICT, WITHOUT ROWID;
-      CREATE TABLE duplicate_cases (
-        id TEXT NOT NULL PRIMARY KEY,
-        kind TEXT NOT NULL,
-        person_id TEXT NOT NULL REFERENCES persons (id),
-        other_person_id TEXT NOT NULL REFERENCES persons (id),
-        enrollment_id TEXT NOT NULL,
-        state TEXT NOT NULL,
-        created INTEGER NOT NULL,
-        UNIQUE (person_id, other_person_id, kind)
-      ) STRICT;
-      """)
+    "0003 enrollments and duplicates", sql: enrollments("STRICT"),
+    postgres: enrollments("PARTITION BY HASH (id)") + Partitions.hashed("enrollments"))
+
+  private static func enrollments(_ end: String) -> String {
+    """
+    CREATE TABLE enrollments (
+      id TEXT NOT NULL PRIMARY KEY,
+      caller TEXT NOT NULL,
+      state INTEGER NOT NULL,
+      refusal TEXT,
+      person_id TEXT NOT NULL REFERENCES persons (id),
+      member_id TEXT,
+      organization_id TEXT NOT NULL REFERENCES organizations (id),
+      route INTEGER NOT NULL,
+      route_reason_zh TEXT NOT NULL,
+      route_reason_en TEXT NOT NULL,
+      code_id TEXT,
+      occupation_group INTEGER NOT NULL,
+      channel INTEGER NOT NULL,
+      campaign TEXT NOT NULL,
+      consent_version TEXT NOT NULL,
+      consented INTEGER NOT NULL,
+      application BLOB NOT NULL,
+      version INTEGER NOT NULL,
+      created INTEGER NOT NULL
+    ) \(end);
+    CREATE INDEX enrollments_by_person ON enrollments (person_id);
+    CREATE TABLE open_enrollments (
+      person_id TEXT NOT NULL PRIMARY KEY,
+      enrollment_id TEXT NOT NULL
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE duplicate_cases (
+      id TEXT NOT NULL PRIMARY KEY,
+      kind TEXT NOT NULL,
+      person_id TEXT NOT NULL REFERENCES persons (id),
+      other_person_id TEXT NOT NULL REFERENCES persons (id),
+      enrollment_id TEXT NOT NULL,
+      state TEXT NOT NULL,
+      created INTEGER NOT NULL,
+      UNIQUE (person_id, other_person_id, kind)
+    ) STRICT;
+
+    """
+  }
 
   static let counters = Migration(
     "0004 counters",

@@ -10,47 +10,108 @@ struct StoredPerson: Sendable, Hashable {
   var phone: [UInt8]
 }
 
-/// The hashes that a person is found by, each under the current key and the one before it.
+/// The hashes that a person is found by, each under the current key and, while that one is not
+/// retired, the key before it.
 struct PersonHashes: Sendable, Hashable {
-  var residentID: [[UInt8]]
-  var phone: [[UInt8]]
-  var birth: [[UInt8]]
+  /// Of the resident ID: of one person only.
+  var residentID: [KeyedHash.Candidate]
+  var phone: [KeyedHash.Candidate]
+  /// Of name and birth date.
+  var birth: [KeyedHash.Candidate]
+
+  /// The number of the current key.
+  var key: UInt32 { residentID[0].key }
 }
 
 /// The SQL of persons, and what their fields are sealed for.
 enum PersonStore {
   static let table = "persons"
 
+  /// Stores a new person. All the hashes of the resident ID are taken first: where another person
+  /// has one of them, under whichever key, this person is known.
   static func insert(
-    _ person: StoredPerson, hashes: PersonHashes, created: Int64
-  ) -> Statement {
-    Statement(
+    _ person: StoredPerson, hashes: PersonHashes, created: Int64, into commit: inout Commit
+  ) {
+    insert(hashes, of: person.id, isNew: true, into: &commit)
+    commit.run(
       """
       INSERT INTO persons (
-        id, id_hash, phone_hash, birth_hash, wrapped_key, person_name, resident_id, phone, created
-      ) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
-      ON CONFLICT (id_hash) DO NOTHING
+        id, hash_key, wrapped_key, person_name, resident_id, phone, created
+      ) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
       """,
       [
-        person.id, hashes.residentID[0], hashes.phone[0], hashes.birth[0], person.wrappedKey,
-        person.name, person.residentID, person.phone, created,
+        person.id, Int64(hashes.key), person.wrappedKey, person.name, person.residentID,
+        person.phone, created,
       ], expects: .exactly(1))
   }
 
-  /// The oldest person with the phone.
-  static func withPhone(_ hashes: [[UInt8]]) -> Query<String?> {
+  /// - Parameter isNew: Whether none of the resident ID's hashes may be there yet.
+  static func insert(
+    _ hashes: PersonHashes, of person: String, isNew: Bool, into commit: inout Commit
+  ) {
+    for candidate in hashes.residentID {
+      commit.run(insert(candidate, place: "", of: person, expects: isNew ? .exactly(1) : .any))
+    }
+    for candidate in hashes.phone + hashes.birth {
+      commit.run(insert(candidate, place: person, of: person, expects: .any))
+    }
+  }
+
+  /// - Parameter place: Empty for what one person has only, else the person.
+  private static func insert(
+    _ hash: KeyedHash.Candidate, place: String, of person: String, expects: Statement.Expectation
+  ) -> Statement {
+    Statement(
+      """
+      INSERT INTO person_hashes (hash, place, person_id, key) VALUES (?1, ?2, ?3, ?4)
+      ON CONFLICT (hash, place) DO NOTHING
+      """, [hash.digest, place, person, Int64(hash.key)], expects: expects)
+  }
+
+  /// The oldest person with the phone, or with the name and birth date.
+  static func oldest(with hashes: [KeyedHash.Candidate]) -> Query<String?> {
     .first(
-      "SELECT id FROM persons WHERE phone_hash IN (?1, ?2) ORDER BY created, id LIMIT 1",
-      [hashes[0], hashes[hashes.count - 1]]
+      """
+      SELECT p.id FROM person_hashes AS h JOIN persons AS p ON p.id = h.person_id
+      WHERE h.hash IN (?1, ?2) ORDER BY p.created, p.id LIMIT 1
+      """, [hashes[0].digest, hashes[hashes.count - 1].digest]
     ) { row in try row.text("id") }
   }
 
-  /// The oldest person with the name and birth date.
-  static func withBirth(_ hashes: [[UInt8]]) -> Query<String?> {
-    .first(
-      "SELECT id FROM persons WHERE birth_hash IN (?1, ?2) ORDER BY created, id LIMIT 1",
-      [hashes[0], hashes[hashes.count - 1]]
-    ) { row in try row.text("id") }
+  /// A person with the number of the key that their hashes are under.
+  struct Keyed: Sendable {
+    var person: StoredPerson
+    var hashKey: Int64
+  }
+
+  private static let keyed = """
+    SELECT p.id AS person_id, p.wrapped_key, p.person_name, p.resident_id, p.phone, p.hash_key \
+    FROM persons AS p
+    """
+
+  /// Persons in the order of their identifiers, which a rotation walks.
+  static func page(after id: String, limit: Int) -> Query<[Keyed]> {
+    .all("\(keyed) WHERE p.id > ?1 ORDER BY p.id LIMIT ?2", [id, limit], keyed)
+  }
+
+  static func byID(_ id: String) -> Query<Keyed?> {
+    .first("\(keyed) WHERE p.id = ?1", [id], keyed)
+  }
+
+  @Sendable private static func keyed(_ row: Row) throws -> Keyed {
+    Keyed(person: try person(row), hashKey: try row.integer("hash_key"))
+  }
+
+  /// Hashes in their order, each with the number of its key.
+  static func hashes(
+    after hash: [UInt8], _ place: String, limit: Int
+  ) -> Query<[(hash: [UInt8], place: String, key: Int64)]> {
+    .all(
+      """
+      SELECT hash, place, key FROM person_hashes WHERE (hash, place) > (?1, ?2)
+      ORDER BY hash, place LIMIT ?3
+      """, [hash, place, limit]
+    ) { row in (try row.blob("hash"), try row.text("place"), try row.integer("key")) }
   }
 
   static func person(_ row: Row) throws -> StoredPerson {

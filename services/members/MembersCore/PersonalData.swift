@@ -29,6 +29,16 @@ extension MembersKeys {
       phone: try key.openText(person.phone, table: table, column: "phone"))
   }
 
+  /// What a person is found by.
+  ///
+  /// - Throws: `FieldFailure` where the resident ID is none.
+  func hashes(of data: PersonalData) throws -> PersonHashes {
+    let birthDate = try ResidentID(checking: data.residentID, field: "resident_id").birthDate
+    return PersonHashes(
+      residentID: residentIDs.keyed(data.residentID), phone: phones.keyed(data.phone),
+      birth: births.keyed("\(birthDate) \(data.name)"))
+  }
+
   /// A new person's row, sealed with a fresh key of their own.
   func seal(
     _ data: PersonalData, personID: String

@@ -16,6 +16,7 @@ extension MembersService {
     let caller = try context.caller
     let view = EventView(caller: caller, pages: keys.pages)
     var cursor = try view.cursor(request.cursor)
+    view.note(cursor, in: feedLag)
     if request.stopAtEnd {
       while true {
         let events = try await database.feed(after: cursor, audience: view.audience)
@@ -35,6 +36,7 @@ extension MembersService {
     _ event: FeedEvent, _ view: EventView, _ responses: ResponseWriter<WatchMemberEventsResponse>
   ) async throws {
     if let response = try view.response(event) { try await responses.send(response) }
+    view.note(event.cursor, in: feedLag)
   }
 }
 
@@ -47,6 +49,11 @@ struct EventView: Sendable {
 
   /// Whose events are read: nil is everybody's.
   var audience: String? { isPartner ? caller.subject : nil }
+
+  /// Services are watched for how far they are.
+  func note(_ cursor: FeedCursor, in lag: FeedLag) {
+    if caller.kind == .service { lag.note(caller.subject, at: cursor) }
+  }
 
   private var scope: [String] { ["WatchMemberEvents", caller.subject] }
 

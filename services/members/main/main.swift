@@ -23,26 +23,33 @@ struct Members: AsyncParsableCommand {
   @Option(help: "Configuration file, YAML or JSON; services/members/config.example.yaml shows all.")
   var config: String?
 
-  @Flag(help: "Check the configuration and end.")
-  var check = false
+  @Flag(help: "Check the configuration and end.") var check = false
+
+  @Flag(help: "Apply what is missing of the store's schema and end.") var migrate = false
 
   func run() async throws {
     let configuration = try loadConfiguration(
       MembersConfiguration.self, defaults: MembersConfiguration(), file: config)
     try configuration.validate()
     guard !check else { return }
+    guard !migrate else { return try await open(configuration.service).close() }
     Observation.bootstrap()
     var logger = Logger(label: "yijia-members")
     logger.logLevel = Logger.Level(rawValue: configuration.service.logLevel) ?? .info
     try await serve(configuration, logger: logger)
   }
 
+  private func open(_ common: ServiceConfiguration) async throws -> any Database {
+    try await openDatabase(url: common.database, migrations: MembersMigrations.all)
+  }
+
   private func serve(_ configuration: MembersConfiguration, logger: Logger) async throws {
     let signals = await UnixSignalsSequence(trapping: .sigterm, .sigint)
     let common = configuration.service
-    let database = try await openDatabase(url: common.database)
+    let database = try await open(common)
     let service = MembersService(
-      database: database, keys: try keys(common.keyrings), configuration: configuration)
+      database: database, keys: try MembersKeys(files: common.keyrings),
+      configuration: configuration)
     try await service.prepare()
     let health = HealthRegistry()
     let loops = EventLoops()
@@ -51,7 +58,8 @@ struct Members: AsyncParsableCommand {
       let address = try await server.start()
       logger.notice("listening", metadata: ["address": "\(address)"])
     }
-    async let _ = Housekeeping(database: database, configuration: common).run(logger: logger)
+    let housekeeping = Housekeeping(database: database, upkeep: service, configuration: common)
+    async let _ = housekeeping.run(logger: logger)
     health.set("", .serving)
     health.set(MembersService.healthName, .serving)
     for await signal in signals {
@@ -64,13 +72,6 @@ struct Members: AsyncParsableCommand {
     await database.close()
     try await loops.shutdown()
     logger.notice("stopped")
-  }
-
-  private func keys(_ files: KeyringFiles) throws -> MembersKeys {
-    MembersKeys(
-      fields: try Keyring(contentsOf: files.fieldsFile),
-      hashes: try Keyring(contentsOf: files.hashesFile),
-      pageTokens: try Keyring(contentsOf: files.pageTokensFile))
   }
 
   /// The inner link over mutual TLS, and health in plaintext.

@@ -49,42 +49,52 @@ public enum StationsMigrations {
         CREATE INDEX kiosk_point ON kiosk (point_id);
         """),
     Migration(
-      "0003 visits",
-      sql: """
-        CREATE TABLE kiosk_epoch (
-          kiosk_id TEXT NOT NULL, epoch TEXT NOT NULL, acknowledged_sequence INTEGER NOT NULL,
-          skew_ms INTEGER NOT NULL, software_version TEXT NOT NULL,
-          first_at INTEGER NOT NULL, last_at INTEGER NOT NULL,
-          PRIMARY KEY (kiosk_id, epoch)
-        ) STRICT;
-        CREATE TABLE visit_tally (
-          point_id TEXT PRIMARY KEY, last_number INTEGER NOT NULL
-        ) STRICT;
-        CREATE TABLE visit (
-          point_id TEXT NOT NULL, number INTEGER NOT NULL, id TEXT NOT NULL UNIQUE,
-          kiosk_id TEXT NOT NULL, epoch TEXT NOT NULL, sequence INTEGER NOT NULL,
-          device_at INTEGER, received_at INTEGER NOT NULL, skew_ms INTEGER NOT NULL,
-          day INTEGER NOT NULL, state INTEGER NOT NULL, reason INTEGER NOT NULL,
-          direction INTEGER NOT NULL, services INTEGER NOT NULL,
-          code_sha256 BLOB, member_id TEXT, occupation_group INTEGER NOT NULL,
-          PRIMARY KEY (point_id, number), UNIQUE (kiosk_id, epoch, sequence)
-        ) STRICT;
-        CREATE INDEX visit_unmatched ON visit (code_sha256) WHERE state = 2;
-        CREATE TABLE visit_day (
-          point_id TEXT NOT NULL, day INTEGER NOT NULL,
-          matched INTEGER NOT NULL, unmatched INTEGER NOT NULL, anonymous INTEGER NOT NULL,
-          unique_members INTEGER NOT NULL, set_aside INTEGER NOT NULL,
-          PRIMARY KEY (point_id, day)
-        ) STRICT;
-        CREATE TABLE visit_day_member (
-          point_id TEXT NOT NULL, day INTEGER NOT NULL, member_id TEXT NOT NULL,
-          PRIMARY KEY (point_id, day, member_id)
-        ) STRICT;
-        CREATE TABLE stay (
-          visit_id TEXT PRIMARY KEY, point_id TEXT NOT NULL, code_sha256 BLOB,
-          arrived_at INTEGER NOT NULL
-        ) STRICT;
-        CREATE INDEX stay_point ON stay (point_id, arrived_at);
-        """),
+      "0003 visits", sql: visits(time: "", end: "STRICT"),
+      postgres: visits(time: ", received_at", end: "PARTITION BY RANGE (received_at)")
+        + "\nCREATE TABLE visit_default PARTITION OF visit DEFAULT;"),
   ]
+
+  /// Visits by month of their arrival on PostgreSQL, where a key holds that too. That a visit is
+  /// stored once rests on the guards of its kiosk's epoch and its point's tally, on both engines.
+  static let visitMonths = MonthlyTable("visit", by: "received_at")
+
+  private static func visits(time: String, end: String) -> String {
+    """
+    CREATE TABLE kiosk_epoch (
+      kiosk_id TEXT NOT NULL, epoch TEXT NOT NULL, acknowledged_sequence INTEGER NOT NULL,
+      skew_ms INTEGER NOT NULL, software_version TEXT NOT NULL,
+      first_at INTEGER NOT NULL, last_at INTEGER NOT NULL,
+      PRIMARY KEY (kiosk_id, epoch)
+    ) STRICT;
+    CREATE TABLE visit_tally (
+      point_id TEXT PRIMARY KEY, last_number INTEGER NOT NULL
+    ) STRICT;
+    CREATE TABLE visit (
+      point_id TEXT NOT NULL, number INTEGER NOT NULL, id TEXT NOT NULL,
+      kiosk_id TEXT NOT NULL, epoch TEXT NOT NULL, sequence INTEGER NOT NULL,
+      device_at INTEGER, received_at INTEGER NOT NULL, skew_ms INTEGER NOT NULL,
+      day INTEGER NOT NULL, state INTEGER NOT NULL, reason INTEGER NOT NULL,
+      direction INTEGER NOT NULL, services INTEGER NOT NULL,
+      code_sha256 BLOB, member_id TEXT, occupation_group INTEGER NOT NULL,
+      PRIMARY KEY (point_id, number\(time)), UNIQUE (id\(time)),
+      UNIQUE (kiosk_id, epoch, sequence\(time))
+    ) \(end);
+    CREATE INDEX visit_unmatched ON visit (code_sha256) WHERE state = 2;
+    CREATE TABLE visit_day (
+      point_id TEXT NOT NULL, day INTEGER NOT NULL,
+      matched INTEGER NOT NULL, unmatched INTEGER NOT NULL, anonymous INTEGER NOT NULL,
+      unique_members INTEGER NOT NULL, set_aside INTEGER NOT NULL,
+      PRIMARY KEY (point_id, day)
+    ) STRICT;
+    CREATE TABLE visit_day_member (
+      point_id TEXT NOT NULL, day INTEGER NOT NULL, member_id TEXT NOT NULL,
+      PRIMARY KEY (point_id, day, member_id)
+    ) STRICT;
+    CREATE TABLE stay (
+      visit_id TEXT PRIMARY KEY, point_id TEXT NOT NULL, code_sha256 BLOB,
+      arrived_at INTEGER NOT NULL
+    ) STRICT;
+    CREATE INDEX stay_point ON stay (point_id, arrived_at);
+    """
+  }
 }

@@ -44,6 +44,9 @@ public struct VisitSettings: Codable, Sendable, Hashable {
   public var ageMaxHours: Int
   /// How far from a visit's time the point may have been open, in seconds; 0 to 3,600.
   public var stateToleranceSeconds: Int
+  /// Full months that visits are kept beside the current one, 0 to 1,200; 0 keeps all. The daily
+  /// counts stay.
+  public var keepMonths: Int
   /// How long a stay lasts without a departure, in minutes; 1 to 1,440.
   public var stayMaxMinutes: Int
 
@@ -52,6 +55,7 @@ public struct VisitSettings: Codable, Sendable, Hashable {
     case ageMaxHours = "age_max_hours"
     case stateToleranceSeconds = "state_tolerance_seconds"
     case stayMaxMinutes = "stay_max_minutes"
+    case keepMonths = "keep_months"
   }
 
   public init() {
@@ -59,6 +63,7 @@ public struct VisitSettings: Codable, Sendable, Hashable {
     ageMaxHours = 30 * 24
     stateToleranceSeconds = 5
     stayMaxMinutes = 240
+    keepMonths = 0
   }
 
   /// The fields out of their limits.
@@ -70,8 +75,11 @@ public struct VisitSettings: Codable, Sendable, Hashable {
       wrong.append("state_tolerance_seconds: 0 to 3600")
     }
     if !(1...1_440).contains(stayMaxMinutes) { wrong.append("stay_max_minutes: 1 to 1440") }
+    if !(0...1_200).contains(keepMonths) { wrong.append("keep_months: 0 to 1200") }
     return wrong
   }
+
+  var monthsKept: Int? { keepMonths == 0 ? nil : keepMonths }
 
   var rules: VisitRules {
     VisitRules(

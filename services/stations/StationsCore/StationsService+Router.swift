@@ -18,7 +18,7 @@ extension StationsService {
     health: HealthRegistry, verifier: CallerTokenVerifier, logger: Logger
   ) throws -> Router {
     try Router(
-      serving: self, descriptorSet: StationsV1Descriptors.fileDescriptorSet,
+      serving: self, database: database, descriptorSet: StationsV1Descriptors.fileDescriptorSet,
       domain: "stations.yijia", health: health, neighbors: Self.neighbors,
       verifier: verifier, logger: logger)
   }

@@ -8,15 +8,24 @@ public import Storage
 
 /// The service's keys, one keyring for each purpose. It looks up nothing by keyed hash.
 public struct StationsKeys: Sendable {
-  let fields: Keyring
-  let pageTokens: Keyring
+  let fields: LiveKeyring
+  let pageTokens: LiveKeyring
 
   /// - Parameters:
   ///   - fields: Seals the replies that the request ledger remembers, kiosks' keys among them.
   ///   - pageTokens: Seals page tokens.
-  public init(fields: Keyring, pageTokens: Keyring) {
+  public init(fields: LiveKeyring, pageTokens: LiveKeyring) {
     self.fields = fields
     self.pageTokens = pageTokens
+  }
+
+  /// The keys in a service's files.
+  ///
+  /// - Throws: `StorageError.keyring`.
+  public init(files: KeyringFiles) throws {
+    self.init(
+      fields: try LiveKeyring(contentsOf: files.fieldsFile),
+      pageTokens: try LiveKeyring(contentsOf: files.pageTokensFile))
   }
 }
 
@@ -28,10 +37,14 @@ public struct StationsService: StationsServiceProtocol {
   public static let name = "stations"
 
   let database: any Database
+  public let feedLag: FeedLag
+  let keys: StationsKeys
   let ledger: RequestLedger
   let pageTokens: PageTokenCodec
   let members: MemberResolver
   let rules: VisitRules
+  /// Full months of visits that are kept; nil: all.
+  let visitMonthsKept: Int?
   let clock: Clock
   let ids: IDSource
   let hub: CommitHub
@@ -49,6 +62,9 @@ public struct StationsService: StationsServiceProtocol {
     ids: IDSource = .system, logger: Logger = Logger(label: "yijia.stations")
   ) {
     self.database = database
+    feedLag = FeedLag(database: database, clock: clock)
+    self.keys = keys
+    visitMonthsKept = configuration.visits.monthsKept
     ledger = RequestLedger(FieldCipher(keys.fields))
     pageTokens = PageTokenCodec(keys.pageTokens)
     members = MemberResolver(

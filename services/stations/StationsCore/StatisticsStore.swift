@@ -28,8 +28,20 @@ enum StatisticsStore {
       """, [scope.sqlKey, point ?? "", first, last, limit], decode)
   }
 
+  /// The counters of one point since a day.
+  static func kept(point: String, from first: Int64) -> Query<[PointDay]> {
+    .all(
+      """
+      SELECT point_id, '' AS display_name, day, matched, unmatched, anonymous, unique_members,
+        set_aside
+      FROM visit_day WHERE point_id = ?1 AND day >= ?2 ORDER BY day
+      """, [point, first], decode)
+  }
+
   /// The same counters, worked out from the visits alone: what `days` must agree with.
-  static func recount() -> Query<[PointDay]> {
+  ///
+  /// - Parameter point: One point only.
+  static func recount(point: String? = nil, from first: Int64 = 0) -> Query<[PointDay]> {
     .all(
       """
       SELECT visit.point_id AS point_id, '' AS display_name, day,
@@ -39,9 +51,10 @@ enum StatisticsStore {
         count(DISTINCT CASE WHEN visit.state = 1 AND direction = 1 THEN member_id END)
           AS unique_members,
         sum(CASE WHEN visit.state = 4 THEN 1 ELSE 0 END) AS set_aside
-      FROM visit WHERE direction = 1 OR state = 4
+      FROM visit WHERE (direction = 1 OR state = 4) AND day >= ?1
+        \(point == nil ? "" : "AND visit.point_id = ?2")
       GROUP BY visit.point_id, day ORDER BY visit.point_id, day
-      """, [], decode)
+      """, [first] + (point.map { [$0] } ?? []), decode)
   }
 
   /// Those of the members who are counted on their days already.

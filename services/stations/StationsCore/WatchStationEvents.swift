@@ -11,12 +11,15 @@ extension StationsService {
   ) async throws {
     do {
       let start = try FeedCursor(text: request.cursor)
+      let consumer = try context.caller.subject
+      feedLag.note(consumer, at: start)
       if request.stopAtEnd {
-        try await sendStored(after: start, to: responses)
+        try await sendStored(after: start, to: responses, for: consumer)
       } else {
         try context.endWhenDraining()
         for try await event in database.follow(after: start) {
           try await responses.send(try StationEvents.response(event))
+          feedLag.note(consumer, at: event.cursor)
         }
         try Task.checkCancellation()
       }
@@ -26,7 +29,8 @@ extension StationsService {
   }
 
   private func sendStored(
-    after start: FeedCursor, to responses: ResponseWriter<WatchStationEventsResponse>
+    after start: FeedCursor, to responses: ResponseWriter<WatchStationEventsResponse>,
+    for consumer: String
   ) async throws {
     var cursor = start
     while true {
@@ -34,6 +38,7 @@ extension StationsService {
       for event in events {
         try await responses.send(try StationEvents.response(event))
         cursor = event.cursor
+        feedLag.note(consumer, at: cursor)
       }
       if events.count < Limits.eventsPerRead { return }
     }

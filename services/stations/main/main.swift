@@ -19,36 +19,35 @@ struct Stations: AsyncParsableCommand {
       Example: yijia-stations --config stations.yaml
       """)
 
-  @Option(help: "Configuration file, YAML or JSON; see services/stations/config.example.yaml.")
-  var config: String?
-
-  @Flag(help: "Check the configuration and end.")
-  var check = false
+  @Option(help: "Configuration file, YAML or JSON; see config.example.yaml.") var config: String?
+  @Flag(help: "Check the configuration and end.") var check = false
+  @Flag(help: "Apply what is missing of the store's schema and end.") var migrate = false
 
   func run() async throws {
     let configuration = try loadConfiguration(
       StationsConfiguration.self, defaults: StationsConfiguration(), file: config)
     try configuration.validate()
     guard !check else { return }
+    guard !migrate else { return try await open(configuration.service).close() }
     Observation.bootstrap()
     var logger = Logger(label: "yijia-stations")
     logger.logLevel = Logger.Level(rawValue: configuration.service.logLevel) ?? .info
     try await serve(configuration, logger: logger)
   }
 
+  private func open(_ common: ServiceConfiguration) async throws -> any Database {
+    try await openDatabase(url: common.database, migrations: StationsMigrations.all)
+  }
+
   private func serve(_ configuration: StationsConfiguration, logger: Logger) async throws {
     let signals = await UnixSignalsSequence(trapping: .sigterm, .sigint)
     let common = configuration.service
-    let database = try await openDatabase(url: common.database)
-    try await database.migrate(StationsMigrations.all)
+    let database = try await open(common)
     let loops = EventLoops()
     let members = try membersChannel(configuration, loops, logger)
-    let keys = StationsKeys(
-      fields: try Keyring(contentsOf: common.keyrings.fieldsFile),
-      pageTokens: try Keyring(contentsOf: common.keyrings.pageTokensFile))
     let service = StationsService(
-      database: database, keys: keys, membersChannel: members, configuration: configuration,
-      logger: logger)
+      database: database, keys: try StationsKeys(files: common.keyrings), membersChannel: members,
+      configuration: configuration, logger: logger)
     let feed = MembersFeed(service: service, channel: members, logger: logger)
     let following = Task { await feed.run() }
     let health = HealthRegistry()
@@ -57,7 +56,8 @@ struct Stations: AsyncParsableCommand {
       let address = try await server.start()
       logger.notice("listening", metadata: ["address": "\(address)"])
     }
-    async let _ = Housekeeping(database: database, configuration: common).run(logger: logger)
+    let housekeeping = Housekeeping(database: database, upkeep: service, configuration: common)
+    async let _ = housekeeping.run(logger: logger)
     for name in ["", StationsService.healthName] { health.set(name, .serving) }
     for await signal in signals {
       logger.notice("stopping", metadata: ["signal": "\(signal)"])

@@ -27,6 +27,8 @@ struct DevelopmentFiles {
     }
     let authority = try DevelopmentAuthority(folder: folder.appending(path: "tls"))
     for member in SuiteMember.allCases { try authority.issue(member.rawValue) }
+    // For the commands that an operator gives to a running service.
+    try authority.issue("operator")
     credentials = try Self.credentials(in: folder)
     try makeKeys()
     try writeConfigurations()

@@ -14,5 +14,8 @@ struct Yijia: AsyncParsableCommand {
       the connection file that `yijia dev` writes (.dev/connection.json), or from --connection.
       """,
     version: "1.0.0",
-    subcommands: [Dev.self, Import.self, Enroll.self, Report.self, Audit.self])
+    subcommands: [
+      Dev.self, Import.self, Enroll.self, Report.self, Audit.self, Backup.self, DataCommand.self,
+      Keys.self, StatisticsCommand.self,
+    ])
 }

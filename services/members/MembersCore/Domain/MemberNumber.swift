@@ -6,7 +6,7 @@
 /// is 2 to 9, so that it is never taken for a mobile number.
 struct MemberNumber: Sendable, Hashable {
   static let digitCount = 11
-  private static let span: UInt64 = 8_000_000_000
+  static let span: UInt64 = 8_000_000_000
 
   /// The one way to write it: eleven digits.
   let text: String
@@ -14,7 +14,11 @@ struct MemberNumber: Sendable, Hashable {
   /// - Parameter random: 32 hex digits.
   init(random: String) {
     // 64 bits onto 8e9 numbers: the bias is below one in two billion.
-    let value = UInt64(random.prefix(16), radix: 16) ?? 0
+    self.init(value: UInt64(random.prefix(16), radix: 16) ?? 0)
+  }
+
+  /// - Parameter value: Taken modulo ``span``.
+  init(value: UInt64) {
     let digits = String(2_000_000_000 + value % Self.span)
     text = digits + String(Self.checkDigit(of: digits.utf8))
   }

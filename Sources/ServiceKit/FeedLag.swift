@@ -1,0 +1,79 @@
+import Foundation
+import Metrics
+public import Storage
+import Synchronization
+
+/// How far the consumers of a service's feed are behind, as this process sees it: gauges
+/// `feed_lag_events` and `feed_lag_seconds` a consumer, on the admin port's metrics.
+///
+/// A consumer is where the last event was that it was sent, or where it began; one that went away
+/// falls behind from there. Of several replicas each shows the consumers that it saw. Safe to use
+/// from any task.
+public final class FeedLag: Sendable {
+  /// Often enough for an alarm.
+  private static let interval = Duration.seconds(10)
+  /// Services of the suite; more are a mistake.
+  private static let consumersMax = 64
+
+  private let database: any Database
+  private let clock: Clock
+  private let places = Mutex<[String: FeedCursor]>([:])
+
+  public init(database: any Database, clock: Clock) {
+    self.database = database
+    self.clock = clock
+  }
+
+  /// A consumer has come so far.
+  public func note(_ consumer: String, at cursor: FeedCursor) {
+    places.withLock { places in
+      guard places[consumer] != nil || places.count < Self.consumersMax else { return }
+      places[consumer] = cursor
+    }
+  }
+
+  /// A consumer's distance from the feed's end.
+  public struct Distance: Sendable, Hashable {
+    /// Events that it was not sent yet; purged ones count.
+    public let events: Int64
+    /// Age of the oldest of them.
+    public let seconds: Double
+  }
+
+  /// Measures all, and sets the gauges.
+  ///
+  /// - Throws: `StorageError`.
+  @discardableResult
+  public func refresh() async throws -> [String: Distance] {
+    let places = places.withLock { $0 }
+    if places.isEmpty { return [:] }
+    let end = try await database.feedEnd()
+    var distances: [String: Distance] = [:]
+    for (consumer, place) in places {
+      let isForeign = place != .start && place.epoch != end.epoch
+      let position = isForeign ? 0 : place.position
+      let next = try await database.read(
+        Query<Date?>.first(
+          "SELECT time FROM storage_outbox WHERE position > ?1 ORDER BY position LIMIT 1",
+          [position]
+        ) { try $0.instant("time") })
+      let distance = Distance(
+        events: max(0, end.position - position),
+        seconds: next.map { max(0, clock.now.timeIntervalSince($0)) } ?? 0)
+      distances[consumer] = distance
+      let labels = [("consumer", consumer)]
+      Gauge(label: "feed.lag.events", dimensions: labels).record(distance.events)
+      Gauge(label: "feed.lag.seconds", dimensions: labels).record(distance.seconds)
+    }
+    return distances
+  }
+
+  /// Measures until its task is cancelled; a store that fails is asked again.
+  func run() async {
+    while !Task.isCancelled {
+      _ = try? await refresh()
+      // Time itself is meant: the gauges are of now.
+      try? await Task.sleep(for: Self.interval)
+    }
+  }
+}

@@ -1,0 +1,127 @@
+import Foundation
+public import OperationsV1
+public import RPC
+public import Storage
+
+/// `yijia.operations.v1.OperationsService`: what operators do with a running service's data. The
+/// same for every service; what differs is its ``ServiceUpkeep``.
+public struct OperationsService: OperationsServiceProtocol {
+  private let database: any Database
+  private let upkeep: any ServiceUpkeep
+
+  public init(database: any Database, upkeep: any ServiceUpkeep) {
+    self.database = database
+    self.upkeep = upkeep
+  }
+
+  /// Runs one task to its end.
+  public func runTask(
+    _ request: RunTaskRequest, responses: ResponseWriter<RunTaskResponse>, context: ServerContext
+  ) async throws {
+    let report: TaskReport = { unit, done, total in
+      var progress = TaskProgress()
+      progress.unit = unit
+      progress.done = Int64(done)
+      progress.total = Int64(total)
+      var response = RunTaskResponse()
+      response.event = .progress(progress)
+      try await responses.send(response)
+    }
+    var response = RunTaskResponse()
+    response.event = .result(try await result(of: request, report))
+    try await responses.send(response)
+  }
+
+  private func result(
+    of request: RunTaskRequest, _ report: TaskReport
+  ) async throws -> TaskResult {
+    switch request.task {
+    case .verifyAudit(let task): return try await verifyAudit(task, report)
+    case .createBackup(let task): return try await createBackup(task, report)
+    case .rotateKeys: return try await rotateKeys(report)
+    case .recountStatistics:
+      let findings = try await upkeep.recount(report: report)
+      return TaskResult(findings.isEmpty, findings)
+    case nil:
+      throw FieldFailure(
+        field: "task", reason: "REQUIRED",
+        text: LocalizedText(zh: "请指定任务。", en: "task: say which."))
+    }
+  }
+
+  private func verifyAudit(
+    _ task: VerifyAuditTask, _ report: TaskReport
+  ) async throws -> TaskResult {
+    let anchors = task.anchors.map {
+      AuditHead(chain: $0.chain, sequence: $0.sequence, hash: $0.hash)
+    }
+    let found = try await database.verifyAudit(anchors: anchors) { done, total in
+      try await report("entries", done, total)
+    }
+    var result = TaskResult(found.isIntact, [found.summary])
+    result.heads = found.heads.map { head in
+      var message = AuditChainHead()
+      message.chain = head.chain
+      message.sequence = head.sequence
+      message.hash = head.hash
+      return message
+    }
+    return result
+  }
+
+  private func createBackup(
+    _ task: CreateBackupTask, _ report: TaskReport
+  ) async throws -> TaskResult {
+    guard task.path.hasPrefix("/"), !task.path.utf8.contains(0) else {
+      throw FieldFailure(
+        field: "create_backup.path", reason: "INVALID_PATH",
+        text: LocalizedText(
+          zh: "请填写绝对路径。", en: "create_backup.path: an absolute path."))
+    }
+    guard let database = database as? any CopyableDatabase else {
+      throw OperationsFailure.taskUnsupported
+    }
+    try await database.copy(to: task.path) { done, total in
+      try await report("bytes", done, total)
+    }
+    return TaskResult(true, [])
+  }
+
+  private func rotateKeys(_ report: TaskReport) async throws -> TaskResult {
+    for (_, ring) in upkeep.keyrings { try ring.reload() }
+    let needs = try await upkeep.renewKeys(report: report)
+    var result = TaskResult(
+      true, needs.map { "\($0.keyring): key \($0.key) is needed: \($0.rows) \($0.reason)" })
+    result.keyUses = needs.map { need in
+      var use = KeyUse()
+      use.keyring = need.keyring
+      use.key = need.key
+      use.rows = Int64(need.rows)
+      use.reason = need.reason
+      return use
+    }
+    return result
+  }
+}
+
+/// Why a task can't be run.
+enum OperationsFailure: ServiceFailure {
+  /// The store's engine has its own tools for it.
+  case taskUnsupported
+
+  var code: RPCError.Code { .failedPrecondition }
+  var reason: String { "TASK_UNSUPPORTED" }
+  var text: LocalizedText {
+    LocalizedText(
+      zh: "该存储引擎请使用其自带的备份工具。",
+      en: "This store's engine has tools of its own for it.")
+  }
+}
+
+extension TaskResult {
+  fileprivate init(_ sound: Bool, _ findings: [String]) {
+    self.init()
+    self.sound = sound
+    self.findings = findings
+  }
+}

@@ -1,0 +1,178 @@
+internal import Foundation
+
+/// Moves a whole store from SQLite to another engine, engine-owned tables included: audit chains
+/// and the feed go on where they were, and consumers' cursors hold.
+///
+/// Both are opened by this process, so that no service writes the source meanwhile. The target has
+/// the same migrations and no rows. Rows are read in the order of their keys and written in commits
+/// of some hundred; a move that ended early is begun again with an empty target.
+public struct StoreMove: Sendable {
+  /// Rows of one statement: PostgreSQL takes 65,535 arguments.
+  private static let rowsPerCommit = 500
+  /// They say which migrations there are, and are the target's own.
+  fileprivate static let keptTables: Set = ["storage_migration"]
+
+  private let source: any Database
+  private let target: any Database
+
+  public init(from source: any Database, to target: any Database) {
+    self.source = source
+    self.target = target
+  }
+
+  /// What was moved of one table.
+  public struct Moved: Sendable, Hashable {
+    public let table: String
+    public let rows: Int
+  }
+
+  /// Moves, then compares counts, audit chains and the end of the feed.
+  ///
+  /// - Parameter progress: the table, rows of it that were moved, and rows of it in all.
+  /// - Throws: `StoreMove.Refusal`; `StorageError`.
+  public func run(
+    progress: (_ table: String, _ done: Int, _ total: Int) async throws -> Void
+  ) async throws -> [Moved] {
+    guard source.dialect == .sqlite else { throw Refusal("the source is not SQLite") }
+    try await checkSchemas()
+    let tables = try await MovedTable.all(in: source)
+    for table in tables where table.name != "storage_meta" {
+      guard try await count(table.name, in: target) == 0 else {
+        throw Refusal("the target has rows already: \(table.name)")
+      }
+    }
+    let sourceReport = try await source.verifyAudit()
+    guard sourceReport.isIntact else { throw Refusal("audit log: \(sourceReport.summary)") }
+    var moved: [Moved] = []
+    for table in tables {
+      moved.append(Moved(table: table.name, rows: try await move(table, progress)))
+    }
+    try await verify(moved, sourceReport)
+    return moved
+  }
+
+  private func checkSchemas() async throws {
+    for component in [StorageSchema.Component.storage, .service] {
+      let query = StorageSchema.applied(component)
+      guard try await source.read(query) == target.read(query) else {
+        throw Refusal(
+          "the stores have different migrations: run the service with --migrate on both")
+      }
+    }
+  }
+
+  private func move(
+    _ table: MovedTable, _ progress: (String, Int, Int) async throws -> Void
+  ) async throws -> Int {
+    let total = try await count(table.name, in: source)
+    var after: [SQLValue]?
+    var done = 0
+    while true {
+      let page = try await source.read(table.page(after: after, limit: Self.rowsPerCommit))
+      guard let last = page.last else { return done }
+      var commit = Commit(at: Date(timeIntervalSince1970: 0))
+      commit.run(table.insert(page))
+      try await target.write(commit)
+      done += page.count
+      try await progress(table.name, done, total)
+      after = Array(last.suffix(table.order.count))
+    }
+  }
+
+  private func count(_ table: String, in database: any Database) async throws -> Int {
+    try await database.read(
+      Query<Int>.one("SELECT count(*) AS n FROM \(table)") { try $0.int("n") })
+  }
+
+  private func verify(_ moved: [Moved], _ sourceReport: AuditReport) async throws {
+    for table in moved where table.table != "storage_meta" {
+      let count = try await count(table.table, in: target)
+      guard count == table.rows else {
+        throw Refusal("\(table.table): \(count) of \(table.rows) rows arrived")
+      }
+    }
+    let report = try await target.verifyAudit(anchors: sourceReport.heads)
+    guard report.isIntact, report.rows == sourceReport.rows else {
+      throw Refusal("audit log after the move: \(report.summary)")
+    }
+    guard try await source.feedEnd() == target.feedEnd() else {
+      throw Refusal("the feed ends elsewhere after the move")
+    }
+  }
+
+  /// Why a store isn't moved.
+  public struct Refusal: Error, Sendable, Hashable, CustomStringConvertible {
+    public let description: String
+
+    init(_ description: String) {
+      self.description = description
+    }
+  }
+}
+
+/// A table as SQLite describes it.
+private struct MovedTable: Sendable {
+  let name: String
+  let columns: [String]
+  /// What orders its rows, once: the primary key, or the order in which they were stored.
+  let order: [String]
+
+  /// Every table, those that others refer to before these.
+  static func all(in database: any Database) async throws -> [MovedTable] {
+    let names = try await database.read(
+      Query<[(name: String, hasRowID: Bool)]>.all(
+        """
+        SELECT name, wr FROM pragma_table_list
+        WHERE schema = 'main' AND type = 'table' AND name NOT LIKE 'sqlite_%' ORDER BY name
+        """
+      ) { (try $0.text("name"), try $0.integer("wr") == 0) })
+    var tables: [MovedTable] = []
+    var waiting: [(table: MovedTable, needs: Set<String>)] = []
+    for (name, hasRowID) in names where !StoreMove.keptTables.contains(name) {
+      let (columns, keys, needs) = try await database.read(
+        texts("SELECT name FROM pragma_table_info(?1) ORDER BY cid", name),
+        texts("SELECT name FROM pragma_table_info(?1) WHERE pk > 0 ORDER BY pk", name),
+        texts("SELECT \"table\" AS name FROM pragma_foreign_key_list(?1)", name))
+      let table = MovedTable(name: name, columns: columns, order: hasRowID ? ["rowid"] : keys)
+      waiting.append((table, Set(needs).subtracting([name])))
+    }
+    while let next = waiting.firstIndex(where: { $0.needs.isSubset(of: tables.map(\.name)) }) {
+      tables.append(waiting.remove(at: next).table)
+    }
+    return tables
+  }
+
+  private static func texts(_ sql: String, _ table: String) -> Query<[String]> {
+    .all(sql, [table]) { try $0.text("name") }
+  }
+
+  /// Rows after a place: the columns, then what orders them.
+  func page(after place: [SQLValue]?, limit: Int) -> Query<[[SQLValue]]> {
+    let list = columns.map { "\"\($0)\"" }.joined(separator: ", ")
+    let keys = order.map { "\"\($0)\"" }.joined(separator: ", ")
+    let places = order.indices.map { "?\($0 + 2)" }.joined(separator: ", ")
+    let aliases = order.indices.map { "\"\(order[$0])\" AS place_\($0)" }.joined(separator: ", ")
+    return .all(
+      """
+      SELECT \(list), \(aliases) FROM "\(name)"
+      \(place == nil ? "" : "WHERE (\(keys)) > (\(places))")
+      ORDER BY \(keys) LIMIT ?1
+      """, [limit] + (place ?? [])
+    ) { $0.values }
+  }
+
+  func insert(_ rows: [[SQLValue]]) -> Statement {
+    let places = rows.indices.map { row in
+      "("
+        + columns.indices.map { "?\(row * columns.count + $0 + 1)" }.joined(separator: ", ") + ")"
+    }
+    let list = columns.map { "\"\($0)\"" }.joined(separator: ", ")
+    // The target has an epoch of its own by now.
+    let replacing =
+      name == "storage_meta" ? "ON CONFLICT (name) DO UPDATE SET value = excluded.value" : ""
+    return Statement(
+      """
+      INSERT INTO "\(name)" (\(list)) VALUES \(places.joined(separator: ", ")) \(replacing)
+      """, rows.flatMap { $0.prefix(columns.count) }, expects: .exactly(rows.count))
+  }
+}

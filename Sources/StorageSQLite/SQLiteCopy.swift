@@ -1,0 +1,74 @@
+internal import Dispatch
+internal import GRDB
+internal import Glibc
+public import Storage
+internal import Synchronization
+
+extension SQLiteDatabase: CopyableDatabase {
+  /// By `VACUUM INTO` on a reading connection of its own: a snapshot, without holes, and without
+  /// what was deleted.
+  public func copy(
+    to path: String, progress: (_ done: Int, _ total: Int) async throws -> Void
+  ) async throws {
+    let total = try await read(
+      Query<Int>.one(
+        """
+        SELECT (p.page_count - f.freelist_count) * s.page_size AS bytes
+        FROM pragma_page_count AS p, pragma_freelist_count AS f, pragma_page_size AS s
+        """
+      ) { try $0.int("bytes") })
+    let queue = try file.openReader()
+    // SQLite writes into an empty file: so it is ours alone from the beginning.
+    let descriptor = Glibc.open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0o600)
+    guard descriptor >= 0 else { throw StorageError.io(.init("\(path): errno \(errno)")) }
+    defer { _ = Glibc.close(descriptor) }
+    let copying = Task {
+      try await EngineThread.start("sqlite copy", leaving: DispatchGroup()) { done in
+        do {
+          try queue.writeWithoutTransaction {
+            try $0.execute(sql: "VACUUM INTO ?", arguments: [path])
+          }
+        } catch {
+          throw StorageError(sqlite: error)
+        }
+        done()
+      }
+    }
+    do {
+      try await withThrowingTaskGroup(of: Bool.self) { group in
+        group.addTask {
+          try await copying.value
+          return true
+        }
+        while true {
+          // The copy grows in its file: there is nothing to await but time.
+          group.addTask {
+            try await Task.sleep(for: .milliseconds(200))
+            return false
+          }
+          if try await group.next() == true { break }
+          try await progress(SQLiteFile.bytes(of: descriptor), total)
+        }
+        group.cancelAll()
+      }
+      guard fsync(descriptor) == 0 else {
+        throw StorageError.io(.init("\(path): fsync: errno \(errno)"))
+      }
+      try await progress(total, total)
+      try queue.close()
+    } catch {
+      queue.interrupt()
+      _ = try? await copying.value
+      try? queue.close()
+      unlink(path)
+      throw error
+    }
+  }
+}
+
+extension SQLiteFile {
+  fileprivate static func bytes(of descriptor: Int32) -> Int {
+    var status = stat()
+    return fstat(descriptor, &status) == 0 ? Int(status.st_size) : 0
+  }
+}

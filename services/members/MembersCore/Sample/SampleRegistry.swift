@@ -1,0 +1,280 @@
+public import Foundation
+import MembersV1
+import ServiceKit
+public import Storage
+
+/// Fills an empty store with invented members, for measurements at scale and for tests: persons,
+/// their hashes, memberships, numbers, the log and the counters, sealed and hashed as the service
+/// does it; no enrollments, requests, events or audit entries.
+///
+/// Rows go through the same write as any other, many a statement.
+public struct SampleRegistry: Sendable {
+  /// Members of one organization.
+  private static let membersPerOrganization = 2_000
+  /// Members of one commit: some 20 ms.
+  private static let batch = 1_000
+  /// Rows of one statement: PostgreSQL takes 65,535 arguments, SQLite 32,766.
+  private static let rowsPerStatement = 250
+  /// Batches on their way: one is sealed while another is stored.
+  private static let batchesInFlight = 3
+
+  private let database: any Database
+  private let keys: MembersKeys
+  private let members: Int
+  private let seed: UInt64
+  private let organizations: [StoredOrganization]
+
+  /// - Parameters:
+  ///   - database: Opened; `make` migrates it.
+  ///   - members: How many; up to 280 million.
+  ///   - seed: The same members for the same seed and number, but for what encryption adds.
+  public init(database: any Database, keys: MembersKeys, members: Int, seed: UInt64) throws {
+    guard (1...SampleMember.membersMax).contains(members) else {
+      throw ConfigurationError("members: 1 to \(SampleMember.membersMax)")
+    }
+    self.database = database
+    self.keys = keys
+    self.members = members
+    self.seed = seed
+    organizations = Self.tree(
+      of: max(1, members / Self.membersPerOrganization), seed: seed)
+  }
+
+  /// Fills the store.
+  ///
+  /// - Parameter progress: Called with rows stored and rows in all.
+  /// - Throws: ``ConfigurationError`` where there are persons already.
+  public func make(
+    at now: Date, progress: @escaping @Sendable (_ done: Int, _ total: Int) -> Void
+  ) async throws {
+    try await database.migrate(MembersMigrations.all)
+    let isTaken = try await database.read(
+      Query<Bool>.exists("SELECT id FROM persons LIMIT 1"))
+    guard !isTaken else { throw ConfigurationError("the store has members already") }
+    var commit = Commit(at: now)
+    for organization in organizations { OrganizationStore.insert(organization, into: &commit) }
+    try await database.write(commit)
+    let total = members * 7
+    // SQLite makes an index faster in one go than row by row in random order.
+    let rebuild = database.dialect == .sqlite
+    if rebuild { try await run("DROP INDEX memberships_by_code", at: now) }
+    try await inBatches(of: members) { range in
+      try await store(range, at: now)
+      progress(range.upperBound * 4, total)
+    }
+    try await storeHashes(at: now) { progress(members * 4 + $0, total) }
+    if rebuild {
+      try await run("CREATE INDEX memberships_by_code ON memberships (code_sha256)", at: now)
+    }
+    try await storeCounters(at: now)
+    progress(total, total)
+  }
+
+  /// Reads one member by key, as GetMember does.
+  public func read(_ index: Int) async throws {
+    guard try await database.read(MemberStore.byID(member(index).id)) != nil else {
+      throw ConfigurationError("member \(index) of \(members) is not in the store")
+    }
+  }
+
+  private func member(_ index: Int) -> SampleMember {
+    SampleMember(index, of: members, seed: seed, organizations: organizations.count)
+  }
+
+  private func run(_ sql: String, at now: Date) async throws {
+    try await database.write(Commit(at: now, statements: [Statement(sql)]))
+  }
+
+  private func inBatches(
+    of count: Int, _ body: @escaping @Sendable (Range<Int>) async throws -> Void
+  ) async throws {
+    try await withThrowingTaskGroup(of: Void.self) { group in
+      for (number, start) in stride(from: 0, to: count, by: Self.batch).enumerated() {
+        if number >= Self.batchesInFlight { try await group.next() }
+        group.addTask { try await body(start..<min(start + Self.batch, count)) }
+      }
+      try await group.waitForAll()
+    }
+  }
+
+  /// A statement for each so many rows.
+  private static func insert(
+    _ table: String, _ columns: [String], _ rows: [[any SQLValueConvertible]],
+    into commit: inout Commit
+  ) {
+    for start in stride(from: 0, to: rows.count, by: rowsPerStatement) {
+      let part = rows[start..<min(start + rowsPerStatement, rows.count)]
+      let places = part.indices.map { row in
+        let first = (row - start) * columns.count
+        return "(" + (1...columns.count).map { "?\(first + $0)" }.joined(separator: ", ") + ")"
+      }
+      commit.run(
+        """
+        INSERT INTO \(table) (\(columns.joined(separator: ", ")))
+        VALUES \(places.joined(separator: ", "))
+        """, part.flatMap { $0 }, expects: .exactly(part.count))
+    }
+  }
+}
+
+// MARK: - Rows
+
+extension SampleRegistry {
+  private func store(_ range: Range<Int>, at now: Date) async throws {
+    let created = now.microsecondsSince1970
+    let day = ChinaDate(microseconds: created).daysSinceEpoch
+    var persons: [[any SQLValueConvertible]] = []
+    var memberships = persons
+    var numbers = persons
+    var log = persons
+    for index in range {
+      let member = member(index)
+      let (key, person) = try keys.seal(member.data, personID: member.id)
+      let organization = organizations[member.organization].id
+      persons.append([
+        person.id, Int64(keys.residentIDs.currentKeyID), person.wrappedKey, person.name,
+        person.residentID, person.phone, created,
+      ])
+      memberships.append([
+        member.id, member.number, MembershipState.active.rawValue, organization, organization,
+        member.group.rawValue, Channel.bulkImport.rawValue, "", day,
+        try key.seal(member.code.text, table: MemberStore.table, column: "code"),
+        member.code.sha256, 1, created,
+      ])
+      numbers.append([member.number, member.id])
+      log.append([
+        member.id, 1, MembershipLogEntry.Action.joined.rawValue, 0,
+        MembershipState.active.rawValue, organization, organization, member.group.rawValue,
+        Channel.bulkImport.rawValue, "", day, "staff/sample", created,
+      ])
+    }
+    var commit = Commit(at: now)
+    Self.insert(
+      "persons",
+      ["id", "hash_key", "wrapped_key", "person_name", "resident_id", "phone", "created"],
+      persons, into: &commit)
+    Self.insert(
+      "memberships",
+      [
+        "id", "member_number", "state", "organization_id", "managing_organization_id",
+        "occupation_group", "channel", "campaign", "join_day", "code", "code_sha256", "version",
+        "created",
+      ], memberships, into: &commit)
+    Self.insert("member_numbers", ["member_number", "member_id"], numbers, into: &commit)
+    Self.insert(
+      "membership_log",
+      [
+        "member_id", "version", "action", "from_state", "to_state", "organization_id",
+        "managing_organization_id", "occupation_group", "channel", "campaign", "day", "actor",
+        "created",
+      ], log, into: &commit)
+    try await database.write(commit)
+  }
+
+  /// Hashes are random: they are sorted first, so that they are stored in order. 40 bytes each.
+  private func storeHashes(
+    at now: Date, progress: @escaping @Sendable (Int) -> Void
+  ) async throws {
+    var hashes: [SampleHash] = []
+    hashes.reserveCapacity(members * 3)
+    for index in 0..<members {
+      let member = member(index)
+      let found = [
+        keys.residentIDs.hash(member.data.residentID), keys.phones.hash(member.data.phone),
+        keys.births.hash("\(member.birthDate) \(member.data.name)"),
+      ]
+      for (kind, digest) in found.enumerated() {
+        hashes.append(SampleHash(digest, owner: index * 3 + kind))
+      }
+    }
+    hashes.sort()
+    let sorted = hashes
+    let key = Int64(keys.residentIDs.currentKeyID)
+    try await inBatches(of: sorted.count) { range in
+      var commit = Commit(at: now)
+      let rows = sorted[range].map { hash -> [any SQLValueConvertible] in
+        let person = member(hash.owner / 3).id
+        return [hash.bytes, hash.owner % 3 == 0 ? "" : person, person, key]
+      }
+      Self.insert(
+        "person_hashes", ["hash", "place", "person_id", "key"], rows, into: &commit)
+      try await database.write(commit)
+      progress(range.upperBound)
+    }
+  }
+
+  private func storeCounters(at now: Date) async throws {
+    let day = ChinaDate(microseconds: now.microsecondsSince1970).daysSinceEpoch
+    var counts: [Int: [OccupationGroup: Int]] = [:]
+    for index in 0..<members {
+      let member = member(index)
+      counts[member.organization, default: [:]][member.group, default: 0] += 1
+    }
+    var commit = Commit(at: now)
+    for (organization, groups) in counts {
+      let id = organizations[organization].id
+      for (group, members) in groups {
+        commit.run(
+          """
+          INSERT INTO enrollment_counts (
+            organization_id, day, occupation_group, channel, members
+          ) VALUES (?1, ?2, ?3, ?4, ?5)
+          """, [id, day, group.rawValue, Channel.bulkImport.rawValue, members])
+      }
+      CounterStore.count(
+        groups.values.reduce(0, +), state: .active, organizationID: id, into: &commit)
+    }
+    try await database.write(commit)
+  }
+
+  /// A federation and the unions under it; the last one is the federation.
+  private static func tree(of unions: Int, seed: UInt64) -> [StoredOrganization] {
+    var random = SplitMix64(seed: ~seed)
+    func id() -> String {
+      let digits = (0..<2).map { _ in String(random.next() | 1 << 63, radix: 16) }
+      return digits.joined()
+    }
+    let root = StoredOrganization(
+      id: id(), externalID: "sample", path: "", parentID: nil, displayName: "示例总工会",
+      kind: .regionalFederation, level: .national, regionCode: "000000", groups: [],
+      creditCode: "", employerCreditCodes: [], takesIndividuals: false, state: .active,
+      version: 1, created: 0)
+    var placedRoot = root
+    placedRoot.path = root.id
+    let children = (0..<unions).map { number in
+      var union = root
+      union.id = id()
+      union.externalID = "sample-\(number)"
+      union.path = root.id + union.id
+      union.parentID = root.id
+      union.displayName = "示例工会 \(number)"
+      union.kind = .enterpriseUnion
+      union.level = .basic
+      return union
+    }
+    return [placedRoot] + children
+  }
+}
+
+/// A hash and whose it is, without a reference.
+private struct SampleHash: Comparable {
+  private let parts: (UInt64, UInt64, UInt64, UInt64)
+  let owner: Int
+
+  init(_ digest: [UInt8], owner: Int) {
+    func part(_ index: Int) -> UInt64 {
+      digest[(8 * index)..<(8 * index + 8)].reduce(0) { $0 << 8 | UInt64($1) }
+    }
+    parts = (part(0), part(1), part(2), part(3))
+    self.owner = owner
+  }
+
+  var bytes: [UInt8] {
+    [parts.0, parts.1, parts.2, parts.3].flatMap { part in
+      withUnsafeBytes(of: part.bigEndian) { Array($0) }
+    }
+  }
+
+  static func < (left: Self, right: Self) -> Bool { left.parts < right.parts }
+  static func == (left: Self, right: Self) -> Bool { left.parts == right.parts }
+}

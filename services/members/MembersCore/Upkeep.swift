@@ -1,0 +1,141 @@
+import Foundation
+import MembersV1
+public import ServiceKit
+public import Storage
+
+extension MembersService: ServiceUpkeep {
+  public var keyrings: [(name: String, ring: LiveKeyring)] { keys.rings }
+
+  public var monthlyTables: [MonthlyTable] { [] }
+
+  /// Organizations and members: stations keeps a copy of what their events say.
+  public func currentVersions(of entities: [String]) -> Query<[String: Int64]> {
+    let places = entities.indices.map { "?\($0 + 1)" }.joined(separator: ", ")
+    let sql = ["organizations", "memberships"].map { table in
+      let collection = table == "memberships" ? "members" : table
+      return """
+        SELECT '\(collection)/' || id AS entity, version FROM \(table)
+        WHERE id IN (\(places))
+        """
+    }
+    let ids = entities.map { $0.drop { $0 != "/" }.dropFirst() }.map(String.init)
+    return Query(sql.joined(separator: " UNION ALL "), ids) { rows in
+      try Dictionary(
+        uniqueKeysWithValues: rows.map { (try $0.text("entity"), try $0.integer("version")) })
+    }
+  }
+
+  public func renewKeys(report: TaskReport) async throws -> [KeyNeed] {
+    try await PersonRenewal(database: database, keys: keys, now: clock.now).run(report: report)
+    var needs = try await database.ledgerNeeds(besides: keys.cipher.currentKeyID)
+    let hashes = keys.hashRing.keyring
+    guard let older = hashes.keys.dropLast().last else { return needs }
+    let codes = try await database.read(
+      CodeStore.inForce(createdBefore: hashes.current.created, at: clock.now))
+    if codes > 0 {
+      needs.append(
+        KeyNeed(
+          keyring: "hashes", key: older.id, rows: codes,
+          reason: "organization codes in force, as printed; they end or are revoked"))
+    }
+    return needs
+  }
+
+  public func recount(report: TaskReport) async throws -> [String] {
+    try await StatisticsCheck(
+      database: database,
+      today: ChinaDate(microseconds: clock.microseconds).daysSinceEpoch
+    ).run(report: report)
+  }
+}
+
+/// Seals persons' keys anew under the current key, and hashes what they are found by.
+///
+/// What is done is passed over, so that a run that was killed is gone on with by another. The older
+/// hashes stay until nobody looks them up any more, and are dropped by the run that finds one key
+/// left in the ring.
+struct PersonRenewal: Sendable {
+  /// Persons of one commit: some milliseconds, so that other writers hardly notice.
+  private static let batch = 100
+  private static let page = 1_000
+
+  let database: any Database
+  let keys: MembersKeys
+  let now: Date
+
+  func run(report: TaskReport) async throws {
+    let total = try await database.read(
+      Query<Int>.one(
+        "SELECT CAST(coalesce(sum(members), 0) AS BIGINT) AS n FROM membership_counts"
+      ) { try $0.int("n") })
+    var done = 0
+    var after = ""
+    while true {
+      let page = try await database.read(PersonStore.page(after: after, limit: Self.page))
+      let outdated = try page.filter { try isOutdated($0) }
+      for start in stride(from: 0, to: outdated.count, by: Self.batch) {
+        try Task.checkCancellation()
+        try await renew(Array(outdated[start..<min(start + Self.batch, outdated.count)]))
+      }
+      done += page.count
+      try await report("persons", done, max(total, done))
+      guard page.count == Self.page, let last = page.last else { break }
+      after = last.person.id
+    }
+    if keys.hashRing.keyring.keys.count == 1 { try await dropOlderHashes(report) }
+  }
+
+  private func isOutdated(_ stored: PersonStore.Keyed) throws -> Bool {
+    guard let wrapped = stored.person.wrappedKey else { return false }
+    return try keys.cipher.isOutdated(wrapped) || stored.hashKey != keys.residentIDs.currentKeyID
+  }
+
+  /// Guarded by the wrapped key that was read: an erasure meanwhile stays one.
+  private func renew(_ persons: [PersonStore.Keyed]) async throws {
+    let (keys, now) = (keys, now)
+    let ids = persons.map(\.person.id)
+    try await database.write {
+      Step<Void>.read(all: ids.map(PersonStore.byID)) { found in
+        var commit = Commit(at: now)
+        for case let stored? in found {
+          guard let wrapped = stored.person.wrappedKey else { continue }
+          let data = try keys.personalData(of: stored.person)
+          let hashes = try keys.hashes(of: data)
+          PersonStore.insert(hashes, of: stored.person.id, isNew: false, into: &commit)
+          commit.run(
+            "UPDATE persons SET wrapped_key = ?2, hash_key = ?3 WHERE id = ?1 AND wrapped_key = ?4",
+            [
+              stored.person.id, try keys.cipher.rewrapped(wrapped, person: stored.person.id),
+              Int64(hashes.key), wrapped,
+            ], expects: .exactly(1))
+        }
+        return .commit(commit, ())
+      }
+    }
+  }
+
+  private func dropOlderHashes(_ report: TaskReport) async throws {
+    let current = Int64(keys.residentIDs.currentKeyID)
+    let now = now
+    var place = (hash: [UInt8](), place: "")
+    var dropped = 0
+    while true {
+      let after = place
+      let page = try await database.read(
+        PersonStore.hashes(after: after.hash, after.place, limit: Self.page))
+      let old = page.filter { $0.key < current }
+      if !old.isEmpty {
+        var commit = Commit(at: now)
+        for hash in old {
+          commit.run(
+            "DELETE FROM person_hashes WHERE hash = ?1 AND place = ?2", [hash.hash, hash.place])
+        }
+        try await database.write(commit)
+      }
+      dropped += old.count
+      try await report("older hashes", dropped, 0)
+      guard page.count == Self.page, let last = page.last else { return }
+      place = (last.hash, last.place)
+    }
+  }
+}

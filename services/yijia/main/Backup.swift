@@ -1,0 +1,231 @@
+import ArgumentParser
+import Foundation
+import OperationsV1
+import ServiceKit
+import Storage
+import StorageEngines
+
+struct Backup: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Back up a service's store while it runs, verify, restore.",
+    discussion: """
+      A backup is a folder: the copy, and a manifest with the SHA-256 of each file. It holds what \
+      the store holds, sealed: keep the keyrings apart from it, and keep them.
+
+      On PostgreSQL it is a base backup of the whole server (pg_basebackup, pg_verifybackup), with \
+      every service in it.
+      """,
+    subcommands: [Create.self, Verify.self, Restore.self, Adopt.self])
+
+  struct Create: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+      abstract: "Copy a store into a new folder; readers and writers go on.",
+      discussion: "Example: yijia backup create --config .dev/members.yaml --to backups/monday")
+    @OptionGroup var options: OperatorOptions
+    @Option(help: "The folder to make, on the service's machine.")
+    var to: String
+
+    func run() async throws {
+      try await explained {
+        let url = try options.configuration().database
+        let engine: BackupManifest.Engine = url.hasPrefix("postgres") ? .postgres : .sqlite
+        try await NewFolder.make(to) { draft in
+          switch engine {
+          case .sqlite: try await copy(to: draft.appending(path: "store.sqlite").path)
+          case .postgres: try PostgresTools.baseBackup(of: url, to: draft.appending(path: "base"))
+          }
+          let manifest = try await BackupManifest(
+            of: draft, service: options.name, engine: engine, at: Date())
+          try manifest.write(to: draft)
+        }
+        Terminal.say("backed up to \(to)")
+      }
+    }
+
+    /// By the running service, or here where it is stopped.
+    private func copy(to path: String) async throws {
+      guard let database = try await options.openIfFree() as? any CopyableDatabase else {
+        var task = CreateBackupTask()
+        task.path = path
+        _ = try await options.run(.createBackup(task))
+        return
+      }
+      try await database.copy(to: path) { done, total in
+        Terminal.progress("\(done) of \(total) bytes")
+      }
+      Terminal.endProgress()
+      await database.close()
+    }
+  }
+
+  struct Verify: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+      abstract: "Check a backup: every file by its sum, the store and its audit log by a look.")
+    @Argument(help: "The backup's folder.")
+    var folder: String
+
+    func run() async throws {
+      try await explained {
+        let manifest = try BackupManifest.read(URL(filePath: folder))
+        try await manifest.verify(URL(filePath: folder))
+        Terminal.say("sound: \(manifest.summary)")
+      }
+    }
+  }
+
+  struct Restore: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+      abstract: "Make a store out of a backup, in a place where nothing is.",
+      discussion: """
+        SQLite: --to is the file of the store. PostgreSQL: --to is the server's data folder; start \
+        the server on it, then `yijia backup adopt` each store.
+        The restored feed has a new name, so that consumers notice, and read it anew.
+        Example: yijia backup restore backups/monday --to .dev/data/members.sqlite
+        """)
+    @Argument(help: "The backup's folder.")
+    var folder: String
+    @Option(help: "What to make.")
+    var to: String
+
+    func run() async throws {
+      try await explained {
+        let from = URL(filePath: folder)
+        let manifest = try BackupManifest.read(from)
+        try await manifest.verify(from)
+        switch manifest.engine {
+        case .sqlite: try await StoreFile.restore(from.appending(path: "store.sqlite"), to: to)
+        case .postgres:
+          try await NewFolder.make(to) { draft in
+            try PostgresTools.copyFolder(from.appending(path: "base"), into: draft)
+          }
+          Terminal.note("start the server on \(to), then adopt each store: yijia backup adopt")
+        }
+        Terminal.say("restored: \(manifest.summary)")
+      }
+    }
+  }
+
+  struct Adopt: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+      abstract: "After a server was restored: give a store's feed a new name.",
+      discussion: """
+        Before the services start. Consumers then notice that positions are given out again.
+        Example: yijia backup adopt --database "postgres://…?options=-csearch_path%3Dmembers"
+        """)
+    @Option(help: "The store: postgres://….")
+    var database: String
+
+    func run() async throws {
+      try await explained {
+        let store = try await openDatabase(url: database)
+        try await store.renewEpoch()
+        await store.close()
+        Terminal.say("the feed has a new name")
+      }
+    }
+  }
+}
+
+/// A folder that is there as a whole or not at all.
+enum NewFolder {
+  /// - Throws: ``ConfigurationError`` where something is there already.
+  static func make(_ path: String, _ fill: (URL) async throws -> Void) async throws {
+    let manager = FileManager.default
+    let target = URL(filePath: path).absoluteURL.standardized
+    guard !manager.fileExists(atPath: target.path) else {
+      throw ConfigurationError("\(path): is there already")
+    }
+    let parent = target.deletingLastPathComponent()
+    let draft = parent.appending(
+      path: ".\(target.lastPathComponent).\(IDSource.system.next().prefix(8)).draft")
+    try manager.createDirectory(
+      at: draft, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+    do {
+      try await fill(draft)
+      // The kernel refuses where a folder with something in it came there meanwhile.
+      guard rename(draft.path, target.path) == 0 else {
+        throw ConfigurationError("\(path): cannot be put in place: errno \(errno)")
+      }
+      try StoreFile.sync(parent)
+    } catch {
+      try? manager.removeItem(at: draft)
+      throw error
+    }
+  }
+}
+
+/// The file of a SQLite store, and those that are beside it while it is open.
+enum StoreFile {
+  /// Copies a backup's file to where a store may open it.
+  static func restore(_ backup: URL, to path: String) async throws {
+    let manager = FileManager.default
+    let target = URL(filePath: path).absoluteURL.standardized
+    for suffix in ["", "-wal", "-journal"] where manager.fileExists(atPath: target.path + suffix) {
+      throw ConfigurationError("\(path)\(suffix): is there already")
+    }
+    let draft = target.path + ".\(IDSource.system.next().prefix(8)).draft"
+    do {
+      try manager.copyItem(atPath: backup.path, toPath: draft)
+      let store = try await openDatabase(url: "sqlite:\(draft)")
+      try await store.renewEpoch()
+      await store.close()
+      removeCompanions(of: draft)
+      try sync(URL(filePath: draft))
+      // A link fails where the name was taken meanwhile.
+      guard link(draft, target.path) == 0 else {
+        throw ConfigurationError("\(path): cannot be put in place: errno \(errno)")
+      }
+      try sync(target.deletingLastPathComponent())
+      unlink(draft)
+    } catch {
+      removeCompanions(of: draft)
+      unlink(draft)
+      throw error
+    }
+  }
+
+  /// Looks through a copy: a store that is opened is changed a little.
+  static func examine(_ file: URL) async throws -> (audit: AuditReport, feed: FeedCursor) {
+    let copy = FileManager.default.temporaryDirectory.appending(
+      path: "yijia-\(IDSource.system.next())")
+    defer {
+      removeCompanions(of: copy.path)
+      unlink(copy.path)
+    }
+    try FileManager.default.copyItem(at: file, to: copy)
+    let store = try await openDatabase(url: "sqlite:\(copy.path)")
+    do {
+      let faults = try await store.read(
+        Query<[String]>.all("SELECT integrity_check AS fault FROM pragma_integrity_check") {
+          try $0.text("fault")
+        })
+      guard faults == ["ok"] else {
+        throw ConfigurationError("\(file.path): damaged: \(faults.first ?? "")")
+      }
+      let report = try await store.verifyAudit { done, total in
+        Terminal.progress("\(done) of \(total) entries of the audit log")
+      }
+      Terminal.endProgress()
+      let end = try await store.feedEnd()
+      await store.close()
+      return (report, end)
+    } catch {
+      await store.close()
+      throw error
+    }
+  }
+
+  static func removeCompanions(of path: String) {
+    for suffix in ["-wal", "-shm", ".lock"] { unlink(path + suffix) }
+  }
+
+  /// Makes a file, or the names in a folder, durable.
+  static func sync(_ file: URL) throws {
+    let descriptor = open(file.path, O_RDONLY | O_CLOEXEC)
+    guard descriptor >= 0 else {
+      throw ConfigurationError("\(file.path): errno \(errno)")
+    }
+    defer { _ = close(descriptor) }
+    guard fsync(descriptor) == 0 else { throw ConfigurationError("\(file.path): errno \(errno)") }
+  }
+}

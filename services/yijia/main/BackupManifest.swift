@@ -1,0 +1,119 @@
+import Crypto
+import Foundation
+import ServiceKit
+import Storage
+
+/// What a backup holds: `manifest.json` in its folder.
+struct BackupManifest: Codable {
+  enum Engine: String, Codable {
+    case sqlite, postgres
+  }
+
+  struct File: Codable {
+    /// Below the folder.
+    var path: String
+    var bytes: Int
+    var sha256: String
+  }
+
+  private static let fileName = "manifest.json"
+  private static let formatNow = 1
+
+  /// Version of this form.
+  var format: Int
+  var service: String
+  var engine: Engine
+  var created: Date
+  var files: [File]
+  /// Where the feed ended; empty for a server's backup.
+  var feedEnd: String
+  /// Ends of the audit chains.
+  var auditHeads: [ChainHead]
+
+  /// Sums up a folder; a SQLite store in it must be sound.
+  init(of folder: URL, service: String, engine: Engine, at now: Date) async throws {
+    format = Self.formatNow
+    self.service = service
+    self.engine = engine
+    created = now
+    feedEnd = ""
+    auditHeads = []
+    switch engine {
+    case .sqlite:
+      let name = "store.sqlite"
+      files = [try Self.file(name, in: folder)]
+      let (audit, feed) = try await StoreFile.examine(folder.appending(path: name))
+      guard audit.isIntact else { throw ConfigurationError("audit log: \(audit.summary)") }
+      (feedEnd, auditHeads) = (feed.text, audit.heads.map(ChainHead.init))
+    case .postgres:
+      // It has the sums of all others.
+      files = [try Self.file("base/backup_manifest", in: folder)]
+    }
+  }
+
+  var summary: String {
+    let size = files.reduce(0) { $0 + $1.bytes }
+    return "\(service), \(engine.rawValue), \(created.formatted(.iso8601)), \(size) bytes"
+  }
+
+  /// Compares the folder with what the manifest says.
+  ///
+  /// - Throws: ``ConfigurationError`` naming what is wrong.
+  func verify(_ folder: URL) async throws {
+    for stated in files {
+      let found = try Self.file(stated.path, in: folder)
+      guard found.bytes == stated.bytes, found.sha256 == stated.sha256 else {
+        throw ConfigurationError("\(stated.path): is not what was backed up")
+      }
+    }
+    switch engine {
+    case .sqlite:
+      let (audit, feed) = try await StoreFile.examine(folder.appending(path: "store.sqlite"))
+      guard audit.isIntact, audit.heads.map(ChainHead.init) == auditHeads, feed.text == feedEnd
+      else { throw ConfigurationError("the store is not what was backed up: \(audit.summary)") }
+    case .postgres: try PostgresTools.verify(folder.appending(path: "base"))
+    }
+  }
+
+  static func read(_ folder: URL) throws -> BackupManifest {
+    let file = folder.appending(path: fileName)
+    guard let data = FileManager.default.contents(atPath: file.path) else {
+      throw ConfigurationError("\(file.path): cannot be read: no backup, or not a whole one")
+    }
+    let decoder = JSONDecoder()
+    decoder.dateDecodingStrategy = .iso8601
+    guard let manifest = try? decoder.decode(Self.self, from: data),
+      manifest.format == formatNow,
+      manifest.files.allSatisfy({ !$0.path.hasPrefix("/") && !$0.path.contains("..") })
+    else { throw ConfigurationError("\(file.path): is no manifest of this version") }
+    return manifest
+  }
+
+  func write(to folder: URL) throws {
+    let encoder = JSONEncoder()
+    encoder.dateEncodingStrategy = .iso8601
+    encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+    let file = folder.appending(path: Self.fileName)
+    try SecretFile.write(try encoder.encode(self), to: file)
+    try StoreFile.sync(file)
+    try StoreFile.sync(folder)
+  }
+
+  private static func file(_ path: String, in folder: URL) throws -> File {
+    let url = folder.appending(path: path)
+    guard let handle = try? FileHandle(forReadingFrom: url) else {
+      throw ConfigurationError("\(path): is missing")
+    }
+    defer { try? handle.close() }
+    var sum = SHA256()
+    var bytes = 0
+    while let chunk = try handle.read(upToCount: 1 << 20), !chunk.isEmpty {
+      sum.update(data: chunk)
+      bytes += chunk.count
+      if bytes % (64 << 20) == 0 { Terminal.progress("\(path): \(bytes) bytes summed") }
+    }
+    Terminal.endProgress()
+    let digest = sum.finalize().map { String(format: "%02x", $0) }.joined()
+    return File(path: path, bytes: bytes, sha256: digest)
+  }
+}

@@ -1,0 +1,117 @@
+import ArgumentParser
+import Foundation
+import OperationsV1
+import ServiceKit
+import Storage
+
+struct Keys: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Rotate the keys that guard a service's data, while it runs.",
+    discussion: """
+      1. `add` puts a fresh key at the end of the keyring file. Replicas each need the file: copy \
+      it to all of them, then go on.
+      2. `apply` has the service take up the file, and seal and hash anew what older keys did, in \
+      small commits. It may be stopped and run again. Run it once for every replica: --config \
+      names which.
+      3. `retire` removes older keys that nothing needs any more; `apply` says what needs them \
+      (remembered replies go after 30 days).
+      """,
+    subcommands: [Add.self, Apply.self, Retire.self])
+
+  enum Ring: String, ExpressibleByArgument, CaseIterable {
+    case fields, hashes
+    case pageTokens = "page-tokens"
+
+    func file(of files: KeyringFiles) -> String {
+      switch self {
+      case .fields: files.fieldsFile
+      case .hashes: files.hashesFile
+      case .pageTokens: files.pageTokensFile
+      }
+    }
+  }
+
+  struct Add: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+      abstract: "Put a fresh key at the end of a keyring file.")
+    @OptionGroup var options: OperatorOptions
+    @Option(help: "Which keyring: fields, hashes or page-tokens.")
+    var keyring: Ring
+
+    func run() async throws {
+      try await explained {
+        let file = keyring.file(of: try options.configuration().keyrings)
+        let ring = try Keyring(contentsOf: file)
+        // Hashes are looked up under two keys only.
+        guard keyring != .hashes || ring.keys.count < KeyedHash.keysMax else {
+          throw ConfigurationError("\(file): retire the older key first")
+        }
+        try ring.adding(at: Date()).write(to: file, replacing: true)
+        Terminal.say("key \(ring.current.id + 1) added to \(file)")
+      }
+    }
+  }
+
+  struct Apply: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+      abstract: "Have the service take up its keyrings, and seal and hash anew.")
+    @OptionGroup var options: OperatorOptions
+
+    func run() async throws {
+      try await explained {
+        let result = try await options.run(.rotateKeys(RotateKeysTask()))
+        for finding in result.findings { Terminal.say(finding) }
+        if result.findings.isEmpty { Terminal.say("no older key is needed") }
+      }
+    }
+  }
+
+  struct Retire: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+      abstract: "Remove older keys that nothing needs any more from the keyring files.")
+    @OptionGroup var options: OperatorOptions
+
+    func run() async throws {
+      try await explained {
+        let files = try options.configuration().keyrings
+        let result = try await options.run(.rotateKeys(RotateKeysTask()))
+        for finding in result.findings { Terminal.say(finding) }
+        var isChanged = false
+        for ring in [Ring.fields, .hashes] {
+          let file = ring.file(of: files)
+          let keyring = try Keyring(contentsOf: file)
+          let needed = result.keyUses.filter { $0.keyring == ring.rawValue }.map(\.key).min()
+          let kept = keyring.keys.filter { $0.id >= needed ?? keyring.current.id }
+          guard kept.count < keyring.keys.count else { continue }
+          try keyring.keepingLast(kept.count).write(to: file, replacing: true)
+          Terminal.say("\(file): \(keyring.keys.count - kept.count) older removed")
+          isChanged = true
+        }
+        if isChanged { _ = try await options.run(.rotateKeys(RotateKeysTask())) }
+      }
+    }
+  }
+}
+
+struct StatisticsCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "statistics",
+    abstract: "Check the counters of a running service.",
+    subcommands: [Recount.self])
+
+  struct Recount: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+      abstract: "Count again, beside the service's work, and name the counters that are wrong.",
+      discussion: "Example: yijia statistics recount --config .dev/members.yaml")
+    @OptionGroup var options: OperatorOptions
+
+    func run() async throws {
+      try await explained {
+        let result = try await options.run(.recountStatistics(RecountStatisticsTask()))
+        for finding in result.findings { Terminal.say(finding) }
+        guard result.sound else { throw ExitCode.failure }
+        Terminal.say("every counter says what a recount says")
+      }
+    }
+  }
+}

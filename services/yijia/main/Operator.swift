@@ -1,0 +1,113 @@
+import ArgumentParser
+import Foundation
+import OperationsV1
+import RPC
+import RPCTransport
+import ServiceKit
+import Storage
+import StorageEngines
+
+/// How an operator reaches a service's data: the running service by its tasks, or the store itself
+/// where nobody else has it.
+struct OperatorOptions: ParsableArguments {
+  @Option(help: "Configuration of the service, e.g. .dev/members.yaml.")
+  var config: String
+
+  @Option(help: "Name of the service. [default: the configuration's file name]")
+  var service: String?
+
+  @Option(help: "The operator's certificate, PEM. [default: operator.crt beside the service's]")
+  var certificate: String?
+
+  @Option(help: "Its key, PEM. [default: operator.key beside the service's]")
+  var key: String?
+
+  var name: String {
+    service ?? URL(filePath: config).deletingPathExtension().lastPathComponent
+  }
+
+  func configuration() throws -> ServiceConfiguration {
+    let ports = ["members": 7_101, "stations": 7_102]
+    let configuration = try loadConfiguration(
+      ServiceConfiguration.self,
+      defaults: ServiceConfiguration(name: name, port: ports[name] ?? 0), file: config,
+      section: "service")
+    try configuration.validate()
+    return configuration
+  }
+
+  /// Opens the store where no service has it: `nil` where one does.
+  func openIfFree() async throws -> (any Database)? {
+    do {
+      return try await openExisting(try configuration().database)
+    } catch StorageError.locked {
+      return nil
+    }
+  }
+
+  /// Has the running service do a task, and shows how far it is.
+  func run(_ task: RunTaskRequest.Task) async throws -> TaskResult {
+    let configuration = try configuration()
+    let folder = URL(filePath: configuration.tls.certificateFile).deletingLastPathComponent()
+    var client = ClientConfiguration(targets: [
+      HostPort(host: configuration.listen.host, port: configuration.listen.port)
+    ])
+    client.tls = ClientTLS(
+      authorities: configuration.tls.authorityFile,
+      identity: TLSFiles(
+        certificateChain: certificate ?? folder.appending(path: "operator.crt").path,
+        privateKey: key ?? folder.appending(path: "operator.key").path),
+      serverName: .uri("spiffe://yijia/\(name)"))
+    let channel = try ClientChannel(configuration: client, loops: SuiteClient.loops)
+    do {
+      let result = try await Self.run(task, on: channel)
+      await channel.shutdown()
+      return result
+    } catch {
+      await channel.shutdown()
+      throw error
+    }
+  }
+
+  private static func run(
+    _ task: RunTaskRequest.Task, on channel: ClientChannel
+  ) async throws -> TaskResult {
+    var request = RunTaskRequest()
+    request.task = task
+    for try await response in try await OperationsServiceClient(channel).runTask(request) {
+      switch response.event {
+      case .progress(let progress):
+        let total = progress.total > 0 ? " of \(progress.total)" : ""
+        Terminal.progress("\(progress.done)\(total) \(progress.unit)")
+      case .result(let result):
+        Terminal.endProgress()
+        return result
+      case nil: continue
+      }
+    }
+    throw ConfigurationError("the service ended the task without a result")
+  }
+}
+
+/// Opens a store that is there: a file that isn't is not made.
+func openExisting(_ url: String) async throws -> any Database {
+  let path = url.hasPrefix("sqlite:") ? String(url.dropFirst("sqlite:".count)) : nil
+  if let path, !FileManager.default.fileExists(atPath: path) {
+    throw ConfigurationError("\(path): there is no store")
+  }
+  return try await openDatabase(url: url)
+}
+
+/// Runs a command's work; tells a person what went wrong.
+func explained(_ work: () async throws -> Void) async throws {
+  do {
+    try await work()
+  } catch let error as ExitCode {
+    throw error
+  } catch {
+    Terminal.endProgress()
+    Terminal.note(Explanation.of(error))
+    if let detail = (error as? StorageError)?.debugDetail { Terminal.note("  \(detail)") }
+    throw ExitCode.failure
+  }
+}
