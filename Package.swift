@@ -70,6 +70,53 @@ func service(_ name: String, core: String, _ needs: [Target.Dependency]) -> [Tar
   ]
 }
 
+/// scripts/sanitize.sh builds the runtime and its tests only, which is half of the time.
+let isRuntimeOnly = ProcessInfo.processInfo.environment["YIJIA_RUNTIME"] == "1"
+
+/// The product: executables over the runtime.
+let services: [Target] =
+  service("members", core: "MembersCore", ["MembersV1"])
+  + [
+    // Invented members, for figures at scale.
+    .executableTarget(
+      name: "members-data",
+      dependencies: ["MembersCore", "ServiceKit", "Storage", "StorageEngines", arguments],
+      path: "services/members/data", swiftSettings: house)
+  ]
+  + service("stations", core: "StationsCore", ["StationsV1", "MembersV1"])
+  + [
+    .target(
+      name: "GatewayCore",
+      dependencies: [
+        "RPC", "ServiceKit", "Protobuf", "YijiaTypeV1", "MembersV1", "StationsV1",
+        "GRPCHealthV1", crypto, logging,
+      ],
+      path: "services/gateway/GatewayCore", swiftSettings: house),
+    .executableTarget(
+      name: "yijia-gateway",
+      dependencies: [
+        "GatewayCore", "ServiceKit", "RPC", "RPCTransport", "GRPCHealthV1", logging, arguments,
+        unixSignals,
+      ],
+      path: "services/gateway/main", swiftSettings: house),
+    .testTarget(
+      name: "GatewayCoreTests",
+      dependencies: [
+        "GatewayCore", "RPC", "RPCInProcess", "RPCTransport", "ServiceKit", "Protobuf",
+        "YijiaTypeV1", "MembersV1", "StationsV1", "GoogleProtobuf", "GoogleRPC", "GRPCHealthV1",
+        "GRPCTesting", crypto, logging,
+      ],
+      path: "Tests/GatewayCoreTests", swiftSettings: house),
+    .executableTarget(
+      name: "yijia",
+      dependencies: [
+        "RPC", "RPCTransport", "Protobuf", "ServiceKit", "MembersV1", "StationsV1",
+        "YijiaTypeV1", "GoogleRPC", "GoogleType", "GoogleProtobuf", "Storage", "StorageEngines",
+        "GRPCHealthV1", "OperationsV1", x509, crypto, arguments, unixSignals, csv,
+      ],
+      path: "services/yijia/main", swiftSettings: house),
+  ]
+
 /// libFuzzer brings its own `main`, so its programs are built only by scripts/fuzz.sh. Two of them:
 /// it looks at every counter of its program after each input, so less code is faster.
 let fuzzers: [Target] =
@@ -278,45 +325,6 @@ let package = Package(
       swiftSettings: house),
   ]
     + fuzzers
-    + service("members", core: "MembersCore", ["MembersV1"])
-    + [
-      // Invented members, for figures at scale.
-      .executableTarget(
-        name: "members-data",
-        dependencies: ["MembersCore", "ServiceKit", "Storage", "StorageEngines", arguments],
-        path: "services/members/data", swiftSettings: house)
-    ]
-    + service("stations", core: "StationsCore", ["StationsV1", "MembersV1"])
-    + [
-      .target(
-        name: "GatewayCore",
-        dependencies: [
-          "RPC", "ServiceKit", "Protobuf", "YijiaTypeV1", "MembersV1", "StationsV1",
-          "GRPCHealthV1", crypto, logging,
-        ],
-        path: "services/gateway/GatewayCore", swiftSettings: house),
-      .executableTarget(
-        name: "yijia-gateway",
-        dependencies: [
-          "GatewayCore", "ServiceKit", "RPC", "RPCTransport", "GRPCHealthV1", logging, arguments,
-          unixSignals,
-        ],
-        path: "services/gateway/main", swiftSettings: house),
-      .testTarget(
-        name: "GatewayCoreTests",
-        dependencies: [
-          "GatewayCore", "RPC", "RPCInProcess", "RPCTransport", "ServiceKit", "Protobuf",
-          "YijiaTypeV1", "MembersV1", "StationsV1", "GoogleProtobuf", "GoogleRPC", "GRPCHealthV1",
-          "GRPCTesting", crypto, logging,
-        ],
-        path: "Tests/GatewayCoreTests", swiftSettings: house),
-      .executableTarget(
-        name: "yijia",
-        dependencies: [
-          "RPC", "RPCTransport", "Protobuf", "ServiceKit", "MembersV1", "StationsV1",
-          "YijiaTypeV1", "GoogleRPC", "GoogleType", "GoogleProtobuf", "Storage", "StorageEngines",
-          "GRPCHealthV1", "OperationsV1", x509, crypto, arguments, unixSignals, csv,
-        ],
-        path: "services/yijia/main", swiftSettings: house),
-    ]
+    + (isRuntimeOnly ? [] : services)
 )
+if isRuntimeOnly { package.products = [] }

@@ -302,6 +302,37 @@ def reconnections(siege):
             siege.count("connections")
 
 
+def neighbor(siege):
+    """No attack: a busy client that behaves, 32 calls under way on one connection."""
+    fields, together = block(request("EmptyCall")), 32
+    with contextlib.closing(siege.greeted()) as connection:
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        stream, buffer = 1, b""
+        while siege.goes_on:
+            ids = range(stream, stream + 2 * together, 2)
+            stream += 2 * together
+            calls = b"".join(
+                _head(i, fields) + frame(DATA, END_STREAM, i, message(b"")) for i in ids
+            )
+            connection.sendall(calls + window_update(0, 5 * together))
+            left = together
+            while left:
+                chunk = connection.recv(1 << 16)
+                if not chunk:
+                    raise SystemExit("the server closed a connection that behaves")
+                buffer += chunk
+                at = 0
+                while len(buffer) - at >= 9:
+                    end = at + 9 + int.from_bytes(buffer[at : at + 3], "big")
+                    if len(buffer) < end:
+                        break
+                    if buffer[at + 3] == HEADERS and buffer[at + 4] & END_STREAM:
+                        left -= 1
+                    at = end
+                buffer = buffer[at:]
+            siege.count("calls", together)
+
+
 # Every attack, by the name of its function.
 ATTACKS = (
     "settings_flood settings_table_flood ping_flood unread_ping_flood empty_data padded_data "

@@ -1,15 +1,20 @@
 internal import CZlib
 
-/// zlib's restoring state, used again and again. Confined to its thread, as `Deflater`.
+/// zlib's restoring state, used again and again, for one stream at a time: whole, or in parts with
+/// other work between them. Confined to its thread, as `Deflater`.
 @safe
-final class Inflater {
+public final class Inflater {
   /// Output is made in steps of this and looked at after each.
   private static let stepBytes = 32 << 10
 
   // The library keeps this address in its state, so it may not move. Made in init, freed in deinit.
   private let stream: UnsafeMutablePointer<z_stream>
+  private var output: [UInt8] = []
+  private var outputMax = 0
+  /// Bytes of the input that are done.
+  private var taken = 0
 
-  init() throws(CompressionError) {
+  public init() throws(CompressionError) {
     unsafe stream = UnsafeMutablePointer<z_stream>.allocate(capacity: 1)
     unsafe stream.initialize(to: z_stream())
     guard unsafe yijia_inflate_init(stream, Format.zlib.windowBits) == Z_OK else {
@@ -35,40 +40,79 @@ final class Inflater {
   func decompress(
     _ bytes: RawSpan, _ format: Format, outputBytesMax: Int, headroom: Int
   ) throws(CompressionError) -> [UInt8] {
+    try begin(format, outputBytesMax: outputBytesMax, headroom: headroom)
+    _ = try proceed(bytes, outputBytes: .max)
+    return takeOutput()
+  }
+
+  /// Begins a stream: what was there before is forgotten.
+  public func begin(
+    _ format: Format, outputBytesMax: Int, headroom: Int = 0
+  ) throws(CompressionError) {
     guard unsafe inflateReset2(stream, format.windowBits) == Z_OK else { throw .outOfMemory }
-    var output = [UInt8](repeating: 0, count: headroom)
-    let (countMax, overflow) = headroom.addingReportingOverflow(outputBytesMax)
-    var failure: CompressionError?
+    output = [UInt8](repeating: 0, count: headroom)
+    let (most, overflow) = headroom.addingReportingOverflow(outputBytesMax)
+    outputMax = overflow ? .max : most
+    taken = 0
+  }
+
+  /// Goes on in the stream until some more bytes are restored.
+  /// - Parameters:
+  ///   - bytes: the whole stream, the same each time.
+  ///   - outputBytes: how many more, about; others have their turn then.
+  /// - Returns: whether it is done.
+  /// - Throws: as `Format.decompress`; then begin anew.
+  public func proceed(
+    _ bytes: RawSpan, outputBytes: Int
+  ) throws(CompressionError) -> Bool {
+    let (goal, overflow) = output.count.addingReportingOverflow(outputBytes)
+    var outcome = Outcome.more
     // Input and step are borrowed for this call; the library keeps neither afterwards.
     unsafe bytes.withUnsafeBytes { input in
+      let rest = unsafe UnsafeRawBufferPointer(rebasing: input[taken...])
       unsafe stream.pointee.next_in = UnsafeMutablePointer(
-        mutating: input.baseAddress?.assumingMemoryBound(to: UInt8.self))
-      unsafe stream.pointee.avail_in = uInt(input.count)
+        mutating: rest.baseAddress?.assumingMemoryBound(to: UInt8.self))
+      unsafe stream.pointee.avail_in = uInt(rest.count)
       unsafe withUnsafeTemporaryAllocation(of: UInt8.self, capacity: Self.stepBytes) { step in
-        unsafe failure = inflateAll(&output, countMax: overflow ? .max : countMax, step)
+        while outcome == .more, output.count < (overflow ? .max : goal) {
+          unsafe outcome = inflateStep(step)
+        }
       }
+      taken = unsafe input.count - Int(stream.pointee.avail_in)
     }
-    if let failure { throw failure }
+    switch outcome {
+    case .more: return false
+    case .done: return true
+    case .failed(let error):
+      output = []
+      throw error
+    }
+  }
+
+  /// What was restored.
+  public func takeOutput() -> [UInt8] {
+    defer { output = [] }
     return output
   }
 
-  private func inflateAll(
-    _ output: inout [UInt8], countMax: Int, _ step: UnsafeMutableBufferPointer<UInt8>
-  ) -> CompressionError? {
-    while true {
-      unsafe stream.pointee.next_out = step.baseAddress
-      unsafe stream.pointee.avail_out = uInt(step.count)
-      let code = unsafe inflate(stream, Z_NO_FLUSH)
-      let made = unsafe step.count - Int(stream.pointee.avail_out)
-      guard output.count + made <= countMax else { return .tooLarge }
-      unsafe output.append(contentsOf: step.prefix(made))
-      switch code {
-      case Z_STREAM_END: return unsafe stream.pointee.avail_in == 0 ? nil : .corrupt
-      // Less than a whole step and no end: the input is cut.
-      case Z_OK: if made < step.count { return .corrupt }
-      case Z_MEM_ERROR: return .outOfMemory
-      default: return .corrupt
-      }
+  private enum Outcome: Equatable {
+    case more, done
+    case failed(CompressionError)
+  }
+
+  private func inflateStep(_ step: UnsafeMutableBufferPointer<UInt8>) -> Outcome {
+    unsafe stream.pointee.next_out = step.baseAddress
+    unsafe stream.pointee.avail_out = uInt(step.count)
+    let code = unsafe inflate(stream, Z_NO_FLUSH)
+    let made = unsafe step.count - Int(stream.pointee.avail_out)
+    guard output.count + made <= outputMax else { return .failed(.tooLarge) }
+    unsafe output.append(contentsOf: step.prefix(made))
+    switch code {
+    case Z_STREAM_END: return unsafe stream.pointee.avail_in == 0 ? .done : .failed(.corrupt)
+    // Less than a whole step and no end: the input is cut.
+    case Z_OK: return made < step.count ? .failed(.corrupt) : .more
+    case Z_MEM_ERROR: return .failed(.outOfMemory)
+    default: return .failed(.corrupt)
     }
   }
 }

@@ -118,6 +118,15 @@ struct CallPlan: Sendable {
     if isLate { throw RPCError(.deadlineExceeded, "the deadline passed between two attempts") }
   }
 
+  /// A failure on our side once the deadline has passed is the deadline's, whichever was seen
+  /// first: a busy machine sees a lost connection or a refused one before its timer.
+  func dated(_ failure: AttemptFailure) -> AttemptFailure {
+    guard !failure.error.isRemote, failure.error.code == .unavailable,
+      deadline?.hasPassed == true
+    else { return failure }
+    return AttemptFailure(RPCError(.deadlineExceeded, "the deadline has passed"))
+  }
+
   /// What a failure means for the next attempt; takes its token.
   func apply(_ failure: AttemptFailure, of attempt: Int, to state: inout AttemptState)
     -> AttemptState.Action

@@ -84,7 +84,7 @@ extension ClientCall {
   /// Sees to a failed attempt: begins the next when its time has come, or settles the call.
   /// - Throws: `RPCError` when the call ends between two attempts.
   func follow(up failure: AttemptFailure, of number: Int) async throws {
-    var (failure, number) = (failure, number)
+    var (failure, number) = (plan.dated(failure), number)
     while true {
       var action = after(failure, number)
       if case .schedule(let wait) = action {
@@ -101,7 +101,7 @@ extension ClientCall {
       do {
         return try await launch(number, previous: previous)
       } catch let next as AttemptFailure {
-        failure = next
+        failure = plan.dated(next)
       }
     }
   }

@@ -11,6 +11,9 @@ package protocol ExchangeTransport: AnyObject, Sendable {
   /// - Throws: when the task is cancelled.
   nonisolated(nonsending) func waitForRoom() async throws
 
+  /// How calls of this peer take turns at large messages.
+  var unpackingTurns: UnpackingTurns { get }
+
   /// Queues the response head; a client's request head was given when it opened the exchange.
   func sendHead(_ exchange: ExchangeID, _ head: OutboundHead, endsStream: Bool)
 

@@ -24,6 +24,8 @@ package final class Inbox: ExchangeSink, @unchecked Sendable {
   @exclusivity(unchecked) package private(set) var failure: RPCError?
   /// Whether the message taken last was compressed.
   @exclusivity(unchecked) package private(set) var lastWasCompressed = false
+  /// The front message, if it was compressed and has been restored.
+  @exclusivity(unchecked) @usableFromInline private(set) var unpacked: [UInt8]?
   /// Told once when the exchange is closed.
   @exclusivity(unchecked) package var onClosed: ((CloseReason) -> Void)?
 
@@ -95,6 +97,7 @@ package final class Inbox: ExchangeSink, @unchecked Sendable {
   package func takeMessage<Message: WireMessage>(_: Message.Type) throws -> Message? {
     guard let place = try front() else { return nil }
     defer { taken(place) }
+    if let unpacked { return try MessageFramer.decode(framed: unpacked) }
     return try framer.decode(place, encoding: messageEncoding)
   }
 
@@ -126,6 +129,7 @@ package final class Inbox: ExchangeSink, @unchecked Sendable {
   @usableFromInline
   func taken(_ message: Range<Int>) {
     lastWasCompressed = framer.isCompressed(message)
+    if lastWasCompressed { unpacked = nil }
     framer.take(message)
     creditTaken(message.count + MessageFramer.prefixBytes)
   }
@@ -201,7 +205,10 @@ package final class Inbox: ExchangeSink, @unchecked Sendable {
   @usableFromInline
   nonisolated(nonsending) func waitForMessage() async throws -> Bool {
     while true {
-      if try front() != nil { return true }
+      if let place = try front() {
+        if framer.isCompressed(place), unpacked == nil { try await unpack(place) }
+        return true
+      }
       if isAtEnd { return false }
       if isCut {
         let error = RPCError(.internalError, "the stream ended in the middle of a message")
@@ -210,6 +217,16 @@ package final class Inbox: ExchangeSink, @unchecked Sendable {
       }
       try await wait()
     }
+  }
+
+  /// Restores the front message, which stays the front one meanwhile: there is one reader.
+  private func unpack(_ place: Range<Int>) async throws {
+    guard let encoding = messageEncoding else { throw MessageEncoding.unknown }
+    let start = place.lowerBound - MessageFramer.prefixBytes
+    let framed = Array(framer.bytes[start..<place.upperBound])
+    unpacked = try await encoding.decompress(
+      framed: framed, messageBytesMax: framer.messageBytesMax,
+      turns: exchange.transport.unpackingTurns)
   }
 
   /// The next bytes, or nil at the end. Only from a task that prefers the loop.

@@ -53,21 +53,64 @@ public enum MessageEncoding: String, Sendable, Hashable, CaseIterable {
     do {
       return try format.decompress(
         bytes, outputBytesMax: messageBytesMax, headroom: MessageFramer.prefixBytes)
-    } catch .tooLarge {
-      throw RPCError(
-        .resourceExhausted, "a message is larger than \(messageBytesMax) bytes when decompressed")
     } catch {
-      throw RPCError(.internalError, "a message could not be decompressed: \(error)")
+      throw Self.error(error, messageBytesMax: messageBytesMax)
     }
   }
+
+  private static func error(_ error: CompressionError, messageBytesMax: Int) -> RPCError {
+    switch error {
+    case .tooLarge:
+      RPCError(
+        .resourceExhausted, "a message is larger than \(messageBytesMax) bytes when decompressed")
+    default: RPCError(.internalError, "a message could not be decompressed: \(error)")
+    }
+  }
+
+  /// What is restored before others of the loop have their turn: some hundred microseconds. Three
+  /// kilobytes can become three megabytes.
+  private static let turnBytes = 64 << 10
+
+  /// Restores the message behind its prefix, a large one in turns. On the loop.
+  package nonisolated(nonsending) func decompress(
+    framed: [UInt8], messageBytesMax: Int, turns: UnpackingTurns
+  ) async throws -> [UInt8] {
+    let prefix = MessageFramer.prefixBytes
+    do {
+      return try format.decompress(
+        framed.span.bytes.extracting(prefix..<framed.count),
+        outputBytesMax: min(messageBytesMax, Self.turnBytes), headroom: prefix)
+    } catch {
+      guard error == .tooLarge, Self.turnBytes < messageBytesMax else {
+        throw Self.error(error, messageBytesMax: messageBytesMax)
+      }
+    }
+    await turns.begin()
+    defer { turns.end() }
+    do throws(CompressionError) {
+      let inflater = try Inflater()
+      try inflater.begin(format, outputBytesMax: messageBytesMax, headroom: prefix)
+      while !Task.isCancelled {
+        let isDone = try inflater.proceed(
+          framed.span.bytes.extracting(prefix..<framed.count), outputBytes: Self.turnBytes)
+        if isDone { return inflater.takeOutput() }
+        await turns.pause()
+      }
+    } catch {
+      throw Self.error(error, messageBytesMax: messageBytesMax)
+    }
+    // Given up meanwhile.
+    throw CancellationError()
+  }
+
+  static let unknown = RPCError(
+    .internalError, "a message is compressed, but no known encoding was named")
 
   /// Restores a message whose flag is set; without an agreed encoding that is an error.
   @usableFromInline package static func decompress(
     _ bytes: RawSpan, _ encoding: MessageEncoding?, messageBytesMax: Int
   ) throws(RPCError) -> [UInt8] {
-    guard let encoding else {
-      throw RPCError(.internalError, "a message is compressed, but no known encoding was named")
-    }
+    guard let encoding else { throw unknown }
     return try encoding.decompress(bytes, messageBytesMax: messageBytesMax)
   }
 }

@@ -64,14 +64,21 @@ class SingleRequestCall: ServerCall, @unchecked Sendable {
     start()
   }
 
-  /// The request behind its prefix, once. Decompressed here, so interceptors run first.
-  final func takeRequest() throws(RPCError) -> [UInt8] {
+  final var isCompressed: Bool { request[0] != 0 }
+
+  /// The request behind its prefix, once.
+  final func takeRequest() -> [UInt8] {
     defer { request = [] }
-    guard request[0] != 0 else { return request }
+    return request
+  }
+
+  /// The same of a compressed one. Decompressed here, so interceptors run first.
+  nonisolated(nonsending) final func unpackRequest() async throws -> [UInt8] {
     context.requestWasCompressed = true
-    return try MessageEncoding.decompress(
-      request.span.bytes.extracting(MessageFramer.prefixBytes..<request.count),
-      context.head.messageEncoding, messageBytesMax: server.limits.messageBytesMax)
+    guard let encoding = context.head.messageEncoding else { throw MessageEncoding.unknown }
+    return try await encoding.decompress(
+      framed: takeRequest(), messageBytesMax: server.limits.messageBytesMax,
+      turns: exchange.transport.unpackingTurns)
   }
 }
 
@@ -89,7 +96,7 @@ final class UnaryCall: SingleRequestCall, @unchecked Sendable {
   }
 
   override nonisolated(nonsending) func invoke() async throws {
-    answer(try await body(takeRequest(), context))
+    answer(try await body(isCompressed ? unpackRequest() : takeRequest(), context))
   }
 }
 
@@ -106,6 +113,6 @@ final class ServerStreamingCall: SingleRequestCall, @unchecked Sendable {
   }
 
   override nonisolated(nonsending) func invoke() async throws {
-    try await body(takeRequest(), self)
+    try await body(isCompressed ? unpackRequest() : takeRequest(), self)
   }
 }

@@ -49,6 +49,7 @@ extension CallPlan {
   fileprivate nonisolated(nonsending) func again(
     after failure: AttemptFailure, _ state: inout AttemptState
   ) async throws -> Int {
+    let failure = dated(failure)
     if Task.isCancelled { throw failure.error }
     var action = apply(failure, of: state.count, to: &state)
     if case .schedule(let wait) = action {

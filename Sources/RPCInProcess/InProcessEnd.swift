@@ -16,6 +16,8 @@ final class InProcessEnd: ExchangeTransport {
 
   var loop: any ExchangeLoop { link.loop }
 
+  var unpackingTurns: UnpackingTurns { link.unpackingTurns }
+
   func sendHead(_ exchange: ExchangeID, _ head: OutboundHead, endsStream: Bool) {
     let fields: HeaderList =
       switch head {

@@ -4,6 +4,7 @@ import RPC
 /// Guard: all mutable state is touched on `loop` only.
 final class InProcessLink: @unchecked Sendable {
   let loop = QueueLoop()
+  private(set) lazy var unpackingTurns = UnpackingTurns(loop: loop)
   private let dispatcher: Dispatcher
   private let peer: Peer
   private var streams: [Int32: InProcessStream] = [:]

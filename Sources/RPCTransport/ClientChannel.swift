@@ -99,8 +99,8 @@ public final class ClientChannel: RPC.Channel {
     _ head: RequestHead, options: ExchangeOptions,
     _ body: (ClientExchange) async throws -> Result
   ) async throws -> Result {
-    var last = RPCError(.unavailable, "there is no connection")
-    for _ in 0...configuration.targets.count {
+    var tries = 0
+    while true {
       let lane = try await pick(options)
       let connection = lane.connection
       nonisolated(nonsending) func run() async throws -> Result {
@@ -117,11 +117,13 @@ public final class ClientChannel: RPC.Channel {
         if connection.executor.isCurrent { return try await run() }
         return try await withTaskExecutorPreference(connection.executor) { try await run() }
       } catch let error as NotOpened {
-        // The connection ended between the choice and the use.
-        last = error.error
+        // The connection ended between the choice and the use: another is chosen, by who waits as
+        // long as it takes.
+        tries += 1
+        let waits = options.waitForReady && error.error.code == .unavailable && !Task.isCancelled
+        guard waits || tries <= configuration.targets.count else { throw error.error }
       }
     }
-    throw last
   }
 
   private struct NotOpened: Error {
@@ -196,6 +198,13 @@ public final class ClientChannel: RPC.Channel {
   }
 
   // MARK: - End
+
+  /// Connections look at their times as if so much had passed. For tests.
+  func timePasses(_ passed: Duration) async {
+    for connection in state.withLock({ Array($0.connections.values) }) {
+      try? await connection.executor.eventLoop.submit { connection.timePasses(passed) }.get()
+    }
+  }
 
   /// Closes all connections; running calls fail with UNAVAILABLE. Idempotent.
   public func shutdown() async {

@@ -125,9 +125,11 @@ extension Connection {
     look()
   }
 
-  private func look() {
+  /// Sees what is due; as if so much time had passed, for tests.
+  func look(after passed: Duration = .zero) {
     guard let client, !isClosed, draining == .no else { return }
-    let now = NIODeadline.now().uptimeNanoseconds
+    client.timer?.cancel()
+    let now = NIODeadline.now().uptimeNanoseconds &+ passed.wholeNanoseconds
     let isBusy = session.openStreams > (client.healthCheck == nil ? 0 : 1)
     let facts = ClientLifetime.Facts(
       now: now, lastRead: lastRead, isBusy: isBusy, callsBegun: client.callsBegun)

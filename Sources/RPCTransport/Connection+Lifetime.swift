@@ -16,9 +16,10 @@ extension Connection {
     wake()
   }
 
-  private func wake() {
+  private func wake(after passed: Duration = .zero) {
     guard !isClosed, lifetime != nil else { return }
-    let now = NIODeadline.now().uptimeNanoseconds
+    lifetimeTimer?.cancel()
+    let now = NIODeadline.now().uptimeNanoseconds &+ passed.wholeNanoseconds
     let facts = LifetimeState.Facts(
       now: now, lastRead: lastRead, isBusy: session.openStreams > 0 || runningHandlers > 0,
       isDraining: draining != .no)
@@ -48,11 +49,28 @@ extension Connection {
       headersTimer = nil
     } else if isReady {
       headersTimer = executor.schedule(after: limits.headersMax) { [self] in
-        guard !isClosed else { return }
-        session.terminate(.enhanceYourCalm, "headers take too long")
-        fail("headers took longer than \(limits.headersMax)")
+        headersTimedOut()
       }
     }
+  }
+
+  private func headersTimedOut() {
+    guard !isClosed else { return }
+    session.terminate(.enhanceYourCalm, "headers take too long")
+    fail("headers took longer than \(limits.headersMax)")
+  }
+
+  /// Looks at everything that has a time as if so much had passed: for tests, which cannot wait.
+  func timePasses(_ passed: Duration) {
+    if handshakeTimer != nil, passed >= limits.handshakeMax { handshakeTimedOut() }
+    if headersTimer != nil, passed >= limits.headersMax { headersTimedOut() }
+    wake(after: passed)
+    look(after: passed)
+  }
+
+  /// TLS, the preface or the acknowledgement of our settings did not come in time.
+  func handshakeTimedOut() {
+    if isReady { settingsTimedOut() } else { close("no HTTP/2 within \(limits.handshakeMax)") }
   }
 
   /// Takes an idle connection for `makeRoom`, once. From any thread.
@@ -68,8 +86,23 @@ extension Connection {
   }
 
   /// The peer must take note of our settings. Source: RFC 9113, section 6.5.3.
-  func settingsTimedOut() {
+  private func settingsTimedOut() {
     session.terminate(.settingsTimeout, "SETTINGS were not acknowledged")
     fail("the peer did not acknowledge SETTINGS within \(limits.handshakeMax)")
+  }
+
+  /// Calls ended together when a client leaves, and the time before the next ones are. Cancelling
+  /// a call costs some twenty microseconds and a client may leave hundreds: others have their turn
+  /// meanwhile.
+  private static let endedTogetherMax = 16
+  private static let endingPause: Duration = .milliseconds(1)
+
+  /// Ends the calls of a connection that is gone; a client's all at once.
+  func end(_ lost: ArraySlice<(Exchange, CloseReason)>) {
+    let first = dispatcher == nil ? lost : lost.prefix(Self.endedTogetherMax)
+    for (exchange, reason) in first { exchange.closed(reason) }
+    let rest = lost.dropFirst(first.count)
+    guard !rest.isEmpty else { return }
+    _ = executor.schedule(after: Self.endingPause) { self.end(rest) }
   }
 }

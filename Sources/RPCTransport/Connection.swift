@@ -56,13 +56,18 @@ final class Connection: ChannelDuplexHandler, ExchangeTransport, @unchecked Send
   // Timers hold the connection, which cancels them when it ends: a weak reference to it would make
   // each of its many retains take the runtime's slow way.
   private var stallTimer: (any ScheduledWork)?
-  private var handshakeTimer: (any ScheduledWork)?
+  private(set) var handshakeTimer: (any ScheduledWork)?
   /// When bytes of the peer came last, in nanoseconds of the loop's clock.
   @exclusivity(unchecked) var lastRead: UInt64 = 0
+  @exclusivity(unchecked) var readSize: ReadSize
+  /// The turn at hand: bytes read, and when it began.
+  @exclusivity(unchecked) var turnBytes = 0
+  @exclusivity(unchecked) var turnStart: UInt64 = 0
   /// Servers only, as its timers.
   @exclusivity(unchecked) var lifetime: LifetimeState?
   var lifetimeTimer: (any ScheduledWork)?
   @exclusivity(unchecked) var headersTimer: (any ScheduledWork)?
+  private(set) lazy var unpackingTurns = UnpackingTurns(loop: executor)
   /// Where handlers wait that would make more than the peer takes.
   var room: WaitPoint?
   /// Whether no call runs, for other threads.
@@ -89,8 +94,8 @@ final class Connection: ChannelDuplexHandler, ExchangeTransport, @unchecked Send
 
   init(
     _ role: Session.Role, executor: LoopExecutor, limits: ConnectionLimits, isTLS: Bool,
-    dispatcher: Dispatcher?, owner: any ConnectionOwner, logger: Logger,
-    refusePeer: (@Sendable (Peer) -> String?)? = nil
+    readBytesMax: Int = ReadSize.bytesMin, dispatcher: Dispatcher?, owner: any ConnectionOwner,
+    logger: Logger, refusePeer: (@Sendable (Peer) -> String?)? = nil
   ) throws {
     self.executor = executor
     self.limits = limits
@@ -99,8 +104,12 @@ final class Connection: ChannelDuplexHandler, ExchangeTransport, @unchecked Send
     self.owner = owner
     self.logger = logger
     self.refusePeer = refusePeer
+    readSize = ReadSize(bytesMax: readBytesMax)
     client = role == .client ? ClientSide() : nil
-    session = try Session(role, limits: limits.session, memory: executor.sessionMemory)
+    // A server makes its connections on their loop; a client where it happens to be, so what its
+    // session begins with may not come from the memory of another thread.
+    let memory = role == .client ? SessionMemory() : executor.sessionMemory
+    session = try Session(role, limits: limits.session, memory: memory)
   }
 
   var loop: any ExchangeLoop { executor }
@@ -123,11 +132,7 @@ final class Connection: ChannelDuplexHandler, ExchangeTransport, @unchecked Send
     guard handshakeTimer == nil, !isReady else { return }
     peer = Peer(address: HostPort(context.channel.remoteAddress).description, isTLS: isTLS)
     handshakeTimer = executor.schedule(after: limits.handshakeMax) { [self] in
-      if isReady {
-        settingsTimedOut()
-      } else {
-        close("no HTTP/2 within \(limits.handshakeMax)")
-      }
+      handshakeTimedOut()
     }
     // A client speaks first; a server's settings may go out at once too.
     if !isTLS { markDirty() }
@@ -140,6 +145,8 @@ final class Connection: ChannelDuplexHandler, ExchangeTransport, @unchecked Send
     do {
       let span = buffer.readableBytesSpan
       lastRead = NIODeadline.now().uptimeNanoseconds
+      if turnBytes == 0 { turnStart = lastRead }
+      turnBytes += span.byteCount
       try session.receive(span, nowNanoseconds: lastRead)
       handleEvents(fed: span)
     } catch {
@@ -152,6 +159,7 @@ final class Connection: ChannelDuplexHandler, ExchangeTransport, @unchecked Send
 
   func channelReadComplete(context: ChannelHandlerContext) {
     executor.endRead()
+    turnEnded()
     context.fireChannelReadComplete()
   }
 
@@ -287,7 +295,7 @@ final class Connection: ChannelDuplexHandler, ExchangeTransport, @unchecked Send
     session.close()
     exchanges = []
     room?.signal()
-    for (exchange, reason) in lost { exchange.closed(reason) }
+    end(lost[...])
     logger.debug("connection closed", metadata: ["peer": "\(peer.address)", "reason": "\(reason)"])
     context = nil
     executor.abandonRead()

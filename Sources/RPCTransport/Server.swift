@@ -1,3 +1,4 @@
+internal import Glibc
 internal import HTTP2
 public import Logging
 internal import NIOCore
@@ -17,6 +18,7 @@ public final class Server: Sendable {
   private struct State {
     var phase = Phase.idle
     var connections: [ObjectIdentifier: any ServedConnection] = [:]
+    var connectionsMax = Int.max
     var waiters: [CheckedContinuation<Void, Never>] = []
   }
 
@@ -37,32 +39,58 @@ public final class Server: Sendable {
     self.logger = logger
   }
 
-  /// Starts listening.
+  /// Starts listening. Raises the process's limit of open files if so many connections need it.
   /// - Returns: the address, with the port that was taken.
   /// - Throws: when the address cannot be had or the TLS files cannot be used.
   public func start() async throws -> HostPort {
     let tls = try configuration.tls?.makeContext(
       protocols: configuration.allowsHTTP1 ? ["h2", "http/1.1"] : ["h2"])
-    let channel = try await ServerBootstrap(group: loops.group)
+    let connectionsMax = Descriptors.connectionsMax(configuration.connectionsMax)
+    if connectionsMax < configuration.connectionsMax {
+      logger.warning(
+        "fewer connections than configured: the limit of open files (ulimit -n) allows no more",
+        metadata: [
+          "configured": "\(configuration.connectionsMax)", "connectionsMax": "\(connectionsMax)",
+        ])
+    }
+    state.withLock { $0.connectionsMax = connectionsMax }
+    let channel = try await listen(bootstrap(tls))
+    state.withLock { $0.phase = .running(channel) }
+    return HostPort(channel.localAddress)
+  }
+
+  private func bootstrap(_ tls: NIOSSLContext?) -> ServerBootstrap {
+    let bootstrap = ServerBootstrap(group: loops.group)
       .serverChannelOption(.backlog, value: configuration.backlog)
-      .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
-      .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
       .childChannelOption(
         .writeBufferWaterMark, value: .init(low: 64 << 10, high: 256 << 10)
       )
-      // One read a turn, and not a large one: what a connection sends, others wait for.
+      // One connection and one read a turn: others wait for what it asks. `Connection` says how
+      // much is read.
+      .serverChannelOption(.maxMessagesPerRead, value: 1)
       .childChannelOption(.maxMessagesPerRead, value: 1)
-      .childChannelOption(
-        .recvAllocator,
-        value: AdaptiveRecvByteBufferAllocator(
-          minimum: 1024, initial: 4096, maximum: configuration.readBytesMax)
-      )
       .childChannelInitializer { channel in
         channel.eventLoop.makeCompletedFuture { try self.accept(channel, tls: tls) }
       }
-      .bind(host: configuration.address.host, port: configuration.address.port).get()
-    state.withLock { $0.phase = .running(channel) }
-    return HostPort(channel.localAddress)
+    guard configuration.address.socketPath == nil else { return bootstrap }
+    return bootstrap.serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
+      .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
+  }
+
+  private func listen(_ bootstrap: ServerBootstrap) async throws -> any NIOCore.Channel {
+    let address = configuration.address
+    guard let path = address.socketPath else {
+      return try await bootstrap.bind(host: address.host, port: address.port).get()
+    }
+    // A server that was killed leaves its socket behind; one that listens keeps it.
+    let other = try? await ClientBootstrap(group: loops.group).connect(unixDomainSocketPath: path)
+      .get()
+    if let other {
+      try await other.close()
+      throw IOError(errnoCode: EADDRINUSE, reason: "another server listens on \(address)")
+    }
+    return try await bootstrap.bind(unixDomainSocketPath: path, cleanupExistingSocketFile: true)
+      .get()
   }
 
   private func accept(_ channel: any NIOCore.Channel, tls: NIOSSLContext?) throws {
@@ -91,12 +119,14 @@ public final class Server: Sendable {
   ) throws {
     let connection = try Connection(
       .server, executor: executor, limits: configuration.limits, isTLS: configuration.tls != nil,
-      dispatcher: dispatcher, owner: self, logger: logger)
+      readBytesMax: configuration.readBytesMax, dispatcher: dispatcher, owner: self,
+      logger: logger)
     guard isKept(connection) else {
       connection.close("too many connections")
       return channel.close(promise: nil)
     }
     do {
+      try channel.syncOptions?.setOption(.recvAllocator, value: connection)
       try channel.pipeline.syncOperations.addHandler(connection)
       connection.watch(configuration.lifetime, jitter: Double.random(in: Self.ageJitter))
     } catch {
@@ -121,7 +151,7 @@ public final class Server: Sendable {
   private func admit(_ connection: any ServedConnection) -> Bool {
     state.withLock { state in
       if case .stopped = state.phase { return false }
-      if state.connections.count >= configuration.connectionsMax {
+      if state.connections.count >= state.connectionsMax {
         guard let idle = state.connections.values.first(where: { $0.isTakenWhenIdle() }) else {
           return false
         }
@@ -170,6 +200,7 @@ public final class Server: Sendable {
       return (nil, open)
     }
     try? await listener?.close()
+    if listener != nil, let path = configuration.address.socketPath { unlink(path) }
     for connection in connections {
       connection.executor.execute { connection.drain() }
     }
@@ -185,6 +216,13 @@ public final class Server: Sendable {
     await allClosed()
     timer.cancel()
     last.cancel()
+  }
+
+  /// Connections look at their times as if so much had passed. For tests.
+  func timePasses(_ passed: Duration) async {
+    for case let connection as Connection in state.withLock({ Array($0.connections.values) }) {
+      try? await connection.executor.eventLoop.submit { connection.timePasses(passed) }.get()
+    }
   }
 
   private func takeWaiters() -> [CheckedContinuation<Void, Never>] {

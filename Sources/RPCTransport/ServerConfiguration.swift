@@ -1,6 +1,6 @@
 /// Where and how a server listens.
 public struct ServerConfiguration: Sendable, Hashable {
-  /// The address to listen on; port 0 takes a free one.
+  /// The address to listen on; port 0 takes a free one, `unix:PATH` is a Unix socket.
   public var address: HostPort
   /// Nil for plaintext HTTP/2 with prior knowledge.
   public var tls: ServerTLS?
@@ -11,10 +11,10 @@ public struct ServerConfiguration: Sendable, Hashable {
   /// Keepalive, age and idleness of connections.
   public var lifetime = ConnectionLifetime()
   /// Connections at once. A further one takes the place of one without calls; when all have
-  /// calls it is closed.
+  /// calls it is closed. Fewer when the process may not open so many files.
   public var connectionsMax = 10_000
-  /// Bytes taken from a connection before others of its loop have their turn. Its requests are
-  /// answered together, so this is also what others wait for: some hundred small calls.
+  /// Bytes taken from a connection at once, at most. It is less for one whose requests keep its
+  /// loop busy for long, so that others have their turn.
   public var readBytesMax = 16 << 10
   /// Waiting connections the kernel keeps for us.
   public var backlog: Int32 = 1024

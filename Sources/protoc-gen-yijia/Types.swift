@@ -101,8 +101,9 @@ final class Field {
 
   let proto: FieldDescriptorProto
   let path: [Int32]
-  let message: MessageType?
-  let enumeration: EnumType?
+  // Types refer to each other in circles: the schema owns them.
+  unowned let message: MessageType?
+  unowned let enumeration: EnumType?
   unowned let oneof: Oneof?
   let presence: Presence
   let isPacked: Bool

@@ -21,6 +21,9 @@ struct InteropServer: AsyncParsableCommand {
   @Option(help: "The address to listen on.")
   var host = "127.0.0.1"
 
+  @Option(help: "Event loops; by default one a processor core.")
+  var threads: Int?
+
   @Option(help: "A PEM file with the certificate chain; with --tls-key serves TLS.")
   var tlsCert: String?
 
@@ -52,7 +55,7 @@ struct InteropServer: AsyncParsableCommand {
     let services: [any RPCService] = [InteropService(), HealthService(registry: health)]
     let reflection = try ReflectionService(
       of: services, descriptorSets: [GRPCTestingDescriptors.fileDescriptorSet])
-    let loops = EventLoops()
+    let loops = EventLoops(threads: threads)
     let server = Server(
       configuration: ServerConfiguration(address: HostPort(host: host, port: port), tls: tls),
       dispatcher: Dispatcher(router: try Router(services: services + [reflection])),

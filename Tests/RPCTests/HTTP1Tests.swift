@@ -37,7 +37,7 @@ private struct Mirror: ExchangeHandler {
   }
 }
 
-@Suite("HTTP/1.1 beside HTTP/2", .timeLimit(.minutes(1)))
+@Suite("HTTP/1.1 beside HTTP/2", .timeLimit(.minutes(5)))
 struct HTTP1Tests {
   private func with(
     tls: ServerTLS? = nil, limits: ConnectionLimits = .init(),

@@ -106,6 +106,7 @@ struct LifetimeTests {
     var index = 0
     while index + 9 <= bytes.count {
       let length = Int(bytes[index + 1]) << 8 | Int(bytes[index + 2])
+      guard index + 9 + length <= bytes.count else { break }
       kinds.append(bytes[index + 3])
       if kinds.last == 7 {
         code = bytes[index + 16]
@@ -116,13 +117,20 @@ struct LifetimeTests {
     return (kinds, code, reason)
   }
 
+  /// - Parameter passing: how much time passes, in steps, once the server has taken the greeting.
   private func answer(
-    to bytes: [UInt8], lifetime: ConnectionLifetime = .init(), limits: ConnectionLimits = .init()
+    to bytes: [UInt8], lifetime: ConnectionLifetime = .init(), limits: ConnectionLimits = .init(),
+    passing: [Duration] = []
   ) async throws -> (kinds: [UInt8], code: UInt8?, reason: String) {
     var answer: [UInt8] = []
     try await withServer(try echoDispatcher(), limits: limits, lifetime: lifetime) {
-      _, address, _ in
-      answer = try await speak(bytes, to: address)
+      server, address, _ in
+      var steps = passing[...]
+      answer = try await speak(bytes, to: address) { heard in
+        // The second SETTINGS acknowledges ours.
+        guard parse(heard).kinds.filter({ $0 == 4 }).count == 2 else { return }
+        if let step = steps.popFirst() { await server.timePasses(step) }
+      }
     }
     return parse(answer)
   }
@@ -130,17 +138,21 @@ struct LifetimeTests {
   @Test("a peer that answers no ping is closed")
   func deadPeer() async throws {
     var lifetime = ConnectionLifetime()
-    lifetime.keepaliveInterval = .milliseconds(400)
-    lifetime.keepaliveTimeout = .seconds(3)
-    let answer = try await answer(to: Self.greeting + Self.acknowledgement, lifetime: lifetime)
+    lifetime.keepaliveInterval = .seconds(300)
+    lifetime.keepaliveTimeout = .seconds(100)
+    let answer = try await answer(
+      to: Self.greeting + Self.acknowledgement, lifetime: lifetime,
+      passing: [.seconds(301), .seconds(500)])
     #expect(answer.kinds.contains(6))
+    #expect(answer.code == nil)
   }
 
   @Test("an old connection gets two GOAWAY frames without an error, and ends")
   func oldConnection() async throws {
     var lifetime = ConnectionLifetime()
-    lifetime.ageMax = .milliseconds(400)
-    let answer = try await answer(to: Self.greeting + Self.acknowledgement, lifetime: lifetime)
+    lifetime.ageMax = .seconds(300)
+    let answer = try await answer(
+      to: Self.greeting + Self.acknowledgement, lifetime: lifetime, passing: [.seconds(331)])
     #expect(answer.kinds.filter { $0 == 7 }.count == 2)
     #expect(answer.code == 0)
   }
@@ -148,29 +160,31 @@ struct LifetimeTests {
   @Test("an idle connection is drained")
   func idleConnection() async throws {
     var lifetime = ConnectionLifetime()
-    lifetime.idleMax = .milliseconds(400)
-    let answer = try await answer(to: Self.greeting + Self.acknowledgement, lifetime: lifetime)
+    lifetime.idleMax = .seconds(300)
+    let answer = try await answer(
+      to: Self.greeting + Self.acknowledgement, lifetime: lifetime, passing: [.seconds(301)])
     #expect(answer.kinds.filter { $0 == 7 }.count == 2)
   }
 
   @Test("a peer that does not acknowledge the settings hears SETTINGS_TIMEOUT")
   func noAcknowledgement() async throws {
     var limits = ConnectionLimits()
-    limits.handshakeMax = .seconds(2)
-    let answer = try await answer(to: Self.greeting, limits: limits)
+    limits.handshakeMax = .seconds(300)
+    let answer = try await answer(to: Self.greeting, limits: limits, passing: [.seconds(301)])
     #expect(answer.code == UInt8(ErrorCode.settingsTimeout.rawValue))
   }
 
   @Test("headers that do not come to an end are cut off")
   func slowHeaders() async throws {
     var limits = ConnectionLimits()
-    limits.headersMax = .milliseconds(400)
+    limits.headersMax = .seconds(300)
     let begun: [[UInt8]] = [
       [0, 0, 9, 1, 0, 0, 0], [0, 0, 9, 1, 4, 0, 0, 0, 1, 0x82], [0, 0, 1, 1, 0, 0, 0, 0, 1, 0x82],
     ]
     for bytes in begun {
       let answer = try await answer(
-        to: Self.greeting + Self.acknowledgement + bytes, limits: limits)
+        to: Self.greeting + Self.acknowledgement + bytes, limits: limits,
+        passing: [.seconds(301)])
       #expect(answer.code == UInt8(ErrorCode.enhanceYourCalm.rawValue))
     }
   }

@@ -52,17 +52,19 @@ import YijiaTypeV1
     var configuration = StationsConfiguration()
     configuration.visits.stayMaxMinutes = 1
     configuration.visits.stateToleranceSeconds = 600
-    try await World.run(configuration, clock: TestClock(isSystem: true)) { world in
+    let clock = TestClock()
+    try await World.run(configuration, clock: clock) { world in
       let point = try await world.createPoint()
       try await world.open(point.name)
       let kiosk = try await world.registerKiosk(at: point.name).kiosk ?? Kiosk()
       let station = Station(world: world, point: point.name, kiosk: kiosk.name)
-      // Most of its minute is over; the rest is enough for a busy machine to begin to watch.
-      try await station.report(uuid(), [station.visit(1, secondsAgo: 55)])
+      // Its minute is nearly over, and the clock stands: the watcher looks again and again.
+      try await station.report(uuid(), [station.visit(1, secondsAgo: 59.99)])
       let stream = try await station.watch()
       var iterator = stream.makeAsyncIterator()
       let present = try await iterator.next()?.present
       try #require(present == 1)
+      clock.advance(seconds: 1)
       let later = try await iterator.next()?.present
       #expect(later == 0)
       stream.cancel()

@@ -33,9 +33,11 @@ extension FuzzTarget {
     let head = RequestHead(fields: list)
     try require(head.fields == list, "a head keeps its fields")
     try require(head.path == (last(":path", list) ?? ""), "the path is the field's")
-    try require(head.contentType == last("content-type", list), "the content type is the field's")
+    let types = (0..<list.count).filter { list.hasName("content-type", at: $0) }
+    let type = types.count == 1 ? list.value(at: types[0]) : nil
+    try require(head.contentType == type, "the content type is the field's, if there is one")
     try require(
-      head.isGRPC == (head.contentType.map { ContentType.isGRPC($0) } ?? false),
+      head.isGRPC == (type.map { ContentType.isGRPCRequest(Array($0.utf8).span.bytes) } ?? false),
       "a content type is gRPC's as bytes and as text")
     if let timeout = head.timeout { try require(timeout >= .zero, "a timeout is not negative") }
     _ = (head.method, head.encoding, head.authority, list.description, list.hashValue)

@@ -5,8 +5,10 @@ import RPCTransport
 
 /// Speaks bytes to a server and collects its answer until it closes; with protocols to offer (ALPN,
 /// or none), over TLS.
+/// - Parameter heard: gets what has come so far, each time there is more.
 func speak(
-  _ bytes: [UInt8], to address: HostPort, offering protocols: [String]? = nil
+  _ bytes: [UInt8], to address: HostPort, offering protocols: [String]? = nil,
+  heard: ([UInt8]) async -> Void = { _ in }
 ) async throws -> [UInt8] {
   let tls = try protocols.map { protocols in
     var configuration = TLSConfiguration.makeClientConfiguration()
@@ -29,7 +31,10 @@ func speak(
     var answer: [UInt8] = []
     do {
       if !bytes.isEmpty { try await outbound.write(ByteBuffer(bytes: bytes)) }
-      for try await buffer in inbound { answer.append(contentsOf: buffer.readableBytesView) }
+      for try await buffer in inbound {
+        answer.append(contentsOf: buffer.readableBytesView)
+        await heard(answer)
+      }
     } catch is IOError {
       // Reset instead of closed, which is as good an end.
     } catch is ChannelError {

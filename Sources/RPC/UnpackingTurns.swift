@@ -1,0 +1,37 @@
+internal import DequeModule
+
+/// Who of a peer's calls may restore a large message now: one at a time, in order, and with pauses,
+/// so that a peer who sends many takes a part of the loop and not all. Confined to the loop.
+package final class UnpackingTurns: @unchecked Sendable {
+  // Guard: all mutable state is touched on the loop only.
+
+  /// The time for others after each part. Longer than a part takes, and little beside what it takes
+  /// to send a message that is as large.
+  private static let pauseTime: Duration = .microseconds(250)
+
+  private unowned let loop: any ExchangeLoop
+  private var isTaken = false
+  private var waiting: Deque<UnsafeContinuation<Void, Never>> = []
+
+  package init(loop: any ExchangeLoop) { self.loop = loop }
+
+  /// Waits for its turn, whatever happens to the task meanwhile: that is seen in the turn.
+  nonisolated(nonsending) func begin() async {
+    if isTaken {
+      await withUnsafeContinuation { waiting.append($0) }
+    } else {
+      isTaken = true
+    }
+  }
+
+  func end() {
+    if let next = waiting.popFirst() { next.resume() } else { isTaken = false }
+  }
+
+  /// Lets others of the loop have theirs.
+  nonisolated(nonsending) func pause() async {
+    await withUnsafeContinuation { continuation in
+      _ = loop.schedule(after: Self.pauseTime) { continuation.resume() }
+    }
+  }
+}

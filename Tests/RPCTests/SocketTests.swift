@@ -1,0 +1,186 @@
+import Foundation
+import Glibc
+import RPC
+import Synchronization
+import Testing
+
+@testable import RPCTransport
+
+@Suite("Sockets", .timeLimit(.minutes(1)))
+struct SocketTests {
+  // MARK: - Unix sockets
+
+  private static func withPath(_ body: (HostPort, String) async throws -> Void) async throws {
+    let folder = FileManager.default.temporaryDirectory
+      .appending(path: "yijia-\(UUID().uuidString.prefix(8))")
+    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+    defer { try? FileManager.default.removeItem(at: folder) }
+    let path = folder.appending(path: "s").path
+    try await body(try #require(HostPort("unix:\(path)")), path)
+  }
+
+  private static func server(at address: HostPort, _ loops: EventLoops) throws -> Server {
+    Server(
+      configuration: ServerConfiguration(address: address), dispatcher: try echoDispatcher(),
+      loops: loops)
+  }
+
+  @Test("a server listens on a Unix socket, which is gone when it stops")
+  func unixSocket() async throws {
+    let loops = EventLoops(threads: 1)
+    try await Self.withPath { address, path in
+      let server = try Self.server(at: address, loops)
+      #expect(try await server.start() == address)
+      let channel = try ClientChannel(targets: [address], loops: loops)
+      #expect(try await channel.echo("x") == "x")
+      await channel.shutdown()
+      await server.shutdown(grace: .zero)
+      #expect(!FileManager.default.fileExists(atPath: path))
+    }
+    try await loops.shutdown()
+  }
+
+  @Test("a socket that a killed server left behind is taken, that of a running one is not")
+  func staleSocket() async throws {
+    let loops = EventLoops(threads: 1)
+    try await Self.withPath { address, path in
+      // Bound and closed without being removed: nobody listens.
+      let stale = try await Self.bound(path)
+      stale.close()
+      #expect(FileManager.default.fileExists(atPath: path))
+      let server = try Self.server(at: address, loops)
+      _ = try await server.start()
+      await #expect(throws: (any Error).self) {
+        _ = try await Self.server(at: address, loops).start()
+      }
+      let channel = try ClientChannel(targets: [address], loops: loops)
+      #expect(try await channel.echo("x") == "x", "the first still serves")
+      await channel.shutdown()
+      await server.shutdown(grace: .zero)
+    }
+    try await loops.shutdown()
+  }
+
+  private struct Bound {
+    let descriptor: Int32
+
+    func close() { _ = Glibc.close(descriptor) }
+  }
+
+  private static func bound(_ path: String) async throws -> Bound {
+    let descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0)
+    var address = sockaddr_un()
+    address.sun_family = sa_family_t(AF_UNIX)
+    withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: path.utf8) }
+    let status = withUnsafePointer(to: &address) {
+      $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+        bind(descriptor, $0, socklen_t(MemoryLayout<sockaddr_un>.size))
+      }
+    }
+    try #require(status == 0)
+    return Bound(descriptor: descriptor)
+  }
+
+  // MARK: - Keepalive of a client
+
+  @Test("a client pings a server that is silent during a call, and gives it up")
+  func keepalive() async throws {
+    let loops = EventLoops(threads: 1)
+    let witness = Witness()
+    try await SilentServer.with(witness) { address in
+      var configuration = ClientConfiguration(targets: [address])
+      configuration.keepalive = ClientKeepalive(interval: .seconds(300), timeout: .seconds(100))
+      let channel = try ClientChannel(configuration: configuration, loops: loops)
+      async let failed = failure { _ = try await channel.echo("x") }
+      await witness.saw("frame 1")
+      #expect(!witness.events.contains("frame 6"))
+      await channel.timePasses(.seconds(301))
+      await witness.saw("frame 6")
+      await channel.timePasses(.seconds(500))
+      let error = await failed
+      #expect(error?.code == .unavailable)
+      #expect(error?.message.contains("keepalive") == true)
+      await channel.shutdown()
+    }
+    try await loops.shutdown()
+  }
+
+  // MARK: - Fairness
+
+  @Test("who keeps the loop busy is read less of, and more again later")
+  func readSizes() {
+    let long = ReadSize.turnNanosecondsMax + 1
+    var size = ReadSize(bytesMax: 16 << 10)
+    #expect(size.bytes == ReadSize.bytesMin)
+    for _ in 0..<10 { size.turned(bytes: size.bytes, nanoseconds: 1000) }
+    #expect(size.bytes == 16 << 10)
+    size.turned(bytes: 100, nanoseconds: 1000)
+    #expect(size.bytes == 16 << 10, "little read is no reason")
+    size.turned(bytes: size.bytes, nanoseconds: long)
+    #expect(size.bytes == 8 << 10)
+    for _ in 0..<10 { size.turned(bytes: size.bytes, nanoseconds: long) }
+    #expect(size.bytes == ReadSize.bytesMin)
+    size.turned(bytes: size.bytes, nanoseconds: long / 2 + 1000)
+    #expect(size.bytes == ReadSize.bytesMin, "what lasts as long as it should stays")
+    size.turned(bytes: size.bytes, nanoseconds: 1000)
+    #expect(size.bytes == 2 * ReadSize.bytesMin)
+    #expect(size.largest == 16 << 10)
+  }
+
+  @Test("connections are as many as the process may open files for, less some")
+  func descriptors() {
+    #expect(Descriptors.connectionsMax(10_000, descriptors: 1 << 20) == 10_000)
+    #expect(Descriptors.connectionsMax(10_000, descriptors: 1024) == 1024 - Descriptors.kept)
+    #expect(Descriptors.connectionsMax(10_000, descriptors: 3) == 1)
+  }
+
+  @Test("a client that leaves with many calls under way has all of them cancelled")
+  func leaving() async throws {
+    let count = 100
+    let service = PatientService()
+    let dispatcher = Dispatcher(router: try Router(services: [service]))
+    try await withServer(dispatcher) { _, address, loops in
+      let channel = try ClientChannel(targets: [address], loops: loops)
+      try await withThrowingTaskGroup(of: Void.self) { group in
+        for _ in 0..<count {
+          group.addTask {
+            let error = await failure { _ = try await channel.call(PatientService.wait, "x") }
+            #expect(error?.code == .unavailable)
+          }
+        }
+        await service.witness.saw("begun \(count)")
+        await channel.shutdown()
+        try await group.waitForAll()
+      }
+      await service.witness.saw("cancelled \(count)")
+    }
+  }
+}
+
+/// Calls that end only when they are cancelled; each is counted as it begins and ends.
+private final class PatientService: RPCService {
+  static let wait = MethodDescriptor(service: "test.Patient", name: "Wait", kind: .unary)
+
+  let witness = Witness()
+  private let counts = Mutex((begun: 0, cancelled: 0))
+
+  var methods: [MethodHandler] {
+    [
+      .unary(Self.wait) { (request: Text, _) in
+        let begun = self.counts.withLock { counts in
+          counts.begun += 1
+          return counts.begun
+        }
+        self.witness.note("begun \(begun)")
+        // The time itself is meant: only a cancellation ends it.
+        try? await Task.sleep(for: .seconds(3600))
+        let cancelled = self.counts.withLock { counts in
+          counts.cancelled += 1
+          return counts.cancelled
+        }
+        self.witness.note("cancelled \(cancelled)")
+        return request
+      }
+    ]
+  }
+}
