@@ -3,6 +3,7 @@
 #
 #   scripts/deps.sh          for run and test
 #   scripts/deps.sh bench    also what only `make bench` needs
+#   scripts/deps.sh faults   also what only `make faults` needs
 #
 # It looks first and does nothing when nothing is missing. System packages: as root by apt-get,
 # else by `sudo -n`, else it prints the line to run and stops. Python tools go to .venv (or
@@ -37,11 +38,24 @@ look() {
   lacks libsqlite3-dev pkg-config --exists sqlite3
   lacks libpq-dev pkg-config --exists libpq
   lacks postgresql sh -c 'ls /usr/lib/postgresql/*/bin/initdb || command -v initdb'
+  lacks openssl command -v openssl
   lacks zlib1g-dev pkg-config --exists zlib
   lacks protobuf-compiler command -v protoc
   lacks python3 command -v python3
   lacks python3-venv python3 -c 'import ensurepip, venv'
-  [ "${1:-}" = bench ] || return 0
+  case ${1:-} in
+    bench) look_for_bench ;;
+    faults) look_for_faults ;;
+  esac
+}
+
+look_for_faults() {
+  lacks gcc command -v gcc
+  lacks patroni command -v patroni
+  lacks etcd-server command -v etcd
+}
+
+look_for_bench() {
   lacks gcc command -v gcc
   lacks protobuf-c-compiler command -v protoc-c
   lacks nghttp2-client command -v h2load

@@ -3,8 +3,11 @@
 # loopback interface and a socket beside it; nobody else's server is touched. Durable as by default.
 #
 #   scripts/postgres.sh run COMMAND…   starts one, runs COMMAND with YIJIA_TEST_POSTGRES set to its
-#                                      URL, stops it and removes its folder, whatever happens
+#                                      URL and YIJIA_TEST_POSTGRES_CA to the certificate that its
+#                                      own is signed with, stops it and removes its folder, whatever
+#                                      happens
 #   scripts/postgres.sh start          starts one; prints its folder, then its URL
+#   scripts/postgres.sh again FOLDER   starts that one again, on its port, after a kill
 #   scripts/postgres.sh stop FOLDER    stops that one and removes the folder
 #
 # The server refuses root: as root it runs as `postgres`, else as the caller.
@@ -45,11 +48,55 @@ start() {
     >"$folder/initdb.log"
   port=$(free_port)
   # Clients are tests: many stores at once, some of them with replicas.
-  as_server "$bin/pg_ctl" -D "$folder/data" -l "$folder/server.log" -w -t 60 start -o "\
-    -c listen_addresses=127.0.0.1 -c port=$port -c unix_socket_directories=$folder \
-    -c max_connections=300 -c shared_buffers=64MB -c log_min_messages=fatal" >"$folder/start.log" ||
-    { cat "$folder/server.log" >&2; die "the server didn't start"; }
+  cat >>"$folder/data/postgresql.conf" <<END
+listen_addresses = '127.0.0.1,127.0.0.2'
+port = $port
+unix_socket_directories = '$folder'
+max_connections = 300
+shared_buffers = 64MB
+log_min_messages = fatal
+ssl = on
+ssl_cert_file = '$folder/server.crt'
+ssl_key_file = '$folder/server.key'
+END
+  certify "$folder"
+  serve "$folder" || die "the server didn't start"
   url=postgres://yijia@127.0.0.1:$port/postgres
+}
+
+# An authority, and the server's certificate: for the name localhost, and no other.
+certify() {
+  local folder=$1
+  cd "$folder"
+  {
+    openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 \
+      -keyout authority.key -out authority.crt -subj /CN=test-authority
+    openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout server.key \
+      -out server.csr -subj /CN=localhost
+    openssl x509 -req -in server.csr -CA authority.crt -CAkey authority.key -CAcreateserial \
+      -days 2 -out server.crt -extfile <(printf 'subjectAltName=DNS:localhost')
+  } 2>"$folder/openssl.log" >&2 || { cat "$folder/openssl.log" >&2; die "no certificates"; }
+  chmod 600 server.key
+  [ "$(id -u)" -ne 0 ] || chown postgres server.key
+}
+
+serve() {
+  local folder=$1
+  as_server "$(programs)/pg_ctl" -D "$folder/data" -l "$folder/server.log" -w -t 60 start \
+    >"$folder/start.log" || { cat "$folder/server.log" >&2; return 1; }
+}
+
+# A killed server's children may live on for a moment, and hold what the next one needs.
+again() {
+  local folder=$1 attempt
+  [ -f "$folder/data/PG_VERSION" ] || die "$folder holds no server"
+  cd /
+  for ((attempt = 1; attempt <= 40; attempt++)); do
+    ! serve "$folder" 2>>"$folder/again.log" || return 0
+    sleep 0.25
+  done
+  cat "$folder/again.log" >&2
+  die "the server didn't start again"
 }
 
 stop() {
@@ -66,6 +113,7 @@ case ${1:-} in
     say "$folder"
     say "$url"
     ;;
+  again) again "${2:?which folder}" ;;
   stop) stop "${2:?which folder}" ;;
   run)
     shift
@@ -73,7 +121,8 @@ case ${1:-} in
     trap '[ -z "${folder:-}" ] || stop "$folder"' EXIT
     start
     cd "$here"
-    YIJIA_TEST_POSTGRES=$url "$@"
+    # Tests that want TLS say so.
+    PGSSLMODE=disable YIJIA_TEST_POSTGRES=$url YIJIA_TEST_POSTGRES_CA=$folder/authority.crt "$@"
     ;;
-  *) die "usage: scripts/postgres.sh run COMMAND… | start | stop FOLDER" ;;
+  *) die "usage: scripts/postgres.sh run COMMAND… | start | again FOLDER | stop FOLDER" ;;
 esac

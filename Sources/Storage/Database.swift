@@ -35,6 +35,11 @@ public protocol Database: AnyObject, Sendable {
   ///   `.changedMigration` when an applied one was edited or the order changed.
   func migrate(_ migrations: [Migration]) async throws
 
+  /// Waits until the store can't be trusted any more, and says why; `nil` once it was closed, or
+  /// where the engine has no such end. After a failed fsync nobody knows what is on disk: the
+  /// process should end, so that the next one reads what is.
+  func failure() async -> StorageError?
+
   /// Takes no more calls, finishes those that wait, and closes. Idempotent; returns when closed.
   func close() async
 }

@@ -1,5 +1,7 @@
 /// The bounds of the storage layer. Nothing in it grows without one.
 public enum Limits {
+  /// How long a service that starts waits for its store's server: over a failover.
+  public static let openPatience = Duration.seconds(30)
   /// Rows that one query may return: a page of 1,000 with room for joins and imports; memory stays
   /// below some 50 MB a query.
   public static let rowsPerQuery = 100_000

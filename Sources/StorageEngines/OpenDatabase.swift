@@ -4,11 +4,20 @@ internal import StorageSQLite
 
 /// Opens a store by its address, which names the engine.
 ///
-/// - Parameter url: `sqlite:PATH` (a file of one process) or `postgres://…` (replicas); see
-///   `SQLiteDatabase.open` and `PostgresDatabase.open`.
+/// - Parameters:
+///   - url: `sqlite:PATH` (a file of one process) or `postgres://…` (replicas); see
+///     `SQLiteDatabase.open` and `PostgresDatabase.open`.
+///   - patience: how long a server is waited for that can't be reached yet, now and when the store
+///     is migrated.
 /// - Throws: `StorageError`.
-public func openDatabase(url: String) async throws -> any Database {
-  if url.hasPrefix("postgres") { return try await PostgresDatabase.open(url: url) }
+public func openDatabase(
+  url: String, patience: Duration = .zero
+) async throws -> any Database {
+  if url.hasPrefix("postgres") {
+    var options = PostgresOptions()
+    options.openMax = patience
+    return try await PostgresDatabase.open(url: url, options: options)
+  }
   return try await SQLiteDatabase.open(url: url)
 }
 

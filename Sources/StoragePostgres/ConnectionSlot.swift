@@ -13,6 +13,10 @@ struct ConnectionSlot {
   var state: State
   /// Before the next attempt to connect.
   var pause = Duration.zero
+  /// Made so far: tells one from those before it.
+  var connections = 0
+  /// Another connection looks whether the server still works for this one.
+  var isExamined = false
 
   var isUp: Bool {
     switch state {
@@ -24,6 +28,33 @@ struct ConnectionSlot {
   /// Nothing asked for it yet: no timer waits for it.
   var isUnused: Bool {
     if case .down = state { pause == .zero } else { false }
+  }
+
+  /// A call on it failed.
+  var isLost: Bool {
+    switch state {
+    case .writing(let line): line.pipeline.isLost
+    case .reading(let line): line.pipeline.isLost
+    case .down, .connecting: false
+    }
+  }
+
+  /// How long the server owes an answer and gives none.
+  func silence(at now: ContinuousClock.Instant) -> Duration? {
+    switch state {
+    case .writing(let line): line.pipeline.silence(at: now)
+    case .reading(let line): line.pipeline.silence(at: now)
+    case .down, .connecting: nil
+    }
+  }
+
+  /// Where its connection leads.
+  var place: PostgresLink.Place? {
+    switch state {
+    case .writing(let line): line.pipeline.link.place
+    case .reading(let line): line.pipeline.link.place
+    case .down, .connecting: nil
+    }
   }
 
   /// What to wait for; a negative descriptor is passed over.

@@ -12,6 +12,8 @@ final class Engine: Sendable {
     case write(any WriteJob)
     case connected(slot: Int, PostgresLink, PostgresSession)
     case refused(slot: Int, StorageError)
+    /// Whether the server still works for a slot's connection, of that number.
+    case examined(slot: Int, connection: Int, works: Bool)
   }
 
   private struct Mailbox {
@@ -105,6 +107,17 @@ final class Engine: Sendable {
   func silence() {
     var count: UInt64 = 0
     _ = Glibc.read(bell, &count, 8)
+  }
+
+  /// Looks, over another connection and on a thread of its own, whether the server still works for
+  /// a slot's.
+  func examine(_ index: Int, _ slot: ConnectionSlot) {
+    guard let place = slot.place else { return }
+    let connection = slot.connections
+    Thread.detachNewThread { [self] in
+      let works = (try? PostgresSession.works(url, options, for: place)) ?? false
+      post(.examined(slot: index, connection: connection, works: works))
+    }
   }
 
   /// Connects on a thread of its own, which ends with that.

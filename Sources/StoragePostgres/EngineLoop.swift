@@ -15,6 +15,8 @@ final class EngineLoop {
   private var writes: WriteQueue
   private var isClosing = false
   private var lastTick = ContinuousClock.now
+  /// What is waited for: the bell, then each slot.
+  private var polls: [pollfd]
   /// Why the last connection was lost or refused.
   private var outage: StorageError?
 
@@ -27,6 +29,7 @@ final class EngineLoop {
     let now = ContinuousClock.now
     slots = (0...max(1, engine.options.readers)).map { _ in ConnectionSlot(state: .down(until: now))
     }
+    polls = Array(repeating: pollfd(), count: slots.count + 1)
   }
 
   /// Works until the engine closes and everything that waited is answered.
@@ -65,10 +68,16 @@ final class EngineLoop {
     case .write(let job): decide(DecidedWrite(job))
     case .connected(let index, let link, let session):
       slots[index].pause = .zero
+      slots[index].connections += 1
       slots[index].state =
         index == 0 ? .writing(WriteLine(link, session)) : .reading(ReadLine(link))
       // What other replicas wrote meanwhile told nobody here.
       if index == 0 { engine.signal.wake() }
+    case .examined(let index, let connection, let works):
+      slots[index].isExamined = false
+      guard !works, slots[index].connections == connection else { return }
+      // Unless the answer came meanwhile.
+      if let silence = slots[index].silence(at: .now), silence > options.doubtMax { lose(index) }
     case .refused(let index, let error):
       outage = error
       slots[index].state = .down(until: .now + nextPause(&slots[index].pause))
@@ -106,10 +115,16 @@ final class EngineLoop {
 
   private func sendWrites() {
     while let write = writes.takeDeferred() { decide(write) }
-    guard case .writing(let line) = slots[0].state, line.isIdle else { return }
-    let group = writes.takeGroup()
-    guard let first = group.first else { return }
-    if first.isAlone { line.lock(for: first) } else { line.begin(group) }
+    guard case .writing(let line) = slots[0].state else { return }
+    if let count = line.openCount {
+      let more = writes.takeMore(beside: count)
+      if !more.isEmpty { line.add(more) }
+    }
+    while line.canBegin && (line.isIdle || !writes.hasAlone) {
+      let (group, isFull) = writes.takeGroup()
+      guard let first = group.first else { return }
+      if first.isAlone { line.lock(for: first) } else { line.begin(group, isFull: isFull) }
+    }
   }
 
   private func sendReads() {
@@ -186,13 +201,17 @@ final class EngineLoop {
 
   /// Waits for the bell, the sockets or the next tick, and takes what came.
   private func wait() {
-    var polls = [pollfd(fd: engine.bell, events: Int16(POLLIN), revents: 0)]
-    for slot in slots { polls.append(slot.poll) }
+    polls[0] = pollfd(fd: engine.bell, events: Int16(POLLIN), revents: 0)
+    for index in slots.indices { polls[index + 1] = slots[index].poll }
     let isQuiet = isIdle && slots.allSatisfy { $0.isUp || $0.isUnused }
-    let timeout: Int32 = isQuiet ? -1 : Int32(Self.tick / .milliseconds(1))
+    // libpq closes a lost connection's socket: then there is nothing that poll would tell of.
+    let isAnyLost = slots.contains(where: \.isLost)
+    let timeout: Int32 = isAnyLost ? 0 : isQuiet ? -1 : Int32(Self.tick / .milliseconds(1))
     _ = poll(&polls, nfds_t(polls.count), timeout)
     if polls[0].revents != 0 { engine.silence() }
-    for index in slots.indices where polls[index + 1].revents != 0 { receive(index) }
+    for index in slots.indices where polls[index + 1].revents != 0 || slots[index].isLost {
+      receive(index)
+    }
     if ContinuousClock.now - lastTick >= Self.tick { lookAfter() }
   }
 
@@ -202,7 +221,7 @@ final class EngineLoop {
       reads.prepend(contentsOf: line.receive())
       if line.pipeline.isLost { lose(index) }
     case .writing(let line):
-      if let outcome = line.receive() { settle(outcome) }
+      for outcome in line.receive() { settle(outcome) }
       if line.pipeline.link.takeNotifications() { engine.signal.wake() }
       if line.pipeline.isLost { lose(index) }
     case .down, .connecting: break
@@ -220,6 +239,11 @@ final class EngineLoop {
       }
       for write in group { write.job.finish(nil) }
       if hasEvents { engine.signal.wake() }
+    case .unsure(let group):
+      writes.ended()
+      let failure = StorageError.indeterminate(.init("the server warned at the commit"))
+      for write in group { write.job.finish(failure) }
+      engine.signal.wake()
     case .undone(let group, let refused, let failed, let own):
       for write in writes.undone(group, refused: refused, failed: failed, own: own) {
         decide(write)
@@ -237,15 +261,18 @@ final class EngineLoop {
     case .writing(let line):
       let detail = StorageError.Detail(line.pipeline.link.message)
       outage = .unreachable(detail)
-      let isUndecided = line.isUndecided
-      writes.ended()
-      for write in line.abandon() {
-        if !isUndecided {
-          write.job.finish(StorageError.indeterminate(detail))
-        } else if write.isAlone {
-          writes.runAlone(write)
-        } else {
-          decide(write)
+      for (group, isUndecided) in line.abandon() {
+        writes.ended()
+        for write in group {
+          // Reads that it waits for under the lost lock mean nothing any more.
+          write.starts += 1
+          if !isUndecided {
+            write.job.finish(StorageError.indeterminate(detail))
+          } else if write.isAlone {
+            writes.runAlone(write)
+          } else {
+            decide(write)
+          }
         }
       }
     case .down, .connecting: return
@@ -272,17 +299,15 @@ final class EngineLoop {
     let (writesMax, writesRefusal) = bound(slots[0].isUp)
     writes.expire(before: lastTick - writesMax, writesRefusal)
     for index in slots.indices {
-      switch slots[index].state {
-      case .reading(let line):
-        if let canceller = line.tick() { Thread.detachNewThread { canceller.cancel() } }
-        if line.pipeline.stalled(options.statementMax + options.waitMax, at: lastTick) {
-          lose(index)
-        }
-      case .writing(let line):
-        if line.pipeline.stalled(options.statementMax + options.waitMax, at: lastTick) {
-          lose(index)
-        }
-      case .down, .connecting: break
+      if case .reading(let line) = slots[index].state, let canceller = line.tick(at: lastTick) {
+        Thread.detachNewThread { canceller.cancel() }
+      }
+      guard let silence = slots[index].silence(at: lastTick) else { continue }
+      if silence > options.statementMax + options.waitMax {
+        lose(index)
+      } else if silence > options.doubtMax, !slots[index].isExamined {
+        slots[index].isExamined = true
+        engine.examine(index, slots[index])
       }
     }
   }

@@ -77,20 +77,15 @@ final class Pipeline<Tag> {
     execute(name, parameters, tag)
   }
 
-  /// Whether the server owes an answer and gave none for so long, asked at every tick.
-  func stalled(_ limit: Duration, at now: ContinuousClock.Instant) -> Bool {
+  /// How long the server owes an answer and gave none, asked at every tick.
+  func silence(at now: ContinuousClock.Instant) -> Duration {
     if isIdle || progress != lastProgress.count { lastProgress = (progress, now) }
-    return now - lastProgress.time > limit
+    return now - lastProgress.time
   }
 
   /// Queues the end of a batch or a transaction.
   func sync(_ tag: Tag) {
     note(link.sync(), .sync(tag))
-  }
-
-  /// Asks for the answers so far.
-  func requestFlush() {
-    if !link.requestFlush() { isLost = true }
   }
 
   /// Sends what the socket takes.
@@ -120,6 +115,8 @@ final class Pipeline<Tag> {
   private func take(_ result: PostgresResult?, _ answer: (Answer) -> Void) {
     let current = expected[answered]
     guard let result else {
+      // Only a batch's end ends without: a failed commit is told before it.
+      if case .sync = current { return }
       answered += 1
       progress += 1
       if case .command(let tag) = current { answer(.done(tag)) }
@@ -134,7 +131,7 @@ final class Pipeline<Tag> {
     case (.preparation(let tag, let key), .failed):
       names[key] = nil
       answer(.command(tag, result))
-    case (.command(let tag), _): answer(.command(tag, result))
+    case (.command(let tag), _), (.sync(let tag), .failed): answer(.command(tag, result))
     default: break
     }
   }

@@ -39,7 +39,9 @@ public final class PostgresDatabase: Storage.Database {
     guard ["postgres://", "postgresql://"].contains(where: url.hasPrefix) else {
       throw StorageError.address(.init("not postgres://…"))
     }
-    try await blocking("prepare") { try PostgresMigrator(url: url, options: options).prepare() }
+    try await patiently("prepare", options) {
+      try PostgresMigrator(url: url, options: options).prepare()
+    }
     let engine = try Engine(url: url, options: options)
     let closed = DispatchGroup()
     try await EngineThread.start("postgres", leaving: closed) { started in
@@ -89,8 +91,11 @@ public final class PostgresDatabase: Storage.Database {
 
   public func migrate(_ migrations: [Migration]) async throws {
     let migrator = PostgresMigrator(url: engine.url, options: engine.options)
-    try await Self.blocking("migrate") { try migrator.migrate(migrations) }
+    try await Self.patiently("migrate", engine.options) { try migrator.migrate(migrations) }
   }
+
+  /// None: the server looks after its disks, and a lost one is connected to again.
+  public func failure() async -> StorageError? { nil }
 
   public func close() async {
     engine.close()
@@ -99,13 +104,23 @@ public final class PostgresDatabase: Storage.Database {
     }
   }
 
-  /// Runs what blocks on a thread of its own.
-  private static func blocking(
-    _ name: String, _ body: @escaping @Sendable () throws -> Void
+  /// Runs what blocks on a thread of its own, again for as long as the server can't be reached and
+  /// may yet come back.
+  private static func patiently(
+    _ name: String, _ options: PostgresOptions, _ body: @escaping @Sendable () throws -> Void
   ) async throws {
-    try await EngineThread.start("postgres \(name)", leaving: DispatchGroup()) { done in
-      try body()
-      done()
+    let end = ContinuousClock.now + options.openMax
+    while true {
+      do {
+        return try await EngineThread.start("postgres \(name)", leaving: DispatchGroup()) { done in
+          try body()
+          done()
+        }
+      } catch let error as StorageError {
+        guard case .unreachable = error, ContinuousClock.now < end else { throw error }
+        // Time itself is meant: nobody tells when the server is back.
+        try await Task.sleep(for: .milliseconds(250))
+      }
     }
   }
 }

@@ -8,23 +8,55 @@ internal import Storage
 final class PostgresLink: @unchecked Sendable {
   /// Owned: finished in `close`, or in `deinit` at the latest.
   private var handle: OpaquePointer?
+  private let warnings = Warnings()
 
   /// Connects and waits: on a thread that may block (names are looked up, several hosts tried).
   ///
+  /// - Parameter place: the one host and port to try; else those of the URL, in its order, up to
+  ///   one that takes writes.
   /// - Throws: `StorageError.unreachable`, `.address`.
-  init(url: String, options: PostgresOptions) throws(StorageError) {
+  init(url: String, options: PostgresOptions, at place: Place? = nil) throws(StorageError) {
     // Of a keyword that occurs twice the last counts: what is before the URL is a default.
-    let settings: [(String, String)] = [
+    var settings: [(String, String)] = [
       ("connect_timeout", "2"), ("tcp_user_timeout", "3000"), ("keepalives_idle", "5"),
       ("keepalives_interval", "2"), ("keepalives_count", "3"), ("application_name", "yijia"),
       ("dbname", url), ("target_session_attrs", "read-write"), ("client_encoding", "UTF8"),
     ]
+    if let place {
+      settings += [
+        ("host", place.host), ("port", place.port), ("target_session_attrs", "any"),
+      ]
+    }
     let keys = settings.map { strdup($0.0) } + [nil]
     let values = settings.map { strdup($0.1) } + [nil]
     defer { for text in keys + values { free(text) } }
     handle = PQconnectdbParams(
       keys.map { UnsafePointer($0) }, values.map { UnsafePointer($0) }, 1)
     guard PQstatus(handle) == CONNECTION_OK else { throw .unreachable(.init(message)) }
+    // The receiver's argument is owned by this object, which outlives the handle.
+    PQsetNoticeReceiver(
+      handle, { Warnings.receive($0, $1) }, Unmanaged.passUnretained(warnings).toOpaque())
+  }
+
+  /// Where a connection leads.
+  struct Place: Sendable {
+    let host: String
+    let port: String
+    /// The server's process behind it.
+    let process: Int32
+  }
+
+  /// Where this one leads.
+  var place: Place {
+    Place(
+      host: PQhost(handle).map { String(cString: $0) } ?? "",
+      port: PQport(handle).map { String(cString: $0) } ?? "", process: PQbackendPID(handle))
+  }
+
+  /// Whether the server warned since the last call.
+  func takeWarning() -> Bool {
+    defer { warnings.isNew = false }
+    return warnings.isNew
   }
 
   deinit {
@@ -46,27 +78,51 @@ final class PostgresLink: @unchecked Sendable {
 
   // MARK: Waiting, outside of the engine's thread
 
-  /// Runs a text of several statements, or one with arguments, and waits.
+  /// How long a call waits for its answer before `stillWorks` is asked; `nil`: as long as it takes.
+  var answerMax: Duration?
+  /// Whether the server is still at it, so that waiting on makes sense.
+  var stillWorks: () -> Bool = { false }
+
+  /// Runs a text of several statements, and waits.
   func run(_ sql: String) throws(StorageError) {
-    _ = try result(of: PQexec(handle, sql), sql)
+    _ = try answer(to: sql, isSent: PQsendQuery(handle, sql) == 1)
   }
 
+  /// Runs a statement, and waits for its rows.
   func rows(_ sql: String, _ arguments: [SQLValue] = []) throws(StorageError) -> [Row] {
     let (text, _) = try PostgresText.statement(sql)
     let parameters = try Parameters(arguments)
-    let result = parameters.withPointers { types, values, lengths, formats in
-      PQexecParams(handle, text, Int32(arguments.count), types, values, lengths, formats, 1)
+    let isSent = parameters.withPointers { types, values, lengths, formats in
+      PQsendQueryParams(handle, text, Int32(arguments.count), types, values, lengths, formats, 1)
     }
-    return try self.result(of: result, sql).rows()
+    return try answer(to: sql, isSent: isSent == 1).rows()
   }
 
-  private func result(
-    of pointer: OpaquePointer?, _ sql: String
-  ) throws(StorageError) -> PostgresResult {
-    guard let pointer else { throw .unreachable(.init(message)) }
-    let result = PostgresResult(pointer)
-    guard case .failed(let error) = result.status else { return result }
+  /// The last result of what was sent, or the first that failed.
+  private func answer(to sql: String, isSent: Bool) throws(StorageError) -> PostgresResult {
+    var last: PostgresResult?
+    while isSent {
+      try awaitResult()
+      guard let result = nextResult() else { break }
+      if case .failed = last?.status { continue }
+      last = result
+    }
+    guard let last else { throw .unreachable(.init(message)) }
+    guard case .failed(let error) = last.status else { return last }
     throw isLost ? .unreachable(.init(message)) : error.storageError(sql: sql)
+  }
+
+  private func awaitResult() throws(StorageError) {
+    var end = answerMax.map { ContinuousClock.now + $0 }
+    while !hasResult {
+      if let passed = end, let answerMax, ContinuousClock.now > passed {
+        guard stillWorks() else { throw .unreachable(.init("no answer in time")) }
+        end = .now + answerMax
+      }
+      var wait = pollfd(fd: socket, events: Int16(POLLIN), revents: 0)
+      _ = poll(&wait, 1, 100)
+      guard wait.revents == 0 || receive() else { throw .unreachable(.init(message)) }
+    }
   }
 
   // MARK: The pipeline, on the engine's thread
@@ -96,8 +152,6 @@ final class PostgresLink: @unchecked Sendable {
 
   /// Queues the end of a transaction or batch.
   func sync() -> Bool { PQpipelineSync(handle) == 1 }
-  /// Asks the server for what it has so far.
-  func requestFlush() -> Bool { PQsendFlushRequest(handle) == 1 }
 
   /// Sends what is queued: whether something is left to send, `nil` where the connection is lost.
   func flush() -> Bool? {
@@ -131,6 +185,20 @@ final class PostgresLink: @unchecked Sendable {
   func canceller() -> Canceller? { PQgetCancel(handle).map { Canceller($0) } }
 }
 
+/// What the server says beside its answers. Confined to the thread that uses the connection.
+private final class Warnings {
+  var isNew = false
+
+  /// Notices are for people; libpq would print them.
+  static func receive(_ argument: UnsafeMutableRawPointer?, _ result: OpaquePointer?) {
+    guard let argument,
+      let severity = PQresultErrorField(result, Int32(UInt8(ascii: "V"))),
+      strcmp(severity, "WARNING") == 0
+    else { return }
+    Unmanaged<Warnings>.fromOpaque(argument).takeUnretainedValue().isNew = true
+  }
+}
+
 /// A request to end what a connection runs.
 // Sendable: libpq's object for it never changes, and may be used from any thread.
 final class Canceller: @unchecked Sendable {
@@ -155,24 +223,25 @@ final class Canceller: @unchecked Sendable {
 /// Arguments in binary form, one after the other in one buffer.
 struct Parameters {
   private var bytes: [UInt8] = []
+  /// Of each; -1 is NULL.
   private var lengths: [Int32] = []
-  private var formats: [Int32] = []
-  /// Where each begins; -1 is NULL.
-  private var offsets: [Int] = []
   let types: [UInt32]
+
+  /// Every argument is in binary form: the same list for all statements.
+  private static let formats = [Int32](repeating: 1, count: 256)
 
   init(_ arguments: [SQLValue]) throws(StorageError) {
     types = arguments.map(\.postgresType)
+    lengths.reserveCapacity(arguments.count)
+    bytes.reserveCapacity(16 * arguments.count)
     for argument in arguments {
       let offset = bytes.count
       let isValue = try argument.appendBinary(to: &bytes)
-      offsets.append(isValue ? offset : -1)
-      lengths.append(Int32(clamping: bytes.count - offset))
-      formats.append(1)
+      lengths.append(isValue ? Int32(clamping: bytes.count - offset) : -1)
     }
   }
 
-  var count: Int { offsets.count }
+  var count: Int { lengths.count }
 
   /// The form that libpq takes; the pointers are valid inside `body`.
   func withPointers<Result>(
@@ -181,13 +250,21 @@ struct Parameters {
       UnsafePointer<Int32>?
     ) -> Result
   ) -> Result {
-    bytes.withUnsafeBytes { buffer in
+    let count = count
+    let formats =
+      count <= Self.formats.count ? Self.formats : [Int32](repeating: 1, count: count)
+    return bytes.withUnsafeBytes { buffer in
       // An empty value needs an address too: without one it would be NULL.
       withUnsafeTemporaryAllocation(of: CChar.self, capacity: 1) { empty in
-        let start =
-          buffer.bindMemory(to: CChar.self).baseAddress ?? UnsafePointer(empty.baseAddress)
-        let values = offsets.map { $0 < 0 ? nil : start.map { [offset = $0] in $0 + offset } }
-        return body(types, values, lengths, formats)
+        withUnsafeTemporaryAllocation(of: UnsafePointer<CChar>?.self, capacity: count) { values in
+          var next =
+            buffer.bindMemory(to: CChar.self).baseAddress ?? UnsafePointer(empty.baseAddress)
+          for index in 0..<count {
+            values.initializeElement(at: index, to: lengths[index] < 0 ? nil : next)
+            next = next.map { $0 + Int(max(0, lengths[index])) }
+          }
+          return body(types, values.baseAddress, lengths, formats)
+        }
       }
     }
   }

@@ -19,6 +19,12 @@ public struct PostgresOptions: Sendable {
   /// How long a call waits while there is no connection before it is refused as `unreachable`: over
   /// a restart of the server; a failover takes longer, and callers should know.
   public var outageMax = Duration.seconds(2)
+  /// How long opening and migrating wait for a server that can't be reached yet.
+  public var openMax = Duration.zero
+  /// How long the server may owe an answer before another connection looks whether it still works
+  /// for this one: a machine that hangs keeps its connections open, one that is merely overloaded
+  /// answers by then.
+  public var doubtMax = Duration.seconds(10)
   /// The server ends a statement that runs longer: it is a mistake, not a service's query.
   public var statementMax = Duration.seconds(30)
   /// The server ends a transaction whose process fell silent: it holds up every other replica.

@@ -1,4 +1,5 @@
 internal import CPostgres
+internal import Glibc
 internal import Storage
 
 /// One result of libpq. Confined to the thread that took it.
@@ -45,12 +46,10 @@ final class PostgresResult {
   }
 
   /// How many rows an INSERT, UPDATE or DELETE touched.
-  var touched: Int {
-    PQcmdTuples(handle).flatMap { Int(String(cString: $0)) } ?? 0
-  }
+  var touched: Int { PQcmdTuples(handle).map { atol($0) } ?? 0 }
 
-  /// The command as the server names it, e.g. `COMMIT`, or `ROLLBACK` for a commit that failed.
-  var command: String { PQcmdStatus(handle).map { String(cString: $0) } ?? "" }
+  /// A commit that did: one that failed is called `ROLLBACK`.
+  var isCommit: Bool { PQcmdStatus(handle).map { strcmp($0, "COMMIT") == 0 } ?? false }
 
   /// The rows, at most `Limits.rowsPerQuery`.
   func rows() throws(StorageError) -> [Row] {

@@ -20,6 +20,11 @@ struct PostgresSession: Sendable {
     _ url: String, _ options: PostgresOptions, _ role: Role
   ) throws(StorageError) -> (PostgresLink, PostgresSession) {
     let link = try PostgresLink(url: url, options: options)
+    link.answerMax = options.doubtMax
+    link.stillWorks = { [place = link.place] in
+      (try? works(url, options, for: place)) ?? false
+    }
+    try awaitStandbys(link)
     try link.run(
       """
       SET statement_timeout = \(milliseconds(options.statementMax));
@@ -44,6 +49,31 @@ struct PostgresSession: Sendable {
     }
     try link.enterPipeline()
     return (link, session)
+  }
+
+  /// Commits something, so that the standbys that the server waits for have all that came before.
+  ///
+  /// A primary that was interrupted while it waited for them shows what it had stored alone once it
+  /// is back, and may lose it yet to a standby that takes its place. Whoever reads it would take it
+  /// for acknowledged.
+  private static func awaitStandbys(_ link: PostgresLink) throws(StorageError) {
+    try link.run("SELECT pg_logical_emit_message(true, 'yijia', '')")
+    if link.takeWarning() { throw .unreachable(.init("the server doesn't wait for its standbys")) }
+  }
+
+  /// Whether the server at a place takes writes and has a process busy with what it was sent.
+  static func works(
+    _ url: String, _ options: PostgresOptions, for place: PostgresLink.Place
+  ) throws -> Bool {
+    let link = try PostgresLink(url: url, options: options, at: place)
+    defer { link.close() }
+    link.answerMax = options.doubtMax
+    let rows = try link.rows(
+      """
+      SELECT pid FROM pg_stat_activity
+      WHERE pid = ?1 AND state <> 'idle' AND NOT pg_is_in_recovery()
+      """, [.integer(Int64(place.process))])
+    return !rows.isEmpty
   }
 
   /// - Throws: `StorageError.address` when the URL names no schema that exists.

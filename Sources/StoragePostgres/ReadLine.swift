@@ -7,6 +7,10 @@ final class ReadLine {
   private var batches: [[ReadJob]] = []
   private var canceller: Canceller?
   private var progressAtTick = -1
+  private var lastCancel: ContinuousClock.Instant?
+
+  /// Between two requests: each holds a thread as long as the server takes.
+  private static let cancelPause = Duration.milliseconds(500)
 
   init(_ link: PostgresLink) {
     pipeline = Pipeline(link)
@@ -72,10 +76,13 @@ final class ReadLine {
   /// Now and then: ends a query whose caller has gone and that runs on.
   ///
   /// The request may come late and hit the query behind, which is then sent again.
-  func tick() -> Canceller? {
+  func tick(at now: ContinuousClock.Instant) -> Canceller? {
     defer { progressAtTick = pipeline.progress }
     isSlow = !pipeline.isIdle && progressAtTick == pipeline.progress
-    guard isSlow, let head = pipeline.head, let job = head, job.isDone else { return nil }
+    guard isSlow, let head = pipeline.head, let job = head, job.isDone,
+      lastCancel.map({ now - $0 >= Self.cancelPause }) ?? true
+    else { return nil }
+    lastCancel = now
     return canceller
   }
 }

@@ -14,6 +14,9 @@ struct ServerError: Error, Equatable {
   /// Another attempt of the same transaction may succeed: it lost against others, and is undone.
   var isTransient: Bool { ["40001", "40P01", "55P03"].contains(state) }
 
+  /// Passed over, since the transaction around it had failed before.
+  var isAborted: Bool { state == "25P02" }
+
   /// The session's prepared statements no longer fit the schema.
   var isStale: Bool { ["0A000", "26000"].contains(state) }
 
@@ -32,7 +35,7 @@ struct ServerError: Error, Equatable {
     switch state {
     case "23505", "23503", "23502", "23514", "23P01", "23000":
       return .constraint(StorageError.Constraint(self))
-    case "40001", "40P01", "55P03": return .contention
+    case "40001", "40P01", "55P03", "25P02": return .contention
     case "53100": return .full(text)
     case "53300", "53000", "57014": return .busy
     case "XX001", "XX002": return .corrupt(text)

@@ -30,7 +30,8 @@ final class PendingWrite<Reply: Sendable>: WriteJob, @unchecked Sendable {
   let arrival = ContinuousClock.now
   private let step: @Sendable () throws -> Step<Reply>
   private let cancelled = Atomic(false)
-  private var continuation: CheckedContinuation<Reply, any Error>?
+  // `finish` answers once.
+  private var continuation: UnsafeContinuation<Reply, any Error>?
   private var decide: (@Sendable (ReadResults) throws -> Step<Reply>)?
   private var reply: Reply?
   private var phases = 0
@@ -45,7 +46,7 @@ final class PendingWrite<Reply: Sendable>: WriteJob, @unchecked Sendable {
   func submit(to engine: Engine) async throws -> Reply {
     try await withTaskCancellationHandler {
       try Task.checkCancellation()
-      return try await withCheckedThrowingContinuation { continuation in
+      return try await withUnsafeThrowingContinuation { continuation in
         self.continuation = continuation
         do {
           try engine.submit(.write(self))

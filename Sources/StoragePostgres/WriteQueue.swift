@@ -22,10 +22,9 @@ struct WriteQueue {
   private var deferred: Deque<(write: DecidedWrite, after: Int)> = []
   /// Transactions that ended.
   private var endings = 0
-  private var isRunning = false
   private var contended = ContendedRows()
-  /// What the running transaction may change.
-  private var taken: Set<ContendedRows.Key> = []
+  /// What each running transaction may change, in their order.
+  private var taken: Deque<Set<ContendedRows.Key>> = []
   /// The next group ends before a write that broke off one.
   private var nextMax = Int.max
   /// Writes whose reads are on their way.
@@ -39,8 +38,8 @@ struct WriteQueue {
 
   /// A write was decided.
   mutating func append(_ write: DecidedWrite) {
-    if !taken.isEmpty, !taken.isDisjoint(with: contended.keys(of: write.commit)) {
-      postpone(write)
+    if !isFree(contended.keys(of: write.commit)) {
+      postpone(write, behind: taken.count)
     } else {
       // One that waited before goes to its old place.
       let place = ready.lastIndex { $0.job.arrival <= write.job.arrival }
@@ -48,33 +47,50 @@ struct WriteQueue {
     }
   }
 
-  /// The next transaction's writes; one that `isAlone` is yet to be decided.
-  mutating func takeGroup() -> [DecidedWrite] {
-    let group = nextGroup()
-    isRunning = !group.isEmpty
-    return group
+  /// Whether no running transaction may change these rows.
+  private func isFree(_ rows: Set<ContendedRows.Key>) -> Bool {
+    rows.isEmpty || taken.allSatisfy { $0.isDisjoint(with: rows) }
   }
 
-  private mutating func nextGroup() -> [DecidedWrite] {
+  /// A write waits to have the store to itself.
+  var hasAlone: Bool { !alone.isEmpty }
+
+  /// The next transaction's writes; one that `isAlone` is yet to be decided.
+  mutating func takeGroup() -> (writes: [DecidedWrite], isFull: Bool) {
     while let write = alone.popFirst() {
-      if isLive(write) { return [write] }
+      guard isLive(write) else { continue }
+      taken.append([])
+      return ([write], true)
     }
-    var group: [DecidedWrite] = []
-    var statements = 0
+    taken.append([])
     let most = min(options.writesPerCommit, nextMax)
     nextMax = .max
+    let group = takeReady(most)
+    if group.isEmpty { taken.removeLast() }
+    return (group, group.count == most)
+  }
+
+  /// Writes for a transaction that has so many already: the last that was taken.
+  mutating func takeMore(beside count: Int) -> [DecidedWrite] {
+    if nextMax != .max || hasAlone { return [] }
+    return takeReady(options.writesPerCommit - count)
+  }
+
+  private mutating func takeReady(_ most: Int) -> [DecidedWrite] {
+    var group: [DecidedWrite] = []
+    var statements = 0
     while let write = ready.first, group.count < most {
       let size = write.commit.size
       if !group.isEmpty && statements + size > options.statementsPerCommit { break }
       ready.removeFirst()
       guard isLive(write) else { continue }
       let rows = contended.keys(of: write.commit)
-      if taken.isDisjoint(with: rows) {
-        taken.formUnion(rows)
+      if isFree(rows) {
+        taken[taken.count - 1].formUnion(rows)
         group.append(write)
         statements += size
       } else {
-        postpone(write)
+        postpone(write, behind: taken.count)
       }
     }
     return group
@@ -88,15 +104,14 @@ struct WriteQueue {
   /// A deferred write to be decided again, now that what it ran into is over.
   mutating func takeDeferred() -> DecidedWrite? {
     guard let next = deferred.first, deciding < Self.decidingMax else { return nil }
-    let isNothingBefore = ready.isEmpty && !isRunning
+    let isNothingBefore = ready.isEmpty && taken.isEmpty
     return next.after < endings || isNothingBefore ? deferred.removeFirst().write : nil
   }
 
-  /// The running transaction is over.
+  /// The first of the running transactions is over.
   mutating func ended() {
-    taken = []
+    taken.removeFirst()
     endings += 1
-    isRunning = false
   }
 
   /// A transaction was undone.
@@ -122,7 +137,7 @@ struct WriteQueue {
         } else if index == 0 {
           again.append(write)
         } else {
-          postpone(write)
+          postpone(write, behind: taken.count + 1)
         }
       } else if let error = failed[index] {
         if write.isAlone && !error.isPassing { write.job.finish(error) } else { runAlone(write) }
@@ -138,10 +153,11 @@ struct WriteQueue {
     return again
   }
 
-  /// Lets a write be decided again after the running transaction, in the order of arrival.
-  private mutating func postpone(_ write: DecidedWrite) {
+  /// Lets a write be decided again after so many transactions, in the order of arrival.
+  private mutating func postpone(_ write: DecidedWrite, behind transactions: Int) {
     let place = deferred.lastIndex { $0.write.job.arrival <= write.job.arrival }
-    deferred.insert((write, endings), at: place.map { $0 + 1 } ?? 0)
+    let after = endings + transactions - 1
+    deferred.insert((write, after), at: place.map { $0 + 1 } ?? 0)
   }
 
   /// Puts a write with those that have the store to themselves.

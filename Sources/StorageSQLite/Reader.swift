@@ -6,7 +6,8 @@ internal import Synchronization
 final class PendingRead: @unchecked Sendable {
   private let queries: [AnyQuery]
   private let cancelled = Atomic(false)
-  private var continuation: CheckedContinuation<ReadResults, any Error>?
+  // `finish` answers once.
+  private var continuation: UnsafeContinuation<ReadResults, any Error>?
 
   init(_ queries: [AnyQuery]) {
     self.queries = queries
@@ -16,7 +17,7 @@ final class PendingRead: @unchecked Sendable {
   func submit(to queue: WorkQueue<PendingRead>) async throws -> ReadResults {
     try await withTaskCancellationHandler {
       try Task.checkCancellation()
-      return try await withCheckedThrowingContinuation { continuation in
+      return try await withUnsafeThrowingContinuation { continuation in
         self.continuation = continuation
         do {
           try queue.submit(self)

@@ -14,6 +14,10 @@ final class SQLiteConnection {
   private var statements: [String: SQLiteStatement] = [:]
   /// Set once an error showed that the file or the disk can't be trusted any more.
   private(set) var failure: StorageError?
+  private let log = LogLength()
+
+  /// Pages of the log from which on it is moved into the file: SQLite's own default.
+  private static let logPagesMax: Int32 = 1_000
 
   /// - Throws: `StorageError.closed` when the database is.
   init(_ database: GRDB.Database) throws(StorageError) {
@@ -63,8 +67,39 @@ final class SQLiteConnection {
     }
   }
 
+  /// Rows that were changed so far; a statement that fails counts none.
+  var changes: Int64 { sqlite3_total_changes64(handle) }
+
   /// False too after an error that made SQLite roll back by itself.
   var isInTransaction: Bool { sqlite3_get_autocommit(handle) == 0 }
+
+  /// Takes the moving of the log into the file away from COMMIT, which would hide its errors: see
+  /// `moveLog`.
+  func keepLog() {
+    // The hook's argument is owned by this object, which outlives the connection's last commit.
+    let argument = Unmanaged.passUnretained(log).toOpaque()
+    _ = sqlite3_wal_hook(
+      handle,
+      { argument, _, _, pages in
+        if let argument {
+          Unmanaged<LogLength>.fromOpaque(argument).takeUnretainedValue().pages = pages
+        }
+        return SQLITE_OK
+      }, argument)
+  }
+
+  /// Moves a log that has grown long into the file, as far as readers let it; a full disk waits for
+  /// room.
+  ///
+  /// - Throws: `StorageError.io`, `.corrupt`: what the file holds is not known any more.
+  func moveLog() throws(StorageError) {
+    guard log.pages >= Self.logPagesMax else { return }
+    log.pages = 0
+    switch sqlite3_wal_checkpoint_v2(handle, nil, SQLITE_CHECKPOINT_PASSIVE, nil, nil) & 0xff {
+    case SQLITE_OK, SQLITE_BUSY, SQLITE_LOCKED, SQLITE_FULL: return
+    default: throw noted(StorageError(sqlite: handle, sql: "(checkpoint)"))
+    }
+  }
 
   /// Leaves whatever transaction there is.
   func rollBack() {
@@ -86,4 +121,9 @@ final class SQLiteConnection {
     }
     return error
   }
+}
+
+/// How long the log was after the last commit. Confined to the connection's thread.
+private final class LogLength {
+  var pages: Int32 = 0
 }

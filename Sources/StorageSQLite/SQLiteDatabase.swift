@@ -22,9 +22,7 @@ public final class SQLiteDatabase: Storage.Database {
 
   deinit {
     // A store that was dropped without `close` still finishes what waits.
-    shared.writes.end(.closed)
-    shared.reads.end(.closed)
-    shared.signal.finish()
+    shared.end(.closed)
   }
 
   /// Opens the store and makes its own tables; a file that isn't there is created (mode 0600).
@@ -83,10 +81,13 @@ public final class SQLiteDatabase: Storage.Database {
     try await PendingMigration(work).submit(to: shared.writes)
   }
 
+  public func failure() async -> StorageError? {
+    for await _ in shared.ending.wakes() {}
+    return shared.failure.withLock { $0 }
+  }
+
   public func close() async {
-    shared.writes.end(.closed)
-    shared.reads.end(.closed)
-    shared.signal.finish()
+    shared.end(.closed)
     await withCheckedContinuation { continuation in
       closed.notify(queue: .global()) { continuation.resume() }
     }

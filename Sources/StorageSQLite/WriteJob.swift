@@ -18,8 +18,10 @@ protocol WriteJob: AnyObject, Sendable {
 final class PendingWrite<Reply: Sendable>: WriteJob, @unchecked Sendable {
   private let step: @Sendable () throws -> Step<Reply>
   private let cancelled = Atomic(false)
-  private var continuation: CheckedContinuation<Reply, any Error>?
+  // `finish` answers once.
+  private var continuation: UnsafeContinuation<Reply, any Error>?
   private var reply: Reply?
+  private var attempts = 0
 
   init(_ step: @escaping @Sendable () throws -> Step<Reply>) {
     self.step = step
@@ -31,7 +33,7 @@ final class PendingWrite<Reply: Sendable>: WriteJob, @unchecked Sendable {
   func submit(to queue: WorkQueue<any WriteJob>) async throws -> Reply {
     try await withTaskCancellationHandler {
       try Task.checkCancellation()
-      return try await withCheckedThrowingContinuation { continuation in
+      return try await withUnsafeThrowingContinuation { continuation in
         self.continuation = continuation
         do {
           try queue.submit(self)
@@ -46,7 +48,8 @@ final class PendingWrite<Reply: Sendable>: WriteJob, @unchecked Sendable {
   }
 
   func run(in session: WriterSession) throws {
-    for _ in 0..<Limits.attemptsPerWrite {
+    while attempts < Limits.attemptsPerWrite {
+      attempts += 1
       let (commit, reply) = try decide(with: session.connection)
       self.reply = reply
       guard let commit else { return }

@@ -16,11 +16,23 @@ final class Writer {
     let writes: WorkQueue<any WriteJob>
     let reads: WorkQueue<PendingRead>
     let signal = FeedSignal()
+    /// Wakes once, when the store ends.
+    let ending = FeedSignal()
+    /// Why nothing more can be trusted.
+    let failure = Mutex<StorageError?>(nil)
     let statistics = Mutex(WriterStatistics())
 
     init(_ options: SQLiteOptions) {
       writes = WorkQueue(capacity: options.waitingWrites)
       reads = WorkQueue(capacity: options.waitingReads)
+    }
+
+    /// Refuses further calls; those that wait may still be done.
+    func end(_ reason: StorageError) {
+      writes.end(reason)
+      reads.end(reason)
+      signal.finish()
+      ending.finish()
     }
   }
 
@@ -34,7 +46,7 @@ final class Writer {
   /// Works until the queue ends.
   func run() {
     while true {
-      let group = shared.writes.take(groupLimit)
+      let group = shared.writes.take(groupLimit, staysAwake: true)
       if group.isEmpty { return }
       var live: [any WriteJob] = []
       live.reserveCapacity(group.count)
@@ -53,6 +65,12 @@ final class Writer {
     do {
       let failures = try transaction(group)
       for (job, failure) in zip(group, failures) { job.finish(failure) }
+      do { try session.connection.moveLog() } catch { stop(error, []) }
+    } catch is WriterSession.Spoiled {
+      // A write failed halfway, and no savepoint was there to go back to.
+      session.rollBack()
+      session.takeSavepoints()
+      store(group)
     } catch {
       session.rollBack()
       if let failure = session.connection.failure ?? fatal(error) {
@@ -80,6 +98,8 @@ final class Writer {
       do {
         try job.run(in: session)
         failures.append(nil)
+      } catch let error as WriterSession.Spoiled {
+        throw session.connection.failure ?? error
       } catch {
         if let failure = session.connection.failure { throw failure }
         guard session.connection.isInTransaction else { throw error }
@@ -111,6 +131,7 @@ final class Writer {
     for job in group { job.finish(failure) }
     for job in shared.writes.abandon(failure) { job.finish(failure) }
     for job in shared.reads.abandon(failure) { job.finish(throwing: failure) }
-    shared.signal.finish()
+    shared.failure.withLock { $0 = failure }
+    shared.end(failure)
   }
 }

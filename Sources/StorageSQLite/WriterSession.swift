@@ -8,6 +8,11 @@ final class WriterSession {
   private var kept: Kept
   /// What `kept` was when the transaction began.
   private var atBegin: Kept
+  /// Groups that still get a savepoint a write.
+  private var guardedGroups = 0
+
+  /// So many after one that failed halfway: its like may come again soon.
+  private static let guardedGroupsMax = 32
 
   private struct Kept {
     var chain: AuditChain
@@ -20,6 +25,7 @@ final class WriterSession {
   /// Continues where the store ended.
   init(_ connection: SQLiteConnection) throws {
     self.connection = connection
+    connection.keepLog()
     let meta = try connection.rows(
       "SELECT name, value FROM storage_meta WHERE name IN ('epoch', 'feed_floor')", [])
     let values = Dictionary(
@@ -42,23 +48,43 @@ final class WriterSession {
   /// A guard found another count of rows than the decision was based on.
   struct GuardFailed: Error {}
 
+  /// A write failed after it had changed something, in a group without savepoints: the group is to
+  /// be run again with them.
+  struct Spoiled: Error {}
+
   /// Stores a commit inside the running transaction, all or nothing.
   ///
-  /// - Throws: `GuardFailed`, `StorageError`.
+  /// Few writes fail here, and most that do fail at their first statement, which SQLite undoes by
+  /// itself. So there are savepoints only for a while after a write needed one.
+  ///
+  /// - Throws: `GuardFailed`, `Spoiled`, `StorageError`.
   func apply(_ commit: Commit) throws {
-    try savepoint {
-      for statement in commit.statements { try run(statement) }
-      let time = commit.time.microsecondsSince1970
-      for event in commit.events {
-        kept.position += 1
-        kept.hasEvents = true
-        try run(
-          StorageSchema.insertEvent(event, position: kept.position, microseconds: time))
-      }
-      for entry in commit.audit { try run(kept.chain.append(entry, at: commit.time)) }
-      kept.writes += 1
+    if guardedGroups > 0 { return try savepoint { try store(commit) } }
+    let (before, changes) = (kept, connection.changes)
+    do {
+      try store(commit)
+    } catch {
+      guard connection.isInTransaction else { throw error }
+      guard connection.changes == changes else { throw Spoiled() }
+      kept = before
+      throw error
     }
   }
+
+  private func store(_ commit: Commit) throws {
+    for statement in commit.statements { try run(statement) }
+    let time = commit.time.microsecondsSince1970
+    for event in commit.events {
+      kept.position += 1
+      kept.hasEvents = true
+      try run(StorageSchema.insertEvent(event, position: kept.position, microseconds: time))
+    }
+    for entry in commit.audit { try run(kept.chain.append(entry, at: commit.time)) }
+    kept.writes += 1
+  }
+
+  /// From now on, for a while, each write gets a savepoint.
+  func takeSavepoints() { guardedGroups = Self.guardedGroupsMax }
 
   /// Runs `body` all or nothing inside the running transaction.
   func savepoint(_ body: () throws -> Void) throws {
@@ -95,6 +121,7 @@ final class WriterSession {
     if kept.chain != atBegin.chain { try run(kept.chain.storeHead()) }
     if kept.writes > 0 { try fault?() }
     try connection.run("COMMIT")
+    guardedGroups = max(0, guardedGroups - 1)
     defer {
       kept.hasEvents = false
       kept.writes = 0

@@ -40,7 +40,7 @@ struct Members: AsyncParsableCommand {
   }
 
   private func open(_ common: ServiceConfiguration) async throws -> any Database {
-    try await openDatabase(url: common.database, migrations: MembersMigrations.all)
+    try await openDatabase(url: common.database, patience: Limits.openPatience, migrations: MembersMigrations.all)
   }
 
   private func serve(_ configuration: MembersConfiguration, logger: Logger) async throws {
@@ -58,6 +58,7 @@ struct Members: AsyncParsableCommand {
       let address = try await server.start()
       logger.notice("listening", metadata: ["address": "\(address)"])
     }
+    async let _ = endProcess(whenFails: database, logger: logger)
     let housekeeping = Housekeeping(database: database, upkeep: service, configuration: common)
     async let _ = housekeeping.run(logger: logger)
     health.set("", .serving)

@@ -36,7 +36,7 @@ struct Stations: AsyncParsableCommand {
   }
 
   private func open(_ common: ServiceConfiguration) async throws -> any Database {
-    try await openDatabase(url: common.database, migrations: StationsMigrations.all)
+    try await openDatabase(url: common.database, patience: Limits.openPatience, migrations: StationsMigrations.all)
   }
 
   private func serve(_ configuration: StationsConfiguration, logger: Logger) async throws {
@@ -56,13 +56,12 @@ struct Stations: AsyncParsableCommand {
       let address = try await server.start()
       logger.notice("listening", metadata: ["address": "\(address)"])
     }
+    async let _ = endProcess(whenFails: database, logger: logger)
     let housekeeping = Housekeeping(database: database, upkeep: service, configuration: common)
     async let _ = housekeeping.run(logger: logger)
     for name in ["", StationsService.healthName] { health.set(name, .serving) }
-    for await signal in signals {
-      logger.notice("stopping", metadata: ["signal": "\(signal)"])
-      break
-    }
+    let signal = await signals.first { _ in true }
+    logger.notice("stopping", metadata: ["signal": "\(signal.map { "\($0)" } ?? "none")"])
     for name in ["", StationsService.healthName] { health.set(name, .notServing) }
     following.cancel()
     for server in servers { await server.shutdown(grace: .seconds(common.drainSeconds)) }
