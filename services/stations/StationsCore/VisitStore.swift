@@ -100,12 +100,7 @@ enum VisitStore {
     for (index, entry) in taken.enumerated() {
       let visit = entry.visit
       commit.run(
-        """
-        INSERT INTO visit (
-          point_id, number, id, kiosk_id, epoch, sequence, device_at, received_at, skew_ms, day,
-          state, reason, direction, services, code_sha256, member_id, occupation_group)
-        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)
-        """,
+        entry.state == .unmatched ? insertUnmatched : insert,
         [
           stream.point, last + Int64(index) + 1, visit.id, stream.kiosk, stream.epoch,
           visit.sequence, visit.deviceAt, now, stream.skewMilliseconds, entry.day,
@@ -115,6 +110,24 @@ enum VisitStore {
         ], expects: .exactly(1))
     }
   }
+
+  private static let insert = """
+    INSERT INTO visit (
+      point_id, number, id, kiosk_id, epoch, sequence, device_at, received_at, skew_ms, day,
+      state, reason, direction, services, code_sha256, member_id, occupation_group)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)
+    """
+
+  /// Guards that the code is still nobody's: the feed may have named its member meanwhile, and will
+  /// not come back to a visit that wasn't there then.
+  private static let insertUnmatched = """
+    INSERT INTO visit (
+      point_id, number, id, kiosk_id, epoch, sequence, device_at, received_at, skew_ms, day,
+      state, reason, direction, services, code_sha256, member_id, occupation_group)
+    SELECT ?1, ?2, ?3, ?4, ?5, ?6, CAST(?7 AS BIGINT), ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16,
+      ?17
+    WHERE NOT EXISTS (SELECT 1 FROM member_code WHERE code_sha256 = ?15)
+    """
 
   /// A counted visit whose member code was not known when it was stored.
   struct Unmatched: Sendable, Hashable {
