@@ -1,12 +1,15 @@
 #!/usr/bin/env bash
 # The storage layer beside bare C programs of the same work, in one run: durable one-row writes a
-# second with 256 writers (bare: one thread that commits in groups), the median of a lone write, and
+# second with 256 writers (in C a thread each, and one that commits what waits; "loop": without any
+# writer, full groups one after the other, what the library can do), the median of a lone write, and
 # reads by key. Rounds are interleaved; medians count.
 #
 #   bench/storage.sh                   both engines; PostgreSQL is started for it
 #   ENGINES=sqlite bench/storage.sh    one of them
 #   N=20000 ROUNDS=1 bench/storage.sh  short
+#   MANY=10000000 ROUNDS=1 bench/storage.sh  also reads of a table of that many rows
 set -euo pipefail
+export PGSSLMODE=disable
 . "$(dirname "$0")/../scripts/lib.sh"
 cd "$ROOT"
 
@@ -19,11 +22,12 @@ trap 'rm -rf "$WORK"; [ -z "${server:-}" ] || scripts/postgres.sh stop "$server"
 
 [ -x "$OURS" ] || swift build -c release --product storage-bench
 if [[ " $ENGINES " == *" sqlite "* ]]; then
-  cc -O2 -o "$WORK/bare-sqlite" bench/storage/sqlite.c -lsqlite3
+  cc -O2 -o "$WORK/bare-sqlite" bench/storage/sqlite.c -lsqlite3 -lpthread
 fi
 if [[ " $ENGINES " == *" postgres "* ]]; then
   # shellcheck disable=SC2046  # several words are wanted
-  cc -O2 -o "$WORK/bare-postgres" $(pkg-config --cflags libpq) bench/storage/postgres.c -lpq
+  cc -O2 -o "$WORK/bare-postgres" $(pkg-config --cflags libpq) bench/storage/postgres.c \
+    -lpq -lpthread
   mapfile -t started < <(scripts/postgres.sh start)
   server=${started[0]} url=${started[1]}
 fi
@@ -35,8 +39,8 @@ for ((round = 1; round <= ROUNDS; round++)); do
       postgres) bare=$url ours="$url?options=-csearch_path%3Dround$round" ;;
       *) die "no engine $engine; there are: sqlite postgres" ;;
     esac
-    "$WORK/bare-$engine" "$bare" "$N" "${GROUP[$engine]}" | sed "s/^/$engine bare /"
-    "$OURS" "$ours" "$N" "$WRITERS" | sed "s/^/$engine ours /"
+    "$WORK/bare-$engine" "$bare" "$N" "${GROUP[$engine]}" "$WRITERS" | sed "s/^/$engine bare /"
+    "$OURS" "$ours" "$N" "$WRITERS" ${MANY:+"$MANY"} | sed "s/^/$engine ours /"
   done
 done >"$WORK/figures"
 
@@ -46,11 +50,12 @@ figures = {}
 for line in open(sys.argv[1]):
     engine, who, name, value = line.split()
     figures.setdefault((engine, name), {}).setdefault(who, []).append(float(value))
-units = {"writes": "durable writes/s", "single": "p50 of one, µs", "reads": "reads by key/s"}
+units = {"writes": "durable writes/s", "loop": "(loop, no writers)", "single": "p50 of one, µs",
+         "reads": "reads by key/s", "reads-of-many": "… of many rows"}
 print(f"{'engine':10}{'figure':20}{'bare C':>10}{'ours':>10}{'ratio':>8}")
 for (engine, name), values in figures.items():
-    ours = statistics.median(values["ours"])
-    bare = statistics.median(values["bare"]) if "bare" in values else None
-    print(f"{engine:10}{units[name]:20}{bare or 0:10.0f}{ours:10.0f}"
-          + (f"{ours / bare:8.2f}" if bare else ""))
+    bare, ours = (statistics.median(values[who]) if who in values else None
+                  for who in ("bare", "ours"))
+    cells = "".join(f"{value:10.0f}" if value else f"{'':10}" for value in (bare, ours))
+    print(f"{engine:10}{units[name]:20}{cells}" + (f"{ours / bare:8.2f}" if bare and ours else ""))
 P

@@ -3,18 +3,19 @@ import Storage
 import StorageEngines
 import Synchronization
 
-/// What the storage layer costs: `storage-bench URL ROWS WRITERS` prints durable one-row writes a
-/// second with that many writers, the median of a lone write in µs, and reads by key a second.
+/// What the storage layer costs: `storage-bench URL ROWS WRITERS [MANY]` prints durable one-row
+/// writes a second with that many writers, the median of a lone write in µs, and reads by key a
+/// second: of 10,000 rows, and where MANY is given of that many.
 @main struct StorageBench {
   static let body = String(repeating: "x", count: 100)
   static let lone = 1_001
 
   static func main() async throws {
     let arguments = CommandLine.arguments
-    guard arguments.count == 4, let rows = Int(arguments[2]), let writers = Int(arguments[3]),
-      rows > 0, writers > 0
+    guard (4...5).contains(arguments.count), let rows = Int(arguments[2]),
+      let writers = Int(arguments[3]), rows > 0, writers > 0
     else {
-      say("usage: storage-bench URL ROWS WRITERS")
+      say("usage: storage-bench URL ROWS WRITERS [MANY]")
       exit(2)
     }
     let database = try await openDatabase(url: arguments[1])
@@ -23,19 +24,35 @@ import Synchronization
         "0001 notes", sql: "CREATE TABLE note (id INTEGER PRIMARY KEY, body TEXT NOT NULL) STRICT")
     ])
     let ids = Counter()
+    let loop = BenchLoop()
     let stored = try await seconds {
-      try await together(writers, rows / writers) { try await store(database, ids.next()) }
+      try await together(loop, writers, rows / writers) {
+        try await store(database, ids.next())
+      }
     }
     say("writes \(Int(Double(rows / writers * writers) / stored))")
-    var times: [Double] = []
-    for _ in 0..<lone {
-      times.append(try await seconds { try await store(database, ids.next()) } * 1e6)
+    let times = try await Task(executorPreference: loop) {
+      var times: [Double] = []
+      for _ in 0..<lone {
+        times.append(try await seconds { try await store(database, ids.next()) } * 1e6)
+      }
+      return times.sorted()
+    }.value
+    say("single \(Int(times[lone / 2]))")
+    try await measureReads("reads", of: 10_000, in: database, loop, rows)
+    if let many = arguments.dropFirst(4).first.flatMap({ Int64($0) }) {
+      try await fill(database, from: ids.next(), through: many)
+      try await measureReads("reads-of-many", of: many, in: database, loop, rows)
     }
-    say("single \(Int(times.sorted()[lone / 2]))")
-    let last = ids.next()
-    let read = try await seconds {
-      try await together(64, rows / 64) {
-        let id = Int64.random(in: 1..<last)
+    await database.close()
+  }
+
+  static func measureReads(
+    _ name: String, of last: Int64, in database: any Database, _ loop: BenchLoop, _ count: Int
+  ) async throws {
+    let taken = try await seconds {
+      try await together(loop, 64, count / 64) {
+        let id = Int64.random(in: 1...last)
         let note = try await database.read(
           Query<String?>.first("SELECT body FROM note WHERE id = ?1", [id]) {
             try $0.text("body")
@@ -43,8 +60,25 @@ import Synchronization
         precondition(note != nil, "row \(id) was stored")
       }
     }
-    say("reads \(Int(Double(rows / 64 * 64) / read))")
-    await database.close()
+    say("\(name) \(Int(Double(count / 64 * 64) / taken))")
+  }
+
+  /// Adds rows up to a number, many a statement.
+  static func fill(_ database: any Database, from first: Int64, through last: Int64) async throws {
+    var next = first
+    while next <= last {
+      let end = min(next + 200_000, last + 1)
+      var commit = Commit(at: Date(timeIntervalSince1970: 0))
+      commit.run(
+        """
+        INSERT INTO note (id, body)
+        WITH RECURSIVE number (id) AS (
+          SELECT CAST(?1 AS BIGINT) UNION ALL SELECT id + 1 FROM number WHERE id + 1 < ?2)
+        SELECT id, ?3 FROM number
+        """, [next, end, body])
+      try await database.write(commit)
+      next = end
+    }
   }
 
   static func say(_ line: String) {
@@ -65,11 +99,12 @@ import Synchronization
 
   /// Runs `body` so many times in each of so many tasks.
   static func together(
-    _ tasks: Int, _ times: Int, _ body: @escaping @Sendable () async throws -> Void
+    _ loop: BenchLoop, _ tasks: Int, _ times: Int,
+    _ body: @escaping @Sendable () async throws -> Void
   ) async throws {
     try await withThrowingTaskGroup(of: Void.self) { group in
       for _ in 0..<tasks {
-        group.addTask { for _ in 0..<times { try await body() } }
+        group.addTask(executorPreference: loop) { for _ in 0..<times { try await body() } }
       }
       try await group.waitForAll()
     }

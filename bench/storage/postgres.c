@@ -1,12 +1,15 @@
 /* The bare measure of PostgreSQL: one connection in pipeline mode, groups of rows a durable commit,
    nothing around it.
-   usage: postgres URL ROWS GROUP   prints rows/s in groups, and the median of a lone row in µs */
+   usage: postgres URL ROWS GROUP WRITERS   prints rows/s of so many writers that share commits,
+   rows/s of a loop without writers and always a full group, and the median of a lone row in µs */
 #include <libpq-fe.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+
+#include "writers.h"
 
 static double now(void) {
   struct timespec t;
@@ -68,7 +71,7 @@ static void store(long rows) {
 }
 
 int main(int count, char **arguments) {
-  if (count != 4) return 2;
+  if (count != 5) return 2;
   long rows = atol(arguments[2]), group = atol(arguments[3]), lone = 1001;
   connection = PQconnectdb(arguments[1]);
   check(PQstatus(connection) == CONNECTION_OK);
@@ -77,9 +80,13 @@ int main(int count, char **arguments) {
   prepare("insert", "INSERT INTO bare_note (id, body) VALUES ($1, $2)");
   prepare("commit", "COMMIT");
   check(PQenterPipelineMode(connection));
+  long writers = atol(arguments[4]);
   double start = now();
+  store_together(rows, writers, group, store);
+  printf("writes %.0f\n", (rows / writers * writers) / (now() - start));
+  start = now();
   for (long done = 0; done < rows; done += group) store(group);
-  printf("writes %.0f\n", rows / (now() - start));
+  printf("loop %.0f\n", rows / (now() - start));
   double times[1001];
   for (long i = 0; i < lone; i++) {
     start = now();

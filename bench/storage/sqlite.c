@@ -1,10 +1,13 @@
 /* The bare measure of SQLite: one writer, groups of rows a durable commit, nothing around it.
-   usage: sqlite FILE ROWS GROUP   prints rows/s in groups, and the median of a lone row in µs */
+   usage: sqlite FILE ROWS GROUP WRITERS   prints rows/s of so many writers that share commits,
+   rows/s of a loop without writers and always a full group, and the median of a lone row in µs */
 #include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+
+#include "writers.h"
 
 static double now(void) {
   struct timespec t;
@@ -44,7 +47,7 @@ static void store(long rows) {
 }
 
 int main(int count, char **arguments) {
-  if (count != 4) return 2;
+  if (count != 5) return 2;
   long rows = atol(arguments[2]), group = atol(arguments[3]), lone = 1001;
   check(sqlite3_open(arguments[1], &database), SQLITE_OK);
   check(sqlite3_exec(database, "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
@@ -52,9 +55,13 @@ int main(int count, char **arguments) {
   sqlite3_prepare_v2(database, "BEGIN IMMEDIATE", -1, &begin, 0);
   sqlite3_prepare_v2(database, "INSERT INTO note (id, body) VALUES (?1, ?2)", -1, &insert, 0);
   sqlite3_prepare_v2(database, "COMMIT", -1, &commit, 0);
+  long writers = atol(arguments[4]);
   double start = now();
+  store_together(rows, writers, group, store);
+  printf("writes %.0f\n", (rows / writers * writers) / (now() - start));
+  start = now();
   for (long done = 0; done < rows; done += group) store(group);
-  printf("writes %.0f\n", rows / (now() - start));
+  printf("loop %.0f\n", rows / (now() - start));
   double times[1001];
   for (long i = 0; i < lone; i++) {
     start = now();

@@ -1,0 +1,37 @@
+import Foundation
+
+/// One thread that runs the callers, as a service's handlers run on their connection's event loop.
+// Sendable: the queue is read and written with `condition` locked.
+final class BenchLoop: TaskExecutor, @unchecked Sendable {
+  private let condition = NSCondition()
+  private var jobs: [UnownedJob] = []
+  private var isWaiting = false
+
+  init() {
+    Thread.detachNewThread { [unowned self] in run() }
+  }
+
+  func enqueue(_ job: consuming ExecutorJob) {
+    let job = UnownedJob(job)
+    condition.lock()
+    jobs.append(job)
+    if isWaiting { condition.signal() }
+    condition.unlock()
+  }
+
+  private func run() {
+    var batch: [UnownedJob] = []
+    while true {
+      condition.lock()
+      while jobs.isEmpty {
+        isWaiting = true
+        condition.wait()
+      }
+      isWaiting = false
+      swap(&batch, &jobs)
+      condition.unlock()
+      for job in batch { job.runSynchronously(on: asUnownedTaskExecutor()) }
+      batch.removeAll(keepingCapacity: true)
+    }
+  }
+}
