@@ -1,6 +1,7 @@
 # Each target is one line: the work is in scripts/, which can be called on its own.
 .DEFAULT_GOAL := help
-.PHONY: help deps run test conformance gen lint format bench bench-storage bench-scale hostile crash \
+.PHONY: help deps run test conformance gen lint format bench bench-storage bench-scale hostile \
+  crash faults \
   fuzz tsan asan clean
 
 # What `make` alone prints: the comments after "##" below.
@@ -51,8 +52,11 @@ bench-storage: deps ## durable writes and reads a second of both engines beside 
 bench-scale: ## members read by key among ten thousand and ten million, both engines (12 GB each)
 	@bench/scale.sh
 
-crash: ## kill the services at random while they work (ROUNDS=25) and count what was acknowledged
+crash: ## kill services and database at random while they work (ROUNDS=25), count what was acknowledged
 	@scripts/crash.sh $(ROUNDS)
+
+faults: ## all faults of what the services stand on: kills, failover, disk, power cut (ROUNDS=100)
+	@scripts/faults.sh $(ROUNDS)
 
 fuzz: deps ## libFuzzer over all that reads bytes from outside; a minute a target, or TIME=600, RUNS=10000000
 	@scripts/fuzz.sh $(TARGETS)

@@ -25,9 +25,9 @@ public func openDatabase(
 ///
 /// - Throws: `StorageError`; the store is closed then.
 public func openDatabase(
-  url: String, migrations: [Migration]
+  url: String, patience: Duration = .zero, migrations: [Migration]
 ) async throws -> any Database {
-  let database = try await openDatabase(url: url)
+  let database = try await openDatabase(url: url, patience: patience)
   do {
     try await database.migrate(migrations)
     return database

@@ -14,6 +14,7 @@ from clients import Client, is_serving, pages
 from contracts import refusal
 from people import request_id
 from processes import ROOT, Child, free_port_block, wait_until
+from stores import Files
 from stubs import LatLng, members, stations
 
 SERVICES = ("members", "stations", "gateway")
@@ -28,14 +29,14 @@ COUNTY = "q-130303"
 class Ports:
     """Ports of a suite, as flags of `yijia dev`'s environment."""
 
-    def __init__(self):
-        count = len(SERVICES)
+    def __init__(self, names=SERVICES):
+        count = len(names)
         base = free_port_block([*range(count), *range(ADMIN_OFFSET, ADMIN_OFFSET + count)])
-        self.listen = {name: base + index for index, name in enumerate(SERVICES)}
+        self.listen = {name: base + index for index, name in enumerate(names)}
         self.admin = {name: port + ADMIN_OFFSET for name, port in self.listen.items()}
 
     def environment(self, folder):
-        ports = {f"YIJIA_{name.upper()}_PORT": str(port) for name, port in self.listen.items()}
+        ports = {f"YIJIA_{name.upper()}_PORT": str(self.listen[name]) for name in SERVICES}
         return {**ports, "YIJIA_DATA": str(folder), "YIJIA_ADMIN_OFFSET": str(ADMIN_OFFSET),
                 "LANG": "C.UTF-8"}
 
@@ -111,12 +112,21 @@ class DevelopmentSuite(_Logs):
 
 
 class Suite(_Logs):
-    """A suite whose services are started, stopped and killed one by one."""
+    """A suite whose services are started, stopped and killed one by one.
 
-    def __init__(self, folder, binaries):
+    `stores` says where they keep their data; with `replicas` of the members service more of its
+    processes share them: members, members-2 and so on.
+    """
+
+    def __init__(self, folder, binaries, stores=None, replicas=1):
         self.folder = pathlib.Path(folder)
         self.binaries = binaries
-        self.ports = Ports()
+        self.stores = stores or Files(self.folder)
+        self.replicas = [f"members-{number}" for number in range(2, replicas + 1)]
+        self.names = (*SERVICES, *self.replicas)
+        self.ports = Ports(self.names)
+        # What a process gets in its environment, by its name.
+        self.environment = {}
         self.children = {}
         self._clients = []
 
@@ -125,7 +135,7 @@ class Suite(_Logs):
     def set_up(self):
         """Certificates and keys, the example tree, an open point with a kiosk; all serves."""
         self.prepare()
-        self.start(*SERVICES)
+        self.start(*self.names)
         self.import_tree()
         self._add_staff("county", "administrator", self.organization(COUNTY))
         self.restart("gateway")
@@ -142,11 +152,30 @@ class Suite(_Logs):
             indent = "" if name == "gateway" else "  "
             file.write_text(file.read_text().replace(
                 f"{indent}listen:", f"{indent}drain_seconds: {DRAIN_SECONDS}\n{indent}listen:", 1))
+        for name in ("members", "stations"):
+            self._change(
+                f"{name}.yaml", f"sqlite:{self.folder}/data/{name}.sqlite", self.stores.url(name))
+        for name in self.replicas:
+            self._add_replica(name)
         self._secrets = {"partner": made["partnerKey"], "staff": made["staffToken"]}
         self._add_partner("other_partner")
         self._add_partner("limited_partner", "/yijia.members.v1.MembersService/GetEnrollment")
         self._add_staff("viewer", "viewer")
         self._add_staff("expired", "administrator", expires="2020-01-01T00:00:00Z")
+
+    def _change(self, file, old, new):
+        text = (self.folder / file).read_text()
+        assert old in text, f"{file} has no {old}"
+        (self.folder / file).write_text(text.replace(old, new))
+
+    def _add_replica(self, name):
+        text = (self.folder / "members.yaml").read_text()
+        for ports in (self.ports.listen, self.ports.admin):
+            text = text.replace(f"port: {ports['members']}}}", f"port: {ports[name]}}}")
+        (self.folder / f"{name}.yaml").write_text(text)
+        first = f'"127.0.0.1:{self.ports.listen["members"]}"'
+        for file in ("gateway.yaml", "stations.yaml"):
+            self._change(file, first, f'{first}, "127.0.0.1:{self.ports.listen[name]}"')
 
     @property
     def gateway_file(self):
@@ -216,14 +245,15 @@ class Suite(_Logs):
 
     def start(self, *names, wait=True):
         for name in names:
+            service = name.split("-")[0]
             self.children[name] = Child(
-                [self.binaries / f"yijia-{name}", "--config", self.folder / f"{name}.yaml"],
-                self.folder / "logs" / f"{name}.log")
+                [self.binaries / f"yijia-{service}", "--config", self.folder / f"{name}.yaml"],
+                self.folder / "logs" / f"{name}.log", self.environment.get(name))
         if wait:
             self.wait_until_serving(*names)
 
     def wait_until_serving(self, *names):
-        for name in names or SERVICES:
+        for name in names or self.names:
             child = self.children[name]
             wait_until(
                 lambda: serves(child, self.ports.admin[name]), START_SECONDS, f"{name} serving")
@@ -300,10 +330,10 @@ class Suite(_Logs):
         return list(staff.members.ListMembers(
             members.ListMembersRequest(resident_id=resident_id)).members)
 
-    def verify_audit(self, store):
+    def verify_audit(self, url):
         """`yijia audit verify` of a stopped service's store: (exit status, what it says)."""
         done = subprocess.run(
-            [self.binaries / "yijia", "audit", "verify", "--database", f"sqlite:{store}"],
+            [self.binaries / "yijia", "audit", "verify", "--database", url],
             cwd=ROOT, capture_output=True, text=True, timeout=120)
         return done.returncode, done.stdout + done.stderr
 

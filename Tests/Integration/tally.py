@@ -1,7 +1,8 @@
-"""What a crash may not do to records: the judge of the crash tests, and nothing else. Pure."""
+"""What a crash may not do to records: the judge of the crash tests, and what it says."""
 
 import collections
 import dataclasses
+import os
 
 
 @dataclasses.dataclass
@@ -45,3 +46,16 @@ class Outage:
         now = self._clock()
         self.longest = max(self.longest, now - self._last)
         self._last = now
+
+
+def report(faults, rounds, tallies, outage):
+    """Adds a line to the table of `make faults` (YIJIA_FAULTS_REPORT), and shows it."""
+    figures = (
+        rounds, sum(tally.acknowledged for tally in tallies),
+        sum(len(tally.lost) for tally in tallies), sum(len(tally.doubled) for tally in tallies))
+    line = "\t".join([faults, *map(str, figures), f"{outage:.1f}"])
+    print(f"\n  {faults}: %d rounds, %d acknowledged, %d lost, %d doubled, longest outage "
+          f"{outage:.1f} s" % figures, flush=True)
+    if path := os.environ.get("YIJIA_FAULTS_REPORT"):
+        with open(path, "a") as file:
+            file.write(line + "\n")

@@ -1,16 +1,16 @@
-"""Services are killed (SIGKILL) at random moments while partners enroll and a kiosk reports.
+"""Services and their database are killed (SIGKILL) at random moments while partners enroll and a
+kiosk reports.
 
 Every acknowledged record is there exactly once afterwards, every other at most once, counters
-equal rows, and the audit chain verifies. YIJIA_CRASH_ROUNDS sets the rounds, YIJIA_CRASH_SEED
-chooses the same moments and victims again.
+equal rows, and the audit chain verifies. On SQLite, and on PostgreSQL with two replicas of members.
+YIJIA_CRASH_ENGINES names one of them, YIJIA_CRASH_ROUNDS sets the rounds, YIJIA_CRASH_SEED chooses
+the same moments and victims again.
 """
 
 import concurrent.futures
-import contextlib
 import os
 import random
-import shutil
-import sqlite3
+import signal
 import time
 
 import grpc
@@ -19,27 +19,53 @@ import pytest
 from clients import pages
 from people import People, enrollment
 from processes import wait_until
+from stores import Files, PrivateServer
 from stubs import members, stations
-from suite import SERVICES
-from tally import Outage, tally
-from workload import BulkEnroller, Kiosk, Record, TwinEnroller, UnaryEnroller
+from suite import Suite
+from tally import Outage, report, tally
+from workload import BulkEnroller, HastyEnroller, Kiosk, Record, TwinEnroller, UnaryEnroller
 
+ENGINES = os.environ.get("YIJIA_CRASH_ENGINES", "sqlite postgres").split()
 ROUNDS = int(os.environ.get("YIJIA_CRASH_ROUNDS", "3"))
 SEED = int(os.environ.get("YIJIA_CRASH_SEED", random.SystemRandom().randrange(1 << 30)))
 FINISH_SECONDS = 90
 
 
 class Chaos:
-    """Kills one or several services at a random moment of their work, and starts them again."""
+    """Kills one or several services at a random moment of their work, and starts them again; where
+    there is a database server, every other time that too."""
 
     def __init__(self, suite, seed):
         self.suite, self.random, self.kills = suite, random.Random(seed), 0
+        self.has_server = isinstance(suite.stores, PrivateServer)
 
     def round(self, progress):
         # Every round sees work done first, then a moment that nobody planned.
         progress()
         time.sleep(self.random.uniform(0.05, 1.0))
-        victims = self.random.sample(SERVICES, self.random.choice([1, 1, 1, 2, 3]))
+        if self.has_server and self.random.random() < 0.5:
+            self.kill_server()
+            if self.random.random() < 0.5:
+                return
+        self.kill_services()
+
+    def kill_server(self):
+        """As a whole, its main process alone, or one process: then it restarts by itself."""
+        server = self.suite.stores
+        self.kills += 1
+        way = self.random.choice(["whole", "main", "one"])
+        if way == "one":
+            os.kill(self.random.choice(server.backends), signal.SIGKILL)
+            return
+        if way == "whole":
+            server.kill()
+        else:
+            os.kill(server.postmaster, signal.SIGKILL)
+        time.sleep(self.random.choice([0, 0.1, 0.5]))
+        server.start_again()
+
+    def kill_services(self):
+        victims = self.random.sample(self.suite.names, self.random.choice([1, 1, 1, 2, 3]))
         self.suite.kill(*victims)
         self.kills += len(victims)
         time.sleep(self.random.choice([0, 0, 0.1, 0.5]))
@@ -77,20 +103,26 @@ class CodeBook:
 class Aftermath:
     """What is there when all is up again."""
 
-    def __init__(self, suite, record):
+    def __init__(self, suite, record, hasty):
+        self.hasty = hasty
         staff = suite.client("staff")
         wait_until(lambda: self.is_up(staff, suite), 30, "the suite after the last kill")
         self.members = pages(
             staff.members.ListMembers, members.ListMembersRequest(page_size=1_000), "members")
-        with concurrent.futures.ThreadPoolExecutor(8) as pool:
-            rows = pool.map(lambda id: (id, suite.members_of(staff, id)), list(record.sent))
-            self.memberships = [(id, row.name) for id, found in rows for row in found]
+        self.memberships, self.hasty_memberships = (
+            self._memberships(staff, suite, sent) for sent in (record.sent, hasty.sent))
         self.statistics = staff.members.GetEnrollmentStatistics(
             members.GetEnrollmentStatisticsRequest())
         self._await_matches(staff, suite)
         self.visits = self._visits(staff, suite)
         self.days = staff.stations.GetDailyVisitStatistics(
             stations.GetDailyVisitStatisticsRequest(point=suite.point)).days
+
+    @staticmethod
+    def _memberships(staff, suite, sent):
+        with concurrent.futures.ThreadPoolExecutor(8) as pool:
+            rows = pool.map(lambda id: (id, suite.members_of(staff, id)), list(sent))
+            return [(id, row.name) for id, found in rows for row in found]
 
     @staticmethod
     def is_up(staff, suite):
@@ -113,10 +145,24 @@ class Aftermath:
                             for row in self._visits(staff, suite)), 60, "every match", step=0.5)
 
 
+@pytest.fixture(scope="module", params=ENGINES)
+def suite(request, folder, binaries):
+    """On SQLite, or on a server of the test's own with replicas."""
+    place = folder / request.param
+    stores = Files(place) if request.param == "sqlite" else PrivateServer()
+    suite = Suite(place, binaries, stores, replicas=1 if request.param == "sqlite" else 2)
+    try:
+        suite.set_up()
+        yield suite
+    finally:
+        suite.close()
+        stores.close()
+
+
 @pytest.fixture(scope="module")
 def outcome(suite):
     """Runs the rounds; (record, kiosk, chaos, aftermath)."""
-    print(f"\ncrash test: seed {SEED} (YIJIA_CRASH_SEED), {ROUNDS} rounds")
+    print(f"\ncrash test on {suite.stores.engine}: seed {SEED} (YIJIA_CRASH_SEED), {ROUNDS} rounds")
     seeds = random.Random(SEED)
     record, people = Record(), People(series=5)
     enrollers = [
@@ -128,13 +174,17 @@ def outcome(suite):
         *(BulkEnroller(record, seeds.random(), suite.client("partner"), people)
           for _ in range(2))]
     kiosk = Kiosk(record, seeds.random(), suite.client("kiosk"), CodeBook(suite, record))
-    workers = [*enrollers, kiosk]
+    hasty = HastyEnroller(Record(), seeds.random(), suite.client("partner"), People(series=7))
+    workers = [*enrollers, kiosk, hasty]
     chaos = Chaos(suite, seeds.random())
     for worker in workers:
         worker.start()
     try:
-        for _ in range(ROUNDS):
+        for number in range(ROUNDS):
             chaos.round(lambda: await_progress(record, kiosk))
+            if number % 10 == 9:
+                print(f"  {number + 1} rounds, {chaos.kills} kills, {len(record.acknowledged)} "
+                      f"enrollments and {kiosk.spool.acknowledged} visits acknowledged", flush=True)
         await_progress(record, kiosk)
     finally:
         for worker in workers:
@@ -144,7 +194,7 @@ def outcome(suite):
     stuck = [type(worker).__name__ for worker in workers if worker.is_alive()]
     problems = [worker.problem for worker in workers if worker.problem]
     assert not stuck and not problems, (stuck, problems)
-    return record, kiosk, chaos, Aftermath(suite, record)
+    return record, kiosk, chaos, Aftermath(suite, record, hasty.record)
 
 
 def await_progress(record, kiosk):
@@ -172,22 +222,12 @@ def visits(outcome):
 pytestmark = pytest.mark.timeout(ROUNDS * 60 + 300)
 
 
-def test_every_acknowledged_enrollment_is_there_exactly_once(outcome, enrollments, visits):
+def test_every_acknowledged_enrollment_is_there_exactly_once(outcome, enrollments, visits, suite):
     record, kiosk, chaos, _ = outcome
-    print(f"""
-  rounds                      {ROUNDS:>7}
-  kills                       {chaos.kills:>7}
-  enrollments sent            {enrollments.sent:>7}
-  enrollments acknowledged    {enrollments.acknowledged:>7}
-  enrollments lost            {len(enrollments.lost):>7}
-  enrollments doubled         {len(enrollments.doubled):>7}
-  enrolled unacknowledged     {enrollments.extra:>7}
-  visits acknowledged         {visits.acknowledged:>7}
-  visits lost                 {len(visits.lost):>7}
-  visits doubled              {len(visits.doubled):>7}
-  calls that failed           {len(record.failures) + len(kiosk.failures):>7}
-  longest outage, enrollments {record.enrollment_outage.longest:>7.1f} s
-  longest outage, visits      {kiosk.outage.longest:>7.1f} s""")
+    report(f"SIGKILL, {suite.stores.engine}", ROUNDS, [enrollments, visits],
+           max(record.enrollment_outage.longest, kiosk.outage.longest))
+    print(f"  {chaos.kills} kills; {len(record.failures) + len(kiosk.failures)} calls failed; "
+          f"{enrollments.extra} enrolled without an acknowledgement")
     assert enrollments.acknowledged > 0 and chaos.kills >= ROUNDS
     assert enrollments.is_sound, enrollments
 
@@ -205,7 +245,7 @@ def test_callers_met_only_failures_that_say_retry(outcome):
 
 def test_a_person_has_one_live_membership(outcome):
     _, _, _, after = outcome
-    names = [name for _, name in after.memberships]
+    names = [name for _, name in [*after.memberships, *after.hasty_memberships]]
     assert len(set(names)) == len(names)
     # And nobody is a member whom no worker sent.
     assert {member.name for member in after.members} == set(names)
@@ -239,14 +279,23 @@ def test_sequences_of_an_epoch_are_stored_without_gaps(outcome):
 
 
 def test_the_audit_chain_verifies_after_the_kills(outcome, suite):
-    suite.stop("gateway", "stations", "members")
+    suite.stop("gateway", "stations", "members", *suite.replicas)
     for name in ("members", "stations"):
-        status, said = suite.verify_audit(suite.folder / f"data/{name}.sqlite")
+        status, said = suite.verify_audit(suite.stores.url(name))
         assert status == 0 and said.startswith("intact"), f"{name}: {said}"
         assert int(said.split()[1]) > 0, f"{name} has no audit rows"
 
 
 # Negative controls: the judge above would see what must not happen.
+
+
+def test_the_judge_sees_what_acknowledging_before_the_commit_loses(outcome):
+    """A caller that takes its sent requests for stored is what a service would be that answers
+    first and commits later."""
+    _, _, _, after = outcome
+    hasty = after.hasty
+    judged = tally(hasty.sent, hasty.acknowledged, [id for id, _ in after.hasty_memberships])
+    assert judged.lost and not judged.doubled, judged
 
 
 @pytest.mark.parametrize("found, problem", [
@@ -272,42 +321,40 @@ def test_the_judge_sees_a_lost_and_a_doubled_record_of_this_very_run(outcome):
     assert tally(record.sent, record.acknowledged, twice).doubled == [acknowledged]
 
 
-def test_the_judge_sees_acknowledged_enrollments_that_a_store_forgot(outcome, suite, folder):
+def test_the_judge_sees_acknowledged_enrollments_that_a_store_forgot(outcome, suite):
     """A store put back to an hour before is what losing acknowledged writes looks like."""
-    suite.kill(*(name for name in SERVICES if suite.children[name].is_running))
-    kept = folder / "kept"
-    shutil.copytree(suite.folder / "data", kept)
-    suite.start(*SERVICES)
+    suite.kill(*(name for name in suite.names if suite.children[name].is_running))
+    kept = suite.folder / "kept"
+    suite.stores.keep(kept)
+    suite.start(*suite.names)
     staff, partner, people = suite.client("staff"), suite.client("partner"), People(series=6)
     wait_until(lambda: Aftermath.is_up(staff, suite), 30, "the suite")
     persons = [people.next() for _ in range(5)]
     for person in persons:
         partner.members.SubmitEnrollment(enrollment(person))
-    suite.kill(*SERVICES)
-    shutil.rmtree(suite.folder / "data")
-    shutil.copytree(kept, suite.folder / "data")
-    suite.start(*SERVICES)
+    suite.kill(*suite.names)
+    suite.stores.put_back(kept)
+    suite.start(*suite.names)
     wait_until(lambda: Aftermath.is_up(staff, suite), 30, "the suite")
     ids = [person.resident_id for person in persons]
     found = [id for id in ids for _ in suite.members_of(staff, id)]
     assert tally(ids, ids, found).lost == sorted(ids)
-    suite.stop("gateway", "stations", "members")
+    suite.stop("gateway", "stations", "members", *suite.replicas)
 
 
 @pytest.mark.parametrize("change, problem", [
     ("UPDATE storage_audit SET actor = 'staff/nobody' WHERE (chain, sequence) = {row}", "row"),
     ("DELETE FROM storage_audit WHERE (chain, sequence) = {row}", "row")])
 def test_the_audit_verification_sees_a_row_that_was_changed_or_taken_out(
-        outcome, suite, folder, change, problem):
-    store = folder / f"changed-{change[:6]}.sqlite"
+        outcome, suite, change, problem):
     for child in suite.children.values():
         child.stop()
-    shutil.copy(suite.folder / "data/members.sqlite", store)
-    with contextlib.closing(sqlite3.connect(store)) as connection:
-        chain, sequence = connection.execute(
-            "SELECT chain, max(sequence) / 2 FROM storage_audit").fetchone()
-        connection.execute(change.format(row=f"('{chain}', {sequence})"))
-        connection.commit()
+    store = suite.stores.copy("members", suite.folder / f"changed-{change[:6]}.sqlite")
+    [(chain, last)] = suite.stores.run(
+        store, "SELECT chain, max(sequence) FROM storage_audit GROUP BY chain"
+        " ORDER BY max(sequence) DESC LIMIT 1")
+    row = f"('{chain}', {max(1, int(last) // 2)})"
+    suite.stores.run(store, change.format(row=row))
     status, said = suite.verify_audit(store)
     assert status != 0 and "NOT intact" in said and problem in said, said
 

@@ -6,6 +6,7 @@ import time
 
 import grpc
 
+from contracts import refusal
 from kiosk import Spool, report_until_finished
 from people import application, request_id
 from stubs import members
@@ -27,6 +28,8 @@ class Record:
         self.acknowledged = set()
         self.failures = []       # codes met
         self.surprises = []      # what no worker should meet
+        self.silent = []         # UNAVAILABLE that doesn't say when to retry
+        self.last_acknowledged = 0.0
         self.enrollment_outage = Outage(time.monotonic)
         self._lock = threading.Lock()
 
@@ -38,6 +41,7 @@ class Record:
         with self._lock:
             self.acknowledged.add(person.resident_id)
             self.enrollment_outage.acknowledged()
+            self.last_acknowledged = time.monotonic()
 
     def fail(self, error):
         """Notes a failed call; whether a retry is right."""
@@ -45,6 +49,8 @@ class Record:
             self.failures.append(error.code().name)
             if error.code() not in EXPECTED:
                 self.surprises.append(f"{error.code().name}: {error.details()}")
+            elif error.code() == grpc.StatusCode.UNAVAILABLE and not refusal(error).retry_seconds:
+                self.silent.append(error.details())
         return error.code() in EXPECTED
 
 
@@ -104,6 +110,26 @@ class UnaryEnroller(Worker):
                 continue
             assert name in (None, answer.enrollment.name), "a retry made a second enrollment"
             return
+
+
+class HastyEnroller(Worker):
+    """Takes what it has sent for stored, without an answer or a retry: the negative control."""
+
+    def __init__(self, record, seed, client, people):
+        super().__init__(record, seed)
+        self.client, self.people = client, people
+
+    def work(self):
+        person = self.people.next()
+        self.record.send(person)
+        self.record.acknowledge(person)
+        try:
+            self.client.members.SubmitEnrollment(
+                members.SubmitEnrollmentRequest(
+                    request_id=request_id(), application=application(person)),
+                timeout=CALL_SECONDS)
+        except grpc.RpcError:
+            self.pause()
 
 
 class TwinEnroller(UnaryEnroller):

@@ -40,7 +40,8 @@ struct Members: AsyncParsableCommand {
   }
 
   private func open(_ common: ServiceConfiguration) async throws -> any Database {
-    try await openDatabase(url: common.database, patience: Limits.openPatience, migrations: MembersMigrations.all)
+    try await openDatabase(
+      url: common.database, patience: Limits.openPatience, migrations: MembersMigrations.all)
   }
 
   private func serve(_ configuration: MembersConfiguration, logger: Logger) async throws {

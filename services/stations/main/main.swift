@@ -36,7 +36,8 @@ struct Stations: AsyncParsableCommand {
   }
 
   private func open(_ common: ServiceConfiguration) async throws -> any Database {
-    try await openDatabase(url: common.database, patience: Limits.openPatience, migrations: StationsMigrations.all)
+    try await openDatabase(
+      url: common.database, patience: Limits.openPatience, migrations: StationsMigrations.all)
   }
 
   private func serve(_ configuration: StationsConfiguration, logger: Logger) async throws {
