@@ -55,11 +55,13 @@ struct PostgresTests {
         let ledger = RequestLedger(FieldCipher(Keyring.generate(at: now)))
         let isOver = Counter()
         let cuts = Counter()
+        let stored = Counter()
         let cutter = Task {
           while isOver.value == 0 {
             if try cutAll(of: store) > 0 { cuts.next() }
             // Some writes come through in between.
-            try await Task.sleep(for: .milliseconds(30))
+            let before = stored.value
+            try await eventually { stored.value > before || isOver.value > 0 }
           }
         }
         let acknowledged = try await withThrowingTaskGroup(of: [String].self) { group in
@@ -71,6 +73,7 @@ struct PostgresTests {
                 let id = "\(writer).\(done.count)"
                 try await insist { _ = try await database.write { written(id, ledger) } }
                 done.append(id)
+                stored.next()
               }
               return done
             }
@@ -182,12 +185,11 @@ struct PostgresTests {
   private func cutAll(of store: TestStore) throws -> Int {
     let link = try PostgresLink(url: store.url, options: PostgresOptions())
     defer { link.close() }
-    let channel = try PostgresSession(link).channel
     let rows = try link.rows(
       """
       SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-      WHERE query LIKE ?1 AND pid <> pg_backend_pid()
-      """, [.text("%\(channel)%")])
+      WHERE application_name = current_setting('application_name') AND pid <> pg_backend_pid()
+      """)
     return rows.count
   }
 }

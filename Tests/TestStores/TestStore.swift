@@ -23,7 +23,8 @@ public enum Engine: String, CaseIterable, Sendable {
     let url =
       switch self {
       case .sqlite: "sqlite:\(folder.path)/store.db"
-      case .postgres: "\(Engine.server ?? "")?options=-csearch_path%3D\(name)"
+      case .postgres:
+        "\(Engine.server ?? "")?options=-csearch_path%3D\(name)&application_name=\(name)"
       }
     if self == .sqlite { return try await body(TestStore(engine: self, folder: folder, url: url)) }
     await Turns.shared.take()
