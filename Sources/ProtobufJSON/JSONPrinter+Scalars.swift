@@ -47,7 +47,7 @@ extension JSONPrinter {
     case .enumeration(let index):
       let type = registry.enums[index]
       let value = Int32(truncatingIfNeeded: raw)
-      if type.isNull, value == 0 {
+      if type.isNull {
         put("null")
       } else if let name = type.name(of: value) {
         put(string: name)
