@@ -47,6 +47,8 @@ struct ClientTests {
     let channel = try ClientChannel(targets: [address], loops: loops)
     _ = try await channel.echo("one")
     await first.shutdown(grace: .zero)
+    // A call that left before the end was noticed would be lost, and rightly say so.
+    _ = try await channel.connectivity(otherThan: .ready)
     let second = try server(address.port)
     _ = try await second.start()
     var options = CallOptions()
