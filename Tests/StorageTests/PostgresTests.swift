@@ -102,20 +102,22 @@ struct PostgresTests {
 
   @Test("a cancelled read is ended on the server, and those behind it are answered")
   func cancels() async throws {
-    try await Engine.postgres.withDatabase { database in
-      let started = Counter()
-      let slow = Task {
-        started.next()
-        return try await database.read(
-          Query<Int>("SELECT CAST(pg_sleep(60) AS TEXT) AS nothing") { $0.count })
+    try await Engine.postgres.withStore { store in
+      // A connection of its own: a question behind the sleeping read would wait for its end.
+      let link = try PostgresLink(url: store.url, options: PostgresOptions())
+      defer { link.close() }
+      try await store.withNotes { database in
+        let slow = Task {
+          try await database.read(
+            Query<Int>("SELECT CAST(pg_sleep(60) AS TEXT) AS nothing") { $0.count })
+        }
+        try await eventually { try sleepers(link) == 1 }
+        let behind = Task { try await database.read(Notes.count) }
+        slow.cancel()
+        await #expect(throws: CancellationError.self) { try await slow.value }
+        #expect(try await behind.value == 0)
+        try await eventually { try sleepers(link) == 0 }
       }
-      try await eventually { started.value == 1 }
-      try await eventually { try await sleepers(database) == 1 }
-      let behind = Task { try await database.read(Notes.count) }
-      slow.cancel()
-      await #expect(throws: CancellationError.self) { try await slow.value }
-      #expect(try await behind.value == 0)
-      try await eventually { try await sleepers(database) == 0 }
     }
   }
 
@@ -131,15 +133,14 @@ struct PostgresTests {
     }
   }
 
-  /// Queries that sleep on the server right now, of any test: only one test has them.
-  private func sleepers(_ database: any Database) async throws -> Int {
-    try await database.read(
-      .one(
-        """
-        SELECT count(*) AS count FROM pg_stat_activity
-        WHERE state = 'active' AND query LIKE '%pg_sleep(60)%' AND pid <> pg_backend_pid()
-        """
-      ) { try $0.int("count") })
+  private func sleepers(_ link: PostgresLink) throws -> Int {
+    try link.rows(
+      """
+      SELECT pid FROM pg_stat_activity
+      WHERE application_name = current_setting('application_name')
+        AND state = 'active' AND query LIKE '%pg_sleep(60)%' AND pid <> pg_backend_pid()
+      """
+    ).count
   }
 
   private func raise(_ database: any Database) async throws {
