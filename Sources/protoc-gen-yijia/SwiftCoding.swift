@@ -170,15 +170,24 @@ struct SwiftCoding {
 
   private func writeRepeated(_ field: Field, _ out: inout Writer) {
     let name = field.access
-    let loop = "for index in \(name).indices.reversed()"
     if field.isPacked {
       out.block("if !\(name).isEmpty") { out in
         out.line("let mark = encoding.count")
-        out.block(loop) { put(field, "\(name)[index]", tag: nil, &$0) }
+        writeElements(field, tag: nil, &out)
         out.line("encoding.length(since: mark, \(field.packedTag))")
       }
     } else {
-      out.block(loop) { put(field, "\(name)[index]", &$0) }
+      writeElements(field, tag: field.tag, &out)
+    }
+  }
+
+  /// From the last to the first, without an iterator: in a debug build each step of one allocates.
+  private func writeElements(_ field: Field, tag: UInt32?, _ out: inout Writer) {
+    let index = "index\(field.number)"
+    out.line("var \(index) = \(field.access).count")
+    out.block("while \(index) > 0") { out in
+      out.line("\(index) -= 1")
+      put(field, "\(field.access)[\(index)]", tag: tag, &out)
     }
   }
 

@@ -257,9 +257,11 @@ extension Member {
   package func encode(_ encoding: inout Encoding) {
     guard encoding.goesOn else { return }
     encoding.unknownFields(unknownFields)
-    for index in orgs.indices.reversed() {
+    var index9 = orgs.count
+    while index9 > 0 {
+      index9 -= 1
       let mark = encoding.enter()
-      orgs[index].encode(&encoding)
+      orgs[index9].encode(&encoding)
       encoding.leave(mark, 74)
     }
     if score.bitPattern != 0 {
@@ -276,8 +278,10 @@ extension Member {
       value.encode(&encoding)
       encoding.leave(mark, 42)
     }
-    for index in tags.indices.reversed() {
-      encoding.string(tags[index], 34)
+    var index4 = tags.count
+    while index4 > 0 {
+      index4 -= 1
+      encoding.string(tags[index4], 34)
     }
     if group.rawValue != 0 {
       encoding.int32(group.rawValue, 24)

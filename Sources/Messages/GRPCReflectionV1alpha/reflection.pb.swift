@@ -294,8 +294,10 @@ extension FileDescriptorResponse {
   package func encode(_ encoding: inout Encoding) {
     guard encoding.goesOn else { return }
     encoding.unknownFields(unknownFields)
-    for index in fileDescriptorProto.indices.reversed() {
-      encoding.bytes(fileDescriptorProto[index], 10)
+    var index1 = fileDescriptorProto.count
+    while index1 > 0 {
+      index1 -= 1
+      encoding.bytes(fileDescriptorProto[index1], 10)
     }
   }
 }
@@ -344,8 +346,10 @@ extension ExtensionNumberResponse {
     encoding.unknownFields(unknownFields)
     if !extensionNumber.isEmpty {
       let mark = encoding.count
-      for index in extensionNumber.indices.reversed() {
-        encoding.int32(extensionNumber[index])
+      var index2 = extensionNumber.count
+      while index2 > 0 {
+        index2 -= 1
+        encoding.int32(extensionNumber[index2])
       }
       encoding.length(since: mark, 18)
     }
@@ -396,9 +400,11 @@ extension ListServiceResponse {
   package func encode(_ encoding: inout Encoding) {
     guard encoding.goesOn else { return }
     encoding.unknownFields(unknownFields)
-    for index in service.indices.reversed() {
+    var index1 = service.count
+    while index1 > 0 {
+      index1 -= 1
       let mark = encoding.enter()
-      service[index].encode(&encoding)
+      service[index1].encode(&encoding)
       encoding.leave(mark, 10)
     }
   }

@@ -649,9 +649,11 @@ extension StreamingOutputCallRequest {
       value.encode(&encoding)
       encoding.leave(mark, 26)
     }
-    for index in responseParameters.indices.reversed() {
+    var index2 = responseParameters.count
+    while index2 > 0 {
+      index2 -= 1
       let mark = encoding.enter()
-      responseParameters[index].encode(&encoding)
+      responseParameters[index2].encode(&encoding)
       encoding.leave(mark, 18)
     }
     if responseType.rawValue != 0 {
@@ -787,8 +789,10 @@ extension ReconnectInfo {
     encoding.unknownFields(unknownFields)
     if !backoffMs.isEmpty {
       let mark = encoding.count
-      for index in backoffMs.indices.reversed() {
-        encoding.int32(backoffMs[index])
+      var index2 = backoffMs.count
+      while index2 > 0 {
+        index2 -= 1
+        encoding.int32(backoffMs[index2])
       }
       encoding.length(since: mark, 18)
     }

@@ -237,8 +237,10 @@ extension CommonLanguageSettings {
     }
     if !destinations.isEmpty {
       let mark = encoding.count
-      for index in destinations.indices.reversed() {
-        encoding.int32(destinations[index].rawValue)
+      var index2 = destinations.count
+      while index2 > 0 {
+        index2 -= 1
+        encoding.int32(destinations[index2].rawValue)
       }
       encoding.length(since: mark, 18)
     }
@@ -486,9 +488,11 @@ extension Publishing {
     if !protoReferenceDocumentationURI.isEmpty {
       encoding.string(protoReferenceDocumentationURI, 882)
     }
-    for index in librarySettings.indices.reversed() {
+    var index109 = librarySettings.count
+    while index109 > 0 {
+      index109 -= 1
       let mark = encoding.enter()
-      librarySettings[index].encode(&encoding)
+      librarySettings[index109].encode(&encoding)
       encoding.leave(mark, 874)
     }
     if organization.rawValue != 0 {
@@ -497,8 +501,10 @@ extension Publishing {
     if !docTagPrefix.isEmpty {
       encoding.string(docTagPrefix, 850)
     }
-    for index in codeownerGithubTeams.indices.reversed() {
-      encoding.string(codeownerGithubTeams[index], 842)
+    var index105 = codeownerGithubTeams.count
+    while index105 > 0 {
+      index105 -= 1
+      encoding.string(codeownerGithubTeams[index105], 842)
     }
     if !githubLabel.isEmpty {
       encoding.string(githubLabel, 834)
@@ -512,9 +518,11 @@ extension Publishing {
     if !newIssueURI.isEmpty {
       encoding.string(newIssueURI, 810)
     }
-    for index in methodSettings.indices.reversed() {
+    var index2 = methodSettings.count
+    while index2 > 0 {
+      index2 -= 1
       let mark = encoding.enter()
-      methodSettings[index].encode(&encoding)
+      methodSettings[index2].encode(&encoding)
       encoding.leave(mark, 18)
     }
   }
@@ -958,14 +966,20 @@ extension DotnetSettings {
   package func encode(_ encoding: inout Encoding) {
     guard encoding.goesOn else { return }
     encoding.unknownFields(unknownFields)
-    for index in handwrittenSignatures.indices.reversed() {
-      encoding.string(handwrittenSignatures[index], 50)
+    var index6 = handwrittenSignatures.count
+    while index6 > 0 {
+      index6 -= 1
+      encoding.string(handwrittenSignatures[index6], 50)
     }
-    for index in forcedNamespaceAliases.indices.reversed() {
-      encoding.string(forcedNamespaceAliases[index], 42)
+    var index5 = forcedNamespaceAliases.count
+    while index5 > 0 {
+      index5 -= 1
+      encoding.string(forcedNamespaceAliases[index5], 42)
     }
-    for index in ignoredResources.indices.reversed() {
-      encoding.string(ignoredResources[index], 34)
+    var index4 = ignoredResources.count
+    while index4 > 0 {
+      index4 -= 1
+      encoding.string(ignoredResources[index4], 34)
     }
     for entry in renamedResources.sorted(by: { MapOrder.precedes($1.key, $0.key) }) {
       let entryMark = encoding.enter()
@@ -1213,8 +1227,10 @@ extension MethodSettings {
       value.encode(&encoding)
       encoding.leave(mark, 34)
     }
-    for index in autoPopulatedFields.indices.reversed() {
-      encoding.string(autoPopulatedFields[index], 26)
+    var index3 = autoPopulatedFields.count
+    while index3 > 0 {
+      index3 -= 1
+      encoding.string(autoPopulatedFields[index3], 26)
     }
     if let value = longRunning {
       let mark = encoding.enter()
@@ -1331,8 +1347,10 @@ extension SelectiveGapicGeneration {
     if generateOmittedAsInternal {
       encoding.bool(generateOmittedAsInternal, 16)
     }
-    for index in methods.indices.reversed() {
-      encoding.string(methods[index], 10)
+    var index1 = methods.count
+    while index1 > 0 {
+      index1 -= 1
+      encoding.string(methods[index1], 10)
     }
   }
 }
@@ -1548,8 +1566,10 @@ extension BatchingDescriptorProto {
     if !subresponseField.isEmpty {
       encoding.string(subresponseField, 26)
     }
-    for index in discriminatorFields.indices.reversed() {
-      encoding.string(discriminatorFields[index], 18)
+    var index2 = discriminatorFields.count
+    while index2 > 0 {
+      index2 -= 1
+      encoding.string(discriminatorFields[index2], 18)
     }
     if !batchedField.isEmpty {
       encoding.string(batchedField, 10)

@@ -59,9 +59,11 @@ extension Http {
     if fullyDecodeReservedExpansion {
       encoding.bool(fullyDecodeReservedExpansion, 16)
     }
-    for index in rules.indices.reversed() {
+    var index1 = rules.count
+    while index1 > 0 {
+      index1 -= 1
       let mark = encoding.enter()
-      rules[index].encode(&encoding)
+      rules[index1].encode(&encoding)
       encoding.leave(mark, 10)
     }
   }
@@ -444,9 +446,11 @@ extension HttpRule {
     if !responseBody.isEmpty {
       encoding.string(responseBody, 98)
     }
-    for index in additionalBindings.indices.reversed() {
+    var index11 = additionalBindings.count
+    while index11 > 0 {
+      index11 -= 1
       let mark = encoding.enter()
-      additionalBindings[index].encode(&encoding)
+      additionalBindings[index11].encode(&encoding)
       encoding.leave(mark, 90)
     }
     if case .custom(let value) = pattern {

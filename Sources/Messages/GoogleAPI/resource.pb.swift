@@ -273,8 +273,10 @@ extension ResourceDescriptor {
     encoding.unknownFields(unknownFields)
     if !style.isEmpty {
       let mark = encoding.count
-      for index in style.indices.reversed() {
-        encoding.int32(style[index].rawValue)
+      var index10 = style.count
+      while index10 > 0 {
+        index10 -= 1
+        encoding.int32(style[index10].rawValue)
       }
       encoding.length(since: mark, 82)
     }
@@ -290,8 +292,10 @@ extension ResourceDescriptor {
     if !nameField.isEmpty {
       encoding.string(nameField, 26)
     }
-    for index in pattern.indices.reversed() {
-      encoding.string(pattern[index], 18)
+    var index2 = pattern.count
+    while index2 > 0 {
+      index2 -= 1
+      encoding.string(pattern[index2], 18)
     }
     if !type.isEmpty {
       encoding.string(type, 10)

@@ -42,9 +42,11 @@ extension FileDescriptorSet {
   package func encode(_ encoding: inout Encoding) {
     guard encoding.goesOn else { return }
     encoding.unknownFields(unknownFields)
-    for index in file.indices.reversed() {
+    var index1 = file.count
+    while index1 > 0 {
+      index1 -= 1
       let mark = encoding.enter()
-      file[index].encode(&encoding)
+      file[index1].encode(&encoding)
       encoding.leave(mark, 10)
     }
   }
@@ -175,11 +177,15 @@ extension FileDescriptorProto {
     if let value = _syntax {
       encoding.string(value, 98)
     }
-    for index in weakDependency.indices.reversed() {
-      encoding.int32(weakDependency[index], 88)
+    var index11 = weakDependency.count
+    while index11 > 0 {
+      index11 -= 1
+      encoding.int32(weakDependency[index11], 88)
     }
-    for index in publicDependency.indices.reversed() {
-      encoding.int32(publicDependency[index], 80)
+    var index10 = publicDependency.count
+    while index10 > 0 {
+      index10 -= 1
+      encoding.int32(publicDependency[index10], 80)
     }
     if let value = sourceCodeInfo {
       let mark = encoding.enter()
@@ -191,28 +197,38 @@ extension FileDescriptorProto {
       value.encode(&encoding)
       encoding.leave(mark, 66)
     }
-    for index in `extension`.indices.reversed() {
+    var index7 = `extension`.count
+    while index7 > 0 {
+      index7 -= 1
       let mark = encoding.enter()
-      `extension`[index].encode(&encoding)
+      `extension`[index7].encode(&encoding)
       encoding.leave(mark, 58)
     }
-    for index in service.indices.reversed() {
+    var index6 = service.count
+    while index6 > 0 {
+      index6 -= 1
       let mark = encoding.enter()
-      service[index].encode(&encoding)
+      service[index6].encode(&encoding)
       encoding.leave(mark, 50)
     }
-    for index in enumType.indices.reversed() {
+    var index5 = enumType.count
+    while index5 > 0 {
+      index5 -= 1
       let mark = encoding.enter()
-      enumType[index].encode(&encoding)
+      enumType[index5].encode(&encoding)
       encoding.leave(mark, 42)
     }
-    for index in messageType.indices.reversed() {
+    var index4 = messageType.count
+    while index4 > 0 {
+      index4 -= 1
       let mark = encoding.enter()
-      messageType[index].encode(&encoding)
+      messageType[index4].encode(&encoding)
       encoding.leave(mark, 34)
     }
-    for index in dependency.indices.reversed() {
-      encoding.string(dependency[index], 26)
+    var index3 = dependency.count
+    while index3 > 0 {
+      index3 -= 1
+      encoding.string(dependency[index3], 26)
     }
     if let value = _package {
       encoding.string(value, 18)
@@ -376,17 +392,23 @@ extension DescriptorProto {
   package func encode(_ encoding: inout Encoding) {
     guard encoding.goesOn else { return }
     encoding.unknownFields(unknownFields)
-    for index in reservedName.indices.reversed() {
-      encoding.string(reservedName[index], 82)
+    var index10 = reservedName.count
+    while index10 > 0 {
+      index10 -= 1
+      encoding.string(reservedName[index10], 82)
     }
-    for index in reservedRange.indices.reversed() {
+    var index9 = reservedRange.count
+    while index9 > 0 {
+      index9 -= 1
       let mark = encoding.enter()
-      reservedRange[index].encode(&encoding)
+      reservedRange[index9].encode(&encoding)
       encoding.leave(mark, 74)
     }
-    for index in oneofDecl.indices.reversed() {
+    var index8 = oneofDecl.count
+    while index8 > 0 {
+      index8 -= 1
       let mark = encoding.enter()
-      oneofDecl[index].encode(&encoding)
+      oneofDecl[index8].encode(&encoding)
       encoding.leave(mark, 66)
     }
     if let value = options {
@@ -394,29 +416,39 @@ extension DescriptorProto {
       value.encode(&encoding)
       encoding.leave(mark, 58)
     }
-    for index in `extension`.indices.reversed() {
+    var index6 = `extension`.count
+    while index6 > 0 {
+      index6 -= 1
       let mark = encoding.enter()
-      `extension`[index].encode(&encoding)
+      `extension`[index6].encode(&encoding)
       encoding.leave(mark, 50)
     }
-    for index in extensionRange.indices.reversed() {
+    var index5 = extensionRange.count
+    while index5 > 0 {
+      index5 -= 1
       let mark = encoding.enter()
-      extensionRange[index].encode(&encoding)
+      extensionRange[index5].encode(&encoding)
       encoding.leave(mark, 42)
     }
-    for index in enumType.indices.reversed() {
+    var index4 = enumType.count
+    while index4 > 0 {
+      index4 -= 1
       let mark = encoding.enter()
-      enumType[index].encode(&encoding)
+      enumType[index4].encode(&encoding)
       encoding.leave(mark, 34)
     }
-    for index in nestedType.indices.reversed() {
+    var index3 = nestedType.count
+    while index3 > 0 {
+      index3 -= 1
       let mark = encoding.enter()
-      nestedType[index].encode(&encoding)
+      nestedType[index3].encode(&encoding)
       encoding.leave(mark, 26)
     }
-    for index in field.indices.reversed() {
+    var index2 = field.count
+    while index2 > 0 {
+      index2 -= 1
       let mark = encoding.enter()
-      field[index].encode(&encoding)
+      field[index2].encode(&encoding)
       encoding.leave(mark, 18)
     }
     if let value = _name {
@@ -548,9 +580,11 @@ extension ExtensionRangeOptions {
   package func encode(_ encoding: inout Encoding) {
     guard encoding.goesOn else { return }
     encoding.unknownFields(unknownFields)
-    for index in uninterpretedOption.indices.reversed() {
+    var index999 = uninterpretedOption.count
+    while index999 > 0 {
+      index999 -= 1
       let mark = encoding.enter()
-      uninterpretedOption[index].encode(&encoding)
+      uninterpretedOption[index999].encode(&encoding)
       encoding.leave(mark, 7994)
     }
   }
@@ -1093,12 +1127,16 @@ extension EnumDescriptorProto {
   package func encode(_ encoding: inout Encoding) {
     guard encoding.goesOn else { return }
     encoding.unknownFields(unknownFields)
-    for index in reservedName.indices.reversed() {
-      encoding.string(reservedName[index], 42)
+    var index5 = reservedName.count
+    while index5 > 0 {
+      index5 -= 1
+      encoding.string(reservedName[index5], 42)
     }
-    for index in reservedRange.indices.reversed() {
+    var index4 = reservedRange.count
+    while index4 > 0 {
+      index4 -= 1
       let mark = encoding.enter()
-      reservedRange[index].encode(&encoding)
+      reservedRange[index4].encode(&encoding)
       encoding.leave(mark, 34)
     }
     if let value = options {
@@ -1106,9 +1144,11 @@ extension EnumDescriptorProto {
       value.encode(&encoding)
       encoding.leave(mark, 26)
     }
-    for index in self.value.indices.reversed() {
+    var index2 = self.value.count
+    while index2 > 0 {
+      index2 -= 1
       let mark = encoding.enter()
-      self.value[index].encode(&encoding)
+      self.value[index2].encode(&encoding)
       encoding.leave(mark, 18)
     }
     if let value = _name {
@@ -1279,9 +1319,11 @@ extension ServiceDescriptorProto {
       value.encode(&encoding)
       encoding.leave(mark, 26)
     }
-    for index in method.indices.reversed() {
+    var index2 = method.count
+    while index2 > 0 {
+      index2 -= 1
       let mark = encoding.enter()
-      method[index].encode(&encoding)
+      method[index2].encode(&encoding)
       encoding.leave(mark, 18)
     }
     if let value = _name {
@@ -1748,9 +1790,11 @@ extension FileOptions {
   package func encode(_ encoding: inout Encoding) {
     guard encoding.goesOn else { return }
     encoding.unknownFields(unknownFields)
-    for index in uninterpretedOption.indices.reversed() {
+    var index999 = uninterpretedOption.count
+    while index999 > 0 {
+      index999 -= 1
       let mark = encoding.enter()
-      uninterpretedOption[index].encode(&encoding)
+      uninterpretedOption[index999].encode(&encoding)
       encoding.leave(mark, 7994)
     }
     if let value = _rubyPackage {
@@ -1941,9 +1985,11 @@ extension MessageOptions {
   package func encode(_ encoding: inout Encoding) {
     guard encoding.goesOn else { return }
     encoding.unknownFields(unknownFields)
-    for index in uninterpretedOption.indices.reversed() {
+    var index999 = uninterpretedOption.count
+    while index999 > 0 {
+      index999 -= 1
       let mark = encoding.enter()
-      uninterpretedOption[index].encode(&encoding)
+      uninterpretedOption[index999].encode(&encoding)
       encoding.leave(mark, 7994)
     }
     if let value = _mapEntry {
@@ -2222,9 +2268,11 @@ extension FieldOptions {
   package func encode(_ encoding: inout Encoding) {
     guard encoding.goesOn else { return }
     encoding.unknownFields(unknownFields)
-    for index in uninterpretedOption.indices.reversed() {
+    var index999 = uninterpretedOption.count
+    while index999 > 0 {
+      index999 -= 1
       let mark = encoding.enter()
-      uninterpretedOption[index].encode(&encoding)
+      uninterpretedOption[index999].encode(&encoding)
       encoding.leave(mark, 7994)
     }
     if let value = _unverifiedLazy {
@@ -2290,9 +2338,11 @@ extension OneofOptions {
   package func encode(_ encoding: inout Encoding) {
     guard encoding.goesOn else { return }
     encoding.unknownFields(unknownFields)
-    for index in uninterpretedOption.indices.reversed() {
+    var index999 = uninterpretedOption.count
+    while index999 > 0 {
+      index999 -= 1
       let mark = encoding.enter()
-      uninterpretedOption[index].encode(&encoding)
+      uninterpretedOption[index999].encode(&encoding)
       encoding.leave(mark, 7994)
     }
   }
@@ -2363,9 +2413,11 @@ extension EnumOptions {
   package func encode(_ encoding: inout Encoding) {
     guard encoding.goesOn else { return }
     encoding.unknownFields(unknownFields)
-    for index in uninterpretedOption.indices.reversed() {
+    var index999 = uninterpretedOption.count
+    while index999 > 0 {
+      index999 -= 1
       let mark = encoding.enter()
-      uninterpretedOption[index].encode(&encoding)
+      uninterpretedOption[index999].encode(&encoding)
       encoding.leave(mark, 7994)
     }
     if let value = _deprecated {
@@ -2430,9 +2482,11 @@ extension EnumValueOptions {
   package func encode(_ encoding: inout Encoding) {
     guard encoding.goesOn else { return }
     encoding.unknownFields(unknownFields)
-    for index in uninterpretedOption.indices.reversed() {
+    var index999 = uninterpretedOption.count
+    while index999 > 0 {
+      index999 -= 1
       let mark = encoding.enter()
-      uninterpretedOption[index].encode(&encoding)
+      uninterpretedOption[index999].encode(&encoding)
       encoding.leave(mark, 7994)
     }
     if let value = _deprecated {
@@ -2494,9 +2548,11 @@ extension ServiceOptions {
   package func encode(_ encoding: inout Encoding) {
     guard encoding.goesOn else { return }
     encoding.unknownFields(unknownFields)
-    for index in uninterpretedOption.indices.reversed() {
+    var index999 = uninterpretedOption.count
+    while index999 > 0 {
+      index999 -= 1
       let mark = encoding.enter()
-      uninterpretedOption[index].encode(&encoding)
+      uninterpretedOption[index999].encode(&encoding)
       encoding.leave(mark, 7994)
     }
     if let value = _deprecated {
@@ -2616,9 +2672,11 @@ extension MethodOptions {
   package func encode(_ encoding: inout Encoding) {
     guard encoding.goesOn else { return }
     encoding.unknownFields(unknownFields)
-    for index in uninterpretedOption.indices.reversed() {
+    var index999 = uninterpretedOption.count
+    while index999 > 0 {
+      index999 -= 1
       let mark = encoding.enter()
-      uninterpretedOption[index].encode(&encoding)
+      uninterpretedOption[index999].encode(&encoding)
       encoding.leave(mark, 7994)
     }
     if let value = _idempotencyLevel {
@@ -2779,9 +2837,11 @@ extension UninterpretedOption {
     if let value = _identifierValue {
       encoding.string(value, 26)
     }
-    for index in name.indices.reversed() {
+    var index2 = name.count
+    while index2 > 0 {
+      index2 -= 1
       let mark = encoding.enter()
-      name[index].encode(&encoding)
+      name[index2].encode(&encoding)
       encoding.leave(mark, 18)
     }
   }
@@ -3007,9 +3067,11 @@ extension SourceCodeInfo {
   package func encode(_ encoding: inout Encoding) {
     guard encoding.goesOn else { return }
     encoding.unknownFields(unknownFields)
-    for index in location.indices.reversed() {
+    var index1 = location.count
+    while index1 > 0 {
+      index1 -= 1
       let mark = encoding.enter()
-      location[index].encode(&encoding)
+      location[index1].encode(&encoding)
       encoding.leave(mark, 10)
     }
   }
@@ -3054,8 +3116,10 @@ extension SourceCodeInfo.Location {
   package func encode(_ encoding: inout Encoding) {
     guard encoding.goesOn else { return }
     encoding.unknownFields(unknownFields)
-    for index in leadingDetachedComments.indices.reversed() {
-      encoding.string(leadingDetachedComments[index], 50)
+    var index6 = leadingDetachedComments.count
+    while index6 > 0 {
+      index6 -= 1
+      encoding.string(leadingDetachedComments[index6], 50)
     }
     if let value = _trailingComments {
       encoding.string(value, 34)
@@ -3065,15 +3129,19 @@ extension SourceCodeInfo.Location {
     }
     if !span.isEmpty {
       let mark = encoding.count
-      for index in span.indices.reversed() {
-        encoding.int32(span[index])
+      var index2 = span.count
+      while index2 > 0 {
+        index2 -= 1
+        encoding.int32(span[index2])
       }
       encoding.length(since: mark, 18)
     }
     if !path.isEmpty {
       let mark = encoding.count
-      for index in path.indices.reversed() {
-        encoding.int32(path[index])
+      var index1 = path.count
+      while index1 > 0 {
+        index1 -= 1
+        encoding.int32(path[index1])
       }
       encoding.length(since: mark, 10)
     }
@@ -3159,9 +3227,11 @@ extension GeneratedCodeInfo {
   package func encode(_ encoding: inout Encoding) {
     guard encoding.goesOn else { return }
     encoding.unknownFields(unknownFields)
-    for index in annotation.indices.reversed() {
+    var index1 = annotation.count
+    while index1 > 0 {
+      index1 -= 1
       let mark = encoding.enter()
-      annotation[index].encode(&encoding)
+      annotation[index1].encode(&encoding)
       encoding.leave(mark, 10)
     }
   }
@@ -3214,8 +3284,10 @@ extension GeneratedCodeInfo.Annotation {
     }
     if !path.isEmpty {
       let mark = encoding.count
-      for index in path.indices.reversed() {
-        encoding.int32(path[index])
+      var index1 = path.count
+      while index1 > 0 {
+        index1 -= 1
+        encoding.int32(path[index1])
       }
       encoding.length(since: mark, 10)
     }

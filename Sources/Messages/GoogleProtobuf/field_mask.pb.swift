@@ -236,8 +236,10 @@ extension FieldMask {
   package func encode(_ encoding: inout Encoding) {
     guard encoding.goesOn else { return }
     encoding.unknownFields(unknownFields)
-    for index in paths.indices.reversed() {
-      encoding.string(paths[index], 10)
+    var index1 = paths.count
+    while index1 > 0 {
+      index1 -= 1
+      encoding.string(paths[index1], 10)
     }
   }
 }

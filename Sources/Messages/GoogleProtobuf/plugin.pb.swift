@@ -180,14 +180,18 @@ extension CodeGeneratorRequest {
   package func encode(_ encoding: inout Encoding) {
     guard encoding.goesOn else { return }
     encoding.unknownFields(unknownFields)
-    for index in sourceFileDescriptors.indices.reversed() {
+    var index17 = sourceFileDescriptors.count
+    while index17 > 0 {
+      index17 -= 1
       let mark = encoding.enter()
-      sourceFileDescriptors[index].encode(&encoding)
+      sourceFileDescriptors[index17].encode(&encoding)
       encoding.leave(mark, 138)
     }
-    for index in protoFile.indices.reversed() {
+    var index15 = protoFile.count
+    while index15 > 0 {
+      index15 -= 1
       let mark = encoding.enter()
-      protoFile[index].encode(&encoding)
+      protoFile[index15].encode(&encoding)
       encoding.leave(mark, 122)
     }
     if let value = compilerVersion {
@@ -198,8 +202,10 @@ extension CodeGeneratorRequest {
     if let value = _parameter {
       encoding.string(value, 18)
     }
-    for index in fileToGenerate.indices.reversed() {
-      encoding.string(fileToGenerate[index], 10)
+    var index1 = fileToGenerate.count
+    while index1 > 0 {
+      index1 -= 1
+      encoding.string(fileToGenerate[index1], 10)
     }
   }
 }
@@ -426,9 +432,11 @@ extension CodeGeneratorResponse {
   package func encode(_ encoding: inout Encoding) {
     guard encoding.goesOn else { return }
     encoding.unknownFields(unknownFields)
-    for index in file.indices.reversed() {
+    var index15 = file.count
+    while index15 > 0 {
+      index15 -= 1
       let mark = encoding.enter()
-      file[index].encode(&encoding)
+      file[index15].encode(&encoding)
       encoding.leave(mark, 122)
     }
     if let value = _maximumEdition {

@@ -235,9 +235,11 @@ extension ListValue {
   package func encode(_ encoding: inout Encoding) {
     guard encoding.goesOn else { return }
     encoding.unknownFields(unknownFields)
-    for index in values.indices.reversed() {
+    var index1 = values.count
+    while index1 > 0 {
+      index1 -= 1
       let mark = encoding.enter()
-      values[index].encode(&encoding)
+      values[index1].encode(&encoding)
       encoding.leave(mark, 10)
     }
   }

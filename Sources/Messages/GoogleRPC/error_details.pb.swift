@@ -207,8 +207,10 @@ extension DebugInfo {
     if !detail.isEmpty {
       encoding.string(detail, 18)
     }
-    for index in stackEntries.indices.reversed() {
-      encoding.string(stackEntries[index], 10)
+    var index1 = stackEntries.count
+    while index1 > 0 {
+      index1 -= 1
+      encoding.string(stackEntries[index1], 10)
     }
   }
 }
@@ -342,9 +344,11 @@ extension QuotaFailure {
   package func encode(_ encoding: inout Encoding) {
     guard encoding.goesOn else { return }
     encoding.unknownFields(unknownFields)
-    for index in violations.indices.reversed() {
+    var index1 = violations.count
+    while index1 > 0 {
+      index1 -= 1
       let mark = encoding.enter()
-      violations[index].encode(&encoding)
+      violations[index1].encode(&encoding)
       encoding.leave(mark, 10)
     }
   }
@@ -497,9 +501,11 @@ extension PreconditionFailure {
   package func encode(_ encoding: inout Encoding) {
     guard encoding.goesOn else { return }
     encoding.unknownFields(unknownFields)
-    for index in violations.indices.reversed() {
+    var index1 = violations.count
+    while index1 > 0 {
+      index1 -= 1
       let mark = encoding.enter()
-      violations[index].encode(&encoding)
+      violations[index1].encode(&encoding)
       encoding.leave(mark, 10)
     }
   }
@@ -648,9 +654,11 @@ extension BadRequest {
   package func encode(_ encoding: inout Encoding) {
     guard encoding.goesOn else { return }
     encoding.unknownFields(unknownFields)
-    for index in fieldViolations.indices.reversed() {
+    var index1 = fieldViolations.count
+    while index1 > 0 {
+      index1 -= 1
       let mark = encoding.enter()
-      fieldViolations[index].encode(&encoding)
+      fieldViolations[index1].encode(&encoding)
       encoding.leave(mark, 10)
     }
   }
@@ -890,9 +898,11 @@ extension Help {
   package func encode(_ encoding: inout Encoding) {
     guard encoding.goesOn else { return }
     encoding.unknownFields(unknownFields)
-    for index in links.indices.reversed() {
+    var index1 = links.count
+    while index1 > 0 {
+      index1 -= 1
       let mark = encoding.enter()
-      links[index].encode(&encoding)
+      links[index1].encode(&encoding)
       encoding.leave(mark, 10)
     }
   }

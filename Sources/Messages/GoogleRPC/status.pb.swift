@@ -64,9 +64,11 @@ extension Status {
   package func encode(_ encoding: inout Encoding) {
     guard encoding.goesOn else { return }
     encoding.unknownFields(unknownFields)
-    for index in details.indices.reversed() {
+    var index3 = details.count
+    while index3 > 0 {
+      index3 -= 1
       let mark = encoding.enter()
-      details[index].encode(&encoding)
+      details[index3].encode(&encoding)
       encoding.leave(mark, 26)
     }
     if !message.isEmpty {

@@ -383,15 +383,19 @@ extension ListMembersRequest {
     }
     if !states.isEmpty {
       let mark = encoding.count
-      for index in states.indices.reversed() {
-        encoding.int32(states[index].rawValue)
+      var index3 = states.count
+      while index3 > 0 {
+        index3 -= 1
+        encoding.int32(states[index3].rawValue)
       }
       encoding.length(since: mark, 26)
     }
     if !groups.isEmpty {
       let mark = encoding.count
-      for index in groups.indices.reversed() {
-        encoding.int32(groups[index].rawValue)
+      var index2 = groups.count
+      while index2 > 0 {
+        index2 -= 1
+        encoding.int32(groups[index2].rawValue)
       }
       encoding.length(since: mark, 18)
     }
@@ -449,9 +453,11 @@ extension ListMembersResponse {
     if !nextPageToken.isEmpty {
       encoding.string(nextPageToken, 18)
     }
-    for index in members.indices.reversed() {
+    var index1 = members.count
+    while index1 > 0 {
+      index1 -= 1
       let mark = encoding.enter()
-      members[index].encode(&encoding)
+      members[index1].encode(&encoding)
       encoding.leave(mark, 10)
     }
   }
@@ -701,8 +707,10 @@ extension ResolveMemberCodesRequest {
   package func encode(_ encoding: inout Encoding) {
     guard encoding.goesOn else { return }
     encoding.unknownFields(unknownFields)
-    for index in codes.indices.reversed() {
-      encoding.string(codes[index], 10)
+    var index1 = codes.count
+    while index1 > 0 {
+      index1 -= 1
+      encoding.string(codes[index1], 10)
     }
   }
 }
@@ -747,9 +755,11 @@ extension ResolveMemberCodesResponse {
   package func encode(_ encoding: inout Encoding) {
     guard encoding.goesOn else { return }
     encoding.unknownFields(unknownFields)
-    for index in members.indices.reversed() {
+    var index1 = members.count
+    while index1 > 0 {
+      index1 -= 1
       let mark = encoding.enter()
-      members[index].encode(&encoding)
+      members[index1].encode(&encoding)
       encoding.leave(mark, 10)
     }
   }
@@ -927,9 +937,11 @@ extension GetEnrollmentStatisticsResponse {
     if liveMembers != 0 {
       encoding.int64(liveMembers, 16)
     }
-    for index in counts.indices.reversed() {
+    var index1 = counts.count
+    while index1 > 0 {
+      index1 -= 1
       let mark = encoding.enter()
-      counts[index].encode(&encoding)
+      counts[index1].encode(&encoding)
       encoding.leave(mark, 10)
     }
   }

@@ -353,16 +353,20 @@ extension Organization {
     if takesIndividuals {
       encoding.bool(takesIndividuals, 88)
     }
-    for index in employerCreditCodes.indices.reversed() {
-      encoding.string(employerCreditCodes[index], 82)
+    var index10 = employerCreditCodes.count
+    while index10 > 0 {
+      index10 -= 1
+      encoding.string(employerCreditCodes[index10], 82)
     }
     if !creditCode.isEmpty {
       encoding.string(creditCode, 74)
     }
     if !groups.isEmpty {
       let mark = encoding.count
-      for index in groups.indices.reversed() {
-        encoding.int32(groups[index].rawValue)
+      var index8 = groups.count
+      while index8 > 0 {
+        index8 -= 1
+        encoding.int32(groups[index8].rawValue)
       }
       encoding.length(since: mark, 66)
     }
@@ -492,16 +496,20 @@ extension ImportOrganizationsRequest {
     if takesIndividuals {
       encoding.bool(takesIndividuals, 96)
     }
-    for index in employerCreditCodes.indices.reversed() {
-      encoding.string(employerCreditCodes[index], 90)
+    var index11 = employerCreditCodes.count
+    while index11 > 0 {
+      index11 -= 1
+      encoding.string(employerCreditCodes[index11], 90)
     }
     if !creditCode.isEmpty {
       encoding.string(creditCode, 82)
     }
     if !groups.isEmpty {
       let mark = encoding.count
-      for index in groups.indices.reversed() {
-        encoding.int32(groups[index].rawValue)
+      var index9 = groups.count
+      while index9 > 0 {
+        index9 -= 1
+        encoding.int32(groups[index9].rawValue)
       }
       encoding.length(since: mark, 74)
     }
@@ -744,8 +752,10 @@ extension ListOrganizationsRequest {
     }
     if !kinds.isEmpty {
       let mark = encoding.count
-      for index in kinds.indices.reversed() {
-        encoding.int32(kinds[index].rawValue)
+      var index2 = kinds.count
+      while index2 > 0 {
+        index2 -= 1
+        encoding.int32(kinds[index2].rawValue)
       }
       encoding.length(since: mark, 18)
     }
@@ -803,9 +813,11 @@ extension ListOrganizationsResponse {
     if !nextPageToken.isEmpty {
       encoding.string(nextPageToken, 18)
     }
-    for index in organizations.indices.reversed() {
+    var index1 = organizations.count
+    while index1 > 0 {
+      index1 -= 1
       let mark = encoding.enter()
-      organizations[index].encode(&encoding)
+      organizations[index1].encode(&encoding)
       encoding.leave(mark, 10)
     }
   }

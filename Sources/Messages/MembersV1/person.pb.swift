@@ -377,9 +377,11 @@ extension RecordError {
   package func encode(_ encoding: inout Encoding) {
     guard encoding.goesOn else { return }
     encoding.unknownFields(unknownFields)
-    for index in fieldViolations.indices.reversed() {
+    var index4 = fieldViolations.count
+    while index4 > 0 {
+      index4 -= 1
       let mark = encoding.enter()
-      fieldViolations[index].encode(&encoding)
+      fieldViolations[index4].encode(&encoding)
       encoding.leave(mark, 34)
     }
     if !message.isEmpty {

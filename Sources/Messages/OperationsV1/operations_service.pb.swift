@@ -121,9 +121,11 @@ extension VerifyAuditTask {
   package func encode(_ encoding: inout Encoding) {
     guard encoding.goesOn else { return }
     encoding.unknownFields(unknownFields)
-    for index in anchors.indices.reversed() {
+    var index1 = anchors.count
+    while index1 > 0 {
+      index1 -= 1
       let mark = encoding.enter()
-      anchors[index].encode(&encoding)
+      anchors[index1].encode(&encoding)
       encoding.leave(mark, 10)
     }
   }
@@ -475,18 +477,24 @@ extension TaskResult {
   package func encode(_ encoding: inout Encoding) {
     guard encoding.goesOn else { return }
     encoding.unknownFields(unknownFields)
-    for index in keyUses.indices.reversed() {
+    var index4 = keyUses.count
+    while index4 > 0 {
+      index4 -= 1
       let mark = encoding.enter()
-      keyUses[index].encode(&encoding)
+      keyUses[index4].encode(&encoding)
       encoding.leave(mark, 34)
     }
-    for index in heads.indices.reversed() {
+    var index3 = heads.count
+    while index3 > 0 {
+      index3 -= 1
       let mark = encoding.enter()
-      heads[index].encode(&encoding)
+      heads[index3].encode(&encoding)
       encoding.leave(mark, 26)
     }
-    for index in findings.indices.reversed() {
-      encoding.string(findings[index], 18)
+    var index2 = findings.count
+    while index2 > 0 {
+      index2 -= 1
+      encoding.string(findings[index2], 18)
     }
     if sound {
       encoding.bool(sound, 8)

@@ -451,8 +451,10 @@ extension Point {
     }
     if !facilities.isEmpty {
       let mark = encoding.count
-      for index in facilities.indices.reversed() {
-        encoding.int32(facilities[index].rawValue)
+      var index8 = facilities.count
+      while index8 > 0 {
+        index8 -= 1
+        encoding.int32(facilities[index8].rawValue)
       }
       encoding.length(since: mark, 66)
     }
@@ -838,15 +840,19 @@ extension FindNearbyPointsRequest {
     }
     if !facilities.isEmpty {
       let mark = encoding.count
-      for index in facilities.indices.reversed() {
-        encoding.int32(facilities[index].rawValue)
+      var index5 = facilities.count
+      while index5 > 0 {
+        index5 -= 1
+        encoding.int32(facilities[index5].rawValue)
       }
       encoding.length(since: mark, 42)
     }
     if !kinds.isEmpty {
       let mark = encoding.count
-      for index in kinds.indices.reversed() {
-        encoding.int32(kinds[index].rawValue)
+      var index4 = kinds.count
+      while index4 > 0 {
+        index4 -= 1
+        encoding.int32(kinds[index4].rawValue)
       }
       encoding.length(since: mark, 34)
     }
@@ -912,9 +918,11 @@ extension FindNearbyPointsResponse {
     if !nextPageToken.isEmpty {
       encoding.string(nextPageToken, 18)
     }
-    for index in points.indices.reversed() {
+    var index1 = points.count
+    while index1 > 0 {
+      index1 -= 1
       let mark = encoding.enter()
-      points[index].encode(&encoding)
+      points[index1].encode(&encoding)
       encoding.leave(mark, 10)
     }
   }

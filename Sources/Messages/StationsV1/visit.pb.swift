@@ -230,8 +230,10 @@ extension ReportedVisit {
     encoding.unknownFields(unknownFields)
     if !servicesUsed.isEmpty {
       let mark = encoding.count
-      for index in servicesUsed.indices.reversed() {
-        encoding.int32(servicesUsed[index].rawValue)
+      var index6 = servicesUsed.count
+      while index6 > 0 {
+        index6 -= 1
+        encoding.int32(servicesUsed[index6].rawValue)
       }
       encoding.length(since: mark, 50)
     }
@@ -486,9 +488,11 @@ extension ReportVisitsResponse {
     if clockSkewMs != 0 {
       encoding.int64(clockSkewMs, 24)
     }
-    for index in notices.indices.reversed() {
+    var index2 = notices.count
+    while index2 > 0 {
+      index2 -= 1
       let mark = encoding.enter()
-      notices[index].encode(&encoding)
+      notices[index2].encode(&encoding)
       encoding.leave(mark, 18)
     }
     if acknowledgedSequence != 0 {
@@ -587,8 +591,10 @@ extension Visit {
     encoding.unknownFields(unknownFields)
     if !servicesUsed.isEmpty {
       let mark = encoding.count
-      for index in servicesUsed.indices.reversed() {
-        encoding.int32(servicesUsed[index].rawValue)
+      var index12 = servicesUsed.count
+      while index12 > 0 {
+        index12 -= 1
+        encoding.int32(servicesUsed[index12].rawValue)
       }
       encoding.length(since: mark, 98)
     }
@@ -746,9 +752,11 @@ extension ListVisitsResponse {
     if !nextPageToken.isEmpty {
       encoding.string(nextPageToken, 18)
     }
-    for index in visits.indices.reversed() {
+    var index1 = visits.count
+    while index1 > 0 {
+      index1 -= 1
       let mark = encoding.enter()
-      visits[index].encode(&encoding)
+      visits[index1].encode(&encoding)
       encoding.leave(mark, 10)
     }
   }
@@ -852,9 +860,11 @@ extension GetDailyVisitStatisticsResponse {
   package func encode(_ encoding: inout Encoding) {
     guard encoding.goesOn else { return }
     encoding.unknownFields(unknownFields)
-    for index in days.indices.reversed() {
+    var index1 = days.count
+    while index1 > 0 {
+      index1 -= 1
       let mark = encoding.enter()
-      days[index].encode(&encoding)
+      days[index1].encode(&encoding)
       encoding.leave(mark, 10)
     }
   }

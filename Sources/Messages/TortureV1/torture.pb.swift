@@ -670,9 +670,11 @@ extension Torture {
       value.encode(&encoding)
       encoding.leave(mark, 4294967290)
     }
-    for index in timestamps.indices.reversed() {
+    var index515 = timestamps.count
+    while index515 > 0 {
+      index515 -= 1
       let mark = encoding.enter()
-      timestamps[index].encode(&encoding)
+      timestamps[index515].encode(&encoding)
       encoding.leave(mark, 4122)
     }
     if nullValue.rawValue != 0 {
@@ -748,9 +750,11 @@ extension Torture {
       value.encode(&encoding)
       encoding.leave(mark, 3226)
     }
-    for index in children.indices.reversed() {
+    var index402 = children.count
+    while index402 > 0 {
+      index402 -= 1
       let mark = encoding.enter()
-      children[index].encode(&encoding)
+      children[index402].encode(&encoding)
       encoding.leave(mark, 3218)
     }
     if let value = _child?.value {
@@ -915,124 +919,166 @@ extension Torture {
     if case .error(let value) = result {
       encoding.string(value, 1602)
     }
-    for index in looseMoods.indices.reversed() {
-      encoding.int32(looseMoods[index].rawValue, 992)
+    var index124 = looseMoods.count
+    while index124 > 0 {
+      index124 -= 1
+      encoding.int32(looseMoods[index124].rawValue, 992)
     }
-    for index in looseBools.indices.reversed() {
-      encoding.bool(looseBools[index], 984)
+    var index123 = looseBools.count
+    while index123 > 0 {
+      index123 -= 1
+      encoding.bool(looseBools[index123], 984)
     }
-    for index in looseDoubles.indices.reversed() {
-      encoding.double(looseDoubles[index], 977)
+    var index122 = looseDoubles.count
+    while index122 > 0 {
+      index122 -= 1
+      encoding.double(looseDoubles[index122], 977)
     }
-    for index in looseInt32s.indices.reversed() {
-      encoding.int32(looseInt32s[index], 968)
+    var index121 = looseInt32s.count
+    while index121 > 0 {
+      index121 -= 1
+      encoding.int32(looseInt32s[index121], 968)
     }
-    for index in types.indices.reversed() {
+    var index117 = types.count
+    while index117 > 0 {
+      index117 -= 1
       let mark = encoding.enter()
-      types[index].encode(&encoding)
+      types[index117].encode(&encoding)
       encoding.leave(mark, 938)
     }
     if !moods.isEmpty {
       let mark = encoding.count
-      for index in moods.indices.reversed() {
-        encoding.int32(moods[index].rawValue)
+      var index116 = moods.count
+      while index116 > 0 {
+        index116 -= 1
+        encoding.int32(moods[index116].rawValue)
       }
       encoding.length(since: mark, 930)
     }
-    for index in byteStrings.indices.reversed() {
-      encoding.bytes(byteStrings[index], 922)
+    var index115 = byteStrings.count
+    while index115 > 0 {
+      index115 -= 1
+      encoding.bytes(byteStrings[index115], 922)
     }
-    for index in strings.indices.reversed() {
-      encoding.string(strings[index], 914)
+    var index114 = strings.count
+    while index114 > 0 {
+      index114 -= 1
+      encoding.string(strings[index114], 914)
     }
     if !bools.isEmpty {
       let mark = encoding.count
-      for index in bools.indices.reversed() {
-        encoding.bool(bools[index])
+      var index113 = bools.count
+      while index113 > 0 {
+        index113 -= 1
+        encoding.bool(bools[index113])
       }
       encoding.length(since: mark, 906)
     }
     if !sfixed64s.isEmpty {
       let mark = encoding.count
-      for index in sfixed64s.indices.reversed() {
-        encoding.sfixed64(sfixed64s[index])
+      var index112 = sfixed64s.count
+      while index112 > 0 {
+        index112 -= 1
+        encoding.sfixed64(sfixed64s[index112])
       }
       encoding.length(since: mark, 898)
     }
     if !sfixed32s.isEmpty {
       let mark = encoding.count
-      for index in sfixed32s.indices.reversed() {
-        encoding.sfixed32(sfixed32s[index])
+      var index111 = sfixed32s.count
+      while index111 > 0 {
+        index111 -= 1
+        encoding.sfixed32(sfixed32s[index111])
       }
       encoding.length(since: mark, 890)
     }
     if !fixed64s.isEmpty {
       let mark = encoding.count
-      for index in fixed64s.indices.reversed() {
-        encoding.fixed64(fixed64s[index])
+      var index110 = fixed64s.count
+      while index110 > 0 {
+        index110 -= 1
+        encoding.fixed64(fixed64s[index110])
       }
       encoding.length(since: mark, 882)
     }
     if !fixed32s.isEmpty {
       let mark = encoding.count
-      for index in fixed32s.indices.reversed() {
-        encoding.fixed32(fixed32s[index])
+      var index109 = fixed32s.count
+      while index109 > 0 {
+        index109 -= 1
+        encoding.fixed32(fixed32s[index109])
       }
       encoding.length(since: mark, 874)
     }
     if !sint64s.isEmpty {
       let mark = encoding.count
-      for index in sint64s.indices.reversed() {
-        encoding.sint64(sint64s[index])
+      var index108 = sint64s.count
+      while index108 > 0 {
+        index108 -= 1
+        encoding.sint64(sint64s[index108])
       }
       encoding.length(since: mark, 866)
     }
     if !sint32s.isEmpty {
       let mark = encoding.count
-      for index in sint32s.indices.reversed() {
-        encoding.sint32(sint32s[index])
+      var index107 = sint32s.count
+      while index107 > 0 {
+        index107 -= 1
+        encoding.sint32(sint32s[index107])
       }
       encoding.length(since: mark, 858)
     }
     if !uint64s.isEmpty {
       let mark = encoding.count
-      for index in uint64s.indices.reversed() {
-        encoding.uint64(uint64s[index])
+      var index106 = uint64s.count
+      while index106 > 0 {
+        index106 -= 1
+        encoding.uint64(uint64s[index106])
       }
       encoding.length(since: mark, 850)
     }
     if !uint32s.isEmpty {
       let mark = encoding.count
-      for index in uint32s.indices.reversed() {
-        encoding.uint32(uint32s[index])
+      var index105 = uint32s.count
+      while index105 > 0 {
+        index105 -= 1
+        encoding.uint32(uint32s[index105])
       }
       encoding.length(since: mark, 842)
     }
     if !int64s.isEmpty {
       let mark = encoding.count
-      for index in int64s.indices.reversed() {
-        encoding.int64(int64s[index])
+      var index104 = int64s.count
+      while index104 > 0 {
+        index104 -= 1
+        encoding.int64(int64s[index104])
       }
       encoding.length(since: mark, 834)
     }
     if !int32s.isEmpty {
       let mark = encoding.count
-      for index in int32s.indices.reversed() {
-        encoding.int32(int32s[index])
+      var index103 = int32s.count
+      while index103 > 0 {
+        index103 -= 1
+        encoding.int32(int32s[index103])
       }
       encoding.length(since: mark, 826)
     }
     if !floats.isEmpty {
       let mark = encoding.count
-      for index in floats.indices.reversed() {
-        encoding.float(floats[index])
+      var index102 = floats.count
+      while index102 > 0 {
+        index102 -= 1
+        encoding.float(floats[index102])
       }
       encoding.length(since: mark, 818)
     }
     if !doubles.isEmpty {
       let mark = encoding.count
-      for index in doubles.indices.reversed() {
-        encoding.double(doubles[index])
+      var index101 = doubles.count
+      while index101 > 0 {
+        index101 -= 1
+        encoding.double(doubles[index101])
       }
       encoding.length(since: mark, 810)
     }
@@ -1395,9 +1441,11 @@ extension Sparse {
   package func encode(_ encoding: inout Encoding) {
     guard encoding.goesOn else { return }
     encoding.unknownFields(unknownFields)
-    for index in children.indices.reversed() {
+    var index402 = children.count
+    while index402 > 0 {
+      index402 -= 1
       let mark = encoding.enter()
-      children[index].encode(&encoding)
+      children[index402].encode(&encoding)
       encoding.leave(mark, 3218)
     }
     if let value = _child?.value {
@@ -1407,15 +1455,19 @@ extension Sparse {
     }
     if !strings.isEmpty {
       let mark = encoding.count
-      for index in strings.indices.reversed() {
-        encoding.fixed64(strings[index])
+      var index114 = strings.count
+      while index114 > 0 {
+        index114 -= 1
+        encoding.fixed64(strings[index114])
       }
       encoding.length(since: mark, 914)
     }
     if !int32s.isEmpty {
       let mark = encoding.count
-      for index in int32s.indices.reversed() {
-        encoding.int32(int32s[index])
+      var index103 = int32s.count
+      while index103 > 0 {
+        index103 -= 1
+        encoding.int32(int32s[index103])
       }
       encoding.length(since: mark, 826)
     }

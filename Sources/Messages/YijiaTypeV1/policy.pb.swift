@@ -167,16 +167,20 @@ extension Policy {
   package func encode(_ encoding: inout Encoding) {
     guard encoding.goesOn else { return }
     encoding.unknownFields(unknownFields)
-    for index in services.indices.reversed() {
-      encoding.string(services[index], 26)
+    var index3 = services.count
+    while index3 > 0 {
+      index3 -= 1
+      encoding.string(services[index3], 26)
     }
     if staffRole.rawValue != 0 {
       encoding.int32(staffRole.rawValue, 16)
     }
     if !callers.isEmpty {
       let mark = encoding.count
-      for index in callers.indices.reversed() {
-        encoding.int32(callers[index].rawValue)
+      var index1 = callers.count
+      while index1 > 0 {
+        index1 -= 1
+        encoding.int32(callers[index1].rawValue)
       }
       encoding.length(since: mark, 10)
     }
