@@ -1,6 +1,7 @@
 # Each target is one line: the work is in scripts/, which can be called on its own.
 .DEFAULT_GOAL := help
-.PHONY: help deps run test conformance gen lint format bench bench-storage bench-scale hostile \
+.PHONY: help deps run test conformance gen lint format bench bench-storage bench-scale \
+  bench-members hostile \
   crash faults \
   fuzz tsan asan clean
 
@@ -51,6 +52,9 @@ bench-storage: deps ## durable writes and reads a second of both engines beside 
 
 bench-scale: ## members read by key among ten thousand and ten million, both engines (12 GB each)
 	@bench/scale.sh
+
+bench-members: deps ## enrollments through the gateway: a second, and CPU by process, both engines
+	@bench/members.sh
 
 crash: ## kill services and database at random while they work (ROUNDS=25), count what was acknowledged
 	@scripts/crash.sh $(ROUNDS)

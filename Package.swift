@@ -80,7 +80,10 @@ let services: [Target] =
     // Invented members, for figures at scale.
     .executableTarget(
       name: "members-data",
-      dependencies: ["MembersCore", "ServiceKit", "Storage", "StorageEngines", arguments],
+      dependencies: [
+        "MembersCore", "MembersV1", "RPC", "RPCTransport", "ServiceKit", "Storage",
+        "StorageEngines", arguments,
+      ],
       path: "services/members/data", swiftSettings: house)
   ]
   + service("stations", core: "StationsCore", ["StationsV1", "MembersV1"])

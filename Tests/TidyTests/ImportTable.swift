@@ -68,7 +68,10 @@ struct ImportTable: Sendable {
     rows.append(
       Row(
         folder: "services/members/data",
-        modules: ["ArgumentParser", "MembersCore", "ServiceKit", "Storage", "StorageEngines"]))
+        modules: [
+          "ArgumentParser", "MembersCore", "MembersV1", "RPC", "RPCTransport", "ServiceKit",
+          "Storage", "StorageEngines",
+        ]))
     for server in [
       "rpc-interop-server", "rpc-interop-client", "rpc-bench-server", "rpc-bench-client",
     ] {

@@ -5,20 +5,23 @@ import ServiceKit
 import Storage
 import StorageEngines
 
-/// Fills a members store with invented members and measures reads by key: for figures at scale.
+/// Fills a members store with invented members, measures reads by key, and enrolls through a running
+/// gateway: for figures.
 @main
 struct MembersData: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "members-data",
-    abstract: "Invented members for a members store, and reads by their keys.",
+    abstract: "Invented members: for a store, read by their keys, or enrolled through a gateway.",
     discussion: """
-      The service must not run on a SQLite file meanwhile. Missing keyrings are made. The same \
-      seed and number give the same members, so that `read` knows the keys of what `make` stored.
+      For `make` and `read` the service must not run on a SQLite file meanwhile, and missing keyrings \
+      are made. The same seed and number give the same members, so that `read` knows the keys of \
+      what `make` stored.
       Examples:
         members-data make --config .dev/members.yaml --members 10000
         members-data read --config .dev/members.yaml --members 10000 --calls 50000
+        members-data load --connection .dev/connection.json --calls 20000 --mode stream
       """,
-    subcommands: [Make.self, Read.self])
+    subcommands: [Make.self, Read.self, Load.self])
 
   struct Options: ParsableArguments {
     @Option(help: "Configuration of yijia-members: its store and keyrings are used.")
@@ -107,7 +110,7 @@ struct MembersData: AsyncParsableCommand {
   }
 }
 
-private func say(_ line: String) {
+func say(_ line: String) {
   FileHandle.standardOutput.write(Data("\(line)\n".utf8))
 }
 

@@ -1,0 +1,195 @@
+import ArgumentParser
+import Foundation
+import MembersCore
+import MembersV1
+import RPC
+import RPCTransport
+import ServiceKit
+
+/// Enrolls invented people through a running gateway: enrollments a second, unary and as a stream.
+struct Load: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Enroll invented people through a running suite's gateway, as its partner.",
+    discussion: """
+      One line a figure: `unary-rate` and `stream-rate` a second, `unary-p50` and `unary-p99` in µs. \
+      Every enrollment is a new person and durable before it is answered.
+      Example: members-data load --connection .dev/connection.json --calls 20000 --mode unary
+      """)
+
+  enum Mode: String, ExpressibleByArgument, CaseIterable { case unary, stream }
+
+  @Option(help: "Connection file, as `yijia dev` writes it.")
+  var connection = ".dev/connection.json"
+
+  @Option(help: "How many enrollments.")
+  var calls = 20_000
+
+  @Option(help: "One by one (SubmitEnrollment) or as streams (EnrollMembers).")
+  var mode = Mode.unary
+
+  @Option(help: "Callers at once; of a stream, records on their way.")
+  var callers = 64
+
+  @Option(help: "Connections that they share; a stream on each.")
+  var connections = 4
+
+  @Option(help: "Number of the first person; runs with other numbers enroll other people.")
+  var first = 0
+
+  @Option(help: "What the people follow from.")
+  var seed: UInt64 = 1
+
+  @Option(help: "Region code of the work area.")
+  var area = "130302005"
+
+  func validate() throws {
+    guard calls > 0, callers >= connections, connections > 0 else {
+      throw ValidationError("calls and connections are positive; callers are as many or more")
+    }
+    guard first >= 0, first + calls <= EnrollmentApplication.sampleCount else {
+      throw ValidationError("there are \(EnrollmentApplication.sampleCount) invented people")
+    }
+  }
+
+  func run() async throws {
+    let suite = try Suite(contentsOf: connection)
+    let loops = EventLoops(threads: 1)
+    let channels = try (0..<connections).map { _ in try suite.channel(loops) }
+    let clients = channels.map { MembersServiceClient($0) }
+    // Connections, tokens and caches are made before the clock runs.
+    for client in clients { try await warm(client, suite.options) }
+    switch mode {
+    case .unary: try await unary(clients, suite.options)
+    case .stream: try await streams(clients, suite.options)
+    }
+    for channel in channels { await channel.shutdown() }
+    try await loops.shutdown()
+  }
+
+  /// A person who is there already: the whole way, and nothing new.
+  private func warm(_ client: MembersServiceClient, _ options: CallOptions) async throws {
+    var request = SubmitEnrollmentRequest()
+    request.requestID = "00000000-0000-4000-8000-000000000000"
+    request.application = .sample(EnrollmentApplication.sampleCount - 1, seed: 0, workArea: area)
+    _ = try await client.submitEnrollment(request, options: options)
+  }
+
+  private func request(_ index: Int) -> (id: String, application: EnrollmentApplication) {
+    (
+      UUID().uuidString.lowercased(),
+      .sample(first + index, seed: seed, workArea: area)
+    )
+  }
+
+  private func unary(_ clients: [MembersServiceClient], _ options: CallOptions) async throws {
+    let share = calls / callers
+    let start = ContinuousClock.now
+    let times = try await withThrowingTaskGroup(of: [Duration].self) { group in
+      for caller in 0..<callers {
+        group.addTask {
+          try await submit(
+            caller * share..<(caller + 1) * share, clients[caller % clients.count],
+            options)
+        }
+      }
+      return try await group.reduce(into: []) { $0 += $1 }
+    }
+    report("unary-rate", Double(times.count) / ((ContinuousClock.now - start) / .seconds(1)))
+    let sorted = times.sorted()
+    report("unary-p50", sorted[sorted.count / 2] / .microseconds(1))
+    report("unary-p99", sorted[sorted.count * 99 / 100] / .microseconds(1))
+  }
+
+  private func submit(
+    _ people: Range<Int>, _ client: MembersServiceClient, _ options: CallOptions
+  ) async throws -> [Duration] {
+    var times: [Duration] = []
+    for index in people {
+      var request = SubmitEnrollmentRequest()
+      (request.requestID, request.application) = self.request(index)
+      let start = ContinuousClock.now
+      _ = try await client.submitEnrollment(request, options: options)
+      times.append(ContinuousClock.now - start)
+    }
+    return times
+  }
+
+  private func streams(_ clients: [MembersServiceClient], _ options: CallOptions) async throws {
+    let share = calls / clients.count
+    let start = ContinuousClock.now
+    try await withThrowingTaskGroup(of: Void.self) { group in
+      for (number, client) in clients.enumerated() {
+        group.addTask { try await stream(number * share..<(number + 1) * share, client, options) }
+      }
+      try await group.waitForAll()
+    }
+    let seconds = (ContinuousClock.now - start) / .seconds(1)
+    report("stream-rate", Double(share * clients.count) / seconds)
+  }
+
+  /// One stream; as many records unanswered as its share of the callers.
+  private func stream(
+    _ people: Range<Int>, _ client: MembersServiceClient, _ options: CallOptions
+  ) async throws {
+    let call = try await client.enrollMembers(options: options)
+    let window = callers / connections
+    var sent = people.lowerBound
+    var isFinished = false
+    var responses = call.responses.makeAsyncIterator()
+    for answered in people {
+      while sent < people.upperBound, sent - answered < window {
+        var request = EnrollMembersRequest()
+        (request.requestID, request.application) = self.request(sent)
+        request.row = Int64(sent)
+        try await call.send(request)
+        sent += 1
+      }
+      if sent == people.upperBound, !isFinished {
+        isFinished = true
+        try await call.finishSending()
+      }
+      guard let response = try await responses.next() else {
+        throw RPCError(.unavailable, "the stream ended before its last answer")
+      }
+      if case .error(let error) = response.result {
+        throw RPCError(.unknown, "record \(response.row): \(error.reason) \(error.message)")
+      }
+    }
+  }
+
+  private func report(_ name: String, _ value: Double) { say("\(name) \(Int(value))") }
+}
+
+/// What is needed of a connection file.
+private struct Suite: Decodable {
+  let gateway: String
+  let authority: String
+  let partnerKey: String
+
+  enum CodingKeys: String, CodingKey {
+    case gateway
+    case authority = "ca_file"
+    case partnerKey = "partner_api_key"
+  }
+
+  init(contentsOf path: String) throws {
+    self = try JSONDecoder().decode(Self.self, from: Data(contentsOf: URL(filePath: path)))
+  }
+
+  var options: CallOptions {
+    var options = CallOptions()
+    options.waitForReady = true
+    options.timeout = .seconds(600)
+    options.metadata.add("x-api-key", partnerKey)
+    return options
+  }
+
+  func channel(_ loops: EventLoops) throws -> ClientChannel {
+    guard let target = HostPort(gateway) else {
+      throw ConfigurationError("gateway: \(gateway) is no host:port")
+    }
+    var configuration = ClientConfiguration(targets: [target])
+    configuration.tls = ClientTLS(authorities: authority, serverName: .host("localhost"))
+    return try ClientChannel(configuration: configuration, loops: loops)
+  }
+}
