@@ -6,6 +6,7 @@
 
 extern const ProtobufCEnumDescriptor yijia__members__v1__Channel__names;
 extern const ProtobufCEnumDescriptor yijia__members__v1__OccupationGroup__names;
+extern const ProtobufCMessageDescriptor google__protobuf__FieldMask__table;
 extern const ProtobufCMessageDescriptor google__protobuf__Timestamp__table;
 extern const ProtobufCMessageDescriptor google__type__Date__table;
 
@@ -42,11 +43,79 @@ const ProtobufCEnumDescriptor yijia__members__v1__MembershipState__names = {
   NULL, NULL, NULL, NULL,
 };
 
+static const ProtobufCEnumValue yijia__members__v1__RetentionCause__values[3] = {
+  {"RETENTION_CAUSE_UNSPECIFIED", "yijia__members__v1__RetentionCause__RETENTION_CAUSE_UNSPECIFIED", 0},
+  {"RETENTION_CAUSE_JOBLESS", "yijia__members__v1__RetentionCause__RETENTION_CAUSE_JOBLESS", 1},
+  {"RETENTION_CAUSE_RETIRED", "yijia__members__v1__RetentionCause__RETENTION_CAUSE_RETIRED", 2},
+};
+static const ProtobufCEnumValueIndex yijia__members__v1__RetentionCause__by_name[3] = {
+  {"RETENTION_CAUSE_JOBLESS", 1},
+  {"RETENTION_CAUSE_RETIRED", 2},
+  {"RETENTION_CAUSE_UNSPECIFIED", 0},
+};
+static const ProtobufCIntRange yijia__members__v1__RetentionCause__ranges[2] = {
+  {0, 0},
+  {0, 3},
+};
+const ProtobufCEnumDescriptor yijia__members__v1__RetentionCause__names = {
+  PROTOBUF_C__ENUM_DESCRIPTOR_MAGIC,
+  "yijia.members.v1.RetentionCause", "RetentionCause", "yijia__members__v1__RetentionCause",
+  "yijia.members.v1",
+  3, yijia__members__v1__RetentionCause__values, 3, yijia__members__v1__RetentionCause__by_name,
+  1, yijia__members__v1__RetentionCause__ranges,
+  NULL, NULL, NULL, NULL,
+};
+
+static const ProtobufCEnumValue yijia__members__v1__MembershipAction__values[14] = {
+  {"MEMBERSHIP_ACTION_UNSPECIFIED", "yijia__members__v1__MembershipAction__MEMBERSHIP_ACTION_UNSPECIFIED", 0},
+  {"MEMBERSHIP_ACTION_JOINED", "yijia__members__v1__MembershipAction__MEMBERSHIP_ACTION_JOINED", 1},
+  {"MEMBERSHIP_ACTION_REVIVED", "yijia__members__v1__MembershipAction__MEMBERSHIP_ACTION_REVIVED", 2},
+  {"MEMBERSHIP_ACTION_PLACED", "yijia__members__v1__MembershipAction__MEMBERSHIP_ACTION_PLACED", 3},
+  {"MEMBERSHIP_ACTION_POOLED", "yijia__members__v1__MembershipAction__MEMBERSHIP_ACTION_POOLED", 4},
+  {"MEMBERSHIP_ACTION_TRANSFERRED", "yijia__members__v1__MembershipAction__MEMBERSHIP_ACTION_TRANSFERRED", 5},
+  {"MEMBERSHIP_ACTION_RETAINED", "yijia__members__v1__MembershipAction__MEMBERSHIP_ACTION_RETAINED", 6},
+  {"MEMBERSHIP_ACTION_RESTORED", "yijia__members__v1__MembershipAction__MEMBERSHIP_ACTION_RESTORED", 7},
+  {"MEMBERSHIP_ACTION_LEFT", "yijia__members__v1__MembershipAction__MEMBERSHIP_ACTION_LEFT", 8},
+  {"MEMBERSHIP_ACTION_EXPELLED", "yijia__members__v1__MembershipAction__MEMBERSHIP_ACTION_EXPELLED", 9},
+  {"MEMBERSHIP_ACTION_DIED", "yijia__members__v1__MembershipAction__MEMBERSHIP_ACTION_DIED", 10},
+  {"MEMBERSHIP_ACTION_MERGED", "yijia__members__v1__MembershipAction__MEMBERSHIP_ACTION_MERGED", 11},
+  {"MEMBERSHIP_ACTION_UNMERGED", "yijia__members__v1__MembershipAction__MEMBERSHIP_ACTION_UNMERGED", 12},
+  {"MEMBERSHIP_ACTION_UPDATED", "yijia__members__v1__MembershipAction__MEMBERSHIP_ACTION_UPDATED", 13},
+};
+static const ProtobufCEnumValueIndex yijia__members__v1__MembershipAction__by_name[14] = {
+  {"MEMBERSHIP_ACTION_DIED", 10},
+  {"MEMBERSHIP_ACTION_EXPELLED", 9},
+  {"MEMBERSHIP_ACTION_JOINED", 1},
+  {"MEMBERSHIP_ACTION_LEFT", 8},
+  {"MEMBERSHIP_ACTION_MERGED", 11},
+  {"MEMBERSHIP_ACTION_PLACED", 3},
+  {"MEMBERSHIP_ACTION_POOLED", 4},
+  {"MEMBERSHIP_ACTION_RESTORED", 7},
+  {"MEMBERSHIP_ACTION_RETAINED", 6},
+  {"MEMBERSHIP_ACTION_REVIVED", 2},
+  {"MEMBERSHIP_ACTION_TRANSFERRED", 5},
+  {"MEMBERSHIP_ACTION_UNMERGED", 12},
+  {"MEMBERSHIP_ACTION_UNSPECIFIED", 0},
+  {"MEMBERSHIP_ACTION_UPDATED", 13},
+};
+static const ProtobufCIntRange yijia__members__v1__MembershipAction__ranges[2] = {
+  {0, 0},
+  {0, 14},
+};
+const ProtobufCEnumDescriptor yijia__members__v1__MembershipAction__names = {
+  PROTOBUF_C__ENUM_DESCRIPTOR_MAGIC,
+  "yijia.members.v1.MembershipAction", "MembershipAction", "yijia__members__v1__MembershipAction",
+  "yijia.members.v1",
+  14, yijia__members__v1__MembershipAction__values, 14, yijia__members__v1__MembershipAction__by_name,
+  1, yijia__members__v1__MembershipAction__ranges,
+  NULL, NULL, NULL, NULL,
+};
+
 static void yijia__members__v1__Member__init(ProtobufCMessage *message) {
   memset(message, 0, sizeof(struct yijia__members__v1__Member));
   message->descriptor = &yijia__members__v1__Member__table;
 }
-static const ProtobufCFieldDescriptor yijia__members__v1__Member__fields[14] = {
+static const ProtobufCFieldDescriptor yijia__members__v1__Member__fields[15] = {
   {"name", 1, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_BYTES,
    offsetof(struct yijia__members__v1__Member, has_name), offsetof(struct yijia__members__v1__Member, f_name),
    NULL, NULL, 0, 0x2200, NULL, NULL},
@@ -89,19 +158,22 @@ static const ProtobufCFieldDescriptor yijia__members__v1__Member__fields[14] = {
   {"etag", 14, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_BYTES,
    offsetof(struct yijia__members__v1__Member, has_etag), offsetof(struct yijia__members__v1__Member, f_etag),
    NULL, NULL, 0, 0x2200, NULL, NULL},
+  {"details", 15, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_MESSAGE,
+   0, offsetof(struct yijia__members__v1__Member, f_details),
+   &yijia__members__v1__MemberDetails__table, NULL, 0, 0x4200, NULL, NULL},
 };
-static const unsigned yijia__members__v1__Member__by_name[14] = {11, 10, 12, 13, 5, 9, 8, 1, 0, 7, 2, 4, 3, 6};
+static const unsigned yijia__members__v1__Member__by_name[15] = {11, 10, 12, 14, 13, 5, 9, 8, 1, 0, 7, 2, 4, 3, 6};
 static const ProtobufCIntRange yijia__members__v1__Member__ranges[2] = {
   {1, 0},
-  {0, 14},
+  {0, 15},
 };
 const ProtobufCMessageDescriptor yijia__members__v1__Member__table = {
   PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
   "yijia.members.v1.Member", "Member", "yijia__members__v1__Member",
   "yijia.members.v1", sizeof(struct yijia__members__v1__Member),
-  14, yijia__members__v1__Member__fields, yijia__members__v1__Member__by_name,
+  15, yijia__members__v1__Member__fields, yijia__members__v1__Member__by_name,
   1, yijia__members__v1__Member__ranges,
-  yijia__members__v1__Member__init, (void *) 296, NULL, NULL,
+  yijia__members__v1__Member__init, (void *) 392, NULL, NULL,
 };
 
 static void yijia__members__v1__GetMemberRequest__init(ProtobufCMessage *message) {
@@ -147,7 +219,7 @@ const ProtobufCMessageDescriptor yijia__members__v1__GetMemberResponse__table = 
   "yijia.members.v1", sizeof(struct yijia__members__v1__GetMemberResponse),
   1, yijia__members__v1__GetMemberResponse__fields, yijia__members__v1__GetMemberResponse__by_name,
   1, yijia__members__v1__GetMemberResponse__ranges,
-  yijia__members__v1__GetMemberResponse__init, (void *) 328, NULL, NULL,
+  yijia__members__v1__GetMemberResponse__init, (void *) 32, NULL, NULL,
 };
 
 static void yijia__members__v1__ListMembersRequest__init(ProtobufCMessage *message) {
@@ -481,4 +553,521 @@ const ProtobufCMessageDescriptor yijia__members__v1__EnrollmentCount__table = {
   3, yijia__members__v1__EnrollmentCount__fields, yijia__members__v1__EnrollmentCount__by_name,
   1, yijia__members__v1__EnrollmentCount__ranges,
   yijia__members__v1__EnrollmentCount__init, (void *) 48, NULL, NULL,
+};
+
+static void yijia__members__v1__MembershipSummary__init(ProtobufCMessage *message) {
+  memset(message, 0, sizeof(struct yijia__members__v1__MembershipSummary));
+  message->descriptor = &yijia__members__v1__MembershipSummary__table;
+}
+static const ProtobufCFieldDescriptor yijia__members__v1__MembershipSummary__fields[8] = {
+  {"name", 1, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_BYTES,
+   offsetof(struct yijia__members__v1__MembershipSummary, has_name), offsetof(struct yijia__members__v1__MembershipSummary, f_name),
+   NULL, NULL, 0, 0x2200, NULL, NULL},
+  {"member_number", 2, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_BYTES,
+   offsetof(struct yijia__members__v1__MembershipSummary, has_member_number), offsetof(struct yijia__members__v1__MembershipSummary, f_member_number),
+   NULL, NULL, 0, 0x2200, NULL, NULL},
+  {"state", 3, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_ENUM,
+   offsetof(struct yijia__members__v1__MembershipSummary, has_state), offsetof(struct yijia__members__v1__MembershipSummary, f_state),
+   &yijia__members__v1__MembershipState__names, NULL, 0, 0x0, NULL, NULL},
+  {"group", 4, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_ENUM,
+   offsetof(struct yijia__members__v1__MembershipSummary, has_group), offsetof(struct yijia__members__v1__MembershipSummary, f_group),
+   &yijia__members__v1__OccupationGroup__names, NULL, 0, 0x0, NULL, NULL},
+  {"organization", 5, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_BYTES,
+   offsetof(struct yijia__members__v1__MembershipSummary, has_organization), offsetof(struct yijia__members__v1__MembershipSummary, f_organization),
+   NULL, NULL, 0, 0x2200, NULL, NULL},
+  {"managing_organization", 6, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_BYTES,
+   offsetof(struct yijia__members__v1__MembershipSummary, has_managing_organization), offsetof(struct yijia__members__v1__MembershipSummary, f_managing_organization),
+   NULL, NULL, 0, 0x2200, NULL, NULL},
+  {"join_date", 7, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_MESSAGE,
+   0, offsetof(struct yijia__members__v1__MembershipSummary, f_join_date),
+   &google__type__Date__table, NULL, 0, 0x4200, NULL, NULL},
+  {"etag", 8, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_BYTES,
+   offsetof(struct yijia__members__v1__MembershipSummary, has_etag), offsetof(struct yijia__members__v1__MembershipSummary, f_etag),
+   NULL, NULL, 0, 0x2200, NULL, NULL},
+};
+static const unsigned yijia__members__v1__MembershipSummary__by_name[8] = {7, 3, 6, 5, 1, 0, 4, 2};
+static const ProtobufCIntRange yijia__members__v1__MembershipSummary__ranges[2] = {
+  {1, 0},
+  {0, 8},
+};
+const ProtobufCMessageDescriptor yijia__members__v1__MembershipSummary__table = {
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "yijia.members.v1.MembershipSummary", "MembershipSummary", "yijia__members__v1__MembershipSummary",
+  "yijia.members.v1", sizeof(struct yijia__members__v1__MembershipSummary),
+  8, yijia__members__v1__MembershipSummary__fields, yijia__members__v1__MembershipSummary__by_name,
+  1, yijia__members__v1__MembershipSummary__ranges,
+  yijia__members__v1__MembershipSummary__init, (void *) 176, NULL, NULL,
+};
+
+static void yijia__members__v1__MemberDetails__init(ProtobufCMessage *message) {
+  memset(message, 0, sizeof(struct yijia__members__v1__MemberDetails));
+  message->descriptor = &yijia__members__v1__MemberDetails__table;
+}
+static const ProtobufCFieldDescriptor yijia__members__v1__MemberDetails__fields[4] = {
+  {"employer_name", 1, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_BYTES,
+   offsetof(struct yijia__members__v1__MemberDetails, has_employer_name), offsetof(struct yijia__members__v1__MemberDetails, f_employer_name),
+   NULL, NULL, 0, 0x2200, NULL, NULL},
+  {"employer_credit_code", 2, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_BYTES,
+   offsetof(struct yijia__members__v1__MemberDetails, has_employer_credit_code), offsetof(struct yijia__members__v1__MemberDetails, f_employer_credit_code),
+   NULL, NULL, 0, 0x2200, NULL, NULL},
+  {"platform", 3, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_BYTES,
+   offsetof(struct yijia__members__v1__MemberDetails, has_platform), offsetof(struct yijia__members__v1__MemberDetails, f_platform),
+   NULL, NULL, 0, 0x2200, NULL, NULL},
+  {"vehicle_plate", 4, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_BYTES,
+   offsetof(struct yijia__members__v1__MemberDetails, has_vehicle_plate), offsetof(struct yijia__members__v1__MemberDetails, f_vehicle_plate),
+   NULL, NULL, 0, 0x2200, NULL, NULL},
+};
+static const unsigned yijia__members__v1__MemberDetails__by_name[4] = {1, 0, 2, 3};
+static const ProtobufCIntRange yijia__members__v1__MemberDetails__ranges[2] = {
+  {1, 0},
+  {0, 4},
+};
+const ProtobufCMessageDescriptor yijia__members__v1__MemberDetails__table = {
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "yijia.members.v1.MemberDetails", "MemberDetails", "yijia__members__v1__MemberDetails",
+  "yijia.members.v1", sizeof(struct yijia__members__v1__MemberDetails),
+  4, yijia__members__v1__MemberDetails__fields, yijia__members__v1__MemberDetails__by_name,
+  1, yijia__members__v1__MemberDetails__ranges,
+  yijia__members__v1__MemberDetails__init, (void *) 88, NULL, NULL,
+};
+
+static void yijia__members__v1__MembershipLogRecord__init(ProtobufCMessage *message) {
+  memset(message, 0, sizeof(struct yijia__members__v1__MembershipLogRecord));
+  message->descriptor = &yijia__members__v1__MembershipLogRecord__table;
+}
+static const ProtobufCFieldDescriptor yijia__members__v1__MembershipLogRecord__fields[11] = {
+  {"version", 1, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_INT64,
+   offsetof(struct yijia__members__v1__MembershipLogRecord, has_version), offsetof(struct yijia__members__v1__MembershipLogRecord, f_version),
+   NULL, NULL, 0, 0x0, NULL, NULL},
+  {"action", 2, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_ENUM,
+   offsetof(struct yijia__members__v1__MembershipLogRecord, has_action), offsetof(struct yijia__members__v1__MembershipLogRecord, f_action),
+   &yijia__members__v1__MembershipAction__names, NULL, 0, 0x0, NULL, NULL},
+  {"from_state", 3, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_ENUM,
+   offsetof(struct yijia__members__v1__MembershipLogRecord, has_from_state), offsetof(struct yijia__members__v1__MembershipLogRecord, f_from_state),
+   &yijia__members__v1__MembershipState__names, NULL, 0, 0x0, NULL, NULL},
+  {"to_state", 4, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_ENUM,
+   offsetof(struct yijia__members__v1__MembershipLogRecord, has_to_state), offsetof(struct yijia__members__v1__MembershipLogRecord, f_to_state),
+   &yijia__members__v1__MembershipState__names, NULL, 0, 0x0, NULL, NULL},
+  {"organization", 5, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_BYTES,
+   offsetof(struct yijia__members__v1__MembershipLogRecord, has_organization), offsetof(struct yijia__members__v1__MembershipLogRecord, f_organization),
+   NULL, NULL, 0, 0x2200, NULL, NULL},
+  {"managing_organization", 6, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_BYTES,
+   offsetof(struct yijia__members__v1__MembershipLogRecord, has_managing_organization), offsetof(struct yijia__members__v1__MembershipLogRecord, f_managing_organization),
+   NULL, NULL, 0, 0x2200, NULL, NULL},
+  {"group", 7, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_ENUM,
+   offsetof(struct yijia__members__v1__MembershipLogRecord, has_group), offsetof(struct yijia__members__v1__MembershipLogRecord, f_group),
+   &yijia__members__v1__OccupationGroup__names, NULL, 0, 0x0, NULL, NULL},
+  {"date", 8, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_MESSAGE,
+   0, offsetof(struct yijia__members__v1__MembershipLogRecord, f_date),
+   &google__type__Date__table, NULL, 0, 0x4200, NULL, NULL},
+  {"actor", 9, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_BYTES,
+   offsetof(struct yijia__members__v1__MembershipLogRecord, has_actor), offsetof(struct yijia__members__v1__MembershipLogRecord, f_actor),
+   NULL, NULL, 0, 0x2200, NULL, NULL},
+  {"create_time", 10, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_MESSAGE,
+   0, offsetof(struct yijia__members__v1__MembershipLogRecord, f_create_time),
+   &google__protobuf__Timestamp__table, NULL, 0, 0x4200, NULL, NULL},
+  {"retention_cause", 11, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_ENUM,
+   offsetof(struct yijia__members__v1__MembershipLogRecord, has_retention_cause), offsetof(struct yijia__members__v1__MembershipLogRecord, f_retention_cause),
+   &yijia__members__v1__RetentionCause__names, NULL, 0, 0x0, NULL, NULL},
+};
+static const unsigned yijia__members__v1__MembershipLogRecord__by_name[11] = {1, 8, 9, 7, 2, 6, 5, 4, 10, 3, 0};
+static const ProtobufCIntRange yijia__members__v1__MembershipLogRecord__ranges[2] = {
+  {1, 0},
+  {0, 11},
+};
+const ProtobufCMessageDescriptor yijia__members__v1__MembershipLogRecord__table = {
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "yijia.members.v1.MembershipLogRecord", "MembershipLogRecord", "yijia__members__v1__MembershipLogRecord",
+  "yijia.members.v1", sizeof(struct yijia__members__v1__MembershipLogRecord),
+  11, yijia__members__v1__MembershipLogRecord__fields, yijia__members__v1__MembershipLogRecord__by_name,
+  1, yijia__members__v1__MembershipLogRecord__ranges,
+  yijia__members__v1__MembershipLogRecord__init, (void *) 224, NULL, NULL,
+};
+
+static void yijia__members__v1__RetainMemberRequest__init(ProtobufCMessage *message) {
+  memset(message, 0, sizeof(struct yijia__members__v1__RetainMemberRequest));
+  message->descriptor = &yijia__members__v1__RetainMemberRequest__table;
+}
+static const ProtobufCFieldDescriptor yijia__members__v1__RetainMemberRequest__fields[5] = {
+  {"request_id", 1, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_BYTES,
+   offsetof(struct yijia__members__v1__RetainMemberRequest, has_request_id), offsetof(struct yijia__members__v1__RetainMemberRequest, f_request_id),
+   NULL, NULL, 0, 0x2200, NULL, NULL},
+  {"name", 2, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_BYTES,
+   offsetof(struct yijia__members__v1__RetainMemberRequest, has_name), offsetof(struct yijia__members__v1__RetainMemberRequest, f_name),
+   NULL, NULL, 0, 0x2200, NULL, NULL},
+  {"etag", 3, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_BYTES,
+   offsetof(struct yijia__members__v1__RetainMemberRequest, has_etag), offsetof(struct yijia__members__v1__RetainMemberRequest, f_etag),
+   NULL, NULL, 0, 0x2200, NULL, NULL},
+  {"cause", 4, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_ENUM,
+   offsetof(struct yijia__members__v1__RetainMemberRequest, has_cause), offsetof(struct yijia__members__v1__RetainMemberRequest, f_cause),
+   &yijia__members__v1__RetentionCause__names, NULL, 0, 0x0, NULL, NULL},
+  {"reason", 5, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_BYTES,
+   offsetof(struct yijia__members__v1__RetainMemberRequest, has_reason), offsetof(struct yijia__members__v1__RetainMemberRequest, f_reason),
+   NULL, NULL, 0, 0x2200, NULL, NULL},
+};
+static const unsigned yijia__members__v1__RetainMemberRequest__by_name[5] = {3, 2, 1, 4, 0};
+static const ProtobufCIntRange yijia__members__v1__RetainMemberRequest__ranges[2] = {
+  {1, 0},
+  {0, 5},
+};
+const ProtobufCMessageDescriptor yijia__members__v1__RetainMemberRequest__table = {
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "yijia.members.v1.RetainMemberRequest", "RetainMemberRequest", "yijia__members__v1__RetainMemberRequest",
+  "yijia.members.v1", sizeof(struct yijia__members__v1__RetainMemberRequest),
+  5, yijia__members__v1__RetainMemberRequest__fields, yijia__members__v1__RetainMemberRequest__by_name,
+  1, yijia__members__v1__RetainMemberRequest__ranges,
+  yijia__members__v1__RetainMemberRequest__init, (void *) 96, NULL, NULL,
+};
+
+static void yijia__members__v1__RetainMemberResponse__init(ProtobufCMessage *message) {
+  memset(message, 0, sizeof(struct yijia__members__v1__RetainMemberResponse));
+  message->descriptor = &yijia__members__v1__RetainMemberResponse__table;
+}
+static const ProtobufCFieldDescriptor yijia__members__v1__RetainMemberResponse__fields[1] = {
+  {"membership", 1, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_MESSAGE,
+   0, offsetof(struct yijia__members__v1__RetainMemberResponse, f_membership),
+   &yijia__members__v1__MembershipSummary__table, NULL, 0, 0x4200, NULL, NULL},
+};
+static const unsigned yijia__members__v1__RetainMemberResponse__by_name[1] = {0};
+static const ProtobufCIntRange yijia__members__v1__RetainMemberResponse__ranges[2] = {
+  {1, 0},
+  {0, 1},
+};
+const ProtobufCMessageDescriptor yijia__members__v1__RetainMemberResponse__table = {
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "yijia.members.v1.RetainMemberResponse", "RetainMemberResponse", "yijia__members__v1__RetainMemberResponse",
+  "yijia.members.v1", sizeof(struct yijia__members__v1__RetainMemberResponse),
+  1, yijia__members__v1__RetainMemberResponse__fields, yijia__members__v1__RetainMemberResponse__by_name,
+  1, yijia__members__v1__RetainMemberResponse__ranges,
+  yijia__members__v1__RetainMemberResponse__init, (void *) 208, NULL, NULL,
+};
+
+static void yijia__members__v1__RestoreMemberRequest__init(ProtobufCMessage *message) {
+  memset(message, 0, sizeof(struct yijia__members__v1__RestoreMemberRequest));
+  message->descriptor = &yijia__members__v1__RestoreMemberRequest__table;
+}
+static const ProtobufCFieldDescriptor yijia__members__v1__RestoreMemberRequest__fields[4] = {
+  {"request_id", 1, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_BYTES,
+   offsetof(struct yijia__members__v1__RestoreMemberRequest, has_request_id), offsetof(struct yijia__members__v1__RestoreMemberRequest, f_request_id),
+   NULL, NULL, 0, 0x2200, NULL, NULL},
+  {"name", 2, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_BYTES,
+   offsetof(struct yijia__members__v1__RestoreMemberRequest, has_name), offsetof(struct yijia__members__v1__RestoreMemberRequest, f_name),
+   NULL, NULL, 0, 0x2200, NULL, NULL},
+  {"etag", 3, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_BYTES,
+   offsetof(struct yijia__members__v1__RestoreMemberRequest, has_etag), offsetof(struct yijia__members__v1__RestoreMemberRequest, f_etag),
+   NULL, NULL, 0, 0x2200, NULL, NULL},
+  {"reason", 4, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_BYTES,
+   offsetof(struct yijia__members__v1__RestoreMemberRequest, has_reason), offsetof(struct yijia__members__v1__RestoreMemberRequest, f_reason),
+   NULL, NULL, 0, 0x2200, NULL, NULL},
+};
+static const unsigned yijia__members__v1__RestoreMemberRequest__by_name[4] = {2, 1, 3, 0};
+static const ProtobufCIntRange yijia__members__v1__RestoreMemberRequest__ranges[2] = {
+  {1, 0},
+  {0, 4},
+};
+const ProtobufCMessageDescriptor yijia__members__v1__RestoreMemberRequest__table = {
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "yijia.members.v1.RestoreMemberRequest", "RestoreMemberRequest", "yijia__members__v1__RestoreMemberRequest",
+  "yijia.members.v1", sizeof(struct yijia__members__v1__RestoreMemberRequest),
+  4, yijia__members__v1__RestoreMemberRequest__fields, yijia__members__v1__RestoreMemberRequest__by_name,
+  1, yijia__members__v1__RestoreMemberRequest__ranges,
+  yijia__members__v1__RestoreMemberRequest__init, (void *) 88, NULL, NULL,
+};
+
+static void yijia__members__v1__RestoreMemberResponse__init(ProtobufCMessage *message) {
+  memset(message, 0, sizeof(struct yijia__members__v1__RestoreMemberResponse));
+  message->descriptor = &yijia__members__v1__RestoreMemberResponse__table;
+}
+static const ProtobufCFieldDescriptor yijia__members__v1__RestoreMemberResponse__fields[1] = {
+  {"membership", 1, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_MESSAGE,
+   0, offsetof(struct yijia__members__v1__RestoreMemberResponse, f_membership),
+   &yijia__members__v1__MembershipSummary__table, NULL, 0, 0x4200, NULL, NULL},
+};
+static const unsigned yijia__members__v1__RestoreMemberResponse__by_name[1] = {0};
+static const ProtobufCIntRange yijia__members__v1__RestoreMemberResponse__ranges[2] = {
+  {1, 0},
+  {0, 1},
+};
+const ProtobufCMessageDescriptor yijia__members__v1__RestoreMemberResponse__table = {
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "yijia.members.v1.RestoreMemberResponse", "RestoreMemberResponse", "yijia__members__v1__RestoreMemberResponse",
+  "yijia.members.v1", sizeof(struct yijia__members__v1__RestoreMemberResponse),
+  1, yijia__members__v1__RestoreMemberResponse__fields, yijia__members__v1__RestoreMemberResponse__by_name,
+  1, yijia__members__v1__RestoreMemberResponse__ranges,
+  yijia__members__v1__RestoreMemberResponse__init, (void *) 208, NULL, NULL,
+};
+
+static void yijia__members__v1__LeaveUnionRequest__init(ProtobufCMessage *message) {
+  memset(message, 0, sizeof(struct yijia__members__v1__LeaveUnionRequest));
+  message->descriptor = &yijia__members__v1__LeaveUnionRequest__table;
+}
+static const ProtobufCFieldDescriptor yijia__members__v1__LeaveUnionRequest__fields[4] = {
+  {"request_id", 1, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_BYTES,
+   offsetof(struct yijia__members__v1__LeaveUnionRequest, has_request_id), offsetof(struct yijia__members__v1__LeaveUnionRequest, f_request_id),
+   NULL, NULL, 0, 0x2200, NULL, NULL},
+  {"name", 2, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_BYTES,
+   offsetof(struct yijia__members__v1__LeaveUnionRequest, has_name), offsetof(struct yijia__members__v1__LeaveUnionRequest, f_name),
+   NULL, NULL, 0, 0x2200, NULL, NULL},
+  {"etag", 3, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_BYTES,
+   offsetof(struct yijia__members__v1__LeaveUnionRequest, has_etag), offsetof(struct yijia__members__v1__LeaveUnionRequest, f_etag),
+   NULL, NULL, 0, 0x2200, NULL, NULL},
+  {"reason", 4, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_BYTES,
+   offsetof(struct yijia__members__v1__LeaveUnionRequest, has_reason), offsetof(struct yijia__members__v1__LeaveUnionRequest, f_reason),
+   NULL, NULL, 0, 0x2200, NULL, NULL},
+};
+static const unsigned yijia__members__v1__LeaveUnionRequest__by_name[4] = {2, 1, 3, 0};
+static const ProtobufCIntRange yijia__members__v1__LeaveUnionRequest__ranges[2] = {
+  {1, 0},
+  {0, 4},
+};
+const ProtobufCMessageDescriptor yijia__members__v1__LeaveUnionRequest__table = {
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "yijia.members.v1.LeaveUnionRequest", "LeaveUnionRequest", "yijia__members__v1__LeaveUnionRequest",
+  "yijia.members.v1", sizeof(struct yijia__members__v1__LeaveUnionRequest),
+  4, yijia__members__v1__LeaveUnionRequest__fields, yijia__members__v1__LeaveUnionRequest__by_name,
+  1, yijia__members__v1__LeaveUnionRequest__ranges,
+  yijia__members__v1__LeaveUnionRequest__init, (void *) 88, NULL, NULL,
+};
+
+static void yijia__members__v1__LeaveUnionResponse__init(ProtobufCMessage *message) {
+  memset(message, 0, sizeof(struct yijia__members__v1__LeaveUnionResponse));
+  message->descriptor = &yijia__members__v1__LeaveUnionResponse__table;
+}
+static const ProtobufCFieldDescriptor yijia__members__v1__LeaveUnionResponse__fields[1] = {
+  {"membership", 1, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_MESSAGE,
+   0, offsetof(struct yijia__members__v1__LeaveUnionResponse, f_membership),
+   &yijia__members__v1__MembershipSummary__table, NULL, 0, 0x4200, NULL, NULL},
+};
+static const unsigned yijia__members__v1__LeaveUnionResponse__by_name[1] = {0};
+static const ProtobufCIntRange yijia__members__v1__LeaveUnionResponse__ranges[2] = {
+  {1, 0},
+  {0, 1},
+};
+const ProtobufCMessageDescriptor yijia__members__v1__LeaveUnionResponse__table = {
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "yijia.members.v1.LeaveUnionResponse", "LeaveUnionResponse", "yijia__members__v1__LeaveUnionResponse",
+  "yijia.members.v1", sizeof(struct yijia__members__v1__LeaveUnionResponse),
+  1, yijia__members__v1__LeaveUnionResponse__fields, yijia__members__v1__LeaveUnionResponse__by_name,
+  1, yijia__members__v1__LeaveUnionResponse__ranges,
+  yijia__members__v1__LeaveUnionResponse__init, (void *) 208, NULL, NULL,
+};
+
+static void yijia__members__v1__ExpelMemberRequest__init(ProtobufCMessage *message) {
+  memset(message, 0, sizeof(struct yijia__members__v1__ExpelMemberRequest));
+  message->descriptor = &yijia__members__v1__ExpelMemberRequest__table;
+}
+static const ProtobufCFieldDescriptor yijia__members__v1__ExpelMemberRequest__fields[4] = {
+  {"request_id", 1, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_BYTES,
+   offsetof(struct yijia__members__v1__ExpelMemberRequest, has_request_id), offsetof(struct yijia__members__v1__ExpelMemberRequest, f_request_id),
+   NULL, NULL, 0, 0x2200, NULL, NULL},
+  {"name", 2, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_BYTES,
+   offsetof(struct yijia__members__v1__ExpelMemberRequest, has_name), offsetof(struct yijia__members__v1__ExpelMemberRequest, f_name),
+   NULL, NULL, 0, 0x2200, NULL, NULL},
+  {"etag", 3, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_BYTES,
+   offsetof(struct yijia__members__v1__ExpelMemberRequest, has_etag), offsetof(struct yijia__members__v1__ExpelMemberRequest, f_etag),
+   NULL, NULL, 0, 0x2200, NULL, NULL},
+  {"reason", 4, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_BYTES,
+   offsetof(struct yijia__members__v1__ExpelMemberRequest, has_reason), offsetof(struct yijia__members__v1__ExpelMemberRequest, f_reason),
+   NULL, NULL, 0, 0x2200, NULL, NULL},
+};
+static const unsigned yijia__members__v1__ExpelMemberRequest__by_name[4] = {2, 1, 3, 0};
+static const ProtobufCIntRange yijia__members__v1__ExpelMemberRequest__ranges[2] = {
+  {1, 0},
+  {0, 4},
+};
+const ProtobufCMessageDescriptor yijia__members__v1__ExpelMemberRequest__table = {
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "yijia.members.v1.ExpelMemberRequest", "ExpelMemberRequest", "yijia__members__v1__ExpelMemberRequest",
+  "yijia.members.v1", sizeof(struct yijia__members__v1__ExpelMemberRequest),
+  4, yijia__members__v1__ExpelMemberRequest__fields, yijia__members__v1__ExpelMemberRequest__by_name,
+  1, yijia__members__v1__ExpelMemberRequest__ranges,
+  yijia__members__v1__ExpelMemberRequest__init, (void *) 88, NULL, NULL,
+};
+
+static void yijia__members__v1__ExpelMemberResponse__init(ProtobufCMessage *message) {
+  memset(message, 0, sizeof(struct yijia__members__v1__ExpelMemberResponse));
+  message->descriptor = &yijia__members__v1__ExpelMemberResponse__table;
+}
+static const ProtobufCFieldDescriptor yijia__members__v1__ExpelMemberResponse__fields[1] = {
+  {"membership", 1, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_MESSAGE,
+   0, offsetof(struct yijia__members__v1__ExpelMemberResponse, f_membership),
+   &yijia__members__v1__MembershipSummary__table, NULL, 0, 0x4200, NULL, NULL},
+};
+static const unsigned yijia__members__v1__ExpelMemberResponse__by_name[1] = {0};
+static const ProtobufCIntRange yijia__members__v1__ExpelMemberResponse__ranges[2] = {
+  {1, 0},
+  {0, 1},
+};
+const ProtobufCMessageDescriptor yijia__members__v1__ExpelMemberResponse__table = {
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "yijia.members.v1.ExpelMemberResponse", "ExpelMemberResponse", "yijia__members__v1__ExpelMemberResponse",
+  "yijia.members.v1", sizeof(struct yijia__members__v1__ExpelMemberResponse),
+  1, yijia__members__v1__ExpelMemberResponse__fields, yijia__members__v1__ExpelMemberResponse__by_name,
+  1, yijia__members__v1__ExpelMemberResponse__ranges,
+  yijia__members__v1__ExpelMemberResponse__init, (void *) 208, NULL, NULL,
+};
+
+static void yijia__members__v1__RecordDeathRequest__init(ProtobufCMessage *message) {
+  memset(message, 0, sizeof(struct yijia__members__v1__RecordDeathRequest));
+  message->descriptor = &yijia__members__v1__RecordDeathRequest__table;
+}
+static const ProtobufCFieldDescriptor yijia__members__v1__RecordDeathRequest__fields[4] = {
+  {"request_id", 1, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_BYTES,
+   offsetof(struct yijia__members__v1__RecordDeathRequest, has_request_id), offsetof(struct yijia__members__v1__RecordDeathRequest, f_request_id),
+   NULL, NULL, 0, 0x2200, NULL, NULL},
+  {"name", 2, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_BYTES,
+   offsetof(struct yijia__members__v1__RecordDeathRequest, has_name), offsetof(struct yijia__members__v1__RecordDeathRequest, f_name),
+   NULL, NULL, 0, 0x2200, NULL, NULL},
+  {"etag", 3, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_BYTES,
+   offsetof(struct yijia__members__v1__RecordDeathRequest, has_etag), offsetof(struct yijia__members__v1__RecordDeathRequest, f_etag),
+   NULL, NULL, 0, 0x2200, NULL, NULL},
+  {"reason", 4, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_BYTES,
+   offsetof(struct yijia__members__v1__RecordDeathRequest, has_reason), offsetof(struct yijia__members__v1__RecordDeathRequest, f_reason),
+   NULL, NULL, 0, 0x2200, NULL, NULL},
+};
+static const unsigned yijia__members__v1__RecordDeathRequest__by_name[4] = {2, 1, 3, 0};
+static const ProtobufCIntRange yijia__members__v1__RecordDeathRequest__ranges[2] = {
+  {1, 0},
+  {0, 4},
+};
+const ProtobufCMessageDescriptor yijia__members__v1__RecordDeathRequest__table = {
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "yijia.members.v1.RecordDeathRequest", "RecordDeathRequest", "yijia__members__v1__RecordDeathRequest",
+  "yijia.members.v1", sizeof(struct yijia__members__v1__RecordDeathRequest),
+  4, yijia__members__v1__RecordDeathRequest__fields, yijia__members__v1__RecordDeathRequest__by_name,
+  1, yijia__members__v1__RecordDeathRequest__ranges,
+  yijia__members__v1__RecordDeathRequest__init, (void *) 88, NULL, NULL,
+};
+
+static void yijia__members__v1__RecordDeathResponse__init(ProtobufCMessage *message) {
+  memset(message, 0, sizeof(struct yijia__members__v1__RecordDeathResponse));
+  message->descriptor = &yijia__members__v1__RecordDeathResponse__table;
+}
+static const ProtobufCFieldDescriptor yijia__members__v1__RecordDeathResponse__fields[1] = {
+  {"membership", 1, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_MESSAGE,
+   0, offsetof(struct yijia__members__v1__RecordDeathResponse, f_membership),
+   &yijia__members__v1__MembershipSummary__table, NULL, 0, 0x4200, NULL, NULL},
+};
+static const unsigned yijia__members__v1__RecordDeathResponse__by_name[1] = {0};
+static const ProtobufCIntRange yijia__members__v1__RecordDeathResponse__ranges[2] = {
+  {1, 0},
+  {0, 1},
+};
+const ProtobufCMessageDescriptor yijia__members__v1__RecordDeathResponse__table = {
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "yijia.members.v1.RecordDeathResponse", "RecordDeathResponse", "yijia__members__v1__RecordDeathResponse",
+  "yijia.members.v1", sizeof(struct yijia__members__v1__RecordDeathResponse),
+  1, yijia__members__v1__RecordDeathResponse__fields, yijia__members__v1__RecordDeathResponse__by_name,
+  1, yijia__members__v1__RecordDeathResponse__ranges,
+  yijia__members__v1__RecordDeathResponse__init, (void *) 208, NULL, NULL,
+};
+
+static void yijia__members__v1__UpdateMemberRequest__init(ProtobufCMessage *message) {
+  memset(message, 0, sizeof(struct yijia__members__v1__UpdateMemberRequest));
+  message->descriptor = &yijia__members__v1__UpdateMemberRequest__table;
+}
+static const ProtobufCFieldDescriptor yijia__members__v1__UpdateMemberRequest__fields[4] = {
+  {"request_id", 1, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_BYTES,
+   offsetof(struct yijia__members__v1__UpdateMemberRequest, has_request_id), offsetof(struct yijia__members__v1__UpdateMemberRequest, f_request_id),
+   NULL, NULL, 0, 0x2200, NULL, NULL},
+  {"member", 2, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_MESSAGE,
+   0, offsetof(struct yijia__members__v1__UpdateMemberRequest, f_member),
+   &yijia__members__v1__Member__table, NULL, 0, 0x4200, NULL, NULL},
+  {"update_mask", 3, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_MESSAGE,
+   0, offsetof(struct yijia__members__v1__UpdateMemberRequest, f_update_mask),
+   &google__protobuf__FieldMask__table, NULL, 0, 0x4200, NULL, NULL},
+  {"reason", 4, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_BYTES,
+   offsetof(struct yijia__members__v1__UpdateMemberRequest, has_reason), offsetof(struct yijia__members__v1__UpdateMemberRequest, f_reason),
+   NULL, NULL, 0, 0x2200, NULL, NULL},
+};
+static const unsigned yijia__members__v1__UpdateMemberRequest__by_name[4] = {1, 3, 0, 2};
+static const ProtobufCIntRange yijia__members__v1__UpdateMemberRequest__ranges[2] = {
+  {1, 0},
+  {0, 4},
+};
+const ProtobufCMessageDescriptor yijia__members__v1__UpdateMemberRequest__table = {
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "yijia.members.v1.UpdateMemberRequest", "UpdateMemberRequest", "yijia__members__v1__UpdateMemberRequest",
+  "yijia.members.v1", sizeof(struct yijia__members__v1__UpdateMemberRequest),
+  4, yijia__members__v1__UpdateMemberRequest__fields, yijia__members__v1__UpdateMemberRequest__by_name,
+  1, yijia__members__v1__UpdateMemberRequest__ranges,
+  yijia__members__v1__UpdateMemberRequest__init, (void *) 104, NULL, NULL,
+};
+
+static void yijia__members__v1__UpdateMemberResponse__init(ProtobufCMessage *message) {
+  memset(message, 0, sizeof(struct yijia__members__v1__UpdateMemberResponse));
+  message->descriptor = &yijia__members__v1__UpdateMemberResponse__table;
+}
+static const ProtobufCFieldDescriptor yijia__members__v1__UpdateMemberResponse__fields[1] = {
+  {"membership", 1, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_MESSAGE,
+   0, offsetof(struct yijia__members__v1__UpdateMemberResponse, f_membership),
+   &yijia__members__v1__MembershipSummary__table, NULL, 0, 0x4200, NULL, NULL},
+};
+static const unsigned yijia__members__v1__UpdateMemberResponse__by_name[1] = {0};
+static const ProtobufCIntRange yijia__members__v1__UpdateMemberResponse__ranges[2] = {
+  {1, 0},
+  {0, 1},
+};
+const ProtobufCMessageDescriptor yijia__members__v1__UpdateMemberResponse__table = {
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "yijia.members.v1.UpdateMemberResponse", "UpdateMemberResponse", "yijia__members__v1__UpdateMemberResponse",
+  "yijia.members.v1", sizeof(struct yijia__members__v1__UpdateMemberResponse),
+  1, yijia__members__v1__UpdateMemberResponse__fields, yijia__members__v1__UpdateMemberResponse__by_name,
+  1, yijia__members__v1__UpdateMemberResponse__ranges,
+  yijia__members__v1__UpdateMemberResponse__init, (void *) 208, NULL, NULL,
+};
+
+static void yijia__members__v1__ListMembershipLogRequest__init(ProtobufCMessage *message) {
+  memset(message, 0, sizeof(struct yijia__members__v1__ListMembershipLogRequest));
+  message->descriptor = &yijia__members__v1__ListMembershipLogRequest__table;
+}
+static const ProtobufCFieldDescriptor yijia__members__v1__ListMembershipLogRequest__fields[3] = {
+  {"name", 1, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_BYTES,
+   offsetof(struct yijia__members__v1__ListMembershipLogRequest, has_name), offsetof(struct yijia__members__v1__ListMembershipLogRequest, f_name),
+   NULL, NULL, 0, 0x2200, NULL, NULL},
+  {"page_size", 2, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_INT32,
+   offsetof(struct yijia__members__v1__ListMembershipLogRequest, has_page_size), offsetof(struct yijia__members__v1__ListMembershipLogRequest, f_page_size),
+   NULL, NULL, 0, 0x0, NULL, NULL},
+  {"page_token", 3, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_BYTES,
+   offsetof(struct yijia__members__v1__ListMembershipLogRequest, has_page_token), offsetof(struct yijia__members__v1__ListMembershipLogRequest, f_page_token),
+   NULL, NULL, 0, 0x2200, NULL, NULL},
+};
+static const unsigned yijia__members__v1__ListMembershipLogRequest__by_name[3] = {0, 1, 2};
+static const ProtobufCIntRange yijia__members__v1__ListMembershipLogRequest__ranges[2] = {
+  {1, 0},
+  {0, 3},
+};
+const ProtobufCMessageDescriptor yijia__members__v1__ListMembershipLogRequest__table = {
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "yijia.members.v1.ListMembershipLogRequest", "ListMembershipLogRequest", "yijia__members__v1__ListMembershipLogRequest",
+  "yijia.members.v1", sizeof(struct yijia__members__v1__ListMembershipLogRequest),
+  3, yijia__members__v1__ListMembershipLogRequest__fields, yijia__members__v1__ListMembershipLogRequest__by_name,
+  1, yijia__members__v1__ListMembershipLogRequest__ranges,
+  yijia__members__v1__ListMembershipLogRequest__init, (void *) 64, NULL, NULL,
+};
+
+static void yijia__members__v1__ListMembershipLogResponse__init(ProtobufCMessage *message) {
+  memset(message, 0, sizeof(struct yijia__members__v1__ListMembershipLogResponse));
+  message->descriptor = &yijia__members__v1__ListMembershipLogResponse__table;
+}
+static const ProtobufCFieldDescriptor yijia__members__v1__ListMembershipLogResponse__fields[2] = {
+  {"entries", 1, PROTOBUF_C_LABEL_REPEATED, PROTOBUF_C_TYPE_MESSAGE,
+   offsetof(struct yijia__members__v1__ListMembershipLogResponse, n_entries), offsetof(struct yijia__members__v1__ListMembershipLogResponse, f_entries),
+   &yijia__members__v1__MembershipLogRecord__table, NULL, 0, 0x5200, NULL, NULL},
+  {"next_page_token", 2, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_BYTES,
+   offsetof(struct yijia__members__v1__ListMembershipLogResponse, has_next_page_token), offsetof(struct yijia__members__v1__ListMembershipLogResponse, f_next_page_token),
+   NULL, NULL, 0, 0x2200, NULL, NULL},
+};
+static const unsigned yijia__members__v1__ListMembershipLogResponse__by_name[2] = {0, 1};
+static const ProtobufCIntRange yijia__members__v1__ListMembershipLogResponse__ranges[2] = {
+  {1, 0},
+  {0, 2},
+};
+const ProtobufCMessageDescriptor yijia__members__v1__ListMembershipLogResponse__table = {
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "yijia.members.v1.ListMembershipLogResponse", "ListMembershipLogResponse", "yijia__members__v1__ListMembershipLogResponse",
+  "yijia.members.v1", sizeof(struct yijia__members__v1__ListMembershipLogResponse),
+  2, yijia__members__v1__ListMembershipLogResponse__fields, yijia__members__v1__ListMembershipLogResponse__by_name,
+  1, yijia__members__v1__ListMembershipLogResponse__ranges,
+  yijia__members__v1__ListMembershipLogResponse__init, (void *) 48, NULL, NULL,
 };

@@ -181,26 +181,6 @@ struct KnownPersonTests {
 }
 
 extension Harness {
-  /// Ends a membership, as the RPCs of a later release will: no RPC does it yet.
-  func end(_ member: String, as state: MembershipState) async throws {
-    let id = String(member.dropFirst("members/".count))
-    let now = clock.now
-    try await database.write {
-      .read(MemberStore.byID(id)) { known in
-        guard let known else { throw Unexpected("no member \(id)") }
-        var commit = Commit(at: now)
-        commit.run(
-          "UPDATE memberships SET state = ?2, version = version + 1 WHERE id = ?1",
-          [id, state.rawValue], expects: .exactly(1))
-        let organization = known.member.managingOrganizationID
-        CounterStore.count(
-          -1, state: known.member.state, organizationID: organization, into: &commit)
-        CounterStore.count(1, state: state, organizationID: organization, into: &commit)
-        return .commit(commit, ())
-      }
-    }
-  }
-
   /// Whether the counters of the whole tree say what a recount says.
   func countsAgree() async throws -> Bool {
     let all = PathRange(subtreeOf: "")

@@ -99,7 +99,7 @@ struct RoutingTests {
     let city = organization(1, .holdingPool, "340600")
     #expect(try receiver([city, county])?.organization.id == county.id)
     #expect(try receiver([city])?.organization.id == city.id)
-    #expect(try receiver([city])?.state == .pooled)
+    #expect(try receiver([city])?.input == .joinPool)
     #expect(try receiver([]) == nil)
   }
 

@@ -4,23 +4,41 @@
 
 #include <protobuf-c/protobuf-c.h>
 
+typedef struct google__protobuf__FieldMask google__protobuf__FieldMask;
 typedef struct google__protobuf__Timestamp google__protobuf__Timestamp;
 typedef struct google__type__Date google__type__Date;
 typedef struct yijia__members__v1__EnrollmentCount yijia__members__v1__EnrollmentCount;
+typedef struct yijia__members__v1__ExpelMemberRequest yijia__members__v1__ExpelMemberRequest;
+typedef struct yijia__members__v1__ExpelMemberResponse yijia__members__v1__ExpelMemberResponse;
 typedef struct yijia__members__v1__GetEnrollmentStatisticsRequest yijia__members__v1__GetEnrollmentStatisticsRequest;
 typedef struct yijia__members__v1__GetEnrollmentStatisticsResponse yijia__members__v1__GetEnrollmentStatisticsResponse;
 typedef struct yijia__members__v1__GetMemberCodeRequest yijia__members__v1__GetMemberCodeRequest;
 typedef struct yijia__members__v1__GetMemberCodeResponse yijia__members__v1__GetMemberCodeResponse;
 typedef struct yijia__members__v1__GetMemberRequest yijia__members__v1__GetMemberRequest;
 typedef struct yijia__members__v1__GetMemberResponse yijia__members__v1__GetMemberResponse;
+typedef struct yijia__members__v1__LeaveUnionRequest yijia__members__v1__LeaveUnionRequest;
+typedef struct yijia__members__v1__LeaveUnionResponse yijia__members__v1__LeaveUnionResponse;
 typedef struct yijia__members__v1__ListMembersRequest yijia__members__v1__ListMembersRequest;
 typedef struct yijia__members__v1__ListMembersResponse yijia__members__v1__ListMembersResponse;
+typedef struct yijia__members__v1__ListMembershipLogRequest yijia__members__v1__ListMembershipLogRequest;
+typedef struct yijia__members__v1__ListMembershipLogResponse yijia__members__v1__ListMembershipLogResponse;
 typedef struct yijia__members__v1__Member yijia__members__v1__Member;
+typedef struct yijia__members__v1__MemberDetails yijia__members__v1__MemberDetails;
+typedef struct yijia__members__v1__MembershipLogRecord yijia__members__v1__MembershipLogRecord;
+typedef struct yijia__members__v1__MembershipSummary yijia__members__v1__MembershipSummary;
+typedef struct yijia__members__v1__RecordDeathRequest yijia__members__v1__RecordDeathRequest;
+typedef struct yijia__members__v1__RecordDeathResponse yijia__members__v1__RecordDeathResponse;
 typedef struct yijia__members__v1__ResolveMemberCodesRequest yijia__members__v1__ResolveMemberCodesRequest;
 typedef struct yijia__members__v1__ResolveMemberCodesResponse yijia__members__v1__ResolveMemberCodesResponse;
 typedef struct yijia__members__v1__ResolvedMemberCode yijia__members__v1__ResolvedMemberCode;
+typedef struct yijia__members__v1__RestoreMemberRequest yijia__members__v1__RestoreMemberRequest;
+typedef struct yijia__members__v1__RestoreMemberResponse yijia__members__v1__RestoreMemberResponse;
+typedef struct yijia__members__v1__RetainMemberRequest yijia__members__v1__RetainMemberRequest;
+typedef struct yijia__members__v1__RetainMemberResponse yijia__members__v1__RetainMemberResponse;
 typedef struct yijia__members__v1__RevealMemberRequest yijia__members__v1__RevealMemberRequest;
 typedef struct yijia__members__v1__RevealMemberResponse yijia__members__v1__RevealMemberResponse;
+typedef struct yijia__members__v1__UpdateMemberRequest yijia__members__v1__UpdateMemberRequest;
+typedef struct yijia__members__v1__UpdateMemberResponse yijia__members__v1__UpdateMemberResponse;
 
 /* yijia.members.v1.Member */
 struct yijia__members__v1__Member {
@@ -51,6 +69,7 @@ struct yijia__members__v1__Member {
   google__protobuf__Timestamp *f_create_time;
   protobuf_c_boolean has_etag;
   ProtobufCBinaryData f_etag;
+  yijia__members__v1__MemberDetails *f_details;
 };
 
 /* yijia.members.v1.GetMemberRequest */
@@ -186,6 +205,198 @@ struct yijia__members__v1__EnrollmentCount {
   int64_t f_members;
 };
 
+/* yijia.members.v1.MembershipSummary */
+struct yijia__members__v1__MembershipSummary {
+  ProtobufCMessage base;
+  protobuf_c_boolean has_name;
+  ProtobufCBinaryData f_name;
+  protobuf_c_boolean has_member_number;
+  ProtobufCBinaryData f_member_number;
+  protobuf_c_boolean has_state;
+  int32_t f_state;
+  protobuf_c_boolean has_group;
+  int32_t f_group;
+  protobuf_c_boolean has_organization;
+  ProtobufCBinaryData f_organization;
+  protobuf_c_boolean has_managing_organization;
+  ProtobufCBinaryData f_managing_organization;
+  google__type__Date *f_join_date;
+  protobuf_c_boolean has_etag;
+  ProtobufCBinaryData f_etag;
+};
+
+/* yijia.members.v1.MemberDetails */
+struct yijia__members__v1__MemberDetails {
+  ProtobufCMessage base;
+  protobuf_c_boolean has_employer_name;
+  ProtobufCBinaryData f_employer_name;
+  protobuf_c_boolean has_employer_credit_code;
+  ProtobufCBinaryData f_employer_credit_code;
+  protobuf_c_boolean has_platform;
+  ProtobufCBinaryData f_platform;
+  protobuf_c_boolean has_vehicle_plate;
+  ProtobufCBinaryData f_vehicle_plate;
+};
+
+/* yijia.members.v1.MembershipLogRecord */
+struct yijia__members__v1__MembershipLogRecord {
+  ProtobufCMessage base;
+  protobuf_c_boolean has_version;
+  int64_t f_version;
+  protobuf_c_boolean has_action;
+  int32_t f_action;
+  protobuf_c_boolean has_from_state;
+  int32_t f_from_state;
+  protobuf_c_boolean has_to_state;
+  int32_t f_to_state;
+  protobuf_c_boolean has_organization;
+  ProtobufCBinaryData f_organization;
+  protobuf_c_boolean has_managing_organization;
+  ProtobufCBinaryData f_managing_organization;
+  protobuf_c_boolean has_group;
+  int32_t f_group;
+  google__type__Date *f_date;
+  protobuf_c_boolean has_actor;
+  ProtobufCBinaryData f_actor;
+  google__protobuf__Timestamp *f_create_time;
+  protobuf_c_boolean has_retention_cause;
+  int32_t f_retention_cause;
+};
+
+/* yijia.members.v1.RetainMemberRequest */
+struct yijia__members__v1__RetainMemberRequest {
+  ProtobufCMessage base;
+  protobuf_c_boolean has_request_id;
+  ProtobufCBinaryData f_request_id;
+  protobuf_c_boolean has_name;
+  ProtobufCBinaryData f_name;
+  protobuf_c_boolean has_etag;
+  ProtobufCBinaryData f_etag;
+  protobuf_c_boolean has_cause;
+  int32_t f_cause;
+  protobuf_c_boolean has_reason;
+  ProtobufCBinaryData f_reason;
+};
+
+/* yijia.members.v1.RetainMemberResponse */
+struct yijia__members__v1__RetainMemberResponse {
+  ProtobufCMessage base;
+  yijia__members__v1__MembershipSummary *f_membership;
+};
+
+/* yijia.members.v1.RestoreMemberRequest */
+struct yijia__members__v1__RestoreMemberRequest {
+  ProtobufCMessage base;
+  protobuf_c_boolean has_request_id;
+  ProtobufCBinaryData f_request_id;
+  protobuf_c_boolean has_name;
+  ProtobufCBinaryData f_name;
+  protobuf_c_boolean has_etag;
+  ProtobufCBinaryData f_etag;
+  protobuf_c_boolean has_reason;
+  ProtobufCBinaryData f_reason;
+};
+
+/* yijia.members.v1.RestoreMemberResponse */
+struct yijia__members__v1__RestoreMemberResponse {
+  ProtobufCMessage base;
+  yijia__members__v1__MembershipSummary *f_membership;
+};
+
+/* yijia.members.v1.LeaveUnionRequest */
+struct yijia__members__v1__LeaveUnionRequest {
+  ProtobufCMessage base;
+  protobuf_c_boolean has_request_id;
+  ProtobufCBinaryData f_request_id;
+  protobuf_c_boolean has_name;
+  ProtobufCBinaryData f_name;
+  protobuf_c_boolean has_etag;
+  ProtobufCBinaryData f_etag;
+  protobuf_c_boolean has_reason;
+  ProtobufCBinaryData f_reason;
+};
+
+/* yijia.members.v1.LeaveUnionResponse */
+struct yijia__members__v1__LeaveUnionResponse {
+  ProtobufCMessage base;
+  yijia__members__v1__MembershipSummary *f_membership;
+};
+
+/* yijia.members.v1.ExpelMemberRequest */
+struct yijia__members__v1__ExpelMemberRequest {
+  ProtobufCMessage base;
+  protobuf_c_boolean has_request_id;
+  ProtobufCBinaryData f_request_id;
+  protobuf_c_boolean has_name;
+  ProtobufCBinaryData f_name;
+  protobuf_c_boolean has_etag;
+  ProtobufCBinaryData f_etag;
+  protobuf_c_boolean has_reason;
+  ProtobufCBinaryData f_reason;
+};
+
+/* yijia.members.v1.ExpelMemberResponse */
+struct yijia__members__v1__ExpelMemberResponse {
+  ProtobufCMessage base;
+  yijia__members__v1__MembershipSummary *f_membership;
+};
+
+/* yijia.members.v1.RecordDeathRequest */
+struct yijia__members__v1__RecordDeathRequest {
+  ProtobufCMessage base;
+  protobuf_c_boolean has_request_id;
+  ProtobufCBinaryData f_request_id;
+  protobuf_c_boolean has_name;
+  ProtobufCBinaryData f_name;
+  protobuf_c_boolean has_etag;
+  ProtobufCBinaryData f_etag;
+  protobuf_c_boolean has_reason;
+  ProtobufCBinaryData f_reason;
+};
+
+/* yijia.members.v1.RecordDeathResponse */
+struct yijia__members__v1__RecordDeathResponse {
+  ProtobufCMessage base;
+  yijia__members__v1__MembershipSummary *f_membership;
+};
+
+/* yijia.members.v1.UpdateMemberRequest */
+struct yijia__members__v1__UpdateMemberRequest {
+  ProtobufCMessage base;
+  protobuf_c_boolean has_request_id;
+  ProtobufCBinaryData f_request_id;
+  yijia__members__v1__Member *f_member;
+  google__protobuf__FieldMask *f_update_mask;
+  protobuf_c_boolean has_reason;
+  ProtobufCBinaryData f_reason;
+};
+
+/* yijia.members.v1.UpdateMemberResponse */
+struct yijia__members__v1__UpdateMemberResponse {
+  ProtobufCMessage base;
+  yijia__members__v1__MembershipSummary *f_membership;
+};
+
+/* yijia.members.v1.ListMembershipLogRequest */
+struct yijia__members__v1__ListMembershipLogRequest {
+  ProtobufCMessage base;
+  protobuf_c_boolean has_name;
+  ProtobufCBinaryData f_name;
+  protobuf_c_boolean has_page_size;
+  int32_t f_page_size;
+  protobuf_c_boolean has_page_token;
+  ProtobufCBinaryData f_page_token;
+};
+
+/* yijia.members.v1.ListMembershipLogResponse */
+struct yijia__members__v1__ListMembershipLogResponse {
+  ProtobufCMessage base;
+  size_t n_entries;
+  yijia__members__v1__MembershipLogRecord **f_entries;
+  protobuf_c_boolean has_next_page_token;
+  ProtobufCBinaryData f_next_page_token;
+};
+
 extern const ProtobufCMessageDescriptor yijia__members__v1__Member__table;
 static inline const ProtobufCMessageDescriptor *yijia__members__v1__Member__descriptor(void) {
   return &yijia__members__v1__Member__table;
@@ -260,6 +471,93 @@ extern const ProtobufCMessageDescriptor yijia__members__v1__EnrollmentCount__tab
 static inline const ProtobufCMessageDescriptor *yijia__members__v1__EnrollmentCount__descriptor(void) {
   return &yijia__members__v1__EnrollmentCount__table;
 }
+
+extern const ProtobufCMessageDescriptor yijia__members__v1__MembershipSummary__table;
+static inline const ProtobufCMessageDescriptor *yijia__members__v1__MembershipSummary__descriptor(void) {
+  return &yijia__members__v1__MembershipSummary__table;
+}
+
+extern const ProtobufCMessageDescriptor yijia__members__v1__MemberDetails__table;
+static inline const ProtobufCMessageDescriptor *yijia__members__v1__MemberDetails__descriptor(void) {
+  return &yijia__members__v1__MemberDetails__table;
+}
+
+extern const ProtobufCMessageDescriptor yijia__members__v1__MembershipLogRecord__table;
+static inline const ProtobufCMessageDescriptor *yijia__members__v1__MembershipLogRecord__descriptor(void) {
+  return &yijia__members__v1__MembershipLogRecord__table;
+}
+
+extern const ProtobufCMessageDescriptor yijia__members__v1__RetainMemberRequest__table;
+static inline const ProtobufCMessageDescriptor *yijia__members__v1__RetainMemberRequest__descriptor(void) {
+  return &yijia__members__v1__RetainMemberRequest__table;
+}
+
+extern const ProtobufCMessageDescriptor yijia__members__v1__RetainMemberResponse__table;
+static inline const ProtobufCMessageDescriptor *yijia__members__v1__RetainMemberResponse__descriptor(void) {
+  return &yijia__members__v1__RetainMemberResponse__table;
+}
+
+extern const ProtobufCMessageDescriptor yijia__members__v1__RestoreMemberRequest__table;
+static inline const ProtobufCMessageDescriptor *yijia__members__v1__RestoreMemberRequest__descriptor(void) {
+  return &yijia__members__v1__RestoreMemberRequest__table;
+}
+
+extern const ProtobufCMessageDescriptor yijia__members__v1__RestoreMemberResponse__table;
+static inline const ProtobufCMessageDescriptor *yijia__members__v1__RestoreMemberResponse__descriptor(void) {
+  return &yijia__members__v1__RestoreMemberResponse__table;
+}
+
+extern const ProtobufCMessageDescriptor yijia__members__v1__LeaveUnionRequest__table;
+static inline const ProtobufCMessageDescriptor *yijia__members__v1__LeaveUnionRequest__descriptor(void) {
+  return &yijia__members__v1__LeaveUnionRequest__table;
+}
+
+extern const ProtobufCMessageDescriptor yijia__members__v1__LeaveUnionResponse__table;
+static inline const ProtobufCMessageDescriptor *yijia__members__v1__LeaveUnionResponse__descriptor(void) {
+  return &yijia__members__v1__LeaveUnionResponse__table;
+}
+
+extern const ProtobufCMessageDescriptor yijia__members__v1__ExpelMemberRequest__table;
+static inline const ProtobufCMessageDescriptor *yijia__members__v1__ExpelMemberRequest__descriptor(void) {
+  return &yijia__members__v1__ExpelMemberRequest__table;
+}
+
+extern const ProtobufCMessageDescriptor yijia__members__v1__ExpelMemberResponse__table;
+static inline const ProtobufCMessageDescriptor *yijia__members__v1__ExpelMemberResponse__descriptor(void) {
+  return &yijia__members__v1__ExpelMemberResponse__table;
+}
+
+extern const ProtobufCMessageDescriptor yijia__members__v1__RecordDeathRequest__table;
+static inline const ProtobufCMessageDescriptor *yijia__members__v1__RecordDeathRequest__descriptor(void) {
+  return &yijia__members__v1__RecordDeathRequest__table;
+}
+
+extern const ProtobufCMessageDescriptor yijia__members__v1__RecordDeathResponse__table;
+static inline const ProtobufCMessageDescriptor *yijia__members__v1__RecordDeathResponse__descriptor(void) {
+  return &yijia__members__v1__RecordDeathResponse__table;
+}
+
+extern const ProtobufCMessageDescriptor yijia__members__v1__UpdateMemberRequest__table;
+static inline const ProtobufCMessageDescriptor *yijia__members__v1__UpdateMemberRequest__descriptor(void) {
+  return &yijia__members__v1__UpdateMemberRequest__table;
+}
+
+extern const ProtobufCMessageDescriptor yijia__members__v1__UpdateMemberResponse__table;
+static inline const ProtobufCMessageDescriptor *yijia__members__v1__UpdateMemberResponse__descriptor(void) {
+  return &yijia__members__v1__UpdateMemberResponse__table;
+}
+
+extern const ProtobufCMessageDescriptor yijia__members__v1__ListMembershipLogRequest__table;
+static inline const ProtobufCMessageDescriptor *yijia__members__v1__ListMembershipLogRequest__descriptor(void) {
+  return &yijia__members__v1__ListMembershipLogRequest__table;
+}
+
+extern const ProtobufCMessageDescriptor yijia__members__v1__ListMembershipLogResponse__table;
+static inline const ProtobufCMessageDescriptor *yijia__members__v1__ListMembershipLogResponse__descriptor(void) {
+  return &yijia__members__v1__ListMembershipLogResponse__table;
+}
 extern const ProtobufCEnumDescriptor yijia__members__v1__MembershipState__names;
+extern const ProtobufCEnumDescriptor yijia__members__v1__RetentionCause__names;
+extern const ProtobufCEnumDescriptor yijia__members__v1__MembershipAction__names;
 
 #endif

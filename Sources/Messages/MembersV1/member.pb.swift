@@ -81,6 +81,166 @@ public enum MembershipState: Enumeration {
   ]
 }
 
+/// Why a membership is retained.
+public enum RetentionCause: Enumeration {
+  /// Not set.
+  case unspecified
+  /// Jobless.
+  case jobless
+  /// Retired.
+  case retired
+  /// A number that the contract did not know when this was built.
+  case unrecognized(Int32)
+
+  public init() { self = .unspecified }
+
+  public init(rawValue: Int32) {
+    switch rawValue {
+    case 0: self = .unspecified
+    case 1: self = .jobless
+    case 2: self = .retired
+    default: self = .unrecognized(rawValue)
+    }
+  }
+
+  public var rawValue: Int32 {
+    switch self {
+    case .unspecified: 0
+    case .jobless: 1
+    case .retired: 2
+    case .unrecognized(let number): number
+    }
+  }
+
+  public var protoName: String? {
+    switch self {
+    case .unspecified: "RETENTION_CAUSE_UNSPECIFIED"
+    case .jobless: "RETENTION_CAUSE_JOBLESS"
+    case .retired: "RETENTION_CAUSE_RETIRED"
+    case .unrecognized: nil
+    }
+  }
+
+  public static let allCases: [RetentionCause] = [
+    .unspecified,
+    .jobless,
+    .retired,
+  ]
+}
+
+/// What happened to a membership.
+public enum MembershipAction: Enumeration {
+  /// Not set.
+  case unspecified
+  /// Joined for the first time.
+  case joined
+  /// Joined again after leaving.
+  case revived
+  /// Confirmed out of the pool by a union.
+  case placed
+  /// Went to the pool, because the union was dissolved.
+  case pooled
+  /// Moved to another union.
+  case transferred
+  /// Retained while jobless or retired.
+  case retained
+  /// Active again after being retained.
+  case restored
+  /// Left.
+  case left
+  /// Expelled.
+  case expelled
+  /// Died.
+  case died
+  /// Merged into another record of the same person.
+  case merged
+  /// The merge was undone.
+  case unmerged
+  /// Another fact of the member changed.
+  case updated
+  /// A number that the contract did not know when this was built.
+  case unrecognized(Int32)
+
+  public init() { self = .unspecified }
+
+  public init(rawValue: Int32) {
+    switch rawValue {
+    case 0: self = .unspecified
+    case 1: self = .joined
+    case 2: self = .revived
+    case 3: self = .placed
+    case 4: self = .pooled
+    case 5: self = .transferred
+    case 6: self = .retained
+    case 7: self = .restored
+    case 8: self = .left
+    case 9: self = .expelled
+    case 10: self = .died
+    case 11: self = .merged
+    case 12: self = .unmerged
+    case 13: self = .updated
+    default: self = .unrecognized(rawValue)
+    }
+  }
+
+  public var rawValue: Int32 {
+    switch self {
+    case .unspecified: 0
+    case .joined: 1
+    case .revived: 2
+    case .placed: 3
+    case .pooled: 4
+    case .transferred: 5
+    case .retained: 6
+    case .restored: 7
+    case .left: 8
+    case .expelled: 9
+    case .died: 10
+    case .merged: 11
+    case .unmerged: 12
+    case .updated: 13
+    case .unrecognized(let number): number
+    }
+  }
+
+  public var protoName: String? {
+    switch self {
+    case .unspecified: "MEMBERSHIP_ACTION_UNSPECIFIED"
+    case .joined: "MEMBERSHIP_ACTION_JOINED"
+    case .revived: "MEMBERSHIP_ACTION_REVIVED"
+    case .placed: "MEMBERSHIP_ACTION_PLACED"
+    case .pooled: "MEMBERSHIP_ACTION_POOLED"
+    case .transferred: "MEMBERSHIP_ACTION_TRANSFERRED"
+    case .retained: "MEMBERSHIP_ACTION_RETAINED"
+    case .restored: "MEMBERSHIP_ACTION_RESTORED"
+    case .left: "MEMBERSHIP_ACTION_LEFT"
+    case .expelled: "MEMBERSHIP_ACTION_EXPELLED"
+    case .died: "MEMBERSHIP_ACTION_DIED"
+    case .merged: "MEMBERSHIP_ACTION_MERGED"
+    case .unmerged: "MEMBERSHIP_ACTION_UNMERGED"
+    case .updated: "MEMBERSHIP_ACTION_UPDATED"
+    case .unrecognized: nil
+    }
+  }
+
+  public static let allCases: [MembershipAction] = [
+    .unspecified,
+    .joined,
+    .revived,
+    .placed,
+    .pooled,
+    .transferred,
+    .retained,
+    .restored,
+    .left,
+    .expelled,
+    .died,
+    .merged,
+    .unmerged,
+    .updated,
+  ]
+}
+
 /// A member, with personal data masked.
 public struct Member: Message {
   /// Resource name, "members/{member}".
@@ -111,6 +271,8 @@ public struct Member: Message {
   public var createTime: GoogleProtobuf.Timestamp?
   /// Changes with every change of the member.
   public var etag: String = ""
+  /// Employer, platform and vehicle.
+  public var details: MemberDetails?
   public var unknownFields = UnknownFields()
 
   public init() {}
@@ -172,12 +334,18 @@ extension Member {
     if c.pointee.has_etag != 0 {
       etag = Decoding.string(c.pointee.f_etag)
     }
+    if let value = c.pointee.f_details { details = MemberDetails(reading: value) }
     unknownFields = Decoding.unknownFields(c.pointee.base)
   }
 
   package func encode(_ encoding: inout Encoding) {
     guard encoding.goesOn else { return }
     encoding.unknownFields(unknownFields)
+    if let value = details {
+      let mark = encoding.enter()
+      value.encode(&encoding)
+      encoding.leave(mark, 122)
+    }
     if !etag.isEmpty {
       encoding.string(etag, 114)
     }
@@ -271,8 +439,12 @@ extension GetMemberRequest {
 
 /// Response of GetMember.
 public struct GetMemberResponse: Message {
+  private var _member: Box<Member>?
   /// The member.
-  public var member: Member?
+  public var member: Member? {
+    get { _member?.value }
+    set { _member = newValue.map { Box($0) } }
+  }
   public var unknownFields = UnknownFields()
 
   public init() {}
@@ -296,14 +468,14 @@ extension GetMemberResponse {
 
   package init(reading c: UnsafePointer<yijia__members__v1__GetMemberResponse>) {
     self.init()
-    if let value = c.pointee.f_member { member = Member(reading: value) }
+    if let value = c.pointee.f_member { _member = Box(Member(reading: value)) }
     unknownFields = Decoding.unknownFields(c.pointee.base)
   }
 
   package func encode(_ encoding: inout Encoding) {
     guard encoding.goesOn else { return }
     encoding.unknownFields(unknownFields)
-    if let value = member {
+    if let value = _member?.value {
       let mark = encoding.enter()
       value.encode(&encoding)
       encoding.leave(mark, 10)
@@ -1001,6 +1173,1069 @@ extension EnrollmentCount {
     }
     if group.rawValue != 0 {
       encoding.int32(group.rawValue, 8)
+    }
+  }
+}
+
+/// A membership without personal data: what a write answers, and the ledger remembers.
+public struct MembershipSummary: Message {
+  /// Resource name, "members/{member}".
+  public var name: String = ""
+  /// Member number.
+  public var memberNumber: String = ""
+  /// State.
+  public var state: MembershipState = .unspecified
+  /// Occupation group.
+  public var group: OccupationGroup = .unspecified
+  /// Resource name of the organization joined.
+  public var organization: String = ""
+  /// Resource name of the organization that manages the member.
+  public var managingOrganization: String = ""
+  /// Date of first joining, in China.
+  public var joinDate: GoogleType.Date?
+  /// Changes with every change of the member.
+  public var etag: String = ""
+  public var unknownFields = UnknownFields()
+
+  public init() {}
+}
+
+extension MembershipSummary {
+  public static var fullName: String { "yijia.members.v1.MembershipSummary" }
+
+  public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    let decoding = try Decoding(bytes, yijia__members__v1__MembershipSummary__descriptor(), limits)
+    defer { decoding.end() }
+    self.init(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__MembershipSummary.self))
+  }
+
+  public func wireBytes(headroom: Int) throws -> [UInt8] {
+    var encoding = Encoding()
+    defer { encoding.end() }
+    encode(&encoding)
+    return try encoding.output(headroom: headroom)
+  }
+
+  package init(reading c: UnsafePointer<yijia__members__v1__MembershipSummary>) {
+    self.init()
+    if c.pointee.has_name != 0 {
+      name = Decoding.string(c.pointee.f_name)
+    }
+    if c.pointee.has_member_number != 0 {
+      memberNumber = Decoding.string(c.pointee.f_member_number)
+    }
+    if c.pointee.has_state != 0 {
+      state = MembershipState(rawValue: c.pointee.f_state)
+    }
+    if c.pointee.has_group != 0 {
+      group = OccupationGroup(rawValue: c.pointee.f_group)
+    }
+    if c.pointee.has_organization != 0 {
+      organization = Decoding.string(c.pointee.f_organization)
+    }
+    if c.pointee.has_managing_organization != 0 {
+      managingOrganization = Decoding.string(c.pointee.f_managing_organization)
+    }
+    if let value = c.pointee.f_join_date { joinDate = GoogleType.Date(reading: value) }
+    if c.pointee.has_etag != 0 {
+      etag = Decoding.string(c.pointee.f_etag)
+    }
+    unknownFields = Decoding.unknownFields(c.pointee.base)
+  }
+
+  package func encode(_ encoding: inout Encoding) {
+    guard encoding.goesOn else { return }
+    encoding.unknownFields(unknownFields)
+    if !etag.isEmpty {
+      encoding.string(etag, 66)
+    }
+    if let value = joinDate {
+      let mark = encoding.enter()
+      value.encode(&encoding)
+      encoding.leave(mark, 58)
+    }
+    if !managingOrganization.isEmpty {
+      encoding.string(managingOrganization, 50)
+    }
+    if !organization.isEmpty {
+      encoding.string(organization, 42)
+    }
+    if group.rawValue != 0 {
+      encoding.int32(group.rawValue, 32)
+    }
+    if state.rawValue != 0 {
+      encoding.int32(state.rawValue, 24)
+    }
+    if !memberNumber.isEmpty {
+      encoding.string(memberNumber, 18)
+    }
+    if !name.isEmpty {
+      encoding.string(name, 10)
+    }
+  }
+}
+
+/// What a member works as, beside the occupation group.
+public struct MemberDetails: Message {
+  /// Employer's name; up to 100 characters.
+  public var employerName: String = ""
+  /// Employer's unified social credit code; 18 characters.
+  public var employerCreditCode: String = ""
+  /// Platform that the member works for; up to 100 characters.
+  public var platform: String = ""
+  /// Plate of a driver's vehicle; up to 16 characters.
+  public var vehiclePlate: String = ""
+  public var unknownFields = UnknownFields()
+
+  public init() {}
+}
+
+extension MemberDetails {
+  public static var fullName: String { "yijia.members.v1.MemberDetails" }
+
+  public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    let decoding = try Decoding(bytes, yijia__members__v1__MemberDetails__descriptor(), limits)
+    defer { decoding.end() }
+    self.init(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__MemberDetails.self))
+  }
+
+  public func wireBytes(headroom: Int) throws -> [UInt8] {
+    var encoding = Encoding()
+    defer { encoding.end() }
+    encode(&encoding)
+    return try encoding.output(headroom: headroom)
+  }
+
+  package init(reading c: UnsafePointer<yijia__members__v1__MemberDetails>) {
+    self.init()
+    if c.pointee.has_employer_name != 0 {
+      employerName = Decoding.string(c.pointee.f_employer_name)
+    }
+    if c.pointee.has_employer_credit_code != 0 {
+      employerCreditCode = Decoding.string(c.pointee.f_employer_credit_code)
+    }
+    if c.pointee.has_platform != 0 {
+      platform = Decoding.string(c.pointee.f_platform)
+    }
+    if c.pointee.has_vehicle_plate != 0 {
+      vehiclePlate = Decoding.string(c.pointee.f_vehicle_plate)
+    }
+    unknownFields = Decoding.unknownFields(c.pointee.base)
+  }
+
+  package func encode(_ encoding: inout Encoding) {
+    guard encoding.goesOn else { return }
+    encoding.unknownFields(unknownFields)
+    if !vehiclePlate.isEmpty {
+      encoding.string(vehiclePlate, 34)
+    }
+    if !platform.isEmpty {
+      encoding.string(platform, 26)
+    }
+    if !employerCreditCode.isEmpty {
+      encoding.string(employerCreditCode, 18)
+    }
+    if !employerName.isEmpty {
+      encoding.string(employerName, 10)
+    }
+  }
+}
+
+/// One entry of the append-only log of a membership.
+public struct MembershipLogRecord: Message {
+  /// Version of the membership that the change made, from 1 on.
+  public var version: Int64 = 0
+  /// What happened.
+  public var action: MembershipAction = .unspecified
+  /// State before; not set where there was no membership.
+  public var fromState: MembershipState = .unspecified
+  /// State after.
+  public var toState: MembershipState = .unspecified
+  /// Resource name of the organization joined, after the change.
+  public var organization: String = ""
+  /// Resource name of the managing organization, after the change.
+  public var managingOrganization: String = ""
+  /// Occupation group, after the change.
+  public var group: OccupationGroup = .unspecified
+  /// Day of the change, in China.
+  public var date: GoogleType.Date?
+  /// Resource name of who did it; a member sees only what they did themselves.
+  public var actor: String = ""
+  /// When it was stored.
+  public var createTime: GoogleProtobuf.Timestamp?
+  /// Why it was retained; set for RETAINED only.
+  public var retentionCause: RetentionCause = .unspecified
+  public var unknownFields = UnknownFields()
+
+  public init() {}
+}
+
+extension MembershipLogRecord {
+  public static var fullName: String { "yijia.members.v1.MembershipLogRecord" }
+
+  public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    let decoding = try Decoding(bytes, yijia__members__v1__MembershipLogRecord__descriptor(), limits)
+    defer { decoding.end() }
+    self.init(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__MembershipLogRecord.self))
+  }
+
+  public func wireBytes(headroom: Int) throws -> [UInt8] {
+    var encoding = Encoding()
+    defer { encoding.end() }
+    encode(&encoding)
+    return try encoding.output(headroom: headroom)
+  }
+
+  package init(reading c: UnsafePointer<yijia__members__v1__MembershipLogRecord>) {
+    self.init()
+    if c.pointee.has_version != 0 {
+      version = c.pointee.f_version
+    }
+    if c.pointee.has_action != 0 {
+      action = MembershipAction(rawValue: c.pointee.f_action)
+    }
+    if c.pointee.has_from_state != 0 {
+      fromState = MembershipState(rawValue: c.pointee.f_from_state)
+    }
+    if c.pointee.has_to_state != 0 {
+      toState = MembershipState(rawValue: c.pointee.f_to_state)
+    }
+    if c.pointee.has_organization != 0 {
+      organization = Decoding.string(c.pointee.f_organization)
+    }
+    if c.pointee.has_managing_organization != 0 {
+      managingOrganization = Decoding.string(c.pointee.f_managing_organization)
+    }
+    if c.pointee.has_group != 0 {
+      group = OccupationGroup(rawValue: c.pointee.f_group)
+    }
+    if let value = c.pointee.f_date { date = GoogleType.Date(reading: value) }
+    if c.pointee.has_actor != 0 {
+      actor = Decoding.string(c.pointee.f_actor)
+    }
+    if let value = c.pointee.f_create_time { createTime = GoogleProtobuf.Timestamp(reading: value) }
+    if c.pointee.has_retention_cause != 0 {
+      retentionCause = RetentionCause(rawValue: c.pointee.f_retention_cause)
+    }
+    unknownFields = Decoding.unknownFields(c.pointee.base)
+  }
+
+  package func encode(_ encoding: inout Encoding) {
+    guard encoding.goesOn else { return }
+    encoding.unknownFields(unknownFields)
+    if retentionCause.rawValue != 0 {
+      encoding.int32(retentionCause.rawValue, 88)
+    }
+    if let value = createTime {
+      let mark = encoding.enter()
+      value.encode(&encoding)
+      encoding.leave(mark, 82)
+    }
+    if !actor.isEmpty {
+      encoding.string(actor, 74)
+    }
+    if let value = date {
+      let mark = encoding.enter()
+      value.encode(&encoding)
+      encoding.leave(mark, 66)
+    }
+    if group.rawValue != 0 {
+      encoding.int32(group.rawValue, 56)
+    }
+    if !managingOrganization.isEmpty {
+      encoding.string(managingOrganization, 50)
+    }
+    if !organization.isEmpty {
+      encoding.string(organization, 42)
+    }
+    if toState.rawValue != 0 {
+      encoding.int32(toState.rawValue, 32)
+    }
+    if fromState.rawValue != 0 {
+      encoding.int32(fromState.rawValue, 24)
+    }
+    if action.rawValue != 0 {
+      encoding.int32(action.rawValue, 16)
+    }
+    if version != 0 {
+      encoding.int64(version, 8)
+    }
+  }
+}
+
+/// Request of RetainMember.
+public struct RetainMemberRequest: Message {
+  /// Idempotency key (UUID).
+  public var requestID: String = ""
+  /// Resource name, "members/{member}".
+  public var name: String = ""
+  /// The member's etag as read; not compared when empty.
+  public var etag: String = ""
+  /// Why it is retained.
+  public var cause: RetentionCause = .unspecified
+  /// Why, for the audit log; 4 to 200 characters.
+  public var reason: String = ""
+  public var unknownFields = UnknownFields()
+
+  public init() {}
+}
+
+extension RetainMemberRequest {
+  public static var fullName: String { "yijia.members.v1.RetainMemberRequest" }
+
+  public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    let decoding = try Decoding(bytes, yijia__members__v1__RetainMemberRequest__descriptor(), limits)
+    defer { decoding.end() }
+    self.init(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__RetainMemberRequest.self))
+  }
+
+  public func wireBytes(headroom: Int) throws -> [UInt8] {
+    var encoding = Encoding()
+    defer { encoding.end() }
+    encode(&encoding)
+    return try encoding.output(headroom: headroom)
+  }
+
+  package init(reading c: UnsafePointer<yijia__members__v1__RetainMemberRequest>) {
+    self.init()
+    if c.pointee.has_request_id != 0 {
+      requestID = Decoding.string(c.pointee.f_request_id)
+    }
+    if c.pointee.has_name != 0 {
+      name = Decoding.string(c.pointee.f_name)
+    }
+    if c.pointee.has_etag != 0 {
+      etag = Decoding.string(c.pointee.f_etag)
+    }
+    if c.pointee.has_cause != 0 {
+      cause = RetentionCause(rawValue: c.pointee.f_cause)
+    }
+    if c.pointee.has_reason != 0 {
+      reason = Decoding.string(c.pointee.f_reason)
+    }
+    unknownFields = Decoding.unknownFields(c.pointee.base)
+  }
+
+  package func encode(_ encoding: inout Encoding) {
+    guard encoding.goesOn else { return }
+    encoding.unknownFields(unknownFields)
+    if !reason.isEmpty {
+      encoding.string(reason, 42)
+    }
+    if cause.rawValue != 0 {
+      encoding.int32(cause.rawValue, 32)
+    }
+    if !etag.isEmpty {
+      encoding.string(etag, 26)
+    }
+    if !name.isEmpty {
+      encoding.string(name, 18)
+    }
+    if !requestID.isEmpty {
+      encoding.string(requestID, 10)
+    }
+  }
+}
+
+/// Response of RetainMember.
+public struct RetainMemberResponse: Message {
+  /// The membership.
+  public var membership: MembershipSummary?
+  public var unknownFields = UnknownFields()
+
+  public init() {}
+}
+
+extension RetainMemberResponse {
+  public static var fullName: String { "yijia.members.v1.RetainMemberResponse" }
+
+  public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    let decoding = try Decoding(bytes, yijia__members__v1__RetainMemberResponse__descriptor(), limits)
+    defer { decoding.end() }
+    self.init(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__RetainMemberResponse.self))
+  }
+
+  public func wireBytes(headroom: Int) throws -> [UInt8] {
+    var encoding = Encoding()
+    defer { encoding.end() }
+    encode(&encoding)
+    return try encoding.output(headroom: headroom)
+  }
+
+  package init(reading c: UnsafePointer<yijia__members__v1__RetainMemberResponse>) {
+    self.init()
+    if let value = c.pointee.f_membership { membership = MembershipSummary(reading: value) }
+    unknownFields = Decoding.unknownFields(c.pointee.base)
+  }
+
+  package func encode(_ encoding: inout Encoding) {
+    guard encoding.goesOn else { return }
+    encoding.unknownFields(unknownFields)
+    if let value = membership {
+      let mark = encoding.enter()
+      value.encode(&encoding)
+      encoding.leave(mark, 10)
+    }
+  }
+}
+
+/// Request of RestoreMember.
+public struct RestoreMemberRequest: Message {
+  /// Idempotency key (UUID).
+  public var requestID: String = ""
+  /// Resource name, "members/{member}".
+  public var name: String = ""
+  /// The member's etag as read; not compared when empty.
+  public var etag: String = ""
+  /// Why, for the audit log; 4 to 200 characters.
+  public var reason: String = ""
+  public var unknownFields = UnknownFields()
+
+  public init() {}
+}
+
+extension RestoreMemberRequest {
+  public static var fullName: String { "yijia.members.v1.RestoreMemberRequest" }
+
+  public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    let decoding = try Decoding(bytes, yijia__members__v1__RestoreMemberRequest__descriptor(), limits)
+    defer { decoding.end() }
+    self.init(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__RestoreMemberRequest.self))
+  }
+
+  public func wireBytes(headroom: Int) throws -> [UInt8] {
+    var encoding = Encoding()
+    defer { encoding.end() }
+    encode(&encoding)
+    return try encoding.output(headroom: headroom)
+  }
+
+  package init(reading c: UnsafePointer<yijia__members__v1__RestoreMemberRequest>) {
+    self.init()
+    if c.pointee.has_request_id != 0 {
+      requestID = Decoding.string(c.pointee.f_request_id)
+    }
+    if c.pointee.has_name != 0 {
+      name = Decoding.string(c.pointee.f_name)
+    }
+    if c.pointee.has_etag != 0 {
+      etag = Decoding.string(c.pointee.f_etag)
+    }
+    if c.pointee.has_reason != 0 {
+      reason = Decoding.string(c.pointee.f_reason)
+    }
+    unknownFields = Decoding.unknownFields(c.pointee.base)
+  }
+
+  package func encode(_ encoding: inout Encoding) {
+    guard encoding.goesOn else { return }
+    encoding.unknownFields(unknownFields)
+    if !reason.isEmpty {
+      encoding.string(reason, 34)
+    }
+    if !etag.isEmpty {
+      encoding.string(etag, 26)
+    }
+    if !name.isEmpty {
+      encoding.string(name, 18)
+    }
+    if !requestID.isEmpty {
+      encoding.string(requestID, 10)
+    }
+  }
+}
+
+/// Response of RestoreMember.
+public struct RestoreMemberResponse: Message {
+  /// The membership.
+  public var membership: MembershipSummary?
+  public var unknownFields = UnknownFields()
+
+  public init() {}
+}
+
+extension RestoreMemberResponse {
+  public static var fullName: String { "yijia.members.v1.RestoreMemberResponse" }
+
+  public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    let decoding = try Decoding(bytes, yijia__members__v1__RestoreMemberResponse__descriptor(), limits)
+    defer { decoding.end() }
+    self.init(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__RestoreMemberResponse.self))
+  }
+
+  public func wireBytes(headroom: Int) throws -> [UInt8] {
+    var encoding = Encoding()
+    defer { encoding.end() }
+    encode(&encoding)
+    return try encoding.output(headroom: headroom)
+  }
+
+  package init(reading c: UnsafePointer<yijia__members__v1__RestoreMemberResponse>) {
+    self.init()
+    if let value = c.pointee.f_membership { membership = MembershipSummary(reading: value) }
+    unknownFields = Decoding.unknownFields(c.pointee.base)
+  }
+
+  package func encode(_ encoding: inout Encoding) {
+    guard encoding.goesOn else { return }
+    encoding.unknownFields(unknownFields)
+    if let value = membership {
+      let mark = encoding.enter()
+      value.encode(&encoding)
+      encoding.leave(mark, 10)
+    }
+  }
+}
+
+/// Request of LeaveUnion.
+public struct LeaveUnionRequest: Message {
+  /// Idempotency key (UUID).
+  public var requestID: String = ""
+  /// Resource name, "members/{member}"; a member's own when empty.
+  public var name: String = ""
+  /// The member's etag as read; not compared when empty.
+  public var etag: String = ""
+  /// Why, for the audit log; 4 to 200 characters. A member need not say.
+  public var reason: String = ""
+  public var unknownFields = UnknownFields()
+
+  public init() {}
+}
+
+extension LeaveUnionRequest {
+  public static var fullName: String { "yijia.members.v1.LeaveUnionRequest" }
+
+  public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    let decoding = try Decoding(bytes, yijia__members__v1__LeaveUnionRequest__descriptor(), limits)
+    defer { decoding.end() }
+    self.init(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__LeaveUnionRequest.self))
+  }
+
+  public func wireBytes(headroom: Int) throws -> [UInt8] {
+    var encoding = Encoding()
+    defer { encoding.end() }
+    encode(&encoding)
+    return try encoding.output(headroom: headroom)
+  }
+
+  package init(reading c: UnsafePointer<yijia__members__v1__LeaveUnionRequest>) {
+    self.init()
+    if c.pointee.has_request_id != 0 {
+      requestID = Decoding.string(c.pointee.f_request_id)
+    }
+    if c.pointee.has_name != 0 {
+      name = Decoding.string(c.pointee.f_name)
+    }
+    if c.pointee.has_etag != 0 {
+      etag = Decoding.string(c.pointee.f_etag)
+    }
+    if c.pointee.has_reason != 0 {
+      reason = Decoding.string(c.pointee.f_reason)
+    }
+    unknownFields = Decoding.unknownFields(c.pointee.base)
+  }
+
+  package func encode(_ encoding: inout Encoding) {
+    guard encoding.goesOn else { return }
+    encoding.unknownFields(unknownFields)
+    if !reason.isEmpty {
+      encoding.string(reason, 34)
+    }
+    if !etag.isEmpty {
+      encoding.string(etag, 26)
+    }
+    if !name.isEmpty {
+      encoding.string(name, 18)
+    }
+    if !requestID.isEmpty {
+      encoding.string(requestID, 10)
+    }
+  }
+}
+
+/// Response of LeaveUnion.
+public struct LeaveUnionResponse: Message {
+  /// The membership.
+  public var membership: MembershipSummary?
+  public var unknownFields = UnknownFields()
+
+  public init() {}
+}
+
+extension LeaveUnionResponse {
+  public static var fullName: String { "yijia.members.v1.LeaveUnionResponse" }
+
+  public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    let decoding = try Decoding(bytes, yijia__members__v1__LeaveUnionResponse__descriptor(), limits)
+    defer { decoding.end() }
+    self.init(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__LeaveUnionResponse.self))
+  }
+
+  public func wireBytes(headroom: Int) throws -> [UInt8] {
+    var encoding = Encoding()
+    defer { encoding.end() }
+    encode(&encoding)
+    return try encoding.output(headroom: headroom)
+  }
+
+  package init(reading c: UnsafePointer<yijia__members__v1__LeaveUnionResponse>) {
+    self.init()
+    if let value = c.pointee.f_membership { membership = MembershipSummary(reading: value) }
+    unknownFields = Decoding.unknownFields(c.pointee.base)
+  }
+
+  package func encode(_ encoding: inout Encoding) {
+    guard encoding.goesOn else { return }
+    encoding.unknownFields(unknownFields)
+    if let value = membership {
+      let mark = encoding.enter()
+      value.encode(&encoding)
+      encoding.leave(mark, 10)
+    }
+  }
+}
+
+/// Request of ExpelMember.
+public struct ExpelMemberRequest: Message {
+  /// Idempotency key (UUID).
+  public var requestID: String = ""
+  /// Resource name, "members/{member}".
+  public var name: String = ""
+  /// The member's etag as read; not compared when empty.
+  public var etag: String = ""
+  /// Why, for the audit log; 4 to 200 characters.
+  public var reason: String = ""
+  public var unknownFields = UnknownFields()
+
+  public init() {}
+}
+
+extension ExpelMemberRequest {
+  public static var fullName: String { "yijia.members.v1.ExpelMemberRequest" }
+
+  public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    let decoding = try Decoding(bytes, yijia__members__v1__ExpelMemberRequest__descriptor(), limits)
+    defer { decoding.end() }
+    self.init(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__ExpelMemberRequest.self))
+  }
+
+  public func wireBytes(headroom: Int) throws -> [UInt8] {
+    var encoding = Encoding()
+    defer { encoding.end() }
+    encode(&encoding)
+    return try encoding.output(headroom: headroom)
+  }
+
+  package init(reading c: UnsafePointer<yijia__members__v1__ExpelMemberRequest>) {
+    self.init()
+    if c.pointee.has_request_id != 0 {
+      requestID = Decoding.string(c.pointee.f_request_id)
+    }
+    if c.pointee.has_name != 0 {
+      name = Decoding.string(c.pointee.f_name)
+    }
+    if c.pointee.has_etag != 0 {
+      etag = Decoding.string(c.pointee.f_etag)
+    }
+    if c.pointee.has_reason != 0 {
+      reason = Decoding.string(c.pointee.f_reason)
+    }
+    unknownFields = Decoding.unknownFields(c.pointee.base)
+  }
+
+  package func encode(_ encoding: inout Encoding) {
+    guard encoding.goesOn else { return }
+    encoding.unknownFields(unknownFields)
+    if !reason.isEmpty {
+      encoding.string(reason, 34)
+    }
+    if !etag.isEmpty {
+      encoding.string(etag, 26)
+    }
+    if !name.isEmpty {
+      encoding.string(name, 18)
+    }
+    if !requestID.isEmpty {
+      encoding.string(requestID, 10)
+    }
+  }
+}
+
+/// Response of ExpelMember.
+public struct ExpelMemberResponse: Message {
+  /// The membership.
+  public var membership: MembershipSummary?
+  public var unknownFields = UnknownFields()
+
+  public init() {}
+}
+
+extension ExpelMemberResponse {
+  public static var fullName: String { "yijia.members.v1.ExpelMemberResponse" }
+
+  public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    let decoding = try Decoding(bytes, yijia__members__v1__ExpelMemberResponse__descriptor(), limits)
+    defer { decoding.end() }
+    self.init(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__ExpelMemberResponse.self))
+  }
+
+  public func wireBytes(headroom: Int) throws -> [UInt8] {
+    var encoding = Encoding()
+    defer { encoding.end() }
+    encode(&encoding)
+    return try encoding.output(headroom: headroom)
+  }
+
+  package init(reading c: UnsafePointer<yijia__members__v1__ExpelMemberResponse>) {
+    self.init()
+    if let value = c.pointee.f_membership { membership = MembershipSummary(reading: value) }
+    unknownFields = Decoding.unknownFields(c.pointee.base)
+  }
+
+  package func encode(_ encoding: inout Encoding) {
+    guard encoding.goesOn else { return }
+    encoding.unknownFields(unknownFields)
+    if let value = membership {
+      let mark = encoding.enter()
+      value.encode(&encoding)
+      encoding.leave(mark, 10)
+    }
+  }
+}
+
+/// Request of RecordDeath.
+public struct RecordDeathRequest: Message {
+  /// Idempotency key (UUID).
+  public var requestID: String = ""
+  /// Resource name, "members/{member}".
+  public var name: String = ""
+  /// The member's etag as read; not compared when empty.
+  public var etag: String = ""
+  /// Why, for the audit log; 4 to 200 characters.
+  public var reason: String = ""
+  public var unknownFields = UnknownFields()
+
+  public init() {}
+}
+
+extension RecordDeathRequest {
+  public static var fullName: String { "yijia.members.v1.RecordDeathRequest" }
+
+  public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    let decoding = try Decoding(bytes, yijia__members__v1__RecordDeathRequest__descriptor(), limits)
+    defer { decoding.end() }
+    self.init(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__RecordDeathRequest.self))
+  }
+
+  public func wireBytes(headroom: Int) throws -> [UInt8] {
+    var encoding = Encoding()
+    defer { encoding.end() }
+    encode(&encoding)
+    return try encoding.output(headroom: headroom)
+  }
+
+  package init(reading c: UnsafePointer<yijia__members__v1__RecordDeathRequest>) {
+    self.init()
+    if c.pointee.has_request_id != 0 {
+      requestID = Decoding.string(c.pointee.f_request_id)
+    }
+    if c.pointee.has_name != 0 {
+      name = Decoding.string(c.pointee.f_name)
+    }
+    if c.pointee.has_etag != 0 {
+      etag = Decoding.string(c.pointee.f_etag)
+    }
+    if c.pointee.has_reason != 0 {
+      reason = Decoding.string(c.pointee.f_reason)
+    }
+    unknownFields = Decoding.unknownFields(c.pointee.base)
+  }
+
+  package func encode(_ encoding: inout Encoding) {
+    guard encoding.goesOn else { return }
+    encoding.unknownFields(unknownFields)
+    if !reason.isEmpty {
+      encoding.string(reason, 34)
+    }
+    if !etag.isEmpty {
+      encoding.string(etag, 26)
+    }
+    if !name.isEmpty {
+      encoding.string(name, 18)
+    }
+    if !requestID.isEmpty {
+      encoding.string(requestID, 10)
+    }
+  }
+}
+
+/// Response of RecordDeath.
+public struct RecordDeathResponse: Message {
+  /// The membership.
+  public var membership: MembershipSummary?
+  public var unknownFields = UnknownFields()
+
+  public init() {}
+}
+
+extension RecordDeathResponse {
+  public static var fullName: String { "yijia.members.v1.RecordDeathResponse" }
+
+  public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    let decoding = try Decoding(bytes, yijia__members__v1__RecordDeathResponse__descriptor(), limits)
+    defer { decoding.end() }
+    self.init(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__RecordDeathResponse.self))
+  }
+
+  public func wireBytes(headroom: Int) throws -> [UInt8] {
+    var encoding = Encoding()
+    defer { encoding.end() }
+    encode(&encoding)
+    return try encoding.output(headroom: headroom)
+  }
+
+  package init(reading c: UnsafePointer<yijia__members__v1__RecordDeathResponse>) {
+    self.init()
+    if let value = c.pointee.f_membership { membership = MembershipSummary(reading: value) }
+    unknownFields = Decoding.unknownFields(c.pointee.base)
+  }
+
+  package func encode(_ encoding: inout Encoding) {
+    guard encoding.goesOn else { return }
+    encoding.unknownFields(unknownFields)
+    if let value = membership {
+      let mark = encoding.enter()
+      value.encode(&encoding)
+      encoding.leave(mark, 10)
+    }
+  }
+}
+
+/// Request of UpdateMember.
+public struct UpdateMemberRequest: Message {
+  /// Idempotency key (UUID).
+  public var requestID: String = ""
+  private var _member: Box<Member>?
+  /// The member: its name, its etag as read, and the fields that the mask names.
+  public var member: Member? {
+    get { _member?.value }
+    set { _member = newValue.map { Box($0) } }
+  }
+  /// Fields to change: group, details, details.employer_name, details.employer_credit_code,
+  /// details.platform, details.vehicle_plate.
+  public var updateMask: GoogleProtobuf.FieldMask?
+  /// Why, for the audit log; 4 to 200 characters.
+  public var reason: String = ""
+  public var unknownFields = UnknownFields()
+
+  public init() {}
+}
+
+extension UpdateMemberRequest {
+  public static var fullName: String { "yijia.members.v1.UpdateMemberRequest" }
+
+  public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    let decoding = try Decoding(bytes, yijia__members__v1__UpdateMemberRequest__descriptor(), limits)
+    defer { decoding.end() }
+    self.init(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__UpdateMemberRequest.self))
+  }
+
+  public func wireBytes(headroom: Int) throws -> [UInt8] {
+    var encoding = Encoding()
+    defer { encoding.end() }
+    encode(&encoding)
+    return try encoding.output(headroom: headroom)
+  }
+
+  package init(reading c: UnsafePointer<yijia__members__v1__UpdateMemberRequest>) {
+    self.init()
+    if c.pointee.has_request_id != 0 {
+      requestID = Decoding.string(c.pointee.f_request_id)
+    }
+    if let value = c.pointee.f_member { _member = Box(Member(reading: value)) }
+    if let value = c.pointee.f_update_mask { updateMask = GoogleProtobuf.FieldMask(reading: value) }
+    if c.pointee.has_reason != 0 {
+      reason = Decoding.string(c.pointee.f_reason)
+    }
+    unknownFields = Decoding.unknownFields(c.pointee.base)
+  }
+
+  package func encode(_ encoding: inout Encoding) {
+    guard encoding.goesOn else { return }
+    encoding.unknownFields(unknownFields)
+    if !reason.isEmpty {
+      encoding.string(reason, 34)
+    }
+    if let value = updateMask {
+      let mark = encoding.enter()
+      value.encode(&encoding)
+      encoding.leave(mark, 26)
+    }
+    if let value = _member?.value {
+      let mark = encoding.enter()
+      value.encode(&encoding)
+      encoding.leave(mark, 18)
+    }
+    if !requestID.isEmpty {
+      encoding.string(requestID, 10)
+    }
+  }
+}
+
+/// Response of UpdateMember.
+public struct UpdateMemberResponse: Message {
+  /// The membership.
+  public var membership: MembershipSummary?
+  public var unknownFields = UnknownFields()
+
+  public init() {}
+}
+
+extension UpdateMemberResponse {
+  public static var fullName: String { "yijia.members.v1.UpdateMemberResponse" }
+
+  public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    let decoding = try Decoding(bytes, yijia__members__v1__UpdateMemberResponse__descriptor(), limits)
+    defer { decoding.end() }
+    self.init(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__UpdateMemberResponse.self))
+  }
+
+  public func wireBytes(headroom: Int) throws -> [UInt8] {
+    var encoding = Encoding()
+    defer { encoding.end() }
+    encode(&encoding)
+    return try encoding.output(headroom: headroom)
+  }
+
+  package init(reading c: UnsafePointer<yijia__members__v1__UpdateMemberResponse>) {
+    self.init()
+    if let value = c.pointee.f_membership { membership = MembershipSummary(reading: value) }
+    unknownFields = Decoding.unknownFields(c.pointee.base)
+  }
+
+  package func encode(_ encoding: inout Encoding) {
+    guard encoding.goesOn else { return }
+    encoding.unknownFields(unknownFields)
+    if let value = membership {
+      let mark = encoding.enter()
+      value.encode(&encoding)
+      encoding.leave(mark, 10)
+    }
+  }
+}
+
+/// Request of ListMembershipLog.
+public struct ListMembershipLogRequest: Message {
+  /// Resource name, "members/{member}"; a member's own when empty.
+  public var name: String = ""
+  /// Rows a page; 50 when 0, at most 1,000.
+  public var pageSize: Int32 = 0
+  /// Token of the page, from the response before.
+  public var pageToken: String = ""
+  public var unknownFields = UnknownFields()
+
+  public init() {}
+}
+
+extension ListMembershipLogRequest {
+  public static var fullName: String { "yijia.members.v1.ListMembershipLogRequest" }
+
+  public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    let decoding = try Decoding(bytes, yijia__members__v1__ListMembershipLogRequest__descriptor(), limits)
+    defer { decoding.end() }
+    self.init(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__ListMembershipLogRequest.self))
+  }
+
+  public func wireBytes(headroom: Int) throws -> [UInt8] {
+    var encoding = Encoding()
+    defer { encoding.end() }
+    encode(&encoding)
+    return try encoding.output(headroom: headroom)
+  }
+
+  package init(reading c: UnsafePointer<yijia__members__v1__ListMembershipLogRequest>) {
+    self.init()
+    if c.pointee.has_name != 0 {
+      name = Decoding.string(c.pointee.f_name)
+    }
+    if c.pointee.has_page_size != 0 {
+      pageSize = c.pointee.f_page_size
+    }
+    if c.pointee.has_page_token != 0 {
+      pageToken = Decoding.string(c.pointee.f_page_token)
+    }
+    unknownFields = Decoding.unknownFields(c.pointee.base)
+  }
+
+  package func encode(_ encoding: inout Encoding) {
+    guard encoding.goesOn else { return }
+    encoding.unknownFields(unknownFields)
+    if !pageToken.isEmpty {
+      encoding.string(pageToken, 26)
+    }
+    if pageSize != 0 {
+      encoding.int32(pageSize, 16)
+    }
+    if !name.isEmpty {
+      encoding.string(name, 10)
+    }
+  }
+}
+
+/// Response of ListMembershipLog.
+public struct ListMembershipLogResponse: Message {
+  /// Entries, the oldest first.
+  public var entries: [MembershipLogRecord] = []
+  /// Token of the next page; empty on the last.
+  public var nextPageToken: String = ""
+  public var unknownFields = UnknownFields()
+
+  public init() {}
+}
+
+extension ListMembershipLogResponse {
+  public static var fullName: String { "yijia.members.v1.ListMembershipLogResponse" }
+
+  public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    let decoding = try Decoding(bytes, yijia__members__v1__ListMembershipLogResponse__descriptor(), limits)
+    defer { decoding.end() }
+    self.init(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__ListMembershipLogResponse.self))
+  }
+
+  public func wireBytes(headroom: Int) throws -> [UInt8] {
+    var encoding = Encoding()
+    defer { encoding.end() }
+    encode(&encoding)
+    return try encoding.output(headroom: headroom)
+  }
+
+  package init(reading c: UnsafePointer<yijia__members__v1__ListMembershipLogResponse>) {
+    self.init()
+    if c.pointee.n_entries != 0 {
+      entries.reserveCapacity(c.pointee.n_entries)
+      for index in 0..<c.pointee.n_entries {
+        guard let element = c.pointee.f_entries[index] else { continue }
+        entries.append(MembershipLogRecord(reading: element))
+      }
+    }
+    if c.pointee.has_next_page_token != 0 {
+      nextPageToken = Decoding.string(c.pointee.f_next_page_token)
+    }
+    unknownFields = Decoding.unknownFields(c.pointee.base)
+  }
+
+  package func encode(_ encoding: inout Encoding) {
+    guard encoding.goesOn else { return }
+    encoding.unknownFields(unknownFields)
+    if !nextPageToken.isEmpty {
+      encoding.string(nextPageToken, 18)
+    }
+    var index1 = entries.count
+    while index1 > 0 {
+      index1 -= 1
+      let mark = encoding.enter()
+      entries[index1].encode(&encoding)
+      encoding.leave(mark, 10)
     }
   }
 }

@@ -99,6 +99,57 @@ public protocol MembersServiceProtocol: RPCService {
     _ request: GetMemberCodeRequest, context: ServerContext
   ) async throws -> GetMemberCodeResponse
 
+  /// Retains the membership of an active member who is jobless or retired (保留会籍). Idempotent by
+  /// request id. Errors: NOT_FOUND / MEMBER_NOT_FOUND; FAILED_PRECONDITION / MEMBERSHIP_STATE;
+  /// ABORTED / ETAG_MISMATCH. Callers: clerks.
+  nonisolated(nonsending) func retainMember(
+    _ request: RetainMemberRequest, context: ServerContext
+  ) async throws -> RetainMemberResponse
+
+  /// Makes a retained membership active again. Idempotent by request id.
+  /// Errors: NOT_FOUND / MEMBER_NOT_FOUND; FAILED_PRECONDITION / MEMBERSHIP_STATE; ABORTED /
+  /// ETAG_MISMATCH. Callers: clerks.
+  nonisolated(nonsending) func restoreMember(
+    _ request: RestoreMemberRequest, context: ServerContext
+  ) async throws -> RestoreMemberResponse
+
+  /// Leaves the union: allowed to every live member, whatever is open. Idempotent by request id.
+  /// Errors: NOT_FOUND / MEMBER_NOT_FOUND; FAILED_PRECONDITION / MEMBERSHIP_STATE where there is no
+  /// live membership; ABORTED / ETAG_MISMATCH. Callers: members, for themselves; clerks, on their
+  /// behalf with a reason.
+  nonisolated(nonsending) func leaveUnion(
+    _ request: LeaveUnionRequest, context: ServerContext
+  ) async throws -> LeaveUnionResponse
+
+  /// Expels a live member: no application revives the membership. Idempotent by request id.
+  /// Errors: NOT_FOUND / MEMBER_NOT_FOUND; FAILED_PRECONDITION / MEMBERSHIP_STATE; ABORTED /
+  /// ETAG_MISMATCH. Callers: administrators.
+  nonisolated(nonsending) func expelMember(
+    _ request: ExpelMemberRequest, context: ServerContext
+  ) async throws -> ExpelMemberResponse
+
+  /// Records that a live member died. Idempotent by request id.
+  /// Errors: NOT_FOUND / MEMBER_NOT_FOUND; FAILED_PRECONDITION / MEMBERSHIP_STATE; ABORTED /
+  /// ETAG_MISMATCH. Callers: clerks.
+  nonisolated(nonsending) func recordDeath(
+    _ request: RecordDeathRequest, context: ServerContext
+  ) async throws -> RecordDeathResponse
+
+  /// Changes facts of a live member that the mask names. Idempotent by request id.
+  /// Errors: INVALID_ARGUMENT / INVALID_FIELDS (update_mask: INVALID_MASK; member.etag: REQUIRED …);
+  /// NOT_FOUND / MEMBER_NOT_FOUND; FAILED_PRECONDITION / MEMBERSHIP_STATE; ABORTED / ETAG_MISMATCH.
+  /// Callers: clerks.
+  nonisolated(nonsending) func updateMember(
+    _ request: UpdateMemberRequest, context: ServerContext
+  ) async throws -> UpdateMemberResponse
+
+  /// Lists the log of a membership, the oldest entry first, paged.
+  /// Errors: NOT_FOUND / MEMBER_NOT_FOUND; INVALID_ARGUMENT / INVALID_PAGE_TOKEN.
+  /// Callers: staff; members, of themselves.
+  nonisolated(nonsending) func listMembershipLog(
+    _ request: ListMembershipLogRequest, context: ServerContext
+  ) async throws -> ListMembershipLogResponse
+
   /// Says which members own the codes. Callers: the stations service.
   nonisolated(nonsending) func resolveMemberCodes(
     _ request: ResolveMemberCodesRequest, context: ServerContext
@@ -173,6 +224,34 @@ extension MembersServiceProtocol {
       .unary(
         MembersServiceMethods.getMemberCode,
         { try await self.getMemberCode($0, context: $1) }
+      ),
+      .unary(
+        MembersServiceMethods.retainMember,
+        { try await self.retainMember($0, context: $1) }
+      ),
+      .unary(
+        MembersServiceMethods.restoreMember,
+        { try await self.restoreMember($0, context: $1) }
+      ),
+      .unary(
+        MembersServiceMethods.leaveUnion,
+        { try await self.leaveUnion($0, context: $1) }
+      ),
+      .unary(
+        MembersServiceMethods.expelMember,
+        { try await self.expelMember($0, context: $1) }
+      ),
+      .unary(
+        MembersServiceMethods.recordDeath,
+        { try await self.recordDeath($0, context: $1) }
+      ),
+      .unary(
+        MembersServiceMethods.updateMember,
+        { try await self.updateMember($0, context: $1) }
+      ),
+      .unary(
+        MembersServiceMethods.listMembershipLog,
+        { try await self.listMembershipLog($0, context: $1) }
       ),
       .unary(
         MembersServiceMethods.resolveMemberCodes,
@@ -283,6 +362,55 @@ extension MembersServiceProtocol {
   }
 
   /// UNIMPLEMENTED, until the service has it.
+  public nonisolated(nonsending) func retainMember(
+    _ request: RetainMemberRequest, context: ServerContext
+  ) async throws -> RetainMemberResponse {
+    throw RPCError(.unimplemented, "RetainMember")
+  }
+
+  /// UNIMPLEMENTED, until the service has it.
+  public nonisolated(nonsending) func restoreMember(
+    _ request: RestoreMemberRequest, context: ServerContext
+  ) async throws -> RestoreMemberResponse {
+    throw RPCError(.unimplemented, "RestoreMember")
+  }
+
+  /// UNIMPLEMENTED, until the service has it.
+  public nonisolated(nonsending) func leaveUnion(
+    _ request: LeaveUnionRequest, context: ServerContext
+  ) async throws -> LeaveUnionResponse {
+    throw RPCError(.unimplemented, "LeaveUnion")
+  }
+
+  /// UNIMPLEMENTED, until the service has it.
+  public nonisolated(nonsending) func expelMember(
+    _ request: ExpelMemberRequest, context: ServerContext
+  ) async throws -> ExpelMemberResponse {
+    throw RPCError(.unimplemented, "ExpelMember")
+  }
+
+  /// UNIMPLEMENTED, until the service has it.
+  public nonisolated(nonsending) func recordDeath(
+    _ request: RecordDeathRequest, context: ServerContext
+  ) async throws -> RecordDeathResponse {
+    throw RPCError(.unimplemented, "RecordDeath")
+  }
+
+  /// UNIMPLEMENTED, until the service has it.
+  public nonisolated(nonsending) func updateMember(
+    _ request: UpdateMemberRequest, context: ServerContext
+  ) async throws -> UpdateMemberResponse {
+    throw RPCError(.unimplemented, "UpdateMember")
+  }
+
+  /// UNIMPLEMENTED, until the service has it.
+  public nonisolated(nonsending) func listMembershipLog(
+    _ request: ListMembershipLogRequest, context: ServerContext
+  ) async throws -> ListMembershipLogResponse {
+    throw RPCError(.unimplemented, "ListMembershipLog")
+  }
+
+  /// UNIMPLEMENTED, until the service has it.
   public nonisolated(nonsending) func resolveMemberCodes(
     _ request: ResolveMemberCodesRequest, context: ServerContext
   ) async throws -> ResolveMemberCodesResponse {
@@ -346,6 +474,27 @@ public enum MembersServiceMethods {
   public static let getMemberCode = MethodDescriptor(
     service: "yijia.members.v1.MembersService", name: "GetMemberCode", kind: .unary
   )
+  public static let retainMember = MethodDescriptor(
+    service: "yijia.members.v1.MembersService", name: "RetainMember", kind: .unary
+  )
+  public static let restoreMember = MethodDescriptor(
+    service: "yijia.members.v1.MembersService", name: "RestoreMember", kind: .unary
+  )
+  public static let leaveUnion = MethodDescriptor(
+    service: "yijia.members.v1.MembersService", name: "LeaveUnion", kind: .unary
+  )
+  public static let expelMember = MethodDescriptor(
+    service: "yijia.members.v1.MembersService", name: "ExpelMember", kind: .unary
+  )
+  public static let recordDeath = MethodDescriptor(
+    service: "yijia.members.v1.MembersService", name: "RecordDeath", kind: .unary
+  )
+  public static let updateMember = MethodDescriptor(
+    service: "yijia.members.v1.MembersService", name: "UpdateMember", kind: .unary
+  )
+  public static let listMembershipLog = MethodDescriptor(
+    service: "yijia.members.v1.MembersService", name: "ListMembershipLog", kind: .unary
+  )
   public static let resolveMemberCodes = MethodDescriptor(
     service: "yijia.members.v1.MembersService", name: "ResolveMemberCodes", kind: .unary
   )
@@ -370,6 +519,13 @@ public enum MembersServiceMethods {
     listMembers,
     revealMember,
     getMemberCode,
+    retainMember,
+    restoreMember,
+    leaveUnion,
+    expelMember,
+    recordDeath,
+    updateMember,
+    listMembershipLog,
     resolveMemberCodes,
     getEnrollmentStatistics,
     watchMemberEvents,
@@ -521,6 +677,85 @@ public struct MembersServiceClient: Sendable {
   ) async throws -> GetMemberCodeResponse {
     try await ClientResponse<GetMemberCodeResponse>(
       of: MembersServiceMethods.getMemberCode, on: channel, request, options: options
+    ).message
+  }
+
+  /// Retains the membership of an active member who is jobless or retired (保留会籍). Idempotent by
+  /// request id. Errors: NOT_FOUND / MEMBER_NOT_FOUND; FAILED_PRECONDITION / MEMBERSHIP_STATE;
+  /// ABORTED / ETAG_MISMATCH. Callers: clerks.
+  public func retainMember(
+    _ request: RetainMemberRequest, options: CallOptions = CallOptions()
+  ) async throws -> RetainMemberResponse {
+    try await ClientResponse<RetainMemberResponse>(
+      of: MembersServiceMethods.retainMember, on: channel, request, options: options
+    ).message
+  }
+
+  /// Makes a retained membership active again. Idempotent by request id.
+  /// Errors: NOT_FOUND / MEMBER_NOT_FOUND; FAILED_PRECONDITION / MEMBERSHIP_STATE; ABORTED /
+  /// ETAG_MISMATCH. Callers: clerks.
+  public func restoreMember(
+    _ request: RestoreMemberRequest, options: CallOptions = CallOptions()
+  ) async throws -> RestoreMemberResponse {
+    try await ClientResponse<RestoreMemberResponse>(
+      of: MembersServiceMethods.restoreMember, on: channel, request, options: options
+    ).message
+  }
+
+  /// Leaves the union: allowed to every live member, whatever is open. Idempotent by request id.
+  /// Errors: NOT_FOUND / MEMBER_NOT_FOUND; FAILED_PRECONDITION / MEMBERSHIP_STATE where there is no
+  /// live membership; ABORTED / ETAG_MISMATCH. Callers: members, for themselves; clerks, on their
+  /// behalf with a reason.
+  public func leaveUnion(
+    _ request: LeaveUnionRequest, options: CallOptions = CallOptions()
+  ) async throws -> LeaveUnionResponse {
+    try await ClientResponse<LeaveUnionResponse>(
+      of: MembersServiceMethods.leaveUnion, on: channel, request, options: options
+    ).message
+  }
+
+  /// Expels a live member: no application revives the membership. Idempotent by request id.
+  /// Errors: NOT_FOUND / MEMBER_NOT_FOUND; FAILED_PRECONDITION / MEMBERSHIP_STATE; ABORTED /
+  /// ETAG_MISMATCH. Callers: administrators.
+  public func expelMember(
+    _ request: ExpelMemberRequest, options: CallOptions = CallOptions()
+  ) async throws -> ExpelMemberResponse {
+    try await ClientResponse<ExpelMemberResponse>(
+      of: MembersServiceMethods.expelMember, on: channel, request, options: options
+    ).message
+  }
+
+  /// Records that a live member died. Idempotent by request id.
+  /// Errors: NOT_FOUND / MEMBER_NOT_FOUND; FAILED_PRECONDITION / MEMBERSHIP_STATE; ABORTED /
+  /// ETAG_MISMATCH. Callers: clerks.
+  public func recordDeath(
+    _ request: RecordDeathRequest, options: CallOptions = CallOptions()
+  ) async throws -> RecordDeathResponse {
+    try await ClientResponse<RecordDeathResponse>(
+      of: MembersServiceMethods.recordDeath, on: channel, request, options: options
+    ).message
+  }
+
+  /// Changes facts of a live member that the mask names. Idempotent by request id.
+  /// Errors: INVALID_ARGUMENT / INVALID_FIELDS (update_mask: INVALID_MASK; member.etag: REQUIRED …);
+  /// NOT_FOUND / MEMBER_NOT_FOUND; FAILED_PRECONDITION / MEMBERSHIP_STATE; ABORTED / ETAG_MISMATCH.
+  /// Callers: clerks.
+  public func updateMember(
+    _ request: UpdateMemberRequest, options: CallOptions = CallOptions()
+  ) async throws -> UpdateMemberResponse {
+    try await ClientResponse<UpdateMemberResponse>(
+      of: MembersServiceMethods.updateMember, on: channel, request, options: options
+    ).message
+  }
+
+  /// Lists the log of a membership, the oldest entry first, paged.
+  /// Errors: NOT_FOUND / MEMBER_NOT_FOUND; INVALID_ARGUMENT / INVALID_PAGE_TOKEN.
+  /// Callers: staff; members, of themselves.
+  public func listMembershipLog(
+    _ request: ListMembershipLogRequest, options: CallOptions = CallOptions()
+  ) async throws -> ListMembershipLogResponse {
+    try await ClientResponse<ListMembershipLogResponse>(
+      of: MembersServiceMethods.listMembershipLog, on: channel, request, options: options
     ).message
   }
 

@@ -46,15 +46,16 @@ struct EnrollmentDecision: Sendable {
   private func found(_ receiver: Receiver) throws -> Step<[UInt8]> {
     var commit = Commit(at: intake.now)
     let (person, key) = try person(&commit)
-    let member = StoredMember(
-      id: person.id, number: try number(), state: receiver.state,
+    let draft = StoredMember(
+      id: person.id, number: try number(), state: .unspecified,
       organizationID: receiver.organization.id,
       managingOrganizationID: receiver.organization.id, group: intake.application.group,
       channel: channel, campaign: campaign, joinDay: intake.day,
       code: try key.seal(intake.memberCode.text, table: MemberStore.table, column: "code"),
-      codeSHA256: intake.memberCode.sha256, version: 1, created: intake.microseconds)
-    MemberStore.found(member, into: &commit)
-    try joined(member, from: .unspecified, .joined, &commit)
+      codeSHA256: intake.memberCode.sha256, version: 1, created: intake.microseconds,
+      details: try details(key))
+    let member = try commit.found(
+      draft, receiver.input, enrollmentID: intake.enrollmentID, by: intake.act)
     return try end(
       enrollment(.admitted, personID: person.id, receiver, memberID: member.id), key,
       isShown: true, commit)
@@ -63,21 +64,19 @@ struct EnrollmentDecision: Sendable {
   /// A person who left is a member again, with the first join date.
   private func revived(_ known: KnownMember, _ receiver: Receiver) throws -> Step<[UInt8]> {
     var commit = Commit(at: intake.now)
-    var member = known.member
-    CounterStore.count(
-      -1, state: member.state, organizationID: member.managingOrganizationID, into: &commit)
-    member.state = receiver.state
-    member.organizationID = receiver.organization.id
-    member.managingOrganizationID = receiver.organization.id
-    member.group = intake.application.group
-    member.channel = channel
-    member.campaign = campaign
-    member.version += 1
-    commit.run(MemberStore.revive(member))
-    try joined(member, from: known.member.state, .revived, &commit)
+    let key = try keys.personKey(of: known.person)
+    let member = try commit.change(
+      known.member, receiver.input, to: receiver.organization.id,
+      enrollmentID: intake.enrollmentID, by: intake.act
+    ) { member in
+      member.group = intake.application.group
+      member.channel = channel
+      member.campaign = campaign
+      member.details = try details(key)
+    }
     return try end(
-      enrollment(.admitted, personID: known.person.id, receiver, memberID: member.id),
-      try keys.personKey(of: known.person), isShown: true, commit)
+      enrollment(.admitted, personID: known.person.id, receiver, memberID: member.id), key,
+      isShown: true, commit)
   }
 
   /// The application waits for approval: the person's one open application.
@@ -143,21 +142,8 @@ struct EnrollmentDecision: Sendable {
     return free
   }
 
-  /// What follows a joining: its log entry, the counters, its event.
-  private func joined(
-    _ member: StoredMember, from state: MembershipState, _ action: MembershipLogEntry.Action,
-    _ commit: inout Commit
-  ) throws {
-    commit.run(
-      MembershipLogEntry(
-        action: action, from: state, member: member, day: intake.day,
-        enrollmentID: intake.enrollmentID, actor: intake.by.caller.subject,
-        created: intake.microseconds
-      ).insert)
-    CounterStore.countEnrollment(member, day: intake.day, into: &commit)
-    CounterStore.count(
-      1, state: member.state, organizationID: member.managingOrganizationID, into: &commit)
-    commit.emit(try .changed(member))
+  private func details(_ key: PersonKey) throws -> [UInt8]? {
+    try MemberDetails(of: intake.application.message).sealed(key)
   }
 
   /// Every outcome ends so: the enrollment, its event, the audit entry, the reply.

@@ -55,6 +55,8 @@ struct EnrollmentIntake: Sendable {
     applicationBytes = try application.message.wireBytes()
   }
 
+  var act: Act { Act(actor: by.caller.subject, now: now) }
+
   /// Microseconds since 1970.
   var microseconds: Int64 { now.microsecondsSince1970 }
 

@@ -30,29 +30,29 @@ extension MembersService {
 }
 
 extension KnownMember {
-  /// The member as staff see it: personal data masked.
+  /// The member as staff see it: personal data masked, and none of an erased person.
   func maskedMessage(_ keys: MembersKeys) throws -> Member {
-    let data = try keys.personalData(of: person)
-    let joined = ChinaDate(daysSinceEpoch: member.joinDay)
     var message = Member()
     message.name = "members/\(member.id)"
     message.memberNumber = member.number
-    message.personNameMasked = Masking.personName(data.name)
-    message.residentIDMasked = Masking.residentID(data.residentID)
-    message.phoneMasked = Masking.phone(data.phone)
+    if !person.isErased {
+      let data = try keys.personalData(of: person)
+      message.personNameMasked = Masking.personName(data.name)
+      message.residentIDMasked = Masking.residentID(data.residentID)
+      message.phoneMasked = Masking.phone(data.phone)
+      if member.details != nil {
+        message.details = try member.openDetails(try keys.personKey(of: person))
+      }
+    }
     message.group = member.group
     message.state = member.state
     message.organization = "organizations/\(member.organizationID)"
     message.managingOrganization = "organizations/\(member.managingOrganizationID)"
-    message.joinDate = .with {
-      $0.year = Int32(joined.year)
-      $0.month = Int32(joined.month)
-      $0.day = Int32(joined.day)
-    }
+    message.joinDate = .day(member.joinDay)
     message.channel = member.channel
     message.campaign = member.campaign
     message.createTime = Timestamp(microseconds: member.created)
-    message.etag = "v\(member.version)"
+    message.etag = member.etag
     return message
   }
 }

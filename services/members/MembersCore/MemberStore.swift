@@ -19,6 +19,8 @@ struct StoredMember: Sendable, Hashable {
   var version: Int64
   /// Microseconds since 1970.
   var created: Int64
+  /// Employer, platform and vehicle, sealed with the person's key; nil where nothing is known.
+  var details: [UInt8]?
 }
 
 /// A membership with its person and with where it stands in the tree.
@@ -45,7 +47,7 @@ enum MemberStore {
   private static let selection = """
     SELECT m.id, m.member_number, m.state, m.organization_id, m.managing_organization_id, \
     m.occupation_group, m.channel, m.campaign, m.join_day, m.code, m.code_sha256, m.version, \
-    m.created, p.id AS person_id, p.wrapped_key, p.person_name, p.resident_id, p.phone, \
+    m.created, m.details, p.id AS person_id, p.wrapped_key, p.person_name, p.resident_id, p.phone, \
     o.path AS managing_path
     """
 
@@ -139,15 +141,16 @@ enum MemberStore {
       """
       INSERT INTO memberships (
         id, member_number, state, organization_id, managing_organization_id,
-        occupation_group, channel, campaign, join_day, code, code_sha256, version, created
-      ) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)
+        occupation_group, channel, campaign, join_day, code, code_sha256, version, created,
+        details
+      ) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)
       ON CONFLICT (id) DO NOTHING
       """,
       [
         member.id, member.number, member.state.rawValue, member.organizationID,
         member.managingOrganizationID, member.group.rawValue, member.channel.rawValue,
         member.campaign, member.joinDay, member.code, member.codeSHA256, member.version,
-        member.created,
+        member.created, member.details,
       ], expects: .exactly(1))
     commit.run(
       """
@@ -156,19 +159,21 @@ enum MemberStore {
       """, [member.number, member.id], expects: .exactly(1))
   }
 
-  /// Brings a membership that was left back to life, with its first join date.
+  /// Changes a membership; see ``Commit/change(_:_:former:to:retention:enrollmentID:by:edit:)``.
   ///
   /// - Parameter member: The membership after the change; its version has risen by one.
-  static func revive(_ member: StoredMember) -> Statement {
+  static func update(_ member: StoredMember) -> Statement {
     Statement(
       """
       UPDATE memberships SET state = ?2, organization_id = ?3, managing_organization_id = ?4,
-        occupation_group = ?5, channel = ?6, campaign = ?7, version = ?8
+        occupation_group = ?5, channel = ?6, campaign = ?7, version = ?8, join_day = ?9,
+        details = ?10
       WHERE id = ?1 AND version = ?8 - 1
       """,
       [
         member.id, member.state.rawValue, member.organizationID, member.managingOrganizationID,
         member.group.rawValue, member.channel.rawValue, member.campaign, member.version,
+        member.joinDay, member.details,
       ], expects: .exactly(1))
   }
 
@@ -183,17 +188,7 @@ enum MemberStore {
         channel: Channel(rawValue: try row.int32("channel")), campaign: try row.text("campaign"),
         joinDay: try row.int("join_day"), code: try row.blob("code"),
         codeSHA256: try row.blob("code_sha256"), version: try row.integer("version"),
-        created: try row.integer("created")),
+        created: try row.integer("created"), details: try row.optionalBlob("details")),
       person: try PersonStore.person(row), managingPath: try row.text("managing_path"))
   }
-}
-
-extension MembershipState {
-  /// The states in which a person is a member.
-  static let live: [MembershipState] = [.pooled, .active, .retained]
-
-  var isLive: Bool { Self.live.contains(self) }
-
-  /// Whether a new application cannot bring it back: only LEFT is revived.
-  var isClosed: Bool { !isLive && self != .left }
 }

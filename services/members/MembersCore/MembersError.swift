@@ -24,6 +24,8 @@ public enum MembersError: String, ServiceFailure, Hashable, CaseIterable {
   case membershipClosed = "MEMBERSHIP_CLOSED"
   case enrollmentNotFound = "ENROLLMENT_NOT_FOUND"
   case memberNotFound = "MEMBER_NOT_FOUND"
+  /// The membership's state does not allow it.
+  case membershipState = "MEMBERSHIP_STATE"
 
   public var reason: String { rawValue }
 
@@ -33,7 +35,8 @@ public enum MembersError: String, ServiceFailure, Hashable, CaseIterable {
       .memberNotFound:
       .notFound
     case .organizationConflict: .alreadyExists
-    case .organizationNotActive, .codeExpired, .codeRevoked, .noReceiver, .membershipClosed:
+    case .organizationNotActive, .codeExpired, .codeRevoked, .noReceiver, .membershipClosed,
+      .membershipState:
       .failedPrecondition
     case .codeMalformed, .codeForged: .invalidArgument
     }
@@ -75,6 +78,10 @@ public enum MembersError: String, ServiceFailure, Hashable, CaseIterable {
       LocalizedText(zh: "入会申请不存在。", en: "There is no such enrollment.")
     case .memberNotFound:
       LocalizedText(zh: "会员不存在。", en: "There is no such member.")
+    case .membershipState:
+      LocalizedText(
+        zh: "会籍当前状态不允许此操作,请核对后再试。",
+        en: "The membership's state does not allow this: read it again.")
     }
   }
 }

@@ -8,6 +8,8 @@ struct StoredPerson: Sendable, Hashable {
   var name: [UInt8]
   var residentID: [UInt8]
   var phone: [UInt8]
+
+  var isErased: Bool { wrappedKey == nil }
 }
 
 /// The hashes that a person is found by, each under the current key and, while that one is not

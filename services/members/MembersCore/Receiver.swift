@@ -10,7 +10,7 @@ struct Receiver: Sendable {
   let waitsForApproval: Bool
 
   /// A pooled person is a member (先入会再分流).
-  var state: MembershipState { route == .holdingPool ? .pooled : .active }
+  var input: Membership.Input { route == .holdingPool ? .joinPool : .join }
 }
 
 /// The routing rules (SPEC §3): a pure function of the application, the active organizations that

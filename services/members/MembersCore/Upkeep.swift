@@ -42,10 +42,11 @@ extension MembersService: ServiceUpkeep {
   }
 
   public func recount(report: TaskReport) async throws -> [String] {
-    try await StatisticsCheck(
+    let counters = try await StatisticsCheck(
       database: database,
       today: ChinaDate(microseconds: clock.microseconds).daysSinceEpoch
     ).run(report: report)
+    return counters + (try await MembershipLogCheck(database: database).run(report: report))
   }
 }
 

@@ -1,0 +1,95 @@
+import MembersV1
+
+/// The states of a membership (SPEC §3 and §11): a pure value.
+///
+/// Closed for ever are EXPELLED and DECEASED; who left may join again; a merged record is what it
+/// was once the merge is undone.
+struct Membership: Sendable, Hashable {
+  /// What happens to a membership.
+  enum Input: Sendable, CaseIterable {
+    /// Joins a union.
+    case join
+    /// Joins, and is held in a pool until a union is found.
+    case joinPool
+    /// A union confirms a pooled member.
+    case place
+    /// The employer's union is dissolved: back to the pool.
+    case pool
+    /// Another union takes the member over.
+    case transfer
+    case retain
+    case restore
+    case leave
+    case expel
+    case die
+    /// Is found to be another record of a person who has one.
+    case merge
+    case undoMerge
+    /// Another fact of the member changes.
+    case update
+  }
+
+  /// `unspecified`: there is no membership yet.
+  private(set) var state: MembershipState
+  /// What a merged membership was; `unspecified` for others.
+  private(set) var former: MembershipState
+
+  init(_ state: MembershipState, former: MembershipState = .unspecified) {
+    self.state = state
+    self.former = former
+  }
+
+  /// - Returns: What the log calls it.
+  /// - Throws: ``MembersError/membershipClosed`` where an expelled, dead or merged person would
+  ///   join; ``MembersError/membershipState`` for all else that the state does not allow.
+  mutating func apply(_ input: Input) throws(MembersError) -> MembershipLogEntry.Action {
+    switch (input, state) {
+    case (.join, .unspecified): go(to: .active, .joined)
+    case (.joinPool, .unspecified): go(to: .pooled, .joined)
+    case (.join, .left): go(to: .active, .revived)
+    case (.joinPool, .left): go(to: .pooled, .revived)
+    case (.join, .expelled), (.join, .deceased), (.join, .merged),
+      (.joinPool, .expelled), (.joinPool, .deceased), (.joinPool, .merged):
+      throw .membershipClosed
+    case (.place, .pooled): go(to: .active, .placed)
+    case (.pool, .active): go(to: .pooled, .pooled)
+    case (.transfer, .pooled), (.transfer, .active): go(to: .active, .transferred)
+    case (.retain, .active): go(to: .retained, .retained)
+    case (.restore, .retained): go(to: .active, .restored)
+    case (.undoMerge, .merged): unmerge()
+    case (.leave, _) where state.isLive: go(to: .left, .left)
+    case (.expel, _) where state.isLive: go(to: .expelled, .expelled)
+    case (.die, _) where state.isLive: go(to: .deceased, .died)
+    case (.merge, _) where state.isLive: merge()
+    case (.update, _) where state.isLive: .updated
+    default: throw .membershipState
+    }
+  }
+
+  private mutating func go(
+    to next: MembershipState, _ action: MembershipLogEntry.Action
+  ) -> MembershipLogEntry.Action {
+    state = next
+    return action
+  }
+
+  private mutating func merge() -> MembershipLogEntry.Action {
+    former = state
+    return go(to: .merged, .merged)
+  }
+
+  private mutating func unmerge() -> MembershipLogEntry.Action {
+    defer { former = .unspecified }
+    return go(to: former, .unmerged)
+  }
+}
+
+extension MembershipState {
+  /// The states in which a person is a member.
+  static let live: [MembershipState] = [.pooled, .active, .retained]
+
+  var isLive: Bool { Self.live.contains(self) }
+
+  /// Whether a new application cannot bring it back: only LEFT is revived.
+  var isClosed: Bool { !isLive && self != .left }
+}

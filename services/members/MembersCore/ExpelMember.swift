@@ -1,0 +1,24 @@
+public import MembersV1
+public import RPC
+import ServiceKit
+import Storage
+
+extension MembersService {
+  /// Ends a live membership for ever.
+  public func expelMember(
+    _ request: ExpelMemberRequest, context: ServerContext
+  ) async throws -> ExpelMemberResponse {
+    var payload = request
+    payload.requestID = ""
+    var failures = FieldFailures()
+    let order = try MemberOrder(
+      context, requestID: request.requestID, name: request.name, etag: request.etag,
+      reason: request.reason, payload: payload, at: clock.now, &failures)
+    try failures.check()
+    return try await write(order, action: "members.expel") { known, commit in
+      var response = ExpelMemberResponse()
+      response.membership = try commit.change(known.member, .expel, by: order.act).summary
+      return response
+    }
+  }
+}

@@ -1,0 +1,24 @@
+public import MembersV1
+public import RPC
+import ServiceKit
+import Storage
+
+extension MembersService {
+  /// Ends a live membership by the member's will.
+  public func leaveUnion(
+    _ request: LeaveUnionRequest, context: ServerContext
+  ) async throws -> LeaveUnionResponse {
+    var payload = request
+    payload.requestID = ""
+    var failures = FieldFailures()
+    let order = try MemberOrder(
+      context, requestID: request.requestID, name: request.name, etag: request.etag,
+      reason: request.reason, payload: payload, at: clock.now, &failures)
+    try failures.check()
+    return try await write(order, action: "members.leave") { known, commit in
+      var response = LeaveUnionResponse()
+      response.membership = try commit.change(known.member, .leave, by: order.act).summary
+      return response
+    }
+  }
+}

@@ -1,0 +1,57 @@
+import MembersV1
+import Protobuf
+import ServiceKit
+import Storage
+
+extension MemberDetails {
+  /// The details as they are kept: with normalized values.
+  init(checking raw: MemberDetails, field: String, _ failures: inout FieldFailures) {
+    self.init()
+    let text = { (raw: String, name: String, most: Int, failures: inout FieldFailures) -> String in
+      failures.take { () throws(FieldFailure) in
+        try PlainText.checked(raw, field: "\(field).\(name)", characters: 0...most)
+      } ?? ""
+    }
+    employerName = text(
+      raw.employerName, "employer_name", CheckedApplication.employerNameCharactersMax, &failures)
+    platform = text(
+      raw.platform, "platform", CheckedApplication.platformCharactersMax, &failures)
+    if !raw.employerCreditCode.isEmpty {
+      employerCreditCode =
+        failures.take { () throws(FieldFailure) in
+          try CreditCode(
+            checking: raw.employerCreditCode, field: "\(field).employer_credit_code"
+          ).text
+        } ?? ""
+    }
+    if !raw.vehiclePlate.isEmpty {
+      vehiclePlate =
+        failures.take { () throws(FieldFailure) in
+          try VehiclePlate(checking: raw.vehiclePlate, field: "\(field).vehicle_plate").text
+        } ?? ""
+    }
+  }
+
+  /// What an application said of it.
+  init(of application: EnrollmentApplication) {
+    self.init()
+    employerName = application.employerName
+    employerCreditCode = application.employerCreditCode
+    platform = application.platform
+    vehiclePlate = application.vehiclePlate
+  }
+
+  /// Sealed with the person's key; nil where there is nothing to seal.
+  func sealed(_ key: PersonKey) throws -> [UInt8]? {
+    self == MemberDetails()
+      ? nil : try key.seal(try wireBytes(), table: MemberStore.table, column: "details")
+  }
+}
+
+extension StoredMember {
+  func openDetails(_ key: PersonKey) throws -> MemberDetails {
+    guard let details else { return MemberDetails() }
+    return try MemberDetails(
+      wireBytes: key.open(details, table: MemberStore.table, column: "details"))
+  }
+}

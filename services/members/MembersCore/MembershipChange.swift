@@ -1,0 +1,103 @@
+import Foundation
+import MembersV1
+import ServiceKit
+import Storage
+
+/// Who does something, and when: what every log wants to know.
+struct Act: Sendable {
+  /// Resource name of the caller, or of the service itself.
+  let actor: String
+  let now: Date
+
+  /// Microseconds since 1970.
+  var microseconds: Int64 { now.microsecondsSince1970 }
+
+  /// Today in China, in days since 1970-01-01.
+  var day: Int { ChinaDate(microseconds: microseconds).daysSinceEpoch }
+}
+
+extension Commit {
+  /// Changes a membership, with all that goes along: its row, guarded by the version that was read;
+  /// its entry in the log; the counters; its event.
+  ///
+  /// - Parameters:
+  ///   - former: What a merged membership was.
+  ///   - organizationID: The union that the member is of from now on, joined and managing.
+  ///   - edit: Further changes of the row.
+  /// - Returns: The membership after the change.
+  /// - Throws: ``MembersError/membershipState``, ``MembersError/membershipClosed``.
+  mutating func change(
+    _ member: StoredMember, _ input: Membership.Input, former: MembershipState = .unspecified,
+    to organizationID: String? = nil, retention: RetentionCause = .unspecified,
+    enrollmentID: String? = nil, by act: Act, edit: (inout StoredMember) throws -> Void = { _ in }
+  ) throws -> StoredMember {
+    var membership = Membership(member.state, former: former)
+    let action = try membership.apply(input)
+    var changed = member
+    changed.state = membership.state
+    if let organizationID {
+      changed.organizationID = organizationID
+      changed.managingOrganizationID = organizationID
+    }
+    try edit(&changed)
+    changed.version += 1
+    run(MemberStore.update(changed))
+    CounterStore.count(
+      -1, state: member.state, organizationID: member.managingOrganizationID, into: &self)
+    try log(
+      changed, action, from: member.state, retention: retention, enrollmentID: enrollmentID, by: act
+    )
+    return changed
+  }
+
+  /// Founds a membership: the row, its entry in the log, the counters, its event.
+  ///
+  /// - Parameter input: How the person joins; it decides the state.
+  /// - Returns: The membership in its state.
+  mutating func found(
+    _ draft: StoredMember, _ input: Membership.Input, enrollmentID: String, by act: Act
+  ) throws -> StoredMember {
+    var membership = Membership(.unspecified)
+    let action = try membership.apply(input)
+    var member = draft
+    member.state = membership.state
+    MemberStore.found(member, into: &self)
+    try log(member, action, from: .unspecified, enrollmentID: enrollmentID, by: act)
+    return member
+  }
+
+  private mutating func log(
+    _ member: StoredMember, _ action: MembershipLogEntry.Action, from state: MembershipState,
+    retention: RetentionCause = .unspecified, enrollmentID: String?, by act: Act
+  ) throws {
+    run(
+      MembershipLogEntry(
+        action: action, from: state, member: member, day: act.day, enrollmentID: enrollmentID,
+        retention: retention, actor: act.actor, created: act.microseconds
+      ).insert)
+    if action == .joined || action == .revived {
+      CounterStore.countEnrollment(member, day: act.day, into: &self)
+    }
+    CounterStore.count(
+      1, state: member.state, organizationID: member.managingOrganizationID, into: &self)
+    emit(try .changed(member))
+  }
+}
+
+extension StoredMember {
+  /// The membership without personal data.
+  var summary: MembershipSummary {
+    var message = MembershipSummary()
+    message.name = "members/\(id)"
+    message.memberNumber = number
+    message.state = state
+    message.group = group
+    message.organization = "organizations/\(organizationID)"
+    message.managingOrganization = "organizations/\(managingOrganizationID)"
+    message.joinDate = .day(joinDay)
+    message.etag = etag
+    return message
+  }
+
+  var etag: String { "v\(version)" }
+}

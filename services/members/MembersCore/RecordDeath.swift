@@ -1,0 +1,24 @@
+public import MembersV1
+public import RPC
+import ServiceKit
+import Storage
+
+extension MembersService {
+  /// Ends the membership of a member who died.
+  public func recordDeath(
+    _ request: RecordDeathRequest, context: ServerContext
+  ) async throws -> RecordDeathResponse {
+    var payload = request
+    payload.requestID = ""
+    var failures = FieldFailures()
+    let order = try MemberOrder(
+      context, requestID: request.requestID, name: request.name, etag: request.etag,
+      reason: request.reason, payload: payload, at: clock.now, &failures)
+    try failures.check()
+    return try await write(order, action: "members.recordDeath") { known, commit in
+      var response = RecordDeathResponse()
+      response.membership = try commit.change(known.member, .die, by: order.act).summary
+      return response
+    }
+  }
+}

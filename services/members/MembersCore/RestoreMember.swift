@@ -1,0 +1,24 @@
+public import MembersV1
+public import RPC
+import ServiceKit
+import Storage
+
+extension MembersService {
+  /// Makes a retained membership active again.
+  public func restoreMember(
+    _ request: RestoreMemberRequest, context: ServerContext
+  ) async throws -> RestoreMemberResponse {
+    var payload = request
+    payload.requestID = ""
+    var failures = FieldFailures()
+    let order = try MemberOrder(
+      context, requestID: request.requestID, name: request.name, etag: request.etag,
+      reason: request.reason, payload: payload, at: clock.now, &failures)
+    try failures.check()
+    return try await write(order, action: "members.restore") { known, commit in
+      var response = RestoreMemberResponse()
+      response.membership = try commit.change(known.member, .restore, by: order.act).summary
+      return response
+    }
+  }
+}

@@ -1,0 +1,78 @@
+import GoogleProtobuf
+public import MembersV1
+import Protobuf
+public import RPC
+import ServiceKit
+import Storage
+
+extension MembersService {
+  /// Changes the facts of a live member that the mask names.
+  public func updateMember(
+    _ request: UpdateMemberRequest, context: ServerContext
+  ) async throws -> UpdateMemberResponse {
+    var payload = request
+    payload.requestID = ""
+    let member = request.member ?? Member()
+    var failures = FieldFailures()
+    let order = try MemberOrder(
+      context, requestID: request.requestID, name: member.name, field: "member.name",
+      etag: member.etag, reason: request.reason, payload: payload, at: clock.now, &failures)
+    if member.etag.isEmpty { failures.add([.required("member.etag")]) }
+    let update = MemberUpdate(member, mask: request.updateMask?.paths ?? [], &failures)
+    try failures.check()
+    let keys = keys
+    return try await write(order, action: "members.update") { known, commit in
+      var response = UpdateMemberResponse()
+      response.membership = try commit.change(known.member, .update, by: order.act) { member in
+        let key = try keys.personKey(of: known.person)
+        member = try update.applied(to: member, key)
+      }.summary
+      return response
+    }
+  }
+}
+
+/// The facts that an update changes, checked.
+private struct MemberUpdate: Sendable {
+  private static let paths: Set = [
+    "group", "details", "details.employer_name", "details.employer_credit_code",
+    "details.platform", "details.vehicle_plate",
+  ]
+
+  private let mask: Set<String>
+  private let group: OccupationGroup
+  private let details: MemberDetails
+
+  init(_ member: Member, mask paths: [String], _ failures: inout FieldFailures) {
+    mask = Set(paths)
+    group = member.group
+    details = MemberDetails(
+      checking: member.details ?? MemberDetails(), field: "member.details", &failures)
+    if paths.isEmpty { failures.add([.required("update_mask")]) }
+    if !mask.isSubset(of: Self.paths) {
+      failures.add(
+        "update_mask", "INVALID_MASK",
+        LocalizedText(
+          zh: "update_mask 含有不可修改的字段。", en: "update_mask names a field that cannot be changed."))
+    }
+    guard mask.contains("group") else { return }
+    switch group {
+    case .unspecified: failures.add([.required("member.group")])
+    case .unrecognized: failures.add([.invalidValue("member.group")])
+    default: break
+    }
+  }
+
+  func applied(to member: StoredMember, _ key: PersonKey) throws -> StoredMember {
+    var member = member
+    if mask.contains("group") { member.group = group }
+    let names = { (field: String) in mask.contains("details") || mask.contains("details.\(field)") }
+    var kept = try member.openDetails(key)
+    if names("employer_name") { kept.employerName = details.employerName }
+    if names("employer_credit_code") { kept.employerCreditCode = details.employerCreditCode }
+    if names("platform") { kept.platform = details.platform }
+    if names("vehicle_plate") { kept.vehiclePlate = details.vehiclePlate }
+    member.details = try kept.sealed(key)
+    return member
+  }
+}
