@@ -19,16 +19,17 @@ struct Harness: Sendable {
   let clock: TestClock
   let service: MembersService
 
-  /// Runs `body` with a fresh service on each engine, and cleans up.
+  /// Runs `body` with a fresh service on each of the engines, and cleans up.
   ///
   /// - Returns: what the last run returned.
   @discardableResult
   static func run<Result>(
     _ configuration: MembersConfiguration = MembersConfiguration(),
+    on engines: [Engine] = Engine.allCases,
     _ body: (Harness) async throws -> Result
   ) async throws -> Result? {
     var result: Result?
-    for engine in Engine.allCases {
+    for engine in engines {
       result = try await engine.withStore { store in
         try await store.with { database in
           try await body(try await Harness(store, database, configuration))
@@ -39,14 +40,20 @@ struct Harness: Sendable {
   }
 
   /// The same store behind another service, as a replica or after a restart.
-  private init(_ other: Harness, keys: MembersKeys) {
-    (store, database, clock, self.keys) = (other.store, other.database, other.clock, keys)
+  private init(_ other: Harness, database: any Database, keys: MembersKeys) {
+    (store, clock) = (other.store, other.clock)
+    (self.database, self.keys) = (database, keys)
     let clock = clock
     service = MembersService(database: database, keys: keys, clock: Clock { clock.now })
   }
 
   /// Another service over the same store, with other keys.
-  func sharing(_ keys: MembersKeys) -> Harness { Harness(self, keys: keys) }
+  func sharing(_ keys: MembersKeys) -> Harness { Harness(self, database: database, keys: keys) }
+
+  /// Another service that opened the same store for itself.
+  func replica(_ database: any Database) -> Harness {
+    Harness(self, database: database, keys: keys)
+  }
 
   private init(
     _ store: TestStore, _ database: any Database, _ configuration: MembersConfiguration

@@ -119,7 +119,9 @@ struct EnrollmentDecision: Sendable {
     if let known = facts.known { return (known.person, try keys.personKey(of: known.person)) }
     let person = intake.newPerson
     PersonStore.insert(
-      person, hashes: intake.hashes, created: intake.microseconds, into: &commit)
+      person, hashes: intake.hashes,
+      lookAlikes: .init(withPhone: facts.withPhone, withBirth: facts.withBirth),
+      created: intake.microseconds, into: &commit)
     let others = [
       (DuplicateCase.Kind.phone, facts.withPhone), (.nameAndBirthDate, facts.withBirth),
     ]

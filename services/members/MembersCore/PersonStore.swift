@@ -29,12 +29,26 @@ struct PersonHashes: Sendable, Hashable {
 enum PersonStore {
   static let table = "persons"
 
+  /// Who else was read to have a new person's phone, and their name and birth date.
+  struct LookAlikes: Sendable {
+    var withPhone: String?
+    var withBirth: String?
+  }
+
   /// Stores a new person. All the hashes of the resident ID are taken first: where another person
   /// has one of them, under whichever key, this person is known.
+  ///
+  /// Guards that the look-alikes are still who was read: of two who come at the same moment to two
+  /// replicas, neither would be noticed otherwise.
   static func insert(
-    _ person: StoredPerson, hashes: PersonHashes, created: Int64, into commit: inout Commit
+    _ person: StoredPerson, hashes: PersonHashes, lookAlikes: LookAlikes, created: Int64,
+    into commit: inout Commit
   ) {
-    insert(hashes, of: person.id, isNew: true, into: &commit)
+    for candidate in hashes.residentID {
+      commit.run(insert(candidate, place: "", of: person.id, expects: .exactly(1)))
+    }
+    insertGuarded(hashes.phone, of: person.id, oldest: lookAlikes.withPhone, into: &commit)
+    insertGuarded(hashes.birth, of: person.id, oldest: lookAlikes.withBirth, into: &commit)
     commit.run(
       """
       INSERT INTO persons (
@@ -47,15 +61,33 @@ enum PersonStore {
       ], expects: .exactly(1))
   }
 
-  /// - Parameter isNew: Whether none of the resident ID's hashes may be there yet.
-  static func insert(
-    _ hashes: PersonHashes, of person: String, isNew: Bool, into commit: inout Commit
-  ) {
+  /// Hashes of a person who has some already, under another key.
+  static func insert(_ hashes: PersonHashes, of person: String, into commit: inout Commit) {
     for candidate in hashes.residentID {
-      commit.run(insert(candidate, place: "", of: person, expects: isNew ? .exactly(1) : .any))
+      commit.run(insert(candidate, place: "", of: person, expects: .any))
     }
     for candidate in hashes.phone + hashes.birth {
       commit.run(insert(candidate, place: person, of: person, expects: .any))
+    }
+  }
+
+  /// What others may have too.
+  ///
+  /// - Parameter oldest: Who must be ``oldest(with:)`` of them.
+  private static func insertGuarded(
+    _ hashes: [KeyedHash.Candidate], of person: String, oldest: String?, into commit: inout Commit
+  ) {
+    commit.run(
+      """
+      INSERT INTO person_hashes (hash, place, person_id, key)
+      SELECT ?1, ?2, ?2, ?3 WHERE ?4 = coalesce((\(Self.oldest(1, 5))), '')
+      """,
+      [
+        hashes[0].digest, person, Int64(hashes[0].key), oldest ?? "",
+        hashes[hashes.count - 1].digest,
+      ], expects: .exactly(1))
+    for candidate in hashes.dropFirst() {
+      commit.run(insert(candidate, place: person, of: person, expects: .exactly(1)))
     }
   }
 
@@ -72,12 +104,17 @@ enum PersonStore {
 
   /// The oldest person with the phone, or with the name and birth date.
   static func oldest(with hashes: [KeyedHash.Candidate]) -> Query<String?> {
-    .first(
-      """
-      SELECT p.id FROM person_hashes AS h JOIN persons AS p ON p.id = h.person_id
-      WHERE h.hash IN (?1, ?2) ORDER BY p.created, p.id LIMIT 1
-      """, [hashes[0].digest, hashes[hashes.count - 1].digest]
-    ) { row in try row.text("id") }
+    .first(oldest(1, 2), [hashes[0].digest, hashes[hashes.count - 1].digest]) { row in
+      try row.text("id")
+    }
+  }
+
+  /// - Parameters: The arguments' places.
+  private static func oldest(_ hash: Int, _ otherHash: Int) -> String {
+    """
+    SELECT p.id FROM person_hashes AS h JOIN persons AS p ON p.id = h.person_id \
+    WHERE h.hash IN (?\(hash), ?\(otherHash)) ORDER BY p.created, p.id LIMIT 1
+    """
   }
 
   /// A person with the number of the key that their hashes are under.

@@ -102,7 +102,7 @@ struct PersonRenewal: Sendable {
           guard let wrapped = stored.person.wrappedKey else { continue }
           let data = try keys.personalData(of: stored.person)
           let hashes = try keys.hashes(of: data)
-          PersonStore.insert(hashes, of: stored.person.id, isNew: false, into: &commit)
+          PersonStore.insert(hashes, of: stored.person.id, into: &commit)
           commit.run(
             "UPDATE persons SET wrapped_key = ?2, hash_key = ?3 WHERE id = ?1 AND wrapped_key = ?4",
             [

@@ -1,0 +1,80 @@
+import MembersV1
+import Storage
+import TestStores
+import Testing
+
+@testable import MembersCore
+
+/// Of two persons who look like one the second opens a case, also where neither was there yet when
+/// the other was decided.
+@Suite("Look-alikes at the same moment")
+struct LookAlikeTests {
+  enum Likeness: CaseIterable {
+    case phone
+    case nameAndBirthDate
+
+    var kind: DuplicateCase.Kind {
+      switch self {
+      case .phone: .phone
+      case .nameAndBirthDate: .nameAndBirthDate
+      }
+    }
+
+    /// One of the two of a pair.
+    func application(_ pair: Int, isSecond: Bool) -> EnrollmentApplication {
+      // Birth dates repeat after 5,000 persons.
+      let other = self == .phone ? pair + 1_000 : pair + 5_000
+      return Applicant.application(isSecond ? other : pair) {
+        switch self {
+        case .phone: $0.phone = Applicant.phone(pair)
+        case .nameAndBirthDate: $0.personName = "张同名"
+        }
+      }
+    }
+  }
+
+  @Test("who come together open one case a pair, every time", arguments: Likeness.allCases)
+  func together(likeness: Likeness) async throws {
+    try await Harness.run { harness in
+      _ = try await harness.plantTree()
+      try await Self.expectCases(likeness, at: harness, harness)
+    }
+  }
+
+  @Test(
+    "who come to two replicas open one case a pair, every time",
+    .enabled(if: Engine.allCases.contains(.postgres), "a SQLite file has one process"),
+    arguments: Likeness.allCases)
+  func apart(likeness: Likeness) async throws {
+    try await Harness.run(on: [.postgres]) { harness in
+      _ = try await harness.plantTree()
+      try await harness.store.with { other in
+        try await Self.expectCases(likeness, at: harness, harness.replica(other))
+      }
+    }
+  }
+
+  /// All pairs at the same moment, one of each at either service.
+  private static func expectCases(
+    _ likeness: Likeness, at first: Harness, _ second: Harness
+  ) async throws {
+    let pairs = 24
+    try await withThrowingTaskGroup(of: Void.self) { group in
+      for pair in 0..<pairs {
+        for (harness, isSecond) in [(first, false), (second, true)] {
+          group.addTask {
+            _ = try await harness.submit(likeness.application(pair, isSecond: isSecond))
+          }
+        }
+      }
+      try await group.waitForAll()
+    }
+    let cases = try await first.database.read(
+      Query<Int>.one(
+        "SELECT count(*) AS n FROM duplicate_cases WHERE kind = ?1", [likeness.kind.rawValue]
+      ) { try $0.int("n") })
+    #expect(cases == pairs)
+    #expect(try await first.members().count == 2 * pairs)
+    #expect(try await first.countsAgree())
+  }
+}
