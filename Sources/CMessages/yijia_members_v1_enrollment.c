@@ -72,6 +72,35 @@ const ProtobufCEnumDescriptor yijia__members__v1__Route__names = {
   NULL, NULL, NULL, NULL,
 };
 
+static const ProtobufCEnumValue yijia__members__v1__EnrollmentRefusal__values[6] = {
+  {"ENROLLMENT_REFUSAL_UNSPECIFIED", "yijia__members__v1__EnrollmentRefusal__ENROLLMENT_REFUSAL_UNSPECIFIED", 0},
+  {"ENROLLMENT_REFUSAL_WRONG_DATA", "yijia__members__v1__EnrollmentRefusal__ENROLLMENT_REFUSAL_WRONG_DATA", 1},
+  {"ENROLLMENT_REFUSAL_NOT_ELIGIBLE", "yijia__members__v1__EnrollmentRefusal__ENROLLMENT_REFUSAL_NOT_ELIGIBLE", 2},
+  {"ENROLLMENT_REFUSAL_DUPLICATE", "yijia__members__v1__EnrollmentRefusal__ENROLLMENT_REFUSAL_DUPLICATE", 3},
+  {"ENROLLMENT_REFUSAL_NOT_CONSENTED", "yijia__members__v1__EnrollmentRefusal__ENROLLMENT_REFUSAL_NOT_CONSENTED", 4},
+  {"ENROLLMENT_REFUSAL_OTHER", "yijia__members__v1__EnrollmentRefusal__ENROLLMENT_REFUSAL_OTHER", 5},
+};
+static const ProtobufCEnumValueIndex yijia__members__v1__EnrollmentRefusal__by_name[6] = {
+  {"ENROLLMENT_REFUSAL_DUPLICATE", 3},
+  {"ENROLLMENT_REFUSAL_NOT_CONSENTED", 4},
+  {"ENROLLMENT_REFUSAL_NOT_ELIGIBLE", 2},
+  {"ENROLLMENT_REFUSAL_OTHER", 5},
+  {"ENROLLMENT_REFUSAL_UNSPECIFIED", 0},
+  {"ENROLLMENT_REFUSAL_WRONG_DATA", 1},
+};
+static const ProtobufCIntRange yijia__members__v1__EnrollmentRefusal__ranges[2] = {
+  {0, 0},
+  {0, 6},
+};
+const ProtobufCEnumDescriptor yijia__members__v1__EnrollmentRefusal__names = {
+  PROTOBUF_C__ENUM_DESCRIPTOR_MAGIC,
+  "yijia.members.v1.EnrollmentRefusal", "EnrollmentRefusal", "yijia__members__v1__EnrollmentRefusal",
+  "yijia.members.v1",
+  6, yijia__members__v1__EnrollmentRefusal__values, 6, yijia__members__v1__EnrollmentRefusal__by_name,
+  1, yijia__members__v1__EnrollmentRefusal__ranges,
+  NULL, NULL, NULL, NULL,
+};
+
 static void yijia__members__v1__Consent__init(ProtobufCMessage *message) {
   memset(message, 0, sizeof(struct yijia__members__v1__Consent));
   message->descriptor = &yijia__members__v1__Consent__table;
@@ -199,7 +228,7 @@ static void yijia__members__v1__Enrollment__init(ProtobufCMessage *message) {
   memset(message, 0, sizeof(struct yijia__members__v1__Enrollment));
   message->descriptor = &yijia__members__v1__Enrollment__table;
 }
-static const ProtobufCFieldDescriptor yijia__members__v1__Enrollment__fields[10] = {
+static const ProtobufCFieldDescriptor yijia__members__v1__Enrollment__fields[14] = {
   {"name", 1, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_BYTES,
    offsetof(struct yijia__members__v1__Enrollment, has_name), offsetof(struct yijia__members__v1__Enrollment, f_name),
    NULL, NULL, 0, 0x2200, NULL, NULL},
@@ -230,45 +259,60 @@ static const ProtobufCFieldDescriptor yijia__members__v1__Enrollment__fields[10]
   {"campaign", 10, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_BYTES,
    offsetof(struct yijia__members__v1__Enrollment, has_campaign), offsetof(struct yijia__members__v1__Enrollment, f_campaign),
    NULL, NULL, 0, 0x2200, NULL, NULL},
+  {"refusal", 11, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_BYTES,
+   offsetof(struct yijia__members__v1__Enrollment, has_refusal), offsetof(struct yijia__members__v1__Enrollment, f_refusal),
+   NULL, NULL, 0, 0x2200, NULL, NULL},
+  {"etag", 12, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_BYTES,
+   offsetof(struct yijia__members__v1__Enrollment, has_etag), offsetof(struct yijia__members__v1__Enrollment, f_etag),
+   NULL, NULL, 0, 0x2200, NULL, NULL},
+  {"consent_version", 13, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_BYTES,
+   offsetof(struct yijia__members__v1__Enrollment, has_consent_version), offsetof(struct yijia__members__v1__Enrollment, f_consent_version),
+   NULL, NULL, 0, 0x2200, NULL, NULL},
+  {"consent_time", 14, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_MESSAGE,
+   0, offsetof(struct yijia__members__v1__Enrollment, f_consent_time),
+   &google__protobuf__Timestamp__table, NULL, 0, 0x4200, NULL, NULL},
 };
-static const unsigned yijia__members__v1__Enrollment__by_name[10] = {9, 8, 2, 7, 3, 0, 4, 5, 6, 1};
+static const unsigned yijia__members__v1__Enrollment__by_name[14] = {9, 8, 13, 12, 2, 11, 7, 3, 0, 4, 10, 5, 6, 1};
 static const ProtobufCIntRange yijia__members__v1__Enrollment__ranges[2] = {
   {1, 0},
-  {0, 10},
+  {0, 14},
 };
 const ProtobufCMessageDescriptor yijia__members__v1__Enrollment__table = {
   PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
   "yijia.members.v1.Enrollment", "Enrollment", "yijia__members__v1__Enrollment",
   "yijia.members.v1", sizeof(struct yijia__members__v1__Enrollment),
-  10, yijia__members__v1__Enrollment__fields, yijia__members__v1__Enrollment__by_name,
+  14, yijia__members__v1__Enrollment__fields, yijia__members__v1__Enrollment__by_name,
   1, yijia__members__v1__Enrollment__ranges,
-  yijia__members__v1__Enrollment__init, (void *) 184, NULL, NULL,
+  yijia__members__v1__Enrollment__init, (void *) 280, NULL, NULL,
 };
 
 static void yijia__members__v1__SubmitEnrollmentRequest__init(ProtobufCMessage *message) {
   memset(message, 0, sizeof(struct yijia__members__v1__SubmitEnrollmentRequest));
   message->descriptor = &yijia__members__v1__SubmitEnrollmentRequest__table;
 }
-static const ProtobufCFieldDescriptor yijia__members__v1__SubmitEnrollmentRequest__fields[2] = {
+static const ProtobufCFieldDescriptor yijia__members__v1__SubmitEnrollmentRequest__fields[3] = {
   {"request_id", 1, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_BYTES,
    offsetof(struct yijia__members__v1__SubmitEnrollmentRequest, has_request_id), offsetof(struct yijia__members__v1__SubmitEnrollmentRequest, f_request_id),
    NULL, NULL, 0, 0x2200, NULL, NULL},
   {"application", 2, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_MESSAGE,
    0, offsetof(struct yijia__members__v1__SubmitEnrollmentRequest, f_application),
    &yijia__members__v1__EnrollmentApplication__table, NULL, 0, 0x4200, NULL, NULL},
+  {"validate_only", 3, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_BOOL,
+   offsetof(struct yijia__members__v1__SubmitEnrollmentRequest, has_validate_only), offsetof(struct yijia__members__v1__SubmitEnrollmentRequest, f_validate_only),
+   NULL, NULL, 0, 0x0, NULL, NULL},
 };
-static const unsigned yijia__members__v1__SubmitEnrollmentRequest__by_name[2] = {1, 0};
+static const unsigned yijia__members__v1__SubmitEnrollmentRequest__by_name[3] = {1, 0, 2};
 static const ProtobufCIntRange yijia__members__v1__SubmitEnrollmentRequest__ranges[2] = {
   {1, 0},
-  {0, 2},
+  {0, 3},
 };
 const ProtobufCMessageDescriptor yijia__members__v1__SubmitEnrollmentRequest__table = {
   PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
   "yijia.members.v1.SubmitEnrollmentRequest", "SubmitEnrollmentRequest", "yijia__members__v1__SubmitEnrollmentRequest",
   "yijia.members.v1", sizeof(struct yijia__members__v1__SubmitEnrollmentRequest),
-  2, yijia__members__v1__SubmitEnrollmentRequest__fields, yijia__members__v1__SubmitEnrollmentRequest__by_name,
+  3, yijia__members__v1__SubmitEnrollmentRequest__fields, yijia__members__v1__SubmitEnrollmentRequest__by_name,
   1, yijia__members__v1__SubmitEnrollmentRequest__ranges,
-  yijia__members__v1__SubmitEnrollmentRequest__init, (void *) 48, NULL, NULL,
+  yijia__members__v1__SubmitEnrollmentRequest__init, (void *) 49, NULL, NULL,
 };
 
 static void yijia__members__v1__SubmitEnrollmentResponse__init(ProtobufCMessage *message) {
@@ -291,14 +335,14 @@ const ProtobufCMessageDescriptor yijia__members__v1__SubmitEnrollmentResponse__t
   "yijia.members.v1", sizeof(struct yijia__members__v1__SubmitEnrollmentResponse),
   1, yijia__members__v1__SubmitEnrollmentResponse__fields, yijia__members__v1__SubmitEnrollmentResponse__by_name,
   1, yijia__members__v1__SubmitEnrollmentResponse__ranges,
-  yijia__members__v1__SubmitEnrollmentResponse__init, (void *) 216, NULL, NULL,
+  yijia__members__v1__SubmitEnrollmentResponse__init, (void *) 312, NULL, NULL,
 };
 
 static void yijia__members__v1__EnrollMembersRequest__init(ProtobufCMessage *message) {
   memset(message, 0, sizeof(struct yijia__members__v1__EnrollMembersRequest));
   message->descriptor = &yijia__members__v1__EnrollMembersRequest__table;
 }
-static const ProtobufCFieldDescriptor yijia__members__v1__EnrollMembersRequest__fields[3] = {
+static const ProtobufCFieldDescriptor yijia__members__v1__EnrollMembersRequest__fields[4] = {
   {"request_id", 1, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_BYTES,
    offsetof(struct yijia__members__v1__EnrollMembersRequest, has_request_id), offsetof(struct yijia__members__v1__EnrollMembersRequest, f_request_id),
    NULL, NULL, 0, 0x2200, NULL, NULL},
@@ -308,19 +352,22 @@ static const ProtobufCFieldDescriptor yijia__members__v1__EnrollMembersRequest__
   {"application", 3, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_MESSAGE,
    0, offsetof(struct yijia__members__v1__EnrollMembersRequest, f_application),
    &yijia__members__v1__EnrollmentApplication__table, NULL, 0, 0x4200, NULL, NULL},
+  {"validate_only", 4, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_BOOL,
+   offsetof(struct yijia__members__v1__EnrollMembersRequest, has_validate_only), offsetof(struct yijia__members__v1__EnrollMembersRequest, f_validate_only),
+   NULL, NULL, 0, 0x0, NULL, NULL},
 };
-static const unsigned yijia__members__v1__EnrollMembersRequest__by_name[3] = {2, 0, 1};
+static const unsigned yijia__members__v1__EnrollMembersRequest__by_name[4] = {2, 0, 1, 3};
 static const ProtobufCIntRange yijia__members__v1__EnrollMembersRequest__ranges[2] = {
   {1, 0},
-  {0, 3},
+  {0, 4},
 };
 const ProtobufCMessageDescriptor yijia__members__v1__EnrollMembersRequest__table = {
   PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
   "yijia.members.v1.EnrollMembersRequest", "EnrollMembersRequest", "yijia__members__v1__EnrollMembersRequest",
   "yijia.members.v1", sizeof(struct yijia__members__v1__EnrollMembersRequest),
-  3, yijia__members__v1__EnrollMembersRequest__fields, yijia__members__v1__EnrollMembersRequest__by_name,
+  4, yijia__members__v1__EnrollMembersRequest__fields, yijia__members__v1__EnrollMembersRequest__by_name,
   1, yijia__members__v1__EnrollMembersRequest__ranges,
-  yijia__members__v1__EnrollMembersRequest__init, (void *) 56, NULL, NULL,
+  yijia__members__v1__EnrollMembersRequest__init, (void *) 57, NULL, NULL,
 };
 
 static void yijia__members__v1__EnrollMembersResponse__init(ProtobufCMessage *message) {
@@ -349,7 +396,7 @@ const ProtobufCMessageDescriptor yijia__members__v1__EnrollMembersResponse__tabl
   "yijia.members.v1", sizeof(struct yijia__members__v1__EnrollMembersResponse),
   3, yijia__members__v1__EnrollMembersResponse__fields, yijia__members__v1__EnrollMembersResponse__by_name,
   1, yijia__members__v1__EnrollMembersResponse__ranges,
-  yijia__members__v1__EnrollMembersResponse__init, (void *) 232, NULL, NULL,
+  yijia__members__v1__EnrollMembersResponse__init, (void *) 328, NULL, NULL,
 };
 
 static void yijia__members__v1__GetEnrollmentRequest__init(ProtobufCMessage *message) {
@@ -395,5 +442,222 @@ const ProtobufCMessageDescriptor yijia__members__v1__GetEnrollmentResponse__tabl
   "yijia.members.v1", sizeof(struct yijia__members__v1__GetEnrollmentResponse),
   1, yijia__members__v1__GetEnrollmentResponse__fields, yijia__members__v1__GetEnrollmentResponse__by_name,
   1, yijia__members__v1__GetEnrollmentResponse__ranges,
-  yijia__members__v1__GetEnrollmentResponse__init, (void *) 216, NULL, NULL,
+  yijia__members__v1__GetEnrollmentResponse__init, (void *) 312, NULL, NULL,
+};
+
+static void yijia__members__v1__ListEnrollmentsRequest__init(ProtobufCMessage *message) {
+  memset(message, 0, sizeof(struct yijia__members__v1__ListEnrollmentsRequest));
+  message->descriptor = &yijia__members__v1__ListEnrollmentsRequest__table;
+}
+static const ProtobufCFieldDescriptor yijia__members__v1__ListEnrollmentsRequest__fields[4] = {
+  {"ancestor", 1, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_BYTES,
+   offsetof(struct yijia__members__v1__ListEnrollmentsRequest, has_ancestor), offsetof(struct yijia__members__v1__ListEnrollmentsRequest, f_ancestor),
+   NULL, NULL, 0, 0x2200, NULL, NULL},
+  {"states", 2, PROTOBUF_C_LABEL_REPEATED, PROTOBUF_C_TYPE_ENUM,
+   offsetof(struct yijia__members__v1__ListEnrollmentsRequest, n_states), offsetof(struct yijia__members__v1__ListEnrollmentsRequest, f_states),
+   &yijia__members__v1__EnrollmentState__names, NULL, PROTOBUF_C_FIELD_FLAG_PACKED, 0x1000, NULL, NULL},
+  {"page_size", 3, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_INT32,
+   offsetof(struct yijia__members__v1__ListEnrollmentsRequest, has_page_size), offsetof(struct yijia__members__v1__ListEnrollmentsRequest, f_page_size),
+   NULL, NULL, 0, 0x0, NULL, NULL},
+  {"page_token", 4, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_BYTES,
+   offsetof(struct yijia__members__v1__ListEnrollmentsRequest, has_page_token), offsetof(struct yijia__members__v1__ListEnrollmentsRequest, f_page_token),
+   NULL, NULL, 0, 0x2200, NULL, NULL},
+};
+static const unsigned yijia__members__v1__ListEnrollmentsRequest__by_name[4] = {0, 2, 3, 1};
+static const ProtobufCIntRange yijia__members__v1__ListEnrollmentsRequest__ranges[2] = {
+  {1, 0},
+  {0, 4},
+};
+const ProtobufCMessageDescriptor yijia__members__v1__ListEnrollmentsRequest__table = {
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "yijia.members.v1.ListEnrollmentsRequest", "ListEnrollmentsRequest", "yijia__members__v1__ListEnrollmentsRequest",
+  "yijia.members.v1", sizeof(struct yijia__members__v1__ListEnrollmentsRequest),
+  4, yijia__members__v1__ListEnrollmentsRequest__fields, yijia__members__v1__ListEnrollmentsRequest__by_name,
+  1, yijia__members__v1__ListEnrollmentsRequest__ranges,
+  yijia__members__v1__ListEnrollmentsRequest__init, (void *) 72, NULL, NULL,
+};
+
+static void yijia__members__v1__ListEnrollmentsResponse__init(ProtobufCMessage *message) {
+  memset(message, 0, sizeof(struct yijia__members__v1__ListEnrollmentsResponse));
+  message->descriptor = &yijia__members__v1__ListEnrollmentsResponse__table;
+}
+static const ProtobufCFieldDescriptor yijia__members__v1__ListEnrollmentsResponse__fields[2] = {
+  {"enrollments", 1, PROTOBUF_C_LABEL_REPEATED, PROTOBUF_C_TYPE_MESSAGE,
+   offsetof(struct yijia__members__v1__ListEnrollmentsResponse, n_enrollments), offsetof(struct yijia__members__v1__ListEnrollmentsResponse, f_enrollments),
+   &yijia__members__v1__Enrollment__table, NULL, 0, 0x5200, NULL, NULL},
+  {"next_page_token", 2, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_BYTES,
+   offsetof(struct yijia__members__v1__ListEnrollmentsResponse, has_next_page_token), offsetof(struct yijia__members__v1__ListEnrollmentsResponse, f_next_page_token),
+   NULL, NULL, 0, 0x2200, NULL, NULL},
+};
+static const unsigned yijia__members__v1__ListEnrollmentsResponse__by_name[2] = {0, 1};
+static const ProtobufCIntRange yijia__members__v1__ListEnrollmentsResponse__ranges[2] = {
+  {1, 0},
+  {0, 2},
+};
+const ProtobufCMessageDescriptor yijia__members__v1__ListEnrollmentsResponse__table = {
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "yijia.members.v1.ListEnrollmentsResponse", "ListEnrollmentsResponse", "yijia__members__v1__ListEnrollmentsResponse",
+  "yijia.members.v1", sizeof(struct yijia__members__v1__ListEnrollmentsResponse),
+  2, yijia__members__v1__ListEnrollmentsResponse__fields, yijia__members__v1__ListEnrollmentsResponse__by_name,
+  1, yijia__members__v1__ListEnrollmentsResponse__ranges,
+  yijia__members__v1__ListEnrollmentsResponse__init, (void *) 48, NULL, NULL,
+};
+
+static void yijia__members__v1__ApproveEnrollmentRequest__init(ProtobufCMessage *message) {
+  memset(message, 0, sizeof(struct yijia__members__v1__ApproveEnrollmentRequest));
+  message->descriptor = &yijia__members__v1__ApproveEnrollmentRequest__table;
+}
+static const ProtobufCFieldDescriptor yijia__members__v1__ApproveEnrollmentRequest__fields[3] = {
+  {"request_id", 1, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_BYTES,
+   offsetof(struct yijia__members__v1__ApproveEnrollmentRequest, has_request_id), offsetof(struct yijia__members__v1__ApproveEnrollmentRequest, f_request_id),
+   NULL, NULL, 0, 0x2200, NULL, NULL},
+  {"name", 2, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_BYTES,
+   offsetof(struct yijia__members__v1__ApproveEnrollmentRequest, has_name), offsetof(struct yijia__members__v1__ApproveEnrollmentRequest, f_name),
+   NULL, NULL, 0, 0x2200, NULL, NULL},
+  {"etag", 3, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_BYTES,
+   offsetof(struct yijia__members__v1__ApproveEnrollmentRequest, has_etag), offsetof(struct yijia__members__v1__ApproveEnrollmentRequest, f_etag),
+   NULL, NULL, 0, 0x2200, NULL, NULL},
+};
+static const unsigned yijia__members__v1__ApproveEnrollmentRequest__by_name[3] = {2, 1, 0};
+static const ProtobufCIntRange yijia__members__v1__ApproveEnrollmentRequest__ranges[2] = {
+  {1, 0},
+  {0, 3},
+};
+const ProtobufCMessageDescriptor yijia__members__v1__ApproveEnrollmentRequest__table = {
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "yijia.members.v1.ApproveEnrollmentRequest", "ApproveEnrollmentRequest", "yijia__members__v1__ApproveEnrollmentRequest",
+  "yijia.members.v1", sizeof(struct yijia__members__v1__ApproveEnrollmentRequest),
+  3, yijia__members__v1__ApproveEnrollmentRequest__fields, yijia__members__v1__ApproveEnrollmentRequest__by_name,
+  1, yijia__members__v1__ApproveEnrollmentRequest__ranges,
+  yijia__members__v1__ApproveEnrollmentRequest__init, (void *) 72, NULL, NULL,
+};
+
+static void yijia__members__v1__ApproveEnrollmentResponse__init(ProtobufCMessage *message) {
+  memset(message, 0, sizeof(struct yijia__members__v1__ApproveEnrollmentResponse));
+  message->descriptor = &yijia__members__v1__ApproveEnrollmentResponse__table;
+}
+static const ProtobufCFieldDescriptor yijia__members__v1__ApproveEnrollmentResponse__fields[1] = {
+  {"enrollment", 1, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_MESSAGE,
+   0, offsetof(struct yijia__members__v1__ApproveEnrollmentResponse, f_enrollment),
+   &yijia__members__v1__Enrollment__table, NULL, 0, 0x4200, NULL, NULL},
+};
+static const unsigned yijia__members__v1__ApproveEnrollmentResponse__by_name[1] = {0};
+static const ProtobufCIntRange yijia__members__v1__ApproveEnrollmentResponse__ranges[2] = {
+  {1, 0},
+  {0, 1},
+};
+const ProtobufCMessageDescriptor yijia__members__v1__ApproveEnrollmentResponse__table = {
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "yijia.members.v1.ApproveEnrollmentResponse", "ApproveEnrollmentResponse", "yijia__members__v1__ApproveEnrollmentResponse",
+  "yijia.members.v1", sizeof(struct yijia__members__v1__ApproveEnrollmentResponse),
+  1, yijia__members__v1__ApproveEnrollmentResponse__fields, yijia__members__v1__ApproveEnrollmentResponse__by_name,
+  1, yijia__members__v1__ApproveEnrollmentResponse__ranges,
+  yijia__members__v1__ApproveEnrollmentResponse__init, (void *) 312, NULL, NULL,
+};
+
+static void yijia__members__v1__RefuseEnrollmentRequest__init(ProtobufCMessage *message) {
+  memset(message, 0, sizeof(struct yijia__members__v1__RefuseEnrollmentRequest));
+  message->descriptor = &yijia__members__v1__RefuseEnrollmentRequest__table;
+}
+static const ProtobufCFieldDescriptor yijia__members__v1__RefuseEnrollmentRequest__fields[5] = {
+  {"request_id", 1, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_BYTES,
+   offsetof(struct yijia__members__v1__RefuseEnrollmentRequest, has_request_id), offsetof(struct yijia__members__v1__RefuseEnrollmentRequest, f_request_id),
+   NULL, NULL, 0, 0x2200, NULL, NULL},
+  {"name", 2, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_BYTES,
+   offsetof(struct yijia__members__v1__RefuseEnrollmentRequest, has_name), offsetof(struct yijia__members__v1__RefuseEnrollmentRequest, f_name),
+   NULL, NULL, 0, 0x2200, NULL, NULL},
+  {"etag", 3, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_BYTES,
+   offsetof(struct yijia__members__v1__RefuseEnrollmentRequest, has_etag), offsetof(struct yijia__members__v1__RefuseEnrollmentRequest, f_etag),
+   NULL, NULL, 0, 0x2200, NULL, NULL},
+  {"reason", 4, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_ENUM,
+   offsetof(struct yijia__members__v1__RefuseEnrollmentRequest, has_reason), offsetof(struct yijia__members__v1__RefuseEnrollmentRequest, f_reason),
+   &yijia__members__v1__EnrollmentRefusal__names, NULL, 0, 0x0, NULL, NULL},
+  {"note", 5, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_BYTES,
+   offsetof(struct yijia__members__v1__RefuseEnrollmentRequest, has_note), offsetof(struct yijia__members__v1__RefuseEnrollmentRequest, f_note),
+   NULL, NULL, 0, 0x2200, NULL, NULL},
+};
+static const unsigned yijia__members__v1__RefuseEnrollmentRequest__by_name[5] = {2, 1, 4, 3, 0};
+static const ProtobufCIntRange yijia__members__v1__RefuseEnrollmentRequest__ranges[2] = {
+  {1, 0},
+  {0, 5},
+};
+const ProtobufCMessageDescriptor yijia__members__v1__RefuseEnrollmentRequest__table = {
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "yijia.members.v1.RefuseEnrollmentRequest", "RefuseEnrollmentRequest", "yijia__members__v1__RefuseEnrollmentRequest",
+  "yijia.members.v1", sizeof(struct yijia__members__v1__RefuseEnrollmentRequest),
+  5, yijia__members__v1__RefuseEnrollmentRequest__fields, yijia__members__v1__RefuseEnrollmentRequest__by_name,
+  1, yijia__members__v1__RefuseEnrollmentRequest__ranges,
+  yijia__members__v1__RefuseEnrollmentRequest__init, (void *) 96, NULL, NULL,
+};
+
+static void yijia__members__v1__RefuseEnrollmentResponse__init(ProtobufCMessage *message) {
+  memset(message, 0, sizeof(struct yijia__members__v1__RefuseEnrollmentResponse));
+  message->descriptor = &yijia__members__v1__RefuseEnrollmentResponse__table;
+}
+static const ProtobufCFieldDescriptor yijia__members__v1__RefuseEnrollmentResponse__fields[1] = {
+  {"enrollment", 1, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_MESSAGE,
+   0, offsetof(struct yijia__members__v1__RefuseEnrollmentResponse, f_enrollment),
+   &yijia__members__v1__Enrollment__table, NULL, 0, 0x4200, NULL, NULL},
+};
+static const unsigned yijia__members__v1__RefuseEnrollmentResponse__by_name[1] = {0};
+static const ProtobufCIntRange yijia__members__v1__RefuseEnrollmentResponse__ranges[2] = {
+  {1, 0},
+  {0, 1},
+};
+const ProtobufCMessageDescriptor yijia__members__v1__RefuseEnrollmentResponse__table = {
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "yijia.members.v1.RefuseEnrollmentResponse", "RefuseEnrollmentResponse", "yijia__members__v1__RefuseEnrollmentResponse",
+  "yijia.members.v1", sizeof(struct yijia__members__v1__RefuseEnrollmentResponse),
+  1, yijia__members__v1__RefuseEnrollmentResponse__fields, yijia__members__v1__RefuseEnrollmentResponse__by_name,
+  1, yijia__members__v1__RefuseEnrollmentResponse__ranges,
+  yijia__members__v1__RefuseEnrollmentResponse__init, (void *) 312, NULL, NULL,
+};
+
+static void yijia__members__v1__WithdrawEnrollmentRequest__init(ProtobufCMessage *message) {
+  memset(message, 0, sizeof(struct yijia__members__v1__WithdrawEnrollmentRequest));
+  message->descriptor = &yijia__members__v1__WithdrawEnrollmentRequest__table;
+}
+static const ProtobufCFieldDescriptor yijia__members__v1__WithdrawEnrollmentRequest__fields[2] = {
+  {"request_id", 1, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_BYTES,
+   offsetof(struct yijia__members__v1__WithdrawEnrollmentRequest, has_request_id), offsetof(struct yijia__members__v1__WithdrawEnrollmentRequest, f_request_id),
+   NULL, NULL, 0, 0x2200, NULL, NULL},
+  {"name", 2, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_BYTES,
+   offsetof(struct yijia__members__v1__WithdrawEnrollmentRequest, has_name), offsetof(struct yijia__members__v1__WithdrawEnrollmentRequest, f_name),
+   NULL, NULL, 0, 0x2200, NULL, NULL},
+};
+static const unsigned yijia__members__v1__WithdrawEnrollmentRequest__by_name[2] = {1, 0};
+static const ProtobufCIntRange yijia__members__v1__WithdrawEnrollmentRequest__ranges[2] = {
+  {1, 0},
+  {0, 2},
+};
+const ProtobufCMessageDescriptor yijia__members__v1__WithdrawEnrollmentRequest__table = {
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "yijia.members.v1.WithdrawEnrollmentRequest", "WithdrawEnrollmentRequest", "yijia__members__v1__WithdrawEnrollmentRequest",
+  "yijia.members.v1", sizeof(struct yijia__members__v1__WithdrawEnrollmentRequest),
+  2, yijia__members__v1__WithdrawEnrollmentRequest__fields, yijia__members__v1__WithdrawEnrollmentRequest__by_name,
+  1, yijia__members__v1__WithdrawEnrollmentRequest__ranges,
+  yijia__members__v1__WithdrawEnrollmentRequest__init, (void *) 56, NULL, NULL,
+};
+
+static void yijia__members__v1__WithdrawEnrollmentResponse__init(ProtobufCMessage *message) {
+  memset(message, 0, sizeof(struct yijia__members__v1__WithdrawEnrollmentResponse));
+  message->descriptor = &yijia__members__v1__WithdrawEnrollmentResponse__table;
+}
+static const ProtobufCFieldDescriptor yijia__members__v1__WithdrawEnrollmentResponse__fields[1] = {
+  {"enrollment", 1, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_MESSAGE,
+   0, offsetof(struct yijia__members__v1__WithdrawEnrollmentResponse, f_enrollment),
+   &yijia__members__v1__Enrollment__table, NULL, 0, 0x4200, NULL, NULL},
+};
+static const unsigned yijia__members__v1__WithdrawEnrollmentResponse__by_name[1] = {0};
+static const ProtobufCIntRange yijia__members__v1__WithdrawEnrollmentResponse__ranges[2] = {
+  {1, 0},
+  {0, 1},
+};
+const ProtobufCMessageDescriptor yijia__members__v1__WithdrawEnrollmentResponse__table = {
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "yijia.members.v1.WithdrawEnrollmentResponse", "WithdrawEnrollmentResponse", "yijia__members__v1__WithdrawEnrollmentResponse",
+  "yijia.members.v1", sizeof(struct yijia__members__v1__WithdrawEnrollmentResponse),
+  1, yijia__members__v1__WithdrawEnrollmentResponse__fields, yijia__members__v1__WithdrawEnrollmentResponse__by_name,
+  1, yijia__members__v1__WithdrawEnrollmentResponse__ranges,
+  yijia__members__v1__WithdrawEnrollmentResponse__init, (void *) 312, NULL, NULL,
 };

@@ -14,6 +14,8 @@ struct PolicyMatrixTests {
     "/yijia.members.v1.MembersService/SubmitEnrollment",
     "/yijia.members.v1.MembersService/EnrollMembers",
     "/yijia.members.v1.MembersService/GetEnrollment",
+    "/yijia.members.v1.MembersService/ListEnrollments",
+    "/yijia.members.v1.MembersService/WithdrawEnrollment",
     "/yijia.members.v1.MembersService/WatchMemberEvents",
     "/yijia.stations.v1.StationsService/GetPoint",
     "/yijia.stations.v1.StationsService/FindNearbyPoints",

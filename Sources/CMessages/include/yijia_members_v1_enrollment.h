@@ -5,6 +5,8 @@
 #include <protobuf-c/protobuf-c.h>
 
 typedef struct google__protobuf__Timestamp google__protobuf__Timestamp;
+typedef struct yijia__members__v1__ApproveEnrollmentRequest yijia__members__v1__ApproveEnrollmentRequest;
+typedef struct yijia__members__v1__ApproveEnrollmentResponse yijia__members__v1__ApproveEnrollmentResponse;
 typedef struct yijia__members__v1__Areas yijia__members__v1__Areas;
 typedef struct yijia__members__v1__Consent yijia__members__v1__Consent;
 typedef struct yijia__members__v1__EnrollMembersRequest yijia__members__v1__EnrollMembersRequest;
@@ -13,9 +15,15 @@ typedef struct yijia__members__v1__Enrollment yijia__members__v1__Enrollment;
 typedef struct yijia__members__v1__EnrollmentApplication yijia__members__v1__EnrollmentApplication;
 typedef struct yijia__members__v1__GetEnrollmentRequest yijia__members__v1__GetEnrollmentRequest;
 typedef struct yijia__members__v1__GetEnrollmentResponse yijia__members__v1__GetEnrollmentResponse;
+typedef struct yijia__members__v1__ListEnrollmentsRequest yijia__members__v1__ListEnrollmentsRequest;
+typedef struct yijia__members__v1__ListEnrollmentsResponse yijia__members__v1__ListEnrollmentsResponse;
 typedef struct yijia__members__v1__RecordError yijia__members__v1__RecordError;
+typedef struct yijia__members__v1__RefuseEnrollmentRequest yijia__members__v1__RefuseEnrollmentRequest;
+typedef struct yijia__members__v1__RefuseEnrollmentResponse yijia__members__v1__RefuseEnrollmentResponse;
 typedef struct yijia__members__v1__SubmitEnrollmentRequest yijia__members__v1__SubmitEnrollmentRequest;
 typedef struct yijia__members__v1__SubmitEnrollmentResponse yijia__members__v1__SubmitEnrollmentResponse;
+typedef struct yijia__members__v1__WithdrawEnrollmentRequest yijia__members__v1__WithdrawEnrollmentRequest;
+typedef struct yijia__members__v1__WithdrawEnrollmentResponse yijia__members__v1__WithdrawEnrollmentResponse;
 
 /* yijia.members.v1.Consent */
 struct yijia__members__v1__Consent {
@@ -93,6 +101,13 @@ struct yijia__members__v1__Enrollment {
   int32_t f_channel;
   protobuf_c_boolean has_campaign;
   ProtobufCBinaryData f_campaign;
+  protobuf_c_boolean has_refusal;
+  ProtobufCBinaryData f_refusal;
+  protobuf_c_boolean has_etag;
+  ProtobufCBinaryData f_etag;
+  protobuf_c_boolean has_consent_version;
+  ProtobufCBinaryData f_consent_version;
+  google__protobuf__Timestamp *f_consent_time;
 };
 
 /* yijia.members.v1.SubmitEnrollmentRequest */
@@ -101,6 +116,8 @@ struct yijia__members__v1__SubmitEnrollmentRequest {
   protobuf_c_boolean has_request_id;
   ProtobufCBinaryData f_request_id;
   yijia__members__v1__EnrollmentApplication *f_application;
+  protobuf_c_boolean has_validate_only;
+  protobuf_c_boolean f_validate_only;
 };
 
 /* yijia.members.v1.SubmitEnrollmentResponse */
@@ -117,6 +134,8 @@ struct yijia__members__v1__EnrollMembersRequest {
   protobuf_c_boolean has_row;
   int64_t f_row;
   yijia__members__v1__EnrollmentApplication *f_application;
+  protobuf_c_boolean has_validate_only;
+  protobuf_c_boolean f_validate_only;
 };
 
 /* yijia.members.v1.EnrollMembersResponse */
@@ -140,6 +159,81 @@ struct yijia__members__v1__GetEnrollmentRequest {
 
 /* yijia.members.v1.GetEnrollmentResponse */
 struct yijia__members__v1__GetEnrollmentResponse {
+  ProtobufCMessage base;
+  yijia__members__v1__Enrollment *f_enrollment;
+};
+
+/* yijia.members.v1.ListEnrollmentsRequest */
+struct yijia__members__v1__ListEnrollmentsRequest {
+  ProtobufCMessage base;
+  protobuf_c_boolean has_ancestor;
+  ProtobufCBinaryData f_ancestor;
+  size_t n_states;
+  int32_t *f_states;
+  protobuf_c_boolean has_page_size;
+  int32_t f_page_size;
+  protobuf_c_boolean has_page_token;
+  ProtobufCBinaryData f_page_token;
+};
+
+/* yijia.members.v1.ListEnrollmentsResponse */
+struct yijia__members__v1__ListEnrollmentsResponse {
+  ProtobufCMessage base;
+  size_t n_enrollments;
+  yijia__members__v1__Enrollment **f_enrollments;
+  protobuf_c_boolean has_next_page_token;
+  ProtobufCBinaryData f_next_page_token;
+};
+
+/* yijia.members.v1.ApproveEnrollmentRequest */
+struct yijia__members__v1__ApproveEnrollmentRequest {
+  ProtobufCMessage base;
+  protobuf_c_boolean has_request_id;
+  ProtobufCBinaryData f_request_id;
+  protobuf_c_boolean has_name;
+  ProtobufCBinaryData f_name;
+  protobuf_c_boolean has_etag;
+  ProtobufCBinaryData f_etag;
+};
+
+/* yijia.members.v1.ApproveEnrollmentResponse */
+struct yijia__members__v1__ApproveEnrollmentResponse {
+  ProtobufCMessage base;
+  yijia__members__v1__Enrollment *f_enrollment;
+};
+
+/* yijia.members.v1.RefuseEnrollmentRequest */
+struct yijia__members__v1__RefuseEnrollmentRequest {
+  ProtobufCMessage base;
+  protobuf_c_boolean has_request_id;
+  ProtobufCBinaryData f_request_id;
+  protobuf_c_boolean has_name;
+  ProtobufCBinaryData f_name;
+  protobuf_c_boolean has_etag;
+  ProtobufCBinaryData f_etag;
+  protobuf_c_boolean has_reason;
+  int32_t f_reason;
+  protobuf_c_boolean has_note;
+  ProtobufCBinaryData f_note;
+};
+
+/* yijia.members.v1.RefuseEnrollmentResponse */
+struct yijia__members__v1__RefuseEnrollmentResponse {
+  ProtobufCMessage base;
+  yijia__members__v1__Enrollment *f_enrollment;
+};
+
+/* yijia.members.v1.WithdrawEnrollmentRequest */
+struct yijia__members__v1__WithdrawEnrollmentRequest {
+  ProtobufCMessage base;
+  protobuf_c_boolean has_request_id;
+  ProtobufCBinaryData f_request_id;
+  protobuf_c_boolean has_name;
+  ProtobufCBinaryData f_name;
+};
+
+/* yijia.members.v1.WithdrawEnrollmentResponse */
+struct yijia__members__v1__WithdrawEnrollmentResponse {
   ProtobufCMessage base;
   yijia__members__v1__Enrollment *f_enrollment;
 };
@@ -193,7 +287,48 @@ extern const ProtobufCMessageDescriptor yijia__members__v1__GetEnrollmentRespons
 static inline const ProtobufCMessageDescriptor *yijia__members__v1__GetEnrollmentResponse__descriptor(void) {
   return &yijia__members__v1__GetEnrollmentResponse__table;
 }
+
+extern const ProtobufCMessageDescriptor yijia__members__v1__ListEnrollmentsRequest__table;
+static inline const ProtobufCMessageDescriptor *yijia__members__v1__ListEnrollmentsRequest__descriptor(void) {
+  return &yijia__members__v1__ListEnrollmentsRequest__table;
+}
+
+extern const ProtobufCMessageDescriptor yijia__members__v1__ListEnrollmentsResponse__table;
+static inline const ProtobufCMessageDescriptor *yijia__members__v1__ListEnrollmentsResponse__descriptor(void) {
+  return &yijia__members__v1__ListEnrollmentsResponse__table;
+}
+
+extern const ProtobufCMessageDescriptor yijia__members__v1__ApproveEnrollmentRequest__table;
+static inline const ProtobufCMessageDescriptor *yijia__members__v1__ApproveEnrollmentRequest__descriptor(void) {
+  return &yijia__members__v1__ApproveEnrollmentRequest__table;
+}
+
+extern const ProtobufCMessageDescriptor yijia__members__v1__ApproveEnrollmentResponse__table;
+static inline const ProtobufCMessageDescriptor *yijia__members__v1__ApproveEnrollmentResponse__descriptor(void) {
+  return &yijia__members__v1__ApproveEnrollmentResponse__table;
+}
+
+extern const ProtobufCMessageDescriptor yijia__members__v1__RefuseEnrollmentRequest__table;
+static inline const ProtobufCMessageDescriptor *yijia__members__v1__RefuseEnrollmentRequest__descriptor(void) {
+  return &yijia__members__v1__RefuseEnrollmentRequest__table;
+}
+
+extern const ProtobufCMessageDescriptor yijia__members__v1__RefuseEnrollmentResponse__table;
+static inline const ProtobufCMessageDescriptor *yijia__members__v1__RefuseEnrollmentResponse__descriptor(void) {
+  return &yijia__members__v1__RefuseEnrollmentResponse__table;
+}
+
+extern const ProtobufCMessageDescriptor yijia__members__v1__WithdrawEnrollmentRequest__table;
+static inline const ProtobufCMessageDescriptor *yijia__members__v1__WithdrawEnrollmentRequest__descriptor(void) {
+  return &yijia__members__v1__WithdrawEnrollmentRequest__table;
+}
+
+extern const ProtobufCMessageDescriptor yijia__members__v1__WithdrawEnrollmentResponse__table;
+static inline const ProtobufCMessageDescriptor *yijia__members__v1__WithdrawEnrollmentResponse__descriptor(void) {
+  return &yijia__members__v1__WithdrawEnrollmentResponse__table;
+}
 extern const ProtobufCEnumDescriptor yijia__members__v1__EnrollmentState__names;
 extern const ProtobufCEnumDescriptor yijia__members__v1__Route__names;
+extern const ProtobufCEnumDescriptor yijia__members__v1__EnrollmentRefusal__names;
 
 #endif

@@ -145,6 +145,71 @@ public enum Route: Enumeration {
   ]
 }
 
+/// Why staff refuse an application.
+public enum EnrollmentRefusal: Enumeration {
+  /// Not set.
+  case unspecified
+  /// The person cannot be reached, or what is given is not true.
+  case wrongData
+  /// The person may not join here.
+  case notEligible
+  /// Another application of the same person counts.
+  case duplicate
+  /// The person did not consent 被入会.
+  case notConsented
+  /// Another reason, in the note.
+  case other
+  /// A number that the contract did not know when this was built.
+  case unrecognized(Int32)
+
+  public init() { self = .unspecified }
+
+  public init(rawValue: Int32) {
+    switch rawValue {
+    case 0: self = .unspecified
+    case 1: self = .wrongData
+    case 2: self = .notEligible
+    case 3: self = .duplicate
+    case 4: self = .notConsented
+    case 5: self = .other
+    default: self = .unrecognized(rawValue)
+    }
+  }
+
+  public var rawValue: Int32 {
+    switch self {
+    case .unspecified: 0
+    case .wrongData: 1
+    case .notEligible: 2
+    case .duplicate: 3
+    case .notConsented: 4
+    case .other: 5
+    case .unrecognized(let number): number
+    }
+  }
+
+  public var protoName: String? {
+    switch self {
+    case .unspecified: "ENROLLMENT_REFUSAL_UNSPECIFIED"
+    case .wrongData: "ENROLLMENT_REFUSAL_WRONG_DATA"
+    case .notEligible: "ENROLLMENT_REFUSAL_NOT_ELIGIBLE"
+    case .duplicate: "ENROLLMENT_REFUSAL_DUPLICATE"
+    case .notConsented: "ENROLLMENT_REFUSAL_NOT_CONSENTED"
+    case .other: "ENROLLMENT_REFUSAL_OTHER"
+    case .unrecognized: nil
+    }
+  }
+
+  public static let allCases: [EnrollmentRefusal] = [
+    .unspecified,
+    .wrongData,
+    .notEligible,
+    .duplicate,
+    .notConsented,
+    .other,
+  ]
+}
+
 /// Consent of the person (PIPL): joining is voluntary, and the evidence is kept.
 public struct Consent: Message {
   /// Version of the text consented to; 1 to 32 characters.
@@ -438,6 +503,14 @@ public struct Enrollment: Message {
   public var channel: Channel = .unspecified
   /// Campaign counted under.
   public var campaign: String = ""
+  /// Why it was refused, as EnrollmentRefusal names it or as an error's reason; for staff only.
+  public var refusal: String = ""
+  /// Changes with every change of the enrollment; for staff only.
+  public var etag: String = ""
+  /// Version of the text that the person consented to; for staff only.
+  public var consentVersion: String = ""
+  /// When the person consented; for staff only.
+  public var consentTime: GoogleProtobuf.Timestamp?
   public var unknownFields = UnknownFields()
 
   public init() {}
@@ -489,12 +562,36 @@ extension Enrollment {
     if c.pointee.has_campaign != 0 {
       campaign = Decoding.string(c.pointee.f_campaign)
     }
+    if c.pointee.has_refusal != 0 {
+      refusal = Decoding.string(c.pointee.f_refusal)
+    }
+    if c.pointee.has_etag != 0 {
+      etag = Decoding.string(c.pointee.f_etag)
+    }
+    if c.pointee.has_consent_version != 0 {
+      consentVersion = Decoding.string(c.pointee.f_consent_version)
+    }
+    if let value = c.pointee.f_consent_time { consentTime = GoogleProtobuf.Timestamp(reading: value) }
     unknownFields = Decoding.unknownFields(c.pointee.base)
   }
 
   package func encode(_ encoding: inout Encoding) {
     guard encoding.goesOn else { return }
     encoding.unknownFields(unknownFields)
+    if let value = consentTime {
+      let mark = encoding.enter()
+      value.encode(&encoding)
+      encoding.leave(mark, 114)
+    }
+    if !consentVersion.isEmpty {
+      encoding.string(consentVersion, 106)
+    }
+    if !etag.isEmpty {
+      encoding.string(etag, 98)
+    }
+    if !refusal.isEmpty {
+      encoding.string(refusal, 90)
+    }
     if !campaign.isEmpty {
       encoding.string(campaign, 82)
     }
@@ -532,7 +629,7 @@ extension Enrollment {
 
 /// Request of SubmitEnrollment.
 public struct SubmitEnrollmentRequest: Message {
-  /// Idempotency key (UUID): the same request gives the same reply.
+  /// Idempotency key (UUID): the same request gives the same reply. Not needed to validate only.
   public var requestID: String = ""
   private var _application: Box<EnrollmentApplication>?
   /// The application.
@@ -540,6 +637,8 @@ public struct SubmitEnrollmentRequest: Message {
     get { _application?.value }
     set { _application = newValue.map { Box($0) } }
   }
+  /// Whether to check and route only: the reply is what would become of it, nothing is stored.
+  public var validateOnly: Bool = false
   public var unknownFields = UnknownFields()
 
   public init() {}
@@ -567,12 +666,18 @@ extension SubmitEnrollmentRequest {
       requestID = Decoding.string(c.pointee.f_request_id)
     }
     if let value = c.pointee.f_application { _application = Box(EnrollmentApplication(reading: value)) }
+    if c.pointee.has_validate_only != 0 {
+      validateOnly = c.pointee.f_validate_only != 0
+    }
     unknownFields = Decoding.unknownFields(c.pointee.base)
   }
 
   package func encode(_ encoding: inout Encoding) {
     guard encoding.goesOn else { return }
     encoding.unknownFields(unknownFields)
+    if validateOnly {
+      encoding.bool(validateOnly, 24)
+    }
     if let value = _application?.value {
       let mark = encoding.enter()
       value.encode(&encoding)
@@ -628,7 +733,7 @@ extension SubmitEnrollmentResponse {
 
 /// Request of EnrollMembers: one record. A client may keep up to 1,000 records unanswered.
 public struct EnrollMembersRequest: Message {
-  /// Idempotency key of this record (UUID).
+  /// Idempotency key of this record (UUID). Not needed to validate only.
   public var requestID: String = ""
   /// The record's own number, echoed in its result.
   public var row: Int64 = 0
@@ -638,6 +743,8 @@ public struct EnrollMembersRequest: Message {
     get { _application?.value }
     set { _application = newValue.map { Box($0) } }
   }
+  /// Whether to check and route only, as a dry run: nothing is stored.
+  public var validateOnly: Bool = false
   public var unknownFields = UnknownFields()
 
   public init() {}
@@ -668,12 +775,18 @@ extension EnrollMembersRequest {
       row = c.pointee.f_row
     }
     if let value = c.pointee.f_application { _application = Box(EnrollmentApplication(reading: value)) }
+    if c.pointee.has_validate_only != 0 {
+      validateOnly = c.pointee.f_validate_only != 0
+    }
     unknownFields = Decoding.unknownFields(c.pointee.base)
   }
 
   package func encode(_ encoding: inout Encoding) {
     guard encoding.goesOn else { return }
     encoding.unknownFields(unknownFields)
+    if validateOnly {
+      encoding.bool(validateOnly, 32)
+    }
     if let value = _application?.value {
       let mark = encoding.enter()
       value.encode(&encoding)
@@ -825,6 +938,446 @@ extension GetEnrollmentResponse {
   }
 
   package init(reading c: UnsafePointer<yijia__members__v1__GetEnrollmentResponse>) {
+    self.init()
+    if let value = c.pointee.f_enrollment { enrollment = Enrollment(reading: value) }
+    unknownFields = Decoding.unknownFields(c.pointee.base)
+  }
+
+  package func encode(_ encoding: inout Encoding) {
+    guard encoding.goesOn else { return }
+    encoding.unknownFields(unknownFields)
+    if let value = enrollment {
+      let mark = encoding.enter()
+      value.encode(&encoding)
+      encoding.leave(mark, 10)
+    }
+  }
+}
+
+/// Request of ListEnrollments.
+public struct ListEnrollmentsRequest: Message {
+  /// Resource name of the organization whose subtree is listed; the caller's own when empty. Staff
+  /// only: a partner lists what it made.
+  public var ancestor: String = ""
+  /// States to list; those that wait (HELD, PENDING) when empty. Staff only.
+  public var states: [EnrollmentState] = []
+  /// Rows a page; 50 when 0, at most 1,000.
+  public var pageSize: Int32 = 0
+  /// Token of the page, from the response before.
+  public var pageToken: String = ""
+  public var unknownFields = UnknownFields()
+
+  public init() {}
+}
+
+extension ListEnrollmentsRequest {
+  public static var fullName: String { "yijia.members.v1.ListEnrollmentsRequest" }
+
+  public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    let decoding = try Decoding(bytes, yijia__members__v1__ListEnrollmentsRequest__descriptor(), limits)
+    defer { decoding.end() }
+    self.init(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__ListEnrollmentsRequest.self))
+  }
+
+  public func wireBytes(headroom: Int) throws -> [UInt8] {
+    var encoding = Encoding()
+    defer { encoding.end() }
+    encode(&encoding)
+    return try encoding.output(headroom: headroom)
+  }
+
+  package init(reading c: UnsafePointer<yijia__members__v1__ListEnrollmentsRequest>) {
+    self.init()
+    if c.pointee.has_ancestor != 0 {
+      ancestor = Decoding.string(c.pointee.f_ancestor)
+    }
+    if c.pointee.n_states != 0 {
+      states = Decoding.enumerations(c.pointee.f_states, c.pointee.n_states)
+    }
+    if c.pointee.has_page_size != 0 {
+      pageSize = c.pointee.f_page_size
+    }
+    if c.pointee.has_page_token != 0 {
+      pageToken = Decoding.string(c.pointee.f_page_token)
+    }
+    unknownFields = Decoding.unknownFields(c.pointee.base)
+  }
+
+  package func encode(_ encoding: inout Encoding) {
+    guard encoding.goesOn else { return }
+    encoding.unknownFields(unknownFields)
+    if !pageToken.isEmpty {
+      encoding.string(pageToken, 34)
+    }
+    if pageSize != 0 {
+      encoding.int32(pageSize, 24)
+    }
+    if !states.isEmpty {
+      let mark = encoding.count
+      var index2 = states.count
+      while index2 > 0 {
+        index2 -= 1
+        encoding.int32(states[index2].rawValue)
+      }
+      encoding.length(since: mark, 18)
+    }
+    if !ancestor.isEmpty {
+      encoding.string(ancestor, 10)
+    }
+  }
+}
+
+/// Response of ListEnrollments.
+public struct ListEnrollmentsResponse: Message {
+  /// For staff by organization in the tree's order, then by state, the oldest first; for a partner
+  /// the oldest first.
+  public var enrollments: [Enrollment] = []
+  /// Token of the next page; empty on the last.
+  public var nextPageToken: String = ""
+  public var unknownFields = UnknownFields()
+
+  public init() {}
+}
+
+extension ListEnrollmentsResponse {
+  public static var fullName: String { "yijia.members.v1.ListEnrollmentsResponse" }
+
+  public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    let decoding = try Decoding(bytes, yijia__members__v1__ListEnrollmentsResponse__descriptor(), limits)
+    defer { decoding.end() }
+    self.init(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__ListEnrollmentsResponse.self))
+  }
+
+  public func wireBytes(headroom: Int) throws -> [UInt8] {
+    var encoding = Encoding()
+    defer { encoding.end() }
+    encode(&encoding)
+    return try encoding.output(headroom: headroom)
+  }
+
+  package init(reading c: UnsafePointer<yijia__members__v1__ListEnrollmentsResponse>) {
+    self.init()
+    if c.pointee.n_enrollments != 0 {
+      enrollments.reserveCapacity(c.pointee.n_enrollments)
+      for index in 0..<c.pointee.n_enrollments {
+        guard let element = c.pointee.f_enrollments[index] else { continue }
+        enrollments.append(Enrollment(reading: element))
+      }
+    }
+    if c.pointee.has_next_page_token != 0 {
+      nextPageToken = Decoding.string(c.pointee.f_next_page_token)
+    }
+    unknownFields = Decoding.unknownFields(c.pointee.base)
+  }
+
+  package func encode(_ encoding: inout Encoding) {
+    guard encoding.goesOn else { return }
+    encoding.unknownFields(unknownFields)
+    if !nextPageToken.isEmpty {
+      encoding.string(nextPageToken, 18)
+    }
+    var index1 = enrollments.count
+    while index1 > 0 {
+      index1 -= 1
+      let mark = encoding.enter()
+      enrollments[index1].encode(&encoding)
+      encoding.leave(mark, 10)
+    }
+  }
+}
+
+/// Request of ApproveEnrollment.
+public struct ApproveEnrollmentRequest: Message {
+  /// Idempotency key (UUID).
+  public var requestID: String = ""
+  /// Resource name, "enrollments/{enrollment}".
+  public var name: String = ""
+  /// The enrollment's etag as read; not compared when empty.
+  public var etag: String = ""
+  public var unknownFields = UnknownFields()
+
+  public init() {}
+}
+
+extension ApproveEnrollmentRequest {
+  public static var fullName: String { "yijia.members.v1.ApproveEnrollmentRequest" }
+
+  public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    let decoding = try Decoding(bytes, yijia__members__v1__ApproveEnrollmentRequest__descriptor(), limits)
+    defer { decoding.end() }
+    self.init(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__ApproveEnrollmentRequest.self))
+  }
+
+  public func wireBytes(headroom: Int) throws -> [UInt8] {
+    var encoding = Encoding()
+    defer { encoding.end() }
+    encode(&encoding)
+    return try encoding.output(headroom: headroom)
+  }
+
+  package init(reading c: UnsafePointer<yijia__members__v1__ApproveEnrollmentRequest>) {
+    self.init()
+    if c.pointee.has_request_id != 0 {
+      requestID = Decoding.string(c.pointee.f_request_id)
+    }
+    if c.pointee.has_name != 0 {
+      name = Decoding.string(c.pointee.f_name)
+    }
+    if c.pointee.has_etag != 0 {
+      etag = Decoding.string(c.pointee.f_etag)
+    }
+    unknownFields = Decoding.unknownFields(c.pointee.base)
+  }
+
+  package func encode(_ encoding: inout Encoding) {
+    guard encoding.goesOn else { return }
+    encoding.unknownFields(unknownFields)
+    if !etag.isEmpty {
+      encoding.string(etag, 26)
+    }
+    if !name.isEmpty {
+      encoding.string(name, 18)
+    }
+    if !requestID.isEmpty {
+      encoding.string(requestID, 10)
+    }
+  }
+}
+
+/// Response of ApproveEnrollment.
+public struct ApproveEnrollmentResponse: Message {
+  /// The enrollment.
+  public var enrollment: Enrollment?
+  public var unknownFields = UnknownFields()
+
+  public init() {}
+}
+
+extension ApproveEnrollmentResponse {
+  public static var fullName: String { "yijia.members.v1.ApproveEnrollmentResponse" }
+
+  public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    let decoding = try Decoding(bytes, yijia__members__v1__ApproveEnrollmentResponse__descriptor(), limits)
+    defer { decoding.end() }
+    self.init(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__ApproveEnrollmentResponse.self))
+  }
+
+  public func wireBytes(headroom: Int) throws -> [UInt8] {
+    var encoding = Encoding()
+    defer { encoding.end() }
+    encode(&encoding)
+    return try encoding.output(headroom: headroom)
+  }
+
+  package init(reading c: UnsafePointer<yijia__members__v1__ApproveEnrollmentResponse>) {
+    self.init()
+    if let value = c.pointee.f_enrollment { enrollment = Enrollment(reading: value) }
+    unknownFields = Decoding.unknownFields(c.pointee.base)
+  }
+
+  package func encode(_ encoding: inout Encoding) {
+    guard encoding.goesOn else { return }
+    encoding.unknownFields(unknownFields)
+    if let value = enrollment {
+      let mark = encoding.enter()
+      value.encode(&encoding)
+      encoding.leave(mark, 10)
+    }
+  }
+}
+
+/// Request of RefuseEnrollment.
+public struct RefuseEnrollmentRequest: Message {
+  /// Idempotency key (UUID).
+  public var requestID: String = ""
+  /// Resource name, "enrollments/{enrollment}".
+  public var name: String = ""
+  /// The enrollment's etag as read; not compared when empty.
+  public var etag: String = ""
+  /// Why.
+  public var reason: EnrollmentRefusal = .unspecified
+  /// More, for the audit log; up to 200 characters; needed where the reason is OTHER.
+  public var note: String = ""
+  public var unknownFields = UnknownFields()
+
+  public init() {}
+}
+
+extension RefuseEnrollmentRequest {
+  public static var fullName: String { "yijia.members.v1.RefuseEnrollmentRequest" }
+
+  public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    let decoding = try Decoding(bytes, yijia__members__v1__RefuseEnrollmentRequest__descriptor(), limits)
+    defer { decoding.end() }
+    self.init(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__RefuseEnrollmentRequest.self))
+  }
+
+  public func wireBytes(headroom: Int) throws -> [UInt8] {
+    var encoding = Encoding()
+    defer { encoding.end() }
+    encode(&encoding)
+    return try encoding.output(headroom: headroom)
+  }
+
+  package init(reading c: UnsafePointer<yijia__members__v1__RefuseEnrollmentRequest>) {
+    self.init()
+    if c.pointee.has_request_id != 0 {
+      requestID = Decoding.string(c.pointee.f_request_id)
+    }
+    if c.pointee.has_name != 0 {
+      name = Decoding.string(c.pointee.f_name)
+    }
+    if c.pointee.has_etag != 0 {
+      etag = Decoding.string(c.pointee.f_etag)
+    }
+    if c.pointee.has_reason != 0 {
+      reason = EnrollmentRefusal(rawValue: c.pointee.f_reason)
+    }
+    if c.pointee.has_note != 0 {
+      note = Decoding.string(c.pointee.f_note)
+    }
+    unknownFields = Decoding.unknownFields(c.pointee.base)
+  }
+
+  package func encode(_ encoding: inout Encoding) {
+    guard encoding.goesOn else { return }
+    encoding.unknownFields(unknownFields)
+    if !note.isEmpty {
+      encoding.string(note, 42)
+    }
+    if reason.rawValue != 0 {
+      encoding.int32(reason.rawValue, 32)
+    }
+    if !etag.isEmpty {
+      encoding.string(etag, 26)
+    }
+    if !name.isEmpty {
+      encoding.string(name, 18)
+    }
+    if !requestID.isEmpty {
+      encoding.string(requestID, 10)
+    }
+  }
+}
+
+/// Response of RefuseEnrollment.
+public struct RefuseEnrollmentResponse: Message {
+  /// The enrollment.
+  public var enrollment: Enrollment?
+  public var unknownFields = UnknownFields()
+
+  public init() {}
+}
+
+extension RefuseEnrollmentResponse {
+  public static var fullName: String { "yijia.members.v1.RefuseEnrollmentResponse" }
+
+  public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    let decoding = try Decoding(bytes, yijia__members__v1__RefuseEnrollmentResponse__descriptor(), limits)
+    defer { decoding.end() }
+    self.init(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__RefuseEnrollmentResponse.self))
+  }
+
+  public func wireBytes(headroom: Int) throws -> [UInt8] {
+    var encoding = Encoding()
+    defer { encoding.end() }
+    encode(&encoding)
+    return try encoding.output(headroom: headroom)
+  }
+
+  package init(reading c: UnsafePointer<yijia__members__v1__RefuseEnrollmentResponse>) {
+    self.init()
+    if let value = c.pointee.f_enrollment { enrollment = Enrollment(reading: value) }
+    unknownFields = Decoding.unknownFields(c.pointee.base)
+  }
+
+  package func encode(_ encoding: inout Encoding) {
+    guard encoding.goesOn else { return }
+    encoding.unknownFields(unknownFields)
+    if let value = enrollment {
+      let mark = encoding.enter()
+      value.encode(&encoding)
+      encoding.leave(mark, 10)
+    }
+  }
+}
+
+/// Request of WithdrawEnrollment.
+public struct WithdrawEnrollmentRequest: Message {
+  /// Idempotency key (UUID).
+  public var requestID: String = ""
+  /// Resource name, "enrollments/{enrollment}".
+  public var name: String = ""
+  public var unknownFields = UnknownFields()
+
+  public init() {}
+}
+
+extension WithdrawEnrollmentRequest {
+  public static var fullName: String { "yijia.members.v1.WithdrawEnrollmentRequest" }
+
+  public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    let decoding = try Decoding(bytes, yijia__members__v1__WithdrawEnrollmentRequest__descriptor(), limits)
+    defer { decoding.end() }
+    self.init(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__WithdrawEnrollmentRequest.self))
+  }
+
+  public func wireBytes(headroom: Int) throws -> [UInt8] {
+    var encoding = Encoding()
+    defer { encoding.end() }
+    encode(&encoding)
+    return try encoding.output(headroom: headroom)
+  }
+
+  package init(reading c: UnsafePointer<yijia__members__v1__WithdrawEnrollmentRequest>) {
+    self.init()
+    if c.pointee.has_request_id != 0 {
+      requestID = Decoding.string(c.pointee.f_request_id)
+    }
+    if c.pointee.has_name != 0 {
+      name = Decoding.string(c.pointee.f_name)
+    }
+    unknownFields = Decoding.unknownFields(c.pointee.base)
+  }
+
+  package func encode(_ encoding: inout Encoding) {
+    guard encoding.goesOn else { return }
+    encoding.unknownFields(unknownFields)
+    if !name.isEmpty {
+      encoding.string(name, 18)
+    }
+    if !requestID.isEmpty {
+      encoding.string(requestID, 10)
+    }
+  }
+}
+
+/// Response of WithdrawEnrollment.
+public struct WithdrawEnrollmentResponse: Message {
+  /// The enrollment. A partner sees RECEIVED.
+  public var enrollment: Enrollment?
+  public var unknownFields = UnknownFields()
+
+  public init() {}
+}
+
+extension WithdrawEnrollmentResponse {
+  public static var fullName: String { "yijia.members.v1.WithdrawEnrollmentResponse" }
+
+  public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    let decoding = try Decoding(bytes, yijia__members__v1__WithdrawEnrollmentResponse__descriptor(), limits)
+    defer { decoding.end() }
+    self.init(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__WithdrawEnrollmentResponse.self))
+  }
+
+  public func wireBytes(headroom: Int) throws -> [UInt8] {
+    var encoding = Encoding()
+    defer { encoding.end() }
+    encode(&encoding)
+    return try encoding.output(headroom: headroom)
+  }
+
+  package init(reading c: UnsafePointer<yijia__members__v1__WithdrawEnrollmentResponse>) {
     self.init()
     if let value = c.pointee.f_enrollment { enrollment = Enrollment(reading: value) }
     unknownFields = Decoding.unknownFields(c.pointee.base)

@@ -50,7 +50,8 @@ public protocol MembersServiceProtocol: RPCService {
     _ request: ResolveOrganizationCodeRequest, context: ServerContext
   ) async throws -> ResolveOrganizationCodeResponse
 
-  /// Takes in one application, durably. Idempotent by request id.
+  /// Takes in one application, durably. Idempotent by request id. With validate_only it is checked
+  /// and routed, and nothing is stored: the enrollment of the reply has no name.
   /// Errors: INVALID_ARGUMENT / INVALID_FIELDS (field reasons: REQUIRED, INVALID_ID, ID_OBSOLETE,
   /// UNDER_AGE, INVALID_PHONE, INVALID_NAME, INVALID_CREDIT_CODE, UNKNOWN_REGION, TOO_LONG …),
   /// CODE_MALFORMED, CODE_FORGED; FAILED_PRECONDITION / CODE_EXPIRED, CODE_REVOKED,
@@ -62,7 +63,8 @@ public protocol MembersServiceProtocol: RPCService {
 
   /// Takes in many applications, a result a record in the order of the records; each is stored
   /// durably before its result is sent. A refused record does not stop the stream; its result has
-  /// the code and reason that SubmitEnrollment would have given. Idempotent by record.
+  /// the code and reason that SubmitEnrollment would have given. Idempotent by record. A record with
+  /// validate_only is a dry run: all wrong fields and the route, nothing stored.
   /// Callers: partners, clerks.
   nonisolated(nonsending) func enrollMembers(
     _ requests: RequestStream<EnrollMembersRequest>, responses: ResponseWriter<EnrollMembersResponse>,
@@ -74,6 +76,37 @@ public protocol MembersServiceProtocol: RPCService {
   nonisolated(nonsending) func getEnrollment(
     _ request: GetEnrollmentRequest, context: ServerContext
   ) async throws -> GetEnrollmentResponse
+
+  /// Lists enrollments: staff those of a subtree, by default the ones that wait; a partner its own.
+  /// Errors: INVALID_ARGUMENT / INVALID_PAGE_TOKEN. Callers: partners, staff.
+  nonisolated(nonsending) func listEnrollments(
+    _ request: ListEnrollmentsRequest, context: ServerContext
+  ) async throws -> ListEnrollmentsResponse
+
+  /// Approves an enrollment that waits (PENDING or HELD): the person is a member of the organization
+  /// that it was routed to; who is a member already stays where they are. Idempotent by request id.
+  /// Errors: NOT_FOUND / ENROLLMENT_NOT_FOUND; ABORTED / ETAG_MISMATCH; FAILED_PRECONDITION /
+  /// ENROLLMENT_NOT_WAITING, ORGANIZATION_NOT_ACTIVE, MEMBERSHIP_CLOSED. Callers: clerks in whose
+  /// subtree the receiving organization is.
+  nonisolated(nonsending) func approveEnrollment(
+    _ request: ApproveEnrollmentRequest, context: ServerContext
+  ) async throws -> ApproveEnrollmentResponse
+
+  /// Refuses an enrollment that waits (PENDING or HELD), with a reason. Idempotent by request id.
+  /// Errors: NOT_FOUND / ENROLLMENT_NOT_FOUND; ABORTED / ETAG_MISMATCH; FAILED_PRECONDITION /
+  /// ENROLLMENT_NOT_WAITING. Callers: clerks in whose subtree the receiving organization is.
+  nonisolated(nonsending) func refuseEnrollment(
+    _ request: RefuseEnrollmentRequest, context: ServerContext
+  ) async throws -> RefuseEnrollmentResponse
+
+  /// Withdraws an enrollment that waits, at the person's wish. Idempotent by request id. A partner
+  /// gets the same answer whether it waited or not: withdrawing tells nothing of the person.
+  /// Errors: NOT_FOUND / ENROLLMENT_NOT_FOUND; for staff FAILED_PRECONDITION /
+  /// ENROLLMENT_NOT_WAITING. Callers: the partner that made it; clerks that made it or in whose
+  /// subtree the receiving organization is.
+  nonisolated(nonsending) func withdrawEnrollment(
+    _ request: WithdrawEnrollmentRequest, context: ServerContext
+  ) async throws -> WithdrawEnrollmentResponse
 
   /// Reads a member of the caller's subtree, masked. Errors: NOT_FOUND / MEMBER_NOT_FOUND.
   /// Callers: staff.
@@ -210,6 +243,22 @@ extension MembersServiceProtocol {
         { try await self.getEnrollment($0, context: $1) }
       ),
       .unary(
+        MembersServiceMethods.listEnrollments,
+        { try await self.listEnrollments($0, context: $1) }
+      ),
+      .unary(
+        MembersServiceMethods.approveEnrollment,
+        { try await self.approveEnrollment($0, context: $1) }
+      ),
+      .unary(
+        MembersServiceMethods.refuseEnrollment,
+        { try await self.refuseEnrollment($0, context: $1) }
+      ),
+      .unary(
+        MembersServiceMethods.withdrawEnrollment,
+        { try await self.withdrawEnrollment($0, context: $1) }
+      ),
+      .unary(
         MembersServiceMethods.getMember,
         { try await self.getMember($0, context: $1) }
       ),
@@ -331,6 +380,34 @@ extension MembersServiceProtocol {
     _ request: GetEnrollmentRequest, context: ServerContext
   ) async throws -> GetEnrollmentResponse {
     throw RPCError(.unimplemented, "GetEnrollment")
+  }
+
+  /// UNIMPLEMENTED, until the service has it.
+  public nonisolated(nonsending) func listEnrollments(
+    _ request: ListEnrollmentsRequest, context: ServerContext
+  ) async throws -> ListEnrollmentsResponse {
+    throw RPCError(.unimplemented, "ListEnrollments")
+  }
+
+  /// UNIMPLEMENTED, until the service has it.
+  public nonisolated(nonsending) func approveEnrollment(
+    _ request: ApproveEnrollmentRequest, context: ServerContext
+  ) async throws -> ApproveEnrollmentResponse {
+    throw RPCError(.unimplemented, "ApproveEnrollment")
+  }
+
+  /// UNIMPLEMENTED, until the service has it.
+  public nonisolated(nonsending) func refuseEnrollment(
+    _ request: RefuseEnrollmentRequest, context: ServerContext
+  ) async throws -> RefuseEnrollmentResponse {
+    throw RPCError(.unimplemented, "RefuseEnrollment")
+  }
+
+  /// UNIMPLEMENTED, until the service has it.
+  public nonisolated(nonsending) func withdrawEnrollment(
+    _ request: WithdrawEnrollmentRequest, context: ServerContext
+  ) async throws -> WithdrawEnrollmentResponse {
+    throw RPCError(.unimplemented, "WithdrawEnrollment")
   }
 
   /// UNIMPLEMENTED, until the service has it.
@@ -462,6 +539,18 @@ public enum MembersServiceMethods {
   public static let getEnrollment = MethodDescriptor(
     service: "yijia.members.v1.MembersService", name: "GetEnrollment", kind: .unary
   )
+  public static let listEnrollments = MethodDescriptor(
+    service: "yijia.members.v1.MembersService", name: "ListEnrollments", kind: .unary
+  )
+  public static let approveEnrollment = MethodDescriptor(
+    service: "yijia.members.v1.MembersService", name: "ApproveEnrollment", kind: .unary
+  )
+  public static let refuseEnrollment = MethodDescriptor(
+    service: "yijia.members.v1.MembersService", name: "RefuseEnrollment", kind: .unary
+  )
+  public static let withdrawEnrollment = MethodDescriptor(
+    service: "yijia.members.v1.MembersService", name: "WithdrawEnrollment", kind: .unary
+  )
   public static let getMember = MethodDescriptor(
     service: "yijia.members.v1.MembersService", name: "GetMember", kind: .unary
   )
@@ -515,6 +604,10 @@ public enum MembersServiceMethods {
     submitEnrollment,
     enrollMembers,
     getEnrollment,
+    listEnrollments,
+    approveEnrollment,
+    refuseEnrollment,
+    withdrawEnrollment,
     getMember,
     listMembers,
     revealMember,
@@ -606,7 +699,8 @@ public struct MembersServiceClient: Sendable {
     ).message
   }
 
-  /// Takes in one application, durably. Idempotent by request id.
+  /// Takes in one application, durably. Idempotent by request id. With validate_only it is checked
+  /// and routed, and nothing is stored: the enrollment of the reply has no name.
   /// Errors: INVALID_ARGUMENT / INVALID_FIELDS (field reasons: REQUIRED, INVALID_ID, ID_OBSOLETE,
   /// UNDER_AGE, INVALID_PHONE, INVALID_NAME, INVALID_CREDIT_CODE, UNKNOWN_REGION, TOO_LONG …),
   /// CODE_MALFORMED, CODE_FORGED; FAILED_PRECONDITION / CODE_EXPIRED, CODE_REVOKED,
@@ -622,7 +716,8 @@ public struct MembersServiceClient: Sendable {
 
   /// Takes in many applications, a result a record in the order of the records; each is stored
   /// durably before its result is sent. A refused record does not stop the stream; its result has
-  /// the code and reason that SubmitEnrollment would have given. Idempotent by record.
+  /// the code and reason that SubmitEnrollment would have given. Idempotent by record. A record with
+  /// validate_only is a dry run: all wrong fields and the route, nothing stored.
   /// Callers: partners, clerks.
   public func enrollMembers(
     options: CallOptions = CallOptions()
@@ -637,6 +732,53 @@ public struct MembersServiceClient: Sendable {
   ) async throws -> GetEnrollmentResponse {
     try await ClientResponse<GetEnrollmentResponse>(
       of: MembersServiceMethods.getEnrollment, on: channel, request, options: options
+    ).message
+  }
+
+  /// Lists enrollments: staff those of a subtree, by default the ones that wait; a partner its own.
+  /// Errors: INVALID_ARGUMENT / INVALID_PAGE_TOKEN. Callers: partners, staff.
+  public func listEnrollments(
+    _ request: ListEnrollmentsRequest, options: CallOptions = CallOptions()
+  ) async throws -> ListEnrollmentsResponse {
+    try await ClientResponse<ListEnrollmentsResponse>(
+      of: MembersServiceMethods.listEnrollments, on: channel, request, options: options
+    ).message
+  }
+
+  /// Approves an enrollment that waits (PENDING or HELD): the person is a member of the organization
+  /// that it was routed to; who is a member already stays where they are. Idempotent by request id.
+  /// Errors: NOT_FOUND / ENROLLMENT_NOT_FOUND; ABORTED / ETAG_MISMATCH; FAILED_PRECONDITION /
+  /// ENROLLMENT_NOT_WAITING, ORGANIZATION_NOT_ACTIVE, MEMBERSHIP_CLOSED. Callers: clerks in whose
+  /// subtree the receiving organization is.
+  public func approveEnrollment(
+    _ request: ApproveEnrollmentRequest, options: CallOptions = CallOptions()
+  ) async throws -> ApproveEnrollmentResponse {
+    try await ClientResponse<ApproveEnrollmentResponse>(
+      of: MembersServiceMethods.approveEnrollment, on: channel, request, options: options
+    ).message
+  }
+
+  /// Refuses an enrollment that waits (PENDING or HELD), with a reason. Idempotent by request id.
+  /// Errors: NOT_FOUND / ENROLLMENT_NOT_FOUND; ABORTED / ETAG_MISMATCH; FAILED_PRECONDITION /
+  /// ENROLLMENT_NOT_WAITING. Callers: clerks in whose subtree the receiving organization is.
+  public func refuseEnrollment(
+    _ request: RefuseEnrollmentRequest, options: CallOptions = CallOptions()
+  ) async throws -> RefuseEnrollmentResponse {
+    try await ClientResponse<RefuseEnrollmentResponse>(
+      of: MembersServiceMethods.refuseEnrollment, on: channel, request, options: options
+    ).message
+  }
+
+  /// Withdraws an enrollment that waits, at the person's wish. Idempotent by request id. A partner
+  /// gets the same answer whether it waited or not: withdrawing tells nothing of the person.
+  /// Errors: NOT_FOUND / ENROLLMENT_NOT_FOUND; for staff FAILED_PRECONDITION /
+  /// ENROLLMENT_NOT_WAITING. Callers: the partner that made it; clerks that made it or in whose
+  /// subtree the receiving organization is.
+  public func withdrawEnrollment(
+    _ request: WithdrawEnrollmentRequest, options: CallOptions = CallOptions()
+  ) async throws -> WithdrawEnrollmentResponse {
+    try await ClientResponse<WithdrawEnrollmentResponse>(
+      of: MembersServiceMethods.withdrawEnrollment, on: channel, request, options: options
     ).message
   }
 

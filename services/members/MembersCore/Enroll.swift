@@ -10,16 +10,20 @@ extension MembersService {
   /// One write: the ledger, what is known of the person, the organizations that may receive, then a
   /// pure decision, then all of it in one commit.
   ///
+  /// - Parameter isDryRun: Whether to decide and store nothing; the request id is not looked at.
   /// - Throws: ``CommonFailure``, ``MembersError/noReceiver``, ``MembersError/membershipClosed``.
   func enroll(
-    _ application: EnrollmentApplication?, requestID: String, by caller: EnrollmentCaller
+    _ application: EnrollmentApplication?, requestID: String, isDryRun: Bool = false,
+    by caller: EnrollmentCaller
   ) async throws -> Enrollment {
     let now = clock.now
-    let (id, checked) = try check(application, requestID: requestID, by: caller, now: now)
+    let (id, checked) = try check(
+      application, requestID: isDryRun ? nil : requestID, by: caller, now: now)
     let intake = try EnrollmentIntake(checked, by: caller, keys: keys, now: now, ids: ids)
     let payload = try (application ?? EnrollmentApplication()).wireBytes()
     let key = RequestKey(caller: caller.caller.subject, method: caller.method, requestID: id)
     let keys = keys
+    guard !isDryRun else { return try await preview(intake) }
     let reply = try await database.write {
       keys.ledger.once(key, payload: payload, at: now) {
         EnrollmentFacts.read(for: intake) { facts in
@@ -30,13 +34,32 @@ extension MembersService {
     return try Enrollment(wireBytes: reply)
   }
 
+  /// What would become of an application: the same decision, of which only the reply is kept.
+  private func preview(_ intake: EnrollmentIntake) async throws -> Enrollment {
+    let keys = keys
+    let reply = try await database.write {
+      try EnrollmentFacts.read(for: intake) { facts in
+        try EnrollmentDecision(intake: intake, facts: facts, keys: keys).step()
+      }
+      .finish { _, reply in .reply(reply) }
+    }
+    var enrollment = try Enrollment(wireBytes: reply)
+    enrollment.name = ""
+    enrollment.member = ""
+    enrollment.etag = ""
+    return enrollment
+  }
+
+  /// - Parameter requestID: nil where none is needed.
   /// - Throws: ``CommonFailure/invalidFields(_:)`` with every wrong field.
   private func check(
-    _ application: EnrollmentApplication?, requestID: String, by caller: EnrollmentCaller,
+    _ application: EnrollmentApplication?, requestID: String?, by caller: EnrollmentCaller,
     now: Date
   ) throws -> (requestID: String, application: CheckedApplication) {
     var failures = FieldFailures()
-    let id = failures.take { () throws(FieldFailure) in try RequestID.parse(requestID) }
+    let id = failures.take { () throws(FieldFailure) in
+      try requestID.map { (text) throws(FieldFailure) in try RequestID.parse(text) } ?? ""
+    }
     let signer = keys.codes
     let checked = CheckedApplication(
       checking: application, channel: caller.isStaff ? .bulkImport : .partner,

@@ -9,8 +9,7 @@ extension MembersService {
     _ requests: RequestStream<EnrollMembersRequest>,
     responses: ResponseWriter<EnrollMembersResponse>, context: ServerContext
   ) async throws {
-    let caller = EnrollmentCaller(
-      caller: try context.caller, method: context.method.path, language: context.language)
+    let caller = try EnrollmentCaller(context)
     let pipeline = RecordPipeline<EnrollMembersRequest, EnrollMembersResponse>(
       window: configuration.enrollmentsInFlight,
       answer: { request in
@@ -18,7 +17,8 @@ extension MembersService {
         response.row = request.row
         do {
           let enrollment = try await enroll(
-            request.application, requestID: request.requestID, by: caller)
+            request.application, requestID: request.requestID,
+            isDryRun: request.validateOnly, by: caller)
           response.result = .enrollment(enrollment)
         } catch {
           guard let refusal = RecordError(error, in: caller.language) else { throw error }

@@ -29,53 +29,39 @@ struct EnrollmentDecision: Sendable {
       throw CommonFailure.outOfScope
     }
     guard let known = facts.known else {
-      return receiver.waitsForApproval ? try pending(receiver) : try found(receiver)
+      return receiver.waitsForApproval ? try pending(receiver) : try admitted(receiver)
     }
     if known.openEnrollmentID != nil { return try held(receiver) }
     guard let member = known.member else {
-      return receiver.waitsForApproval ? try pending(receiver) : try found(receiver)
+      return receiver.waitsForApproval ? try pending(receiver) : try admitted(receiver)
     }
     if member.member.state.isLive { return try existing(member, isShown: false) }
     if member.member.state.isClosed { return try refused(member) }
-    return receiver.waitsForApproval ? try pending(receiver) : try revived(member, receiver)
+    return receiver.waitsForApproval
+      ? try pending(receiver) : try admitted(receiver, former: member.member)
   }
 
   // MARK: - Outcomes
 
-  /// The person becomes a member.
-  private func found(_ receiver: Receiver) throws -> Step<[UInt8]> {
+  /// The person becomes a member, or one again.
+  ///
+  /// - Parameter former: The membership that the person left.
+  private func admitted(
+    _ receiver: Receiver, former: StoredMember? = nil
+  ) throws -> Step<[UInt8]> {
     var commit = Commit(at: intake.now)
     let (person, key) = try person(&commit)
-    let draft = StoredMember(
-      id: person.id, number: try number(), state: .unspecified,
-      organizationID: receiver.organization.id,
-      managingOrganizationID: receiver.organization.id, group: intake.application.group,
-      channel: channel, campaign: campaign, joinDay: intake.day,
-      code: try key.seal(intake.memberCode.text, table: MemberStore.table, column: "code"),
-      codeSHA256: intake.memberCode.sha256, version: 1, created: intake.microseconds,
-      details: try details(key))
-    let member = try commit.found(
-      draft, receiver.input, enrollmentID: intake.enrollmentID, by: intake.act)
+    let member = try Admission(
+      person: person, key: key, former: former, organizationID: receiver.organization.id,
+      input: receiver.input, channel: channel, campaign: campaign,
+      application: intake.application.message, numbers: intake.numbers,
+      takenNumbers: facts.takenNumbers, code: intake.memberCode,
+      enrollmentID: intake.enrollmentID, act: intake.act
+    ).add(to: &commit)
     return try end(
-      enrollment(.admitted, personID: person.id, receiver, memberID: member.id), key,
-      isShown: true, commit)
-  }
-
-  /// A person who left is a member again, with the first join date.
-  private func revived(_ known: KnownMember, _ receiver: Receiver) throws -> Step<[UInt8]> {
-    var commit = Commit(at: intake.now)
-    let key = try keys.personKey(of: known.person)
-    let member = try commit.change(
-      known.member, receiver.input, to: receiver.organization.id,
-      enrollmentID: intake.enrollmentID, by: intake.act
-    ) { member in
-      member.group = intake.application.group
-      member.channel = channel
-      member.campaign = campaign
-      member.details = try details(key)
-    }
-    return try end(
-      enrollment(.admitted, personID: known.person.id, receiver, memberID: member.id), key,
+      enrollment(
+        try EnrollmentProgress.first(.admit), personID: person.id, receiver, memberID: member.id),
+      key,
       isShown: true, commit)
   }
 
@@ -83,7 +69,8 @@ struct EnrollmentDecision: Sendable {
   private func pending(_ receiver: Receiver) throws -> Step<[UInt8]> {
     var commit = Commit(at: intake.now)
     let (person, key) = try person(&commit)
-    let enrollment = enrollment(.pending, personID: person.id, receiver, memberID: nil)
+    let enrollment = enrollment(
+      try EnrollmentProgress.first(.ask), personID: person.id, receiver, memberID: nil)
     commit.run(EnrollmentStore.open(enrollment.id, personID: person.id))
     return try end(enrollment, key, isShown: true, commit)
   }
@@ -93,20 +80,23 @@ struct EnrollmentDecision: Sendable {
     var commit = Commit(at: intake.now)
     let (person, key) = try person(&commit)
     return try end(
-      enrollment(.held, personID: person.id, receiver, memberID: nil), key, isShown: true, commit)
+      enrollment(try EnrollmentProgress.first(.hold), personID: person.id, receiver, memberID: nil),
+      key,
+      isShown: true, commit)
   }
 
   /// The person is a member already: nothing changes but that the application is on record.
   private func existing(_ known: KnownMember, isShown: Bool) throws -> Step<[UInt8]> {
     try end(
-      enrollment(.admitted, of: known, reason: .alreadyMember),
+      enrollment(try EnrollmentProgress.first(.admit), of: known, reason: .alreadyMember),
       try keys.personKey(of: known.person), isShown: isShown, Commit(at: intake.now))
   }
 
   /// The person's membership is closed. A caller other than staff must not learn it from a refusal:
   /// the application is taken in, and refused on record.
   private func refused(_ known: KnownMember) throws -> Step<[UInt8]> {
-    var enrollment = enrollment(.refused, of: known, reason: .membershipClosed)
+    var enrollment = enrollment(
+      try EnrollmentProgress.first(.decline), of: known, reason: .membershipClosed)
     enrollment.refusal = MembersError.membershipClosed.reason
     return try end(
       enrollment, try keys.personKey(of: known.person), isShown: false, Commit(at: intake.now))
@@ -135,17 +125,6 @@ struct EnrollmentDecision: Sendable {
             created: intake.microseconds)))
     }
     return (person, intake.newKey)
-  }
-
-  private func number() throws -> String {
-    guard let free = intake.numbers.first(where: { !facts.takenNumbers.contains($0) }) else {
-      throw StorageError.contention
-    }
-    return free
-  }
-
-  private func details(_ key: PersonKey) throws -> [UInt8]? {
-    try MemberDetails(of: intake.application.message).sealed(key)
   }
 
   /// Every outcome ends so: the enrollment, its event, the audit entry, the reply.

@@ -1,6 +1,7 @@
 import Foundation
 import MembersV1
 import Protobuf
+import RPC
 import ServiceKit
 import Storage
 import YijiaTypeV1
@@ -15,12 +16,16 @@ struct EnrollmentCaller: Sendable {
   var isStaff: Bool { caller.kind == .staff }
 }
 
+extension EnrollmentCaller {
+  init(_ context: ServerContext) throws {
+    self.init(
+      caller: try context.caller, method: context.method.path, language: context.language)
+  }
+}
+
 /// One application on its way in, with all that the decision takes from outside: time, identifiers,
 /// random numbers, keys. The decision may run more than once, and must come out the same.
 struct EnrollmentIntake: Sendable {
-  /// Member numbers that one intake may choose from: that all are taken happens once in 10^11.
-  private static let numbersMax = 8
-
   let by: EnrollmentCaller
   let application: CheckedApplication
   let now: Date
@@ -45,7 +50,7 @@ struct EnrollmentIntake: Sendable {
     self.now = now
     enrollmentID = ids.next()
     duplicateIDs = [ids.next(), ids.next()]
-    numbers = (0..<Self.numbersMax).map { _ in MemberNumber(random: ids.next()).text }
+    numbers = MemberNumber.some(from: ids)
     memberCode = MemberCode(random: ids.next())
     let data = PersonalData(
       name: application.personName.text, residentID: application.residentID.text,
@@ -59,9 +64,6 @@ struct EnrollmentIntake: Sendable {
 
   /// Microseconds since 1970.
   var microseconds: Int64 { now.microsecondsSince1970 }
-
-  /// Today in China, in days since 1970-01-01.
-  var day: Int { ChinaDate(microseconds: microseconds).daysSinceEpoch }
 
   /// The application, sealed for its enrollment.
   func sealedApplication(_ key: PersonKey) throws -> [UInt8] {

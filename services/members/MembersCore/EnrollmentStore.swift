@@ -47,6 +47,10 @@ struct StoredEnrollment: Sendable, Hashable {
     message.organization = "organizations/\(organizationID)"
     message.route = route
     message.routeReason = routeReason.text(in: language)
+    message.refusal = refusal ?? ""
+    message.etag = "v\(version)"
+    message.consentVersion = consentVersion
+    message.consentTime = Timestamp(microseconds: consented)
     return message
   }
 }
@@ -80,18 +84,18 @@ struct DuplicateCase: Sendable, Hashable {
 enum EnrollmentStore {
   static let table = "enrollments"
 
+  static let selection = """
+    SELECT e.id, e.caller, e.state, e.refusal, e.person_id, e.member_id, e.organization_id, \
+    e.route, e.route_reason_zh, e.route_reason_en, e.code_id, e.occupation_group, e.channel, \
+    e.campaign, e.consent_version, e.consented, e.version, e.created, o.path, \
+    h.path AS member_path \
+    FROM enrollments AS e JOIN organizations AS o ON o.id = e.organization_id \
+    LEFT JOIN memberships AS m ON m.id = e.member_id \
+    LEFT JOIN organizations AS h ON h.id = m.managing_organization_id
+    """
+
   static func byID(_ id: String) -> Query<PlacedEnrollment?> {
-    .first(
-      """
-      SELECT e.id, e.caller, e.state, e.refusal, e.person_id, e.member_id, e.organization_id,
-        e.route, e.route_reason_zh, e.route_reason_en, e.code_id, e.occupation_group, e.channel,
-        e.campaign, e.consent_version, e.consented, e.version, e.created, o.path,
-        h.path AS member_path
-      FROM enrollments AS e JOIN organizations AS o ON o.id = e.organization_id
-      LEFT JOIN memberships AS m ON m.id = e.member_id
-      LEFT JOIN organizations AS h ON h.id = m.managing_organization_id
-      WHERE e.id = ?1
-      """, [id], placed)
+    .first("\(selection) WHERE e.id = ?1", [id], placed)
   }
 
   /// - Parameter application: The application as it was normalized, sealed with the person's key.
@@ -139,7 +143,7 @@ enum EnrollmentStore {
       ])
   }
 
-  @Sendable private static func placed(_ row: Row) throws -> PlacedEnrollment {
+  @Sendable static func placed(_ row: Row) throws -> PlacedEnrollment {
     PlacedEnrollment(
       enrollment: StoredEnrollment(
         id: try row.text("id"), caller: try row.text("caller"),

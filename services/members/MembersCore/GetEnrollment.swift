@@ -26,7 +26,7 @@ extension PlacedEnrollment {
   /// Where it stands: with the member, or with the organization that is to receive the person.
   private var place: String { memberPath ?? path }
 
-  fileprivate func isVisible(to caller: Caller, _ scope: StaffScope) -> Bool {
+  func isVisible(to caller: Caller, _ scope: StaffScope) -> Bool {
     enrollment.caller == caller.subject || scope.holds(place)
   }
 

@@ -71,12 +71,26 @@ enum MemberStore {
       LEFT JOIN organizations AS o ON o.id = m.managing_organization_id
       LEFT JOIN open_enrollments AS a ON a.person_id = h.person_id
       WHERE h.hash IN (?1, ?2) AND h.place = '' LIMIT 1
-      """, [hashes[0].digest, hashes[hashes.count - 1].digest]
-    ) { row in
-      KnownPerson(
-        person: try PersonStore.person(row), member: try row.isNull("id") ? nil : try known(row),
-        openEnrollmentID: try row.optionalText("enrollment_id"))
-    }
+      """, [hashes[0].digest, hashes[hashes.count - 1].digest], knownPerson)
+  }
+
+  /// The person who made an application.
+  static func applicant(of enrollmentID: String) -> Query<KnownPerson?> {
+    .first(
+      """
+      \(selection), a.enrollment_id FROM enrollments AS e
+      JOIN persons AS p ON p.id = e.person_id
+      LEFT JOIN memberships AS m ON m.id = e.person_id
+      LEFT JOIN organizations AS o ON o.id = m.managing_organization_id
+      LEFT JOIN open_enrollments AS a ON a.person_id = e.person_id
+      WHERE e.id = ?1
+      """, [enrollmentID], knownPerson)
+  }
+
+  @Sendable private static func knownPerson(_ row: Row) throws -> KnownPerson {
+    KnownPerson(
+      person: try PersonStore.person(row), member: try row.isNull("id") ? nil : try known(row),
+      openEnrollmentID: try row.optionalText("enrollment_id"))
   }
 
   /// Those of `numbers` that are taken.

@@ -23,6 +23,8 @@ public enum MembersError: String, ServiceFailure, Hashable, CaseIterable {
   /// The person was expelled or is dead: never revived silently. For staff only.
   case membershipClosed = "MEMBERSHIP_CLOSED"
   case enrollmentNotFound = "ENROLLMENT_NOT_FOUND"
+  /// It was admitted, refused or withdrawn.
+  case enrollmentNotWaiting = "ENROLLMENT_NOT_WAITING"
   case memberNotFound = "MEMBER_NOT_FOUND"
   /// The membership's state does not allow it.
   case membershipState = "MEMBERSHIP_STATE"
@@ -36,7 +38,7 @@ public enum MembersError: String, ServiceFailure, Hashable, CaseIterable {
       .notFound
     case .organizationConflict: .alreadyExists
     case .organizationNotActive, .codeExpired, .codeRevoked, .noReceiver, .membershipClosed,
-      .membershipState:
+      .membershipState, .enrollmentNotWaiting:
       .failedPrecondition
     case .codeMalformed, .codeForged: .invalidArgument
     }
@@ -76,6 +78,10 @@ public enum MembersError: String, ServiceFailure, Hashable, CaseIterable {
         en: "This person's membership is closed: ask the union above.")
     case .enrollmentNotFound:
       LocalizedText(zh: "入会申请不存在。", en: "There is no such enrollment.")
+    case .enrollmentNotWaiting:
+      LocalizedText(
+        zh: "该申请已处理完毕,不再等待审核。",
+        en: "The enrollment waits no more: it was admitted, refused or withdrawn.")
     case .memberNotFound:
       LocalizedText(zh: "会员不存在。", en: "There is no such member.")
     case .membershipState:

@@ -7,7 +7,9 @@ public import Storage
 /// Personal data stand only in BLOB columns, sealed with the key of their person.
 public enum MembersMigrations {
   /// Every migration, oldest first.
-  public static let all = [organizations, persons, enrollments, counters, membershipLife]
+  public static let all = [
+    organizations, persons, enrollments, counters, membershipLife, enrollmentLists,
+  ]
 
   static let organizations = Migration(
     "0001 organizations and their codes",

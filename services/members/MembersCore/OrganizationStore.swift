@@ -82,6 +82,15 @@ enum OrganizationStore {
       """, [id], organization)
   }
 
+  /// The organization that an enrollment was routed to.
+  static func receiver(of enrollmentID: String) -> Query<StoredOrganization?> {
+    .first(
+      """
+      SELECT \(columns) FROM organizations AS o
+      WHERE o.id = (SELECT organization_id FROM enrollments WHERE id = ?1)
+      """, [enrollmentID], organization)
+  }
+
   /// Whether there is any organization.
   static let isStarted = Query<Bool>.exists("SELECT o.id FROM organizations AS o LIMIT 1")
 

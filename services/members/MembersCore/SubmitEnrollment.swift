@@ -9,9 +9,8 @@ extension MembersService {
   ) async throws -> SubmitEnrollmentResponse {
     var response = SubmitEnrollmentResponse()
     response.enrollment = try await enroll(
-      request.application, requestID: request.requestID,
-      by: EnrollmentCaller(
-        caller: try context.caller, method: context.method.path, language: context.language))
+      request.application, requestID: request.requestID, isDryRun: request.validateOnly,
+      by: try EnrollmentCaller(context))
     return response
   }
 }

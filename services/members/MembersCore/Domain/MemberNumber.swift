@@ -1,3 +1,5 @@
+import ServiceKit
+
 /// A member's number, which people read out: ten random digits and a check digit after Damm, which
 /// finds every wrong digit and every two neighbours changed over
 /// (H. Michael Damm, "Total anti-symmetrische Quasigruppen", 2004).
@@ -7,6 +9,9 @@
 struct MemberNumber: Sendable, Hashable {
   static let digitCount = 11
   static let span: UInt64 = 8_000_000_000
+
+  /// Numbers that one write may choose from: that all are taken happens once in 10^11.
+  private static let choiceCount = 8
 
   /// The one way to write it: eleven digits.
   let text: String
@@ -21,6 +26,11 @@ struct MemberNumber: Sendable, Hashable {
   init(value: UInt64) {
     let digits = String(2_000_000_000 + value % Self.span)
     text = digits + String(Self.checkDigit(of: digits.utf8))
+  }
+
+  /// Numbers that a new member may get; which of them are taken, the store knows.
+  static func some(from ids: IDSource) -> [String] {
+    (0..<choiceCount).map { _ in MemberNumber(random: ids.next()).text }
   }
 
   /// Reads a number as somebody says or types it, blanks and dashes within; nil where it is none.

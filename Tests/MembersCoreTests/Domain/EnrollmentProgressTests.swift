@@ -1,0 +1,40 @@
+import MembersV1
+import Testing
+
+@testable import MembersCore
+
+@Suite("How far an application is")
+struct EnrollmentProgressTests {
+  private typealias Way = (EnrollmentState, EnrollmentProgress.Action)
+
+  /// Every way that there is; whatever is not here is refused.
+  private static let ways: [EnrollmentState: [EnrollmentProgress.Input: Way]] = [
+    .received: [
+      .admit: (.admitted, .admit), .ask: (.pending, .open), .hold: (.held, .nothing),
+      .decline: (.refused, .nothing),
+    ],
+    .pending: [
+      .approve: (.admitted, .closeAndAdmit), .refuse: (.refused, .close),
+      .withdraw: (.withdrawn, .close),
+    ],
+    .held: [
+      .approve: (.admitted, .admit), .refuse: (.refused, .nothing),
+      .withdraw: (.withdrawn, .nothing),
+    ],
+  ]
+
+  @Test(
+    "every state has the ways of the table and no other", arguments: EnrollmentState.allCases)
+  func table(state: EnrollmentState) throws {
+    for input in EnrollmentProgress.Input.allCases {
+      var progress = EnrollmentProgress(state)
+      if let (next, action) = Self.ways[state]?[input] {
+        #expect(try progress.apply(input) == action)
+        #expect(progress.state == next, "\(state) \(input)")
+      } else {
+        #expect(throws: MembersError.enrollmentNotWaiting) { try progress.apply(input) }
+        #expect(progress.state == state, "a refused input changes nothing")
+      }
+    }
+  }
+}

@@ -1,0 +1,50 @@
+public import MembersV1
+import Protobuf
+public import RPC
+import ServiceKit
+import Storage
+
+extension MembersService {
+  /// Approves an enrollment that waits: the person is a member.
+  public func approveEnrollment(
+    _ request: ApproveEnrollmentRequest, context: ServerContext
+  ) async throws -> ApproveEnrollmentResponse {
+    let order = try ReviewOrder(requestID: request.requestID, name: request.name)
+    try order.failures.check()
+    var review = EnrollmentReview(
+      .approve, of: order.enrollmentID, by: try EnrollmentCaller(context), service: self)
+    review.etag = request.etag
+    var payload = request
+    payload.requestID = ""
+    var response = ApproveEnrollmentResponse()
+    response.enrollment = try await decide(
+      review, order.requestID, payload: try payload.wireBytes(), context)
+    return response
+  }
+
+  /// Stores a decision of people, once a request id.
+  func decide(
+    _ review: EnrollmentReview, _ requestID: String, payload: [UInt8], _ context: ServerContext
+  ) async throws -> Enrollment {
+    try Enrollment(
+      wireBytes: try await writeOnce(requestID, payload: payload, at: review.now, context) {
+        review.step()
+      })
+  }
+}
+
+/// What every decision about an enrollment is asked for with, checked.
+struct ReviewOrder: Sendable {
+  private(set) var requestID = ""
+  private(set) var enrollmentID = ""
+  var failures = FieldFailures()
+
+  init(requestID: String, name: String) throws {
+    self.requestID =
+      failures.take { () throws(FieldFailure) in try RequestID.parse(requestID) } ?? ""
+    enrollmentID =
+      failures.take { () throws(FieldFailure) in
+        try ResourceName.parse(name, collection: "enrollments", field: "name")
+      } ?? ""
+  }
+}

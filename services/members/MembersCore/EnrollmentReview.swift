@@ -1,0 +1,120 @@
+import Foundation
+import MembersV1
+import Protobuf
+import ServiceKit
+import Storage
+
+/// What people decide about an application that waits: approve, refuse, withdraw.
+struct EnrollmentReview: Sendable {
+  let input: EnrollmentProgress.Input
+  let enrollmentID: String
+  var etag = ""
+  /// Name of the reason of a refusal.
+  var refusal: String?
+  /// For the audit log.
+  var note = ""
+  let by: EnrollmentCaller
+  let now: Date
+  /// What a membership would take from outside.
+  let numbers: [String]
+  let memberCode: MemberCode
+  let keys: MembersKeys
+
+  init(
+    _ input: EnrollmentProgress.Input, of enrollmentID: String, by: EnrollmentCaller,
+    service: MembersService
+  ) {
+    self.input = input
+    self.enrollmentID = enrollmentID
+    self.by = by
+    now = service.clock.now
+    keys = service.keys
+    let ids = service.ids
+    numbers = MemberNumber.some(from: ids)
+    memberCode = MemberCode(random: ids.next())
+  }
+
+  func step() -> Step<[UInt8]> {
+    .read(
+      StaffScope.query(of: by.caller), EnrollmentStore.byID(enrollmentID),
+      MemberStore.applicant(of: enrollmentID), OrganizationStore.receiver(of: enrollmentID),
+      EnrollmentStore.application(of: enrollmentID), MemberStore.taken(numbers)
+    ) { scope, placed, applicant, receiver, sealed, taken in
+      guard let placed, let applicant, let receiver, let sealed,
+        placed.isVisible(to: by.caller, scope)
+      else {
+        throw MembersError.enrollmentNotFound
+      }
+      // Withdrawing is for its maker too; to decide is for who has the receiver.
+      guard scope.holds(placed.path) || input == .withdraw else { throw CommonFailure.outOfScope }
+      try Etag.check(etag, placed.enrollment.version)
+      var progress = EnrollmentProgress(placed.enrollment.state)
+      guard let action = try action(&progress) else {
+        return try end(placed.enrollment, Commit(at: now))
+      }
+      var enrollment = placed.enrollment
+      enrollment.state = progress.state
+      enrollment.refusal = refusal
+      enrollment.version += 1
+      var commit = Commit(at: now)
+      if action == .close || action == .closeAndAdmit {
+        commit.run(EnrollmentStore.close(enrollment))
+      }
+      if action == .admit || action == .closeAndAdmit {
+        guard receiver.state == .active else { throw MembersError.organizationNotActive }
+        enrollment.memberID = try admit(
+          applicant, enrollment, sealed: sealed, taken: taken, &commit)
+      }
+      commit.run(EnrollmentStore.decide(enrollment))
+      // For the services only: that there was something to decide tells of the person.
+      commit.emit(try .changed(enrollment, audience: nil))
+      return try end(enrollment, commit)
+    }
+  }
+
+  /// nil where nothing is to be done, and a partner must not learn it.
+  private func action(
+    _ progress: inout EnrollmentProgress
+  ) throws(MembersError) -> EnrollmentProgress.Action? {
+    do {
+      return try progress.apply(input)
+    } catch {
+      if by.isStaff { throw error }
+      return nil
+    }
+  }
+
+  /// - Returns: The member: a new one, or who the person is already.
+  private func admit(
+    _ applicant: KnownPerson, _ enrollment: StoredEnrollment, sealed: [UInt8],
+    taken: Set<String>, _ commit: inout Commit
+  ) throws -> String {
+    if let member = applicant.member?.member {
+      if member.state.isLive { return member.id }
+      if member.state.isClosed { throw MembersError.membershipClosed }
+    }
+    guard !applicant.person.isErased else { throw MembersError.enrollmentNotFound }
+    let key = try keys.personKey(of: applicant.person)
+    return try Admission(
+      person: applicant.person, key: key, former: applicant.member?.member,
+      organizationID: enrollment.organizationID,
+      input: enrollment.route == .holdingPool ? .joinPool : .join, channel: enrollment.channel,
+      campaign: enrollment.campaign,
+      application: try EnrollmentApplication(
+        wireBytes: key.open(sealed, table: EnrollmentStore.table, column: "application")),
+      numbers: numbers, takenNumbers: taken, code: memberCode, enrollmentID: enrollment.id,
+      act: Act(actor: by.caller.subject, now: now)
+    ).add(to: &commit).id
+  }
+
+  private func end(_ enrollment: StoredEnrollment, _ commit: Commit) throws -> Step<[UInt8]> {
+    var commit = commit
+    commit.record(
+      AuditEntry(
+        actor: by.caller.subject, action: "enrollments.\(input)",
+        target: "enrollments/\(enrollment.id)", reason: note))
+    let message =
+      by.isStaff ? enrollment.message(in: by.language) : enrollment.neutralMessage
+    return .commit(commit, try message.wireBytes())
+  }
+}

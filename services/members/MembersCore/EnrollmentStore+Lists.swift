@@ -1,0 +1,103 @@
+import MembersV1
+import Storage
+
+/// The SQL of lists of enrollments, and of what people decide about them.
+extension EnrollmentStore {
+  /// Where a page of a queue ended.
+  struct Place: Sendable {
+    /// Path of the organization; empty at the beginning.
+    var path = ""
+    var state: Int64 = 0
+    var created: Int64 = 0
+    var id = ""
+
+    var values: [any SQLValueConvertible] { [path, state, created, id] }
+
+    init(_ row: PlacedEnrollment) {
+      path = row.path
+      state = Int64(row.enrollment.state.rawValue)
+      created = row.enrollment.created
+      id = row.enrollment.id
+    }
+
+    /// - Parameter values: Of a page token; nil is the beginning.
+    init(_ values: [SQLValue]?) throws {
+      guard let values else { return }
+      guard values.count == 4, case .text(let path) = values[0],
+        case .integer(let state) = values[1], case .integer(let created) = values[2],
+        case .text(let id) = values[3]
+      else { throw StorageError.invalidPageToken }
+      (self.path, self.state, self.created, self.id) = (path, state, created, id)
+    }
+  }
+
+  /// The rest of the queue of the organization that a page ended in.
+  static func queue(
+    at place: Place, states: [EnrollmentState], limit: Int
+  ) -> Query<[PlacedEnrollment]> {
+    .all(
+      """
+      \(selection)
+      WHERE o.path = ?1 AND e.state IN (\(numbers(states)))
+        AND (e.state, e.created, e.id) > (?2, ?3, ?4)
+      ORDER BY e.state, e.created, e.id LIMIT ?5
+      """, [place.path, place.state, place.created, place.id, limit], placed)
+  }
+
+  /// The queues of a subtree's organizations after one, in the tree's order: the paths are walked,
+  /// and each organization's states are an index' range.
+  static func queue(
+    of range: PathRange, after path: String, states: [EnrollmentState], limit: Int
+  ) -> Query<[PlacedEnrollment]> {
+    .all(
+      """
+      \(selection)
+      WHERE o.path >= ?1 AND o.path < ?2 AND o.path > ?3 AND e.state IN (\(numbers(states)))
+      ORDER BY o.path, e.state, e.created, e.id LIMIT ?4
+      """, [range.first, range.end, path, limit], placed)
+  }
+
+  /// What a caller made, the oldest first.
+  static func made(
+    by caller: String, after created: SQLValue, _ id: SQLValue, limit: Int
+  ) -> Query<[PlacedEnrollment]> {
+    .all(
+      """
+      \(selection)
+      WHERE e.caller = ?1 AND (e.created, e.id) > (?2, ?3) ORDER BY e.created, e.id LIMIT ?4
+      """, [caller, created, id, limit], placed)
+  }
+
+  /// The application as it was normalized, sealed with the person's key.
+  static func application(of id: String) -> Query<[UInt8]?> {
+    .first("SELECT application FROM enrollments WHERE id = ?1", [id]) { row in
+      try row.blob("application")
+    }
+  }
+
+  /// Stores what was decided.
+  ///
+  /// - Parameter enrollment: As it is after the decision; its version has risen by one.
+  static func decide(_ enrollment: StoredEnrollment) -> Statement {
+    Statement(
+      """
+      UPDATE enrollments SET state = ?2, refusal = ?3, member_id = ?4, version = ?5
+      WHERE id = ?1 AND version = ?5 - 1
+      """,
+      [
+        enrollment.id, enrollment.state.rawValue, enrollment.refusal, enrollment.memberID,
+        enrollment.version,
+      ], expects: .exactly(1))
+  }
+
+  /// The application waits no more: the person may make another.
+  static func close(_ enrollment: StoredEnrollment) -> Statement {
+    Statement(
+      "DELETE FROM open_enrollments WHERE person_id = ?1 AND enrollment_id = ?2",
+      [enrollment.personID, enrollment.id], expects: .exactly(1))
+  }
+
+  private static func numbers(_ states: [EnrollmentState]) -> String {
+    states.map { String($0.rawValue) }.sorted().joined(separator: ", ")
+  }
+}

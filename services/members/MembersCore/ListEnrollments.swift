@@ -1,0 +1,61 @@
+public import MembersV1
+public import RPC
+import ServiceKit
+import Storage
+import YijiaTypeV1
+
+extension MembersService {
+  /// Lists enrollments: staff those of a subtree, a partner what it made.
+  public func listEnrollments(
+    _ request: ListEnrollmentsRequest, context: ServerContext
+  ) async throws -> ListEnrollmentsResponse {
+    let caller = try context.caller
+    let size = try PageSize.rows(request.pageSize)
+    return caller.kind == .staff
+      ? try await queue(request, size, caller, context.language)
+      : try await made(request, size, caller)
+  }
+
+  private func queue(
+    _ request: ListEnrollmentsRequest, _ size: Int, _ caller: Caller, _ language: Language
+  ) async throws -> ListEnrollmentsResponse {
+    let range = try await subtree(of: request.ancestor, for: caller)
+    let states = request.states.isEmpty ? [.held, .pending] : Array(Set(request.states))
+    let scope =
+      ["ListEnrollments", caller.subject, range.first]
+      + states.map { String($0.rawValue) }.sorted()
+    let after = try EnrollmentStore.Place(keys.pages.decode(request.pageToken, scope: scope))
+    // First the rest of the organization that the last page ended in, then those after it.
+    let (rest, following) = try await database.read(
+      EnrollmentStore.queue(at: after, states: states, limit: size + 1),
+      EnrollmentStore.queue(of: range, after: after.path, states: states, limit: size + 1))
+    let rows = (rest + following).prefix(size + 1)
+    var response = ListEnrollmentsResponse()
+    response.enrollments = rows.prefix(size).map { $0.enrollment.message(in: language) }
+    if rows.count > size {
+      response.nextPageToken = try keys.pages.encode(
+        EnrollmentStore.Place(rows[size - 1]).values, scope: scope)
+    }
+    return response
+  }
+
+  private func made(
+    _ request: ListEnrollmentsRequest, _ size: Int, _ caller: Caller
+  ) async throws -> ListEnrollmentsResponse {
+    var response = ListEnrollmentsResponse()
+    // All of them are RECEIVED to a partner.
+    guard request.states.isEmpty || request.states.contains(.received) else { return response }
+    let scope = ["ListEnrollments", caller.subject]
+    let after = try keys.pages.decode(request.pageToken, scope: scope)
+    let rows = try await database.read(
+      EnrollmentStore.made(
+        by: caller.subject, after: after?.first ?? .integer(0), after?.last ?? .text(""),
+        limit: size + 1))
+    response.enrollments = rows.prefix(size).map(\.enrollment.neutralMessage)
+    if rows.count > size {
+      let last = rows[size - 1].enrollment
+      response.nextPageToken = try keys.pages.encode([last.created, last.id], scope: scope)
+    }
+    return response
+  }
+}
