@@ -51,7 +51,7 @@ look() {
 
 look_for_faults() {
   lacks gcc command -v gcc
-  lacks patroni command -v patroni
+  lacks patroni command -v patroni  # what it needs; itself is of requirements.txt
   lacks etcd-server command -v etcd
 }
 

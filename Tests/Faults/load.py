@@ -39,8 +39,10 @@ class Load:
     def __exit__(self, kind, *_):
         for worker in self._workers:
             worker.stopping.set()
+        # All together: after a failure nobody may be able to finish.
+        end = time.monotonic() + (0 if kind else FINISH_SECONDS)
         for worker in self._workers:
-            worker.join(FINISH_SECONDS)
+            worker.join(max(0, end - time.monotonic()))
         problems = [worker.problem for worker in self._workers if worker.problem]
         stuck = [type(worker).__name__ for worker in self._workers if worker.is_alive()]
         assert kind or not (problems or stuck), (problems, stuck)

@@ -57,8 +57,8 @@ def outcome(cluster, suite):
             heal = getattr(cluster, way)()
             load.await_progress()
             heal()
-            cluster.await_health()
             load.await_progress()
+            cluster.await_health()
             rows.append((way, outage.longest))
             print(f"  {way:14} {outage.longest:5.1f} s without a write; "
                   f"{len(load.record.acknowledged)} acknowledged so far", flush=True)

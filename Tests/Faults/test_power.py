@@ -14,12 +14,16 @@ import shutil
 import sqlite3
 import time
 
+import grpc
 import pytest
 
 from disk import SYNC, TRUNCATE, WRITE, Disk, records
 from people import People, enrollment
+from processes import wait_until
 from suite import Suite
 from tally import report, tally
+from test_crash import Aftermath
+from workload import EXPECTED, RETRY_SECONDS
 
 CUTS = int(os.environ.get("YIJIA_POWER_CUTS", "60"))
 SEED = int(os.environ.get("YIJIA_CRASH_SEED", random.SystemRandom().randrange(1 << 30)))
@@ -128,9 +132,18 @@ def recording(folder, binaries):
         people = People(series=8)
         clients = [suite.client("partner"), suite.client("other_partner")]
 
+        wait_until(lambda: Aftermath.is_up(suite.client("staff"), suite), 30, "the suite")
+
         def enroll(number):
-            answer = clients[number % 2].members.SubmitEnrollment(enrollment(people.next()))
-            return time.monotonic_ns(), answer.enrollment.name.removeprefix("enrollments/")
+            request = enrollment(people.next())
+            while True:
+                try:
+                    answer = clients[number % 2].members.SubmitEnrollment(request)
+                except grpc.RpcError as error:
+                    assert error.code() in EXPECTED, error
+                    time.sleep(RETRY_SECONDS)
+                    continue
+                return time.monotonic_ns(), answer.enrollment.name.removeprefix("enrollments/")
 
         with concurrent.futures.ThreadPoolExecutor(WRITERS) as pool:
             acknowledged = list(pool.map(enroll, range(WRITERS * EACH)))

@@ -184,6 +184,9 @@ class BulkEnroller(Worker):
 class Kiosk(Worker):
     """Scans members and passers-by into its spool, and reports it over and over."""
 
+    # Visits not yet acknowledged, beyond which nobody comes: else a slow machine never catches up.
+    WAITING = 500
+
     def __init__(self, record, seed, client, codes):
         super().__init__(record, seed)
         self.client, self.codes = client, codes
@@ -196,7 +199,8 @@ class Kiosk(Worker):
     def work(self):
         known = self.codes()
         before = self.spool.acknowledged
-        for _ in range(self.random.randint(1, 12)):
+        room = self.WAITING - (len(self.spool.requests) - before)
+        for _ in range(min(room, self.random.randint(1, 12))):
             code = self.random.choice(known) if known and self.random.random() < 0.6 else ""
             self.spool.add(code)
         self.stopping.wait(self.random.uniform(0.005, 0.05))
