@@ -45,6 +45,9 @@ fill() {
   if [[ " $ENGINES " == *" postgres "* ]] && [ ! -f "$DATA/server" ]; then
     scripts/postgres.sh start >"$DATA/server.draft"
     mv "$DATA/server.draft" "$DATA/server"
+    # So much at once would otherwise make a checkpoint every few seconds, each with whole pages.
+    psql -q "$(sed -n 2p "$DATA/server")" -c "ALTER SYSTEM SET max_wal_size = '8GB'" \
+      -c "ALTER SYSTEM SET checkpoint_timeout = '15min'" -c "SELECT pg_reload_conf()" >/dev/null
   fi
   for engine in $ENGINES; do
     for count in "$SMALL" "$MEMBERS"; do

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # The storage layer beside bare C programs of the same work, in one run: durable one-row writes a
-# second with 256 writers (in C a thread each, and one that commits what waits; "loop": without any
-# writer, full groups one after the other, what the library can do), the median of a lone write, and
+# second with 256 writers (in C a thread each, and one that commits what waits; in a loop: without
+# any writer, full groups one after the other, what the library can do), the median of a lone write
+# (in C by the thread that has it; handing it over: to the one that commits, as services must), and
 # reads by key. Rounds are interleaved; medians count.
 #
 #   bench/storage.sh                   both engines; PostgreSQL is started for it
@@ -50,11 +51,16 @@ figures = {}
 for line in open(sys.argv[1]):
     engine, who, name, value = line.split()
     figures.setdefault((engine, name), {}).setdefault(who, []).append(float(value))
-units = {"writes": "durable writes/s", "loop": "(loop, no writers)", "single": "p50 of one, µs",
-         "reads": "reads by key/s", "reads-of-many": "… of many rows"}
+# Ours has one way to store: it stands beside each of C's.
+for (engine, name), values in figures.items():
+    beside = {"loop": "writes", "handed": "single"}.get(name)
+    if beside: values["ours"] = figures[engine, beside].get("ours", [])
+units = {"writes": "durable writes/s", "loop": "… C in a loop", "single": "p50 of one, µs",
+         "handed": "… C handing it over", "reads": "reads by key/s",
+         "reads-of-many": "… of many rows"}
 print(f"{'engine':10}{'figure':20}{'bare C':>10}{'ours':>10}{'ratio':>8}")
 for (engine, name), values in figures.items():
-    bare, ours = (statistics.median(values[who]) if who in values else None
+    bare, ours = (statistics.median(values[who]) if values.get(who) else None
                   for who in ("bare", "ours"))
     cells = "".join(f"{value:10.0f}" if value else f"{'':10}" for value in (bare, ours))
     print(f"{engine:10}{units[name]:20}{cells}" + (f"{ours / bare:8.2f}" if bare and ours else ""))

@@ -1,25 +1,13 @@
 /* The bare measure of PostgreSQL: one connection in pipeline mode, groups of rows a durable commit,
    nothing around it.
-   usage: postgres URL ROWS GROUP WRITERS   prints rows/s of so many writers that share commits,
-   rows/s of a loop without writers and always a full group, and the median of a lone row in µs */
+   usage: postgres URL ROWS GROUP WRITERS   prints what `measure` measures: see writers.h */
 #include <libpq-fe.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "writers.h"
-
-static double now(void) {
-  struct timespec t;
-  clock_gettime(CLOCK_MONOTONIC, &t);
-  return t.tv_sec + t.tv_nsec / 1e9;
-}
-
-static int by_size(const void *a, const void *b) {
-  return *(const double *)a < *(const double *)b ? -1 : *(const double *)a > *(const double *)b;
-}
 
 static PGconn *connection;
 static int64_t next_id;
@@ -72,7 +60,7 @@ static void store(long rows) {
 
 int main(int count, char **arguments) {
   if (count != 5) return 2;
-  long rows = atol(arguments[2]), group = atol(arguments[3]), lone = 1001;
+  long rows = atol(arguments[2]), group = atol(arguments[3]);
   connection = PQconnectdb(arguments[1]);
   check(PQstatus(connection) == CONNECTION_OK);
   run("CREATE TABLE bare_note (id bigint PRIMARY KEY, body text NOT NULL)");
@@ -80,21 +68,7 @@ int main(int count, char **arguments) {
   prepare("insert", "INSERT INTO bare_note (id, body) VALUES ($1, $2)");
   prepare("commit", "COMMIT");
   check(PQenterPipelineMode(connection));
-  long writers = atol(arguments[4]);
-  double start = now();
-  store_together(rows, writers, group, store);
-  printf("writes %.0f\n", (rows / writers * writers) / (now() - start));
-  start = now();
-  for (long done = 0; done < rows; done += group) store(group);
-  printf("loop %.0f\n", rows / (now() - start));
-  double times[1001];
-  for (long i = 0; i < lone; i++) {
-    start = now();
-    store(1);
-    times[i] = (now() - start) * 1e6;
-  }
-  qsort(times, lone, sizeof *times, by_size);
-  printf("single %.0f\n", times[lone / 2]);
+  measure(rows, atol(arguments[4]), group, store);
   check(PQexitPipelineMode(connection));
   run("DROP TABLE bare_note");
   PQfinish(connection);
