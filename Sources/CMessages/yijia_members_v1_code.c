@@ -205,5 +205,5 @@ const ProtobufCMessageDescriptor yijia__members__v1__ResolveOrganizationCodeResp
   "yijia.members.v1", sizeof(struct yijia__members__v1__ResolveOrganizationCodeResponse),
   2, yijia__members__v1__ResolveOrganizationCodeResponse__fields, yijia__members__v1__ResolveOrganizationCodeResponse__by_name,
   1, yijia__members__v1__ResolveOrganizationCodeResponse__ranges,
-  yijia__members__v1__ResolveOrganizationCodeResponse__init, (void *) 505, NULL, NULL,
+  yijia__members__v1__ResolveOrganizationCodeResponse__init, (void *) 280, NULL, NULL,
 };

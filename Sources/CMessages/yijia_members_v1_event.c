@@ -74,14 +74,14 @@ const ProtobufCMessageDescriptor yijia__members__v1__WatchMemberEventsResponse__
   "yijia.members.v1", sizeof(struct yijia__members__v1__WatchMemberEventsResponse),
   7, yijia__members__v1__WatchMemberEventsResponse__fields, yijia__members__v1__WatchMemberEventsResponse__by_name,
   1, yijia__members__v1__WatchMemberEventsResponse__ranges,
-  yijia__members__v1__WatchMemberEventsResponse__init, (void *) 208, NULL, NULL,
+  yijia__members__v1__WatchMemberEventsResponse__init, (void *) 224, NULL, NULL,
 };
 
 static void yijia__members__v1__OrganizationChanged__init(ProtobufCMessage *message) {
   memset(message, 0, sizeof(struct yijia__members__v1__OrganizationChanged));
   message->descriptor = &yijia__members__v1__OrganizationChanged__table;
 }
-static const ProtobufCFieldDescriptor yijia__members__v1__OrganizationChanged__fields[4] = {
+static const ProtobufCFieldDescriptor yijia__members__v1__OrganizationChanged__fields[5] = {
   {"organization", 1, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_BYTES,
    offsetof(struct yijia__members__v1__OrganizationChanged, has_organization), offsetof(struct yijia__members__v1__OrganizationChanged, f_organization),
    NULL, NULL, 0, 0x2200, NULL, NULL},
@@ -94,19 +94,22 @@ static const ProtobufCFieldDescriptor yijia__members__v1__OrganizationChanged__f
   {"region_code", 4, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_BYTES,
    offsetof(struct yijia__members__v1__OrganizationChanged, has_region_code), offsetof(struct yijia__members__v1__OrganizationChanged, f_region_code),
    NULL, NULL, 0, 0x2200, NULL, NULL},
+  {"previous_parent", 5, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_BYTES,
+   offsetof(struct yijia__members__v1__OrganizationChanged, has_previous_parent), offsetof(struct yijia__members__v1__OrganizationChanged, f_previous_parent),
+   NULL, NULL, 0, 0x2200, NULL, NULL},
 };
-static const unsigned yijia__members__v1__OrganizationChanged__by_name[4] = {0, 1, 3, 2};
+static const unsigned yijia__members__v1__OrganizationChanged__by_name[5] = {0, 1, 4, 3, 2};
 static const ProtobufCIntRange yijia__members__v1__OrganizationChanged__ranges[2] = {
   {1, 0},
-  {0, 4},
+  {0, 5},
 };
 const ProtobufCMessageDescriptor yijia__members__v1__OrganizationChanged__table = {
   PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
   "yijia.members.v1.OrganizationChanged", "OrganizationChanged", "yijia__members__v1__OrganizationChanged",
   "yijia.members.v1", sizeof(struct yijia__members__v1__OrganizationChanged),
-  4, yijia__members__v1__OrganizationChanged__fields, yijia__members__v1__OrganizationChanged__by_name,
+  5, yijia__members__v1__OrganizationChanged__fields, yijia__members__v1__OrganizationChanged__by_name,
   1, yijia__members__v1__OrganizationChanged__ranges,
-  yijia__members__v1__OrganizationChanged__init, (void *) 80, NULL, NULL,
+  yijia__members__v1__OrganizationChanged__init, (void *) 96, NULL, NULL,
 };
 
 static void yijia__members__v1__EnrollmentChanged__init(ProtobufCMessage *message) {

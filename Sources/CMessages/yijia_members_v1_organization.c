@@ -5,7 +5,9 @@
 #include <string.h>
 
 extern const ProtobufCEnumDescriptor yijia__members__v1__OccupationGroup__names;
+extern const ProtobufCMessageDescriptor google__protobuf__FieldMask__table;
 extern const ProtobufCMessageDescriptor google__protobuf__Timestamp__table;
+extern const ProtobufCMessageDescriptor google__type__Date__table;
 extern const ProtobufCMessageDescriptor yijia__members__v1__RecordError__table;
 
 static const ProtobufCEnumValue yijia__members__v1__OrganizationKind__values[12] = {
@@ -113,7 +115,7 @@ static void yijia__members__v1__Organization__init(ProtobufCMessage *message) {
   memset(message, 0, sizeof(struct yijia__members__v1__Organization));
   message->descriptor = &yijia__members__v1__Organization__table;
 }
-static const ProtobufCFieldDescriptor yijia__members__v1__Organization__fields[14] = {
+static const ProtobufCFieldDescriptor yijia__members__v1__Organization__fields[18] = {
   {"name", 1, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_BYTES,
    offsetof(struct yijia__members__v1__Organization, has_name), offsetof(struct yijia__members__v1__Organization, f_name),
    NULL, NULL, 0, 0x2200, NULL, NULL},
@@ -156,26 +158,38 @@ static const ProtobufCFieldDescriptor yijia__members__v1__Organization__fields[1
   {"etag", 14, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_BYTES,
    offsetof(struct yijia__members__v1__Organization, has_etag), offsetof(struct yijia__members__v1__Organization, f_etag),
    NULL, NULL, 0, 0x2200, NULL, NULL},
+  {"industry_group", 15, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_BYTES,
+   offsetof(struct yijia__members__v1__Organization, has_industry_group), offsetof(struct yijia__members__v1__Organization, f_industry_group),
+   NULL, NULL, 0, 0x2200, NULL, NULL},
+  {"opened_date", 16, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_MESSAGE,
+   0, offsetof(struct yijia__members__v1__Organization, f_opened_date),
+   &google__type__Date__table, NULL, 0, 0x4200, NULL, NULL},
+  {"closed_date", 17, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_MESSAGE,
+   0, offsetof(struct yijia__members__v1__Organization, f_closed_date),
+   &google__type__Date__table, NULL, 0, 0x4200, NULL, NULL},
+  {"child_count", 18, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_INT64,
+   offsetof(struct yijia__members__v1__Organization, has_child_count), offsetof(struct yijia__members__v1__Organization, f_child_count),
+   NULL, NULL, 0, 0x0, NULL, NULL},
 };
-static const unsigned yijia__members__v1__Organization__by_name[14] = {12, 8, 2, 9, 13, 1, 7, 4, 5, 0, 3, 6, 11, 10};
+static const unsigned yijia__members__v1__Organization__by_name[18] = {17, 16, 12, 8, 2, 9, 13, 1, 7, 14, 4, 5, 0, 15, 3, 6, 11, 10};
 static const ProtobufCIntRange yijia__members__v1__Organization__ranges[2] = {
   {1, 0},
-  {0, 14},
+  {0, 18},
 };
 const ProtobufCMessageDescriptor yijia__members__v1__Organization__table = {
   PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
   "yijia.members.v1.Organization", "Organization", "yijia__members__v1__Organization",
   "yijia.members.v1", sizeof(struct yijia__members__v1__Organization),
-  14, yijia__members__v1__Organization__fields, yijia__members__v1__Organization__by_name,
+  18, yijia__members__v1__Organization__fields, yijia__members__v1__Organization__by_name,
   1, yijia__members__v1__Organization__ranges,
-  yijia__members__v1__Organization__init, (void *) 225, NULL, NULL,
+  yijia__members__v1__Organization__init, (void *) 361, NULL, NULL,
 };
 
 static void yijia__members__v1__ImportOrganizationsRequest__init(ProtobufCMessage *message) {
   memset(message, 0, sizeof(struct yijia__members__v1__ImportOrganizationsRequest));
   message->descriptor = &yijia__members__v1__ImportOrganizationsRequest__table;
 }
-static const ProtobufCFieldDescriptor yijia__members__v1__ImportOrganizationsRequest__fields[13] = {
+static const ProtobufCFieldDescriptor yijia__members__v1__ImportOrganizationsRequest__fields[15] = {
   {"request_id", 1, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_BYTES,
    offsetof(struct yijia__members__v1__ImportOrganizationsRequest, has_request_id), offsetof(struct yijia__members__v1__ImportOrganizationsRequest, f_request_id),
    NULL, NULL, 0, 0x2200, NULL, NULL},
@@ -215,19 +229,25 @@ static const ProtobufCFieldDescriptor yijia__members__v1__ImportOrganizationsReq
   {"state", 13, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_ENUM,
    offsetof(struct yijia__members__v1__ImportOrganizationsRequest, has_state), offsetof(struct yijia__members__v1__ImportOrganizationsRequest, f_state),
    &yijia__members__v1__OrganizationState__names, NULL, 0, 0x0, NULL, NULL},
+  {"industry_group", 14, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_BYTES,
+   offsetof(struct yijia__members__v1__ImportOrganizationsRequest, has_industry_group), offsetof(struct yijia__members__v1__ImportOrganizationsRequest, f_industry_group),
+   NULL, NULL, 0, 0x2200, NULL, NULL},
+  {"opened_date", 15, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_MESSAGE,
+   0, offsetof(struct yijia__members__v1__ImportOrganizationsRequest, f_opened_date),
+   &google__type__Date__table, NULL, 0, 0x4200, NULL, NULL},
 };
-static const unsigned yijia__members__v1__ImportOrganizationsRequest__by_name[13] = {9, 4, 10, 2, 8, 5, 6, 3, 7, 0, 1, 12, 11};
+static const unsigned yijia__members__v1__ImportOrganizationsRequest__by_name[15] = {9, 4, 10, 2, 8, 13, 5, 6, 14, 3, 7, 0, 1, 12, 11};
 static const ProtobufCIntRange yijia__members__v1__ImportOrganizationsRequest__ranges[2] = {
   {1, 0},
-  {0, 13},
+  {0, 15},
 };
 const ProtobufCMessageDescriptor yijia__members__v1__ImportOrganizationsRequest__table = {
   PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
   "yijia.members.v1.ImportOrganizationsRequest", "ImportOrganizationsRequest", "yijia__members__v1__ImportOrganizationsRequest",
   "yijia.members.v1", sizeof(struct yijia__members__v1__ImportOrganizationsRequest),
-  13, yijia__members__v1__ImportOrganizationsRequest__fields, yijia__members__v1__ImportOrganizationsRequest__by_name,
+  15, yijia__members__v1__ImportOrganizationsRequest__fields, yijia__members__v1__ImportOrganizationsRequest__by_name,
   1, yijia__members__v1__ImportOrganizationsRequest__ranges,
-  yijia__members__v1__ImportOrganizationsRequest__init, (void *) 169, NULL, NULL,
+  yijia__members__v1__ImportOrganizationsRequest__init, (void *) 241, NULL, NULL,
 };
 
 static void yijia__members__v1__ImportOrganizationsResponse__init(ProtobufCMessage *message) {
@@ -256,7 +276,7 @@ const ProtobufCMessageDescriptor yijia__members__v1__ImportOrganizationsResponse
   "yijia.members.v1", sizeof(struct yijia__members__v1__ImportOrganizationsResponse),
   3, yijia__members__v1__ImportOrganizationsResponse__fields, yijia__members__v1__ImportOrganizationsResponse__by_name,
   1, yijia__members__v1__ImportOrganizationsResponse__ranges,
-  yijia__members__v1__ImportOrganizationsResponse__init, (void *) 273, NULL, NULL,
+  yijia__members__v1__ImportOrganizationsResponse__init, (void *) 120, NULL, NULL,
 };
 
 static void yijia__members__v1__GetOrganizationRequest__init(ProtobufCMessage *message) {
@@ -302,14 +322,14 @@ const ProtobufCMessageDescriptor yijia__members__v1__GetOrganizationResponse__ta
   "yijia.members.v1", sizeof(struct yijia__members__v1__GetOrganizationResponse),
   1, yijia__members__v1__GetOrganizationResponse__fields, yijia__members__v1__GetOrganizationResponse__by_name,
   1, yijia__members__v1__GetOrganizationResponse__ranges,
-  yijia__members__v1__GetOrganizationResponse__init, (void *) 257, NULL, NULL,
+  yijia__members__v1__GetOrganizationResponse__init, (void *) 32, NULL, NULL,
 };
 
 static void yijia__members__v1__ListOrganizationsRequest__init(ProtobufCMessage *message) {
   memset(message, 0, sizeof(struct yijia__members__v1__ListOrganizationsRequest));
   message->descriptor = &yijia__members__v1__ListOrganizationsRequest__table;
 }
-static const ProtobufCFieldDescriptor yijia__members__v1__ListOrganizationsRequest__fields[4] = {
+static const ProtobufCFieldDescriptor yijia__members__v1__ListOrganizationsRequest__fields[6] = {
   {"ancestor", 1, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_BYTES,
    offsetof(struct yijia__members__v1__ListOrganizationsRequest, has_ancestor), offsetof(struct yijia__members__v1__ListOrganizationsRequest, f_ancestor),
    NULL, NULL, 0, 0x2200, NULL, NULL},
@@ -322,19 +342,25 @@ static const ProtobufCFieldDescriptor yijia__members__v1__ListOrganizationsReque
   {"page_token", 4, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_BYTES,
    offsetof(struct yijia__members__v1__ListOrganizationsRequest, has_page_token), offsetof(struct yijia__members__v1__ListOrganizationsRequest, f_page_token),
    NULL, NULL, 0, 0x2200, NULL, NULL},
+  {"parent", 5, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_BYTES,
+   offsetof(struct yijia__members__v1__ListOrganizationsRequest, has_parent), offsetof(struct yijia__members__v1__ListOrganizationsRequest, f_parent),
+   NULL, NULL, 0, 0x2200, NULL, NULL},
+  {"covered_by", 6, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_BYTES,
+   offsetof(struct yijia__members__v1__ListOrganizationsRequest, has_covered_by), offsetof(struct yijia__members__v1__ListOrganizationsRequest, f_covered_by),
+   NULL, NULL, 0, 0x2200, NULL, NULL},
 };
-static const unsigned yijia__members__v1__ListOrganizationsRequest__by_name[4] = {0, 1, 2, 3};
+static const unsigned yijia__members__v1__ListOrganizationsRequest__by_name[6] = {0, 5, 1, 2, 3, 4};
 static const ProtobufCIntRange yijia__members__v1__ListOrganizationsRequest__ranges[2] = {
   {1, 0},
-  {0, 4},
+  {0, 6},
 };
 const ProtobufCMessageDescriptor yijia__members__v1__ListOrganizationsRequest__table = {
   PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
   "yijia.members.v1.ListOrganizationsRequest", "ListOrganizationsRequest", "yijia__members__v1__ListOrganizationsRequest",
   "yijia.members.v1", sizeof(struct yijia__members__v1__ListOrganizationsRequest),
-  4, yijia__members__v1__ListOrganizationsRequest__fields, yijia__members__v1__ListOrganizationsRequest__by_name,
+  6, yijia__members__v1__ListOrganizationsRequest__fields, yijia__members__v1__ListOrganizationsRequest__by_name,
   1, yijia__members__v1__ListOrganizationsRequest__ranges,
-  yijia__members__v1__ListOrganizationsRequest__init, (void *) 72, NULL, NULL,
+  yijia__members__v1__ListOrganizationsRequest__init, (void *) 104, NULL, NULL,
 };
 
 static void yijia__members__v1__ListOrganizationsResponse__init(ProtobufCMessage *message) {
@@ -361,4 +387,487 @@ const ProtobufCMessageDescriptor yijia__members__v1__ListOrganizationsResponse__
   2, yijia__members__v1__ListOrganizationsResponse__fields, yijia__members__v1__ListOrganizationsResponse__by_name,
   1, yijia__members__v1__ListOrganizationsResponse__ranges,
   yijia__members__v1__ListOrganizationsResponse__init, (void *) 48, NULL, NULL,
+};
+
+static void yijia__members__v1__CreateOrganizationRequest__init(ProtobufCMessage *message) {
+  memset(message, 0, sizeof(struct yijia__members__v1__CreateOrganizationRequest));
+  message->descriptor = &yijia__members__v1__CreateOrganizationRequest__table;
+}
+static const ProtobufCFieldDescriptor yijia__members__v1__CreateOrganizationRequest__fields[2] = {
+  {"request_id", 1, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_BYTES,
+   offsetof(struct yijia__members__v1__CreateOrganizationRequest, has_request_id), offsetof(struct yijia__members__v1__CreateOrganizationRequest, f_request_id),
+   NULL, NULL, 0, 0x2200, NULL, NULL},
+  {"organization", 2, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_MESSAGE,
+   0, offsetof(struct yijia__members__v1__CreateOrganizationRequest, f_organization),
+   &yijia__members__v1__Organization__table, NULL, 0, 0x4200, NULL, NULL},
+};
+static const unsigned yijia__members__v1__CreateOrganizationRequest__by_name[2] = {1, 0};
+static const ProtobufCIntRange yijia__members__v1__CreateOrganizationRequest__ranges[2] = {
+  {1, 0},
+  {0, 2},
+};
+const ProtobufCMessageDescriptor yijia__members__v1__CreateOrganizationRequest__table = {
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "yijia.members.v1.CreateOrganizationRequest", "CreateOrganizationRequest", "yijia__members__v1__CreateOrganizationRequest",
+  "yijia.members.v1", sizeof(struct yijia__members__v1__CreateOrganizationRequest),
+  2, yijia__members__v1__CreateOrganizationRequest__fields, yijia__members__v1__CreateOrganizationRequest__by_name,
+  1, yijia__members__v1__CreateOrganizationRequest__ranges,
+  yijia__members__v1__CreateOrganizationRequest__init, (void *) 48, NULL, NULL,
+};
+
+static void yijia__members__v1__CreateOrganizationResponse__init(ProtobufCMessage *message) {
+  memset(message, 0, sizeof(struct yijia__members__v1__CreateOrganizationResponse));
+  message->descriptor = &yijia__members__v1__CreateOrganizationResponse__table;
+}
+static const ProtobufCFieldDescriptor yijia__members__v1__CreateOrganizationResponse__fields[1] = {
+  {"organization", 1, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_MESSAGE,
+   0, offsetof(struct yijia__members__v1__CreateOrganizationResponse, f_organization),
+   &yijia__members__v1__Organization__table, NULL, 0, 0x4200, NULL, NULL},
+};
+static const unsigned yijia__members__v1__CreateOrganizationResponse__by_name[1] = {0};
+static const ProtobufCIntRange yijia__members__v1__CreateOrganizationResponse__ranges[2] = {
+  {1, 0},
+  {0, 1},
+};
+const ProtobufCMessageDescriptor yijia__members__v1__CreateOrganizationResponse__table = {
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "yijia.members.v1.CreateOrganizationResponse", "CreateOrganizationResponse", "yijia__members__v1__CreateOrganizationResponse",
+  "yijia.members.v1", sizeof(struct yijia__members__v1__CreateOrganizationResponse),
+  1, yijia__members__v1__CreateOrganizationResponse__fields, yijia__members__v1__CreateOrganizationResponse__by_name,
+  1, yijia__members__v1__CreateOrganizationResponse__ranges,
+  yijia__members__v1__CreateOrganizationResponse__init, (void *) 32, NULL, NULL,
+};
+
+static void yijia__members__v1__ApproveOrganizationRequest__init(ProtobufCMessage *message) {
+  memset(message, 0, sizeof(struct yijia__members__v1__ApproveOrganizationRequest));
+  message->descriptor = &yijia__members__v1__ApproveOrganizationRequest__table;
+}
+static const ProtobufCFieldDescriptor yijia__members__v1__ApproveOrganizationRequest__fields[3] = {
+  {"request_id", 1, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_BYTES,
+   offsetof(struct yijia__members__v1__ApproveOrganizationRequest, has_request_id), offsetof(struct yijia__members__v1__ApproveOrganizationRequest, f_request_id),
+   NULL, NULL, 0, 0x2200, NULL, NULL},
+  {"name", 2, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_BYTES,
+   offsetof(struct yijia__members__v1__ApproveOrganizationRequest, has_name), offsetof(struct yijia__members__v1__ApproveOrganizationRequest, f_name),
+   NULL, NULL, 0, 0x2200, NULL, NULL},
+  {"etag", 3, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_BYTES,
+   offsetof(struct yijia__members__v1__ApproveOrganizationRequest, has_etag), offsetof(struct yijia__members__v1__ApproveOrganizationRequest, f_etag),
+   NULL, NULL, 0, 0x2200, NULL, NULL},
+};
+static const unsigned yijia__members__v1__ApproveOrganizationRequest__by_name[3] = {2, 1, 0};
+static const ProtobufCIntRange yijia__members__v1__ApproveOrganizationRequest__ranges[2] = {
+  {1, 0},
+  {0, 3},
+};
+const ProtobufCMessageDescriptor yijia__members__v1__ApproveOrganizationRequest__table = {
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "yijia.members.v1.ApproveOrganizationRequest", "ApproveOrganizationRequest", "yijia__members__v1__ApproveOrganizationRequest",
+  "yijia.members.v1", sizeof(struct yijia__members__v1__ApproveOrganizationRequest),
+  3, yijia__members__v1__ApproveOrganizationRequest__fields, yijia__members__v1__ApproveOrganizationRequest__by_name,
+  1, yijia__members__v1__ApproveOrganizationRequest__ranges,
+  yijia__members__v1__ApproveOrganizationRequest__init, (void *) 72, NULL, NULL,
+};
+
+static void yijia__members__v1__ApproveOrganizationResponse__init(ProtobufCMessage *message) {
+  memset(message, 0, sizeof(struct yijia__members__v1__ApproveOrganizationResponse));
+  message->descriptor = &yijia__members__v1__ApproveOrganizationResponse__table;
+}
+static const ProtobufCFieldDescriptor yijia__members__v1__ApproveOrganizationResponse__fields[1] = {
+  {"organization", 1, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_MESSAGE,
+   0, offsetof(struct yijia__members__v1__ApproveOrganizationResponse, f_organization),
+   &yijia__members__v1__Organization__table, NULL, 0, 0x4200, NULL, NULL},
+};
+static const unsigned yijia__members__v1__ApproveOrganizationResponse__by_name[1] = {0};
+static const ProtobufCIntRange yijia__members__v1__ApproveOrganizationResponse__ranges[2] = {
+  {1, 0},
+  {0, 1},
+};
+const ProtobufCMessageDescriptor yijia__members__v1__ApproveOrganizationResponse__table = {
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "yijia.members.v1.ApproveOrganizationResponse", "ApproveOrganizationResponse", "yijia__members__v1__ApproveOrganizationResponse",
+  "yijia.members.v1", sizeof(struct yijia__members__v1__ApproveOrganizationResponse),
+  1, yijia__members__v1__ApproveOrganizationResponse__fields, yijia__members__v1__ApproveOrganizationResponse__by_name,
+  1, yijia__members__v1__ApproveOrganizationResponse__ranges,
+  yijia__members__v1__ApproveOrganizationResponse__init, (void *) 32, NULL, NULL,
+};
+
+static void yijia__members__v1__UpdateOrganizationRequest__init(ProtobufCMessage *message) {
+  memset(message, 0, sizeof(struct yijia__members__v1__UpdateOrganizationRequest));
+  message->descriptor = &yijia__members__v1__UpdateOrganizationRequest__table;
+}
+static const ProtobufCFieldDescriptor yijia__members__v1__UpdateOrganizationRequest__fields[3] = {
+  {"request_id", 1, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_BYTES,
+   offsetof(struct yijia__members__v1__UpdateOrganizationRequest, has_request_id), offsetof(struct yijia__members__v1__UpdateOrganizationRequest, f_request_id),
+   NULL, NULL, 0, 0x2200, NULL, NULL},
+  {"organization", 2, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_MESSAGE,
+   0, offsetof(struct yijia__members__v1__UpdateOrganizationRequest, f_organization),
+   &yijia__members__v1__Organization__table, NULL, 0, 0x4200, NULL, NULL},
+  {"update_mask", 3, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_MESSAGE,
+   0, offsetof(struct yijia__members__v1__UpdateOrganizationRequest, f_update_mask),
+   &google__protobuf__FieldMask__table, NULL, 0, 0x4200, NULL, NULL},
+};
+static const unsigned yijia__members__v1__UpdateOrganizationRequest__by_name[3] = {1, 0, 2};
+static const ProtobufCIntRange yijia__members__v1__UpdateOrganizationRequest__ranges[2] = {
+  {1, 0},
+  {0, 3},
+};
+const ProtobufCMessageDescriptor yijia__members__v1__UpdateOrganizationRequest__table = {
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "yijia.members.v1.UpdateOrganizationRequest", "UpdateOrganizationRequest", "yijia__members__v1__UpdateOrganizationRequest",
+  "yijia.members.v1", sizeof(struct yijia__members__v1__UpdateOrganizationRequest),
+  3, yijia__members__v1__UpdateOrganizationRequest__fields, yijia__members__v1__UpdateOrganizationRequest__by_name,
+  1, yijia__members__v1__UpdateOrganizationRequest__ranges,
+  yijia__members__v1__UpdateOrganizationRequest__init, (void *) 88, NULL, NULL,
+};
+
+static void yijia__members__v1__UpdateOrganizationResponse__init(ProtobufCMessage *message) {
+  memset(message, 0, sizeof(struct yijia__members__v1__UpdateOrganizationResponse));
+  message->descriptor = &yijia__members__v1__UpdateOrganizationResponse__table;
+}
+static const ProtobufCFieldDescriptor yijia__members__v1__UpdateOrganizationResponse__fields[1] = {
+  {"organization", 1, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_MESSAGE,
+   0, offsetof(struct yijia__members__v1__UpdateOrganizationResponse, f_organization),
+   &yijia__members__v1__Organization__table, NULL, 0, 0x4200, NULL, NULL},
+};
+static const unsigned yijia__members__v1__UpdateOrganizationResponse__by_name[1] = {0};
+static const ProtobufCIntRange yijia__members__v1__UpdateOrganizationResponse__ranges[2] = {
+  {1, 0},
+  {0, 1},
+};
+const ProtobufCMessageDescriptor yijia__members__v1__UpdateOrganizationResponse__table = {
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "yijia.members.v1.UpdateOrganizationResponse", "UpdateOrganizationResponse", "yijia__members__v1__UpdateOrganizationResponse",
+  "yijia.members.v1", sizeof(struct yijia__members__v1__UpdateOrganizationResponse),
+  1, yijia__members__v1__UpdateOrganizationResponse__fields, yijia__members__v1__UpdateOrganizationResponse__by_name,
+  1, yijia__members__v1__UpdateOrganizationResponse__ranges,
+  yijia__members__v1__UpdateOrganizationResponse__init, (void *) 32, NULL, NULL,
+};
+
+static void yijia__members__v1__SuspendOrganizationRequest__init(ProtobufCMessage *message) {
+  memset(message, 0, sizeof(struct yijia__members__v1__SuspendOrganizationRequest));
+  message->descriptor = &yijia__members__v1__SuspendOrganizationRequest__table;
+}
+static const ProtobufCFieldDescriptor yijia__members__v1__SuspendOrganizationRequest__fields[4] = {
+  {"request_id", 1, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_BYTES,
+   offsetof(struct yijia__members__v1__SuspendOrganizationRequest, has_request_id), offsetof(struct yijia__members__v1__SuspendOrganizationRequest, f_request_id),
+   NULL, NULL, 0, 0x2200, NULL, NULL},
+  {"name", 2, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_BYTES,
+   offsetof(struct yijia__members__v1__SuspendOrganizationRequest, has_name), offsetof(struct yijia__members__v1__SuspendOrganizationRequest, f_name),
+   NULL, NULL, 0, 0x2200, NULL, NULL},
+  {"etag", 3, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_BYTES,
+   offsetof(struct yijia__members__v1__SuspendOrganizationRequest, has_etag), offsetof(struct yijia__members__v1__SuspendOrganizationRequest, f_etag),
+   NULL, NULL, 0, 0x2200, NULL, NULL},
+  {"reason", 4, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_BYTES,
+   offsetof(struct yijia__members__v1__SuspendOrganizationRequest, has_reason), offsetof(struct yijia__members__v1__SuspendOrganizationRequest, f_reason),
+   NULL, NULL, 0, 0x2200, NULL, NULL},
+};
+static const unsigned yijia__members__v1__SuspendOrganizationRequest__by_name[4] = {2, 1, 3, 0};
+static const ProtobufCIntRange yijia__members__v1__SuspendOrganizationRequest__ranges[2] = {
+  {1, 0},
+  {0, 4},
+};
+const ProtobufCMessageDescriptor yijia__members__v1__SuspendOrganizationRequest__table = {
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "yijia.members.v1.SuspendOrganizationRequest", "SuspendOrganizationRequest", "yijia__members__v1__SuspendOrganizationRequest",
+  "yijia.members.v1", sizeof(struct yijia__members__v1__SuspendOrganizationRequest),
+  4, yijia__members__v1__SuspendOrganizationRequest__fields, yijia__members__v1__SuspendOrganizationRequest__by_name,
+  1, yijia__members__v1__SuspendOrganizationRequest__ranges,
+  yijia__members__v1__SuspendOrganizationRequest__init, (void *) 88, NULL, NULL,
+};
+
+static void yijia__members__v1__SuspendOrganizationResponse__init(ProtobufCMessage *message) {
+  memset(message, 0, sizeof(struct yijia__members__v1__SuspendOrganizationResponse));
+  message->descriptor = &yijia__members__v1__SuspendOrganizationResponse__table;
+}
+static const ProtobufCFieldDescriptor yijia__members__v1__SuspendOrganizationResponse__fields[1] = {
+  {"organization", 1, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_MESSAGE,
+   0, offsetof(struct yijia__members__v1__SuspendOrganizationResponse, f_organization),
+   &yijia__members__v1__Organization__table, NULL, 0, 0x4200, NULL, NULL},
+};
+static const unsigned yijia__members__v1__SuspendOrganizationResponse__by_name[1] = {0};
+static const ProtobufCIntRange yijia__members__v1__SuspendOrganizationResponse__ranges[2] = {
+  {1, 0},
+  {0, 1},
+};
+const ProtobufCMessageDescriptor yijia__members__v1__SuspendOrganizationResponse__table = {
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "yijia.members.v1.SuspendOrganizationResponse", "SuspendOrganizationResponse", "yijia__members__v1__SuspendOrganizationResponse",
+  "yijia.members.v1", sizeof(struct yijia__members__v1__SuspendOrganizationResponse),
+  1, yijia__members__v1__SuspendOrganizationResponse__fields, yijia__members__v1__SuspendOrganizationResponse__by_name,
+  1, yijia__members__v1__SuspendOrganizationResponse__ranges,
+  yijia__members__v1__SuspendOrganizationResponse__init, (void *) 32, NULL, NULL,
+};
+
+static void yijia__members__v1__ResumeOrganizationRequest__init(ProtobufCMessage *message) {
+  memset(message, 0, sizeof(struct yijia__members__v1__ResumeOrganizationRequest));
+  message->descriptor = &yijia__members__v1__ResumeOrganizationRequest__table;
+}
+static const ProtobufCFieldDescriptor yijia__members__v1__ResumeOrganizationRequest__fields[3] = {
+  {"request_id", 1, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_BYTES,
+   offsetof(struct yijia__members__v1__ResumeOrganizationRequest, has_request_id), offsetof(struct yijia__members__v1__ResumeOrganizationRequest, f_request_id),
+   NULL, NULL, 0, 0x2200, NULL, NULL},
+  {"name", 2, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_BYTES,
+   offsetof(struct yijia__members__v1__ResumeOrganizationRequest, has_name), offsetof(struct yijia__members__v1__ResumeOrganizationRequest, f_name),
+   NULL, NULL, 0, 0x2200, NULL, NULL},
+  {"etag", 3, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_BYTES,
+   offsetof(struct yijia__members__v1__ResumeOrganizationRequest, has_etag), offsetof(struct yijia__members__v1__ResumeOrganizationRequest, f_etag),
+   NULL, NULL, 0, 0x2200, NULL, NULL},
+};
+static const unsigned yijia__members__v1__ResumeOrganizationRequest__by_name[3] = {2, 1, 0};
+static const ProtobufCIntRange yijia__members__v1__ResumeOrganizationRequest__ranges[2] = {
+  {1, 0},
+  {0, 3},
+};
+const ProtobufCMessageDescriptor yijia__members__v1__ResumeOrganizationRequest__table = {
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "yijia.members.v1.ResumeOrganizationRequest", "ResumeOrganizationRequest", "yijia__members__v1__ResumeOrganizationRequest",
+  "yijia.members.v1", sizeof(struct yijia__members__v1__ResumeOrganizationRequest),
+  3, yijia__members__v1__ResumeOrganizationRequest__fields, yijia__members__v1__ResumeOrganizationRequest__by_name,
+  1, yijia__members__v1__ResumeOrganizationRequest__ranges,
+  yijia__members__v1__ResumeOrganizationRequest__init, (void *) 72, NULL, NULL,
+};
+
+static void yijia__members__v1__ResumeOrganizationResponse__init(ProtobufCMessage *message) {
+  memset(message, 0, sizeof(struct yijia__members__v1__ResumeOrganizationResponse));
+  message->descriptor = &yijia__members__v1__ResumeOrganizationResponse__table;
+}
+static const ProtobufCFieldDescriptor yijia__members__v1__ResumeOrganizationResponse__fields[1] = {
+  {"organization", 1, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_MESSAGE,
+   0, offsetof(struct yijia__members__v1__ResumeOrganizationResponse, f_organization),
+   &yijia__members__v1__Organization__table, NULL, 0, 0x4200, NULL, NULL},
+};
+static const unsigned yijia__members__v1__ResumeOrganizationResponse__by_name[1] = {0};
+static const ProtobufCIntRange yijia__members__v1__ResumeOrganizationResponse__ranges[2] = {
+  {1, 0},
+  {0, 1},
+};
+const ProtobufCMessageDescriptor yijia__members__v1__ResumeOrganizationResponse__table = {
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "yijia.members.v1.ResumeOrganizationResponse", "ResumeOrganizationResponse", "yijia__members__v1__ResumeOrganizationResponse",
+  "yijia.members.v1", sizeof(struct yijia__members__v1__ResumeOrganizationResponse),
+  1, yijia__members__v1__ResumeOrganizationResponse__fields, yijia__members__v1__ResumeOrganizationResponse__by_name,
+  1, yijia__members__v1__ResumeOrganizationResponse__ranges,
+  yijia__members__v1__ResumeOrganizationResponse__init, (void *) 32, NULL, NULL,
+};
+
+static void yijia__members__v1__DissolveOrganizationRequest__init(ProtobufCMessage *message) {
+  memset(message, 0, sizeof(struct yijia__members__v1__DissolveOrganizationRequest));
+  message->descriptor = &yijia__members__v1__DissolveOrganizationRequest__table;
+}
+static const ProtobufCFieldDescriptor yijia__members__v1__DissolveOrganizationRequest__fields[5] = {
+  {"request_id", 1, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_BYTES,
+   offsetof(struct yijia__members__v1__DissolveOrganizationRequest, has_request_id), offsetof(struct yijia__members__v1__DissolveOrganizationRequest, f_request_id),
+   NULL, NULL, 0, 0x2200, NULL, NULL},
+  {"name", 2, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_BYTES,
+   offsetof(struct yijia__members__v1__DissolveOrganizationRequest, has_name), offsetof(struct yijia__members__v1__DissolveOrganizationRequest, f_name),
+   NULL, NULL, 0, 0x2200, NULL, NULL},
+  {"etag", 3, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_BYTES,
+   offsetof(struct yijia__members__v1__DissolveOrganizationRequest, has_etag), offsetof(struct yijia__members__v1__DissolveOrganizationRequest, f_etag),
+   NULL, NULL, 0, 0x2200, NULL, NULL},
+  {"reason", 4, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_BYTES,
+   offsetof(struct yijia__members__v1__DissolveOrganizationRequest, has_reason), offsetof(struct yijia__members__v1__DissolveOrganizationRequest, f_reason),
+   NULL, NULL, 0, 0x2200, NULL, NULL},
+  {"pool_members", 5, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_BOOL,
+   offsetof(struct yijia__members__v1__DissolveOrganizationRequest, has_pool_members), offsetof(struct yijia__members__v1__DissolveOrganizationRequest, f_pool_members),
+   NULL, NULL, 0, 0x0, NULL, NULL},
+};
+static const unsigned yijia__members__v1__DissolveOrganizationRequest__by_name[5] = {2, 1, 4, 3, 0};
+static const ProtobufCIntRange yijia__members__v1__DissolveOrganizationRequest__ranges[2] = {
+  {1, 0},
+  {0, 5},
+};
+const ProtobufCMessageDescriptor yijia__members__v1__DissolveOrganizationRequest__table = {
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "yijia.members.v1.DissolveOrganizationRequest", "DissolveOrganizationRequest", "yijia__members__v1__DissolveOrganizationRequest",
+  "yijia.members.v1", sizeof(struct yijia__members__v1__DissolveOrganizationRequest),
+  5, yijia__members__v1__DissolveOrganizationRequest__fields, yijia__members__v1__DissolveOrganizationRequest__by_name,
+  1, yijia__members__v1__DissolveOrganizationRequest__ranges,
+  yijia__members__v1__DissolveOrganizationRequest__init, (void *) 89, NULL, NULL,
+};
+
+static void yijia__members__v1__DissolveOrganizationResponse__init(ProtobufCMessage *message) {
+  memset(message, 0, sizeof(struct yijia__members__v1__DissolveOrganizationResponse));
+  message->descriptor = &yijia__members__v1__DissolveOrganizationResponse__table;
+}
+static const ProtobufCFieldDescriptor yijia__members__v1__DissolveOrganizationResponse__fields[3] = {
+  {"organization", 1, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_MESSAGE,
+   0, offsetof(struct yijia__members__v1__DissolveOrganizationResponse, f_organization),
+   &yijia__members__v1__Organization__table, NULL, 0, 0x4200, NULL, NULL},
+  {"pooled_members", 2, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_INT64,
+   offsetof(struct yijia__members__v1__DissolveOrganizationResponse, has_pooled_members), offsetof(struct yijia__members__v1__DissolveOrganizationResponse, f_pooled_members),
+   NULL, NULL, 0, 0x0, NULL, NULL},
+  {"pool", 3, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_BYTES,
+   offsetof(struct yijia__members__v1__DissolveOrganizationResponse, has_pool), offsetof(struct yijia__members__v1__DissolveOrganizationResponse, f_pool),
+   NULL, NULL, 0, 0x2200, NULL, NULL},
+};
+static const unsigned yijia__members__v1__DissolveOrganizationResponse__by_name[3] = {0, 2, 1};
+static const ProtobufCIntRange yijia__members__v1__DissolveOrganizationResponse__ranges[2] = {
+  {1, 0},
+  {0, 3},
+};
+const ProtobufCMessageDescriptor yijia__members__v1__DissolveOrganizationResponse__table = {
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "yijia.members.v1.DissolveOrganizationResponse", "DissolveOrganizationResponse", "yijia__members__v1__DissolveOrganizationResponse",
+  "yijia.members.v1", sizeof(struct yijia__members__v1__DissolveOrganizationResponse),
+  3, yijia__members__v1__DissolveOrganizationResponse__fields, yijia__members__v1__DissolveOrganizationResponse__by_name,
+  1, yijia__members__v1__DissolveOrganizationResponse__ranges,
+  yijia__members__v1__DissolveOrganizationResponse__init, (void *) 56, NULL, NULL,
+};
+
+static void yijia__members__v1__MoveOrganizationRequest__init(ProtobufCMessage *message) {
+  memset(message, 0, sizeof(struct yijia__members__v1__MoveOrganizationRequest));
+  message->descriptor = &yijia__members__v1__MoveOrganizationRequest__table;
+}
+static const ProtobufCFieldDescriptor yijia__members__v1__MoveOrganizationRequest__fields[4] = {
+  {"request_id", 1, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_BYTES,
+   offsetof(struct yijia__members__v1__MoveOrganizationRequest, has_request_id), offsetof(struct yijia__members__v1__MoveOrganizationRequest, f_request_id),
+   NULL, NULL, 0, 0x2200, NULL, NULL},
+  {"name", 2, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_BYTES,
+   offsetof(struct yijia__members__v1__MoveOrganizationRequest, has_name), offsetof(struct yijia__members__v1__MoveOrganizationRequest, f_name),
+   NULL, NULL, 0, 0x2200, NULL, NULL},
+  {"etag", 3, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_BYTES,
+   offsetof(struct yijia__members__v1__MoveOrganizationRequest, has_etag), offsetof(struct yijia__members__v1__MoveOrganizationRequest, f_etag),
+   NULL, NULL, 0, 0x2200, NULL, NULL},
+  {"parent", 4, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_BYTES,
+   offsetof(struct yijia__members__v1__MoveOrganizationRequest, has_parent), offsetof(struct yijia__members__v1__MoveOrganizationRequest, f_parent),
+   NULL, NULL, 0, 0x2200, NULL, NULL},
+};
+static const unsigned yijia__members__v1__MoveOrganizationRequest__by_name[4] = {2, 1, 3, 0};
+static const ProtobufCIntRange yijia__members__v1__MoveOrganizationRequest__ranges[2] = {
+  {1, 0},
+  {0, 4},
+};
+const ProtobufCMessageDescriptor yijia__members__v1__MoveOrganizationRequest__table = {
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "yijia.members.v1.MoveOrganizationRequest", "MoveOrganizationRequest", "yijia__members__v1__MoveOrganizationRequest",
+  "yijia.members.v1", sizeof(struct yijia__members__v1__MoveOrganizationRequest),
+  4, yijia__members__v1__MoveOrganizationRequest__fields, yijia__members__v1__MoveOrganizationRequest__by_name,
+  1, yijia__members__v1__MoveOrganizationRequest__ranges,
+  yijia__members__v1__MoveOrganizationRequest__init, (void *) 88, NULL, NULL,
+};
+
+static void yijia__members__v1__MoveOrganizationResponse__init(ProtobufCMessage *message) {
+  memset(message, 0, sizeof(struct yijia__members__v1__MoveOrganizationResponse));
+  message->descriptor = &yijia__members__v1__MoveOrganizationResponse__table;
+}
+static const ProtobufCFieldDescriptor yijia__members__v1__MoveOrganizationResponse__fields[1] = {
+  {"organization", 1, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_MESSAGE,
+   0, offsetof(struct yijia__members__v1__MoveOrganizationResponse, f_organization),
+   &yijia__members__v1__Organization__table, NULL, 0, 0x4200, NULL, NULL},
+};
+static const unsigned yijia__members__v1__MoveOrganizationResponse__by_name[1] = {0};
+static const ProtobufCIntRange yijia__members__v1__MoveOrganizationResponse__ranges[2] = {
+  {1, 0},
+  {0, 1},
+};
+const ProtobufCMessageDescriptor yijia__members__v1__MoveOrganizationResponse__table = {
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "yijia.members.v1.MoveOrganizationResponse", "MoveOrganizationResponse", "yijia__members__v1__MoveOrganizationResponse",
+  "yijia.members.v1", sizeof(struct yijia__members__v1__MoveOrganizationResponse),
+  1, yijia__members__v1__MoveOrganizationResponse__fields, yijia__members__v1__MoveOrganizationResponse__by_name,
+  1, yijia__members__v1__MoveOrganizationResponse__ranges,
+  yijia__members__v1__MoveOrganizationResponse__init, (void *) 32, NULL, NULL,
+};
+
+static void yijia__members__v1__CoverOrganizationRequest__init(ProtobufCMessage *message) {
+  memset(message, 0, sizeof(struct yijia__members__v1__CoverOrganizationRequest));
+  message->descriptor = &yijia__members__v1__CoverOrganizationRequest__table;
+}
+static const ProtobufCFieldDescriptor yijia__members__v1__CoverOrganizationRequest__fields[3] = {
+  {"request_id", 1, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_BYTES,
+   offsetof(struct yijia__members__v1__CoverOrganizationRequest, has_request_id), offsetof(struct yijia__members__v1__CoverOrganizationRequest, f_request_id),
+   NULL, NULL, 0, 0x2200, NULL, NULL},
+  {"name", 2, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_BYTES,
+   offsetof(struct yijia__members__v1__CoverOrganizationRequest, has_name), offsetof(struct yijia__members__v1__CoverOrganizationRequest, f_name),
+   NULL, NULL, 0, 0x2200, NULL, NULL},
+  {"organization", 3, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_BYTES,
+   offsetof(struct yijia__members__v1__CoverOrganizationRequest, has_organization), offsetof(struct yijia__members__v1__CoverOrganizationRequest, f_organization),
+   NULL, NULL, 0, 0x2200, NULL, NULL},
+};
+static const unsigned yijia__members__v1__CoverOrganizationRequest__by_name[3] = {1, 2, 0};
+static const ProtobufCIntRange yijia__members__v1__CoverOrganizationRequest__ranges[2] = {
+  {1, 0},
+  {0, 3},
+};
+const ProtobufCMessageDescriptor yijia__members__v1__CoverOrganizationRequest__table = {
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "yijia.members.v1.CoverOrganizationRequest", "CoverOrganizationRequest", "yijia__members__v1__CoverOrganizationRequest",
+  "yijia.members.v1", sizeof(struct yijia__members__v1__CoverOrganizationRequest),
+  3, yijia__members__v1__CoverOrganizationRequest__fields, yijia__members__v1__CoverOrganizationRequest__by_name,
+  1, yijia__members__v1__CoverOrganizationRequest__ranges,
+  yijia__members__v1__CoverOrganizationRequest__init, (void *) 72, NULL, NULL,
+};
+
+static void yijia__members__v1__CoverOrganizationResponse__init(ProtobufCMessage *message) {
+  memset(message, 0, sizeof(struct yijia__members__v1__CoverOrganizationResponse));
+  message->descriptor = &yijia__members__v1__CoverOrganizationResponse__table;
+}
+static const ProtobufCFieldDescriptor yijia__members__v1__CoverOrganizationResponse__fields[1] = {
+  {"organization", 1, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_MESSAGE,
+   0, offsetof(struct yijia__members__v1__CoverOrganizationResponse, f_organization),
+   &yijia__members__v1__Organization__table, NULL, 0, 0x4200, NULL, NULL},
+};
+static const unsigned yijia__members__v1__CoverOrganizationResponse__by_name[1] = {0};
+static const ProtobufCIntRange yijia__members__v1__CoverOrganizationResponse__ranges[2] = {
+  {1, 0},
+  {0, 1},
+};
+const ProtobufCMessageDescriptor yijia__members__v1__CoverOrganizationResponse__table = {
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "yijia.members.v1.CoverOrganizationResponse", "CoverOrganizationResponse", "yijia__members__v1__CoverOrganizationResponse",
+  "yijia.members.v1", sizeof(struct yijia__members__v1__CoverOrganizationResponse),
+  1, yijia__members__v1__CoverOrganizationResponse__fields, yijia__members__v1__CoverOrganizationResponse__by_name,
+  1, yijia__members__v1__CoverOrganizationResponse__ranges,
+  yijia__members__v1__CoverOrganizationResponse__init, (void *) 32, NULL, NULL,
+};
+
+static void yijia__members__v1__UncoverOrganizationRequest__init(ProtobufCMessage *message) {
+  memset(message, 0, sizeof(struct yijia__members__v1__UncoverOrganizationRequest));
+  message->descriptor = &yijia__members__v1__UncoverOrganizationRequest__table;
+}
+static const ProtobufCFieldDescriptor yijia__members__v1__UncoverOrganizationRequest__fields[3] = {
+  {"request_id", 1, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_BYTES,
+   offsetof(struct yijia__members__v1__UncoverOrganizationRequest, has_request_id), offsetof(struct yijia__members__v1__UncoverOrganizationRequest, f_request_id),
+   NULL, NULL, 0, 0x2200, NULL, NULL},
+  {"name", 2, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_BYTES,
+   offsetof(struct yijia__members__v1__UncoverOrganizationRequest, has_name), offsetof(struct yijia__members__v1__UncoverOrganizationRequest, f_name),
+   NULL, NULL, 0, 0x2200, NULL, NULL},
+  {"organization", 3, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_BYTES,
+   offsetof(struct yijia__members__v1__UncoverOrganizationRequest, has_organization), offsetof(struct yijia__members__v1__UncoverOrganizationRequest, f_organization),
+   NULL, NULL, 0, 0x2200, NULL, NULL},
+};
+static const unsigned yijia__members__v1__UncoverOrganizationRequest__by_name[3] = {1, 2, 0};
+static const ProtobufCIntRange yijia__members__v1__UncoverOrganizationRequest__ranges[2] = {
+  {1, 0},
+  {0, 3},
+};
+const ProtobufCMessageDescriptor yijia__members__v1__UncoverOrganizationRequest__table = {
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "yijia.members.v1.UncoverOrganizationRequest", "UncoverOrganizationRequest", "yijia__members__v1__UncoverOrganizationRequest",
+  "yijia.members.v1", sizeof(struct yijia__members__v1__UncoverOrganizationRequest),
+  3, yijia__members__v1__UncoverOrganizationRequest__fields, yijia__members__v1__UncoverOrganizationRequest__by_name,
+  1, yijia__members__v1__UncoverOrganizationRequest__ranges,
+  yijia__members__v1__UncoverOrganizationRequest__init, (void *) 72, NULL, NULL,
+};
+
+static void yijia__members__v1__UncoverOrganizationResponse__init(ProtobufCMessage *message) {
+  memset(message, 0, sizeof(struct yijia__members__v1__UncoverOrganizationResponse));
+  message->descriptor = &yijia__members__v1__UncoverOrganizationResponse__table;
+}
+static const ProtobufCFieldDescriptor yijia__members__v1__UncoverOrganizationResponse__fields[1] = {
+  {"organization", 1, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_MESSAGE,
+   0, offsetof(struct yijia__members__v1__UncoverOrganizationResponse, f_organization),
+   &yijia__members__v1__Organization__table, NULL, 0, 0x4200, NULL, NULL},
+};
+static const unsigned yijia__members__v1__UncoverOrganizationResponse__by_name[1] = {0};
+static const ProtobufCIntRange yijia__members__v1__UncoverOrganizationResponse__ranges[2] = {
+  {1, 0},
+  {0, 1},
+};
+const ProtobufCMessageDescriptor yijia__members__v1__UncoverOrganizationResponse__table = {
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "yijia.members.v1.UncoverOrganizationResponse", "UncoverOrganizationResponse", "yijia__members__v1__UncoverOrganizationResponse",
+  "yijia.members.v1", sizeof(struct yijia__members__v1__UncoverOrganizationResponse),
+  1, yijia__members__v1__UncoverOrganizationResponse__fields, yijia__members__v1__UncoverOrganizationResponse__by_name,
+  1, yijia__members__v1__UncoverOrganizationResponse__ranges,
+  yijia__members__v1__UncoverOrganizationResponse__init, (void *) 32, NULL, NULL,
 };

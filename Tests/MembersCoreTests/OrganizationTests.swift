@@ -68,9 +68,9 @@ struct OrganizationTests {
       let range = PathRange(subtreeOf: path ?? "")
       let (small, large) = try await harness.database.read(
         OrganizationStore.page(
-          of: range, kinds: [], after: .text("h"), limit: 5, isSmall: true),
+          of: range, after: .text("h"), limit: 5, isSmall: true),
         OrganizationStore.page(
-          of: range, kinds: [], after: .text("h"), limit: 5, isSmall: false))
+          of: range, after: .text("h"), limit: 5, isSmall: false))
       #expect(small == large)
       #expect(small.count == 5)
     }

@@ -30,6 +30,7 @@ struct ImportTable: Sendable {
     var rows = [
       Row(folder: "Sources/HTTP2", modules: Self.collections.union(["CNghttp2"])),
       Row(folder: "Sources/Compression", modules: ["CZlib"]),
+      Row(folder: "Sources/QRCode", modules: ["CQRencode", "Compression"]),
       Row(folder: "Sources/Protobuf", modules: ["CProtobufC", "RPC"]),
       Row(folder: "Sources/ProtobufJSON", modules: ["Protobuf", "GoogleProtobuf"]),
       Row(folder: "Sources/Messages", modules: contract.union(["CMessages"])),
@@ -84,7 +85,7 @@ struct ImportTable: Sendable {
     }
     for (service, core) in Self.cores(repository) {
       let library = contract.union(Self.observation).union(Self.crypto)
-        .union(["Storage", "ServiceKit"])
+        .union(["QRCode", "Storage", "ServiceKit"])
       rows.append(Row(folder: "services/\(service)/\(core)", modules: library))
       rows.append(
         Row(

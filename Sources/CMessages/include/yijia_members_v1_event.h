@@ -49,6 +49,8 @@ struct yijia__members__v1__OrganizationChanged {
   int32_t f_state;
   protobuf_c_boolean has_region_code;
   ProtobufCBinaryData f_region_code;
+  protobuf_c_boolean has_previous_parent;
+  ProtobufCBinaryData f_previous_parent;
 };
 
 /* yijia.members.v1.EnrollmentChanged */

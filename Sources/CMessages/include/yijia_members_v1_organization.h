@@ -4,15 +4,35 @@
 
 #include <protobuf-c/protobuf-c.h>
 
+typedef struct google__protobuf__FieldMask google__protobuf__FieldMask;
 typedef struct google__protobuf__Timestamp google__protobuf__Timestamp;
+typedef struct google__type__Date google__type__Date;
+typedef struct yijia__members__v1__ApproveOrganizationRequest yijia__members__v1__ApproveOrganizationRequest;
+typedef struct yijia__members__v1__ApproveOrganizationResponse yijia__members__v1__ApproveOrganizationResponse;
+typedef struct yijia__members__v1__CoverOrganizationRequest yijia__members__v1__CoverOrganizationRequest;
+typedef struct yijia__members__v1__CoverOrganizationResponse yijia__members__v1__CoverOrganizationResponse;
+typedef struct yijia__members__v1__CreateOrganizationRequest yijia__members__v1__CreateOrganizationRequest;
+typedef struct yijia__members__v1__CreateOrganizationResponse yijia__members__v1__CreateOrganizationResponse;
+typedef struct yijia__members__v1__DissolveOrganizationRequest yijia__members__v1__DissolveOrganizationRequest;
+typedef struct yijia__members__v1__DissolveOrganizationResponse yijia__members__v1__DissolveOrganizationResponse;
 typedef struct yijia__members__v1__GetOrganizationRequest yijia__members__v1__GetOrganizationRequest;
 typedef struct yijia__members__v1__GetOrganizationResponse yijia__members__v1__GetOrganizationResponse;
 typedef struct yijia__members__v1__ImportOrganizationsRequest yijia__members__v1__ImportOrganizationsRequest;
 typedef struct yijia__members__v1__ImportOrganizationsResponse yijia__members__v1__ImportOrganizationsResponse;
 typedef struct yijia__members__v1__ListOrganizationsRequest yijia__members__v1__ListOrganizationsRequest;
 typedef struct yijia__members__v1__ListOrganizationsResponse yijia__members__v1__ListOrganizationsResponse;
+typedef struct yijia__members__v1__MoveOrganizationRequest yijia__members__v1__MoveOrganizationRequest;
+typedef struct yijia__members__v1__MoveOrganizationResponse yijia__members__v1__MoveOrganizationResponse;
 typedef struct yijia__members__v1__Organization yijia__members__v1__Organization;
 typedef struct yijia__members__v1__RecordError yijia__members__v1__RecordError;
+typedef struct yijia__members__v1__ResumeOrganizationRequest yijia__members__v1__ResumeOrganizationRequest;
+typedef struct yijia__members__v1__ResumeOrganizationResponse yijia__members__v1__ResumeOrganizationResponse;
+typedef struct yijia__members__v1__SuspendOrganizationRequest yijia__members__v1__SuspendOrganizationRequest;
+typedef struct yijia__members__v1__SuspendOrganizationResponse yijia__members__v1__SuspendOrganizationResponse;
+typedef struct yijia__members__v1__UncoverOrganizationRequest yijia__members__v1__UncoverOrganizationRequest;
+typedef struct yijia__members__v1__UncoverOrganizationResponse yijia__members__v1__UncoverOrganizationResponse;
+typedef struct yijia__members__v1__UpdateOrganizationRequest yijia__members__v1__UpdateOrganizationRequest;
+typedef struct yijia__members__v1__UpdateOrganizationResponse yijia__members__v1__UpdateOrganizationResponse;
 
 /* yijia.members.v1.Organization */
 struct yijia__members__v1__Organization {
@@ -44,6 +64,12 @@ struct yijia__members__v1__Organization {
   google__protobuf__Timestamp *f_create_time;
   protobuf_c_boolean has_etag;
   ProtobufCBinaryData f_etag;
+  protobuf_c_boolean has_industry_group;
+  ProtobufCBinaryData f_industry_group;
+  google__type__Date *f_opened_date;
+  google__type__Date *f_closed_date;
+  protobuf_c_boolean has_child_count;
+  int64_t f_child_count;
 };
 
 /* yijia.members.v1.ImportOrganizationsRequest */
@@ -75,6 +101,9 @@ struct yijia__members__v1__ImportOrganizationsRequest {
   protobuf_c_boolean f_takes_individuals;
   protobuf_c_boolean has_state;
   int32_t f_state;
+  protobuf_c_boolean has_industry_group;
+  ProtobufCBinaryData f_industry_group;
+  google__type__Date *f_opened_date;
 };
 
 /* yijia.members.v1.ImportOrganizationsResponse */
@@ -113,6 +142,10 @@ struct yijia__members__v1__ListOrganizationsRequest {
   int32_t f_page_size;
   protobuf_c_boolean has_page_token;
   ProtobufCBinaryData f_page_token;
+  protobuf_c_boolean has_parent;
+  ProtobufCBinaryData f_parent;
+  protobuf_c_boolean has_covered_by;
+  ProtobufCBinaryData f_covered_by;
 };
 
 /* yijia.members.v1.ListOrganizationsResponse */
@@ -122,6 +155,166 @@ struct yijia__members__v1__ListOrganizationsResponse {
   yijia__members__v1__Organization **f_organizations;
   protobuf_c_boolean has_next_page_token;
   ProtobufCBinaryData f_next_page_token;
+};
+
+/* yijia.members.v1.CreateOrganizationRequest */
+struct yijia__members__v1__CreateOrganizationRequest {
+  ProtobufCMessage base;
+  protobuf_c_boolean has_request_id;
+  ProtobufCBinaryData f_request_id;
+  yijia__members__v1__Organization *f_organization;
+};
+
+/* yijia.members.v1.CreateOrganizationResponse */
+struct yijia__members__v1__CreateOrganizationResponse {
+  ProtobufCMessage base;
+  yijia__members__v1__Organization *f_organization;
+};
+
+/* yijia.members.v1.ApproveOrganizationRequest */
+struct yijia__members__v1__ApproveOrganizationRequest {
+  ProtobufCMessage base;
+  protobuf_c_boolean has_request_id;
+  ProtobufCBinaryData f_request_id;
+  protobuf_c_boolean has_name;
+  ProtobufCBinaryData f_name;
+  protobuf_c_boolean has_etag;
+  ProtobufCBinaryData f_etag;
+};
+
+/* yijia.members.v1.ApproveOrganizationResponse */
+struct yijia__members__v1__ApproveOrganizationResponse {
+  ProtobufCMessage base;
+  yijia__members__v1__Organization *f_organization;
+};
+
+/* yijia.members.v1.UpdateOrganizationRequest */
+struct yijia__members__v1__UpdateOrganizationRequest {
+  ProtobufCMessage base;
+  protobuf_c_boolean has_request_id;
+  ProtobufCBinaryData f_request_id;
+  yijia__members__v1__Organization *f_organization;
+  google__protobuf__FieldMask *f_update_mask;
+};
+
+/* yijia.members.v1.UpdateOrganizationResponse */
+struct yijia__members__v1__UpdateOrganizationResponse {
+  ProtobufCMessage base;
+  yijia__members__v1__Organization *f_organization;
+};
+
+/* yijia.members.v1.SuspendOrganizationRequest */
+struct yijia__members__v1__SuspendOrganizationRequest {
+  ProtobufCMessage base;
+  protobuf_c_boolean has_request_id;
+  ProtobufCBinaryData f_request_id;
+  protobuf_c_boolean has_name;
+  ProtobufCBinaryData f_name;
+  protobuf_c_boolean has_etag;
+  ProtobufCBinaryData f_etag;
+  protobuf_c_boolean has_reason;
+  ProtobufCBinaryData f_reason;
+};
+
+/* yijia.members.v1.SuspendOrganizationResponse */
+struct yijia__members__v1__SuspendOrganizationResponse {
+  ProtobufCMessage base;
+  yijia__members__v1__Organization *f_organization;
+};
+
+/* yijia.members.v1.ResumeOrganizationRequest */
+struct yijia__members__v1__ResumeOrganizationRequest {
+  ProtobufCMessage base;
+  protobuf_c_boolean has_request_id;
+  ProtobufCBinaryData f_request_id;
+  protobuf_c_boolean has_name;
+  ProtobufCBinaryData f_name;
+  protobuf_c_boolean has_etag;
+  ProtobufCBinaryData f_etag;
+};
+
+/* yijia.members.v1.ResumeOrganizationResponse */
+struct yijia__members__v1__ResumeOrganizationResponse {
+  ProtobufCMessage base;
+  yijia__members__v1__Organization *f_organization;
+};
+
+/* yijia.members.v1.DissolveOrganizationRequest */
+struct yijia__members__v1__DissolveOrganizationRequest {
+  ProtobufCMessage base;
+  protobuf_c_boolean has_request_id;
+  ProtobufCBinaryData f_request_id;
+  protobuf_c_boolean has_name;
+  ProtobufCBinaryData f_name;
+  protobuf_c_boolean has_etag;
+  ProtobufCBinaryData f_etag;
+  protobuf_c_boolean has_reason;
+  ProtobufCBinaryData f_reason;
+  protobuf_c_boolean has_pool_members;
+  protobuf_c_boolean f_pool_members;
+};
+
+/* yijia.members.v1.DissolveOrganizationResponse */
+struct yijia__members__v1__DissolveOrganizationResponse {
+  ProtobufCMessage base;
+  yijia__members__v1__Organization *f_organization;
+  protobuf_c_boolean has_pooled_members;
+  int64_t f_pooled_members;
+  protobuf_c_boolean has_pool;
+  ProtobufCBinaryData f_pool;
+};
+
+/* yijia.members.v1.MoveOrganizationRequest */
+struct yijia__members__v1__MoveOrganizationRequest {
+  ProtobufCMessage base;
+  protobuf_c_boolean has_request_id;
+  ProtobufCBinaryData f_request_id;
+  protobuf_c_boolean has_name;
+  ProtobufCBinaryData f_name;
+  protobuf_c_boolean has_etag;
+  ProtobufCBinaryData f_etag;
+  protobuf_c_boolean has_parent;
+  ProtobufCBinaryData f_parent;
+};
+
+/* yijia.members.v1.MoveOrganizationResponse */
+struct yijia__members__v1__MoveOrganizationResponse {
+  ProtobufCMessage base;
+  yijia__members__v1__Organization *f_organization;
+};
+
+/* yijia.members.v1.CoverOrganizationRequest */
+struct yijia__members__v1__CoverOrganizationRequest {
+  ProtobufCMessage base;
+  protobuf_c_boolean has_request_id;
+  ProtobufCBinaryData f_request_id;
+  protobuf_c_boolean has_name;
+  ProtobufCBinaryData f_name;
+  protobuf_c_boolean has_organization;
+  ProtobufCBinaryData f_organization;
+};
+
+/* yijia.members.v1.CoverOrganizationResponse */
+struct yijia__members__v1__CoverOrganizationResponse {
+  ProtobufCMessage base;
+  yijia__members__v1__Organization *f_organization;
+};
+
+/* yijia.members.v1.UncoverOrganizationRequest */
+struct yijia__members__v1__UncoverOrganizationRequest {
+  ProtobufCMessage base;
+  protobuf_c_boolean has_request_id;
+  ProtobufCBinaryData f_request_id;
+  protobuf_c_boolean has_name;
+  ProtobufCBinaryData f_name;
+  protobuf_c_boolean has_organization;
+  ProtobufCBinaryData f_organization;
+};
+
+/* yijia.members.v1.UncoverOrganizationResponse */
+struct yijia__members__v1__UncoverOrganizationResponse {
+  ProtobufCMessage base;
+  yijia__members__v1__Organization *f_organization;
 };
 
 extern const ProtobufCMessageDescriptor yijia__members__v1__Organization__table;
@@ -157,6 +350,96 @@ static inline const ProtobufCMessageDescriptor *yijia__members__v1__ListOrganiza
 extern const ProtobufCMessageDescriptor yijia__members__v1__ListOrganizationsResponse__table;
 static inline const ProtobufCMessageDescriptor *yijia__members__v1__ListOrganizationsResponse__descriptor(void) {
   return &yijia__members__v1__ListOrganizationsResponse__table;
+}
+
+extern const ProtobufCMessageDescriptor yijia__members__v1__CreateOrganizationRequest__table;
+static inline const ProtobufCMessageDescriptor *yijia__members__v1__CreateOrganizationRequest__descriptor(void) {
+  return &yijia__members__v1__CreateOrganizationRequest__table;
+}
+
+extern const ProtobufCMessageDescriptor yijia__members__v1__CreateOrganizationResponse__table;
+static inline const ProtobufCMessageDescriptor *yijia__members__v1__CreateOrganizationResponse__descriptor(void) {
+  return &yijia__members__v1__CreateOrganizationResponse__table;
+}
+
+extern const ProtobufCMessageDescriptor yijia__members__v1__ApproveOrganizationRequest__table;
+static inline const ProtobufCMessageDescriptor *yijia__members__v1__ApproveOrganizationRequest__descriptor(void) {
+  return &yijia__members__v1__ApproveOrganizationRequest__table;
+}
+
+extern const ProtobufCMessageDescriptor yijia__members__v1__ApproveOrganizationResponse__table;
+static inline const ProtobufCMessageDescriptor *yijia__members__v1__ApproveOrganizationResponse__descriptor(void) {
+  return &yijia__members__v1__ApproveOrganizationResponse__table;
+}
+
+extern const ProtobufCMessageDescriptor yijia__members__v1__UpdateOrganizationRequest__table;
+static inline const ProtobufCMessageDescriptor *yijia__members__v1__UpdateOrganizationRequest__descriptor(void) {
+  return &yijia__members__v1__UpdateOrganizationRequest__table;
+}
+
+extern const ProtobufCMessageDescriptor yijia__members__v1__UpdateOrganizationResponse__table;
+static inline const ProtobufCMessageDescriptor *yijia__members__v1__UpdateOrganizationResponse__descriptor(void) {
+  return &yijia__members__v1__UpdateOrganizationResponse__table;
+}
+
+extern const ProtobufCMessageDescriptor yijia__members__v1__SuspendOrganizationRequest__table;
+static inline const ProtobufCMessageDescriptor *yijia__members__v1__SuspendOrganizationRequest__descriptor(void) {
+  return &yijia__members__v1__SuspendOrganizationRequest__table;
+}
+
+extern const ProtobufCMessageDescriptor yijia__members__v1__SuspendOrganizationResponse__table;
+static inline const ProtobufCMessageDescriptor *yijia__members__v1__SuspendOrganizationResponse__descriptor(void) {
+  return &yijia__members__v1__SuspendOrganizationResponse__table;
+}
+
+extern const ProtobufCMessageDescriptor yijia__members__v1__ResumeOrganizationRequest__table;
+static inline const ProtobufCMessageDescriptor *yijia__members__v1__ResumeOrganizationRequest__descriptor(void) {
+  return &yijia__members__v1__ResumeOrganizationRequest__table;
+}
+
+extern const ProtobufCMessageDescriptor yijia__members__v1__ResumeOrganizationResponse__table;
+static inline const ProtobufCMessageDescriptor *yijia__members__v1__ResumeOrganizationResponse__descriptor(void) {
+  return &yijia__members__v1__ResumeOrganizationResponse__table;
+}
+
+extern const ProtobufCMessageDescriptor yijia__members__v1__DissolveOrganizationRequest__table;
+static inline const ProtobufCMessageDescriptor *yijia__members__v1__DissolveOrganizationRequest__descriptor(void) {
+  return &yijia__members__v1__DissolveOrganizationRequest__table;
+}
+
+extern const ProtobufCMessageDescriptor yijia__members__v1__DissolveOrganizationResponse__table;
+static inline const ProtobufCMessageDescriptor *yijia__members__v1__DissolveOrganizationResponse__descriptor(void) {
+  return &yijia__members__v1__DissolveOrganizationResponse__table;
+}
+
+extern const ProtobufCMessageDescriptor yijia__members__v1__MoveOrganizationRequest__table;
+static inline const ProtobufCMessageDescriptor *yijia__members__v1__MoveOrganizationRequest__descriptor(void) {
+  return &yijia__members__v1__MoveOrganizationRequest__table;
+}
+
+extern const ProtobufCMessageDescriptor yijia__members__v1__MoveOrganizationResponse__table;
+static inline const ProtobufCMessageDescriptor *yijia__members__v1__MoveOrganizationResponse__descriptor(void) {
+  return &yijia__members__v1__MoveOrganizationResponse__table;
+}
+
+extern const ProtobufCMessageDescriptor yijia__members__v1__CoverOrganizationRequest__table;
+static inline const ProtobufCMessageDescriptor *yijia__members__v1__CoverOrganizationRequest__descriptor(void) {
+  return &yijia__members__v1__CoverOrganizationRequest__table;
+}
+
+extern const ProtobufCMessageDescriptor yijia__members__v1__CoverOrganizationResponse__table;
+static inline const ProtobufCMessageDescriptor *yijia__members__v1__CoverOrganizationResponse__descriptor(void) {
+  return &yijia__members__v1__CoverOrganizationResponse__table;
+}
+
+extern const ProtobufCMessageDescriptor yijia__members__v1__UncoverOrganizationRequest__table;
+static inline const ProtobufCMessageDescriptor *yijia__members__v1__UncoverOrganizationRequest__descriptor(void) {
+  return &yijia__members__v1__UncoverOrganizationRequest__table;
+}
+
+extern const ProtobufCMessageDescriptor yijia__members__v1__UncoverOrganizationResponse__table;
+static inline const ProtobufCMessageDescriptor *yijia__members__v1__UncoverOrganizationResponse__descriptor(void) {
+  return &yijia__members__v1__UncoverOrganizationResponse__table;
 }
 extern const ProtobufCEnumDescriptor yijia__members__v1__OrganizationKind__names;
 extern const ProtobufCEnumDescriptor yijia__members__v1__OrganizationLevel__names;

@@ -355,8 +355,12 @@ extension ResolveOrganizationCodeRequest {
 public struct ResolveOrganizationCodeResponse: Message {
   /// The code, without its text.
   public var code: OrganizationCode?
+  private var _organization: Box<Organization>?
   /// The organization behind it.
-  public var organization: Organization?
+  public var organization: Organization? {
+    get { _organization?.value }
+    set { _organization = newValue.map { Box($0) } }
+  }
   public var unknownFields = UnknownFields()
 
   public init() {}
@@ -381,14 +385,14 @@ extension ResolveOrganizationCodeResponse {
   package init(reading c: UnsafePointer<yijia__members__v1__ResolveOrganizationCodeResponse>) {
     self.init()
     if let value = c.pointee.f_code { code = OrganizationCode(reading: value) }
-    if let value = c.pointee.f_organization { organization = Organization(reading: value) }
+    if let value = c.pointee.f_organization { _organization = Box(Organization(reading: value)) }
     unknownFields = Decoding.unknownFields(c.pointee.base)
   }
 
   package func encode(_ encoding: inout Encoding) {
     guard encoding.goesOn else { return }
     encoding.unknownFields(unknownFields)
-    if let value = organization {
+    if let value = _organization?.value {
       let mark = encoding.enter()
       value.encode(&encoding)
       encoding.leave(mark, 18)

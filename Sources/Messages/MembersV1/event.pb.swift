@@ -165,6 +165,9 @@ public struct OrganizationChanged: Message {
   public var state: OrganizationState = .unspecified
   /// Region code.
   public var regionCode: String = ""
+  /// Resource name of the organization above before it was moved; set by a move only, which takes
+  /// everything below along.
+  public var previousParent: String = ""
   public var unknownFields = UnknownFields()
 
   public init() {}
@@ -200,12 +203,18 @@ extension OrganizationChanged {
     if c.pointee.has_region_code != 0 {
       regionCode = Decoding.string(c.pointee.f_region_code)
     }
+    if c.pointee.has_previous_parent != 0 {
+      previousParent = Decoding.string(c.pointee.f_previous_parent)
+    }
     unknownFields = Decoding.unknownFields(c.pointee.base)
   }
 
   package func encode(_ encoding: inout Encoding) {
     guard encoding.goesOn else { return }
     encoding.unknownFields(unknownFields)
+    if !previousParent.isEmpty {
+      encoding.string(previousParent, 42)
+    }
     if !regionCode.isEmpty {
       encoding.string(regionCode, 34)
     }

@@ -11,7 +11,8 @@ public protocol MembersServiceProtocol: RPCService {
   /// Imports a tree of organizations, a result a row in the order of the rows. Each row is stored
   /// durably before its result is sent; a refused row (code, reason and fields in its result) does
   /// not stop the stream. Idempotent by row: request id and external id.
-  /// Reasons in results: PARENT_NOT_FOUND, ORGANIZATION_CONFLICT, INVALID_FIELDS, OUT_OF_SCOPE.
+  /// Reasons in results: PARENT_NOT_FOUND, ORGANIZATION_CONFLICT, ORGANIZATION_DISSOLVED (the one
+  /// above), INVALID_PARENT, TREE_TOO_DEEP, INVALID_FIELDS, OUT_OF_SCOPE.
   /// Callers: administrators.
   nonisolated(nonsending) func importOrganizations(
     _ requests: RequestStream<ImportOrganizationsRequest>, responses: ResponseWriter<ImportOrganizationsResponse>,
@@ -24,11 +25,90 @@ public protocol MembersServiceProtocol: RPCService {
     _ request: GetOrganizationRequest, context: ServerContext
   ) async throws -> GetOrganizationResponse
 
-  /// Lists the organizations of a subtree by external id, paged.
+  /// Lists the organizations of a subtree by external id, paged: all of them, those directly below
+  /// one, or those that a federation covers.
   /// Errors: INVALID_ARGUMENT / INVALID_PAGE_TOKEN. Callers: staff.
   nonisolated(nonsending) func listOrganizations(
     _ request: ListOrganizationsRequest, context: ServerContext
   ) async throws -> ListOrganizationsResponse
+
+  /// Founds an organization below one of the caller's subtree. It is PREPARING, and receives nobody
+  /// until another administrator approves it. Idempotent by request id.
+  /// Errors: NOT_FOUND / PARENT_NOT_FOUND; ALREADY_EXISTS / ORGANIZATION_CONFLICT (the external id
+  /// is taken); FAILED_PRECONDITION / ORGANIZATION_DISSOLVED (the one
+  /// above), INVALID_PARENT (the kinds do not stand below each other so).
+  /// Callers: administrators.
+  nonisolated(nonsending) func createOrganization(
+    _ request: CreateOrganizationRequest, context: ServerContext
+  ) async throws -> CreateOrganizationResponse
+
+  /// Opens an organization that is PREPARING: it is ACTIVE from today on. Idempotent by request id.
+  /// Errors: NOT_FOUND / ORGANIZATION_NOT_FOUND; ABORTED / ETAG_MISMATCH; PERMISSION_DENIED /
+  /// APPROVER_IS_AUTHOR; FAILED_PRECONDITION / ORGANIZATION_STATE.
+  /// Callers: administrators of a level above, but not who founded it.
+  nonisolated(nonsending) func approveOrganization(
+    _ request: ApproveOrganizationRequest, context: ServerContext
+  ) async throws -> ApproveOrganizationResponse
+
+  /// Changes what is said of an organization, by a field mask and its etag. Idempotent by request
+  /// id.
+  /// Errors: NOT_FOUND / ORGANIZATION_NOT_FOUND; ABORTED / ETAG_MISMATCH; FAILED_PRECONDITION /
+  /// ORGANIZATION_DISSOLVED.
+  /// Callers: administrators of its own or of a level above.
+  nonisolated(nonsending) func updateOrganization(
+    _ request: UpdateOrganizationRequest, context: ServerContext
+  ) async throws -> UpdateOrganizationResponse
+
+  /// Suspends an active organization: it keeps its members and receives nobody. Idempotent by
+  /// request id. Errors: NOT_FOUND / ORGANIZATION_NOT_FOUND; ABORTED / ETAG_MISMATCH; FAILED_PRECONDITION /
+  /// ORGANIZATION_STATE, ORGANIZATION_DISSOLVED.
+  /// Callers: administrators of a level above.
+  nonisolated(nonsending) func suspendOrganization(
+    _ request: SuspendOrganizationRequest, context: ServerContext
+  ) async throws -> SuspendOrganizationResponse
+
+  /// Opens a suspended organization again. Idempotent by request id.
+  /// Errors: NOT_FOUND / ORGANIZATION_NOT_FOUND; ABORTED / ETAG_MISMATCH; FAILED_PRECONDITION /
+  /// ORGANIZATION_STATE, ORGANIZATION_DISSOLVED.
+  /// Callers: administrators of a level above.
+  nonisolated(nonsending) func resumeOrganization(
+    _ request: ResumeOrganizationRequest, context: ServerContext
+  ) async throws -> ResumeOrganizationResponse
+
+  /// Dissolves an organization for good. Whoever is a member of it goes to the holding pool in the
+  /// same commit, all or none, where that is asked for. Idempotent by request id.
+  /// Errors: NOT_FOUND / ORGANIZATION_NOT_FOUND; ABORTED / ETAG_MISMATCH; FAILED_PRECONDITION /
+  /// ORGANIZATION_DISSOLVED, ORGANIZATION_HAS_CHILDREN (dissolve or move those below first),
+  /// ORGANIZATION_HAS_MEMBERS (and no pool was asked for), NO_RECEIVER (there is no pool),
+  /// TOO_MANY_MEMBERS (more than 50,000: transfer some first).
+  /// Callers: administrators of a level above.
+  nonisolated(nonsending) func dissolveOrganization(
+    _ request: DissolveOrganizationRequest, context: ServerContext
+  ) async throws -> DissolveOrganizationResponse
+
+  /// Moves an organization, with everything below it, to stand below another one, in one step.
+  /// Idempotent by request id.
+  /// Errors: NOT_FOUND / ORGANIZATION_NOT_FOUND, PARENT_NOT_FOUND; ABORTED / ETAG_MISMATCH;
+  /// FAILED_PRECONDITION / ORGANIZATION_DISSOLVED, MOVE_BELOW_ITSELF, INVALID_PARENT, TREE_TOO_DEEP.
+  /// Callers: administrators of a level above both places.
+  nonisolated(nonsending) func moveOrganization(
+    _ request: MoveOrganizationRequest, context: ServerContext
+  ) async throws -> MoveOrganizationResponse
+
+  /// Notes that a federation covers an enterprise or joint union (二次覆盖); nobody's membership
+  /// changes. Covering again changes nothing. Idempotent by request id.
+  /// Errors: NOT_FOUND / ORGANIZATION_NOT_FOUND; FAILED_PRECONDITION / ORGANIZATION_DISSOLVED,
+  /// COVER_KINDS (not a federation, or not such a union).
+  /// Callers: administrators of a level above both.
+  nonisolated(nonsending) func coverOrganization(
+    _ request: CoverOrganizationRequest, context: ServerContext
+  ) async throws -> CoverOrganizationResponse
+
+  /// Ends what CoverOrganization noted; ending it again changes nothing. Idempotent by request id.
+  /// Errors: NOT_FOUND / ORGANIZATION_NOT_FOUND. Callers: administrators of a level above both.
+  nonisolated(nonsending) func uncoverOrganization(
+    _ request: UncoverOrganizationRequest, context: ServerContext
+  ) async throws -> UncoverOrganizationResponse
 
   /// Issues a code of an organization. Idempotent by request id.
   /// Errors: NOT_FOUND / ORGANIZATION_NOT_FOUND; FAILED_PRECONDITION / ORGANIZATION_NOT_ACTIVE.
@@ -219,6 +299,42 @@ extension MembersServiceProtocol {
         { try await self.listOrganizations($0, context: $1) }
       ),
       .unary(
+        MembersServiceMethods.createOrganization,
+        { try await self.createOrganization($0, context: $1) }
+      ),
+      .unary(
+        MembersServiceMethods.approveOrganization,
+        { try await self.approveOrganization($0, context: $1) }
+      ),
+      .unary(
+        MembersServiceMethods.updateOrganization,
+        { try await self.updateOrganization($0, context: $1) }
+      ),
+      .unary(
+        MembersServiceMethods.suspendOrganization,
+        { try await self.suspendOrganization($0, context: $1) }
+      ),
+      .unary(
+        MembersServiceMethods.resumeOrganization,
+        { try await self.resumeOrganization($0, context: $1) }
+      ),
+      .unary(
+        MembersServiceMethods.dissolveOrganization,
+        { try await self.dissolveOrganization($0, context: $1) }
+      ),
+      .unary(
+        MembersServiceMethods.moveOrganization,
+        { try await self.moveOrganization($0, context: $1) }
+      ),
+      .unary(
+        MembersServiceMethods.coverOrganization,
+        { try await self.coverOrganization($0, context: $1) }
+      ),
+      .unary(
+        MembersServiceMethods.uncoverOrganization,
+        { try await self.uncoverOrganization($0, context: $1) }
+      ),
+      .unary(
         MembersServiceMethods.issueOrganizationCode,
         { try await self.issueOrganizationCode($0, context: $1) }
       ),
@@ -337,6 +453,69 @@ extension MembersServiceProtocol {
     _ request: ListOrganizationsRequest, context: ServerContext
   ) async throws -> ListOrganizationsResponse {
     throw RPCError(.unimplemented, "ListOrganizations")
+  }
+
+  /// UNIMPLEMENTED, until the service has it.
+  public nonisolated(nonsending) func createOrganization(
+    _ request: CreateOrganizationRequest, context: ServerContext
+  ) async throws -> CreateOrganizationResponse {
+    throw RPCError(.unimplemented, "CreateOrganization")
+  }
+
+  /// UNIMPLEMENTED, until the service has it.
+  public nonisolated(nonsending) func approveOrganization(
+    _ request: ApproveOrganizationRequest, context: ServerContext
+  ) async throws -> ApproveOrganizationResponse {
+    throw RPCError(.unimplemented, "ApproveOrganization")
+  }
+
+  /// UNIMPLEMENTED, until the service has it.
+  public nonisolated(nonsending) func updateOrganization(
+    _ request: UpdateOrganizationRequest, context: ServerContext
+  ) async throws -> UpdateOrganizationResponse {
+    throw RPCError(.unimplemented, "UpdateOrganization")
+  }
+
+  /// UNIMPLEMENTED, until the service has it.
+  public nonisolated(nonsending) func suspendOrganization(
+    _ request: SuspendOrganizationRequest, context: ServerContext
+  ) async throws -> SuspendOrganizationResponse {
+    throw RPCError(.unimplemented, "SuspendOrganization")
+  }
+
+  /// UNIMPLEMENTED, until the service has it.
+  public nonisolated(nonsending) func resumeOrganization(
+    _ request: ResumeOrganizationRequest, context: ServerContext
+  ) async throws -> ResumeOrganizationResponse {
+    throw RPCError(.unimplemented, "ResumeOrganization")
+  }
+
+  /// UNIMPLEMENTED, until the service has it.
+  public nonisolated(nonsending) func dissolveOrganization(
+    _ request: DissolveOrganizationRequest, context: ServerContext
+  ) async throws -> DissolveOrganizationResponse {
+    throw RPCError(.unimplemented, "DissolveOrganization")
+  }
+
+  /// UNIMPLEMENTED, until the service has it.
+  public nonisolated(nonsending) func moveOrganization(
+    _ request: MoveOrganizationRequest, context: ServerContext
+  ) async throws -> MoveOrganizationResponse {
+    throw RPCError(.unimplemented, "MoveOrganization")
+  }
+
+  /// UNIMPLEMENTED, until the service has it.
+  public nonisolated(nonsending) func coverOrganization(
+    _ request: CoverOrganizationRequest, context: ServerContext
+  ) async throws -> CoverOrganizationResponse {
+    throw RPCError(.unimplemented, "CoverOrganization")
+  }
+
+  /// UNIMPLEMENTED, until the service has it.
+  public nonisolated(nonsending) func uncoverOrganization(
+    _ request: UncoverOrganizationRequest, context: ServerContext
+  ) async throws -> UncoverOrganizationResponse {
+    throw RPCError(.unimplemented, "UncoverOrganization")
   }
 
   /// UNIMPLEMENTED, until the service has it.
@@ -521,6 +700,33 @@ public enum MembersServiceMethods {
   public static let listOrganizations = MethodDescriptor(
     service: "yijia.members.v1.MembersService", name: "ListOrganizations", kind: .unary
   )
+  public static let createOrganization = MethodDescriptor(
+    service: "yijia.members.v1.MembersService", name: "CreateOrganization", kind: .unary
+  )
+  public static let approveOrganization = MethodDescriptor(
+    service: "yijia.members.v1.MembersService", name: "ApproveOrganization", kind: .unary
+  )
+  public static let updateOrganization = MethodDescriptor(
+    service: "yijia.members.v1.MembersService", name: "UpdateOrganization", kind: .unary
+  )
+  public static let suspendOrganization = MethodDescriptor(
+    service: "yijia.members.v1.MembersService", name: "SuspendOrganization", kind: .unary
+  )
+  public static let resumeOrganization = MethodDescriptor(
+    service: "yijia.members.v1.MembersService", name: "ResumeOrganization", kind: .unary
+  )
+  public static let dissolveOrganization = MethodDescriptor(
+    service: "yijia.members.v1.MembersService", name: "DissolveOrganization", kind: .unary
+  )
+  public static let moveOrganization = MethodDescriptor(
+    service: "yijia.members.v1.MembersService", name: "MoveOrganization", kind: .unary
+  )
+  public static let coverOrganization = MethodDescriptor(
+    service: "yijia.members.v1.MembersService", name: "CoverOrganization", kind: .unary
+  )
+  public static let uncoverOrganization = MethodDescriptor(
+    service: "yijia.members.v1.MembersService", name: "UncoverOrganization", kind: .unary
+  )
   public static let issueOrganizationCode = MethodDescriptor(
     service: "yijia.members.v1.MembersService", name: "IssueOrganizationCode", kind: .unary
   )
@@ -598,6 +804,15 @@ public enum MembersServiceMethods {
     importOrganizations,
     getOrganization,
     listOrganizations,
+    createOrganization,
+    approveOrganization,
+    updateOrganization,
+    suspendOrganization,
+    resumeOrganization,
+    dissolveOrganization,
+    moveOrganization,
+    coverOrganization,
+    uncoverOrganization,
     issueOrganizationCode,
     revokeOrganizationCode,
     resolveOrganizationCode,
@@ -639,7 +854,8 @@ public struct MembersServiceClient: Sendable {
   /// Imports a tree of organizations, a result a row in the order of the rows. Each row is stored
   /// durably before its result is sent; a refused row (code, reason and fields in its result) does
   /// not stop the stream. Idempotent by row: request id and external id.
-  /// Reasons in results: PARENT_NOT_FOUND, ORGANIZATION_CONFLICT, INVALID_FIELDS, OUT_OF_SCOPE.
+  /// Reasons in results: PARENT_NOT_FOUND, ORGANIZATION_CONFLICT, ORGANIZATION_DISSOLVED (the one
+  /// above), INVALID_PARENT, TREE_TOO_DEEP, INVALID_FIELDS, OUT_OF_SCOPE.
   /// Callers: administrators.
   public func importOrganizations(
     options: CallOptions = CallOptions()
@@ -657,13 +873,128 @@ public struct MembersServiceClient: Sendable {
     ).message
   }
 
-  /// Lists the organizations of a subtree by external id, paged.
+  /// Lists the organizations of a subtree by external id, paged: all of them, those directly below
+  /// one, or those that a federation covers.
   /// Errors: INVALID_ARGUMENT / INVALID_PAGE_TOKEN. Callers: staff.
   public func listOrganizations(
     _ request: ListOrganizationsRequest, options: CallOptions = CallOptions()
   ) async throws -> ListOrganizationsResponse {
     try await ClientResponse<ListOrganizationsResponse>(
       of: MembersServiceMethods.listOrganizations, on: channel, request, options: options
+    ).message
+  }
+
+  /// Founds an organization below one of the caller's subtree. It is PREPARING, and receives nobody
+  /// until another administrator approves it. Idempotent by request id.
+  /// Errors: NOT_FOUND / PARENT_NOT_FOUND; ALREADY_EXISTS / ORGANIZATION_CONFLICT (the external id
+  /// is taken); FAILED_PRECONDITION / ORGANIZATION_DISSOLVED (the one
+  /// above), INVALID_PARENT (the kinds do not stand below each other so).
+  /// Callers: administrators.
+  public func createOrganization(
+    _ request: CreateOrganizationRequest, options: CallOptions = CallOptions()
+  ) async throws -> CreateOrganizationResponse {
+    try await ClientResponse<CreateOrganizationResponse>(
+      of: MembersServiceMethods.createOrganization, on: channel, request, options: options
+    ).message
+  }
+
+  /// Opens an organization that is PREPARING: it is ACTIVE from today on. Idempotent by request id.
+  /// Errors: NOT_FOUND / ORGANIZATION_NOT_FOUND; ABORTED / ETAG_MISMATCH; PERMISSION_DENIED /
+  /// APPROVER_IS_AUTHOR; FAILED_PRECONDITION / ORGANIZATION_STATE.
+  /// Callers: administrators of a level above, but not who founded it.
+  public func approveOrganization(
+    _ request: ApproveOrganizationRequest, options: CallOptions = CallOptions()
+  ) async throws -> ApproveOrganizationResponse {
+    try await ClientResponse<ApproveOrganizationResponse>(
+      of: MembersServiceMethods.approveOrganization, on: channel, request, options: options
+    ).message
+  }
+
+  /// Changes what is said of an organization, by a field mask and its etag. Idempotent by request
+  /// id.
+  /// Errors: NOT_FOUND / ORGANIZATION_NOT_FOUND; ABORTED / ETAG_MISMATCH; FAILED_PRECONDITION /
+  /// ORGANIZATION_DISSOLVED.
+  /// Callers: administrators of its own or of a level above.
+  public func updateOrganization(
+    _ request: UpdateOrganizationRequest, options: CallOptions = CallOptions()
+  ) async throws -> UpdateOrganizationResponse {
+    try await ClientResponse<UpdateOrganizationResponse>(
+      of: MembersServiceMethods.updateOrganization, on: channel, request, options: options
+    ).message
+  }
+
+  /// Suspends an active organization: it keeps its members and receives nobody. Idempotent by
+  /// request id. Errors: NOT_FOUND / ORGANIZATION_NOT_FOUND; ABORTED / ETAG_MISMATCH; FAILED_PRECONDITION /
+  /// ORGANIZATION_STATE, ORGANIZATION_DISSOLVED.
+  /// Callers: administrators of a level above.
+  public func suspendOrganization(
+    _ request: SuspendOrganizationRequest, options: CallOptions = CallOptions()
+  ) async throws -> SuspendOrganizationResponse {
+    try await ClientResponse<SuspendOrganizationResponse>(
+      of: MembersServiceMethods.suspendOrganization, on: channel, request, options: options
+    ).message
+  }
+
+  /// Opens a suspended organization again. Idempotent by request id.
+  /// Errors: NOT_FOUND / ORGANIZATION_NOT_FOUND; ABORTED / ETAG_MISMATCH; FAILED_PRECONDITION /
+  /// ORGANIZATION_STATE, ORGANIZATION_DISSOLVED.
+  /// Callers: administrators of a level above.
+  public func resumeOrganization(
+    _ request: ResumeOrganizationRequest, options: CallOptions = CallOptions()
+  ) async throws -> ResumeOrganizationResponse {
+    try await ClientResponse<ResumeOrganizationResponse>(
+      of: MembersServiceMethods.resumeOrganization, on: channel, request, options: options
+    ).message
+  }
+
+  /// Dissolves an organization for good. Whoever is a member of it goes to the holding pool in the
+  /// same commit, all or none, where that is asked for. Idempotent by request id.
+  /// Errors: NOT_FOUND / ORGANIZATION_NOT_FOUND; ABORTED / ETAG_MISMATCH; FAILED_PRECONDITION /
+  /// ORGANIZATION_DISSOLVED, ORGANIZATION_HAS_CHILDREN (dissolve or move those below first),
+  /// ORGANIZATION_HAS_MEMBERS (and no pool was asked for), NO_RECEIVER (there is no pool),
+  /// TOO_MANY_MEMBERS (more than 50,000: transfer some first).
+  /// Callers: administrators of a level above.
+  public func dissolveOrganization(
+    _ request: DissolveOrganizationRequest, options: CallOptions = CallOptions()
+  ) async throws -> DissolveOrganizationResponse {
+    try await ClientResponse<DissolveOrganizationResponse>(
+      of: MembersServiceMethods.dissolveOrganization, on: channel, request, options: options
+    ).message
+  }
+
+  /// Moves an organization, with everything below it, to stand below another one, in one step.
+  /// Idempotent by request id.
+  /// Errors: NOT_FOUND / ORGANIZATION_NOT_FOUND, PARENT_NOT_FOUND; ABORTED / ETAG_MISMATCH;
+  /// FAILED_PRECONDITION / ORGANIZATION_DISSOLVED, MOVE_BELOW_ITSELF, INVALID_PARENT, TREE_TOO_DEEP.
+  /// Callers: administrators of a level above both places.
+  public func moveOrganization(
+    _ request: MoveOrganizationRequest, options: CallOptions = CallOptions()
+  ) async throws -> MoveOrganizationResponse {
+    try await ClientResponse<MoveOrganizationResponse>(
+      of: MembersServiceMethods.moveOrganization, on: channel, request, options: options
+    ).message
+  }
+
+  /// Notes that a federation covers an enterprise or joint union (二次覆盖); nobody's membership
+  /// changes. Covering again changes nothing. Idempotent by request id.
+  /// Errors: NOT_FOUND / ORGANIZATION_NOT_FOUND; FAILED_PRECONDITION / ORGANIZATION_DISSOLVED,
+  /// COVER_KINDS (not a federation, or not such a union).
+  /// Callers: administrators of a level above both.
+  public func coverOrganization(
+    _ request: CoverOrganizationRequest, options: CallOptions = CallOptions()
+  ) async throws -> CoverOrganizationResponse {
+    try await ClientResponse<CoverOrganizationResponse>(
+      of: MembersServiceMethods.coverOrganization, on: channel, request, options: options
+    ).message
+  }
+
+  /// Ends what CoverOrganization noted; ending it again changes nothing. Idempotent by request id.
+  /// Errors: NOT_FOUND / ORGANIZATION_NOT_FOUND. Callers: administrators of a level above both.
+  public func uncoverOrganization(
+    _ request: UncoverOrganizationRequest, options: CallOptions = CallOptions()
+  ) async throws -> UncoverOrganizationResponse {
+    try await ClientResponse<UncoverOrganizationResponse>(
+      of: MembersServiceMethods.uncoverOrganization, on: channel, request, options: options
     ).message
   }
 

@@ -25,7 +25,8 @@ enum CounterStore {
       ], expects: .exactly(1))
   }
 
-  /// Changes how many members of a state an organization manages.
+  /// Changes how many members of a state an organization manages. One more where it was dissolved
+  /// fails the guard: the write is decided again, and finds it dissolved.
   static func count(
     _ change: Int, state: MembershipState, organizationID: String, into commit: inout Commit
   ) {
@@ -34,7 +35,33 @@ enum CounterStore {
       INSERT INTO membership_counts (organization_id, state, members) VALUES (?1, ?2, ?3)
       ON CONFLICT (organization_id, state)
       DO UPDATE SET members = membership_counts.members + excluded.members
+      WHERE membership_counts.closed = 0 OR excluded.members < 0
       """, [organizationID, state.rawValue, change], expects: .exactly(1))
+  }
+
+  /// Ends the counting of live members at an organization, for good: it has none, and nobody is
+  /// counted there any more.
+  static func close(_ organizationID: String, into commit: inout Commit) {
+    for state in MembershipState.live {
+      commit.run(
+        """
+        INSERT INTO membership_counts (organization_id, state, members, closed)
+        VALUES (?1, ?2, 0, 1)
+        ON CONFLICT (organization_id, state)
+        DO UPDATE SET closed = 1 WHERE membership_counts.members = 0
+        """, [organizationID, state.rawValue], expects: .exactly(1))
+    }
+  }
+
+  /// How many live members an organization manages.
+  static func liveMembers(of organizationID: String) -> Query<Int64> {
+    let live = MembershipState.live.map { String($0.rawValue) }.joined(separator: ", ")
+    return .one(
+      """
+      SELECT CAST(coalesce(sum(members), 0) AS BIGINT) AS members FROM membership_counts
+      WHERE organization_id = ?1 AND state IN (\(live))
+      """, [organizationID]
+    ) { try $0.integer("members") }
   }
 
   /// New members of a subtree on the days, by group and channel.

@@ -41,7 +41,8 @@ extension MembersService {
     _ request: ImportOrganizationsRequest, caller: Caller, method: String
   ) async throws -> Organization {
     let now = clock.now
-    let row = try OrganizationRow(request, id: ids.next(), now: now.microseconds)
+    let row = try OrganizationRow(
+      request, id: ids.next(), author: caller.subject, now: now.microseconds)
     var payload = request
     payload.requestID = ""
     payload.row = 0

@@ -7,27 +7,64 @@ extension MembersService {
   /// Up to so many organizations of a subtree are gathered and sorted for each page: some 10 ms.
   private static let gatheredMax = 5_000
 
-  /// Lists the organizations of a subtree by external id.
+  /// Lists the organizations of a subtree by external id: all, those directly below one, or those
+  /// that a federation covers.
   public func listOrganizations(
     _ request: ListOrganizationsRequest, context: ServerContext
   ) async throws -> ListOrganizationsResponse {
     let caller = try context.caller
     let size = try PageSize.rows(request.pageSize)
     let range = try await subtree(of: request.ancestor, for: caller)
+    let hanging = try await hanging(request, within: range)
+    let filter = OrganizationFilter(kinds: request.kinds)
     let scope =
-      ["ListOrganizations", caller.subject, range.first] + request.kinds.map { "\($0.rawValue)" }
+      ["ListOrganizations", caller.subject, range.first, request.parent, request.coveredBy]
+      + request.kinds.map { "\($0.rawValue)" }
     let after = try keys.pages.decode(request.pageToken, scope: scope)?.first ?? .text("")
-    let count = try await database.read(
-      OrganizationStore.size(of: range, upTo: Self.gatheredMax + 1))
-    let page = try await database.read(
-      OrganizationStore.page(
-        of: range, kinds: request.kinds, after: after, limit: size + 1,
-        isSmall: count <= Self.gatheredMax))
+    let page: [StoredOrganization]
+    if let (edge, id) = hanging {
+      page = try await database.read(
+        OrganizationStore.page(edge, of: id, filter, after: after, limit: size + 1))
+    } else {
+      page = try await organizations(of: range, filter, after: after, limit: size + 1)
+    }
     var response = ListOrganizationsResponse()
     response.organizations = page.prefix(size).map { $0.message }
     if page.count > size {
       response.nextPageToken = try keys.pages.encode([page[size - 1].externalID], scope: scope)
     }
     return response
+  }
+
+  /// A page of a subtree, read the way that fits its size.
+  func organizations(
+    of range: PathRange, _ filter: OrganizationFilter = OrganizationFilter(),
+    after: SQLValue, limit: Int
+  ) async throws -> [StoredOrganization] {
+    let count = try await database.read(
+      OrganizationStore.size(of: range, upTo: Self.gatheredMax + 1))
+    return try await database.read(
+      OrganizationStore.page(
+        of: range, filter, after: after, limit: limit, isSmall: count <= Self.gatheredMax))
+  }
+
+  /// The organization on which the wanted ones hang; nil where a whole subtree is wanted.
+  ///
+  /// - Throws: ``CommonFailure/outOfScope`` where it is not in the subtree.
+  private func hanging(
+    _ request: ListOrganizationsRequest, within range: PathRange
+  ) async throws -> (OrganizationEdge, id: String)? {
+    let (edge, name, field): (OrganizationEdge, String, String) =
+      request.parent.isEmpty
+      ? (.covered, request.coveredBy, "covered_by") : (.below, request.parent, "parent")
+    guard !name.isEmpty else { return nil }
+    if !request.parent.isEmpty, !request.coveredBy.isEmpty {
+      throw FieldFailure.invalidValue("covered_by")
+    }
+    let id = try ResourceName.parse(name, collection: "organizations", field: field)
+    guard let organization = try await database.read(OrganizationStore.byID(id)),
+      organization.path.hasPrefix(range.first)
+    else { throw CommonFailure.outOfScope }
+    return (edge, id)
   }
 }

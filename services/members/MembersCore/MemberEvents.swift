@@ -11,12 +11,17 @@ enum MemberEventKind: String, Sendable {
 
 extension OutboxEvent {
   /// An organization was stored or changed.
-  static func changed(_ organization: StoredOrganization) throws -> OutboxEvent {
+  ///
+  /// - Parameter previousParent: Where it stood before it was moved.
+  static func changed(
+    _ organization: StoredOrganization, previousParent: String? = nil
+  ) throws -> OutboxEvent {
     var message = OrganizationChanged()
     message.organization = "organizations/\(organization.id)"
     message.parent = organization.parentID.map { "organizations/\($0)" } ?? ""
     message.state = organization.state
     message.regionCode = organization.regionCode
+    message.previousParent = previousParent.map { "organizations/\($0)" } ?? ""
     return OutboxEvent(
       entity: message.organization, version: organization.version,
       kind: MemberEventKind.organizationChanged.rawValue, payload: try message.wireBytes())

@@ -129,6 +129,19 @@ enum MemberStore {
       """, [range.first, range.end, number, limit], known)
   }
 
+  /// The live members that an organization manages.
+  static func live(in organizationID: String, limit: Int) -> Query<[StoredMember]> {
+    let live = MembershipState.live.map { String($0.rawValue) }.joined(separator: ", ")
+    return .all(
+      """
+      SELECT m.id, m.member_number, m.state, m.organization_id, m.managing_organization_id,
+        m.occupation_group, m.channel, m.campaign, m.join_day, m.code, m.code_sha256, m.version,
+        m.created, m.details
+      FROM memberships AS m
+      WHERE m.managing_organization_id = ?1 AND m.state IN (\(live)) LIMIT ?2
+      """, [organizationID, limit], member)
+  }
+
   /// Whom the codes belong to, by the SHA-256 of each.
   static func byCodes(
     _ digests: [[UInt8]]
@@ -193,16 +206,20 @@ enum MemberStore {
 
   @Sendable private static func known(_ row: Row) throws -> KnownMember {
     KnownMember(
-      member: StoredMember(
-        id: try row.text("id"), number: try row.text("member_number"),
-        state: MembershipState(rawValue: try row.int32("state")),
-        organizationID: try row.text("organization_id"),
-        managingOrganizationID: try row.text("managing_organization_id"),
-        group: OccupationGroup(rawValue: try row.int32("occupation_group")),
-        channel: Channel(rawValue: try row.int32("channel")), campaign: try row.text("campaign"),
-        joinDay: try row.int("join_day"), code: try row.blob("code"),
-        codeSHA256: try row.blob("code_sha256"), version: try row.integer("version"),
-        created: try row.integer("created"), details: try row.optionalBlob("details")),
-      person: try PersonStore.person(row), managingPath: try row.text("managing_path"))
+      member: try member(row), person: try PersonStore.person(row),
+      managingPath: try row.text("managing_path"))
+  }
+
+  @Sendable private static func member(_ row: Row) throws -> StoredMember {
+    StoredMember(
+      id: try row.text("id"), number: try row.text("member_number"),
+      state: MembershipState(rawValue: try row.int32("state")),
+      organizationID: try row.text("organization_id"),
+      managingOrganizationID: try row.text("managing_organization_id"),
+      group: OccupationGroup(rawValue: try row.int32("occupation_group")),
+      channel: Channel(rawValue: try row.int32("channel")), campaign: try row.text("campaign"),
+      joinDay: try row.int("join_day"), code: try row.blob("code"),
+      codeSHA256: try row.blob("code_sha256"), version: try row.integer("version"),
+      created: try row.integer("created"), details: try row.optionalBlob("details"))
   }
 }

@@ -11,6 +11,22 @@ public enum MembersError: String, ServiceFailure, Hashable, CaseIterable {
   case organizationConflict = "ORGANIZATION_CONFLICT"
   case organizationNotFound = "ORGANIZATION_NOT_FOUND"
   case organizationNotActive = "ORGANIZATION_NOT_ACTIVE"
+  /// Dissolved for good: nothing about it changes any more.
+  case organizationDissolved = "ORGANIZATION_DISSOLVED"
+  /// What is asked for does not fit the organization's state.
+  case organizationState = "ORGANIZATION_STATE"
+  /// Who founded an organization does not approve it.
+  case approverIsAuthor = "APPROVER_IS_AUTHOR"
+  case organizationHasChildren = "ORGANIZATION_HAS_CHILDREN"
+  case organizationHasMembers = "ORGANIZATION_HAS_MEMBERS"
+  /// More members than one commit takes along.
+  case tooManyMembers = "TOO_MANY_MEMBERS"
+  case moveBelowItself = "MOVE_BELOW_ITSELF"
+  /// The kinds do not stand below each other so.
+  case invalidParent = "INVALID_PARENT"
+  case treeTooDeep = "TREE_TOO_DEEP"
+  /// Federations cover enterprise and joint unions, and nothing else does.
+  case coverKinds = "COVER_KINDS"
   case codeNotFound = "CODE_NOT_FOUND"
   /// The text is no organization code.
   case codeMalformed = "CODE_MALFORMED"
@@ -37,57 +53,17 @@ public enum MembersError: String, ServiceFailure, Hashable, CaseIterable {
       .memberNotFound:
       .notFound
     case .organizationConflict: .alreadyExists
-    case .organizationNotActive, .codeExpired, .codeRevoked, .noReceiver, .membershipClosed,
-      .membershipState, .enrollmentNotWaiting:
+    case .organizationNotActive, .organizationDissolved, .organizationState,
+      .organizationHasChildren, .organizationHasMembers, .tooManyMembers, .moveBelowItself,
+      .invalidParent, .treeTooDeep, .coverKinds, .codeExpired, .codeRevoked, .noReceiver,
+      .membershipClosed, .membershipState, .enrollmentNotWaiting:
       .failedPrecondition
+    case .approverIsAuthor: .permissionDenied
     case .codeMalformed, .codeForged: .invalidArgument
     }
   }
 
   public var text: LocalizedText {
-    switch self {
-    case .parentNotFound:
-      LocalizedText(
-        zh: "上级组织尚未导入,请先导入上级组织。",
-        en: "The organization above is not stored: import parents before children.")
-    case .organizationConflict:
-      LocalizedText(zh: "该外部编号已用于内容不同的组织。", en: "This external id is stored with other content.")
-    case .organizationNotFound:
-      LocalizedText(zh: "组织不存在。", en: "There is no such organization.")
-    case .organizationNotActive:
-      LocalizedText(zh: "该组织当前不接收会员。", en: "The organization receives nobody now.")
-    case .codeNotFound:
-      LocalizedText(zh: "组织码不存在。", en: "There is no such code.")
-    case .codeMalformed:
-      LocalizedText(zh: "这不是组织码,请重新扫描。", en: "This is no organization code: scan it again.")
-    case .codeForged:
-      LocalizedText(zh: "组织码校验未通过,请勿使用。", en: "The code's signature does not hold: do not use it.")
-    case .codeExpired:
-      LocalizedText(
-        zh: "组织码已过期,请向组织索取新码。", en: "The code has expired: ask the organization for a new one.")
-    case .codeRevoked:
-      LocalizedText(
-        zh: "组织码已停用,请向组织索取新码。", en: "The code was revoked: ask the organization for a new one.")
-    case .noReceiver:
-      LocalizedText(
-        zh: "所填地区暂无可接收的工会组织,请核对工作地、居住地。",
-        en: "No organization receives members there: check the areas of work and residence.")
-    case .membershipClosed:
-      LocalizedText(
-        zh: "该人员的会籍已终止,不能重新申请,请联系上级工会。",
-        en: "This person's membership is closed: ask the union above.")
-    case .enrollmentNotFound:
-      LocalizedText(zh: "入会申请不存在。", en: "There is no such enrollment.")
-    case .enrollmentNotWaiting:
-      LocalizedText(
-        zh: "该申请已处理完毕,不再等待审核。",
-        en: "The enrollment waits no more: it was admitted, refused or withdrawn.")
-    case .memberNotFound:
-      LocalizedText(zh: "会员不存在。", en: "There is no such member.")
-    case .membershipState:
-      LocalizedText(
-        zh: "会籍当前状态不允许此操作,请核对后再试。",
-        en: "The membership's state does not allow this: read it again.")
-    }
+    Self.texts[self] ?? LocalizedText(zh: rawValue, en: rawValue)
   }
 }

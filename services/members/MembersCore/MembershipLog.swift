@@ -35,6 +35,22 @@ struct MembershipLogEntry: Sendable {
   /// Microseconds since 1970.
   var created: Int64
 
+  static let columns = [
+    "member_id", "version", "action", "from_state", "to_state", "organization_id",
+    "managing_organization_id", "occupation_group", "channel", "campaign", "day",
+    "enrollment_id", "actor", "created", "retention",
+  ]
+
+  /// The columns' values.
+  var values: [any SQLValueConvertible] {
+    [
+      member.id, member.version, action.rawValue, from.rawValue, member.state.rawValue,
+      member.organizationID, member.managingOrganizationID, member.group.rawValue,
+      member.channel.rawValue, member.campaign, day, enrollmentID, actor, created,
+      retention.rawValue,
+    ]
+  }
+
   var insert: Statement {
     Statement(
       """
@@ -43,13 +59,7 @@ struct MembershipLogEntry: Sendable {
         managing_organization_id, occupation_group, channel, campaign, day, enrollment_id, actor,
         created, retention
       ) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)
-      """,
-      [
-        member.id, member.version, action.rawValue, from.rawValue, member.state.rawValue,
-        member.organizationID, member.managingOrganizationID, member.group.rawValue,
-        member.channel.rawValue, member.campaign, day, enrollmentID, actor, created,
-        retention.rawValue,
-      ], expects: .exactly(1))
+      """, values, expects: .exactly(1))
   }
 }
 

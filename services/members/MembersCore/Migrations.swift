@@ -9,6 +9,7 @@ public enum MembersMigrations {
   /// Every migration, oldest first.
   public static let all = [
     organizations, persons, enrollments, counters, membershipLife, enrollmentLists,
+    organizationLife,
   ]
 
   static let organizations = Migration(

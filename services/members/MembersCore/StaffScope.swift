@@ -20,6 +20,11 @@ struct StaffScope: Sendable, Hashable {
     path.map { organizationPath.hasPrefix($0) } ?? false
   }
 
+  /// Whether it is a level above an organization: who decides about it stands above it.
+  func isAbove(_ organization: StoredOrganization) -> Bool {
+    isWholeTree || organization.parentPath.map(holds) == true
+  }
+
   /// Whether staff may enroll into an organization: within the scope, or into what a level above
   /// keeps for all below it, such as a city's pool for its counties.
   func reaches(_ organization: StoredOrganization) -> Bool {

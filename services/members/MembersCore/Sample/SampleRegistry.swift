@@ -13,8 +13,6 @@ public struct SampleRegistry: Sendable {
   private static let membersPerOrganization = 2_000
   /// Members of one commit: some 20 ms.
   private static let batch = 1_000
-  /// Rows of one statement: PostgreSQL takes 65,535 arguments, SQLite 32,766.
-  private static let rowsPerStatement = 250
   /// Batches on their way: one is sealed while another is stored.
   private static let batchesInFlight = 3
 
@@ -96,25 +94,6 @@ public struct SampleRegistry: Sendable {
       try await group.waitForAll()
     }
   }
-
-  /// A statement for each so many rows.
-  private static func insert(
-    _ table: String, _ columns: [String], _ rows: [[any SQLValueConvertible]],
-    into commit: inout Commit
-  ) {
-    for start in stride(from: 0, to: rows.count, by: rowsPerStatement) {
-      let part = rows[start..<min(start + rowsPerStatement, rows.count)]
-      let places = part.indices.map { row in
-        let first = (row - start) * columns.count
-        return "(" + (1...columns.count).map { "?\(first + $0)" }.joined(separator: ", ") + ")"
-      }
-      commit.run(
-        """
-        INSERT INTO \(table) (\(columns.joined(separator: ", ")))
-        VALUES \(places.joined(separator: ", "))
-        """, part.flatMap { $0 }, expects: .exactly(part.count))
-    }
-  }
 }
 
 // MARK: - Rows
@@ -149,25 +128,25 @@ extension SampleRegistry {
       ])
     }
     var commit = Commit(at: now)
-    Self.insert(
-      "persons",
+    commit.insert(
+      into: "persons",
       ["id", "hash_key", "wrapped_key", "person_name", "resident_id", "phone", "created"],
-      persons, into: &commit)
-    Self.insert(
-      "memberships",
+      persons)
+    commit.insert(
+      into: "memberships",
       [
         "id", "member_number", "state", "organization_id", "managing_organization_id",
         "occupation_group", "channel", "campaign", "join_day", "code", "code_sha256", "version",
         "created",
-      ], memberships, into: &commit)
-    Self.insert("member_numbers", ["member_number", "member_id"], numbers, into: &commit)
-    Self.insert(
-      "membership_log",
+      ], memberships)
+    commit.insert(into: "member_numbers", ["member_number", "member_id"], numbers)
+    commit.insert(
+      into: "membership_log",
       [
         "member_id", "version", "action", "from_state", "to_state", "organization_id",
         "managing_organization_id", "occupation_group", "channel", "campaign", "day", "actor",
         "created",
-      ], log, into: &commit)
+      ], log)
     try await database.write(commit)
   }
 
@@ -196,8 +175,7 @@ extension SampleRegistry {
         let person = member(hash.owner / 3).id
         return [hash.bytes, hash.owner % 3 == 0 ? "" : person, person, key]
       }
-      Self.insert(
-        "person_hashes", ["hash", "place", "person_id", "key"], rows, into: &commit)
+      commit.insert(into: "person_hashes", ["hash", "place", "person_id", "key"], rows)
       try await database.write(commit)
       progress(range.upperBound)
     }

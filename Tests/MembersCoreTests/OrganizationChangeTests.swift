@@ -1,0 +1,224 @@
+import Foundation
+import GoogleProtobuf
+import GoogleType
+import MembersV1
+import Protobuf
+import ServiceKit
+import Storage
+import Testing
+import YijiaTypeV1
+
+@testable import MembersCore
+
+@Suite("What happens to organizations")
+struct OrganizationChangeTests {
+  @Test("a founded organization receives nobody until another administrator approves it")
+  func founding() async throws {
+    try await Harness.run { harness in
+      let names = try await harness.plantTree()
+      let parent = names["xiangshan"] ?? ""
+      let requestID = UUID().uuidString
+      let founder = Caller.staff(parent, id: 7)
+      let union = try await harness.found(below: parent, as: founder, requestID: requestID) {
+        $0.employerCreditCodes = [Tree.employerCreditCode]
+        $0.industryGroup = "货运"
+      }
+      #expect(union.state == .preparing)
+      #expect(union.externalID == String(union.name.suffix(32)))
+      #expect(union.industryGroup == "货运")
+      #expect(union.openedDate == nil)
+      let again = try await harness.found(below: parent, as: founder, requestID: requestID) {
+        $0.employerCreditCodes = [Tree.employerCreditCode]
+        $0.industryGroup = "货运"
+      }
+      #expect(again == union)
+      #expect(try await harness.organization(parent).childCount == 5)
+
+      #expect(
+        try await refusal { try await harness.approveUnion(union.name, as: founder) }
+          == "APPROVER_IS_AUTHOR")
+      #expect(
+        try await refusal {
+          try await harness.approveUnion(union.name, as: .staff(union.name, id: 8))
+        }
+          == "OUT_OF_SCOPE")
+      #expect(
+        try await refusal { try await harness.approveUnion(union.name, etag: "v9") }
+          == "ETAG_MISMATCH")
+      let approved = try await harness.approveUnion(
+        union.name, as: .staff(parent, id: 8), etag: "v1")
+      #expect(approved?.state == .active)
+      #expect(approved?.openedDate == GoogleType.Date.day(20_778))
+      #expect(approved?.etag == "v2")
+      #expect(
+        try await refusal { try await harness.approveUnion(union.name) } == "ORGANIZATION_STATE")
+      #expect(try await harness.wrongs() == [])
+    }
+  }
+
+  @Test("a founding that does not fit is refused with every wrong field, or with its reason")
+  func foundingRefused() async throws {
+    try await Harness.run { harness in
+      let names = try await harness.plantTree()
+      #expect(
+        try await refusal {
+          try await harness.found(below: names["quegou"] ?? "", "工", requestID: "x") {
+            $0.regionCode = "999999"
+            $0.kind = .unspecified
+            $0.externalID = "a b"
+          }
+        } == """
+          INVALID_FIELDS request_id=INVALID_UUID organization.external_id=INVALID_VALUE \
+          organization.kind=INVALID_VALUE organization.display_name=TOO_SHORT \
+          organization.region_code=UNKNOWN_REGION
+          """)
+      for (parent, refused) in [
+        ("organizations/\(hexID(9))", "PARENT_NOT_FOUND"),
+        (names["xiangshan-pool"] ?? "", "INVALID_PARENT"),
+      ] {
+        #expect(try await refusal { try await harness.found(below: parent) } == refused)
+      }
+      #expect(
+        try await refusal {
+          try await harness.found(below: names["quegou"] ?? "") { $0.externalID = "drivers" }
+        } == "ORGANIZATION_CONFLICT")
+      let elsewhere = Caller.staff(names["lieshan"] ?? "")
+      #expect(
+        try await refusal {
+          try await harness.found(below: names["quegou"] ?? "", as: elsewhere)
+        } == "OUT_OF_SCOPE")
+      #expect(try await harness.wrongs() == [])
+    }
+  }
+
+  @Test("an update changes what its mask names, from the etag that was seen")
+  func update() async throws {
+    try await Harness.run { harness in
+      let names = try await harness.plantTree()
+      var request = UpdateOrganizationRequest()
+      request.requestID = UUID().uuidString
+      var change = Organization()
+      change.name = names["freight-union"] ?? ""
+      change.etag = "v1"
+      change.displayName = "淮北货运集团工会"
+      change.industryGroup = "货运"
+      change.regionCode = "nonsense, and not named"
+      request.organization = change
+      request.updateMask = FieldMask.with {
+        $0.paths = ["display_name", "employer_credit_codes"]
+      }
+      let admin = try harness.client(.staff(change.name))
+      let updated = try await admin.updateOrganization(request).organization
+      #expect(updated?.displayName == "淮北货运集团工会")
+      #expect(updated?.employerCreditCodes == [])
+      #expect(updated?.industryGroup == "")
+      #expect(updated?.regionCode == "340603")
+      #expect(updated?.etag == "v2")
+      // Its employer is routed to it no more.
+      let enrollment = try await harness.submit(
+        Applicant.application(1) {
+          $0.labourRelation = .clear
+          $0.employerCreditCode = Tree.employerCreditCode
+        }, as: .administrator)
+      #expect(enrollment.organization == names["quegou"])
+      // The first reply again, then a stale etag, then fields that are wrong.
+      #expect(try await admin.updateOrganization(request).organization == updated)
+      request.requestID = UUID().uuidString
+      #expect(
+        try await refusal { try await admin.updateOrganization(request) } == "ETAG_MISMATCH")
+      request.organization?.etag = ""
+      request.updateMask?.paths = ["region_code", "kind"]
+      #expect(
+        try await refusal { try await admin.updateOrganization(request) } == """
+          INVALID_FIELDS organization.etag=REQUIRED update_mask.paths[1]=INVALID_VALUE \
+          organization.region_code=UNKNOWN_REGION
+          """)
+    }
+  }
+
+  @Test("a suspended organization keeps its members and receives nobody until it is resumed")
+  func suspension() async throws {
+    try await Harness.run { harness in
+      let names = try await harness.plantTree()
+      let quegou = names["quegou"] ?? ""
+      let first = try await harness.submit(Applicant.application(1), as: .administrator)
+      #expect(first.organization == quegou)
+      #expect(try await harness.suspend(quegou)?.state == .suspended)
+      let second = try await harness.submit(Applicant.application(2), as: .administrator)
+      #expect(second.organization == names["xiangshan-pool"])
+      #expect(try await refusal { try await harness.suspend(quegou) } == "ORGANIZATION_STATE")
+      #expect(try await harness.resume(quegou)?.state == .active)
+      #expect(try await refusal { try await harness.resume(quegou) } == "ORGANIZATION_STATE")
+      let third = try await harness.submit(Applicant.application(3), as: .administrator)
+      #expect(third.organization == quegou)
+      let own = Caller.staff(quegou)
+      #expect(try await refusal { try await harness.suspend(quegou, as: own) } == "OUT_OF_SCOPE")
+      let events = try await harness.events(as: .service("stations"))
+        .filter { $0.entity == quegou }
+      #expect(events.map(\.entityVersion) == [1, 2, 3])
+    }
+  }
+
+  @Test("a federation covers unions, and nobody's membership changes")
+  func covers() async throws {
+    try await Harness.run { harness in
+      let names = try await harness.plantTree()
+      let (drivers, union) = (names["drivers"] ?? "", names["freight-union"] ?? "")
+      let client = try harness.client(.staff(names["xiangshan"] ?? ""))
+      func cover(_ federation: String, _ organization: String) async throws -> Organization? {
+        var request = CoverOrganizationRequest()
+        request.requestID = UUID().uuidString
+        request.name = federation
+        request.organization = organization
+        return try await client.coverOrganization(request).organization
+      }
+      func covered() async throws -> [String] {
+        var request = ListOrganizationsRequest()
+        request.coveredBy = drivers
+        return try await client.listOrganizations(request).organizations.map(\.externalID)
+      }
+      #expect(try await cover(drivers, union)?.etag == "v2")
+      #expect(try await cover(drivers, union)?.etag == "v2")
+      #expect(try await covered() == ["freight-union"])
+      for (federation, organization) in [
+        (union, drivers), (drivers, names["quegou"] ?? ""), (names["quegou"] ?? "", union),
+      ] {
+        #expect(try await refusal { try await cover(federation, organization) } == "COVER_KINDS")
+      }
+      var request = UncoverOrganizationRequest()
+      request.name = drivers
+      request.organization = union
+      for etag in ["v3", "v3"] {
+        request.requestID = UUID().uuidString
+        #expect(try await client.uncoverOrganization(request).organization?.etag == etag)
+      }
+      #expect(try await covered() == [])
+      #expect(try await cover(drivers, union)?.etag == "v4")
+      try await harness.dissolve(union)
+      #expect(try await covered() == [])
+      #expect(
+        try await refusal { try await cover(drivers, union) } == "ORGANIZATION_DISSOLVED")
+    }
+  }
+
+  @Test("a list shows those directly below one")
+  func children() async throws {
+    try await Harness.run { harness in
+      let names = try await harness.plantTree()
+      let client = try harness.client(.staff(names["huaibei"] ?? "", role: .viewer))
+      var request = ListOrganizationsRequest()
+      request.parent = names["xiangshan"] ?? ""
+      request.pageSize = 3
+      let first = try await client.listOrganizations(request)
+      request.pageToken = first.nextPageToken
+      let rest = try await client.listOrganizations(request)
+      #expect(
+        (first.organizations + rest.organizations).map(\.externalID)
+          == ["drivers", "freight-union", "quegou", "xiangshan-pool"])
+      #expect(rest.nextPageToken == "")
+      request.pageToken = ""
+      request.parent = names["anhui"] ?? ""
+      #expect(try await refusal { try await client.listOrganizations(request) } == "OUT_OF_SCOPE")
+    }
+  }
+}

@@ -1,0 +1,77 @@
+public import MembersV1
+import Protobuf
+public import RPC
+import ServiceKit
+import Storage
+
+extension MembersService {
+  /// Notes that a federation covers a union (二次覆盖); nobody's membership changes.
+  public func coverOrganization(
+    _ request: CoverOrganizationRequest, context: ServerContext
+  ) async throws -> CoverOrganizationResponse {
+    var payload = request
+    payload.requestID = ""
+    var response = CoverOrganizationResponse()
+    response.organization = try await changeCover(
+      CoverOrder(
+        requestID: request.requestID, name: request.name, organization: request.organization),
+      payload: try payload.wireBytes(), action: "cover", context: context
+    ) { federation, union, isCovered, change in
+      _ = try federation.live(.change)
+      var checked = union
+      _ = try checked.live(.change)
+      guard federation.kind.mayCover, union.kind.mayBeCovered else { throw MembersError.coverKinds }
+      guard !isCovered else { return nil }
+      var commit = Commit(at: change.now)
+      OrganizationStore.cover(federation.id, union, at: change.microseconds, into: &commit)
+      return commit
+    }
+    return response
+  }
+
+  /// One edge between a federation and a union is noted or ended: the federation changes by it.
+  ///
+  /// - Parameter decide: What to store; nil where it is so already.
+  func changeCover(
+    _ cover: CoverOrder, payload: [UInt8], action: String, context: ServerContext,
+    decide:
+      @escaping @Sendable (
+        inout StoredOrganization, StoredOrganization, Bool, OrganizationChange
+      ) throws -> Commit?
+  ) async throws -> Organization {
+    let bytes = try await change(
+      cover.order, payload: payload, action: action, context: context, other: cover.unionID
+    ) { change, federation, union, scope in
+      guard let union else { throw MembersError.organizationNotFound }
+      guard scope.isAbove(union) else { throw CommonFailure.outOfScope }
+      return .read(OrganizationStore.covers(federation.id, union.id)) { isCovered in
+        var after = federation
+        guard var commit = try decide(&after, union, isCovered, change) else {
+          return try change.end(unchanged: federation, Commit(at: change.now))
+        }
+        after.version += 1
+        OrganizationStore.update(after, from: federation, into: &commit)
+        return try change.end(after, detail: "organizations/\(union.id)", commit)
+      }
+    }
+    return try Organization(wireBytes: bytes)
+  }
+}
+
+/// A federation and a union as a request names them, checked.
+struct CoverOrder: Sendable {
+  /// Names the federation.
+  let order: OrganizationOrder
+  let unionID: String
+
+  /// - Throws: ``CommonFailure/invalidFields(_:)`` with every wrong field.
+  init(requestID: String, name: String, organization: String) throws {
+    var failures = FieldFailures()
+    order = OrganizationOrder(requestID: requestID, name: name, &failures)
+    unionID =
+      failures.take { () throws(FieldFailure) in
+        try ResourceName.parse(organization, collection: "organizations", field: "organization")
+      } ?? ""
+    try failures.check()
+  }
+}

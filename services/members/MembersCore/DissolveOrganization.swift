@@ -1,0 +1,90 @@
+public import MembersV1
+import Protobuf
+public import RPC
+import ServiceKit
+import Storage
+
+extension MembersService {
+  /// Dissolves an organization; its live members go to the pool in the same commit where asked.
+  public func dissolveOrganization(
+    _ request: DissolveOrganizationRequest, context: ServerContext
+  ) async throws -> DissolveOrganizationResponse {
+    let order = try OrganizationOrder(
+      requestID: request.requestID, name: request.name, etag: request.etag,
+      reason: request.reason)
+    var payload = request
+    payload.requestID = ""
+    let poolsMembers = request.poolMembers
+    let bytes = try await change(
+      order, payload: try payload.wireBytes(), action: "dissolve", context: context
+    ) { change, organization, _, _ in
+      let dissolution = Dissolution(organization: organization, change: change)
+      return try dissolution.step(poolsMembers: poolsMembers)
+    }
+    return try DissolveOrganizationResponse(wireBytes: bytes)
+  }
+}
+
+/// The end of an organization.
+private struct Dissolution: Sendable {
+  let organization: StoredOrganization
+  let change: OrganizationChange
+
+  /// - Throws: ``MembersError``: the refusals, with nothing stored.
+  func step(poolsMembers: Bool) throws -> Step<[UInt8]> {
+    var after = organization
+    _ = try after.live(.dissolve)
+    guard organization.childCount == 0 else { throw MembersError.organizationHasChildren }
+    after.closedDay = change.today
+    after.version += 1
+    let dissolved = after
+    return .read(CounterStore.liveMembers(of: organization.id)) { count in
+      if count == 0 { return try end(dissolved, Commit(at: change.now), pooled: 0, pool: nil) }
+      guard poolsMembers else { throw MembersError.organizationHasMembers }
+      guard count <= MembersMove.membersMax else { throw MembersError.tooManyMembers }
+      return .read(
+        MemberStore.live(in: organization.id, limit: MembersMove.membersMax + 1),
+        OrganizationStore.pools(in: poolRegions)
+      ) { members, pools in
+        guard members.count <= MembersMove.membersMax else { throw MembersError.tooManyMembers }
+        guard let pool = pool(among: pools) else { throw MembersError.noReceiver }
+        var commit = Commit(at: change.now)
+        try MembersMove(
+          members: members, from: organization, to: pool,
+          // Who keeps a membership without work keeps it, and who waits for a union goes on so.
+          input: { $0 == .active ? .pool : .update }
+        ).store(by: change.act, into: &commit)
+        return try end(dissolved, commit, pooled: members.count, pool: pool)
+      }
+    }
+  }
+
+  private func end(
+    _ after: StoredOrganization, _ commit: Commit, pooled: Int, pool: StoredOrganization?
+  ) throws -> Step<[UInt8]> {
+    var commit = commit
+    OrganizationStore.close(after, from: organization, into: &commit)
+    CounterStore.close(organization.id, into: &commit)
+    let detail = pool.map { "\(pooled) members -> organizations/\($0.id)" } ?? ""
+    return try change.end(after, detail: detail, commit).map { bytes in
+      var response = DissolveOrganizationResponse()
+      response.organization = try Organization(wireBytes: bytes)
+      response.pooledMembers = Int64(pooled)
+      response.pool = pool.map { "organizations/\($0.id)" } ?? ""
+      return try response.wireBytes()
+    }
+  }
+
+  /// The county, then the city.
+  private var poolRegions: [String] {
+    let code = organization.regionCode.prefix(6)
+    return [String(code), code.prefix(4) + "00"]
+  }
+
+  /// The pool of the county, else of the city; of several the one with the smallest id.
+  private func pool(among pools: [StoredOrganization]) -> StoredOrganization? {
+    poolRegions.lazy.compactMap { region in
+      pools.filter { $0.regionCode == region && $0.id != organization.id }.min { $0.id < $1.id }
+    }.first
+  }
+}

@@ -1,0 +1,64 @@
+import ServiceKit
+
+extension MembersError {
+  /// What to tell people of each reason; a test holds that none is missing.
+  static let texts: [MembersError: LocalizedText] = [
+    .parentNotFound: LocalizedText(
+      zh: "上级组织尚未导入,请先导入上级组织。",
+      en: "The organization above is not stored: import parents before children."),
+    .organizationConflict: LocalizedText(
+      zh: "该外部编号已用于内容不同的组织。", en: "This external id is stored with other content."),
+    .organizationNotFound: LocalizedText(zh: "组织不存在。", en: "There is no such organization."),
+    .organizationNotActive: LocalizedText(
+      zh: "该组织当前不接收会员。", en: "The organization receives nobody now."),
+    .organizationDissolved: LocalizedText(
+      zh: "该组织已撤销,不能再变更。", en: "The organization was dissolved: nothing changes."),
+    .organizationState: LocalizedText(
+      zh: "该组织当前状态不允许此操作。", en: "The organization's state does not allow this."),
+    .approverIsAuthor: LocalizedText(
+      zh: "创建人不能审批自己创建的组织,请由其他管理员审批。",
+      en: "Whoever founded it does not approve it: ask another administrator."),
+    .organizationHasChildren: LocalizedText(
+      zh: "该组织还有下级组织,请先撤销或迁出下级组织。",
+      en: "Organizations stand below it: dissolve or move them first."),
+    .organizationHasMembers: LocalizedText(
+      zh: "该组织还有会员,请先转出,或选择转入周转池。",
+      en: "It has live members: transfer them first, or ask for the pool."),
+    .tooManyMembers: LocalizedText(
+      zh: "会员超过 \(MembersMove.membersMax) 人,请先转出一部分。",
+      en: "It has more than \(MembersMove.membersMax) members: transfer some first."),
+    .moveBelowItself: LocalizedText(
+      zh: "组织不能迁到自身或其下级之下。", en: "An organization does not stand below itself."),
+    .invalidParent: LocalizedText(
+      zh: "该类型的组织不能设在此上级之下。", en: "Such an organization does not stand below that one."),
+    .treeTooDeep: LocalizedText(
+      zh: "组织层级过深,最多 \(StoredOrganization.depthMax) 级。",
+      en: "The tree would be deeper than \(StoredOrganization.depthMax) levels."),
+    .coverKinds: LocalizedText(
+      zh: "只有行业(新就业形态)工会联合会可以覆盖企业工会、联合工会。",
+      en: "Federations cover enterprise and joint unions only."),
+    .codeNotFound: LocalizedText(zh: "组织码不存在。", en: "There is no such code."),
+    .codeMalformed: LocalizedText(
+      zh: "这不是组织码,请重新扫描。", en: "This is no organization code: scan it again."),
+    .codeForged: LocalizedText(
+      zh: "组织码校验未通过,请勿使用。", en: "The code's signature does not hold: do not use it."),
+    .codeExpired: LocalizedText(
+      zh: "组织码已过期,请向组织索取新码。", en: "The code has expired: ask the organization for a new one."),
+    .codeRevoked: LocalizedText(
+      zh: "组织码已停用,请向组织索取新码。", en: "The code was revoked: ask the organization for a new one."),
+    .noReceiver: LocalizedText(
+      zh: "所填地区暂无可接收的工会组织,请核对工作地、居住地。",
+      en: "No organization receives members there: check the areas of work and residence."),
+    .membershipClosed: LocalizedText(
+      zh: "该人员的会籍已终止,不能重新申请,请联系上级工会。",
+      en: "This person's membership is closed: ask the union above."),
+    .enrollmentNotFound: LocalizedText(zh: "入会申请不存在。", en: "There is no such enrollment."),
+    .enrollmentNotWaiting: LocalizedText(
+      zh: "该申请已处理完毕,不再等待审核。",
+      en: "The enrollment waits no more: it was admitted, refused or withdrawn."),
+    .membershipState: LocalizedText(
+      zh: "会籍当前状态不允许此操作,请核对后再试。",
+      en: "The membership's state does not allow this: read it again."),
+    .memberNotFound: LocalizedText(zh: "会员不存在。", en: "There is no such member."),
+  ]
+}

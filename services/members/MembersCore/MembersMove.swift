@@ -1,0 +1,79 @@
+import MembersV1
+import Storage
+
+/// Members of one organization who go to another one together: all of them in one commit, or none.
+///
+/// It is one transaction on purpose. Whoever dissolves an organization is promised that its members
+/// are pooled with it; batches of their own would leave a killed process with a half of them
+/// elsewhere, and an organization that is neither. What bounds it is ``membersMax``: some 400 rows
+/// a statement instead of one, and other writers wait no longer than for a checkpoint.
+struct MembersMove: Sendable {
+  /// Members of one commit: a second or two of the writer's time (README, measured). Below
+  /// `Limits.rowsPerQuery`.
+  static let membersMax = 50_000
+
+  /// The live members, as they were read.
+  let members: [StoredMember]
+  let from: StoredOrganization
+  let to: StoredOrganization
+  /// What happens to the membership of each, by its state.
+  let input: @Sendable (MembershipState) -> Membership.Input
+
+  /// What is stored, counted, logged and told of it.
+  ///
+  /// - Throws: ``MembersError/membershipState``.
+  func store(by act: Act, into commit: inout Commit) throws {
+    var actions: [MembershipLogEntry.Action] = []
+    let moved = try members.map { member in
+      var membership = Membership(member.state)
+      actions.append(try membership.apply(input(member.state)))
+      var after = member
+      after.state = membership.state
+      after.organizationID = to.id
+      after.managingOrganizationID = to.id
+      after.version += 1
+      return after
+    }
+    for start in stride(from: 0, to: moved.count, by: Commit.rowsPerStatement) {
+      update(Array(moved[start..<min(start + Commit.rowsPerStatement, moved.count)]), &commit)
+    }
+    commit.insert(
+      into: "membership_log", MembershipLogEntry.columns,
+      members.indices.map { index in
+        MembershipLogEntry(
+          action: actions[index], from: members[index].state, member: moved[index], day: act.day,
+          actor: act.actor, created: act.microseconds
+        ).values
+      })
+    count(members, -1, at: from, &commit)
+    count(moved, 1, at: to, &commit)
+    for member in moved { commit.emit(try .changed(member)) }
+  }
+
+  /// Guarded by each member's version.
+  private func update(_ members: [StoredMember], _ commit: inout Commit) {
+    commit.run(
+      """
+      UPDATE memberships SET state = moved.column3, organization_id = ?1,
+        managing_organization_id = ?1, version = moved.column2
+      FROM (VALUES \(Commit.places(rows: members.count, columns: 3, after: 1))) AS moved
+      WHERE memberships.id = moved.column1 AND memberships.version = moved.column2 - 1
+      """,
+      [to.id]
+        + members.flatMap { member -> [any SQLValueConvertible] in
+          [member.id, member.version, member.state.rawValue]
+        },
+      expects: .exactly(members.count))
+  }
+
+  private func count(
+    _ members: [StoredMember], _ sign: Int, at organization: StoredOrganization,
+    _ commit: inout Commit
+  ) {
+    let states = Dictionary(grouping: members, by: \.state).mapValues(\.count)
+    for (state, count) in states.sorted(by: { $0.key.rawValue < $1.key.rawValue }) {
+      CounterStore.count(
+        sign * count, state: state, organizationID: organization.id, into: &commit)
+    }
+  }
+}

@@ -1,0 +1,29 @@
+import Storage
+
+extension MembersMigrations {
+  /// `child_count` is kept by who comes and goes below; `closed` ends a counter of a dissolved
+  /// organization, so that nobody is counted, and therefore stored, as its member any more.
+  static let organizationLife = Migration(
+    "0005 life, place and covers of organizations",
+    sql: """
+      ALTER TABLE organizations ADD COLUMN industry_group TEXT NOT NULL DEFAULT '';
+      ALTER TABLE organizations ADD COLUMN author TEXT NOT NULL DEFAULT '';
+      ALTER TABLE organizations ADD COLUMN opened_day INTEGER;
+      ALTER TABLE organizations ADD COLUMN closed_day INTEGER;
+      ALTER TABLE organizations ADD COLUMN child_count INTEGER NOT NULL DEFAULT 0;
+      CREATE INDEX organizations_by_parent ON organizations (parent_id, external_id);
+      UPDATE organizations SET child_count = (
+        SELECT count(*) FROM organizations AS below
+        WHERE below.parent_id = organizations.id AND below.state <> 4
+      );
+      CREATE TABLE organization_covers (
+        federation_id TEXT NOT NULL REFERENCES organizations (id),
+        organization_id TEXT NOT NULL REFERENCES organizations (id),
+        created INTEGER NOT NULL,
+        PRIMARY KEY (federation_id, organization_id)
+      ) STRICT, WITHOUT ROWID;
+      CREATE INDEX organization_covers_by_organization
+        ON organization_covers (organization_id, federation_id);
+      ALTER TABLE membership_counts ADD COLUMN closed INTEGER NOT NULL DEFAULT 0;
+      """)
+}

@@ -1,0 +1,61 @@
+public import MembersV1
+import Protobuf
+public import RPC
+import ServiceKit
+import Storage
+
+extension MembersService {
+  /// Moves an organization, with everything below it, to stand below another one, in one step.
+  ///
+  /// Members and counters hang on organizations, not on paths, so they come along by themselves;
+  /// services that keep ancestors follow the one event.
+  public func moveOrganization(
+    _ request: MoveOrganizationRequest, context: ServerContext
+  ) async throws -> MoveOrganizationResponse {
+    var failures = FieldFailures()
+    let order = OrganizationOrder(
+      requestID: request.requestID, name: request.name, etag: request.etag, &failures)
+    let parentID = failures.take { () throws(FieldFailure) in
+      try ResourceName.parse(request.parent, collection: "organizations", field: "parent")
+    }
+    try failures.check()
+    var payload = request
+    payload.requestID = ""
+    let bytes = try await change(
+      order, payload: try payload.wireBytes(), action: "move", context: context,
+      other: parentID ?? ""
+    ) { change, organization, parent, scope in
+      guard let parent else { throw MembersError.parentNotFound }
+      guard scope.holds(parent.path) else { throw CommonFailure.outOfScope }
+      var moving = organization
+      _ = try moving.live(.change)
+      guard !parent.path.hasPrefix(organization.path) else { throw MembersError.moveBelowItself }
+      if parent.id == organization.parentID {
+        return try change.end(unchanged: organization, Commit(at: change.now))
+      }
+      var after = try moving.placed(below: parent)
+      after.version += 1
+      return try Self.move(organization, to: after, change)
+    }
+    var response = MoveOrganizationResponse()
+    response.organization = try Organization(wireBytes: bytes)
+    return response
+  }
+
+  private static func move(
+    _ organization: StoredOrganization, to after: StoredOrganization, _ change: OrganizationChange
+  ) throws -> Step<[UInt8]> {
+    .read(OrganizationStore.depth(of: PathRange(subtreeOf: organization.path))) { depth in
+      let below = depth - organization.path.utf8.count / StoredOrganization.idCharacters
+      let depthAfter = after.path.utf8.count / StoredOrganization.idCharacters + below
+      guard depthAfter <= StoredOrganization.depthMax else { throw MembersError.treeTooDeep }
+      var commit = Commit(at: change.now)
+      OrganizationStore.move(organization, to: after, into: &commit)
+      return try change.end(
+        after, previousParent: organization.parentID,
+        detail:
+          "organizations/\(organization.parentID ?? "") -> organizations/\(after.parentID ?? "")",
+        commit)
+    }
+  }
+}

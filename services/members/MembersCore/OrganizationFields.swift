@@ -1,0 +1,160 @@
+import GoogleType
+import MembersV1
+import ServiceKit
+
+/// What people state of an organization, checked and normalized. Imports, foundings and updates
+/// state the same fields.
+struct OrganizationFields: Sendable {
+  /// Employers that one union may cover.
+  static let employersMax = 1_000
+  private static let nameCharacters = 2...100
+  private static let industryGroupCharacters = 0...50
+
+  private(set) var displayName = ""
+  private(set) var kind: OrganizationKind
+  private(set) var level: OrganizationLevel
+  private(set) var regionCode = ""
+  private(set) var groups: Set<OccupationGroup>
+  private(set) var creditCode = ""
+  private(set) var employerCreditCodes: [String] = []
+  private(set) var takesIndividuals: Bool
+  private(set) var industryGroup = ""
+  /// In China, in days since 1970-01-01.
+  private(set) var openedDay: Int?
+
+  /// Checks all of them, each under its own name behind `prefix`.
+  ///
+  /// - Parameter today: In China, in days since 1970-01-01.
+  init(
+    checking raw: Organization, prefix: String = "", today: Int, _ failures: inout FieldFailures
+  ) {
+    kind = raw.kind
+    level = raw.level
+    groups = Set(raw.groups)
+    takesIndividuals = raw.takesIndividuals
+    Self.checkEnums(raw, prefix, &failures)
+    displayName =
+      failures.take { () throws(FieldFailure) in
+        try PlainText.checked(
+          raw.displayName, field: prefix + "display_name", characters: Self.nameCharacters)
+      } ?? ""
+    regionCode = Self.regionCode(raw.regionCode, prefix + "region_code", &failures)
+    creditCode = Self.ownCreditCode(raw.creditCode, prefix + "credit_code", &failures)
+    employerCreditCodes = Self.employers(
+      raw.employerCreditCodes, prefix + "employer_credit_codes", &failures)
+    industryGroup =
+      failures.take { () throws(FieldFailure) in
+        try PlainText.checked(
+          raw.industryGroup, field: prefix + "industry_group",
+          characters: Self.industryGroupCharacters)
+      } ?? ""
+    openedDay = Self.openedDay(raw.openedDate, prefix + "opened_date", today, &failures)
+  }
+
+  private static func checkEnums(
+    _ raw: Organization, _ prefix: String, _ failures: inout FieldFailures
+  ) {
+    if raw.kind == .unspecified || !OrganizationKind.allCases.contains(raw.kind) {
+      failures.add([.invalidValue(prefix + "kind")])
+    }
+    if raw.level == .unspecified || !OrganizationLevel.allCases.contains(raw.level) {
+      failures.add([.invalidValue(prefix + "level")])
+    }
+    for (index, group) in raw.groups.enumerated()
+    where group == .unspecified || !OccupationGroup.allCases.contains(group) {
+      failures.add([.invalidValue("\(prefix)groups[\(index)]")])
+    }
+  }
+
+  /// The nation is 000000; any other region is in force.
+  private static func regionCode(
+    _ raw: String, _ field: String, _ failures: inout FieldFailures
+  ) -> String {
+    let code = Normalization.text(raw)
+    if code.isEmpty {
+      failures.add([.required(field)])
+    } else if code != "000000", !RegionTable.shared.isCurrent(code) {
+      failures.add([.unknownRegion(field)])
+    }
+    return code
+  }
+
+  private static func ownCreditCode(
+    _ raw: String, _ field: String, _ failures: inout FieldFailures
+  ) -> String {
+    guard !raw.isEmpty else { return "" }
+    return failures.take { () throws(FieldFailure) in
+      let code = try CreditCode(checking: raw, field: field)
+      guard code.kind == .union else {
+        throw .invalidCreditCode(field, CreditCode.Texts.notUnion)
+      }
+      return code.text
+    } ?? ""
+  }
+
+  private static func employers(
+    _ raw: [String], _ field: String, _ failures: inout FieldFailures
+  ) -> [String] {
+    guard raw.count <= employersMax else {
+      failures.add(
+        field, "TOO_MANY",
+        LocalizedText(
+          zh: "最多覆盖 \(employersMax) 个单位。", en: "At most \(employersMax) employers."))
+      return []
+    }
+    let employers = raw.enumerated().compactMap { index, raw in
+      failures.take { () throws(FieldFailure) in
+        let field = "\(field)[\(index)]"
+        let code = try CreditCode(checking: raw, field: field)
+        guard code.kind != .union else {
+          throw .invalidCreditCode(field, CreditCode.Texts.union)
+        }
+        return code.text
+      }
+    }
+    // Sorted, so that the same set in another order is the same content.
+    return Set(employers).sorted()
+  }
+
+  private static func openedDay(
+    _ date: GoogleType.Date?, _ field: String, _ today: Int, _ failures: inout FieldFailures
+  ) -> Int? {
+    guard let date else { return nil }
+    guard
+      let day = ChinaDate(year: Int(date.year), month: Int(date.month), day: Int(date.day))?
+        .daysSinceEpoch
+    else {
+      failures.add([.invalidValue(field)])
+      return nil
+    }
+    if day > today { failures.add([.inFuture(field)]) }
+    return day
+  }
+}
+
+/// The key that founders and importers know an organization by.
+enum ExternalID {
+  private static let characters = 1...64
+
+  /// - Throws: REQUIRED, INVALID_VALUE.
+  static func checked(_ text: String, field: String) throws(FieldFailure) -> String {
+    guard characters.contains(text.utf8.count), text.utf8.allSatisfy(isAllowed) else {
+      throw FieldFailure(
+        field: field, reason: text.isEmpty ? "REQUIRED" : "INVALID_VALUE",
+        text: LocalizedText(
+          zh: "外部编号应为 1 至 64 位字母、数字或 . _ -。",
+          en: "An external id is 1 to 64 of letters, digits and . _ -."))
+    }
+    return text
+  }
+
+  private static func isAllowed(_ byte: UInt8) -> Bool {
+    switch byte {
+    case UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+      UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "."), UInt8(ascii: "_"),
+      UInt8(ascii: "-"):
+      true
+    default: false
+    }
+  }
+}

@@ -1,0 +1,159 @@
+import MembersV1
+import Storage
+
+/// What changes organizations: every statement names what it was decided on.
+extension OrganizationStore {
+  /// Stores a new organization, and counts it where it stands.
+  static func insert(_ organization: StoredOrganization, into commit: inout Commit) {
+    if let parentID = organization.parentID {
+      commit.run(
+        adopt(parentID, path: String(organization.path.dropLast(organization.id.utf8.count))))
+    }
+    commit.run(
+      """
+      INSERT INTO organizations (
+        id, external_id, path, parent_id, display_name, kind, level, region_code,
+        occupation_groups, credit_code, employer_credit_codes, takes_individuals, state, version,
+        created, industry_group, author, opened_day
+      ) VALUES (
+        ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18
+      )
+      ON CONFLICT (external_id) DO NOTHING
+      """,
+      [
+        organization.id, organization.externalID, organization.path, organization.parentID,
+        organization.displayName, organization.kind.rawValue, organization.level.rawValue,
+        organization.regionCode, bits(of: organization.groups), organization.creditCode,
+        organization.employerCreditCodes.joined(separator: " "), organization.takesIndividuals,
+        organization.state.rawValue, organization.version, organization.created,
+        organization.industryGroup, organization.author, organization.openedDay,
+      ], expects: .exactly(1))
+    insertEmployers(of: organization, into: &commit)
+  }
+
+  private static func insertEmployers(
+    of organization: StoredOrganization, into commit: inout Commit
+  ) {
+    for code in organization.employerCreditCodes {
+      commit.run(
+        "INSERT INTO organization_employers (credit_code, organization_id) VALUES (?1, ?2)",
+        [code, organization.id], expects: .exactly(1))
+    }
+  }
+
+  /// Stores what changed of an organization.
+  ///
+  /// - Parameter after: The organization after the change; its version has risen by one. Its place
+  ///   is changed by ``move(_:to:into:)`` only, the number below it by those who come and go.
+  static func update(
+    _ after: StoredOrganization, from before: StoredOrganization, into commit: inout Commit
+  ) {
+    commit.run(
+      """
+      UPDATE organizations SET display_name = ?3, region_code = ?4, occupation_groups = ?5,
+        credit_code = ?6, employer_credit_codes = ?7, takes_individuals = ?8, state = ?9,
+        industry_group = ?10, opened_day = ?11, closed_day = ?12, version = ?2
+      WHERE id = ?1 AND version = ?2 - 1
+      """,
+      [
+        after.id, after.version, after.displayName, after.regionCode, bits(of: after.groups),
+        after.creditCode, after.employerCreditCodes.joined(separator: " "),
+        after.takesIndividuals, after.state.rawValue, after.industryGroup, after.openedDay,
+        after.closedDay,
+      ], expects: .exactly(1))
+    guard after.employerCreditCodes != before.employerCreditCodes else { return }
+    commit.run("DELETE FROM organization_employers WHERE organization_id = ?1", [after.id])
+    insertEmployers(of: after, into: &commit)
+  }
+
+  /// Counts one more below an organization, which is still where it was, and not dissolved.
+  private static func adopt(_ id: String, path: String) -> Statement {
+    Statement(
+      """
+      UPDATE organizations SET child_count = child_count + 1
+      WHERE id = ?1 AND path = ?2 AND state <> \(OrganizationState.dissolved.rawValue)
+      """, [id, path], expects: .exactly(1))
+  }
+
+  /// Counts one less below an organization.
+  private static func release(_ id: String) -> Statement {
+    Statement(
+      "UPDATE organizations SET child_count = child_count - 1 WHERE id = ?1 AND child_count > 0",
+      [id], expects: .exactly(1))
+  }
+
+  /// Moves an organization and everything below it: their paths change, and nothing else does.
+  ///
+  /// Whoever moved, or stored something below, in between changed the path or the version that
+  /// the guards name: so of two moves that together would make a ring, one is decided again.
+  ///
+  /// - Parameter after: The organization in its new place; its version has risen by one.
+  static func move(
+    _ before: StoredOrganization, to after: StoredOrganization, into commit: inout Commit
+  ) {
+    if let old = before.parentID { commit.run(release(old)) }
+    if let new = after.parentID { commit.run(adopt(new, path: after.parentPath ?? "")) }
+    commit.run(
+      """
+      UPDATE organizations SET parent_id = ?2, version = ?3
+      WHERE id = ?1 AND version = ?3 - 1 AND path = ?4
+      """, [after.id, after.parentID, after.version, before.path], expects: .exactly(1))
+    let range = PathRange(subtreeOf: before.path)
+    commit.run(
+      """
+      UPDATE organizations SET path = ?3 || substr(path, CAST(?4 AS INTEGER))
+      WHERE path >= ?1 AND path < ?2
+      """, [range.first, range.end, after.path, before.path.utf8.count + 1])
+  }
+
+  /// Ends an organization below which nothing is left, with the edges that it had.
+  static func close(
+    _ after: StoredOrganization, from before: StoredOrganization, into commit: inout Commit
+  ) {
+    update(after, from: before, into: &commit)
+    commit.run(
+      "UPDATE organizations SET version = version WHERE id = ?1 AND child_count = 0",
+      [after.id], expects: .exactly(1))
+    if let parentID = after.parentID { commit.run(release(parentID)) }
+    commit.run(
+      "DELETE FROM organization_covers WHERE federation_id = ?1 OR organization_id = ?1",
+      [after.id])
+  }
+
+  /// The longest path of a subtree, in identifiers.
+  static func depth(of range: PathRange) -> Query<Int> {
+    .one(
+      """
+      SELECT coalesce(max(length(path)), 0) AS characters FROM organizations
+      WHERE path >= ?1 AND path < ?2
+      """, [range.first, range.end]
+    ) { try $0.int("characters") / StoredOrganization.idCharacters }
+  }
+
+  /// Whether a federation covers a union.
+  static func covers(_ federationID: String, _ organizationID: String) -> Query<Bool> {
+    .exists(
+      "SELECT created FROM organization_covers WHERE federation_id = ?1 AND organization_id = ?2",
+      [federationID, organizationID])
+  }
+
+  /// Notes that a federation covers a union which is as it was read.
+  static func cover(
+    _ federationID: String, _ union: StoredOrganization, at now: Int64, into commit: inout Commit
+  ) {
+    commit.run(
+      "UPDATE organizations SET version = version WHERE id = ?1 AND version = ?2",
+      [union.id, union.version], expects: .exactly(1))
+    commit.run(
+      """
+      INSERT INTO organization_covers (federation_id, organization_id, created)
+      VALUES (?1, ?2, ?3)
+      """, [federationID, union.id, now], expects: .exactly(1))
+  }
+
+  static func uncover(_ federationID: String, _ organizationID: String) -> Statement {
+    Statement(
+      "DELETE FROM organization_covers WHERE federation_id = ?1 AND organization_id = ?2",
+      [federationID, organizationID], expects: .exactly(1))
+  }
+}

@@ -1,0 +1,104 @@
+import GoogleProtobuf
+public import MembersV1
+import Protobuf
+public import RPC
+import ServiceKit
+import Storage
+
+extension MembersService {
+  /// Changes what is said of an organization, by a field mask and its etag.
+  public func updateOrganization(
+    _ request: UpdateOrganizationRequest, context: ServerContext
+  ) async throws -> UpdateOrganizationResponse {
+    let update = try OrganizationUpdate(request, now: clock.microseconds)
+    var payload = request
+    payload.requestID = ""
+    let bytes = try await change(
+      update.order, payload: try payload.wireBytes(), action: "update", context: context,
+      isAbove: false
+    ) { change, organization, _, _ in
+      var after = organization
+      _ = try after.live(.change)
+      update.apply(to: &after)
+      after.version += 1
+      var commit = Commit(at: change.now)
+      OrganizationStore.update(after, from: organization, into: &commit)
+      return try change.end(
+        after, detail: update.paths.map(\.rawValue).sorted().joined(separator: " "), commit)
+    }
+    var response = UpdateOrganizationResponse()
+    response.organization = try Organization(wireBytes: bytes)
+    return response
+  }
+}
+
+/// An update as it is asked for, checked.
+private struct OrganizationUpdate: Sendable {
+  /// What an update may change. Kind, level and keys are what an organization is.
+  enum Path: String, Sendable, CaseIterable {
+    case displayName = "display_name"
+    case regionCode = "region_code"
+    case groups
+    case creditCode = "credit_code"
+    case employerCreditCodes = "employer_credit_codes"
+    case takesIndividuals = "takes_individuals"
+    case industryGroup = "industry_group"
+    case openedDate = "opened_date"
+  }
+
+  private static let prefix = "organization."
+
+  let order: OrganizationOrder
+  let paths: Set<Path>
+  private let fields: OrganizationFields
+
+  /// - Throws: ``CommonFailure/invalidFields(_:)`` with every wrong field that the mask names.
+  init(_ request: UpdateOrganizationRequest, now: Int64) throws {
+    var failures = FieldFailures()
+    let raw = request.organization ?? Organization()
+    order = OrganizationOrder(
+      requestID: request.requestID, name: raw.name, field: "organization.name", etag: raw.etag,
+      &failures)
+    if raw.etag.isEmpty { failures.add([.required("organization.etag")]) }
+    paths = Self.paths(request.updateMask ?? FieldMask(), &failures)
+    var all = FieldFailures()
+    fields = OrganizationFields(
+      checking: raw, prefix: Self.prefix, today: ChinaDate(microseconds: now).daysSinceEpoch,
+      &all)
+    let named = paths.map { Self.prefix + $0.rawValue }
+    failures.add(
+      all.failures.filter { failure in
+        named.contains { failure.field == $0 || failure.field.hasPrefix($0 + "[") }
+      })
+    try failures.check()
+  }
+
+  private static func paths(_ mask: FieldMask, _ failures: inout FieldFailures) -> Set<Path> {
+    if mask.paths.isEmpty { failures.add([.required("update_mask")]) }
+    var paths: Set<Path> = []
+    // A longer mask says something twice; its first places are enough to tell what is wrong.
+    for (index, text) in mask.paths.prefix(2 * Path.allCases.count).enumerated() {
+      if let path = Path(rawValue: text) {
+        paths.insert(path)
+      } else {
+        failures.add([.invalidValue("update_mask.paths[\(index)]")])
+      }
+    }
+    return paths
+  }
+
+  func apply(to organization: inout StoredOrganization) {
+    for path in paths {
+      switch path {
+      case .displayName: organization.displayName = fields.displayName
+      case .regionCode: organization.regionCode = fields.regionCode
+      case .groups: organization.groups = fields.groups
+      case .creditCode: organization.creditCode = fields.creditCode
+      case .employerCreditCodes: organization.employerCreditCodes = fields.employerCreditCodes
+      case .takesIndividuals: organization.takesIndividuals = fields.takesIndividuals
+      case .industryGroup: organization.industryGroup = fields.industryGroup
+      case .openedDate: organization.openedDay = fields.openedDay
+      }
+    }
+  }
+}
