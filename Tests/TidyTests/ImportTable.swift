@@ -22,15 +22,20 @@ struct ImportTable: Sendable {
     "NIOTLS",
   ]
 
+  /// What stands on a C library each, and on nothing of ours but the layer below.
+  private static let libraries = [
+    Row(folder: "Sources/HTTP2", modules: collections.union(["CNghttp2"])),
+    Row(folder: "Sources/Compression", modules: ["CZlib"]),
+    Row(folder: "Sources/QRCode", modules: ["CQRencode", "Compression"]),
+  ]
+
   let rows: [Row]
 
   init(_ repository: Repository) {
     let messages = Set(repository.subfolders(of: "Sources/Messages"))
     let contract = messages.union(["RPC", "Protobuf"])
-    var rows = [
-      Row(folder: "Sources/HTTP2", modules: Self.collections.union(["CNghttp2"])),
-      Row(folder: "Sources/Compression", modules: ["CZlib"]),
-      Row(folder: "Sources/QRCode", modules: ["CQRencode", "Compression"]),
+    var rows = Self.libraries
+    rows += [
       Row(folder: "Sources/Protobuf", modules: ["CProtobufC", "RPC"]),
       Row(folder: "Sources/ProtobufJSON", modules: ["Protobuf", "GoogleProtobuf"]),
       Row(folder: "Sources/Messages", modules: contract.union(["CMessages"])),

@@ -60,7 +60,8 @@ public protocol MembersServiceProtocol: RPCService {
   ) async throws -> UpdateOrganizationResponse
 
   /// Suspends an active organization: it keeps its members and receives nobody. Idempotent by
-  /// request id. Errors: NOT_FOUND / ORGANIZATION_NOT_FOUND; ABORTED / ETAG_MISMATCH; FAILED_PRECONDITION /
+  /// request id.
+  /// Errors: NOT_FOUND / ORGANIZATION_NOT_FOUND; ABORTED / ETAG_MISMATCH; FAILED_PRECONDITION /
   /// ORGANIZATION_STATE, ORGANIZATION_DISSOLVED.
   /// Callers: administrators of a level above.
   nonisolated(nonsending) func suspendOrganization(
@@ -924,7 +925,8 @@ public struct MembersServiceClient: Sendable {
   }
 
   /// Suspends an active organization: it keeps its members and receives nobody. Idempotent by
-  /// request id. Errors: NOT_FOUND / ORGANIZATION_NOT_FOUND; ABORTED / ETAG_MISMATCH; FAILED_PRECONDITION /
+  /// request id.
+  /// Errors: NOT_FOUND / ORGANIZATION_NOT_FOUND; ABORTED / ETAG_MISMATCH; FAILED_PRECONDITION /
   /// ORGANIZATION_STATE, ORGANIZATION_DISSOLVED.
   /// Callers: administrators of a level above.
   public func suspendOrganization(
