@@ -12,7 +12,7 @@ static void yijia__members__v1__OrganizationCode__init(ProtobufCMessage *message
   memset(message, 0, sizeof(struct yijia__members__v1__OrganizationCode));
   message->descriptor = &yijia__members__v1__OrganizationCode__table;
 }
-static const ProtobufCFieldDescriptor yijia__members__v1__OrganizationCode__fields[8] = {
+static const ProtobufCFieldDescriptor yijia__members__v1__OrganizationCode__fields[9] = {
   {"name", 1, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_BYTES,
    offsetof(struct yijia__members__v1__OrganizationCode, has_name), offsetof(struct yijia__members__v1__OrganizationCode, f_name),
    NULL, NULL, 0, 0x2200, NULL, NULL},
@@ -37,26 +37,30 @@ static const ProtobufCFieldDescriptor yijia__members__v1__OrganizationCode__fiel
   {"revoke_time", 8, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_MESSAGE,
    0, offsetof(struct yijia__members__v1__OrganizationCode, f_revoke_time),
    &google__protobuf__Timestamp__table, NULL, 0, 0x4200, NULL, NULL},
+  {"accepts_transfers", 16, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_BOOL,
+   offsetof(struct yijia__members__v1__OrganizationCode, has_accepts_transfers), offsetof(struct yijia__members__v1__OrganizationCode, f_accepts_transfers),
+   NULL, NULL, 0, 0x0, NULL, NULL},
 };
-static const unsigned yijia__members__v1__OrganizationCode__by_name[8] = {3, 2, 6, 5, 0, 1, 7, 4};
-static const ProtobufCIntRange yijia__members__v1__OrganizationCode__ranges[2] = {
+static const unsigned yijia__members__v1__OrganizationCode__by_name[9] = {8, 3, 2, 6, 5, 0, 1, 7, 4};
+static const ProtobufCIntRange yijia__members__v1__OrganizationCode__ranges[3] = {
   {1, 0},
-  {0, 8},
+  {16, 8},
+  {0, 9},
 };
 const ProtobufCMessageDescriptor yijia__members__v1__OrganizationCode__table = {
   PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
   "yijia.members.v1.OrganizationCode", "OrganizationCode", "yijia__members__v1__OrganizationCode",
   "yijia.members.v1", sizeof(struct yijia__members__v1__OrganizationCode),
-  8, yijia__members__v1__OrganizationCode__fields, yijia__members__v1__OrganizationCode__by_name,
-  1, yijia__members__v1__OrganizationCode__ranges,
-  yijia__members__v1__OrganizationCode__init, (void *) 240, NULL, NULL,
+  9, yijia__members__v1__OrganizationCode__fields, yijia__members__v1__OrganizationCode__by_name,
+  2, yijia__members__v1__OrganizationCode__ranges,
+  yijia__members__v1__OrganizationCode__init, (void *) 241, NULL, NULL,
 };
 
 static void yijia__members__v1__IssueOrganizationCodeRequest__init(ProtobufCMessage *message) {
   memset(message, 0, sizeof(struct yijia__members__v1__IssueOrganizationCodeRequest));
   message->descriptor = &yijia__members__v1__IssueOrganizationCodeRequest__table;
 }
-static const ProtobufCFieldDescriptor yijia__members__v1__IssueOrganizationCodeRequest__fields[5] = {
+static const ProtobufCFieldDescriptor yijia__members__v1__IssueOrganizationCodeRequest__fields[6] = {
   {"request_id", 1, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_BYTES,
    offsetof(struct yijia__members__v1__IssueOrganizationCodeRequest, has_request_id), offsetof(struct yijia__members__v1__IssueOrganizationCodeRequest, f_request_id),
    NULL, NULL, 0, 0x2200, NULL, NULL},
@@ -72,19 +76,23 @@ static const ProtobufCFieldDescriptor yijia__members__v1__IssueOrganizationCodeR
   {"valid_days", 5, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_INT32,
    offsetof(struct yijia__members__v1__IssueOrganizationCodeRequest, has_valid_days), offsetof(struct yijia__members__v1__IssueOrganizationCodeRequest, f_valid_days),
    NULL, NULL, 0, 0x0, NULL, NULL},
+  {"accepts_transfers", 16, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_BOOL,
+   offsetof(struct yijia__members__v1__IssueOrganizationCodeRequest, has_accepts_transfers), offsetof(struct yijia__members__v1__IssueOrganizationCodeRequest, f_accepts_transfers),
+   NULL, NULL, 0, 0x0, NULL, NULL},
 };
-static const unsigned yijia__members__v1__IssueOrganizationCodeRequest__by_name[5] = {3, 2, 1, 0, 4};
-static const ProtobufCIntRange yijia__members__v1__IssueOrganizationCodeRequest__ranges[2] = {
+static const unsigned yijia__members__v1__IssueOrganizationCodeRequest__by_name[6] = {5, 3, 2, 1, 0, 4};
+static const ProtobufCIntRange yijia__members__v1__IssueOrganizationCodeRequest__ranges[3] = {
   {1, 0},
-  {0, 5},
+  {16, 5},
+  {0, 6},
 };
 const ProtobufCMessageDescriptor yijia__members__v1__IssueOrganizationCodeRequest__table = {
   PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
   "yijia.members.v1.IssueOrganizationCodeRequest", "IssueOrganizationCodeRequest", "yijia__members__v1__IssueOrganizationCodeRequest",
   "yijia.members.v1", sizeof(struct yijia__members__v1__IssueOrganizationCodeRequest),
-  5, yijia__members__v1__IssueOrganizationCodeRequest__fields, yijia__members__v1__IssueOrganizationCodeRequest__by_name,
-  1, yijia__members__v1__IssueOrganizationCodeRequest__ranges,
-  yijia__members__v1__IssueOrganizationCodeRequest__init, (void *) 88, NULL, NULL,
+  6, yijia__members__v1__IssueOrganizationCodeRequest__fields, yijia__members__v1__IssueOrganizationCodeRequest__by_name,
+  2, yijia__members__v1__IssueOrganizationCodeRequest__ranges,
+  yijia__members__v1__IssueOrganizationCodeRequest__init, (void *) 89, NULL, NULL,
 };
 
 static void yijia__members__v1__IssueOrganizationCodeResponse__init(ProtobufCMessage *message) {
@@ -107,7 +115,7 @@ const ProtobufCMessageDescriptor yijia__members__v1__IssueOrganizationCodeRespon
   "yijia.members.v1", sizeof(struct yijia__members__v1__IssueOrganizationCodeResponse),
   1, yijia__members__v1__IssueOrganizationCodeResponse__fields, yijia__members__v1__IssueOrganizationCodeResponse__by_name,
   1, yijia__members__v1__IssueOrganizationCodeResponse__ranges,
-  yijia__members__v1__IssueOrganizationCodeResponse__init, (void *) 272, NULL, NULL,
+  yijia__members__v1__IssueOrganizationCodeResponse__init, (void *) 273, NULL, NULL,
 };
 
 static void yijia__members__v1__RevokeOrganizationCodeRequest__init(ProtobufCMessage *message) {
@@ -156,7 +164,7 @@ const ProtobufCMessageDescriptor yijia__members__v1__RevokeOrganizationCodeRespo
   "yijia.members.v1", sizeof(struct yijia__members__v1__RevokeOrganizationCodeResponse),
   1, yijia__members__v1__RevokeOrganizationCodeResponse__fields, yijia__members__v1__RevokeOrganizationCodeResponse__by_name,
   1, yijia__members__v1__RevokeOrganizationCodeResponse__ranges,
-  yijia__members__v1__RevokeOrganizationCodeResponse__init, (void *) 272, NULL, NULL,
+  yijia__members__v1__RevokeOrganizationCodeResponse__init, (void *) 273, NULL, NULL,
 };
 
 static void yijia__members__v1__ResolveOrganizationCodeRequest__init(ProtobufCMessage *message) {
@@ -205,5 +213,5 @@ const ProtobufCMessageDescriptor yijia__members__v1__ResolveOrganizationCodeResp
   "yijia.members.v1", sizeof(struct yijia__members__v1__ResolveOrganizationCodeResponse),
   2, yijia__members__v1__ResolveOrganizationCodeResponse__fields, yijia__members__v1__ResolveOrganizationCodeResponse__by_name,
   1, yijia__members__v1__ResolveOrganizationCodeResponse__ranges,
-  yijia__members__v1__ResolveOrganizationCodeResponse__init, (void *) 280, NULL, NULL,
+  yijia__members__v1__ResolveOrganizationCodeResponse__init, (void *) 281, NULL, NULL,
 };

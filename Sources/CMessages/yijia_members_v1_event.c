@@ -4,10 +4,14 @@
 #include <stddef.h>
 #include <string.h>
 
+extern const ProtobufCEnumDescriptor yijia__members__v1__CorrectionState__names;
+extern const ProtobufCEnumDescriptor yijia__members__v1__DuplicateState__names;
 extern const ProtobufCEnumDescriptor yijia__members__v1__EnrollmentState__names;
 extern const ProtobufCEnumDescriptor yijia__members__v1__MembershipState__names;
 extern const ProtobufCEnumDescriptor yijia__members__v1__OccupationGroup__names;
 extern const ProtobufCEnumDescriptor yijia__members__v1__OrganizationState__names;
+extern const ProtobufCEnumDescriptor yijia__members__v1__PoolCaseState__names;
+extern const ProtobufCEnumDescriptor yijia__members__v1__TransferState__names;
 extern const ProtobufCMessageDescriptor google__protobuf__Timestamp__table;
 
 static void yijia__members__v1__WatchMemberEventsRequest__init(ProtobufCMessage *message) {
@@ -40,7 +44,7 @@ static void yijia__members__v1__WatchMemberEventsResponse__init(ProtobufCMessage
   memset(message, 0, sizeof(struct yijia__members__v1__WatchMemberEventsResponse));
   message->descriptor = &yijia__members__v1__WatchMemberEventsResponse__table;
 }
-static const ProtobufCFieldDescriptor yijia__members__v1__WatchMemberEventsResponse__fields[7] = {
+static const ProtobufCFieldDescriptor yijia__members__v1__WatchMemberEventsResponse__fields[11] = {
   {"cursor", 1, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_BYTES,
    offsetof(struct yijia__members__v1__WatchMemberEventsResponse, has_cursor), offsetof(struct yijia__members__v1__WatchMemberEventsResponse, f_cursor),
    NULL, NULL, 0, 0x2200, NULL, NULL},
@@ -62,19 +66,32 @@ static const ProtobufCFieldDescriptor yijia__members__v1__WatchMemberEventsRespo
   {"membership_changed", 7, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_MESSAGE,
    offsetof(struct yijia__members__v1__WatchMemberEventsResponse, case_event), offsetof(struct yijia__members__v1__WatchMemberEventsResponse, u_event.f_membership_changed),
    &yijia__members__v1__MembershipChanged__table, NULL, PROTOBUF_C_FIELD_FLAG_ONEOF, 0x4201, NULL, NULL},
+  {"pool_case_changed", 20, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_MESSAGE,
+   offsetof(struct yijia__members__v1__WatchMemberEventsResponse, case_event), offsetof(struct yijia__members__v1__WatchMemberEventsResponse, u_event.f_pool_case_changed),
+   &yijia__members__v1__PoolCaseChanged__table, NULL, PROTOBUF_C_FIELD_FLAG_ONEOF, 0x4201, NULL, NULL},
+  {"transfer_changed", 21, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_MESSAGE,
+   offsetof(struct yijia__members__v1__WatchMemberEventsResponse, case_event), offsetof(struct yijia__members__v1__WatchMemberEventsResponse, u_event.f_transfer_changed),
+   &yijia__members__v1__TransferChanged__table, NULL, PROTOBUF_C_FIELD_FLAG_ONEOF, 0x4201, NULL, NULL},
+  {"duplicate_changed", 22, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_MESSAGE,
+   offsetof(struct yijia__members__v1__WatchMemberEventsResponse, case_event), offsetof(struct yijia__members__v1__WatchMemberEventsResponse, u_event.f_duplicate_changed),
+   &yijia__members__v1__DuplicateChanged__table, NULL, PROTOBUF_C_FIELD_FLAG_ONEOF, 0x4201, NULL, NULL},
+  {"correction_changed", 23, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_MESSAGE,
+   offsetof(struct yijia__members__v1__WatchMemberEventsResponse, case_event), offsetof(struct yijia__members__v1__WatchMemberEventsResponse, u_event.f_correction_changed),
+   &yijia__members__v1__CorrectionChanged__table, NULL, PROTOBUF_C_FIELD_FLAG_ONEOF, 0x4201, NULL, NULL},
 };
-static const unsigned yijia__members__v1__WatchMemberEventsResponse__by_name[7] = {3, 0, 5, 1, 2, 6, 4};
-static const ProtobufCIntRange yijia__members__v1__WatchMemberEventsResponse__ranges[2] = {
+static const unsigned yijia__members__v1__WatchMemberEventsResponse__by_name[11] = {10, 3, 0, 9, 5, 1, 2, 6, 4, 7, 8};
+static const ProtobufCIntRange yijia__members__v1__WatchMemberEventsResponse__ranges[3] = {
   {1, 0},
-  {0, 7},
+  {20, 7},
+  {0, 11},
 };
 const ProtobufCMessageDescriptor yijia__members__v1__WatchMemberEventsResponse__table = {
   PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
   "yijia.members.v1.WatchMemberEventsResponse", "WatchMemberEventsResponse", "yijia__members__v1__WatchMemberEventsResponse",
   "yijia.members.v1", sizeof(struct yijia__members__v1__WatchMemberEventsResponse),
-  7, yijia__members__v1__WatchMemberEventsResponse__fields, yijia__members__v1__WatchMemberEventsResponse__by_name,
-  1, yijia__members__v1__WatchMemberEventsResponse__ranges,
-  yijia__members__v1__WatchMemberEventsResponse__init, (void *) 224, NULL, NULL,
+  11, yijia__members__v1__WatchMemberEventsResponse__fields, yijia__members__v1__WatchMemberEventsResponse__by_name,
+  2, yijia__members__v1__WatchMemberEventsResponse__ranges,
+  yijia__members__v1__WatchMemberEventsResponse__init, (void *) 240, NULL, NULL,
 };
 
 static void yijia__members__v1__OrganizationChanged__init(ProtobufCMessage *message) {
@@ -171,4 +188,141 @@ const ProtobufCMessageDescriptor yijia__members__v1__MembershipChanged__table = 
   5, yijia__members__v1__MembershipChanged__fields, yijia__members__v1__MembershipChanged__by_name,
   1, yijia__members__v1__MembershipChanged__ranges,
   yijia__members__v1__MembershipChanged__init, (void *) 80, NULL, NULL,
+};
+
+static void yijia__members__v1__PoolCaseChanged__init(ProtobufCMessage *message) {
+  memset(message, 0, sizeof(struct yijia__members__v1__PoolCaseChanged));
+  message->descriptor = &yijia__members__v1__PoolCaseChanged__table;
+}
+static const ProtobufCFieldDescriptor yijia__members__v1__PoolCaseChanged__fields[6] = {
+  {"pool_case", 1, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_BYTES,
+   offsetof(struct yijia__members__v1__PoolCaseChanged, has_pool_case), offsetof(struct yijia__members__v1__PoolCaseChanged, f_pool_case),
+   NULL, NULL, 0, 0x2200, NULL, NULL},
+  {"member", 2, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_BYTES,
+   offsetof(struct yijia__members__v1__PoolCaseChanged, has_member), offsetof(struct yijia__members__v1__PoolCaseChanged, f_member),
+   NULL, NULL, 0, 0x2200, NULL, NULL},
+  {"state", 3, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_ENUM,
+   offsetof(struct yijia__members__v1__PoolCaseChanged, has_state), offsetof(struct yijia__members__v1__PoolCaseChanged, f_state),
+   &yijia__members__v1__PoolCaseState__names, NULL, 0, 0x0, NULL, NULL},
+  {"custodian", 4, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_BYTES,
+   offsetof(struct yijia__members__v1__PoolCaseChanged, has_custodian), offsetof(struct yijia__members__v1__PoolCaseChanged, f_custodian),
+   NULL, NULL, 0, 0x2200, NULL, NULL},
+  {"receiver", 5, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_BYTES,
+   offsetof(struct yijia__members__v1__PoolCaseChanged, has_receiver), offsetof(struct yijia__members__v1__PoolCaseChanged, f_receiver),
+   NULL, NULL, 0, 0x2200, NULL, NULL},
+  {"level", 6, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_INT32,
+   offsetof(struct yijia__members__v1__PoolCaseChanged, has_level), offsetof(struct yijia__members__v1__PoolCaseChanged, f_level),
+   NULL, NULL, 0, 0x0, NULL, NULL},
+};
+static const unsigned yijia__members__v1__PoolCaseChanged__by_name[6] = {3, 5, 1, 0, 4, 2};
+static const ProtobufCIntRange yijia__members__v1__PoolCaseChanged__ranges[2] = {
+  {1, 0},
+  {0, 6},
+};
+const ProtobufCMessageDescriptor yijia__members__v1__PoolCaseChanged__table = {
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "yijia.members.v1.PoolCaseChanged", "PoolCaseChanged", "yijia__members__v1__PoolCaseChanged",
+  "yijia.members.v1", sizeof(struct yijia__members__v1__PoolCaseChanged),
+  6, yijia__members__v1__PoolCaseChanged__fields, yijia__members__v1__PoolCaseChanged__by_name,
+  1, yijia__members__v1__PoolCaseChanged__ranges,
+  yijia__members__v1__PoolCaseChanged__init, (void *) 104, NULL, NULL,
+};
+
+static void yijia__members__v1__TransferChanged__init(ProtobufCMessage *message) {
+  memset(message, 0, sizeof(struct yijia__members__v1__TransferChanged));
+  message->descriptor = &yijia__members__v1__TransferChanged__table;
+}
+static const ProtobufCFieldDescriptor yijia__members__v1__TransferChanged__fields[6] = {
+  {"transfer", 1, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_BYTES,
+   offsetof(struct yijia__members__v1__TransferChanged, has_transfer), offsetof(struct yijia__members__v1__TransferChanged, f_transfer),
+   NULL, NULL, 0, 0x2200, NULL, NULL},
+  {"member", 2, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_BYTES,
+   offsetof(struct yijia__members__v1__TransferChanged, has_member), offsetof(struct yijia__members__v1__TransferChanged, f_member),
+   NULL, NULL, 0, 0x2200, NULL, NULL},
+  {"state", 3, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_ENUM,
+   offsetof(struct yijia__members__v1__TransferChanged, has_state), offsetof(struct yijia__members__v1__TransferChanged, f_state),
+   &yijia__members__v1__TransferState__names, NULL, 0, 0x0, NULL, NULL},
+  {"from_organization", 4, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_BYTES,
+   offsetof(struct yijia__members__v1__TransferChanged, has_from_organization), offsetof(struct yijia__members__v1__TransferChanged, f_from_organization),
+   NULL, NULL, 0, 0x2200, NULL, NULL},
+  {"to_organization", 5, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_BYTES,
+   offsetof(struct yijia__members__v1__TransferChanged, has_to_organization), offsetof(struct yijia__members__v1__TransferChanged, f_to_organization),
+   NULL, NULL, 0, 0x2200, NULL, NULL},
+  {"handler", 6, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_BYTES,
+   offsetof(struct yijia__members__v1__TransferChanged, has_handler), offsetof(struct yijia__members__v1__TransferChanged, f_handler),
+   NULL, NULL, 0, 0x2200, NULL, NULL},
+};
+static const unsigned yijia__members__v1__TransferChanged__by_name[6] = {3, 5, 1, 2, 4, 0};
+static const ProtobufCIntRange yijia__members__v1__TransferChanged__ranges[2] = {
+  {1, 0},
+  {0, 6},
+};
+const ProtobufCMessageDescriptor yijia__members__v1__TransferChanged__table = {
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "yijia.members.v1.TransferChanged", "TransferChanged", "yijia__members__v1__TransferChanged",
+  "yijia.members.v1", sizeof(struct yijia__members__v1__TransferChanged),
+  6, yijia__members__v1__TransferChanged__fields, yijia__members__v1__TransferChanged__by_name,
+  1, yijia__members__v1__TransferChanged__ranges,
+  yijia__members__v1__TransferChanged__init, (void *) 112, NULL, NULL,
+};
+
+static void yijia__members__v1__DuplicateChanged__init(ProtobufCMessage *message) {
+  memset(message, 0, sizeof(struct yijia__members__v1__DuplicateChanged));
+  message->descriptor = &yijia__members__v1__DuplicateChanged__table;
+}
+static const ProtobufCFieldDescriptor yijia__members__v1__DuplicateChanged__fields[4] = {
+  {"duplicate", 1, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_BYTES,
+   offsetof(struct yijia__members__v1__DuplicateChanged, has_duplicate), offsetof(struct yijia__members__v1__DuplicateChanged, f_duplicate),
+   NULL, NULL, 0, 0x2200, NULL, NULL},
+  {"state", 2, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_ENUM,
+   offsetof(struct yijia__members__v1__DuplicateChanged, has_state), offsetof(struct yijia__members__v1__DuplicateChanged, f_state),
+   &yijia__members__v1__DuplicateState__names, NULL, 0, 0x0, NULL, NULL},
+  {"members", 3, PROTOBUF_C_LABEL_REPEATED, PROTOBUF_C_TYPE_BYTES,
+   offsetof(struct yijia__members__v1__DuplicateChanged, n_members), offsetof(struct yijia__members__v1__DuplicateChanged, f_members),
+   NULL, NULL, 0, 0x3200, NULL, NULL},
+  {"survivor", 4, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_BYTES,
+   offsetof(struct yijia__members__v1__DuplicateChanged, has_survivor), offsetof(struct yijia__members__v1__DuplicateChanged, f_survivor),
+   NULL, NULL, 0, 0x2200, NULL, NULL},
+};
+static const unsigned yijia__members__v1__DuplicateChanged__by_name[4] = {0, 2, 1, 3};
+static const ProtobufCIntRange yijia__members__v1__DuplicateChanged__ranges[2] = {
+  {1, 0},
+  {0, 4},
+};
+const ProtobufCMessageDescriptor yijia__members__v1__DuplicateChanged__table = {
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "yijia.members.v1.DuplicateChanged", "DuplicateChanged", "yijia__members__v1__DuplicateChanged",
+  "yijia.members.v1", sizeof(struct yijia__members__v1__DuplicateChanged),
+  4, yijia__members__v1__DuplicateChanged__fields, yijia__members__v1__DuplicateChanged__by_name,
+  1, yijia__members__v1__DuplicateChanged__ranges,
+  yijia__members__v1__DuplicateChanged__init, (void *) 72, NULL, NULL,
+};
+
+static void yijia__members__v1__CorrectionChanged__init(ProtobufCMessage *message) {
+  memset(message, 0, sizeof(struct yijia__members__v1__CorrectionChanged));
+  message->descriptor = &yijia__members__v1__CorrectionChanged__table;
+}
+static const ProtobufCFieldDescriptor yijia__members__v1__CorrectionChanged__fields[3] = {
+  {"correction", 1, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_BYTES,
+   offsetof(struct yijia__members__v1__CorrectionChanged, has_correction), offsetof(struct yijia__members__v1__CorrectionChanged, f_correction),
+   NULL, NULL, 0, 0x2200, NULL, NULL},
+  {"member", 2, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_BYTES,
+   offsetof(struct yijia__members__v1__CorrectionChanged, has_member), offsetof(struct yijia__members__v1__CorrectionChanged, f_member),
+   NULL, NULL, 0, 0x2200, NULL, NULL},
+  {"state", 3, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_ENUM,
+   offsetof(struct yijia__members__v1__CorrectionChanged, has_state), offsetof(struct yijia__members__v1__CorrectionChanged, f_state),
+   &yijia__members__v1__CorrectionState__names, NULL, 0, 0x0, NULL, NULL},
+};
+static const unsigned yijia__members__v1__CorrectionChanged__by_name[3] = {0, 1, 2};
+static const ProtobufCIntRange yijia__members__v1__CorrectionChanged__ranges[2] = {
+  {1, 0},
+  {0, 3},
+};
+const ProtobufCMessageDescriptor yijia__members__v1__CorrectionChanged__table = {
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "yijia.members.v1.CorrectionChanged", "CorrectionChanged", "yijia__members__v1__CorrectionChanged",
+  "yijia.members.v1", sizeof(struct yijia__members__v1__CorrectionChanged),
+  3, yijia__members__v1__CorrectionChanged__fields, yijia__members__v1__CorrectionChanged__by_name,
+  1, yijia__members__v1__CorrectionChanged__ranges,
+  yijia__members__v1__CorrectionChanged__init, (void *) 64, NULL, NULL,
 };

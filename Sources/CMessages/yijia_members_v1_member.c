@@ -226,7 +226,7 @@ static void yijia__members__v1__ListMembersRequest__init(ProtobufCMessage *messa
   memset(message, 0, sizeof(struct yijia__members__v1__ListMembersRequest));
   message->descriptor = &yijia__members__v1__ListMembersRequest__table;
 }
-static const ProtobufCFieldDescriptor yijia__members__v1__ListMembersRequest__fields[6] = {
+static const ProtobufCFieldDescriptor yijia__members__v1__ListMembersRequest__fields[7] = {
   {"ancestor", 1, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_BYTES,
    offsetof(struct yijia__members__v1__ListMembersRequest, has_ancestor), offsetof(struct yijia__members__v1__ListMembersRequest, f_ancestor),
    NULL, NULL, 0, 0x2200, NULL, NULL},
@@ -245,19 +245,23 @@ static const ProtobufCFieldDescriptor yijia__members__v1__ListMembersRequest__fi
   {"page_token", 6, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_BYTES,
    offsetof(struct yijia__members__v1__ListMembersRequest, has_page_token), offsetof(struct yijia__members__v1__ListMembersRequest, f_page_token),
    NULL, NULL, 0, 0x2200, NULL, NULL},
+  {"member_number", 16, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_BYTES,
+   offsetof(struct yijia__members__v1__ListMembersRequest, has_member_number), offsetof(struct yijia__members__v1__ListMembersRequest, f_member_number),
+   NULL, NULL, 0, 0x2200, NULL, NULL},
 };
-static const unsigned yijia__members__v1__ListMembersRequest__by_name[6] = {0, 1, 4, 5, 3, 2};
-static const ProtobufCIntRange yijia__members__v1__ListMembersRequest__ranges[2] = {
+static const unsigned yijia__members__v1__ListMembersRequest__by_name[7] = {0, 1, 6, 4, 5, 3, 2};
+static const ProtobufCIntRange yijia__members__v1__ListMembersRequest__ranges[3] = {
   {1, 0},
-  {0, 6},
+  {16, 6},
+  {0, 7},
 };
 const ProtobufCMessageDescriptor yijia__members__v1__ListMembersRequest__table = {
   PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
   "yijia.members.v1.ListMembersRequest", "ListMembersRequest", "yijia__members__v1__ListMembersRequest",
   "yijia.members.v1", sizeof(struct yijia__members__v1__ListMembersRequest),
-  6, yijia__members__v1__ListMembersRequest__fields, yijia__members__v1__ListMembersRequest__by_name,
-  1, yijia__members__v1__ListMembersRequest__ranges,
-  yijia__members__v1__ListMembersRequest__init, (void *) 96, NULL, NULL,
+  7, yijia__members__v1__ListMembersRequest__fields, yijia__members__v1__ListMembersRequest__by_name,
+  2, yijia__members__v1__ListMembersRequest__ranges,
+  yijia__members__v1__ListMembersRequest__init, (void *) 112, NULL, NULL,
 };
 
 static void yijia__members__v1__ListMembersResponse__init(ProtobufCMessage *message) {

@@ -3,8 +3,8 @@ public import Logging
 public import Storage
 
 /// Forgets what a store keeps for a time only: request ids that nobody retries any more, events of
-/// the feed that every consumer has long taken, months of tables that are kept so long. And makes
-/// the months to come.
+/// the feed that every consumer has long taken, months of tables that are kept so long. Makes the
+/// months to come, and sees to what is overdue.
 public struct Housekeeping: Sendable {
   /// Often enough that a purge stays small.
   private static let interval = Duration.seconds(3_600)
@@ -49,9 +49,8 @@ public struct Housekeeping: Sendable {
       database: database, upkeep: upkeep, feedRetentionDays: configuration.feedRetentionDays)
   }
 
-  /// Forgets every hour until its task is cancelled, and measures the feed's consumers more often.
-  /// A failure is logged, and tried again an hour
-  /// later.
+  /// Forgets every hour until its task is cancelled, sees to what is overdue, and measures the
+  /// feed's consumers more often. A failure is logged, and tried again an hour later.
   public func run(logger: Logger) async {
     async let _ = upkeep.feedLag.run()
     while !Task.isCancelled {
@@ -65,6 +64,8 @@ public struct Housekeeping: Sendable {
               "months": "\(forgotten.months)",
             ])
         }
+        let overdue = try await upkeep.keepDeadlines()
+        if overdue > 0 { logger.info("overdue", metadata: ["seen_to": "\(overdue)"]) }
       } catch {
         if Task.isCancelled { return }
         logger.warning("housekeeping failed", metadata: ["cause": "\(error)"])

@@ -27,10 +27,20 @@ public protocol ServiceUpkeep: Sendable {
   /// - Returns: What still needs an older key.
   func renewKeys(report: TaskReport) async throws -> [KeyNeed]
 
+  /// Does what the passing of days does, such as moving what is overdue one level up.
+  ///
+  /// - Returns: How many things it was done to.
+  func keepDeadlines() async throws -> Int
+
   /// Counts again what the counters say.
   ///
   /// - Returns: A line for each counter that is wrong.
   func recount(report: TaskReport) async throws -> [String]
+}
+
+extension ServiceUpkeep {
+  /// Nothing is due in a service that says nothing else.
+  public func keepDeadlines() async throws -> Int { 0 }
 }
 
 /// Rows that can't do without an older key.

@@ -30,6 +30,8 @@ struct yijia__members__v1__OrganizationCode {
   google__protobuf__Timestamp *f_expire_time;
   google__protobuf__Timestamp *f_create_time;
   google__protobuf__Timestamp *f_revoke_time;
+  protobuf_c_boolean has_accepts_transfers;
+  protobuf_c_boolean f_accepts_transfers;
 };
 
 /* yijia.members.v1.IssueOrganizationCodeRequest */
@@ -45,6 +47,8 @@ struct yijia__members__v1__IssueOrganizationCodeRequest {
   ProtobufCBinaryData f_campaign;
   protobuf_c_boolean has_valid_days;
   int32_t f_valid_days;
+  protobuf_c_boolean has_accepts_transfers;
+  protobuf_c_boolean f_accepts_transfers;
 };
 
 /* yijia.members.v1.IssueOrganizationCodeResponse */

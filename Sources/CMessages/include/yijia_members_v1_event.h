@@ -5,9 +5,13 @@
 #include <protobuf-c/protobuf-c.h>
 
 typedef struct google__protobuf__Timestamp google__protobuf__Timestamp;
+typedef struct yijia__members__v1__CorrectionChanged yijia__members__v1__CorrectionChanged;
+typedef struct yijia__members__v1__DuplicateChanged yijia__members__v1__DuplicateChanged;
 typedef struct yijia__members__v1__EnrollmentChanged yijia__members__v1__EnrollmentChanged;
 typedef struct yijia__members__v1__MembershipChanged yijia__members__v1__MembershipChanged;
 typedef struct yijia__members__v1__OrganizationChanged yijia__members__v1__OrganizationChanged;
+typedef struct yijia__members__v1__PoolCaseChanged yijia__members__v1__PoolCaseChanged;
+typedef struct yijia__members__v1__TransferChanged yijia__members__v1__TransferChanged;
 typedef struct yijia__members__v1__WatchMemberEventsRequest yijia__members__v1__WatchMemberEventsRequest;
 typedef struct yijia__members__v1__WatchMemberEventsResponse yijia__members__v1__WatchMemberEventsResponse;
 
@@ -35,6 +39,10 @@ struct yijia__members__v1__WatchMemberEventsResponse {
     yijia__members__v1__OrganizationChanged *f_organization_changed;
     yijia__members__v1__EnrollmentChanged *f_enrollment_changed;
     yijia__members__v1__MembershipChanged *f_membership_changed;
+    yijia__members__v1__PoolCaseChanged *f_pool_case_changed;
+    yijia__members__v1__TransferChanged *f_transfer_changed;
+    yijia__members__v1__DuplicateChanged *f_duplicate_changed;
+    yijia__members__v1__CorrectionChanged *f_correction_changed;
   } u_event;
 };
 
@@ -77,6 +85,64 @@ struct yijia__members__v1__MembershipChanged {
   ProtobufCBinaryData f_code_sha256;
 };
 
+/* yijia.members.v1.PoolCaseChanged */
+struct yijia__members__v1__PoolCaseChanged {
+  ProtobufCMessage base;
+  protobuf_c_boolean has_pool_case;
+  ProtobufCBinaryData f_pool_case;
+  protobuf_c_boolean has_member;
+  ProtobufCBinaryData f_member;
+  protobuf_c_boolean has_state;
+  int32_t f_state;
+  protobuf_c_boolean has_custodian;
+  ProtobufCBinaryData f_custodian;
+  protobuf_c_boolean has_receiver;
+  ProtobufCBinaryData f_receiver;
+  protobuf_c_boolean has_level;
+  int32_t f_level;
+};
+
+/* yijia.members.v1.TransferChanged */
+struct yijia__members__v1__TransferChanged {
+  ProtobufCMessage base;
+  protobuf_c_boolean has_transfer;
+  ProtobufCBinaryData f_transfer;
+  protobuf_c_boolean has_member;
+  ProtobufCBinaryData f_member;
+  protobuf_c_boolean has_state;
+  int32_t f_state;
+  protobuf_c_boolean has_from_organization;
+  ProtobufCBinaryData f_from_organization;
+  protobuf_c_boolean has_to_organization;
+  ProtobufCBinaryData f_to_organization;
+  protobuf_c_boolean has_handler;
+  ProtobufCBinaryData f_handler;
+};
+
+/* yijia.members.v1.DuplicateChanged */
+struct yijia__members__v1__DuplicateChanged {
+  ProtobufCMessage base;
+  protobuf_c_boolean has_duplicate;
+  ProtobufCBinaryData f_duplicate;
+  protobuf_c_boolean has_state;
+  int32_t f_state;
+  size_t n_members;
+  ProtobufCBinaryData *f_members;
+  protobuf_c_boolean has_survivor;
+  ProtobufCBinaryData f_survivor;
+};
+
+/* yijia.members.v1.CorrectionChanged */
+struct yijia__members__v1__CorrectionChanged {
+  ProtobufCMessage base;
+  protobuf_c_boolean has_correction;
+  ProtobufCBinaryData f_correction;
+  protobuf_c_boolean has_member;
+  ProtobufCBinaryData f_member;
+  protobuf_c_boolean has_state;
+  int32_t f_state;
+};
+
 extern const ProtobufCMessageDescriptor yijia__members__v1__WatchMemberEventsRequest__table;
 static inline const ProtobufCMessageDescriptor *yijia__members__v1__WatchMemberEventsRequest__descriptor(void) {
   return &yijia__members__v1__WatchMemberEventsRequest__table;
@@ -100,6 +166,26 @@ static inline const ProtobufCMessageDescriptor *yijia__members__v1__EnrollmentCh
 extern const ProtobufCMessageDescriptor yijia__members__v1__MembershipChanged__table;
 static inline const ProtobufCMessageDescriptor *yijia__members__v1__MembershipChanged__descriptor(void) {
   return &yijia__members__v1__MembershipChanged__table;
+}
+
+extern const ProtobufCMessageDescriptor yijia__members__v1__PoolCaseChanged__table;
+static inline const ProtobufCMessageDescriptor *yijia__members__v1__PoolCaseChanged__descriptor(void) {
+  return &yijia__members__v1__PoolCaseChanged__table;
+}
+
+extern const ProtobufCMessageDescriptor yijia__members__v1__TransferChanged__table;
+static inline const ProtobufCMessageDescriptor *yijia__members__v1__TransferChanged__descriptor(void) {
+  return &yijia__members__v1__TransferChanged__table;
+}
+
+extern const ProtobufCMessageDescriptor yijia__members__v1__DuplicateChanged__table;
+static inline const ProtobufCMessageDescriptor *yijia__members__v1__DuplicateChanged__descriptor(void) {
+  return &yijia__members__v1__DuplicateChanged__table;
+}
+
+extern const ProtobufCMessageDescriptor yijia__members__v1__CorrectionChanged__table;
+static inline const ProtobufCMessageDescriptor *yijia__members__v1__CorrectionChanged__descriptor(void) {
+  return &yijia__members__v1__CorrectionChanged__table;
 }
 
 #endif

@@ -100,6 +100,8 @@ struct yijia__members__v1__ListMembersRequest {
   int32_t f_page_size;
   protobuf_c_boolean has_page_token;
   ProtobufCBinaryData f_page_token;
+  protobuf_c_boolean has_member_number;
+  ProtobufCBinaryData f_member_number;
 };
 
 /* yijia.members.v1.ListMembersResponse */

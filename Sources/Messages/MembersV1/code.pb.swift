@@ -21,6 +21,8 @@ public struct OrganizationCode: Message {
   public var createTime: GoogleProtobuf.Timestamp?
   /// When it was revoked; not set while it holds.
   public var revokeTime: GoogleProtobuf.Timestamp?
+  /// Whether a member who scans it is transferred at once.
+  public var acceptsTransfers: Bool = false
   public var unknownFields = UnknownFields()
 
   public init() {}
@@ -62,12 +64,18 @@ extension OrganizationCode {
     if let value = c.pointee.f_expire_time { expireTime = GoogleProtobuf.Timestamp(reading: value) }
     if let value = c.pointee.f_create_time { createTime = GoogleProtobuf.Timestamp(reading: value) }
     if let value = c.pointee.f_revoke_time { revokeTime = GoogleProtobuf.Timestamp(reading: value) }
+    if c.pointee.has_accepts_transfers != 0 {
+      acceptsTransfers = c.pointee.f_accepts_transfers != 0
+    }
     unknownFields = Decoding.unknownFields(c.pointee.base)
   }
 
   package func encode(_ encoding: inout Encoding) {
     guard encoding.goesOn else { return }
     encoding.unknownFields(unknownFields)
+    if acceptsTransfers {
+      encoding.bool(acceptsTransfers, 128)
+    }
     if let value = revokeTime {
       let mark = encoding.enter()
       value.encode(&encoding)
@@ -113,6 +121,8 @@ public struct IssueOrganizationCodeRequest: Message {
   public var campaign: String = ""
   /// Days that the code holds; 365 when 0, at most 1,095.
   public var validDays: Int32 = 0
+  /// Whether a member who scans it is transferred at once; otherwise the organization decides.
+  public var acceptsTransfers: Bool = false
   public var unknownFields = UnknownFields()
 
   public init() {}
@@ -151,12 +161,18 @@ extension IssueOrganizationCodeRequest {
     if c.pointee.has_valid_days != 0 {
       validDays = c.pointee.f_valid_days
     }
+    if c.pointee.has_accepts_transfers != 0 {
+      acceptsTransfers = c.pointee.f_accepts_transfers != 0
+    }
     unknownFields = Decoding.unknownFields(c.pointee.base)
   }
 
   package func encode(_ encoding: inout Encoding) {
     guard encoding.goesOn else { return }
     encoding.unknownFields(unknownFields)
+    if acceptsTransfers {
+      encoding.bool(acceptsTransfers, 128)
+    }
     if validDays != 0 {
       encoding.int32(validDays, 40)
     }

@@ -77,6 +77,14 @@ public struct WatchMemberEventsResponse: Message {
     case enrollmentChanged(EnrollmentChanged)
     /// A membership was founded or changed; for services only.
     case membershipChanged(MembershipChanged)
+    /// A case of the holding pool was opened or changed; for services only.
+    case poolCaseChanged(PoolCaseChanged)
+    /// A transfer was asked for or changed; for services only.
+    case transferChanged(TransferChanged)
+    /// A possible duplicate was judged; for services only.
+    case duplicateChanged(DuplicateChanged)
+    /// A correction was asked for or decided; for services only.
+    case correctionChanged(CorrectionChanged)
   }
 }
 
@@ -115,6 +123,14 @@ extension WatchMemberEventsResponse {
       if let value = c.pointee.u_event.f_enrollment_changed { event = .enrollmentChanged(EnrollmentChanged(reading: value)) }
     case 7:
       if let value = c.pointee.u_event.f_membership_changed { event = .membershipChanged(MembershipChanged(reading: value)) }
+    case 20:
+      if let value = c.pointee.u_event.f_pool_case_changed { event = .poolCaseChanged(PoolCaseChanged(reading: value)) }
+    case 21:
+      if let value = c.pointee.u_event.f_transfer_changed { event = .transferChanged(TransferChanged(reading: value)) }
+    case 22:
+      if let value = c.pointee.u_event.f_duplicate_changed { event = .duplicateChanged(DuplicateChanged(reading: value)) }
+    case 23:
+      if let value = c.pointee.u_event.f_correction_changed { event = .correctionChanged(CorrectionChanged(reading: value)) }
     default: break
     }
     unknownFields = Decoding.unknownFields(c.pointee.base)
@@ -123,6 +139,26 @@ extension WatchMemberEventsResponse {
   package func encode(_ encoding: inout Encoding) {
     guard encoding.goesOn else { return }
     encoding.unknownFields(unknownFields)
+    if case .correctionChanged(let value) = event {
+      let mark = encoding.enter()
+      value.encode(&encoding)
+      encoding.leave(mark, 186)
+    }
+    if case .duplicateChanged(let value) = event {
+      let mark = encoding.enter()
+      value.encode(&encoding)
+      encoding.leave(mark, 178)
+    }
+    if case .transferChanged(let value) = event {
+      let mark = encoding.enter()
+      value.encode(&encoding)
+      encoding.leave(mark, 170)
+    }
+    if case .poolCaseChanged(let value) = event {
+      let mark = encoding.enter()
+      value.encode(&encoding)
+      encoding.leave(mark, 162)
+    }
     if case .membershipChanged(let value) = event {
       let mark = encoding.enter()
       value.encode(&encoding)
@@ -350,6 +386,296 @@ extension MembershipChanged {
     }
     if !member.isEmpty {
       encoding.string(member, 10)
+    }
+  }
+}
+
+/// A case of the holding pool was opened or changed.
+public struct PoolCaseChanged: Message {
+  /// Resource name of the case.
+  public var poolCase: String = ""
+  /// Resource name of the member.
+  public var member: String = ""
+  /// State.
+  public var state: PoolCaseState = .unspecified
+  /// Resource name of who has to see to it.
+  public var custodian: String = ""
+  /// Resource name of the union that it is assigned to; empty while it waits.
+  public var receiver: String = ""
+  /// Times that it was escalated.
+  public var level: Int32 = 0
+  public var unknownFields = UnknownFields()
+
+  public init() {}
+}
+
+extension PoolCaseChanged {
+  public static var fullName: String { "yijia.members.v1.PoolCaseChanged" }
+
+  public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    let decoding = try Decoding(bytes, yijia__members__v1__PoolCaseChanged__descriptor(), limits)
+    defer { decoding.end() }
+    self.init(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__PoolCaseChanged.self))
+  }
+
+  public func wireBytes(headroom: Int) throws -> [UInt8] {
+    var encoding = Encoding()
+    defer { encoding.end() }
+    encode(&encoding)
+    return try encoding.output(headroom: headroom)
+  }
+
+  package init(reading c: UnsafePointer<yijia__members__v1__PoolCaseChanged>) {
+    self.init()
+    if c.pointee.has_pool_case != 0 {
+      poolCase = Decoding.string(c.pointee.f_pool_case)
+    }
+    if c.pointee.has_member != 0 {
+      member = Decoding.string(c.pointee.f_member)
+    }
+    if c.pointee.has_state != 0 {
+      state = PoolCaseState(rawValue: c.pointee.f_state)
+    }
+    if c.pointee.has_custodian != 0 {
+      custodian = Decoding.string(c.pointee.f_custodian)
+    }
+    if c.pointee.has_receiver != 0 {
+      receiver = Decoding.string(c.pointee.f_receiver)
+    }
+    if c.pointee.has_level != 0 {
+      level = c.pointee.f_level
+    }
+    unknownFields = Decoding.unknownFields(c.pointee.base)
+  }
+
+  package func encode(_ encoding: inout Encoding) {
+    guard encoding.goesOn else { return }
+    encoding.unknownFields(unknownFields)
+    if level != 0 {
+      encoding.int32(level, 48)
+    }
+    if !receiver.isEmpty {
+      encoding.string(receiver, 42)
+    }
+    if !custodian.isEmpty {
+      encoding.string(custodian, 34)
+    }
+    if state.rawValue != 0 {
+      encoding.int32(state.rawValue, 24)
+    }
+    if !member.isEmpty {
+      encoding.string(member, 18)
+    }
+    if !poolCase.isEmpty {
+      encoding.string(poolCase, 10)
+    }
+  }
+}
+
+/// A transfer was asked for or changed.
+public struct TransferChanged: Message {
+  /// Resource name of the transfer.
+  public var transfer: String = ""
+  /// Resource name of the member.
+  public var member: String = ""
+  /// State.
+  public var state: TransferState = .unspecified
+  /// Resource name of the union that is left.
+  public var fromOrganization: String = ""
+  /// Resource name of the receiving union.
+  public var toOrganization: String = ""
+  /// Resource name of who has to see to it.
+  public var handler: String = ""
+  public var unknownFields = UnknownFields()
+
+  public init() {}
+}
+
+extension TransferChanged {
+  public static var fullName: String { "yijia.members.v1.TransferChanged" }
+
+  public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    let decoding = try Decoding(bytes, yijia__members__v1__TransferChanged__descriptor(), limits)
+    defer { decoding.end() }
+    self.init(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__TransferChanged.self))
+  }
+
+  public func wireBytes(headroom: Int) throws -> [UInt8] {
+    var encoding = Encoding()
+    defer { encoding.end() }
+    encode(&encoding)
+    return try encoding.output(headroom: headroom)
+  }
+
+  package init(reading c: UnsafePointer<yijia__members__v1__TransferChanged>) {
+    self.init()
+    if c.pointee.has_transfer != 0 {
+      transfer = Decoding.string(c.pointee.f_transfer)
+    }
+    if c.pointee.has_member != 0 {
+      member = Decoding.string(c.pointee.f_member)
+    }
+    if c.pointee.has_state != 0 {
+      state = TransferState(rawValue: c.pointee.f_state)
+    }
+    if c.pointee.has_from_organization != 0 {
+      fromOrganization = Decoding.string(c.pointee.f_from_organization)
+    }
+    if c.pointee.has_to_organization != 0 {
+      toOrganization = Decoding.string(c.pointee.f_to_organization)
+    }
+    if c.pointee.has_handler != 0 {
+      handler = Decoding.string(c.pointee.f_handler)
+    }
+    unknownFields = Decoding.unknownFields(c.pointee.base)
+  }
+
+  package func encode(_ encoding: inout Encoding) {
+    guard encoding.goesOn else { return }
+    encoding.unknownFields(unknownFields)
+    if !handler.isEmpty {
+      encoding.string(handler, 50)
+    }
+    if !toOrganization.isEmpty {
+      encoding.string(toOrganization, 42)
+    }
+    if !fromOrganization.isEmpty {
+      encoding.string(fromOrganization, 34)
+    }
+    if state.rawValue != 0 {
+      encoding.int32(state.rawValue, 24)
+    }
+    if !member.isEmpty {
+      encoding.string(member, 18)
+    }
+    if !transfer.isEmpty {
+      encoding.string(transfer, 10)
+    }
+  }
+}
+
+/// A possible duplicate was judged.
+public struct DuplicateChanged: Message {
+  /// Resource name of the duplicate.
+  public var duplicate: String = ""
+  /// State.
+  public var state: DuplicateState = .unspecified
+  /// Resource names of the members; of who is one.
+  public var members: [String] = []
+  /// Resource name of the member that remains; set while merged.
+  public var survivor: String = ""
+  public var unknownFields = UnknownFields()
+
+  public init() {}
+}
+
+extension DuplicateChanged {
+  public static var fullName: String { "yijia.members.v1.DuplicateChanged" }
+
+  public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    let decoding = try Decoding(bytes, yijia__members__v1__DuplicateChanged__descriptor(), limits)
+    defer { decoding.end() }
+    self.init(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__DuplicateChanged.self))
+  }
+
+  public func wireBytes(headroom: Int) throws -> [UInt8] {
+    var encoding = Encoding()
+    defer { encoding.end() }
+    encode(&encoding)
+    return try encoding.output(headroom: headroom)
+  }
+
+  package init(reading c: UnsafePointer<yijia__members__v1__DuplicateChanged>) {
+    self.init()
+    if c.pointee.has_duplicate != 0 {
+      duplicate = Decoding.string(c.pointee.f_duplicate)
+    }
+    if c.pointee.has_state != 0 {
+      state = DuplicateState(rawValue: c.pointee.f_state)
+    }
+    if c.pointee.n_members != 0 {
+      members = Decoding.strings(c.pointee.f_members, c.pointee.n_members)
+    }
+    if c.pointee.has_survivor != 0 {
+      survivor = Decoding.string(c.pointee.f_survivor)
+    }
+    unknownFields = Decoding.unknownFields(c.pointee.base)
+  }
+
+  package func encode(_ encoding: inout Encoding) {
+    guard encoding.goesOn else { return }
+    encoding.unknownFields(unknownFields)
+    if !survivor.isEmpty {
+      encoding.string(survivor, 34)
+    }
+    var index3 = members.count
+    while index3 > 0 {
+      index3 -= 1
+      encoding.string(members[index3], 26)
+    }
+    if state.rawValue != 0 {
+      encoding.int32(state.rawValue, 16)
+    }
+    if !duplicate.isEmpty {
+      encoding.string(duplicate, 10)
+    }
+  }
+}
+
+/// A correction was asked for or decided.
+public struct CorrectionChanged: Message {
+  /// Resource name of the correction.
+  public var correction: String = ""
+  /// Resource name of the member.
+  public var member: String = ""
+  /// State.
+  public var state: CorrectionState = .unspecified
+  public var unknownFields = UnknownFields()
+
+  public init() {}
+}
+
+extension CorrectionChanged {
+  public static var fullName: String { "yijia.members.v1.CorrectionChanged" }
+
+  public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    let decoding = try Decoding(bytes, yijia__members__v1__CorrectionChanged__descriptor(), limits)
+    defer { decoding.end() }
+    self.init(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__CorrectionChanged.self))
+  }
+
+  public func wireBytes(headroom: Int) throws -> [UInt8] {
+    var encoding = Encoding()
+    defer { encoding.end() }
+    encode(&encoding)
+    return try encoding.output(headroom: headroom)
+  }
+
+  package init(reading c: UnsafePointer<yijia__members__v1__CorrectionChanged>) {
+    self.init()
+    if c.pointee.has_correction != 0 {
+      correction = Decoding.string(c.pointee.f_correction)
+    }
+    if c.pointee.has_member != 0 {
+      member = Decoding.string(c.pointee.f_member)
+    }
+    if c.pointee.has_state != 0 {
+      state = CorrectionState(rawValue: c.pointee.f_state)
+    }
+    unknownFields = Decoding.unknownFields(c.pointee.base)
+  }
+
+  package func encode(_ encoding: inout Encoding) {
+    guard encoding.goesOn else { return }
+    encoding.unknownFields(unknownFields)
+    if state.rawValue != 0 {
+      encoding.int32(state.rawValue, 24)
+    }
+    if !member.isEmpty {
+      encoding.string(member, 18)
+    }
+    if !correction.isEmpty {
+      encoding.string(correction, 10)
     }
   }
 }

@@ -497,6 +497,9 @@ public struct ListMembersRequest: Message {
   public var pageSize: Int32 = 0
   /// Token of the page, from the response before.
   public var pageToken: String = ""
+  /// Number of the member looked for, as people read it out; a merged record's leads to the
+  /// survivor.
+  public var memberNumber: String = ""
   public var unknownFields = UnknownFields()
 
   public init() {}
@@ -538,12 +541,18 @@ extension ListMembersRequest {
     if c.pointee.has_page_token != 0 {
       pageToken = Decoding.string(c.pointee.f_page_token)
     }
+    if c.pointee.has_member_number != 0 {
+      memberNumber = Decoding.string(c.pointee.f_member_number)
+    }
     unknownFields = Decoding.unknownFields(c.pointee.base)
   }
 
   package func encode(_ encoding: inout Encoding) {
     guard encoding.goesOn else { return }
     encoding.unknownFields(unknownFields)
+    if !memberNumber.isEmpty {
+      encoding.string(memberNumber, 130)
+    }
     if !pageToken.isEmpty {
       encoding.string(pageToken, 50)
     }

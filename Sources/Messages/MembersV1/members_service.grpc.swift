@@ -264,6 +264,165 @@ public protocol MembersServiceProtocol: RPCService {
     _ request: ListMembershipLogRequest, context: ServerContext
   ) async throws -> ListMembershipLogResponse
 
+  /// Reads a pool case: staff of its pool, its custodian or its receiver.
+  /// Errors: NOT_FOUND / POOL_CASE_NOT_FOUND. Callers: staff.
+  nonisolated(nonsending) func getPoolCase(
+    _ request: GetPoolCaseRequest, context: ServerContext
+  ) async throws -> GetPoolCaseResponse
+
+  /// Lists pool cases, the first due first, paged: of the pools of a subtree, of a custodian, or of
+  /// a receiver. Errors: INVALID_ARGUMENT / INVALID_PAGE_TOKEN. Callers: staff.
+  nonisolated(nonsending) func listPoolCases(
+    _ request: ListPoolCasesRequest, context: ServerContext
+  ) async throws -> ListPoolCasesResponse
+
+  /// Assigns a waiting case to a union. Of several at once one does it. Idempotent by request id.
+  /// Errors: NOT_FOUND / POOL_CASE_NOT_FOUND, ORGANIZATION_NOT_FOUND; FAILED_PRECONDITION /
+  /// POOL_CASE_STATE, ORGANIZATION_NOT_ACTIVE, NO_INDIVIDUAL_MEMBERS; ABORTED / ETAG_MISMATCH.
+  /// Callers: clerks of the pool or its custodian.
+  nonisolated(nonsending) func assignPoolCase(
+    _ request: AssignPoolCaseRequest, context: ServerContext
+  ) async throws -> AssignPoolCaseResponse
+
+  /// Assigns many cases, a result a row in the order of the rows; each is stored durably before its
+  /// result is sent. A refused row does not stop the stream; its result has the code and reason that
+  /// AssignPoolCase would have given. Idempotent by row. Callers: clerks of the pools or their
+  /// custodians.
+  nonisolated(nonsending) func dispatchPoolCases(
+    _ requests: RequestStream<DispatchPoolCasesRequest>, responses: ResponseWriter<DispatchPoolCasesResponse>,
+    context: ServerContext
+  ) async throws
+
+  /// Confirms an assigned case: the member is active in the receiving union. Idempotent by request
+  /// id. Errors: NOT_FOUND / POOL_CASE_NOT_FOUND; FAILED_PRECONDITION / POOL_CASE_STATE,
+  /// ORGANIZATION_NOT_ACTIVE; ABORTED / ETAG_MISMATCH. Callers: clerks of the receiver.
+  nonisolated(nonsending) func confirmPoolCase(
+    _ request: ConfirmPoolCaseRequest, context: ServerContext
+  ) async throws -> ConfirmPoolCaseResponse
+
+  /// Returns an assigned case to its custodian, to wait again. Idempotent by request id.
+  /// Errors: NOT_FOUND / POOL_CASE_NOT_FOUND; FAILED_PRECONDITION / POOL_CASE_STATE; ABORTED /
+  /// ETAG_MISMATCH. Callers: clerks of the receiver; of the pool or its custodian, to take it back.
+  nonisolated(nonsending) func returnPoolCase(
+    _ request: ReturnPoolCaseRequest, context: ServerContext
+  ) async throws -> ReturnPoolCaseResponse
+
+  /// Asks for a transfer to another union, named or by its scanned code; a code that accepts
+  /// transfers completes it at once. One open transfer a member. Idempotent by request id.
+  /// Errors: NOT_FOUND / MEMBER_NOT_FOUND, ORGANIZATION_NOT_FOUND; INVALID_ARGUMENT / INVALID_FIELDS
+  /// (organization_code: CODE_MALFORMED, CODE_FORGED); FAILED_PRECONDITION / MEMBERSHIP_STATE,
+  /// ORGANIZATION_NOT_ACTIVE, NO_INDIVIDUAL_MEMBERS, CODE_EXPIRED, CODE_REVOKED, SAME_ORGANIZATION;
+  /// ALREADY_EXISTS / TRANSFER_OPEN. Callers: members, for themselves; clerks, on their behalf.
+  nonisolated(nonsending) func requestTransfer(
+    _ request: RequestTransferRequest, context: ServerContext
+  ) async throws -> RequestTransferResponse
+
+  /// Accepts a transfer: the member is of the receiving union, in one step. In time until the day of
+  /// expiry ends in China. Idempotent by request id. Errors: NOT_FOUND / TRANSFER_NOT_FOUND;
+  /// PERMISSION_DENIED / OUT_OF_SCOPE; FAILED_PRECONDITION / TRANSFER_STATE, TRANSFER_EXPIRED,
+  /// ORGANIZATION_NOT_ACTIVE; ABORTED / ETAG_MISMATCH. Callers: clerks of the receiver.
+  nonisolated(nonsending) func acceptTransfer(
+    _ request: AcceptTransferRequest, context: ServerContext
+  ) async throws -> AcceptTransferResponse
+
+  /// Declines a transfer: the member stays. Idempotent by request id.
+  /// Errors: NOT_FOUND / TRANSFER_NOT_FOUND; PERMISSION_DENIED / OUT_OF_SCOPE; FAILED_PRECONDITION /
+  /// TRANSFER_STATE; ABORTED / ETAG_MISMATCH. Callers: clerks of the receiver.
+  nonisolated(nonsending) func declineTransfer(
+    _ request: DeclineTransferRequest, context: ServerContext
+  ) async throws -> DeclineTransferResponse
+
+  /// Withdraws a transfer. Idempotent by request id. Errors: NOT_FOUND / TRANSFER_NOT_FOUND;
+  /// PERMISSION_DENIED / OUT_OF_SCOPE; FAILED_PRECONDITION / TRANSFER_STATE; ABORTED /
+  /// ETAG_MISMATCH. Callers: members, of their own; clerks in whose subtree the member is.
+  nonisolated(nonsending) func cancelTransfer(
+    _ request: CancelTransferRequest, context: ServerContext
+  ) async throws -> CancelTransferResponse
+
+  /// Reads a transfer: the member, staff of the union that is left and of the receiver.
+  /// Errors: NOT_FOUND / TRANSFER_NOT_FOUND. Callers: staff, members.
+  nonisolated(nonsending) func getTransfer(
+    _ request: GetTransferRequest, context: ServerContext
+  ) async throws -> GetTransferResponse
+
+  /// Lists the transfers to the unions of a subtree, or of a member; the first due first, paged.
+  /// Errors: INVALID_ARGUMENT / INVALID_PAGE_TOKEN; NOT_FOUND / MEMBER_NOT_FOUND.
+  /// Callers: staff; members, of their own.
+  nonisolated(nonsending) func listTransfers(
+    _ request: ListTransfersRequest, context: ServerContext
+  ) async throws -> ListTransfersResponse
+
+  /// Lists possible duplicates whose persons are both in a subtree, the oldest first, paged.
+  /// Errors: INVALID_ARGUMENT / INVALID_PAGE_TOKEN. Callers: staff.
+  nonisolated(nonsending) func listDuplicates(
+    _ request: ListDuplicatesRequest, context: ServerContext
+  ) async throws -> ListDuplicatesResponse
+
+  /// Judges a possible duplicate: two persons, or one, whose records are merged into the survivor.
+  /// The survivor has the earlier join date; number, codes and resident ID of the other lead to the
+  /// survivor. Idempotent by request id. Errors: NOT_FOUND / DUPLICATE_NOT_FOUND;
+  /// INVALID_ARGUMENT / INVALID_FIELDS (survivor: NOT_A_PARTY); FAILED_PRECONDITION /
+  /// DUPLICATE_STATE, MEMBERSHIP_STATE where one of them is no live member, MERGED_RECORDS where
+  /// others are merged into the one that would go; ABORTED / ETAG_MISMATCH.
+  /// Callers: clerks who have both.
+  nonisolated(nonsending) func judgeDuplicate(
+    _ request: JudgeDuplicateRequest, context: ServerContext
+  ) async throws -> JudgeDuplicateResponse
+
+  /// Undoes a merge: both records are what they were. Idempotent by request id.
+  /// Errors: NOT_FOUND / DUPLICATE_NOT_FOUND; FAILED_PRECONDITION / DUPLICATE_STATE,
+  /// ORGANIZATION_NOT_ACTIVE where the record's union takes nobody any more; ABORTED /
+  /// ETAG_MISMATCH. Callers: clerks who have both.
+  nonisolated(nonsending) func undoMerge(
+    _ request: UndoMergeRequest, context: ServerContext
+  ) async throws -> UndoMergeResponse
+
+  /// Reads one's own membership, masked, with one's own code. A merged record's is the survivor's.
+  /// Errors: NOT_FOUND / MEMBER_NOT_FOUND. Callers: members.
+  nonisolated(nonsending) func getMyMembership(
+    _ request: GetMyMembershipRequest, context: ServerContext
+  ) async throws -> GetMyMembershipResponse
+
+  /// Asks for a correction of one's name, resident ID or phone. One open correction a person.
+  /// Idempotent by request id. Errors: INVALID_ARGUMENT / INVALID_FIELDS (as of an application);
+  /// NOT_FOUND / MEMBER_NOT_FOUND; ALREADY_EXISTS / CORRECTION_OPEN.
+  /// Callers: members, for themselves; clerks, on their behalf.
+  nonisolated(nonsending) func requestCorrection(
+    _ request: RequestCorrectionRequest, context: ServerContext
+  ) async throws -> RequestCorrectionResponse
+
+  /// Lists corrections, masked, the oldest first, paged. Errors: INVALID_ARGUMENT /
+  /// INVALID_PAGE_TOKEN. Callers: staff, of their subtree; members, of their own.
+  nonisolated(nonsending) func listCorrections(
+    _ request: ListCorrectionsRequest, context: ServerContext
+  ) async throws -> ListCorrectionsResponse
+
+  /// Accepts a correction, which corrects the data and what the person is found by, or declines it.
+  /// Idempotent by request id. Errors: NOT_FOUND / CORRECTION_NOT_FOUND; FAILED_PRECONDITION /
+  /// CORRECTION_STATE; ALREADY_EXISTS / RESIDENT_ID_TAKEN where another person has that resident ID;
+  /// ABORTED / ETAG_MISMATCH. Callers: administrators.
+  nonisolated(nonsending) func decideCorrection(
+    _ request: DecideCorrectionRequest, context: ServerContext
+  ) async throws -> DecideCorrectionResponse
+
+  /// Streams all that is stored of a person, in full; written to the audit log before the data
+  /// leaves. Errors: NOT_FOUND / MEMBER_NOT_FOUND. Callers: members, of themselves; administrators,
+  /// on their behalf.
+  nonisolated(nonsending) func exportPersonalData(
+    _ request: ExportPersonalDataRequest, responses: ResponseWriter<ExportPersonalDataResponse>,
+    context: ServerContext
+  ) async throws
+
+  /// Erases a person: their key is destroyed, what they are found by removed, and a live membership
+  /// left. A tombstone without personal data remains. Whoever applies later is a new person.
+  /// Records merged into theirs are erased with them. Idempotent by request id.
+  /// Errors: NOT_FOUND / MEMBER_NOT_FOUND, once erased too; FAILED_PRECONDITION / MEMBERSHIP_STATE
+  /// for a merged record, which goes with its survivor. Callers: members, of themselves;
+  /// administrators, on their behalf.
+  nonisolated(nonsending) func erasePersonalData(
+    _ request: ErasePersonalDataRequest, context: ServerContext
+  ) async throws -> ErasePersonalDataResponse
+
   /// Says which members own the codes. Callers: the stations service.
   nonisolated(nonsending) func resolveMemberCodes(
     _ request: ResolveMemberCodesRequest, context: ServerContext
@@ -418,6 +577,90 @@ extension MembersServiceProtocol {
       .unary(
         MembersServiceMethods.listMembershipLog,
         { try await self.listMembershipLog($0, context: $1) }
+      ),
+      .unary(
+        MembersServiceMethods.getPoolCase,
+        { try await self.getPoolCase($0, context: $1) }
+      ),
+      .unary(
+        MembersServiceMethods.listPoolCases,
+        { try await self.listPoolCases($0, context: $1) }
+      ),
+      .unary(
+        MembersServiceMethods.assignPoolCase,
+        { try await self.assignPoolCase($0, context: $1) }
+      ),
+      .bidirectionalStreaming(
+        MembersServiceMethods.dispatchPoolCases,
+        { try await self.dispatchPoolCases($0, responses: $1, context: $2) }
+      ),
+      .unary(
+        MembersServiceMethods.confirmPoolCase,
+        { try await self.confirmPoolCase($0, context: $1) }
+      ),
+      .unary(
+        MembersServiceMethods.returnPoolCase,
+        { try await self.returnPoolCase($0, context: $1) }
+      ),
+      .unary(
+        MembersServiceMethods.requestTransfer,
+        { try await self.requestTransfer($0, context: $1) }
+      ),
+      .unary(
+        MembersServiceMethods.acceptTransfer,
+        { try await self.acceptTransfer($0, context: $1) }
+      ),
+      .unary(
+        MembersServiceMethods.declineTransfer,
+        { try await self.declineTransfer($0, context: $1) }
+      ),
+      .unary(
+        MembersServiceMethods.cancelTransfer,
+        { try await self.cancelTransfer($0, context: $1) }
+      ),
+      .unary(
+        MembersServiceMethods.getTransfer,
+        { try await self.getTransfer($0, context: $1) }
+      ),
+      .unary(
+        MembersServiceMethods.listTransfers,
+        { try await self.listTransfers($0, context: $1) }
+      ),
+      .unary(
+        MembersServiceMethods.listDuplicates,
+        { try await self.listDuplicates($0, context: $1) }
+      ),
+      .unary(
+        MembersServiceMethods.judgeDuplicate,
+        { try await self.judgeDuplicate($0, context: $1) }
+      ),
+      .unary(
+        MembersServiceMethods.undoMerge,
+        { try await self.undoMerge($0, context: $1) }
+      ),
+      .unary(
+        MembersServiceMethods.getMyMembership,
+        { try await self.getMyMembership($0, context: $1) }
+      ),
+      .unary(
+        MembersServiceMethods.requestCorrection,
+        { try await self.requestCorrection($0, context: $1) }
+      ),
+      .unary(
+        MembersServiceMethods.listCorrections,
+        { try await self.listCorrections($0, context: $1) }
+      ),
+      .unary(
+        MembersServiceMethods.decideCorrection,
+        { try await self.decideCorrection($0, context: $1) }
+      ),
+      .serverStreaming(
+        MembersServiceMethods.exportPersonalData,
+        { try await self.exportPersonalData($0, responses: $1, context: $2) }
+      ),
+      .unary(
+        MembersServiceMethods.erasePersonalData,
+        { try await self.erasePersonalData($0, context: $1) }
       ),
       .unary(
         MembersServiceMethods.resolveMemberCodes,
@@ -668,6 +911,155 @@ extension MembersServiceProtocol {
   }
 
   /// UNIMPLEMENTED, until the service has it.
+  public nonisolated(nonsending) func getPoolCase(
+    _ request: GetPoolCaseRequest, context: ServerContext
+  ) async throws -> GetPoolCaseResponse {
+    throw RPCError(.unimplemented, "GetPoolCase")
+  }
+
+  /// UNIMPLEMENTED, until the service has it.
+  public nonisolated(nonsending) func listPoolCases(
+    _ request: ListPoolCasesRequest, context: ServerContext
+  ) async throws -> ListPoolCasesResponse {
+    throw RPCError(.unimplemented, "ListPoolCases")
+  }
+
+  /// UNIMPLEMENTED, until the service has it.
+  public nonisolated(nonsending) func assignPoolCase(
+    _ request: AssignPoolCaseRequest, context: ServerContext
+  ) async throws -> AssignPoolCaseResponse {
+    throw RPCError(.unimplemented, "AssignPoolCase")
+  }
+
+  /// UNIMPLEMENTED, until the service has it.
+  public nonisolated(nonsending) func dispatchPoolCases(
+    _ requests: RequestStream<DispatchPoolCasesRequest>, responses: ResponseWriter<DispatchPoolCasesResponse>,
+    context: ServerContext
+  ) async throws {
+    throw RPCError(.unimplemented, "DispatchPoolCases")
+  }
+
+  /// UNIMPLEMENTED, until the service has it.
+  public nonisolated(nonsending) func confirmPoolCase(
+    _ request: ConfirmPoolCaseRequest, context: ServerContext
+  ) async throws -> ConfirmPoolCaseResponse {
+    throw RPCError(.unimplemented, "ConfirmPoolCase")
+  }
+
+  /// UNIMPLEMENTED, until the service has it.
+  public nonisolated(nonsending) func returnPoolCase(
+    _ request: ReturnPoolCaseRequest, context: ServerContext
+  ) async throws -> ReturnPoolCaseResponse {
+    throw RPCError(.unimplemented, "ReturnPoolCase")
+  }
+
+  /// UNIMPLEMENTED, until the service has it.
+  public nonisolated(nonsending) func requestTransfer(
+    _ request: RequestTransferRequest, context: ServerContext
+  ) async throws -> RequestTransferResponse {
+    throw RPCError(.unimplemented, "RequestTransfer")
+  }
+
+  /// UNIMPLEMENTED, until the service has it.
+  public nonisolated(nonsending) func acceptTransfer(
+    _ request: AcceptTransferRequest, context: ServerContext
+  ) async throws -> AcceptTransferResponse {
+    throw RPCError(.unimplemented, "AcceptTransfer")
+  }
+
+  /// UNIMPLEMENTED, until the service has it.
+  public nonisolated(nonsending) func declineTransfer(
+    _ request: DeclineTransferRequest, context: ServerContext
+  ) async throws -> DeclineTransferResponse {
+    throw RPCError(.unimplemented, "DeclineTransfer")
+  }
+
+  /// UNIMPLEMENTED, until the service has it.
+  public nonisolated(nonsending) func cancelTransfer(
+    _ request: CancelTransferRequest, context: ServerContext
+  ) async throws -> CancelTransferResponse {
+    throw RPCError(.unimplemented, "CancelTransfer")
+  }
+
+  /// UNIMPLEMENTED, until the service has it.
+  public nonisolated(nonsending) func getTransfer(
+    _ request: GetTransferRequest, context: ServerContext
+  ) async throws -> GetTransferResponse {
+    throw RPCError(.unimplemented, "GetTransfer")
+  }
+
+  /// UNIMPLEMENTED, until the service has it.
+  public nonisolated(nonsending) func listTransfers(
+    _ request: ListTransfersRequest, context: ServerContext
+  ) async throws -> ListTransfersResponse {
+    throw RPCError(.unimplemented, "ListTransfers")
+  }
+
+  /// UNIMPLEMENTED, until the service has it.
+  public nonisolated(nonsending) func listDuplicates(
+    _ request: ListDuplicatesRequest, context: ServerContext
+  ) async throws -> ListDuplicatesResponse {
+    throw RPCError(.unimplemented, "ListDuplicates")
+  }
+
+  /// UNIMPLEMENTED, until the service has it.
+  public nonisolated(nonsending) func judgeDuplicate(
+    _ request: JudgeDuplicateRequest, context: ServerContext
+  ) async throws -> JudgeDuplicateResponse {
+    throw RPCError(.unimplemented, "JudgeDuplicate")
+  }
+
+  /// UNIMPLEMENTED, until the service has it.
+  public nonisolated(nonsending) func undoMerge(
+    _ request: UndoMergeRequest, context: ServerContext
+  ) async throws -> UndoMergeResponse {
+    throw RPCError(.unimplemented, "UndoMerge")
+  }
+
+  /// UNIMPLEMENTED, until the service has it.
+  public nonisolated(nonsending) func getMyMembership(
+    _ request: GetMyMembershipRequest, context: ServerContext
+  ) async throws -> GetMyMembershipResponse {
+    throw RPCError(.unimplemented, "GetMyMembership")
+  }
+
+  /// UNIMPLEMENTED, until the service has it.
+  public nonisolated(nonsending) func requestCorrection(
+    _ request: RequestCorrectionRequest, context: ServerContext
+  ) async throws -> RequestCorrectionResponse {
+    throw RPCError(.unimplemented, "RequestCorrection")
+  }
+
+  /// UNIMPLEMENTED, until the service has it.
+  public nonisolated(nonsending) func listCorrections(
+    _ request: ListCorrectionsRequest, context: ServerContext
+  ) async throws -> ListCorrectionsResponse {
+    throw RPCError(.unimplemented, "ListCorrections")
+  }
+
+  /// UNIMPLEMENTED, until the service has it.
+  public nonisolated(nonsending) func decideCorrection(
+    _ request: DecideCorrectionRequest, context: ServerContext
+  ) async throws -> DecideCorrectionResponse {
+    throw RPCError(.unimplemented, "DecideCorrection")
+  }
+
+  /// UNIMPLEMENTED, until the service has it.
+  public nonisolated(nonsending) func exportPersonalData(
+    _ request: ExportPersonalDataRequest, responses: ResponseWriter<ExportPersonalDataResponse>,
+    context: ServerContext
+  ) async throws {
+    throw RPCError(.unimplemented, "ExportPersonalData")
+  }
+
+  /// UNIMPLEMENTED, until the service has it.
+  public nonisolated(nonsending) func erasePersonalData(
+    _ request: ErasePersonalDataRequest, context: ServerContext
+  ) async throws -> ErasePersonalDataResponse {
+    throw RPCError(.unimplemented, "ErasePersonalData")
+  }
+
+  /// UNIMPLEMENTED, until the service has it.
   public nonisolated(nonsending) func resolveMemberCodes(
     _ request: ResolveMemberCodesRequest, context: ServerContext
   ) async throws -> ResolveMemberCodesResponse {
@@ -791,6 +1183,69 @@ public enum MembersServiceMethods {
   public static let listMembershipLog = MethodDescriptor(
     service: "yijia.members.v1.MembersService", name: "ListMembershipLog", kind: .unary
   )
+  public static let getPoolCase = MethodDescriptor(
+    service: "yijia.members.v1.MembersService", name: "GetPoolCase", kind: .unary
+  )
+  public static let listPoolCases = MethodDescriptor(
+    service: "yijia.members.v1.MembersService", name: "ListPoolCases", kind: .unary
+  )
+  public static let assignPoolCase = MethodDescriptor(
+    service: "yijia.members.v1.MembersService", name: "AssignPoolCase", kind: .unary
+  )
+  public static let dispatchPoolCases = MethodDescriptor(
+    service: "yijia.members.v1.MembersService", name: "DispatchPoolCases", kind: .bidirectionalStreaming
+  )
+  public static let confirmPoolCase = MethodDescriptor(
+    service: "yijia.members.v1.MembersService", name: "ConfirmPoolCase", kind: .unary
+  )
+  public static let returnPoolCase = MethodDescriptor(
+    service: "yijia.members.v1.MembersService", name: "ReturnPoolCase", kind: .unary
+  )
+  public static let requestTransfer = MethodDescriptor(
+    service: "yijia.members.v1.MembersService", name: "RequestTransfer", kind: .unary
+  )
+  public static let acceptTransfer = MethodDescriptor(
+    service: "yijia.members.v1.MembersService", name: "AcceptTransfer", kind: .unary
+  )
+  public static let declineTransfer = MethodDescriptor(
+    service: "yijia.members.v1.MembersService", name: "DeclineTransfer", kind: .unary
+  )
+  public static let cancelTransfer = MethodDescriptor(
+    service: "yijia.members.v1.MembersService", name: "CancelTransfer", kind: .unary
+  )
+  public static let getTransfer = MethodDescriptor(
+    service: "yijia.members.v1.MembersService", name: "GetTransfer", kind: .unary
+  )
+  public static let listTransfers = MethodDescriptor(
+    service: "yijia.members.v1.MembersService", name: "ListTransfers", kind: .unary
+  )
+  public static let listDuplicates = MethodDescriptor(
+    service: "yijia.members.v1.MembersService", name: "ListDuplicates", kind: .unary
+  )
+  public static let judgeDuplicate = MethodDescriptor(
+    service: "yijia.members.v1.MembersService", name: "JudgeDuplicate", kind: .unary
+  )
+  public static let undoMerge = MethodDescriptor(
+    service: "yijia.members.v1.MembersService", name: "UndoMerge", kind: .unary
+  )
+  public static let getMyMembership = MethodDescriptor(
+    service: "yijia.members.v1.MembersService", name: "GetMyMembership", kind: .unary
+  )
+  public static let requestCorrection = MethodDescriptor(
+    service: "yijia.members.v1.MembersService", name: "RequestCorrection", kind: .unary
+  )
+  public static let listCorrections = MethodDescriptor(
+    service: "yijia.members.v1.MembersService", name: "ListCorrections", kind: .unary
+  )
+  public static let decideCorrection = MethodDescriptor(
+    service: "yijia.members.v1.MembersService", name: "DecideCorrection", kind: .unary
+  )
+  public static let exportPersonalData = MethodDescriptor(
+    service: "yijia.members.v1.MembersService", name: "ExportPersonalData", kind: .serverStreaming
+  )
+  public static let erasePersonalData = MethodDescriptor(
+    service: "yijia.members.v1.MembersService", name: "ErasePersonalData", kind: .unary
+  )
   public static let resolveMemberCodes = MethodDescriptor(
     service: "yijia.members.v1.MembersService", name: "ResolveMemberCodes", kind: .unary
   )
@@ -835,6 +1290,27 @@ public enum MembersServiceMethods {
     recordDeath,
     updateMember,
     listMembershipLog,
+    getPoolCase,
+    listPoolCases,
+    assignPoolCase,
+    dispatchPoolCases,
+    confirmPoolCase,
+    returnPoolCase,
+    requestTransfer,
+    acceptTransfer,
+    declineTransfer,
+    cancelTransfer,
+    getTransfer,
+    listTransfers,
+    listDuplicates,
+    judgeDuplicate,
+    undoMerge,
+    getMyMembership,
+    requestCorrection,
+    listCorrections,
+    decideCorrection,
+    exportPersonalData,
+    erasePersonalData,
     resolveMemberCodes,
     getEnrollmentStatistics,
     watchMemberEvents,
@@ -1231,6 +1707,243 @@ public struct MembersServiceClient: Sendable {
   ) async throws -> ListMembershipLogResponse {
     try await ClientResponse<ListMembershipLogResponse>(
       of: MembersServiceMethods.listMembershipLog, on: channel, request, options: options
+    ).message
+  }
+
+  /// Reads a pool case: staff of its pool, its custodian or its receiver.
+  /// Errors: NOT_FOUND / POOL_CASE_NOT_FOUND. Callers: staff.
+  public func getPoolCase(
+    _ request: GetPoolCaseRequest, options: CallOptions = CallOptions()
+  ) async throws -> GetPoolCaseResponse {
+    try await ClientResponse<GetPoolCaseResponse>(
+      of: MembersServiceMethods.getPoolCase, on: channel, request, options: options
+    ).message
+  }
+
+  /// Lists pool cases, the first due first, paged: of the pools of a subtree, of a custodian, or of
+  /// a receiver. Errors: INVALID_ARGUMENT / INVALID_PAGE_TOKEN. Callers: staff.
+  public func listPoolCases(
+    _ request: ListPoolCasesRequest, options: CallOptions = CallOptions()
+  ) async throws -> ListPoolCasesResponse {
+    try await ClientResponse<ListPoolCasesResponse>(
+      of: MembersServiceMethods.listPoolCases, on: channel, request, options: options
+    ).message
+  }
+
+  /// Assigns a waiting case to a union. Of several at once one does it. Idempotent by request id.
+  /// Errors: NOT_FOUND / POOL_CASE_NOT_FOUND, ORGANIZATION_NOT_FOUND; FAILED_PRECONDITION /
+  /// POOL_CASE_STATE, ORGANIZATION_NOT_ACTIVE, NO_INDIVIDUAL_MEMBERS; ABORTED / ETAG_MISMATCH.
+  /// Callers: clerks of the pool or its custodian.
+  public func assignPoolCase(
+    _ request: AssignPoolCaseRequest, options: CallOptions = CallOptions()
+  ) async throws -> AssignPoolCaseResponse {
+    try await ClientResponse<AssignPoolCaseResponse>(
+      of: MembersServiceMethods.assignPoolCase, on: channel, request, options: options
+    ).message
+  }
+
+  /// Assigns many cases, a result a row in the order of the rows; each is stored durably before its
+  /// result is sent. A refused row does not stop the stream; its result has the code and reason that
+  /// AssignPoolCase would have given. Idempotent by row. Callers: clerks of the pools or their
+  /// custodians.
+  public func dispatchPoolCases(
+    options: CallOptions = CallOptions()
+  ) async throws -> BidirectionalCall<DispatchPoolCasesRequest, DispatchPoolCasesResponse> {
+    try await channel.bidirectionalStreaming(MembersServiceMethods.dispatchPoolCases, options: options)
+  }
+
+  /// Confirms an assigned case: the member is active in the receiving union. Idempotent by request
+  /// id. Errors: NOT_FOUND / POOL_CASE_NOT_FOUND; FAILED_PRECONDITION / POOL_CASE_STATE,
+  /// ORGANIZATION_NOT_ACTIVE; ABORTED / ETAG_MISMATCH. Callers: clerks of the receiver.
+  public func confirmPoolCase(
+    _ request: ConfirmPoolCaseRequest, options: CallOptions = CallOptions()
+  ) async throws -> ConfirmPoolCaseResponse {
+    try await ClientResponse<ConfirmPoolCaseResponse>(
+      of: MembersServiceMethods.confirmPoolCase, on: channel, request, options: options
+    ).message
+  }
+
+  /// Returns an assigned case to its custodian, to wait again. Idempotent by request id.
+  /// Errors: NOT_FOUND / POOL_CASE_NOT_FOUND; FAILED_PRECONDITION / POOL_CASE_STATE; ABORTED /
+  /// ETAG_MISMATCH. Callers: clerks of the receiver; of the pool or its custodian, to take it back.
+  public func returnPoolCase(
+    _ request: ReturnPoolCaseRequest, options: CallOptions = CallOptions()
+  ) async throws -> ReturnPoolCaseResponse {
+    try await ClientResponse<ReturnPoolCaseResponse>(
+      of: MembersServiceMethods.returnPoolCase, on: channel, request, options: options
+    ).message
+  }
+
+  /// Asks for a transfer to another union, named or by its scanned code; a code that accepts
+  /// transfers completes it at once. One open transfer a member. Idempotent by request id.
+  /// Errors: NOT_FOUND / MEMBER_NOT_FOUND, ORGANIZATION_NOT_FOUND; INVALID_ARGUMENT / INVALID_FIELDS
+  /// (organization_code: CODE_MALFORMED, CODE_FORGED); FAILED_PRECONDITION / MEMBERSHIP_STATE,
+  /// ORGANIZATION_NOT_ACTIVE, NO_INDIVIDUAL_MEMBERS, CODE_EXPIRED, CODE_REVOKED, SAME_ORGANIZATION;
+  /// ALREADY_EXISTS / TRANSFER_OPEN. Callers: members, for themselves; clerks, on their behalf.
+  public func requestTransfer(
+    _ request: RequestTransferRequest, options: CallOptions = CallOptions()
+  ) async throws -> RequestTransferResponse {
+    try await ClientResponse<RequestTransferResponse>(
+      of: MembersServiceMethods.requestTransfer, on: channel, request, options: options
+    ).message
+  }
+
+  /// Accepts a transfer: the member is of the receiving union, in one step. In time until the day of
+  /// expiry ends in China. Idempotent by request id. Errors: NOT_FOUND / TRANSFER_NOT_FOUND;
+  /// PERMISSION_DENIED / OUT_OF_SCOPE; FAILED_PRECONDITION / TRANSFER_STATE, TRANSFER_EXPIRED,
+  /// ORGANIZATION_NOT_ACTIVE; ABORTED / ETAG_MISMATCH. Callers: clerks of the receiver.
+  public func acceptTransfer(
+    _ request: AcceptTransferRequest, options: CallOptions = CallOptions()
+  ) async throws -> AcceptTransferResponse {
+    try await ClientResponse<AcceptTransferResponse>(
+      of: MembersServiceMethods.acceptTransfer, on: channel, request, options: options
+    ).message
+  }
+
+  /// Declines a transfer: the member stays. Idempotent by request id.
+  /// Errors: NOT_FOUND / TRANSFER_NOT_FOUND; PERMISSION_DENIED / OUT_OF_SCOPE; FAILED_PRECONDITION /
+  /// TRANSFER_STATE; ABORTED / ETAG_MISMATCH. Callers: clerks of the receiver.
+  public func declineTransfer(
+    _ request: DeclineTransferRequest, options: CallOptions = CallOptions()
+  ) async throws -> DeclineTransferResponse {
+    try await ClientResponse<DeclineTransferResponse>(
+      of: MembersServiceMethods.declineTransfer, on: channel, request, options: options
+    ).message
+  }
+
+  /// Withdraws a transfer. Idempotent by request id. Errors: NOT_FOUND / TRANSFER_NOT_FOUND;
+  /// PERMISSION_DENIED / OUT_OF_SCOPE; FAILED_PRECONDITION / TRANSFER_STATE; ABORTED /
+  /// ETAG_MISMATCH. Callers: members, of their own; clerks in whose subtree the member is.
+  public func cancelTransfer(
+    _ request: CancelTransferRequest, options: CallOptions = CallOptions()
+  ) async throws -> CancelTransferResponse {
+    try await ClientResponse<CancelTransferResponse>(
+      of: MembersServiceMethods.cancelTransfer, on: channel, request, options: options
+    ).message
+  }
+
+  /// Reads a transfer: the member, staff of the union that is left and of the receiver.
+  /// Errors: NOT_FOUND / TRANSFER_NOT_FOUND. Callers: staff, members.
+  public func getTransfer(
+    _ request: GetTransferRequest, options: CallOptions = CallOptions()
+  ) async throws -> GetTransferResponse {
+    try await ClientResponse<GetTransferResponse>(
+      of: MembersServiceMethods.getTransfer, on: channel, request, options: options
+    ).message
+  }
+
+  /// Lists the transfers to the unions of a subtree, or of a member; the first due first, paged.
+  /// Errors: INVALID_ARGUMENT / INVALID_PAGE_TOKEN; NOT_FOUND / MEMBER_NOT_FOUND.
+  /// Callers: staff; members, of their own.
+  public func listTransfers(
+    _ request: ListTransfersRequest, options: CallOptions = CallOptions()
+  ) async throws -> ListTransfersResponse {
+    try await ClientResponse<ListTransfersResponse>(
+      of: MembersServiceMethods.listTransfers, on: channel, request, options: options
+    ).message
+  }
+
+  /// Lists possible duplicates whose persons are both in a subtree, the oldest first, paged.
+  /// Errors: INVALID_ARGUMENT / INVALID_PAGE_TOKEN. Callers: staff.
+  public func listDuplicates(
+    _ request: ListDuplicatesRequest, options: CallOptions = CallOptions()
+  ) async throws -> ListDuplicatesResponse {
+    try await ClientResponse<ListDuplicatesResponse>(
+      of: MembersServiceMethods.listDuplicates, on: channel, request, options: options
+    ).message
+  }
+
+  /// Judges a possible duplicate: two persons, or one, whose records are merged into the survivor.
+  /// The survivor has the earlier join date; number, codes and resident ID of the other lead to the
+  /// survivor. Idempotent by request id. Errors: NOT_FOUND / DUPLICATE_NOT_FOUND;
+  /// INVALID_ARGUMENT / INVALID_FIELDS (survivor: NOT_A_PARTY); FAILED_PRECONDITION /
+  /// DUPLICATE_STATE, MEMBERSHIP_STATE where one of them is no live member, MERGED_RECORDS where
+  /// others are merged into the one that would go; ABORTED / ETAG_MISMATCH.
+  /// Callers: clerks who have both.
+  public func judgeDuplicate(
+    _ request: JudgeDuplicateRequest, options: CallOptions = CallOptions()
+  ) async throws -> JudgeDuplicateResponse {
+    try await ClientResponse<JudgeDuplicateResponse>(
+      of: MembersServiceMethods.judgeDuplicate, on: channel, request, options: options
+    ).message
+  }
+
+  /// Undoes a merge: both records are what they were. Idempotent by request id.
+  /// Errors: NOT_FOUND / DUPLICATE_NOT_FOUND; FAILED_PRECONDITION / DUPLICATE_STATE,
+  /// ORGANIZATION_NOT_ACTIVE where the record's union takes nobody any more; ABORTED /
+  /// ETAG_MISMATCH. Callers: clerks who have both.
+  public func undoMerge(
+    _ request: UndoMergeRequest, options: CallOptions = CallOptions()
+  ) async throws -> UndoMergeResponse {
+    try await ClientResponse<UndoMergeResponse>(
+      of: MembersServiceMethods.undoMerge, on: channel, request, options: options
+    ).message
+  }
+
+  /// Reads one's own membership, masked, with one's own code. A merged record's is the survivor's.
+  /// Errors: NOT_FOUND / MEMBER_NOT_FOUND. Callers: members.
+  public func getMyMembership(
+    _ request: GetMyMembershipRequest, options: CallOptions = CallOptions()
+  ) async throws -> GetMyMembershipResponse {
+    try await ClientResponse<GetMyMembershipResponse>(
+      of: MembersServiceMethods.getMyMembership, on: channel, request, options: options
+    ).message
+  }
+
+  /// Asks for a correction of one's name, resident ID or phone. One open correction a person.
+  /// Idempotent by request id. Errors: INVALID_ARGUMENT / INVALID_FIELDS (as of an application);
+  /// NOT_FOUND / MEMBER_NOT_FOUND; ALREADY_EXISTS / CORRECTION_OPEN.
+  /// Callers: members, for themselves; clerks, on their behalf.
+  public func requestCorrection(
+    _ request: RequestCorrectionRequest, options: CallOptions = CallOptions()
+  ) async throws -> RequestCorrectionResponse {
+    try await ClientResponse<RequestCorrectionResponse>(
+      of: MembersServiceMethods.requestCorrection, on: channel, request, options: options
+    ).message
+  }
+
+  /// Lists corrections, masked, the oldest first, paged. Errors: INVALID_ARGUMENT /
+  /// INVALID_PAGE_TOKEN. Callers: staff, of their subtree; members, of their own.
+  public func listCorrections(
+    _ request: ListCorrectionsRequest, options: CallOptions = CallOptions()
+  ) async throws -> ListCorrectionsResponse {
+    try await ClientResponse<ListCorrectionsResponse>(
+      of: MembersServiceMethods.listCorrections, on: channel, request, options: options
+    ).message
+  }
+
+  /// Accepts a correction, which corrects the data and what the person is found by, or declines it.
+  /// Idempotent by request id. Errors: NOT_FOUND / CORRECTION_NOT_FOUND; FAILED_PRECONDITION /
+  /// CORRECTION_STATE; ALREADY_EXISTS / RESIDENT_ID_TAKEN where another person has that resident ID;
+  /// ABORTED / ETAG_MISMATCH. Callers: administrators.
+  public func decideCorrection(
+    _ request: DecideCorrectionRequest, options: CallOptions = CallOptions()
+  ) async throws -> DecideCorrectionResponse {
+    try await ClientResponse<DecideCorrectionResponse>(
+      of: MembersServiceMethods.decideCorrection, on: channel, request, options: options
+    ).message
+  }
+
+  /// Streams all that is stored of a person, in full; written to the audit log before the data
+  /// leaves. Errors: NOT_FOUND / MEMBER_NOT_FOUND. Callers: members, of themselves; administrators,
+  /// on their behalf.
+  public func exportPersonalData(
+    _ request: ExportPersonalDataRequest, options: CallOptions = CallOptions()
+  ) async throws -> ResponseStream<ExportPersonalDataResponse> {
+    try await channel.serverStreaming(MembersServiceMethods.exportPersonalData, request, options: options)
+  }
+
+  /// Erases a person: their key is destroyed, what they are found by removed, and a live membership
+  /// left. A tombstone without personal data remains. Whoever applies later is a new person.
+  /// Records merged into theirs are erased with them. Idempotent by request id.
+  /// Errors: NOT_FOUND / MEMBER_NOT_FOUND, once erased too; FAILED_PRECONDITION / MEMBERSHIP_STATE
+  /// for a merged record, which goes with its survivor. Callers: members, of themselves;
+  /// administrators, on their behalf.
+  public func erasePersonalData(
+    _ request: ErasePersonalDataRequest, options: CallOptions = CallOptions()
+  ) async throws -> ErasePersonalDataResponse {
+    try await ClientResponse<ErasePersonalDataResponse>(
+      of: MembersServiceMethods.erasePersonalData, on: channel, request, options: options
     ).message
   }
 

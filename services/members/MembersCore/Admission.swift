@@ -13,6 +13,8 @@ struct Admission: Sendable {
   var organizationID: String
   /// How the person joins: as a member of a union, or of a pool.
   var input: Membership.Input
+  /// What the pool's region says of its cases; nil for who joins a union.
+  var terms: PoolTerms?
   var channel: Channel
   var campaign: String
   var application: EnrollmentApplication
@@ -28,6 +30,12 @@ struct Admission: Sendable {
   /// - Returns: The membership as it will be; who left has the first join date, the number and the
   ///   code of before.
   func add(to commit: inout Commit) throws -> StoredMember {
+    let member = try joined(&commit)
+    if let terms { try commit.openPoolCases(of: [member], on: terms, by: act) }
+    return member
+  }
+
+  private func joined(_ commit: inout Commit) throws -> StoredMember {
     let details = try MemberDetails(of: application).sealed(key)
     if let former {
       return try commit.change(

@@ -15,6 +15,8 @@ struct StoredCode: Sendable, Hashable {
   var revoked: Int64?
   var version: Int64
   var created: Int64
+  /// Whether a member who scans it is transferred at once.
+  var acceptsTransfers = false
 
   /// - Throws: ``MembersError/codeRevoked``, ``MembersError/codeExpired``.
   func check(at now: Int64) throws {
@@ -29,6 +31,7 @@ struct StoredCode: Sendable, Hashable {
     message.organization = "organizations/\(organizationID)"
     message.channel = channel
     message.campaign = campaign
+    message.acceptsTransfers = acceptsTransfers
     message.text = text
     message.expireTime = Timestamp(microseconds: expires)
     message.createTime = Timestamp(microseconds: created)
@@ -42,7 +45,8 @@ enum CodeStore {
   static func byID(_ id: String) -> Query<StoredCode?> {
     .first(
       """
-      SELECT id, organization_id, channel, campaign, expires, revoked, version, created
+      SELECT id, organization_id, channel, campaign, expires, revoked, version, created,
+        accepts_transfers
       FROM organization_codes WHERE id = ?1
       """, [id]
     ) { row in
@@ -50,7 +54,8 @@ enum CodeStore {
         id: try row.text("id"), organizationID: try row.text("organization_id"),
         channel: Channel(rawValue: try row.int32("channel")), campaign: try row.text("campaign"),
         expires: try row.integer("expires"), revoked: try row.optionalInteger("revoked"),
-        version: try row.integer("version"), created: try row.integer("created"))
+        version: try row.integer("version"), created: try row.integer("created"),
+        acceptsTransfers: try row.boolean("accepts_transfers"))
     }
   }
 
@@ -68,12 +73,13 @@ enum CodeStore {
     Statement(
       """
       INSERT INTO organization_codes (
-        id, organization_id, channel, campaign, expires, revoked, version, created
-      ) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
+        id, organization_id, channel, campaign, expires, revoked, version, created,
+        accepts_transfers
+      ) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
       """,
       [
         code.id, code.organizationID, code.channel.rawValue, code.campaign, code.expires,
-        code.revoked, code.version, code.created,
+        code.revoked, code.version, code.created, code.acceptsTransfers,
       ], expects: .exactly(1))
   }
 

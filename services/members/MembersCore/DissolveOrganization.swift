@@ -38,8 +38,13 @@ private struct Dissolution: Sendable {
     after.closedDay = change.today
     after.version += 1
     let dissolved = after
-    return .read(CounterStore.liveMembers(of: organization.id)) { count in
-      if count == 0 { return try end(dissolved, Commit(at: change.now), pooled: 0, pool: nil) }
+    return .read(
+      CounterStore.liveMembers(of: organization.id), TransferStore.open(to: organization.id)
+    ) { count, transfers in
+      var commit = Commit(at: change.now)
+      for open in transfers { try commit.change(open.transfer, .cancel, by: change.act) }
+      let cancelled = commit
+      if count == 0 { return try end(dissolved, cancelled, pooled: 0, pool: nil) }
       guard poolsMembers else { throw MembersError.organizationHasMembers }
       guard count <= MembersMove.membersMax else { throw MembersError.tooManyMembers }
       return .read(
@@ -48,13 +53,15 @@ private struct Dissolution: Sendable {
       ) { members, pools in
         guard members.count <= MembersMove.membersMax else { throw MembersError.tooManyMembers }
         guard let pool = pool(among: pools) else { throw MembersError.noReceiver }
-        var commit = Commit(at: change.now)
-        try MembersMove(
-          members: members, from: organization, to: pool,
-          // Who keeps a membership without work keeps it, and who waits for a union goes on so.
-          input: { $0 == .active ? .pool : .update }
-        ).store(by: change.act, into: &commit)
-        return try end(dissolved, commit, pooled: members.count, pool: pool)
+        return .read(PoolCaseStore.terms(of: pool)) { terms in
+          var commit = cancelled
+          try MembersMove(
+            members: members, from: organization, to: pool, terms: terms,
+            // Who keeps a membership without work keeps it, and who waits for a union goes on so.
+            input: { $0 == .active ? .pool : .update }
+          ).store(by: change.act, into: &commit)
+          return try end(dissolved, commit, pooled: members.count, pool: pool)
+        }
       }
     }
   }
@@ -64,6 +71,7 @@ private struct Dissolution: Sendable {
   ) throws -> Step<[UInt8]> {
     var commit = commit
     OrganizationStore.close(after, from: organization, into: &commit)
+    commit.run(TransferStore.noneOpen(to: organization.id))
     CounterStore.close(organization.id, into: &commit)
     let detail = pool.map { "\(pooled) members -> organizations/\($0.id)" } ?? ""
     return try change.end(after, detail: detail, commit).map { bytes in

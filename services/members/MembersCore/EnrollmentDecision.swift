@@ -43,17 +43,26 @@ struct EnrollmentDecision: Sendable {
 
   // MARK: - Outcomes
 
-  /// The person becomes a member, or one again.
+  /// The person becomes a member, or one again; what a pool asks for is read first.
   ///
   /// - Parameter former: The membership that the person left.
   private func admitted(
     _ receiver: Receiver, former: StoredMember? = nil
   ) throws -> Step<[UInt8]> {
+    guard receiver.input == .joinPool else { return try admitted(receiver, former, nil) }
+    return .read(PoolCaseStore.terms(of: receiver.organization)) { terms in
+      try admitted(receiver, former, terms)
+    }
+  }
+
+  private func admitted(
+    _ receiver: Receiver, _ former: StoredMember?, _ terms: PoolTerms?
+  ) throws -> Step<[UInt8]> {
     var commit = Commit(at: intake.now)
     let (person, key) = try person(&commit)
     let member = try Admission(
       person: person, key: key, former: former, organizationID: receiver.organization.id,
-      input: receiver.input, channel: channel, campaign: campaign,
+      input: receiver.input, terms: terms, channel: channel, campaign: campaign,
       application: intake.application.message, numbers: intake.numbers,
       takenNumbers: facts.takenNumbers, code: intake.memberCode,
       enrollmentID: intake.enrollmentID, act: intake.act

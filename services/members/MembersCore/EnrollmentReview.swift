@@ -45,31 +45,55 @@ struct EnrollmentReview: Sendable {
       else {
         throw MembersError.enrollmentNotFound
       }
-      // Withdrawing is for its maker too; to decide is for who has the receiver.
-      guard scope.holds(placed.path) || input == .withdraw else { throw CommonFailure.outOfScope }
-      try Etag.check(etag, placed.enrollment.version)
-      var progress = EnrollmentProgress(placed.enrollment.state)
-      guard let action = try action(&progress) else {
-        return try end(placed.enrollment, Commit(at: now))
+      return .read(PoolCaseStore.terms(of: receiver)) { terms in
+        try decide(
+          Facts(
+            scope: scope, placed: placed, applicant: applicant, receiver: receiver,
+            sealed: sealed, taken: taken, terms: terms))
       }
-      var enrollment = placed.enrollment
-      enrollment.state = progress.state
-      enrollment.refusal = refusal
-      enrollment.version += 1
-      var commit = Commit(at: now)
-      if action == .close || action == .closeAndAdmit {
-        commit.run(EnrollmentStore.close(enrollment))
-      }
-      if action == .admit || action == .closeAndAdmit {
-        guard receiver.state == .active else { throw MembersError.organizationNotActive }
-        enrollment.memberID = try admit(
-          applicant, enrollment, sealed: sealed, taken: taken, &commit)
-      }
-      commit.run(EnrollmentStore.decide(enrollment))
-      // For the services only: that there was something to decide tells of the person.
-      commit.emit(try .changed(enrollment, audience: nil))
-      return try end(enrollment, commit)
     }
+  }
+
+  /// What the decision reads, from one snapshot but for the terms.
+  private struct Facts: Sendable {
+    var scope: StaffScope
+    var placed: PlacedEnrollment
+    var applicant: KnownPerson
+    var receiver: StoredOrganization
+    /// The application, sealed.
+    var sealed: [UInt8]
+    var taken: Set<String>
+    /// For a receiver that is a pool.
+    var terms: PoolTerms
+  }
+
+  private func decide(_ facts: Facts) throws -> Step<[UInt8]> {
+    let placed = facts.placed
+    // Withdrawing is for its maker too; to decide is for who has the receiver.
+    guard facts.scope.holds(placed.path) || input == .withdraw else {
+      throw CommonFailure.outOfScope
+    }
+    try Etag.check(etag, placed.enrollment.version)
+    var progress = EnrollmentProgress(placed.enrollment.state)
+    guard let action = try action(&progress) else {
+      return try end(placed.enrollment, Commit(at: now))
+    }
+    var enrollment = placed.enrollment
+    enrollment.state = progress.state
+    enrollment.refusal = refusal
+    enrollment.version += 1
+    var commit = Commit(at: now)
+    if action == .close || action == .closeAndAdmit {
+      commit.run(EnrollmentStore.close(enrollment))
+    }
+    if action == .admit || action == .closeAndAdmit {
+      guard facts.receiver.state == .active else { throw MembersError.organizationNotActive }
+      enrollment.memberID = try admit(facts, enrollment, &commit)
+    }
+    commit.run(EnrollmentStore.decide(enrollment))
+    // For the services only: that there was something to decide tells of the person.
+    commit.emit(try .changed(enrollment, audience: nil))
+    return try end(enrollment, commit)
   }
 
   /// nil where nothing is to be done, and a partner must not learn it.
@@ -86,23 +110,25 @@ struct EnrollmentReview: Sendable {
 
   /// - Returns: The member: a new one, or who the person is already.
   private func admit(
-    _ applicant: KnownPerson, _ enrollment: StoredEnrollment, sealed: [UInt8],
-    taken: Set<String>, _ commit: inout Commit
+    _ facts: Facts, _ enrollment: StoredEnrollment, _ commit: inout Commit
   ) throws -> String {
+    let applicant = facts.applicant
     if let member = applicant.member?.member {
       if member.state.isLive { return member.id }
       if member.state.isClosed { throw MembersError.membershipClosed }
     }
     guard !applicant.person.isErased else { throw MembersError.enrollmentNotFound }
     let key = try keys.personKey(of: applicant.person)
+    let isPooled = enrollment.route == .holdingPool
     return try Admission(
       person: applicant.person, key: key, former: applicant.member?.member,
       organizationID: enrollment.organizationID,
-      input: enrollment.route == .holdingPool ? .joinPool : .join, channel: enrollment.channel,
+      input: isPooled ? .joinPool : .join, terms: isPooled ? facts.terms : nil,
+      channel: enrollment.channel,
       campaign: enrollment.campaign,
       application: try EnrollmentApplication(
-        wireBytes: key.open(sealed, table: EnrollmentStore.table, column: "application")),
-      numbers: numbers, takenNumbers: taken, code: memberCode, enrollmentID: enrollment.id,
+        wireBytes: key.open(facts.sealed, table: EnrollmentStore.table, column: "application")),
+      numbers: numbers, takenNumbers: facts.taken, code: memberCode, enrollmentID: enrollment.id,
       act: Act(actor: by.caller.subject, now: now)
     ).add(to: &commit).id
   }

@@ -15,9 +15,9 @@ extension MembersService {
       context, requestID: request.requestID, name: request.name, etag: request.etag,
       reason: request.reason, payload: payload, at: clock.now, &failures)
     try failures.check()
-    return try await write(order, action: "members.expel") { known, commit in
+    return try await write(order, action: "members.expel") { facts, commit in
       var response = ExpelMemberResponse()
-      response.membership = try commit.change(known.member, .expel, by: order.act).summary
+      response.membership = try commit.end(facts, .expel, by: order.act).summary
       return response
     }
   }

@@ -23,7 +23,7 @@ extension MembersService {
       id: ids.next(), organizationID: order.organizationID, channel: order.channel,
       campaign: order.campaign,
       expires: now.microseconds + Int64(order.validDays) * Self.dayMicroseconds, revoked: nil,
-      version: 1, created: now.microseconds)
+      version: 1, created: now.microseconds, acceptsTransfers: request.acceptsTransfers)
     let keys = keys
     let reply = try await database.write {
       keys.ledger.once(key, payload: bytes, at: now) {

@@ -15,9 +15,9 @@ extension MembersService {
       context, requestID: request.requestID, name: request.name, etag: request.etag,
       reason: request.reason, payload: payload, at: clock.now, &failures)
     try failures.check()
-    return try await write(order, action: "members.leave") { known, commit in
+    return try await write(order, action: "members.leave") { facts, commit in
       var response = LeaveUnionResponse()
-      response.membership = try commit.change(known.member, .leave, by: order.act).summary
+      response.membership = try commit.end(facts, .leave, by: order.act).summary
       return response
     }
   }

@@ -15,7 +15,7 @@ extension MembersService {
     let size = try PageSize.rows(request.pageSize)
     let range = try await subtree(of: request.ancestor, for: caller)
     let states = request.states.isEmpty ? MembershipState.live : request.states
-    guard request.residentID.isEmpty else {
+    guard request.residentID.isEmpty, request.memberNumber.isEmpty else {
       return try await found(request, states: states, in: range)
     }
     let scope =
@@ -35,20 +35,32 @@ extension MembersService {
     return response
   }
 
-  /// The one member with a resident ID, where the other filters let it through.
+  /// The one member with a resident ID or a number, where the other filters let it through.
   private func found(
     _ request: ListMembersRequest, states: [MembershipState], in range: PathRange
   ) async throws -> ListMembersResponse {
-    let id = try ResidentID(checking: request.residentID, field: "resident_id")
-    let known = try await database.read(
-      MemberStore.byResidentID(keys.residentIDs.keyed(id.text)))
     var response = ListMembersResponse()
-    if let known = known?.member, known.managingPath.hasPrefix(range.first),
+    if let known = try await lookedFor(request), known.managingPath.hasPrefix(range.first),
       states.contains(known.member.state),
       request.groups.isEmpty || request.groups.contains(known.member.group)
     {
       response.members = [try known.maskedMessage(keys)]
     }
     return response
+  }
+
+  private func lookedFor(_ request: ListMembersRequest) async throws -> KnownMember? {
+    guard !request.residentID.isEmpty else {
+      guard let number = MemberNumber(request.memberNumber) else {
+        throw FieldFailure.invalidValue("member_number")
+      }
+      return try await database.read(MemberStore.byNumber(number.text))
+    }
+    let id = try ResidentID(checking: request.residentID, field: "resident_id")
+    let known = try await database.read(
+      MemberStore.byResidentID(keys.residentIDs.keyed(id.text)))?.member
+    guard let known, !request.memberNumber.isEmpty else { return known }
+    // Both are given: they must lead to the same.
+    return MemberNumber(request.memberNumber)?.text == known.member.number ? known : nil
   }
 }

@@ -7,6 +7,10 @@ enum MemberEventKind: String, Sendable {
   case organizationChanged = "organization.changed"
   case enrollmentChanged = "enrollment.changed"
   case membershipChanged = "membership.changed"
+  case poolCaseChanged = "poolCase.changed"
+  case transferChanged = "transfer.changed"
+  case duplicateChanged = "duplicate.changed"
+  case correctionChanged = "correction.changed"
 }
 
 extension OutboxEvent {
@@ -51,5 +55,57 @@ extension OutboxEvent {
     return OutboxEvent(
       entity: message.member, version: member.version,
       kind: MemberEventKind.membershipChanged.rawValue, payload: try message.wireBytes())
+  }
+
+  /// A case of the holding pool was opened or changed.
+  static func changed(_ stored: StoredPoolCase) throws -> OutboxEvent {
+    var message = PoolCaseChanged()
+    message.poolCase = "poolCases/\(stored.id)"
+    message.member = "members/\(stored.memberID)"
+    message.state = stored.progress.state
+    message.custodian = "organizations/\(stored.custodianID)"
+    message.receiver = stored.receiverID.map { "organizations/\($0)" } ?? ""
+    message.level = Int32(clamping: stored.progress.level)
+    return OutboxEvent(
+      entity: message.poolCase, version: stored.version,
+      kind: MemberEventKind.poolCaseChanged.rawValue, payload: try message.wireBytes())
+  }
+
+  /// A transfer was asked for or changed.
+  static func changed(_ stored: StoredTransfer) throws -> OutboxEvent {
+    var message = TransferChanged()
+    message.transfer = "transfers/\(stored.id)"
+    message.member = "members/\(stored.memberID)"
+    message.state = stored.progress.state
+    message.fromOrganization = "organizations/\(stored.fromID)"
+    message.toOrganization = "organizations/\(stored.toID)"
+    message.handler = "organizations/\(stored.handlerID)"
+    return OutboxEvent(
+      entity: message.transfer, version: stored.version,
+      kind: MemberEventKind.transferChanged.rawValue, payload: try message.wireBytes())
+  }
+
+  /// A possible duplicate was judged.
+  static func changed(_ stored: StoredDuplicate) throws -> OutboxEvent {
+    let duplicate = stored.message
+    var message = DuplicateChanged()
+    message.duplicate = duplicate.name
+    message.state = duplicate.state
+    message.members = stored.parties.map(\.member).filter { !$0.isEmpty }
+    message.survivor = duplicate.survivor
+    return OutboxEvent(
+      entity: message.duplicate, version: stored.version,
+      kind: MemberEventKind.duplicateChanged.rawValue, payload: try message.wireBytes())
+  }
+
+  /// A correction was asked for or decided.
+  static func changed(_ stored: StoredCorrection) throws -> OutboxEvent {
+    var message = CorrectionChanged()
+    message.correction = "corrections/\(stored.id)"
+    message.member = "members/\(stored.memberID)"
+    message.state = stored.progress.state
+    return OutboxEvent(
+      entity: message.correction, version: stored.version,
+      kind: MemberEventKind.correctionChanged.rawValue, payload: try message.wireBytes())
   }
 }

@@ -81,30 +81,63 @@ extension MembersService {
   ///   ``CommonFailure/etagMismatch``.
   func write<Reply: Message>(
     _ order: MemberOrder, action: String,
-    _ decide: @escaping @Sendable (KnownMember, inout Commit) throws -> Reply
+    _ decide: @escaping @Sendable (MemberFacts, inout Commit) throws -> Reply
   ) async throws -> Reply {
     let ledger = keys.ledger
     let bytes = try await database.write {
       ledger.once(order.key, payload: order.payload, at: order.now) {
-        .read(
-          StaffScope.query(of: order.caller), MemberStore.byID(order.memberID)
-        ) { scope, known in
-          guard let known, !known.person.isErased, order.caller.actsFor(known, scope) else {
-            throw MembersError.memberNotFound
-          }
-          guard order.etag.isEmpty || order.etag == known.member.etag else {
-            throw CommonFailure.etagMismatch
-          }
+        order.read { facts in
           var commit = Commit(at: order.now)
-          let reply = try decide(known, &commit)
-          commit.record(
-            AuditEntry(
-              actor: order.caller.subject, action: action, target: "members/\(order.memberID)",
-              reason: order.reason))
+          let reply = try decide(facts, &commit)
+          commit.record(order.audit(action, target: "members/\(order.memberID)"))
           return .commit(commit, try reply.wireBytes())
         }
       }
     }
     return try Reply(wireBytes: bytes)
+  }
+}
+
+extension MemberOrder {
+  /// Reads the member and what is open about them, for who may act for them.
+  ///
+  /// - Throws: ``MembersError/memberNotFound``, ``CommonFailure/etagMismatch``.
+  func read(_ decide: @escaping @Sendable (MemberFacts) throws -> Step<[UInt8]>) -> Step<[UInt8]> {
+    .read(
+      StaffScope.query(of: caller), MemberStore.byID(memberID), PoolCaseStore.open(of: memberID),
+      TransferStore.open(of: memberID)
+    ) { scope, known, poolCase, transfer in
+      guard let known, !known.person.isErased, caller.actsFor(known, scope) else {
+        throw MembersError.memberNotFound
+      }
+      try Etag.check(etag, known.member.version)
+      return try decide(MemberFacts(known: known, poolCase: poolCase, transfer: transfer))
+    }
+  }
+
+  func audit(_ action: String, target: String) -> AuditEntry {
+    AuditEntry(actor: caller.subject, action: action, target: target, reason: reason)
+  }
+}
+
+/// A member with what is open about them, from one snapshot.
+struct MemberFacts: Sendable {
+  var known: KnownMember
+  /// The case of the holding pool.
+  var poolCase: PlacedPoolCase?
+  var transfer: PlacedTransfer?
+
+  var member: StoredMember { known.member }
+}
+
+extension Commit {
+  /// Ends a membership, and with it what is open about the member.
+  mutating func end(
+    _ facts: MemberFacts, _ input: Membership.Input, by act: Act
+  ) throws -> StoredMember {
+    let ended = try change(facts.member, input, by: act)
+    if let open = facts.poolCase { try change(open.poolCase, .close, by: act) }
+    try cancelTransfer(facts.transfer, of: ended.id, by: act)
+    return ended
   }
 }

@@ -44,8 +44,11 @@ struct KnownPerson: Sendable, Hashable {
 enum MemberStore {
   static let table = "memberships"
 
-  private static let selection = """
-    SELECT m.id, m.member_number, m.state, m.organization_id, m.managing_organization_id, \
+  private static let selection = "SELECT \(columns)"
+
+  /// Of `memberships AS m`, `persons AS p` and `organizations AS o`, which manages the member.
+  static let columns = """
+    m.id, m.member_number, m.state, m.organization_id, m.managing_organization_id, \
     m.occupation_group, m.channel, m.campaign, m.join_day, m.code, m.code_sha256, m.version, \
     m.created, m.details, p.id AS person_id, p.wrapped_key, p.person_name, p.resident_id, p.phone, \
     o.path AS managing_path
@@ -61,15 +64,53 @@ enum MemberStore {
       """, [id], known)
   }
 
-  /// The person with the resident ID, where known.
+  /// The member, or the survivor of a merged record.
+  static func remaining(of id: String) -> Query<KnownMember?> {
+    .first(
+      """
+      \(selection) FROM memberships AS m
+      JOIN persons AS p ON p.id = m.id
+      JOIN organizations AS o ON o.id = m.managing_organization_id
+      WHERE m.id = COALESCE(
+        (SELECT survivor_id FROM merges WHERE merged_id = ?1 AND undone IS NULL), ?1)
+      """, [id], known)
+  }
+
+  /// Whose a number is: of a merged record the survivor's.
+  static func byNumber(_ number: String) -> Query<KnownMember?> {
+    .first(
+      """
+      \(selection) FROM member_numbers AS n
+      LEFT JOIN merges AS x ON x.merged_id = n.member_id AND x.undone IS NULL
+      JOIN memberships AS m ON m.id = COALESCE(x.survivor_id, n.member_id)
+      JOIN persons AS p ON p.id = m.id
+      JOIN organizations AS o ON o.id = m.managing_organization_id
+      WHERE n.member_number = ?1
+      """, [number], known)
+  }
+
+  /// The member of a case of the holding pool.
+  static func ofPoolCase(_ id: String) -> Query<KnownMember?> {
+    .first(
+      """
+      \(selection) FROM pool_cases AS c
+      JOIN memberships AS m ON m.id = c.member_id
+      JOIN persons AS p ON p.id = m.id
+      JOIN organizations AS o ON o.id = m.managing_organization_id
+      WHERE c.id = ?1
+      """, [id], known)
+  }
+
+  /// The person with the resident ID, where known: of a merged record the survivor.
   static func byResidentID(_ hashes: [KeyedHash.Candidate]) -> Query<KnownPerson?> {
     .first(
       """
       \(selection), a.enrollment_id FROM person_hashes AS h
-      JOIN persons AS p ON p.id = h.person_id
-      LEFT JOIN memberships AS m ON m.id = h.person_id
+      LEFT JOIN merges AS x ON x.merged_id = h.person_id AND x.undone IS NULL
+      JOIN persons AS p ON p.id = COALESCE(x.survivor_id, h.person_id)
+      LEFT JOIN memberships AS m ON m.id = p.id
       LEFT JOIN organizations AS o ON o.id = m.managing_organization_id
-      LEFT JOIN open_enrollments AS a ON a.person_id = h.person_id
+      LEFT JOIN open_enrollments AS a ON a.person_id = p.id
       WHERE h.hash IN (?1, ?2) AND h.place = '' LIMIT 1
       """, [hashes[0].digest, hashes[hashes.count - 1].digest], knownPerson)
   }
@@ -142,7 +183,7 @@ enum MemberStore {
       """, [organizationID, limit], member)
   }
 
-  /// Whom the codes belong to, by the SHA-256 of each.
+  /// Whom the codes belong to, by the SHA-256 of each: of a merged record to the survivor.
   static func byCodes(
     _ digests: [[UInt8]]
   ) -> Query<[(digest: [UInt8], id: String, group: OccupationGroup)]> {
@@ -152,6 +193,11 @@ enum MemberStore {
       """
       SELECT id, code_sha256, occupation_group FROM memberships
       WHERE code_sha256 IN (\(places)) AND state IN (\(live))
+      UNION ALL
+      SELECT s.id, m.code_sha256, s.occupation_group FROM memberships AS m
+      JOIN merges AS x ON x.merged_id = m.id AND x.undone IS NULL
+      JOIN memberships AS s ON s.id = x.survivor_id
+      WHERE m.code_sha256 IN (\(places)) AND s.state IN (\(live))
       """, digests
     ) { row in
       (
@@ -204,7 +250,14 @@ enum MemberStore {
       ], expects: .exactly(1))
   }
 
-  @Sendable private static func known(_ row: Row) throws -> KnownMember {
+  /// Notices whatever changes a membership between a decision about it and the commit.
+  static func isStill(_ member: StoredMember) -> Statement {
+    Statement(
+      "UPDATE memberships SET version = version WHERE id = ?1 AND version = ?2",
+      [member.id, member.version], expects: .exactly(1))
+  }
+
+  @Sendable static func known(_ row: Row) throws -> KnownMember {
     KnownMember(
       member: try member(row), person: try PersonStore.person(row),
       managingPath: try row.text("managing_path"))

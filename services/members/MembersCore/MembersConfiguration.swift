@@ -35,6 +35,12 @@ public struct MembersConfiguration: Codable, Sendable, Hashable {
       if code.utf8.count != 6 || !code.utf8.allSatisfy({ $0 >= 48 && $0 <= 57 }) {
         wrong.append("regions[\(index)].region_code: 6 digits of a county, city or province")
       }
+      if !(1...365).contains(region.poolDays) {
+        wrong.append("regions[\(index)].pool_days: 1 to 365")
+      }
+      if !(1...180).contains(region.transferDays) {
+        wrong.append("regions[\(index)].transfer_days: 1 to 180")
+      }
       if !seen.insert(code).inserted { wrong.append("regions[\(index)].region_code: stated twice") }
     }
     guard wrong.isEmpty else { throw ConfigurationError(wrong.joined(separator: "; ")) }
@@ -52,23 +58,42 @@ public struct RegionSetting: Codable, Sendable, Hashable {
   /// The federation of new forms of employment of the county or city takes the place of the village
   /// and township unions (Henan).
   public var newFormFederation: Bool
+  /// Days that a case of the region's holding pools may take before it goes one level up; 1 to 365.
+  public var poolDays: Int
+  /// External id of the organization that sees to the region's holding pools; empty for the one
+  /// above each pool.
+  public var poolCustodian: String
+
+  /// Days that the receiver of a transfer has to decide, and then the level above it; 1 to 180.
+  public var transferDays: Int
+
+  /// Half a month each: the papers name no figure.
+  static let poolDaysNormal = 15
+  static let transferDaysNormal = 15
 
   enum CodingKeys: String, CodingKey {
     case regionCode = "region_code"
     case poolFirst = "pool_first"
     case approveFirst = "approve_first"
     case newFormFederation = "new_form_federation"
+    case poolDays = "pool_days"
+    case poolCustodian = "pool_custodian"
+    case transferDays = "transfer_days"
   }
 
   /// A region; by the usual rules, but for what is named.
   public init(
     regionCode: String, poolFirst: Bool = false, approveFirst: Bool = false,
-    newFormFederation: Bool = false
+    newFormFederation: Bool = false, poolDays: Int = 15, poolCustodian: String = "",
+    transferDays: Int = 15
   ) {
     self.regionCode = regionCode
     self.poolFirst = poolFirst
     self.approveFirst = approveFirst
     self.newFormFederation = newFormFederation
+    self.poolDays = poolDays
+    self.poolCustodian = poolCustodian
+    self.transferDays = transferDays
   }
 
   /// What an entry does not state is by the usual rules.
@@ -79,5 +104,9 @@ public struct RegionSetting: Codable, Sendable, Hashable {
     approveFirst = try container.decodeIfPresent(Bool.self, forKey: .approveFirst) ?? false
     newFormFederation =
       try container.decodeIfPresent(Bool.self, forKey: .newFormFederation) ?? false
+    poolDays = try container.decodeIfPresent(Int.self, forKey: .poolDays) ?? Self.poolDaysNormal
+    poolCustodian = try container.decodeIfPresent(String.self, forKey: .poolCustodian) ?? ""
+    transferDays =
+      try container.decodeIfPresent(Int.self, forKey: .transferDays) ?? Self.transferDaysNormal
   }
 }

@@ -60,5 +60,34 @@ extension MembersError {
       zh: "会籍当前状态不允许此操作,请核对后再试。",
       en: "The membership's state does not allow this: read it again."),
     .memberNotFound: LocalizedText(zh: "会员不存在。", en: "There is no such member."),
+    .poolCaseNotFound: LocalizedText(zh: "周转池个案不存在。", en: "There is no such pool case."),
+    .poolCaseState: LocalizedText(
+      zh: "该个案已被处理,请刷新后再试。", en: "Somebody has seen to this case: read it again."),
+    .noIndividualMembers: LocalizedText(
+      zh: "该组织不直接接收会员,请选择其下级工会。",
+      en: "This organization has no members of its own: choose a union below it."),
+    .transferNotFound: LocalizedText(zh: "转会申请不存在。", en: "There is no such transfer."),
+    .transferState: LocalizedText(zh: "该转会申请已办结。", en: "This transfer has ended."),
+    .transferExpired: LocalizedText(
+      zh: "该转会申请已过期,请重新申请。", en: "The last day of this transfer is over: ask anew."),
+    .transferOpen: LocalizedText(
+      zh: "已有一项转会申请在办理,请先撤回。",
+      en: "The member has an open transfer: cancel that one first."),
+    .sameOrganization: LocalizedText(zh: "会员已在该工会。", en: "The member is of that union already."),
+    .duplicateNotFound: LocalizedText(zh: "疑似重复记录不存在。", en: "There is no such duplicate."),
+    .duplicateState: LocalizedText(
+      zh: "该疑似重复记录已处理,请刷新后再试。",
+      en: "This duplicate was judged meanwhile: read it again."),
+    .mergedRecords: LocalizedText(
+      zh: "该记录已并入其他记录,请改为保留该记录。",
+      en: "Other records are merged into this one: let it be the survivor."),
+    .correctionNotFound: LocalizedText(zh: "更正申请不存在。", en: "There is no such correction."),
+    .correctionState: LocalizedText(zh: "该更正申请已办结。", en: "This correction was decided."),
+    .correctionOpen: LocalizedText(
+      zh: "已有一项更正申请在办理,请等待办结。",
+      en: "A correction waits for its decision: one at a time."),
+    .residentIDTaken: LocalizedText(
+      zh: "该身份证号已属于另一人员,请先处理重复记录。",
+      en: "Another person has this resident ID: see to the duplicate first."),
   ]
 }

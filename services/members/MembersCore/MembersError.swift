@@ -44,13 +44,39 @@ public enum MembersError: String, ServiceFailure, Hashable, CaseIterable {
   case memberNotFound = "MEMBER_NOT_FOUND"
   /// The membership's state does not allow it.
   case membershipState = "MEMBERSHIP_STATE"
+  case poolCaseNotFound = "POOL_CASE_NOT_FOUND"
+  /// The case's state does not allow it: it waits, is assigned, or has ended.
+  case poolCaseState = "POOL_CASE_STATE"
+  /// The organization has no members of its own.
+  case noIndividualMembers = "NO_INDIVIDUAL_MEMBERS"
+  case transferNotFound = "TRANSFER_NOT_FOUND"
+  /// The transfer has ended.
+  case transferState = "TRANSFER_STATE"
+  /// The last day to accept it is over.
+  case transferExpired = "TRANSFER_EXPIRED"
+  /// The member has an open transfer.
+  case transferOpen = "TRANSFER_OPEN"
+  /// The member is of that union.
+  case sameOrganization = "SAME_ORGANIZATION"
+  case duplicateNotFound = "DUPLICATE_NOT_FOUND"
+  /// The duplicate was judged, or there is no merge to undo.
+  case duplicateState = "DUPLICATE_STATE"
+  /// Other records are merged into the one that would go.
+  case mergedRecords = "MERGED_RECORDS"
+  case correctionNotFound = "CORRECTION_NOT_FOUND"
+  /// The correction was decided.
+  case correctionState = "CORRECTION_STATE"
+  /// The person has an open correction.
+  case correctionOpen = "CORRECTION_OPEN"
+  /// Another person has the resident ID.
+  case residentIDTaken = "RESIDENT_ID_TAKEN"
 
   public var reason: String { rawValue }
 
   public var code: RPCError.Code {
     switch self {
     case .parentNotFound, .organizationNotFound, .codeNotFound, .enrollmentNotFound,
-      .memberNotFound:
+      .memberNotFound, .poolCaseNotFound:
       .notFound
     case .organizationConflict: .alreadyExists
     case .organizationNotActive, .organizationDissolved, .organizationState,
@@ -59,6 +85,14 @@ public enum MembersError: String, ServiceFailure, Hashable, CaseIterable {
       .membershipClosed, .membershipState, .enrollmentNotWaiting:
       .failedPrecondition
     case .approverIsAuthor: .permissionDenied
+    case .poolCaseState, .noIndividualMembers: .failedPrecondition
+    case .transferState, .transferExpired, .sameOrganization: .failedPrecondition
+    case .transferNotFound, .duplicateNotFound: .notFound
+    case .duplicateState, .mergedRecords: .failedPrecondition
+    case .correctionNotFound: .notFound
+    case .correctionState: .failedPrecondition
+    case .correctionOpen, .residentIDTaken: .alreadyExists
+    case .transferOpen: .alreadyExists
     case .codeMalformed, .codeForged: .invalidArgument
     }
   }

@@ -16,6 +16,8 @@ struct MembersMove: Sendable {
   let members: [StoredMember]
   let from: StoredOrganization
   let to: StoredOrganization
+  /// What the pool's region says of its cases; nil where nobody is pooled.
+  var terms: PoolTerms?
   /// What happens to the membership of each, by its state.
   let input: @Sendable (MembershipState) -> Membership.Input
 
@@ -48,6 +50,10 @@ struct MembersMove: Sendable {
     count(members, -1, at: from, &commit)
     count(moved, 1, at: to, &commit)
     for member in moved { commit.emit(try .changed(member)) }
+    guard let terms else { return }
+    commit.run(PoolCaseStore.move(from: from.id, to: to.id))
+    let pooled = zip(members, moved).filter { $0.state != .pooled && $1.state == .pooled }
+    try commit.openPoolCases(of: pooled.map(\.1), on: terms, by: act)
   }
 
   /// Guarded by each member's version.

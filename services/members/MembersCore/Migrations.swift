@@ -9,7 +9,7 @@ public enum MembersMigrations {
   /// Every migration, oldest first.
   public static let all = [
     organizations, persons, enrollments, counters, membershipLife, enrollmentLists,
-    organizationLife,
+    organizationLife, pool, transfers, duplicates, corrections,
   ]
 
   static let organizations = Migration(

@@ -35,6 +35,22 @@ enum OrganizationStore {
       """, [enrollmentID], organization)
   }
 
+  /// Notices whatever changes an organization between a decision about it and the commit.
+  static func isStill(_ organization: StoredOrganization) -> Statement {
+    Statement(
+      "UPDATE organizations SET version = version WHERE id = ?1 AND version = ?2",
+      [organization.id, organization.version], expects: .exactly(1))
+  }
+
+  /// The union that a case of the holding pool is assigned to.
+  static func receiverOfPoolCase(_ id: String) -> Query<StoredOrganization?> {
+    .first(
+      """
+      SELECT \(columns) FROM organizations AS o
+      WHERE o.id = (SELECT receiver_id FROM pool_cases WHERE id = ?1)
+      """, [id], organization)
+  }
+
   /// Whether there is any organization.
   static let isStarted = Query<Bool>.exists("SELECT o.id FROM organizations AS o LIMIT 1")
 

@@ -62,13 +62,50 @@ enum PersonStore {
   }
 
   /// Hashes of a person who has some already, under another key.
-  static func insert(_ hashes: PersonHashes, of person: String, into commit: inout Commit) {
+  ///
+  /// - Parameter isNew: Whether none of the resident ID's hashes may be there yet.
+  static func insert(
+    _ hashes: PersonHashes, of person: String, isNew: Bool = false, into commit: inout Commit
+  ) {
     for candidate in hashes.residentID {
-      commit.run(insert(candidate, place: "", of: person, expects: .any))
+      commit.run(insert(candidate, place: "", of: person, expects: isNew ? .exactly(1) : .any))
     }
     for candidate in hashes.phone + hashes.birth {
       commit.run(insert(candidate, place: person, of: person, expects: .any))
     }
+  }
+
+  /// Removes what a person is found by, under each key in use.
+  static func remove(_ hashes: PersonHashes, of person: String, into commit: inout Commit) {
+    for candidate in hashes.residentID + hashes.phone + hashes.birth {
+      commit.run(
+        "DELETE FROM person_hashes WHERE hash = ?1 AND person_id = ?2", [candidate.digest, person])
+    }
+  }
+
+  /// Notices an erasure, a correction or a renewal of keys between a decision and the commit.
+  static func isStill(_ person: StoredPerson) -> Statement {
+    Statement(
+      "UPDATE persons SET hash_key = hash_key WHERE id = ?1 AND wrapped_key = ?2",
+      [person.id, person.wrappedKey], expects: .exactly(1))
+  }
+
+  /// Corrects a person's data.
+  ///
+  /// - Parameter hashKey: The number of the key that the new hashes are under.
+  static func correct(
+    _ person: StoredPerson, to corrected: StoredPerson, hashKey: UInt32
+  ) -> Statement {
+    Statement(
+      """
+      UPDATE persons SET wrapped_key = ?3, person_name = ?4, resident_id = ?5, phone = ?6,
+        hash_key = ?7
+      WHERE id = ?1 AND wrapped_key = ?2
+      """,
+      [
+        person.id, person.wrappedKey, corrected.wrappedKey, corrected.name, corrected.residentID,
+        corrected.phone, Int64(hashKey),
+      ], expects: .exactly(1))
   }
 
   /// What others may have too.

@@ -15,9 +15,9 @@ extension MembersService {
       context, requestID: request.requestID, name: request.name, etag: request.etag,
       reason: request.reason, payload: payload, at: clock.now, &failures)
     try failures.check()
-    return try await write(order, action: "members.recordDeath") { known, commit in
+    return try await write(order, action: "members.recordDeath") { facts, commit in
       var response = RecordDeathResponse()
-      response.membership = try commit.change(known.member, .die, by: order.act).summary
+      response.membership = try commit.end(facts, .die, by: order.act).summary
       return response
     }
   }

@@ -8,14 +8,18 @@ enum RegionSettingStore {
     let places = codes.indices.map { "?\($0 + 1)" }.joined(separator: ", ")
     return .all(
       """
-      SELECT region_code, pool_first, approve_first, new_form_federation FROM region_settings
+      SELECT region_code, pool_first, approve_first, new_form_federation, pool_days,
+        pool_custodian, transfer_days
+      FROM region_settings
       WHERE region_code IN (\(places.isEmpty ? "NULL" : places))
       """, codes
     ) { row in
       RegionSetting(
         regionCode: try row.text("region_code"), poolFirst: try row.boolean("pool_first"),
         approveFirst: try row.boolean("approve_first"),
-        newFormFederation: try row.boolean("new_form_federation"))
+        newFormFederation: try row.boolean("new_form_federation"),
+        poolDays: try row.int("pool_days"), poolCustodian: try row.text("pool_custodian"),
+        transferDays: try row.int("transfer_days"))
     }
   }
 
@@ -25,11 +29,13 @@ enum RegionSettingStore {
       commit.run(
         """
         INSERT INTO region_settings (
-          region_code, pool_first, approve_first, new_form_federation
-        ) VALUES (?1, ?2, ?3, ?4)
+          region_code, pool_first, approve_first, new_form_federation, pool_days, pool_custodian,
+          transfer_days
+        ) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
         """,
         [
           setting.regionCode, setting.poolFirst, setting.approveFirst, setting.newFormFederation,
+          setting.poolDays, setting.poolCustodian, setting.transferDays,
         ], expects: .exactly(1))
     }
   }
@@ -45,5 +51,13 @@ extension MembersService {
     var commit = Commit(at: clock.now)
     RegionSettingStore.replaceAll(with: configuration.regions, into: &commit)
     try await database.write(commit)
+  }
+}
+
+extension StoredOrganization {
+  /// Regions whose settings count for it, the narrowest first.
+  var settingRegionCodes: [String] {
+    CheckedApplication.Area(code: regionCode, label: LocalizedText(zh: "", en: "")).regionCodes
+      .filter { $0.utf8.count == 6 }
   }
 }

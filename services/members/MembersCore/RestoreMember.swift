@@ -15,9 +15,9 @@ extension MembersService {
       context, requestID: request.requestID, name: request.name, etag: request.etag,
       reason: request.reason, payload: payload, at: clock.now, &failures)
     try failures.check()
-    return try await write(order, action: "members.restore") { known, commit in
+    return try await write(order, action: "members.restore") { facts, commit in
       var response = RestoreMemberResponse()
-      response.membership = try commit.change(known.member, .restore, by: order.act).summary
+      response.membership = try commit.change(facts.member, .restore, by: order.act).summary
       return response
     }
   }

@@ -21,10 +21,10 @@ extension MembersService {
     }
     try failures.check()
     let cause = request.cause
-    return try await write(order, action: "members.retain") { known, commit in
+    return try await write(order, action: "members.retain") { facts, commit in
       var response = RetainMemberResponse()
       response.membership = try commit.change(
-        known.member, .retain, retention: cause, by: order.act
+        facts.member, .retain, retention: cause, by: order.act
       ).summary
       return response
     }

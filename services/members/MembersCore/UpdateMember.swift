@@ -21,10 +21,10 @@ extension MembersService {
     let update = MemberUpdate(member, mask: request.updateMask?.paths ?? [], &failures)
     try failures.check()
     let keys = keys
-    return try await write(order, action: "members.update") { known, commit in
+    return try await write(order, action: "members.update") { facts, commit in
       var response = UpdateMemberResponse()
-      response.membership = try commit.change(known.member, .update, by: order.act) { member in
-        let key = try keys.personKey(of: known.person)
+      response.membership = try commit.change(facts.member, .update, by: order.act) { member in
+        let key = try keys.personKey(of: facts.known.person)
         member = try update.applied(to: member, key)
       }.summary
       return response

@@ -41,6 +41,10 @@ extension MembersService: ServiceUpkeep {
     return needs
   }
 
+  public func keepDeadlines() async throws -> Int {
+    try await Deadlines(database: database, now: clock.now).run()
+  }
+
   public func recount(report: TaskReport) async throws -> [String] {
     let counters = try await StatisticsCheck(
       database: database,

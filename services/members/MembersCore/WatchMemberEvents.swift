@@ -79,6 +79,14 @@ struct EventView: Sendable {
       response.event = .enrollmentChanged(changed)
     case .membershipChanged:
       response.event = .membershipChanged(try MembershipChanged(wireBytes: event.payload))
+    case .poolCaseChanged:
+      response.event = .poolCaseChanged(try PoolCaseChanged(wireBytes: event.payload))
+    case .transferChanged:
+      response.event = .transferChanged(try TransferChanged(wireBytes: event.payload))
+    case .duplicateChanged:
+      response.event = .duplicateChanged(try DuplicateChanged(wireBytes: event.payload))
+    case .correctionChanged:
+      response.event = .correctionChanged(try CorrectionChanged(wireBytes: event.payload))
     case nil:
       return nil
     }

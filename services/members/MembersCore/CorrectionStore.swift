@@ -1,0 +1,122 @@
+import GoogleProtobuf
+import MembersV1
+import Protobuf
+import ServiceKit
+import Storage
+
+/// A correction as stored.
+struct StoredCorrection: Sendable, Hashable {
+  var id: String
+  var memberID: String
+  var progress: CorrectionProgress
+  /// The data asked for, sealed with the person's key; empty once the person was erased.
+  var data: [UInt8]
+  var version: Int64
+  /// Microseconds since 1970.
+  var created: Int64
+
+  /// Without the data.
+  var message: Correction {
+    var message = Correction()
+    message.name = "corrections/\(id)"
+    message.member = "members/\(memberID)"
+    message.state = progress.state
+    message.createTime = Timestamp(microseconds: created)
+    message.etag = "v\(version)"
+    return message
+  }
+
+  func openData(_ key: PersonKey) throws -> CorrectedData {
+    try CorrectedData(
+      wireBytes: key.open(data, table: CorrectionStore.table, column: "data"))
+  }
+}
+
+/// A correction with its member.
+struct PlacedCorrection: Sendable, Hashable {
+  var correction: StoredCorrection
+  var known: KnownMember
+}
+
+/// The SQL of corrections.
+enum CorrectionStore {
+  static let table = "corrections"
+
+  static func byID(_ id: String) -> Query<PlacedCorrection?> {
+    .first("\(selection) WHERE c.id = ?1", [id], placed)
+  }
+
+  /// All of a member.
+  static func all(of memberID: String) -> Query<[PlacedCorrection]> {
+    .all("\(selection) WHERE c.member_id = ?1 ORDER BY c.created, c.id", [memberID], placed)
+  }
+
+  /// Whether a member has an open one.
+  static func isOpen(of memberID: String) -> Query<Bool> {
+    .exists("SELECT correction_id FROM open_corrections WHERE member_id = ?1", [memberID])
+  }
+
+  /// A page of a subtree, or of one member where `range` is nil.
+  static func page(
+    of range: PathRange?, member: String, states: [CorrectionState],
+    after: (created: SQLValue, id: SQLValue), limit: Int
+  ) -> Query<[PlacedCorrection]> {
+    let list = states.map { String($0.rawValue) }.joined(separator: ", ")
+    let condition = range == nil ? "c.member_id = ?4" : "o.path >= ?4 AND o.path < ?5"
+    let arguments: [any SQLValueConvertible] = range.map { [$0.first, $0.end] } ?? [member]
+    return .all(
+      """
+      \(selection) WHERE \(condition) AND c.state IN (\(list)) AND (c.created, c.id) > (?1, ?2)
+      ORDER BY c.created, c.id LIMIT ?3
+      """, [after.created, after.id, limit] + arguments, placed)
+  }
+
+  /// Stores a correction in its member's place for an open one.
+  static func insert(_ stored: StoredCorrection, into commit: inout Commit) {
+    commit.run(
+      """
+      INSERT INTO open_corrections (member_id, correction_id) VALUES (?1, ?2)
+      ON CONFLICT (member_id) DO NOTHING
+      """, [stored.memberID, stored.id], expects: .exactly(1))
+    commit.run(
+      """
+      INSERT INTO corrections (id, member_id, state, data, version, created)
+      VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+      """,
+      [
+        stored.id, stored.memberID, stored.progress.state.rawValue, stored.data, stored.version,
+        stored.created,
+      ], expects: .exactly(1))
+  }
+
+  /// Ends a correction, and frees its place.
+  ///
+  /// - Parameter stored: The correction after the change; its version has risen by one.
+  static func end(_ stored: StoredCorrection, into commit: inout Commit) {
+    commit.run(
+      "UPDATE corrections SET state = ?2, version = ?3 WHERE id = ?1 AND version = ?3 - 1",
+      [stored.id, stored.progress.state.rawValue, stored.version], expects: .exactly(1))
+    commit.run(
+      "DELETE FROM open_corrections WHERE member_id = ?1", [stored.memberID],
+      expects: .exactly(1))
+  }
+
+  private static let selection = """
+    SELECT c.id AS correction_id, c.member_id, c.state AS correction_state, c.data, \
+    c.version AS correction_version, c.created AS correction_created, \(MemberStore.columns) \
+    FROM corrections AS c JOIN memberships AS m ON m.id = c.member_id \
+    JOIN persons AS p ON p.id = m.id \
+    JOIN organizations AS o ON o.id = m.managing_organization_id
+    """
+
+  @Sendable private static func placed(_ row: Row) throws -> PlacedCorrection {
+    PlacedCorrection(
+      correction: StoredCorrection(
+        id: try row.text("correction_id"), memberID: try row.text("member_id"),
+        progress: CorrectionProgress(
+          CorrectionState(rawValue: try row.int32("correction_state"))),
+        data: try row.blob("data"), version: try row.integer("correction_version"),
+        created: try row.integer("correction_created")),
+      known: try MemberStore.known(row))
+  }
+}

@@ -1,0 +1,115 @@
+public import MembersV1
+import Protobuf
+public import RPC
+import ServiceKit
+import Storage
+
+extension MembersService {
+  /// Accepts a correction, which corrects the data and what the person is found by, or declines it.
+  public func decideCorrection(
+    _ request: DecideCorrectionRequest, context: ServerContext
+  ) async throws -> DecideCorrectionResponse {
+    let caller = try context.caller
+    var payload = request
+    payload.requestID = ""
+    var failures = FieldFailures()
+    let requestID = failures.take { () throws(FieldFailure) in
+      try RequestID.parse(request.requestID)
+    }
+    let id = failures.take { () throws(FieldFailure) in
+      try ResourceName.parse(request.name, collection: "corrections", field: "name")
+    }
+    let reason = failures.take { () throws(FieldFailure) in
+      try caller.checked(reason: request.reason)
+    }
+    try failures.check()
+    let now = clock.now
+    let act = Act(actor: caller.subject, now: now)
+    let (keys, etag, isAccepted) = (keys, request.etag, request.accept)
+    let audit = AuditEntry(
+      actor: caller.subject, action: isAccepted ? "corrections.accept" : "corrections.decline",
+      target: request.name, reason: reason ?? "")
+    let bytes = try await writeOnce(
+      requestID ?? "", payload: try payload.wireBytes(), at: now, context
+    ) {
+      .read(StaffScope.query(of: caller), CorrectionStore.byID(id ?? "")) { scope, placed in
+        guard let placed, scope.holds(placed.known.managingPath),
+          !placed.known.person.isErased
+        else { throw MembersError.correctionNotFound }
+        try Etag.check(etag, placed.correction.version)
+        var decision = CorrectionDecision(placed: placed, act: act, audit: audit, keys: keys)
+        return isAccepted ? try decision.accept() : try decision.decline()
+      }
+    }
+    return try DecideCorrectionResponse(wireBytes: bytes)
+  }
+}
+
+/// What becomes of a correction: pure.
+private struct CorrectionDecision: Sendable {
+  var placed: PlacedCorrection
+  let act: Act
+  let audit: AuditEntry
+  let keys: MembersKeys
+
+  mutating func decline() throws -> Step<[UInt8]> {
+    try placed.correction.progress.apply(.decline)
+    return try end(Commit(at: act.now))
+  }
+
+  mutating func accept() throws -> Step<[UInt8]> {
+    try placed.correction.progress.apply(.accept)
+    let person = placed.known.person
+    let key = try keys.personKey(of: person)
+    let asked = try placed.correction.openData(key)
+    let before = try keys.personalData(of: person)
+    var after = before
+    if !asked.personName.isEmpty { after.name = asked.personName }
+    if !asked.residentID.isEmpty { after.residentID = asked.residentID }
+    if !asked.phone.isEmpty { after.phone = asked.phone }
+    let hashes = (before: try keys.hashes(of: before), after: try keys.hashes(of: after))
+    let corrected = try sealed(after, of: person, key)
+    let decision = self
+    return .read(MemberStore.byResidentID(hashes.after.residentID)) { known in
+      guard known == nil || known?.person.id == person.id else {
+        throw MembersError.residentIDTaken
+      }
+      var commit = Commit(at: decision.act.now)
+      let member = decision.placed.known.member
+      if member.state.isLive {
+        _ = try commit.change(member, .update, by: decision.act)
+      } else {
+        commit.run(MemberStore.isStill(member))
+      }
+      PersonStore.remove(hashes.before, of: person.id, into: &commit)
+      PersonStore.insert(hashes.after, of: person.id, isNew: true, into: &commit)
+      commit.run(PersonStore.correct(person, to: corrected, hashKey: hashes.after.key))
+      return try decision.end(commit)
+    }
+  }
+
+  /// The person's row with its key wrapped anew, so that a renewal of keys that read the data of
+  /// before notices.
+  private func sealed(
+    _ data: PersonalData, of person: StoredPerson, _ key: PersonKey
+  ) throws -> StoredPerson {
+    let table = PersonStore.table
+    return StoredPerson(
+      id: person.id,
+      wrappedKey: try keys.cipher.rewrapped(person.wrappedKey ?? [], person: person.id),
+      name: try key.seal(data.name, table: table, column: "person_name"),
+      residentID: try key.seal(data.residentID, table: table, column: "resident_id"),
+      phone: try key.seal(data.phone, table: table, column: "phone"))
+  }
+
+  private func end(_ commit: Commit) throws -> Step<[UInt8]> {
+    var (commit, correction) = (commit, placed.correction)
+    correction.version += 1
+    CorrectionStore.end(correction, into: &commit)
+    commit.emit(try .changed(correction))
+    commit.record(audit)
+    var response = DecideCorrectionResponse()
+    response.correction = correction.message
+    return .commit(commit, try response.wireBytes())
+  }
+}

@@ -1,0 +1,111 @@
+import Foundation
+import MembersV1
+import Protobuf
+import RPC
+import ServiceKit
+import Storage
+
+/// A judgement about one possible duplicate, its common fields checked.
+struct DuplicateOrder: Sendable {
+  let caller: Caller
+  let key: RequestKey
+  /// The request without its request id.
+  let payload: [UInt8]
+  let duplicateID: String
+  /// Empty where the caller does not compare.
+  let etag: String
+  let reason: String
+  /// Identifier for the merge that a judgement makes.
+  let newID: String
+  let now: Date
+
+  var act: Act { Act(actor: caller.subject, now: now) }
+
+  /// - Parameters:
+  ///   - payload: The request with its request id cleared.
+  ///   - failures: Takes the wrong fields, to which the RPC adds its own.
+  init(
+    _ context: ServerContext, requestID: String, name: String, etag: String, reason: String,
+    newID: String, payload: some Message, at now: Date, _ failures: inout FieldFailures
+  ) throws {
+    let caller = try context.caller
+    let id = failures.take { () throws(FieldFailure) in try RequestID.parse(requestID) }
+    duplicateID =
+      failures.take { () throws(FieldFailure) in
+        try ResourceName.parse(name, collection: "duplicates", field: "name")
+      } ?? ""
+    self.reason =
+      failures.take { () throws(FieldFailure) in try caller.checked(reason: reason) } ?? ""
+    key = RequestKey(caller: caller.subject, method: context.method.path, requestID: id ?? "")
+    self.payload = try payload.wireBytes()
+    self.caller = caller
+    self.etag = etag
+    self.newID = newID
+    self.now = now
+  }
+
+  /// The audit entry, and the changed duplicate as the reply.
+  func end(_ duplicate: StoredDuplicate, _ action: String, _ commit: Commit) throws
+    -> Step<[UInt8]>
+  {
+    var commit = commit
+    commit.run(DuplicateStore.update(duplicate))
+    commit.emit(try .changed(duplicate))
+    commit.record(
+      AuditEntry(
+        actor: caller.subject, action: action, target: "duplicates/\(duplicateID)",
+        reason: reason))
+    return .commit(commit, try duplicate.message.wireBytes())
+  }
+}
+
+/// What a judgement reads, from one snapshot.
+struct DuplicateFacts: Sendable {
+  var duplicate: StoredDuplicate
+  /// The two persons' memberships; one that is missing is no member.
+  var person: MemberFacts?
+  var other: MemberFacts?
+  /// Records that are merged into either.
+  var mergedInto: [String: [String]]
+}
+
+extension MembersService {
+  /// Makes one judgement: ledger, scope, etag, decision.
+  ///
+  /// - Throws: ``MembersError/duplicateNotFound`` for whoever has not both;
+  ///   ``CommonFailure/etagMismatch``.
+  func judge(
+    _ order: DuplicateOrder,
+    _ decide: @escaping @Sendable (DuplicateFacts) throws -> Step<[UInt8]>
+  ) async throws -> Duplicate {
+    let ledger = keys.ledger
+    let bytes = try await database.write {
+      ledger.once(order.key, payload: order.payload, at: order.now) {
+        .read(
+          StaffScope.query(of: order.caller), DuplicateStore.byID(order.duplicateID)
+        ) { scope, duplicate in
+          guard let duplicate, duplicate.isHeld(by: scope) else {
+            throw MembersError.duplicateNotFound
+          }
+          try Etag.check(order.etag, duplicate.version)
+          let (one, two) = (duplicate.personID, duplicate.otherPersonID)
+          return .read(
+            MemberStore.byID(one), PoolCaseStore.open(of: one), TransferStore.open(of: one),
+            MemberStore.byID(two), PoolCaseStore.open(of: two), TransferStore.open(of: two),
+            DuplicateStore.merged(into: one), DuplicateStore.merged(into: two)
+          ) { person, case1, transfer1, other, case2, transfer2, into1, into2 in
+            try decide(
+              DuplicateFacts(
+                duplicate: duplicate,
+                person: person.map {
+                  MemberFacts(known: $0, poolCase: case1, transfer: transfer1)
+                },
+                other: other.map { MemberFacts(known: $0, poolCase: case2, transfer: transfer2) },
+                mergedInto: [one: into1, two: into2]))
+          }
+        }
+      }
+    }
+    return try Duplicate(wireBytes: bytes)
+  }
+}

@@ -1,0 +1,158 @@
+import GoogleProtobuf
+import MembersV1
+import ServiceKit
+import Storage
+
+/// A possible duplicate as stored, with who stands behind it.
+struct StoredDuplicate: Sendable, Hashable {
+  var id: String
+  var kind: DuplicateKind
+  var progress: DuplicateProgress
+  var personID: String
+  var otherPersonID: String
+  var version: Int64
+  /// Microseconds since 1970.
+  var created: Int64
+  /// The merge that stands.
+  var merge: StoredMerge?
+  /// Paths of where both are, each the enrollment's organization where it is no member.
+  var paths: [String]
+  var parties: [DuplicateParty]
+
+  /// Whether a caller has both.
+  func isHeld(by scope: StaffScope) -> Bool { paths.allSatisfy(scope.holds) }
+
+  var message: Duplicate {
+    var message = Duplicate()
+    message.name = "duplicates/\(id)"
+    message.kind = kind
+    message.state = progress.state
+    message.person = parties.first
+    message.other = parties.last
+    message.survivor = merge.map { "members/\($0.survivorID)" } ?? ""
+    message.createTime = Timestamp(microseconds: created)
+    message.etag = "v\(version)"
+    return message
+  }
+}
+
+/// A merge that stands: what it takes to undo it, beside the log.
+struct StoredMerge: Sendable, Hashable {
+  var id: String
+  var survivorID: String
+  var mergedID: String
+  /// What the merged membership was.
+  var former: MembershipState
+  /// Join day that the survivor had before.
+  var joinDay: Int
+}
+
+/// The SQL of possible duplicates and of merges.
+enum DuplicateStore {
+  private static let selection = """
+    SELECT d.id, d.kind, d.state, d.person_id, d.other_person_id, d.version, d.created, \
+    x.id AS merge_id, x.survivor_id, x.merged_id, x.former_state, x.join_day, \
+    m.member_number AS number_1, m.state AS state_1, m.managing_organization_id AS manager_1, \
+    n.member_number AS number_2, n.state AS state_2, n.managing_organization_id AS manager_2, \
+    COALESCE(mo.path, eo.path) AS path_1, COALESCE(no.path, eo.path) AS path_2 \
+    FROM duplicate_cases AS d JOIN enrollments AS e ON e.id = d.enrollment_id \
+    JOIN organizations AS eo ON eo.id = e.organization_id \
+    LEFT JOIN memberships AS m ON m.id = d.person_id \
+    LEFT JOIN organizations AS mo ON mo.id = m.managing_organization_id \
+    LEFT JOIN memberships AS n ON n.id = d.other_person_id \
+    LEFT JOIN organizations AS no ON no.id = n.managing_organization_id \
+    LEFT JOIN merges AS x ON x.duplicate_id = d.id AND x.undone IS NULL
+    """
+
+  static func byID(_ id: String) -> Query<StoredDuplicate?> {
+    .first("\(selection) WHERE d.id = ?1", [id], duplicate)
+  }
+
+  static func page(
+    of range: PathRange, states: [DuplicateState], after: (created: SQLValue, id: SQLValue),
+    limit: Int
+  ) -> Query<[StoredDuplicate]> {
+    let words = states.map { "'\($0.word)'" }.joined(separator: ", ")
+    return .all(
+      """
+      \(selection) WHERE d.state IN (\(words)) AND (d.created, d.id) > (?1, ?2)
+        AND COALESCE(mo.path, eo.path) >= ?4 AND COALESCE(mo.path, eo.path) < ?5
+        AND COALESCE(no.path, eo.path) >= ?4 AND COALESCE(no.path, eo.path) < ?5
+      ORDER BY d.created, d.id LIMIT ?3
+      """, [after.created, after.id, limit, range.first, range.end], duplicate)
+  }
+
+  /// Records that are merged into one.
+  static func merged(into survivor: String) -> Query<[String]> {
+    .all(
+      "SELECT merged_id FROM merges WHERE survivor_id = ?1 AND undone IS NULL", [survivor]
+    ) { row in try row.text("merged_id") }
+  }
+
+  /// - Parameter stored: The duplicate after the change; its version has risen by one.
+  static func update(_ stored: StoredDuplicate) -> Statement {
+    Statement(
+      "UPDATE duplicate_cases SET state = ?2, version = ?3 WHERE id = ?1 AND version = ?3 - 1",
+      [stored.id, stored.progress.state.word, stored.version], expects: .exactly(1))
+  }
+
+  static func insert(_ merge: StoredMerge, of duplicateID: String, at now: Int64) -> Statement {
+    Statement(
+      """
+      INSERT INTO merges (
+        id, duplicate_id, survivor_id, merged_id, former_state, join_day, created
+      ) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+      """,
+      [
+        merge.id, duplicateID, merge.survivorID, merge.mergedID, merge.former.rawValue,
+        merge.joinDay, now,
+      ], expects: .exactly(1))
+  }
+
+  static func undo(_ merge: StoredMerge, at now: Int64) -> Statement {
+    Statement(
+      "UPDATE merges SET undone = ?2 WHERE id = ?1 AND undone IS NULL", [merge.id, now],
+      expects: .exactly(1))
+  }
+
+  @Sendable private static func duplicate(_ row: Row) throws -> StoredDuplicate {
+    let people = [try row.text("person_id"), try row.text("other_person_id")]
+    let parties = try people.enumerated().map { index, id in
+      var party = DuplicateParty()
+      guard let number = try row.optionalText("number_\(index + 1)") else { return party }
+      party.member = "members/\(id)"
+      party.memberNumber = number
+      party.state = MembershipState(rawValue: try row.int32("state_\(index + 1)"))
+      party.managingOrganization = "organizations/\(try row.text("manager_\(index + 1)"))"
+      return party
+    }
+    let merge = try row.optionalText("merge_id").map { id in
+      StoredMerge(
+        id: id, survivorID: try row.text("survivor_id"), mergedID: try row.text("merged_id"),
+        former: MembershipState(rawValue: try row.int32("former_state")),
+        joinDay: try row.int("join_day"))
+    }
+    let kind = DuplicateCase.Kind(rawValue: try row.text("kind"))
+    return StoredDuplicate(
+      id: try row.text("id"), kind: kind == .phone ? .phone : .nameAndBirthDate,
+      progress: DuplicateProgress(DuplicateState(word: try row.text("state"))),
+      personID: people[0], otherPersonID: people[1], version: try row.integer("version"),
+      created: try row.integer("created"), merge: merge,
+      paths: [try row.text("path_1"), try row.text("path_2")], parties: parties)
+  }
+}
+
+extension DuplicateState {
+  /// How the table calls it.
+  var word: String {
+    switch self {
+    case .open: "OPEN"
+    case .same: "SAME"
+    case .distinct: "DISTINCT"
+    case .undone: "UNDONE"
+    case .unspecified, .unrecognized: ""
+    }
+  }
+
+  init(word: String) { self = Self.allCases.first { $0.word == word } ?? .unspecified }
+}

@@ -1,0 +1,58 @@
+public import MembersV1
+import Protobuf
+public import RPC
+import ServiceKit
+import Storage
+
+extension MembersService {
+  /// Erases a person: the key is destroyed, a live membership left, a tombstone remains.
+  public func erasePersonalData(
+    _ request: ErasePersonalDataRequest, context: ServerContext
+  ) async throws -> ErasePersonalDataResponse {
+    var payload = request
+    payload.requestID = ""
+    var failures = FieldFailures()
+    let order = try MemberOrder(
+      context, requestID: request.requestID, name: request.name, reason: request.reason,
+      payload: payload, at: clock.now, &failures)
+    try failures.check()
+    let keys = keys
+    let bytes = try await database.write {
+      keys.ledger.once(order.key, payload: order.payload, at: order.now) {
+        order.read { facts in
+          guard facts.member.state != .merged else { throw MembersError.membershipState }
+          return .read(DuplicateStore.merged(into: facts.member.id)) { ids in
+            if ids.isEmpty { return try facts.erased(with: [], order, keys) }
+            return .read(all: ids.map(MemberStore.byID)) { merged in
+              try facts.erased(with: merged.compactMap { $0 }, order, keys)
+            }
+          }
+        }
+      }
+    }
+    return try ErasePersonalDataResponse(wireBytes: bytes)
+  }
+}
+
+extension MemberFacts {
+  /// - Parameter merged: Records of the same person that are merged into this one.
+  fileprivate func erased(
+    with merged: [KnownMember], _ order: MemberOrder, _ keys: MembersKeys
+  ) throws -> Step<[UInt8]> {
+    var commit = Commit(at: order.now)
+    var remaining = member
+    if member.state.isLive {
+      remaining = try commit.end(self, .leave, by: order.act)
+    } else {
+      commit.run(MemberStore.isStill(member))
+    }
+    for known in [known] + merged where !known.person.isErased {
+      let hashes = try keys.hashes(of: try keys.personalData(of: known.person))
+      PersonalDataStore.erase(known, hashes: hashes, into: &commit)
+    }
+    commit.record(order.audit("members.erase", target: "members/\(member.id)"))
+    var response = ErasePersonalDataResponse()
+    response.membership = remaining.summary
+    return .commit(commit, try response.wireBytes())
+  }
+}

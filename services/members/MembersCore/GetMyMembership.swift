@@ -1,0 +1,27 @@
+public import MembersV1
+public import RPC
+import ServiceKit
+import Storage
+
+extension MembersService {
+  /// Reads one's own membership, masked, with one's own code.
+  public func getMyMembership(
+    _ request: GetMyMembershipRequest, context: ServerContext
+  ) async throws -> GetMyMembershipResponse {
+    let id = try context.caller.member(named: "")
+    let (known, transfer) = try await database.read(
+      MemberStore.remaining(of: id), TransferStore.open(of: id))
+    guard let known, !known.person.isErased else { throw MembersError.memberNotFound }
+    let (joined, managing) = try await database.read(
+      OrganizationStore.byID(known.member.organizationID),
+      OrganizationStore.byID(known.member.managingOrganizationID))
+    var response = GetMyMembershipResponse()
+    response.member = try known.maskedMessage(keys)
+    response.code = try keys.personKey(of: known.person)
+      .openText(known.member.code, table: MemberStore.table, column: "code")
+    response.organizationName = joined?.displayName ?? ""
+    response.managingOrganizationName = managing?.displayName ?? ""
+    response.transfer = transfer.map { $0.message($0.transfer) }
+    return response
+  }
+}

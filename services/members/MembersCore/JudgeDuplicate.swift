@@ -1,0 +1,76 @@
+public import MembersV1
+public import RPC
+import ServiceKit
+import Storage
+
+extension MembersService {
+  /// Judges a possible duplicate: two persons, or one, whose records are merged.
+  public func judgeDuplicate(
+    _ request: JudgeDuplicateRequest, context: ServerContext
+  ) async throws -> JudgeDuplicateResponse {
+    var payload = request
+    payload.requestID = ""
+    var failures = FieldFailures()
+    let order = try DuplicateOrder(
+      context, requestID: request.requestID, name: request.name, etag: request.etag,
+      reason: request.reason, newID: ids.next(), payload: payload, at: clock.now, &failures)
+    let survivor =
+      request.survivor.isEmpty
+      ? nil
+      : failures.take { () throws(FieldFailure) in
+        try ResourceName.parse(request.survivor, collection: "members", field: "survivor")
+      }
+    try failures.check()
+    var response = JudgeDuplicateResponse()
+    response.duplicate = try await judge(order) { facts in
+      try survivor.map { try facts.merged(into: $0, order) } ?? facts.distinguished(order)
+    }
+    return response
+  }
+}
+
+extension DuplicateFacts {
+  fileprivate func distinguished(_ order: DuplicateOrder) throws -> Step<[UInt8]> {
+    var duplicate = duplicate
+    try duplicate.progress.apply(.distinguish)
+    duplicate.version += 1
+    return try order.end(duplicate, "duplicates.distinguish", Commit(at: order.now))
+  }
+
+  /// The record of the other goes into the survivor's. It stays as it is but for its state, so that
+  /// an undo finds all of it.
+  fileprivate func merged(
+    into survivorID: String, _ order: DuplicateOrder
+  ) throws -> Step<[UInt8]> {
+    guard [duplicate.personID, duplicate.otherPersonID].contains(survivorID) else {
+      throw FieldFailure(
+        field: "survivor", reason: "NOT_A_PARTY",
+        text: LocalizedText(
+          zh: "survivor 应为两名人员之一。", en: "survivor must be one of the two persons."))
+    }
+    var duplicate = duplicate
+    try duplicate.progress.apply(.merge)
+    guard let person, let other else { throw MembersError.membershipState }
+    let (survivor, merged) =
+      duplicate.personID == survivorID ? (person, other) : (other, person)
+    guard mergedInto[merged.member.id]?.isEmpty != false else { throw MembersError.mergedRecords }
+    let act = order.act
+    var commit = Commit(at: order.now)
+    // The survivor changes too: a merge of it elsewhere at the same time is noticed.
+    _ = try commit.change(survivor.member, .update, by: act) {
+      $0.joinDay = min($0.joinDay, merged.member.joinDay)
+    }
+    _ = try commit.end(merged, .merge, by: act)
+    let merge = StoredMerge(
+      id: order.newID, survivorID: survivorID, mergedID: merged.member.id,
+      former: merged.member.state, joinDay: survivor.member.joinDay)
+    commit.run(DuplicateStore.insert(merge, of: duplicate.id, at: act.microseconds))
+    duplicate.merge = merge
+    duplicate.version += 1
+    for index in duplicate.parties.indices
+    where duplicate.parties[index].member == "members/\(merge.mergedID)" {
+      duplicate.parties[index].state = .merged
+    }
+    return try order.end(duplicate, "duplicates.merge", commit)
+  }
+}

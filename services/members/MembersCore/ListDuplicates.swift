@@ -1,0 +1,30 @@
+public import MembersV1
+public import RPC
+import ServiceKit
+import Storage
+
+extension MembersService {
+  /// Lists possible duplicates whose persons are both in a subtree, the oldest first.
+  public func listDuplicates(
+    _ request: ListDuplicatesRequest, context: ServerContext
+  ) async throws -> ListDuplicatesResponse {
+    let caller = try context.caller
+    let size = try PageSize.rows(request.pageSize)
+    let range = try await subtree(of: request.ancestor, for: caller)
+    let states = request.states.isEmpty ? [.open] : request.states
+    let scope =
+      ["ListDuplicates", caller.subject, range.first] + states.map { "\($0.rawValue)" }
+    let after = try keys.pages.decode(request.pageToken, scope: scope)
+    let page = try await database.read(
+      DuplicateStore.page(
+        of: range, states: states,
+        after: (after?.first ?? .integer(0), after?.last ?? .text("")), limit: size + 1))
+    var response = ListDuplicatesResponse()
+    response.duplicates = page.prefix(size).map(\.message)
+    if page.count > size {
+      let last = page[size - 1]
+      response.nextPageToken = try keys.pages.encode([last.created, last.id], scope: scope)
+    }
+    return response
+  }
+}

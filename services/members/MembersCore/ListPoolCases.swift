@@ -1,0 +1,59 @@
+public import MembersV1
+public import RPC
+import ServiceKit
+import Storage
+
+extension MembersService {
+  /// Lists pool cases, the first due first.
+  public func listPoolCases(
+    _ request: ListPoolCasesRequest, context: ServerContext
+  ) async throws -> ListPoolCasesResponse {
+    let caller = try context.caller
+    let size = try PageSize.rows(request.pageSize)
+    let filter: PoolCaseStore.Filter
+    let subject: String
+    if !request.receiver.isEmpty {
+      subject = try await organization(request.receiver, field: "receiver", for: caller)
+      filter = .receiver(subject)
+    } else if !request.custodian.isEmpty {
+      subject = try await organization(request.custodian, field: "custodian", for: caller)
+      filter = .custodian(subject)
+    } else {
+      let range = try await subtree(of: request.ancestor, for: caller)
+      subject = range.first
+      filter = .pools(range)
+    }
+    let states = request.states.isEmpty ? [.waiting, .assigned] : request.states
+    let kind = request.receiver.isEmpty ? request.custodian.isEmpty ? "pools" : "kept" : "received"
+    let scope =
+      ["ListPoolCases", caller.subject, kind, subject, "\(request.overdue)"]
+      + states.map { "\($0.rawValue)" }
+    let after = try keys.pages.decode(request.pageToken, scope: scope)
+    let today = ChinaDate(microseconds: clock.microseconds).daysSinceEpoch
+    let page = try await database.read(
+      PoolCaseStore.page(
+        of: filter, states: states, overdueOn: request.overdue ? today : nil,
+        after: (after?.first ?? .integer(0), after?.last ?? .text("")), limit: size + 1))
+    var response = ListPoolCasesResponse()
+    response.poolCases = page.prefix(size).map { $0.message($0.poolCase) }
+    if page.count > size {
+      let last = page[size - 1].poolCase
+      response.nextPageToken = try keys.pages.encode(
+        [last.progress.dueDay, last.id], scope: scope)
+    }
+    return response
+  }
+
+  /// Identifier of an organization of the caller's subtree that a list is filtered by.
+  ///
+  /// - Throws: ``CommonFailure/outOfScope`` where it is not in the caller's subtree, or unknown.
+  func organization(
+    _ name: String, field: String, for caller: Caller
+  ) async throws -> String {
+    let id = try ResourceName.parse(name, collection: "organizations", field: field)
+    let (scope, organization) = try await database.read(
+      StaffScope.query(of: caller), OrganizationStore.byID(id))
+    guard let organization, scope.holds(organization.path) else { throw CommonFailure.outOfScope }
+    return id
+  }
+}

@@ -1,0 +1,71 @@
+import GoogleProtobuf
+import MembersV1
+import ServiceKit
+import Storage
+
+/// The SQL of what is stored of a person beside the membership: to export, and to erase.
+enum PersonalDataStore {
+  /// An application as stored.
+  struct Application: Sendable {
+    /// Without the application itself.
+    var message: PersonalApplication
+    /// The application, sealed with the person's key.
+    var sealed: [UInt8]
+  }
+
+  /// All applications of a person, the oldest first: some, whatever a person tries.
+  static func applications(of person: String) -> Query<[Application]> {
+    .all(
+      """
+      SELECT id, state, created, application FROM enrollments WHERE person_id = ?1
+      ORDER BY created, id LIMIT 10000
+      """, [person]
+    ) { row in
+      var message = PersonalApplication()
+      message.name = "enrollments/\(try row.text("id"))"
+      message.state = EnrollmentState(rawValue: try row.int32("state"))
+      message.createTime = Timestamp(microseconds: try row.integer("created"))
+      return Application(message: message, sealed: try row.blob("application"))
+    }
+  }
+
+  /// Destroys a person's key, and with it all that is sealed; empties the fields; removes the
+  /// hashes. What waits for the person ends.
+  ///
+  /// - Parameter hashes: What the person is found by.
+  static func erase(_ known: KnownMember, hashes: PersonHashes, into commit: inout Commit) {
+    let (id, nothing) = (known.person.id, [UInt8]())
+    commit.run(
+      """
+      UPDATE persons SET wrapped_key = NULL, person_name = ?3, resident_id = ?3, phone = ?3
+      WHERE id = ?1 AND wrapped_key = ?2
+      """, [id, known.person.wrappedKey, nothing], expects: .exactly(1))
+    PersonStore.remove(hashes, of: id, into: &commit)
+    commit.run(
+      "UPDATE memberships SET code = ?2, code_sha256 = ?2, details = NULL WHERE id = ?1",
+      [id, nothing], expects: .exactly(1))
+    let waiting = [EnrollmentState.held, .pending].map { String($0.rawValue) }
+      .joined(separator: ", ")
+    commit.run(
+      """
+      UPDATE enrollments SET state = ?2, version = version + 1
+      WHERE person_id = ?1 AND state IN (\(waiting))
+      """, [id, EnrollmentState.withdrawn.rawValue])
+    commit.run("UPDATE enrollments SET application = ?2 WHERE person_id = ?1", [id, nothing])
+    commit.run("DELETE FROM open_enrollments WHERE person_id = ?1", [id])
+    commit.run(
+      """
+      UPDATE corrections SET state = ?2, version = version + 1
+      WHERE member_id = ?1 AND state = ?3
+      """,
+      [id, CorrectionState.cancelled.rawValue, CorrectionState.requested.rawValue])
+    commit.run("UPDATE corrections SET data = ?2 WHERE member_id = ?1", [id, nothing])
+    commit.run("DELETE FROM open_corrections WHERE member_id = ?1", [id])
+    // That somebody looked like somebody is of no more use.
+    commit.run(
+      """
+      DELETE FROM duplicate_cases
+      WHERE (person_id = ?1 OR other_person_id = ?1) AND state = ?2
+      """, [id, DuplicateState.open.word])
+  }
+}

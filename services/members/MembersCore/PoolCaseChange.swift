@@ -1,0 +1,53 @@
+import MembersV1
+import Storage
+
+extension Commit {
+  /// Opens the cases of members who were just pooled: in the same commit.
+  mutating func openPoolCases(
+    of members: [StoredMember], on terms: PoolTerms, by act: Act
+  ) throws {
+    let cases = members.map { member in
+      StoredPoolCase(
+        id: StoredPoolCase.id(of: member), memberID: member.id,
+        progress: PoolCaseProgress(dueDay: act.day + terms.days),
+        poolID: member.managingOrganizationID, custodianID: terms.custodianID, receiverID: nil,
+        days: terms.days, version: 1, created: act.microseconds)
+    }
+    PoolCaseStore.insert(cases, into: &self)
+    PoolCaseStore.log(cases, "OPENED", by: act, into: &self)
+    for stored in cases { emit(try .changed(stored)) }
+  }
+
+  /// Changes a case, guarded by the version that was read, with its log entry and its event.
+  ///
+  /// - Parameter edit: Further changes, such as who has it now.
+  /// - Returns: The case after the change.
+  /// - Throws: ``MembersError/poolCaseState``.
+  @discardableResult
+  mutating func change(
+    _ stored: StoredPoolCase, _ input: PoolCaseProgress.Input, by act: Act,
+    edit: (inout StoredPoolCase) -> Void = { _ in }
+  ) throws -> StoredPoolCase {
+    var changed = stored
+    try changed.progress.apply(input, on: act.day, days: stored.days)
+    edit(&changed)
+    changed.version += 1
+    run(PoolCaseStore.update(changed))
+    PoolCaseStore.log([changed], input.word, by: act, into: &self)
+    emit(try .changed(changed))
+    return changed
+  }
+}
+
+extension PoolCaseProgress.Input {
+  /// How the log calls it.
+  fileprivate var word: String {
+    switch self {
+    case .assign: "ASSIGNED"
+    case .confirm: "CONFIRMED"
+    case .giveBack: "RETURNED"
+    case .escalate: "ESCALATED"
+    case .close: "CLOSED"
+    }
+  }
+}

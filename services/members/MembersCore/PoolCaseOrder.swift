@@ -1,0 +1,118 @@
+import Foundation
+import MembersV1
+import Protobuf
+import RPC
+import ServiceKit
+import Storage
+
+/// A write about one pool case, its common fields checked.
+struct PoolCaseOrder: Sendable {
+  let caller: Caller
+  let key: RequestKey
+  /// The request without its request id.
+  let payload: [UInt8]
+  let caseID: String
+  /// The union that is named to take it; nil where none is.
+  let receiverID: String?
+  /// Empty where the caller does not compare.
+  let etag: String
+  /// For the audit log; empty where none is asked for.
+  let reason: String
+  let now: Date
+
+  var act: Act { Act(actor: caller.subject, now: now) }
+
+  /// - Parameters:
+  ///   - receiver: Name of a union; nil where the RPC names none.
+  ///   - reason: nil where the RPC asks for none.
+  ///   - payload: The request with its request id cleared.
+  /// - Throws: ``CommonFailure/invalidFields(_:)`` with every wrong field.
+  init(
+    _ context: ServerContext, requestID: String, name: String, receiver: String? = nil,
+    etag: String = "", reason: String? = nil, payload: some Message, at now: Date
+  ) throws {
+    let caller = try context.caller
+    var failures = FieldFailures()
+    let id = failures.take { () throws(FieldFailure) in try RequestID.parse(requestID) }
+    caseID =
+      failures.take { () throws(FieldFailure) in
+        try ResourceName.parse(name, collection: "poolCases", field: "name")
+      } ?? ""
+    receiverID = receiver.flatMap { receiver in
+      failures.take { () throws(FieldFailure) in
+        try ResourceName.parse(receiver, collection: "organizations", field: "receiver")
+      }
+    }
+    self.reason =
+      reason.flatMap { reason in
+        failures.take { () throws(FieldFailure) in try caller.checked(reason: reason) }
+      } ?? ""
+    try failures.check()
+    key = RequestKey(caller: caller.subject, method: context.method.path, requestID: id ?? "")
+    self.payload = try payload.wireBytes()
+    self.caller = caller
+    self.etag = etag
+    self.now = now
+  }
+}
+
+/// What a decision about a pool case reads, from one snapshot.
+struct PoolCaseFacts: Sendable {
+  var scope: StaffScope
+  var placed: PlacedPoolCase
+  /// The member of the case.
+  var member: StoredMember
+  /// The union that the order names, else the one that the case is assigned to.
+  var receiver: StoredOrganization?
+}
+
+extension MembersService {
+  /// Makes one write about a pool case: ledger, scope, etag, decision, audit entry.
+  ///
+  /// - Throws: ``MembersError/poolCaseNotFound`` for whoever has nothing to do with it;
+  ///   ``CommonFailure/etagMismatch``.
+  func write<Reply: Message>(
+    _ order: PoolCaseOrder, action: String,
+    _ decide: @escaping @Sendable (PoolCaseFacts, inout Commit) throws -> Reply
+  ) async throws -> Reply {
+    let ledger = keys.ledger
+    let bytes = try await database.write {
+      ledger.once(order.key, payload: order.payload, at: order.now) {
+        .read(
+          StaffScope.query(of: order.caller), PoolCaseStore.byID(order.caseID),
+          MemberStore.ofPoolCase(order.caseID),
+          OrganizationStore.byID(order.receiverID ?? ""),
+          OrganizationStore.receiverOfPoolCase(order.caseID)
+        ) { scope, placed, known, named, assigned in
+          guard let placed, let known, placed.isKept(by: scope) || placed.isReceived(by: scope)
+          else { throw MembersError.poolCaseNotFound }
+          guard order.etag.isEmpty || order.etag == "v\(placed.poolCase.version)" else {
+            throw CommonFailure.etagMismatch
+          }
+          var commit = Commit(at: order.now)
+          let reply = try decide(
+            PoolCaseFacts(
+              scope: scope, placed: placed, member: known.member,
+              receiver: order.receiverID == nil ? assigned : named), &commit)
+          commit.record(
+            AuditEntry(
+              actor: order.caller.subject, action: action, target: "poolCases/\(order.caseID)",
+              reason: order.reason))
+          return .commit(commit, try reply.wireBytes())
+        }
+      }
+    }
+    return try Reply(wireBytes: bytes)
+  }
+}
+
+extension StoredOrganization {
+  /// - Throws: ``MembersError/organizationNotActive``, ``MembersError/noIndividualMembers`` where
+  ///   nobody can be a member of it: a regional federation, a holding pool.
+  func checkTakesMembers() throws {
+    guard state == .active else { throw MembersError.organizationNotActive }
+    guard kind != .regionalFederation, kind != .holdingPool else {
+      throw MembersError.noIndividualMembers
+    }
+  }
+}

@@ -1,0 +1,251 @@
+import Crypto
+import GoogleProtobuf
+import MembersV1
+import ServiceKit
+import Storage
+
+/// A case of the holding pool as stored.
+struct StoredPoolCase: Sendable, Hashable {
+  var id: String
+  var memberID: String
+  var progress: PoolCaseProgress
+  var poolID: String
+  /// Who has to see to it.
+  var custodianID: String
+  /// The union that it is assigned to.
+  var receiverID: String?
+  /// What a level has to end it, as the region said when the case was opened.
+  var days: Int
+  var version: Int64
+  /// Microseconds since 1970.
+  var created: Int64
+}
+
+extension StoredPoolCase {
+  /// Identifier of the case that a change of a membership opens: of one change it is always the
+  /// same, since a decision may run more than once.
+  static func id(of member: StoredMember) -> String {
+    let digest = SHA256.hash(data: Array("pool case \(member.id) \(member.version)".utf8))
+    return digest.prefix(16).map { byte in
+      (byte < 16 ? "0" : "") + String(byte, radix: 16)
+    }.joined()
+  }
+}
+
+/// A case with where its parties stand in the tree, and with what its message says of the member.
+struct PlacedPoolCase: Sendable, Hashable {
+  var poolCase: StoredPoolCase
+  var poolPath: String
+  var custodianPath: String
+  /// The organization above the custodian; nil at the top.
+  var aboveCustodianID: String?
+  var receiverPath: String?
+  var memberNumber: String
+  var group: OccupationGroup
+
+  /// Whether a caller sees to it: staff of the pool or of the custodian.
+  func isKept(by scope: StaffScope) -> Bool {
+    scope.holds(poolPath) || scope.holds(custodianPath)
+  }
+
+  func isReceived(by scope: StaffScope) -> Bool { receiverPath.map(scope.holds) ?? false }
+
+  func message(_ stored: StoredPoolCase) -> PoolCase {
+    var message = PoolCase()
+    message.name = "poolCases/\(stored.id)"
+    message.member = "members/\(stored.memberID)"
+    message.memberNumber = memberNumber
+    message.group = group
+    message.state = stored.progress.state
+    message.pool = "organizations/\(stored.poolID)"
+    message.custodian = "organizations/\(stored.custodianID)"
+    message.receiver = stored.receiverID.map { "organizations/\($0)" } ?? ""
+    message.dueDate = .day(stored.progress.dueDay)
+    message.level = Int32(clamping: stored.progress.level)
+    message.returns = Int32(clamping: stored.progress.returns)
+    message.createTime = Timestamp(microseconds: stored.created)
+    message.etag = "v\(stored.version)"
+    return message
+  }
+}
+
+/// Who has to see to the cases of a pool, and for how long, as its region says.
+struct PoolTerms: Sendable, Hashable {
+  var custodianID: String
+  var days: Int
+}
+
+/// The SQL of pool cases.
+enum PoolCaseStore {
+  /// Of which cases a page is.
+  enum Filter: Sendable {
+    case pools(PathRange)
+    case custodian(String)
+    case receiver(String)
+  }
+
+  private static let parties = """
+    FROM pool_cases AS c \
+    JOIN organizations AS p ON p.id = c.pool_id \
+    JOIN organizations AS k ON k.id = c.custodian_id \
+    LEFT JOIN organizations AS r ON r.id = c.receiver_id \
+    JOIN memberships AS m ON m.id = c.member_id
+    """
+  private static let columns = """
+    c.id, c.member_id, c.state, c.pool_id, c.custodian_id, c.receiver_id, c.due_day, c.days, \
+    c.level, c.returns, c.version, c.created, p.path AS pool_path, k.path AS custodian_path, \
+    k.parent_id AS above_id, r.path AS receiver_path, m.member_number, m.occupation_group
+    """
+  private static let open =
+    "\(PoolCaseState.waiting.rawValue), \(PoolCaseState.assigned.rawValue)"
+
+  static func byID(_ id: String) -> Query<PlacedPoolCase?> {
+    .first("SELECT \(columns) \(parties) WHERE c.id = ?1", [id], placed)
+  }
+
+  /// All of a member.
+  static func all(of memberID: String) -> Query<[PlacedPoolCase]> {
+    .all(
+      "SELECT \(columns) \(parties) WHERE c.member_id = ?1 ORDER BY c.created, c.id", [memberID],
+      placed)
+  }
+
+  /// The case of a member that is open.
+  static func open(of memberID: String) -> Query<PlacedPoolCase?> {
+    .first(
+      "SELECT \(columns) \(parties) WHERE c.member_id = ?1 AND c.state IN (\(open))", [memberID],
+      placed)
+  }
+
+  /// Identifiers of open cases that were due before a day.
+  static func overdue(on day: Int, limit: Int) -> Query<[String]> {
+    .all(
+      """
+      SELECT c.id FROM pool_cases AS c WHERE c.state IN (\(open)) AND c.due_day < ?1
+      ORDER BY c.due_day, c.id LIMIT ?2
+      """, [day, limit]
+    ) { row in try row.text("id") }
+  }
+
+  /// A page in the order in which the cases are due.
+  ///
+  /// - Parameters:
+  ///   - after: Due day and identifier of the last case before it.
+  ///   - overdueOn: Only those overdue on this day.
+  static func page(
+    of filter: Filter, states: [PoolCaseState], overdueOn day: Int?,
+    after: (day: SQLValue, id: SQLValue), limit: Int
+  ) -> Query<[PlacedPoolCase]> {
+    let list = states.map { String($0.rawValue) }.joined(separator: ", ")
+    let (condition, arguments): (String, [any SQLValueConvertible]) =
+      switch filter {
+      case .pools(let range): ("p.path >= ?5 AND p.path < ?6", [range.first, range.end])
+      case .custodian(let id): ("c.custodian_id = ?5", [id])
+      case .receiver(let id): ("c.receiver_id = ?5", [id])
+      }
+    return .all(
+      """
+      SELECT \(columns) \(parties)
+      WHERE \(condition) AND c.state IN (\(list)) AND c.due_day < ?4
+        AND (c.due_day, c.id) > (?1, ?2)
+      ORDER BY c.due_day, c.id LIMIT ?3
+      """, [after.day, after.id, limit, day ?? Int(Int32.max)] + arguments, placed)
+  }
+
+  /// What the region of a pool says of its cases: the narrowest stated region counts. Unless it
+  /// names a custodian, the organization above the pool is.
+  static func terms(of pool: StoredOrganization) -> Query<PoolTerms> {
+    let regions = pool.settingRegionCodes
+    let places = regions.indices.map { "?\($0 + 1)" }.joined(separator: ", ")
+    return Query(
+      """
+      SELECT s.region_code, s.pool_days, o.id AS custodian_id FROM region_settings AS s
+      LEFT JOIN organizations AS o ON o.external_id = s.pool_custodian
+      WHERE s.region_code IN (\(places))
+      """, regions
+    ) { rows in
+      let usual = PoolTerms(
+        custodianID: pool.parentID ?? pool.id, days: RegionSetting.poolDaysNormal)
+      for region in regions {
+        for row in rows where try row.text("region_code") == region {
+          return PoolTerms(
+            custodianID: try row.optionalText("custodian_id") ?? usual.custodianID,
+            days: try row.int("pool_days"))
+        }
+      }
+      return usual
+    }
+  }
+
+  static func insert(_ cases: [StoredPoolCase], into commit: inout Commit) {
+    commit.insert(
+      into: "pool_cases",
+      [
+        "id", "member_id", "state", "pool_id", "custodian_id", "receiver_id", "due_day", "days",
+        "level", "returns", "version", "created",
+      ],
+      cases.map { stored in
+        [
+          stored.id, stored.memberID, stored.progress.state.rawValue, stored.poolID,
+          stored.custodianID, stored.receiverID, stored.progress.dueDay, stored.days,
+          stored.progress.level, stored.progress.returns, stored.version, stored.created,
+        ]
+      })
+  }
+
+  /// Open cases of a pool that is dissolved go on in another one.
+  static func move(from pool: String, to other: String) -> Statement {
+    Statement(
+      "UPDATE pool_cases SET pool_id = ?2 WHERE pool_id = ?1 AND state IN (\(open))",
+      [pool, other])
+  }
+
+  /// - Parameter stored: The case after the change; its version has risen by one.
+  static func update(_ stored: StoredPoolCase) -> Statement {
+    Statement(
+      """
+      UPDATE pool_cases SET state = ?2, custodian_id = ?3, receiver_id = ?4, due_day = ?5,
+        level = ?6, returns = ?7, version = ?8
+      WHERE id = ?1 AND version = ?8 - 1
+      """,
+      [
+        stored.id, stored.progress.state.rawValue, stored.custodianID, stored.receiverID,
+        stored.progress.dueDay, stored.progress.level, stored.progress.returns, stored.version,
+      ], expects: .exactly(1))
+  }
+
+  /// Entries of the cases' append-only log, one for each.
+  static func log(
+    _ cases: [StoredPoolCase], _ action: String, by act: Act, into commit: inout Commit
+  ) {
+    commit.insert(
+      into: "pool_case_log",
+      [
+        "case_id", "version", "action", "state", "custodian_id", "receiver_id", "due_day", "actor",
+        "created",
+      ],
+      cases.map { stored in
+        [
+          stored.id, stored.version, action, stored.progress.state.rawValue, stored.custodianID,
+          stored.receiverID, stored.progress.dueDay, act.actor, act.microseconds,
+        ]
+      })
+  }
+
+  @Sendable private static func placed(_ row: Row) throws -> PlacedPoolCase {
+    PlacedPoolCase(
+      poolCase: StoredPoolCase(
+        id: try row.text("id"), memberID: try row.text("member_id"),
+        progress: PoolCaseProgress(
+          state: PoolCaseState(rawValue: try row.int32("state")), level: try row.int("level"),
+          returns: try row.int("returns"), dueDay: try row.int("due_day")),
+        poolID: try row.text("pool_id"), custodianID: try row.text("custodian_id"),
+        receiverID: try row.optionalText("receiver_id"), days: try row.int("days"),
+        version: try row.integer("version"), created: try row.integer("created")),
+      poolPath: try row.text("pool_path"), custodianPath: try row.text("custodian_path"),
+      aboveCustodianID: try row.optionalText("above_id"),
+      receiverPath: try row.optionalText("receiver_path"),
+      memberNumber: try row.text("member_number"),
+      group: OccupationGroup(rawValue: try row.int32("occupation_group")))
+  }
+}

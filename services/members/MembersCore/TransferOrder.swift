@@ -1,0 +1,107 @@
+import Foundation
+import MembersV1
+import Protobuf
+import RPC
+import ServiceKit
+import Storage
+
+/// A write about one transfer, its common fields checked.
+struct TransferOrder: Sendable {
+  let caller: Caller
+  let key: RequestKey
+  /// The request without its request id.
+  let payload: [UInt8]
+  let transferID: String
+  /// Empty where the caller does not compare.
+  let etag: String
+  /// For the audit log; empty where none is asked for.
+  let reason: String
+  let now: Date
+
+  var act: Act { Act(actor: caller.subject, now: now) }
+
+  /// - Parameters:
+  ///   - reason: nil where the RPC asks for none.
+  ///   - payload: The request with its request id cleared.
+  /// - Throws: ``CommonFailure/invalidFields(_:)`` with every wrong field.
+  init(
+    _ context: ServerContext, requestID: String, name: String, etag: String,
+    reason: String? = nil, payload: some Message, at now: Date
+  ) throws {
+    let caller = try context.caller
+    var failures = FieldFailures()
+    let id = failures.take { () throws(FieldFailure) in try RequestID.parse(requestID) }
+    transferID =
+      failures.take { () throws(FieldFailure) in
+        try ResourceName.parse(name, collection: "transfers", field: "name")
+      } ?? ""
+    self.reason =
+      reason.flatMap { reason in
+        failures.take { () throws(FieldFailure) in try caller.checked(reason: reason) }
+      } ?? ""
+    try failures.check()
+    key = RequestKey(caller: caller.subject, method: context.method.path, requestID: id ?? "")
+    self.payload = try payload.wireBytes()
+    self.caller = caller
+    self.etag = etag
+    self.now = now
+  }
+}
+
+/// What a decision about a transfer reads, from one snapshot.
+struct TransferFacts: Sendable {
+  var scope: StaffScope
+  var placed: PlacedTransfer
+  var member: MemberFacts
+  var receiver: StoredOrganization
+
+  /// - Throws: ``CommonFailure/outOfScope``: only the receiver decides.
+  func checkReceives() throws {
+    guard scope.holds(placed.toPath) else { throw CommonFailure.outOfScope }
+  }
+}
+
+extension MembersService {
+  /// Makes one write about a transfer: ledger, scope, etag, decision, audit entry.
+  ///
+  /// - Throws: ``MembersError/transferNotFound`` for whoever has nothing to do with it;
+  ///   ``CommonFailure/etagMismatch``.
+  func write<Reply: Message>(
+    _ order: TransferOrder, action: String,
+    _ decide: @escaping @Sendable (TransferFacts, inout Commit) throws -> Reply
+  ) async throws -> Reply {
+    let ledger = keys.ledger
+    let bytes = try await database.write {
+      ledger.once(order.key, payload: order.payload, at: order.now) {
+        .read(
+          StaffScope.query(of: order.caller), TransferStore.byID(order.transferID)
+        ) { scope, placed in
+          guard let placed,
+            placed.isAsked(by: order.caller, scope) || scope.holds(placed.toPath)
+          else { throw MembersError.transferNotFound }
+          guard order.etag.isEmpty || order.etag == "v\(placed.transfer.version)" else {
+            throw CommonFailure.etagMismatch
+          }
+          let memberID = placed.transfer.memberID
+          return .read(
+            MemberStore.byID(memberID), PoolCaseStore.open(of: memberID),
+            OrganizationStore.byID(placed.transfer.toID)
+          ) { known, poolCase, receiver in
+            guard let known, let receiver else { throw MembersError.transferNotFound }
+            var commit = Commit(at: order.now)
+            let member = MemberFacts(known: known, poolCase: poolCase, transfer: placed)
+            let reply = try decide(
+              TransferFacts(scope: scope, placed: placed, member: member, receiver: receiver),
+              &commit)
+            commit.record(
+              AuditEntry(
+                actor: order.caller.subject, action: action,
+                target: "transfers/\(order.transferID)", reason: order.reason))
+            return .commit(commit, try reply.wireBytes())
+          }
+        }
+      }
+    }
+    return try Reply(wireBytes: bytes)
+  }
+}

@@ -1,0 +1,202 @@
+import GoogleProtobuf
+import MembersV1
+import ServiceKit
+import Storage
+import YijiaTypeV1
+
+/// A transfer as stored.
+struct StoredTransfer: Sendable, Hashable {
+  var id: String
+  var memberID: String
+  var progress: TransferProgress
+  /// The union that the member was of when it was asked for, or completed.
+  var fromID: String
+  var toID: String
+  /// Who has to see to it.
+  var handlerID: String
+  var version: Int64
+  /// Microseconds since 1970.
+  var created: Int64
+}
+
+/// A transfer with where its parties stand in the tree.
+struct PlacedTransfer: Sendable, Hashable {
+  var transfer: StoredTransfer
+  var toPath: String
+  /// The organization above the receiver; nil at the top.
+  var aboveReceiverID: String?
+  /// Path of the organization that manages the member now.
+  var memberPath: String
+  var memberNumber: String
+
+  /// Whether it is a caller's own, or their member's.
+  func isAsked(by caller: Caller, _ scope: StaffScope) -> Bool {
+    caller.kind == .member
+      ? caller.subject == "members/\(transfer.memberID)" : scope.holds(memberPath)
+  }
+
+  func message(_ stored: StoredTransfer) -> Transfer {
+    var message = Transfer()
+    message.name = "transfers/\(stored.id)"
+    message.member = "members/\(stored.memberID)"
+    message.memberNumber = memberNumber
+    message.state = stored.progress.state
+    message.fromOrganization = "organizations/\(stored.fromID)"
+    message.toOrganization = "organizations/\(stored.toID)"
+    message.handler = "organizations/\(stored.handlerID)"
+    let isEscalated = stored.progress.level > 0
+    message.dueDate = .day(isEscalated ? stored.progress.expiryDay : stored.progress.dueDay)
+    message.expireDate = .day(stored.progress.expiryDay)
+    message.createTime = Timestamp(microseconds: stored.created)
+    message.etag = "v\(stored.version)"
+    return message
+  }
+}
+
+/// The SQL of transfers.
+enum TransferStore {
+  /// Of which transfers a page is.
+  enum Filter: Sendable {
+    case receivers(PathRange)
+    case member(String)
+  }
+
+  private static let selection = """
+    SELECT t.id, t.member_id, t.state, t.from_id, t.to_id, t.handler_id, t.due_day, \
+    t.expiry_day, t.level, t.version, t.created, r.path AS to_path, r.parent_id AS above_id, \
+    o.path AS member_path, m.member_number \
+    FROM transfers AS t JOIN organizations AS r ON r.id = t.to_id \
+    JOIN memberships AS m ON m.id = t.member_id \
+    JOIN organizations AS o ON o.id = m.managing_organization_id
+    """
+  private static let requested = TransferState.requested.rawValue
+
+  static func byID(_ id: String) -> Query<PlacedTransfer?> {
+    .first("\(selection) WHERE t.id = ?1", [id], placed)
+  }
+
+  /// All of a member.
+  static func all(of memberID: String) -> Query<[PlacedTransfer]> {
+    .all("\(selection) WHERE t.member_id = ?1 ORDER BY t.created, t.id", [memberID], placed)
+  }
+
+  /// The open transfer of a member.
+  static func open(of memberID: String) -> Query<PlacedTransfer?> {
+    .first(
+      """
+      \(selection) WHERE t.id = (SELECT transfer_id FROM open_transfers WHERE member_id = ?1)
+      """, [memberID], placed)
+  }
+
+  /// The open transfers to a union: what ends when it is dissolved.
+  static func open(to organizationID: String) -> Query<[PlacedTransfer]> {
+    .all("\(selection) WHERE t.to_id = ?1 AND t.state = \(requested)", [organizationID], placed)
+  }
+
+  /// Identifiers of open transfers for which the passing of days does something on a day.
+  static func due(on day: Int, limit: Int) -> Query<[String]> {
+    .all(
+      """
+      SELECT t.id FROM transfers AS t WHERE t.state = \(requested) AND t.due_day < ?1
+        AND (t.level = 0 OR t.expiry_day < ?1)
+      ORDER BY t.due_day, t.id LIMIT ?2
+      """, [day, limit]
+    ) { row in try row.text("id") }
+  }
+
+  static func page(
+    of filter: Filter, states: [TransferState], after: (day: SQLValue, id: SQLValue), limit: Int
+  ) -> Query<[PlacedTransfer]> {
+    let list = states.map { String($0.rawValue) }.joined(separator: ", ")
+    let (condition, arguments): (String, [any SQLValueConvertible]) =
+      switch filter {
+      case .receivers(let range): ("r.path >= ?4 AND r.path < ?5", [range.first, range.end])
+      case .member(let id): ("t.member_id = ?4", [id])
+      }
+    return .all(
+      """
+      \(selection) WHERE \(condition) AND t.state IN (\(list)) AND (t.due_day, t.id) > (?1, ?2)
+      ORDER BY t.due_day, t.id LIMIT ?3
+      """, [after.day, after.id, limit] + arguments, placed)
+  }
+
+  /// What the region of a union says of the days to decide a transfer; the narrowest stated region
+  /// counts.
+  static func days(of receiver: StoredOrganization) -> Query<Int> {
+    let regions = receiver.settingRegionCodes
+    return RegionSettingStore.byRegions(regions).map { settings in
+      regions.compactMap { code in settings.first { $0.regionCode == code } }.first?.transferDays
+        ?? RegionSetting.transferDaysNormal
+    }
+  }
+
+  static func insert(_ stored: StoredTransfer) -> Statement {
+    Statement(
+      """
+      INSERT INTO transfers (
+        id, member_id, state, from_id, to_id, handler_id, due_day, expiry_day, level, version,
+        created
+      ) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)
+      """,
+      [
+        stored.id, stored.memberID, stored.progress.state.rawValue, stored.fromID, stored.toID,
+        stored.handlerID, stored.progress.dueDay, stored.progress.expiryDay,
+        stored.progress.level, stored.version, stored.created,
+      ], expects: .exactly(1))
+  }
+
+  /// - Parameter stored: The transfer after the change; its version has risen by one.
+  static func update(_ stored: StoredTransfer) -> Statement {
+    Statement(
+      """
+      UPDATE transfers SET state = ?2, from_id = ?3, handler_id = ?4, level = ?5, version = ?6
+      WHERE id = ?1 AND version = ?6 - 1
+      """,
+      [
+        stored.id, stored.progress.state.rawValue, stored.fromID, stored.handlerID,
+        stored.progress.level, stored.version,
+      ], expects: .exactly(1))
+  }
+
+  /// Takes the place of a member's one open transfer.
+  static func open(_ stored: StoredTransfer) -> Statement {
+    Statement(
+      """
+      INSERT INTO open_transfers (member_id, transfer_id) VALUES (?1, ?2)
+      ON CONFLICT (member_id) DO NOTHING
+      """, [stored.memberID, stored.id], expects: .exactly(1))
+  }
+
+  /// Frees the place, and notices a transfer that came after what was read.
+  ///
+  /// - Parameter isOpen: Whether there is one, as was read.
+  static func close(of memberID: String, isOpen: Bool) -> Statement {
+    Statement(
+      "DELETE FROM open_transfers WHERE member_id = ?1", [memberID],
+      expects: .exactly(isOpen ? 1 : 0))
+  }
+
+  /// Notices a transfer to a union that came after what was read.
+  static func noneOpen(to organizationID: String) -> Statement {
+    Statement(
+      """
+      DELETE FROM open_transfers WHERE transfer_id IN (
+        SELECT id FROM transfers WHERE to_id = ?1 AND state = \(requested)
+      )
+      """, [organizationID], expects: .exactly(0))
+  }
+
+  @Sendable private static func placed(_ row: Row) throws -> PlacedTransfer {
+    PlacedTransfer(
+      transfer: StoredTransfer(
+        id: try row.text("id"), memberID: try row.text("member_id"),
+        progress: TransferProgress(
+          state: TransferState(rawValue: try row.int32("state")), level: try row.int("level"),
+          dueDay: try row.int("due_day"), expiryDay: try row.int("expiry_day")),
+        fromID: try row.text("from_id"), toID: try row.text("to_id"),
+        handlerID: try row.text("handler_id"), version: try row.integer("version"),
+        created: try row.integer("created")),
+      toPath: try row.text("to_path"), aboveReceiverID: try row.optionalText("above_id"),
+      memberPath: try row.text("member_path"), memberNumber: try row.text("member_number"))
+  }
+}
