@@ -67,6 +67,7 @@ final class EngineLoop {
     case .forget(let job): job.fail(CancellationError())
     case .write(let job): decide(DecidedWrite(job))
     case .connected(let index, let link, let session):
+      leaveOthers(than: link.place)
       slots[index].pause = .zero
       slots[index].connections += 1
       slots[index].state =
@@ -88,6 +89,15 @@ final class EngineLoop {
   private func nextPause(_ pause: inout Duration) -> Duration {
     pause = min(max(pause * 2, .milliseconds(25)), .seconds(1))
     return pause * Double.random(in: 0.5...1)
+  }
+
+  /// Gives up connections to another server than the one that a new connection found to take
+  /// writes: it was left for a reason. A primary that hung and comes back would answer reads with
+  /// what it had, until it notices that it was replaced.
+  private func leaveOthers(than place: PostgresLink.Place) {
+    for index in slots.indices {
+      if let other = slots[index].place, !other.isSameServer(as: place) { lose(index) }
+    }
   }
 
   // MARK: Sending

@@ -1,6 +1,7 @@
 internal import CPostgres
 internal import Foundation
 internal import Storage
+internal import Synchronization
 
 /// One connection of libpq: the only place of its handle. Confined to one thread at a time: the one
 /// that connects, then the engine's.
@@ -44,6 +45,8 @@ final class PostgresLink: @unchecked Sendable {
     let port: String
     /// The server's process behind it.
     let process: Int32
+
+    func isSameServer(as other: Place) -> Bool { (host, port) == (other.host, other.port) }
   }
 
   /// Where this one leads.
@@ -204,10 +207,15 @@ private final class Warnings {
 final class Canceller: @unchecked Sendable {
   /// Owned: freed in `deinit`.
   private let handle: OpaquePointer
+  private let isAsking = Atomic(false)
 
   init(_ handle: OpaquePointer) {
     self.handle = handle
   }
+
+  /// No request of it is on its way. One to a machine that hangs is until that is over, and holds
+  /// its thread: a second would be lost like it.
+  var isFree: Bool { !isAsking.load(ordering: .relaxed) }
 
   deinit {
     PQfreeCancel(handle)
@@ -215,6 +223,8 @@ final class Canceller: @unchecked Sendable {
 
   /// Connects, asks, and waits.
   func cancel() {
+    guard !isAsking.exchange(true, ordering: .relaxed) else { return }
+    defer { isAsking.store(false, ordering: .relaxed) }
     var reason = [CChar](repeating: 0, count: 256)
     _ = PQcancel(handle, &reason, Int32(reason.count))
   }

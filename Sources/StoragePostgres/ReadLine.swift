@@ -80,7 +80,7 @@ final class ReadLine {
     defer { progressAtTick = pipeline.progress }
     isSlow = !pipeline.isIdle && progressAtTick == pipeline.progress
     guard isSlow, let head = pipeline.head, let job = head, job.isDone,
-      lastCancel.map({ now - $0 >= Self.cancelPause }) ?? true
+      lastCancel.map({ now - $0 >= Self.cancelPause }) ?? true, canceller?.isFree == true
     else { return nil }
     lastCancel = now
     return canceller

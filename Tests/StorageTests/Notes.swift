@@ -102,3 +102,17 @@ func eventually(_ condition: () async throws -> Bool) async throws {
     await Task.yield()
   }
 }
+
+/// Calls again while the server can't be reached.
+func insist(_ call: () async throws -> Void) async throws {
+  while true {
+    do {
+      return try await call()
+    } catch let error as StorageError {
+      switch error {
+      case .indeterminate, .unreachable, .busy: continue
+      default: throw error
+      }
+    }
+  }
+}

@@ -168,20 +168,6 @@ struct PostgresTests {
     }
   }
 
-  /// Calls again, as a client does with the same request id, while the store says to.
-  private func insist(_ call: () async throws -> Void) async throws {
-    while true {
-      do {
-        return try await call()
-      } catch let error as StorageError {
-        switch error {
-        case .indeterminate, .unreachable, .busy: continue
-        default: throw error
-        }
-      }
-    }
-  }
-
   /// Cuts every connection of a store but this one.
   private func cutAll(of store: TestStore) throws -> Int {
     let link = try PostgresLink(url: store.url, options: PostgresOptions())
