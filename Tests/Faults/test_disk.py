@@ -43,6 +43,8 @@ class OwnedFile:
     def is_running(self):
         return self.suite.children["members"].is_running
 
+    is_ready = is_running
+
     def start_again(self):
         self.suite.start("members")
 
@@ -59,6 +61,14 @@ class Server:
             return exists(self.stores.postmaster)
         except (OSError, IndexError):
             return False
+
+    @property
+    def is_ready(self):
+        try:
+            self.stores.run(self.stores.base, "SELECT 1")
+        except AssertionError:
+            return False
+        return True
 
     def start_again(self):
         self.stores.start_again()
@@ -86,10 +96,17 @@ def suite(request, folder, binaries, disk):
 
 
 def mend(disk, suite):
-    """The disk is well again; whatever ended is started."""
+    """The disk is well again; whatever ended is started. A server may yet end: it gives up where
+    the fault met its recovery."""
     disk.mend()
-    if not suite.victim.is_running:
-        suite.victim.start_again()
+    victim = suite.victim
+
+    def is_up():
+        if not victim.is_running:
+            victim.start_again()
+        return victim.is_ready
+
+    wait_until(is_up, 60, "the owner of the disk", step=0.2)
 
 
 def fill_up(disk, suite, load):

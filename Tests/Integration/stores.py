@@ -96,6 +96,16 @@ class PrivateServer(Schemas):
         children = pathlib.Path(f"/proc/{self.postmaster}/task/{self.postmaster}/children")
         return [int(pid) for pid in children.read_text().split()]
 
+    @property
+    def expendable(self):
+        """Those whose end the server survives: without the one that recovers it gives up."""
+        def is_recovering(pid):
+            try:
+                return b"startup" in pathlib.Path(f"/proc/{pid}/cmdline").read_bytes()
+            except OSError:
+                return True
+        return [pid for pid in self.backends if not is_recovering(pid)]
+
     def kill(self):
         """SIGKILL of the server as a whole."""
         for pid in [self.postmaster, *self.backends]:

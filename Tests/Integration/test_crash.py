@@ -8,6 +8,7 @@ the same moments and victims again.
 """
 
 import concurrent.futures
+import contextlib
 import os
 import random
 import signal
@@ -55,7 +56,8 @@ class Chaos:
         self.kills += 1
         way = self.random.choice(["whole", "main", "one"])
         if way == "one":
-            os.kill(self.random.choice(server.backends), signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError, IndexError):
+                os.kill(self.random.choice(server.expendable), signal.SIGKILL)
             return
         if way == "whole":
             server.kill()
@@ -189,8 +191,9 @@ def outcome(suite):
     finally:
         for worker in workers:
             worker.stopping.set()
+        end = time.monotonic() + FINISH_SECONDS
         for worker in workers:
-            worker.join(FINISH_SECONDS)
+            worker.join(max(0, end - time.monotonic()))
     stuck = [type(worker).__name__ for worker in workers if worker.is_alive()]
     problems = [worker.problem for worker in workers if worker.problem]
     assert not stuck and not problems, (stuck, problems)
