@@ -159,7 +159,7 @@ static void yijia__members__v1__MembershipChanged__init(ProtobufCMessage *messag
   memset(message, 0, sizeof(struct yijia__members__v1__MembershipChanged));
   message->descriptor = &yijia__members__v1__MembershipChanged__table;
 }
-static const ProtobufCFieldDescriptor yijia__members__v1__MembershipChanged__fields[5] = {
+static const ProtobufCFieldDescriptor yijia__members__v1__MembershipChanged__fields[6] = {
   {"member", 1, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_BYTES,
    offsetof(struct yijia__members__v1__MembershipChanged, has_member), offsetof(struct yijia__members__v1__MembershipChanged, f_member),
    NULL, NULL, 0, 0x2200, NULL, NULL},
@@ -175,19 +175,22 @@ static const ProtobufCFieldDescriptor yijia__members__v1__MembershipChanged__fie
   {"code_sha256", 5, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_BYTES,
    offsetof(struct yijia__members__v1__MembershipChanged, has_code_sha256), offsetof(struct yijia__members__v1__MembershipChanged, f_code_sha256),
    NULL, NULL, 0, 0x200, NULL, NULL},
+  {"survivor", 6, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_BYTES,
+   offsetof(struct yijia__members__v1__MembershipChanged, has_survivor), offsetof(struct yijia__members__v1__MembershipChanged, f_survivor),
+   NULL, NULL, 0, 0x2200, NULL, NULL},
 };
-static const unsigned yijia__members__v1__MembershipChanged__by_name[5] = {4, 3, 0, 2, 1};
+static const unsigned yijia__members__v1__MembershipChanged__by_name[6] = {4, 3, 0, 2, 1, 5};
 static const ProtobufCIntRange yijia__members__v1__MembershipChanged__ranges[2] = {
   {1, 0},
-  {0, 5},
+  {0, 6},
 };
 const ProtobufCMessageDescriptor yijia__members__v1__MembershipChanged__table = {
   PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
   "yijia.members.v1.MembershipChanged", "MembershipChanged", "yijia__members__v1__MembershipChanged",
   "yijia.members.v1", sizeof(struct yijia__members__v1__MembershipChanged),
-  5, yijia__members__v1__MembershipChanged__fields, yijia__members__v1__MembershipChanged__by_name,
+  6, yijia__members__v1__MembershipChanged__fields, yijia__members__v1__MembershipChanged__by_name,
   1, yijia__members__v1__MembershipChanged__ranges,
-  yijia__members__v1__MembershipChanged__init, (void *) 80, NULL, NULL,
+  yijia__members__v1__MembershipChanged__init, (void *) 96, NULL, NULL,
 };
 
 static void yijia__members__v1__PoolCaseChanged__init(ProtobufCMessage *message) {

@@ -58,6 +58,12 @@ struct DuplicateTests {
       #expect(again.member == newer)
       #expect(try await harness.countsAgree())
 
+      let told = try await harness.events(as: .service("stations")).last { $0.entity == older }
+      guard case .membershipChanged(let change)? = told?.event else {
+        throw Unexpected("nobody was told of the merge")
+      }
+      #expect(change.state == .merged)
+      #expect(change.survivor == newer)
       let undone = try await harness.undo(merged.name, as: clerk)
       #expect(undone.state == .undone)
       #expect(undone.survivor.isEmpty)

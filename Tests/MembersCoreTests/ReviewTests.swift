@@ -34,6 +34,7 @@ struct ReviewTests {
       #expect(members.map(\.name) == [approved.member])
       #expect(members.map(\.state) == [.pooled])
       #expect(members.map(\.managingOrganization) == [names["xiangshan-pool"]])
+      #expect(try await harness.poolCases(as: clerk).map(\.member) == [approved.member])
       #expect(try await harness.countsAgree())
       let again = try await harness.approve(pending, as: clerk, requestID: id)
       #expect(try again.wireBytes() == approved.wireBytes(), "a retry")

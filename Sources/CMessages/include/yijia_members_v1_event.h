@@ -83,6 +83,8 @@ struct yijia__members__v1__MembershipChanged {
   int32_t f_group;
   protobuf_c_boolean has_code_sha256;
   ProtobufCBinaryData f_code_sha256;
+  protobuf_c_boolean has_survivor;
+  ProtobufCBinaryData f_survivor;
 };
 
 /* yijia.members.v1.PoolCaseChanged */

@@ -328,6 +328,8 @@ public struct MembershipChanged: Message {
   public var group: OccupationGroup = .unspecified
   /// SHA-256 of the member's own code; 32 bytes.
   public var codeSHA256: [UInt8] = []
+  /// Resource name of the member that a merged one goes on as; set while MERGED.
+  public var survivor: String = ""
   public var unknownFields = UnknownFields()
 
   public init() {}
@@ -366,12 +368,18 @@ extension MembershipChanged {
     if c.pointee.has_code_sha256 != 0 {
       codeSHA256 = Decoding.bytes(c.pointee.f_code_sha256)
     }
+    if c.pointee.has_survivor != 0 {
+      survivor = Decoding.string(c.pointee.f_survivor)
+    }
     unknownFields = Decoding.unknownFields(c.pointee.base)
   }
 
   package func encode(_ encoding: inout Encoding) {
     guard encoding.goesOn else { return }
     encoding.unknownFields(unknownFields)
+    if !survivor.isEmpty {
+      encoding.string(survivor, 50)
+    }
     if !codeSHA256.isEmpty {
       encoding.bytes(codeSHA256, 42)
     }

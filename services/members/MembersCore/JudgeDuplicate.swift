@@ -60,7 +60,7 @@ extension DuplicateFacts {
     _ = try commit.change(survivor.member, .update, by: act) {
       $0.joinDay = min($0.joinDay, merged.member.joinDay)
     }
-    _ = try commit.end(merged, .merge, by: act)
+    _ = try commit.end(merged, .merge, survivorID: survivorID, by: act)
     let merge = StoredMerge(
       id: order.newID, survivorID: survivorID, mergedID: merged.member.id,
       former: merged.member.state, joinDay: survivor.member.joinDay)

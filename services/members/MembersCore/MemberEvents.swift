@@ -45,13 +45,18 @@ extension OutboxEvent {
   }
 
   /// A membership was founded or changed.
-  static func changed(_ member: StoredMember) throws -> OutboxEvent {
+  ///
+  /// - Parameter survivorID: Who a merged one goes on as.
+  static func changed(
+    _ member: StoredMember, survivorID: String? = nil
+  ) throws -> OutboxEvent {
     var message = MembershipChanged()
     message.member = "members/\(member.id)"
     message.state = member.state
     message.organization = "organizations/\(member.organizationID)"
     message.group = member.group
     message.codeSHA256 = member.codeSHA256
+    message.survivor = survivorID.map { "members/\($0)" } ?? ""
     return OutboxEvent(
       entity: message.member, version: member.version,
       kind: MemberEventKind.membershipChanged.rawValue, payload: try message.wireBytes())

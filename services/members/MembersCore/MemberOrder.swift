@@ -133,9 +133,9 @@ struct MemberFacts: Sendable {
 extension Commit {
   /// Ends a membership, and with it what is open about the member.
   mutating func end(
-    _ facts: MemberFacts, _ input: Membership.Input, by act: Act
+    _ facts: MemberFacts, _ input: Membership.Input, survivorID: String? = nil, by act: Act
   ) throws -> StoredMember {
-    let ended = try change(facts.member, input, by: act)
+    let ended = try change(facts.member, input, survivorID: survivorID, by: act)
     if let open = facts.poolCase { try change(open.poolCase, .close, by: act) }
     try cancelTransfer(facts.transfer, of: ended.id, by: act)
     return ended

@@ -232,7 +232,7 @@ enum MemberStore {
       """, [member.number, member.id], expects: .exactly(1))
   }
 
-  /// Changes a membership; see ``Commit/change(_:_:former:to:retention:enrollmentID:by:edit:)``.
+  /// Changes a membership; see `Commit.change`.
   ///
   /// - Parameter member: The membership after the change; its version has risen by one.
   static func update(_ member: StoredMember) -> Statement {

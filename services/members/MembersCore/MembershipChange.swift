@@ -22,14 +22,16 @@ extension Commit {
   ///
   /// - Parameters:
   ///   - former: What a merged membership was.
+  ///   - survivorID: Who a membership that is merged goes on as.
   ///   - organizationID: The union that the member is of from now on, joined and managing.
   ///   - edit: Further changes of the row.
   /// - Returns: The membership after the change.
   /// - Throws: ``MembersError/membershipState``, ``MembersError/membershipClosed``.
   mutating func change(
     _ member: StoredMember, _ input: Membership.Input, former: MembershipState = .unspecified,
-    to organizationID: String? = nil, retention: RetentionCause = .unspecified,
-    enrollmentID: String? = nil, by act: Act, edit: (inout StoredMember) throws -> Void = { _ in }
+    survivorID: String? = nil, to organizationID: String? = nil,
+    retention: RetentionCause = .unspecified, enrollmentID: String? = nil, by act: Act,
+    edit: (inout StoredMember) throws -> Void = { _ in }
   ) throws -> StoredMember {
     var membership = Membership(member.state, former: former)
     let action = try membership.apply(input)
@@ -44,9 +46,10 @@ extension Commit {
     run(MemberStore.update(changed))
     CounterStore.count(
       -1, state: member.state, organizationID: member.managingOrganizationID, into: &self)
-    try log(
+    log(
       changed, action, from: member.state, retention: retention, enrollmentID: enrollmentID, by: act
     )
+    emit(try .changed(changed, survivorID: survivorID))
     return changed
   }
 
@@ -62,14 +65,15 @@ extension Commit {
     var member = draft
     member.state = membership.state
     MemberStore.found(member, into: &self)
-    try log(member, action, from: .unspecified, enrollmentID: enrollmentID, by: act)
+    log(member, action, from: .unspecified, enrollmentID: enrollmentID, by: act)
+    emit(try .changed(member))
     return member
   }
 
   private mutating func log(
     _ member: StoredMember, _ action: MembershipLogEntry.Action, from state: MembershipState,
     retention: RetentionCause = .unspecified, enrollmentID: String?, by act: Act
-  ) throws {
+  ) {
     run(
       MembershipLogEntry(
         action: action, from: state, member: member, day: act.day, enrollmentID: enrollmentID,
@@ -80,7 +84,6 @@ extension Commit {
     }
     CounterStore.count(
       1, state: member.state, organizationID: member.managingOrganizationID, into: &self)
-    emit(try .changed(member))
   }
 }
 

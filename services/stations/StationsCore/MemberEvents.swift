@@ -21,7 +21,9 @@ struct MemberEvents: Sendable {
       switch event.event {
       case .organizationChanged(let change)?: organizations.append(change)
       case .membershipChanged(let change)?:
-        guard change.codeSHA256.count == 32, let id = Self.id(change.member, of: "members") else {
+        // Visits with the code of a merged record are the survivor's.
+        let member = change.survivor.isEmpty ? change.member : change.survivor
+        guard change.codeSHA256.count == 32, let id = Self.id(member, of: "members") else {
           continue
         }
         members[change.codeSHA256] = KnownMember(id: id, group: change.group)
