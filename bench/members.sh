@@ -53,7 +53,8 @@ start() { # ENGINE
   local data=$work/$1 url
   local flags=(--data "$data" --gateway-port "$PORT" --members-port "$((PORT + 1))"
     --stations-port "$((PORT + 2))")
-  "$RELEASE/yijia" dev "${flags[@]}" --idle --once >"$work/log" || die "yijia dev: $(cat "$work/log")"
+  "$RELEASE/yijia" dev "${flags[@]}" --idle --once >"$work/log" ||
+    die "yijia dev: $(cat "$work/log")"
   if [ "$1" = postgres ]; then
     scripts/postgres.sh start >"$work/server"
     server=$(sed -n 1p "$work/server")

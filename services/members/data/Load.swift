@@ -11,8 +11,8 @@ struct Load: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Enroll invented people through a running suite's gateway, as its partner.",
     discussion: """
-      One line a figure: `unary-rate` and `stream-rate` a second, `unary-p50` and `unary-p99` in µs. \
-      Every enrollment is a new person and durable before it is answered.
+      One line a figure: `unary-rate` and `stream-rate` a second, `unary-p50` and `unary-p99` in \
+      µs. Every enrollment is a new person and durable before it is answered.
       Example: members-data load --connection .dev/connection.json --calls 20000 --mode unary
       """)
 

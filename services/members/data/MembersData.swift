@@ -5,16 +5,16 @@ import ServiceKit
 import Storage
 import StorageEngines
 
-/// Fills a members store with invented members, measures reads by key, and enrolls through a running
-/// gateway: for figures.
+/// Fills a members store with invented members, measures reads by key, and enrolls through a
+/// running gateway: for figures.
 @main
 struct MembersData: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "members-data",
     abstract: "Invented members: for a store, read by their keys, or enrolled through a gateway.",
     discussion: """
-      For `make` and `read` the service must not run on a SQLite file meanwhile, and missing keyrings \
-      are made. The same seed and number give the same members, so that `read` knows the keys of \
+      For `make` and `read` the service must not run on a SQLite file meanwhile, and missing \
+      keyrings are made. The same seed and number give the same members, so that `read` knows the keys of \
       what `make` stored.
       Examples:
         members-data make --config .dev/members.yaml --members 10000
