@@ -14,8 +14,8 @@ struct MembersData: AsyncParsableCommand {
     abstract: "Invented members: for a store, read by their keys, or enrolled through a gateway.",
     discussion: """
       For `make` and `read` the service must not run on a SQLite file meanwhile, and missing \
-      keyrings are made. The same seed and number give the same members, so that `read` knows the keys of \
-      what `make` stored.
+      keyrings are made. The same seed and number give the same members, so that `read` knows the \
+      keys of what `make` stored.
       Examples:
         members-data make --config .dev/members.yaml --members 10000
         members-data read --config .dev/members.yaml --members 10000 --calls 50000
