@@ -50,9 +50,15 @@ def serves(child, port):
 class _Logs:
     def log_tails(self):
         logs = sorted((self.folder / "logs").glob("*.log")) if self.folder.exists() else []
+        texts = {log.name: log.read_text(errors="replace").splitlines() for log in logs}
         return "\n".join(
-            f"== {log.name}\n" + "\n".join(log.read_text(errors="replace").splitlines()[-15:])
-            for log in logs)
+            f"== {name}\n" + "\n".join(self._telling(lines)) for name, lines in texts.items())
+
+    @staticmethod
+    def _telling(lines):
+        """What went wrong inside, however long ago, and the end."""
+        errors = [line for line in lines[:-15] if "INTERNAL" in line or "error" in line[:80]]
+        return [*errors[-25:], *lines[-15:]]
 
 
 class DevelopmentSuite(_Logs):
