@@ -91,8 +91,9 @@ let services: [Target] =
     .target(
       name: "GatewayCore",
       dependencies: [
-        "RPC", "ServiceKit", "Protobuf", "YijiaTypeV1", "MembersV1", "StationsV1",
-        "GRPCHealthV1", crypto, logging,
+        "RPC", "RPCInProcess", "ServiceKit", "Protobuf", "ProtobufJSON", "YijiaTypeV1", "MembersV1",
+        "StationsV1", "GoogleAPI", "GoogleProtobuf", "GoogleRPC", "GoogleType", "GRPCHealthV1",
+        crypto, logging,
       ],
       path: "services/gateway/GatewayCore", swiftSettings: house),
     .executableTarget(

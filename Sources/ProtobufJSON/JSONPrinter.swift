@@ -233,13 +233,17 @@ struct JSONPrinter {
 
   mutating func put(raw text: String) { output += text.utf8 }
 
-  mutating func put(string text: String) {
+  mutating func put(string text: String) { Self.quote(text, into: &output) }
+
+  mutating func put(escaping text: some Collection<UInt8>) { Self.quote(text, into: &output) }
+
+  static func quote(_ text: String, into output: inout [UInt8]) {
     var text = text
-    text.withUTF8 { put(escaping: $0) }
+    text.withUTF8 { quote($0, into: &output) }
   }
 
   /// Writes a string with its quotes; what JSON or JavaScript would stumble over is escaped.
-  mutating func put(escaping text: some Collection<UInt8>) {
+  private static func quote(_ text: some Collection<UInt8>, into output: inout [UInt8]) {
     output.append(UInt8(ascii: "\""))
     for byte in text {
       switch byte {
@@ -247,13 +251,13 @@ struct JSONPrinter {
         output.append(UInt8(ascii: "\\"))
         output.append(byte)
       case 0x20...: output.append(byte)
-      case UInt8(ascii: "\n"): put("\\n")
-      case UInt8(ascii: "\r"): put("\\r")
-      case UInt8(ascii: "\t"): put("\\t")
+      case UInt8(ascii: "\n"): output += "\\n".utf8
+      case UInt8(ascii: "\r"): output += "\\r".utf8
+      case UInt8(ascii: "\t"): output += "\\t".utf8
       default:
-        put("\\u00")
-        output.append(Self.hexDigit(byte >> 4))
-        output.append(Self.hexDigit(byte & 15))
+        output += "\\u00".utf8
+        output.append(hexDigit(byte >> 4))
+        output.append(hexDigit(byte & 15))
       }
     }
     output.append(UInt8(ascii: "\""))

@@ -1,6 +1,7 @@
 public import RPC
 
-/// A client and a server in one process, without sockets: for tests.
+/// A client and a server in one process, without sockets: for tests, and for what turns other
+/// protocols into calls of a server beside it.
 ///
 /// Calls go through the same exchanges, framing, flow control and dispatch as over a network.
 /// Safe to use from any task.
@@ -9,7 +10,12 @@ public final class InProcessChannel: Channel {
 
   /// - Parameter peer: what handlers see as their caller.
   public init(_ dispatcher: Dispatcher, peer: Peer = Peer(address: "in-process")) {
-    link = InProcessLink(dispatcher, peer: peer)
+    link = InProcessLink(dispatcher, loop: QueueLoop(), peer: peer)
+  }
+
+  /// A channel whose calls run on that loop, with whoever else does: no call changes threads.
+  package init(_ dispatcher: Dispatcher, loop: any ExchangeLoop, peer: Peer) {
+    link = InProcessLink(dispatcher, loop: loop, peer: peer)
   }
 
   /// A channel to a server of these services.

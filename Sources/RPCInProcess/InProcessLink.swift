@@ -3,7 +3,7 @@ import RPC
 /// A connection whose two ends are in one process.
 /// Guard: all mutable state is touched on `loop` only.
 final class InProcessLink: @unchecked Sendable {
-  let loop = QueueLoop()
+  let loop: any ExchangeLoop
   private(set) lazy var unpackingTurns = UnpackingTurns(loop: loop)
   private let dispatcher: Dispatcher
   private let peer: Peer
@@ -11,7 +11,8 @@ final class InProcessLink: @unchecked Sendable {
   private var nextID: Int32 = 1
   var runningHandlers = 0
 
-  init(_ dispatcher: Dispatcher, peer: Peer) {
+  init(_ dispatcher: Dispatcher, loop: any ExchangeLoop, peer: Peer) {
+    self.loop = loop
     self.dispatcher = dispatcher
     self.peer = peer
   }

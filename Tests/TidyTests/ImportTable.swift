@@ -22,6 +22,9 @@ struct ImportTable: Sendable {
     "NIOTLS",
   ]
 
+  /// The gateway's other protocols are calls of itself; JSON follows contracts known at run time.
+  private static let faces: Set = ["ProtobufJSON", "RPCInProcess"]
+
   /// What stands on a C library each, and on nothing of ours but the layer below.
   private static let libraries = [
     Row(folder: "Sources/HTTP2", modules: collections.union(["CNghttp2"])),
@@ -90,7 +93,7 @@ struct ImportTable: Sendable {
     }
     for (service, core) in Self.cores(repository) {
       let library = contract.union(Self.observation).union(Self.crypto)
-        .union(["QRCode", "Storage", "ServiceKit"])
+        .union(["QRCode", "Storage", "ServiceKit"]).union(service == "gateway" ? Self.faces : [])
       rows.append(Row(folder: "services/\(service)/\(core)", modules: library))
       rows.append(
         Row(

@@ -72,3 +72,21 @@ extension Gateway {
       accessLog: AccessLog(configuration.accessLog, logger: calls), logger: logger)
   }
 }
+
+extension Gateway {
+  /// What the edge serves: gRPC, gRPC-Web and JSON on one port, and health of its own.
+  /// - Throws: ``ConfigurationError`` where a contract's HTTP rule is none.
+  public func edge(
+    _ configuration: GatewayConfiguration, health: HealthRegistry, logger: Logger
+  ) throws -> Dispatcher {
+    let origins = BrowserOrigins(configuration.browserOrigins)
+    return Dispatcher(
+      router: try Router(services: [HealthService(registry: health)]),
+      handlers: [
+        self, try WebFace(of: self, origins: origins, logger: logger),
+        try JSONFace(
+          of: self, origins: origins, messageBytesMax: configuration.messageBytesMax,
+          logger: logger),
+      ], logger: logger)
+  }
+}

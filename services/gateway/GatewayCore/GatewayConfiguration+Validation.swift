@@ -29,6 +29,9 @@ extension GatewayConfiguration {
     if !(1...Self.messageBytesLimit).contains(messageBytesMax) {
       wrong.append("message_bytes_max: 1 to \(Self.messageBytesLimit)")
     }
+    for (index, origin) in browserOrigins.enumerated() where !BrowserOrigins.isOrigin(origin) {
+      wrong.append("browser_origins[\(index)]: as https://console.example.org, or *")
+    }
     if !(0...600).contains(drainSeconds) { wrong.append("drain_seconds: 0 to 600") }
     for (name, share) in [
       ("success_share", accessLog.successShare), ("failure_share", accessLog.failureShare),

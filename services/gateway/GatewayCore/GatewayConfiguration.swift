@@ -24,6 +24,8 @@ public struct GatewayConfiguration: Codable, Sendable, Hashable {
   public var staff: [StaffSetting]
   /// The longest message of a request, in bytes.
   public var messageBytesMax: Int
+  /// Origins of pages that may call from a browser; `*` is any.
+  public var browserOrigins: [String]
   /// What is logged of calls.
   public var accessLog: AccessLogSetting
   /// How long a stopping gateway lets running calls finish, in seconds.
@@ -36,6 +38,7 @@ public struct GatewayConfiguration: Codable, Sendable, Hashable {
     case callerToken = "caller_token"
     case opaqueServices = "opaque_services"
     case messageBytesMax = "message_bytes_max"
+    case browserOrigins = "browser_origins"
     case accessLog = "access_log"
     case drainSeconds = "drain_seconds"
     case logLevel = "log_level"
@@ -57,6 +60,7 @@ public struct GatewayConfiguration: Codable, Sendable, Hashable {
     partners = []
     staff = []
     messageBytesMax = 4 << 20
+    browserOrigins = []
     accessLog = AccessLogSetting(successShare: 1, failureShare: 1)
     drainSeconds = 20
     logLevel = "info"

@@ -30,6 +30,12 @@ public enum GatewayFailure: ServiceFailure, Hashable {
   case backendBusy(service: String)
   /// The service ended the call in a way that is not gRPC's.
   case backendBroken(service: String, RPCError.Code)
+  /// No HTTP rule of a contract has the path.
+  case routeUnknown(path: String)
+  /// The path is there, but for other HTTP methods.
+  case verbNotAllowed(allowed: [String])
+  /// The body is of a kind that is not read.
+  case contentTypeUnsupported(taken: String)
 
   /// For `ErrorInfo.domain`.
   public static let domain = "gateway.yijia"
@@ -44,6 +50,20 @@ public enum GatewayFailure: ServiceFailure, Hashable {
     case .deadlineExceeded: .deadlineExceeded
     case .messageTooLarge, .backendBusy: .resourceExhausted
     case .backendBroken(_, let code): code
+    case .routeUnknown: .notFound
+    case .verbNotAllowed: .unimplemented
+    case .contentTypeUnsupported: .invalidArgument
+    }
+  }
+
+  /// What HTTP says of it, where that is more than the code tells.
+  var httpStatus: Int? {
+    switch self {
+    case .verbNotAllowed: 405
+    case .contentTypeUnsupported: 415
+    case .messageTooLarge: 413
+    case .timeoutMalformed: 400
+    default: nil
     }
   }
 
@@ -61,6 +81,9 @@ public enum GatewayFailure: ServiceFailure, Hashable {
     case .backendLost: "BACKEND_LOST"
     case .backendBusy: "BACKEND_BUSY"
     case .backendBroken: "BACKEND_BROKEN"
+    case .routeUnknown: "ROUTE_UNKNOWN"
+    case .verbNotAllowed: "VERB_NOT_ALLOWED"
+    case .contentTypeUnsupported: "CONTENT_TYPE_UNSUPPORTED"
     }
   }
 
@@ -70,6 +93,7 @@ public enum GatewayFailure: ServiceFailure, Hashable {
     case .backendUnavailable(let service), .backendLost(let service), .backendBusy(let service),
       .backendBroken(let service, _):
       ["service": service]
+    case .verbNotAllowed(let allowed): ["allowed": allowed.joined(separator: ", ")]
     default: [:]
     }
   }
@@ -128,6 +152,15 @@ extension GatewayFailure {
       LocalizedText(
         zh: "服务未能正常应答，请稍后重试，如持续出现请联系管理员。",
         en: "The service gave no proper answer. Retry later; if it stays, tell the administrator.")
+    case .routeUnknown(let path):
+      LocalizedText(
+        zh: "没有地址 \(path)，请核对接口说明。", en: "There is nothing at \(path): check the contract.")
+    case .verbNotAllowed(let allowed):
+      LocalizedText(
+        zh: "该地址只接受 \(allowed.joined(separator: "、"))。",
+        en: "This path takes \(allowed.joined(separator: ", ")) only.")
+    case .contentTypeUnsupported(let taken):
+      LocalizedText(zh: "请求体的类型须为 \(taken)。", en: "The body must be \(taken).")
     }
   }
 }

@@ -12,8 +12,8 @@ struct GatewayCommand: AsyncParsableCommand {
     commandName: "yijia-gateway",
     abstract: "The one address of the suite: proves callers, applies the policy, forwards calls.",
     discussion: """
-      Serves gRPC over TLS on its port; health and /metrics in plaintext on its admin port. Ends \
-      cleanly on SIGTERM and SIGINT: running calls may finish.
+      Serves gRPC, gRPC-Web and JSON over TLS on its port; health and /metrics in plaintext on its \
+      admin port. Ends cleanly on SIGTERM and SIGINT: running calls may finish.
       Example: yijia-gateway --config gateway.yaml
       """)
 
@@ -97,17 +97,17 @@ struct GatewayCommand: AsyncParsableCommand {
     _ configuration: GatewayConfiguration, _ gateway: Gateway, _ health: HealthRegistry,
     _ loops: EventLoops, _ logger: Logger
   ) throws -> [Server] {
-    let router = try Router(services: [HealthService(registry: health)])
     let identity = TLSFiles(
       certificateChain: configuration.certificate.certificateFile,
       privateKey: configuration.certificate.keyFile)
-    let edge = ServerConfiguration(
+    var edge = ServerConfiguration(
       address: HostPort(host: configuration.listen.host, port: configuration.listen.port),
       tls: configuration.plaintext ? nil : ServerTLS(identity: identity))
+    edge.allowsHTTP1 = true
     let admin = ServerConfiguration(
       admin: HostPort(host: configuration.admin.host, port: configuration.admin.port))
     return try [
-      (edge, Dispatcher(router: router, handlers: [gateway], logger: logger)),
+      (edge, gateway.edge(configuration, health: health, logger: logger)),
       (admin, Dispatcher(adminOf: health, logger: logger)),
     ].map { Server(configuration: $0, dispatcher: $1, loops: loops, logger: logger) }
   }

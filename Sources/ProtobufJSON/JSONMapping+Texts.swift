@@ -1,0 +1,146 @@
+/// What was said for one field as text: in the path or the query of an HTTP request.
+public struct FieldTexts: Sendable, Hashable {
+  /// The field's name, JSON's or the contract's; those of enclosing messages before it, with dots.
+  public let path: String
+  /// One for a field of one value; any number for a list of scalars.
+  public let values: [String]
+
+  public init(path: String, values: [String]) {
+    self.path = path
+    self.values = values
+  }
+}
+
+extension JSONMapping {
+  /// The wire format of a message from texts for some of its fields, each as JSON has the value,
+  /// but without quotes: `5`, `true`, `ACTIVE`, `2026-11-21T08:00:00Z`.
+  ///
+  /// Only scalars, lists of them and the well-known types that are one JSON string or scalar can be
+  /// said so. Source: google/api/http.proto, "query parameters".
+  /// - Throws: ``JSONParseError``, which names every wrong field.
+  public func wire(
+    fromTexts texts: [FieldTexts], to type: MessageType
+  ) throws(JSONParseError) -> [UInt8] {
+    var tree = TextTree()
+    var violations: [JSONParseError.Violation] = []
+    for text in texts {
+      switch leaf(text, of: type) {
+      case .success(let (path, json)):
+        if !tree.put(json, at: path[...]) {
+          violations.append(.init(field: text.path, reason: "is said twice"))
+        }
+      case .failure(let refusal):
+        violations.append(.init(field: text.path, reason: refusal.reason))
+      }
+    }
+    do {
+      let wire = try wire(fromJSON: tree.json, to: type)
+      if violations.isEmpty { return wire }
+    } catch {
+      violations += error.violations
+    }
+    throw JSONParseError(violations: violations)
+  }
+
+  private struct Refusal: Error { let reason: String }
+
+  /// Where a text goes, in JSON's names, and its JSON.
+  private func leaf(
+    _ text: FieldTexts, of type: MessageType
+  ) -> Result<(path: [String], json: [UInt8]), Refusal> {
+    var message = type
+    var path: [String] = []
+    let names = text.path.split(separator: ".", omittingEmptySubsequences: false)
+    guard names.count <= options.depth else { return .failure(Refusal(reason: "is too deep")) }
+    for (place, name) in names.enumerated() {
+      guard let index = message.index(named: String(name)) else {
+        return .failure(Refusal(reason: "no such field"))
+      }
+      let field = message.fields[index]
+      path.append(field.jsonName)
+      if place == names.count - 1 {
+        guard let form = form(of: field) else {
+          return .failure(Refusal(reason: "a field of messages can only be said in a body"))
+        }
+        guard field.isRepeated || text.values.count == 1 else {
+          return .failure(Refusal(reason: "takes one value"))
+        }
+        return .success((path, Self.json(text.values, isList: field.isRepeated, form)))
+      }
+      guard case .message(let next) = field.kind, !field.isRepeated else {
+        return .failure(Refusal(reason: "has no fields within it"))
+      }
+      message = registry.messages[next]
+    }
+    return .failure(Refusal(reason: "no such field"))
+  }
+
+  /// What JSON takes without quotes of a field's values.
+  private enum Form { case nothing, truth, number }
+
+  /// nil where a value is no single text.
+  private func form(of field: FieldType) -> Form? {
+    guard !field.isMap else { return nil }
+    switch field.kind {
+    case .bool: return .truth
+    case .enumeration: return .number
+    case .message(let index):
+      let type = registry.messages[index]
+      switch type.wellKnown {
+      case .duration, .timestamp, .fieldMask: return .nothing
+      case .wrapper: return type.fullName == "google.protobuf.BoolValue" ? .truth : .nothing
+      default: return nil
+      }
+    default: return .nothing
+    }
+  }
+
+  private static func json(_ values: [String], isList: Bool, _ form: Form) -> [UInt8] {
+    var json: [UInt8] = isList ? [UInt8(ascii: "[")] : []
+    for (place, value) in values.enumerated() {
+      if place > 0 { json.append(UInt8(ascii: ",")) }
+      // What stands without quotes is one word, so that no text becomes other JSON than a scalar.
+      let isBare =
+        switch form {
+        case .nothing: false
+        case .truth: value == "true" || value == "false"
+        case .number: Int32(value).map { "\($0)" == value } ?? false
+        }
+      if isBare { json += value.utf8 } else { JSONPrinter.quote(value, into: &json) }
+    }
+    if isList { json.append(UInt8(ascii: "]")) }
+    return json
+  }
+}
+
+/// Objects within each other, whose leaves are JSON.
+private struct TextTree {
+  private var leaves: [String: [UInt8]] = [:]
+  private var inner: [String: TextTree] = [:]
+
+  /// False where that place is taken.
+  mutating func put(_ json: [UInt8], at path: ArraySlice<String>) -> Bool {
+    guard let name = path.first else { return false }
+    if path.count == 1 {
+      guard leaves[name] == nil, inner[name] == nil else { return false }
+      leaves[name] = json
+      return true
+    }
+    guard leaves[name] == nil else { return false }
+    return inner[name, default: TextTree()].put(json, at: path.dropFirst())
+  }
+
+  var json: [UInt8] {
+    var json = [UInt8(ascii: "{")]
+    func member(_ name: String, _ value: [UInt8]) {
+      if json.count > 1 { json.append(UInt8(ascii: ",")) }
+      JSONPrinter.quote(name, into: &json)
+      json.append(UInt8(ascii: ":"))
+      json += value
+    }
+    for (name, value) in leaves.sorted(by: { $0.key < $1.key }) { member(name, value) }
+    for (name, tree) in inner.sorted(by: { $0.key < $1.key }) { member(name, tree.json) }
+    json.append(UInt8(ascii: "}"))
+    return json
+  }
+}

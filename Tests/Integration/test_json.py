@@ -1,0 +1,197 @@
+"""The gateway as HTTP and JSON: over TLS, HTTP/1.1 and HTTP/2, by clients that no one here wrote;
+the same answers as gRPC gives, by Google's own JSON mapping."""
+
+import base64
+import http.client
+import json
+import ssl
+import struct
+import subprocess
+import urllib.parse
+
+import pytest
+from google.protobuf import json_format
+
+from people import People, application, enrollment, request_id
+from stubs import members
+
+PEOPLE = People(series=12)
+JSON = "application/json"
+NDJSON = "application/x-ndjson"
+ENROLL = "/yijia.members.v1.MembersService/EnrollMembers"
+
+
+class Caller:
+    """`http.client` over TLS: HTTP/1.1."""
+
+    def __init__(self, suite, who):
+        host, port = suite.gateway.rsplit(":", 1)
+        self.context = ssl.create_default_context(cadata=suite.authority.decode())
+        self.connection = http.client.HTTPSConnection(
+            host, int(port), context=self.context, timeout=30)
+        self.fields = dict(suite.metadata(who) if who else ())
+
+    def __call__(self, verb, path, body=None, **fields):
+        headers = {**self.fields, **{k.replace("_", "-"): v for k, v in fields.items()}}
+        if body is not None and "content-type" not in headers:
+            headers["content-type"] = JSON
+        if isinstance(body, dict):
+            body = json.dumps(body)
+        self.connection.request(verb, path, body, headers)
+        response = self.connection.getresponse()
+        return response, response.read()
+
+
+@pytest.fixture(scope="module")
+def partner(suite):
+    return Caller(suite, "partner")
+
+
+@pytest.fixture(scope="module")
+def staff(suite):
+    return Caller(suite, "staff")
+
+
+def as_json(message):
+    return json_format.MessageToDict(message)
+
+
+def reason(body):
+    return next(
+        d["reason"] for d in json.loads(body)["details"] if d["@type"].endswith("ErrorInfo"))
+
+
+def curl(suite, *arguments):
+    """HTTP/2 by curl; (status line, body)."""
+    ca = suite.folder / "tls" / "authority.crt"
+    done = subprocess.run(
+        ["curl", "-sS", "--cacert", str(ca), "-w", "\n%{http_version} %{http_code}", *arguments],
+        capture_output=True, text=True, timeout=60, check=True)
+    body, _, status = done.stdout.rpartition("\n")
+    return status, body
+
+
+def test_an_enrollment_as_json_is_the_one_that_grpc_knows(suite, partner, staff):
+    request = enrollment(PEOPLE.next())
+    response, body = partner("POST", "/v1/enrollments", as_json(request))
+    assert response.status == 200, body
+    assert response.getheader("content-type") == JSON
+    name = json.loads(body)["enrollment"]["name"]
+    known = suite.client("staff").members.GetEnrollment(members.GetEnrollmentRequest(name=name))
+    response, body = staff("GET", f"/v1/{name}")
+    assert json_format.Parse(body, members.GetEnrollmentResponse()) == known
+    # The same request as gRPC is a retry: the first reply.
+    again = suite.client("partner").members.SubmitEnrollment(request)
+    assert again.enrollment.name == name
+
+
+def test_lists_are_filtered_by_the_query(suite, staff):
+    query = urllib.parse.urlencode(
+        [("page_size", 3), ("groups", "OCCUPATION_GROUP_COURIER"), ("states", 2)])
+    response, body = staff("GET", f"/v1/members?{query}")
+    assert response.status == 200, body
+    known = suite.client("staff").members.ListMembers(members.ListMembersRequest(
+        page_size=3, groups=[members.OCCUPATION_GROUP_COURIER], states=[2]))
+    found = json_format.Parse(body, members.ListMembersResponse())
+    assert list(found.members) == list(known.members)
+
+
+def test_a_stream_of_enrollments_goes_up_and_comes_down_as_lines(partner):
+    rows = [
+        as_json(members.EnrollMembersRequest(
+            request_id=request_id(), row=row, application=application(PEOPLE.next())))
+        for row in range(1, 51)]
+    rows[7]["application"]["residentId"] = "110105194912310021"
+    body = "\n".join(json.dumps(row) for row in rows)
+    response, answer = partner("POST", ENROLL, body, content_type=NDJSON)
+    assert response.status == 200
+    lines = [json.loads(line)["result"] for line in answer.splitlines()]
+    assert [line["row"] for line in lines] == [str(row) for row in range(1, 51)]
+    assert [line["row"] for line in lines if "error" in line] == ["8"]
+    # The same rows again are retries: the same answers.
+    _, again = partner("POST", ENROLL, body, content_type=NDJSON, accept=JSON)
+    assert [row for row in json.loads(again) if "error" not in row] == [
+        line for line in lines if "error" not in line]
+
+
+def test_the_feed_comes_as_events_while_it_runs(suite, partner):
+    # An endless stream: what matters is that the first event comes while it runs.
+    partner("POST", "/v1/enrollments", as_json(enrollment(PEOPLE.next())))
+    host, port = suite.gateway.rsplit(":", 1)
+    caller = Caller(suite, "partner")
+    caller.connection.request(
+        "POST", "/yijia.members.v1.MembersService/WatchMemberEvents", "{}",
+        {**caller.fields, "content-type": JSON, "accept": "text/event-stream"})
+    response = caller.connection.getresponse()
+    assert response.getheader("content-type") == "text/event-stream"
+    first = response.readline()
+    assert first.startswith(b"data: {")
+    json_format.Parse(first[len(b"data: "):], members.WatchMemberEventsResponse())
+    caller.connection.close()
+
+
+@pytest.mark.parametrize("verb, path, body, who, status, why", [
+    ("GET", "/v1/members", None, None, 401, "CALLER_UNPROVEN"),
+    ("GET", "/v1/members", None, "partner", 403, "CALLER_KIND"),
+    ("GET", "/v1/members/" + "0" * 32, None, "staff", 404, "MEMBER_NOT_FOUND"),
+    ("GET", "/v1/nothing", None, "staff", 404, "ROUTE_UNKNOWN"),
+    ("PUT", "/v1/enrollments", "{}", "staff", 405, "VERB_NOT_ALLOWED"),
+    ("POST", "/v1/enrollments", "{", "partner", 400, "INVALID_FIELDS"),
+    ("POST", "/v1/enrollments", "[" * 50_000, "partner", 400, "INVALID_FIELDS"),
+    ("POST", "/v1/enrollments", '{"requestId":"x"}', "partner", 400, "INVALID_FIELDS"),
+    ("GET", "/v1/members?page_token=forged", None, "staff", 400, "INVALID_PAGE_TOKEN"),
+])
+def test_errors_are_statuses_with_details(suite, verb, path, body, who, status, why):
+    response, answer = Caller(suite, who)(verb, path, body)
+    assert response.status == status, answer
+    assert reason(answer) == why
+
+
+def test_messages_are_in_the_callers_language(staff):
+    _, zh = staff("GET", "/v1/nothing")
+    _, en = staff("GET", "/v1/nothing", accept_language="en")
+    assert "没有地址" in json.loads(zh)["message"]
+    assert "check the contract" in json.loads(en)["message"]
+
+
+def test_http2_and_http11_share_the_port(suite):
+    key = dict(suite.metadata("staff"))
+    headers = [part for name, value in key.items() for part in ("-H", f"{name}: {value}")]
+    url = f"https://{suite.gateway}/v1/statistics/enrollments"
+    two, body = curl(suite, "--http2", *headers, url)
+    one, same = curl(suite, "--http1.1", *headers, url)
+    assert (two, one) == ("2 200", "1.1 200")
+    assert json.loads(body) == json.loads(same)
+
+
+@pytest.mark.parametrize("kind", ["application/grpc-web+proto", "application/grpc-web-text"])
+def test_grpc_web_gets_messages_and_status_in_the_body(suite, staff, kind):
+    message = members.GetEnrollmentStatisticsRequest().SerializeToString()
+    framed = b"\0" + struct.pack(">I", len(message)) + message
+    body = base64.b64encode(framed) if kind.endswith("text") else framed
+    response, answer = staff(
+        "POST", "/yijia.members.v1.MembersService/GetEnrollmentStatistics", body,
+        content_type=kind, x_grpc_web="1")
+    assert response.status == 200
+    assert response.getheader("content-type") == kind
+    if kind.endswith("text"):
+        answer = b"".join(base64.b64decode(part + b"=" * (-len(part) % 4))
+                          for part in pieces(answer))
+    flag, length = answer[0], struct.unpack(">I", answer[1:5])[0]
+    assert flag == 0
+    members.GetEnrollmentStatisticsResponse.FromString(answer[5:5 + length])
+    rest = answer[5 + length:]
+    assert rest[0] == 0x80
+    assert b"grpc-status: 0\r\n" in rest[5:]
+
+
+def pieces(text):
+    """Base64 in pieces, each with its own padding."""
+    piece = b""
+    for at in range(0, len(text), 4):
+        piece += text[at:at + 4]
+        if piece.endswith(b"="):
+            yield piece
+            piece = b""
+    if piece:
+        yield piece

@@ -1,0 +1,166 @@
+import ProtobufJSON
+import RPC
+import RPCInProcess
+import ServiceKit
+
+/// One request of a JSON caller as one gRPC call of the gateway.
+///
+/// Memory is bounded: a request of one message is held whole, up to the limit; of streams one line
+/// and one message are held at a time.
+struct JSONCall: Sendable {
+  private let request: JSONRequest
+  private let caller: ServerExchange
+  private let codec: JSONCodec
+  private let messageBytesMax: Int
+  private let writer: JSONWriter
+
+  init(
+    _ request: JSONRequest, _ caller: ServerExchange, codec: JSONCodec, messageBytesMax: Int,
+    writer: JSONWriter
+  ) {
+    self.request = request
+    self.caller = caller
+    self.codec = codec
+    self.messageBytesMax = messageBytesMax
+    self.writer = writer
+  }
+
+  private var kind: MethodKind { request.route.method.kind }
+
+  /// Makes the call and writes its answer. On the caller's loop.
+  ///
+  /// - Throws: what the caller is still to be told: the call's status, or a failure of the face's.
+  func run(on channel: InProcessChannel) async throws {
+    // A request of one message is read and checked before anybody is called.
+    let first = kind.streamsRequests ? nil : try request.wire(try await body(), codec)
+    var options = ExchangeOptions()
+    options.messageBytesMax = .max
+    let service = try await channel.openExchange(
+      InnerCall.head(to: request.route.method.path, from: caller.head), options: options)
+    do {
+      if let first {
+        try await service.send(MessageFramer.frame(RawMessage(first)))
+        await service.finish()
+        try await respond(service)
+      } else {
+        try await InnerUpload(to: service) { try await upload(to: service) }
+          .run { try await respond(service) }
+      }
+    } catch {
+      await InnerCall.giveUp(service)
+      throw error
+    }
+  }
+
+  // MARK: - Requests
+
+  private func body() async throws -> [UInt8] {
+    var body: [UInt8] = []
+    while let chunk = try await caller.nextChunk() {
+      guard body.count + chunk.count <= messageBytesMax, request.route.body != .none else {
+        throw GatewayFailure.messageTooLarge(
+          bytesMax: request.route.body == .none ? 0 : messageBytesMax)
+      }
+      body += chunk
+    }
+    return body
+  }
+
+  /// Sends each line of the body as a message.
+  private func upload(to service: ClientExchange) async throws {
+    var lines = LineReader(bytesMax: messageBytesMax)
+    while let chunk = try await caller.nextChunk() {
+      lines.append(chunk)
+      while let line = try lines.next() { try await send(line, lines.number, to: service) }
+    }
+    if let line = lines.last() { try await send(line, lines.number, to: service) }
+    await service.finish()
+  }
+
+  private func send(_ line: [UInt8], _ number: Int, to service: ClientExchange) async throws {
+    guard line.contains(where: { $0 != 0x20 && $0 != 0x0d && $0 != 0x09 }) else { return }
+    let wire: [UInt8]
+    do throws(JSONParseError) {
+      wire = try codec.mapping.wire(fromJSON: line, to: request.route.input)
+    } catch {
+      throw CommonFailure.invalidFields(error.violations.map { .json($0, line: number) })
+    }
+    try await service.send(MessageFramer.frame(RawMessage(wire)))
+  }
+
+  // MARK: - Responses
+
+  private func respond(_ service: ClientExchange) async throws {
+    let output = request.route.output
+    if kind.streamsResponses {
+      while let message = try await service.inbox.nextMessageOnLoop(RawMessage.self) {
+        try await writer.write(message.bytes, of: output, request.format)
+      }
+      if let error = try await outcome(service) { throw error }
+      return try await writer.end(request.format)
+    }
+    let message = try await service.inbox.nextMessageOnLoop(RawMessage.self)
+    if let error = try await outcome(service) { throw error }
+    guard let message else {
+      throw RPCError(.internalError, "the call has neither a status nor a response")
+    }
+    try await writer.write(whole: message.bytes, of: output)
+  }
+
+  /// The call's status; nil is OK.
+  private func outcome(_ service: ClientExchange) async throws -> RPCError? {
+    // What follows a status does not matter, and a unary call's second message is refused there.
+    while try await service.inbox.nextMessageOnLoop(RawMessage.self) != nil {}
+    return StatusFields.outcome(head: try await service.head(), trailers: await service.trailers())
+  }
+}
+
+/// A message that stays bytes.
+struct RawMessage: WireMessage, Hashable {
+  let bytes: [UInt8]
+
+  init(_ bytes: [UInt8]) { self.bytes = bytes }
+
+  init(wire: RawSpan) { bytes = wire.withUnsafeBytes { Array($0) } }
+
+  func wireBytes(headroom: Int) -> [UInt8] { [UInt8](repeating: 0, count: headroom) + bytes }
+}
+
+/// Cuts a body into lines, each no longer than the limit. A pure value.
+struct LineReader: Sendable, Hashable {
+  private let bytesMax: Int
+  private var bytes: [UInt8] = []
+  private var index = 0
+  /// Of the line given last; the first is 1.
+  private(set) var number = 0
+
+  init(bytesMax: Int) { self.bytesMax = bytesMax }
+
+  mutating func append(_ chunk: [UInt8]) {
+    if index > 0 {
+      bytes.removeFirst(index)
+      index = 0
+    }
+    bytes += chunk
+  }
+
+  /// The next whole line, without its end; nil where there is none yet.
+  mutating func next() throws(GatewayFailure) -> [UInt8]? {
+    guard let end = bytes[index...].firstIndex(of: UInt8(ascii: "\n")) else {
+      guard bytes.count - index <= bytesMax else { throw .messageTooLarge(bytesMax: bytesMax) }
+      return nil
+    }
+    guard end - index <= bytesMax else { throw .messageTooLarge(bytesMax: bytesMax) }
+    defer { index = end + 1 }
+    number += 1
+    return Array(bytes[index..<end])
+  }
+
+  /// What follows the last line's end, if anything does.
+  mutating func last() -> [UInt8]? {
+    guard index < bytes.count else { return nil }
+    defer { index = bytes.count }
+    number += 1
+    return Array(bytes[index...])
+  }
+}

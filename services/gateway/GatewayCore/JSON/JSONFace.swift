@@ -1,0 +1,93 @@
+import GoogleProtobuf
+import GoogleRPC
+import GoogleType
+public import Logging
+import ProtobufJSON
+public import RPC
+import RPCInProcess
+import ServiceKit
+import YijiaTypeV1
+
+/// The gateway for callers that speak HTTP and JSON: each request becomes a gRPC call of the
+/// gateway itself, in the process and on the same loop, so that keys, policy, deadlines, metrics
+/// and the log are in one place only.
+///
+/// Which paths there are is in the contracts (`google.api.http`); every method is also
+/// `POST /package.Service/Method`. Safe to use from any task.
+public struct JSONFace: ExchangeHandler {
+  private let routes: HTTPRoutes
+  private let codec: JSONCodec
+  private let gateway: Dispatcher
+  private let origins: BrowserOrigins
+  private let messageBytesMax: Int
+  private let answers: FailureAnswer
+
+  /// - Parameters:
+  ///   - gateway: Gets the calls.
+  ///   - origins: Of pages that may call from a browser.
+  ///   - messageBytesMax: The longest request, as JSON; of a stream, the longest line.
+  /// - Throws: ``ConfigurationError`` where a contract's HTTP rule is none.
+  public init(
+    of gateway: Gateway, contracts: [Contract] = Contract.all, origins: BrowserOrigins,
+    messageBytesMax: Int, logger: Logger
+  ) throws {
+    codec = try JSONCodec(contracts)
+    routes = try HTTPRoutes(contracts: contracts, registry: codec.mapping.registry)
+    self.gateway = Dispatcher(
+      router: try Router(services: []), handlers: [gateway], logger: logger)
+    self.origins = origins
+    self.messageBytesMax = messageBytesMax
+    answers = FailureAnswer(logger: logger)
+  }
+
+  /// All that is no gRPC: what no rule names is told so in JSON.
+  public func claims(_ head: RequestHead) -> Bool { !head.isGRPC }
+
+  public func serve(_ exchange: ServerExchange) async {
+    let allowed = origins.fields(for: exchange.head)
+    if exchange.head.method == "OPTIONS" {
+      var head: HeaderList = [":status": "204"]
+      head.add(contentsOf: allowed)
+      return await exchange.sendHead(head, endsStream: true)
+    }
+    let writer = JSONWriter(exchange, codec: codec, fields: allowed)
+    do {
+      let request = try JSONRequest(exchange.head, routes)
+      let call = JSONCall(
+        request, exchange, codec: codec, messageBytesMax: messageBytesMax, writer: writer)
+      let channel = InProcessChannel(gateway, loop: exchange.exchange.loop, peer: exchange.peer)
+      try await call.run(on: channel)
+    } catch let error as RPCError {
+      await writer.fail(error)
+    } catch {
+      await writer.fail(await answers.rendered(error, exchange), httpStatus: error.httpStatus)
+    }
+  }
+}
+
+extension Error {
+  /// Where a failure of the face's own says more than its code.
+  fileprivate var httpStatus: Int? { (self as? GatewayFailure)?.httpStatus }
+}
+
+/// JSON by the contracts, and the statuses of failures.
+struct JSONCodec: Sendable {
+  let mapping: JSONMapping
+  let status: MessageType
+
+  /// What contracts import, and what statuses are made of.
+  private static let imported = [
+    GoogleProtobufDescriptors.fileDescriptorSet, GoogleTypeDescriptors.fileDescriptorSet,
+    GoogleRPCDescriptors.fileDescriptorSet, YijiaTypeV1Descriptors.fileDescriptorSet,
+  ]
+
+  /// - Throws: `TypeRegistryError`, ``ConfigurationError`` where the contracts are not whole.
+  init(_ contracts: [Contract]) throws {
+    let registry = try TypeRegistry(contracts.map(\.descriptorSet) + Self.imported)
+    guard let status = registry.message(named: "google.rpc.Status") else {
+      throw ConfigurationError("google.rpc.Status is in no contract")
+    }
+    mapping = JSONMapping(registry)
+    self.status = status
+  }
+}

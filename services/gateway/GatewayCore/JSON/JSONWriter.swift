@@ -1,0 +1,149 @@
+import GoogleProtobuf
+import GoogleRPC
+import Protobuf
+import ProtobufJSON
+import RPC
+import Synchronization
+
+/// Writes one answer to a JSON caller. One task uses it at a time.
+final class JSONWriter: Sendable {
+  private let caller: ServerExchange
+  private let codec: JSONCodec
+  /// Of every answer.
+  private let fields: HeaderList
+  /// How the stream that was begun is written.
+  private let begun = Mutex<JSONFormat?>(nil)
+
+  /// - Parameter fields: Goes with the head, whatever the answer.
+  init(_ caller: ServerExchange, codec: JSONCodec, fields: HeaderList) {
+    self.caller = caller
+    self.codec = codec
+    self.fields = fields
+  }
+
+  /// The one message of an answer.
+  func write(whole wire: [UInt8], of type: MessageType) async throws {
+    let json = try text(wire, of: type)
+    await caller.sendHead(head(200, "application/json", length: json.count))
+    try await caller.send(json)
+    await caller.finish()
+  }
+
+  /// A message of a stream.
+  func write(_ wire: [UInt8], of type: MessageType, _ format: JSONFormat) async throws {
+    let json = try text(wire, of: type)
+    let isFirst = await begin(format)
+    switch format {
+    case .lines: try await caller.send(Array("{\"result\":".utf8) + json + Array("}\n".utf8))
+    case .array: try await caller.send([UInt8(ascii: isFirst ? "[" : ",")] + json)
+    case .events: try await caller.send(Array("data: ".utf8) + json + Array("\n\n".utf8))
+    }
+  }
+
+  /// The end of a stream that succeeded.
+  func end(_ format: JSONFormat) async throws {
+    let isEmpty = await begin(format)
+    if format == .array { try await caller.send(Array((isEmpty ? "[]" : "]").utf8)) }
+    await caller.finish()
+  }
+
+  /// The end of any answer that failed: an HTTP status before the first message, a last word of the
+  /// stream after it.
+  func fail(_ error: RPCError, httpStatus: Int? = nil) async {
+    let status = JSONStatus(error, codec)
+    guard let format = begun.withLock({ $0 }) else {
+      var head = head(
+        httpStatus ?? status.httpStatus, "application/json", length: status.json.count)
+      head.add(contentsOf: status.fields)
+      await caller.sendHead(head)
+      try? await caller.send(status.json)
+      return await caller.finish()
+    }
+    let object = Array("{\"error\":".utf8) + status.json + Array("}".utf8)
+    switch format {
+    case .lines: try? await caller.send(object + Array("\n".utf8))
+    case .array: try? await caller.send(Array(",".utf8) + object + Array("]".utf8))
+    case .events:
+      try? await caller.send(Array("event: error\ndata: ".utf8) + status.json + Array("\n\n".utf8))
+    }
+    await caller.finish()
+  }
+
+  /// Sends the head of a stream, if it is not sent. True the first time.
+  private func begin(_ format: JSONFormat) async -> Bool {
+    guard begun.withLock({ $0 }) == nil else { return false }
+    begun.withLock { $0 = format }
+    var head = head(200, format.contentType, length: nil)
+    if format == .events { head.add("cache-control", "no-cache") }
+    await caller.sendHead(head)
+    return true
+  }
+
+  private func head(_ status: Int, _ type: String, length: Int?) -> HeaderList {
+    var head: HeaderList = [":status": String(status), "content-type": type]
+    if let length { head.add("content-length", String(length)) }
+    head.add(contentsOf: fields)
+    return head
+  }
+
+  private func text(_ wire: [UInt8], of type: MessageType) throws -> [UInt8] {
+    do throws(JSONPrintError) {
+      return try codec.mapping.json(fromWire: wire, of: type)
+    } catch {
+      throw RPCError(.internalError, "the answer has no JSON form: \(error)")
+    }
+  }
+}
+
+/// A failed call as HTTP and JSON tell it: `google.rpc.Status`, with its details.
+struct JSONStatus: Sendable {
+  let httpStatus: Int
+  let json: [UInt8]
+  /// `retry-after`, `www-authenticate`.
+  let fields: HeaderList
+
+  init(_ error: RPCError, _ codec: JSONCodec) {
+    httpStatus = error.code.httpStatus
+    var plain = GoogleRPC.Status()
+    plain.code = Int32(error.code.rawValue)
+    plain.message = error.message
+    let whole = error.details.isEmpty ? nil : try? GoogleRPC.Status(wireBytes: error.details)
+    // Details of a type that no contract has are left out rather than the whole.
+    json =
+      (whole.flatMap { Self.text($0, codec) }) ?? Self.text(plain, codec)
+      ?? Array("{\"code\":\(error.code.rawValue)}".utf8)
+    var fields = HeaderList()
+    for detail in whole?.details ?? [] {
+      if let info = try? detail.unpack(RetryInfo.self), let delay = info.retryDelay {
+        // Whole seconds, at least one: there is no shorter form. RFC 9110, 10.2.3.
+        fields.add("retry-after", String(max(1, delay.seconds + (delay.nanos > 0 ? 1 : 0))))
+      }
+    }
+    if error.code == .unauthenticated { fields.add("www-authenticate", "Bearer") }
+    self.fields = fields
+  }
+
+  private static func text(_ status: GoogleRPC.Status, _ codec: JSONCodec) -> [UInt8]? {
+    guard let wire = try? status.wireBytes() else { return nil }
+    return try? codec.mapping.json(fromWire: wire, of: codec.status)
+  }
+}
+
+extension RPCError.Code {
+  /// Source: google/rpc/code.proto, "HTTP Mapping".
+  var httpStatus: Int {
+    switch self {
+    case .invalidArgument, .failedPrecondition, .outOfRange: 400
+    case .unauthenticated: 401
+    case .permissionDenied: 403
+    case .notFound: 404
+    case .alreadyExists, .aborted: 409
+    case .resourceExhausted: 429
+    case .cancelled: 499
+    case .unimplemented: 501
+    case .unavailable: 503
+    case .deadlineExceeded: 504
+    case .unknown, .internalError, .dataLoss: 500
+    }
+  }
+}

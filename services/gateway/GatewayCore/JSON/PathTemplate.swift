@@ -1,0 +1,162 @@
+/// A path as `google.api.http` writes it: `/v1/{name=organizations/*}:revoke`. A pure value.
+///
+/// Source: google/api/http.proto, "Path template syntax".
+struct PathTemplate: Sendable, Hashable {
+  enum Segment: Sendable, Hashable {
+    case literal(String)
+    /// `*`: any one segment.
+    case one
+    /// `**`: any number of segments, last in the template.
+    case rest
+  }
+
+  /// A request field that part of the path goes to.
+  struct Variable: Sendable, Hashable {
+    /// The field's path, with dots.
+    let field: String
+    /// The segments that are its value.
+    let segments: Range<Int>
+  }
+
+  /// Why a text is no template.
+  struct SyntaxError: Error, Sendable, Hashable {
+    let template: String
+    let reason: String
+  }
+
+  private(set) var segments: [Segment] = []
+  private(set) var variables: [Variable] = []
+  /// What follows the last colon of the path.
+  private(set) var verb: String?
+
+  init(_ text: String) throws(SyntaxError) {
+    func failure(_ reason: String) -> SyntaxError { SyntaxError(template: text, reason: reason) }
+    guard text.hasPrefix("/") else { throw failure("a template begins with a slash") }
+    var rest = text.dropFirst()
+    // The colon of the verb is the one behind the last brace and slash.
+    let tail = rest.lastIndex(where: { $0 == "}" || $0 == "/" }).map { rest.index(after: $0) }
+    if let colon = rest[(tail ?? rest.startIndex)...].firstIndex(of: ":") {
+      verb = String(rest[rest.index(after: colon)...])
+      rest = rest[..<colon]
+      guard verb?.isEmpty == false else { throw failure("a verb has a name") }
+    }
+    while !rest.isEmpty {
+      if rest.first == "{" {
+        guard let end = rest.firstIndex(of: "}") else { throw failure("a brace is not closed") }
+        let parts = rest[rest.index(after: rest.startIndex)..<end]
+          .split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+        let start = segments.count
+        for segment in (parts.count == 2 ? parts[1] : "*").split(
+          separator: "/", omittingEmptySubsequences: false)
+        {
+          try add(segment, of: text)
+        }
+        guard !parts[0].isEmpty else { throw failure("a variable names a field") }
+        variables.append(Variable(field: String(parts[0]), segments: start..<segments.count))
+        rest = rest[rest.index(after: end)...]
+      } else {
+        let end = rest.firstIndex(of: "/") ?? rest.endIndex
+        try add(rest[..<end], of: text)
+        rest = rest[end...]
+      }
+      guard rest.isEmpty || rest.first == "/" else { throw failure("segments end with a slash") }
+      rest = rest.dropFirst()
+    }
+    guard !segments.dropLast().contains(.rest) else { throw failure("** comes last") }
+  }
+
+  private mutating func add(_ segment: Substring, of text: String) throws(SyntaxError) {
+    switch segment {
+    case "*": segments.append(.one)
+    case "**": segments.append(.rest)
+    default:
+      guard !segment.isEmpty, !segment.contains(where: { "{}*".contains($0) }) else {
+        throw SyntaxError(template: text, reason: "'\(segment)' is no segment")
+      }
+      segments.append(.literal(String(segment)))
+    }
+  }
+}
+
+/// A request path cut into its segments: percent escapes restored, so that an escaped slash is part
+/// of its segment. A pure value.
+struct RequestPath: Sendable, Hashable {
+  /// Longer paths than any template here; each segment is looked at once a route.
+  static let segmentsMax = 32
+
+  let segments: [String]
+  /// The same, where the last segment ends with a colon and a verb.
+  let verb: (segments: [String], name: String)?
+
+  /// nil where the path is none: no leading slash, an empty segment, a bad escape, no UTF-8.
+  init?(_ text: Substring) {
+    guard text.hasPrefix("/") else { return nil }
+    let raw = text.dropFirst().split(separator: "/", omittingEmptySubsequences: false)
+    guard raw.count <= Self.segmentsMax else { return nil }
+    var segments: [String] = []
+    for segment in raw {
+      guard let plain = URLText.decode(segment), !plain.isEmpty else { return nil }
+      segments.append(plain)
+    }
+    self.segments = segments
+    // The colon is looked for before escapes are restored: an escaped one is part of a name.
+    guard let last = raw.last, let colon = last.lastIndex(of: ":"),
+      let name = URLText.decode(last[last.index(after: colon)...]), !name.isEmpty,
+      let stem = URLText.decode(last[..<colon]), !stem.isEmpty
+    else {
+      verb = nil
+      return
+    }
+    verb = (segments.dropLast() + [stem], name)
+  }
+
+  static func == (a: Self, b: Self) -> Bool {
+    a.segments == b.segments && a.verb?.name == b.verb?.name
+      && a.verb?.segments == b.verb?.segments
+  }
+
+  func hash(into hasher: inout Hasher) { hasher.combine(segments) }
+}
+
+/// The escapes of URLs.
+/// Source: RFC 3986, section 2.1; of forms, WHATWG URL, "application/x-www-form-urlencoded".
+enum URLText {
+  /// The text without escapes; nil where one is cut or the result is no UTF-8.
+  static func decode(_ text: Substring, isForm: Bool = false) -> String? {
+    var bytes: [UInt8] = []
+    var rest = text.utf8[...]
+    while let byte = rest.popFirst() {
+      switch byte {
+      case UInt8(ascii: "%"):
+        guard let high = rest.popFirst().flatMap(digit), let low = rest.popFirst().flatMap(digit)
+        else { return nil }
+        bytes.append(high << 4 | low)
+      case UInt8(ascii: "+") where isForm: bytes.append(UInt8(ascii: " "))
+      default: bytes.append(byte)
+      }
+    }
+    return String(validating: bytes, as: UTF8.self)
+  }
+
+  /// The parts of a query, in order; nil where one cannot be read.
+  static func query(_ text: Substring) -> [(name: String, value: String)]? {
+    var parts: [(name: String, value: String)] = []
+    for part in text.split(separator: "&") {
+      let sides = part.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+      guard let name = decode(sides[0], isForm: true), !name.isEmpty,
+        let value = decode(sides.count == 2 ? sides[1] : "", isForm: true)
+      else { return nil }
+      parts.append((name, value))
+    }
+    return parts
+  }
+
+  private static func digit(_ byte: UInt8) -> UInt8? {
+    switch byte {
+    case UInt8(ascii: "0")...UInt8(ascii: "9"): byte - UInt8(ascii: "0")
+    case UInt8(ascii: "A")...UInt8(ascii: "F"): byte - UInt8(ascii: "A") + 10
+    case UInt8(ascii: "a")...UInt8(ascii: "f"): byte - UInt8(ascii: "a") + 10
+    default: nil
+    }
+  }
+}
