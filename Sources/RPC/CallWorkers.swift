@@ -63,11 +63,13 @@ package final class CallWorkers: @unchecked Sendable {
   }
 
   private nonisolated(nonsending) func work(_ worker: Worker) async {
+    isWaking = false
     while !Task.isCancelled {
       if let call = take() {
         await call.run(on: worker)
       } else if idle.count < Self.idleMax, !isStopped {
         await withUnsafeContinuation { idle.append($0) }
+        isWaking = false
       } else {
         break
       }
@@ -76,9 +78,9 @@ package final class CallWorkers: @unchecked Sendable {
     wake()
   }
 
-  /// The next call. Should its handler suspend, another task is there for those behind it.
+  /// The next call. Should its handler suspend, another task is there for those behind it: one,
+  /// however many calls are taken before it looks.
   private func take() -> ServerCall? {
-    isWaking = false
     guard nextWaiting < waiting.count else { return nil }
     let call = waiting[nextWaiting]
     nextWaiting += 1
