@@ -33,6 +33,8 @@ public struct DecodeLimits: Sendable, Hashable {
   /// that gRPC takes by default: enough for what people send, a quarter of what 4 MiB of empty
   /// messages would ask for.
   public var memory = 64 << 20
+  /// Whether what is small and ordinary may be read by ``DirectDecoding``: off where tests compare.
+  package var isDirect = true
 
   public init() {}
 

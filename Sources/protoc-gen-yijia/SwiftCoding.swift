@@ -8,6 +8,7 @@ struct SwiftCoding {
 
   func extend(_ message: MessageType, _ out: inout Writer) {
     let decoding = types.library("Decoding", "Protobuf")
+    let direct = types.library("DirectDecoding", "Protobuf")
     let encoding = types.library("Encoding", "Protobuf")
     out.line()
     out.block("extension \(types.name(of: message))") { out in
@@ -16,10 +17,14 @@ struct SwiftCoding {
       out.line()
       let limits = types.library("DecodeLimits", "Protobuf")
       out.block("public init(wire bytes: RawSpan, limits: \(limits)) throws") { out in
+        out.line("self.init()")
+        let cost = SwiftDirectCoding(types).cost(of: message)
+        out.line("let cost = \(cost)")
+        out.line("if \(direct).reads(bytes, limits, cost, { readDirect(&$0) }) { return }")
         out.line("let decoding = try \(decoding)(bytes, \(message.cName)__descriptor(), limits)")
         out.line("defer { decoding.end() }")
         let structure = "\(message.cName).self"
-        out.line("self.init(reading: decoding.message.assumingMemoryBound(to: \(structure)))")
+        out.line("self = Self(reading: decoding.message.assumingMemoryBound(to: \(structure)))")
       }
       out.line()
       let bytes = "[\(types.library("UInt8"))]"
@@ -31,6 +36,8 @@ struct SwiftCoding {
         out.line("encode(&encoding)")
         out.line("return try encoding.output(headroom: headroom)")
       }
+      out.line()
+      SwiftDirectCoding(types).read(message, &out)
       out.line()
       out.block("package init(reading c: UnsafePointer<\(message.cName)>)") { out in
         out.line("self.init()")
@@ -234,10 +241,10 @@ struct SwiftCoding {
 
 extension Field {
   /// The property where the coding's own names are in scope.
-  fileprivate var access: String { CodingNames.access(name) }
+  var access: String { CodingNames.access(name) }
 
-  /// The function of `Encoding` that writes a value.
-  fileprivate var encoder: String {
+  /// The function of `Encoding` that writes a value, and of `DirectDecoding` that reads it.
+  var encoder: String {
     switch type {
     case .enum: "int32"
     case .bool: "bool"
@@ -259,18 +266,20 @@ extension Field {
   }
 
   /// Number and wire type as one word.
-  fileprivate var tag: UInt32 { UInt32(bitPattern: number) << 3 | CType.wireType(self) }
-  fileprivate var packedTag: UInt32 { UInt32(bitPattern: number) << 3 | 2 }
+  var tag: UInt32 { UInt32(bitPattern: number) << 3 | CType.wireType(self) }
+  var packedTag: UInt32 { UInt32(bitPattern: number) << 3 | 2 }
 }
 
 extension Oneof {
-  fileprivate var access: String { CodingNames.access(name) }
+  var access: String { CodingNames.access(name) }
 }
 
 /// Names that the coding of a message uses itself.
 private enum CodingNames {
   private static let taken: Set = [
-    "c", "element", "encoding", "entry", "entryMark", "index", "key", "mark", "value",
+    "c", "direct", "element", "encoding", "entry", "entryMark", "index", "key", "mark", "outer",
+    "tag",
+    "value",
   ]
 
   static func access(_ name: String) -> String { taken.contains(name) ? "self.\(name)" : name }

@@ -74,9 +74,12 @@ extension Address {
   public static var fullName: String { "bench.v1.Address" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<bench__v1__Address>.size + 88
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, bench__v1__Address__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: bench__v1__Address.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: bench__v1__Address.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -84,6 +87,26 @@ extension Address {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<bench__v1__Address>.size + 88)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10: street = direct.string()
+      case 18: city = direct.string()
+      case 26: postalCode = direct.string()
+      case 34: country = direct.string()
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<bench__v1__Address>) {
@@ -138,9 +161,12 @@ extension OrgRef {
   public static var fullName: String { "bench.v1.OrgRef" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<bench__v1__OrgRef>.size + 64
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, bench__v1__OrgRef__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: bench__v1__OrgRef.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: bench__v1__OrgRef.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -148,6 +174,25 @@ extension OrgRef {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<bench__v1__OrgRef>.size + 64)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10: id = direct.string()
+      case 18: name = direct.string()
+      case 24: rank = direct.int32()
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<bench__v1__OrgRef>) {
@@ -208,9 +253,12 @@ extension Member {
   public static var fullName: String { "bench.v1.Member" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<bench__v1__Member>.size + 200
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, bench__v1__Member__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: bench__v1__Member.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: bench__v1__Member.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -218,6 +266,42 @@ extension Member {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<bench__v1__Member>.size + 200)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10: id = direct.string()
+      case 18: name = direct.string()
+      case 24: group = Group(rawValue: direct.int32())
+      case 34:
+        if tags.isEmpty {
+          tags.reserveCapacity(direct.count(34, 32))
+        }
+        direct.takeElement()
+        tags.append(direct.string())
+      case 42:
+        direct.expect(address == nil)
+        address = Address(direct: &direct)
+      case 48: createdAt = direct.int64()
+      case 56: updatedAt = direct.int64()
+      case 65: score = direct.double()
+      case 74:
+        if orgs.isEmpty {
+          orgs.reserveCapacity(direct.count(74, MemoryLayout<bench__v1__OrgRef>.size + 64))
+        }
+        orgs.append(OrgRef(direct: &direct))
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<bench__v1__Member>) {
@@ -314,9 +398,12 @@ extension Request {
   public static var fullName: String { "bench.v1.Request" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<bench__v1__Request>.size + 256
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, bench__v1__Request__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: bench__v1__Request.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: bench__v1__Request.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -324,6 +411,28 @@ extension Request {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<bench__v1__Request>.size + 256)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 8: responseSize = direct.int32()
+      case 16: responseCount = direct.int32()
+      case 26: payload = direct.bytes()
+      case 34:
+        direct.expect(member == nil)
+        member = Member(direct: &direct)
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<bench__v1__Request>) {
@@ -376,9 +485,12 @@ extension Response {
   public static var fullName: String { "bench.v1.Response" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<bench__v1__Response>.size + 240
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, bench__v1__Response__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: bench__v1__Response.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: bench__v1__Response.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -386,6 +498,26 @@ extension Response {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<bench__v1__Response>.size + 240)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10: payload = direct.bytes()
+      case 18:
+        direct.expect(member == nil)
+        member = Member(direct: &direct)
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<bench__v1__Response>) {

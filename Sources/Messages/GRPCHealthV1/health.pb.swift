@@ -13,9 +13,12 @@ extension HealthCheckRequest {
   public static var fullName: String { "grpc.health.v1.HealthCheckRequest" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<grpc__health__v1__HealthCheckRequest>.size + 40
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, grpc__health__v1__HealthCheckRequest__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: grpc__health__v1__HealthCheckRequest.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: grpc__health__v1__HealthCheckRequest.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -23,6 +26,23 @@ extension HealthCheckRequest {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<grpc__health__v1__HealthCheckRequest>.size + 40)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10: service = direct.string()
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<grpc__health__v1__HealthCheckRequest>) {
@@ -102,9 +122,12 @@ extension HealthCheckResponse {
   public static var fullName: String { "grpc.health.v1.HealthCheckResponse" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<grpc__health__v1__HealthCheckResponse>.size + 32
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, grpc__health__v1__HealthCheckResponse__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: grpc__health__v1__HealthCheckResponse.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: grpc__health__v1__HealthCheckResponse.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -112,6 +135,23 @@ extension HealthCheckResponse {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<grpc__health__v1__HealthCheckResponse>.size + 32)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 8: status = HealthCheckResponse.ServingStatus(rawValue: direct.int32())
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<grpc__health__v1__HealthCheckResponse>) {
@@ -141,9 +181,12 @@ extension HealthListRequest {
   public static var fullName: String { "grpc.health.v1.HealthListRequest" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<grpc__health__v1__HealthListRequest>.size + 24
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, grpc__health__v1__HealthListRequest__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: grpc__health__v1__HealthListRequest.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: grpc__health__v1__HealthListRequest.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -151,6 +194,22 @@ extension HealthListRequest {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<grpc__health__v1__HealthListRequest>.size + 24)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<grpc__health__v1__HealthListRequest>) {
@@ -176,9 +235,12 @@ extension HealthListResponse {
   public static var fullName: String { "grpc.health.v1.HealthListResponse" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<grpc__health__v1__HealthListResponse>.size + 32
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, grpc__health__v1__HealthListResponse__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: grpc__health__v1__HealthListResponse.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: grpc__health__v1__HealthListResponse.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -186,6 +248,37 @@ extension HealthListResponse {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<grpc__health__v1__HealthListResponse>.size + 32)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10:
+        let outer = direct.enter(MemoryLayout<grpc__health__v1__HealthListResponse__StatusesEntry>.size + 80)
+        var key: String = ""
+        var value: HealthCheckResponse?
+      while case let tag = direct.tag(), tag != 0 {
+        switch tag {
+        case 10: key = direct.string()
+        case 18:
+          direct.expect(value == nil)
+          value = HealthCheckResponse(direct: &direct)
+        default: direct.refuse()
+        }
+      }
+        direct.leave(outer)
+        statuses[key] = value ?? HealthCheckResponse()
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<grpc__health__v1__HealthListResponse>) {

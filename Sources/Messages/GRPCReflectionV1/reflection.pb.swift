@@ -45,9 +45,12 @@ extension ServerReflectionRequest {
   public static var fullName: String { "grpc.reflection.v1.ServerReflectionRequest" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<grpc__reflection__v1__ServerReflectionRequest>.size + 104
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, grpc__reflection__v1__ServerReflectionRequest__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: grpc__reflection__v1__ServerReflectionRequest.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: grpc__reflection__v1__ServerReflectionRequest.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -55,6 +58,38 @@ extension ServerReflectionRequest {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<grpc__reflection__v1__ServerReflectionRequest>.size + 104)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10: host = direct.string()
+      case 26:
+        direct.expect(messageRequest == nil)
+        messageRequest = .fileByFilename(direct.string())
+      case 34:
+        direct.expect(messageRequest == nil)
+        messageRequest = .fileContainingSymbol(direct.string())
+      case 42:
+        direct.expect(messageRequest == nil)
+        messageRequest = .fileContainingExtension(ExtensionRequest(direct: &direct))
+      case 50:
+        direct.expect(messageRequest == nil)
+        messageRequest = .allExtensionNumbersOfType(direct.string())
+      case 58:
+        direct.expect(messageRequest == nil)
+        messageRequest = .listServices(direct.string())
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<grpc__reflection__v1__ServerReflectionRequest>) {
@@ -119,9 +154,12 @@ extension ExtensionRequest {
   public static var fullName: String { "grpc.reflection.v1.ExtensionRequest" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<grpc__reflection__v1__ExtensionRequest>.size + 48
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, grpc__reflection__v1__ExtensionRequest__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: grpc__reflection__v1__ExtensionRequest.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: grpc__reflection__v1__ExtensionRequest.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -129,6 +167,24 @@ extension ExtensionRequest {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<grpc__reflection__v1__ExtensionRequest>.size + 48)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10: containingType = direct.string()
+      case 16: extensionNumber = direct.int32()
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<grpc__reflection__v1__ExtensionRequest>) {
@@ -188,9 +244,12 @@ extension ServerReflectionResponse {
   public static var fullName: String { "grpc.reflection.v1.ServerReflectionResponse" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<grpc__reflection__v1__ServerReflectionResponse>.size + 216
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, grpc__reflection__v1__ServerReflectionResponse__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: grpc__reflection__v1__ServerReflectionResponse.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: grpc__reflection__v1__ServerReflectionResponse.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -198,6 +257,38 @@ extension ServerReflectionResponse {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<grpc__reflection__v1__ServerReflectionResponse>.size + 216)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10: validHost = direct.string()
+      case 18:
+        direct.expect(originalRequest == nil)
+        originalRequest = ServerReflectionRequest(direct: &direct)
+      case 34:
+        direct.expect(messageResponse == nil)
+        messageResponse = .fileDescriptorResponse(FileDescriptorResponse(direct: &direct))
+      case 42:
+        direct.expect(messageResponse == nil)
+        messageResponse = .allExtensionNumbersResponse(ExtensionNumberResponse(direct: &direct))
+      case 50:
+        direct.expect(messageResponse == nil)
+        messageResponse = .listServicesResponse(ListServiceResponse(direct: &direct))
+      case 58:
+        direct.expect(messageResponse == nil)
+        messageResponse = .errorResponse(ErrorResponse(direct: &direct))
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<grpc__reflection__v1__ServerReflectionResponse>) {
@@ -271,9 +362,12 @@ extension FileDescriptorResponse {
   public static var fullName: String { "grpc.reflection.v1.FileDescriptorResponse" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<grpc__reflection__v1__FileDescriptorResponse>.size + 32
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, grpc__reflection__v1__FileDescriptorResponse__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: grpc__reflection__v1__FileDescriptorResponse.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: grpc__reflection__v1__FileDescriptorResponse.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -281,6 +375,28 @@ extension FileDescriptorResponse {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<grpc__reflection__v1__FileDescriptorResponse>.size + 32)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10:
+        if fileDescriptorProto.isEmpty {
+          fileDescriptorProto.reserveCapacity(direct.count(10, 32))
+        }
+        direct.takeElement()
+        fileDescriptorProto.append(direct.bytes())
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<grpc__reflection__v1__FileDescriptorResponse>) {
@@ -318,9 +434,12 @@ extension ExtensionNumberResponse {
   public static var fullName: String { "grpc.reflection.v1.ExtensionNumberResponse" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<grpc__reflection__v1__ExtensionNumberResponse>.size + 48
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, grpc__reflection__v1__ExtensionNumberResponse__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: grpc__reflection__v1__ExtensionNumberResponse.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: grpc__reflection__v1__ExtensionNumberResponse.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -328,6 +447,30 @@ extension ExtensionNumberResponse {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<grpc__reflection__v1__ExtensionNumberResponse>.size + 48)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10: baseTypeName = direct.string()
+      case 16:
+        direct.takeElement()
+        extensionNumber.append(direct.int32())
+      case 18:
+        let outer = direct.enterRun(1)
+        while direct.goesOn { extensionNumber.append(direct.int32()) }
+        direct.leaveRun(outer)
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<grpc__reflection__v1__ExtensionNumberResponse>) {
@@ -373,9 +516,12 @@ extension ListServiceResponse {
   public static var fullName: String { "grpc.reflection.v1.ListServiceResponse" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<grpc__reflection__v1__ListServiceResponse>.size + 32
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, grpc__reflection__v1__ListServiceResponse__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: grpc__reflection__v1__ListServiceResponse.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: grpc__reflection__v1__ListServiceResponse.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -383,6 +529,27 @@ extension ListServiceResponse {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<grpc__reflection__v1__ListServiceResponse>.size + 32)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10:
+        if service.isEmpty {
+          service.reserveCapacity(direct.count(10, MemoryLayout<grpc__reflection__v1__ServiceResponse>.size + 40))
+        }
+        service.append(ServiceResponse(direct: &direct))
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<grpc__reflection__v1__ListServiceResponse>) {
@@ -425,9 +592,12 @@ extension ServiceResponse {
   public static var fullName: String { "grpc.reflection.v1.ServiceResponse" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<grpc__reflection__v1__ServiceResponse>.size + 40
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, grpc__reflection__v1__ServiceResponse__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: grpc__reflection__v1__ServiceResponse.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: grpc__reflection__v1__ServiceResponse.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -435,6 +605,23 @@ extension ServiceResponse {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<grpc__reflection__v1__ServiceResponse>.size + 40)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10: name = direct.string()
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<grpc__reflection__v1__ServiceResponse>) {
@@ -468,9 +655,12 @@ extension ErrorResponse {
   public static var fullName: String { "grpc.reflection.v1.ErrorResponse" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<grpc__reflection__v1__ErrorResponse>.size + 48
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, grpc__reflection__v1__ErrorResponse__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: grpc__reflection__v1__ErrorResponse.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: grpc__reflection__v1__ErrorResponse.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -478,6 +668,24 @@ extension ErrorResponse {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<grpc__reflection__v1__ErrorResponse>.size + 48)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 8: errorCode = direct.int32()
+      case 18: errorMessage = direct.string()
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<grpc__reflection__v1__ErrorResponse>) {

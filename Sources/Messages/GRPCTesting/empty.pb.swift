@@ -13,9 +13,12 @@ extension Empty {
   public static var fullName: String { "grpc.testing.Empty" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<grpc__testing__Empty>.size + 24
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, grpc__testing__Empty__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: grpc__testing__Empty.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: grpc__testing__Empty.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -23,6 +26,22 @@ extension Empty {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<grpc__testing__Empty>.size + 24)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<grpc__testing__Empty>) {

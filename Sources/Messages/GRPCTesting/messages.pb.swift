@@ -97,9 +97,12 @@ extension BoolValue {
   public static var fullName: String { "grpc.testing.BoolValue" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<grpc__testing__BoolValue>.size + 25
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, grpc__testing__BoolValue__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: grpc__testing__BoolValue.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: grpc__testing__BoolValue.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -107,6 +110,23 @@ extension BoolValue {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<grpc__testing__BoolValue>.size + 25)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 8: self.value = direct.bool()
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<grpc__testing__BoolValue>) {
@@ -141,9 +161,12 @@ extension Payload {
   public static var fullName: String { "grpc.testing.Payload" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<grpc__testing__Payload>.size + 40
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, grpc__testing__Payload__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: grpc__testing__Payload.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: grpc__testing__Payload.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -151,6 +174,24 @@ extension Payload {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<grpc__testing__Payload>.size + 40)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 8: type = PayloadType(rawValue: direct.int32())
+      case 18: body = direct.bytes()
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<grpc__testing__Payload>) {
@@ -191,9 +232,12 @@ extension EchoStatus {
   public static var fullName: String { "grpc.testing.EchoStatus" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<grpc__testing__EchoStatus>.size + 48
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, grpc__testing__EchoStatus__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: grpc__testing__EchoStatus.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: grpc__testing__EchoStatus.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -201,6 +245,24 @@ extension EchoStatus {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<grpc__testing__EchoStatus>.size + 48)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 8: code = direct.int32()
+      case 18: message = direct.string()
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<grpc__testing__EchoStatus>) {
@@ -259,9 +321,12 @@ extension SimpleRequest {
   public static var fullName: String { "grpc.testing.SimpleRequest" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<grpc__testing__SimpleRequest>.size + 278
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, grpc__testing__SimpleRequest__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: grpc__testing__SimpleRequest.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: grpc__testing__SimpleRequest.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -269,6 +334,43 @@ extension SimpleRequest {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<grpc__testing__SimpleRequest>.size + 278)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 8: responseType = PayloadType(rawValue: direct.int32())
+      case 16: responseSize = direct.int32()
+      case 26:
+        direct.expect(payload == nil)
+        payload = Payload(direct: &direct)
+      case 32: fillUsername = direct.bool()
+      case 40: fillOauthScope = direct.bool()
+      case 50:
+        direct.expect(responseCompressed == nil)
+        responseCompressed = BoolValue(direct: &direct)
+      case 58:
+        direct.expect(responseStatus == nil)
+        responseStatus = EchoStatus(direct: &direct)
+      case 66:
+        direct.expect(expectCompressed == nil)
+        expectCompressed = BoolValue(direct: &direct)
+      case 72: fillServerID = direct.bool()
+      case 80: fillGrpclbRouteType = direct.bool()
+      case 90:
+        direct.expect(orcaPerQueryReport == nil)
+        orcaPerQueryReport = TestOrcaReport(direct: &direct)
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<grpc__testing__SimpleRequest>) {
@@ -371,9 +473,12 @@ extension SimpleResponse {
   public static var fullName: String { "grpc.testing.SimpleResponse" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<grpc__testing__SimpleResponse>.size + 144
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, grpc__testing__SimpleResponse__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: grpc__testing__SimpleResponse.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: grpc__testing__SimpleResponse.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -381,6 +486,30 @@ extension SimpleResponse {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<grpc__testing__SimpleResponse>.size + 144)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10:
+        direct.expect(payload == nil)
+        payload = Payload(direct: &direct)
+      case 18: username = direct.string()
+      case 26: oauthScope = direct.string()
+      case 34: serverID = direct.string()
+      case 40: grpclbRouteType = GrpclbRouteType(rawValue: direct.int32())
+      case 50: hostname = direct.string()
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<grpc__testing__SimpleResponse>) {
@@ -445,9 +574,12 @@ extension StreamingInputCallRequest {
   public static var fullName: String { "grpc.testing.StreamingInputCallRequest" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<grpc__testing__StreamingInputCallRequest>.size + 105
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, grpc__testing__StreamingInputCallRequest__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: grpc__testing__StreamingInputCallRequest.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: grpc__testing__StreamingInputCallRequest.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -455,6 +587,28 @@ extension StreamingInputCallRequest {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<grpc__testing__StreamingInputCallRequest>.size + 105)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10:
+        direct.expect(payload == nil)
+        payload = Payload(direct: &direct)
+      case 18:
+        direct.expect(expectCompressed == nil)
+        expectCompressed = BoolValue(direct: &direct)
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<grpc__testing__StreamingInputCallRequest>) {
@@ -493,9 +647,12 @@ extension StreamingInputCallResponse {
   public static var fullName: String { "grpc.testing.StreamingInputCallResponse" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<grpc__testing__StreamingInputCallResponse>.size + 32
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, grpc__testing__StreamingInputCallResponse__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: grpc__testing__StreamingInputCallResponse.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: grpc__testing__StreamingInputCallResponse.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -503,6 +660,23 @@ extension StreamingInputCallResponse {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<grpc__testing__StreamingInputCallResponse>.size + 32)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 8: aggregatedPayloadSize = direct.int32()
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<grpc__testing__StreamingInputCallResponse>) {
@@ -539,9 +713,12 @@ extension ResponseParameters {
   public static var fullName: String { "grpc.testing.ResponseParameters" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<grpc__testing__ResponseParameters>.size + 73
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, grpc__testing__ResponseParameters__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: grpc__testing__ResponseParameters.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: grpc__testing__ResponseParameters.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -549,6 +726,27 @@ extension ResponseParameters {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<grpc__testing__ResponseParameters>.size + 73)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 8: size = direct.int32()
+      case 16: intervalUs = direct.int32()
+      case 26:
+        direct.expect(compressed == nil)
+        compressed = BoolValue(direct: &direct)
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<grpc__testing__ResponseParameters>) {
@@ -601,9 +799,12 @@ extension StreamingOutputCallRequest {
   public static var fullName: String { "grpc.testing.StreamingOutputCallRequest" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<grpc__testing__StreamingOutputCallRequest>.size + 208
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, grpc__testing__StreamingOutputCallRequest__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: grpc__testing__StreamingOutputCallRequest.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: grpc__testing__StreamingOutputCallRequest.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -611,6 +812,37 @@ extension StreamingOutputCallRequest {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<grpc__testing__StreamingOutputCallRequest>.size + 208)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 8: responseType = PayloadType(rawValue: direct.int32())
+      case 18:
+        if responseParameters.isEmpty {
+          responseParameters.reserveCapacity(direct.count(18, MemoryLayout<grpc__testing__ResponseParameters>.size + 73))
+        }
+        responseParameters.append(ResponseParameters(direct: &direct))
+      case 26:
+        direct.expect(payload == nil)
+        payload = Payload(direct: &direct)
+      case 58:
+        direct.expect(responseStatus == nil)
+        responseStatus = EchoStatus(direct: &direct)
+      case 66:
+        direct.expect(orcaOobReport == nil)
+        orcaOobReport = TestOrcaReport(direct: &direct)
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<grpc__testing__StreamingOutputCallRequest>) {
@@ -675,9 +907,12 @@ extension StreamingOutputCallResponse {
   public static var fullName: String { "grpc.testing.StreamingOutputCallResponse" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<grpc__testing__StreamingOutputCallResponse>.size + 72
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, grpc__testing__StreamingOutputCallResponse__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: grpc__testing__StreamingOutputCallResponse.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: grpc__testing__StreamingOutputCallResponse.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -685,6 +920,25 @@ extension StreamingOutputCallResponse {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<grpc__testing__StreamingOutputCallResponse>.size + 72)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10:
+        direct.expect(payload == nil)
+        payload = Payload(direct: &direct)
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<grpc__testing__StreamingOutputCallResponse>) {
@@ -717,9 +971,12 @@ extension ReconnectParams {
   public static var fullName: String { "grpc.testing.ReconnectParams" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<grpc__testing__ReconnectParams>.size + 32
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, grpc__testing__ReconnectParams__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: grpc__testing__ReconnectParams.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: grpc__testing__ReconnectParams.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -727,6 +984,23 @@ extension ReconnectParams {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<grpc__testing__ReconnectParams>.size + 32)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 8: maxReconnectBackoffMs = direct.int32()
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<grpc__testing__ReconnectParams>) {
@@ -761,9 +1035,12 @@ extension ReconnectInfo {
   public static var fullName: String { "grpc.testing.ReconnectInfo" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<grpc__testing__ReconnectInfo>.size + 33
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, grpc__testing__ReconnectInfo__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: grpc__testing__ReconnectInfo.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: grpc__testing__ReconnectInfo.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -771,6 +1048,30 @@ extension ReconnectInfo {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<grpc__testing__ReconnectInfo>.size + 33)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 8: passed = direct.bool()
+      case 16:
+        direct.takeElement()
+        backoffMs.append(direct.int32())
+      case 18:
+        let outer = direct.enterRun(1)
+        while direct.goesOn { backoffMs.append(direct.int32()) }
+        direct.leaveRun(outer)
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<grpc__testing__ReconnectInfo>) {
@@ -821,9 +1122,12 @@ extension TestOrcaReport {
   public static var fullName: String { "grpc.testing.TestOrcaReport" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<grpc__testing__TestOrcaReport>.size + 56
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, grpc__testing__TestOrcaReport__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: grpc__testing__TestOrcaReport.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: grpc__testing__TestOrcaReport.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -831,6 +1135,50 @@ extension TestOrcaReport {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<grpc__testing__TestOrcaReport>.size + 56)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 9: cpuUtilization = direct.double()
+      case 17: memoryUtilization = direct.double()
+      case 26:
+        let outer = direct.enter(MemoryLayout<grpc__testing__TestOrcaReport__RequestCostEntry>.size + 48)
+        var key: String = ""
+        var value: Double = 0
+      while case let tag = direct.tag(), tag != 0 {
+        switch tag {
+        case 10: key = direct.string()
+        case 17: value = direct.double()
+        default: direct.refuse()
+        }
+      }
+        direct.leave(outer)
+        requestCost[key] = value
+      case 34:
+        let outer = direct.enter(MemoryLayout<grpc__testing__TestOrcaReport__UtilizationEntry>.size + 48)
+        var key: String = ""
+        var value: Double = 0
+      while case let tag = direct.tag(), tag != 0 {
+        switch tag {
+        case 10: key = direct.string()
+        case 17: value = direct.double()
+        default: direct.refuse()
+        }
+      }
+        direct.leave(outer)
+        utilization[key] = value
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<grpc__testing__TestOrcaReport>) {

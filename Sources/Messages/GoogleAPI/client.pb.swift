@@ -203,9 +203,12 @@ extension CommonLanguageSettings {
   public static var fullName: String { "google.api.CommonLanguageSettings" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<google__api__CommonLanguageSettings>.size + 89
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, google__api__CommonLanguageSettings__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: google__api__CommonLanguageSettings.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: google__api__CommonLanguageSettings.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -213,6 +216,33 @@ extension CommonLanguageSettings {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<google__api__CommonLanguageSettings>.size + 89)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10: referenceDocsURI = direct.string()
+      case 16:
+        direct.takeElement()
+        destinations.append(ClientLibraryDestination(rawValue: direct.int32()))
+      case 18:
+        let outer = direct.enterRun(1)
+        while direct.goesOn { destinations.append(ClientLibraryDestination(rawValue: direct.int32())) }
+        direct.leaveRun(outer)
+      case 26:
+        direct.expect(selectiveGapicGeneration == nil)
+        selectiveGapicGeneration = SelectiveGapicGeneration(direct: &direct)
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<google__api__CommonLanguageSettings>) {
@@ -286,9 +316,12 @@ extension ClientLibrarySettings {
   public static var fullName: String { "google.api.ClientLibrarySettings" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<google__api__ClientLibrarySettings>.size + 1204
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, google__api__ClientLibrarySettings__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: google__api__ClientLibrarySettings.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: google__api__ClientLibrarySettings.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -296,6 +329,49 @@ extension ClientLibrarySettings {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<google__api__ClientLibrarySettings>.size + 1204)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10: version = direct.string()
+      case 16: launchStage = LaunchStage(rawValue: direct.int32())
+      case 24: restNumericEnums = direct.bool()
+      case 170:
+        direct.expect(javaSettings == nil)
+        javaSettings = JavaSettings(direct: &direct)
+      case 178:
+        direct.expect(cppSettings == nil)
+        cppSettings = CppSettings(direct: &direct)
+      case 186:
+        direct.expect(phpSettings == nil)
+        phpSettings = PhpSettings(direct: &direct)
+      case 194:
+        direct.expect(pythonSettings == nil)
+        pythonSettings = PythonSettings(direct: &direct)
+      case 202:
+        direct.expect(nodeSettings == nil)
+        nodeSettings = NodeSettings(direct: &direct)
+      case 210:
+        direct.expect(dotnetSettings == nil)
+        dotnetSettings = DotnetSettings(direct: &direct)
+      case 218:
+        direct.expect(rubySettings == nil)
+        rubySettings = RubySettings(direct: &direct)
+      case 226:
+        direct.expect(goSettings == nil)
+        goSettings = GoSettings(direct: &direct)
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<google__api__ClientLibrarySettings>) {
@@ -421,9 +497,12 @@ extension Publishing {
   public static var fullName: String { "google.api.Publishing" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<google__api__Publishing>.size + 168
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, google__api__Publishing__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: google__api__Publishing.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: google__api__Publishing.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -431,6 +510,46 @@ extension Publishing {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<google__api__Publishing>.size + 168)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 18:
+        if methodSettings.isEmpty {
+          methodSettings.reserveCapacity(direct.count(18, MemoryLayout<google__api__MethodSettings>.size + 472))
+        }
+        methodSettings.append(MethodSettings(direct: &direct))
+      case 810: newIssueURI = direct.string()
+      case 818: documentationURI = direct.string()
+      case 826: apiShortName = direct.string()
+      case 834: githubLabel = direct.string()
+      case 842:
+        if codeownerGithubTeams.isEmpty {
+          codeownerGithubTeams.reserveCapacity(direct.count(842, 32))
+        }
+        direct.takeElement()
+        codeownerGithubTeams.append(direct.string())
+      case 850: docTagPrefix = direct.string()
+      case 856: organization = ClientLibraryOrganization(rawValue: direct.int32())
+      case 874:
+        if librarySettings.isEmpty {
+          librarySettings.reserveCapacity(direct.count(874, MemoryLayout<google__api__ClientLibrarySettings>.size + 1204))
+        }
+        librarySettings.append(ClientLibrarySettings(direct: &direct))
+      case 882: protoReferenceDocumentationURI = direct.string()
+      case 890: restReferenceDocumentationURI = direct.string()
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<google__api__Publishing>) {
@@ -569,9 +688,12 @@ extension JavaSettings {
   public static var fullName: String { "google.api.JavaSettings" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<google__api__JavaSettings>.size + 145
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, google__api__JavaSettings__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: google__api__JavaSettings.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: google__api__JavaSettings.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -579,6 +701,39 @@ extension JavaSettings {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<google__api__JavaSettings>.size + 145)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10: libraryPackage = direct.string()
+      case 18:
+        let outer = direct.enter(MemoryLayout<google__api__JavaSettings__ServiceClassNamesEntry>.size + 56)
+        var key: String = ""
+        var value: String = ""
+      while case let tag = direct.tag(), tag != 0 {
+        switch tag {
+        case 10: key = direct.string()
+        case 18: value = direct.string()
+        default: direct.refuse()
+        }
+      }
+        direct.leave(outer)
+        serviceClassNames[key] = value
+      case 26:
+        direct.expect(common == nil)
+        common = CommonLanguageSettings(direct: &direct)
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<google__api__JavaSettings>) {
@@ -631,9 +786,12 @@ extension CppSettings {
   public static var fullName: String { "google.api.CppSettings" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<google__api__CppSettings>.size + 121
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, google__api__CppSettings__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: google__api__CppSettings.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: google__api__CppSettings.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -641,6 +799,25 @@ extension CppSettings {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<google__api__CppSettings>.size + 121)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10:
+        direct.expect(common == nil)
+        common = CommonLanguageSettings(direct: &direct)
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<google__api__CppSettings>) {
@@ -686,9 +863,12 @@ extension PhpSettings {
   public static var fullName: String { "google.api.PhpSettings" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<google__api__PhpSettings>.size + 137
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, google__api__PhpSettings__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: google__api__PhpSettings.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: google__api__PhpSettings.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -696,6 +876,26 @@ extension PhpSettings {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<google__api__PhpSettings>.size + 137)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10:
+        direct.expect(common == nil)
+        common = CommonLanguageSettings(direct: &direct)
+      case 18: libraryPackage = direct.string()
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<google__api__PhpSettings>) {
@@ -760,9 +960,12 @@ extension PythonSettings {
   public static var fullName: String { "google.api.PythonSettings" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<google__api__PythonSettings>.size + 156
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, google__api__PythonSettings__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: google__api__PythonSettings.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: google__api__PythonSettings.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -770,6 +973,28 @@ extension PythonSettings {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<google__api__PythonSettings>.size + 156)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10:
+        direct.expect(common == nil)
+        common = CommonLanguageSettings(direct: &direct)
+      case 18:
+        direct.expect(experimentalFeatures == nil)
+        experimentalFeatures = PythonSettings.ExperimentalFeatures(direct: &direct)
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<google__api__PythonSettings>) {
@@ -799,9 +1024,12 @@ extension PythonSettings.ExperimentalFeatures {
   public static var fullName: String { "google.api.PythonSettings.ExperimentalFeatures" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<google__api__PythonSettings__ExperimentalFeatures>.size + 27
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, google__api__PythonSettings__ExperimentalFeatures__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: google__api__PythonSettings__ExperimentalFeatures.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: google__api__PythonSettings__ExperimentalFeatures.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -809,6 +1037,25 @@ extension PythonSettings.ExperimentalFeatures {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<google__api__PythonSettings__ExperimentalFeatures>.size + 27)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 8: restAsyncIoEnabled = direct.bool()
+      case 16: protobufPythonicTypesEnabled = direct.bool()
+      case 24: unversionedPackageDisabled = direct.bool()
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<google__api__PythonSettings__ExperimentalFeatures>) {
@@ -853,9 +1100,12 @@ extension NodeSettings {
   public static var fullName: String { "google.api.NodeSettings" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<google__api__NodeSettings>.size + 121
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, google__api__NodeSettings__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: google__api__NodeSettings.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: google__api__NodeSettings.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -863,6 +1113,25 @@ extension NodeSettings {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<google__api__NodeSettings>.size + 121)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10:
+        direct.expect(common == nil)
+        common = CommonLanguageSettings(direct: &direct)
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<google__api__NodeSettings>) {
@@ -920,9 +1189,12 @@ extension DotnetSettings {
   public static var fullName: String { "google.api.DotnetSettings" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<google__api__DotnetSettings>.size + 161
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, google__api__DotnetSettings__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: google__api__DotnetSettings.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: google__api__DotnetSettings.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -930,6 +1202,69 @@ extension DotnetSettings {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<google__api__DotnetSettings>.size + 161)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10:
+        direct.expect(common == nil)
+        common = CommonLanguageSettings(direct: &direct)
+      case 18:
+        let outer = direct.enter(MemoryLayout<google__api__DotnetSettings__RenamedServicesEntry>.size + 56)
+        var key: String = ""
+        var value: String = ""
+      while case let tag = direct.tag(), tag != 0 {
+        switch tag {
+        case 10: key = direct.string()
+        case 18: value = direct.string()
+        default: direct.refuse()
+        }
+      }
+        direct.leave(outer)
+        renamedServices[key] = value
+      case 26:
+        let outer = direct.enter(MemoryLayout<google__api__DotnetSettings__RenamedResourcesEntry>.size + 56)
+        var key: String = ""
+        var value: String = ""
+      while case let tag = direct.tag(), tag != 0 {
+        switch tag {
+        case 10: key = direct.string()
+        case 18: value = direct.string()
+        default: direct.refuse()
+        }
+      }
+        direct.leave(outer)
+        renamedResources[key] = value
+      case 34:
+        if ignoredResources.isEmpty {
+          ignoredResources.reserveCapacity(direct.count(34, 32))
+        }
+        direct.takeElement()
+        ignoredResources.append(direct.string())
+      case 42:
+        if forcedNamespaceAliases.isEmpty {
+          forcedNamespaceAliases.reserveCapacity(direct.count(42, 32))
+        }
+        direct.takeElement()
+        forcedNamespaceAliases.append(direct.string())
+      case 50:
+        if handwrittenSignatures.isEmpty {
+          handwrittenSignatures.reserveCapacity(direct.count(50, 32))
+        }
+        direct.takeElement()
+        handwrittenSignatures.append(direct.string())
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<google__api__DotnetSettings>) {
@@ -1014,9 +1349,12 @@ extension RubySettings {
   public static var fullName: String { "google.api.RubySettings" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<google__api__RubySettings>.size + 121
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, google__api__RubySettings__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: google__api__RubySettings.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: google__api__RubySettings.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -1024,6 +1362,25 @@ extension RubySettings {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<google__api__RubySettings>.size + 121)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10:
+        direct.expect(common == nil)
+        common = CommonLanguageSettings(direct: &direct)
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<google__api__RubySettings>) {
@@ -1067,9 +1424,12 @@ extension GoSettings {
   public static var fullName: String { "google.api.GoSettings" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<google__api__GoSettings>.size + 129
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, google__api__GoSettings__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: google__api__GoSettings.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: google__api__GoSettings.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -1077,6 +1437,38 @@ extension GoSettings {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<google__api__GoSettings>.size + 129)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10:
+        direct.expect(common == nil)
+        common = CommonLanguageSettings(direct: &direct)
+      case 18:
+        let outer = direct.enter(MemoryLayout<google__api__GoSettings__RenamedServicesEntry>.size + 56)
+        var key: String = ""
+        var value: String = ""
+      while case let tag = direct.tag(), tag != 0 {
+        switch tag {
+        case 10: key = direct.string()
+        case 18: value = direct.string()
+        default: direct.refuse()
+        }
+      }
+        direct.leave(outer)
+        renamedServices[key] = value
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<google__api__GoSettings>) {
@@ -1194,9 +1586,12 @@ extension MethodSettings {
   public static var fullName: String { "google.api.MethodSettings" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<google__api__MethodSettings>.size + 472
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, google__api__MethodSettings__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: google__api__MethodSettings.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: google__api__MethodSettings.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -1204,6 +1599,35 @@ extension MethodSettings {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<google__api__MethodSettings>.size + 472)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10: selector = direct.string()
+      case 18:
+        direct.expect(longRunning == nil)
+        longRunning = MethodSettings.LongRunning(direct: &direct)
+      case 26:
+        if autoPopulatedFields.isEmpty {
+          autoPopulatedFields.reserveCapacity(direct.count(26, 32))
+        }
+        direct.takeElement()
+        autoPopulatedFields.append(direct.string())
+      case 34:
+        direct.expect(batching == nil)
+        batching = BatchingConfigProto(direct: &direct)
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<google__api__MethodSettings>) {
@@ -1247,9 +1671,12 @@ extension MethodSettings.LongRunning {
   public static var fullName: String { "google.api.MethodSettings.LongRunning" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<google__api__MethodSettings__LongRunning>.size + 176
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, google__api__MethodSettings__LongRunning__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: google__api__MethodSettings__LongRunning.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: google__api__MethodSettings__LongRunning.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -1257,6 +1684,32 @@ extension MethodSettings.LongRunning {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<google__api__MethodSettings__LongRunning>.size + 176)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10:
+        direct.expect(initialPollDelay == nil)
+        initialPollDelay = GoogleProtobuf.Duration(direct: &direct)
+      case 21: pollDelayMultiplier = direct.float()
+      case 26:
+        direct.expect(maxPollDelay == nil)
+        maxPollDelay = GoogleProtobuf.Duration(direct: &direct)
+      case 34:
+        direct.expect(totalPollTimeout == nil)
+        totalPollTimeout = GoogleProtobuf.Duration(direct: &direct)
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<google__api__MethodSettings__LongRunning>) {
@@ -1318,9 +1771,12 @@ extension SelectiveGapicGeneration {
   public static var fullName: String { "google.api.SelectiveGapicGeneration" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<google__api__SelectiveGapicGeneration>.size + 33
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, google__api__SelectiveGapicGeneration__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: google__api__SelectiveGapicGeneration.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: google__api__SelectiveGapicGeneration.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -1328,6 +1784,29 @@ extension SelectiveGapicGeneration {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<google__api__SelectiveGapicGeneration>.size + 33)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10:
+        if methods.isEmpty {
+          methods.reserveCapacity(direct.count(10, 32))
+        }
+        direct.takeElement()
+        methods.append(direct.string())
+      case 16: generateOmittedAsInternal = direct.bool()
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<google__api__SelectiveGapicGeneration>) {
@@ -1370,9 +1849,12 @@ extension BatchingConfigProto {
   public static var fullName: String { "google.api.BatchingConfigProto" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<google__api__BatchingConfigProto>.size + 232
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, google__api__BatchingConfigProto__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: google__api__BatchingConfigProto.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: google__api__BatchingConfigProto.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -1380,6 +1862,28 @@ extension BatchingConfigProto {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<google__api__BatchingConfigProto>.size + 232)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10:
+        direct.expect(thresholds == nil)
+        thresholds = BatchingSettingsProto(direct: &direct)
+      case 18:
+        direct.expect(batchDescriptor == nil)
+        batchDescriptor = BatchingDescriptorProto(direct: &direct)
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<google__api__BatchingConfigProto>) {
@@ -1439,9 +1943,12 @@ extension BatchingSettingsProto {
   public static var fullName: String { "google.api.BatchingSettingsProto" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<google__api__BatchingSettingsProto>.size + 128
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, google__api__BatchingSettingsProto__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: google__api__BatchingSettingsProto.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: google__api__BatchingSettingsProto.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -1449,6 +1956,32 @@ extension BatchingSettingsProto {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<google__api__BatchingSettingsProto>.size + 128)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 8: elementCountThreshold = direct.int32()
+      case 16: requestByteThreshold = direct.int64()
+      case 26:
+        direct.expect(delayThreshold == nil)
+        delayThreshold = GoogleProtobuf.Duration(direct: &direct)
+      case 32: elementCountLimit = direct.int32()
+      case 40: requestByteLimit = direct.int32()
+      case 48: flowControlElementLimit = direct.int32()
+      case 56: flowControlByteLimit = direct.int32()
+      case 64: flowControlLimitExceededBehavior = FlowControlLimitExceededBehaviorProto(rawValue: direct.int32())
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<google__api__BatchingSettingsProto>) {
@@ -1534,9 +2067,12 @@ extension BatchingDescriptorProto {
   public static var fullName: String { "google.api.BatchingDescriptorProto" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<google__api__BatchingDescriptorProto>.size + 64
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, google__api__BatchingDescriptorProto__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: google__api__BatchingDescriptorProto.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: google__api__BatchingDescriptorProto.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -1544,6 +2080,30 @@ extension BatchingDescriptorProto {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<google__api__BatchingDescriptorProto>.size + 64)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10: batchedField = direct.string()
+      case 18:
+        if discriminatorFields.isEmpty {
+          discriminatorFields.reserveCapacity(direct.count(18, 32))
+        }
+        direct.takeElement()
+        discriminatorFields.append(direct.string())
+      case 26: subresponseField = direct.string()
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<google__api__BatchingDescriptorProto>) {

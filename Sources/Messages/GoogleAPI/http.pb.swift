@@ -26,9 +26,12 @@ extension Http {
   public static var fullName: String { "google.api.Http" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<google__api__Http>.size + 33
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, google__api__Http__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: google__api__Http.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: google__api__Http.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -36,6 +39,28 @@ extension Http {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<google__api__Http>.size + 33)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10:
+        if rules.isEmpty {
+          rules.reserveCapacity(direct.count(10, MemoryLayout<google__api__HttpRule>.size + 152))
+        }
+        rules.append(HttpRule(direct: &direct))
+      case 16: fullyDecodeReservedExpansion = direct.bool()
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<google__api__Http>) {
@@ -392,9 +417,12 @@ extension HttpRule {
   public static var fullName: String { "google.api.HttpRule" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<google__api__HttpRule>.size + 152
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, google__api__HttpRule__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: google__api__HttpRule.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: google__api__HttpRule.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -402,6 +430,48 @@ extension HttpRule {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<google__api__HttpRule>.size + 152)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10: selector = direct.string()
+      case 18:
+        direct.expect(pattern == nil)
+        pattern = .get(direct.string())
+      case 26:
+        direct.expect(pattern == nil)
+        pattern = .put(direct.string())
+      case 34:
+        direct.expect(pattern == nil)
+        pattern = .post(direct.string())
+      case 42:
+        direct.expect(pattern == nil)
+        pattern = .delete(direct.string())
+      case 50:
+        direct.expect(pattern == nil)
+        pattern = .patch(direct.string())
+      case 58: body = direct.string()
+      case 66:
+        direct.expect(pattern == nil)
+        pattern = .custom(CustomHttpPattern(direct: &direct))
+      case 90:
+        if additionalBindings.isEmpty {
+          additionalBindings.reserveCapacity(direct.count(90, MemoryLayout<google__api__HttpRule>.size + 152))
+        }
+        additionalBindings.append(HttpRule(direct: &direct))
+      case 98: responseBody = direct.string()
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<google__api__HttpRule>) {
@@ -497,9 +567,12 @@ extension CustomHttpPattern {
   public static var fullName: String { "google.api.CustomHttpPattern" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<google__api__CustomHttpPattern>.size + 56
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, google__api__CustomHttpPattern__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: google__api__CustomHttpPattern.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: google__api__CustomHttpPattern.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -507,6 +580,24 @@ extension CustomHttpPattern {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<google__api__CustomHttpPattern>.size + 56)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10: kind = direct.string()
+      case 18: path = direct.string()
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<google__api__CustomHttpPattern>) {

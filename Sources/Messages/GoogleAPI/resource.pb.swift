@@ -230,9 +230,12 @@ extension ResourceDescriptor {
   public static var fullName: String { "google.api.ResourceDescriptor" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<google__api__ResourceDescriptor>.size + 112
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, google__api__ResourceDescriptor__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: google__api__ResourceDescriptor.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: google__api__ResourceDescriptor.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -240,6 +243,40 @@ extension ResourceDescriptor {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<google__api__ResourceDescriptor>.size + 112)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10: type = direct.string()
+      case 18:
+        if pattern.isEmpty {
+          pattern.reserveCapacity(direct.count(18, 32))
+        }
+        direct.takeElement()
+        pattern.append(direct.string())
+      case 26: nameField = direct.string()
+      case 32: history = ResourceDescriptor.History(rawValue: direct.int32())
+      case 42: plural = direct.string()
+      case 50: singular = direct.string()
+      case 80:
+        direct.takeElement()
+        style.append(ResourceDescriptor.Style(rawValue: direct.int32()))
+      case 82:
+        let outer = direct.enterRun(1)
+        while direct.goesOn { style.append(ResourceDescriptor.Style(rawValue: direct.int32())) }
+        direct.leaveRun(outer)
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<google__api__ResourceDescriptor>) {
@@ -348,9 +385,12 @@ extension ResourceReference {
   public static var fullName: String { "google.api.ResourceReference" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<google__api__ResourceReference>.size + 56
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, google__api__ResourceReference__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: google__api__ResourceReference.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: google__api__ResourceReference.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -358,6 +398,24 @@ extension ResourceReference {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<google__api__ResourceReference>.size + 56)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10: type = direct.string()
+      case 18: childType = direct.string()
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<google__api__ResourceReference>) {

@@ -15,9 +15,12 @@ extension FileDescriptorSet {
   public static var fullName: String { "google.protobuf.FileDescriptorSet" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<google__protobuf__FileDescriptorSet>.size + 32
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, google__protobuf__FileDescriptorSet__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: google__protobuf__FileDescriptorSet.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: google__protobuf__FileDescriptorSet.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -25,6 +28,27 @@ extension FileDescriptorSet {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<google__protobuf__FileDescriptorSet>.size + 32)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10:
+        if file.isEmpty {
+          file.reserveCapacity(direct.count(10, MemoryLayout<google__protobuf__FileDescriptorProto>.size + 393))
+        }
+        file.append(FileDescriptorProto(direct: &direct))
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<google__protobuf__FileDescriptorSet>) {
@@ -106,9 +130,12 @@ extension FileDescriptorProto {
   public static var fullName: String { "google.protobuf.FileDescriptorProto" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<google__protobuf__FileDescriptorProto>.size + 393
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, google__protobuf__FileDescriptorProto__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: google__protobuf__FileDescriptorProto.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: google__protobuf__FileDescriptorProto.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -116,6 +143,71 @@ extension FileDescriptorProto {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<google__protobuf__FileDescriptorProto>.size + 393)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10: name = direct.string()
+      case 18: `package` = direct.string()
+      case 26:
+        if dependency.isEmpty {
+          dependency.reserveCapacity(direct.count(26, 32))
+        }
+        direct.takeElement()
+        dependency.append(direct.string())
+      case 34:
+        if messageType.isEmpty {
+          messageType.reserveCapacity(direct.count(34, MemoryLayout<google__protobuf__DescriptorProto>.size + 148))
+        }
+        messageType.append(DescriptorProto(direct: &direct))
+      case 42:
+        if enumType.isEmpty {
+          enumType.reserveCapacity(direct.count(42, MemoryLayout<google__protobuf__EnumDescriptorProto>.size + 106))
+        }
+        enumType.append(EnumDescriptorProto(direct: &direct))
+      case 50:
+        if service.isEmpty {
+          service.reserveCapacity(direct.count(50, MemoryLayout<google__protobuf__ServiceDescriptorProto>.size + 89))
+        }
+        service.append(ServiceDescriptorProto(direct: &direct))
+      case 58:
+        if `extension`.isEmpty {
+          `extension`.reserveCapacity(direct.count(58, MemoryLayout<google__protobuf__FieldDescriptorProto>.size + 246))
+        }
+        `extension`.append(FieldDescriptorProto(direct: &direct))
+      case 66:
+        direct.expect(options == nil)
+        options = FileOptions(direct: &direct)
+      case 74:
+        direct.expect(sourceCodeInfo == nil)
+        sourceCodeInfo = SourceCodeInfo(direct: &direct)
+      case 80:
+        direct.takeElement()
+        publicDependency.append(direct.int32())
+      case 82:
+        let outer = direct.enterRun(1)
+        while direct.goesOn { publicDependency.append(direct.int32()) }
+        direct.leaveRun(outer)
+      case 88:
+        direct.takeElement()
+        weakDependency.append(direct.int32())
+      case 90:
+        let outer = direct.enterRun(1)
+        while direct.goesOn { weakDependency.append(direct.int32()) }
+        direct.leaveRun(outer)
+      case 98: syntax = direct.string()
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<google__protobuf__FileDescriptorProto>) {
@@ -316,9 +408,12 @@ extension DescriptorProto {
   public static var fullName: String { "google.protobuf.DescriptorProto" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<google__protobuf__DescriptorProto>.size + 148
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, google__protobuf__DescriptorProto__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: google__protobuf__DescriptorProto.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: google__protobuf__DescriptorProto.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -326,6 +421,67 @@ extension DescriptorProto {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<google__protobuf__DescriptorProto>.size + 148)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10: name = direct.string()
+      case 18:
+        if field.isEmpty {
+          field.reserveCapacity(direct.count(18, MemoryLayout<google__protobuf__FieldDescriptorProto>.size + 246))
+        }
+        field.append(FieldDescriptorProto(direct: &direct))
+      case 26:
+        if nestedType.isEmpty {
+          nestedType.reserveCapacity(direct.count(26, MemoryLayout<google__protobuf__DescriptorProto>.size + 148))
+        }
+        nestedType.append(DescriptorProto(direct: &direct))
+      case 34:
+        if enumType.isEmpty {
+          enumType.reserveCapacity(direct.count(34, MemoryLayout<google__protobuf__EnumDescriptorProto>.size + 106))
+        }
+        enumType.append(EnumDescriptorProto(direct: &direct))
+      case 42:
+        if extensionRange.isEmpty {
+          extensionRange.reserveCapacity(direct.count(42, MemoryLayout<google__protobuf__DescriptorProto__ExtensionRange>.size + 96))
+        }
+        extensionRange.append(DescriptorProto.ExtensionRange(direct: &direct))
+      case 50:
+        if `extension`.isEmpty {
+          `extension`.reserveCapacity(direct.count(50, MemoryLayout<google__protobuf__FieldDescriptorProto>.size + 246))
+        }
+        `extension`.append(FieldDescriptorProto(direct: &direct))
+      case 58:
+        direct.expect(options == nil)
+        options = MessageOptions(direct: &direct)
+      case 66:
+        if oneofDecl.isEmpty {
+          oneofDecl.reserveCapacity(direct.count(66, MemoryLayout<google__protobuf__OneofDescriptorProto>.size + 80))
+        }
+        oneofDecl.append(OneofDescriptorProto(direct: &direct))
+      case 74:
+        if reservedRange.isEmpty {
+          reservedRange.reserveCapacity(direct.count(74, MemoryLayout<google__protobuf__DescriptorProto__ReservedRange>.size + 56))
+        }
+        reservedRange.append(DescriptorProto.ReservedRange(direct: &direct))
+      case 82:
+        if reservedName.isEmpty {
+          reservedName.reserveCapacity(direct.count(82, 32))
+        }
+        direct.takeElement()
+        reservedName.append(direct.string())
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<google__protobuf__DescriptorProto>) {
@@ -461,9 +617,12 @@ extension DescriptorProto.ExtensionRange {
   public static var fullName: String { "google.protobuf.DescriptorProto.ExtensionRange" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<google__protobuf__DescriptorProto__ExtensionRange>.size + 96
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, google__protobuf__DescriptorProto__ExtensionRange__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: google__protobuf__DescriptorProto__ExtensionRange.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: google__protobuf__DescriptorProto__ExtensionRange.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -471,6 +630,27 @@ extension DescriptorProto.ExtensionRange {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<google__protobuf__DescriptorProto__ExtensionRange>.size + 96)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 8: start = direct.int32()
+      case 16: end = direct.int32()
+      case 26:
+        direct.expect(options == nil)
+        options = ExtensionRangeOptions(direct: &direct)
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<google__protobuf__DescriptorProto__ExtensionRange>) {
@@ -506,9 +686,12 @@ extension DescriptorProto.ReservedRange {
   public static var fullName: String { "google.protobuf.DescriptorProto.ReservedRange" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<google__protobuf__DescriptorProto__ReservedRange>.size + 56
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, google__protobuf__DescriptorProto__ReservedRange__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: google__protobuf__DescriptorProto__ReservedRange.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: google__protobuf__DescriptorProto__ReservedRange.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -516,6 +699,24 @@ extension DescriptorProto.ReservedRange {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<google__protobuf__DescriptorProto__ReservedRange>.size + 56)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 8: start = direct.int32()
+      case 16: end = direct.int32()
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<google__protobuf__DescriptorProto__ReservedRange>) {
@@ -553,9 +754,12 @@ extension ExtensionRangeOptions {
   public static var fullName: String { "google.protobuf.ExtensionRangeOptions" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<google__protobuf__ExtensionRangeOptions>.size + 32
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, google__protobuf__ExtensionRangeOptions__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: google__protobuf__ExtensionRangeOptions.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: google__protobuf__ExtensionRangeOptions.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -563,6 +767,27 @@ extension ExtensionRangeOptions {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<google__protobuf__ExtensionRangeOptions>.size + 32)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 7994:
+        if uninterpretedOption.isEmpty {
+          uninterpretedOption.reserveCapacity(direct.count(7994, MemoryLayout<google__protobuf__UninterpretedOption>.size + 128))
+        }
+        uninterpretedOption.append(UninterpretedOption(direct: &direct))
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<google__protobuf__ExtensionRangeOptions>) {
@@ -888,9 +1113,12 @@ extension FieldDescriptorProto {
   public static var fullName: String { "google.protobuf.FieldDescriptorProto" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<google__protobuf__FieldDescriptorProto>.size + 246
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, google__protobuf__FieldDescriptorProto__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: google__protobuf__FieldDescriptorProto.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: google__protobuf__FieldDescriptorProto.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -898,6 +1126,35 @@ extension FieldDescriptorProto {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<google__protobuf__FieldDescriptorProto>.size + 246)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10: name = direct.string()
+      case 18: extendee = direct.string()
+      case 24: number = direct.int32()
+      case 32: label = FieldDescriptorProto.Label(rawValue: direct.int32())
+      case 40: type = FieldDescriptorProto.TypeEnum(rawValue: direct.int32())
+      case 50: typeName = direct.string()
+      case 58: defaultValue = direct.string()
+      case 66:
+        direct.expect(options == nil)
+        options = FieldOptions(direct: &direct)
+      case 72: oneofIndex = direct.int32()
+      case 82: jsonName = direct.string()
+      case 136: proto3Optional = direct.bool()
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<google__protobuf__FieldDescriptorProto>) {
@@ -996,9 +1253,12 @@ extension OneofDescriptorProto {
   public static var fullName: String { "google.protobuf.OneofDescriptorProto" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<google__protobuf__OneofDescriptorProto>.size + 80
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, google__protobuf__OneofDescriptorProto__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: google__protobuf__OneofDescriptorProto.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: google__protobuf__OneofDescriptorProto.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -1006,6 +1266,26 @@ extension OneofDescriptorProto {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<google__protobuf__OneofDescriptorProto>.size + 80)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10: name = direct.string()
+      case 18:
+        direct.expect(options == nil)
+        options = OneofOptions(direct: &direct)
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<google__protobuf__OneofDescriptorProto>) {
@@ -1086,9 +1366,12 @@ extension EnumDescriptorProto {
   public static var fullName: String { "google.protobuf.EnumDescriptorProto" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<google__protobuf__EnumDescriptorProto>.size + 106
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, google__protobuf__EnumDescriptorProto__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: google__protobuf__EnumDescriptorProto.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: google__protobuf__EnumDescriptorProto.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -1096,6 +1379,42 @@ extension EnumDescriptorProto {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<google__protobuf__EnumDescriptorProto>.size + 106)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10: name = direct.string()
+      case 18:
+        if self.value.isEmpty {
+          self.value.reserveCapacity(direct.count(18, MemoryLayout<google__protobuf__EnumValueDescriptorProto>.size + 97))
+        }
+        self.value.append(EnumValueDescriptorProto(direct: &direct))
+      case 26:
+        direct.expect(options == nil)
+        options = EnumOptions(direct: &direct)
+      case 34:
+        if reservedRange.isEmpty {
+          reservedRange.reserveCapacity(direct.count(34, MemoryLayout<google__protobuf__EnumDescriptorProto__EnumReservedRange>.size + 56))
+        }
+        reservedRange.append(EnumDescriptorProto.EnumReservedRange(direct: &direct))
+      case 42:
+        if reservedName.isEmpty {
+          reservedName.reserveCapacity(direct.count(42, 32))
+        }
+        direct.takeElement()
+        reservedName.append(direct.string())
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<google__protobuf__EnumDescriptorProto>) {
@@ -1161,9 +1480,12 @@ extension EnumDescriptorProto.EnumReservedRange {
   public static var fullName: String { "google.protobuf.EnumDescriptorProto.EnumReservedRange" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<google__protobuf__EnumDescriptorProto__EnumReservedRange>.size + 56
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, google__protobuf__EnumDescriptorProto__EnumReservedRange__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: google__protobuf__EnumDescriptorProto__EnumReservedRange.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: google__protobuf__EnumDescriptorProto__EnumReservedRange.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -1171,6 +1493,24 @@ extension EnumDescriptorProto.EnumReservedRange {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<google__protobuf__EnumDescriptorProto__EnumReservedRange>.size + 56)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 8: start = direct.int32()
+      case 16: end = direct.int32()
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<google__protobuf__EnumDescriptorProto__EnumReservedRange>) {
@@ -1222,9 +1562,12 @@ extension EnumValueDescriptorProto {
   public static var fullName: String { "google.protobuf.EnumValueDescriptorProto" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<google__protobuf__EnumValueDescriptorProto>.size + 97
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, google__protobuf__EnumValueDescriptorProto__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: google__protobuf__EnumValueDescriptorProto.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: google__protobuf__EnumValueDescriptorProto.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -1232,6 +1575,27 @@ extension EnumValueDescriptorProto {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<google__protobuf__EnumValueDescriptorProto>.size + 97)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10: name = direct.string()
+      case 16: number = direct.int32()
+      case 26:
+        direct.expect(options == nil)
+        options = EnumValueOptions(direct: &direct)
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<google__protobuf__EnumValueDescriptorProto>) {
@@ -1283,9 +1647,12 @@ extension ServiceDescriptorProto {
   public static var fullName: String { "google.protobuf.ServiceDescriptorProto" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<google__protobuf__ServiceDescriptorProto>.size + 89
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, google__protobuf__ServiceDescriptorProto__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: google__protobuf__ServiceDescriptorProto.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: google__protobuf__ServiceDescriptorProto.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -1293,6 +1660,31 @@ extension ServiceDescriptorProto {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<google__protobuf__ServiceDescriptorProto>.size + 89)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10: name = direct.string()
+      case 18:
+        if method.isEmpty {
+          method.reserveCapacity(direct.count(18, MemoryLayout<google__protobuf__MethodDescriptorProto>.size + 131))
+        }
+        method.append(MethodDescriptorProto(direct: &direct))
+      case 26:
+        direct.expect(options == nil)
+        options = ServiceOptions(direct: &direct)
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<google__protobuf__ServiceDescriptorProto>) {
@@ -1383,9 +1775,12 @@ extension MethodDescriptorProto {
   public static var fullName: String { "google.protobuf.MethodDescriptorProto" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<google__protobuf__MethodDescriptorProto>.size + 131
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, google__protobuf__MethodDescriptorProto__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: google__protobuf__MethodDescriptorProto.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: google__protobuf__MethodDescriptorProto.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -1393,6 +1788,30 @@ extension MethodDescriptorProto {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<google__protobuf__MethodDescriptorProto>.size + 131)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10: name = direct.string()
+      case 18: inputType = direct.string()
+      case 26: outputType = direct.string()
+      case 34:
+        direct.expect(options == nil)
+        options = MethodOptions(direct: &direct)
+      case 40: clientStreaming = direct.bool()
+      case 48: serverStreaming = direct.bool()
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<google__protobuf__MethodDescriptorProto>) {
@@ -1703,9 +2122,12 @@ extension FileOptions {
   public static var fullName: String { "google.protobuf.FileOptions" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<google__protobuf__FileOptions>.size + 217
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, google__protobuf__FileOptions__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: google__protobuf__FileOptions.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: google__protobuf__FileOptions.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -1713,6 +2135,47 @@ extension FileOptions {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<google__protobuf__FileOptions>.size + 217)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10: javaPackage = direct.string()
+      case 66: javaOuterClassname = direct.string()
+      case 72: optimizeFor = FileOptions.OptimizeMode(rawValue: direct.int32())
+      case 80: javaMultipleFiles = direct.bool()
+      case 90: goPackage = direct.string()
+      case 128: ccGenericServices = direct.bool()
+      case 136: javaGenericServices = direct.bool()
+      case 144: pyGenericServices = direct.bool()
+      case 160: javaGenerateEqualsAndHash = direct.bool()
+      case 184: deprecated = direct.bool()
+      case 216: javaStringCheckUtf8 = direct.bool()
+      case 248: ccEnableArenas = direct.bool()
+      case 290: objcClassPrefix = direct.string()
+      case 298: csharpNamespace = direct.string()
+      case 314: swiftPrefix = direct.string()
+      case 322: phpClassPrefix = direct.string()
+      case 330: phpNamespace = direct.string()
+      case 336: phpGenericServices = direct.bool()
+      case 354: phpMetadataNamespace = direct.string()
+      case 362: rubyPackage = direct.string()
+      case 7994:
+        if uninterpretedOption.isEmpty {
+          uninterpretedOption.reserveCapacity(direct.count(7994, MemoryLayout<google__protobuf__UninterpretedOption>.size + 128))
+        }
+        uninterpretedOption.append(UninterpretedOption(direct: &direct))
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<google__protobuf__FileOptions>) {
@@ -1946,9 +2409,12 @@ extension MessageOptions {
   public static var fullName: String { "google.protobuf.MessageOptions" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<google__protobuf__MessageOptions>.size + 36
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, google__protobuf__MessageOptions__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: google__protobuf__MessageOptions.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: google__protobuf__MessageOptions.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -1956,6 +2422,31 @@ extension MessageOptions {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<google__protobuf__MessageOptions>.size + 36)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 8: messageSetWireFormat = direct.bool()
+      case 16: noStandardDescriptorAccessor = direct.bool()
+      case 24: deprecated = direct.bool()
+      case 56: mapEntry = direct.bool()
+      case 7994:
+        if uninterpretedOption.isEmpty {
+          uninterpretedOption.reserveCapacity(direct.count(7994, MemoryLayout<google__protobuf__UninterpretedOption>.size + 128))
+        }
+        uninterpretedOption.append(UninterpretedOption(direct: &direct))
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<google__protobuf__MessageOptions>) {
@@ -2220,9 +2711,12 @@ extension FieldOptions {
   public static var fullName: String { "google.protobuf.FieldOptions" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<google__protobuf__FieldOptions>.size + 69
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, google__protobuf__FieldOptions__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: google__protobuf__FieldOptions.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: google__protobuf__FieldOptions.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -2230,6 +2724,34 @@ extension FieldOptions {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<google__protobuf__FieldOptions>.size + 69)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 8: ctype = FieldOptions.CType(rawValue: direct.int32())
+      case 16: packed = direct.bool()
+      case 24: deprecated = direct.bool()
+      case 40: lazy = direct.bool()
+      case 48: jstype = FieldOptions.JSType(rawValue: direct.int32())
+      case 80: weak = direct.bool()
+      case 120: unverifiedLazy = direct.bool()
+      case 7994:
+        if uninterpretedOption.isEmpty {
+          uninterpretedOption.reserveCapacity(direct.count(7994, MemoryLayout<google__protobuf__UninterpretedOption>.size + 128))
+        }
+        uninterpretedOption.append(UninterpretedOption(direct: &direct))
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<google__protobuf__FieldOptions>) {
@@ -2311,9 +2833,12 @@ extension OneofOptions {
   public static var fullName: String { "google.protobuf.OneofOptions" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<google__protobuf__OneofOptions>.size + 32
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, google__protobuf__OneofOptions__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: google__protobuf__OneofOptions.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: google__protobuf__OneofOptions.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -2321,6 +2846,27 @@ extension OneofOptions {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<google__protobuf__OneofOptions>.size + 32)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 7994:
+        if uninterpretedOption.isEmpty {
+          uninterpretedOption.reserveCapacity(direct.count(7994, MemoryLayout<google__protobuf__UninterpretedOption>.size + 128))
+        }
+        uninterpretedOption.append(UninterpretedOption(direct: &direct))
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<google__protobuf__OneofOptions>) {
@@ -2380,9 +2926,12 @@ extension EnumOptions {
   public static var fullName: String { "google.protobuf.EnumOptions" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<google__protobuf__EnumOptions>.size + 34
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, google__protobuf__EnumOptions__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: google__protobuf__EnumOptions.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: google__protobuf__EnumOptions.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -2390,6 +2939,29 @@ extension EnumOptions {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<google__protobuf__EnumOptions>.size + 34)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 16: allowAlias = direct.bool()
+      case 24: deprecated = direct.bool()
+      case 7994:
+        if uninterpretedOption.isEmpty {
+          uninterpretedOption.reserveCapacity(direct.count(7994, MemoryLayout<google__protobuf__UninterpretedOption>.size + 128))
+        }
+        uninterpretedOption.append(UninterpretedOption(direct: &direct))
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<google__protobuf__EnumOptions>) {
@@ -2452,9 +3024,12 @@ extension EnumValueOptions {
   public static var fullName: String { "google.protobuf.EnumValueOptions" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<google__protobuf__EnumValueOptions>.size + 33
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, google__protobuf__EnumValueOptions__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: google__protobuf__EnumValueOptions.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: google__protobuf__EnumValueOptions.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -2462,6 +3037,28 @@ extension EnumValueOptions {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<google__protobuf__EnumValueOptions>.size + 33)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 8: deprecated = direct.bool()
+      case 7994:
+        if uninterpretedOption.isEmpty {
+          uninterpretedOption.reserveCapacity(direct.count(7994, MemoryLayout<google__protobuf__UninterpretedOption>.size + 128))
+        }
+        uninterpretedOption.append(UninterpretedOption(direct: &direct))
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<google__protobuf__EnumValueOptions>) {
@@ -2518,9 +3115,12 @@ extension ServiceOptions {
   public static var fullName: String { "google.protobuf.ServiceOptions" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<google__protobuf__ServiceOptions>.size + 33
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, google__protobuf__ServiceOptions__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: google__protobuf__ServiceOptions.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: google__protobuf__ServiceOptions.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -2528,6 +3128,28 @@ extension ServiceOptions {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<google__protobuf__ServiceOptions>.size + 33)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 264: deprecated = direct.bool()
+      case 7994:
+        if uninterpretedOption.isEmpty {
+          uninterpretedOption.reserveCapacity(direct.count(7994, MemoryLayout<google__protobuf__UninterpretedOption>.size + 128))
+        }
+        uninterpretedOption.append(UninterpretedOption(direct: &direct))
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<google__protobuf__ServiceOptions>) {
@@ -2639,9 +3261,12 @@ extension MethodOptions {
   public static var fullName: String { "google.protobuf.MethodOptions" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<google__protobuf__MethodOptions>.size + 49
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, google__protobuf__MethodOptions__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: google__protobuf__MethodOptions.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: google__protobuf__MethodOptions.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -2649,6 +3274,29 @@ extension MethodOptions {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<google__protobuf__MethodOptions>.size + 49)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 264: deprecated = direct.bool()
+      case 272: idempotencyLevel = MethodOptions.IdempotencyLevel(rawValue: direct.int32())
+      case 7994:
+        if uninterpretedOption.isEmpty {
+          uninterpretedOption.reserveCapacity(direct.count(7994, MemoryLayout<google__protobuf__UninterpretedOption>.size + 128))
+        }
+        uninterpretedOption.append(UninterpretedOption(direct: &direct))
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<google__protobuf__MethodOptions>) {
@@ -2774,9 +3422,12 @@ extension UninterpretedOption {
   public static var fullName: String { "google.protobuf.UninterpretedOption" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<google__protobuf__UninterpretedOption>.size + 128
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, google__protobuf__UninterpretedOption__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: google__protobuf__UninterpretedOption.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: google__protobuf__UninterpretedOption.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -2784,6 +3435,33 @@ extension UninterpretedOption {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<google__protobuf__UninterpretedOption>.size + 128)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 18:
+        if name.isEmpty {
+          name.reserveCapacity(direct.count(18, MemoryLayout<google__protobuf__UninterpretedOption__NamePart>.size + 41))
+        }
+        name.append(UninterpretedOption.NamePart(direct: &direct))
+      case 26: identifierValue = direct.string()
+      case 32: positiveIntValue = direct.uint64()
+      case 40: negativeIntValue = direct.int64()
+      case 49: doubleValue = direct.double()
+      case 58: stringValue = direct.bytes()
+      case 66: aggregateValue = direct.string()
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<google__protobuf__UninterpretedOption>) {
@@ -2851,9 +3529,12 @@ extension UninterpretedOption.NamePart {
   public static var fullName: String { "google.protobuf.UninterpretedOption.NamePart" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<google__protobuf__UninterpretedOption__NamePart>.size + 41
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, google__protobuf__UninterpretedOption__NamePart__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: google__protobuf__UninterpretedOption__NamePart.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: google__protobuf__UninterpretedOption__NamePart.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -2861,6 +3542,24 @@ extension UninterpretedOption.NamePart {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<google__protobuf__UninterpretedOption__NamePart>.size + 41)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10: namePart = direct.string()
+      case 16: isExtension = direct.bool()
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<google__protobuf__UninterpretedOption__NamePart>) {
@@ -3040,9 +3739,12 @@ extension SourceCodeInfo {
   public static var fullName: String { "google.protobuf.SourceCodeInfo" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<google__protobuf__SourceCodeInfo>.size + 32
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, google__protobuf__SourceCodeInfo__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: google__protobuf__SourceCodeInfo.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: google__protobuf__SourceCodeInfo.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -3050,6 +3752,27 @@ extension SourceCodeInfo {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<google__protobuf__SourceCodeInfo>.size + 32)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10:
+        if location.isEmpty {
+          location.reserveCapacity(direct.count(10, MemoryLayout<google__protobuf__SourceCodeInfo__Location>.size + 80))
+        }
+        location.append(SourceCodeInfo.Location(direct: &direct))
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<google__protobuf__SourceCodeInfo>) {
@@ -3081,9 +3804,12 @@ extension SourceCodeInfo.Location {
   public static var fullName: String { "google.protobuf.SourceCodeInfo.Location" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<google__protobuf__SourceCodeInfo__Location>.size + 80
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, google__protobuf__SourceCodeInfo__Location__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: google__protobuf__SourceCodeInfo__Location.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: google__protobuf__SourceCodeInfo__Location.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -3091,6 +3817,44 @@ extension SourceCodeInfo.Location {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<google__protobuf__SourceCodeInfo__Location>.size + 80)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 8:
+        direct.takeElement()
+        path.append(direct.int32())
+      case 10:
+        let outer = direct.enterRun(1)
+        while direct.goesOn { path.append(direct.int32()) }
+        direct.leaveRun(outer)
+      case 16:
+        direct.takeElement()
+        span.append(direct.int32())
+      case 18:
+        let outer = direct.enterRun(1)
+        while direct.goesOn { span.append(direct.int32()) }
+        direct.leaveRun(outer)
+      case 26: leadingComments = direct.string()
+      case 34: trailingComments = direct.string()
+      case 50:
+        if leadingDetachedComments.isEmpty {
+          leadingDetachedComments.reserveCapacity(direct.count(50, 32))
+        }
+        direct.takeElement()
+        leadingDetachedComments.append(direct.string())
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<google__protobuf__SourceCodeInfo__Location>) {
@@ -3200,9 +3964,12 @@ extension GeneratedCodeInfo {
   public static var fullName: String { "google.protobuf.GeneratedCodeInfo" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<google__protobuf__GeneratedCodeInfo>.size + 32
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, google__protobuf__GeneratedCodeInfo__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: google__protobuf__GeneratedCodeInfo.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: google__protobuf__GeneratedCodeInfo.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -3210,6 +3977,27 @@ extension GeneratedCodeInfo {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<google__protobuf__GeneratedCodeInfo>.size + 32)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10:
+        if annotation.isEmpty {
+          annotation.reserveCapacity(direct.count(10, MemoryLayout<google__protobuf__GeneratedCodeInfo__Annotation>.size + 80))
+        }
+        annotation.append(GeneratedCodeInfo.Annotation(direct: &direct))
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<google__protobuf__GeneratedCodeInfo>) {
@@ -3241,9 +4029,12 @@ extension GeneratedCodeInfo.Annotation {
   public static var fullName: String { "google.protobuf.GeneratedCodeInfo.Annotation" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<google__protobuf__GeneratedCodeInfo__Annotation>.size + 80
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, google__protobuf__GeneratedCodeInfo__Annotation__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: google__protobuf__GeneratedCodeInfo__Annotation.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: google__protobuf__GeneratedCodeInfo__Annotation.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -3251,6 +4042,32 @@ extension GeneratedCodeInfo.Annotation {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<google__protobuf__GeneratedCodeInfo__Annotation>.size + 80)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 8:
+        direct.takeElement()
+        path.append(direct.int32())
+      case 10:
+        let outer = direct.enterRun(1)
+        while direct.goesOn { path.append(direct.int32()) }
+        direct.leaveRun(outer)
+      case 18: sourceFile = direct.string()
+      case 24: begin = direct.int32()
+      case 32: end = direct.int32()
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<google__protobuf__GeneratedCodeInfo__Annotation>) {

@@ -19,9 +19,12 @@ extension Empty {
   public static var fullName: String { "google.protobuf.Empty" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<google__protobuf__Empty>.size + 24
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, google__protobuf__Empty__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: google__protobuf__Empty.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: google__protobuf__Empty.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -29,6 +32,22 @@ extension Empty {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<google__protobuf__Empty>.size + 24)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<google__protobuf__Empty>) {

@@ -213,9 +213,12 @@ extension FieldMask {
   public static var fullName: String { "google.protobuf.FieldMask" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<google__protobuf__FieldMask>.size + 32
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, google__protobuf__FieldMask__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: google__protobuf__FieldMask.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: google__protobuf__FieldMask.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -223,6 +226,28 @@ extension FieldMask {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<google__protobuf__FieldMask>.size + 32)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10:
+        if paths.isEmpty {
+          paths.reserveCapacity(direct.count(10, 32))
+        }
+        direct.takeElement()
+        paths.append(direct.string())
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<google__protobuf__FieldMask>) {

@@ -43,9 +43,12 @@ extension Version {
   public static var fullName: String { "google.protobuf.compiler.Version" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<google__protobuf__compiler__Version>.size + 88
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, google__protobuf__compiler__Version__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: google__protobuf__compiler__Version.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: google__protobuf__compiler__Version.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -53,6 +56,26 @@ extension Version {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<google__protobuf__compiler__Version>.size + 88)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 8: major = direct.int32()
+      case 16: minor = direct.int32()
+      case 24: patch = direct.int32()
+      case 34: suffix = direct.string()
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<google__protobuf__compiler__Version>) {
@@ -139,9 +162,12 @@ extension CodeGeneratorRequest {
   public static var fullName: String { "google.protobuf.compiler.CodeGeneratorRequest" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<google__protobuf__compiler__CodeGeneratorRequest>.size + 160
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, google__protobuf__compiler__CodeGeneratorRequest__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: google__protobuf__compiler__CodeGeneratorRequest.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: google__protobuf__compiler__CodeGeneratorRequest.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -149,6 +175,42 @@ extension CodeGeneratorRequest {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<google__protobuf__compiler__CodeGeneratorRequest>.size + 160)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10:
+        if fileToGenerate.isEmpty {
+          fileToGenerate.reserveCapacity(direct.count(10, 32))
+        }
+        direct.takeElement()
+        fileToGenerate.append(direct.string())
+      case 18: parameter = direct.string()
+      case 26:
+        direct.expect(compilerVersion == nil)
+        compilerVersion = Version(direct: &direct)
+      case 122:
+        if protoFile.isEmpty {
+          protoFile.reserveCapacity(direct.count(122, MemoryLayout<google__protobuf__FileDescriptorProto>.size + 393))
+        }
+        protoFile.append(FileDescriptorProto(direct: &direct))
+      case 138:
+        if sourceFileDescriptors.isEmpty {
+          sourceFileDescriptors.reserveCapacity(direct.count(138, MemoryLayout<google__protobuf__FileDescriptorProto>.size + 393))
+        }
+        sourceFileDescriptors.append(FileDescriptorProto(direct: &direct))
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<google__protobuf__compiler__CodeGeneratorRequest>) {
@@ -393,9 +455,12 @@ extension CodeGeneratorResponse {
   public static var fullName: String { "google.protobuf.compiler.CodeGeneratorResponse" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<google__protobuf__compiler__CodeGeneratorResponse>.size + 96
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, google__protobuf__compiler__CodeGeneratorResponse__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: google__protobuf__compiler__CodeGeneratorResponse.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: google__protobuf__compiler__CodeGeneratorResponse.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -403,6 +468,31 @@ extension CodeGeneratorResponse {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<google__protobuf__compiler__CodeGeneratorResponse>.size + 96)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10: error = direct.string()
+      case 16: supportedFeatures = direct.uint64()
+      case 24: minimumEdition = direct.int32()
+      case 32: maximumEdition = direct.int32()
+      case 122:
+        if file.isEmpty {
+          file.reserveCapacity(direct.count(122, MemoryLayout<google__protobuf__compiler__CodeGeneratorResponse__File>.size + 112))
+        }
+        file.append(CodeGeneratorResponse.File(direct: &direct))
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<google__protobuf__compiler__CodeGeneratorResponse>) {
@@ -458,9 +548,12 @@ extension CodeGeneratorResponse.File {
   public static var fullName: String { "google.protobuf.compiler.CodeGeneratorResponse.File" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<google__protobuf__compiler__CodeGeneratorResponse__File>.size + 112
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, google__protobuf__compiler__CodeGeneratorResponse__File__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: google__protobuf__compiler__CodeGeneratorResponse__File.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: google__protobuf__compiler__CodeGeneratorResponse__File.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -468,6 +561,28 @@ extension CodeGeneratorResponse.File {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<google__protobuf__compiler__CodeGeneratorResponse__File>.size + 112)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10: name = direct.string()
+      case 18: insertionPoint = direct.string()
+      case 122: content = direct.string()
+      case 130:
+        direct.expect(generatedCodeInfo == nil)
+        generatedCodeInfo = GeneratedCodeInfo(direct: &direct)
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<google__protobuf__compiler__CodeGeneratorResponse__File>) {

@@ -60,9 +60,12 @@ extension Struct {
   public static var fullName: String { "google.protobuf.Struct" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<google__protobuf__Struct>.size + 32
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, google__protobuf__Struct__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: google__protobuf__Struct.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: google__protobuf__Struct.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -70,6 +73,37 @@ extension Struct {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<google__protobuf__Struct>.size + 32)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10:
+        let outer = direct.enter(MemoryLayout<google__protobuf__Struct__FieldsEntry>.size + 120)
+        var key: String = ""
+        var value: Value?
+      while case let tag = direct.tag(), tag != 0 {
+        switch tag {
+        case 10: key = direct.string()
+        case 18:
+          direct.expect(value == nil)
+          value = Value(direct: &direct)
+        default: direct.refuse()
+        }
+      }
+        direct.leave(outer)
+        fields[key] = value ?? Value()
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<google__protobuf__Struct>) {
@@ -133,9 +167,12 @@ extension Value {
   public static var fullName: String { "google.protobuf.Value" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<google__protobuf__Value>.size + 72
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, google__protobuf__Value__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: google__protobuf__Value.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: google__protobuf__Value.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -143,6 +180,40 @@ extension Value {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<google__protobuf__Value>.size + 72)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 8:
+        direct.expect(kind == nil)
+        kind = .nullValue(NullValue(rawValue: direct.int32()))
+      case 17:
+        direct.expect(kind == nil)
+        kind = .numberValue(direct.double())
+      case 26:
+        direct.expect(kind == nil)
+        kind = .stringValue(direct.string())
+      case 32:
+        direct.expect(kind == nil)
+        kind = .boolValue(direct.bool())
+      case 42:
+        direct.expect(kind == nil)
+        kind = .structValue(Struct(direct: &direct))
+      case 50:
+        direct.expect(kind == nil)
+        kind = .listValue(ListValue(direct: &direct))
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<google__protobuf__Value>) {
@@ -208,9 +279,12 @@ extension ListValue {
   public static var fullName: String { "google.protobuf.ListValue" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<google__protobuf__ListValue>.size + 32
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, google__protobuf__ListValue__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: google__protobuf__ListValue.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: google__protobuf__ListValue.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -218,6 +292,27 @@ extension ListValue {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<google__protobuf__ListValue>.size + 32)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10:
+        if values.isEmpty {
+          values.reserveCapacity(direct.count(10, MemoryLayout<google__protobuf__Value>.size + 72))
+        }
+        values.append(Value(direct: &direct))
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<google__protobuf__ListValue>) {

@@ -112,9 +112,12 @@ extension Timestamp {
   public static var fullName: String { "google.protobuf.Timestamp" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<google__protobuf__Timestamp>.size + 40
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, google__protobuf__Timestamp__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: google__protobuf__Timestamp.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: google__protobuf__Timestamp.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -122,6 +125,24 @@ extension Timestamp {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<google__protobuf__Timestamp>.size + 40)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 8: seconds = direct.int64()
+      case 16: nanos = direct.int32()
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<google__protobuf__Timestamp>) {

@@ -60,9 +60,12 @@ extension ErrorInfo {
   public static var fullName: String { "google.rpc.ErrorInfo" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<google__rpc__ErrorInfo>.size + 64
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, google__rpc__ErrorInfo__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: google__rpc__ErrorInfo.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: google__rpc__ErrorInfo.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -70,6 +73,37 @@ extension ErrorInfo {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<google__rpc__ErrorInfo>.size + 64)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10: reason = direct.string()
+      case 18: domain = direct.string()
+      case 26:
+        let outer = direct.enter(MemoryLayout<google__rpc__ErrorInfo__MetadataEntry>.size + 56)
+        var key: String = ""
+        var value: String = ""
+      while case let tag = direct.tag(), tag != 0 {
+        switch tag {
+        case 10: key = direct.string()
+        case 18: value = direct.string()
+        default: direct.refuse()
+        }
+      }
+        direct.leave(outer)
+        metadata[key] = value
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<google__rpc__ErrorInfo>) {
@@ -134,9 +168,12 @@ extension RetryInfo {
   public static var fullName: String { "google.rpc.RetryInfo" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<google__rpc__RetryInfo>.size + 72
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, google__rpc__RetryInfo__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: google__rpc__RetryInfo.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: google__rpc__RetryInfo.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -144,6 +181,25 @@ extension RetryInfo {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<google__rpc__RetryInfo>.size + 72)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10:
+        direct.expect(retryDelay == nil)
+        retryDelay = GoogleProtobuf.Duration(direct: &direct)
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<google__rpc__RetryInfo>) {
@@ -178,9 +234,12 @@ extension DebugInfo {
   public static var fullName: String { "google.rpc.DebugInfo" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<google__rpc__DebugInfo>.size + 48
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, google__rpc__DebugInfo__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: google__rpc__DebugInfo.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: google__rpc__DebugInfo.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -188,6 +247,29 @@ extension DebugInfo {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<google__rpc__DebugInfo>.size + 48)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10:
+        if stackEntries.isEmpty {
+          stackEntries.reserveCapacity(direct.count(10, 32))
+        }
+        direct.takeElement()
+        stackEntries.append(direct.string())
+      case 18: detail = direct.string()
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<google__rpc__DebugInfo>) {
@@ -317,9 +399,12 @@ extension QuotaFailure {
   public static var fullName: String { "google.rpc.QuotaFailure" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<google__rpc__QuotaFailure>.size + 32
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, google__rpc__QuotaFailure__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: google__rpc__QuotaFailure.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: google__rpc__QuotaFailure.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -327,6 +412,27 @@ extension QuotaFailure {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<google__rpc__QuotaFailure>.size + 32)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10:
+        if violations.isEmpty {
+          violations.reserveCapacity(direct.count(10, MemoryLayout<google__rpc__QuotaFailure__Violation>.size + 136))
+        }
+        violations.append(QuotaFailure.Violation(direct: &direct))
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<google__rpc__QuotaFailure>) {
@@ -358,9 +464,12 @@ extension QuotaFailure.Violation {
   public static var fullName: String { "google.rpc.QuotaFailure.Violation" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<google__rpc__QuotaFailure__Violation>.size + 136
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, google__rpc__QuotaFailure__Violation__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: google__rpc__QuotaFailure__Violation.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: google__rpc__QuotaFailure__Violation.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -368,6 +477,42 @@ extension QuotaFailure.Violation {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<google__rpc__QuotaFailure__Violation>.size + 136)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10: subject = direct.string()
+      case 18: description_ = direct.string()
+      case 26: apiService = direct.string()
+      case 34: quotaMetric = direct.string()
+      case 42: quotaID = direct.string()
+      case 50:
+        let outer = direct.enter(MemoryLayout<google__rpc__QuotaFailure__Violation__QuotaDimensionsEntry>.size + 56)
+        var key: String = ""
+        var value: String = ""
+      while case let tag = direct.tag(), tag != 0 {
+        switch tag {
+        case 10: key = direct.string()
+        case 18: value = direct.string()
+        default: direct.refuse()
+        }
+      }
+        direct.leave(outer)
+        quotaDimensions[key] = value
+      case 56: quotaValue = direct.int64()
+      case 64: futureQuotaValue = direct.int64()
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<google__rpc__QuotaFailure__Violation>) {
@@ -474,9 +619,12 @@ extension PreconditionFailure {
   public static var fullName: String { "google.rpc.PreconditionFailure" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<google__rpc__PreconditionFailure>.size + 32
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, google__rpc__PreconditionFailure__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: google__rpc__PreconditionFailure.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: google__rpc__PreconditionFailure.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -484,6 +632,27 @@ extension PreconditionFailure {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<google__rpc__PreconditionFailure>.size + 32)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10:
+        if violations.isEmpty {
+          violations.reserveCapacity(direct.count(10, MemoryLayout<google__rpc__PreconditionFailure__Violation>.size + 72))
+        }
+        violations.append(PreconditionFailure.Violation(direct: &direct))
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<google__rpc__PreconditionFailure>) {
@@ -515,9 +684,12 @@ extension PreconditionFailure.Violation {
   public static var fullName: String { "google.rpc.PreconditionFailure.Violation" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<google__rpc__PreconditionFailure__Violation>.size + 72
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, google__rpc__PreconditionFailure__Violation__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: google__rpc__PreconditionFailure__Violation.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: google__rpc__PreconditionFailure__Violation.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -525,6 +697,25 @@ extension PreconditionFailure.Violation {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<google__rpc__PreconditionFailure__Violation>.size + 72)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10: type = direct.string()
+      case 18: subject = direct.string()
+      case 26: description_ = direct.string()
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<google__rpc__PreconditionFailure__Violation>) {
@@ -627,9 +818,12 @@ extension BadRequest {
   public static var fullName: String { "google.rpc.BadRequest" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<google__rpc__BadRequest>.size + 32
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, google__rpc__BadRequest__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: google__rpc__BadRequest.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: google__rpc__BadRequest.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -637,6 +831,27 @@ extension BadRequest {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<google__rpc__BadRequest>.size + 32)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10:
+        if fieldViolations.isEmpty {
+          fieldViolations.reserveCapacity(direct.count(10, MemoryLayout<google__rpc__BadRequest__FieldViolation>.size + 136))
+        }
+        fieldViolations.append(BadRequest.FieldViolation(direct: &direct))
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<google__rpc__BadRequest>) {
@@ -668,9 +883,12 @@ extension BadRequest.FieldViolation {
   public static var fullName: String { "google.rpc.BadRequest.FieldViolation" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<google__rpc__BadRequest__FieldViolation>.size + 136
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, google__rpc__BadRequest__FieldViolation__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: google__rpc__BadRequest__FieldViolation.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: google__rpc__BadRequest__FieldViolation.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -678,6 +896,28 @@ extension BadRequest.FieldViolation {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<google__rpc__BadRequest__FieldViolation>.size + 136)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10: field = direct.string()
+      case 18: description_ = direct.string()
+      case 26: reason = direct.string()
+      case 34:
+        direct.expect(localizedMessage == nil)
+        localizedMessage = LocalizedMessage(direct: &direct)
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<google__rpc__BadRequest__FieldViolation>) {
@@ -733,9 +973,12 @@ extension RequestInfo {
   public static var fullName: String { "google.rpc.RequestInfo" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<google__rpc__RequestInfo>.size + 56
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, google__rpc__RequestInfo__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: google__rpc__RequestInfo.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: google__rpc__RequestInfo.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -743,6 +986,24 @@ extension RequestInfo {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<google__rpc__RequestInfo>.size + 56)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10: requestID = direct.string()
+      case 18: servingData = direct.string()
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<google__rpc__RequestInfo>) {
@@ -796,9 +1057,12 @@ extension ResourceInfo {
   public static var fullName: String { "google.rpc.ResourceInfo" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<google__rpc__ResourceInfo>.size + 88
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, google__rpc__ResourceInfo__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: google__rpc__ResourceInfo.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: google__rpc__ResourceInfo.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -806,6 +1070,26 @@ extension ResourceInfo {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<google__rpc__ResourceInfo>.size + 88)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10: resourceType = direct.string()
+      case 18: resourceName = direct.string()
+      case 26: owner = direct.string()
+      case 34: description_ = direct.string()
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<google__rpc__ResourceInfo>) {
@@ -871,9 +1155,12 @@ extension Help {
   public static var fullName: String { "google.rpc.Help" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<google__rpc__Help>.size + 32
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, google__rpc__Help__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: google__rpc__Help.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: google__rpc__Help.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -881,6 +1168,27 @@ extension Help {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<google__rpc__Help>.size + 32)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10:
+        if links.isEmpty {
+          links.reserveCapacity(direct.count(10, MemoryLayout<google__rpc__Help__Link>.size + 56))
+        }
+        links.append(Help.Link(direct: &direct))
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<google__rpc__Help>) {
@@ -912,9 +1220,12 @@ extension Help.Link {
   public static var fullName: String { "google.rpc.Help.Link" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<google__rpc__Help__Link>.size + 56
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, google__rpc__Help__Link__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: google__rpc__Help__Link.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: google__rpc__Help__Link.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -922,6 +1233,24 @@ extension Help.Link {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<google__rpc__Help__Link>.size + 56)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10: description_ = direct.string()
+      case 18: url = direct.string()
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<google__rpc__Help__Link>) {
@@ -965,9 +1294,12 @@ extension LocalizedMessage {
   public static var fullName: String { "google.rpc.LocalizedMessage" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<google__rpc__LocalizedMessage>.size + 56
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, google__rpc__LocalizedMessage__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: google__rpc__LocalizedMessage.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: google__rpc__LocalizedMessage.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -975,6 +1307,24 @@ extension LocalizedMessage {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<google__rpc__LocalizedMessage>.size + 56)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10: locale = direct.string()
+      case 18: message = direct.string()
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<google__rpc__LocalizedMessage>) {

@@ -31,9 +31,12 @@ extension Status {
   public static var fullName: String { "google.rpc.Status" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<google__rpc__Status>.size + 56
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, google__rpc__Status__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: google__rpc__Status.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: google__rpc__Status.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -41,6 +44,29 @@ extension Status {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<google__rpc__Status>.size + 56)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 8: code = direct.int32()
+      case 18: message = direct.string()
+      case 26:
+        if details.isEmpty {
+          details.reserveCapacity(direct.count(26, MemoryLayout<google__protobuf__Any>.size + 48))
+        }
+        details.append(GoogleProtobuf.AnyMessage(direct: &direct))
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<google__rpc__Status>) {

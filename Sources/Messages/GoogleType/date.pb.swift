@@ -38,9 +38,12 @@ extension Date {
   public static var fullName: String { "google.type.Date" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<google__type__Date>.size + 48
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, google__type__Date__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: google__type__Date.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: google__type__Date.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -48,6 +51,25 @@ extension Date {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<google__type__Date>.size + 48)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 8: year = direct.int32()
+      case 16: month = direct.int32()
+      case 24: day = direct.int32()
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<google__type__Date>) {

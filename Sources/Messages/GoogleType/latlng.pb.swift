@@ -21,9 +21,12 @@ extension LatLng {
   public static var fullName: String { "google.type.LatLng" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<google__type__LatLng>.size + 40
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, google__type__LatLng__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: google__type__LatLng.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: google__type__LatLng.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -31,6 +34,24 @@ extension LatLng {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<google__type__LatLng>.size + 40)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 9: latitude = direct.double()
+      case 17: longitude = direct.double()
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<google__type__LatLng>) {

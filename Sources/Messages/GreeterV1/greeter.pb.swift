@@ -15,9 +15,12 @@ extension GreetRequest {
   public static var fullName: String { "greeter.v1.GreetRequest" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<greeter__v1__GreetRequest>.size + 40
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, greeter__v1__GreetRequest__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: greeter__v1__GreetRequest.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: greeter__v1__GreetRequest.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -25,6 +28,23 @@ extension GreetRequest {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<greeter__v1__GreetRequest>.size + 40)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10: name = direct.string()
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<greeter__v1__GreetRequest>) {
@@ -57,9 +77,12 @@ extension GreetResponse {
   public static var fullName: String { "greeter.v1.GreetResponse" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<greeter__v1__GreetResponse>.size + 40
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, greeter__v1__GreetResponse__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: greeter__v1__GreetResponse.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: greeter__v1__GreetResponse.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -67,6 +90,23 @@ extension GreetResponse {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<greeter__v1__GreetResponse>.size + 40)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10: text = direct.string()
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<greeter__v1__GreetResponse>) {
@@ -99,9 +139,12 @@ extension GreetManyRequest {
   public static var fullName: String { "greeter.v1.GreetManyRequest" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<greeter__v1__GreetManyRequest>.size + 40
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, greeter__v1__GreetManyRequest__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: greeter__v1__GreetManyRequest.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: greeter__v1__GreetManyRequest.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -109,6 +152,23 @@ extension GreetManyRequest {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<greeter__v1__GreetManyRequest>.size + 40)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10: name = direct.string()
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<greeter__v1__GreetManyRequest>) {
@@ -141,9 +201,12 @@ extension GreetManyResponse {
   public static var fullName: String { "greeter.v1.GreetManyResponse" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<greeter__v1__GreetManyResponse>.size + 40
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, greeter__v1__GreetManyResponse__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: greeter__v1__GreetManyResponse.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: greeter__v1__GreetManyResponse.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -151,6 +214,23 @@ extension GreetManyResponse {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<greeter__v1__GreetManyResponse>.size + 40)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10: text = direct.string()
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<greeter__v1__GreetManyResponse>) {

@@ -32,9 +32,12 @@ extension OrganizationCode {
   public static var fullName: String { "yijia.members.v1.OrganizationCode" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<yijia__members__v1__OrganizationCode>.size + 241
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, yijia__members__v1__OrganizationCode__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__OrganizationCode.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__OrganizationCode.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -42,6 +45,37 @@ extension OrganizationCode {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<yijia__members__v1__OrganizationCode>.size + 241)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10: name = direct.string()
+      case 18: organization = direct.string()
+      case 24: channel = Channel(rawValue: direct.int32())
+      case 34: campaign = direct.string()
+      case 42: text = direct.string()
+      case 50:
+        direct.expect(expireTime == nil)
+        expireTime = GoogleProtobuf.Timestamp(direct: &direct)
+      case 58:
+        direct.expect(createTime == nil)
+        createTime = GoogleProtobuf.Timestamp(direct: &direct)
+      case 66:
+        direct.expect(revokeTime == nil)
+        revokeTime = GoogleProtobuf.Timestamp(direct: &direct)
+      case 128: acceptsTransfers = direct.bool()
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<yijia__members__v1__OrganizationCode>) {
@@ -132,9 +166,12 @@ extension IssueOrganizationCodeRequest {
   public static var fullName: String { "yijia.members.v1.IssueOrganizationCodeRequest" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<yijia__members__v1__IssueOrganizationCodeRequest>.size + 89
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, yijia__members__v1__IssueOrganizationCodeRequest__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__IssueOrganizationCodeRequest.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__IssueOrganizationCodeRequest.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -142,6 +179,28 @@ extension IssueOrganizationCodeRequest {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<yijia__members__v1__IssueOrganizationCodeRequest>.size + 89)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10: requestID = direct.string()
+      case 18: organization = direct.string()
+      case 24: channel = Channel(rawValue: direct.int32())
+      case 34: campaign = direct.string()
+      case 40: validDays = direct.int32()
+      case 128: acceptsTransfers = direct.bool()
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<yijia__members__v1__IssueOrganizationCodeRequest>) {
@@ -204,9 +263,12 @@ extension IssueOrganizationCodeResponse {
   public static var fullName: String { "yijia.members.v1.IssueOrganizationCodeResponse" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<yijia__members__v1__IssueOrganizationCodeResponse>.size + 273
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, yijia__members__v1__IssueOrganizationCodeResponse__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__IssueOrganizationCodeResponse.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__IssueOrganizationCodeResponse.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -214,6 +276,25 @@ extension IssueOrganizationCodeResponse {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<yijia__members__v1__IssueOrganizationCodeResponse>.size + 273)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10:
+        direct.expect(code == nil)
+        code = OrganizationCode(direct: &direct)
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<yijia__members__v1__IssueOrganizationCodeResponse>) {
@@ -248,9 +329,12 @@ extension RevokeOrganizationCodeRequest {
   public static var fullName: String { "yijia.members.v1.RevokeOrganizationCodeRequest" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<yijia__members__v1__RevokeOrganizationCodeRequest>.size + 56
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, yijia__members__v1__RevokeOrganizationCodeRequest__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__RevokeOrganizationCodeRequest.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__RevokeOrganizationCodeRequest.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -258,6 +342,24 @@ extension RevokeOrganizationCodeRequest {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<yijia__members__v1__RevokeOrganizationCodeRequest>.size + 56)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10: requestID = direct.string()
+      case 18: name = direct.string()
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<yijia__members__v1__RevokeOrganizationCodeRequest>) {
@@ -296,9 +398,12 @@ extension RevokeOrganizationCodeResponse {
   public static var fullName: String { "yijia.members.v1.RevokeOrganizationCodeResponse" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<yijia__members__v1__RevokeOrganizationCodeResponse>.size + 273
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, yijia__members__v1__RevokeOrganizationCodeResponse__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__RevokeOrganizationCodeResponse.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__RevokeOrganizationCodeResponse.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -306,6 +411,25 @@ extension RevokeOrganizationCodeResponse {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<yijia__members__v1__RevokeOrganizationCodeResponse>.size + 273)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10:
+        direct.expect(code == nil)
+        code = OrganizationCode(direct: &direct)
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<yijia__members__v1__RevokeOrganizationCodeResponse>) {
@@ -338,9 +462,12 @@ extension ResolveOrganizationCodeRequest {
   public static var fullName: String { "yijia.members.v1.ResolveOrganizationCodeRequest" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<yijia__members__v1__ResolveOrganizationCodeRequest>.size + 40
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, yijia__members__v1__ResolveOrganizationCodeRequest__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__ResolveOrganizationCodeRequest.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__ResolveOrganizationCodeRequest.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -348,6 +475,23 @@ extension ResolveOrganizationCodeRequest {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<yijia__members__v1__ResolveOrganizationCodeRequest>.size + 40)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10: text = direct.string()
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<yijia__members__v1__ResolveOrganizationCodeRequest>) {
@@ -386,9 +530,12 @@ extension ResolveOrganizationCodeResponse {
   public static var fullName: String { "yijia.members.v1.ResolveOrganizationCodeResponse" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<yijia__members__v1__ResolveOrganizationCodeResponse>.size + 281
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, yijia__members__v1__ResolveOrganizationCodeResponse__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__ResolveOrganizationCodeResponse.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__ResolveOrganizationCodeResponse.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -396,6 +543,28 @@ extension ResolveOrganizationCodeResponse {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<yijia__members__v1__ResolveOrganizationCodeResponse>.size + 281)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10:
+        direct.expect(code == nil)
+        code = OrganizationCode(direct: &direct)
+      case 18:
+        direct.expect(_organization == nil)
+        _organization = Box(Organization(direct: &direct))
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<yijia__members__v1__ResolveOrganizationCodeResponse>) {

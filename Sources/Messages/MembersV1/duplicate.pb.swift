@@ -136,9 +136,12 @@ extension Duplicate {
   public static var fullName: String { "yijia.members.v1.Duplicate" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<yijia__members__v1__Duplicate>.size + 312
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, yijia__members__v1__Duplicate__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__Duplicate.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__Duplicate.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -146,6 +149,36 @@ extension Duplicate {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<yijia__members__v1__Duplicate>.size + 312)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10: name = direct.string()
+      case 16: kind = DuplicateKind(rawValue: direct.int32())
+      case 24: state = DuplicateState(rawValue: direct.int32())
+      case 34:
+        direct.expect(person == nil)
+        person = DuplicateParty(direct: &direct)
+      case 42:
+        direct.expect(other == nil)
+        other = DuplicateParty(direct: &direct)
+      case 50: survivor = direct.string()
+      case 58:
+        direct.expect(createTime == nil)
+        createTime = GoogleProtobuf.Timestamp(direct: &direct)
+      case 66: etag = direct.string()
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<yijia__members__v1__Duplicate>) {
@@ -226,9 +259,12 @@ extension DuplicateParty {
   public static var fullName: String { "yijia.members.v1.DuplicateParty" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<yijia__members__v1__DuplicateParty>.size + 80
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, yijia__members__v1__DuplicateParty__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__DuplicateParty.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__DuplicateParty.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -236,6 +272,26 @@ extension DuplicateParty {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<yijia__members__v1__DuplicateParty>.size + 80)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10: member = direct.string()
+      case 18: memberNumber = direct.string()
+      case 24: state = MembershipState(rawValue: direct.int32())
+      case 34: managingOrganization = direct.string()
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<yijia__members__v1__DuplicateParty>) {
@@ -293,9 +349,12 @@ extension ListDuplicatesRequest {
   public static var fullName: String { "yijia.members.v1.ListDuplicatesRequest" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<yijia__members__v1__ListDuplicatesRequest>.size + 72
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, yijia__members__v1__ListDuplicatesRequest__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__ListDuplicatesRequest.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__ListDuplicatesRequest.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -303,6 +362,32 @@ extension ListDuplicatesRequest {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<yijia__members__v1__ListDuplicatesRequest>.size + 72)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10: ancestor = direct.string()
+      case 16:
+        direct.takeElement()
+        states.append(DuplicateState(rawValue: direct.int32()))
+      case 18:
+        let outer = direct.enterRun(1)
+        while direct.goesOn { states.append(DuplicateState(rawValue: direct.int32())) }
+        direct.leaveRun(outer)
+      case 24: pageSize = direct.int32()
+      case 34: pageToken = direct.string()
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<yijia__members__v1__ListDuplicatesRequest>) {
@@ -361,9 +446,12 @@ extension ListDuplicatesResponse {
   public static var fullName: String { "yijia.members.v1.ListDuplicatesResponse" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<yijia__members__v1__ListDuplicatesResponse>.size + 48
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, yijia__members__v1__ListDuplicatesResponse__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__ListDuplicatesResponse.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__ListDuplicatesResponse.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -371,6 +459,28 @@ extension ListDuplicatesResponse {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<yijia__members__v1__ListDuplicatesResponse>.size + 48)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10:
+        if duplicates.isEmpty {
+          duplicates.reserveCapacity(direct.count(10, MemoryLayout<yijia__members__v1__Duplicate>.size + 312))
+        }
+        duplicates.append(Duplicate(direct: &direct))
+      case 18: nextPageToken = direct.string()
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<yijia__members__v1__ListDuplicatesResponse>) {
@@ -425,9 +535,12 @@ extension JudgeDuplicateRequest {
   public static var fullName: String { "yijia.members.v1.JudgeDuplicateRequest" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<yijia__members__v1__JudgeDuplicateRequest>.size + 104
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, yijia__members__v1__JudgeDuplicateRequest__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__JudgeDuplicateRequest.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__JudgeDuplicateRequest.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -435,6 +548,27 @@ extension JudgeDuplicateRequest {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<yijia__members__v1__JudgeDuplicateRequest>.size + 104)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10: requestID = direct.string()
+      case 18: name = direct.string()
+      case 26: survivor = direct.string()
+      case 34: reason = direct.string()
+      case 42: etag = direct.string()
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<yijia__members__v1__JudgeDuplicateRequest>) {
@@ -491,9 +625,12 @@ extension JudgeDuplicateResponse {
   public static var fullName: String { "yijia.members.v1.JudgeDuplicateResponse" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<yijia__members__v1__JudgeDuplicateResponse>.size + 344
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, yijia__members__v1__JudgeDuplicateResponse__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__JudgeDuplicateResponse.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__JudgeDuplicateResponse.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -501,6 +638,25 @@ extension JudgeDuplicateResponse {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<yijia__members__v1__JudgeDuplicateResponse>.size + 344)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10:
+        direct.expect(duplicate == nil)
+        duplicate = Duplicate(direct: &direct)
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<yijia__members__v1__JudgeDuplicateResponse>) {
@@ -539,9 +695,12 @@ extension UndoMergeRequest {
   public static var fullName: String { "yijia.members.v1.UndoMergeRequest" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<yijia__members__v1__UndoMergeRequest>.size + 88
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, yijia__members__v1__UndoMergeRequest__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__UndoMergeRequest.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__UndoMergeRequest.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -549,6 +708,26 @@ extension UndoMergeRequest {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<yijia__members__v1__UndoMergeRequest>.size + 88)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10: requestID = direct.string()
+      case 18: name = direct.string()
+      case 26: reason = direct.string()
+      case 34: etag = direct.string()
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<yijia__members__v1__UndoMergeRequest>) {
@@ -599,9 +778,12 @@ extension UndoMergeResponse {
   public static var fullName: String { "yijia.members.v1.UndoMergeResponse" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<yijia__members__v1__UndoMergeResponse>.size + 344
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, yijia__members__v1__UndoMergeResponse__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__UndoMergeResponse.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__UndoMergeResponse.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -609,6 +791,25 @@ extension UndoMergeResponse {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<yijia__members__v1__UndoMergeResponse>.size + 344)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10:
+        direct.expect(duplicate == nil)
+        duplicate = Duplicate(direct: &direct)
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<yijia__members__v1__UndoMergeResponse>) {

@@ -18,9 +18,12 @@ extension WatchMemberEventsRequest {
   public static var fullName: String { "yijia.members.v1.WatchMemberEventsRequest" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<yijia__members__v1__WatchMemberEventsRequest>.size + 41
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, yijia__members__v1__WatchMemberEventsRequest__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__WatchMemberEventsRequest.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__WatchMemberEventsRequest.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -28,6 +31,24 @@ extension WatchMemberEventsRequest {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<yijia__members__v1__WatchMemberEventsRequest>.size + 41)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10: cursor = direct.string()
+      case 16: stopAtEnd = direct.bool()
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<yijia__members__v1__WatchMemberEventsRequest>) {
@@ -92,9 +113,12 @@ extension WatchMemberEventsResponse {
   public static var fullName: String { "yijia.members.v1.WatchMemberEventsResponse" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<yijia__members__v1__WatchMemberEventsResponse>.size + 240
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, yijia__members__v1__WatchMemberEventsResponse__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__WatchMemberEventsResponse.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__WatchMemberEventsResponse.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -102,6 +126,49 @@ extension WatchMemberEventsResponse {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<yijia__members__v1__WatchMemberEventsResponse>.size + 240)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10: cursor = direct.string()
+      case 18: entity = direct.string()
+      case 24: entityVersion = direct.int64()
+      case 34:
+        direct.expect(createTime == nil)
+        createTime = GoogleProtobuf.Timestamp(direct: &direct)
+      case 42:
+        direct.expect(event == nil)
+        event = .organizationChanged(OrganizationChanged(direct: &direct))
+      case 50:
+        direct.expect(event == nil)
+        event = .enrollmentChanged(EnrollmentChanged(direct: &direct))
+      case 58:
+        direct.expect(event == nil)
+        event = .membershipChanged(MembershipChanged(direct: &direct))
+      case 162:
+        direct.expect(event == nil)
+        event = .poolCaseChanged(PoolCaseChanged(direct: &direct))
+      case 170:
+        direct.expect(event == nil)
+        event = .transferChanged(TransferChanged(direct: &direct))
+      case 178:
+        direct.expect(event == nil)
+        event = .duplicateChanged(DuplicateChanged(direct: &direct))
+      case 186:
+        direct.expect(event == nil)
+        event = .correctionChanged(CorrectionChanged(direct: &direct))
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<yijia__members__v1__WatchMemberEventsResponse>) {
@@ -213,9 +280,12 @@ extension OrganizationChanged {
   public static var fullName: String { "yijia.members.v1.OrganizationChanged" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<yijia__members__v1__OrganizationChanged>.size + 96
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, yijia__members__v1__OrganizationChanged__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__OrganizationChanged.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__OrganizationChanged.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -223,6 +293,27 @@ extension OrganizationChanged {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<yijia__members__v1__OrganizationChanged>.size + 96)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10: organization = direct.string()
+      case 18: parent = direct.string()
+      case 24: state = OrganizationState(rawValue: direct.int32())
+      case 34: regionCode = direct.string()
+      case 42: previousParent = direct.string()
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<yijia__members__v1__OrganizationChanged>) {
@@ -281,9 +372,12 @@ extension EnrollmentChanged {
   public static var fullName: String { "yijia.members.v1.EnrollmentChanged" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<yijia__members__v1__EnrollmentChanged>.size + 48
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, yijia__members__v1__EnrollmentChanged__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__EnrollmentChanged.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__EnrollmentChanged.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -291,6 +385,24 @@ extension EnrollmentChanged {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<yijia__members__v1__EnrollmentChanged>.size + 48)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10: enrollment = direct.string()
+      case 16: state = EnrollmentState(rawValue: direct.int32())
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<yijia__members__v1__EnrollmentChanged>) {
@@ -339,9 +451,12 @@ extension MembershipChanged {
   public static var fullName: String { "yijia.members.v1.MembershipChanged" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<yijia__members__v1__MembershipChanged>.size + 96
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, yijia__members__v1__MembershipChanged__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__MembershipChanged.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__MembershipChanged.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -349,6 +464,28 @@ extension MembershipChanged {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<yijia__members__v1__MembershipChanged>.size + 96)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10: member = direct.string()
+      case 16: state = MembershipState(rawValue: direct.int32())
+      case 26: organization = direct.string()
+      case 32: group = OccupationGroup(rawValue: direct.int32())
+      case 42: codeSHA256 = direct.bytes()
+      case 50: survivor = direct.string()
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<yijia__members__v1__MembershipChanged>) {
@@ -421,9 +558,12 @@ extension PoolCaseChanged {
   public static var fullName: String { "yijia.members.v1.PoolCaseChanged" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<yijia__members__v1__PoolCaseChanged>.size + 104
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, yijia__members__v1__PoolCaseChanged__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__PoolCaseChanged.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__PoolCaseChanged.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -431,6 +571,28 @@ extension PoolCaseChanged {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<yijia__members__v1__PoolCaseChanged>.size + 104)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10: poolCase = direct.string()
+      case 18: member = direct.string()
+      case 24: state = PoolCaseState(rawValue: direct.int32())
+      case 34: custodian = direct.string()
+      case 42: receiver = direct.string()
+      case 48: level = direct.int32()
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<yijia__members__v1__PoolCaseChanged>) {
@@ -503,9 +665,12 @@ extension TransferChanged {
   public static var fullName: String { "yijia.members.v1.TransferChanged" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<yijia__members__v1__TransferChanged>.size + 112
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, yijia__members__v1__TransferChanged__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__TransferChanged.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__TransferChanged.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -513,6 +678,28 @@ extension TransferChanged {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<yijia__members__v1__TransferChanged>.size + 112)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10: transfer = direct.string()
+      case 18: member = direct.string()
+      case 24: state = TransferState(rawValue: direct.int32())
+      case 34: fromOrganization = direct.string()
+      case 42: toOrganization = direct.string()
+      case 50: handler = direct.string()
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<yijia__members__v1__TransferChanged>) {
@@ -581,9 +768,12 @@ extension DuplicateChanged {
   public static var fullName: String { "yijia.members.v1.DuplicateChanged" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<yijia__members__v1__DuplicateChanged>.size + 72
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, yijia__members__v1__DuplicateChanged__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__DuplicateChanged.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__DuplicateChanged.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -591,6 +781,31 @@ extension DuplicateChanged {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<yijia__members__v1__DuplicateChanged>.size + 72)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10: duplicate = direct.string()
+      case 16: state = DuplicateState(rawValue: direct.int32())
+      case 26:
+        if members.isEmpty {
+          members.reserveCapacity(direct.count(26, 32))
+        }
+        direct.takeElement()
+        members.append(direct.string())
+      case 34: survivor = direct.string()
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<yijia__members__v1__DuplicateChanged>) {
@@ -647,9 +862,12 @@ extension CorrectionChanged {
   public static var fullName: String { "yijia.members.v1.CorrectionChanged" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<yijia__members__v1__CorrectionChanged>.size + 64
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, yijia__members__v1__CorrectionChanged__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__CorrectionChanged.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__CorrectionChanged.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -657,6 +875,25 @@ extension CorrectionChanged {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<yijia__members__v1__CorrectionChanged>.size + 64)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10: correction = direct.string()
+      case 18: member = direct.string()
+      case 24: state = CorrectionState(rawValue: direct.int32())
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<yijia__members__v1__CorrectionChanged>) {

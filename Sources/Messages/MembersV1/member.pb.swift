@@ -282,9 +282,12 @@ extension Member {
   public static var fullName: String { "yijia.members.v1.Member" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<yijia__members__v1__Member>.size + 392
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, yijia__members__v1__Member__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__Member.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__Member.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -292,6 +295,43 @@ extension Member {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<yijia__members__v1__Member>.size + 392)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10: name = direct.string()
+      case 18: memberNumber = direct.string()
+      case 26: personNameMasked = direct.string()
+      case 34: residentIDMasked = direct.string()
+      case 42: phoneMasked = direct.string()
+      case 48: group = OccupationGroup(rawValue: direct.int32())
+      case 56: state = MembershipState(rawValue: direct.int32())
+      case 66: organization = direct.string()
+      case 74: managingOrganization = direct.string()
+      case 82:
+        direct.expect(joinDate == nil)
+        joinDate = GoogleType.Date(direct: &direct)
+      case 88: channel = Channel(rawValue: direct.int32())
+      case 98: campaign = direct.string()
+      case 106:
+        direct.expect(createTime == nil)
+        createTime = GoogleProtobuf.Timestamp(direct: &direct)
+      case 114: etag = direct.string()
+      case 122:
+        direct.expect(details == nil)
+        details = MemberDetails(direct: &direct)
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<yijia__members__v1__Member>) {
@@ -408,9 +448,12 @@ extension GetMemberRequest {
   public static var fullName: String { "yijia.members.v1.GetMemberRequest" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<yijia__members__v1__GetMemberRequest>.size + 40
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, yijia__members__v1__GetMemberRequest__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__GetMemberRequest.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__GetMemberRequest.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -418,6 +461,23 @@ extension GetMemberRequest {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<yijia__members__v1__GetMemberRequest>.size + 40)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10: name = direct.string()
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<yijia__members__v1__GetMemberRequest>) {
@@ -454,9 +514,12 @@ extension GetMemberResponse {
   public static var fullName: String { "yijia.members.v1.GetMemberResponse" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<yijia__members__v1__GetMemberResponse>.size + 32
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, yijia__members__v1__GetMemberResponse__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__GetMemberResponse.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__GetMemberResponse.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -464,6 +527,25 @@ extension GetMemberResponse {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<yijia__members__v1__GetMemberResponse>.size + 32)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10:
+        direct.expect(_member == nil)
+        _member = Box(Member(direct: &direct))
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<yijia__members__v1__GetMemberResponse>) {
@@ -509,9 +591,12 @@ extension ListMembersRequest {
   public static var fullName: String { "yijia.members.v1.ListMembersRequest" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<yijia__members__v1__ListMembersRequest>.size + 112
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, yijia__members__v1__ListMembersRequest__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__ListMembersRequest.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__ListMembersRequest.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -519,6 +604,41 @@ extension ListMembersRequest {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<yijia__members__v1__ListMembersRequest>.size + 112)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10: ancestor = direct.string()
+      case 16:
+        direct.takeElement()
+        groups.append(OccupationGroup(rawValue: direct.int32()))
+      case 18:
+        let outer = direct.enterRun(1)
+        while direct.goesOn { groups.append(OccupationGroup(rawValue: direct.int32())) }
+        direct.leaveRun(outer)
+      case 24:
+        direct.takeElement()
+        states.append(MembershipState(rawValue: direct.int32()))
+      case 26:
+        let outer = direct.enterRun(1)
+        while direct.goesOn { states.append(MembershipState(rawValue: direct.int32())) }
+        direct.leaveRun(outer)
+      case 34: residentID = direct.string()
+      case 40: pageSize = direct.int32()
+      case 50: pageToken = direct.string()
+      case 130: memberNumber = direct.string()
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<yijia__members__v1__ListMembersRequest>) {
@@ -601,9 +721,12 @@ extension ListMembersResponse {
   public static var fullName: String { "yijia.members.v1.ListMembersResponse" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<yijia__members__v1__ListMembersResponse>.size + 48
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, yijia__members__v1__ListMembersResponse__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__ListMembersResponse.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__ListMembersResponse.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -611,6 +734,28 @@ extension ListMembersResponse {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<yijia__members__v1__ListMembersResponse>.size + 48)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10:
+        if members.isEmpty {
+          members.reserveCapacity(direct.count(10, MemoryLayout<yijia__members__v1__Member>.size + 392))
+        }
+        members.append(Member(direct: &direct))
+      case 18: nextPageToken = direct.string()
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<yijia__members__v1__ListMembersResponse>) {
@@ -661,9 +806,12 @@ extension RevealMemberRequest {
   public static var fullName: String { "yijia.members.v1.RevealMemberRequest" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<yijia__members__v1__RevealMemberRequest>.size + 72
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, yijia__members__v1__RevealMemberRequest__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__RevealMemberRequest.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__RevealMemberRequest.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -671,6 +819,25 @@ extension RevealMemberRequest {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<yijia__members__v1__RevealMemberRequest>.size + 72)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10: requestID = direct.string()
+      case 18: name = direct.string()
+      case 26: reason = direct.string()
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<yijia__members__v1__RevealMemberRequest>) {
@@ -721,9 +888,12 @@ extension RevealMemberResponse {
   public static var fullName: String { "yijia.members.v1.RevealMemberResponse" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<yijia__members__v1__RevealMemberResponse>.size + 88
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, yijia__members__v1__RevealMemberResponse__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__RevealMemberResponse.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__RevealMemberResponse.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -731,6 +901,26 @@ extension RevealMemberResponse {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<yijia__members__v1__RevealMemberResponse>.size + 88)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10: name = direct.string()
+      case 18: personName = direct.string()
+      case 26: residentID = direct.string()
+      case 34: phone = direct.string()
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<yijia__members__v1__RevealMemberResponse>) {
@@ -781,9 +971,12 @@ extension GetMemberCodeRequest {
   public static var fullName: String { "yijia.members.v1.GetMemberCodeRequest" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<yijia__members__v1__GetMemberCodeRequest>.size + 40
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, yijia__members__v1__GetMemberCodeRequest__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__GetMemberCodeRequest.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__GetMemberCodeRequest.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -791,6 +984,23 @@ extension GetMemberCodeRequest {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<yijia__members__v1__GetMemberCodeRequest>.size + 40)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10: name = direct.string()
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<yijia__members__v1__GetMemberCodeRequest>) {
@@ -823,9 +1033,12 @@ extension GetMemberCodeResponse {
   public static var fullName: String { "yijia.members.v1.GetMemberCodeResponse" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<yijia__members__v1__GetMemberCodeResponse>.size + 40
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, yijia__members__v1__GetMemberCodeResponse__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__GetMemberCodeResponse.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__GetMemberCodeResponse.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -833,6 +1046,23 @@ extension GetMemberCodeResponse {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<yijia__members__v1__GetMemberCodeResponse>.size + 40)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10: code = direct.string()
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<yijia__members__v1__GetMemberCodeResponse>) {
@@ -865,9 +1095,12 @@ extension ResolveMemberCodesRequest {
   public static var fullName: String { "yijia.members.v1.ResolveMemberCodesRequest" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<yijia__members__v1__ResolveMemberCodesRequest>.size + 32
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, yijia__members__v1__ResolveMemberCodesRequest__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__ResolveMemberCodesRequest.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__ResolveMemberCodesRequest.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -875,6 +1108,28 @@ extension ResolveMemberCodesRequest {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<yijia__members__v1__ResolveMemberCodesRequest>.size + 32)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10:
+        if codes.isEmpty {
+          codes.reserveCapacity(direct.count(10, 32))
+        }
+        direct.takeElement()
+        codes.append(direct.string())
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<yijia__members__v1__ResolveMemberCodesRequest>) {
@@ -909,9 +1164,12 @@ extension ResolveMemberCodesResponse {
   public static var fullName: String { "yijia.members.v1.ResolveMemberCodesResponse" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<yijia__members__v1__ResolveMemberCodesResponse>.size + 32
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, yijia__members__v1__ResolveMemberCodesResponse__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__ResolveMemberCodesResponse.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__ResolveMemberCodesResponse.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -919,6 +1177,27 @@ extension ResolveMemberCodesResponse {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<yijia__members__v1__ResolveMemberCodesResponse>.size + 32)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10:
+        if members.isEmpty {
+          members.reserveCapacity(direct.count(10, MemoryLayout<yijia__members__v1__ResolvedMemberCode>.size + 64))
+        }
+        members.append(ResolvedMemberCode(direct: &direct))
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<yijia__members__v1__ResolveMemberCodesResponse>) {
@@ -963,9 +1242,12 @@ extension ResolvedMemberCode {
   public static var fullName: String { "yijia.members.v1.ResolvedMemberCode" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<yijia__members__v1__ResolvedMemberCode>.size + 64
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, yijia__members__v1__ResolvedMemberCode__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__ResolvedMemberCode.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__ResolvedMemberCode.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -973,6 +1255,25 @@ extension ResolvedMemberCode {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<yijia__members__v1__ResolvedMemberCode>.size + 64)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10: code = direct.string()
+      case 18: member = direct.string()
+      case 24: group = OccupationGroup(rawValue: direct.int32())
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<yijia__members__v1__ResolvedMemberCode>) {
@@ -1021,9 +1322,12 @@ extension GetEnrollmentStatisticsRequest {
   public static var fullName: String { "yijia.members.v1.GetEnrollmentStatisticsRequest" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<yijia__members__v1__GetEnrollmentStatisticsRequest>.size + 152
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, yijia__members__v1__GetEnrollmentStatisticsRequest__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__GetEnrollmentStatisticsRequest.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__GetEnrollmentStatisticsRequest.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -1031,6 +1335,29 @@ extension GetEnrollmentStatisticsRequest {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<yijia__members__v1__GetEnrollmentStatisticsRequest>.size + 152)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10: ancestor = direct.string()
+      case 18:
+        direct.expect(startDate == nil)
+        startDate = GoogleType.Date(direct: &direct)
+      case 26:
+        direct.expect(endDate == nil)
+        endDate = GoogleType.Date(direct: &direct)
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<yijia__members__v1__GetEnrollmentStatisticsRequest>) {
@@ -1079,9 +1406,12 @@ extension GetEnrollmentStatisticsResponse {
   public static var fullName: String { "yijia.members.v1.GetEnrollmentStatisticsResponse" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<yijia__members__v1__GetEnrollmentStatisticsResponse>.size + 48
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, yijia__members__v1__GetEnrollmentStatisticsResponse__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__GetEnrollmentStatisticsResponse.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__GetEnrollmentStatisticsResponse.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -1089,6 +1419,29 @@ extension GetEnrollmentStatisticsResponse {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<yijia__members__v1__GetEnrollmentStatisticsResponse>.size + 48)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10:
+        if counts.isEmpty {
+          counts.reserveCapacity(direct.count(10, MemoryLayout<yijia__members__v1__EnrollmentCount>.size + 48))
+        }
+        counts.append(EnrollmentCount(direct: &direct))
+      case 16: liveMembers = direct.int64()
+      case 24: retainedMembers = direct.int64()
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<yijia__members__v1__GetEnrollmentStatisticsResponse>) {
@@ -1145,9 +1498,12 @@ extension EnrollmentCount {
   public static var fullName: String { "yijia.members.v1.EnrollmentCount" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<yijia__members__v1__EnrollmentCount>.size + 48
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, yijia__members__v1__EnrollmentCount__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__EnrollmentCount.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__EnrollmentCount.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -1155,6 +1511,25 @@ extension EnrollmentCount {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<yijia__members__v1__EnrollmentCount>.size + 48)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 8: group = OccupationGroup(rawValue: direct.int32())
+      case 16: channel = Channel(rawValue: direct.int32())
+      case 24: members = direct.int64()
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<yijia__members__v1__EnrollmentCount>) {
@@ -1213,9 +1588,12 @@ extension MembershipSummary {
   public static var fullName: String { "yijia.members.v1.MembershipSummary" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<yijia__members__v1__MembershipSummary>.size + 176
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, yijia__members__v1__MembershipSummary__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__MembershipSummary.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__MembershipSummary.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -1223,6 +1601,32 @@ extension MembershipSummary {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<yijia__members__v1__MembershipSummary>.size + 176)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10: name = direct.string()
+      case 18: memberNumber = direct.string()
+      case 24: state = MembershipState(rawValue: direct.int32())
+      case 32: group = OccupationGroup(rawValue: direct.int32())
+      case 42: organization = direct.string()
+      case 50: managingOrganization = direct.string()
+      case 58:
+        direct.expect(joinDate == nil)
+        joinDate = GoogleType.Date(direct: &direct)
+      case 66: etag = direct.string()
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<yijia__members__v1__MembershipSummary>) {
@@ -1303,9 +1707,12 @@ extension MemberDetails {
   public static var fullName: String { "yijia.members.v1.MemberDetails" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<yijia__members__v1__MemberDetails>.size + 88
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, yijia__members__v1__MemberDetails__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__MemberDetails.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__MemberDetails.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -1313,6 +1720,26 @@ extension MemberDetails {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<yijia__members__v1__MemberDetails>.size + 88)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10: employerName = direct.string()
+      case 18: employerCreditCode = direct.string()
+      case 26: platform = direct.string()
+      case 34: vehiclePlate = direct.string()
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<yijia__members__v1__MemberDetails>) {
@@ -1383,9 +1810,12 @@ extension MembershipLogRecord {
   public static var fullName: String { "yijia.members.v1.MembershipLogRecord" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<yijia__members__v1__MembershipLogRecord>.size + 224
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, yijia__members__v1__MembershipLogRecord__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__MembershipLogRecord.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__MembershipLogRecord.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -1393,6 +1823,37 @@ extension MembershipLogRecord {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<yijia__members__v1__MembershipLogRecord>.size + 224)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 8: version = direct.int64()
+      case 16: action = MembershipAction(rawValue: direct.int32())
+      case 24: fromState = MembershipState(rawValue: direct.int32())
+      case 32: toState = MembershipState(rawValue: direct.int32())
+      case 42: organization = direct.string()
+      case 50: managingOrganization = direct.string()
+      case 56: group = OccupationGroup(rawValue: direct.int32())
+      case 66:
+        direct.expect(date == nil)
+        date = GoogleType.Date(direct: &direct)
+      case 74: actor = direct.string()
+      case 82:
+        direct.expect(createTime == nil)
+        createTime = GoogleProtobuf.Timestamp(direct: &direct)
+      case 88: retentionCause = RetentionCause(rawValue: direct.int32())
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<yijia__members__v1__MembershipLogRecord>) {
@@ -1493,9 +1954,12 @@ extension RetainMemberRequest {
   public static var fullName: String { "yijia.members.v1.RetainMemberRequest" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<yijia__members__v1__RetainMemberRequest>.size + 96
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, yijia__members__v1__RetainMemberRequest__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__RetainMemberRequest.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__RetainMemberRequest.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -1503,6 +1967,27 @@ extension RetainMemberRequest {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<yijia__members__v1__RetainMemberRequest>.size + 96)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10: requestID = direct.string()
+      case 18: name = direct.string()
+      case 26: etag = direct.string()
+      case 32: cause = RetentionCause(rawValue: direct.int32())
+      case 42: reason = direct.string()
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<yijia__members__v1__RetainMemberRequest>) {
@@ -1559,9 +2044,12 @@ extension RetainMemberResponse {
   public static var fullName: String { "yijia.members.v1.RetainMemberResponse" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<yijia__members__v1__RetainMemberResponse>.size + 208
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, yijia__members__v1__RetainMemberResponse__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__RetainMemberResponse.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__RetainMemberResponse.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -1569,6 +2057,25 @@ extension RetainMemberResponse {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<yijia__members__v1__RetainMemberResponse>.size + 208)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10:
+        direct.expect(membership == nil)
+        membership = MembershipSummary(direct: &direct)
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<yijia__members__v1__RetainMemberResponse>) {
@@ -1607,9 +2114,12 @@ extension RestoreMemberRequest {
   public static var fullName: String { "yijia.members.v1.RestoreMemberRequest" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<yijia__members__v1__RestoreMemberRequest>.size + 88
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, yijia__members__v1__RestoreMemberRequest__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__RestoreMemberRequest.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__RestoreMemberRequest.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -1617,6 +2127,26 @@ extension RestoreMemberRequest {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<yijia__members__v1__RestoreMemberRequest>.size + 88)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10: requestID = direct.string()
+      case 18: name = direct.string()
+      case 26: etag = direct.string()
+      case 34: reason = direct.string()
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<yijia__members__v1__RestoreMemberRequest>) {
@@ -1667,9 +2197,12 @@ extension RestoreMemberResponse {
   public static var fullName: String { "yijia.members.v1.RestoreMemberResponse" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<yijia__members__v1__RestoreMemberResponse>.size + 208
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, yijia__members__v1__RestoreMemberResponse__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__RestoreMemberResponse.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__RestoreMemberResponse.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -1677,6 +2210,25 @@ extension RestoreMemberResponse {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<yijia__members__v1__RestoreMemberResponse>.size + 208)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10:
+        direct.expect(membership == nil)
+        membership = MembershipSummary(direct: &direct)
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<yijia__members__v1__RestoreMemberResponse>) {
@@ -1715,9 +2267,12 @@ extension LeaveUnionRequest {
   public static var fullName: String { "yijia.members.v1.LeaveUnionRequest" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<yijia__members__v1__LeaveUnionRequest>.size + 88
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, yijia__members__v1__LeaveUnionRequest__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__LeaveUnionRequest.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__LeaveUnionRequest.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -1725,6 +2280,26 @@ extension LeaveUnionRequest {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<yijia__members__v1__LeaveUnionRequest>.size + 88)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10: requestID = direct.string()
+      case 18: name = direct.string()
+      case 26: etag = direct.string()
+      case 34: reason = direct.string()
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<yijia__members__v1__LeaveUnionRequest>) {
@@ -1775,9 +2350,12 @@ extension LeaveUnionResponse {
   public static var fullName: String { "yijia.members.v1.LeaveUnionResponse" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<yijia__members__v1__LeaveUnionResponse>.size + 208
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, yijia__members__v1__LeaveUnionResponse__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__LeaveUnionResponse.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__LeaveUnionResponse.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -1785,6 +2363,25 @@ extension LeaveUnionResponse {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<yijia__members__v1__LeaveUnionResponse>.size + 208)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10:
+        direct.expect(membership == nil)
+        membership = MembershipSummary(direct: &direct)
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<yijia__members__v1__LeaveUnionResponse>) {
@@ -1823,9 +2420,12 @@ extension ExpelMemberRequest {
   public static var fullName: String { "yijia.members.v1.ExpelMemberRequest" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<yijia__members__v1__ExpelMemberRequest>.size + 88
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, yijia__members__v1__ExpelMemberRequest__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__ExpelMemberRequest.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__ExpelMemberRequest.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -1833,6 +2433,26 @@ extension ExpelMemberRequest {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<yijia__members__v1__ExpelMemberRequest>.size + 88)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10: requestID = direct.string()
+      case 18: name = direct.string()
+      case 26: etag = direct.string()
+      case 34: reason = direct.string()
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<yijia__members__v1__ExpelMemberRequest>) {
@@ -1883,9 +2503,12 @@ extension ExpelMemberResponse {
   public static var fullName: String { "yijia.members.v1.ExpelMemberResponse" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<yijia__members__v1__ExpelMemberResponse>.size + 208
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, yijia__members__v1__ExpelMemberResponse__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__ExpelMemberResponse.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__ExpelMemberResponse.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -1893,6 +2516,25 @@ extension ExpelMemberResponse {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<yijia__members__v1__ExpelMemberResponse>.size + 208)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10:
+        direct.expect(membership == nil)
+        membership = MembershipSummary(direct: &direct)
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<yijia__members__v1__ExpelMemberResponse>) {
@@ -1931,9 +2573,12 @@ extension RecordDeathRequest {
   public static var fullName: String { "yijia.members.v1.RecordDeathRequest" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<yijia__members__v1__RecordDeathRequest>.size + 88
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, yijia__members__v1__RecordDeathRequest__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__RecordDeathRequest.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__RecordDeathRequest.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -1941,6 +2586,26 @@ extension RecordDeathRequest {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<yijia__members__v1__RecordDeathRequest>.size + 88)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10: requestID = direct.string()
+      case 18: name = direct.string()
+      case 26: etag = direct.string()
+      case 34: reason = direct.string()
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<yijia__members__v1__RecordDeathRequest>) {
@@ -1991,9 +2656,12 @@ extension RecordDeathResponse {
   public static var fullName: String { "yijia.members.v1.RecordDeathResponse" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<yijia__members__v1__RecordDeathResponse>.size + 208
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, yijia__members__v1__RecordDeathResponse__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__RecordDeathResponse.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__RecordDeathResponse.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -2001,6 +2669,25 @@ extension RecordDeathResponse {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<yijia__members__v1__RecordDeathResponse>.size + 208)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10:
+        direct.expect(membership == nil)
+        membership = MembershipSummary(direct: &direct)
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<yijia__members__v1__RecordDeathResponse>) {
@@ -2044,9 +2731,12 @@ extension UpdateMemberRequest {
   public static var fullName: String { "yijia.members.v1.UpdateMemberRequest" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<yijia__members__v1__UpdateMemberRequest>.size + 104
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, yijia__members__v1__UpdateMemberRequest__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__UpdateMemberRequest.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__UpdateMemberRequest.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -2054,6 +2744,30 @@ extension UpdateMemberRequest {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<yijia__members__v1__UpdateMemberRequest>.size + 104)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10: requestID = direct.string()
+      case 18:
+        direct.expect(_member == nil)
+        _member = Box(Member(direct: &direct))
+      case 26:
+        direct.expect(updateMask == nil)
+        updateMask = GoogleProtobuf.FieldMask(direct: &direct)
+      case 34: reason = direct.string()
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<yijia__members__v1__UpdateMemberRequest>) {
@@ -2104,9 +2818,12 @@ extension UpdateMemberResponse {
   public static var fullName: String { "yijia.members.v1.UpdateMemberResponse" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<yijia__members__v1__UpdateMemberResponse>.size + 208
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, yijia__members__v1__UpdateMemberResponse__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__UpdateMemberResponse.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__UpdateMemberResponse.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -2114,6 +2831,25 @@ extension UpdateMemberResponse {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<yijia__members__v1__UpdateMemberResponse>.size + 208)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10:
+        direct.expect(membership == nil)
+        membership = MembershipSummary(direct: &direct)
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<yijia__members__v1__UpdateMemberResponse>) {
@@ -2150,9 +2886,12 @@ extension ListMembershipLogRequest {
   public static var fullName: String { "yijia.members.v1.ListMembershipLogRequest" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<yijia__members__v1__ListMembershipLogRequest>.size + 64
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, yijia__members__v1__ListMembershipLogRequest__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__ListMembershipLogRequest.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__ListMembershipLogRequest.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -2160,6 +2899,25 @@ extension ListMembershipLogRequest {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<yijia__members__v1__ListMembershipLogRequest>.size + 64)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10: name = direct.string()
+      case 16: pageSize = direct.int32()
+      case 26: pageToken = direct.string()
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<yijia__members__v1__ListMembershipLogRequest>) {
@@ -2206,9 +2964,12 @@ extension ListMembershipLogResponse {
   public static var fullName: String { "yijia.members.v1.ListMembershipLogResponse" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<yijia__members__v1__ListMembershipLogResponse>.size + 48
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, yijia__members__v1__ListMembershipLogResponse__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__ListMembershipLogResponse.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__ListMembershipLogResponse.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -2216,6 +2977,28 @@ extension ListMembershipLogResponse {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<yijia__members__v1__ListMembershipLogResponse>.size + 48)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10:
+        if entries.isEmpty {
+          entries.reserveCapacity(direct.count(10, MemoryLayout<yijia__members__v1__MembershipLogRecord>.size + 224))
+        }
+        entries.append(MembershipLogRecord(direct: &direct))
+      case 18: nextPageToken = direct.string()
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<yijia__members__v1__ListMembershipLogResponse>) {

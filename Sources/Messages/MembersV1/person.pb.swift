@@ -281,9 +281,12 @@ extension FieldViolation {
   public static var fullName: String { "yijia.members.v1.FieldViolation" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<yijia__members__v1__FieldViolation>.size + 72
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, yijia__members__v1__FieldViolation__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__FieldViolation.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__FieldViolation.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -291,6 +294,25 @@ extension FieldViolation {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<yijia__members__v1__FieldViolation>.size + 72)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10: field = direct.string()
+      case 18: reason = direct.string()
+      case 26: description_ = direct.string()
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<yijia__members__v1__FieldViolation>) {
@@ -341,9 +363,12 @@ extension RecordError {
   public static var fullName: String { "yijia.members.v1.RecordError" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<yijia__members__v1__RecordError>.size + 72
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, yijia__members__v1__RecordError__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__RecordError.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__RecordError.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -351,6 +376,30 @@ extension RecordError {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<yijia__members__v1__RecordError>.size + 72)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 8: code = direct.int32()
+      case 18: reason = direct.string()
+      case 26: message = direct.string()
+      case 34:
+        if fieldViolations.isEmpty {
+          fieldViolations.reserveCapacity(direct.count(34, MemoryLayout<yijia__members__v1__FieldViolation>.size + 72))
+        }
+        fieldViolations.append(FieldViolation(direct: &direct))
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<yijia__members__v1__RecordError>) {

@@ -73,9 +73,12 @@ extension GetMyMembershipRequest {
   public static var fullName: String { "yijia.members.v1.GetMyMembershipRequest" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<yijia__members__v1__GetMyMembershipRequest>.size + 24
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, yijia__members__v1__GetMyMembershipRequest__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__GetMyMembershipRequest.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__GetMyMembershipRequest.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -83,6 +86,22 @@ extension GetMyMembershipRequest {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<yijia__members__v1__GetMyMembershipRequest>.size + 24)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<yijia__members__v1__GetMyMembershipRequest>) {
@@ -121,9 +140,12 @@ extension GetMyMembershipResponse {
   public static var fullName: String { "yijia.members.v1.GetMyMembershipResponse" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<yijia__members__v1__GetMyMembershipResponse>.size + 392
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, yijia__members__v1__GetMyMembershipResponse__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__GetMyMembershipResponse.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__GetMyMembershipResponse.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -131,6 +153,31 @@ extension GetMyMembershipResponse {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<yijia__members__v1__GetMyMembershipResponse>.size + 392)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10:
+        direct.expect(_member == nil)
+        _member = Box(Member(direct: &direct))
+      case 18: code = direct.string()
+      case 26: organizationName = direct.string()
+      case 34: managingOrganizationName = direct.string()
+      case 42:
+        direct.expect(transfer == nil)
+        transfer = Transfer(direct: &direct)
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<yijia__members__v1__GetMyMembershipResponse>) {
@@ -191,9 +238,12 @@ extension CorrectedData {
   public static var fullName: String { "yijia.members.v1.CorrectedData" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<yijia__members__v1__CorrectedData>.size + 72
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, yijia__members__v1__CorrectedData__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__CorrectedData.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__CorrectedData.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -201,6 +251,25 @@ extension CorrectedData {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<yijia__members__v1__CorrectedData>.size + 72)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10: personName = direct.string()
+      case 18: residentID = direct.string()
+      case 26: phone = direct.string()
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<yijia__members__v1__CorrectedData>) {
@@ -255,9 +324,12 @@ extension Correction {
   public static var fullName: String { "yijia.members.v1.Correction" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<yijia__members__v1__Correction>.size + 208
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, yijia__members__v1__Correction__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__Correction.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__Correction.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -265,6 +337,32 @@ extension Correction {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<yijia__members__v1__Correction>.size + 208)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10: name = direct.string()
+      case 18: member = direct.string()
+      case 24: state = CorrectionState(rawValue: direct.int32())
+      case 34:
+        direct.expect(data == nil)
+        data = CorrectedData(direct: &direct)
+      case 42:
+        direct.expect(createTime == nil)
+        createTime = GoogleProtobuf.Timestamp(direct: &direct)
+      case 50: etag = direct.string()
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<yijia__members__v1__Correction>) {
@@ -333,9 +431,12 @@ extension RequestCorrectionRequest {
   public static var fullName: String { "yijia.members.v1.RequestCorrectionRequest" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<yijia__members__v1__RequestCorrectionRequest>.size + 152
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, yijia__members__v1__RequestCorrectionRequest__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__RequestCorrectionRequest.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__RequestCorrectionRequest.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -343,6 +444,28 @@ extension RequestCorrectionRequest {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<yijia__members__v1__RequestCorrectionRequest>.size + 152)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10: requestID = direct.string()
+      case 18: member = direct.string()
+      case 26:
+        direct.expect(data == nil)
+        data = CorrectedData(direct: &direct)
+      case 34: reason = direct.string()
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<yijia__members__v1__RequestCorrectionRequest>) {
@@ -393,9 +516,12 @@ extension RequestCorrectionResponse {
   public static var fullName: String { "yijia.members.v1.RequestCorrectionResponse" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<yijia__members__v1__RequestCorrectionResponse>.size + 240
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, yijia__members__v1__RequestCorrectionResponse__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__RequestCorrectionResponse.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__RequestCorrectionResponse.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -403,6 +529,25 @@ extension RequestCorrectionResponse {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<yijia__members__v1__RequestCorrectionResponse>.size + 240)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10:
+        direct.expect(correction == nil)
+        correction = Correction(direct: &direct)
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<yijia__members__v1__RequestCorrectionResponse>) {
@@ -442,9 +587,12 @@ extension ListCorrectionsRequest {
   public static var fullName: String { "yijia.members.v1.ListCorrectionsRequest" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<yijia__members__v1__ListCorrectionsRequest>.size + 72
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, yijia__members__v1__ListCorrectionsRequest__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__ListCorrectionsRequest.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__ListCorrectionsRequest.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -452,6 +600,32 @@ extension ListCorrectionsRequest {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<yijia__members__v1__ListCorrectionsRequest>.size + 72)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10: ancestor = direct.string()
+      case 16:
+        direct.takeElement()
+        states.append(CorrectionState(rawValue: direct.int32()))
+      case 18:
+        let outer = direct.enterRun(1)
+        while direct.goesOn { states.append(CorrectionState(rawValue: direct.int32())) }
+        direct.leaveRun(outer)
+      case 24: pageSize = direct.int32()
+      case 34: pageToken = direct.string()
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<yijia__members__v1__ListCorrectionsRequest>) {
@@ -510,9 +684,12 @@ extension ListCorrectionsResponse {
   public static var fullName: String { "yijia.members.v1.ListCorrectionsResponse" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<yijia__members__v1__ListCorrectionsResponse>.size + 48
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, yijia__members__v1__ListCorrectionsResponse__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__ListCorrectionsResponse.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__ListCorrectionsResponse.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -520,6 +697,28 @@ extension ListCorrectionsResponse {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<yijia__members__v1__ListCorrectionsResponse>.size + 48)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10:
+        if corrections.isEmpty {
+          corrections.reserveCapacity(direct.count(10, MemoryLayout<yijia__members__v1__Correction>.size + 208))
+        }
+        corrections.append(Correction(direct: &direct))
+      case 18: nextPageToken = direct.string()
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<yijia__members__v1__ListCorrectionsResponse>) {
@@ -574,9 +773,12 @@ extension DecideCorrectionRequest {
   public static var fullName: String { "yijia.members.v1.DecideCorrectionRequest" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<yijia__members__v1__DecideCorrectionRequest>.size + 89
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, yijia__members__v1__DecideCorrectionRequest__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__DecideCorrectionRequest.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__DecideCorrectionRequest.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -584,6 +786,27 @@ extension DecideCorrectionRequest {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<yijia__members__v1__DecideCorrectionRequest>.size + 89)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10: requestID = direct.string()
+      case 18: name = direct.string()
+      case 24: accept = direct.bool()
+      case 34: reason = direct.string()
+      case 42: etag = direct.string()
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<yijia__members__v1__DecideCorrectionRequest>) {
@@ -640,9 +863,12 @@ extension DecideCorrectionResponse {
   public static var fullName: String { "yijia.members.v1.DecideCorrectionResponse" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<yijia__members__v1__DecideCorrectionResponse>.size + 240
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, yijia__members__v1__DecideCorrectionResponse__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__DecideCorrectionResponse.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__DecideCorrectionResponse.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -650,6 +876,25 @@ extension DecideCorrectionResponse {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<yijia__members__v1__DecideCorrectionResponse>.size + 240)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10:
+        direct.expect(correction == nil)
+        correction = Correction(direct: &direct)
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<yijia__members__v1__DecideCorrectionResponse>) {
@@ -684,9 +929,12 @@ extension ExportPersonalDataRequest {
   public static var fullName: String { "yijia.members.v1.ExportPersonalDataRequest" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<yijia__members__v1__ExportPersonalDataRequest>.size + 56
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, yijia__members__v1__ExportPersonalDataRequest__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__ExportPersonalDataRequest.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__ExportPersonalDataRequest.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -694,6 +942,24 @@ extension ExportPersonalDataRequest {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<yijia__members__v1__ExportPersonalDataRequest>.size + 56)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10: name = direct.string()
+      case 18: reason = direct.string()
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<yijia__members__v1__ExportPersonalDataRequest>) {
@@ -748,9 +1014,12 @@ extension ExportPersonalDataResponse {
   public static var fullName: String { "yijia.members.v1.ExportPersonalDataResponse" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<yijia__members__v1__ExportPersonalDataResponse>.size + 344
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, yijia__members__v1__ExportPersonalDataResponse__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__ExportPersonalDataResponse.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__ExportPersonalDataResponse.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -758,6 +1027,40 @@ extension ExportPersonalDataResponse {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<yijia__members__v1__ExportPersonalDataResponse>.size + 344)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10:
+        direct.expect(part == nil)
+        part = .record(PersonalRecord(direct: &direct))
+      case 18:
+        direct.expect(part == nil)
+        part = .application(PersonalApplication(direct: &direct))
+      case 26:
+        direct.expect(part == nil)
+        part = .log(MembershipLogRecord(direct: &direct))
+      case 34:
+        direct.expect(part == nil)
+        part = .poolCase(PoolCase(direct: &direct))
+      case 42:
+        direct.expect(part == nil)
+        part = .transfer(Transfer(direct: &direct))
+      case 50:
+        direct.expect(part == nil)
+        part = .correction(Correction(direct: &direct))
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<yijia__members__v1__ExportPersonalDataResponse>) {
@@ -839,9 +1142,12 @@ extension PersonalRecord {
   public static var fullName: String { "yijia.members.v1.PersonalRecord" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<yijia__members__v1__PersonalRecord>.size + 368
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, yijia__members__v1__PersonalRecord__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__PersonalRecord.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__PersonalRecord.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -849,6 +1155,32 @@ extension PersonalRecord {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<yijia__members__v1__PersonalRecord>.size + 368)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10: personName = direct.string()
+      case 18: residentID = direct.string()
+      case 26: phone = direct.string()
+      case 34: code = direct.string()
+      case 42:
+        direct.expect(details == nil)
+        details = MemberDetails(direct: &direct)
+      case 50:
+        direct.expect(membership == nil)
+        membership = MembershipSummary(direct: &direct)
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<yijia__members__v1__PersonalRecord>) {
@@ -921,9 +1253,12 @@ extension PersonalApplication {
   public static var fullName: String { "yijia.members.v1.PersonalApplication" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<yijia__members__v1__PersonalApplication>.size + 104
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, yijia__members__v1__PersonalApplication__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__PersonalApplication.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__PersonalApplication.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -931,6 +1266,30 @@ extension PersonalApplication {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<yijia__members__v1__PersonalApplication>.size + 104)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10: name = direct.string()
+      case 16: state = EnrollmentState(rawValue: direct.int32())
+      case 26:
+        direct.expect(createTime == nil)
+        createTime = GoogleProtobuf.Timestamp(direct: &direct)
+      case 34:
+        direct.expect(_application == nil)
+        _application = Box(EnrollmentApplication(direct: &direct))
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<yijia__members__v1__PersonalApplication>) {
@@ -985,9 +1344,12 @@ extension ErasePersonalDataRequest {
   public static var fullName: String { "yijia.members.v1.ErasePersonalDataRequest" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<yijia__members__v1__ErasePersonalDataRequest>.size + 72
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, yijia__members__v1__ErasePersonalDataRequest__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__ErasePersonalDataRequest.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__ErasePersonalDataRequest.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -995,6 +1357,25 @@ extension ErasePersonalDataRequest {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<yijia__members__v1__ErasePersonalDataRequest>.size + 72)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10: requestID = direct.string()
+      case 18: name = direct.string()
+      case 26: reason = direct.string()
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<yijia__members__v1__ErasePersonalDataRequest>) {
@@ -1039,9 +1420,12 @@ extension ErasePersonalDataResponse {
   public static var fullName: String { "yijia.members.v1.ErasePersonalDataResponse" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<yijia__members__v1__ErasePersonalDataResponse>.size + 208
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, yijia__members__v1__ErasePersonalDataResponse__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__ErasePersonalDataResponse.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__ErasePersonalDataResponse.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -1049,6 +1433,25 @@ extension ErasePersonalDataResponse {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<yijia__members__v1__ErasePersonalDataResponse>.size + 208)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10:
+        direct.expect(membership == nil)
+        membership = MembershipSummary(direct: &direct)
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<yijia__members__v1__ErasePersonalDataResponse>) {

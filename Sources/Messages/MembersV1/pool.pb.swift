@@ -100,9 +100,12 @@ extension PoolCase {
   public static var fullName: String { "yijia.members.v1.PoolCase" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<yijia__members__v1__PoolCase>.size + 272
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, yijia__members__v1__PoolCase__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__PoolCase.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__PoolCase.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -110,6 +113,39 @@ extension PoolCase {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<yijia__members__v1__PoolCase>.size + 272)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10: name = direct.string()
+      case 18: member = direct.string()
+      case 26: memberNumber = direct.string()
+      case 32: group = OccupationGroup(rawValue: direct.int32())
+      case 40: state = PoolCaseState(rawValue: direct.int32())
+      case 50: pool = direct.string()
+      case 58: custodian = direct.string()
+      case 66: receiver = direct.string()
+      case 74:
+        direct.expect(dueDate == nil)
+        dueDate = GoogleType.Date(direct: &direct)
+      case 80: level = direct.int32()
+      case 88: returns = direct.int32()
+      case 98:
+        direct.expect(createTime == nil)
+        createTime = GoogleProtobuf.Timestamp(direct: &direct)
+      case 106: etag = direct.string()
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<yijia__members__v1__PoolCase>) {
@@ -214,9 +250,12 @@ extension GetPoolCaseRequest {
   public static var fullName: String { "yijia.members.v1.GetPoolCaseRequest" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<yijia__members__v1__GetPoolCaseRequest>.size + 40
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, yijia__members__v1__GetPoolCaseRequest__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__GetPoolCaseRequest.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__GetPoolCaseRequest.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -224,6 +263,23 @@ extension GetPoolCaseRequest {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<yijia__members__v1__GetPoolCaseRequest>.size + 40)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10: name = direct.string()
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<yijia__members__v1__GetPoolCaseRequest>) {
@@ -256,9 +312,12 @@ extension GetPoolCaseResponse {
   public static var fullName: String { "yijia.members.v1.GetPoolCaseResponse" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<yijia__members__v1__GetPoolCaseResponse>.size + 304
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, yijia__members__v1__GetPoolCaseResponse__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__GetPoolCaseResponse.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__GetPoolCaseResponse.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -266,6 +325,25 @@ extension GetPoolCaseResponse {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<yijia__members__v1__GetPoolCaseResponse>.size + 304)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10:
+        direct.expect(poolCase == nil)
+        poolCase = PoolCase(direct: &direct)
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<yijia__members__v1__GetPoolCaseResponse>) {
@@ -311,9 +389,12 @@ extension ListPoolCasesRequest {
   public static var fullName: String { "yijia.members.v1.ListPoolCasesRequest" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<yijia__members__v1__ListPoolCasesRequest>.size + 105
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, yijia__members__v1__ListPoolCasesRequest__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__ListPoolCasesRequest.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__ListPoolCasesRequest.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -321,6 +402,35 @@ extension ListPoolCasesRequest {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<yijia__members__v1__ListPoolCasesRequest>.size + 105)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10: ancestor = direct.string()
+      case 18: custodian = direct.string()
+      case 26: receiver = direct.string()
+      case 32:
+        direct.takeElement()
+        states.append(PoolCaseState(rawValue: direct.int32()))
+      case 34:
+        let outer = direct.enterRun(1)
+        while direct.goesOn { states.append(PoolCaseState(rawValue: direct.int32())) }
+        direct.leaveRun(outer)
+      case 40: overdue = direct.bool()
+      case 48: pageSize = direct.int32()
+      case 58: pageToken = direct.string()
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<yijia__members__v1__ListPoolCasesRequest>) {
@@ -397,9 +507,12 @@ extension ListPoolCasesResponse {
   public static var fullName: String { "yijia.members.v1.ListPoolCasesResponse" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<yijia__members__v1__ListPoolCasesResponse>.size + 48
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, yijia__members__v1__ListPoolCasesResponse__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__ListPoolCasesResponse.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__ListPoolCasesResponse.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -407,6 +520,28 @@ extension ListPoolCasesResponse {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<yijia__members__v1__ListPoolCasesResponse>.size + 48)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10:
+        if poolCases.isEmpty {
+          poolCases.reserveCapacity(direct.count(10, MemoryLayout<yijia__members__v1__PoolCase>.size + 272))
+        }
+        poolCases.append(PoolCase(direct: &direct))
+      case 18: nextPageToken = direct.string()
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<yijia__members__v1__ListPoolCasesResponse>) {
@@ -459,9 +594,12 @@ extension AssignPoolCaseRequest {
   public static var fullName: String { "yijia.members.v1.AssignPoolCaseRequest" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<yijia__members__v1__AssignPoolCaseRequest>.size + 88
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, yijia__members__v1__AssignPoolCaseRequest__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__AssignPoolCaseRequest.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__AssignPoolCaseRequest.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -469,6 +607,26 @@ extension AssignPoolCaseRequest {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<yijia__members__v1__AssignPoolCaseRequest>.size + 88)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10: requestID = direct.string()
+      case 18: name = direct.string()
+      case 26: receiver = direct.string()
+      case 34: etag = direct.string()
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<yijia__members__v1__AssignPoolCaseRequest>) {
@@ -519,9 +677,12 @@ extension AssignPoolCaseResponse {
   public static var fullName: String { "yijia.members.v1.AssignPoolCaseResponse" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<yijia__members__v1__AssignPoolCaseResponse>.size + 304
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, yijia__members__v1__AssignPoolCaseResponse__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__AssignPoolCaseResponse.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__AssignPoolCaseResponse.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -529,6 +690,25 @@ extension AssignPoolCaseResponse {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<yijia__members__v1__AssignPoolCaseResponse>.size + 304)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10:
+        direct.expect(poolCase == nil)
+        poolCase = PoolCase(direct: &direct)
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<yijia__members__v1__AssignPoolCaseResponse>) {
@@ -567,9 +747,12 @@ extension DispatchPoolCasesRequest {
   public static var fullName: String { "yijia.members.v1.DispatchPoolCasesRequest" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<yijia__members__v1__DispatchPoolCasesRequest>.size + 80
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, yijia__members__v1__DispatchPoolCasesRequest__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__DispatchPoolCasesRequest.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__DispatchPoolCasesRequest.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -577,6 +760,26 @@ extension DispatchPoolCasesRequest {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<yijia__members__v1__DispatchPoolCasesRequest>.size + 80)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10: requestID = direct.string()
+      case 16: row = direct.int64()
+      case 26: name = direct.string()
+      case 34: receiver = direct.string()
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<yijia__members__v1__DispatchPoolCasesRequest>) {
@@ -637,9 +840,12 @@ extension DispatchPoolCasesResponse {
   public static var fullName: String { "yijia.members.v1.DispatchPoolCasesResponse" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<yijia__members__v1__DispatchPoolCasesResponse>.size + 320
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, yijia__members__v1__DispatchPoolCasesResponse__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__DispatchPoolCasesResponse.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__DispatchPoolCasesResponse.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -647,6 +853,29 @@ extension DispatchPoolCasesResponse {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<yijia__members__v1__DispatchPoolCasesResponse>.size + 320)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 8: row = direct.int64()
+      case 18:
+        direct.expect(result == nil)
+        result = .poolCase(PoolCase(direct: &direct))
+      case 26:
+        direct.expect(result == nil)
+        result = .error(RecordError(direct: &direct))
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<yijia__members__v1__DispatchPoolCasesResponse>) {
@@ -700,9 +929,12 @@ extension ConfirmPoolCaseRequest {
   public static var fullName: String { "yijia.members.v1.ConfirmPoolCaseRequest" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<yijia__members__v1__ConfirmPoolCaseRequest>.size + 72
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, yijia__members__v1__ConfirmPoolCaseRequest__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__ConfirmPoolCaseRequest.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__ConfirmPoolCaseRequest.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -710,6 +942,25 @@ extension ConfirmPoolCaseRequest {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<yijia__members__v1__ConfirmPoolCaseRequest>.size + 72)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10: requestID = direct.string()
+      case 18: name = direct.string()
+      case 26: etag = direct.string()
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<yijia__members__v1__ConfirmPoolCaseRequest>) {
@@ -756,9 +1007,12 @@ extension ConfirmPoolCaseResponse {
   public static var fullName: String { "yijia.members.v1.ConfirmPoolCaseResponse" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<yijia__members__v1__ConfirmPoolCaseResponse>.size + 488
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, yijia__members__v1__ConfirmPoolCaseResponse__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__ConfirmPoolCaseResponse.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__ConfirmPoolCaseResponse.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -766,6 +1020,28 @@ extension ConfirmPoolCaseResponse {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<yijia__members__v1__ConfirmPoolCaseResponse>.size + 488)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10:
+        direct.expect(poolCase == nil)
+        poolCase = PoolCase(direct: &direct)
+      case 18:
+        direct.expect(membership == nil)
+        membership = MembershipSummary(direct: &direct)
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<yijia__members__v1__ConfirmPoolCaseResponse>) {
@@ -810,9 +1086,12 @@ extension ReturnPoolCaseRequest {
   public static var fullName: String { "yijia.members.v1.ReturnPoolCaseRequest" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<yijia__members__v1__ReturnPoolCaseRequest>.size + 88
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, yijia__members__v1__ReturnPoolCaseRequest__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__ReturnPoolCaseRequest.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__ReturnPoolCaseRequest.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -820,6 +1099,26 @@ extension ReturnPoolCaseRequest {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<yijia__members__v1__ReturnPoolCaseRequest>.size + 88)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10: requestID = direct.string()
+      case 18: name = direct.string()
+      case 26: reason = direct.string()
+      case 34: etag = direct.string()
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<yijia__members__v1__ReturnPoolCaseRequest>) {
@@ -870,9 +1169,12 @@ extension ReturnPoolCaseResponse {
   public static var fullName: String { "yijia.members.v1.ReturnPoolCaseResponse" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<yijia__members__v1__ReturnPoolCaseResponse>.size + 304
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, yijia__members__v1__ReturnPoolCaseResponse__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__ReturnPoolCaseResponse.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__ReturnPoolCaseResponse.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -880,6 +1182,25 @@ extension ReturnPoolCaseResponse {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<yijia__members__v1__ReturnPoolCaseResponse>.size + 304)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10:
+        direct.expect(poolCase == nil)
+        poolCase = PoolCase(direct: &direct)
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<yijia__members__v1__ReturnPoolCaseResponse>) {

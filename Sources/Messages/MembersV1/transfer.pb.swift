@@ -104,9 +104,12 @@ extension Transfer {
   public static var fullName: String { "yijia.members.v1.Transfer" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<yijia__members__v1__Transfer>.size + 304
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, yijia__members__v1__Transfer__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__Transfer.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__Transfer.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -114,6 +117,39 @@ extension Transfer {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<yijia__members__v1__Transfer>.size + 304)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10: name = direct.string()
+      case 18: member = direct.string()
+      case 26: memberNumber = direct.string()
+      case 32: state = TransferState(rawValue: direct.int32())
+      case 42: fromOrganization = direct.string()
+      case 50: toOrganization = direct.string()
+      case 58: handler = direct.string()
+      case 66:
+        direct.expect(dueDate == nil)
+        dueDate = GoogleType.Date(direct: &direct)
+      case 74:
+        direct.expect(expireDate == nil)
+        expireDate = GoogleType.Date(direct: &direct)
+      case 82:
+        direct.expect(createTime == nil)
+        createTime = GoogleProtobuf.Timestamp(direct: &direct)
+      case 90: etag = direct.string()
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<yijia__members__v1__Transfer>) {
@@ -214,9 +250,12 @@ extension RequestTransferRequest {
   public static var fullName: String { "yijia.members.v1.RequestTransferRequest" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<yijia__members__v1__RequestTransferRequest>.size + 104
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, yijia__members__v1__RequestTransferRequest__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__RequestTransferRequest.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__RequestTransferRequest.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -224,6 +263,27 @@ extension RequestTransferRequest {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<yijia__members__v1__RequestTransferRequest>.size + 104)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10: requestID = direct.string()
+      case 18: member = direct.string()
+      case 26: toOrganization = direct.string()
+      case 34: organizationCode = direct.string()
+      case 42: reason = direct.string()
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<yijia__members__v1__RequestTransferRequest>) {
@@ -280,9 +340,12 @@ extension RequestTransferResponse {
   public static var fullName: String { "yijia.members.v1.RequestTransferResponse" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<yijia__members__v1__RequestTransferResponse>.size + 336
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, yijia__members__v1__RequestTransferResponse__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__RequestTransferResponse.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__RequestTransferResponse.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -290,6 +353,25 @@ extension RequestTransferResponse {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<yijia__members__v1__RequestTransferResponse>.size + 336)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10:
+        direct.expect(transfer == nil)
+        transfer = Transfer(direct: &direct)
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<yijia__members__v1__RequestTransferResponse>) {
@@ -326,9 +408,12 @@ extension AcceptTransferRequest {
   public static var fullName: String { "yijia.members.v1.AcceptTransferRequest" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<yijia__members__v1__AcceptTransferRequest>.size + 72
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, yijia__members__v1__AcceptTransferRequest__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__AcceptTransferRequest.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__AcceptTransferRequest.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -336,6 +421,25 @@ extension AcceptTransferRequest {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<yijia__members__v1__AcceptTransferRequest>.size + 72)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10: requestID = direct.string()
+      case 18: name = direct.string()
+      case 26: etag = direct.string()
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<yijia__members__v1__AcceptTransferRequest>) {
@@ -382,9 +486,12 @@ extension AcceptTransferResponse {
   public static var fullName: String { "yijia.members.v1.AcceptTransferResponse" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<yijia__members__v1__AcceptTransferResponse>.size + 520
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, yijia__members__v1__AcceptTransferResponse__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__AcceptTransferResponse.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__AcceptTransferResponse.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -392,6 +499,28 @@ extension AcceptTransferResponse {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<yijia__members__v1__AcceptTransferResponse>.size + 520)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10:
+        direct.expect(transfer == nil)
+        transfer = Transfer(direct: &direct)
+      case 18:
+        direct.expect(membership == nil)
+        membership = MembershipSummary(direct: &direct)
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<yijia__members__v1__AcceptTransferResponse>) {
@@ -436,9 +565,12 @@ extension DeclineTransferRequest {
   public static var fullName: String { "yijia.members.v1.DeclineTransferRequest" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<yijia__members__v1__DeclineTransferRequest>.size + 88
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, yijia__members__v1__DeclineTransferRequest__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__DeclineTransferRequest.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__DeclineTransferRequest.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -446,6 +578,26 @@ extension DeclineTransferRequest {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<yijia__members__v1__DeclineTransferRequest>.size + 88)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10: requestID = direct.string()
+      case 18: name = direct.string()
+      case 26: reason = direct.string()
+      case 34: etag = direct.string()
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<yijia__members__v1__DeclineTransferRequest>) {
@@ -496,9 +648,12 @@ extension DeclineTransferResponse {
   public static var fullName: String { "yijia.members.v1.DeclineTransferResponse" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<yijia__members__v1__DeclineTransferResponse>.size + 336
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, yijia__members__v1__DeclineTransferResponse__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__DeclineTransferResponse.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__DeclineTransferResponse.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -506,6 +661,25 @@ extension DeclineTransferResponse {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<yijia__members__v1__DeclineTransferResponse>.size + 336)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10:
+        direct.expect(transfer == nil)
+        transfer = Transfer(direct: &direct)
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<yijia__members__v1__DeclineTransferResponse>) {
@@ -544,9 +718,12 @@ extension CancelTransferRequest {
   public static var fullName: String { "yijia.members.v1.CancelTransferRequest" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<yijia__members__v1__CancelTransferRequest>.size + 88
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, yijia__members__v1__CancelTransferRequest__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__CancelTransferRequest.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__CancelTransferRequest.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -554,6 +731,26 @@ extension CancelTransferRequest {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<yijia__members__v1__CancelTransferRequest>.size + 88)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10: requestID = direct.string()
+      case 18: name = direct.string()
+      case 26: reason = direct.string()
+      case 34: etag = direct.string()
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<yijia__members__v1__CancelTransferRequest>) {
@@ -604,9 +801,12 @@ extension CancelTransferResponse {
   public static var fullName: String { "yijia.members.v1.CancelTransferResponse" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<yijia__members__v1__CancelTransferResponse>.size + 336
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, yijia__members__v1__CancelTransferResponse__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__CancelTransferResponse.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__CancelTransferResponse.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -614,6 +814,25 @@ extension CancelTransferResponse {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<yijia__members__v1__CancelTransferResponse>.size + 336)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10:
+        direct.expect(transfer == nil)
+        transfer = Transfer(direct: &direct)
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<yijia__members__v1__CancelTransferResponse>) {
@@ -646,9 +865,12 @@ extension GetTransferRequest {
   public static var fullName: String { "yijia.members.v1.GetTransferRequest" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<yijia__members__v1__GetTransferRequest>.size + 40
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, yijia__members__v1__GetTransferRequest__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__GetTransferRequest.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__GetTransferRequest.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -656,6 +878,23 @@ extension GetTransferRequest {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<yijia__members__v1__GetTransferRequest>.size + 40)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10: name = direct.string()
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<yijia__members__v1__GetTransferRequest>) {
@@ -688,9 +927,12 @@ extension GetTransferResponse {
   public static var fullName: String { "yijia.members.v1.GetTransferResponse" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<yijia__members__v1__GetTransferResponse>.size + 336
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, yijia__members__v1__GetTransferResponse__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__GetTransferResponse.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__GetTransferResponse.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -698,6 +940,25 @@ extension GetTransferResponse {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<yijia__members__v1__GetTransferResponse>.size + 336)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10:
+        direct.expect(transfer == nil)
+        transfer = Transfer(direct: &direct)
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<yijia__members__v1__GetTransferResponse>) {
@@ -739,9 +1000,12 @@ extension ListTransfersRequest {
   public static var fullName: String { "yijia.members.v1.ListTransfersRequest" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<yijia__members__v1__ListTransfersRequest>.size + 88
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, yijia__members__v1__ListTransfersRequest__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__ListTransfersRequest.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__ListTransfersRequest.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -749,6 +1013,33 @@ extension ListTransfersRequest {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<yijia__members__v1__ListTransfersRequest>.size + 88)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10: ancestor = direct.string()
+      case 18: member = direct.string()
+      case 24:
+        direct.takeElement()
+        states.append(TransferState(rawValue: direct.int32()))
+      case 26:
+        let outer = direct.enterRun(1)
+        while direct.goesOn { states.append(TransferState(rawValue: direct.int32())) }
+        direct.leaveRun(outer)
+      case 32: pageSize = direct.int32()
+      case 42: pageToken = direct.string()
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<yijia__members__v1__ListTransfersRequest>) {
@@ -813,9 +1104,12 @@ extension ListTransfersResponse {
   public static var fullName: String { "yijia.members.v1.ListTransfersResponse" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<yijia__members__v1__ListTransfersResponse>.size + 48
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, yijia__members__v1__ListTransfersResponse__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__ListTransfersResponse.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__ListTransfersResponse.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -823,6 +1117,28 @@ extension ListTransfersResponse {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<yijia__members__v1__ListTransfersResponse>.size + 48)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10:
+        if transfers.isEmpty {
+          transfers.reserveCapacity(direct.count(10, MemoryLayout<yijia__members__v1__Transfer>.size + 304))
+        }
+        transfers.append(Transfer(direct: &direct))
+      case 18: nextPageToken = direct.string()
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<yijia__members__v1__ListTransfersResponse>) {

@@ -27,9 +27,12 @@ extension RunTaskRequest {
   public static var fullName: String { "yijia.operations.v1.RunTaskRequest" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<yijia__operations__v1__RunTaskRequest>.size + 80
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, yijia__operations__v1__RunTaskRequest__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: yijia__operations__v1__RunTaskRequest.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: yijia__operations__v1__RunTaskRequest.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -37,6 +40,34 @@ extension RunTaskRequest {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<yijia__operations__v1__RunTaskRequest>.size + 80)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10:
+        direct.expect(task == nil)
+        task = .verifyAudit(VerifyAuditTask(direct: &direct))
+      case 18:
+        direct.expect(task == nil)
+        task = .createBackup(CreateBackupTask(direct: &direct))
+      case 26:
+        direct.expect(task == nil)
+        task = .rotateKeys(RotateKeysTask(direct: &direct))
+      case 34:
+        direct.expect(task == nil)
+        task = .recountStatistics(RecountStatisticsTask(direct: &direct))
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<yijia__operations__v1__RunTaskRequest>) {
@@ -94,9 +125,12 @@ extension VerifyAuditTask {
   public static var fullName: String { "yijia.operations.v1.VerifyAuditTask" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<yijia__operations__v1__VerifyAuditTask>.size + 32
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, yijia__operations__v1__VerifyAuditTask__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: yijia__operations__v1__VerifyAuditTask.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: yijia__operations__v1__VerifyAuditTask.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -104,6 +138,27 @@ extension VerifyAuditTask {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<yijia__operations__v1__VerifyAuditTask>.size + 32)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10:
+        if anchors.isEmpty {
+          anchors.reserveCapacity(direct.count(10, MemoryLayout<yijia__operations__v1__AuditChainHead>.size + 56))
+        }
+        anchors.append(AuditChainHead(direct: &direct))
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<yijia__operations__v1__VerifyAuditTask>) {
@@ -148,9 +203,12 @@ extension AuditChainHead {
   public static var fullName: String { "yijia.operations.v1.AuditChainHead" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<yijia__operations__v1__AuditChainHead>.size + 56
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, yijia__operations__v1__AuditChainHead__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: yijia__operations__v1__AuditChainHead.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: yijia__operations__v1__AuditChainHead.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -158,6 +216,25 @@ extension AuditChainHead {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<yijia__operations__v1__AuditChainHead>.size + 56)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10: chain = direct.string()
+      case 16: sequence = direct.int64()
+      case 26: hash = direct.bytes()
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<yijia__operations__v1__AuditChainHead>) {
@@ -202,9 +279,12 @@ extension CreateBackupTask {
   public static var fullName: String { "yijia.operations.v1.CreateBackupTask" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<yijia__operations__v1__CreateBackupTask>.size + 40
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, yijia__operations__v1__CreateBackupTask__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: yijia__operations__v1__CreateBackupTask.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: yijia__operations__v1__CreateBackupTask.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -212,6 +292,23 @@ extension CreateBackupTask {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<yijia__operations__v1__CreateBackupTask>.size + 40)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10: path = direct.string()
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<yijia__operations__v1__CreateBackupTask>) {
@@ -242,9 +339,12 @@ extension RotateKeysTask {
   public static var fullName: String { "yijia.operations.v1.RotateKeysTask" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<yijia__operations__v1__RotateKeysTask>.size + 24
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, yijia__operations__v1__RotateKeysTask__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: yijia__operations__v1__RotateKeysTask.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: yijia__operations__v1__RotateKeysTask.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -252,6 +352,22 @@ extension RotateKeysTask {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<yijia__operations__v1__RotateKeysTask>.size + 24)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<yijia__operations__v1__RotateKeysTask>) {
@@ -276,9 +392,12 @@ extension RecountStatisticsTask {
   public static var fullName: String { "yijia.operations.v1.RecountStatisticsTask" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<yijia__operations__v1__RecountStatisticsTask>.size + 24
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, yijia__operations__v1__RecountStatisticsTask__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: yijia__operations__v1__RecountStatisticsTask.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: yijia__operations__v1__RecountStatisticsTask.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -286,6 +405,22 @@ extension RecountStatisticsTask {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<yijia__operations__v1__RecountStatisticsTask>.size + 24)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<yijia__operations__v1__RecountStatisticsTask>) {
@@ -320,9 +455,12 @@ extension RunTaskResponse {
   public static var fullName: String { "yijia.operations.v1.RunTaskResponse" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<yijia__operations__v1__RunTaskResponse>.size + 96
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, yijia__operations__v1__RunTaskResponse__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: yijia__operations__v1__RunTaskResponse.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: yijia__operations__v1__RunTaskResponse.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -330,6 +468,28 @@ extension RunTaskResponse {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<yijia__operations__v1__RunTaskResponse>.size + 96)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10:
+        direct.expect(event == nil)
+        event = .progress(TaskProgress(direct: &direct))
+      case 18:
+        direct.expect(event == nil)
+        event = .result(TaskResult(direct: &direct))
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<yijia__operations__v1__RunTaskResponse>) {
@@ -377,9 +537,12 @@ extension TaskProgress {
   public static var fullName: String { "yijia.operations.v1.TaskProgress" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<yijia__operations__v1__TaskProgress>.size + 56
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, yijia__operations__v1__TaskProgress__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: yijia__operations__v1__TaskProgress.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: yijia__operations__v1__TaskProgress.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -387,6 +550,25 @@ extension TaskProgress {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<yijia__operations__v1__TaskProgress>.size + 56)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10: unit = direct.string()
+      case 16: done = direct.int64()
+      case 24: total = direct.int64()
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<yijia__operations__v1__TaskProgress>) {
@@ -437,9 +619,12 @@ extension TaskResult {
   public static var fullName: String { "yijia.operations.v1.TaskResult" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<yijia__operations__v1__TaskResult>.size + 49
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, yijia__operations__v1__TaskResult__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: yijia__operations__v1__TaskResult.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: yijia__operations__v1__TaskResult.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -447,6 +632,39 @@ extension TaskResult {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<yijia__operations__v1__TaskResult>.size + 49)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 8: sound = direct.bool()
+      case 18:
+        if findings.isEmpty {
+          findings.reserveCapacity(direct.count(18, 32))
+        }
+        direct.takeElement()
+        findings.append(direct.string())
+      case 26:
+        if heads.isEmpty {
+          heads.reserveCapacity(direct.count(26, MemoryLayout<yijia__operations__v1__AuditChainHead>.size + 56))
+        }
+        heads.append(AuditChainHead(direct: &direct))
+      case 34:
+        if keyUses.isEmpty {
+          keyUses.reserveCapacity(direct.count(34, MemoryLayout<yijia__operations__v1__KeyUse>.size + 72))
+        }
+        keyUses.append(KeyUse(direct: &direct))
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<yijia__operations__v1__TaskResult>) {
@@ -521,9 +739,12 @@ extension KeyUse {
   public static var fullName: String { "yijia.operations.v1.KeyUse" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<yijia__operations__v1__KeyUse>.size + 72
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, yijia__operations__v1__KeyUse__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: yijia__operations__v1__KeyUse.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: yijia__operations__v1__KeyUse.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -531,6 +752,26 @@ extension KeyUse {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<yijia__operations__v1__KeyUse>.size + 72)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10: keyring = direct.string()
+      case 16: self.key = direct.uint32()
+      case 24: rows = direct.int64()
+      case 34: reason = direct.string()
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<yijia__operations__v1__KeyUse>) {

@@ -24,9 +24,12 @@ extension Kiosk {
   public static var fullName: String { "yijia.stations.v1.Kiosk" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<yijia__stations__v1__Kiosk>.size + 168
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, yijia__stations__v1__Kiosk__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: yijia__stations__v1__Kiosk.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: yijia__stations__v1__Kiosk.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -34,6 +37,31 @@ extension Kiosk {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<yijia__stations__v1__Kiosk>.size + 168)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10: name = direct.string()
+      case 18: point = direct.string()
+      case 26: displayName = direct.string()
+      case 34:
+        direct.expect(createTime == nil)
+        createTime = GoogleProtobuf.Timestamp(direct: &direct)
+      case 42:
+        direct.expect(revokeTime == nil)
+        revokeTime = GoogleProtobuf.Timestamp(direct: &direct)
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<yijia__stations__v1__Kiosk>) {
@@ -94,9 +122,12 @@ extension RegisterKioskRequest {
   public static var fullName: String { "yijia.stations.v1.RegisterKioskRequest" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<yijia__stations__v1__RegisterKioskRequest>.size + 72
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, yijia__stations__v1__RegisterKioskRequest__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: yijia__stations__v1__RegisterKioskRequest.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: yijia__stations__v1__RegisterKioskRequest.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -104,6 +135,25 @@ extension RegisterKioskRequest {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<yijia__stations__v1__RegisterKioskRequest>.size + 72)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10: requestID = direct.string()
+      case 18: point = direct.string()
+      case 26: displayName = direct.string()
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<yijia__stations__v1__RegisterKioskRequest>) {
@@ -150,9 +200,12 @@ extension RegisterKioskResponse {
   public static var fullName: String { "yijia.stations.v1.RegisterKioskResponse" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<yijia__stations__v1__RegisterKioskResponse>.size + 216
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, yijia__stations__v1__RegisterKioskResponse__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: yijia__stations__v1__RegisterKioskResponse.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: yijia__stations__v1__RegisterKioskResponse.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -160,6 +213,26 @@ extension RegisterKioskResponse {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<yijia__stations__v1__RegisterKioskResponse>.size + 216)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10:
+        direct.expect(kiosk == nil)
+        kiosk = Kiosk(direct: &direct)
+      case 18: apiKey = direct.string()
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<yijia__stations__v1__RegisterKioskResponse>) {
@@ -200,9 +273,12 @@ extension RevokeKioskRequest {
   public static var fullName: String { "yijia.stations.v1.RevokeKioskRequest" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<yijia__stations__v1__RevokeKioskRequest>.size + 56
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, yijia__stations__v1__RevokeKioskRequest__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: yijia__stations__v1__RevokeKioskRequest.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: yijia__stations__v1__RevokeKioskRequest.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -210,6 +286,24 @@ extension RevokeKioskRequest {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<yijia__stations__v1__RevokeKioskRequest>.size + 56)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10: requestID = direct.string()
+      case 18: name = direct.string()
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<yijia__stations__v1__RevokeKioskRequest>) {
@@ -248,9 +342,12 @@ extension RevokeKioskResponse {
   public static var fullName: String { "yijia.stations.v1.RevokeKioskResponse" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<yijia__stations__v1__RevokeKioskResponse>.size + 200
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, yijia__stations__v1__RevokeKioskResponse__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: yijia__stations__v1__RevokeKioskResponse.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: yijia__stations__v1__RevokeKioskResponse.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -258,6 +355,25 @@ extension RevokeKioskResponse {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<yijia__stations__v1__RevokeKioskResponse>.size + 200)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10:
+        direct.expect(kiosk == nil)
+        kiosk = Kiosk(direct: &direct)
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<yijia__stations__v1__RevokeKioskResponse>) {
@@ -292,9 +408,12 @@ extension WatchStationEventsRequest {
   public static var fullName: String { "yijia.stations.v1.WatchStationEventsRequest" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<yijia__stations__v1__WatchStationEventsRequest>.size + 41
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, yijia__stations__v1__WatchStationEventsRequest__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: yijia__stations__v1__WatchStationEventsRequest.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: yijia__stations__v1__WatchStationEventsRequest.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -302,6 +421,24 @@ extension WatchStationEventsRequest {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<yijia__stations__v1__WatchStationEventsRequest>.size + 41)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10: cursor = direct.string()
+      case 16: stopAtEnd = direct.bool()
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<yijia__stations__v1__WatchStationEventsRequest>) {
@@ -356,9 +493,12 @@ extension WatchStationEventsResponse {
   public static var fullName: String { "yijia.stations.v1.WatchStationEventsResponse" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<yijia__stations__v1__WatchStationEventsResponse>.size + 193
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, yijia__stations__v1__WatchStationEventsResponse__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: yijia__stations__v1__WatchStationEventsResponse.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: yijia__stations__v1__WatchStationEventsResponse.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -366,6 +506,34 @@ extension WatchStationEventsResponse {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<yijia__stations__v1__WatchStationEventsResponse>.size + 193)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10: cursor = direct.string()
+      case 18: entity = direct.string()
+      case 24: entityVersion = direct.int64()
+      case 34:
+        direct.expect(createTime == nil)
+        createTime = GoogleProtobuf.Timestamp(direct: &direct)
+      case 42:
+        direct.expect(event == nil)
+        event = .kioskChanged(KioskChanged(direct: &direct))
+      case 50:
+        direct.expect(event == nil)
+        event = .pointChanged(PointChanged(direct: &direct))
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<yijia__stations__v1__WatchStationEventsResponse>) {
@@ -439,9 +607,12 @@ extension KioskChanged {
   public static var fullName: String { "yijia.stations.v1.KioskChanged" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<yijia__stations__v1__KioskChanged>.size + 65
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, yijia__stations__v1__KioskChanged__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: yijia__stations__v1__KioskChanged.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: yijia__stations__v1__KioskChanged.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -449,6 +620,26 @@ extension KioskChanged {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<yijia__stations__v1__KioskChanged>.size + 65)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10: kiosk = direct.string()
+      case 18: point = direct.string()
+      case 26: apiKeySHA256 = direct.bytes()
+      case 32: revoked = direct.bool()
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<yijia__stations__v1__KioskChanged>) {
@@ -501,9 +692,12 @@ extension PointChanged {
   public static var fullName: String { "yijia.stations.v1.PointChanged" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<yijia__stations__v1__PointChanged>.size + 56
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, yijia__stations__v1__PointChanged__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: yijia__stations__v1__PointChanged.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: yijia__stations__v1__PointChanged.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -511,6 +705,24 @@ extension PointChanged {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<yijia__stations__v1__PointChanged>.size + 56)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10: point = direct.string()
+      case 18: managingOrganization = direct.string()
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<yijia__stations__v1__PointChanged>) {

@@ -383,9 +383,12 @@ extension Point {
   public static var fullName: String { "yijia.stations.v1.Point" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<yijia__stations__v1__Point>.size + 248
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, yijia__stations__v1__Point__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: yijia__stations__v1__Point.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: yijia__stations__v1__Point.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -393,6 +396,44 @@ extension Point {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<yijia__stations__v1__Point>.size + 248)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10: name = direct.string()
+      case 18: displayName = direct.string()
+      case 24: kind = PointKind(rawValue: direct.int32())
+      case 32: state = PointState(rawValue: direct.int32())
+      case 42:
+        direct.expect(location == nil)
+        location = GoogleType.LatLng(direct: &direct)
+      case 50: address = direct.string()
+      case 58: regionCode = direct.string()
+      case 64:
+        direct.takeElement()
+        facilities.append(Facility(rawValue: direct.int32()))
+      case 66:
+        let outer = direct.enterRun(1)
+        while direct.goesOn { facilities.append(Facility(rawValue: direct.int32())) }
+        direct.leaveRun(outer)
+      case 72: capacity = direct.int32()
+      case 82: managingOrganization = direct.string()
+      case 90:
+        direct.expect(createTime == nil)
+        createTime = GoogleProtobuf.Timestamp(direct: &direct)
+      case 98: etag = direct.string()
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<yijia__stations__v1__Point>) {
@@ -501,9 +542,12 @@ extension CreatePointRequest {
   public static var fullName: String { "yijia.stations.v1.CreatePointRequest" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<yijia__stations__v1__CreatePointRequest>.size + 304
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, yijia__stations__v1__CreatePointRequest__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: yijia__stations__v1__CreatePointRequest.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: yijia__stations__v1__CreatePointRequest.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -511,6 +555,27 @@ extension CreatePointRequest {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<yijia__stations__v1__CreatePointRequest>.size + 304)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10: requestID = direct.string()
+      case 18:
+        direct.expect(point == nil)
+        point = Point(direct: &direct)
+      case 24: coordinateSystem = CoordinateSystem(rawValue: direct.int32())
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<yijia__stations__v1__CreatePointRequest>) {
@@ -555,9 +620,12 @@ extension CreatePointResponse {
   public static var fullName: String { "yijia.stations.v1.CreatePointResponse" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<yijia__stations__v1__CreatePointResponse>.size + 280
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, yijia__stations__v1__CreatePointResponse__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: yijia__stations__v1__CreatePointResponse.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: yijia__stations__v1__CreatePointResponse.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -565,6 +633,25 @@ extension CreatePointResponse {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<yijia__stations__v1__CreatePointResponse>.size + 280)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10:
+        direct.expect(point == nil)
+        point = Point(direct: &direct)
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<yijia__stations__v1__CreatePointResponse>) {
@@ -601,9 +688,12 @@ extension OpenPointRequest {
   public static var fullName: String { "yijia.stations.v1.OpenPointRequest" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<yijia__stations__v1__OpenPointRequest>.size + 72
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, yijia__stations__v1__OpenPointRequest__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: yijia__stations__v1__OpenPointRequest.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: yijia__stations__v1__OpenPointRequest.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -611,6 +701,25 @@ extension OpenPointRequest {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<yijia__stations__v1__OpenPointRequest>.size + 72)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10: requestID = direct.string()
+      case 18: name = direct.string()
+      case 26: etag = direct.string()
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<yijia__stations__v1__OpenPointRequest>) {
@@ -655,9 +764,12 @@ extension OpenPointResponse {
   public static var fullName: String { "yijia.stations.v1.OpenPointResponse" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<yijia__stations__v1__OpenPointResponse>.size + 280
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, yijia__stations__v1__OpenPointResponse__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: yijia__stations__v1__OpenPointResponse.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: yijia__stations__v1__OpenPointResponse.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -665,6 +777,25 @@ extension OpenPointResponse {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<yijia__stations__v1__OpenPointResponse>.size + 280)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10:
+        direct.expect(point == nil)
+        point = Point(direct: &direct)
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<yijia__stations__v1__OpenPointResponse>) {
@@ -697,9 +828,12 @@ extension GetPointRequest {
   public static var fullName: String { "yijia.stations.v1.GetPointRequest" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<yijia__stations__v1__GetPointRequest>.size + 40
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, yijia__stations__v1__GetPointRequest__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: yijia__stations__v1__GetPointRequest.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: yijia__stations__v1__GetPointRequest.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -707,6 +841,23 @@ extension GetPointRequest {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<yijia__stations__v1__GetPointRequest>.size + 40)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10: name = direct.string()
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<yijia__stations__v1__GetPointRequest>) {
@@ -739,9 +890,12 @@ extension GetPointResponse {
   public static var fullName: String { "yijia.stations.v1.GetPointResponse" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<yijia__stations__v1__GetPointResponse>.size + 280
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, yijia__stations__v1__GetPointResponse__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: yijia__stations__v1__GetPointResponse.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: yijia__stations__v1__GetPointResponse.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -749,6 +903,25 @@ extension GetPointResponse {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<yijia__stations__v1__GetPointResponse>.size + 280)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10:
+        direct.expect(point == nil)
+        point = Point(direct: &direct)
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<yijia__stations__v1__GetPointResponse>) {
@@ -793,9 +966,12 @@ extension FindNearbyPointsRequest {
   public static var fullName: String { "yijia.stations.v1.FindNearbyPointsRequest" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<yijia__stations__v1__FindNearbyPointsRequest>.size + 128
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, yijia__stations__v1__FindNearbyPointsRequest__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: yijia__stations__v1__FindNearbyPointsRequest.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: yijia__stations__v1__FindNearbyPointsRequest.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -803,6 +979,43 @@ extension FindNearbyPointsRequest {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<yijia__stations__v1__FindNearbyPointsRequest>.size + 128)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10:
+        direct.expect(center == nil)
+        center = GoogleType.LatLng(direct: &direct)
+      case 16: coordinateSystem = CoordinateSystem(rawValue: direct.int32())
+      case 24: radiusMeters = direct.int32()
+      case 32:
+        direct.takeElement()
+        kinds.append(PointKind(rawValue: direct.int32()))
+      case 34:
+        let outer = direct.enterRun(1)
+        while direct.goesOn { kinds.append(PointKind(rawValue: direct.int32())) }
+        direct.leaveRun(outer)
+      case 40:
+        direct.takeElement()
+        facilities.append(Facility(rawValue: direct.int32()))
+      case 42:
+        let outer = direct.enterRun(1)
+        while direct.goesOn { facilities.append(Facility(rawValue: direct.int32())) }
+        direct.leaveRun(outer)
+      case 48: pageSize = direct.int32()
+      case 58: pageToken = direct.string()
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<yijia__stations__v1__FindNearbyPointsRequest>) {
@@ -885,9 +1098,12 @@ extension FindNearbyPointsResponse {
   public static var fullName: String { "yijia.stations.v1.FindNearbyPointsResponse" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<yijia__stations__v1__FindNearbyPointsResponse>.size + 48
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, yijia__stations__v1__FindNearbyPointsResponse__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: yijia__stations__v1__FindNearbyPointsResponse.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: yijia__stations__v1__FindNearbyPointsResponse.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -895,6 +1111,28 @@ extension FindNearbyPointsResponse {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<yijia__stations__v1__FindNearbyPointsResponse>.size + 48)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10:
+        if points.isEmpty {
+          points.reserveCapacity(direct.count(10, MemoryLayout<yijia__stations__v1__NearbyPoint>.size + 288))
+        }
+        points.append(NearbyPoint(direct: &direct))
+      case 18: nextPageToken = direct.string()
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<yijia__stations__v1__FindNearbyPointsResponse>) {
@@ -943,9 +1181,12 @@ extension NearbyPoint {
   public static var fullName: String { "yijia.stations.v1.NearbyPoint" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<yijia__stations__v1__NearbyPoint>.size + 288
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, yijia__stations__v1__NearbyPoint__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: yijia__stations__v1__NearbyPoint.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: yijia__stations__v1__NearbyPoint.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -953,6 +1194,26 @@ extension NearbyPoint {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<yijia__stations__v1__NearbyPoint>.size + 288)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10:
+        direct.expect(point == nil)
+        point = Point(direct: &direct)
+      case 17: distanceMeters = direct.double()
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<yijia__stations__v1__NearbyPoint>) {

@@ -192,9 +192,12 @@ extension ReportedVisit {
   public static var fullName: String { "yijia.stations.v1.ReportedVisit" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<yijia__stations__v1__ReportedVisit>.size + 128
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, yijia__stations__v1__ReportedVisit__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: yijia__stations__v1__ReportedVisit.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: yijia__stations__v1__ReportedVisit.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -202,6 +205,36 @@ extension ReportedVisit {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<yijia__stations__v1__ReportedVisit>.size + 128)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 8: sequence = direct.int64()
+      case 18: visitID = direct.string()
+      case 26:
+        direct.expect(deviceTime == nil)
+        deviceTime = GoogleProtobuf.Timestamp(direct: &direct)
+      case 34: memberCode = direct.string()
+      case 40: direction = Direction(rawValue: direct.int32())
+      case 48:
+        direct.takeElement()
+        servicesUsed.append(Facility(rawValue: direct.int32()))
+      case 50:
+        let outer = direct.enterRun(1)
+        while direct.goesOn { servicesUsed.append(Facility(rawValue: direct.int32())) }
+        direct.leaveRun(outer)
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<yijia__stations__v1__ReportedVisit>) {
@@ -274,9 +307,12 @@ extension ReportHello {
   public static var fullName: String { "yijia.stations.v1.ReportHello" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<yijia__stations__v1__ReportHello>.size + 104
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, yijia__stations__v1__ReportHello__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: yijia__stations__v1__ReportHello.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: yijia__stations__v1__ReportHello.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -284,6 +320,27 @@ extension ReportHello {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<yijia__stations__v1__ReportHello>.size + 104)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10: spoolEpoch = direct.string()
+      case 18:
+        direct.expect(deviceTime == nil)
+        deviceTime = GoogleProtobuf.Timestamp(direct: &direct)
+      case 26: softwareVersion = direct.string()
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<yijia__stations__v1__ReportHello>) {
@@ -336,9 +393,12 @@ extension ReportVisitsRequest {
   public static var fullName: String { "yijia.stations.v1.ReportVisitsRequest" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<yijia__stations__v1__ReportVisitsRequest>.size + 168
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, yijia__stations__v1__ReportVisitsRequest__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: yijia__stations__v1__ReportVisitsRequest.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: yijia__stations__v1__ReportVisitsRequest.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -346,6 +406,28 @@ extension ReportVisitsRequest {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<yijia__stations__v1__ReportVisitsRequest>.size + 168)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10:
+        direct.expect(message == nil)
+        message = .hello(ReportHello(direct: &direct))
+      case 18:
+        direct.expect(message == nil)
+        message = .visit(ReportedVisit(direct: &direct))
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<yijia__stations__v1__ReportVisitsRequest>) {
@@ -393,9 +475,12 @@ extension VisitNotice {
   public static var fullName: String { "yijia.stations.v1.VisitNotice" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<yijia__stations__v1__VisitNotice>.size + 56
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, yijia__stations__v1__VisitNotice__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: yijia__stations__v1__VisitNotice.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: yijia__stations__v1__VisitNotice.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -403,6 +488,25 @@ extension VisitNotice {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<yijia__stations__v1__VisitNotice>.size + 56)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 8: sequence = direct.int64()
+      case 16: reason = SetAsideReason(rawValue: direct.int32())
+      case 26: message = direct.string()
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<yijia__stations__v1__VisitNotice>) {
@@ -452,9 +556,12 @@ extension ReportVisitsResponse {
   public static var fullName: String { "yijia.stations.v1.ReportVisitsResponse" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<yijia__stations__v1__ReportVisitsResponse>.size + 48
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, yijia__stations__v1__ReportVisitsResponse__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: yijia__stations__v1__ReportVisitsResponse.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: yijia__stations__v1__ReportVisitsResponse.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -462,6 +569,29 @@ extension ReportVisitsResponse {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<yijia__stations__v1__ReportVisitsResponse>.size + 48)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 8: acknowledgedSequence = direct.int64()
+      case 18:
+        if notices.isEmpty {
+          notices.reserveCapacity(direct.count(18, MemoryLayout<yijia__stations__v1__VisitNotice>.size + 56))
+        }
+        notices.append(VisitNotice(direct: &direct))
+      case 24: clockSkewMs = direct.int64()
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<yijia__stations__v1__ReportVisitsResponse>) {
@@ -537,9 +667,12 @@ extension Visit {
   public static var fullName: String { "yijia.stations.v1.Visit" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<yijia__stations__v1__Visit>.size + 240
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, yijia__stations__v1__Visit__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: yijia__stations__v1__Visit.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: yijia__stations__v1__Visit.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -547,6 +680,44 @@ extension Visit {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<yijia__stations__v1__Visit>.size + 240)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10: name = direct.string()
+      case 18: kiosk = direct.string()
+      case 26: point = direct.string()
+      case 34: spoolEpoch = direct.string()
+      case 40: sequence = direct.int64()
+      case 50:
+        direct.expect(deviceTime == nil)
+        deviceTime = GoogleProtobuf.Timestamp(direct: &direct)
+      case 58:
+        direct.expect(receiveTime == nil)
+        receiveTime = GoogleProtobuf.Timestamp(direct: &direct)
+      case 64: state = VisitState(rawValue: direct.int32())
+      case 72: setAsideReason = SetAsideReason(rawValue: direct.int32())
+      case 82: member = direct.string()
+      case 88: direction = Direction(rawValue: direct.int32())
+      case 96:
+        direct.takeElement()
+        servicesUsed.append(Facility(rawValue: direct.int32()))
+      case 98:
+        let outer = direct.enterRun(1)
+        while direct.goesOn { servicesUsed.append(Facility(rawValue: direct.int32())) }
+        direct.leaveRun(outer)
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<yijia__stations__v1__Visit>) {
@@ -657,9 +828,12 @@ extension ListVisitsRequest {
   public static var fullName: String { "yijia.stations.v1.ListVisitsRequest" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<yijia__stations__v1__ListVisitsRequest>.size + 80
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, yijia__stations__v1__ListVisitsRequest__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: yijia__stations__v1__ListVisitsRequest.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: yijia__stations__v1__ListVisitsRequest.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -667,6 +841,26 @@ extension ListVisitsRequest {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<yijia__stations__v1__ListVisitsRequest>.size + 80)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10: point = direct.string()
+      case 18: kiosk = direct.string()
+      case 24: pageSize = direct.int32()
+      case 34: pageToken = direct.string()
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<yijia__stations__v1__ListVisitsRequest>) {
@@ -719,9 +913,12 @@ extension ListVisitsResponse {
   public static var fullName: String { "yijia.stations.v1.ListVisitsResponse" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<yijia__stations__v1__ListVisitsResponse>.size + 48
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, yijia__stations__v1__ListVisitsResponse__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: yijia__stations__v1__ListVisitsResponse.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: yijia__stations__v1__ListVisitsResponse.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -729,6 +926,28 @@ extension ListVisitsResponse {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<yijia__stations__v1__ListVisitsResponse>.size + 48)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10:
+        if visits.isEmpty {
+          visits.reserveCapacity(direct.count(10, MemoryLayout<yijia__stations__v1__Visit>.size + 240))
+        }
+        visits.append(Visit(direct: &direct))
+      case 18: nextPageToken = direct.string()
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<yijia__stations__v1__ListVisitsResponse>) {
@@ -779,9 +998,12 @@ extension GetDailyVisitStatisticsRequest {
   public static var fullName: String { "yijia.stations.v1.GetDailyVisitStatisticsRequest" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<yijia__stations__v1__GetDailyVisitStatisticsRequest>.size + 152
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, yijia__stations__v1__GetDailyVisitStatisticsRequest__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: yijia__stations__v1__GetDailyVisitStatisticsRequest.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: yijia__stations__v1__GetDailyVisitStatisticsRequest.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -789,6 +1011,29 @@ extension GetDailyVisitStatisticsRequest {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<yijia__stations__v1__GetDailyVisitStatisticsRequest>.size + 152)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10: point = direct.string()
+      case 18:
+        direct.expect(startDate == nil)
+        startDate = GoogleType.Date(direct: &direct)
+      case 26:
+        direct.expect(endDate == nil)
+        endDate = GoogleType.Date(direct: &direct)
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<yijia__stations__v1__GetDailyVisitStatisticsRequest>) {
@@ -833,9 +1078,12 @@ extension GetDailyVisitStatisticsResponse {
   public static var fullName: String { "yijia.stations.v1.GetDailyVisitStatisticsResponse" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<yijia__stations__v1__GetDailyVisitStatisticsResponse>.size + 32
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, yijia__stations__v1__GetDailyVisitStatisticsResponse__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: yijia__stations__v1__GetDailyVisitStatisticsResponse.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: yijia__stations__v1__GetDailyVisitStatisticsResponse.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -843,6 +1091,27 @@ extension GetDailyVisitStatisticsResponse {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<yijia__stations__v1__GetDailyVisitStatisticsResponse>.size + 32)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10:
+        if days.isEmpty {
+          days.reserveCapacity(direct.count(10, MemoryLayout<yijia__stations__v1__DailyVisits>.size + 160))
+        }
+        days.append(DailyVisits(direct: &direct))
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<yijia__stations__v1__GetDailyVisitStatisticsResponse>) {
@@ -899,9 +1168,12 @@ extension DailyVisits {
   public static var fullName: String { "yijia.stations.v1.DailyVisits" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<yijia__stations__v1__DailyVisits>.size + 160
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, yijia__stations__v1__DailyVisits__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: yijia__stations__v1__DailyVisits.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: yijia__stations__v1__DailyVisits.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -909,6 +1181,33 @@ extension DailyVisits {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<yijia__stations__v1__DailyVisits>.size + 160)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10: point = direct.string()
+      case 18: displayName = direct.string()
+      case 26:
+        direct.expect(date == nil)
+        date = GoogleType.Date(direct: &direct)
+      case 32: visits = direct.int64()
+      case 40: matched = direct.int64()
+      case 48: unmatched = direct.int64()
+      case 56: anonymous = direct.int64()
+      case 64: uniqueMembers = direct.int64()
+      case 72: setAside = direct.int64()
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<yijia__stations__v1__DailyVisits>) {
@@ -989,9 +1288,12 @@ extension WatchOccupancyRequest {
   public static var fullName: String { "yijia.stations.v1.WatchOccupancyRequest" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<yijia__stations__v1__WatchOccupancyRequest>.size + 40
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, yijia__stations__v1__WatchOccupancyRequest__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: yijia__stations__v1__WatchOccupancyRequest.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: yijia__stations__v1__WatchOccupancyRequest.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -999,6 +1301,23 @@ extension WatchOccupancyRequest {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<yijia__stations__v1__WatchOccupancyRequest>.size + 40)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10: point = direct.string()
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<yijia__stations__v1__WatchOccupancyRequest>) {
@@ -1037,9 +1356,12 @@ extension WatchOccupancyResponse {
   public static var fullName: String { "yijia.stations.v1.WatchOccupancyResponse" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<yijia__stations__v1__WatchOccupancyResponse>.size + 104
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, yijia__stations__v1__WatchOccupancyResponse__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: yijia__stations__v1__WatchOccupancyResponse.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: yijia__stations__v1__WatchOccupancyResponse.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -1047,6 +1369,28 @@ extension WatchOccupancyResponse {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<yijia__stations__v1__WatchOccupancyResponse>.size + 104)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10: point = direct.string()
+      case 16: present = direct.int32()
+      case 24: capacity = direct.int32()
+      case 34:
+        direct.expect(countTime == nil)
+        countTime = GoogleProtobuf.Timestamp(direct: &direct)
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<yijia__stations__v1__WatchOccupancyResponse>) {

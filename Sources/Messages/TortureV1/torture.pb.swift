@@ -267,9 +267,12 @@ extension Torture {
   public static var fullName: String { "torture.v1.Torture" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<torture__v1__Torture>.size + 1638
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, torture__v1__Torture__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: torture__v1__Torture.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: torture__v1__Torture.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -277,6 +280,540 @@ extension Torture {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<torture__v1__Torture>.size + 1638)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 9: double = direct.double()
+      case 21: float = direct.float()
+      case 24: int32 = direct.int32()
+      case 32: int64 = direct.int64()
+      case 40: uint32 = direct.uint32()
+      case 48: uint64 = direct.uint64()
+      case 56: sint32 = direct.sint32()
+      case 64: sint64 = direct.sint64()
+      case 77: fixed32 = direct.fixed32()
+      case 81: fixed64 = direct.fixed64()
+      case 93: sfixed32 = direct.sfixed32()
+      case 97: sfixed64 = direct.sfixed64()
+      case 104: bool = direct.bool()
+      case 114: string = direct.string()
+      case 122: bytes = direct.bytes()
+      case 128: mood = Mood(rawValue: direct.int32())
+      case 136: kind = Torture.Kind(rawValue: direct.int32())
+      case 146:
+        direct.expect(type == nil)
+        type = Torture.TypeMessage(direct: &direct)
+      case 194:
+        direct.expect(optionalType == nil)
+        optionalType = Torture.TypeMessage(direct: &direct)
+      case 200: optionalMood = Mood(rawValue: direct.int32())
+      case 210: optionalBytes = direct.bytes()
+      case 218: optionalString = direct.string()
+      case 224: optionalBool = direct.bool()
+      case 233: optionalSfixed64 = direct.sfixed64()
+      case 245: optionalSfixed32 = direct.sfixed32()
+      case 249: optionalFixed64 = direct.fixed64()
+      case 261: optionalFixed32 = direct.fixed32()
+      case 264: optionalSint64 = direct.sint64()
+      case 272: optionalSint32 = direct.sint32()
+      case 280: optionalUint64 = direct.uint64()
+      case 288: optionalUint32 = direct.uint32()
+      case 296: optionalInt64 = direct.int64()
+      case 304: optionalInt32 = direct.int32()
+      case 317: optionalFloat = direct.float()
+      case 321: optionalDouble = direct.double()
+      case 809:
+        direct.takeElement()
+        doubles.append(direct.double())
+      case 810:
+        let outer = direct.enterRun(8)
+        while direct.goesOn { doubles.append(direct.double()) }
+        direct.leaveRun(outer)
+      case 821:
+        direct.takeElement()
+        floats.append(direct.float())
+      case 818:
+        let outer = direct.enterRun(4)
+        while direct.goesOn { floats.append(direct.float()) }
+        direct.leaveRun(outer)
+      case 824:
+        direct.takeElement()
+        int32s.append(direct.int32())
+      case 826:
+        let outer = direct.enterRun(1)
+        while direct.goesOn { int32s.append(direct.int32()) }
+        direct.leaveRun(outer)
+      case 832:
+        direct.takeElement()
+        int64s.append(direct.int64())
+      case 834:
+        let outer = direct.enterRun(1)
+        while direct.goesOn { int64s.append(direct.int64()) }
+        direct.leaveRun(outer)
+      case 840:
+        direct.takeElement()
+        uint32s.append(direct.uint32())
+      case 842:
+        let outer = direct.enterRun(1)
+        while direct.goesOn { uint32s.append(direct.uint32()) }
+        direct.leaveRun(outer)
+      case 848:
+        direct.takeElement()
+        uint64s.append(direct.uint64())
+      case 850:
+        let outer = direct.enterRun(1)
+        while direct.goesOn { uint64s.append(direct.uint64()) }
+        direct.leaveRun(outer)
+      case 856:
+        direct.takeElement()
+        sint32s.append(direct.sint32())
+      case 858:
+        let outer = direct.enterRun(1)
+        while direct.goesOn { sint32s.append(direct.sint32()) }
+        direct.leaveRun(outer)
+      case 864:
+        direct.takeElement()
+        sint64s.append(direct.sint64())
+      case 866:
+        let outer = direct.enterRun(1)
+        while direct.goesOn { sint64s.append(direct.sint64()) }
+        direct.leaveRun(outer)
+      case 877:
+        direct.takeElement()
+        fixed32s.append(direct.fixed32())
+      case 874:
+        let outer = direct.enterRun(4)
+        while direct.goesOn { fixed32s.append(direct.fixed32()) }
+        direct.leaveRun(outer)
+      case 881:
+        direct.takeElement()
+        fixed64s.append(direct.fixed64())
+      case 882:
+        let outer = direct.enterRun(8)
+        while direct.goesOn { fixed64s.append(direct.fixed64()) }
+        direct.leaveRun(outer)
+      case 893:
+        direct.takeElement()
+        sfixed32s.append(direct.sfixed32())
+      case 890:
+        let outer = direct.enterRun(4)
+        while direct.goesOn { sfixed32s.append(direct.sfixed32()) }
+        direct.leaveRun(outer)
+      case 897:
+        direct.takeElement()
+        sfixed64s.append(direct.sfixed64())
+      case 898:
+        let outer = direct.enterRun(8)
+        while direct.goesOn { sfixed64s.append(direct.sfixed64()) }
+        direct.leaveRun(outer)
+      case 904:
+        direct.takeElement()
+        bools.append(direct.bool())
+      case 906:
+        let outer = direct.enterRun(1)
+        while direct.goesOn { bools.append(direct.bool()) }
+        direct.leaveRun(outer)
+      case 914:
+        if strings.isEmpty {
+          strings.reserveCapacity(direct.count(914, 32))
+        }
+        direct.takeElement()
+        strings.append(direct.string())
+      case 922:
+        if byteStrings.isEmpty {
+          byteStrings.reserveCapacity(direct.count(922, 32))
+        }
+        direct.takeElement()
+        byteStrings.append(direct.bytes())
+      case 928:
+        direct.takeElement()
+        moods.append(Mood(rawValue: direct.int32()))
+      case 930:
+        let outer = direct.enterRun(1)
+        while direct.goesOn { moods.append(Mood(rawValue: direct.int32())) }
+        direct.leaveRun(outer)
+      case 938:
+        if types.isEmpty {
+          types.reserveCapacity(direct.count(938, MemoryLayout<torture__v1__Torture__Type>.size + 81))
+        }
+        types.append(Torture.TypeMessage(direct: &direct))
+      case 968:
+        direct.takeElement()
+        looseInt32s.append(direct.int32())
+      case 970:
+        let outer = direct.enterRun(1)
+        while direct.goesOn { looseInt32s.append(direct.int32()) }
+        direct.leaveRun(outer)
+      case 977:
+        direct.takeElement()
+        looseDoubles.append(direct.double())
+      case 978:
+        let outer = direct.enterRun(8)
+        while direct.goesOn { looseDoubles.append(direct.double()) }
+        direct.leaveRun(outer)
+      case 984:
+        direct.takeElement()
+        looseBools.append(direct.bool())
+      case 986:
+        let outer = direct.enterRun(1)
+        while direct.goesOn { looseBools.append(direct.bool()) }
+        direct.leaveRun(outer)
+      case 992:
+        direct.takeElement()
+        looseMoods.append(Mood(rawValue: direct.int32()))
+      case 994:
+        let outer = direct.enterRun(1)
+        while direct.goesOn { looseMoods.append(Mood(rawValue: direct.int32())) }
+        direct.leaveRun(outer)
+      case 1602:
+        direct.expect(result == nil)
+        result = .error(direct.string())
+      case 1608:
+        direct.expect(choice == nil)
+        choice = .chosenInt32(direct.int32())
+      case 1617:
+        direct.expect(choice == nil)
+        choice = .chosenDouble(direct.double())
+      case 1626:
+        direct.expect(choice == nil)
+        choice = .chosenString(direct.string())
+      case 1634:
+        direct.expect(choice == nil)
+        choice = .chosenBytes(direct.bytes())
+      case 1640:
+        direct.expect(choice == nil)
+        choice = .chosenBool(direct.bool())
+      case 1648:
+        direct.expect(choice == nil)
+        choice = .chosenMood(Mood(rawValue: direct.int32()))
+      case 1658:
+        direct.expect(choice == nil)
+        choice = .chosenType(Torture.TypeMessage(direct: &direct))
+      case 1666:
+        direct.expect(choice == nil)
+        choice = .chosenTorture(Torture(direct: &direct))
+      case 1673:
+        direct.expect(choice == nil)
+        choice = .chosenFixed64(direct.fixed64())
+      case 1685:
+        direct.expect(choice == nil)
+        choice = .chosenFloat(direct.float())
+      case 1690:
+        direct.expect(choice == nil)
+        choice = .chosenDuration(GoogleProtobuf.Duration(direct: &direct))
+      case 1696:
+        direct.expect(result == nil)
+        result = .code(direct.sint64())
+      case 2410:
+        let outer = direct.enter(MemoryLayout<torture__v1__Torture__MapInt32Entry>.size + 40)
+        var key: Int32 = 0
+        var value: Double = 0
+      while case let tag = direct.tag(), tag != 0 {
+        switch tag {
+        case 8: key = direct.int32()
+        case 17: value = direct.double()
+        default: direct.refuse()
+        }
+      }
+        direct.leave(outer)
+        mapInt32[key] = value
+      case 2418:
+        let outer = direct.enter(MemoryLayout<torture__v1__Torture__MapInt64Entry>.size + 40)
+        var key: Int64 = 0
+        var value: Float = 0
+      while case let tag = direct.tag(), tag != 0 {
+        switch tag {
+        case 8: key = direct.int64()
+        case 21: value = direct.float()
+        default: direct.refuse()
+        }
+      }
+        direct.leave(outer)
+        mapInt64[key] = value
+      case 2426:
+        let outer = direct.enter(MemoryLayout<torture__v1__Torture__MapUint32Entry>.size + 40)
+        var key: UInt32 = 0
+        var value: Int32 = 0
+      while case let tag = direct.tag(), tag != 0 {
+        switch tag {
+        case 8: key = direct.uint32()
+        case 16: value = direct.int32()
+        default: direct.refuse()
+        }
+      }
+        direct.leave(outer)
+        mapUint32[key] = value
+      case 2434:
+        let outer = direct.enter(MemoryLayout<torture__v1__Torture__MapUint64Entry>.size + 40)
+        var key: UInt64 = 0
+        var value: Int64 = 0
+      while case let tag = direct.tag(), tag != 0 {
+        switch tag {
+        case 8: key = direct.uint64()
+        case 16: value = direct.int64()
+        default: direct.refuse()
+        }
+      }
+        direct.leave(outer)
+        mapUint64[key] = value
+      case 2442:
+        let outer = direct.enter(MemoryLayout<torture__v1__Torture__MapSint32Entry>.size + 40)
+        var key: Int32 = 0
+        var value: UInt32 = 0
+      while case let tag = direct.tag(), tag != 0 {
+        switch tag {
+        case 8: key = direct.sint32()
+        case 16: value = direct.uint32()
+        default: direct.refuse()
+        }
+      }
+        direct.leave(outer)
+        mapSint32[key] = value
+      case 2450:
+        let outer = direct.enter(MemoryLayout<torture__v1__Torture__MapSint64Entry>.size + 40)
+        var key: Int64 = 0
+        var value: UInt64 = 0
+      while case let tag = direct.tag(), tag != 0 {
+        switch tag {
+        case 8: key = direct.sint64()
+        case 16: value = direct.uint64()
+        default: direct.refuse()
+        }
+      }
+        direct.leave(outer)
+        mapSint64[key] = value
+      case 2458:
+        let outer = direct.enter(MemoryLayout<torture__v1__Torture__MapFixed32Entry>.size + 40)
+        var key: UInt32 = 0
+        var value: Int32 = 0
+      while case let tag = direct.tag(), tag != 0 {
+        switch tag {
+        case 13: key = direct.fixed32()
+        case 16: value = direct.sint32()
+        default: direct.refuse()
+        }
+      }
+        direct.leave(outer)
+        mapFixed32[key] = value
+      case 2466:
+        let outer = direct.enter(MemoryLayout<torture__v1__Torture__MapFixed64Entry>.size + 40)
+        var key: UInt64 = 0
+        var value: Int64 = 0
+      while case let tag = direct.tag(), tag != 0 {
+        switch tag {
+        case 9: key = direct.fixed64()
+        case 16: value = direct.sint64()
+        default: direct.refuse()
+        }
+      }
+        direct.leave(outer)
+        mapFixed64[key] = value
+      case 2474:
+        let outer = direct.enter(MemoryLayout<torture__v1__Torture__MapSfixed32Entry>.size + 40)
+        var key: Int32 = 0
+        var value: UInt32 = 0
+      while case let tag = direct.tag(), tag != 0 {
+        switch tag {
+        case 13: key = direct.sfixed32()
+        case 21: value = direct.fixed32()
+        default: direct.refuse()
+        }
+      }
+        direct.leave(outer)
+        mapSfixed32[key] = value
+      case 2482:
+        let outer = direct.enter(MemoryLayout<torture__v1__Torture__MapSfixed64Entry>.size + 40)
+        var key: Int64 = 0
+        var value: UInt64 = 0
+      while case let tag = direct.tag(), tag != 0 {
+        switch tag {
+        case 9: key = direct.sfixed64()
+        case 17: value = direct.fixed64()
+        default: direct.refuse()
+        }
+      }
+        direct.leave(outer)
+        mapSfixed64[key] = value
+      case 2490:
+        let outer = direct.enter(MemoryLayout<torture__v1__Torture__MapBoolEntry>.size + 33)
+        var key: Bool = false
+        var value: Int32 = 0
+      while case let tag = direct.tag(), tag != 0 {
+        switch tag {
+        case 8: key = direct.bool()
+        case 21: value = direct.sfixed32()
+        default: direct.refuse()
+        }
+      }
+        direct.leave(outer)
+        mapBool[key] = value
+      case 2498:
+        let outer = direct.enter(MemoryLayout<torture__v1__Torture__MapStringEntry>.size + 48)
+        var key: String = ""
+        var value: Int64 = 0
+      while case let tag = direct.tag(), tag != 0 {
+        switch tag {
+        case 10: key = direct.string()
+        case 17: value = direct.sfixed64()
+        default: direct.refuse()
+        }
+      }
+        direct.leave(outer)
+        mapString[key] = value
+      case 2506:
+        let outer = direct.enter(MemoryLayout<torture__v1__Torture__MapToBoolEntry>.size + 41)
+        var key: String = ""
+        var value: Bool = false
+      while case let tag = direct.tag(), tag != 0 {
+        switch tag {
+        case 10: key = direct.string()
+        case 16: value = direct.bool()
+        default: direct.refuse()
+        }
+      }
+        direct.leave(outer)
+        mapToBool[key] = value
+      case 2514:
+        let outer = direct.enter(MemoryLayout<torture__v1__Torture__MapToStringEntry>.size + 56)
+        var key: String = ""
+        var value: String = ""
+      while case let tag = direct.tag(), tag != 0 {
+        switch tag {
+        case 10: key = direct.string()
+        case 18: value = direct.string()
+        default: direct.refuse()
+        }
+      }
+        direct.leave(outer)
+        mapToString[key] = value
+      case 2522:
+        let outer = direct.enter(MemoryLayout<torture__v1__Torture__MapToBytesEntry>.size + 48)
+        var key: String = ""
+        var value: [UInt8] = []
+      while case let tag = direct.tag(), tag != 0 {
+        switch tag {
+        case 10: key = direct.string()
+        case 18: value = direct.bytes()
+        default: direct.refuse()
+        }
+      }
+        direct.leave(outer)
+        mapToBytes[key] = value
+      case 2530:
+        let outer = direct.enter(MemoryLayout<torture__v1__Torture__MapToMoodEntry>.size + 40)
+        var key: Int32 = 0
+        var value: Mood = .unspecified
+      while case let tag = direct.tag(), tag != 0 {
+        switch tag {
+        case 8: key = direct.int32()
+        case 16: value = Mood(rawValue: direct.int32())
+        default: direct.refuse()
+        }
+      }
+        direct.leave(outer)
+        mapToMood[key] = value
+      case 2538:
+        let outer = direct.enter(MemoryLayout<torture__v1__Torture__MapToTypeEntry>.size + 129)
+        var key: String = ""
+        var value: Torture.TypeMessage?
+      while case let tag = direct.tag(), tag != 0 {
+        switch tag {
+        case 10: key = direct.string()
+        case 18:
+          direct.expect(value == nil)
+          value = Torture.TypeMessage(direct: &direct)
+        default: direct.refuse()
+        }
+      }
+        direct.leave(outer)
+        mapToType[key] = value ?? Torture.TypeMessage()
+      case 2546:
+        let outer = direct.enter(MemoryLayout<torture__v1__Torture__MapToTortureEntry>.size + 40)
+        var key: UInt32 = 0
+        var value: Torture?
+      while case let tag = direct.tag(), tag != 0 {
+        switch tag {
+        case 8: key = direct.uint32()
+        case 18:
+          direct.expect(value == nil)
+          value = Torture(direct: &direct)
+        default: direct.refuse()
+        }
+      }
+        direct.leave(outer)
+        mapToTorture[key] = value ?? Torture()
+      case 3210:
+        direct.expect(_child == nil)
+        _child = Box(Torture(direct: &direct))
+      case 3218:
+        if children.isEmpty {
+          children.reserveCapacity(direct.count(3218, MemoryLayout<torture__v1__Torture>.size + 1638))
+        }
+        children.append(Torture(direct: &direct))
+      case 3226:
+        direct.expect(_root == nil)
+        _root = Box(Tree(direct: &direct))
+      case 4010:
+        direct.expect(any == nil)
+        any = GoogleProtobuf.AnyMessage(direct: &direct)
+      case 4018:
+        direct.expect(duration == nil)
+        duration = GoogleProtobuf.Duration(direct: &direct)
+      case 4026:
+        direct.expect(empty == nil)
+        empty = GoogleProtobuf.Empty(direct: &direct)
+      case 4034:
+        direct.expect(fieldMask == nil)
+        fieldMask = GoogleProtobuf.FieldMask(direct: &direct)
+      case 4042:
+        direct.expect(`struct` == nil)
+        `struct` = GoogleProtobuf.Struct(direct: &direct)
+      case 4050:
+        direct.expect(self.value == nil)
+        self.value = GoogleProtobuf.Value(direct: &direct)
+      case 4058:
+        direct.expect(listValue == nil)
+        listValue = GoogleProtobuf.ListValue(direct: &direct)
+      case 4066:
+        direct.expect(timestamp == nil)
+        timestamp = GoogleProtobuf.Timestamp(direct: &direct)
+      case 4074:
+        direct.expect(doubleValue == nil)
+        doubleValue = GoogleProtobuf.DoubleValue(direct: &direct)
+      case 4082:
+        direct.expect(int64Value == nil)
+        int64Value = GoogleProtobuf.Int64Value(direct: &direct)
+      case 4090:
+        direct.expect(boolValue == nil)
+        boolValue = GoogleProtobuf.BoolValue(direct: &direct)
+      case 4098:
+        direct.expect(stringValue == nil)
+        stringValue = GoogleProtobuf.StringValue(direct: &direct)
+      case 4106:
+        direct.expect(bytesValue == nil)
+        bytesValue = GoogleProtobuf.BytesValue(direct: &direct)
+      case 4112: nullValue = GoogleProtobuf.NullValue(rawValue: direct.int32())
+      case 4122:
+        if timestamps.isEmpty {
+          timestamps.reserveCapacity(direct.count(4122, MemoryLayout<google__protobuf__Timestamp>.size + 40))
+        }
+        timestamps.append(GoogleProtobuf.Timestamp(direct: &direct))
+      case 4294967290:
+        direct.expect(result == nil)
+        result = .tree(Tree(direct: &direct))
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<torture__v1__Torture>) {
@@ -1198,9 +1735,12 @@ extension Torture.TypeMessage {
   public static var fullName: String { "torture.v1.Torture.Type" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<torture__v1__Torture__Type>.size + 81
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, torture__v1__Torture__Type__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: torture__v1__Torture__Type.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: torture__v1__Torture__Type.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -1208,6 +1748,28 @@ extension Torture.TypeMessage {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<torture__v1__Torture__Type>.size + 81)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 8: `default` = direct.int32()
+      case 18: `in` = direct.string()
+      case 26: unknownFields_ = direct.string()
+      case 32: description_ = direct.int32()
+      case 40: register = direct.bool()
+      case 50: init_ = direct.bytes()
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<torture__v1__Torture__Type>) {
@@ -1288,9 +1850,12 @@ extension Tree {
   public static var fullName: String { "torture.v1.Tree" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<torture__v1__Tree>.size + 56
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, torture__v1__Tree__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: torture__v1__Tree.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: torture__v1__Tree.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -1298,6 +1863,32 @@ extension Tree {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<torture__v1__Tree>.size + 56)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10:
+        direct.expect(_left == nil)
+        _left = Box(Tree(direct: &direct))
+      case 18:
+        direct.expect(_right == nil)
+        _right = Box(Tree(direct: &direct))
+      case 26:
+        direct.expect(_payload == nil)
+        _payload = Box(Torture(direct: &direct))
+      case 16376: number = direct.uint32()
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<torture__v1__Tree>) {
@@ -1346,9 +1937,12 @@ extension Blank {
   public static var fullName: String { "torture.v1.Blank" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<torture__v1__Blank>.size + 24
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, torture__v1__Blank__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: torture__v1__Blank.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: torture__v1__Blank.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -1356,6 +1950,22 @@ extension Blank {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<torture__v1__Blank>.size + 24)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<torture__v1__Blank>) {
@@ -1398,9 +2008,12 @@ extension Sparse {
   public static var fullName: String { "torture.v1.Sparse" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<torture__v1__Sparse>.size + 80
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, torture__v1__Sparse__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: torture__v1__Sparse.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: torture__v1__Sparse.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -1408,6 +2021,47 @@ extension Sparse {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<torture__v1__Sparse>.size + 80)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 8: double = direct.int32()
+      case 24: int32 = direct.int32()
+      case 34: int64 = direct.bytes()
+      case 824:
+        direct.takeElement()
+        int32s.append(direct.int32())
+      case 826:
+        let outer = direct.enterRun(1)
+        while direct.goesOn { int32s.append(direct.int32()) }
+        direct.leaveRun(outer)
+      case 913:
+        direct.takeElement()
+        strings.append(direct.fixed64())
+      case 914:
+        let outer = direct.enterRun(8)
+        while direct.goesOn { strings.append(direct.fixed64()) }
+        direct.leaveRun(outer)
+      case 3210:
+        direct.expect(_child == nil)
+        _child = Box(Sparse(direct: &direct))
+      case 3218:
+        if children.isEmpty {
+          children.reserveCapacity(direct.count(3218, MemoryLayout<torture__v1__Sparse>.size + 80))
+        }
+        children.append(Sparse(direct: &direct))
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<torture__v1__Sparse>) {

@@ -29,9 +29,12 @@ extension CallerToken {
   public static var fullName: String { "yijia.type.v1.CallerToken" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<yijia__type__v1__CallerToken>.size + 152
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, yijia__type__v1__CallerToken__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: yijia__type__v1__CallerToken.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: yijia__type__v1__CallerToken.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -39,6 +42,31 @@ extension CallerToken {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<yijia__type__v1__CallerToken>.size + 152)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 8: kind = CallerKind(rawValue: direct.int32())
+      case 18: subject = direct.string()
+      case 26: audience = direct.string()
+      case 34: organization = direct.string()
+      case 40: staffRole = StaffRole(rawValue: direct.int32())
+      case 50: point = direct.string()
+      case 58:
+        direct.expect(expireTime == nil)
+        expireTime = GoogleProtobuf.Timestamp(direct: &direct)
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<yijia__type__v1__CallerToken>) {
@@ -111,9 +139,12 @@ extension SignedCallerToken {
   public static var fullName: String { "yijia.type.v1.SignedCallerToken" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<yijia__type__v1__SignedCallerToken>.size + 56
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, yijia__type__v1__SignedCallerToken__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: yijia__type__v1__SignedCallerToken.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: yijia__type__v1__SignedCallerToken.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -121,6 +152,25 @@ extension SignedCallerToken {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<yijia__type__v1__SignedCallerToken>.size + 56)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10: token = direct.bytes()
+      case 18: signature = direct.bytes()
+      case 26: keyID = direct.string()
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<yijia__type__v1__SignedCallerToken>) {

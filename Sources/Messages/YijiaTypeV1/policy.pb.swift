@@ -138,9 +138,12 @@ extension Policy {
   public static var fullName: String { "yijia.type.v1.Policy" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<yijia__type__v1__Policy>.size + 48
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, yijia__type__v1__Policy__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: yijia__type__v1__Policy.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: yijia__type__v1__Policy.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -148,6 +151,36 @@ extension Policy {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<yijia__type__v1__Policy>.size + 48)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 8:
+        direct.takeElement()
+        callers.append(CallerKind(rawValue: direct.int32()))
+      case 10:
+        let outer = direct.enterRun(1)
+        while direct.goesOn { callers.append(CallerKind(rawValue: direct.int32())) }
+        direct.leaveRun(outer)
+      case 16: staffRole = StaffRole(rawValue: direct.int32())
+      case 26:
+        if services.isEmpty {
+          services.reserveCapacity(direct.count(26, 32))
+        }
+        direct.takeElement()
+        services.append(direct.string())
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<yijia__type__v1__Policy>) {

@@ -5,7 +5,8 @@ import RPC
 import TortureV1
 
 extension FuzzTarget {
-  /// Messages: what decodes encodes again, and from then on to the same bytes.
+  /// Messages: what decodes encodes again, and from then on to the same bytes. Both decoders read
+  /// the same or refuse.
   static let wire = FuzzTarget(name: "wire") { bytes in
     var input = InputReader(bytes)
     let type = WireType(rawValue: input.byte() % UInt8(WireType.allCases.count))
@@ -43,8 +44,15 @@ private enum WireType: UInt8, CaseIterable {
 
 extension Message {
   fileprivate static func roundTrip(_ bytes: [UInt8]) throws {
-    guard let first = try? Self(wireBytes: bytes) else { return }
+    var limits = DecodeLimits.standard
+    limits.isDirect = false
+    let unpacked = try? Self(wireBytes: bytes, limits: limits)
+    guard let first = try? Self(wireBytes: bytes) else {
+      return try require(unpacked == nil, "libprotobuf-c takes no more than is read directly")
+    }
     let encoded = try unfailing("what decoded encodes") { try first.wireBytes() }
+    let unpackedEncoded = try unfailing("libprotobuf-c takes it, too") { try unpacked?.wireBytes() }
+    try require(unpackedEncoded == encoded, "and reads the same")
     let second = try unfailing("what was encoded decodes") { try Self(wireBytes: encoded) }
     let again = try unfailing("and encodes again") { try second.wireBytes(headroom: 5) }
     // By bytes, since a NaN equals nothing.
