@@ -227,9 +227,12 @@ extension Consent {
   public static var fullName: String { "yijia.members.v1.Consent" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<yijia__members__v1__Consent>.size + 104
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, yijia__members__v1__Consent__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__Consent.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__Consent.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -237,6 +240,27 @@ extension Consent {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<yijia__members__v1__Consent>.size + 104)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10: version = direct.string()
+      case 18: evidence = direct.string()
+      case 26:
+        direct.expect(agreeTime == nil)
+        agreeTime = GoogleProtobuf.Timestamp(direct: &direct)
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<yijia__members__v1__Consent>) {
@@ -285,9 +309,12 @@ extension Areas {
   public static var fullName: String { "yijia.members.v1.Areas" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<yijia__members__v1__Areas>.size + 72
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, yijia__members__v1__Areas__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__Areas.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__Areas.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -295,6 +322,25 @@ extension Areas {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<yijia__members__v1__Areas>.size + 72)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10: work = direct.string()
+      case 18: residence = direct.string()
+      case 26: domicile = direct.string()
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<yijia__members__v1__Areas>) {
@@ -368,9 +414,12 @@ extension EnrollmentApplication {
   public static var fullName: String { "yijia.members.v1.EnrollmentApplication" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<yijia__members__v1__EnrollmentApplication>.size + 385
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, yijia__members__v1__EnrollmentApplication__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__EnrollmentApplication.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__EnrollmentApplication.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -378,6 +427,41 @@ extension EnrollmentApplication {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<yijia__members__v1__EnrollmentApplication>.size + 385)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10: personName = direct.string()
+      case 18: residentID = direct.string()
+      case 26: phone = direct.string()
+      case 32: group = OccupationGroup(rawValue: direct.int32())
+      case 40: channel = Channel(rawValue: direct.int32())
+      case 50: campaign = direct.string()
+      case 58:
+        direct.expect(consent == nil)
+        consent = Consent(direct: &direct)
+      case 66:
+        direct.expect(areas == nil)
+        areas = Areas(direct: &direct)
+      case 72: labourRelation = LabourRelation(rawValue: direct.int32())
+      case 82: employerName = direct.string()
+      case 90: employerCreditCode = direct.string()
+      case 98: platform = direct.string()
+      case 106: organizationCode = direct.string()
+      case 112: migrantWorker = direct.bool()
+      case 122: vehiclePlate = direct.string()
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<yijia__members__v1__EnrollmentApplication>) {
@@ -520,9 +604,12 @@ extension Enrollment {
   public static var fullName: String { "yijia.members.v1.Enrollment" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<yijia__members__v1__Enrollment>.size + 280
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, yijia__members__v1__Enrollment__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__Enrollment.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__Enrollment.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -530,6 +617,40 @@ extension Enrollment {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<yijia__members__v1__Enrollment>.size + 280)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10: name = direct.string()
+      case 16: state = EnrollmentState(rawValue: direct.int32())
+      case 26:
+        direct.expect(createTime == nil)
+        createTime = GoogleProtobuf.Timestamp(direct: &direct)
+      case 34: member = direct.string()
+      case 42: organization = direct.string()
+      case 48: route = Route(rawValue: direct.int32())
+      case 58: routeReason = direct.string()
+      case 64: group = OccupationGroup(rawValue: direct.int32())
+      case 72: channel = Channel(rawValue: direct.int32())
+      case 82: campaign = direct.string()
+      case 90: refusal = direct.string()
+      case 98: etag = direct.string()
+      case 106: consentVersion = direct.string()
+      case 114:
+        direct.expect(consentTime == nil)
+        consentTime = GoogleProtobuf.Timestamp(direct: &direct)
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<yijia__members__v1__Enrollment>) {
@@ -648,9 +769,12 @@ extension SubmitEnrollmentRequest {
   public static var fullName: String { "yijia.members.v1.SubmitEnrollmentRequest" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<yijia__members__v1__SubmitEnrollmentRequest>.size + 49
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, yijia__members__v1__SubmitEnrollmentRequest__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__SubmitEnrollmentRequest.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__SubmitEnrollmentRequest.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -658,6 +782,27 @@ extension SubmitEnrollmentRequest {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<yijia__members__v1__SubmitEnrollmentRequest>.size + 49)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10: requestID = direct.string()
+      case 18:
+        direct.expect(_application == nil)
+        _application = Box(EnrollmentApplication(direct: &direct))
+      case 24: validateOnly = direct.bool()
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<yijia__members__v1__SubmitEnrollmentRequest>) {
@@ -702,9 +847,12 @@ extension SubmitEnrollmentResponse {
   public static var fullName: String { "yijia.members.v1.SubmitEnrollmentResponse" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<yijia__members__v1__SubmitEnrollmentResponse>.size + 312
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, yijia__members__v1__SubmitEnrollmentResponse__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__SubmitEnrollmentResponse.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__SubmitEnrollmentResponse.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -712,6 +860,25 @@ extension SubmitEnrollmentResponse {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<yijia__members__v1__SubmitEnrollmentResponse>.size + 312)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10:
+        direct.expect(enrollment == nil)
+        enrollment = Enrollment(direct: &direct)
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<yijia__members__v1__SubmitEnrollmentResponse>) {
@@ -754,9 +921,12 @@ extension EnrollMembersRequest {
   public static var fullName: String { "yijia.members.v1.EnrollMembersRequest" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<yijia__members__v1__EnrollMembersRequest>.size + 57
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, yijia__members__v1__EnrollMembersRequest__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__EnrollMembersRequest.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__EnrollMembersRequest.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -764,6 +934,28 @@ extension EnrollMembersRequest {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<yijia__members__v1__EnrollMembersRequest>.size + 57)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10: requestID = direct.string()
+      case 16: row = direct.int64()
+      case 26:
+        direct.expect(_application == nil)
+        _application = Box(EnrollmentApplication(direct: &direct))
+      case 32: validateOnly = direct.bool()
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<yijia__members__v1__EnrollMembersRequest>) {
@@ -824,9 +1016,12 @@ extension EnrollMembersResponse {
   public static var fullName: String { "yijia.members.v1.EnrollMembersResponse" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<yijia__members__v1__EnrollMembersResponse>.size + 328
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, yijia__members__v1__EnrollMembersResponse__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__EnrollMembersResponse.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__EnrollMembersResponse.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -834,6 +1029,29 @@ extension EnrollMembersResponse {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<yijia__members__v1__EnrollMembersResponse>.size + 328)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 8: row = direct.int64()
+      case 18:
+        direct.expect(result == nil)
+        result = .enrollment(Enrollment(direct: &direct))
+      case 26:
+        direct.expect(result == nil)
+        result = .error(RecordError(direct: &direct))
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<yijia__members__v1__EnrollMembersResponse>) {
@@ -883,9 +1101,12 @@ extension GetEnrollmentRequest {
   public static var fullName: String { "yijia.members.v1.GetEnrollmentRequest" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<yijia__members__v1__GetEnrollmentRequest>.size + 40
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, yijia__members__v1__GetEnrollmentRequest__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__GetEnrollmentRequest.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__GetEnrollmentRequest.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -893,6 +1114,23 @@ extension GetEnrollmentRequest {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<yijia__members__v1__GetEnrollmentRequest>.size + 40)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10: name = direct.string()
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<yijia__members__v1__GetEnrollmentRequest>) {
@@ -925,9 +1163,12 @@ extension GetEnrollmentResponse {
   public static var fullName: String { "yijia.members.v1.GetEnrollmentResponse" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<yijia__members__v1__GetEnrollmentResponse>.size + 312
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, yijia__members__v1__GetEnrollmentResponse__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__GetEnrollmentResponse.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__GetEnrollmentResponse.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -935,6 +1176,25 @@ extension GetEnrollmentResponse {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<yijia__members__v1__GetEnrollmentResponse>.size + 312)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10:
+        direct.expect(enrollment == nil)
+        enrollment = Enrollment(direct: &direct)
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<yijia__members__v1__GetEnrollmentResponse>) {
@@ -974,9 +1234,12 @@ extension ListEnrollmentsRequest {
   public static var fullName: String { "yijia.members.v1.ListEnrollmentsRequest" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<yijia__members__v1__ListEnrollmentsRequest>.size + 72
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, yijia__members__v1__ListEnrollmentsRequest__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__ListEnrollmentsRequest.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__ListEnrollmentsRequest.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -984,6 +1247,32 @@ extension ListEnrollmentsRequest {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<yijia__members__v1__ListEnrollmentsRequest>.size + 72)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10: ancestor = direct.string()
+      case 16:
+        direct.takeElement()
+        states.append(EnrollmentState(rawValue: direct.int32()))
+      case 18:
+        let outer = direct.enterRun(1)
+        while direct.goesOn { states.append(EnrollmentState(rawValue: direct.int32())) }
+        direct.leaveRun(outer)
+      case 24: pageSize = direct.int32()
+      case 34: pageToken = direct.string()
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<yijia__members__v1__ListEnrollmentsRequest>) {
@@ -1043,9 +1332,12 @@ extension ListEnrollmentsResponse {
   public static var fullName: String { "yijia.members.v1.ListEnrollmentsResponse" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<yijia__members__v1__ListEnrollmentsResponse>.size + 48
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, yijia__members__v1__ListEnrollmentsResponse__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__ListEnrollmentsResponse.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__ListEnrollmentsResponse.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -1053,6 +1345,28 @@ extension ListEnrollmentsResponse {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<yijia__members__v1__ListEnrollmentsResponse>.size + 48)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10:
+        if enrollments.isEmpty {
+          enrollments.reserveCapacity(direct.count(10, MemoryLayout<yijia__members__v1__Enrollment>.size + 280))
+        }
+        enrollments.append(Enrollment(direct: &direct))
+      case 18: nextPageToken = direct.string()
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<yijia__members__v1__ListEnrollmentsResponse>) {
@@ -1103,9 +1417,12 @@ extension ApproveEnrollmentRequest {
   public static var fullName: String { "yijia.members.v1.ApproveEnrollmentRequest" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<yijia__members__v1__ApproveEnrollmentRequest>.size + 72
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, yijia__members__v1__ApproveEnrollmentRequest__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__ApproveEnrollmentRequest.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__ApproveEnrollmentRequest.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -1113,6 +1430,25 @@ extension ApproveEnrollmentRequest {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<yijia__members__v1__ApproveEnrollmentRequest>.size + 72)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10: requestID = direct.string()
+      case 18: name = direct.string()
+      case 26: etag = direct.string()
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<yijia__members__v1__ApproveEnrollmentRequest>) {
@@ -1157,9 +1493,12 @@ extension ApproveEnrollmentResponse {
   public static var fullName: String { "yijia.members.v1.ApproveEnrollmentResponse" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<yijia__members__v1__ApproveEnrollmentResponse>.size + 312
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, yijia__members__v1__ApproveEnrollmentResponse__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__ApproveEnrollmentResponse.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__ApproveEnrollmentResponse.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -1167,6 +1506,25 @@ extension ApproveEnrollmentResponse {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<yijia__members__v1__ApproveEnrollmentResponse>.size + 312)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10:
+        direct.expect(enrollment == nil)
+        enrollment = Enrollment(direct: &direct)
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<yijia__members__v1__ApproveEnrollmentResponse>) {
@@ -1207,9 +1565,12 @@ extension RefuseEnrollmentRequest {
   public static var fullName: String { "yijia.members.v1.RefuseEnrollmentRequest" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<yijia__members__v1__RefuseEnrollmentRequest>.size + 96
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, yijia__members__v1__RefuseEnrollmentRequest__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__RefuseEnrollmentRequest.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__RefuseEnrollmentRequest.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -1217,6 +1578,27 @@ extension RefuseEnrollmentRequest {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<yijia__members__v1__RefuseEnrollmentRequest>.size + 96)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10: requestID = direct.string()
+      case 18: name = direct.string()
+      case 26: etag = direct.string()
+      case 32: reason = EnrollmentRefusal(rawValue: direct.int32())
+      case 42: note = direct.string()
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<yijia__members__v1__RefuseEnrollmentRequest>) {
@@ -1273,9 +1655,12 @@ extension RefuseEnrollmentResponse {
   public static var fullName: String { "yijia.members.v1.RefuseEnrollmentResponse" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<yijia__members__v1__RefuseEnrollmentResponse>.size + 312
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, yijia__members__v1__RefuseEnrollmentResponse__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__RefuseEnrollmentResponse.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__RefuseEnrollmentResponse.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -1283,6 +1668,25 @@ extension RefuseEnrollmentResponse {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<yijia__members__v1__RefuseEnrollmentResponse>.size + 312)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10:
+        direct.expect(enrollment == nil)
+        enrollment = Enrollment(direct: &direct)
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<yijia__members__v1__RefuseEnrollmentResponse>) {
@@ -1317,9 +1721,12 @@ extension WithdrawEnrollmentRequest {
   public static var fullName: String { "yijia.members.v1.WithdrawEnrollmentRequest" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<yijia__members__v1__WithdrawEnrollmentRequest>.size + 56
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, yijia__members__v1__WithdrawEnrollmentRequest__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__WithdrawEnrollmentRequest.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__WithdrawEnrollmentRequest.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -1327,6 +1734,24 @@ extension WithdrawEnrollmentRequest {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<yijia__members__v1__WithdrawEnrollmentRequest>.size + 56)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10: requestID = direct.string()
+      case 18: name = direct.string()
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<yijia__members__v1__WithdrawEnrollmentRequest>) {
@@ -1365,9 +1790,12 @@ extension WithdrawEnrollmentResponse {
   public static var fullName: String { "yijia.members.v1.WithdrawEnrollmentResponse" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<yijia__members__v1__WithdrawEnrollmentResponse>.size + 312
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, yijia__members__v1__WithdrawEnrollmentResponse__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__WithdrawEnrollmentResponse.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__WithdrawEnrollmentResponse.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -1375,6 +1803,25 @@ extension WithdrawEnrollmentResponse {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<yijia__members__v1__WithdrawEnrollmentResponse>.size + 312)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10:
+        direct.expect(enrollment == nil)
+        enrollment = Enrollment(direct: &direct)
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<yijia__members__v1__WithdrawEnrollmentResponse>) {

@@ -289,9 +289,12 @@ extension Organization {
   public static var fullName: String { "yijia.members.v1.Organization" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<yijia__members__v1__Organization>.size + 361
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, yijia__members__v1__Organization__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__Organization.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__Organization.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -299,6 +302,57 @@ extension Organization {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<yijia__members__v1__Organization>.size + 361)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10: name = direct.string()
+      case 18: externalID = direct.string()
+      case 26: displayName = direct.string()
+      case 34: parent = direct.string()
+      case 40: kind = OrganizationKind(rawValue: direct.int32())
+      case 48: level = OrganizationLevel(rawValue: direct.int32())
+      case 58: regionCode = direct.string()
+      case 64:
+        direct.takeElement()
+        groups.append(OccupationGroup(rawValue: direct.int32()))
+      case 66:
+        let outer = direct.enterRun(1)
+        while direct.goesOn { groups.append(OccupationGroup(rawValue: direct.int32())) }
+        direct.leaveRun(outer)
+      case 74: creditCode = direct.string()
+      case 82:
+        if employerCreditCodes.isEmpty {
+          employerCreditCodes.reserveCapacity(direct.count(82, 32))
+        }
+        direct.takeElement()
+        employerCreditCodes.append(direct.string())
+      case 88: takesIndividuals = direct.bool()
+      case 96: state = OrganizationState(rawValue: direct.int32())
+      case 106:
+        direct.expect(createTime == nil)
+        createTime = GoogleProtobuf.Timestamp(direct: &direct)
+      case 114: etag = direct.string()
+      case 122: industryGroup = direct.string()
+      case 130:
+        direct.expect(openedDate == nil)
+        openedDate = GoogleType.Date(direct: &direct)
+      case 138:
+        direct.expect(closedDate == nil)
+        closedDate = GoogleType.Date(direct: &direct)
+      case 144: childCount = direct.int64()
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<yijia__members__v1__Organization>) {
@@ -469,9 +523,12 @@ extension ImportOrganizationsRequest {
   public static var fullName: String { "yijia.members.v1.ImportOrganizationsRequest" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<yijia__members__v1__ImportOrganizationsRequest>.size + 241
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, yijia__members__v1__ImportOrganizationsRequest__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__ImportOrganizationsRequest.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__ImportOrganizationsRequest.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -479,6 +536,50 @@ extension ImportOrganizationsRequest {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<yijia__members__v1__ImportOrganizationsRequest>.size + 241)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10: requestID = direct.string()
+      case 16: row = direct.int64()
+      case 26: externalID = direct.string()
+      case 34: parentExternalID = direct.string()
+      case 42: displayName = direct.string()
+      case 48: kind = OrganizationKind(rawValue: direct.int32())
+      case 56: level = OrganizationLevel(rawValue: direct.int32())
+      case 66: regionCode = direct.string()
+      case 72:
+        direct.takeElement()
+        groups.append(OccupationGroup(rawValue: direct.int32()))
+      case 74:
+        let outer = direct.enterRun(1)
+        while direct.goesOn { groups.append(OccupationGroup(rawValue: direct.int32())) }
+        direct.leaveRun(outer)
+      case 82: creditCode = direct.string()
+      case 90:
+        if employerCreditCodes.isEmpty {
+          employerCreditCodes.reserveCapacity(direct.count(90, 32))
+        }
+        direct.takeElement()
+        employerCreditCodes.append(direct.string())
+      case 96: takesIndividuals = direct.bool()
+      case 104: state = OrganizationState(rawValue: direct.int32())
+      case 114: industryGroup = direct.string()
+      case 122:
+        direct.expect(openedDate == nil)
+        openedDate = GoogleType.Date(direct: &direct)
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<yijia__members__v1__ImportOrganizationsRequest>) {
@@ -613,9 +714,12 @@ extension ImportOrganizationsResponse {
   public static var fullName: String { "yijia.members.v1.ImportOrganizationsResponse" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<yijia__members__v1__ImportOrganizationsResponse>.size + 120
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, yijia__members__v1__ImportOrganizationsResponse__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__ImportOrganizationsResponse.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__ImportOrganizationsResponse.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -623,6 +727,29 @@ extension ImportOrganizationsResponse {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<yijia__members__v1__ImportOrganizationsResponse>.size + 120)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 8: row = direct.int64()
+      case 18:
+        direct.expect(result == nil)
+        result = .organization(Organization(direct: &direct))
+      case 26:
+        direct.expect(result == nil)
+        result = .error(RecordError(direct: &direct))
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<yijia__members__v1__ImportOrganizationsResponse>) {
@@ -672,9 +799,12 @@ extension GetOrganizationRequest {
   public static var fullName: String { "yijia.members.v1.GetOrganizationRequest" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<yijia__members__v1__GetOrganizationRequest>.size + 40
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, yijia__members__v1__GetOrganizationRequest__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__GetOrganizationRequest.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__GetOrganizationRequest.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -682,6 +812,23 @@ extension GetOrganizationRequest {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<yijia__members__v1__GetOrganizationRequest>.size + 40)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10: name = direct.string()
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<yijia__members__v1__GetOrganizationRequest>) {
@@ -718,9 +865,12 @@ extension GetOrganizationResponse {
   public static var fullName: String { "yijia.members.v1.GetOrganizationResponse" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<yijia__members__v1__GetOrganizationResponse>.size + 32
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, yijia__members__v1__GetOrganizationResponse__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__GetOrganizationResponse.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__GetOrganizationResponse.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -728,6 +878,25 @@ extension GetOrganizationResponse {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<yijia__members__v1__GetOrganizationResponse>.size + 32)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10:
+        direct.expect(_organization == nil)
+        _organization = Box(Organization(direct: &direct))
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<yijia__members__v1__GetOrganizationResponse>) {
@@ -771,9 +940,12 @@ extension ListOrganizationsRequest {
   public static var fullName: String { "yijia.members.v1.ListOrganizationsRequest" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<yijia__members__v1__ListOrganizationsRequest>.size + 104
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, yijia__members__v1__ListOrganizationsRequest__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__ListOrganizationsRequest.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__ListOrganizationsRequest.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -781,6 +953,34 @@ extension ListOrganizationsRequest {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<yijia__members__v1__ListOrganizationsRequest>.size + 104)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10: ancestor = direct.string()
+      case 16:
+        direct.takeElement()
+        kinds.append(OrganizationKind(rawValue: direct.int32()))
+      case 18:
+        let outer = direct.enterRun(1)
+        while direct.goesOn { kinds.append(OrganizationKind(rawValue: direct.int32())) }
+        direct.leaveRun(outer)
+      case 24: pageSize = direct.int32()
+      case 34: pageToken = direct.string()
+      case 42: parent = direct.string()
+      case 50: coveredBy = direct.string()
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<yijia__members__v1__ListOrganizationsRequest>) {
@@ -851,9 +1051,12 @@ extension ListOrganizationsResponse {
   public static var fullName: String { "yijia.members.v1.ListOrganizationsResponse" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<yijia__members__v1__ListOrganizationsResponse>.size + 48
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, yijia__members__v1__ListOrganizationsResponse__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__ListOrganizationsResponse.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__ListOrganizationsResponse.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -861,6 +1064,28 @@ extension ListOrganizationsResponse {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<yijia__members__v1__ListOrganizationsResponse>.size + 48)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10:
+        if organizations.isEmpty {
+          organizations.reserveCapacity(direct.count(10, MemoryLayout<yijia__members__v1__Organization>.size + 361))
+        }
+        organizations.append(Organization(direct: &direct))
+      case 18: nextPageToken = direct.string()
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<yijia__members__v1__ListOrganizationsResponse>) {
@@ -914,9 +1139,12 @@ extension CreateOrganizationRequest {
   public static var fullName: String { "yijia.members.v1.CreateOrganizationRequest" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<yijia__members__v1__CreateOrganizationRequest>.size + 48
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, yijia__members__v1__CreateOrganizationRequest__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__CreateOrganizationRequest.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__CreateOrganizationRequest.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -924,6 +1152,26 @@ extension CreateOrganizationRequest {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<yijia__members__v1__CreateOrganizationRequest>.size + 48)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10: requestID = direct.string()
+      case 18:
+        direct.expect(_organization == nil)
+        _organization = Box(Organization(direct: &direct))
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<yijia__members__v1__CreateOrganizationRequest>) {
@@ -966,9 +1214,12 @@ extension CreateOrganizationResponse {
   public static var fullName: String { "yijia.members.v1.CreateOrganizationResponse" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<yijia__members__v1__CreateOrganizationResponse>.size + 32
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, yijia__members__v1__CreateOrganizationResponse__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__CreateOrganizationResponse.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__CreateOrganizationResponse.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -976,6 +1227,25 @@ extension CreateOrganizationResponse {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<yijia__members__v1__CreateOrganizationResponse>.size + 32)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10:
+        direct.expect(_organization == nil)
+        _organization = Box(Organization(direct: &direct))
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<yijia__members__v1__CreateOrganizationResponse>) {
@@ -1012,9 +1282,12 @@ extension ApproveOrganizationRequest {
   public static var fullName: String { "yijia.members.v1.ApproveOrganizationRequest" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<yijia__members__v1__ApproveOrganizationRequest>.size + 72
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, yijia__members__v1__ApproveOrganizationRequest__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__ApproveOrganizationRequest.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__ApproveOrganizationRequest.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -1022,6 +1295,25 @@ extension ApproveOrganizationRequest {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<yijia__members__v1__ApproveOrganizationRequest>.size + 72)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10: requestID = direct.string()
+      case 18: name = direct.string()
+      case 26: etag = direct.string()
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<yijia__members__v1__ApproveOrganizationRequest>) {
@@ -1070,9 +1362,12 @@ extension ApproveOrganizationResponse {
   public static var fullName: String { "yijia.members.v1.ApproveOrganizationResponse" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<yijia__members__v1__ApproveOrganizationResponse>.size + 32
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, yijia__members__v1__ApproveOrganizationResponse__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__ApproveOrganizationResponse.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__ApproveOrganizationResponse.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -1080,6 +1375,25 @@ extension ApproveOrganizationResponse {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<yijia__members__v1__ApproveOrganizationResponse>.size + 32)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10:
+        direct.expect(_organization == nil)
+        _organization = Box(Organization(direct: &direct))
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<yijia__members__v1__ApproveOrganizationResponse>) {
@@ -1121,9 +1435,12 @@ extension UpdateOrganizationRequest {
   public static var fullName: String { "yijia.members.v1.UpdateOrganizationRequest" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<yijia__members__v1__UpdateOrganizationRequest>.size + 88
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, yijia__members__v1__UpdateOrganizationRequest__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__UpdateOrganizationRequest.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__UpdateOrganizationRequest.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -1131,6 +1448,29 @@ extension UpdateOrganizationRequest {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<yijia__members__v1__UpdateOrganizationRequest>.size + 88)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10: requestID = direct.string()
+      case 18:
+        direct.expect(_organization == nil)
+        _organization = Box(Organization(direct: &direct))
+      case 26:
+        direct.expect(updateMask == nil)
+        updateMask = GoogleProtobuf.FieldMask(direct: &direct)
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<yijia__members__v1__UpdateOrganizationRequest>) {
@@ -1179,9 +1519,12 @@ extension UpdateOrganizationResponse {
   public static var fullName: String { "yijia.members.v1.UpdateOrganizationResponse" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<yijia__members__v1__UpdateOrganizationResponse>.size + 32
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, yijia__members__v1__UpdateOrganizationResponse__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__UpdateOrganizationResponse.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__UpdateOrganizationResponse.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -1189,6 +1532,25 @@ extension UpdateOrganizationResponse {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<yijia__members__v1__UpdateOrganizationResponse>.size + 32)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10:
+        direct.expect(_organization == nil)
+        _organization = Box(Organization(direct: &direct))
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<yijia__members__v1__UpdateOrganizationResponse>) {
@@ -1227,9 +1589,12 @@ extension SuspendOrganizationRequest {
   public static var fullName: String { "yijia.members.v1.SuspendOrganizationRequest" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<yijia__members__v1__SuspendOrganizationRequest>.size + 88
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, yijia__members__v1__SuspendOrganizationRequest__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__SuspendOrganizationRequest.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__SuspendOrganizationRequest.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -1237,6 +1602,26 @@ extension SuspendOrganizationRequest {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<yijia__members__v1__SuspendOrganizationRequest>.size + 88)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10: requestID = direct.string()
+      case 18: name = direct.string()
+      case 26: etag = direct.string()
+      case 34: reason = direct.string()
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<yijia__members__v1__SuspendOrganizationRequest>) {
@@ -1291,9 +1676,12 @@ extension SuspendOrganizationResponse {
   public static var fullName: String { "yijia.members.v1.SuspendOrganizationResponse" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<yijia__members__v1__SuspendOrganizationResponse>.size + 32
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, yijia__members__v1__SuspendOrganizationResponse__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__SuspendOrganizationResponse.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__SuspendOrganizationResponse.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -1301,6 +1689,25 @@ extension SuspendOrganizationResponse {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<yijia__members__v1__SuspendOrganizationResponse>.size + 32)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10:
+        direct.expect(_organization == nil)
+        _organization = Box(Organization(direct: &direct))
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<yijia__members__v1__SuspendOrganizationResponse>) {
@@ -1337,9 +1744,12 @@ extension ResumeOrganizationRequest {
   public static var fullName: String { "yijia.members.v1.ResumeOrganizationRequest" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<yijia__members__v1__ResumeOrganizationRequest>.size + 72
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, yijia__members__v1__ResumeOrganizationRequest__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__ResumeOrganizationRequest.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__ResumeOrganizationRequest.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -1347,6 +1757,25 @@ extension ResumeOrganizationRequest {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<yijia__members__v1__ResumeOrganizationRequest>.size + 72)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10: requestID = direct.string()
+      case 18: name = direct.string()
+      case 26: etag = direct.string()
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<yijia__members__v1__ResumeOrganizationRequest>) {
@@ -1395,9 +1824,12 @@ extension ResumeOrganizationResponse {
   public static var fullName: String { "yijia.members.v1.ResumeOrganizationResponse" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<yijia__members__v1__ResumeOrganizationResponse>.size + 32
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, yijia__members__v1__ResumeOrganizationResponse__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__ResumeOrganizationResponse.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__ResumeOrganizationResponse.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -1405,6 +1837,25 @@ extension ResumeOrganizationResponse {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<yijia__members__v1__ResumeOrganizationResponse>.size + 32)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10:
+        direct.expect(_organization == nil)
+        _organization = Box(Organization(direct: &direct))
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<yijia__members__v1__ResumeOrganizationResponse>) {
@@ -1446,9 +1897,12 @@ extension DissolveOrganizationRequest {
   public static var fullName: String { "yijia.members.v1.DissolveOrganizationRequest" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<yijia__members__v1__DissolveOrganizationRequest>.size + 89
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, yijia__members__v1__DissolveOrganizationRequest__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__DissolveOrganizationRequest.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__DissolveOrganizationRequest.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -1456,6 +1910,27 @@ extension DissolveOrganizationRequest {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<yijia__members__v1__DissolveOrganizationRequest>.size + 89)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10: requestID = direct.string()
+      case 18: name = direct.string()
+      case 26: etag = direct.string()
+      case 34: reason = direct.string()
+      case 40: poolMembers = direct.bool()
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<yijia__members__v1__DissolveOrganizationRequest>) {
@@ -1520,9 +1995,12 @@ extension DissolveOrganizationResponse {
   public static var fullName: String { "yijia.members.v1.DissolveOrganizationResponse" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<yijia__members__v1__DissolveOrganizationResponse>.size + 56
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, yijia__members__v1__DissolveOrganizationResponse__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__DissolveOrganizationResponse.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__DissolveOrganizationResponse.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -1530,6 +2008,27 @@ extension DissolveOrganizationResponse {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<yijia__members__v1__DissolveOrganizationResponse>.size + 56)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10:
+        direct.expect(_organization == nil)
+        _organization = Box(Organization(direct: &direct))
+      case 16: pooledMembers = direct.int64()
+      case 26: pool = direct.string()
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<yijia__members__v1__DissolveOrganizationResponse>) {
@@ -1580,9 +2079,12 @@ extension MoveOrganizationRequest {
   public static var fullName: String { "yijia.members.v1.MoveOrganizationRequest" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<yijia__members__v1__MoveOrganizationRequest>.size + 88
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, yijia__members__v1__MoveOrganizationRequest__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__MoveOrganizationRequest.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__MoveOrganizationRequest.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -1590,6 +2092,26 @@ extension MoveOrganizationRequest {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<yijia__members__v1__MoveOrganizationRequest>.size + 88)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10: requestID = direct.string()
+      case 18: name = direct.string()
+      case 26: etag = direct.string()
+      case 34: parent = direct.string()
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<yijia__members__v1__MoveOrganizationRequest>) {
@@ -1644,9 +2166,12 @@ extension MoveOrganizationResponse {
   public static var fullName: String { "yijia.members.v1.MoveOrganizationResponse" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<yijia__members__v1__MoveOrganizationResponse>.size + 32
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, yijia__members__v1__MoveOrganizationResponse__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__MoveOrganizationResponse.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__MoveOrganizationResponse.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -1654,6 +2179,25 @@ extension MoveOrganizationResponse {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<yijia__members__v1__MoveOrganizationResponse>.size + 32)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10:
+        direct.expect(_organization == nil)
+        _organization = Box(Organization(direct: &direct))
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<yijia__members__v1__MoveOrganizationResponse>) {
@@ -1690,9 +2234,12 @@ extension CoverOrganizationRequest {
   public static var fullName: String { "yijia.members.v1.CoverOrganizationRequest" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<yijia__members__v1__CoverOrganizationRequest>.size + 72
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, yijia__members__v1__CoverOrganizationRequest__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__CoverOrganizationRequest.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__CoverOrganizationRequest.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -1700,6 +2247,25 @@ extension CoverOrganizationRequest {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<yijia__members__v1__CoverOrganizationRequest>.size + 72)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10: requestID = direct.string()
+      case 18: name = direct.string()
+      case 26: organization = direct.string()
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<yijia__members__v1__CoverOrganizationRequest>) {
@@ -1748,9 +2314,12 @@ extension CoverOrganizationResponse {
   public static var fullName: String { "yijia.members.v1.CoverOrganizationResponse" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<yijia__members__v1__CoverOrganizationResponse>.size + 32
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, yijia__members__v1__CoverOrganizationResponse__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__CoverOrganizationResponse.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__CoverOrganizationResponse.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -1758,6 +2327,25 @@ extension CoverOrganizationResponse {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<yijia__members__v1__CoverOrganizationResponse>.size + 32)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10:
+        direct.expect(_organization == nil)
+        _organization = Box(Organization(direct: &direct))
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<yijia__members__v1__CoverOrganizationResponse>) {
@@ -1794,9 +2382,12 @@ extension UncoverOrganizationRequest {
   public static var fullName: String { "yijia.members.v1.UncoverOrganizationRequest" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<yijia__members__v1__UncoverOrganizationRequest>.size + 72
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, yijia__members__v1__UncoverOrganizationRequest__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__UncoverOrganizationRequest.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__UncoverOrganizationRequest.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -1804,6 +2395,25 @@ extension UncoverOrganizationRequest {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<yijia__members__v1__UncoverOrganizationRequest>.size + 72)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10: requestID = direct.string()
+      case 18: name = direct.string()
+      case 26: organization = direct.string()
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<yijia__members__v1__UncoverOrganizationRequest>) {
@@ -1852,9 +2462,12 @@ extension UncoverOrganizationResponse {
   public static var fullName: String { "yijia.members.v1.UncoverOrganizationResponse" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<yijia__members__v1__UncoverOrganizationResponse>.size + 32
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, yijia__members__v1__UncoverOrganizationResponse__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__UncoverOrganizationResponse.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__UncoverOrganizationResponse.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -1862,6 +2475,25 @@ extension UncoverOrganizationResponse {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<yijia__members__v1__UncoverOrganizationResponse>.size + 32)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10:
+        direct.expect(_organization == nil)
+        _organization = Box(Organization(direct: &direct))
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<yijia__members__v1__UncoverOrganizationResponse>) {
