@@ -75,7 +75,7 @@ let isRuntimeOnly = ProcessInfo.processInfo.environment["YIJIA_RUNTIME"] == "1"
 
 /// The product: executables over the runtime.
 let services: [Target] =
-  service("members", core: "MembersCore", ["MembersV1"])
+  service("members", core: "MembersCore", ["MembersV1", "QRCode"])
   + [
     // Invented members, for figures at scale.
     .executableTarget(
@@ -170,6 +170,8 @@ let package = Package(
       name: "CProtobufC", pkgConfig: "libprotobuf-c", providers: [.apt(["libprotobuf-c-dev"])]),
     .systemLibrary(name: "CPostgres", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
     .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
+    .systemLibrary(
+      name: "CQRencode", pkgConfig: "libqrencode", providers: [.apt(["libqrencode-dev"])]),
 
     // Encoding.
     .target(name: "CMessages", dependencies: ["CProtobufC"]),
@@ -198,6 +200,8 @@ let package = Package(
     // The runtime.
     .target(name: "HTTP2", dependencies: ["CNghttp2"], swiftSettings: guarded),
     .target(name: "Compression", dependencies: ["CZlib"], swiftSettings: guarded),
+    .target(
+      name: "QRCode", dependencies: ["CQRencode", "Compression"], swiftSettings: guarded),
     .target(
       name: "RPC", dependencies: ["Compression", logging, metrics, tracing, collections],
       swiftSettings: house),
@@ -269,6 +273,8 @@ let package = Package(
       dependencies: ["Protobuf", "ProtobufJSON", "GoogleProtobuf", "TortureV1"],
       path: "Tests/Torture", exclude: ["agree.py", "json_agree.py"], swiftSettings: house),
     .testTarget(name: "CompressionTests", dependencies: ["Compression"], swiftSettings: house),
+    .testTarget(
+      name: "QRCodeTests", dependencies: ["QRCode", "Compression"], swiftSettings: house),
     .testTarget(name: "HTTP2Tests", dependencies: ["HTTP2"], swiftSettings: house),
     .testTarget(
       name: "RPCTests",

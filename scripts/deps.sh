@@ -40,6 +40,7 @@ look() {
   lacks postgresql sh -c 'ls /usr/lib/postgresql/*/bin/initdb || command -v initdb'
   lacks openssl command -v openssl
   lacks zlib1g-dev pkg-config --exists zlib
+  lacks libqrencode-dev pkg-config --exists libqrencode
   lacks protobuf-compiler command -v protoc
   lacks python3 command -v python3
   lacks python3-venv python3 -c 'import ensurepip, venv'

@@ -8,11 +8,65 @@ extern const ProtobufCEnumDescriptor yijia__members__v1__Channel__names;
 extern const ProtobufCMessageDescriptor google__protobuf__Timestamp__table;
 extern const ProtobufCMessageDescriptor yijia__members__v1__Organization__table;
 
+static const ProtobufCEnumValue yijia__members__v1__CodeAction__values[5] = {
+  {"CODE_ACTION_UNSPECIFIED", "yijia__members__v1__CodeAction__CODE_ACTION_UNSPECIFIED", 0},
+  {"CODE_ACTION_QUERY", "yijia__members__v1__CodeAction__CODE_ACTION_QUERY", 1},
+  {"CODE_ACTION_JOIN", "yijia__members__v1__CodeAction__CODE_ACTION_JOIN", 2},
+  {"CODE_ACTION_TRANSFER_IN", "yijia__members__v1__CodeAction__CODE_ACTION_TRANSFER_IN", 3},
+  {"CODE_ACTION_EDIT_OWN_DATA", "yijia__members__v1__CodeAction__CODE_ACTION_EDIT_OWN_DATA", 4},
+};
+static const ProtobufCEnumValueIndex yijia__members__v1__CodeAction__by_name[5] = {
+  {"CODE_ACTION_EDIT_OWN_DATA", 4},
+  {"CODE_ACTION_JOIN", 2},
+  {"CODE_ACTION_QUERY", 1},
+  {"CODE_ACTION_TRANSFER_IN", 3},
+  {"CODE_ACTION_UNSPECIFIED", 0},
+};
+static const ProtobufCIntRange yijia__members__v1__CodeAction__ranges[2] = {
+  {0, 0},
+  {0, 5},
+};
+const ProtobufCEnumDescriptor yijia__members__v1__CodeAction__names = {
+  PROTOBUF_C__ENUM_DESCRIPTOR_MAGIC,
+  "yijia.members.v1.CodeAction", "CodeAction", "yijia__members__v1__CodeAction",
+  "yijia.members.v1",
+  5, yijia__members__v1__CodeAction__values, 5, yijia__members__v1__CodeAction__by_name,
+  1, yijia__members__v1__CodeAction__ranges,
+  NULL, NULL, NULL, NULL,
+};
+
+static const ProtobufCEnumValue yijia__members__v1__CodeFormat__values[5] = {
+  {"CODE_FORMAT_UNSPECIFIED", "yijia__members__v1__CodeFormat__CODE_FORMAT_UNSPECIFIED", 0},
+  {"CODE_FORMAT_TEXT", "yijia__members__v1__CodeFormat__CODE_FORMAT_TEXT", 1},
+  {"CODE_FORMAT_LINK", "yijia__members__v1__CodeFormat__CODE_FORMAT_LINK", 2},
+  {"CODE_FORMAT_SVG", "yijia__members__v1__CodeFormat__CODE_FORMAT_SVG", 3},
+  {"CODE_FORMAT_PNG", "yijia__members__v1__CodeFormat__CODE_FORMAT_PNG", 4},
+};
+static const ProtobufCEnumValueIndex yijia__members__v1__CodeFormat__by_name[5] = {
+  {"CODE_FORMAT_LINK", 2},
+  {"CODE_FORMAT_PNG", 4},
+  {"CODE_FORMAT_SVG", 3},
+  {"CODE_FORMAT_TEXT", 1},
+  {"CODE_FORMAT_UNSPECIFIED", 0},
+};
+static const ProtobufCIntRange yijia__members__v1__CodeFormat__ranges[2] = {
+  {0, 0},
+  {0, 5},
+};
+const ProtobufCEnumDescriptor yijia__members__v1__CodeFormat__names = {
+  PROTOBUF_C__ENUM_DESCRIPTOR_MAGIC,
+  "yijia.members.v1.CodeFormat", "CodeFormat", "yijia__members__v1__CodeFormat",
+  "yijia.members.v1",
+  5, yijia__members__v1__CodeFormat__values, 5, yijia__members__v1__CodeFormat__by_name,
+  1, yijia__members__v1__CodeFormat__ranges,
+  NULL, NULL, NULL, NULL,
+};
+
 static void yijia__members__v1__OrganizationCode__init(ProtobufCMessage *message) {
   memset(message, 0, sizeof(struct yijia__members__v1__OrganizationCode));
   message->descriptor = &yijia__members__v1__OrganizationCode__table;
 }
-static const ProtobufCFieldDescriptor yijia__members__v1__OrganizationCode__fields[9] = {
+static const ProtobufCFieldDescriptor yijia__members__v1__OrganizationCode__fields[10] = {
   {"name", 1, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_BYTES,
    offsetof(struct yijia__members__v1__OrganizationCode, has_name), offsetof(struct yijia__members__v1__OrganizationCode, f_name),
    NULL, NULL, 0, 0x2200, NULL, NULL},
@@ -37,23 +91,26 @@ static const ProtobufCFieldDescriptor yijia__members__v1__OrganizationCode__fiel
   {"revoke_time", 8, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_MESSAGE,
    0, offsetof(struct yijia__members__v1__OrganizationCode, f_revoke_time),
    &google__protobuf__Timestamp__table, NULL, 0, 0x4200, NULL, NULL},
+  {"link", 9, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_BYTES,
+   offsetof(struct yijia__members__v1__OrganizationCode, has_link), offsetof(struct yijia__members__v1__OrganizationCode, f_link),
+   NULL, NULL, 0, 0x2200, NULL, NULL},
   {"accepts_transfers", 16, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_BOOL,
    offsetof(struct yijia__members__v1__OrganizationCode, has_accepts_transfers), offsetof(struct yijia__members__v1__OrganizationCode, f_accepts_transfers),
    NULL, NULL, 0, 0x0, NULL, NULL},
 };
-static const unsigned yijia__members__v1__OrganizationCode__by_name[9] = {8, 3, 2, 6, 5, 0, 1, 7, 4};
+static const unsigned yijia__members__v1__OrganizationCode__by_name[10] = {9, 3, 2, 6, 5, 8, 0, 1, 7, 4};
 static const ProtobufCIntRange yijia__members__v1__OrganizationCode__ranges[3] = {
   {1, 0},
-  {16, 8},
-  {0, 9},
+  {16, 9},
+  {0, 10},
 };
 const ProtobufCMessageDescriptor yijia__members__v1__OrganizationCode__table = {
   PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
   "yijia.members.v1.OrganizationCode", "OrganizationCode", "yijia__members__v1__OrganizationCode",
   "yijia.members.v1", sizeof(struct yijia__members__v1__OrganizationCode),
-  9, yijia__members__v1__OrganizationCode__fields, yijia__members__v1__OrganizationCode__by_name,
+  10, yijia__members__v1__OrganizationCode__fields, yijia__members__v1__OrganizationCode__by_name,
   2, yijia__members__v1__OrganizationCode__ranges,
-  yijia__members__v1__OrganizationCode__init, (void *) 241, NULL, NULL,
+  yijia__members__v1__OrganizationCode__init, (void *) 257, NULL, NULL,
 };
 
 static void yijia__members__v1__IssueOrganizationCodeRequest__init(ProtobufCMessage *message) {
@@ -115,7 +172,7 @@ const ProtobufCMessageDescriptor yijia__members__v1__IssueOrganizationCodeRespon
   "yijia.members.v1", sizeof(struct yijia__members__v1__IssueOrganizationCodeResponse),
   1, yijia__members__v1__IssueOrganizationCodeResponse__fields, yijia__members__v1__IssueOrganizationCodeResponse__by_name,
   1, yijia__members__v1__IssueOrganizationCodeResponse__ranges,
-  yijia__members__v1__IssueOrganizationCodeResponse__init, (void *) 273, NULL, NULL,
+  yijia__members__v1__IssueOrganizationCodeResponse__init, (void *) 289, NULL, NULL,
 };
 
 static void yijia__members__v1__RevokeOrganizationCodeRequest__init(ProtobufCMessage *message) {
@@ -164,7 +221,120 @@ const ProtobufCMessageDescriptor yijia__members__v1__RevokeOrganizationCodeRespo
   "yijia.members.v1", sizeof(struct yijia__members__v1__RevokeOrganizationCodeResponse),
   1, yijia__members__v1__RevokeOrganizationCodeResponse__fields, yijia__members__v1__RevokeOrganizationCodeResponse__by_name,
   1, yijia__members__v1__RevokeOrganizationCodeResponse__ranges,
-  yijia__members__v1__RevokeOrganizationCodeResponse__init, (void *) 273, NULL, NULL,
+  yijia__members__v1__RevokeOrganizationCodeResponse__init, (void *) 289, NULL, NULL,
+};
+
+static void yijia__members__v1__ListOrganizationCodesRequest__init(ProtobufCMessage *message) {
+  memset(message, 0, sizeof(struct yijia__members__v1__ListOrganizationCodesRequest));
+  message->descriptor = &yijia__members__v1__ListOrganizationCodesRequest__table;
+}
+static const ProtobufCFieldDescriptor yijia__members__v1__ListOrganizationCodesRequest__fields[4] = {
+  {"organization", 1, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_BYTES,
+   offsetof(struct yijia__members__v1__ListOrganizationCodesRequest, has_organization), offsetof(struct yijia__members__v1__ListOrganizationCodesRequest, f_organization),
+   NULL, NULL, 0, 0x2200, NULL, NULL},
+  {"include_ended", 2, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_BOOL,
+   offsetof(struct yijia__members__v1__ListOrganizationCodesRequest, has_include_ended), offsetof(struct yijia__members__v1__ListOrganizationCodesRequest, f_include_ended),
+   NULL, NULL, 0, 0x0, NULL, NULL},
+  {"page_size", 3, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_INT32,
+   offsetof(struct yijia__members__v1__ListOrganizationCodesRequest, has_page_size), offsetof(struct yijia__members__v1__ListOrganizationCodesRequest, f_page_size),
+   NULL, NULL, 0, 0x0, NULL, NULL},
+  {"page_token", 4, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_BYTES,
+   offsetof(struct yijia__members__v1__ListOrganizationCodesRequest, has_page_token), offsetof(struct yijia__members__v1__ListOrganizationCodesRequest, f_page_token),
+   NULL, NULL, 0, 0x2200, NULL, NULL},
+};
+static const unsigned yijia__members__v1__ListOrganizationCodesRequest__by_name[4] = {1, 0, 2, 3};
+static const ProtobufCIntRange yijia__members__v1__ListOrganizationCodesRequest__ranges[2] = {
+  {1, 0},
+  {0, 4},
+};
+const ProtobufCMessageDescriptor yijia__members__v1__ListOrganizationCodesRequest__table = {
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "yijia.members.v1.ListOrganizationCodesRequest", "ListOrganizationCodesRequest", "yijia__members__v1__ListOrganizationCodesRequest",
+  "yijia.members.v1", sizeof(struct yijia__members__v1__ListOrganizationCodesRequest),
+  4, yijia__members__v1__ListOrganizationCodesRequest__fields, yijia__members__v1__ListOrganizationCodesRequest__by_name,
+  1, yijia__members__v1__ListOrganizationCodesRequest__ranges,
+  yijia__members__v1__ListOrganizationCodesRequest__init, (void *) 65, NULL, NULL,
+};
+
+static void yijia__members__v1__ListOrganizationCodesResponse__init(ProtobufCMessage *message) {
+  memset(message, 0, sizeof(struct yijia__members__v1__ListOrganizationCodesResponse));
+  message->descriptor = &yijia__members__v1__ListOrganizationCodesResponse__table;
+}
+static const ProtobufCFieldDescriptor yijia__members__v1__ListOrganizationCodesResponse__fields[2] = {
+  {"codes", 1, PROTOBUF_C_LABEL_REPEATED, PROTOBUF_C_TYPE_MESSAGE,
+   offsetof(struct yijia__members__v1__ListOrganizationCodesResponse, n_codes), offsetof(struct yijia__members__v1__ListOrganizationCodesResponse, f_codes),
+   &yijia__members__v1__OrganizationCode__table, NULL, 0, 0x5200, NULL, NULL},
+  {"next_page_token", 2, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_BYTES,
+   offsetof(struct yijia__members__v1__ListOrganizationCodesResponse, has_next_page_token), offsetof(struct yijia__members__v1__ListOrganizationCodesResponse, f_next_page_token),
+   NULL, NULL, 0, 0x2200, NULL, NULL},
+};
+static const unsigned yijia__members__v1__ListOrganizationCodesResponse__by_name[2] = {0, 1};
+static const ProtobufCIntRange yijia__members__v1__ListOrganizationCodesResponse__ranges[2] = {
+  {1, 0},
+  {0, 2},
+};
+const ProtobufCMessageDescriptor yijia__members__v1__ListOrganizationCodesResponse__table = {
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "yijia.members.v1.ListOrganizationCodesResponse", "ListOrganizationCodesResponse", "yijia__members__v1__ListOrganizationCodesResponse",
+  "yijia.members.v1", sizeof(struct yijia__members__v1__ListOrganizationCodesResponse),
+  2, yijia__members__v1__ListOrganizationCodesResponse__fields, yijia__members__v1__ListOrganizationCodesResponse__by_name,
+  1, yijia__members__v1__ListOrganizationCodesResponse__ranges,
+  yijia__members__v1__ListOrganizationCodesResponse__init, (void *) 48, NULL, NULL,
+};
+
+static void yijia__members__v1__RenderOrganizationCodeRequest__init(ProtobufCMessage *message) {
+  memset(message, 0, sizeof(struct yijia__members__v1__RenderOrganizationCodeRequest));
+  message->descriptor = &yijia__members__v1__RenderOrganizationCodeRequest__table;
+}
+static const ProtobufCFieldDescriptor yijia__members__v1__RenderOrganizationCodeRequest__fields[3] = {
+  {"name", 1, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_BYTES,
+   offsetof(struct yijia__members__v1__RenderOrganizationCodeRequest, has_name), offsetof(struct yijia__members__v1__RenderOrganizationCodeRequest, f_name),
+   NULL, NULL, 0, 0x2200, NULL, NULL},
+  {"format", 2, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_ENUM,
+   offsetof(struct yijia__members__v1__RenderOrganizationCodeRequest, has_format), offsetof(struct yijia__members__v1__RenderOrganizationCodeRequest, f_format),
+   &yijia__members__v1__CodeFormat__names, NULL, 0, 0x0, NULL, NULL},
+  {"module_pixels", 3, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_INT32,
+   offsetof(struct yijia__members__v1__RenderOrganizationCodeRequest, has_module_pixels), offsetof(struct yijia__members__v1__RenderOrganizationCodeRequest, f_module_pixels),
+   NULL, NULL, 0, 0x0, NULL, NULL},
+};
+static const unsigned yijia__members__v1__RenderOrganizationCodeRequest__by_name[3] = {1, 2, 0};
+static const ProtobufCIntRange yijia__members__v1__RenderOrganizationCodeRequest__ranges[2] = {
+  {1, 0},
+  {0, 3},
+};
+const ProtobufCMessageDescriptor yijia__members__v1__RenderOrganizationCodeRequest__table = {
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "yijia.members.v1.RenderOrganizationCodeRequest", "RenderOrganizationCodeRequest", "yijia__members__v1__RenderOrganizationCodeRequest",
+  "yijia.members.v1", sizeof(struct yijia__members__v1__RenderOrganizationCodeRequest),
+  3, yijia__members__v1__RenderOrganizationCodeRequest__fields, yijia__members__v1__RenderOrganizationCodeRequest__by_name,
+  1, yijia__members__v1__RenderOrganizationCodeRequest__ranges,
+  yijia__members__v1__RenderOrganizationCodeRequest__init, (void *) 56, NULL, NULL,
+};
+
+static void yijia__members__v1__RenderOrganizationCodeResponse__init(ProtobufCMessage *message) {
+  memset(message, 0, sizeof(struct yijia__members__v1__RenderOrganizationCodeResponse));
+  message->descriptor = &yijia__members__v1__RenderOrganizationCodeResponse__table;
+}
+static const ProtobufCFieldDescriptor yijia__members__v1__RenderOrganizationCodeResponse__fields[2] = {
+  {"content", 1, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_BYTES,
+   offsetof(struct yijia__members__v1__RenderOrganizationCodeResponse, has_content), offsetof(struct yijia__members__v1__RenderOrganizationCodeResponse, f_content),
+   NULL, NULL, 0, 0x200, NULL, NULL},
+  {"content_type", 2, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_BYTES,
+   offsetof(struct yijia__members__v1__RenderOrganizationCodeResponse, has_content_type), offsetof(struct yijia__members__v1__RenderOrganizationCodeResponse, f_content_type),
+   NULL, NULL, 0, 0x2200, NULL, NULL},
+};
+static const unsigned yijia__members__v1__RenderOrganizationCodeResponse__by_name[2] = {0, 1};
+static const ProtobufCIntRange yijia__members__v1__RenderOrganizationCodeResponse__ranges[2] = {
+  {1, 0},
+  {0, 2},
+};
+const ProtobufCMessageDescriptor yijia__members__v1__RenderOrganizationCodeResponse__table = {
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "yijia.members.v1.RenderOrganizationCodeResponse", "RenderOrganizationCodeResponse", "yijia__members__v1__RenderOrganizationCodeResponse",
+  "yijia.members.v1", sizeof(struct yijia__members__v1__RenderOrganizationCodeResponse),
+  2, yijia__members__v1__RenderOrganizationCodeResponse__fields, yijia__members__v1__RenderOrganizationCodeResponse__by_name,
+  1, yijia__members__v1__RenderOrganizationCodeResponse__ranges,
+  yijia__members__v1__RenderOrganizationCodeResponse__init, (void *) 48, NULL, NULL,
 };
 
 static void yijia__members__v1__ResolveOrganizationCodeRequest__init(ProtobufCMessage *message) {
@@ -194,24 +364,27 @@ static void yijia__members__v1__ResolveOrganizationCodeResponse__init(ProtobufCM
   memset(message, 0, sizeof(struct yijia__members__v1__ResolveOrganizationCodeResponse));
   message->descriptor = &yijia__members__v1__ResolveOrganizationCodeResponse__table;
 }
-static const ProtobufCFieldDescriptor yijia__members__v1__ResolveOrganizationCodeResponse__fields[2] = {
+static const ProtobufCFieldDescriptor yijia__members__v1__ResolveOrganizationCodeResponse__fields[3] = {
   {"code", 1, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_MESSAGE,
    0, offsetof(struct yijia__members__v1__ResolveOrganizationCodeResponse, f_code),
    &yijia__members__v1__OrganizationCode__table, NULL, 0, 0x4200, NULL, NULL},
   {"organization", 2, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_MESSAGE,
    0, offsetof(struct yijia__members__v1__ResolveOrganizationCodeResponse, f_organization),
    &yijia__members__v1__Organization__table, NULL, 0, 0x4200, NULL, NULL},
+  {"actions", 3, PROTOBUF_C_LABEL_REPEATED, PROTOBUF_C_TYPE_ENUM,
+   offsetof(struct yijia__members__v1__ResolveOrganizationCodeResponse, n_actions), offsetof(struct yijia__members__v1__ResolveOrganizationCodeResponse, f_actions),
+   &yijia__members__v1__CodeAction__names, NULL, PROTOBUF_C_FIELD_FLAG_PACKED, 0x1000, NULL, NULL},
 };
-static const unsigned yijia__members__v1__ResolveOrganizationCodeResponse__by_name[2] = {0, 1};
+static const unsigned yijia__members__v1__ResolveOrganizationCodeResponse__by_name[3] = {2, 0, 1};
 static const ProtobufCIntRange yijia__members__v1__ResolveOrganizationCodeResponse__ranges[2] = {
   {1, 0},
-  {0, 2},
+  {0, 3},
 };
 const ProtobufCMessageDescriptor yijia__members__v1__ResolveOrganizationCodeResponse__table = {
   PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
   "yijia.members.v1.ResolveOrganizationCodeResponse", "ResolveOrganizationCodeResponse", "yijia__members__v1__ResolveOrganizationCodeResponse",
   "yijia.members.v1", sizeof(struct yijia__members__v1__ResolveOrganizationCodeResponse),
-  2, yijia__members__v1__ResolveOrganizationCodeResponse__fields, yijia__members__v1__ResolveOrganizationCodeResponse__by_name,
+  3, yijia__members__v1__ResolveOrganizationCodeResponse__fields, yijia__members__v1__ResolveOrganizationCodeResponse__by_name,
   1, yijia__members__v1__ResolveOrganizationCodeResponse__ranges,
-  yijia__members__v1__ResolveOrganizationCodeResponse__init, (void *) 281, NULL, NULL,
+  yijia__members__v1__ResolveOrganizationCodeResponse__init, (void *) 305, NULL, NULL,
 };

@@ -871,3 +871,116 @@ const ProtobufCMessageDescriptor yijia__members__v1__UncoverOrganizationResponse
   1, yijia__members__v1__UncoverOrganizationResponse__ranges,
   yijia__members__v1__UncoverOrganizationResponse__init, (void *) 32, NULL, NULL,
 };
+
+static void yijia__members__v1__ExportOrganizationsRequest__init(ProtobufCMessage *message) {
+  memset(message, 0, sizeof(struct yijia__members__v1__ExportOrganizationsRequest));
+  message->descriptor = &yijia__members__v1__ExportOrganizationsRequest__table;
+}
+static const ProtobufCFieldDescriptor yijia__members__v1__ExportOrganizationsRequest__fields[2] = {
+  {"ancestor", 1, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_BYTES,
+   offsetof(struct yijia__members__v1__ExportOrganizationsRequest, has_ancestor), offsetof(struct yijia__members__v1__ExportOrganizationsRequest, f_ancestor),
+   NULL, NULL, 0, 0x2200, NULL, NULL},
+  {"kinds", 2, PROTOBUF_C_LABEL_REPEATED, PROTOBUF_C_TYPE_ENUM,
+   offsetof(struct yijia__members__v1__ExportOrganizationsRequest, n_kinds), offsetof(struct yijia__members__v1__ExportOrganizationsRequest, f_kinds),
+   &yijia__members__v1__OrganizationKind__names, NULL, PROTOBUF_C_FIELD_FLAG_PACKED, 0x1000, NULL, NULL},
+};
+static const unsigned yijia__members__v1__ExportOrganizationsRequest__by_name[2] = {0, 1};
+static const ProtobufCIntRange yijia__members__v1__ExportOrganizationsRequest__ranges[2] = {
+  {1, 0},
+  {0, 2},
+};
+const ProtobufCMessageDescriptor yijia__members__v1__ExportOrganizationsRequest__table = {
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "yijia.members.v1.ExportOrganizationsRequest", "ExportOrganizationsRequest", "yijia__members__v1__ExportOrganizationsRequest",
+  "yijia.members.v1", sizeof(struct yijia__members__v1__ExportOrganizationsRequest),
+  2, yijia__members__v1__ExportOrganizationsRequest__fields, yijia__members__v1__ExportOrganizationsRequest__by_name,
+  1, yijia__members__v1__ExportOrganizationsRequest__ranges,
+  yijia__members__v1__ExportOrganizationsRequest__init, (void *) 48, NULL, NULL,
+};
+
+static void yijia__members__v1__ExportOrganizationsResponse__init(ProtobufCMessage *message) {
+  memset(message, 0, sizeof(struct yijia__members__v1__ExportOrganizationsResponse));
+  message->descriptor = &yijia__members__v1__ExportOrganizationsResponse__table;
+}
+static const ProtobufCFieldDescriptor yijia__members__v1__ExportOrganizationsResponse__fields[2] = {
+  {"organization", 1, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_MESSAGE,
+   0, offsetof(struct yijia__members__v1__ExportOrganizationsResponse, f_organization),
+   &yijia__members__v1__Organization__table, NULL, 0, 0x4200, NULL, NULL},
+  {"parent_external_id", 2, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_BYTES,
+   offsetof(struct yijia__members__v1__ExportOrganizationsResponse, has_parent_external_id), offsetof(struct yijia__members__v1__ExportOrganizationsResponse, f_parent_external_id),
+   NULL, NULL, 0, 0x2200, NULL, NULL},
+};
+static const unsigned yijia__members__v1__ExportOrganizationsResponse__by_name[2] = {0, 1};
+static const ProtobufCIntRange yijia__members__v1__ExportOrganizationsResponse__ranges[2] = {
+  {1, 0},
+  {0, 2},
+};
+const ProtobufCMessageDescriptor yijia__members__v1__ExportOrganizationsResponse__table = {
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "yijia.members.v1.ExportOrganizationsResponse", "ExportOrganizationsResponse", "yijia__members__v1__ExportOrganizationsResponse",
+  "yijia.members.v1", sizeof(struct yijia__members__v1__ExportOrganizationsResponse),
+  2, yijia__members__v1__ExportOrganizationsResponse__fields, yijia__members__v1__ExportOrganizationsResponse__by_name,
+  1, yijia__members__v1__ExportOrganizationsResponse__ranges,
+  yijia__members__v1__ExportOrganizationsResponse__init, (void *) 48, NULL, NULL,
+};
+
+static void yijia__members__v1__WatchOrganizationTreeRequest__init(ProtobufCMessage *message) {
+  memset(message, 0, sizeof(struct yijia__members__v1__WatchOrganizationTreeRequest));
+  message->descriptor = &yijia__members__v1__WatchOrganizationTreeRequest__table;
+}
+static const ProtobufCFieldDescriptor yijia__members__v1__WatchOrganizationTreeRequest__fields[3] = {
+  {"ancestor", 1, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_BYTES,
+   offsetof(struct yijia__members__v1__WatchOrganizationTreeRequest, has_ancestor), offsetof(struct yijia__members__v1__WatchOrganizationTreeRequest, f_ancestor),
+   NULL, NULL, 0, 0x2200, NULL, NULL},
+  {"cursor", 2, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_BYTES,
+   offsetof(struct yijia__members__v1__WatchOrganizationTreeRequest, has_cursor), offsetof(struct yijia__members__v1__WatchOrganizationTreeRequest, f_cursor),
+   NULL, NULL, 0, 0x2200, NULL, NULL},
+  {"stop_at_end", 3, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_BOOL,
+   offsetof(struct yijia__members__v1__WatchOrganizationTreeRequest, has_stop_at_end), offsetof(struct yijia__members__v1__WatchOrganizationTreeRequest, f_stop_at_end),
+   NULL, NULL, 0, 0x0, NULL, NULL},
+};
+static const unsigned yijia__members__v1__WatchOrganizationTreeRequest__by_name[3] = {0, 1, 2};
+static const ProtobufCIntRange yijia__members__v1__WatchOrganizationTreeRequest__ranges[2] = {
+  {1, 0},
+  {0, 3},
+};
+const ProtobufCMessageDescriptor yijia__members__v1__WatchOrganizationTreeRequest__table = {
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "yijia.members.v1.WatchOrganizationTreeRequest", "WatchOrganizationTreeRequest", "yijia__members__v1__WatchOrganizationTreeRequest",
+  "yijia.members.v1", sizeof(struct yijia__members__v1__WatchOrganizationTreeRequest),
+  3, yijia__members__v1__WatchOrganizationTreeRequest__fields, yijia__members__v1__WatchOrganizationTreeRequest__by_name,
+  1, yijia__members__v1__WatchOrganizationTreeRequest__ranges,
+  yijia__members__v1__WatchOrganizationTreeRequest__init, (void *) 57, NULL, NULL,
+};
+
+static void yijia__members__v1__WatchOrganizationTreeResponse__init(ProtobufCMessage *message) {
+  memset(message, 0, sizeof(struct yijia__members__v1__WatchOrganizationTreeResponse));
+  message->descriptor = &yijia__members__v1__WatchOrganizationTreeResponse__table;
+}
+static const ProtobufCFieldDescriptor yijia__members__v1__WatchOrganizationTreeResponse__fields[4] = {
+  {"cursor", 1, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_BYTES,
+   offsetof(struct yijia__members__v1__WatchOrganizationTreeResponse, has_cursor), offsetof(struct yijia__members__v1__WatchOrganizationTreeResponse, f_cursor),
+   NULL, NULL, 0, 0x2200, NULL, NULL},
+  {"organization", 2, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_MESSAGE,
+   offsetof(struct yijia__members__v1__WatchOrganizationTreeResponse, case_change), offsetof(struct yijia__members__v1__WatchOrganizationTreeResponse, u_change.f_organization),
+   &yijia__members__v1__Organization__table, NULL, PROTOBUF_C_FIELD_FLAG_ONEOF, 0x4201, NULL, NULL},
+  {"removed", 3, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_BYTES,
+   offsetof(struct yijia__members__v1__WatchOrganizationTreeResponse, case_change), offsetof(struct yijia__members__v1__WatchOrganizationTreeResponse, u_change.f_removed),
+   NULL, NULL, PROTOBUF_C_FIELD_FLAG_ONEOF, 0x2201, NULL, NULL},
+  {"complete", 4, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_BOOL,
+   offsetof(struct yijia__members__v1__WatchOrganizationTreeResponse, case_change), offsetof(struct yijia__members__v1__WatchOrganizationTreeResponse, u_change.f_complete),
+   NULL, NULL, PROTOBUF_C_FIELD_FLAG_ONEOF, 0x1, NULL, NULL},
+};
+static const unsigned yijia__members__v1__WatchOrganizationTreeResponse__by_name[4] = {3, 0, 1, 2};
+static const ProtobufCIntRange yijia__members__v1__WatchOrganizationTreeResponse__ranges[2] = {
+  {1, 0},
+  {0, 4},
+};
+const ProtobufCMessageDescriptor yijia__members__v1__WatchOrganizationTreeResponse__table = {
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "yijia.members.v1.WatchOrganizationTreeResponse", "WatchOrganizationTreeResponse", "yijia__members__v1__WatchOrganizationTreeResponse",
+  "yijia.members.v1", sizeof(struct yijia__members__v1__WatchOrganizationTreeResponse),
+  4, yijia__members__v1__WatchOrganizationTreeResponse__fields, yijia__members__v1__WatchOrganizationTreeResponse__by_name,
+  1, yijia__members__v1__WatchOrganizationTreeResponse__ranges,
+  yijia__members__v1__WatchOrganizationTreeResponse__init, (void *) 64, NULL, NULL,
+};

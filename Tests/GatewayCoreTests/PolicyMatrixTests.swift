@@ -10,6 +10,8 @@ import YijiaTypeV1
 struct PolicyMatrixTests {
   /// What partners may call: the contracts' word, said twice so that a slip shows.
   private static let partnerMethods: Set<String> = [
+    "/yijia.members.v1.MembersService/GetRegion",
+    "/yijia.members.v1.MembersService/ListRegions",
     "/yijia.members.v1.MembersService/ResolveOrganizationCode",
     "/yijia.members.v1.MembersService/SubmitEnrollment",
     "/yijia.members.v1.MembersService/EnrollMembers",

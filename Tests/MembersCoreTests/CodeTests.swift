@@ -1,5 +1,6 @@
 import Foundation
 import MembersV1
+import QRCode
 import ServiceKit
 import Testing
 import YijiaTypeV1
@@ -103,6 +104,143 @@ struct CodeTests {
         try await refusal {
           try await harness.client(.administrator).revokeOrganizationCode(revoke)
         } == "CODE_NOT_FOUND")
+    }
+  }
+
+  @Test("a code is rendered as text, link, SVG and PNG, and its link is scanned like its text")
+  func rendered() async throws {
+    var configuration = MembersConfiguration()
+    configuration.codeLink = "https://yijia.example/c/"
+    try await Harness.run(configuration) { harness in
+      let names = try await harness.plantTree()
+      let code = try await issue(harness, names["quegou"] ?? "")
+      #expect(code.link == configuration.codeLink + code.text)
+      let clerk = try harness.client(.staff(names["quegou"] ?? "", role: .clerk))
+      func content(_ format: CodeFormat) async throws -> (String, [UInt8]) {
+        var request = RenderOrganizationCodeRequest()
+        request.name = code.name
+        request.format = format
+        let response = try await clerk.renderOrganizationCode(request)
+        return (response.contentType, response.content)
+      }
+      #expect(try await content(.text).1 == Array(code.text.utf8))
+      #expect(try await content(.link).1 == Array(code.link.utf8))
+      let (svgType, svg) = try await content(.svg)
+      #expect(svgType == "image/svg+xml")
+      let symbol = try Symbol(code.link)
+      #expect(svg == Array(symbol.svg().utf8))
+      let (pngType, png) = try await content(.unspecified)
+      #expect(pngType == "image/png")
+      let drawn = try symbol.png()
+      #expect(png == drawn)
+      for scanned in [code.link, " \(code.link.lowercased())\n", "https://x.test/?c=\(code.text)"] {
+        #expect(try await resolve(harness, scanned).organization?.name == names["quegou"])
+      }
+      #expect(try await refusal { try await resolve(harness, "https://x/c/") } == "CODE_MALFORMED")
+      var wrong = RenderOrganizationCodeRequest()
+      wrong.name = "organizationCodes/x"
+      wrong.modulePixels = 33
+      #expect(
+        try await refusal { try await clerk.renderOrganizationCode(wrong) }
+          == "INVALID_FIELDS name=INVALID_NAME module_pixels=OUT_OF_RANGE")
+    }
+  }
+
+  @Test("without a configured page there is no link, and the QR code holds the text")
+  func withoutLink() async throws {
+    try await Harness.run { harness in
+      let names = try await harness.plantTree()
+      let code = try await issue(harness, names["quegou"] ?? "")
+      #expect(code.link == "")
+      var request = RenderOrganizationCodeRequest()
+      request.name = code.name
+      request.modulePixels = 1
+      let admin = try harness.client(.administrator)
+      let png = try await admin.renderOrganizationCode(request).content
+      let drawn = try Symbol(code.text).png(modulePixels: 1)
+      #expect(png == drawn)
+      request.format = .link
+      #expect(
+        try await refusal { try await admin.renderOrganizationCode(request) } == "NO_CODE_LINK")
+      let elsewhere = try harness.client(.staff(names["lieshan"] ?? "", role: .clerk))
+      #expect(
+        try await refusal { try await elsewhere.renderOrganizationCode(request) }
+          == "OUT_OF_SCOPE")
+      harness.clock.advance(days: 30)
+      #expect(
+        try await refusal { try await admin.renderOrganizationCode(request) } == "CODE_EXPIRED")
+    }
+  }
+
+  @Test("codes are listed newest first, those that ended without their text")
+  func listed() async throws {
+    try await Harness.run { harness in
+      let names = try await harness.plantTree()
+      var codes: [OrganizationCode] = []
+      for _ in 0..<5 {
+        codes.append(try await issue(harness, names["quegou"] ?? ""))
+        harness.clock.advance(days: 1)
+      }
+      var revoke = RevokeOrganizationCodeRequest()
+      revoke.requestID = UUID().uuidString
+      revoke.name = codes[3].name
+      let clerk = try harness.client(.staff(names["quegou"] ?? "", role: .clerk))
+      _ = try await clerk.revokeOrganizationCode(revoke)
+      var request = ListOrganizationCodesRequest()
+      request.organization = names["quegou"] ?? ""
+      request.pageSize = 2
+      func list() async throws -> [OrganizationCode] {
+        var seen: [OrganizationCode] = []
+        request.pageToken = ""
+        repeat {
+          let page = try await clerk.listOrganizationCodes(request)
+          seen += page.codes
+          request.pageToken = page.nextPageToken
+        } while !request.pageToken.isEmpty
+        return seen
+      }
+      #expect(try await list() == [codes[4], codes[2], codes[1], codes[0]])
+      request.includeEnded = true
+      let all = try await list()
+      #expect(all.map(\.name) == codes.reversed().map(\.name))
+      #expect(all[1].text == "" && all[1].revokeTime != nil)
+      request.organization = names["xiangshan"] ?? ""
+      #expect(
+        try await refusal { try await clerk.listOrganizationCodes(request) }
+          == "ORGANIZATION_NOT_FOUND")
+    }
+  }
+
+  @Test("what a scanner may do follows who scans, and the organization's state")
+  func actions() async throws {
+    try await Harness.run { harness in
+      let names = try await harness.plantTree()
+      let code = try await issue(harness, names["quegou"] ?? "")
+      _ = try await harness.submit(Applicant.application(1))
+      _ = try await harness.submit(
+        Applicant.application(2) { $0.areas?.work = "340604" }, as: .administrator)
+      let members = try await harness.members()
+      func actions(_ caller: Caller) async throws -> [CodeAction] {
+        var request = ResolveOrganizationCodeRequest()
+        request.text = code.text
+        return try await harness.client(caller).resolveOrganizationCode(request).actions
+      }
+      func member(at name: String) -> Caller {
+        let found = members.first { $0.organization == name }
+        return Caller(kind: .member, subject: found?.name ?? "members/\(hexID(9))")
+      }
+      #expect(try await actions(.partner()) == [.query, .join])
+      #expect(try await actions(.staff("", role: .viewer)) == [.query])
+      #expect(
+        try await actions(member(at: names["quegou"] ?? "")) == [.query, .editOwnData])
+      #expect(
+        try await actions(member(at: names["huaibei-pool"] ?? ""))
+          == [.query, .transferIn, .editOwnData])
+      #expect(try await actions(member(at: "")) == [.query])
+      try await harness.suspend(names["quegou"] ?? "")
+      #expect(try await actions(.partner()) == [.query])
+      #expect(
+        try await actions(member(at: names["huaibei-pool"] ?? "")) == [.query, .editOwnData])
     }
   }
 }

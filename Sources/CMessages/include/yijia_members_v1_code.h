@@ -7,8 +7,12 @@
 typedef struct google__protobuf__Timestamp google__protobuf__Timestamp;
 typedef struct yijia__members__v1__IssueOrganizationCodeRequest yijia__members__v1__IssueOrganizationCodeRequest;
 typedef struct yijia__members__v1__IssueOrganizationCodeResponse yijia__members__v1__IssueOrganizationCodeResponse;
+typedef struct yijia__members__v1__ListOrganizationCodesRequest yijia__members__v1__ListOrganizationCodesRequest;
+typedef struct yijia__members__v1__ListOrganizationCodesResponse yijia__members__v1__ListOrganizationCodesResponse;
 typedef struct yijia__members__v1__Organization yijia__members__v1__Organization;
 typedef struct yijia__members__v1__OrganizationCode yijia__members__v1__OrganizationCode;
+typedef struct yijia__members__v1__RenderOrganizationCodeRequest yijia__members__v1__RenderOrganizationCodeRequest;
+typedef struct yijia__members__v1__RenderOrganizationCodeResponse yijia__members__v1__RenderOrganizationCodeResponse;
 typedef struct yijia__members__v1__ResolveOrganizationCodeRequest yijia__members__v1__ResolveOrganizationCodeRequest;
 typedef struct yijia__members__v1__ResolveOrganizationCodeResponse yijia__members__v1__ResolveOrganizationCodeResponse;
 typedef struct yijia__members__v1__RevokeOrganizationCodeRequest yijia__members__v1__RevokeOrganizationCodeRequest;
@@ -30,6 +34,8 @@ struct yijia__members__v1__OrganizationCode {
   google__protobuf__Timestamp *f_expire_time;
   google__protobuf__Timestamp *f_create_time;
   google__protobuf__Timestamp *f_revoke_time;
+  protobuf_c_boolean has_link;
+  ProtobufCBinaryData f_link;
   protobuf_c_boolean has_accepts_transfers;
   protobuf_c_boolean f_accepts_transfers;
 };
@@ -72,6 +78,48 @@ struct yijia__members__v1__RevokeOrganizationCodeResponse {
   yijia__members__v1__OrganizationCode *f_code;
 };
 
+/* yijia.members.v1.ListOrganizationCodesRequest */
+struct yijia__members__v1__ListOrganizationCodesRequest {
+  ProtobufCMessage base;
+  protobuf_c_boolean has_organization;
+  ProtobufCBinaryData f_organization;
+  protobuf_c_boolean has_include_ended;
+  protobuf_c_boolean f_include_ended;
+  protobuf_c_boolean has_page_size;
+  int32_t f_page_size;
+  protobuf_c_boolean has_page_token;
+  ProtobufCBinaryData f_page_token;
+};
+
+/* yijia.members.v1.ListOrganizationCodesResponse */
+struct yijia__members__v1__ListOrganizationCodesResponse {
+  ProtobufCMessage base;
+  size_t n_codes;
+  yijia__members__v1__OrganizationCode **f_codes;
+  protobuf_c_boolean has_next_page_token;
+  ProtobufCBinaryData f_next_page_token;
+};
+
+/* yijia.members.v1.RenderOrganizationCodeRequest */
+struct yijia__members__v1__RenderOrganizationCodeRequest {
+  ProtobufCMessage base;
+  protobuf_c_boolean has_name;
+  ProtobufCBinaryData f_name;
+  protobuf_c_boolean has_format;
+  int32_t f_format;
+  protobuf_c_boolean has_module_pixels;
+  int32_t f_module_pixels;
+};
+
+/* yijia.members.v1.RenderOrganizationCodeResponse */
+struct yijia__members__v1__RenderOrganizationCodeResponse {
+  ProtobufCMessage base;
+  protobuf_c_boolean has_content;
+  ProtobufCBinaryData f_content;
+  protobuf_c_boolean has_content_type;
+  ProtobufCBinaryData f_content_type;
+};
+
 /* yijia.members.v1.ResolveOrganizationCodeRequest */
 struct yijia__members__v1__ResolveOrganizationCodeRequest {
   ProtobufCMessage base;
@@ -84,6 +132,8 @@ struct yijia__members__v1__ResolveOrganizationCodeResponse {
   ProtobufCMessage base;
   yijia__members__v1__OrganizationCode *f_code;
   yijia__members__v1__Organization *f_organization;
+  size_t n_actions;
+  int32_t *f_actions;
 };
 
 extern const ProtobufCMessageDescriptor yijia__members__v1__OrganizationCode__table;
@@ -111,6 +161,26 @@ static inline const ProtobufCMessageDescriptor *yijia__members__v1__RevokeOrgani
   return &yijia__members__v1__RevokeOrganizationCodeResponse__table;
 }
 
+extern const ProtobufCMessageDescriptor yijia__members__v1__ListOrganizationCodesRequest__table;
+static inline const ProtobufCMessageDescriptor *yijia__members__v1__ListOrganizationCodesRequest__descriptor(void) {
+  return &yijia__members__v1__ListOrganizationCodesRequest__table;
+}
+
+extern const ProtobufCMessageDescriptor yijia__members__v1__ListOrganizationCodesResponse__table;
+static inline const ProtobufCMessageDescriptor *yijia__members__v1__ListOrganizationCodesResponse__descriptor(void) {
+  return &yijia__members__v1__ListOrganizationCodesResponse__table;
+}
+
+extern const ProtobufCMessageDescriptor yijia__members__v1__RenderOrganizationCodeRequest__table;
+static inline const ProtobufCMessageDescriptor *yijia__members__v1__RenderOrganizationCodeRequest__descriptor(void) {
+  return &yijia__members__v1__RenderOrganizationCodeRequest__table;
+}
+
+extern const ProtobufCMessageDescriptor yijia__members__v1__RenderOrganizationCodeResponse__table;
+static inline const ProtobufCMessageDescriptor *yijia__members__v1__RenderOrganizationCodeResponse__descriptor(void) {
+  return &yijia__members__v1__RenderOrganizationCodeResponse__table;
+}
+
 extern const ProtobufCMessageDescriptor yijia__members__v1__ResolveOrganizationCodeRequest__table;
 static inline const ProtobufCMessageDescriptor *yijia__members__v1__ResolveOrganizationCodeRequest__descriptor(void) {
   return &yijia__members__v1__ResolveOrganizationCodeRequest__table;
@@ -120,5 +190,7 @@ extern const ProtobufCMessageDescriptor yijia__members__v1__ResolveOrganizationC
 static inline const ProtobufCMessageDescriptor *yijia__members__v1__ResolveOrganizationCodeResponse__descriptor(void) {
   return &yijia__members__v1__ResolveOrganizationCodeResponse__table;
 }
+extern const ProtobufCEnumDescriptor yijia__members__v1__CodeAction__names;
+extern const ProtobufCEnumDescriptor yijia__members__v1__CodeFormat__names;
 
 #endif

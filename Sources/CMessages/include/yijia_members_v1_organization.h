@@ -15,6 +15,8 @@ typedef struct yijia__members__v1__CreateOrganizationRequest yijia__members__v1_
 typedef struct yijia__members__v1__CreateOrganizationResponse yijia__members__v1__CreateOrganizationResponse;
 typedef struct yijia__members__v1__DissolveOrganizationRequest yijia__members__v1__DissolveOrganizationRequest;
 typedef struct yijia__members__v1__DissolveOrganizationResponse yijia__members__v1__DissolveOrganizationResponse;
+typedef struct yijia__members__v1__ExportOrganizationsRequest yijia__members__v1__ExportOrganizationsRequest;
+typedef struct yijia__members__v1__ExportOrganizationsResponse yijia__members__v1__ExportOrganizationsResponse;
 typedef struct yijia__members__v1__GetOrganizationRequest yijia__members__v1__GetOrganizationRequest;
 typedef struct yijia__members__v1__GetOrganizationResponse yijia__members__v1__GetOrganizationResponse;
 typedef struct yijia__members__v1__ImportOrganizationsRequest yijia__members__v1__ImportOrganizationsRequest;
@@ -33,6 +35,8 @@ typedef struct yijia__members__v1__UncoverOrganizationRequest yijia__members__v1
 typedef struct yijia__members__v1__UncoverOrganizationResponse yijia__members__v1__UncoverOrganizationResponse;
 typedef struct yijia__members__v1__UpdateOrganizationRequest yijia__members__v1__UpdateOrganizationRequest;
 typedef struct yijia__members__v1__UpdateOrganizationResponse yijia__members__v1__UpdateOrganizationResponse;
+typedef struct yijia__members__v1__WatchOrganizationTreeRequest yijia__members__v1__WatchOrganizationTreeRequest;
+typedef struct yijia__members__v1__WatchOrganizationTreeResponse yijia__members__v1__WatchOrganizationTreeResponse;
 
 /* yijia.members.v1.Organization */
 struct yijia__members__v1__Organization {
@@ -317,6 +321,47 @@ struct yijia__members__v1__UncoverOrganizationResponse {
   yijia__members__v1__Organization *f_organization;
 };
 
+/* yijia.members.v1.ExportOrganizationsRequest */
+struct yijia__members__v1__ExportOrganizationsRequest {
+  ProtobufCMessage base;
+  protobuf_c_boolean has_ancestor;
+  ProtobufCBinaryData f_ancestor;
+  size_t n_kinds;
+  int32_t *f_kinds;
+};
+
+/* yijia.members.v1.ExportOrganizationsResponse */
+struct yijia__members__v1__ExportOrganizationsResponse {
+  ProtobufCMessage base;
+  yijia__members__v1__Organization *f_organization;
+  protobuf_c_boolean has_parent_external_id;
+  ProtobufCBinaryData f_parent_external_id;
+};
+
+/* yijia.members.v1.WatchOrganizationTreeRequest */
+struct yijia__members__v1__WatchOrganizationTreeRequest {
+  ProtobufCMessage base;
+  protobuf_c_boolean has_ancestor;
+  ProtobufCBinaryData f_ancestor;
+  protobuf_c_boolean has_cursor;
+  ProtobufCBinaryData f_cursor;
+  protobuf_c_boolean has_stop_at_end;
+  protobuf_c_boolean f_stop_at_end;
+};
+
+/* yijia.members.v1.WatchOrganizationTreeResponse */
+struct yijia__members__v1__WatchOrganizationTreeResponse {
+  ProtobufCMessage base;
+  protobuf_c_boolean has_cursor;
+  ProtobufCBinaryData f_cursor;
+  uint32_t case_change;
+  union {
+    yijia__members__v1__Organization *f_organization;
+    ProtobufCBinaryData f_removed;
+    protobuf_c_boolean f_complete;
+  } u_change;
+};
+
 extern const ProtobufCMessageDescriptor yijia__members__v1__Organization__table;
 static inline const ProtobufCMessageDescriptor *yijia__members__v1__Organization__descriptor(void) {
   return &yijia__members__v1__Organization__table;
@@ -440,6 +485,26 @@ static inline const ProtobufCMessageDescriptor *yijia__members__v1__UncoverOrgan
 extern const ProtobufCMessageDescriptor yijia__members__v1__UncoverOrganizationResponse__table;
 static inline const ProtobufCMessageDescriptor *yijia__members__v1__UncoverOrganizationResponse__descriptor(void) {
   return &yijia__members__v1__UncoverOrganizationResponse__table;
+}
+
+extern const ProtobufCMessageDescriptor yijia__members__v1__ExportOrganizationsRequest__table;
+static inline const ProtobufCMessageDescriptor *yijia__members__v1__ExportOrganizationsRequest__descriptor(void) {
+  return &yijia__members__v1__ExportOrganizationsRequest__table;
+}
+
+extern const ProtobufCMessageDescriptor yijia__members__v1__ExportOrganizationsResponse__table;
+static inline const ProtobufCMessageDescriptor *yijia__members__v1__ExportOrganizationsResponse__descriptor(void) {
+  return &yijia__members__v1__ExportOrganizationsResponse__table;
+}
+
+extern const ProtobufCMessageDescriptor yijia__members__v1__WatchOrganizationTreeRequest__table;
+static inline const ProtobufCMessageDescriptor *yijia__members__v1__WatchOrganizationTreeRequest__descriptor(void) {
+  return &yijia__members__v1__WatchOrganizationTreeRequest__table;
+}
+
+extern const ProtobufCMessageDescriptor yijia__members__v1__WatchOrganizationTreeResponse__table;
+static inline const ProtobufCMessageDescriptor *yijia__members__v1__WatchOrganizationTreeResponse__descriptor(void) {
+  return &yijia__members__v1__WatchOrganizationTreeResponse__table;
 }
 extern const ProtobufCEnumDescriptor yijia__members__v1__OrganizationKind__names;
 extern const ProtobufCEnumDescriptor yijia__members__v1__OrganizationLevel__names;

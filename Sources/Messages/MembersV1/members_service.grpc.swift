@@ -111,6 +111,36 @@ public protocol MembersServiceProtocol: RPCService {
     _ request: UncoverOrganizationRequest, context: ServerContext
   ) async throws -> UncoverOrganizationResponse
 
+  /// Streams a subtree, those above before those below, so that it can be imported elsewhere. Each
+  /// page is read by itself: what moves meanwhile may be missing or come twice.
+  /// Errors: PERMISSION_DENIED / OUT_OF_SCOPE. Callers: staff.
+  nonisolated(nonsending) func exportOrganizations(
+    _ request: ExportOrganizationsRequest, responses: ResponseWriter<ExportOrganizationsResponse>,
+    context: ServerContext
+  ) async throws
+
+  /// Streams a subtree as it is, then every change of it; from a cursor on, the changes since. At
+  /// least once, in the order of the changes of each organization.
+  /// Errors: PERMISSION_DENIED / OUT_OF_SCOPE; INVALID_ARGUMENT / INVALID_CURSOR.
+  /// Callers: staff.
+  nonisolated(nonsending) func watchOrganizationTree(
+    _ request: WatchOrganizationTreeRequest, responses: ResponseWriter<WatchOrganizationTreeResponse>,
+    context: ServerContext
+  ) async throws
+
+  /// Reads a region of the table that organizations and applications are checked against; a code
+  /// that no region has any more too. Errors: NOT_FOUND / REGION_NOT_FOUND.
+  /// Callers: partners, staff, members.
+  nonisolated(nonsending) func getRegion(
+    _ request: GetRegionRequest, context: ServerContext
+  ) async throws -> GetRegionResponse
+
+  /// Lists the parts of a region by code, paged. Errors: NOT_FOUND / REGION_NOT_FOUND;
+  /// INVALID_ARGUMENT / INVALID_PAGE_TOKEN. Callers: partners, staff, members.
+  nonisolated(nonsending) func listRegions(
+    _ request: ListRegionsRequest, context: ServerContext
+  ) async throws -> ListRegionsResponse
+
   /// Issues a code of an organization. Idempotent by request id.
   /// Errors: NOT_FOUND / ORGANIZATION_NOT_FOUND; FAILED_PRECONDITION / ORGANIZATION_NOT_ACTIVE.
   /// Callers: clerks.
@@ -124,9 +154,23 @@ public protocol MembersServiceProtocol: RPCService {
     _ request: RevokeOrganizationCodeRequest, context: ServerContext
   ) async throws -> RevokeOrganizationCodeResponse
 
-  /// Says which organization a scanned code belongs to.
+  /// Lists an organization's codes, the newest first, paged.
+  /// Errors: NOT_FOUND / ORGANIZATION_NOT_FOUND; INVALID_ARGUMENT / INVALID_PAGE_TOKEN.
+  /// Callers: clerks.
+  nonisolated(nonsending) func listOrganizationCodes(
+    _ request: ListOrganizationCodesRequest, context: ServerContext
+  ) async throws -> ListOrganizationCodesResponse
+
+  /// Renders a code that holds: its text, its link, or a QR code as SVG or PNG.
+  /// Errors: NOT_FOUND / CODE_NOT_FOUND; FAILED_PRECONDITION / CODE_EXPIRED, CODE_REVOKED,
+  /// NO_CODE_LINK (a link was asked for, and no page is configured). Callers: clerks.
+  nonisolated(nonsending) func renderOrganizationCode(
+    _ request: RenderOrganizationCodeRequest, context: ServerContext
+  ) async throws -> RenderOrganizationCodeResponse
+
+  /// Says which organization a scanned code belongs to, and what the caller may do with it.
   /// Errors: INVALID_ARGUMENT / CODE_MALFORMED, CODE_FORGED; FAILED_PRECONDITION / CODE_EXPIRED,
-  /// CODE_REVOKED. Callers: partners, staff.
+  /// CODE_REVOKED. Callers: partners, staff, members.
   nonisolated(nonsending) func resolveOrganizationCode(
     _ request: ResolveOrganizationCodeRequest, context: ServerContext
   ) async throws -> ResolveOrganizationCodeResponse
@@ -494,6 +538,22 @@ extension MembersServiceProtocol {
         MembersServiceMethods.uncoverOrganization,
         { try await self.uncoverOrganization($0, context: $1) }
       ),
+      .serverStreaming(
+        MembersServiceMethods.exportOrganizations,
+        { try await self.exportOrganizations($0, responses: $1, context: $2) }
+      ),
+      .serverStreaming(
+        MembersServiceMethods.watchOrganizationTree,
+        { try await self.watchOrganizationTree($0, responses: $1, context: $2) }
+      ),
+      .unary(
+        MembersServiceMethods.getRegion,
+        { try await self.getRegion($0, context: $1) }
+      ),
+      .unary(
+        MembersServiceMethods.listRegions,
+        { try await self.listRegions($0, context: $1) }
+      ),
       .unary(
         MembersServiceMethods.issueOrganizationCode,
         { try await self.issueOrganizationCode($0, context: $1) }
@@ -501,6 +561,14 @@ extension MembersServiceProtocol {
       .unary(
         MembersServiceMethods.revokeOrganizationCode,
         { try await self.revokeOrganizationCode($0, context: $1) }
+      ),
+      .unary(
+        MembersServiceMethods.listOrganizationCodes,
+        { try await self.listOrganizationCodes($0, context: $1) }
+      ),
+      .unary(
+        MembersServiceMethods.renderOrganizationCode,
+        { try await self.renderOrganizationCode($0, context: $1) }
       ),
       .unary(
         MembersServiceMethods.resolveOrganizationCode,
@@ -763,6 +831,36 @@ extension MembersServiceProtocol {
   }
 
   /// UNIMPLEMENTED, until the service has it.
+  public nonisolated(nonsending) func exportOrganizations(
+    _ request: ExportOrganizationsRequest, responses: ResponseWriter<ExportOrganizationsResponse>,
+    context: ServerContext
+  ) async throws {
+    throw RPCError(.unimplemented, "ExportOrganizations")
+  }
+
+  /// UNIMPLEMENTED, until the service has it.
+  public nonisolated(nonsending) func watchOrganizationTree(
+    _ request: WatchOrganizationTreeRequest, responses: ResponseWriter<WatchOrganizationTreeResponse>,
+    context: ServerContext
+  ) async throws {
+    throw RPCError(.unimplemented, "WatchOrganizationTree")
+  }
+
+  /// UNIMPLEMENTED, until the service has it.
+  public nonisolated(nonsending) func getRegion(
+    _ request: GetRegionRequest, context: ServerContext
+  ) async throws -> GetRegionResponse {
+    throw RPCError(.unimplemented, "GetRegion")
+  }
+
+  /// UNIMPLEMENTED, until the service has it.
+  public nonisolated(nonsending) func listRegions(
+    _ request: ListRegionsRequest, context: ServerContext
+  ) async throws -> ListRegionsResponse {
+    throw RPCError(.unimplemented, "ListRegions")
+  }
+
+  /// UNIMPLEMENTED, until the service has it.
   public nonisolated(nonsending) func issueOrganizationCode(
     _ request: IssueOrganizationCodeRequest, context: ServerContext
   ) async throws -> IssueOrganizationCodeResponse {
@@ -774,6 +872,20 @@ extension MembersServiceProtocol {
     _ request: RevokeOrganizationCodeRequest, context: ServerContext
   ) async throws -> RevokeOrganizationCodeResponse {
     throw RPCError(.unimplemented, "RevokeOrganizationCode")
+  }
+
+  /// UNIMPLEMENTED, until the service has it.
+  public nonisolated(nonsending) func listOrganizationCodes(
+    _ request: ListOrganizationCodesRequest, context: ServerContext
+  ) async throws -> ListOrganizationCodesResponse {
+    throw RPCError(.unimplemented, "ListOrganizationCodes")
+  }
+
+  /// UNIMPLEMENTED, until the service has it.
+  public nonisolated(nonsending) func renderOrganizationCode(
+    _ request: RenderOrganizationCodeRequest, context: ServerContext
+  ) async throws -> RenderOrganizationCodeResponse {
+    throw RPCError(.unimplemented, "RenderOrganizationCode")
   }
 
   /// UNIMPLEMENTED, until the service has it.
@@ -1120,11 +1232,29 @@ public enum MembersServiceMethods {
   public static let uncoverOrganization = MethodDescriptor(
     service: "yijia.members.v1.MembersService", name: "UncoverOrganization", kind: .unary
   )
+  public static let exportOrganizations = MethodDescriptor(
+    service: "yijia.members.v1.MembersService", name: "ExportOrganizations", kind: .serverStreaming
+  )
+  public static let watchOrganizationTree = MethodDescriptor(
+    service: "yijia.members.v1.MembersService", name: "WatchOrganizationTree", kind: .serverStreaming
+  )
+  public static let getRegion = MethodDescriptor(
+    service: "yijia.members.v1.MembersService", name: "GetRegion", kind: .unary
+  )
+  public static let listRegions = MethodDescriptor(
+    service: "yijia.members.v1.MembersService", name: "ListRegions", kind: .unary
+  )
   public static let issueOrganizationCode = MethodDescriptor(
     service: "yijia.members.v1.MembersService", name: "IssueOrganizationCode", kind: .unary
   )
   public static let revokeOrganizationCode = MethodDescriptor(
     service: "yijia.members.v1.MembersService", name: "RevokeOrganizationCode", kind: .unary
+  )
+  public static let listOrganizationCodes = MethodDescriptor(
+    service: "yijia.members.v1.MembersService", name: "ListOrganizationCodes", kind: .unary
+  )
+  public static let renderOrganizationCode = MethodDescriptor(
+    service: "yijia.members.v1.MembersService", name: "RenderOrganizationCode", kind: .unary
   )
   public static let resolveOrganizationCode = MethodDescriptor(
     service: "yijia.members.v1.MembersService", name: "ResolveOrganizationCode", kind: .unary
@@ -1269,8 +1399,14 @@ public enum MembersServiceMethods {
     moveOrganization,
     coverOrganization,
     uncoverOrganization,
+    exportOrganizations,
+    watchOrganizationTree,
+    getRegion,
+    listRegions,
     issueOrganizationCode,
     revokeOrganizationCode,
+    listOrganizationCodes,
+    renderOrganizationCode,
     resolveOrganizationCode,
     submitEnrollment,
     enrollMembers,
@@ -1476,6 +1612,46 @@ public struct MembersServiceClient: Sendable {
     ).message
   }
 
+  /// Streams a subtree, those above before those below, so that it can be imported elsewhere. Each
+  /// page is read by itself: what moves meanwhile may be missing or come twice.
+  /// Errors: PERMISSION_DENIED / OUT_OF_SCOPE. Callers: staff.
+  public func exportOrganizations(
+    _ request: ExportOrganizationsRequest, options: CallOptions = CallOptions()
+  ) async throws -> ResponseStream<ExportOrganizationsResponse> {
+    try await channel.serverStreaming(MembersServiceMethods.exportOrganizations, request, options: options)
+  }
+
+  /// Streams a subtree as it is, then every change of it; from a cursor on, the changes since. At
+  /// least once, in the order of the changes of each organization.
+  /// Errors: PERMISSION_DENIED / OUT_OF_SCOPE; INVALID_ARGUMENT / INVALID_CURSOR.
+  /// Callers: staff.
+  public func watchOrganizationTree(
+    _ request: WatchOrganizationTreeRequest, options: CallOptions = CallOptions()
+  ) async throws -> ResponseStream<WatchOrganizationTreeResponse> {
+    try await channel.serverStreaming(MembersServiceMethods.watchOrganizationTree, request, options: options)
+  }
+
+  /// Reads a region of the table that organizations and applications are checked against; a code
+  /// that no region has any more too. Errors: NOT_FOUND / REGION_NOT_FOUND.
+  /// Callers: partners, staff, members.
+  public func getRegion(
+    _ request: GetRegionRequest, options: CallOptions = CallOptions()
+  ) async throws -> GetRegionResponse {
+    try await ClientResponse<GetRegionResponse>(
+      of: MembersServiceMethods.getRegion, on: channel, request, options: options
+    ).message
+  }
+
+  /// Lists the parts of a region by code, paged. Errors: NOT_FOUND / REGION_NOT_FOUND;
+  /// INVALID_ARGUMENT / INVALID_PAGE_TOKEN. Callers: partners, staff, members.
+  public func listRegions(
+    _ request: ListRegionsRequest, options: CallOptions = CallOptions()
+  ) async throws -> ListRegionsResponse {
+    try await ClientResponse<ListRegionsResponse>(
+      of: MembersServiceMethods.listRegions, on: channel, request, options: options
+    ).message
+  }
+
   /// Issues a code of an organization. Idempotent by request id.
   /// Errors: NOT_FOUND / ORGANIZATION_NOT_FOUND; FAILED_PRECONDITION / ORGANIZATION_NOT_ACTIVE.
   /// Callers: clerks.
@@ -1497,9 +1673,31 @@ public struct MembersServiceClient: Sendable {
     ).message
   }
 
-  /// Says which organization a scanned code belongs to.
+  /// Lists an organization's codes, the newest first, paged.
+  /// Errors: NOT_FOUND / ORGANIZATION_NOT_FOUND; INVALID_ARGUMENT / INVALID_PAGE_TOKEN.
+  /// Callers: clerks.
+  public func listOrganizationCodes(
+    _ request: ListOrganizationCodesRequest, options: CallOptions = CallOptions()
+  ) async throws -> ListOrganizationCodesResponse {
+    try await ClientResponse<ListOrganizationCodesResponse>(
+      of: MembersServiceMethods.listOrganizationCodes, on: channel, request, options: options
+    ).message
+  }
+
+  /// Renders a code that holds: its text, its link, or a QR code as SVG or PNG.
+  /// Errors: NOT_FOUND / CODE_NOT_FOUND; FAILED_PRECONDITION / CODE_EXPIRED, CODE_REVOKED,
+  /// NO_CODE_LINK (a link was asked for, and no page is configured). Callers: clerks.
+  public func renderOrganizationCode(
+    _ request: RenderOrganizationCodeRequest, options: CallOptions = CallOptions()
+  ) async throws -> RenderOrganizationCodeResponse {
+    try await ClientResponse<RenderOrganizationCodeResponse>(
+      of: MembersServiceMethods.renderOrganizationCode, on: channel, request, options: options
+    ).message
+  }
+
+  /// Says which organization a scanned code belongs to, and what the caller may do with it.
   /// Errors: INVALID_ARGUMENT / CODE_MALFORMED, CODE_FORGED; FAILED_PRECONDITION / CODE_EXPIRED,
-  /// CODE_REVOKED. Callers: partners, staff.
+  /// CODE_REVOKED. Callers: partners, staff, members.
   public func resolveOrganizationCode(
     _ request: ResolveOrganizationCodeRequest, options: CallOptions = CallOptions()
   ) async throws -> ResolveOrganizationCodeResponse {

@@ -24,8 +24,13 @@ struct StoredCode: Sendable, Hashable {
     if now >= expires { throw MembersError.codeExpired }
   }
 
-  /// - Parameter text: The code's text, where the caller may have it.
-  func message(text: String = "") -> OrganizationCode {
+  /// Whether it is neither revoked nor expired.
+  func holds(at now: Int64) -> Bool { revoked == nil && now < expires }
+
+  /// - Parameters:
+  ///   - text: The code's text, where the caller may have it.
+  ///   - link: The text as a link.
+  func message(text: String = "", link: String = "") -> OrganizationCode {
     var message = OrganizationCode()
     message.name = "organizationCodes/\(id)"
     message.organization = "organizations/\(organizationID)"
@@ -33,6 +38,7 @@ struct StoredCode: Sendable, Hashable {
     message.campaign = campaign
     message.acceptsTransfers = acceptsTransfers
     message.text = text
+    message.link = link
     message.expireTime = Timestamp(microseconds: expires)
     message.createTime = Timestamp(microseconds: created)
     message.revokeTime = revoked.map { Timestamp(microseconds: $0) }
@@ -48,15 +54,36 @@ enum CodeStore {
       SELECT id, organization_id, channel, campaign, expires, revoked, version, created,
         accepts_transfers
       FROM organization_codes WHERE id = ?1
-      """, [id]
-    ) { row in
-      StoredCode(
-        id: try row.text("id"), organizationID: try row.text("organization_id"),
-        channel: Channel(rawValue: try row.int32("channel")), campaign: try row.text("campaign"),
-        expires: try row.integer("expires"), revoked: try row.optionalInteger("revoked"),
-        version: try row.integer("version"), created: try row.integer("created"),
-        acceptsTransfers: try row.boolean("accepts_transfers"))
-    }
+      """, [id], code)
+  }
+
+  /// A page of an organization's codes, the newest first.
+  ///
+  /// - Parameters:
+  ///   - now: Leaves out what does not hold at this instant; nil for all.
+  ///   - last: Creation and id of the last one of the page before.
+  static func page(
+    of organizationID: String, holdingAt now: Int64?, after last: [SQLValue]?, limit: Int
+  ) -> Query<[StoredCode]> {
+    let after = last ?? [.integer(.max), .text("")]
+    return .all(
+      """
+      SELECT id, organization_id, channel, campaign, expires, revoked, version, created,
+        accepts_transfers
+      FROM organization_codes
+      WHERE organization_id = ?1 AND (created, id) < (?2, ?3)
+        AND (?4 = 0 OR revoked IS NULL AND expires > ?4)
+      ORDER BY created DESC, id DESC LIMIT ?5
+      """, [organizationID, after[0], after[after.count - 1], now ?? 0, limit], code)
+  }
+
+  @Sendable private static func code(_ row: Row) throws -> StoredCode {
+    StoredCode(
+      id: try row.text("id"), organizationID: try row.text("organization_id"),
+      channel: Channel(rawValue: try row.int32("channel")), campaign: try row.text("campaign"),
+      expires: try row.integer("expires"), revoked: try row.optionalInteger("revoked"),
+      version: try row.integer("version"), created: try row.integer("created"),
+      acceptsTransfers: try row.boolean("accepts_transfers"))
   }
 
   /// How many codes that were signed before an instant may still be scanned.

@@ -24,9 +24,10 @@ extension MembersService {
       campaign: order.campaign,
       expires: now.microseconds + Int64(order.validDays) * Self.dayMicroseconds, revoked: nil,
       version: 1, created: now.microseconds, acceptsTransfers: request.acceptsTransfers)
-    let keys = keys
+    let ledger = keys.ledger
+    let issued = try message(of: code).wireBytes()
     let reply = try await database.write {
-      keys.ledger.once(key, payload: bytes, at: now) {
+      ledger.once(key, payload: bytes, at: now) {
         .read(
           StaffScope.query(of: caller), OrganizationStore.byID(order.organizationID)
         ) { scope, organization in
@@ -40,20 +41,13 @@ extension MembersService {
               actor: caller.subject, action: "organizations.issueCode",
               target: "organizationCodes/\(code.id)",
               detail: Array("organizations/\(organization.id)".utf8)))
-          return .commit(commit, try keys.message(of: code).wireBytes())
+          return .commit(commit, issued)
         }
       }
     }
     var response = IssueOrganizationCodeResponse()
     response.code = try OrganizationCode(wireBytes: reply)
     return response
-  }
-}
-
-extension MembersKeys {
-  /// A code with its text.
-  fileprivate func message(of code: StoredCode) -> OrganizationCode {
-    code.message(text: OrganizationCodeText(id: code.id).text(signedBy: codes))
   }
 }
 

@@ -8,9 +8,13 @@ public struct MembersConfiguration: Codable, Sendable, Hashable {
   public var enrollmentsInFlight: Int
   /// Rules of regions that differ from the usual ones.
   public var regions: [RegionSetting]
+  /// What stands before a code's text in its link, for example `https://yijia.example/c/`; empty for
+  /// no links. Ends in `/` or `=`; 200 characters at most.
+  public var codeLink: String
 
   enum CodingKeys: String, CodingKey {
     case service
+    case codeLink = "code_link"
     case enrollmentsInFlight = "enrollments_in_flight"
     case regions
   }
@@ -20,6 +24,7 @@ public struct MembersConfiguration: Codable, Sendable, Hashable {
     service = ServiceConfiguration(name: "members", port: 7101)
     enrollmentsInFlight = 128
     regions = []
+    codeLink = ""
   }
 
   /// - Throws: ``ConfigurationError`` naming every field out of its limits.
@@ -28,6 +33,9 @@ public struct MembersConfiguration: Codable, Sendable, Hashable {
     var wrong: [String] = []
     if !(1...1_000).contains(enrollmentsInFlight) {
       wrong.append("enrollments_in_flight: 1 to 1000")
+    }
+    if !codeLink.isEmpty, !Self.isLinkPrefix(codeLink) {
+      wrong.append("code_link: starts with https:// or http://, ends in / or =, 200 characters")
     }
     var seen: Set<String> = []
     for (index, region) in regions.enumerated() {
@@ -44,6 +52,12 @@ public struct MembersConfiguration: Codable, Sendable, Hashable {
       if !seen.insert(code).inserted { wrong.append("regions[\(index)].region_code: stated twice") }
     }
     guard wrong.isEmpty else { throw ConfigurationError(wrong.joined(separator: "; ")) }
+  }
+
+  private static func isLinkPrefix(_ text: String) -> Bool {
+    (text.hasPrefix("https://") || text.hasPrefix("http://"))
+      && (text.hasSuffix("/") || text.hasSuffix("=")) && text.utf8.count <= 200
+      && text.utf8.allSatisfy { $0 > 0x20 && $0 < 0x7F }
   }
 }
 

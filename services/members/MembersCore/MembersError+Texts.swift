@@ -46,6 +46,8 @@ extension MembersError {
       zh: "组织码已过期,请向组织索取新码。", en: "The code has expired: ask the organization for a new one."),
     .codeRevoked: LocalizedText(
       zh: "组织码已停用,请向组织索取新码。", en: "The code was revoked: ask the organization for a new one."),
+    .noCodeLink: LocalizedText(
+      zh: "系统未配置组织码链接的页面地址。", en: "No page is configured that a code's link leads to."),
     .noReceiver: LocalizedText(
       zh: "所填地区暂无可接收的工会组织,请核对工作地、居住地。",
       en: "No organization receives members there: check the areas of work and residence."),
@@ -59,6 +61,8 @@ extension MembersError {
     .membershipState: LocalizedText(
       zh: "会籍当前状态不允许此操作,请核对后再试。",
       en: "The membership's state does not allow this: read it again."),
+    .regionNotFound: LocalizedText(
+      zh: "行政区划代码不存在。", en: "No region has, or had, this code."),
     .memberNotFound: LocalizedText(zh: "会员不存在。", en: "There is no such member."),
     .poolCaseNotFound: LocalizedText(zh: "周转池个案不存在。", en: "There is no such pool case."),
     .poolCaseState: LocalizedText(

@@ -34,6 +34,8 @@ public enum MembersError: String, ServiceFailure, Hashable, CaseIterable {
   case codeForged = "CODE_FORGED"
   case codeExpired = "CODE_EXPIRED"
   case codeRevoked = "CODE_REVOKED"
+  /// No page is configured that links of codes lead to.
+  case noCodeLink = "NO_CODE_LINK"
   /// No rule found an organization, and there is no pool.
   case noReceiver = "NO_RECEIVER"
   /// The person was expelled or is dead: never revived silently. For staff only.
@@ -42,6 +44,7 @@ public enum MembersError: String, ServiceFailure, Hashable, CaseIterable {
   /// It was admitted, refused or withdrawn.
   case enrollmentNotWaiting = "ENROLLMENT_NOT_WAITING"
   case memberNotFound = "MEMBER_NOT_FOUND"
+  case regionNotFound = "REGION_NOT_FOUND"
   /// The membership's state does not allow it.
   case membershipState = "MEMBERSHIP_STATE"
   case poolCaseNotFound = "POOL_CASE_NOT_FOUND"
@@ -76,12 +79,13 @@ public enum MembersError: String, ServiceFailure, Hashable, CaseIterable {
   public var code: RPCError.Code {
     switch self {
     case .parentNotFound, .organizationNotFound, .codeNotFound, .enrollmentNotFound,
-      .memberNotFound, .poolCaseNotFound:
+      .memberNotFound, .regionNotFound, .poolCaseNotFound:
       .notFound
     case .organizationConflict: .alreadyExists
     case .organizationNotActive, .organizationDissolved, .organizationState,
       .organizationHasChildren, .organizationHasMembers, .tooManyMembers, .moveBelowItself,
-      .invalidParent, .treeTooDeep, .coverKinds, .codeExpired, .codeRevoked, .noReceiver,
+      .invalidParent, .treeTooDeep, .coverKinds, .codeExpired, .codeRevoked, .noCodeLink,
+      .noReceiver,
       .membershipClosed, .membershipState, .enrollmentNotWaiting:
       .failedPrecondition
     case .approverIsAuthor: .permissionDenied

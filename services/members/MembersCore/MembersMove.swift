@@ -4,12 +4,10 @@ import Storage
 /// Members of one organization who go to another one together: all of them in one commit, or none.
 ///
 /// It is one transaction on purpose. Whoever dissolves an organization is promised that its members
-/// are pooled with it; batches of their own would leave a killed process with a half of them
-/// elsewhere, and an organization that is neither. What bounds it is ``membersMax``: some 400 rows
-/// a statement instead of one, and other writers wait no longer than for a checkpoint.
+/// are pooled with it; batches of their own would leave a killed process with half of them elsewhere
+/// and an organization that is neither. ``membersMax`` bounds how long other writers wait.
 struct MembersMove: Sendable {
-  /// Members of one commit: a second or two of the writer's time (README, measured). Below
-  /// `Limits.rowsPerQuery`.
+  /// Members of one commit: seconds of the writer's time. Below `Limits.rowsPerQuery`.
   static let membersMax = 50_000
 
   /// The live members, as they were read.

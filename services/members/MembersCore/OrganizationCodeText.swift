@@ -15,13 +15,15 @@ struct OrganizationCodeText: Sendable, Hashable {
 
   init(id: String) { self.id = id }
 
-  /// Reads a scanned text: case, blanks around it and the letters O, I, L do not matter.
+  /// Reads a scanned text, or the link that ends with it: case, blanks around it and the letters O,
+  /// I, L do not matter.
   ///
   /// - Throws: ``MembersError/codeMalformed``, ``MembersError/codeForged``.
   init(scanned text: String, signedBy signer: KeyedHash) throws(MembersError) {
-    // Longer than any code with blanks around it: not worth a look.
-    guard text.utf8.count <= 256 else { throw .codeMalformed }
-    let body = text.trimmingBlanks.uppercased()
+    // Longer than any link to a code with blanks around it: not worth a look.
+    guard text.utf8.count <= 512 else { throw .codeMalformed }
+    let scanned = text.trimmingBlanks.uppercased()
+    let body = scanned.split { $0 == "/" || $0 == "=" }.last ?? ""
     guard body.hasPrefix(Self.prefix) else { throw .codeMalformed }
     let digits = body.dropFirst(Self.prefix.count)
     guard digits.utf8.count == 2 * Self.idCharacters,

@@ -105,6 +105,23 @@ enum OrganizationStore {
       """, [range.first, range.end, externalID, limit], organization)
   }
 
+  /// A page of a subtree in order of path: those above before those below, each with the external
+  /// id of the one above.
+  static func pageByPath(
+    of range: PathRange, _ filter: OrganizationFilter, after path: String, limit: Int
+  ) -> Query<[(organization: StoredOrganization, parentExternalID: String)]> {
+    .all(
+      """
+      SELECT \(columns), above.external_id AS parent_external_id
+      FROM organizations AS o LEFT JOIN organizations AS above ON above.id = o.parent_id
+      WHERE o.path >= ?1 AND o.path < ?2 AND o.path > ?3 \(filter.ofKinds)
+      ORDER BY o.path LIMIT ?4
+      """, [range.first, range.end, path, limit]
+    ) { row in
+      (try organization(row), try row.optionalText("parent_external_id") ?? "")
+    }
+  }
+
   /// A page, in order of external id, of what hangs on one organization by an edge.
   static func page(
     _ edge: OrganizationEdge, of organizationID: String, _ filter: OrganizationFilter,

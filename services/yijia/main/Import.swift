@@ -1,5 +1,6 @@
 import ArgumentParser
 import Foundation
+import GoogleType
 import MembersV1
 import RPC
 
@@ -9,7 +10,7 @@ struct Import: AsyncParsableCommand {
     discussion: """
       Columns: external_id, parent_external_id, display_name, kind, level, region_code; optional: \
       groups, credit_code, employer_credit_codes (items separated by ;), takes_individuals (true), \
-      state. Parents stand before their children. A repeated import changes nothing.
+      state, industry_group, opened_date (YYYY-MM-DD). Parents stand before their children. A repeated import changes nothing.
       Example: yijia import examples/organizations.csv
       """)
 
@@ -87,6 +88,18 @@ struct OrganizationImport {
     request.employerCreditCodes = CSVFile.items(row["employer_credit_codes"])
     request.takesIndividuals = row["takes_individuals"]?.lowercased() == "true"
     request.state = enumValue(row["state"] ?? "", of: OrganizationState.self)
+    request.industryGroup = row["industry_group"] ?? ""
+    request.openedDate = Self.date(row["opened_date"] ?? "")
     return request
+  }
+
+  /// A date as written; one that is none, so that the service refuses the field by name.
+  private static func date(_ text: String) -> GoogleType.Date? {
+    guard !text.isEmpty else { return nil }
+    let parts = text.split(separator: "-").map { Int32($0) ?? 0 }
+    var date = GoogleType.Date()
+    guard parts.count == 3 else { return date }
+    (date.year, date.month, date.day) = (parts[0], parts[1], parts[2])
+    return date
   }
 }

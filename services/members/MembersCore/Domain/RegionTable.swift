@@ -13,7 +13,10 @@ struct RegionTable: Sendable {
   private let townships: [UInt32: String]
   /// Counties whose townships the table lists.
   private let countiesWithTownships: Set<UInt32>
-  private let retiredCodes: Set<UInt32>
+  private let retired: [UInt32: RetiredRegion]
+  /// Six-digit codes in force, ascending; and those that are no more.
+  private let numbers: [UInt32]
+  private let retiredNumbers: [UInt32]
 
   init(current: StaticString, retired: StaticString) {
     var names: [UInt32: String] = [:]
@@ -33,14 +36,24 @@ struct RegionTable: Sendable {
         townships[code * 1_000 + suffix] = String(decoding: item.dropFirst(3), as: UTF8.self)
       }
     }
-    var codes: Set<UInt32> = []
+    var retiredRegions: [UInt32: RetiredRegion] = [:]
     Self.forEachLine(retired) { line in
-      if let code = Self.number(line.prefix(6)) { codes.insert(code) }
+      guard let code = Self.number(line.prefix(6)) else { return }
+      let fields = line.dropFirst(6).split(separator: UInt8(ascii: "\t")).map {
+        String(decoding: $0, as: UTF8.self)
+      }
+      guard fields.count >= 3, let first = Int(fields[1]), let last = Int(fields[2]) else {
+        return
+      }
+      retiredRegions[code] = RetiredRegion(
+        name: fields[0], years: first...last, successor: fields.count > 3 ? fields[3] : nil)
     }
     self.names = names
     self.townships = townships
     countiesWithTownships = counties
-    retiredCodes = codes
+    self.retired = retiredRegions
+    numbers = names.keys.sorted()
+    retiredNumbers = retiredRegions.keys.sorted()
   }
 
   /// Whether a code of 6, 9 or 12 digits is in force. Villages are not in the table: the last three
@@ -56,7 +69,7 @@ struct RegionTable: Sendable {
   /// Whether a six-digit code is or was in force.
   func existsOrDid(_ code: some StringProtocol) -> Bool {
     guard code.utf8.count == 6, let number = Self.number(code.utf8) else { return false }
-    return names[number] != nil || retiredCodes.contains(number)
+    return names[number] != nil || retired[number] != nil
       || Self.residencePermits.contains(number)
   }
 
@@ -65,6 +78,43 @@ struct RegionTable: Sendable {
     guard let number = Self.number(code.utf8) else { return nil }
     return code.utf8.count == 6 ? names[number] : townships[number]
   }
+
+  /// What became of a six-digit code that no region has any more; nil where one has, or never had.
+  func retiredRegion(_ code: some StringProtocol) -> RetiredRegion? {
+    guard code.utf8.count == 6 else { return nil }
+    return Self.number(code.utf8).flatMap { retired[$0] }
+  }
+
+  /// The code of the region above one in force; nil for a province, and for what is not in force.
+  func parent(of code: String) -> String? {
+    guard isCurrent(code), code.utf8.count <= 9 else { return nil }
+    if code.utf8.count == 9 { return String(code.prefix(6)) }
+    let near: String = code.hasSuffix("00") ? code.prefix(2) + "0000" : code.prefix(4) + "00"
+    return [near, code.prefix(2) + "0000"].first { $0 != code && isCurrent($0) }
+  }
+
+  /// The parts of a region in force by code: of the nation, where the code is empty, the provinces.
+  func children(of code: String) -> [String] {
+    if code.utf8.count == 9 { return [] }
+    let children = numbers.lazy.map(Self.text).filter { parent(of: $0) ?? "" == code }
+    guard let county = Self.number(code.utf8), countiesWithTownships.contains(county) else {
+      return Array(children)
+    }
+    return (UInt32(0)..<1_000).compactMap { suffix in
+      let township = county * 1_000 + suffix
+      return townships[township] == nil ? nil : String(township)
+    }
+  }
+
+  /// The codes that no region has any more and that begin as a region's does; all where it is empty.
+  func retiredCodes(within code: String) -> [String] {
+    var prefix = code[...]
+    while prefix.utf8.count <= 6, prefix.hasSuffix("00") { prefix = prefix.dropLast(2) }
+    return retiredNumbers.lazy.map(Self.text).filter { $0.hasPrefix(prefix) }
+  }
+
+  /// No province's number is below 100,000: six digits.
+  private static func text(_ code: UInt32) -> String { String(code) }
 
   private static func forEachLine(_ text: StaticString, _ body: (ArraySlice<UInt8>) -> Void) {
     let bytes = text.withUTF8Buffer { Array($0) }
@@ -81,4 +131,13 @@ struct RegionTable: Sendable {
     }
     return number
   }
+}
+
+/// A code that no region has any more.
+struct RetiredRegion: Sendable, Hashable {
+  let name: String
+  /// From the first mention to the last.
+  let years: ClosedRange<Int>
+  /// What it became, where the sources say so.
+  let successor: String?
 }

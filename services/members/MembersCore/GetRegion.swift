@@ -1,0 +1,19 @@
+public import MembersV1
+public import RPC
+import ServiceKit
+
+extension MembersService {
+  /// Reads a region of the table, or a code that no region has any more.
+  public func getRegion(
+    _ request: GetRegionRequest, context: ServerContext
+  ) async throws -> GetRegionResponse {
+    let code = try Self.regionCode(request.name, "name")
+    guard let region = RegionTable.shared.message(of: code) else {
+      throw MembersError.regionNotFound
+    }
+    var response = GetRegionResponse()
+    response.region = region
+    response.tableVersion = RegionData.version
+    return response
+  }
+}

@@ -1,0 +1,187 @@
+import ArgumentParser
+import Foundation
+import MembersV1
+
+struct Organizations: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Found, approve, move, dissolve and export organizations; print their codes.",
+    discussion: """
+      An organization is named as the registry names it, organizations/ID, or by its ID alone; \
+      `yijia organizations export` shows both it and the external id.
+      """,
+    subcommands: [
+      Create.self, Approve.self, Suspend.self, Resume.self, Dissolve.self, Move.self, Export.self,
+      Code.self,
+    ])
+}
+
+/// Which organization a command is about, and how it reaches the suite.
+struct OrganizationOptions: ParsableArguments {
+  @OptionGroup var connection: ConnectionOptions
+
+  @Argument(help: "The organization: organizations/ID or ID.")
+  var organization: String
+
+  var name: String { Self.name(organization) }
+
+  static func name(_ text: String) -> String {
+    text.hasPrefix("organizations/") ? text : "organizations/\(text)"
+  }
+}
+
+extension Organizations {
+  /// One call as staff, whose answer is an organization.
+  fileprivate static func change(
+    _ connection: ConnectionOptions,
+    _ call: @escaping @Sendable (SuiteClient, _ requestID: String) async throws -> Organization?
+  ) async throws {
+    try await connection.with(.staff) { client in
+      let organization = try await call(client, UUID().uuidString) ?? Organization()
+      Terminal.say(
+        "\(organization.name) \(organization.displayName) \(contractName(organization.state))")
+    }
+  }
+
+  struct Create: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+      abstract: "Found an organization; another administrator approves it.",
+      discussion: """
+        Example: yijia organizations create --parent ID --display-name 某某公司工会 \
+        --kind ENTERPRISE_UNION --level BASIC --region-code 130302
+        """)
+
+    @OptionGroup var connection: ConnectionOptions
+    @Option(help: "The organization above.") var parent: String
+    @Option(help: "Full name.") var displayName: String
+    @Option(help: "Kind, for example ENTERPRISE_UNION.") var kind: String
+    @Option(help: "Level, for example BASIC.") var level: String
+    @Option(help: "GB/T 2260 code of 6, 9 or 12 digits.") var regionCode: String
+    @Option(help: "A key of your own.") var externalID = ""
+    @Option(help: "Industry group, for example 货运.") var industryGroup = ""
+    @Flag(help: "Individuals without an employer may join.") var takesIndividuals = false
+
+    func run() async throws {
+      var organization = Organization()
+      organization.parent = OrganizationOptions.name(parent)
+      organization.displayName = displayName
+      organization.kind = enumValue(kind, of: OrganizationKind.self)
+      organization.level = enumValue(level, of: OrganizationLevel.self)
+      organization.regionCode = regionCode
+      organization.externalID = externalID
+      organization.industryGroup = industryGroup
+      organization.takesIndividuals = takesIndividuals
+      let founded = organization
+      try await Organizations.change(connection) { client, requestID in
+        var request = CreateOrganizationRequest()
+        request.requestID = requestID
+        request.organization = founded
+        return try await client.members.createOrganization(request, options: client.options)
+          .organization
+      }
+    }
+  }
+
+  struct Approve: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+      abstract: "Open an organization that another administrator founded.")
+
+    @OptionGroup var options: OrganizationOptions
+
+    func run() async throws {
+      let name = options.name
+      try await Organizations.change(options.connection) { client, requestID in
+        var request = ApproveOrganizationRequest()
+        request.requestID = requestID
+        request.name = name
+        return try await client.members.approveOrganization(request, options: client.options)
+          .organization
+      }
+    }
+  }
+
+  struct Suspend: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+      abstract: "Let an organization receive nobody for now; its members stay.")
+
+    @OptionGroup var options: OrganizationOptions
+    @Option(help: "Why, for the audit log.") var reason: String
+
+    func run() async throws {
+      let (name, reason) = (options.name, reason)
+      try await Organizations.change(options.connection) { client, requestID in
+        var request = SuspendOrganizationRequest()
+        request.requestID = requestID
+        request.name = name
+        request.reason = reason
+        return try await client.members.suspendOrganization(request, options: client.options)
+          .organization
+      }
+    }
+  }
+
+  struct Resume: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+      abstract: "Open a suspended organization again.")
+
+    @OptionGroup var options: OrganizationOptions
+
+    func run() async throws {
+      let name = options.name
+      try await Organizations.change(options.connection) { client, requestID in
+        var request = ResumeOrganizationRequest()
+        request.requestID = requestID
+        request.name = name
+        return try await client.members.resumeOrganization(request, options: client.options)
+          .organization
+      }
+    }
+  }
+
+  struct Move: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+      abstract: "Move an organization, with everything below it, below another one.")
+
+    @OptionGroup var options: OrganizationOptions
+    @Option(help: "The organization that it shall stand below.") var below: String
+
+    func run() async throws {
+      let (name, parent) = (options.name, OrganizationOptions.name(below))
+      try await Organizations.change(options.connection) { client, requestID in
+        var request = MoveOrganizationRequest()
+        request.requestID = requestID
+        request.name = name
+        request.parent = parent
+        return try await client.members.moveOrganization(request, options: client.options)
+          .organization
+      }
+    }
+  }
+
+  struct Dissolve: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+      abstract: "Dissolve an organization for good.",
+      discussion: """
+        Refused while organizations stand below it, and while it has members, unless they go to the \
+        holding pool of the county or city with it.
+        Example: yijia organizations dissolve ID --reason 企业注销 --pool-members
+        """)
+
+    @OptionGroup var options: OrganizationOptions
+    @Option(help: "Why, for the audit log.") var reason: String
+    @Flag(help: "Its members go to the holding pool in the same step.") var poolMembers = false
+
+    func run() async throws {
+      let (name, reason, poolMembers) = (options.name, reason, poolMembers)
+      try await options.connection.with(.staff) { client in
+        var request = DissolveOrganizationRequest()
+        request.requestID = UUID().uuidString
+        request.name = name
+        request.reason = reason
+        request.poolMembers = poolMembers
+        let response = try await client.members.dissolveOrganization(
+          request, options: client.options)
+        Terminal.say("\(name) is dissolved; \(response.pooledMembers) members to \(response.pool)")
+      }
+    }
+  }
+}
