@@ -8,8 +8,8 @@ public struct MembersConfiguration: Codable, Sendable, Hashable {
   public var enrollmentsInFlight: Int
   /// Rules of regions that differ from the usual ones.
   public var regions: [RegionSetting]
-  /// What stands before a code's text in its link, for example `https://yijia.example/c/`; empty for
-  /// no links. Ends in `/` or `=`; 200 characters at most.
+  /// What stands before a code's text in its link, for example `https://yijia.example/c/`; empty
+  /// for no links. Ends in `/` or `=`; 200 characters at most.
   public var codeLink: String
 
   enum CodingKeys: String, CodingKey {

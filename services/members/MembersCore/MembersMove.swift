@@ -4,8 +4,8 @@ import Storage
 /// Members of one organization who go to another one together: all of them in one commit, or none.
 ///
 /// It is one transaction on purpose. Whoever dissolves an organization is promised that its members
-/// are pooled with it; batches of their own would leave a killed process with half of them elsewhere
-/// and an organization that is neither. ``membersMax`` bounds how long other writers wait.
+/// are pooled with it; batches of their own would leave, where the process is killed, half of them
+/// elsewhere and an organization that is neither. ``membersMax`` bounds how long others wait.
 struct MembersMove: Sendable {
   /// Members of one commit: seconds of the writer's time. Below `Limits.rowsPerQuery`.
   static let membersMax = 50_000

@@ -2,6 +2,7 @@ import ArgumentParser
 import Foundation
 import GoogleType
 import MembersV1
+import RPC
 import ServiceKit
 
 extension Organizations {

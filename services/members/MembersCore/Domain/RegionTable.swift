@@ -106,7 +106,7 @@ struct RegionTable: Sendable {
     }
   }
 
-  /// The codes that no region has any more and that begin as a region's does; all where it is empty.
+  /// The codes that no region has any more and that begin as a region's does; all for the nation.
   func retiredCodes(within code: String) -> [String] {
     var prefix = code[...]
     while prefix.utf8.count <= 6, prefix.hasSuffix("00") { prefix = prefix.dropLast(2) }
