@@ -3,6 +3,124 @@ package import CMessages
 public import GoogleProtobuf
 public import Protobuf
 
+/// What whoever scanned a code may do with it.
+public enum CodeAction: Enumeration {
+  /// Not set.
+  case unspecified
+  /// See which organization it is.
+  case query
+  /// Apply for membership, oneself or for somebody.
+  case join
+  /// Ask to be transferred to the organization.
+  case transferIn
+  /// See and correct one's own data.
+  case editOwnData
+  /// A number that the contract did not know when this was built.
+  case unrecognized(Int32)
+
+  public init() { self = .unspecified }
+
+  public init(rawValue: Int32) {
+    switch rawValue {
+    case 0: self = .unspecified
+    case 1: self = .query
+    case 2: self = .join
+    case 3: self = .transferIn
+    case 4: self = .editOwnData
+    default: self = .unrecognized(rawValue)
+    }
+  }
+
+  public var rawValue: Int32 {
+    switch self {
+    case .unspecified: 0
+    case .query: 1
+    case .join: 2
+    case .transferIn: 3
+    case .editOwnData: 4
+    case .unrecognized(let number): number
+    }
+  }
+
+  public var protoName: String? {
+    switch self {
+    case .unspecified: "CODE_ACTION_UNSPECIFIED"
+    case .query: "CODE_ACTION_QUERY"
+    case .join: "CODE_ACTION_JOIN"
+    case .transferIn: "CODE_ACTION_TRANSFER_IN"
+    case .editOwnData: "CODE_ACTION_EDIT_OWN_DATA"
+    case .unrecognized: nil
+    }
+  }
+
+  public static let allCases: [CodeAction] = [
+    .unspecified,
+    .query,
+    .join,
+    .transferIn,
+    .editOwnData,
+  ]
+}
+
+/// Form of a code.
+public enum CodeFormat: Enumeration {
+  /// Not set.
+  case unspecified
+  /// The text.
+  case text
+  /// The link.
+  case link
+  /// A QR code of the link, else of the text, as SVG.
+  case svg
+  /// The same as PNG.
+  case png
+  /// A number that the contract did not know when this was built.
+  case unrecognized(Int32)
+
+  public init() { self = .unspecified }
+
+  public init(rawValue: Int32) {
+    switch rawValue {
+    case 0: self = .unspecified
+    case 1: self = .text
+    case 2: self = .link
+    case 3: self = .svg
+    case 4: self = .png
+    default: self = .unrecognized(rawValue)
+    }
+  }
+
+  public var rawValue: Int32 {
+    switch self {
+    case .unspecified: 0
+    case .text: 1
+    case .link: 2
+    case .svg: 3
+    case .png: 4
+    case .unrecognized(let number): number
+    }
+  }
+
+  public var protoName: String? {
+    switch self {
+    case .unspecified: "CODE_FORMAT_UNSPECIFIED"
+    case .text: "CODE_FORMAT_TEXT"
+    case .link: "CODE_FORMAT_LINK"
+    case .svg: "CODE_FORMAT_SVG"
+    case .png: "CODE_FORMAT_PNG"
+    case .unrecognized: nil
+    }
+  }
+
+  public static let allCases: [CodeFormat] = [
+    .unspecified,
+    .text,
+    .link,
+    .svg,
+    .png,
+  ]
+}
+
 /// A signed, expiring, revocable code of an organization (一会一码).
 public struct OrganizationCode: Message {
   /// Resource name, "organizationCodes/{code}".
@@ -21,6 +139,8 @@ public struct OrganizationCode: Message {
   public var createTime: GoogleProtobuf.Timestamp?
   /// When it was revoked; not set while it holds.
   public var revokeTime: GoogleProtobuf.Timestamp?
+  /// The text as a link that a telephone's camera opens; empty where no page is configured.
+  public var link: String = ""
   /// Whether a member who scans it is transferred at once.
   public var acceptsTransfers: Bool = false
   public var unknownFields = UnknownFields()
@@ -33,7 +153,7 @@ extension OrganizationCode {
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
     self.init()
-    let cost = MemoryLayout<yijia__members__v1__OrganizationCode>.size + 241
+    let cost = MemoryLayout<yijia__members__v1__OrganizationCode>.size + 257
     if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, yijia__members__v1__OrganizationCode__descriptor(), limits)
     defer { decoding.end() }
@@ -50,7 +170,7 @@ extension OrganizationCode {
   /// A message within another, behind its tag.
   package init(direct: inout DirectDecoding) {
     self.init()
-    let outer = direct.enter(MemoryLayout<yijia__members__v1__OrganizationCode>.size + 241)
+    let outer = direct.enter(MemoryLayout<yijia__members__v1__OrganizationCode>.size + 257)
     readDirect(&direct)
     direct.leave(outer)
   }
@@ -72,6 +192,7 @@ extension OrganizationCode {
       case 66:
         direct.expect(revokeTime == nil)
         revokeTime = GoogleProtobuf.Timestamp(direct: &direct)
+      case 74: link = direct.string()
       case 128: acceptsTransfers = direct.bool()
       default: direct.refuse()
       }
@@ -98,6 +219,9 @@ extension OrganizationCode {
     if let value = c.pointee.f_expire_time { expireTime = GoogleProtobuf.Timestamp(reading: value) }
     if let value = c.pointee.f_create_time { createTime = GoogleProtobuf.Timestamp(reading: value) }
     if let value = c.pointee.f_revoke_time { revokeTime = GoogleProtobuf.Timestamp(reading: value) }
+    if c.pointee.has_link != 0 {
+      link = Decoding.string(c.pointee.f_link)
+    }
     if c.pointee.has_accepts_transfers != 0 {
       acceptsTransfers = c.pointee.f_accepts_transfers != 0
     }
@@ -109,6 +233,9 @@ extension OrganizationCode {
     encoding.unknownFields(unknownFields)
     if acceptsTransfers {
       encoding.bool(acceptsTransfers, 128)
+    }
+    if !link.isEmpty {
+      encoding.string(link, 74)
     }
     if let value = revokeTime {
       let mark = encoding.enter()
@@ -264,7 +391,7 @@ extension IssueOrganizationCodeResponse {
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
     self.init()
-    let cost = MemoryLayout<yijia__members__v1__IssueOrganizationCodeResponse>.size + 273
+    let cost = MemoryLayout<yijia__members__v1__IssueOrganizationCodeResponse>.size + 289
     if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, yijia__members__v1__IssueOrganizationCodeResponse__descriptor(), limits)
     defer { decoding.end() }
@@ -281,7 +408,7 @@ extension IssueOrganizationCodeResponse {
   /// A message within another, behind its tag.
   package init(direct: inout DirectDecoding) {
     self.init()
-    let outer = direct.enter(MemoryLayout<yijia__members__v1__IssueOrganizationCodeResponse>.size + 273)
+    let outer = direct.enter(MemoryLayout<yijia__members__v1__IssueOrganizationCodeResponse>.size + 289)
     readDirect(&direct)
     direct.leave(outer)
   }
@@ -399,7 +526,7 @@ extension RevokeOrganizationCodeResponse {
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
     self.init()
-    let cost = MemoryLayout<yijia__members__v1__RevokeOrganizationCodeResponse>.size + 273
+    let cost = MemoryLayout<yijia__members__v1__RevokeOrganizationCodeResponse>.size + 289
     if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, yijia__members__v1__RevokeOrganizationCodeResponse__descriptor(), limits)
     defer { decoding.end() }
@@ -416,7 +543,7 @@ extension RevokeOrganizationCodeResponse {
   /// A message within another, behind its tag.
   package init(direct: inout DirectDecoding) {
     self.init()
-    let outer = direct.enter(MemoryLayout<yijia__members__v1__RevokeOrganizationCodeResponse>.size + 273)
+    let outer = direct.enter(MemoryLayout<yijia__members__v1__RevokeOrganizationCodeResponse>.size + 289)
     readDirect(&direct)
     direct.leave(outer)
   }
@@ -449,9 +576,332 @@ extension RevokeOrganizationCodeResponse {
   }
 }
 
+/// Request of ListOrganizationCodes.
+public struct ListOrganizationCodesRequest: Message {
+  /// Resource name of the organization.
+  public var organization: String = ""
+  /// Whether codes that expired or were revoked are listed too.
+  public var includeEnded: Bool = false
+  /// Rows a page; 50 when 0, at most 1,000.
+  public var pageSize: Int32 = 0
+  /// Token of the page, from the response before.
+  public var pageToken: String = ""
+  public var unknownFields = UnknownFields()
+
+  public init() {}
+}
+
+extension ListOrganizationCodesRequest {
+  public static var fullName: String { "yijia.members.v1.ListOrganizationCodesRequest" }
+
+  public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<yijia__members__v1__ListOrganizationCodesRequest>.size + 65
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
+    let decoding = try Decoding(bytes, yijia__members__v1__ListOrganizationCodesRequest__descriptor(), limits)
+    defer { decoding.end() }
+    self = Self(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__ListOrganizationCodesRequest.self))
+  }
+
+  public func wireBytes(headroom: Int) throws -> [UInt8] {
+    var encoding = Encoding()
+    defer { encoding.end() }
+    encode(&encoding)
+    return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<yijia__members__v1__ListOrganizationCodesRequest>.size + 65)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10: organization = direct.string()
+      case 16: includeEnded = direct.bool()
+      case 24: pageSize = direct.int32()
+      case 34: pageToken = direct.string()
+      default: direct.refuse()
+      }
+    }
+  }
+
+  package init(reading c: UnsafePointer<yijia__members__v1__ListOrganizationCodesRequest>) {
+    self.init()
+    if c.pointee.has_organization != 0 {
+      organization = Decoding.string(c.pointee.f_organization)
+    }
+    if c.pointee.has_include_ended != 0 {
+      includeEnded = c.pointee.f_include_ended != 0
+    }
+    if c.pointee.has_page_size != 0 {
+      pageSize = c.pointee.f_page_size
+    }
+    if c.pointee.has_page_token != 0 {
+      pageToken = Decoding.string(c.pointee.f_page_token)
+    }
+    unknownFields = Decoding.unknownFields(c.pointee.base)
+  }
+
+  package func encode(_ encoding: inout Encoding) {
+    guard encoding.goesOn else { return }
+    encoding.unknownFields(unknownFields)
+    if !pageToken.isEmpty {
+      encoding.string(pageToken, 34)
+    }
+    if pageSize != 0 {
+      encoding.int32(pageSize, 24)
+    }
+    if includeEnded {
+      encoding.bool(includeEnded, 16)
+    }
+    if !organization.isEmpty {
+      encoding.string(organization, 10)
+    }
+  }
+}
+
+/// Response of ListOrganizationCodes.
+public struct ListOrganizationCodesResponse: Message {
+  /// Codes, the newest first; those that ended without text and link.
+  public var codes: [OrganizationCode] = []
+  /// Token of the next page; empty on the last.
+  public var nextPageToken: String = ""
+  public var unknownFields = UnknownFields()
+
+  public init() {}
+}
+
+extension ListOrganizationCodesResponse {
+  public static var fullName: String { "yijia.members.v1.ListOrganizationCodesResponse" }
+
+  public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<yijia__members__v1__ListOrganizationCodesResponse>.size + 48
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
+    let decoding = try Decoding(bytes, yijia__members__v1__ListOrganizationCodesResponse__descriptor(), limits)
+    defer { decoding.end() }
+    self = Self(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__ListOrganizationCodesResponse.self))
+  }
+
+  public func wireBytes(headroom: Int) throws -> [UInt8] {
+    var encoding = Encoding()
+    defer { encoding.end() }
+    encode(&encoding)
+    return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<yijia__members__v1__ListOrganizationCodesResponse>.size + 48)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10:
+        if codes.isEmpty {
+          codes.reserveCapacity(direct.count(10, MemoryLayout<yijia__members__v1__OrganizationCode>.size + 257))
+        }
+        codes.append(OrganizationCode(direct: &direct))
+      case 18: nextPageToken = direct.string()
+      default: direct.refuse()
+      }
+    }
+  }
+
+  package init(reading c: UnsafePointer<yijia__members__v1__ListOrganizationCodesResponse>) {
+    self.init()
+    if c.pointee.n_codes != 0 {
+      codes.reserveCapacity(c.pointee.n_codes)
+      for index in 0..<c.pointee.n_codes {
+        guard let element = c.pointee.f_codes[index] else { continue }
+        codes.append(OrganizationCode(reading: element))
+      }
+    }
+    if c.pointee.has_next_page_token != 0 {
+      nextPageToken = Decoding.string(c.pointee.f_next_page_token)
+    }
+    unknownFields = Decoding.unknownFields(c.pointee.base)
+  }
+
+  package func encode(_ encoding: inout Encoding) {
+    guard encoding.goesOn else { return }
+    encoding.unknownFields(unknownFields)
+    if !nextPageToken.isEmpty {
+      encoding.string(nextPageToken, 18)
+    }
+    var index1 = codes.count
+    while index1 > 0 {
+      index1 -= 1
+      let mark = encoding.enter()
+      codes[index1].encode(&encoding)
+      encoding.leave(mark, 10)
+    }
+  }
+}
+
+/// Request of RenderOrganizationCode.
+public struct RenderOrganizationCodeRequest: Message {
+  /// Resource name, "organizationCodes/{code}".
+  public var name: String = ""
+  /// Form; PNG when not set.
+  public var format: CodeFormat = .unspecified
+  /// Pixels of a module of the QR code; 8 when 0, at most 32.
+  public var modulePixels: Int32 = 0
+  public var unknownFields = UnknownFields()
+
+  public init() {}
+}
+
+extension RenderOrganizationCodeRequest {
+  public static var fullName: String { "yijia.members.v1.RenderOrganizationCodeRequest" }
+
+  public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<yijia__members__v1__RenderOrganizationCodeRequest>.size + 56
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
+    let decoding = try Decoding(bytes, yijia__members__v1__RenderOrganizationCodeRequest__descriptor(), limits)
+    defer { decoding.end() }
+    self = Self(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__RenderOrganizationCodeRequest.self))
+  }
+
+  public func wireBytes(headroom: Int) throws -> [UInt8] {
+    var encoding = Encoding()
+    defer { encoding.end() }
+    encode(&encoding)
+    return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<yijia__members__v1__RenderOrganizationCodeRequest>.size + 56)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10: name = direct.string()
+      case 16: format = CodeFormat(rawValue: direct.int32())
+      case 24: modulePixels = direct.int32()
+      default: direct.refuse()
+      }
+    }
+  }
+
+  package init(reading c: UnsafePointer<yijia__members__v1__RenderOrganizationCodeRequest>) {
+    self.init()
+    if c.pointee.has_name != 0 {
+      name = Decoding.string(c.pointee.f_name)
+    }
+    if c.pointee.has_format != 0 {
+      format = CodeFormat(rawValue: c.pointee.f_format)
+    }
+    if c.pointee.has_module_pixels != 0 {
+      modulePixels = c.pointee.f_module_pixels
+    }
+    unknownFields = Decoding.unknownFields(c.pointee.base)
+  }
+
+  package func encode(_ encoding: inout Encoding) {
+    guard encoding.goesOn else { return }
+    encoding.unknownFields(unknownFields)
+    if modulePixels != 0 {
+      encoding.int32(modulePixels, 24)
+    }
+    if format.rawValue != 0 {
+      encoding.int32(format.rawValue, 16)
+    }
+    if !name.isEmpty {
+      encoding.string(name, 10)
+    }
+  }
+}
+
+/// Response of RenderOrganizationCode.
+public struct RenderOrganizationCodeResponse: Message {
+  /// The code in the form asked for: UTF-8 text, an SVG document, a PNG file.
+  public var content: [UInt8] = []
+  /// Its media type.
+  public var contentType: String = ""
+  public var unknownFields = UnknownFields()
+
+  public init() {}
+}
+
+extension RenderOrganizationCodeResponse {
+  public static var fullName: String { "yijia.members.v1.RenderOrganizationCodeResponse" }
+
+  public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<yijia__members__v1__RenderOrganizationCodeResponse>.size + 48
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
+    let decoding = try Decoding(bytes, yijia__members__v1__RenderOrganizationCodeResponse__descriptor(), limits)
+    defer { decoding.end() }
+    self = Self(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__RenderOrganizationCodeResponse.self))
+  }
+
+  public func wireBytes(headroom: Int) throws -> [UInt8] {
+    var encoding = Encoding()
+    defer { encoding.end() }
+    encode(&encoding)
+    return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<yijia__members__v1__RenderOrganizationCodeResponse>.size + 48)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10: content = direct.bytes()
+      case 18: contentType = direct.string()
+      default: direct.refuse()
+      }
+    }
+  }
+
+  package init(reading c: UnsafePointer<yijia__members__v1__RenderOrganizationCodeResponse>) {
+    self.init()
+    if c.pointee.has_content != 0 {
+      content = Decoding.bytes(c.pointee.f_content)
+    }
+    if c.pointee.has_content_type != 0 {
+      contentType = Decoding.string(c.pointee.f_content_type)
+    }
+    unknownFields = Decoding.unknownFields(c.pointee.base)
+  }
+
+  package func encode(_ encoding: inout Encoding) {
+    guard encoding.goesOn else { return }
+    encoding.unknownFields(unknownFields)
+    if !contentType.isEmpty {
+      encoding.string(contentType, 18)
+    }
+    if !content.isEmpty {
+      encoding.bytes(content, 10)
+    }
+  }
+}
+
 /// Request of ResolveOrganizationCode.
 public struct ResolveOrganizationCodeRequest: Message {
-  /// The code's text.
+  /// The code's text, or its link.
   public var text: String = ""
   public var unknownFields = UnknownFields()
 
@@ -521,6 +971,8 @@ public struct ResolveOrganizationCodeResponse: Message {
     get { _organization?.value }
     set { _organization = newValue.map { Box($0) } }
   }
+  /// What the caller may do with it.
+  public var actions: [CodeAction] = []
   public var unknownFields = UnknownFields()
 
   public init() {}
@@ -531,7 +983,7 @@ extension ResolveOrganizationCodeResponse {
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
     self.init()
-    let cost = MemoryLayout<yijia__members__v1__ResolveOrganizationCodeResponse>.size + 281
+    let cost = MemoryLayout<yijia__members__v1__ResolveOrganizationCodeResponse>.size + 305
     if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, yijia__members__v1__ResolveOrganizationCodeResponse__descriptor(), limits)
     defer { decoding.end() }
@@ -548,7 +1000,7 @@ extension ResolveOrganizationCodeResponse {
   /// A message within another, behind its tag.
   package init(direct: inout DirectDecoding) {
     self.init()
-    let outer = direct.enter(MemoryLayout<yijia__members__v1__ResolveOrganizationCodeResponse>.size + 281)
+    let outer = direct.enter(MemoryLayout<yijia__members__v1__ResolveOrganizationCodeResponse>.size + 305)
     readDirect(&direct)
     direct.leave(outer)
   }
@@ -562,6 +1014,13 @@ extension ResolveOrganizationCodeResponse {
       case 18:
         direct.expect(_organization == nil)
         _organization = Box(Organization(direct: &direct))
+      case 24:
+        direct.takeElement()
+        actions.append(CodeAction(rawValue: direct.int32()))
+      case 26:
+        let outer = direct.enterRun(1)
+        while direct.goesOn { actions.append(CodeAction(rawValue: direct.int32())) }
+        direct.leaveRun(outer)
       default: direct.refuse()
       }
     }
@@ -571,12 +1030,24 @@ extension ResolveOrganizationCodeResponse {
     self.init()
     if let value = c.pointee.f_code { code = OrganizationCode(reading: value) }
     if let value = c.pointee.f_organization { _organization = Box(Organization(reading: value)) }
+    if c.pointee.n_actions != 0 {
+      actions = Decoding.enumerations(c.pointee.f_actions, c.pointee.n_actions)
+    }
     unknownFields = Decoding.unknownFields(c.pointee.base)
   }
 
   package func encode(_ encoding: inout Encoding) {
     guard encoding.goesOn else { return }
     encoding.unknownFields(unknownFields)
+    if !actions.isEmpty {
+      let mark = encoding.count
+      var index3 = actions.count
+      while index3 > 0 {
+        index3 -= 1
+        encoding.int32(actions[index3].rawValue)
+      }
+      encoding.length(since: mark, 26)
+    }
     if let value = _organization?.value {
       let mark = encoding.enter()
       value.encode(&encoding)

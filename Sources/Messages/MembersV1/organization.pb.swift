@@ -2512,3 +2512,348 @@ extension UncoverOrganizationResponse {
     }
   }
 }
+
+/// Request of ExportOrganizations.
+public struct ExportOrganizationsRequest: Message {
+  /// Resource name of the organization whose subtree is exported; the caller's own when empty.
+  public var ancestor: String = ""
+  /// Kinds to export; all when empty.
+  public var kinds: [OrganizationKind] = []
+  public var unknownFields = UnknownFields()
+
+  public init() {}
+}
+
+extension ExportOrganizationsRequest {
+  public static var fullName: String { "yijia.members.v1.ExportOrganizationsRequest" }
+
+  public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<yijia__members__v1__ExportOrganizationsRequest>.size + 48
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
+    let decoding = try Decoding(bytes, yijia__members__v1__ExportOrganizationsRequest__descriptor(), limits)
+    defer { decoding.end() }
+    self = Self(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__ExportOrganizationsRequest.self))
+  }
+
+  public func wireBytes(headroom: Int) throws -> [UInt8] {
+    var encoding = Encoding()
+    defer { encoding.end() }
+    encode(&encoding)
+    return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<yijia__members__v1__ExportOrganizationsRequest>.size + 48)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10: ancestor = direct.string()
+      case 16:
+        direct.takeElement()
+        kinds.append(OrganizationKind(rawValue: direct.int32()))
+      case 18:
+        let outer = direct.enterRun(1)
+        while direct.goesOn { kinds.append(OrganizationKind(rawValue: direct.int32())) }
+        direct.leaveRun(outer)
+      default: direct.refuse()
+      }
+    }
+  }
+
+  package init(reading c: UnsafePointer<yijia__members__v1__ExportOrganizationsRequest>) {
+    self.init()
+    if c.pointee.has_ancestor != 0 {
+      ancestor = Decoding.string(c.pointee.f_ancestor)
+    }
+    if c.pointee.n_kinds != 0 {
+      kinds = Decoding.enumerations(c.pointee.f_kinds, c.pointee.n_kinds)
+    }
+    unknownFields = Decoding.unknownFields(c.pointee.base)
+  }
+
+  package func encode(_ encoding: inout Encoding) {
+    guard encoding.goesOn else { return }
+    encoding.unknownFields(unknownFields)
+    if !kinds.isEmpty {
+      let mark = encoding.count
+      var index2 = kinds.count
+      while index2 > 0 {
+        index2 -= 1
+        encoding.int32(kinds[index2].rawValue)
+      }
+      encoding.length(since: mark, 18)
+    }
+    if !ancestor.isEmpty {
+      encoding.string(ancestor, 10)
+    }
+  }
+}
+
+/// Response of ExportOrganizations: one organization, those above before those below.
+public struct ExportOrganizationsResponse: Message {
+  private var _organization: Box<Organization>?
+  /// The organization.
+  public var organization: Organization? {
+    get { _organization?.value }
+    set { _organization = newValue.map { Box($0) } }
+  }
+  /// External id of the organization above; empty for a root. With it, what is exported can be
+  /// imported elsewhere.
+  public var parentExternalID: String = ""
+  public var unknownFields = UnknownFields()
+
+  public init() {}
+}
+
+extension ExportOrganizationsResponse {
+  public static var fullName: String { "yijia.members.v1.ExportOrganizationsResponse" }
+
+  public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<yijia__members__v1__ExportOrganizationsResponse>.size + 48
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
+    let decoding = try Decoding(bytes, yijia__members__v1__ExportOrganizationsResponse__descriptor(), limits)
+    defer { decoding.end() }
+    self = Self(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__ExportOrganizationsResponse.self))
+  }
+
+  public func wireBytes(headroom: Int) throws -> [UInt8] {
+    var encoding = Encoding()
+    defer { encoding.end() }
+    encode(&encoding)
+    return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<yijia__members__v1__ExportOrganizationsResponse>.size + 48)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10:
+        direct.expect(_organization == nil)
+        _organization = Box(Organization(direct: &direct))
+      case 18: parentExternalID = direct.string()
+      default: direct.refuse()
+      }
+    }
+  }
+
+  package init(reading c: UnsafePointer<yijia__members__v1__ExportOrganizationsResponse>) {
+    self.init()
+    if let value = c.pointee.f_organization { _organization = Box(Organization(reading: value)) }
+    if c.pointee.has_parent_external_id != 0 {
+      parentExternalID = Decoding.string(c.pointee.f_parent_external_id)
+    }
+    unknownFields = Decoding.unknownFields(c.pointee.base)
+  }
+
+  package func encode(_ encoding: inout Encoding) {
+    guard encoding.goesOn else { return }
+    encoding.unknownFields(unknownFields)
+    if !parentExternalID.isEmpty {
+      encoding.string(parentExternalID, 18)
+    }
+    if let value = _organization?.value {
+      let mark = encoding.enter()
+      value.encode(&encoding)
+      encoding.leave(mark, 10)
+    }
+  }
+}
+
+/// Request of WatchOrganizationTree.
+public struct WatchOrganizationTreeRequest: Message {
+  /// Resource name of the organization whose subtree is watched; the caller's own when empty.
+  public var ancestor: String = ""
+  /// Cursor of the last response taken; when empty, the tree as it is comes first.
+  public var cursor: String = ""
+  /// Whether the stream ends at the newest change, instead of waiting for more.
+  public var stopAtEnd: Bool = false
+  public var unknownFields = UnknownFields()
+
+  public init() {}
+}
+
+extension WatchOrganizationTreeRequest {
+  public static var fullName: String { "yijia.members.v1.WatchOrganizationTreeRequest" }
+
+  public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<yijia__members__v1__WatchOrganizationTreeRequest>.size + 57
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
+    let decoding = try Decoding(bytes, yijia__members__v1__WatchOrganizationTreeRequest__descriptor(), limits)
+    defer { decoding.end() }
+    self = Self(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__WatchOrganizationTreeRequest.self))
+  }
+
+  public func wireBytes(headroom: Int) throws -> [UInt8] {
+    var encoding = Encoding()
+    defer { encoding.end() }
+    encode(&encoding)
+    return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<yijia__members__v1__WatchOrganizationTreeRequest>.size + 57)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10: ancestor = direct.string()
+      case 18: cursor = direct.string()
+      case 24: stopAtEnd = direct.bool()
+      default: direct.refuse()
+      }
+    }
+  }
+
+  package init(reading c: UnsafePointer<yijia__members__v1__WatchOrganizationTreeRequest>) {
+    self.init()
+    if c.pointee.has_ancestor != 0 {
+      ancestor = Decoding.string(c.pointee.f_ancestor)
+    }
+    if c.pointee.has_cursor != 0 {
+      cursor = Decoding.string(c.pointee.f_cursor)
+    }
+    if c.pointee.has_stop_at_end != 0 {
+      stopAtEnd = c.pointee.f_stop_at_end != 0
+    }
+    unknownFields = Decoding.unknownFields(c.pointee.base)
+  }
+
+  package func encode(_ encoding: inout Encoding) {
+    guard encoding.goesOn else { return }
+    encoding.unknownFields(unknownFields)
+    if stopAtEnd {
+      encoding.bool(stopAtEnd, 24)
+    }
+    if !cursor.isEmpty {
+      encoding.string(cursor, 18)
+    }
+    if !ancestor.isEmpty {
+      encoding.string(ancestor, 10)
+    }
+  }
+}
+
+/// Response of WatchOrganizationTree: an organization as it is now, or one that is gone. At least
+/// once; a later response about an organization replaces an earlier one.
+public struct WatchOrganizationTreeResponse: Message {
+  /// Cursor to go on from; empty while the tree as it is has not come to its end.
+  public var cursor: String = ""
+  /// What is said.
+  public var change: Change?
+  public var unknownFields = UnknownFields()
+
+  public init() {}
+
+  /// What is said.
+  public enum Change: Sendable, Hashable {
+    /// An organization of the subtree, new or changed.
+    indirect case organization(Organization)
+    /// Resource name of an organization that left the subtree with everything below it.
+    case removed(String)
+    /// The tree as it is has come; changes follow. Always true.
+    case complete(Bool)
+  }
+}
+
+extension WatchOrganizationTreeResponse {
+  public static var fullName: String { "yijia.members.v1.WatchOrganizationTreeResponse" }
+
+  public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<yijia__members__v1__WatchOrganizationTreeResponse>.size + 64
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
+    let decoding = try Decoding(bytes, yijia__members__v1__WatchOrganizationTreeResponse__descriptor(), limits)
+    defer { decoding.end() }
+    self = Self(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__WatchOrganizationTreeResponse.self))
+  }
+
+  public func wireBytes(headroom: Int) throws -> [UInt8] {
+    var encoding = Encoding()
+    defer { encoding.end() }
+    encode(&encoding)
+    return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<yijia__members__v1__WatchOrganizationTreeResponse>.size + 64)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10: cursor = direct.string()
+      case 18:
+        direct.expect(change == nil)
+        change = .organization(Organization(direct: &direct))
+      case 26:
+        direct.expect(change == nil)
+        change = .removed(direct.string())
+      case 32:
+        direct.expect(change == nil)
+        change = .complete(direct.bool())
+      default: direct.refuse()
+      }
+    }
+  }
+
+  package init(reading c: UnsafePointer<yijia__members__v1__WatchOrganizationTreeResponse>) {
+    self.init()
+    if c.pointee.has_cursor != 0 {
+      cursor = Decoding.string(c.pointee.f_cursor)
+    }
+    switch c.pointee.case_change {
+    case 2:
+      if let value = c.pointee.u_change.f_organization { change = .organization(Organization(reading: value)) }
+    case 3:
+      change = .removed(Decoding.string(c.pointee.u_change.f_removed))
+    case 4:
+      change = .complete(c.pointee.u_change.f_complete != 0)
+    default: break
+    }
+    unknownFields = Decoding.unknownFields(c.pointee.base)
+  }
+
+  package func encode(_ encoding: inout Encoding) {
+    guard encoding.goesOn else { return }
+    encoding.unknownFields(unknownFields)
+    if case .complete(let value) = change {
+      encoding.bool(value, 32)
+    }
+    if case .removed(let value) = change {
+      encoding.string(value, 26)
+    }
+    if case .organization(let value) = change {
+      let mark = encoding.enter()
+      value.encode(&encoding)
+      encoding.leave(mark, 18)
+    }
+    if !cursor.isEmpty {
+      encoding.string(cursor, 10)
+    }
+  }
+}

@@ -92,9 +92,12 @@ extension Region {
   public static var fullName: String { "yijia.members.v1.Region" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<yijia__members__v1__Region>.size + 129
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, yijia__members__v1__Region__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__Region.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__Region.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -102,6 +105,31 @@ extension Region {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<yijia__members__v1__Region>.size + 129)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10: name = direct.string()
+      case 18: code = direct.string()
+      case 26: displayName = direct.string()
+      case 32: level = RegionLevel(rawValue: direct.int32())
+      case 42: parent = direct.string()
+      case 48: retired = direct.bool()
+      case 56: firstYear = direct.int32()
+      case 64: lastYear = direct.int32()
+      case 74: successor = direct.string()
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<yijia__members__v1__Region>) {
@@ -182,9 +210,12 @@ extension GetRegionRequest {
   public static var fullName: String { "yijia.members.v1.GetRegionRequest" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<yijia__members__v1__GetRegionRequest>.size + 40
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, yijia__members__v1__GetRegionRequest__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__GetRegionRequest.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__GetRegionRequest.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -192,6 +223,23 @@ extension GetRegionRequest {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<yijia__members__v1__GetRegionRequest>.size + 40)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10: name = direct.string()
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<yijia__members__v1__GetRegionRequest>) {
@@ -226,9 +274,12 @@ extension GetRegionResponse {
   public static var fullName: String { "yijia.members.v1.GetRegionResponse" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<yijia__members__v1__GetRegionResponse>.size + 177
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, yijia__members__v1__GetRegionResponse__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__GetRegionResponse.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__GetRegionResponse.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -236,6 +287,26 @@ extension GetRegionResponse {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<yijia__members__v1__GetRegionResponse>.size + 177)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10:
+        direct.expect(region == nil)
+        region = Region(direct: &direct)
+      case 18: tableVersion = direct.string()
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<yijia__members__v1__GetRegionResponse>) {
@@ -281,9 +352,12 @@ extension ListRegionsRequest {
   public static var fullName: String { "yijia.members.v1.ListRegionsRequest" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<yijia__members__v1__ListRegionsRequest>.size + 65
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, yijia__members__v1__ListRegionsRequest__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__ListRegionsRequest.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__ListRegionsRequest.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -291,6 +365,26 @@ extension ListRegionsRequest {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<yijia__members__v1__ListRegionsRequest>.size + 65)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10: parent = direct.string()
+      case 16: includeRetired = direct.bool()
+      case 24: pageSize = direct.int32()
+      case 34: pageToken = direct.string()
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<yijia__members__v1__ListRegionsRequest>) {
@@ -345,9 +439,12 @@ extension ListRegionsResponse {
   public static var fullName: String { "yijia.members.v1.ListRegionsResponse" }
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<yijia__members__v1__ListRegionsResponse>.size + 64
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, yijia__members__v1__ListRegionsResponse__descriptor(), limits)
     defer { decoding.end() }
-    self.init(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__ListRegionsResponse.self))
+    self = Self(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__ListRegionsResponse.self))
   }
 
   public func wireBytes(headroom: Int) throws -> [UInt8] {
@@ -355,6 +452,29 @@ extension ListRegionsResponse {
     defer { encoding.end() }
     encode(&encoding)
     return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<yijia__members__v1__ListRegionsResponse>.size + 64)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10:
+        if regions.isEmpty {
+          regions.reserveCapacity(direct.count(10, MemoryLayout<yijia__members__v1__Region>.size + 129))
+        }
+        regions.append(Region(direct: &direct))
+      case 18: nextPageToken = direct.string()
+      case 26: tableVersion = direct.string()
+      default: direct.refuse()
+      }
+    }
   }
 
   package init(reading c: UnsafePointer<yijia__members__v1__ListRegionsResponse>) {

@@ -10,7 +10,8 @@ struct Import: AsyncParsableCommand {
     discussion: """
       Columns: external_id, parent_external_id, display_name, kind, level, region_code; optional: \
       groups, credit_code, employer_credit_codes (items separated by ;), takes_individuals (true), \
-      state, industry_group, opened_date (YYYY-MM-DD). Parents stand before their children. A repeated import changes nothing.
+      state, industry_group, opened_date (YYYY-MM-DD). Parents stand before their children. A \
+      repeated import changes nothing.
       Example: yijia import examples/organizations.csv
       """)
 

@@ -161,8 +161,8 @@ extension Organizations {
     static let configuration = CommandConfiguration(
       abstract: "Dissolve an organization for good.",
       discussion: """
-        Refused while organizations stand below it, and while it has members, unless they go to the \
-        holding pool of the county or city with it.
+        Refused while organizations stand below it, and while it has members, unless they go to \
+        the holding pool of the county or city with it.
         Example: yijia organizations dissolve ID --reason 企业注销 --pool-members
         """)
 
