@@ -1,4 +1,4 @@
-public import RPC
+import RPC
 
 /// The pages that may call from a browser, by their origin (CORS).
 ///
