@@ -221,8 +221,18 @@ struct JSONPrinter {
   ) throws(JSONPrintError) -> Bool {
     guard let last = records.last else { return true }
     if last.wireType == 2 { return last.start == last.end }
-    // All bytes of a zero are zero, but for the continuation bits of a long one. -0.0 is none.
-    return bytes[last.start..<last.end].allSatisfy { $0 == 0 || last.wireType == 0 && $0 == 0x80 }
+    guard last.wireType == 0 else {
+      // By the bits: -0.0 is none.
+      return bytes[last.start..<last.end].allSatisfy { $0 == 0 }
+    }
+    var reader = WireReader(bytes, last.start..<last.end)
+    do {
+      // What a number has beyond its kind's bits does not count.
+      let raw = try reader.varint()
+      return field.kind.isNarrow ? UInt32(truncatingIfNeeded: raw) == 0 : raw == 0
+    } catch {
+      throw .malformed("\(error)")
+    }
   }
 
   // MARK: - Output

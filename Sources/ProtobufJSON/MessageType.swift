@@ -52,6 +52,14 @@ public struct FieldType: Sendable {
     case message(Int)
 
     var isMessage: Bool { if case .message = self { true } else { false } }
+
+    /// A varint of which 32 bits count.
+    var isNarrow: Bool {
+      switch self {
+      case .int32, .uint32, .sint32, .enumeration: true
+      default: false
+      }
+    }
   }
 
   public let number: UInt32
