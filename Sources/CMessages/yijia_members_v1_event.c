@@ -12,7 +12,12 @@ extern const ProtobufCEnumDescriptor yijia__members__v1__OccupationGroup__names;
 extern const ProtobufCEnumDescriptor yijia__members__v1__OrganizationState__names;
 extern const ProtobufCEnumDescriptor yijia__members__v1__PoolCaseState__names;
 extern const ProtobufCEnumDescriptor yijia__members__v1__TransferState__names;
+extern const ProtobufCEnumDescriptor yijia__members__v1__UnitState__names;
 extern const ProtobufCMessageDescriptor google__protobuf__Timestamp__table;
+extern const ProtobufCMessageDescriptor yijia__members__v1__AwayReport__table;
+extern const ProtobufCMessageDescriptor yijia__members__v1__Base__table;
+extern const ProtobufCMessageDescriptor yijia__members__v1__CoverageTarget__table;
+extern const ProtobufCMessageDescriptor yijia__members__v1__RefreshRound__table;
 
 static void yijia__members__v1__WatchMemberEventsRequest__init(ProtobufCMessage *message) {
   memset(message, 0, sizeof(struct yijia__members__v1__WatchMemberEventsRequest));
@@ -44,7 +49,7 @@ static void yijia__members__v1__WatchMemberEventsResponse__init(ProtobufCMessage
   memset(message, 0, sizeof(struct yijia__members__v1__WatchMemberEventsResponse));
   message->descriptor = &yijia__members__v1__WatchMemberEventsResponse__table;
 }
-static const ProtobufCFieldDescriptor yijia__members__v1__WatchMemberEventsResponse__fields[11] = {
+static const ProtobufCFieldDescriptor yijia__members__v1__WatchMemberEventsResponse__fields[15] = {
   {"cursor", 1, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_BYTES,
    offsetof(struct yijia__members__v1__WatchMemberEventsResponse, has_cursor), offsetof(struct yijia__members__v1__WatchMemberEventsResponse, f_cursor),
    NULL, NULL, 0, 0x2200, NULL, NULL},
@@ -78,20 +83,33 @@ static const ProtobufCFieldDescriptor yijia__members__v1__WatchMemberEventsRespo
   {"correction_changed", 23, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_MESSAGE,
    offsetof(struct yijia__members__v1__WatchMemberEventsResponse, case_event), offsetof(struct yijia__members__v1__WatchMemberEventsResponse, u_event.f_correction_changed),
    &yijia__members__v1__CorrectionChanged__table, NULL, PROTOBUF_C_FIELD_FLAG_ONEOF, 0x4201, NULL, NULL},
+  {"coverage_changed", 30, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_MESSAGE,
+   offsetof(struct yijia__members__v1__WatchMemberEventsResponse, case_event), offsetof(struct yijia__members__v1__WatchMemberEventsResponse, u_event.f_coverage_changed),
+   &yijia__members__v1__CoverageChanged__table, NULL, PROTOBUF_C_FIELD_FLAG_ONEOF, 0x4201, NULL, NULL},
+  {"unit_changed", 31, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_MESSAGE,
+   offsetof(struct yijia__members__v1__WatchMemberEventsResponse, case_event), offsetof(struct yijia__members__v1__WatchMemberEventsResponse, u_event.f_unit_changed),
+   &yijia__members__v1__UnitChanged__table, NULL, PROTOBUF_C_FIELD_FLAG_ONEOF, 0x4201, NULL, NULL},
+  {"away_report_changed", 32, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_MESSAGE,
+   offsetof(struct yijia__members__v1__WatchMemberEventsResponse, case_event), offsetof(struct yijia__members__v1__WatchMemberEventsResponse, u_event.f_away_report_changed),
+   &yijia__members__v1__AwayReport__table, NULL, PROTOBUF_C_FIELD_FLAG_ONEOF, 0x4201, NULL, NULL},
+  {"refresh_round_changed", 33, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_MESSAGE,
+   offsetof(struct yijia__members__v1__WatchMemberEventsResponse, case_event), offsetof(struct yijia__members__v1__WatchMemberEventsResponse, u_event.f_refresh_round_changed),
+   &yijia__members__v1__RefreshRound__table, NULL, PROTOBUF_C_FIELD_FLAG_ONEOF, 0x4201, NULL, NULL},
 };
-static const unsigned yijia__members__v1__WatchMemberEventsResponse__by_name[11] = {10, 3, 0, 9, 5, 1, 2, 6, 4, 7, 8};
-static const ProtobufCIntRange yijia__members__v1__WatchMemberEventsResponse__ranges[3] = {
+static const unsigned yijia__members__v1__WatchMemberEventsResponse__by_name[15] = {13, 10, 11, 3, 0, 9, 5, 1, 2, 6, 4, 7, 14, 8, 12};
+static const ProtobufCIntRange yijia__members__v1__WatchMemberEventsResponse__ranges[4] = {
   {1, 0},
   {20, 7},
-  {0, 11},
+  {30, 11},
+  {0, 15},
 };
 const ProtobufCMessageDescriptor yijia__members__v1__WatchMemberEventsResponse__table = {
   PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
   "yijia.members.v1.WatchMemberEventsResponse", "WatchMemberEventsResponse", "yijia__members__v1__WatchMemberEventsResponse",
   "yijia.members.v1", sizeof(struct yijia__members__v1__WatchMemberEventsResponse),
-  11, yijia__members__v1__WatchMemberEventsResponse__fields, yijia__members__v1__WatchMemberEventsResponse__by_name,
-  2, yijia__members__v1__WatchMemberEventsResponse__ranges,
-  yijia__members__v1__WatchMemberEventsResponse__init, (void *) 240, NULL, NULL,
+  15, yijia__members__v1__WatchMemberEventsResponse__fields, yijia__members__v1__WatchMemberEventsResponse__by_name,
+  3, yijia__members__v1__WatchMemberEventsResponse__ranges,
+  yijia__members__v1__WatchMemberEventsResponse__init, (void *) 448, NULL, NULL,
 };
 
 static void yijia__members__v1__OrganizationChanged__init(ProtobufCMessage *message) {
@@ -328,4 +346,74 @@ const ProtobufCMessageDescriptor yijia__members__v1__CorrectionChanged__table = 
   3, yijia__members__v1__CorrectionChanged__fields, yijia__members__v1__CorrectionChanged__by_name,
   1, yijia__members__v1__CorrectionChanged__ranges,
   yijia__members__v1__CorrectionChanged__init, (void *) 64, NULL, NULL,
+};
+
+static void yijia__members__v1__CoverageChanged__init(ProtobufCMessage *message) {
+  memset(message, 0, sizeof(struct yijia__members__v1__CoverageChanged));
+  message->descriptor = &yijia__members__v1__CoverageChanged__table;
+}
+static const ProtobufCFieldDescriptor yijia__members__v1__CoverageChanged__fields[4] = {
+  {"organization", 1, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_BYTES,
+   offsetof(struct yijia__members__v1__CoverageChanged, has_organization), offsetof(struct yijia__members__v1__CoverageChanged, f_organization),
+   NULL, NULL, 0, 0x2200, NULL, NULL},
+  {"group", 2, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_ENUM,
+   offsetof(struct yijia__members__v1__CoverageChanged, has_group), offsetof(struct yijia__members__v1__CoverageChanged, f_group),
+   &yijia__members__v1__OccupationGroup__names, NULL, 0, 0x0, NULL, NULL},
+  {"base", 3, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_MESSAGE,
+   0, offsetof(struct yijia__members__v1__CoverageChanged, f_base),
+   &yijia__members__v1__Base__table, NULL, 0, 0x4200, NULL, NULL},
+  {"target", 4, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_MESSAGE,
+   0, offsetof(struct yijia__members__v1__CoverageChanged, f_target),
+   &yijia__members__v1__CoverageTarget__table, NULL, 0, 0x4200, NULL, NULL},
+};
+static const unsigned yijia__members__v1__CoverageChanged__by_name[4] = {2, 1, 0, 3};
+static const ProtobufCIntRange yijia__members__v1__CoverageChanged__ranges[2] = {
+  {1, 0},
+  {0, 4},
+};
+const ProtobufCMessageDescriptor yijia__members__v1__CoverageChanged__table = {
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "yijia.members.v1.CoverageChanged", "CoverageChanged", "yijia__members__v1__CoverageChanged",
+  "yijia.members.v1", sizeof(struct yijia__members__v1__CoverageChanged),
+  4, yijia__members__v1__CoverageChanged__fields, yijia__members__v1__CoverageChanged__by_name,
+  1, yijia__members__v1__CoverageChanged__ranges,
+  yijia__members__v1__CoverageChanged__init, (void *) 320, NULL, NULL,
+};
+
+static void yijia__members__v1__UnitChanged__init(ProtobufCMessage *message) {
+  memset(message, 0, sizeof(struct yijia__members__v1__UnitChanged));
+  message->descriptor = &yijia__members__v1__UnitChanged__table;
+}
+static const ProtobufCFieldDescriptor yijia__members__v1__UnitChanged__fields[6] = {
+  {"unit", 1, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_BYTES,
+   offsetof(struct yijia__members__v1__UnitChanged, has_unit), offsetof(struct yijia__members__v1__UnitChanged, f_unit),
+   NULL, NULL, 0, 0x2200, NULL, NULL},
+  {"organization", 2, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_BYTES,
+   offsetof(struct yijia__members__v1__UnitChanged, has_organization), offsetof(struct yijia__members__v1__UnitChanged, f_organization),
+   NULL, NULL, 0, 0x2200, NULL, NULL},
+  {"state", 3, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_ENUM,
+   offsetof(struct yijia__members__v1__UnitChanged, has_state), offsetof(struct yijia__members__v1__UnitChanged, f_state),
+   &yijia__members__v1__UnitState__names, NULL, 0, 0x0, NULL, NULL},
+  {"members", 4, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_INT64,
+   offsetof(struct yijia__members__v1__UnitChanged, has_members), offsetof(struct yijia__members__v1__UnitChanged, f_members),
+   NULL, NULL, 0, 0x0, NULL, NULL},
+  {"crossings", 5, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_INT32,
+   offsetof(struct yijia__members__v1__UnitChanged, has_crossings), offsetof(struct yijia__members__v1__UnitChanged, f_crossings),
+   NULL, NULL, 0, 0x0, NULL, NULL},
+  {"union", 6, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_BYTES,
+   offsetof(struct yijia__members__v1__UnitChanged, has_union), offsetof(struct yijia__members__v1__UnitChanged, f_union),
+   NULL, NULL, 0, 0x2200, NULL, NULL},
+};
+static const unsigned yijia__members__v1__UnitChanged__by_name[6] = {4, 3, 1, 2, 5, 0};
+static const ProtobufCIntRange yijia__members__v1__UnitChanged__ranges[2] = {
+  {1, 0},
+  {0, 6},
+};
+const ProtobufCMessageDescriptor yijia__members__v1__UnitChanged__table = {
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "yijia.members.v1.UnitChanged", "UnitChanged", "yijia__members__v1__UnitChanged",
+  "yijia.members.v1", sizeof(struct yijia__members__v1__UnitChanged),
+  6, yijia__members__v1__UnitChanged__fields, yijia__members__v1__UnitChanged__by_name,
+  1, yijia__members__v1__UnitChanged__ranges,
+  yijia__members__v1__UnitChanged__init, (void *) 96, NULL, NULL,
 };

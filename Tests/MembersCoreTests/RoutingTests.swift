@@ -36,8 +36,10 @@ struct RoutingTests {
     _ candidates: [StoredOrganization], _ settings: [RegionSetting] = [],
     _ change: (inout EnrollmentApplication) -> Void = { _ in }
   ) throws -> Receiver? {
-    Routing(application: try application(change), candidates: candidates, settings: settings)
-      .receiver()
+    Routing(
+      application: try application(change).message, candidates: candidates, settings: settings
+    )
+    .receiver()
   }
 
   @Test("rule 1 needs a clear labour relation and the employer's union")

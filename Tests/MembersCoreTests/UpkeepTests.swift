@@ -148,16 +148,27 @@ struct UpkeepTests {
       _ = try await harness.plantTree()
       _ = try await harness.enroll((1...40).map { Applicant.application($0) })
       harness.clock.advance(days: 1)
+      #expect(try await harness.service.recount(report: Self.quiet) == [], "before the fold")
+      try await harness.service.foldCounters()
       #expect(try await harness.service.recount(report: Self.quiet) == [])
-      for table in ["membership_counts", "enrollment_counts"] {
-        let wrong = Statement("UPDATE \(table) SET members = members + 1")
+      for table in ["subtree_members", "subtree_enrollments"] {
+        let wrong = Statement("UPDATE \(table) SET own = own + 1, members = members + 1")
         try await harness.database.write(Commit(at: harness.clock.now, statements: [wrong]))
         let findings = try await harness.service.recount(report: Self.quiet)
         #expect(!findings.isEmpty)
-        let right = Statement("UPDATE \(table) SET members = members - 1")
+        let right = Statement("UPDATE \(table) SET own = own - 1, members = members - 1")
         try await harness.database.write(Commit(at: harness.clock.now, statements: [right]))
       }
       #expect(try await harness.service.recount(report: Self.quiet) == [])
+      let own = Statement("UPDATE membership_counts SET members = members + 1")
+      try await harness.database.write(Commit(at: harness.clock.now, statements: [own]))
+      #expect(try await harness.service.recount(report: Self.quiet).count == 1)
+      let back = Statement("UPDATE membership_counts SET members = members - 1")
+      try await harness.database.write(Commit(at: harness.clock.now, statements: [back]))
+      let astray = Statement("UPDATE subtree_members SET members = members + 1")
+      try await harness.database.write(Commit(at: harness.clock.now, statements: [astray]))
+      let sums = try await harness.service.recount(report: Self.quiet)
+      #expect(sums.allSatisfy { $0.contains("of the subtree") } && !sums.isEmpty)
     }
   }
 

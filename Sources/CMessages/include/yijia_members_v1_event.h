@@ -5,13 +5,19 @@
 #include <protobuf-c/protobuf-c.h>
 
 typedef struct google__protobuf__Timestamp google__protobuf__Timestamp;
+typedef struct yijia__members__v1__AwayReport yijia__members__v1__AwayReport;
+typedef struct yijia__members__v1__Base yijia__members__v1__Base;
 typedef struct yijia__members__v1__CorrectionChanged yijia__members__v1__CorrectionChanged;
+typedef struct yijia__members__v1__CoverageChanged yijia__members__v1__CoverageChanged;
+typedef struct yijia__members__v1__CoverageTarget yijia__members__v1__CoverageTarget;
 typedef struct yijia__members__v1__DuplicateChanged yijia__members__v1__DuplicateChanged;
 typedef struct yijia__members__v1__EnrollmentChanged yijia__members__v1__EnrollmentChanged;
 typedef struct yijia__members__v1__MembershipChanged yijia__members__v1__MembershipChanged;
 typedef struct yijia__members__v1__OrganizationChanged yijia__members__v1__OrganizationChanged;
 typedef struct yijia__members__v1__PoolCaseChanged yijia__members__v1__PoolCaseChanged;
+typedef struct yijia__members__v1__RefreshRound yijia__members__v1__RefreshRound;
 typedef struct yijia__members__v1__TransferChanged yijia__members__v1__TransferChanged;
+typedef struct yijia__members__v1__UnitChanged yijia__members__v1__UnitChanged;
 typedef struct yijia__members__v1__WatchMemberEventsRequest yijia__members__v1__WatchMemberEventsRequest;
 typedef struct yijia__members__v1__WatchMemberEventsResponse yijia__members__v1__WatchMemberEventsResponse;
 
@@ -43,6 +49,10 @@ struct yijia__members__v1__WatchMemberEventsResponse {
     yijia__members__v1__TransferChanged *f_transfer_changed;
     yijia__members__v1__DuplicateChanged *f_duplicate_changed;
     yijia__members__v1__CorrectionChanged *f_correction_changed;
+    yijia__members__v1__CoverageChanged *f_coverage_changed;
+    yijia__members__v1__UnitChanged *f_unit_changed;
+    yijia__members__v1__AwayReport *f_away_report_changed;
+    yijia__members__v1__RefreshRound *f_refresh_round_changed;
   } u_event;
 };
 
@@ -145,6 +155,34 @@ struct yijia__members__v1__CorrectionChanged {
   int32_t f_state;
 };
 
+/* yijia.members.v1.CoverageChanged */
+struct yijia__members__v1__CoverageChanged {
+  ProtobufCMessage base;
+  protobuf_c_boolean has_organization;
+  ProtobufCBinaryData f_organization;
+  protobuf_c_boolean has_group;
+  int32_t f_group;
+  yijia__members__v1__Base *f_base;
+  yijia__members__v1__CoverageTarget *f_target;
+};
+
+/* yijia.members.v1.UnitChanged */
+struct yijia__members__v1__UnitChanged {
+  ProtobufCMessage base;
+  protobuf_c_boolean has_unit;
+  ProtobufCBinaryData f_unit;
+  protobuf_c_boolean has_organization;
+  ProtobufCBinaryData f_organization;
+  protobuf_c_boolean has_state;
+  int32_t f_state;
+  protobuf_c_boolean has_members;
+  int64_t f_members;
+  protobuf_c_boolean has_crossings;
+  int32_t f_crossings;
+  protobuf_c_boolean has_union;
+  ProtobufCBinaryData f_union;
+};
+
 extern const ProtobufCMessageDescriptor yijia__members__v1__WatchMemberEventsRequest__table;
 static inline const ProtobufCMessageDescriptor *yijia__members__v1__WatchMemberEventsRequest__descriptor(void) {
   return &yijia__members__v1__WatchMemberEventsRequest__table;
@@ -188,6 +226,16 @@ static inline const ProtobufCMessageDescriptor *yijia__members__v1__DuplicateCha
 extern const ProtobufCMessageDescriptor yijia__members__v1__CorrectionChanged__table;
 static inline const ProtobufCMessageDescriptor *yijia__members__v1__CorrectionChanged__descriptor(void) {
   return &yijia__members__v1__CorrectionChanged__table;
+}
+
+extern const ProtobufCMessageDescriptor yijia__members__v1__CoverageChanged__table;
+static inline const ProtobufCMessageDescriptor *yijia__members__v1__CoverageChanged__descriptor(void) {
+  return &yijia__members__v1__CoverageChanged__table;
+}
+
+extern const ProtobufCMessageDescriptor yijia__members__v1__UnitChanged__table;
+static inline const ProtobufCMessageDescriptor *yijia__members__v1__UnitChanged__descriptor(void) {
+  return &yijia__members__v1__UnitChanged__table;
 }
 
 #endif

@@ -7,11 +7,8 @@
 typedef struct google__protobuf__FieldMask google__protobuf__FieldMask;
 typedef struct google__protobuf__Timestamp google__protobuf__Timestamp;
 typedef struct google__type__Date google__type__Date;
-typedef struct yijia__members__v1__EnrollmentCount yijia__members__v1__EnrollmentCount;
 typedef struct yijia__members__v1__ExpelMemberRequest yijia__members__v1__ExpelMemberRequest;
 typedef struct yijia__members__v1__ExpelMemberResponse yijia__members__v1__ExpelMemberResponse;
-typedef struct yijia__members__v1__GetEnrollmentStatisticsRequest yijia__members__v1__GetEnrollmentStatisticsRequest;
-typedef struct yijia__members__v1__GetEnrollmentStatisticsResponse yijia__members__v1__GetEnrollmentStatisticsResponse;
 typedef struct yijia__members__v1__GetMemberCodeRequest yijia__members__v1__GetMemberCodeRequest;
 typedef struct yijia__members__v1__GetMemberCodeResponse yijia__members__v1__GetMemberCodeResponse;
 typedef struct yijia__members__v1__GetMemberRequest yijia__members__v1__GetMemberRequest;
@@ -174,37 +171,6 @@ struct yijia__members__v1__ResolvedMemberCode {
   ProtobufCBinaryData f_member;
   protobuf_c_boolean has_group;
   int32_t f_group;
-};
-
-/* yijia.members.v1.GetEnrollmentStatisticsRequest */
-struct yijia__members__v1__GetEnrollmentStatisticsRequest {
-  ProtobufCMessage base;
-  protobuf_c_boolean has_ancestor;
-  ProtobufCBinaryData f_ancestor;
-  google__type__Date *f_start_date;
-  google__type__Date *f_end_date;
-};
-
-/* yijia.members.v1.GetEnrollmentStatisticsResponse */
-struct yijia__members__v1__GetEnrollmentStatisticsResponse {
-  ProtobufCMessage base;
-  size_t n_counts;
-  yijia__members__v1__EnrollmentCount **f_counts;
-  protobuf_c_boolean has_live_members;
-  int64_t f_live_members;
-  protobuf_c_boolean has_retained_members;
-  int64_t f_retained_members;
-};
-
-/* yijia.members.v1.EnrollmentCount */
-struct yijia__members__v1__EnrollmentCount {
-  ProtobufCMessage base;
-  protobuf_c_boolean has_group;
-  int32_t f_group;
-  protobuf_c_boolean has_channel;
-  int32_t f_channel;
-  protobuf_c_boolean has_members;
-  int64_t f_members;
 };
 
 /* yijia.members.v1.MembershipSummary */
@@ -457,21 +423,6 @@ static inline const ProtobufCMessageDescriptor *yijia__members__v1__ResolveMembe
 extern const ProtobufCMessageDescriptor yijia__members__v1__ResolvedMemberCode__table;
 static inline const ProtobufCMessageDescriptor *yijia__members__v1__ResolvedMemberCode__descriptor(void) {
   return &yijia__members__v1__ResolvedMemberCode__table;
-}
-
-extern const ProtobufCMessageDescriptor yijia__members__v1__GetEnrollmentStatisticsRequest__table;
-static inline const ProtobufCMessageDescriptor *yijia__members__v1__GetEnrollmentStatisticsRequest__descriptor(void) {
-  return &yijia__members__v1__GetEnrollmentStatisticsRequest__table;
-}
-
-extern const ProtobufCMessageDescriptor yijia__members__v1__GetEnrollmentStatisticsResponse__table;
-static inline const ProtobufCMessageDescriptor *yijia__members__v1__GetEnrollmentStatisticsResponse__descriptor(void) {
-  return &yijia__members__v1__GetEnrollmentStatisticsResponse__table;
-}
-
-extern const ProtobufCMessageDescriptor yijia__members__v1__EnrollmentCount__table;
-static inline const ProtobufCMessageDescriptor *yijia__members__v1__EnrollmentCount__descriptor(void) {
-  return &yijia__members__v1__EnrollmentCount__table;
 }
 
 extern const ProtobufCMessageDescriptor yijia__members__v1__MembershipSummary__table;

@@ -106,6 +106,14 @@ public struct WatchMemberEventsResponse: Message {
     case duplicateChanged(DuplicateChanged)
     /// A correction was asked for or decided; for services only.
     case correctionChanged(CorrectionChanged)
+    /// A base or a target of coverage changed; for services only.
+    case coverageChanged(CoverageChanged)
+    /// A unit index changed its state; for services only.
+    case unitChanged(UnitChanged)
+    /// An away report changed; for services only.
+    case awayReportChanged(AwayReport)
+    /// A refresh round was opened or closed; its counts are not filled in. For services only.
+    case refreshRoundChanged(RefreshRound)
   }
 }
 
@@ -114,7 +122,7 @@ extension WatchMemberEventsResponse {
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
     self.init()
-    let cost = MemoryLayout<yijia__members__v1__WatchMemberEventsResponse>.size + 240
+    let cost = MemoryLayout<yijia__members__v1__WatchMemberEventsResponse>.size + 448
     if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, yijia__members__v1__WatchMemberEventsResponse__descriptor(), limits)
     defer { decoding.end() }
@@ -131,7 +139,7 @@ extension WatchMemberEventsResponse {
   /// A message within another, behind its tag.
   package init(direct: inout DirectDecoding) {
     self.init()
-    let outer = direct.enter(MemoryLayout<yijia__members__v1__WatchMemberEventsResponse>.size + 240)
+    let outer = direct.enter(MemoryLayout<yijia__members__v1__WatchMemberEventsResponse>.size + 448)
     readDirect(&direct)
     direct.leave(outer)
   }
@@ -166,6 +174,18 @@ extension WatchMemberEventsResponse {
       case 186:
         direct.expect(event == nil)
         event = .correctionChanged(CorrectionChanged(direct: &direct))
+      case 242:
+        direct.expect(event == nil)
+        event = .coverageChanged(CoverageChanged(direct: &direct))
+      case 250:
+        direct.expect(event == nil)
+        event = .unitChanged(UnitChanged(direct: &direct))
+      case 258:
+        direct.expect(event == nil)
+        event = .awayReportChanged(AwayReport(direct: &direct))
+      case 266:
+        direct.expect(event == nil)
+        event = .refreshRoundChanged(RefreshRound(direct: &direct))
       default: direct.refuse()
       }
     }
@@ -198,6 +218,14 @@ extension WatchMemberEventsResponse {
       if let value = c.pointee.u_event.f_duplicate_changed { event = .duplicateChanged(DuplicateChanged(reading: value)) }
     case 23:
       if let value = c.pointee.u_event.f_correction_changed { event = .correctionChanged(CorrectionChanged(reading: value)) }
+    case 30:
+      if let value = c.pointee.u_event.f_coverage_changed { event = .coverageChanged(CoverageChanged(reading: value)) }
+    case 31:
+      if let value = c.pointee.u_event.f_unit_changed { event = .unitChanged(UnitChanged(reading: value)) }
+    case 32:
+      if let value = c.pointee.u_event.f_away_report_changed { event = .awayReportChanged(AwayReport(reading: value)) }
+    case 33:
+      if let value = c.pointee.u_event.f_refresh_round_changed { event = .refreshRoundChanged(RefreshRound(reading: value)) }
     default: break
     }
     unknownFields = Decoding.unknownFields(c.pointee.base)
@@ -206,6 +234,26 @@ extension WatchMemberEventsResponse {
   package func encode(_ encoding: inout Encoding) {
     guard encoding.goesOn else { return }
     encoding.unknownFields(unknownFields)
+    if case .refreshRoundChanged(let value) = event {
+      let mark = encoding.enter()
+      value.encode(&encoding)
+      encoding.leave(mark, 266)
+    }
+    if case .awayReportChanged(let value) = event {
+      let mark = encoding.enter()
+      value.encode(&encoding)
+      encoding.leave(mark, 258)
+    }
+    if case .unitChanged(let value) = event {
+      let mark = encoding.enter()
+      value.encode(&encoding)
+      encoding.leave(mark, 250)
+    }
+    if case .coverageChanged(let value) = event {
+      let mark = encoding.enter()
+      value.encode(&encoding)
+      encoding.leave(mark, 242)
+    }
     if case .correctionChanged(let value) = event {
       let mark = encoding.enter()
       value.encode(&encoding)
@@ -921,6 +969,206 @@ extension CorrectionChanged {
     }
     if !correction.isEmpty {
       encoding.string(correction, 10)
+    }
+  }
+}
+
+/// A base or a target of coverage changed.
+public struct CoverageChanged: Message {
+  /// Resource name of the organization.
+  public var organization: String = ""
+  /// Occupation group; not set is all groups.
+  public var group: OccupationGroup = .unspecified
+  /// The newest base.
+  public var base: Base?
+  /// The target.
+  public var target: CoverageTarget?
+  public var unknownFields = UnknownFields()
+
+  public init() {}
+}
+
+extension CoverageChanged {
+  public static var fullName: String { "yijia.members.v1.CoverageChanged" }
+
+  public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<yijia__members__v1__CoverageChanged>.size + 320
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
+    let decoding = try Decoding(bytes, yijia__members__v1__CoverageChanged__descriptor(), limits)
+    defer { decoding.end() }
+    self = Self(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__CoverageChanged.self))
+  }
+
+  public func wireBytes(headroom: Int) throws -> [UInt8] {
+    var encoding = Encoding()
+    defer { encoding.end() }
+    encode(&encoding)
+    return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<yijia__members__v1__CoverageChanged>.size + 320)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10: organization = direct.string()
+      case 16: group = OccupationGroup(rawValue: direct.int32())
+      case 26:
+        direct.expect(base == nil)
+        base = Base(direct: &direct)
+      case 34:
+        direct.expect(target == nil)
+        target = CoverageTarget(direct: &direct)
+      default: direct.refuse()
+      }
+    }
+  }
+
+  package init(reading c: UnsafePointer<yijia__members__v1__CoverageChanged>) {
+    self.init()
+    if c.pointee.has_organization != 0 {
+      organization = Decoding.string(c.pointee.f_organization)
+    }
+    if c.pointee.has_group != 0 {
+      group = OccupationGroup(rawValue: c.pointee.f_group)
+    }
+    if let value = c.pointee.f_base { base = Base(reading: value) }
+    if let value = c.pointee.f_target { target = CoverageTarget(reading: value) }
+    unknownFields = Decoding.unknownFields(c.pointee.base)
+  }
+
+  package func encode(_ encoding: inout Encoding) {
+    guard encoding.goesOn else { return }
+    encoding.unknownFields(unknownFields)
+    if let value = target {
+      let mark = encoding.enter()
+      value.encode(&encoding)
+      encoding.leave(mark, 34)
+    }
+    if let value = base {
+      let mark = encoding.enter()
+      value.encode(&encoding)
+      encoding.leave(mark, 26)
+    }
+    if group.rawValue != 0 {
+      encoding.int32(group.rawValue, 16)
+    }
+    if !organization.isEmpty {
+      encoding.string(organization, 10)
+    }
+  }
+}
+
+/// A unit index changed its state: TRIGGERED tells the township of a crossing. Pseudonymous.
+public struct UnitChanged: Message {
+  /// Resource name of the unit.
+  public var unit: String = ""
+  /// Resource name of the township's organization.
+  public var organization: String = ""
+  /// State.
+  public var state: UnitState = .unspecified
+  /// Members.
+  public var members: Int64 = 0
+  /// How often the threshold was crossed.
+  public var crossings: Int32 = 0
+  /// Resource name of the union that guides it, or was formed.
+  public var union: String = ""
+  public var unknownFields = UnknownFields()
+
+  public init() {}
+}
+
+extension UnitChanged {
+  public static var fullName: String { "yijia.members.v1.UnitChanged" }
+
+  public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<yijia__members__v1__UnitChanged>.size + 96
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
+    let decoding = try Decoding(bytes, yijia__members__v1__UnitChanged__descriptor(), limits)
+    defer { decoding.end() }
+    self = Self(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__UnitChanged.self))
+  }
+
+  public func wireBytes(headroom: Int) throws -> [UInt8] {
+    var encoding = Encoding()
+    defer { encoding.end() }
+    encode(&encoding)
+    return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<yijia__members__v1__UnitChanged>.size + 96)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10: unit = direct.string()
+      case 18: organization = direct.string()
+      case 24: state = UnitState(rawValue: direct.int32())
+      case 32: members = direct.int64()
+      case 40: crossings = direct.int32()
+      case 50: union = direct.string()
+      default: direct.refuse()
+      }
+    }
+  }
+
+  package init(reading c: UnsafePointer<yijia__members__v1__UnitChanged>) {
+    self.init()
+    if c.pointee.has_unit != 0 {
+      unit = Decoding.string(c.pointee.f_unit)
+    }
+    if c.pointee.has_organization != 0 {
+      organization = Decoding.string(c.pointee.f_organization)
+    }
+    if c.pointee.has_state != 0 {
+      state = UnitState(rawValue: c.pointee.f_state)
+    }
+    if c.pointee.has_members != 0 {
+      members = c.pointee.f_members
+    }
+    if c.pointee.has_crossings != 0 {
+      crossings = c.pointee.f_crossings
+    }
+    if c.pointee.has_union != 0 {
+      union = Decoding.string(c.pointee.f_union)
+    }
+    unknownFields = Decoding.unknownFields(c.pointee.base)
+  }
+
+  package func encode(_ encoding: inout Encoding) {
+    guard encoding.goesOn else { return }
+    encoding.unknownFields(unknownFields)
+    if !union.isEmpty {
+      encoding.string(union, 50)
+    }
+    if crossings != 0 {
+      encoding.int32(crossings, 40)
+    }
+    if members != 0 {
+      encoding.int64(members, 32)
+    }
+    if state.rawValue != 0 {
+      encoding.int32(state.rawValue, 24)
+    }
+    if !organization.isEmpty {
+      encoding.string(organization, 18)
+    }
+    if !unit.isEmpty {
+      encoding.string(unit, 10)
     }
   }
 }

@@ -472,10 +472,209 @@ public protocol MembersServiceProtocol: RPCService {
     _ request: ResolveMemberCodesRequest, context: ServerContext
   ) async throws -> ResolveMemberCodesResponse
 
-  /// Counts new members of a subtree by group and channel; kept incrementally. Callers: staff.
+  /// Counts new members of a subtree by group, channel, campaign or day; kept incrementally.
+  /// Callers: staff.
   nonisolated(nonsending) func getEnrollmentStatistics(
     _ request: GetEnrollmentStatisticsRequest, context: ServerContext
   ) async throws -> GetEnrollmentStatisticsResponse
+
+  /// Streams the new members of each organization of a subtree by day, group, channel and campaign,
+  /// as a CSV file in parts. Callers: staff.
+  nonisolated(nonsending) func exportEnrollmentStatistics(
+    _ request: ExportEnrollmentStatisticsRequest, responses: ResponseWriter<ExportEnrollmentStatisticsResponse>,
+    context: ServerContext
+  ) async throws
+
+  /// States how many people of a group there are to organize in a subtree, with source and day: the
+  /// denominator of coverage. Idempotent by request id; one of the same day is replaced.
+  /// Errors: NOT_FOUND / ORGANIZATION_NOT_FOUND. Callers: administrators.
+  nonisolated(nonsending) func setBase(
+    _ request: SetBaseRequest, context: ServerContext
+  ) async throws -> SetBaseResponse
+
+  /// Lists an organization's bases by group and day.
+  /// Errors: INVALID_ARGUMENT / INVALID_PAGE_TOKEN. Callers: staff.
+  nonisolated(nonsending) func listBases(
+    _ request: ListBasesRequest, context: ServerContext
+  ) async throws -> ListBasesResponse
+
+  /// States what share of a base is to be organized. Idempotent by request id.
+  /// Errors: NOT_FOUND / ORGANIZATION_NOT_FOUND. Callers: administrators.
+  nonisolated(nonsending) func setCoverageTarget(
+    _ request: SetCoverageTargetRequest, context: ServerContext
+  ) async throws -> SetCoverageTargetResponse
+
+  /// Says how much of the newest base a subtree has organized: numerator, denominator, its source
+  /// and date, the share, and the people who are missing for the target. Kept incrementally: exact
+  /// with the last commit. Callers: staff.
+  nonisolated(nonsending) func getCoverage(
+    _ request: GetCoverageRequest, context: ServerContext
+  ) async throws -> GetCoverageResponse
+
+  /// Compares a licence or industry roster with the members: first a message with the purpose, then
+  /// rows by thousands, as resident IDs or their SHA-256; the verdicts come in the order of the
+  /// messages, and a summary last, with the units that no union covers. Nothing of the roster is
+  /// stored; the purpose is in the audit log before the first verdict leaves. Rows count against a
+  /// quota of the organization and day, those of a repeated stream too.
+  /// Errors: INVALID_ARGUMENT / INVALID_FIELDS; RESOURCE_EXHAUSTED / ROSTER_QUOTA.
+  /// Callers: administrators.
+  nonisolated(nonsending) func compareRoster(
+    _ requests: RequestStream<CompareRosterRequest>, responses: ResponseWriter<CompareRosterResponse>,
+    context: ServerContext
+  ) async throws
+
+  /// Lists the units of a subtree's townships: where enough people of one unit are members, for a
+  /// union of their own. Errors: INVALID_ARGUMENT / INVALID_PAGE_TOKEN. Callers: staff.
+  nonisolated(nonsending) func listUnits(
+    _ request: ListUnitsRequest, context: ServerContext
+  ) async throws -> ListUnitsResponse
+
+  /// Says which union is to guide a unit that crossed the threshold. Idempotent by request id.
+  /// Errors: NOT_FOUND / UNIT_NOT_FOUND, ORGANIZATION_NOT_FOUND; ABORTED / ETAG_MISMATCH;
+  /// FAILED_PRECONDITION / UNIT_STATE, ORGANIZATION_NOT_ACTIVE. Callers: clerks.
+  nonisolated(nonsending) func assignUnit(
+    _ request: AssignUnitRequest, context: ServerContext
+  ) async throws -> AssignUnitResponse
+
+  /// Notes that the guiding union has begun. Idempotent by request id.
+  /// Errors: NOT_FOUND / UNIT_NOT_FOUND; ABORTED / ETAG_MISMATCH; FAILED_PRECONDITION / UNIT_STATE.
+  /// Callers: clerks.
+  nonisolated(nonsending) func guideUnit(
+    _ request: GuideUnitRequest, context: ServerContext
+  ) async throws -> GuideUnitResponse
+
+  /// Notes that a unit has its union, and moves its people there in the same commit. Idempotent by
+  /// request id. Errors: NOT_FOUND / UNIT_NOT_FOUND, ORGANIZATION_NOT_FOUND; ABORTED /
+  /// ETAG_MISMATCH; FAILED_PRECONDITION / UNIT_STATE, UNIT_TOO_LARGE, ORGANIZATION_NOT_ACTIVE.
+  /// Callers: clerks.
+  nonisolated(nonsending) func formUnitUnion(
+    _ request: FormUnitUnionRequest, context: ServerContext
+  ) async throws -> FormUnitUnionResponse
+
+  /// Gives a unit up, with a reason; a new crossing tells anew. Idempotent by request id.
+  /// Errors: NOT_FOUND / UNIT_NOT_FOUND; ABORTED / ETAG_MISMATCH; FAILED_PRECONDITION / UNIT_STATE.
+  /// Callers: clerks.
+  nonisolated(nonsending) func dismissUnit(
+    _ request: DismissUnitRequest, context: ServerContext
+  ) async throws -> DismissUnitResponse
+
+  /// Reports that a member goes away for half a year or more (Baiyin). Idempotent by request id; one
+  /// open report a member. Errors: NOT_FOUND / MEMBER_NOT_FOUND; ALREADY_EXISTS / AWAY_REPORT_OPEN;
+  /// FAILED_PRECONDITION / MEMBERSHIP_STATE. Callers: clerks, members (own).
+  nonisolated(nonsending) func reportAway(
+    _ request: ReportAwayRequest, context: ServerContext
+  ) async throws -> ReportAwayResponse
+
+  /// Files a report, or sends it back with what is wrong; never who reported it. Idempotent by
+  /// request id. Errors: NOT_FOUND / AWAY_REPORT_NOT_FOUND; ABORTED / ETAG_MISMATCH;
+  /// FAILED_PRECONDITION / AWAY_STATE, OWN_REPORT. Callers: clerks.
+  nonisolated(nonsending) func reviewAwayReport(
+    _ request: ReviewAwayReportRequest, context: ServerContext
+  ) async throws -> ReviewAwayReportResponse
+
+  /// Mends a report that was sent back; it waits for review again. Idempotent by request id.
+  /// Errors: NOT_FOUND / AWAY_REPORT_NOT_FOUND; ABORTED / ETAG_MISMATCH; FAILED_PRECONDITION /
+  /// AWAY_STATE. Callers: clerks, members (own).
+  nonisolated(nonsending) func fixAwayReport(
+    _ request: FixAwayReportRequest, context: ServerContext
+  ) async throws -> FixAwayReportResponse
+
+  /// Notes that the member has departed, or is back. Idempotent by request id.
+  /// Errors: NOT_FOUND / AWAY_REPORT_NOT_FOUND; ABORTED / ETAG_MISMATCH; FAILED_PRECONDITION /
+  /// AWAY_STATE. Callers: clerks, members (own).
+  nonisolated(nonsending) func trackAwayReport(
+    _ request: TrackAwayReportRequest, context: ServerContext
+  ) async throws -> TrackAwayReportResponse
+
+  /// Lists the reports of a subtree, without where.
+  /// Errors: INVALID_ARGUMENT / INVALID_PAGE_TOKEN. Callers: staff.
+  nonisolated(nonsending) func listAwayReports(
+    _ request: ListAwayReportsRequest, context: ServerContext
+  ) async throws -> ListAwayReportsResponse
+
+  /// Shows where a member goes and who knows; written to the audit log before it leaves.
+  /// Errors: NOT_FOUND / AWAY_REPORT_NOT_FOUND. Callers: clerks.
+  nonisolated(nonsending) func revealAwayReport(
+    _ request: RevealAwayReportRequest, context: ServerContext
+  ) async throws -> RevealAwayReportResponse
+
+  /// Draws filed and running reports at random for phone checks: the same seed draws the same of the
+  /// same reports. Idempotent by request id. Callers: clerks.
+  nonisolated(nonsending) func drawAwaySample(
+    _ request: DrawAwaySampleRequest, context: ServerContext
+  ) async throws -> DrawAwaySampleResponse
+
+  /// Records what the phone check of a drawn report found. Idempotent by request id.
+  /// Errors: NOT_FOUND / AWAY_REPORT_NOT_FOUND; ABORTED / ETAG_MISMATCH; FAILED_PRECONDITION /
+  /// AWAY_STATE. Callers: clerks.
+  nonisolated(nonsending) func recordAwayCheck(
+    _ request: RecordAwayCheckRequest, context: ServerContext
+  ) async throws -> RecordAwayCheckResponse
+
+  /// Notes that a member's record is true today, in every open round too. Idempotent by request id.
+  /// Errors: NOT_FOUND / MEMBER_NOT_FOUND; FAILED_PRECONDITION / MEMBERSHIP_STATE.
+  /// Callers: clerks, members (own).
+  nonisolated(nonsending) func confirmMember(
+    _ request: ConfirmMemberRequest, context: ServerContext
+  ) async throws -> ConfirmMemberResponse
+
+  /// Opens a round over the records of a subtree that were not confirmed for three months
+  /// (Shenyang).
+  /// Idempotent by request id. Callers: clerks.
+  nonisolated(nonsending) func openRefreshRound(
+    _ request: OpenRefreshRoundRequest, context: ServerContext
+  ) async throws -> OpenRefreshRoundResponse
+
+  /// Reads a round with how far it is. Errors: NOT_FOUND / REFRESH_ROUND_NOT_FOUND. Callers: staff.
+  nonisolated(nonsending) func getRefreshRound(
+    _ request: GetRefreshRoundRequest, context: ServerContext
+  ) async throws -> GetRefreshRoundResponse
+
+  /// Lists the records of a round, by default those that are stale still.
+  /// Errors: NOT_FOUND / REFRESH_ROUND_NOT_FOUND; INVALID_ARGUMENT / INVALID_PAGE_TOKEN.
+  /// Callers: staff.
+  nonisolated(nonsending) func listRefreshRecords(
+    _ request: ListRefreshRecordsRequest, context: ServerContext
+  ) async throws -> ListRefreshRecordsResponse
+
+  /// Notes in a round that a member was not reached. Idempotent by request id.
+  /// Errors: NOT_FOUND / REFRESH_ROUND_NOT_FOUND; FAILED_PRECONDITION / REFRESH_STATE.
+  /// Callers: clerks.
+  nonisolated(nonsending) func markUnreachable(
+    _ request: MarkUnreachableRequest, context: ServerContext
+  ) async throws -> MarkUnreachableResponse
+
+  /// Closes a round; its records stay as they are. Idempotent by request id.
+  /// Errors: NOT_FOUND / REFRESH_ROUND_NOT_FOUND; ABORTED / ETAG_MISMATCH; FAILED_PRECONDITION /
+  /// REFRESH_STATE. Callers: clerks.
+  nonisolated(nonsending) func closeRefreshRound(
+    _ request: CloseRefreshRoundRequest, context: ServerContext
+  ) async throws -> CloseRefreshRoundResponse
+
+  /// Attaches a title or an award to a member, or revokes it; once an event of the service that gave
+  /// it. Errors: NOT_FOUND / MEMBER_NOT_FOUND; ALREADY_EXISTS / HONOR_CONFLICT where the event came
+  /// with other content. Callers: the contests service.
+  nonisolated(nonsending) func recordHonor(
+    _ request: RecordHonorRequest, context: ServerContext
+  ) async throws -> RecordHonorResponse
+
+  /// Lists a member's titles and awards. Errors: NOT_FOUND / MEMBER_NOT_FOUND. Callers: staff.
+  nonisolated(nonsending) func listHonors(
+    _ request: ListHonorsRequest, context: ServerContext
+  ) async throws -> ListHonorsResponse
+
+  /// Routes the members of a subtree again, and shows who belongs to a union of rule 1 or 2; nothing
+  /// changes. Errors: INVALID_ARGUMENT / INVALID_PAGE_TOKEN. Callers: staff.
+  nonisolated(nonsending) func previewRerouting(
+    _ request: PreviewReroutingRequest, context: ServerContext
+  ) async throws -> PreviewReroutingResponse
+
+  /// Moves members to the unions of rule 1 or 2 that they belong to, in one commit; the rules decide
+  /// anew. Idempotent by request id. Errors: PERMISSION_DENIED / OUT_OF_SCOPE where such a union is
+  /// not within reach. Callers: clerks.
+  nonisolated(nonsending) func applyRerouting(
+    _ request: ApplyReroutingRequest, context: ServerContext
+  ) async throws -> ApplyReroutingResponse
 
   /// Streams events from a cursor on: a partner's own enrollments, or everything for a service.
   /// At least once, ordered per entity. Errors: INVALID_ARGUMENT / INVALID_CURSOR.
@@ -737,6 +936,122 @@ extension MembersServiceProtocol {
       .unary(
         MembersServiceMethods.getEnrollmentStatistics,
         { try await self.getEnrollmentStatistics($0, context: $1) }
+      ),
+      .serverStreaming(
+        MembersServiceMethods.exportEnrollmentStatistics,
+        { try await self.exportEnrollmentStatistics($0, responses: $1, context: $2) }
+      ),
+      .unary(
+        MembersServiceMethods.setBase,
+        { try await self.setBase($0, context: $1) }
+      ),
+      .unary(
+        MembersServiceMethods.listBases,
+        { try await self.listBases($0, context: $1) }
+      ),
+      .unary(
+        MembersServiceMethods.setCoverageTarget,
+        { try await self.setCoverageTarget($0, context: $1) }
+      ),
+      .unary(
+        MembersServiceMethods.getCoverage,
+        { try await self.getCoverage($0, context: $1) }
+      ),
+      .bidirectionalStreaming(
+        MembersServiceMethods.compareRoster,
+        { try await self.compareRoster($0, responses: $1, context: $2) }
+      ),
+      .unary(
+        MembersServiceMethods.listUnits,
+        { try await self.listUnits($0, context: $1) }
+      ),
+      .unary(
+        MembersServiceMethods.assignUnit,
+        { try await self.assignUnit($0, context: $1) }
+      ),
+      .unary(
+        MembersServiceMethods.guideUnit,
+        { try await self.guideUnit($0, context: $1) }
+      ),
+      .unary(
+        MembersServiceMethods.formUnitUnion,
+        { try await self.formUnitUnion($0, context: $1) }
+      ),
+      .unary(
+        MembersServiceMethods.dismissUnit,
+        { try await self.dismissUnit($0, context: $1) }
+      ),
+      .unary(
+        MembersServiceMethods.reportAway,
+        { try await self.reportAway($0, context: $1) }
+      ),
+      .unary(
+        MembersServiceMethods.reviewAwayReport,
+        { try await self.reviewAwayReport($0, context: $1) }
+      ),
+      .unary(
+        MembersServiceMethods.fixAwayReport,
+        { try await self.fixAwayReport($0, context: $1) }
+      ),
+      .unary(
+        MembersServiceMethods.trackAwayReport,
+        { try await self.trackAwayReport($0, context: $1) }
+      ),
+      .unary(
+        MembersServiceMethods.listAwayReports,
+        { try await self.listAwayReports($0, context: $1) }
+      ),
+      .unary(
+        MembersServiceMethods.revealAwayReport,
+        { try await self.revealAwayReport($0, context: $1) }
+      ),
+      .unary(
+        MembersServiceMethods.drawAwaySample,
+        { try await self.drawAwaySample($0, context: $1) }
+      ),
+      .unary(
+        MembersServiceMethods.recordAwayCheck,
+        { try await self.recordAwayCheck($0, context: $1) }
+      ),
+      .unary(
+        MembersServiceMethods.confirmMember,
+        { try await self.confirmMember($0, context: $1) }
+      ),
+      .unary(
+        MembersServiceMethods.openRefreshRound,
+        { try await self.openRefreshRound($0, context: $1) }
+      ),
+      .unary(
+        MembersServiceMethods.getRefreshRound,
+        { try await self.getRefreshRound($0, context: $1) }
+      ),
+      .unary(
+        MembersServiceMethods.listRefreshRecords,
+        { try await self.listRefreshRecords($0, context: $1) }
+      ),
+      .unary(
+        MembersServiceMethods.markUnreachable,
+        { try await self.markUnreachable($0, context: $1) }
+      ),
+      .unary(
+        MembersServiceMethods.closeRefreshRound,
+        { try await self.closeRefreshRound($0, context: $1) }
+      ),
+      .unary(
+        MembersServiceMethods.recordHonor,
+        { try await self.recordHonor($0, context: $1) }
+      ),
+      .unary(
+        MembersServiceMethods.listHonors,
+        { try await self.listHonors($0, context: $1) }
+      ),
+      .unary(
+        MembersServiceMethods.previewRerouting,
+        { try await self.previewRerouting($0, context: $1) }
+      ),
+      .unary(
+        MembersServiceMethods.applyRerouting,
+        { try await self.applyRerouting($0, context: $1) }
       ),
       .serverStreaming(
         MembersServiceMethods.watchMemberEvents,
@@ -1186,6 +1501,211 @@ extension MembersServiceProtocol {
   }
 
   /// UNIMPLEMENTED, until the service has it.
+  public nonisolated(nonsending) func exportEnrollmentStatistics(
+    _ request: ExportEnrollmentStatisticsRequest, responses: ResponseWriter<ExportEnrollmentStatisticsResponse>,
+    context: ServerContext
+  ) async throws {
+    throw RPCError(.unimplemented, "ExportEnrollmentStatistics")
+  }
+
+  /// UNIMPLEMENTED, until the service has it.
+  public nonisolated(nonsending) func setBase(
+    _ request: SetBaseRequest, context: ServerContext
+  ) async throws -> SetBaseResponse {
+    throw RPCError(.unimplemented, "SetBase")
+  }
+
+  /// UNIMPLEMENTED, until the service has it.
+  public nonisolated(nonsending) func listBases(
+    _ request: ListBasesRequest, context: ServerContext
+  ) async throws -> ListBasesResponse {
+    throw RPCError(.unimplemented, "ListBases")
+  }
+
+  /// UNIMPLEMENTED, until the service has it.
+  public nonisolated(nonsending) func setCoverageTarget(
+    _ request: SetCoverageTargetRequest, context: ServerContext
+  ) async throws -> SetCoverageTargetResponse {
+    throw RPCError(.unimplemented, "SetCoverageTarget")
+  }
+
+  /// UNIMPLEMENTED, until the service has it.
+  public nonisolated(nonsending) func getCoverage(
+    _ request: GetCoverageRequest, context: ServerContext
+  ) async throws -> GetCoverageResponse {
+    throw RPCError(.unimplemented, "GetCoverage")
+  }
+
+  /// UNIMPLEMENTED, until the service has it.
+  public nonisolated(nonsending) func compareRoster(
+    _ requests: RequestStream<CompareRosterRequest>, responses: ResponseWriter<CompareRosterResponse>,
+    context: ServerContext
+  ) async throws {
+    throw RPCError(.unimplemented, "CompareRoster")
+  }
+
+  /// UNIMPLEMENTED, until the service has it.
+  public nonisolated(nonsending) func listUnits(
+    _ request: ListUnitsRequest, context: ServerContext
+  ) async throws -> ListUnitsResponse {
+    throw RPCError(.unimplemented, "ListUnits")
+  }
+
+  /// UNIMPLEMENTED, until the service has it.
+  public nonisolated(nonsending) func assignUnit(
+    _ request: AssignUnitRequest, context: ServerContext
+  ) async throws -> AssignUnitResponse {
+    throw RPCError(.unimplemented, "AssignUnit")
+  }
+
+  /// UNIMPLEMENTED, until the service has it.
+  public nonisolated(nonsending) func guideUnit(
+    _ request: GuideUnitRequest, context: ServerContext
+  ) async throws -> GuideUnitResponse {
+    throw RPCError(.unimplemented, "GuideUnit")
+  }
+
+  /// UNIMPLEMENTED, until the service has it.
+  public nonisolated(nonsending) func formUnitUnion(
+    _ request: FormUnitUnionRequest, context: ServerContext
+  ) async throws -> FormUnitUnionResponse {
+    throw RPCError(.unimplemented, "FormUnitUnion")
+  }
+
+  /// UNIMPLEMENTED, until the service has it.
+  public nonisolated(nonsending) func dismissUnit(
+    _ request: DismissUnitRequest, context: ServerContext
+  ) async throws -> DismissUnitResponse {
+    throw RPCError(.unimplemented, "DismissUnit")
+  }
+
+  /// UNIMPLEMENTED, until the service has it.
+  public nonisolated(nonsending) func reportAway(
+    _ request: ReportAwayRequest, context: ServerContext
+  ) async throws -> ReportAwayResponse {
+    throw RPCError(.unimplemented, "ReportAway")
+  }
+
+  /// UNIMPLEMENTED, until the service has it.
+  public nonisolated(nonsending) func reviewAwayReport(
+    _ request: ReviewAwayReportRequest, context: ServerContext
+  ) async throws -> ReviewAwayReportResponse {
+    throw RPCError(.unimplemented, "ReviewAwayReport")
+  }
+
+  /// UNIMPLEMENTED, until the service has it.
+  public nonisolated(nonsending) func fixAwayReport(
+    _ request: FixAwayReportRequest, context: ServerContext
+  ) async throws -> FixAwayReportResponse {
+    throw RPCError(.unimplemented, "FixAwayReport")
+  }
+
+  /// UNIMPLEMENTED, until the service has it.
+  public nonisolated(nonsending) func trackAwayReport(
+    _ request: TrackAwayReportRequest, context: ServerContext
+  ) async throws -> TrackAwayReportResponse {
+    throw RPCError(.unimplemented, "TrackAwayReport")
+  }
+
+  /// UNIMPLEMENTED, until the service has it.
+  public nonisolated(nonsending) func listAwayReports(
+    _ request: ListAwayReportsRequest, context: ServerContext
+  ) async throws -> ListAwayReportsResponse {
+    throw RPCError(.unimplemented, "ListAwayReports")
+  }
+
+  /// UNIMPLEMENTED, until the service has it.
+  public nonisolated(nonsending) func revealAwayReport(
+    _ request: RevealAwayReportRequest, context: ServerContext
+  ) async throws -> RevealAwayReportResponse {
+    throw RPCError(.unimplemented, "RevealAwayReport")
+  }
+
+  /// UNIMPLEMENTED, until the service has it.
+  public nonisolated(nonsending) func drawAwaySample(
+    _ request: DrawAwaySampleRequest, context: ServerContext
+  ) async throws -> DrawAwaySampleResponse {
+    throw RPCError(.unimplemented, "DrawAwaySample")
+  }
+
+  /// UNIMPLEMENTED, until the service has it.
+  public nonisolated(nonsending) func recordAwayCheck(
+    _ request: RecordAwayCheckRequest, context: ServerContext
+  ) async throws -> RecordAwayCheckResponse {
+    throw RPCError(.unimplemented, "RecordAwayCheck")
+  }
+
+  /// UNIMPLEMENTED, until the service has it.
+  public nonisolated(nonsending) func confirmMember(
+    _ request: ConfirmMemberRequest, context: ServerContext
+  ) async throws -> ConfirmMemberResponse {
+    throw RPCError(.unimplemented, "ConfirmMember")
+  }
+
+  /// UNIMPLEMENTED, until the service has it.
+  public nonisolated(nonsending) func openRefreshRound(
+    _ request: OpenRefreshRoundRequest, context: ServerContext
+  ) async throws -> OpenRefreshRoundResponse {
+    throw RPCError(.unimplemented, "OpenRefreshRound")
+  }
+
+  /// UNIMPLEMENTED, until the service has it.
+  public nonisolated(nonsending) func getRefreshRound(
+    _ request: GetRefreshRoundRequest, context: ServerContext
+  ) async throws -> GetRefreshRoundResponse {
+    throw RPCError(.unimplemented, "GetRefreshRound")
+  }
+
+  /// UNIMPLEMENTED, until the service has it.
+  public nonisolated(nonsending) func listRefreshRecords(
+    _ request: ListRefreshRecordsRequest, context: ServerContext
+  ) async throws -> ListRefreshRecordsResponse {
+    throw RPCError(.unimplemented, "ListRefreshRecords")
+  }
+
+  /// UNIMPLEMENTED, until the service has it.
+  public nonisolated(nonsending) func markUnreachable(
+    _ request: MarkUnreachableRequest, context: ServerContext
+  ) async throws -> MarkUnreachableResponse {
+    throw RPCError(.unimplemented, "MarkUnreachable")
+  }
+
+  /// UNIMPLEMENTED, until the service has it.
+  public nonisolated(nonsending) func closeRefreshRound(
+    _ request: CloseRefreshRoundRequest, context: ServerContext
+  ) async throws -> CloseRefreshRoundResponse {
+    throw RPCError(.unimplemented, "CloseRefreshRound")
+  }
+
+  /// UNIMPLEMENTED, until the service has it.
+  public nonisolated(nonsending) func recordHonor(
+    _ request: RecordHonorRequest, context: ServerContext
+  ) async throws -> RecordHonorResponse {
+    throw RPCError(.unimplemented, "RecordHonor")
+  }
+
+  /// UNIMPLEMENTED, until the service has it.
+  public nonisolated(nonsending) func listHonors(
+    _ request: ListHonorsRequest, context: ServerContext
+  ) async throws -> ListHonorsResponse {
+    throw RPCError(.unimplemented, "ListHonors")
+  }
+
+  /// UNIMPLEMENTED, until the service has it.
+  public nonisolated(nonsending) func previewRerouting(
+    _ request: PreviewReroutingRequest, context: ServerContext
+  ) async throws -> PreviewReroutingResponse {
+    throw RPCError(.unimplemented, "PreviewRerouting")
+  }
+
+  /// UNIMPLEMENTED, until the service has it.
+  public nonisolated(nonsending) func applyRerouting(
+    _ request: ApplyReroutingRequest, context: ServerContext
+  ) async throws -> ApplyReroutingResponse {
+    throw RPCError(.unimplemented, "ApplyRerouting")
+  }
+
+  /// UNIMPLEMENTED, until the service has it.
   public nonisolated(nonsending) func watchMemberEvents(
     _ request: WatchMemberEventsRequest, responses: ResponseWriter<WatchMemberEventsResponse>,
     context: ServerContext
@@ -1382,6 +1902,93 @@ public enum MembersServiceMethods {
   public static let getEnrollmentStatistics = MethodDescriptor(
     service: "yijia.members.v1.MembersService", name: "GetEnrollmentStatistics", kind: .unary
   )
+  public static let exportEnrollmentStatistics = MethodDescriptor(
+    service: "yijia.members.v1.MembersService", name: "ExportEnrollmentStatistics", kind: .serverStreaming
+  )
+  public static let setBase = MethodDescriptor(
+    service: "yijia.members.v1.MembersService", name: "SetBase", kind: .unary
+  )
+  public static let listBases = MethodDescriptor(
+    service: "yijia.members.v1.MembersService", name: "ListBases", kind: .unary
+  )
+  public static let setCoverageTarget = MethodDescriptor(
+    service: "yijia.members.v1.MembersService", name: "SetCoverageTarget", kind: .unary
+  )
+  public static let getCoverage = MethodDescriptor(
+    service: "yijia.members.v1.MembersService", name: "GetCoverage", kind: .unary
+  )
+  public static let compareRoster = MethodDescriptor(
+    service: "yijia.members.v1.MembersService", name: "CompareRoster", kind: .bidirectionalStreaming
+  )
+  public static let listUnits = MethodDescriptor(
+    service: "yijia.members.v1.MembersService", name: "ListUnits", kind: .unary
+  )
+  public static let assignUnit = MethodDescriptor(
+    service: "yijia.members.v1.MembersService", name: "AssignUnit", kind: .unary
+  )
+  public static let guideUnit = MethodDescriptor(
+    service: "yijia.members.v1.MembersService", name: "GuideUnit", kind: .unary
+  )
+  public static let formUnitUnion = MethodDescriptor(
+    service: "yijia.members.v1.MembersService", name: "FormUnitUnion", kind: .unary
+  )
+  public static let dismissUnit = MethodDescriptor(
+    service: "yijia.members.v1.MembersService", name: "DismissUnit", kind: .unary
+  )
+  public static let reportAway = MethodDescriptor(
+    service: "yijia.members.v1.MembersService", name: "ReportAway", kind: .unary
+  )
+  public static let reviewAwayReport = MethodDescriptor(
+    service: "yijia.members.v1.MembersService", name: "ReviewAwayReport", kind: .unary
+  )
+  public static let fixAwayReport = MethodDescriptor(
+    service: "yijia.members.v1.MembersService", name: "FixAwayReport", kind: .unary
+  )
+  public static let trackAwayReport = MethodDescriptor(
+    service: "yijia.members.v1.MembersService", name: "TrackAwayReport", kind: .unary
+  )
+  public static let listAwayReports = MethodDescriptor(
+    service: "yijia.members.v1.MembersService", name: "ListAwayReports", kind: .unary
+  )
+  public static let revealAwayReport = MethodDescriptor(
+    service: "yijia.members.v1.MembersService", name: "RevealAwayReport", kind: .unary
+  )
+  public static let drawAwaySample = MethodDescriptor(
+    service: "yijia.members.v1.MembersService", name: "DrawAwaySample", kind: .unary
+  )
+  public static let recordAwayCheck = MethodDescriptor(
+    service: "yijia.members.v1.MembersService", name: "RecordAwayCheck", kind: .unary
+  )
+  public static let confirmMember = MethodDescriptor(
+    service: "yijia.members.v1.MembersService", name: "ConfirmMember", kind: .unary
+  )
+  public static let openRefreshRound = MethodDescriptor(
+    service: "yijia.members.v1.MembersService", name: "OpenRefreshRound", kind: .unary
+  )
+  public static let getRefreshRound = MethodDescriptor(
+    service: "yijia.members.v1.MembersService", name: "GetRefreshRound", kind: .unary
+  )
+  public static let listRefreshRecords = MethodDescriptor(
+    service: "yijia.members.v1.MembersService", name: "ListRefreshRecords", kind: .unary
+  )
+  public static let markUnreachable = MethodDescriptor(
+    service: "yijia.members.v1.MembersService", name: "MarkUnreachable", kind: .unary
+  )
+  public static let closeRefreshRound = MethodDescriptor(
+    service: "yijia.members.v1.MembersService", name: "CloseRefreshRound", kind: .unary
+  )
+  public static let recordHonor = MethodDescriptor(
+    service: "yijia.members.v1.MembersService", name: "RecordHonor", kind: .unary
+  )
+  public static let listHonors = MethodDescriptor(
+    service: "yijia.members.v1.MembersService", name: "ListHonors", kind: .unary
+  )
+  public static let previewRerouting = MethodDescriptor(
+    service: "yijia.members.v1.MembersService", name: "PreviewRerouting", kind: .unary
+  )
+  public static let applyRerouting = MethodDescriptor(
+    service: "yijia.members.v1.MembersService", name: "ApplyRerouting", kind: .unary
+  )
   public static let watchMemberEvents = MethodDescriptor(
     service: "yijia.members.v1.MembersService", name: "WatchMemberEvents", kind: .serverStreaming
   )
@@ -1449,6 +2056,35 @@ public enum MembersServiceMethods {
     erasePersonalData,
     resolveMemberCodes,
     getEnrollmentStatistics,
+    exportEnrollmentStatistics,
+    setBase,
+    listBases,
+    setCoverageTarget,
+    getCoverage,
+    compareRoster,
+    listUnits,
+    assignUnit,
+    guideUnit,
+    formUnitUnion,
+    dismissUnit,
+    reportAway,
+    reviewAwayReport,
+    fixAwayReport,
+    trackAwayReport,
+    listAwayReports,
+    revealAwayReport,
+    drawAwaySample,
+    recordAwayCheck,
+    confirmMember,
+    openRefreshRound,
+    getRefreshRound,
+    listRefreshRecords,
+    markUnreachable,
+    closeRefreshRound,
+    recordHonor,
+    listHonors,
+    previewRerouting,
+    applyRerouting,
     watchMemberEvents,
   ]
 }
@@ -2154,12 +2790,321 @@ public struct MembersServiceClient: Sendable {
     ).message
   }
 
-  /// Counts new members of a subtree by group and channel; kept incrementally. Callers: staff.
+  /// Counts new members of a subtree by group, channel, campaign or day; kept incrementally.
+  /// Callers: staff.
   public func getEnrollmentStatistics(
     _ request: GetEnrollmentStatisticsRequest, options: CallOptions = CallOptions()
   ) async throws -> GetEnrollmentStatisticsResponse {
     try await ClientResponse<GetEnrollmentStatisticsResponse>(
       of: MembersServiceMethods.getEnrollmentStatistics, on: channel, request, options: options
+    ).message
+  }
+
+  /// Streams the new members of each organization of a subtree by day, group, channel and campaign,
+  /// as a CSV file in parts. Callers: staff.
+  public func exportEnrollmentStatistics(
+    _ request: ExportEnrollmentStatisticsRequest, options: CallOptions = CallOptions()
+  ) async throws -> ResponseStream<ExportEnrollmentStatisticsResponse> {
+    try await channel.serverStreaming(MembersServiceMethods.exportEnrollmentStatistics, request, options: options)
+  }
+
+  /// States how many people of a group there are to organize in a subtree, with source and day: the
+  /// denominator of coverage. Idempotent by request id; one of the same day is replaced.
+  /// Errors: NOT_FOUND / ORGANIZATION_NOT_FOUND. Callers: administrators.
+  public func setBase(
+    _ request: SetBaseRequest, options: CallOptions = CallOptions()
+  ) async throws -> SetBaseResponse {
+    try await ClientResponse<SetBaseResponse>(
+      of: MembersServiceMethods.setBase, on: channel, request, options: options
+    ).message
+  }
+
+  /// Lists an organization's bases by group and day.
+  /// Errors: INVALID_ARGUMENT / INVALID_PAGE_TOKEN. Callers: staff.
+  public func listBases(
+    _ request: ListBasesRequest, options: CallOptions = CallOptions()
+  ) async throws -> ListBasesResponse {
+    try await ClientResponse<ListBasesResponse>(
+      of: MembersServiceMethods.listBases, on: channel, request, options: options
+    ).message
+  }
+
+  /// States what share of a base is to be organized. Idempotent by request id.
+  /// Errors: NOT_FOUND / ORGANIZATION_NOT_FOUND. Callers: administrators.
+  public func setCoverageTarget(
+    _ request: SetCoverageTargetRequest, options: CallOptions = CallOptions()
+  ) async throws -> SetCoverageTargetResponse {
+    try await ClientResponse<SetCoverageTargetResponse>(
+      of: MembersServiceMethods.setCoverageTarget, on: channel, request, options: options
+    ).message
+  }
+
+  /// Says how much of the newest base a subtree has organized: numerator, denominator, its source
+  /// and date, the share, and the people who are missing for the target. Kept incrementally: exact
+  /// with the last commit. Callers: staff.
+  public func getCoverage(
+    _ request: GetCoverageRequest, options: CallOptions = CallOptions()
+  ) async throws -> GetCoverageResponse {
+    try await ClientResponse<GetCoverageResponse>(
+      of: MembersServiceMethods.getCoverage, on: channel, request, options: options
+    ).message
+  }
+
+  /// Compares a licence or industry roster with the members: first a message with the purpose, then
+  /// rows by thousands, as resident IDs or their SHA-256; the verdicts come in the order of the
+  /// messages, and a summary last, with the units that no union covers. Nothing of the roster is
+  /// stored; the purpose is in the audit log before the first verdict leaves. Rows count against a
+  /// quota of the organization and day, those of a repeated stream too.
+  /// Errors: INVALID_ARGUMENT / INVALID_FIELDS; RESOURCE_EXHAUSTED / ROSTER_QUOTA.
+  /// Callers: administrators.
+  public func compareRoster(
+    options: CallOptions = CallOptions()
+  ) async throws -> BidirectionalCall<CompareRosterRequest, CompareRosterResponse> {
+    try await channel.bidirectionalStreaming(MembersServiceMethods.compareRoster, options: options)
+  }
+
+  /// Lists the units of a subtree's townships: where enough people of one unit are members, for a
+  /// union of their own. Errors: INVALID_ARGUMENT / INVALID_PAGE_TOKEN. Callers: staff.
+  public func listUnits(
+    _ request: ListUnitsRequest, options: CallOptions = CallOptions()
+  ) async throws -> ListUnitsResponse {
+    try await ClientResponse<ListUnitsResponse>(
+      of: MembersServiceMethods.listUnits, on: channel, request, options: options
+    ).message
+  }
+
+  /// Says which union is to guide a unit that crossed the threshold. Idempotent by request id.
+  /// Errors: NOT_FOUND / UNIT_NOT_FOUND, ORGANIZATION_NOT_FOUND; ABORTED / ETAG_MISMATCH;
+  /// FAILED_PRECONDITION / UNIT_STATE, ORGANIZATION_NOT_ACTIVE. Callers: clerks.
+  public func assignUnit(
+    _ request: AssignUnitRequest, options: CallOptions = CallOptions()
+  ) async throws -> AssignUnitResponse {
+    try await ClientResponse<AssignUnitResponse>(
+      of: MembersServiceMethods.assignUnit, on: channel, request, options: options
+    ).message
+  }
+
+  /// Notes that the guiding union has begun. Idempotent by request id.
+  /// Errors: NOT_FOUND / UNIT_NOT_FOUND; ABORTED / ETAG_MISMATCH; FAILED_PRECONDITION / UNIT_STATE.
+  /// Callers: clerks.
+  public func guideUnit(
+    _ request: GuideUnitRequest, options: CallOptions = CallOptions()
+  ) async throws -> GuideUnitResponse {
+    try await ClientResponse<GuideUnitResponse>(
+      of: MembersServiceMethods.guideUnit, on: channel, request, options: options
+    ).message
+  }
+
+  /// Notes that a unit has its union, and moves its people there in the same commit. Idempotent by
+  /// request id. Errors: NOT_FOUND / UNIT_NOT_FOUND, ORGANIZATION_NOT_FOUND; ABORTED /
+  /// ETAG_MISMATCH; FAILED_PRECONDITION / UNIT_STATE, UNIT_TOO_LARGE, ORGANIZATION_NOT_ACTIVE.
+  /// Callers: clerks.
+  public func formUnitUnion(
+    _ request: FormUnitUnionRequest, options: CallOptions = CallOptions()
+  ) async throws -> FormUnitUnionResponse {
+    try await ClientResponse<FormUnitUnionResponse>(
+      of: MembersServiceMethods.formUnitUnion, on: channel, request, options: options
+    ).message
+  }
+
+  /// Gives a unit up, with a reason; a new crossing tells anew. Idempotent by request id.
+  /// Errors: NOT_FOUND / UNIT_NOT_FOUND; ABORTED / ETAG_MISMATCH; FAILED_PRECONDITION / UNIT_STATE.
+  /// Callers: clerks.
+  public func dismissUnit(
+    _ request: DismissUnitRequest, options: CallOptions = CallOptions()
+  ) async throws -> DismissUnitResponse {
+    try await ClientResponse<DismissUnitResponse>(
+      of: MembersServiceMethods.dismissUnit, on: channel, request, options: options
+    ).message
+  }
+
+  /// Reports that a member goes away for half a year or more (Baiyin). Idempotent by request id; one
+  /// open report a member. Errors: NOT_FOUND / MEMBER_NOT_FOUND; ALREADY_EXISTS / AWAY_REPORT_OPEN;
+  /// FAILED_PRECONDITION / MEMBERSHIP_STATE. Callers: clerks, members (own).
+  public func reportAway(
+    _ request: ReportAwayRequest, options: CallOptions = CallOptions()
+  ) async throws -> ReportAwayResponse {
+    try await ClientResponse<ReportAwayResponse>(
+      of: MembersServiceMethods.reportAway, on: channel, request, options: options
+    ).message
+  }
+
+  /// Files a report, or sends it back with what is wrong; never who reported it. Idempotent by
+  /// request id. Errors: NOT_FOUND / AWAY_REPORT_NOT_FOUND; ABORTED / ETAG_MISMATCH;
+  /// FAILED_PRECONDITION / AWAY_STATE, OWN_REPORT. Callers: clerks.
+  public func reviewAwayReport(
+    _ request: ReviewAwayReportRequest, options: CallOptions = CallOptions()
+  ) async throws -> ReviewAwayReportResponse {
+    try await ClientResponse<ReviewAwayReportResponse>(
+      of: MembersServiceMethods.reviewAwayReport, on: channel, request, options: options
+    ).message
+  }
+
+  /// Mends a report that was sent back; it waits for review again. Idempotent by request id.
+  /// Errors: NOT_FOUND / AWAY_REPORT_NOT_FOUND; ABORTED / ETAG_MISMATCH; FAILED_PRECONDITION /
+  /// AWAY_STATE. Callers: clerks, members (own).
+  public func fixAwayReport(
+    _ request: FixAwayReportRequest, options: CallOptions = CallOptions()
+  ) async throws -> FixAwayReportResponse {
+    try await ClientResponse<FixAwayReportResponse>(
+      of: MembersServiceMethods.fixAwayReport, on: channel, request, options: options
+    ).message
+  }
+
+  /// Notes that the member has departed, or is back. Idempotent by request id.
+  /// Errors: NOT_FOUND / AWAY_REPORT_NOT_FOUND; ABORTED / ETAG_MISMATCH; FAILED_PRECONDITION /
+  /// AWAY_STATE. Callers: clerks, members (own).
+  public func trackAwayReport(
+    _ request: TrackAwayReportRequest, options: CallOptions = CallOptions()
+  ) async throws -> TrackAwayReportResponse {
+    try await ClientResponse<TrackAwayReportResponse>(
+      of: MembersServiceMethods.trackAwayReport, on: channel, request, options: options
+    ).message
+  }
+
+  /// Lists the reports of a subtree, without where.
+  /// Errors: INVALID_ARGUMENT / INVALID_PAGE_TOKEN. Callers: staff.
+  public func listAwayReports(
+    _ request: ListAwayReportsRequest, options: CallOptions = CallOptions()
+  ) async throws -> ListAwayReportsResponse {
+    try await ClientResponse<ListAwayReportsResponse>(
+      of: MembersServiceMethods.listAwayReports, on: channel, request, options: options
+    ).message
+  }
+
+  /// Shows where a member goes and who knows; written to the audit log before it leaves.
+  /// Errors: NOT_FOUND / AWAY_REPORT_NOT_FOUND. Callers: clerks.
+  public func revealAwayReport(
+    _ request: RevealAwayReportRequest, options: CallOptions = CallOptions()
+  ) async throws -> RevealAwayReportResponse {
+    try await ClientResponse<RevealAwayReportResponse>(
+      of: MembersServiceMethods.revealAwayReport, on: channel, request, options: options
+    ).message
+  }
+
+  /// Draws filed and running reports at random for phone checks: the same seed draws the same of the
+  /// same reports. Idempotent by request id. Callers: clerks.
+  public func drawAwaySample(
+    _ request: DrawAwaySampleRequest, options: CallOptions = CallOptions()
+  ) async throws -> DrawAwaySampleResponse {
+    try await ClientResponse<DrawAwaySampleResponse>(
+      of: MembersServiceMethods.drawAwaySample, on: channel, request, options: options
+    ).message
+  }
+
+  /// Records what the phone check of a drawn report found. Idempotent by request id.
+  /// Errors: NOT_FOUND / AWAY_REPORT_NOT_FOUND; ABORTED / ETAG_MISMATCH; FAILED_PRECONDITION /
+  /// AWAY_STATE. Callers: clerks.
+  public func recordAwayCheck(
+    _ request: RecordAwayCheckRequest, options: CallOptions = CallOptions()
+  ) async throws -> RecordAwayCheckResponse {
+    try await ClientResponse<RecordAwayCheckResponse>(
+      of: MembersServiceMethods.recordAwayCheck, on: channel, request, options: options
+    ).message
+  }
+
+  /// Notes that a member's record is true today, in every open round too. Idempotent by request id.
+  /// Errors: NOT_FOUND / MEMBER_NOT_FOUND; FAILED_PRECONDITION / MEMBERSHIP_STATE.
+  /// Callers: clerks, members (own).
+  public func confirmMember(
+    _ request: ConfirmMemberRequest, options: CallOptions = CallOptions()
+  ) async throws -> ConfirmMemberResponse {
+    try await ClientResponse<ConfirmMemberResponse>(
+      of: MembersServiceMethods.confirmMember, on: channel, request, options: options
+    ).message
+  }
+
+  /// Opens a round over the records of a subtree that were not confirmed for three months
+  /// (Shenyang).
+  /// Idempotent by request id. Callers: clerks.
+  public func openRefreshRound(
+    _ request: OpenRefreshRoundRequest, options: CallOptions = CallOptions()
+  ) async throws -> OpenRefreshRoundResponse {
+    try await ClientResponse<OpenRefreshRoundResponse>(
+      of: MembersServiceMethods.openRefreshRound, on: channel, request, options: options
+    ).message
+  }
+
+  /// Reads a round with how far it is. Errors: NOT_FOUND / REFRESH_ROUND_NOT_FOUND. Callers: staff.
+  public func getRefreshRound(
+    _ request: GetRefreshRoundRequest, options: CallOptions = CallOptions()
+  ) async throws -> GetRefreshRoundResponse {
+    try await ClientResponse<GetRefreshRoundResponse>(
+      of: MembersServiceMethods.getRefreshRound, on: channel, request, options: options
+    ).message
+  }
+
+  /// Lists the records of a round, by default those that are stale still.
+  /// Errors: NOT_FOUND / REFRESH_ROUND_NOT_FOUND; INVALID_ARGUMENT / INVALID_PAGE_TOKEN.
+  /// Callers: staff.
+  public func listRefreshRecords(
+    _ request: ListRefreshRecordsRequest, options: CallOptions = CallOptions()
+  ) async throws -> ListRefreshRecordsResponse {
+    try await ClientResponse<ListRefreshRecordsResponse>(
+      of: MembersServiceMethods.listRefreshRecords, on: channel, request, options: options
+    ).message
+  }
+
+  /// Notes in a round that a member was not reached. Idempotent by request id.
+  /// Errors: NOT_FOUND / REFRESH_ROUND_NOT_FOUND; FAILED_PRECONDITION / REFRESH_STATE.
+  /// Callers: clerks.
+  public func markUnreachable(
+    _ request: MarkUnreachableRequest, options: CallOptions = CallOptions()
+  ) async throws -> MarkUnreachableResponse {
+    try await ClientResponse<MarkUnreachableResponse>(
+      of: MembersServiceMethods.markUnreachable, on: channel, request, options: options
+    ).message
+  }
+
+  /// Closes a round; its records stay as they are. Idempotent by request id.
+  /// Errors: NOT_FOUND / REFRESH_ROUND_NOT_FOUND; ABORTED / ETAG_MISMATCH; FAILED_PRECONDITION /
+  /// REFRESH_STATE. Callers: clerks.
+  public func closeRefreshRound(
+    _ request: CloseRefreshRoundRequest, options: CallOptions = CallOptions()
+  ) async throws -> CloseRefreshRoundResponse {
+    try await ClientResponse<CloseRefreshRoundResponse>(
+      of: MembersServiceMethods.closeRefreshRound, on: channel, request, options: options
+    ).message
+  }
+
+  /// Attaches a title or an award to a member, or revokes it; once an event of the service that gave
+  /// it. Errors: NOT_FOUND / MEMBER_NOT_FOUND; ALREADY_EXISTS / HONOR_CONFLICT where the event came
+  /// with other content. Callers: the contests service.
+  public func recordHonor(
+    _ request: RecordHonorRequest, options: CallOptions = CallOptions()
+  ) async throws -> RecordHonorResponse {
+    try await ClientResponse<RecordHonorResponse>(
+      of: MembersServiceMethods.recordHonor, on: channel, request, options: options
+    ).message
+  }
+
+  /// Lists a member's titles and awards. Errors: NOT_FOUND / MEMBER_NOT_FOUND. Callers: staff.
+  public func listHonors(
+    _ request: ListHonorsRequest, options: CallOptions = CallOptions()
+  ) async throws -> ListHonorsResponse {
+    try await ClientResponse<ListHonorsResponse>(
+      of: MembersServiceMethods.listHonors, on: channel, request, options: options
+    ).message
+  }
+
+  /// Routes the members of a subtree again, and shows who belongs to a union of rule 1 or 2; nothing
+  /// changes. Errors: INVALID_ARGUMENT / INVALID_PAGE_TOKEN. Callers: staff.
+  public func previewRerouting(
+    _ request: PreviewReroutingRequest, options: CallOptions = CallOptions()
+  ) async throws -> PreviewReroutingResponse {
+    try await ClientResponse<PreviewReroutingResponse>(
+      of: MembersServiceMethods.previewRerouting, on: channel, request, options: options
+    ).message
+  }
+
+  /// Moves members to the unions of rule 1 or 2 that they belong to, in one commit; the rules decide
+  /// anew. Idempotent by request id. Errors: PERMISSION_DENIED / OUT_OF_SCOPE where such a union is
+  /// not within reach. Callers: clerks.
+  public func applyRerouting(
+    _ request: ApplyReroutingRequest, options: CallOptions = CallOptions()
+  ) async throws -> ApplyReroutingResponse {
+    try await ClientResponse<ApplyReroutingResponse>(
+      of: MembersServiceMethods.applyRerouting, on: channel, request, options: options
     ).message
   }
 

@@ -1,221 +1,209 @@
 import MembersV1
 import Storage
 
-/// The SQL of the counters, kept in the transactions that change what they count, and of the counts
-/// that they must equal.
+/// The SQL of the counters.
+///
+/// A counter that every enrollment of a province raised would be one row which all writers wait
+/// for: groups of commits of several replicas would queue behind each other's, or deadlock over the
+/// order of their organizations. So a change of a membership appends a row of its own, in its
+/// commit; ``CounterFold`` adds such rows up for every level above, out of the way of writers. Who
+/// reads takes the counter and what is not folded yet, from one snapshot: exact at any moment, and
+/// a province is a few neighboring rows.
 enum CounterStore {
-  /// New members of a group through a channel.
+  /// New members, of what they are split by.
   struct EnrollmentRow: Sendable, Hashable {
+    var day = 0
+    var group = OccupationGroup.unspecified
+    var channel = Channel.unspecified
+    var campaign = ""
+    var members: Int64 = 0
+  }
+
+  /// What new members may be split by: columns of the counters, in the order of answers.
+  enum Dimension: String, Sendable, CaseIterable {
+    case day
+    case group = "occupation_group"
+    case channel
+    case campaign
+  }
+
+  /// Members of a state, a group and a channel.
+  struct MemberRow: Sendable, Hashable {
+    var state: MembershipState
     var group: OccupationGroup
     var channel: Channel
     var members: Int64
   }
 
-  /// Counts a member who joined, at the organization that manages them.
-  static func countEnrollment(_ member: StoredMember, day: Int, into commit: inout Commit) {
-    commit.run(
-      """
-      INSERT INTO enrollment_counts (organization_id, day, occupation_group, channel, members)
-      VALUES (?1, ?2, ?3, ?4, 1)
-      ON CONFLICT (organization_id, day, occupation_group, channel)
-      DO UPDATE SET members = enrollment_counts.members + 1
-      """,
-      [
-        member.managingOrganizationID, day, member.group.rawValue, member.channel.rawValue,
-      ], expects: .exactly(1))
+  /// Appends what a change of a membership does to the counts.
+  ///
+  /// - Parameters:
+  ///   - before: nil where the membership is founded.
+  ///   - isJoining: Whether it counts as a new member of the day.
+  static func change(
+    from before: StoredMember?, to after: StoredMember, isJoining: Bool, day: Int,
+    into commit: inout Commit
+  ) {
+    let stays = before.map { $0.countsAs(after) } ?? false
+    guard !stays || isJoining else { return }
+    if let before { append(before, after.version, part: 0, day, -1, 0, into: &commit) }
+    append(after, after.version, part: 1, day, 1, isJoining ? 1 : 0, into: &commit)
   }
 
-  /// Changes how many members of a state an organization manages. One more where it was dissolved
-  /// fails the guard: the write is decided again, and finds it dissolved.
-  static func count(
-    _ change: Int, state: MembershipState, organizationID: String, into commit: inout Commit
+  /// Appends what it does that many members go to another organization.
+  static func move(
+    _ members: [StoredMember], to after: [StoredMember], day: Int, into commit: inout Commit
+  ) {
+    let rows = zip(members, after).flatMap { before, after in
+      [
+        values(before, after.version, part: 0, day, -1, 0),
+        values(after, after.version, part: 1, day, 1, 0),
+      ]
+    }
+    commit.insert(into: "count_changes", columns, rows)
+  }
+
+  private static let columns = [
+    "member_id", "version", "part", "organization_id", "state", "occupation_group", "channel",
+    "campaign", "day", "members", "joinings",
+  ]
+
+  private static func append(
+    _ member: StoredMember, _ version: Int64, part: Int, _ day: Int, _ members: Int,
+    _ joinings: Int, into commit: inout Commit
   ) {
     commit.run(
       """
-      INSERT INTO membership_counts (organization_id, state, members) VALUES (?1, ?2, ?3)
-      ON CONFLICT (organization_id, state)
-      DO UPDATE SET members = membership_counts.members + excluded.members
-      WHERE membership_counts.closed = 0 OR excluded.members < 0
-      """, [organizationID, state.rawValue, change], expects: .exactly(1))
+      INSERT INTO count_changes (\(columns.joined(separator: ", ")))
+      VALUES \(Commit.places(rows: 1, columns: columns.count))
+      """, values(member, version, part: part, day, members, joinings), expects: .exactly(1))
   }
 
-  /// Ends the counting of live members at an organization, for good: it has none, and nobody is
-  /// counted there any more.
-  static func close(_ organizationID: String, into commit: inout Commit) {
-    for state in MembershipState.live {
-      commit.run(
-        """
-        INSERT INTO membership_counts (organization_id, state, members, closed)
-        VALUES (?1, ?2, 0, 1)
-        ON CONFLICT (organization_id, state)
-        DO UPDATE SET closed = 1 WHERE membership_counts.members = 0
-        """, [organizationID, state.rawValue], expects: .exactly(1))
-    }
+  private static func values(
+    _ member: StoredMember, _ version: Int64, part: Int, _ day: Int, _ members: Int,
+    _ joinings: Int
+  ) -> [any SQLValueConvertible] {
+    [
+      member.id, version, part, member.managingOrganizationID, member.state.rawValue,
+      member.group.rawValue, member.channel.rawValue, member.campaign, day, members, joinings,
+    ]
   }
 
-  /// How many live members an organization manages.
-  static func liveMembers(of organizationID: String) -> Query<Int64> {
-    let live = MembershipState.live.map { String($0.rawValue) }.joined(separator: ", ")
-    return .one(
-      """
-      SELECT CAST(coalesce(sum(members), 0) AS BIGINT) AS members FROM membership_counts
-      WHERE organization_id = ?1 AND state IN (\(live))
-      """, [organizationID]
-    ) { try $0.integer("members") }
-  }
-
-  /// New members of a subtree on the days, by group and channel.
-  static func enrollments(of range: PathRange, days: ClosedRange<Int>) -> Query<[EnrollmentRow]> {
+  /// New members of a subtree on the days, split by one dimension or more.
+  static func enrollments(
+    of range: PathRange, days: ClosedRange<Int>,
+    by dimensions: [Dimension] = [.group, .channel]
+  ) -> Query<[EnrollmentRow]> {
     enrollments(
       """
-      SELECT c.occupation_group, c.channel, CAST(sum(c.members) AS BIGINT) AS members
-      FROM organizations AS o JOIN enrollment_counts AS c ON c.organization_id = o.id
-      WHERE o.path >= ?1 AND o.path < ?2 AND c.day >= ?3 AND c.day <= ?4
-      GROUP BY c.occupation_group, c.channel ORDER BY c.occupation_group, c.channel
-      """, range, days)
+      SELECT day, occupation_group, channel, campaign, members FROM subtree_enrollments
+      WHERE organization_id = ?5 AND day >= ?3 AND day <= ?4
+      UNION ALL
+      SELECT c.day, c.occupation_group, c.channel, c.campaign, c.joinings AS members
+      FROM count_changes AS c JOIN organizations AS o ON o.id = c.organization_id
+      WHERE o.path >= ?1 AND o.path < ?2 AND c.day >= ?3 AND c.day <= ?4 AND c.joinings <> 0
+      """, range, days, [range.organizationID], dimensions)
   }
 
   /// The same figures from the membership log: what the counters must say.
   static func recountEnrollments(
-    of range: PathRange, days: ClosedRange<Int>
+    of range: PathRange, days: ClosedRange<Int>,
+    by dimensions: [Dimension] = [.group, .channel]
   ) -> Query<[EnrollmentRow]> {
     enrollments(
       """
-      SELECT l.occupation_group, l.channel, count(*) AS members
+      SELECT l.day, l.occupation_group, l.channel, l.campaign, 1 AS members
       FROM membership_log AS l JOIN organizations AS o ON o.id = l.managing_organization_id
       WHERE o.path >= ?1 AND o.path < ?2 AND l.day >= ?3 AND l.day <= ?4
         AND l.action IN ('JOINED', 'REVIVED')
-      GROUP BY l.occupation_group, l.channel ORDER BY l.occupation_group, l.channel
-      """, range, days)
-  }
-
-  /// A counter, or what was counted again.
-  struct Cell: Sendable, Hashable {
-    var organization: String
-    var day = 0
-    var group: Int32 = 0
-    var channel: Int32 = 0
-    var state: Int32 = 0
-  }
-
-  /// The members of organizations by state, as the counters say and as a recount says.
-  static func members(
-    from first: String, through last: String
-  ) -> (kept: Query<[Cell: Int64]>, counted: Query<[Cell: Int64]>) {
-    (
-      cells(
-        """
-        SELECT organization_id, state, members FROM membership_counts
-        WHERE organization_id > ?1 AND organization_id <= ?2 AND members <> 0
-        """, first, last),
-      cells(
-        """
-        SELECT managing_organization_id AS organization_id, state, count(*) AS members
-        FROM memberships
-        WHERE managing_organization_id > ?1 AND managing_organization_id <= ?2
-        GROUP BY managing_organization_id, state
-        """, first, last)
-    )
-  }
-
-  private static func cells(
-    _ sql: String, _ first: String, _ last: String
-  ) -> Query<[Cell: Int64]> {
-    Query(sql, [first, last]) { rows in
-      try Dictionary(
-        uniqueKeysWithValues: rows.map { row in
-          (
-            Cell(organization: try row.text("organization_id"), state: try row.int32("state")),
-            try row.integer("members")
-          )
-        })
-    }
-  }
-
-  /// The new members of organizations on the days before one, as the counters say.
-  static func enrollments(
-    from first: String, through last: String, before day: Int
-  ) -> Query<[(Cell, Int64)]> {
-    .all(
-      """
-      SELECT organization_id, day, occupation_group, channel, members FROM enrollment_counts
-      WHERE organization_id > ?1 AND organization_id <= ?2 AND day < ?3 AND members <> 0
-      """, [first, last, day]
-    ) { row in (try cell(row), try row.integer("members")) }
-  }
-
-  /// Entries of the log in the order of their keys: joinings before a day are what
-  /// `enrollment_counts` says.
-  static func joinings(
-    after place: LogPlace, before day: Int, limit: Int
-  ) -> Query<[(place: LogPlace, cell: Cell?)]> {
-    .all(
-      """
-      SELECT member_id, version, action, managing_organization_id AS organization_id, day,
-        occupation_group, channel
-      FROM membership_log WHERE (member_id, version) > (?1, ?2)
-      ORDER BY member_id, version LIMIT ?3
-      """, [place.member, place.version, limit]
-    ) { row in
-      let isJoining = ["JOINED", "REVIVED"].contains(try row.text("action"))
-      let place = LogPlace(member: try row.text("member_id"), version: try row.integer("version"))
-      let isBefore = try row.int("day") < day
-      return (place, isJoining && isBefore ? try cell(row) : nil)
-    }
-  }
-
-  /// Key of an entry of the membership log.
-  struct LogPlace: Sendable {
-    var member = ""
-    var version: Int64 = 0
-  }
-
-  @Sendable private static func cell(_ row: Row) throws -> Cell {
-    Cell(
-      organization: try row.text("organization_id"), day: try row.int("day"),
-      group: try row.int32("occupation_group"), channel: try row.int32("channel"))
-  }
-
-  /// Members of a subtree by state.
-  static func members(of range: PathRange) -> Query<[MembershipState: Int64]> {
-    members(
-      """
-      SELECT c.state, CAST(sum(c.members) AS BIGINT) AS members
-      FROM organizations AS o JOIN membership_counts AS c ON c.organization_id = o.id
-      WHERE o.path >= ?1 AND o.path < ?2 GROUP BY c.state HAVING sum(c.members) <> 0
-      """, range)
-  }
-
-  /// The same figures from the memberships: what the counters must say.
-  static func recountMembers(of range: PathRange) -> Query<[MembershipState: Int64]> {
-    members(
-      """
-      SELECT m.state, count(*) AS members
-      FROM memberships AS m JOIN organizations AS o ON o.id = m.managing_organization_id
-      WHERE o.path >= ?1 AND o.path < ?2 GROUP BY m.state
-      """, range)
+      """, range, days, [], dimensions)
   }
 
   private static func enrollments(
-    _ sql: String, _ range: PathRange, _ days: ClosedRange<Int>
+    _ rows: String, _ range: PathRange, _ days: ClosedRange<Int>, _ more: [String],
+    _ dimensions: [Dimension]
   ) -> Query<[EnrollmentRow]> {
-    .all(sql, [range.first, range.end, days.lowerBound, days.upperBound]) { row in
-      EnrollmentRow(
+    let columns = Dimension.allCases.filter(dimensions.contains).map(\.rawValue)
+    let list = columns.joined(separator: ", ")
+    let arguments: [any SQLValueConvertible] =
+      [range.first, range.end, days.lowerBound, days.upperBound] + more
+    return .all(
+      """
+      SELECT \(columns.map { "\($0), " }.joined()) CAST(sum(members) AS BIGINT) AS members
+      FROM (\(rows)) AS counted
+      GROUP BY \(list) HAVING sum(members) <> 0 ORDER BY \(list)
+      """, arguments
+    ) { row in
+      var found = EnrollmentRow(members: try row.integer("members"))
+      for dimension in dimensions {
+        switch dimension {
+        case .day: found.day = try row.int("day")
+        case .group:
+          found.group = OccupationGroup(rawValue: try row.int32("occupation_group"))
+        case .channel: found.channel = Channel(rawValue: try row.int32("channel"))
+        case .campaign: found.campaign = try row.text("campaign")
+        }
+      }
+      return found
+    }
+  }
+
+  /// Members of a subtree by state, group and channel.
+  static func memberRows(of range: PathRange) -> Query<[MemberRow]> {
+    .all(
+      """
+      SELECT state, occupation_group, channel, CAST(sum(members) AS BIGINT) AS members FROM (
+        SELECT state, occupation_group, channel, members FROM subtree_members
+        WHERE organization_id = ?3
+        UNION ALL
+        SELECT c.state, c.occupation_group, c.channel, c.members
+        FROM count_changes AS c JOIN organizations AS o ON o.id = c.organization_id
+        WHERE o.path >= ?1 AND o.path < ?2 AND c.members <> 0
+      ) AS counted
+      GROUP BY state, occupation_group, channel HAVING sum(members) <> 0
+      """, [range.first, range.end, range.organizationID]
+    ) { row in
+      MemberRow(
+        state: MembershipState(rawValue: try row.int32("state")),
         group: OccupationGroup(rawValue: try row.int32("occupation_group")),
         channel: Channel(rawValue: try row.int32("channel")),
         members: try row.integer("members"))
     }
   }
 
-  private static func members(
-    _ sql: String, _ range: PathRange
-  ) -> Query<[MembershipState: Int64]> {
-    Query(sql, [range.first, range.end]) { rows in
-      var counts: [MembershipState: Int64] = [:]
-      for row in rows {
-        counts[MembershipState(rawValue: try row.int32("state"))] = try row.integer("members")
-      }
-      return counts
+  /// Members of a subtree by state.
+  static func members(of range: PathRange) -> Query<[MembershipState: Int64]> {
+    memberRows(of: range).map { rows in
+      rows.reduce(into: [:]) { $0[$1.state, default: 0] += $1.members }
     }
   }
+
+  /// The same figures from the memberships: what the counters must say.
+  static func recountMembers(of range: PathRange) -> Query<[MembershipState: Int64]> {
+    Query(
+      """
+      SELECT m.state, count(*) AS members
+      FROM memberships AS m JOIN organizations AS o ON o.id = m.managing_organization_id
+      WHERE o.path >= ?1 AND o.path < ?2 GROUP BY m.state
+      """, [range.first, range.end]
+    ) { rows in
+      try Dictionary(
+        uniqueKeysWithValues: rows.map {
+          (MembershipState(rawValue: try $0.int32("state")), try $0.integer("members"))
+        })
+    }
+  }
+}
+
+extension StoredMember {
+  /// Whether both are counted in the same place.
+  fileprivate func countsAs(_ other: StoredMember) -> Bool {
+    managingOrganizationID == other.managingOrganizationID && state == other.state
+      && group == other.group && channel == other.channel
+  }
+}
+
+extension PathRange {
+  /// Whose counters are the subtree's: its root, or '' for the whole tree.
+  var organizationID: String { String(first.suffix(32)) }
 }

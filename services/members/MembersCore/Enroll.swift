@@ -104,9 +104,9 @@ struct EnrollmentFacts: Sendable {
       CodeStore.byID(codeID),
       OrganizationStore.byCode(codeID),
       OrganizationStore.candidates(
-        regionCodes: application.candidateRegionCodes,
+        regionCodes: application.message.candidateRegionCodes,
         employerCreditCode: application.employerCreditCode),
-      RegionSettingStore.byRegions(application.settingRegionCodes)
+      RegionSettingStore.byRegions(application.message.settingRegionCodes)
     ) { scope, known, phone, birth, taken, code, codeOrganization, candidates, regions in
       try decide(
         EnrollmentFacts(

@@ -29,7 +29,8 @@ extension EnrollmentDecision {
         waitsForApproval: false)
     }
     let routing = Routing(
-      application: intake.application, candidates: facts.candidates, settings: facts.regions)
+      application: intake.application.message, candidates: facts.candidates, settings: facts.regions
+    )
     guard let receiver = routing.receiver() else { throw MembersError.noReceiver }
     return receiver
   }

@@ -11,6 +11,10 @@ enum MemberEventKind: String, Sendable {
   case transferChanged = "transfer.changed"
   case duplicateChanged = "duplicate.changed"
   case correctionChanged = "correction.changed"
+  case coverageChanged = "coverage.changed"
+  case unitChanged = "unit.changed"
+  case awayReportChanged = "away_report.changed"
+  case refreshRoundChanged = "refresh_round.changed"
 }
 
 extension OutboxEvent {

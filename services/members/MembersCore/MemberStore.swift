@@ -44,7 +44,7 @@ struct KnownPerson: Sendable, Hashable {
 enum MemberStore {
   static let table = "memberships"
 
-  private static let selection = "SELECT \(columns)"
+  static let selection = "SELECT \(columns)"
 
   /// Of `memberships AS m`, `persons AS p` and `organizations AS o`, which manages the member.
   static let columns = """

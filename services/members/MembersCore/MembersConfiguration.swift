@@ -6,6 +6,8 @@ public struct MembersConfiguration: Codable, Sendable, Hashable {
   public var service: ServiceConfiguration
   /// Records of one bulk stream that are worked on at a time; 1 to 1,000.
   public var enrollmentsInFlight: Int
+  /// Rows of rosters that an organization's staff may compare on a day; 0 to 1,000,000,000.
+  public var rosterRowsPerDay: Int
   /// Rules of regions that differ from the usual ones.
   public var regions: [RegionSetting]
   /// What stands before a code's text in its link, for example `https://yijia.example/c/`; empty
@@ -16,6 +18,7 @@ public struct MembersConfiguration: Codable, Sendable, Hashable {
     case service
     case codeLink = "code_link"
     case enrollmentsInFlight = "enrollments_in_flight"
+    case rosterRowsPerDay = "roster_rows_per_day"
     case regions
   }
 
@@ -23,6 +26,7 @@ public struct MembersConfiguration: Codable, Sendable, Hashable {
   public init() {
     service = ServiceConfiguration(name: "members", port: 7101)
     enrollmentsInFlight = 128
+    rosterRowsPerDay = 2_000_000
     regions = []
     codeLink = ""
   }
@@ -37,6 +41,9 @@ public struct MembersConfiguration: Codable, Sendable, Hashable {
     if !codeLink.isEmpty, !Self.isLinkPrefix(codeLink) {
       wrong.append("code_link: starts with https:// or http://, ends in / or =, 200 characters")
     }
+    if !(0...1_000_000_000).contains(rosterRowsPerDay) {
+      wrong.append("roster_rows_per_day: 0 to 1000000000")
+    }
     var seen: Set<String> = []
     for (index, region) in regions.enumerated() {
       let code = region.regionCode
@@ -48,6 +55,9 @@ public struct MembersConfiguration: Codable, Sendable, Hashable {
       }
       if !(1...180).contains(region.transferDays) {
         wrong.append("regions[\(index)].transfer_days: 1 to 180")
+      }
+      if !(2...100_000).contains(region.unitThreshold) {
+        wrong.append("regions[\(index)].unit_threshold: 2 to 100000")
       }
       if !seen.insert(code).inserted { wrong.append("regions[\(index)].region_code: stated twice") }
     }
@@ -85,6 +95,12 @@ public struct RegionSetting: Codable, Sendable, Hashable {
   static let poolDaysNormal = 15
   static let transferDaysNormal = 15
 
+  /// Members of one unit in a township who are enough for a union of their own; 2 to 100,000.
+  public var unitThreshold: Int
+
+  /// Trade Union Law, art. 11.
+  static let unitThresholdNormal = 25
+
   enum CodingKeys: String, CodingKey {
     case regionCode = "region_code"
     case poolFirst = "pool_first"
@@ -93,13 +109,15 @@ public struct RegionSetting: Codable, Sendable, Hashable {
     case poolDays = "pool_days"
     case poolCustodian = "pool_custodian"
     case transferDays = "transfer_days"
+    case unitThreshold = "unit_threshold"
   }
 
   /// A region; by the usual rules, but for what is named.
   public init(
     regionCode: String, poolFirst: Bool = false, approveFirst: Bool = false,
     newFormFederation: Bool = false, poolDays: Int = 15, poolCustodian: String = "",
-    transferDays: Int = 15
+    transferDays: Int = 15,
+    unitThreshold: Int = 25
   ) {
     self.regionCode = regionCode
     self.poolFirst = poolFirst
@@ -108,6 +126,7 @@ public struct RegionSetting: Codable, Sendable, Hashable {
     self.poolDays = poolDays
     self.poolCustodian = poolCustodian
     self.transferDays = transferDays
+    self.unitThreshold = unitThreshold
   }
 
   /// What an entry does not state is by the usual rules.
@@ -122,5 +141,7 @@ public struct RegionSetting: Codable, Sendable, Hashable {
     poolCustodian = try container.decodeIfPresent(String.self, forKey: .poolCustodian) ?? ""
     transferDays =
       try container.decodeIfPresent(Int.self, forKey: .transferDays) ?? Self.transferDaysNormal
+    unitThreshold =
+      try container.decodeIfPresent(Int.self, forKey: .unitThreshold) ?? Self.unitThresholdNormal
   }
 }

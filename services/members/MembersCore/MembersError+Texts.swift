@@ -93,5 +93,27 @@ extension MembersError {
     .residentIDTaken: LocalizedText(
       zh: "该身份证号已属于另一人员,请先处理重复记录。",
       en: "Another person has this resident ID: see to the duplicate first."),
+    .unitNotFound: LocalizedText(zh: "单位不存在。", en: "There is no such unit."),
+    .unitState: LocalizedText(
+      zh: "该单位当前状态不允许此操作,请核对后再试。",
+      en: "The unit index' state does not allow this: read it again."),
+    .unitTooLarge: LocalizedText(
+      zh: "该单位会员过多,无法一次转入,请分批转会。",
+      en: "The unit has more members than move at once: transfer them in parts."),
+    .awayReportNotFound: LocalizedText(zh: "外出报备不存在。", en: "There is no such away report."),
+    .awayReportOpen: LocalizedText(
+      zh: "该会员已有未了结的外出报备。", en: "The member has an open away report already."),
+    .awayState: LocalizedText(
+      zh: "该报备当前状态不允许此操作。", en: "The away report's state does not allow this."),
+    .ownReport: LocalizedText(zh: "不能审核本人登记的报备。", en: "Nobody reviews a report of their own."),
+    .refreshRoundNotFound: LocalizedText(
+      zh: "更新轮次或记录不存在。", en: "There is no such round or record."),
+    .refreshState: LocalizedText(
+      zh: "该轮次已结束,或记录已确认。", en: "The round is closed, or the record confirmed."),
+    .honorConflict: LocalizedText(
+      zh: "该来源事件已用于内容不同的荣誉。", en: "The source event came with other content."),
+    .rosterQuota: LocalizedText(
+      zh: "今日名册比对额度已用完,请明日再试或联系管理员。",
+      en: "Today's quota of rows to compare is used up: go on tomorrow."),
   ]
 }

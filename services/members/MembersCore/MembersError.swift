@@ -45,6 +45,25 @@ public enum MembersError: String, ServiceFailure, Hashable, CaseIterable {
   case enrollmentNotWaiting = "ENROLLMENT_NOT_WAITING"
   case memberNotFound = "MEMBER_NOT_FOUND"
   case regionNotFound = "REGION_NOT_FOUND"
+  case unitNotFound = "UNIT_NOT_FOUND"
+  /// The unit index' state does not allow it.
+  case unitState = "UNIT_STATE"
+  /// More people than move in one commit.
+  case unitTooLarge = "UNIT_TOO_LARGE"
+  case awayReportNotFound = "AWAY_REPORT_NOT_FOUND"
+  /// The member has an open report.
+  case awayReportOpen = "AWAY_REPORT_OPEN"
+  /// The report's state does not allow it.
+  case awayState = "AWAY_STATE"
+  /// Nobody reviews their own report.
+  case ownReport = "OWN_REPORT"
+  case refreshRoundNotFound = "REFRESH_ROUND_NOT_FOUND"
+  /// The round is closed, or the record is confirmed.
+  case refreshState = "REFRESH_STATE"
+  /// The event came with other content.
+  case honorConflict = "HONOR_CONFLICT"
+  /// The rows that the organization may compare today are used up.
+  case rosterQuota = "ROSTER_QUOTA"
   /// The membership's state does not allow it.
   case membershipState = "MEMBERSHIP_STATE"
   case poolCaseNotFound = "POOL_CASE_NOT_FOUND"
@@ -79,14 +98,16 @@ public enum MembersError: String, ServiceFailure, Hashable, CaseIterable {
   public var code: RPCError.Code {
     switch self {
     case .parentNotFound, .organizationNotFound, .codeNotFound, .enrollmentNotFound,
-      .memberNotFound, .regionNotFound, .poolCaseNotFound:
+      .memberNotFound, .regionNotFound, .poolCaseNotFound, .unitNotFound,
+      .awayReportNotFound, .refreshRoundNotFound:
       .notFound
-    case .organizationConflict: .alreadyExists
+    case .organizationConflict, .awayReportOpen, .honorConflict: .alreadyExists
     case .organizationNotActive, .organizationDissolved, .organizationState,
       .organizationHasChildren, .organizationHasMembers, .tooManyMembers, .moveBelowItself,
       .invalidParent, .treeTooDeep, .coverKinds, .codeExpired, .codeRevoked, .noCodeLink,
       .noReceiver,
-      .membershipClosed, .membershipState, .enrollmentNotWaiting:
+      .membershipClosed, .membershipState, .enrollmentNotWaiting,
+      .unitState, .unitTooLarge, .awayState, .ownReport, .refreshState:
       .failedPrecondition
     case .approverIsAuthor: .permissionDenied
     case .poolCaseState, .noIndividualMembers: .failedPrecondition
@@ -98,6 +119,7 @@ public enum MembersError: String, ServiceFailure, Hashable, CaseIterable {
     case .correctionOpen, .residentIDTaken: .alreadyExists
     case .transferOpen: .alreadyExists
     case .codeMalformed, .codeForged: .invalidArgument
+    case .rosterQuota: .resourceExhausted
     }
   }
 

@@ -11,6 +11,8 @@ public struct MembersKeys: Sendable {
   let phones: KeyedHash
   /// Finds persons of one name and birth date.
   let births: KeyedHash
+  /// Finds units.
+  let units: KeyedHash
   /// Signs organization codes.
   let codes: KeyedHash
   let pages: PageTokenCodec
@@ -32,6 +34,7 @@ public struct MembersKeys: Sendable {
     residentIDs = KeyedHash(hashes, purpose: "resident id")
     phones = KeyedHash(hashes, purpose: "phone")
     births = KeyedHash(hashes, purpose: "name and birth date")
+    units = KeyedHash(hashes, purpose: "unit")
     codes = KeyedHash(hashes, purpose: "organization code")
     pages = PageTokenCodec(pageTokens)
     ledger = RequestLedger(cipher)

@@ -47,6 +47,8 @@ struct MembersMove: Sendable {
       })
     count(members, -1, at: from, &commit)
     count(moved, 1, at: to, &commit)
+    CounterStore.move(members, to: moved, day: act.day, into: &commit)
+    UnitQueue.add(moved, into: &commit)
     for member in moved { commit.emit(try .changed(member)) }
     guard let terms else { return }
     commit.run(PoolCaseStore.move(from: from.id, to: to.id))

@@ -44,10 +44,8 @@ extension Commit {
     try edit(&changed)
     changed.version += 1
     run(MemberStore.update(changed))
-    CounterStore.count(
-      -1, state: member.state, organizationID: member.managingOrganizationID, into: &self)
     log(
-      changed, action, from: member.state, retention: retention, enrollmentID: enrollmentID, by: act
+      changed, action, before: member, retention: retention, enrollmentID: enrollmentID, by: act
     )
     emit(try .changed(changed, survivorID: survivorID))
     return changed
@@ -65,25 +63,31 @@ extension Commit {
     var member = draft
     member.state = membership.state
     MemberStore.found(member, into: &self)
-    log(member, action, from: .unspecified, enrollmentID: enrollmentID, by: act)
+    log(member, action, before: nil, enrollmentID: enrollmentID, by: act)
     emit(try .changed(member))
     return member
   }
 
   private mutating func log(
-    _ member: StoredMember, _ action: MembershipLogEntry.Action, from state: MembershipState,
+    _ member: StoredMember, _ action: MembershipLogEntry.Action, before: StoredMember?,
     retention: RetentionCause = .unspecified, enrollmentID: String?, by act: Act
   ) {
     run(
       MembershipLogEntry(
-        action: action, from: state, member: member, day: act.day, enrollmentID: enrollmentID,
+        action: action, from: before?.state ?? .unspecified, member: member, day: act.day,
+        enrollmentID: enrollmentID,
         retention: retention, actor: act.actor, created: act.microseconds
       ).insert)
-    if action == .joined || action == .revived {
-      CounterStore.countEnrollment(member, day: act.day, into: &self)
+    if let before {
+      CounterStore.count(
+        -1, state: before.state, organizationID: before.managingOrganizationID, into: &self)
     }
     CounterStore.count(
       1, state: member.state, organizationID: member.managingOrganizationID, into: &self)
+    CounterStore.change(
+      from: before, to: member, isJoining: action == .joined || action == .revived,
+      day: act.day, into: &self)
+    UnitQueue.add(before, member, into: &self)
   }
 }
 

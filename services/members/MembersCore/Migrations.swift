@@ -10,6 +10,7 @@ public enum MembersMigrations {
   public static let all = [
     organizations, persons, enrollments, counters, membershipLife, enrollmentLists,
     organizationLife, pool, transfers, duplicates, corrections,
+    subtreeCounters, coverage, rosterQuotas, units, away, freshness,
   ]
 
   static let organizations = Migration(

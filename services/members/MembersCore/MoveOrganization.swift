@@ -50,6 +50,7 @@ extension MembersService {
       let depthAfter = after.path.utf8.count / StoredOrganization.idCharacters + below
       guard depthAfter <= StoredOrganization.depthMax else { throw MembersError.treeTooDeep }
       var commit = Commit(at: change.now)
+      commit.moveCounts(from: organization.path, to: after.path)
       OrganizationStore.move(organization, to: after, into: &commit)
       return try change.end(
         after, previousParent: organization.parentID,

@@ -17,7 +17,7 @@ struct Receiver: Sendable {
 /// come into question, and the regions' settings. The first rule that fits wins; of several
 /// organizations the one of the narrowest region, then with the smallest id.
 struct Routing: Sendable {
-  let application: CheckedApplication
+  let application: EnrollmentApplication
   let candidates: [StoredOrganization]
   let settings: [RegionSetting]
 
@@ -32,6 +32,9 @@ struct Routing: Sendable {
       ?? pool(LocalizedText(zh: "其他规则均无可接收的组织", en: "no other rule found a union"))
   }
 
+  /// The union of rule 1 or 2 that a member belongs to, wherever they are; nil where neither fits.
+  func ownUnion() -> Receiver? { employerUnion() ?? industryFederation() }
+
   /// The setting of the narrowest region.
   private var setting: RegionSetting? {
     for code in application.settingRegionCodes {
@@ -43,7 +46,7 @@ struct Routing: Sendable {
   /// Rule 1 (重点建): a clear labour relation, and the employer has a union.
   private func employerUnion() -> Receiver? {
     let code = application.employerCreditCode
-    guard application.message.labourRelation == .clear, !code.isEmpty else { return nil }
+    guard application.labourRelation == .clear, !code.isEmpty else { return nil }
     let union = best(candidates.filter { $0.employerCreditCodes.contains(code) })
     return union.map {
       receive(
@@ -56,7 +59,7 @@ struct Routing: Sendable {
 
   /// Rule 2 (行业建): a federation of the occupation takes individuals in the first area given.
   private func industryFederation() -> Receiver? {
-    guard let area = application.areas.first else { return nil }
+    guard let area = application.givenAreas.first else { return nil }
     let regions = Set(area.regionCodes)
     let federation = best(
       candidates.filter {
@@ -78,7 +81,7 @@ struct Routing: Sendable {
     if setting?.newFormFederation == true {
       return federationOfNewForms()
     }
-    for area in application.areas {
+    for area in application.givenAreas {
       for region in [area.village, area.township].compactMap({ $0 }) {
         let union = best(
           candidates.filter { $0.regionCode == region && Self.areaKinds.contains($0.kind) })
@@ -95,7 +98,7 @@ struct Routing: Sendable {
   }
 
   private func federationOfNewForms() -> Receiver? {
-    for area in application.areas {
+    for area in application.givenAreas {
       for region in [area.county, area.city] {
         let federation = best(
           candidates.filter { $0.regionCode == region && $0.kind == .newFormFederation })
@@ -113,7 +116,7 @@ struct Routing: Sendable {
 
   /// Rule 4 (周转池): the pool of the county, else of the city.
   private func pool(_ why: LocalizedText) -> Receiver? {
-    for area in application.areas {
+    for area in application.givenAreas {
       for region in [area.county, area.city] {
         let pool = best(candidates.filter { $0.regionCode == region && $0.kind == .holdingPool })
         if let pool {

@@ -1,26 +1,30 @@
+import MembersV1
 import ServiceKit
 import Storage
 
 /// The SQL of region settings. The table says what the configuration said at the last start, so
 /// that a decision reads it in its own transaction.
 enum RegionSettingStore {
+  private static let selection = """
+    SELECT region_code, pool_first, approve_first, new_form_federation, pool_days, \
+    pool_custodian, transfer_days, unit_threshold FROM region_settings
+    """
+
   static func byRegions(_ codes: [String]) -> Query<[RegionSetting]> {
     let places = codes.indices.map { "?\($0 + 1)" }.joined(separator: ", ")
     return .all(
-      """
-      SELECT region_code, pool_first, approve_first, new_form_federation, pool_days,
-        pool_custodian, transfer_days
-      FROM region_settings
-      WHERE region_code IN (\(places.isEmpty ? "NULL" : places))
-      """, codes
-    ) { row in
-      RegionSetting(
-        regionCode: try row.text("region_code"), poolFirst: try row.boolean("pool_first"),
-        approveFirst: try row.boolean("approve_first"),
-        newFormFederation: try row.boolean("new_form_federation"),
-        poolDays: try row.int("pool_days"), poolCustodian: try row.text("pool_custodian"),
-        transferDays: try row.int("transfer_days"))
-    }
+      "\(selection) WHERE region_code IN (\(places.isEmpty ? "NULL" : places))", codes, setting)
+  }
+
+  static let all = Query<[RegionSetting]>.all(selection, [], setting)
+
+  @Sendable private static func setting(_ row: Row) throws -> RegionSetting {
+    RegionSetting(
+      regionCode: try row.text("region_code"), poolFirst: try row.boolean("pool_first"),
+      approveFirst: try row.boolean("approve_first"),
+      newFormFederation: try row.boolean("new_form_federation"),
+      poolDays: try row.int("pool_days"), poolCustodian: try row.text("pool_custodian"),
+      transferDays: try row.int("transfer_days"), unitThreshold: try row.int("unit_threshold"))
   }
 
   static func replaceAll(with settings: [RegionSetting], into commit: inout Commit) {
@@ -30,12 +34,12 @@ enum RegionSettingStore {
         """
         INSERT INTO region_settings (
           region_code, pool_first, approve_first, new_form_federation, pool_days, pool_custodian,
-          transfer_days
-        ) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+          transfer_days, unit_threshold
+        ) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
         """,
         [
           setting.regionCode, setting.poolFirst, setting.approveFirst, setting.newFormFederation,
-          setting.poolDays, setting.poolCustodian, setting.transferDays,
+          setting.poolDays, setting.poolCustodian, setting.transferDays, setting.unitThreshold,
         ], expects: .exactly(1))
     }
   }
@@ -57,7 +61,7 @@ extension MembersService {
 extension StoredOrganization {
   /// Regions whose settings count for it, the narrowest first.
   var settingRegionCodes: [String] {
-    CheckedApplication.Area(code: regionCode, label: LocalizedText(zh: "", en: "")).regionCodes
+    EnrollmentApplication.Area(code: regionCode, label: LocalizedText(zh: "", en: "")).regionCodes
       .filter { $0.utf8.count == 6 }
   }
 }

@@ -31,16 +31,39 @@ struct StatisticsCheck: Sendable {
         ) { try $0.text("id") })
       guard let last = ids.last else { break }
       let members = CounterStore.members(from: first, through: last)
-      let (said, counted, enrollments) = try await database.read(
-        members.kept, members.counted,
+      let (said, counted, own, enrollments) = try await database.read(
+        members.kept, members.counted, CounterStore.own(from: first, through: last),
         CounterStore.enrollments(from: first, through: last, before: today))
       findings += Self.differences(said, counted)
+      findings += Self.differences(own, Self.byState(counted))
       for (cell, members) in enrollments { kept[cell] = members }
+      findings += try await unequalSums(of: ids)
       (first, done) = (last, done + ids.count)
       try await report("organizations", done, max(done, organizations))
     }
+    findings += try await unequalSums(of: PathRange(subtreeOf: ""))
     findings += Self.differences(kept, try await joinings(report))
     return Array(findings.prefix(Self.findingsMax))
+  }
+
+  /// Whether what the levels above count is the sum of what organizations have of their own.
+  private func unequalSums(of organizations: [String]) async throws -> [String] {
+    var findings: [String] = []
+    for id in organizations {
+      let path = try await database.read(
+        Query<String?>.first("SELECT path FROM organizations WHERE id = ?1", [id]) {
+          try $0.text("path")
+        })
+      guard let path else { continue }
+      findings += try await unequalSums(of: PathRange(subtreeOf: path))
+    }
+    return findings
+  }
+
+  private func unequalSums(of range: PathRange) async throws -> [String] {
+    try await database.read(CounterStore.unequalSums(of: range)).map { cell, difference in
+      "\(Self.name(of: cell)) of the subtree: off its organizations' sum by \(-difference)"
+    }.sorted()
   }
 
   private func joinings(_ report: TaskReport) async throws -> [CounterStore.Cell: Int64] {
@@ -60,18 +83,33 @@ struct StatisticsCheck: Sendable {
     }
   }
 
+  private static func byState(
+    _ cells: [CounterStore.Cell: Int64]
+  ) -> [CounterStore.Cell: Int64] {
+    cells.reduce(into: [:]) { sums, counted in
+      let cell = CounterStore.Cell(
+        organization: counted.key.organization, state: counted.key.state)
+      sums[cell, default: 0] += counted.value
+    }
+  }
+
   private static func differences(
     _ said: [CounterStore.Cell: Int64], _ counted: [CounterStore.Cell: Int64]
   ) -> [String] {
     Set(said.keys).union(counted.keys).filter { said[$0] != counted[$0] }.map { cell in
-      let what =
-        cell.day == 0
-        ? "members in state \(cell.state)"
-        : "new members on day \(cell.day), group \(cell.group), channel \(cell.channel)"
-      return """
-        organizations/\(cell.organization): \(what): the counter says \(said[cell] ?? 0), \
-        a count \(counted[cell] ?? 0)
-        """
+      """
+      \(name(of: cell)): the counter says \(said[cell] ?? 0), a count \(counted[cell] ?? 0)
+      """
     }.sorted()
+  }
+
+  private static func name(of cell: CounterStore.Cell) -> String {
+    let what =
+      cell.state == 0
+      ? "new members on day \(cell.day), campaign \"\(cell.campaign)\""
+      : "members in state \(cell.state)"
+    return """
+      organizations/\(cell.organization): \(what), group \(cell.group), channel \(cell.channel)
+      """
   }
 }

@@ -7,13 +7,15 @@ extension MembersService {
   /// organization where it is empty.
   ///
   /// - Throws: ``CommonFailure/outOfScope`` where it is not in the caller's subtree, or unknown.
-  func subtree(of ancestor: String, for caller: Caller) async throws -> PathRange {
+  func subtree(
+    of ancestor: String, for caller: Caller, field: String = "ancestor"
+  ) async throws -> PathRange {
     let scope = StaffScope.query(of: caller)
     guard !ancestor.isEmpty else {
       guard let path = try await database.read(scope).path else { throw CommonFailure.outOfScope }
       return PathRange(subtreeOf: path)
     }
-    let id = try ResourceName.parse(ancestor, collection: "organizations", field: "ancestor")
+    let id = try ResourceName.parse(ancestor, collection: "organizations", field: field)
     let (held, organization) = try await database.read(scope, OrganizationStore.byID(id))
     guard let organization, held.holds(organization.path) else { throw CommonFailure.outOfScope }
     return PathRange(subtreeOf: organization.path)

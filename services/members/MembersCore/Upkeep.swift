@@ -27,6 +27,7 @@ extension MembersService: ServiceUpkeep {
 
   public func renewKeys(report: TaskReport) async throws -> [KeyNeed] {
     try await PersonRenewal(database: database, keys: keys, now: clock.now).run(report: report)
+    try await UnitRenewal(database: database, keys: keys, now: clock.now).run(report: report)
     var needs = try await database.ledgerNeeds(besides: keys.cipher.currentKeyID)
     let hashes = keys.hashRing.keyring
     guard let older = hashes.keys.dropLast().last else { return needs }
@@ -71,7 +72,10 @@ struct PersonRenewal: Sendable {
   func run(report: TaskReport) async throws {
     let total = try await database.read(
       Query<Int>.one(
-        "SELECT CAST(coalesce(sum(members), 0) AS BIGINT) AS n FROM membership_counts"
+        """
+        SELECT CAST(coalesce(sum(members), 0) AS BIGINT) AS n FROM subtree_members
+        WHERE organization_id = ''
+        """
       ) { try $0.int("n") })
     var done = 0
     var after = ""

@@ -87,6 +87,14 @@ struct EventView: Sendable {
       response.event = .duplicateChanged(try DuplicateChanged(wireBytes: event.payload))
     case .correctionChanged:
       response.event = .correctionChanged(try CorrectionChanged(wireBytes: event.payload))
+    case .coverageChanged:
+      response.event = .coverageChanged(try CoverageChanged(wireBytes: event.payload))
+    case .unitChanged:
+      response.event = .unitChanged(try UnitChanged(wireBytes: event.payload))
+    case .awayReportChanged:
+      response.event = .awayReportChanged(try AwayReport(wireBytes: event.payload))
+    case .refreshRoundChanged:
+      response.event = .refreshRoundChanged(try RefreshRound(wireBytes: event.payload))
     case nil:
       return nil
     }

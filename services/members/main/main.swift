@@ -62,6 +62,7 @@ struct Members: AsyncParsableCommand {
     async let _ = endProcess(whenFails: database, logger: logger)
     let housekeeping = Housekeeping(database: database, upkeep: service, configuration: common)
     async let _ = housekeeping.run(logger: logger)
+    async let _ = service.foldCounters(logger: logger)
     health.set("", .serving)
     health.set(MembersService.healthName, .serving)
     for await signal in signals {

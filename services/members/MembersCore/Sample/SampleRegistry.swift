@@ -183,24 +183,21 @@ extension SampleRegistry {
 
   private func storeCounters(at now: Date) async throws {
     let day = ChinaDate(microseconds: now.microsecondsSince1970).daysSinceEpoch
-    var counts: [Int: [OccupationGroup: Int]] = [:]
+    var totals = CounterTotals()
+    var own: [String: Int] = [:]
     for index in 0..<members {
       let member = member(index)
-      counts[member.organization, default: [:]][member.group, default: 0] += 1
+      let organization = organizations[member.organization]
+      let cell = CounterStore.Cell(
+        organization: organization.id, day: day, group: member.group.rawValue,
+        channel: Channel.bulkImport.rawValue, state: MembershipState.active.rawValue)
+      own[organization.id, default: 0] += 1
+      totals.add(cell, at: organization.path, members: 1, joinings: 1)
     }
     var commit = Commit(at: now)
-    for (organization, groups) in counts {
-      let id = organizations[organization].id
-      for (group, members) in groups {
-        commit.run(
-          """
-          INSERT INTO enrollment_counts (
-            organization_id, day, occupation_group, channel, members
-          ) VALUES (?1, ?2, ?3, ?4, ?5)
-          """, [id, day, group.rawValue, Channel.bulkImport.rawValue, members])
-      }
-      CounterStore.count(
-        groups.values.reduce(0, +), state: .active, organizationID: id, into: &commit)
+    totals.store(into: &commit)
+    for (organization, members) in own {
+      CounterStore.count(members, state: .active, organizationID: organization, into: &commit)
     }
     try await database.write(commit)
   }

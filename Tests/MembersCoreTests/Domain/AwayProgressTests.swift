@@ -1,0 +1,82 @@
+import MembersV1
+import ServiceKit
+import Testing
+
+@testable import MembersCore
+
+@Suite("Away reports and refresh records")
+struct AwayProgressTests {
+  private static let ways: [AwayState: [AwayProgress.Input: AwayState]] = [
+    .reported: [.file: .filed, .sendBack: .returnedForFix],
+    .returnedForFix: [.fix: .reported],
+    .filed: [.depart: .away, .check: .filed],
+    .away: [.comeBack: .returned, .check: .away],
+    .returned: [.check: .returned],
+  ]
+
+  @Test("a report has the ways of the table and no other")
+  func away() throws {
+    for state in AwayState.allCases {
+      for input in AwayProgress.Input.allCases {
+        var progress = AwayProgress(state)
+        if let next = Self.ways[state]?[input] {
+          try progress.apply(input)
+          #expect(progress.state == next, "\(state) \(input)")
+        } else {
+          #expect(throws: MembersError.awayState) { try progress.apply(input) }
+          #expect(progress.state == state)
+        }
+      }
+    }
+  }
+
+  private static let records: [RefreshState: [RefreshProgress.Input: RefreshState]] = [
+    .stale: [.confirm: .confirmed, .notReached: .unreachable],
+    .unreachable: [.confirm: .confirmed, .notReached: .unreachable],
+  ]
+
+  @Test("a record has the ways of the table and no other")
+  func refresh() throws {
+    for state in RefreshState.allCases {
+      for input in RefreshProgress.Input.allCases {
+        var progress = RefreshProgress(state)
+        if let next = Self.records[state]?[input] {
+          try progress.apply(input)
+          #expect(progress.state == next, "\(state) \(input)")
+        } else {
+          #expect(throws: MembersError.refreshState) { try progress.apply(input) }
+          #expect(progress.state == state)
+        }
+      }
+    }
+  }
+
+  @Test(
+    "three months before a day, on the last day of a month that lacks it",
+    arguments: [
+      ((2026, 11, 21), (2026, 8, 21)), ((2026, 5, 31), (2026, 2, 28)),
+      ((2024, 5, 30), (2024, 2, 29)), ((2026, 1, 15), (2025, 10, 15)),
+      ((2026, 3, 31), (2025, 12, 31)),
+    ])
+  func months(day: (Int, Int, Int), first: (Int, Int, Int)) throws {
+    let date = try #require(ChinaDate(year: day.0, month: day.1, day: day.2))
+    let fresh = try #require(ChinaDate(year: first.0, month: first.1, day: first.2))
+    #expect(Freshness.firstFreshDay(on: date.daysSinceEpoch) == fresh.daysSinceEpoch)
+  }
+
+  @Test("the same seed draws the same of the same reports, whatever their order")
+  func draw() {
+    let reports = (0..<50).map { number in
+      StoredAwayReport(
+        id: hexID(number), memberID: hexID(number), organizationID: hexID(1), state: .filed,
+        departureDay: 1, returnDay: 200, details: [], reporter: "", sample: nil,
+        check: .unspecified, version: 1, created: 0)
+    }
+    let sample = AwaySample(seed: "2026-11 抽查")
+    let drawn = sample.draw(10, of: reports).map(\.id)
+    #expect(Set(drawn).count == 10)
+    #expect(sample.draw(10, of: reports.reversed()).map(\.id) == drawn)
+    #expect(AwaySample(seed: "another").draw(10, of: reports).map(\.id) != drawn)
+    #expect(sample.draw(99, of: reports).count == 50)
+  }
+}

@@ -1,0 +1,153 @@
+import Foundation
+import MembersV1
+import Protobuf
+import RPC
+import ServiceKit
+import Storage
+import Testing
+import YijiaTypeV1
+
+@testable import MembersCore
+
+@Suite("Units and their crossings", .timeLimit(.minutes(5)))
+struct UnitTests {
+  /// Quegou's threshold is low; the unit's union stands ready.
+  private static func configuration(_ threshold: Int = 5) -> MembersConfiguration {
+    var configuration = MembersConfiguration()
+    configuration.regions = [RegionSetting(regionCode: "340603", unitThreshold: threshold)]
+    return configuration
+  }
+
+  private static func worker(_ number: Int) -> EnrollmentApplication {
+    Applicant.application(number) {
+      $0.employerName = "顺达(淮北)货运有限公司"
+      if number % 2 == 0 { $0.areas?.work = "340603100201" }
+    }
+  }
+
+  @Test("people who come at once, counted by two folds, cross once and are told of once")
+  func crossing() async throws {
+    try await Harness.run(Self.configuration()) { harness in
+      let names = try await harness.plantTree()
+      try await withThrowingTaskGroup(of: Void.self) { group in
+        for part in 0..<3 {
+          group.addTask {
+            _ = try await harness.enroll((1...4).map { Self.worker(part * 10 + $0) })
+          }
+          group.addTask { try await harness.service.foldUnits() }
+        }
+        try await group.waitForAll()
+      }
+      try await harness.service.foldUnits()
+      let units = try await harness.units()
+      #expect(units.map(\.members) == [12])
+      #expect(units.map(\.state) == [.triggered])
+      #expect(units.map(\.crossings) == [1])
+      #expect(units.map(\.organization) == [names["quegou"]], "the village's people too")
+      #expect(units.map(\.displayName) == ["顺达(淮北)货运有限公司"])
+      #expect(try await harness.events("unit.changed").count == 1)
+      // Falls and rises while it is open: nobody is told again.
+      for member in try await harness.members().prefix(10) {
+        try await harness.leave(member)
+      }
+      try await harness.service.foldUnits()
+      #expect(try await harness.units().map(\.members) == [2])
+      _ = try await harness.enroll((51...60).map(Self.worker))
+      try await harness.service.foldUnits()
+      #expect(try await harness.units().map(\.members) == [12])
+      #expect(try await harness.events("unit.changed").count == 1)
+    }
+  }
+
+  @Test("a formed union takes the unit's people in one step, who joined a moment ago too")
+  func forming() async throws {
+    try await Harness.run(Self.configuration()) { harness in
+      let names = try await harness.plantTree()
+      _ = try await harness.enroll((1...6).map(Self.worker))
+      _ = try await harness.enroll([Applicant.application(40)])
+      try await harness.service.foldUnits()
+      let client = try harness.client(.staff(names["xiangshan"] ?? "", role: .clerk))
+      let unit = try #require(try await harness.units().first)
+      let union = names["freight-union"] ?? ""
+      var form = FormUnitUnionRequest()
+      (form.requestID, form.name, form.union) = (UUID().uuidString, unit.name, union)
+      #expect(try await refusal { try await client.formUnitUnion(form) } == "UNIT_STATE")
+      var assign = AssignUnitRequest()
+      (assign.requestID, assign.name, assign.union) =
+        (UUID().uuidString, unit.name, names["xiangshan"] ?? "")
+      assign.etag = "v99"
+      #expect(try await refusal { try await client.assignUnit(assign) } == "ETAG_MISMATCH")
+      assign.etag = unit.etag
+      #expect(try await client.assignUnit(assign).unit?.state == .assigned)
+      var guide = GuideUnitRequest()
+      (guide.requestID, guide.name) = (UUID().uuidString, unit.name)
+      #expect(try await client.guideUnit(guide).unit?.state == .guiding)
+      _ = try await harness.enroll([Self.worker(7)])
+      let formed = try await client.formUnitUnion(form)
+      #expect(formed.membersMoved == 7)
+      #expect(formed.unit?.state == .unionFormed)
+      #expect(try await client.formUnitUnion(form) == formed, "a retry")
+      let members = try await harness.members()
+      #expect(members.filter { $0.organization == union }.count == 7)
+      #expect(try await harness.countsAgree())
+      try await harness.service.foldUnits()
+      #expect(try await harness.units([.unionFormed]).map(\.members) == [0])
+      let far = try harness.client(.staff(names["lieshan"] ?? "", role: .clerk))
+      guide.requestID = UUID().uuidString
+      #expect(try await refusal { try await far.guideUnit(guide) } == "UNIT_NOT_FOUND")
+    }
+  }
+
+  @Test("after a dismissal only a new crossing tells; a lowered threshold is one")
+  func dismissal() async throws {
+    try await Harness.run(Self.configuration(7)) { harness in
+      _ = try await harness.plantTree()
+      _ = try await harness.enroll((1...6).map(Self.worker))
+      try await harness.service.foldUnits()
+      #expect(try await harness.units([.counting]).map(\.members) == [6])
+      let later = MembersService(
+        database: harness.database, keys: harness.keys, clock: Clock { harness.clock.now },
+        configuration: Self.configuration(6))
+      try await later.prepare()
+      let fold = UnitFold(
+        database: harness.database, keys: harness.keys, ids: .system, now: harness.clock.now)
+      try await fold.reviewThresholds()
+      try await fold.reviewThresholds()
+      let unit = try #require(try await harness.units().first)
+      #expect(unit.crossings == 1)
+      var dismiss = DismissUnitRequest()
+      (dismiss.requestID, dismiss.name) = (UUID().uuidString, unit.name)
+      let client = try harness.client(.administrator)
+      #expect(
+        try await refusal { try await client.dismissUnit(dismiss) }
+          == "INVALID_FIELDS reason=REQUIRED")
+      dismiss.reason = "单位即将注销"
+      #expect(try await client.dismissUnit(dismiss).unit?.state == .dismissed)
+      _ = try await harness.enroll([Self.worker(7)])
+      try await harness.service.foldUnits()
+      #expect(try await harness.units().isEmpty, "enough all the time: no crossing")
+      for member in try await harness.members().prefix(3) { try await harness.leave(member) }
+      try await harness.service.foldUnits()
+      _ = try await harness.enroll((21...24).map(Self.worker))
+      try await harness.service.foldUnits()
+      #expect(try await harness.units().map(\.crossings) == [2])
+    }
+  }
+}
+
+extension Harness {
+  /// The units of the whole tree; those that wait for somebody by default.
+  func units(_ states: [UnitState] = []) async throws -> [MembersV1.Unit] {
+    var request = ListUnitsRequest()
+    request.states = states
+    return try await client(.administrator).listUnits(request).units
+  }
+
+  func leave(_ member: Member) async throws {
+    var request = LeaveUnionRequest()
+    request.requestID = UUID().uuidString
+    request.name = member.name
+    request.reason = "本人申请"
+    _ = try await client(.administrator).leaveUnion(request)
+  }
+}

@@ -1,0 +1,27 @@
+public import MembersV1
+import Protobuf
+public import RPC
+import ServiceKit
+import Storage
+
+extension MembersService {
+  /// Says which union is to guide a unit.
+  public func assignUnit(
+    _ request: AssignUnitRequest, context: ServerContext
+  ) async throws -> AssignUnitResponse {
+    var payload = request
+    payload.requestID = ""
+    var failures = FieldFailures()
+    let order = try UnitOrder(
+      context, requestID: request.requestID, name: request.name, etag: request.etag,
+      payload: payload, at: clock.now, &failures)
+    let unionID = failures.take { () throws(FieldFailure) in
+      try ResourceName.parse(request.union, collection: "organizations", field: "union")
+    }
+    try failures.check()
+    let keys = keys
+    return try await decide(order, .assign, unionID: unionID ?? "", context) { unit, _, _ in
+      try .with { $0.unit = try keys.message(of: unit) }
+    }
+  }
+}

@@ -1,0 +1,143 @@
+import Foundation
+import GoogleType
+import MembersV1
+import Protobuf
+import RPC
+import ServiceKit
+import Storage
+import YijiaTypeV1
+
+/// What a report says, checked.
+struct AwayPlan: Sendable {
+  /// Half a year (Baiyin): who is away for less need not report.
+  static let daysMin = 180
+  private static let destinationCharacters = 2...100
+  private static let noteCharactersMax = 200
+
+  let departureDay: Int
+  let returnDay: Int
+  let details: AwayDetails
+
+  init(
+    departure: GoogleType.Date?, return back: GoogleType.Date?, details raw: AwayDetails?,
+    today: Int, _ failures: inout FieldFailures
+  ) {
+    departureDay = failures.day(departure, "departure_date") ?? today
+    returnDay = failures.day(back, "return_date") ?? departureDay + Self.daysMin
+    if departure == nil { failures.add([.required("departure_date")]) }
+    if back == nil { failures.add([.required("return_date")]) }
+    if departureDay < today {
+      failures.add(
+        "departure_date", "IN_PAST",
+        LocalizedText(zh: "应在出发前报备。", en: "A report comes before the departure."))
+    }
+    if returnDay - departureDay < Self.daysMin {
+      failures.add(
+        "return_date", "OUT_OF_RANGE",
+        LocalizedText(
+          zh: "外出半年(\(Self.daysMin) 天)以上方需报备。",
+          en: "Away for \(Self.daysMin) days or more; shorter need not be reported."))
+    }
+    let raw = raw ?? AwayDetails()
+    var details = AwayDetails()
+    details.destination =
+      failures.take { () throws(FieldFailure) in
+        try PlainText.checked(
+          raw.destination, field: "details.destination", characters: Self.destinationCharacters)
+      } ?? ""
+    details.contact =
+      failures.take { () throws(FieldFailure) in
+        try PhoneNumber(checking: raw.contact, field: "details.contact").text
+      } ?? ""
+    details.familyNote =
+      failures.take { () throws(FieldFailure) in
+        try PlainText.checked(
+          raw.familyNote, field: "details.family_note", characters: 0...Self.noteCharactersMax)
+      } ?? ""
+    self.details = details
+  }
+
+  func sealed(_ key: PersonKey) throws -> [UInt8] {
+    try key.seal(try details.wireBytes(), table: AwayStore.table, column: "details")
+  }
+}
+
+/// A write about one report, its common fields checked.
+struct AwayOrder: Sendable {
+  let caller: Caller
+  let requestID: String
+  let payload: [UInt8]
+  let reportID: String
+  let etag: String
+  let now: Foundation.Date
+  var note = ""
+
+  /// Today in China, in days since 1970-01-01.
+  var today: Int { ChinaDate(microseconds: now.microseconds).daysSinceEpoch }
+
+  /// - Parameter payload: The request with its request id cleared.
+  init(
+    _ context: ServerContext, requestID: String, name: String, etag: String,
+    payload: some Message, at now: Foundation.Date, _ failures: inout FieldFailures
+  ) throws {
+    caller = try context.caller
+    self.requestID =
+      failures.take { () throws(FieldFailure) in try RequestID.parse(requestID) } ?? ""
+    reportID =
+      failures.take { () throws(FieldFailure) in
+        try ResourceName.parse(name, collection: "awayReports", field: "name")
+      } ?? ""
+    self.payload = try payload.wireBytes()
+    self.etag = etag
+    self.now = now
+  }
+}
+
+extension PlacedAwayReport {
+  /// Whether a caller may see it: staff in whose subtree its organization is, and the member.
+  func isVisible(to caller: Caller, _ scope: StaffScope) -> Bool {
+    caller.kind == .member
+      ? caller.subject == "members/\(report.memberID)" : scope.holds(path)
+  }
+}
+
+extension MembersService {
+  /// Makes one change of a report: ledger, scope, etag, state, event, audit entry.
+  ///
+  /// - Parameter edit: Changes the report, with the key of the member's data.
+  /// - Throws: ``MembersError/awayReportNotFound``, ``MembersError/awayState``, ``CommonFailure``.
+  func change(
+    _ order: AwayOrder, _ input: AwayProgress.Input, _ context: ServerContext,
+    edit: @escaping @Sendable (inout StoredAwayReport, PersonKey) throws -> Void = { _, _ in }
+  ) async throws -> AwayReport {
+    let keys = keys
+    let reply = try await writeOnce(
+      order.requestID, payload: order.payload, at: order.now, context
+    ) {
+      .read(
+        StaffScope.query(of: order.caller), AwayStore.byID(order.reportID),
+        AwayStore.person(of: order.reportID)
+      ) { scope, placed, person in
+        guard let placed, let person, !person.isErased,
+          placed.isVisible(to: order.caller, scope)
+        else { throw MembersError.awayReportNotFound }
+        try Etag.check(order.etag, placed.report.version)
+        var report = placed.report
+        var progress = AwayProgress(report.state)
+        try progress.apply(input)
+        report.state = progress.state
+        report.version += 1
+        try edit(&report, try keys.personKey(of: person))
+        var commit = Commit(at: order.now)
+        AwayStore.update(report, into: &commit)
+        commit.emit(try .changed(report))
+        commit.record(
+          AuditEntry(
+            actor: order.caller.subject, action: "awayReports.\(input.rawValue)",
+            target: "awayReports/\(report.id)", reason: order.note))
+        return .commit(commit, try report.message.wireBytes())
+      }
+    }
+    return try AwayReport(wireBytes: reply)
+  }
+}

@@ -1,0 +1,167 @@
+import GoogleProtobuf
+import MembersV1
+import Protobuf
+import ServiceKit
+import Storage
+
+/// A report as stored.
+struct StoredAwayReport: Sendable, Hashable {
+  var id: String
+  var memberID: String
+  var organizationID: String
+  var state: AwayState
+  /// Days since 1970-01-01.
+  var departureDay: Int
+  var returnDay: Int
+  /// The sealed `AwayDetails`.
+  var details: [UInt8]
+  /// Who reported it.
+  var reporter: String
+  /// Seed of the draw that it is of.
+  var sample: String?
+  var check: AwayCheckResult
+  var version: Int64
+  /// Microseconds since 1970.
+  var created: Int64
+
+  var message: AwayReport {
+    var message = AwayReport()
+    message.name = "awayReports/\(id)"
+    message.member = "members/\(memberID)"
+    message.organization = "organizations/\(organizationID)"
+    message.state = state
+    message.departureDate = .day(departureDay)
+    message.returnDate = .day(returnDay)
+    message.sampled = sample != nil
+    message.checkResult = check
+    message.createTime = Timestamp(microseconds: created)
+    message.etag = "v\(version)"
+    return message
+  }
+}
+
+/// A report with where its organization stands in the tree.
+struct PlacedAwayReport: Sendable, Hashable {
+  var report: StoredAwayReport
+  var path: String
+}
+
+/// The SQL of the away ledger.
+enum AwayStore {
+  static let table = "away_reports"
+
+  private static let selection = """
+    SELECT a.id, a.member_id, a.organization_id, a.state, a.departure_day, a.return_day, \
+    a.details, a.reporter, a.sample, a.check_result, a.version, a.created, o.path \
+    FROM away_reports AS a JOIN organizations AS o ON o.id = a.organization_id
+    """
+
+  static func byID(_ id: String) -> Query<PlacedAwayReport?> {
+    .first("\(selection) WHERE a.id = ?1", [id], placed)
+  }
+
+  /// The person whom a report is about.
+  static func person(of report: String) -> Query<StoredPerson?> {
+    .first(
+      """
+      SELECT p.id AS person_id, p.wrapped_key, p.person_name, p.resident_id, p.phone
+      FROM away_reports AS a JOIN persons AS p ON p.id = a.member_id WHERE a.id = ?1
+      """, [report]
+    ) { try PersonStore.person($0) }
+  }
+
+  static func page(
+    of range: PathRange, states: [AwayState], isSampled: Bool, after path: SQLValue,
+    _ id: SQLValue, limit: Int
+  ) -> Query<[PlacedAwayReport]> {
+    let list = states.map { String($0.rawValue) }.joined(separator: ", ")
+    return .all(
+      """
+      \(selection) WHERE o.path >= ?1 AND o.path < ?2 AND o.path >= ?3
+        AND (o.path, a.id) > (?3, ?4) AND a.state IN (\(list))
+        \(isSampled ? "AND a.sample IS NOT NULL" : "")
+      ORDER BY o.path, a.id LIMIT ?5
+      """, [range.first, range.end, path, id, limit], placed)
+  }
+
+  /// Reports of a subtree that may be drawn: filed or away, and not drawn yet.
+  static func population(of range: PathRange, limit: Int) -> Query<[StoredAwayReport]> {
+    Query<[PlacedAwayReport]>.all(
+      """
+      \(selection) WHERE o.path >= ?1 AND o.path < ?2 AND a.state IN (?3, ?4)
+        AND a.sample IS NULL ORDER BY a.id LIMIT ?5
+      """,
+      [range.first, range.end, AwayState.filed.rawValue, AwayState.away.rawValue, limit], placed
+    ).map { $0.map(\.report) }
+  }
+
+  /// Stores a new report: the member's one open report.
+  static func insert(_ report: StoredAwayReport, into commit: inout Commit) {
+    commit.run(
+      """
+      INSERT INTO open_away_reports (member_id, report_id) VALUES (?1, ?2)
+      ON CONFLICT (member_id) DO NOTHING
+      """, [report.memberID, report.id], expects: .exactly(1))
+    commit.run(
+      """
+      INSERT INTO away_reports (
+        id, member_id, organization_id, state, departure_day, return_day, details, reporter,
+        sample, check_result, version, created
+      ) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)
+      """,
+      [
+        report.id, report.memberID, report.organizationID, report.state.rawValue,
+        report.departureDay, report.returnDay, report.details, report.reporter, report.sample,
+        report.check.rawValue, report.version, report.created,
+      ], expects: .exactly(1))
+  }
+
+  static func open(of member: String) -> Query<String?> {
+    .first("SELECT report_id FROM open_away_reports WHERE member_id = ?1", [member]) {
+      try $0.text("report_id")
+    }
+  }
+
+  /// - Parameter report: As it is after the change; its version has risen by one.
+  static func update(_ report: StoredAwayReport, into commit: inout Commit) {
+    commit.run(
+      """
+      UPDATE away_reports SET state = ?2, departure_day = ?3, return_day = ?4, details = ?5,
+        sample = ?6, check_result = ?7, version = ?8
+      WHERE id = ?1 AND version = ?8 - 1
+      """,
+      [
+        report.id, report.state.rawValue, report.departureDay, report.returnDay, report.details,
+        report.sample, report.check.rawValue, report.version,
+      ], expects: .exactly(1))
+    if !AwayProgress(report.state).isOpen {
+      commit.run(
+        "DELETE FROM open_away_reports WHERE member_id = ?1 AND report_id = ?2",
+        [report.memberID, report.id])
+    }
+  }
+
+  @Sendable private static func placed(_ row: Row) throws -> PlacedAwayReport {
+    PlacedAwayReport(
+      report: StoredAwayReport(
+        id: try row.text("id"), memberID: try row.text("member_id"),
+        organizationID: try row.text("organization_id"),
+        state: AwayState(rawValue: try row.int32("state")),
+        departureDay: try row.int("departure_day"), returnDay: try row.int("return_day"),
+        details: try row.blob("details"), reporter: try row.text("reporter"),
+        sample: try row.optionalText("sample"),
+        check: AwayCheckResult(rawValue: try row.int32("check_result")),
+        version: try row.integer("version"), created: try row.integer("created")),
+      path: try row.text("path"))
+  }
+}
+
+extension OutboxEvent {
+  /// An away report changed. Pseudonymous: not where.
+  static func changed(_ report: StoredAwayReport) throws -> OutboxEvent {
+    OutboxEvent(
+      entity: "awayReports/\(report.id)", version: report.version,
+      kind: MemberEventKind.awayReportChanged.rawValue,
+      payload: try report.message.wireBytes())
+  }
+}

@@ -1,0 +1,52 @@
+public import MembersV1
+import Protobuf
+public import RPC
+import ServiceKit
+import Storage
+
+extension MembersService {
+  /// Closes a round: its records stay as they are.
+  public func closeRefreshRound(
+    _ request: CloseRefreshRoundRequest, context: ServerContext
+  ) async throws -> CloseRefreshRoundResponse {
+    var payload = request
+    payload.requestID = ""
+    let caller = try context.caller
+    let now = clock.now
+    var failures = FieldFailures()
+    let requestID = failures.take { () throws(FieldFailure) in
+      try RequestID.parse(request.requestID)
+    }
+    let id =
+      failures.take { () throws(FieldFailure) in
+        try ResourceName.parse(request.name, collection: "refreshRounds", field: "name")
+      } ?? ""
+    try failures.check()
+    let etag = request.etag
+    let reply = try await writeOnce(
+      requestID ?? "", payload: try payload.wireBytes(), at: now, context
+    ) {
+      .read(
+        StaffScope.query(of: caller), RefreshStore.byID(id), RefreshStore.counts(of: id)
+      ) { scope, placed, counts in
+        guard let placed, scope.holds(placed.path) else {
+          throw MembersError.refreshRoundNotFound
+        }
+        try Etag.check(etag, placed.round.version)
+        guard !placed.round.isClosed else { throw MembersError.refreshState }
+        var round = placed.round
+        round.isClosed = true
+        round.version += 1
+        var commit = Commit(at: now)
+        commit.run(RefreshStore.close(round))
+        commit.emit(try .changed(round))
+        commit.record(
+          AuditEntry(
+            actor: caller.subject, action: "refreshRounds.close",
+            target: "refreshRounds/\(id)"))
+        return .commit(commit, try round.message(counts).wireBytes())
+      }
+    }
+    return try .with { $0.round = try RefreshRound(wireBytes: reply) }
+  }
+}

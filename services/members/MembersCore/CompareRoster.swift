@@ -1,0 +1,61 @@
+import Foundation
+public import MembersV1
+import Protobuf
+public import RPC
+import ServiceKit
+import Storage
+
+extension MembersService {
+  /// Messages of a roster that are worked on at a time: enough that reading, hashing and answering
+  /// overlap, and at most 16,384 rows in memory.
+  private static let rosterMessagesInFlight = 4
+
+  /// Says of each person of a roster whether they are a member, here or elsewhere.
+  public func compareRoster(
+    _ requests: RequestStream<CompareRosterRequest>,
+    responses: ResponseWriter<CompareRosterResponse>, context: ServerContext
+  ) async throws {
+    var first = requests.makeAsyncIterator()
+    guard let request = try await first.next(), case .header(let header)? = request.part else {
+      throw FieldFailure.required("header")
+    }
+    let caller = try context.caller
+    let comparison = try await begin(header, caller)
+    let pipeline = RecordPipeline<CompareRosterRequest, CompareRosterResponse>(
+      window: Self.rosterMessagesInFlight,
+      answer: { request in
+        guard case .rows(let rows)? = request.part else {
+          throw FieldFailure.invalidValue("part")
+        }
+        // Hashing and opening names take milliseconds: not on the connection's loop.
+        let results = try await withTaskExecutorPreference(globalConcurrentExecutor) {
+          try await comparison.compare(rows.rows)
+        }
+        return .with { $0.part = .results(results) }
+      })
+    try await pipeline.run(requests, responses)
+    let summary = try await comparison.summary()
+    try await responses.send(.with { $0.part = .summary(summary) })
+  }
+
+  /// Checks what the roster is compared for, and notes it in the audit log before any verdict.
+  private func begin(_ header: RosterHeader, _ caller: Caller) async throws -> RosterComparison {
+    let purpose = try PlainText.checked(
+      header.purpose, field: "header.purpose", characters: 4...200)
+    let range = try await subtree(
+      of: header.organization, for: caller, field: "header.organization")
+    let now = clock.now
+    let root = range.organizationID
+    try await database.write(
+      Commit(
+        at: now,
+        audit: [
+          AuditEntry(
+            actor: caller.subject, action: "members.compareRoster",
+            target: root.isEmpty ? "organizations" : "organizations/\(root)", reason: purpose)
+        ]))
+    return RosterComparison(
+      database: database, keys: keys, range: range, quotaOf: caller.organization,
+      rowsPerDay: Int64(configuration.rosterRowsPerDay), now: now)
+  }
+}

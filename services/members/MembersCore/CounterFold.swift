@@ -1,0 +1,247 @@
+import Foundation
+public import Logging
+import ServiceKit
+import Storage
+
+/// Adds up what changes of memberships appended: for the organization itself, every level above
+/// and the whole tree.
+///
+/// Any replica may fold at any time: a fold is guarded by the rows that it takes away and by the
+/// number of folds, which a move of a subtree raises too. So a change counts where its organization
+/// stands in the tree when it is folded, and a move finds what it must take along.
+struct CounterFold: Sendable {
+  /// Changes of one fold: some ten thousand rows of counters at worst, some 50 ms.
+  private static let changesMax = 500
+
+  let database: any Database
+  let now: Date
+
+  /// - Returns: How many changes were folded; 0 where there are none.
+  func foldOnce() async throws -> Int {
+    let now = now
+    return try await database.write {
+      .read(Self.version, Self.changes) { version, changes in
+        guard !changes.isEmpty else { return .reply(0) }
+        var commit = Commit(at: now)
+        commit.run(
+          "UPDATE count_folds SET version = version + 1 WHERE id = 1 AND version = ?1", [version],
+          expects: .exactly(1))
+        var totals = CounterTotals()
+        for change in changes {
+          totals.add(
+            change.cell, at: change.path, members: change.members, joinings: change.joinings)
+        }
+        totals.store(into: &commit)
+        Self.takeAway(changes, &commit)
+        return .commit(commit, changes.count)
+      }
+    }
+  }
+
+  private static let version = Query<Int64>.one(
+    "SELECT version FROM count_folds WHERE id = 1"
+  ) { try $0.integer("version") }
+
+  private static let changes = Query<[CountChange]>.all(
+    """
+    SELECT c.member_id, c.version, c.part, c.organization_id, c.state, c.occupation_group,
+      c.channel, c.campaign, c.day, c.members, c.joinings, o.path
+    FROM count_changes AS c JOIN organizations AS o ON o.id = c.organization_id
+    ORDER BY c.member_id, c.version, c.part LIMIT ?1
+    """, [changesMax], CountChange.init)
+
+  /// A member's later changes stay, as do those of members between.
+  private static func takeAway(_ changes: [CountChange], _ commit: inout Commit) {
+    guard let last = changes.last else { return }
+    let members = Set(changes.map(\.memberID)).sorted()
+    let places = members.indices.map { "?\($0 + 4)" }.joined(separator: ", ")
+    commit.run(
+      """
+      DELETE FROM count_changes
+      WHERE member_id IN (\(places)) AND (member_id, version, part) <= (?1, ?2, ?3)
+      """, [last.memberID, last.version, last.part] + members,
+      expects: .exactly(changes.count))
+  }
+}
+
+/// What one change of a membership does to the counts.
+struct CountChange: Sendable {
+  var memberID: String
+  var version: Int64
+  var part: Int64
+  var path: String
+  var cell: CounterStore.Cell
+  var members: Int64
+  var joinings: Int64
+
+  init(_ row: Row) throws {
+    memberID = try row.text("member_id")
+    version = try row.integer("version")
+    part = try row.integer("part")
+    path = try row.text("path")
+    cell = CounterStore.Cell(
+      organization: try row.text("organization_id"), day: try row.int("day"),
+      group: try row.int32("occupation_group"), channel: try row.int32("channel"),
+      campaign: try row.text("campaign"), state: try row.int32("state"))
+    members = try row.integer("members")
+    joinings = try row.integer("joinings")
+  }
+}
+
+/// Sums by counter, to be added to what is stored.
+struct CounterTotals: Sendable {
+  /// Counters of one statement, so that a fold has two texts: full ones, and of one row.
+  private static let rowsPerStatement = 64
+
+  private struct Sum: Sendable {
+    var own: Int64 = 0
+    var members: Int64 = 0
+
+    mutating func add(_ count: Int64, _ isOwn: Bool) {
+      members += count
+      if isOwn { own += count }
+    }
+  }
+
+  private var memberships: [CounterStore.Cell: Sum] = [:]
+  private var enrollments: [CounterStore.Cell: Sum] = [:]
+
+  /// Adds what an organization has, for it and all above it.
+  ///
+  /// - Parameters:
+  ///   - path: Where the organization stands.
+  ///   - members: Change of its members of the cell's state, group and channel.
+  ///   - joinings: Its new members of the cell's day, group, channel and campaign.
+  mutating func add(
+    _ change: CounterStore.Cell, at path: String, members: Int64, joinings: Int64
+  ) {
+    for organization in Self.levels(of: path) {
+      let isOwn = organization == change.organization
+      if members != 0 {
+        var cell = change
+        (cell.organization, cell.day, cell.campaign) = (organization, 0, "")
+        memberships[cell, default: Sum()].add(members, isOwn)
+      }
+      if joinings != 0 {
+        var cell = change
+        (cell.organization, cell.state) = (organization, 0)
+        enrollments[cell, default: Sum()].add(joinings, isOwn)
+      }
+    }
+  }
+
+  /// The organizations that count what one of them has: the whole tree, and those of its path.
+  static func levels(of path: String) -> [String] {
+    var levels = [""]
+    var rest = path[...]
+    while !rest.isEmpty {
+      levels.append(String(rest.prefix(32)))
+      rest = rest.dropFirst(32)
+    }
+    return levels
+  }
+
+  func store(into commit: inout Commit) {
+    upsert(
+      "subtree_members", ["organization_id", "state", "occupation_group", "channel"],
+      memberships.map { cell, sum in
+        [cell.organization, cell.state, cell.group, cell.channel, sum.own, sum.members]
+      }, &commit)
+    upsert(
+      "subtree_enrollments", ["organization_id", "day", "occupation_group", "channel", "campaign"],
+      enrollments.map { cell, sum in
+        [
+          cell.organization, cell.day, cell.group, cell.channel, cell.campaign, sum.own,
+          sum.members,
+        ]
+      }, &commit)
+  }
+
+  private func upsert(
+    _ table: String, _ key: [String], _ rows: [[any SQLValueConvertible]],
+    _ commit: inout Commit
+  ) {
+    let width = key.count + 2
+    var rest = rows[...]
+    while !rest.isEmpty {
+      let count = rest.count < Self.rowsPerStatement ? 1 : Self.rowsPerStatement
+      let places = (0..<count).map { row in
+        "(" + (1...width).map { "?\(row * width + $0)" }.joined(separator: ", ") + ")"
+      }
+      commit.run(
+        """
+        INSERT INTO \(table) (\(key.joined(separator: ", ")), own, members)
+        VALUES \(places.joined(separator: ", "))
+        ON CONFLICT (\(key.joined(separator: ", "))) DO UPDATE SET
+          own = \(table).own + excluded.own, members = \(table).members + excluded.members
+        """, rest.prefix(count).flatMap { $0 }, expects: .exactly(count))
+      rest = rest.dropFirst(count)
+    }
+  }
+}
+
+extension Commit {
+  /// Moves the counts of a subtree along with it. The moved organization's path is changed in the
+  /// same commit.
+  ///
+  /// - Parameters:
+  ///   - from: The moved organization's path as it was.
+  ///   - to: Its path after the move.
+  mutating func moveCounts(from: String, to: String) {
+    run("UPDATE count_folds SET version = version + 1 WHERE id = 1", expects: .exactly(1))
+    let moved = String(from.suffix(32))
+    let (left, entered) = (CounterTotals.levels(of: from), CounterTotals.levels(of: to))
+    let steps =
+      left.filter { !entered.contains($0) }.map { ($0, "-members") }
+      + entered.filter { !left.contains($0) }.map { ($0, "members") }
+    for (organization, members) in steps {
+      for (table, key) in [
+        ("subtree_members", "state, occupation_group, channel"),
+        ("subtree_enrollments", "day, occupation_group, channel, campaign"),
+      ] {
+        run(
+          """
+          INSERT INTO \(table) (organization_id, \(key), own, members)
+          SELECT ?1, \(key), 0, \(members) FROM \(table) WHERE organization_id = ?2
+          ON CONFLICT (organization_id, \(key))
+          DO UPDATE SET members = \(table).members + excluded.members
+          """, [organization, moved])
+      }
+    }
+  }
+}
+
+extension MembersService {
+  /// How long a change may wait to be folded: what waits costs every reader a little.
+  private static let foldPause = Duration.milliseconds(500)
+
+  /// Folds all that waits.
+  func foldCounters() async throws {
+    while try await CounterFold(database: database, now: clock.now).foldOnce() > 0 {
+      try Task.checkCancellation()
+    }
+  }
+
+  /// Folds the counters and counts units until its task is cancelled. What fails is
+  /// logged, and tried again.
+  public func foldCounters(logger: Logger) async {
+    // Thresholds are configuration: a start may have lowered one.
+    var isReviewed = false
+    while !Task.isCancelled {
+      do {
+        if !isReviewed {
+          try await UnitFold(database: database, keys: keys, ids: ids, now: clock.now)
+            .reviewThresholds()
+          isReviewed = true
+        }
+        try await foldCounters()
+        try await foldUnits()
+      } catch {
+        if Task.isCancelled { return }
+        logger.warning("counters not folded", metadata: ["cause": "\(error)"])
+      }
+      // Time itself is meant: there is no condition to wait for.
+      try? await Task.sleep(for: Self.foldPause)
+    }
+  }
+}

@@ -1,0 +1,147 @@
+import GoogleType
+import MembersV1
+import Protobuf
+import ServiceKit
+import Storage
+
+/// The people of a group that there are to organize, as stored.
+struct StoredBase: Sendable, Hashable {
+  var organizationID: String
+  var group: OccupationGroup
+  /// Days since 1970-01-01.
+  var day: Int
+  var people: Int64
+  var qualifier: String
+  var source: String
+
+  var message: Base {
+    .with {
+      $0.organization = "organizations/\(organizationID)"
+      $0.group = group
+      $0.people = people
+      $0.qualifier = qualifier
+      $0.source = source
+      $0.date = .day(day)
+    }
+  }
+}
+
+/// What is to be reached, as stored; its version is that of the bases too.
+struct StoredTarget: Sendable, Hashable {
+  var organizationID: String
+  var group: OccupationGroup
+  /// Hundredths of a percent; 0 where there are bases only.
+  var basisPoints: Int32
+  /// Days since 1970-01-01.
+  var dueDay: Int?
+  var version: Int64
+
+  /// nil where there are bases only.
+  var message: CoverageTarget? {
+    basisPoints == 0
+      ? nil
+      : .with {
+        $0.organization = "organizations/\(organizationID)"
+        $0.group = group
+        $0.basisPoints = basisPoints
+        $0.dueDate = dueDay.map { .day($0) }
+      }
+  }
+}
+
+/// The SQL of bases and targets.
+enum CoverageStore {
+  private static let base = """
+    SELECT organization_id, occupation_group, day, people, qualifier, source FROM coverage_bases
+    """
+
+  static func newestBase(of organizationID: String, _ group: OccupationGroup) -> Query<StoredBase?>
+  {
+    .first(
+      """
+      \(base) WHERE organization_id = ?1 AND occupation_group = ?2 ORDER BY day DESC LIMIT 1
+      """, [organizationID, group.rawValue], stored)
+  }
+
+  static func bases(
+    of organizationID: String, after group: SQLValue, _ day: SQLValue, limit: Int
+  ) -> Query<[StoredBase]> {
+    .all(
+      """
+      \(base) WHERE organization_id = ?1 AND (occupation_group, day) > (?2, ?3)
+      ORDER BY occupation_group, day LIMIT ?4
+      """, [organizationID, group, day, limit], stored)
+  }
+
+  static func target(of organizationID: String, _ group: OccupationGroup) -> Query<StoredTarget?> {
+    .first(
+      """
+      SELECT organization_id, occupation_group, basis_points, due_day, version
+      FROM coverage_targets WHERE organization_id = ?1 AND occupation_group = ?2
+      """, [organizationID, group.rawValue]
+    ) { row in
+      StoredTarget(
+        organizationID: try row.text("organization_id"),
+        group: OccupationGroup(rawValue: try row.int32("occupation_group")),
+        basisPoints: try row.int32("basis_points"), dueDay: try row.optionalInt("due_day"),
+        version: try row.integer("version"))
+    }
+  }
+
+  /// Stores a base in the place of one of the same day.
+  static func set(_ base: StoredBase) -> Statement {
+    Statement(
+      """
+      INSERT INTO coverage_bases (
+        organization_id, occupation_group, day, people, qualifier, source
+      ) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+      ON CONFLICT (organization_id, occupation_group, day) DO UPDATE SET
+        people = excluded.people, qualifier = excluded.qualifier, source = excluded.source
+      """,
+      [
+        base.organizationID, base.group.rawValue, base.day, base.people, base.qualifier,
+        base.source,
+      ], expects: .exactly(1))
+  }
+
+  /// Stores a target whose version has risen by one: guards the bases too.
+  static func set(_ target: StoredTarget) -> Statement {
+    Statement(
+      """
+      INSERT INTO coverage_targets (
+        organization_id, occupation_group, basis_points, due_day, version
+      ) VALUES (?1, ?2, ?3, ?4, ?5)
+      ON CONFLICT (organization_id, occupation_group) DO UPDATE SET
+        basis_points = excluded.basis_points, due_day = excluded.due_day,
+        version = excluded.version
+      WHERE coverage_targets.version = excluded.version - 1
+      """,
+      [
+        target.organizationID, target.group.rawValue, target.basisPoints, target.dueDay,
+        target.version,
+      ], expects: .exactly(1))
+  }
+
+  @Sendable private static func stored(_ row: Row) throws -> StoredBase {
+    StoredBase(
+      organizationID: try row.text("organization_id"),
+      group: OccupationGroup(rawValue: try row.int32("occupation_group")),
+      day: try row.int("day"), people: try row.integer("people"),
+      qualifier: try row.text("qualifier"), source: try row.text("source"))
+  }
+}
+
+extension OutboxEvent {
+  /// The base or the target of an organization's group changed.
+  static func changed(_ target: StoredTarget, newest: StoredBase?) throws -> OutboxEvent {
+    var message = CoverageChanged()
+    message.organization = "organizations/\(target.organizationID)"
+    message.group = target.group
+    message.base = newest?.message
+    message.target = target.message
+    return OutboxEvent(
+      entity: "\(message.organization)/coverages/\(target.group.rawValue)",
+      version: target.version, kind: MemberEventKind.coverageChanged.rawValue,
+      payload: try message.wireBytes())
+  }
+}

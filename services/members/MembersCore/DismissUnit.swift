@@ -1,0 +1,29 @@
+public import MembersV1
+import Protobuf
+public import RPC
+import ServiceKit
+import Storage
+
+extension MembersService {
+  /// Gives a unit up, with a reason; a new crossing tells anew.
+  public func dismissUnit(
+    _ request: DismissUnitRequest, context: ServerContext
+  ) async throws -> DismissUnitResponse {
+    var payload = request
+    payload.requestID = ""
+    var failures = FieldFailures()
+    var order = try UnitOrder(
+      context, requestID: request.requestID, name: request.name, etag: request.etag,
+      payload: payload, at: clock.now, &failures)
+    order.reason =
+      failures.take { () throws(FieldFailure) in
+        try PlainText.checked(
+          request.reason, field: "reason", characters: MemberOrder.reasonCharacters)
+      } ?? ""
+    try failures.check()
+    let keys = keys
+    return try await decide(order, .dismiss, context) { unit, _, _ in
+      try .with { $0.unit = try keys.message(of: unit) }
+    }
+  }
+}

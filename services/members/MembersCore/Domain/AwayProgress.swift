@@ -1,0 +1,35 @@
+import MembersV1
+
+/// How far a report of a driver who goes away is: REPORTED → FILED → AWAY → RETURNED, or
+/// RETURNED_FOR_FIX and reported again. Pure.
+struct AwayProgress: Sendable, Hashable {
+  enum Input: String, Sendable, Hashable, CaseIterable {
+    case file
+    case sendBack
+    case fix
+    case depart
+    case comeBack
+    /// The county checks by phone; changes no state.
+    case check
+  }
+
+  private(set) var state: AwayState
+
+  init(_ state: AwayState = .reported) { self.state = state }
+
+  /// Whether a member may have no other report.
+  var isOpen: Bool { state != .returned }
+
+  /// - Throws: ``MembersError/awayState``; nothing changes then.
+  mutating func apply(_ input: Input) throws(MembersError) {
+    switch (state, input) {
+    case (.reported, .file): state = .filed
+    case (.reported, .sendBack): state = .returnedForFix
+    case (.returnedForFix, .fix): state = .reported
+    case (.filed, .depart): state = .away
+    case (.away, .comeBack): state = .returned
+    case (.filed, .check), (.away, .check), (.returned, .check): break
+    default: throw .awayState
+    }
+  }
+}

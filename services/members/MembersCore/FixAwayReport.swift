@@ -1,0 +1,29 @@
+public import MembersV1
+import Protobuf
+public import RPC
+import ServiceKit
+import Storage
+
+extension MembersService {
+  /// Mends a report that was sent back.
+  public func fixAwayReport(
+    _ request: FixAwayReportRequest, context: ServerContext
+  ) async throws -> FixAwayReportResponse {
+    var payload = request
+    payload.requestID = ""
+    var failures = FieldFailures()
+    let order = try AwayOrder(
+      context, requestID: request.requestID, name: request.name, etag: request.etag,
+      payload: payload, at: clock.now, &failures)
+    let plan = AwayPlan(
+      departure: request.departureDate, return: request.returnDate, details: request.details,
+      today: order.today, &failures)
+    try failures.check()
+    let report = try await change(order, .fix, context) { report, key in
+      report.departureDay = plan.departureDay
+      report.returnDay = plan.returnDay
+      report.details = try plan.sealed(key)
+    }
+    return .with { $0.report = report }
+  }
+}

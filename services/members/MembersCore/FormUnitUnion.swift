@@ -1,0 +1,50 @@
+public import MembersV1
+import Protobuf
+public import RPC
+import ServiceKit
+import Storage
+
+extension MembersService {
+  /// Notes that a unit has a union, and moves its people there in the same commit.
+  public func formUnitUnion(
+    _ request: FormUnitUnionRequest, context: ServerContext
+  ) async throws -> FormUnitUnionResponse {
+    var payload = request
+    payload.requestID = ""
+    var failures = FieldFailures()
+    let order = try UnitOrder(
+      context, requestID: request.requestID, name: request.name, etag: request.etag,
+      payload: payload, at: clock.now, &failures)
+    let union = failures.take { () throws(FieldFailure) in
+      try ResourceName.parse(request.union, collection: "organizations", field: "union")
+    }
+    try failures.check()
+    // Who joined a moment ago moves too.
+    try await foldUnits()
+    let unionID = union ?? ""
+    let keys = keys
+    let act = Act(actor: order.caller.subject, now: order.now)
+    return try await decide(order, .form, unionID: unionID, context) { unit, members, commit in
+      guard members.count <= Self.unitMembersMax else { throw MembersError.unitTooLarge }
+      // Who waits in a pool has a case there: the custodian assigns them.
+      let moving = members.filter {
+        $0.member.state == .active && $0.member.managingOrganizationID != unionID
+      }
+      for known in moving {
+        _ = try commit.change(known.member, .transfer, to: unionID, by: act)
+      }
+      return try .with {
+        $0.unit = try keys.message(of: unit)
+        $0.membersMoved = Int64(moving.count)
+      }
+    }
+  }
+}
+
+extension MembersService {
+  /// Counts the members of units that wait to be counted.
+  func foldUnits() async throws {
+    let fold = UnitFold(database: database, keys: keys, ids: ids, now: clock.now)
+    while try await fold.foldOnce() > 0 { try Task.checkCancellation() }
+  }
+}

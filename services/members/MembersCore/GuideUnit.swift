@@ -1,0 +1,24 @@
+public import MembersV1
+import Protobuf
+public import RPC
+import ServiceKit
+import Storage
+
+extension MembersService {
+  /// Notes that the guiding union has begun.
+  public func guideUnit(
+    _ request: GuideUnitRequest, context: ServerContext
+  ) async throws -> GuideUnitResponse {
+    var payload = request
+    payload.requestID = ""
+    var failures = FieldFailures()
+    let order = try UnitOrder(
+      context, requestID: request.requestID, name: request.name, etag: request.etag,
+      payload: payload, at: clock.now, &failures)
+    try failures.check()
+    let keys = keys
+    return try await decide(order, .guide, context) { unit, _, _ in
+      try .with { $0.unit = try keys.message(of: unit) }
+    }
+  }
+}

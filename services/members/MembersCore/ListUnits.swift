@@ -1,0 +1,31 @@
+public import MembersV1
+public import RPC
+import ServiceKit
+import Storage
+
+extension MembersService {
+  /// Lists the units of a subtree's townships, by default those that wait for somebody.
+  public func listUnits(
+    _ request: ListUnitsRequest, context: ServerContext
+  ) async throws -> ListUnitsResponse {
+    let caller = try context.caller
+    let size = try PageSize.rows(request.pageSize)
+    let range = try await subtree(of: request.ancestor, for: caller)
+    let states =
+      request.states.isEmpty ? [.triggered, .assigned, .guiding] : Array(Set(request.states))
+    let scope =
+      ["ListUnits", caller.subject, range.first] + states.map { String($0.rawValue) }.sorted()
+    let after = try keys.pages.decode(request.pageToken, scope: scope)
+    let rows = try await database.read(
+      UnitStore.page(
+        of: range, states: states, after: after?.first ?? .text(""), after?.last ?? .text(""),
+        limit: size + 1))
+    var response = ListUnitsResponse()
+    response.units = try rows.prefix(size).map { try keys.message(of: $0.unit) }
+    if rows.count > size {
+      let last = rows[size - 1]
+      response.nextPageToken = try keys.pages.encode([last.path, last.unit.id], scope: scope)
+    }
+    return response
+  }
+}

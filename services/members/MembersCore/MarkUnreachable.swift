@@ -1,0 +1,56 @@
+public import MembersV1
+import Protobuf
+public import RPC
+import ServiceKit
+import Storage
+
+extension MembersService {
+  /// Notes in a round that a member was not reached.
+  public func markUnreachable(
+    _ request: MarkUnreachableRequest, context: ServerContext
+  ) async throws -> MarkUnreachableResponse {
+    var payload = request
+    payload.requestID = ""
+    let caller = try context.caller
+    let now = clock.now
+    var failures = FieldFailures()
+    let requestID = failures.take { () throws(FieldFailure) in
+      try RequestID.parse(request.requestID)
+    }
+    let id =
+      failures.take { () throws(FieldFailure) in
+        try ResourceName.parse(request.round, collection: "refreshRounds", field: "round")
+      } ?? ""
+    let member =
+      failures.take { () throws(FieldFailure) in
+        try ResourceName.parse(request.member, collection: "members", field: "member")
+      } ?? ""
+    try failures.check()
+    let day = ChinaDate(microseconds: now.microseconds).daysSinceEpoch
+    let reply = try await writeOnce(
+      requestID ?? "", payload: try payload.wireBytes(), at: now, context
+    ) {
+      .read(
+        StaffScope.query(of: caller), RefreshStore.byID(id), RefreshStore.record(of: id, member),
+        MemberStore.byID(member)
+      ) { scope, placed, record, known in
+        guard let placed, let record, let known,
+          scope.holds(placed.path) || scope.holds(known.managingPath)
+        else { throw MembersError.refreshRoundNotFound }
+        guard !placed.round.isClosed else { throw MembersError.refreshState }
+        var changed = record
+        var progress = RefreshProgress(record.state)
+        try progress.apply(.notReached)
+        (changed.state, changed.day) = (progress.state, day)
+        var commit = Commit(at: now)
+        commit.run(RefreshStore.set(changed, of: id, before: record.state))
+        commit.record(
+          AuditEntry(
+            actor: caller.subject, action: "refreshRounds.unreachable",
+            target: "members/\(member)"))
+        return .commit(commit, try changed.message.wireBytes())
+      }
+    }
+    return try .with { $0.record = try RefreshRecord(wireBytes: reply) }
+  }
+}

@@ -1,0 +1,30 @@
+import Storage
+
+extension MembersMigrations {
+  /// Reports stay with the organization that managed the member when they were made.
+  static let away = Migration(
+    "0025 away ledger",
+    sql: """
+      CREATE TABLE away_reports (
+        id TEXT NOT NULL PRIMARY KEY,
+        member_id TEXT NOT NULL,
+        organization_id TEXT NOT NULL REFERENCES organizations (id),
+        state INTEGER NOT NULL,
+        departure_day INTEGER NOT NULL,
+        return_day INTEGER NOT NULL,
+        details BLOB NOT NULL,
+        reporter TEXT NOT NULL,
+        sample TEXT,
+        check_result INTEGER NOT NULL,
+        version INTEGER NOT NULL,
+        created INTEGER NOT NULL
+      ) STRICT;
+      CREATE INDEX away_reports_by_organization
+        ON away_reports (organization_id, state, id);
+      CREATE INDEX away_reports_by_member ON away_reports (member_id);
+      CREATE TABLE open_away_reports (
+        member_id TEXT NOT NULL PRIMARY KEY,
+        report_id TEXT NOT NULL
+      ) STRICT, WITHOUT ROWID;
+      """)
+}

@@ -1,0 +1,15 @@
+import Storage
+
+extension MembersMigrations {
+  /// How many rows an organization's staff compared on a day.
+  static let rosterQuotas = Migration(
+    "0023 quotas of roster comparison",
+    sql: """
+      CREATE TABLE roster_quotas (
+        organization_id TEXT NOT NULL,
+        day INTEGER NOT NULL,
+        compared INTEGER NOT NULL,
+        PRIMARY KEY (organization_id, day)
+      ) STRICT, WITHOUT ROWID;
+      """)
+}

@@ -1,0 +1,37 @@
+import Storage
+
+extension MembersMigrations {
+  /// Units are found by a keyed hash: who works where is personal. `unit_queue` holds the members
+  /// whose unit is to be looked at again; `unit_members` says where each was counted last.
+  static let units = Migration(
+    "0024 units",
+    sql: """
+      ALTER TABLE region_settings ADD COLUMN unit_threshold INTEGER NOT NULL DEFAULT 25;
+      CREATE TABLE units (
+        id TEXT NOT NULL PRIMARY KEY,
+        organization_id TEXT NOT NULL REFERENCES organizations (id),
+        hash BLOB NOT NULL,
+        wrapped_key BLOB NOT NULL,
+        identity BLOB NOT NULL,
+        state INTEGER NOT NULL,
+        members INTEGER NOT NULL,
+        crossings INTEGER NOT NULL,
+        union_id TEXT,
+        version INTEGER NOT NULL,
+        created INTEGER NOT NULL,
+        UNIQUE (organization_id, hash)
+      ) STRICT;
+      CREATE TABLE unit_members (
+        member_id TEXT NOT NULL PRIMARY KEY,
+        unit_id TEXT NOT NULL REFERENCES units (id)
+      ) STRICT, WITHOUT ROWID;
+      CREATE INDEX unit_members_by_unit ON unit_members (unit_id);
+      CREATE TABLE unit_queue (
+        member_id TEXT NOT NULL,
+        version INTEGER NOT NULL,
+        PRIMARY KEY (member_id, version)
+      ) STRICT, WITHOUT ROWID;
+      INSERT INTO unit_queue (member_id, version)
+        SELECT id, version FROM memberships WHERE details IS NOT NULL;
+      """)
+}

@@ -1,0 +1,50 @@
+public import MembersV1
+import Protobuf
+public import RPC
+import ServiceKit
+import Storage
+
+extension MembersService {
+  /// Opens a round over the stale records of a subtree.
+  public func openRefreshRound(
+    _ request: OpenRefreshRoundRequest, context: ServerContext
+  ) async throws -> OpenRefreshRoundResponse {
+    var payload = request
+    payload.requestID = ""
+    let caller = try context.caller
+    let now = clock.now
+    let today = ChinaDate(microseconds: now.microseconds).daysSinceEpoch
+    var failures = FieldFailures()
+    let requestID = failures.take { () throws(FieldFailure) in
+      try RequestID.parse(request.requestID)
+    }
+    let dueDay = failures.day(request.dueDate, "due_date") ?? today
+    if request.dueDate == nil { failures.add([.required("due_date")]) }
+    if dueDay < today {
+      failures.add(
+        "due_date", "IN_PAST", LocalizedText(zh: "截止日期已过。", en: "The due date is over."))
+    }
+    try failures.check()
+    let range = try await subtree(
+      of: request.organization, for: caller, field: "organization")
+    guard !range.organizationID.isEmpty else { throw FieldFailure.required("organization") }
+    let round = StoredRound(
+      id: ids.next(), organizationID: range.organizationID, openDay: today, dueDay: dueDay,
+      isClosed: false, version: 1, created: now.microseconds)
+    let reply = try await writeOnce(
+      requestID ?? "", payload: try payload.wireBytes(), at: now, context
+    ) {
+      var commit = Commit(at: now)
+      RefreshStore.open(
+        round, of: range, firstFreshDay: Freshness.firstFreshDay(on: today), into: &commit)
+      commit.emit(try .changed(round))
+      commit.record(
+        AuditEntry(
+          actor: caller.subject, action: "refreshRounds.open",
+          target: "refreshRounds/\(round.id)"))
+      return .commit(commit, Array(round.id.utf8))
+    }
+    let found = try await self.round(String(decoding: reply, as: UTF8.self), for: caller)
+    return .with { $0.round = found }
+  }
+}

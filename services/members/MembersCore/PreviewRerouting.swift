@@ -1,0 +1,37 @@
+public import MembersV1
+import Protobuf
+public import RPC
+import ServiceKit
+import Storage
+
+extension MembersService {
+  /// Members that one call routes: each costs opening an application.
+  static let reroutedMax = 200
+
+  /// Shows who of a subtree belongs to a union of rule 1 or 2; nothing changes.
+  public func previewRerouting(
+    _ request: PreviewReroutingRequest, context: ServerContext
+  ) async throws -> PreviewReroutingResponse {
+    let caller = try context.caller
+    let language = context.language
+    let size = min(try PageSize.rows(request.pageSize), Self.reroutedMax)
+    let range = try await subtree(of: request.ancestor, for: caller)
+    let scope = ["PreviewRerouting", caller.subject, range.first]
+    let after = try keys.pages.decode(request.pageToken, scope: scope)
+    let rows = try await database.read(
+      ReroutedMembers.page(
+        of: range, after: after?.first ?? .text(""), after?.last ?? .text(""), limit: size + 1))
+    let (ids, keys) = (rows.prefix(size).map { $0.id }, keys)
+    var response = PreviewReroutingResponse()
+    response.reroutings = try await database.write {
+      ReroutedMembers.step(ids, for: caller, keys: keys) { _, found in
+        .reply(found.map { $0.message(in: language) })
+      }
+    }
+    if rows.count > size {
+      let last = rows[size - 1]
+      response.nextPageToken = try keys.pages.encode([last.path, last.number], scope: scope)
+    }
+    return response
+  }
+}

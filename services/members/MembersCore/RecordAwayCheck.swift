@@ -1,0 +1,31 @@
+public import MembersV1
+import Protobuf
+public import RPC
+import ServiceKit
+import Storage
+
+extension MembersService {
+  /// Records what the phone check of a drawn report found.
+  public func recordAwayCheck(
+    _ request: RecordAwayCheckRequest, context: ServerContext
+  ) async throws -> RecordAwayCheckResponse {
+    var payload = request
+    payload.requestID = ""
+    var failures = FieldFailures()
+    let order = try AwayOrder(
+      context, requestID: request.requestID, name: request.name, etag: request.etag,
+      payload: payload, at: clock.now, &failures)
+    switch request.result {
+    case .unspecified: failures.add([.required("result")])
+    case .unrecognized: failures.add([.invalidValue("result")])
+    default: break
+    }
+    try failures.check()
+    let result = request.result
+    let report = try await change(order, .check, context) { report, _ in
+      guard report.sample != nil else { throw MembersError.awayState }
+      report.check = result
+    }
+    return .with { $0.report = report }
+  }
+}

@@ -1,0 +1,67 @@
+public import MembersV1
+import Protobuf
+public import RPC
+import ServiceKit
+import Storage
+
+extension MembersService {
+  /// Attaches a title or an award to a member, once an event of the service that gave it; or
+  /// revokes it.
+  public func recordHonor(
+    _ request: RecordHonorRequest, context: ServerContext
+  ) async throws -> RecordHonorResponse {
+    let caller = try context.caller
+    let honor = try HonorOrder(request.honor ?? Honor()).honor
+    let now = clock.now
+    let stored = try await database.write {
+      Step<StoredHonor>.read(
+        HonorStore.byEvent(honor.sourceEvent), MemberStore.byID(honor.memberID)
+      ) { known, member in
+        guard member != nil else { throw MembersError.memberNotFound }
+        var changed = honor
+        if let known {
+          changed.version = known.version + 1
+          // What was revoked stays so: an older event may come late.
+          changed.isRevoked = known.isRevoked || honor.isRevoked
+          var same = known
+          (same.isRevoked, same.version) = (changed.isRevoked, changed.version)
+          guard same == changed else { throw MembersError.honorConflict }
+          guard known.isRevoked != changed.isRevoked else { return .reply(known) }
+        }
+        var commit = Commit(at: now)
+        commit.run(HonorStore.set(changed))
+        commit.record(
+          AuditEntry(
+            actor: caller.subject,
+            action: changed.isRevoked ? "honors.revoke" : "honors.record",
+            target: "members/\(changed.memberID)", detail: Array(changed.sourceEvent.utf8)))
+        return .commit(commit, changed)
+      }
+    }
+    return .with { $0.honor = stored.message }
+  }
+}
+
+/// An honor as it is told, checked.
+private struct HonorOrder: Sendable {
+  let honor: StoredHonor
+
+  init(_ raw: Honor) throws {
+    var failures = FieldFailures()
+    let member = failures.take { () throws(FieldFailure) in
+      try ResourceName.parse(raw.member, collection: "members", field: "honor.member")
+    }
+    let event = failures.take { () throws(FieldFailure) in
+      try PlainText.checked(raw.sourceEvent, field: "honor.source_event", characters: 1...128)
+    }
+    let title = failures.take { () throws(FieldFailure) in
+      try PlainText.checked(raw.title, field: "honor.title", characters: 2...100)
+    }
+    let day = failures.day(raw.date, "honor.date")
+    if raw.date == nil { failures.add([.required("honor.date")]) }
+    try failures.check()
+    honor = StoredHonor(
+      sourceEvent: event ?? "", memberID: member ?? "", title: title ?? "", day: day ?? 0,
+      isRevoked: raw.revoked, version: 1)
+  }
+}

@@ -1,0 +1,192 @@
+import GoogleProtobuf
+import MembersV1
+import Protobuf
+import ServiceKit
+import Storage
+
+/// A round as stored.
+struct StoredRound: Sendable, Hashable {
+  var id: String
+  var organizationID: String
+  /// Days since 1970-01-01.
+  var openDay: Int
+  var dueDay: Int
+  var isClosed: Bool
+  var version: Int64
+  /// Microseconds since 1970.
+  var created: Int64
+
+  /// - Parameter counts: Its records by state.
+  func message(_ counts: [RefreshState: Int64]) -> RefreshRound {
+    var message = RefreshRound()
+    message.name = "refreshRounds/\(id)"
+    message.organization = "organizations/\(organizationID)"
+    message.openDate = .day(openDay)
+    message.dueDate = .day(dueDay)
+    message.closed = isClosed
+    message.staleRecords = counts[.stale, default: 0]
+    message.confirmedRecords = counts[.confirmed, default: 0]
+    message.unreachableRecords = counts[.unreachable, default: 0]
+    message.createTime = Timestamp(microseconds: created)
+    message.etag = "v\(version)"
+    return message
+  }
+}
+
+/// A round with where its organization stands in the tree.
+struct PlacedRound: Sendable, Hashable {
+  var round: StoredRound
+  var path: String
+}
+
+/// A record of a round as stored.
+struct StoredRefreshRecord: Sendable, Hashable {
+  var memberID: String
+  var number: String
+  var state: RefreshState
+  var day: Int
+
+  var message: RefreshRecord {
+    var message = RefreshRecord()
+    message.member = "members/\(memberID)"
+    message.memberNumber = number
+    message.state = state
+    message.date = .day(day)
+    return message
+  }
+}
+
+/// The SQL of freshness.
+enum RefreshStore {
+  static func byID(_ id: String) -> Query<PlacedRound?> {
+    .first(
+      """
+      SELECT r.id, r.organization_id, r.open_day, r.due_day, r.closed, r.version, r.created, o.path
+      FROM refresh_rounds AS r JOIN organizations AS o ON o.id = r.organization_id
+      WHERE r.id = ?1
+      """, [id]
+    ) { row in
+      PlacedRound(
+        round: StoredRound(
+          id: try row.text("id"), organizationID: try row.text("organization_id"),
+          openDay: try row.int("open_day"), dueDay: try row.int("due_day"),
+          isClosed: try row.boolean("closed"), version: try row.integer("version"),
+          created: try row.integer("created")),
+        path: try row.text("path"))
+    }
+  }
+
+  static func counts(of round: String) -> Query<[RefreshState: Int64]> {
+    Query(
+      """
+      SELECT state, count(*) AS records FROM refresh_records WHERE round_id = ?1 GROUP BY state
+      """, [round]
+    ) { rows in
+      try Dictionary(
+        uniqueKeysWithValues: rows.map {
+          (RefreshState(rawValue: try $0.int32("state")), try $0.integer("records"))
+        })
+    }
+  }
+
+  private static let record = """
+    SELECT r.member_id, m.member_number, r.state, r.day FROM refresh_records AS r \
+    JOIN memberships AS m ON m.id = r.member_id
+    """
+
+  static func record(of round: String, _ member: String) -> Query<StoredRefreshRecord?> {
+    .first(
+      "\(record) WHERE r.round_id = ?1 AND r.member_id = ?2", [round, member], stored)
+  }
+
+  static func records(
+    of round: String, states: [RefreshState], after member: SQLValue, limit: Int
+  ) -> Query<[StoredRefreshRecord]> {
+    let list = states.map { String($0.rawValue) }.joined(separator: ", ")
+    return .all(
+      """
+      \(record) WHERE r.round_id = ?1 AND r.member_id > ?2 AND r.state IN (\(list))
+      ORDER BY r.member_id LIMIT ?3
+      """, [round, member, limit], stored)
+  }
+
+  /// Opens a round with every live record of the subtree that is stale: in one statement, however
+  /// many there are.
+  static func open(
+    _ round: StoredRound, of range: PathRange, firstFreshDay: Int, into commit: inout Commit
+  ) {
+    commit.run(
+      """
+      INSERT INTO refresh_rounds (
+        id, organization_id, open_day, due_day, closed, version, created
+      ) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+      """,
+      [
+        round.id, round.organizationID, round.openDay, round.dueDay, round.isClosed,
+        round.version, round.created,
+      ], expects: .exactly(1))
+    let live = MembershipState.live.map { String($0.rawValue) }.joined(separator: ", ")
+    commit.run(
+      """
+      INSERT INTO refresh_records (round_id, member_id, state, day)
+      SELECT ?1, m.id, ?2, ?3 FROM organizations AS o
+      JOIN memberships AS m ON m.managing_organization_id = o.id
+      LEFT JOIN confirmations AS c ON c.member_id = m.id
+      WHERE o.path >= ?4 AND o.path < ?5 AND m.state IN (\(live))
+        AND coalesce(c.day, m.join_day) < ?6
+      """,
+      [
+        round.id, RefreshState.stale.rawValue, round.openDay, range.first, range.end,
+        firstFreshDay,
+      ])
+  }
+
+  /// Notes that a record is true today, in every open round too.
+  static func confirm(_ member: String, on day: Int, into commit: inout Commit) {
+    commit.run(
+      """
+      INSERT INTO confirmations (member_id, day) VALUES (?1, ?2)
+      ON CONFLICT (member_id) DO UPDATE SET day = excluded.day
+      """, [member, day], expects: .exactly(1))
+    commit.run(
+      """
+      UPDATE refresh_records SET state = ?2, day = ?3 WHERE member_id = ?1 AND state <> ?2
+        AND round_id IN (SELECT id FROM refresh_rounds WHERE closed = 0)
+      """, [member, RefreshState.confirmed.rawValue, day])
+  }
+
+  /// - Parameter before: The state that was read: guards the change.
+  static func set(
+    _ record: StoredRefreshRecord, of round: String, before: RefreshState
+  ) -> Statement {
+    Statement(
+      """
+      UPDATE refresh_records SET state = ?3, day = ?4
+      WHERE round_id = ?1 AND member_id = ?2 AND state = ?5
+      """,
+      [round, record.memberID, record.state.rawValue, record.day, before.rawValue],
+      expects: .exactly(1))
+  }
+
+  static func close(_ round: StoredRound) -> Statement {
+    Statement(
+      "UPDATE refresh_rounds SET closed = 1, version = ?2 WHERE id = ?1 AND version = ?2 - 1",
+      [round.id, round.version], expects: .exactly(1))
+  }
+
+  @Sendable private static func stored(_ row: Row) throws -> StoredRefreshRecord {
+    StoredRefreshRecord(
+      memberID: try row.text("member_id"), number: try row.text("member_number"),
+      state: RefreshState(rawValue: try row.int32("state")), day: try row.int("day"))
+  }
+}
+
+extension OutboxEvent {
+  /// A round was opened or closed.
+  static func changed(_ round: StoredRound) throws -> OutboxEvent {
+    OutboxEvent(
+      entity: "refreshRounds/\(round.id)", version: round.version,
+      kind: MemberEventKind.refreshRoundChanged.rawValue,
+      payload: try round.message([:]).wireBytes())
+  }
+}

@@ -1,0 +1,57 @@
+import Foundation
+public import MembersV1
+import Protobuf
+public import RPC
+import ServiceKit
+import Storage
+
+extension MembersService {
+  /// Reports that a member goes away for half a year or more.
+  public func reportAway(
+    _ request: ReportAwayRequest, context: ServerContext
+  ) async throws -> ReportAwayResponse {
+    var payload = request
+    payload.requestID = ""
+    let caller = try context.caller
+    let now = clock.now
+    var failures = FieldFailures()
+    let requestID = failures.take { () throws(FieldFailure) in
+      try RequestID.parse(request.requestID)
+    }
+    let memberID = failures.take { () throws(FieldFailure) in
+      try caller.member(named: request.member, field: "member")
+    }
+    let plan = AwayPlan(
+      departure: request.departureDate, return: request.returnDate, details: request.details,
+      today: ChinaDate(microseconds: now.microseconds).daysSinceEpoch, &failures)
+    try failures.check()
+    let (keys, id, member) = (keys, ids.next(), memberID ?? "")
+    let reply = try await writeOnce(
+      requestID ?? "", payload: try payload.wireBytes(), at: now, context
+    ) {
+      .read(
+        StaffScope.query(of: caller), MemberStore.byID(member), AwayStore.open(of: member)
+      ) { scope, known, open in
+        guard let known, !known.person.isErased, caller.actsFor(known, scope) else {
+          throw MembersError.memberNotFound
+        }
+        guard known.member.state.isLive else { throw MembersError.membershipState }
+        guard open == nil else { throw MembersError.awayReportOpen }
+        let report = StoredAwayReport(
+          id: id, memberID: member, organizationID: known.member.managingOrganizationID,
+          state: .reported, departureDay: plan.departureDay, returnDay: plan.returnDay,
+          details: try plan.sealed(try keys.personKey(of: known.person)),
+          reporter: caller.subject, sample: nil, check: .unspecified, version: 1,
+          created: now.microseconds)
+        var commit = Commit(at: now)
+        AwayStore.insert(report, into: &commit)
+        commit.emit(try .changed(report))
+        commit.record(
+          AuditEntry(
+            actor: caller.subject, action: "awayReports.report", target: "awayReports/\(id)"))
+        return .commit(commit, try report.message.wireBytes())
+      }
+    }
+    return try .with { $0.report = try AwayReport(wireBytes: reply) }
+  }
+}

@@ -1,0 +1,104 @@
+import MembersV1
+import Protobuf
+import ServiceKit
+import Storage
+
+/// Routes members again, by the rules of today: who belongs to a union of rule 1 or 2 and is not
+/// there (Sichuan's warning). From the application that they joined with, and what was told of
+/// their work since.
+enum ReroutedMembers {
+  /// A member and what the rules need.
+  struct Subject: Sendable {
+    var known: KnownMember
+    var application: EnrollmentApplication
+  }
+
+  /// A member who belongs elsewhere.
+  struct Found: Sendable {
+    var known: KnownMember
+    var receiver: Receiver
+
+    func message(in language: Language) -> Rerouting {
+      var message = Rerouting()
+      message.member = "members/\(known.member.id)"
+      message.memberNumber = known.member.number
+      message.fromOrganization = "organizations/\(known.member.managingOrganizationID)"
+      message.toOrganization = "organizations/\(receiver.organization.id)"
+      message.route = receiver.route
+      message.routeReason = receiver.reason.text(in: language)
+      return message
+    }
+  }
+
+  /// Reads members, and decides with those who belong elsewhere.
+  static func step<Reply: Sendable>(
+    _ ids: [String], for caller: Caller, keys: MembersKeys,
+    then decide: @escaping @Sendable (StaffScope, [Found]) throws -> Step<Reply>
+  ) -> Step<Reply> {
+    .read(StaffScope.query(of: caller), members(ids), RegionSettingStore.all) {
+      scope, rows, regions in
+      let subjects = try rows.compactMap { known, sealed -> Subject? in
+        guard scope.holds(known.managingPath), !known.person.isErased,
+          [.pooled, .active].contains(known.member.state), let sealed
+        else { return nil }
+        let key = try keys.personKey(of: known.person)
+        var application = try EnrollmentApplication(
+          wireBytes: key.open(sealed, table: EnrollmentStore.table, column: "application"))
+        let details = try known.member.openDetails(key)
+        application.employerCreditCode = details.employerCreditCode
+        application.group = known.member.group
+        return Subject(known: known, application: application)
+      }
+      guard !subjects.isEmpty else { return try decide(scope, []) }
+      return .read(
+        all: subjects.map { subject in
+          OrganizationStore.candidates(
+            regionCodes: subject.application.candidateRegionCodes,
+            employerCreditCode: subject.application.employerCreditCode)
+        }
+      ) { candidates in
+        let found = zip(subjects, candidates).compactMap { subject, candidates -> Found? in
+          let routing = Routing(
+            application: subject.application, candidates: candidates, settings: regions)
+          guard let receiver = routing.ownUnion(),
+            receiver.organization.id != subject.known.member.managingOrganizationID
+          else { return nil }
+          return Found(known: subject.known, receiver: receiver)
+        }
+        return try decide(scope, found)
+      }
+    }
+  }
+
+  /// Members with the application that they joined with last.
+  private static func members(_ ids: [String]) -> Query<[(KnownMember, [UInt8]?)]> {
+    let places = ids.indices.map { "?\($0 + 2)" }.joined(separator: ", ")
+    return .all(
+      """
+      \(MemberStore.selection), (
+        SELECT e.application FROM enrollments AS e
+        WHERE e.person_id = m.id AND e.state = ?1 AND e.route <> 0
+        ORDER BY e.created DESC LIMIT 1
+      ) AS application
+      FROM memberships AS m JOIN persons AS p ON p.id = m.id
+      JOIN organizations AS o ON o.id = m.managing_organization_id
+      WHERE m.id IN (\(places.isEmpty ? "NULL" : places)) ORDER BY m.id
+      """, [EnrollmentState.admitted.rawValue as any SQLValueConvertible] + ids
+    ) { row in (try MemberStore.known(row), try row.optionalBlob("application")) }
+  }
+
+  /// Live members of a subtree, in an order of their own.
+  static func page(
+    of range: PathRange, after path: SQLValue, _ number: SQLValue, limit: Int
+  ) -> Query<[(id: String, path: String, number: String)]> {
+    .all(
+      """
+      SELECT m.id, o.path, m.member_number FROM organizations AS o
+      JOIN memberships AS m ON m.managing_organization_id = o.id
+      WHERE o.path >= ?1 AND o.path < ?2 AND o.path >= ?3
+        AND (o.path, m.member_number) > (?3, ?4)
+      ORDER BY o.path, m.member_number LIMIT ?5
+      """, [range.first, range.end, path, number, limit]
+    ) { row in (try row.text("id"), try row.text("path"), try row.text("member_number")) }
+  }
+}

@@ -1,0 +1,32 @@
+public import MembersV1
+import Protobuf
+public import RPC
+import ServiceKit
+import Storage
+
+extension MembersService {
+  /// Files a report, or sends it back; never who reported it.
+  public func reviewAwayReport(
+    _ request: ReviewAwayReportRequest, context: ServerContext
+  ) async throws -> ReviewAwayReportResponse {
+    var payload = request
+    payload.requestID = ""
+    var failures = FieldFailures()
+    var order = try AwayOrder(
+      context, requestID: request.requestID, name: request.name, etag: request.etag,
+      payload: payload, at: clock.now, &failures)
+    order.note =
+      failures.take { () throws(FieldFailure) in
+        try PlainText.checked(
+          request.note, field: "note", characters: (request.sendBack ? 4 : 0)...200)
+      } ?? ""
+    try failures.check()
+    let reviewer = order.caller.subject
+    let report = try await change(
+      order, request.sendBack ? .sendBack : .file, context
+    ) { report, _ in
+      guard report.reporter != reviewer else { throw MembersError.ownReport }
+    }
+    return .with { $0.report = report }
+  }
+}

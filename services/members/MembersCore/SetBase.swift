@@ -1,0 +1,108 @@
+import Foundation
+public import MembersV1
+import Protobuf
+public import RPC
+import ServiceKit
+import Storage
+
+extension MembersService {
+  /// States how many people of a group there are to organize, with source and day.
+  public func setBase(
+    _ request: SetBaseRequest, context: ServerContext
+  ) async throws -> SetBaseResponse {
+    let now = clock.now
+    let order = try BaseOrder(
+      request, today: ChinaDate(microseconds: now.microseconds).daysSinceEpoch)
+    let base = order.base
+    var payload = request
+    payload.requestID = ""
+    var response = SetBaseResponse()
+    response.base = try Base(
+      wireBytes: try await setCoverage(
+        of: base.organizationID, base.group, action: "coverage.setBase", order.requestID,
+        payload: try payload.wireBytes(), at: now, context
+      ) { target, newest, commit in
+        commit.run(CoverageStore.set(base))
+        let isNewest = newest.map { $0.day <= base.day } ?? true
+        commit.emit(try .changed(target, newest: isNewest ? base : newest))
+        return try base.message.wireBytes()
+      })
+    return response
+  }
+
+  /// Changes the base or the target of an organization's group, once a request id.
+  ///
+  /// - Parameter change: Gets the target, which it may edit (its version has risen by one), and the
+  ///   newest base; says the reply.
+  func setCoverage(
+    of organizationID: String, _ group: OccupationGroup, action: String, _ requestID: String,
+    payload: [UInt8], at now: Foundation.Date, _ context: ServerContext,
+    _ change:
+      @escaping @Sendable (inout StoredTarget, StoredBase?, inout Commit) throws -> [UInt8]
+  ) async throws -> [UInt8] {
+    let caller = try context.caller
+    return try await writeOnce(requestID, payload: payload, at: now, context) {
+      .read(
+        StaffScope.query(of: caller), OrganizationStore.byID(organizationID),
+        CoverageStore.target(of: organizationID, group),
+        CoverageStore.newestBase(of: organizationID, group)
+      ) { scope, organization, target, newest in
+        guard let organization else { throw MembersError.organizationNotFound }
+        guard scope.holds(organization.path) else { throw CommonFailure.outOfScope }
+        var target =
+          target
+          ?? StoredTarget(
+            organizationID: organizationID, group: group, basisPoints: 0, dueDay: nil, version: 0)
+        target.version += 1
+        var commit = Commit(at: now)
+        let reply = try change(&target, newest, &commit)
+        commit.run(CoverageStore.set(target))
+        commit.record(
+          AuditEntry(
+            actor: caller.subject, action: action, target: "organizations/\(organizationID)"))
+        return .commit(commit, reply)
+      }
+    }
+  }
+}
+
+/// A base as it is asked for, checked.
+private struct BaseOrder: Sendable {
+  private static let peopleMax: Int64 = 2_000_000_000
+  private static let qualifierCharactersMax = 8
+  private static let sourceCharacters = 2...200
+
+  let requestID: String
+  let base: StoredBase
+
+  init(_ request: SetBaseRequest, today: Int) throws {
+    var failures = FieldFailures()
+    let raw = request.base ?? Base()
+    requestID =
+      failures.take { () throws(FieldFailure) in try RequestID.parse(request.requestID) } ?? ""
+    let organizationID = failures.take { () throws(FieldFailure) in
+      try ResourceName.parse(
+        raw.organization, collection: "organizations", field: "base.organization")
+    }
+    if case .unrecognized = raw.group { failures.add([.invalidValue("base.group")]) }
+    if !(1...Self.peopleMax).contains(raw.people) {
+      failures.add(
+        "base.people", "OUT_OF_RANGE",
+        LocalizedText(zh: "基数应为 1 至 20 亿。", en: "people: 1 to 2,000,000,000."))
+    }
+    let qualifier = failures.take { () throws(FieldFailure) in
+      try PlainText.checked(
+        raw.qualifier, field: "base.qualifier", characters: 0...Self.qualifierCharactersMax)
+    }
+    let source = failures.take { () throws(FieldFailure) in
+      try PlainText.checked(raw.source, field: "base.source", characters: Self.sourceCharacters)
+    }
+    let day = failures.day(raw.date, "base.date")
+    if raw.date == nil { failures.add([.required("base.date")]) }
+    if let day, day > today { failures.add([.inFuture("base.date")]) }
+    try failures.check()
+    base = StoredBase(
+      organizationID: organizationID ?? "", group: raw.group, day: day ?? today,
+      people: raw.people, qualifier: qualifier ?? "", source: source ?? "")
+  }
+}

@@ -1,0 +1,46 @@
+import Foundation
+public import MembersV1
+import Protobuf
+public import RPC
+import ServiceKit
+import Storage
+
+extension MembersService {
+  /// States what share of a base is to be organized.
+  public func setCoverageTarget(
+    _ request: SetCoverageTargetRequest, context: ServerContext
+  ) async throws -> SetCoverageTargetResponse {
+    let raw = request.target ?? CoverageTarget()
+    var failures = FieldFailures()
+    let requestID = failures.take { () throws(FieldFailure) in
+      try RequestID.parse(request.requestID)
+    }
+    let organizationID = failures.take { () throws(FieldFailure) in
+      try ResourceName.parse(
+        raw.organization, collection: "organizations", field: "target.organization")
+    }
+    if case .unrecognized = raw.group { failures.add([.invalidValue("target.group")]) }
+    if !(1...Int32(Coverage.whole)).contains(raw.basisPoints) {
+      failures.add(
+        "target.basis_points", "OUT_OF_RANGE",
+        LocalizedText(
+          zh: "目标应为 1 至 10000(万分之一)。", en: "basis_points: 1 to 10,000."))
+    }
+    let dueDay = failures.day(raw.dueDate, "target.due_date")
+    try failures.check()
+    var payload = request
+    payload.requestID = ""
+    var response = SetCoverageTargetResponse()
+    response.target = try CoverageTarget(
+      wireBytes: try await setCoverage(
+        of: organizationID ?? "", raw.group, action: "coverage.setTarget", requestID ?? "",
+        payload: try payload.wireBytes(), at: clock.now, context
+      ) { target, newest, commit in
+        target.basisPoints = raw.basisPoints
+        target.dueDay = dueDay
+        commit.emit(try .changed(target, newest: newest))
+        return try (target.message ?? CoverageTarget()).wireBytes()
+      })
+    return response
+  }
+}

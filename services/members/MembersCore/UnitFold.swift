@@ -1,0 +1,207 @@
+import Foundation
+import MembersV1
+import ServiceKit
+import Storage
+
+/// Counts the members of units, beside the writers: each change of a membership queues its member,
+/// and a fold looks where the member works now, moves them from one unit to another, and says
+/// whether a threshold was crossed.
+///
+/// A unit's counter in the commit of each enrollment would make a ceremony's people wait for one
+/// row. What is queued is taken away in the commit that counts it: two folds of the same rows
+/// cannot both succeed, so that a crossing is told once.
+struct UnitFold: Sendable {
+  /// Members of one fold; each costs opening a key.
+  private static let membersMax = 200
+
+  let database: any Database
+  let keys: MembersKeys
+  let ids: IDSource
+  let now: Date
+
+  /// - Returns: How many entries of the queue were taken.
+  func foldOnce() async throws -> Int {
+    let (keys, now) = (keys, now)
+    let newIDs = (0..<Self.membersMax).map { _ in ids.next() }
+    return try await database.write {
+      .read(UnitQueue.waiting(limit: Self.membersMax)) { waiting in
+        guard !waiting.isEmpty else { return .reply(0) }
+        let places = waiting.map { UnitPlace($0, keys) }
+        let townships = Set(places.flatMap(\.levels)).sorted()
+        return .read(UnitQueue.townships(of: townships)) { townships in
+          let found = places.map { $0.placed(in: townships) }
+          return .read(
+            UnitStore.byIDs(Array(Set(found.compactMap(\.former))).sorted()),
+            UnitStore.byHashes(
+              Array(Set(found.flatMap { place in place.hashes(keys) })),
+              of: Array(Set(found.compactMap(\.township))).sorted()),
+            RegionSettingStore.all
+          ) { former, wanted, regions in
+            var count = UnitCount(
+              units: former + wanted, townships: townships, regions: regions, keys: keys,
+              now: now, newIDs: newIDs)
+            for place in found { try count.move(place) }
+            var commit = Commit(at: now)
+            try count.store(into: &commit)
+            UnitQueue.takeAway(waiting, &commit)
+            return .commit(commit, waiting.count)
+          }
+        }
+      }
+    }
+  }
+
+  /// Looks at the units that a changed threshold may trigger; called once a start, since thresholds
+  /// are configuration.
+  func reviewThresholds() async throws {
+    var after = ""
+    while true {
+      let page = try await database.read(
+        UnitStore.counting(after: after, limit: Self.membersMax))
+      guard let last = page.last else { return }
+      let now = now
+      for unit in page {
+        try await database.write {
+          .read(UnitStore.byID(unit.unit.id), RegionSettingStore.all) { placed, regions in
+            guard var changed = placed?.unit, let placed else { return .reply(()) }
+            try changed.count(threshold: regions.unitThreshold(in: placed.regionCode))
+            guard changed != placed.unit else { return .reply(()) }
+            changed.version += 1
+            var commit = Commit(at: now)
+            try commit.changed(changed)
+            return .commit(commit, ())
+          }
+        }
+      }
+      after = last.unit.id
+    }
+  }
+}
+
+/// A member of the queue: where they are managed, and whom they work for.
+struct UnitPlace: Sendable {
+  let memberID: String
+  /// The unit that they were counted in.
+  let former: String?
+  /// Identifiers of the managing organization and those above, the narrowest first; none for who
+  /// is not counted.
+  let levels: [String]
+  let identity: UnitIdentity?
+  private(set) var township: String?
+
+  init(_ waiting: UnitQueue.Entry, _ keys: MembersKeys) {
+    memberID = waiting.memberID
+    former = waiting.unitID
+    guard let known = waiting.known, [.pooled, .active].contains(known.member.state),
+      let key = try? keys.personKey(of: known.person),
+      let details = try? known.member.openDetails(key),
+      let identity = UnitIdentity(
+        name: details.employerName, creditCode: details.employerCreditCode)
+    else {
+      (levels, self.identity) = ([], nil)
+      return
+    }
+    levels = CounterTotals.levels(of: known.managingPath).dropFirst().reversed()
+    self.identity = identity
+  }
+
+  /// With the township that the member is managed in, where there is one.
+  func placed(in townships: [String: String]) -> UnitPlace {
+    var place = self
+    place.township = levels.first { townships[$0] != nil }
+    return place
+  }
+
+  func hashes(_ keys: MembersKeys) -> [[UInt8]] {
+    guard township != nil, let identity else { return [] }
+    return keys.units.candidates(identity.key)
+  }
+}
+
+/// Units as a fold changes them.
+private struct UnitCount {
+  private var units: [String: StoredUnit] = [:]
+  private let stored: [String: StoredUnit]
+  private let townships: [String: String]
+  private let regions: [RegionSetting]
+  private let keys: MembersKeys
+  private let now: Date
+  private var newIDs: [String]
+  private var moves: [(member: String, unit: String?)] = []
+
+  init(
+    units: [PlacedUnit], townships: [String: String], regions: [RegionSetting],
+    keys: MembersKeys, now: Date, newIDs: [String]
+  ) {
+    for placed in units { self.units[placed.unit.id] = placed.unit }
+    stored = self.units
+    var townships = townships
+    for placed in units { townships[placed.unit.organizationID] = placed.regionCode }
+    self.townships = townships
+    self.regions = regions
+    self.keys = keys
+    self.now = now
+    self.newIDs = newIDs
+  }
+
+  /// Moves a member out of the unit that they were counted in, into the one they are of now.
+  mutating func move(_ place: UnitPlace) throws {
+    // A member may be queued twice: what the first move did counts.
+    let former = moves.last { $0.member == place.memberID }.map { $0.unit } ?? place.former
+    let next = try unit(of: place)
+    guard former != next else { return }
+    if let former { units[former]?.members -= 1 }
+    if let next { units[next]?.members += 1 }
+    moves.append((place.memberID, next))
+  }
+
+  private mutating func unit(of place: UnitPlace) throws -> String? {
+    guard let township = place.township, let identity = place.identity else { return nil }
+    let hashes = keys.units.candidates(identity.key)
+    if let known = units.values.first(where: {
+      $0.organizationID == township && hashes.contains($0.hash)
+    }) {
+      return known.id
+    }
+    let unit = try keys.newUnit(
+      id: newIDs.removeLast(), identity, organizationID: township,
+      created: now.microseconds)
+    units[unit.id] = unit
+    return unit.id
+  }
+
+  func store(into commit: inout Commit) throws {
+    for var unit in units.values.sorted(by: { $0.id < $1.id }) {
+      try unit.count(
+        threshold: regions.unitThreshold(in: townships[unit.organizationID] ?? ""))
+      if let before = stored[unit.id] {
+        guard unit != before else { continue }
+        unit.version += 1
+        try commit.changed(unit, isTold: unit.state != before.state)
+      } else {
+        commit.run(UnitStore.insert(unit))
+        if unit.state != .counting { commit.emit(try .changed(unit)) }
+      }
+    }
+    for (member, unit) in moves {
+      commit.run(UnitQueue.count(member, in: unit))
+    }
+  }
+}
+
+extension StoredUnit {
+  /// Sees whether its people are enough.
+  fileprivate mutating func count(threshold: Int) throws {
+    var index = UnitIndex(state)
+    if try index.apply(members >= Int64(threshold) ? .enough : .tooFew) { crossings += 1 }
+    state = index.state
+  }
+}
+
+extension Commit {
+  /// Stores a changed unit, whose version has risen by one, and tells of it.
+  mutating func changed(_ unit: StoredUnit, isTold: Bool = true) throws {
+    run(UnitStore.update(unit))
+    if isTold { emit(try .changed(unit)) }
+  }
+}

@@ -1,0 +1,87 @@
+import Foundation
+import MembersV1
+import Protobuf
+import RPC
+import ServiceKit
+import Storage
+
+/// A decision of people about a unit, its common fields checked.
+struct UnitOrder: Sendable {
+  let caller: Caller
+  let requestID: String
+  let payload: [UInt8]
+  let unitID: String
+  let etag: String
+  let now: Date
+  var reason = ""
+
+  /// - Parameter payload: The request with its request id cleared.
+  init(
+    _ context: ServerContext, requestID: String, name: String, etag: String,
+    payload: some Message, at now: Date, _ failures: inout FieldFailures
+  ) throws {
+    caller = try context.caller
+    self.requestID =
+      failures.take { () throws(FieldFailure) in try RequestID.parse(requestID) } ?? ""
+    unitID =
+      failures.take { () throws(FieldFailure) in
+        try ResourceName.parse(name, collection: "units", field: "name")
+      } ?? ""
+    self.payload = try payload.wireBytes()
+    self.etag = etag
+    self.now = now
+  }
+}
+
+extension MembersService {
+  /// Makes one decision about a unit: ledger, scope, etag, state, audit entry, event.
+  ///
+  /// - Parameters:
+  ///   - unionID: The organization that the decision names; active and in the caller's subtree.
+  ///   - also: Adds what else is to be stored, and says the reply.
+  /// - Throws: ``MembersError/unitNotFound``, ``MembersError/unitState``,
+  ///   ``MembersError/organizationNotFound``, ``MembersError/organizationNotActive``,
+  ///   ``CommonFailure``.
+  func decide<Reply: Message>(
+    _ order: UnitOrder, _ input: UnitIndex.Input, unionID: String? = nil,
+    _ context: ServerContext,
+    also: @escaping @Sendable (StoredUnit, [KnownMember], inout Commit) throws -> Reply
+  ) async throws -> Reply {
+    let reply = try await writeOnce(
+      order.requestID, payload: order.payload, at: order.now, context
+    ) {
+      .read(
+        StaffScope.query(of: order.caller), UnitStore.byID(order.unitID),
+        OrganizationStore.byID(unionID ?? ""),
+        UnitQueue.members(
+          of: input == .form ? order.unitID : "", limit: Self.unitMembersMax + 1)
+      ) { scope, placed, union, members in
+        guard let placed, scope.holds(placed.path) else { throw MembersError.unitNotFound }
+        try Etag.check(order.etag, placed.unit.version)
+        if unionID != nil {
+          guard let union else { throw MembersError.organizationNotFound }
+          guard scope.holds(union.path) else { throw CommonFailure.outOfScope }
+          guard union.state == .active else { throw MembersError.organizationNotActive }
+        }
+        var unit = placed.unit
+        var index = UnitIndex(unit.state)
+        _ = try index.apply(input)
+        unit.state = index.state
+        unit.unionID = unionID ?? unit.unionID
+        unit.version += 1
+        var commit = Commit(at: order.now)
+        let reply = try also(unit, members, &commit)
+        try commit.changed(unit)
+        commit.record(
+          AuditEntry(
+            actor: order.caller.subject, action: "units.\(input)", target: "units/\(unit.id)",
+            reason: order.reason))
+        return .commit(commit, try reply.wireBytes())
+      }
+    }
+    return try Reply(wireBytes: reply)
+  }
+
+  /// People of one unit who move in one commit: more are a firm that has a union.
+  static let unitMembersMax = 5_000
+}

@@ -1,0 +1,110 @@
+import MembersV1
+import ServiceKit
+import Storage
+
+/// The SQL of the members whose unit is to be looked at again.
+enum UnitQueue {
+  struct Entry: Sendable {
+    var memberID: String
+    var version: Int64
+    /// The unit that the member was counted in.
+    var unitID: String?
+    var known: KnownMember?
+  }
+
+  /// Queues a member; nothing where neither before nor now anything of the work was said.
+  static func add(_ before: StoredMember?, _ after: StoredMember, into commit: inout Commit) {
+    guard after.details != nil || before?.details != nil else { return }
+    commit.run(
+      "INSERT INTO unit_queue (member_id, version) VALUES (?1, ?2)", [after.id, after.version],
+      expects: .exactly(1))
+  }
+
+  /// Queues many members who moved.
+  static func add(_ moved: [StoredMember], into commit: inout Commit) {
+    commit.insert(
+      into: "unit_queue", ["member_id", "version"],
+      moved.filter { $0.details != nil }.map { [$0.id, $0.version] })
+  }
+
+  static func waiting(limit: Int) -> Query<[Entry]> {
+    .all(
+      """
+      \(MemberStore.selection), q.member_id AS queued_id, q.version AS queued_version, c.unit_id
+      FROM (
+        SELECT member_id, version FROM unit_queue ORDER BY member_id, version LIMIT ?1
+      ) AS q
+      LEFT JOIN memberships AS m ON m.id = q.member_id
+      LEFT JOIN persons AS p ON p.id = q.member_id
+      LEFT JOIN organizations AS o ON o.id = m.managing_organization_id
+      LEFT JOIN unit_members AS c ON c.member_id = q.member_id
+      ORDER BY q.member_id, q.version
+      """, [limit]
+    ) { row in
+      Entry(
+        memberID: try row.text("queued_id"), version: try row.integer("queued_version"),
+        unitID: try row.optionalText("unit_id"),
+        known: try row.isNull("id") ? nil : try MemberStore.known(row))
+    }
+  }
+
+  /// Region codes of those of the organizations that stand for a township.
+  static func townships(of ids: [String]) -> Query<[String: String]> {
+    let places = ids.indices.map { "?\($0 + 2)" }.joined(separator: ", ")
+    return Query(
+      """
+      SELECT id, region_code FROM organizations
+      WHERE level = ?1 AND id IN (\(places.isEmpty ? "NULL" : places))
+      """, [OrganizationLevel.township.rawValue as any SQLValueConvertible] + ids
+    ) { rows in
+      try Dictionary(
+        uniqueKeysWithValues: rows.map { (try $0.text("id"), try $0.text("region_code")) })
+    }
+  }
+
+  static func takeAway(_ entries: [Entry], _ commit: inout Commit) {
+    for entry in entries {
+      commit.run(
+        "DELETE FROM unit_queue WHERE member_id = ?1 AND version = ?2",
+        [entry.memberID, entry.version], expects: .exactly(1))
+    }
+  }
+
+  /// Notes where a member is counted; nil is nowhere.
+  static func count(_ member: String, in unit: String?) -> Statement {
+    guard let unit else {
+      return Statement("DELETE FROM unit_members WHERE member_id = ?1", [member])
+    }
+    return Statement(
+      """
+      INSERT INTO unit_members (member_id, unit_id) VALUES (?1, ?2)
+      ON CONFLICT (member_id) DO UPDATE SET unit_id = excluded.unit_id
+      """, [member, unit], expects: .exactly(1))
+  }
+
+  /// The members who are counted in a unit.
+  static func members(of unit: String, limit: Int) -> Query<[KnownMember]> {
+    .all(
+      """
+      \(MemberStore.selection) FROM unit_members AS c
+      JOIN memberships AS m ON m.id = c.member_id
+      JOIN persons AS p ON p.id = c.member_id
+      JOIN organizations AS o ON o.id = m.managing_organization_id
+      WHERE c.unit_id = ?1 ORDER BY c.member_id LIMIT ?2
+      """, [unit, limit], MemberStore.known)
+  }
+}
+
+extension [RegionSetting] {
+  /// How many people of a unit are enough: of the narrowest region that says it; 25 by the Trade
+  /// Union Law (art. 11).
+  func unitThreshold(in regionCode: String) -> Int {
+    let regions = [
+      String(regionCode.prefix(6)), regionCode.prefix(4) + "00", regionCode.prefix(2) + "0000",
+    ]
+    for region in regions {
+      if let setting = first(where: { $0.regionCode == region }) { return setting.unitThreshold }
+    }
+    return RegionSetting.unitThresholdNormal
+  }
+}

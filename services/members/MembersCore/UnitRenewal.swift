@@ -1,0 +1,37 @@
+import Foundation
+import MembersV1
+import ServiceKit
+import Storage
+
+/// Wraps units' keys anew under the current key, and hashes what they are found by. What is done is
+/// passed over.
+struct UnitRenewal: Sendable {
+  private static let page = 500
+
+  let database: any Database
+  let keys: MembersKeys
+  let now: Date
+
+  func run(report: TaskReport) async throws {
+    var (after, done) = ("", 0)
+    while true {
+      let page = try await database.read(UnitStore.page(after: after, limit: Self.page))
+      guard let last = page.last else { return }
+      var commit = Commit(at: now)
+      for unit in page {
+        let said = try keys.message(of: unit)
+        let identity = UnitIdentity(name: said.displayName, creditCode: said.creditCode)
+        let hash = identity.map { keys.units.hash($0.key) } ?? unit.hash
+        guard try keys.cipher.isOutdated(unit.wrappedKey) || hash != unit.hash else { continue }
+        commit.run(
+          "UPDATE units SET hash = ?2, wrapped_key = ?3 WHERE id = ?1",
+          [unit.id, hash, try keys.cipher.rewrapped(unit.wrappedKey, person: unit.id)],
+          expects: .exactly(1))
+      }
+      if !commit.statements.isEmpty { try await database.write(commit) }
+      done += page.count
+      try await report("units", done, 0)
+      after = last.id
+    }
+  }
+}

@@ -1,0 +1,180 @@
+import GoogleProtobuf
+import MembersV1
+import Protobuf
+import ServiceKit
+import Storage
+
+/// A unit as stored; its name and code sealed with a key of its own.
+struct StoredUnit: Sendable, Hashable {
+  var id: String
+  /// The township's organization.
+  var organizationID: String
+  var hash: [UInt8]
+  var wrappedKey: [UInt8]
+  /// The sealed `Unit` message with name and code.
+  var identity: [UInt8]
+  var state: UnitState
+  var members: Int64
+  var crossings: Int32
+  var unionID: String?
+  var version: Int64
+  /// Microseconds since 1970.
+  var created: Int64
+}
+
+/// A unit with where its township stands in the tree.
+struct PlacedUnit: Sendable, Hashable {
+  var unit: StoredUnit
+  var path: String
+  var regionCode: String
+}
+
+extension MembersKeys {
+  /// A unit that is counted for the first time.
+  func newUnit(
+    id: String, _ identity: UnitIdentity, organizationID: String, created: Int64
+  ) throws -> StoredUnit {
+    let (key, wrapped) = try cipher.newPersonKey(person: id)
+    var said = Unit()
+    said.displayName = identity.name
+    said.creditCode = identity.creditCode
+    return StoredUnit(
+      id: id, organizationID: organizationID, hash: units.hash(identity.key), wrappedKey: wrapped,
+      identity: try key.seal(try said.wireBytes(), table: UnitStore.table, column: "identity"),
+      state: .counting, members: 0, crossings: 0, unionID: nil, version: 1, created: created)
+  }
+
+  func message(of unit: StoredUnit) throws -> Unit {
+    let key = try cipher.personKey(unit.wrappedKey, person: unit.id)
+    var message = try Unit(
+      wireBytes: key.open(unit.identity, table: UnitStore.table, column: "identity"))
+    message.name = "units/\(unit.id)"
+    message.organization = "organizations/\(unit.organizationID)"
+    message.state = unit.state
+    message.members = unit.members
+    message.crossings = unit.crossings
+    message.union = unit.unionID.map { "organizations/\($0)" } ?? ""
+    message.createTime = Timestamp(microseconds: unit.created)
+    message.etag = "v\(unit.version)"
+    return message
+  }
+}
+
+/// The SQL of units.
+enum UnitStore {
+  static let table = "units"
+
+  private static let selection = """
+    SELECT u.id, u.organization_id, u.hash, u.wrapped_key, u.identity, u.state, u.members, \
+    u.crossings, u.union_id, u.version, u.created, o.path, o.region_code \
+    FROM units AS u JOIN organizations AS o ON o.id = u.organization_id
+    """
+
+  static func byID(_ id: String) -> Query<PlacedUnit?> {
+    .first("\(selection) WHERE u.id = ?1", [id], placed)
+  }
+
+  static func byIDs(_ ids: [String]) -> Query<[PlacedUnit]> {
+    let places = ids.indices.map { "?\($0 + 1)" }.joined(separator: ", ")
+    return .all("\(selection) WHERE u.id IN (\(places.isEmpty ? "NULL" : places))", ids, placed)
+  }
+
+  /// The units of townships with the hashes: more than are asked for, where two townships have one.
+  static func byHashes(_ hashes: [[UInt8]], of organizationIDs: [String]) -> Query<[PlacedUnit]> {
+    let organizations = organizationIDs.indices.map { "?\($0 + 1)" }.joined(separator: ", ")
+    let places = hashes.indices.map { "?\($0 + 1 + organizationIDs.count)" }
+      .joined(separator: ", ")
+    var arguments: [any SQLValueConvertible] = organizationIDs
+    arguments += hashes.map { $0 as any SQLValueConvertible }
+    return .all(
+      """
+      \(selection) WHERE u.organization_id IN (\(organizations.isEmpty ? "NULL" : organizations))
+        AND u.hash IN (\(places.isEmpty ? "NULL" : places))
+      """, arguments, placed)
+  }
+
+  static func page(
+    of range: PathRange, states: [UnitState], after path: SQLValue, _ id: SQLValue, limit: Int
+  ) -> Query<[PlacedUnit]> {
+    let list = states.map { String($0.rawValue) }.joined(separator: ", ")
+    return .all(
+      """
+      \(selection) WHERE o.path >= ?1 AND o.path < ?2 AND o.path >= ?3
+        AND (o.path, u.id) > (?3, ?4) AND u.state IN (\(list))
+      ORDER BY o.path, u.id LIMIT ?5
+      """, [range.first, range.end, path, id, limit], placed)
+  }
+
+  /// Units whose state hangs on a threshold, in the order of their identifiers.
+  static func counting(after id: String, limit: Int) -> Query<[PlacedUnit]> {
+    let states = [UnitState.counting, .dismissed].map { String($0.rawValue) }
+      .joined(separator: ", ")
+    return .all(
+      "\(selection) WHERE u.id > ?1 AND u.state IN (\(states)) ORDER BY u.id LIMIT ?2",
+      [id, limit], placed)
+  }
+
+  /// Units in the order of their identifiers, which a rotation walks.
+  static func page(after id: String, limit: Int) -> Query<[StoredUnit]> {
+    Query<[PlacedUnit]>.all(
+      "\(selection) WHERE u.id > ?1 ORDER BY u.id LIMIT ?2", [id, limit], placed
+    )
+    .map { $0.map(\.unit) }
+  }
+
+  static func insert(_ unit: StoredUnit) -> Statement {
+    Statement(
+      """
+      INSERT INTO units (
+        id, organization_id, hash, wrapped_key, identity, state, members, crossings, union_id,
+        version, created
+      ) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)
+      ON CONFLICT (organization_id, hash) DO NOTHING
+      """,
+      [
+        unit.id, unit.organizationID, unit.hash, unit.wrappedKey, unit.identity,
+        unit.state.rawValue, unit.members, unit.crossings, unit.unionID, unit.version,
+        unit.created,
+      ], expects: .exactly(1))
+  }
+
+  /// - Parameter unit: As it is after the change; its version has risen by one.
+  static func update(_ unit: StoredUnit) -> Statement {
+    Statement(
+      """
+      UPDATE units SET state = ?2, members = ?3, crossings = ?4, union_id = ?5, version = ?6
+      WHERE id = ?1 AND version = ?6 - 1
+      """,
+      [
+        unit.id, unit.state.rawValue, unit.members, unit.crossings, unit.unionID, unit.version,
+      ], expects: .exactly(1))
+  }
+
+  @Sendable private static func placed(_ row: Row) throws -> PlacedUnit {
+    PlacedUnit(
+      unit: StoredUnit(
+        id: try row.text("id"), organizationID: try row.text("organization_id"),
+        hash: try row.blob("hash"), wrappedKey: try row.blob("wrapped_key"),
+        identity: try row.blob("identity"), state: UnitState(rawValue: try row.int32("state")),
+        members: try row.integer("members"), crossings: try row.int32("crossings"),
+        unionID: try row.optionalText("union_id"), version: try row.integer("version"),
+        created: try row.integer("created")),
+      path: try row.text("path"), regionCode: try row.text("region_code"))
+  }
+}
+
+extension OutboxEvent {
+  /// A unit index changed its state. Pseudonymous: no name.
+  static func changed(_ unit: StoredUnit) throws -> OutboxEvent {
+    var message = UnitChanged()
+    message.unit = "units/\(unit.id)"
+    message.organization = "organizations/\(unit.organizationID)"
+    message.state = unit.state
+    message.members = unit.members
+    message.crossings = unit.crossings
+    message.union = unit.unionID.map { "organizations/\($0)" } ?? ""
+    return OutboxEvent(
+      entity: message.unit, version: unit.version, kind: MemberEventKind.unitChanged.rawValue,
+      payload: try message.wireBytes())
+  }
+}
