@@ -364,7 +364,8 @@ public protocol MembersServiceProtocol: RPCService {
   /// Accepts a transfer: the member is of the receiving union, in one step. In time until the day of
   /// expiry ends in China. Idempotent by request id. Errors: NOT_FOUND / TRANSFER_NOT_FOUND;
   /// PERMISSION_DENIED / OUT_OF_SCOPE; FAILED_PRECONDITION / TRANSFER_STATE, TRANSFER_EXPIRED,
-  /// ORGANIZATION_NOT_ACTIVE; ABORTED / ETAG_MISMATCH. Callers: clerks of the receiver.
+  /// SAME_ORGANIZATION, ORGANIZATION_NOT_ACTIVE; ABORTED / ETAG_MISMATCH.
+  /// Callers: clerks of the receiver.
   nonisolated(nonsending) func acceptTransfer(
     _ request: AcceptTransferRequest, context: ServerContext
   ) async throws -> AcceptTransferResponse
@@ -2625,7 +2626,8 @@ public struct MembersServiceClient: Sendable {
   /// Accepts a transfer: the member is of the receiving union, in one step. In time until the day of
   /// expiry ends in China. Idempotent by request id. Errors: NOT_FOUND / TRANSFER_NOT_FOUND;
   /// PERMISSION_DENIED / OUT_OF_SCOPE; FAILED_PRECONDITION / TRANSFER_STATE, TRANSFER_EXPIRED,
-  /// ORGANIZATION_NOT_ACTIVE; ABORTED / ETAG_MISMATCH. Callers: clerks of the receiver.
+  /// SAME_ORGANIZATION, ORGANIZATION_NOT_ACTIVE; ABORTED / ETAG_MISMATCH.
+  /// Callers: clerks of the receiver.
   public func acceptTransfer(
     _ request: AcceptTransferRequest, options: CallOptions = CallOptions()
   ) async throws -> AcceptTransferResponse {

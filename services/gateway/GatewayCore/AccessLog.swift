@@ -1,5 +1,6 @@
 public import Logging
 import RPC
+import ServiceKit
 import Synchronization
 
 /// What the access log tells of a call.
@@ -8,6 +9,8 @@ struct CallRecord: Sendable {
   private static let pathBytesMax = 200
 
   let path: String
+  /// Of the caller's trace, where it sent one.
+  let traceID: TraceID?
   private let start = ContinuousClock.now
   var service: String?
   var caller: String?
@@ -16,7 +19,12 @@ struct CallRecord: Sendable {
   /// Of a failure that the gateway made.
   var reason: String?
 
-  init(path: String) { self.path = path }
+  init(_ head: RequestHead) {
+    path = head.path
+    traceID =
+      head.fields["traceparent"]
+      .flatMap { TraceContext(parent: $0, state: nil) }?.traceID
+  }
 
   /// The path as it is told to people.
   var shortPath: String {
@@ -51,6 +59,7 @@ public final class AccessLog: Sendable {
       "caller": "\(record.caller ?? "-")",
       "duration_us": "\(Int64(record.duration / .microseconds(1)))",
     ]
+    if let trace = record.traceID { facts["trace_id"] = "\(trace)" }
     if let service = record.service { facts["service"] = "\(service)" }
     if let reason = record.reason { facts["reason"] = "\(reason)" }
     logger.info("call", metadata: facts)

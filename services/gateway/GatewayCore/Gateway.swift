@@ -38,7 +38,7 @@ public struct Gateway: ExchangeHandler {
   }
 
   public func serve(_ exchange: ServerExchange) async {
-    var record = CallRecord(path: exchange.head.path)
+    var record = CallRecord(exchange.head)
     let metered = metrics?.begin(path: record.path)
     do {
       let outcome = try await forward(exchange, &record)

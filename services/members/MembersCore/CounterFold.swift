@@ -24,8 +24,11 @@ struct CounterFold: Sendable {
         guard !changes.isEmpty else { return .reply(0) }
         var commit = Commit(at: now)
         commit.run(
-          "UPDATE count_folds SET version = version + 1 WHERE id = 1 AND version = ?1", [version],
-          expects: .exactly(1))
+          """
+          INSERT INTO count_folds (id, version) VALUES (1, ?2)
+          ON CONFLICT (id) DO UPDATE SET version = ?2
+          WHERE count_folds.version = ?1
+          """, [version ?? 0, (version ?? 0) + 1], expects: .exactly(1))
         var totals = CounterTotals()
         for change in changes {
           totals.add(
@@ -38,7 +41,8 @@ struct CounterFold: Sendable {
     }
   }
 
-  private static let version = Query<Int64>.one(
+  /// nil before the first fold.
+  private static let version = Query<Int64?>.first(
     "SELECT version FROM count_folds WHERE id = 1"
   ) { try $0.integer("version") }
 
@@ -188,7 +192,11 @@ extension Commit {
   ///   - from: The moved organization's path as it was.
   ///   - to: Its path after the move.
   mutating func moveCounts(from: String, to: String) {
-    run("UPDATE count_folds SET version = version + 1 WHERE id = 1", expects: .exactly(1))
+    run(
+      """
+      INSERT INTO count_folds (id, version) VALUES (1, 1)
+      ON CONFLICT (id) DO UPDATE SET version = count_folds.version + 1
+      """, expects: .exactly(1))
     let moved = String(from.suffix(32))
     let (left, entered) = (CounterTotals.levels(of: from), CounterTotals.levels(of: to))
     let steps =

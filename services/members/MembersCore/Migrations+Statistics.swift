@@ -29,7 +29,6 @@ extension MembersMigrations {
         id INTEGER NOT NULL PRIMARY KEY,
         version INTEGER NOT NULL
       ) STRICT;
-      INSERT INTO count_folds (id, version) VALUES (1, 0);
       DROP TABLE enrollment_counts;
       CREATE TABLE subtree_enrollments (
         organization_id TEXT NOT NULL,
