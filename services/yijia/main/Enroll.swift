@@ -7,26 +7,42 @@ import ServiceKit
 
 struct Enroll: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Enroll the workers of a CSV roster, as the partner of the connection file.",
+    abstract: "Enroll the workers of a CSV roster, as partner or staff of the connection file.",
     discussion: """
       Columns: person_name, resident_id, phone, group, consent_version, consent_evidence, \
       consent_time (RFC 3339); optional: channel, campaign, work_area, residence_area, \
       domicile_area, labour_relation, employer_name, employer_credit_code, platform, \
       organization_code, migrant_worker, vehicle_plate.
       A wrong row is refused with every wrong field named, and the others go on. A repeated run of \
-      the same file is a retry: nobody is enrolled twice.
-      Example: yijia enroll examples/ceremony-roster.csv
+      the same file is a retry: nobody is enrolled twice. With --dry-run every row is checked and \
+      nothing is stored; staff is told by which rules the rows would be routed.
+      Examples:
+        yijia enroll examples/ceremony-roster.csv
+        yijia enroll --by staff --dry-run examples/ceremony-roster.csv
       """)
 
+  enum Caller: String, ExpressibleByArgument, CaseIterable { case partner, staff }
+
   @OptionGroup var connection: ConnectionOptions
+
+  @Option(help: "Who enrolls.")
+  var by = Caller.partner
+
+  @Flag(help: "Check every row and store nothing.")
+  var dryRun = false
 
   @Argument(help: "The CSV roster.")
   var file: String
 
   func run() async throws {
-    try await connection.with(.partner) { client in
-      let result = try await RosterEnrollment(file: file).run(client) { Terminal.progress($0) }
-      Terminal.say("\(result.received) rows received, \(result.refused.count) refused.")
+    try await connection.with(by == .staff ? .staff : .partner) { client in
+      let roster = try RosterEnrollment(file: file, isDryRun: dryRun)
+      let result = try await roster.run(client) { Terminal.progress($0) }
+      Terminal.endProgress()
+      Terminal.say(
+        "\(result.received) rows \(dryRun ? "would be received" : "received"), "
+          + "\(result.refused.count) refused.")
+      if !result.routes.isEmpty { Terminal.say(result.routeTable.text) }
       if !result.refused.isEmpty { Terminal.say(RefusedRows.table(result.refused).text) }
     }
   }
@@ -37,6 +53,16 @@ struct RosterEnrollment {
   struct Result {
     var received = 0
     var refused: [RefusedRow] = []
+    /// Rows by the rule that routes them; empty for who is not told.
+    var routes: [Route: Int] = [:]
+
+    var routeTable: Table {
+      var table = Table("Routing 分流", [("rule 规则", .left), ("rows 行数", .right)])
+      for (route, rows) in routes.sorted(by: { $0.key.rawValue < $1.key.rawValue }) {
+        table.add(contractName(route), "\(rows)")
+      }
+      return table
+    }
   }
 
   /// Rows sent and not answered yet; the contract allows 1,000.
@@ -44,8 +70,10 @@ struct RosterEnrollment {
 
   private let csv: CSVFile
   private let ids: StableRequestID
+  private let isDryRun: Bool
 
-  init(file: String) throws {
+  init(file: String, isDryRun: Bool = false) throws {
+    self.isDryRun = isDryRun
     csv = try CSVFile(
       path: file,
       columns: [
@@ -67,7 +95,10 @@ struct RosterEnrollment {
     for try await response in call.responses {
       switch response.result {
       case .error(let error): result.refused.append(RefusedRow(row: response.row, error: error))
-      case .enrollment, nil: result.received += 1
+      case .enrollment(let enrollment):
+        result.received += 1
+        if enrollment.route != .unspecified { result.routes[enrollment.route, default: 0] += 1 }
+      case nil: result.received += 1
       }
       window.open()
       let done = result.received + result.refused.count
@@ -87,6 +118,7 @@ struct RosterEnrollment {
       request.row = Int64(index + 2)
       request.requestID = ids.id("row \(index + 2)")
       request.application = application(row)
+      request.validateOnly = isDryRun
       try await call.send(request)
     }
     try await call.finishSending()
