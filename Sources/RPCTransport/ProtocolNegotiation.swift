@@ -4,8 +4,8 @@ import RPC
 
 /// Finds out which HTTP a client speaks, where a server speaks both, and makes way for it.
 ///
-/// With TLS the client says so by ALPN; one that says nothing speaks HTTP/1.1, as before there was
-/// ALPN. Without TLS, HTTP/2 begins with a preface that no HTTP/1.1 request can begin with. Confined to its event loop. Sources: RFC 7301; RFC 9113, section 3.4.
+/// With TLS the client says so by ALPN; without, HTTP/2 begins with a preface that no HTTP/1.1
+/// request can begin with. Confined to its event loop. Sources: RFC 7301; RFC 9113, section 3.4.
 final class ProtocolNegotiation: ChannelInboundHandler, RemovableChannelHandler, ServedConnection,
   @unchecked Sendable
 {
@@ -29,8 +29,6 @@ final class ProtocolNegotiation: ChannelInboundHandler, RemovableChannelHandler,
   private var received: ByteBuffer?
   private var timer: (any ScheduledWork)?
   private var isDecided = false
-  /// The end of a handshake that agreed on no protocol.
-  private var silentHandshake: Any?
 
   init(
     executor: LoopExecutor, isTLS: Bool, timeMax: Duration,
@@ -53,14 +51,11 @@ final class ProtocolNegotiation: ChannelInboundHandler, RemovableChannelHandler,
     guard !isDecided else { return context.fireChannelRead(data) }
     var bytes = unwrapInboundIn(data)
     if received?.writeBuffer(&bytes) == nil { received = bytes }
-    guard !isTLS || silentHandshake != nil,
-      let start = received?.readableBytesView.prefix(Self.preface.count)
-    else { return }
+    guard !isTLS, let start = received?.readableBytesView.prefix(Self.preface.count) else { return }
     if !start.elementsEqual(Self.preface.prefix(start.count)) {
-      decide(.http1, context, silentHandshake)
+      decide(.http1, context)
     } else if start.count == Self.preface.count {
-      // gRPC wants ALPN of who speaks HTTP/2 over TLS (RFC 9113, section 3.3).
-      if isTLS { close("HTTP/2 over TLS without ALPN") } else { decide(.http2, context) }
+      decide(.http2, context)
     }
   }
 
@@ -69,9 +64,8 @@ final class ProtocolNegotiation: ChannelInboundHandler, RemovableChannelHandler,
       switch negotiated {
       case "h2": decide(.http2, context, event)
       case "http/1.1": decide(.http1, context, event)
-      // NIOSSL lets in who has no ALPN protocol in common with us, or none at all: it cannot be told
-      // which, and HTTP/1.1 is what there was before ALPN.
-      default: silentHandshake = event
+      // NIOSSL lets in who has no ALPN protocol in common with us, or none at all.
+      default: close("TLS without ALPN h2 or http/1.1")
       }
     } else {
       context.fireUserInboundEventTriggered(event)

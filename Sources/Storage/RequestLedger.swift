@@ -56,11 +56,18 @@ public struct RequestLedger: Sendable {
       if let remembered {
         return .reply(try decode(try ledger.open(remembered, digest, payload)))
       }
+      // A phase may see what another call with this id has done since the ledger was read: then
+      // that call's reply is the answer, and not that there is nothing left to do.
       return try step().finish { commit, reply in
         var commit = commit ?? Commit(at: time)
         commit.statements.append(
           try ledger.insert(digest, payload, reply: try encode(reply), time))
         return .commit(commit, reply)
+      }.orElse { refusal in
+        .read(RequestLedger.remembered(digest)) { remembered in
+          guard let remembered else { throw refusal }
+          return .reply(try decode(try ledger.open(remembered, digest, payload)))
+        }
       }
     }
   }

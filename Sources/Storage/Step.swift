@@ -72,6 +72,21 @@ public indirect enum Step<Reply: Sendable>: Sendable {
   }
 }
 
+extension Step {
+  /// The same write, whose refusal by any of its phases is looked at once more: `recover` says what
+  /// becomes of it, and throws what stays refused.
+  func orElse(
+    _ recover: @escaping @Sendable (any Error) throws -> Step<Reply>
+  ) -> Step<Reply> {
+    guard case .phase(let queries, let decide) = self else { return self }
+    return .phase(queries) { results in
+      let next: Step<Reply>
+      do { next = try decide(results) } catch { return try recover(error) }
+      return next.orElse(recover)
+    }
+  }
+}
+
 /// The queries of a pack, types forgotten.
 func erase<each Value: Sendable>(_ queries: repeat Query<each Value>) -> [AnyQuery] {
   var erased: [AnyQuery] = []

@@ -27,6 +27,7 @@ class Caller:
     def __init__(self, suite, who):
         host, port = suite.gateway.rsplit(":", 1)
         self.context = ssl.create_default_context(cadata=suite.authority.decode())
+        self.context.set_alpn_protocols(["http/1.1"])
         self.connection = http.client.HTTPSConnection(
             host, int(port), context=self.context, timeout=30)
         self.fields = dict(suite.metadata(who) if who else ())

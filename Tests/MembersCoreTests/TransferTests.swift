@@ -113,7 +113,7 @@ struct TransferTests {
         try await withThrowingTaskGroup(of: Void.self) { group in
           for turn in 0..<8 {
             group.addTask {
-              // The last reason: the other acceptance was seen by the member, not yet by the transfer.
+              // The last one: what was read of the member is newer than of the transfer.
               let refusals: Set = ["TRANSFER_STATE", "MEMBERSHIP_STATE", "SAME_ORGANIZATION"]
               _ = try await Self.unless(refusals) {
                 switch turn % 4 {
