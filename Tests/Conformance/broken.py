@@ -83,11 +83,13 @@ class ResetAfterData(_Broken):
 
 
 class Ping(_Broken):
-    """Pings before and after head and data; each must be answered before the connection ends."""
+    """Pings before and after head and data; the call ends when all are answered, so that none is
+    on its way when its caller goes."""
 
     def __init__(self, context=None):
         self.outstanding = 0
         self.sent = 0
+        self._ending = None
         super().__init__(context)
 
     def answer(self, link, request):
@@ -97,8 +99,8 @@ class Ping(_Broken):
         link.send(request.stream, _RESPONSE[:100_000])
         self._ping(link)
         link.send(request.stream, _RESPONSE[100_000:])
+        self._ending = (link, request.stream)
         self._ping(link)
-        self.send_trailers(link, request.stream)
 
     def _ping(self, link):
         self.sent += 1
@@ -109,6 +111,9 @@ class Ping(_Broken):
     def saw(self, event):
         if isinstance(event, h2.events.PingAckReceived):
             self.outstanding -= 1
+            if self.outstanding == 0 and self._ending:
+                self.send_trailers(*self._ending)
+                self._ending = None
 
     def check(self):
         assert self.sent and self.outstanding == 0, f"{self.outstanding} of {self.sent}"

@@ -117,6 +117,15 @@ enum PoolCaseStore {
       placed)
   }
 
+  /// The open case of the member of a transfer.
+  static func open(ofTransfer id: String) -> Query<PlacedPoolCase?> {
+    .first(
+      """
+      SELECT \(columns) \(parties)
+      WHERE c.member_id = (SELECT member_id FROM transfers WHERE id = ?1) AND c.state IN (\(open))
+      """, [id], placed)
+  }
+
   /// Identifiers of open cases that were due before a day.
   static func overdue(on day: Int, limit: Int) -> Query<[String]> {
     .all(

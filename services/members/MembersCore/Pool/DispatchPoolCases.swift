@@ -1,24 +1,9 @@
 public import MembersV1
-import Protobuf
 public import RPC
 import ServiceKit
 import Storage
 
 extension MembersService {
-  /// Assigns a waiting case to a union.
-  public func assignPoolCase(
-    _ request: AssignPoolCaseRequest, context: ServerContext
-  ) async throws -> AssignPoolCaseResponse {
-    var payload = request
-    payload.requestID = ""
-    let order = try PoolCaseOrder(
-      context, requestID: request.requestID, name: request.name, receiver: request.receiver,
-      etag: request.etag, payload: payload, at: clock.now)
-    var response = AssignPoolCaseResponse()
-    response.poolCase = try await assign(order)
-    return response
-  }
-
   /// Assigns cases, a result a row. Rows are stored many at a time; rows of one case wait for each
   /// other.
   public func dispatchPoolCases(
@@ -47,18 +32,5 @@ extension MembersService {
         return response
       })
     try await pipeline.run(requests, responses)
-  }
-
-  /// The one path of AssignPoolCase and of every row of a dispatch.
-  private func assign(_ order: PoolCaseOrder) async throws -> PoolCase {
-    try await write(order, action: "poolCases.assign") { facts, commit in
-      guard facts.placed.isKept(by: facts.scope) else { throw CommonFailure.outOfScope }
-      guard let receiver = facts.receiver else { throw MembersError.organizationNotFound }
-      try receiver.checkTakesMembers()
-      let assigned = try commit.change(facts.placed.poolCase, .assign, by: order.act) {
-        $0.receiverID = receiver.id
-      }
-      return facts.placed.message(assigned)
-    }
   }
 }

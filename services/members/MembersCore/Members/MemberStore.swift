@@ -90,10 +90,15 @@ enum MemberStore {
   }
 
   /// The member of a case of the holding pool.
-  static func ofPoolCase(_ id: String) -> Query<KnownMember?> {
+  static func ofPoolCase(_ id: String) -> Query<KnownMember?> { of("pool_cases", id) }
+
+  /// The member whose transfer it is.
+  static func ofTransfer(_ id: String) -> Query<KnownMember?> { of("transfers", id) }
+
+  private static func of(_ table: String, _ id: String) -> Query<KnownMember?> {
     .first(
       """
-      \(selection) FROM pool_cases AS c
+      \(selection) FROM \(table) AS c
       JOIN memberships AS m ON m.id = c.member_id
       JOIN persons AS p ON p.id = m.id
       JOIN organizations AS o ON o.id = m.managing_organization_id

@@ -87,14 +87,16 @@ extension MembersService {
           guard let duplicate, duplicate.isHeld(by: scope) else {
             throw MembersError.duplicateNotFound
           }
-          try Etag.check(order.etag, duplicate.version)
           let (one, two) = (duplicate.personID, duplicate.otherPersonID)
           return .read(
-            MemberStore.byID(one), PoolCaseStore.open(of: one), TransferStore.open(of: one),
+            DuplicateStore.byID(order.duplicateID), MemberStore.byID(one),
+            PoolCaseStore.open(of: one), TransferStore.open(of: one),
             MemberStore.byID(two), PoolCaseStore.open(of: two), TransferStore.open(of: two),
             DuplicateStore.merged(into: one), DuplicateStore.merged(into: two)
-          ) { person, case1, transfer1, other, case2, transfer2, into1, into2 in
-            try decide(
+          ) { duplicate, person, case1, transfer1, other, case2, transfer2, into1, into2 in
+            guard let duplicate else { throw MembersError.duplicateNotFound }
+            try Etag.check(order.etag, duplicate.version)
+            return try decide(
               DuplicateFacts(
                 duplicate: duplicate,
                 person: person.map {

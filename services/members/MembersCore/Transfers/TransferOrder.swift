@@ -74,31 +74,27 @@ extension MembersService {
     let bytes = try await database.write {
       ledger.once(order.key, payload: order.payload, at: order.now) {
         .read(
-          StaffScope.query(of: order.caller), TransferStore.byID(order.transferID)
-        ) { scope, placed in
-          guard let placed,
+          StaffScope.query(of: order.caller), TransferStore.byID(order.transferID),
+          MemberStore.ofTransfer(order.transferID),
+          PoolCaseStore.open(ofTransfer: order.transferID),
+          OrganizationStore.receiverOfTransfer(order.transferID)
+        ) { scope, placed, known, poolCase, receiver in
+          guard let placed, let known, let receiver,
             placed.isAsked(by: order.caller, scope) || scope.holds(placed.toPath)
           else { throw MembersError.transferNotFound }
           guard order.etag.isEmpty || order.etag == "v\(placed.transfer.version)" else {
             throw CommonFailure.etagMismatch
           }
-          let memberID = placed.transfer.memberID
-          return .read(
-            MemberStore.byID(memberID), PoolCaseStore.open(of: memberID),
-            OrganizationStore.byID(placed.transfer.toID)
-          ) { known, poolCase, receiver in
-            guard let known, let receiver else { throw MembersError.transferNotFound }
-            var commit = Commit(at: order.now)
-            let member = MemberFacts(known: known, poolCase: poolCase, transfer: placed)
-            let reply = try decide(
-              TransferFacts(scope: scope, placed: placed, member: member, receiver: receiver),
-              &commit)
-            commit.record(
-              AuditEntry(
-                actor: order.caller.subject, action: action,
-                target: "transfers/\(order.transferID)", reason: order.reason))
-            return .commit(commit, try reply.wireBytes())
-          }
+          var commit = Commit(at: order.now)
+          let member = MemberFacts(known: known, poolCase: poolCase, transfer: placed)
+          let reply = try decide(
+            TransferFacts(scope: scope, placed: placed, member: member, receiver: receiver),
+            &commit)
+          commit.record(
+            AuditEntry(
+              actor: order.caller.subject, action: action,
+              target: "transfers/\(order.transferID)", reason: order.reason))
+          return .commit(commit, try reply.wireBytes())
         }
       }
     }

@@ -44,11 +44,17 @@ enum OrganizationStore {
 
   /// The union that a case of the holding pool is assigned to.
   static func receiverOfPoolCase(_ id: String) -> Query<StoredOrganization?> {
+    named("SELECT receiver_id FROM pool_cases WHERE id = ?1", id)
+  }
+
+  /// The organization that a transfer goes to.
+  static func receiverOfTransfer(_ id: String) -> Query<StoredOrganization?> {
+    named("SELECT to_id FROM transfers WHERE id = ?1", id)
+  }
+
+  private static func named(_ choice: String, _ id: String) -> Query<StoredOrganization?> {
     .first(
-      """
-      SELECT \(columns) FROM organizations AS o
-      WHERE o.id = (SELECT receiver_id FROM pool_cases WHERE id = ?1)
-      """, [id], organization)
+      "SELECT \(columns) FROM organizations AS o WHERE o.id = (\(choice))", [id], organization)
   }
 
   /// Whether there is any organization.
