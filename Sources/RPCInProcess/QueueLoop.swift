@@ -6,10 +6,16 @@ import Synchronization
 final class QueueLoop: ExchangeLoop {
   private static let key = DispatchSpecificKey<ObjectIdentifier>()
   private let queue = DispatchQueue(label: "rpc.in-process")
+  private let keeps = Mutex<(any AnyObject & Sendable)?>(nil)
 
   init() { queue.setSpecific(key: Self.key, value: ObjectIdentifier(self)) }
 
   var isCurrent: Bool { DispatchQueue.getSpecific(key: Self.key) == ObjectIdentifier(self) }
+
+  var kept: (any AnyObject & Sendable)? {
+    get { keeps.withLock { $0 } }
+    set { keeps.withLock { $0 = newValue } }
+  }
 
   func enqueue(_ job: consuming ExecutorJob) {
     let job = UnownedJob(job)

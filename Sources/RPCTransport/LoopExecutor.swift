@@ -27,6 +27,7 @@ final class LoopExecutor: ExchangeLoop, @unchecked Sendable {
   @exclusivity(unchecked) private var isReading = false
   /// Where connections gather what they write; one a loop, so that idle connections hold none.
   @exclusivity(unchecked) var output = ByteBuffer()
+  @exclusivity(unchecked) var kept: (any AnyObject & Sendable)?
   /// What the sessions of all connections of the loop take their memory from.
   let sessionMemory = SessionMemory()
   private let remote = Mutex<[UnownedJob]>([])

@@ -17,6 +17,8 @@ public final class Server: Sendable {
 
   private struct State {
     var phase = Phase.idle
+    /// What new connections are shown; nil in plaintext.
+    var tls: NIOSSLContext?
     var connections: [ObjectIdentifier: any ServedConnection] = [:]
     var connectionsMax = Int.max
     var waiters: [CheckedContinuation<Void, Never>] = []
@@ -43,8 +45,7 @@ public final class Server: Sendable {
   /// - Returns: the address, with the port that was taken.
   /// - Throws: when the address cannot be had or the TLS files cannot be used.
   public func start() async throws -> HostPort {
-    let tls = try configuration.tls?.makeContext(
-      protocols: configuration.allowsHTTP1 ? ["h2", "http/1.1"] : ["h2"])
+    if let tls = configuration.tls { use(try credentials(tls)) }
     let connectionsMax = Descriptors.connectionsMax(configuration.connectionsMax)
     if connectionsMax < configuration.connectionsMax {
       logger.warning(
@@ -54,12 +55,27 @@ public final class Server: Sendable {
         ])
     }
     state.withLock { $0.connectionsMax = connectionsMax }
-    let channel = try await listen(bootstrap(tls))
+    let channel = try await listen(bootstrap())
     state.withLock { $0.phase = .running(channel) }
     return HostPort(channel.localAddress)
   }
 
-  private func bootstrap(_ tls: NIOSSLContext?) -> ServerBootstrap {
+  /// Reads TLS files, to be shown by this server.
+  /// - Throws: `TLSError` when they cannot be used.
+  public func credentials(_ tls: ServerTLS) throws -> ServerCredentials {
+    ServerCredentials(
+      context: try tls.makeContext(
+        protocols: configuration.allowsHTTP1 ? ["h2", "http/1.1"] : ["h2"]))
+  }
+
+  /// Shows these to connections from now on; those there are stay as they are. A server that
+  /// speaks plaintext goes on doing so.
+  public func use(_ credentials: ServerCredentials) {
+    guard configuration.tls != nil else { return }
+    state.withLock { $0.tls = credentials.context }
+  }
+
+  private func bootstrap() -> ServerBootstrap {
     let bootstrap = ServerBootstrap(group: loops.group)
       .serverChannelOption(.backlog, value: configuration.backlog)
       .childChannelOption(
@@ -70,7 +86,7 @@ public final class Server: Sendable {
       .serverChannelOption(.maxMessagesPerRead, value: 1)
       .childChannelOption(.maxMessagesPerRead, value: 1)
       .childChannelInitializer { channel in
-        channel.eventLoop.makeCompletedFuture { try self.accept(channel, tls: tls) }
+        channel.eventLoop.makeCompletedFuture { try self.accept(channel) }
       }
     guard configuration.address.socketPath == nil else { return bootstrap }
     return bootstrap.serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
@@ -93,8 +109,9 @@ public final class Server: Sendable {
       .get()
   }
 
-  private func accept(_ channel: any NIOCore.Channel, tls: NIOSSLContext?) throws {
+  private func accept(_ channel: any NIOCore.Channel) throws {
     let pipeline = channel.pipeline.syncOperations
+    let tls = state.withLock(\.tls)
     if let tls { try pipeline.addHandler(NIOSSLServerHandler(context: tls)) }
     let executor = loops.executor(of: channel.eventLoop)
     guard configuration.allowsHTTP1 else {

@@ -59,6 +59,11 @@ public struct ServerTLS: Sendable, Hashable {
   }
 }
 
+/// TLS files that were read and can be used. See ``Server/credentials(_:)``.
+public struct ServerCredentials: Sendable {
+  let context: NIOSSLContext
+}
+
 /// TLS of a client.
 public struct ClientTLS: Sendable, Hashable {
   /// How the server shows that it is the right one.

@@ -52,10 +52,13 @@ extension Router {
 extension Dispatcher {
   /// What a process's admin port serves, in plaintext and on loopback only: health, and `/metrics`
   /// where ``Observation`` is bootstrapped.
-  public convenience init(adminOf health: HealthRegistry, logger: Logger) throws {
+  /// - Parameter pages: What else it answers.
+  public convenience init(
+    adminOf health: HealthRegistry, pages: [any ExchangeHandler] = [], logger: Logger
+  ) throws {
     let registry = MetricsSystem.factory as? MetricsRegistry
     self.init(
       router: try Router(services: [HealthService(registry: health)]),
-      handlers: registry.map { [MetricsPage(registry: $0)] } ?? [], logger: logger)
+      handlers: (registry.map { [MetricsPage(registry: $0)] } ?? []) + pages, logger: logger)
   }
 }

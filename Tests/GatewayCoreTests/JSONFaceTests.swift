@@ -37,7 +37,9 @@ struct JSONFaceTests {
         router: try Router(services: []),
         handlers: [
           gateway, try WebFace(of: gateway, origins: origins, logger: logger),
-          try JSONFace(of: gateway, origins: origins, messageBytesMax: 10_000, logger: logger),
+          try JSONFace(
+            of: gateway, contracts: JSONContracts(), origins: origins, messageBytesMax: 10_000,
+            logger: logger),
         ]))
   }
 

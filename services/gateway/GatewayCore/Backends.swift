@@ -1,49 +1,112 @@
+import Crypto
+import Foundation
 public import Logging
 public import RPC
 public import ServiceKit
 
+/// Where a service is and what it is proven by: all that a channel to it is made of.
+public struct BackendLink: Sendable, Hashable {
+  /// `host:port` of every replica.
+  public let targets: [String]
+  /// Workload that must answer, as in its certificate; empty for plaintext.
+  public let identity: String
+  /// The gateway's own identity.
+  public let tls: WorkloadFiles
+  /// Of what those files hold: with new certificates it is another link.
+  private let fingerprint: [UInt8]
+
+  /// - Throws: ``ConfigurationError`` where a file of `tls` cannot be read.
+  init(targets: [String], identity: String, tls: WorkloadFiles) throws {
+    self.targets = targets
+    self.identity = identity
+    self.tls = tls
+    fingerprint = identity.isEmpty ? [] : try Self.fingerprint(of: tls)
+  }
+
+  private static func fingerprint(of tls: WorkloadFiles) throws -> [UInt8] {
+    var hash = SHA256()
+    for file in [tls.certificateFile, tls.keyFile, tls.authorityFile] {
+      guard let bytes = FileManager.default.contents(atPath: file) else {
+        throw ConfigurationError("\(file): cannot be read")
+      }
+      hash.update(data: SHA256.hash(data: bytes).withUnsafeBytes { Data($0) })
+    }
+    return Array(hash.finalize())
+  }
+}
+
 /// The services of a configuration, each with its channel.
 public struct Backends: Sendable {
+  /// Makes a channel of a link.
+  public typealias Connect = @Sendable (BackendLink) throws -> any Channel
+
   let contracted: [String: Backend]
   let opaque: [(setting: OpaqueServiceSetting, backend: Backend)]
+  private let channels: [BackendLink: any Channel]
 
   /// - Parameters:
   ///   - configuration: One that ``GatewayConfiguration/validate()`` passed.
-  ///   - connect: Makes a channel to targets (`host:port`) whose certificate names that workload;
-  ///     an empty identity is plaintext.
-  public init(
-    _ configuration: GatewayConfiguration,
-    connect: (_ targets: [String], _ identity: String) throws -> any Channel
+  ///   - known: Of the configuration before: channels to what stays are kept with their
+  ///     connections.
+  /// - Throws: ``ConfigurationError`` naming every service that there can be no channel to.
+  init(
+    _ configuration: GatewayConfiguration, keeping known: Backends? = nil, connect: Connect
   ) throws {
+    var channels: [BackendLink: any Channel] = [:]
+    var faults = Faults()
+    func channel(_ field: String, _ targets: [String], _ identity: String) -> (any Channel)? {
+      faults.catching(field) {
+        let link = try BackendLink(targets: targets, identity: identity, tls: configuration.tls)
+        let channel = try channels[link] ?? known?.channels[link] ?? connect(link)
+        channels[link] = channel
+        return channel
+      }
+    }
     var contracted: [String: Backend] = [:]
-    for (name, address) in configuration.services {
-      contracted[name] = Backend(
-        name: name, channel: try connect(address.targets, address.identity), audience: name)
+    for (name, address) in configuration.services.sorted(by: { $0.key < $1.key }) {
+      guard let channel = channel("services.\(name)", address.targets, address.identity) else {
+        continue
+      }
+      contracted[name] = Backend(name: name, channel: channel, audience: name)
     }
-    self.contracted = contracted
-    opaque = try configuration.opaqueServices.map { setting in
+    var opaque: [(setting: OpaqueServiceSetting, backend: Backend)] = []
+    for (index, setting) in configuration.opaqueServices.enumerated() {
+      let field = "opaque_services[\(index)]"
+      guard let channel = channel(field, setting.targets, setting.identity) else { continue }
       let backend = Backend(
-        name: setting.service, channel: try connect(setting.targets, setting.identity),
+        name: setting.service, channel: channel,
         audience: setting.audience.isEmpty ? nil : setting.audience)
-      return (setting, backend)
+      opaque.append((setting, backend))
     }
+    try faults.check()
+    self.contracted = contracted
+    self.opaque = opaque
+    self.channels = channels
   }
 
   /// Every channel, to be shut down.
-  public var channels: [any Channel] {
-    contracted.values.map(\.channel) + opaque.map(\.backend.channel)
+  var all: [any Channel] { Array(channels.values) }
+}
+
+/// What is wrong with a configuration, gathered so that it is said at once.
+struct Faults {
+  private(set) var texts: [String] = []
+
+  mutating func add(_ more: [String]) { texts += more }
+
+  /// What `body` returns; nil where it throws, which is a fault of that field.
+  mutating func catching<Value>(_ field: String? = nil, _ body: () throws -> Value) -> Value? {
+    do {
+      return try body()
+    } catch {
+      texts.append(field.map { "\($0): \(error)" } ?? "\(error)")
+      return nil
+    }
   }
 
-  /// The channel to yijia-stations, whose feed tells of the kiosks.
-  ///
-  /// - Throws: ``ConfigurationError`` where there is none.
-  public var stations: any Channel {
-    get throws {
-      guard let backend = contracted["stations"] else {
-        throw ConfigurationError("services.stations: missing")
-      }
-      return backend.channel
-    }
+  /// - Throws: ``ConfigurationError`` with all of them, if there are any.
+  func check() throws {
+    guard texts.isEmpty else { throw ConfigurationError(texts.joined(separator: "; ")) }
   }
 }
 
@@ -70,23 +133,5 @@ extension Gateway {
         seed: try TokenKeyFile.read(configuration.callerToken.privateKeyFile), clock: clock),
       messageBytesMax: configuration.messageBytesMax,
       accessLog: AccessLog(configuration.accessLog, logger: calls), logger: logger)
-  }
-}
-
-extension Gateway {
-  /// What the edge serves: gRPC, gRPC-Web and JSON on one port, and health of its own.
-  /// - Throws: ``ConfigurationError`` where a contract's HTTP rule is none.
-  public func edge(
-    _ configuration: GatewayConfiguration, health: HealthRegistry, logger: Logger
-  ) throws -> Dispatcher {
-    let origins = BrowserOrigins(configuration.browserOrigins)
-    return Dispatcher(
-      router: try Router(services: [HealthService(registry: health)]),
-      handlers: [
-        self, try WebFace(of: self, origins: origins, logger: logger),
-        try JSONFace(
-          of: self, origins: origins, messageBytesMax: configuration.messageBytesMax,
-          logger: logger),
-      ], logger: logger)
   }
 }

@@ -33,8 +33,11 @@ public struct Gateway: ExchangeHandler {
     metrics = ServerMetrics(paths: routes.paths)
   }
 
-  public func claims(_ head: RequestHead) -> Bool {
-    head.isGRPC && head.isPOST && !head.path.hasPrefix(Self.healthPrefix)
+  public func claims(_ head: RequestHead) -> Bool { Self.serves(head) }
+
+  /// Whether a gateway answers such a request, whatever its configuration.
+  static func serves(_ head: RequestHead) -> Bool {
+    head.isGRPC && head.isPOST && !head.path.hasPrefix(healthPrefix)
   }
 
   public func serve(_ exchange: ServerExchange) async {

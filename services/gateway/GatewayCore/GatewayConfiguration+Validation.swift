@@ -9,6 +9,13 @@ extension GatewayConfiguration {
 
   /// - Throws: ``ConfigurationError`` naming every field that is wrong.
   public func validate() throws {
+    var all = Faults()
+    all.add(faults())
+    try all.check()
+  }
+
+  /// What is wrong with each field by itself.
+  func faults() -> [String] {
     var wrong = edgeFaults() + serviceFaults() + partnerFaults() + staffFaults()
     for (index, service) in opaqueServices.enumerated() {
       wrong += service.faults(at: "opaque_services[\(index)]")
@@ -16,7 +23,16 @@ extension GatewayConfiguration {
         wrong.append("opaque_services[\(index)].service: stated twice")
       }
     }
-    guard wrong.isEmpty else { throw ConfigurationError(wrong.joined(separator: "; ")) }
+    return wrong
+  }
+
+  /// What differs from a running gateway's configuration and cannot change while it runs.
+  func fixedFaults(running: GatewayConfiguration) -> [String] {
+    var wrong: [String] = []
+    if listen != running.listen { wrong.append("listen") }
+    if plaintext != running.plaintext { wrong.append("plaintext") }
+    if admin != running.admin { wrong.append("admin") }
+    return wrong.map { "\($0): cannot change while the gateway runs; restart it" }
   }
 
   private func edgeFaults() -> [String] {

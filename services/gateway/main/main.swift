@@ -12,8 +12,9 @@ struct GatewayCommand: AsyncParsableCommand {
     commandName: "yijia-gateway",
     abstract: "The one address of the suite: proves callers, applies the policy, forwards calls.",
     discussion: """
-      Serves gRPC, gRPC-Web and JSON over TLS on its port; health and /metrics in plaintext on its \
-      admin port. Ends cleanly on SIGTERM and SIGINT: running calls may finish.
+      Serves gRPC, gRPC-Web and JSON over TLS on its port; health, /metrics and POST /reload in \
+      plaintext on its admin port. SIGHUP reads configuration and certificates anew: no call \
+      notices, and a wrong one is refused. SIGTERM lets running calls finish.
       Example: yijia-gateway --config gateway.yaml
       """)
 
@@ -24,8 +25,7 @@ struct GatewayCommand: AsyncParsableCommand {
   var check = false
 
   func run() async throws {
-    let configuration = try loadConfiguration(
-      GatewayConfiguration.self, defaults: GatewayConfiguration(), file: config)
+    let configuration = try load()
     try configuration.validate()
     guard !check else { return }
     Observation.bootstrap()
@@ -34,83 +34,83 @@ struct GatewayCommand: AsyncParsableCommand {
     try await serve(configuration, logger: logger)
   }
 
-  private func serve(_ configuration: GatewayConfiguration, logger: Logger) async throws {
-    let loops = EventLoops()
-    let backends = try Backends(configuration) { targets, identity in
-      try channel(configuration.tls, targets, identity, loops, logger)
-    }
-    let kiosks = KioskDirectory()
-    let feed = KioskFeed(channel: try backends.stations, directory: kiosks, logger: logger)
-    let health = HealthRegistry()
-    let gateway = try Gateway(configuration, backends: backends, kiosks: kiosks, logger: logger)
-    let servers = try servers(configuration, gateway, health, loops, logger)
-    try await run(servers, feed, health, drain: .seconds(configuration.drainSeconds), logger)
-    for case let channel as ClientChannel in backends.channels { await channel.shutdown() }
-    try await loops.shutdown()
-    logger.notice("stopped")
+  private func load() throws -> GatewayConfiguration {
+    try loadConfiguration(GatewayConfiguration.self, defaults: .init(), file: config)
   }
 
-  /// Serves until a signal comes and what ran then has ended.
-  private func run(
-    _ servers: [Server], _ feed: KioskFeed, _ health: HealthRegistry, drain: Duration,
-    _ logger: Logger
-  ) async throws {
-    let signals = await UnixSignalsSequence(trapping: .sigterm, .sigint)
-    async let _ = feed.run()
-    for server in servers {
+  private func serve(_ configuration: GatewayConfiguration, logger: Logger) async throws {
+    let loops = EventLoops()
+    let kiosks = KioskDirectory()
+    let gateway = try LiveGateway(configuration, kiosks: kiosks, logger: logger) { link in
+      try ClientChannel(configuration: try Self.client(link), loops: loops, logger: logger)
+    }
+    let health = HealthRegistry()
+    let calls = try Dispatcher(edge: gateway, health: health, logger: logger)
+    let edge = Server(
+      configuration: Self.edge(configuration), dispatcher: calls, loops: loops, logger: logger)
+    let reload: @Sendable () throws -> Void = { [self] in
+      try gateway.reload { file in
+        let credentials = try edge.credentials(ServerTLS(identity: Self.identity(file)))
+        return { edge.use(credentials) }
+      } _: {
+        try load()
+      }
+    }
+    let pages = try Dispatcher(
+      adminOf: health, pages: [AdminPages(reload: reload)], logger: logger)
+    let admin = Server(
+      configuration: ServerConfiguration(admin: HostPort(configuration.admin)), dispatcher: pages,
+      loops: loops, logger: logger)
+    async let _ = KioskFeed(channel: gateway.stations, directory: kiosks, logger: logger).run()
+    let signals = await UnixSignalsSequence(trapping: .sigterm, .sigint, .sighup)
+    for server in [edge, admin] {
       let address = try await server.start()
       logger.notice("listening", metadata: ["address": "\(address)"])
     }
     health.set("", .serving)
     for await signal in signals {
-      logger.notice("stopping", metadata: ["signal": "\(signal)"])
-      break
+      logger.notice("signal", metadata: ["signal": "\(signal)"])
+      guard signal == .sighup else { break }
+      try? reload()  // what is wrong is in the log
     }
     health.set("", .notServing)
-    for server in servers { await server.shutdown(grace: drain) }
+    let drain = Duration.seconds(gateway.configuration.drainSeconds)
+    for server in [edge, admin] { await server.shutdown(grace: drain) }
+    for case let channel as ClientChannel in gateway.channels { await channel.shutdown() }
+    try await loops.shutdown()
+    logger.notice("stopped")
   }
 
   /// To the replicas of a service: mutual TLS, or plaintext where no identity is stated.
-  private func channel(
-    _ files: WorkloadFiles, _ targets: [String], _ identity: String, _ loops: EventLoops,
-    _ logger: Logger
-  ) throws -> any Channel {
-    let addresses = try targets.map { text in
-      guard let address = HostPort(text) else { throw ConfigurationError("\(text): no host:port") }
-      return address
-    }
+  private static func client(_ link: BackendLink) throws -> ClientConfiguration {
     let tls = ClientTLS(
-      authorities: files.authorityFile,
-      identity: TLSFiles(certificateChain: files.certificateFile, privateKey: files.keyFile),
-      serverName: .uri(identity))
-    var client = ClientConfiguration(targets: addresses, tls: identity.isEmpty ? nil : tls)
+      authorities: link.tls.authorityFile,
+      identity: TLSFiles(certificateChain: link.tls.certificateFile, privateKey: link.tls.keyFile),
+      serverName: .uri(link.identity))
+    var client = ClientConfiguration(
+      targets: link.targets.compactMap { HostPort($0) }, tls: link.identity.isEmpty ? nil : tls)
     client.healthService = ""
     client.connectMax = .seconds(5)
     client.backoff.max = .seconds(5)
-    // What a caller that reads slowly holds here of a stream.
-    client.limits.streamWindowBytes = 256 << 10
-    return try ClientChannel(configuration: client, loops: loops, logger: logger)
+    client.limits.streamWindowBytes = 256 << 10  // what a slow caller holds of it
+    return client
   }
 
-  /// The edge, and health in plaintext.
-  private func servers(
-    _ configuration: GatewayConfiguration, _ gateway: Gateway, _ health: HealthRegistry,
-    _ loops: EventLoops, _ logger: Logger
-  ) throws -> [Server] {
-    let identity = TLSFiles(
-      certificateChain: configuration.certificate.certificateFile,
-      privateKey: configuration.certificate.keyFile)
+  private static func edge(_ configuration: GatewayConfiguration) -> ServerConfiguration {
     var edge = ServerConfiguration(
-      address: HostPort(host: configuration.listen.host, port: configuration.listen.port),
-      tls: configuration.plaintext ? nil : ServerTLS(identity: identity))
+      address: HostPort(configuration.listen),
+      tls: configuration.plaintext ? nil : ServerTLS(identity: identity(configuration.certificate)))
     edge.allowsHTTP1 = true
-    let admin = ServerConfiguration(
-      admin: HostPort(host: configuration.admin.host, port: configuration.admin.port))
-    return try [
-      (edge, gateway.edge(configuration, health: health, logger: logger)),
-      (admin, Dispatcher(adminOf: health, logger: logger)),
-    ].map { Server(configuration: $0, dispatcher: $1, loops: loops, logger: logger) }
+    return edge
   }
+
+  private static func identity(_ file: EdgeCertificate) -> TLSFiles {
+    TLSFiles(certificateChain: file.certificateFile, privateKey: file.keyFile)
+  }
+}
+
+extension HostPort {
+  fileprivate init(_ address: ListenAddress) { self.init(host: address.host, port: address.port) }
 }
 
 do {

@@ -15,8 +15,7 @@ import YijiaTypeV1
 /// Which paths there are is in the contracts (`google.api.http`); every method is also
 /// `POST /package.Service/Method`. Safe to use from any task.
 public struct JSONFace: ExchangeHandler {
-  private let routes: HTTPRoutes
-  private let codec: JSONCodec
+  private let contracts: JSONContracts
   private let gateway: Dispatcher
   private let origins: BrowserOrigins
   private let messageBytesMax: Int
@@ -26,13 +25,11 @@ public struct JSONFace: ExchangeHandler {
   ///   - gateway: Gets the calls.
   ///   - origins: Of pages that may call from a browser.
   ///   - messageBytesMax: The longest request, as JSON; of a stream, the longest line.
-  /// - Throws: ``ConfigurationError`` where a contract's HTTP rule is none.
   public init(
-    of gateway: Gateway, contracts: [Contract] = Contract.all, origins: BrowserOrigins,
+    of gateway: Gateway, contracts: JSONContracts, origins: BrowserOrigins,
     messageBytesMax: Int, logger: Logger
   ) throws {
-    codec = try JSONCodec(contracts)
-    routes = try HTTPRoutes(contracts: contracts, registry: codec.mapping.registry)
+    self.contracts = contracts
     self.gateway = Dispatcher(
       router: try Router(services: []), handlers: [gateway], logger: logger)
     self.origins = origins
@@ -50,11 +47,12 @@ public struct JSONFace: ExchangeHandler {
       head.add(contentsOf: allowed)
       return await exchange.sendHead(head, endsStream: true)
     }
-    let writer = JSONWriter(exchange, codec: codec, fields: allowed)
+    let writer = JSONWriter(exchange, codec: contracts.codec, fields: allowed)
     do {
-      let request = try JSONRequest(exchange.head, routes)
+      let request = try JSONRequest(exchange.head, contracts.routes)
       let call = JSONCall(
-        request, exchange, codec: codec, messageBytesMax: messageBytesMax, writer: writer)
+        request, exchange, codec: contracts.codec, messageBytesMax: messageBytesMax,
+        writer: writer)
       let channel = InProcessChannel(gateway, loop: exchange.exchange.loop, peer: exchange.peer)
       try await call.run(on: channel)
     } catch let error as RPCError {
@@ -68,6 +66,18 @@ public struct JSONFace: ExchangeHandler {
 extension Error {
   /// Where a failure of the face's own says more than its code.
   fileprivate var httpStatus: Int? { (self as? GatewayFailure)?.httpStatus }
+}
+
+/// The contracts as HTTP and JSON see them. Reading them takes a while, and they never change.
+public struct JSONContracts: Sendable {
+  let codec: JSONCodec
+  let routes: HTTPRoutes
+
+  /// - Throws: ``ConfigurationError`` where a contract's HTTP rule is none.
+  public init(_ contracts: [Contract] = Contract.all) throws {
+    codec = try JSONCodec(contracts)
+    routes = try HTTPRoutes(contracts: contracts, registry: codec.mapping.registry)
+  }
 }
 
 /// JSON by the contracts, and the statuses of failures.

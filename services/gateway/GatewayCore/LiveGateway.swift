@@ -1,0 +1,169 @@
+public import Logging
+public import RPC
+public import ServiceKit
+import Synchronization
+
+/// The gateway that a process runs: gRPC, gRPC-Web and JSON by a configuration that can be replaced
+/// while calls run.
+///
+/// A call is served to its end by the configuration that it began with. Register it with a
+/// `Dispatcher`. Safe to use from any task.
+public final class LiveGateway: ExchangeHandler {
+  /// Checks the certificate that callers see; what it returns puts it to use.
+  public typealias Certificate = @Sendable (EdgeCertificate) throws -> @Sendable () -> Void
+
+  /// All that serves one configuration. Never changes.
+  private struct Served {
+    let configuration: GatewayConfiguration
+    let backends: Backends
+    let gateway: Gateway
+    let web: WebFace
+    let json: JSONFace
+  }
+
+  private let contracts: JSONContracts
+  private let kiosks: KioskDirectory
+  private let clock: Clock
+  private let logger: Logger
+  private let connect: Backends.Connect
+  private let live: Live<Served>
+  /// One reload at a time; how many there were.
+  private let loads = Mutex(1)
+
+  /// - Parameters:
+  ///   - kiosks: Filled by a ``KioskFeed``.
+  ///   - logger: For what goes wrong; calls are told to a log of their own, in JSON.
+  ///   - connect: Makes a channel to a service.
+  /// - Throws: ``ConfigurationError`` naming every field that is wrong.
+  public init(
+    _ configuration: GatewayConfiguration, kiosks: KioskDirectory, clock: Clock = .system,
+    logger: Logger, connect: @escaping Backends.Connect
+  ) throws {
+    contracts = try JSONContracts()
+    self.kiosks = kiosks
+    self.clock = clock
+    self.logger = logger
+    self.connect = connect
+    var faults = Faults()
+    faults.add(configuration.faults())
+    try faults.check()
+    let backends = try Backends(configuration, connect: connect)
+    live = Live(
+      try Self.served(configuration, backends, contracts, kiosks, clock: clock, logger))
+  }
+
+  private static func served(
+    _ configuration: GatewayConfiguration, _ backends: Backends, _ contracts: JSONContracts,
+    _ kiosks: KioskDirectory, clock: Clock, _ logger: Logger
+  ) throws -> Served {
+    let gateway = try Gateway(
+      configuration, backends: backends, kiosks: kiosks, clock: clock, logger: logger)
+    let origins = BrowserOrigins(configuration.browserOrigins)
+    return Served(
+      configuration: configuration, backends: backends, gateway: gateway,
+      web: try WebFace(of: gateway, origins: origins, logger: logger),
+      json: try JSONFace(
+        of: gateway, contracts: contracts, origins: origins,
+        messageBytesMax: configuration.messageBytesMax, logger: logger))
+  }
+
+  // MARK: - Calls
+
+  public func claims(_ head: RequestHead) -> Bool {
+    head.isGRPC ? Gateway.serves(head) : true
+  }
+
+  public func serve(_ exchange: ServerExchange) async {
+    let served = live.value(on: exchange.exchange.loop)
+    if served.gateway.claims(exchange.head) { return await served.gateway.serve(exchange) }
+    if served.web.claims(exchange.head) { return await served.web.serve(exchange) }
+    await served.json.serve(exchange)
+  }
+
+  // MARK: - Configuration
+
+  /// What is served by now.
+  public var configuration: GatewayConfiguration { live.value.configuration }
+
+  /// How many configurations were served, this one included.
+  public var generation: Int { loads.withLock { $0 } }
+
+  /// Serves another configuration from the next call on, if all of it is right; else all stays as
+  /// it was.
+  ///
+  /// Channels to services that stay as they are keep their connections; the others end with the
+  /// last call that began on them.
+  /// - Parameter read: The configuration, as read anew.
+  /// - Throws: ``ConfigurationError`` naming every field that is wrong, or that cannot change while
+  ///   the gateway runs.
+  public func reload(
+    certificate: Certificate, _ read: () throws -> GatewayConfiguration
+  ) throws {
+    do {
+      try loads.withLock { loads in
+        let next = try read()
+        let (served, showCertificate) = try prepared(next, certificate)
+        showCertificate()
+        live.replace(with: served)
+        loads += 1
+        logger.notice("configuration reloaded", metadata: ["generation": "\(loads)"])
+      }
+    } catch {
+      logger.error(
+        "the configuration is refused, the one before stays", metadata: ["cause": "\(error)"])
+      throw error
+    }
+  }
+
+  private func prepared(
+    _ next: GatewayConfiguration, _ certificate: Certificate
+  ) throws -> (Served, @Sendable () -> Void) {
+    let now = live.value
+    var faults = Faults()
+    faults.add(next.faults() + next.fixedFaults(running: now.configuration))
+    var show: @Sendable () -> Void = {}
+    if !next.plaintext {
+      show = faults.catching("certificate") { try certificate(next.certificate) } ?? show
+    }
+    _ = faults.catching("caller_token.private_key_file") {
+      try TokenKeyFile.read(next.callerToken.privateKeyFile)
+    }
+    let backends = faults.catching {
+      try Backends(next, keeping: now.backends, connect: connect)
+    }
+    try faults.check()
+    guard let backends else { return (now, show) }
+    return (try Self.served(next, backends, contracts, kiosks, clock: clock, logger), show)
+  }
+
+  /// Every channel of now, to be shut down.
+  public var channels: [any Channel] { live.value.backends.all }
+
+  /// To yijia-stations, whose feed tells of the kiosks, by whatever configuration is served.
+  public var stations: some Channel { LiveChannel(live: { self.stationsNow }) }
+
+  private var stationsNow: (any Channel)? { live.value.backends.contracted["stations"]?.channel }
+}
+
+extension Dispatcher {
+  /// What the edge serves: gRPC, gRPC-Web and JSON on one port, and health of its own.
+  public convenience init(edge gateway: LiveGateway, health: HealthRegistry, logger: Logger) throws
+  {
+    self.init(
+      router: try Router(services: [HealthService(registry: health)]), handlers: [gateway],
+      logger: logger)
+  }
+}
+
+/// A channel that is looked up anew for each call.
+private struct LiveChannel: Channel {
+  let live: @Sendable () -> (any Channel)?
+
+  func openExchange<Result: Sendable>(
+    _ head: RequestHead, options: ExchangeOptions,
+    _ body: (ClientExchange) async throws -> Result
+  ) async throws -> Result {
+    guard let channel = live() else { throw RPCError(.unavailable, "there is no such service") }
+    return try await channel.openExchange(head, options: options, body)
+  }
+}
