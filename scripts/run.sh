@@ -12,4 +12,4 @@ say "building for release (the first time takes some minutes)"
 for product in "${PRODUCTS[@]}"; do
   polite swift build -c release --product "$product"
 done
-exec "$ROOT/.build/release/yijia" dev "$@"
+exec "$ROOT/.build/release/yijia" dev --replay "$@"

@@ -167,7 +167,7 @@ static void yijia__members__v1__OpenRefreshRoundRequest__init(ProtobufCMessage *
   memset(message, 0, sizeof(struct yijia__members__v1__OpenRefreshRoundRequest));
   message->descriptor = &yijia__members__v1__OpenRefreshRoundRequest__table;
 }
-static const ProtobufCFieldDescriptor yijia__members__v1__OpenRefreshRoundRequest__fields[3] = {
+static const ProtobufCFieldDescriptor yijia__members__v1__OpenRefreshRoundRequest__fields[4] = {
   {"request_id", 1, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_BYTES,
    offsetof(struct yijia__members__v1__OpenRefreshRoundRequest, has_request_id), offsetof(struct yijia__members__v1__OpenRefreshRoundRequest, f_request_id),
    NULL, NULL, 0, 0x2200, NULL, NULL},
@@ -177,19 +177,22 @@ static const ProtobufCFieldDescriptor yijia__members__v1__OpenRefreshRoundReques
   {"due_date", 3, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_MESSAGE,
    0, offsetof(struct yijia__members__v1__OpenRefreshRoundRequest, f_due_date),
    &google__type__Date__table, NULL, 0, 0x4200, NULL, NULL},
+  {"all_records", 4, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_BOOL,
+   offsetof(struct yijia__members__v1__OpenRefreshRoundRequest, has_all_records), offsetof(struct yijia__members__v1__OpenRefreshRoundRequest, f_all_records),
+   NULL, NULL, 0, 0x0, NULL, NULL},
 };
-static const unsigned yijia__members__v1__OpenRefreshRoundRequest__by_name[3] = {2, 1, 0};
+static const unsigned yijia__members__v1__OpenRefreshRoundRequest__by_name[4] = {3, 2, 1, 0};
 static const ProtobufCIntRange yijia__members__v1__OpenRefreshRoundRequest__ranges[2] = {
   {1, 0},
-  {0, 3},
+  {0, 4},
 };
 const ProtobufCMessageDescriptor yijia__members__v1__OpenRefreshRoundRequest__table = {
   PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
   "yijia.members.v1.OpenRefreshRoundRequest", "OpenRefreshRoundRequest", "yijia__members__v1__OpenRefreshRoundRequest",
   "yijia.members.v1", sizeof(struct yijia__members__v1__OpenRefreshRoundRequest),
-  3, yijia__members__v1__OpenRefreshRoundRequest__fields, yijia__members__v1__OpenRefreshRoundRequest__by_name,
+  4, yijia__members__v1__OpenRefreshRoundRequest__fields, yijia__members__v1__OpenRefreshRoundRequest__by_name,
   1, yijia__members__v1__OpenRefreshRoundRequest__ranges,
-  yijia__members__v1__OpenRefreshRoundRequest__init, (void *) 112, NULL, NULL,
+  yijia__members__v1__OpenRefreshRoundRequest__init, (void *) 113, NULL, NULL,
 };
 
 static void yijia__members__v1__OpenRefreshRoundResponse__init(ProtobufCMessage *message) {

@@ -71,13 +71,13 @@ class DevelopmentSuite(_Logs):
         self.child = None
         self._clients = []
 
-    def start(self, *flags, own_group=False):
+    def start(self, *flags, own_group=False, seconds=60):
         (self.folder / "connection.json").unlink(missing_ok=True)
         self.output = self.folder / f"dev-{time.monotonic_ns()}.out"
         self.child = Child(
             [self.binaries / "yijia", "dev", *flags], self.output,
             self.ports.environment(self.folder), own_group)
-        wait_until(self._is_up, 60, "yijia dev")
+        wait_until(self._is_up, seconds, "yijia dev")
 
     def _is_up(self):
         assert self.child.is_running, f"yijia dev ended:\n{self.child.tail(60)}"

@@ -230,12 +230,24 @@ struct PersonalDataTests {
 
   @Test("erasures, corrections and renewals of keys at once leave nothing of an erased person")
   func concurrentErasures() async throws {
-    try await Harness.run { harness in
+    try await Harness.run { root in
+      let rings = try UpkeepTests.Rings(root)
+      let harness = root.sharing(try rings.keys())
       _ = try await harness.plantTree()
       for number in 1...4 {
+        if number == 2 {
+          // From here on everything is sealed and hashed anew, beside what goes on.
+          for ring in ["fields", "hashes"] {
+            try rings.change(ring) { $0.adding(at: harness.clock.now) }
+          }
+          for (_, ring) in harness.keys.rings { try ring.reload() }
+        }
         let member = try await harness.submit(Applicant.application(number), as: .administrator)
           .member
         try await withThrowingTaskGroup(of: Void.self) { group in
+          group.addTask {
+            _ = try await harness.service.renewKeys(report: UpkeepTests.quiet)
+          }
           for turn in 0..<4 {
             group.addTask {
               _ = try await TransferTests.unless(["MEMBER_NOT_FOUND"]) {
@@ -267,6 +279,11 @@ struct PersonalDataTests {
           try $0.int("n")
         })
       #expect(data == 0)
+      let kept = try await harness.database.read(
+        Query<Int>.one("SELECT count(*) AS n FROM persons WHERE wrapped_key IS NOT NULL") {
+          try $0.int("n")
+        })
+      #expect(kept == 0, "no key came back")
       #expect(try await harness.members().isEmpty)
       #expect(try await harness.countsAgree())
     }

@@ -83,6 +83,8 @@ struct yijia__members__v1__OpenRefreshRoundRequest {
   protobuf_c_boolean has_organization;
   ProtobufCBinaryData f_organization;
   google__type__Date *f_due_date;
+  protobuf_c_boolean has_all_records;
+  protobuf_c_boolean f_all_records;
 };
 
 /* yijia.members.v1.OpenRefreshRoundResponse */

@@ -440,6 +440,8 @@ public struct OpenRefreshRoundRequest: Message {
   public var organization: String = ""
   /// Day by which the records are to be confirmed, in China; not before today.
   public var dueDate: GoogleType.Date?
+  /// Whether every record is asked for, those too that were confirmed within three months.
+  public var allRecords: Bool = false
   public var unknownFields = UnknownFields()
 
   public init() {}
@@ -450,7 +452,7 @@ extension OpenRefreshRoundRequest {
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
     self.init()
-    let cost = MemoryLayout<yijia__members__v1__OpenRefreshRoundRequest>.size + 112
+    let cost = MemoryLayout<yijia__members__v1__OpenRefreshRoundRequest>.size + 113
     if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, yijia__members__v1__OpenRefreshRoundRequest__descriptor(), limits)
     defer { decoding.end() }
@@ -467,7 +469,7 @@ extension OpenRefreshRoundRequest {
   /// A message within another, behind its tag.
   package init(direct: inout DirectDecoding) {
     self.init()
-    let outer = direct.enter(MemoryLayout<yijia__members__v1__OpenRefreshRoundRequest>.size + 112)
+    let outer = direct.enter(MemoryLayout<yijia__members__v1__OpenRefreshRoundRequest>.size + 113)
     readDirect(&direct)
     direct.leave(outer)
   }
@@ -480,6 +482,7 @@ extension OpenRefreshRoundRequest {
       case 26:
         direct.expect(dueDate == nil)
         dueDate = GoogleType.Date(direct: &direct)
+      case 32: allRecords = direct.bool()
       default: direct.refuse()
       }
     }
@@ -494,12 +497,18 @@ extension OpenRefreshRoundRequest {
       organization = Decoding.string(c.pointee.f_organization)
     }
     if let value = c.pointee.f_due_date { dueDate = GoogleType.Date(reading: value) }
+    if c.pointee.has_all_records != 0 {
+      allRecords = c.pointee.f_all_records != 0
+    }
     unknownFields = Decoding.unknownFields(c.pointee.base)
   }
 
   package func encode(_ encoding: inout Encoding) {
     guard encoding.goesOn else { return }
     encoding.unknownFields(unknownFields)
+    if allRecords {
+      encoding.bool(allRecords, 32)
+    }
     if let value = dueDate {
       let mark = encoding.enter()
       value.encode(&encoding)

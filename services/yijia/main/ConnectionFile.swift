@@ -18,6 +18,8 @@ struct ConnectionFile: Codable, Sendable {
   var station: String
   /// For the metadata `authorization: Bearer`.
   var staffToken: String
+  /// For the same metadata: somebody else of the staff, who reviews what the first one reported.
+  var reviewerToken: String?
   /// Folder of the contracts.
   var protoRoot: String
   /// Admin port of each executable.
@@ -29,6 +31,7 @@ struct ConnectionFile: Codable, Sendable {
     case partnerAPIKey = "partner_api_key"
     case kioskAPIKey = "kiosk_api_key"
     case staffToken = "staff_token"
+    case reviewerToken = "reviewer_token"
     case protoRoot = "proto_root"
     case adminPorts = "admin_ports"
   }

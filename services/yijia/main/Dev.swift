@@ -30,6 +30,11 @@ struct Dev: AsyncParsableCommand {
   @Flag(help: "End after the tables instead of waiting for Ctrl-C.")
   var once = false
 
+  @Flag(help: "Replay what the papers tell of seven places too (yijia replay --help).")
+  var replay = false
+
+  @OptionGroup var replayOptions: ReplayOptions
+
   @Flag(help: "Start without enrolling and reporting.")
   var idle = false
 
@@ -81,6 +86,7 @@ struct Dev: AsyncParsableCommand {
       settings: settings, files: files, connection: connectionFile(files, gateway: gateway))
     try await scenario.prepare()
     if !idle { try await scenario.run() }
+    if replay { try await replayPapers(scenario.connection) }
     if once { return }
     Terminal.say("gateway 网关: localhost:\(gateway.listen)  (\(files.file("connection.json")))")
     Terminal.say("Ctrl-C stops all. 按 Ctrl-C 停止。")
@@ -89,6 +95,18 @@ struct Dev: AsyncParsableCommand {
       // Nobody tells of a child's end in a way that a task can await.
       try await Task.sleep(for: .milliseconds(200))
     }
+  }
+
+  private func replayPapers(_ connection: ConnectionFile) async throws {
+    let staff = try SuiteClient(file: connection, credential: .staff)
+    let reviewer = try SuiteClient(file: connection, credential: .reviewer)
+    do {
+      try await replayOptions.replay(staff: staff, reviewer: reviewer)
+    } catch {
+      for client in [staff, reviewer] { await client.close() }
+      throw error
+    }
+    for client in [staff, reviewer] { await client.close() }
   }
 
   private func waitUntilServing(_ child: SuiteProcess, files: DevelopmentFiles) async throws {
@@ -121,6 +139,7 @@ struct Dev: AsyncParsableCommand {
       gateway: "localhost:\(gateway.listen)", caFile: files.file("tls/authority.crt"),
       partnerAPIKey: files.credentials.partnerKey, kioskAPIKey: "", kiosk: "", station: "",
       staffToken: files.credentials.staffToken,
+      reviewerToken: files.credentials.reviewerToken,
       protoRoot: URL(filePath: "proto").absoluteURL.standardized.path,
       adminPorts: files.ports.reduce(into: [:]) { $0[$1.key.rawValue] = $1.value.admin })
   }

@@ -10,6 +10,11 @@ struct DevelopmentFiles {
   struct Credentials: Codable {
     var partnerKey: String
     var staffToken: String
+
+    /// Made from the other one: files of an earlier start have no more.
+    var reviewerToken: String {
+      "yjs_" + DevelopmentFiles.sha256("reviewer beside " + staffToken)
+    }
   }
 
   let folder: URL
@@ -69,7 +74,7 @@ struct DevelopmentFiles {
   }
 
   private func writeConfigurations() throws {
-    try write(.members, service(.members))
+    try write(.members, service(.members) + Self.regions)
     try write(
       .stations,
       service(.stations) + """
@@ -80,6 +85,15 @@ struct DevelopmentFiles {
         """)
     try write(.gateway, gateway())
   }
+
+  /// Cities of the examples that pool first; Bengbu approves before.
+  private static let regions = """
+    regions:
+      - {region_code: "340600", pool_first: true}
+      - {region_code: "340300", pool_first: true, approve_first: true}
+      - {region_code: "210100", pool_first: true}
+
+    """
 
   private func write(_ member: SuiteMember, _ text: String) throws {
     let head =
@@ -137,6 +151,11 @@ struct DevelopmentFiles {
         organization: ""
         role: administrator
         expire_time: "2100-01-01T00:00:00Z"
+      - id: \(Self.identifier("reviewer"))
+        token_sha256: \(Self.sha256(credentials.reviewerToken))
+        organization: ""
+        role: administrator
+        expire_time: "2100-01-01T00:00:00Z"
 
     """
   }
@@ -144,7 +163,7 @@ struct DevelopmentFiles {
   /// The identifier of a development caller: always the same.
   private static func identifier(_ name: String) -> String { String(sha256(name).prefix(32)) }
 
-  private static func sha256(_ text: String) -> String {
+  fileprivate static func sha256(_ text: String) -> String {
     SHA256.hash(data: Data(text.utf8)).map { String(format: "%02x", $0) }.joined()
   }
 

@@ -10,6 +10,8 @@ import StationsV1
 /// Which credential of a connection file a client shows.
 enum SuiteCredential {
   case partner, kiosk, staff
+  /// Another member of staff: who did not do what is reviewed.
+  case reviewer
 }
 
 /// The suite behind its gateway, for one caller.
@@ -39,6 +41,11 @@ struct SuiteClient: Sendable {
     case .partner: options.metadata.add("x-api-key", file.partnerAPIKey)
     case .kiosk: options.metadata.add("x-api-key", file.kioskAPIKey)
     case .staff: options.metadata.add("authorization", "Bearer \(file.staffToken)")
+    case .reviewer:
+      guard let token = file.reviewerToken else {
+        throw ConfigurationError("the connection file has no reviewer_token")
+      }
+      options.metadata.add("authorization", "Bearer \(token)")
     }
     self.options = options
   }

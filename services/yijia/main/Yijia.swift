@@ -15,8 +15,8 @@ struct Yijia: AsyncParsableCommand {
       """,
     version: "1.0.0",
     subcommands: [
-      Dev.self, Import.self, Organizations.self, Enroll.self, Report.self, Audit.self, Backup.self,
-      DataCommand.self,
+      Dev.self, Import.self, Organizations.self, Enroll.self, Report.self,
+      ReplayCommand.self, Audit.self, Backup.self, DataCommand.self,
       Keys.self, StatisticsCommand.self,
     ])
 }

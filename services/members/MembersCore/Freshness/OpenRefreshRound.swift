@@ -5,7 +5,7 @@ import ServiceKit
 import Storage
 
 extension MembersService {
-  /// Opens a round over the stale records of a subtree.
+  /// Opens a round over the stale records of a subtree, or over all of them.
   public func openRefreshRound(
     _ request: OpenRefreshRoundRequest, context: ServerContext
   ) async throws -> OpenRefreshRoundResponse {
@@ -25,6 +25,8 @@ extension MembersService {
         "due_date", "IN_PAST", LocalizedText(zh: "截止日期已过。", en: "The due date is over."))
     }
     try failures.check()
+    // Who was confirmed today is older than tomorrow.
+    let firstFreshDay = request.allRecords ? today + 1 : Freshness.firstFreshDay(on: today)
     let range = try await subtree(
       of: request.organization, for: caller, field: "organization")
     guard !range.organizationID.isEmpty else { throw FieldFailure.required("organization") }
@@ -36,7 +38,7 @@ extension MembersService {
     ) {
       var commit = Commit(at: now)
       RefreshStore.open(
-        round, of: range, firstFreshDay: Freshness.firstFreshDay(on: today), into: &commit)
+        round, of: range, firstFreshDay: firstFreshDay, into: &commit)
       commit.emit(try .changed(round))
       commit.record(
         AuditEntry(

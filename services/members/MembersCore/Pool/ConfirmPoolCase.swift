@@ -20,9 +20,10 @@ extension MembersService {
       try receiver.checkTakesMembers()
       var response = ConfirmPoolCaseResponse()
       response.poolCase = facts.placed.message(confirmed)
-      response.membership = try commit.change(
-        facts.member, .place, to: receiver.id, by: order.act
-      ).summary
+      let placed = try commit.change(facts.member, .place, to: receiver.id, by: order.act)
+      try commit.settleTransfer(
+        facts.transfer, of: placed.id, movedTo: receiver.id, by: order.act)
+      response.membership = placed.summary
       return response
     }
   }

@@ -64,6 +64,8 @@ struct PoolCaseFacts: Sendable {
   var member: StoredMember
   /// The union that the order names, else the one that the case is assigned to.
   var receiver: StoredOrganization?
+  /// The member's open transfer.
+  var transfer: PlacedTransfer?
 }
 
 extension MembersService {
@@ -82,8 +84,9 @@ extension MembersService {
           StaffScope.query(of: order.caller), PoolCaseStore.byID(order.caseID),
           MemberStore.ofPoolCase(order.caseID),
           OrganizationStore.byID(order.receiverID ?? ""),
-          OrganizationStore.receiverOfPoolCase(order.caseID)
-        ) { scope, placed, known, named, assigned in
+          OrganizationStore.receiverOfPoolCase(order.caseID),
+          TransferStore.open(ofPoolCase: order.caseID)
+        ) { scope, placed, known, named, assigned, transfer in
           guard let placed, let known, placed.isKept(by: scope) || placed.isReceived(by: scope)
           else { throw MembersError.poolCaseNotFound }
           guard order.etag.isEmpty || order.etag == "v\(placed.poolCase.version)" else {
@@ -93,7 +96,7 @@ extension MembersService {
           let reply = try decide(
             PoolCaseFacts(
               scope: scope, placed: placed, member: known.member,
-              receiver: order.receiverID == nil ? assigned : named), &commit)
+              receiver: order.receiverID == nil ? assigned : named, transfer: transfer), &commit)
           commit.record(
             AuditEntry(
               actor: order.caller.subject, action: action, target: "poolCases/\(order.caseID)",

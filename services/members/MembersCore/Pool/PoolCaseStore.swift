@@ -126,6 +126,16 @@ enum PoolCaseStore {
       """, [id], placed)
   }
 
+  /// The open cases of the members who are counted in a unit.
+  static func open(ofUnit id: String) -> Query<[PlacedPoolCase]> {
+    .all(
+      """
+      SELECT \(columns) \(parties)
+      WHERE c.member_id IN (SELECT member_id FROM unit_members WHERE unit_id = ?1)
+        AND c.state IN (\(open))
+      """, [id], placed)
+  }
+
   /// Identifiers of open cases that were due before a day.
   static func overdue(on day: Int, limit: Int) -> Query<[String]> {
     .all(

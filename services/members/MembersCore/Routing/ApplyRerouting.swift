@@ -40,32 +40,25 @@ extension MembersService {
           $0.reroutings = found.map { $0.message(in: language) }
         }
         guard !found.isEmpty else { return .reply(try response.wireBytes()) }
-        return .read(all: found.map { PoolCaseStore.open(of: $0.known.member.id) }) { cases in
-          var commit = Commit(at: now)
-          for (rerouted, open) in zip(found, cases) {
-            try rerouted.move(within: scope, closing: open, by: act, into: &commit)
+        let ids = found.map(\.known.member.id)
+        return .read(all: ids.map(PoolCaseStore.open(of:))) { cases in
+          .read(all: ids.map(TransferStore.open(of:))) { transfers in
+            var commit = Commit(at: now)
+            for (rerouted, open) in zip(found, zip(cases, transfers)) {
+              guard scope.reaches(rerouted.receiver.organization) else {
+                throw CommonFailure.outOfScope
+              }
+              let facts = MemberFacts(known: rerouted.known, poolCase: open.0, transfer: open.1)
+              let placed = try commit.place(facts, in: rerouted.receiver.organization, by: act)
+              commit.record(
+                AuditEntry(
+                  actor: act.actor, action: "members.reroute", target: "members/\(placed.id)"))
+            }
+            return .commit(commit, try response.wireBytes())
           }
-          return .commit(commit, try response.wireBytes())
         }
       }
     }
     return try ApplyReroutingResponse(wireBytes: reply)
-  }
-}
-
-extension ReroutedMembers.Found {
-  /// Moves the member, out of the pool too.
-  ///
-  /// - Throws: ``CommonFailure/outOfScope``.
-  fileprivate func move(
-    within scope: StaffScope, closing open: PlacedPoolCase?, by act: Act,
-    into commit: inout Commit
-  ) throws {
-    guard scope.reaches(receiver.organization) else { throw CommonFailure.outOfScope }
-    _ = try commit.change(known.member, .transfer, to: receiver.organization.id, by: act)
-    if let open { try commit.change(open.poolCase, .close, by: act) }
-    commit.record(
-      AuditEntry(
-        actor: act.actor, action: "members.reroute", target: "members/\(known.member.id)"))
   }
 }

@@ -34,6 +34,29 @@ extension Commit {
     }
   }
 
+  /// Places a member in a union whom others move there, out of the pool too. An open transfer is
+  /// the member's own wish, and goes on; one to where the member is from now on ends, since nothing
+  /// is left to decide.
+  mutating func place(
+    _ facts: MemberFacts, in receiver: StoredOrganization, by act: Act
+  ) throws -> StoredMember {
+    let placed = try move(facts, to: receiver, by: act)
+    try settleTransfer(facts.transfer, of: placed.id, movedTo: receiver.id, by: act)
+    return placed
+  }
+
+  /// What becomes of an open transfer when its member is moved by others: after the membership's
+  /// own change, so that who asks for one meanwhile is noticed.
+  mutating func settleTransfer(
+    _ open: PlacedTransfer?, of memberID: String, movedTo organizationID: String, by act: Act
+  ) throws {
+    if let open, open.transfer.toID != organizationID {
+      run(TransferStore.isStill(open.transfer))
+    } else {
+      try cancelTransfer(open, of: memberID, by: act)
+    }
+  }
+
   /// Moves a member to the receiving union, never in none or two: the membership, the case of the
   /// pool where there is one.
   mutating func move(

@@ -88,6 +88,28 @@ enum TransferStore {
       """, [memberID], placed)
   }
 
+  /// The open transfer of the member of a pool case.
+  static func open(ofPoolCase id: String) -> Query<PlacedTransfer?> {
+    .first(
+      """
+      \(selection) WHERE t.id = (
+        SELECT transfer_id FROM open_transfers
+        WHERE member_id = (SELECT member_id FROM pool_cases WHERE id = ?1)
+      )
+      """, [id], placed)
+  }
+
+  /// The open transfers of the members who are counted in a unit.
+  static func open(ofUnit id: String) -> Query<[PlacedTransfer]> {
+    .all(
+      """
+      \(selection) WHERE t.id IN (
+        SELECT transfer_id FROM open_transfers
+        WHERE member_id IN (SELECT member_id FROM unit_members WHERE unit_id = ?1)
+      )
+      """, [id], placed)
+  }
+
   /// The open transfers to a union: what ends when it is dissolved.
   static func open(to organizationID: String) -> Query<[PlacedTransfer]> {
     .all("\(selection) WHERE t.to_id = ?1 AND t.state = \(requested)", [organizationID], placed)
@@ -174,6 +196,13 @@ enum TransferStore {
     Statement(
       "DELETE FROM open_transfers WHERE member_id = ?1", [memberID],
       expects: .exactly(isOpen ? 1 : 0))
+  }
+
+  /// Notices that a transfer changed after what was read.
+  static func isStill(_ stored: StoredTransfer) -> Statement {
+    Statement(
+      "UPDATE transfers SET version = version WHERE id = ?1 AND version = ?2",
+      [stored.id, stored.version], expects: .exactly(1))
   }
 
   /// Notices a transfer to a union that came after what was read.

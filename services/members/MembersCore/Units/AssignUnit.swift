@@ -20,8 +20,8 @@ extension MembersService {
     }
     try failures.check()
     let keys = keys
-    return try await decide(order, .assign, unionID: unionID ?? "", context) { unit, _, _ in
-      try .with { $0.unit = try keys.message(of: unit) }
+    return try await decide(order, .assign, unionID: unionID ?? "", context) { facts, _ in
+      try .with { $0.unit = try keys.message(of: facts.unit) }
     }
   }
 }

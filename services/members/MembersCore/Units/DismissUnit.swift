@@ -22,8 +22,8 @@ extension MembersService {
       } ?? ""
     try failures.check()
     let keys = keys
-    return try await decide(order, .dismiss, context) { unit, _, _ in
-      try .with { $0.unit = try keys.message(of: unit) }
+    return try await decide(order, .dismiss, context) { facts, _ in
+      try .with { $0.unit = try keys.message(of: facts.unit) }
     }
   }
 }

@@ -24,17 +24,17 @@ extension MembersService {
     let unionID = union ?? ""
     let keys = keys
     let act = Act(actor: order.caller.subject, now: order.now)
-    return try await decide(order, .form, unionID: unionID, context) { unit, members, commit in
-      guard members.count <= Self.unitMembersMax else { throw MembersError.unitTooLarge }
-      // Who waits in a pool has a case there: the custodian assigns them.
-      let moving = members.filter {
-        $0.member.state == .active && $0.member.managingOrganizationID != unionID
+    return try await decide(order, .form, unionID: unionID, context) { facts, commit in
+      guard let union = facts.union else { throw MembersError.organizationNotFound }
+      guard facts.members.count <= Self.unitMembersMax else { throw MembersError.unitTooLarge }
+      try union.checkTakesMembers()
+      let moving = facts.members.filter {
+        [.pooled, .active].contains($0.member.state)
+          && $0.member.managingOrganizationID != unionID
       }
-      for known in moving {
-        _ = try commit.change(known.member, .transfer, to: unionID, by: act)
-      }
+      for member in moving { _ = try commit.place(member, in: union, by: act) }
       return try .with {
-        $0.unit = try keys.message(of: unit)
+        $0.unit = try keys.message(of: facts.unit)
         $0.membersMoved = Int64(moving.count)
       }
     }

@@ -17,8 +17,8 @@ extension MembersService {
       payload: payload, at: clock.now, &failures)
     try failures.check()
     let keys = keys
-    return try await decide(order, .guide, context) { unit, _, _ in
-      try .with { $0.unit = try keys.message(of: unit) }
+    return try await decide(order, .guide, context) { facts, _ in
+      try .with { $0.unit = try keys.message(of: facts.unit) }
     }
   }
 }

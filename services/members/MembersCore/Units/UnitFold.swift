@@ -92,7 +92,8 @@ struct UnitPlace: Sendable {
   init(_ waiting: UnitQueue.Entry, _ keys: MembersKeys) {
     memberID = waiting.memberID
     former = waiting.unitID
-    guard let known = waiting.known, [.pooled, .active].contains(known.member.state),
+    guard !waiting.hasOwnUnion, let known = waiting.known,
+      [.pooled, .active].contains(known.member.state),
       let key = try? keys.personKey(of: known.person),
       let details = try? known.member.openDetails(key),
       let identity = UnitIdentity(

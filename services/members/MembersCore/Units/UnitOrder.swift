@@ -33,6 +33,29 @@ struct UnitOrder: Sendable {
   }
 }
 
+/// What a decision about a unit finds, from one snapshot.
+struct UnitFacts: Sendable {
+  /// As it is after the decision.
+  var unit: StoredUnit
+  /// The organization that the decision names.
+  var union: StoredOrganization?
+  /// Its members with what is open about them; where its union is formed.
+  var members: [MemberFacts]
+
+  init(
+    unit: StoredUnit, union: StoredOrganization?, members: [KnownMember],
+    _ cases: [PlacedPoolCase], _ transfers: [PlacedTransfer]
+  ) {
+    (self.unit, self.union) = (unit, union)
+    let cases = Dictionary(cases.map { ($0.poolCase.memberID, $0) }) { first, _ in first }
+    let transfers = Dictionary(transfers.map { ($0.transfer.memberID, $0) }) { first, _ in first }
+    self.members = members.map { known in
+      MemberFacts(
+        known: known, poolCase: cases[known.member.id], transfer: transfers[known.member.id])
+    }
+  }
+}
+
 extension MembersService {
   /// Makes one decision about a unit: ledger, scope, etag, state, audit entry, event.
   ///
@@ -45,7 +68,7 @@ extension MembersService {
   func decide<Reply: Message>(
     _ order: UnitOrder, _ input: UnitIndex.Input, unionID: String? = nil,
     _ context: ServerContext,
-    also: @escaping @Sendable (StoredUnit, [KnownMember], inout Commit) throws -> Reply
+    also: @escaping @Sendable (UnitFacts, inout Commit) throws -> Reply
   ) async throws -> Reply {
     let reply = try await writeOnce(
       order.requestID, payload: order.payload, at: order.now, context
@@ -54,8 +77,10 @@ extension MembersService {
         StaffScope.query(of: order.caller), UnitStore.byID(order.unitID),
         OrganizationStore.byID(unionID ?? ""),
         UnitQueue.members(
-          of: input == .form ? order.unitID : "", limit: Self.unitMembersMax + 1)
-      ) { scope, placed, union, members in
+          of: input == .form ? order.unitID : "", limit: Self.unitMembersMax + 1),
+        PoolCaseStore.open(ofUnit: input == .form ? order.unitID : ""),
+        TransferStore.open(ofUnit: input == .form ? order.unitID : "")
+      ) { scope, placed, union, members, cases, transfers in
         guard let placed, scope.holds(placed.path) else { throw MembersError.unitNotFound }
         try Etag.check(order.etag, placed.unit.version)
         if unionID != nil {
@@ -70,7 +95,8 @@ extension MembersService {
         unit.unionID = unionID ?? unit.unionID
         unit.version += 1
         var commit = Commit(at: order.now)
-        let reply = try also(unit, members, &commit)
+        let reply = try also(
+          UnitFacts(unit: unit, union: union, members: members, cases, transfers), &commit)
         try commit.changed(unit)
         commit.record(
           AuditEntry(

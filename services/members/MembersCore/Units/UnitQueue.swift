@@ -10,6 +10,8 @@ enum UnitQueue {
     /// The unit that the member was counted in.
     var unitID: String?
     var known: KnownMember?
+    /// Whether an enterprise union manages the member: their unit has its union.
+    var hasOwnUnion: Bool
   }
 
   /// Queues a member; nothing where neither before nor now anything of the work was said.
@@ -30,7 +32,8 @@ enum UnitQueue {
   static func waiting(limit: Int) -> Query<[Entry]> {
     .all(
       """
-      \(MemberStore.selection), q.member_id AS queued_id, q.version AS queued_version, c.unit_id
+      \(MemberStore.selection), q.member_id AS queued_id, q.version AS queued_version, c.unit_id,
+        o.kind AS managing_kind
       FROM (
         SELECT member_id, version FROM unit_queue ORDER BY member_id, version LIMIT ?1
       ) AS q
@@ -44,7 +47,9 @@ enum UnitQueue {
       Entry(
         memberID: try row.text("queued_id"), version: try row.integer("queued_version"),
         unitID: try row.optionalText("unit_id"),
-        known: try row.isNull("id") ? nil : try MemberStore.known(row))
+        known: try row.isNull("id") ? nil : try MemberStore.known(row),
+        hasOwnUnion: try row.optionalInt("managing_kind")
+          == Int(OrganizationKind.enterpriseUnion.rawValue))
     }
   }
 

@@ -1,0 +1,79 @@
+"""`yijia replay`: what the papers tell of seven cities and provinces, with their figures."""
+
+import os
+import re
+import subprocess
+
+import pytest
+
+from processes import ROOT
+from stubs import members
+from suite import DevelopmentSuite
+
+# The figures of the papers (SPEC, seeds) and of examples/replay/plan.yaml, as the table shows them.
+FIGURES = {
+    "Qinhuangdao": ["818", "635"],
+    "Shandong": ["24", "25", "40"],
+    "Hefei": ["20", "2"],
+    "Huaibei": ["620", "62", "618", "2"],
+    "Bengbu": ["50", "2", "8"],
+    "Baiyin": ["32307", "40000", "80.76 %", "5693", "30", "6", "1"],
+    "Shenyang": ["80", "4", "6"],
+}
+# Some 33,000 enrollments of a debug build, on a busy machine.
+SECONDS_MAX = 280
+
+
+def run(suite, *flags):
+    """`yijia dev --once --replay`: what it printed."""
+    done = subprocess.run(
+        [suite.binaries / "yijia", "dev", "--once", "--replay", *flags], cwd=ROOT,
+        capture_output=True, text=True, timeout=SECONDS_MAX,
+        env={**os.environ, **suite.ports.environment(suite.folder)})
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def table(output, title):
+    """{place: [(expected, found), …]} of the replay's table."""
+    rows, place = {}, None
+    for line in output.split(title, 1)[1].splitlines()[4:]:
+        if line.startswith("─"):
+            break
+        cells = re.split(r"\s{2,}", line.strip())
+        if not line.startswith(" "):
+            place = cells.pop(0)
+        rows.setdefault(place, []).append(tuple(cells[-2:]))
+    return rows
+
+
+@pytest.fixture(scope="module")
+def replayed(folder, binaries):
+    suite = DevelopmentSuite(folder / "replay", binaries)
+    try:
+        yield suite, run(suite, "--language", "en")
+    finally:
+        suite.close()
+
+
+def test_the_registry_says_what_the_papers_say(replayed):
+    rows = table(replayed[1], "The papers, replayed")
+    assert {place: [expected for expected, _ in row] for place, row in rows.items()} == FIGURES
+    assert {place: [found for _, found in row] for place, row in rows.items()} == FIGURES
+
+
+def test_a_repeated_replay_doubles_nobody_and_another_client_reads_the_same(replayed):
+    suite, _ = replayed
+    suite.start("--idle", "--replay", "--language", "zh", seconds=SECONDS_MAX)
+    output = suite.child.output
+    found = [[found for _, found in row] for row in table(output, "材料重演").values()]
+    assert found == list(FIGURES.values())
+    staff = suite.client("staff").members
+    tree = staff.ListOrganizations(members.ListOrganizationsRequest(page_size=1_000))
+    baiyin = next(row.name for row in tree.organizations if row.external_id == "baiyin")
+    coverage = staff.GetCoverage(members.GetCoverageRequest(
+        organization=baiyin, group=members.OCCUPATION_GROUP_TRUCK_DRIVER))
+    assert (coverage.members, coverage.base.people, coverage.people_needed) == (
+        32_307, 40_000, 5_693)
+    assert coverage.target.basis_points == 9_500
+    assert (coverage.base.date.year, coverage.base.date.month) == (2022, 4)

@@ -1,0 +1,130 @@
+import ArgumentParser
+import Foundation
+import ServiceKit
+
+struct ReplayCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "replay",
+    abstract: "Replay what the papers tell of seven cities and provinces; show it in a table.",
+    discussion: """
+      Qinhuangdao's drives, Shandong's member homes, Hefei's transfers, Huaibei's and Bengbu's \
+      pools, Baiyin's coverage and drivers away, Shenyang's quarterly refresh: FOLDER/plan.yaml \
+      says how many people do what, FOLDER/organizations.csv which unions there are. All of it \
+      goes through the gateway with the tokens of the connection file, all people are invented, \
+      and the table is read back from the service. A repeated run is a retry: nothing is done twice.
+
+      Needs the regions of `yijia dev` (pools first) and the tree of examples/organizations.csv.
+      Examples:
+        yijia replay
+        yijia replay --language en
+      """)
+
+  @OptionGroup var connection: ConnectionOptions
+  @OptionGroup var options: ReplayOptions
+
+  func run() async throws {
+    try await connection.with(.staff) { staff in
+      try await connection.with(.reviewer) { reviewer in
+        try await options.replay(staff: staff, reviewer: reviewer)
+      }
+    }
+  }
+}
+
+/// What is replayed, and in which language the table is.
+struct ReplayOptions: ParsableArguments {
+  enum TableLanguage: String, ExpressibleByArgument, CaseIterable { case zh, en }
+
+  @Option(name: .customLong("replay-folder"), help: "Folder of plan.yaml and organizations.csv.")
+  var folder = "examples/replay"
+
+  @Option(help: "Language of the replay's table. [default: the terminal's]")
+  var language: TableLanguage?
+
+  func replay(staff: SuiteClient, reviewer: SuiteClient) async throws {
+    let start = ContinuousClock.now
+    let replay = try await Replay(folder: folder, staff: staff, reviewer: reviewer)
+    let rows = try await replay.run()
+    Terminal.endProgress()
+    let chosen = language ?? (Terminal.isChinese ? .zh : .en)
+    Terminal.say(ReplayRow.table(rows, in: chosen == .zh ? .chinese : .english).text)
+    let seconds = (ContinuousClock.now - start) / .seconds(1)
+    Terminal.note("replayed in \(String(format: "%.1f", seconds)) s")
+  }
+}
+
+/// One line of the table: where, what, what the paper or the plan says, what the registry says.
+struct ReplayRow {
+  let place: LocalizedText
+  let what: LocalizedText
+  let expected: String
+  let found: String
+
+  static func table(_ rows: [ReplayRow], in language: Language) -> Table {
+    let words: (LocalizedText) -> String = { $0.text(in: language) }
+    var table = Table(
+      words(LocalizedText(zh: "材料重演", en: "The papers, replayed")),
+      [
+        (words(LocalizedText(zh: "地区", en: "place")), .left),
+        (words(LocalizedText(zh: "事项", en: "what")), .left),
+        (words(LocalizedText(zh: "应为", en: "expected")), .right),
+        (words(LocalizedText(zh: "系统", en: "registry")), .right),
+      ])
+    var last = ""
+    for row in rows {
+      let place = words(row.place)
+      table.add(place == last ? "" : place, words(row.what), row.expected, row.found)
+      last = place
+    }
+    return table
+  }
+}
+
+/// The replay: its data, its callers, and what is found on the way.
+struct Replay {
+  let plan: ReplayPlan
+  let staff: SuiteClient
+  /// Another person than `staff`: who reports does not review.
+  let reviewer: SuiteClient
+  /// Resource names by external id.
+  let organizations: [String: String]
+  let ids: StableRequestID
+
+  init(folder: String, staff: SuiteClient, reviewer: SuiteClient) async throws {
+    let file = folder + "/plan.yaml"
+    plan = try loadConfiguration(ReplayPlan.self, defaults: ReplayPlan(), file: file)
+    let tree = try OrganizationImport(file: folder + "/organizations.csv")
+    let imported = try await tree.run(staff)
+    guard imported.refused.isEmpty else {
+      throw ConfigurationError(RefusedRows.table(imported.refused).text)
+    }
+    self.staff = staff
+    self.reviewer = reviewer
+    organizations = try await Self.names(staff)
+    ids = StableRequestID(FileManager.default.contents(atPath: file) ?? Data())
+  }
+
+  func run() async throws -> [ReplayRow] {
+    // Everybody has a number of their own, whatever the order of the chapters.
+    var people = InventedPeople()
+    var rows: [ReplayRow] = []
+    rows += try await qinhuangdao(&people)
+    rows += try await shandong(&people)
+    rows += try await hefei(&people)
+    rows += try await huaibei(&people)
+    rows += try await bengbu(&people)
+    rows += try await baiyin(&people)
+    rows += try await shenyang(&people)
+    return rows
+  }
+}
+
+/// Hands out numbers of invented people.
+struct InventedPeople {
+  private var next = 0
+
+  mutating func take(_ count: Int) -> Range<Int> {
+    defer { next += count }
+    return next..<(next + count)
+  }
+}
