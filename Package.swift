@@ -91,31 +91,32 @@ let services: [Target] =
     .target(
       name: "GatewayCore",
       dependencies: [
-        "RPC", "RPCInProcess", "ServiceKit", "Protobuf", "ProtobufJSON", "YijiaTypeV1", "MembersV1",
-        "StationsV1", "GoogleAPI", "GoogleProtobuf", "GoogleRPC", "GoogleType", "GRPCHealthV1",
-        crypto, logging,
+        "RPC", "RPCInProcess", "ServiceKit", "Storage", "Protobuf", "ProtobufJSON", "YijiaTypeV1",
+        "MembersV1", "StationsV1", "GatewayV1", "GoogleAPI", "GoogleProtobuf", "GoogleRPC",
+        "GoogleType", "GRPCHealthV1", crypto, logging,
       ],
       path: "services/gateway/GatewayCore", swiftSettings: house),
     .executableTarget(
       name: "yijia-gateway",
       dependencies: [
-        "GatewayCore", "ServiceKit", "RPC", "RPCTransport", "GRPCHealthV1", logging, arguments,
-        unixSignals,
+        "GatewayCore", "ServiceKit", "RPC", "RPCTransport", "Storage", "StorageEngines",
+        "GRPCHealthV1", logging, arguments, unixSignals,
       ],
       path: "services/gateway/main", swiftSettings: house),
     .testTarget(
       name: "GatewayCoreTests",
       dependencies: [
-        "GatewayCore", "RPC", "RPCInProcess", "RPCTransport", "ServiceKit", "Protobuf",
-        "YijiaTypeV1", "MembersV1", "StationsV1", "GoogleProtobuf", "GoogleRPC", "GRPCHealthV1",
-        "GRPCTesting", crypto, logging,
+        "GatewayCore", "RPC", "RPCInProcess", "RPCTransport", "ServiceKit", "Storage", "TestStores",
+        "Protobuf", "YijiaTypeV1", "MembersV1", "StationsV1", "GatewayV1", "GoogleProtobuf",
+        "GoogleRPC", "GRPCHealthV1", "GRPCTesting", crypto, logging,
       ],
       path: "Tests/GatewayCoreTests", swiftSettings: house),
     .executableTarget(
       name: "yijia",
       dependencies: [
         "RPC", "RPCTransport", "Protobuf", "ServiceKit", "MembersV1", "StationsV1",
-        "YijiaTypeV1", "GoogleRPC", "GoogleType", "GoogleProtobuf", "Storage", "StorageEngines",
+        "GatewayV1", "YijiaTypeV1", "GoogleRPC", "GoogleType", "GoogleProtobuf", "Storage",
+        "StorageEngines",
         "GRPCHealthV1", "OperationsV1", x509, crypto, arguments, unixSignals, csv,
       ],
       path: "services/yijia/main", swiftSettings: house),
@@ -191,6 +192,7 @@ let package = Package(
     messages("YijiaTypeV1", ["GoogleProtobuf"]),
     messages("MembersV1", ["GoogleProtobuf", "GoogleAPI", "GoogleType", "YijiaTypeV1"]),
     messages("StationsV1", ["GoogleProtobuf", "GoogleAPI", "GoogleType", "YijiaTypeV1"]),
+    messages("GatewayV1", ["GoogleProtobuf", "GoogleAPI", "YijiaTypeV1"]),
     .target(
       name: "ProtobufJSON", dependencies: ["Protobuf", "GoogleProtobuf"], swiftSettings: house),
     .executableTarget(

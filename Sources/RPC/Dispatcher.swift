@@ -12,11 +12,12 @@ public final class Dispatcher: Sendable {
   let logger: Logger
   private let metrics: ServerMetrics?
 
+  /// - Parameter countsCalls: False where whoever hands the calls on has counted them.
   public init(
     router: Router, handlers: [any ExchangeHandler] = [], limits: CallLimits = CallLimits(),
-    logger: Logger = Logger(label: "rpc")
+    countsCalls: Bool = true, logger: Logger = Logger(label: "rpc")
   ) {
-    metrics = ServerMetrics(paths: router.methods.map(\.path))
+    metrics = countsCalls ? ServerMetrics(paths: router.methods.map(\.path)) : nil
     self.router = metrics.map { router.metered(by: $0) } ?? router
     self.handlers = handlers
     self.limits = limits

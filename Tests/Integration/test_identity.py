@@ -91,6 +91,7 @@ def test_a_caller_token_of_another_key_proves_nobody(suite, folder, binaries, la
             f"port: {getattr(false_gateway.ports, kind)['gateway']}}}")
     text = text.replace(
         str(suite.folder / "keys/caller-token.key"), str(other.folder / "keys/caller-token.key"))
+    text = text.replace(f"{suite.folder}/data/gateway", f"{false_gateway.folder}/data/gateway")
     false_gateway.gateway_file.write_text(text)
     try:
         false_gateway.start("gateway")

@@ -18,6 +18,9 @@ extension RPCError {
 
   var retrySeconds: Int64? { detail(RetryInfo.self)?.retryDelay?.seconds }
 
+  /// The wrong fields.
+  var violations: [String] { detail(BadRequest.self)?.fieldViolations.map(\.field) ?? [] }
+
   /// Language and text for people.
   var localized: (locale: String, text: String)? {
     detail(LocalizedMessage.self).map { ($0.locale, $0.message) }

@@ -17,6 +17,8 @@ struct TestGateway {
   static let kioskKey = "yk_0123456789abcdef"
   static let tokens = ["viewer": "yjs_viewer", "clerk": "yjs_clerk", "administrator": "yjs_admin"]
   static let expiredToken = "yjs_expired"
+  /// An administrator of the whole tree.
+  static let rootToken = "yjs_root"
   static let kiosk = "kiosks/" + String(repeating: "d", count: 32)
   static let organization = String(repeating: "c", count: 32)
   static let point = String(repeating: "e", count: 32)
@@ -30,12 +32,22 @@ struct TestGateway {
 
   /// - Parameters:
   ///   - backend: Of every service, and of the opaque `grpc.testing.TestService`.
+  ///   - store: With it the gateway serves its own services.
   init(
-    _ backend: any Channel, kiosks: KioskDirectory? = nil, messageBytesMax: Int = 4 << 20,
+    _ backend: any Channel, kiosks: KioskDirectory? = nil, store: GatewayStore? = nil,
+    messageBytesMax: Int = 4 << 20,
     accessLog: AccessLogSetting = AccessLogSetting(successShare: 1, failureShare: 1)
   ) throws {
-    let backends = Contract.all.map {
-      ($0.audience, Backend(name: $0.audience, channel: backend, audience: $0.audience))
+    let seed = Array(Self.signingKey.rawRepresentation)
+    let clock = store?.clock ?? Self.clock
+    let quiet = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+    let own = try store.map {
+      try OwnServices(store: $0, keyID: "gateway-1", seed: seed, clock: clock, logger: quiet)
+    }
+    let backends = Contract.all.map { contract in
+      let name = contract.audience
+      let plain = Backend(name: name, channel: backend, audience: name)
+      return (name, name == Contract.own.audience ? own?.backend ?? plain : plain)
     }
     let opaque = OpaqueServiceSetting(
       service: "grpc.testing.TestService", targets: ["127.0.0.1:1"],
@@ -52,12 +64,11 @@ struct TestGateway {
         backends: Dictionary(uniqueKeysWithValues: backends),
         opaque: [(opaque, Backend(name: "testing", channel: backend, audience: "testing"))]),
       callers: CallerResolver(
-        directory: try CallerDirectory(Self.configuration), kiosks: self.kiosks,
-        clock: Self.clock),
-      signer: try CallerTokenSigner(
-        keyID: "gateway-1", seed: Array(Self.signingKey.rawRepresentation), clock: Self.clock),
+        directory: try CallerDirectory(Self.configuration), kiosks: self.kiosks, store: store,
+        clock: clock),
+      signer: try CallerTokenSigner(keyID: "gateway-1", seed: seed, clock: clock),
       messageBytesMax: messageBytesMax, accessLog: AccessLog(accessLog, logger: logger),
-      logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+      logger: quiet)
   }
 
   /// What callers talk to.
@@ -82,6 +93,10 @@ struct TestGateway {
         id: String(repeating: "\(index)", count: 32), tokenSHA256: sha256(entry.value),
         organization: organization, role: entry.key, expireTime: "2027-01-01T00:00:00Z")
     }
+    configuration.staff.append(
+      StaffSetting(
+        id: String(repeating: "8", count: 32), tokenSHA256: sha256(rootToken), organization: "",
+        role: "administrator", expireTime: "2100-01-01T00:00:00Z"))
     configuration.staff.append(
       StaffSetting(
         id: String(repeating: "9", count: 32), tokenSHA256: sha256(expiredToken),

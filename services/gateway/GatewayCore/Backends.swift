@@ -115,22 +115,31 @@ extension Gateway {
   ///
   /// - Parameters:
   ///   - kiosks: Filled by a ``KioskFeed``.
+  ///   - store: What the gateway keeps; nil for nothing, and then it serves nothing itself.
   ///   - logger: For what goes wrong; calls are told to a log of their own, in JSON.
   /// - Throws: ``ConfigurationError``.
   public init(
     _ configuration: GatewayConfiguration, backends: Backends, kiosks: KioskDirectory,
-    clock: Clock = .system, logger: Logger
+    store: GatewayStore? = nil, clock: Clock = .system, logger: Logger
   ) throws {
+    let seed = try TokenKeyFile.read(configuration.callerToken.privateKeyFile)
+    let keyID = configuration.callerToken.keyID
+    var contracted = backends.contracted
+    if let store {
+      contracted[Contract.own.audience] = try OwnServices(
+        store: store, keyID: keyID, seed: seed, clock: clock, logger: logger
+      ).backend
+    }
     let calls = Logger(label: "yijia-gateway.calls") { label in
       JSONLogHandler(label: label) { clock.now }
     }
     self.init(
-      routes: try RouteTable(backends: backends.contracted, opaque: backends.opaque),
+      routes: try RouteTable(
+        contracts: Contract.all.filter { store != nil || $0.audience != Contract.own.audience },
+        backends: contracted, opaque: backends.opaque),
       callers: CallerResolver(
-        directory: try CallerDirectory(configuration), kiosks: kiosks, clock: clock),
-      signer: try CallerTokenSigner(
-        keyID: configuration.callerToken.keyID,
-        seed: try TokenKeyFile.read(configuration.callerToken.privateKeyFile), clock: clock),
+        directory: try CallerDirectory(configuration), kiosks: kiosks, store: store, clock: clock),
+      signer: try CallerTokenSigner(keyID: keyID, seed: seed, clock: clock),
       messageBytesMax: configuration.messageBytesMax,
       accessLog: AccessLog(configuration.accessLog, logger: calls), logger: logger)
   }

@@ -9,8 +9,7 @@ public struct CallerDirectory: Sendable {
   /// A partner, and what it may call.
   struct Partner: Sendable {
     let caller: Caller
-    /// Paths; empty for all that the policy allows.
-    let methods: Set<String>
+    let grant: Grant
   }
 
   /// A member of staff, and until when.
@@ -31,7 +30,7 @@ public struct CallerDirectory: Sendable {
       }
       partners[hash] = Partner(
         caller: Caller(kind: .partner, subject: "partners/\(setting.id)"),
-        methods: Set(setting.methods))
+        grant: Grant(listed: setting.methods))
     }
     for setting in configuration.staff {
       guard let hash = CredentialHash(hex: setting.tokenSHA256),

@@ -9,25 +9,37 @@ public struct CallerResolver: Sendable {
 
   private let directory: CallerDirectory
   private let kiosks: KioskDirectory
+  private let accounts: AccountDirectory?
   private let clock: Clock
 
-  public init(directory: CallerDirectory, kiosks: KioskDirectory, clock: Clock = .system) {
+  /// - Parameters:
+  ///   - directory: The callers of the configuration: whom it lists is looked for nowhere else.
+  ///   - store: Further callers; nil for none.
+  public init(
+    directory: CallerDirectory, kiosks: KioskDirectory, store: GatewayStore? = nil,
+    clock: Clock = .system
+  ) {
     self.directory = directory
     self.kiosks = kiosks
+    accounts = store?.directory
     self.clock = clock
   }
 
   /// A proven caller, and what its key is limited to.
   struct Proven: Sendable {
+    /// A credential that can end while a call runs.
+    enum Held: Sendable {
+      case kiosk(CredentialHash)
+      case account(CredentialHash, CredentialKind, AccountEntry)
+    }
+
     let caller: Caller
-    /// A kiosk's key, which can be revoked while a call runs.
-    var kioskKey: CredentialHash?
-    /// Paths; empty for all that the policy allows.
-    var methods: Set<String> = []
+    var held: Held?
+    var grant = Grant.all
 
     /// - Throws: ``GatewayFailure/methodNotGranted`` where the key does not cover the method.
     func check(_ path: String) throws(GatewayFailure) {
-      guard methods.isEmpty || methods.contains(path) else { throw .methodNotGranted }
+      guard grant.covers(path) else { throw .methodNotGranted }
     }
   }
 
@@ -40,26 +52,52 @@ public struct CallerResolver: Sendable {
   }
 
   /// Runs a call of a proven caller; `onEnd` is called when the caller's key ends meanwhile.
+  ///
+  /// - Parameter isUnary: A call of one message each way is over soon: an account's is not watched.
   func hold<Result: Sendable>(
-    _ proven: Proven, onEnd: @escaping @Sendable () -> Void,
+    _ proven: Proven, isUnary: Bool, onEnd: @escaping @Sendable () -> Void,
     while body: () async -> Result
   ) async -> Result {
-    guard let key = proven.kioskKey else { return await body() }
-    let watch = kiosks.watch(key, onEnd: onEnd)
-    defer { kiosks.stopWatching(watch) }
-    return await body()
+    switch proven.held {
+    case .kiosk(let key):
+      let watch = kiosks.watch(key, onEnd: onEnd)
+      defer { kiosks.stopWatching(watch) }
+      return await body()
+    case .account(let hash, let kind, let entry) where !isUnary:
+      guard let accounts else { return await body() }
+      let watch = accounts.watch(hash, kind, entry, onEnd: onEnd)
+      defer { accounts.stopWatching(watch) }
+      return await body()
+    case .account, nil: return await body()
+    }
   }
 
   private func resolve(key: [UInt8]) async throws -> Proven {
     guard let hash = CredentialHash(of: key) else { throw CommonFailure.callerUnproven }
     if let partner = directory.partner(hash) {
-      return Proven(caller: partner.caller, methods: partner.methods)
+      return Proven(caller: partner.caller, grant: partner.grant)
     }
     if key.starts(with: Self.kioskKeyPrefix) {
-      return Proven(caller: try await kiosks.caller(hash), kioskKey: hash)
+      return Proven(caller: try await kiosks.caller(hash), held: .kiosk(hash))
+    }
+    if let accounts, Secret.isOne(key, Secret.keyPrefix) {
+      return try await resolve(hash, .key, in: accounts)
     }
     guard let kiosk = kiosks.known(hash) else { throw CommonFailure.callerUnproven }
-    return Proven(caller: kiosk, kioskKey: hash)
+    return Proven(caller: kiosk, held: .kiosk(hash))
+  }
+
+  private func resolve(
+    _ hash: CredentialHash, _ kind: CredentialKind, in accounts: AccountDirectory
+  ) async throws -> Proven {
+    let entry =
+      if let known = accounts.known(hash) { known } else { try await accounts.find(hash, kind) }
+    guard let entry else { throw CommonFailure.callerUnproven }
+    if entry.expiresAt < .max, entry.expiresAt <= clock.microseconds {
+      throw GatewayFailure.credentialExpired
+    }
+    return Proven(
+      caller: entry.caller, held: .account(hash, kind, entry), grant: entry.grant)
   }
 
   private func resolve(token: [UInt8]) throws -> Proven {

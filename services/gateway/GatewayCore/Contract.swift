@@ -1,3 +1,4 @@
+import GatewayV1
 import MembersV1
 import Protobuf
 public import RPC
@@ -17,8 +18,14 @@ public struct Contract: Sendable {
   /// Full names of its services.
   var services: Set<String> { Set(methods.map(\.service)) }
 
-  /// The services behind this gateway.
+  /// What the gateway serves itself.
+  public static let own = Contract(
+    audience: "gateway", methods: AccountsServiceMethods.all,
+    descriptorSet: GatewayV1Descriptors.fileDescriptorSet)
+
+  /// The services behind this gateway, and itself.
   public static let all = [
+    own,
     Contract(
       audience: "members", methods: MembersServiceMethods.all,
       descriptorSet: MembersV1Descriptors.fileDescriptorSet),

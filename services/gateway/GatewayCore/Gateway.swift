@@ -3,7 +3,7 @@ public import RPC
 public import ServiceKit
 
 /// The gateway: proves the caller, asks the policy, and forwards the call. It decides nothing of
-/// the domain and stores nothing.
+/// the domain.
 ///
 /// Register it with a `Dispatcher`; `grpc.health.v1.Health` is left to the router.
 public struct Gateway: ExchangeHandler {
@@ -81,7 +81,7 @@ public struct Gateway: ExchangeHandler {
       exchange, to: route.backend,
       head: InwardHead.make(from: head, deadline: deadline, token: token), deadline: deadline,
       messageBytesMax: messageBytesMax)
-    return await callers.hold(proven) {
+    return await callers.hold(proven, isUnary: route.isUnary) {
       call.refuse(CommonFailure.callerUnproven)
     } while: {
       await call.run()

@@ -32,6 +32,8 @@ extension GatewayConfiguration {
     if listen != running.listen { wrong.append("listen") }
     if plaintext != running.plaintext { wrong.append("plaintext") }
     if admin != running.admin { wrong.append("admin") }
+    if database != running.database { wrong.append("database") }
+    if keyrings != running.keyrings { wrong.append("keyrings") }
     return wrong.map { "\($0): cannot change while the gateway runs; restart it" }
   }
 
@@ -48,6 +50,11 @@ extension GatewayConfiguration {
     for (index, origin) in browserOrigins.enumerated() where !BrowserOrigins.isOrigin(origin) {
       wrong.append("browser_origins[\(index)]: as https://console.example.org, or *")
     }
+    if !["sqlite:", "postgres://", "postgresql://"].contains(where: database.hasPrefix),
+      !database.isEmpty
+    {
+      wrong.append("database: sqlite:PATH or postgres://…, or empty for none")
+    }
     if !(0...600).contains(drainSeconds) { wrong.append("drain_seconds: 0 to 600") }
     for (name, share) in [
       ("success_share", accessLog.successShare), ("failure_share", accessLog.failureShare),
@@ -62,7 +69,7 @@ extension GatewayConfiguration {
   }
 
   private func serviceFaults() -> [String] {
-    let known = Contract.all.map(\.audience)
+    let known = Contract.all.map(\.audience).filter { $0 != Contract.own.audience }
     var wrong: [String] = []
     for (name, address) in services.sorted(by: { $0.key < $1.key }) {
       if !known.contains(name) {

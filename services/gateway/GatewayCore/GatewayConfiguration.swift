@@ -18,9 +18,15 @@ public struct GatewayConfiguration: Codable, Sendable, Hashable {
   public var services: [String: ServiceAddress]
   /// Services without a contract of ours, forwarded as they are.
   public var opaqueServices: [OpaqueServiceSetting]
-  /// The platform partners.
+  /// Where accounts are kept: `sqlite:PATH`, or `postgres://…` for several gateways; empty for
+  /// nowhere: then ``partners`` and ``staff`` are all.
+  public var database: String
+  /// Files of the keys that guard the store.
+  public var keyrings: KeyringFiles
+  /// The platform partners beside those of the store. Whom a key of this list names is looked for
+  /// nowhere else.
   public var partners: [PartnerSetting]
-  /// The union staff.
+  /// The union staff beside those of the store.
   public var staff: [StaffSetting]
   /// The longest message of a request, in bytes.
   public var messageBytesMax: Int
@@ -34,7 +40,8 @@ public struct GatewayConfiguration: Codable, Sendable, Hashable {
   public var logLevel: String
 
   enum CodingKeys: String, CodingKey {
-    case listen, certificate, plaintext, admin, tls, services, partners, staff
+    case listen, certificate, plaintext, admin, tls, services, database, keyrings, partners
+    case staff
     case callerToken = "caller_token"
     case opaqueServices = "opaque_services"
     case messageBytesMax = "message_bytes_max"
@@ -57,6 +64,8 @@ public struct GatewayConfiguration: Codable, Sendable, Hashable {
       "stations": ServiceAddress(targets: ["127.0.0.1:7102"], identity: "spiffe://yijia/stations"),
     ]
     opaqueServices = []
+    database = "sqlite:gateway.sqlite"
+    keyrings = KeyringFiles(name: "gateway")
     partners = []
     staff = []
     messageBytesMax = 4 << 20

@@ -23,6 +23,7 @@ public final class LiveGateway: ExchangeHandler {
 
   private let contracts: JSONContracts
   private let kiosks: KioskDirectory
+  private let store: GatewayStore?
   private let clock: Clock
   private let logger: Logger
   private let connect: Backends.Connect
@@ -32,15 +33,17 @@ public final class LiveGateway: ExchangeHandler {
 
   /// - Parameters:
   ///   - kiosks: Filled by a ``KioskFeed``.
+  ///   - store: What the gateway keeps, whatever configuration is served; nil for nothing.
   ///   - logger: For what goes wrong; calls are told to a log of their own, in JSON.
   ///   - connect: Makes a channel to a service.
   /// - Throws: ``ConfigurationError`` naming every field that is wrong.
   public init(
-    _ configuration: GatewayConfiguration, kiosks: KioskDirectory, clock: Clock = .system,
-    logger: Logger, connect: @escaping Backends.Connect
+    _ configuration: GatewayConfiguration, kiosks: KioskDirectory, store: GatewayStore? = nil,
+    clock: Clock = .system, logger: Logger, connect: @escaping Backends.Connect
   ) throws {
     contracts = try JSONContracts()
     self.kiosks = kiosks
+    self.store = store
     self.clock = clock
     self.logger = logger
     self.connect = connect
@@ -49,15 +52,16 @@ public final class LiveGateway: ExchangeHandler {
     try faults.check()
     let backends = try Backends(configuration, connect: connect)
     live = Live(
-      try Self.served(configuration, backends, contracts, kiosks, clock: clock, logger))
+      try Self.served(configuration, backends, contracts, kiosks, store, clock: clock, logger))
   }
 
   private static func served(
     _ configuration: GatewayConfiguration, _ backends: Backends, _ contracts: JSONContracts,
-    _ kiosks: KioskDirectory, clock: Clock, _ logger: Logger
+    _ kiosks: KioskDirectory, _ store: GatewayStore?, clock: Clock, _ logger: Logger
   ) throws -> Served {
     let gateway = try Gateway(
-      configuration, backends: backends, kiosks: kiosks, clock: clock, logger: logger)
+      configuration, backends: backends, kiosks: kiosks, store: store, clock: clock,
+      logger: logger)
     let origins = BrowserOrigins(configuration.browserOrigins)
     return Served(
       configuration: configuration, backends: backends, gateway: gateway,
@@ -133,7 +137,7 @@ public final class LiveGateway: ExchangeHandler {
     }
     try faults.check()
     guard let backends else { return (now, show) }
-    return (try Self.served(next, backends, contracts, kiosks, clock: clock, logger), show)
+    return (try Self.served(next, backends, contracts, kiosks, store, clock: clock, logger), show)
   }
 
   /// Every channel of now, to be shut down.

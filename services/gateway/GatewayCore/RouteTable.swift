@@ -22,6 +22,8 @@ public struct Backend: Sendable {
 struct Route: Sendable {
   let backend: Backend
   let policyPath: String
+  /// Whether it is known to be one message each way.
+  let isUnary: Bool
 }
 
 /// Every method that is served, with its policy. What is not in it is unknown; what is in it
@@ -52,13 +54,14 @@ public struct RouteTable: Sendable {
         throw ConfigurationError("services.\(contract.audience): missing")
       }
       for method in contract.methods {
-        exact[method.path] = Route(backend: backend, policyPath: method.path)
+        exact[method.path] = Route(
+          backend: backend, policyPath: method.path, isUnary: method.kind == .unary)
       }
     }
     for (setting, backend) in services {
       let path = "/\(setting.service)"
       table.set(setting.policy, path: path)
-      opaque[setting.service] = Route(backend: backend, policyPath: path)
+      opaque[setting.service] = Route(backend: backend, policyPath: path, isUnary: false)
     }
     policies = table
   }

@@ -65,7 +65,7 @@ struct DevelopmentFiles {
       try PublicFile.write(pair.publicKey, to: folder.appending(path: "keys/caller-token.pub"))
       try SecretFile.write(pair.privateKey, to: tokenKey)
     }
-    for member in [SuiteMember.members, .stations] {
+    for member in SuiteMember.allCases {
       for purpose in ["fields", "hashes", "page-tokens"] {
         _ = try Keyring(
           contentsOf: file("keys/\(member.rawValue)-\(purpose).keyring"), orGenerateAt: Date())
@@ -141,6 +141,11 @@ struct DevelopmentFiles {
       stations:
         targets: ["127.0.0.1:\(port(.stations).listen)"]
         identity: spiffe://yijia/stations
+    database: "sqlite:\(file("data/gateway.sqlite"))"
+    keyrings:
+      fields_file: \(file("keys/gateway-fields.keyring"))
+      hashes_file: \(file("keys/gateway-hashes.keyring"))
+      page_tokens_file: \(file("keys/gateway-page-tokens.keyring"))
     partners:
       - id: \(Self.identifier("partner"))
         name: 示例平台

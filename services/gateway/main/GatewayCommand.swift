@@ -5,8 +5,10 @@ import Logging
 import RPC
 import RPCTransport
 import ServiceKit
+import StorageEngines
 import UnixSignals
 
+@main
 struct GatewayCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "yijia-gateway",
@@ -20,9 +22,7 @@ struct GatewayCommand: AsyncParsableCommand {
 
   @Option(help: "Configuration file, YAML or JSON; services/gateway/config.example.yaml shows all.")
   var config: String?
-
-  @Flag(help: "Check the configuration and end.")
-  var check = false
+  @Flag(help: "Check the configuration and end.") var check = false
 
   func run() async throws {
     let configuration = try load()
@@ -41,7 +41,12 @@ struct GatewayCommand: AsyncParsableCommand {
   private func serve(_ configuration: GatewayConfiguration, logger: Logger) async throws {
     let loops = EventLoops()
     let kiosks = KioskDirectory()
-    let gateway = try LiveGateway(configuration, kiosks: kiosks, logger: logger) { link in
+    let store = try await GatewayStore(configuration) {
+      try await openDatabase(url: $0, patience: $1, migrations: $2)
+    }
+    let gateway = try LiveGateway(
+      configuration, kiosks: kiosks, store: store, logger: logger
+    ) { link in
       try ClientChannel(configuration: try Self.client(link), loops: loops, logger: logger)
     }
     let health = HealthRegistry()
@@ -62,6 +67,7 @@ struct GatewayCommand: AsyncParsableCommand {
       configuration: ServerConfiguration(admin: HostPort(configuration.admin)), dispatcher: pages,
       loops: loops, logger: logger)
     async let _ = KioskFeed(channel: gateway.stations, directory: kiosks, logger: logger).run()
+    async let _ = store?.run(logger: logger)
     let signals = await UnixSignalsSequence(trapping: .sigterm, .sigint, .sighup)
     for server in [edge, admin] {
       let address = try await server.start()
@@ -81,7 +87,6 @@ struct GatewayCommand: AsyncParsableCommand {
     logger.notice("stopped")
   }
 
-  /// To the replicas of a service: mutual TLS, or plaintext where no identity is stated.
   private static func client(_ link: BackendLink) throws -> ClientConfiguration {
     let tls = ClientTLS(
       authorities: link.tls.authorityFile,
@@ -111,10 +116,4 @@ struct GatewayCommand: AsyncParsableCommand {
 
 extension HostPort {
   fileprivate init(_ address: ListenAddress) { self.init(host: address.host, port: address.port) }
-}
-
-do {
-  try await GatewayCommand.parse().run()
-} catch {
-  GatewayCommand.exit(withError: error)
 }

@@ -1,0 +1,136 @@
+import Foundation
+import GatewayV1
+import GoogleProtobuf
+import Logging
+import RPC
+import RPCInProcess
+import ServiceKit
+import Storage
+import TestStores
+
+@testable import GatewayCore
+
+/// A gateway with a store of its own, on either engine, in front of an echo.
+struct AccountsWorld {
+  static let quiet = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+  static let echoPath = TestGateway.echoPath
+  static let requestID = "00000000-0000-4000-8000-000000000001"
+
+  let stores: TestStore
+  let database: any Database
+  let store: GatewayStore
+  let probe: EchoProbe
+  let edge: InProcessChannel
+  /// What the clock says; 2026-11-21T00:00:00Z at first.
+  let now: Shared<Date>
+
+  /// Runs with a gateway whose feed is followed.
+  static func with(
+    _ engine: Engine, _ body: (AccountsWorld) async throws -> Void
+  ) async throws {
+    try await engine.withStore { stores in
+      try await stores.with { database in
+        try await database.migrate(GatewayMigrations.all)
+        let now = Shared(TestGateway.clock.now)
+        let keys = GatewayKeys(
+          fields: try ring(), hashes: try ring(), pageTokens: try ring())
+        let store = GatewayStore(
+          database: database, keys: keys, clock: Clock { now.value })
+        let probe = EchoProbe()
+        let echo = try InProcessChannel(services: [EchoService(probe)])
+        let world = AccountsWorld(
+          stores: stores, database: database, store: store, probe: probe,
+          edge: try TestGateway(echo, store: store).edge(), now: now)
+        try await world.following(store) { try await body(world) }
+      }
+    }
+  }
+
+  /// Another gateway over the same store.
+  func replica(
+    _ body: (GatewayStore, InProcessChannel) async throws -> Void
+  ) async throws {
+    let now = now
+    let other = GatewayStore(database: database, keys: store.keys, clock: Clock { now.value })
+    let echo = try InProcessChannel(services: [EchoService(probe)])
+    let edge = try TestGateway(echo, store: other).edge()
+    try await following(other) { try await body(other, edge) }
+  }
+
+  private func following(
+    _ store: GatewayStore, _ body: () async throws -> Void
+  ) async throws {
+    let feed = AccountFeed(store, logger: Self.quiet)
+    async let _ = feed.run()
+    try await body()
+  }
+
+  private static func ring() throws -> LiveKeyring {
+    LiveKeyring(Keyring.generate(at: TestGateway.clock.now))
+  }
+
+  var accounts: AccountsServiceClient { AccountsServiceClient(edge) }
+
+  /// As an administrator of the whole tree.
+  static var root: CallOptions { bearer(TestGateway.rootToken) }
+
+  static func bearer(_ token: String) -> CallOptions {
+    var options = CallOptions()
+    options.metadata = ["authorization": .text("Bearer \(token)")]
+    return options
+  }
+
+  static func key(_ secret: String) -> Metadata { ["x-api-key": .text(secret)] }
+
+  static func newRequestID() -> String { UUID().uuidString.lowercased() }
+
+  /// A partner without a key.
+  func partner(_ name: String = "平台", methods: [String] = []) async throws -> Partner {
+    var request = CreatePartnerRequest()
+    request.requestID = Self.newRequestID()
+    var partner = Partner()
+    partner.displayName = name
+    partner.methods = methods
+    request.partner = partner
+    let created = try await accounts.createPartner(request, options: Self.root).partner
+    return created ?? partner
+  }
+
+  func keyRequest(
+    _ partner: Partner, methods: [String] = [], expires: Date? = nil,
+    requestID: String = Self.newRequestID()
+  ) -> CreatePartnerKeyRequest {
+    var request = CreatePartnerKeyRequest()
+    request.requestID = requestID
+    request.partner = partner.name
+    var key = PartnerKey()
+    key.methods = methods
+    key.expireTime = expires.map { .init(microseconds: $0.microseconds) }
+    request.key = key
+    return request
+  }
+
+  /// A key that works, and its secret.
+  func key(
+    _ partner: Partner, methods: [String] = [], expires: Date? = nil
+  ) async throws -> (key: PartnerKey, secret: String) {
+    let made = try await accounts.createPartnerKey(
+      keyRequest(partner, methods: methods, expires: expires), options: Self.root)
+    return (made.key ?? PartnerKey(), made.secret)
+  }
+
+  func revoke(_ key: PartnerKey) async throws {
+    var request = RevokePartnerKeyRequest()
+    request.requestID = Self.newRequestID()
+    request.name = key.name
+    request.reason = "lost"
+    _ = try await accounts.revokePartnerKey(request, options: Self.root)
+  }
+
+  /// What a call with that key hears; nil is OK.
+  func reason(_ secret: String) async throws -> String? {
+    try await edge.outcome(Self.echoPath, Self.key(secret))?.gatewayReason
+  }
+
+  func pass(_ seconds: TimeInterval) { now.update { $0.addTimeInterval(seconds) } }
+}

@@ -1,0 +1,68 @@
+public import Logging
+import Storage
+
+/// Follows the gateway's own store, so that what one replica changes counts in all: a revoked key
+/// is refused, and its streams end.
+public struct AccountFeed: Sendable {
+  /// How often streams are looked at whose credentials end by themselves.
+  private static let interval = Duration.seconds(5)
+  private static let pauseFirst = Duration.milliseconds(100)
+  private static let pauseMax = Duration.seconds(5)
+
+  private let store: GatewayStore
+  private let logger: Logger
+
+  public init(_ store: GatewayStore, logger: Logger) {
+    self.store = store
+    self.logger = logger
+  }
+
+  /// Follows until the task is cancelled; begins again, with growing pauses, whatever fails. What
+  /// is in memory counts meanwhile.
+  public func run() async {
+    await withTaskGroup(of: Void.self) { group in
+      group.addTask { await follow() }
+      group.addTask { await expire() }
+    }
+  }
+
+  private func follow() async {
+    var pause = Self.pauseFirst
+    while !Task.isCancelled {
+      do {
+        let start = try await store.database.feedEnd()
+        // What was read before this may have changed unheard.
+        store.directory.forgetAll()
+        try await store.directory.settle()
+        pause = Self.pauseFirst
+        for try await event in store.database.follow(after: start) {
+          store.directory.forget(event.entity)
+          try await store.directory.settle()
+        }
+      } catch StorageError.closed {
+        return
+      } catch {
+        if Task.isCancelled { return }
+        logger.warning("the accounts' feed failed", metadata: ["cause": "\(error)"])
+      }
+      // The pause between attempts is time itself; ± 20 %, so that gateways don't come at once.
+      try? await Task.sleep(for: pause * Double.random(in: 0.8...1.2))
+      pause = min(pause * 2, Self.pauseMax)
+    }
+  }
+
+  private func expire() async {
+    while !Task.isCancelled {
+      // Time itself is meant: credentials end by it.
+      try? await Task.sleep(for: Self.interval)
+      do {
+        try await store.directory.settle()
+      } catch StorageError.closed {
+        return
+      } catch {
+        if Task.isCancelled { return }
+        logger.warning("credentials could not be looked at", metadata: ["cause": "\(error)"])
+      }
+    }
+  }
+}

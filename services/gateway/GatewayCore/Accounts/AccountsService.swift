@@ -1,0 +1,28 @@
+public import GatewayV1
+import RPC
+import ServiceKit
+import Storage
+
+/// `yijia.gateway.v1.AccountsService`: what its handlers share. One file a noun's changes.
+///
+/// Safe to use from any task.
+public struct AccountsService: AccountsServiceProtocol {
+  let store: GatewayStore
+  /// Paths that partners and keys can be limited to.
+  let methodPaths: Set<String>
+
+  /// - Parameter contracts: The services behind the gateway, itself among them.
+  public init(store: GatewayStore, contracts: [Contract] = Contract.all) {
+    self.store = store
+    methodPaths = Set(contracts.flatMap { $0.methods.map(\.path) })
+  }
+
+  /// Accounts are nobody's who acts within a subtree only.
+  ///
+  /// - Throws: ``CommonFailure/outOfScope``.
+  func administrator(_ context: ServerContext) throws -> Caller {
+    let caller = try context.caller
+    guard caller.organization.isEmpty else { throw CommonFailure.outOfScope }
+    return caller
+  }
+}

@@ -1,0 +1,41 @@
+import Crypto
+import GatewayV1
+public import Logging
+import RPC
+import RPCInProcess
+public import ServiceKit
+
+/// The services that the gateway serves itself, behind its own front: their calls come as every
+/// other service's do, in the process, so that keys, policy, limits and the access log are one.
+public struct OwnServices: Sendable {
+  /// Where calls of these services go.
+  let backend: Backend
+
+  /// - Parameters:
+  ///   - keyID: Names the key of the gateway's caller tokens.
+  ///   - seed: Of that key.
+  /// - Throws: ``ConfigurationError`` where a method has no policy.
+  public init(
+    store: GatewayStore, keyID: String, seed: [UInt8], clock: Clock = .system, logger: Logger
+  ) throws {
+    let key = try Curve25519.Signing.PrivateKey(rawRepresentation: seed)
+    let verifier = try CallerTokenVerifier(
+      audience: Contract.own.audience,
+      publicKeys: [keyID: Array(key.publicKey.rawRepresentation)], clock: clock)
+    let policies = try PolicyTable(descriptorSets: [Contract.own.descriptorSet])
+    let router = try Router(
+      services: [AccountsService(store: store)],
+      interceptors: [
+        FailureMapping(domain: GatewayFailure.domain, logger: logger),
+        CallerIdentity(verifier: verifier), PolicyEnforcement(table: policies),
+      ])
+    try policies.check(router.methods)
+    backend = Backend(
+      name: Contract.own.audience,
+      channel: InProcessChannel(
+        Dispatcher(router: router, countsCalls: false, logger: logger),
+        peer: Peer(
+          address: "in-process", certificateURIs: ["spiffe://yijia/gateway"], isTLS: true)),
+      audience: Contract.own.audience)
+  }
+}

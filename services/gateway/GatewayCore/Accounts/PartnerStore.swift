@@ -1,0 +1,98 @@
+import GatewayV1
+import GoogleProtobuf
+import ServiceKit
+import Storage
+
+/// A partner as it is stored.
+struct StoredPartner: Sendable, Hashable {
+  var id: String
+  /// From 1 on; rises with every change.
+  var version: Int64
+  var displayName: String
+  var state: PartnerState
+  /// Paths; empty for all that partners may call.
+  var methods: [String]
+  /// Microseconds since 1970.
+  var createdAt: Int64
+  /// Microseconds since 1970.
+  var updatedAt: Int64
+
+  var name: String { "partners/\(id)" }
+  var etag: String { String(version) }
+
+  /// As the contract shows it.
+  var message: Partner {
+    var partner = Partner()
+    partner.name = name
+    partner.etag = etag
+    partner.displayName = displayName
+    partner.state = state
+    partner.methods = methods
+    partner.createTime = Timestamp(microseconds: createdAt)
+    partner.updateTime = Timestamp(microseconds: updatedAt)
+    return partner
+  }
+}
+
+/// The SQL of partners.
+enum PartnerStore {
+  private static let columns = "id, version, display_name, state, methods, created_at, updated_at"
+
+  static func byID(_ id: String) -> Query<StoredPartner?> {
+    .first("SELECT \(columns) FROM partner WHERE id = ?1", [id], partner)
+  }
+
+  static func page(after id: String, limit: Int) -> Query<[StoredPartner]> {
+    .all(
+      "SELECT \(columns) FROM partner WHERE id > ?1 ORDER BY id LIMIT ?2", [id, limit], partner)
+  }
+
+  static func insert(_ partner: StoredPartner, into commit: inout Commit) {
+    commit.emit(changed(partner.name, version: partner.version))
+    commit.run(
+      """
+      INSERT INTO partner (id, version, display_name, state, methods, created_at, updated_at)
+      VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+      """,
+      [
+        partner.id, partner.version, partner.displayName, Int64(partner.state.rawValue),
+        MethodList.text(partner.methods), partner.createdAt, partner.updatedAt,
+      ], expects: .exactly(1))
+  }
+
+  /// Stores a change of a partner or of its keys: its version rises, which guards what was read of
+  /// both, and its event says so.
+  static func update(_ partner: StoredPartner, at now: Int64, in commit: inout Commit) {
+    commit.emit(changed(partner.name, version: partner.version + 1))
+    commit.run(
+      """
+      UPDATE partner SET version = ?2, display_name = ?3, state = ?4, methods = ?5, updated_at = ?6
+      WHERE id = ?1 AND version = ?7
+      """,
+      [
+        partner.id, partner.version + 1, partner.displayName, Int64(partner.state.rawValue),
+        MethodList.text(partner.methods), now, partner.version,
+      ], expects: .exactly(1))
+  }
+
+  /// Tells every replica to read an account, or a partner with its keys, anew.
+  static func changed(_ name: String, version: Int64) -> OutboxEvent {
+    OutboxEvent(entity: name, version: version, kind: "account.changed", payload: [])
+  }
+
+  @Sendable private static func partner(_ row: Row) throws -> StoredPartner {
+    StoredPartner(
+      id: try row.text("id"), version: try row.integer("version"),
+      displayName: try row.text("display_name"),
+      state: PartnerState(rawValue: try row.int32("state")),
+      methods: MethodList.paths(try row.text("methods")),
+      createdAt: try row.integer("created_at"), updatedAt: try row.integer("updated_at"))
+  }
+}
+
+/// Paths of methods as one text: no path has a line end.
+enum MethodList {
+  static func text(_ paths: [String]) -> String { paths.joined(separator: "\n") }
+
+  static func paths(_ text: String) -> [String] { text.split(separator: "\n").map(String.init) }
+}
