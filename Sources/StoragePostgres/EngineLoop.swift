@@ -249,9 +249,9 @@ final class EngineLoop {
       }
       for write in group { write.job.finish(nil) }
       if hasEvents { engine.signal.wake() }
-    case .unsure(let group):
+    case .unsure(let group, let warning):
       writes.ended()
-      let failure = StorageError.indeterminate(.init("the server warned at the commit"))
+      let failure = StorageError.indeterminate(.init("the server warned at the commit: \(warning)"))
       for write in group { write.job.finish(failure) }
       engine.signal.wake()
     case .undone(let group, let refused, let failed, let own):

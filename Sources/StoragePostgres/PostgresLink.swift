@@ -56,11 +56,8 @@ final class PostgresLink: @unchecked Sendable {
       port: PQport(handle).map { String(cString: $0) } ?? "", process: PQbackendPID(handle))
   }
 
-  /// Whether the server warned since the last call.
-  func takeWarning() -> Bool {
-    defer { warnings.isNew = false }
-    return warnings.isNew
-  }
+  /// The server's last warning since the last call.
+  func takeWarning() -> String? { warnings.takeLast() }
 
   deinit {
     close()
@@ -190,7 +187,12 @@ final class PostgresLink: @unchecked Sendable {
 
 /// What the server says beside its answers. Confined to the thread that uses the connection.
 private final class Warnings {
-  var isNew = false
+  private var last: String?
+
+  func takeLast() -> String? {
+    defer { last = nil }
+    return last
+  }
 
   /// Notices are for people; libpq would print them.
   static func receive(_ argument: UnsafeMutableRawPointer?, _ result: OpaquePointer?) {
@@ -198,7 +200,8 @@ private final class Warnings {
       let severity = PQresultErrorField(result, Int32(UInt8(ascii: "V"))),
       strcmp(severity, "WARNING") == 0
     else { return }
-    Unmanaged<Warnings>.fromOpaque(argument).takeUnretainedValue().isNew = true
+    let text = PQresultErrorField(result, Int32(UInt8(ascii: "M"))).map { String(cString: $0) }
+    Unmanaged<Warnings>.fromOpaque(argument).takeUnretainedValue().last = text ?? ""
   }
 }
 

@@ -58,7 +58,9 @@ struct PostgresSession: Sendable {
   /// for acknowledged.
   private static func awaitStandbys(_ link: PostgresLink) throws(StorageError) {
     try link.run("SELECT pg_logical_emit_message(true, 'yijia', '')")
-    if link.takeWarning() { throw .unreachable(.init("the server doesn't wait for its standbys")) }
+    if let warning = link.takeWarning() {
+      throw .unreachable(.init("the server doesn't wait for its standbys: \(warning)"))
+    }
   }
 
   /// Whether the server at a place takes writes and has a process busy with what it was sent.

@@ -27,8 +27,8 @@ final class WriteLine {
     /// The store is this write's alone: what it reads now holds until its commit.
     case locked(DecidedWrite)
     case committed([DecidedWrite], hasEvents: Bool)
-    /// The commit may or may not have reached everybody that it must.
-    case unsure([DecidedWrite])
+    /// The commit may or may not have reached everybody that it must: the server warned.
+    case unsure([DecidedWrite], warning: String)
     /// Undone: writes with the guard that failed, the write that failed, or what did beside them.
     case undone(
       [DecidedWrite], refused: [Int: Statement], failed: [Int: StorageError], own: StorageError?)
@@ -187,6 +187,7 @@ final class WriteLine {
   private func undo(_ transaction: WriteTransaction) {
     transaction.state = .undoing
     send(Statement("ROLLBACK"), .own)
+    isAborted = false
     sync(transaction)
   }
 
@@ -263,7 +264,9 @@ final class WriteLine {
   private func committed(_ transaction: WriteTransaction) -> Outcome {
     transactions.removeFirst()
     // The server gave up waiting for a standby, say: stored here, and not yet where it must be.
-    if pipeline.link.takeWarning() { return .unsure(transaction.group) }
+    if let warning = pipeline.link.takeWarning() {
+      return .unsure(transaction.group, warning: warning)
+    }
     return .committed(transaction.group, hasEvents: transaction.hasEvents)
   }
 

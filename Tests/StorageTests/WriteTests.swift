@@ -93,6 +93,46 @@ struct WriteTests {
     }
   }
 
+  @Test(
+    "writes that meet at one key beside many others are all stored, each once",
+    arguments: Engine.allCases)
+  func meetingAtAKey(_ engine: Engine) async throws {
+    try await engine.withDatabase { database in
+      try await withThrowingTaskGroup(of: Void.self) { group in
+        for writer in 0..<24 {
+          group.addTask {
+            for turn in 0..<20 {
+              // Reads make the writes come while others commit.
+              for _ in 0..<(writer % 5) { _ = try await database.read(Notes.count) }
+              try await database.write { countedNote("\(turn)") }
+            }
+          }
+        }
+        try await group.waitForAll()
+      }
+      for turn in 0..<20 {
+        #expect(try await database.read(Notes.byID("\(turn)"))?.version == 24)
+      }
+      #expect(try await database.verifyAudit().rows == 480)
+      #expect(try await database.verifyAudit().isIntact)
+    }
+  }
+
+  /// Stores a note, or counts its version up where it is.
+  private func countedNote(_ id: String) -> Step<Void> {
+    .read(Notes.byID(id)) { note in
+      var commit = Commit(at: now, audit: [Notes.audit(id)])
+      if let note {
+        commit.run(
+          "UPDATE note SET version = ?2 + 1 WHERE id = ?1 AND version = ?2", [id, note.version],
+          expects: .exactly(1))
+      } else {
+        commit.statements.append(Notes.insert(id))
+      }
+      return .commit(commit, ())
+    }
+  }
+
   @Test("a guard that fails makes the write read again and succeed", arguments: Engine.allCases)
   func guardRereads(_ engine: Engine) async throws {
     try await engine.withDatabase { database in
