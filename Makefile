@@ -1,7 +1,7 @@
 # Each target is one line: the work is in scripts/, which can be called on its own.
 .DEFAULT_GOAL := help
 .PHONY: help deps run test conformance gen lint format bench bench-storage bench-scale \
-  bench-members hostile \
+  bench-members bench-roster hostile \
   crash faults \
   fuzz tsan asan clean
 
@@ -55,6 +55,9 @@ bench-scale: ## members read by key among ten thousand and ten million, both eng
 
 bench-members: deps ## enrollments through the gateway: a second, and CPU by process, both engines
 	@bench/members.sh
+
+bench-roster: deps ## a million rows of a roster compared with a million members, both engines
+	@bench/roster.sh
 
 crash: ## kill services and database at random while they work (ROUNDS=25), count what was acknowledged
 	@scripts/crash.sh $(ROUNDS)

@@ -81,7 +81,7 @@ let services: [Target] =
     .executableTarget(
       name: "members-data",
       dependencies: [
-        "MembersCore", "MembersV1", "RPC", "RPCTransport", "ServiceKit", "Storage",
+        "MembersCore", "MembersV1", "Protobuf", "RPC", "RPCTransport", "ServiceKit", "Storage",
         "StorageEngines", arguments,
       ],
       path: "services/members/data", swiftSettings: house)

@@ -12,64 +12,11 @@ set -euo pipefail
 cd "$ROOT"
 
 ENGINES=${ENGINES:-sqlite postgres} CALLS=${CALLS:-20000} ROUNDS=${ROUNDS:-3}
-CALLERS=${CALLERS:-64} CONNECTIONS=${CONNECTIONS:-4} PORT=${PORT:-18443}
-RELEASE=${RELEASE:-$ROOT/.build/release}
-
-if [ "$RELEASE" = "$ROOT/.build/release" ]; then
-  for product in yijia yijia-gateway yijia-members yijia-stations members-data; do
-    polite swift build -c release --product "$product"
-  done
-fi
-
-work=$(mktemp -d)
-pids=()
-server=
-stop() {
-  local pid
-  for pid in "${pids[@]}"; do kill "$pid" 2>/dev/null || true; done
-  for pid in "${pids[@]}"; do wait "$pid" 2>/dev/null || true; done
-  pids=()
-  [ -z "$server" ] || scripts/postgres.sh stop "$server"
-  server=
-}
-trap 'stop; rm -rf "$work"' EXIT
+CALLERS=${CALLERS:-64} CONNECTIONS=${CONNECTIONS:-4}
+. bench/suite.sh
 
 # Clock ticks that a process has used.
 ticks() { awk '{ print $14 + $15 }' "/proc/$1/stat"; }
-
-serving() { # ADMIN_PORT PID
-  local tries
-  for tries in $(seq 300); do
-    ! curl -sf -o /dev/null "http://127.0.0.1:$1/metrics" || return 0
-    kill -0 "$2" 2>/dev/null || die "a service ended: see its log above"
-    sleep 0.1
-  done
-  die "nothing serves on port $1 after $tries tries"
-}
-
-# Certificates, keys, configurations and the tree, made by the suite itself; then the same
-# executables on the store of the engine.
-start() { # ENGINE
-  local data=$work/$1 url
-  local flags=(--data "$data" --gateway-port "$PORT" --members-port "$((PORT + 1))"
-    --stations-port "$((PORT + 2))")
-  "$RELEASE/yijia" dev "${flags[@]}" --idle --once >"$work/log" ||
-    die "yijia dev: $(cat "$work/log")"
-  if [ "$1" = postgres ]; then
-    scripts/postgres.sh start >"$work/server"
-    server=$(sed -n 1p "$work/server")
-    url=$(sed -n 2p "$work/server")
-    sed -i "s|database: .*|database: \"$url\"|" "$data/members.yaml"
-  fi
-  for name in members stations gateway; do
-    "$RELEASE/yijia-$name" --config "$data/$name.yaml" >>"$work/log" 2>&1 &
-    pids+=($!)
-  done
-  serving $((PORT + 1000)) "${pids[2]}"
-  serving $((PORT + 1001)) "${pids[0]}"
-  "$RELEASE/yijia" import examples/organizations.csv --connection "$data/connection.json" \
-    >>"$work/log"
-}
 
 first=0
 run() { # ENGINE MODE
@@ -88,6 +35,7 @@ run() { # ENGINE MODE
 }
 
 for engine in $ENGINES; do
+  prepare "$engine"
   start "$engine"
   for round in $(seq "$ROUNDS"); do
     for mode in unary stream; do

@@ -30,7 +30,7 @@ trap 'rm -f "$YIJIA_FAULTS_REPORT"' EXIT
 tests=()
 for part in "$@"; do
   case $part in
-    crash) tests+=(Tests/Integration/test_crash.py) ;;
+    crash) tests+=(Tests/Integration/test_crash.py Tests/Integration/test_lives.py) ;;
     failover | disk | power) tests+=("Tests/Faults/test_$part.py") ;;
     *) die "no part $part; there are: crash failover disk power" ;;
   esac

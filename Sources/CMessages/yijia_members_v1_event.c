@@ -17,6 +17,7 @@ extern const ProtobufCMessageDescriptor google__protobuf__Timestamp__table;
 extern const ProtobufCMessageDescriptor yijia__members__v1__AwayReport__table;
 extern const ProtobufCMessageDescriptor yijia__members__v1__Base__table;
 extern const ProtobufCMessageDescriptor yijia__members__v1__CoverageTarget__table;
+extern const ProtobufCMessageDescriptor yijia__members__v1__OutreachList__table;
 extern const ProtobufCMessageDescriptor yijia__members__v1__RefreshRound__table;
 
 static void yijia__members__v1__WatchMemberEventsRequest__init(ProtobufCMessage *message) {
@@ -49,7 +50,7 @@ static void yijia__members__v1__WatchMemberEventsResponse__init(ProtobufCMessage
   memset(message, 0, sizeof(struct yijia__members__v1__WatchMemberEventsResponse));
   message->descriptor = &yijia__members__v1__WatchMemberEventsResponse__table;
 }
-static const ProtobufCFieldDescriptor yijia__members__v1__WatchMemberEventsResponse__fields[15] = {
+static const ProtobufCFieldDescriptor yijia__members__v1__WatchMemberEventsResponse__fields[16] = {
   {"cursor", 1, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_BYTES,
    offsetof(struct yijia__members__v1__WatchMemberEventsResponse, has_cursor), offsetof(struct yijia__members__v1__WatchMemberEventsResponse, f_cursor),
    NULL, NULL, 0, 0x2200, NULL, NULL},
@@ -95,19 +96,22 @@ static const ProtobufCFieldDescriptor yijia__members__v1__WatchMemberEventsRespo
   {"refresh_round_changed", 33, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_MESSAGE,
    offsetof(struct yijia__members__v1__WatchMemberEventsResponse, case_event), offsetof(struct yijia__members__v1__WatchMemberEventsResponse, u_event.f_refresh_round_changed),
    &yijia__members__v1__RefreshRound__table, NULL, PROTOBUF_C_FIELD_FLAG_ONEOF, 0x4201, NULL, NULL},
+  {"outreach_list_changed", 34, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_MESSAGE,
+   offsetof(struct yijia__members__v1__WatchMemberEventsResponse, case_event), offsetof(struct yijia__members__v1__WatchMemberEventsResponse, u_event.f_outreach_list_changed),
+   &yijia__members__v1__OutreachList__table, NULL, PROTOBUF_C_FIELD_FLAG_ONEOF, 0x4201, NULL, NULL},
 };
-static const unsigned yijia__members__v1__WatchMemberEventsResponse__by_name[15] = {13, 10, 11, 3, 0, 9, 5, 1, 2, 6, 4, 7, 14, 8, 12};
+static const unsigned yijia__members__v1__WatchMemberEventsResponse__by_name[16] = {13, 10, 11, 3, 0, 9, 5, 1, 2, 6, 4, 15, 7, 14, 8, 12};
 static const ProtobufCIntRange yijia__members__v1__WatchMemberEventsResponse__ranges[4] = {
   {1, 0},
   {20, 7},
   {30, 11},
-  {0, 15},
+  {0, 16},
 };
 const ProtobufCMessageDescriptor yijia__members__v1__WatchMemberEventsResponse__table = {
   PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
   "yijia.members.v1.WatchMemberEventsResponse", "WatchMemberEventsResponse", "yijia__members__v1__WatchMemberEventsResponse",
   "yijia.members.v1", sizeof(struct yijia__members__v1__WatchMemberEventsResponse),
-  15, yijia__members__v1__WatchMemberEventsResponse__fields, yijia__members__v1__WatchMemberEventsResponse__by_name,
+  16, yijia__members__v1__WatchMemberEventsResponse__fields, yijia__members__v1__WatchMemberEventsResponse__by_name,
   3, yijia__members__v1__WatchMemberEventsResponse__ranges,
   yijia__members__v1__WatchMemberEventsResponse__init, (void *) 448, NULL, NULL,
 };

@@ -6,11 +6,16 @@
 
 extern const ProtobufCEnumDescriptor yijia__members__v1__EnrollmentState__names;
 extern const ProtobufCMessageDescriptor google__protobuf__Timestamp__table;
+extern const ProtobufCMessageDescriptor yijia__members__v1__AwayDetails__table;
+extern const ProtobufCMessageDescriptor yijia__members__v1__AwayReport__table;
 extern const ProtobufCMessageDescriptor yijia__members__v1__EnrollmentApplication__table;
+extern const ProtobufCMessageDescriptor yijia__members__v1__Honor__table;
 extern const ProtobufCMessageDescriptor yijia__members__v1__MemberDetails__table;
 extern const ProtobufCMessageDescriptor yijia__members__v1__Member__table;
 extern const ProtobufCMessageDescriptor yijia__members__v1__MembershipLogRecord__table;
 extern const ProtobufCMessageDescriptor yijia__members__v1__MembershipSummary__table;
+extern const ProtobufCMessageDescriptor yijia__members__v1__OutreachContact__table;
+extern const ProtobufCMessageDescriptor yijia__members__v1__OutreachEntry__table;
 extern const ProtobufCMessageDescriptor yijia__members__v1__PoolCase__table;
 extern const ProtobufCMessageDescriptor yijia__members__v1__Transfer__table;
 
@@ -356,7 +361,7 @@ static void yijia__members__v1__ExportPersonalDataResponse__init(ProtobufCMessag
   memset(message, 0, sizeof(struct yijia__members__v1__ExportPersonalDataResponse));
   message->descriptor = &yijia__members__v1__ExportPersonalDataResponse__table;
 }
-static const ProtobufCFieldDescriptor yijia__members__v1__ExportPersonalDataResponse__fields[6] = {
+static const ProtobufCFieldDescriptor yijia__members__v1__ExportPersonalDataResponse__fields[9] = {
   {"record", 1, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_MESSAGE,
    offsetof(struct yijia__members__v1__ExportPersonalDataResponse, case_part), offsetof(struct yijia__members__v1__ExportPersonalDataResponse, u_part.f_record),
    &yijia__members__v1__PersonalRecord__table, NULL, PROTOBUF_C_FIELD_FLAG_ONEOF, 0x4201, NULL, NULL},
@@ -375,19 +380,80 @@ static const ProtobufCFieldDescriptor yijia__members__v1__ExportPersonalDataResp
   {"correction", 6, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_MESSAGE,
    offsetof(struct yijia__members__v1__ExportPersonalDataResponse, case_part), offsetof(struct yijia__members__v1__ExportPersonalDataResponse, u_part.f_correction),
    &yijia__members__v1__Correction__table, NULL, PROTOBUF_C_FIELD_FLAG_ONEOF, 0x4201, NULL, NULL},
+  {"away_report", 7, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_MESSAGE,
+   offsetof(struct yijia__members__v1__ExportPersonalDataResponse, case_part), offsetof(struct yijia__members__v1__ExportPersonalDataResponse, u_part.f_away_report),
+   &yijia__members__v1__PersonalAwayReport__table, NULL, PROTOBUF_C_FIELD_FLAG_ONEOF, 0x4201, NULL, NULL},
+  {"honor", 8, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_MESSAGE,
+   offsetof(struct yijia__members__v1__ExportPersonalDataResponse, case_part), offsetof(struct yijia__members__v1__ExportPersonalDataResponse, u_part.f_honor),
+   &yijia__members__v1__Honor__table, NULL, PROTOBUF_C_FIELD_FLAG_ONEOF, 0x4201, NULL, NULL},
+  {"outreach", 9, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_MESSAGE,
+   offsetof(struct yijia__members__v1__ExportPersonalDataResponse, case_part), offsetof(struct yijia__members__v1__ExportPersonalDataResponse, u_part.f_outreach),
+   &yijia__members__v1__PersonalOutreach__table, NULL, PROTOBUF_C_FIELD_FLAG_ONEOF, 0x4201, NULL, NULL},
 };
-static const unsigned yijia__members__v1__ExportPersonalDataResponse__by_name[6] = {1, 5, 2, 3, 0, 4};
+static const unsigned yijia__members__v1__ExportPersonalDataResponse__by_name[9] = {1, 6, 5, 7, 2, 8, 3, 0, 4};
 static const ProtobufCIntRange yijia__members__v1__ExportPersonalDataResponse__ranges[2] = {
   {1, 0},
-  {0, 6},
+  {0, 9},
 };
 const ProtobufCMessageDescriptor yijia__members__v1__ExportPersonalDataResponse__table = {
   PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
   "yijia.members.v1.ExportPersonalDataResponse", "ExportPersonalDataResponse", "yijia__members__v1__ExportPersonalDataResponse",
   "yijia.members.v1", sizeof(struct yijia__members__v1__ExportPersonalDataResponse),
-  6, yijia__members__v1__ExportPersonalDataResponse__fields, yijia__members__v1__ExportPersonalDataResponse__by_name,
+  9, yijia__members__v1__ExportPersonalDataResponse__fields, yijia__members__v1__ExportPersonalDataResponse__by_name,
   1, yijia__members__v1__ExportPersonalDataResponse__ranges,
   yijia__members__v1__ExportPersonalDataResponse__init, (void *) 344, NULL, NULL,
+};
+
+static void yijia__members__v1__PersonalAwayReport__init(ProtobufCMessage *message) {
+  memset(message, 0, sizeof(struct yijia__members__v1__PersonalAwayReport));
+  message->descriptor = &yijia__members__v1__PersonalAwayReport__table;
+}
+static const ProtobufCFieldDescriptor yijia__members__v1__PersonalAwayReport__fields[2] = {
+  {"report", 1, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_MESSAGE,
+   0, offsetof(struct yijia__members__v1__PersonalAwayReport, f_report),
+   &yijia__members__v1__AwayReport__table, NULL, 0, 0x4200, NULL, NULL},
+  {"details", 2, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_MESSAGE,
+   0, offsetof(struct yijia__members__v1__PersonalAwayReport, f_details),
+   &yijia__members__v1__AwayDetails__table, NULL, 0, 0x4200, NULL, NULL},
+};
+static const unsigned yijia__members__v1__PersonalAwayReport__by_name[2] = {1, 0};
+static const ProtobufCIntRange yijia__members__v1__PersonalAwayReport__ranges[2] = {
+  {1, 0},
+  {0, 2},
+};
+const ProtobufCMessageDescriptor yijia__members__v1__PersonalAwayReport__table = {
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "yijia.members.v1.PersonalAwayReport", "PersonalAwayReport", "yijia__members__v1__PersonalAwayReport",
+  "yijia.members.v1", sizeof(struct yijia__members__v1__PersonalAwayReport),
+  2, yijia__members__v1__PersonalAwayReport__fields, yijia__members__v1__PersonalAwayReport__by_name,
+  1, yijia__members__v1__PersonalAwayReport__ranges,
+  yijia__members__v1__PersonalAwayReport__init, (void *) 377, NULL, NULL,
+};
+
+static void yijia__members__v1__PersonalOutreach__init(ProtobufCMessage *message) {
+  memset(message, 0, sizeof(struct yijia__members__v1__PersonalOutreach));
+  message->descriptor = &yijia__members__v1__PersonalOutreach__table;
+}
+static const ProtobufCFieldDescriptor yijia__members__v1__PersonalOutreach__fields[2] = {
+  {"entry", 1, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_MESSAGE,
+   0, offsetof(struct yijia__members__v1__PersonalOutreach, f_entry),
+   &yijia__members__v1__OutreachEntry__table, NULL, 0, 0x4200, NULL, NULL},
+  {"contact", 2, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_MESSAGE,
+   0, offsetof(struct yijia__members__v1__PersonalOutreach, f_contact),
+   &yijia__members__v1__OutreachContact__table, NULL, 0, 0x4200, NULL, NULL},
+};
+static const unsigned yijia__members__v1__PersonalOutreach__by_name[2] = {1, 0};
+static const ProtobufCIntRange yijia__members__v1__PersonalOutreach__ranges[2] = {
+  {1, 0},
+  {0, 2},
+};
+const ProtobufCMessageDescriptor yijia__members__v1__PersonalOutreach__table = {
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "yijia.members.v1.PersonalOutreach", "PersonalOutreach", "yijia__members__v1__PersonalOutreach",
+  "yijia.members.v1", sizeof(struct yijia__members__v1__PersonalOutreach),
+  2, yijia__members__v1__PersonalOutreach__fields, yijia__members__v1__PersonalOutreach__by_name,
+  1, yijia__members__v1__PersonalOutreach__ranges,
+  yijia__members__v1__PersonalOutreach__init, (void *) 304, NULL, NULL,
 };
 
 static void yijia__members__v1__PersonalRecord__init(ProtobufCMessage *message) {

@@ -37,33 +37,36 @@ static void yijia__members__v1__RosterHeader__init(ProtobufCMessage *message) {
   memset(message, 0, sizeof(struct yijia__members__v1__RosterHeader));
   message->descriptor = &yijia__members__v1__RosterHeader__table;
 }
-static const ProtobufCFieldDescriptor yijia__members__v1__RosterHeader__fields[2] = {
+static const ProtobufCFieldDescriptor yijia__members__v1__RosterHeader__fields[3] = {
   {"organization", 1, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_BYTES,
    offsetof(struct yijia__members__v1__RosterHeader, has_organization), offsetof(struct yijia__members__v1__RosterHeader, f_organization),
    NULL, NULL, 0, 0x2200, NULL, NULL},
   {"purpose", 2, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_BYTES,
    offsetof(struct yijia__members__v1__RosterHeader, has_purpose), offsetof(struct yijia__members__v1__RosterHeader, f_purpose),
    NULL, NULL, 0, 0x2200, NULL, NULL},
+  {"outreach_list", 3, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_BYTES,
+   offsetof(struct yijia__members__v1__RosterHeader, has_outreach_list), offsetof(struct yijia__members__v1__RosterHeader, f_outreach_list),
+   NULL, NULL, 0, 0x2200, NULL, NULL},
 };
-static const unsigned yijia__members__v1__RosterHeader__by_name[2] = {0, 1};
+static const unsigned yijia__members__v1__RosterHeader__by_name[3] = {0, 2, 1};
 static const ProtobufCIntRange yijia__members__v1__RosterHeader__ranges[2] = {
   {1, 0},
-  {0, 2},
+  {0, 3},
 };
 const ProtobufCMessageDescriptor yijia__members__v1__RosterHeader__table = {
   PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
   "yijia.members.v1.RosterHeader", "RosterHeader", "yijia__members__v1__RosterHeader",
   "yijia.members.v1", sizeof(struct yijia__members__v1__RosterHeader),
-  2, yijia__members__v1__RosterHeader__fields, yijia__members__v1__RosterHeader__by_name,
+  3, yijia__members__v1__RosterHeader__fields, yijia__members__v1__RosterHeader__by_name,
   1, yijia__members__v1__RosterHeader__ranges,
-  yijia__members__v1__RosterHeader__init, (void *) 56, NULL, NULL,
+  yijia__members__v1__RosterHeader__init, (void *) 72, NULL, NULL,
 };
 
 static void yijia__members__v1__RosterRow__init(ProtobufCMessage *message) {
   memset(message, 0, sizeof(struct yijia__members__v1__RosterRow));
   message->descriptor = &yijia__members__v1__RosterRow__table;
 }
-static const ProtobufCFieldDescriptor yijia__members__v1__RosterRow__fields[6] = {
+static const ProtobufCFieldDescriptor yijia__members__v1__RosterRow__fields[8] = {
   {"row", 1, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_INT64,
    offsetof(struct yijia__members__v1__RosterRow, has_row), offsetof(struct yijia__members__v1__RosterRow, f_row),
    NULL, NULL, 0, 0x0, NULL, NULL},
@@ -82,19 +85,25 @@ static const ProtobufCFieldDescriptor yijia__members__v1__RosterRow__fields[6] =
   {"unit_credit_code", 6, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_BYTES,
    offsetof(struct yijia__members__v1__RosterRow, has_unit_credit_code), offsetof(struct yijia__members__v1__RosterRow, f_unit_credit_code),
    NULL, NULL, 0, 0x2200, NULL, NULL},
+  {"phone", 7, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_BYTES,
+   offsetof(struct yijia__members__v1__RosterRow, has_phone), offsetof(struct yijia__members__v1__RosterRow, f_phone),
+   NULL, NULL, 0, 0x2200, NULL, NULL},
+  {"address", 8, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_BYTES,
+   offsetof(struct yijia__members__v1__RosterRow, has_address), offsetof(struct yijia__members__v1__RosterRow, f_address),
+   NULL, NULL, 0, 0x2200, NULL, NULL},
 };
-static const unsigned yijia__members__v1__RosterRow__by_name[6] = {3, 1, 2, 0, 5, 4};
+static const unsigned yijia__members__v1__RosterRow__by_name[8] = {7, 3, 6, 1, 2, 0, 5, 4};
 static const ProtobufCIntRange yijia__members__v1__RosterRow__ranges[2] = {
   {1, 0},
-  {0, 6},
+  {0, 8},
 };
 const ProtobufCMessageDescriptor yijia__members__v1__RosterRow__table = {
   PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
   "yijia.members.v1.RosterRow", "RosterRow", "yijia__members__v1__RosterRow",
   "yijia.members.v1", sizeof(struct yijia__members__v1__RosterRow),
-  6, yijia__members__v1__RosterRow__fields, yijia__members__v1__RosterRow__by_name,
+  8, yijia__members__v1__RosterRow__fields, yijia__members__v1__RosterRow__by_name,
   1, yijia__members__v1__RosterRow__ranges,
-  yijia__members__v1__RosterRow__init, (void *) 104, NULL, NULL,
+  yijia__members__v1__RosterRow__init, (void *) 136, NULL, NULL,
 };
 
 static void yijia__members__v1__RosterRows__init(ProtobufCMessage *message) {
@@ -143,7 +152,7 @@ const ProtobufCMessageDescriptor yijia__members__v1__CompareRosterRequest__table
   "yijia.members.v1", sizeof(struct yijia__members__v1__CompareRosterRequest),
   2, yijia__members__v1__CompareRosterRequest__fields, yijia__members__v1__CompareRosterRequest__by_name,
   1, yijia__members__v1__CompareRosterRequest__ranges,
-  yijia__members__v1__CompareRosterRequest__init, (void *) 96, NULL, NULL,
+  yijia__members__v1__CompareRosterRequest__init, (void *) 112, NULL, NULL,
 };
 
 static void yijia__members__v1__RosterResult__init(ProtobufCMessage *message) {
@@ -257,7 +266,7 @@ static void yijia__members__v1__RosterSummary__init(ProtobufCMessage *message) {
   memset(message, 0, sizeof(struct yijia__members__v1__RosterSummary));
   message->descriptor = &yijia__members__v1__RosterSummary__table;
 }
-static const ProtobufCFieldDescriptor yijia__members__v1__RosterSummary__fields[3] = {
+static const ProtobufCFieldDescriptor yijia__members__v1__RosterSummary__fields[4] = {
   {"counts", 1, PROTOBUF_C_LABEL_REPEATED, PROTOBUF_C_TYPE_MESSAGE,
    offsetof(struct yijia__members__v1__RosterSummary, n_counts), offsetof(struct yijia__members__v1__RosterSummary, f_counts),
    &yijia__members__v1__RosterCount__table, NULL, 0, 0x5200, NULL, NULL},
@@ -267,19 +276,22 @@ static const ProtobufCFieldDescriptor yijia__members__v1__RosterSummary__fields[
   {"units_cut", 3, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_BOOL,
    offsetof(struct yijia__members__v1__RosterSummary, has_units_cut), offsetof(struct yijia__members__v1__RosterSummary, f_units_cut),
    NULL, NULL, 0, 0x0, NULL, NULL},
+  {"outreach_added", 4, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_INT64,
+   offsetof(struct yijia__members__v1__RosterSummary, has_outreach_added), offsetof(struct yijia__members__v1__RosterSummary, f_outreach_added),
+   NULL, NULL, 0, 0x0, NULL, NULL},
 };
-static const unsigned yijia__members__v1__RosterSummary__by_name[3] = {0, 1, 2};
+static const unsigned yijia__members__v1__RosterSummary__by_name[4] = {0, 3, 1, 2};
 static const ProtobufCIntRange yijia__members__v1__RosterSummary__ranges[2] = {
   {1, 0},
-  {0, 3},
+  {0, 4},
 };
 const ProtobufCMessageDescriptor yijia__members__v1__RosterSummary__table = {
   PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
   "yijia.members.v1.RosterSummary", "RosterSummary", "yijia__members__v1__RosterSummary",
   "yijia.members.v1", sizeof(struct yijia__members__v1__RosterSummary),
-  3, yijia__members__v1__RosterSummary__fields, yijia__members__v1__RosterSummary__by_name,
+  4, yijia__members__v1__RosterSummary__fields, yijia__members__v1__RosterSummary__by_name,
   1, yijia__members__v1__RosterSummary__ranges,
-  yijia__members__v1__RosterSummary__init, (void *) 41, NULL, NULL,
+  yijia__members__v1__RosterSummary__init, (void *) 49, NULL, NULL,
 };
 
 static void yijia__members__v1__CompareRosterResponse__init(ProtobufCMessage *message) {
@@ -305,5 +317,5 @@ const ProtobufCMessageDescriptor yijia__members__v1__CompareRosterResponse__tabl
   "yijia.members.v1", sizeof(struct yijia__members__v1__CompareRosterResponse),
   2, yijia__members__v1__CompareRosterResponse__fields, yijia__members__v1__CompareRosterResponse__by_name,
   1, yijia__members__v1__CompareRosterResponse__ranges,
-  yijia__members__v1__CompareRosterResponse__init, (void *) 81, NULL, NULL,
+  yijia__members__v1__CompareRosterResponse__init, (void *) 89, NULL, NULL,
 };

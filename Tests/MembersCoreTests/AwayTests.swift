@@ -138,6 +138,10 @@ struct AwayTests {
       #expect(round.staleRecords == 4)
       let again = try await client.openRefreshRound(open).round
       #expect(again?.name == round.name, "a retry")
+      var whole = open
+      (whole.requestID, whole.allRecords) = (UUID().uuidString, true)
+      #expect(
+        try await client.openRefreshRound(whole).round?.staleRecords == 6, "the fresh ones too")
       var list = ListRefreshRecordsRequest()
       (list.round, list.pageSize) = (round.name, 3)
       let page = try await client.listRefreshRecords(list)

@@ -1,5 +1,6 @@
 import Foundation
 import MembersV1
+import Protobuf
 import RPC
 import ServiceKit
 import Storage
@@ -139,6 +140,16 @@ struct PersonalDataTests {
       var data = CorrectedData()
       data.phone = "13912345678"
       _ = try await harness.correct(data, as: me)
+      var away = ReportAwayRequest()
+      (away.requestID, away.departureDate, away.returnDate) =
+        (UUID().uuidString, .day(20_800), .day(21_000))
+      away.details = .with { ($0.destination, $0.contact) = ("新疆乌鲁木齐", "13900000000") }
+      _ = try await harness.client(me).reportAway(away)
+      var honor = RecordHonorRequest()
+      honor.honor = .with {
+        ($0.member, $0.sourceEvent, $0.title, $0.date) = (member, "titles/1", "技术能手", .day(20_700))
+      }
+      _ = try await harness.client(.service("contests")).recordHonor(honor)
       let parts = try await harness.export("", as: me)
       guard case .record(let record)? = parts.first?.part else {
         throw Unexpected("the record is not first")
@@ -153,6 +164,9 @@ struct PersonalDataTests {
         case .poolCase(let one): "case \(one.state)"
         case .transfer(let one): "transfer \(one.state)"
         case .correction(let one): "correction \(one.data?.phone ?? "")"
+        case .awayReport(let one): "away \(one.details?.destination ?? "")"
+        case .honor(let one): "honor \(one.title)"
+        case .outreach(let one): "outreach \(one.contact?.phone ?? "")"
         case nil: nil as String?
         }
       }
@@ -161,6 +175,7 @@ struct PersonalDataTests {
           "record", "application \(Applicant.residentID(1))",
           "log \(MembershipAction.joined)", "case \(PoolCaseState.waiting)",
           "transfer \(TransferState.requested)", "correction +8613912345678",
+          "away 新疆乌鲁木齐", "honor 技术能手",
         ])
       #expect(try await harness.audit(action: "members.export") == ["\(member) \(member) "])
       #expect(

@@ -78,8 +78,8 @@ struct ImportTable: Sendable {
       Row(
         folder: "services/members/data",
         modules: [
-          "ArgumentParser", "MembersCore", "MembersV1", "RPC", "RPCTransport", "ServiceKit",
-          "Storage", "StorageEngines",
+          "ArgumentParser", "MembersCore", "MembersV1", "Protobuf", "RPC", "RPCTransport",
+          "ServiceKit", "Storage", "StorageEngines",
         ]))
     for server in [
       "rpc-interop-server", "rpc-interop-client", "rpc-bench-server", "rpc-bench-client",

@@ -5,8 +5,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-extern const uint8_t MembersV1__file_set[58773];
+extern const uint8_t MembersV1__file_set[63771];
 static inline const uint8_t *MembersV1__file_set_start(void) { return MembersV1__file_set; }
-static inline size_t MembersV1__file_set_count(void) { return 58773; }
+static inline size_t MembersV1__file_set_count(void) { return 63771; }
 
 #endif

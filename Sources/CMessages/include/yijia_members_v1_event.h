@@ -14,6 +14,7 @@ typedef struct yijia__members__v1__DuplicateChanged yijia__members__v1__Duplicat
 typedef struct yijia__members__v1__EnrollmentChanged yijia__members__v1__EnrollmentChanged;
 typedef struct yijia__members__v1__MembershipChanged yijia__members__v1__MembershipChanged;
 typedef struct yijia__members__v1__OrganizationChanged yijia__members__v1__OrganizationChanged;
+typedef struct yijia__members__v1__OutreachList yijia__members__v1__OutreachList;
 typedef struct yijia__members__v1__PoolCaseChanged yijia__members__v1__PoolCaseChanged;
 typedef struct yijia__members__v1__RefreshRound yijia__members__v1__RefreshRound;
 typedef struct yijia__members__v1__TransferChanged yijia__members__v1__TransferChanged;
@@ -53,6 +54,7 @@ struct yijia__members__v1__WatchMemberEventsResponse {
     yijia__members__v1__UnitChanged *f_unit_changed;
     yijia__members__v1__AwayReport *f_away_report_changed;
     yijia__members__v1__RefreshRound *f_refresh_round_changed;
+    yijia__members__v1__OutreachList *f_outreach_list_changed;
   } u_event;
 };
 

@@ -5,6 +5,8 @@
 #include <protobuf-c/protobuf-c.h>
 
 typedef struct google__protobuf__Timestamp google__protobuf__Timestamp;
+typedef struct yijia__members__v1__AwayDetails yijia__members__v1__AwayDetails;
+typedef struct yijia__members__v1__AwayReport yijia__members__v1__AwayReport;
 typedef struct yijia__members__v1__CorrectedData yijia__members__v1__CorrectedData;
 typedef struct yijia__members__v1__Correction yijia__members__v1__Correction;
 typedef struct yijia__members__v1__DecideCorrectionRequest yijia__members__v1__DecideCorrectionRequest;
@@ -16,13 +18,18 @@ typedef struct yijia__members__v1__ExportPersonalDataRequest yijia__members__v1_
 typedef struct yijia__members__v1__ExportPersonalDataResponse yijia__members__v1__ExportPersonalDataResponse;
 typedef struct yijia__members__v1__GetMyMembershipRequest yijia__members__v1__GetMyMembershipRequest;
 typedef struct yijia__members__v1__GetMyMembershipResponse yijia__members__v1__GetMyMembershipResponse;
+typedef struct yijia__members__v1__Honor yijia__members__v1__Honor;
 typedef struct yijia__members__v1__ListCorrectionsRequest yijia__members__v1__ListCorrectionsRequest;
 typedef struct yijia__members__v1__ListCorrectionsResponse yijia__members__v1__ListCorrectionsResponse;
 typedef struct yijia__members__v1__Member yijia__members__v1__Member;
 typedef struct yijia__members__v1__MemberDetails yijia__members__v1__MemberDetails;
 typedef struct yijia__members__v1__MembershipLogRecord yijia__members__v1__MembershipLogRecord;
 typedef struct yijia__members__v1__MembershipSummary yijia__members__v1__MembershipSummary;
+typedef struct yijia__members__v1__OutreachContact yijia__members__v1__OutreachContact;
+typedef struct yijia__members__v1__OutreachEntry yijia__members__v1__OutreachEntry;
 typedef struct yijia__members__v1__PersonalApplication yijia__members__v1__PersonalApplication;
+typedef struct yijia__members__v1__PersonalAwayReport yijia__members__v1__PersonalAwayReport;
+typedef struct yijia__members__v1__PersonalOutreach yijia__members__v1__PersonalOutreach;
 typedef struct yijia__members__v1__PersonalRecord yijia__members__v1__PersonalRecord;
 typedef struct yijia__members__v1__PoolCase yijia__members__v1__PoolCase;
 typedef struct yijia__members__v1__RequestCorrectionRequest yijia__members__v1__RequestCorrectionRequest;
@@ -154,7 +161,24 @@ struct yijia__members__v1__ExportPersonalDataResponse {
     yijia__members__v1__PoolCase *f_pool_case;
     yijia__members__v1__Transfer *f_transfer;
     yijia__members__v1__Correction *f_correction;
+    yijia__members__v1__PersonalAwayReport *f_away_report;
+    yijia__members__v1__Honor *f_honor;
+    yijia__members__v1__PersonalOutreach *f_outreach;
   } u_part;
+};
+
+/* yijia.members.v1.PersonalAwayReport */
+struct yijia__members__v1__PersonalAwayReport {
+  ProtobufCMessage base;
+  yijia__members__v1__AwayReport *f_report;
+  yijia__members__v1__AwayDetails *f_details;
+};
+
+/* yijia.members.v1.PersonalOutreach */
+struct yijia__members__v1__PersonalOutreach {
+  ProtobufCMessage base;
+  yijia__members__v1__OutreachEntry *f_entry;
+  yijia__members__v1__OutreachContact *f_contact;
 };
 
 /* yijia.members.v1.PersonalRecord */
@@ -258,6 +282,16 @@ static inline const ProtobufCMessageDescriptor *yijia__members__v1__ExportPerson
 extern const ProtobufCMessageDescriptor yijia__members__v1__ExportPersonalDataResponse__table;
 static inline const ProtobufCMessageDescriptor *yijia__members__v1__ExportPersonalDataResponse__descriptor(void) {
   return &yijia__members__v1__ExportPersonalDataResponse__table;
+}
+
+extern const ProtobufCMessageDescriptor yijia__members__v1__PersonalAwayReport__table;
+static inline const ProtobufCMessageDescriptor *yijia__members__v1__PersonalAwayReport__descriptor(void) {
+  return &yijia__members__v1__PersonalAwayReport__table;
+}
+
+extern const ProtobufCMessageDescriptor yijia__members__v1__PersonalOutreach__table;
+static inline const ProtobufCMessageDescriptor *yijia__members__v1__PersonalOutreach__descriptor(void) {
+  return &yijia__members__v1__PersonalOutreach__table;
 }
 
 extern const ProtobufCMessageDescriptor yijia__members__v1__PersonalRecord__table;

@@ -22,6 +22,8 @@ struct yijia__members__v1__RosterHeader {
   ProtobufCBinaryData f_organization;
   protobuf_c_boolean has_purpose;
   ProtobufCBinaryData f_purpose;
+  protobuf_c_boolean has_outreach_list;
+  ProtobufCBinaryData f_outreach_list;
 };
 
 /* yijia.members.v1.RosterRow */
@@ -39,6 +41,10 @@ struct yijia__members__v1__RosterRow {
   ProtobufCBinaryData f_unit_name;
   protobuf_c_boolean has_unit_credit_code;
   ProtobufCBinaryData f_unit_credit_code;
+  protobuf_c_boolean has_phone;
+  ProtobufCBinaryData f_phone;
+  protobuf_c_boolean has_address;
+  ProtobufCBinaryData f_address;
 };
 
 /* yijia.members.v1.RosterRows */
@@ -105,6 +111,8 @@ struct yijia__members__v1__RosterSummary {
   yijia__members__v1__RosterUnit **f_units;
   protobuf_c_boolean has_units_cut;
   protobuf_c_boolean f_units_cut;
+  protobuf_c_boolean has_outreach_added;
+  int64_t f_outreach_added;
 };
 
 /* yijia.members.v1.CompareRosterResponse */

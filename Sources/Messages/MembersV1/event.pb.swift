@@ -114,6 +114,8 @@ public struct WatchMemberEventsResponse: Message {
     case awayReportChanged(AwayReport)
     /// A refresh round was opened or closed; its counts are not filled in. For services only.
     case refreshRoundChanged(RefreshRound)
+    /// An outreach list was made or closed; its counts are not filled in. For services only.
+    case outreachListChanged(OutreachList)
   }
 }
 
@@ -186,6 +188,9 @@ extension WatchMemberEventsResponse {
       case 266:
         direct.expect(event == nil)
         event = .refreshRoundChanged(RefreshRound(direct: &direct))
+      case 274:
+        direct.expect(event == nil)
+        event = .outreachListChanged(OutreachList(direct: &direct))
       default: direct.refuse()
       }
     }
@@ -226,6 +231,8 @@ extension WatchMemberEventsResponse {
       if let value = c.pointee.u_event.f_away_report_changed { event = .awayReportChanged(AwayReport(reading: value)) }
     case 33:
       if let value = c.pointee.u_event.f_refresh_round_changed { event = .refreshRoundChanged(RefreshRound(reading: value)) }
+    case 34:
+      if let value = c.pointee.u_event.f_outreach_list_changed { event = .outreachListChanged(OutreachList(reading: value)) }
     default: break
     }
     unknownFields = Decoding.unknownFields(c.pointee.base)
@@ -234,6 +241,11 @@ extension WatchMemberEventsResponse {
   package func encode(_ encoding: inout Encoding) {
     guard encoding.goesOn else { return }
     encoding.unknownFields(unknownFields)
+    if case .outreachListChanged(let value) = event {
+      let mark = encoding.enter()
+      value.encode(&encoding)
+      encoding.leave(mark, 274)
+    }
     if case .refreshRoundChanged(let value) = event {
       let mark = encoding.enter()
       value.encode(&encoding)

@@ -515,14 +515,63 @@ public protocol MembersServiceProtocol: RPCService {
   /// Compares a licence or industry roster with the members: first a message with the purpose, then
   /// rows by thousands, as resident IDs or their SHA-256; the verdicts come in the order of the
   /// messages, and a summary last, with the units that no union covers. Nothing of the roster is
-  /// stored; the purpose is in the audit log before the first verdict leaves. Rows count against a
-  /// quota of the organization and day, those of a repeated stream too.
-  /// Errors: INVALID_ARGUMENT / INVALID_FIELDS; RESOURCE_EXHAUSTED / ROSTER_QUOTA.
+  /// stored, but for who is no member where an outreach list is named; the purpose is in the audit
+  /// log before the first verdict leaves. Rows count against a quota of the organization and day,
+  /// those of a repeated stream too.
+  /// Errors: INVALID_ARGUMENT / INVALID_FIELDS; NOT_FOUND / OUTREACH_NOT_FOUND; FAILED_PRECONDITION
+  /// / OUTREACH_STATE (the list is closed); RESOURCE_EXHAUSTED / ROSTER_QUOTA, OUTREACH_FULL (more
+  /// than 100,000 people in a list).
   /// Callers: administrators.
   nonisolated(nonsending) func compareRoster(
     _ requests: RequestStream<CompareRosterRequest>, responses: ResponseWriter<CompareRosterResponse>,
     context: ServerContext
   ) async throws
+
+  /// Makes an empty list of people to contact; CompareRoster fills it with who is no member.
+  /// Idempotent by request id. Errors: INVALID_ARGUMENT / INVALID_FIELDS.
+  /// Callers: administrators.
+  nonisolated(nonsending) func createOutreachList(
+    _ request: CreateOutreachListRequest, context: ServerContext
+  ) async throws -> CreateOutreachListResponse
+
+  /// Reads a list with its progress; who joined meanwhile is JOINED by the registry itself.
+  /// Errors: NOT_FOUND / OUTREACH_NOT_FOUND. Callers: staff.
+  nonisolated(nonsending) func getOutreachList(
+    _ request: GetOutreachListRequest, context: ServerContext
+  ) async throws -> GetOutreachListResponse
+
+  /// Lists the lists of a subtree.
+  /// Errors: INVALID_ARGUMENT / INVALID_PAGE_TOKEN. Callers: staff.
+  nonisolated(nonsending) func listOutreachLists(
+    _ request: ListOutreachListsRequest, context: ServerContext
+  ) async throws -> ListOutreachListsResponse
+
+  /// Lists the people of a list, masked; by default those who are to be contacted.
+  /// Errors: NOT_FOUND / OUTREACH_NOT_FOUND; INVALID_ARGUMENT / INVALID_PAGE_TOKEN. Callers: clerks.
+  nonisolated(nonsending) func listOutreachEntries(
+    _ request: ListOutreachEntriesRequest, context: ServerContext
+  ) async throws -> ListOutreachEntriesResponse
+
+  /// Shows how a person is contacted; written to the audit log before it leaves.
+  /// Errors: NOT_FOUND / OUTREACH_NOT_FOUND; FAILED_PRECONDITION / OUTREACH_STATE (declined, or a
+  /// member by now). Callers: clerks.
+  nonisolated(nonsending) func revealOutreachEntry(
+    _ request: RevealOutreachEntryRequest, context: ServerContext
+  ) async throws -> RevealOutreachEntryResponse
+
+  /// Notes what came of contacting a person. Who declined stays so. Idempotent by request id.
+  /// Errors: NOT_FOUND / OUTREACH_NOT_FOUND; ABORTED / ETAG_MISMATCH; FAILED_PRECONDITION /
+  /// OUTREACH_STATE. Callers: clerks.
+  nonisolated(nonsending) func recordOutreach(
+    _ request: RecordOutreachRequest, context: ServerContext
+  ) async throws -> RecordOutreachResponse
+
+  /// Closes a list: its people are erased, its progress stays. Idempotent by request id.
+  /// Errors: NOT_FOUND / OUTREACH_NOT_FOUND; ABORTED / ETAG_MISMATCH; FAILED_PRECONDITION /
+  /// OUTREACH_STATE. Callers: administrators.
+  nonisolated(nonsending) func closeOutreachList(
+    _ request: CloseOutreachListRequest, context: ServerContext
+  ) async throws -> CloseOutreachListResponse
 
   /// Lists the units of a subtree's townships: where enough people of one unit are members, for a
   /// union of their own. Errors: INVALID_ARGUMENT / INVALID_PAGE_TOKEN. Callers: staff.
@@ -546,7 +595,8 @@ public protocol MembersServiceProtocol: RPCService {
 
   /// Notes that a unit has its union, and moves its people there in the same commit. Idempotent by
   /// request id. Errors: NOT_FOUND / UNIT_NOT_FOUND, ORGANIZATION_NOT_FOUND; ABORTED /
-  /// ETAG_MISMATCH; FAILED_PRECONDITION / UNIT_STATE, UNIT_TOO_LARGE, ORGANIZATION_NOT_ACTIVE.
+  /// ETAG_MISMATCH; FAILED_PRECONDITION / UNIT_STATE, UNIT_TOO_LARGE, ORGANIZATION_NOT_ACTIVE,
+  /// NO_INDIVIDUAL_MEMBERS.
   /// Callers: clerks.
   nonisolated(nonsending) func formUnitUnion(
     _ request: FormUnitUnionRequest, context: ServerContext
@@ -961,6 +1011,34 @@ extension MembersServiceProtocol {
       .bidirectionalStreaming(
         MembersServiceMethods.compareRoster,
         { try await self.compareRoster($0, responses: $1, context: $2) }
+      ),
+      .unary(
+        MembersServiceMethods.createOutreachList,
+        { try await self.createOutreachList($0, context: $1) }
+      ),
+      .unary(
+        MembersServiceMethods.getOutreachList,
+        { try await self.getOutreachList($0, context: $1) }
+      ),
+      .unary(
+        MembersServiceMethods.listOutreachLists,
+        { try await self.listOutreachLists($0, context: $1) }
+      ),
+      .unary(
+        MembersServiceMethods.listOutreachEntries,
+        { try await self.listOutreachEntries($0, context: $1) }
+      ),
+      .unary(
+        MembersServiceMethods.revealOutreachEntry,
+        { try await self.revealOutreachEntry($0, context: $1) }
+      ),
+      .unary(
+        MembersServiceMethods.recordOutreach,
+        { try await self.recordOutreach($0, context: $1) }
+      ),
+      .unary(
+        MembersServiceMethods.closeOutreachList,
+        { try await self.closeOutreachList($0, context: $1) }
       ),
       .unary(
         MembersServiceMethods.listUnits,
@@ -1546,6 +1624,55 @@ extension MembersServiceProtocol {
   }
 
   /// UNIMPLEMENTED, until the service has it.
+  public nonisolated(nonsending) func createOutreachList(
+    _ request: CreateOutreachListRequest, context: ServerContext
+  ) async throws -> CreateOutreachListResponse {
+    throw RPCError(.unimplemented, "CreateOutreachList")
+  }
+
+  /// UNIMPLEMENTED, until the service has it.
+  public nonisolated(nonsending) func getOutreachList(
+    _ request: GetOutreachListRequest, context: ServerContext
+  ) async throws -> GetOutreachListResponse {
+    throw RPCError(.unimplemented, "GetOutreachList")
+  }
+
+  /// UNIMPLEMENTED, until the service has it.
+  public nonisolated(nonsending) func listOutreachLists(
+    _ request: ListOutreachListsRequest, context: ServerContext
+  ) async throws -> ListOutreachListsResponse {
+    throw RPCError(.unimplemented, "ListOutreachLists")
+  }
+
+  /// UNIMPLEMENTED, until the service has it.
+  public nonisolated(nonsending) func listOutreachEntries(
+    _ request: ListOutreachEntriesRequest, context: ServerContext
+  ) async throws -> ListOutreachEntriesResponse {
+    throw RPCError(.unimplemented, "ListOutreachEntries")
+  }
+
+  /// UNIMPLEMENTED, until the service has it.
+  public nonisolated(nonsending) func revealOutreachEntry(
+    _ request: RevealOutreachEntryRequest, context: ServerContext
+  ) async throws -> RevealOutreachEntryResponse {
+    throw RPCError(.unimplemented, "RevealOutreachEntry")
+  }
+
+  /// UNIMPLEMENTED, until the service has it.
+  public nonisolated(nonsending) func recordOutreach(
+    _ request: RecordOutreachRequest, context: ServerContext
+  ) async throws -> RecordOutreachResponse {
+    throw RPCError(.unimplemented, "RecordOutreach")
+  }
+
+  /// UNIMPLEMENTED, until the service has it.
+  public nonisolated(nonsending) func closeOutreachList(
+    _ request: CloseOutreachListRequest, context: ServerContext
+  ) async throws -> CloseOutreachListResponse {
+    throw RPCError(.unimplemented, "CloseOutreachList")
+  }
+
+  /// UNIMPLEMENTED, until the service has it.
   public nonisolated(nonsending) func listUnits(
     _ request: ListUnitsRequest, context: ServerContext
   ) async throws -> ListUnitsResponse {
@@ -1921,6 +2048,27 @@ public enum MembersServiceMethods {
   public static let compareRoster = MethodDescriptor(
     service: "yijia.members.v1.MembersService", name: "CompareRoster", kind: .bidirectionalStreaming
   )
+  public static let createOutreachList = MethodDescriptor(
+    service: "yijia.members.v1.MembersService", name: "CreateOutreachList", kind: .unary
+  )
+  public static let getOutreachList = MethodDescriptor(
+    service: "yijia.members.v1.MembersService", name: "GetOutreachList", kind: .unary
+  )
+  public static let listOutreachLists = MethodDescriptor(
+    service: "yijia.members.v1.MembersService", name: "ListOutreachLists", kind: .unary
+  )
+  public static let listOutreachEntries = MethodDescriptor(
+    service: "yijia.members.v1.MembersService", name: "ListOutreachEntries", kind: .unary
+  )
+  public static let revealOutreachEntry = MethodDescriptor(
+    service: "yijia.members.v1.MembersService", name: "RevealOutreachEntry", kind: .unary
+  )
+  public static let recordOutreach = MethodDescriptor(
+    service: "yijia.members.v1.MembersService", name: "RecordOutreach", kind: .unary
+  )
+  public static let closeOutreachList = MethodDescriptor(
+    service: "yijia.members.v1.MembersService", name: "CloseOutreachList", kind: .unary
+  )
   public static let listUnits = MethodDescriptor(
     service: "yijia.members.v1.MembersService", name: "ListUnits", kind: .unary
   )
@@ -2063,6 +2211,13 @@ public enum MembersServiceMethods {
     setCoverageTarget,
     getCoverage,
     compareRoster,
+    createOutreachList,
+    getOutreachList,
+    listOutreachLists,
+    listOutreachEntries,
+    revealOutreachEntry,
+    recordOutreach,
+    closeOutreachList,
     listUnits,
     assignUnit,
     guideUnit,
@@ -2855,14 +3010,91 @@ public struct MembersServiceClient: Sendable {
   /// Compares a licence or industry roster with the members: first a message with the purpose, then
   /// rows by thousands, as resident IDs or their SHA-256; the verdicts come in the order of the
   /// messages, and a summary last, with the units that no union covers. Nothing of the roster is
-  /// stored; the purpose is in the audit log before the first verdict leaves. Rows count against a
-  /// quota of the organization and day, those of a repeated stream too.
-  /// Errors: INVALID_ARGUMENT / INVALID_FIELDS; RESOURCE_EXHAUSTED / ROSTER_QUOTA.
+  /// stored, but for who is no member where an outreach list is named; the purpose is in the audit
+  /// log before the first verdict leaves. Rows count against a quota of the organization and day,
+  /// those of a repeated stream too.
+  /// Errors: INVALID_ARGUMENT / INVALID_FIELDS; NOT_FOUND / OUTREACH_NOT_FOUND; FAILED_PRECONDITION
+  /// / OUTREACH_STATE (the list is closed); RESOURCE_EXHAUSTED / ROSTER_QUOTA, OUTREACH_FULL (more
+  /// than 100,000 people in a list).
   /// Callers: administrators.
   public func compareRoster(
     options: CallOptions = CallOptions()
   ) async throws -> BidirectionalCall<CompareRosterRequest, CompareRosterResponse> {
     try await channel.bidirectionalStreaming(MembersServiceMethods.compareRoster, options: options)
+  }
+
+  /// Makes an empty list of people to contact; CompareRoster fills it with who is no member.
+  /// Idempotent by request id. Errors: INVALID_ARGUMENT / INVALID_FIELDS.
+  /// Callers: administrators.
+  public func createOutreachList(
+    _ request: CreateOutreachListRequest, options: CallOptions = CallOptions()
+  ) async throws -> CreateOutreachListResponse {
+    try await ClientResponse<CreateOutreachListResponse>(
+      of: MembersServiceMethods.createOutreachList, on: channel, request, options: options
+    ).message
+  }
+
+  /// Reads a list with its progress; who joined meanwhile is JOINED by the registry itself.
+  /// Errors: NOT_FOUND / OUTREACH_NOT_FOUND. Callers: staff.
+  public func getOutreachList(
+    _ request: GetOutreachListRequest, options: CallOptions = CallOptions()
+  ) async throws -> GetOutreachListResponse {
+    try await ClientResponse<GetOutreachListResponse>(
+      of: MembersServiceMethods.getOutreachList, on: channel, request, options: options
+    ).message
+  }
+
+  /// Lists the lists of a subtree.
+  /// Errors: INVALID_ARGUMENT / INVALID_PAGE_TOKEN. Callers: staff.
+  public func listOutreachLists(
+    _ request: ListOutreachListsRequest, options: CallOptions = CallOptions()
+  ) async throws -> ListOutreachListsResponse {
+    try await ClientResponse<ListOutreachListsResponse>(
+      of: MembersServiceMethods.listOutreachLists, on: channel, request, options: options
+    ).message
+  }
+
+  /// Lists the people of a list, masked; by default those who are to be contacted.
+  /// Errors: NOT_FOUND / OUTREACH_NOT_FOUND; INVALID_ARGUMENT / INVALID_PAGE_TOKEN. Callers: clerks.
+  public func listOutreachEntries(
+    _ request: ListOutreachEntriesRequest, options: CallOptions = CallOptions()
+  ) async throws -> ListOutreachEntriesResponse {
+    try await ClientResponse<ListOutreachEntriesResponse>(
+      of: MembersServiceMethods.listOutreachEntries, on: channel, request, options: options
+    ).message
+  }
+
+  /// Shows how a person is contacted; written to the audit log before it leaves.
+  /// Errors: NOT_FOUND / OUTREACH_NOT_FOUND; FAILED_PRECONDITION / OUTREACH_STATE (declined, or a
+  /// member by now). Callers: clerks.
+  public func revealOutreachEntry(
+    _ request: RevealOutreachEntryRequest, options: CallOptions = CallOptions()
+  ) async throws -> RevealOutreachEntryResponse {
+    try await ClientResponse<RevealOutreachEntryResponse>(
+      of: MembersServiceMethods.revealOutreachEntry, on: channel, request, options: options
+    ).message
+  }
+
+  /// Notes what came of contacting a person. Who declined stays so. Idempotent by request id.
+  /// Errors: NOT_FOUND / OUTREACH_NOT_FOUND; ABORTED / ETAG_MISMATCH; FAILED_PRECONDITION /
+  /// OUTREACH_STATE. Callers: clerks.
+  public func recordOutreach(
+    _ request: RecordOutreachRequest, options: CallOptions = CallOptions()
+  ) async throws -> RecordOutreachResponse {
+    try await ClientResponse<RecordOutreachResponse>(
+      of: MembersServiceMethods.recordOutreach, on: channel, request, options: options
+    ).message
+  }
+
+  /// Closes a list: its people are erased, its progress stays. Idempotent by request id.
+  /// Errors: NOT_FOUND / OUTREACH_NOT_FOUND; ABORTED / ETAG_MISMATCH; FAILED_PRECONDITION /
+  /// OUTREACH_STATE. Callers: administrators.
+  public func closeOutreachList(
+    _ request: CloseOutreachListRequest, options: CallOptions = CallOptions()
+  ) async throws -> CloseOutreachListResponse {
+    try await ClientResponse<CloseOutreachListResponse>(
+      of: MembersServiceMethods.closeOutreachList, on: channel, request, options: options
+    ).message
   }
 
   /// Lists the units of a subtree's townships: where enough people of one unit are members, for a
@@ -2899,7 +3131,8 @@ public struct MembersServiceClient: Sendable {
 
   /// Notes that a unit has its union, and moves its people there in the same commit. Idempotent by
   /// request id. Errors: NOT_FOUND / UNIT_NOT_FOUND, ORGANIZATION_NOT_FOUND; ABORTED /
-  /// ETAG_MISMATCH; FAILED_PRECONDITION / UNIT_STATE, UNIT_TOO_LARGE, ORGANIZATION_NOT_ACTIVE.
+  /// ETAG_MISMATCH; FAILED_PRECONDITION / UNIT_STATE, UNIT_TOO_LARGE, ORGANIZATION_NOT_ACTIVE,
+  /// NO_INDIVIDUAL_MEMBERS.
   /// Callers: clerks.
   public func formUnitUnion(
     _ request: FormUnitUnionRequest, options: CallOptions = CallOptions()

@@ -1007,6 +1007,12 @@ public struct ExportPersonalDataResponse: Message {
     case transfer(Transfer)
     /// A correction, in full.
     case correction(Correction)
+    /// A report of going away, in full.
+    indirect case awayReport(PersonalAwayReport)
+    /// A title or an award.
+    case honor(Honor)
+    /// An entry of an outreach list, from before the person joined.
+    case outreach(PersonalOutreach)
   }
 }
 
@@ -1058,6 +1064,15 @@ extension ExportPersonalDataResponse {
       case 50:
         direct.expect(part == nil)
         part = .correction(Correction(direct: &direct))
+      case 58:
+        direct.expect(part == nil)
+        part = .awayReport(PersonalAwayReport(direct: &direct))
+      case 66:
+        direct.expect(part == nil)
+        part = .honor(Honor(direct: &direct))
+      case 74:
+        direct.expect(part == nil)
+        part = .outreach(PersonalOutreach(direct: &direct))
       default: direct.refuse()
       }
     }
@@ -1078,6 +1093,12 @@ extension ExportPersonalDataResponse {
       if let value = c.pointee.u_part.f_transfer { part = .transfer(Transfer(reading: value)) }
     case 6:
       if let value = c.pointee.u_part.f_correction { part = .correction(Correction(reading: value)) }
+    case 7:
+      if let value = c.pointee.u_part.f_away_report { part = .awayReport(PersonalAwayReport(reading: value)) }
+    case 8:
+      if let value = c.pointee.u_part.f_honor { part = .honor(Honor(reading: value)) }
+    case 9:
+      if let value = c.pointee.u_part.f_outreach { part = .outreach(PersonalOutreach(reading: value)) }
     default: break
     }
     unknownFields = Decoding.unknownFields(c.pointee.base)
@@ -1086,6 +1107,21 @@ extension ExportPersonalDataResponse {
   package func encode(_ encoding: inout Encoding) {
     guard encoding.goesOn else { return }
     encoding.unknownFields(unknownFields)
+    if case .outreach(let value) = part {
+      let mark = encoding.enter()
+      value.encode(&encoding)
+      encoding.leave(mark, 74)
+    }
+    if case .honor(let value) = part {
+      let mark = encoding.enter()
+      value.encode(&encoding)
+      encoding.leave(mark, 66)
+    }
+    if case .awayReport(let value) = part {
+      let mark = encoding.enter()
+      value.encode(&encoding)
+      encoding.leave(mark, 58)
+    }
     if case .correction(let value) = part {
       let mark = encoding.enter()
       value.encode(&encoding)
@@ -1112,6 +1148,156 @@ extension ExportPersonalDataResponse {
       encoding.leave(mark, 18)
     }
     if case .record(let value) = part {
+      let mark = encoding.enter()
+      value.encode(&encoding)
+      encoding.leave(mark, 10)
+    }
+  }
+}
+
+/// A report of going away, in full.
+public struct PersonalAwayReport: Message {
+  /// The report.
+  public var report: AwayReport?
+  /// Where, and who knows.
+  public var details: AwayDetails?
+  public var unknownFields = UnknownFields()
+
+  public init() {}
+}
+
+extension PersonalAwayReport {
+  public static var fullName: String { "yijia.members.v1.PersonalAwayReport" }
+
+  public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<yijia__members__v1__PersonalAwayReport>.size + 377
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
+    let decoding = try Decoding(bytes, yijia__members__v1__PersonalAwayReport__descriptor(), limits)
+    defer { decoding.end() }
+    self = Self(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__PersonalAwayReport.self))
+  }
+
+  public func wireBytes(headroom: Int) throws -> [UInt8] {
+    var encoding = Encoding()
+    defer { encoding.end() }
+    encode(&encoding)
+    return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<yijia__members__v1__PersonalAwayReport>.size + 377)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10:
+        direct.expect(report == nil)
+        report = AwayReport(direct: &direct)
+      case 18:
+        direct.expect(details == nil)
+        details = AwayDetails(direct: &direct)
+      default: direct.refuse()
+      }
+    }
+  }
+
+  package init(reading c: UnsafePointer<yijia__members__v1__PersonalAwayReport>) {
+    self.init()
+    if let value = c.pointee.f_report { report = AwayReport(reading: value) }
+    if let value = c.pointee.f_details { details = AwayDetails(reading: value) }
+    unknownFields = Decoding.unknownFields(c.pointee.base)
+  }
+
+  package func encode(_ encoding: inout Encoding) {
+    guard encoding.goesOn else { return }
+    encoding.unknownFields(unknownFields)
+    if let value = details {
+      let mark = encoding.enter()
+      value.encode(&encoding)
+      encoding.leave(mark, 18)
+    }
+    if let value = report {
+      let mark = encoding.enter()
+      value.encode(&encoding)
+      encoding.leave(mark, 10)
+    }
+  }
+}
+
+/// An entry of an outreach list, in full.
+public struct PersonalOutreach: Message {
+  /// The entry.
+  public var entry: OutreachEntry?
+  /// What was kept to contact the person; without the hash.
+  public var contact: OutreachContact?
+  public var unknownFields = UnknownFields()
+
+  public init() {}
+}
+
+extension PersonalOutreach {
+  public static var fullName: String { "yijia.members.v1.PersonalOutreach" }
+
+  public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<yijia__members__v1__PersonalOutreach>.size + 304
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
+    let decoding = try Decoding(bytes, yijia__members__v1__PersonalOutreach__descriptor(), limits)
+    defer { decoding.end() }
+    self = Self(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__PersonalOutreach.self))
+  }
+
+  public func wireBytes(headroom: Int) throws -> [UInt8] {
+    var encoding = Encoding()
+    defer { encoding.end() }
+    encode(&encoding)
+    return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<yijia__members__v1__PersonalOutreach>.size + 304)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10:
+        direct.expect(self.entry == nil)
+        self.entry = OutreachEntry(direct: &direct)
+      case 18:
+        direct.expect(contact == nil)
+        contact = OutreachContact(direct: &direct)
+      default: direct.refuse()
+      }
+    }
+  }
+
+  package init(reading c: UnsafePointer<yijia__members__v1__PersonalOutreach>) {
+    self.init()
+    if let value = c.pointee.f_entry { self.entry = OutreachEntry(reading: value) }
+    if let value = c.pointee.f_contact { contact = OutreachContact(reading: value) }
+    unknownFields = Decoding.unknownFields(c.pointee.base)
+  }
+
+  package func encode(_ encoding: inout Encoding) {
+    guard encoding.goesOn else { return }
+    encoding.unknownFields(unknownFields)
+    if let value = contact {
+      let mark = encoding.enter()
+      value.encode(&encoding)
+      encoding.leave(mark, 18)
+    }
+    if let value = self.entry {
       let mark = encoding.enter()
       value.encode(&encoding)
       encoding.leave(mark, 10)

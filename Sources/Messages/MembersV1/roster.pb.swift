@@ -74,6 +74,9 @@ public struct RosterHeader: Message {
   /// Why the roster is compared; 4 to 200 characters; goes to the audit log before any verdict
   /// leaves.
   public var purpose: String = ""
+  /// Resource name of an outreach list, "outreachLists/{list}": who is no member is kept there, once
+  /// a list. Nobody is kept when empty.
+  public var outreachList: String = ""
   public var unknownFields = UnknownFields()
 
   public init() {}
@@ -84,7 +87,7 @@ extension RosterHeader {
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
     self.init()
-    let cost = MemoryLayout<yijia__members__v1__RosterHeader>.size + 56
+    let cost = MemoryLayout<yijia__members__v1__RosterHeader>.size + 72
     if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, yijia__members__v1__RosterHeader__descriptor(), limits)
     defer { decoding.end() }
@@ -101,7 +104,7 @@ extension RosterHeader {
   /// A message within another, behind its tag.
   package init(direct: inout DirectDecoding) {
     self.init()
-    let outer = direct.enter(MemoryLayout<yijia__members__v1__RosterHeader>.size + 56)
+    let outer = direct.enter(MemoryLayout<yijia__members__v1__RosterHeader>.size + 72)
     readDirect(&direct)
     direct.leave(outer)
   }
@@ -111,6 +114,7 @@ extension RosterHeader {
       switch tag {
       case 10: organization = direct.string()
       case 18: purpose = direct.string()
+      case 26: outreachList = direct.string()
       default: direct.refuse()
       }
     }
@@ -124,12 +128,18 @@ extension RosterHeader {
     if c.pointee.has_purpose != 0 {
       purpose = Decoding.string(c.pointee.f_purpose)
     }
+    if c.pointee.has_outreach_list != 0 {
+      outreachList = Decoding.string(c.pointee.f_outreach_list)
+    }
     unknownFields = Decoding.unknownFields(c.pointee.base)
   }
 
   package func encode(_ encoding: inout Encoding) {
     guard encoding.goesOn else { return }
     encoding.unknownFields(unknownFields)
+    if !outreachList.isEmpty {
+      encoding.string(outreachList, 26)
+    }
     if !purpose.isEmpty {
       encoding.string(purpose, 18)
     }
@@ -139,7 +149,8 @@ extension RosterHeader {
   }
 }
 
-/// A person of a licence or industry roster. Nothing of it is stored.
+/// A person of a licence or industry roster. Nothing of it is stored, but for who is kept in an
+/// outreach list.
 public struct RosterRow: Message {
   /// The row's own number, echoed in its verdict.
   public var row: Int64 = 0
@@ -153,6 +164,11 @@ public struct RosterRow: Message {
   public var unitName: String = ""
   /// The unit's unified social credit code.
   public var unitCreditCode: String = ""
+  /// Mobile number of the mainland; for an outreach list, else not looked at. One that is none is
+  /// left out.
+  public var phone: String = ""
+  /// Where the person is found; up to 200 characters; for an outreach list, else not looked at.
+  public var address: String = ""
   public var unknownFields = UnknownFields()
 
   public init() {}
@@ -163,7 +179,7 @@ extension RosterRow {
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
     self.init()
-    let cost = MemoryLayout<yijia__members__v1__RosterRow>.size + 104
+    let cost = MemoryLayout<yijia__members__v1__RosterRow>.size + 136
     if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, yijia__members__v1__RosterRow__descriptor(), limits)
     defer { decoding.end() }
@@ -180,7 +196,7 @@ extension RosterRow {
   /// A message within another, behind its tag.
   package init(direct: inout DirectDecoding) {
     self.init()
-    let outer = direct.enter(MemoryLayout<yijia__members__v1__RosterRow>.size + 104)
+    let outer = direct.enter(MemoryLayout<yijia__members__v1__RosterRow>.size + 136)
     readDirect(&direct)
     direct.leave(outer)
   }
@@ -194,6 +210,8 @@ extension RosterRow {
       case 34: personName = direct.string()
       case 42: unitName = direct.string()
       case 50: unitCreditCode = direct.string()
+      case 58: phone = direct.string()
+      case 66: address = direct.string()
       default: direct.refuse()
       }
     }
@@ -219,12 +237,24 @@ extension RosterRow {
     if c.pointee.has_unit_credit_code != 0 {
       unitCreditCode = Decoding.string(c.pointee.f_unit_credit_code)
     }
+    if c.pointee.has_phone != 0 {
+      phone = Decoding.string(c.pointee.f_phone)
+    }
+    if c.pointee.has_address != 0 {
+      address = Decoding.string(c.pointee.f_address)
+    }
     unknownFields = Decoding.unknownFields(c.pointee.base)
   }
 
   package func encode(_ encoding: inout Encoding) {
     guard encoding.goesOn else { return }
     encoding.unknownFields(unknownFields)
+    if !address.isEmpty {
+      encoding.string(address, 66)
+    }
+    if !phone.isEmpty {
+      encoding.string(phone, 58)
+    }
     if !unitCreditCode.isEmpty {
       encoding.string(unitCreditCode, 50)
     }
@@ -287,7 +317,7 @@ extension RosterRows {
       switch tag {
       case 10:
         if rows.isEmpty {
-          rows.reserveCapacity(direct.count(10, MemoryLayout<yijia__members__v1__RosterRow>.size + 104))
+          rows.reserveCapacity(direct.count(10, MemoryLayout<yijia__members__v1__RosterRow>.size + 136))
         }
         rows.append(RosterRow(direct: &direct))
       default: direct.refuse()
@@ -342,7 +372,7 @@ extension CompareRosterRequest {
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
     self.init()
-    let cost = MemoryLayout<yijia__members__v1__CompareRosterRequest>.size + 96
+    let cost = MemoryLayout<yijia__members__v1__CompareRosterRequest>.size + 112
     if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, yijia__members__v1__CompareRosterRequest__descriptor(), limits)
     defer { decoding.end() }
@@ -359,7 +389,7 @@ extension CompareRosterRequest {
   /// A message within another, behind its tag.
   package init(direct: inout DirectDecoding) {
     self.init()
-    let outer = direct.enter(MemoryLayout<yijia__members__v1__CompareRosterRequest>.size + 96)
+    let outer = direct.enter(MemoryLayout<yijia__members__v1__CompareRosterRequest>.size + 112)
     readDirect(&direct)
     direct.leave(outer)
   }
@@ -719,6 +749,8 @@ public struct RosterSummary: Message {
   public var units: [RosterUnit] = []
   /// Whether the roster had more units than are kept apart (10,000): some are not in the list.
   public var unitsCut: Bool = false
+  /// People who were added to the outreach list; who was in it before is not.
+  public var outreachAdded: Int64 = 0
   public var unknownFields = UnknownFields()
 
   public init() {}
@@ -729,7 +761,7 @@ extension RosterSummary {
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
     self.init()
-    let cost = MemoryLayout<yijia__members__v1__RosterSummary>.size + 41
+    let cost = MemoryLayout<yijia__members__v1__RosterSummary>.size + 49
     if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, yijia__members__v1__RosterSummary__descriptor(), limits)
     defer { decoding.end() }
@@ -746,7 +778,7 @@ extension RosterSummary {
   /// A message within another, behind its tag.
   package init(direct: inout DirectDecoding) {
     self.init()
-    let outer = direct.enter(MemoryLayout<yijia__members__v1__RosterSummary>.size + 41)
+    let outer = direct.enter(MemoryLayout<yijia__members__v1__RosterSummary>.size + 49)
     readDirect(&direct)
     direct.leave(outer)
   }
@@ -765,6 +797,7 @@ extension RosterSummary {
         }
         units.append(RosterUnit(direct: &direct))
       case 24: unitsCut = direct.bool()
+      case 32: outreachAdded = direct.int64()
       default: direct.refuse()
       }
     }
@@ -789,12 +822,18 @@ extension RosterSummary {
     if c.pointee.has_units_cut != 0 {
       unitsCut = c.pointee.f_units_cut != 0
     }
+    if c.pointee.has_outreach_added != 0 {
+      outreachAdded = c.pointee.f_outreach_added
+    }
     unknownFields = Decoding.unknownFields(c.pointee.base)
   }
 
   package func encode(_ encoding: inout Encoding) {
     guard encoding.goesOn else { return }
     encoding.unknownFields(unknownFields)
+    if outreachAdded != 0 {
+      encoding.int64(outreachAdded, 32)
+    }
     if unitsCut {
       encoding.bool(unitsCut, 24)
     }
@@ -837,7 +876,7 @@ extension CompareRosterResponse {
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
     self.init()
-    let cost = MemoryLayout<yijia__members__v1__CompareRosterResponse>.size + 81
+    let cost = MemoryLayout<yijia__members__v1__CompareRosterResponse>.size + 89
     if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, yijia__members__v1__CompareRosterResponse__descriptor(), limits)
     defer { decoding.end() }
@@ -854,7 +893,7 @@ extension CompareRosterResponse {
   /// A message within another, behind its tag.
   package init(direct: inout DirectDecoding) {
     self.init()
-    let outer = direct.enter(MemoryLayout<yijia__members__v1__CompareRosterResponse>.size + 81)
+    let outer = direct.enter(MemoryLayout<yijia__members__v1__CompareRosterResponse>.size + 89)
     readDirect(&direct)
     direct.leave(outer)
   }

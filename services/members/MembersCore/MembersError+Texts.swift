@@ -112,6 +112,13 @@ extension MembersError {
       zh: "该轮次已结束,或记录已确认。", en: "The round is closed, or the record confirmed."),
     .honorConflict: LocalizedText(
       zh: "该来源事件已用于内容不同的荣誉。", en: "The source event came with other content."),
+    .outreachNotFound: LocalizedText(
+      zh: "动员名单或名单中的人员不存在。", en: "There is no such outreach list or entry."),
+    .outreachState: LocalizedText(
+      zh: "该名单已结束,或该人员已谢绝或已入会。",
+      en: "The list is closed, or the person declined or is a member."),
+    .outreachFull: LocalizedText(
+      zh: "该动员名单已满,请新建一个名单。", en: "The outreach list is full: make another one."),
     .rosterQuota: LocalizedText(
       zh: "今日名册比对额度已用完,请明日再试或联系管理员。",
       en: "Today's quota of rows to compare is used up: go on tomorrow."),

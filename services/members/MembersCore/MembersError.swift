@@ -62,6 +62,11 @@ public enum MembersError: String, ServiceFailure, Hashable, CaseIterable {
   case refreshState = "REFRESH_STATE"
   /// The event came with other content.
   case honorConflict = "HONOR_CONFLICT"
+  case outreachNotFound = "OUTREACH_NOT_FOUND"
+  /// The list is closed, or the person declined or is a member.
+  case outreachState = "OUTREACH_STATE"
+  /// More people than a list holds.
+  case outreachFull = "OUTREACH_FULL"
   /// The rows that the organization may compare today are used up.
   case rosterQuota = "ROSTER_QUOTA"
   /// The membership's state does not allow it.
@@ -99,7 +104,7 @@ public enum MembersError: String, ServiceFailure, Hashable, CaseIterable {
     switch self {
     case .parentNotFound, .organizationNotFound, .codeNotFound, .enrollmentNotFound,
       .memberNotFound, .regionNotFound, .poolCaseNotFound, .unitNotFound,
-      .awayReportNotFound, .refreshRoundNotFound:
+      .awayReportNotFound, .refreshRoundNotFound, .outreachNotFound:
       .notFound
     case .organizationConflict, .awayReportOpen, .honorConflict: .alreadyExists
     case .organizationNotActive, .organizationDissolved, .organizationState,
@@ -107,7 +112,8 @@ public enum MembersError: String, ServiceFailure, Hashable, CaseIterable {
       .invalidParent, .treeTooDeep, .coverKinds, .codeExpired, .codeRevoked, .noCodeLink,
       .noReceiver,
       .membershipClosed, .membershipState, .enrollmentNotWaiting,
-      .unitState, .unitTooLarge, .awayState, .ownReport, .refreshState:
+      .unitState, .unitTooLarge, .awayState, .ownReport, .refreshState,
+      .outreachState:
       .failedPrecondition
     case .approverIsAuthor: .permissionDenied
     case .poolCaseState, .noIndividualMembers: .failedPrecondition
@@ -119,7 +125,7 @@ public enum MembersError: String, ServiceFailure, Hashable, CaseIterable {
     case .correctionOpen, .residentIDTaken: .alreadyExists
     case .transferOpen: .alreadyExists
     case .codeMalformed, .codeForged: .invalidArgument
-    case .rosterQuota: .resourceExhausted
+    case .rosterQuota, .outreachFull: .resourceExhausted
     }
   }
 

@@ -28,6 +28,7 @@ extension MembersService: ServiceUpkeep {
   public func renewKeys(report: TaskReport) async throws -> [KeyNeed] {
     try await PersonRenewal(database: database, keys: keys, now: clock.now).run(report: report)
     try await UnitRenewal(database: database, keys: keys, now: clock.now).run(report: report)
+    try await OutreachRenewal(database: database, keys: keys, now: clock.now).run(report: report)
     var needs = try await database.ledgerNeeds(besides: keys.cipher.currentKeyID)
     let hashes = keys.hashRing.keyring
     guard let older = hashes.keys.dropLast().last else { return needs }

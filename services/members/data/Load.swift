@@ -4,7 +4,6 @@ import MembersCore
 import MembersV1
 import RPC
 import RPCTransport
-import ServiceKit
 
 /// Enrolls invented people through a running gateway: enrollments a second, unary and as a stream.
 struct Load: AsyncParsableCommand {
@@ -57,10 +56,10 @@ struct Load: AsyncParsableCommand {
     let channels = try (0..<connections).map { _ in try suite.channel(loops) }
     let clients = channels.map { MembersServiceClient($0) }
     // Connections, tokens and caches are made before the clock runs.
-    for client in clients { try await warm(client, suite.options) }
+    for client in clients { try await warm(client, suite.partner) }
     switch mode {
-    case .unary: try await unary(clients, suite.options)
-    case .stream: try await streams(clients, suite.options)
+    case .unary: try await unary(clients, suite.partner)
+    case .stream: try await streams(clients, suite.partner)
     }
     for channel in channels { await channel.shutdown() }
     try await loops.shutdown()
@@ -155,41 +154,5 @@ struct Load: AsyncParsableCommand {
         throw RPCError(.unknown, "record \(response.row): \(error.reason) \(error.message)")
       }
     }
-  }
-
-  private func report(_ name: String, _ value: Double) { say("\(name) \(Int(value))") }
-}
-
-/// What is needed of a connection file.
-private struct Suite: Decodable {
-  let gateway: String
-  let authority: String
-  let partnerKey: String
-
-  enum CodingKeys: String, CodingKey {
-    case gateway
-    case authority = "ca_file"
-    case partnerKey = "partner_api_key"
-  }
-
-  init(contentsOf path: String) throws {
-    self = try JSONDecoder().decode(Self.self, from: Data(contentsOf: URL(filePath: path)))
-  }
-
-  var options: CallOptions {
-    var options = CallOptions()
-    options.waitForReady = true
-    options.timeout = .seconds(600)
-    options.metadata.add("x-api-key", partnerKey)
-    return options
-  }
-
-  func channel(_ loops: EventLoops) throws -> ClientChannel {
-    guard let target = HostPort(gateway) else {
-      throw ConfigurationError("gateway: \(gateway) is no host:port")
-    }
-    var configuration = ClientConfiguration(targets: [target])
-    configuration.tls = ClientTLS(authorities: authority, serverName: .host("localhost"))
-    return try ClientChannel(configuration: configuration, loops: loops)
   }
 }

@@ -70,6 +70,11 @@ enum AwayStore {
     ) { try PersonStore.person($0) }
   }
 
+  /// All of a member.
+  static func all(of member: String) -> Query<[PlacedAwayReport]> {
+    .all("\(selection) WHERE a.member_id = ?1 ORDER BY a.id", [member], placed)
+  }
+
   static func page(
     of range: PathRange, states: [AwayState], isSampled: Bool, after path: SQLValue,
     _ id: SQLValue, limit: Int

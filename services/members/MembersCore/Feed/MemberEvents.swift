@@ -15,6 +15,7 @@ enum MemberEventKind: String, Sendable {
   case unitChanged = "unit.changed"
   case awayReportChanged = "away_report.changed"
   case refreshRoundChanged = "refresh_round.changed"
+  case outreachListChanged = "outreach_list.changed"
 }
 
 extension OutboxEvent {

@@ -95,6 +95,8 @@ struct EventView: Sendable {
       response.event = .awayReportChanged(try AwayReport(wireBytes: event.payload))
     case .refreshRoundChanged:
       response.event = .refreshRoundChanged(try RefreshRound(wireBytes: event.payload))
+    case .outreachListChanged:
+      response.event = .outreachListChanged(try OutreachList(wireBytes: event.payload))
     case nil:
       return nil
     }

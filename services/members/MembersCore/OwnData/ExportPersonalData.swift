@@ -32,6 +32,7 @@ extension MembersService {
     try await responses.send(.with { $0.part = .record(try known.record(keys, key)) })
     try await sendApplications(of: known.person.id, key, responses)
     try await sendHistory(of: known.member.id, key, responses)
+    try await sendNotes(of: known, key, responses)
   }
 
   private func sendApplications(
@@ -74,6 +75,34 @@ extension MembersService {
       var message = one.correction.message
       message.data = try one.correction.openData(key)
       try await responses.send(.with { $0.part = .correction(message) })
+    }
+  }
+
+  /// What is kept about the person beside the membership.
+  private func sendNotes(
+    of known: KnownMember, _ key: PersonKey,
+    _ responses: ResponseWriter<ExportPersonalDataResponse>
+  ) async throws {
+    let hashes = try keys.hashes(of: try keys.personalData(of: known.person)).residentID
+    let (reports, honors, entries) = try await database.read(
+      AwayStore.all(of: known.member.id),
+      HonorStore.of(known.member.id, limit: PageSize.max), OutreachStore.all(of: hashes))
+    for placed in reports {
+      var message = PersonalAwayReport()
+      message.report = placed.report.message
+      message.details = try AwayDetails(
+        wireBytes: key.open(placed.report.details, table: AwayStore.table, column: "details"))
+      let part = message
+      try await responses.send(.with { $0.part = .awayReport(part) })
+    }
+    for honor in honors { try await responses.send(.with { $0.part = .honor(honor.message) }) }
+    for entry in entries {
+      var message = PersonalOutreach()
+      message.entry = entry.message
+      message.contact = try keys.contact(of: entry)
+      message.contact?.residentIDSHA256 = []
+      let part = message
+      try await responses.send(.with { $0.part = .outreach(part) })
     }
   }
 }

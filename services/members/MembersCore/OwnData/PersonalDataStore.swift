@@ -40,6 +40,7 @@ enum PersonalDataStore {
       UPDATE persons SET wrapped_key = NULL, person_name = ?3, resident_id = ?3, phone = ?3
       WHERE id = ?1 AND wrapped_key = ?2
       """, [id, known.person.wrappedKey, nothing], expects: .exactly(1))
+    OutreachStore.erase(hashes.residentID, into: &commit)
     PersonStore.remove(hashes, of: id, into: &commit)
     commit.run(
       "UPDATE memberships SET code = ?2, code_sha256 = ?2, details = NULL WHERE id = ?1",

@@ -46,6 +46,7 @@ extension MembersService {
       of: header.organization, for: caller, field: "header.organization")
     let now = clock.now
     let root = range.organizationID
+    let intake = try await intake(header.outreachList, caller)
     try await database.write(
       Commit(
         at: now,
@@ -56,6 +57,21 @@ extension MembersService {
         ]))
     return RosterComparison(
       database: database, keys: keys, range: range, quotaOf: caller.organization,
-      rowsPerDay: Int64(configuration.rosterRowsPerDay), now: now)
+      rowsPerDay: Int64(configuration.rosterRowsPerDay), now: now,
+      intake: intake)
+  }
+
+  /// Where who is no member is kept; nil where no list is named.
+  ///
+  /// - Throws: ``MembersError/outreachNotFound``, ``MembersError/outreachState``.
+  private func intake(_ list: String, _ caller: Caller) async throws -> OutreachIntake? {
+    guard !list.isEmpty else { return nil }
+    let id = try ResourceName.parse(
+      list, collection: "outreachLists", field: "header.outreach_list")
+    guard try await !outreachList(id, for: caller).isClosed else {
+      throw MembersError.outreachState
+    }
+    return OutreachIntake(
+      database: database, keys: keys, ids: ids, listID: id, now: clock.now)
   }
 }

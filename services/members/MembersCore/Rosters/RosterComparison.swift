@@ -1,3 +1,4 @@
+import Crypto
 import Foundation
 import MembersV1
 import Protobuf
@@ -17,11 +18,13 @@ final class RosterComparison: Sendable {
   private let quotaOf: String
   private let rowsPerDay: Int64
   private let now: Date
+  /// Keeps who is no member; nil where nobody is kept.
+  private let intake: OutreachIntake?
   private let tally = Mutex(RosterTally())
 
   init(
     database: any Database, keys: MembersKeys, range: PathRange, quotaOf: String,
-    rowsPerDay: Int64, now: Date
+    rowsPerDay: Int64, now: Date, intake: OutreachIntake?
   ) {
     self.database = database
     self.keys = keys
@@ -29,6 +32,7 @@ final class RosterComparison: Sendable {
     self.quotaOf = quotaOf
     self.rowsPerDay = rowsPerDay
     self.now = now
+    self.intake = intake
   }
 
   /// - Throws: `FieldFailure` for too many rows, ``MembersError/rosterQuota``.
@@ -57,10 +61,27 @@ final class RosterComparison: Sendable {
       results.results.append(result)
     }
     let verdicts = results.results.map(\.verdict)
+    let added = try await keep(rows, verdicts)
     tally.withLock { tally in
       for (row, verdict) in zip(rows, verdicts) { tally.add(row, verdict) }
+      tally.added += added
     }
     return results
+  }
+
+  /// Keeps who is no member in the outreach list, before any verdict of the message leaves.
+  private func keep(_ rows: [RosterRow], _ verdicts: [RosterVerdict]) async throws -> Int {
+    guard let intake else { return 0 }
+    let kept = zip(rows, verdicts).filter { $0.1 == .notMember }.map(\.0)
+    return try await intake.keep(kept, kept.map(Self.digest))
+  }
+
+  /// SHA-256 of a row's normalized resident ID; a row that names nobody has another verdict.
+  private static func digest(of row: RosterRow) -> [UInt8] {
+    guard let id = try? ResidentID(checking: row.residentID, field: "resident_id") else {
+      return row.residentIDSHA256
+    }
+    return Array(SHA256.hash(data: Array(id.text.utf8)))
   }
 
   /// What a row's person is found by; nothing where the row names nobody.
@@ -101,7 +122,9 @@ final class RosterComparison: Sendable {
 
   /// What came out, with the units that no union covers.
   func summary() async throws -> RosterSummary {
-    let (counts, units, isCut) = tally.withLock { ($0.counts, $0.units, $0.isCut) }
+    let (counts, units, isCut, added) = tally.withLock {
+      ($0.counts, $0.units, $0.isCut, $0.added)
+    }
     let covered = try await database.read(
       RosterStore.covered(units.values.map(\.creditCode).filter { !$0.isEmpty }))
     var summary = RosterSummary()
@@ -116,6 +139,7 @@ final class RosterComparison: Sendable {
       bare.sorted { ($1.rows, $0.creditCode, $0.name) < ($0.rows, $1.creditCode, $1.name) }
         .prefix(RosterTally.unitsShown))
     summary.unitsCut = isCut
+    summary.outreachAdded = Int64(added)
     return summary
   }
 }
@@ -129,6 +153,8 @@ struct RosterTally: Sendable {
   private(set) var counts: [RosterVerdict: Int64] = [:]
   private(set) var units: [String: RosterUnit] = [:]
   private(set) var isCut = false
+  /// People who were kept.
+  var added = 0
 
   mutating func add(_ row: RosterRow, _ verdict: RosterVerdict) {
     counts[verdict, default: 0] += 1

@@ -1,0 +1,68 @@
+#!/usr/bin/env bash
+# A release suite on either engine, for measurements that go through the gateway; to be sourced.
+#
+#   prepare ENGINE   certificates, keys, configurations and a new store: $work/ENGINE
+#   start ENGINE     members, stations and gateway on it, with the example tree: $pids
+#   stop             all of them, and the server
+
+PORT=${PORT:-18443}
+RELEASE=${RELEASE:-$ROOT/.build/release}
+
+if [ "$RELEASE" = "$ROOT/.build/release" ]; then
+  for product in yijia yijia-gateway yijia-members yijia-stations members-data; do
+    polite swift build -c release --product "$product"
+  done
+fi
+
+work=$(mktemp -d)
+pids=()
+server=
+stop() {
+  local pid
+  for pid in "${pids[@]}"; do kill "$pid" 2>/dev/null || true; done
+  for pid in "${pids[@]}"; do wait "$pid" 2>/dev/null || true; done
+  pids=()
+  [ -z "$server" ] || scripts/postgres.sh stop "$server"
+  server=
+}
+trap 'stop; rm -rf "$work"' EXIT
+
+serving() { # ADMIN_PORT PID
+  local tries
+  for tries in $(seq 300); do
+    ! curl -sf -o /dev/null "http://127.0.0.1:$1/metrics" || return 0
+    kill -0 "$2" 2>/dev/null || die "a service ended: see its log above"
+    sleep 0.1
+  done
+  die "nothing serves on port $1 after $tries tries"
+}
+
+# Certificates, keys, configurations and the tree, made by the suite itself; then the same
+# executables on the store of the engine.
+prepare() { # ENGINE
+  local data=$work/$1 url
+  flags=(--data "$data" --gateway-port "$PORT" --members-port "$((PORT + 1))"
+    --stations-port "$((PORT + 2))")
+  "$RELEASE/yijia" dev "${flags[@]}" --idle --once >"$work/log" ||
+    die "yijia dev: $(cat "$work/log")"
+  # What was imported is imported again: into the store that is measured.
+  rm -f "$data"/data/members.sqlite*
+  if [ "$1" = postgres ]; then
+    scripts/postgres.sh start >"$work/server"
+    server=$(sed -n 1p "$work/server")
+    url=$(sed -n 2p "$work/server")
+    sed -i "s|database: .*|database: \"$url\"|" "$data/members.yaml"
+  fi
+}
+
+start() { # ENGINE
+  local data=$work/$1 name
+  for name in members stations gateway; do
+    "$RELEASE/yijia-$name" --config "$data/$name.yaml" >>"$work/log" 2>&1 &
+    pids+=($!)
+  done
+  serving $((PORT + 1000)) "${pids[2]}"
+  serving $((PORT + 1001)) "${pids[0]}"
+  "$RELEASE/yijia" import examples/organizations.csv --connection "$data/connection.json" \
+    >>"$work/log"
+}

@@ -1,0 +1,49 @@
+public import MembersV1
+import Protobuf
+public import RPC
+import ServiceKit
+import Storage
+
+extension MembersService {
+  /// Shows how a person is contacted. The audit entry is durable before it leaves.
+  public func revealOutreachEntry(
+    _ request: RevealOutreachEntryRequest, context: ServerContext
+  ) async throws -> RevealOutreachEntryResponse {
+    let caller = try context.caller
+    var failures = FieldFailures()
+    let id =
+      failures.take { () throws(FieldFailure) in
+        try ResourceName.parse(request.name, collection: "outreachEntries", field: "name")
+      } ?? ""
+    let reason =
+      failures.take { () throws(FieldFailure) in
+        try PlainText.checked(
+          request.reason, field: "reason", characters: MemberOrder.reasonCharacters)
+      } ?? ""
+    try failures.check()
+    let (now, keys) = (clock.now, keys)
+    return try await database.write {
+      .read(
+        StaffScope.query(of: caller), OutreachStore.list(ofEntry: id), OutreachStore.entry(id)
+      ) { scope, placed, entry in
+        guard let placed, let entry, scope.holds(placed.path) else {
+          throw MembersError.outreachNotFound
+        }
+        // Who declined is left alone; a member's own data have their own reveal.
+        guard entry.state != .declined, entry.state != .joined else {
+          throw MembersError.outreachState
+        }
+        var commit = Commit(at: now)
+        commit.record(
+          AuditEntry(
+            actor: caller.subject, action: "outreachEntries.reveal",
+            target: "outreachEntries/\(id)", reason: reason))
+        var response = RevealOutreachEntryResponse()
+        response.entry = entry.message
+        response.contact = try keys.contact(of: entry)
+        response.contact?.residentIDSHA256 = []
+        return .commit(commit, response)
+      }
+    }
+  }
+}
