@@ -54,10 +54,8 @@ struct TestGateway {
       callers: ["partner", "kiosk", "staff"], staffRole: "viewer", audience: "testing")
     self.kiosks = kiosks ?? Self.directory()
     let lines = lines
-    let logger = Logger(label: "calls") { label in
-      JSONLogHandler(label: label, now: { Self.clock.now }) { line in
-        lines.update { $0.append(line) }
-      }
+    let log = AccessLog(accessLog, clock: Self.clock) { line in
+      lines.update { $0.append(String(decoding: line, as: UTF8.self)) }
     }
     gateway = Gateway(
       routes: try RouteTable(
@@ -67,7 +65,7 @@ struct TestGateway {
         directory: try CallerDirectory(Self.configuration), kiosks: self.kiosks, store: store,
         clock: clock),
       signer: try CallerTokenSigner(keyID: "gateway-1", seed: seed, clock: clock),
-      messageBytesMax: messageBytesMax, accessLog: AccessLog(accessLog, logger: logger),
+      messageBytesMax: messageBytesMax, accessLog: log,
       logger: quiet)
   }
 

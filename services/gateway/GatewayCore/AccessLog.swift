@@ -1,6 +1,5 @@
-public import Logging
 import RPC
-import ServiceKit
+public import ServiceKit
 import Synchronization
 
 /// What the access log tells of a call.
@@ -36,33 +35,44 @@ struct CallRecord: Sendable {
   var duration: Duration { ContinuousClock.now - start }
 }
 
-/// Writes one line a call when it ends, of a share of the calls.
+/// Writes one line a call when it ends, of a share of the calls: a JSON object.
 ///
 /// Safe to use from any task.
 public final class AccessLog: Sendable {
-  private let logger: Logger
+  /// Takes a line, with its end; several tasks may call it at a time.
+  public typealias Sink = @Sendable ([UInt8]) -> Void
+
+  private let clock: Clock
+  private let sink: Sink
+  private let time = LineTime()
   private let success: Sampler
   private let failure: Sampler
 
-  /// - Parameter logger: Where the lines go, at `info`; see ``JSONLogHandler``.
-  public init(_ setting: AccessLogSetting, logger: Logger) {
-    self.logger = logger
+  /// - Parameters:
+  ///   - clock: The time that lines bear.
+  ///   - sink: Where they go.
+  public init(_ setting: AccessLogSetting, clock: Clock, to sink: @escaping Sink) {
+    self.clock = clock
+    self.sink = sink
     success = Sampler(share: setting.successShare)
     failure = Sampler(share: setting.failureShare)
   }
 
   func write(_ record: CallRecord) {
     guard record.code == nil ? success.takes() : failure.takes() else { return }
-    var facts: Logger.Metadata = [
-      "method": "\(record.shortPath)",
-      "code": "\(record.code?.name ?? "OK")",
-      "caller": "\(record.caller ?? "-")",
-      "duration_us": "\(Int64(record.duration / .microseconds(1)))",
-    ]
-    if let trace = record.traceID { facts["trace_id"] = "\(trace)" }
-    if let service = record.service { facts["service"] = "\(service)" }
-    if let reason = record.reason { facts["reason"] = "\(reason)" }
-    logger.info("call", metadata: facts)
+    var line = JSONLine()
+    line.add("time", time.text(of: clock.microseconds))
+    line.add("level", "info")
+    line.add("log", "yijia-gateway.calls")
+    line.add("message", "call")
+    line.add("caller", record.caller ?? "-")
+    line.add("code", record.code?.name ?? "OK")
+    line.add("duration_us", Int64(record.duration / .microseconds(1)))
+    line.add("method", record.shortPath)
+    if let reason = record.reason { line.add("reason", reason) }
+    if let service = record.service { line.add("service", service) }
+    if let trace = record.traceID { line.add("trace_id", "\(trace)") }
+    sink(line.ended())
   }
 }
 

@@ -130,9 +130,6 @@ extension Gateway {
         store: store, keyID: keyID, seed: seed, clock: clock, logger: logger
       ).backend
     }
-    let calls = Logger(label: "yijia-gateway.calls") { label in
-      JSONLogHandler(label: label) { clock.now }
-    }
     self.init(
       routes: try RouteTable(
         contracts: Contract.all.filter { store != nil || $0.audience != Contract.own.audience },
@@ -141,6 +138,8 @@ extension Gateway {
         directory: try CallerDirectory(configuration), kiosks: kiosks, store: store, clock: clock),
       signer: try CallerTokenSigner(keyID: keyID, seed: seed, clock: clock),
       messageBytesMax: configuration.messageBytesMax,
-      accessLog: AccessLog(configuration.accessLog, logger: calls), logger: logger)
+      accessLog: AccessLog(configuration.accessLog, clock: clock) {
+        LineWriter.standardOutput.add($0)
+      }, logger: logger)
   }
 }

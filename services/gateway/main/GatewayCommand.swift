@@ -84,6 +84,7 @@ struct GatewayCommand: AsyncParsableCommand {
     for server in [edge, admin] { await server.shutdown(grace: drain) }
     for case let channel as ClientChannel in gateway.channels { await channel.shutdown() }
     try await loops.shutdown()
+    LineWriter.standardOutput.flush()
     logger.notice("stopped")
   }
 

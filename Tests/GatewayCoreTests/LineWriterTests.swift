@@ -1,0 +1,78 @@
+import Foundation
+import Testing
+
+@testable import GatewayCore
+
+@Suite("Lines of the log", .timeLimit(.minutes(1)))
+struct LineWriterTests {
+  @Test("lines arrive whole and in order, whoever adds them")
+  func order() async throws {
+    let pipe = Pipe()
+    let writer = LineWriter(descriptor: pipe.fileHandleForWriting.fileDescriptor)
+    await withTaskGroup(of: Void.self) { group in
+      for task in 0..<4 {
+        group.addTask { for line in 0..<100 { writer.add(Array("\(task) \(line)\n".utf8)) } }
+      }
+    }
+    writer.flush()
+    try pipe.fileHandleForWriting.close()
+    let text = String(decoding: pipe.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+    let lines = text.split(separator: "\n")
+    #expect(lines.count == 400)
+    for task in 0..<4 {
+      let own = lines.filter { $0.hasPrefix("\(task) ") }
+      #expect(own == (0..<100).map { "\(task) \($0)" })
+    }
+  }
+
+  @Test("a reader that does not read holds nobody up; what found no room is counted")
+  func bounded() async throws {
+    let pipe = Pipe()
+    let writer = LineWriter(
+      descriptor: pipe.fileHandleForWriting.fileDescriptor, waitingBytesMax: 10_000)
+    // A pipe holds 64 KiB: what is beyond it waits, and beyond that is dropped.
+    let line = [UInt8](repeating: UInt8(ascii: "x"), count: 999) + [UInt8(ascii: "\n")]
+    for _ in 0..<1_000 { writer.add(line) }
+    let reading = Task.detachedReading(pipe)
+    writer.flush()
+    writer.add(Array("last\n".utf8))
+    writer.flush()
+    try pipe.fileHandleForWriting.close()
+    let lines = await reading.value.split(separator: "\n")
+    let whole = lines.count { $0.utf8.count == 999 }
+    let told = try lines.filter { $0.hasPrefix("{") }.map { line in
+      let object = try JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: Any]
+      return try #require(object?["count"] as? Int)
+    }
+    #expect(whole >= 10)
+    #expect(whole + told.reduce(0, +) == 1_000)
+    #expect(lines.last == "last")
+  }
+
+  @Test("a reader that is gone ends the lines, not the program")
+  func gone() throws {
+    signal(SIGPIPE, SIG_IGN)
+    let pipe = Pipe()
+    try pipe.fileHandleForReading.close()
+    let writer = LineWriter(descriptor: pipe.fileHandleForWriting.fileDescriptor)
+    writer.add(Array("lost\n".utf8))
+    writer.flush()
+    writer.add(Array("lost, too\n".utf8))
+    writer.flush()
+  }
+}
+
+extension Task where Success == String, Failure == Never {
+  /// Reads a pipe to its end beside the test.
+  fileprivate static func detachedReading(_ pipe: Pipe) -> Task<String, Never> {
+    Task {
+      await withCheckedContinuation { continuation in
+        let thread = Thread {
+          let data = pipe.fileHandleForReading.readDataToEndOfFile()
+          continuation.resume(returning: String(decoding: data, as: UTF8.self))
+        }
+        thread.start()
+      }
+    }
+  }
+}
