@@ -5,8 +5,10 @@
 #   failover  the primary of a replicated PostgreSQL (Patroni, etcd) is killed, frozen, replaced
 #   disk      it is full, writes and fsyncs fail, the process dies amid a page, on both engines
 #   power     what a power cut leaves of a SQLite file, at many moments
+#   gateway   new configurations, and rolling restarts of two replicas, that no caller may feel
 #
-#   scripts/faults.sh [ROUNDS] [PART…]   100 rounds of each (an hour or two); failovers: a fifth
+#   scripts/faults.sh [ROUNDS] [PART…]   100 rounds of each (an hour or two); failovers
+#                                     and rolling restarts: a fifth; new configurations: ten times
 #
 # The last lines are the table: what was done, what was acknowledged, lost, doubled.
 set -euo pipefail
@@ -15,9 +17,10 @@ set -euo pipefail
 ROUNDS=${1:-100}
 case $ROUNDS in '' | *[!0-9]*) die "ROUNDS is a number, not $ROUNDS" ;; esac
 shift || true
-[ $# -gt 0 ] || set -- crash failover disk power
+[ $# -gt 0 ] || set -- crash failover disk power gateway
 export YIJIA_CRASH_ROUNDS=$ROUNDS YIJIA_DISK_FAULTS=$((ROUNDS > 3 ? ROUNDS : 3))
 export YIJIA_FAILOVERS=$((ROUNDS > 5 ? (ROUNDS + 4) / 5 : ROUNDS)) YIJIA_POWER_CUTS=$((ROUNDS * 2))
+export YIJIA_RELOADS=$((ROUNDS * 10)) YIJIA_ROLLS=$YIJIA_FAILOVERS
 export YIJIA_STRICT=${YIJIA_STRICT:-1}  # as make test has it: other flags would build all anew
 
 "$ROOT/scripts/deps.sh" faults
@@ -31,8 +34,8 @@ tests=()
 for part in "$@"; do
   case $part in
     crash) tests+=(Tests/Integration/test_crash.py Tests/Integration/test_lives.py) ;;
-    failover | disk | power) tests+=("Tests/Faults/test_$part.py") ;;
-    *) die "no part $part; there are: crash failover disk power" ;;
+    failover | disk | power | gateway) tests+=("Tests/Faults/test_$part.py") ;;
+    *) die "no part $part; there are: crash failover disk power gateway" ;;
   esac
 done
 

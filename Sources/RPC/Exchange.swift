@@ -112,8 +112,13 @@ package final class Exchange: @unchecked Sendable {
 
   /// Calls it on the loop when the deadline passes and the exchange is still there.
   package func setTimer(_ deadline: Deadline, _ body: @escaping @Sendable () -> Void) {
+    setTimer(after: deadline.remaining, body)
+  }
+
+  /// The same after that time.
+  package func setTimer(after time: Duration, _ body: @escaping @Sendable () -> Void) {
     cancelTimer()
-    timer = loop.schedule(after: max(.zero, deadline.remaining), body)
+    timer = loop.schedule(after: max(.zero, time), body)
   }
 
   package func cancelTimer() {

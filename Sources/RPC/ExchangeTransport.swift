@@ -29,6 +29,10 @@ package protocol ExchangeTransport: AnyObject, Sendable {
   /// The application has taken that many body bytes.
   func consumed(_ exchange: ExchangeID, _ count: Int)
 
+  /// The deadline of a client's exchange passed before there was any answer.
+  /// - Parameter time: since the exchange was opened.
+  func deadlinePassed(after time: Duration)
+
   /// The code that answered the exchange has returned (servers only).
   func handlerEnded()
 }
@@ -88,6 +92,7 @@ package protocol ExchangeSink: AnyObject {
 extension ExchangeTransport {
   package var isDraining: Bool { false }
   package var isCongested: Bool { false }
+  package func deadlinePassed(after time: Duration) {}
   package nonisolated(nonsending) func waitForRoom() async throws {}
 }
 

@@ -150,6 +150,12 @@ extension ConfigReader {
       case "round_robin":
         object(settings, at: "\(inner).round_robin") { _ in }
         return .roundRobin
+      case "least_request_experimental":
+        var choices = 2
+        object(settings, at: "\(inner).least_request_experimental") {
+          choices = $0.integer("choiceCount", 2...Int(Int32.max)) ?? 2
+        }
+        return .leastRequest(choices: min(choices, 10))
       case "pick_first":
         var isShuffled = false
         object(settings, at: "\(inner).pick_first") {
@@ -159,7 +165,8 @@ extension ConfigReader {
       default: continue
       }
     }
-    problem(place, "has no policy that is known: round_robin, pick_first")
+    problem(
+      place, "has no policy that is known: round_robin, least_request_experimental, pick_first")
     return nil
   }
 }

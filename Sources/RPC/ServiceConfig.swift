@@ -29,6 +29,8 @@ public enum LoadBalancing: Sendable, Hashable {
   case pickFirst(shuffled: Bool)
   /// All backends that can be had, in turn.
   case roundRobin
+  /// The one with the fewest calls under way among so many drawn by lot, 2 to 10.
+  case leastRequest(choices: Int)
 }
 
 /// What holds for calls of some methods.

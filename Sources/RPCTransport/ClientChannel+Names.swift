@@ -53,7 +53,7 @@ extension ClientChannel {
         let same = known.filter { $0.address == address }
         return same.isEmpty ? makeSubchannels(target, address) : same
       }
-      if case .pickFirst(shuffled: true) = configuration.balancing { next.shuffle() }
+      if case .pickFirst(shuffled: true) = configuration.policy { next.shuffle() }
       // In the order of the targets.
       let all = Dictionary(grouping: state.subchannels.filter { $0.target != target } + next) {
         $0.target
@@ -61,15 +61,21 @@ extension ClientChannel {
       var seen: Set<HostPort> = []
       state.subchannels = configuration.targets.filter { seen.insert($0).inserted }
         .flatMap { all[$0] ?? [] }
-      if case .pickFirst(shuffled: true) = configuration.balancing { state.subchannels.shuffle() }
+      if case .pickFirst(shuffled: true) = configuration.policy { state.subchannels.shuffle() }
       return known.filter { old in !next.contains { $0 === old } }
     }
     for subchannel in gone { subchannel.stop() }
   }
 
   private func makeSubchannels(_ target: HostPort, _ address: SocketAddress) -> [Subchannel] {
-    (0..<max(1, configuration.connectionsMax)).map { index in
-      Subchannel(target: target, address: address, isExtra: index > 0, channel: self)
+    let endpoint = Endpoint(
+      address,
+      failuresMax: configuration.balancing.outlierDetection?.consecutiveGatewayFailure ?? .max
+    ) { [weak self] endpoint in
+      self?.foundOutlier(endpoint)
+    }
+    return (0..<max(1, configuration.balancing.connectionsMax)).map { index in
+      Subchannel(target: target, endpoint: endpoint, isExtra: index > 0, channel: self)
     }
   }
 

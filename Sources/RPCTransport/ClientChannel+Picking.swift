@@ -49,11 +49,11 @@ extension ClientChannel.State {
   func want(_ configuration: ClientConfiguration) -> (isPending: Bool, work: Work) {
     var work = Work()
     if isStopped { return (false, work) }
-    switch configuration.balancing {
+    switch configuration.policy {
     case .pickFirst:
       let isPending = isActive || wantFirst(&work)
       return (isPending, work)
-    case .roundRobin:
+    case .roundRobin, .leastRequest:
       let isPending = wantAll(&work)
       return (isPending, work)
     }
@@ -64,20 +64,17 @@ extension ClientChannel.State {
     _ configuration: ClientConfiguration
   ) -> (ClientChannel.Lane, Work)? {
     guard !lanes.isEmpty else { return nil }
-    for _ in lanes.indices {
-      let lane = turn()
-      if !lane.connection.isFull { return (lane, Work()) }
+    let now = warmAt.map { _ in ContinuousClock.now }
+    if let now, let warmAt, now >= warmAt { self.warmAt = nil }
+    let lanes = lanes
+    let choice = balancer.pick(configuration.policy, of: lanes.count, random: &random) {
+      lanes[$0].facts(at: now, configuration)
     }
-    let lane = turn()
     var work = Work()
-    if configuration.connectionsMax > 1 { wantExtra(beside: lane.subchannel, &work) }
-    return (lane, work)
-  }
-
-  private mutating func turn() -> ClientChannel.Lane {
-    if next >= lanes.count { next = 0 }
-    defer { next += 1 }
-    return lanes[next]
+    if choice.isFull, configuration.balancing.connectionsMax > 1 {
+      wantExtra(beside: lanes[choice.index].subchannel, &work)
+    }
+    return (lanes[choice.index], work)
   }
 
   /// Another connection to a backend whose streams are all in use.
@@ -127,7 +124,9 @@ extension ClientChannel.State {
           authority: configuration.authority ?? subchannel.authority, subchannel: subchannel)
       }
     }
-    guard case .pickFirst = configuration.balancing, usable.count > 1 else { return usable }
+    guard case .pickFirst = configuration.policy, usable.count > 1 else {
+      return admitted(usable, configuration)
+    }
     // It sticks to the one it has.
     let chosen = usable.first { lane in lanes.contains { $0.connection === lane.connection } }
     let address = (chosen ?? usable[0]).subchannel.address
@@ -137,7 +136,7 @@ extension ClientChannel.State {
   /// What a change asks for: pick_first goes on to the next backend, or lets the others go.
   func afterChange(_ configuration: ClientConfiguration) -> Work {
     var work = Work()
-    guard case .pickFirst = configuration.balancing, !isStopped else { return work }
+    guard case .pickFirst = configuration.policy, !isStopped else { return work }
     guard let chosen = lanes.first else {
       // Calls that wait look again and want the next.
       return work

@@ -8,7 +8,7 @@ extension ClientChannel {
       throw RPCError(.deadlineExceeded, "the deadline passed before there was a connection")
     }
     let id = try state.withLock { state throws(RPCError) in
-      guard state.waiters.count < configuration.waitersMax else {
+      guard state.waiters.count < configuration.balancing.waitersMax else {
         throw RPCError(.resourceExhausted, "too many calls wait for a connection")
       }
       state.nextWaiter += 1

@@ -15,6 +15,8 @@ public final class ClientChannel: RPC.Channel {
     let connection: Connection
     let authority: String
     let subchannel: Subchannel
+    /// When it has its whole share of the calls; nil where it always had.
+    var warmAt: ContinuousClock.Instant?
   }
 
   struct State {
@@ -26,7 +28,12 @@ public final class ClientChannel: RPC.Channel {
     var subchannels: [Subchannel] = []
     /// Those that can be used, as of the last change.
     var lanes: [Lane] = []
-    var next = 0
+    var balancer = Balancer()
+    var random = QuickRandom(seed: .random(in: 0...UInt64.max))
+    /// When all of `lanes` have their whole share; nil where they do.
+    var warmAt: ContinuousClock.Instant?
+    /// Of backends that were left out at least once.
+    var ejections: [ObjectIdentifier: Ejection] = [:]
     /// Counts what changed, so that no change is missed between looking and waiting.
     var version: UInt64 = 0
     var waiters: [UInt64: CheckedContinuation<Void, Never>] = [:]
@@ -178,7 +185,7 @@ public final class ClientChannel: RPC.Channel {
   func changed() {
     let (woken, work) = state.withLock { state in
       state.version += 1
-      state.lanes = state.usableLanes(configuration)
+      state.setLanes(configuration)
       let work = state.afterChange(configuration)
       defer { state.waiters.removeAll() }
       return (Array(state.waiters.values), work)

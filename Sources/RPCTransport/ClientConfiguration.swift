@@ -10,8 +10,8 @@ public struct ClientConfiguration: Sendable, Hashable {
   public var authority: String?
   /// Deadlines, retries, balancing and health checks of calls; see `ServiceConfig.init(json:)`.
   public var serviceConfig: ServiceConfig?
-  /// How calls are spread where the service config does not say.
-  public var loadBalancing = LoadBalancing.roundRobin
+  /// How calls are spread, where the service config does not say, and what backends get of them.
+  public var balancing = Balancing()
   /// Asks each backend's `grpc.health.v1.Health/Watch` for this service ("" is the whole server)
   /// and leaves out those that are not serving. Nil is as the service config says, else asks
   /// nothing.
@@ -26,14 +26,9 @@ public struct ClientConfiguration: Sendable, Hashable {
   /// A connection without calls is closed after this time, at the latest after twice as long, and
   /// made again when wanted; nil keeps it. Source: gRPC's client idle timeout.
   public var idleMax: Duration? = .seconds(30 * 60)
-  /// Connections to one backend: another is made when the peer's SETTINGS_MAX_CONCURRENT_STREAMS
-  /// is reached on those there are. With one, further calls wait for a stream.
-  public var connectionsMax = 1
   /// A name is looked up again when a connection is lost, at most this often.
   /// Source: gRPC's `dns_min_time_between_resolutions`.
   public var resolutionIntervalMin: Duration = .seconds(30)
-  /// Calls that may wait for a connection at once.
-  public var waitersMax = 10_000
   /// What a call keeps of its request, to send it again.
   public var retryBytesMax = 256 << 10
 
@@ -42,7 +37,23 @@ public struct ClientConfiguration: Sendable, Hashable {
     self.tls = tls
   }
 
-  var balancing: LoadBalancing { serviceConfig?.loadBalancing ?? loadBalancing }
+  var policy: LoadBalancing { serviceConfig?.loadBalancing ?? balancing.policy }
+
+  /// For links between the suite's own services: what serves is asked for, and what is lost is
+  /// found out and made anew within a second or few.
+  public init(inner targets: [HostPort], tls: ClientTLS?) {
+    self.init(targets: targets, tls: tls)
+    healthService = ""
+    connectMax = .seconds(5)
+    backoff = ConnectBackoff(initial: .milliseconds(100), max: .seconds(1))
+    // What speaks plaintext is not ours, and may take pings for an attack.
+    if tls != nil {
+      keepalive = ClientKeepalive(interval: .seconds(10), timeout: .seconds(5))
+    }
+  }
+
+  /// Whether calls are spread over all backends.
+  var usesAll: Bool { if case .pickFirst = policy { false } else { true } }
 
   var health: String? { healthService ?? serviceConfig?.healthService }
 }

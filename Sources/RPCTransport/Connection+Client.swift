@@ -11,10 +11,17 @@ final class ClientSide: @unchecked Sendable {
   let isFull = Atomic(false)
   /// The request head that was sent last, in both forms: calls repeat themselves.
   private var last: (head: HeaderList, authority: String, fields: OutboundFields)?
+  /// The backend, with what its other connections know.
+  let endpoint: Endpoint?
+  /// Calls under way at the backend at once.
+  let callsMax: Int
+
   /// What came last of heads and trailers.
   struct Known {
     let copy: HeaderCopy
     let list: HeaderList
+    /// What it says of the backend.
+    let verdict: Endpoint.Verdict?
   }
 
   /// A head and trailers of two kinds of call.
@@ -33,10 +40,37 @@ final class ClientSide: @unchecked Sendable {
   fileprivate var timer: (any ScheduledWork)?
   fileprivate var idle: (@Sendable () -> Void)?
 
+  init(_ endpoint: Endpoint?, callsMax: Int) {
+    self.endpoint = endpoint
+    self.callsMax = callsMax
+  }
+
+  /// Whether the backend has all the calls it may have.
+  var isAtLimit: Bool {
+    endpoint.map { $0.active.load(ordering: .relaxed) >= callsMax } ?? false
+  }
+
   /// A call began.
   func opened(_ openStreams: Int) {
     callsBegun &+= 1
+    endpoint?.active.add(1, ordering: .relaxed)
     count(openStreams)
+  }
+
+  /// A call is over.
+  func closed(_ openStreams: Int) {
+    endpoint?.active.subtract(1, ordering: .relaxed)
+    count(openStreams)
+  }
+
+  /// The connection is over, and the calls on it ended so.
+  func ended(_ reasons: [CloseReason]) {
+    endpoint?.active.subtract(reasons.count, ordering: .relaxed)
+    let isLoss = reasons.contains {
+      if case .connectionLost = $0 { true } else { false }
+    }
+    // However many calls it had, it is one failure.
+    if isLoss { endpoint?.note(.failed) }
   }
 
   /// Keeps a list for comparison with those that follow.

@@ -26,7 +26,7 @@ extension Connection {
         exchange(stream)?.receivedEnd(trailers: nil)
       case .trailers(let stream, let block):
         guard let exchange = exchange(stream), !refuses(block, of: exchange) else { continue }
-        exchange.receivedEnd(trailers: headerList(block))
+        exchange.receivedEnd(trailers: headerList(block, isEnd: true))
       case .closed(let stream, let code):
         closed(stream, code)
       case .writable(let stream):
@@ -52,7 +52,8 @@ extension Connection {
   private func received(head block: HeaderBlock, on stream: StreamKey, endsStream: Bool) {
     guard let dispatcher else {
       guard let exchange = exchange(stream), !refuses(block, of: exchange) else { return }
-      return exchange.received(head: headerList(block), endsStream: endsStream)
+      return exchange.received(
+        head: headerList(block, isEnd: endsStream), endsStream: endsStream)
     }
     guard runningHandlers < limits.runningHandlersMax else {
       return session.reset(stream, .refusedStream)
@@ -87,8 +88,11 @@ extension Connection {
   private func closed(_ stream: StreamKey, _ code: ErrorCode) {
     guard let exchange = exchange(stream) else { return }
     exchanges[Int(stream.slot)] = nil
-    client?.count(session.openStreams)
-    exchange.closed(reason(exchange, code))
+    client?.closed(session.openStreams)
+    let reason = reason(exchange, code)
+    // Reset by the peer: an exchange that we reset has no remote side any more.
+    if case .reset = reason, exchange.state.remote != .ended { client?.endpoint?.note(.failed) }
+    exchange.closed(reason)
     if draining == .final { markDirty() }
   }
 
@@ -118,13 +122,17 @@ extension Connection {
   }
 
   /// Servers repeat themselves too: a response's head or trailers like those before are shared.
-  private func headerList(_ block: HeaderBlock) -> HeaderList {
+  private func headerList(_ block: HeaderBlock, isEnd: Bool) -> HeaderList {
     guard let client else { return newList(block) }
     if let known = client.lists.first(where: { session.block(block, isSameAs: $0.copy) }) {
+      if isEnd { client.endpoint?.note(known.verdict) }
       return known.list
     }
     let list = newList(block)
-    client.keep(ClientSide.Known(copy: session.copy(of: block), list: list))
+    let verdict = Endpoint.Verdict(list)
+    if isEnd { client.endpoint?.note(verdict) }
+    client.keep(
+      ClientSide.Known(copy: session.copy(of: block), list: list, verdict: verdict))
     return list
   }
 

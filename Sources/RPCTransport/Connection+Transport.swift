@@ -1,4 +1,5 @@
 import HTTP2
+import NIOCore
 import RPC
 import Synchronization
 
@@ -76,8 +77,8 @@ extension Connection {
     guard !isClosed, isReady, draining == .no else {
       throw RPCError(.unavailable, "the connection is closed")
     }
-    guard session.openStreams < Self.streamsMax else {
-      throw RPCError(.resourceExhausted, "too many calls on one connection")
+    guard session.openStreams < Self.streamsMax, client?.isAtLimit != true else {
+      throw RPCError(.resourceExhausted, "too many calls at one backend")
     }
     let stream: StreamKey
     do {
@@ -95,6 +96,13 @@ extension Connection {
     client?.opened(session.openStreams)
     markDirty()
     return ClientExchange.make(exchange, options: options)
+  }
+
+  /// A backend of which nothing at all was heard all this time counts as failing; one that is only
+  /// slow with a call does not.
+  func deadlinePassed(after time: Duration) {
+    let silence = NIODeadline.now().uptimeNanoseconds &- lastRead
+    if silence >= time.wholeNanoseconds { client?.endpoint?.note(.failed) }
   }
 
   /// Calls under way or waiting on one connection; a bound on what a client queues.

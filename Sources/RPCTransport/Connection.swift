@@ -95,7 +95,8 @@ final class Connection: ChannelDuplexHandler, ExchangeTransport, @unchecked Send
   init(
     _ role: Session.Role, executor: LoopExecutor, limits: ConnectionLimits, isTLS: Bool,
     readBytesMax: Int = ReadSize.bytesMin, dispatcher: Dispatcher?, owner: any ConnectionOwner,
-    logger: Logger, refusePeer: (@Sendable (Peer) -> String?)? = nil
+    endpoint: Endpoint? = nil, callsMax: Int = .max, logger: Logger,
+    refusePeer: (@Sendable (Peer) -> String?)? = nil
   ) throws {
     self.executor = executor
     self.limits = limits
@@ -105,7 +106,7 @@ final class Connection: ChannelDuplexHandler, ExchangeTransport, @unchecked Send
     self.logger = logger
     self.refusePeer = refusePeer
     readSize = ReadSize(bytesMax: readBytesMax)
-    client = role == .client ? ClientSide() : nil
+    client = role == .client ? ClientSide(endpoint, callsMax: callsMax) : nil
     // A server makes its connections on their loop; a client where it happens to be, so what its
     // session begins with may not come from the memory of another thread.
     let memory = role == .client ? SessionMemory() : executor.sessionMemory
@@ -295,6 +296,7 @@ final class Connection: ChannelDuplexHandler, ExchangeTransport, @unchecked Send
     session.close()
     exchanges = []
     room?.signal()
+    client?.ended(lost.map(\.1))
     end(lost[...])
     logger.debug("connection closed", metadata: ["peer": "\(peer.address)", "reason": "\(reason)"])
     context = nil

@@ -70,7 +70,8 @@ extension Subchannel {
     }
     return try Connection(
       .client, executor: executor, limits: limits, isTLS: channel.tls != nil, dispatcher: nil,
-      owner: self, logger: channel.logger, refusePeer: refusePeer)
+      owner: self, endpoint: endpoint, callsMax: channel.configuration.balancing.callsMax,
+      logger: channel.logger, refusePeer: refusePeer)
   }
 
   /// A name for SNI; addresses are not allowed there.

@@ -18,6 +18,8 @@ final class Subchannel: ConnectionOwner {
     var attemptedAt = ContinuousClock.now
     var connection: Connection?
     var readySince: ContinuousClock.Instant?
+    /// When it could be used first on this connection.
+    var servingSince: ContinuousClock.Instant?
     var health = Health.unknown
     var lastError: String?
 
@@ -43,21 +45,23 @@ final class Subchannel: ConnectionOwner {
   private static let shortest: Duration = .seconds(1)
 
   let target: HostPort
-  let address: SocketAddress
+  let endpoint: Endpoint
   /// A connection beyond the first to its backend, made only when the others are full.
   let isExtra: Bool
   let state: Mutex<State>
   weak let channel: ClientChannel?
 
   init(
-    target: HostPort, address: SocketAddress, isExtra: Bool = false, channel: ClientChannel
+    target: HostPort, endpoint: Endpoint, isExtra: Bool = false, channel: ClientChannel
   ) {
     self.target = target
-    self.address = address
+    self.endpoint = endpoint
     self.isExtra = isExtra
     self.channel = channel
     state = Mutex(State(backoff: Backoff(channel.configuration.backoff)))
   }
+
+  var address: SocketAddress { endpoint.address }
 
   /// What errors call it.
   private var name: String {
@@ -144,6 +148,7 @@ final class Subchannel: ConnectionOwner {
       state.readySince = .now
       state.lastError = nil
       state.health = configuration.health == nil ? .serving : .unknown
+      state.servingSince = configuration.health == nil ? .now : nil
       return true
     }
     guard isWanted else { return connection.close("the connection is not wanted any more") }
@@ -161,6 +166,7 @@ final class Subchannel: ConnectionOwner {
   func healthChanged(_ connection: Connection, _ health: Health, _ reason: String? = nil) {
     state.withLock { state in
       guard state.connection === connection else { return }
+      if health == .serving, state.health != .serving { state.servingSince = .now }
       state.health = health
       state.lastError =
         health == .notServing ? "\(name): \(reason ?? "the backend is not serving")" : nil
@@ -207,7 +213,7 @@ final class Subchannel: ConnectionOwner {
 
   /// Takes no new calls there; connects anew, or waits until it is wanted.
   private func lost(_ connection: Connection, reason: String) {
-    let waitsForCalls = isExtra || channel?.configuration.balancing != .roundRobin
+    let waitsForCalls = isExtra || channel?.configuration.usesAll != true
     let (action, wait, wasHere) = state.withLock { state in
       guard state.connection === connection else {
         return (SubchannelState.Action.none, Duration.zero, false)

@@ -1,5 +1,6 @@
-import Logging
+public import Logging
 import Metrics
+import Synchronization
 import Tracing
 
 /// What operators see of a process: its log, metrics and traces.
@@ -14,7 +15,7 @@ public enum Observation {
   @discardableResult
   public static func bootstrap(sink: (any SpanSink)? = nil) -> MetricsRegistry {
     LoggingSystem.bootstrap(
-      { StreamLogHandler.standardError(label: $0, metadataProvider: $1) },
+      { SharedLevelHandler(StreamLogHandler.standardError(label: $0, metadataProvider: $1)) },
       metadataProvider: traceMetadata)
     InstrumentationSystem.bootstrap(ServiceTracer(sink: sink))
     let registry = MetricsRegistry()
@@ -22,8 +23,51 @@ public enum Observation {
     return registry
   }
 
+  /// The least level that is logged by loggers that were given none of their own. From any thread.
+  public static var logLevel: Logger.Level {
+    get { Logger.Level.allCases[level.load(ordering: .relaxed)] }
+    set { level.store(Logger.Level.allCases.firstIndex(of: newValue) ?? 0, ordering: .relaxed) }
+  }
+
+  /// Its place among all levels.
+  private static let level = Atomic(Logger.Level.allCases.firstIndex(of: .info) ?? 0)
+
   /// `trace_id` of the running call.
   static let traceMetadata = Logger.MetadataProvider {
     TraceContext.current.map { ["trace_id": "\($0.traceID)"] } ?? [:]
   }
+}
+
+/// Logs what the process's level lets through, which can change at any time.
+private struct SharedLevelHandler: LogHandler {
+  private var base: StreamLogHandler
+  private var ownLevel: Logger.Level?
+
+  init(_ base: StreamLogHandler) {
+    self.base = base
+    // What comes here was let through.
+    self.base.logLevel = .trace
+  }
+
+  var logLevel: Logger.Level {
+    get { ownLevel ?? Observation.logLevel }
+    set { ownLevel = newValue }
+  }
+
+  var metadata: Logger.Metadata {
+    get { base.metadata }
+    set { base.metadata = newValue }
+  }
+
+  var metadataProvider: Logger.MetadataProvider? {
+    get { base.metadataProvider }
+    set { base.metadataProvider = newValue }
+  }
+
+  subscript(metadataKey key: String) -> Logger.Metadata.Value? {
+    get { base[metadataKey: key] }
+    set { base[metadataKey: key] = newValue }
+  }
+
+  func log(event: LogEvent) { base.log(event: event) }
 }

@@ -3,6 +3,7 @@
 import concurrent.futures
 import contextlib
 import threading
+import time
 
 import grpc
 
@@ -51,6 +52,7 @@ class WatchedBackend(testing.TestServiceServicer):
         self.remaining = None
         self.cancelled = threading.Event()
         self.started = threading.Event()
+        self.ended_at = 0.0
         self._over = threading.Event()
         self._server = grpc.server(concurrent.futures.ThreadPoolExecutor(8))
         testing.add_TestServiceServicer_to_server(self, self._server)
@@ -77,8 +79,13 @@ class WatchedBackend(testing.TestServiceServicer):
         self.calls += 1
         self.remaining = context.time_remaining()
         ended = threading.Event()
-        if not context.add_callback(ended.set):
+
+        def end():
+            self.ended_at = time.monotonic()
             ended.set()
+
+        if not context.add_callback(end):
+            end()
         self.started.set()
         while not ended.wait(0.02) and not self._over.is_set():
             pass

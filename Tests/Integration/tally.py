@@ -49,10 +49,15 @@ class Outage:
 
 
 def report(faults, rounds, tallies, outage):
+    """What all of them say together, as `note` has it."""
+    note(faults, rounds, sum(tally.acknowledged for tally in tallies),
+         sum(len(tally.lost) for tally in tallies), sum(len(tally.doubled) for tally in tallies),
+         outage)
+
+
+def note(faults, rounds, acknowledged, lost, doubled, outage):
     """Adds a line to the table of `make faults` (YIJIA_FAULTS_REPORT), and shows it."""
-    figures = (
-        rounds, sum(tally.acknowledged for tally in tallies),
-        sum(len(tally.lost) for tally in tallies), sum(len(tally.doubled) for tally in tallies))
+    figures = (rounds, acknowledged, lost, doubled)
     line = "\t".join([faults, *map(str, figures), f"{outage:.1f}"])
     print(f"\n  {faults}: %d rounds, %d acknowledged, %d lost, %d doubled, longest outage "
           f"{outage:.1f} s" % figures, flush=True)

@@ -11,33 +11,13 @@ import pytest
 
 from clients import Client
 from contracts import refused
+from fronted import Fronted
 from interop import (
     INITIAL, TRAILING, InteropServer, WatchedBackend, output_request)
 from processes import wait_until
 from stubs import testing
-from suite import Suite
 
 CODE = grpc.StatusCode
-SERVICE = "grpc.testing.TestService"
-
-
-class Fronted:
-    """A gateway with an opaque service."""
-
-    def __init__(self, folder, binaries, targets):
-        self.suite = Suite(folder, binaries)
-        self.suite.prepare()
-        file = self.suite.gateway_file
-        listed = ", ".join(f'"{target}"' for target in targets)
-        file.write_text(
-            f"opaque_services:\n  - service: {SERVICE}\n    targets: [{listed}]\n"
-            '    identity: ""\n    callers: [partner, staff]\n    staff_role: clerk\n'
-            '    audience: ""\n' + file.read_text())
-        self.suite.start("gateway")
-        self.log_tails = self.suite.log_tails
-
-    def stub(self, who="partner", **keywords):
-        return testing.TestServiceStub(self.suite.client(who, **keywords).intercepted)
 
 
 @pytest.fixture(scope="module")

@@ -90,7 +90,7 @@ struct ClientConnectionTests {
     limits.concurrentStreamsMax = 1
     let held = Witness()
     try await ScriptedServer.withClient(limits: limits) {
-      $0.connectionsMax = 2
+      $0.balancing.connectionsMax = 2
     } _: { turn in
       guard let stream = turn.endedRequest else { return }
       if turn.connection == 1 { held.note("kept") } else { turn.answerWell(stream) }
@@ -180,7 +180,7 @@ struct ClientConnectionTests {
       try await withServer(Self.named("b")) { _, addressB, _ in
         var configuration = ClientConfiguration(
           targets: [HostPort(host: "127.0.0.1", port: 1), addressA, addressB])
-        configuration.loadBalancing = .pickFirst(shuffled: false)
+        configuration.balancing.policy = .pickFirst(shuffled: false)
         let channel = try ClientChannel(configuration: configuration, loops: loops)
         for _ in 0..<20 { #expect(try await channel.echo("") == "a") }
         await a.shutdown(grace: .zero)

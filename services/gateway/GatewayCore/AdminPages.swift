@@ -1,32 +1,60 @@
+import Foundation
+public import GRPCHealthV1
+import Logging
 public import RPC
-import ServiceKit
+public import ServiceKit
 
-/// What operators ask of a running gateway, over HTTP on its admin port: `POST /reload`.
+/// What operators ask of a running gateway, over HTTP on its admin port:
+///
+/// | path | what |
+/// |---|---|
+/// | `GET /livez` | 200: the process answers |
+/// | `GET /readyz` | 200 or 503, and every replica of every service with how it stands |
+/// | `GET /config` | the configuration that is served, as JSON, without keys and their hashes |
+/// | `GET /log_level`, `POST /log_level?level=debug` | what is logged |
+/// | `POST /reload` | reads the configuration anew; 400 with what is wrong |
 ///
 /// The port is plaintext on a loopback address, for people and programs of the machine. A page in a
 /// browser there has no business with it, so requests with an `origin` are refused.
 public struct AdminPages: ExchangeHandler {
+  private let gateway: LiveGateway
+  private let health: HealthRegistry
   private let reload: @Sendable () throws -> Void
 
   /// - Parameter reload: Reads the configuration anew; what it throws is told.
-  public init(reload: @escaping @Sendable () throws -> Void) { self.reload = reload }
+  public init(
+    of gateway: LiveGateway, health: HealthRegistry, reload: @escaping @Sendable () throws -> Void
+  ) {
+    self.gateway = gateway
+    self.health = health
+    self.reload = reload
+  }
 
   private struct Answer {
     var status = 200
     var text: String
+    var type = "text/plain; charset=utf-8"
     var allowed: String?
+
+    static func only(_ verbs: String) -> Answer {
+      Answer(status: 405, text: "only \(verbs)", allowed: verbs)
+    }
   }
 
-  public func claims(_ head: RequestHead) -> Bool { Self.paths.contains(head.path) }
+  private static let paths: Set<Substring> = [
+    "/livez", "/readyz", "/config", "/log_level", "/reload",
+  ]
 
-  private static let paths: Set = ["/reload"]
+  public func claims(_ head: RequestHead) -> Bool { Self.paths.contains(Self.path(head)) }
+
+  private static func path(_ head: RequestHead) -> Substring { head.path.prefix { $0 != "?" } }
 
   public func serve(_ exchange: ServerExchange) async {
     let answer = answer(exchange.head)
     let body = Array((answer.text + "\n").utf8)
     var head: HeaderList = [
-      ":status": "\(answer.status)", "content-type": "text/plain; charset=utf-8",
-      "cache-control": "no-store", "content-length": "\(body.count)",
+      ":status": "\(answer.status)", "content-type": answer.type, "cache-control": "no-store",
+      "content-length": "\(body.count)",
     ]
     if let allowed = answer.allowed { head.add("allow", allowed) }
     await exchange.sendHead(head)
@@ -36,15 +64,77 @@ public struct AdminPages: ExchangeHandler {
   }
 
   private func answer(_ head: RequestHead) -> Answer {
-    guard head.fields["origin"] == nil else {
-      return Answer(status: 403, text: "not for pages")
+    guard head.fields["origin"] == nil else { return Answer(status: 403, text: "not for pages") }
+    switch (Self.path(head), head.method) {
+    case ("/livez", "GET"): return Answer(text: "alive")
+    case ("/readyz", "GET"): return readiness()
+    case ("/config", "GET"): return configuration()
+    case ("/log_level", "GET"): return Answer(text: Observation.logLevel.rawValue)
+    case ("/log_level", "POST"): return setLogLevel(head)
+    case ("/log_level", _): return .only("GET, POST")
+    case ("/reload", "POST"): return reloaded()
+    case ("/reload", _): return .only("POST")
+    default: return .only("GET")
     }
-    guard head.method == "POST" else {
-      return Answer(status: 405, text: "POST it", allowed: "POST")
+  }
+
+  private func readiness() -> Answer {
+    let services = gateway.standings
+    let isServing = health.status(of: "") == .serving
+    let isReady = isServing && services.allSatisfy { $0.replicas.contains(where: \.isReady) }
+    let lines = services.flatMap { service in
+      service.replicas.map { "\(service.name) \($0.address) \($0.text)" }
     }
+    return Answer(
+      status: isReady ? 200 : 503,
+      text: ([isReady ? "ready" : isServing ? "not ready" : "stopping"] + lines)
+        .joined(separator: "\n"))
+  }
+
+  private func configuration() -> Answer {
+    do {
+      let known = try JSONSerialization.jsonObject(
+        with: JSONEncoder().encode(gateway.configuration))
+      let text = try JSONSerialization.data(
+        withJSONObject: ["generation": gateway.generation, "configuration": Self.hiding(known)],
+        options: [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes])
+      return Answer(text: String(decoding: text, as: UTF8.self), type: "application/json")
+    } catch {
+      return Answer(status: 500, text: "\(error)")
+    }
+  }
+
+  /// Names of fields whose texts are secrets, or would help to guess one.
+  private static let secret = ["sha256", "secret", "password", "token", "seed"]
+
+  /// The same without secrets. Names of files stay: what they hold is not shown.
+  static func hiding(_ value: Any) -> Any {
+    if let list = value as? [Any] { return list.map { hiding($0) } }
+    guard let fields = value as? [String: Any] else { return value }
+    var shown = fields.mapValues { hiding($0) }
+    for (name, value) in fields where value is String && !name.hasSuffix("_file") {
+      if secret.contains(where: { name.contains($0) }) { shown[name] = "hidden" }
+    }
+    return shown
+  }
+
+  private func setLogLevel(_ head: RequestHead) -> Answer {
+    let query = head.path.split(separator: "?").dropFirst().first ?? ""
+    let name = query.split(separator: "=")
+    guard name.count == 2, name[0] == "level",
+      let level = Logger.Level(rawValue: String(name[1]))
+    else {
+      let known = Logger.Level.allCases.map(\.rawValue).joined(separator: ", ")
+      return Answer(status: 400, text: "?level= one of \(known)")
+    }
+    Observation.logLevel = level
+    return Answer(text: level.rawValue)
+  }
+
+  private func reloaded() -> Answer {
     do {
       try reload()
-      return Answer(text: "reloaded")
+      return Answer(text: "reloaded, generation \(gateway.generation)")
     } catch {
       return Answer(status: 400, text: "refused, the configuration before stays: \(error)")
     }

@@ -12,14 +12,19 @@ public struct BackendLink: Sendable, Hashable {
   public let identity: String
   /// The gateway's own identity.
   public let tls: WorkloadFiles
+  /// How its replicas are used.
+  public let balancing: Balancing
   /// Of what those files hold: with new certificates it is another link.
   private let fingerprint: [UInt8]
 
   /// - Throws: ``ConfigurationError`` where a file of `tls` cannot be read.
-  init(targets: [String], identity: String, tls: WorkloadFiles) throws {
+  init(
+    targets: [String], identity: String, tls: WorkloadFiles, balancing: Balancing = Balancing()
+  ) throws {
     self.targets = targets
     self.identity = identity
     self.tls = tls
+    self.balancing = balancing
     fingerprint = identity.isEmpty ? [] : try Self.fingerprint(of: tls)
   }
 
@@ -56,9 +61,12 @@ public struct Backends: Sendable {
     var faults = Faults()
     func channel(_ field: String, _ targets: [String], _ identity: String) -> (any Channel)? {
       faults.catching(field) {
-        let link = try BackendLink(targets: targets, identity: identity, tls: configuration.tls)
+        let link = try BackendLink(
+          targets: targets, identity: identity, tls: configuration.tls,
+          balancing: configuration.balancing.balancing)
         let channel = try channels[link] ?? known?.channels[link] ?? connect(link)
         channels[link] = channel
+        (channel as? any WatchedChannel)?.connect()
         return channel
       }
     }
@@ -82,6 +90,13 @@ public struct Backends: Sendable {
     self.contracted = contracted
     self.opaque = opaque
     self.channels = channels
+  }
+
+  /// Every service's channel, by name in order.
+  var named: [(name: String, channel: any Channel)] {
+    (contracted.values.map { ($0.name, $0.channel) }
+      + opaque.map { ($0.backend.name, $0.backend.channel) })
+      .sorted { $0.0 < $1.0 }
   }
 
   /// Every channel, to be shut down.

@@ -14,6 +14,16 @@ struct ExchangePart: Sendable {
 
   /// Whether the head is all there is: a Trailers-Only response.
   var isHeadOnly: Bool { head != nil && isEnd && body.isEmpty && trailers == nil }
+
+  /// Whether nothing but UNAVAILABLE was answered, by a gRPC status or by HTTP's 502 to 504, and
+  /// without a word of the service about trying again, which is for the caller.
+  var isRefusal: Bool {
+    guard let head, head.count > 0 else { return false }
+    if isHeadOnly, head["grpc-status"] == "14" { return head["grpc-retry-pushback-ms"] == nil }
+    // Every response passes here, so its first field, the status, is looked at in place.
+    if head.withValue(at: 0, { $0.equals("200") }) { return false }
+    return head[":status"].map { ["502", "503", "504"].contains($0) } ?? false
+  }
 }
 
 extension Inbox {

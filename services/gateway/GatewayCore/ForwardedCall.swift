@@ -23,15 +23,14 @@ final class ForwardedCall: Sendable {
     }
   }
 
-  /// A service that surely never saw the call is asked this often, as long as all of the request is
-  /// at hand to be sent again.
-  private static let attemptsMax = 3
+  /// What is kept of a request so that it can be sent again; a longer one is sent once.
+  private static let keptBytesMax = 64 << 10
   /// A caller that takes nothing this long after its own deadline is given up.
   private static let overdueMax = Duration.seconds(1)
 
   private let caller: ServerExchange
-  private let backend: Backend
-  private let head: RequestHead
+  private let route: Route
+  private let token: [UInt8]?
   private let deadline: Deadline?
   private let messageBytesMax: Int
   private let progress = Mutex(Progress())
@@ -44,60 +43,118 @@ final class ForwardedCall: Sendable {
   }
 
   /// - Parameters:
-  ///   - head: As the service gets it.
+  ///   - token: The signed caller token, if the service takes one.
   ///   - deadline: The caller's.
   init(
-    _ caller: ServerExchange, to backend: Backend, head: RequestHead, deadline: Deadline?,
+    _ caller: ServerExchange, by route: Route, token: [UInt8]?, deadline: Deadline?,
     messageBytesMax: Int
   ) {
     self.caller = caller
-    self.backend = backend
-    self.head = head
+    self.route = route
+    self.token = token
     self.deadline = deadline
     self.messageBytesMax = messageBytesMax
   }
 
+  private var backend: Backend { route.backend }
+
   /// Forwards the call to its end. On the caller's loop. The caller is still to be told of a
   /// ``Outcome/failed(_:)``.
   func run() async -> Outcome {
-    watchDeadline()
     var meter = MessageMeter(messageBytesMax: messageBytesMax)
-    let request: ExchangePart
+    var request: ExchangePart
     do {
       request = try caller.inbox.takePart(expectsHead: false)
+      guard meter.pass(request.body) else { return .failed(tooLarge) }
+      if route.traits.takesOneMessage, !request.isEnd {
+        guard try await gather(&request, &meter) else { return .failed(tooLarge) }
+      }
     } catch {
-      return .callerGone
+      return error.code == .deadlineExceeded ? .failed(.deadlineExceeded) : .callerGone
     }
-    guard meter.pass(request.body) else { return .failed(tooLarge) }
-    for attempt in 1... {
-      switch await open(request) {
+    watchDeadline()
+    backend.budget.deposit()
+    var resending = Resending(isIdempotent: route.traits.isIdempotent)
+    while true {
+      switch await open(request, previous: resending.attempts - 1) {
       case .failed(let outcome): return outcome
-      case .unprocessed where attempt == Self.attemptsMax:
-        return .failed(.backendUnavailable(service: backend.name))
-      case .unprocessed: continue
       case .streaming(let service): return await pump(service, meter)
       case .answering(let service, let part):
         return await pumpResponse(service, first: part)
+      case .unanswered(let failure, let last):
+        let verdict = resending.verdict(
+          on: failure, mayRetry: backend.budget.withdraw, random: { .random(in: 0..<1) })
+        guard await waits(verdict) else { return await end(last) }
       }
     }
-    return .callerGone
+  }
+
+  /// Waits for the rest of a request of one message, up to what is kept.
+  ///
+  /// - Returns: Whether it is within the limit.
+  private func gather(
+    _ request: inout ExchangePart, _ meter: inout MessageMeter
+  ) async throws(RPCError) -> Bool {
+    let inbox = caller.inbox
+    if let deadline {
+      caller.exchange.setTimer(deadline) {
+        inbox.fail(RPCError(.deadlineExceeded, "the deadline has passed"))
+      }
+    }
+    while !request.isEnd, request.body.count < Self.keptBytesMax {
+      let more = try await inbox.nextPart(expectsHead: false)
+      guard meter.pass(more.body) else { return false }
+      request.body += more.body
+      request.isEnd = more.isEnd
+      request.trailers = more.trailers
+    }
+    return true
+  }
+
+  /// Waits as long as a verdict says; false where there is to be no other attempt.
+  private func waits(_ verdict: Resending.Verdict) async -> Bool {
+    switch verdict {
+    case .giveUp: return false
+    case .atOnce: return !Task.isCancelled
+    case .after(let pause):
+      if let deadline, deadline.remaining <= pause { return false }
+      // The pause between attempts is time itself.
+      return (try? await Task.sleep(for: pause)) != nil
+    }
   }
 
   // MARK: - Opening
 
   private enum Opened {
     case failed(Outcome)
-    /// The service surely never saw the call, and it can be sent again.
-    case unprocessed
+    /// There is no answer, and what was sent can be sent again; the last word if it is not.
+    case unanswered(Resending.Failure, Last)
     /// The request goes on.
     case streaming(ClientExchange)
     /// All of the request is sent, and the first of the response is here.
     case answering(ClientExchange, ExchangePart)
   }
 
+  /// What the caller hears where no attempt is left.
+  private enum Last {
+    case outcome(Outcome)
+    /// What the service said.
+    case refusal(ClientExchange, ExchangePart)
+  }
+
+  private func end(_ last: Last) async -> Outcome {
+    if Task.isCancelled { return .callerGone }
+    switch last {
+    case .outcome(let outcome): return outcome
+    case .refusal(let service, let part): return await pumpResponse(service, first: part)
+    }
+  }
+
   /// Opens the exchange and sends what is at hand of the request. Where that is all of it, the
   /// first of the response is awaited in the same step.
-  private func open(_ request: ExchangePart) async -> Opened {
+  private func open(_ request: ExchangePart, previous: Int) async -> Opened {
+    let head = InwardHead.make(
+      from: caller.head, deadline: deadline, token: token, previous: previous)
     do {
       return try await backend.channel.openExchange(
         head, options: ExchangeOptions(deadline: deadline)
@@ -109,17 +166,34 @@ final class ForwardedCall: Sendable {
         service.exchange.send(request)
         guard request.isEnd else { return .streaming(service) }
         do throws(RPCError) {
-          return .answering(service, try await service.inbox.nextPart(expectsHead: true))
+          let part = try await service.inbox.nextPart(expectsHead: true)
+          return part.isRefusal
+            ? .unanswered(.refused, .refusal(service, part)) : .answering(service, part)
         } catch {
           service.exchange.reset(.cancel)
-          return service.inbox.closeReason == .unprocessed
-            ? .unprocessed : .failed(self.outcome(of: error))
+          return self.unanswered(error, service.inbox.closeReason)
         }
       }
     } catch let error as RPCError {
       return .failed(outcome(ofOpening: error))
     } catch {
       return .failed(.callerGone)
+    }
+  }
+
+  /// What is to be done with a call that ended before its answer began.
+  private func unanswered(_ error: RPCError, _ reason: CloseReason?) -> Opened {
+    let outcome = outcome(of: error)
+    switch reason {
+    case .unprocessed:
+      return .unanswered(
+        .unprocessed, .outcome(.failed(.backendUnavailable(service: backend.name))))
+    case .connectionLost, .reset:
+      guard error.code == .unavailable, case .failed(let failure) = outcome,
+        failure.code == .unavailable
+      else { return .failed(outcome) }
+      return .unanswered(.lost, .outcome(outcome))
+    case .completed, nil: return .failed(outcome)
     }
   }
 

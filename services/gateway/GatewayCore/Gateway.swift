@@ -78,9 +78,7 @@ public struct Gateway: ExchangeHandler {
       try signer.token(for: proven.caller, audience: $0)
     }
     let call = ForwardedCall(
-      exchange, to: route.backend,
-      head: InwardHead.make(from: head, deadline: deadline, token: token), deadline: deadline,
-      messageBytesMax: messageBytesMax)
+      exchange, by: route, token: token, deadline: deadline, messageBytesMax: messageBytesMax)
     return await callers.hold(proven, isUnary: route.isUnary) {
       call.refuse(CommonFailure.callerUnproven)
     } while: {

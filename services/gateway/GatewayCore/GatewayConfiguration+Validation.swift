@@ -16,7 +16,8 @@ extension GatewayConfiguration {
 
   /// What is wrong with each field by itself.
   func faults() -> [String] {
-    var wrong = edgeFaults() + serviceFaults() + partnerFaults() + staffFaults()
+    var wrong =
+      edgeFaults() + serviceFaults() + balancing.faults() + partnerFaults() + staffFaults()
     for (index, service) in opaqueServices.enumerated() {
       wrong += service.faults(at: "opaque_services[\(index)]")
       if opaqueServices[..<index].contains(where: { $0.service == service.service }) {
@@ -143,6 +144,9 @@ extension OpaqueServiceSetting {
     }
     if Contract.all.contains(where: { $0.services.contains(service) }) {
       wrong.append("\(field).service: it has a contract, state it under services")
+    }
+    if idempotentMethods.contains(where: { $0.isEmpty || $0.contains("/") }) {
+      wrong.append("\(field).idempotent_methods: names such as UnaryCall")
     }
     if callers.isEmpty { wrong.append("\(field).callers: at least one") }
     for name in callers where CallerKind(setting: name) == nil {

@@ -18,6 +18,8 @@ public struct GatewayConfiguration: Codable, Sendable, Hashable {
   public var services: [String: ServiceAddress]
   /// Services without a contract of ours, forwarded as they are.
   public var opaqueServices: [OpaqueServiceSetting]
+  /// How calls are spread over the replicas of each service.
+  public var balancing: BalancingSetting
   /// Where accounts are kept: `sqlite:PATH`, or `postgres://…` for several gateways; empty for
   /// nowhere: then ``partners`` and ``staff`` are all.
   public var database: String
@@ -40,8 +42,8 @@ public struct GatewayConfiguration: Codable, Sendable, Hashable {
   public var logLevel: String
 
   enum CodingKeys: String, CodingKey {
-    case listen, certificate, plaintext, admin, tls, services, database, keyrings, partners
-    case staff
+    case listen, certificate, plaintext, admin, tls, services, balancing, database, keyrings
+    case partners, staff
     case callerToken = "caller_token"
     case opaqueServices = "opaque_services"
     case messageBytesMax = "message_bytes_max"
@@ -64,6 +66,7 @@ public struct GatewayConfiguration: Codable, Sendable, Hashable {
       "stations": ServiceAddress(targets: ["127.0.0.1:7102"], identity: "spiffe://yijia/stations"),
     ]
     opaqueServices = []
+    balancing = BalancingSetting()
     database = "sqlite:gateway.sqlite"
     keyrings = KeyringFiles(name: "gateway")
     partners = []
@@ -126,15 +129,18 @@ public struct OpaqueServiceSetting: Codable, Sendable, Hashable {
   public var staffRole: String
   /// Audience of the caller token that goes with each call; empty for none.
   public var audience: String
+  /// Names of methods with one request message that may be carried out twice: they are retried.
+  public var idempotentMethods: [String]
 
   enum CodingKeys: String, CodingKey {
     case service, targets, identity, callers, audience
     case staffRole = "staff_role"
+    case idempotentMethods = "idempotent_methods"
   }
 
   public init(
     service: String, targets: [String], identity: String = "", callers: [String],
-    staffRole: String = "", audience: String = ""
+    staffRole: String = "", audience: String = "", idempotentMethods: [String] = []
   ) {
     self.service = service
     self.targets = targets
@@ -142,9 +148,10 @@ public struct OpaqueServiceSetting: Codable, Sendable, Hashable {
     self.callers = callers
     self.staffRole = staffRole
     self.audience = audience
+    self.idempotentMethods = idempotentMethods
   }
 
-  /// `identity`, `staff_role` and `audience` may be left out.
+  /// All but `service`, `targets` and `callers` may be left out.
   public init(from decoder: any Decoder) throws {
     let values = try decoder.container(keyedBy: CodingKeys.self)
     service = try values.decode(String.self, forKey: .service)
@@ -153,6 +160,8 @@ public struct OpaqueServiceSetting: Codable, Sendable, Hashable {
     callers = try values.decode([String].self, forKey: .callers)
     staffRole = try values.decodeIfPresent(String.self, forKey: .staffRole) ?? ""
     audience = try values.decodeIfPresent(String.self, forKey: .audience) ?? ""
+    idempotentMethods =
+      try values.decodeIfPresent([String].self, forKey: .idempotentMethods) ?? []
   }
 }
 

@@ -10,7 +10,10 @@ enum InwardHead {
   /// - Parameters:
   ///   - deadline: The caller's; the service gets a little less (``Deadline/shaved()``).
   ///   - token: The signed caller token, if the service takes one.
-  static func make(from head: RequestHead, deadline: Deadline?, token: [UInt8]?) -> RequestHead {
+  ///   - previous: Attempts that went before (gRFC A6).
+  static func make(
+    from head: RequestHead, deadline: Deadline?, token: [UInt8]?, previous: Int = 0
+  ) -> RequestHead {
     let fields = head.fields
     let names = fields.bytes.span.bytes
     var kept: [HeaderList.Field] = []
@@ -22,6 +25,7 @@ enum InwardHead {
     inward.add("te", "trailers")
     if let deadline { inward.add("grpc-timeout", Timeout.format(deadline.shaved().remaining)) }
     if let token { inward.add(callerTokenMetadata, Base64.encode(token)) }
+    if previous > 0 { inward.add("grpc-previous-rpc-attempts", String(previous)) }
     return RequestHead(fields: inward)
   }
 

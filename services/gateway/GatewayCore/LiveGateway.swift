@@ -89,6 +89,9 @@ public final class LiveGateway: ExchangeHandler {
   /// What is served by now.
   public var configuration: GatewayConfiguration { live.value.configuration }
 
+  /// How long running calls may take to finish at the end.
+  public var drain: Duration { .seconds(configuration.drainSeconds) }
+
   /// How many configurations were served, this one included.
   public var generation: Int { loads.withLock { $0 } }
 
@@ -109,6 +112,7 @@ public final class LiveGateway: ExchangeHandler {
         let (served, showCertificate) = try prepared(next, certificate)
         showCertificate()
         live.replace(with: served)
+        Observation.logLevel = Logger.Level(rawValue: next.logLevel) ?? .info
         loads += 1
         logger.notice("configuration reloaded", metadata: ["generation": "\(loads)"])
       }
@@ -142,6 +146,13 @@ public final class LiveGateway: ExchangeHandler {
 
   /// Every channel of now, to be shut down.
   public var channels: [any Channel] { live.value.backends.all }
+
+  /// How the replicas stand of each service outside of this process.
+  var standings: [(name: String, replicas: [BackendStanding])] {
+    live.value.backends.named.compactMap { name, channel in
+      (channel as? any WatchedChannel).map { (name, $0.standings) }
+    }
+  }
 
   /// To yijia-stations, whose feed tells of the kiosks, by whatever configuration is served.
   public var stations: some Channel { LiveChannel(live: { self.stationsNow }) }

@@ -10,6 +10,8 @@ public struct Backend: Sendable {
   public let channel: any Channel
   /// Audience of the caller token that goes with each call; nil for none.
   public let audience: String?
+  /// How much of its calls may be retries.
+  let budget = RetryBudget()
 
   public init(name: String, channel: any Channel, audience: String?) {
     self.name = name
@@ -24,6 +26,7 @@ struct Route: Sendable {
   let policyPath: String
   /// Whether it is known to be one message each way.
   let isUnary: Bool
+  var traits = MethodTraits()
 }
 
 /// Every method that is served, with its policy. What is not in it is unknown; what is in it
@@ -53,15 +56,22 @@ public struct RouteTable: Sendable {
       guard let backend = backends[contract.audience] else {
         throw ConfigurationError("services.\(contract.audience): missing")
       }
+      let traits = try MethodTraits.all(of: contract)
       for method in contract.methods {
         exact[method.path] = Route(
-          backend: backend, policyPath: method.path, isUnary: method.kind == .unary)
+          backend: backend, policyPath: method.path, isUnary: method.kind == .unary,
+          traits: traits[method.path] ?? MethodTraits())
       }
     }
     for (setting, backend) in services {
       let path = "/\(setting.service)"
       table.set(setting.policy, path: path)
       opaque[setting.service] = Route(backend: backend, policyPath: path, isUnary: false)
+      for method in setting.idempotentMethods {
+        exact["\(path)/\(method)"] = Route(
+          backend: backend, policyPath: path, isUnary: false,
+          traits: MethodTraits(isIdempotent: true, takesOneMessage: true))
+      }
     }
     policies = table
   }

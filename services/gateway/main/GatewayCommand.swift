@@ -29,9 +29,8 @@ struct GatewayCommand: AsyncParsableCommand {
     try configuration.validate()
     guard !check else { return }
     Observation.bootstrap()
-    var logger = Logger(label: "yijia-gateway")
-    logger.logLevel = Logger.Level(rawValue: configuration.logLevel) ?? .info
-    try await serve(configuration, logger: logger)
+    Observation.logLevel = Logger.Level(rawValue: configuration.logLevel) ?? .info
+    try await serve(configuration, logger: Logger(label: "yijia-gateway"))
   }
 
   private func load() throws -> GatewayConfiguration {
@@ -62,7 +61,8 @@ struct GatewayCommand: AsyncParsableCommand {
       }
     }
     let pages = try Dispatcher(
-      adminOf: health, pages: [AdminPages(reload: reload)], logger: logger)
+      adminOf: health, pages: [AdminPages(of: gateway, health: health, reload: reload)],
+      logger: logger)
     let admin = Server(
       configuration: ServerConfiguration(admin: HostPort(configuration.admin)), dispatcher: pages,
       loops: loops, logger: logger)
@@ -80,8 +80,7 @@ struct GatewayCommand: AsyncParsableCommand {
       try? reload()  // what is wrong is in the log
     }
     health.set("", .notServing)
-    let drain = Duration.seconds(gateway.configuration.drainSeconds)
-    for server in [edge, admin] { await server.shutdown(grace: drain) }
+    for server in [edge, admin] { await server.shutdown(grace: gateway.drain) }
     for case let channel as ClientChannel in gateway.channels { await channel.shutdown() }
     try await loops.shutdown()
     LineWriter.standardOutput.flush()
@@ -94,10 +93,8 @@ struct GatewayCommand: AsyncParsableCommand {
       identity: TLSFiles(certificateChain: link.tls.certificateFile, privateKey: link.tls.keyFile),
       serverName: .uri(link.identity))
     var client = ClientConfiguration(
-      targets: link.targets.compactMap { HostPort($0) }, tls: link.identity.isEmpty ? nil : tls)
-    client.healthService = ""
-    client.connectMax = .seconds(5)
-    client.backoff.max = .seconds(5)
+      inner: link.targets.compactMap { HostPort($0) }, tls: link.identity.isEmpty ? nil : tls)
+    client.balancing = link.balancing
     client.limits.streamWindowBytes = 256 << 10  // what a slow caller holds of it
     return client
   }

@@ -1,0 +1,99 @@
+import Logging
+import NIOCore
+import RPC
+import Synchronization
+
+// Backends that are left out for a while, and those that warm up.
+extension ClientChannel {
+  /// So many calls in a row failed there.
+  func foundOutlier(_ endpoint: Endpoint) {
+    guard let settings = configuration.balancing.outlierDetection else { return }
+    let action = state.withLock { $0.judge(endpoint, settings, at: .now) }
+    guard case .eject(let until) = action else { return }
+    logger.warning(
+      "a backend is left out: its calls fail", metadata: ["backend": "\(endpoint.address)"])
+    _ = loops.next().schedule(after: ContinuousClock.now.duration(to: until)) { [weak self] in
+      self?.readmit(endpoint, settings)
+    }
+    changed()
+  }
+
+  private func readmit(_ endpoint: Endpoint, _ settings: OutlierDetection) {
+    let action = state.withLock {
+      $0.ejections[ObjectIdentifier(endpoint)]?.apply(.look, at: .now, settings)
+    }
+    guard action == .admit else { return }
+    logger.notice(
+      "a backend has its calls again", metadata: ["backend": "\(endpoint.address)"])
+    changed()
+  }
+}
+
+extension ClientChannel.State {
+  /// Leaves an outlier out, where not too many are.
+  fileprivate mutating func judge(
+    _ endpoint: Endpoint, _ settings: OutlierDetection, at now: ContinuousClock.Instant
+  ) -> Ejection.Action {
+    let known = Set(endpoints)
+    ejections = ejections.filter { known.contains($0.key) }
+    guard known.contains(ObjectIdentifier(endpoint)) else { return .none }
+    let mayEject = settings.mayEject(
+      ejected: ejections.values.count(where: \.isEjected), of: known.count)
+    return ejections[ObjectIdentifier(endpoint), default: Ejection()]
+      .apply(.outlier(mayEject: mayEject), at: now, settings)
+  }
+
+  /// All backends, connected or not.
+  private var endpoints: [ObjectIdentifier] {
+    subchannels.filter { !$0.isExtra }.map { ObjectIdentifier($0.endpoint) }
+  }
+
+  /// What of the usable lanes is not left out; all of them where that would be too few.
+  func admitted(
+    _ usable: [ClientChannel.Lane], _ configuration: ClientConfiguration
+  ) -> [ClientChannel.Lane] {
+    guard let settings = configuration.balancing.outlierDetection, !ejections.isEmpty else {
+      return usable
+    }
+    let admitted = usable.filter { lane in
+      ejections[ObjectIdentifier(lane.subchannel.endpoint)]?.isEjected != true
+    }
+    let available = Set(admitted.map { ObjectIdentifier($0.subchannel.endpoint) }).count
+    let isPanic = settings.isPanic(available: available, of: endpoints.count)
+    return isPanic || admitted.isEmpty ? usable : admitted
+  }
+
+  /// Looks which lanes can be used.
+  mutating func setLanes(_ configuration: ClientConfiguration) {
+    lanes = usableLanes(configuration)
+    warmAt = nil
+    guard let slowStart = configuration.balancing.slowStart else { return }
+    for index in lanes.indices {
+      let subchannel = lanes[index].subchannel
+      let since = [
+        subchannel.state.withLock(\.servingSince),
+        ejections[ObjectIdentifier(subchannel.endpoint)]?.admittedAt,
+      ].compactMap { $0 }.max()
+      lanes[index].warmAt = since.map { $0 + slowStart.window }
+    }
+    // Where all are new, none is spared.
+    let now = ContinuousClock.now
+    guard lanes.contains(where: { $0.warmAt.map { $0 <= now } ?? true }) else { return }
+    warmAt = lanes.compactMap(\.warmAt).max().flatMap { $0 > now ? $0 : nil }
+  }
+}
+
+extension ClientChannel.Lane {
+  /// What a call sees of it that looks for a lane.
+  /// - Parameter now: nil where no lane warms up.
+  func facts(
+    at now: ContinuousClock.Instant?, _ configuration: ClientConfiguration
+  ) -> Balancer.Facts {
+    var facts = Balancer.Facts(
+      active: subchannel.endpoint.active.load(ordering: .relaxed), isFull: connection.isFull)
+    if let now, let warmAt, now < warmAt, let slowStart = configuration.balancing.slowStart {
+      facts.weight = slowStart.weight(age: slowStart.window - now.duration(to: warmAt))
+    }
+    return facts
+  }
+}

@@ -1,0 +1,139 @@
+"""A gateway gets new configurations, and its two replicas of a service are restarted in turn, under
+load: no call fails and no stream is cut.
+
+YIJIA_RELOADS and YIJIA_ROLLS set how often.
+"""
+
+import os
+import queue
+import random
+import threading
+import time
+
+import grpc
+import pytest
+
+from fronted import Fronted
+from interop import InteropServer, output_request
+from stubs import testing
+from tally import note
+
+RELOADS = int(os.environ.get("YIJIA_RELOADS", "100"))
+ROLLS = int(os.environ.get("YIJIA_ROLLS", "3"))
+CALLERS = 6
+STREAMS = 6
+# A stream of the rolling restarts lives this long: a replica waits for those it has.
+STREAM_SECONDS = 1.0
+pytestmark = pytest.mark.timeout(RELOADS + ROLLS * 60 + 300)
+
+
+class Load:
+    """Calls and streams, without a pause, until the end of `with`."""
+
+    def __init__(self, fronted, stream_seconds):
+        self._fronted, self._stream_seconds = fronted, stream_seconds
+        self._stopping = threading.Event()
+        self.calls, self.streams, self.failures = 0, 0, []
+        self.longest_call = 0.0
+        self._lock = threading.Lock()
+        work = [self._call] * CALLERS + [self._stream] * STREAMS
+        self._threads = [threading.Thread(target=self._repeat, args=(body,)) for body in work]
+
+    def _repeat(self, body):
+        stub = self._fronted.stub()
+        while not self._stopping.is_set():
+            try:
+                body(stub)
+            except Exception as error:  # whatever it is, it is a failure
+                said = error.details() if isinstance(error, grpc.RpcError) else ""
+                with self._lock:
+                    self.failures.append(f"{body.__name__}: {error!r} {said}"[:500])
+                return
+
+    def _call(self, stub):
+        size, begun = random.randrange(2_000), time.monotonic()
+        answer = stub.UnaryCall(
+            testing.SimpleRequest(response_size=size, payload=testing.Payload(body=bytes(size))))
+        assert len(answer.payload.body) == size
+        with self._lock:
+            self.calls += 1
+            self.longest_call = max(self.longest_call, time.monotonic() - begun)
+
+    def _stream(self, stub):
+        """Message by message, each answered."""
+        requests, end = queue.Queue(), time.monotonic() + self._stream_seconds
+        call = stub.FullDuplexCall(iter(requests.get, None), timeout=3_600)
+        try:
+            while time.monotonic() < end and not self._stopping.is_set():
+                requests.put(output_request(9))
+                assert len(next(call).payload.body) == 9
+                time.sleep(0.02)
+        finally:
+            requests.put(None)
+        assert list(call) == []
+        with self._lock:
+            self.streams += 1
+
+    def __enter__(self):
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self._stopping.set()
+        for thread in self._threads:
+            thread.join(60)
+
+    def report(self, faults, rounds):
+        """What failed counts as lost; the longest call as the longest outage."""
+        note(faults, rounds, self.calls + self.streams, len(self.failures), 0, self.longest_call)
+        assert not self.failures, self.failures[:5]
+        assert self.calls and self.streams
+
+
+@pytest.fixture
+def servers(folder, binaries):
+    servers = [InteropServer(binaries, folder) for _ in range(2)]
+    yield servers
+    for server in servers:
+        server.child.kill()
+
+
+@pytest.fixture
+def fronted(folder, binaries, servers, request):
+    fronted = Fronted(
+        folder / request.node.name, binaries, [server.address for server in servers])
+    fronted.await_replicas(*(server.address for server in servers))
+    yield fronted
+    fronted.suite.close()
+
+
+def test_reloads_are_not_felt(fronted, servers):
+    addresses = [server.address for server in servers]
+    begun = time.monotonic()
+    # Streams are open through all of it; longer than the 15 s at which some proxies cut.
+    with Load(fronted, stream_seconds=3_600) as load:
+        for number in range(RELOADS):
+            # Every other time what is kept of the channels changes, and every tenth is wrong.
+            turned = addresses if number % 4 < 2 else addresses[::-1]
+            if number % 10 == 9:
+                fronted.write(["nowhere"])
+                assert fronted.reload()[0] == 400
+            else:
+                fronted.write(turned, f"message_bytes_max: {4_000_000 + number}\n")
+                status, text = fronted.reload()
+                assert status == 200, text
+        while time.monotonic() < begun + 17:
+            time.sleep(0.1)
+    load.report("gateway reloads", RELOADS)
+
+
+def test_rolling_restarts_are_not_felt(fronted, servers, folder, binaries):
+    addresses = [server.address for server in servers]
+    with Load(fronted, STREAM_SECONDS) as load:
+        for _ in range(ROLLS):
+            for index, server in enumerate(servers):
+                assert server.child.stop(30) == 0, server.child.tail()
+                servers[index] = InteropServer(binaries, folder, port=server.port)
+                fronted.await_replicas(*addresses)
+    load.report("rolling restarts", ROLLS)

@@ -1,0 +1,97 @@
+import RPC
+
+/// How calls are spread over the replicas of each service. Names and meaning are Envoy's.
+public struct BalancingSetting: Codable, Sendable, Hashable {
+  /// `round_robin`, or `least_request`: the less loaded of two replicas drawn by lot.
+  public var policy: String
+  /// Failures in a row after which a replica is left out for a while; 0: never.
+  public var consecutiveGatewayFailure: Int
+  /// How long it is left out, in seconds, times how often it was before,
+  public var baseEjectionSeconds: Int
+  /// up to this.
+  public var maxEjectionSeconds: Int
+  /// The part of a service's replicas that may be left out at once; one always may.
+  public var maxEjectionPercent: Int
+  /// With less than this part of them left, those left out are used all the same.
+  public var panicThresholdPercent: Int
+  /// Until a replica that has just come has its whole share, in seconds; 0: at once.
+  public var slowStartSeconds: Int
+  /// Calls under way at one replica.
+  public var callsMax: Int
+  /// Calls that may wait for a connection to a service.
+  public var waitingCallsMax: Int
+  /// Connections to one replica: another is made when it takes no more calls on those there are.
+  public var connectionsMax: Int
+
+  enum CodingKeys: String, CodingKey {
+    case policy
+    case consecutiveGatewayFailure = "consecutive_gateway_failure"
+    case baseEjectionSeconds = "base_ejection_seconds"
+    case maxEjectionSeconds = "max_ejection_seconds"
+    case maxEjectionPercent = "max_ejection_percent"
+    case panicThresholdPercent = "panic_threshold_percent"
+    case slowStartSeconds = "slow_start_seconds"
+    case callsMax = "calls_max"
+    case waitingCallsMax = "waiting_calls_max"
+    case connectionsMax = "connections_max"
+  }
+
+  /// The defaults.
+  public init() {
+    policy = "round_robin"
+    consecutiveGatewayFailure = 5
+    baseEjectionSeconds = 30
+    maxEjectionSeconds = 300
+    maxEjectionPercent = 50
+    panicThresholdPercent = 50
+    slowStartSeconds = 5
+    callsMax = 10_000
+    waitingCallsMax = 1_000
+    connectionsMax = 4
+  }
+
+  private static let policies: [String: LoadBalancing] = [
+    "round_robin": .roundRobin, "least_request": .leastRequest(choices: 2),
+  ]
+
+  func faults() -> [String] {
+    let bounds: [(CodingKeys, Int, ClosedRange<Int>)] = [
+      (.consecutiveGatewayFailure, consecutiveGatewayFailure, 0...1_000),
+      (.baseEjectionSeconds, baseEjectionSeconds, 1...3_600),
+      (.maxEjectionSeconds, maxEjectionSeconds, 1...86_400),
+      (.maxEjectionPercent, maxEjectionPercent, 0...100),
+      (.panicThresholdPercent, panicThresholdPercent, 0...100),
+      (.slowStartSeconds, slowStartSeconds, 0...3_600),
+      (.callsMax, callsMax, 1...1_000_000),
+      (.waitingCallsMax, waitingCallsMax, 0...1_000_000),
+      (.connectionsMax, connectionsMax, 1...1_000),
+    ]
+    var wrong = bounds.filter { !$0.2.contains($0.1) }.map {
+      "balancing.\($0.0.rawValue): \($0.2.lowerBound) to \($0.2.upperBound)"
+    }
+    if Self.policies[policy] == nil {
+      wrong.append("balancing.policy: \(Self.policies.keys.sorted().joined(separator: " or "))")
+    }
+    return wrong
+  }
+
+  /// As channels take it.
+  var balancing: Balancing {
+    var balancing = Balancing()
+    balancing.policy = Self.policies[policy] ?? .roundRobin
+    if consecutiveGatewayFailure > 0 {
+      var outliers = OutlierDetection()
+      outliers.consecutiveGatewayFailure = consecutiveGatewayFailure
+      outliers.baseEjectionTime = .seconds(baseEjectionSeconds)
+      outliers.maxEjectionTime = .seconds(max(baseEjectionSeconds, maxEjectionSeconds))
+      outliers.maxEjectionPercent = maxEjectionPercent
+      outliers.panicThresholdPercent = panicThresholdPercent
+      balancing.outlierDetection = outliers
+    }
+    if slowStartSeconds > 0 { balancing.slowStart = SlowStart(window: .seconds(slowStartSeconds)) }
+    balancing.callsMax = callsMax
+    balancing.waitersMax = waitingCallsMax
+    balancing.connectionsMax = connectionsMax
+    return balancing
+  }
+}

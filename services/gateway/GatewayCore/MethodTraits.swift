@@ -1,0 +1,56 @@
+import GoogleAPI
+import GoogleProtobuf
+import Protobuf
+import RPC
+
+/// What a contract says of a method beside its policy.
+struct MethodTraits: Sendable, Hashable {
+  /// Field number of `google.api.http` in `google.protobuf.MethodOptions`.
+  private static let httpRule: UInt32 = 72_295_728
+
+  /// Whether it does no harm to carry it out twice: its `idempotency_level` says so, or it is an
+  /// HTTP GET (RFC 9110, section 9.2.1), or its one request has a `request_id`, by which the
+  /// service knows it again (AIP-155).
+  var isIdempotent = false
+  /// Whether a request is one message.
+  var takesOneMessage = false
+
+  /// By path.
+  /// - Throws: Where the descriptors cannot be read.
+  static func all(of contract: Contract) throws -> [String: MethodTraits] {
+    let files = try FileDescriptorSet(wireBytes: contract.descriptorSet).file
+    var named: Set<String> = []
+    for file in files {
+      for message in file.messageType where message.field.contains(where: \.isRequestID) {
+        named.insert(".\(file.package).\(message.name)")
+      }
+    }
+    var all: [String: MethodTraits] = [:]
+    for file in files {
+      for service in file.service {
+        for method in service.method {
+          let isIdempotent =
+            try isSafe(method) || !method.clientStreaming && named.contains(method.inputType)
+          all["/\(file.package).\(service.name)/\(method.name)"] = MethodTraits(
+            isIdempotent: isIdempotent, takesOneMessage: !method.clientStreaming)
+        }
+      }
+    }
+    return all
+  }
+
+  private static func isSafe(_ method: MethodDescriptorProto) throws -> Bool {
+    guard let options = method.options else { return false }
+    switch options.idempotencyLevel {
+    case .noSideEffects, .idempotent: return true
+    default: break
+    }
+    let rule = try options.unknownFields.message(HttpRule.self, extension: httpRule)
+    if case .get? = rule?.pattern { return true }
+    return false
+  }
+}
+
+extension FieldDescriptorProto {
+  fileprivate var isRequestID: Bool { name == "request_id" }
+}
