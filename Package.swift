@@ -93,7 +93,7 @@ let services: [Target] =
       dependencies: [
         "RPC", "RPCInProcess", "ServiceKit", "Storage", "Protobuf", "ProtobufJSON", "YijiaTypeV1",
         "MembersV1", "StationsV1", "GatewayV1", "GoogleAPI", "GoogleProtobuf", "GoogleRPC",
-        "GoogleType", "GRPCHealthV1", crypto, logging,
+        "GoogleType", "GRPCHealthV1", crypto, logging, metrics, tracing,
       ],
       path: "services/gateway/GatewayCore", swiftSettings: house),
     .executableTarget(
@@ -188,6 +188,7 @@ let package = Package(
     messages("GreeterV1"),
     messages("BenchV1"),
     messages("OperationsV1", ["YijiaTypeV1"]),
+    messages("OTLPTraceV1"),
     messages("TortureV1", ["GoogleProtobuf"]),
     messages("YijiaTypeV1", ["GoogleProtobuf"]),
     messages("MembersV1", ["GoogleProtobuf", "GoogleAPI", "GoogleType", "YijiaTypeV1"]),
@@ -257,8 +258,8 @@ let package = Package(
       name: "ServiceKit",
       dependencies: [
         "RPC", "Protobuf", "GoogleProtobuf", "GoogleAPI", "GoogleRPC", "GoogleType", "GRPCHealthV1",
-        "GRPCReflectionV1", "GRPCReflectionV1alpha", "OperationsV1", "YijiaTypeV1", "Storage",
-        crypto, logging, metrics, tracing, yams,
+        "GRPCReflectionV1", "GRPCReflectionV1alpha", "OperationsV1", "OTLPTraceV1", "YijiaTypeV1",
+        "Storage", crypto, logging, metrics, tracing, yams,
       ],
       swiftSettings: house),
 
@@ -296,8 +297,8 @@ let package = Package(
       name: "ServiceKitTests",
       dependencies: [
         "ServiceKit", "RPC", "RPCInProcess", "Protobuf", "GoogleProtobuf", "GoogleRPC",
-        "GRPCHealthV1", "GRPCReflectionV1", "GRPCReflectionV1alpha", "OperationsV1", "YijiaTypeV1",
-        "Storage", "TestStores", logging, metrics, tracing,
+        "GRPCHealthV1", "GRPCReflectionV1", "GRPCReflectionV1alpha", "OperationsV1", "OTLPTraceV1",
+        "YijiaTypeV1", "Storage", "TestStores", logging, metrics, tracing,
       ],
       swiftSettings: house),
     .testTarget(name: "TidyTests", swiftSettings: house),

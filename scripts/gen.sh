@@ -29,6 +29,7 @@ trap 'rm -rf "$made"' EXIT
 options=drop=yijia
 options+=,module=yijia.type.v1:YijiaTypeV1
 options+=,module=google.protobuf.compiler:GoogleProtobuf
+options+=,module=opentelemetry.proto.collector.trace.v1:OTLPTraceV1
 
 mapfile -t contracts < <(cd proto && find . -name '*.proto' -printf '%P\n' | LC_ALL=C sort)
 protoc --plugin=protoc-gen-yijia="$generator" --proto_path=proto \

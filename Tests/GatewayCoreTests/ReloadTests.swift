@@ -101,6 +101,7 @@ struct ReloadTests {
           $0.drainSeconds = -1
           $0.callerToken.privateKeyFile = "/nowhere/caller.key"
           $0.opaqueServices[0].identity = "spiffe://yijia/echo"
+          $0.services["members"]?.targets = ["nowhere"]
           $0.tls.keyFile = "/nowhere/gateway.key"
           $0.partners[0].apiKeySHA256 = "short"
         }
@@ -109,11 +110,13 @@ struct ReloadTests {
       for field in [
         "listen", "plaintext", "admin", "certificate: edge.crt", "drain_seconds", "/nowhere",
         "caller_token.private_key_file", "opaque_services[0]", "partners[0].api_key_sha256",
+        "services.members.targets: nowhere",
       ] {
         #expect(text.contains(field), "\(field) in: \(text)")
       }
       #expect(world.gateway.configuration == before)
       #expect(world.gateway.generation == 1)
+      #expect(world.links.value.allSatisfy { $0.targets != ["nowhere"] }, "nobody connects there")
       try await world.call()
     }
   }

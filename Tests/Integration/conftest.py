@@ -88,7 +88,7 @@ def pytest_runtest_makereport(item):
     report = outcome.get_result()
     if not report.failed:
         return
-    for name in ("suite", "dev", "pair"):
+    for name in ("suite", "dev", "pair", "fronted", "changing"):
         tails = getattr(getattr(item, "funcargs", {}).get(name), "log_tails", None)
         if tails:
             report.sections.append((f"logs of {name}", tails()))

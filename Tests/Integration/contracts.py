@@ -20,7 +20,8 @@ def generate(proto_root, target):
 
     files = sorted(
         str(path.relative_to(proto_root))
-        for part in ("yijia", "bench", "google/api", "google/rpc", "google/type", "grpc")
+        for part in ("yijia", "bench", "google/api", "google/rpc", "google/type", "grpc",
+                     "opentelemetry")
         for path in (proto_root / part).rglob("*.proto"))
     # Google's own descriptors come with the protobuf package: they must be the same everywhere.
     well_known = str(pathlib.Path(grpc_tools.__file__).parent / "_proto")

@@ -6,6 +6,7 @@ from google.protobuf import timestamp_pb2
 from google.type import latlng_pb2
 from grpc.health.v1 import health_pb2, health_pb2_grpc
 from grpc.testing import empty_pb2, messages_pb2, test_pb2, test_pb2_grpc
+from opentelemetry.proto.collector.trace.v1 import trace_service_pb2, trace_service_pb2_grpc
 from yijia.members.v1 import (
     away_pb2, code_pb2, duplicate_pb2, enrollment_pb2, event_pb2, freshness_pb2, member_pb2,
     members_service_pb2_grpc, organization_pb2, outreach_pb2, person_pb2, personal_data_pb2,
@@ -28,6 +29,7 @@ members = _merged(
 stations = _merged(kiosk_pb2, point_pb2, visit_pb2, stations_service_pb2_grpc)
 testing = _merged(empty_pb2, messages_pb2, test_pb2, test_pb2_grpc)
 health = _merged(health_pb2, health_pb2_grpc)
+collector = _merged(trace_service_pb2, trace_service_pb2_grpc)
 callers = _merged(caller_pb2, policy_pb2)
 Timestamp = timestamp_pb2.Timestamp
 LatLng = latlng_pb2.LatLng

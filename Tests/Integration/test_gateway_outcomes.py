@@ -106,6 +106,7 @@ def test_a_service_that_is_down_is_unavailable_and_503_in_json(fronted):
     assert told.retry_seconds
     host, port = suite.gateway.rsplit(":", 1)
     context = ssl.create_default_context(cadata=suite.authority.decode())
+    context.set_alpn_protocols(["http/1.1"])
     link = http.client.HTTPSConnection(host, int(port), context=context, timeout=20)
     link.request("GET", "/v1/members/x", headers=dict(suite.metadata("staff")))
     answer = link.getresponse()
@@ -198,11 +199,13 @@ def test_a_partner_that_disconnects_cancels_the_backend(changing):
             client = Client(
                 changing.suite.gateway, changing.suite.authority,
                 changing.suite.metadata("partner"))
-            testing.TestServiceStub(client.intercepted).EmptyCall.future(testing.Empty())
+            stub = testing.TestServiceStub(client.intercepted)
+            call = stub.EmptyCall.future(testing.Empty())  # kept: without it the call is cancelled
             assert backend.started.wait(10)
             left = time.monotonic()
             client.close()
             wait_until(lambda: backend.ended_at > left, 10, "the cancellation")
+            assert call.code() == CODE.CANCELLED
             waits.append((backend.ended_at - left) * 1_000)
         waits.sort()
         print(f"  cancelled after {waits[len(waits) // 2]:.1f} ms (median), {waits[-1]:.1f} ms")

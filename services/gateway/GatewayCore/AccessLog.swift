@@ -9,9 +9,11 @@ struct CallRecord: Sendable {
 
   let path: String
   /// Of the caller's trace, where it sent one.
-  let traceID: TraceID?
+  var traceID: TraceID?
   private let start = ContinuousClock.now
   var service: String?
+  /// Number of the method among those of the contracts.
+  var method = 0
   var caller: String?
   /// Nil is OK.
   var code: RPCError.Code?

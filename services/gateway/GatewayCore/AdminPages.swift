@@ -1,5 +1,5 @@
 import Foundation
-public import GRPCHealthV1
+import GRPCHealthV1
 import Logging
 public import RPC
 public import ServiceKit

@@ -60,15 +60,18 @@ public struct Backends: Sendable {
     var channels: [BackendLink: any Channel] = [:]
     var faults = Faults()
     func channel(_ field: String, _ targets: [String], _ identity: String) -> (any Channel)? {
-      faults.catching(field) {
+      let made = faults.catching(field) { () -> (any Channel)? in
         let link = try BackendLink(
           targets: targets, identity: identity, tls: configuration.tls,
           balancing: configuration.balancing.balancing)
+        // What is no address is refused by the field's own check.
+        guard Target.faults(targets, at: field).isEmpty else { return nil }
         let channel = try channels[link] ?? known?.channels[link] ?? connect(link)
         channels[link] = channel
         (channel as? any WatchedChannel)?.connect()
         return channel
       }
+      return made ?? nil
     }
     var contracted: [String: Backend] = [:]
     for (name, address) in configuration.services.sorted(by: { $0.key < $1.key }) {
@@ -135,7 +138,8 @@ extension Gateway {
   /// - Throws: ``ConfigurationError``.
   public init(
     _ configuration: GatewayConfiguration, backends: Backends, kiosks: KioskDirectory,
-    store: GatewayStore? = nil, clock: Clock = .system, logger: Logger
+    store: GatewayStore? = nil, clock: Clock = .system, tracing: CallTracing? = nil,
+    logger: Logger
   ) throws {
     let seed = try TokenKeyFile.read(configuration.callerToken.privateKeyFile)
     let keyID = configuration.callerToken.keyID
@@ -155,6 +159,6 @@ extension Gateway {
       messageBytesMax: configuration.messageBytesMax,
       accessLog: AccessLog(configuration.accessLog, clock: clock) {
         LineWriter.standardOutput.add($0)
-      }, logger: logger)
+      }, tracing: tracing, logger: logger)
   }
 }

@@ -1,3 +1,4 @@
+import Metrics
 import RPC
 import ServiceKit
 import Synchronization
@@ -31,6 +32,7 @@ final class ForwardedCall: Sendable {
   private let caller: ServerExchange
   private let route: Route
   private let token: [UInt8]?
+  private let trace: TraceContext?
   private let deadline: Deadline?
   private let messageBytesMax: Int
   private let progress = Mutex(Progress())
@@ -44,14 +46,16 @@ final class ForwardedCall: Sendable {
 
   /// - Parameters:
   ///   - token: The signed caller token, if the service takes one.
+  ///   - trace: What the service is told in place of the caller's own; nil leaves that.
   ///   - deadline: The caller's.
   init(
-    _ caller: ServerExchange, by route: Route, token: [UInt8]?, deadline: Deadline?,
-    messageBytesMax: Int
+    _ caller: ServerExchange, by route: Route, token: [UInt8]?, trace: TraceContext?,
+    deadline: Deadline?, messageBytesMax: Int
   ) {
     self.caller = caller
     self.route = route
     self.token = token
+    self.trace = trace
     self.deadline = deadline
     self.messageBytesMax = messageBytesMax
   }
@@ -85,6 +89,7 @@ final class ForwardedCall: Sendable {
         let verdict = resending.verdict(
           on: failure, mayRetry: backend.budget.withdraw, random: { .random(in: 0..<1) })
         guard await waits(verdict) else { return await end(last) }
+        backend.retries.increment()
       }
     }
   }
@@ -154,7 +159,7 @@ final class ForwardedCall: Sendable {
   /// first of the response is awaited in the same step.
   private func open(_ request: ExchangePart, previous: Int) async -> Opened {
     let head = InwardHead.make(
-      from: caller.head, deadline: deadline, token: token, previous: previous)
+      from: caller.head, deadline: deadline, token: token, trace: trace, previous: previous)
     do {
       return try await backend.channel.openExchange(
         head, options: ExchangeOptions(deadline: deadline)

@@ -16,13 +16,16 @@ public struct Gateway: ExchangeHandler {
   private let accessLog: AccessLog
   private let answers: FailureAnswer
   private let metrics: ServerMetrics?
+  private let callerMetrics: CallerMetrics?
+  private let tracing: CallTracing?
 
   /// - Parameters:
   ///   - messageBytesMax: The longest message of a request.
+  ///   - tracing: Makes spans; nil makes none.
   ///   - logger: For what goes wrong; calls are told to `accessLog`.
   public init(
     routes: RouteTable, callers: CallerResolver, signer: CallerTokenSigner,
-    messageBytesMax: Int, accessLog: AccessLog, logger: Logger
+    messageBytesMax: Int, accessLog: AccessLog, tracing: CallTracing? = nil, logger: Logger
   ) {
     self.routes = routes
     self.callers = callers
@@ -31,6 +34,8 @@ public struct Gateway: ExchangeHandler {
     self.accessLog = accessLog
     answers = FailureAnswer(logger: logger)
     metrics = ServerMetrics(paths: routes.paths)
+    callerMetrics = CallerMetrics(paths: routes.paths)
+    self.tracing = tracing
   }
 
   public func claims(_ head: RequestHead) -> Bool { Self.serves(head) }
@@ -43,8 +48,10 @@ public struct Gateway: ExchangeHandler {
   public func serve(_ exchange: ServerExchange) async {
     var record = CallRecord(exchange.head)
     let metered = metrics?.begin(path: record.path)
+    let span = tracing?.begin(exchange.head, path: record.shortPath)
+    if let trace = span?.trace { record.traceID = trace.traceID }
     do {
-      let outcome = try await forward(exchange, &record)
+      let outcome = try await forward(exchange, &record, trace: span?.trace)
       switch outcome {
       case .passed(let code): record.code = code
       case .callerGone: record.code = .cancelled
@@ -57,11 +64,13 @@ public struct Gateway: ExchangeHandler {
       await exchange.fail(answer)
     }
     metered?.end(record.code)
+    callerMetrics?.count(record.method, by: record.caller, record.code)
+    span?.end(record)
     accessLog.write(record)
   }
 
   private func forward(
-    _ exchange: ServerExchange, _ record: inout CallRecord
+    _ exchange: ServerExchange, _ record: inout CallRecord, trace: TraceContext?
   ) async throws -> ForwardedCall.Outcome {
     let head = exchange.head
     let deadline = head.timeout.map { Deadline.after($0) }
@@ -69,6 +78,7 @@ public struct Gateway: ExchangeHandler {
       throw GatewayFailure.methodUnknown(path: record.shortPath)
     }
     record.service = route.backend.name
+    record.method = route.number
     guard !head.hasBadTimeout else { throw GatewayFailure.timeoutMalformed }
     let proven = try await callers.resolve(head)
     record.caller = proven.caller.subject
@@ -78,7 +88,8 @@ public struct Gateway: ExchangeHandler {
       try signer.token(for: proven.caller, audience: $0)
     }
     let call = ForwardedCall(
-      exchange, by: route, token: token, deadline: deadline, messageBytesMax: messageBytesMax)
+      exchange, by: route, token: token, trace: trace, deadline: deadline,
+      messageBytesMax: messageBytesMax)
     return await callers.hold(proven, isUnary: route.isUnary) {
       call.refuse(CommonFailure.callerUnproven)
     } while: {

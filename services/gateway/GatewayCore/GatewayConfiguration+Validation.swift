@@ -17,7 +17,8 @@ extension GatewayConfiguration {
   /// What is wrong with each field by itself.
   func faults() -> [String] {
     var wrong =
-      edgeFaults() + serviceFaults() + balancing.faults() + partnerFaults() + staffFaults()
+      edgeFaults() + serviceFaults() + balancing.faults() + tracing.faults() + partnerFaults()
+      + staffFaults()
     for (index, service) in opaqueServices.enumerated() {
       wrong += service.faults(at: "opaque_services[\(index)]")
       if opaqueServices[..<index].contains(where: { $0.service == service.service }) {
@@ -33,6 +34,7 @@ extension GatewayConfiguration {
     if listen != running.listen { wrong.append("listen") }
     if plaintext != running.plaintext { wrong.append("plaintext") }
     if admin != running.admin { wrong.append("admin") }
+    if tracing != running.tracing { wrong.append("tracing") }
     if database != running.database { wrong.append("database") }
     if keyrings != running.keyrings { wrong.append("keyrings") }
     return wrong.map { "\($0): cannot change while the gateway runs; restart it" }
@@ -203,7 +205,7 @@ private enum LogLevel {
   static let names = ["trace", "debug", "info", "notice", "warning", "error", "critical"]
 }
 
-private enum Target {
+enum Target {
   static func faults(_ targets: [String], at field: String) -> [String] {
     if targets.isEmpty { return ["\(field): at least one host:port"] }
     return targets.filter { !isHostPort($0) }.map { "\(field): \($0) is no host:port" }

@@ -36,6 +36,8 @@ public struct GatewayConfiguration: Codable, Sendable, Hashable {
   public var browserOrigins: [String]
   /// What is logged of calls.
   public var accessLog: AccessLogSetting
+  /// Where spans of calls go.
+  public var tracing: TracingSetting
   /// How long a stopping gateway lets running calls finish, in seconds.
   public var drainSeconds: Int
   /// Least level that is logged: trace, debug, info, notice, warning, error, critical.
@@ -43,7 +45,7 @@ public struct GatewayConfiguration: Codable, Sendable, Hashable {
 
   enum CodingKeys: String, CodingKey {
     case listen, certificate, plaintext, admin, tls, services, balancing, database, keyrings
-    case partners, staff
+    case partners, staff, tracing
     case callerToken = "caller_token"
     case opaqueServices = "opaque_services"
     case messageBytesMax = "message_bytes_max"
@@ -74,6 +76,7 @@ public struct GatewayConfiguration: Codable, Sendable, Hashable {
     messageBytesMax = 4 << 20
     browserOrigins = []
     accessLog = AccessLogSetting(successShare: 1, failureShare: 1)
+    tracing = TracingSetting()
     drainSeconds = 20
     logLevel = "info"
   }

@@ -10,23 +10,35 @@ enum InwardHead {
   /// - Parameters:
   ///   - deadline: The caller's; the service gets a little less (``Deadline/shaved()``).
   ///   - token: The signed caller token, if the service takes one.
+  ///   - trace: In place of the caller's own; nil leaves that.
   ///   - previous: Attempts that went before (gRFC A6).
   static func make(
-    from head: RequestHead, deadline: Deadline?, token: [UInt8]?, previous: Int = 0
+    from head: RequestHead, deadline: Deadline?, token: [UInt8]?, trace: TraceContext? = nil,
+    previous: Int = 0
   ) -> RequestHead {
     let fields = head.fields
     let names = fields.bytes.span.bytes
     var kept: [HeaderList.Field] = []
     kept.reserveCapacity(fields.count)
-    for field in fields.fields where !isDropped(names.extracting(field.nameRange)) {
+    for field in fields.fields {
+      let name = names.extracting(field.nameRange)
+      if isDropped(name) || trace != nil && isTrace(name) { continue }
       kept.append(field)
     }
     var inward = HeaderList(sharing: fields, fields: kept)
     inward.add("te", "trailers")
     if let deadline { inward.add("grpc-timeout", Timeout.format(deadline.shaved().remaining)) }
     if let token { inward.add(callerTokenMetadata, Base64.encode(token)) }
+    if let trace {
+      inward.add("traceparent", trace.parent)
+      if !trace.state.isEmpty { inward.add("tracestate", trace.state) }
+    }
     if previous > 0 { inward.add("grpc-previous-rpc-attempts", String(previous)) }
     return RequestHead(fields: inward)
+  }
+
+  private static func isTrace(_ name: RawSpan) -> Bool {
+    name.equals("traceparent") || name.equals("tracestate")
   }
 
   /// Whether a field ends here: credentials, what belongs to one hop (RFC 9110, 7.6.1), what is

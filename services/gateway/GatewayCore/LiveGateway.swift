@@ -13,19 +13,36 @@ public final class LiveGateway: ExchangeHandler {
   public typealias Certificate = @Sendable (EdgeCertificate) throws -> @Sendable () -> Void
 
   /// All that serves one configuration. Never changes.
-  private struct Served {
+  private final class Served: Sendable {
     let configuration: GatewayConfiguration
     let backends: Backends
     let gateway: Gateway
     let web: WebFace
     let json: JSONFace
+
+    init(
+      _ configuration: GatewayConfiguration, _ backends: Backends, _ gateway: Gateway, web: WebFace,
+      json: JSONFace
+    ) {
+      self.configuration = configuration
+      self.backends = backends
+      self.gateway = gateway
+      self.web = web
+      self.json = json
+    }
   }
 
-  private let contracts: JSONContracts
-  private let kiosks: KioskDirectory
-  private let store: GatewayStore?
-  private let clock: Clock
-  private let logger: Logger
+  /// What every configuration is served with.
+  private struct Parts {
+    let contracts: JSONContracts
+    let kiosks: KioskDirectory
+    let store: GatewayStore?
+    let clock: Clock
+    let exporter: SpanExporter?
+    let logger: Logger
+  }
+
+  private let parts: Parts
   private let connect: Backends.Connect
   private let live: Live<Served>
   /// One reload at a time; how many there were.
@@ -41,33 +58,32 @@ public final class LiveGateway: ExchangeHandler {
     _ configuration: GatewayConfiguration, kiosks: KioskDirectory, store: GatewayStore? = nil,
     clock: Clock = .system, logger: Logger, connect: @escaping Backends.Connect
   ) throws {
-    contracts = try JSONContracts()
-    self.kiosks = kiosks
-    self.store = store
-    self.clock = clock
-    self.logger = logger
+    parts = Parts(
+      contracts: try JSONContracts(), kiosks: kiosks, store: store, clock: clock,
+      exporter: try configuration.tracing.exporter(connect, logger), logger: logger)
     self.connect = connect
     var faults = Faults()
     faults.add(configuration.faults())
     try faults.check()
     let backends = try Backends(configuration, connect: connect)
-    live = Live(
-      try Self.served(configuration, backends, contracts, kiosks, store, clock: clock, logger))
+    live = Live(try Self.served(configuration, backends, parts))
   }
 
   private static func served(
-    _ configuration: GatewayConfiguration, _ backends: Backends, _ contracts: JSONContracts,
-    _ kiosks: KioskDirectory, _ store: GatewayStore?, clock: Clock, _ logger: Logger
+    _ configuration: GatewayConfiguration, _ backends: Backends, _ parts: Parts
   ) throws -> Served {
+    let logger = parts.logger
     let gateway = try Gateway(
-      configuration, backends: backends, kiosks: kiosks, store: store, clock: clock,
+      configuration, backends: backends, kiosks: parts.kiosks, store: parts.store,
+      clock: parts.clock,
+      tracing: parts.exporter.map { CallTracing(into: $0, share: configuration.tracing.share) },
       logger: logger)
     let origins = BrowserOrigins(configuration.browserOrigins)
     return Served(
-      configuration: configuration, backends: backends, gateway: gateway,
+      configuration, backends, gateway,
       web: try WebFace(of: gateway, origins: origins, logger: logger),
       json: try JSONFace(
-        of: gateway, contracts: contracts, origins: origins,
+        of: gateway, contracts: parts.contracts, origins: origins,
         messageBytesMax: configuration.messageBytesMax, logger: logger))
   }
 
@@ -114,10 +130,10 @@ public final class LiveGateway: ExchangeHandler {
         live.replace(with: served)
         Observation.logLevel = Logger.Level(rawValue: next.logLevel) ?? .info
         loads += 1
-        logger.notice("configuration reloaded", metadata: ["generation": "\(loads)"])
+        parts.logger.notice("configuration reloaded", metadata: ["generation": "\(loads)"])
       }
     } catch {
-      logger.error(
+      parts.logger.error(
         "the configuration is refused, the one before stays", metadata: ["cause": "\(error)"])
       throw error
     }
@@ -141,8 +157,11 @@ public final class LiveGateway: ExchangeHandler {
     }
     try faults.check()
     guard let backends else { return (now, show) }
-    return (try Self.served(next, backends, contracts, kiosks, store, clock: clock, logger), show)
+    return (try Self.served(next, backends, parts), show)
   }
+
+  /// Sends spans of calls to their collector until the task is cancelled, if there is one.
+  public func exportSpans() async { await parts.exporter?.run() }
 
   /// Every channel of now, to be shut down.
   public var channels: [any Channel] { live.value.backends.all }

@@ -1,3 +1,4 @@
+import Metrics
 public import RPC
 import ServiceKit
 import YijiaTypeV1
@@ -12,21 +13,37 @@ public struct Backend: Sendable {
   public let audience: String?
   /// How much of its calls may be retries.
   let budget = RetryBudget()
+  /// Attempts beyond the first.
+  let retries: Counter
 
   public init(name: String, channel: any Channel, audience: String?) {
     self.name = name
     self.channel = channel
     self.audience = audience
+    retries = Counter(label: "gateway.retries", dimensions: [("service", name)])
   }
 }
 
-/// A method's way: where it goes, and under which path its policy is found.
-struct Route: Sendable {
+/// A method's way: where it goes, and under which path its policy is found. A call keeps it.
+final class Route: Sendable {
   let backend: Backend
   let policyPath: String
   /// Whether it is known to be one message each way.
   let isUnary: Bool
-  var traits = MethodTraits()
+  let traits: MethodTraits
+  /// Place of its path in ``RouteTable/paths``, from 1 on; 0 where it has none.
+  let number: Int
+
+  init(
+    backend: Backend, policyPath: String, isUnary: Bool, traits: MethodTraits = MethodTraits(),
+    number: Int = 0
+  ) {
+    self.backend = backend
+    self.policyPath = policyPath
+    self.isUnary = isUnary
+    self.traits = traits
+    self.number = number
+  }
 }
 
 /// Every method that is served, with its policy. What is not in it is unknown; what is in it
@@ -40,7 +57,7 @@ public struct RouteTable: Sendable {
   private var opaque: [String: Route] = [:]
 
   /// The methods of the contracts: a bounded set, unlike the paths that callers send.
-  var paths: [String] { Array(exact.keys) }
+  private(set) var paths: [String] = []
 
   /// - Parameters:
   ///   - backends: By the audience of their contract; every contract has one.
@@ -60,7 +77,8 @@ public struct RouteTable: Sendable {
       for method in contract.methods {
         exact[method.path] = Route(
           backend: backend, policyPath: method.path, isUnary: method.kind == .unary,
-          traits: traits[method.path] ?? MethodTraits())
+          traits: traits[method.path] ?? MethodTraits(), number: paths.count + 1)
+        paths.append(method.path)
       }
     }
     for (setting, backend) in services {

@@ -68,6 +68,7 @@ struct GatewayCommand: AsyncParsableCommand {
       loops: loops, logger: logger)
     async let _ = KioskFeed(channel: gateway.stations, directory: kiosks, logger: logger).run()
     async let _ = store?.run(logger: logger)
+    let spans = Task { await gateway.exportSpans() }
     let signals = await UnixSignalsSequence(trapping: .sigterm, .sigint, .sighup)
     for server in [edge, admin] {
       let address = try await server.start()
@@ -81,6 +82,8 @@ struct GatewayCommand: AsyncParsableCommand {
     }
     health.set("", .notServing)
     for server in [edge, admin] { await server.shutdown(grace: gateway.drain) }
+    spans.cancel()
+    await spans.value
     for case let channel as ClientChannel in gateway.channels { await channel.shutdown() }
     try await loops.shutdown()
     LineWriter.standardOutput.flush()

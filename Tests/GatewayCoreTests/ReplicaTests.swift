@@ -1,0 +1,167 @@
+import RPC
+import RPCTransport
+import Testing
+
+@testable import GatewayCore
+
+/// What a channel makes of its backends, over real sockets.
+@Suite("Replicas")
+struct ReplicaTests {
+  private let loopback = Loopback()
+
+  /// A channel to backends that answer every call like that, when all of them are connected.
+  private func channel(
+    to backends: [any ExchangeHandler], _ change: (inout Balancing) -> Void
+  ) async throws -> ClientChannel {
+    var targets: [HostPort] = []
+    for backend in backends {
+      targets.append(try await loopback.serve(handlers: [backend]).address)
+    }
+    var configuration = ClientConfiguration(targets: targets)
+    change(&configuration.balancing)
+    let channel = try ClientChannel(configuration: configuration, loops: loopback.loops)
+    channel.connect()
+    while !channel.standings.allSatisfy(\.isReady) { await Task.yield() }
+    return channel
+  }
+
+  private func call(_ channel: ClientChannel, timeout: Duration? = nil) async throws -> RPCError? {
+    let deadline = timeout.map { Deadline.after($0) }
+    let exchange = try await channel.openExchange(
+      RequestHead(path: "/a.B/C", metadata: [:], timeout: timeout),
+      options: ExchangeOptions(deadline: deadline)
+    ) { $0 }
+    try? await exchange.send([0, 0, 0, 0, 0])
+    await exchange.finish()
+    do {
+      return try await exchange.outcome()
+    } catch let error as RPCError {
+      return error
+    }
+  }
+
+  private static let unavailable: HeaderList = [
+    ":status": "200", "content-type": "application/grpc", "grpc-status": "14",
+  ]
+
+  @Test("a replica that fails so often in a row is left out; what it says else does not matter")
+  func ejection() async throws {
+    var bad = AnyBackend()
+    bad.answer = Self.unavailable
+    let good = AnyBackend()
+    let channel = try await channel(to: [bad, good]) {
+      $0.outlierDetection = OutlierDetection()
+      $0.outlierDetection?.consecutiveGatewayFailure = 3
+    }
+    var failures = 0
+    for _ in 0..<40 {
+      if try await call(channel) != nil { failures += 1 }
+    }
+    #expect(failures == 3)
+    #expect(bad.opened.value == 3)
+    #expect(good.opened.value == 37)
+    #expect(channel.standings.map(\.state) == [.ejected, .ready])
+    await channel.shutdown()
+  }
+
+  @Test("answers with other errors leave no replica out")
+  func ownErrors() async throws {
+    var refusing = AnyBackend()
+    refusing.answer.set("grpc-status", "7")
+    let channel = try await channel(to: [refusing]) {
+      $0.outlierDetection = OutlierDetection()
+      $0.outlierDetection?.consecutiveGatewayFailure = 1
+    }
+    for _ in 0..<5 { #expect(try await call(channel)?.code == .permissionDenied) }
+    #expect(channel.standings.map(\.state) == [.ready])
+    await channel.shutdown()
+  }
+
+  @Test("where all would be left out, all are used: better some failures than none served")
+  func panic() async throws {
+    var bad = AnyBackend()
+    bad.answer = Self.unavailable
+    let channel = try await channel(to: [bad]) {
+      $0.outlierDetection = OutlierDetection()
+      $0.outlierDetection?.consecutiveGatewayFailure = 1
+    }
+    for _ in 0..<5 { #expect(try await call(channel)?.code == .unavailable) }
+    #expect(bad.opened.value == 5)
+    await channel.shutdown()
+  }
+
+  @Test("a replica of which nothing is heard until the deadline is left out")
+  func silence() async throws {
+    var frozen = AnyBackend()
+    frozen.hangs = true
+    let channel = try await channel(to: [frozen, AnyBackend()]) {
+      $0.outlierDetection = OutlierDetection()
+      $0.outlierDetection?.consecutiveGatewayFailure = 2
+    }
+    // What the connection begins with may come during the first calls.
+    for _ in 0..<20 where channel.standings[0].state == .ready {
+      _ = try await call(channel, timeout: .milliseconds(100))
+    }
+    #expect(channel.standings.map(\.state) == [.ejected, .ready])
+    #expect(frozen.opened.value < 10)
+    await channel.shutdown()
+  }
+
+  @Test("a replica has so many calls at once; more are refused at once")
+  func callsMax() async throws {
+    var hanging = AnyBackend()
+    hanging.hangs = true
+    let channel = try await channel(to: [hanging]) { $0.callsMax = 2 }
+    var calls: [ClientExchange] = []
+    for _ in 0..<2 {
+      calls.append(
+        try await channel.openExchange(
+          RequestHead(path: "/a.B/C", metadata: [:]), options: ExchangeOptions()
+        ) { $0 })
+    }
+    let error = await #expect(throws: RPCError.self) { _ = try await call(channel) }
+    #expect(error?.code == .resourceExhausted)
+    await calls[0].reset()
+    while channel.standings[0].calls > 1 { await Task.yield() }
+    calls.append(
+      try await channel.openExchange(
+        RequestHead(path: "/a.B/C", metadata: [:]), options: ExchangeOptions()
+      ) { $0 })
+    await hanging.opened.reaches(3)
+    await channel.shutdown()
+  }
+
+  @Test("least request spares the replica that is busy")
+  func leastRequest() async throws {
+    let busy = OnceHanging()
+    let idle = AnyBackend()
+    let channel = try await channel(to: [busy, idle]) { $0.policy = .leastRequest(choices: 2) }
+    var held: [ClientExchange] = []
+    while busy.opened.value == 0 {
+      held.append(
+        try await channel.openExchange(
+          RequestHead(path: "/a.B/C", metadata: [:]), options: ExchangeOptions()
+        ) { $0 })
+      while idle.opened.value + busy.opened.value < held.count { await Task.yield() }
+      // One that was answered counts no more.
+      while channel.standings.map(\.calls).reduce(0, +) > busy.opened.value { await Task.yield() }
+    }
+    let before = idle.opened.value
+    for _ in 0..<10 { #expect(try await call(channel) == nil) }
+    #expect(idle.opened.value == before + 10)
+    #expect(busy.opened.value == 1)
+    await channel.shutdown()
+  }
+}
+
+/// A backend that never answers.
+private struct OnceHanging: ExchangeHandler {
+  let opened = Counter()
+
+  func claims(_ head: RequestHead) -> Bool { true }
+
+  func serve(_ exchange: ServerExchange) async {
+    opened.add()
+    await untilCancelled()
+  }
+}

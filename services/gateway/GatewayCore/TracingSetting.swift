@@ -1,0 +1,32 @@
+import Logging
+import RPC
+import ServiceKit
+
+/// Where spans of calls go, and of which calls there are any.
+public struct TracingSetting: Codable, Sendable, Hashable {
+  /// `host:port` of a collector on this machine that takes OTLP over gRPC, in plaintext; empty for
+  /// no spans.
+  public var collector: String
+  /// Share of the calls without a trace of their caller's that get one, from 0 to 1.
+  public var share: Double
+
+  /// The defaults.
+  public init() {
+    collector = ""
+    share = 0.01
+  }
+
+  /// What sends spans there; nil where there is no collector.
+  func exporter(_ connect: Backends.Connect, _ logger: Logger) throws -> SpanExporter? {
+    guard !collector.isEmpty else { return nil }
+    let link = try BackendLink(targets: [collector], identity: "", tls: WorkloadFiles(name: ""))
+    return SpanExporter(service: "yijia-gateway", channel: try connect(link), logger: logger)
+  }
+
+  func faults() -> [String] {
+    var wrong: [String] = []
+    if !collector.isEmpty { wrong += Target.faults([collector], at: "tracing.collector") }
+    if !(0...1).contains(share) { wrong.append("tracing.share: 0 to 1") }
+    return wrong
+  }
+}
