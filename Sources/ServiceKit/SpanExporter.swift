@@ -35,6 +35,8 @@ public final class SpanExporter: SpanSink {
   private static let attemptsMax = 3
   private static let pause = Duration.seconds(1)
 
+  /// To the collector; to be shut down by who made it.
+  public let channel: any Channel
   private let service: String
   private let client: TraceServiceClient
   private let settings: Settings
@@ -50,6 +52,7 @@ public final class SpanExporter: SpanSink {
     service: String, channel: any Channel, settings: Settings = Settings(), logger: Logger
   ) {
     self.service = service
+    self.channel = channel
     client = TraceServiceClient(channel)
     self.settings = settings
     self.logger = logger

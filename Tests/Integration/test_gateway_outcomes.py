@@ -272,8 +272,9 @@ def test_a_reload_is_felt_by_the_next_call_and_by_no_other(changing, interop):
     assert list(call) == []
 
 
-def test_new_connections_see_a_new_certificate(changing):
+def test_new_connections_see_a_new_certificate(changing, interop):
     suite = changing.suite
+    changing.write([interop[0].address])
     host, port = suite.gateway.rsplit(":", 1)
     tls = suite.folder / "tls"
 

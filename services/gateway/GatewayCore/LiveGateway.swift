@@ -164,7 +164,9 @@ public final class LiveGateway: ExchangeHandler {
   public func exportSpans() async { await parts.exporter?.run() }
 
   /// Every channel of now, to be shut down.
-  public var channels: [any Channel] { live.value.backends.all }
+  public var channels: [any Channel] {
+    live.value.backends.all + (parts.exporter.map { [$0.channel] } ?? [])
+  }
 
   /// How the replicas stand of each service outside of this process.
   var standings: [(name: String, replicas: [BackendStanding])] {
