@@ -20,6 +20,7 @@ let guarded = house + [.strictMemorySafety()]
 let nioCore: Target.Dependency = .product(name: "NIOCore", package: "swift-nio")
 let nioPosix: Target.Dependency = .product(name: "NIOPosix", package: "swift-nio")
 let nioHTTP1: Target.Dependency = .product(name: "NIOHTTP1", package: "swift-nio")
+let nioEmbedded: Target.Dependency = .product(name: "NIOEmbedded", package: "swift-nio")
 let nioTLS: Target.Dependency = .product(name: "NIOTLS", package: "swift-nio")
 let nioSSL: Target.Dependency = .product(name: "NIOSSL", package: "swift-nio-ssl")
 let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
@@ -108,9 +109,18 @@ let services: [Target] =
       dependencies: [
         "GatewayCore", "RPC", "RPCInProcess", "RPCTransport", "ServiceKit", "Storage", "TestStores",
         "Protobuf", "YijiaTypeV1", "MembersV1", "StationsV1", "GatewayV1", "GoogleProtobuf",
-        "GoogleRPC", "GRPCHealthV1", "GRPCTesting", crypto, logging,
+        "GoogleRPC", "GRPCHealthV1", "GRPCTesting", "FuzzCore", "FuzzGateway", nioCore, nioPosix,
+        crypto, logging,
       ],
       path: "Tests/GatewayCoreTests", swiftSettings: house),
+    // The edge's fuzz targets; GatewayCoreTests runs their inputs.
+    .target(
+      name: "FuzzGateway",
+      dependencies: [
+        "FuzzCore", "GatewayCore", "ProtobufJSON", "RPC", "RPCTransport", nioCore, nioHTTP1,
+        nioEmbedded,
+      ],
+      path: "Tests/Fuzz/Gateway", swiftSettings: house),
     .executableTarget(
       name: "yijia",
       dependencies: [
@@ -126,7 +136,7 @@ let services: [Target] =
 /// it looks at every counter of its program after each input, so less code is faster.
 let fuzzers: [Target] =
   ProcessInfo.processInfo.environment["YIJIA_FUZZ"] == "1"
-  ? ["Runtime", "Services"].map { part in
+  ? ["Runtime", "Services", "Gateway"].map { part in
     .executableTarget(
       name: "fuzz-\(part.lowercased())", dependencies: ["FuzzCore", .target(name: "Fuzz\(part)")],
       path: "Tests/Fuzz/\(part)Driver", swiftSettings: house)

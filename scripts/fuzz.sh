@@ -24,8 +24,9 @@ for number in "$TIME" "${RUNS:-0}" "$LENGTH"; do
   case $number in *[!0-9]*) die "TIME, RUNS and LENGTH are whole numbers, not '$number'" ;; esac
 done
 
-# Targets of Tests/Fuzz/Services; all others are the runtime's.
+# Targets of Tests/Fuzz/Services and Tests/Fuzz/Gateway; all others are the runtime's.
 SERVICES=' identifiers page-tokens caller-token configuration '
+GATEWAY=' http1 path-templates targets '
 
 mapfile -t all < <(find Tests/Fuzz/corpus -mindepth 1 -maxdepth 1 -type d -printf '%f\n' | sort)
 targets=("$@")
@@ -35,7 +36,8 @@ for target in "${targets[@]}"; do
 done
 
 program() { # TARGET
-  case $SERVICES in *" $1 "*) say fuzz-services ;; *) say fuzz-runtime ;; esac
+  case $SERVICES in *" $1 "*) say fuzz-services && return ;; esac
+  case $GATEWAY in *" $1 "*) say fuzz-gateway ;; *) say fuzz-runtime ;; esac
 }
 
 # SwiftPM hands swiftc one -sanitize after the other and swiftc takes the last: so both in one.

@@ -59,3 +59,29 @@ const uint8_t OperationsV1__file_set[1341] = {
   46,82,117,110,84,97,115,107,82,101,115,112,111,110,115,101,34,17,202,218,24,13,10,1,
   5,26,8,111,112,101,114,97,116,111,114,48,1,98,6,112,114,111,116,111,51,
 };
+
+const uint8_t OperationsV1__comments[2024] = {
+  "\012\344\017\012,yijia/operations/v1/operations_service.protoJ\263\017\012\031\012\002\004\000\032\023Request of RunTask.\012!\012\004\004\000\002\000\032\031R"
+  "ecomputes the audit log.\0121\012\004\004\000\002\001\032)Copies a SQLite store while it is in use.\012V\012\004\004\000\002\002\032NTakes"
+  " up changed keyring files, and seals and hashes anew what older keys did.\012+\012\004\004\000\002\003\032#Counts "
+  "again what the counters say.\012\025\012\004\004\000\010\000\032\015What is done.\0123\012\002\004\001\032-Recomputes every hash chain of "
+  "the audit log.\012[\012\004\004\001\002\000\032SEnds of chains as they were noted outside of the store: they must "
+  "be in the chains.\012\036\012\002\004\002\032\030The end of a hash chain.\012\032\012\004\004\002\002\000\032\022Name of the chain.\012!\012\004\004\002\002\001\032\031Num"
+  "ber of its last entry.\012)\012\004\004\002\002\002\032!Hash of its last entry; 32 bytes.\012<\012\002\004\003\0326Copies the store "
+  "into a file on the service's machine.\0129\012\004\004\003\002\000\0321Path of the file, which must not exist; abs"
+  "olute.\012H\012\002\004\004\032BSeals and hashes anew, in small commits beside the service's work.\012!\012\002\004\005\032\033Co"
+  "unts again, and compares.\012\032\012\002\004\006\032\024Response of RunTask.\012\034\012\004\004\006\002\000\032\024How far the task is.\012(\012\004\004\006\002"
+  "\001\032 What came out: the last message.\012\025\012\004\004\006\010\000\032\015What is told.\012\030\012\002\004\007\032\022How far a task is.\012/\012\004\004\007"
+  "\002\000\032'What is counted, for example \042entries\042.\012\032\012\004\004\007\002\001\032\022How many are done.\0125\012\004\004\007\002\002\032-How many "
+  "there are; 0 where nobody knows yet.\012\036\012\002\004\010\032\030What came out of a task.\012%\012\004\004\010\002\000\032\035Whether all "
+  "is as it must be.\0120\012\004\004\010\002\001\032(What was found, a line each, in English.\012J\012\004\004\010\002\002\032BEnds of the a"
+  "udit chains, after verify_audit: note them elsewhere.\0126\012\004\004\010\002\003\032.Keys that are still needed,"
+  " after rotate_keys.\0129\012\002\004\011\0323What an older key of a keyring is still needed for.\012,\012\004\004\011\002\000\032$Wh"
+  "ich keyring: \042fields\042 or \042hashes\042.\012\032\012\004\004\011\002\001\032\022Number of the key.\012\036\012\004\004\011\002\002\032\026How many rows need"
+  " it.\012\026\012\004\004\011\002\003\032\016What they are.\012\261\001\012\002\006\000\032\252\001What operators do with the data of a running service"
+  ": every service has it on its inner link.\012\012Errors: UNAUTHENTICATED / CALLER_UNPROVEN; PERM"
+  "ISSION_DENIED / CALLER_KIND.\012\232\002\012\004\006\000\002\000\032\221\002Runs a task and tells how far it is; the last mess"
+  "age holds the result. A call that ends early\012ends the task; run again, it goes on with wha"
+  "t is left. Errors: FAILED_PRECONDITION /\012TASK_UNSUPPORTED where the store's engine has its"
+  " own tools. Callers: the workload operator."
+};

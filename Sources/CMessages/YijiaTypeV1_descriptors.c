@@ -49,3 +49,30 @@ const uint8_t YijiaTypeV1__file_set[1102] = {
   32,1,40,12,82,9,115,105,103,110,97,116,117,114,101,18,21,10,6,107,101,121,95,105,
   100,24,3,32,1,40,9,82,5,107,101,121,73,100,98,6,112,114,111,116,111,51,
 };
+
+const uint8_t YijiaTypeV1__comments[2084] = {
+  "\012\365\010\012\032yijia/type/v1/policy.protoJ\326\010\012\134\012\002\004\000\032VWho may call an RPC. A method without a policy d"
+  "oes not start: the default is to deny.\012d\012\004\004\000\002\000\032\134Kinds of caller that may call. Others are "
+  "denied with PERMISSION_DENIED, reason CALLER_KIND.\012F\012\004\004\000\002\001\032>Least role of a staff caller; "
+  "needed when callers names STAFF.\012h\012\004\004\000\002\002\032`Workloads that may call as a service, for exampl"
+  "e \042stations\042; needed when callers names\012SERVICE.\012V\012\002\005\000\032PKind of caller that the gateway, o"
+  "r the mutual TLS of an inner link, has proven.\012 \012\004\005\000\002\000\032\030Not set; never a caller.\012'\012\004\005\000\002\001\032\037"
+  "A platform partner, by API key.\0123\012\004\005\000\002\002\032+A kiosk of a service point, by its own key.\0122\012\004\005\000"
+  "\002\003\032*A member of union staff, by session token.\012#\012\004\005\000\002\004\032\033A member, by one-time code.\012>\012\004\005\000\002"
+  "\005\0326Another service of the suite, by workload certificate.\012>\012\002\005\001\0328Role of union staff, from"
+  " the least to the most trusted.\012 \012\004\005\001\002\000\032\030Not set; grants nothing.\012,\012\004\005\001\002\001\032$Reads masked re"
+  "cords and statistics.\0126\012\004\005\001\002\002\032.Also writes within the organization's subtree.\012H\012\004\005\001\002\003\032@Als"
+  "o reveals personal data, imports trees and registers devices.\012[\012\002\007\000\032UWho may call this RPC"
+  ": the one source for services, gateway, documentation and tests.\012\250\007\012\032yijia/type/v1/caller."
+  "protoJ\211\007\012\265\001\012\002\004\000\032\256\001The proven caller, as the gateway passes it to a service: serialized, th"
+  "en signed with Ed25519.\012One token serves a caller and an audience; it holds no claim of a "
+  "single call.\012\042\012\004\004\000\002\000\032\032What kind of caller it is.\012a\012\004\004\000\002\001\032YThe caller's resource name: \042par"
+  "tners/{id}\042, \042kiosks/{id}\042, \042staff/{id}\042, \042members/{id}\042.\012=\012\004\004\000\002\002\0325Service that the token "
+  "is for, for example \042members\042.\012^\012\004\004\000\002\003\032VIdentifier of the organization whose subtree a sta"
+  "ff caller may act in; 32 hex digits.\012\037\012\004\004\000\002\004\032\027Role of a staff caller.\012F\012\004\004\000\002\005\032>Identifier "
+  "of the point that a kiosk stands at; 32 hex digits.\012D\012\004\004\000\002\006\032<When the token ends; at most "
+  "60 seconds after it was signed.\012W\012\002\004\001\032QA caller token with its signature, as carried in th"
+  "e metadata \042yijia-caller-bin\042.\012#\012\004\004\001\002\000\032\033The serialized CallerToken.\0121\012\004\004\001\002\001\032)Ed25519 signa"
+  "ture of the token; 64 bytes.\012I\012\004\004\001\002\002\032AIdentifier of the gateway's signing key, so that key"
+  "s can rotate."
+};

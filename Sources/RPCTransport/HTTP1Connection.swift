@@ -71,19 +71,6 @@ final class HTTP1Connection: ChannelDuplexHandler, ExchangeTransport, ServedConn
     self.logger = logger
   }
 
-  /// NIO's codec: it answers pipelined requests in order and holds header lists to the limits.
-  static func addHandlers(
-    to pipeline: ChannelPipeline.SynchronousOperations, limits: ConnectionLimits
-  ) throws {
-    var decoder = NIOHTTPDecoderLimitConfiguration()
-    decoder.maxHeaderFieldSize = limits.headerListBytesMax
-    decoder.maxHeaderListSize = limits.headerListBytesMax
-    decoder.maxHeaderFieldCount = limits.headerFieldsMax
-    try pipeline.configureHTTPServerPipeline(
-      withErrorHandling: false, withEncoderConfiguration: .init(),
-      withDecoderLimitConfiguration: decoder)
-  }
-
   var loop: any ExchangeLoop { executor }
   var isDraining: Bool { drainFlag.load(ordering: .acquiring) }
 

@@ -1,9 +1,10 @@
-import NIOHTTP1
-import RPC
+package import NIOCore
+package import NIOHTTP1
+package import RPC
 
 /// Heads of HTTP/1.1 as the fields of HTTP/2, which all that answers exchanges knows.
 /// Source: RFC 9113, section 8.2.2 and 8.3.1; RFC 9112, sections 3 and 6.
-enum HTTP1Head {
+package enum HTTP1Head {
   /// Fields that are about the connection, not the exchange; those that `connection` names too.
   private static let hops: Set<String> = [
     "connection", "keep-alive", "proxy-connection", "te", "transfer-encoding", "upgrade", "host",
@@ -12,7 +13,7 @@ enum HTTP1Head {
 
   /// - Returns: the request's fields, pseudo headers first; nil where it cannot be trusted: no host
   ///   or several, a length and a transfer coding, a coding that is not `chunked`.
-  static func fields(of head: HTTPRequestHead, isTLS: Bool) -> HeaderList? {
+  package static func fields(of head: HTTPRequestHead, isTLS: Bool) -> HeaderList? {
     let headers = head.headers
     let hosts = headers["host"]
     guard hosts.count == 1 || (hosts.isEmpty && head.version == .http1_0), head.method != .CONNECT
@@ -67,5 +68,21 @@ enum HTTP1Head {
       if !name.hasPrefix(":") { headers.add(name: name, value: list.value(at: index)) }
     }
     return headers
+  }
+}
+
+/// Bytes as HTTP/1.1.
+package enum HTTP1Pipeline {
+  /// NIO's codec: it answers pipelined requests in order and holds header lists to the limits.
+  package static func addHandlers(
+    to pipeline: ChannelPipeline.SynchronousOperations, limits: ConnectionLimits = .init()
+  ) throws {
+    var decoder = NIOHTTPDecoderLimitConfiguration()
+    decoder.maxHeaderFieldSize = limits.headerListBytesMax
+    decoder.maxHeaderListSize = limits.headerListBytesMax
+    decoder.maxHeaderFieldCount = limits.headerFieldsMax
+    try pipeline.configureHTTPServerPipeline(
+      withErrorHandling: false, withEncoderConfiguration: .init(),
+      withDecoderLimitConfiguration: decoder)
   }
 }

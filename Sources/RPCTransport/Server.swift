@@ -158,7 +158,7 @@ public final class Server: Sendable {
       dispatcher: dispatcher, logger: logger)
     connection.ended = { [weak self, unowned connection] in self?.gone(connection) }
     guard keep(connection) else { return channel.close(promise: nil) }
-    try HTTP1Connection.addHandlers(
+    try HTTP1Pipeline.addHandlers(
       to: channel.pipeline.syncOperations, limits: configuration.limits)
     try channel.pipeline.syncOperations.addHandler(connection)
   }

@@ -1,13 +1,16 @@
 import GoogleProtobuf
 import Protobuf
 
-/// A module's serialized `FileDescriptorSet`: its packages' files with their custom options,
-/// without comments. A C array, because a Swift literal of this length takes long to compile.
+/// What a module's contracts say of themselves, as C arrays, because a Swift literal of this length
+/// takes long to compile: a serialized `FileDescriptorSet` of its packages' files with their custom
+/// options, and a second one of the comments alone, which only documentation needs.
 struct CDescriptorSet {
   private let module: String
   private let bytes: [UInt8]
+  private let comments: [UInt8]
 
-  init(_ module: String, _ files: [File]) throws {
+  /// - Parameter hasComments: Whether the comments are wanted.
+  init(_ module: String, _ files: [File], hasComments: Bool) throws {
     self.module = module
     var set = FileDescriptorSet()
     set.file = files.map { file in
@@ -16,10 +19,19 @@ struct CDescriptorSet {
       return proto
     }
     bytes = try set.wireBytes()
+    set.file = files.map { file in
+      var proto = FileDescriptorProto()
+      proto.name = file.proto.name
+      proto.sourceCodeInfo = file.comments.info
+      return proto
+    }
+    comments = hasComments ? try set.wireBytes() : []
   }
 
   var headerPath: String { "CMessages/include/\(module)_descriptors.h" }
   var path: String { "CMessages/\(module)_descriptors.c" }
+  /// Whether there is a set of comments.
+  var hasComments: Bool { !comments.isEmpty }
 
   var header: String {
     """
@@ -33,10 +45,21 @@ struct CDescriptorSet {
     extern const uint8_t \(module)__file_set[\(max(bytes.count, 1))];
     static inline const uint8_t *\(module)__file_set_start(void) { return \(module)__file_set; }
     static inline size_t \(module)__file_set_count(void) { return \(bytes.count); }
-
+    \(commentsHeader)
     #endif
 
     """
+  }
+
+  private var commentsHeader: String {
+    guard hasComments else { return "" }
+    return """
+
+      extern const uint8_t \(module)__comments[\(comments.count + 1)];
+      static inline const uint8_t *\(module)__comments_start(void) { return \(module)__comments; }
+      static inline size_t \(module)__comments_count(void) { return \(comments.count); }
+
+      """
   }
 
   var text: String {
@@ -51,6 +74,26 @@ struct CDescriptorSet {
       }
       if bytes.isEmpty { out.line("0,") }
     }
+    guard hasComments else { return out.text }
+    out.line()
+    // Mostly text, so written as such; C adds a zero.
+    out.block("const uint8_t \(module)__comments[\(comments.count + 1)] = {", "};") { out in
+      for start in stride(from: 0, to: comments.count, by: 90) {
+        out.line(Self.literal(comments[start..<min(start + 90, comments.count)]))
+      }
+    }
     return out.text
+  }
+
+  /// A C string: what is not plain ASCII as octal escapes, which end after three digits.
+  private static func literal(_ bytes: ArraySlice<UInt8>) -> String {
+    let text = bytes.map { byte in
+      let isPlain = (0x20...0x7e).contains(byte) && !"\"\\?".utf8.contains(byte)
+      let octal = String(byte, radix: 8)
+      return isPlain
+        ? String(UnicodeScalar(byte))
+        : "\\" + String(repeating: "0", count: 3 - octal.count) + octal
+    }
+    return "\"" + text.joined() + "\""
   }
 }

@@ -13,6 +13,18 @@ struct Comments {
     }
   }
 
+  /// The comments alone, in the order of their places.
+  var info: SourceCodeInfo {
+    var info = SourceCodeInfo()
+    info.location = byPath.sorted { $0.key.lexicographicallyPrecedes($1.key) }.map { path, lines in
+      var location = SourceCodeInfo.Location()
+      location.path = path
+      location.leadingComments = lines.joined(separator: "\n")
+      return location
+    }
+    return info
+  }
+
   subscript(path: [Int32]) -> [String] { byPath[path] ?? [] }
 
   /// Without the space that follows each comment mark, and without empty ends.

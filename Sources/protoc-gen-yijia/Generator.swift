@@ -3,9 +3,11 @@ import GoogleProtobuf
 /// Makes all files of a request.
 struct Generator {
   private let schema: Schema
+  private let options: Options
 
   init(_ request: CodeGeneratorRequest) throws {
-    schema = try Schema(request, try Options(request.parameter))
+    options = try Options(request.parameter)
+    schema = try Schema(request, options)
   }
 
   func files() throws -> [CodeGeneratorResponse.File] {
@@ -33,10 +35,11 @@ struct Generator {
     }
     for module in Set(files.map(\.module)).sorted() {
       let own = files.filter { $0.module == module }
-      let set = try CDescriptorSet(module, own)
+      let set = try CDescriptorSet(
+        module, own, hasComments: own.contains { options.isOwn($0.proto.package) })
       add(set.headerPath, set.header)
       add(set.path, set.text)
-      add("Messages/\(module)/\(module)Descriptors.swift", descriptors(module, own))
+      add("Messages/\(module)/\(module)Descriptors.swift", descriptors(set, module, own))
     }
     return result
   }
@@ -80,7 +83,9 @@ struct Generator {
     return out.text
   }
 
-  private func descriptors(_ module: String, _ files: [File]) -> String {
+  private func descriptors(
+    _ set: CDescriptorSet, _ module: String, _ files: [File]
+  ) -> String {
     var out = heading("all of its contracts")
     out.line("import CMessages")
     out.line()
@@ -91,6 +96,14 @@ struct Generator {
       out.line("public static let fileDescriptorSet: [Swift.UInt8] = Swift.Array(")
       out.line("  UnsafeBufferPointer(")
       out.line("    start: \(module)__file_set_start(), count: \(module)__file_set_count()))")
+      guard set.hasComments else { return }
+      out.line()
+      out.line(
+        "/// The comments of these files: a serialized `google.protobuf.FileDescriptorSet` of")
+      out.line("/// nothing but `name` and `source_code_info`.")
+      out.line("public static let comments: [Swift.UInt8] = Swift.Array(")
+      out.line("  UnsafeBufferPointer(")
+      out.line("    start: \(module)__comments_start(), count: \(module)__comments_count()))")
     }
     let extensions = files.flatMap { $0.proto.extension }
     if !extensions.isEmpty {

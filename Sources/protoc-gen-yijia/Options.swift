@@ -20,6 +20,11 @@ struct Options {
     }
   }
 
+  /// Whether a package is ours: `drop` names its first part.
+  func isOwn(_ package: String) -> Bool {
+    package.split(separator: ".").first.map { dropped.contains(String($0)) } ?? false
+  }
+
   /// The Swift module of a proto package: `bench.v1` is `BenchV1`.
   func module(of package: String) -> String {
     if let module = modules[package] { return module }

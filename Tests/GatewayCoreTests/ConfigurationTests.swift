@@ -85,6 +85,21 @@ struct ConfigurationTests {
         "partners: [{id: \(id), name: x, api_key_sha256: '\(hash)'},"
           + "{id: \(id), name: y, api_key_sha256: '\(hash)'}]", "partners[1].id: stated twice"
       ),
+      ("limits: [{calls_per_second: -1}]", "limits[0].calls_per_second"),
+      ("limits: [{calls_per_second: 1, burst: 0}]", "limits[0].burst"),
+      ("limits: [{burst: 5}]", "limits[0].burst: it goes with"),
+      ("limits: [{streams_max: -1}]", "limits[0].streams_max"),
+      ("limits: [{message_bytes_max: -1}]", "limits[0].message_bytes_max"),
+      ("limits: [{methods: [/a.B/C]}]", "limits[0].methods: there is no /a.B/C"),
+      ("limits: [{streams_max: 1}, {streams_max: 2}]", "limits[1]: another entry is for all"),
+      ("limits: [{calls_per_day: -1}]", "limits[0].calls_per_day"),
+      ("{limits: [{calls_per_day: 5}], database: ''}", "calls_per_day needs a database"),
+      ("day_offset: Shanghai", "day_offset"),
+      ("limits: [{streams: 1}]", "limits[0].streams"),
+      (
+        "partners: [{id: \(id), name: x, api_key_sha256: '\(hash)', limits: [{streams_max: -1}]}]",
+        "partners[0].limits[0].streams_max"
+      ),
       (
         "staff: [{id: \(id), token_sha256: '\(hash)', organization: '', role: boss,"
           + " expire_time: soon}]", "staff[0].expire_time"

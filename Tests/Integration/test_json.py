@@ -9,6 +9,8 @@ import struct
 import subprocess
 import urllib.parse
 
+import jsonschema
+import openapi_spec_validator
 import pytest
 from google.protobuf import json_format
 
@@ -196,3 +198,67 @@ def pieces(text):
             piece = b""
     if piece:
         yield piece
+
+
+@pytest.fixture(scope="module")
+def document(suite):
+    response, body = Caller(suite, None)("GET", "/openapi.json")
+    assert response.status == 200
+    return json.loads(body)
+
+
+def test_the_openapi_document_is_valid(document):
+    openapi_spec_validator.validate(document)
+    assert document["openapi"] == "3.1.0"
+    assert len(document["paths"]) > 60
+
+
+def strict(schema):
+    """The same schema, with no field that it does not name."""
+    if isinstance(schema, list):
+        return [strict(each) for each in schema]
+    if not isinstance(schema, dict):
+        return schema
+    closed = {key: strict(value) for key, value in schema.items()}
+    fields = schema.get("properties")
+    if isinstance(fields, dict) and "@type" not in fields and schema.get("type") == "object":
+        closed["additionalProperties"] = False
+    return closed
+
+
+def check(document, path, verb, status, answer):
+    """Holds an answer to the schema that the document has for it."""
+    operation = document["paths"][path][verb]
+    described = operation["responses"].get(str(status)) or operation["responses"]["default"]
+    if "$ref" in described:
+        described = document["components"]["responses"][described["$ref"].rpartition("/")[2]]
+    schema = described["content"][JSON]["schema"]
+    jsonschema.Draft202012Validator({
+        **strict(schema), "components": {"schemas": strict(document["components"]["schemas"])},
+    }, format_checker=jsonschema.FormatChecker()).validate(answer)
+
+
+def test_answers_are_as_the_document_says(suite, document, partner, staff):
+    done, body = partner("POST", "/v1/enrollments", as_json(enrollment(PEOPLE.next())))
+    check(document, "/v1/enrollments", "post", done.status, json.loads(body))
+    for path, query in (
+        ("/v1/organizations", "?pageSize=3"), ("/v1/members", "?pageSize=3"),
+        ("/v1/enrollments", "?pageSize=3"), ("/v1/regions", "?pageSize=3"),
+        ("/v1/statistics/coverage", ""), ("/v1/poolCases", ""), ("/v1/transfers", ""),
+    ):
+        response, body = staff("GET", path + query)
+        check(document, path, "get", response.status, json.loads(body))
+    listed = json.loads(staff("GET", "/v1/members?pageSize=1")[1])["members"][0]["name"]
+    for name, status in ((listed, 200), ("members/" + 32 * "0", 404), ("members/x", 400)):
+        response, body = staff("GET", f"/v1/{name}")
+        assert response.status == status, body
+        check(document, "/v1/members/{member}", "get", status, json.loads(body))
+
+
+def test_the_pages_need_nothing_from_elsewhere(suite):
+    for path in ("/docs", "/docs/policy"):
+        response, body = Caller(suite, None)("GET", path)
+        assert response.status == 200
+        assert response.getheader("content-type").startswith("text/html")
+        assert "default-src 'none'" in response.getheader("content-security-policy")
+        assert b"https://" not in body

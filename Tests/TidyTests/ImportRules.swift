@@ -60,7 +60,11 @@ struct ImportRules {
     let cores = ImportTable.cores(repository).map(\.core)
     let libraries = ImportTable.cLibraries(repository)
     return Self.imports(file).compactMap { item in
-      let isForeignCore = cores.contains(item.module) && suite != item.module + "Tests"
+      // Fuzz targets of a service are in the folder of its name.
+      let isOwn =
+        suite == item.module + "Tests"
+        || file.path.hasPrefix("Tests/Fuzz/\(item.module.dropLast("Core".count))/")
+      let isForeignCore = cores.contains(item.module) && !isOwn
       let owners = importers[item.module, default: []].map { $0 + "Tests" }
       let isForeignC = libraries.contains(item.module) && !owners.contains(suite)
       guard isForeignCore || isForeignC else { return nil }

@@ -9,4 +9,8 @@ extern const uint8_t StationsV1__file_set[8853];
 static inline const uint8_t *StationsV1__file_set_start(void) { return StationsV1__file_set; }
 static inline size_t StationsV1__file_set_count(void) { return 8853; }
 
+extern const uint8_t StationsV1__comments[11486];
+static inline const uint8_t *StationsV1__comments_start(void) { return StationsV1__comments; }
+static inline size_t StationsV1__comments_count(void) { return 11485; }
+
 #endif

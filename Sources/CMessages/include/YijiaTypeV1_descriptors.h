@@ -9,4 +9,8 @@ extern const uint8_t YijiaTypeV1__file_set[1102];
 static inline const uint8_t *YijiaTypeV1__file_set_start(void) { return YijiaTypeV1__file_set; }
 static inline size_t YijiaTypeV1__file_set_count(void) { return 1102; }
 
+extern const uint8_t YijiaTypeV1__comments[2084];
+static inline const uint8_t *YijiaTypeV1__comments_start(void) { return YijiaTypeV1__comments; }
+static inline size_t YijiaTypeV1__comments_count(void) { return 2083; }
+
 #endif

@@ -8,4 +8,10 @@ public enum OperationsV1Descriptors {
   public static let fileDescriptorSet: [Swift.UInt8] = Swift.Array(
     UnsafeBufferPointer(
       start: OperationsV1__file_set_start(), count: OperationsV1__file_set_count()))
+
+  /// The comments of these files: a serialized `google.protobuf.FileDescriptorSet` of
+  /// nothing but `name` and `source_code_info`.
+  public static let comments: [Swift.UInt8] = Swift.Array(
+    UnsafeBufferPointer(
+      start: OperationsV1__comments_start(), count: OperationsV1__comments_count()))
 }

@@ -8,4 +8,10 @@ public enum StationsV1Descriptors {
   public static let fileDescriptorSet: [Swift.UInt8] = Swift.Array(
     UnsafeBufferPointer(
       start: StationsV1__file_set_start(), count: StationsV1__file_set_count()))
+
+  /// The comments of these files: a serialized `google.protobuf.FileDescriptorSet` of
+  /// nothing but `name` and `source_code_info`.
+  public static let comments: [Swift.UInt8] = Swift.Array(
+    UnsafeBufferPointer(
+      start: StationsV1__comments_start(), count: StationsV1__comments_count()))
 }

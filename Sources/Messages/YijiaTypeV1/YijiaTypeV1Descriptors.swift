@@ -8,6 +8,12 @@ public enum YijiaTypeV1Descriptors {
   public static let fileDescriptorSet: [Swift.UInt8] = Swift.Array(
     UnsafeBufferPointer(
       start: YijiaTypeV1__file_set_start(), count: YijiaTypeV1__file_set_count()))
+
+  /// The comments of these files: a serialized `google.protobuf.FileDescriptorSet` of
+  /// nothing but `name` and `source_code_info`.
+  public static let comments: [Swift.UInt8] = Swift.Array(
+    UnsafeBufferPointer(
+      start: YijiaTypeV1__comments_start(), count: YijiaTypeV1__comments_count()))
 }
 
 /// Field numbers of the options that this module's contracts define: see

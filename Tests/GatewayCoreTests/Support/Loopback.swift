@@ -16,8 +16,10 @@ struct Loopback {
     services: [any RPCService] = [], handlers: [any ExchangeHandler] = [],
     at address: HostPort = HostPort(host: "127.0.0.1", port: 0)
   ) async throws -> (server: Server, address: HostPort) {
+    var configuration = ServerConfiguration(address: address)
+    configuration.allowsHTTP1 = true
     let server = Server(
-      configuration: ServerConfiguration(address: address),
+      configuration: configuration,
       dispatcher: Dispatcher(
         router: try Router(services: services), handlers: handlers, logger: Self.quiet),
       loops: loops, logger: Self.quiet)

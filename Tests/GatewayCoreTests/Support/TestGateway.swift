@@ -36,7 +36,8 @@ struct TestGateway {
   init(
     _ backend: any Channel, kiosks: KioskDirectory? = nil, store: GatewayStore? = nil,
     messageBytesMax: Int = 4 << 20,
-    accessLog: AccessLogSetting = AccessLogSetting(successShare: 1, failureShare: 1)
+    accessLog: AccessLogSetting = AccessLogSetting(successShare: 1, failureShare: 1),
+    limits: [LimitSetting] = [], limitClock: LimitClock = .system
   ) throws {
     let seed = Array(Self.signingKey.rawRepresentation)
     let clock = store?.clock ?? Self.clock
@@ -57,16 +58,19 @@ struct TestGateway {
     let log = AccessLog(accessLog, clock: Self.clock) { line in
       lines.update { $0.append(String(decoding: line, as: UTF8.self)) }
     }
+    let routes = try RouteTable(
+      backends: Dictionary(uniqueKeysWithValues: backends),
+      opaque: [(opaque, Backend(name: "testing", channel: backend, audience: "testing"))])
     gateway = Gateway(
-      routes: try RouteTable(
-        backends: Dictionary(uniqueKeysWithValues: backends),
-        opaque: [(opaque, Backend(name: "testing", channel: backend, audience: "testing"))]),
+      routes: routes,
       callers: CallerResolver(
         directory: try CallerDirectory(Self.configuration), kiosks: self.kiosks, store: store,
         clock: clock),
       signer: try CallerTokenSigner(keyID: "gateway-1", seed: seed, clock: clock),
-      messageBytesMax: messageBytesMax, accessLog: log,
-      logger: quiet)
+      messageBytesMax: messageBytesMax,
+      limits: LimitBook(
+        limits, paths: routes.limitedPaths, quotas: store?.quotas, clock: limitClock),
+      accessLog: log, logger: quiet)
   }
 
   /// What callers talk to.

@@ -134,11 +134,13 @@ extension Gateway {
   /// - Parameters:
   ///   - kiosks: Filled by a ``KioskFeed``.
   ///   - store: What the gateway keeps; nil for nothing, and then it serves nothing itself.
+  ///   - counts: What was counted of the partners' limits; it outlives a configuration.
   ///   - logger: For what goes wrong; calls are told to a log of their own, in JSON.
   /// - Throws: ``ConfigurationError``.
   public init(
     _ configuration: GatewayConfiguration, backends: Backends, kiosks: KioskDirectory,
-    store: GatewayStore? = nil, clock: Clock = .system, tracing: CallTracing? = nil,
+    store: GatewayStore? = nil, counts: LimitCounts = LimitCounts(), clock: Clock = .system,
+    tracing: CallTracing? = nil,
     logger: Logger
   ) throws {
     let seed = try TokenKeyFile.read(configuration.callerToken.privateKeyFile)
@@ -149,14 +151,17 @@ extension Gateway {
         store: store, keyID: keyID, seed: seed, clock: clock, logger: logger
       ).backend
     }
+    let routes = try RouteTable(
+      contracts: Contract.all.filter { store != nil || $0.audience != Contract.own.audience },
+      backends: contracted, opaque: backends.opaque)
     self.init(
-      routes: try RouteTable(
-        contracts: Contract.all.filter { store != nil || $0.audience != Contract.own.audience },
-        backends: contracted, opaque: backends.opaque),
+      routes: routes,
       callers: CallerResolver(
         directory: try CallerDirectory(configuration), kiosks: kiosks, store: store, clock: clock),
       signer: try CallerTokenSigner(keyID: keyID, seed: seed, clock: clock),
       messageBytesMax: configuration.messageBytesMax,
+      limits: LimitBook(
+        configuration.limits, paths: routes.limitedPaths, counts: counts, quotas: store?.quotas),
       accessLog: AccessLog(configuration.accessLog, clock: clock) {
         LineWriter.standardOutput.add($0)
       }, tracing: tracing, logger: logger)

@@ -33,7 +33,8 @@ public struct BrowserOrigins: Sendable, Hashable {
     fields.add("access-control-allow-origin", origin)
     fields.add(
       "access-control-expose-headers",
-      "grpc-status, grpc-message, grpc-status-details-bin, retry-after")
+      "grpc-status, grpc-message, grpc-status-details-bin, retry-after, ratelimit, "
+        + "ratelimit-policy")
     guard head.method == "OPTIONS" else { return fields }
     fields.add("access-control-allow-methods", "GET, POST, PUT, PATCH, DELETE")
     fields.add(

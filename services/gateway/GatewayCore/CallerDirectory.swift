@@ -10,6 +10,8 @@ public struct CallerDirectory: Sendable {
   struct Partner: Sendable {
     let caller: Caller
     let grant: Grant
+    /// What it may do, where that is not the default.
+    let limits: [LimitSetting]
   }
 
   /// A member of staff, and until when.
@@ -30,7 +32,7 @@ public struct CallerDirectory: Sendable {
       }
       partners[hash] = Partner(
         caller: Caller(kind: .partner, subject: "partners/\(setting.id)"),
-        grant: Grant(listed: setting.methods))
+        grant: Grant(listed: setting.methods), limits: setting.limits)
     }
     for setting in configuration.staff {
       guard let hash = CredentialHash(hex: setting.tokenSHA256),

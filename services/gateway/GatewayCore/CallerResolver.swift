@@ -36,6 +36,8 @@ public struct CallerResolver: Sendable {
     let caller: Caller
     var held: Held?
     var grant = Grant.all
+    /// What a partner may do, where that is not the default.
+    var limits: [LimitSetting] = []
 
     /// - Throws: ``GatewayFailure/methodNotGranted`` where the key does not cover the method.
     func check(_ path: String) throws(GatewayFailure) {
@@ -75,7 +77,7 @@ public struct CallerResolver: Sendable {
   private func resolve(key: [UInt8]) async throws -> Proven {
     guard let hash = CredentialHash(of: key) else { throw CommonFailure.callerUnproven }
     if let partner = directory.partner(hash) {
-      return Proven(caller: partner.caller, grant: partner.grant)
+      return Proven(caller: partner.caller, grant: partner.grant, limits: partner.limits)
     }
     if key.starts(with: Self.kioskKeyPrefix) {
       return Proven(caller: try await kiosks.caller(hash), held: .kiosk(hash))

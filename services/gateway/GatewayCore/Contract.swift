@@ -14,6 +14,8 @@ public struct Contract: Sendable {
   public let methods: [MethodDescriptor]
   /// The serialized `FileDescriptorSet` with the policies.
   let descriptorSet: [UInt8]
+  /// The serialized `FileDescriptorSet` with the comments.
+  var comments: [UInt8] = []
 
   /// Full names of its services.
   var services: Set<String> { Set(methods.map(\.service)) }
@@ -21,16 +23,19 @@ public struct Contract: Sendable {
   /// What the gateway serves itself.
   public static let own = Contract(
     audience: "gateway", methods: AccountsServiceMethods.all,
-    descriptorSet: GatewayV1Descriptors.fileDescriptorSet)
+    descriptorSet: GatewayV1Descriptors.fileDescriptorSet,
+    comments: GatewayV1Descriptors.comments)
 
   /// The services behind this gateway, and itself.
   public static let all = [
     own,
     Contract(
       audience: "members", methods: MembersServiceMethods.all,
-      descriptorSet: MembersV1Descriptors.fileDescriptorSet),
+      descriptorSet: MembersV1Descriptors.fileDescriptorSet,
+      comments: MembersV1Descriptors.comments),
     Contract(
       audience: "stations", methods: StationsServiceMethods.all,
-      descriptorSet: StationsV1Descriptors.fileDescriptorSet),
+      descriptorSet: StationsV1Descriptors.fileDescriptorSet,
+      comments: StationsV1Descriptors.comments),
   ]
 }

@@ -21,7 +21,10 @@ struct FailureAnswer: Sendable {
     do {
       try await mapping.intercept(context) { throw error }
       return RPCError(.internalError, "")
-    } catch let answer as RPCError {
+    } catch var answer as RPCError {
+      if let notice = (error as? GatewayFailure)?.notice {
+        answer.metadata = Metadata(custom: notice.fields)
+      }
       return answer
     } catch {
       return RPCError(.cancelled, "the call was cancelled")

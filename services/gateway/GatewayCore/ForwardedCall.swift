@@ -35,6 +35,7 @@ final class ForwardedCall: Sendable {
   private let trace: TraceContext?
   private let deadline: Deadline?
   private let messageBytesMax: Int
+  private let notice: LimitNotice?
   private let progress = Mutex(Progress())
 
   private struct Progress {
@@ -48,9 +49,10 @@ final class ForwardedCall: Sendable {
   ///   - token: The signed caller token, if the service takes one.
   ///   - trace: What the service is told in place of the caller's own; nil leaves that.
   ///   - deadline: The caller's.
+  ///   - notice: What the answer's head tells of the caller's limits.
   init(
     _ caller: ServerExchange, by route: Route, token: [UInt8]?, trace: TraceContext?,
-    deadline: Deadline?, messageBytesMax: Int
+    deadline: Deadline?, messageBytesMax: Int, notice: LimitNotice? = nil
   ) {
     self.caller = caller
     self.route = route
@@ -58,6 +60,7 @@ final class ForwardedCall: Sendable {
     self.trace = trace
     self.deadline = deadline
     self.messageBytesMax = messageBytesMax
+    self.notice = notice
   }
 
   private var backend: Backend { route.backend }
@@ -238,7 +241,7 @@ final class ForwardedCall: Sendable {
     var next = first
     do {
       while true {
-        let part: ExchangePart
+        var part: ExchangePart
         if let taken = next {
           part = taken
           next = nil
@@ -252,6 +255,7 @@ final class ForwardedCall: Sendable {
           await abandon(service)
           return .failed(.backendBroken(service: backend.name, error.code))
         }
+        if let notice { part.head?.add(contentsOf: notice.fields) }
         if part.isEnd { return await end(part) }
         expectsHead = false
         try await caller.exchange.pass(part)

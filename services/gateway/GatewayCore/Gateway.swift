@@ -13,6 +13,7 @@ public struct Gateway: ExchangeHandler {
   private let callers: CallerResolver
   private let signer: CallerTokenSigner
   private let messageBytesMax: Int
+  private let limits: LimitBook
   private let accessLog: AccessLog
   private let answers: FailureAnswer
   private let metrics: ServerMetrics?
@@ -21,16 +22,19 @@ public struct Gateway: ExchangeHandler {
 
   /// - Parameters:
   ///   - messageBytesMax: The longest message of a request.
+  ///   - limits: Of partners.
   ///   - tracing: Makes spans; nil makes none.
   ///   - logger: For what goes wrong; calls are told to `accessLog`.
   public init(
     routes: RouteTable, callers: CallerResolver, signer: CallerTokenSigner,
-    messageBytesMax: Int, accessLog: AccessLog, tracing: CallTracing? = nil, logger: Logger
+    messageBytesMax: Int, limits: LimitBook, accessLog: AccessLog, tracing: CallTracing? = nil,
+    logger: Logger
   ) {
     self.routes = routes
     self.callers = callers
     self.signer = signer
     self.messageBytesMax = messageBytesMax
+    self.limits = limits
     self.accessLog = accessLog
     answers = FailureAnswer(logger: logger)
     metrics = ServerMetrics(paths: routes.paths)
@@ -84,12 +88,17 @@ public struct Gateway: ExchangeHandler {
     record.caller = proven.caller.subject
     try routes.policies.authorize(proven.caller, path: route.policyPath)
     try proven.check(record.path)
+    let meter = limits.meter(proven.caller, own: proven.limits, route)
+    let notice = try meter?.begin(now: limits.now)
+    defer { meter?.end() }
+    try await limits.takeOfDay(meter)
     let token = try route.backend.audience.map {
       try signer.token(for: proven.caller, audience: $0)
     }
     let call = ForwardedCall(
       exchange, by: route, token: token, trace: trace, deadline: deadline,
-      messageBytesMax: messageBytesMax)
+      messageBytesMax: min(messageBytesMax, meter?.limits.messageBytesMax ?? .max),
+      notice: notice)
     return await callers.hold(proven, isUnary: route.isUnary) {
       call.refuse(CommonFailure.callerUnproven)
     } while: {

@@ -19,6 +19,7 @@ extension GatewayConfiguration {
     var wrong =
       edgeFaults() + serviceFaults() + balancing.faults() + tracing.faults() + partnerFaults()
       + staffFaults()
+    wrong += LimitSetting.faults(limits, at: "limits", knows: counts)
     for (index, service) in opaqueServices.enumerated() {
       wrong += service.faults(at: "opaque_services[\(index)]")
       if opaqueServices[..<index].contains(where: { $0.service == service.service }) {
@@ -37,6 +38,7 @@ extension GatewayConfiguration {
     if tracing != running.tracing { wrong.append("tracing") }
     if database != running.database { wrong.append("database") }
     if keyrings != running.keyrings { wrong.append("keyrings") }
+    if dayOffset != running.dayOffset { wrong.append("day_offset") }
     return wrong.map { "\($0): cannot change while the gateway runs; restart it" }
   }
 
@@ -59,6 +61,11 @@ extension GatewayConfiguration {
       wrong.append("database: sqlite:PATH or postgres://…, or empty for none")
     }
     if !(0...600).contains(drainSeconds) { wrong.append("drain_seconds: 0 to 600") }
+    if DayZone(dayOffset) == nil { wrong.append("day_offset: such as +08:00, within 14 hours") }
+    let limits = limits + partners.flatMap(\.limits)
+    if database.isEmpty, limits.contains(where: { $0.callsPerDay ?? 0 > 0 }) {
+      wrong.append("limits: calls_per_day needs a database")
+    }
     for (name, share) in [
       ("success_share", accessLog.successShare), ("failure_share", accessLog.failureShare),
     ] where !(0...1).contains(share) {
@@ -88,18 +95,28 @@ extension GatewayConfiguration {
     var wrong: [String] = []
     var ids: Set<String> = []
     var hashes: Set<String> = []
-    let paths = Set(Contract.all.flatMap { $0.methods.map(\.path) })
     for (index, partner) in partners.enumerated() {
       let field = "partners[\(index)]"
       wrong += Self.identityFaults(id: partner.id, known: &ids, at: field)
       wrong += Self.hashFaults(partner.apiKeySHA256, known: &hashes, at: "\(field).api_key_sha256")
-      let opaque = opaqueServices.map { "/\($0.service)/" }
-      for path in partner.methods
-      where !paths.contains(path) && !opaque.contains(where: path.hasPrefix) {
+      for path in partner.methods where !knows(path) {
         wrong.append("\(field).methods: there is no \(path)")
       }
+      wrong += LimitSetting.faults(partner.limits, at: "\(field).limits", knows: counts)
     }
     return wrong
+  }
+
+  /// Whether there is a method of that path.
+  private func knows(_ path: String) -> Bool {
+    Contract.all.contains { $0.methods.contains { $0.path == path } }
+      || opaqueServices.contains { path.hasPrefix("/\($0.service)/") }
+  }
+
+  /// Whether calls of that path have limits of their own: of an opaque service all together have.
+  private func counts(_ path: String) -> Bool {
+    Contract.all.contains { $0.methods.contains { $0.path == path } }
+      || opaqueServices.contains { path == "/\($0.service)" }
   }
 
   private func staffFaults() -> [String] {

@@ -28,6 +28,10 @@ public struct GatewayConfiguration: Codable, Sendable, Hashable {
   /// The platform partners beside those of the store. Whom a key of this list names is looked for
   /// nowhere else.
   public var partners: [PartnerSetting]
+  /// What partners may do, where a partner's own entries do not say it.
+  public var limits: [LimitSetting]
+  /// From UTC to where a day of `calls_per_day` begins at midnight: `+08:00`.
+  public var dayOffset: String
   /// The union staff beside those of the store.
   public var staff: [StaffSetting]
   /// The longest message of a request, in bytes.
@@ -45,8 +49,9 @@ public struct GatewayConfiguration: Codable, Sendable, Hashable {
 
   enum CodingKeys: String, CodingKey {
     case listen, certificate, plaintext, admin, tls, services, balancing, database, keyrings
-    case partners, staff, tracing
+    case partners, limits, staff, tracing
     case callerToken = "caller_token"
+    case dayOffset = "day_offset"
     case opaqueServices = "opaque_services"
     case messageBytesMax = "message_bytes_max"
     case browserOrigins = "browser_origins"
@@ -72,6 +77,8 @@ public struct GatewayConfiguration: Codable, Sendable, Hashable {
     database = "sqlite:gateway.sqlite"
     keyrings = KeyringFiles(name: "gateway")
     partners = []
+    limits = [LimitSetting(callsPerSecond: 1_000, burst: 10_000, streamsMax: 1_000)]
+    dayOffset = "+08:00"
     staff = []
     messageBytesMax = 4 << 20
     browserOrigins = []
@@ -179,26 +186,33 @@ public struct PartnerSetting: Codable, Sendable, Hashable {
   /// Paths of the methods that it may call, such as `/yijia.members.v1.MembersService/GetMember`;
   /// empty for all that the policy lets partners call.
   public var methods: [String]
+  /// What it may do, where that is not the default.
+  public var limits: [LimitSetting]
 
   enum CodingKeys: String, CodingKey {
-    case id, name, methods
+    case id, name, methods, limits
     case apiKeySHA256 = "api_key_sha256"
   }
 
-  public init(id: String, name: String, apiKeySHA256: String, methods: [String] = []) {
+  public init(
+    id: String, name: String, apiKeySHA256: String, methods: [String] = [],
+    limits: [LimitSetting] = []
+  ) {
     self.id = id
     self.name = name
     self.apiKeySHA256 = apiKeySHA256
     self.methods = methods
+    self.limits = limits
   }
 
-  /// `methods` may be left out.
+  /// `methods` and `limits` may be left out.
   public init(from decoder: any Decoder) throws {
     let values = try decoder.container(keyedBy: CodingKeys.self)
     id = try values.decode(String.self, forKey: .id)
     name = try values.decode(String.self, forKey: .name)
     apiKeySHA256 = try values.decode(String.self, forKey: .apiKeySHA256)
     methods = try values.decodeIfPresent([String].self, forKey: .methods) ?? []
+    limits = try values.decodeIfPresent([LimitSetting].self, forKey: .limits) ?? []
   }
 }
 

@@ -22,6 +22,12 @@ public enum GatewayFailure: ServiceFailure, Hashable {
   case deadlineExceeded
   /// A message of the request is longer than the limit, in bytes.
   case messageTooLarge(bytesMax: Int)
+  /// More calls of a method in a time than the partner may make.
+  case rateExceeded(LimitNotice)
+  /// More calls of a method at the same time than the partner may make.
+  case streamsExceeded(LimitNotice)
+  /// More calls of a method on a day than the partner may make.
+  case quotaExceeded(LimitNotice)
   /// No replica of the service can be reached; it never saw the call.
   case backendUnavailable(service: String)
   /// The connection broke while the call ran: what became of it is not known.
@@ -34,6 +40,8 @@ public enum GatewayFailure: ServiceFailure, Hashable {
   case routeUnknown(path: String)
   /// The path is there, but for other HTTP methods.
   case verbNotAllowed(allowed: [String])
+  /// The body of a request takes longer than it may.
+  case bodyTooSlow
   /// The body is of a kind that is not read.
   case contentTypeUnsupported(taken: String)
 
@@ -47,8 +55,9 @@ public enum GatewayFailure: ServiceFailure, Hashable {
     case .credentialsAmbiguous, .credentialExpired: .unauthenticated
     case .kiosksUnknown, .backendUnavailable, .backendLost: .unavailable
     case .timeoutMalformed: .internalError
-    case .deadlineExceeded: .deadlineExceeded
-    case .messageTooLarge, .backendBusy: .resourceExhausted
+    case .deadlineExceeded, .bodyTooSlow: .deadlineExceeded
+    case .messageTooLarge, .backendBusy, .rateExceeded, .streamsExceeded, .quotaExceeded:
+      .resourceExhausted
     case .backendBroken(_, let code): code
     case .routeUnknown: .notFound
     case .verbNotAllowed: .unimplemented
@@ -56,16 +65,11 @@ public enum GatewayFailure: ServiceFailure, Hashable {
     }
   }
 
-  /// What HTTP says of it, where that is more than the code tells.
-  var httpStatus: Int? {
-    switch self {
-    case .verbNotAllowed: 405
-    case .contentTypeUnsupported: 415
-    case .messageTooLarge: 413
-    case .timeoutMalformed: 400
-    default: nil
-    }
-  }
+  /// What HTTP says of a reason, where that is more than the code tells.
+  static let httpStatuses = [
+    "VERB_NOT_ALLOWED": 405, "CONTENT_TYPE_UNSUPPORTED": 415, "MESSAGE_TOO_LARGE": 413,
+    "TIMEOUT_MALFORMED": 400, "BODY_TOO_SLOW": 408,
+  ]
 
   public var reason: String {
     switch self {
@@ -76,7 +80,11 @@ public enum GatewayFailure: ServiceFailure, Hashable {
     case .kiosksUnknown: "KIOSKS_UNKNOWN"
     case .timeoutMalformed: "TIMEOUT_MALFORMED"
     case .deadlineExceeded: "DEADLINE_EXCEEDED"
+    case .bodyTooSlow: "BODY_TOO_SLOW"
     case .messageTooLarge: "MESSAGE_TOO_LARGE"
+    case .rateExceeded: "RATE_EXCEEDED"
+    case .streamsExceeded: "STREAMS_EXCEEDED"
+    case .quotaExceeded: "QUOTA_EXCEEDED"
     case .backendUnavailable: "BACKEND_UNAVAILABLE"
     case .backendLost: "BACKEND_LOST"
     case .backendBusy: "BACKEND_BUSY"
@@ -90,6 +98,9 @@ public enum GatewayFailure: ServiceFailure, Hashable {
   public var metadata: [String: String] {
     switch self {
     case .messageTooLarge(let bytesMax): ["bytes_max": String(bytesMax)]
+    case .rateExceeded(let notice): ["burst": String(notice.quota)]
+    case .streamsExceeded(let notice): ["streams_max": String(notice.quota)]
+    case .quotaExceeded(let notice): ["calls_per_day": String(notice.quota)]
     case .backendUnavailable(let service), .backendLost(let service), .backendBusy(let service),
       .backendBroken(let service, _):
       ["service": service]
@@ -98,10 +109,19 @@ public enum GatewayFailure: ServiceFailure, Hashable {
     }
   }
 
-  public var retryAfter: Duration? {
+  /// What the answer tells of the limit that was reached.
+  var notice: LimitNotice? {
     switch self {
-    case .backendUnavailable, .backendLost, .backendBusy, .kiosksUnknown: .seconds(1)
+    case .rateExceeded(let notice), .streamsExceeded(let notice), .quotaExceeded(let notice): notice
     default: nil
+    }
+  }
+
+  public var retryAfter: Duration? {
+    if let notice { return notice.wait }
+    switch self {
+    case .backendUnavailable, .backendLost, .backendBusy, .kiosksUnknown: return .seconds(1)
+    default: return nil
     }
   }
 }
@@ -140,6 +160,7 @@ extension GatewayFailure {
       LocalizedText(
         zh: "单条消息不得超过 \(bytesMax) 字节，请分批发送。",
         en: "A message may have \(bytesMax) bytes at most: send it in parts.")
+    case .rateExceeded, .streamsExceeded, .quotaExceeded: limitText
     case .backendUnavailable, .backendBusy:
       LocalizedText(
         zh: "服务暂不可用，未做任何更改，请稍后重试。",
@@ -159,8 +180,29 @@ extension GatewayFailure {
       LocalizedText(
         zh: "该地址只接受 \(allowed.joined(separator: "、"))。",
         en: "This path takes \(allowed.joined(separator: ", ")) only.")
+    case .bodyTooSlow:
+      LocalizedText(
+        zh: "请求体上传超时，未做任何更改，请重试。",
+        en: "The body took too long; nothing was done. Retry.")
     case .contentTypeUnsupported(let taken):
       LocalizedText(zh: "请求体的类型须为 \(taken)。", en: "The body must be \(taken).")
+    }
+  }
+
+  private var limitText: LocalizedText {
+    switch self {
+    case .quotaExceeded(let notice):
+      LocalizedText(
+        zh: "今日调用次数已达上限 \(notice.quota) 次，未做任何更改，请明日再试。",
+        en: "All \(notice.quota) calls of the day are used; nothing was done. Retry tomorrow.")
+    case .streamsExceeded(let notice):
+      LocalizedText(
+        zh: "同时进行的调用不得超过 \(notice.quota) 个，请等其他调用结束后重试。",
+        en: "At most \(notice.quota) calls at the same time: retry when others have ended.")
+    default:
+      LocalizedText(
+        zh: "调用过于频繁，未做任何更改，请按 RetryInfo 的时间稍后重试。",
+        en: "Too many calls in a time; nothing was done. Retry after the time of RetryInfo.")
     }
   }
 }

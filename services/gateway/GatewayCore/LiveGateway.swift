@@ -19,16 +19,18 @@ public final class LiveGateway: ExchangeHandler {
     let gateway: Gateway
     let web: WebFace
     let json: JSONFace
+    let pages: APIPages
 
     init(
       _ configuration: GatewayConfiguration, _ backends: Backends, _ gateway: Gateway, web: WebFace,
-      json: JSONFace
+      json: JSONFace, pages: APIPages
     ) {
       self.configuration = configuration
       self.backends = backends
       self.gateway = gateway
       self.web = web
       self.json = json
+      self.pages = pages
     }
   }
 
@@ -37,6 +39,7 @@ public final class LiveGateway: ExchangeHandler {
     let contracts: JSONContracts
     let kiosks: KioskDirectory
     let store: GatewayStore?
+    let counts = LimitCounts()
     let clock: Clock
     let exporter: SpanExporter?
     let logger: Logger
@@ -75,7 +78,7 @@ public final class LiveGateway: ExchangeHandler {
     let logger = parts.logger
     let gateway = try Gateway(
       configuration, backends: backends, kiosks: parts.kiosks, store: parts.store,
-      clock: parts.clock,
+      counts: parts.counts, clock: parts.clock,
       tracing: parts.exporter.map { CallTracing(into: $0, share: configuration.tracing.share) },
       logger: logger)
     let origins = BrowserOrigins(configuration.browserOrigins)
@@ -84,7 +87,8 @@ public final class LiveGateway: ExchangeHandler {
       web: try WebFace(of: gateway, origins: origins, logger: logger),
       json: try JSONFace(
         of: gateway, contracts: parts.contracts, origins: origins,
-        messageBytesMax: configuration.messageBytesMax, logger: logger))
+        messageBytesMax: configuration.messageBytesMax, logger: logger),
+      pages: APIPages(contracts: parts.contracts.contracts, configuration, origins: origins))
   }
 
   // MARK: - Calls
@@ -97,6 +101,7 @@ public final class LiveGateway: ExchangeHandler {
     let served = live.value(on: exchange.exchange.loop)
     if served.gateway.claims(exchange.head) { return await served.gateway.serve(exchange) }
     if served.web.claims(exchange.head) { return await served.web.serve(exchange) }
+    if served.pages.claims(exchange.head) { return await served.pages.serve(exchange) }
     await served.json.serve(exchange)
   }
 

@@ -19,6 +19,14 @@ public enum GatewayMigrations {
           replaced_by TEXT, revoked_at INTEGER
         ) STRICT;
         CREATE INDEX partner_key_partner ON partner_key (partner_id, id);
-        """)
+        """),
+    Migration(
+      "0010 calls of a day",
+      sql: """
+        CREATE TABLE quota_day (
+          partner TEXT NOT NULL, path TEXT NOT NULL, day INTEGER NOT NULL,
+          leased INTEGER NOT NULL, PRIMARY KEY (partner, path, day)
+        ) STRICT;
+        """),
   ]
 }

@@ -33,16 +33,19 @@ final class Route: Sendable {
   let traits: MethodTraits
   /// Place of its path in ``RouteTable/paths``, from 1 on; 0 where it has none.
   let number: Int
+  /// Which of ``RouteTable/limitedPaths`` it is; nil where no partner may call.
+  let limitIndex: Int?
 
   init(
     backend: Backend, policyPath: String, isUnary: Bool, traits: MethodTraits = MethodTraits(),
-    number: Int = 0
+    number: Int = 0, limitIndex: Int? = nil
   ) {
     self.backend = backend
     self.policyPath = policyPath
     self.isUnary = isUnary
     self.traits = traits
     self.number = number
+    self.limitIndex = limitIndex
   }
 }
 
@@ -52,9 +55,12 @@ final class Route: Sendable {
 /// An immutable value, so that a new configuration can take the place of the old one as a whole.
 public struct RouteTable: Sendable {
   /// Who may call.
-  let policies: PolicyTable
+  private(set) var policies: PolicyTable
   private var exact: [String: Route] = [:]
   private var opaque: [String: Route] = [:]
+  /// What partners may call, by policy path: their limits are counted apart. A service without a
+  /// contract is one.
+  private(set) var limitedPaths: [String] = []
 
   /// The methods of the contracts: a bounded set, unlike the paths that callers send.
   private(set) var paths: [String] = []
@@ -67,8 +73,8 @@ public struct RouteTable: Sendable {
     contracts: [Contract] = Contract.all, backends: [String: Backend],
     opaque services: [(setting: OpaqueServiceSetting, backend: Backend)] = []
   ) throws {
-    var table = try PolicyTable(descriptorSets: contracts.map(\.descriptorSet))
-    try table.check(contracts.flatMap(\.methods))
+    policies = try PolicyTable(descriptorSets: contracts.map(\.descriptorSet))
+    try policies.check(contracts.flatMap(\.methods))
     for contract in contracts {
       guard let backend = backends[contract.audience] else {
         throw ConfigurationError("services.\(contract.audience): missing")
@@ -77,21 +83,29 @@ public struct RouteTable: Sendable {
       for method in contract.methods {
         exact[method.path] = Route(
           backend: backend, policyPath: method.path, isUnary: method.kind == .unary,
-          traits: traits[method.path] ?? MethodTraits(), number: paths.count + 1)
+          traits: traits[method.path] ?? MethodTraits(), number: paths.count + 1,
+          limitIndex: limitIndex(of: method.path))
         paths.append(method.path)
       }
     }
     for (setting, backend) in services {
       let path = "/\(setting.service)"
-      table.set(setting.policy, path: path)
-      opaque[setting.service] = Route(backend: backend, policyPath: path, isUnary: false)
+      policies.set(setting.policy, path: path)
+      let place = limitIndex(of: path)
+      opaque[setting.service] = Route(
+        backend: backend, policyPath: path, isUnary: false, limitIndex: place)
       for method in setting.idempotentMethods {
         exact["\(path)/\(method)"] = Route(
           backend: backend, policyPath: path, isUnary: false,
-          traits: MethodTraits(isIdempotent: true, takesOneMessage: true))
+          traits: MethodTraits(isIdempotent: true, takesOneMessage: true), limitIndex: place)
       }
     }
-    policies = table
+  }
+
+  private mutating func limitIndex(of policyPath: String) -> Int? {
+    guard policies[policyPath]?.callers.contains(.partner) == true else { return nil }
+    limitedPaths.append(policyPath)
+    return limitedPaths.count - 1
   }
 
   /// The way of a method by its path; nil where there is none.

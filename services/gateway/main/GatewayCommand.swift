@@ -23,10 +23,12 @@ struct GatewayCommand: AsyncParsableCommand {
   @Option(help: "Configuration file, YAML or JSON; services/gateway/config.example.yaml shows all.")
   var config: String?
   @Flag(help: "Check the configuration and end.") var check = false
+  @Flag(help: "Print who may call what, with a partner's limits, and end.") var policy = false
 
   func run() async throws {
     let configuration = try load()
     try configuration.validate()
+    guard !policy else { return print(try PolicyMatrix(configuration).text) }
     guard !check else { return }
     Observation.bootstrap()
     Observation.logLevel = Logger.Level(rawValue: configuration.logLevel) ?? .info
@@ -38,15 +40,12 @@ struct GatewayCommand: AsyncParsableCommand {
   }
 
   private func serve(_ configuration: GatewayConfiguration, logger: Logger) async throws {
-    let loops = EventLoops()
-    let kiosks = KioskDirectory()
+    let (loops, kiosks) = (EventLoops(), KioskDirectory())
     let store = try await GatewayStore(configuration) {
       try await openDatabase(url: $0, patience: $1, migrations: $2)
     }
-    let gateway = try LiveGateway(
-      configuration, kiosks: kiosks, store: store, logger: logger
-    ) { link in
-      try ClientChannel(configuration: try Self.client(link), loops: loops, logger: logger)
+    let gateway = try LiveGateway(configuration, kiosks: kiosks, store: store, logger: logger) {
+      try ClientChannel(configuration: try Self.client($0), loops: loops, logger: logger)
     }
     let health = HealthRegistry()
     let calls = try Dispatcher(edge: gateway, health: health, logger: logger)

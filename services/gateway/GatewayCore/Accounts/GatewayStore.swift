@@ -42,6 +42,8 @@ public struct GatewayStore: Sendable {
   public let feedLag: FeedLag
   let keys: GatewayKeys
   let directory: AccountDirectory
+  /// The calls of a day that partners may make.
+  let quotas: QuotaLeases
   let ledger: RequestLedger
   let pageTokens: PageTokenCodec
   let clock: Clock
@@ -49,14 +51,17 @@ public struct GatewayStore: Sendable {
 
   /// - Parameters:
   ///   - database: Migrated with ``GatewayMigrations``.
+  ///   - zone: Where the day of a quota begins.
   ///   - ids: Identifiers and keys: must be unpredictable outside of tests.
   public init(
-    database: any Database, keys: GatewayKeys, clock: Clock = .system, ids: IDSource = .system
+    database: any Database, keys: GatewayKeys, zone: DayZone = .china, clock: Clock = .system,
+    ids: IDSource = .system
   ) {
     self.database = database
     feedLag = FeedLag(database: database, clock: clock)
     self.keys = keys
     directory = AccountDirectory(database: database, clock: clock)
+    quotas = QuotaLeases(database: database, zone: zone, clock: clock)
     ledger = RequestLedger(FieldCipher(keys.fields))
     pageTokens = PageTokenCodec(keys.pageTokens)
     self.clock = clock
@@ -77,7 +82,8 @@ public struct GatewayStore: Sendable {
     let keys = try GatewayKeys(files: configuration.keyrings)
     let database = try await open(
       configuration.database, Limits.openPatience, GatewayMigrations.all)
-    self.init(database: database, keys: keys)
+    self.init(
+      database: database, keys: keys, zone: DayZone(configuration.dayOffset) ?? .china)
   }
 
   /// Keeps the store: follows what other replicas change, forgets what is kept for a time only,
@@ -86,6 +92,7 @@ public struct GatewayStore: Sendable {
   public func run(logger: Logger) async {
     async let _ = endProcess(whenFails: database, logger: logger)
     async let _ = AccountFeed(self, logger: logger).run()
+    async let _ = quotas.run(logger: logger)
     let housekeeping = Housekeeping(
       database: database, upkeep: self, feedRetentionDays: Self.feedRetentionDays)
     await housekeeping.run(logger: logger)

@@ -1,14 +1,14 @@
 import GoogleAPI
 import GoogleProtobuf
 import Protobuf
-import ProtobufJSON
+package import ProtobufJSON
 import RPC
 import ServiceKit
 
 /// A method as HTTP requests reach it.
-struct HTTPRoute: Sendable {
+package struct HTTPRoute: Sendable {
   let method: MethodDescriptor
-  let input: MessageType
+  package let input: MessageType
   let output: MessageType
   let template: PathTemplate
   /// Where a request's body goes.
@@ -24,12 +24,61 @@ struct HTTPRoute: Sendable {
   }
 }
 
-/// Every method by its HTTP rules (`google.api.http` in the contracts), and each one also as
-/// `POST /package.Service/Method` with the request as the body. An immutable value.
-struct HTTPRoutes: Sendable {
+/// One way in which HTTP requests say a method, as its contract states it (`google.api.http`).
+struct HTTPRule: Sendable, Hashable {
   /// Field number of the extension in `google.protobuf.MethodOptions`.
   private static let ruleExtension: UInt32 = 72_295_728
 
+  let verb: String
+  /// As the contract writes it.
+  let path: String
+  let template: PathTemplate
+  let body: HTTPRoute.Body
+
+  /// - Throws: ``PathTemplate/SyntaxError``.
+  init(_ verb: String, _ path: String, _ body: HTTPRoute.Body) throws {
+    self.verb = verb
+    self.path = path
+    template = try PathTemplate(path)
+    self.body = body
+  }
+
+  /// The rules of a method; none where only its gRPC path leads to it.
+  ///
+  /// - Throws: ``ConfigurationError`` where one is no rule.
+  static func rules(of method: MethodDescriptorProto, at path: String) throws -> [HTTPRule] {
+    let first = try method.options?.unknownFields.message(HttpRule.self, extension: ruleExtension)
+    return try (first.map { [$0] + $0.additionalBindings } ?? []).compactMap { rule in
+      guard let (verb, template) = rule.pattern.flatMap(verbAndPath) else { return nil }
+      let body: HTTPRoute.Body =
+        switch rule.body {
+        case "": .none
+        case "*": .whole
+        default: .field(rule.body)
+        }
+      do {
+        return try HTTPRule(verb, template, body)
+      } catch let error as PathTemplate.SyntaxError {
+        throw ConfigurationError("\(path): google.api.http: \(template): \(error.reason)")
+      }
+    }
+  }
+
+  private static func verbAndPath(_ pattern: HttpRule.Pattern) -> (String, String)? {
+    switch pattern {
+    case .get(let path): ("GET", path)
+    case .put(let path): ("PUT", path)
+    case .post(let path): ("POST", path)
+    case .delete(let path): ("DELETE", path)
+    case .patch(let path): ("PATCH", path)
+    case .custom(let custom): (custom.kind, custom.path)
+    }
+  }
+}
+
+/// Every method by its HTTP rules (`google.api.http` in the contracts), and each one also as
+/// `POST /package.Service/Method` with the request as the body. An immutable value.
+package struct HTTPRoutes: Sendable {
   /// What a request finds.
   enum Match: Sendable {
     case found(HTTPRoute, [FieldTexts])
@@ -52,7 +101,7 @@ struct HTTPRoutes: Sendable {
   private var root = Node()
 
   /// - Throws: ``ConfigurationError`` where a contract's rule is none.
-  init(contracts: [Contract], registry: TypeRegistry) throws {
+  package init(contracts: [Contract], registry: TypeRegistry) throws {
     for contract in contracts {
       let methods = Dictionary(
         contract.methods.map { ($0.path, $0) }, uniquingKeysWith: { first, _ in first })
@@ -75,37 +124,12 @@ struct HTTPRoutes: Sendable {
     guard let input = registry.message(named: String(method.inputType.dropFirst())),
       let output = registry.message(named: String(method.outputType.dropFirst()))
     else { throw ConfigurationError("\(known.path): its types are not in the contract") }
-    func put(_ verb: String, _ path: String, _ body: HTTPRoute.Body) throws {
-      do {
-        insert(
-          HTTPRoute(
-            method: known, input: input, output: output, template: try PathTemplate(path),
-            body: body), verb)
-      } catch {
-        throw ConfigurationError("\(known.path): google.api.http: \(path): \(error.reason)")
-      }
-    }
-    try put("POST", known.path, .whole)
-    let rule = try method.options?.unknownFields.message(
-      HttpRule.self, extension: Self.ruleExtension)
-    for rule in rule.map({ [$0] + $0.additionalBindings }) ?? [] {
-      guard let (verb, path) = rule.pattern.flatMap(Self.verbAndPath) else { continue }
-      switch rule.body {
-      case "": try put(verb, path, .none)
-      case "*": try put(verb, path, .whole)
-      default: try put(verb, path, .field(rule.body))
-      }
-    }
-  }
-
-  private static func verbAndPath(_ pattern: HttpRule.Pattern) -> (String, String)? {
-    switch pattern {
-    case .get(let path): ("GET", path)
-    case .put(let path): ("PUT", path)
-    case .post(let path): ("POST", path)
-    case .delete(let path): ("DELETE", path)
-    case .patch(let path): ("PATCH", path)
-    case .custom(let custom): (custom.kind, custom.path)
+    let own = try HTTPRule("POST", known.path, .whole)
+    for rule in try [own] + HTTPRule.rules(of: method, at: known.path) {
+      insert(
+        HTTPRoute(
+          method: known, input: input, output: output, template: rule.template, body: rule.body),
+        rule.verb)
     }
   }
 

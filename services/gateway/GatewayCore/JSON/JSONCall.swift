@@ -12,16 +12,18 @@ struct JSONCall: Sendable {
   private let caller: ServerExchange
   private let codec: JSONCodec
   private let messageBytesMax: Int
+  private let bodyMax: Duration
   private let writer: JSONWriter
 
   init(
     _ request: JSONRequest, _ caller: ServerExchange, codec: JSONCodec, messageBytesMax: Int,
-    writer: JSONWriter
+    bodyMax: Duration, writer: JSONWriter
   ) {
     self.request = request
     self.caller = caller
     self.codec = codec
     self.messageBytesMax = messageBytesMax
+    self.bodyMax = bodyMax
     self.writer = writer
   }
 
@@ -54,9 +56,17 @@ struct JSONCall: Sendable {
 
   // MARK: - Requests
 
+  /// The whole body. On the caller's loop.
   private func body() async throws -> [UInt8] {
+    // Whoever sends a byte now and then would hold the connection for ever.
+    let late = GatewayFailure.bodyTooSlow
+    let inbox = caller.inbox
+    caller.exchange.setTimer(.after(bodyMax)) {
+      inbox.fail(RPCError(.cancelled, late.reason))
+    }
+    defer { caller.exchange.cancelTimer() }
     var body: [UInt8] = []
-    while let chunk = try await caller.nextChunk() {
+    while let chunk = try await chunk(orFail: late) {
       guard body.count + chunk.count <= messageBytesMax, request.route.body != .none else {
         throw GatewayFailure.messageTooLarge(
           bytesMax: request.route.body == .none ? 0 : messageBytesMax)
@@ -64,6 +74,14 @@ struct JSONCall: Sendable {
       body += chunk
     }
     return body
+  }
+
+  private func chunk(orFail late: GatewayFailure) async throws -> [UInt8]? {
+    do {
+      return try await caller.nextChunk()
+    } catch let error as RPCError where error.code == .cancelled && error.message == late.reason {
+      throw late
+    }
   }
 
   /// Sends each line of the body as a message.
@@ -92,6 +110,7 @@ struct JSONCall: Sendable {
 
   private func respond(_ service: ClientExchange) async throws {
     let output = request.route.output
+    writer.takeLimits(of: try await service.head())
     if kind.streamsResponses {
       while let message = try await service.inbox.nextMessageOnLoop(RawMessage.self) {
         try await writer.write(message.bytes, of: output, request.format)

@@ -2,7 +2,7 @@ import GoogleProtobuf
 import GoogleRPC
 import GoogleType
 public import Logging
-import ProtobufJSON
+package import ProtobufJSON
 public import RPC
 import RPCInProcess
 import ServiceKit
@@ -19,21 +19,24 @@ public struct JSONFace: ExchangeHandler {
   private let gateway: Dispatcher
   private let origins: BrowserOrigins
   private let messageBytesMax: Int
+  private let bodyMax: Swift.Duration
   private let answers: FailureAnswer
 
   /// - Parameters:
   ///   - gateway: Gets the calls.
   ///   - origins: Of pages that may call from a browser.
   ///   - messageBytesMax: The longest request, as JSON; of a stream, the longest line.
+  ///   - bodyMax: How long the body of a request of one message may take.
   public init(
     of gateway: Gateway, contracts: JSONContracts, origins: BrowserOrigins,
-    messageBytesMax: Int, logger: Logger
+    messageBytesMax: Int, bodyMax: Swift.Duration = .seconds(60), logger: Logger
   ) throws {
     self.contracts = contracts
     self.gateway = Dispatcher(
       router: try Router(services: []), handlers: [gateway], logger: logger)
     self.origins = origins
     self.messageBytesMax = messageBytesMax
+    self.bodyMax = bodyMax
     answers = FailureAnswer(logger: logger)
   }
 
@@ -52,37 +55,34 @@ public struct JSONFace: ExchangeHandler {
       let request = try JSONRequest(exchange.head, contracts.routes)
       let call = JSONCall(
         request, exchange, codec: contracts.codec, messageBytesMax: messageBytesMax,
-        writer: writer)
+        bodyMax: bodyMax, writer: writer)
       let channel = InProcessChannel(gateway, loop: exchange.exchange.loop, peer: exchange.peer)
       try await call.run(on: channel)
     } catch let error as RPCError {
       await writer.fail(error)
     } catch {
-      await writer.fail(await answers.rendered(error, exchange), httpStatus: error.httpStatus)
+      await writer.fail(await answers.rendered(error, exchange))
     }
   }
 }
 
-extension Error {
-  /// Where a failure of the face's own says more than its code.
-  fileprivate var httpStatus: Int? { (self as? GatewayFailure)?.httpStatus }
-}
-
 /// The contracts as HTTP and JSON see them. Reading them takes a while, and they never change.
 public struct JSONContracts: Sendable {
+  let contracts: [Contract]
   let codec: JSONCodec
   let routes: HTTPRoutes
 
   /// - Throws: ``ConfigurationError`` where a contract's HTTP rule is none.
   public init(_ contracts: [Contract] = Contract.all) throws {
+    self.contracts = contracts
     codec = try JSONCodec(contracts)
     routes = try HTTPRoutes(contracts: contracts, registry: codec.mapping.registry)
   }
 }
 
 /// JSON by the contracts, and the statuses of failures.
-struct JSONCodec: Sendable {
-  let mapping: JSONMapping
+package struct JSONCodec: Sendable {
+  package let mapping: JSONMapping
   let status: MessageType
 
   /// What contracts import, and what statuses are made of.
@@ -92,7 +92,7 @@ struct JSONCodec: Sendable {
   ]
 
   /// - Throws: `TypeRegistryError`, ``ConfigurationError`` where the contracts are not whole.
-  init(_ contracts: [Contract]) throws {
+  package init(_ contracts: [Contract]) throws {
     let registry = try TypeRegistry(contracts.map(\.descriptorSet) + Self.imported)
     guard let status = registry.message(named: "google.rpc.Status") else {
       throw ConfigurationError("google.rpc.Status is in no contract")

@@ -1,10 +1,10 @@
 import ProtobufJSON
-import RPC
+package import RPC
 import ServiceKit
 
 /// What a head asks for: a method, what path and query say of its request, and how it is answered.
-struct JSONRequest: Sendable {
-  let route: HTTPRoute
+package struct JSONRequest: Sendable {
+  package let route: HTTPRoute
   /// Of path and query.
   let texts: [FieldTexts]
   /// How a stream of responses is written.
@@ -12,7 +12,7 @@ struct JSONRequest: Sendable {
 
   /// - Throws: ``GatewayFailure`` and ``CommonFailure/invalidFields(_:)`` where it asks for nothing
   ///   that there is.
-  init(_ head: RequestHead, _ routes: HTTPRoutes) throws {
+  package init(_ head: RequestHead, _ routes: HTTPRoutes) throws {
     let target = head.path.split(
       separator: "?", maxSplits: 1, omittingEmptySubsequences: false)
     let shown = String(head.path.prefix(Self.shownMax))
@@ -66,7 +66,7 @@ struct JSONRequest: Sendable {
   ///
   /// - Parameter body: The whole body; empty is an empty request.
   /// - Throws: ``CommonFailure/invalidFields(_:)``, with every wrong field of path, query and body.
-  func wire(_ body: [UInt8], _ codec: JSONCodec) throws -> [UInt8] {
+  package func wire(_ body: [UInt8], _ codec: JSONCodec) throws -> [UInt8] {
     var wire: [UInt8] = []
     var failures: [FieldFailure] = []
     do throws(JSONParseError) {

@@ -13,12 +13,21 @@ final class JSONWriter: Sendable {
   private let fields: HeaderList
   /// How the stream that was begun is written.
   private let begun = Mutex<JSONFormat?>(nil)
+  /// What the call's head tells of limits.
+  private let limits = Mutex(HeaderList())
 
   /// - Parameter fields: Goes with the head, whatever the answer.
   init(_ caller: ServerExchange, codec: JSONCodec, fields: HeaderList) {
     self.caller = caller
     self.codec = codec
     self.fields = fields
+  }
+
+  /// Repeats what the head of the call tells of the caller's limits.
+  func takeLimits(of head: HeaderList) {
+    for name in LimitNotice.fieldNames {
+      if let value = head[name] { limits.withLock { $0.add(name, value) } }
+    }
   }
 
   /// The one message of an answer.
@@ -49,11 +58,11 @@ final class JSONWriter: Sendable {
 
   /// The end of any answer that failed: an HTTP status before the first message, a last word of the
   /// stream after it.
-  func fail(_ error: RPCError, httpStatus: Int? = nil) async {
+  func fail(_ error: RPCError) async {
     let status = JSONStatus(error, codec)
     guard let format = begun.withLock({ $0 }) else {
       var head = head(
-        httpStatus ?? status.httpStatus, "application/json", length: status.json.count)
+        status.httpStatus, "application/json", length: status.json.count)
       head.add(contentsOf: status.fields)
       await caller.sendHead(head)
       try? await caller.send(status.json)
@@ -83,6 +92,7 @@ final class JSONWriter: Sendable {
     var head: HeaderList = [":status": String(status), "content-type": type]
     if let length { head.add("content-length", String(length)) }
     head.add(contentsOf: fields)
+    head.add(contentsOf: limits.withLock { $0 })
     return head
   }
 
@@ -103,7 +113,6 @@ struct JSONStatus: Sendable {
   let fields: HeaderList
 
   init(_ error: RPCError, _ codec: JSONCodec) {
-    httpStatus = error.code.httpStatus
     var plain = GoogleRPC.Status()
     plain.code = Int32(error.code.rawValue)
     plain.message = error.message
@@ -113,7 +122,11 @@ struct JSONStatus: Sendable {
       (whole.flatMap { Self.text($0, codec) }) ?? Self.text(plain, codec)
       ?? Array("{\"code\":\(error.code.rawValue)}".utf8)
     var fields = HeaderList()
+    var httpStatus = error.code.httpStatus
     for detail in whole?.details ?? [] {
+      if let info = try? detail.unpack(ErrorInfo.self), info.domain == GatewayFailure.domain {
+        httpStatus = GatewayFailure.httpStatuses[info.reason] ?? httpStatus
+      }
       if let info = try? detail.unpack(RetryInfo.self), let delay = info.retryDelay {
         // Whole seconds, at least one: there is no shorter form. RFC 9110, 10.2.3.
         fields.add("retry-after", String(max(1, delay.seconds + (delay.nanos > 0 ? 1 : 0))))
@@ -121,6 +134,7 @@ struct JSONStatus: Sendable {
     }
     if error.code == .unauthenticated { fields.add("www-authenticate", "Bearer") }
     self.fields = fields
+    self.httpStatus = httpStatus
   }
 
   private static func text(_ status: GoogleRPC.Status, _ codec: JSONCodec) -> [UInt8]? {

@@ -1,8 +1,8 @@
 /// A path as `google.api.http` writes it: `/v1/{name=organizations/*}:revoke`. A pure value.
 ///
 /// Source: google/api/http.proto, "Path template syntax".
-struct PathTemplate: Sendable, Hashable {
-  enum Segment: Sendable, Hashable {
+package struct PathTemplate: Sendable, Hashable {
+  package enum Segment: Sendable, Hashable {
     case literal(String)
     /// `*`: any one segment.
     case one
@@ -11,25 +11,25 @@ struct PathTemplate: Sendable, Hashable {
   }
 
   /// A request field that part of the path goes to.
-  struct Variable: Sendable, Hashable {
+  package struct Variable: Sendable, Hashable {
     /// The field's path, with dots.
-    let field: String
+    package let field: String
     /// The segments that are its value.
-    let segments: Range<Int>
+    package let segments: Range<Int>
   }
 
   /// Why a text is no template.
-  struct SyntaxError: Error, Sendable, Hashable {
+  package struct SyntaxError: Error, Sendable, Hashable {
     let template: String
     let reason: String
   }
 
-  private(set) var segments: [Segment] = []
-  private(set) var variables: [Variable] = []
+  package private(set) var segments: [Segment] = []
+  package private(set) var variables: [Variable] = []
   /// What follows the last colon of the path.
-  private(set) var verb: String?
+  package private(set) var verb: String?
 
-  init(_ text: String) throws(SyntaxError) {
+  package init(_ text: String) throws(SyntaxError) {
     func failure(_ reason: String) -> SyntaxError { SyntaxError(template: text, reason: reason) }
     guard text.hasPrefix("/") else { throw failure("a template begins with a slash") }
     var rest = text.dropFirst()
@@ -78,18 +78,37 @@ struct PathTemplate: Sendable, Hashable {
   }
 }
 
+extension PathTemplate: CustomStringConvertible {
+  /// As `google.api.http` writes it.
+  package var description: String {
+    var text = ""
+    for (index, segment) in segments.enumerated() {
+      let variable = variables.first { $0.segments.contains(index) }
+      text += "/"
+      if let variable, variable.segments.lowerBound == index { text += "{\(variable.field)=" }
+      switch segment {
+      case .literal(let literal): text += literal
+      case .one: text += "*"
+      case .rest: text += "**"
+      }
+      if let variable, variable.segments.upperBound == index + 1 { text += "}" }
+    }
+    return (text.isEmpty ? "/" : text) + (verb.map { ":\($0)" } ?? "")
+  }
+}
+
 /// A request path cut into its segments: percent escapes restored, so that an escaped slash is part
 /// of its segment. A pure value.
-struct RequestPath: Sendable, Hashable {
+package struct RequestPath: Sendable, Hashable {
   /// Longer paths than any template here; each segment is looked at once a route.
   static let segmentsMax = 32
 
-  let segments: [String]
+  package let segments: [String]
   /// The same, where the last segment ends with a colon and a verb.
   let verb: (segments: [String], name: String)?
 
   /// nil where the path is none: no leading slash, an empty segment, a bad escape, no UTF-8.
-  init?(_ text: Substring) {
+  package init?(_ text: Substring) {
     guard text.hasPrefix("/") else { return nil }
     let raw = text.dropFirst().split(separator: "/", omittingEmptySubsequences: false)
     guard raw.count <= Self.segmentsMax else { return nil }
@@ -110,12 +129,12 @@ struct RequestPath: Sendable, Hashable {
     verb = (segments.dropLast() + [stem], name)
   }
 
-  static func == (a: Self, b: Self) -> Bool {
+  package static func == (a: Self, b: Self) -> Bool {
     a.segments == b.segments && a.verb?.name == b.verb?.name
       && a.verb?.segments == b.verb?.segments
   }
 
-  func hash(into hasher: inout Hasher) { hasher.combine(segments) }
+  package func hash(into hasher: inout Hasher) { hasher.combine(segments) }
 }
 
 /// The escapes of URLs.

@@ -1,0 +1,128 @@
+import Foundation
+import RPC
+import RPCInProcess
+import ServiceKit
+import Testing
+import YijiaTypeV1
+
+@testable import GatewayCore
+
+@Suite("Documentation")
+struct DocumentationTests {
+  private static func pages() throws -> InProcessChannel {
+    InProcessChannel(
+      Dispatcher(
+        router: try Router(services: []),
+        handlers: [APIPages(GatewayConfiguration(), origins: BrowserOrigins())]))
+  }
+
+  private static func get(
+    _ path: String, _ verb: String = "GET", _ fields: HeaderList = [:]
+  ) async throws -> (head: HeaderList, text: String) {
+    var head: HeaderList = [":method": verb, ":path": path]
+    head.add(contentsOf: fields)
+    let exchange = try await pages().openExchange(RequestHead(fields: head))
+    await exchange.finish()
+    let answer = try await exchange.head()
+    var bytes: [UInt8] = []
+    while let chunk = try await exchange.nextChunk() { bytes += chunk }
+    return (answer, String(decoding: bytes, as: UTF8.self))
+  }
+
+  private static func policies() throws -> [String: Policy] {
+    let table = try PolicyTable(descriptorSets: Contract.all.map(\.descriptorSet))
+    return Dictionary(
+      uniqueKeysWithValues: table.paths.compactMap { path in table[path].map { (path, $0) } })
+  }
+
+  private static func document() async throws -> NSDictionary {
+    let text = try await get("/openapi.json").text
+    return try #require(
+      try JSONSerialization.jsonObject(with: Data(text.utf8)) as? NSDictionary)
+  }
+
+  @Test("every method that anybody outside may call is in the document once, and no other")
+  func methods() async throws {
+    let paths = try #require(try await Self.document()["paths"] as? [String: NSDictionary])
+    let operations = paths.values.flatMap { ($0.allValues as? [NSDictionary]) ?? [] }
+    let listed = operations.compactMap { $0["x-grpc-method"] as? String }
+    let table = try Self.policies()
+    let expected = table.filter { $0.value.callers.contains { $0 != .service } }.map(\.key)
+    #expect(Set(listed) == Set(expected))
+    #expect(operations.allSatisfy { ($0["description"] as? String)?.isEmpty == false })
+    #expect(Set(operations.compactMap { $0["operationId"] as? String }).count == listed.count)
+  }
+
+  @Test("a path is its contract's, with a parameter for each part that varies")
+  func paths() async throws {
+    let paths = try #require(try await Self.document()["paths"] as? [String: NSDictionary])
+    let reveal = try #require(paths["/v1/members/{member}:reveal"]?["post"] as? NSDictionary)
+    let parameters = try #require(reveal["parameters"] as? [NSDictionary])
+    #expect(parameters.count == 1)
+    #expect(parameters.first?["name"] as? String == "member")
+    #expect(
+      parameters.first?["description"] as? String == "The end of `name`: \"members/…\".")
+    let list = try #require(paths["/v1/members"]?["get"] as? NSDictionary)
+    let query = try #require(list["parameters"] as? [NSDictionary])
+    #expect(query.contains { $0["name"] as? String == "pageSize" })
+    #expect(query.allSatisfy { $0["in"] as? String == "query" })
+    #expect(paths["/yijia.members.v1.MembersService/EnrollMembers"]?["post"] != nil)
+    #expect(paths["/yijia.stations.v1.StationsService/WatchStationEvents"] == nil)
+  }
+
+  @Test("comments of the contracts are its descriptions; fields have JSON's names and types")
+  func schemas() async throws {
+    let components = try #require(try await Self.document()["components"] as? NSDictionary)
+    let schemas = try #require(components["schemas"] as? [String: NSDictionary])
+    let member = try #require(schemas["yijia.members.v1.Member"])
+    #expect((member["description"] as? String)?.isEmpty == false)
+    let fields = try #require(member["properties"] as? [String: NSDictionary])
+    #expect(fields["memberNumber"]?["type"] as? String == "string")
+    #expect((fields["memberNumber"]?["description"] as? String)?.isEmpty == false)
+    #expect(schemas["google.rpc.Status"] != nil)
+    #expect(schemas["google.protobuf.Timestamp"] == nil, "it is a string where it is used")
+  }
+
+  @Test("pages load nothing from elsewhere, and are sent once where they have not changed")
+  func pages() async throws {
+    for path in ["/docs", "/docs/policy", "/openapi.json"] {
+      let (head, text) = try await Self.get(path)
+      #expect(head[":status"] == "200")
+      #expect(head["content-length"] == String(text.utf8.count))
+      #expect(head["content-security-policy"]?.hasPrefix("default-src 'none'") == true)
+      for place in ["src=", "@import", ":url(", " url(", "<link"] {
+        #expect(!text.contains(place), "\(path) loads something: \(place)")
+      }
+      let etag = try #require(head["etag"])
+      let again = try await Self.get(path, ["if-none-match": etag])
+      #expect(again.head[":status"] == "304")
+      #expect(again.text.isEmpty)
+      let only = try await Self.get(path, "HEAD")
+      #expect(only.head["content-length"] == String(text.utf8.count))
+      #expect(only.text.isEmpty)
+    }
+  }
+
+  private static func get(
+    _ path: String, _ fields: HeaderList
+  ) async throws -> (head: HeaderList, text: String) { try await get(path, "GET", fields) }
+
+  @Test("the matrix says of every method and kind of caller what the policy says")
+  func matrix() throws {
+    let matrix = try PolicyMatrix(GatewayConfiguration())
+    let table = try Self.policies()
+    #expect(Set(matrix.rows.map(\.path)) == Set(table.keys))
+    for row in matrix.rows {
+      let policy = try #require(table[row.path])
+      for kind in PolicyMatrix.kinds {
+        #expect(row.allows(kind) == policy.callers.contains(kind), "\(row.path) \(kind)")
+      }
+      #expect(row.limits.isEmpty != policy.callers.contains(.partner))
+      #expect(matrix.html.contains(row.path))
+    }
+    let line = try #require(
+      matrix.text.split(separator: "\n").first { $0.contains("/SubmitEnrollment ") })
+    #expect(line.contains("yes"))
+    #expect(line.contains("1000/s, burst 10000; 1000 at once"))
+  }
+}

@@ -1,0 +1,115 @@
+import Crypto
+public import RPC
+import Synchronization
+
+/// What tells callers about the API: `/openapi.json`, a page of it at `/docs`, and who may call
+/// what at `/docs/policy`. Public, like the contracts; made when first asked for and then kept.
+///
+/// Safe to use from any task.
+public struct APIPages: ExchangeHandler {
+  /// A page as it is sent.
+  private struct Page: Sendable {
+    let body: [UInt8]
+    let type: String
+    /// What the page may load: nothing but itself, and its script by its hash.
+    let policy: String
+    let etag: String
+
+    init(_ body: [UInt8], type: String, scripts: [String] = []) {
+      self.body = body
+      self.type = type
+      let hashes = scripts.map { script in
+        "'sha256-\(Base64.padded(Array(SHA256.hash(data: Array(script.utf8)))))'"
+      }
+      policy =
+        "default-src 'none'; style-src 'unsafe-inline'; connect-src 'self'; script-src "
+        + (hashes.isEmpty ? "'none'" : hashes.joined(separator: " "))
+        + "; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+      etag = "\"\(Base64.padded(Array(SHA256.hash(data: body)).prefix(12)))\""
+    }
+  }
+
+  private final class Pages: Sendable {
+    let made = Mutex<[String: Page]>([:])
+  }
+
+  private static let paths = ["/openapi.json", "/docs", "/docs/policy"]
+
+  private let contracts: [Contract]
+  private let configuration: GatewayConfiguration
+  private let origins: BrowserOrigins
+  private let pages = Pages()
+
+  /// - Parameter configuration: For the policy page: opaque services and default limits.
+  public init(
+    contracts: [Contract] = Contract.all, _ configuration: GatewayConfiguration,
+    origins: BrowserOrigins
+  ) {
+    self.contracts = contracts
+    self.configuration = configuration
+    self.origins = origins
+  }
+
+  public func claims(_ head: RequestHead) -> Bool {
+    Self.paths.contains(Self.path(of: head)) && ["GET", "HEAD"].contains(head.method)
+  }
+
+  public func serve(_ exchange: ServerExchange) async {
+    let path = Self.path(of: exchange.head)
+    guard let page = try? page(path) else {
+      return await exchange.sendHead([":status": "500"], endsStream: true)
+    }
+    var head: HeaderList = [
+      ":status": "200", "etag": page.etag, "cache-control": "no-cache",
+      "content-security-policy": page.policy, "x-content-type-options": "nosniff",
+      "referrer-policy": "no-referrer",
+    ]
+    head.add(contentsOf: origins.fields(for: exchange.head))
+    if exchange.head.fields["if-none-match"] == page.etag {
+      head.set(":status", "304")
+      return await exchange.sendHead(head, endsStream: true)
+    }
+    head.add("content-type", page.type)
+    head.add("content-length", String(page.body.count))
+    guard exchange.head.method == "GET" else {
+      return await exchange.sendHead(head, endsStream: true)
+    }
+    await exchange.sendHead(head)
+    try? await exchange.send(page.body)
+    await exchange.finish()
+  }
+
+  /// Without the query.
+  private static func path(of head: RequestHead) -> String {
+    String(head.path.prefix { $0 != "?" })
+  }
+
+  private func page(_ path: String) throws -> Page {
+    if let page = pages.made.withLock({ $0[path] }) { return page }
+    let page = try make(path)
+    pages.made.withLock { $0[path] = page }
+    return page
+  }
+
+  private func make(_ path: String) throws -> Page {
+    switch path {
+    case "/openapi.json":
+      Page(
+        try OpenAPIDocument(ContractBook(contracts)).json.bytes, type: "application/json")
+    case "/docs/policy":
+      Page(
+        Array(try PolicyMatrix(contracts: contracts, configuration).html.utf8),
+        type: "text/html; charset=utf-8")
+    default:
+      Page(
+        Array(DocsPage.api.utf8), type: "text/html; charset=utf-8", scripts: [DocsPage.script])
+    }
+  }
+}
+
+extension Base64 {
+  fileprivate static func padded(_ bytes: some Collection<UInt8>) -> String {
+    let text = encode(Array(bytes))
+    return text + String(repeating: "=", count: (4 - text.count % 4) % 4)
+  }
+}

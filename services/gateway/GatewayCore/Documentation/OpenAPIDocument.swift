@@ -1,0 +1,347 @@
+import GoogleProtobuf
+import RPC
+import YijiaTypeV1
+
+/// All that outside callers may call, as OpenAPI 3.1, made from the contracts alone.
+///
+/// A method has the paths of its `google.api.http` rules; one without has its gRPC path. What only
+/// services may call is left out. Source: OpenAPI Specification 3.1.0.
+struct OpenAPIDocument {
+  private let book: ContractBook
+  private var schemas: OpenAPISchemas
+  /// Operations by path and verb, in the order of the contracts.
+  private var paths: [(path: String, operations: [JSONValue.Member])] = []
+
+  init(_ book: ContractBook) {
+    self.book = book
+    schemas = OpenAPISchemas(book)
+    _ = schemas.message("google.rpc.Status")
+    for service in book.services {
+      for method in service.methods where method.isPublic { add(method, of: service) }
+    }
+  }
+
+  var json: JSONValue {
+    [
+      "openapi": "3.1.0",
+      "info": [
+        "title": "Yijia 驿家", "version": "v1",
+        "description": .string(Self.about),
+        "license": ["name": "Apache 2.0", "identifier": "Apache-2.0"],
+      ],
+      "servers": [["url": "/", "description": "This gateway"]],
+      "tags": .array(
+        book.services.map { ["name": .string($0.name), "description": .string($0.comment)] }),
+      "paths": .object(
+        paths.map { .init(name: $0.path, value: .object($0.operations)) }),
+      "components": [
+        "schemas": schemas.components,
+        "responses": ["Error": Self.error, "LimitReached": Self.limitReached],
+        "headers": Self.headers,
+        "securitySchemes": [
+          "apiKey": [
+            "type": "apiKey", "in": "header", "name": "x-api-key",
+            "description": "Key of a platform partner or of a kiosk.",
+          ],
+          "bearer": [
+            "type": "http", "scheme": "bearer",
+            "description": "Session of union staff or of a member.",
+          ],
+        ],
+      ],
+    ]
+  }
+
+  private static let about = """
+    Trade unions enroll workers, run service points and more. Every method is served as gRPC, \
+    gRPC-Web and JSON at one address.
+
+    JSON is the proto3 mapping: camelCase names are written, both spellings are read, unknown \
+    fields are refused, 64-bit integers are strings, fields with their default value are left out.
+
+    A stream of requests is sent as lines of JSON (application/x-ndjson). A stream of responses \
+    comes as `accept` prefers: lines of {"result":…} (the default), one array (application/json), \
+    or events (text/event-stream); a call that fails after its first message says so in its last \
+    word, {"error":…}.
+
+    Errors are google.rpc.Status: `code` is gRPC's, `details` hold an ErrorInfo with `reason` and \
+    `domain`, a BadRequest that names every wrong field, a RetryInfo where a retry helps, and a \
+    LocalizedMessage by `accept-language` (zh-CN by default, en).
+    """
+
+  private static let error: JSONValue = [
+    "description": "The call failed; the HTTP status follows from the code.",
+    "content": [
+      "application/json": ["schema": ["$ref": "#/components/schemas/google.rpc.Status"]]
+    ],
+  ]
+
+  private static let limitReached = error.adding([
+    "headers": .object(
+      ["Retry-After", "RateLimit-Policy", "RateLimit"].map {
+        .init(name: $0, value: ["$ref": .string("#/components/headers/\($0)")])
+      })
+  ])
+
+  private static let headers: JSONValue = [
+    "Retry-After": [
+      "description": "Seconds after which a retry may succeed.", "schema": ["type": "integer"],
+    ],
+    "RateLimit-Policy": [
+      "description": "The limit: calls (q) in a window (w, seconds).",
+      "schema": ["type": "string"], "example": #""rate";q=10000;w=10"#,
+    ],
+    "RateLimit": [
+      "description": "What is left of it (r), and the seconds until there is more (t).",
+      "schema": ["type": "string"], "example": #""rate";r=0;t=1"#,
+    ],
+  ]
+
+  // MARK: - Operations
+
+  private mutating func add(_ method: ContractBook.Method, of service: ContractBook.Service) {
+    let rules = method.rules.isEmpty ? [] : method.rules
+    guard !rules.isEmpty else {
+      let body = HTTPRoute.Body.whole
+      return insert(
+        operation(method, of: service, parameters: [], body: body, number: 0),
+        verb: "POST", path: method.descriptor.path)
+    }
+    for (number, rule) in rules.enumerated() {
+      let path = OpenAPIPath(rule.template)
+      let parameters = path.parameters + query(of: method, rule)
+      insert(
+        operation(method, of: service, parameters: parameters, body: rule.body, number: number),
+        verb: rule.verb, path: path.text)
+    }
+  }
+
+  private mutating func insert(_ operation: JSONValue, verb: String, path: String) {
+    let member = JSONValue.Member(name: verb.lowercased(), value: operation)
+    if let index = paths.firstIndex(where: { $0.path == path }) {
+      paths[index].operations.append(member)
+    } else {
+      paths.append((path, [member]))
+    }
+  }
+
+  private mutating func operation(
+    _ method: ContractBook.Method, of service: ContractBook.Service, parameters: [JSONValue],
+    body: HTTPRoute.Body, number: Int
+  ) -> JSONValue {
+    let name = method.descriptor.name
+    var operation: [JSONValue.Member] = [
+      .init(name: "tags", value: [.string(service.name)]),
+      .init(
+        name: "operationId",
+        value: .string("\(service.name)_\(name)" + (number > 0 ? "_\(number + 1)" : ""))),
+      .init(name: "summary", value: .string(name)),
+      .init(name: "description", value: .string(method.comment)),
+      .init(name: "x-grpc-method", value: .string(method.descriptor.path)),
+      .init(name: "x-callers", value: callers(method.policy)),
+    ]
+    let security = security(method.policy)
+    operation.append(.init(name: "security", value: .array(security)))
+    if !parameters.isEmpty {
+      operation.append(.init(name: "parameters", value: .array(parameters)))
+    }
+    if let content = requestBody(method, body) {
+      operation.append(
+        .init(
+          name: "requestBody",
+          value: ["required": .bool(body == .whole), "content": content]))
+    }
+    operation.append(.init(name: "responses", value: responses(method)))
+    return .object(operation)
+  }
+
+  private mutating func requestBody(
+    _ method: ContractBook.Method, _ body: HTTPRoute.Body
+  ) -> JSONValue? {
+    let schema: JSONValue
+    switch body {
+    case .none: return nil
+    case .whole: schema = schemas.message(method.input)
+    case .field(let name):
+      guard let entry = book.messages[method.input],
+        let index = entry.descriptor.field.firstIndex(where: { $0.name == name })
+      else { return nil }
+      schema = schemas.field(entry.descriptor.field[index], comment: entry.fieldComments[index])
+    }
+    guard method.descriptor.kind.streamsRequests else {
+      return ["application/json": ["schema": schema]]
+    }
+    return ["application/x-ndjson": ["schema": schema.described("One line a message.")]]
+  }
+
+  private mutating func responses(_ method: ContractBook.Method) -> JSONValue {
+    let output = schemas.message(method.output)
+    let status: JSONValue = ["$ref": "#/components/schemas/google.rpc.Status"]
+    let content: JSONValue
+    if method.descriptor.kind.streamsResponses {
+      let line: JSONValue = [
+        "type": "object", "properties": ["result": output, "error": status],
+        "description": "One line a message; the last may be the error.",
+      ]
+      content = [
+        "application/x-ndjson": ["schema": line],
+        "application/json": ["schema": ["type": "array", "items": output]],
+        "text/event-stream": [
+          "schema": ["type": "string", "description": "`data:` a message; event `error`."]
+        ],
+      ]
+    } else {
+      content = ["application/json": ["schema": output]]
+    }
+    return [
+      "200": ["description": "The call succeeded.", "content": content],
+      "429": ["$ref": "#/components/responses/LimitReached"],
+      "default": ["$ref": "#/components/responses/Error"],
+    ]
+  }
+
+  // MARK: - Who may call
+
+  private func callers(_ policy: Policy) -> JSONValue {
+    .array(
+      policy.callers.filter { $0 != .service && $0 != .unspecified }.map { kind in
+        let name: JSONValue = ["kind": .string(kind.title)]
+        guard kind == .staff else { return name }
+        return name.adding(["role": .string(policy.staffRole.title)])
+      })
+  }
+
+  private func security(_ policy: Policy) -> [JSONValue] {
+    var schemes: [JSONValue] = []
+    if policy.callers.contains(.partner) || policy.callers.contains(.kiosk) {
+      schemes.append(["apiKey": []])
+    }
+    if policy.callers.contains(.staff) || policy.callers.contains(.member) {
+      schemes.append(["bearer": []])
+    }
+    return schemes
+  }
+
+  // MARK: - Queries
+
+  /// What neither path nor body says: every field that is one text, or a list of such.
+  private mutating func query(
+    of method: ContractBook.Method, _ rule: HTTPRule
+  ) -> [JSONValue] {
+    guard rule.body != .whole, let entry = book.messages[method.input] else { return [] }
+    var said = Set(rule.template.variables.map(\.field))
+    if case .field(let name) = rule.body { said.insert(name) }
+    return query(of: entry, in: "", names: "", said: said, depth: 0)
+  }
+
+  /// Messages within messages that a query reaches: no contract has more.
+  private static let queryDepthMax = 3
+
+  private mutating func query(
+    of entry: ContractBook.MessageEntry, in scope: String, names: String, said: Set<String>,
+    depth: Int
+  ) -> [JSONValue] {
+    var parameters: [JSONValue] = []
+    for (index, field) in entry.descriptor.field.enumerated() {
+      let path = scope + field.name
+      guard !said.contains(path) else { continue }
+      let name = names + field.publicName
+      if let inner = schemas.fields(of: field) {
+        guard depth < Self.queryDepthMax, inner.descriptor.options?.mapEntry != true else {
+          continue
+        }
+        parameters += query(
+          of: inner, in: path + ".", names: name + ".", said: said, depth: depth + 1)
+      } else if field.type != .message || schemas.isText(field) {
+        let schema = schemas.field(field, comment: "")
+        parameters.append([
+          "name": .string(name), "in": "query",
+          "description": .string(entry.fieldComments[index]), "schema": schema,
+        ])
+      }
+    }
+    return parameters
+  }
+}
+
+extension JSONValue {
+  /// A schema with a description of its place.
+  fileprivate func described(_ text: String) -> JSONValue {
+    self["description"] == nil ? adding(["description": .string(text)]) : self
+  }
+}
+
+/// A path template as OpenAPI writes it, where a parameter is one segment:
+/// `/v1/{name=members/*}:reveal` is `/v1/members/{member}:reveal`.
+struct OpenAPIPath: Sendable, Hashable {
+  let text: String
+  let parameters: [JSONValue]
+
+  init(_ template: PathTemplate) {
+    var text = ""
+    var parameters: [JSONValue] = []
+    var before = ""
+    for (index, segment) in template.segments.enumerated() {
+      text += "/"
+      switch segment {
+      case .literal(let literal):
+        text += literal
+        before = literal
+      case .one, .rest:
+        let variable = template.variables.first { $0.segments.contains(index) }
+        let isWhole = variable?.segments.count == 1
+        let name = isWhole ? variable?.field ?? "part" : Self.singular(before)
+        text += "{\(name)}"
+        parameters.append([
+          "name": .string(name), "in": "path", "required": true, "schema": ["type": "string"],
+          "description": .string(Self.description(of: variable, in: template)),
+        ])
+      }
+    }
+    if let verb = template.verb { text += ":\(verb)" }
+    self.text = text
+    self.parameters = parameters
+  }
+
+  private static func description(
+    of variable: PathTemplate.Variable?, in template: PathTemplate
+  ) -> String {
+    guard let variable else { return "" }
+    let parts = template.segments[variable.segments].map { segment in
+      if case .literal(let text) = segment { text } else { "…" }
+    }
+    return "The end of `\(variable.field)`: \"\(parts.joined(separator: "/"))\"."
+  }
+
+  /// `members` → `member`, `poolCases` → `poolCase`, `duplicates` → `duplicate`.
+  private static func singular(_ plural: String) -> String {
+    if plural.hasSuffix("ies") { return plural.dropLast(3) + "y" }
+    return plural.hasSuffix("s") ? String(plural.dropLast()) : plural
+  }
+}
+
+extension CallerKind {
+  /// As documentation calls it: `partner`.
+  var title: String {
+    switch self {
+    case .partner: "partner"
+    case .kiosk: "kiosk"
+    case .staff: "staff"
+    case .member: "member"
+    case .service: "service"
+    default: "nobody"
+    }
+  }
+}
+
+extension StaffRole {
+  /// As documentation calls it: `clerk`.
+  var title: String {
+    switch self {
+    case .viewer: "viewer"
+    case .clerk: "clerk"
+    case .administrator: "administrator"
+    case .unspecified, .unrecognized: "none"
+    }
+  }
+}

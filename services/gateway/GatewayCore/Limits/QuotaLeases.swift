@@ -1,0 +1,166 @@
+import Foundation
+public import Logging
+public import ServiceKit
+public import Storage
+import Synchronization
+
+/// The calls of a day, exact over all gateways of a store and their restarts: a gateway takes a
+/// lease of calls in one write, ahead of need, and lets so many in from memory.
+///
+/// Never more than the quota: every lease is in the store before the first of its calls goes in. A
+/// gateway that is killed loses what it had left, at most one lease of each partner and method; one
+/// that ends gives it back.
+public final class QuotaLeases: Sendable {
+  /// How long a used-up quota is not asked for again.
+  private static let askAgain: Int64 = 2_000_000
+
+  private let database: any Database
+  private let clock: Clock
+  private let zone: DayZone
+  private let meters = Mutex<[String: [String: QuotaMeter]]>([:])
+  private let wanted: AsyncStream<QuotaMeter>
+  private let want: AsyncStream<QuotaMeter>.Continuation
+
+  /// - Parameters:
+  ///   - database: The gateway's store.
+  ///   - zone: Where the day begins.
+  public init(database: any Database, zone: DayZone, clock: Clock = .system) {
+    self.database = database
+    self.zone = zone
+    self.clock = clock
+    (wanted, want) = AsyncStream.makeStream()
+  }
+
+  /// The meter of a partner and method.
+  func meter(_ partner: String, _ path: String, callsPerDay: Int64) -> QuotaMeter {
+    let meter = meters.withLock { meters in
+      if let known = meters[partner]?[path] { return known }
+      let made = QuotaMeter(partner: partner, path: path)
+      meters[partner, default: [:]][path] = made
+      return made
+    }
+    meter.callsPerDay = callsPerDay
+    return meter
+  }
+
+  /// Lets a call in. Only the first of a day, and those that come faster than leases are taken,
+  /// wait for the store.
+  ///
+  /// - Throws: ``GatewayFailure/quotaExceeded(_:)``; `StorageError` where that can't be told.
+  func take(_ meter: QuotaMeter) async throws {
+    while true {
+      let now = clock.microseconds
+      let day = zone.day(at: now)
+      switch meter.take(day: day) {
+      case .taken: return
+      case .takenLow: return ask(meter)
+      case .empty: break
+      }
+      if meter.isExhausted(day: day, now: now) {
+        throw GatewayFailure.quotaExceeded(notice(meter, day: day, now: now))
+      }
+      ask(meter)
+      try await meter.waitForAnswer()
+    }
+  }
+
+  private func ask(_ meter: QuotaMeter) {
+    if meter.beginAsking() { want.yield(meter) }
+  }
+
+  private func notice(_ meter: QuotaMeter, day: Int64, now: Int64) -> LimitNotice {
+    LimitNotice(
+      policy: "day", quota: meter.callsPerDay, window: 86_400, left: 0,
+      wait: .microseconds(zone.start(of: day + 1) - now))
+  }
+
+  /// Takes leases as they are asked for, until the task is cancelled; then gives back what is left.
+  public func run(logger: Logger) async {
+    await withDiscardingTaskGroup { group in
+      for await meter in wanted {
+        group.addTask { await self.renew(meter, logger) }
+      }
+    }
+    await giveBack(logger)
+  }
+
+  /// Asks the store once.
+  private func renew(_ meter: QuotaMeter, _ logger: Logger) async {
+    let now = clock.now
+    let day = zone.day(at: now.microseconds)
+    let again = now.microseconds + Self.askAgain
+    let count = meter.lease - meter.left(day: day)
+    guard count > 0 else { return meter.endAsking(.unneeded) }
+    do {
+      let granted = try await database.write {
+        QuotaStore.lease(
+          partner: meter.partner, path: meter.path, day: day, count: count,
+          quota: meter.callsPerDay, at: now)
+      }
+      meter.endAsking(
+        granted > 0 ? .granted(granted, day: day) : .usedUp(day: day, askAgainAt: again))
+    } catch {
+      if !Task.isCancelled {
+        logger.warning("no lease of a quota", metadata: ["cause": "\(error)"])
+      }
+      meter.endAsking(.failed(error))
+    }
+  }
+
+  /// Gives back what is left of all leases: for a process that ends, when no call is let in.
+  private func giveBack(_ logger: Logger) async {
+    let meters = meters.withLock { $0.values.flatMap(\.values) }
+    let now = clock.now
+    var commit = Commit(at: now)
+    for meter in meters {
+      guard let (day, count) = meter.takeAll(), day == zone.day(at: now.microseconds) else {
+        continue
+      }
+      commit.run(QuotaStore.giveBack(partner: meter.partner, path: meter.path, day: day, count))
+    }
+    guard !commit.statements.isEmpty else { return }
+    let last = commit
+    // The task is cancelled; this is the last that it does.
+    await Task { [database] in
+      do {
+        try await database.write(last)
+      } catch {
+        logger.warning("leases of quotas are lost", metadata: ["cause": "\(error)"])
+      }
+    }.value
+  }
+}
+
+/// Where a day begins: a fixed distance from UTC, as China has had since 1991.
+public struct DayZone: Sendable, Hashable {
+  private static let dayMicroseconds: Int64 = 86_400_000_000
+
+  /// From UTC, in microseconds.
+  let offset: Int64
+
+  /// UTC+8.
+  public static let china = DayZone(minutes: 480)
+
+  /// - Parameter minutes: East of UTC.
+  public init(minutes: Int) { offset = Int64(minutes) * 60_000_000 }
+
+  /// `+08:00`; nil where it is none, or beyond ±14 hours.
+  public init?(_ text: String) {
+    let parts = text.dropFirst().split(separator: ":", omittingEmptySubsequences: false)
+    guard let sign = text.first, "+-".contains(sign), parts.count == 2,
+      parts.allSatisfy({ $0.count == 2 && $0.allSatisfy(\.isWholeNumber) }),
+      let hours = Int(parts[0]), let minutes = Int(parts[1]), minutes < 60,
+      hours * 60 + minutes <= 14 * 60
+    else { return nil }
+    self.init(minutes: (sign == "-" ? -1 : 1) * (hours * 60 + minutes))
+  }
+
+  /// Days since 1970-01-01 at an instant, in microseconds since 1970.
+  func day(at instant: Int64) -> Int64 {
+    let (quotient, rest) = (instant + offset).quotientAndRemainder(dividingBy: Self.dayMicroseconds)
+    return rest < 0 ? quotient - 1 : quotient
+  }
+
+  /// When a day begins, in microseconds since 1970.
+  func start(of day: Int64) -> Int64 { day * Self.dayMicroseconds - offset }
+}

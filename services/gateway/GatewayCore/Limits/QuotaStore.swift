@@ -1,0 +1,58 @@
+import Foundation
+import Storage
+
+/// The SQL of daily quotas: of each partner, method and day, the calls that gateways took.
+enum QuotaStore {
+  /// What a partner's methods took on a day.
+  static func usage(of partner: String, day: Int64) -> Query<[(path: String, calls: Int64)]> {
+    .all(
+      "SELECT path, leased FROM quota_day WHERE partner = ?1 AND day = ?2 ORDER BY path",
+      [partner, day]
+    ) { (try $0.text("path"), try $0.integer("leased")) }
+  }
+
+  /// Takes at most `count` calls of a day; replies with how many, 0 where none is left.
+  static func lease(
+    partner: String, path: String, day: Int64, count: Int64, quota: Int64, at now: Date
+  ) -> Step<Int64> {
+    .read(leased(partner, path, day)) { before in
+      let granted = max(0, min(count, quota - (before ?? 0)))
+      guard granted > 0 else { return .reply(0) }
+      var commit = Commit(at: now)
+      if let before {
+        commit.run(
+          """
+          UPDATE quota_day SET leased = ?4 WHERE partner = ?1 AND path = ?2 AND day = ?3
+            AND leased = ?5
+          """, [partner, path, day, before + granted, before], expects: .exactly(1))
+      } else {
+        commit.run(
+          """
+          INSERT INTO quota_day (partner, path, day, leased) VALUES (?1, ?2, ?3, ?4)
+          ON CONFLICT (partner, path, day) DO NOTHING
+          """, [partner, path, day, granted], expects: .exactly(1))
+      }
+      return .commit(commit, granted)
+    }
+  }
+
+  /// Gives back what was not used.
+  static func giveBack(partner: String, path: String, day: Int64, _ count: Int64) -> Statement {
+    Statement(
+      """
+      UPDATE quota_day SET leased = leased - ?4 WHERE partner = ?1 AND path = ?2 AND day = ?3
+      """, [partner, path, day, count], expects: .any)
+  }
+
+  /// Forgets days before that one.
+  static func purge(before day: Int64) -> Statement {
+    Statement("DELETE FROM quota_day WHERE day < ?1", [day], expects: .any)
+  }
+
+  private static func leased(_ partner: String, _ path: String, _ day: Int64) -> Query<Int64?> {
+    .first(
+      "SELECT leased FROM quota_day WHERE partner = ?1 AND path = ?2 AND day = ?3",
+      [partner, path, day]
+    ) { try $0.integer("leased") }
+  }
+}
