@@ -12,9 +12,9 @@ struct Roster: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Compare a roster with invented members through a suite's gateway, as staff.",
     discussion: """
-      The members are those that `make` stored with the same number and seed; four rows of five \
-      are of members, with their names, one is of somebody else. One line a figure: `roster-rate` rows \
-      a second, `coverage-p50` of GetCoverage over the whole tree in µs.
+      The members are those that `make` stored with the same number and seed; four rows of \
+      five are of members, with their names, one is of somebody else. One line a figure: \
+      `roster-rate` rows a second, `coverage-p50` of GetCoverage over the whole tree in µs.
       Example: members-data roster --connection .dev/connection.json --members 1000000
       """)
 
