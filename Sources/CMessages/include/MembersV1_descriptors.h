@@ -9,8 +9,8 @@ extern const uint8_t MembersV1__file_set[63771];
 static inline const uint8_t *MembersV1__file_set_start(void) { return MembersV1__file_set; }
 static inline size_t MembersV1__file_set_count(void) { return 63771; }
 
-extern const uint8_t MembersV1__comments[89580];
+extern const uint8_t MembersV1__comments[89601];
 static inline const uint8_t *MembersV1__comments_start(void) { return MembersV1__comments; }
-static inline size_t MembersV1__comments_count(void) { return 89579; }
+static inline size_t MembersV1__comments_count(void) { return 89600; }
 
 #endif

@@ -670,7 +670,7 @@ public protocol MembersServiceProtocol: RPCService {
   ) async throws -> ConfirmMemberResponse
 
   /// Opens a round over the records of a subtree that were not confirmed for three months
-  /// (Shenyang).
+  /// (Shenyang), or over all of them.
   /// Idempotent by request id. Callers: clerks.
   nonisolated(nonsending) func openRefreshRound(
     _ request: OpenRefreshRoundRequest, context: ServerContext
@@ -3250,7 +3250,7 @@ public struct MembersServiceClient: Sendable {
   }
 
   /// Opens a round over the records of a subtree that were not confirmed for three months
-  /// (Shenyang).
+  /// (Shenyang), or over all of them.
   /// Idempotent by request id. Callers: clerks.
   public func openRefreshRound(
     _ request: OpenRefreshRoundRequest, options: CallOptions = CallOptions()
