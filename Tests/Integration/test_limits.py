@@ -22,8 +22,8 @@ THREADS = 4
 def limited(suite):
     """The suite with two partners that have limits."""
     for who, limits in (
-        ("daily", f"{{methods: [{REGION}], calls_per_day: {QUOTA}}}"),
-        ("slow", "{calls_per_second: 0.01, burst: 2}"),
+        ("daily_partner", f"{{methods: [{REGION}], calls_per_day: {QUOTA}}}"),
+        ("slow_partner", "{calls_per_second: 0.01, burst: 2}"),
     ):
         suite._add_partner(who)
         text = suite.gateway_file.read_text()
@@ -61,14 +61,14 @@ def test_a_day_has_no_more_calls_than_its_quota_however_often_the_gateway_is_kil
     rounds = 6
     total = 0
     for _ in range(rounds):
-        total += calls(limited.client("daily"), random.randint(1, 6) * THREADS)
+        total += calls(limited.client("daily_partner"), random.randint(1, 6) * THREADS)
         limited.kill("gateway")
         limited.start("gateway")
-    total += calls(limited.client("daily"), 2 * QUOTA)
+    total += calls(limited.client("daily_partner"), 2 * QUOTA)
     assert total <= QUOTA, "never more"
     assert total >= QUOTA - rounds * LEASE, "at most one lease a kill is lost"
     with pytest.raises(grpc.RpcError) as refused:
-        limited.client("daily").members.GetRegion(REQUEST)
+        limited.client("daily_partner").members.GetRegion(REQUEST)
     assert refused.value.code() == grpc.StatusCode.RESOURCE_EXHAUSTED
     told = refusal(refused.value)
     assert told.reason == "QUOTA_EXCEEDED"
@@ -76,7 +76,7 @@ def test_a_day_has_no_more_calls_than_its_quota_however_often_the_gateway_is_kil
 
 
 def test_a_json_caller_reads_its_limits_in_the_fields(limited):
-    caller = Caller(limited, "slow")
+    caller = Caller(limited, "slow_partner")
     statuses = []
     for _ in range(3):
         response, body = caller("GET", "/v1/regions/130302")
