@@ -320,6 +320,15 @@ let package = Package(
         "RPC", "RPCTransport", "Protobuf", "GoogleProtobuf", "GoogleRPC", "GreeterV1", logging,
       ],
       path: "examples/greeter", swiftSettings: house),
+    // The example of docs/partners.md, run by Tests/Integration.
+    .executableTarget(
+      name: "partner",
+      dependencies: [
+        "RPC", "RPCTransport", "Protobuf", "ProtobufJSON", "GoogleProtobuf", "GoogleRPC",
+        "MembersV1",
+      ],
+      path: "examples/partner", exclude: ["partner.py", "partner.sh", "people.ndjson"],
+      swiftSettings: house),
     .testTarget(
       name: "GuideTests",
       dependencies: [

@@ -52,28 +52,35 @@ struct GuideTests {
     try await loops.shutdown()
   }
 
-  @Test("every quote is what its file says, and every marked place is quoted")
-  func quotes() throws {
+  @Test(
+    "every quote is what its file says, and every marked place is quoted",
+    arguments: [
+      ("docs/guide.md", ["examples/greeter", "Tests/GuideTests"]),
+      ("docs/partners.md", ["examples/partner"]),
+      ("docs/partners.zh-CN.md", ["examples/partner"]),
+    ])
+  func quotes(_ page: String, _ folders: [String]) throws {
     let root = URL(filePath: #filePath).resolvingSymlinksInPath()
       .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
-    let guide = try String(contentsOf: root.appending(path: "docs/guide.md"), encoding: .utf8)
+    let guide = try String(contentsOf: root.appending(path: page), encoding: .utf8)
     var quoted: Set<String> = []
     for quote in Self.quotes(in: guide) {
       let file = root.appending(path: quote.path)
       let text = try String(contentsOf: file, encoding: .utf8)
       let place = "\(quote.path)#\(quote.name)"
       let wanted = quote.name == "all" ? text : Self.places(in: text)[quote.name]
-      #expect(wanted == quote.text, "docs/guide.md quotes \(place) otherwise: copy it anew")
+      #expect(wanted == quote.text, "\(page) quotes \(place) otherwise: copy it anew")
       quoted.insert(place)
     }
     #expect(quoted.count > 5)
-    let sources = try FileManager.default.contentsOfDirectory(
-      atPath: root.appending(path: "examples/greeter").path
-    ).map { "examples/greeter/\($0)" }
-    for path in sources + ["Tests/GuideTests/GuideTests.swift"] {
-      let text = try String(contentsOf: root.appending(path: path), encoding: .utf8)
-      for name in Self.places(in: text).keys {
-        #expect(quoted.contains("\(path)#\(name)"), "docs/guide.md does not quote \(path)#\(name)")
+    for folder in folders {
+      let names = try FileManager.default.contentsOfDirectory(
+        atPath: root.appending(path: folder).path)
+      for path in names.map({ "\(folder)/\($0)" }) {
+        let text = try String(contentsOf: root.appending(path: path), encoding: .utf8)
+        for name in Self.places(in: text).keys {
+          #expect(quoted.contains("\(path)#\(name)"), "\(page) does not quote \(path)#\(name)")
+        }
       }
     }
   }
@@ -94,18 +101,21 @@ struct GuideTests {
     return quotes
   }
 
-  /// What lies between `// guide: name` and `// guide: end`, without the indent of the marker.
+  /// What lies between `// guide: name` and `// guide: end`, or the same behind `#`, without the
+  /// indent of the marker.
   private static func places(in text: String) -> [String: String] {
     var places: [String: String] = [:]
     var open: (name: String, indent: Int, text: String)?
     for line in text.split(separator: "\n", omittingEmptySubsequences: false) {
       let indent = line.prefix { $0 == " " }.count
       let content = line.dropFirst(indent)
-      if content == "// guide: end", let place = open {
+      let mark = ["// guide: ", "# guide: "].first(where: content.hasPrefix)
+      let name = mark.map { String(content.dropFirst($0.count)) }
+      if name == "end", let place = open {
         places[place.name] = place.text
         open = nil
-      } else if content.hasPrefix("// guide: ") {
-        open = (String(content.dropFirst(10)), indent, "")
+      } else if let name {
+        open = (name, indent, "")
       } else if let place = open {
         open?.text += line.dropFirst(min(place.indent, indent)) + "\n"
       }

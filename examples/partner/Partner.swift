@@ -1,0 +1,163 @@
+import Foundation
+import GoogleRPC
+import MembersV1
+import Protobuf
+import ProtobufJSON
+import RPC
+import RPCTransport
+
+/// A platform partner: what docs/partners.md tells, in Swift.
+struct Partner {
+  private let members: MembersServiceClient
+  private let options: CallOptions
+
+  // guide: connect
+  /// A partner by the suite's connection.json.
+  init(connection file: String, loops: EventLoops) throws {
+    let decoder = JSONDecoder()
+    decoder.keyDecodingStrategy = .convertFromSnakeCase
+    let content = try Data(contentsOf: URL(filePath: file))
+    let about = try decoder.decode(Connection.self, from: content)
+    guard let gateway = HostPort(about.gateway) else { throw PartnerError.noAddress(about.gateway) }
+    var configuration = ClientConfiguration(targets: [gateway])
+    configuration.tls = ClientTLS(authorities: about.caFile, serverName: .host(gateway.host))
+    members = MembersServiceClient(try ClientChannel(configuration: configuration, loops: loops))
+    var options = CallOptions()
+    options.waitForReady = true
+    options.metadata.add("x-api-key", about.partnerApiKey)
+    options.metadata.add("accept-language", "en")
+    self.options = options
+  }
+  // guide: end
+
+  // guide: one
+  /// Enrolls one person.
+  ///
+  /// - Returns: The enrollment's name.
+  /// - Throws: `RPCError`; `explanation(of:)` names every wrong field.
+  func enroll(_ record: EnrollMembersRequest) async throws -> String {
+    var options = options
+    options.timeout = .seconds(20)
+    let request = SubmitEnrollmentRequest.with {
+      $0.requestID = record.requestID
+      $0.application = record.application
+    }
+    return try await insist {
+      try await members.submitEnrollment(request, options: options).enrollment?.name ?? ""
+    }
+  }
+  // guide: end
+
+  // guide: stream
+  /// Enrolls many over one call; begins again with what has no answer when it breaks off.
+  ///
+  /// - Parameter tell: Hears of each answer.
+  func enroll(
+    _ records: [EnrollMembersRequest], tell: (EnrollMembersResponse) -> Void
+  ) async throws {
+    var waiting = Dictionary(uniqueKeysWithValues: records.map { ($0.row, $0) })
+    try await insist {
+      let call = try await members.enrollMembers(options: options)
+      let rest = waiting.values.sorted { $0.row < $1.row }
+      async let sending: Void = send(rest, over: call)
+      for try await response in call.responses {
+        waiting[response.row] = nil
+        tell(response)
+      }
+      try await sending
+    }
+  }
+
+  /// Backpressure paces it: sending waits while the services are busy.
+  private func send(
+    _ records: [EnrollMembersRequest],
+    over call: BidirectionalCall<EnrollMembersRequest, EnrollMembersResponse>
+  ) async throws {
+    for record in records { try await call.send(record) }
+    try await call.finishSending()
+  }
+  // guide: end
+
+  // guide: follow
+  /// What became of our enrollments since an event, to the newest. Keep the cursor of the last one
+  /// with what it led to.
+  func events(
+    after cursor: String, tell: (WatchMemberEventsResponse) -> Void
+  ) async throws {
+    var cursor = cursor
+    try await insist {
+      let request = WatchMemberEventsRequest.with {
+        $0.cursor = cursor
+        $0.stopAtEnd = true
+      }
+      for try await event in try await members.watchMemberEvents(request, options: options)
+        .responses
+      {
+        cursor = event.cursor
+        tell(event)
+      }
+    }
+  }
+  // guide: end
+
+  // guide: errors
+  /// Calls until there is an answer. The same request id makes a repeated call harmless.
+  private func insist<Answer>(
+    attempts: Int = 6, _ call: () async throws -> Answer
+  ) async throws -> Answer {
+    var attempt = 1
+    while true {
+      do {
+        return try await call()
+      } catch let error as RPCError {
+        let passing: [RPCError.Code] = [
+          .unavailable, .resourceExhausted, .deadlineExceeded, .aborted,
+        ]
+        guard passing.contains(error.code), attempt < attempts else { throw error }
+        let asked = Self.details(of: error, RetryInfo.self)?.retryDelay?.seconds
+        try await Task.sleep(for: .seconds(asked ?? 1 << Int64(attempt)))
+        attempt += 1
+      }
+    }
+  }
+
+  /// What people are told: the reason, and every wrong field.
+  static func explanation(of error: RPCError) -> String {
+    let reason = details(of: error, ErrorInfo.self)?.reason ?? error.code.name
+    let fields = details(of: error, BadRequest.self)?.fieldViolations ?? []
+    return
+      (["\(reason): \(error.message)"]
+      + fields.map { "  \($0.field): \($0.description_)" }).joined(separator: "\n")
+  }
+
+  private static func details<Detail: Message>(
+    of error: RPCError, _ type: Detail.Type
+  ) -> Detail? {
+    guard let status = try? Status(wireBytes: error.details) else { return nil }
+    return status.details.lazy.compactMap { try? $0.unpack(type) }.first
+  }
+  // guide: end
+}
+
+/// What a partner needs of connection.json.
+private struct Connection: Decodable {
+  var gateway: String
+  var caFile: String
+  var partnerApiKey: String
+}
+
+enum PartnerError: Error {
+  case noAddress(String)
+}
+
+/// Requests, one a line, as JSON: {"requestId": …, "row": …, "application": {…}}.
+func requests(in file: String) throws -> [EnrollMembersRequest] {
+  let registry = try TypeRegistry([MembersV1Descriptors.fileDescriptorSet])
+  guard let type = registry.message(named: "yijia.members.v1.EnrollMembersRequest") else {
+    return []
+  }
+  let mapping = JSONMapping(registry)
+  return try String(contentsOfFile: file, encoding: .utf8).split(separator: "\n").map { line in
+    try EnrollMembersRequest(wireBytes: try mapping.wire(fromJSON: Array(line.utf8), to: type))
+  }
+}

@@ -1,0 +1,42 @@
+import MembersV1
+import RPC
+import RPCTransport
+
+let usage = """
+  partner CONNECTION enroll PEOPLE.ndjson    one after the other
+  partner CONNECTION stream PEOPLE.ndjson    as one stream
+  partner CONNECTION follow [CURSOR]         what became of them, to the newest
+  """
+let arguments = CommandLine.arguments.dropFirst().map(String.init)
+guard arguments.count >= 2 else { fatalError(usage) }
+let loops = EventLoops(threads: 1)
+let partner = try Partner(connection: arguments[0], loops: loops)
+
+do {
+  switch (arguments[1], arguments.dropFirst(2).first) {
+  case ("enroll", let file?):
+    for record in try requests(in: file) {
+      do {
+        print("row \(record.row): \(try await partner.enroll(record))")
+      } catch let error as RPCError {
+        print("row \(record.row): \(Partner.explanation(of: error))")
+      }
+    }
+  case ("stream", let file?):
+    try await partner.enroll(try requests(in: file)) { answer in
+      switch answer.result {
+      case .enrollment(let enrollment): print("row \(answer.row): \(enrollment.name)")
+      case .error(let error): print("row \(answer.row): \(error.reason): \(error.message)")
+      case nil: break
+      }
+    }
+  case ("follow", let cursor):
+    try await partner.events(after: cursor ?? "") { event in
+      guard case .enrollmentChanged(let changed)? = event.event else { return }
+      print(changed.enrollment, changed.state, event.cursor)
+    }
+  default: print(usage)
+  }
+} catch let error as RPCError {
+  print(Partner.explanation(of: error))
+}
