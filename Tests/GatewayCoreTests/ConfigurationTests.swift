@@ -117,6 +117,19 @@ struct ConfigurationTests {
         "opaque_services[0].staff_role"
       ),
       (
+        "opaque_services: [{service: a.B, targets: ['a:1'], callers: [anyone]}]",
+        "opaque_services[0].callers"
+      ),
+      (
+        "{plaintext: true, listen: {host: 0.0.0.0, port: 1}, opaque_services:"
+          + " [{service: a.B, targets: ['a:1'], callers: [anyone]}]}",
+        "opaque_services[0].callers"
+      ),
+      (
+        "opaque_services: [{service: '*', targets: ['a:1'], callers: [partner]}]",
+        "opaque_services[0].service"
+      ),
+      (
         "opaque_services: [{service: yijia.members.v1.MembersService, targets: ['a:1'],"
           + " callers: [partner]}]", "opaque_services[0].service"
       ),

@@ -45,7 +45,7 @@ public struct BalancingSetting: Codable, Sendable, Hashable {
     maxEjectionPercent = 50
     panicThresholdPercent = 50
     slowStartSeconds = 5
-    callsMax = 10_000
+    callsMax = 100_000
     waitingCallsMax = 1_000
     connectionsMax = 4
   }

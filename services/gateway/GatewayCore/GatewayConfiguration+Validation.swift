@@ -7,6 +7,8 @@ extension GatewayConfiguration {
   /// Longest message that may be allowed: a stream's memory grows with it.
   private static let messageBytesLimit = 64 << 20
 
+  private static let loopback: Set = ["127.0.0.1", "::1", "localhost"]
+
   /// - Throws: ``ConfigurationError`` naming every field that is wrong.
   public func validate() throws {
     var all = Faults()
@@ -22,6 +24,10 @@ extension GatewayConfiguration {
     wrong += LimitSetting.faults(limits, at: "limits", knows: counts)
     for (index, service) in opaqueServices.enumerated() {
       wrong += service.faults(at: "opaque_services[\(index)]")
+      if service.isOpen, !plaintext || !Self.loopback.contains(listen.host) {
+        wrong.append(
+          "opaque_services[\(index)].callers: anyone is for measurements: plaintext, loopback")
+      }
       if opaqueServices[..<index].contains(where: { $0.service == service.service }) {
         wrong.append("opaque_services[\(index)].service: stated twice")
       }
@@ -46,7 +52,7 @@ extension GatewayConfiguration {
     var wrong: [String] = []
     if !(0...65_535).contains(listen.port) { wrong.append("listen.port: 0 to 65535") }
     if !(0...65_535).contains(admin.port) { wrong.append("admin.port: 0 to 65535") }
-    if !["127.0.0.1", "::1", "localhost"].contains(admin.host) {
+    if !Self.loopback.contains(admin.host) {
       wrong.append("admin.host: a loopback address, for it is plaintext")
     }
     if !(1...Self.messageBytesLimit).contains(messageBytesMax) {
@@ -168,7 +174,10 @@ extension OpaqueServiceSetting {
       wrong.append("\(field).idempotent_methods: names such as UnaryCall")
     }
     if callers.isEmpty { wrong.append("\(field).callers: at least one") }
-    for name in callers where CallerKind(setting: name) == nil {
+    if service == Self.anyService, !isOpen {
+      wrong.append("\(field).service: any service is for callers: [anyone]")
+    }
+    for name in callers where CallerKind(setting: name) == nil && !isOpen {
       wrong.append("\(field).callers: partner, kiosk or staff, not \(name)")
     }
     if !staffRole.isEmpty, StaffRole(setting: staffRole) == nil {
@@ -179,6 +188,12 @@ extension OpaqueServiceSetting {
     }
     return wrong
   }
+
+  /// The name that stands for every service that has no route of its own.
+  static let anyService = "*"
+
+  /// Whether every call is forwarded, whoever calls.
+  var isOpen: Bool { callers == ["anyone"] }
 
   /// Who may call every method of the service.
   var policy: Policy {

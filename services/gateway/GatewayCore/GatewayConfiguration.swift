@@ -127,13 +127,14 @@ public struct CallerTokenSetting: Codable, Sendable, Hashable {
 
 /// A service without a contract of ours: forwarded as it is, under the policy stated here.
 public struct OpaqueServiceSetting: Codable, Sendable, Hashable {
-  /// Full name, for example `grpc.testing.TestService`.
+  /// Full name, for example `grpc.testing.TestService`; `*`, for `anyone`: all others.
   public var service: String
   /// `host:port` of every replica.
   public var targets: [String]
   /// Workload that must answer, as in its certificate; empty for plaintext.
   public var identity: String
-  /// Kinds of caller that may call every method: partner, kiosk, staff.
+  /// Kinds of caller that may call every method: partner, kiosk, staff; or `anyone` alone, unproven:
+  /// for measurements, in plaintext on a loopback address.
   public var callers: [String]
   /// Least role of a staff caller: viewer, clerk, administrator; needed when callers names staff.
   public var staffRole: String

@@ -35,10 +35,12 @@ final class Route: Sendable {
   let number: Int
   /// Which of ``RouteTable/limitedPaths`` it is; nil where no partner may call.
   let limitIndex: Int?
+  /// Whether nobody is asked who calls: for measurements.
+  let isOpen: Bool
 
   init(
     backend: Backend, policyPath: String, isUnary: Bool, traits: MethodTraits = MethodTraits(),
-    number: Int = 0, limitIndex: Int? = nil
+    number: Int = 0, limitIndex: Int? = nil, isOpen: Bool = false
   ) {
     self.backend = backend
     self.policyPath = policyPath
@@ -46,6 +48,7 @@ final class Route: Sendable {
     self.traits = traits
     self.number = number
     self.limitIndex = limitIndex
+    self.isOpen = isOpen
   }
 }
 
@@ -93,7 +96,8 @@ public struct RouteTable: Sendable {
       policies.set(setting.policy, path: path)
       let place = limitIndex(of: path)
       opaque[setting.service] = Route(
-        backend: backend, policyPath: path, isUnary: false, limitIndex: place)
+        backend: backend, policyPath: path, isUnary: false, limitIndex: place,
+        isOpen: setting.isOpen)
       for method in setting.idempotentMethods {
         exact["\(path)/\(method)"] = Route(
           backend: backend, policyPath: path, isUnary: false,
@@ -111,8 +115,11 @@ public struct RouteTable: Sendable {
   /// The way of a method by its path; nil where there is none.
   subscript(path: String) -> Route? {
     if let route = exact[path] { return route }
-    let parts = path.split(separator: "/", omittingEmptySubsequences: false)
-    guard !opaque.isEmpty, parts.count == 3, parts[0].isEmpty, !parts[2].isEmpty else { return nil }
-    return opaque[String(parts[1])]
+    let slash = UInt8(ascii: "/")
+    guard !opaque.isEmpty, path.utf8.first == slash, path.utf8.last != slash,
+      let end = path.utf8.lastIndex(of: slash)
+    else { return nil }
+    let service = path[path.startIndex..<end].dropFirst()
+    return opaque[String(service)] ?? opaque[OpaqueServiceSetting.anyService]
   }
 }
