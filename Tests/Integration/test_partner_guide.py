@@ -1,5 +1,5 @@
-"""docs/partners.md as a partner's engineer follows it: Python, curl and Swift enroll the same people,
-follow what becomes of them, and are told every wrong field."""
+"""docs/partners.md as a partner's engineer follows it: Python, curl and Swift enroll people, follow
+what becomes of them, and are told every wrong field."""
 
 import json
 import os

@@ -1,4 +1,5 @@
 import Foundation
+import GoogleProtobuf
 import GoogleRPC
 import MembersV1
 import Protobuf
@@ -90,9 +91,7 @@ struct Partner {
         $0.cursor = cursor
         $0.stopAtEnd = true
       }
-      for try await event in try await members.watchMemberEvents(request, options: options)
-        .responses
-      {
+      for try await event in try await members.watchMemberEvents(request, options: options) {
         cursor = event.cursor
         tell(event)
       }
@@ -115,6 +114,7 @@ struct Partner {
         ]
         guard passing.contains(error.code), attempt < attempts else { throw error }
         let asked = Self.details(of: error, RetryInfo.self)?.retryDelay?.seconds
+        // The pause that the server asks for is time itself.
         try await Task.sleep(for: .seconds(asked ?? 1 << Int64(attempt)))
         attempt += 1
       }

@@ -1,3 +1,4 @@
+import Foundation
 import MembersV1
 import RPC
 import RPCTransport
@@ -7,13 +8,17 @@ let usage = """
   partner CONNECTION stream PEOPLE.ndjson    as one stream
   partner CONNECTION follow [CURSOR]         what became of them, to the newest
   """
-let arguments = CommandLine.arguments.dropFirst().map(String.init)
-guard arguments.count >= 2 else { fatalError(usage) }
+let arguments = Array(CommandLine.arguments.dropFirst())
+guard arguments.count >= 2 else {
+  print(usage)
+  exit(2)
+}
 let loops = EventLoops(threads: 1)
 let partner = try Partner(connection: arguments[0], loops: loops)
 
 do {
-  switch (arguments[1], arguments.dropFirst(2).first) {
+  let argument: String? = arguments.count > 2 ? arguments[2] : nil
+  switch (arguments[1], argument) {
   case ("enroll", let file?):
     for record in try requests(in: file) {
       do {

@@ -133,8 +133,8 @@ public struct OpaqueServiceSetting: Codable, Sendable, Hashable {
   public var targets: [String]
   /// Workload that must answer, as in its certificate; empty for plaintext.
   public var identity: String
-  /// Kinds of caller that may call every method: partner, kiosk, staff; or `anyone` alone, unproven:
-  /// for measurements, in plaintext on a loopback address.
+  /// Kinds of caller that may call every method: partner, kiosk, staff; or `anyone` alone,
+  /// unproven: for measurements, in plaintext on a loopback address.
   public var callers: [String]
   /// Least role of a staff caller: viewer, clerk, administrator; needed when callers names staff.
   public var staffRole: String
