@@ -28,6 +28,7 @@ let metrics: Target.Dependency = .product(name: "Metrics", package: "swift-metri
 let tracing: Target.Dependency = .product(
   name: "Tracing", package: "swift-distributed-tracing")
 let crypto: Target.Dependency = .product(name: "Crypto", package: "swift-crypto")
+let cryptoExtras: Target.Dependency = .product(name: "CryptoExtras", package: "swift-crypto")
 let asn1: Target.Dependency = .product(name: "SwiftASN1", package: "swift-asn1")
 let x509: Target.Dependency = .product(name: "X509", package: "swift-certificates")
 let arguments: Target.Dependency = .product(
@@ -94,7 +95,7 @@ let services: [Target] =
       dependencies: [
         "RPC", "RPCInProcess", "ServiceKit", "Storage", "Protobuf", "ProtobufJSON", "YijiaTypeV1",
         "MembersV1", "StationsV1", "GatewayV1", "GoogleAPI", "GoogleProtobuf", "GoogleRPC",
-        "GoogleType", "GRPCHealthV1", crypto, logging, metrics, tracing,
+        "GoogleType", "GRPCHealthV1", crypto, cryptoExtras, logging, metrics, tracing,
       ],
       path: "services/gateway/GatewayCore", swiftSettings: house),
     .executableTarget(

@@ -4,15 +4,17 @@
 #include <stddef.h>
 #include <string.h>
 
-static const ProtobufCEnumValue yijia__type__v1__CallerKind__values[6] = {
+static const ProtobufCEnumValue yijia__type__v1__CallerKind__values[7] = {
   {"CALLER_KIND_UNSPECIFIED", "yijia__type__v1__CallerKind__CALLER_KIND_UNSPECIFIED", 0},
   {"CALLER_KIND_PARTNER", "yijia__type__v1__CallerKind__CALLER_KIND_PARTNER", 1},
   {"CALLER_KIND_KIOSK", "yijia__type__v1__CallerKind__CALLER_KIND_KIOSK", 2},
   {"CALLER_KIND_STAFF", "yijia__type__v1__CallerKind__CALLER_KIND_STAFF", 3},
   {"CALLER_KIND_MEMBER", "yijia__type__v1__CallerKind__CALLER_KIND_MEMBER", 4},
   {"CALLER_KIND_SERVICE", "yijia__type__v1__CallerKind__CALLER_KIND_SERVICE", 5},
+  {"CALLER_KIND_ANONYMOUS", "yijia__type__v1__CallerKind__CALLER_KIND_ANONYMOUS", 6},
 };
-static const ProtobufCEnumValueIndex yijia__type__v1__CallerKind__by_name[6] = {
+static const ProtobufCEnumValueIndex yijia__type__v1__CallerKind__by_name[7] = {
+  {"CALLER_KIND_ANONYMOUS", 6},
   {"CALLER_KIND_KIOSK", 2},
   {"CALLER_KIND_MEMBER", 4},
   {"CALLER_KIND_PARTNER", 1},
@@ -22,13 +24,13 @@ static const ProtobufCEnumValueIndex yijia__type__v1__CallerKind__by_name[6] = {
 };
 static const ProtobufCIntRange yijia__type__v1__CallerKind__ranges[2] = {
   {0, 0},
-  {0, 6},
+  {0, 7},
 };
 const ProtobufCEnumDescriptor yijia__type__v1__CallerKind__names = {
   PROTOBUF_C__ENUM_DESCRIPTOR_MAGIC,
   "yijia.type.v1.CallerKind", "CallerKind", "yijia__type__v1__CallerKind",
   "yijia.type.v1",
-  6, yijia__type__v1__CallerKind__values, 6, yijia__type__v1__CallerKind__by_name,
+  7, yijia__type__v1__CallerKind__values, 7, yijia__type__v1__CallerKind__by_name,
   1, yijia__type__v1__CallerKind__ranges,
   NULL, NULL, NULL, NULL,
 };

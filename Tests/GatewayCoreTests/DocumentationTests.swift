@@ -70,6 +70,21 @@ struct DocumentationTests {
     #expect(paths["/yijia.stations.v1.StationsService/WatchStationEvents"] == nil)
   }
 
+  @Test("what asks for no proof says so: no credential in the document, a column of the matrix")
+  func anybody() async throws {
+    let paths = try #require(try await Self.document()["paths"] as? [String: NSDictionary])
+    let signIn = try #require(paths["/v1/sessions:signIn"]?["post"] as? NSDictionary)
+    #expect((signIn["security"] as? [NSDictionary])?.isEmpty == true)
+    #expect(signIn["x-callers"] as? [NSDictionary] == [["kind": "anybody"]])
+    let signOut = try #require(paths["/v1/sessions:signOut"]?["post"] as? NSDictionary)
+    #expect((signOut["security"] as? [NSDictionary])?.isEmpty == false)
+    let open = try PolicyMatrix(GatewayConfiguration()).rows.filter { $0.allows(.anonymous) }
+    #expect(
+      open.map { $0.path.split(separator: "/").last } == [
+        "SignIn", "RequestMemberCode", "SignInMember",
+      ])
+  }
+
   @Test("comments of the contracts are its descriptions; fields have JSON's names and types")
   func schemas() async throws {
     let components = try #require(try await Self.document()["components"] as? NSDictionary)

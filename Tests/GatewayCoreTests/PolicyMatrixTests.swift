@@ -37,6 +37,7 @@ struct PolicyMatrixTests {
       return policy.staffRole != .unspecified && policy.staffRole.rawValue <= role.rawValue
         ? nil : "ROLE"
     }
+    if policy.callers == [.anonymous] { return nil }
     return switch caller {
     case .nobody: "CALLER_UNPROVEN"
     case .partner: partnerMethods.contains(path) ? nil : "CALLER_KIND"

@@ -7,6 +7,8 @@ import pathlib
 import signal
 import subprocess
 import time
+import urllib.error
+import urllib.request
 
 import grpc
 
@@ -212,9 +214,10 @@ class Suite(_Logs):
             "partner_api_key": self._secrets["partner"], "kiosk_api_key": "", "kiosk": "",
             "station": "", "staff_token": self._secrets["staff"],
             "proto_root": str(ROOT / "proto"), "admin_ports": self.ports.admin}))
-        subprocess.run(
+        done = subprocess.run(
             [self.binaries / "yijia", "import", "examples/organizations.csv", "--connection",
-             connection], check=True, cwd=ROOT, capture_output=True, timeout=60)
+             connection], cwd=ROOT, capture_output=True, text=True, timeout=60)
+        assert done.returncode == 0, done.stdout + done.stderr
 
     def organization(self, external_id):
         """Resource name of an organization of the tree."""
@@ -257,6 +260,18 @@ class Suite(_Logs):
                 self.folder / "logs" / f"{name}.log", self.environment.get(name))
         if wait:
             self.wait_until_serving(*names)
+            if {*SERVICES} <= {*names}:
+                # Started beside its services, it may have been refused by them and pause.
+                wait_until(self._leads_to_all, START_SECONDS, "the gateway's way to each service")
+
+    def _leads_to_all(self):
+        try:
+            page = f"http://127.0.0.1:{self.ports.admin['gateway']}/readyz"
+            with urllib.request.urlopen(page, timeout=START_SECONDS):
+                return True
+        except urllib.error.HTTPError as answer:
+            with answer:
+                return False
 
     def wait_until_serving(self, *names):
         for name in names or self.names:

@@ -158,7 +158,8 @@ def test_a_stopping_service_lets_an_open_call_finish(suite, name):
     child.send(15)
     try:
         # Its health says so, before and while the call goes on.
-        wait_until(lambda: "stopping" in child.output, what="the signal")
+        wait_until(
+            lambda: "stopping" in child.output or "signal" in child.output, what="the signal")
         for row in range(2, 12):
             requests.put(record(row))
             assert next(call).row == row

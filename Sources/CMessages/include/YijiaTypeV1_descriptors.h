@@ -5,12 +5,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
-extern const uint8_t YijiaTypeV1__file_set[1102];
+extern const uint8_t YijiaTypeV1__file_set[1129];
 static inline const uint8_t *YijiaTypeV1__file_set_start(void) { return YijiaTypeV1__file_set; }
-static inline size_t YijiaTypeV1__file_set_count(void) { return 1102; }
+static inline size_t YijiaTypeV1__file_set_count(void) { return 1129; }
 
-extern const uint8_t YijiaTypeV1__comments[2084];
+extern const uint8_t YijiaTypeV1__comments[2205];
 static inline const uint8_t *YijiaTypeV1__comments_start(void) { return YijiaTypeV1__comments; }
-static inline size_t YijiaTypeV1__comments_count(void) { return 2083; }
+static inline size_t YijiaTypeV1__comments_count(void) { return 2204; }
 
 #endif

@@ -473,6 +473,11 @@ public protocol MembersServiceProtocol: RPCService {
     _ request: ResolveMemberCodesRequest, context: ServerContext
   ) async throws -> ResolveMemberCodesResponse
 
+  /// Says which live members have a phone, found by its keyed hash. Callers: the gateway.
+  nonisolated(nonsending) func findPhoneMembers(
+    _ request: FindPhoneMembersRequest, context: ServerContext
+  ) async throws -> FindPhoneMembersResponse
+
   /// Counts new members of a subtree by group, channel, campaign or day; kept incrementally.
   /// Callers: staff.
   nonisolated(nonsending) func getEnrollmentStatistics(
@@ -983,6 +988,10 @@ extension MembersServiceProtocol {
       .unary(
         MembersServiceMethods.resolveMemberCodes,
         { try await self.resolveMemberCodes($0, context: $1) }
+      ),
+      .unary(
+        MembersServiceMethods.findPhoneMembers,
+        { try await self.findPhoneMembers($0, context: $1) }
       ),
       .unary(
         MembersServiceMethods.getEnrollmentStatistics,
@@ -1573,6 +1582,13 @@ extension MembersServiceProtocol {
   }
 
   /// UNIMPLEMENTED, until the service has it.
+  public nonisolated(nonsending) func findPhoneMembers(
+    _ request: FindPhoneMembersRequest, context: ServerContext
+  ) async throws -> FindPhoneMembersResponse {
+    throw RPCError(.unimplemented, "FindPhoneMembers")
+  }
+
+  /// UNIMPLEMENTED, until the service has it.
   public nonisolated(nonsending) func getEnrollmentStatistics(
     _ request: GetEnrollmentStatisticsRequest, context: ServerContext
   ) async throws -> GetEnrollmentStatisticsResponse {
@@ -2027,6 +2043,9 @@ public enum MembersServiceMethods {
   public static let resolveMemberCodes = MethodDescriptor(
     service: "yijia.members.v1.MembersService", name: "ResolveMemberCodes", kind: .unary
   )
+  public static let findPhoneMembers = MethodDescriptor(
+    service: "yijia.members.v1.MembersService", name: "FindPhoneMembers", kind: .unary
+  )
   public static let getEnrollmentStatistics = MethodDescriptor(
     service: "yijia.members.v1.MembersService", name: "GetEnrollmentStatistics", kind: .unary
   )
@@ -2204,6 +2223,7 @@ public enum MembersServiceMethods {
     exportPersonalData,
     erasePersonalData,
     resolveMemberCodes,
+    findPhoneMembers,
     getEnrollmentStatistics,
     exportEnrollmentStatistics,
     setBase,
@@ -2944,6 +2964,15 @@ public struct MembersServiceClient: Sendable {
   ) async throws -> ResolveMemberCodesResponse {
     try await ClientResponse<ResolveMemberCodesResponse>(
       of: MembersServiceMethods.resolveMemberCodes, on: channel, request, options: options
+    ).message
+  }
+
+  /// Says which live members have a phone, found by its keyed hash. Callers: the gateway.
+  public func findPhoneMembers(
+    _ request: FindPhoneMembersRequest, options: CallOptions = CallOptions()
+  ) async throws -> FindPhoneMembersResponse {
+    try await ClientResponse<FindPhoneMembersResponse>(
+      of: MembersServiceMethods.findPhoneMembers, on: channel, request, options: options
     ).message
   }
 

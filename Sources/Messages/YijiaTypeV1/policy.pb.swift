@@ -16,6 +16,9 @@ public enum CallerKind: Enumeration {
   case member
   /// Another service of the suite, by workload certificate.
   case service
+  /// Anybody, without a proof: whoever signs in. A policy names it alone; what a caller shows is not
+  /// looked at then.
+  case anonymous
   /// A number that the contract did not know when this was built.
   case unrecognized(Int32)
 
@@ -29,6 +32,7 @@ public enum CallerKind: Enumeration {
     case 3: self = .staff
     case 4: self = .member
     case 5: self = .service
+    case 6: self = .anonymous
     default: self = .unrecognized(rawValue)
     }
   }
@@ -41,6 +45,7 @@ public enum CallerKind: Enumeration {
     case .staff: 3
     case .member: 4
     case .service: 5
+    case .anonymous: 6
     case .unrecognized(let number): number
     }
   }
@@ -53,6 +58,7 @@ public enum CallerKind: Enumeration {
     case .staff: "CALLER_KIND_STAFF"
     case .member: "CALLER_KIND_MEMBER"
     case .service: "CALLER_KIND_SERVICE"
+    case .anonymous: "CALLER_KIND_ANONYMOUS"
     case .unrecognized: nil
     }
   }
@@ -64,6 +70,7 @@ public enum CallerKind: Enumeration {
     .staff,
     .member,
     .service,
+    .anonymous,
   ]
 }
 

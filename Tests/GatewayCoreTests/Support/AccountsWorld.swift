@@ -7,6 +7,7 @@ import RPCInProcess
 import ServiceKit
 import Storage
 import TestStores
+import YijiaTypeV1
 
 @testable import GatewayCore
 
@@ -26,7 +27,8 @@ struct AccountsWorld {
 
   /// Runs with a gateway whose feed is followed.
   static func with(
-    _ engine: Engine, _ body: (AccountsWorld) async throws -> Void
+    _ engine: Engine, codes: MemberCodes? = nil, backend: (any RPC.Channel)? = nil,
+    _ body: (AccountsWorld) async throws -> Void
   ) async throws {
     try await engine.withStore { stores in
       try await stores.with { database in
@@ -34,13 +36,14 @@ struct AccountsWorld {
         let now = Shared(TestGateway.clock.now)
         let keys = GatewayKeys(
           fields: try ring(), hashes: try ring(), pageTokens: try ring())
+        let cheap = PasswordHasher(cost: PasswordHash.Cost(logarithm: 4, parallelism: 1))
         let store = GatewayStore(
-          database: database, keys: keys, clock: Clock { now.value })
+          database: database, keys: keys, passwords: cheap, clock: Clock { now.value })
         let probe = EchoProbe()
         let echo = try InProcessChannel(services: [EchoService(probe)])
         let world = AccountsWorld(
           stores: stores, database: database, store: store, probe: probe,
-          edge: try TestGateway(echo, store: store).edge(), now: now)
+          edge: try TestGateway(backend ?? echo, store: store, codes: codes).edge(), now: now)
         try await world.following(store) { try await body(world) }
       }
     }
@@ -62,6 +65,7 @@ struct AccountsWorld {
   ) async throws {
     let feed = AccountFeed(store, logger: Self.quiet)
     async let _ = feed.run()
+    async let _ = store.errands.run(logger: Self.quiet)
     try await body()
   }
 
@@ -133,4 +137,63 @@ struct AccountsWorld {
   }
 
   func pass(_ seconds: TimeInterval) { now.update { $0.addTimeInterval(seconds) } }
+}
+
+extension AccountsWorld {
+  var sessions: SessionsServiceClient { SessionsServiceClient(edge) }
+
+  /// The step of an authenticator now.
+  var step: Int64 { now.value.microseconds / 1_000_000 / OneTimePassword.stepSeconds }
+
+  func staff(_ userName: String, role: StaffRole = .clerk) async throws -> CreateStaffResponse {
+    var request = CreateStaffRequest()
+    request.requestID = Self.newRequestID()
+    request.staff = StaffAccount()
+    request.staff?.userName = userName
+    request.staff?.displayName = "工作人员"
+    request.staff?.role = role
+    request.staff?.organization = "organizations/\(TestGateway.organization)"
+    return try await accounts.createStaff(request, options: Self.root)
+  }
+
+  func signIn(
+    _ userName: String, _ password: String, _ code: String = ""
+  ) async throws -> SignInResponse {
+    var request = SignInRequest()
+    request.userName = userName
+    request.password = password
+    request.totpCode = code
+    return try await sessions.signIn(request)
+  }
+
+  /// Why somebody may not sign in.
+  func refusal(_ userName: String, _ password: String, _ code: String = "") async throws -> String {
+    do {
+      _ = try await signIn(userName, password, code)
+      return "signed in"
+    } catch let error as RPCError {
+      return error.gatewayReason ?? "\(error)"
+    }
+  }
+
+  func changePassword(_ token: String, _ old: String, _ new: String) async throws {
+    var request = ChangePasswordRequest()
+    request.password = old
+    request.newPassword = new
+    _ = try await sessions.changePassword(request, options: Self.bearer(token))
+  }
+
+  /// The token of somebody with a password of their own.
+  func settled(_ userName: String, _ password: String) async throws -> String {
+    let made = try await staff(userName)
+    let token = try await signIn(userName, made.temporaryPassword).token
+    try await changePassword(token, made.temporaryPassword, password)
+    return token
+  }
+
+  /// What a call with that token hears; nil is OK.
+  func call(_ path: String, _ token: String) async throws -> String? {
+    let error = try await edge.outcome(path, Self.bearer(token).metadata)
+    return error?.gatewayReason
+  }
 }

@@ -35,6 +35,7 @@ struct TestGateway {
   ///   - store: With it the gateway serves its own services.
   init(
     _ backend: any Channel, kiosks: KioskDirectory? = nil, store: GatewayStore? = nil,
+    codes: MemberCodes? = nil,
     messageBytesMax: Int = 4 << 20,
     accessLog: AccessLogSetting = AccessLogSetting(successShare: 1, failureShare: 1),
     limits: [LimitSetting] = [], limitClock: LimitClock = .system
@@ -43,7 +44,9 @@ struct TestGateway {
     let clock = store?.clock ?? Self.clock
     let quiet = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
     let own = try store.map {
-      try OwnServices(store: $0, keyID: "gateway-1", seed: seed, clock: clock, logger: quiet)
+      try OwnServices(
+        store: $0, codes: codes ?? MemberCodes(sender: nil, registry: backend), keyID: "gateway-1",
+        seed: seed, clock: clock, logger: quiet)
     }
     let backends = Contract.all.map { contract in
       let name = contract.audience

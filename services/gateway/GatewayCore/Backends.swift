@@ -146,9 +146,13 @@ extension Gateway {
     let seed = try TokenKeyFile.read(configuration.callerToken.privateKeyFile)
     let keyID = configuration.callerToken.keyID
     var contracted = backends.contracted
-    if let store {
+    if let store, let registry = contracted["members"]?.channel {
       contracted[Contract.own.audience] = try OwnServices(
-        store: store, keyID: keyID, seed: seed, clock: clock, logger: logger
+        store: store,
+        codes: MemberCodes(
+          sender: configuration.memberCodeSender == "log"
+            ? LoggedMemberCodes(logger: logger) : nil, registry: registry),
+        keyID: keyID, seed: seed, clock: clock, logger: logger
       ).backend
     }
     let routes = try RouteTable(

@@ -1,5 +1,6 @@
 import RPC
 public import ServiceKit
+import YijiaTypeV1
 
 /// Proves who calls, by what the request shows.
 public struct CallerResolver: Sendable {
@@ -39,9 +40,12 @@ public struct CallerResolver: Sendable {
     /// What a partner may do, where that is not the default.
     var limits: [LimitSetting] = []
 
-    /// - Throws: ``GatewayFailure/methodNotGranted`` where the key does not cover the method.
-    func check(_ path: String) throws(GatewayFailure) {
-      guard grant.covers(path) else { throw .methodNotGranted }
+    /// Who calls what needs no proof.
+    static let anonymous = Proven(caller: Caller(kind: .anonymous, subject: "anonymous"))
+
+    /// Resource name of the session that was shown.
+    var session: String? {
+      if case .account(_, _, let entry) = held { entry.session?.name } else { nil }
     }
   }
 
@@ -49,7 +53,7 @@ public struct CallerResolver: Sendable {
   func resolve(_ head: RequestHead) async throws -> Proven {
     switch try Credential(head) {
     case .apiKey(let key): try await resolve(key: key)
-    case .bearer(let token): try resolve(token: token)
+    case .bearer(let token): try await resolve(token: token)
     }
   }
 
@@ -102,11 +106,24 @@ public struct CallerResolver: Sendable {
       caller: entry.caller, held: .account(hash, kind, entry), grant: entry.grant)
   }
 
-  private func resolve(token: [UInt8]) throws -> Proven {
-    guard let hash = CredentialHash(of: token), let staff = directory.staff(hash) else {
+  private func resolve(token: [UInt8]) async throws -> Proven {
+    guard let hash = CredentialHash(of: token) else { throw CommonFailure.callerUnproven }
+    if let staff = directory.staff(hash) {
+      guard clock.now < staff.expiresAt else { throw GatewayFailure.credentialExpired }
+      return Proven(caller: staff.caller)
+    }
+    guard let accounts, Secret.isOne(token, StoredSession.tokenPrefix) else {
       throw CommonFailure.callerUnproven
     }
-    guard clock.now < staff.expiresAt else { throw GatewayFailure.credentialExpired }
-    return Proven(caller: staff.caller)
+    let now = clock.microseconds
+    var entry = accounts.use(hash, at: now)
+    if entry == nil {
+      entry = try await accounts.find(hash, .session)
+      if let used = accounts.use(hash, at: now) { entry = used }
+    }
+    guard let entry else { throw CommonFailure.callerUnproven }
+    guard entry.endsAt > now else { throw GatewayFailure.credentialExpired }
+    return Proven(
+      caller: entry.caller, held: .account(hash, .session, entry), grant: entry.grant)
   }
 }

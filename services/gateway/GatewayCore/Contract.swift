@@ -22,7 +22,7 @@ public struct Contract: Sendable {
 
   /// What the gateway serves itself.
   public static let own = Contract(
-    audience: "gateway", methods: AccountsServiceMethods.all,
+    audience: "gateway", methods: AccountsServiceMethods.all + SessionsServiceMethods.all,
     descriptorSet: GatewayV1Descriptors.fileDescriptorSet,
     comments: GatewayV1Descriptors.comments)
 

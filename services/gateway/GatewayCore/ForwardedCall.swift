@@ -33,6 +33,7 @@ final class ForwardedCall: Sendable {
   private let route: Route
   private let token: [UInt8]?
   private let trace: TraceContext?
+  private let facts: [(name: String, value: String)]
   private let deadline: Deadline?
   private let messageBytesMax: Int
   private let notice: LimitNotice?
@@ -50,14 +51,17 @@ final class ForwardedCall: Sendable {
   ///   - trace: What the service is told in place of the caller's own; nil leaves that.
   ///   - deadline: The caller's.
   ///   - notice: What the answer's head tells of the caller's limits.
+  ///   - facts: What only the gateway's own services are told.
   init(
     _ caller: ServerExchange, by route: Route, token: [UInt8]?, trace: TraceContext?,
-    deadline: Deadline?, messageBytesMax: Int, notice: LimitNotice? = nil
+    deadline: Deadline?, facts: [(name: String, value: String)] = [], messageBytesMax: Int,
+    notice: LimitNotice? = nil
   ) {
     self.caller = caller
     self.route = route
     self.token = token
     self.trace = trace
+    self.facts = facts
     self.deadline = deadline
     self.messageBytesMax = messageBytesMax
     self.notice = notice
@@ -162,7 +166,8 @@ final class ForwardedCall: Sendable {
   /// first of the response is awaited in the same step.
   private func open(_ request: ExchangePart, previous: Int) async -> Opened {
     let head = InwardHead.make(
-      from: caller.head, deadline: deadline, token: token, trace: trace, previous: previous)
+      from: caller.head, deadline: deadline, token: token, trace: trace, facts: facts,
+      previous: previous)
     do {
       return try await backend.channel.openExchange(
         head, options: ExchangeOptions(deadline: deadline)

@@ -90,10 +90,10 @@ public struct Gateway: ExchangeHandler {
         messageBytesMax: messageBytesMax, notice: nil
       ).run()
     }
-    let proven = try await callers.resolve(head)
+    let proven = route.isAnonymous ? .anonymous : try await callers.resolve(head)
     record.caller = proven.caller.subject
     try routes.policies.authorize(proven.caller, path: route.policyPath)
-    try proven.check(record.path)
+    try proven.grant.check(record.path)
     let meter = limits.meter(proven.caller, own: proven.limits, route)
     let notice = try meter?.begin(now: limits.now)
     defer { meter?.end() }
@@ -103,6 +103,7 @@ public struct Gateway: ExchangeHandler {
     }
     let call = ForwardedCall(
       exchange, by: route, token: token, trace: trace, deadline: deadline,
+      facts: route.isOwn ? proven.facts(of: exchange.peer) : [],
       messageBytesMax: min(messageBytesMax, meter?.limits.messageBytesMax ?? .max),
       notice: notice)
     return await callers.hold(proven, isUnary: route.isUnary) {

@@ -66,6 +66,9 @@ extension GatewayConfiguration {
     {
       wrong.append("database: sqlite:PATH or postgres://…, or empty for none")
     }
+    if !["none", "log"].contains(memberCodeSender) {
+      wrong.append("member_code_sender: none or log")
+    }
     if !(0...600).contains(drainSeconds) { wrong.append("drain_seconds: 0 to 600") }
     if DayZone(dayOffset) == nil { wrong.append("day_offset: such as +08:00, within 14 hours") }
     let limits = limits + partners.flatMap(\.limits)

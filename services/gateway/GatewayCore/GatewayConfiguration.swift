@@ -32,6 +32,8 @@ public struct GatewayConfiguration: Codable, Sendable, Hashable {
   public var limits: [LimitSetting]
   /// From UTC to where a day of `calls_per_day` begins at midnight: `+08:00`.
   public var dayOffset: String
+  /// How members get one-time codes: `none`, or `log` for development.
+  public var memberCodeSender: String
   /// The union staff beside those of the store.
   public var staff: [StaffSetting]
   /// The longest message of a request, in bytes.
@@ -52,6 +54,7 @@ public struct GatewayConfiguration: Codable, Sendable, Hashable {
     case partners, limits, staff, tracing
     case callerToken = "caller_token"
     case dayOffset = "day_offset"
+    case memberCodeSender = "member_code_sender"
     case opaqueServices = "opaque_services"
     case messageBytesMax = "message_bytes_max"
     case browserOrigins = "browser_origins"
@@ -76,6 +79,7 @@ public struct GatewayConfiguration: Codable, Sendable, Hashable {
     balancing = BalancingSetting()
     database = "sqlite:gateway.sqlite"
     keyrings = KeyringFiles(name: "gateway")
+    memberCodeSender = "none"
     partners = []
     limits = [LimitSetting(callsPerSecond: 1_000, burst: 10_000, streamsMax: 1_000)]
     dayOffset = "+08:00"

@@ -11,10 +11,11 @@ enum InwardHead {
   ///   - deadline: The caller's; the service gets a little less (``Deadline/shaved()``).
   ///   - token: The signed caller token, if the service takes one.
   ///   - trace: In place of the caller's own; nil leaves that.
+  ///   - facts: What only the gateway's own services are told.
   ///   - previous: Attempts that went before (gRFC A6).
   static func make(
     from head: RequestHead, deadline: Deadline?, token: [UInt8]?, trace: TraceContext? = nil,
-    previous: Int = 0
+    facts: [(name: String, value: String)] = [], previous: Int = 0
   ) -> RequestHead {
     let fields = head.fields
     let names = fields.bytes.span.bytes
@@ -34,6 +35,7 @@ enum InwardHead {
       if !trace.state.isEmpty { inward.add("tracestate", trace.state) }
     }
     if previous > 0 { inward.add("grpc-previous-rpc-attempts", String(previous)) }
+    for fact in facts { inward.add(fact.name, fact.value) }
     return RequestHead(fields: inward)
   }
 

@@ -28,5 +28,37 @@ public enum GatewayMigrations {
           leased INTEGER NOT NULL, PRIMARY KEY (partner, path, day)
         ) STRICT;
         """),
+    Migration(
+      "0011 staff accounts and sessions",
+      sql: """
+        CREATE TABLE staff_account (
+          id TEXT PRIMARY KEY, version INTEGER NOT NULL, user_name TEXT NOT NULL UNIQUE,
+          display_name TEXT NOT NULL, role INTEGER NOT NULL, organization_id TEXT NOT NULL,
+          state INTEGER NOT NULL, password TEXT NOT NULL, is_temporary INTEGER NOT NULL,
+          totp BLOB, totp_pending BLOB, totp_step INTEGER NOT NULL,
+          created_at INTEGER NOT NULL, updated_at INTEGER NOT NULL
+        ) STRICT;
+        CREATE TABLE session (
+          id TEXT PRIMARY KEY, token_sha256 BLOB NOT NULL UNIQUE, kind INTEGER NOT NULL,
+          account_id TEXT NOT NULL, created_at INTEGER NOT NULL, used_at INTEGER NOT NULL,
+          idle INTEGER NOT NULL, expires_at INTEGER NOT NULL, ended_at INTEGER
+        ) STRICT;
+        CREATE INDEX session_account ON session (account_id, created_at);
+        CREATE INDEX session_end ON session (expires_at);
+        CREATE TABLE guess (
+          key BLOB PRIMARY KEY, failures INTEGER NOT NULL, locked_until INTEGER NOT NULL,
+          updated_at INTEGER NOT NULL
+        ) STRICT;
+        CREATE INDEX guess_age ON guess (updated_at);
+        """),
+    Migration(
+      "0012 members' one-time codes",
+      sql: """
+        CREATE TABLE member_code (
+          phone BLOB PRIMARY KEY, hash BLOB NOT NULL, sends INTEGER NOT NULL,
+          guesses INTEGER NOT NULL, sent_at INTEGER NOT NULL, window_at INTEGER NOT NULL
+        ) STRICT;
+        CREATE INDEX member_code_age ON member_code (window_at);
+        """),
   ]
 }

@@ -30,6 +30,10 @@ final class Route: Sendable {
   let policyPath: String
   /// Whether it is known to be one message each way.
   let isUnary: Bool
+  /// Whether nobody has to prove anything.
+  let isAnonymous: Bool
+  /// Whether the gateway serves it itself.
+  let isOwn: Bool
   let traits: MethodTraits
   /// Place of its path in ``RouteTable/paths``, from 1 on; 0 where it has none.
   let number: Int
@@ -39,12 +43,15 @@ final class Route: Sendable {
   let isOpen: Bool
 
   init(
-    backend: Backend, policyPath: String, isUnary: Bool, traits: MethodTraits = MethodTraits(),
-    number: Int = 0, limitIndex: Int? = nil, isOpen: Bool = false
+    backend: Backend, policyPath: String, isUnary: Bool, isAnonymous: Bool = false,
+    isOwn: Bool = false, traits: MethodTraits = MethodTraits(), number: Int = 0,
+    limitIndex: Int? = nil, isOpen: Bool = false
   ) {
     self.backend = backend
     self.policyPath = policyPath
     self.isUnary = isUnary
+    self.isAnonymous = isAnonymous
+    self.isOwn = isOwn
     self.traits = traits
     self.number = number
     self.limitIndex = limitIndex
@@ -86,6 +93,8 @@ public struct RouteTable: Sendable {
       for method in contract.methods {
         exact[method.path] = Route(
           backend: backend, policyPath: method.path, isUnary: method.kind == .unary,
+          isAnonymous: policies[method.path]?.callers == [.anonymous],
+          isOwn: contract.audience == Contract.own.audience,
           traits: traits[method.path] ?? MethodTraits(), number: paths.count + 1,
           limitIndex: limitIndex(of: method.path))
         paths.append(method.path)

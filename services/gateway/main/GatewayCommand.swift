@@ -40,14 +40,13 @@ struct GatewayCommand: AsyncParsableCommand {
   }
 
   private func serve(_ configuration: GatewayConfiguration, logger: Logger) async throws {
-    let (loops, kiosks) = (EventLoops(), KioskDirectory())
+    let (loops, kiosks, health) = (EventLoops(), KioskDirectory(), HealthRegistry())
     let store = try await GatewayStore(configuration) {
       try await openDatabase(url: $0, patience: $1, migrations: $2)
     }
     let gateway = try LiveGateway(configuration, kiosks: kiosks, store: store, logger: logger) {
       try ClientChannel(configuration: try Self.client($0), loops: loops, logger: logger)
     }
-    let health = HealthRegistry()
     let calls = try Dispatcher(edge: gateway, health: health, logger: logger)
     let edge = Server(
       configuration: Self.edge(configuration), dispatcher: calls, loops: loops, logger: logger)
@@ -65,9 +64,11 @@ struct GatewayCommand: AsyncParsableCommand {
     let admin = Server(
       configuration: ServerConfiguration(admin: HostPort(configuration.admin)), dispatcher: pages,
       loops: loops, logger: logger)
-    async let _ = KioskFeed(channel: gateway.stations, directory: kiosks, logger: logger).run()
-    async let _ = store?.run(logger: logger)
-    let spans = Task { await gateway.exportSpans() }
+    let upkeep = Task {
+      async let _ = store?.run(logger: logger)
+      async let _ = gateway.exportSpans()
+      await KioskFeed(channel: gateway.stations, directory: kiosks, logger: logger).run()
+    }
     let signals = await UnixSignalsSequence(trapping: .sigterm, .sigint, .sighup)
     for server in [edge, admin] {
       let address = try await server.start()
@@ -81,8 +82,8 @@ struct GatewayCommand: AsyncParsableCommand {
     }
     health.set("", .notServing)
     for server in [edge, admin] { await server.shutdown(grace: gateway.drain) }
-    spans.cancel()
-    await spans.value
+    upkeep.cancel()  // it calls services: on loops that are shut down it would never end
+    await upkeep.value
     for case let channel as ClientChannel in gateway.channels { await channel.shutdown() }
     try await loops.shutdown()
     LineWriter.standardOutput.flush()

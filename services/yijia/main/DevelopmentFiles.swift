@@ -146,6 +146,7 @@ struct DevelopmentFiles {
       fields_file: \(file("keys/gateway-fields.keyring"))
       hashes_file: \(file("keys/gateway-hashes.keyring"))
       page_tokens_file: \(file("keys/gateway-page-tokens.keyring"))
+    member_code_sender: log
     partners:
       - id: \(Self.identifier("partner"))
         name: 示例平台

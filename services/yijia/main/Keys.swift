@@ -6,7 +6,7 @@ import Storage
 
 struct Keys: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Rotate the keys that guard a service's data, while it runs.",
+    abstract: "Rotate the keys that guard a service's data (for API keys: yijia partners keys).",
     discussion: """
       1. `add` puts a fresh key at the end of the keyring file. Replicas each need the file: copy \
       it to all of them, then go on.

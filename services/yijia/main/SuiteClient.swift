@@ -1,3 +1,4 @@
+import GatewayV1
 import GoogleProtobuf
 import GoogleRPC
 import MembersV1
@@ -18,6 +19,7 @@ enum SuiteCredential {
 struct SuiteClient: Sendable {
   let members: MembersServiceClient
   let stations: StationsServiceClient
+  let accounts: AccountsServiceClient
   /// Options with the caller's credential, in which a call waits for the gateway to come up.
   let options: CallOptions
   private let channel: ClientChannel
@@ -34,6 +36,7 @@ struct SuiteClient: Sendable {
     channel = try ClientChannel(configuration: configuration, loops: Self.loops)
     members = MembersServiceClient(channel)
     stations = StationsServiceClient(channel)
+    accounts = AccountsServiceClient(channel)
     var options = CallOptions()
     options.waitForReady = true
     options.metadata.add("accept-language", Self.acceptLanguage)

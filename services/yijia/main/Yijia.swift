@@ -17,6 +17,6 @@ struct Yijia: AsyncParsableCommand {
     subcommands: [
       Dev.self, Import.self, Organizations.self, Enroll.self, Report.self,
       ReplayCommand.self, Audit.self, Backup.self, DataCommand.self,
-      Keys.self, StatisticsCommand.self,
+      Partners.self, Staff.self, Keys.self, StatisticsCommand.self,
     ])
 }

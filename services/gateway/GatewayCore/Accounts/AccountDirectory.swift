@@ -10,6 +10,8 @@ import Synchronization
 final class AccountDirectory: Sendable {
   /// Entries in memory, some 500 bytes each; beyond it all are forgotten and read anew.
   private static let entriesMax = 50_000
+  /// How exactly it is kept when a session was used.
+  fileprivate static let useMicroseconds: Int64 = 60_000_000
 
   /// One use of a credential, for as long as a call runs.
   struct Watch: Sendable {
@@ -20,18 +22,19 @@ final class AccountDirectory: Sendable {
   /// The running streams of one credential.
   fileprivate struct Watched {
     let kind: CredentialKind
-    let owner: String
-    var expiresAt: Int64
+    var entry: AccountEntry
     var calls: [UInt64: @Sendable () -> Void] = [:]
   }
 
   fileprivate struct State {
     var entries: [CredentialHash: AccountEntry] = [:]
-    /// The hashes of an account.
+    /// The hashes of an account, and of a session.
     var hashes: [String: Set<CredentialHash>] = [:]
     var watched: [CredentialHash: Watched] = [:]
     /// Credentials whose streams are to be looked at again.
     var doubtful: Set<CredentialHash> = []
+    /// When sessions were used, by identifier; still to be stored.
+    var used: [String: Int64] = [:]
     /// Rises whenever something is forgotten, so that nothing older is kept.
     var generation: UInt64 = 0
     var nextID: UInt64 = 0
@@ -49,29 +52,53 @@ final class AccountDirectory: Sendable {
   /// The caller with that credential, where it is in memory.
   func known(_ hash: CredentialHash) -> AccountEntry? { state.withLock { $0.entries[hash] } }
 
+  /// The caller with that session, where it is in memory and has not ended. Keeps that it is used.
+  func use(_ hash: CredentialHash, at now: Int64) -> AccountEntry? {
+    state.withLock { state in
+      guard let known = state.entries[hash], known.endsAt > now else { return nil }
+      let entry = state.withUse(of: known, at: now)
+      if entry.session?.usedAt != known.session?.usedAt { state.entries[hash] = entry }
+      return entry
+    }
+  }
+
+  /// When sessions were used since this was asked last, by identifier.
+  func takeUsed() -> [String: Int64] {
+    state.withLock { state in
+      defer { state.used = [:] }
+      return state.used
+    }
+  }
+
   /// The caller with that credential; nil where there is none.
   ///
   /// - Throws: `StorageError`.
   func find(_ hash: CredentialHash, _ kind: CredentialKind) async throws -> AccountEntry? {
+    let now = clock.microseconds
     let (known, generation) = state.withLock { ($0.entries[hash], $0.generation) }
-    if let known { return known }
-    guard let found = try await database.read(kind.entry(hash)) else { return nil }
-    state.withLock { state in
+    // Another gateway may know that a session was used.
+    if let known, known.session == nil || known.endsAt > now { return known }
+    guard let stored = try await database.read(kind.entry(hash)) else { return nil }
+    return state.withLock { state in
+      let found = state.withUse(of: stored, at: now)
       // What was forgotten while this was read may be what was read.
-      guard state.generation == generation else { return }
+      guard state.generation == generation else { return found }
       if state.entries.count >= Self.entriesMax { state.forgetAll() }
       state.entries[hash] = found
-      state.hashes[found.owner, default: []].insert(hash)
+      for name in [found.owner, found.session?.name].compactMap({ $0 }) {
+        state.hashes[name, default: []].insert(hash)
+      }
+      return found
     }
-    return found
   }
 
-  /// Forgets an account: its next call reads it anew. Its streams are looked at by ``settle()``.
-  func forget(_ owner: String) {
+  /// Forgets an account or a session: its next call reads it anew. Its streams are looked at by
+  /// ``settle()``.
+  func forget(_ name: String) {
     state.withLock { state in
       state.generation += 1
-      for hash in state.hashes.removeValue(forKey: owner) ?? [] { state.entries[hash] = nil }
-      for (hash, watched) in state.watched where watched.owner == owner {
+      for hash in state.hashes.removeValue(forKey: name) ?? [] { state.remove(hash) }
+      for (hash, watched) in state.watched where watched.entry.isOf(name) {
         state.doubtful.insert(hash)
       }
     }
@@ -91,7 +118,7 @@ final class AccountDirectory: Sendable {
   func settle() async throws {
     let now = clock.microseconds
     var rest = state.withLock { state in
-      for (hash, watched) in state.watched where watched.expiresAt <= now {
+      for (hash, watched) in state.watched where watched.entry.endsAt <= now {
         state.doubtful.insert(hash)
       }
       defer { state.doubtful = [] }
@@ -112,8 +139,8 @@ final class AccountDirectory: Sendable {
     guard let kind = state.withLock({ $0.watched[hash]?.kind }) else { return }
     let entry = try await find(hash, kind)
     let ended: [@Sendable () -> Void] = state.withLock { state in
-      if let entry, entry.expiresAt > now {
-        state.watched[hash]?.expiresAt = entry.expiresAt
+      if let entry, entry.endsAt > now {
+        state.watched[hash]?.entry = entry
         return []
       }
       return state.watched.removeValue(forKey: hash).map { Array($0.calls.values) } ?? []
@@ -131,7 +158,7 @@ final class AccountDirectory: Sendable {
   ) -> Watch {
     state.withLock { state in
       state.nextID += 1
-      let new = Watched(kind: kind, owner: entry.owner, expiresAt: entry.expiresAt)
+      let new = Watched(kind: kind, entry: entry)
       state.watched[hash, default: new].calls[state.nextID] = onEnd
       // Forgotten between the two: to be looked at again.
       if state.entries[hash] == nil { state.doubtful.insert(hash) }
@@ -151,6 +178,28 @@ final class AccountDirectory: Sendable {
 }
 
 extension AccountDirectory.State {
+  /// The entry with what is known of its use and not stored yet; a session that holds is used now.
+  fileprivate mutating func withUse(of stored: AccountEntry, at now: Int64) -> AccountEntry {
+    guard let session = stored.session else { return stored }
+    var entry = stored
+    let id = String(session.name.suffix(32))
+    let usedAt = max(session.usedAt, used[id] ?? 0)
+    entry.session?.usedAt = usedAt
+    if entry.endsAt > now, now - usedAt >= AccountDirectory.useMicroseconds {
+      entry.session?.usedAt = now
+      used[id] = now
+    }
+    return entry
+  }
+
+  fileprivate mutating func remove(_ hash: CredentialHash) {
+    guard let entry = entries.removeValue(forKey: hash) else { return }
+    for name in [entry.owner, entry.session?.name].compactMap({ $0 }) {
+      hashes[name]?.remove(hash)
+      if hashes[name]?.isEmpty == true { hashes[name] = nil }
+    }
+  }
+
   fileprivate mutating func forgetAll() {
     generation += 1
     entries.removeAll(keepingCapacity: true)

@@ -1,3 +1,4 @@
+import GatewayV1
 import RPC
 import ServiceKit
 import Storage
@@ -7,15 +8,24 @@ import YijiaTypeV1
 struct Grant: Sendable, Hashable {
   /// All that the policy allows.
   static let all = Grant(paths: nil)
+  /// What somebody may whose password another one knows.
+  static let temporaryPassword = Grant(
+    paths: [SessionsServiceMethods.changePassword.path, SessionsServiceMethods.signOut.path],
+    isTemporary: true)
 
   /// Nil for all.
   let paths: Set<String>?
+  /// Whether it is so until the password is changed.
+  private let isTemporary: Bool
 
-  init(paths: Set<String>?) { self.paths = paths }
+  init(paths: Set<String>?, isTemporary: Bool = false) {
+    self.paths = paths
+    self.isTemporary = isTemporary
+  }
 
   /// As a list states it: an empty one is all.
   init(listed paths: some Collection<String>) {
-    self.paths = paths.isEmpty ? nil : Set(paths)
+    self.init(paths: paths.isEmpty ? nil : Set(paths))
   }
 
   /// What both allow.
@@ -24,13 +34,20 @@ struct Grant: Sendable, Hashable {
     return Grant(paths: paths.intersection(others))
   }
 
-  func covers(_ path: String) -> Bool { paths?.contains(path) ?? true }
+  /// - Throws: ``GatewayFailure/methodNotGranted``, ``AccountFailure/passwordTemporary``.
+  func check(_ path: String) throws {
+    if paths?.contains(path) ?? true { return }
+    if isTemporary { throw AccountFailure.passwordTemporary }
+    throw GatewayFailure.methodNotGranted
+  }
 }
 
 /// Which of the store's tables a credential is looked for in.
 enum CredentialKind: Sendable, Hashable {
   /// A partner's key.
   case key
+  /// A session's token.
+  case session
 }
 
 /// A caller whose credential the store knows, as it was when it was read.
@@ -39,8 +56,27 @@ struct AccountEntry: Sendable {
   let grant: Grant
   /// Resource name of the account: whatever changes of it makes the entry void.
   var owner: String { caller.subject }
-  /// Microseconds since 1970; `Int64.max` for never.
+  /// When the credential ends, however much it is used; microseconds since 1970, `Int64.max` for
+  /// never.
   let expiresAt: Int64
+  /// Of a session.
+  var session: Use?
+
+  /// How a session is used.
+  struct Use: Sendable {
+    /// Resource name.
+    let name: String
+    /// Microseconds.
+    let idle: Int64
+    /// Microseconds since 1970.
+    var usedAt: Int64
+  }
+
+  /// When it ends if it is not used any more.
+  var endsAt: Int64 { min(expiresAt, session.map { $0.usedAt + $0.idle } ?? .max) }
+
+  /// Whether that change makes it void.
+  func isOf(_ name: String) -> Bool { owner == name || session?.name == name }
 }
 
 extension CredentialKind {
@@ -61,6 +97,40 @@ extension CredentialKind {
             .intersection(Grant(listed: MethodList.paths(try row.text("methods")))),
           expiresAt: try row.optionalInteger("expires_at") ?? .max)
       }
+    case .session: session(hash)
+    }
+  }
+
+  private func session(_ hash: CredentialHash) -> Query<AccountEntry?> {
+    .first(
+      """
+      SELECT s.id, s.kind, s.account_id, s.used_at, s.idle, s.expires_at,
+        a.role, a.organization_id, a.is_temporary
+      FROM session s
+      LEFT JOIN staff_account a ON a.id = s.account_id AND s.kind = \(CallerKind.staff.rawValue)
+        AND a.state = 1
+      WHERE s.token_sha256 = ?1 AND s.ended_at IS NULL
+        AND (a.id IS NOT NULL OR s.kind = \(CallerKind.member.rawValue))
+      """, [hash.bytes]
+    ) { row in
+      let account = try row.text("account_id")
+      let isStaff = try row.int32("kind") == CallerKind.staff.rawValue
+      let use = AccountEntry.Use(
+        name: "sessions/\(try row.text("id"))", idle: try row.integer("idle"),
+        usedAt: try row.integer("used_at"))
+      let end = try row.integer("expires_at")
+      guard isStaff else {
+        return AccountEntry(
+          caller: Caller(kind: .member, subject: "members/\(account)"), grant: .all,
+          expiresAt: end, session: use)
+      }
+      return AccountEntry(
+        caller: Caller(
+          kind: .staff, subject: "staff/\(account)",
+          organization: try row.text("organization_id"),
+          staffRole: StaffRole(rawValue: try row.int32("role"))),
+        grant: try row.boolean("is_temporary") ? .temporaryPassword : .all,
+        expiresAt: end, session: use)
     }
   }
 }

@@ -11,11 +11,45 @@ public enum AccountFailure: ServiceFailure, Hashable {
   case keyRotated
   /// So many keys of the partner hold.
   case tooManyKeys(max: Int)
+  case staffNotFound
+  /// Another account is called so.
+  case userNameTaken
+  /// Nobody shuts themselves out.
+  case ownAccount
+  /// User, password or code wrong, or the account disabled: which, is not said.
+  case signInRefused
+  /// The password is right, and an authenticator is enrolled.
+  case totpRequired
+  /// Too many guesses came; none is looked at now.
+  case signInDelayed(Duration)
+  /// Too many passwords are being looked at.
+  case hashingBusy
+  /// The password is one that somebody else knows.
+  case passwordTemporary
+  /// The caller's token is no session's.
+  case noSession
+  case sessionNotFound
+  /// There is an authenticator already.
+  case totpEnrolled
+  /// There is no authenticator to confirm.
+  case noTOTP
+  /// Nothing sends codes to members.
+  case memberCodesOff
+  /// The phone was sent enough codes for now.
+  case codeLimit(Duration)
+  /// Several members have the phone.
+  case memberAmbiguous
 
   public var code: RPCError.Code {
     switch self {
-    case .partnerNotFound, .keyNotFound: .notFound
-    case .keyEnded, .keyRotated, .tooManyKeys: .failedPrecondition
+    case .partnerNotFound, .keyNotFound, .staffNotFound, .sessionNotFound: .notFound
+    case .keyEnded, .keyRotated, .tooManyKeys, .ownAccount, .noSession, .totpEnrolled, .noTOTP,
+      .memberCodesOff, .memberAmbiguous:
+      .failedPrecondition
+    case .userNameTaken: .alreadyExists
+    case .signInRefused, .totpRequired: .unauthenticated
+    case .signInDelayed, .hashingBusy, .codeLimit: .resourceExhausted
+    case .passwordTemporary: .permissionDenied
     }
   }
 
@@ -26,6 +60,21 @@ public enum AccountFailure: ServiceFailure, Hashable {
     case .keyEnded: "KEY_ENDED"
     case .keyRotated: "KEY_ROTATED"
     case .tooManyKeys: "TOO_MANY_KEYS"
+    case .staffNotFound: "STAFF_NOT_FOUND"
+    case .userNameTaken: "USER_NAME_TAKEN"
+    case .ownAccount: "OWN_ACCOUNT"
+    case .signInRefused: "SIGN_IN_REFUSED"
+    case .totpRequired: "TOTP_REQUIRED"
+    case .signInDelayed: "SIGN_IN_DELAYED"
+    case .hashingBusy: "HASHING_BUSY"
+    case .passwordTemporary: "PASSWORD_TEMPORARY"
+    case .noSession: "NO_SESSION"
+    case .sessionNotFound: "SESSION_NOT_FOUND"
+    case .totpEnrolled: "TOTP_ENROLLED"
+    case .noTOTP: "NO_TOTP"
+    case .memberCodesOff: "MEMBER_CODES_OFF"
+    case .codeLimit: "CODE_LIMIT"
+    case .memberAmbiguous: "MEMBER_AMBIGUOUS"
     }
   }
 
@@ -33,6 +82,16 @@ public enum AccountFailure: ServiceFailure, Hashable {
     if case .tooManyKeys(let max) = self { ["keys_max": String(max)] } else { [:] }
   }
 
+  public var retryAfter: Duration? {
+    switch self {
+    case .signInDelayed(let wait), .codeLimit(let wait): wait
+    case .hashingBusy: .seconds(1)
+    default: nil
+    }
+  }
+}
+
+extension AccountFailure {
   public var text: LocalizedText {
     switch self {
     case .partnerNotFound:
@@ -51,6 +110,44 @@ public enum AccountFailure: ServiceFailure, Hashable {
       LocalizedText(
         zh: "有效密钥已达 \(max) 个，请先停用不用的密钥。",
         en: "The partner has \(max) keys that hold: revoke what is not used.")
+    case .staffNotFound:
+      LocalizedText(zh: "没有这个账号，请核对名称。", en: "There is no such account: check the name.")
+    case .userNameTaken:
+      LocalizedText(zh: "用户名已被使用，请换一个。", en: "The user name is taken: choose another one.")
+    case .ownAccount:
+      LocalizedText(
+        zh: "不能停用自己的账号，请由其他管理员操作。",
+        en: "Nobody disables their own account: ask another administrator.")
+    case .signInRefused:
+      LocalizedText(
+        zh: "登录信息有误，请核对后重试；如忘记密码，请联系管理员。",
+        en: "What you signed in with does not hold: check it, or ask the administrator.")
+    case .totpRequired:
+      LocalizedText(zh: "请输入身份验证器上的六位数字。", en: "Enter the six digits of the authenticator.")
+    case .signInDelayed:
+      LocalizedText(zh: "尝试次数过多，请稍后重试。", en: "Too many attempts: wait, then try again.")
+    case .hashingBusy:
+      LocalizedText(zh: "登录繁忙，请稍后重试。", en: "Too many are signing in: try again in a moment.")
+    case .passwordTemporary:
+      LocalizedText(zh: "请先修改临时密码。", en: "Change the temporary password first.")
+    case .noSession:
+      LocalizedText(zh: "此凭证不是登录会话。", en: "This credential is no session.")
+    case .sessionNotFound:
+      LocalizedText(zh: "没有这个会话。", en: "There is no such session.")
+    case .totpEnrolled:
+      LocalizedText(
+        zh: "已绑定身份验证器，更换请联系管理员重置。",
+        en: "An authenticator is enrolled: an administrator resets it.")
+    case .noTOTP:
+      LocalizedText(zh: "没有待确认的身份验证器。", en: "There is no authenticator to confirm.")
+    case .memberCodesOff:
+      LocalizedText(zh: "本系统未开通短信验证码登录。", en: "No codes are sent to members here.")
+    case .codeLimit:
+      LocalizedText(zh: "验证码获取过于频繁，请稍后重试。", en: "Enough codes were sent: wait, then ask again.")
+    case .memberAmbiguous:
+      LocalizedText(
+        zh: "该手机号对应多名会员，请填写会员编号。",
+        en: "Several members have the phone: say the member number.")
     }
   }
 }

@@ -1,10 +1,12 @@
 public import Logging
+import ServiceKit
 import Storage
 
 /// Follows the gateway's own store, so that what one replica changes counts in all: a revoked key
 /// is refused, and its streams end.
 public struct AccountFeed: Sendable {
-  /// How often streams are looked at whose credentials end by themselves.
+  /// How often streams are looked at whose credentials end by themselves, and the use of sessions
+  /// is stored.
   private static let interval = Duration.seconds(5)
   private static let pauseFirst = Duration.milliseconds(100)
   private static let pauseMax = Duration.seconds(5)
@@ -56,6 +58,12 @@ public struct AccountFeed: Sendable {
       // Time itself is meant: credentials end by it.
       try? await Task.sleep(for: Self.interval)
       do {
+        let used = store.directory.takeUsed()
+        if !used.isEmpty {
+          var commit = Commit(at: store.clock.now)
+          SessionStore.used(used, in: &commit)
+          try await store.database.write(commit)
+        }
         try await store.directory.settle()
       } catch StorageError.closed {
         return

@@ -1,6 +1,7 @@
 import Foundation
 import GoogleProtobuf
 import ServiceKit
+import YijiaTypeV1
 
 /// Collects every wrong field of a request, so that all are told at once.
 struct FieldChecks {
@@ -73,6 +74,40 @@ struct FieldChecks {
   /// Why, as the audit log keeps it.
   mutating func reason(_ text: String) -> String {
     self.text(text, "reason", length: 1...Self.reasonMax)
+  }
+
+  /// Whether an account can be called so.
+  static func isUserName(_ text: String) -> Bool {
+    text.utf8.count <= 64 && text.wholeMatch(of: /[a-z][a-z0-9._-]{2,63}/) != nil
+  }
+
+  /// What somebody signs in with.
+  mutating func userName(_ text: String, _ field: String) -> String {
+    if !Self.isUserName(text) {
+      fail(
+        field, text.isEmpty ? "REQUIRED" : "INVALID_USER_NAME",
+        zh: "应为 3 至 64 个小写字母、数字、点、下划线或连字符，以字母开头。",
+        en: "must be 3 to 64 of a-z, 0-9, '.', '_' and '-', a letter first.")
+    }
+    return text
+  }
+
+  /// A role that is one.
+  mutating func role(_ role: StaffRole, _ field: String) {
+    guard !StaffRole.allCases.contains(role) || role == .unspecified else { return }
+    fail(field, "REQUIRED", zh: "应为已知的角色。", en: "must be a role.")
+  }
+
+  /// A password of somebody's own: long rather than odd (NIST SP 800-63B, 5.1.1.2).
+  mutating func newPassword(_ text: String, _ field: String, not others: [String]) {
+    let count = text.unicodeScalars.count
+    if !(12...128).contains(count) {
+      fail(field, "INVALID_LENGTH", zh: "应为 12 至 128 个字符。", en: "must have 12 to 128 characters.")
+    } else if others.contains(text) {
+      fail(
+        field, "NOT_NEW", zh: "不能与原密码或用户名相同。",
+        en: "must be neither the old one nor the user name.")
+    }
   }
 
   /// Rows a page: 50 where none is asked for, 1,000 at most; negative is refused.

@@ -12,8 +12,9 @@ public struct GatewayKeys: Sendable {
   let pageTokens: LiveKeyring
 
   /// - Parameters:
-  ///   - fields: Seals the replies that the request ledger remembers, new keys among them.
-  ///   - hashes: Under which phone numbers are counted.
+  ///   - fields: Seals authenticators' secrets, and the replies that the request ledger remembers,
+  ///     new keys among them.
+  ///   - hashes: Under which guesses at somebody's secret are counted.
   ///   - pageTokens: Seals page tokens.
   public init(fields: LiveKeyring, hashes: LiveKeyring, pageTokens: LiveKeyring) {
     self.fields = fields
@@ -45,6 +46,14 @@ public struct GatewayStore: Sendable {
   /// The calls of a day that partners may make.
   let quotas: QuotaLeases
   let ledger: RequestLedger
+  let cipher: FieldCipher
+  /// Under which guesses are counted.
+  let hasher: KeyedHash
+  let passwords: PasswordHasher
+  /// What the password of nobody is looked at with.
+  let decoy: PasswordHash
+  let sources = SourceThrottle()
+  let errands = Errands()
   let pageTokens: PageTokenCodec
   let clock: Clock
   let ids: IDSource
@@ -57,12 +66,25 @@ public struct GatewayStore: Sendable {
     database: any Database, keys: GatewayKeys, zone: DayZone = .china, clock: Clock = .system,
     ids: IDSource = .system
   ) {
+    self.init(
+      database: database, keys: keys, passwords: PasswordHasher(), zone: zone, clock: clock,
+      ids: ids)
+  }
+
+  init(
+    database: any Database, keys: GatewayKeys, passwords: PasswordHasher,
+    zone: DayZone = .china, clock: Clock, ids: IDSource = .system
+  ) {
     self.database = database
     feedLag = FeedLag(database: database, clock: clock)
     self.keys = keys
     directory = AccountDirectory(database: database, clock: clock)
     quotas = QuotaLeases(database: database, zone: zone, clock: clock)
-    ledger = RequestLedger(FieldCipher(keys.fields))
+    cipher = FieldCipher(keys.fields)
+    ledger = RequestLedger(cipher)
+    hasher = KeyedHash(keys.hashes, purpose: "guess")
+    self.passwords = passwords
+    decoy = PasswordHash(decoyOf: passwords.cost, salt: ids.bytes(PasswordHash.saltBytes))
     pageTokens = PageTokenCodec(keys.pageTokens)
     self.clock = clock
     self.ids = ids
@@ -93,6 +115,7 @@ public struct GatewayStore: Sendable {
     async let _ = endProcess(whenFails: database, logger: logger)
     async let _ = AccountFeed(self, logger: logger).run()
     async let _ = quotas.run(logger: logger)
+    async let _ = errands.run(logger: logger)
     let housekeeping = Housekeeping(
       database: database, upkeep: self, feedRetentionDays: Self.feedRetentionDays)
     await housekeeping.run(logger: logger)
@@ -159,6 +182,16 @@ extension GatewayStore: ServiceUpkeep {
   /// Nothing is sealed but the replies that the ledger remembers.
   public func renewKeys(report: TaskReport) async throws -> [KeyNeed] {
     try await database.ledgerNeeds(besides: keys.fields.keyring.current.id)
+  }
+
+  /// Forgets sessions and guesses that count no more.
+  public func keepDeadlines() async throws -> Int {
+    let now = clock.now
+    var commit = GuessStore.forgetOld(at: now)
+    SessionStore.forgetOld(before: now.microseconds, in: &commit)
+    MemberCodeStore.forgetOld(at: now.microseconds, in: &commit)
+    try await database.write(commit)
+    return 0
   }
 
   /// It keeps no counters.

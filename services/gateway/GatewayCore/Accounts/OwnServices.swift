@@ -1,22 +1,24 @@
 import Crypto
 import GatewayV1
-public import Logging
+import Logging
 import RPC
 import RPCInProcess
-public import ServiceKit
+import ServiceKit
 
 /// The services that the gateway serves itself, behind its own front: their calls come as every
 /// other service's do, in the process, so that keys, policy, limits and the access log are one.
-public struct OwnServices: Sendable {
+struct OwnServices: Sendable {
   /// Where calls of these services go.
   let backend: Backend
 
   /// - Parameters:
+  ///   - codes: How members get one-time codes.
   ///   - keyID: Names the key of the gateway's caller tokens.
   ///   - seed: Of that key.
   /// - Throws: ``ConfigurationError`` where a method has no policy.
-  public init(
-    store: GatewayStore, keyID: String, seed: [UInt8], clock: Clock = .system, logger: Logger
+  init(
+    store: GatewayStore, codes: MemberCodes, keyID: String, seed: [UInt8], clock: Clock = .system,
+    logger: Logger
   ) throws {
     let key = try Curve25519.Signing.PrivateKey(rawRepresentation: seed)
     let verifier = try CallerTokenVerifier(
@@ -24,7 +26,7 @@ public struct OwnServices: Sendable {
       publicKeys: [keyID: Array(key.publicKey.rawRepresentation)], clock: clock)
     let policies = try PolicyTable(descriptorSets: [Contract.own.descriptorSet])
     let router = try Router(
-      services: [AccountsService(store: store)],
+      services: [AccountsService(store: store), SessionsService(store: store, codes: codes)],
       interceptors: [
         FailureMapping(domain: GatewayFailure.domain, logger: logger),
         CallerIdentity(verifier: verifier), PolicyEnforcement(table: policies),

@@ -68,6 +68,20 @@ struct Secret: Sendable {
   }
 }
 
+extension IDSource {
+  /// Random bytes, 16 of each identifier.
+  func bytes(_ count: Int) -> [UInt8] {
+    var bytes: [UInt8] = []
+    while bytes.count < count {
+      let digits = Array(next())
+      for index in stride(from: 0, to: digits.count, by: 2) {
+        bytes.append(UInt8(String(digits[index...index + 1]), radix: 16) ?? 0)
+      }
+    }
+    return Array(bytes.prefix(count))
+  }
+}
+
 /// The SQL of partners' keys.
 enum PartnerKeyStore {
   private static let columns = """

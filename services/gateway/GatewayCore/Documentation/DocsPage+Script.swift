@@ -10,6 +10,7 @@ extension DocsPage {
         errorsText: "失败时为 google.rpc.Status：code 是 gRPC 状态码，details 中有原因 (reason)、" +
           "每个有误的字段、可重试时的等待时间，以及按 accept-language 的提示。",
         partner: "平台伙伴", kiosk: "终端", staff: "工会人员", member: "会员",
+        anybody: "任何人（无需凭证）",
         viewer: "查看员起", clerk: "经办员起", administrator: "管理员", failed: "无法读取 openapi.json。"},
       en: {search: "Search methods, paths, text…", policy: "Policy", other: "中文",
         callers: "Who may call", request: "Request", response: "Response",
@@ -19,6 +20,7 @@ extension DocsPage {
         errorsText: "A failed call is a google.rpc.Status: code is gRPC's; details hold the " +
           "reason, every wrong field, when to retry, and a text by accept-language.",
         partner: "partner", kiosk: "kiosk", staff: "staff", member: "member",
+        anybody: "anybody, without a credential",
         viewer: "viewer and above", clerk: "clerk and above", administrator: "administrator",
         failed: "openapi.json cannot be read."}
     };
@@ -100,11 +102,11 @@ extension DocsPage {
     }
 
     function curl(method) {
-      const operation = method.operation;
-      const key = (operation.security || []).some(each => each.apiKey)
-        ? "-H \"x-api-key: $KEY\"" : "-H \"authorization: Bearer $TOKEN\"";
+      const operation = method.operation, security = operation.security || [];
+      const key = security.some(each => each.apiKey) ? " -H \"x-api-key: $KEY\""
+        : security.length ? " -H \"authorization: Bearer $TOKEN\"" : "";
       const path = method.path.replace(/\{([^}]*)\}/g, (_, name) => name.toUpperCase());
-      const lines = ["curl " + (method.verb === "GET" ? "" : "-X " + method.verb + " ") + key,
+      const lines = ["curl" + (method.verb === "GET" ? "" : " -X " + method.verb) + key,
         "  \"" + location.origin + path + "\""];
       const body = content(operation);
       if (body) {

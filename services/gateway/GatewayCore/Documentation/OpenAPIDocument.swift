@@ -211,6 +211,7 @@ struct OpenAPIDocument {
       })
   }
 
+  /// None for what asks for no proof.
   private func security(_ policy: Policy) -> [JSONValue] {
     var schemes: [JSONValue] = []
     if policy.callers.contains(.partner) || policy.callers.contains(.kiosk) {
@@ -329,7 +330,8 @@ extension CallerKind {
     case .staff: "staff"
     case .member: "member"
     case .service: "service"
-    default: "nobody"
+    case .anonymous: "anybody"
+    case .unspecified, .unrecognized: "nobody"
     }
   }
 }

@@ -5,7 +5,7 @@ import YijiaTypeV1
 /// contracts' policies, which the gateway and the services hold callers to.
 public struct PolicyMatrix: Sendable, Hashable {
   /// The kinds of caller that have a column.
-  static let kinds: [CallerKind] = [.partner, .kiosk, .staff, .member, .service]
+  static let kinds: [CallerKind] = [.partner, .kiosk, .staff, .member, .anonymous, .service]
 
   /// One method.
   struct Row: Sendable, Hashable {

@@ -1,0 +1,212 @@
+"""Partners, keys and staff accounts of a running gateway, by RPC and by the command line."""
+
+import pathlib
+import re
+import signal
+import subprocess
+
+import grpc
+import pytest
+
+from clients import Client
+from contracts import refused
+from people import People, enrollment, request_id
+from processes import wait_until
+from stubs import accounts, members
+from suite import Suite
+
+CODE = grpc.StatusCode
+PEOPLE = People(series=17)
+
+
+@pytest.fixture(scope="module")
+def staff(suite):
+    return accounts.AccountsServiceStub(suite.client("staff").intercepted)
+
+
+@pytest.fixture
+def partner(staff):
+    return staff.CreatePartner(accounts.CreatePartnerRequest(
+        request_id=request_id(), partner=accounts.Partner(display_name="货运平台"))).partner
+
+
+def new_key(staff, partner):
+    return staff.CreatePartnerKey(accounts.CreatePartnerKeyRequest(
+        request_id=request_id(), partner=partner.name))
+
+
+def with_key(suite, secret):
+    return Client(suite.gateway, suite.authority, [("x-api-key", secret)])
+
+
+def lists(client):
+    """Whether the gateway lets a partner's call through."""
+    return client.members.ListEnrollments(members.ListEnrollmentsRequest()) is not None
+
+
+def test_a_revoked_key_is_refused_and_its_running_stream_ends(suite, staff, partner):
+    made = new_key(staff, partner)
+    client = with_key(suite, made.secret)
+    assert lists(client)
+    events = client.members.WatchMemberEvents(members.WatchMemberEventsRequest(), timeout=60)
+    # The stream runs when its call is in the service: a partner without members hears nothing.
+    assert not events.done()
+    staff.RevokePartnerKey(accounts.RevokePartnerKeyRequest(
+        request_id=request_id(), name=made.key.name, reason="test"))
+    told = refused(client.members.ListEnrollments, members.ListEnrollmentsRequest())
+    assert (told.code, told.reason) == (CODE.UNAUTHENTICATED, "CALLER_UNPROVEN")
+    wait_until(events.done, 5, "the end of the stream")
+    assert events.code() == CODE.UNAUTHENTICATED
+    client.close()
+
+
+def test_a_key_outlives_the_gateway_that_was_killed_right_after_it_was_made(suite, staff, partner):
+    for _ in range(3):
+        request = accounts.CreatePartnerKeyRequest(
+            request_id=request_id(), partner=partner.name)
+        secret = staff.CreatePartnerKey(request).secret
+        suite.kill("gateway")
+        suite.start("gateway")
+        client = with_key(suite, secret)
+        assert lists(client)
+        client.close()
+        again = staff.CreatePartnerKey(request, wait_for_ready=True)
+        assert again.secret == secret, "a retry of what was acknowledged shows the same key"
+
+
+def test_a_key_that_was_never_acknowledged_is_made_once_by_the_retry(suite, staff, partner):
+    request = accounts.CreatePartnerKeyRequest(request_id=request_id(), partner=partner.name)
+    call = staff.CreatePartnerKey.future(request)
+    suite.children["gateway"].send(signal.SIGKILL)
+    suite.children["gateway"].wait(10)
+    call.cancel()
+    suite.start("gateway")
+    secret = staff.CreatePartnerKey(request, wait_for_ready=True).secret
+    client = with_key(suite, secret)
+    assert lists(client)
+    client.close()
+    keys = staff.ListPartnerKeys(accounts.ListPartnerKeysRequest(partner=partner.name)).keys
+    assert len(keys) == 1
+
+
+def yijia(suite, binaries, *arguments, status=0):
+    done = subprocess.run(
+        [binaries / "yijia", *arguments, "--connection", suite.folder / "connection.json"],
+        capture_output=True, text=True, timeout=60)
+    assert done.returncode == status, done.stdout + done.stderr
+    return done.stdout + (done.stderr if status else "")
+
+
+def test_the_command_line_leads_from_nothing_to_a_partner_that_calls(suite, binaries):
+    made = yijia(suite, binaries, "partners", "create", "--display-name", "命令行平台")
+    name = made.split()[0]
+    assert name in yijia(suite, binaries, "partners", "list")
+    key, secret = yijia(suite, binaries, "partners", "keys", "create", name).splitlines()
+    client = with_key(suite, secret)
+    assert lists(client)
+    rotated = yijia(
+        suite, binaries, "partners", "keys", "rotate", key.split()[0], "--overlap-hours", "1")
+    new = rotated.splitlines()[-1]
+    other = with_key(suite, new)
+    assert lists(client) and lists(other)
+    assert len(yijia(suite, binaries, "partners", "keys", "list", name).splitlines()) == 2
+    yijia(suite, binaries, "partners", "disable", name, "--reason", "test")
+    for partner in (client, other):
+        assert refused(
+            partner.members.ListEnrollments, members.ListEnrollmentsRequest()
+        ).code == CODE.UNAUTHENTICATED
+    yijia(suite, binaries, "partners", "enable", name, "--reason", "test")
+    assert lists(other)
+    yijia(suite, binaries, "partners", "keys", "revoke", key.split()[0], "--reason", "test")
+    assert refused(
+        client.members.ListEnrollments, members.ListEnrollmentsRequest()
+    ).code == CODE.UNAUTHENTICATED
+    wrong = yijia(suite, binaries, "partners", "keys", "create", "partners/1", status=1)
+    assert "INVALID_FIELDS" in wrong
+    client.close()
+    other.close()
+
+
+def test_staff_sign_in_with_a_password_of_their_own(suite, binaries):
+    made = yijia(
+        suite, binaries, "staff", "create", "zhang.san", "--display-name", "张三", "--role",
+        "ADMINISTRATOR")
+    name, password = made.split()[0], made.splitlines()[-1]
+    nobody = Client(suite.gateway, suite.authority)
+    sessions = accounts.SessionsServiceStub(nobody.intercepted)
+    session = sessions.SignIn(accounts.SignInRequest(user_name="zhang.san", password=password))
+    assert session.password_temporary
+    client = Client(
+        suite.gateway, suite.authority, [("authorization", f"Bearer {session.token}")])
+    told = refused(client.members.ListMembers, members.ListMembersRequest())
+    assert told.reason == "PASSWORD_TEMPORARY"
+    accounts.SessionsServiceStub(client.intercepted).ChangePassword(
+        accounts.ChangePasswordRequest(password=password, new_password="a password of my own"))
+    assert client.members.ListMembers(members.ListMembersRequest()) is not None
+    suite.kill("gateway")
+    suite.start("gateway")
+    wait_until(lambda: client.members.ListMembers(
+        members.ListMembersRequest(), wait_for_ready=True) is not None)
+    yijia(suite, binaries, "staff", "disable", name, "--reason", "test")
+    told = refused(client.members.ListMembers, members.ListMembersRequest())
+    assert told.code == CODE.UNAUTHENTICATED
+    told = refused(sessions.SignIn, accounts.SignInRequest(
+        user_name="zhang.san", password="a password of my own"))
+    assert told.reason == "SIGN_IN_REFUSED"
+    for one in (nobody, client):
+        one.close()
+
+
+def test_a_member_signs_in_with_a_code_to_their_phone_and_reads_their_own_membership(suite):
+    person, stranger = PEOPLE.next(), PEOPLE.next()
+    suite.client("partner").members.SubmitEnrollment(enrollment(person))
+    nobody = Client(suite.gateway, suite.authority)
+    sessions = accounts.SessionsServiceStub(nobody.intercepted)
+
+    def code(phone):
+        log = suite.children["gateway"].output
+        found = re.findall(rf"code=(\d{{6}}) phone=\*{phone[-4:]}", log)
+        return found[-1] if found else None
+
+    answers = [sessions.RequestMemberCode(accounts.RequestMemberCodeRequest(phone=phone))
+               for phone in (stranger.phone, person.phone)]
+    assert answers[0] == answers[1]
+    sent = wait_until(lambda: code(person.phone), what="the code")
+    assert code(stranger.phone) is None, "who is no member is sent nothing"
+    signed_in = sessions.SignInMember(
+        accounts.SignInMemberRequest(phone=person.phone, code=sent))
+    member = Client(
+        suite.gateway, suite.authority, [("authorization", f"Bearer {signed_in.token}")])
+    own = member.members.GetMyMembership(members.GetMyMembershipRequest()).member
+    assert own.name == signed_in.session.subject
+    told = refused(member.members.ListMembers, members.ListMembersRequest())
+    assert told.reason == "CALLER_KIND"
+    told = refused(sessions.SignInMember, accounts.SignInMemberRequest(
+        phone=person.phone, code=sent))
+    assert told.reason == "SIGN_IN_REFUSED", "a code is good once"
+    told = refused(suite.client("staff").members.FindPhoneMembers,
+                   members.FindPhoneMembersRequest(phone=person.phone))
+    assert told.reason == "CALLER_KIND", "only the gateway itself looks phones up"
+    for one in (nobody, member):
+        one.close()
+
+
+def test_no_secret_is_in_the_gateways_files(suite, staff, partner):
+    made = new_key(staff, partner)
+    text = made.secret.encode()
+    files = [*pathlib.Path(suite.folder / "data").glob("gateway*"),
+             *pathlib.Path(suite.folder / "logs").glob("*")]
+    assert files
+    for file in files:
+        assert text not in file.read_bytes(), file
+
+
+def test_a_store_is_guarded_by_keyrings_that_must_be_there(suite, binaries, folder):
+    other = Suite(folder / "unguarded", binaries)
+    other.prepare()
+    (other.folder / "keys/gateway-fields.keyring").unlink()
+    other.start("gateway", wait=False)
+    assert other.children["gateway"].wait(20) != 0
+    assert re.search("gateway-fields.keyring", other.children["gateway"].output)
+    assert not (other.folder / "data/gateway.sqlite").exists()
+    other.close()

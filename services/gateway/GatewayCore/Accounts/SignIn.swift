@@ -1,0 +1,96 @@
+import Foundation
+public import GatewayV1
+public import RPC
+import ServiceKit
+import Storage
+import YijiaTypeV1
+
+extension SessionsService {
+  /// Longest password that is looked at, in bytes of UTF-8.
+  private static let passwordBytesMax = 512
+
+  /// Begins a session of a member of staff.
+  ///
+  /// What is wrong is not said, and takes as long: an account that is not there is looked at as one
+  /// that is.
+  public func signIn(
+    _ request: SignInRequest, context: ServerContext
+  ) async throws -> SignInResponse {
+    let now = store.clock.now
+    let source = context.source
+    let userName = request.userName.lowercased()
+    // Nobody has another name: nothing is told by refusing it at once.
+    guard FieldChecks.isUserName(userName),
+      (1...Self.passwordBytesMax).contains(request.password.utf8.count)
+    else { throw AccountFailure.signInRefused }
+    try store.sources.check(source, at: now)
+    try store.passwords.checkFree()
+    let guess = guessKey("staff", userName)
+    try await store.database.write { GuessStore.count(guess, at: now) }
+    let account = try await store.database.read(StaffStore.byUserName(userName))
+    let hash = account.flatMap { PasswordHash(text: $0.password) } ?? store.decoy
+    let isRight = try await store.passwords.matches(request.password, hash)
+    guard isRight, let account, account.state == .active else {
+      store.sources.failed(source, at: now)
+      throw AccountFailure.signInRefused
+    }
+    return try await begin(account, code: request.totpCode, guess: guess, source: source, at: now)
+  }
+
+  /// The password was right: the rest is decided with the session.
+  private func begin(
+    _ account: StoredStaff, code: String, guess: [UInt8], source: String, at now: Foundation.Date
+  ) async throws -> SignInResponse {
+    let token = Secret(StoredSession.tokenPrefix, ids: store.ids)
+    let session = StoredSession(
+      store.ids.next(), token: token, of: .staff, account.id, .staff, at: now.microseconds)
+    let store = store
+    do {
+      return try await store.database.write {
+        .read(StaffStore.byID(account.id)) { current in
+          // The password that was looked at is still the account's.
+          guard let current, current.state == .active, current.password == account.password else {
+            throw AccountFailure.signInRefused
+          }
+          var commit = Commit(at: now)
+          if let step = try Self.step(of: code, current, store, at: now) {
+            var after = current
+            after.totpStep = step
+            StaffStore.update(after, at: now.microseconds, in: &commit)
+          } else {
+            StaffStore.check(current, in: &commit)
+          }
+          SessionStore.insert(session, into: &commit)
+          GuessStore.forget(guess, in: &commit)
+          commit.record(
+            AuditEntry(actor: current.name, action: "gateway.sign_in", target: session.name))
+          var response = SignInResponse()
+          response.session = session.message(current: session.name)
+          response.token = token.text
+          response.passwordTemporary = current.isTemporary
+          return .commit(commit, response)
+        }
+      }
+    } catch AccountFailure.signInRefused {
+      store.sources.failed(source, at: now)
+      throw AccountFailure.signInRefused
+    }
+  }
+
+  /// The step of the authenticator's code; nil where the account has no authenticator.
+  ///
+  /// - Throws: ``AccountFailure/totpRequired`` without one, ``AccountFailure/signInRefused`` for a
+  ///   wrong or used one.
+  private static func step(
+    of code: String, _ account: StoredStaff, _ store: GatewayStore, at now: Foundation.Date
+  ) throws -> Int64? {
+    guard let sealed = account.totp else { return nil }
+    guard !code.isEmpty else { throw AccountFailure.totpRequired }
+    let secret = try store.cipher.open(
+      sealed, table: StoredStaff.table, column: "totp", row: account.id)
+    let step = OneTimePassword(secret: secret).step(
+      of: code, at: now.microseconds / 1_000_000, after: account.totpStep)
+    guard let step else { throw AccountFailure.signInRefused }
+    return step
+  }
+}

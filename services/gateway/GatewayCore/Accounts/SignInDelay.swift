@@ -1,0 +1,94 @@
+import Foundation
+import ServiceKit
+import Storage
+import Synchronization
+
+/// How long somebody waits who guesses. A pure function.
+///
+/// A guess counts before it is looked at, so that many at once are many. While one waits, no guess
+/// is looked at and none counts: who knows the password waits a minute at most, however long
+/// somebody else has been guessing.
+enum SignInDelay {
+  /// Slips that cost nothing.
+  static let free: Int64 = 5
+  /// Beyond it a lockout would be a weapon; 1,440 guesses a day are no attack on a password.
+  static let maxSeconds: Int64 = 60
+  /// A slip older than this is forgotten.
+  static let memorySeconds: Int64 = 86_400
+
+  /// In seconds, after so many guesses that were wrong.
+  static func seconds(failures: Int64) -> Int64 {
+    failures < free ? 0 : min(maxSeconds, 1 << min(failures - free, 16))
+  }
+}
+
+/// Guesses at one secret, under the keyed hash of whose it is: names that nobody has are counted
+/// too, so that waiting tells nothing.
+struct StoredGuesses: Sendable, Hashable {
+  var failures: Int64
+  /// Microseconds since 1970.
+  var lockedUntil: Int64
+  /// Microseconds since 1970.
+  var updatedAt: Int64
+}
+
+/// The SQL of guesses.
+enum GuessStore {
+  /// Under which guesses at somebody's secret are counted.
+  static func key(_ hasher: KeyedHash, _ kind: String, _ name: String) -> [UInt8] {
+    hasher.hash("\(kind)/\(name)")
+  }
+
+  static func byKey(_ key: [UInt8]) -> Query<StoredGuesses?> {
+    .first("SELECT failures, locked_until, updated_at FROM guess WHERE key = ?1", [key]) { row in
+      StoredGuesses(
+        failures: try row.integer("failures"), lockedUntil: try row.integer("locked_until"),
+        updatedAt: try row.integer("updated_at"))
+    }
+  }
+
+  /// Counts a guess before it is looked at.
+  ///
+  /// - Throws: ``AccountFailure/signInDelayed(_:)`` where nothing is looked at now.
+  static func count(_ key: [UInt8], at now: Date) -> Step<Void> {
+    .read(byKey(key)) { stored in
+      let time = now.microseconds
+      if let stored, stored.lockedUntil > time {
+        throw AccountFailure.signInDelayed(.microseconds(stored.lockedUntil - time))
+      }
+      let isOld = time - (stored?.updatedAt ?? time) > SignInDelay.memorySeconds * 1_000_000
+      let failures = (isOld ? 0 : stored?.failures ?? 0) + 1
+      let until = time + SignInDelay.seconds(failures: failures) * 1_000_000
+      var commit = Commit(at: now)
+      if let stored {
+        commit.run(
+          """
+          UPDATE guess SET failures = ?2, locked_until = ?3, updated_at = ?4
+          WHERE key = ?1 AND failures = ?5 AND updated_at = ?6
+          """, [key, failures, until, time, stored.failures, stored.updatedAt],
+          expects: .exactly(1))
+      } else {
+        commit.run(
+          """
+          INSERT INTO guess (key, failures, locked_until, updated_at) VALUES (?1, ?2, ?3, ?4)
+          ON CONFLICT (key) DO NOTHING
+          """, [key, failures, until, time], expects: .exactly(1))
+      }
+      return .commit(commit, ())
+    }
+  }
+
+  /// Forgets the guesses of somebody who was right.
+  static func forget(_ key: [UInt8], in commit: inout Commit) {
+    commit.run("DELETE FROM guess WHERE key = ?1", [key])
+  }
+
+  /// Forgets what is too old to count.
+  static func forgetOld(at now: Date) -> Commit {
+    var commit = Commit(at: now)
+    commit.run(
+      "DELETE FROM guess WHERE updated_at < ?1",
+      [now.microseconds - SignInDelay.memorySeconds * 1_000_000])
+    return commit
+  }
+}

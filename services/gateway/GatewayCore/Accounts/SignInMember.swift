@@ -1,0 +1,153 @@
+import Foundation
+public import GatewayV1
+import GoogleProtobuf
+import MembersV1
+public import RPC
+import ServiceKit
+import Storage
+import YijiaTypeV1
+
+extension SessionsService {
+  /// Sends a one-time code to a phone, if a member has it. Who asks hears the same at the same time
+  /// either way: whose phone it is, is looked up afterwards.
+  public func requestMemberCode(
+    _ request: RequestMemberCodeRequest, context: ServerContext
+  ) async throws -> RequestMemberCodeResponse {
+    guard let sender = codes.sender else { throw AccountFailure.memberCodesOff }
+    let now = store.clock.now
+    try store.sources.check(context.source, at: now)
+    // Each costs a message: what is asked for counts, right or wrong.
+    store.sources.failed(context.source, at: now)
+    let phone = try Self.phone(request.phone)
+    let code = Self.code(store.ids)
+    let (phoneHash, codeHash) = hashes(phone, code)
+    try await store.database.write {
+      .read(MemberCodeStore.byPhone(phoneHash)) { old in
+        let next = try StoredMemberCode.next(after: old, hash: codeHash, at: now.microseconds)
+        var commit = Commit(at: now)
+        MemberCodeStore.put(next, after: old, of: phoneHash, in: &commit)
+        return .commit(commit, ())
+      }
+    }
+    let codes = codes
+    store.errands.add {
+      guard try await !codes.members(of: phone).isEmpty else { return }
+      try await sender.send(code, to: phone)
+    }
+    var response = RequestMemberCodeResponse()
+    response.lifetime = GoogleProtobuf.Duration()
+    response.lifetime?.seconds = StoredMemberCode.lifetimeSeconds
+    response.retryDelay = GoogleProtobuf.Duration()
+    response.retryDelay?.seconds = StoredMemberCode.pauseSeconds
+    return response
+  }
+
+  /// Begins a session of a union member by a one-time code.
+  public func signInMember(
+    _ request: SignInMemberRequest, context: ServerContext
+  ) async throws -> SignInMemberResponse {
+    let now = store.clock.now
+    try store.sources.check(context.source, at: now)
+    let phone = try Self.phone(request.phone)
+    let (phoneHash, codeHash) = hashes(phone, request.code)
+    guard request.code.utf8.count == 6, try await guess(codeHash, of: phoneHash, at: now) else {
+      store.sources.failed(context.source, at: now)
+      throw AccountFailure.signInRefused
+    }
+    let members = try await codes.members(of: phone).filter {
+      request.memberNumber.isEmpty || $0.memberNumber == request.memberNumber
+    }
+    guard let member = members.first else { throw AccountFailure.signInRefused }
+    guard members.count == 1 else { throw AccountFailure.memberAmbiguous }
+    return try await begin(member.member, codeHash, of: phoneHash, at: now)
+  }
+
+  /// Whether that is the phone's code; counts the guess before it is looked at.
+  private func guess(
+    _ codeHash: [UInt8], of phone: [UInt8], at now: Foundation.Date
+  ) async throws -> Bool {
+    try await store.database.write {
+      .read(MemberCodeStore.byPhone(phone)) { stored in
+        guard let stored, stored.isOpen(at: now.microseconds) else { return .reply(false) }
+        var next = stored
+        next.guesses += 1
+        var commit = Commit(at: now)
+        MemberCodeStore.put(next, after: stored, of: phone, in: &commit)
+        return .commit(commit, constantTimeEqual(stored.hash, codeHash))
+      }
+    }
+  }
+
+  /// The code was right: it is used up with the session.
+  private func begin(
+    _ member: String, _ codeHash: [UInt8], of phone: [UInt8], at now: Foundation.Date
+  ) async throws -> SignInMemberResponse {
+    let token = Secret(StoredSession.tokenPrefix, ids: store.ids)
+    let session = StoredSession(
+      store.ids.next(), token: token, of: .member, String(member.dropFirst("members/".count)),
+      .member, at: now.microseconds)
+    return try await store.database.write {
+      .read(MemberCodeStore.byPhone(phone)) { stored in
+        guard let stored, stored.hash == codeHash else { throw AccountFailure.signInRefused }
+        var used = stored
+        used.hash = []
+        var commit = Commit(at: now)
+        MemberCodeStore.put(used, after: stored, of: phone, in: &commit)
+        SessionStore.insert(session, into: &commit)
+        commit.record(
+          AuditEntry(actor: member, action: "gateway.sign_in_member", target: session.name))
+        var response = SignInMemberResponse()
+        response.session = session.message(current: session.name)
+        response.token = token.text
+        return .commit(commit, response)
+      }
+    }
+  }
+
+  private func hashes(_ phone: String, _ code: String) -> (phone: [UInt8], code: [UInt8]) {
+    (store.hasher.hash("phone/\(phone)"), store.hasher.hash("code/\(phone)/\(code)"))
+  }
+
+  private static func phone(_ text: String) throws -> String {
+    if let digits = MemberPhone.digits(text) { return digits }
+    var checks = FieldChecks()
+    checks.fail(
+      "phone", text.isEmpty ? "REQUIRED" : "INVALID_PHONE", zh: "应为大陆手机号码。",
+      en: "must be a mobile number of mainland China.")
+    throw CommonFailure.invalidFields(checks.failures)
+  }
+
+  /// Six digits. Of 2^64 values all are as likely, but for one in 10^13.
+  private static func code(_ ids: IDSource) -> String {
+    let number = ids.bytes(8).reduce(UInt64(0)) { $0 << 8 | UInt64($1) } % 1_000_000
+    let text = String(number)
+    return String(repeating: "0", count: 6 - text.count) + text
+  }
+}
+
+/// How members get codes, and whose phone it is.
+struct MemberCodes: Sendable {
+  /// Longer than a lookup takes; it does not hold up who asks.
+  private static let lookupMax = Swift.Duration.seconds(5)
+
+  /// Nil where none is configured.
+  let sender: (any MemberCodeSender)?
+  /// To yijia-members, as the gateway's own workload.
+  let registry: any RPC.Channel
+
+  /// The live members with a phone.
+  func members(of phone: String) async throws -> [PhoneMember] {
+    var request = FindPhoneMembersRequest()
+    request.phone = phone
+    var options = CallOptions()
+    options.timeout = Self.lookupMax
+    do {
+      return try await MembersServiceClient(registry).findPhoneMembers(request, options: options)
+        .members
+    } catch let error as RPCError where error.code == .invalidArgument {
+      return []
+    } catch is RPCError {
+      throw GatewayFailure.backendUnavailable(service: "members")
+    }
+  }
+}

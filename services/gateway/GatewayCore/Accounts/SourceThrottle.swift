@@ -1,0 +1,42 @@
+import Foundation
+import ServiceKit
+import Synchronization
+
+/// Slows down an address that guesses at many accounts. In memory of one gateway: what must hold is
+/// counted in the store, account by account.
+///
+/// Safe to use from any task.
+final class SourceThrottle: Sendable {
+  /// Wrong guesses of one address in a window: many people share an address behind a carrier's NAT.
+  private static let failuresMax = 300
+  private static let windowMicroseconds: Int64 = 600_000_000
+  /// Addresses that are counted; beyond it all are forgotten.
+  private static let sourcesMax = 10_000
+
+  private struct Window {
+    var failures = 0
+    let endsAt: Int64
+  }
+
+  private let windows = Mutex<[String: Window]>([:])
+
+  /// - Throws: ``AccountFailure/signInDelayed(_:)`` where the address has guessed too much.
+  func check(_ source: String, at now: Date) throws(AccountFailure) {
+    let time = now.microseconds
+    guard let window = windows.withLock({ $0[source] }), window.endsAt > time,
+      window.failures >= Self.failuresMax
+    else { return }
+    throw .signInDelayed(.microseconds(window.endsAt - time))
+  }
+
+  func failed(_ source: String, at now: Date) {
+    let time = now.microseconds
+    windows.withLock { windows in
+      if windows.count >= Self.sourcesMax { windows.removeAll(keepingCapacity: true) }
+      var window = windows[source] ?? Window(endsAt: time + Self.windowMicroseconds)
+      if window.endsAt <= time { window = Window(endsAt: time + Self.windowMicroseconds) }
+      window.failures += 1
+      windows[source] = window
+    }
+  }
+}

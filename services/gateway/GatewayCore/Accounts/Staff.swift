@@ -1,0 +1,218 @@
+import Foundation
+public import GatewayV1
+import GoogleProtobuf
+import Protobuf
+public import RPC
+import ServiceKit
+import Storage
+import YijiaTypeV1
+
+extension AccountsService {
+  /// Stores an account with a temporary password. The password is in the reply and nowhere else in
+  /// clear: a replay of the request opens the reply that the request ledger sealed.
+  public func createStaff(
+    _ request: CreateStaffRequest, context: ServerContext
+  ) async throws -> CreateStaffResponse {
+    let caller = try administrator(context)
+    let now = store.clock.now
+    var checks = FieldChecks()
+    let given = request.staff ?? StaffAccount()
+    let userName = checks.userName(given.userName, "staff.user_name")
+    let displayName = checks.text(given.displayName, "staff.display_name", length: Self.nameLength)
+    checks.role(given.role, "staff.role")
+    let organization =
+      given.organization.isEmpty
+      ? "" : checks.resource(given.organization, of: "organizations", "staff.organization")
+    // Services give the whole tree to administrators only.
+    if given.organization.isEmpty, given.role != .administrator {
+      checks.fail(
+        "staff.organization", "REQUIRED", zh: "除管理员外必填。",
+        en: "is required, but for administrators.")
+    }
+    let requestKey = checks.requestID(request.requestID)
+    let (requestID, organizationID) = try checks.finish(requestKey, organization)
+    let temporary = TemporaryPassword(ids: store.ids)
+    let hash = try await temporary.hash(store)
+    let account = StoredStaff(
+      id: store.ids.next(), version: 1, userName: userName, displayName: displayName,
+      role: given.role, organization: organizationID, state: .active, password: hash,
+      isTemporary: true, totpStep: 0, createdAt: now.microseconds, updatedAt: now.microseconds)
+    var payload = request
+    payload.requestID = ""
+    return try await store.once(context, requestID: requestID, payload: payload, at: now) {
+      .read(StaffStore.byUserName(userName)) { taken in
+        guard taken == nil else { throw AccountFailure.userNameTaken }
+        var commit = Commit(at: now)
+        StaffStore.insert(account, into: &commit)
+        commit.record(
+          AuditEntry(actor: caller.subject, action: "gateway.create_staff", target: account.name))
+        var response = CreateStaffResponse()
+        response.staff = account.message
+        response.temporaryPassword = temporary.text
+        return .commit(commit, response)
+      }
+    }
+  }
+
+  /// Reads an account.
+  public func getStaff(
+    _ request: GetStaffRequest, context: ServerContext
+  ) async throws -> GetStaffResponse {
+    _ = try administrator(context)
+    var checks = FieldChecks()
+    let given = checks.resource(request.name, of: "staff", "name")
+    let account = try await store.database.read(StaffStore.byID(try checks.finish(given)))
+    guard let account else { throw AccountFailure.staffNotFound }
+    var response = GetStaffResponse()
+    response.staff = account.message
+    return response
+  }
+
+  /// Lists the accounts of the store.
+  public func listStaff(
+    _ request: ListStaffRequest, context: ServerContext
+  ) async throws -> ListStaffResponse {
+    _ = try administrator(context)
+    var checks = FieldChecks()
+    let size = checks.pageSize(request.pageSize)
+    try checks.finish()
+    let (rows, next) = try await store.page(
+      context, size: size, token: request.pageToken, id: \StoredStaff.id
+    ) { StaffStore.page(after: $0, limit: $1) }
+    var response = ListStaffResponse()
+    response.staff = rows.map(\.message)
+    response.nextPageToken = next
+    return response
+  }
+
+  /// Lets somebody sign in no more, and ends all sessions.
+  public func disableStaff(
+    _ request: DisableStaffRequest, context: ServerContext
+  ) async throws -> DisableStaffResponse {
+    let now = store.clock.now
+    var checks = FieldChecks()
+    let change = StaffChange(
+      requestID: request.requestID, name: request.name, action: "disable_staff",
+      reason: checks.reason(request.reason), now: now)
+    guard try context.caller.subject != request.name else { throw AccountFailure.ownAccount }
+    var payload = request
+    payload.requestID = ""
+    return try await self.change(change, payload, checks, context) { account, commit in
+      account.state = .disabled
+      SessionStore.endAll(of: account.id, at: now.microseconds, in: &commit)
+    } reply: { account in
+      var response = DisableStaffResponse()
+      response.staff = account.message
+      return response
+    }
+  }
+
+  /// Lets somebody sign in again.
+  public func enableStaff(
+    _ request: EnableStaffRequest, context: ServerContext
+  ) async throws -> EnableStaffResponse {
+    var checks = FieldChecks()
+    let change = StaffChange(
+      requestID: request.requestID, name: request.name, action: "enable_staff",
+      reason: checks.reason(request.reason), now: store.clock.now)
+    var payload = request
+    payload.requestID = ""
+    return try await self.change(change, payload, checks, context) { account, _ in
+      account.state = .active
+    } reply: { account in
+      var response = EnableStaffResponse()
+      response.staff = account.message
+      return response
+    }
+  }
+
+  /// Gives a temporary password, forgets the authenticator, ends all sessions and every lockout.
+  public func resetStaff(
+    _ request: ResetStaffRequest, context: ServerContext
+  ) async throws -> ResetStaffResponse {
+    let now = store.clock.now
+    var checks = FieldChecks()
+    let change = StaffChange(
+      requestID: request.requestID, name: request.name, action: "reset_staff",
+      reason: checks.reason(request.reason), now: now)
+    let temporary = TemporaryPassword(ids: store.ids)
+    let hash = try await temporary.hash(store)
+    let hasher = store.hasher
+    var payload = request
+    payload.requestID = ""
+    return try await self.change(change, payload, checks, context) { account, commit in
+      account.password = hash
+      account.isTemporary = true
+      account.totp = nil
+      account.totpPending = nil
+      SessionStore.endAll(of: account.id, at: now.microseconds, in: &commit)
+      GuessStore.forget(GuessStore.key(hasher, "staff", account.userName), in: &commit)
+    } reply: { account in
+      var response = ResetStaffResponse()
+      response.staff = account.message
+      response.temporaryPassword = temporary.text
+      return response
+    }
+  }
+}
+
+/// A password that an administrator passes on: 80 random bits in groups that can be read out.
+private struct TemporaryPassword: Sendable {
+  private static let digits = 20
+
+  let text: String
+
+  init(ids: IDSource) {
+    let digits = Array(ids.next().prefix(Self.digits))
+    text = stride(from: 0, to: digits.count, by: 4)
+      .map { String(digits[$0..<min($0 + 4, digits.count)]) }.joined(separator: "-")
+  }
+
+  /// As it is stored.
+  func hash(_ store: GatewayStore) async throws -> String {
+    try await store.passwords.hash(text, salt: store.ids.bytes(PasswordHash.saltBytes)).text
+  }
+}
+
+/// A change of one account, as it is asked for.
+private struct StaffChange: Sendable {
+  let requestID: String
+  let name: String
+  let action: String
+  let reason: String
+  let now: Foundation.Date
+}
+
+extension AccountsService {
+  /// Changes one account; what is so already is not changed again.
+  private func change<Payload: Message, Reply: Message>(
+    _ change: StaffChange, _ payload: Payload, _ checks: FieldChecks, _ context: ServerContext,
+    _ apply: @escaping @Sendable (inout StoredStaff, inout Commit) -> Void,
+    reply: @escaping @Sendable (StoredStaff) -> Reply
+  ) async throws -> Reply {
+    let caller = try administrator(context)
+    let now = change.now
+    var checks = checks
+    let key = checks.requestID(change.requestID)
+    let given = checks.resource(change.name, of: "staff", "name")
+    let (requestID, id) = try checks.finish(key, given)
+    return try await store.once(
+      context, requestID: requestID, payload: payload, at: now, changes: ["staff/\(id)"]
+    ) {
+      .read(StaffStore.byID(id)) { account in
+        guard let account else { throw AccountFailure.staffNotFound }
+        var (after, commit) = (account, Commit(at: now))
+        apply(&after, &commit)
+        if after == account { return .reply(reply(account)) }
+        StaffStore.update(after, at: now.microseconds, in: &commit)
+        after.version += 1
+        after.updatedAt = now.microseconds
+        commit.record(
+          AuditEntry(
+            actor: caller.subject, action: "gateway.\(change.action)", target: account.name,
+            reason: change.reason))
+        return .commit(commit, reply(after))
+      }
+    }
+  }
+}
