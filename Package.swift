@@ -326,7 +326,7 @@ let package = Package(
       name: "partner",
       dependencies: [
         "RPC", "RPCTransport", "Protobuf", "ProtobufJSON", "GoogleProtobuf", "GoogleRPC",
-        "MembersV1",
+        "GoogleType", "MembersV1", "YijiaTypeV1",
       ],
       path: "examples/partner", exclude: ["partner.py", "partner.sh", "people.ndjson"],
       swiftSettings: house),

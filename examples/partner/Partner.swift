@@ -1,11 +1,13 @@
 import Foundation
 import GoogleProtobuf
 import GoogleRPC
+import GoogleType
 import MembersV1
 import Protobuf
 import ProtobufJSON
 import RPC
 import RPCTransport
+import YijiaTypeV1
 
 /// A platform partner: what docs/partners.md tells, in Swift.
 struct Partner {
@@ -152,7 +154,10 @@ enum PartnerError: Error {
 
 /// Requests, one a line, as JSON: {"requestId": …, "row": …, "application": {…}}.
 func requests(in file: String) throws -> [EnrollMembersRequest] {
-  let registry = try TypeRegistry([MembersV1Descriptors.fileDescriptorSet])
+  let registry = try TypeRegistry([
+    MembersV1Descriptors.fileDescriptorSet, GoogleProtobufDescriptors.fileDescriptorSet,
+    GoogleTypeDescriptors.fileDescriptorSet, YijiaTypeV1Descriptors.fileDescriptorSet,
+  ])
   guard let type = registry.message(named: "yijia.members.v1.EnrollMembersRequest") else {
     return []
   }

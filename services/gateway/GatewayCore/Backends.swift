@@ -14,17 +14,21 @@ public struct BackendLink: Sendable, Hashable {
   public let tls: WorkloadFiles
   /// How its replicas are used.
   public let balancing: Balancing
+  /// Whether they are asked for their health.
+  public let isHealthChecked: Bool
   /// Of what those files hold: with new certificates it is another link.
   private let fingerprint: [UInt8]
 
   /// - Throws: ``ConfigurationError`` where a file of `tls` cannot be read.
   init(
-    targets: [String], identity: String, tls: WorkloadFiles, balancing: Balancing = Balancing()
+    targets: [String], identity: String, tls: WorkloadFiles, balancing: Balancing = Balancing(),
+    isHealthChecked: Bool = true
   ) throws {
     self.targets = targets
     self.identity = identity
     self.tls = tls
     self.balancing = balancing
+    self.isHealthChecked = isHealthChecked
     fingerprint = identity.isEmpty ? [] : try Self.fingerprint(of: tls)
   }
 
@@ -59,11 +63,13 @@ public struct Backends: Sendable {
   ) throws {
     var channels: [BackendLink: any Channel] = [:]
     var faults = Faults()
-    func channel(_ field: String, _ targets: [String], _ identity: String) -> (any Channel)? {
+    func channel(
+      _ field: String, _ targets: [String], _ identity: String, isHealthChecked: Bool = true
+    ) -> (any Channel)? {
       let made = faults.catching(field) { () -> (any Channel)? in
         let link = try BackendLink(
           targets: targets, identity: identity, tls: configuration.tls,
-          balancing: configuration.balancing.balancing)
+          balancing: configuration.balancing.balancing, isHealthChecked: isHealthChecked)
         // What is no address is refused by the field's own check.
         guard Target.faults(targets, at: field).isEmpty else { return nil }
         let channel = try channels[link] ?? known?.channels[link] ?? connect(link)
@@ -83,7 +89,10 @@ public struct Backends: Sendable {
     var opaque: [(setting: OpaqueServiceSetting, backend: Backend)] = []
     for (index, setting) in configuration.opaqueServices.enumerated() {
       let field = "opaque_services[\(index)]"
-      guard let channel = channel(field, setting.targets, setting.identity) else { continue }
+      guard
+        let channel = channel(
+          field, setting.targets, setting.identity, isHealthChecked: setting.healthCheck)
+      else { continue }
       let backend = Backend(
         name: setting.service, channel: channel,
         audience: setting.audience.isEmpty ? nil : setting.audience)

@@ -146,16 +146,20 @@ public struct OpaqueServiceSetting: Codable, Sendable, Hashable {
   public var audience: String
   /// Names of methods with one request message that may be carried out twice: they are retried.
   public var idempotentMethods: [String]
+  /// Whether its replicas are asked for their health, by `grpc.health.v1`.
+  public var healthCheck: Bool
 
   enum CodingKeys: String, CodingKey {
     case service, targets, identity, callers, audience
+    case healthCheck = "health_check"
     case staffRole = "staff_role"
     case idempotentMethods = "idempotent_methods"
   }
 
   public init(
     service: String, targets: [String], identity: String = "", callers: [String],
-    staffRole: String = "", audience: String = "", idempotentMethods: [String] = []
+    staffRole: String = "", audience: String = "", idempotentMethods: [String] = [],
+    healthCheck: Bool = true
   ) {
     self.service = service
     self.targets = targets
@@ -164,6 +168,7 @@ public struct OpaqueServiceSetting: Codable, Sendable, Hashable {
     self.staffRole = staffRole
     self.audience = audience
     self.idempotentMethods = idempotentMethods
+    self.healthCheck = healthCheck
   }
 
   /// All but `service`, `targets` and `callers` may be left out.
@@ -177,6 +182,7 @@ public struct OpaqueServiceSetting: Codable, Sendable, Hashable {
     audience = try values.decodeIfPresent(String.self, forKey: .audience) ?? ""
     idempotentMethods =
       try values.decodeIfPresent([String].self, forKey: .idempotentMethods) ?? []
+    healthCheck = try values.decodeIfPresent(Bool.self, forKey: .healthCheck) ?? true
   }
 }
 

@@ -76,8 +76,9 @@ struct GatewayCommand: AsyncParsableCommand {
     }
     health.set("", .serving)
     for await signal in signals {
-      logger.notice("signal", metadata: ["signal": "\(signal)"])
-      guard signal == .sighup else { break }
+      let isReload = signal == .sighup
+      logger.notice(isReload ? "reloading" : "stopping", metadata: ["signal": "\(signal)"])
+      guard isReload else { break }
       try? reload()  // what is wrong is in the log
     }
     health.set("", .notServing)
@@ -98,6 +99,7 @@ struct GatewayCommand: AsyncParsableCommand {
     var client = ClientConfiguration(
       inner: link.targets.compactMap { HostPort($0) }, tls: link.identity.isEmpty ? nil : tls)
     client.balancing = link.balancing
+    if !link.isHealthChecked { client.healthService = nil }
     client.limits.streamWindowBytes = 256 << 10  // what a slow caller holds of it
     return client
   }
