@@ -2,6 +2,7 @@ import Crypto
 import Foundation
 import GoogleProtobuf
 import Protobuf
+import RPC
 import Synchronization
 import YijiaTypeV1
 
@@ -22,6 +23,8 @@ public final class CallerTokenSigner: Sendable {
   }
   private struct Signed {
     let bytes: [UInt8]
+    /// The same in base64.
+    let header: String
     let renewAt: Int64
   }
 
@@ -44,9 +47,18 @@ public final class CallerTokenSigner: Sendable {
 
   /// The serialized `SignedCallerToken` for `caller` at `audience`.
   public func token(for caller: Caller, audience: String) throws -> [UInt8] {
+    try signed(for: caller, audience: audience).bytes
+  }
+
+  /// The same as the value of the header field.
+  public func header(for caller: Caller, audience: String) throws -> String {
+    try signed(for: caller, audience: audience).header
+  }
+
+  private func signed(for caller: Caller, audience: String) throws -> Signed {
     let now = clock.microseconds / 1_000_000
     let use = Use(caller: caller, audience: audience)
-    if let signed = cache.withLock({ $0[use] }), now < signed.renewAt { return signed.bytes }
+    if let signed = cache.withLock({ $0[use] }), now < signed.renewAt { return signed }
     var token = CallerToken()
     token.kind = caller.kind
     token.subject = caller.subject
@@ -60,12 +72,13 @@ public final class CallerTokenSigner: Sendable {
     envelope.keyID = keyID
     envelope.signature = [UInt8](try key.signature(for: envelope.token))
     let bytes = try envelope.wireBytes()
-    let signed = Signed(bytes: bytes, renewAt: now + callerTokenLifetimeSeconds / 2)
+    let signed = Signed(
+      bytes: bytes, header: Base64.encode(bytes), renewAt: now + callerTokenLifetimeSeconds / 2)
     cache.withLock {
       if $0.count >= Self.cachedTokensMax { $0.removeAll(keepingCapacity: true) }
       $0[use] = signed
     }
-    return bytes
+    return signed
   }
 }
 

@@ -7,7 +7,7 @@ import Testing
 @Suite("Head inwards")
 struct InwardHeadTests {
   private func inward(
-    _ fields: HeaderList, deadline: Deadline? = nil, token: [UInt8]? = nil
+    _ fields: HeaderList, deadline: Deadline? = nil, token: String? = nil
   ) -> HeaderList {
     var all: HeaderList = [
       ":method": "POST", ":scheme": "https", ":path": "/a.B/C", ":authority": "gateway:8443",
@@ -53,7 +53,7 @@ struct InwardHeadTests {
   func added() throws {
     let head = inward(
       ["grpc-timeout": "9H", "yijia-caller-bin": "Zm9yZ2Vk"],
-      deadline: .after(.seconds(10)), token: [1, 2, 3, 4])
+      deadline: .after(.seconds(10)), token: "AQIDBA")
     let timeout = try #require(RequestHead(fields: head).timeout)
     #expect(timeout <= .milliseconds(9_980))
     #expect(timeout > .seconds(5))

@@ -31,7 +31,7 @@ final class ForwardedCall: Sendable {
 
   private let caller: ServerExchange
   private let route: Route
-  private let token: [UInt8]?
+  private let token: String?
   private let trace: TraceContext?
   private let facts: [(name: String, value: String)]
   private let deadline: Deadline?
@@ -47,13 +47,13 @@ final class ForwardedCall: Sendable {
   }
 
   /// - Parameters:
-  ///   - token: The signed caller token, if the service takes one.
+  ///   - token: The signed caller token in base64, if the service takes one.
   ///   - trace: What the service is told in place of the caller's own; nil leaves that.
   ///   - deadline: The caller's.
   ///   - notice: What the answer's head tells of the caller's limits.
   ///   - facts: What only the gateway's own services are told.
   init(
-    _ caller: ServerExchange, by route: Route, token: [UInt8]?, trace: TraceContext?,
+    _ caller: ServerExchange, by route: Route, token: String?, trace: TraceContext?,
     deadline: Deadline?, facts: [(name: String, value: String)] = [], messageBytesMax: Int,
     notice: LimitNotice? = nil
   ) {

@@ -99,7 +99,7 @@ public struct Gateway: ExchangeHandler {
     defer { meter?.end() }
     try await limits.takeOfDay(meter)
     let token = try route.backend.audience.map {
-      try signer.token(for: proven.caller, audience: $0)
+      try signer.header(for: proven.caller, audience: $0)
     }
     let call = ForwardedCall(
       exchange, by: route, token: token, trace: trace, deadline: deadline,

@@ -9,12 +9,12 @@ enum InwardHead {
 
   /// - Parameters:
   ///   - deadline: The caller's; the service gets a little less (``Deadline/shaved()``).
-  ///   - token: The signed caller token, if the service takes one.
+  ///   - token: The signed caller token in base64, if the service takes one.
   ///   - trace: In place of the caller's own; nil leaves that.
   ///   - facts: What only the gateway's own services are told.
   ///   - previous: Attempts that went before (gRFC A6).
   static func make(
-    from head: RequestHead, deadline: Deadline?, token: [UInt8]?, trace: TraceContext? = nil,
+    from head: RequestHead, deadline: Deadline?, token: String?, trace: TraceContext? = nil,
     facts: [(name: String, value: String)] = [], previous: Int = 0
   ) -> RequestHead {
     let fields = head.fields
@@ -29,7 +29,7 @@ enum InwardHead {
     var inward = HeaderList(sharing: fields, fields: kept)
     inward.add("te", "trailers")
     if let deadline { inward.add("grpc-timeout", Timeout.format(deadline.shaved().remaining)) }
-    if let token { inward.add(callerTokenMetadata, Base64.encode(token)) }
+    if let token { inward.add(callerTokenMetadata, token) }
     if let trace {
       inward.add("traceparent", trace.parent)
       if !trace.state.isEmpty { inward.add("tracestate", trace.state) }

@@ -16,7 +16,12 @@ struct JSONLine {
   mutating func add(_ key: StaticString, _ value: String) {
     begin(key)
     bytes.append(UInt8(ascii: "\""))
-    for byte in value.utf8 { quote(byte) }
+    if value.utf8.allSatisfy({ $0 >= 0x20 && $0 != UInt8(ascii: "\"") && $0 != UInt8(ascii: "\\") })
+    {
+      bytes += value.utf8
+    } else {
+      for byte in value.utf8 { quote(byte) }
+    }
     bytes.append(UInt8(ascii: "\""))
   }
 
