@@ -1,7 +1,7 @@
 # Each target is one line: the work is in scripts/, which can be called on its own.
 .DEFAULT_GOAL := help
 .PHONY: help deps run test conformance gen lint format bench bench-storage bench-scale \
-  bench-members bench-roster hostile \
+  bench-members bench-roster bench-gateway hostile \
   crash faults \
   fuzz tsan asan clean
 
@@ -43,6 +43,9 @@ format: deps ## format Swift and contracts in place
 
 bench: ## the cost table: calls, streams, TLS, client, memory, allocations beside peers
 	@bench/run.sh
+
+bench-gateway: deps ## CPU a call of the gateway with all its duties beside Envoy, in one run
+	@bench/gateway.sh
 
 hostile: ## attack the release server beside a client that behaves; what that client feels
 	@bench/hostile.sh $(ATTACKS)
