@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# What the gateway costs a call beside Envoy: bench/gateway-under-test, Envoy bare and Envoy with the
-# same duties, in one run, by the drivers of bench/peers/gateway.
+# What the gateway costs a call beside Envoy: bench/gateway-under-test, Envoy bare and Envoy with
+# the same duties, in one run, by the drivers of bench/peers/gateway.
 #
 #   bench/gateway.sh                      the four shapes
 #   SHAPES="4x32" ROUNDS=5 bench/gateway.sh
 #
-# SHAPES: 4x32 and 128x1 (connections × streams, 64 bytes), 16k (4 × 32 of 16 KiB), 1x1 (one call at
-# a time). REQUESTS a round and shape (20000), ROUNDS (3; medians count).
+# SHAPES: 4x32 and 128x1 (connections × streams, 64 bytes), 16k (4 × 32 of 16 KiB), 1x1 (one call
+# at a time). REQUESTS a round and shape (20000), ROUNDS (3; medians count).
 set -euo pipefail
 . "$(dirname "$0")/../scripts/lib.sh"
 
@@ -15,7 +15,8 @@ export ROUNDS=${ROUNDS:-3} ENVOY=${ENVOY:-$VENV/bin/envoy} RUN_ours=$ROOT/bench/
 export HEADER='x-api-key: bench-partner-key'
 export RELEASE=${RELEASE:-$ROOT/.build/release}
 for program in nghttpd h2load; do
-  command -v "$program" >/dev/null || die "needs $program: apt-get install nghttp2-server nghttp2-client"
+  command -v "$program" >/dev/null ||
+    die "needs $program: apt-get install nghttp2-server nghttp2-client"
 done
 cd "$ROOT"
 [ "$RELEASE" != "$ROOT/.build/release" ] ||

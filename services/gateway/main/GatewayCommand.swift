@@ -58,9 +58,8 @@ struct GatewayCommand: AsyncParsableCommand {
         try load()
       }
     }
-    let pages = try Dispatcher(
-      adminOf: health, pages: [AdminPages(of: gateway, health: health, reload: reload)],
-      logger: logger)
+    let page = AdminPages(of: gateway, health: health, reload: reload)
+    let pages = try Dispatcher(adminOf: health, pages: [page], logger: logger)
     let admin = Server(
       configuration: ServerConfiguration(admin: HostPort(configuration.admin)), dispatcher: pages,
       loops: loops, logger: logger)
@@ -76,9 +75,8 @@ struct GatewayCommand: AsyncParsableCommand {
     }
     health.set("", .serving)
     for await signal in signals {
-      let isReload = signal == .sighup
-      logger.notice(isReload ? "reloading" : "stopping", metadata: ["signal": "\(signal)"])
-      guard isReload else { break }
+      logger.notice("signal", metadata: ["signal": "\(signal)"])
+      guard signal == .sighup else { break }
       try? reload()  // what is wrong is in the log
     }
     health.set("", .notServing)
