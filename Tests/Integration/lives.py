@@ -11,7 +11,7 @@ from contracts import refusal
 from people import application, request_id
 from stubs import members
 from tally import Outage
-from workload import EXPECTED, Worker
+from workload import EXPECTED, RETRY_SECONDS, Worker
 
 CALL_SECONDS = 15
 TOWNSHIP = "130303001"
@@ -78,7 +78,7 @@ class Staff(Worker):
             except grpc.RpcError as error:
                 if error.code() in EXPECTED:
                     self.chronicle.note(False)
-                    time.sleep(0.05)
+                    time.sleep(RETRY_SECONDS)
                     continue
                 reason = refusal(error).reason
                 if reason not in refusals:
@@ -130,7 +130,7 @@ class Staff(Worker):
                 if error.code() not in EXPECTED:
                     raise
                 request.ClearField("page_token")
-                time.sleep(0.05)
+                time.sleep(RETRY_SECONDS)
 
     # Stories
 
@@ -229,7 +229,7 @@ class Staff(Worker):
             rows = self.listed(
                 "ListUnits", members.ListUnitsRequest(page_size=1_000), "units")
             unit = next((row.name for row in rows if row.display_name == employer), None)
-            time.sleep(0 if unit else 0.2)
+            time.sleep(0 if unit else 4 * RETRY_SECONDS)  # nothing tells staff of a fold
         self.call("AssignUnit", members.AssignUnitRequest(
             request_id=request_id(), name=unit, union=union))
         self.call("GuideUnit", members.GuideUnitRequest(request_id=request_id(), name=unit))
@@ -293,4 +293,4 @@ class Staff(Worker):
                 if error.code() not in EXPECTED:
                     raise
             self.chronicle.note(False)
-            time.sleep(0.05)
+            time.sleep(RETRY_SECONDS)
