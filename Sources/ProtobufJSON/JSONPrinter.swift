@@ -1,7 +1,7 @@
 internal import Protobuf
 
 /// Writes JSON while it reads the wire.
-struct JSONPrinter {
+package struct JSONPrinter {
   /// A field's value where it lies on the wire.
   struct Record {
     /// Place in the type's fields.
@@ -247,7 +247,8 @@ struct JSONPrinter {
 
   mutating func put(escaping text: some Collection<UInt8>) { Self.quote(text, into: &output) }
 
-  static func quote(_ text: String, into output: inout [UInt8]) {
+  /// Writes a text as a JSON string (RFC 8259, section 7).
+  package static func quote(_ text: String, into output: inout [UInt8]) {
     var text = text
     text.withUTF8 { quote($0, into: &output) }
   }

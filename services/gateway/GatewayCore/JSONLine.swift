@@ -1,4 +1,5 @@
 import Foundation
+import ProtobufJSON
 import Synchronization
 
 /// One line of the log, for programs to read: a JSON object.
@@ -15,14 +16,7 @@ struct JSONLine {
 
   mutating func add(_ key: StaticString, _ value: String) {
     begin(key)
-    bytes.append(UInt8(ascii: "\""))
-    if value.utf8.allSatisfy({ $0 >= 0x20 && $0 != UInt8(ascii: "\"") && $0 != UInt8(ascii: "\\") })
-    {
-      bytes += value.utf8
-    } else {
-      for byte in value.utf8 { quote(byte) }
-    }
-    bytes.append(UInt8(ascii: "\""))
+    JSONPrinter.quote(value, into: &bytes)
   }
 
   mutating func add(_ key: StaticString, _ value: Int64) {
@@ -42,17 +36,6 @@ struct JSONLine {
     bytes.append(UInt8(ascii: "\""))
     key.withUTF8Buffer { bytes += $0 }
     bytes += [UInt8(ascii: "\""), UInt8(ascii: ":")]
-  }
-
-  /// A byte of a JSON string (RFC 8259, section 7); those of UTF-8 stand as they are.
-  private mutating func quote(_ byte: UInt8) {
-    switch byte {
-    case UInt8(ascii: "\""), UInt8(ascii: "\\"): bytes += [UInt8(ascii: "\\"), byte]
-    case 0..<0x20:
-      let hex = String(byte, radix: 16)
-      bytes += "\\u00\(hex.utf8.count == 1 ? "0" : "")\(hex)".utf8
-    default: bytes.append(byte)
-    }
   }
 }
 

@@ -1,3 +1,5 @@
+import ProtobufJSON
+
 /// A JSON text to be, with members in the order in which they are read best.
 indirect enum JSONValue: Sendable, Hashable {
   case string(String)
@@ -32,7 +34,7 @@ indirect enum JSONValue: Sendable, Hashable {
 
   private func write(to bytes: inout [UInt8]) {
     switch self {
-    case .string(let text): Self.write(text, to: &bytes)
+    case .string(let text): JSONPrinter.quote(text, into: &bytes)
     case .integer(let number): bytes += "\(number)".utf8
     case .bool(let value): bytes += "\(value)".utf8
     case .array(let values):
@@ -46,27 +48,12 @@ indirect enum JSONValue: Sendable, Hashable {
       bytes.append(UInt8(ascii: "{"))
       for (index, member) in members.enumerated() {
         if index > 0 { bytes.append(UInt8(ascii: ",")) }
-        Self.write(member.name, to: &bytes)
+        JSONPrinter.quote(member.name, into: &bytes)
         bytes.append(UInt8(ascii: ":"))
         member.value.write(to: &bytes)
       }
       bytes.append(UInt8(ascii: "}"))
     }
-  }
-
-  private static func write(_ text: String, to bytes: inout [UInt8]) {
-    bytes.append(UInt8(ascii: "\""))
-    for byte in text.utf8 {
-      switch byte {
-      case UInt8(ascii: "\""), UInt8(ascii: "\\"): bytes += [UInt8(ascii: "\\"), byte]
-      case UInt8(ascii: "\n"): bytes += "\\n".utf8
-      case 0..<0x20:
-        bytes += "\\u00".utf8
-        for digit in [byte >> 4, byte & 15] { bytes += String(digit, radix: 16).utf8 }
-      default: bytes.append(byte)
-      }
-    }
-    bytes.append(UInt8(ascii: "\""))
   }
 }
 
