@@ -29,6 +29,7 @@ let tracing: Target.Dependency = .product(
   name: "Tracing", package: "swift-distributed-tracing")
 let crypto: Target.Dependency = .product(name: "Crypto", package: "swift-crypto")
 let cryptoExtras: Target.Dependency = .product(name: "CryptoExtras", package: "swift-crypto")
+let jwt: Target.Dependency = .product(name: "JWTKit", package: "jwt-kit")
 let asn1: Target.Dependency = .product(name: "SwiftASN1", package: "swift-asn1")
 let x509: Target.Dependency = .product(name: "X509", package: "swift-certificates")
 let arguments: Target.Dependency = .product(
@@ -95,7 +96,7 @@ let services: [Target] =
       dependencies: [
         "RPC", "RPCInProcess", "ServiceKit", "Storage", "Protobuf", "ProtobufJSON", "YijiaTypeV1",
         "MembersV1", "StationsV1", "GatewayV1", "GoogleAPI", "GoogleProtobuf", "GoogleRPC",
-        "GoogleType", "GRPCHealthV1", crypto, cryptoExtras, logging, metrics, tracing,
+        "GoogleType", "GRPCHealthV1", crypto, cryptoExtras, jwt, logging, metrics, tracing,
       ],
       path: "services/gateway/GatewayCore", swiftSettings: house),
     .executableTarget(
@@ -173,6 +174,7 @@ let package = Package(
     .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
     .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
     .package(url: "https://github.com/swiftcsv/SwiftCSV", from: "0.10.0"),
+    .package(url: "https://github.com/vapor/jwt-kit", from: "5.7.1"),
   ],
   targets: [
     // C libraries: a module map and a shim header each.

@@ -29,12 +29,13 @@ struct ConfigurationTests {
     let text = try String(contentsOf: file, encoding: .utf8)
     let shown = text.split(separator: "\n", omittingEmptySubsequences: false)
       .filter { !$0.hasPrefix("partners: []") && !$0.hasPrefix("staff: []") }
-      .filter { !$0.hasPrefix("opaque_services: []") }
+      .filter { !$0.hasPrefix("opaque_services: []") && !$0.hasPrefix("token_issuers: []") }
       .map { $0.hasPrefix("#|") ? $0.dropFirst(2) : $0 }.joined(separator: "\n")
     let configuration = try parse(shown)
     #expect(configuration.partners.count == 1)
     #expect(configuration.staff.count == 1)
     #expect(configuration.opaqueServices.count == 1)
+    #expect(configuration.tokenIssuers.first?.scopes.count == 1)
   }
 
   @Test("a file states only what differs")
@@ -53,6 +54,7 @@ struct ConfigurationTests {
 
   private static let id = String(repeating: "a", count: 32)
   private static let hash = String(repeating: "0", count: 64)
+  private static let issuer = "issuer: x, audience: y, keys_file: z"
 
   @Test(
     "what is wrong is refused with the field's name",
@@ -72,7 +74,7 @@ struct ConfigurationTests {
       ("services: {aid: {targets: ['a:1'], identity: x}}", "services.aid"),
       ("partners: [{id: 1, name: x, api_key_sha256: \(hash)}]", "partners[0].id"),
       ("partners: [{id: \(id), name: x, api_key_sha256: secret}]", "partners[0].api_key_sha256"),
-      ("partners: [{id: \(id), name: x}]", "partners.[0].api_key_sha256"),
+      ("partners: [{id: \(id), api_key_sha256: '\(hash)'}]", "partners.[0].name"),
       (
         "partners: [{id: \(id), name: x, api_key_sha256: '\(hash)', methods: [/a.B/C]}]",
         "partners[0].methods"
@@ -132,6 +134,27 @@ struct ConfigurationTests {
       (
         "opaque_services: [{service: yijia.members.v1.MembersService, targets: ['a:1'],"
           + " callers: [partner]}]", "opaque_services[0].service"
+      ),
+      ("token_issuers: [{issuer: x, audience: y}]", "token_issuers.[0].keys_file"),
+      ("token_issuers: [{\(issuer), algorithms: []}]", "token_issuers[0].algorithms"),
+      ("token_issuers: [{\(issuer), algorithms: [none]}]", "token_issuers[0].algorithms"),
+      ("token_issuers: [{\(issuer), algorithms: [HS256]}]", "token_issuers[0].algorithms"),
+      ("token_issuers: [{\(issuer), algorithms: [ES256]}]", "token_issuers[0].subjects"),
+      (
+        "token_issuers: [{\(issuer), algorithms: [ES256], subject_kind: kiosk}]",
+        "token_issuers[0].subject_kind"
+      ),
+      (
+        "token_issuers: [{\(issuer), algorithms: [ES256], clock_skew_seconds: 301}]",
+        "token_issuers[0].clock_skew_seconds"
+      ),
+      (
+        "token_issuers: [{\(issuer), algorithms: [ES256], subjects: [{subject: a, partner: 1}]}]",
+        "token_issuers[0].subjects[0]: either partner or staff"
+      ),
+      (
+        "token_issuers: [{\(issuer), algorithms: [ES256], subject_kind: partner,"
+          + " scopes: [{scope: a, methods: [/a.B/C]}]}]", "token_issuers[0].scopes[0].methods"
       ),
     ])
   func wrong(_ text: String, _ field: String) throws {

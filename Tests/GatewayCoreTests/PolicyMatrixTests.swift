@@ -40,11 +40,12 @@ struct PolicyMatrixTests {
     if policy.callers == [.anonymous] { return nil }
     return switch caller {
     case .nobody: "CALLER_UNPROVEN"
-    case .partner: partnerMethods.contains(path) ? nil : "CALLER_KIND"
+    case .partner, .signedPartner: partnerMethods.contains(path) ? nil : "CALLER_KIND"
     case .kiosk: kioskMethods.contains(path) ? nil : "CALLER_KIND"
     case .viewer: staff(.viewer)
     case .clerk: staff(.clerk)
-    case .administrator: staff(.administrator)
+    case .administrator, .signedAdministrator: staff(.administrator)
+    case .member: policy.callers.contains(.member) ? nil : "CALLER_KIND"
     }
   }
 

@@ -23,7 +23,8 @@ struct ImportTable: Sendable {
   ]
 
   /// The gateway's other protocols are calls of itself; JSON follows contracts known at run time.
-  private static let faces: Set = ["ProtobufJSON", "RPCInProcess"]
+  /// It alone reads tokens that others sign.
+  private static let gateway: Set = ["JWTKit", "ProtobufJSON", "RPCInProcess"]
 
   /// What stands on a C library each, and on nothing of ours but the layer below.
   private static let libraries = [
@@ -93,7 +94,7 @@ struct ImportTable: Sendable {
     }
     for (service, core) in Self.cores(repository) {
       let library = contract.union(Self.observation).union(Self.crypto)
-        .union(["QRCode", "Storage", "ServiceKit"]).union(service == "gateway" ? Self.faces : [])
+        .union(["QRCode", "Storage", "ServiceKit"]).union(service == "gateway" ? Self.gateway : [])
       rows.append(Row(folder: "services/\(service)/\(core)", modules: library))
       rows.append(
         Row(

@@ -28,6 +28,7 @@ struct AccountsWorld {
   /// Runs with a gateway whose feed is followed.
   static func with(
     _ engine: Engine, codes: MemberCodes? = nil, backend: (any RPC.Channel)? = nil,
+    issuers: [TokenIssuerSetting] = [],
     _ body: (AccountsWorld) async throws -> Void
   ) async throws {
     try await engine.withStore { stores in
@@ -43,7 +44,8 @@ struct AccountsWorld {
         let echo = try InProcessChannel(services: [EchoService(probe)])
         let world = AccountsWorld(
           stores: stores, database: database, store: store, probe: probe,
-          edge: try TestGateway(backend ?? echo, store: store, codes: codes).edge(), now: now)
+          edge: try TestGateway(backend ?? echo, store: store, codes: codes, issuers: issuers)
+            .edge(), now: now)
         try await world.following(store) { try await body(world) }
       }
     }
@@ -129,6 +131,14 @@ struct AccountsWorld {
     request.name = key.name
     request.reason = "lost"
     _ = try await accounts.revokePartnerKey(request, options: Self.root)
+  }
+
+  func disable(_ partner: Partner) async throws {
+    var request = DisablePartnerRequest()
+    request.requestID = Self.newRequestID()
+    request.name = partner.name
+    request.reason = "contract ended"
+    _ = try await accounts.disablePartner(request, options: Self.root)
   }
 
   /// What a call with that key hears; nil is OK.

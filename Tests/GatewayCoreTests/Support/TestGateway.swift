@@ -33,12 +33,14 @@ struct TestGateway {
   /// - Parameters:
   ///   - backend: Of every service, and of the opaque `grpc.testing.TestService`.
   ///   - store: With it the gateway serves its own services.
+  ///   - issuers: Of signed tokens.
   init(
     _ backend: any Channel, kiosks: KioskDirectory? = nil, store: GatewayStore? = nil,
     codes: MemberCodes? = nil,
     messageBytesMax: Int = 4 << 20,
     accessLog: AccessLogSetting = AccessLogSetting(successShare: 1, failureShare: 1),
-    limits: [LimitSetting] = [], limitClock: LimitClock = .system
+    limits: [LimitSetting] = [], limitClock: LimitClock = .system,
+    issuers: [TokenIssuerSetting] = [TestIssuer.setting()]
   ) throws {
     let seed = Array(Self.signingKey.rawRepresentation)
     let clock = store?.clock ?? Self.clock
@@ -64,10 +66,12 @@ struct TestGateway {
     let routes = try RouteTable(
       backends: Dictionary(uniqueKeysWithValues: backends),
       opaque: [(opaque, Backend(name: "testing", channel: backend, audience: "testing"))])
+    var configuration = Self.configuration
+    configuration.tokenIssuers = issuers
     gateway = Gateway(
       routes: routes,
       callers: CallerResolver(
-        directory: try CallerDirectory(Self.configuration), kiosks: self.kiosks, store: store,
+        directory: try CallerDirectory(configuration), kiosks: self.kiosks, store: store,
         clock: clock),
       signer: try CallerTokenSigner(keyID: "gateway-1", seed: seed, clock: clock),
       messageBytesMax: messageBytesMax,
@@ -134,10 +138,24 @@ struct TestGateway {
 
 /// One caller of each kind, as metadata.
 enum TestCaller: String, CaseIterable, Sendable {
-  case nobody, partner, kiosk, viewer, clerk, administrator
+  case nobody, partner, kiosk, viewer, clerk, administrator, member
+  /// Proven by a signed token.
+  case signedPartner, signedAdministrator
+
+  /// The subject of a signed token; nil where the caller shows something else.
+  private var subject: String? {
+    switch self {
+    case .signedPartner: "backend"
+    case .signedAdministrator: "alice"
+    case .member: TestIssuer.member
+    default: nil
+    }
+  }
 
   var metadata: Metadata {
     switch self {
+    case .signedPartner, .signedAdministrator, .member:
+      ["authorization": .text("Bearer " + TestIssuer.token(of: subject ?? ""))]
     case .nobody: [:]
     case .partner: ["x-api-key": .text(TestGateway.partnerKey)]
     case .kiosk: ["x-api-key": .text(TestGateway.kioskKey)]

@@ -170,7 +170,8 @@ extension Gateway {
     self.init(
       routes: routes,
       callers: CallerResolver(
-        directory: try CallerDirectory(configuration), kiosks: kiosks, store: store, clock: clock),
+        directory: try CallerDirectory(configuration, logger: logger), kiosks: kiosks,
+        store: store, clock: clock),
       signer: try CallerTokenSigner(keyID: keyID, seed: seed, clock: clock),
       messageBytesMax: configuration.messageBytesMax,
       limits: LimitBook(

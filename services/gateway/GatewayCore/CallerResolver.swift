@@ -8,6 +8,9 @@ public struct CallerResolver: Sendable {
   /// to wait for the kiosks' feed; what counts is the hash.
   private static let kioskKeyPrefix = Array("yk_".utf8)
 
+  /// How often a running stream looks whether its token has ended, at least.
+  private static let lookMicroseconds: Int64 = 3_600_000_000
+
   private let directory: CallerDirectory
   private let kiosks: KioskDirectory
   private let accounts: AccountDirectory?
@@ -39,6 +42,9 @@ public struct CallerResolver: Sendable {
     var grant = Grant.all
     /// What a partner may do, where that is not the default.
     var limits: [LimitSetting] = []
+    /// When what was shown ends by itself, where nothing else watches that; microseconds since
+    /// 1970.
+    var endsAt: Int64?
 
     /// Who calls what needs no proof.
     static let anonymous = Proven(caller: Caller(kind: .anonymous, subject: "anonymous"))
@@ -61,6 +67,38 @@ public struct CallerResolver: Sendable {
   ///
   /// - Parameter isUnary: A call of one message each way is over soon: an account's is not watched.
   func hold<Result: Sendable>(
+    _ proven: Proven, isUnary: Bool, onEnd: @escaping @Sendable () -> Void,
+    while body: () async -> Result
+  ) async -> Result {
+    guard !isUnary, let end = proven.endsAt else {
+      return await holdAccount(proven, isUnary: isUnary, onEnd: onEnd, while: body)
+    }
+    return await withTaskGroup(of: Void.self) { group in
+      group.addTask {
+        guard await passes(end) else { return }
+        onEnd()
+      }
+      let result = await holdAccount(proven, isUnary: isUnary, onEnd: onEnd, while: body)
+      group.cancelAll()
+      return result
+    }
+  }
+
+  /// Returns when it is later than `end`: true, or when the task is cancelled: false.
+  private func passes(_ end: Int64) async -> Bool {
+    while true {
+      let left = end - clock.microseconds
+      if left <= 0 { return true }
+      do {
+        // Time itself is meant. The clock may be set meanwhile, so it is asked again.
+        try await Task.sleep(for: .microseconds(min(left, Self.lookMicroseconds)))
+      } catch {
+        return false
+      }
+    }
+  }
+
+  private func holdAccount<Result: Sendable>(
     _ proven: Proven, isUnary: Bool, onEnd: @escaping @Sendable () -> Void,
     while body: () async -> Result
   ) async -> Result {
@@ -106,7 +144,34 @@ public struct CallerResolver: Sendable {
       caller: entry.caller, held: .account(hash, kind, entry), grant: entry.grant)
   }
 
+  /// Whom a signed token names, within what the token is good for.
+  private func resolve(signed token: [UInt8]) async throws -> Proven {
+    let named = try await directory.issuers.named(token, at: clock.microseconds)
+    var proven = try await resolve(named.account)
+    proven.grant = proven.grant.intersection(named.grant)
+    proven.endsAt = named.expiresAt
+    return proven
+  }
+
+  /// A caller whom something else than its own secret names.
+  private func resolve(_ account: NamedAccount) async throws -> Proven {
+    if let partner = directory.partner(account) {
+      return Proven(caller: partner.caller, grant: partner.grant, limits: partner.limits)
+    }
+    if let staff = directory.staff(account) {
+      guard clock.now < staff.expiresAt else { throw GatewayFailure.credentialExpired }
+      return Proven(caller: staff.caller)
+    }
+    // Whether they are members still, yijia-members knows.
+    if case .member = account {
+      return Proven(caller: Caller(kind: .member, subject: account.name))
+    }
+    guard let accounts, let hash = account.hash else { throw CommonFailure.callerUnproven }
+    return try await resolve(hash, .named(account), in: accounts)
+  }
+
   private func resolve(token: [UInt8]) async throws -> Proven {
+    if directory.issuers.mayKnow(token) { return try await resolve(signed: token) }
     guard let hash = CredentialHash(of: token) else { throw CommonFailure.callerUnproven }
     if let staff = directory.staff(hash) {
       guard clock.now < staff.expiresAt else { throw GatewayFailure.credentialExpired }
@@ -115,6 +180,12 @@ public struct CallerResolver: Sendable {
     guard let accounts, Secret.isOne(token, StoredSession.tokenPrefix) else {
       throw CommonFailure.callerUnproven
     }
+    return try await resolve(session: hash, in: accounts)
+  }
+
+  private func resolve(
+    session hash: CredentialHash, in accounts: AccountDirectory
+  ) async throws -> Proven {
     let now = clock.microseconds
     var entry = accounts.use(hash, at: now)
     if entry == nil {

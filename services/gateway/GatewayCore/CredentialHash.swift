@@ -11,8 +11,8 @@ struct CredentialHash: Sendable, Hashable {
   let bytes: [UInt8]
 
   /// The hash of a secret as it came; nil where it is too long or empty to be one.
-  init?(of secret: [UInt8]) {
-    guard !secret.isEmpty, secret.count <= Self.secretBytesMax else { return nil }
+  init?(of secret: [UInt8], bytesMax: Int = Self.secretBytesMax) {
+    guard !secret.isEmpty, secret.count <= bytesMax else { return nil }
     bytes = Array(SHA256.hash(data: secret))
   }
 

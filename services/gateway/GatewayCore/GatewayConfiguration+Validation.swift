@@ -20,7 +20,7 @@ extension GatewayConfiguration {
   func faults() -> [String] {
     var wrong =
       edgeFaults() + serviceFaults() + balancing.faults() + tracing.faults() + partnerFaults()
-      + staffFaults()
+      + staffFaults() + issuerFaults()
     wrong += LimitSetting.faults(limits, at: "limits", knows: counts)
     for (index, service) in opaqueServices.enumerated() {
       wrong += service.faults(at: "opaque_services[\(index)]")
@@ -107,11 +107,26 @@ extension GatewayConfiguration {
     for (index, partner) in partners.enumerated() {
       let field = "partners[\(index)]"
       wrong += Self.identityFaults(id: partner.id, known: &ids, at: field)
-      wrong += Self.hashFaults(partner.apiKeySHA256, known: &hashes, at: "\(field).api_key_sha256")
+      if !partner.apiKeySHA256.isEmpty {
+        wrong += Self.hashFaults(
+          partner.apiKeySHA256, known: &hashes, at: "\(field).api_key_sha256")
+      }
       for path in partner.methods where !knows(path) {
         wrong.append("\(field).methods: there is no \(path)")
       }
       wrong += LimitSetting.faults(partner.limits, at: "\(field).limits", knows: counts)
+    }
+    return wrong
+  }
+
+  private func issuerFaults() -> [String] {
+    var wrong: [String] = []
+    for (index, issuer) in tokenIssuers.enumerated() {
+      let field = "token_issuers[\(index)]"
+      wrong += issuer.faults(at: field, knows: knows)
+      if tokenIssuers[..<index].contains(where: { $0.issuer == issuer.issuer }) {
+        wrong.append("\(field).issuer: stated twice")
+      }
     }
     return wrong
   }

@@ -34,6 +34,8 @@ public struct GatewayConfiguration: Codable, Sendable, Hashable {
   public var dayOffset: String
   /// How members get one-time codes: `none`, or `log` for development.
   public var memberCodeSender: String
+  /// Whose signed tokens (JWT) prove partners, staff and members.
+  public var tokenIssuers: [TokenIssuerSetting]
   /// The union staff beside those of the store.
   public var staff: [StaffSetting]
   /// The longest message of a request, in bytes.
@@ -55,6 +57,7 @@ public struct GatewayConfiguration: Codable, Sendable, Hashable {
     case callerToken = "caller_token"
     case dayOffset = "day_offset"
     case memberCodeSender = "member_code_sender"
+    case tokenIssuers = "token_issuers"
     case opaqueServices = "opaque_services"
     case messageBytesMax = "message_bytes_max"
     case browserOrigins = "browser_origins"
@@ -80,6 +83,7 @@ public struct GatewayConfiguration: Codable, Sendable, Hashable {
     database = "sqlite:gateway.sqlite"
     keyrings = KeyringFiles(name: "gateway")
     memberCodeSender = "none"
+    tokenIssuers = []
     partners = []
     limits = [LimitSetting(callsPerSecond: 1_000, burst: 10_000, streamsMax: 1_000)]
     dayOffset = "+08:00"
@@ -193,6 +197,7 @@ public struct PartnerSetting: Codable, Sendable, Hashable {
   /// What people call it.
   public var name: String
   /// SHA-256 of the key's text, 64 hex digits. Keys hold 256 random bits: the hash tells nothing.
+  /// Empty: something else proves the partner, such as ``GatewayConfiguration/tokenIssuers``.
   public var apiKeySHA256: String
   /// Paths of the methods that it may call, such as `/yijia.members.v1.MembersService/GetMember`;
   /// empty for all that the policy lets partners call.
@@ -206,7 +211,7 @@ public struct PartnerSetting: Codable, Sendable, Hashable {
   }
 
   public init(
-    id: String, name: String, apiKeySHA256: String, methods: [String] = [],
+    id: String, name: String, apiKeySHA256: String = "", methods: [String] = [],
     limits: [LimitSetting] = []
   ) {
     self.id = id
@@ -216,12 +221,12 @@ public struct PartnerSetting: Codable, Sendable, Hashable {
     self.limits = limits
   }
 
-  /// `methods` and `limits` may be left out.
+  /// All but `id` and `name` may be left out.
   public init(from decoder: any Decoder) throws {
     let values = try decoder.container(keyedBy: CodingKeys.self)
     id = try values.decode(String.self, forKey: .id)
     name = try values.decode(String.self, forKey: .name)
-    apiKeySHA256 = try values.decode(String.self, forKey: .apiKeySHA256)
+    apiKeySHA256 = try values.decodeIfPresent(String.self, forKey: .apiKeySHA256) ?? ""
     methods = try values.decodeIfPresent([String].self, forKey: .methods) ?? []
     limits = try values.decodeIfPresent([LimitSetting].self, forKey: .limits) ?? []
   }

@@ -157,6 +157,7 @@ public final class LiveGateway: ExchangeHandler {
     _ = faults.catching("caller_token.private_key_file") {
       try TokenKeyFile.read(next.callerToken.privateKeyFile)
     }
+    _ = faults.catching { try TokenIssuers(next.tokenIssuers) }
     let backends = faults.catching {
       try Backends(next, keeping: now.backends, connect: connect)
     }

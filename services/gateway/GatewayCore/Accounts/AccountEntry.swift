@@ -48,6 +48,9 @@ enum CredentialKind: Sendable, Hashable {
   case key
   /// A session's token.
   case session
+  /// No secret of the store's: a signed token names the account. In the place of its hash is that
+  /// of the account's name.
+  case named(NamedAccount)
 }
 
 /// A caller whose credential the store knows, as it was when it was read.
@@ -98,6 +101,7 @@ extension CredentialKind {
           expiresAt: try row.optionalInteger("expires_at") ?? .max)
       }
     case .session: session(hash)
+    case .named(let account): account.entry
     }
   }
 
@@ -131,6 +135,34 @@ extension CredentialKind {
           staffRole: StaffRole(rawValue: try row.int32("role"))),
         grant: try row.boolean("is_temporary") ? .temporaryPassword : .all,
         expiresAt: end, session: use)
+    }
+  }
+}
+
+extension NamedAccount {
+  /// In the place of a secret's hash.
+  var hash: CredentialHash? { CredentialHash(of: Array(name.utf8)) }
+
+  /// The one of the store that can call; nil where there is none. Members are not in it.
+  fileprivate var entry: Query<AccountEntry?> {
+    switch self {
+    case .partner(let id):
+      .first("SELECT methods FROM partner WHERE id = ?1 AND state = 1", [id]) { row in
+        AccountEntry(
+          caller: Caller(kind: .partner, subject: name),
+          grant: Grant(listed: MethodList.paths(try row.text("methods"))), expiresAt: .max)
+      }
+    case .staff(let id):
+      .first(
+        "SELECT role, organization_id FROM staff_account WHERE id = ?1 AND state = 1", [id]
+      ) { row in
+        AccountEntry(
+          caller: Caller(
+            kind: .staff, subject: name, organization: try row.text("organization_id"),
+            staffRole: StaffRole(rawValue: try row.int32("role"))),
+          grant: .all, expiresAt: .max)
+      }
+    case .member: Query("SELECT id FROM partner LIMIT 0", []) { _ in nil }
     }
   }
 }
