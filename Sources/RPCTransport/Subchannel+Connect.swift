@@ -44,7 +44,7 @@ extension Subchannel {
         channel.eventLoop.makeCompletedFuture {
           if let tls {
             try channel.pipeline.syncOperations.addHandler(
-              NIOSSLClientHandler(context: tls, serverHostname: name.flatMap(Self.sni)))
+              NIOSSLClientHandler(context: tls, serverHostname: name.flatMap(ClientTLS.indicated)))
           }
           try channel.pipeline.syncOperations.addHandler(connection)
         }
@@ -72,10 +72,5 @@ extension Subchannel {
       .client, executor: executor, limits: limits, isTLS: channel.tls != nil, dispatcher: nil,
       owner: self, endpoint: endpoint, callsMax: channel.configuration.balancing.callsMax,
       logger: channel.logger, refusePeer: refusePeer)
-  }
-
-  /// A name for SNI; addresses are not allowed there.
-  private static func sni(_ host: String) -> String? {
-    (try? SocketAddress(ipAddress: host, port: 0)) == nil && !host.hasPrefix("unix:") ? host : nil
   }
 }

@@ -90,12 +90,13 @@ public struct ClientTLS: Sendable, Hashable {
     self.serverName = serverName
   }
 
+  /// - Parameter protocols: for ALPN, the preferred one first.
   /// - Throws: `TLSError` naming the file that cannot be used.
-  func makeContext() throws -> NIOSSLContext {
+  func makeContext(protocols: [String] = ["h2"]) throws -> NIOSSLContext {
     var configuration = TLSConfiguration.makeClientConfiguration()
     configuration.minimumTLSVersion = .tlsv12
     configuration.shutdownTimeout = closeMax
-    configuration.applicationProtocols = ["h2"]
+    configuration.applicationProtocols = protocols
     if let authorities { configuration.trustRoots = try TLSFiles.loadAuthorities(authorities) }
     if let identity {
       configuration.certificateChain = try identity.loadChain()
@@ -112,6 +113,11 @@ public struct ClientTLS: Sendable, Hashable {
     case .host(let name): name
     case .uri: nil
     }
+  }
+
+  /// A name as servers may be asked for it (SNI); nil for addresses, which are not allowed there.
+  static func indicated(_ host: String) -> String? {
+    (try? SocketAddress(ipAddress: host, port: 0)) == nil && !host.hasPrefix("unix:") ? host : nil
   }
 }
 

@@ -16,6 +16,8 @@ public enum GatewayFailure: ServiceFailure, Hashable {
   case credentialExpired
   /// Which kiosks there are is not known yet, or not any more.
   case kiosksUnknown
+  /// The keys of a token's issuer were not downloaded yet.
+  case issuerKeysUnknown
   /// `grpc-timeout` cannot be read.
   case timeoutMalformed
   /// The caller's deadline passed.
@@ -53,7 +55,7 @@ public enum GatewayFailure: ServiceFailure, Hashable {
     case .methodUnknown: .unimplemented
     case .methodNotGranted: .permissionDenied
     case .credentialsAmbiguous, .credentialExpired: .unauthenticated
-    case .kiosksUnknown, .backendUnavailable, .backendLost: .unavailable
+    case .kiosksUnknown, .issuerKeysUnknown, .backendUnavailable, .backendLost: .unavailable
     case .timeoutMalformed: .internalError
     case .deadlineExceeded, .bodyTooSlow: .deadlineExceeded
     case .messageTooLarge, .backendBusy, .rateExceeded, .streamsExceeded, .quotaExceeded:
@@ -78,6 +80,7 @@ public enum GatewayFailure: ServiceFailure, Hashable {
     case .credentialsAmbiguous: "CREDENTIALS_AMBIGUOUS"
     case .credentialExpired: "CREDENTIAL_EXPIRED"
     case .kiosksUnknown: "KIOSKS_UNKNOWN"
+    case .issuerKeysUnknown: "ISSUER_KEYS_UNKNOWN"
     case .timeoutMalformed: "TIMEOUT_MALFORMED"
     case .deadlineExceeded: "DEADLINE_EXCEEDED"
     case .bodyTooSlow: "BODY_TOO_SLOW"
@@ -121,6 +124,7 @@ public enum GatewayFailure: ServiceFailure, Hashable {
     if let notice { return notice.wait }
     switch self {
     case .backendUnavailable, .backendLost, .backendBusy, .kiosksUnknown: return .seconds(1)
+    case .issuerKeysUnknown: return .seconds(10)
     default: return nil
     }
   }
@@ -149,6 +153,10 @@ extension GatewayFailure {
       LocalizedText(
         zh: "暂时无法核对终端密钥，请稍后重试。",
         en: "Kiosk keys cannot be checked at the moment: retry later.")
+    case .issuerKeysUnknown:
+      LocalizedText(
+        zh: "暂时无法核对令牌签发方的公钥，请稍后重试。",
+        en: "The keys of the token's issuer are not known at the moment: retry later.")
     case .timeoutMalformed:
       LocalizedText(
         zh: "grpc-timeout 格式有误。", en: "The grpc-timeout cannot be read.")

@@ -166,8 +166,15 @@ public final class LiveGateway: ExchangeHandler {
     return (try Self.served(next, backends, parts), show)
   }
 
-  /// Sends spans of calls to their collector until the task is cancelled, if there is one.
-  public func exportSpans() async { await parts.exporter?.run() }
+  /// What goes on beside the calls, until the task is cancelled: following the kiosks, keeping the
+  /// store, sending spans to their collector, downloading the keys of issuers.
+  public func run(_ fetch: @escaping KeyDownloads.Fetch) async {
+    let logger = parts.logger
+    async let _ = parts.store?.run(logger: logger)
+    async let _ = parts.exporter?.run()
+    async let _ = KeyDownloads(logger: logger, fetch: fetch).run { configuration.tokenIssuers }
+    await KioskFeed(channel: stations, directory: parts.kiosks, logger: logger).run()
+  }
 
   /// Every channel of now, to be shut down.
   public var channels: [any Channel] {

@@ -64,9 +64,7 @@ struct GatewayCommand: AsyncParsableCommand {
       configuration: ServerConfiguration(admin: HostPort(configuration.admin)), dispatcher: pages,
       loops: loops, logger: logger)
     let upkeep = Task {
-      async let _ = store?.run(logger: logger)
-      async let _ = gateway.exportSpans()
-      await KioskFeed(channel: gateway.stations, directory: kiosks, logger: logger).run()
+      await gateway.run { try await HTTPDocument($0, trusting: $1).get(on: loops, bytesMax: $2) }
     }
     let signals = await UnixSignalsSequence(trapping: .sigterm, .sigint, .sighup)
     for server in [edge, admin] {

@@ -91,7 +91,7 @@ struct IssuerKey: Sendable {
 /// The keys in an issuer's file, as they were when it was read.
 struct IssuerKeys: Sendable {
   /// Bytes of a file.
-  private static let bytesMax = 1 << 20
+  static let bytesMax = 1 << 20
   /// Keys in a file: two or three are usual, so that they can be rotated. Without a name each of
   /// them may be tried.
   private static let keysMax = (named: 64, unnamed: 8)
@@ -117,11 +117,17 @@ struct IssuerKeys: Sendable {
     guard let data = FileManager.default.contents(atPath: file), data.count <= Self.bytesMax else {
       throw ConfigurationError("\(file): cannot be read, or has more than \(Self.bytesMax) bytes")
     }
+    try self.init(data, of: file)
+  }
+
+  /// - Parameter source: Where they are from, for people.
+  /// - Throws: ``ConfigurationError`` where not all of them can be used.
+  init(_ data: Data, of source: String) throws {
     do {
       keys = try Self.pem(data) ?? Self.jwks(data)
     } catch {
       throw ConfigurationError(
-        "\(file): a JWKS, each key with a kid of its own, or PEM; RSA from 2048 bits, P-256, "
+        "\(source): a JWKS, each key with a kid of its own, or PEM; RSA from 2048 bits, P-256, "
           + "P-384, P-521, Ed25519")
     }
   }

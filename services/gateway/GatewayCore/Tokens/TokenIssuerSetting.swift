@@ -1,3 +1,4 @@
+import Foundation
 import ServiceKit
 
 /// Whose signed tokens (JWT, RFC 7519) prove callers.
@@ -8,6 +9,10 @@ public struct TokenIssuerSetting: Codable, Sendable, Hashable {
   public var audience: String
   /// File with the issuer's public keys: a JWKS (RFC 7517), or PEM.
   public var keysFile: String
+  /// Where the issuer publishes them, to be kept in that file; empty where somebody else does that.
+  public var keysURL: String
+  /// File with the authorities to trust there; empty for the system's.
+  public var keysAuthorityFile: String
   /// What the tokens may be signed with: RS256 … PS512, ES256 …, EdDSA; none is symmetric.
   public var algorithms: [String]
   /// How far the issuer's clock may be off, in seconds.
@@ -27,6 +32,8 @@ public struct TokenIssuerSetting: Codable, Sendable, Hashable {
   enum CodingKeys: String, CodingKey {
     case issuer, audience, algorithms, subjects, scopes
     case keysFile = "keys_file"
+    case keysURL = "keys_url"
+    case keysAuthorityFile = "keys_authority_file"
     case clockSkewSeconds = "clock_skew_seconds"
     case subjectClaim = "subject_claim"
     case subjectKind = "subject_kind"
@@ -34,14 +41,16 @@ public struct TokenIssuerSetting: Codable, Sendable, Hashable {
   }
 
   public init(
-    issuer: String, audience: String, keysFile: String, algorithms: [String],
-    clockSkewSeconds: Int = 30, subjectClaim: String = "sub", subjectKind: String = "",
-    subjects: [TokenSubjectSetting] = [], scopeClaim: String = "scope",
-    scopes: [TokenScopeSetting] = []
+    issuer: String, audience: String, keysFile: String, keysURL: String = "",
+    keysAuthorityFile: String = "", algorithms: [String], clockSkewSeconds: Int = 30,
+    subjectClaim: String = "sub", subjectKind: String = "", subjects: [TokenSubjectSetting] = [],
+    scopeClaim: String = "scope", scopes: [TokenScopeSetting] = []
   ) {
     self.issuer = issuer
     self.audience = audience
     self.keysFile = keysFile
+    self.keysURL = keysURL
+    self.keysAuthorityFile = keysAuthorityFile
     self.algorithms = algorithms
     self.clockSkewSeconds = clockSkewSeconds
     self.subjectClaim = subjectClaim
@@ -57,6 +66,8 @@ public struct TokenIssuerSetting: Codable, Sendable, Hashable {
     issuer = try values.decode(String.self, forKey: .issuer)
     audience = try values.decode(String.self, forKey: .audience)
     keysFile = try values.decode(String.self, forKey: .keysFile)
+    keysURL = try values.decodeIfPresent(String.self, forKey: .keysURL) ?? ""
+    keysAuthorityFile = try values.decodeIfPresent(String.self, forKey: .keysAuthorityFile) ?? ""
     algorithms = try values.decode([String].self, forKey: .algorithms)
     clockSkewSeconds = try values.decodeIfPresent(Int.self, forKey: .clockSkewSeconds) ?? 30
     subjectClaim = try values.decodeIfPresent(String.self, forKey: .subjectClaim) ?? "sub"
@@ -127,6 +138,9 @@ extension TokenIssuerSetting {
     ] where value.isEmpty {
       wrong.append("\(field).\(name): not empty")
     }
+    if !keysURL.isEmpty, !Self.isTrustworthy(keysURL) {
+      wrong.append("\(field).keys_url: https, or http of a loopback address")
+    }
     if algorithms.isEmpty || !IssuerKey.algorithms.isSuperset(of: algorithms) {
       let known = IssuerKey.algorithms.sorted().joined(separator: ", ")
       wrong.append("\(field).algorithms: at least one of \(known)")
@@ -141,6 +155,18 @@ extension TokenIssuerSetting {
       wrong.append("\(field).subjects: at least one, or a subject_kind")
     }
     return wrong + subjectFaults(at: field) + scopeFaults(at: field, knows: knows)
+  }
+
+  /// Whether nobody in between can put keys of his own there.
+  private static func isTrustworthy(_ url: String) -> Bool {
+    guard let parts = URLComponents(string: url), parts.user == nil, parts.password == nil,
+      let host = parts.host, !host.isEmpty
+    else { return false }
+    switch parts.scheme {
+    case "https": return true
+    case "http": return ["127.0.0.1", "[::1]", "localhost"].contains(host)
+    default: return false
+    }
   }
 
   private func subjectFaults(at field: String) -> [String] {

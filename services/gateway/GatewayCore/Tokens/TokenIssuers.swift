@@ -74,6 +74,8 @@ final class TokenIssuers: Sendable {
         scopes: Dictionary(
           setting.scopes.map { ($0.scope, $0.methods) }, uniquingKeysWith: { first, _ in first }))
       state.stamps[setting.issuer] = IssuerKeys.Stamp(of: setting.keysFile)
+      // What is downloaded may not be there yet.
+      if !setting.keysURL.isEmpty, state.stamps[setting.issuer]?.size == nil { continue }
       state.keys[setting.issuer] = faults.catching("token_issuers[\(index)].keys_file") {
         try IssuerKeys(contentsOf: setting.keysFile)
       }
@@ -91,8 +93,9 @@ final class TokenIssuers: Sendable {
 
   /// Whom a token names.
   ///
-  /// - Throws: ``CommonFailure/callerUnproven``, whatever is wrong with it, and
-  ///   ``GatewayFailure/credentialExpired``.
+  /// - Throws: ``CommonFailure/callerUnproven``, whatever is wrong with it,
+  ///   ``GatewayFailure/credentialExpired``, and ``GatewayFailure/issuerKeysUnknown`` where its
+  ///   issuer's keys were not downloaded yet.
   func named(_ token: [UInt8], at now: Int64) async throws -> Named {
     guard let hash = CredentialHash(of: token, bytesMax: Self.tokenBytesMax) else {
       throw CommonFailure.callerUnproven
@@ -118,8 +121,10 @@ final class TokenIssuers: Sendable {
       head.crit == nil, let name = TokenClaims.decoded(TokenClaims.self, parts[1])?.text("iss"),
       let issuer = issuers[name], issuer.setting.algorithms.contains(head.alg)
     else { throw CommonFailure.callerUnproven }
-    let keys = state.withLock { $0.keys[name]?.named(head.kid) ?? [] }
-    for key in keys {
+    guard let keys = state.withLock({ $0.keys[name] }) else {
+      throw GatewayFailure.issuerKeysUnknown
+    }
+    for key in keys.named(head.kid) {
       guard let claims = await key.claims(of: token, by: head.alg) else { continue }
       if let named = try? Self.named(by: claims, of: issuer, now: now) { return named }
       break

@@ -1,0 +1,153 @@
+internal import Foundation
+internal import NIOCore
+internal import NIOHTTP1
+internal import NIOPosix
+internal import NIOSSL
+
+/// A document at an address of HTTP, to be got with one bounded request: what is not gRPC and yet
+/// needed, such as the public keys that another system publishes.
+///
+/// HTTP/1.1, one connection a request, no redirects, no proxies, no cookies.
+public struct HTTPDocument: Sendable, Hashable {
+  /// As it was given.
+  public let url: String
+  /// PEM file with whom to trust; nil for the system's authorities.
+  private let authorities: String?
+  private let isTLS: Bool
+  private let host: String
+  private let port: Int
+  /// Path and query.
+  private let target: String
+
+  /// - Parameter authorities: PEM file with whom to trust; nil for the system's authorities.
+  /// - Throws: Where it is no address of `http` or `https` with a host.
+  public init(_ url: String, trusting authorities: String? = nil) throws(HTTPDocumentError) {
+    guard let parts = URLComponents(string: url), parts.user == nil, parts.password == nil,
+      let scheme = parts.scheme?.lowercased(), ["http", "https"].contains(scheme),
+      let host = parts.host, !host.isEmpty
+    else { throw HTTPDocumentError(url: url, reason: "no address of http or https") }
+    self.url = url
+    self.authorities = authorities
+    isTLS = scheme == "https"
+    self.host = host.hasPrefix("[") ? String(host.dropFirst().dropLast()) : host
+    port = parts.port ?? (isTLS ? 443 : 80)
+    let path = parts.percentEncodedPath.isEmpty ? "/" : parts.percentEncodedPath
+    target = path + (parts.percentEncodedQuery.map { "?\($0)" } ?? "")
+  }
+
+  /// Gets the document.
+  ///
+  /// - Parameters:
+  ///   - bytesMax: Of the body.
+  ///   - limit: For all of it, the connection included.
+  /// - Throws: ``HTTPDocumentError``, whatever went wrong, and `CancellationError`.
+  public func get(
+    on loops: EventLoops, bytesMax: Int, within limit: Duration = .seconds(10)
+  ) async throws -> [UInt8] {
+    let eventLoop = loops.next().eventLoop
+    let answer = eventLoop.makePromise(of: NIOHTTPClientResponseFull.self)
+    let timer = eventLoop.scheduleTask(in: TimeAmount(limit)) {
+      answer.fail(HTTPDocumentError(url: url, reason: "no answer in time"))
+    }
+    defer { timer.cancel() }
+    do {
+      try connect(on: eventLoop, bytesMax: bytesMax, answer)
+    } catch {
+      answer.fail(error)
+    }
+    let response = try await withTaskCancellationHandler {
+      do {
+        return try await answer.futureResult.get()
+      } catch let error as CancellationError {
+        throw error
+      } catch let error as HTTPDocumentError {
+        throw error
+      } catch {
+        throw HTTPDocumentError(url: url, reason: "\(error)")
+      }
+    } onCancel: {
+      answer.fail(CancellationError())
+    }
+    guard response.head.status == .ok, let body = response.body else {
+      throw HTTPDocumentError(url: url, reason: "answered \(response.head.status)")
+    }
+    return Array(body.readableBytesView)
+  }
+
+  private func connect(
+    on eventLoop: any EventLoop, bytesMax: Int,
+    _ answer: EventLoopPromise<NIOHTTPClientResponseFull>
+  ) throws {
+    let tls =
+      isTLS ? try ClientTLS(authorities: authorities).makeContext(protocols: ["http/1.1"]) : nil
+    let name = ClientTLS.indicated(host)
+    let head = HTTPRequestHead(
+      version: .http1_1, method: .GET, uri: target,
+      headers: [
+        "host": HostPort(host: host, port: port).description, "connection": "close",
+        "accept": "*/*", "user-agent": "yijia",
+      ])
+    ClientBootstrap(group: eventLoop)
+      .channelInitializer { channel in
+        channel.eventLoop.makeCompletedFuture {
+          let pipeline = channel.pipeline.syncOperations
+          if let tls {
+            try pipeline.addHandler(NIOSSLClientHandler(context: tls, serverHostname: name))
+          }
+          try pipeline.addHTTPClientHandlers()
+          try pipeline.addHandler(NIOHTTPClientResponseAggregator(maxContentLength: bytesMax))
+          try pipeline.addHandler(DocumentReader(head, answer))
+        }
+      }
+      .connect(host: host, port: port)
+      .whenComplete { result in
+        switch result {
+        case .success(let channel):
+          answer.futureResult.whenComplete { _ in channel.close(promise: nil) }
+        case .failure(let error): answer.fail(error)
+        }
+      }
+  }
+}
+
+/// Why a document could not be had.
+public struct HTTPDocumentError: Error, Sendable, Hashable, CustomStringConvertible {
+  /// Where it should have been.
+  public let url: String
+  /// What happened, for people.
+  public let reason: String
+
+  public var description: String { "\(url): \(reason)" }
+}
+
+/// Sends one request and hands over what comes for it. Confined to its connection's event loop.
+private final class DocumentReader: ChannelInboundHandler {
+  typealias InboundIn = NIOHTTPClientResponseFull
+  typealias OutboundOut = HTTPClientRequestPart
+
+  private let head: HTTPRequestHead
+  private let answer: EventLoopPromise<NIOHTTPClientResponseFull>
+
+  init(_ head: HTTPRequestHead, _ answer: EventLoopPromise<NIOHTTPClientResponseFull>) {
+    self.head = head
+    self.answer = answer
+  }
+
+  func channelActive(context: ChannelHandlerContext) {
+    context.write(wrapOutboundOut(.head(head)), promise: nil)
+    context.writeAndFlush(wrapOutboundOut(.end(nil)), promise: nil)
+  }
+
+  func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+    answer.succeed(unwrapInboundIn(data))
+  }
+
+  func errorCaught(context: ChannelHandlerContext, error: any Error) {
+    answer.fail(error)
+    context.close(promise: nil)
+  }
+
+  func channelInactive(context: ChannelHandlerContext) {
+    answer.fail(ChannelError.eof)
+  }
+}

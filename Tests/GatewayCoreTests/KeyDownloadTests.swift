@@ -1,0 +1,104 @@
+import Foundation
+import Logging
+import ServiceKit
+import Synchronization
+import Testing
+
+@testable import GatewayCore
+
+/// What an issuer publishes; nil while it is away.
+private final class Publisher: Sendable {
+  let text = Mutex<String?>(nil)
+  /// The issuers of the configuration that is served.
+  let issuers = Mutex([TokenIssuerSetting]())
+
+  struct Away: Error {}
+
+  @Sendable func fetch(_ url: String, _ authorities: String?, _ bytesMax: Int) throws -> [UInt8] {
+    guard let text = text.withLock({ $0 }) else { throw Away() }
+    return Array(text.utf8)
+  }
+}
+
+@Suite("Keys of issuers, downloaded")
+struct KeyDownloadTests {
+  private func with(
+    _ body: (TokenIssuerSetting, Publisher, KeyDownloads) async throws -> Void
+  ) async throws {
+    let folder = FileManager.default.temporaryDirectory.appending(path: UUID().uuidString)
+    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+    defer { try? FileManager.default.removeItem(at: folder) }
+    var setting = TestIssuer.setting(keysFile: folder.appending(path: "issuer.jwks").path)
+    setting.keysURL = "https://id.example/jwks"
+    let publisher = Publisher()
+    let downloads = KeyDownloads(logger: Logger(label: "test")) {
+      try publisher.fetch($0, $1, $2)
+    }
+    try await body(setting, publisher, downloads)
+  }
+
+  private static let now = TestGateway.clock.microseconds
+  private static let minute: Int64 = 60_000_000
+
+  @Test("tokens wait for the first keys, and the keys last while their issuer is away")
+  func first() async throws {
+    try await with { setting, publisher, downloads in
+      let issuers = try TokenIssuers([setting])
+      let token = Array(try TestIssuer.token().utf8)
+      #expect(await downloads.download(setting) == false)
+      await #expect(throws: GatewayFailure.issuerKeysUnknown) {
+        try await issuers.named(token, at: Self.now)
+      }
+      let keys = try String(contentsOfFile: TestIssuer.jwks, encoding: .utf8)
+      publisher.text.withLock { $0 = keys }
+      #expect(await downloads.download(setting))
+      let named = try await issuers.named(token, at: Self.now + Self.minute)
+      #expect(named.account == .partner(TestIssuer.partner))
+      publisher.text.withLock { $0 = nil }
+      #expect(await downloads.download(setting) == false)
+      let restarted = try TokenIssuers([setting])
+      #expect(try await restarted.named(token, at: Self.now) == named)
+    }
+  }
+
+  @Test("what is published and no key changes nothing", arguments: ["", "{}", "<html>", "[[[["])
+  func broken(_ text: String) async throws {
+    try await with { setting, publisher, downloads in
+      let keys = try String(contentsOfFile: TestIssuer.jwks, encoding: .utf8)
+      publisher.text.withLock { $0 = keys }
+      #expect(await downloads.download(setting))
+      publisher.text.withLock { $0 = text }
+      #expect(await downloads.download(setting) == false)
+      #expect(try String(contentsOfFile: setting.keysFile, encoding: .utf8) == keys)
+    }
+  }
+
+  @Test("issuers that come with a reload are downloaded too, until the end")
+  func running() async throws {
+    try await with { setting, publisher, downloads in
+      let keys = try String(contentsOfFile: TestIssuer.jwks, encoding: .utf8)
+      publisher.text.withLock { $0 = keys }
+      await withTaskGroup(of: Void.self) { group in
+        group.addTask { await downloads.run { publisher.issuers.withLock { $0 } } }
+        publisher.issuers.withLock { $0 = [setting] }
+        while !FileManager.default.fileExists(atPath: setting.keysFile) { await Task.yield() }
+        group.cancelAll()
+      }
+    }
+  }
+
+  @Test(
+    "an address that anybody in between could answer for is refused",
+    arguments: [
+      ("https://id.example/jwks", true), ("http://127.0.0.1:8080/jwks", true),
+      ("http://id.example/jwks", false), ("http://127.0.0.1.evil.example/", false),
+      ("file:///etc/passwd", false), ("https://u:p@id.example/", false), ("jwks", false),
+    ])
+  func addresses(_ url: String, _ isRight: Bool) {
+    var setting = TestIssuer.setting()
+    setting.keysURL = url
+    let faults = setting.faults(at: "token_issuers[0]") { _ in true }
+    #expect(faults.isEmpty == isRight)
+    #expect(isRight || faults[0].hasPrefix("token_issuers[0].keys_url: "))
+  }
+}
