@@ -18,6 +18,23 @@ public struct RequestStream<Message: WireMessage>: AsyncSequence, Sendable {
       if inbox.isOnLoop, let message = try inbox.takeMessage(Message.self) { return message }
       return try await inbox.nextMessageOnLoop(Message.self)
     }
+
+    /// What has arrived: waits for one message, and takes those that came with it, at most `limit`
+    /// in all; none at the end. What is wrong with a later one is thrown by the next call.
+    public mutating func next(upTo limit: Int) async throws -> [Message] {
+      guard let first = try await next() else { return [] }
+      var messages = [first]
+      while messages.count < limit, inbox.isOnLoop {
+        do {
+          guard let message = try inbox.takeMessage(Message.self) else { break }
+          messages.append(message)
+        } catch let error as RPCError {
+          inbox.fail(error)
+          break
+        }
+      }
+      return messages
+    }
   }
 
   /// Whether the client had compressed the message that was taken last.

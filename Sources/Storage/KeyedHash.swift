@@ -23,7 +23,7 @@ public struct KeyedHash: Sendable {
 
   private let live: LiveKeyring
   private let label: String
-  private let subkeys = SubkeyCache()
+  private let codes = AuthenticatorCache()
 
   /// - Parameter purpose: separates uses of one keyring, e.g. `resident id` from `phone`.
   public init(_ live: LiveKeyring, purpose: String) {
@@ -51,7 +51,10 @@ public struct KeyedHash: Sendable {
 
   /// As `candidates(_:)`, with the keys' numbers.
   public func keyed(_ normalized: String) -> [Candidate] {
-    candidates(digest: Array(SHA256.hash(data: Array(normalized.utf8))))
+    var text = normalized
+    var hasher = SHA256()
+    text.withUTF8 { hasher.update(bufferPointer: UnsafeRawBufferPointer($0)) }
+    return candidates(digest: hasher.finalize().withUnsafeBytes { Array($0) })
   }
 
   /// As `hash(_:)`, of an identifier of which only the SHA-256 is known; `nil` unless 32 bytes.
@@ -67,9 +70,7 @@ public struct KeyedHash: Sendable {
 
   private func candidates(digest: [UInt8]) -> [Candidate] {
     live.keyring.keys.suffix(Self.keysMax).reversed().map { key in
-      let subkey = subkeys.subkey(of: key, label: label)
-      return Candidate(
-        key: key.id, digest: Array(HMAC<SHA256>.authenticationCode(for: digest, using: subkey)))
+      Candidate(key: key.id, digest: codes.authenticator(of: key, label: label).code(for: digest))
     }
   }
 }

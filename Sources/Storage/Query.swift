@@ -8,6 +8,8 @@ public struct Query<Value: Sendable>: Sendable {
   public let arguments: [SQLValue]
   /// Turns the rows into the value. Runs on a thread of the engine: computes, waits for nothing.
   public let decode: @Sendable ([Row]) throws -> Value
+  /// Where it may be asked together with its like; its arguments are the keys then.
+  let keyed: KeyedText?
 
   public init(
     _ sql: String, _ arguments: [any SQLValueConvertible] = [],
@@ -16,6 +18,30 @@ public struct Query<Value: Sendable>: Sendable {
     self.sql = sql
     self.arguments = arguments.map(\.sqlValue)
     self.decode = decode
+    keyed = nil
+  }
+
+  private init(
+    _ keyed: KeyedText, _ keys: [SQLValue], decode: @escaping @Sendable ([Row]) throws -> Value
+  ) {
+    sql = keyed.sql(places: keys.count)
+    arguments = keys
+    self.decode = decode
+    self.keyed = keyed
+  }
+
+  /// What belongs to some keys: `head (?1, ?2 …) tail`, for example `… WHERE id IN` as head; or,
+  /// as a table of keys, `head (?1), (?2) … tail`, as in `WITH k (id) AS (VALUES`.
+  ///
+  /// Of several such queries that many writes ask (`Step.together`) one is made. So a row says its
+  /// key in `column`, and `decode` gets the rows of its own keys, those of one key in their order.
+  public static func keyed(
+    _ head: String, _ keys: [any SQLValueConvertible], asTable: Bool = false, _ tail: String = "",
+    column: String, decode: @escaping @Sendable ([Row]) throws -> Value
+  ) -> Query {
+    Query(
+      KeyedText(head: head, tail: tail, isTable: asTable, column: column), keys.map(\.sqlValue),
+      decode: decode)
   }
 
   /// Every row, in the query's order.
@@ -57,7 +83,8 @@ public struct Query<Value: Sendable>: Sendable {
     _ transform: @escaping @Sendable (Value) throws -> Other
   ) -> Query<Other> {
     let decode = decode
-    return Query<Other>(sql, arguments) { try transform(try decode($0)) }
+    guard let keyed else { return Query<Other>(sql, arguments) { try transform(try decode($0)) } }
+    return Query<Other>(keyed, arguments) { try transform(try decode($0)) }
   }
 }
 
@@ -66,12 +93,30 @@ public struct AnyQuery: Sendable {
   public let sql: String
   public let arguments: [SQLValue]
   public let decode: @Sendable ([Row]) throws -> ReadResult
+  let keyed: KeyedText?
 
   public init<Value>(_ query: Query<Value>) {
+    keyed = query.keyed
     sql = query.sql
     arguments = query.arguments
     let decode = query.decode
     self.decode = { ReadResult(try decode($0)) }
+  }
+}
+
+/// The text of a query by keys, without them.
+struct KeyedText: Sendable, Hashable {
+  let head: String
+  let tail: String
+  /// Each key is a row of its own, and not an item of a list.
+  let isTable: Bool
+  /// The column of the result that holds a row's key.
+  let column: String
+
+  func sql(places: Int) -> String {
+    let list = (1...max(1, places)).map { isTable ? "(?\($0))" : "?\($0)" }
+      .joined(separator: ", ")
+    return isTable ? "\(head) \(list) \(tail)" : "\(head) (\(list)) \(tail)"
   }
 }
 
@@ -91,6 +136,11 @@ public struct ReadResult: Sendable {
   init<Value: Sendable>(_ value: Value) {
     box = Box(value)
   }
+
+  /// nil where it is of another type.
+  func value<Value: Sendable>() -> Value? {
+    (box as? Box<Value>)?.value
+  }
 }
 
 /// The values of queries that were read from one snapshot, in the queries' order.
@@ -102,12 +152,14 @@ public struct ReadResults: Sendable {
     self.results = results
   }
 
+  subscript(index: Int) -> ReadResult { results[index] }
+
   /// The value of the query at `index`; asking for another type than that query's is a mistake of
   /// the program and traps.
   public func value<Value: Sendable>(_ index: Int, of query: Query<Value>) -> Value {
-    guard let box = results[index].box as? ReadResult.Box<Value> else {
+    guard let value: Value = results[index].value() else {
       preconditionFailure("result \(index) isn't of the type of its query")
     }
-    return box.value
+    return value
   }
 }

@@ -86,8 +86,12 @@ public struct RequestLedger: Sendable {
   }
 
   private static func remembered(_ digest: [UInt8]) -> Query<Remembered?> {
-    .first("SELECT payload, reply FROM storage_request WHERE id = ?1", [digest]) { row in
-      Remembered(payload: try row.blob("payload"), reply: try row.blob("reply"))
+    .keyed(
+      "SELECT id, payload, reply FROM storage_request WHERE id IN", [digest], column: "id"
+    ) { rows in
+      try rows.first.map { row in
+        Remembered(payload: try row.blob("payload"), reply: try row.blob("reply"))
+      }
     }
   }
 

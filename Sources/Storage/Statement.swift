@@ -17,12 +17,17 @@ public struct Statement: Sendable, Hashable {
   public let sql: String
   public let arguments: [SQLValue]
   public let expects: Expectation
+  /// The place of an argument that is added to what is stored: statements that differ in it alone
+  /// may be one with their sum (`Step.together`).
+  let adds: Int?
 
   public init(
-    _ sql: String, _ arguments: [any SQLValueConvertible] = [], expects: Expectation = .any
+    _ sql: String, _ arguments: [any SQLValueConvertible] = [], expects: Expectation = .any,
+    adds: Int? = nil
   ) {
     self.sql = sql
     self.arguments = arguments.map(\.sqlValue)
     self.expects = expects
+    self.adds = adds
   }
 }

@@ -114,18 +114,45 @@ struct PostgresSession: Sendable {
       + duration.components.attoseconds / 1_000_000_000_000_000
   }
 
-  /// Puts an event behind the last one. Transactions follow one another under the store's lock, so
+  /// Events of one statement.
+  private static let eventsMax = 64
+
+  /// Puts events behind the last one. Transactions follow one another under the store's lock, so
   /// positions are in the order of commits, and no reader sees one before all that come before it.
-  static func insert(_ event: OutboxEvent, microseconds: Int64) -> Statement {
-    Statement(
+  ///
+  /// The numbers of events are powers of two, and no value is NULL: few forms for the server.
+  static func insert(_ events: [OutboxEvent], microseconds: Int64) -> [Statement] {
+    var statements: [Statement] = []
+    var rest = events[...]
+    var rows = eventsMax
+    while !rest.isEmpty {
+      while rows > rest.count { rows /= 2 }
+      statements.append(insert(rest.prefix(rows), microseconds))
+      rest = rest.dropFirst(rows)
+    }
+    return statements
+  }
+
+  private static func insert(
+    _ events: ArraySlice<OutboxEvent>, _ microseconds: Int64
+  ) -> Statement {
+    let rows = (0..<events.count).map { row in
+      "(\(row + 1), " + (2...6).map { "?\(row * 5 + $0)" }.joined(separator: ", ") + ")"
+    }
+    let values: [any SQLValueConvertible] = events.flatMap { event in
+      [event.entity, event.version, event.kind, event.payload, event.audience ?? ""]
+        as [any SQLValueConvertible]
+    }
+    return Statement(
       """
       INSERT INTO storage_outbox (position, entity, version, kind, payload, audience, time)
-      SELECT 1 + greatest(
+      SELECT e.place + greatest(
           (SELECT coalesce(max(position), 0) FROM storage_outbox),
           (SELECT coalesce(max(value), 0) FROM storage_meta WHERE name = 'feed_floor')),
-        ?1, ?2, ?3, ?4, ?5, ?6
-      """,
-      [event.entity, event.version, event.kind, event.payload, event.audience, microseconds])
+        e.entity, e.version, e.kind, e.payload, nullif(e.audience, ''), ?1
+      FROM (VALUES \(rows.joined(separator: ", ")))
+        AS e (place, entity, version, kind, payload, audience)
+      """, [microseconds] + values)
   }
 }
 

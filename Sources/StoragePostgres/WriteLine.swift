@@ -140,17 +140,11 @@ final class WriteLine {
   ) {
     for (offset, write) in writes.enumerated() {
       let (index, commit) = (first + offset, write.commit)
-      for statement in commit.statements {
-        send(statement, .statement(write: index, statement))
-      }
-      let time = commit.time.microsecondsSince1970
-      for event in commit.events {
-        transaction.hasEvents = true
-        let statement = PostgresSession.insert(event, microseconds: time)
-        send(statement, .statement(write: index, statement))
-      }
-      for entry in commit.audit {
-        let statement = chain.append(entry, at: commit.time)
+      if !commit.events.isEmpty { transaction.hasEvents = true }
+      let entries = commit.audit.map { chain.append($0, at: commit.time) }
+      let events = PostgresSession.insert(
+        commit.events, microseconds: commit.time.microsecondsSince1970)
+      for statement in commit.statements + events + Statement.folded(entries) {
         send(statement, .statement(write: index, statement))
       }
     }

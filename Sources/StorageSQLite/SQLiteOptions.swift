@@ -9,6 +9,9 @@ public struct SQLiteOptions: Sendable {
   public var waitingReads = 4_096
   /// Writes that share one commit at most: some 10 ms of work, so that none waits longer for it.
   public var writesPerCommit = 256
+  /// Rows from which on a commit takes no further write: some 50 ms of work. A write may hold many
+  /// records.
+  public var rowsPerCommit = 8_192
   /// The size the write-ahead log is cut back to once a slow reader no longer holds it.
   public var logBytes = 64 << 20
 

@@ -10,6 +10,7 @@ final class Writer {
   private let shared: Shared
   private let fault: (@Sendable () throws -> Void)?
   private let groupLimit: Int
+  private let rowLimit: Int
 
   /// What the writer shares with the tasks that submit.
   final class Shared: Sendable {
@@ -41,6 +42,7 @@ final class Writer {
     self.shared = shared
     fault = options.commitFault
     groupLimit = options.writesPerCommit
+    rowLimit = options.rowsPerCommit
   }
 
   /// Works until the queue ends.
@@ -53,7 +55,8 @@ final class Writer {
       for job in group {
         if job.isCancelled { job.finish(CancellationError()) } else { live.append(job) }
       }
-      if !live.isEmpty { store(live) }
+      var rest = live[...]
+      while !rest.isEmpty { rest = rest.dropFirst(store(Array(rest))) }
     }
   }
 
@@ -61,40 +64,52 @@ final class Writer {
   ///
   /// A group that lost its transaction (a full disk makes SQLite roll back everything) is run again
   /// one by one, so that the job that was too much takes no other with it.
-  private func store(_ group: [any WriteJob]) {
+  ///
+  /// - Returns: How many of the first jobs were answered.
+  private func store(_ group: [any WriteJob]) -> Int {
     do {
       let failures = try transaction(group)
       for (job, failure) in zip(group, failures) { job.finish(failure) }
-      do { try session.connection.moveLog() } catch { stop(error, []) }
+      do { try session.connection.moveLog() } catch {
+        stop(error, group[failures.count...])
+        return group.count
+      }
+      return failures.count
     } catch is WriterSession.Spoiled {
       // A write failed halfway, and no savepoint was there to go back to.
       session.rollBack()
       session.takeSavepoints()
-      store(group)
+      return store(group)
     } catch {
       session.rollBack()
       if let failure = session.connection.failure ?? fatal(error) {
-        stop(failure, group)
+        stop(failure, group[...])
       } else if group.count == 1 {
         group[0].finish(error)
       } else {
         for (index, job) in group.enumerated() {
           if let failure = session.connection.failure {
-            return stop(failure, Array(group[index...]))
+            stop(failure, group[index...])
+            break
           }
-          store([job])
+          _ = store([job])
         }
       }
+      return group.count
     }
   }
 
+  /// Ends early once it has stored much: the others share the next one.
+  ///
   /// - Returns: what went wrong with each job, once what didn't is durable.
   /// - Throws: when the transaction as a whole is lost.
   private func transaction(_ group: [any WriteJob]) throws -> [(any Error)?] {
     try session.begin()
     var failures: [(any Error)?] = []
     failures.reserveCapacity(group.count)
+    let rows = session.connection.changes
     for job in group {
+      if session.connection.changes - rows >= rowLimit { break }
       do {
         try job.run(in: session)
         failures.append(nil)
@@ -127,7 +142,7 @@ final class Writer {
 
   /// After a failed commit or fsync nothing can be trusted: nothing more is acknowledged until the
   /// store is opened again (and has recovered from its log).
-  private func stop(_ failure: StorageError, _ group: [any WriteJob]) {
+  private func stop(_ failure: StorageError, _ group: ArraySlice<any WriteJob>) {
     for job in group { job.finish(failure) }
     for job in shared.writes.abandon(failure) { job.finish(failure) }
     for job in shared.reads.abandon(failure) { job.finish(throwing: failure) }

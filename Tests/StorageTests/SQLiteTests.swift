@@ -128,6 +128,22 @@ struct SQLiteTests {
     }
   }
 
+  @Test("a commit that has many rows takes no further write")
+  func rowBound() async throws {
+    var options = SQLiteOptions()
+    options.rowsPerCommit = 6
+    try await with(options) { database, _ in
+      let before = database.statistics
+      let failures = try await behindBlocker(database, count: 9) { index in
+        let notes = (0..<3).map { Notes.insert("\(index) \($0)") }
+        try await database.write(Commit(at: now, statements: notes))
+      }
+      #expect(failures.isEmpty)
+      #expect(database.statistics.commits - before.commits == 5)
+      #expect(try await database.read(Notes.count) == 27)
+    }
+  }
+
   @Test("one write too many is refused at once, and the others are done")
   func bounded() async throws {
     var options = SQLiteOptions()

@@ -102,6 +102,17 @@ struct KeyedHashTests {
     #expect(hash.candidates("abc").count == 1)
   }
 
+  @Test("a hash is HMAC-SHA256 under a key of HKDF-SHA256, as other programs work them out")
+  func standard() throws {
+    let keyring = try Keyring(
+      text: "1 2026-11-21T06:46:51Z AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=\n")
+    // Python: hkdf(ikm=0…31, info="yijia hash resident id", 32), hmac of sha256 of the text.
+    let expected = "86b893dab480a8b3fbf48dbc4b73d17d74931477c81ad2ed20f4edc6fd30a7db"
+    let hash = KeyedHash(keyring, purpose: "resident id").hash("110101199003070011")
+    #expect(
+      hash.map { String($0 >> 4, radix: 16) + String($0 & 15, radix: 16) }.joined() == expected)
+  }
+
   @Test("after a rotation the stored hash is still among the candidates, and once more it isn't")
   func rotation() {
     let keyring = Keyring.generate(at: now)

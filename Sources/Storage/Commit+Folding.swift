@@ -1,0 +1,131 @@
+extension Commit {
+  /// Many commits of one instant as one; nil of none.
+  ///
+  /// Commits whose statements have the same texts are of one making: what stands at one place of
+  /// all of them is done together, single rows as one INSERT of many. So each keeps its own order;
+  /// no two of them may be about the same rows.
+  init?(folding commits: [Commit]) {
+    guard let first = commits.first else { return nil }
+    self.init(at: first.time)
+    for alike in Self.byTexts(commits) {
+      for place in alike[0].statements.indices {
+        statements += Statement.folded(alike.map { $0.statements[place] })
+      }
+    }
+    for commit in commits {
+      events += commit.events
+      audit += commit.audit
+    }
+  }
+
+  private static func byTexts(_ commits: [Commit]) -> [[Commit]] {
+    var groups: [[Commit]] = []
+    for commit in commits {
+      let place = groups.firstIndex { group in
+        group[0].statements.elementsEqual(commit.statements) { $0.sql == $1.sql }
+      }
+      if let place { groups[place].append(commit) } else { groups.append([commit]) }
+    }
+    return groups
+  }
+}
+
+extension Statement {
+  /// Rows of one statement.
+  private static let rowsMax = 64
+
+  /// Statements of one text and any order, in fewer: where each stores one row that it must, many
+  /// rows in one; where each adds a number, one with the sum.
+  ///
+  /// The numbers of rows are powers of two, and rows with NULL in other places have statements of
+  /// their own: few forms for an engine to compile.
+  public static func folded(_ statements: [Statement]) -> [Statement] {
+    guard let first = statements.first, statements.count > 1 else { return statements }
+    if let place = first.adds { return summed(statements, place) }
+    guard let insert = RowInsert(first.sql),
+      statements.allSatisfy({ $0.expects == .exactly(1) && $0.arguments.count == insert.columns })
+    else { return statements }
+    var alike: [[Statement]] = []
+    for statement in statements {
+      let place = alike.firstIndex { group in
+        zip(group[0].arguments, statement.arguments).allSatisfy { ($0 == .null) == ($1 == .null) }
+      }
+      if let place { alike[place].append(statement) } else { alike.append([statement]) }
+    }
+    return alike.flatMap { group in
+      var rest = group[...]
+      var folded: [Statement] = []
+      var rows = Self.rowsMax
+      while !rest.isEmpty {
+        while rows > rest.count { rows /= 2 }
+        folded.append(
+          Statement(
+            insert.sql(rows: rows), rest.prefix(rows).flatMap(\.arguments), expects: .exactly(rows))
+        )
+        rest = rest.dropFirst(rows)
+      }
+      return folded
+    }
+  }
+}
+
+extension Statement {
+  /// Sums of one sign: a guard may tell more from less.
+  private static func summed(_ statements: [Statement], _ place: Int) -> [Statement] {
+    var sums: [Statement] = []
+    for statement in statements {
+      let index = sums.firstIndex { $0.with(0, at: place) == statement.with(0, at: place) }
+      guard case .integer(let number) = statement.arguments[place], let index,
+        case .integer(let sum) = sums[index].arguments[place], (sum < 0) == (number < 0)
+      else {
+        sums.append(statement)
+        continue
+      }
+      sums[index] = statement.with(sum + number, at: place)
+    }
+    return sums
+  }
+
+  private func with(_ number: Int64, at place: Int) -> Statement {
+    var changed = arguments
+    changed[place] = .integer(number)
+    return Statement(sql, changed, expects: expects, adds: adds)
+  }
+}
+
+/// The text of a statement that stores one row of values, `… VALUES (?1, ?2 …) …`, with no other
+/// arguments; whatever it does with a row, it does it with many.
+private struct RowInsert {
+  let head: Substring
+  let tail: Substring
+  let columns: Int
+
+  /// nil for any other text.
+  init?(_ sql: String) {
+    guard let values = sql.utf8.firstRange(of: "VALUES".utf8),
+      let end = sql.utf8[values.upperBound...].firstIndex(of: UInt8(ascii: ")"))
+    else { return nil }
+    let list = sql[values.upperBound..<end].utf8.filter { $0 != 0x20 && $0 != 0x0A }
+    var expected: [UInt8] = [UInt8(ascii: "(")]
+    var columns = 0
+    while expected.count < list.count {
+      columns += 1
+      expected += Array("\(columns == 1 ? "" : ",")?\(columns)".utf8)
+    }
+    let tail = sql[sql.utf8.index(after: end)...]
+    // An UPDATE may not meet a row twice.
+    guard expected == list, columns > 0, !tail.utf8.contains(UInt8(ascii: "?")),
+      tail.utf8.firstRange(of: "UPDATE".utf8) == nil
+    else { return nil }
+    head = sql[..<values.upperBound]
+    self.tail = tail
+    self.columns = columns
+  }
+
+  func sql(rows: Int) -> String {
+    let list = (0..<rows).map { row in
+      "(" + (1...columns).map { "?\(row * columns + $0)" }.joined(separator: ", ") + ")"
+    }
+    return "\(head) \(list.joined(separator: ", "))\(tail)"
+  }
+}
