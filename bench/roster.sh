@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # A roster of a million rows against a million members, through the gateway: rows a second, what the
-# members service holds in memory at most; and the coverage of the whole tree. Release build.
+# members service holds in memory at most; and the coverage of the whole tree. Release build. How
+# far it is goes to standard error.
 #
 #   bench/roster.sh                             both engines
 #   ENGINES=sqlite MEMBERS=100000 bench/roster.sh
@@ -19,8 +20,7 @@ format='%-10s%10s%12s%14s%16s%18s\n'
 printf "$format" engine members rows/s 'memory, MB' 'at rest, MB' 'coverage p50, us'
 for engine in $ENGINES; do
   prepare "$engine"
-  "$RELEASE/members-data" make --config "$work/$engine/members.yaml" --members "$MEMBERS" \
-    2>>"$work/log"
+  "$RELEASE/members-data" make --config "$work/$engine/members.yaml" --members "$MEMBERS"
   start "$engine"
   rest=$(memory "${pids[0]}" VmRSS)
   "$RELEASE/members-data" roster --connection "$work/$engine/connection.json" \

@@ -115,6 +115,6 @@ func say(_ line: String) {
   FileHandle.standardOutput.write(Data("\(line)\n".utf8))
 }
 
-private func note(_ line: String) {
+func note(_ line: String) {
   FileHandle.standardError.write(Data("\(line)\n".utf8))
 }

@@ -46,7 +46,7 @@ struct Roster: AsyncParsableCommand {
       try message(first..<min(first + Self.rowsPerMessage, count))
     }
     let start = ContinuousClock.now
-    let summary = try await compare(messages, client, suite.staff)
+    let summary = try await compare(messages, of: count, client, suite.staff)
     report("roster-rate", Double(count) / ((ContinuousClock.now - start) / .seconds(1)))
     for count in summary.counts { report("verdict-\(count.verdict.rawValue)", Double(count.rows)) }
     await channel.shutdown()
@@ -66,7 +66,8 @@ struct Roster: AsyncParsableCommand {
   }
 
   private func compare(
-    _ messages: [CompareRosterRequest], _ client: MembersServiceClient, _ options: CallOptions
+    _ messages: [CompareRosterRequest], of count: Int, _ client: MembersServiceClient,
+    _ options: CallOptions
   ) async throws -> RosterSummary {
     let call = try await client.compareRoster(options: options)
     async let sending: Void = {
@@ -75,8 +76,17 @@ struct Roster: AsyncParsableCommand {
       try await call.finishSending()
     }()
     var summary = RosterSummary()
+    var (compared, told) = (0, 0)
     for try await response in call.responses {
-      if case .summary(let last)? = response.part { summary = last }
+      switch response.part {
+      case .summary(let last)?: summary = last
+      case .results(let part)?: compared += part.results.count
+      case nil: break
+      }
+      if (compared - told) * 10 >= count {
+        note("rows compared \(compared) of \(count)")
+        told = compared
+      }
     }
     try await sending
     return summary

@@ -12,12 +12,24 @@ enum Normalization {
   static func text(_ raw: String) -> String {
     guard raw.utf8.count <= bytesMax else { return raw }
     if raw.utf8.allSatisfy({ $0 < 0x80 }) { return ascii(raw) }
+    if raw.unicodeScalars.allSatisfy(isNormal) { return raw }
     var scalars = Array(raw.precomposedStringWithCanonicalMapping.unicodeScalars)[...]
     while scalars.first.map(isSpace) == true { scalars.removeFirst() }
     while scalars.last.map(isSpace) == true { scalars.removeLast() }
     var text = String.UnicodeScalarView()
     text.append(contentsOf: scalars.lazy.map(halfWidth))
     return String(text)
+  }
+
+  /// Whether a text of such scalars only is what it is normalized to: most are, and composing costs
+  /// more than all other checks of a name.
+  private static func isNormal(_ scalar: Unicode.Scalar) -> Bool {
+    switch scalar.value {
+    // ASCII without the space; ideographs and their extension A. None of them decomposes, or
+    // composes with another of them (Unicode 16: NFC_QC=Yes, and no combining mark among them).
+    case 0x21..<0x7F, 0x3400...0x4DBF, 0x4E00...0x9FFF: true
+    default: false
+    }
   }
 
   /// The text without spaces and dashes of any width, outer or inner.

@@ -2,8 +2,7 @@ import ServiceKit
 
 /// A person's name: Han characters, rare ones too, with `·` between the parts.
 struct PersonName: Sendable, Hashable {
-  static let charactersMin = 2
-  static let charactersMax = 50
+  static let characters = 2...50
   private static let middleDot: Unicode.Scalar = "\u{B7}"
 
   /// The normalized name.
@@ -16,11 +15,18 @@ struct PersonName: Sendable, Hashable {
     guard normal.utf8.count <= Normalization.bytesMax else {
       throw .invalidPersonName(field, Texts.length)
     }
+    if normal.unicodeScalars.allSatisfy(Self.isHan) {
+      guard Self.characters.contains(normal.unicodeScalars.count) else {
+        throw .invalidPersonName(field, Texts.length)
+      }
+      text = normal
+      return
+    }
     let scalars = normal.unicodeScalars.map { Self.isMiddleDot($0) ? Self.middleDot : $0 }
     guard scalars.allSatisfy({ $0 == Self.middleDot || Self.isHan($0) }) else {
       throw .invalidPersonName(field, Texts.characters)
     }
-    guard scalars.count >= Self.charactersMin, scalars.count <= Self.charactersMax else {
+    guard Self.characters.contains(scalars.count) else {
       throw .invalidPersonName(field, Texts.length)
     }
     let parts = scalars.split(separator: Self.middleDot, omittingEmptySubsequences: false)

@@ -15,6 +15,7 @@ struct UnitIdentity: Sendable, Hashable {
 
   /// nil where there is neither.
   init?(name: String, creditCode: String) {
+    guard !name.isEmpty || !creditCode.isEmpty else { return nil }
     let code = try? CreditCode(checking: creditCode, field: "credit_code").text
     // Blanks and brackets of either width are no difference between firms.
     let plain = Normalization.text(name).filter { !$0.isWhitespace }.uppercased()

@@ -33,11 +33,14 @@ extension MembersKeys {
   ///
   /// - Throws: `FieldFailure` where the resident ID is none.
   func hashes(of data: PersonalData) throws -> PersonHashes {
-    let birthDate = try ResidentID(checking: data.residentID, field: "resident_id").birthDate
+    let id = try ResidentID(checking: data.residentID, field: "resident_id")
     return PersonHashes(
       residentID: residentIDs.keyed(data.residentID), phone: phones.keyed(data.phone),
-      birth: births.keyed("\(birthDate) \(data.name)"))
+      birth: births.keyed(birth(id, data.name)))
   }
+
+  /// The text whose hash finds persons of one name and birth date.
+  func birth(_ id: ResidentID, _ name: String) -> String { "\(id.birthDate) \(name)" }
 
   /// A new person's row, sealed with a fresh key of their own.
   func seal(

@@ -45,25 +45,19 @@ final class RosterComparison: Sendable {
     }
     guard !rows.isEmpty else { return RosterResults() }
     try await takeQuota(rows.count)
-    let hashes = rows.map(candidates)
-    let members = try await database.read(
-      RosterStore.members(with: Array(Set(hashes.joined()))))
+    let verdicts = try await verdicts(on: rows)
     var results = RosterResults()
     results.results.reserveCapacity(rows.count)
-    for (row, candidates) in zip(rows, hashes) {
+    for (row, verdict) in zip(rows, verdicts) {
       var result = RosterResult()
       result.row = row.row
-      if let member = candidates.lazy.compactMap({ members[$0] }).first {
-        result.verdict = try verdict(on: row, member)
-      } else {
-        result.verdict = candidates.isEmpty ? .invalid : .notMember
-      }
+      result.verdict = verdict
       results.results.append(result)
     }
-    let verdicts = results.results.map(\.verdict)
     let added = try await keep(rows, verdicts)
+    let units = RosterTally.units(of: rows)
     tally.withLock { tally in
-      for (row, verdict) in zip(rows, verdicts) { tally.add(row, verdict) }
+      for (unit, verdict) in zip(units, verdicts) { tally.add(unit, verdict) }
       tally.added += added
     }
     return results
@@ -84,26 +78,39 @@ final class RosterComparison: Sendable {
     return Array(SHA256.hash(data: Array(id.text.utf8)))
   }
 
-  /// What a row's person is found by; nothing where the row names nobody.
-  private func candidates(of row: RosterRow) -> [[UInt8]] {
-    if row.residentID.isEmpty {
-      return keys.residentIDs.candidates(sha256: row.residentIDSHA256) ?? []
+  /// All rows of a message together: what they are found by, one snapshot, and what it says.
+  private func verdicts(on rows: [RosterRow]) async throws -> [RosterVerdict] {
+    let searches = rows.map { RosterSearch($0, keys) }
+    let (members, names) = try await database.read(
+      RosterStore.members(with: searches.flatMap(\.persons), in: range),
+      RosterStore.persons(with: searches.flatMap(\.names)))
+    let found = searches.map { search in
+      search.persons.lazy.compactMap { members[$0] }.first
     }
-    guard
-      let id = try? ResidentID(checking: row.residentID, field: "resident_id")
-    else { return [] }
-    return keys.residentIDs.candidates(id.text)
+    let opened = try await openedNames(
+      zip(searches, found).compactMap { $0.mustBeOpened ? $1?.personID : nil })
+    return zip(searches, found).map { search, member in
+      guard let member else { return search.persons.isEmpty ? .invalid : .notMember }
+      let isNamed =
+        search.mustBeOpened
+        ? opened[member.personID].map { $0 == search.name } ?? true
+        : search.names.isEmpty
+          || search.names.contains {
+            names.contains(RosterName(hash: $0, personID: member.personID))
+          }
+      guard isNamed, !search.isMisnamed else { return .conflict }
+      return member.isHere ? .memberHere : .memberElsewhere
+    }
   }
 
-  private func verdict(on row: RosterRow, _ member: RosterMember) throws -> RosterVerdict {
-    if !row.personName.isEmpty, let wrapped = member.wrappedKey {
-      let key = try keys.cipher.personKey(wrapped, person: member.personID)
-      let name = try key.openText(
-        member.name, table: PersonStore.table, column: "person_name")
-      let given = try? PersonName(checking: row.personName, field: "person_name").text
-      if given != name { return .conflict }
+  /// The names of persons, in clear; none of who was erased meanwhile.
+  private func openedNames(_ ids: [String]) async throws -> [String: String] {
+    guard !ids.isEmpty else { return [:] }
+    return try await database.read(RosterStore.sealed(of: ids)).compactMapValues { person in
+      guard !person.isErased else { return nil }
+      return try keys.personKey(of: person).openText(
+        person.name, table: PersonStore.table, column: "person_name")
     }
-    return member.path.hasPrefix(range.first) ? .memberHere : .memberElsewhere
   }
 
   private func takeQuota(_ rows: Int) async throws {
@@ -156,12 +163,22 @@ struct RosterTally: Sendable {
   /// People who were kept.
   var added = 0
 
-  mutating func add(_ row: RosterRow, _ verdict: RosterVerdict) {
+  /// The units that rows name; each name is looked at once.
+  static func units(of rows: [RosterRow]) -> [UnitIdentity?] {
+    var known: [[String]: UnitIdentity?] = [:]
+    return rows.map { row in
+      if row.unitName.isEmpty, row.unitCreditCode.isEmpty { return nil }
+      let said = [row.unitName, row.unitCreditCode]
+      if let unit = known[said] { return unit }
+      let unit = UnitIdentity(name: row.unitName, creditCode: row.unitCreditCode)
+      known[said] = unit
+      return unit
+    }
+  }
+
+  mutating func add(_ unit: UnitIdentity?, _ verdict: RosterVerdict) {
     counts[verdict, default: 0] += 1
-    guard verdict != .invalid,
-      let unit = UnitIdentity(
-        name: row.unitName, creditCode: row.unitCreditCode)
-    else { return }
+    guard verdict != .invalid, let unit else { return }
     if units[unit.key] == nil {
       guard units.count < Self.unitsMax else {
         isCut = true

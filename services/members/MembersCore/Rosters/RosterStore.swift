@@ -4,35 +4,82 @@ import Storage
 /// A member as a comparison needs them.
 struct RosterMember: Sendable {
   var personID: String
-  var wrappedKey: [UInt8]?
-  var name: [UInt8]
-  /// Path of the managing organization.
-  var path: String
+  /// Whether the managing organization is in the subtree that is compared for.
+  var isHere: Bool
 }
 
 /// The SQL of roster comparison.
 enum RosterStore {
-  /// The live members with the hashes.
-  static func members(with hashes: [[UInt8]]) -> Query<[[UInt8]: RosterMember]> {
-    let places = hashes.indices.map { "?\($0 + 1)" }.joined(separator: ", ")
+  /// The live members with the hashes of resident IDs.
+  static func members(
+    with hashes: [[UInt8]], in range: PathRange
+  ) -> Query<[[UInt8]: RosterMember]> {
+    let (list, arguments) = list(of: hashes, after: 2)
     let live = MembershipState.live.map { String($0.rawValue) }.joined(separator: ", ")
     return Query(
       """
-      SELECT h.hash, p.id AS person_id, p.wrapped_key, p.person_name, o.path
+      SELECT h.hash, h.person_id,
+        CASE WHEN o.path >= ?1 AND o.path < ?2 THEN 1 ELSE 0 END AS is_here
       FROM person_hashes AS h
       JOIN memberships AS m ON m.id = h.person_id
-      JOIN persons AS p ON p.id = h.person_id
       JOIN organizations AS o ON o.id = m.managing_organization_id
-      WHERE h.hash IN (\(places.isEmpty ? "NULL" : places)) AND h.place = ''
-        AND m.state IN (\(live))
-      """, hashes
+      WHERE h.hash IN (\(list)) AND h.place = '' AND m.state IN (\(live))
+      """, [range.first, range.end] + arguments
+    ) { rows in
+      var found: [[UInt8]: RosterMember] = [:]
+      found.reserveCapacity(rows.count)
+      for row in rows {
+        found[try row.blob("hash")] = RosterMember(
+          personID: try row.text("person_id"), isHere: try row.boolean("is_here"))
+      }
+      return found
+    }
+  }
+
+  /// Who has the hashes of a name and a birth date.
+  static func persons(with hashes: [[UInt8]]) -> Query<Set<RosterName>> {
+    let (list, arguments) = list(of: hashes, after: 0)
+    return Query(
+      "SELECT hash, person_id FROM person_hashes WHERE hash IN (\(list)) AND place = person_id",
+      arguments
+    ) { rows in
+      var found: Set<RosterName> = []
+      found.reserveCapacity(rows.count)
+      for row in rows {
+        found.insert(
+          RosterName(hash: try row.blob("hash"), personID: try row.text("person_id")))
+      }
+      return found
+    }
+  }
+
+  /// The persons' sealed data.
+  static func sealed(of ids: [String]) -> Query<[String: StoredPerson]> {
+    let places = ids.indices.map { "?\($0 + 1)" }.joined(separator: ", ")
+    return Query(
+      """
+      SELECT p.id AS person_id, p.wrapped_key, p.person_name, p.resident_id, p.phone
+      FROM persons AS p WHERE p.id IN (\(places.isEmpty ? "NULL" : places))
+      """, ids
     ) { rows in
       try rows.reduce(into: [:]) { found, row in
-        found[try row.blob("hash")] = RosterMember(
-          personID: try row.text("person_id"), wrappedKey: try row.optionalBlob("wrapped_key"),
-          name: try row.blob("person_name"), path: try row.text("path"))
+        let person = try PersonStore.person(row)
+        found[person.id] = person
       }
     }
+  }
+
+  /// Places for hashes, and the hashes, the last one as often as it takes to a power of two: few
+  /// texts for the engine to compile, however many rows a message has. None is found by no hash.
+  private static func list(
+    of hashes: [[UInt8]], after count: Int
+  ) -> (places: String, arguments: [any SQLValueConvertible]) {
+    var size = 1
+    while size < hashes.count { size *= 2 }
+    let padding = Array(repeating: hashes.last ?? [], count: size - hashes.count)
+    return (
+      (1...size).map { "?\($0 + count)" }.joined(separator: ","), hashes + padding
+    )
   }
 
   /// Those of the credit codes that a union covers.
@@ -65,4 +112,10 @@ enum RosterStore {
       WHERE roster_quotas.compared = ?4
       """, [organizationID, day, (compared ?? 0) + rows, compared ?? -1], expects: .exactly(1))
   }
+}
+
+/// That a person has a name and a birth date, by their hash.
+struct RosterName: Sendable, Hashable {
+  var hash: [UInt8]
+  var personID: String
 }
