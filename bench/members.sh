@@ -5,8 +5,8 @@
 #   bench/members.sh                      both engines
 #   ENGINES=sqlite CALLS=5000 bench/members.sh
 #
-# CALLERS (64) share CONNECTIONS (4). "unary" is SubmitEnrollment, "stream" is EnrollMembers with as
-# many records on their way as callers. CALLS (20000) a run, ROUNDS (3; the median counts).
+# CALLERS (64) share CONNECTIONS (4). "unary" is SubmitEnrollment; "stream" is EnrollMembers, one
+# stream a connection, as fast as it takes records. CALLS (20000) a run, ROUNDS (3): medians.
 set -euo pipefail
 . "$(dirname "$0")/../scripts/lib.sh"
 cd "$ROOT"

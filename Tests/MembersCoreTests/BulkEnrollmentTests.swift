@@ -41,8 +41,51 @@ struct BulkEnrollmentTests {
       // Of each ten, one phone is wrong, one area has no union, one person was there before.
       #expect(try await harness.members().count == 350)
       #expect(try await harness.countsAgree())
-      let commits = harness.database.statistics
-      #expect(commits.commits < commits.writes, "records share commits")
+      #expect(harness.database.statistics.commits < 350, "records share commits")
+    }
+  }
+
+  @Test("records that came together and have something in common are decided as if one by one")
+  func related() async throws {
+    try await Harness.run { harness in
+      _ = try await harness.plantTree()
+      // Of each four: a person, the same with the same request id, the same again with another one,
+      // and somebody else with the same phone; and at last an id that is used with another payload.
+      var requests = (0..<40).map { index in
+        var request = EnrollMembersRequest()
+        request.row = Int64(index)
+        request.requestID = UUID().uuidString
+        request.application = Applicant.application(index - index % 4)
+        if index % 4 == 3 {
+          request.application = Applicant.application(index) {
+            $0.phone = Applicant.phone(index - 3)
+          }
+        }
+        return request
+      }
+      for index in stride(from: 1, to: 40, by: 4) {
+        requests[index].requestID = requests[index - 1].requestID
+      }
+      requests[39].requestID = requests[0].requestID
+      let results = try await harness.enroll(requests)
+      #expect(results.map(\.row) == (0..<40).map { Int64($0) })
+      for index in stride(from: 0, to: 40, by: 4) {
+        #expect(results[index].result == results[index + 1].result)
+        #expect(results[index].result != results[index + 2].result)
+      }
+      guard case .error(let error)? = results[39].result else {
+        throw Unexpected("the last record was taken: \(results[39])")
+      }
+      #expect(error.reason == "REQUEST_ID_REUSED")
+      #expect(
+        results.dropLast().allSatisfy { if case .enrollment? = $0.result { true } else { false } })
+      #expect(try await harness.members().count == 19)
+      #expect(try await harness.countsAgree())
+      let cases = try await harness.database.read(
+        Query<Int>.one("SELECT count(*) AS n FROM duplicate_cases WHERE kind = 'PHONE'") {
+          try $0.int("n")
+        })
+      #expect(cases == 9, "who has another's phone is noticed within a batch too")
     }
   }
 

@@ -25,7 +25,7 @@ public struct MembersConfiguration: Codable, Sendable, Hashable {
   /// The defaults.
   public init() {
     service = ServiceConfiguration(name: "members", port: 7101)
-    enrollmentsInFlight = 128
+    enrollmentsInFlight = 256
     rosterRowsPerDay = 2_000_000
     regions = []
     codeLink = ""

@@ -26,7 +26,7 @@ struct Load: AsyncParsableCommand {
   @Option(help: "One by one (SubmitEnrollment) or as streams (EnrollMembers).")
   var mode = Mode.unary
 
-  @Option(help: "Callers at once; of a stream, records on their way.")
+  @Option(help: "Callers at once, where they enroll one by one.")
   var callers = 64
 
   @Option(help: "Connections that they share; a stream on each.")
@@ -126,33 +126,30 @@ struct Load: AsyncParsableCommand {
     report("stream-rate", Double(share * clients.count) / seconds)
   }
 
-  /// One stream; as many records unanswered as its share of the callers.
+  /// One stream; records are sent as fast as it takes them.
   private func stream(
     _ people: Range<Int>, _ client: MembersServiceClient, _ options: CallOptions
   ) async throws {
     let call = try await client.enrollMembers(options: options)
-    let window = callers / connections
-    var sent = people.lowerBound
-    var isFinished = false
-    var responses = call.responses.makeAsyncIterator()
-    for answered in people {
-      while sent < people.upperBound, sent - answered < window {
+    async let sending: Void = {
+      for index in people {
         var request = EnrollMembersRequest()
-        (request.requestID, request.application) = self.request(sent)
-        request.row = Int64(sent)
+        (request.requestID, request.application) = self.request(index)
+        request.row = Int64(index)
         try await call.send(request)
-        sent += 1
       }
-      if sent == people.upperBound, !isFinished {
-        isFinished = true
-        try await call.finishSending()
-      }
-      guard let response = try await responses.next() else {
-        throw RPCError(.unavailable, "the stream ended before its last answer")
-      }
+      try await call.finishSending()
+    }()
+    var answered = 0
+    for try await response in call.responses {
       if case .error(let error) = response.result {
         throw RPCError(.unknown, "record \(response.row): \(error.reason) \(error.message)")
       }
+      answered += 1
+    }
+    try await sending
+    guard answered == people.count else {
+      throw RPCError(.unavailable, "the stream ended before its last answer")
     }
   }
 }

@@ -16,38 +16,30 @@ extension MembersService {
     _ application: EnrollmentApplication?, requestID: String, isDryRun: Bool = false,
     by caller: EnrollmentCaller
   ) async throws -> Enrollment {
+    try await enroll(
+      try entry(application, requestID: requestID, isDryRun: isDryRun, by: caller))
+  }
+
+  /// Takes in what was checked.
+  func enroll(_ entry: EnrollmentEntry) async throws -> Enrollment {
+    let step = try entry.step(keys)
+    return try entry.enrollment(of: try await database.write { step })
+  }
+
+  /// Checks an application, and makes all that its decision takes from outside.
+  ///
+  /// - Throws: ``CommonFailure/invalidFields(_:)`` with every wrong field.
+  func entry(
+    _ application: EnrollmentApplication?, requestID: String, isDryRun: Bool,
+    by caller: EnrollmentCaller
+  ) throws -> EnrollmentEntry {
     let now = clock.now
     let (id, checked) = try check(
       application, requestID: isDryRun ? nil : requestID, by: caller, now: now)
-    let intake = try EnrollmentIntake(checked, by: caller, keys: keys, now: now, ids: ids)
-    let payload = try (application ?? EnrollmentApplication()).wireBytes()
-    let key = RequestKey(caller: caller.caller.subject, method: caller.method, requestID: id)
-    let keys = keys
-    guard !isDryRun else { return try await preview(intake) }
-    let reply = try await database.write {
-      keys.ledger.once(key, payload: payload, at: now) {
-        EnrollmentFacts.read(for: intake) { facts in
-          try EnrollmentDecision(intake: intake, facts: facts, keys: keys).step()
-        }
-      }
-    }
-    return try Enrollment(wireBytes: reply)
-  }
-
-  /// What would become of an application: the same decision, of which only the reply is kept.
-  private func preview(_ intake: EnrollmentIntake) async throws -> Enrollment {
-    let keys = keys
-    let reply = try await database.write {
-      try EnrollmentFacts.read(for: intake) { facts in
-        try EnrollmentDecision(intake: intake, facts: facts, keys: keys).step()
-      }
-      .finish { _, reply in .reply(reply) }
-    }
-    var enrollment = try Enrollment(wireBytes: reply)
-    enrollment.name = ""
-    enrollment.member = ""
-    enrollment.etag = ""
-    return enrollment
+    return EnrollmentEntry(
+      intake: try EnrollmentIntake(checked, by: caller, keys: keys, now: now, ids: ids),
+      key: RequestKey(caller: caller.caller.subject, method: caller.method, requestID: id),
+      payload: try (application ?? EnrollmentApplication()).wireBytes(), isDryRun: isDryRun)
   }
 
   /// - Parameter requestID: nil where none is needed.
@@ -70,6 +62,48 @@ extension MembersService {
     try failures.check()
     guard let id, let checked else { throw CommonFailure.invalidFields(failures.failures) }
     return (id, checked)
+  }
+}
+
+/// An application that was checked, as it is written: once a request id, or only decided.
+struct EnrollmentEntry: Sendable {
+  let intake: EnrollmentIntake
+  let key: RequestKey
+  let payload: [UInt8]
+  let isDryRun: Bool
+
+  /// The write, made before its turn: there is one writer, and it should only decide and store.
+  func step(_ keys: MembersKeys) throws -> Step<[UInt8]> {
+    let intake = intake
+    let decision = EnrollmentFacts.read(for: intake) { facts in
+      try EnrollmentDecision(intake: intake, facts: facts, keys: keys).step()
+    }
+    // Of a dry run the same decision is taken, and only its reply kept.
+    if isDryRun { return try decision.finish { _, reply in .reply(reply) } }
+    return keys.ledger.once(key, payload: payload, at: intake.now) { decision }
+  }
+
+  /// What the caller is told; of a dry run nothing that is not stored.
+  func enrollment(of reply: [UInt8]) throws -> Enrollment {
+    var enrollment = try Enrollment(wireBytes: reply)
+    if isDryRun {
+      enrollment.name = ""
+      enrollment.member = ""
+      enrollment.etag = ""
+    }
+    return enrollment
+  }
+
+  /// What no two entries of one commit may have in common: each would decide without the other.
+  var marks: [Mark] {
+    let hashes = intake.hashes
+    return [hashes.residentID, hashes.phone, hashes.birth].map { .person($0[0].digest) }
+      + (isDryRun ? [] : [.request(key.requestID)])
+  }
+
+  enum Mark: Sendable, Hashable {
+    case request(String)
+    case person([UInt8])
   }
 }
 

@@ -1,31 +1,98 @@
 public import MembersV1
 public import RPC
 import ServiceKit
+import Storage
 
 extension MembersService {
+  /// Records of one commit: enough that what they have in common costs little, few enough that
+  /// other writers wait some milliseconds only.
+  private static let recordsPerCommit = 64
+
   /// Takes in many applications, a result a record in their order: the same path as
-  /// ``submitEnrollment(_:context:)``, many at a time, so that they share commits.
+  /// ``submitEnrollment(_:context:)``, those that came together in one commit.
   public func enrollMembers(
     _ requests: RequestStream<EnrollMembersRequest>,
     responses: ResponseWriter<EnrollMembersResponse>, context: ServerContext
   ) async throws {
     let caller = try EnrollmentCaller(context)
     let pipeline = RecordPipeline<EnrollMembersRequest, EnrollMembersResponse>(
-      window: configuration.enrollmentsInFlight,
-      answer: { request in
-        var response = EnrollMembersResponse()
-        response.row = request.row
-        do {
-          let enrollment = try await enroll(
-            request.application, requestID: request.requestID,
-            isDryRun: request.validateOnly, by: caller)
-          response.result = .enrollment(enrollment)
-        } catch {
-          guard let refusal = RecordError(error, in: caller.language) else { throw error }
-          response.result = .error(refusal)
-        }
-        return response
-      })
+      window: configuration.enrollmentsInFlight, batch: Self.recordsPerCommit
+    ) { try await results(of: $0, by: caller) }
     try await pipeline.run(requests, responses)
+  }
+
+  /// The result of each record. What is refused or has failed takes no other with it.
+  private func results(
+    of requests: [EnrollMembersRequest], by caller: EnrollmentCaller
+  ) async throws -> [EnrollMembersResponse] {
+    let entries = requests.map { request in
+      Result {
+        try entry(
+          request.application, requestID: request.requestID, isDryRun: request.validateOnly,
+          by: caller)
+      }
+    }
+    var outcomes = try await enrollTogether(entries)
+    for (index, outcome) in outcomes.enumerated() where outcome == nil {
+      outcomes[index] = await Self.outcome { try await enroll(try entries[index].get()) }
+    }
+    return try zip(requests, outcomes).map { request, outcome in
+      var response = EnrollMembersResponse()
+      response.row = request.row
+      do {
+        guard let outcome else { preconditionFailure("each record has its outcome by now") }
+        response.result = .enrollment(try outcome.get())
+      } catch {
+        guard let refusal = RecordError(error, in: caller.language) else { throw error }
+        response.result = .error(refusal)
+      }
+      return response
+    }
+  }
+
+  /// Enrolls in one commit what has nothing in common; nil for what is to be done alone.
+  private func enrollTogether(
+    _ entries: [Result<EnrollmentEntry, any Error>]
+  ) async throws -> [Result<Enrollment, any Error>?] {
+    var outcomes: [Result<Enrollment, any Error>?] = Array(repeating: nil, count: entries.count)
+    var marks: Set<EnrollmentEntry.Mark> = []
+    var chosen: [(index: Int, entry: EnrollmentEntry)] = []
+    for (index, entry) in entries.enumerated() {
+      guard case .success(let entry) = entry, marks.isDisjoint(with: entry.marks) else { continue }
+      marks.formUnion(entry.marks)
+      chosen.append((index, entry))
+    }
+    guard chosen.count > 1 else { return outcomes }
+    let writes = try chosen.map { place in
+      let step = try place.entry.step(keys)
+      return { @Sendable () throws -> Step<[UInt8]> in step }
+    }
+    do {
+      let replies = try await database.write { Step.together(writes) }
+      for (place, reply) in zip(chosen, replies) {
+        outcomes[place.index] = Result { try place.entry.enrollment(of: try reply.get()) }
+      }
+    } catch let error as StorageError where error.isOfOneWrite {
+      // One of them met what was stored meanwhile, say: it must not fail the others.
+    } catch {
+      for place in chosen { outcomes[place.index] = .failure(error) }
+    }
+    return outcomes
+  }
+
+  private static func outcome(
+    _ body: () async throws -> Enrollment
+  ) async -> Result<Enrollment, any Error> {
+    do { return .success(try await body()) } catch { return .failure(error) }
+  }
+}
+
+extension StorageError {
+  /// Whether a write may have failed by what it holds itself, so that another one need not.
+  fileprivate var isOfOneWrite: Bool {
+    switch self {
+    case .constraint, .contention, .statement, .limit, .full: true
+    default: false
+    }
   }
 }

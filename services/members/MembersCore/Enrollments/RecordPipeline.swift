@@ -13,35 +13,64 @@ struct RecordPipeline<Request: WireMessage, Response: WireMessage>: Sendable {
   }
 
   let window: Int
-  var order: @Sendable (Request) -> Order = { _ in Order() }
-  /// The result of one record. What it throws ends the stream: a refused record is a result.
-  let answer: @Sendable (Request) async throws -> Response
+  /// How many records that came together are answered together, at most.
+  let batch: Int
+  let order: @Sendable (Request) -> Order
+  /// The results of records, as many, in their order. What it throws ends the stream: a refused
+  /// record is a result.
+  let answer: @Sendable ([Request]) async throws -> [Response]
 
-  private enum Event: Sendable {
-    case read(Request?)
-    case answered(Int, Response)
+  /// Records that are answered together.
+  init(
+    window: Int, batch: Int, answer: @escaping @Sendable ([Request]) async throws -> [Response]
+  ) {
+    self.window = window
+    self.batch = min(batch, window)
+    order = { _ in Order() }
+    self.answer = answer
   }
 
-  /// The records under way.
+  /// Records that are answered each for itself.
+  init(
+    window: Int, order: @escaping @Sendable (Request) -> Order = { _ in Order() },
+    answer: @escaping @Sendable (Request) async throws -> Response
+  ) {
+    self.window = window
+    batch = 1
+    self.order = order
+    self.answer = { records in
+      var responses: [Response] = []
+      for record in records { responses.append(try await answer(record)) }
+      return responses
+    }
+  }
+
+  private enum Event: Sendable {
+    /// None at the end.
+    case read([Request])
+    case answered(Int, [Response])
+  }
+
+  /// The records under way, in batches.
   private struct Flight {
     var started = 0
     var sent = 0
-    var answered: [Int: Response] = [:]
-    /// Keys of the records that are not answered yet, by record.
+    var answered: [Int: [Response]] = [:]
+    /// Keys of the batches that are not answered yet, by batch.
     var keys: [Int: [String]] = [:]
     var isReading = false
     var hasEnded = false
-    /// Read, and waiting for a record that it needs.
-    var waiting: Request?
+    /// Read, and waiting for a record that they need.
+    var waiting: [Request] = []
 
     func holds(_ needs: [String]) -> Bool {
       keys.values.contains { own in own.contains { needs.contains($0) } }
     }
 
-    mutating func nextAnswer() -> Response? {
-      guard let response = answered.removeValue(forKey: sent) else { return nil }
+    mutating func nextAnswers() -> [Response]? {
+      guard let responses = answered.removeValue(forKey: sent) else { return nil }
       sent += 1
-      return response
+      return responses
     }
   }
 
@@ -55,7 +84,11 @@ struct RecordPipeline<Request: WireMessage, Response: WireMessage>: Sendable {
       while let event = try await group.next() {
         take(event, &flight)
         start(&flight, &group)
-        while let response = flight.nextAnswer() { try await responses.send(response) }
+        // Before what is sent, which may wait for the client.
+        read(requests, &flight, &group)
+        while let answers = flight.nextAnswers() {
+          for response in answers { try await responses.send(response) }
+        }
         read(requests, &flight, &group)
       }
     }
@@ -63,40 +96,44 @@ struct RecordPipeline<Request: WireMessage, Response: WireMessage>: Sendable {
 
   private func take(_ event: Event, _ flight: inout Flight) {
     switch event {
-    case .read(let record):
+    case .read(let records):
       flight.isReading = false
-      flight.waiting = record
-      flight.hasEnded = record == nil
-    case .answered(let index, let response):
+      flight.waiting = records
+      flight.hasEnded = records.isEmpty
+    case .answered(let index, let responses):
       flight.keys[index] = nil
-      flight.answered[index] = response
+      flight.answered[index] = responses
     }
   }
 
-  /// Starts the record that was read last, where nothing that it needs is under way.
+  /// Starts the records that were read last, where nothing that they need is under way.
   private func start(_ flight: inout Flight, _ group: inout ThrowingTaskGroup<Event, any Error>) {
-    guard let record = flight.waiting else { return }
-    let order = order(record)
-    guard order.needs.isEmpty || !flight.holds(order.needs) else { return }
+    let records = flight.waiting
+    guard !records.isEmpty else { return }
+    let orders = records.map(order)
+    let needs = orders.flatMap(\.needs)
+    guard needs.isEmpty || !flight.holds(needs) else { return }
     let index = flight.started
-    flight.waiting = nil
+    flight.waiting = []
     flight.started += 1
-    if !order.own.isEmpty { flight.keys[index] = order.own }
-    group.addTask { .answered(index, try await answer(record)) }
+    let own = orders.flatMap(\.own)
+    if !own.isEmpty { flight.keys[index] = own }
+    group.addTask { .answered(index, try await answer(records)) }
   }
 
-  /// Reads one more record, where there is room and none is being read or waiting.
+  /// Reads on, where there is room and nothing is being read or waiting. There is room for full
+  /// batches only: so what comes meanwhile makes the next ones full.
   private func read(
     _ requests: RequestStream<Request>, _ flight: inout Flight,
     _ group: inout ThrowingTaskGroup<Event, any Error>
   ) {
-    guard !flight.isReading, !flight.hasEnded, flight.waiting == nil,
-      flight.started - flight.sent < window
+    guard !flight.isReading, !flight.hasEnded, flight.waiting.isEmpty,
+      flight.started - flight.sent < window / batch
     else { return }
     flight.isReading = true
     group.addTask {
       var iterator = requests.makeAsyncIterator()
-      return .read(try await iterator.next())
+      return .read(try await iterator.next(upTo: batch))
     }
   }
 }

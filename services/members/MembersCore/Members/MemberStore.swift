@@ -108,16 +108,17 @@ enum MemberStore {
 
   /// The person with the resident ID, where known: of a merged record the survivor.
   static func byResidentID(_ hashes: [KeyedHash.Candidate]) -> Query<KnownPerson?> {
-    .first(
+    .keyed(
       """
-      \(selection), a.enrollment_id FROM person_hashes AS h
+      \(selection), a.enrollment_id, h.hash FROM person_hashes AS h
       LEFT JOIN merges AS x ON x.merged_id = h.person_id AND x.undone IS NULL
       JOIN persons AS p ON p.id = COALESCE(x.survivor_id, h.person_id)
       LEFT JOIN memberships AS m ON m.id = p.id
       LEFT JOIN organizations AS o ON o.id = m.managing_organization_id
       LEFT JOIN open_enrollments AS a ON a.person_id = p.id
-      WHERE h.hash IN (?1, ?2) AND h.place = '' LIMIT 1
-      """, [hashes[0].digest, hashes[hashes.count - 1].digest], knownPerson)
+      WHERE h.place = '' AND h.hash IN
+      """, hashes.map(\.digest), column: "hash"
+    ) { try $0.first.map(knownPerson) }
   }
 
   /// The person who made an application.
@@ -141,9 +142,9 @@ enum MemberStore {
 
   /// Those of `numbers` that are taken.
   static func taken(_ numbers: [String]) -> Query<Set<String>> {
-    let places = numbers.indices.map { "?\($0 + 1)" }.joined(separator: ", ")
-    return Query(
-      "SELECT member_number FROM member_numbers WHERE member_number IN (\(places))", numbers
+    .keyed(
+      "SELECT member_number FROM member_numbers WHERE member_number IN", numbers,
+      column: "member_number"
     ) { rows in Set(try rows.map { try $0.text("member_number") }) }
   }
 

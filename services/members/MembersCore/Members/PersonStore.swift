@@ -114,15 +114,33 @@ enum PersonStore {
   private static func insertGuarded(
     _ hashes: [KeyedHash.Candidate], of person: String, oldest: String?, into commit: inout Commit
   ) {
+    let others = hashes.count > 1 ? [hashes[1].digest] : []
+    let same = others.isEmpty ? "h.hash = v.hash" : "h.hash IN (v.hash, v.other)"
+    // Most have no look-alike, and that nobody has become one is soon seen.
+    let (isStill, expected): (String, [String]) =
+      if let oldest {
+        (
+          """
+          v.oldest = (
+            SELECT p.id FROM person_hashes AS h JOIN persons AS p ON p.id = h.person_id
+            WHERE \(same) ORDER BY p.created, p.id LIMIT 1)
+          """, [oldest]
+        )
+      } else {
+        ("NOT EXISTS (SELECT h.hash FROM person_hashes AS h WHERE \(same))", [])
+      }
+    let columns =
+      ["hash", "place", "key"] + (others.isEmpty ? [] : ["other"])
+      + (expected.isEmpty ? [] : ["oldest"])
+    let values: [any SQLValueConvertible] =
+      [hashes[0].digest, person, Int64(hashes[0].key)] + others + expected
     commit.run(
       """
+      WITH v (\(columns.joined(separator: ", ")))
+        AS (VALUES \(Commit.places(rows: 1, columns: columns.count)))
       INSERT INTO person_hashes (hash, place, person_id, key)
-      SELECT ?1, ?2, ?2, ?3 WHERE ?4 = coalesce((\(Self.oldest(1, 5))), '')
-      """,
-      [
-        hashes[0].digest, person, Int64(hashes[0].key), oldest ?? "",
-        hashes[hashes.count - 1].digest,
-      ], expects: .exactly(1))
+      SELECT v.hash, v.place, v.place, v.key FROM v WHERE \(isStill)
+      """, values, expects: .exactly(1))
     for candidate in hashes.dropFirst() {
       commit.run(insert(candidate, place: person, of: person, expects: .exactly(1)))
     }
@@ -141,17 +159,20 @@ enum PersonStore {
 
   /// The oldest person with the phone, or with the name and birth date.
   static func oldest(with hashes: [KeyedHash.Candidate]) -> Query<String?> {
-    .first(oldest(1, 2), [hashes[0].digest, hashes[hashes.count - 1].digest]) { row in
-      try row.text("id")
+    .keyed(
+      "WITH k (hash) AS (VALUES", hashes.map(\.digest), asTable: true,
+      """
+      ) SELECT k.hash, (
+        SELECT CAST(p.created AS TEXT) || ' ' || p.id
+        FROM person_hashes AS h JOIN persons AS p ON p.id = h.person_id
+        WHERE h.hash = k.hash ORDER BY p.created, p.id LIMIT 1) AS oldest
+      FROM k
+      """, column: "hash"
+    ) { rows in
+      // Under each key in use the oldest, after its instant of as many digits.
+      try rows.compactMap { try $0.optionalText("oldest") }.min()
+        .map { String($0.drop { $0 != " " }.dropFirst()) }
     }
-  }
-
-  /// - Parameters: The arguments' places.
-  private static func oldest(_ hash: Int, _ otherHash: Int) -> String {
-    """
-    SELECT p.id FROM person_hashes AS h JOIN persons AS p ON p.id = h.person_id \
-    WHERE h.hash IN (?\(hash), ?\(otherHash)) ORDER BY p.created, p.id LIMIT 1
-    """
   }
 
   /// A person with the number of the key that their hashes are under.

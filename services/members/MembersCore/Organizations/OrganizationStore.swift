@@ -69,7 +69,7 @@ enum OrganizationStore {
     let places = regionCodes.indices.map { "?\($0 + 3)" }.joined(separator: ", ")
     let byRegion =
       regionCodes.isEmpty
-      ? "" : "UNION SELECT id FROM organizations WHERE region_code IN (\(places))"
+      ? "" : "UNION ALL SELECT id FROM organizations WHERE region_code IN (\(places))"
     return .all(
       """
       SELECT \(columns) FROM organizations AS o WHERE o.state = ?1 AND o.id IN (

@@ -10,12 +10,13 @@ extension CounterStore {
     _ change: Int, state: MembershipState, organizationID: String, into commit: inout Commit
   ) {
     commit.run(
-      """
-      INSERT INTO membership_counts (organization_id, state, members) VALUES (?1, ?2, ?3)
-      ON CONFLICT (organization_id, state)
-      DO UPDATE SET members = membership_counts.members + excluded.members
-      WHERE membership_counts.closed = 0 OR excluded.members < 0
-      """, [organizationID, state.rawValue, change], expects: .exactly(1))
+      Statement(
+        """
+        INSERT INTO membership_counts (organization_id, state, members) VALUES (?1, ?2, ?3)
+        ON CONFLICT (organization_id, state)
+        DO UPDATE SET members = membership_counts.members + excluded.members
+        WHERE membership_counts.closed = 0 OR excluded.members < 0
+        """, [organizationID, state.rawValue, change], expects: .exactly(1), adds: 2))
   }
 
   /// Ends the counting of live members at an organization, for good: it has none, and nobody is
