@@ -111,8 +111,10 @@ let services: [Target] =
       dependencies: [
         "GatewayCore", "RPC", "RPCInProcess", "RPCTransport", "ServiceKit", "Storage", "TestStores",
         "Protobuf", "YijiaTypeV1", "MembersV1", "StationsV1", "GatewayV1", "GoogleProtobuf",
-        "GoogleRPC", "GRPCHealthV1", "GRPCTesting", "FuzzCore", "FuzzGateway", nioCore, nioPosix,
-        crypto, logging,
+        "GoogleRPC", "GoogleType", "GRPCHealthV1", "GRPCTesting", "FuzzCore", "FuzzGateway",
+        nioCore,
+        nioPosix,
+        nioSSL, x509, asn1, crypto, logging,
       ],
       path: "Tests/GatewayCoreTests", swiftSettings: house),
     // The edge's fuzz targets; GatewayCoreTests runs their inputs.
@@ -206,7 +208,7 @@ let package = Package(
     messages("YijiaTypeV1", ["GoogleProtobuf"]),
     messages("MembersV1", ["GoogleProtobuf", "GoogleAPI", "GoogleType", "YijiaTypeV1"]),
     messages("StationsV1", ["GoogleProtobuf", "GoogleAPI", "GoogleType", "YijiaTypeV1"]),
-    messages("GatewayV1", ["GoogleProtobuf", "GoogleAPI", "YijiaTypeV1"]),
+    messages("GatewayV1", ["GoogleProtobuf", "GoogleAPI", "GoogleType", "YijiaTypeV1"]),
     .target(
       name: "ProtobufJSON", dependencies: ["Protobuf", "GoogleProtobuf"], swiftSettings: house),
     .executableTarget(

@@ -12,9 +12,9 @@ cd "$ROOT"
 
 BUF=$VENV/bin/buf
 # The contracts of the last release: a change that breaks its callers fails. A package that is still
-# moving (gateway.v1) is added to RELEASED when it is released, and the baseline written anew.
+# moving is added to RELEASED when it is released, and the baseline written anew.
 BASELINE=proto/baseline.binpb
-RELEASED=(members/v1 stations/v1 operations/v1 type/v1)
+RELEASED=(gateway/v1 members/v1 stations/v1 operations/v1 type/v1)
 [ -x "$BUF" ] || die "the tools in ${VENV#"$ROOT"/} are not installed: run make deps"
 
 fix() {

@@ -7,6 +7,7 @@
 extern const ProtobufCMessageDescriptor google__protobuf__Duration__table;
 extern const ProtobufCMessageDescriptor google__protobuf__FieldMask__table;
 extern const ProtobufCMessageDescriptor google__protobuf__Timestamp__table;
+extern const ProtobufCMessageDescriptor yijia__gateway__v1__PartnerLimit__table;
 
 static const ProtobufCEnumValue yijia__gateway__v1__PartnerState__values[3] = {
   {"PARTNER_STATE_UNSPECIFIED", "yijia__gateway__v1__PartnerState__PARTNER_STATE_UNSPECIFIED", 0},
@@ -35,7 +36,7 @@ static void yijia__gateway__v1__Partner__init(ProtobufCMessage *message) {
   memset(message, 0, sizeof(struct yijia__gateway__v1__Partner));
   message->descriptor = &yijia__gateway__v1__Partner__table;
 }
-static const ProtobufCFieldDescriptor yijia__gateway__v1__Partner__fields[7] = {
+static const ProtobufCFieldDescriptor yijia__gateway__v1__Partner__fields[8] = {
   {"name", 1, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_BYTES,
    offsetof(struct yijia__gateway__v1__Partner, has_name), offsetof(struct yijia__gateway__v1__Partner, f_name),
    NULL, NULL, 0, 0x2200, NULL, NULL},
@@ -57,19 +58,22 @@ static const ProtobufCFieldDescriptor yijia__gateway__v1__Partner__fields[7] = {
   {"update_time", 7, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_MESSAGE,
    0, offsetof(struct yijia__gateway__v1__Partner, f_update_time),
    &google__protobuf__Timestamp__table, NULL, 0, 0x4200, NULL, NULL},
+  {"limits", 8, PROTOBUF_C_LABEL_REPEATED, PROTOBUF_C_TYPE_MESSAGE,
+   offsetof(struct yijia__gateway__v1__Partner, n_limits), offsetof(struct yijia__gateway__v1__Partner, f_limits),
+   &yijia__gateway__v1__PartnerLimit__table, NULL, 0, 0x5200, NULL, NULL},
 };
-static const unsigned yijia__gateway__v1__Partner__by_name[7] = {5, 2, 1, 4, 0, 3, 6};
+static const unsigned yijia__gateway__v1__Partner__by_name[8] = {5, 2, 1, 7, 4, 0, 3, 6};
 static const ProtobufCIntRange yijia__gateway__v1__Partner__ranges[2] = {
   {1, 0},
-  {0, 7},
+  {0, 8},
 };
 const ProtobufCMessageDescriptor yijia__gateway__v1__Partner__table = {
   PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
   "yijia.gateway.v1.Partner", "Partner", "yijia__gateway__v1__Partner",
   "yijia.gateway.v1", sizeof(struct yijia__gateway__v1__Partner),
-  7, yijia__gateway__v1__Partner__fields, yijia__gateway__v1__Partner__by_name,
+  8, yijia__gateway__v1__Partner__fields, yijia__gateway__v1__Partner__by_name,
   1, yijia__gateway__v1__Partner__ranges,
-  yijia__gateway__v1__Partner__init, (void *) 184, NULL, NULL,
+  yijia__gateway__v1__Partner__init, (void *) 192, NULL, NULL,
 };
 
 static void yijia__gateway__v1__PartnerKey__init(ProtobufCMessage *message) {
@@ -136,7 +140,7 @@ const ProtobufCMessageDescriptor yijia__gateway__v1__CreatePartnerRequest__table
   "yijia.gateway.v1", sizeof(struct yijia__gateway__v1__CreatePartnerRequest),
   2, yijia__gateway__v1__CreatePartnerRequest__fields, yijia__gateway__v1__CreatePartnerRequest__by_name,
   1, yijia__gateway__v1__CreatePartnerRequest__ranges,
-  yijia__gateway__v1__CreatePartnerRequest__init, (void *) 232, NULL, NULL,
+  yijia__gateway__v1__CreatePartnerRequest__init, (void *) 240, NULL, NULL,
 };
 
 static void yijia__gateway__v1__CreatePartnerResponse__init(ProtobufCMessage *message) {
@@ -159,7 +163,7 @@ const ProtobufCMessageDescriptor yijia__gateway__v1__CreatePartnerResponse__tabl
   "yijia.gateway.v1", sizeof(struct yijia__gateway__v1__CreatePartnerResponse),
   1, yijia__gateway__v1__CreatePartnerResponse__fields, yijia__gateway__v1__CreatePartnerResponse__by_name,
   1, yijia__gateway__v1__CreatePartnerResponse__ranges,
-  yijia__gateway__v1__CreatePartnerResponse__init, (void *) 216, NULL, NULL,
+  yijia__gateway__v1__CreatePartnerResponse__init, (void *) 224, NULL, NULL,
 };
 
 static void yijia__gateway__v1__GetPartnerRequest__init(ProtobufCMessage *message) {
@@ -205,7 +209,7 @@ const ProtobufCMessageDescriptor yijia__gateway__v1__GetPartnerResponse__table =
   "yijia.gateway.v1", sizeof(struct yijia__gateway__v1__GetPartnerResponse),
   1, yijia__gateway__v1__GetPartnerResponse__fields, yijia__gateway__v1__GetPartnerResponse__by_name,
   1, yijia__gateway__v1__GetPartnerResponse__ranges,
-  yijia__gateway__v1__GetPartnerResponse__init, (void *) 216, NULL, NULL,
+  yijia__gateway__v1__GetPartnerResponse__init, (void *) 224, NULL, NULL,
 };
 
 static void yijia__gateway__v1__ListPartnersRequest__init(ProtobufCMessage *message) {
@@ -286,7 +290,7 @@ const ProtobufCMessageDescriptor yijia__gateway__v1__UpdatePartnerRequest__table
   "yijia.gateway.v1", sizeof(struct yijia__gateway__v1__UpdatePartnerRequest),
   3, yijia__gateway__v1__UpdatePartnerRequest__fields, yijia__gateway__v1__UpdatePartnerRequest__by_name,
   1, yijia__gateway__v1__UpdatePartnerRequest__ranges,
-  yijia__gateway__v1__UpdatePartnerRequest__init, (void *) 272, NULL, NULL,
+  yijia__gateway__v1__UpdatePartnerRequest__init, (void *) 280, NULL, NULL,
 };
 
 static void yijia__gateway__v1__UpdatePartnerResponse__init(ProtobufCMessage *message) {
@@ -309,7 +313,7 @@ const ProtobufCMessageDescriptor yijia__gateway__v1__UpdatePartnerResponse__tabl
   "yijia.gateway.v1", sizeof(struct yijia__gateway__v1__UpdatePartnerResponse),
   1, yijia__gateway__v1__UpdatePartnerResponse__fields, yijia__gateway__v1__UpdatePartnerResponse__by_name,
   1, yijia__gateway__v1__UpdatePartnerResponse__ranges,
-  yijia__gateway__v1__UpdatePartnerResponse__init, (void *) 216, NULL, NULL,
+  yijia__gateway__v1__UpdatePartnerResponse__init, (void *) 224, NULL, NULL,
 };
 
 static void yijia__gateway__v1__DisablePartnerRequest__init(ProtobufCMessage *message) {
@@ -361,7 +365,7 @@ const ProtobufCMessageDescriptor yijia__gateway__v1__DisablePartnerResponse__tab
   "yijia.gateway.v1", sizeof(struct yijia__gateway__v1__DisablePartnerResponse),
   1, yijia__gateway__v1__DisablePartnerResponse__fields, yijia__gateway__v1__DisablePartnerResponse__by_name,
   1, yijia__gateway__v1__DisablePartnerResponse__ranges,
-  yijia__gateway__v1__DisablePartnerResponse__init, (void *) 216, NULL, NULL,
+  yijia__gateway__v1__DisablePartnerResponse__init, (void *) 224, NULL, NULL,
 };
 
 static void yijia__gateway__v1__EnablePartnerRequest__init(ProtobufCMessage *message) {
@@ -413,7 +417,7 @@ const ProtobufCMessageDescriptor yijia__gateway__v1__EnablePartnerResponse__tabl
   "yijia.gateway.v1", sizeof(struct yijia__gateway__v1__EnablePartnerResponse),
   1, yijia__gateway__v1__EnablePartnerResponse__fields, yijia__gateway__v1__EnablePartnerResponse__by_name,
   1, yijia__gateway__v1__EnablePartnerResponse__ranges,
-  yijia__gateway__v1__EnablePartnerResponse__init, (void *) 216, NULL, NULL,
+  yijia__gateway__v1__EnablePartnerResponse__init, (void *) 224, NULL, NULL,
 };
 
 static void yijia__gateway__v1__CreatePartnerKeyRequest__init(ProtobufCMessage *message) {

@@ -1,7 +1,6 @@
 import HTTP2
 import Logging
 import NIOCore
-import NIOSSL
 import NIOTLS
 import RPC
 import Synchronization
@@ -203,9 +202,7 @@ final class Connection: ChannelDuplexHandler, ExchangeTransport, @unchecked Send
     // NIOSSL lets a peer without a common ALPN protocol in; HTTP/2 over TLS needs it.
     // Source: RFC 9113, section 3.2.
     guard negotiated == "h2" else { return close("TLS without ALPN h2") }
-    let certificate = try? context.pipeline.syncOperations.handler(type: NIOSSLHandler.self)
-      .peerCertificate
-    peer.certificateURIs = certificate?.uris ?? []
+    peer.certificate = PeerCertificate(of: context)
     if let refusal = refusePeer?(peer) { return close(refusal) }
     markDirty()
   }
@@ -321,14 +318,5 @@ final class Connection: ChannelDuplexHandler, ExchangeTransport, @unchecked Send
   func settingsAcknowledged() {
     handshakeTimer?.cancel()
     handshakeTimer = nil
-  }
-}
-
-extension NIOSSLCertificate {
-  /// The URI subject alternative names.
-  var uris: [String] {
-    _subjectAlternativeNames().filter { $0.nameType == .uri }.map {
-      String(decoding: $0.contents, as: UTF8.self)
-    }
   }
 }

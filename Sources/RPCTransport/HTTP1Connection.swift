@@ -78,7 +78,10 @@ final class HTTP1Connection: ChannelDuplexHandler, ExchangeTransport, ServedConn
 
   func handlerAdded(context: ChannelHandlerContext) {
     self.context = context
-    peer = Peer(address: HostPort(context.channel.remoteAddress).description, isTLS: isTLS)
+    // It is added after the handshake.
+    peer = Peer(
+      address: HostPort(context.channel.remoteAddress).description,
+      certificate: isTLS ? PeerCertificate(of: context) : nil, isTLS: isTLS)
     giveTime(limits.headersMax, for: "a request")
   }
 

@@ -17,21 +17,23 @@ public struct ConfigurationError: Error, Sendable, Hashable, CustomStringConvert
 ///   - defaults: The values of what the file does not state.
 ///   - file: Path of the file; nil for the defaults alone.
 ///   - section: The key whose value is read, whatever else the file holds; nil for the whole file.
+///   - isPart: Whether the file holds more than what is read.
 /// - Throws: ``ConfigurationError``.
 public func loadConfiguration<Value: Codable & Sendable>(
-  _ type: Value.Type, defaults: Value, file: String?, section: String? = nil
+  _ type: Value.Type, defaults: Value, file: String?, section: String? = nil, isPart: Bool = false
 ) throws -> Value {
   guard let file else { return defaults }
   guard let text = try? String(contentsOfFile: file, encoding: .utf8) else {
     throw ConfigurationError("\(file): cannot be read as UTF-8 text")
   }
   return try parseConfiguration(
-    type, defaults: defaults, text: text, file: file, section: section)
+    type, defaults: defaults, text: text, file: file, section: section, isPart: isPart)
 }
 
 /// The same from a text; `file` is what messages call it.
 public func parseConfiguration<Value: Codable & Sendable>(
-  _ type: Value.Type, defaults: Value, text: String, file: String, section: String? = nil
+  _ type: Value.Type, defaults: Value, text: String, file: String, section: String? = nil,
+  isPart: Bool = false
 ) throws -> Value {
   let stated: Node
   do {
@@ -47,7 +49,7 @@ public func parseConfiguration<Value: Codable & Sendable>(
     let base = try composed(defaults)
     let value = try YAMLDecoder().decode(type, from: overlay(stated, on: base))
     let unknown = unknownKeys(in: stated, known: try composed(value), path: "")
-    guard unknown.isEmpty else {
+    guard unknown.isEmpty || isPart else {
       throw ConfigurationError("\(file): unknown key \(unknown.joined(separator: ", "))")
     }
     return value

@@ -22,7 +22,8 @@ struct CallerTests {
   private func resolve(_ fields: HeaderList) async throws -> Caller {
     var all: HeaderList = [":method": "POST", ":path": Self.path]
     all.add(contentsOf: fields)
-    return try await resolver().resolve(RequestHead(fields: all)).caller
+    let peer = Peer(address: "in-process")
+    return try await resolver().resolve(RequestHead(fields: all), from: peer).caller
   }
 
   @Test("each kind of credential proves its caller")

@@ -40,7 +40,8 @@ struct PolicyMatrixTests {
     if policy.callers == [.anonymous] { return nil }
     return switch caller {
     case .nobody: "CALLER_UNPROVEN"
-    case .partner, .signedPartner: partnerMethods.contains(path) ? nil : "CALLER_KIND"
+    case .partner, .signedPartner, .certifiedPartner:
+      partnerMethods.contains(path) ? nil : "CALLER_KIND"
     case .kiosk: kioskMethods.contains(path) ? nil : "CALLER_KIND"
     case .viewer: staff(.viewer)
     case .clerk: staff(.clerk)
@@ -54,7 +55,7 @@ struct PolicyMatrixTests {
     let backend = AnyBackend()
     let inner = InProcessChannel(
       Dispatcher(router: try Router(services: []), handlers: [backend]))
-    let edge = try TestGateway(inner).edge()
+    let edge = try TestGateway(inner).edge(peer: caller.peer)
     let policies = try PolicyTable(descriptorSets: Contract.all.map(\.descriptorSet))
     for path in Self.paths {
       let policy = try #require(policies[path], "\(path) has no policy")

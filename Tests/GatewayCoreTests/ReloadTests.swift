@@ -18,12 +18,8 @@ struct ReloadTests {
     let edge: InProcessChannel
     let links = Shared<[BackendLink]>([])
     let probe = EchoProbe()
-    let key: URL
 
-    init() throws {
-      let key = FileManager.default.temporaryDirectory.appending(path: "\(UUID()).key")
-      try TokenKeyFile.generate().privateKey.write(to: key, atomically: true, encoding: .utf8)
-      self.key = key
+    init(_ key: URL) throws {
       let (links, probe) = (links, probe)
       gateway = try LiveGateway(
         Self.configuration(key), kiosks: KioskDirectory(), clock: TestGateway.clock,
@@ -70,9 +66,15 @@ struct ReloadTests {
   }
 
   private func with(_ body: (World) async throws -> Void) async throws {
-    let world = try World()
-    defer { try? FileManager.default.removeItem(at: world.key) }
-    try await body(world)
+    try await Self.withKey { try await body(World($0)) }
+  }
+
+  /// Runs with a file that holds the key of caller tokens.
+  static func withKey(_ body: (URL) async throws -> Void) async throws {
+    let key = FileManager.default.temporaryDirectory.appending(path: "\(UUID()).key")
+    try TokenKeyFile.generate().privateKey.write(to: key, atomically: true, encoding: .utf8)
+    defer { try? FileManager.default.removeItem(at: key) }
+    try await body(key)
   }
 
   @Test("callers of the next call are those of the new configuration")

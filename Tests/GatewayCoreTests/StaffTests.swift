@@ -2,6 +2,8 @@ import Foundation
 import GRPCTesting
 import GatewayV1
 import RPC
+import ServiceKit
+import Storage
 import TestStores
 import Testing
 import YijiaTypeV1
@@ -264,5 +266,30 @@ struct StaffTests {
       }
     }
     return bytes
+  }
+
+  @Test("an authenticator holds when the key that sealed its secret has gone")
+  func renewedKeys() async throws {
+    try await AccountsWorld.with(.sqlite) { world in
+      let made = try await world.staff("wang.wu")
+      let id = String(made.staff?.name.suffix(32) ?? "")
+      let secret = [UInt8](repeating: 7, count: OneTimePassword.secretBytes)
+      let old = Keyring.generate(at: world.now.value)
+      let both = old.adding(at: world.now.value)
+      var account = try #require(try await world.database.read(StaffStore.byID(id)))
+      account.totp = try FieldCipher(old).seal(
+        secret, table: StoredStaff.table, column: "totp", row: id)
+      var commit = Commit(at: world.now.value)
+      StaffStore.update(account, at: world.now.value.microseconds, in: &commit)
+      try await world.database.write(commit)
+      let renewal = AuthenticatorRenewal(
+        database: world.database, cipher: FieldCipher(both), clock: world.store.clock)
+      for _ in 0..<2 { try await renewal.run { _, _, _ in } }
+      let after = try #require(try await world.database.read(StaffStore.byID(id)))
+      #expect(after.version == account.version + 1, "resealing is no change")
+      let opened = try FieldCipher(both.keepingLast(1)).open(
+        try #require(after.totp), table: StoredStaff.table, column: "totp", row: id)
+      #expect(opened == secret)
+    }
   }
 }

@@ -160,6 +160,8 @@ class Suite(_Logs):
             indent = "" if name == "gateway" else "  "
             file.write_text(file.read_text().replace(
                 f"{indent}listen:", f"{indent}drain_seconds: {DRAIN_SECONDS}\n{indent}listen:", 1))
+        # A gateway of a test often runs without its services.
+        self._change("gateway.yaml", "listen:", "warmup_seconds: 1\nlisten:")
         for name in ("members", "stations"):
             self._change(
                 f"{name}.yaml", f"sqlite:{self.folder}/data/{name}.sqlite", self.stores.url(name))
@@ -267,8 +269,8 @@ class Suite(_Logs):
     def _leads_to_all(self):
         try:
             page = f"http://127.0.0.1:{self.ports.admin['gateway']}/readyz"
-            with urllib.request.urlopen(page, timeout=START_SECONDS):
-                return True
+            with urllib.request.urlopen(page, timeout=START_SECONDS) as answer:
+                return answer.read().splitlines()[0] == b"ready"
         except urllib.error.HTTPError as answer:
             with answer:
                 return False

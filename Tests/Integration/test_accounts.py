@@ -210,3 +210,29 @@ def test_a_store_is_guarded_by_keyrings_that_must_be_there(suite, binaries, fold
     assert re.search("gateway-fields.keyring", other.children["gateway"].output)
     assert not (other.folder / "data/gateway.sqlite").exists()
     other.close()
+
+
+def test_operators_reach_the_gateways_store_and_its_keys_rotate(suite, binaries, staff):
+    def operate(*arguments, status=0):
+        done = subprocess.run(
+            [binaries / "yijia", *arguments], capture_output=True, text=True, timeout=60)
+        assert done.returncode == status, done.stdout + done.stderr
+        return done.stdout + done.stderr
+
+    config = ("--config", suite.gateway_file)
+    operate("keys", "add", *config, "--keyring", "fields")
+    told = operate("keys", "apply", *config, status=1)
+    assert "SIGHUP" in told, told
+    suite.children["gateway"].send(signal.SIGHUP)
+    log = suite.folder / "logs/gateway.log"
+    wait_until(lambda: "configuration reloaded" in log.read_text(), 10, "the reload")
+    partner = staff.CreatePartner(accounts.CreatePartnerRequest(
+        request_id=request_id(), partner=accounts.Partner(display_name="轮换"))).partner
+    client = with_key(suite, new_key(staff, partner).secret)
+    assert lists(client)
+    client.close()
+    suite.stop("gateway")
+    assert "intact" in operate("audit", "verify", *config).lower()
+    operate("backup", "create", *config, "--to", suite.folder / "gateway-backup")
+    operate("backup", "verify", suite.folder / "gateway-backup")
+    suite.start("gateway")

@@ -5,12 +5,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
-extern const uint8_t GatewayV1__file_set[10128];
+extern const uint8_t GatewayV1__file_set[13471];
 static inline const uint8_t *GatewayV1__file_set_start(void) { return GatewayV1__file_set; }
-static inline size_t GatewayV1__file_set_count(void) { return 10128; }
+static inline size_t GatewayV1__file_set_count(void) { return 13471; }
 
-extern const uint8_t GatewayV1__comments[13984];
+extern const uint8_t GatewayV1__comments[18840];
 static inline const uint8_t *GatewayV1__comments_start(void) { return GatewayV1__comments; }
-static inline size_t GatewayV1__comments_count(void) { return 13983; }
+static inline size_t GatewayV1__comments_count(void) { return 18839; }
 
 #endif

@@ -23,6 +23,7 @@ typedef struct yijia__gateway__v1__ListPartnersRequest yijia__gateway__v1__ListP
 typedef struct yijia__gateway__v1__ListPartnersResponse yijia__gateway__v1__ListPartnersResponse;
 typedef struct yijia__gateway__v1__Partner yijia__gateway__v1__Partner;
 typedef struct yijia__gateway__v1__PartnerKey yijia__gateway__v1__PartnerKey;
+typedef struct yijia__gateway__v1__PartnerLimit yijia__gateway__v1__PartnerLimit;
 typedef struct yijia__gateway__v1__RevokePartnerKeyRequest yijia__gateway__v1__RevokePartnerKeyRequest;
 typedef struct yijia__gateway__v1__RevokePartnerKeyResponse yijia__gateway__v1__RevokePartnerKeyResponse;
 typedef struct yijia__gateway__v1__RotatePartnerKeyRequest yijia__gateway__v1__RotatePartnerKeyRequest;
@@ -45,6 +46,8 @@ struct yijia__gateway__v1__Partner {
   ProtobufCBinaryData *f_methods;
   google__protobuf__Timestamp *f_create_time;
   google__protobuf__Timestamp *f_update_time;
+  size_t n_limits;
+  yijia__gateway__v1__PartnerLimit **f_limits;
 };
 
 /* yijia.gateway.v1.PartnerKey */

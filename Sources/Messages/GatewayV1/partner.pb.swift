@@ -68,6 +68,8 @@ public struct Partner: Message {
   public var createTime: GoogleProtobuf.Timestamp?
   /// When it last changed.
   public var updateTime: GoogleProtobuf.Timestamp?
+  /// What it may do, where that is not what the gateway's configuration says; see SetPartnerLimits.
+  public var limits: [PartnerLimit] = []
   public var unknownFields = UnknownFields()
 
   public init() {}
@@ -78,7 +80,7 @@ extension Partner {
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
     self.init()
-    let cost = MemoryLayout<yijia__gateway__v1__Partner>.size + 184
+    let cost = MemoryLayout<yijia__gateway__v1__Partner>.size + 192
     if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, yijia__gateway__v1__Partner__descriptor(), limits)
     defer { decoding.end() }
@@ -95,7 +97,7 @@ extension Partner {
   /// A message within another, behind its tag.
   package init(direct: inout DirectDecoding) {
     self.init()
-    let outer = direct.enter(MemoryLayout<yijia__gateway__v1__Partner>.size + 184)
+    let outer = direct.enter(MemoryLayout<yijia__gateway__v1__Partner>.size + 192)
     readDirect(&direct)
     direct.leave(outer)
   }
@@ -119,6 +121,11 @@ extension Partner {
       case 58:
         direct.expect(updateTime == nil)
         updateTime = GoogleProtobuf.Timestamp(direct: &direct)
+      case 66:
+        if limits.isEmpty {
+          limits.reserveCapacity(direct.count(66, MemoryLayout<yijia__gateway__v1__PartnerLimit>.size + 112))
+        }
+        limits.append(PartnerLimit(direct: &direct))
       default: direct.refuse()
       }
     }
@@ -143,12 +150,26 @@ extension Partner {
     }
     if let value = c.pointee.f_create_time { createTime = GoogleProtobuf.Timestamp(reading: value) }
     if let value = c.pointee.f_update_time { updateTime = GoogleProtobuf.Timestamp(reading: value) }
+    if c.pointee.n_limits != 0 {
+      limits.reserveCapacity(c.pointee.n_limits)
+      for index in 0..<c.pointee.n_limits {
+        guard let element = c.pointee.f_limits[index] else { continue }
+        limits.append(PartnerLimit(reading: element))
+      }
+    }
     unknownFields = Decoding.unknownFields(c.pointee.base)
   }
 
   package func encode(_ encoding: inout Encoding) {
     guard encoding.goesOn else { return }
     encoding.unknownFields(unknownFields)
+    var index8 = limits.count
+    while index8 > 0 {
+      index8 -= 1
+      let mark = encoding.enter()
+      limits[index8].encode(&encoding)
+      encoding.leave(mark, 66)
+    }
     if let value = updateTime {
       let mark = encoding.enter()
       value.encode(&encoding)
@@ -325,7 +346,7 @@ extension CreatePartnerRequest {
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
     self.init()
-    let cost = MemoryLayout<yijia__gateway__v1__CreatePartnerRequest>.size + 232
+    let cost = MemoryLayout<yijia__gateway__v1__CreatePartnerRequest>.size + 240
     if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, yijia__gateway__v1__CreatePartnerRequest__descriptor(), limits)
     defer { decoding.end() }
@@ -342,7 +363,7 @@ extension CreatePartnerRequest {
   /// A message within another, behind its tag.
   package init(direct: inout DirectDecoding) {
     self.init()
-    let outer = direct.enter(MemoryLayout<yijia__gateway__v1__CreatePartnerRequest>.size + 232)
+    let outer = direct.enter(MemoryLayout<yijia__gateway__v1__CreatePartnerRequest>.size + 240)
     readDirect(&direct)
     direct.leave(outer)
   }
@@ -396,7 +417,7 @@ extension CreatePartnerResponse {
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
     self.init()
-    let cost = MemoryLayout<yijia__gateway__v1__CreatePartnerResponse>.size + 216
+    let cost = MemoryLayout<yijia__gateway__v1__CreatePartnerResponse>.size + 224
     if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, yijia__gateway__v1__CreatePartnerResponse__descriptor(), limits)
     defer { decoding.end() }
@@ -413,7 +434,7 @@ extension CreatePartnerResponse {
   /// A message within another, behind its tag.
   package init(direct: inout DirectDecoding) {
     self.init()
-    let outer = direct.enter(MemoryLayout<yijia__gateway__v1__CreatePartnerResponse>.size + 216)
+    let outer = direct.enter(MemoryLayout<yijia__gateway__v1__CreatePartnerResponse>.size + 224)
     readDirect(&direct)
     direct.leave(outer)
   }
@@ -522,7 +543,7 @@ extension GetPartnerResponse {
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
     self.init()
-    let cost = MemoryLayout<yijia__gateway__v1__GetPartnerResponse>.size + 216
+    let cost = MemoryLayout<yijia__gateway__v1__GetPartnerResponse>.size + 224
     if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, yijia__gateway__v1__GetPartnerResponse__descriptor(), limits)
     defer { decoding.end() }
@@ -539,7 +560,7 @@ extension GetPartnerResponse {
   /// A message within another, behind its tag.
   package init(direct: inout DirectDecoding) {
     self.init()
-    let outer = direct.enter(MemoryLayout<yijia__gateway__v1__GetPartnerResponse>.size + 216)
+    let outer = direct.enter(MemoryLayout<yijia__gateway__v1__GetPartnerResponse>.size + 224)
     readDirect(&direct)
     direct.leave(outer)
   }
@@ -686,7 +707,7 @@ extension ListPartnersResponse {
       switch tag {
       case 10:
         if partners.isEmpty {
-          partners.reserveCapacity(direct.count(10, MemoryLayout<yijia__gateway__v1__Partner>.size + 184))
+          partners.reserveCapacity(direct.count(10, MemoryLayout<yijia__gateway__v1__Partner>.size + 192))
         }
         partners.append(Partner(direct: &direct))
       case 18: nextPageToken = direct.string()
@@ -744,7 +765,7 @@ extension UpdatePartnerRequest {
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
     self.init()
-    let cost = MemoryLayout<yijia__gateway__v1__UpdatePartnerRequest>.size + 272
+    let cost = MemoryLayout<yijia__gateway__v1__UpdatePartnerRequest>.size + 280
     if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, yijia__gateway__v1__UpdatePartnerRequest__descriptor(), limits)
     defer { decoding.end() }
@@ -761,7 +782,7 @@ extension UpdatePartnerRequest {
   /// A message within another, behind its tag.
   package init(direct: inout DirectDecoding) {
     self.init()
-    let outer = direct.enter(MemoryLayout<yijia__gateway__v1__UpdatePartnerRequest>.size + 272)
+    let outer = direct.enter(MemoryLayout<yijia__gateway__v1__UpdatePartnerRequest>.size + 280)
     readDirect(&direct)
     direct.leave(outer)
   }
@@ -824,7 +845,7 @@ extension UpdatePartnerResponse {
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
     self.init()
-    let cost = MemoryLayout<yijia__gateway__v1__UpdatePartnerResponse>.size + 216
+    let cost = MemoryLayout<yijia__gateway__v1__UpdatePartnerResponse>.size + 224
     if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, yijia__gateway__v1__UpdatePartnerResponse__descriptor(), limits)
     defer { decoding.end() }
@@ -841,7 +862,7 @@ extension UpdatePartnerResponse {
   /// A message within another, behind its tag.
   package init(direct: inout DirectDecoding) {
     self.init()
-    let outer = direct.enter(MemoryLayout<yijia__gateway__v1__UpdatePartnerResponse>.size + 216)
+    let outer = direct.enter(MemoryLayout<yijia__gateway__v1__UpdatePartnerResponse>.size + 224)
     readDirect(&direct)
     direct.leave(outer)
   }
@@ -968,7 +989,7 @@ extension DisablePartnerResponse {
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
     self.init()
-    let cost = MemoryLayout<yijia__gateway__v1__DisablePartnerResponse>.size + 216
+    let cost = MemoryLayout<yijia__gateway__v1__DisablePartnerResponse>.size + 224
     if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, yijia__gateway__v1__DisablePartnerResponse__descriptor(), limits)
     defer { decoding.end() }
@@ -985,7 +1006,7 @@ extension DisablePartnerResponse {
   /// A message within another, behind its tag.
   package init(direct: inout DirectDecoding) {
     self.init()
-    let outer = direct.enter(MemoryLayout<yijia__gateway__v1__DisablePartnerResponse>.size + 216)
+    let outer = direct.enter(MemoryLayout<yijia__gateway__v1__DisablePartnerResponse>.size + 224)
     readDirect(&direct)
     direct.leave(outer)
   }
@@ -1112,7 +1133,7 @@ extension EnablePartnerResponse {
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
     self.init()
-    let cost = MemoryLayout<yijia__gateway__v1__EnablePartnerResponse>.size + 216
+    let cost = MemoryLayout<yijia__gateway__v1__EnablePartnerResponse>.size + 224
     if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, yijia__gateway__v1__EnablePartnerResponse__descriptor(), limits)
     defer { decoding.end() }
@@ -1129,7 +1150,7 @@ extension EnablePartnerResponse {
   /// A message within another, behind its tag.
   package init(direct: inout DirectDecoding) {
     self.init()
-    let outer = direct.enter(MemoryLayout<yijia__gateway__v1__EnablePartnerResponse>.size + 216)
+    let outer = direct.enter(MemoryLayout<yijia__gateway__v1__EnablePartnerResponse>.size + 224)
     readDirect(&direct)
     direct.leave(outer)
   }

@@ -21,6 +21,7 @@ struct AccountsWorld {
   let database: any Database
   let store: GatewayStore
   let probe: EchoProbe
+  let gateway: TestGateway
   let edge: InProcessChannel
   /// What the clock says; 2026-11-21T00:00:00Z at first.
   let now: Shared<Date>
@@ -42,10 +43,11 @@ struct AccountsWorld {
           database: database, keys: keys, passwords: cheap, clock: Clock { now.value })
         let probe = EchoProbe()
         let echo = try InProcessChannel(services: [EchoService(probe)])
+        let gateway = try TestGateway(
+          backend ?? echo, store: store, codes: codes, issuers: issuers)
         let world = AccountsWorld(
-          stores: stores, database: database, store: store, probe: probe,
-          edge: try TestGateway(backend ?? echo, store: store, codes: codes, issuers: issuers)
-            .edge(), now: now)
+          stores: stores, database: database, store: store, probe: probe, gateway: gateway,
+          edge: try gateway.edge(), now: now)
         try await world.following(store) { try await body(world) }
       }
     }
@@ -68,6 +70,7 @@ struct AccountsWorld {
     let feed = AccountFeed(store, logger: Self.quiet)
     async let _ = feed.run()
     async let _ = store.errands.run(logger: Self.quiet)
+    async let _ = store.quotas.run(logger: Self.quiet)
     try await body()
   }
 

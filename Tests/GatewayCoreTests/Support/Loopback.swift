@@ -5,7 +5,7 @@ import ServiceKit
 
 @testable import GatewayCore
 
-/// Real sockets on the loopback address, in plaintext.
+/// Real sockets on the loopback address, in plaintext unless a test asks for TLS.
 struct Loopback {
   private static let quiet = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
 
@@ -14,10 +14,13 @@ struct Loopback {
   /// A server, by default on a free port.
   func serve(
     services: [any RPCService] = [], handlers: [any ExchangeHandler] = [],
-    at address: HostPort = HostPort(host: "127.0.0.1", port: 0)
+    at address: HostPort = HostPort(host: "127.0.0.1", port: 0), tls: ServerTLS? = nil
   ) async throws -> (server: Server, address: HostPort) {
-    var configuration = ServerConfiguration(address: address)
+    var configuration = ServerConfiguration(address: address, tls: tls)
     configuration.allowsHTTP1 = true
+    // On a machine that does much else, a test's own client may take long to speak.
+    configuration.limits.handshakeMax = .seconds(120)
+    configuration.limits.headersMax = .seconds(120)
     let server = Server(
       configuration: configuration,
       dispatcher: Dispatcher(

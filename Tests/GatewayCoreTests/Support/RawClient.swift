@@ -1,18 +1,30 @@
 import NIOCore
 import NIOPosix
+import NIOSSL
 import RPCTransport
 
 /// Sends bytes as they are on a connection of their own, piece after piece, and hears the answer to
 /// the end of the connection.
 ///
-/// - Parameter ends: Whether what was heard is enough.
+/// - Parameters:
+///   - isTLS: Whether it speaks HTTP/1.1 over TLS, to whoever answers.
+///   - ends: Whether what was heard is enough.
 func speak(
-  _ pieces: [[UInt8]], to address: HostPort, until ends: (String) -> Bool = { _ in false }
+  _ pieces: [[UInt8]], to address: HostPort, isTLS: Bool = false,
+  until ends: (String) -> Bool = { _ in false }
 ) async throws -> String {
+  var configuration = TLSConfiguration.makeClientConfiguration()
+  configuration.certificateVerification = .none
+  configuration.applicationProtocols = ["http/1.1"]
+  let tls = isTLS ? try NIOSSLContext(configuration: configuration) : nil
   let channel = try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
     .connect(host: address.host, port: address.port) { channel in
       channel.eventLoop.makeCompletedFuture {
-        try NIOAsyncChannel<ByteBuffer, ByteBuffer>(wrappingChannelSynchronously: channel)
+        if let tls {
+          try channel.pipeline.syncOperations.addHandler(
+            NIOSSLClientHandler(context: tls, serverHostname: nil))
+        }
+        return try NIOAsyncChannel<ByteBuffer, ByteBuffer>(wrappingChannelSynchronously: channel)
       }
     }
   return try await channel.executeThenClose { inbound, outbound in
@@ -27,6 +39,8 @@ func speak(
       // Reset instead of closed, which is as good an end.
     } catch is ChannelError {
       // Closed while it was written to.
+    } catch is NIOSSLError {
+      // Closed without TLS's own goodbye.
     }
     return answer
   }

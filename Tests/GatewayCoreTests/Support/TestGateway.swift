@@ -15,6 +15,12 @@ struct TestGateway {
   static let partnerKey = "yjp_0123456789abcdef"
   static let limitedKey = "yjp_limited"
   static let kioskKey = "yk_0123456789abcdef"
+  /// Of a certificate that proves the partner.
+  static let certificateName = "URI:spiffe://partner.example/backend"
+  static let certified = Peer(
+    address: "192.0.2.1:5000",
+    certificate: PeerCertificate(der: [1, 2, 3], uris: ["spiffe://partner.example/backend"]),
+    isTLS: true)
   static let tokens = ["viewer": "yjs_viewer", "clerk": "yjs_clerk", "administrator": "yjs_admin"]
   static let expiredToken = "yjs_expired"
   /// An administrator of the whole tree.
@@ -45,9 +51,18 @@ struct TestGateway {
     let seed = Array(Self.signingKey.rawRepresentation)
     let clock = store?.clock ?? Self.clock
     let quiet = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+    var settings = Self.configuration
+    settings.tokenIssuers = issuers
+    settings.limits = limits
+    settings.partners[0].certificates = [Self.certificateName]
+    let opaque = OpaqueServiceSetting(
+      service: "grpc.testing.TestService", targets: ["127.0.0.1:1"],
+      callers: ["partner", "kiosk", "staff"], staffRole: "viewer", audience: "testing")
+    settings.opaqueServices = [opaque]
     let own = try store.map {
       try OwnServices(
-        store: $0, codes: codes ?? MemberCodes(sender: nil, registry: backend), keyID: "gateway-1",
+        store: $0, configuration: settings,
+        codes: codes ?? MemberCodes(sender: nil, registry: backend), keyID: "gateway-1",
         seed: seed, clock: clock, logger: quiet)
     }
     let backends = Contract.all.map { contract in
@@ -55,9 +70,6 @@ struct TestGateway {
       let plain = Backend(name: name, channel: backend, audience: name)
       return (name, name == Contract.own.audience ? own?.backend ?? plain : plain)
     }
-    let opaque = OpaqueServiceSetting(
-      service: "grpc.testing.TestService", targets: ["127.0.0.1:1"],
-      callers: ["partner", "kiosk", "staff"], staffRole: "viewer", audience: "testing")
     self.kiosks = kiosks ?? Self.directory()
     let lines = lines
     let log = AccessLog(accessLog, clock: Self.clock) { line in
@@ -66,12 +78,10 @@ struct TestGateway {
     let routes = try RouteTable(
       backends: Dictionary(uniqueKeysWithValues: backends),
       opaque: [(opaque, Backend(name: "testing", channel: backend, audience: "testing"))])
-    var configuration = Self.configuration
-    configuration.tokenIssuers = issuers
     gateway = Gateway(
       routes: routes,
       callers: CallerResolver(
-        directory: try CallerDirectory(configuration), kiosks: self.kiosks, store: store,
+        directory: try CallerDirectory(settings), kiosks: self.kiosks, store: store,
         clock: clock),
       signer: try CallerTokenSigner(keyID: "gateway-1", seed: seed, clock: clock),
       messageBytesMax: messageBytesMax,
@@ -81,11 +91,11 @@ struct TestGateway {
   }
 
   /// What callers talk to.
-  func edge() throws -> InProcessChannel {
+  func edge(peer: Peer = Peer(address: "in-process")) throws -> InProcessChannel {
     InProcessChannel(
       Dispatcher(
         router: try Router(services: [HealthService(registry: HealthRegistry())]),
-        handlers: [gateway]))
+        handlers: [gateway]), peer: peer)
   }
 
   static var configuration: GatewayConfiguration {
@@ -141,6 +151,13 @@ enum TestCaller: String, CaseIterable, Sendable {
   case nobody, partner, kiosk, viewer, clerk, administrator, member
   /// Proven by a signed token.
   case signedPartner, signedAdministrator
+  /// Proven by the connection's certificate.
+  case certifiedPartner
+
+  /// What it calls from.
+  var peer: Peer {
+    self == .certifiedPartner ? TestGateway.certified : Peer(address: "in-process")
+  }
 
   /// The subject of a signed token; nil where the caller shows something else.
   private var subject: String? {
@@ -156,7 +173,7 @@ enum TestCaller: String, CaseIterable, Sendable {
     switch self {
     case .signedPartner, .signedAdministrator, .member:
       ["authorization": .text("Bearer " + TestIssuer.token(of: subject ?? ""))]
-    case .nobody: [:]
+    case .nobody, .certifiedPartner: [:]
     case .partner: ["x-api-key": .text(TestGateway.partnerKey)]
     case .kiosk: ["x-api-key": .text(TestGateway.kioskKey)]
     case .viewer, .clerk, .administrator:

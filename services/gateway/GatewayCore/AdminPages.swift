@@ -80,15 +80,15 @@ public struct AdminPages: ExchangeHandler {
 
   private func readiness() -> Answer {
     let services = gateway.standings
-    let isServing = health.status(of: "") == .serving
-    let isReady = isServing && services.allSatisfy { $0.replicas.contains(where: \.isReady) }
+    let isReady = health.status(of: "") == .serving
+    let unreached = gateway.unreached
+    let missing = unreached.isEmpty ? "" : ", no way to " + unreached.joined(separator: ", ")
     let lines = services.flatMap { service in
       service.replicas.map { "\(service.name) \($0.address) \($0.text)" }
     }
     return Answer(
       status: isReady ? 200 : 503,
-      text: ([isReady ? "ready" : isServing ? "not ready" : "stopping"] + lines)
-        .joined(separator: "\n"))
+      text: (["\(isReady ? "ready" : "not ready")\(missing)"] + lines).joined(separator: "\n"))
   }
 
   private func configuration() -> Answer {

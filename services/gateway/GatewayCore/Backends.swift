@@ -157,7 +157,7 @@ extension Gateway {
     var contracted = backends.contracted
     if let store, let registry = contracted["members"]?.channel {
       contracted[Contract.own.audience] = try OwnServices(
-        store: store,
+        store: store, configuration: configuration,
         codes: MemberCodes(
           sender: configuration.memberCodeSender == "log"
             ? LoggedMemberCodes(logger: logger) : nil, registry: registry),

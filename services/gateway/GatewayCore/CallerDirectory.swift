@@ -23,6 +23,8 @@ public struct CallerDirectory: Sendable {
 
   private var partners: [CredentialHash: Partner] = [:]
   private var staff: [CredentialHash: Staff] = [:]
+  /// By the hash of what is known of their certificates.
+  private var certificates: [CredentialHash: Partner] = [:]
   private var namedPartners: [NamedAccount: Partner] = [:]
   private var namedStaff: [NamedAccount: Staff] = [:]
   /// Whose signed tokens count.
@@ -39,6 +41,9 @@ public struct CallerDirectory: Sendable {
         caller: Caller(kind: .partner, subject: "partners/\(setting.id)"),
         grant: Grant(listed: setting.methods), limits: setting.limits)
       namedPartners[.partner(setting.id)] = partner
+      for identity in setting.certificates.compactMap(CertificateIdentity.init) {
+        certificates[identity.hash] = partner
+      }
       if setting.apiKeySHA256.isEmpty { continue }
       guard let hash = CredentialHash(hex: setting.apiKeySHA256) else {
         throw ConfigurationError("partners.api_key_sha256: 64 lower-case hex digits")
@@ -61,6 +66,9 @@ public struct CallerDirectory: Sendable {
 
   /// The partner with that key.
   func partner(_ hash: CredentialHash) -> Partner? { partners[hash] }
+
+  /// The partner that a certificate of that identity names.
+  func partner(certificate hash: CredentialHash) -> Partner? { certificates[hash] }
 
   /// The partner whom something else than a key names.
   func partner(_ account: NamedAccount) -> Partner? { namedPartners[account] }

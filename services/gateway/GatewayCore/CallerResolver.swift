@@ -55,11 +55,16 @@ public struct CallerResolver: Sendable {
     }
   }
 
+  /// What the request shows counts before the connection's certificate.
+  ///
   /// - Throws: ``CommonFailure/callerUnproven`` and failures of ``GatewayFailure``.
-  func resolve(_ head: RequestHead) async throws -> Proven {
+  func resolve(_ head: RequestHead, from peer: @autoclosure () -> Peer) async throws -> Proven {
     switch try Credential(head) {
-    case .apiKey(let key): try await resolve(key: key)
-    case .bearer(let token): try await resolve(token: token)
+    case nil:
+      guard let certificate = peer().certificate else { throw CommonFailure.callerUnproven }
+      return try await resolve(certificate)
+    case .apiKey(let key): return try await resolve(key: key)
+    case .bearer(let token): return try await resolve(token: token)
     }
   }
 
@@ -141,7 +146,30 @@ public struct CallerResolver: Sendable {
       throw GatewayFailure.credentialExpired
     }
     return Proven(
-      caller: entry.caller, held: .account(hash, kind, entry), grant: entry.grant)
+      caller: entry.caller, held: .account(hash, kind, entry), grant: entry.grant,
+      limits: entry.limits)
+  }
+
+  /// Whom a verified certificate proves, until it ends.
+  private func resolve(_ certificate: PeerCertificate) async throws -> Proven {
+    let end = certificate.expiresAt
+    guard clock.microseconds < end else { throw GatewayFailure.credentialExpired }
+    let hashes = CertificateIdentity.hashes(of: certificate)
+    for hash in hashes {
+      guard let partner = directory.partner(certificate: hash) else { continue }
+      return Proven(
+        caller: partner.caller, grant: partner.grant, limits: partner.limits, endsAt: end)
+    }
+    guard let accounts else { throw CommonFailure.callerUnproven }
+    // Memory first: where it is known by a name, the fingerprint is not looked for at each call.
+    var found = hashes.first { accounts.known($0) != nil }
+    for hash in hashes where found == nil {
+      if try await accounts.find(hash, .certificate) != nil { found = hash }
+    }
+    guard let found else { throw CommonFailure.callerUnproven }
+    var proven = try await resolve(found, .certificate, in: accounts)
+    proven.endsAt = end
+    return proven
   }
 
   /// Whom a signed token names, within what the token is good for.

@@ -10,11 +10,11 @@ enum Credential: Sendable, Hashable {
 
   private static let scheme = Array("bearer ".utf8)
 
-  /// The one credential of a request.
+  /// The one credential of a request; nil where there is none.
   ///
-  /// - Throws: ``CommonFailure/callerUnproven`` where there is none that can be read,
+  /// - Throws: ``CommonFailure/callerUnproven`` where it cannot be read,
   ///   ``GatewayFailure/credentialsAmbiguous`` where there are several.
-  init(_ head: RequestHead) throws {
+  init?(_ head: RequestHead) throws {
     var found: [Credential] = []
     let fields = head.fields
     for index in 0..<fields.count {
@@ -24,7 +24,7 @@ enum Credential: Sendable, Hashable {
         found.append(try Self.bearer(of: fields.valueBytes(at: index)))
       }
     }
-    guard let first = found.first else { throw CommonFailure.callerUnproven }
+    guard let first = found.first else { return nil }
     guard found.count == 1 else { throw GatewayFailure.credentialsAmbiguous }
     self = first
   }

@@ -16,6 +16,9 @@ struct CredentialHash: Sendable, Hashable {
     bytes = Array(SHA256.hash(data: secret))
   }
 
+  /// The hash of something that is no secret.
+  init(sha256Of data: [UInt8]) { bytes = Array(SHA256.hash(data: data)) }
+
   /// The hash itself; nil unless it has 32 bytes.
   init?(bytes: [UInt8]) {
     guard bytes.count == SHA256.byteCount else { return nil }

@@ -90,7 +90,8 @@ public struct Gateway: ExchangeHandler {
         messageBytesMax: messageBytesMax, notice: nil
       ).run()
     }
-    let proven = route.isAnonymous ? .anonymous : try await callers.resolve(head)
+    let proven =
+      route.isAnonymous ? .anonymous : try await callers.resolve(head, from: exchange.peer)
     record.caller = proven.caller.subject
     try routes.policies.authorize(proven.caller, path: route.policyPath)
     try proven.grant.check(record.path)

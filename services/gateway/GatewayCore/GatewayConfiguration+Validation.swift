@@ -20,7 +20,7 @@ extension GatewayConfiguration {
   func faults() -> [String] {
     var wrong =
       edgeFaults() + serviceFaults() + balancing.faults() + tracing.faults() + partnerFaults()
-      + staffFaults() + issuerFaults()
+      + staffFaults() + issuerFaults() + certificateFaults()
     wrong += LimitSetting.faults(limits, at: "limits", knows: counts)
     for (index, service) in opaqueServices.enumerated() {
       wrong += service.faults(at: "opaque_services[\(index)]")
@@ -69,6 +69,7 @@ extension GatewayConfiguration {
     if !["none", "log"].contains(memberCodeSender) {
       wrong.append("member_code_sender: none or log")
     }
+    if !(0...600).contains(warmupSeconds) { wrong.append("warmup_seconds: 0 to 600") }
     if !(0...600).contains(drainSeconds) { wrong.append("drain_seconds: 0 to 600") }
     if DayZone(dayOffset) == nil { wrong.append("day_offset: such as +08:00, within 14 hours") }
     let limits = limits + partners.flatMap(\.limits)
@@ -104,8 +105,16 @@ extension GatewayConfiguration {
     var wrong: [String] = []
     var ids: Set<String> = []
     var hashes: Set<String> = []
+    var identities: Set<String> = []
     for (index, partner) in partners.enumerated() {
       let field = "partners[\(index)]"
+      for text in partner.certificates {
+        if CertificateIdentity(text) == nil {
+          wrong.append("\(field).certificates: sha256: and 64 hex digits, URI:… or DNS:…")
+        } else if !identities.insert(text).inserted {
+          wrong.append("\(field).certificates: \(text) is stated twice")
+        }
+      }
       wrong += Self.identityFaults(id: partner.id, known: &ids, at: field)
       if !partner.apiKeySHA256.isEmpty {
         wrong += Self.hashFaults(
@@ -131,6 +140,14 @@ extension GatewayConfiguration {
     return wrong
   }
 
+  /// Where clients are asked for no certificate, none can count.
+  private func certificateFaults() -> [String] {
+    guard certificate.clientAuthoritiesFile.isEmpty || plaintext else { return [] }
+    return partners.enumerated().filter { !$0.element.certificates.isEmpty }.map { index, _ in
+      "partners[\(index)].certificates: they need TLS and certificate.client_authorities_file"
+    }
+  }
+
   /// Whether there is a method of that path.
   private func knows(_ path: String) -> Bool {
     Contract.all.contains { $0.methods.contains { $0.path == path } }
@@ -138,7 +155,7 @@ extension GatewayConfiguration {
   }
 
   /// Whether calls of that path have limits of their own: of an opaque service all together have.
-  private func counts(_ path: String) -> Bool {
+  func counts(_ path: String) -> Bool {
     Contract.all.contains { $0.methods.contains { $0.path == path } }
       || opaqueServices.contains { path == "/\($0.service)" }
   }

@@ -46,6 +46,9 @@ public struct GatewayConfiguration: Codable, Sendable, Hashable {
   public var accessLog: AccessLogSetting
   /// Where spans of calls go.
   public var tracing: TracingSetting
+  /// How long a gateway that starts waits for a way to each service before it says that it serves,
+  /// in seconds.
+  public var warmupSeconds: Int
   /// How long a stopping gateway lets running calls finish, in seconds.
   public var drainSeconds: Int
   /// Least level that is logged: trace, debug, info, notice, warning, error, critical.
@@ -62,6 +65,7 @@ public struct GatewayConfiguration: Codable, Sendable, Hashable {
     case messageBytesMax = "message_bytes_max"
     case browserOrigins = "browser_origins"
     case accessLog = "access_log"
+    case warmupSeconds = "warmup_seconds"
     case drainSeconds = "drain_seconds"
     case logLevel = "log_level"
   }
@@ -92,6 +96,7 @@ public struct GatewayConfiguration: Codable, Sendable, Hashable {
     browserOrigins = []
     accessLog = AccessLogSetting(successShare: 1, failureShare: 1)
     tracing = TracingSetting()
+    warmupSeconds = 10
     drainSeconds = 20
     logLevel = "info"
   }
@@ -103,15 +108,19 @@ public struct EdgeCertificate: Codable, Sendable, Hashable {
   public var certificateFile: String
   /// Private key.
   public var keyFile: String
+  /// Authorities of clients' certificates; empty: clients are asked for none.
+  public var clientAuthoritiesFile: String
 
   enum CodingKeys: String, CodingKey {
     case certificateFile = "certificate_file"
     case keyFile = "key_file"
+    case clientAuthoritiesFile = "client_authorities_file"
   }
 
-  public init(certificateFile: String, keyFile: String) {
+  public init(certificateFile: String, keyFile: String, clientAuthoritiesFile: String = "") {
     self.certificateFile = certificateFile
     self.keyFile = keyFile
+    self.clientAuthoritiesFile = clientAuthoritiesFile
   }
 }
 
@@ -199,6 +208,8 @@ public struct PartnerSetting: Codable, Sendable, Hashable {
   /// SHA-256 of the key's text, 64 hex digits. Keys hold 256 random bits: the hash tells nothing.
   /// Empty: something else proves the partner, such as ``GatewayConfiguration/tokenIssuers``.
   public var apiKeySHA256: String
+  /// What is known of its client certificates, as ``CertificateIdentity`` reads it.
+  public var certificates: [String]
   /// Paths of the methods that it may call, such as `/yijia.members.v1.MembersService/GetMember`;
   /// empty for all that the policy lets partners call.
   public var methods: [String]
@@ -206,17 +217,18 @@ public struct PartnerSetting: Codable, Sendable, Hashable {
   public var limits: [LimitSetting]
 
   enum CodingKeys: String, CodingKey {
-    case id, name, methods, limits
+    case id, name, certificates, methods, limits
     case apiKeySHA256 = "api_key_sha256"
   }
 
   public init(
-    id: String, name: String, apiKeySHA256: String = "", methods: [String] = [],
-    limits: [LimitSetting] = []
+    id: String, name: String, apiKeySHA256: String = "", certificates: [String] = [],
+    methods: [String] = [], limits: [LimitSetting] = []
   ) {
     self.id = id
     self.name = name
     self.apiKeySHA256 = apiKeySHA256
+    self.certificates = certificates
     self.methods = methods
     self.limits = limits
   }
@@ -227,6 +239,7 @@ public struct PartnerSetting: Codable, Sendable, Hashable {
     id = try values.decode(String.self, forKey: .id)
     name = try values.decode(String.self, forKey: .name)
     apiKeySHA256 = try values.decodeIfPresent(String.self, forKey: .apiKeySHA256) ?? ""
+    certificates = try values.decodeIfPresent([String].self, forKey: .certificates) ?? []
     methods = try values.decodeIfPresent([String].self, forKey: .methods) ?? []
     limits = try values.decodeIfPresent([LimitSetting].self, forKey: .limits) ?? []
   }

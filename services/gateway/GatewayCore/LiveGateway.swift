@@ -1,3 +1,4 @@
+import GRPCHealthV1
 public import Logging
 public import RPC
 public import ServiceKit
@@ -11,6 +12,9 @@ import Synchronization
 public final class LiveGateway: ExchangeHandler {
   /// Checks the certificate that callers see; what it returns puts it to use.
   public typealias Certificate = @Sendable (EdgeCertificate) throws -> @Sendable () -> Void
+
+  /// How often a gateway that starts asks for its ways.
+  private static let askInterval = Duration.milliseconds(20)
 
   /// All that serves one configuration. Never changes.
   private final class Served: Sendable {
@@ -50,6 +54,7 @@ public final class LiveGateway: ExchangeHandler {
   private let live: Live<Served>
   /// One reload at a time; how many there were.
   private let loads = Mutex(1)
+  private let isStopping = Mutex(false)
 
   /// - Parameters:
   ///   - kiosks: Filled by a ``KioskFeed``.
@@ -131,6 +136,7 @@ public final class LiveGateway: ExchangeHandler {
       try loads.withLock { loads in
         let next = try read()
         let (served, showCertificate) = try prepared(next, certificate)
+        try parts.store?.takeUpKeys()
         showCertificate()
         live.replace(with: served)
         Observation.logLevel = Logger.Level(rawValue: next.logLevel) ?? .info
@@ -158,6 +164,9 @@ public final class LiveGateway: ExchangeHandler {
       try TokenKeyFile.read(next.callerToken.privateKeyFile)
     }
     _ = faults.catching { try TokenIssuers(next.tokenIssuers) }
+    if parts.store != nil {
+      _ = faults.catching("keyrings") { try GatewayKeys(files: next.keyrings) }
+    }
     let backends = faults.catching {
       try Backends(next, keeping: now.backends, connect: connect)
     }
@@ -185,6 +194,39 @@ public final class LiveGateway: ExchangeHandler {
   var standings: [(name: String, replicas: [BackendStanding])] {
     live.value.backends.named.compactMap { name, channel in
       (channel as? any WatchedChannel).map { (name, $0.standings) }
+    }
+  }
+
+  /// The services that no call can go to now.
+  var unreached: [String] {
+    standings.filter { !$0.replicas.contains(where: \.isReady) }.map(\.name)
+  }
+
+  /// Says SERVING once there is a way to each service, or after a while without: one that is dead
+  /// takes nobody else's calls away. So do Envoy's clusters, which warm up by their first health
+  /// checks. Afterwards it stays so until the gateway stops; calls tell which service is away.
+  ///
+  /// Returns without a word when the task is cancelled.
+  public func announce(in health: HealthRegistry) async {
+    let end = ContinuousClock.now + .seconds(configuration.warmupSeconds)
+    while !unreached.isEmpty, ContinuousClock.now < end {
+      // A channel tells how it stands when it is asked.
+      do { try await Task.sleep(for: Self.askInterval) } catch { return }
+    }
+    if !unreached.isEmpty {
+      let names = unreached.joined(separator: ", ")
+      parts.logger.warning("serving without a way to some", metadata: ["services": "\(names)"])
+    }
+    isStopping.withLock { isStopping in
+      if !isStopping { health.set("", .serving) }
+    }
+  }
+
+  /// Says NOT_SERVING, for good: the gateway stops.
+  public func renounce(in health: HealthRegistry) {
+    isStopping.withLock { isStopping in
+      isStopping = true
+      health.set("", .notServing)
     }
   }
 

@@ -60,5 +60,20 @@ public enum GatewayMigrations {
         ) STRICT;
         CREATE INDEX member_code_age ON member_code (window_at);
         """),
+    Migration(
+      "0013 certificates of partners",
+      sql: """
+        CREATE TABLE partner_certificate (
+          id TEXT PRIMARY KEY, partner_id TEXT NOT NULL, display_name TEXT NOT NULL,
+          identity TEXT NOT NULL, identity_sha256 BLOB NOT NULL, methods TEXT NOT NULL,
+          created_at INTEGER NOT NULL, expires_at INTEGER, revoked_at INTEGER
+        ) STRICT;
+        CREATE INDEX partner_certificate_partner ON partner_certificate (partner_id, id);
+        CREATE UNIQUE INDEX partner_certificate_identity ON partner_certificate (identity_sha256)
+          WHERE revoked_at IS NULL;
+        """),
+    Migration(
+      "0014 limits of partners",
+      sql: "ALTER TABLE partner ADD COLUMN limits TEXT NOT NULL DEFAULT '[]';"),
   ]
 }

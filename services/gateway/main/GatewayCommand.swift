@@ -1,5 +1,4 @@
 import ArgumentParser
-import GRPCHealthV1
 import GatewayCore
 import Logging
 import RPC
@@ -48,11 +47,11 @@ struct GatewayCommand: AsyncParsableCommand {
       try ClientChannel(configuration: try Self.client($0), loops: loops, logger: logger)
     }
     let calls = try Dispatcher(edge: gateway, health: health, logger: logger)
-    let edge = Server(
-      configuration: Self.edge(configuration), dispatcher: calls, loops: loops, logger: logger)
+    let outside = Self.edge(configuration)
+    let edge = Server(configuration: outside, dispatcher: calls, loops: loops, logger: logger)
     let reload: @Sendable () throws -> Void = { [self] in
       try gateway.reload { file in
-        let credentials = try edge.credentials(ServerTLS(identity: Self.identity(file)))
+        let credentials = try edge.credentials(Self.tls(file))
         return { edge.use(credentials) }
       } _: {
         try load()
@@ -60,10 +59,10 @@ struct GatewayCommand: AsyncParsableCommand {
     }
     let page = AdminPages(of: gateway, health: health, reload: reload)
     let pages = try Dispatcher(adminOf: health, pages: [page], logger: logger)
-    let admin = Server(
-      configuration: ServerConfiguration(admin: HostPort(configuration.admin)), dispatcher: pages,
-      loops: loops, logger: logger)
+    let inside = ServerConfiguration(admin: Self.address(configuration.admin))
+    let admin = Server(configuration: inside, dispatcher: pages, loops: loops, logger: logger)
     let upkeep = Task {
+      async let _ = gateway.announce(in: health)
       await gateway.run { try await HTTPDocument($0, trusting: $1).get(on: loops, bytesMax: $2) }
     }
     let signals = await UnixSignalsSequence(trapping: .sigterm, .sigint, .sighup)
@@ -71,13 +70,12 @@ struct GatewayCommand: AsyncParsableCommand {
       let address = try await server.start()
       logger.notice("listening", metadata: ["address": "\(address)"])
     }
-    health.set("", .serving)
     for await signal in signals {
       logger.notice("signal", metadata: ["signal": "\(signal)"])
       guard signal == .sighup else { break }
       try? reload()  // what is wrong is in the log
     }
-    health.set("", .notServing)
+    gateway.renounce(in: health)
     for server in [edge, admin] { await server.shutdown(grace: gateway.drain) }
     upkeep.cancel()  // it calls services: on loops that are shut down it would never end
     await upkeep.value
@@ -88,10 +86,9 @@ struct GatewayCommand: AsyncParsableCommand {
   }
 
   private static func client(_ link: BackendLink) throws -> ClientConfiguration {
+    let own = TLSFiles(certificateChain: link.tls.certificateFile, privateKey: link.tls.keyFile)
     let tls = ClientTLS(
-      authorities: link.tls.authorityFile,
-      identity: TLSFiles(certificateChain: link.tls.certificateFile, privateKey: link.tls.keyFile),
-      serverName: .uri(link.identity))
+      authorities: link.tls.authorityFile, identity: own, serverName: .uri(link.identity))
     var client = ClientConfiguration(
       inner: link.targets.compactMap { HostPort($0) }, tls: link.identity.isEmpty ? nil : tls)
     client.balancing = link.balancing
@@ -101,18 +98,20 @@ struct GatewayCommand: AsyncParsableCommand {
   }
 
   private static func edge(_ configuration: GatewayConfiguration) -> ServerConfiguration {
-    var edge = ServerConfiguration(
-      address: HostPort(configuration.listen),
-      tls: configuration.plaintext ? nil : ServerTLS(identity: identity(configuration.certificate)))
+    let tls = configuration.plaintext ? nil : tls(configuration.certificate)
+    var edge = ServerConfiguration(address: address(configuration.listen), tls: tls)
     edge.allowsHTTP1 = true
     return edge
   }
 
-  private static func identity(_ file: EdgeCertificate) -> TLSFiles {
-    TLSFiles(certificateChain: file.certificateFile, privateKey: file.keyFile)
+  private static func address(_ address: ListenAddress) -> HostPort {
+    HostPort(host: address.host, port: address.port)
   }
-}
 
-extension HostPort {
-  fileprivate init(_ address: ListenAddress) { self.init(host: address.host, port: address.port) }
+  private static func tls(_ file: EdgeCertificate) -> ServerTLS {
+    let (clients, chain) = (file.clientAuthoritiesFile, file.certificateFile)
+    return ServerTLS(
+      identity: TLSFiles(certificateChain: chain, privateKey: file.keyFile),
+      clients: clients.isEmpty ? .none : .optional(authorities: clients))
+  }
 }

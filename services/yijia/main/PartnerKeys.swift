@@ -118,7 +118,7 @@ struct PartnerKeys: AsyncParsableCommand {
     }
   }
 
-  private static func instant(_ text: String?) throws -> Timestamp? {
+  static func instant(_ text: String?) throws -> Timestamp? {
     guard let text else { return nil }
     guard let date = try? Date(text, strategy: .iso8601) else {
       throw ValidationError("--expires: RFC 3339, such as 2027-12-31T00:00:00Z")
@@ -133,7 +133,7 @@ struct PartnerKeys: AsyncParsableCommand {
     Terminal.say(text)
   }
 
-  private static func text(_ time: Timestamp) -> String {
+  static func text(_ time: Timestamp) -> String {
     Date(microseconds: time.microseconds ?? 0).formatted(.iso8601)
   }
 }

@@ -5,7 +5,7 @@ import GoogleProtobuf
 
 struct Partners: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Let platform partners in: accounts and their API keys.",
+    abstract: "Let platform partners in: accounts, their API keys and certificates, their limits.",
     discussion: """
       A partner is a platform; its keys are what its programs show (metadata x-api-key). A key is \
       printed once, when it is made: the gateway keeps its SHA-256 only. These commands act as the \
@@ -19,7 +19,10 @@ struct Partners: AsyncParsableCommand {
       A key that leaked ends at once, and the streams that run with it:
         yijia partners keys revoke partners/ID/keys/KEY --reason "leaked in a log"
       """,
-    subcommands: [Create.self, List.self, Disable.self, Enable.self, PartnerKeys.self])
+    subcommands: [
+      Create.self, List.self, Disable.self, Enable.self, PartnerKeys.self,
+      PartnerCertificates.self, PartnerLimits.self, PartnerUsage.self,
+    ])
 
   /// `partners/ID` or `ID`.
   static func name(_ text: String) -> String {

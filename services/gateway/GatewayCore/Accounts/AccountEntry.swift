@@ -46,6 +46,8 @@ struct Grant: Sendable, Hashable {
 enum CredentialKind: Sendable, Hashable {
   /// A partner's key.
   case key
+  /// A partner's certificate, by the hash of its ``CertificateIdentity``.
+  case certificate
   /// A session's token.
   case session
   /// No secret of the store's: a signed token names the account. In the place of its hash is that
@@ -57,6 +59,8 @@ enum CredentialKind: Sendable, Hashable {
 struct AccountEntry: Sendable {
   let caller: Caller
   let grant: Grant
+  /// What a partner may do, where that is not the default.
+  var limits: [LimitSetting] = []
   /// Resource name of the account: whatever changes of it makes the entry void.
   var owner: String { caller.subject }
   /// When the credential ends, however much it is used; microseconds since 1970, `Int64.max` for
@@ -86,22 +90,29 @@ extension CredentialKind {
   /// The one that shows a secret with that hash; nil where none holds. What has expired is found.
   func entry(_ hash: CredentialHash) -> Query<AccountEntry?> {
     switch self {
-    case .key:
-      .first(
-        """
-        SELECT p.id AS partner_id, p.methods AS partner_methods, k.methods, k.expires_at
-        FROM partner_key k JOIN partner p ON p.id = k.partner_id
-        WHERE k.key_sha256 = ?1 AND k.revoked_at IS NULL AND p.state = 1
-        """, [hash.bytes]
-      ) { row in
-        AccountEntry(
-          caller: Caller(kind: .partner, subject: "partners/\(try row.text("partner_id"))"),
-          grant: Grant(listed: MethodList.paths(try row.text("partner_methods")))
-            .intersection(Grant(listed: MethodList.paths(try row.text("methods")))),
-          expiresAt: try row.optionalInteger("expires_at") ?? .max)
-      }
+    case .key: partner(hash, in: "partner_key", by: "key_sha256")
+    case .certificate: partner(hash, in: "partner_certificate", by: "identity_sha256")
     case .session: session(hash)
     case .named(let account): account.entry
+    }
+  }
+
+  private func partner(
+    _ hash: CredentialHash, in table: String, by column: String
+  ) -> Query<AccountEntry?> {
+    .first(
+      """
+      SELECT p.id AS partner_id, p.methods AS partner_methods, p.limits, c.methods, c.expires_at
+      FROM \(table) c JOIN partner p ON p.id = c.partner_id
+      WHERE c.\(column) = ?1 AND c.revoked_at IS NULL AND p.state = 1
+      """, [hash.bytes]
+    ) { row in
+      AccountEntry(
+        caller: Caller(kind: .partner, subject: "partners/\(try row.text("partner_id"))"),
+        grant: Grant(listed: MethodList.paths(try row.text("partner_methods")))
+          .intersection(Grant(listed: MethodList.paths(try row.text("methods")))),
+        limits: try LimitList.settings(try row.text("limits")),
+        expiresAt: try row.optionalInteger("expires_at") ?? .max)
     }
   }
 
@@ -147,10 +158,11 @@ extension NamedAccount {
   fileprivate var entry: Query<AccountEntry?> {
     switch self {
     case .partner(let id):
-      .first("SELECT methods FROM partner WHERE id = ?1 AND state = 1", [id]) { row in
+      .first("SELECT methods, limits FROM partner WHERE id = ?1 AND state = 1", [id]) { row in
         AccountEntry(
           caller: Caller(kind: .partner, subject: name),
-          grant: Grant(listed: MethodList.paths(try row.text("methods"))), expiresAt: .max)
+          grant: Grant(listed: MethodList.paths(try row.text("methods"))),
+          limits: try LimitList.settings(try row.text("limits")), expiresAt: .max)
       }
     case .staff(let id):
       .first(

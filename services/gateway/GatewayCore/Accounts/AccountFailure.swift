@@ -11,6 +11,11 @@ public enum AccountFailure: ServiceFailure, Hashable {
   case keyRotated
   /// So many keys of the partner hold.
   case tooManyKeys(max: Int)
+  case certificateNotFound
+  /// What is known of it names a partner already.
+  case certificateTaken
+  /// So many certificates of the partner hold.
+  case tooManyCertificates(max: Int)
   case staffNotFound
   /// Another account is called so.
   case userNameTaken
@@ -42,11 +47,13 @@ public enum AccountFailure: ServiceFailure, Hashable {
 
   public var code: RPCError.Code {
     switch self {
-    case .partnerNotFound, .keyNotFound, .staffNotFound, .sessionNotFound: .notFound
-    case .keyEnded, .keyRotated, .tooManyKeys, .ownAccount, .noSession, .totpEnrolled, .noTOTP,
+    case .partnerNotFound, .keyNotFound, .certificateNotFound, .staffNotFound, .sessionNotFound:
+      .notFound
+    case .keyEnded, .keyRotated, .tooManyKeys, .tooManyCertificates, .ownAccount, .noSession,
+      .totpEnrolled, .noTOTP,
       .memberCodesOff, .memberAmbiguous:
       .failedPrecondition
-    case .userNameTaken: .alreadyExists
+    case .userNameTaken, .certificateTaken: .alreadyExists
     case .signInRefused, .totpRequired: .unauthenticated
     case .signInDelayed, .hashingBusy, .codeLimit: .resourceExhausted
     case .passwordTemporary: .permissionDenied
@@ -60,6 +67,9 @@ public enum AccountFailure: ServiceFailure, Hashable {
     case .keyEnded: "KEY_ENDED"
     case .keyRotated: "KEY_ROTATED"
     case .tooManyKeys: "TOO_MANY_KEYS"
+    case .certificateNotFound: "CERTIFICATE_NOT_FOUND"
+    case .certificateTaken: "CERTIFICATE_TAKEN"
+    case .tooManyCertificates: "TOO_MANY_CERTIFICATES"
     case .staffNotFound: "STAFF_NOT_FOUND"
     case .userNameTaken: "USER_NAME_TAKEN"
     case .ownAccount: "OWN_ACCOUNT"
@@ -79,7 +89,11 @@ public enum AccountFailure: ServiceFailure, Hashable {
   }
 
   public var metadata: [String: String] {
-    if case .tooManyKeys(let max) = self { ["keys_max": String(max)] } else { [:] }
+    switch self {
+    case .tooManyKeys(let max): ["keys_max": String(max)]
+    case .tooManyCertificates(let max): ["certificates_max": String(max)]
+    default: [:]
+    }
   }
 
   public var retryAfter: Duration? {
@@ -110,6 +124,17 @@ extension AccountFailure {
       LocalizedText(
         zh: "有效密钥已达 \(max) 个，请先停用不用的密钥。",
         en: "The partner has \(max) keys that hold: revoke what is not used.")
+    case .certificateNotFound:
+      LocalizedText(
+        zh: "没有这个证书，请核对名称。", en: "There is no such certificate: check the name.")
+    case .certificateTaken:
+      LocalizedText(
+        zh: "该证书已用于某个合作方，请先停用原登记。",
+        en: "The certificate names a partner already: revoke that entry first.")
+    case .tooManyCertificates(let max):
+      LocalizedText(
+        zh: "有效证书已达 \(max) 个，请先停用不用的证书。",
+        en: "The partner has \(max) certificates that hold: revoke what is not used.")
     case .staffNotFound:
       LocalizedText(zh: "没有这个账号，请核对名称。", en: "There is no such account: check the name.")
     case .userNameTaken:

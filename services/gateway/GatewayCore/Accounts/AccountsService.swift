@@ -8,12 +8,20 @@ import Storage
 /// Safe to use from any task.
 public struct AccountsService: AccountsServiceProtocol {
   let store: GatewayStore
+  /// Says the limits of partners, by default and of those that it lists.
+  let configuration: GatewayConfiguration
   /// Paths that partners and keys can be limited to.
   let methodPaths: Set<String>
 
-  /// - Parameter contracts: The services behind the gateway, itself among them.
-  public init(store: GatewayStore, contracts: [Contract] = Contract.all) {
+  /// - Parameters:
+  ///   - configuration: The one that is served.
+  ///   - contracts: The services behind the gateway, itself among them.
+  public init(
+    store: GatewayStore, configuration: GatewayConfiguration = GatewayConfiguration(),
+    contracts: [Contract] = Contract.all
+  ) {
     self.store = store
+    self.configuration = configuration
     methodPaths = Set(contracts.flatMap { $0.methods.map(\.path) })
   }
 

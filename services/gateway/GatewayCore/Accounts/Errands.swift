@@ -22,7 +22,7 @@ struct Errands: Sendable {
       do {
         try await errand()
       } catch {
-        logger.warning("a member's code was not sent", metadata: ["cause": "\(error)"])
+        logger.warning("work after an answer failed", metadata: ["cause": "\(error)"])
       }
     }
   }

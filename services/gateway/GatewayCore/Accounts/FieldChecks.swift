@@ -134,6 +134,35 @@ struct FieldChecks {
     return Set(paths).sorted()
   }
 
+  /// What is known of a certificate.
+  mutating func certificateIdentity(_ text: String, _ field: String) -> CertificateIdentity? {
+    let identity = CertificateIdentity(text)
+    if identity == nil {
+      fail(
+        field, text.isEmpty ? "REQUIRED" : "INVALID_IDENTITY",
+        zh: "应为 sha256: 加 64 位十六进制指纹，或 URI:…、DNS:…。",
+        en: "must be sha256: and a fingerprint of 64 hex digits, or URI:… or DNS:….")
+    }
+    return identity
+  }
+
+  /// The identifiers in `partners/{partner}/COLLECTION/{part}`.
+  mutating func partOfPartner(
+    _ name: String, of collection: String
+  ) -> (partner: String, part: String)? {
+    let parts = name.split(separator: "/", omittingEmptySubsequences: false)
+    guard parts.count == 4, parts[0] == "partners", parts[2] == collection,
+      IDSource.isIdentifier(parts[1]), IDSource.isIdentifier(parts[3])
+    else {
+      fail(
+        "name", name.isEmpty ? "REQUIRED" : "INVALID_NAME",
+        zh: "应为 partners/{合作方}/\(collection)/{编号}。",
+        en: "must be partners/{partner}/\(collection)/{id}.")
+      return nil
+    }
+    return (String(parts[1]), String(parts[3]))
+  }
+
   /// An end in the future, in microseconds since 1970; nil where none is set.
   mutating func end(_ time: Timestamp?, _ field: String, after now: Int64) -> Int64? {
     guard let time else { return nil }

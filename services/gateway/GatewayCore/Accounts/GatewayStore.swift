@@ -37,6 +37,8 @@ public struct GatewayKeys: Sendable {
 public struct GatewayStore: Sendable {
   /// Events wake gateways that run: one that starts reads the store itself.
   private static let feedRetentionDays = 2
+  /// How long it is known what partners took of their quotas: a month, to be talked about.
+  private static let usageRetentionDays: Int64 = 35
 
   public let database: any Database
   /// Nobody outside follows its feed.
@@ -144,6 +146,14 @@ public struct GatewayStore: Sendable {
     return reply
   }
 
+  /// Reads the keyrings anew, and afterwards seals anew what older keys did.
+  ///
+  /// - Throws: `StorageError.keyring`; then the keys before stay.
+  func takeUpKeys() throws {
+    for (_, ring) in keyrings { try ring.reload() }
+    errands.add { _ = try await renewKeys { _, _, _ in } }
+  }
+
   /// One page of a list in order of identifiers.
   ///
   /// - Parameter rows: Those after an identifier, at most so many.
@@ -179,17 +189,21 @@ extension GatewayStore: ServiceUpkeep {
     Query("SELECT id FROM partner LIMIT 0", []) { _ in [:] }
   }
 
-  /// Nothing is sealed but the replies that the ledger remembers.
+  /// Seals authenticators' secrets anew; the replies that the ledger remembers go by themselves.
   public func renewKeys(report: TaskReport) async throws -> [KeyNeed] {
-    try await database.ledgerNeeds(besides: keys.fields.keyring.current.id)
+    try await AuthenticatorRenewal(database: database, cipher: cipher, clock: clock)
+      .run(report: report)
+    return try await database.ledgerNeeds(besides: keys.fields.keyring.current.id)
   }
 
-  /// Forgets sessions and guesses that count no more.
+  /// Forgets sessions and guesses that count no more, and what was used long ago.
   public func keepDeadlines() async throws -> Int {
     let now = clock.now
     var commit = GuessStore.forgetOld(at: now)
     SessionStore.forgetOld(before: now.microseconds, in: &commit)
     MemberCodeStore.forgetOld(at: now.microseconds, in: &commit)
+    let today = quotas.zone.day(at: now.microseconds)
+    commit.run(QuotaStore.purge(before: today - Self.usageRetentionDays))
     try await database.write(commit)
     return 0
   }

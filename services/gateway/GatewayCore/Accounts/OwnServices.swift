@@ -12,12 +12,14 @@ struct OwnServices: Sendable {
   let backend: Backend
 
   /// - Parameters:
+  ///   - configuration: The one that is served.
   ///   - codes: How members get one-time codes.
   ///   - keyID: Names the key of the gateway's caller tokens.
   ///   - seed: Of that key.
   /// - Throws: ``ConfigurationError`` where a method has no policy.
   init(
-    store: GatewayStore, codes: MemberCodes, keyID: String, seed: [UInt8], clock: Clock = .system,
+    store: GatewayStore, configuration: GatewayConfiguration, codes: MemberCodes, keyID: String,
+    seed: [UInt8], clock: Clock = .system,
     logger: Logger
   ) throws {
     let key = try Curve25519.Signing.PrivateKey(rawRepresentation: seed)
@@ -26,7 +28,10 @@ struct OwnServices: Sendable {
       publicKeys: [keyID: Array(key.publicKey.rawRepresentation)], clock: clock)
     let policies = try PolicyTable(descriptorSets: [Contract.own.descriptorSet])
     let router = try Router(
-      services: [AccountsService(store: store), SessionsService(store: store, codes: codes)],
+      services: [
+        AccountsService(store: store, configuration: configuration),
+        SessionsService(store: store, codes: codes),
+      ],
       interceptors: [
         FailureMapping(domain: GatewayFailure.domain, logger: logger),
         CallerIdentity(verifier: verifier), PolicyEnforcement(table: policies),

@@ -171,7 +171,7 @@ extension AccountsService {
     let now = change.now
     var checks = checks
     let requestKey = checks.requestID(change.requestID)
-    let parts = Self.parts(of: change.name, &checks)
+    let parts = checks.partOfPartner(change.name, of: "keys")
     let (requestID, (partnerID, keyID)) = try checks.finish(requestKey, parts)
     return try await store.once(
       context, requestID: requestID, payload: payload, at: now, changes: ["partners/\(partnerID)"]
@@ -194,21 +194,5 @@ extension AccountsService {
         return .commit(commit, reply)
       }
     }
-  }
-
-  /// The identifiers in `partners/{partner}/keys/{key}`.
-  private static func parts(
-    of name: String, _ checks: inout FieldChecks
-  ) -> (partner: String, key: String)? {
-    let parts = name.split(separator: "/", omittingEmptySubsequences: false)
-    guard parts.count == 4, parts[0] == "partners", parts[2] == "keys",
-      IDSource.isIdentifier(parts[1]), IDSource.isIdentifier(parts[3])
-    else {
-      checks.fail(
-        "name", name.isEmpty ? "REQUIRED" : "INVALID_NAME",
-        zh: "应为 partners/{合作方}/keys/{密钥}。", en: "must be partners/{partner}/keys/{key}.")
-      return nil
-    }
-    return (String(parts[1]), String(parts[3]))
   }
 }

@@ -12,6 +12,8 @@ struct StoredPartner: Sendable, Hashable {
   var state: PartnerState
   /// Paths; empty for all that partners may call.
   var methods: [String]
+  /// What it may do, where that is not the default.
+  var limits: [LimitSetting] = []
   /// Microseconds since 1970.
   var createdAt: Int64
   /// Microseconds since 1970.
@@ -28,6 +30,7 @@ struct StoredPartner: Sendable, Hashable {
     partner.displayName = displayName
     partner.state = state
     partner.methods = methods
+    partner.limits = limits.map(\.message)
     partner.createTime = Timestamp(microseconds: createdAt)
     partner.updateTime = Timestamp(microseconds: updatedAt)
     return partner
@@ -36,7 +39,9 @@ struct StoredPartner: Sendable, Hashable {
 
 /// The SQL of partners.
 enum PartnerStore {
-  private static let columns = "id, version, display_name, state, methods, created_at, updated_at"
+  private static let columns = """
+    id, version, display_name, state, methods, limits, created_at, updated_at
+    """
 
   static func byID(_ id: String) -> Query<StoredPartner?> {
     .first("SELECT \(columns) FROM partner WHERE id = ?1", [id], partner)
@@ -66,12 +71,13 @@ enum PartnerStore {
     commit.emit(changed(partner.name, version: partner.version + 1))
     commit.run(
       """
-      UPDATE partner SET version = ?2, display_name = ?3, state = ?4, methods = ?5, updated_at = ?6
+      UPDATE partner SET version = ?2, display_name = ?3, state = ?4, methods = ?5, updated_at = ?6,
+        limits = ?8
       WHERE id = ?1 AND version = ?7
       """,
       [
         partner.id, partner.version + 1, partner.displayName, Int64(partner.state.rawValue),
-        MethodList.text(partner.methods), now, partner.version,
+        MethodList.text(partner.methods), now, partner.version, LimitList.text(partner.limits),
       ], expects: .exactly(1))
   }
 
@@ -86,6 +92,7 @@ enum PartnerStore {
       displayName: try row.text("display_name"),
       state: PartnerState(rawValue: try row.int32("state")),
       methods: MethodList.paths(try row.text("methods")),
+      limits: try LimitList.settings(try row.text("limits")),
       createdAt: try row.integer("created_at"), updatedAt: try row.integer("updated_at"))
   }
 }

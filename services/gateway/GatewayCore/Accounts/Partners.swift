@@ -165,7 +165,7 @@ struct PartnerChange: Sendable {
 
 extension AccountsService {
   /// Changes one partner; what is so already is not changed again.
-  private func change<Payload: Message, Reply: Message>(
+  func change<Payload: Message, Reply: Message>(
     _ change: PartnerChange, _ payload: Payload, _ checks: FieldChecks, _ context: ServerContext,
     _ apply: @escaping @Sendable (StoredPartner) throws -> StoredPartner,
     reply: @escaping @Sendable (StoredPartner) -> Reply

@@ -113,6 +113,15 @@ enum StaffStore {
       ], expects: .exactly(1))
   }
 
+  /// Stores the same secrets under another key: nothing that anybody sees changes.
+  static func reseal(
+    _ account: StoredStaff, totp: [UInt8]?, pending: [UInt8]?, in commit: inout Commit
+  ) {
+    commit.run(
+      "UPDATE staff_account SET totp = ?2, totp_pending = ?3 WHERE id = ?1 AND version = ?4",
+      [account.id, totp, pending, account.version], expects: .exactly(1))
+  }
+
   @Sendable private static func account(_ row: Row) throws -> StoredStaff {
     StoredStaff(
       id: try row.text("id"), version: try row.integer("version"),

@@ -16,7 +16,7 @@ public final class QuotaLeases: Sendable {
 
   private let database: any Database
   private let clock: Clock
-  private let zone: DayZone
+  let zone: DayZone
   private let meters = Mutex<[String: [String: QuotaMeter]]>([:])
   private let wanted: AsyncStream<QuotaMeter>
   private let want: AsyncStream<QuotaMeter>.Continuation

@@ -1,0 +1,224 @@
+import Crypto
+import Foundation
+import GRPCTesting
+import GatewayV1
+import RPC
+import RPCInProcess
+import ServiceKit
+import TestStores
+import Testing
+
+@testable import GatewayCore
+
+@Suite("Partners' certificates")
+struct PartnerCertificateTests {
+  private static let der = Array("a certificate".utf8)
+  private static let fingerprint =
+    "sha256:" + SHA256.hash(data: der).map { String(format: "%02x", $0) }.joined()
+  private static let uri = "spiffe://platform.example/backend"
+
+  private static func peer(
+    der: [UInt8] = der, uris: [String] = [], dnsNames: [String] = [],
+    endsAt: Foundation.Date = .distantFuture
+  ) -> Peer {
+    Peer(
+      address: "192.0.2.7:4711",
+      certificate: PeerCertificate(
+        der: der, uris: uris, dnsNames: dnsNames, expiresAt: endsAt.microseconds), isTLS: true)
+  }
+
+  private static func add(
+    _ identity: String, to partner: Partner, in world: AccountsWorld, methods: [String] = [],
+    expires: Foundation.Date? = nil
+  ) async throws -> PartnerCertificate {
+    var request = CreatePartnerCertificateRequest()
+    request.requestID = AccountsWorld.newRequestID()
+    request.partner = partner.name
+    var certificate = PartnerCertificate()
+    certificate.displayName = "生产环境"
+    certificate.identity = identity
+    certificate.methods = methods
+    certificate.expireTime = expires.map { .init(microseconds: $0.microseconds) }
+    request.certificate = certificate
+    let made = try await world.accounts.createPartnerCertificate(
+      request, options: AccountsWorld.root)
+    return made.certificate ?? certificate
+  }
+
+  private static func revoke(
+    _ certificate: PartnerCertificate, in world: AccountsWorld
+  ) async throws -> PartnerCertificate? {
+    var request = RevokePartnerCertificateRequest()
+    request.requestID = AccountsWorld.newRequestID()
+    request.name = certificate.name
+    request.reason = "lost"
+    return try await world.accounts.revokePartnerCertificate(
+      request, options: AccountsWorld.root
+    ).certificate
+  }
+
+  /// What a call hears that shows nothing but a certificate; nil is OK.
+  private static func reason(
+    _ peer: Peer, in world: AccountsWorld, _ metadata: Metadata = [:]
+  ) async throws -> String? {
+    let edge = try world.gateway.edge(peer: peer)
+    return try await edge.outcome(AccountsWorld.echoPath, metadata)?.gatewayReason
+  }
+
+  private static func reason(_ body: () async throws -> Void) async -> String? {
+    do {
+      try await body()
+      return nil
+    } catch {
+      return (error as? RPCError)?.gatewayReason ?? "\(error)"
+    }
+  }
+
+  @Test(
+    "a certificate calls as its partner, by fingerprint and by name, until it is revoked",
+    arguments: Engine.allCases)
+  func proves(_ engine: Engine) async throws {
+    try await AccountsWorld.with(engine) { world in
+      let partner = try await world.partner()
+      let known = [
+        (Self.fingerprint, Self.peer()), ("URI:" + Self.uri, Self.peer(der: [9], uris: [Self.uri])),
+        ("DNS:backend.example", Self.peer(der: [8], dnsNames: ["x", "Backend.Example"])),
+      ]
+      for (identity, peer) in known {
+        #expect(try await Self.reason(peer, in: world) == "CALLER_UNPROVEN")
+        let made = try await Self.add(identity, to: partner, in: world)
+        #expect(made.identity == identity && made.name.hasPrefix(partner.name + "/certificates/"))
+        #expect(try await Self.reason(peer, in: world) == nil)
+        #expect(world.probe.metadata.value[binary: "yijia-caller-bin"] != nil)
+        let revoked = try await Self.revoke(made, in: world)
+        #expect(revoked?.revokeTime != nil)
+        #expect(try await Self.reason(peer, in: world) == "CALLER_UNPROVEN")
+        #expect(try await Self.revoke(made, in: world) == revoked, "it stays so")
+        // What was revoked may be registered anew.
+        _ = try await Self.add(identity, to: partner, in: world)
+        #expect(try await Self.reason(peer, in: world) == nil)
+      }
+      try await world.disable(partner)
+      for (_, peer) in known {
+        #expect(try await Self.reason(peer, in: world) == "CALLER_UNPROVEN")
+      }
+    }
+  }
+
+  @Test("a certificate that has ended proves nobody, nor one that was registered for a time")
+  func ends() async throws {
+    try await AccountsWorld.with(.sqlite) { world in
+      let partner = try await world.partner()
+      let now = world.now.value
+      _ = try await Self.add(
+        Self.fingerprint, to: partner, in: world, expires: now.addingTimeInterval(60))
+      _ = try await Self.add("URI:" + Self.uri, to: partner, in: world)
+      let short = Self.peer(der: [9], uris: [Self.uri], endsAt: now.addingTimeInterval(60))
+      #expect(try await Self.reason(Self.peer(), in: world) == nil)
+      #expect(try await Self.reason(short, in: world) == nil)
+      world.pass(60)
+      #expect(try await Self.reason(Self.peer(), in: world) == "CREDENTIAL_EXPIRED")
+      #expect(try await Self.reason(short, in: world) == "CREDENTIAL_EXPIRED")
+    }
+  }
+
+  @Test("what a request shows counts before the certificate")
+  func precedence() async throws {
+    try await AccountsWorld.with(.sqlite) { world in
+      let partner = try await world.partner()
+      _ = try await Self.add(Self.fingerprint, to: partner, in: world)
+      let wrong = AccountsWorld.key("yjp_" + String(repeating: "0", count: 64))
+      #expect(try await Self.reason(Self.peer(), in: world, wrong) == "CALLER_UNPROVEN")
+      let own = AccountsWorld.key(TestGateway.partnerKey)
+      #expect(try await Self.reason(Self.peer(), in: world, own) == nil)
+      let methods = ["/yijia.members.v1.MembersService/GetEnrollment"]
+      let limited = try await world.partner("另一平台")
+      _ = try await Self.add("URI:" + Self.uri, to: limited, in: world, methods: methods)
+      let other = Self.peer(der: [9], uris: [Self.uri])
+      #expect(try await Self.reason(other, in: world) == "METHOD_NOT_GRANTED")
+    }
+  }
+
+  @Test("a stream ends when its certificate is revoked, and by itself when it ends")
+  func streams() async throws {
+    try await AccountsWorld.with(.sqlite) { world in
+      let partner = try await world.partner()
+      let made = try await Self.add("URI:" + Self.uri, to: partner, in: world)
+      func edge(_ seconds: TimeInterval) throws -> InProcessChannel {
+        let end = world.now.value.addingTimeInterval(seconds)
+        return try world.gateway.edge(peer: Self.peer(uris: [Self.uri], endsAt: end))
+      }
+      func stream(
+        on edge: InProcessChannel
+      ) async throws -> ResponseStream<StreamingOutputCallResponse> {
+        let call = try await TestServiceClient(edge).fullDuplexCall()
+        try await call.send(StreamingOutputCallRequest())
+        return call.responses
+      }
+      let (soon, late) = (try edge(0.2), try edge(3_600))
+      var short = try await stream(on: soon).makeAsyncIterator()
+      var long = try await stream(on: late).makeAsyncIterator()
+      _ = try await short.next()
+      _ = try await long.next()
+      world.pass(1)
+      let ended = await #expect(throws: RPCError.self) { _ = try await short.next() }
+      #expect(ended?.gatewayReason == "CALLER_UNPROVEN")
+      _ = try await Self.revoke(made, in: world)
+      let revoked = await #expect(throws: RPCError.self) { _ = try await long.next() }
+      #expect(revoked?.gatewayReason == "CALLER_UNPROVEN")
+    }
+  }
+
+  @Test("an identity names one partner; twenty hold; all is in the audit log and the list")
+  func rules() async throws {
+    try await AccountsWorld.with(.sqlite) { world in
+      let (partner, other) = (try await world.partner(), try await world.partner("另一平台"))
+      let first = try await Self.add(Self.fingerprint, to: partner, in: world)
+      #expect(
+        await Self.reason { _ = try await Self.add(Self.fingerprint, to: other, in: world) }
+          == "CERTIFICATE_TAKEN")
+      for index in 1..<20 {
+        _ = try await Self.add("DNS:host-\(index).example", to: partner, in: world)
+      }
+      #expect(
+        await Self.reason { _ = try await Self.add("DNS:more.example", to: partner, in: world) }
+          == "TOO_MANY_CERTIFICATES")
+      var list = ListPartnerCertificatesRequest()
+      list.partner = partner.name
+      list.pageSize = 15
+      var names: [String] = []
+      repeat {
+        let page = try await world.accounts.listPartnerCertificates(
+          list, options: AccountsWorld.root)
+        names += page.certificates.map(\.name)
+        list.pageToken = page.nextPageToken
+      } while !list.pageToken.isEmpty
+      #expect(Set(names).count == 20 && names.contains(first.name))
+      var missing = first
+      missing.name = partner.name + "/certificates/" + String(repeating: "0", count: 32)
+      #expect(
+        await Self.reason { _ = try await Self.revoke(missing, in: world) }
+          == "CERTIFICATE_NOT_FOUND")
+    }
+  }
+
+  @Test(
+    "what is no identity is refused, the suite's own workloads among it",
+    arguments: [
+      "", "sha256:", "sha256:ABC", "sha256:" + String(repeating: "A", count: 64), "URI:", "URI:x",
+      "URI:spiffe://yijia/gateway", "URI:a b:c", "DNS:", "DNS:*.example", "DNS:Upper.example",
+      "DNS:-x", "CN=partner", "URI:a:" + String(repeating: "x", count: 500),
+    ])
+  func identities(_ text: String) {
+    #expect(CertificateIdentity(text) == nil)
+  }
+
+  @Test("a workload's name of the suite proves no partner, whatever authority it has")
+  func workloads() throws {
+    let certificate = PeerCertificate(
+      der: [1], uris: ["spiffe://yijia/gateway"] + (0..<9).map { "spiffe://x/\($0)" })
+    let hashes = CertificateIdentity.hashes(of: certificate)
+    #expect(hashes.count <= 5, "a few names are looked at")
+    #expect(!hashes.contains(CredentialHash(sha256Of: Array("URI:spiffe://yijia/gateway".utf8))))
+  }
+}

@@ -1,0 +1,114 @@
+import GatewayV1
+import GoogleProtobuf
+import ServiceKit
+import Storage
+
+/// A partner's certificate as it is stored.
+struct StoredPartnerCertificate: Sendable, Hashable {
+  var id: String
+  /// Identifier of its partner.
+  var partner: String
+  var displayName: String
+  /// Text of a ``CertificateIdentity``.
+  var identity: String
+  /// Its hash.
+  var sha256: [UInt8]
+  /// Paths; empty for all of its partner's.
+  var methods: [String]
+  /// Microseconds since 1970.
+  var createdAt: Int64
+  /// Microseconds since 1970; nil for never.
+  var expiresAt: Int64?
+  /// Microseconds since 1970; nil while it was not revoked.
+  var revokedAt: Int64?
+
+  var name: String { "partners/\(partner)/certificates/\(id)" }
+
+  /// As the contract shows it.
+  var message: PartnerCertificate {
+    var certificate = PartnerCertificate()
+    certificate.name = name
+    certificate.displayName = displayName
+    certificate.identity = identity
+    certificate.methods = methods
+    certificate.createTime = Timestamp(microseconds: createdAt)
+    certificate.expireTime = expiresAt.map { Timestamp(microseconds: $0) }
+    certificate.revokeTime = revokedAt.map { Timestamp(microseconds: $0) }
+    return certificate
+  }
+}
+
+/// The SQL of partners' certificates.
+enum PartnerCertificateStore {
+  private static let columns = """
+    id, partner_id, display_name, identity, identity_sha256, methods, created_at, expires_at, \
+    revoked_at
+    """
+
+  static func byID(_ id: String, of partner: String) -> Query<StoredPartnerCertificate?> {
+    .first(
+      "SELECT \(columns) FROM partner_certificate WHERE id = ?1 AND partner_id = ?2",
+      [id, partner], certificate)
+  }
+
+  /// The one with that hash that was not revoked.
+  static func byHash(_ hash: [UInt8]) -> Query<StoredPartnerCertificate?> {
+    .first(
+      """
+      SELECT \(columns) FROM partner_certificate WHERE identity_sha256 = ?1 AND revoked_at IS NULL
+      """, [hash], certificate)
+  }
+
+  static func page(
+    of partner: String, after id: String, limit: Int
+  ) -> Query<[StoredPartnerCertificate]> {
+    .all(
+      """
+      SELECT \(columns) FROM partner_certificate WHERE partner_id = ?1 AND id > ?2
+      ORDER BY id LIMIT ?3
+      """, [partner, id, limit], certificate)
+  }
+
+  /// How many of a partner's certificates hold.
+  static func holding(of partner: String, at now: Int64) -> Query<Int> {
+    .one(
+      """
+      SELECT count(*) AS n FROM partner_certificate
+      WHERE partner_id = ?1 AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > ?2)
+      """, [partner, now]
+    ) { try $0.int("n") }
+  }
+
+  /// Stores a certificate; guards are its partner's version, and that nobody else has its identity.
+  static func insert(_ certificate: StoredPartnerCertificate, into commit: inout Commit) {
+    commit.run(
+      """
+      INSERT INTO partner_certificate (
+        id, partner_id, display_name, identity, identity_sha256, methods, created_at, expires_at)
+      VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
+      ON CONFLICT (identity_sha256) WHERE revoked_at IS NULL DO NOTHING
+      """,
+      [
+        certificate.id, certificate.partner, certificate.displayName, certificate.identity,
+        certificate.sha256, MethodList.text(certificate.methods), certificate.createdAt,
+        certificate.expiresAt,
+      ], expects: .exactly(1))
+  }
+
+  /// Stores that it was revoked; the guard is its partner's version.
+  static func revoke(_ certificate: StoredPartnerCertificate, in commit: inout Commit) {
+    commit.run(
+      "UPDATE partner_certificate SET revoked_at = ?2 WHERE id = ?1",
+      [certificate.id, certificate.revokedAt], expects: .exactly(1))
+  }
+
+  @Sendable private static func certificate(_ row: Row) throws -> StoredPartnerCertificate {
+    StoredPartnerCertificate(
+      id: try row.text("id"), partner: try row.text("partner_id"),
+      displayName: try row.text("display_name"), identity: try row.text("identity"),
+      sha256: try row.blob("identity_sha256"),
+      methods: MethodList.paths(try row.text("methods")),
+      createdAt: try row.integer("created_at"), expiresAt: try row.optionalInteger("expires_at"),
+      revokedAt: try row.optionalInteger("revoked_at"))
+  }
+}

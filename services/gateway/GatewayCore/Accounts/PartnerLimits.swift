@@ -1,0 +1,139 @@
+import Foundation
+public import GatewayV1
+import GoogleProtobuf
+import GoogleType
+import Protobuf
+public import RPC
+import ServiceKit
+import Storage
+
+extension AccountsService {
+  /// Entries of one partner.
+  private static let limitsMax = 100
+
+  /// Says what a partner may do, in the place of what was said before.
+  public func setPartnerLimits(
+    _ request: SetPartnerLimitsRequest, context: ServerContext
+  ) async throws -> SetPartnerLimitsResponse {
+    var checks = FieldChecks()
+    let reason = checks.reason(request.reason)
+    if request.etag.isEmpty { checks.fail("etag", "REQUIRED", zh: "必填。", en: "is required.") }
+    let limits = request.limits.map(LimitSetting.init)
+    if limits.count > Self.limitsMax {
+      checks.fail(
+        "limits", "TOO_MANY", zh: "不得超过 \(Self.limitsMax) 项。",
+        en: "may have \(Self.limitsMax) entries at most.")
+    }
+    for fault in LimitSetting.faults(limits, at: "limits", knows: configuration.counts) {
+      let parts = fault.split(separator: ": ", maxSplits: 1)
+      let rest = parts.count == 2 ? parts[1] : ""
+      checks.fail(
+        String(parts.first ?? "limits"), "INVALID_LIMIT", zh: "有误:\(rest)。",
+        en: "is wrong: \(rest).")
+    }
+    let change = PartnerChange(
+      requestID: request.requestID, name: request.name, action: "set_partner_limits",
+      reason: reason)
+    var payload = request
+    payload.requestID = ""
+    return try await self.change(change, payload, checks, context) { partner in
+      guard partner.etag == request.etag else { throw CommonFailure.etagMismatch }
+      var after = partner
+      after.limits = limits
+      return after
+    } reply: { partner in
+      var response = SetPartnerLimitsResponse()
+      response.partner = partner.message
+      return response
+    }
+  }
+
+  /// Tells what a partner took of its daily quotas.
+  public func getUsage(
+    _ request: GetUsageRequest, context: ServerContext
+  ) async throws -> GetUsageResponse {
+    _ = try administrator(context)
+    var checks = FieldChecks()
+    let given = checks.resource(request.name, of: "partners", "name")
+    let today = store.quotas.zone.day(at: store.clock.microseconds)
+    let asked = Self.day(request.date, today: today, &checks)
+    let (id, day) = try checks.finish(given, asked)
+    let own = try await ownLimits(of: id)
+    let rows = try await store.database.read(QuotaStore.usage(of: "partners/\(id)", day: day))
+    var response = GetUsageResponse()
+    let date = ChinaDate(daysSinceEpoch: Int(day))
+    response.date = GoogleType.Date.with {
+      ($0.year, $0.month, $0.day) = (Int32(date.year), Int32(date.month), Int32(date.day))
+    }
+    response.methods = rows.map { path, calls in
+      var usage = MethodUsage()
+      usage.method = path
+      usage.callsTaken = calls
+      let limits = MethodLimits(of: path, own: own, defaults: configuration.limits)
+      usage.callsPerDay = Int64(limits.callsPerDay ?? 0)
+      return usage
+    }
+    return response
+  }
+
+  /// Days since 1970-01-01 of a date, however the zone counts its days; of today where none is set.
+  private static func day(
+    _ date: GoogleType.Date?, today: Int64, _ checks: inout FieldChecks
+  ) -> Int64? {
+    guard let date else { return today }
+    guard
+      let civil = ChinaDate(year: Int(date.year), month: Int(date.month), day: Int(date.day))
+    else {
+      checks.fail("date", "INVALID_DATE", zh: "应为公历日期。", en: "must be a date.")
+      return nil
+    }
+    return Int64(civil.daysSinceEpoch)
+  }
+
+  private func ownLimits(of id: String) async throws -> [LimitSetting] {
+    if let partner = configuration.partners.first(where: { $0.id == id }) { return partner.limits }
+    guard let partner = try await store.database.read(PartnerStore.byID(id)) else {
+      throw AccountFailure.partnerNotFound
+    }
+    return partner.limits
+  }
+}
+
+extension LimitSetting {
+  /// As the contract shows it.
+  init(_ message: PartnerLimit) {
+    self.init(
+      methods: message.methods, callsPerSecond: message.callsPerSecond,
+      burst: message.burst.map { Int($0) }, streamsMax: message.streamsMax.map { Int($0) },
+      messageBytesMax: message.messageBytesMax.map { Int($0) },
+      callsPerDay: message.callsPerDay.map { Int($0) })
+  }
+
+  /// As the contract shows it. What was stored came from there, so it fits.
+  var message: PartnerLimit {
+    var limit = PartnerLimit()
+    limit.methods = methods
+    limit.callsPerSecond = callsPerSecond
+    limit.burst = burst.map { Int32(clamping: $0) }
+    limit.streamsMax = streamsMax.map { Int32(clamping: $0) }
+    limit.messageBytesMax = messageBytesMax.map { Int32(clamping: $0) }
+    limit.callsPerDay = callsPerDay.map { Int64($0) }
+    return limit
+  }
+}
+
+/// Limits as they are stored: JSON, with the names of the configuration.
+enum LimitList {
+  static func text(_ settings: [LimitSetting]) -> String {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = .sortedKeys
+    // Numbers and texts: there is nothing that has no JSON.
+    return (try? encoder.encode(settings)).map { String(decoding: $0, as: UTF8.self) } ?? "[]"
+  }
+
+  /// - Throws: `DecodingError` where the store holds something else.
+  static func settings(_ text: String) throws -> [LimitSetting] {
+    if text == "[]" { return [] }
+    return try JSONDecoder().decode([LimitSetting].self, from: Data(text.utf8))
+  }
+}
