@@ -7,7 +7,7 @@ import Testing
 
 @testable import GatewayCore
 
-/// The JSON port against clients that mean it badly, over real sockets.
+/// The JSON port against clients that mean it badly, over real sockets, in plaintext and over TLS.
 @Suite("Hostile JSON clients", .timeLimit(.minutes(5)))
 struct HostileJSONTests {
   private static let bytesMax = 64 << 10
@@ -15,26 +15,31 @@ struct HostileJSONTests {
   private static let post = "POST /v1/enrollments HTTP/1.1\r\nHost: a\r\n\(key)"
   private static let good = "{\"application\":{\"personName\":\"张三\"}}"
 
+  /// Plaintext, TLS.
+  private static let carriers = [false, true]
+
   private let loopback = Loopback()
 
   /// Runs with the address of a gateway in front of a registry, and sees to it that a caller who
   /// behaves is served meanwhile and afterwards.
   private func withEdge(
-    bodyMax: Duration = .seconds(60), _ body: (HostPort) async throws -> Void
+    _ isTLS: Bool, bodyMax: Duration = .seconds(60), _ body: (HostPort) async throws -> Void
   ) async throws {
     let gateway = try TestGateway(InProcessChannel(services: [FakeRegistry()])).gateway
     let quiet = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
     let face = try JSONFace(
       of: gateway, contracts: JSONContracts(), origins: BrowserOrigins(),
       messageBytesMax: Self.bytesMax, bodyMax: bodyMax, logger: quiet)
-    let (server, address) = try await loopback.serve(handlers: [gateway, face])
+    let identity = isTLS ? try TestIdentity() : nil
+    let (server, address) = try await loopback.serve(
+      handlers: [gateway, face], tls: identity?.server)
     try await body(address)
-    #expect(try await ask(Self.whole(Self.good), address).contains(#""name":"张三""#))
+    #expect(try await ask(Self.whole(Self.good), address, isTLS).contains(#""name":"张三""#))
     await server.shutdown(grace: .zero)
   }
 
-  private func ask(_ text: String, _ address: HostPort) async throws -> String {
-    try await speak([Array(text.utf8)], to: address)
+  private func ask(_ text: String, _ address: HostPort, _ isTLS: Bool) async throws -> String {
+    try await speak([Array(text.utf8)], to: address, isTLS: isTLS)
   }
 
   private static func whole(_ body: String) -> String {
@@ -63,10 +68,11 @@ struct HostileJSONTests {
     "Transfer-Encoding: chunked\r\n\r\nffffffffffffffff1\r\n\(hidden)",
   ]
 
-  @Test("a request that could be read in two ways hides no second one", arguments: smuggled)
-  func smuggling(_ rest: String) async throws {
-    try await withEdge { address in
-      let answer = try await ask(Self.post + rest, address)
+  @Test(
+    "a request that could be read in two ways hides no second one", arguments: smuggled, carriers)
+  func smuggling(_ rest: String, isTLS: Bool) async throws {
+    try await withEdge(isTLS) { address in
+      let answer = try await ask(Self.post + rest, address, isTLS)
       let count = answer.components(separatedBy: "HTTP/1.1 ").count - 1
       #expect(count <= 1, "two answers: \(answer)")
       #expect(!answer.contains("200 OK"), "\(answer)")
@@ -74,9 +80,11 @@ struct HostileJSONTests {
     }
   }
 
-  @Test("a body beyond the limit is refused before it is read whole", arguments: [false, true])
-  func oversized(isChunked: Bool) async throws {
-    try await withEdge { address in
+  @Test(
+    "a body beyond the limit is refused before it is read whole", arguments: [false, true], carriers
+  )
+  func oversized(isChunked: Bool, isTLS: Bool) async throws {
+    try await withEdge(isTLS) { address in
       let piece = [UInt8](repeating: UInt8(ascii: " "), count: 32 << 10)
       let head =
         isChunked
@@ -84,18 +92,21 @@ struct HostileJSONTests {
       let framed =
         isChunked ? Array("8000\r\n".utf8) + piece + Array("\r\n".utf8) : piece
       let answer = try await speak(
-        [Array((Self.post + head).utf8)] + Array(repeating: framed, count: 16), to: address)
+        [Array((Self.post + head).utf8)] + Array(repeating: framed, count: 16), to: address,
+        isTLS: isTLS)
       #expect(answer.hasPrefix("HTTP/1.1 413 "), "\(answer)")
       #expect(answer.contains("MESSAGE_TOO_LARGE"))
       #expect(answer.lowercased().contains("connection: close"))
     }
   }
 
-  @Test("a body that takes too long is refused with 408, however often a byte of it comes")
-  func slow() async throws {
-    try await withEdge(bodyMax: .milliseconds(50)) { address in
+  @Test(
+    "a body that takes too long is refused with 408, however often a byte of it comes",
+    arguments: carriers)
+  func slow(isTLS: Bool) async throws {
+    try await withEdge(isTLS, bodyMax: .milliseconds(50)) { address in
       let answer = try await ask(
-        "\(Self.post)Connection: close\r\nContent-Length: 1000\r\n\r\n{", address)
+        "\(Self.post)Connection: close\r\nContent-Length: 1000\r\n\r\n{", address, isTLS)
       #expect(answer.hasPrefix("HTTP/1.1 408 "), "\(answer)")
       #expect(answer.contains("BODY_TOO_SLOW"))
     }
@@ -108,10 +119,10 @@ struct HostileJSONTests {
     "{\"application\":{\"group\":99999999999999999999}}", "// no\n{}", "NaN",
   ]
 
-  @Test("JSON that is none is refused with what is wrong", arguments: wrong.dropFirst())
-  func malformed(_ body: String) async throws {
-    try await withEdge { address in
-      let answer = try await ask(Self.whole(body), address)
+  @Test("JSON that is none is refused with what is wrong", arguments: wrong.dropFirst(), carriers)
+  func malformed(_ body: String, isTLS: Bool) async throws {
+    try await withEdge(isTLS) { address in
+      let answer = try await ask(Self.whole(body), address, isTLS)
       #expect(answer.hasPrefix("HTTP/1.1 400 "), "\(answer)")
       #expect(answer.contains("INVALID_FIELDS"))
     }
@@ -124,20 +135,22 @@ struct HostileJSONTests {
       + String(repeating: "}", count: 10_001),
   ]
 
-  @Test("JSON that is deep is refused, and takes no stack", arguments: deep)
-  func depth(_ body: String) async throws {
-    try await withEdge { address in
-      let answer = try await ask(Self.whole(body), address)
+  @Test("JSON that is deep is refused, and takes no stack", arguments: deep, carriers)
+  func depth(_ body: String, isTLS: Bool) async throws {
+    try await withEdge(isTLS) { address in
+      let answer = try await ask(Self.whole(body), address, isTLS)
       #expect(answer.hasPrefix("HTTP/1.1 400 "), "\(answer.prefix(300))")
       #expect(answer.utf8.count < 8 << 10, "the answer does not repeat it")
     }
   }
 
-  @Test("what is wrong a thousand times is told without growing beyond the request")
-  func manyWrong() async throws {
+  @Test(
+    "what is wrong a thousand times is told without growing beyond the request", arguments: carriers
+  )
+  func manyWrong(isTLS: Bool) async throws {
     let fields = (0..<5_000).map { "\"x\($0)\":1" }.joined(separator: ",")
-    try await withEdge { address in
-      let answer = try await ask(Self.whole("{\(fields)}"), address)
+    try await withEdge(isTLS) { address in
+      let answer = try await ask(Self.whole("{\(fields)}"), address, isTLS)
       #expect(answer.hasPrefix("HTTP/1.1 400 "), "\(answer.prefix(300))")
       #expect(answer.utf8.count < 64 << 10, "\(answer.utf8.count) bytes")
     }
@@ -152,13 +165,13 @@ struct HostileJSONTests {
     "/v1/members?" + String(repeating: "a.", count: 5_000) + "=1",
   ]
 
-  @Test("a target of any shape gets a status of its own, and no 500", arguments: targets)
-  func target(_ target: String) async throws {
-    try await withEdge { address in
+  @Test("a target of any shape gets a status of its own, and no 500", arguments: targets, carriers)
+  func target(_ target: String, isTLS: Bool) async throws {
+    try await withEdge(isTLS) { address in
       let token = TestGateway.tokens["administrator"] ?? ""
       let answer = try await ask(
         "GET \(target) HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer \(token)\r\n"
-          + "Connection: close\r\n\r\n", address)
+          + "Connection: close\r\n\r\n", address, isTLS)
       let status = answer.split(separator: " ").dropFirst().first.flatMap { Int($0) } ?? 0
       #expect((200..<500).contains(status), "\(answer.prefix(300))")
       #expect(answer.utf8.count < 64 << 10)
