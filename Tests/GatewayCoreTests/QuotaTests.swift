@@ -142,9 +142,11 @@ struct QuotaTests {
     }
   }
 
-  @Test("gateways that are killed again and again never let more in, and lose a lease each")
-  func kills() async throws {
-    try await Self.with(.sqlite) { database in
+  @Test(
+    "gateways that are killed again and again never let more in, and lose a lease each",
+    arguments: Engine.allCases)
+  func kills(_ engine: Engine) async throws {
+    try await Self.with(engine) { database in
       let now = Shared(Self.eve.addingTimeInterval(-Self.day / 2))
       let quota: Int64 = 2_000
       let lease = 40
@@ -200,9 +202,11 @@ struct QuotaTests {
     }
   }
 
-  @Test("what a quota has more counts at once; what it has less ends it")
-  func changed() async throws {
-    try await Self.with(.sqlite) { database in
+  @Test(
+    "what a quota has more counts at once; what it has less ends it",
+    arguments: Engine.allCases)
+  func changed(_ engine: Engine) async throws {
+    try await Self.with(engine) { database in
       let now = Shared(Self.eve.addingTimeInterval(-3_600))
       try await Self.gateway(database, now, quota: 10) { (leases, meter) async throws in
         #expect(try await Self.admitted(16, leases, meter) == 10)
@@ -214,10 +218,12 @@ struct QuotaTests {
     }
   }
 
-  @Test("while the store is away nothing beyond the lease is let in")
-  func away() async throws {
+  @Test(
+    "while the store is away nothing beyond the lease is let in",
+    arguments: Engine.allCases)
+  func away(_ engine: Engine) async throws {
     let now = Shared(Self.eve.addingTimeInterval(-3_600))
-    try await Self.with(.sqlite) { database in
+    try await Self.with(engine) { database in
       try await Self.gateway(database, now, quota: 50) { (leases, meter) async throws in
         try await leases.take(meter)
         await database.close()
@@ -228,17 +234,17 @@ struct QuotaTests {
     }
   }
 
-  @Test("a partner's calls of a day end with QUOTA_EXCEEDED, for that method only")
-  func throughGateway() async throws {
-    try await AccountsWorld.with(.sqlite) { world in
+  @Test(
+    "a partner's calls of a day end with QUOTA_EXCEEDED, for that method only",
+    arguments: Engine.allCases)
+  func throughGateway(_ engine: Engine) async throws {
+    try await AccountsWorld.with(engine) { world in
       let limits = [
         LimitSetting(methods: ["/grpc.testing.TestService"], callsPerDay: 3), LimitSetting(),
       ]
       let probe = EchoProbe()
       let echo = try InProcessChannel(services: [EchoService(probe)])
       let edge = try TestGateway(echo, store: world.store, limits: limits).edge()
-      let leases = Task { await world.store.quotas.run(logger: Self.quiet) }
-      defer { leases.cancel() }
       let partner = TestCaller.partner.metadata
       let path = TestGateway.echoPath
       for _ in 0..<3 { #expect(try await edge.outcome(path, partner) == nil) }

@@ -14,8 +14,8 @@ struct GatewayCommand: AsyncParsableCommand {
     abstract: "The one address of the suite: proves callers, applies the policy, forwards calls.",
     discussion: """
       Serves gRPC, gRPC-Web and JSON over TLS on its port; health, /metrics and POST /reload in \
-      plaintext on its admin port. SIGHUP reads configuration and certificates anew: no call \
-      notices, and a wrong one is refused. SIGTERM lets running calls finish.
+      plaintext on its admin port. SIGHUP reads configuration, certificates and keyrings anew: no \
+      call notices, and a wrong one is refused. SIGTERM lets running calls finish.
       Example: yijia-gateway --config gateway.yaml
       """)
 
