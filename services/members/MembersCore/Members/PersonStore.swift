@@ -127,7 +127,8 @@ enum PersonStore {
           """, [oldest]
         )
       } else {
-        ("NOT EXISTS (SELECT h.hash FROM person_hashes AS h WHERE \(same))", [])
+        // As a value, which PostgreSQL looks up by the index, however few rows it thinks there are.
+        ("(SELECT h.place FROM person_hashes AS h WHERE \(same) LIMIT 1) IS NULL", [])
       }
     let columns =
       ["hash", "place", "key"] + (others.isEmpty ? [] : ["other"])
