@@ -56,13 +56,15 @@ prepare() { # ENGINE
 }
 
 start() { # ENGINE
-  local data=$work/$1 name
+  local data=$work/$1 name admin=$((PORT + 1001))
+  # One after the other: who finds its backend missing tries again after a second only.
   for name in members stations gateway; do
     "$RELEASE/yijia-$name" --config "$data/$name.yaml" >>"$work/log" 2>&1 &
     pids+=($!)
+    [ "$name" != gateway ] || admin=$((PORT + 1000))
+    serving "$admin" "${pids[-1]}"
+    admin=$((admin + 1))
   done
-  serving $((PORT + 1000)) "${pids[2]}"
-  serving $((PORT + 1001)) "${pids[0]}"
   "$RELEASE/yijia" import examples/organizations.csv --connection "$data/connection.json" \
     >>"$work/log"
 }
