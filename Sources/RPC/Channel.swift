@@ -16,6 +16,15 @@ public protocol Channel: Sendable {
   ) async throws -> Result
 }
 
+/// A channel that may have a connection on a caller's own loop.
+package protocol LoopChannel: Channel {
+  /// Opens an exchange at once on that loop, if a connection there takes it; else nil. On the loop.
+  /// - Throws: `RPCError` where the connection takes no more.
+  func openExchange(
+    _ head: RequestHead, options: ExchangeOptions, on loop: any ExchangeLoop
+  ) throws(RPCError) -> ClientExchange?
+}
+
 extension Channel {
   public var policy: ChannelPolicy? { nil }
 

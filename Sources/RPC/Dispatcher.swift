@@ -113,15 +113,10 @@ enum RawCall {
     let inbox = Inbox(exchange, messageBytesMax: nil)
     exchange.sink = inbox
     let face = ServerExchange(head: head, exchange: exchange, inbox: inbox)
+    if handler.take(face) { return }
     let task = Task(executorPreference: exchange.loop) {
       await handler.serve(face)
-      if exchange.state.local == .awaitingHead {
-        exchange.finishCall(
-          RPCError(.internalError, "the exchange was not answered"), headers: [:], trailers: [:])
-      } else if exchange.state.local == .open {
-        exchange.reset(.internalError)
-      }
-      exchange.transport.handlerEnded()
+      face.ended()
     }
     inbox.onClosed = { reason in
       // A completed exchange may still have work to do after its last byte.

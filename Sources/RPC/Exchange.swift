@@ -9,7 +9,10 @@ package final class Exchange: @unchecked Sendable {
   package let id: ExchangeID
   package let loop: any ExchangeLoop
   @exclusivity(unchecked) package var sink: (any ExchangeSink)?
+  /// Who is told, beside tasks that wait.
+  @exclusivity(unchecked) package var listener: (any ExchangeListener)?
   @exclusivity(unchecked) package private(set) var state: ExchangeState
+  @exclusivity(unchecked) private var isReset = false
   /// The outbound queue is full.
   @exclusivity(unchecked) private var isFull = false
   @exclusivity(unchecked) private var writers: WaitPoint?
@@ -44,7 +47,8 @@ package final class Exchange: @unchecked Sendable {
   }
 
   package func reset(_ code: ResetCode) {
-    guard proceed(.localReset) else { return }
+    guard !isReset, proceed(.localReset) else { return }
+    isReset = true
     transport.reset(id, code)
   }
 
@@ -97,6 +101,7 @@ package final class Exchange: @unchecked Sendable {
   package func writable() {
     isFull = false
     writers?.signal()
+    listener?.exchangeChanged(self)
   }
 
   package func closed(_ reason: CloseReason) {

@@ -89,6 +89,12 @@ package protocol ExchangeSink: AnyObject {
   func serverDrains()
 }
 
+/// Who works on an exchange without a task: told on its loop whenever there is something in its
+/// inbox, it can be written to again, or it is closed.
+package protocol ExchangeListener: AnyObject {
+  func exchangeChanged(_ exchange: Exchange)
+}
+
 extension ExchangeTransport {
   package var isDraining: Bool { false }
   package var isCongested: Bool { false }

@@ -173,6 +173,14 @@ extension HeaderList {
       }
   }
 
+  /// Looks at one field in place.
+  package func withField<Result>(
+    at index: Int, _ body: (_ name: RawSpan, _ value: RawSpan) -> Result
+  ) -> Result {
+    let (span, field) = (bytes.span.bytes, fields[index])
+    return body(span.extracting(field.nameRange), span.extracting(field.valueRange))
+  }
+
   /// Looks at one value in place.
   package func withValue<Result>(at index: Int, _ body: (RawSpan) -> Result) -> Result {
     body(bytes.span.bytes.extracting(fields[index].valueRange))

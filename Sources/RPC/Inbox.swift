@@ -42,7 +42,7 @@ package final class Inbox: ExchangeSink, @unchecked Sendable {
   package func received(head: HeaderList, endsStream: Bool) {
     self.head = head
     if endsStream { hasEnded = true }
-    waiting?.signal()
+    changed()
   }
 
   package func received(body bytes: RawSpan) {
@@ -53,24 +53,24 @@ package final class Inbox: ExchangeSink, @unchecked Sendable {
     if isFramed {
       switch framer.front() {
       case .incomplete: credit(uncredited)
-      case .message: waiting?.signal()
+      case .message: changed()
       case .violation(let error): fail(error)
       }
     } else {
-      waiting?.signal()
+      changed()
     }
   }
 
   package func receivedEnd(trailers: HeaderList?) {
     self.trailers = trailers
     hasEnded = true
-    waiting?.signal()
+    changed()
   }
 
   package func closed(_ reason: CloseReason) {
     closeReason = reason
     if !hasEnded, failure == nil { failure = StatusMapping.error(for: reason) }
-    waiting?.signal()
+    changed()
     let told = onClosed
     onClosed = nil
     told?(reason)
@@ -81,7 +81,12 @@ package final class Inbox: ExchangeSink, @unchecked Sendable {
     guard failure == nil else { return }
     failure = error
     credit(uncredited)
+    changed()
+  }
+
+  private func changed() {
     waiting?.signal()
+    exchange.listener?.exchangeChanged(exchange)
   }
 
   private func credit(_ count: Int) {

@@ -10,6 +10,8 @@ public struct RequestHead: Sendable, Hashable {
   private var timeoutIndex: Int16 = -1
   private var encodingIndex: Int16 = -1
   private var hasContentType = false
+  /// Of heads that come again; on its connection's loop only.
+  package var memo: HeadMemo?
 
   /// The parts of HTTP fit together: what is wrong otherwise the connection has refused already.
   package private(set) var isWellFormed = true
@@ -70,8 +72,8 @@ public struct RequestHead: Sendable, Hashable {
     self.init(fields: list)
   }
 
-  /// The same head with a `grpc-timeout`, of one that has none.
-  func adding(timeout: Duration) -> RequestHead {
+  /// The same head with a `grpc-timeout` as its last field, of one that has none.
+  package func adding(timeout: Duration) -> RequestHead {
     var head = self
     head.timeoutIndex = Int16(truncatingIfNeeded: fields.count)
     head.fields.add("grpc-timeout", Timeout.format(timeout))

@@ -46,6 +46,18 @@ public struct ServerExchange: Sendable {
     await exchange.onLoop { exchange.finishCall(error, headers: [:], trailers: [:]) }
   }
 
+  /// Its handler is done: one that it has not ended is reset. Once, on its loop; whoever returns
+  /// from ``ExchangeHandler/serve(_:)`` has said so.
+  public func ended() {
+    if exchange.state.local == .awaitingHead {
+      exchange.finishCall(
+        RPCError(.internalError, "the exchange was not answered"), headers: [:], trailers: [:])
+    } else if exchange.state.local == .open {
+      exchange.reset(.internalError)
+    }
+    exchange.transport.handlerEnded()
+  }
+
   /// Gives the exchange up.
   public func reset(_ code: ResetCode) async {
     await exchange.onLoop { exchange.reset(code) }

@@ -27,7 +27,18 @@ public final class ServerMetrics: Sendable {
   func meters(path: String) -> CallMeters { known[path] ?? other }
 
   /// A call begins.
-  public func begin(path: String) -> Call { Call(meters(path: path)) }
+  public func begin(path: String) -> Call { method(path: path).begin() }
+
+  /// A method, for who looks it up once for many calls.
+  public func method(path: String) -> Method { Method(meters: meters(path: path)) }
+
+  /// A method whose calls are counted.
+  public struct Method: Sendable {
+    fileprivate let meters: CallMeters
+
+    /// A call begins.
+    public func begin() -> Call { Call(meters) }
+  }
 
   /// A call that is being counted. End it once.
   public struct Call: Sendable {

@@ -27,6 +27,7 @@ package enum StatusFields {
   }
 
   package static func parse(_ fields: HeaderList) -> Parsed {
+    if fields.saysOK { return .ok }
     guard let text = fields["grpc-status"] else { return .missing }
     guard let number = Int(text), number >= 0 else {
       return .failed(

@@ -5,8 +5,11 @@ public import RPC
 ///
 /// Calls go through the same exchanges, framing, flow control and dispatch as over a network.
 /// Safe to use from any task.
-public final class InProcessChannel: Channel {
+public final class InProcessChannel: LoopChannel {
   private let link: InProcessLink
+
+  /// What its calls run on.
+  package var loop: any ExchangeLoop { link.loop }
 
   /// - Parameter peer: what handlers see as their caller.
   public init(_ dispatcher: Dispatcher, peer: Peer = Peer(address: "in-process")) {
@@ -35,6 +38,12 @@ public final class InProcessChannel: Channel {
     try await withTaskExecutorPreference(link.loop) {
       try await body(link.open(head, options: options))
     }
+  }
+
+  package func openExchange(
+    _ head: RequestHead, options: ExchangeOptions, on loop: any ExchangeLoop
+  ) throws(RPCError) -> ClientExchange? {
+    link.loop === loop ? link.open(head, options: options) : nil
   }
 
   /// Calls whose handlers have not returned.

@@ -74,8 +74,16 @@ extension ClientChannel {
     ) { [weak self] endpoint in
       self?.foundOutlier(endpoint)
     }
-    return (0..<max(1, configuration.balancing.connectionsMax)).map { index in
-      Subchannel(target: target, endpoint: endpoint, isExtra: index > 0, channel: self)
+    // The first is one of the next loop in turn, so that backends do not all begin on one.
+    let first = loops.next()
+    let executors =
+      configuration.hasLoops ? [first] + loops.all.filter { $0 !== first } : [nil]
+    return (0..<max(1, configuration.balancing.connectionsMax)).flatMap { index in
+      executors.enumerated().map { place, executor in
+        Subchannel(
+          target: target, endpoint: endpoint, isExtra: index > 0 || place > 0, on: executor,
+          channel: self)
+      }
     }
   }
 

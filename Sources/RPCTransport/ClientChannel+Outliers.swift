@@ -50,32 +50,45 @@ extension ClientChannel.State {
 
   /// What of the usable lanes is not left out; all of them where that would be too few.
   func admitted(
-    _ usable: [ClientChannel.Lane], _ configuration: ClientConfiguration
-  ) -> [ClientChannel.Lane] {
+    _ usable: [(Subchannel, Connection)], _ configuration: ClientConfiguration
+  ) -> [(Subchannel, Connection)] {
     guard let settings = configuration.balancing.outlierDetection, !ejections.isEmpty else {
       return usable
     }
-    let admitted = usable.filter { lane in
-      ejections[ObjectIdentifier(lane.subchannel.endpoint)]?.isEjected != true
+    let admitted = usable.filter { subchannel, _ in
+      ejections[ObjectIdentifier(subchannel.endpoint)]?.isEjected != true
     }
-    let available = Set(admitted.map { ObjectIdentifier($0.subchannel.endpoint) }).count
+    let available = Set(admitted.map { ObjectIdentifier($0.0.endpoint) }).count
     let isPanic = settings.isPanic(available: available, of: endpoints.count)
     return isPanic || admitted.isEmpty ? usable : admitted
   }
 
   /// Looks which lanes can be used.
-  mutating func setLanes(_ configuration: ClientConfiguration) {
-    lanes = usableLanes(configuration)
-    warmAt = nil
-    guard let slowStart = configuration.balancing.slowStart else { return }
-    for index in lanes.indices {
-      let subchannel = lanes[index].subchannel
-      let since = [
-        subchannel.state.withLock(\.servingSince),
-        ejections[ObjectIdentifier(subchannel.endpoint)]?.admittedAt,
-      ].compactMap { $0 }.max()
-      lanes[index].warmAt = since.map { $0 + slowStart.window }
+  mutating func setLanes(_ configuration: ClientConfiguration, _ loops: EventLoops) {
+    let usable = usableSubchannels(configuration)
+    let slowStart = configuration.balancing.slowStart
+    // A backend is as warm as its oldest connection is old.
+    var servingSince: [ObjectIdentifier: ContinuousClock.Instant] = [:]
+    if slowStart != nil {
+      for (subchannel, _) in usable {
+        guard let since = subchannel.state.withLock(\.servingSince) else { continue }
+        let backend = ObjectIdentifier(subchannel.endpoint)
+        servingSince[backend] = min(servingSince[backend] ?? since, since)
+      }
     }
+    lanes = usable.map { subchannel, connection in
+      let backend = ObjectIdentifier(subchannel.endpoint)
+      let since = [servingSince[backend], ejections[backend]?.admittedAt].compactMap { $0 }.max()
+      let warmAt = slowStart.flatMap { slowStart in since.map { $0 + slowStart.window } }
+      return ClientChannel.Lane(
+        connection, configuration.authority ?? subchannel.authority, subchannel, warmAt: warmAt)
+    }
+    lanesOfLoop = [:]
+    if configuration.hasLoops, !lanes.isEmpty {
+      for loop in loops.all { lanesOfLoop[ObjectIdentifier(loop)] = lanes(of: loop) }
+    }
+    warmAt = nil
+    guard slowStart != nil else { return }
     // Where all are new, none is spared.
     let now = ContinuousClock.now
     guard lanes.contains(where: { $0.warmAt.map { $0 <= now } ?? true }) else { return }

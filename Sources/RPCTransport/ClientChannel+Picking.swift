@@ -24,11 +24,12 @@ extension ClientChannel.State {
   typealias Work = ClientChannel.Work
 
   /// Chooses a backend for a call, or says what to do.
+  /// - Parameter loop: The one that the call is made on, where loops have their own connections.
   mutating func pick(
-    _ configuration: ClientConfiguration, _ waitForReady: Bool
+    _ configuration: ClientConfiguration, _ waitForReady: Bool, on loop: LoopExecutor?
   ) -> (ClientChannel.Picked, Work) {
     if isStopped { return (.fail(RPCError(.unavailable, "the channel is shut down")), Work()) }
-    if let (lane, work) = pickLane(configuration) { return (.lane(lane), work) }
+    if let (lane, work) = pickLane(configuration, on: loop) { return (.lane(lane), work) }
     var work = Work()
     for index in names.indices where names[index].apply(.wanted) == .resolve {
       work.resolve.append(index)
@@ -60,26 +61,33 @@ extension ClientChannel.State {
   }
 
   /// The next backend in turn, by preference one with a free stream.
-  private mutating func pickLane(
-    _ configuration: ClientConfiguration
+  mutating func pickLane(
+    _ configuration: ClientConfiguration, on loop: LoopExecutor?
   ) -> (ClientChannel.Lane, Work)? {
+    let lanes = loop.flatMap { lanesOfLoop[ObjectIdentifier($0)] } ?? lanes
     guard !lanes.isEmpty else { return nil }
     let now = warmAt.map { _ in ContinuousClock.now }
     if let now, let warmAt, now >= warmAt { self.warmAt = nil }
-    let lanes = lanes
     let choice = balancer.pick(configuration.policy, of: lanes.count, random: &random) {
       lanes[$0].facts(at: now, configuration)
     }
+    let lane = lanes[choice.index]
     var work = Work()
-    if choice.isFull, configuration.balancing.connectionsMax > 1 {
-      wantExtra(beside: lanes[choice.index].subchannel, &work)
+    if let loop, lane.connection.executor !== loop {
+      wantExtra(beside: lane.subchannel, on: loop, &work)
+    } else if choice.isFull, configuration.balancing.connectionsMax > 1 {
+      wantExtra(beside: lane.subchannel, on: lane.subchannel.executor, &work)
     }
-    return (lanes[choice.index], work)
+    return (lane, work)
   }
 
-  /// Another connection to a backend whose streams are all in use.
-  private func wantExtra(beside full: Subchannel, _ work: inout Work) {
-    let extras = subchannels.filter { $0.isExtra && $0.address == full.address }
+  /// Another connection to a backend whose streams are all in use, or that the loop has none to.
+  private func wantExtra(
+    beside full: Subchannel, on loop: LoopExecutor?, _ work: inout Work
+  ) {
+    let extras = subchannels.filter {
+      $0.isExtra && $0.executor === loop && $0.address == full.address
+    }
     guard !extras.contains(where: { $0.state.withLock(\.isPending) }) else { return }
     for extra in extras {
       if extra.state.withLock({ $0.machine.apply(.wanted) }) == .connect {
@@ -115,22 +123,28 @@ extension ClientChannel.State {
   }
 
   /// The backends that can be used: of pick_first one, and what is connected beside it.
-  func usableLanes(_ configuration: ClientConfiguration) -> [ClientChannel.Lane] {
+  func usableSubchannels(_ configuration: ClientConfiguration) -> [(Subchannel, Connection)] {
     if isStopped { return [] }
     let usable = subchannels.compactMap { subchannel in
-      subchannel.state.withLock(\.usable).map { connection in
-        ClientChannel.Lane(
-          connection: connection,
-          authority: configuration.authority ?? subchannel.authority, subchannel: subchannel)
-      }
+      subchannel.state.withLock(\.usable).map { (subchannel, $0) }
     }
     guard case .pickFirst = configuration.policy, usable.count > 1 else {
       return admitted(usable, configuration)
     }
     // It sticks to the one it has.
-    let chosen = usable.first { lane in lanes.contains { $0.connection === lane.connection } }
-    let address = (chosen ?? usable[0]).subchannel.address
-    return usable.filter { $0.subchannel.address == address }
+    let chosen = usable.first { one in lanes.contains { $0.connection === one.1 } }
+    let address = (chosen ?? usable[0]).0.address
+    return usable.filter { $0.0.address == address }
+  }
+
+  /// What a loop sees of the lanes: of each backend its own, else those of other loops.
+  func lanes(of loop: LoopExecutor) -> [ClientChannel.Lane] {
+    let own = Set(
+      lanes.lazy.filter { $0.connection.executor === loop }
+        .map { ObjectIdentifier($0.subchannel.endpoint) })
+    return lanes.filter {
+      $0.connection.executor === loop || !own.contains(ObjectIdentifier($0.subchannel.endpoint))
+    }
   }
 
   /// What a change asks for: pick_first goes on to the next backend, or lets the others go.

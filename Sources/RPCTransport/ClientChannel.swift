@@ -9,14 +9,24 @@ internal import Synchronization
 ///
 /// Safe to use from any task. A call fails at once with UNAVAILABLE when no backend can be had,
 /// but waits for a connection under way; with `waitForReady` it waits until its deadline.
-public final class ClientChannel: RPC.Channel {
-  /// A backend that calls may go to.
-  struct Lane: Sendable {
+public final class ClientChannel: LoopChannel {
+  /// A backend that calls may go to. Shared, not copied, for a call takes one.
+  final class Lane: Sendable {
     let connection: Connection
     let authority: String
     let subchannel: Subchannel
     /// When it has its whole share of the calls; nil where it always had.
-    var warmAt: ContinuousClock.Instant?
+    let warmAt: ContinuousClock.Instant?
+
+    init(
+      _ connection: Connection, _ authority: String, _ subchannel: Subchannel,
+      warmAt: ContinuousClock.Instant?
+    ) {
+      self.connection = connection
+      self.authority = authority
+      self.subchannel = subchannel
+      self.warmAt = warmAt
+    }
   }
 
   struct State {
@@ -28,6 +38,8 @@ public final class ClientChannel: RPC.Channel {
     var subchannels: [Subchannel] = []
     /// Those that can be used, as of the last change.
     var lanes: [Lane] = []
+    /// The same as each loop sees them that has connections of its own.
+    var lanesOfLoop: [ObjectIdentifier: [Lane]] = [:]
     var balancer = Balancer()
     var random = QuickRandom(seed: .random(in: 0...UInt64.max))
     /// When all of `lanes` have their whole share; nil where they do.
@@ -133,13 +145,30 @@ public final class ClientChannel: RPC.Channel {
     }
   }
 
+  /// Where the connection is not the loop's own, it is another's turn.
+  package func openExchange(
+    _ head: RequestHead, options: ExchangeOptions, on loop: any ExchangeLoop
+  ) throws(RPCError) -> ClientExchange? {
+    guard configuration.hasLoops, let loop = loop as? LoopExecutor else { return nil }
+    let picked = state.withLock { state in
+      state.isStopped ? nil : state.pickLane(configuration, on: loop)
+    }
+    guard let (lane, work) = picked else { return nil }
+    carryOut(work)
+    guard lane.connection.executor === loop else { return nil }
+    return try lane.connection.open(head, authority: lane.authority, options: options)
+  }
+
   private struct NotOpened: Error {
     let error: RPCError
   }
 
   private nonisolated(nonsending) func pick(_ options: ExchangeOptions) async throws -> Lane {
     while true {
-      let (outcome, work) = state.withLock { $0.pick(configuration, options.waitForReady) }
+      let loop = configuration.hasLoops ? loops.current ?? loops.next() : nil
+      let (outcome, work) = state.withLock { state in
+        state.pick(configuration, options.waitForReady, on: loop)
+      }
       carryOut(work)
       switch outcome {
       case .lane(let lane): return lane
@@ -164,7 +193,7 @@ public final class ClientChannel: RPC.Channel {
 
   /// Connects, if nothing is connected or being connected; returns at once.
   public func connect() {
-    let (_, work) = state.withLock { $0.pick(configuration, true) }
+    let (_, work) = state.withLock { $0.pick(configuration, true, on: nil) }
     carryOut(work)
   }
 
@@ -185,7 +214,7 @@ public final class ClientChannel: RPC.Channel {
   func changed() {
     let (woken, work) = state.withLock { state in
       state.version += 1
-      state.setLanes(configuration)
+      state.setLanes(configuration, loops)
       let work = state.afterChange(configuration)
       defer { state.waiters.removeAll() }
       return (Array(state.waiters.values), work)
@@ -218,6 +247,7 @@ public final class ClientChannel: RPC.Channel {
     let (subchannels, connections) = state.withLock { state in
       state.isStopped = true
       state.lanes = []
+      state.lanesOfLoop = [:]
       return (state.subchannels, Array(state.connections.values))
     }
     for subchannel in subchannels { subchannel.stop() }

@@ -16,6 +16,10 @@ public struct ClientConfiguration: Sendable, Hashable {
   /// and leaves out those that are not serving. Nil is as the service config says, else asks
   /// nothing.
   public var healthService: String?
+  /// Makes connections to a backend on each event loop that calls come from, so that a call stays
+  /// on the loop that it was made on: for a proxy, which waits for both sides of a call. Not with
+  /// pick_first.
+  public var connectsPerLoop = false
   public var limits = ConnectionLimits.trusted
   /// How long TCP, TLS and the first settings may take, where the backoff is not longer.
   public var connectMax: Duration = .seconds(20)
@@ -51,6 +55,9 @@ public struct ClientConfiguration: Sendable, Hashable {
       keepalive = ClientKeepalive(interval: .seconds(10), timeout: .seconds(5))
     }
   }
+
+  /// Whether each loop has connections of its own.
+  var hasLoops: Bool { connectsPerLoop && usesAll }
 
   /// Whether calls are spread over all backends.
   var usesAll: Bool { if case .pickFirst = policy { false } else { true } }

@@ -9,8 +9,8 @@ final class ClientSide: @unchecked Sendable {
 
   /// The peer takes no further stream now: what is opened waits.
   let isFull = Atomic(false)
-  /// The request head that was sent last, in both forms: calls repeat themselves.
-  private var last: (head: HeaderList, authority: String, fields: OutboundFields)?
+  /// The request head that was sent last: calls repeat themselves.
+  private var last: (head: HeaderList, sent: SentHead)?
   /// The backend, with what its other connections know.
   let endpoint: Endpoint?
   /// Calls under way at the backend at once.
@@ -93,22 +93,59 @@ final class ClientSide: @unchecked Sendable {
 }
 
 extension ClientSide {
+  /// A request head in the session's form, kept for the next like it.
+  private final class SentHead: Sendable {
+    let authority: String
+    let isTLS: Bool
+    let fields: OutboundFields
+
+    init(_ list: HeaderList, authority: String, isTLS: Bool) {
+      self.authority = authority
+      self.isTLS = isTLS
+      fields = ClientSide.fields(list, authority: authority, isTLS: isTLS)
+    }
+  }
+
   /// A request head as the session takes it.
   func outbound(_ head: RequestHead, authority: String, isTLS: Bool) -> OutboundFields {
-    if let last, last.head.isIdentical(to: head.fields), last.authority == authority {
-      return last.fields
+    let list = head.fields
+    if let memo = head.memo, head.timeoutPlace.map({ $0 == list.count - 1 }) ?? true {
+      return outbound(list, memo, hasTimeout: head.timeoutPlace != nil, authority, isTLS)
     }
-    let fields = Self.fields(head, authority: authority, isTLS: isTLS)
-    last = (head.fields, authority, fields)
-    return fields
+    if let last, last.head.isIdentical(to: list), last.sent.authority == authority {
+      return last.sent.fields
+    }
+    let sent = SentHead(list, authority: authority, isTLS: isTLS)
+    last = (list, sent)
+    return sent.fields
+  }
+
+  /// - Parameter hasTimeout: The last field is what is left of the call's time.
+  private func outbound(
+    _ list: HeaderList, _ memo: HeadMemo, hasTimeout: Bool, _ authority: String, _ isTLS: Bool
+  ) -> OutboundFields {
+    let sent: SentHead
+    if let known = memo.outbound as? SentHead, known.authority == authority, known.isTLS == isTLS {
+      sent = known
+    } else {
+      let rest =
+        hasTimeout ? HeaderList(sharing: list, fields: Array(list.fields.dropLast())) : list
+      sent = SentHead(rest, authority: authority, isTLS: isTLS)
+      memo.outbound = sent
+    }
+    guard hasTimeout else { return sent.fields }
+    return list.withField(at: list.count - 1) { name, value in
+      var fields = sent.fields
+      fields.add(name: name, value: value, isIndexed: false)
+      return fields
+    }
   }
 
   /// A request head with `:scheme` and `:authority` among the pseudo headers.
   private static func fields(
-    _ head: RequestHead, authority: String, isTLS: Bool
+    _ list: HeaderList, authority: String, isTLS: Bool
   ) -> OutboundFields {
     var fields = OutboundFields()
-    let list = head.fields
     let bytes = list.bytes.span.bytes
     // `:scheme` with its value, and the name `:authority`.
     fields.reserve(bytes: list.bytes.count + 24 + authority.utf8.count, fields: list.count + 2)

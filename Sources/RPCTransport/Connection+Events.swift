@@ -109,7 +109,8 @@ extension Connection {
     if let last = lastRequest, session.block(block, isSameAs: last.copy) {
       _ = dispatcher.open(exchange, head: head(block, like: last.head), known: last.method)
     } else {
-      let head = RequestHead(fields: newList(block))
+      var head = RequestHead(fields: newList(block))
+      head.memo = HeadMemo()
       let method = dispatcher.open(exchange, head: head, known: nil)
       let copy = session.copy(of: block, anyValueOf: head.timeoutPlace)
       lastRequest = LastRequest(copy: copy, head: head, method: method)

@@ -18,7 +18,7 @@ extension Connection {
     let source: HeaderSource =
       switch head {
       case .grpc: .fixed(Self.grpcHead)
-      case .fields(let list): .list(Self.outbound(list))
+      case .fields(let list): .list(executor.outbound.fields(of: list))
       }
     session.submitResponse(key(exchange), source, endsStream: endsStream)
     markDirty()
@@ -34,7 +34,7 @@ extension Connection {
       switch trailers {
       case .none: nil
       case .grpcOK: .fixed(Self.grpcOK)
-      case .fields(let list): .list(Self.outbound(list))
+      case .fields(let list): .list(executor.outbound.fields(of: list))
       }
     session.submitEnd(key(exchange), trailers: source)
     markDirty()
@@ -108,7 +108,30 @@ extension Connection {
   /// Calls under way or waiting on one connection; a bound on what a client queues.
   private static let streamsMax = 10_000
 
-  private static func outbound(_ list: HeaderList) -> OutboundFields {
+}
+
+/// The response heads and trailers that a loop sent lately, in the session's form: a proxy passes
+/// on the same lists again and again. A pure value.
+struct OutboundLists {
+  /// A head and trailers of some backends.
+  private static let listsMax = 8
+
+  private var known: [(list: HeaderList, fields: OutboundFields)] = []
+  private var oldest = 0
+
+  mutating func fields(of list: HeaderList) -> OutboundFields {
+    for one in known where one.list.isIdentical(to: list) { return one.fields }
+    let fields = Self.fields(list)
+    if known.count < Self.listsMax {
+      known.append((list, fields))
+    } else {
+      known[oldest] = (list, fields)
+      oldest = (oldest + 1) % Self.listsMax
+    }
+    return fields
+  }
+
+  private static func fields(_ list: HeaderList) -> OutboundFields {
     var fields = OutboundFields()
     let bytes = list.bytes.span.bytes
     fields.reserve(bytes: list.bytes.count, fields: list.count)

@@ -141,10 +141,10 @@ final class Connection: ChannelDuplexHandler, ExchangeTransport, @unchecked Send
   func channelRead(context: ChannelHandlerContext, data: NIOAny) {
     let buffer = unwrapInboundIn(data)
     guard !isClosed, closeReason == nil else { return }
-    executor.beginRead()
+    lastRead = NIODeadline.now().uptimeNanoseconds
+    executor.beginRead(at: lastRead)
     do {
       let span = buffer.readableBytesSpan
-      lastRead = NIODeadline.now().uptimeNanoseconds
       if turnBytes == 0 { turnStart = lastRead }
       turnBytes += span.byteCount
       try session.receive(span, nowNanoseconds: lastRead)
@@ -304,8 +304,9 @@ final class Connection: ChannelDuplexHandler, ExchangeTransport, @unchecked Send
 
   /// The last word: the connection is closed and no handler of it runs.
   func tellOwnerIfGone() {
-    guard isClosed, runningHandlers == 0 else { return }
-    owner?.connectionClosed(self, reason: closeReason ?? "closed")
+    guard isClosed, runningHandlers == 0, let told = owner else { return }
+    owner = nil
+    told.connectionClosed(self, reason: closeReason ?? "closed")
   }
 
   func becameReady() {

@@ -37,6 +37,14 @@ public final class EventLoops: Sendable {
   /// that blocks or computes for long may run there.
   public func taskExecutor() -> any TaskExecutor { next() }
 
+  /// Every loop, in order.
+  var all: [LoopExecutor] { group.makeIterator().map { executor(of: $0) } }
+
+  /// The loop that the caller runs on, if it runs on one of these.
+  var current: LoopExecutor? {
+    MultiThreadedEventLoopGroup.currentEventLoop.flatMap { executors[ObjectIdentifier($0)] }
+  }
+
   /// The next loop in turn.
   func next() -> LoopExecutor { executor(of: group.next()) }
 }

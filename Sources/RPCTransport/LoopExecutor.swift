@@ -5,8 +5,9 @@ import Synchronization
 
 /// An event loop as a task executor, with one flush of each connection a batch of jobs.
 ///
-/// Jobs enqueued while a connection reads run when its read is complete, and their output leaves
-/// with one write. No timer is involved.
+/// Jobs enqueued while a connection reads run when its read is complete. What they have to say
+/// leaves when the loop has seen to all the sockets that were ready, with one write a connection:
+/// what many callers ask of one backend, and what one backend answers to many. There is no timer.
 final class LoopExecutor: ExchangeLoop, @unchecked Sendable {
   // Guard: all mutable state is touched on `eventLoop` only, but for `remote`, which has a lock.
 
@@ -25,8 +26,12 @@ final class LoopExecutor: ExchangeLoop, @unchecked Sendable {
   @exclusivity(unchecked) private var isScheduled = false
   /// A connection is between channelRead and channelReadComplete, which will run the jobs.
   @exclusivity(unchecked) private var isReading = false
+  /// When the read at hand began, and the first whose output is still to be written.
+  @exclusivity(unchecked) private var readAt: UInt64 = 0
+  @exclusivity(unchecked) private var heldSince: UInt64 = 0
   /// Where connections gather what they write; one a loop, so that idle connections hold none.
   @exclusivity(unchecked) var output = ByteBuffer()
+  @exclusivity(unchecked) var outbound = OutboundLists()
   @exclusivity(unchecked) var kept: (any AnyObject & Sendable)?
   /// What the sessions of all connections of the loop take their memory from.
   let sessionMemory = SessionMemory()
@@ -74,12 +79,17 @@ final class LoopExecutor: ExchangeLoop, @unchecked Sendable {
   }
 
   /// A read begins: jobs wait for `endRead`.
-  func beginRead() { isReading = true }
+  /// - Parameter now: nanoseconds of the loop's clock.
+  func beginRead(at now: UInt64) {
+    if !isReading, dirty.isEmpty { heldSince = now }
+    isReading = true
+    readAt = now
+  }
 
-  /// A read is complete: runs the jobs and flushes.
+  /// A read is complete: runs the jobs, and flushes where others were read long enough meanwhile.
   func endRead() {
     isReading = false
-    run()
+    run(flushes: readAt &- heldSince > ReadSize.turnNanosecondsMax)
   }
 
   /// The connection that was reading is gone: nothing waits for the end of its read.
@@ -99,7 +109,8 @@ final class LoopExecutor: ExchangeLoop, @unchecked Sendable {
   }
 
   /// Runs jobs and flushes connections until there is nothing left, or the turn is over.
-  private func run() {
+  /// - Parameter flushes: whether now; else when the loop has seen to its sockets.
+  private func run(flushes: Bool = true) {
     guard !isRunning else { return }
     isRunning = true
     let executor = asUnownedTaskExecutor()
@@ -111,7 +122,7 @@ final class LoopExecutor: ExchangeLoop, @unchecked Sendable {
         nextJob += 1
         count += 1
         job.runSynchronously(on: executor)
-      } else if !dirty.isEmpty {
+      } else if flushes, !dirty.isEmpty {
         flushDirty()
       } else {
         break
@@ -123,6 +134,7 @@ final class LoopExecutor: ExchangeLoop, @unchecked Sendable {
     }
     isRunning = false
     guard nextJob < jobs.count || !dirty.isEmpty, !isScheduled else { return }
+    guard count >= Self.jobsMax else { return scheduleRun() }
     isScheduled = true
     eventLoop.scheduleTask(in: Self.breather) {
       self.isScheduled = false

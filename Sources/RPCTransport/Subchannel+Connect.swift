@@ -12,7 +12,7 @@ extension Subchannel {
   /// Begins an attempt; its outcome comes as an event.
   func connect() {
     guard let channel else { return }
-    let executor = channel.loops.next()
+    let executor = executor ?? channel.loops.next()
     let configuration = channel.configuration
     let limit = state.withLock { state in
       state.attempt = nil

@@ -46,17 +46,21 @@ final class Subchannel: ConnectionOwner {
 
   let target: HostPort
   let endpoint: Endpoint
-  /// A connection beyond the first to its backend, made only when the others are full.
+  /// A connection beyond the first to its backend, made only when calls want it.
   let isExtra: Bool
+  /// The loop that its connections are on; nil for any.
+  let executor: LoopExecutor?
   let state: Mutex<State>
   weak let channel: ClientChannel?
 
   init(
-    target: HostPort, endpoint: Endpoint, isExtra: Bool = false, channel: ClientChannel
+    target: HostPort, endpoint: Endpoint, isExtra: Bool = false, on executor: LoopExecutor? = nil,
+    channel: ClientChannel
   ) {
     self.target = target
     self.endpoint = endpoint
     self.isExtra = isExtra
+    self.executor = executor
     self.channel = channel
     state = Mutex(State(backoff: Backoff(channel.configuration.backoff)))
   }

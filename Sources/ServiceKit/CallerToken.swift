@@ -12,6 +12,14 @@ public let callerTokenMetadata = "yijia-caller-bin"
 /// How long a caller token holds at most.
 public let callerTokenLifetimeSeconds: Int64 = 60
 
+/// A signed caller token as a header field has it.
+public struct SignedHeader: Sendable {
+  /// In base64.
+  public let value: String
+  /// When there is to be another one; microseconds since 1970.
+  public let renewAt: Int64
+}
+
 /// Signs caller tokens at the gateway. One token serves a caller and an audience, and is used again
 /// until half of its time is over: signing costs 20 µs.
 ///
@@ -53,6 +61,12 @@ public final class CallerTokenSigner: Sendable {
   /// The same as the value of the header field.
   public func header(for caller: Caller, audience: String) throws -> String {
     try signed(for: caller, audience: audience).header
+  }
+
+  /// The same, for whoever keeps it until it is time for another.
+  public func signedHeader(for caller: Caller, audience: String) throws -> SignedHeader {
+    let signed = try signed(for: caller, audience: audience)
+    return SignedHeader(value: signed.header, renewAt: signed.renewAt * 1_000_000)
   }
 
   private func signed(for caller: Caller, audience: String) throws -> Signed {

@@ -15,6 +15,9 @@ struct BenchServer: AsyncParsableCommand {
   @Option(help: "Event loop threads.")
   var threads = 1
 
+  @Flag(help: "Allow each connection what the suite's services allow the gateway.")
+  var inner = false
+
   @Option(help: "A PEM file with the certificate chain; with --tls-key serves TLS.")
   var tlsCert: String?
 
@@ -37,6 +40,7 @@ struct BenchServer: AsyncParsableCommand {
       address: HostPort(host: "127.0.0.1", port: port), tls: tls)
     // Room for the 10,000 idle ones that are measured.
     configuration.connectionsMax = 20_000
+    if inner { configuration.limits = .trusted }
     let server = Server(
       configuration: configuration,
       dispatcher: Dispatcher(router: try Router(services: [BenchService()])),

@@ -5,7 +5,7 @@ import Testing
 
 @testable import GatewayCore
 
-@Suite("Bounded memory")
+@Suite("Bounded memory", .bothWays)
 struct BackpressureTests {
   private static let messageBytes = 32 << 10
   private static let messages = 200

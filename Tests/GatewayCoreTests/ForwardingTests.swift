@@ -5,7 +5,7 @@ import Testing
 
 @testable import GatewayCore
 
-@Suite("Forwarding")
+@Suite("Forwarding", .bothWays)
 struct ForwardingTests {
   private static func payload(_ count: Int) -> Payload {
     var payload = Payload()

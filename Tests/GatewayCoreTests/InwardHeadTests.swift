@@ -13,7 +13,8 @@ struct InwardHeadTests {
       ":method": "POST", ":scheme": "https", ":path": "/a.B/C", ":authority": "gateway:8443",
     ]
     all.add(contentsOf: fields)
-    return InwardHead.make(from: RequestHead(fields: all), deadline: deadline, token: token).fields
+    let head = InwardHead.make(from: RequestHead(fields: all), token: token)
+    return InwardHead.attempt(head, deadline).fields
   }
 
   @Test("what the caller says to the service goes through, in order and to the byte")

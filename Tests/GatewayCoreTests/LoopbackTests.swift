@@ -7,7 +7,7 @@ import Testing
 
 @testable import GatewayCore
 
-@Suite("Over sockets")
+@Suite("Over sockets", .bothWays)
 struct LoopbackTests {
   private static let options = TestCaller.partner.options
 
@@ -156,6 +156,45 @@ struct LoopbackTests {
     for try await response in call.responses { bytes += response.payload?.body.count ?? 0 }
     try await sending
     #expect(bytes == 64 << 20)
+  }
+
+  @Test("heads that come again are passed on with each call's own time and a token")
+  func sameHeads() async throws {
+    let net = Loopback()
+    let probe = EchoProbe()
+    let (_, address) = try await net.serve(services: [EchoService(probe)])
+    let client = TestServiceClient(try await net.gateway(to: [address]))
+    var options = Self.options
+    for seconds in [nil, 20, 30, nil, 40, 25, 99, 5] as [Int?] {
+      options.timeout = seconds.map { .seconds($0) }
+      _ = try await client.unaryCall(SimpleRequest(), options: options)
+      #expect(probe.metadata.value[text: "x-api-key"] == nil)
+      #expect(probe.metadata.value[binary: "yijia-caller-bin"] != nil)
+      guard let seconds else {
+        #expect(probe.timeout.value == nil)
+        continue
+      }
+      let left = try #require(probe.timeout.value)
+      #expect(left < .seconds(seconds) && left > .seconds(seconds - 4))
+    }
+  }
+
+  @Test("a key that ends is refused though its caller's head was seen before")
+  func endedKey() async throws {
+    let net = Loopback()
+    let (_, address) = try await net.serve(services: [EchoService()])
+    let kiosks = KioskDirectory()
+    kiosks.apply(TestGateway.change(key: TestGateway.kioskKey), version: 1)
+    kiosks.setStanding(.current)
+    let client = TestServiceClient(try await net.gateway(to: [address], kiosks: kiosks))
+    for _ in 0..<5 {
+      _ = try await client.unaryCall(SimpleRequest(), options: TestCaller.kiosk.options)
+    }
+    kiosks.apply(TestGateway.change(key: TestGateway.kioskKey, revoked: true), version: 2)
+    let error = await #expect(throws: RPCError.self) {
+      try await client.unaryCall(SimpleRequest(), options: TestCaller.kiosk.options)
+    }
+    #expect(error?.code == .unauthenticated)
   }
 
   @Test("many calls at a time, each with its own answer")

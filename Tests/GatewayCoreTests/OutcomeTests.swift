@@ -6,7 +6,7 @@ import Testing
 @testable import GatewayCore
 
 /// The caller never learns a wrong status.
-@Suite("Outcome truth")
+@Suite("Outcome truth", .bothWays)
 struct OutcomeTests {
   private static let hang: Metadata = {
     var metadata = TestCaller.partner.metadata

@@ -4,7 +4,7 @@ import Testing
 
 @testable import GatewayCore
 
-@Suite("Retries")
+@Suite("Retries", .bothWays)
 struct ResendingTests {
   @Test("every failure × kind of method × attempt × budget does what the table says")
   func table() {

@@ -29,18 +29,24 @@ struct Loopback {
     return (server, try await server.start())
   }
 
-  func connect(_ targets: [HostPort], health: String? = nil) throws -> ClientChannel {
+  /// - Parameter perLoop: Whether calls stay on their callers' loops, as a gateway's do.
+  func connect(
+    _ targets: [HostPort], health: String? = nil, perLoop: Bool = false
+  ) throws -> ClientChannel {
     var configuration = ClientConfiguration(targets: targets)
     configuration.healthService = health
+    configuration.connectsPerLoop = perLoop
     return try ClientChannel(configuration: configuration, loops: loops, logger: Self.quiet)
   }
 
   /// A gateway in front of those backends, and a channel to it.
   func gateway(
-    to targets: [HostPort], health: String? = nil, messageBytesMax: Int = 4 << 20
+    to targets: [HostPort], health: String? = nil, messageBytesMax: Int = 4 << 20,
+    kiosks: KioskDirectory? = nil
   ) async throws -> ClientChannel {
     let gateway = try TestGateway(
-      try connect(targets, health: health), messageBytesMax: messageBytesMax)
+      try connect(targets, health: health, perLoop: TestGateway.isDirect), kiosks: kiosks,
+      messageBytesMax: messageBytesMax)
     let (_, address) = try await serve(handlers: [gateway.gateway])
     return try connect([address])
   }

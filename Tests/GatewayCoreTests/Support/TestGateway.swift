@@ -6,6 +6,7 @@ import RPC
 import RPCInProcess
 import ServiceKit
 import StationsV1
+import Testing
 import YijiaTypeV1
 
 @testable import GatewayCore
@@ -32,7 +33,11 @@ struct TestGateway {
   /// 2026-11-21T00:00:00Z
   static let clock = Clock { Date(timeIntervalSince1970: 1_795_219_200) }
 
+  /// Whether callers are on the loop that their backend is on, so that calls need no task.
+  @TaskLocal static var isDirect = true
+
   let gateway: Gateway
+  private let backend: any Channel
   let kiosks: KioskDirectory
   let lines = Shared<[String]>([])
 
@@ -48,6 +53,7 @@ struct TestGateway {
     limits: [LimitSetting] = [], limitClock: LimitClock = .system,
     issuers: [TokenIssuerSetting] = [TestIssuer.setting()]
   ) throws {
+    self.backend = backend
     let seed = Array(Self.signingKey.rawRepresentation)
     let clock = store?.clock ?? Self.clock
     let quiet = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
@@ -87,15 +93,18 @@ struct TestGateway {
       messageBytesMax: messageBytesMax,
       limits: LimitBook(
         limits, paths: routes.limitedPaths, quotas: store?.quotas, clock: limitClock),
-      accessLog: log, logger: quiet)
+      accessLog: log, clock: clock, logger: quiet)
   }
 
   /// What callers talk to.
   func edge(peer: Peer = Peer(address: "in-process")) throws -> InProcessChannel {
-    InProcessChannel(
-      Dispatcher(
-        router: try Router(services: [HealthService(registry: HealthRegistry())]),
-        handlers: [gateway]), peer: peer)
+    let dispatcher = Dispatcher(
+      router: try Router(services: [HealthService(registry: HealthRegistry())]),
+      handlers: [gateway])
+    guard Self.isDirect, let inner = backend as? InProcessChannel else {
+      return InProcessChannel(dispatcher, peer: peer)
+    }
+    return InProcessChannel(dispatcher, loop: inner.loop, peer: peer)
   }
 
   static var configuration: GatewayConfiguration {
@@ -144,6 +153,23 @@ struct TestGateway {
       String(byte >> 4, radix: 16) + String(byte & 15, radix: 16)
     }.joined()
   }
+}
+
+/// Runs a suite's tests with calls that need no task, and again with calls that have one.
+struct BothWays: SuiteTrait, TestTrait, TestScoping {
+  let isRecursive = true
+
+  func provideScope(
+    for test: Test, testCase: Test.Case?, performing function: @Sendable () async throws -> Void
+  ) async throws {
+    for isDirect in [true, false] {
+      try await TestGateway.$isDirect.withValue(isDirect) { try await function() }
+    }
+  }
+}
+
+extension Trait where Self == BothWays {
+  static var bothWays: Self { Self() }
 }
 
 /// One caller of each kind, as metadata.

@@ -10,7 +10,7 @@
 # content-type application/grpc and a grpc-status: 0 trailer.
 # Environment: ROUNDS=3 REQUESTS=20000 CLIENTS=4 STREAMS=32 BODY=64 (request and
 # response payload bytes after the prefix) BASE_PORT=18400 OUT=results.tsv
-# HEADER='name: value' (one request header added for every target)
+# HEADER='name: value' (one request header added for every target) TLS_NAMES (targets that speak TLS)
 # Rounds are interleaved, so drift of a noisy machine falls on all targets alike.
 # CPU is that of the proxy and all its descendants, every thread, from
 # /proc/PID/task/*/schedstat (ns; /proc/PID/stat at 10 ms where that is missing); it is
@@ -60,18 +60,20 @@ for name in "${names[@]}"; do
     targets+=("$name")
 done
 
-load() { # PORT COUNT -> h2load's report
+load() { # NAME COUNT -> h2load's report
+    local scheme=http
+    [[ " ${TLS_NAMES:-} " != *" $1 "* ]] || scheme=https
     timeout 120 h2load -n "$2" -c "$CLIENTS" -m "$STREAMS" -t 1 -d "$work/body" -H 'content-type: application/grpc' -H 'te: trailers' -H "$HEADER" \
-        "http://127.0.0.1:$1$METHOD"
+        "$scheme://127.0.0.1:${port[$1]}$METHOD"
 }
-for t in "${targets[@]}"; do load "${port[$t]}" $((REQUESTS / 10 < 256 ? 256 : REQUESTS / 10)) > /dev/null; done
+for t in "${targets[@]}"; do load "$t" $((REQUESTS / 10 < 256 ? 256 : REQUESTS / 10)) > /dev/null; done
 
 printf 'target\tround\tok\treq_per_s\tmean_ms\tproxy_cpu_s_per_10k\tbackend_cpu_s_per_10k\tproxy_peak_mib\n' | tee "$OUT"
 for round in $(seq "$ROUNDS"); do
     for t in "${targets[@]}"; do
         p=${pid[$t]}; a=0; b=0
         [ "$p" != 0 ] && a=$(cpu_ns "$p"); ba=$(cpu_ns "$back")
-        report=$(load "${port[$t]}" "$REQUESTS")
+        report=$(load "$t" "$REQUESTS")
         [ "$p" != 0 ] && b=$(cpu_ns "$p"); bb=$(cpu_ns "$back")
         ok=$(sed -n 's/^status codes: \([0-9]*\) 2xx.*/\1/p' <<< "$report")
         # every response must have carried the whole message

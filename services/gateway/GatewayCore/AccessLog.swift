@@ -10,7 +10,8 @@ struct CallRecord: Sendable {
   let path: String
   /// Of the caller's trace, where it sent one.
   var traceID: TraceID?
-  private let start = ContinuousClock.now
+  /// In nanoseconds of ``LimitClock/system``.
+  private var start: Int64
   var service: String?
   /// Number of the method among those of the contracts.
   var method = 0
@@ -19,12 +20,38 @@ struct CallRecord: Sendable {
   var code: RPCError.Code?
   /// Of a failure that the gateway made.
   var reason: String?
+  /// What of it is the same in every call with its head, where that is known.
+  var parts: Parts?
 
   init(_ head: RequestHead) {
     path = head.path
     traceID =
       head.fields["traceparent"]
       .flatMap { TraceContext(parent: $0, state: nil) }?.traceID
+    start = LimitClock.system.nanoseconds
+  }
+
+  /// The record of another call with the same head, that has only begun.
+  init(like record: CallRecord) {
+    self = record
+    start = LimitClock.system.nanoseconds
+  }
+
+  /// Fields of the line as JSON, each behind a comma.
+  struct Parts: Sendable {
+    fileprivate let caller: [UInt8]
+    fileprivate let rest: [UInt8]
+
+    init(_ record: CallRecord) {
+      var line = JSONLine()
+      line.add("caller", record.caller ?? "-")
+      caller = line.fields
+      line = JSONLine()
+      line.add("method", record.shortPath)
+      if let service = record.service { line.add("service", service) }
+      if let trace = record.traceID { line.add("trace_id", "\(trace)") }
+      rest = line.fields
+    }
   }
 
   /// The path as it is told to people.
@@ -33,8 +60,8 @@ struct CallRecord: Sendable {
       ? path : String(decoding: path.utf8.prefix(Self.pathBytesMax), as: UTF8.self)
   }
 
-  /// Since the head of the call was read.
-  var duration: Duration { ContinuousClock.now - start }
+  /// Since the head of the call was read, in microseconds.
+  var microseconds: Int64 { (LimitClock.system.nanoseconds - start) / 1_000 }
 }
 
 /// Writes one line a call when it ends, of a share of the calls: a JSON object.
@@ -43,6 +70,14 @@ struct CallRecord: Sendable {
 public final class AccessLog: Sendable {
   /// Takes a line, with its end; several tasks may call it at a time.
   public typealias Sink = @Sendable ([UInt8]) -> Void
+
+  private static let kind = {
+    var line = JSONLine()
+    line.add("level", "info")
+    line.add("log", "yijia-gateway.calls")
+    line.add("message", "call")
+    return line.fields
+  }()
 
   private let clock: Clock
   private let sink: Sink
@@ -62,18 +97,15 @@ public final class AccessLog: Sendable {
 
   func write(_ record: CallRecord) {
     guard record.code == nil ? success.takes() : failure.takes() else { return }
+    let parts = record.parts ?? CallRecord.Parts(record)
     var line = JSONLine()
-    line.add("time", time.text(of: clock.microseconds))
-    line.add("level", "info")
-    line.add("log", "yijia-gateway.calls")
-    line.add("message", "call")
-    line.add("caller", record.caller ?? "-")
+    line.add("time", time, clock.microseconds)
+    line.add(rendered: Self.kind)
+    line.add(rendered: parts.caller)
     line.add("code", record.code?.name ?? "OK")
-    line.add("duration_us", Int64(record.duration / .microseconds(1)))
-    line.add("method", record.shortPath)
+    line.add("duration_us", record.microseconds)
     if let reason = record.reason { line.add("reason", reason) }
-    if let service = record.service { line.add("service", service) }
-    if let trace = record.traceID { line.add("trace_id", "\(trace)") }
+    line.add(rendered: parts.rest)
     sink(line.ended())
   }
 }

@@ -146,7 +146,7 @@ extension Gateway {
   ///   - counts: What was counted of the partners' limits; it outlives a configuration.
   ///   - logger: For what goes wrong; calls are told to a log of their own, in JSON.
   /// - Throws: ``ConfigurationError``.
-  public init(
+  public convenience init(
     _ configuration: GatewayConfiguration, backends: Backends, kiosks: KioskDirectory,
     store: GatewayStore? = nil, counts: LimitCounts = LimitCounts(), clock: Clock = .system,
     tracing: CallTracing? = nil,
@@ -178,6 +178,6 @@ extension Gateway {
         configuration.limits, paths: routes.limitedPaths, counts: counts, quotas: store?.quotas),
       accessLog: AccessLog(configuration.accessLog, clock: clock) {
         LineWriter.standardOutput.add($0)
-      }, tracing: tracing, logger: logger)
+      }, tracing: tracing, clock: clock, logger: logger)
   }
 }

@@ -17,19 +17,44 @@ final class CallerMetrics: Sendable {
     let value = AtomicLazyReference<Value>()
   }
 
-  /// By number of status; 0 is OK.
-  private final class Method: Sendable {
-    let counters = (0...RPCError.Code.allCases.count).map { _ in Place<Counter>() }
+  /// Counts the calls of one caller to one method.
+  final class Tally: Sendable {
+    private let method: String
+    private let caller: String
+    private let factory: any MetricsFactory
+    /// By number of status; 0 is OK.
+    private let counters = (0...RPCError.Code.allCases.count).map { _ in Place<Counter>() }
+
+    fileprivate init(_ method: String, _ caller: String, _ factory: any MetricsFactory) {
+      self.method = method
+      self.caller = caller
+      self.factory = factory
+    }
+
+    /// A call is over. Nil is OK.
+    func count(_ code: RPCError.Code?) {
+      let place = counters[code?.rawValue ?? 0]
+      let counter = place.value.load() ?? place.value.storeIfNil(counter(code))
+      counter.increment()
+    }
+
+    private func counter(_ code: RPCError.Code?) -> Counter {
+      Counter(
+        label: "gateway.calls",
+        dimensions: [
+          ("grpc.method", method), ("caller", caller), ("grpc.status", code?.name ?? "OK"),
+        ], factory: factory)
+    }
   }
 
   /// By number of method.
   private final class Calls: Sendable {
     let label: String
-    let methods: [Place<Method>]
+    let methods: [Place<Tally>]
 
     init(_ label: String, methodCount: Int) {
       self.label = label
-      methods = (0..<methodCount).map { _ in Place<Method>() }
+      methods = (0..<methodCount).map { _ in Place<Tally>() }
     }
   }
 
@@ -46,19 +71,14 @@ final class CallerMetrics: Sendable {
     names = ["other"] + paths.map { String($0.drop { $0 == "/" }) }
   }
 
-  /// A call is over.
   /// - Parameters:
   ///   - method: Its number; 0 where it has none.
   ///   - subject: Who called, where that was proven.
-  ///   - code: Nil is OK.
-  func count(_ method: Int, by subject: String?, _ code: RPCError.Code?) {
+  func tally(_ method: Int, by subject: String?) -> Tally {
     let calls = calls(of: subject ?? "-")
     let place = calls.methods[method]
-    let known = place.value.load() ?? place.value.storeIfNil(Method())
-    let status = known.counters[code?.rawValue ?? 0]
-    let counter =
-      status.value.load() ?? status.value.storeIfNil(counter(names[method], calls.label, code))
-    counter.increment()
+    return place.value.load()
+      ?? place.value.storeIfNil(Tally(names[method], calls.label, factory))
   }
 
   private func calls(of subject: String) -> Calls {
@@ -71,13 +91,5 @@ final class CallerMetrics: Sendable {
       callers[label] = calls
       return calls
     }
-  }
-
-  private func counter(_ method: String, _ caller: String, _ code: RPCError.Code?) -> Counter {
-    Counter(
-      label: "gateway.calls",
-      dimensions: [
-        ("grpc.method", method), ("caller", caller), ("grpc.status", code?.name ?? "OK"),
-      ], factory: factory)
   }
 }

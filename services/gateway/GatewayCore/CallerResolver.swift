@@ -68,6 +68,66 @@ public struct CallerResolver: Sendable {
     }
   }
 
+  /// What ``resolve(_:from:)`` finds, where that needs no waiting; nil where it does, and for
+  /// bearers, certificates and whoever is refused.
+  func atHand(_ head: RequestHead) -> Proven? {
+    guard case .apiKey(let key)? = try? Credential(head), let hash = CredentialHash(of: key) else {
+      return nil
+    }
+    if let partner = directory.partner(hash) {
+      return Proven(caller: partner.caller, grant: partner.grant, limits: partner.limits)
+    }
+    if let accounts, Secret.isOne(key, Secret.keyPrefix) {
+      guard let entry = accounts.known(hash),
+        entry.expiresAt == .max || entry.expiresAt > clock.microseconds
+      else { return nil }
+      return Proven(
+        caller: entry.caller, held: .account(hash, .key, entry), grant: entry.grant,
+        limits: entry.limits)
+    }
+    return kiosks.known(hash).map { Proven(caller: $0, held: .kiosk(hash)) }
+  }
+
+  /// Whether what ``atHand(_:)`` found still holds: it would find the same.
+  func stillHolds(_ proven: Proven) -> Bool {
+    switch proven.held {
+    case nil: return true
+    case .kiosk(let hash): return kiosks.known(hash) == proven.caller
+    case .account(let hash, _, let entry):
+      guard let now = accounts?.known(hash) else { return false }
+      return now.caller == entry.caller && now.grant == entry.grant && now.limits == entry.limits
+        && now.expiresAt == entry.expiresAt
+        && (now.expiresAt == .max || now.expiresAt > clock.microseconds)
+    }
+  }
+
+  /// A credential that is watched while a call runs.
+  enum Watching: Sendable {
+    case kiosk(KioskDirectory.Watch)
+    case account(AccountDirectory.Watch)
+  }
+
+  /// Watches a proven caller's key; `onEnd` is called when it ends. Nil where nothing is watched.
+  ///
+  /// - Parameter isUnary: As ``hold(_:isUnary:onEnd:while:)`` says.
+  func watch(
+    _ proven: Proven, isUnary: Bool, onEnd: @escaping @Sendable () -> Void
+  ) -> Watching? {
+    switch proven.held {
+    case .kiosk(let key): .kiosk(kiosks.watch(key, onEnd: onEnd))
+    case .account(let hash, let kind, let entry) where !isUnary:
+      accounts.map { .account($0.watch(hash, kind, entry, onEnd: onEnd)) }
+    case .account, nil: nil
+    }
+  }
+
+  func stop(_ watching: Watching) {
+    switch watching {
+    case .kiosk(let watch): kiosks.stopWatching(watch)
+    case .account(let watch): accounts?.stopWatching(watch)
+    }
+  }
+
   /// Runs a call of a proven caller; `onEnd` is called when the caller's key ends meanwhile.
   ///
   /// - Parameter isUnary: A call of one message each way is over soon: an account's is not watched.
@@ -107,18 +167,9 @@ public struct CallerResolver: Sendable {
     _ proven: Proven, isUnary: Bool, onEnd: @escaping @Sendable () -> Void,
     while body: () async -> Result
   ) async -> Result {
-    switch proven.held {
-    case .kiosk(let key):
-      let watch = kiosks.watch(key, onEnd: onEnd)
-      defer { kiosks.stopWatching(watch) }
-      return await body()
-    case .account(let hash, let kind, let entry) where !isUnary:
-      guard let accounts else { return await body() }
-      let watch = accounts.watch(hash, kind, entry, onEnd: onEnd)
-      defer { accounts.stopWatching(watch) }
-      return await body()
-    case .account, nil: return await body()
-    }
+    let watching = watch(proven, isUnary: isUnary, onEnd: onEnd)
+    defer { if let watching { stop(watching) } }
+    return await body()
   }
 
   private func resolve(key: [UInt8]) async throws -> Proven {

@@ -15,6 +15,15 @@ struct ExchangePart: Sendable {
   /// Whether the head is all there is: a Trailers-Only response.
   var isHeadOnly: Bool { head != nil && isEnd && body.isEmpty && trailers == nil }
 
+  /// What comes before the end, if there is anything.
+  var withoutEnd: ExchangePart? {
+    guard !isHeadOnly else { return nil }
+    var rest = self
+    rest.isEnd = false
+    rest.trailers = nil
+    return rest
+  }
+
   /// Whether nothing but UNAVAILABLE was answered, by a gRPC status or by HTTP's 502 to 504, and
   /// without a word of the service about trying again, which is for the caller.
   var isRefusal: Bool {

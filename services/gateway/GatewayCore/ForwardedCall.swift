@@ -25,16 +25,15 @@ final class ForwardedCall: Sendable {
   }
 
   /// What is kept of a request so that it can be sent again; a longer one is sent once.
-  private static let keptBytesMax = 64 << 10
+  static let keptBytesMax = 64 << 10
   /// A caller that takes nothing this long after its own deadline is given up.
-  private static let overdueMax = Duration.seconds(1)
+  static let overdueMax = Duration.seconds(1)
 
   private let caller: ServerExchange
   private let route: Route
-  private let token: String?
-  private let trace: TraceContext?
-  private let facts: [(name: String, value: String)]
+  private let inward: RequestHead
   private let deadline: Deadline?
+  private let reading: AnswerReading
   private let messageBytesMax: Int
   private let notice: LimitNotice?
   private let progress = Mutex(Progress())
@@ -47,22 +46,18 @@ final class ForwardedCall: Sendable {
   }
 
   /// - Parameters:
-  ///   - token: The signed caller token in base64, if the service takes one.
-  ///   - trace: What the service is told in place of the caller's own; nil leaves that.
+  ///   - inward: The head as the service gets it, but for what changes with each attempt.
   ///   - deadline: The caller's.
   ///   - notice: What the answer's head tells of the caller's limits.
-  ///   - facts: What only the gateway's own services are told.
   init(
-    _ caller: ServerExchange, by route: Route, token: String?, trace: TraceContext?,
-    deadline: Deadline?, facts: [(name: String, value: String)] = [], messageBytesMax: Int,
-    notice: LimitNotice? = nil
+    _ caller: ServerExchange, by route: Route, _ inward: RequestHead, deadline: Deadline?,
+    messageBytesMax: Int, notice: LimitNotice? = nil
   ) {
     self.caller = caller
     self.route = route
-    self.token = token
-    self.trace = trace
-    self.facts = facts
+    self.inward = inward
     self.deadline = deadline
+    reading = AnswerReading(service: route.backend.name, deadline: deadline)
     self.messageBytesMax = messageBytesMax
     self.notice = notice
   }
@@ -84,10 +79,26 @@ final class ForwardedCall: Sendable {
       return error.code == .deadlineExceeded ? .failed(.deadlineExceeded) : .callerGone
     }
     watchDeadline()
-    backend.budget.deposit()
+    return await send(request, meter)
+  }
+
+  /// Sends what is at hand of the request, again where that is right, and forwards the rest.
+  ///
+  /// - Parameter first: How the first attempt went, where another made it.
+  func send(
+    _ request: ExchangePart, _ meter: MessageMeter, after first: Opened? = nil
+  ) async -> Outcome {
+    if first == nil { backend.budget.deposit() }
     var resending = Resending(isIdempotent: route.traits.isIdempotent)
+    var opened = first
     while true {
-      switch await open(request, previous: resending.attempts - 1) {
+      let attempt: Opened
+      if let made = opened.take() {
+        attempt = made
+      } else {
+        attempt = await open(request, previous: resending.attempts - 1)
+      }
+      switch attempt {
       case .failed(let outcome): return outcome
       case .streaming(let service): return await pump(service, meter)
       case .answering(let service, let part):
@@ -137,7 +148,7 @@ final class ForwardedCall: Sendable {
 
   // MARK: - Opening
 
-  private enum Opened {
+  enum Opened {
     case failed(Outcome)
     /// There is no answer, and what was sent can be sent again; the last word if it is not.
     case unanswered(Resending.Failure, Last)
@@ -148,7 +159,7 @@ final class ForwardedCall: Sendable {
   }
 
   /// What the caller hears where no attempt is left.
-  private enum Last {
+  enum Last {
     case outcome(Outcome)
     /// What the service said.
     case refusal(ClientExchange, ExchangePart)
@@ -165,9 +176,7 @@ final class ForwardedCall: Sendable {
   /// Opens the exchange and sends what is at hand of the request. Where that is all of it, the
   /// first of the response is awaited in the same step.
   private func open(_ request: ExchangePart, previous: Int) async -> Opened {
-    let head = InwardHead.make(
-      from: caller.head, deadline: deadline, token: token, trace: trace, facts: facts,
-      previous: previous)
+    let head = InwardHead.attempt(inward, deadline, previous: previous)
     do {
       return try await backend.channel.openExchange(
         head, options: ExchangeOptions(deadline: deadline)
@@ -197,17 +206,10 @@ final class ForwardedCall: Sendable {
   /// What is to be done with a call that ended before its answer began.
   private func unanswered(_ error: RPCError, _ reason: CloseReason?) -> Opened {
     let outcome = outcome(of: error)
-    switch reason {
-    case .unprocessed:
-      return .unanswered(
-        .unprocessed, .outcome(.failed(.backendUnavailable(service: backend.name))))
-    case .connectionLost, .reset:
-      guard error.code == .unavailable, case .failed(let failure) = outcome,
-        failure.code == .unavailable
-      else { return .failed(outcome) }
-      return .unanswered(.lost, .outcome(outcome))
-    case .completed, nil: return .failed(outcome)
-    }
+    guard let (failure, last) = reading.resendable(error, reason) else { return .failed(outcome) }
+    // A refusal of our own is not undone.
+    if reason != .unprocessed, refusal != nil { return .failed(outcome) }
+    return .unanswered(failure, .outcome(.failed(last)))
   }
 
   // MARK: - Pumping
@@ -256,9 +258,9 @@ final class ForwardedCall: Sendable {
             try await service.inbox.nextPart(expectsHead: expects)
           }
         }
-        if let head = part.head, let error = StatusFields.refusal(ofHead: head) {
+        if let fault = part.head.flatMap(reading.fault(ofHead:)) {
           await abandon(service)
-          return .failed(.backendBroken(service: backend.name, error.code))
+          return .failed(fault)
         }
         if let notice { part.head?.add(contentsOf: notice.fields) }
         if part.isEnd { return await end(part) }
@@ -273,35 +275,17 @@ final class ForwardedCall: Sendable {
     }
   }
 
-  /// Passes the last part on, if it holds a status.
+  /// Passes the last part on, if it holds a status; else what is before it, and the failure is
+  /// still to be told.
   private func end(_ part: ExchangePart) async -> Outcome {
-    let status = (part.trailers ?? (part.isHeadOnly ? part.head : nil)).map(StatusFields.parse)
-    switch status {
-    case .failed(let error) where isDeadline(error):
-      return await fail(.deadlineExceeded, behind: part)
-    case .ok, .failed: break
-    case .missing, nil:
-      return await fail(.backendBroken(service: backend.name, .unknown), behind: part)
+    switch reading.end(of: part) {
+    case .passed(let code):
+      try? await caller.exchange.pass(part)
+      return .passed(code)
+    case .failed(let failure):
+      if let rest = part.withoutEnd { try? await caller.exchange.pass(rest) }
+      return .failed(failure)
     }
-    try? await caller.exchange.pass(part)
-    if case .failed(let error)? = status { return .passed(error.code) }
-    return .passed(nil)
-  }
-
-  /// Passes on what is before the end, and ends with our own failure.
-  private func fail(_ failure: GatewayFailure, behind part: ExchangePart) async -> Outcome {
-    var rest = part
-    rest.isEnd = false
-    rest.trailers = nil
-    if !part.isHeadOnly { try? await caller.exchange.pass(rest) }
-    return .failed(failure)
-  }
-
-  /// Whether a service's runtime said, without details, that the deadline passed which the gateway
-  /// gave it: the caller's, shaved by 20 ms at most. Then reason and text come from here.
-  private func isDeadline(_ error: RPCError) -> Bool {
-    guard error.code == .deadlineExceeded, error.details.isEmpty, let deadline else { return false }
-    return deadline.remaining <= .milliseconds(20)
   }
 
   // MARK: - Ends
@@ -337,7 +321,7 @@ final class ForwardedCall: Sendable {
   }
 
   /// On the service's loop.
-  private static func giveUp(_ service: ClientExchange) {
+  static func giveUp(_ service: ClientExchange) {
     guard !service.exchange.state.isClosed else { return }
     service.inbox.fail(RPCError(.cancelled, "the call was given up"))
     service.exchange.reset(.cancel)
@@ -353,24 +337,17 @@ final class ForwardedCall: Sendable {
 
   private var tooLarge: GatewayFailure { .messageTooLarge(bytesMax: messageBytesMax) }
 
+  private var refusal: (any ServiceFailure)? { progress.withLock { $0.refusal } }
+
   /// What an error on an open exchange means to the caller.
   private func outcome(of error: RPCError) -> Outcome {
-    if let refusal = progress.withLock({ $0.refusal }) { return .failed(refusal) }
-    switch error.code {
-    case .cancelled where Task.isCancelled: return .callerGone
-    case .deadlineExceeded: return .failed(.deadlineExceeded)
-    case .unavailable: return .failed(.backendLost(service: backend.name))
-    default: return .failed(.backendBroken(service: backend.name, error.code))
-    }
+    if let refusal { return .failed(refusal) }
+    if error.code == .cancelled, Task.isCancelled { return .callerGone }
+    return .failed(reading.failure(of: error))
   }
 
   /// What an error before there was an exchange means to the caller.
   private func outcome(ofOpening error: RPCError) -> Outcome {
-    switch error.code {
-    case .cancelled: .callerGone
-    case .deadlineExceeded: .failed(.deadlineExceeded)
-    case .resourceExhausted: .failed(.backendBusy(service: backend.name))
-    default: .failed(.backendUnavailable(service: backend.name))
-    }
+    reading.failure(ofOpening: error).map { .failed($0) } ?? .callerGone
   }
 }

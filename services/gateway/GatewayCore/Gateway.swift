@@ -1,16 +1,20 @@
 public import Logging
 public import RPC
 public import ServiceKit
+import Synchronization
 
 /// The gateway: proves the caller, asks the policy, and forwards the call. It decides nothing of
 /// the domain.
 ///
-/// Register it with a `Dispatcher`; `grpc.health.v1.Health` is left to the router.
-public struct Gateway: ExchangeHandler {
-  private static let healthPrefix = "/grpc.health.v1.Health/"
+/// Register it with a `Dispatcher`; `grpc.health.v1.Health` is left to the router. A call that
+/// needs to wait for nothing but its service is a ``DirectCall``; all others have a task.
+public final class Gateway: ExchangeHandler {
+  private static let count = Atomic<UInt64>(0)
 
+  /// No two gateways of a process have the same.
+  private let number = Gateway.count.wrappingAdd(1, ordering: .relaxed).newValue
   private let routes: RouteTable
-  private let callers: CallerResolver
+  let callers: CallerResolver
   private let signer: CallerTokenSigner
   private let messageBytesMax: Int
   private let limits: LimitBook
@@ -19,16 +23,18 @@ public struct Gateway: ExchangeHandler {
   private let metrics: ServerMetrics?
   private let callerMetrics: CallerMetrics?
   private let tracing: CallTracing?
+  private let clock: Clock
 
   /// - Parameters:
   ///   - messageBytesMax: The longest message of a request.
   ///   - limits: Of partners.
   ///   - tracing: Makes spans; nil makes none.
+  ///   - clock: Tells when tokens are to be renewed.
   ///   - logger: For what goes wrong; calls are told to `accessLog`.
   public init(
     routes: RouteTable, callers: CallerResolver, signer: CallerTokenSigner,
     messageBytesMax: Int, limits: LimitBook, accessLog: AccessLog, tracing: CallTracing? = nil,
-    logger: Logger
+    clock: Clock = .system, logger: Logger
   ) {
     self.routes = routes
     self.callers = callers
@@ -40,13 +46,15 @@ public struct Gateway: ExchangeHandler {
     metrics = ServerMetrics(paths: routes.paths)
     callerMetrics = CallerMetrics(paths: routes.paths)
     self.tracing = tracing
+    self.clock = clock
   }
 
   public func claims(_ head: RequestHead) -> Bool { Self.serves(head) }
 
   /// Whether a gateway answers such a request, whatever its configuration.
   static func serves(_ head: RequestHead) -> Bool {
-    head.isGRPC && head.isPOST && !head.path.hasPrefix(healthPrefix)
+    head.isGRPC && head.isPOST
+      && !(head.withPath { $0.starts(with: "/grpc.health.v1.Health/") } ?? false)
   }
 
   public func serve(_ exchange: ServerExchange) async {
@@ -62,15 +70,22 @@ public struct Gateway: ExchangeHandler {
       case .failed(let failure): throw failure
       }
     } catch {
-      let answer = await answers.rendered(error, exchange)
-      record.code = answer.code
-      record.reason = (error as? any ServiceFailure)?.reason
-      await exchange.fail(answer)
+      await answer(exchange, error, &record)
     }
     metered?.end(record.code)
-    callerMetrics?.count(record.method, by: record.caller, record.code)
+    callerMetrics?.tally(record.method, by: record.caller).count(record.code)
     span?.end(record)
     accessLog.write(record)
+  }
+
+  /// Tells the caller of a failure, and the record.
+  func answer(
+    _ exchange: ServerExchange, _ error: any Error, _ record: inout CallRecord
+  ) async {
+    let answer = await answers.rendered(error, exchange)
+    record.code = answer.code
+    record.reason = (error as? any ServiceFailure)?.reason
+    await exchange.fail(answer)
   }
 
   private func forward(
@@ -86,8 +101,8 @@ public struct Gateway: ExchangeHandler {
     guard !head.hasBadTimeout else { throw GatewayFailure.timeoutMalformed }
     if route.isOpen {
       return await ForwardedCall(
-        exchange, by: route, token: nil, trace: trace, deadline: deadline,
-        messageBytesMax: messageBytesMax, notice: nil
+        exchange, by: route, InwardHead.make(from: head, token: nil, trace: trace),
+        deadline: deadline, messageBytesMax: messageBytesMax
       ).run()
     }
     let proven =
@@ -103,14 +118,84 @@ public struct Gateway: ExchangeHandler {
       try signer.header(for: proven.caller, audience: $0)
     }
     let call = ForwardedCall(
-      exchange, by: route, token: token, trace: trace, deadline: deadline,
-      facts: route.isOwn ? proven.facts(of: exchange.peer) : [],
-      messageBytesMax: min(messageBytesMax, meter?.limits.messageBytesMax ?? .max),
-      notice: notice)
+      exchange, by: route,
+      InwardHead.make(
+        from: head, token: token, trace: trace,
+        facts: route.isOwn ? proven.facts(of: exchange.peer) : []),
+      deadline: deadline, messageBytesMax: longest(meter), notice: notice)
     return await callers.hold(proven, isUnary: route.isUnary) {
       call.refuse(CommonFailure.callerUnproven)
     } while: {
       await call.run()
     }
   }
+
+  private func longest(_ meter: CallMeter?) -> Int {
+    min(messageBytesMax, meter?.limits.messageBytesMax ?? .max)
+  }
+}
+
+// MARK: - Without a task
+
+extension Gateway {
+  public func take(_ exchange: ServerExchange) -> Bool {
+    let head = exchange.head
+    guard tracing == nil, !head.hasBadTimeout, let admission = admission(head),
+      limits.hasOfDay(admission.meter),
+      let inward = try? admission.inward(head, now: clock.microseconds, signer: signer)
+    else { return false }
+    let notice: LimitNotice?
+    do {
+      notice = try admission.meter?.begin(now: limits.now)
+    } catch {
+      // It did not count; the task asks again, and tells the caller.
+      return false
+    }
+    guard limits.takeOfDayAtHand(admission.meter) else {
+      admission.meter?.end()
+      return false
+    }
+    let call = DirectCall(
+      exchange, admission, inward, in: self, messageBytesMax: longest(admission.meter),
+      notice: notice)
+    call.begin()
+    return true
+  }
+
+  /// What is known of calls with that head, or can be told without waiting; nil where it can't,
+  /// and of calls that are refused.
+  private func admission(_ head: RequestHead) -> Admission? {
+    if let known = head.memo?.finding as? Admission, known.gateway == number,
+      known.proven.map(callers.stillHolds) ?? true
+    {
+      return known
+    }
+    var record = CallRecord(head)
+    guard let route = routes[record.path], !route.isOwn, route.backend.loopChannel != nil else {
+      return nil
+    }
+    record.service = route.backend.name
+    record.method = route.number
+    var proven: CallerResolver.Proven?
+    var meter: CallMeter?
+    if !route.isOpen {
+      guard let caller = route.isAnonymous ? .anonymous : callers.atHand(head),
+        (try? routes.policies.authorize(caller.caller, path: route.policyPath)) != nil,
+        (try? caller.grant.check(record.path)) != nil
+      else { return nil }
+      proven = caller
+      record.caller = caller.caller.subject
+      meter = limits.meter(caller.caller, own: caller.limits, route)
+    }
+    record.parts = CallRecord.Parts(record)
+    let made = Admission(
+      number, route, proven, meter: meter, record: record,
+      metrics: metrics?.method(path: record.path),
+      tally: callerMetrics?.tally(record.method, by: record.caller))
+    head.memo?.finding = made
+    return made
+  }
+
+  /// The end of a call that had no task.
+  func ended(_ record: CallRecord) { accessLog.write(record) }
 }

@@ -8,14 +8,12 @@ enum InwardHead {
   private static let ownPrefix: StaticString = "yijia-"
 
   /// - Parameters:
-  ///   - deadline: The caller's; the service gets a little less (``Deadline/shaved()``).
   ///   - token: The signed caller token in base64, if the service takes one.
   ///   - trace: In place of the caller's own; nil leaves that.
   ///   - facts: What only the gateway's own services are told.
-  ///   - previous: Attempts that went before (gRFC A6).
   static func make(
-    from head: RequestHead, deadline: Deadline?, token: String?, trace: TraceContext? = nil,
-    facts: [(name: String, value: String)] = [], previous: Int = 0
+    from head: RequestHead, token: String?, trace: TraceContext? = nil,
+    facts: [(name: String, value: String)] = []
   ) -> RequestHead {
     let fields = head.fields
     let names = fields.bytes.span.bytes
@@ -28,15 +26,27 @@ enum InwardHead {
     }
     var inward = HeaderList(sharing: fields, fields: kept)
     inward.add("te", "trailers")
-    if let deadline { inward.add("grpc-timeout", Timeout.format(deadline.shaved().remaining)) }
     if let token { inward.add(callerTokenMetadata, token) }
     if let trace {
       inward.add("traceparent", trace.parent)
       if !trace.state.isEmpty { inward.add("tracestate", trace.state) }
     }
-    if previous > 0 { inward.add("grpc-previous-rpc-attempts", String(previous)) }
     for fact in facts { inward.add(fact.name, fact.value) }
     return RequestHead(fields: inward)
+  }
+
+  /// The head of one attempt: with how many went before (gRFC A6), and with what is left of the
+  /// caller's time, of which the service gets a little less (``Deadline/shaved()``).
+  static func attempt(
+    _ head: RequestHead, _ deadline: Deadline?, previous: Int = 0
+  ) -> RequestHead {
+    var head = head
+    if previous > 0 {
+      var fields = head.fields
+      fields.add("grpc-previous-rpc-attempts", String(previous))
+      head = RequestHead(fields: fields)
+    }
+    return deadline.map { head.adding(timeout: $0.shaved().remaining) } ?? head
   }
 
   private static func isTrace(_ name: RawSpan) -> Bool {

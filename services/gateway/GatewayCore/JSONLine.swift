@@ -21,8 +21,31 @@ struct JSONLine {
 
   mutating func add(_ key: StaticString, _ value: Int64) {
     begin(key)
-    bytes += String(value).utf8
+    withUnsafeTemporaryAllocation(of: UInt8.self, capacity: 20) { digits in
+      var (rest, start) = (value.magnitude, digits.count)
+      repeat {
+        start -= 1
+        digits[start] = UInt8(ascii: "0") + UInt8(rest % 10)
+        rest /= 10
+      } while rest > 0
+      if value < 0 { bytes.append(UInt8(ascii: "-")) }
+      bytes.append(contentsOf: digits[start...])
+    }
   }
+
+  /// The time, as ``LineTime`` writes it.
+  mutating func add(_ key: StaticString, _ time: LineTime, _ microseconds: Int64) {
+    begin(key)
+    bytes.append(UInt8(ascii: "\""))
+    time.write(microseconds, to: &bytes)
+    bytes.append(UInt8(ascii: "\""))
+  }
+
+  /// What was added to a line, each field behind a comma.
+  var fields: [UInt8] { [UInt8(ascii: ",")] + bytes.dropFirst() }
+
+  /// The fields of another line, behind at least one of this.
+  mutating func add(rendered fields: [UInt8]) { bytes += fields }
 
   /// The whole line, with its end.
   consuming func ended() -> [UInt8] {
@@ -43,18 +66,23 @@ struct JSONLine {
 ///
 /// Safe to use from any task.
 final class LineTime: Sendable {
-  private let known = Mutex((second: Int64.min, text: ""))
+  private let known = Mutex((second: Int64.min, text: [UInt8]()))
 
-  func text(of microseconds: Int64) -> String {
+  /// Appends the time of so many microseconds since 1970.
+  func write(_ microseconds: Int64, to line: inout [UInt8]) {
     let milliseconds = microseconds / 1_000
     let (second, rest) = milliseconds.quotientAndRemainder(dividingBy: 1_000)
-    let text = known.withLock { known in
+    line += known.withLock { known in
       if known.second != second {
         let date = Date(timeIntervalSince1970: TimeInterval(second))
-        known = (second, String(date.formatted(.iso8601).dropLast()))
+        known = (second, Array(date.formatted(.iso8601).utf8.dropLast()))
       }
       return known.text
     }
-    return "\(text).\(rest < 10 ? "00" : rest < 100 ? "0" : "")\(rest)Z"
+    line.append(UInt8(ascii: "."))
+    for digit in [rest / 100, rest / 10 % 10, rest % 10] {
+      line.append(UInt8(ascii: "0") + UInt8(digit))
+    }
+    line.append(UInt8(ascii: "Z"))
   }
 }

@@ -102,6 +102,11 @@ public final class LiveGateway: ExchangeHandler {
     head.isGRPC ? Gateway.serves(head) : true
   }
 
+  public func take(_ exchange: ServerExchange) -> Bool {
+    guard Gateway.serves(exchange.head) else { return false }
+    return live.value(on: exchange.exchange.loop).gateway.take(exchange)
+  }
+
   public func serve(_ exchange: ServerExchange) async {
     let served = live.value(on: exchange.exchange.loop)
     if served.gateway.claims(exchange.head) { return await served.gateway.serve(exchange) }

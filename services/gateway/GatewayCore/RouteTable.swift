@@ -9,6 +9,8 @@ public struct Backend: Sendable {
   public let name: String
   /// To all its replicas.
   public let channel: any Channel
+  /// The same, where it may have connections on a caller's loop.
+  let loopChannel: (any LoopChannel)?
   /// Audience of the caller token that goes with each call; nil for none.
   public let audience: String?
   /// How much of its calls may be retries.
@@ -19,6 +21,7 @@ public struct Backend: Sendable {
   public init(name: String, channel: any Channel, audience: String?) {
     self.name = name
     self.channel = channel
+    loopChannel = channel as? any LoopChannel
     self.audience = audience
     retries = Counter(label: "gateway.retries", dimensions: [("service", name)])
   }

@@ -94,6 +94,7 @@ struct GatewayCommand: AsyncParsableCommand {
     client.balancing = link.balancing
     if !link.isHealthChecked { client.healthService = nil }
     client.limits.streamWindowBytes = 256 << 10  // what a slow caller holds of it
+    client.connectsPerLoop = true
     return client
   }
 

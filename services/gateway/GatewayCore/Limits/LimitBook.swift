@@ -55,6 +55,18 @@ public final class LimitBook: Sendable {
     try await quotas?.take(quota)
   }
 
+  /// Whether one of a day's calls can be taken without waiting.
+  func hasOfDay(_ meter: CallMeter?) -> Bool {
+    guard let quota = meter?.quota, let quotas else { return true }
+    return quotas.has(quota)
+  }
+
+  /// Takes one of a day's calls, where they are limited, if that needs no waiting.
+  func takeOfDayAtHand(_ meter: CallMeter?) -> Bool {
+    guard let quota = meter?.quota, let quotas else { return true }
+    return quotas.takeAtHand(quota)
+  }
+
   /// The meter of a call; nil for callers that are no partners.
   ///
   /// - Parameter own: The partner's own limits; when they change, so do its meters.

@@ -1,3 +1,5 @@
+import Foundation
+
 /// The clock of the partners' rates: it does not go back. The system's, or a test's.
 public struct LimitClock: Sendable {
   private let read: @Sendable () -> Int64
@@ -5,12 +7,11 @@ public struct LimitClock: Sendable {
   /// - Parameter read: Nanoseconds since any fixed moment.
   public init(_ read: @escaping @Sendable () -> Int64) { self.read = read }
 
-  private static let origin = ContinuousClock.now
-
-  /// The continuous clock, since it was first asked.
+  /// The time since the machine started, as the continuous clock counts it.
   public static let system = LimitClock {
-    let passed = (ContinuousClock.now - origin).components
-    return passed.seconds * 1_000_000_000 + passed.attoseconds / 1_000_000_000
+    var now = timespec()
+    clock_gettime(CLOCK_BOOTTIME, &now)
+    return Int64(now.tv_sec) * 1_000_000_000 + Int64(now.tv_nsec)
   }
 
   var nanoseconds: Int64 { read() }

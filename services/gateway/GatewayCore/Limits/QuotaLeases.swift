@@ -64,6 +64,22 @@ public final class QuotaLeases: Sendable {
     }
   }
 
+  /// Whether a call could be let in without waiting.
+  func has(_ meter: QuotaMeter) -> Bool {
+    meter.left(day: zone.day(at: clock.microseconds)) > 0
+  }
+
+  /// Lets a call in, if that needs no waiting; else ``take(_:)`` is to be asked.
+  func takeAtHand(_ meter: QuotaMeter) -> Bool {
+    switch meter.take(day: zone.day(at: clock.microseconds)) {
+    case .taken: return true
+    case .takenLow:
+      ask(meter)
+      return true
+    case .empty: return false
+    }
+  }
+
   private func ask(_ meter: QuotaMeter) {
     if meter.beginAsking() { want.yield(meter) }
   }

@@ -1,0 +1,21 @@
+/// What is kept with a request head that comes, or is sent, again and again: what was found out
+/// about it holds for each of them.
+///
+/// All that may differ between heads with the same memo is the value of `grpc-timeout`.
+///
+/// Guard: touched on one loop only, that of the connection the head came on.
+package final class HeadMemo: @unchecked Sendable {
+  /// What a handler found out.
+  @exclusivity(unchecked) package var finding: (any AnyObject & Sendable)?
+  /// What a connection made of it to send it.
+  @exclusivity(unchecked) package var outbound: (any AnyObject & Sendable)?
+
+  package init() {}
+}
+
+extension HeadMemo: Hashable {
+  /// It says nothing of a head that its fields do not say.
+  package static func == (a: HeadMemo, b: HeadMemo) -> Bool { true }
+
+  package func hash(into hasher: inout Hasher) {}
+}

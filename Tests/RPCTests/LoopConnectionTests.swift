@@ -1,0 +1,47 @@
+import RPC
+import Testing
+
+@testable import RPCTransport
+
+/// A client whose event loops have connections of their own.
+@Suite("Connections of loops", .timeLimit(.minutes(1)))
+struct LoopConnectionTests {
+  @Test("each loop that calls gets a connection of its own, and uses another's until then")
+  func own() async throws {
+    try await withServer(try echoDispatcher()) { server, address, loops in
+      var configuration = ClientConfiguration(targets: [address])
+      configuration.connectsPerLoop = true
+      let channel = try ClientChannel(configuration: configuration, loops: loops)
+      for loop in loops.all {
+        while try await !hasOwn(channel, loop) { await Task.yield() }
+      }
+      #expect(server.connectionCount == loops.all.count)
+      #expect(channel.standings.count == 1, "it is one backend")
+      for loop in loops.all { #expect(try await hasOwn(channel, loop)) }
+      await channel.shutdown()
+    }
+  }
+
+  /// Makes a call on a loop; whether that has a connection of its own.
+  private func hasOwn(_ channel: ClientChannel, _ loop: LoopExecutor) async throws -> Bool {
+    try await withTaskExecutorPreference(loop) {
+      let answer = try await channel.echo("x")
+      #expect(answer == "x")
+      let exchange = try channel.openExchange(
+        RequestHead(path: EchoService.unary.path), options: ExchangeOptions(), on: loop)
+      guard let exchange else { return false }
+      #expect(exchange.exchange.loop === loop)
+      exchange.exchange.reset(.cancel)
+      return true
+    }
+  }
+
+  @Test("without a connection on the loop nothing is opened there")
+  func none() async throws {
+    try await withServer(try echoDispatcher()) { _, address, loops in
+      let channel = try ClientChannel(targets: [address], loops: loops)
+      for loop in loops.all { #expect(try await !hasOwn(channel, loop)) }
+      await channel.shutdown()
+    }
+  }
+}

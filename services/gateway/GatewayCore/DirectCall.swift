@@ -1,0 +1,255 @@
+import RPC
+import ServiceKit
+
+/// One call that is forwarded without a task: what comes from one side is handed to the other as it
+/// comes, on the loop that both are on, with backpressure and cancellation both ways.
+///
+/// Where there is something to wait for beside the two, a connection or another attempt, it makes
+/// itself a ``ForwardedCall`` with a task. Memory is bounded as there.
+///
+/// Guard: all mutable state is touched on the caller's loop only.
+final class DirectCall: ExchangeListener, @unchecked Sendable {
+  private let caller: ServerExchange
+  private let admission: Admission
+  private let route: Route
+  private let inward: RequestHead
+  private let deadline: Deadline?
+  private let reading: AnswerReading
+  private let notice: LimitNotice?
+  private let messageBytesMax: Int
+  private let metered: ServerMetrics.Call?
+  private let gateway: Gateway
+  @exclusivity(unchecked) private var meter: MessageMeter
+  @exclusivity(unchecked) private var record: CallRecord
+  /// What was taken of the request, as long as it may be sent again.
+  @exclusivity(unchecked) private var request = ExchangePart()
+  @exclusivity(unchecked) private var isKept = true
+  /// The service's side, once it is open.
+  @exclusivity(unchecked) private var service: ClientExchange?
+  /// The response head has gone on.
+  @exclusivity(unchecked) private var hasAnswer = false
+  @exclusivity(unchecked) private var isOver = false
+  /// Who forwards it instead.
+  @exclusivity(unchecked) private var successor: ForwardedCall?
+  @exclusivity(unchecked) private var watching: CallerResolver.Watching?
+
+  /// - Parameters:
+  ///   - admission: By which a limited call has been let in: this lets it out.
+  ///   - inward: The head as the service gets it, but for what changes with each attempt.
+  ///   - notice: What the answer's head tells of the caller's limits.
+  init(
+    _ caller: ServerExchange, _ admission: Admission, _ inward: RequestHead, in gateway: Gateway,
+    messageBytesMax: Int, notice: LimitNotice?
+  ) {
+    self.caller = caller
+    self.admission = admission
+    self.inward = inward
+    self.gateway = gateway
+    self.messageBytesMax = messageBytesMax
+    self.notice = notice
+    route = admission.route
+    deadline = caller.head.timeout.map { Deadline.after($0) }
+    reading = AnswerReading(service: route.backend.name, deadline: deadline)
+    meter = MessageMeter(messageBytesMax: messageBytesMax)
+    record = CallRecord(like: admission.record)
+    metered = admission.metrics?.begin()
+  }
+
+  /// Begins before anything of the body has come. On the loop.
+  func begin() {
+    caller.exchange.listener = self
+    if let proven = admission.proven, proven.held != nil {
+      let loop = caller.exchange.loop
+      watching = gateway.callers.watch(proven, isUnary: route.isUnary) { [self] in
+        loop.execute { self.refuse(CommonFailure.callerUnproven) }
+      }
+    }
+    guard route.traits.takesOneMessage else { return open() }
+    // A request of one message waits until it is whole: then it can be sent again.
+    guard let deadline else { return }
+    let inbox = caller.inbox
+    caller.exchange.setTimer(deadline) {
+      inbox.fail(RPCError(.deadlineExceeded, "the deadline has passed"))
+    }
+  }
+
+  func exchangeChanged(_ exchange: Exchange) {
+    guard !isOver, successor == nil else { return }
+    passRequest()
+    if !isOver, successor == nil { passResponse() }
+  }
+
+  // MARK: - Request
+
+  private func passRequest() {
+    if caller.exchange.state.isClosed { return end(.callerGone) }
+    guard !request.isEnd, service?.exchange.isWritable ?? true else { return }
+    let part: ExchangePart
+    do {
+      part = try caller.inbox.takePart(expectsHead: false)
+    } catch {
+      return end(error.code == .deadlineExceeded ? .failed(.deadlineExceeded) : .callerGone)
+    }
+    guard !part.isEmpty else { return }
+    guard meter.pass(part.body) else {
+      return end(.failed(.messageTooLarge(bytesMax: messageBytesMax)))
+    }
+    keep(part)
+    if let service {
+      service.exchange.send(part)
+    } else if request.isEnd || request.body.count >= ForwardedCall.keptBytesMax {
+      open()
+    }
+  }
+
+  private func keep(_ part: ExchangePart) {
+    request.isEnd = part.isEnd
+    request.trailers = part.trailers
+    guard isKept else { return }
+    if service != nil, request.body.count + part.body.count > ForwardedCall.keptBytesMax {
+      isKept = false
+      request.body = []
+    } else if request.body.isEmpty {
+      request.body = part.body
+    } else {
+      request.body += part.body
+    }
+  }
+
+  private func open() {
+    if let deadline {
+      // As ``ForwardedCall`` says: past its deadline a caller that does not read is given up.
+      let exchange = caller.exchange
+      exchange.setTimer(Deadline(deadline.instant + ForwardedCall.overdueMax)) {
+        exchange.reset(.cancel)
+      }
+    }
+    let head = InwardHead.attempt(inward, deadline)
+    let opened = try? route.backend.loopChannel?.openExchange(
+      head, options: ExchangeOptions(deadline: deadline), on: caller.exchange.loop)
+    guard let opened else { return goOn(after: nil) }
+    route.backend.budget.deposit()
+    service = opened
+    opened.exchange.listener = self
+    if !request.isEmpty { opened.exchange.send(request) }
+  }
+
+  // MARK: - Response
+
+  private func passResponse() {
+    guard let service, caller.exchange.isWritable else { return }
+    var part: ExchangePart
+    do {
+      part = try service.inbox.takePart(expectsHead: !hasAnswer)
+    } catch {
+      return failed(error, service)
+    }
+    guard !part.isEmpty else { return }
+    if !hasAnswer {
+      if isWhole, part.isRefusal {
+        return goOn(after: .unanswered(.refused, .refusal(service, part)))
+      }
+      if let fault = part.head.flatMap(reading.fault(ofHead:)) { return end(.failed(fault)) }
+      if let notice { part.head?.add(contentsOf: notice.fields) }
+    }
+    guard part.isEnd else {
+      if !hasAnswer {
+        hasAnswer = true
+        isKept = false
+        request.body = []
+      }
+      return caller.exchange.send(part)
+    }
+    switch reading.end(of: part) {
+    case .passed(let code):
+      caller.exchange.send(part)
+      end(.passed(code))
+    case .failed(let failure):
+      if let rest = part.withoutEnd { caller.exchange.send(rest) }
+      end(.failed(failure))
+    }
+  }
+
+  /// Whether all of the request is here and was kept.
+  private var isWhole: Bool { request.isEnd && isKept }
+
+  private func failed(_ error: RPCError, _ service: ClientExchange) {
+    let reason = service.inbox.closeReason
+    if !hasAnswer, let (failure, last) = reading.resendable(error, reason) {
+      if isWhole { return goOn(after: .unanswered(failure, .outcome(.failed(last)))) }
+      return end(.failed(last))
+    }
+    end(.failed(reading.failure(of: error)))
+  }
+
+  // MARK: - Ends
+
+  /// Ends the call with that failure. On the loop.
+  private func refuse(_ failure: any ServiceFailure) {
+    if let successor { return successor.refuse(failure) }
+    if !isOver { end(.failed(failure)) }
+  }
+
+  private func end(_ outcome: ForwardedCall.Outcome) {
+    isOver = true
+    caller.exchange.listener = nil
+    if let service {
+      service.exchange.listener = nil
+      ForwardedCall.giveUp(service)
+    }
+    close(outcome)
+  }
+
+  /// Has a task go on: after an attempt of ours, or before the first.
+  private func goOn(after attempt: ForwardedCall.Opened?) {
+    caller.exchange.listener = nil
+    service?.exchange.listener = nil
+    let call = ForwardedCall(
+      caller, by: route, inward, deadline: deadline, messageBytesMax: messageBytesMax,
+      notice: notice)
+    successor = call
+    let (request, meter) = (request, meter)
+    runTask { [self] in
+      // Before anything was taken, the task takes what has come until it runs.
+      let isNew = attempt == nil && request.isEmpty
+      let outcome = isNew ? await call.run() : await call.send(request, meter, after: attempt)
+      close(outcome)
+    }
+  }
+
+  /// A task that is cancelled when the caller goes away.
+  private func runTask(_ body: @escaping @Sendable () async -> Void) {
+    let task = Task(executorPreference: caller.exchange.loop) { await body() }
+    if caller.exchange.state.isClosed { return task.cancel() }
+    caller.inbox.onClosed = { reason in
+      // A completed exchange may still have work to do after its last byte.
+      if reason != .completed { task.cancel() }
+    }
+  }
+
+  /// Lets the call out, and tells everyone how it ended. On the loop.
+  private func close(_ outcome: ForwardedCall.Outcome) {
+    if let watching { gateway.callers.stop(watching) }
+    watching = nil
+    admission.meter?.end()
+    switch outcome {
+    case .passed(let code): tell(code)
+    case .callerGone: tell(.cancelled)
+    case .failed(let failure):
+      runTask { [self] in
+        var record = record
+        await gateway.answer(caller, failure, &record)
+        self.record = record
+        tell(record.code)
+      }
+    }
+  }
+
+  private func tell(_ code: RPCError.Code?) {
+    record.code = code
+    metered?.end(code)
+    admission.tally?.count(code)
+    gateway.ended(record)
+    caller.ended()
+  }
+}
