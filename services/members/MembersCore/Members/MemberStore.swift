@@ -143,8 +143,12 @@ enum MemberStore {
   /// Those of `numbers` that are taken.
   static func taken(_ numbers: [String]) -> Query<Set<String>> {
     .keyed(
-      "SELECT member_number FROM member_numbers WHERE member_number IN", numbers,
-      column: "member_number"
+      "WITH k (member_number) AS (VALUES", numbers, asTable: true,
+      """
+      ) SELECT k.member_number FROM k WHERE (
+        SELECT n.member_id FROM member_numbers AS n WHERE n.member_number = k.member_number
+      ) IS NOT NULL
+      """, column: "member_number"
     ) { rows in Set(try rows.map { try $0.text("member_number") }) }
   }
 

@@ -122,8 +122,8 @@ enum PersonStore {
         (
           """
           v.oldest = (
-            SELECT p.id FROM person_hashes AS h JOIN persons AS p ON p.id = h.person_id
-            WHERE \(same) ORDER BY p.created, p.id LIMIT 1)
+            SELECT h.person_id FROM person_hashes AS h WHERE \(same)
+            ORDER BY \(created), h.person_id LIMIT 1)
           """, [oldest]
         )
       } else {
@@ -158,15 +158,18 @@ enum PersonStore {
       """, [hash.digest, place, person, Int64(hash.key)], expects: expects)
   }
 
+  /// When the person of `h` was stored: a value and no join, so that PostgreSQL looks it up by the
+  /// index, however few persons there were when it thought its plan.
+  private static let created = "(SELECT p.created FROM persons AS p WHERE p.id = h.person_id)"
+
   /// The oldest person with the phone, or with the name and birth date.
   static func oldest(with hashes: [KeyedHash.Candidate]) -> Query<String?> {
     .keyed(
       "WITH k (hash) AS (VALUES", hashes.map(\.digest), asTable: true,
       """
       ) SELECT k.hash, (
-        SELECT CAST(p.created AS TEXT) || ' ' || p.id
-        FROM person_hashes AS h JOIN persons AS p ON p.id = h.person_id
-        WHERE h.hash = k.hash ORDER BY p.created, p.id LIMIT 1) AS oldest
+        SELECT min(CAST(\(created) AS TEXT) || ' ' || h.person_id)
+        FROM person_hashes AS h WHERE h.hash = k.hash) AS oldest
       FROM k
       """, column: "hash"
     ) { rows in
