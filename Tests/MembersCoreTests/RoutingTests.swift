@@ -23,13 +23,13 @@ struct RoutingTests {
   private func application(
     _ change: (inout EnrollmentApplication) -> Void = { _ in }
   ) throws -> CheckedApplication {
-    var failures = FieldFailures()
+    var checks = FieldChecks()
     let raw = Applicant.application(1, change)
     return try #require(
       CheckedApplication(
         checking: raw, channel: .partner, now: 1_795_000_000_000_000,
-        codes: { (text) throws(MembersError) in text }, failures: &failures),
-      "\(failures.failures)")
+        codes: { (text) throws(MembersError) in text }, checks: &checks),
+      "\(checks.failures)")
   }
 
   private func receiver(

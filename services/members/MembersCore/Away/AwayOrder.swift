@@ -20,19 +20,19 @@ struct AwayPlan: Sendable {
 
   init(
     departure: GoogleType.Date?, return back: GoogleType.Date?, details raw: AwayDetails?,
-    today: Int, _ failures: inout FieldFailures
+    today: Int, _ checks: inout FieldChecks
   ) {
-    departureDay = failures.day(departure, "departure_date") ?? today
-    returnDay = failures.day(back, "return_date") ?? departureDay + Self.daysMin
-    if departure == nil { failures.add([.required("departure_date")]) }
-    if back == nil { failures.add([.required("return_date")]) }
+    departureDay = checks.day(departure, "departure_date") ?? today
+    returnDay = checks.day(back, "return_date") ?? departureDay + Self.daysMin
+    if departure == nil { checks.add([.required("departure_date")]) }
+    if back == nil { checks.add([.required("return_date")]) }
     if departureDay < today {
-      failures.add(
+      checks.add(
         "departure_date", "IN_PAST",
         LocalizedText(zh: "应在出发前报备。", en: "A report comes before the departure."))
     }
     if returnDay - departureDay < Self.daysMin {
-      failures.add(
+      checks.add(
         "return_date", "OUT_OF_RANGE",
         LocalizedText(
           zh: "外出半年(\(Self.daysMin) 天)以上方需报备。",
@@ -41,16 +41,16 @@ struct AwayPlan: Sendable {
     let raw = raw ?? AwayDetails()
     var details = AwayDetails()
     details.destination =
-      failures.take { () throws(FieldFailure) in
+      checks.take { () throws(FieldFailure) in
         try PlainText.checked(
           raw.destination, field: "details.destination", characters: Self.destinationCharacters)
       } ?? ""
     details.contact =
-      failures.take { () throws(FieldFailure) in
+      checks.take { () throws(FieldFailure) in
         try PhoneNumber(checking: raw.contact, field: "details.contact").text
       } ?? ""
     details.familyNote =
-      failures.take { () throws(FieldFailure) in
+      checks.take { () throws(FieldFailure) in
         try PlainText.checked(
           raw.familyNote, field: "details.family_note", characters: 0...Self.noteCharactersMax)
       } ?? ""
@@ -78,15 +78,13 @@ struct AwayOrder: Sendable {
   /// - Parameter payload: The request with its request id cleared.
   init(
     _ context: ServerContext, requestID: String, name: String, etag: String,
-    payload: some Message, at now: Foundation.Date, _ failures: inout FieldFailures
+    payload: some Message, at now: Foundation.Date, _ checks: inout FieldChecks
   ) throws {
     caller = try context.caller
     self.requestID =
-      failures.take { () throws(FieldFailure) in try RequestID.parse(requestID) } ?? ""
+      checks.requestID(requestID) ?? ""
     reportID =
-      failures.take { () throws(FieldFailure) in
-        try ResourceName.parse(name, collection: "awayReports", field: "name")
-      } ?? ""
+      checks.resource(name, of: "awayReports", "name") ?? ""
     self.payload = try payload.wireBytes()
     self.etag = etag
     self.now = now

@@ -17,18 +17,16 @@ extension MembersService {
     var payload = request
     payload.requestID = ""
     let caller = try context.caller
-    var failures = FieldFailures()
-    let requestID = failures.take { () throws(FieldFailure) in
-      try RequestID.parse(request.requestID)
-    }
-    let seed = failures.take { () throws(FieldFailure) in
+    var checks = FieldChecks()
+    let requestID = checks.requestID(request.requestID)
+    let seed = checks.take { () throws(FieldFailure) in
       try PlainText.checked(request.seed, field: "seed", characters: 1...64)
     }
     if !(1...1_000).contains(request.count) {
-      failures.add(
+      checks.add(
         "count", "OUT_OF_RANGE", LocalizedText(zh: "抽取数量应为 1 至 1000。", en: "count: 1 to 1,000."))
     }
-    try failures.check()
+    try checks.check()
     let range = try await subtree(of: request.ancestor, for: caller)
     let (now, count, drawSeed) = (clock.now, Int(request.count), seed ?? "")
     let reply = try await writeOnce(

@@ -11,14 +11,14 @@ extension MembersService {
   ) async throws -> FixAwayReportResponse {
     var payload = request
     payload.requestID = ""
-    var failures = FieldFailures()
+    var checks = FieldChecks()
     let order = try AwayOrder(
       context, requestID: request.requestID, name: request.name, etag: request.etag,
-      payload: payload, at: clock.now, &failures)
+      payload: payload, at: clock.now, &checks)
     let plan = AwayPlan(
       departure: request.departureDate, return: request.returnDate, details: request.details,
-      today: order.today, &failures)
-    try failures.check()
+      today: order.today, &checks)
+    try checks.check()
     let report = try await change(order, .fix, context) { report, key in
       report.departureDay = plan.departureDay
       report.returnDay = plan.returnDay

@@ -11,16 +11,16 @@ extension MembersService {
   ) async throws -> RecordAwayCheckResponse {
     var payload = request
     payload.requestID = ""
-    var failures = FieldFailures()
+    var checks = FieldChecks()
     let order = try AwayOrder(
       context, requestID: request.requestID, name: request.name, etag: request.etag,
-      payload: payload, at: clock.now, &failures)
+      payload: payload, at: clock.now, &checks)
     switch request.result {
-    case .unspecified: failures.add([.required("result")])
-    case .unrecognized: failures.add([.invalidValue("result")])
+    case .unspecified: checks.add([.required("result")])
+    case .unrecognized: checks.add([.invalidValue("result")])
     default: break
     }
-    try failures.check()
+    try checks.check()
     let result = request.result
     let report = try await change(order, .check, context) { report, _ in
       guard report.sample != nil else { throw MembersError.awayState }

@@ -14,17 +14,15 @@ extension MembersService {
     payload.requestID = ""
     let caller = try context.caller
     let now = clock.now
-    var failures = FieldFailures()
-    let requestID = failures.take { () throws(FieldFailure) in
-      try RequestID.parse(request.requestID)
-    }
-    let memberID = failures.take { () throws(FieldFailure) in
+    var checks = FieldChecks()
+    let requestID = checks.requestID(request.requestID)
+    let memberID = checks.take { () throws(FieldFailure) in
       try caller.member(named: request.member, field: "member")
     }
     let plan = AwayPlan(
       departure: request.departureDate, return: request.returnDate, details: request.details,
-      today: ChinaDate(microseconds: now.microseconds).daysSinceEpoch, &failures)
-    try failures.check()
+      today: ChinaDate(microseconds: now.microseconds).daysSinceEpoch, &checks)
+    try checks.check()
     let (keys, id, member) = (keys, ids.next(), memberID ?? "")
     let reply = try await writeOnce(
       requestID ?? "", payload: try payload.wireBytes(), at: now, context

@@ -10,17 +10,15 @@ extension MembersService {
     _ request: RevealAwayReportRequest, context: ServerContext
   ) async throws -> RevealAwayReportResponse {
     let caller = try context.caller
-    var failures = FieldFailures()
+    var checks = FieldChecks()
     let id =
-      failures.take { () throws(FieldFailure) in
-        try ResourceName.parse(request.name, collection: "awayReports", field: "name")
-      } ?? ""
+      checks.resource(request.name, of: "awayReports", "name") ?? ""
     let reason =
-      failures.take { () throws(FieldFailure) in
+      checks.take { () throws(FieldFailure) in
         try PlainText.checked(
           request.reason, field: "reason", characters: MemberOrder.reasonCharacters)
       } ?? ""
-    try failures.check()
+    try checks.check()
     let (now, keys) = (clock.now, keys)
     return try await database.write {
       .read(

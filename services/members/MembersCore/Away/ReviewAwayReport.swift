@@ -11,16 +11,16 @@ extension MembersService {
   ) async throws -> ReviewAwayReportResponse {
     var payload = request
     payload.requestID = ""
-    var failures = FieldFailures()
+    var checks = FieldChecks()
     var order = try AwayOrder(
       context, requestID: request.requestID, name: request.name, etag: request.etag,
-      payload: payload, at: clock.now, &failures)
+      payload: payload, at: clock.now, &checks)
     order.note =
-      failures.take { () throws(FieldFailure) in
+      checks.take { () throws(FieldFailure) in
         try PlainText.checked(
           request.note, field: "note", characters: (request.sendBack ? 4 : 0)...200)
       } ?? ""
-    try failures.check()
+    try checks.check()
     let reviewer = order.caller.subject
     let report = try await change(
       order, request.sendBack ? .sendBack : .file, context

@@ -11,14 +11,14 @@ extension MembersService {
   ) async throws -> TrackAwayReportResponse {
     var payload = request
     payload.requestID = ""
-    var failures = FieldFailures()
+    var checks = FieldChecks()
     let order = try AwayOrder(
       context, requestID: request.requestID, name: request.name, etag: request.etag,
-      payload: payload, at: clock.now, &failures)
-    let day = failures.day(request.date, "date") ?? order.today
-    if request.date == nil { failures.add([.required("date")]) }
-    if day > order.today { failures.add([.inFuture("date")]) }
-    try failures.check()
+      payload: payload, at: clock.now, &checks)
+    let day = checks.day(request.date, "date") ?? order.today
+    if request.date == nil { checks.add([.required("date")]) }
+    if day > order.today { checks.add([.inFuture("date")]) }
+    try checks.check()
     let hasReturned = request.hasReturned
     let report = try await change(
       order, hasReturned ? .comeBack : .depart, context

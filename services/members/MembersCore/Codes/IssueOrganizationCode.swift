@@ -64,26 +64,23 @@ private struct CodeOrder: Sendable {
 
   /// - Throws: ``CommonFailure/invalidFields(_:)`` with every wrong field.
   init(_ request: IssueOrganizationCodeRequest) throws {
-    var failures = FieldFailures()
+    var checks = FieldChecks()
     requestID =
-      failures.take { () throws(FieldFailure) in try RequestID.parse(request.requestID) } ?? ""
+      checks.requestID(request.requestID) ?? ""
     organizationID =
-      failures.take { () throws(FieldFailure) in
-        try ResourceName.parse(
-          request.organization, collection: "organizations", field: "organization")
-      } ?? ""
+      checks.resource(request.organization, of: "organizations", "organization") ?? ""
     channel = request.channel == .unspecified ? .qrScan : request.channel
-    if !MembersV1.Channel.allCases.contains(channel) { failures.add([.invalidValue("channel")]) }
+    if !MembersV1.Channel.allCases.contains(channel) { checks.add([.invalidValue("channel")]) }
     campaign =
-      failures.take { () throws(FieldFailure) in
+      checks.take { () throws(FieldFailure) in
         try Campaign.checked(request.campaign, field: "campaign")
       } ?? ""
     validDays = request.validDays == 0 ? Self.normalDays : request.validDays
     if !(1...Self.mostDays).contains(validDays) {
-      failures.add(
+      checks.add(
         "valid_days", "OUT_OF_RANGE",
         LocalizedText(zh: "有效期应为 1 至 1095 天。", en: "valid_days: 1 to 1,095."))
     }
-    try failures.check()
+    try checks.check()
   }
 }

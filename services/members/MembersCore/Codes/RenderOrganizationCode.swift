@@ -11,19 +11,17 @@ extension MembersService {
   public func renderOrganizationCode(
     _ request: RenderOrganizationCodeRequest, context: ServerContext
   ) async throws -> RenderOrganizationCodeResponse {
-    var failures = FieldFailures()
-    let id = failures.take { () throws(FieldFailure) in
-      try ResourceName.parse(request.name, collection: "organizationCodes", field: "name")
-    }
+    var checks = FieldChecks()
+    let id = checks.resource(request.name, of: "organizationCodes", "name")
     let format = request.format == .unspecified ? .png : request.format
-    if !CodeFormat.allCases.contains(format) { failures.add([.invalidValue("format")]) }
+    if !CodeFormat.allCases.contains(format) { checks.add([.invalidValue("format")]) }
     let pixels = request.modulePixels == 0 ? Self.modulePixels : Int(request.modulePixels)
     if !Symbol.modulePixels.contains(pixels) {
-      failures.add(
+      checks.add(
         "module_pixels", "OUT_OF_RANGE",
         LocalizedText(zh: "每个码元应为 1 至 32 像素。", en: "module_pixels: 1 to 32."))
     }
-    try failures.check()
+    try checks.check()
     let (scope, code, organization) = try await database.read(
       StaffScope.query(of: try context.caller), CodeStore.byID(id ?? ""),
       OrganizationStore.byCode(id ?? ""))

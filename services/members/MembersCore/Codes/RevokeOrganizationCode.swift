@@ -10,14 +10,10 @@ extension MembersService {
     _ request: RevokeOrganizationCodeRequest, context: ServerContext
   ) async throws -> RevokeOrganizationCodeResponse {
     let caller = try context.caller
-    var failures = FieldFailures()
-    let requestID = failures.take { () throws(FieldFailure) in
-      try RequestID.parse(request.requestID)
-    }
-    let id = failures.take { () throws(FieldFailure) in
-      try ResourceName.parse(request.name, collection: "organizationCodes", field: "name")
-    }
-    try failures.check()
+    var checks = FieldChecks()
+    let requestID = checks.requestID(request.requestID)
+    let id = checks.resource(request.name, of: "organizationCodes", "name")
+    try checks.check()
     let key = RequestKey(
       caller: caller.subject, method: context.method.path, requestID: requestID ?? "")
     let reply = try await revoke(id ?? "", key: key, caller: caller)

@@ -23,19 +23,17 @@ struct DuplicateOrder: Sendable {
 
   /// - Parameters:
   ///   - payload: The request with its request id cleared.
-  ///   - failures: Takes the wrong fields, to which the RPC adds its own.
+  ///   - checks: Takes the wrong fields, to which the RPC adds its own.
   init(
     _ context: ServerContext, requestID: String, name: String, etag: String, reason: String,
-    newID: String, payload: some Message, at now: Date, _ failures: inout FieldFailures
+    newID: String, payload: some Message, at now: Date, _ checks: inout FieldChecks
   ) throws {
     let caller = try context.caller
-    let id = failures.take { () throws(FieldFailure) in try RequestID.parse(requestID) }
+    let id = checks.requestID(requestID)
     duplicateID =
-      failures.take { () throws(FieldFailure) in
-        try ResourceName.parse(name, collection: "duplicates", field: "name")
-      } ?? ""
+      checks.resource(name, of: "duplicates", "name") ?? ""
     self.reason =
-      failures.take { () throws(FieldFailure) in try caller.checked(reason: reason) } ?? ""
+      checks.take { () throws(FieldFailure) in try caller.checked(reason: reason) } ?? ""
     key = RequestKey(caller: caller.subject, method: context.method.path, requestID: id ?? "")
     self.payload = try payload.wireBytes()
     self.caller = caller

@@ -10,17 +10,15 @@ extension MembersService {
   ) async throws -> JudgeDuplicateResponse {
     var payload = request
     payload.requestID = ""
-    var failures = FieldFailures()
+    var checks = FieldChecks()
     let order = try DuplicateOrder(
       context, requestID: request.requestID, name: request.name, etag: request.etag,
-      reason: request.reason, newID: ids.next(), payload: payload, at: clock.now, &failures)
+      reason: request.reason, newID: ids.next(), payload: payload, at: clock.now, &checks)
     let survivor =
       request.survivor.isEmpty
       ? nil
-      : failures.take { () throws(FieldFailure) in
-        try ResourceName.parse(request.survivor, collection: "members", field: "survivor")
-      }
-    try failures.check()
+      : checks.resource(request.survivor, of: "members", "survivor")
+    try checks.check()
     var response = JudgeDuplicateResponse()
     response.duplicate = try await judge(order) { facts in
       try survivor.map { try facts.merged(into: $0, order) } ?? facts.distinguished(order)

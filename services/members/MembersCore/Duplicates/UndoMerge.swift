@@ -10,11 +10,11 @@ extension MembersService {
   ) async throws -> UndoMergeResponse {
     var payload = request
     payload.requestID = ""
-    var failures = FieldFailures()
+    var checks = FieldChecks()
     let order = try DuplicateOrder(
       context, requestID: request.requestID, name: request.name, etag: request.etag,
-      reason: request.reason, newID: ids.next(), payload: payload, at: clock.now, &failures)
-    try failures.check()
+      reason: request.reason, newID: ids.next(), payload: payload, at: clock.now, &checks)
+    try checks.check()
     var response = UndoMergeResponse()
     response.duplicate = try await judge(order) { facts in
       var duplicate = facts.duplicate

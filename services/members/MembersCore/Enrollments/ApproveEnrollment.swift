@@ -10,7 +10,7 @@ extension MembersService {
     _ request: ApproveEnrollmentRequest, context: ServerContext
   ) async throws -> ApproveEnrollmentResponse {
     let order = try ReviewOrder(requestID: request.requestID, name: request.name)
-    try order.failures.check()
+    try order.checks.check()
     var review = EnrollmentReview(
       .approve, of: order.enrollmentID, by: try EnrollmentCaller(context), service: self)
     review.etag = request.etag
@@ -37,14 +37,12 @@ extension MembersService {
 struct ReviewOrder: Sendable {
   private(set) var requestID = ""
   private(set) var enrollmentID = ""
-  var failures = FieldFailures()
+  var checks = FieldChecks()
 
   init(requestID: String, name: String) throws {
     self.requestID =
-      failures.take { () throws(FieldFailure) in try RequestID.parse(requestID) } ?? ""
+      checks.requestID(requestID) ?? ""
     enrollmentID =
-      failures.take { () throws(FieldFailure) in
-        try ResourceName.parse(name, collection: "enrollments", field: "name")
-      } ?? ""
+      checks.resource(name, of: "enrollments", "name") ?? ""
   }
 }

@@ -32,31 +32,31 @@ struct CheckedApplication: Sendable {
   ///   - raw: The application; nil where the request has none.
   ///   - channel: What an application without a channel is counted under.
   ///   - codes: Reads an organization code's identifier out of its signed text.
-  ///   - failures: Takes every wrong field.
+  ///   - checks: Takes every wrong field.
   /// - Returns: nil where any field is wrong.
   init?(
     checking raw: EnrollmentApplication?, channel: Channel, now: Int64,
-    codes: (String) throws(MembersError) -> String, failures: inout FieldFailures
+    codes: (String) throws(MembersError) -> String, checks: inout FieldChecks
   ) {
-    let before = failures.failures.count
+    let before = checks.failures.count
     var message = raw ?? EnrollmentApplication()
     let today = ChinaDate(microseconds: now)
-    let name = failures.take { () throws(FieldFailure) in
+    let name = checks.take { () throws(FieldFailure) in
       try PersonName(checking: message.personName, field: "application.person_name")
     }
-    let id = failures.take { () throws(FieldFailure) in
+    let id = checks.take { () throws(FieldFailure) in
       try ResidentID(
         checking: message.residentID, field: "application.resident_id", on: today)
     }
-    let phone = failures.take { () throws(FieldFailure) in
+    let phone = checks.take { () throws(FieldFailure) in
       try PhoneNumber(checking: message.phone, field: "application.phone")
     }
-    Self.checkEnums(&message, channel: channel, &failures)
-    let consented = Self.checkConsent(&message, now: now, &failures)
-    Self.checkAreas(&message, &failures)
-    Self.checkTexts(&message, &failures)
-    let code = Self.checkCode(&message, codes, &failures)
-    guard failures.failures.count == before, let name, let id, let phone, let consented else {
+    Self.checkEnums(&message, channel: channel, &checks)
+    let consented = Self.checkConsent(&message, now: now, &checks)
+    Self.checkAreas(&message, &checks)
+    Self.checkTexts(&message, &checks)
+    let code = Self.checkCode(&message, codes, &checks)
+    guard checks.failures.count == before, let name, let id, let phone, let consented else {
       return nil
     }
     message.personName = name.text
@@ -72,100 +72,100 @@ struct CheckedApplication: Sendable {
   }
 
   private static func checkEnums(
-    _ message: inout EnrollmentApplication, channel: Channel, _ failures: inout FieldFailures
+    _ message: inout EnrollmentApplication, channel: Channel, _ checks: inout FieldChecks
   ) {
     switch message.group {
-    case .unspecified: failures.add([.required("application.group")])
-    case .unrecognized: failures.add([.invalidValue("application.group")])
+    case .unspecified: checks.add([.required("application.group")])
+    case .unrecognized: checks.add([.invalidValue("application.group")])
     default: break
     }
     switch message.channel {
     case .unspecified: message.channel = channel
-    case .unrecognized: failures.add([.invalidValue("application.channel")])
+    case .unrecognized: checks.add([.invalidValue("application.channel")])
     default: break
     }
     if case .unrecognized = message.labourRelation {
-      failures.add([.invalidValue("application.labour_relation")])
+      checks.add([.invalidValue("application.labour_relation")])
     }
   }
 
   /// - Returns: When the person consented, in microseconds since 1970.
   private static func checkConsent(
-    _ message: inout EnrollmentApplication, now: Int64, _ failures: inout FieldFailures
+    _ message: inout EnrollmentApplication, now: Int64, _ checks: inout FieldChecks
   ) -> Int64? {
     let field = "application.consent"
     guard var consent = message.consent else {
-      failures.add([.required(field)])
+      checks.add([.required(field)])
       return nil
     }
     consent.version =
-      failures.take { () throws(FieldFailure) in
+      checks.take { () throws(FieldFailure) in
         try PlainText.checked(
           consent.version, field: "\(field).version",
           characters: 1...consentVersionCharactersMax)
       } ?? ""
     consent.evidence =
-      failures.take { () throws(FieldFailure) in
+      checks.take { () throws(FieldFailure) in
         try PlainText.checked(
           consent.evidence, field: "\(field).evidence",
           characters: 1...consentEvidenceCharactersMax)
       } ?? ""
     message.consent = consent
     guard let time = consent.agreeTime else {
-      failures.add([.required("\(field).agree_time")])
+      checks.add([.required("\(field).agree_time")])
       return nil
     }
     guard let instant = time.microseconds else {
-      failures.add([.invalidValue("\(field).agree_time")])
+      checks.add([.invalidValue("\(field).agree_time")])
       return nil
     }
-    if instant > now + clockSkewMicroseconds { failures.add([.inFuture("\(field).agree_time")]) }
+    if instant > now + clockSkewMicroseconds { checks.add([.inFuture("\(field).agree_time")]) }
     return instant
   }
 
   private static func checkAreas(
-    _ message: inout EnrollmentApplication, _ failures: inout FieldFailures
+    _ message: inout EnrollmentApplication, _ checks: inout FieldChecks
   ) {
     var areas = message.areas ?? Areas()
-    let check = { (raw: String, field: String, failures: inout FieldFailures) -> String in
+    let check = { (raw: String, field: String, checks: inout FieldChecks) -> String in
       let code = Normalization.text(raw)
       if !code.isEmpty, !RegionTable.shared.isCurrent(code) {
-        failures.add([.unknownRegion("application.areas.\(field)")])
+        checks.add([.unknownRegion("application.areas.\(field)")])
       }
       return code
     }
-    areas.work = check(areas.work, "work", &failures)
-    areas.residence = check(areas.residence, "residence", &failures)
-    areas.domicile = check(areas.domicile, "domicile", &failures)
+    areas.work = check(areas.work, "work", &checks)
+    areas.residence = check(areas.residence, "residence", &checks)
+    areas.domicile = check(areas.domicile, "domicile", &checks)
     message.areas = areas
   }
 
   private static func checkTexts(
-    _ message: inout EnrollmentApplication, _ failures: inout FieldFailures
+    _ message: inout EnrollmentApplication, _ checks: inout FieldChecks
   ) {
-    let text = { (raw: String, field: String, most: Int, failures: inout FieldFailures) -> String in
-      failures.take { () throws(FieldFailure) in
+    let text = { (raw: String, field: String, most: Int, checks: inout FieldChecks) -> String in
+      checks.take { () throws(FieldFailure) in
         try PlainText.checked(raw, field: "application.\(field)", characters: 0...most)
       } ?? ""
     }
     message.employerName = text(
-      message.employerName, "employer_name", employerNameCharactersMax, &failures)
-    message.platform = text(message.platform, "platform", platformCharactersMax, &failures)
+      message.employerName, "employer_name", employerNameCharactersMax, &checks)
+    message.platform = text(message.platform, "platform", platformCharactersMax, &checks)
     message.campaign =
-      failures.take { () throws(FieldFailure) in
+      checks.take { () throws(FieldFailure) in
         try Campaign.checked(message.campaign, field: "application.campaign")
       } ?? ""
     let employer = message.employerCreditCode
     if !employer.isEmpty {
       message.employerCreditCode =
-        failures.take { () throws(FieldFailure) in
+        checks.take { () throws(FieldFailure) in
           try CreditCode(checking: employer, field: "application.employer_credit_code").text
         } ?? ""
     }
     let plate = message.vehiclePlate
     if !plate.isEmpty {
       message.vehiclePlate =
-        failures.take { () throws(FieldFailure) in
+        checks.take { () throws(FieldFailure) in
           try VehiclePlate(checking: plate, field: "application.vehicle_plate").text
         } ?? ""
     }
@@ -173,13 +173,13 @@ struct CheckedApplication: Sendable {
 
   private static func checkCode(
     _ message: inout EnrollmentApplication, _ codes: (String) throws(MembersError) -> String,
-    _ failures: inout FieldFailures
+    _ checks: inout FieldChecks
   ) -> String? {
     guard !message.organizationCode.isEmpty else { return nil }
     do throws(MembersError) {
       return try codes(message.organizationCode)
     } catch {
-      failures.add("application.organization_code", error.reason, error.text)
+      checks.add("application.organization_code", error.reason, error.text)
       return nil
     }
   }

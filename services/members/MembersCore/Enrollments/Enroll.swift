@@ -48,8 +48,8 @@ extension MembersService {
     _ application: EnrollmentApplication?, requestID: String?, by caller: EnrollmentCaller,
     now: Date
   ) throws -> (requestID: String, application: CheckedApplication) {
-    var failures = FieldFailures()
-    let id = failures.take { () throws(FieldFailure) in
+    var checks = FieldChecks()
+    let id = checks.take { () throws(FieldFailure) in
       try requestID.map { (text) throws(FieldFailure) in try RequestID.parse(text) } ?? ""
     }
     let signer = keys.codes
@@ -58,9 +58,9 @@ extension MembersService {
       now: now.microseconds,
       codes: { (text) throws(MembersError) in
         try OrganizationCodeText(scanned: text, signedBy: signer).id
-      }, failures: &failures)
-    try failures.check()
-    guard let id, let checked else { throw CommonFailure.invalidFields(failures.failures) }
+      }, checks: &checks)
+    try checks.check()
+    guard let id, let checked else { throw CommonFailure.invalidFields(checks.failures) }
     return (id, checked)
   }
 }

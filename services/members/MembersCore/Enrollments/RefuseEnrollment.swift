@@ -13,16 +13,16 @@ extension MembersService {
   ) async throws -> RefuseEnrollmentResponse {
     var order = try ReviewOrder(requestID: request.requestID, name: request.name)
     switch request.reason {
-    case .unspecified: order.failures.add([.required("reason")])
-    case .unrecognized: order.failures.add([.invalidValue("reason")])
+    case .unspecified: order.checks.add([.required("reason")])
+    case .unrecognized: order.checks.add([.invalidValue("reason")])
     default: break
     }
     let fewest = request.reason == .other ? 1 : 0
-    let note = order.failures.take { () throws(FieldFailure) in
+    let note = order.checks.take { () throws(FieldFailure) in
       try PlainText.checked(
         request.note, field: "note", characters: fewest...Self.noteCharactersMax)
     }
-    try order.failures.check()
+    try order.checks.check()
     var review = EnrollmentReview(
       .refuse, of: order.enrollmentID, by: try EnrollmentCaller(context), service: self)
     review.etag = request.etag

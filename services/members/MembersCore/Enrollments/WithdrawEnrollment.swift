@@ -11,7 +11,7 @@ extension MembersService {
     _ request: WithdrawEnrollmentRequest, context: ServerContext
   ) async throws -> WithdrawEnrollmentResponse {
     let order = try ReviewOrder(requestID: request.requestID, name: request.name)
-    try order.failures.check()
+    try order.checks.check()
     let review = EnrollmentReview(
       .withdraw, of: order.enrollmentID, by: try EnrollmentCaller(context), service: self)
     var payload = request

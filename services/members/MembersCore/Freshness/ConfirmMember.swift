@@ -13,13 +13,11 @@ extension MembersService {
     payload.requestID = ""
     let caller = try context.caller
     let now = clock.now
-    var failures = FieldFailures()
-    let requestID = failures.take { () throws(FieldFailure) in
-      try RequestID.parse(request.requestID)
-    }
+    var checks = FieldChecks()
+    let requestID = checks.requestID(request.requestID)
     let member =
-      failures.take { () throws(FieldFailure) in try caller.member(named: request.name) } ?? ""
-    try failures.check()
+      checks.take { () throws(FieldFailure) in try caller.member(named: request.name) } ?? ""
+    try checks.check()
     let day = ChinaDate(microseconds: now.microseconds).daysSinceEpoch
     let reply = try await writeOnce(
       requestID ?? "", payload: try payload.wireBytes(), at: now, context

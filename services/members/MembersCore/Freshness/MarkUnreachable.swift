@@ -13,19 +13,13 @@ extension MembersService {
     payload.requestID = ""
     let caller = try context.caller
     let now = clock.now
-    var failures = FieldFailures()
-    let requestID = failures.take { () throws(FieldFailure) in
-      try RequestID.parse(request.requestID)
-    }
+    var checks = FieldChecks()
+    let requestID = checks.requestID(request.requestID)
     let id =
-      failures.take { () throws(FieldFailure) in
-        try ResourceName.parse(request.round, collection: "refreshRounds", field: "round")
-      } ?? ""
+      checks.resource(request.round, of: "refreshRounds", "round") ?? ""
     let member =
-      failures.take { () throws(FieldFailure) in
-        try ResourceName.parse(request.member, collection: "members", field: "member")
-      } ?? ""
-    try failures.check()
+      checks.resource(request.member, of: "members", "member") ?? ""
+    try checks.check()
     let day = ChinaDate(microseconds: now.microseconds).daysSinceEpoch
     let reply = try await writeOnce(
       requestID ?? "", payload: try payload.wireBytes(), at: now, context

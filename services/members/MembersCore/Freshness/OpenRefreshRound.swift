@@ -14,17 +14,15 @@ extension MembersService {
     let caller = try context.caller
     let now = clock.now
     let today = ChinaDate(microseconds: now.microseconds).daysSinceEpoch
-    var failures = FieldFailures()
-    let requestID = failures.take { () throws(FieldFailure) in
-      try RequestID.parse(request.requestID)
-    }
-    let dueDay = failures.day(request.dueDate, "due_date") ?? today
-    if request.dueDate == nil { failures.add([.required("due_date")]) }
+    var checks = FieldChecks()
+    let requestID = checks.requestID(request.requestID)
+    let dueDay = checks.day(request.dueDate, "due_date") ?? today
+    if request.dueDate == nil { checks.add([.required("due_date")]) }
     if dueDay < today {
-      failures.add(
+      checks.add(
         "due_date", "IN_PAST", LocalizedText(zh: "截止日期已过。", en: "The due date is over."))
     }
-    try failures.check()
+    try checks.check()
     // Who was confirmed today is older than tomorrow.
     let firstFreshDay = request.allRecords ? today + 1 : Freshness.firstFreshDay(on: today)
     let range = try await subtree(

@@ -5,20 +5,20 @@ import Storage
 
 extension MemberDetails {
   /// The details as they are kept: with normalized values.
-  init(checking raw: MemberDetails, field: String, _ failures: inout FieldFailures) {
+  init(checking raw: MemberDetails, field: String, _ checks: inout FieldChecks) {
     self.init()
-    let text = { (raw: String, name: String, most: Int, failures: inout FieldFailures) -> String in
-      failures.take { () throws(FieldFailure) in
+    let text = { (raw: String, name: String, most: Int, checks: inout FieldChecks) -> String in
+      checks.take { () throws(FieldFailure) in
         try PlainText.checked(raw, field: "\(field).\(name)", characters: 0...most)
       } ?? ""
     }
     employerName = text(
-      raw.employerName, "employer_name", CheckedApplication.employerNameCharactersMax, &failures)
+      raw.employerName, "employer_name", CheckedApplication.employerNameCharactersMax, &checks)
     platform = text(
-      raw.platform, "platform", CheckedApplication.platformCharactersMax, &failures)
+      raw.platform, "platform", CheckedApplication.platformCharactersMax, &checks)
     if !raw.employerCreditCode.isEmpty {
       employerCreditCode =
-        failures.take { () throws(FieldFailure) in
+        checks.take { () throws(FieldFailure) in
           try CreditCode(
             checking: raw.employerCreditCode, field: "\(field).employer_credit_code"
           ).text
@@ -26,7 +26,7 @@ extension MemberDetails {
     }
     if !raw.vehiclePlate.isEmpty {
       vehiclePlate =
-        failures.take { () throws(FieldFailure) in
+        checks.take { () throws(FieldFailure) in
           try VehiclePlate(checking: raw.vehiclePlate, field: "\(field).vehicle_plate").text
         } ?? ""
     }

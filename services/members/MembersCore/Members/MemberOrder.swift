@@ -26,20 +26,20 @@ struct MemberOrder: Sendable {
   /// - Parameters:
   ///   - name: The member; a member's own where empty.
   ///   - payload: The request with its request id cleared.
-  ///   - failures: Takes the wrong fields, to which the RPC adds its own.
+  ///   - checks: Takes the wrong fields, to which the RPC adds its own.
   init(
     _ context: ServerContext, requestID: String, name: String, field: String = "name",
     etag: String = "", reason: String, payload: some Message, at now: Date,
-    _ failures: inout FieldFailures
+    _ checks: inout FieldChecks
   ) throws {
     let caller = try context.caller
-    let id = failures.take { () throws(FieldFailure) in try RequestID.parse(requestID) }
+    let id = checks.requestID(requestID)
     memberID =
-      failures.take { () throws(FieldFailure) in
+      checks.take { () throws(FieldFailure) in
         try caller.member(named: name, field: field)
       } ?? ""
     self.reason =
-      failures.take { () throws(FieldFailure) in
+      checks.take { () throws(FieldFailure) in
         try caller.checked(reason: reason)
       } ?? ""
     key = RequestKey(caller: caller.subject, method: context.method.path, requestID: id ?? "")

@@ -47,19 +47,17 @@ private struct HonorOrder: Sendable {
   let honor: StoredHonor
 
   init(_ raw: Honor) throws {
-    var failures = FieldFailures()
-    let member = failures.take { () throws(FieldFailure) in
-      try ResourceName.parse(raw.member, collection: "members", field: "honor.member")
-    }
-    let event = failures.take { () throws(FieldFailure) in
+    var checks = FieldChecks()
+    let member = checks.resource(raw.member, of: "members", "honor.member")
+    let event = checks.take { () throws(FieldFailure) in
       try PlainText.checked(raw.sourceEvent, field: "honor.source_event", characters: 1...128)
     }
-    let title = failures.take { () throws(FieldFailure) in
+    let title = checks.take { () throws(FieldFailure) in
       try PlainText.checked(raw.title, field: "honor.title", characters: 2...100)
     }
-    let day = failures.day(raw.date, "honor.date")
-    if raw.date == nil { failures.add([.required("honor.date")]) }
-    try failures.check()
+    let day = checks.day(raw.date, "honor.date")
+    if raw.date == nil { checks.add([.required("honor.date")]) }
+    try checks.check()
     honor = StoredHonor(
       sourceEvent: event ?? "", memberID: member ?? "", title: title ?? "", day: day ?? 0,
       isRevoked: raw.revoked, version: 1)

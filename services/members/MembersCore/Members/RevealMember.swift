@@ -44,20 +44,16 @@ extension MembersService {
   private func checked(
     _ request: RevealMemberRequest
   ) throws -> (requestID: String, memberID: String) {
-    var failures = FieldFailures()
-    let requestID = failures.take { () throws(FieldFailure) in
-      try RequestID.parse(request.requestID)
-    }
-    let memberID = failures.take { () throws(FieldFailure) in
-      try ResourceName.parse(request.name, collection: "members", field: "name")
-    }
+    var checks = FieldChecks()
+    let requestID = checks.requestID(request.requestID)
+    let memberID = checks.resource(request.name, of: "members", "name")
     if !Self.reasonCharacters.contains(request.reason.count) {
-      failures.add(
+      checks.add(
         "reason", request.reason.isEmpty ? "REQUIRED" : "INVALID_LENGTH",
         LocalizedText(
           zh: "请填写查看理由,4 至 200 个字。", en: "reason: 4 to 200 characters."))
     }
-    try failures.check()
+    try checks.check()
     return (requestID ?? "", memberID ?? "")
   }
 

@@ -13,13 +13,13 @@ extension MembersService {
     var payload = request
     payload.requestID = ""
     let member = request.member ?? Member()
-    var failures = FieldFailures()
+    var checks = FieldChecks()
     let order = try MemberOrder(
       context, requestID: request.requestID, name: member.name, field: "member.name",
-      etag: member.etag, reason: request.reason, payload: payload, at: clock.now, &failures)
-    if member.etag.isEmpty { failures.add([.required("member.etag")]) }
-    let update = MemberUpdate(member, mask: request.updateMask?.paths ?? [], &failures)
-    try failures.check()
+      etag: member.etag, reason: request.reason, payload: payload, at: clock.now, &checks)
+    if member.etag.isEmpty { checks.add([.required("member.etag")]) }
+    let update = MemberUpdate(member, mask: request.updateMask?.paths ?? [], &checks)
+    try checks.check()
     let keys = keys
     return try await write(order, action: "members.update") { facts, commit in
       var response = UpdateMemberResponse()
@@ -43,22 +43,22 @@ private struct MemberUpdate: Sendable {
   private let group: OccupationGroup
   private let details: MemberDetails
 
-  init(_ member: Member, mask paths: [String], _ failures: inout FieldFailures) {
+  init(_ member: Member, mask paths: [String], _ checks: inout FieldChecks) {
     mask = Set(paths)
     group = member.group
     details = MemberDetails(
-      checking: member.details ?? MemberDetails(), field: "member.details", &failures)
-    if paths.isEmpty { failures.add([.required("update_mask")]) }
+      checking: member.details ?? MemberDetails(), field: "member.details", &checks)
+    if paths.isEmpty { checks.add([.required("update_mask")]) }
     if !mask.isSubset(of: Self.paths) {
-      failures.add(
+      checks.add(
         "update_mask", "INVALID_MASK",
         LocalizedText(
           zh: "update_mask 含有不可修改的字段。", en: "update_mask names a field that cannot be changed."))
     }
     guard mask.contains("group") else { return }
     switch group {
-    case .unspecified: failures.add([.required("member.group")])
-    case .unrecognized: failures.add([.invalidValue("member.group")])
+    case .unspecified: checks.add([.required("member.group")])
+    case .unrecognized: checks.add([.invalidValue("member.group")])
     default: break
     }
   }

@@ -10,11 +10,11 @@ extension MembersService {
   ) async throws -> LeaveUnionResponse {
     var payload = request
     payload.requestID = ""
-    var failures = FieldFailures()
+    var checks = FieldChecks()
     let order = try MemberOrder(
       context, requestID: request.requestID, name: request.name, etag: request.etag,
-      reason: request.reason, payload: payload, at: clock.now, &failures)
-    try failures.check()
+      reason: request.reason, payload: payload, at: clock.now, &checks)
+    try checks.check()
     return try await write(order, action: "members.leave") { facts, commit in
       var response = LeaveUnionResponse()
       response.membership = try commit.end(facts, .leave, by: order.act).summary

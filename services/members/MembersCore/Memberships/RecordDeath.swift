@@ -10,11 +10,11 @@ extension MembersService {
   ) async throws -> RecordDeathResponse {
     var payload = request
     payload.requestID = ""
-    var failures = FieldFailures()
+    var checks = FieldChecks()
     let order = try MemberOrder(
       context, requestID: request.requestID, name: request.name, etag: request.etag,
-      reason: request.reason, payload: payload, at: clock.now, &failures)
-    try failures.check()
+      reason: request.reason, payload: payload, at: clock.now, &checks)
+    try checks.check()
     return try await write(order, action: "members.recordDeath") { facts, commit in
       var response = RecordDeathResponse()
       response.membership = try commit.end(facts, .die, by: order.act).summary

@@ -10,16 +10,16 @@ extension MembersService {
   ) async throws -> RetainMemberResponse {
     var payload = request
     payload.requestID = ""
-    var failures = FieldFailures()
+    var checks = FieldChecks()
     let order = try MemberOrder(
       context, requestID: request.requestID, name: request.name, etag: request.etag,
-      reason: request.reason, payload: payload, at: clock.now, &failures)
+      reason: request.reason, payload: payload, at: clock.now, &checks)
     switch request.cause {
     case .jobless, .retired: break
-    case .unspecified: failures.add([.required("cause")])
-    case .unrecognized: failures.add([.invalidValue("cause")])
+    case .unspecified: checks.add([.required("cause")])
+    case .unrecognized: checks.add([.invalidValue("cause")])
     }
-    try failures.check()
+    try checks.check()
     let cause = request.cause
     return try await write(order, action: "members.retain") { facts, commit in
       var response = RetainMemberResponse()

@@ -66,12 +66,10 @@ struct CoverOrder: Sendable {
 
   /// - Throws: ``CommonFailure/invalidFields(_:)`` with every wrong field.
   init(requestID: String, name: String, organization: String) throws {
-    var failures = FieldFailures()
-    order = OrganizationOrder(requestID: requestID, name: name, &failures)
+    var checks = FieldChecks()
+    order = OrganizationOrder(requestID: requestID, name: name, &checks)
     unionID =
-      failures.take { () throws(FieldFailure) in
-        try ResourceName.parse(organization, collection: "organizations", field: "organization")
-      } ?? ""
-    try failures.check()
+      checks.resource(organization, of: "organizations", "organization") ?? ""
+    try checks.check()
   }
 }

@@ -48,22 +48,22 @@ private struct Founding: Sendable {
   init(
     _ request: CreateOrganizationRequest, id: String, author: String, now: Int64
   ) throws {
-    var failures = FieldFailures()
+    var checks = FieldChecks()
     var raw = request.organization ?? Organization()
     order = OrganizationOrder(
-      requestID: request.requestID, name: raw.parent, field: "organization.parent", &failures)
+      requestID: request.requestID, name: raw.parent, field: "organization.parent", &checks)
     let externalID =
       raw.externalID.isEmpty
       ? id
-      : failures.take { () throws(FieldFailure) in
+      : checks.take { () throws(FieldFailure) in
         try ExternalID.checked(raw.externalID, field: "organization.external_id")
       } ?? ""
     // The day of its approval.
     raw.openedDate = nil
     let fields = OrganizationFields(
       checking: raw, prefix: "organization.",
-      today: ChinaDate(microseconds: now).daysSinceEpoch, &failures)
-    try failures.check()
+      today: ChinaDate(microseconds: now).daysSinceEpoch, &checks)
+    try checks.check()
     draft = StoredOrganization(
       id: id, externalID: externalID, fields, state: .preparing, author: author, created: now)
   }

@@ -12,13 +12,11 @@ extension MembersService {
   public func moveOrganization(
     _ request: MoveOrganizationRequest, context: ServerContext
   ) async throws -> MoveOrganizationResponse {
-    var failures = FieldFailures()
+    var checks = FieldChecks()
     let order = OrganizationOrder(
-      requestID: request.requestID, name: request.name, etag: request.etag, &failures)
-    let parentID = failures.take { () throws(FieldFailure) in
-      try ResourceName.parse(request.parent, collection: "organizations", field: "parent")
-    }
-    try failures.check()
+      requestID: request.requestID, name: request.name, etag: request.etag, &checks)
+    let parentID = checks.resource(request.parent, of: "organizations", "parent")
+    try checks.check()
     var payload = request
     payload.requestID = ""
     let bytes = try await change(

@@ -16,17 +16,15 @@ struct OrganizationOrder: Sendable {
   /// Why; empty where nobody asks.
   var reason = ""
 
-  /// - Parameter failures: Takes every wrong field; the order counts only without any.
+  /// - Parameter checks: Takes every wrong field; the order counts only without any.
   init(
     requestID: String, name: String, field: String = "name", etag: String = "",
-    _ failures: inout FieldFailures
+    _ checks: inout FieldChecks
   ) {
     self.requestID =
-      failures.take { () throws(FieldFailure) in try RequestID.parse(requestID) } ?? ""
+      checks.requestID(requestID) ?? ""
     id =
-      failures.take { () throws(FieldFailure) in
-        try ResourceName.parse(name, collection: "organizations", field: field)
-      } ?? ""
+      checks.resource(name, of: "organizations", field) ?? ""
     self.etag = etag
   }
 
@@ -34,22 +32,22 @@ struct OrganizationOrder: Sendable {
   ///
   /// - Throws: ``CommonFailure/invalidFields(_:)`` with every wrong field.
   init(requestID: String, name: String, etag: String) throws {
-    var failures = FieldFailures()
-    self.init(requestID: requestID, name: name, etag: etag, &failures)
-    try failures.check()
+    var checks = FieldChecks()
+    self.init(requestID: requestID, name: name, etag: etag, &checks)
+    try checks.check()
   }
 
   /// An order that says why.
   ///
   /// - Throws: ``CommonFailure/invalidFields(_:)`` with every wrong field.
   init(requestID: String, name: String, etag: String, reason: String) throws {
-    var failures = FieldFailures()
-    self.init(requestID: requestID, name: name, etag: etag, &failures)
+    var checks = FieldChecks()
+    self.init(requestID: requestID, name: name, etag: etag, &checks)
     self.reason =
-      failures.take { () throws(FieldFailure) in
+      checks.take { () throws(FieldFailure) in
         try PlainText.checked(reason, field: "reason", characters: Self.reasonCharacters)
       } ?? ""
-    try failures.check()
+    try checks.check()
   }
 }
 

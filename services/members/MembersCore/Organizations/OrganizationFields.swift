@@ -26,64 +26,64 @@ struct OrganizationFields: Sendable {
   ///
   /// - Parameter today: In China, in days since 1970-01-01.
   init(
-    checking raw: Organization, prefix: String = "", today: Int, _ failures: inout FieldFailures
+    checking raw: Organization, prefix: String = "", today: Int, _ checks: inout FieldChecks
   ) {
     kind = raw.kind
     level = raw.level
     groups = Set(raw.groups)
     takesIndividuals = raw.takesIndividuals
-    Self.checkEnums(raw, prefix, &failures)
+    Self.checkEnums(raw, prefix, &checks)
     displayName =
-      failures.take { () throws(FieldFailure) in
+      checks.take { () throws(FieldFailure) in
         try PlainText.checked(
           raw.displayName, field: prefix + "display_name", characters: Self.nameCharacters)
       } ?? ""
-    regionCode = Self.regionCode(raw.regionCode, prefix + "region_code", &failures)
-    creditCode = Self.ownCreditCode(raw.creditCode, prefix + "credit_code", &failures)
+    regionCode = Self.regionCode(raw.regionCode, prefix + "region_code", &checks)
+    creditCode = Self.ownCreditCode(raw.creditCode, prefix + "credit_code", &checks)
     employerCreditCodes = Self.employers(
-      raw.employerCreditCodes, prefix + "employer_credit_codes", &failures)
+      raw.employerCreditCodes, prefix + "employer_credit_codes", &checks)
     industryGroup =
-      failures.take { () throws(FieldFailure) in
+      checks.take { () throws(FieldFailure) in
         try PlainText.checked(
           raw.industryGroup, field: prefix + "industry_group",
           characters: Self.industryGroupCharacters)
       } ?? ""
-    openedDay = Self.openedDay(raw.openedDate, prefix + "opened_date", today, &failures)
+    openedDay = Self.openedDay(raw.openedDate, prefix + "opened_date", today, &checks)
   }
 
   private static func checkEnums(
-    _ raw: Organization, _ prefix: String, _ failures: inout FieldFailures
+    _ raw: Organization, _ prefix: String, _ checks: inout FieldChecks
   ) {
     if raw.kind == .unspecified || !OrganizationKind.allCases.contains(raw.kind) {
-      failures.add([.invalidValue(prefix + "kind")])
+      checks.add([.invalidValue(prefix + "kind")])
     }
     if raw.level == .unspecified || !OrganizationLevel.allCases.contains(raw.level) {
-      failures.add([.invalidValue(prefix + "level")])
+      checks.add([.invalidValue(prefix + "level")])
     }
     for (index, group) in raw.groups.enumerated()
     where group == .unspecified || !OccupationGroup.allCases.contains(group) {
-      failures.add([.invalidValue("\(prefix)groups[\(index)]")])
+      checks.add([.invalidValue("\(prefix)groups[\(index)]")])
     }
   }
 
   /// The nation is 000000; any other region is in force.
   private static func regionCode(
-    _ raw: String, _ field: String, _ failures: inout FieldFailures
+    _ raw: String, _ field: String, _ checks: inout FieldChecks
   ) -> String {
     let code = Normalization.text(raw)
     if code.isEmpty {
-      failures.add([.required(field)])
+      checks.add([.required(field)])
     } else if code != "000000", !RegionTable.shared.isCurrent(code) {
-      failures.add([.unknownRegion(field)])
+      checks.add([.unknownRegion(field)])
     }
     return code
   }
 
   private static func ownCreditCode(
-    _ raw: String, _ field: String, _ failures: inout FieldFailures
+    _ raw: String, _ field: String, _ checks: inout FieldChecks
   ) -> String {
     guard !raw.isEmpty else { return "" }
-    return failures.take { () throws(FieldFailure) in
+    return checks.take { () throws(FieldFailure) in
       let code = try CreditCode(checking: raw, field: field)
       guard code.kind == .union else {
         throw .invalidCreditCode(field, CreditCode.Texts.notUnion)
@@ -93,17 +93,17 @@ struct OrganizationFields: Sendable {
   }
 
   private static func employers(
-    _ raw: [String], _ field: String, _ failures: inout FieldFailures
+    _ raw: [String], _ field: String, _ checks: inout FieldChecks
   ) -> [String] {
     guard raw.count <= employersMax else {
-      failures.add(
+      checks.add(
         field, "TOO_MANY",
         LocalizedText(
           zh: "最多覆盖 \(employersMax) 个单位。", en: "At most \(employersMax) employers."))
       return []
     }
     let employers = raw.enumerated().compactMap { index, raw in
-      failures.take { () throws(FieldFailure) in
+      checks.take { () throws(FieldFailure) in
         let field = "\(field)[\(index)]"
         let code = try CreditCode(checking: raw, field: field)
         guard code.kind != .union else {
@@ -117,17 +117,17 @@ struct OrganizationFields: Sendable {
   }
 
   private static func openedDay(
-    _ date: GoogleType.Date?, _ field: String, _ today: Int, _ failures: inout FieldFailures
+    _ date: GoogleType.Date?, _ field: String, _ today: Int, _ checks: inout FieldChecks
   ) -> Int? {
     guard let date else { return nil }
     guard
       let day = ChinaDate(year: Int(date.year), month: Int(date.month), day: Int(date.day))?
         .daysSinceEpoch
     else {
-      failures.add([.invalidValue(field)])
+      checks.add([.invalidValue(field)])
       return nil
     }
-    if day > today { failures.add([.inFuture(field)]) }
+    if day > today { checks.add([.inFuture(field)]) }
     return day
   }
 }

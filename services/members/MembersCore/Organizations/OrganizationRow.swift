@@ -11,26 +11,26 @@ struct OrganizationRow: Sendable {
   /// - Parameter author: Who imports it.
   /// - Throws: ``CommonFailure/invalidFields(_:)`` with every wrong field.
   init(_ request: ImportOrganizationsRequest, id: String, author: String, now: Int64) throws {
-    var failures = FieldFailures()
+    var checks = FieldChecks()
     requestID =
-      failures.take { () throws(FieldFailure) in try RequestID.parse(request.requestID) } ?? ""
+      checks.requestID(request.requestID) ?? ""
     parentExternalID = request.parentExternalID
-    let externalID = failures.take { () throws(FieldFailure) in
+    let externalID = checks.take { () throws(FieldFailure) in
       try ExternalID.checked(request.externalID, field: "external_id")
     }
     if !request.parentExternalID.isEmpty {
-      _ = failures.take { () throws(FieldFailure) in
+      _ = checks.take { () throws(FieldFailure) in
         try ExternalID.checked(request.parentExternalID, field: "parent_external_id")
       }
     }
     let fields = OrganizationFields(
       checking: request.organization,
-      today: ChinaDate(microseconds: now).daysSinceEpoch, &failures)
+      today: ChinaDate(microseconds: now).daysSinceEpoch, &checks)
     // A dissolved organization is history: it is made by dissolving one.
     if ![.unspecified, .preparing, .active, .suspended].contains(request.state) {
-      failures.add([.invalidValue("state")])
+      checks.add([.invalidValue("state")])
     }
-    try failures.check()
+    try checks.check()
     draft = StoredOrganization(
       id: id, externalID: externalID ?? "", fields,
       state: request.state == .unspecified ? .active : request.state, author: author,

@@ -54,34 +54,34 @@ private struct OrganizationUpdate: Sendable {
 
   /// - Throws: ``CommonFailure/invalidFields(_:)`` with every wrong field that the mask names.
   init(_ request: UpdateOrganizationRequest, now: Int64) throws {
-    var failures = FieldFailures()
+    var checks = FieldChecks()
     let raw = request.organization ?? Organization()
     order = OrganizationOrder(
       requestID: request.requestID, name: raw.name, field: "organization.name", etag: raw.etag,
-      &failures)
-    if raw.etag.isEmpty { failures.add([.required("organization.etag")]) }
-    paths = Self.paths(request.updateMask ?? FieldMask(), &failures)
-    var all = FieldFailures()
+      &checks)
+    if raw.etag.isEmpty { checks.add([.required("organization.etag")]) }
+    paths = Self.paths(request.updateMask ?? FieldMask(), &checks)
+    var all = FieldChecks()
     fields = OrganizationFields(
       checking: raw, prefix: Self.prefix, today: ChinaDate(microseconds: now).daysSinceEpoch,
       &all)
     let named = paths.map { Self.prefix + $0.rawValue }
-    failures.add(
+    checks.add(
       all.failures.filter { failure in
         named.contains { failure.field == $0 || failure.field.hasPrefix($0 + "[") }
       })
-    try failures.check()
+    try checks.check()
   }
 
-  private static func paths(_ mask: FieldMask, _ failures: inout FieldFailures) -> Set<Path> {
-    if mask.paths.isEmpty { failures.add([.required("update_mask")]) }
+  private static func paths(_ mask: FieldMask, _ checks: inout FieldChecks) -> Set<Path> {
+    if mask.paths.isEmpty { checks.add([.required("update_mask")]) }
     var paths: Set<Path> = []
     // A longer mask says something twice; its first places are enough to tell what is wrong.
     for (index, text) in mask.paths.prefix(2 * Path.allCases.count).enumerated() {
       if let path = Path(rawValue: text) {
         paths.insert(path)
       } else {
-        failures.add([.invalidValue("update_mask.paths[\(index)]")])
+        checks.add([.invalidValue("update_mask.paths[\(index)]")])
       }
     }
     return paths

@@ -13,15 +13,11 @@ extension MembersService {
     payload.requestID = ""
     let caller = try context.caller
     let now = clock.now
-    var failures = FieldFailures()
-    let requestID = failures.take { () throws(FieldFailure) in
-      try RequestID.parse(request.requestID)
-    }
+    var checks = FieldChecks()
+    let requestID = checks.requestID(request.requestID)
     let id =
-      failures.take { () throws(FieldFailure) in
-        try ResourceName.parse(request.name, collection: "outreachLists", field: "name")
-      } ?? ""
-    try failures.check()
+      checks.resource(request.name, of: "outreachLists", "name") ?? ""
+    try checks.check()
     let etag = request.etag
     let reply = try await writeOnce(
       requestID ?? "", payload: try payload.wireBytes(), at: now, context

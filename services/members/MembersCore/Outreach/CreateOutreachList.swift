@@ -14,23 +14,21 @@ extension MembersService {
     let caller = try context.caller
     let now = clock.now
     let today = ChinaDate(microseconds: now.microseconds).daysSinceEpoch
-    var failures = FieldFailures()
-    let requestID = failures.take { () throws(FieldFailure) in
-      try RequestID.parse(request.requestID)
-    }
+    var checks = FieldChecks()
+    let requestID = checks.requestID(request.requestID)
     let displayName =
-      failures.take { () throws(FieldFailure) in
+      checks.take { () throws(FieldFailure) in
         try PlainText.checked(request.displayName, field: "display_name", characters: 2...100)
       } ?? ""
     if request.means == .unspecified || !OutreachMeans.allCases.contains(request.means) {
-      failures.add([.invalidValue("means")])
+      checks.add([.invalidValue("means")])
     }
-    let dueDay = failures.day(request.dueDate, "due_date")
+    let dueDay = checks.day(request.dueDate, "due_date")
     if let dueDay, dueDay < today {
-      failures.add(
+      checks.add(
         "due_date", "IN_PAST", LocalizedText(zh: "截止日期已过。", en: "The due date is over."))
     }
-    try failures.check()
+    try checks.check()
     let range = try await subtree(of: request.organization, for: caller, field: "organization")
     guard !range.organizationID.isEmpty else { throw FieldFailure.required("organization") }
     let list = StoredOutreachList(

@@ -13,21 +13,17 @@ extension MembersService {
     payload.requestID = ""
     let caller = try context.caller
     let now = clock.now
-    var failures = FieldFailures()
-    let requestID = failures.take { () throws(FieldFailure) in
-      try RequestID.parse(request.requestID)
-    }
+    var checks = FieldChecks()
+    let requestID = checks.requestID(request.requestID)
     let id =
-      failures.take { () throws(FieldFailure) in
-        try ResourceName.parse(request.name, collection: "outreachEntries", field: "name")
-      } ?? ""
+      checks.resource(request.name, of: "outreachEntries", "name") ?? ""
     let note =
-      failures.take { () throws(FieldFailure) in
+      checks.take { () throws(FieldFailure) in
         try PlainText.checked(request.note, field: "note", characters: 0...200)
       } ?? ""
     let input = OutreachProgress.Input(request.state)
-    if input == nil { failures.add([.invalidValue("state")]) }
-    try failures.check()
+    if input == nil { checks.add([.invalidValue("state")]) }
+    try checks.check()
     let etag = request.etag
     let day = ChinaDate(microseconds: now.microseconds).daysSinceEpoch
     let reply = try await writeOnce(

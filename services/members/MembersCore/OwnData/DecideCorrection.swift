@@ -12,17 +12,13 @@ extension MembersService {
     let caller = try context.caller
     var payload = request
     payload.requestID = ""
-    var failures = FieldFailures()
-    let requestID = failures.take { () throws(FieldFailure) in
-      try RequestID.parse(request.requestID)
-    }
-    let id = failures.take { () throws(FieldFailure) in
-      try ResourceName.parse(request.name, collection: "corrections", field: "name")
-    }
-    let reason = failures.take { () throws(FieldFailure) in
+    var checks = FieldChecks()
+    let requestID = checks.requestID(request.requestID)
+    let id = checks.resource(request.name, of: "corrections", "name")
+    let reason = checks.take { () throws(FieldFailure) in
       try caller.checked(reason: request.reason)
     }
-    try failures.check()
+    try checks.check()
     let now = clock.now
     let act = Act(actor: caller.subject, now: now)
     let (keys, etag, isAccepted) = (keys, request.etag, request.accept)

@@ -11,11 +11,11 @@ extension MembersService {
   ) async throws -> ErasePersonalDataResponse {
     var payload = request
     payload.requestID = ""
-    var failures = FieldFailures()
+    var checks = FieldChecks()
     let order = try MemberOrder(
       context, requestID: request.requestID, name: request.name, reason: request.reason,
-      payload: payload, at: clock.now, &failures)
-    try failures.check()
+      payload: payload, at: clock.now, &checks)
+    try checks.check()
     let keys = keys
     let bytes = try await database.write {
       keys.ledger.once(order.key, payload: order.payload, at: order.now) {

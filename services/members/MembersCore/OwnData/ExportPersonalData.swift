@@ -13,12 +13,12 @@ extension MembersService {
     context: ServerContext
   ) async throws {
     let caller = try context.caller
-    var failures = FieldFailures()
-    let id = failures.take { () throws(FieldFailure) in try caller.member(named: request.name) }
-    let reason = failures.take { () throws(FieldFailure) in
+    var checks = FieldChecks()
+    let id = checks.take { () throws(FieldFailure) in try caller.member(named: request.name) }
+    let reason = checks.take { () throws(FieldFailure) in
       try caller.checked(reason: request.reason)
     }
-    try failures.check()
+    try checks.check()
     let (scope, known) = try await database.read(
       StaffScope.query(of: caller), MemberStore.byID(id ?? ""))
     guard let known, !known.person.isErased, caller.actsFor(known, scope) else {

@@ -13,13 +13,13 @@ extension MembersService {
   ) async throws -> RequestCorrectionResponse {
     var payload = request
     payload.requestID = ""
-    var failures = FieldFailures()
+    var checks = FieldChecks()
     let order = try MemberOrder(
       context, requestID: request.requestID, name: request.member, field: "member",
-      reason: request.reason, payload: payload, at: clock.now, &failures)
+      reason: request.reason, payload: payload, at: clock.now, &checks)
     let data = CorrectedData(
-      checking: request.data ?? CorrectedData(), now: order.act.microseconds, &failures)
-    try failures.check()
+      checking: request.data ?? CorrectedData(), now: order.act.microseconds, &checks)
+    try checks.check()
     let (keys, id) = (keys, ids.next())
     let bytes = try await database.write {
       keys.ledger.once(order.key, payload: order.payload, at: order.now) {
@@ -51,18 +51,18 @@ extension MembersService {
 
 extension CorrectedData {
   /// The data with normalized values.
-  fileprivate init(checking raw: CorrectedData, now: Int64, _ failures: inout FieldFailures) {
+  fileprivate init(checking raw: CorrectedData, now: Int64, _ checks: inout FieldChecks) {
     self.init()
-    if raw == CorrectedData() { failures.add([.required("data")]) }
+    if raw == CorrectedData() { checks.add([.required("data")]) }
     if !raw.personName.isEmpty {
       personName =
-        failures.take { () throws(FieldFailure) in
+        checks.take { () throws(FieldFailure) in
           try PersonName(checking: raw.personName, field: "data.person_name").text
         } ?? ""
     }
     if !raw.residentID.isEmpty {
       residentID =
-        failures.take { () throws(FieldFailure) in
+        checks.take { () throws(FieldFailure) in
           try ResidentID(
             checking: raw.residentID, field: "data.resident_id",
             on: ChinaDate(microseconds: now)
@@ -71,7 +71,7 @@ extension CorrectedData {
     }
     if !raw.phone.isEmpty {
       phone =
-        failures.take { () throws(FieldFailure) in
+        checks.take { () throws(FieldFailure) in
           try PhoneNumber(checking: raw.phone, field: "data.phone").text
         } ?? ""
     }

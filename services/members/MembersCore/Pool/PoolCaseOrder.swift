@@ -32,22 +32,18 @@ struct PoolCaseOrder: Sendable {
     etag: String = "", reason: String? = nil, payload: some Message, at now: Date
   ) throws {
     let caller = try context.caller
-    var failures = FieldFailures()
-    let id = failures.take { () throws(FieldFailure) in try RequestID.parse(requestID) }
+    var checks = FieldChecks()
+    let id = checks.requestID(requestID)
     caseID =
-      failures.take { () throws(FieldFailure) in
-        try ResourceName.parse(name, collection: "poolCases", field: "name")
-      } ?? ""
+      checks.resource(name, of: "poolCases", "name") ?? ""
     receiverID = receiver.flatMap { receiver in
-      failures.take { () throws(FieldFailure) in
-        try ResourceName.parse(receiver, collection: "organizations", field: "receiver")
-      }
+      checks.resource(receiver, of: "organizations", "receiver")
     }
     self.reason =
       reason.flatMap { reason in
-        failures.take { () throws(FieldFailure) in try caller.checked(reason: reason) }
+        checks.take { () throws(FieldFailure) in try caller.checked(reason: reason) }
       } ?? ""
-    try failures.check()
+    try checks.check()
     key = RequestKey(caller: caller.subject, method: context.method.path, requestID: id ?? "")
     self.payload = try payload.wireBytes()
     self.caller = caller

@@ -13,23 +13,21 @@ extension MembersService {
     payload.requestID = ""
     let caller = try context.caller
     let language = context.language
-    var failures = FieldFailures()
-    let requestID = failures.take { () throws(FieldFailure) in
-      try RequestID.parse(request.requestID)
-    }
-    if request.members.isEmpty { failures.add([.required("members")]) }
+    var checks = FieldChecks()
+    let requestID = checks.requestID(request.requestID)
+    if request.members.isEmpty { checks.add([.required("members")]) }
     if request.members.count > Self.reroutedMax {
-      failures.add(
+      checks.add(
         "members", "TOO_MANY",
         LocalizedText(
           zh: "一次最多 \(Self.reroutedMax) 人。", en: "At most \(Self.reroutedMax) members."))
     }
     let ids = request.members.prefix(Self.reroutedMax).enumerated().compactMap { index, name in
-      failures.take { () throws(FieldFailure) in
+      checks.take { () throws(FieldFailure) in
         try ResourceName.parse(name, collection: "members", field: "members[\(index)]")
       }
     }
-    try failures.check()
+    try checks.check()
     let (now, keys) = (clock.now, keys)
     let act = Act(actor: caller.subject, now: now)
     let reply = try await writeOnce(

@@ -67,10 +67,10 @@ struct DayRange: Sendable {
 
   /// - Throws: ``CommonFailure/invalidFields(_:)`` with every date that the calendar lacks.
   init(start: GoogleType.Date?, end: GoogleType.Date?, today: Int) throws {
-    var failures = FieldFailures()
-    let first = failures.day(start, "start_date") ?? 0
-    let last = failures.day(end, "end_date") ?? today
-    try failures.check()
+    var checks = FieldChecks()
+    let first = checks.day(start, "start_date") ?? 0
+    let last = checks.day(end, "end_date") ?? today
+    try checks.check()
     days = first <= last ? first...last : nil
   }
 
@@ -85,7 +85,7 @@ struct DayRange: Sendable {
   }
 }
 
-extension FieldFailures {
+extension FieldChecks {
   /// A civil date in days since 1970-01-01; nil where there is none, or none in the calendar.
   mutating func day(_ date: GoogleType.Date?, _ field: String) -> Int? {
     guard let date else { return nil }

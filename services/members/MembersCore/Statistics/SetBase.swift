@@ -76,31 +76,28 @@ private struct BaseOrder: Sendable {
   let base: StoredBase
 
   init(_ request: SetBaseRequest, today: Int) throws {
-    var failures = FieldFailures()
+    var checks = FieldChecks()
     let raw = request.base ?? Base()
     requestID =
-      failures.take { () throws(FieldFailure) in try RequestID.parse(request.requestID) } ?? ""
-    let organizationID = failures.take { () throws(FieldFailure) in
-      try ResourceName.parse(
-        raw.organization, collection: "organizations", field: "base.organization")
-    }
-    if case .unrecognized = raw.group { failures.add([.invalidValue("base.group")]) }
+      checks.requestID(request.requestID) ?? ""
+    let organizationID = checks.resource(raw.organization, of: "organizations", "base.organization")
+    if case .unrecognized = raw.group { checks.add([.invalidValue("base.group")]) }
     if !(1...Self.peopleMax).contains(raw.people) {
-      failures.add(
+      checks.add(
         "base.people", "OUT_OF_RANGE",
         LocalizedText(zh: "基数应为 1 至 20 亿。", en: "people: 1 to 2,000,000,000."))
     }
-    let qualifier = failures.take { () throws(FieldFailure) in
+    let qualifier = checks.take { () throws(FieldFailure) in
       try PlainText.checked(
         raw.qualifier, field: "base.qualifier", characters: 0...Self.qualifierCharactersMax)
     }
-    let source = failures.take { () throws(FieldFailure) in
+    let source = checks.take { () throws(FieldFailure) in
       try PlainText.checked(raw.source, field: "base.source", characters: Self.sourceCharacters)
     }
-    let day = failures.day(raw.date, "base.date")
-    if raw.date == nil { failures.add([.required("base.date")]) }
-    if let day, day > today { failures.add([.inFuture("base.date")]) }
-    try failures.check()
+    let day = checks.day(raw.date, "base.date")
+    if raw.date == nil { checks.add([.required("base.date")]) }
+    if let day, day > today { checks.add([.inFuture("base.date")]) }
+    try checks.check()
     base = StoredBase(
       organizationID: organizationID ?? "", group: raw.group, day: day ?? today,
       people: raw.people, qualifier: qualifier ?? "", source: source ?? "")

@@ -11,23 +11,19 @@ extension MembersService {
     _ request: SetCoverageTargetRequest, context: ServerContext
   ) async throws -> SetCoverageTargetResponse {
     let raw = request.target ?? CoverageTarget()
-    var failures = FieldFailures()
-    let requestID = failures.take { () throws(FieldFailure) in
-      try RequestID.parse(request.requestID)
-    }
-    let organizationID = failures.take { () throws(FieldFailure) in
-      try ResourceName.parse(
-        raw.organization, collection: "organizations", field: "target.organization")
-    }
-    if case .unrecognized = raw.group { failures.add([.invalidValue("target.group")]) }
+    var checks = FieldChecks()
+    let requestID = checks.requestID(request.requestID)
+    let organizationID = checks.resource(
+      raw.organization, of: "organizations", "target.organization")
+    if case .unrecognized = raw.group { checks.add([.invalidValue("target.group")]) }
     if !(1...Int32(Coverage.whole)).contains(raw.basisPoints) {
-      failures.add(
+      checks.add(
         "target.basis_points", "OUT_OF_RANGE",
         LocalizedText(
           zh: "目标应为 1 至 10000(万分之一)。", en: "basis_points: 1 to 10,000."))
     }
-    let dueDay = failures.day(raw.dueDate, "target.due_date")
-    try failures.check()
+    let dueDay = checks.day(raw.dueDate, "target.due_date")
+    try checks.check()
     var payload = request
     payload.requestID = ""
     var response = SetCoverageTargetResponse()

@@ -11,12 +11,12 @@ extension MembersService {
   ) async throws -> RequestTransferResponse {
     var payload = request
     payload.requestID = ""
-    var failures = FieldFailures()
+    var checks = FieldChecks()
     let order = try MemberOrder(
       context, requestID: request.requestID, name: request.member, field: "member",
-      reason: request.reason, payload: payload, at: clock.now, &failures)
-    let target = TransferTarget(request, codes: keys.codes, &failures)
-    try failures.check()
+      reason: request.reason, payload: payload, at: clock.now, &checks)
+    let target = TransferTarget(request, codes: keys.codes, &checks)
+    try checks.check()
     let (ledger, id) = (keys.ledger, ids.next())
     let bytes = try await database.write {
       ledger.once(order.key, payload: order.payload, at: order.now) {
@@ -52,7 +52,7 @@ private struct TransferTarget: Sendable {
   var codeID: String?
 
   init(
-    _ request: RequestTransferRequest, codes: KeyedHash, _ failures: inout FieldFailures
+    _ request: RequestTransferRequest, codes: KeyedHash, _ checks: inout FieldChecks
   ) {
     guard request.organizationCode.isEmpty else {
       do throws(MembersError) {
@@ -60,14 +60,11 @@ private struct TransferTarget: Sendable {
           scanned: request.organizationCode, signedBy: codes
         ).id
       } catch {
-        failures.add("organization_code", error.reason, error.text)
+        checks.add("organization_code", error.reason, error.text)
       }
       return
     }
-    organizationID = failures.take { () throws(FieldFailure) in
-      try ResourceName.parse(
-        request.toOrganization, collection: "organizations", field: "to_organization")
-    }
+    organizationID = checks.resource(request.toOrganization, of: "organizations", "to_organization")
   }
 }
 

@@ -29,17 +29,15 @@ struct TransferOrder: Sendable {
     reason: String? = nil, payload: some Message, at now: Date
   ) throws {
     let caller = try context.caller
-    var failures = FieldFailures()
-    let id = failures.take { () throws(FieldFailure) in try RequestID.parse(requestID) }
+    var checks = FieldChecks()
+    let id = checks.requestID(requestID)
     transferID =
-      failures.take { () throws(FieldFailure) in
-        try ResourceName.parse(name, collection: "transfers", field: "name")
-      } ?? ""
+      checks.resource(name, of: "transfers", "name") ?? ""
     self.reason =
       reason.flatMap { reason in
-        failures.take { () throws(FieldFailure) in try caller.checked(reason: reason) }
+        checks.take { () throws(FieldFailure) in try caller.checked(reason: reason) }
       } ?? ""
-    try failures.check()
+    try checks.check()
     key = RequestKey(caller: caller.subject, method: context.method.path, requestID: id ?? "")
     self.payload = try payload.wireBytes()
     self.caller = caller

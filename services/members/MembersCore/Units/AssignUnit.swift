@@ -11,14 +11,12 @@ extension MembersService {
   ) async throws -> AssignUnitResponse {
     var payload = request
     payload.requestID = ""
-    var failures = FieldFailures()
+    var checks = FieldChecks()
     let order = try UnitOrder(
       context, requestID: request.requestID, name: request.name, etag: request.etag,
-      payload: payload, at: clock.now, &failures)
-    let unionID = failures.take { () throws(FieldFailure) in
-      try ResourceName.parse(request.union, collection: "organizations", field: "union")
-    }
-    try failures.check()
+      payload: payload, at: clock.now, &checks)
+    let unionID = checks.resource(request.union, of: "organizations", "union")
+    try checks.check()
     let keys = keys
     return try await decide(order, .assign, unionID: unionID ?? "", context) { facts, _ in
       try .with { $0.unit = try keys.message(of: facts.unit) }

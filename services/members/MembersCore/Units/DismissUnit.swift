@@ -11,16 +11,16 @@ extension MembersService {
   ) async throws -> DismissUnitResponse {
     var payload = request
     payload.requestID = ""
-    var failures = FieldFailures()
+    var checks = FieldChecks()
     var order = try UnitOrder(
       context, requestID: request.requestID, name: request.name, etag: request.etag,
-      payload: payload, at: clock.now, &failures)
+      payload: payload, at: clock.now, &checks)
     order.reason =
-      failures.take { () throws(FieldFailure) in
+      checks.take { () throws(FieldFailure) in
         try PlainText.checked(
           request.reason, field: "reason", characters: MemberOrder.reasonCharacters)
       } ?? ""
-    try failures.check()
+    try checks.check()
     let keys = keys
     return try await decide(order, .dismiss, context) { facts, _ in
       try .with { $0.unit = try keys.message(of: facts.unit) }

@@ -11,14 +11,12 @@ extension MembersService {
   ) async throws -> FormUnitUnionResponse {
     var payload = request
     payload.requestID = ""
-    var failures = FieldFailures()
+    var checks = FieldChecks()
     let order = try UnitOrder(
       context, requestID: request.requestID, name: request.name, etag: request.etag,
-      payload: payload, at: clock.now, &failures)
-    let union = failures.take { () throws(FieldFailure) in
-      try ResourceName.parse(request.union, collection: "organizations", field: "union")
-    }
-    try failures.check()
+      payload: payload, at: clock.now, &checks)
+    let union = checks.resource(request.union, of: "organizations", "union")
+    try checks.check()
     // Who joined a moment ago moves too.
     try await foldUnits()
     let unionID = union ?? ""

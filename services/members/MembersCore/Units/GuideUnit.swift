@@ -11,11 +11,11 @@ extension MembersService {
   ) async throws -> GuideUnitResponse {
     var payload = request
     payload.requestID = ""
-    var failures = FieldFailures()
+    var checks = FieldChecks()
     let order = try UnitOrder(
       context, requestID: request.requestID, name: request.name, etag: request.etag,
-      payload: payload, at: clock.now, &failures)
-    try failures.check()
+      payload: payload, at: clock.now, &checks)
+    try checks.check()
     let keys = keys
     return try await decide(order, .guide, context) { facts, _ in
       try .with { $0.unit = try keys.message(of: facts.unit) }

@@ -18,15 +18,13 @@ struct UnitOrder: Sendable {
   /// - Parameter payload: The request with its request id cleared.
   init(
     _ context: ServerContext, requestID: String, name: String, etag: String,
-    payload: some Message, at now: Date, _ failures: inout FieldFailures
+    payload: some Message, at now: Date, _ checks: inout FieldChecks
   ) throws {
     caller = try context.caller
     self.requestID =
-      failures.take { () throws(FieldFailure) in try RequestID.parse(requestID) } ?? ""
+      checks.requestID(requestID) ?? ""
     unitID =
-      failures.take { () throws(FieldFailure) in
-        try ResourceName.parse(name, collection: "units", field: "name")
-      } ?? ""
+      checks.resource(name, of: "units", "name") ?? ""
     self.payload = try payload.wireBytes()
     self.etag = etag
     self.now = now

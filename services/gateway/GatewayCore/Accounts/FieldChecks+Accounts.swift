@@ -3,73 +3,12 @@ import GoogleProtobuf
 import ServiceKit
 import YijiaTypeV1
 
-/// Collects every wrong field of a request, so that all are told at once.
-struct FieldChecks {
+/// The checks of accounts.
+extension FieldChecks {
   /// Longest text of a reason, in characters.
   private static let reasonMax = 500
   /// Paths that a partner or key may be limited to.
   static let methodsMax = 200
-
-  private(set) var failures: [FieldFailure] = []
-
-  /// The identifier in a resource name of `collection`; nil where it is none.
-  mutating func resource(_ name: String, of collection: String, _ field: String) -> String? {
-    taken { () throws(FieldFailure) in
-      try ResourceName.parse(name, collection: collection, field: field)
-    }
-  }
-
-  /// The request's idempotency key in canonical form; nil where it is none.
-  mutating func requestID(_ text: String) -> String? {
-    taken { () throws(FieldFailure) in try RequestID.parse(text) }
-  }
-
-  private mutating func taken(_ parse: () throws(FieldFailure) -> String) -> String? {
-    do throws(FieldFailure) {
-      return try parse()
-    } catch {
-      failures.append(error)
-      return nil
-    }
-  }
-
-  /// Keeps a failure of `field`.
-  mutating func fail(_ field: String, _ reason: String, zh: String, en: String) {
-    failures.append(
-      FieldFailure(
-        field: field, reason: reason,
-        text: LocalizedText(zh: "\(field) \(zh)", en: "\(field) \(en)")))
-  }
-
-  /// The values of checks that all went well.
-  /// - Throws: ``CommonFailure/invalidFields`` with every failure, where there is one.
-  func finish<each Value>(_ values: repeat (each Value)?) throws -> (repeat each Value) {
-    guard failures.isEmpty else { throw CommonFailure.invalidFields(failures) }
-    return try (repeat unwrapped(each values))
-  }
-
-  /// A check that gives nothing has kept its failure.
-  private func unwrapped<Value>(_ value: Value?) throws -> Value {
-    guard let value else { throw CommonFailure.invalidFields(failures) }
-    return value
-  }
-
-  /// A text as it is stored: NFC, outer spaces off; so many Unicode scalars, no control character.
-  mutating func text(_ value: String, _ field: String, length: ClosedRange<Int>) -> String {
-    let clean = value.precomposedStringWithCanonicalMapping
-      .trimmingCharacters(in: .whitespacesAndNewlines)
-    let scalars = clean.unicodeScalars
-    if scalars.isEmpty && length.lowerBound > 0 {
-      fail(field, "REQUIRED", zh: "必填。", en: "is required.")
-    } else if !length.contains(scalars.count) {
-      fail(
-        field, "INVALID_LENGTH", zh: "应为 \(length.lowerBound) 至 \(length.upperBound) 个字符。",
-        en: "must have \(length.lowerBound) to \(length.upperBound) characters.")
-    } else if scalars.contains(where: { $0.properties.generalCategory == .control }) {
-      fail(field, "CONTROL_CHARACTER", zh: "不能含控制字符。", en: "must have no control character.")
-    }
-    return clean
-  }
 
   /// Why, as the audit log keeps it.
   mutating func reason(_ text: String) -> String {
@@ -108,14 +47,6 @@ struct FieldChecks {
         field, "NOT_NEW", zh: "不能与原密码或用户名相同。",
         en: "must be neither the old one nor the user name.")
     }
-  }
-
-  /// Rows a page: 50 where none is asked for, 1,000 at most; negative is refused.
-  mutating func pageSize(_ size: Int32) -> Int {
-    if size < 0 {
-      fail("page_size", "OUT_OF_RANGE", zh: "不能为负数。", en: "must not be negative.")
-    }
-    return size == 0 ? 50 : min(Int(size), 1_000)
   }
 
   /// Paths of methods of the contracts behind the gateway, each once, in order.
