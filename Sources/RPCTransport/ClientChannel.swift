@@ -150,8 +150,14 @@ public final class ClientChannel: LoopChannel {
     _ head: RequestHead, options: ExchangeOptions, on loop: any ExchangeLoop
   ) throws(RPCError) -> ClientExchange? {
     guard configuration.hasLoops, let loop = loop as? LoopExecutor else { return nil }
-    let picked = state.withLock { state in
-      state.isStopped ? nil : state.pickLane(configuration, on: loop)
+    let picked = state.withLock { state -> (Lane, Work)? in
+      let turn = state.balancer
+      guard !state.isStopped, let picked = state.pickLane(configuration, on: loop) else {
+        return nil
+      }
+      // The call will ask again, and it is still the same backend's turn.
+      if picked.0.connection.executor !== loop { state.balancer = turn }
+      return picked
     }
     guard let (lane, work) = picked else { return nil }
     carryOut(work)
