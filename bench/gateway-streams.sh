@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# What an idle stream through the gateway costs, of many, each on a connection of its own as a kiosk's
-# is: kilobytes of resident memory, of the gateway and of the service behind it together.
+# What an idle stream through the gateway costs, of many, each on a connection of its own as a
+# kiosk's is: kilobytes of resident memory, of the gateway and of the service behind it together.
 #
 #   bench/gateway-streams.sh
 #   STREAMS=1000 bench/gateway-streams.sh

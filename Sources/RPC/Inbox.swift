@@ -97,13 +97,16 @@ package final class Inbox: ExchangeSink, @unchecked Sendable {
 
   // MARK: - For the taker
 
-  /// The next message if it is there already.
+  /// The next message if it is there already; a compressed one once it was unpacked, which goes in
+  /// turns (`waitForMessage`).
   @inlinable
   package func takeMessage<Message: WireMessage>(_: Message.Type) throws -> Message? {
-    guard let place = try front() else { return nil }
+    guard let place = try front(), unpacked != nil || !framer.isCompressed(place) else {
+      return nil
+    }
     defer { taken(place) }
     if let unpacked { return try MessageFramer.decode(framed: unpacked) }
-    return try framer.decode(place, encoding: messageEncoding)
+    return try framer.decode(place)
   }
 
   /// The next message behind its prefix, decompressed, if it is there already.

@@ -74,6 +74,10 @@ extension Connection {
   func insert(_ exchange: Exchange, _ stream: StreamKey) {
     let slot = Int(stream.slot)
     while exchanges.count <= slot { exchanges.append(nil) }
+    if let gone = exchanges[slot] {
+      // Given up before its head had left: its place is free at once, and its end is told later.
+      closed(StreamKey(id: gone.id.id, slot: stream.slot), .cancel)
+    }
     exchanges[slot] = exchange
   }
 

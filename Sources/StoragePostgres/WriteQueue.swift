@@ -197,7 +197,13 @@ extension StorageError {
 }
 
 extension Commit {
-  /// Statements that it will be.
-  var size: Int { statements.count + events.count + audit.count }
+  /// Statements that it will be, those of many rows counted as so many.
+  var size: Int { statements.reduce(events.count + audit.count) { $0 + $1.rows } }
   var isEmpty: Bool { size == 0 }
+}
+
+extension Statement {
+  fileprivate var rows: Int {
+    if case .exactly(let count) = expects { max(1, count) } else { 1 }
+  }
 }

@@ -169,6 +169,52 @@ struct PartnerCertificateTests {
     }
   }
 
+  @Test("a stream ends when its certificate becomes another partner's")
+  func moved() async throws {
+    try await AccountsWorld.with(.sqlite) { world in
+      let (partner, other) = (try await world.partner(), try await world.partner("另一平台"))
+      let made = try await Self.add("URI:" + Self.uri, to: partner, in: world)
+      let edge = try world.gateway.edge(peer: Self.peer(uris: [Self.uri]))
+      let call = try await TestServiceClient(edge).fullDuplexCall()
+      try await call.send(StreamingOutputCallRequest())
+      var responses = call.responses.makeAsyncIterator()
+      _ = try await responses.next()
+      _ = try await Self.revoke(made, in: world)
+      _ = try await Self.add("URI:" + Self.uri, to: other, in: world)
+      let ended = await #expect(throws: RPCError.self) { _ = try await responses.next() }
+      #expect(ended?.gatewayReason == "CALLER_UNPROVEN")
+      #expect(try await Self.reason(Self.peer(uris: [Self.uri]), in: world) == nil)
+    }
+  }
+
+  @Test("a registration that has ended hides none that holds")
+  func shadowed() async throws {
+    try await AccountsWorld.with(.sqlite) { world in
+      let partner = try await world.partner()
+      let soon = world.now.value.addingTimeInterval(10)
+      _ = try await Self.add(Self.fingerprint, to: partner, in: world, expires: soon)
+      _ = try await Self.add("URI:" + Self.uri, to: partner, in: world)
+      let peer = Self.peer(uris: [Self.uri])
+      #expect(try await Self.reason(peer, in: world) == nil)
+      world.pass(11)
+      #expect(try await Self.reason(peer, in: world) == nil)
+      #expect(try await Self.reason(Self.peer(), in: world) == "CREDENTIAL_EXPIRED")
+    }
+  }
+
+  @Test(
+    "a browser's page is told from a program, and from an address that somebody types",
+    arguments: [
+      ([:], false), (["sec-fetch-site": "none"], false), (["origin": "https://evil.example"], true),
+      (["origin": "null"], true), (["sec-fetch-site": "cross-site"], true),
+      (["sec-fetch-site": "same-origin"], true),
+    ] as [(HeaderList, Bool)])
+  func pages(_ fields: HeaderList, _ isFromPage: Bool) {
+    var list: HeaderList = [":method": "POST", ":path": "/v1/enrollments"]
+    list.add(contentsOf: fields)
+    #expect(BrowserOrigins.isFromPage(RequestHead(fields: list)) == isFromPage)
+  }
+
   @Test("an identity names one partner; twenty hold; all is in the audit log and the list")
   func rules() async throws {
     try await AccountsWorld.with(.sqlite) { world in

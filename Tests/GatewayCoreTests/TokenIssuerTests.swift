@@ -194,6 +194,18 @@ struct TokenIssuerTests {
     }
   }
 
+  @Test("a key that is not understood hides none that is")
+  func unknownKeys() async throws {
+    let others =
+      #"{"kty": "EC", "crv": "secp256k1", "kid": "k1", "x": "AA", "y": "AA"}, "#
+      + #"{"kty": "oct", "kid": "k2", "k": "AAAA"}, {"kty": "AKP", "kid": "k3"}, 7"#
+    try await withFile(#"{"keys": [\#(others), \#(namedKey)]}"#) { file in
+      let issuers = try TokenIssuers([TestIssuer.setting(keysFile: file)])
+      let token = try TestIssuer.token(header: #"{"alg":"EdDSA","kid":"k"}"#)
+      #expect(try await Self.named(token, by: issuers) == .partner(TestIssuer.partner))
+    }
+  }
+
   @Test("scopes narrow what a token is good for, as words and as a list")
   func scopes() async throws {
     let (read, write) = ("/a.B/Read", "/a.B/Write")

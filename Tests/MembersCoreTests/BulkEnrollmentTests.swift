@@ -89,6 +89,30 @@ struct BulkEnrollmentTests {
     }
   }
 
+  @Test("what is related to a record that waits for its turn does not overtake it")
+  func order() async throws {
+    try await Harness.run { harness in
+      _ = try await harness.plantTree()
+      // The second has the first one's phone; the third is the second one's person, with another.
+      let requests = [(1, 1), (2, 1), (2, 3)].enumerated().map { row, record in
+        EnrollMembersRequest.with {
+          $0.row = Int64(row)
+          $0.requestID = UUID().uuidString
+          $0.application = Applicant.application(record.0) {
+            $0.phone = Applicant.phone(record.1)
+          }
+        }
+      }
+      let results = try await harness.enroll(requests)
+      #expect(results.allSatisfy { if case .enrollment? = $0.result { true } else { false } })
+      let cases = try await harness.database.read(
+        Query<Int>.one("SELECT count(*) AS n FROM duplicate_cases WHERE kind = 'PHONE'") {
+          try $0.int("n")
+        })
+      #expect(cases == 1, "the second was taken in before the third")
+    }
+  }
+
   @Test("answers a client that waits for each result before it sends the next record")
   func lockstep() async throws {
     try await Harness.run { harness in

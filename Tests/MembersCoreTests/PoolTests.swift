@@ -16,6 +16,27 @@ struct PoolTests {
     Applicant.application(number) { $0.areas?.work = "340603" }
   }
 
+  @Test("of two pools of one region each has its own custodian, also where both are asked at once")
+  func custodians() async throws {
+    try await Harness.run { harness in
+      let id = String(try await harness.plantTree()["xiangshan-pool", default: ""].suffix(32))
+      guard let pool = try await harness.database.read(OrganizationStore.byID(id)) else {
+        throw Unexpected("the tree has no pool")
+      }
+      var other = pool
+      other.parentID = String(repeating: "f", count: 32)
+      let asked = [pool, other].map { pool in
+        { @Sendable () -> Step<String> in
+          .phase([AnyQuery(PoolCaseStore.terms(of: pool))]) { results in
+            .reply(results.value(0, of: PoolCaseStore.terms(of: pool)).custodianID)
+          }
+        }
+      }
+      let custodians = try await harness.database.write { Step.together(asked) }
+      #expect(try custodians.map { try $0.get() } == [pool.parentID, other.parentID])
+    }
+  }
+
   @Test("a pooled member has a case, which a union confirms or returns")
   func life() async throws {
     try await Harness.run { harness in

@@ -14,40 +14,33 @@ import Testing
     "ten thousand random messages are the same bytes here and in Google's Python, both ways",
     .enabled(
       if: FileManager.default.isExecutableFile(atPath: python.path), "make deps makes .venv"))
-  func agrees() throws {
-    try run("agree.py", count: Self.environment["YIJIA_TORTURE_COUNT"] ?? "10000")
+  func agrees() async throws {
+    try await run("agree.py", count: Self.environment["YIJIA_TORTURE_COUNT"] ?? "10000")
   }
 
   @Test(
     "random messages have the same JSON here and in Google's Python, both ways",
     .enabled(
       if: FileManager.default.isExecutableFile(atPath: python.path), "make deps makes .venv"))
-  func agreesInJSON() throws {
-    try run("json_agree.py", count: Self.environment["YIJIA_JSON_COUNT"] ?? "2000")
+  func agreesInJSON() async throws {
+    try await run("json_agree.py", count: Self.environment["YIJIA_JSON_COUNT"] ?? "2000")
   }
 
-  private func run(_ script: String, count: String) throws {
+  private func run(_ script: String, count: String) async throws {
     // The test runner lies beside the products.
     let products = URL(filePath: CommandLine.arguments[0]).deletingLastPathComponent()
     let output = FileManager.default.temporaryDirectory
       .appending(path: "torture-\(UUID().uuidString).log")
-    try Data().write(to: output)
     defer { try? FileManager.default.removeItem(at: output) }
-    let run = Process()
-    run.executableURL = Self.python
-    run.arguments = [
-      Self.root.appending(path: "Tests/Torture/\(script)").path,
-      products.appending(path: "torture-agree").path,
-      "--count", count,
-    ]
-    let handle = try FileHandle(forWritingTo: output)
-    run.standardOutput = handle
-    run.standardError = handle
-    try run.run()
-    run.waitUntilExit()
+    let status = try await Command.run(
+      Self.python.path,
+      [
+        Self.root.appending(path: "Tests/Torture/\(script)").path,
+        products.appending(path: "torture-agree").path, "--count", count,
+      ], output: output.path)
     let text = try String(contentsOf: output, encoding: .utf8)
     // With the seed, which makes the same messages again.
     print(text)
-    #expect(run.terminationStatus == 0, "\(text)")
+    #expect(status == 0, "\(text)")
   }
 }

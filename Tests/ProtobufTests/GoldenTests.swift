@@ -15,8 +15,8 @@ import Testing
   private static let folder = tests.appending(path: "Golden")
 
   @Test("the generator makes what is committed, file by file")
-  func agrees() throws {
-    let files = try Generator(try Self.request()).files()
+  func agrees() async throws {
+    let files = try Generator(try await Self.request()).files()
     let expected = Self.folder.appending(path: "expected")
     if ProcessInfo.processInfo.environment["YIJIA_GOLDEN"] == "write" {
       for file in files {
@@ -33,8 +33,8 @@ import Testing
   }
 
   @Test("a request is answered with the same bytes each time")
-  func isDeterministic() throws {
-    let request = try Self.request()
+  func isDeterministic() async throws {
+    let request = try await Self.request()
     let first = try Generator(request).files()
     #expect(try Generator(request).files() == first)
   }
@@ -70,21 +70,19 @@ import Testing
     path.replacingOccurrences(of: "/", with: "_") + ".txt"
   }
 
-  private static func request() throws -> CodeGeneratorRequest {
+  private static func request() async throws -> CodeGeneratorRequest {
     let output = FileManager.default.temporaryDirectory
       .appending(path: "golden-\(UUID().uuidString).pb")
     defer { try? FileManager.default.removeItem(at: output) }
-    let protoc = Process()
-    protoc.executableURL = URL(filePath: "/usr/bin/env")
-    protoc.arguments = [
-      "protoc", "--proto_path=\(folder.path)",
-      "--proto_path=\(tests.deletingLastPathComponent().appending(path: "proto").path)",
-      "--include_imports", "--include_source_info", "--descriptor_set_out=\(output.path)",
-      "golden.proto",
-    ]
-    try protoc.run()
-    protoc.waitUntilExit()
-    try #require(protoc.terminationStatus == 0)
+    let status = try await Command.run(
+      "protoc",
+      [
+        "--proto_path=\(folder.path)",
+        "--proto_path=\(tests.deletingLastPathComponent().appending(path: "proto").path)",
+        "--include_imports", "--include_source_info", "--descriptor_set_out=\(output.path)",
+        "golden.proto",
+      ])
+    try #require(status == 0)
     var request = CodeGeneratorRequest()
     request.protoFile = try FileDescriptorSet(wireBytes: [UInt8](try Data(contentsOf: output))).file
     request.fileToGenerate = ["golden.proto"]

@@ -3,8 +3,8 @@ import RPC
 /// The pages that may call from a browser, by their origin (CORS).
 ///
 /// Credentials are header fields here, never cookies, so that a page can only use what it was
-/// given.
-/// Source: WHATWG Fetch, "CORS protocol".
+/// given. A client certificate a browser shows for any page, so it proves nothing for pages.
+/// Source: WHATWG Fetch, "CORS protocol"; W3C, Fetch Metadata.
 public struct BrowserOrigins: Sendable, Hashable {
   /// Answers to preflights may be kept this long.
   private static let maxAgeSeconds = 7_200
@@ -23,6 +23,18 @@ public struct BrowserOrigins: Sendable, Hashable {
     let rest = text.dropFirst(scheme.count)
     return !rest.isEmpty
       && rest.allSatisfy { $0.isASCII && ($0.isLetter || $0.isNumber || ".-:[]".contains($0)) }
+  }
+
+  /// Who sends a request; without a certificate where a page does.
+  static func peer(of exchange: ServerExchange) -> Peer {
+    var peer = exchange.peer
+    if isFromPage(exchange.head) { peer.certificate = nil }
+    return peer
+  }
+
+  /// Whether a browser sends it for a page, and not for whoever sits before it.
+  static func isFromPage(_ head: RequestHead) -> Bool {
+    head.fields["origin"] != nil || !["none", nil].contains(head.fields["sec-fetch-site"])
   }
 
   /// What tells a browser that the page may read the answer; empty where it may not.

@@ -213,12 +213,15 @@ public struct CallerResolver: Sendable {
     }
     guard let accounts else { throw CommonFailure.callerUnproven }
     // Memory first: where it is known by a name, the fingerprint is not looked for at each call.
-    var found = hashes.first { accounts.known($0) != nil }
+    let now = clock.microseconds
+    var found = hashes.first { accounts.known($0).map { $0.endsAt > now } ?? false }
+    var ended: CredentialHash?
     for hash in hashes where found == nil {
-      if try await accounts.find(hash, .certificate) != nil { found = hash }
+      guard let entry = try await accounts.find(hash, .certificate) else { continue }
+      if entry.endsAt > now { found = hash } else { ended = hash }
     }
-    guard let found else { throw CommonFailure.callerUnproven }
-    var proven = try await resolve(found, .certificate, in: accounts)
+    guard let hash = found ?? ended else { throw CommonFailure.callerUnproven }
+    var proven = try await resolve(hash, .certificate, in: accounts)
     proven.endsAt = end
     return proven
   }

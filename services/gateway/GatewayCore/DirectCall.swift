@@ -158,7 +158,10 @@ final class DirectCall: ExchangeListener, @unchecked Sendable {
         isKept = false
         request.body = []
       }
-      return caller.exchange.send(part)
+      caller.exchange.send(part)
+      // No event will tell again how the service's side has failed.
+      if service.inbox.failure != nil { passResponse() }
+      return
     }
     switch reading.end(of: part) {
     case .passed(let code):
@@ -204,8 +207,11 @@ final class DirectCall: ExchangeListener, @unchecked Sendable {
   private func goOn(after attempt: ForwardedCall.Opened?) {
     caller.exchange.listener = nil
     service?.exchange.listener = nil
+    // The memo is of this loop; the task may go on at a connection of another one.
+    var plain = inward
+    plain.memo = nil
     let call = ForwardedCall(
-      caller, by: route, inward, deadline: deadline, messageBytesMax: messageBytesMax,
+      caller, by: route, plain, deadline: deadline, messageBytesMax: messageBytesMax,
       notice: notice)
     successor = call
     let (request, meter) = (request, meter)

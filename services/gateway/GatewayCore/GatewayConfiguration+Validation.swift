@@ -136,6 +136,10 @@ extension GatewayConfiguration {
       if tokenIssuers[..<index].contains(where: { $0.issuer == issuer.issuer }) {
         wrong.append("\(field).issuer: stated twice")
       }
+      let others = tokenIssuers[..<index].filter { $0.keysFile == issuer.keysFile }
+      if others.contains(where: { $0.keysURL != issuer.keysURL }) {
+        wrong.append("\(field).keys_file: another issuer's, with other keys")
+      }
     }
     return wrong
   }

@@ -25,7 +25,8 @@ public struct WebFace: ExchangeHandler {
       head.add(contentsOf: allowed)
       return await exchange.sendHead(head, endsStream: true)
     }
-    let channel = InProcessChannel(gateway, loop: exchange.exchange.loop, peer: exchange.peer)
+    let channel = InProcessChannel(
+      gateway, loop: exchange.exchange.loop, peer: BrowserOrigins.peer(of: exchange))
     var answer = WebAnswer(exchange, format, fields: allowed)
     do {
       let service = try await channel.openExchange(

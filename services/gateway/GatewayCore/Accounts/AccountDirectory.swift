@@ -112,7 +112,7 @@ final class AccountDirectory: Sendable {
     }
   }
 
-  /// Ends the streams whose credentials hold no more.
+  /// Ends the streams whose credentials hold no more, or not as they did.
   ///
   /// - Throws: `StorageError`; what is not settled then stays to be.
   func settle() async throws {
@@ -139,7 +139,10 @@ final class AccountDirectory: Sendable {
     guard let kind = state.withLock({ $0.watched[hash]?.kind }) else { return }
     let entry = try await find(hash, kind)
     let ended: [@Sendable () -> Void] = state.withLock { state in
-      if let entry, entry.endsAt > now {
+      // A certificate may have become another's; and what a caller may call may have become less.
+      if let entry, entry.endsAt > now, let watched = state.watched[hash]?.entry,
+        entry.caller == watched.caller, entry.grant == watched.grant
+      {
         state.watched[hash]?.entry = entry
         return []
       }

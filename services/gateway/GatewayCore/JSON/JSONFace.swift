@@ -56,7 +56,8 @@ public struct JSONFace: ExchangeHandler {
       let call = JSONCall(
         request, exchange, codec: contracts.codec, messageBytesMax: messageBytesMax,
         bodyMax: bodyMax, writer: writer)
-      let channel = InProcessChannel(gateway, loop: exchange.exchange.loop, peer: exchange.peer)
+      let channel = InProcessChannel(
+        gateway, loop: exchange.exchange.loop, peer: BrowserOrigins.peer(of: exchange))
       try await call.run(on: channel)
     } catch let error as RPCError {
       await writer.fail(error)

@@ -134,8 +134,20 @@ struct IssuerKeys: Sendable {
 
   private struct Wrong: Error {}
 
+  private struct PublishedKeys: Decodable {
+    let keys: [Published]
+
+    /// nil where it is no key that is understood.
+    struct Published: Decodable {
+      let key: IssuerKey?
+
+      init(from decoder: any Decoder) throws { key = try? IssuerKey(JWK(from: decoder)) }
+    }
+  }
+
   private static func jwks(_ data: Data) throws -> [IssuerKey] {
-    let keys = try JSONDecoder().decode(JWKS.self, from: data).keys.map { try IssuerKey($0) }
+    // One that is not understood is passed over, as are members that are not (RFC 7517, 5).
+    let keys = try JSONDecoder().decode(PublishedKeys.self, from: data).keys.compactMap(\.key)
     guard (1...keysMax.named).contains(keys.count),
       Set(keys.compactMap(\.id)).count == keys.count
     else { throw Wrong() }

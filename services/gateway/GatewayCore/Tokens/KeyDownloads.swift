@@ -37,8 +37,8 @@ public struct KeyDownloads: Sendable {
     var due: [String: ContinuousClock.Instant] = [:]
     repeat {
       for issuer in issuers() where !issuer.keysURL.isEmpty {
-        guard due[issuer.keysURL].map({ $0 <= .now }) ?? true else { continue }
-        due[issuer.keysURL] = .now + (await download(issuer) ? Self.interval : Self.retry)
+        guard due[issuer.keysFile].map({ $0 <= .now }) ?? true else { continue }
+        due[issuer.keysFile] = .now + (await download(issuer) ? Self.interval : Self.retry)
       }
       // Time itself is meant.
       try? await Task.sleep(for: Self.turn)

@@ -21,7 +21,12 @@ extension MembersService {
     let caller = try EnrollmentCaller(context)
     let pipeline = RecordPipeline<EnrollMembersRequest, EnrollMembersResponse>(
       window: configuration.enrollmentsInFlight, batch: recordsPerWrite
-    ) { try await results(of: $0, by: caller) }
+    ) { records in
+      // Checking and sealing many takes milliseconds: not on the connection's loop.
+      try await withTaskExecutorPreference(globalConcurrentExecutor) {
+        try await results(of: records, by: caller)
+      }
+    }
     try await pipeline.run(requests, responses)
   }
 
@@ -62,9 +67,10 @@ extension MembersService {
     var marks: Set<EnrollmentEntry.Mark> = []
     var chosen: [(index: Int, entry: EnrollmentEntry)] = []
     for (index, entry) in entries.enumerated() {
-      guard case .success(let entry) = entry, marks.isDisjoint(with: entry.marks) else { continue }
+      guard case .success(let entry) = entry else { continue }
+      // What waits for its turn marks too: nothing that concerns it may overtake it.
+      if marks.isDisjoint(with: entry.marks) { chosen.append((index, entry)) }
       marks.formUnion(entry.marks)
-      chosen.append((index, entry))
     }
     guard chosen.count > 1 else { return outcomes }
     let writes = try chosen.map { place in

@@ -176,23 +176,24 @@ enum PoolCaseStore {
   static func terms(of pool: StoredOrganization) -> Query<PoolTerms> {
     let regions = pool.settingRegionCodes
     let places = regions.indices.map { "?\($0 + 1)" }.joined(separator: ", ")
+    let above = pool.parentID ?? pool.id
+    // Pools of one region are under several organizations: what the rows are read with is among
+    // the arguments, or one answer would be shared (`Step.together`).
     return Query(
       """
-      SELECT s.region_code, s.pool_days, o.id AS custodian_id FROM region_settings AS s
+      SELECT s.region_code, s.pool_days, coalesce(o.id, ?\(regions.count + 1)) AS custodian_id
+      FROM region_settings AS s
       LEFT JOIN organizations AS o ON o.external_id = s.pool_custodian
       WHERE s.region_code IN (\(places))
-      """, regions
+      """, regions + [above]
     ) { rows in
-      let usual = PoolTerms(
-        custodianID: pool.parentID ?? pool.id, days: RegionSetting.poolDaysNormal)
       for region in regions {
         for row in rows where try row.text("region_code") == region {
           return PoolTerms(
-            custodianID: try row.optionalText("custodian_id") ?? usual.custodianID,
-            days: try row.int("pool_days"))
+            custodianID: try row.text("custodian_id"), days: try row.int("pool_days"))
         }
       }
-      return usual
+      return PoolTerms(custodianID: above, days: RegionSetting.poolDaysNormal)
     }
   }
 

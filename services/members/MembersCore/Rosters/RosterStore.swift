@@ -21,7 +21,8 @@ enum RosterStore {
       SELECT h.hash, h.person_id,
         CASE WHEN o.path >= ?1 AND o.path < ?2 THEN 1 ELSE 0 END AS is_here
       FROM person_hashes AS h
-      JOIN memberships AS m ON m.id = h.person_id
+      LEFT JOIN merges AS x ON x.merged_id = h.person_id AND x.undone IS NULL
+      JOIN memberships AS m ON m.id = COALESCE(x.survivor_id, h.person_id)
       JOIN organizations AS o ON o.id = m.managing_organization_id
       WHERE h.hash IN (\(list)) AND h.place = '' AND m.state IN (\(live))
       """, [range.first, range.end] + arguments
