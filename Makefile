@@ -44,8 +44,10 @@ format: deps ## format Swift and contracts in place
 bench: ## the cost table: calls, streams, TLS, client, memory, allocations beside peers
 	@bench/run.sh
 
-bench-gateway: deps ## CPU a call of the gateway with all its duties beside Envoy, in one run
+bench-gateway: deps ## the gateway with all its duties beside Envoy; an idle stream; JSON beside gRPC
 	@bench/gateway.sh
+	@bench/gateway-streams.sh
+	@bench/gateway-json.sh
 
 hostile: ## attack the release server beside a client that behaves; what that client feels
 	@bench/hostile.sh $(ATTACKS)
