@@ -6,14 +6,13 @@
 #   STREAMS=1000 bench/gateway-streams.sh
 #
 # The service is rpc-bench-server, on the same runtime as the suite's. RELEASE is the folder of the
-# executables. Plaintext, and then with TLS before the gateway. STREAMS (7500) and 200 more fit the
-# first connections of two loops: a call that comes when all are full, and asks for another, waits
-# for a stream there.
+# executables. Plaintext, and then with TLS before the gateway. STREAMS (9500) and 200 more are
+# nearly as many connections as the gateway takes.
 set -euo pipefail
 . "$(dirname "$0")/../scripts/lib.sh"
 cd "$ROOT"
 
-STREAMS=${STREAMS:-7500} PORT=${PORT:-18500}
+STREAMS=${STREAMS:-9500} PORT=${PORT:-18500}
 export RELEASE=${RELEASE:-$ROOT/.build/release} LISTEN=$((PORT + 1)) BACKEND=$PORT
 if [ "$RELEASE" = "$ROOT/.build/release" ]; then
   polite swift build -c release --product yijia-gateway >&2

@@ -29,7 +29,9 @@ extension ClientChannel.State {
     _ configuration: ClientConfiguration, _ waitForReady: Bool, on loop: LoopExecutor?
   ) -> (ClientChannel.Picked, Work) {
     if isStopped { return (.fail(RPCError(.unavailable, "the channel is shut down")), Work()) }
-    if let (lane, work) = pickLane(configuration, on: loop) { return (.lane(lane), work) }
+    if let (lane, work, isCrowded) = pickLane(configuration, on: loop) {
+      return (isCrowded ? .wait(version: version) : .lane(lane), work)
+    }
     var work = Work()
     for index in names.indices where names[index].apply(.wanted) == .resolve {
       work.resolve.append(index)
@@ -60,10 +62,12 @@ extension ClientChannel.State {
     }
   }
 
-  /// The next backend in turn, by preference one with a free stream.
+  /// The next backend in turn, by preference one with a free stream. Crowded: it has none, but
+  /// another connection to it is coming; a call that went there now would wait for a stream there,
+  /// and the streams of kiosks last for days.
   mutating func pickLane(
     _ configuration: ClientConfiguration, on loop: LoopExecutor?
-  ) -> (ClientChannel.Lane, Work)? {
+  ) -> (lane: ClientChannel.Lane, work: Work, isCrowded: Bool)? {
     let lanes = loop.flatMap { lanesOfLoop[ObjectIdentifier($0)] } ?? lanes
     guard !lanes.isEmpty else { return nil }
     let now = warmAt.map { _ in ContinuousClock.now }
@@ -73,28 +77,32 @@ extension ClientChannel.State {
     }
     let lane = lanes[choice.index]
     var work = Work()
+    var isCrowded = false
     if let loop, lane.connection.executor !== loop {
       wantExtra(beside: lane.subchannel, on: loop, &work)
     } else if choice.isFull, configuration.balancing.connectionsMax > 1 {
-      wantExtra(beside: lane.subchannel, on: lane.subchannel.executor, &work)
+      isCrowded = wantExtra(beside: lane.subchannel, on: lane.subchannel.executor, &work)
     }
-    return (lane, work)
+    return (lane, work, isCrowded)
   }
 
-  /// Another connection to a backend whose streams are all in use, or that the loop has none to.
+  /// Another connection to a backend whose streams are all in use, or that the loop has none to;
+  /// whether one is coming.
+  @discardableResult
   private func wantExtra(
     beside full: Subchannel, on loop: LoopExecutor?, _ work: inout Work
-  ) {
+  ) -> Bool {
     let extras = subchannels.filter {
       $0.isExtra && $0.executor === loop && $0.address == full.address
     }
-    guard !extras.contains(where: { $0.state.withLock(\.isPending) }) else { return }
+    if extras.contains(where: { $0.state.withLock(\.isPending) }) { return true }
     for extra in extras {
       if extra.state.withLock({ $0.machine.apply(.wanted) }) == .connect {
         work.connect.append(extra)
-        return
+        return true
       }
     }
+    return false
   }
 
   /// Connects all backends; whether a call should wait for one.

@@ -150,18 +150,19 @@ public final class ClientChannel: LoopChannel {
     _ head: RequestHead, options: ExchangeOptions, on loop: any ExchangeLoop
   ) throws(RPCError) -> ClientExchange? {
     guard configuration.hasLoops, let loop = loop as? LoopExecutor else { return nil }
-    let picked = state.withLock { state -> (Lane, Work)? in
+    let picked = state.withLock { state -> (lane: Lane?, work: Work)? in
       let turn = state.balancer
-      guard !state.isStopped, let picked = state.pickLane(configuration, on: loop) else {
-        return nil
-      }
+      guard !state.isStopped,
+        let (lane, work, isCrowded) = state.pickLane(configuration, on: loop)
+      else { return nil }
+      if lane.connection.executor === loop, !isCrowded { return (lane, work) }
       // The call will ask again, and it is still the same backend's turn.
-      if picked.0.connection.executor !== loop { state.balancer = turn }
-      return picked
+      state.balancer = turn
+      return (nil, work)
     }
     guard let (lane, work) = picked else { return nil }
     carryOut(work)
-    guard lane.connection.executor === loop else { return nil }
+    guard let lane else { return nil }
     return try lane.connection.open(head, authority: lane.authority, options: options)
   }
 
