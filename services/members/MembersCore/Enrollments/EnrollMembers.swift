@@ -20,7 +20,7 @@ extension MembersService {
   ) async throws {
     let caller = try EnrollmentCaller(context)
     let pipeline = RecordPipeline<EnrollMembersRequest, EnrollMembersResponse>(
-      window: configuration.enrollmentsInFlight, batch: recordsPerWrite
+      window: configuration.enrollmentsInFlight, batch: recordsPerWrite, order: Self.order
     ) { records in
       // Checking and sealing many takes milliseconds: not on the connection's loop.
       try await withTaskExecutorPreference(globalConcurrentExecutor) {
@@ -28,6 +28,21 @@ extension MembersService {
       }
     }
     try await pipeline.run(requests, responses)
+  }
+
+  /// What is about one person, phone or request id is decided in the order of the stream. Texts are
+  /// compared as they came: of two that only mean the same either may be decided first.
+  private static func order(
+    of request: EnrollMembersRequest
+  ) -> RecordPipeline<EnrollMembersRequest, EnrollMembersResponse>.Order {
+    guard let application = request.application else { return .init() }
+    let id = application.residentID
+    let birth = id.dropFirst(6).prefix(8)
+    let keys = [
+      ("request", request.requestID), ("id", id), ("phone", application.phone),
+      ("name", "\(application.personName) \(birth)"),
+    ].filter { !$0.1.isEmpty }.map { "\($0) \($1)" }
+    return .init(own: keys, needs: keys)
   }
 
   /// The result of each record. What is refused or has failed takes no other with it.

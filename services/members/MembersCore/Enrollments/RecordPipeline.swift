@@ -4,7 +4,7 @@ import RPC
 ///
 /// At most `window` records are read and unsent at any moment, whatever the client does: a client
 /// that does not read its results is not read from. A record that needs another one (a child its
-/// parent) waits until that one is answered.
+/// parent, a person their record before) waits until that one is answered.
 struct RecordPipeline<Request: WireMessage, Response: WireMessage>: Sendable {
   /// What a record is known by, and what those that it must come after are known by.
   struct Order: Sendable {
@@ -20,13 +20,14 @@ struct RecordPipeline<Request: WireMessage, Response: WireMessage>: Sendable {
   /// record is a result.
   let answer: @Sendable ([Request]) async throws -> [Response]
 
-  /// Records that are answered together.
+  /// Records that are answered together; within a batch whoever answers sees to the order.
   init(
-    window: Int, batch: Int, answer: @escaping @Sendable ([Request]) async throws -> [Response]
+    window: Int, batch: Int, order: @escaping @Sendable (Request) -> Order,
+    answer: @escaping @Sendable ([Request]) async throws -> [Response]
   ) {
     self.window = window
     self.batch = min(batch, window)
-    order = { _ in Order() }
+    self.order = order
     self.answer = answer
   }
 
@@ -57,14 +58,26 @@ struct RecordPipeline<Request: WireMessage, Response: WireMessage>: Sendable {
     var sent = 0
     var answered: [Int: [Response]] = [:]
     /// Keys of the batches that are not answered yet, by batch.
-    var keys: [Int: [String]] = [:]
+    private var keys: [Int: [String]] = [:]
+    /// The same, and how often each is held.
+    private var held: [String: Int] = [:]
     var isReading = false
     var hasEnded = false
     /// Read, and waiting for a record that they need.
     var waiting: [Request] = []
 
-    func holds(_ needs: [String]) -> Bool {
-      keys.values.contains { own in own.contains { needs.contains($0) } }
+    func holds(_ needs: [String]) -> Bool { needs.contains { held[$0] != nil } }
+
+    mutating func hold(_ own: [String]) {
+      for key in own { held[key, default: 0] += 1 }
+      keys[started] = own
+      started += 1
+    }
+
+    mutating func release(_ batch: Int) {
+      for key in keys.removeValue(forKey: batch) ?? [] {
+        held[key] = held[key].flatMap { $0 > 1 ? $0 - 1 : nil }
+      }
     }
 
     mutating func nextAnswers() -> [Response]? {
@@ -101,7 +114,7 @@ struct RecordPipeline<Request: WireMessage, Response: WireMessage>: Sendable {
       flight.waiting = records
       flight.hasEnded = records.isEmpty
     case .answered(let index, let responses):
-      flight.keys[index] = nil
+      flight.release(index)
       flight.answered[index] = responses
     }
   }
@@ -115,9 +128,7 @@ struct RecordPipeline<Request: WireMessage, Response: WireMessage>: Sendable {
     guard needs.isEmpty || !flight.holds(needs) else { return }
     let index = flight.started
     flight.waiting = []
-    flight.started += 1
-    let own = orders.flatMap(\.own)
-    if !own.isEmpty { flight.keys[index] = own }
+    flight.hold(orders.flatMap(\.own))
     group.addTask { .answered(index, try await answer(records)) }
   }
 
