@@ -25,6 +25,8 @@ export ASAN_OPTIONS="exitcode=66 detect_stack_use_after_return=1"
 export LSAN_OPTIONS="suppressions=$ROOT/Tests/Sanitizers/leak.supp print_suppressions=0"
 flags=(--sanitize="$kind" --scratch-path ".build-$kind")
 polite swift build --build-tests "${flags[@]}"
+# Few at once: what is watched runs ten times slower, and deadlines do not wait.
 polite timeout --foreground --kill-after=30s "${LIMIT:-10m}" \
-  swift test --skip-build --disable-xctest "${flags[@]}" --filter "$filter"
+  swift test --skip-build --disable-xctest "${flags[@]}" --filter "$filter" \
+  --experimental-maximum-parallelization-width 4
 say "$kind sanitizer: no report"
