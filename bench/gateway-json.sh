@@ -5,7 +5,8 @@
 #   bench/gateway-json.sh
 #   CALLS=5000 ROUNDS=1 bench/gateway-json.sh
 #
-# Microseconds of the gateway's processor time a call, medians of ROUNDS (3) with CALLS (20000).
+# Microseconds of processor time a call, of the gateway and with yijia-members behind it, medians of
+# ROUNDS (3) with CALLS (20000).
 set -euo pipefail
 . "$(dirname "$0")/../scripts/lib.sh"
 cd "$ROOT"
@@ -20,18 +21,20 @@ say 'limits: [{methods: [], calls_per_second: 1000000, burst: 1000000, streams_m
 start sqlite
 key=$(sed -n 's/.*"partner_api_key" *: *"\([^"]*\)".*/\1/p' "$work/sqlite/connection.json")
 { # a message of one field, `name`, behind its prefix
-  printf '\0\0\0\0\x%02x' $((${#REGION} + 2))
-  printf '\x0a\x%02x%s' "${#REGION}" "$REGION"
+  printf '\0\0\0\0'
+  printf "\\x$(printf %02x $((${#REGION} + 2)))\x0a\\x$(printf %02x ${#REGION})%s" "$REGION"
 } >"$work/body"
 
+ticks() { awk '{ print $14 + $15 }' "/proc/$1/stat"; }
+
 load() { # NAME ARGUMENT...
-  local before after
-  before=$(awk '{ print $14 + $15 }' "/proc/${pids[2]}/stat")
+  local gateway members
+  gateway=$(ticks "${pids[2]}") members=$(ticks "${pids[0]}")
   h2load -n "$CALLS" -c 4 -t 1 -H "x-api-key: $key" "${@:2}" >"$work/out"
-  after=$(awk '{ print $14 + $15 }' "/proc/${pids[2]}/stat")
+  gateway=$(($(ticks "${pids[2]}") - gateway)) members=$(($(ticks "${pids[0]}") - members))
   grep -q "status codes: $CALLS 2xx" "$work/out" || die "$1: $(cat "$work/out")"
-  awk -v name="$1" -v ticks=$((after - before)) -v hz="$(getconf CLK_TCK)" -v calls="$CALLS" \
-    'BEGIN { print name, ticks * 1e6 / hz / calls }' >>"$work/rows"
+  awk -v name="$1" -v g="$gateway" -v m="$members" -v us="$((1000000 / $(getconf CLK_TCK)))" \
+    -v calls="$CALLS" 'BEGIN { print name, g * us / calls, (g + m) * us / calls }' >>"$work/rows"
 }
 
 at=https://127.0.0.1:$PORT
@@ -46,9 +49,11 @@ python3 - "$work/rows" <<'P'
 import statistics, sys
 rows = {}
 for line in open(sys.argv[1]):
-    name, value = line.split()
-    rows.setdefault(name, []).append(float(value))
-grpc = statistics.median(rows["grpc"])
-for name, values in rows.items():
-    print(f"{name:12}{statistics.median(values):8.1f} µs{statistics.median(values) / grpc:8.2f} ×")
+    name, *values = line.split()
+    rows.setdefault(name, []).append([float(value) for value in values])
+medians = {name: [statistics.median(v) for v in zip(*values)] for name, values in rows.items()}
+print(f"{'':12}{'gateway':>10}{'':>10}{'both':>10}")
+for name, values in medians.items():
+    print(f"{name:12}" + "".join(
+        f"{value:7.1f} µs{value / first:8.2f} ×" for value, first in zip(values, medians["grpc"])))
 P
