@@ -118,7 +118,8 @@ extension ClientCall {
     guard case .settle(let number) = action else { return }
     let others = state.withLock { state -> [Attempt] in
       guard state.settled == nil else { return [] }
-      if let attempt = state.live.first(where: { $0.number == number }) {
+      // A call that was cancelled meanwhile ends so, whatever its attempt came to.
+      if state.failure == nil, let attempt = state.live.first(where: { $0.number == number }) {
         return state.settle(attempt.exchange)
       }
       state.failure = state.failure ?? error
