@@ -215,7 +215,7 @@ public final class LiveGateway: ExchangeHandler {
   public func announce(in health: HealthRegistry) async {
     let end = ContinuousClock.now + .seconds(configuration.warmupSeconds)
     while !unreached.isEmpty, ContinuousClock.now < end {
-      // A channel tells how it stands when it is asked.
+      // Asked again and again, for seconds at most: no event tells of all channels together.
       do { try await Task.sleep(for: Self.askInterval) } catch { return }
     }
     if !unreached.isEmpty {
