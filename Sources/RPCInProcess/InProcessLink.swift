@@ -8,7 +8,8 @@ final class InProcessLink: @unchecked Sendable {
   private let dispatcher: Dispatcher
   private let peer: Peer
   private var streams: [Int32: InProcessStream] = [:]
-  private var nextID: Int32 = 1
+  /// The identifier given last.
+  var lastID: Int32 = -1
   var runningHandlers = 0
 
   init(_ dispatcher: Dispatcher, loop: any ExchangeLoop, peer: Peer) {
@@ -18,8 +19,7 @@ final class InProcessLink: @unchecked Sendable {
   }
 
   func open(_ head: RequestHead, options: ExchangeOptions) -> ClientExchange {
-    let id = ExchangeID(id: nextID, slot: 0)
-    nextID += 2
+    let id = ExchangeID(id: takeID(), slot: 0)
     let client = Exchange(
       transport: InProcessEnd(
         link: self, side: .client, peer: Peer(address: "in-process")),
@@ -32,6 +32,12 @@ final class InProcessLink: @unchecked Sendable {
       _ = self.dispatcher.open(server, head: head)
     }
     return ClientExchange.make(client, options: options)
+  }
+
+  /// Odd ones in turn; after the last the first again that is free.
+  private func takeID() -> Int32 {
+    repeat { lastID = lastID == .max ? 1 : lastID + 2 } while streams[lastID] != nil
+    return lastID
   }
 
   func stream(_ id: ExchangeID) -> InProcessStream? { streams[id.id] }

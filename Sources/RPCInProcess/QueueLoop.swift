@@ -28,9 +28,8 @@ final class QueueLoop: ExchangeLoop {
     after delay: Duration, _ body: @escaping @Sendable () -> Void
   ) -> any ScheduledWork {
     let timer = Timer()
-    let (seconds, attoseconds) = delay.components
-    let nanoseconds = Int(clamping: seconds) * 1_000_000_000 + Int(attoseconds / 1_000_000_000)
-    queue.asyncAfter(deadline: .now() + .nanoseconds(nanoseconds)) {
+    let nanoseconds = DispatchTimeInterval.nanoseconds(Int(delay.wholeNanoseconds))
+    queue.asyncAfter(deadline: .now() + nanoseconds) {
       if !timer.isCancelled.load(ordering: .acquiring) { body() }
     }
     return timer

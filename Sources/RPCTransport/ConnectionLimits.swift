@@ -1,4 +1,5 @@
 internal import HTTP2
+internal import RPC
 
 /// What a connection allows its peer. The defaults suit a public edge.
 public struct ConnectionLimits: Sendable, Hashable {

@@ -1,3 +1,5 @@
+import RPC
+
 /// When a server's connection is pinged, drained and closed.
 ///
 /// A pure value in nanoseconds of one clock: it is asked at the times it names itself.
@@ -99,15 +101,5 @@ struct LifetimeState {
     agedAt = facts.now
     actions.append(.drain("max_age"))
     return ageGrace.map { facts.now &+ $0 }
-  }
-}
-
-extension Duration {
-  /// Nanoseconds, at most some centuries; negative is none.
-  var wholeNanoseconds: UInt64 {
-    let (seconds, attoseconds) = components
-    guard seconds >= 0, attoseconds >= 0 else { return 0 }
-    guard seconds < 1 << 33 else { return 1 << 62 }
-    return UInt64(seconds) * 1_000_000_000 + UInt64(attoseconds / 1_000_000_000)
   }
 }

@@ -1,6 +1,7 @@
-import RPC
-import RPCInProcess
 import Testing
+
+@testable import RPC
+@testable import RPCInProcess
 
 @Suite("Deadlines and cancellation", .timeLimit(.minutes(1)))
 struct CancellationTests {
@@ -18,6 +19,31 @@ struct CancellationTests {
       await world.witness.saw("returned")
       #expect(world.witness.events == ["started", "cancelled", "returned"])
     }
+  }
+
+  @Test("the longest timeout there is ends nothing", arguments: Carrier.allCases)
+  func endlessDeadline(_ carrier: Carrier) async throws {
+    try await World.with(carrier) { world in
+      var options = CallOptions()
+      options.timeout = .seconds(99_999_999 * 3600)
+      let answer = try await world.channel.echo("x", options: options)
+      #expect(answer == "x")
+    }
+  }
+
+  @Test("after the last identifier of a link the first follows that is free")
+  func lastIdentifier() async throws {
+    let loop = QueueLoop()
+    let link = InProcessLink(try echoDispatcher(), loop: loop, peer: Peer(address: "test"))
+    let ids = await withTaskExecutorPreference(loop) {
+      let head = RequestHead(path: EchoService.chat.path)
+      let first = link.open(head, options: ExchangeOptions()).exchange.id.id
+      link.lastID = .max - 2
+      let later = (0..<3).map { _ in link.open(head, options: ExchangeOptions()).exchange.id.id }
+      link.disconnect()
+      return [first] + later
+    }
+    #expect(ids == [1, .max, 3, 5])
   }
 
   @Test("a deadline that has passed before the call fails it", arguments: Carrier.allCases)

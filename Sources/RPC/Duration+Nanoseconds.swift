@@ -1,0 +1,9 @@
+extension Duration {
+  /// Nanoseconds, at most some centuries; negative is none.
+  package var wholeNanoseconds: UInt64 {
+    let (seconds, attoseconds) = components
+    guard seconds >= 0, attoseconds >= 0 else { return 0 }
+    guard seconds < 1 << 33 else { return 1 << 62 }
+    return UInt64(seconds) * 1_000_000_000 + UInt64(attoseconds / 1_000_000_000)
+  }
+}
