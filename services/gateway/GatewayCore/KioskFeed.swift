@@ -7,7 +7,6 @@ import StationsV1
 ///
 /// The whole feed is read at each start: the gateway stores nothing.
 public struct KioskFeed: Sendable {
-  private static let pauseFirst = Duration.milliseconds(100)
   private static let pauseMax = Duration.seconds(2)
 
   private let client: StationsServiceClient
@@ -26,31 +25,24 @@ public struct KioskFeed: Sendable {
   /// Follows the feed until the task is cancelled; connects again, with growing pauses, whatever
   /// fails.
   public func run() async {
-    var pause = Self.pauseFirst
     var cursor: String?
-    while !Task.isCancelled {
-      do {
-        // What is stored first: that it could be read shows that the feed is served.
-        if cursor == nil {
-          cursor = try await readAll()
-        } else {
-          try await take(&cursor, stopAtEnd: true)
-        }
-        directory.setStanding(.current)
-        pause = Self.pauseFirst
-        try await take(&cursor, stopAtEnd: false)
-        logger.info("the kiosks' feed ended; connecting again")
-      } catch {
-        if Task.isCancelled { return }
-        logger.warning("the kiosks' feed failed", metadata: ["cause": "\(error)"])
-        // A cursor that the feed no longer knows: it was restored from a backup. Read all again.
-        let code = (error as? RPCError)?.code
-        if code == .invalidArgument || code == .outOfRange { cursor = nil }
+    let following = Following(name: "the kiosks' feed", pauseMax: Self.pauseMax, logger: logger)
+    await following.run { isServed in
+      // What is stored first: that it could be read shows that the feed is served.
+      if cursor == nil {
+        cursor = try await readAll()
+      } else {
+        try await take(&cursor, stopAtEnd: true)
       }
+      directory.setStanding(.current)
+      isServed()
+      try await take(&cursor, stopAtEnd: false)
+    } goesOn: { error in
+      // A cursor that the feed no longer knows: it was restored from a backup. Read all again.
+      let code = (error as? RPCError)?.code
+      if code == .invalidArgument || code == .outOfRange { cursor = nil }
       if directory.standing == .current { directory.setStanding(.stale) }
-      // The pause between attempts is time itself; ± 20 %, so that gateways don't come at once.
-      try? await Task.sleep(for: pause * Double.random(in: 0.8...1.2))
-      pause = min(pause * 2, Self.pauseMax)
+      return true
     }
   }
 

@@ -8,7 +8,6 @@ public struct AccountFeed: Sendable {
   /// How often streams are looked at whose credentials end by themselves, and the use of sessions
   /// is stored.
   private static let interval = Duration.seconds(5)
-  private static let pauseFirst = Duration.milliseconds(100)
   private static let pauseMax = Duration.seconds(5)
 
   private let store: GatewayStore
@@ -29,27 +28,20 @@ public struct AccountFeed: Sendable {
   }
 
   private func follow() async {
-    var pause = Self.pauseFirst
-    while !Task.isCancelled {
-      do {
-        let start = try await store.database.feedEnd()
-        // What was read before this may have changed unheard.
-        store.directory.forgetAll()
+    let following = Following(
+      name: "the accounts' feed", pauseMax: Self.pauseMax, logger: logger)
+    await following.run { isServed in
+      let start = try await store.database.feedEnd()
+      // What was read before this may have changed unheard.
+      store.directory.forgetAll()
+      try await store.directory.settle()
+      isServed()
+      for try await event in store.database.follow(after: start) {
+        store.directory.forget(event.entity)
         try await store.directory.settle()
-        pause = Self.pauseFirst
-        for try await event in store.database.follow(after: start) {
-          store.directory.forget(event.entity)
-          try await store.directory.settle()
-        }
-      } catch StorageError.closed {
-        return
-      } catch {
-        if Task.isCancelled { return }
-        logger.warning("the accounts' feed failed", metadata: ["cause": "\(error)"])
       }
-      // The pause between attempts is time itself; ± 20 %, so that gateways don't come at once.
-      try? await Task.sleep(for: pause * Double.random(in: 0.8...1.2))
-      pause = min(pause * 2, Self.pauseMax)
+    } goesOn: { error in
+      if case StorageError.closed? = error { false } else { true }
     }
   }
 

@@ -40,43 +40,20 @@ struct StoredPartnerCertificate: Sendable, Hashable {
 
 /// The SQL of partners' certificates.
 enum PartnerCertificateStore {
-  private static let columns = """
-    id, partner_id, display_name, identity, identity_sha256, methods, created_at, expires_at, \
-    revoked_at
-    """
-
-  static func byID(_ id: String, of partner: String) -> Query<StoredPartnerCertificate?> {
-    .first(
-      "SELECT \(columns) FROM partner_certificate WHERE id = ?1 AND partner_id = ?2",
-      [id, partner], certificate)
-  }
+  static let table = PartnerTable(
+    name: "partner_certificate",
+    columns: """
+      id, partner_id, display_name, identity, identity_sha256, methods, created_at, expires_at, \
+      revoked_at
+      """, row: certificate)
 
   /// The one with that hash that was not revoked.
   static func byHash(_ hash: [UInt8]) -> Query<StoredPartnerCertificate?> {
     .first(
       """
-      SELECT \(columns) FROM partner_certificate WHERE identity_sha256 = ?1 AND revoked_at IS NULL
+      SELECT \(table.columns) FROM partner_certificate
+      WHERE identity_sha256 = ?1 AND revoked_at IS NULL
       """, [hash], certificate)
-  }
-
-  static func page(
-    of partner: String, after id: String, limit: Int
-  ) -> Query<[StoredPartnerCertificate]> {
-    .all(
-      """
-      SELECT \(columns) FROM partner_certificate WHERE partner_id = ?1 AND id > ?2
-      ORDER BY id LIMIT ?3
-      """, [partner, id, limit], certificate)
-  }
-
-  /// How many of a partner's certificates hold.
-  static func holding(of partner: String, at now: Int64) -> Query<Int> {
-    .one(
-      """
-      SELECT count(*) AS n FROM partner_certificate
-      WHERE partner_id = ?1 AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > ?2)
-      """, [partner, now]
-    ) { try $0.int("n") }
   }
 
   /// Stores a certificate; guards are its partner's version, and that nobody else has its identity.

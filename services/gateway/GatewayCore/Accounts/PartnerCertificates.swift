@@ -34,7 +34,7 @@ extension AccountsService {
     ) {
       .read(
         PartnerStore.byID(partnerID),
-        PartnerCertificateStore.holding(of: partnerID, at: now.microseconds),
+        PartnerCertificateStore.table.holding(of: partnerID, at: now.microseconds),
         PartnerCertificateStore.byHash(identity.hash.bytes)
       ) { partner, holding, taken in
         guard let partner else { throw AccountFailure.partnerNotFound }
@@ -60,17 +60,9 @@ extension AccountsService {
   public func listPartnerCertificates(
     _ request: ListPartnerCertificatesRequest, context: ServerContext
   ) async throws -> ListPartnerCertificatesResponse {
-    _ = try administrator(context)
-    var checks = FieldChecks()
-    let size = checks.pageSize(request.pageSize)
-    let given = checks.resource(request.partner, of: "partners", "partner")
-    let id = try checks.finish(given)
-    guard try await store.database.read(PartnerStore.byID(id)) != nil else {
-      throw AccountFailure.partnerNotFound
-    }
-    let (rows, next) = try await store.page(
-      context, size: size, token: request.pageToken, of: [id], id: \StoredPartnerCertificate.id
-    ) { PartnerCertificateStore.page(of: id, after: $0, limit: $1) }
+    let (rows, next) = try await page(
+      of: PartnerCertificateStore.table, partner: request.partner, size: request.pageSize,
+      token: request.pageToken, context, id: \.id)
     var response = ListPartnerCertificatesResponse()
     response.certificates = rows.map(\.message)
     response.nextPageToken = next
@@ -95,7 +87,7 @@ extension AccountsService {
     ) {
       .read(
         PartnerStore.byID(partnerID),
-        PartnerCertificateStore.byID(certificateID, of: partnerID)
+        PartnerCertificateStore.table.byID(certificateID, of: partnerID)
       ) { partner, certificate in
         guard let partner, var certificate else { throw AccountFailure.certificateNotFound }
         var response = RevokePartnerCertificateResponse()

@@ -84,32 +84,12 @@ extension IDSource {
 
 /// The SQL of partners' keys.
 enum PartnerKeyStore {
-  private static let columns = """
-    id, partner_id, display_name, hint, key_sha256, methods, created_at, expires_at, \
-    replaced_by, revoked_at
-    """
-
-  static func byID(_ id: String, of partner: String) -> Query<StoredPartnerKey?> {
-    .first(
-      "SELECT \(columns) FROM partner_key WHERE id = ?1 AND partner_id = ?2", [id, partner], key)
-  }
-
-  static func page(of partner: String, after id: String, limit: Int) -> Query<[StoredPartnerKey]> {
-    .all(
-      """
-      SELECT \(columns) FROM partner_key WHERE partner_id = ?1 AND id > ?2 ORDER BY id LIMIT ?3
-      """, [partner, id, limit], key)
-  }
-
-  /// How many of a partner's keys hold.
-  static func holding(of partner: String, at now: Int64) -> Query<Int> {
-    .one(
-      """
-      SELECT count(*) AS n FROM partner_key
-      WHERE partner_id = ?1 AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > ?2)
-      """, [partner, now]
-    ) { try $0.int("n") }
-  }
+  static let table = PartnerTable(
+    name: "partner_key",
+    columns: """
+      id, partner_id, display_name, hint, key_sha256, methods, created_at, expires_at, \
+      replaced_by, revoked_at
+      """, row: key)
 
   /// Stores a key; the guard is its partner's version.
   static func insert(_ key: StoredPartnerKey, into commit: inout Commit) {

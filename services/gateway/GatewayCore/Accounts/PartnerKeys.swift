@@ -38,7 +38,7 @@ extension AccountsService {
     ) {
       .read(
         PartnerStore.byID(partnerID),
-        PartnerKeyStore.holding(of: partnerID, at: now.microseconds)
+        PartnerKeyStore.table.holding(of: partnerID, at: now.microseconds)
       ) { partner, holding in
         guard let partner else { throw AccountFailure.partnerNotFound }
         guard holding < Self.keysMax else { throw AccountFailure.tooManyKeys(max: Self.keysMax) }
@@ -61,17 +61,9 @@ extension AccountsService {
   public func listPartnerKeys(
     _ request: ListPartnerKeysRequest, context: ServerContext
   ) async throws -> ListPartnerKeysResponse {
-    _ = try administrator(context)
-    var checks = FieldChecks()
-    let size = checks.pageSize(request.pageSize)
-    let given = checks.resource(request.partner, of: "partners", "partner")
-    let id = try checks.finish(given)
-    guard try await store.database.read(PartnerStore.byID(id)) != nil else {
-      throw AccountFailure.partnerNotFound
-    }
-    let (rows, next) = try await store.page(
-      context, size: size, token: request.pageToken, of: [id], id: \StoredPartnerKey.id
-    ) { PartnerKeyStore.page(of: id, after: $0, limit: $1) }
+    let (rows, next) = try await page(
+      of: PartnerKeyStore.table, partner: request.partner, size: request.pageSize,
+      token: request.pageToken, context, id: \.id)
     var response = ListPartnerKeysResponse()
     response.keys = rows.map(\.message)
     response.nextPageToken = next
@@ -177,8 +169,8 @@ extension AccountsService {
       context, requestID: requestID, payload: payload, at: now, changes: ["partners/\(partnerID)"]
     ) {
       .read(
-        PartnerStore.byID(partnerID), PartnerKeyStore.byID(keyID, of: partnerID),
-        PartnerKeyStore.holding(of: partnerID, at: now.microseconds)
+        PartnerStore.byID(partnerID), PartnerKeyStore.table.byID(keyID, of: partnerID),
+        PartnerKeyStore.table.holding(of: partnerID, at: now.microseconds)
       ) { partner, key, holding in
         guard let partner, let key else { throw AccountFailure.keyNotFound }
         let (after, added, reply) = try apply(key, holding)
