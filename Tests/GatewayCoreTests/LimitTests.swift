@@ -60,6 +60,20 @@ struct LimitTests {
 
   // MARK: - The meter
 
+  @Test("a call that is let in, is to ask again and is let in then took one token")
+  func undone() {
+    var limits = MethodLimits()
+    limits.rate = RateBucket(callsPerSecond: 1, burst: 3)
+    let meter = CallMeter(limits)
+    for left in 0..<3 {
+      #expect(meter.lets(now: 10 * Self.second), "\(left) were let in")
+      meter.undo()
+      #expect(meter.running == left)
+      #expect(meter.lets(now: 10 * Self.second))
+    }
+    #expect(!meter.lets(now: 10 * Self.second))
+  }
+
   @Test("calls from many threads at once get exactly the burst, and leave nothing behind")
   func concurrentRate() async {
     var limits = MethodLimits()

@@ -152,7 +152,8 @@ extension Gateway {
       return false
     }
     guard limits.takeOfDayAtHand(admission.meter) else {
-      admission.meter?.end()
+      // Another took the last one at hand: the task asks again, and waits for more.
+      admission.meter?.undo()
       return false
     }
     let call = DirectCall(

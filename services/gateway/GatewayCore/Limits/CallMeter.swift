@@ -68,6 +68,13 @@ final class CallMeter: Sendable {
     }
   }
 
+  /// Ends a call that was let in a moment ago and asks to be let in again: gives back what it took.
+  func undo() {
+    // A bucket's state is a sum of what was taken, whoever took meanwhile.
+    if let rate = limits.rate { counts.fullAt.subtract(rate.interval, ordering: .relaxed) }
+    end()
+  }
+
   /// Ends a call that was let in.
   func end() { counts.running.subtract(1, ordering: .relaxed) }
 
