@@ -5,6 +5,7 @@ import GatewayV1
 import RPC
 import RPCInProcess
 import ServiceKit
+import Storage
 import TestStores
 import Testing
 
@@ -266,5 +267,46 @@ struct PartnerCertificateTests {
     let hashes = CertificateIdentity.hashes(of: certificate)
     #expect(hashes.count <= 5, "a few names are looked at")
     #expect(!hashes.contains(CredentialHash(sha256Of: Array("URI:spiffe://yijia/gateway".utf8))))
+  }
+
+  @Test("what proves nobody is looked for once in a while, until anything changes")
+  func unknown() async throws {
+    try await Engine.sqlite.withStore { stores in
+      try await stores.with { database in
+        try await database.migrate(GatewayMigrations.all)
+        let now = Shared(TestGateway.clock.now)
+        let directory = AccountDirectory(database: database, clock: Clock { now.value })
+        let identity = try #require(CertificateIdentity(Self.fingerprint))
+        func isKnown() async throws -> Bool {
+          try await directory.find(identity.hash, .certificate) != nil
+        }
+        func store(_ number: Int, sha256: [UInt8]) async throws {
+          let id = String(repeating: "\(number)", count: 32)
+          let time = now.value.microseconds
+          var commit = Commit(at: now.value)
+          PartnerStore.insert(
+            StoredPartner(
+              id: id, version: 1, displayName: "", state: .active, methods: [], createdAt: time,
+              updatedAt: time), into: &commit)
+          PartnerCertificateStore.insert(
+            StoredPartnerCertificate(
+              id: id, partner: id, displayName: "", identity: identity.text, sha256: sha256,
+              methods: [], createdAt: time), into: &commit)
+          try await database.write(commit)
+        }
+        #expect(try await !isKnown())
+        // Nobody hears of it here: the feed is not followed.
+        try await store(1, sha256: identity.hash.bytes)
+        #expect(try await !isKnown(), "the store is not asked again")
+        now.update { $0.addTimeInterval(10) }
+        #expect(try await isKnown())
+        directory.forget("partners/" + String(repeating: "1", count: 32))
+        let other = try #require(CredentialHash(of: Array("other".utf8)))
+        #expect(try await directory.find(other, .certificate) == nil)
+        try await store(2, sha256: other.bytes)
+        directory.forget("partners/of another gateway's event")
+        #expect(try await directory.find(other, .certificate) != nil, "any change makes it void")
+      }
+    }
   }
 }

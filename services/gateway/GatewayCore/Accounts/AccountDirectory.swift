@@ -10,6 +10,11 @@ import Synchronization
 final class AccountDirectory: Sendable {
   /// Entries in memory, some 500 bytes each; beyond it all are forgotten and read anew.
   private static let entriesMax = 50_000
+  /// Credentials of nobody in memory, some 50 bytes each; beyond it all are looked for anew.
+  private static let unknownMax = 10_000
+  /// How long a credential is nobody's without another look. What this process and the feed tell
+  /// of counts at once: it is for changes that the feed can't tell of while it is broken.
+  private static let unknownMicroseconds: Int64 = 10_000_000
   /// How exactly it is kept when a session was used.
   fileprivate static let useMicroseconds: Int64 = 60_000_000
 
@@ -28,6 +33,9 @@ final class AccountDirectory: Sendable {
 
   fileprivate struct State {
     var entries: [CredentialHash: AccountEntry] = [:]
+    /// Credentials that were nobody's, until then: who shows one again and again costs no look into
+    /// the store each time. Void when anything changes.
+    var unknown: [CredentialHash: Int64] = [:]
     /// The hashes of an account, and of a session.
     var hashes: [String: Set<CredentialHash>] = [:]
     var watched: [CredentialHash: Watched] = [:]
@@ -75,10 +83,20 @@ final class AccountDirectory: Sendable {
   /// - Throws: `StorageError`.
   func find(_ hash: CredentialHash, _ kind: CredentialKind) async throws -> AccountEntry? {
     let now = clock.microseconds
-    let (known, generation) = state.withLock { ($0.entries[hash], $0.generation) }
+    let (known, isUnknown, generation) = state.withLock { state in
+      (state.entries[hash], state.unknown[hash].map { $0 > now } ?? false, state.generation)
+    }
     // Another gateway may know that a session was used.
     if let known, known.session == nil || known.endsAt > now { return known }
-    guard let stored = try await database.read(kind.entry(hash)) else { return nil }
+    if isUnknown { return nil }
+    guard let stored = try await database.read(kind.entry(hash)) else {
+      state.withLock { state in
+        guard state.generation == generation else { return }
+        if state.unknown.count >= Self.unknownMax { state.unknown = [:] }
+        state.unknown[hash] = now + Self.unknownMicroseconds
+      }
+      return nil
+    }
     return state.withLock { state in
       let found = state.withUse(of: stored, at: now)
       // What was forgotten while this was read may be what was read.
@@ -97,6 +115,7 @@ final class AccountDirectory: Sendable {
   func forget(_ name: String) {
     state.withLock { state in
       state.generation += 1
+      state.unknown = [:]
       for hash in state.hashes.removeValue(forKey: name) ?? [] { state.remove(hash) }
       for (hash, watched) in state.watched where watched.entry.isOf(name) {
         state.doubtful.insert(hash)
@@ -205,6 +224,7 @@ extension AccountDirectory.State {
 
   fileprivate mutating func forgetAll() {
     generation += 1
+    unknown = [:]
     entries.removeAll(keepingCapacity: true)
     hashes.removeAll(keepingCapacity: true)
   }
