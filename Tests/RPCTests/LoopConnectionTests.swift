@@ -46,4 +46,28 @@ struct LoopConnectionTests {
       await channel.shutdown()
     }
   }
+
+  @Test("a call that is given up before its head has left is counted no longer")
+  func givenUp() async throws {
+    try await withServer(try echoDispatcher()) { _, address, loops in
+      var configuration = ClientConfiguration(targets: [address])
+      configuration.connectsPerLoop = true
+      let channel = try ClientChannel(configuration: configuration, loops: loops)
+      let loop = loops.all[0]
+      while try await !hasOwn(channel, loop) { await Task.yield() }
+      try await withTaskExecutorPreference(loop) {
+        // In one turn of the loop nothing leaves: the second takes the place of the first.
+        for _ in 0..<2 {
+          let exchange = try channel.openExchange(
+            RequestHead(path: EchoService.unary.path), options: ExchangeOptions(), on: loop)
+          try #require(exchange).exchange.reset(.cancel)
+        }
+      }
+      while channel.standings.contains(where: { $0.calls > 0 }) {
+        try Task.checkCancellation()
+        await Task.yield()
+      }
+      await channel.shutdown()
+    }
+  }
 }
