@@ -7,14 +7,14 @@ public import Storage
 import YijiaTypeV1
 
 extension Router {
-  /// What a service's inner link serves: the service, the operators' tasks, health and reflection,
-  /// with each call traced and logged, its failure mapped, its caller proven and allowed, in this
-  /// order.
+  /// What an inner link serves: a service, the operators' tasks, health and reflection, with each
+  /// call traced and logged, its failure mapped, its caller proven and allowed, in this order.
   ///
   /// - Parameters:
-  ///   - service: The service.
-  ///   - database: Its store.
-  ///   - descriptorSet: Its contract, with the policies.
+  ///   - services: The service; none where operators alone call.
+  ///   - contracts: Its descriptor set, with the policies.
+  ///   - upkeep: What is known of its store.
+  ///   - database: The store.
   ///   - domain: For `ErrorInfo.domain`, for example `members.yijia`.
   ///   - health: What health is asked of.
   ///   - neighbors: Services that may ask for health, to leave a failing replica out, and for the
@@ -22,15 +22,14 @@ extension Router {
   ///   - verifier: Checks the gateway's caller tokens.
   /// - Throws: ``ConfigurationError`` where a method has no policy: it does not start.
   public init(
-    serving service: any RPCService & ServiceUpkeep, database: any Database,
-    descriptorSet: [UInt8], domain: String,
-    health: HealthRegistry, neighbors: [String], verifier: CallerTokenVerifier, logger: Logger
+    serving services: [any RPCService], contracts: [[UInt8]], upkeep: any ServiceUpkeep,
+    database: any Database, domain: String, health: HealthRegistry, neighbors: [String],
+    verifier: CallerTokenVerifier, logger: Logger
   ) throws {
     let health = HealthService(registry: health)
-    let served: [any RPCService] = [
-      service, OperationsService(database: database, upkeep: service), health,
-    ]
-    let contracts = [descriptorSet, OperationsV1Descriptors.fileDescriptorSet]
+    let operations = OperationsService(database: database, upkeep: upkeep)
+    let served: [any RPCService] = services + [operations, health]
+    let contracts = contracts + [OperationsV1Descriptors.fileDescriptorSet]
     let reflection = try ReflectionService(of: served, descriptorSets: contracts)
     var policies = try PolicyTable(descriptorSets: contracts)
     var open = Policy()

@@ -64,6 +64,7 @@ struct ConfigurationTests {
       ("listen: {prt: 1}", "listen.prt"),
       ("listen: {port: high}", "listen.port"),
       ("admin: {host: 0.0.0.0}", "admin.host"),
+      ("operations: {port: -1}", "operations.port"),
       ("message_bytes_max: 0", "message_bytes_max"),
       ("drain_seconds: -1", "drain_seconds"),
       ("log_level: loud", "log_level"),

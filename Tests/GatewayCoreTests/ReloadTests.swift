@@ -50,12 +50,12 @@ struct ReloadTests {
     var client: TestServiceClient { TestServiceClient(edge) }
 
     func reload(
-      certificate: @escaping LiveGateway.Certificate = { _ in {} },
+      certificates: @escaping LiveGateway.Certificates = { _ in {} },
       _ change: (inout GatewayConfiguration) -> Void
     ) throws {
       var next = gateway.configuration
       change(&next)
-      try gateway.reload(certificate: certificate) { next }
+      try gateway.reload(certificates: certificates) { next }
     }
 
     func call(as key: String = TestGateway.partnerKey) async throws {
@@ -96,10 +96,11 @@ struct ReloadTests {
     try await with { world in
       let before = world.gateway.configuration
       let error = #expect(throws: ConfigurationError.self) {
-        try world.reload(certificate: { _ in throw ConfigurationError("edge.crt: no PEM") }) {
+        try world.reload(certificates: { _ in throw ConfigurationError("edge.crt: no PEM") }) {
           $0.plaintext = false
           $0.listen.port = 1
           $0.admin.port = 2
+          $0.operations.port = 3
           $0.drainSeconds = -1
           $0.callerToken.privateKeyFile = "/nowhere/caller.key"
           $0.opaqueServices[0].identity = "spiffe://yijia/echo"
@@ -110,7 +111,8 @@ struct ReloadTests {
       }
       let text = try #require(error?.description)
       for field in [
-        "listen", "plaintext", "admin", "certificate: edge.crt", "drain_seconds", "/nowhere",
+        "listen", "plaintext", "admin", "operations", "certificate: edge.crt", "drain_seconds",
+        "/nowhere",
         "caller_token.private_key_file", "opaque_services[0]", "partners[0].api_key_sha256",
         "services.members.targets: nowhere",
       ] {
@@ -127,7 +129,7 @@ struct ReloadTests {
   func unreadable() async throws {
     try await with { world in
       #expect(throws: ConfigurationError.self) {
-        try world.gateway.reload(certificate: { _ in {} }) {
+        try world.gateway.reload(certificates: { _ in {} }) {
           throw ConfigurationError("gateway.yaml: unknown key listn")
         }
       }
@@ -165,12 +167,12 @@ struct ReloadTests {
         configuration, kiosks: KioskDirectory(), logger: World.logger
       ) { _ in DeadChannel() }
       let shown = Counter()
-      let certificate: LiveGateway.Certificate = { _ in { shown.add() } }
-      try live.reload(certificate: certificate) { configuration }
+      let certificates: LiveGateway.Certificates = { _ in { shown.add() } }
+      try live.reload(certificates: certificates) { configuration }
       #expect(shown.value == 1)
       configuration.drainSeconds = 601
       #expect(throws: ConfigurationError.self) {
-        try live.reload(certificate: certificate) { configuration }
+        try live.reload(certificates: certificates) { configuration }
       }
       #expect(shown.value == 1)
     }

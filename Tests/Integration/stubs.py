@@ -14,6 +14,7 @@ from yijia.members.v1 import (
     members_service_pb2_grpc, organization_pb2, outreach_pb2, person_pb2, personal_data_pb2,
     pool_pb2, region_pb2, rerouting_pb2, roster_pb2, sign_in_pb2, statistics_pb2,
     transfer_pb2, unit_pb2)
+from yijia.operations.v1 import operations_service_pb2, operations_service_pb2_grpc
 from yijia.stations.v1 import kiosk_pb2, point_pb2, stations_service_pb2_grpc, visit_pb2
 from yijia.type.v1 import caller_pb2, policy_pb2
 
@@ -33,6 +34,7 @@ members = _merged(
 stations = _merged(kiosk_pb2, point_pb2, visit_pb2, stations_service_pb2_grpc)
 accounts = _merged(
     partner_pb2, session_pb2, staff_pb2, accounts_service_pb2_grpc, sessions_service_pb2_grpc)
+operations = _merged(operations_service_pb2, operations_service_pb2_grpc)
 testing = _merged(empty_pb2, messages_pb2, test_pb2, test_pb2_grpc)
 health = _merged(health_pb2, health_pb2_grpc)
 collector = _merged(trace_service_pb2, trace_service_pb2_grpc)

@@ -33,9 +33,13 @@ class Ports:
 
     def __init__(self, names=SERVICES):
         count = len(names)
-        base = free_port_block([*range(count), *range(ADMIN_OFFSET, ADMIN_OFFSET + count)])
+        offsets = range(count)
+        base = free_port_block([
+            offset + kind * ADMIN_OFFSET for kind in range(3) for offset in offsets])
         self.listen = {name: base + index for index, name in enumerate(names)}
         self.admin = {name: port + ADMIN_OFFSET for name, port in self.listen.items()}
+        # Only the gateway's is used: for operators' commands.
+        self.operations = {name: port + ADMIN_OFFSET for name, port in self.admin.items()}
 
     def environment(self, folder):
         ports = {f"YIJIA_{name.upper()}_PORT": str(self.listen[name]) for name in SERVICES}

@@ -85,7 +85,7 @@ def test_a_caller_token_of_another_key_proves_nobody(suite, folder, binaries, la
     false_gateway = Suite(folder / "false", binaries)
     false_gateway.prepare()
     text = suite.gateway_file.read_text()
-    for kind in ("listen", "admin"):
+    for kind in ("listen", "admin", "operations"):
         text = text.replace(
             f"port: {getattr(suite.ports, kind)['gateway']}}}",
             f"port: {getattr(false_gateway.ports, kind)['gateway']}}}")

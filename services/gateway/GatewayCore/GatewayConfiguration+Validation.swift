@@ -41,6 +41,7 @@ extension GatewayConfiguration {
     if listen != running.listen { wrong.append("listen") }
     if plaintext != running.plaintext { wrong.append("plaintext") }
     if admin != running.admin { wrong.append("admin") }
+    if operations != running.operations { wrong.append("operations") }
     if tracing != running.tracing { wrong.append("tracing") }
     if database != running.database { wrong.append("database") }
     if keyrings != running.keyrings { wrong.append("keyrings") }
@@ -50,8 +51,10 @@ extension GatewayConfiguration {
 
   private func edgeFaults() -> [String] {
     var wrong: [String] = []
-    if !(0...65_535).contains(listen.port) { wrong.append("listen.port: 0 to 65535") }
-    if !(0...65_535).contains(admin.port) { wrong.append("admin.port: 0 to 65535") }
+    for (name, address) in [("listen", listen), ("admin", admin), ("operations", operations)]
+    where !(0...65_535).contains(address.port) {
+      wrong.append("\(name).port: 0 to 65535")
+    }
     if !Self.loopback.contains(admin.host) {
       wrong.append("admin.host: a loopback address, for it is plaintext")
     }

@@ -10,6 +10,9 @@ public struct GatewayConfiguration: Codable, Sendable, Hashable {
   public var plaintext: Bool
   /// Where health is asked for, in plaintext: a loopback address.
   public var admin: ListenAddress
+  /// Where operators' commands reach the store, over mutual TLS with ``tls``; unused without a
+  /// ``database``.
+  public var operations: ListenAddress
   /// The gateway's workload identity towards the services.
   public var tls: WorkloadFiles
   /// The key that signs caller tokens.
@@ -55,8 +58,8 @@ public struct GatewayConfiguration: Codable, Sendable, Hashable {
   public var logLevel: String
 
   enum CodingKeys: String, CodingKey {
-    case listen, certificate, plaintext, admin, tls, services, balancing, database, keyrings
-    case partners, limits, staff, tracing
+    case listen, certificate, plaintext, admin, operations, tls, services, balancing, database
+    case keyrings, partners, limits, staff, tracing
     case callerToken = "caller_token"
     case dayOffset = "day_offset"
     case memberCodeSender = "member_code_sender"
@@ -76,6 +79,7 @@ public struct GatewayConfiguration: Codable, Sendable, Hashable {
     certificate = EdgeCertificate(certificateFile: "gateway.crt", keyFile: "gateway.key")
     plaintext = false
     admin = ListenAddress(host: "127.0.0.1", port: 9443)
+    operations = ListenAddress(host: "127.0.0.1", port: 10_443)
     tls = WorkloadFiles(name: "gateway")
     callerToken = CallerTokenSetting(keyID: "gateway-1", privateKeyFile: "caller-token.key")
     services = [

@@ -10,8 +10,8 @@ import Synchronization
 /// A call is served to its end by the configuration that it began with. Register it with a
 /// `Dispatcher`. Safe to use from any task.
 public final class LiveGateway: ExchangeHandler {
-  /// Checks the certificate that callers see; what it returns puts it to use.
-  public typealias Certificate = @Sendable (EdgeCertificate) throws -> @Sendable () -> Void
+  /// Checks the certificates that who connects sees; what it returns puts them to use.
+  public typealias Certificates = @Sendable (GatewayConfiguration) throws -> @Sendable () -> Void
 
   /// How often a gateway that starts asks for its ways.
   private static let askInterval = Duration.milliseconds(20)
@@ -135,14 +135,14 @@ public final class LiveGateway: ExchangeHandler {
   /// - Throws: ``ConfigurationError`` naming every field that is wrong, or that cannot change while
   ///   the gateway runs.
   public func reload(
-    certificate: Certificate, _ read: () throws -> GatewayConfiguration
+    certificates: Certificates, _ read: () throws -> GatewayConfiguration
   ) throws {
     do {
       try loads.withLock { loads in
         let next = try read()
-        let (served, showCertificate) = try prepared(next, certificate)
+        let (served, showCertificates) = try prepared(next, certificates)
         try parts.store?.takeUpKeys()
-        showCertificate()
+        showCertificates()
         live.replace(with: served)
         Observation.logLevel = Logger.Level(rawValue: next.logLevel) ?? .info
         loads += 1
@@ -156,15 +156,13 @@ public final class LiveGateway: ExchangeHandler {
   }
 
   private func prepared(
-    _ next: GatewayConfiguration, _ certificate: Certificate
+    _ next: GatewayConfiguration, _ certificates: Certificates
   ) throws -> (Served, @Sendable () -> Void) {
     let now = live.value
     var faults = Faults()
     faults.add(next.faults() + next.fixedFaults(running: now.configuration))
     var show: @Sendable () -> Void = {}
-    if !next.plaintext {
-      show = faults.catching("certificate") { try certificate(next.certificate) } ?? show
-    }
+    _ = faults.catching("certificate") { show = try certificates(next) }
     _ = faults.catching("caller_token.private_key_file") {
       try TokenKeyFile.read(next.callerToken.privateKeyFile)
     }

@@ -14,8 +14,9 @@ struct GatewayCommand: AsyncParsableCommand {
     abstract: "The one address of the suite: proves callers, applies the policy, forwards calls.",
     discussion: """
       Serves gRPC, gRPC-Web and JSON over TLS on its port; health, /metrics and POST /reload in \
-      plaintext on its admin port. SIGHUP reads configuration, certificates and keyrings anew: no \
-      call notices, and a wrong one is refused. SIGTERM lets running calls finish.
+      plaintext on its admin port; operators' commands (yijia audit, backup, keys) over mutual TLS \
+      on a port of their own. SIGHUP reads configuration, certificates and keyrings anew: no call \
+      notices, and a wrong one is refused. SIGTERM lets running calls finish.
       Example: yijia-gateway --config gateway.yaml
       """)
 
@@ -44,29 +45,38 @@ struct GatewayCommand: AsyncParsableCommand {
       try await openDatabase(url: $0, patience: $1, migrations: $2)
     }
     let gateway = try LiveGateway(configuration, kiosks: kiosks, store: store, logger: logger) {
-      try ClientChannel(configuration: try Self.client($0), loops: loops, logger: logger)
+      try ClientChannel(configuration: Self.client($0), loops: loops, logger: logger)
+    }
+    func server(_ place: ServerConfiguration, _ calls: Dispatcher) -> Server {
+      Server(configuration: place, dispatcher: calls, loops: loops, logger: logger)
     }
     let calls = try Dispatcher(edge: gateway, health: health, logger: logger)
-    let outside = Self.edge(configuration)
-    let edge = Server(configuration: outside, dispatcher: calls, loops: loops, logger: logger)
+    let edge = server(Self.server(configuration.edge), calls)
+    let inner = try store.map { store in
+      let router = try store.router(health: health, logger: logger)
+      return server(Self.server(configuration.inner), Dispatcher(router: router, logger: logger))
+    }
     let reload: @Sendable () throws -> Void = { [self] in
-      try gateway.reload { file in
-        let credentials = try edge.credentials(Self.tls(file))
-        return { edge.use(credentials) }
+      try gateway.reload { next in
+        let shown = try [(edge, next.edge), (inner, next.inner)].compactMap { server, link in
+          try Self.server(link).tls.map { (server, try server?.credentials($0)) }
+        }
+        return { for case (let server?, let credentials?) in shown { server.use(credentials) } }
       } _: {
         try load()
       }
     }
     let page = AdminPages(of: gateway, health: health, reload: reload)
     let pages = try Dispatcher(adminOf: health, pages: [page], logger: logger)
-    let inside = ServerConfiguration(admin: Self.address(configuration.admin))
-    let admin = Server(configuration: inside, dispatcher: pages, loops: loops, logger: logger)
+    let inside = HostPort(host: configuration.admin.host, port: configuration.admin.port)
+    let admin = server(ServerConfiguration(admin: inside), pages)
+    let servers = [edge, admin, inner].compactMap { $0 }
     let upkeep = Task {
       async let _ = gateway.announce(in: health)
       await gateway.run { try await HTTPDocument($0, trusting: $1).get(on: loops, bytesMax: $2) }
     }
     let signals = await UnixSignalsSequence(trapping: .sigterm, .sigint, .sighup)
-    for server in [edge, admin] {
+    for server in servers {
       let address = try await server.start()
       logger.notice("listening", metadata: ["address": "\(address)"])
     }
@@ -76,7 +86,7 @@ struct GatewayCommand: AsyncParsableCommand {
       try? reload()  // what is wrong is in the log
     }
     gateway.renounce(in: health)
-    for server in [edge, admin] { await server.shutdown(grace: gateway.drain) }
+    for server in servers { await server.shutdown(grace: gateway.drain) }
     upkeep.cancel()  // it calls services: on loops that are shut down it would never end
     await upkeep.value
     for case let channel as ClientChannel in gateway.channels { await channel.shutdown() }
@@ -91,28 +101,20 @@ struct GatewayCommand: AsyncParsableCommand {
       authorities: link.tls.authorityFile, identity: own, serverName: .uri(link.identity))
     var client = ClientConfiguration(
       inner: link.targets.compactMap { HostPort($0) }, tls: link.identity.isEmpty ? nil : tls)
-    client.balancing = link.balancing
+    (client.balancing, client.connectsPerLoop) = (link.balancing, true)
     if !link.isHealthChecked { client.healthService = nil }
     client.limits.streamWindowBytes = 256 << 10  // what a slow caller holds of it
-    client.connectsPerLoop = true
     return client
   }
 
-  private static func edge(_ configuration: GatewayConfiguration) -> ServerConfiguration {
-    let tls = configuration.plaintext ? nil : tls(configuration.certificate)
-    var edge = ServerConfiguration(address: address(configuration.listen), tls: tls)
-    edge.allowsHTTP1 = true
-    return edge
-  }
-
-  private static func address(_ address: ListenAddress) -> HostPort {
-    HostPort(host: address.host, port: address.port)
-  }
-
-  private static func tls(_ file: EdgeCertificate) -> ServerTLS {
-    let (clients, chain) = (file.clientAuthoritiesFile, file.certificateFile)
-    return ServerTLS(
-      identity: TLSFiles(certificateChain: chain, privateKey: file.keyFile),
-      clients: clients.isEmpty ? .none : .optional(authorities: clients))
+  private static func server(_ link: ServedLink) -> ServerConfiguration {
+    let own = TLSFiles(certificateChain: link.certificateFile, privateKey: link.keyFile)
+    let from = link.authoritiesFile
+    var tls = ServerTLS(identity: own, clients: .required(authorities: from))
+    if !link.isMutual { tls.clients = from.isEmpty ? .none : .optional(authorities: from) }
+    let address = HostPort(host: link.address.host, port: link.address.port)
+    var server = ServerConfiguration(address: address, tls: link.isPlaintext ? nil : tls)
+    server.allowsHTTP1 = link.allowsHTTP1
+    return server
   }
 }

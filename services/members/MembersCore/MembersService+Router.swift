@@ -18,8 +18,8 @@ extension MembersService {
     health: HealthRegistry, verifier: CallerTokenVerifier, logger: Logger
   ) throws -> Router {
     try Router(
-      serving: self, database: database, descriptorSet: MembersV1Descriptors.fileDescriptorSet,
-      domain: "members.yijia", health: health, neighbors: Self.neighbors,
+      serving: [self], contracts: [MembersV1Descriptors.fileDescriptorSet], upkeep: self,
+      database: database, domain: "members.yijia", health: health, neighbors: Self.neighbors,
       verifier: verifier, logger: logger)
   }
 }

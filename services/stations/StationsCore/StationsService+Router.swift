@@ -18,8 +18,8 @@ extension StationsService {
     health: HealthRegistry, verifier: CallerTokenVerifier, logger: Logger
   ) throws -> Router {
     try Router(
-      serving: self, database: database, descriptorSet: StationsV1Descriptors.fileDescriptorSet,
-      domain: "stations.yijia", health: health, neighbors: Self.neighbors,
+      serving: [self], contracts: [StationsV1Descriptors.fileDescriptorSet], upkeep: self,
+      database: database, domain: "stations.yijia", health: health, neighbors: Self.neighbors,
       verifier: verifier, logger: logger)
   }
 }

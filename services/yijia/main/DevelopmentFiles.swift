@@ -126,6 +126,7 @@ struct DevelopmentFiles {
     """
     listen: {host: 127.0.0.1, port: \(port(.gateway).listen)}
     admin: {host: 127.0.0.1, port: \(port(.gateway).admin)}
+    operations: {host: 127.0.0.1, port: \(port(.gateway).operations)}
     certificate:
       certificate_file: \(file("tls/gateway.crt"))
       key_file: \(file("tls/gateway.key"))

@@ -18,8 +18,8 @@ struct DevelopmentSettings: ParsableArguments {
 
   @Option(
     help: """
-      What is added to each service's port for its admin port. \
-      [YIJIA_ADMIN_OFFSET; default: 1000]
+      What is added to each service's port for its admin port, and twice to the gateway's for \
+      operators' commands. [YIJIA_ADMIN_OFFSET; default: 1000]
       """)
   var adminOffset: Int?
 
@@ -51,7 +51,8 @@ struct DevelopmentSettings: ParsableArguments {
       .stations: try number(stationsPort, "YIJIA_STATIONS_PORT", 7_102),
     ]
     let ports = bases.mapValues { SuitePorts(listen: $0, admin: $0 + offset) }
-    let all = ports.values.flatMap { [$0.listen, $0.admin] }
+    var all = ports.values.flatMap { [$0.listen, $0.admin] }
+    if let gateway = ports[.gateway] { all.append(gateway.operations) }
     guard Set(all).count == all.count, all.allSatisfy({ (1...65_535).contains($0) }) else {
       throw ConfigurationError("ports must differ and be 1 to 65535: \(all.sorted())")
     }
@@ -81,4 +82,7 @@ enum SuiteMember: String, CaseIterable, Sendable {
 struct SuitePorts: Sendable, Hashable {
   let listen: Int
   let admin: Int
+
+  /// Where operators' commands reach a gateway; services have them on `listen`.
+  var operations: Int { admin + admin - listen }
 }

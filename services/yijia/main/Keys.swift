@@ -12,7 +12,7 @@ struct Keys: AsyncParsableCommand {
       it to all of them, then go on.
       2. `apply` has the service take up the file, and seal and hash anew what older keys did, in \
       small commits. It may be stopped and run again. Run it once for every replica: --config \
-      names which. A gateway does it by itself on SIGHUP.
+      names which. A gateway also does it by itself on SIGHUP.
       3. `retire` removes older keys that nothing needs any more; `apply` says what needs them \
       (remembered replies go after 30 days).
       """,

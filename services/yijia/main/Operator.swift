@@ -8,7 +8,7 @@ import Storage
 import StorageEngines
 
 /// How an operator reaches a service's data: the running service by its tasks, or the store itself
-/// where nobody else has it. A gateway has no tasks.
+/// where nobody else has it.
 struct OperatorOptions: ParsableArguments {
   @Option(help: "Configuration of the service, e.g. .dev/members.yaml.")
   var config: String
@@ -28,23 +28,22 @@ struct OperatorOptions: ParsableArguments {
 
   /// What a gateway's configuration says of its store: it has no section of its own.
   private struct GatewayStoreSettings: Codable, Sendable {
+    var operations = ListenAddress(host: "127.0.0.1", port: 10_443)
     var tls = WorkloadFiles(name: "gateway")
     var database = "sqlite:gateway.sqlite"
     var keyrings = KeyringFiles(name: "gateway")
   }
 
-  private var isGateway: Bool { name == "gateway" }
-
   func configuration() throws -> ServiceConfiguration {
-    if isGateway {
+    if name == "gateway" {
       let stated = try loadConfiguration(
         GatewayStoreSettings.self, defaults: GatewayStoreSettings(), file: config, isPart: true)
       guard !stated.database.isEmpty else {
         throw ConfigurationError("\(config): this gateway keeps nothing: database is empty")
       }
-      var configuration = ServiceConfiguration(name: name, port: 8_443)
-      (configuration.tls, configuration.database) = (stated.tls, stated.database)
-      configuration.keyrings = stated.keyrings
+      var configuration = ServiceConfiguration(name: name, port: 0)
+      (configuration.listen, configuration.tls) = (stated.operations, stated.tls)
+      (configuration.database, configuration.keyrings) = (stated.database, stated.keyrings)
       return configuration
     }
     let ports = ["members": 7_101, "stations": 7_102]
@@ -67,12 +66,6 @@ struct OperatorOptions: ParsableArguments {
 
   /// Has the running service do a task, and shows how far it is.
   func run(_ task: RunTaskRequest.Task) async throws -> TaskResult {
-    // What a gateway serves is for callers from outside: it has no tasks.
-    guard !isGateway else {
-      throw ConfigurationError(
-        "a running gateway takes up its keyrings and seals anew on SIGHUP; for the rest stop it, "
-          + "or let it use PostgreSQL")
-    }
     let configuration = try configuration()
     let folder = URL(filePath: configuration.tls.certificateFile).deletingLastPathComponent()
     var client = ClientConfiguration(targets: [
