@@ -55,7 +55,7 @@ hostile: ## attack the release server beside a client that behaves; what that cl
 bench-storage: deps ## durable writes and reads a second of both engines beside bare C, in one run
 	@bench/storage.sh
 
-bench-scale: ## members read by key among ten thousand and ten million, both engines (12 GB each)
+bench-scale: ## ten thousand and ten million members, store and gateway, both engines (12 GB each)
 	@bench/scale.sh
 
 bench-members: deps ## enrollments through the gateway: a second, and CPU by process, both engines

@@ -15,9 +15,6 @@ ENGINES=${ENGINES:-sqlite postgres} CALLS=${CALLS:-20000} ROUNDS=${ROUNDS:-3}
 CALLERS=${CALLERS:-64} CONNECTIONS=${CONNECTIONS:-4}
 . bench/suite.sh
 
-# Clock ticks that a process has used.
-ticks() { awk '{ print $14 + $15 }' "/proc/$1/stat"; }
-
 first=0
 run() { # ENGINE MODE
   local gateway members

@@ -1,18 +1,22 @@
 #!/usr/bin/env bash
-# Reads of one member by key among ten thousand and among ten million, on both engines, through the
-# service's own query: reads a second with 64 callers, and p50 of one. The ratio counts.
+# Members among ten thousand and among ten million, on both engines: read from the store by key,
+# through the service's own query; and through the gateway, by name (GetMember) and by resident ID
+# (ListMembers), and the coverage of all of them. The ratio counts.
 #
 #   bench/scale.sh fill    fills what is not filled yet; it may be stopped and called again
-#   bench/scale.sh read    measures, and prints the table
+#   bench/scale.sh read    reads from the stores, and prints the table
+#   bench/scale.sh ask     asks through a gateway, and prints the table
 #   bench/scale.sh clean   stops the server and removes the data
-#   bench/scale.sh         all three
+#   bench/scale.sh         all four
 #
-# MEMBERS=100000 ENGINES=sqlite SMALL=10000 CALLS=200000 SCALE_DATA=FOLDER change what it does. Ten
-# million members take some 12 GB an engine.
+# MEMBERS=100000 ENGINES=sqlite SMALL=10000 CALLS=200000 ASKED=20000 ROUNDS=3 SCALE_DATA=FOLDER
+# change what it does. Ten million members take some 12 GB an engine. What is measured is a store
+# that the system's cache holds: give it some minutes and as much memory.
 set -euo pipefail
 . "$(dirname "$0")/../scripts/lib.sh"
 cd "$ROOT"
 
+ASKED=${ASKED:-20000} ROUNDS=${ROUNDS:-3}
 MEMBERS=${MEMBERS:-10000000} SMALL=${SMALL:-10000} CALLS=${CALLS:-200000}
 ENGINES=${ENGINES:-sqlite postgres}
 DATA=${SCALE_DATA:-${TMPDIR:-/tmp}/yijia-scale}
@@ -83,6 +87,71 @@ for (engine, name), found in figures.items():
 P
 }
 
+# Asks one store through a suite of its own, with 64 callers and with one.
+ask_store() { # ENGINE MEMBERS
+  local mode callers gateway members name value
+  prepare sqlite
+  # The suite's certificates, the store's database and keys.
+  while IFS=: read -r name value; do
+    sed -i "s|^\( *${name// /}\):.*|\1:$value|" "$work/sqlite/members.yaml"
+  done < <(grep -E '^ +(database|(fields|hashes|page_tokens)_file): ' "$(config "$1" "$2")")
+  start sqlite
+  for mode in get lookup coverage; do
+    for callers in 64 1; do
+      gateway=$(ticks "${pids[2]}") members=$(ticks "${pids[0]}")
+      "$OURS" ask --connection "$work/sqlite/connection.json" --members "$2" --mode "$mode" \
+        --calls "$ASKED" --callers "$callers" --connections "$((callers < 4 ? callers : 4))" \
+        >"$work/figures"
+      gateway=$(($(ticks "${pids[2]}") - gateway)) members=$(($(ticks "${pids[0]}") - members))
+      # A tenth more is asked before the clock runs.
+      awk -v key="$1 $2 $mode $callers" -v gateway="$gateway" -v members="$members" \
+        -v calls="$((ASKED + ASKED / 10))" -v hz="$(getconf CLK_TCK)" '
+        { sub(/^.*-/, "", $1); print key, $1, $2 }
+        END {
+          print key, "gateway", gateway * 1e6 / hz / calls
+          print key, "members", members * 1e6 / hz / calls
+        }' "$work/figures" >>"$DATA/asked"
+    done
+  done
+  stop
+  rm -rf "${work:?}/sqlite"
+}
+
+ask() {
+  local engine round count
+  RELEASE=${RELEASE:-$ROOT/.build/release}
+  # shellcheck source=bench/suite.sh
+  . bench/suite.sh
+  : >"$DATA/asked"
+  for engine in $ENGINES; do
+    for round in $(seq "$ROUNDS"); do
+      for count in "$SMALL" "$MEMBERS"; do
+        warn "$engine, round $round of $ROUNDS: $count members"
+        ask_store "$engine" "$count"
+      done
+    done
+  done
+  python3 - "$DATA/asked" "$SMALL" "$MEMBERS" <<'P'
+import statistics
+import sys
+
+figures = {}
+for line in open(sys.argv[1]):
+    engine, count, mode, callers, name, value = line.split()
+    found = figures.setdefault((engine, mode, callers, name), {})
+    found.setdefault(count, []).append(float(value))
+small, large = sys.argv[2:]
+names = {"rate": "a second", "p50": "p50, us", "p99": "p99, us", "gateway": "CPU gateway, us",
+         "members": "CPU members, us"}
+print(f"{'engine':10}{'asked':10}{'callers':>7}  {'figure':18}{small:>12}{large:>12}"
+      f"{'slower by':>11}")
+for (engine, mode, callers, name), found in figures.items():
+    few, many = statistics.median(found[small]), statistics.median(found[large])
+    ratio = few / many if name == "rate" else many / few
+    print(f"{engine:10}{mode:10}{callers:>7}  {names[name]:18}{few:12.0f}{many:12.0f}{ratio:11.2f}")
+P
+}
+
 clean() {
   [ ! -f "$DATA/server" ] || scripts/postgres.sh stop "$(sed -n 1p "$DATA/server")"
   rm -rf "$DATA"
@@ -92,13 +161,15 @@ main() {
   case ${1:-all} in
     fill) fill ;;
     read) measure ;;
+    ask) ask ;;
     clean) clean ;;
     all)
       fill
       measure
+      ask
       clean
       ;;
-    *) die "usage: bench/scale.sh [fill | read | clean]" ;;
+    *) die "usage: bench/scale.sh [fill | read | ask | clean]" ;;
   esac
 }
 

@@ -4,6 +4,7 @@
 #   prepare ENGINE   certificates, keys, configurations and a new store: $work/ENGINE
 #   start ENGINE     members, stations and gateway on it, with the example tree: $pids
 #   stop             all of them, and the server
+#   ticks PID        clock ticks that a process has used
 
 PORT=${PORT:-18443}
 RELEASE=${RELEASE:-$ROOT/.build/release}
@@ -26,6 +27,8 @@ stop() {
   server=
 }
 trap 'stop; rm -rf "$work"' EXIT
+
+ticks() { awk '{ print $14 + $15 }' "/proc/$1/stat"; }
 
 serving() { # ADMIN_PORT PID
   local tries

@@ -26,3 +26,29 @@ extension Commit {
     }.joined(separator: ", ")
   }
 }
+
+/// Inserts into one table, many a statement, whose text is made once.
+struct RowInsert: Sendable {
+  private let head: String
+  private let columns: Int
+  /// Of as many rows as a statement takes.
+  private let full: String
+
+  init(into table: String, _ columns: [String]) {
+    head = "INSERT INTO \(table) (\(columns.joined(separator: ", "))) VALUES "
+    self.columns = columns.count
+    full = head + Commit.places(rows: Commit.rowsPerStatement, columns: columns.count)
+  }
+
+  /// Adds rows, one after the other.
+  func add(_ values: [SQLValue], to commit: inout Commit) {
+    let most = Commit.rowsPerStatement * columns
+    for start in stride(from: 0, to: values.count, by: most) {
+      let part = Array(values[start..<min(start + most, values.count)])
+      let rows = part.count / columns
+      let sql =
+        part.count == most ? full : head + Commit.places(rows: rows, columns: columns)
+      commit.run(sql, part, expects: .exactly(rows))
+    }
+  }
+}

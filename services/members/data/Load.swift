@@ -81,36 +81,15 @@ struct Load: AsyncParsableCommand {
   }
 
   private func unary(_ clients: [MembersServiceClient], _ options: CallOptions) async throws {
-    let share = calls / callers
-    let start = ContinuousClock.now
-    let times = try await withThrowingTaskGroup(of: [Duration].self) { group in
-      for caller in 0..<callers {
-        group.addTask {
-          try await submit(
-            caller * share..<(caller + 1) * share, clients[caller % clients.count],
-            options)
-        }
-      }
-      return try await group.reduce(into: []) { $0 += $1 }
-    }
-    report("unary-rate", Double(times.count) / ((ContinuousClock.now - start) / .seconds(1)))
-    let sorted = times.sorted()
-    report("unary-p50", sorted[sorted.count / 2] / .microseconds(1))
-    report("unary-p99", sorted[sorted.count * 99 / 100] / .microseconds(1))
-  }
-
-  private func submit(
-    _ people: Range<Int>, _ client: MembersServiceClient, _ options: CallOptions
-  ) async throws -> [Duration] {
-    var times: [Duration] = []
-    for index in people {
+    let figures = try await Callers(clients: clients, callers: callers).run(calls) {
+      index, client in
       var request = SubmitEnrollmentRequest()
       (request.requestID, request.application) = self.request(index)
       let start = ContinuousClock.now
       _ = try await client.submitEnrollment(request, options: options)
-      times.append(ContinuousClock.now - start)
+      return ContinuousClock.now - start
     }
-    return times
+    figures.tell("unary")
   }
 
   private func streams(_ clients: [MembersServiceClient], _ options: CallOptions) async throws {

@@ -20,9 +20,10 @@ struct MembersData: AsyncParsableCommand {
         members-data make --config .dev/members.yaml --members 10000
         members-data read --config .dev/members.yaml --members 10000 --calls 50000
         members-data load --connection .dev/connection.json --calls 20000 --mode stream
+        members-data ask --connection .dev/connection.json --members 10000 --mode get
         members-data roster --connection .dev/connection.json --members 1000000
       """,
-    subcommands: [Make.self, Read.self, Load.self, Roster.self])
+    subcommands: [Make.self, Read.self, Load.self, Ask.self, Roster.self])
 
   struct Options: ParsableArguments {
     @Option(help: "Configuration of yijia-members: its store and keyrings are used.")

@@ -8,16 +8,17 @@ import ServiceKit
 /// from one of them, and stored at the end of each index instead of all over it.
 struct SampleMember: Sendable {
   let index: Int
-  let id: String
-  let number: String
-  let data: PersonalData
-  let birthDate: String
-  let code: MemberCode
-  let group: OccupationGroup
   let organization: Int
+  private let count: Int
+  /// What is random about it, each drawn in its place.
+  private let random:
+    (
+      id: (UInt64, UInt64), code: (UInt64, UInt64), number: UInt64, group: UInt64,
+      name: (UInt64, UInt64, UInt64), phone: UInt64
+    )
 
-  private static let surnames = Array("王李张刘陈杨黄赵吴周徐孙马朱胡郭何高林罗")
-  private static let given = Array("伟芳娜敏静磊强洋勇军杰娟涛超霞平刚桂兰英华建国志明海燕玉梅")
+  private static let surnames = "王李张刘陈杨黄赵吴周徐孙马朱胡郭何高林罗".map { String($0) }
+  private static let given = "伟芳娜敏静磊强洋勇军杰娟涛超霞平刚桂兰英华建国志明海燕玉梅".map { String($0) }
   /// Counties in force, whose people the invented ones are.
   private static let counties = [
     "110101", "110105", "310101", "310115", "340602", "340603", "340604", "440103", "440104",
@@ -26,49 +27,70 @@ struct SampleMember: Sendable {
   ]
   private static let groups: [OccupationGroup] = [.truckDriver, .courier, .foodDeliveryRider]
   /// Birthdays from 1965 on: 14,000 days, 1,000 people a day and county.
-  private static let days = 14_000
+  private static let days = (0..<14_000).map { offset in
+    let day = ChinaDate(daysSinceEpoch: -1_826 + offset)
+    return (date: "\(day)", digits: "\(day)".filter { $0 != "-" })
+  }
   private static let peopleADay = 1_000
   /// What the invented identities suffice for.
-  static let membersMax = counties.count * days * peopleADay
+  static let membersMax = counties.count * days.count * peopleADay
 
   init(_ index: Int, of count: Int, seed: UInt64, organizations: Int) {
     var random = SplitMix64(seed: seed &+ UInt64(index) &* 0x9E37_79B9_7F4A_7C15)
     self.index = index
-    id = Self.rising(index, of: count, random.next()) + Self.hex(random.next())
-    code = MemberCode(random: Self.hex(random.next()) + Self.hex(random.next()))
-    let span = MemberNumber.span / UInt64(count)
-    number = MemberNumber(value: UInt64(index) * span + random.next() % span).text
-    group = Self.groups[Int(random.next() % UInt64(Self.groups.count))]
+    self.count = count
     organization = index * organizations / count
-    let place = index / Self.peopleADay
-    let day = ChinaDate(daysSinceEpoch: -1_826 + place % Self.days)
-    let digits =
-      Self.counties[place / Self.days % Self.counties.count]
-      + Self.digits(day.year, 4) + Self.digits(day.month, 2) + Self.digits(day.day, 2)
-      + Self.digits(index % Self.peopleADay, 3)
-    let check = ResidentID.checkCharacter(of: Array(digits.utf8)) ?? 48
-    birthDate = "\(day)"
-    let name = [
-      Self.surnames[Int(random.next() % 20)], Self.given[Int(random.next() % 24)],
-      Self.given[Int(random.next() % 24)],
-    ]
-    data = PersonalData(
-      name: String(name), residentID: digits + String(UnicodeScalar(check)),
-      phone: "+861" + Self.digits(3_000_000_000 + Int(random.next() % 6_999_999_999), 10))
+    self.random = (
+      id: (random.next(), random.next()), code: (random.next(), random.next()),
+      number: random.next(), group: random.next(),
+      name: (random.next(), random.next(), random.next()), phone: random.next()
+    )
   }
 
-  /// Sixteen hex digits: the index's share of all, and a random place in it.
-  private static func rising(_ index: Int, of count: Int, _ random: UInt64) -> String {
+  /// The index's share of all identifiers, and a random place in it.
+  var id: String {
     let width = UInt64.max / UInt64(count)
-    return hex(UInt64(index) * width + random % width)
+    return Self.hex(UInt64(index) * width + random.id.0 % width, random.id.1)
   }
 
-  private static func hex(_ value: UInt64) -> String { padded(String(value, radix: 16), 16) }
+  var number: String {
+    let span = MemberNumber.span / UInt64(count)
+    return MemberNumber(value: UInt64(index) * span + random.number % span).text
+  }
 
-  private static func digits(_ value: Int, _ count: Int) -> String { padded("\(value)", count) }
+  var code: MemberCode { MemberCode(random: Self.hex(random.code.0, random.code.1)) }
 
-  private static func padded(_ text: String, _ count: Int) -> String {
-    String(repeating: "0", count: max(0, count - text.utf8.count)) + text
+  var group: OccupationGroup { Self.groups[Int(random.group % UInt64(Self.groups.count))] }
+
+  var birthDate: String { Self.days[index / Self.peopleADay % Self.days.count].date }
+
+  var data: PersonalData {
+    let place = index / Self.peopleADay
+    let digits =
+      Self.counties[place / Self.days.count % Self.counties.count]
+      + Self.days[place % Self.days.count].digits + Self.digits(index % Self.peopleADay, 3)
+    let check = ResidentID.checkCharacter(of: Array(digits.utf8)) ?? 48
+    let name =
+      Self.surnames[Int(random.name.0 % 20)] + Self.given[Int(random.name.1 % 24)]
+      + Self.given[Int(random.name.2 % 24)]
+    return PersonalData(
+      name: name, residentID: digits + String(UnicodeScalar(check)),
+      phone: "+861" + Self.digits(3_000_000_000 + Int(random.phone % 6_999_999_999), 10))
+  }
+
+  private static func hex(_ high: UInt64, _ low: UInt64) -> String {
+    String(unsafeUninitializedCapacity: 32) { bytes in
+      for place in 0..<32 {
+        let digit = UInt8((place < 16 ? high : low) >> (60 - 4 * UInt64(place % 16)) & 15)
+        bytes[place] = digit < 10 ? 48 + digit : 87 + digit
+      }
+      return 32
+    }
+  }
+
+  private static func digits(_ value: Int, _ count: Int) -> String {
+    let text = String(value)
+    return String(repeating: "0", count: max(0, count - text.utf8.count)) + text
   }
 }
 

@@ -99,54 +99,66 @@ public struct SampleRegistry: Sendable {
 // MARK: - Rows
 
 extension SampleRegistry {
+  private static let persons = RowInsert(
+    into: "persons",
+    ["id", "hash_key", "wrapped_key", "person_name", "resident_id", "phone", "created"])
+  private static let memberships = RowInsert(
+    into: "memberships",
+    [
+      "id", "member_number", "state", "organization_id", "managing_organization_id",
+      "occupation_group", "channel", "campaign", "join_day", "code", "code_sha256", "version",
+      "created",
+    ])
+  private static let numbers = RowInsert(into: "member_numbers", ["member_number", "member_id"])
+  private static let log = RowInsert(
+    into: "membership_log",
+    [
+      "member_id", "version", "action", "from_state", "to_state", "organization_id",
+      "managing_organization_id", "occupation_group", "channel", "campaign", "day", "actor",
+      "created",
+    ])
+  private static let hashes = RowInsert(
+    into: "person_hashes", ["hash", "place", "person_id", "key"])
+
   private func store(_ range: Range<Int>, at now: Date) async throws {
-    let created = now.microsecondsSince1970
-    let day = ChinaDate(microseconds: created).daysSinceEpoch
-    var persons: [[any SQLValueConvertible]] = []
+    let created = SQLValue.integer(now.microsecondsSince1970)
+    let day = SQLValue.integer(
+      Int64(ChinaDate(microseconds: now.microsecondsSince1970).daysSinceEpoch))
+    let hashKey = Int64(keys.residentIDs.currentKeyID)
+    let active = Int64(MembershipState.active.rawValue)
+    let channel = Int64(Channel.bulkImport.rawValue)
+    let joined = MembershipLogEntry.Action.joined.rawValue
+    var persons: [SQLValue] = []
     var memberships = persons
     var numbers = persons
     var log = persons
     for index in range {
       let member = member(index)
-      let (key, person) = try keys.seal(member.data, personID: member.id)
-      let organization = organizations[member.organization].id
-      persons.append([
-        person.id, Int64(keys.residentIDs.currentKeyID), person.wrappedKey, person.name,
-        person.residentID, person.phone, created,
-      ])
-      memberships.append([
-        member.id, member.number, MembershipState.active.rawValue, organization, organization,
-        member.group.rawValue, Channel.bulkImport.rawValue, "", day,
-        try key.seal(member.code.text, table: MemberStore.table, column: "code"),
-        member.code.sha256, 1, created,
-      ])
-      numbers.append([member.number, member.id])
-      log.append([
-        member.id, 1, MembershipLogEntry.Action.joined.rawValue, 0,
-        MembershipState.active.rawValue, organization, organization, member.group.rawValue,
-        Channel.bulkImport.rawValue, "", day, "staff/sample", created,
-      ])
+      let (id, number, code) = (member.id, member.number, member.code)
+      let (key, person) = try keys.seal(member.data, personID: id)
+      let organization = SQLValue.text(organizations[member.organization].id)
+      let group = SQLValue.integer(Int64(member.group.rawValue))
+      let sealedCode = try key.seal(code.text, table: MemberStore.table, column: "code")
+      persons += [
+        .text(id), .integer(hashKey), person.wrappedKey.sqlValue, .blob(person.name),
+        .blob(person.residentID), .blob(person.phone), created,
+      ]
+      memberships += [
+        .text(id), .text(number), .integer(active), organization, organization, group,
+        .integer(channel), .text(""), day, .blob(sealedCode), .blob(code.sha256), .integer(1),
+        created,
+      ]
+      numbers += [.text(number), .text(id)]
+      log += [
+        .text(id), .integer(1), .text(joined), .integer(0), .integer(active), organization,
+        organization, group, .integer(channel), .text(""), day, .text("staff/sample"), created,
+      ]
     }
     var commit = Commit(at: now)
-    commit.insert(
-      into: "persons",
-      ["id", "hash_key", "wrapped_key", "person_name", "resident_id", "phone", "created"],
-      persons)
-    commit.insert(
-      into: "memberships",
-      [
-        "id", "member_number", "state", "organization_id", "managing_organization_id",
-        "occupation_group", "channel", "campaign", "join_day", "code", "code_sha256", "version",
-        "created",
-      ], memberships)
-    commit.insert(into: "member_numbers", ["member_number", "member_id"], numbers)
-    commit.insert(
-      into: "membership_log",
-      [
-        "member_id", "version", "action", "from_state", "to_state", "organization_id",
-        "managing_organization_id", "occupation_group", "channel", "campaign", "day", "actor",
-        "created",
-      ], log)
+    Self.persons.add(persons, to: &commit)
+    Self.memberships.add(memberships, to: &commit)
+    Self.numbers.add(numbers, to: &commit)
+    Self.log.add(log, to: &commit)
     try await database.write(commit)
   }
 
@@ -171,11 +183,14 @@ extension SampleRegistry {
     let key = Int64(keys.residentIDs.currentKeyID)
     try await inBatches(of: sorted.count) { range in
       var commit = Commit(at: now)
-      let rows = sorted[range].map { hash -> [any SQLValueConvertible] in
-        let person = member(hash.owner / 3).id
-        return [hash.bytes, hash.owner % 3 == 0 ? "" : person, person, key]
+      var values: [SQLValue] = []
+      for hash in sorted[range] {
+        let person = SQLValue.text(member(hash.owner / 3).id)
+        values += [
+          .blob(hash.bytes), hash.owner % 3 == 0 ? .text("") : person, person, .integer(key),
+        ]
       }
-      commit.insert(into: "person_hashes", ["hash", "place", "person_id", "key"], rows)
+      Self.hashes.add(values, to: &commit)
       try await database.write(commit)
       progress(range.upperBound)
     }
@@ -202,15 +217,24 @@ extension SampleRegistry {
     try await database.write(commit)
   }
 
-  /// A federation and the unions under it; the last one is the federation.
+  /// The federation that all invented unions belong to.
+  static func federationID(seed: UInt64) -> String {
+    var random = organizationIDs(seed: seed)
+    return organizationID(&random)
+  }
+
+  private static func organizationIDs(seed: UInt64) -> SplitMix64 { SplitMix64(seed: ~seed) }
+
+  private static func organizationID(_ random: inout SplitMix64) -> String {
+    (0..<2).map { _ in String(random.next() | 1 << 63, radix: 16) }.joined()
+  }
+
+  /// A federation, and the unions under it.
   private static func tree(of unions: Int, seed: UInt64) -> [StoredOrganization] {
-    var random = SplitMix64(seed: ~seed)
-    func id() -> String {
-      let digits = (0..<2).map { _ in String(random.next() | 1 << 63, radix: 16) }
-      return digits.joined()
-    }
+    var random = organizationIDs(seed: seed)
     let root = StoredOrganization(
-      id: id(), externalID: "sample", path: "", parentID: nil, displayName: "示例总工会",
+      id: organizationID(&random), externalID: "sample", path: "", parentID: nil,
+      displayName: "示例总工会",
       kind: .regionalFederation, level: .national, regionCode: "000000", groups: [],
       creditCode: "", employerCreditCodes: [], takesIndividuals: false, state: .active,
       version: 1, created: 0)
@@ -218,7 +242,7 @@ extension SampleRegistry {
     placedRoot.path = root.id
     let children = (0..<unions).map { number in
       var union = root
-      union.id = id()
+      union.id = organizationID(&random)
       union.externalID = "sample-\(number)"
       union.path = root.id + union.id
       union.parentID = root.id

@@ -1,0 +1,91 @@
+import ArgumentParser
+import MembersCore
+import MembersV1
+import Protobuf
+import RPC
+import RPCTransport
+
+/// Asks a running suite for invented members that its store was filled with.
+struct Ask: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Read invented members of a running suite through its gateway, as staff.",
+    discussion: """
+      The members are those that `make` stored with the same number and seed, at random: by name \
+      (`get`, GetMember), or by resident ID (`lookup`, ListMembers); `coverage` asks for that of \
+      the federation that all of them belong to. One line a figure: a second, and p50 and p99 in µs.
+      Example: members-data ask --connection .dev/connection.json --members 10000 --mode get
+      """)
+
+  enum Mode: String, ExpressibleByArgument, CaseIterable { case get, lookup, coverage }
+
+  @Option(help: "Connection file, as `yijia dev` writes it.")
+  var connection = ".dev/connection.json"
+
+  @Option(help: "How many members there are.")
+  var members: Int
+
+  @Option(help: "What to ask for.")
+  var mode = Mode.get
+
+  @Option(help: "How many calls.")
+  var calls = 20_000
+
+  @Option(help: "Callers at once.")
+  var callers = 64
+
+  @Option(help: "Connections that they share.")
+  var connections = 4
+
+  @Option(help: "What the members follow from.")
+  var seed: UInt64 = 1
+
+  func validate() throws {
+    guard calls >= callers, callers >= connections, connections > 0, members > 0 else {
+      throw ValidationError("calls are as many as callers or more, and those as connections")
+    }
+  }
+
+  func run() async throws {
+    let suite = try Suite(contentsOf: connection)
+    let loops = EventLoops(threads: 1)
+    let channels = try (0..<connections).map { _ in try suite.channel(loops) }
+    let all = Callers(clients: channels.map { MembersServiceClient($0) }, callers: callers)
+    // Connections, statements and caches are made before the clock runs.
+    _ = try await all.run(max(callers, calls / 10)) { _, client in
+      try await ask(client, suite.staff)
+    }
+    let figures = try await all.run(calls) { _, client in try await ask(client, suite.staff) }
+    figures.tell(mode.rawValue)
+    for channel in channels { await channel.shutdown() }
+    try await loops.shutdown()
+  }
+
+  /// - Returns: How long it took, without the making of its request.
+  private func ask(
+    _ client: MembersServiceClient, _ options: CallOptions
+  ) async throws -> Duration {
+    let sample = SampleRequests(index: .random(in: 0..<members), of: members, seed: seed)
+    switch mode {
+    case .get:
+      let request = sample.get
+      return try await timed { try await client.getMember(request, options: options) }
+    case .lookup:
+      let request = sample.lookup
+      return try await timed {
+        let response = try await client.listMembers(request, options: options)
+        guard response.members.count == 1 else {
+          throw RPCError(.notFound, "member \(sample.index) of \(members) is not there")
+        }
+      }
+    case .coverage:
+      let request = sample.coverage
+      return try await timed { try await client.getCoverage(request, options: options) }
+    }
+  }
+
+  private func timed<Result>(_ call: () async throws -> Result) async throws -> Duration {
+    let start = ContinuousClock.now
+    _ = try await call()
+    return ContinuousClock.now - start
+  }
+}
