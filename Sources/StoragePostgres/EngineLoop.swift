@@ -80,7 +80,7 @@ final class EngineLoop {
       // Unless the answer came meanwhile.
       if let silence = slots[index].silence(at: .now), silence > options.doubtMax { lose(index) }
     case .refused(let index, let error):
-      outage = error
+      outage = error.asOutage
       slots[index].state = .down(until: .now + nextPause(&slots[index].pause))
     }
   }

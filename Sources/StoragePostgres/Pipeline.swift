@@ -131,6 +131,10 @@ final class Pipeline<Tag> {
     case (.preparation(let tag, let key), .failed):
       names[key] = nil
       answer(.command(tag, result))
+    case (.command(let tag), .failed(let error)):
+      // What else the session forgot is not known: all is prepared anew.
+      if error.isStale { names = [:] }
+      answer(.command(tag, result))
     case (.command(let tag), _), (.sync(let tag), .failed): answer(.command(tag, result))
     default: break
     }

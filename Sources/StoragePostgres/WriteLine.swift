@@ -217,11 +217,12 @@ final class WriteLine {
     case (.failed(let error), _) where error.isAborted:
       isAborted = true
       transaction.ownFailure = .contention
+    case (.failed(let error), _) where error.isForgotten: transaction.ownFailure = .contention
     case (.failed(let error), .statement(let write, let statement)) where !error.endsConnection:
       transaction.fail(error.storageError(sql: statement.sql), of: write)
       if error.isTransient { transaction.ownFailure = .contention }
     case (.failed(let error), _):
-      transaction.fail(error.storageError(sql: "(transaction)"), of: nil)
+      transaction.fail(error.ownError, of: nil)
     case (.done, .statement(let write, let statement)) where !statement.allows(result.touched):
       transaction.refuse(write, statement)
     case (.done, .commit) where !result.isCommit:

@@ -60,6 +60,51 @@ struct PostgresBoundTests {
     #expect(!Statement(sure[0], expects: .exactly(2)).isSure)
   }
 
+  @Test("what befalls a server, whichever way it ends or begins, is no fault of a statement")
+  func befalls() {
+    // What the server says when it is killed, shuts down, starts, lacks something or changes its
+    // role (PostgreSQL manual, appendix A), and what libpq says by itself, without a code.
+    let states = [
+      "", "08000", "08003", "08006", "08P01", "25006", "25P02", "25P03", "26000", "40000", "40001",
+      "40003", "40P01", "53000", "53100", "53200", "53300", "53400", "55P03", "57000", "57014",
+      "57P01", "57P02", "57P03", "57P04", "57P05", "58000", "58030", "58P01", "58P02", "58P03",
+      "F0000", "XX000",
+    ]
+    for state in states {
+      switch ServerError(state: state, message: "").storageError(sql: "") {
+      case .unreachable, .busy, .full, .io, .contention: break
+      case let other: Issue.record("\(state): \(other)")
+      }
+    }
+    // A wrong statement stays one, unless it is the engine's own.
+    let wrong = ServerError(state: "42601", message: "syntax error")
+    #expect(throws: StorageError.statement(.init("PostgreSQL 42601: syntax error: x"))) {
+      throw wrong.storageError(sql: "x")
+    }
+    guard case .io = wrong.ownError, case .unreachable = wrong.storageError(sql: "x").asOutage
+    else { return #expect(Bool(false), "the engine's own") }
+  }
+
+  @Test("statements that the session has forgotten are prepared anew")
+  func forgotten() async throws {
+    try await Engine.postgres.withDatabase { database in
+      for round in 0..<3 {
+        try await database.write(
+          Commit(
+            at: now, statements: [Notes.insert("a\(round)")], events: [Notes.event("a\(round)")],
+            audit: [Notes.audit("a\(round)")]))
+        try await database.write(Commit(at: now, statements: [Statement("DEALLOCATE ALL")]))
+        #expect(try await database.read(Notes.count) == 2 * round + 1)
+        try await database.write(
+          Commit(
+            at: now, statements: [Notes.insert("b\(round)")], events: [Notes.event("b\(round)")],
+            audit: [Notes.audit("b\(round)")]))
+      }
+      #expect(try await database.feed(after: .start).count == 6)
+      #expect(try await database.verifyAudit().isIntact)
+    }
+  }
+
   @Test("a write with a text that can't be stored takes none of its group with it")
   func unsendable() async throws {
     try await Engine.postgres.withDatabase { database in
