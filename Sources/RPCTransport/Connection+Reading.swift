@@ -18,6 +18,7 @@ extension Connection: RecvByteBufferAllocator {
     guard turnBytes > 0 else { return }
     let now = NIODeadline.now().uptimeNanoseconds
     readSize.turned(bytes: turnBytes, nanoseconds: now &- turnStart)
+    share.turned(nanoseconds: now &- turnStart, now: now)
     turnBytes = 0
   }
 }

@@ -51,6 +51,8 @@ final class Connection: ChannelDuplexHandler, ExchangeTransport, @unchecked Send
   @exclusivity(unchecked) private(set) var isClosed = false
   private var isReadPaused = false
   private var hasPendingRead = false
+  /// It hears `turnCame` before it is read again.
+  @exclusivity(unchecked) private var waitsForTurn = false
   @exclusivity(unchecked) private var closeReason: String?
   // Timers hold the connection, which cancels them when it ends: a weak reference to it would make
   // each of its many retains take the runtime's slow way.
@@ -62,6 +64,11 @@ final class Connection: ChannelDuplexHandler, ExchangeTransport, @unchecked Send
   /// The turn at hand: bytes read, and when it began.
   @exclusivity(unchecked) var turnBytes = 0
   @exclusivity(unchecked) var turnStart: UInt64 = 0
+  /// The loop's round that the last turn was in.
+  @exclusivity(unchecked) private var turnRound = UInt64.max
+  @exclusivity(unchecked) var share = LoopShare()
+  /// What `ReadingTurns` counts on for the next turn of this busy connection, in nanoseconds.
+  @exclusivity(unchecked) var promisedTurn: UInt64 = 0
   /// Servers only, as its timers.
   @exclusivity(unchecked) var lifetime: LifetimeState?
   var lifetimeTimer: (any ScheduledWork)?
@@ -142,10 +149,10 @@ final class Connection: ChannelDuplexHandler, ExchangeTransport, @unchecked Send
     let buffer = unwrapInboundIn(data)
     guard !isClosed, closeReason == nil else { return }
     lastRead = NIODeadline.now().uptimeNanoseconds
+    if turnBytes == 0 { guard beginTurn() else { return } }
     executor.beginRead(at: lastRead)
     do {
       let span = buffer.readableBytesSpan
-      if turnBytes == 0 { turnStart = lastRead }
       turnBytes += span.byteCount
       try session.receive(span, nowNanoseconds: lastRead)
       handleEvents(fed: span)
@@ -166,7 +173,41 @@ final class Connection: ChannelDuplexHandler, ExchangeTransport, @unchecked Send
   func read(context: ChannelHandlerContext) {
     // A server takes no more of a peer that takes nothing of us; a client always reads, since
     // what it gets is bounded by its windows, so that two sides cannot wait for each other.
-    if isReadPaused { hasPendingRead = true } else { context.read() }
+    if isReadPaused || waitsForTurn {
+      hasPendingRead = true
+    } else if session.role == .client || executor.admit(self) {
+      context.read()
+    } else {
+      hasPendingRead = true
+      waitsForTurn = true
+    }
+  }
+
+  /// Its turn has come to be read.
+  func turnCame() {
+    waitsForTurn = false
+    resumeReading()
+  }
+
+  private func resumeReading() {
+    guard hasPendingRead, !isReadPaused, !waitsForTurn, let context else { return }
+    hasPendingRead = false
+    context.read()
+  }
+
+  /// - Returns: false when the peer is gone: of one that has closed SwiftNIO reads all that is left
+  ///   at once, however long that keeps the others waiting. What it still asks for nobody can
+  ///   answer.
+  private func beginTurn() -> Bool {
+    turnStart = lastRead
+    executor.redeem(self)
+    guard session.role == .server else { return true }
+    guard turnRound != executor.round else {
+      close("the peer closed with requests under way")
+      return false
+    }
+    turnRound = executor.round
+    return true
   }
 
   func channelWritabilityChanged(context: ChannelHandlerContext) {
@@ -174,10 +215,7 @@ final class Connection: ChannelDuplexHandler, ExchangeTransport, @unchecked Send
       stallTimer?.cancel()
       stallTimer = nil
       isReadPaused = false
-      if hasPendingRead {
-        hasPendingRead = false
-        context.read()
-      }
+      resumeReading()
       markDirty()
     } else {
       isReadPaused = session.role == .server
@@ -297,6 +335,7 @@ final class Connection: ChannelDuplexHandler, ExchangeTransport, @unchecked Send
     end(lost[...])
     logger.debug("connection closed", metadata: ["peer": "\(peer.address)", "reason": "\(reason)"])
     context = nil
+    executor.redeem(self)
     executor.abandonRead()
     closeReason = reason
     tellOwnerIfGone()

@@ -169,6 +169,8 @@ final class HTTP1Connection: ChannelDuplexHandler, ExchangeTransport, ServedConn
       return
     }
     guard let exchange = current?.exchange else { return }
+    // Not read, but there: the peer has closed, and SwiftNIO hands on all that is left.
+    if hasPendingRead, isFull { return close("the peer closed with a body under way") }
     current?.unreadBytes += bytes.readableBytes
     exchange.received(body: bytes.readableBytesSpan)
     giveTime(isFull ? nil : limits.stallMax, for: "the request's body")

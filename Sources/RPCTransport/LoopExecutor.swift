@@ -26,6 +26,11 @@ final class LoopExecutor: ExchangeLoop, @unchecked Sendable {
   @exclusivity(unchecked) private var isScheduled = false
   /// A connection is between channelRead and channelReadComplete, which will run the jobs.
   @exclusivity(unchecked) private var isReading = false
+  /// Counts how often the loop has seen to all the sockets that were ready.
+  @exclusivity(unchecked) private(set) var round: UInt64 = 0
+  @exclusivity(unchecked) private var isRoundUnderWay = false
+  @exclusivity(unchecked) private var turns = ReadingTurns()
+  @exclusivity(unchecked) private var isTurnScheduled = false
   /// When the read at hand began, and the first whose output is still to be written.
   @exclusivity(unchecked) private var readAt: UInt64 = 0
   @exclusivity(unchecked) private var heldSince: UInt64 = 0
@@ -84,6 +89,17 @@ final class LoopExecutor: ExchangeLoop, @unchecked Sendable {
     if !isReading, dirty.isEmpty { heldSince = now }
     isReading = true
     readAt = now
+    beginRound()
+  }
+
+  private func beginRound() {
+    guard !isRoundUnderWay else { return }
+    isRoundUnderWay = true
+    eventLoop.execute {
+      self.isRoundUnderWay = false
+      self.round &+= 1
+      self.giveTurns()
+    }
   }
 
   /// A read is complete: runs the jobs, and flushes where others were read long enough meanwhile.
@@ -97,6 +113,29 @@ final class LoopExecutor: ExchangeLoop, @unchecked Sendable {
     guard isReading else { return }
     isReading = false
     if nextJob < jobs.count || !dirty.isEmpty { scheduleRun() }
+  }
+
+  /// Whether a connection may be read when it has something; otherwise it hears `turnCame`.
+  func admit(_ connection: Connection) -> Bool {
+    if turns.admit(connection) { return true }
+    // What was read may have been no more than a part of a TLS record.
+    beginRound()
+    return false
+  }
+
+  /// The connection takes its turn, or needs none any more.
+  func redeem(_ connection: Connection) { turns.redeem(connection) }
+
+  /// Who waited for it may be read; who still waits, after the next round or soon.
+  private func giveTurns() {
+    guard !turns.isEmpty else { return }
+    for connection in turns.next() { connection.turnCame() }
+    guard !turns.isEmpty, !isTurnScheduled else { return }
+    isTurnScheduled = true
+    eventLoop.scheduleTask(in: Self.breather) {
+      self.isTurnScheduled = false
+      self.giveTurns()
+    }
   }
 
   private func scheduleRun() {

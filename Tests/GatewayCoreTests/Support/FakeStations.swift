@@ -45,10 +45,11 @@ final class FakeStations: StationsServiceProtocol, Sendable {
     _ request: WatchStationEventsRequest, responses: ResponseWriter<WatchStationEventsResponse>,
     context: ServerContext
   ) async throws {
-    cursors.update { $0.append(request.cursor) }
-    streams.add()
     let parts = request.cursor.split(separator: ".").compactMap { Int($0) }
     let (epoch, refuses) = state.withLock { ($0.epoch, $0.refusesAll) }
+    cursors.update { $0.append(request.cursor) }
+    // Last: whoever has seen it begin may change what the next one meets, and not this one.
+    streams.add()
     if refuses { throw RPCError(.unavailable, "not now") }
     if let first = parts.first, first != epoch {
       throw RPCError(.invalidArgument, "foreign cursor")

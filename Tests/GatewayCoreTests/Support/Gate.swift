@@ -4,7 +4,8 @@ import Synchronization
 final class Counter: Sendable {
   private struct State {
     var value = 0
-    var waiters: [(least: Int, continuation: CheckedContinuation<Void, Never>)] = []
+    var waiters: [Int: (least: Int, continuation: CheckedContinuation<Void, Never>)] = [:]
+    var nextID = 0
   }
 
   private let state = Mutex(State())
@@ -14,22 +15,31 @@ final class Counter: Sendable {
   func add(_ count: Int = 1) {
     let woken = state.withLock { state in
       state.value += count
-      let ready = state.waiters.filter { $0.least <= state.value }
-      state.waiters.removeAll { $0.least <= state.value }
+      let ready = state.waiters.filter { $0.value.least <= state.value }
+      for id in ready.keys { state.waiters[id] = nil }
       return ready
     }
-    for waiter in woken { waiter.continuation.resume() }
+    for waiter in woken.values { waiter.continuation.resume() }
   }
 
-  /// Returns when the count is that large.
+  /// Returns when the count is that large, or the task is cancelled: a test that has passed its
+  /// time limit ends.
   func reaches(_ least: Int) async {
-    await withCheckedContinuation { continuation in
-      let isThere = state.withLock { state in
-        if state.value >= least { return true }
-        state.waiters.append((least, continuation))
-        return false
+    let id = state.withLock { state in
+      state.nextID += 1
+      return state.nextID
+    }
+    await withTaskCancellationHandler {
+      await withCheckedContinuation { continuation in
+        let isOver = state.withLock { state in
+          if state.value >= least || Task.isCancelled { return true }
+          state.waiters[id] = (least, continuation)
+          return false
+        }
+        if isOver { continuation.resume() }
       }
-      if isThere { continuation.resume() }
+    } onCancel: {
+      state.withLock { $0.waiters.removeValue(forKey: id) }?.continuation.resume()
     }
   }
 }

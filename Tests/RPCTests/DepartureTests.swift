@@ -1,0 +1,87 @@
+import Dispatch
+import Glibc
+import RPC
+import Synchronization
+import Testing
+
+@testable import RPCTransport
+
+/// What a client that leaves with much unread costs the others of its loop.
+@Suite("A client that leaves", .timeLimit(.minutes(1)))
+struct DepartureTests {
+  /// Counts the calls that get as far as a handler.
+  private final class Begun: ServerInterceptor {
+    let count = Atomic(0)
+
+    func intercept(_ context: ServerContext, next: () async throws -> Void) async throws {
+      count.add(1, ordering: .relaxed)
+      try await next()
+    }
+  }
+
+  /// Frames of HTTP/2, by hand: what no client of ours would send.
+  private enum Frames {
+    static let preface = Array("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".utf8) + frame(4, 0, 0, [])
+
+    static func frame(_ type: UInt8, _ flags: UInt8, _ stream: UInt32, _ body: [UInt8]) -> [UInt8] {
+      let length = [UInt8(body.count >> 16), UInt8(body.count >> 8 & 255), UInt8(body.count & 255)]
+      let id = (0..<4).map { UInt8(truncatingIfNeeded: stream >> (24 - 8 * $0)) }
+      return length + [type, flags] + id + body
+    }
+
+    /// A whole unary call with an empty message.
+    static func call(_ path: String, on stream: UInt32) -> [UInt8] {
+      var head: [UInt8] = []
+      for (name, value) in [
+        (":method", "POST"), (":scheme", "http"), (":path", path), (":authority", "x"),
+        ("te", "trailers"), ("content-type", "application/grpc"),
+      ] {
+        head += [0, UInt8(name.utf8.count)] + name.utf8 + [UInt8(value.utf8.count)] + value.utf8
+      }
+      return frame(1, 4, stream, head) + frame(0, 1, stream, [0, 0, 0, 0, 0])
+    }
+  }
+
+  /// Connects, sends it all and closes, whoever reads it.
+  private static func sendAndLeave(_ bytes: [UInt8], to address: HostPort) throws {
+    let socket = Glibc.socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+    try #require(socket >= 0)
+    defer { close(socket) }
+    var target = sockaddr_in()
+    target.sin_family = sa_family_t(AF_INET)
+    target.sin_port = in_port_t(UInt16(address.port).bigEndian)
+    target.sin_addr.s_addr = inet_addr(address.host)
+    let connected = withUnsafePointer(to: &target) {
+      $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+        connect(socket, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
+      }
+    }
+    try #require(connected == 0)
+    try #require(bytes.withUnsafeBytes { write(socket, $0.baseAddress, $0.count) } == bytes.count)
+  }
+
+  @Test("what it asked for and has not been read is let go, not served in one go")
+  func flood() async throws {
+    let begun = Begun()
+    let dispatcher = Dispatcher(
+      router: try Router(services: [EchoService()], interceptors: [begun]))
+    try await withServer(dispatcher) { server, address, loops in
+      let calls = 300
+      var bytes = Frames.preface
+      for call in 0..<UInt32(calls) {
+        bytes += Frames.call(EchoService.unary.path, on: 2 * call + 1)
+      }
+      // Nobody reads before the client is gone.
+      let gone = DispatchSemaphore(value: 0)
+      for loop in loops.all { loop.execute { gone.wait() } }
+      try Self.sendAndLeave(bytes, to: address)
+      for _ in loops.all { gone.signal() }
+      // Another client is served, after that one was accepted.
+      let channel = try ClientChannel(targets: [address], loops: loops)
+      #expect(try await channel.echo("still there") == "still there")
+      await channel.shutdown()
+      while server.connectionCount > 0 { await Task.yield() }
+      #expect(begun.count.load(ordering: .relaxed) < calls / 2)
+    }
+  }
+}
