@@ -15,6 +15,8 @@ struct ConnectionSlot {
   var pause = Duration.zero
   /// Made so far: tells one from those before it.
   var connections = 0
+  /// What is being connected now must not serve: it may show what no standby has.
+  var isOutdated = false
   /// Another connection looks whether the server still works for this one.
   var isExamined = false
 

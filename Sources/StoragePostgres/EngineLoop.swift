@@ -9,7 +9,7 @@ internal import Synchronization
 final class EngineLoop {
   private let engine: Engine
   private var options: PostgresOptions { engine.options }
-  /// Slot 0 writes, the others read.
+  /// Slot 0 writes, the others read; the last one only what writes read, while all others are slow.
   private var slots: [ConnectionSlot]
   private var reads: Deque<ReadJob> = []
   private var writes: WriteQueue
@@ -27,7 +27,8 @@ final class EngineLoop {
     self.engine = engine
     writes = WriteQueue(engine.options)
     let now = ContinuousClock.now
-    slots = (0...max(1, engine.options.readers)).map { _ in ConnectionSlot(state: .down(until: now))
+    slots = (0...max(1, engine.options.readers) + 1).map { _ in
+      ConnectionSlot(state: .down(until: now))
     }
     polls = Array(repeating: pollfd(), count: slots.count + 1)
   }
@@ -66,6 +67,13 @@ final class EngineLoop {
     case .read(let job): reads.append(job)
     case .forget(let job): job.fail(CancellationError())
     case .write(let job): decide(DecidedWrite(job))
+    case .connected(let index, let link, _) where slots[index].isOutdated:
+      slots[index].isOutdated = false
+      link.close()
+      slots[index].state = .down(until: .now)
+    case .connected(let index, let link, _) where index > 0 && isElsewhere(link.place):
+      link.close()
+      slots[index].state = .down(until: .now + nextPause(&slots[index].pause))
     case .connected(let index, let link, let session):
       leaveOthers(than: link.place)
       slots[index].pause = .zero
@@ -81,6 +89,7 @@ final class EngineLoop {
       if let silence = slots[index].silence(at: .now), silence > options.doubtMax { lose(index) }
     case .refused(let index, let error):
       outage = error.asOutage
+      slots[index].isOutdated = false
       slots[index].state = .down(until: .now + nextPause(&slots[index].pause))
     }
   }
@@ -89,6 +98,13 @@ final class EngineLoop {
   private func nextPause(_ pause: inout Duration) -> Duration {
     pause = min(max(pause * 2, .milliseconds(25)), .seconds(1))
     return pause * Double.random(in: 0.5...1)
+  }
+
+  /// Whether writes are on their way to another server: where they go is what counts. A connection
+  /// that comes late may lead to the one that was left.
+  private func isElsewhere(_ place: PostgresLink.Place) -> Bool {
+    guard case .writing(let line) = slots[0].state, !line.isIdle else { return false }
+    return !line.pipeline.link.place.isSameServer(as: place)
   }
 
   /// Gives up connections to another server than the one that a new connection found to take
@@ -100,23 +116,45 @@ final class EngineLoop {
     }
   }
 
+  /// Gives up the connections that read: they may show a commit that its standbys don't have yet,
+  /// and whoever calls again would take it for acknowledged. A new one waits for the standbys.
+  private func leaveReaders() {
+    for index in slots.indices.dropFirst() {
+      if case .connecting = slots[index].state { slots[index].isOutdated = true }
+      lose(index)
+    }
+  }
+
   // MARK: Sending
 
   private func dispatch() {
     let now = ContinuousClock.now
     for index in slots.indices {
-      if case .down(let until) = slots[index].state, until <= now, isWanted(index) {
+      guard case .down(let until) = slots[index].state, until <= now else { continue }
+      if isWanted(index) {
         slots[index].state = .connecting
         engine.connect(index, index == 0 ? .writer : .reader)
+      } else {
+        slots[index].pause = .zero
       }
     }
     sendWrites()
     sendReads()
   }
 
+  /// The slot beside the readers that keeps writes going while slow reads hold all of those.
+  private var spare: Int { slots.count - 1 }
+
+  private var isEveryReaderSlow: Bool {
+    slots[1..<spare].allSatisfy { slot in
+      if case .reading(let line) = slot.state { line.isSlow } else { false }
+    }
+  }
+
   /// One connection that reads is enough until it is busy.
   private func isWanted(_ index: Int) -> Bool {
     if isClosing && isIdle { return false }
+    if index == spare { return isEveryReaderSlow }
     return index < 2
       || slots[1..<index].allSatisfy { slot in
         if case .reading(let line) = slot.state { line.isBusy } else { false }
@@ -137,10 +175,36 @@ final class EngineLoop {
     }
   }
 
+  /// What writes read is worth waiting for the spare connection.
+  private var isSpareComing: Bool {
+    switch slots[spare].state {
+    case .connecting: true
+    case .reading(let line): !line.isSlow
+    case .down, .writing: false
+    }
+  }
+
+  /// What writes read waits behind no slow read.
+  private func sendPhasesAside() {
+    guard !reads.isEmpty, isEveryReaderSlow, case .reading(let line) = slots[spare].state,
+      !line.isSlow, line.load < options.readsInFlight
+    else { return }
+    let phases = reads.filter(\.isPhase).prefix(options.readsInFlight - line.load)
+    guard !phases.isEmpty else { return }
+    let taken = Set(phases.map(ObjectIdentifier.init))
+    reads = Deque(reads.filter { !taken.contains(ObjectIdentifier($0)) })
+    line.send(Array(phases))
+  }
+
   private func sendReads() {
+    sendPhasesAside()
+    let holdsPhases = isEveryReaderSlow && isSpareComing
+    var held: [ReadJob] = []
+    defer { if !held.isEmpty { reads.prepend(contentsOf: held) } }
     while !reads.isEmpty {
       var best: ReadLine?
-      for case .reading(let line) in slots.map(\.state) where line.load < options.readsInFlight {
+      for case .reading(let line) in slots[..<spare].map(\.state)
+      where line.load < options.readsInFlight {
         if line.isBetter(than: best) { best = line }
       }
       guard let best else { return }
@@ -148,6 +212,10 @@ final class EngineLoop {
       let share = max(1, (reads.count + options.readers - 1) / max(1, options.readers))
       var batch: [ReadJob] = []
       while let job = reads.popFirst() {
+        if holdsPhases && job.isPhase {
+          held.append(job)
+          continue
+        }
         if !job.isDone { batch.append(job) }
         if batch.count >= min(share, options.readsInFlight - best.load) { break }
       }
@@ -184,10 +252,10 @@ final class EngineLoop {
 
   /// A read phase; its answer means nothing to a write that was begun anew meanwhile.
   private func phase(of write: DecidedWrite, _ queries: [AnyQuery]) -> ReadJob {
-    let start = write.starts
-    writes.deciding += 1
-    return ReadJob(queries, arrival: write.job.arrival) { [unowned self] result in
-      writes.deciding -= 1
+    let (start, wasDeferred) = (write.starts, write.isDeferred)
+    writes.reads(write)
+    return ReadJob(queries, arrival: write.job.arrival, isPhase: true) { [unowned self] result in
+      writes.hasRead(wasDeferred: wasDeferred)
       guard write.starts == start else { return }
       switch result {
       case .success(let results): advance(write) { try write.job.go(on: results) }
@@ -252,6 +320,7 @@ final class EngineLoop {
     case .unsure(let group, let warning):
       writes.ended()
       let failure = StorageError.indeterminate(.init("the server warned at the commit: \(warning)"))
+      leaveReaders()
       for write in group { write.job.finish(failure) }
       engine.signal.wake()
     case .undone(let group, let refused, let failed, let own):
@@ -270,8 +339,10 @@ final class EngineLoop {
       reads.prepend(contentsOf: line.abandon())
     case .writing(let line):
       let detail = StorageError.Detail(line.pipeline.link.message)
+      let groups = line.abandon()
+      if groups.contains(where: { !$0.isUndecided }) { leaveReaders() }
       outage = .unreachable(detail)
-      for (group, isUndecided) in line.abandon() {
+      for (group, isUndecided) in groups {
         writes.ended()
         for write in group {
           // Reads that it waits for under the lost lock mean nothing any more.
@@ -301,7 +372,7 @@ final class EngineLoop {
 
   private func lookAfter() {
     lastTick = .now
-    let (readsMax, readsRefusal) = bound(slots.dropFirst().contains(where: \.isUp))
+    let (readsMax, readsRefusal) = bound(slots[1..<spare].contains(where: \.isUp))
     while let job = reads.first, job.isDone || lastTick - job.arrival > readsMax {
       reads.removeFirst()
       job.fail(readsRefusal)

@@ -1,6 +1,7 @@
 /// The bounds of one PostgreSQL store. The defaults suit a service with some replicas.
 public struct PostgresOptions: Sendable {
-  /// Reading connections, beside the one that writes. Each is a process of the server.
+  /// Reading connections, beside the one that writes. Each is a process of the server; one more
+  /// is made while slow reads hold all of them, for what writes read.
   public var readers = 3
   /// Writes that may wait; one more throws `StorageError.busy`.
   public var waitingWrites = 4_096

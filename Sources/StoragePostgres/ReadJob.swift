@@ -13,6 +13,8 @@ final class ReadJob: @unchecked Sendable {
   let queries: [AnyQuery]
   /// When its call arrived.
   let arrival: ContinuousClock.Instant
+  /// A write is decided by it.
+  let isPhase: Bool
   private var finish: ((Result<ReadResults, any Error>) -> Void)?
   private var results: [ReadResult] = []
   private var attempts = 0
@@ -21,11 +23,12 @@ final class ReadJob: @unchecked Sendable {
   private var isTakenAlong = false
 
   init(
-    _ queries: [AnyQuery], arrival: ContinuousClock.Instant,
+    _ queries: [AnyQuery], arrival: ContinuousClock.Instant, isPhase: Bool = false,
     _ finish: @escaping (Result<ReadResults, any Error>) -> Void
   ) {
     self.queries = queries
     self.arrival = arrival
+    self.isPhase = isPhase
     self.finish = finish
   }
 

@@ -24,6 +24,9 @@ struct ServerError: Error, Equatable {
   /// The session's prepared statements no longer fit the schema, or are gone.
   var isStale: Bool { isForgotten || state == "0A000" }
 
+  /// Waited too long for what another holds.
+  var isLockTimeout: Bool { state == "55P03" }
+
   /// Ended by a cancel request or by its time limit.
   var isCancellation: Bool { state == "57014" }
 

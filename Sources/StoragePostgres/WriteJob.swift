@@ -109,6 +109,8 @@ final class DecidedWrite {
   var starts = 0
   /// Runs in a transaction of its own, decided under the store's lock, since something failed.
   var isAlone = false
+  /// Was put off, and is being decided again.
+  var isDeferred = false
 
   init(_ job: any WriteJob) {
     self.job = job

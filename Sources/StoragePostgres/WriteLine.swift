@@ -219,8 +219,9 @@ final class WriteLine {
       transaction.ownFailure = .contention
     case (.failed(let error), _) where error.isForgotten: transaction.ownFailure = .contention
     case (.failed(let error), .statement(let write, let statement)) where !error.endsConnection:
-      transaction.fail(error.storageError(sql: statement.sql), of: write)
-      if error.isTransient { transaction.ownFailure = .contention }
+      // Somebody beside the store's writers is in its way: it would hold up all of them again.
+      let isLate = error.isCancellation || error.isLockTimeout
+      transaction.fail(isLate ? .busy : error.storageError(sql: statement.sql), of: write)
     case (.failed(let error), _):
       transaction.fail(error.ownError, of: nil)
     case (.done, .statement(let write, let statement)) where !statement.allows(result.touched):
@@ -273,7 +274,7 @@ final class WriteLine {
       return nil
     }
     // Its entries follow ones that aren't there. One batch has none, and stands for itself.
-    if next.isExplicit { next.ownFailure = .contention }
+    if next.isExplicit { next.ownFailure = .contention } else { chain = transaction.chainAtBegin }
     next.chainAtBegin = transaction.chainAtBegin
     return undone(transaction)
   }

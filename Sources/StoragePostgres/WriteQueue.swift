@@ -27,8 +27,9 @@ struct WriteQueue {
   private var taken: Deque<Set<ContendedRows.Key>> = []
   /// The next group ends before a write that broke off one.
   private var nextMax = Int.max
-  /// Writes whose reads are on their way.
-  var deciding = 0
+  /// Writes whose reads are on their way, and those of them that were deferred.
+  private var deciding = 0
+  private var decidingDeferred = 0
 
   init(_ options: PostgresOptions) {
     self.options = options
@@ -36,8 +37,23 @@ struct WriteQueue {
 
   var count: Int { ready.count + alone.count + deferred.count + deciding }
 
+  /// Reads of a write are on their way.
+  mutating func reads(_ write: DecidedWrite) {
+    deciding += 1
+    if write.isDeferred { decidingDeferred += 1 }
+  }
+
+  /// The reads have their answer.
+  ///
+  /// - Parameter wasDeferred: as the write was when they were sent.
+  mutating func hasRead(wasDeferred: Bool) {
+    deciding -= 1
+    if wasDeferred { decidingDeferred -= 1 }
+  }
+
   /// A write was decided.
   mutating func append(_ write: DecidedWrite) {
+    write.isDeferred = false
     if !isFree(contended.keys(of: write.commit)) {
       postpone(write, behind: taken.count)
     } else {
@@ -96,16 +112,27 @@ struct WriteQueue {
     return group
   }
 
+  /// Answers a write that must not begin (again): its caller has gone, or it waited too long. One
+  /// that is undone and taken at once is never seen waiting.
   private func isLive(_ write: DecidedWrite) -> Bool {
-    if write.job.isCancelled { write.job.finish(CancellationError()) }
-    return !write.job.isCancelled
+    if write.job.isCancelled {
+      write.job.finish(CancellationError())
+      return false
+    }
+    if ContinuousClock.now - write.job.arrival > options.waitMax {
+      write.job.finish(StorageError.busy)
+      return false
+    }
+    return true
   }
 
   /// A deferred write to be decided again, now that what it ran into is over.
   mutating func takeDeferred() -> DecidedWrite? {
-    guard let next = deferred.first, deciding < Self.decidingMax else { return nil }
+    guard let next = deferred.first, decidingDeferred < Self.decidingMax else { return nil }
     let isNothingBefore = ready.isEmpty && taken.isEmpty
-    return next.after < endings || isNothingBefore ? deferred.removeFirst().write : nil
+    guard next.after < endings || isNothingBefore else { return nil }
+    next.write.isDeferred = true
+    return deferred.removeFirst().write
   }
 
   /// The first of the running transactions is over.
@@ -132,7 +159,7 @@ struct WriteQueue {
         if index == 0 { write.attempts += 1 } else { contended.learn(statement.sql) }
         if write.attempts == Limits.attemptsPerWrite {
           write.job.finish(StorageError.contention)
-        } else if write.attempts >= Limits.attemptsPerWrite / 2 {
+        } else if write.isAlone || write.attempts >= Limits.attemptsPerWrite / 2 {
           runAlone(write)
         } else if index == 0 {
           again.append(write)
@@ -187,10 +214,10 @@ struct WriteQueue {
 }
 
 extension StorageError {
-  /// Another attempt may succeed.
+  /// Another attempt may succeed, and take less than the server's limits.
   var isPassing: Bool {
     switch self {
-    case .contention, .busy, .unreachable: true
+    case .contention, .unreachable: true
     default: false
     }
   }

@@ -1,0 +1,233 @@
+import Foundation
+import Storage
+import TestStores
+import Testing
+
+@testable import StoragePostgres
+
+@Suite(
+  "PostgreSQL engine, writes that fail", .enabled(if: Engine.allCases.contains(.postgres)),
+  .timeLimit(.minutes(2)))
+struct PostgresWriteTests {
+  @Test("a write that meets a limit of the server is refused, and the others go on")
+  func limits() async throws {
+    var options = PostgresOptions()
+    options.silenceMax = .milliseconds(200)
+    options.statementMax = .milliseconds(400)
+    try await withDatabase(options) { database, link in
+      try await database.write(Commit(at: now, statements: [Notes.insert("a")]))
+      try link.run("BEGIN; LOCK TABLE tag")
+      let late = [
+        "INSERT INTO tag (note, name) VALUES ('a', 'b')",
+        "UPDATE note SET size = 1 WHERE CAST(pg_sleep(60) AS TEXT) = 'x'",
+      ]
+      for sql in late {
+        await #expect(throws: StorageError.busy) {
+          try await database.write(Commit(at: now, statements: [Statement(sql)]))
+        }
+        try await database.write(Commit(at: now, statements: [Notes.insert(sql)]))
+      }
+      try link.run("ROLLBACK")
+      #expect(try await database.read(Notes.count) == 3)
+    }
+  }
+
+  @Test("a write that is undone again and again waits no longer than any")
+  func waits() async throws {
+    var options = PostgresOptions()
+    options.silenceMax = .milliseconds(50)
+    options.waitMax = .milliseconds(200)
+    try await withDatabase(options) { database, link in
+      let lock = try PostgresSession(link).lock
+      _ = try link.rows("SELECT pg_advisory_lock(?1)", [.integer(lock)])
+      await #expect(throws: StorageError.busy) {
+        try await database.write(Commit(at: now, statements: [Notes.insert("a")]))
+      }
+    }
+  }
+
+  @Test("an entry that wasn't stored leaves no hole, though what came behind it was")
+  func chain() async throws {
+    var options = PostgresOptions()
+    options.writesPerCommit = 1
+    try await withDatabase(options) { database, link in
+      try await database.write(Commit(at: now, statements: [Notes.insert("a")]))
+      let lock = try PostgresSession(link).lock
+      _ = try link.rows("SELECT pg_advisory_lock(?1)", [.integer(lock)])
+      let double = Task {
+        let commit = Commit(
+          at: now, statements: [Notes.insert("a")], audit: [Notes.audit("a")])
+        try await database.write(commit)
+      }
+      try await eventually { try waiters(link) == 1 }
+      let behind = Task {
+        try await database.write(Commit(at: now, statements: [Notes.insert("b")]))
+      }
+      // The third waits here, so that the second is on its way.
+      let last = Task {
+        try await database.write(Commit(at: now, audit: [Notes.audit("c")]))
+      }
+      try await eventually { database.statistics.waiting == 1 }
+      _ = try link.rows("SELECT pg_advisory_unlock(?1)", [.integer(lock)])
+      await #expect(throws: StorageError.self) { try await double.value }
+      try await behind.value
+      try await last.value
+      let report = try await database.verifyAudit()
+      #expect(report.isIntact, "\(report.summary)")
+      #expect(report.rows == 1)
+    }
+  }
+
+  @Test("after a commit that may not be everywhere, nothing is read over the old connections")
+  func unsure() async throws {
+    try await withDatabase(PostgresOptions()) { database, link in
+      func trigger(_ body: String) throws {
+        try link.run(
+          """
+          DROP TRIGGER IF EXISTS late ON note;
+          CREATE OR REPLACE FUNCTION late() RETURNS trigger LANGUAGE plpgsql AS
+            $$ BEGIN \(body); RETURN NULL; END $$;
+          CREATE CONSTRAINT TRIGGER late AFTER INSERT ON note
+            DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION late();
+          """)
+      }
+      let reader = Query<Int64>.one("SELECT pg_backend_pid() AS id") { try $0.integer("id") }
+      func fails(_ id: String) async {
+        do {
+          try await database.write(Commit(at: now, statements: [Notes.insert(id)]))
+          Issue.record("it was acknowledged")
+        } catch {
+          guard case .indeterminate? = error as? StorageError else {
+            Issue.record("\(error)")
+            return
+          }
+        }
+      }
+      // The server warns, as where it gave up waiting for a standby.
+      try trigger("RAISE WARNING 'not everywhere'")
+      let first = try await database.read(reader)
+      await fails("a")
+      let second = try await database.read(reader)
+      #expect(second != first)
+      // The connection is lost while the commit is on its way.
+      try trigger("PERFORM pg_sleep(60)")
+      async let failure: Void = fails("b")
+      let writer = """
+        FROM pg_stat_activity
+        WHERE application_name = current_setting('application_name') AND wait_event = 'PgSleep'
+        """
+      try await eventually { try link.rows("SELECT pid \(writer)").count == 1 }
+      _ = try link.rows("SELECT pg_terminate_backend(pid) \(writer)")
+      await failure
+      #expect(try await database.read(reader) != second)
+    }
+  }
+
+  @Test("a write is decided though a slow read holds every connection that reads")
+  func aside() async throws {
+    var options = PostgresOptions()
+    options.readers = 1
+    try await withDatabase(options) { database, link in
+      let slow = Task {
+        try await database.read(
+          Query<Int>("SELECT CAST(pg_sleep(60) AS TEXT) AS nothing") { $0.count })
+      }
+      let own = """
+        SELECT pid FROM pg_stat_activity
+        WHERE application_name = current_setting('application_name') AND pid <> pg_backend_pid()
+        """
+      // One that writes, one that sleeps, and the spare.
+      try await eventually { try link.rows(own).count == 3 }
+      try await database.write {
+        .read(Notes.byID("a")) { note in
+          .commit(Commit(at: now, statements: note == nil ? [Notes.insert("a")] : []), ())
+        }
+      }
+      #expect(try link.rows("\(own) AND wait_event = 'PgSleep'").count == 1)
+      slow.cancel()
+      _ = try? await slow.value
+    }
+  }
+
+  @Test("a query whose table was changed is prepared anew")
+  func stale() async throws {
+    try await withDatabase(PostgresOptions()) { database, link in
+      let all = Query<[Row]>("SELECT * FROM note ORDER BY id LIMIT 5") { $0 }
+      #expect(try await database.read(all).isEmpty)
+      try link.run("ALTER TABLE note ADD COLUMN more bigint")
+      #expect(try await database.read(all).isEmpty)
+    }
+  }
+
+  private func withDatabase(
+    _ options: PostgresOptions, _ body: (PostgresDatabase, PostgresLink) async throws -> Void
+  ) async throws {
+    try await Engine.postgres.withStore { store in
+      let database = try await PostgresDatabase.open(url: store.url, options: options)
+      // With no limits of its own.
+      let link = try PostgresLink(url: store.url, options: options)
+      do {
+        try await database.migrate(Notes.migrations)
+        try await body(database, link)
+      } catch {
+        link.close()
+        await database.close()
+        throw error
+      }
+      link.close()
+      await database.close()
+    }
+  }
+
+  /// Connections that wait for the store's lock.
+  private func waiters(_ link: PostgresLink) throws -> Int {
+    try link.rows(
+      """
+      SELECT pid FROM pg_stat_activity
+      WHERE application_name = current_setting('application_name')
+        AND wait_event_type = 'Lock' AND wait_event = 'advisory'
+      """
+    ).count
+  }
+}
+
+@Suite("PostgreSQL engine, the queue of writes")
+struct WriteQueueTests {
+  @Test("a write that has the store to itself stays so when its guard fails")
+  func alone() throws {
+    var queue = WriteQueue(PostgresOptions())
+    let write = DecidedWrite(IdleWrite())
+    queue.runAlone(write)
+    #expect(queue.takeGroup().writes.first === write)
+    let statement = Statement("UPDATE note SET size = 1", expects: .exactly(1))
+    let again = queue.undone([write], refused: [0: statement], failed: [:], own: nil)
+    #expect(again.isEmpty)
+    #expect(queue.hasAlone)
+  }
+
+  @Test("writes that are decided for the first time don't keep a deferred one from its turn")
+  func deferred() throws {
+    var queue = WriteQueue(PostgresOptions())
+    let writes = [DecidedWrite(IdleWrite()), DecidedWrite(IdleWrite())]
+    let statement = Statement("UPDATE note SET size = ?1", [1], expects: .exactly(1))
+    for write in writes {
+      write.commit.run(statement)
+      queue.append(write)
+    }
+    let group = queue.takeGroup().writes
+    #expect(group.count == 2)
+    #expect(queue.undone(group, refused: [1: statement], failed: [:], own: nil).isEmpty)
+    for _ in 0..<100 { queue.reads(DecidedWrite(IdleWrite())) }
+    #expect(queue.takeGroup().writes.count == 1)
+    queue.ended()
+    #expect(queue.takeDeferred() === writes[1])
+  }
+
+  private final class IdleWrite: WriteJob {
+    let arrival = ContinuousClock.now
+    var isCancelled: Bool { false }
+    func start() -> Stage { .done }
+    func go(on results: ReadResults) -> Stage { .done }
+    func finish(_ failure: (any Error)?) {}
+  }
+}
