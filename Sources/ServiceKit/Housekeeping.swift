@@ -54,7 +54,7 @@ public struct Housekeeping: Sendable {
   public func run(logger: Logger) async {
     async let _ = upkeep.feedLag.run()
     while !Task.isCancelled {
-      do {
+      await logged(logger) {
         let forgotten = try await forget()
         if forgotten.requests + forgotten.events + forgotten.months > 0 {
           logger.info(
@@ -64,31 +64,54 @@ public struct Housekeeping: Sendable {
               "months": "\(forgotten.months)",
             ])
         }
+      }
+      await logged(logger) {
         let overdue = try await upkeep.keepDeadlines()
         if overdue > 0 { logger.info("overdue", metadata: ["seen_to": "\(overdue)"]) }
-      } catch {
-        if Task.isCancelled { return }
-        logger.warning("housekeeping failed", metadata: ["cause": "\(error)"])
       }
       // Time itself is meant: there is no condition to wait for.
       try? await Task.sleep(for: Self.interval)
     }
   }
 
-  /// One round.
-  /// - Throws: `StorageError`.
+  private func logged(_ logger: Logger, _ work: () async throws -> Void) async {
+    do {
+      try await work()
+    } catch {
+      if Task.isCancelled { return }
+      logger.warning("housekeeping failed", metadata: ["cause": "\(error)"])
+    }
+  }
+
+  /// One round; what fails keeps nothing else from being done.
+  ///
+  /// - Throws: the first error, `StorageError` mostly.
   public func forget() async throws -> Forgotten {
-    let retention = TimeInterval(Limits.requestRetention.components.seconds)
+    let now = clock.now
+    let past = try await database.forgettingInstant(at: now)
+    var failure: (any Error)?
+    func attempt(_ work: () async throws -> Int) async -> Int {
+      do {
+        return try await work()
+      } catch {
+        failure = failure ?? error
+        return 0
+      }
+    }
     var months = 0
     for table in [StorageSchema.auditMonths] + upkeep.monthlyTables {
-      months += try await database.keepMonths(of: table, at: clock.now)
+      months += await attempt { try await database.keepMonths(of: table, at: now, past: past) }
     }
-    return Forgotten(
-      requests: try await database.purgeRequests(
-        before: clock.now.addingTimeInterval(-retention)),
-      events: try await database.purgeFeed(
-        before: clock.now.addingTimeInterval(-feedRetention),
-        keepingLast: { upkeep.currentVersions(of: $0) }),
-      months: months)
+    let requests = await attempt {
+      let retention = TimeInterval(Limits.requestRetention.components.seconds)
+      return try await database.purgeRequests(before: past.addingTimeInterval(-retention))
+    }
+    let events = await attempt {
+      try await database.purgeFeed(
+        before: past.addingTimeInterval(-feedRetention),
+        keepingLast: { upkeep.currentVersions(of: $0) })
+    }
+    if let failure { throw failure }
+    return Forgotten(requests: requests, events: events, months: months)
   }
 }

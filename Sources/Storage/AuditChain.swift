@@ -24,6 +24,18 @@ public struct AuditChain: Sendable, Hashable {
     hash = Array(SHA256.hash(data: SealedBox.context("yijia audit 1", name)))
   }
 
+  /// A name for a new chain of a store that has chains already: it says how many, so that none of
+  /// them can be taken away whole.
+  public static func name(_ engine: String, random: UInt64, after others: Int) -> String {
+    "\(engine).\(String(random, radix: 16)).\(others)"
+  }
+
+  /// How many others were there before a chain, as far as its name says.
+  static func others(besides name: String) -> Int {
+    let parts = name.split(separator: ".")
+    return parts.count == 3 ? Int(parts[2]) ?? 0 : 0
+  }
+
   /// A chain as its head was stored.
   public init(name: String, sequence: Int64, hash: [UInt8]) {
     self.name = name
@@ -99,6 +111,8 @@ public struct AuditReport: Sendable, Hashable {
       case truncated
       /// There are entries after the chain's stored head, or a chain without one.
       case unheaded
+      /// The chain's name says that more chains were there before it than are now.
+      case unaccompanied
       /// The chain is consistent but not the one whose head was noted.
       case rewritten
     }

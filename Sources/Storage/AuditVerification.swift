@@ -19,13 +19,17 @@ extension Database {
       report.problem = .init(chain: lost, sequence: 1, kind: .truncated)
       return report
     }
+    for name in names where AuditChain.others(besides: name) >= names.count {
+      report.problem = .init(chain: name, sequence: 1, kind: .unaccompanied)
+      return report
+    }
     for name in names {
       var verification = AuditVerification(
         chain: AuditChain(name: name), anchors: anchors.filter { $0.chain == name })
       while true {
         let after = verification.chain.sequence
         let (head, page) = try await read(
-          AuditSQL.head(of: name), AuditSQL.page(of: name, after: after))
+          AuditSQL.head(of: name), AuditSQL.page(of: name, after: verification.place))
         let isDone = verification.check(page, head: head)
         report.rows += Int(verification.chain.sequence - after)
         try await progress(report.rows, max(report.rows, total))
@@ -49,6 +53,8 @@ extension AuditChain {
 struct AuditVerification {
   private(set) var chain: AuditChain
   private(set) var problem: AuditReport.Problem?
+  /// Behind the last row: of a number that is there twice, the second is behind the first.
+  private(set) var place = AuditSQL.Place(sequence: .min, microseconds: .min)
   private let anchors: [Int64: [UInt8]]
 
   init(chain: AuditChain, anchors: [AuditHead]) {
@@ -60,6 +66,7 @@ struct AuditVerification {
   /// Checks a page of what follows; true when the chain is done or broken.
   mutating func check(_ page: [AuditSQL.Stored], head: AuditHead?) -> Bool {
     for row in page {
+      place = AuditSQL.Place(sequence: row.sequence, microseconds: row.microseconds)
       if row.sequence != chain.sequence + 1 { return fail(chain.sequence + 1, .missing) }
       guard let head, row.sequence <= head.sequence else { return fail(row.sequence, .unheaded) }
       chain.advance(by: row.entry, microseconds: row.microseconds)
@@ -114,12 +121,18 @@ enum AuditSQL {
     }
   }
 
-  static func page(of chain: String, after sequence: Int64) -> Query<[Stored]> {
+  /// A place in the order of a chain's rows. PostgreSQL's key holds the time too.
+  struct Place: Sendable {
+    let sequence: Int64
+    let microseconds: Int64
+  }
+
+  static func page(of chain: String, after place: Place) -> Query<[Stored]> {
     .all(
       """
       SELECT sequence, time, actor, action, target, reason, detail, hash FROM storage_audit
-      WHERE chain = ?1 AND sequence > ?2 ORDER BY sequence LIMIT 1000
-      """, [chain, sequence]
+      WHERE chain = ?1 AND (sequence, time) > (?2, ?3) ORDER BY sequence, time LIMIT 1000
+      """, [chain, place.sequence, place.microseconds]
     ) { row in
       Stored(
         sequence: try row.integer("sequence"), microseconds: try row.integer("time"),

@@ -64,26 +64,64 @@ struct CalendarMonth: Sendable, Hashable {
 }
 
 extension Database {
-  /// Makes the parts of the months to come, and drops those that are no longer kept (rows in small
-  /// commits on SQLite).
+  /// Makes the parts of the months to come, and drops those that are no longer kept. What is older
+  /// and stands in no part of its month (PostgreSQL's default part, SQLite) goes in small commits.
   ///
-  /// - Returns: parts dropped (rows on SQLite).
-  public func keepMonths(of table: MonthlyTable, at now: Date) async throws -> Int {
-    let current = CalendarMonth(of: now)
-    let first = table.monthsKept.map { current.adding(-$0) }
+  /// - Parameters:
+  ///   - now: what the months to come are counted from.
+  ///   - past: what the months that are kept are counted from: see `forgettingInstant(at:)`.
+  /// - Returns: parts dropped, and rows.
+  /// - Throws: `StorageError.busy` where somebody else holds a table, or a part is too large to
+  ///   become one of its own at once.
+  public func keepMonths(
+    of table: MonthlyTable, at now: Date, past: Date? = nil
+  ) async throws -> Int {
+    let first = table.monthsKept.map { CalendarMonth(of: past ?? now).adding(-$0) }
     guard dialect == .postgres else {
       guard let first else { return 0 }
       return try await deleteRows(of: table, before: first.start, at: now)
     }
-    return try await write { MonthlySQL.keep(table, current: current, first: first, at: now) }
+    // Where a month can't be made its rows are in the default part, and are forgotten there.
+    var failure: (any Error)?
+    do {
+      let current = CalendarMonth(of: now)
+      for ahead in 0...MonthlyTable.monthsAhead {
+        try await makeMonth(current.adding(ahead), of: table, at: now)
+      }
+    } catch {
+      failure = error
+    }
+    var forgotten = 0
+    if let first {
+      forgotten = try await deleteRows(of: table, before: first.start, at: now)
+      for part in try await read(MonthlySQL.parts(of: table)) {
+        guard let month = CalendarMonth(suffixOf: part), month.number < first.number else {
+          continue
+        }
+        try await write(MonthlySQL.drop(part, at: now))
+        forgotten += 1
+      }
+    }
+    if let failure { throw failure }
+    return forgotten
+  }
+
+  /// Makes the part of a month where it is missing.
+  func makeMonth(_ month: CalendarMonth, of table: MonthlyTable, at now: Date) async throws {
+    try await write { MonthlySQL.make(month, of: table, at: now) }
   }
 
   private func deleteRows(
     of table: MonthlyTable, before start: Int64, at now: Date
   ) async throws -> Int {
+    let isParted = dialect == .postgres
     var deleted = 0
     while true {
-      let count = try await write { MonthlySQL.delete(table, before: start, at: now) }
+      let count = try await write {
+        isParted
+          ? MonthlySQL.deleteStrays(of: table, before: start, at: now)
+          : MonthlySQL.delete(table, before: start, at: now)
+      }
       deleted += count
       if count < Limits.rowsPerPurge { return deleted }
     }
@@ -92,62 +130,114 @@ extension Database {
 
 /// The statements of parts by month.
 enum MonthlySQL {
-  static func keep(
-    _ table: MonthlyTable, current: CalendarMonth, first: CalendarMonth?, at now: Date
-  ) -> Step<Int> {
-    let parts = Query<[String]>.all(
+  static func parts(of table: MonthlyTable) -> Query<[String]> {
+    .all(
       """
       SELECT c.relname AS name FROM pg_inherits AS i JOIN pg_class AS c ON c.oid = i.inhrelid
-      WHERE i.inhparent = to_regclass(?1)
+      WHERE i.inhparent = to_regclass(?1) ORDER BY c.relname
       """, [table.name]
     ) { try $0.text("name") }
-    return .read(parts) { parts in
-      var commit = Commit(at: now)
-      for ahead in 0...MonthlyTable.monthsAhead {
-        let month = current.adding(ahead)
-        let part = "\(table.name)_\(month.suffix)"
-        if !parts.contains(part) { make(part, of: table, month, into: &commit) }
-      }
-      let old = parts.filter { part in
-        guard let first, let month = CalendarMonth(suffixOf: part) else { return false }
-        return month.number < first.number
-      }
-      for part in old { commit.run("DROP TABLE \(part)") }
-      if commit.statements.isEmpty { return .reply(0) }
-      return .commit(commit, old.count)
-    }
+  }
+
+  /// The tables of a store that are parted by a range and have a default part, with the column.
+  static let tables = Query<[MonthlyTable]>.all(
+    """
+    SELECT c.relname AS name, a.attname AS column_name
+    FROM pg_partitioned_table AS p JOIN pg_class AS c ON c.oid = p.partrelid
+      JOIN pg_attribute AS a ON a.attrelid = p.partrelid AND a.attnum = p.partattrs[0]
+    WHERE p.partstrat = 'r' AND p.partdefid <> 0
+      AND c.relnamespace = to_regnamespace(current_schema()) ORDER BY c.relname
+    """
+  ) { MonthlyTable(try $0.text("name"), by: try $0.text("column_name")) }
+
+  /// The months that a table of SQLite has rows of.
+  static func months(in table: MonthlyTable) -> Query<[CalendarMonth]> {
+    let time = "\(table.column) / 1000000, 'unixepoch'"
+    return .all(
+      """
+      SELECT DISTINCT CAST(strftime('%Y', \(time)) AS INTEGER) * 12
+        + CAST(strftime('%m', \(time)) AS INTEGER) - 1 AS month
+      FROM \(table.name) ORDER BY month
+      """
+    ) { CalendarMonth(number: try $0.int("month")) }
   }
 
   /// Rows that came before their month was made move over from the default part.
-  private static func make(
-    _ part: String, of table: MonthlyTable, _ month: CalendarMonth, into commit: inout Commit
-  ) {
-    let (start, end) = (month.start, month.adding(1).start)
-    commit.run("CREATE TABLE \(part) (LIKE \(table.name) INCLUDING ALL)")
-    commit.run(
-      """
-      WITH moved AS (
-        DELETE FROM \(table.name)_default
-        WHERE \(table.column) >= \(start) AND \(table.column) < \(end) RETURNING *)
-      INSERT INTO \(part) SELECT * FROM moved
-      """)
-    commit.run(
-      """
-      ALTER TABLE \(table.name) ATTACH PARTITION \(part) FOR VALUES FROM (\(start)) TO (\(end))
-      """)
+  static func make(_ month: CalendarMonth, of table: MonthlyTable, at now: Date) -> Step<Void> {
+    .read(parts(of: table)) { parts in
+      let part = "\(table.name)_\(month.suffix)"
+      if parts.contains(part) { return .reply(()) }
+      let (start, end) = (month.start, month.adding(1).start)
+      var commit = Commit(at: now)
+      commit.bound()
+      commit.run("CREATE TABLE \(part) (LIKE \(table.name) INCLUDING ALL)")
+      commit.run(
+        """
+        WITH moved AS (
+          DELETE FROM \(table.name)_default
+          WHERE \(table.column) >= \(start) AND \(table.column) < \(end) RETURNING *)
+        INSERT INTO \(part) SELECT * FROM moved
+        """)
+      commit.run(
+        """
+        ALTER TABLE \(table.name) ATTACH PARTITION \(part) FOR VALUES FROM (\(start)) TO (\(end))
+        """)
+      return .commit(commit, ())
+    }
   }
 
-  static func delete(_ table: MonthlyTable, before start: Int64, at now: Date) -> Step<Int> {
-    let old = Query<[Int64]>.all(
+  static func drop(_ part: String, at now: Date) -> Commit {
+    var commit = Commit(at: now)
+    commit.bound()
+    // Another replica may have come first.
+    commit.run("DROP TABLE IF EXISTS \(part)")
+    return commit
+  }
+
+  /// Deletes old rows of the default part, where a month was never made.
+  static func deleteStrays(
+    of table: MonthlyTable, before start: Int64, at now: Date
+  ) -> Step<Int> {
+    let stray = """
+      FROM \(table.name)_default WHERE \(table.column) < ?1 LIMIT \(Limits.rowsPerPurge)
       """
-      SELECT rowid AS row FROM \(table.name) WHERE \(table.column) < ?1 ORDER BY rowid LIMIT ?2
-      """, [start, Limits.rowsPerPurge]
-    ) { try $0.integer("row") }
-    return .read(old) { rows in
-      if rows.isEmpty { return .reply(0) }
+    let old = Query<Int>.one("SELECT count(*) AS n FROM (SELECT 1 \(stray)) AS old", [start]) {
+      try $0.int("n")
+    }
+    return .read(old) { count in
+      if count == 0 { return .reply(0) }
       var commit = Commit(at: now)
-      for row in rows { commit.run("DELETE FROM \(table.name) WHERE rowid = ?1", [row]) }
-      return .commit(commit, rows.count)
+      commit.run(
+        "DELETE FROM \(table.name)_default WHERE ctid IN (SELECT ctid \(stray))", [start])
+      return .commit(commit, count)
+    }
+  }
+
+  /// Deletes rows in the order in which they were stored, up to the first that is younger: no index
+  /// is by time.
+  static func delete(_ table: MonthlyTable, before start: Int64, at now: Date) -> Step<Int> {
+    let oldest = Query<[(row: Int64, time: Int64)]>.all(
+      "SELECT rowid AS row, \(table.column) AS time FROM \(table.name) ORDER BY rowid LIMIT ?1",
+      [Limits.rowsPerPurge]
+    ) { (try $0.integer("row"), try $0.integer("time")) }
+    return .read(oldest) { rows in
+      let old = rows.prefix { $0.time < start }
+      guard let last = old.last else { return .reply(0) }
+      var commit = Commit(at: now)
+      commit.run("DELETE FROM \(table.name) WHERE rowid <= ?1", [last.row])
+      return .commit(commit, old.count)
+    }
+  }
+}
+
+extension Commit {
+  /// Every other writer of the store waits for a change of parts, which waits for whoever reads the
+  /// table: it gives up soon, and is tried again an hour later.
+  ///
+  /// With a count, so that the transaction is begun by a statement: the bounds are for it alone.
+  fileprivate mutating func bound() {
+    for limit in ["lock_timeout = '1s'", "statement_timeout = '5s'"] {
+      run("SET LOCAL \(limit)", expects: .exactly(0))
     }
   }
 }

@@ -26,6 +26,8 @@ public enum StorageError: Error, Sendable, Hashable {
   case newerSchema(String)
   /// This migration was changed after it had been applied.
   case changedMigration(String)
+  /// The store was not moved here to its end: it lacks rows. Move it again, into an empty one.
+  case unfinishedMove
   /// Another process owns the store.
   case locked(Detail)
   /// The store was closed.
@@ -106,6 +108,8 @@ extension StorageError: CustomStringConvertible, CustomDebugStringConvertible {
     case .contention: "the write met others too often"
     case .newerSchema(let name): "the store is newer than this program: migration \(name)"
     case .changedMigration(let name): "migration \(name) differs from the one that was applied"
+    case .unfinishedMove:
+      "the store was not moved here to its end: move it again, into an empty one"
     case .locked: "another process owns the store"
     case .closed: "the store is closed"
     case .column(let name): "a row has no column \(name) of the wanted kind"

@@ -12,6 +12,8 @@ public struct StoreMove: Sendable {
   /// They say which migrations there are, and are the target's own.
   fileprivate static let keptTables: Set = ["storage_migration"]
 
+  /// Commits of a move have no time: nothing in them is dated by it.
+  private let epoch = Date(timeIntervalSince1970: 0)
   private let source: any Database
   private let target: any Database
 
@@ -43,12 +45,31 @@ public struct StoreMove: Sendable {
     }
     let sourceReport = try await source.verifyAudit()
     guard sourceReport.isIntact else { throw Refusal("audit log: \(sourceReport.summary)") }
+    try await target.write(Commit(at: epoch, statements: [StoreMove.begin]))
+    try await makeMonths()
     var moved: [Moved] = []
     for table in tables {
       moved.append(Moved(table: table.name, rows: try await move(table, progress)))
     }
     try await verify(moved, sourceReport)
+    try await target.write(Commit(at: epoch, statements: [StoreMove.end]))
     return moved
+  }
+
+  /// Until the move is over, no service takes the target for a store.
+  private static let begin = Statement(
+    "INSERT INTO storage_meta (name, value) VALUES ('moving', 1) ON CONFLICT (name) DO NOTHING")
+  private static let end = Statement(
+    "DELETE FROM storage_meta WHERE name = 'moving'", expects: .exactly(1))
+
+  /// Rows go to the parts of their months: they would stay in the default part for good.
+  private func makeMonths() async throws {
+    guard target.dialect == .postgres else { return }
+    for table in try await target.read(MonthlySQL.tables) {
+      for month in try await source.read(MonthlySQL.months(in: table)) {
+        try await target.makeMonth(month, of: table, at: epoch)
+      }
+    }
   }
 
   private func checkSchemas() async throws {
@@ -70,7 +91,7 @@ public struct StoreMove: Sendable {
     while true {
       let page = try await source.read(table.page(after: after, limit: Self.rowsPerCommit))
       guard let last = page.last else { return done }
-      var commit = Commit(at: Date(timeIntervalSince1970: 0))
+      var commit = Commit(at: epoch)
       commit.run(table.insert(page))
       try await target.write(commit)
       done += page.count

@@ -89,6 +89,7 @@ public final class PostgresDatabase: Storage.Database {
     engine.signal.wakes()
   }
 
+  /// - Throws: `StorageError.unfinishedMove` besides.
   public func migrate(_ migrations: [Migration]) async throws {
     let migrator = PostgresMigrator(url: engine.url, options: engine.options)
     try await Self.patiently("migrate", engine.options) { try migrator.migrate(migrations) }

@@ -7,7 +7,8 @@ struct PostgresSession: Sendable {
   let lock: Int64
   /// The channel that tells other replicas of new events.
   let channel: String
-  let chainName: String
+  /// Of the audit chain that this session writes.
+  private(set) var chainName = ""
 
   enum Role: Sendable {
     case writer
@@ -33,7 +34,7 @@ struct PostgresSession: Sendable {
       SET standard_conforming_strings = on;
       SET plan_cache_mode = force_generic_plan;
       """)
-    let session = try PostgresSession(link)
+    var session = try PostgresSession(link)
     switch role {
     case .reader:
       // Any one batch is a transaction with one snapshot.
@@ -46,6 +47,9 @@ struct PostgresSession: Sendable {
       try link.run("SET default_transaction_isolation = 'read committed'")
       try session.insistOnDurability(link)
       try link.run("LISTEN \"\(session.channel)\"")
+      let heads = try link.rows("SELECT count(*) AS n FROM storage_audit_head")
+      session.chainName = AuditChain.name(
+        "postgres", random: .random(in: .min ... .max), after: try heads.first?.int("n") ?? 0)
     }
     try link.enterPipeline()
     return (link, session)
@@ -90,7 +94,6 @@ struct PostgresSession: Sendable {
     }
     lock = Int64(bitPattern: hash)
     channel = "yijia_\(String(hash, radix: 16))"
-    chainName = "postgres.\(String(UInt64.random(in: .min ... .max), radix: 16))"
   }
 
   /// An acknowledged write is on disk, and on the standbys that the server waits for.
@@ -178,7 +181,11 @@ struct PostgresMigrator {
 
   /// Applies what is missing of a service's list.
   func migrate(_ migrations: [Migration]) throws {
-    try inTransaction { try apply(.service, migrations, on: $0) }
+    try inTransaction { link in
+      let moving = try link.rows("SELECT value FROM storage_meta WHERE name = 'moving'")
+      guard moving.isEmpty else { throw StorageError.unfinishedMove }
+      try apply(.service, migrations, on: link)
+    }
   }
 
   /// Concurrent starts wait for one another, and for running writes, by the store's lock.

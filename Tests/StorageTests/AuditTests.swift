@@ -111,6 +111,49 @@ struct AuditTests {
     }
   }
 
+  @Test("an entry that was slipped in between two pages is found", arguments: Engine.allCases)
+  func slippedIn(_ engine: Engine) async throws {
+    for sequence in [-1, 1_000] where sequence < 0 || engine == .postgres {
+      try await engine.withDatabase { database in
+        for _ in 0..<3 {
+          let entries = (0..<500).map { Notes.audit("\($0)") }
+          try await database.write(Commit(at: now, audit: entries))
+        }
+        try await run(
+          database,
+          """
+          INSERT INTO storage_audit SELECT chain, \(sequence), time + 1, actor, 'x', target, reason,
+          detail, hash FROM storage_audit WHERE sequence = 1000
+          """)
+        #expect(try await !database.verifyAudit().isIntact, "\(sequence)")
+      }
+    }
+  }
+
+  @Test(
+    "a chain that was taken away whole is missed",
+    .enabled(if: Engine.allCases.contains(.postgres)))
+  func taken() async throws {
+    try await Engine.postgres.withStore { store in
+      for index in 0..<3 {
+        try await store.with { database in
+          try await database.write(Commit(at: now, audit: [Notes.audit("\(index)")]))
+        }
+      }
+      try await store.with { database in
+        let report = try await database.verifyAudit()
+        #expect(report.isIntact)
+        #expect(report.heads.count == 3)
+        let target = try await database.read(
+          .one("SELECT chain FROM storage_audit WHERE target = 'notes/0'") { try $0.text("chain") })
+        for table in ["storage_audit", "storage_audit_head"] {
+          try await run(database, "DELETE FROM \(table) WHERE chain = '\(target)'")
+        }
+        #expect(try await database.verifyAudit().problem?.kind == .unaccompanied)
+      }
+    }
+  }
+
   @Test("a noted head finds a log that was cut together with its head", arguments: Engine.allCases)
   func anchors(_ engine: Engine) async throws {
     try await withLog(engine) { database, chain in
