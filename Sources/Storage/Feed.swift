@@ -80,8 +80,8 @@ extension Database {
 
   /// The place after the last event: where a consumer starts that wants only what comes.
   public func feedEnd() async throws -> FeedCursor {
-    let (state, last) = try await read(FeedSQL.state, FeedSQL.last)
-    return FeedCursor(epoch: state.epoch, position: max(last, state.floor))
+    let state = try await read(FeedSQL.state)
+    return FeedCursor(epoch: state.epoch, position: max(state.last, state.floor))
   }
 
   /// The events after a cursor, and then each new one as it is committed, without end. It ends when
@@ -170,6 +170,8 @@ enum FeedSQL {
     let epoch: Int64
     /// The position up to which events were purged.
     let floor: Int64
+    /// The last position that was given out, as far as is known.
+    let last: Int64
 
     func check(_ cursor: FeedCursor) throws(StorageError) {
       if cursor == .start {
@@ -178,6 +180,8 @@ enum FeedSQL {
       }
       guard cursor.epoch == epoch else { throw .foreignCursor }
       guard cursor.position >= floor else { throw .expiredCursor }
+      // Of a history that was lost: its place will be given out again.
+      guard cursor.position <= max(last, floor) else { throw .foreignCursor }
     }
   }
 
@@ -196,16 +200,15 @@ enum FeedSQL {
   static let state = Query<State>.one(
     """
     SELECT max(CASE WHEN name = 'epoch' THEN value END) AS epoch,
-           max(CASE WHEN name = 'feed_floor' THEN value END) AS floor
+           max(CASE WHEN name = 'feed_floor' THEN value END) AS floor,
+           (SELECT coalesce(max(position), 0) FROM storage_outbox) AS last
     FROM storage_meta
     """
   ) { row in
-    State(epoch: try row.integer("epoch"), floor: try row.optionalInteger("floor") ?? 0)
+    State(
+      epoch: try row.integer("epoch"), floor: try row.optionalInteger("floor") ?? 0,
+      last: try row.integer("last"))
   }
-
-  static let last = Query<Int64>.one(
-    "SELECT coalesce(max(position), 0) AS position FROM storage_outbox"
-  ) { row in try row.integer("position") }
 
   static func page(after position: Int64, limit: Int, audience: String?) -> Query<[Stored]> {
     let columns = "position, entity, version, kind, payload, audience, time"

@@ -60,6 +60,18 @@ extension Keyring {
     // A link fails where the name is taken; a rename replaces it. Both show the whole file only.
     let placed = replacing ? rename(draft, path) : link(draft, path)
     guard placed == 0 else { throw .keyring("\(path) can't be put in place: errno \(errno)") }
+    try Keyring.syncFolder(of: path)
+  }
+
+  /// A new name is there after a power cut only once its folder is on disk: what the new key sealed
+  /// meanwhile would be lost with it.
+  private static func syncFolder(of path: String) throws(StorageError) {
+    let end = path.lastIndex(of: "/")
+    let folder = end.map { $0 == path.startIndex ? "/" : String(path[..<$0]) } ?? "."
+    let descriptor = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+    guard descriptor >= 0 else { throw .keyring("\(folder) can't be opened: errno \(errno)") }
+    defer { _ = close(descriptor) }
+    guard fsync(descriptor) == 0 else { throw .keyring("\(folder) can't be put on disk") }
   }
 
   private static func readAll(_ descriptor: Int32, path: String) throws(StorageError) -> [UInt8] {

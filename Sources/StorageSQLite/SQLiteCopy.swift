@@ -37,7 +37,12 @@ extension SQLiteDatabase: CopyableDatabase {
     do {
       try await withThrowingTaskGroup(of: Bool.self) { group in
         group.addTask {
-          try await copying.value
+          // The group waits for it, whoever ends it.
+          try await withTaskCancellationHandler {
+            try await copying.value
+          } onCancel: {
+            queue.interrupt()
+          }
           return true
         }
         while true {
@@ -57,7 +62,6 @@ extension SQLiteDatabase: CopyableDatabase {
       try await progress(total, total)
       try queue.close()
     } catch {
-      queue.interrupt()
       _ = try? await copying.value
       try? queue.close()
       unlink(path)

@@ -117,6 +117,12 @@ struct FeedTests {
       await #expect(throws: StorageError.foreignCursor) {
         try await database.feed(after: FeedCursor(epoch: 1, position: 0))
       }
+      // As a copy of the store's file from before shows it.
+      let end = try await database.feedEnd()
+      #expect(try await database.feed(after: end).isEmpty)
+      await #expect(throws: StorageError.foreignCursor) {
+        try await database.feed(after: FeedCursor(epoch: end.epoch, position: end.position + 1))
+      }
     }
     for text in ["1", "x.1", "1.x", "-1.2", "1.-2", "1.2.3", " 1.2"] {
       #expect(throws: StorageError.foreignCursor) { try FeedCursor(text: text) }
