@@ -19,4 +19,13 @@ public struct ErrorCode: RawRepresentable, Sendable, Hashable {
   public static let enhanceYourCalm = ErrorCode(rawValue: 11)
   public static let inadequateSecurity = ErrorCode(rawValue: 12)
   public static let http11Required = ErrorCode(rawValue: 13)
+
+  /// Whether a stream that is reset so was broken by its peer: what we refuse or give up for
+  /// reasons of our own says otherwise.
+  var blamesPeer: Bool {
+    switch self {
+    case .protocolError, .flowControlError, .streamClosed, .frameSizeError, .compressionError: true
+    default: false
+    }
+  }
 }

@@ -12,6 +12,7 @@ struct HeaderArena {
   private static let bytesFirst = 512
   /// Room that is kept until the next lists come.
   private static let bytesKeptMax = 16 << 10
+  private static let fieldsKeptMax = 512
 
   private let listBytesMax: Int
   private let fieldsMax: Int
@@ -26,6 +27,7 @@ struct HeaderArena {
   private var listSize = 0
   private var isOverLimit = false
   private var isOpen = false
+  private var isDropped = false
 
   init(listBytesMax: Int, fieldsMax: Int) {
     self.listBytesMax = listBytesMax
@@ -37,12 +39,21 @@ struct HeaderArena {
     guard isOpen else {
       if bytes.count > Self.bytesKeptMax { bytes = [] }
       used = 0
-      fields.removeAll(keepingCapacity: fields.capacity <= 512)
+      fields.removeAll(keepingCapacity: fields.capacity <= Self.fieldsKeptMax)
       return
     }
-    bytes.removeSubrange(..<firstByte)
+    // What is left of it is one list: more room than for some is let go.
+    if bytes.count > Self.bytesKeptMax {
+      bytes = Array(bytes[firstByte..<used])
+    } else {
+      bytes.removeSubrange(..<firstByte)
+    }
     used -= firstByte
-    fields.removeSubrange(..<firstField)
+    if fields.capacity > Self.fieldsKeptMax {
+      fields = Array(fields[firstField...])
+    } else {
+      fields.removeSubrange(..<firstField)
+    }
     for index in fields.indices { fields[index].start -= firstByte }
     firstField = 0
     firstByte = 0
@@ -54,7 +65,14 @@ struct HeaderArena {
     listSize = 0
     isOverLimit = false
     isOpen = true
+    isDropped = false
   }
+
+  /// Nothing is kept of the list that is arriving: no one will read it.
+  mutating func dropList() { isDropped = true }
+
+  /// Bytes of room.
+  var roomBytes: Int { bytes.count }
 
   /// The size of the list that is arriving, whatever of it was kept.
   var openListBytes: Int { listSize }
@@ -63,7 +81,7 @@ struct HeaderArena {
   /// left out and the list is marked.
   mutating func append(name: UnsafeBufferPointer<UInt8>, value: UnsafeBufferPointer<UInt8>) {
     listSize += name.count + value.count + 32
-    guard listSize <= listBytesMax, fields.count - firstField < fieldsMax else {
+    guard listSize <= listBytesMax, fields.count - firstField < fieldsMax, !isDropped else {
       isOverLimit = true
       return
     }

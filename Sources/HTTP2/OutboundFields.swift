@@ -41,6 +41,9 @@ public struct OutboundFields: Sendable {
   /// Fields in the list.
   public var count: Int { fields.count }
 
+  /// What the library reckons the fields to take at most.
+  var bytesMax: Int { bytes.count + 12 * fields.count }
+
   /// Makes room, where it is known how much will come.
   public mutating func reserve(bytes byteCount: Int, fields fieldCount: Int) {
     bytes.reserveCapacity(byteCount)
@@ -106,6 +109,10 @@ public struct OutboundFields: Sendable {
 public enum HeaderSource: Sendable {
   case fixed(StaticFields)
   case list(OutboundFields)
+
+  var bytesMax: Int {
+    if case .list(let fields) = self { fields.bytesMax } else { 0 }
+  }
 
   func withValues<Result>(
     _ body: (UnsafeBufferPointer<nghttp2_nv>) throws -> Result

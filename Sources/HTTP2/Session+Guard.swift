@@ -11,6 +11,8 @@ struct InboundState {
   /// The stream and the kind of that payload.
   var stream: Int32 = 0
   var kind: UInt8 = 0
+  /// Frames that have begun, but for those that continue one.
+  var frames = 0
   /// A frame's head that has not arrived whole; the library has none of it.
   var held: [UInt8] = []
   /// Streams with frames that the library has not got yet, by a bit of the identifier.
@@ -38,6 +40,14 @@ extension Session {
     guard role == .server else { return false }
     return !inbound.held.isEmpty || frameGuard.openBlock != 0
       || (inbound.payloadLeft > 0 && inbound.kind != FrameGuard.Kind.data)
+  }
+
+  /// Streams that the peer has opened so far; servers only.
+  public var streamsOpened: Int { frameGuard.streamsOpened }
+
+  /// Which of the peer's frames that is; of a field block in parts its first.
+  public var awaitedFrame: Int {
+    inbound.frames + (inbound.held.isEmpty || frameGuard.openBlock != 0 ? 0 : 1)
   }
 
   /// Walks the frames in what was read and hands the library what it may have, in as few pieces
@@ -129,6 +139,7 @@ extension Session {
   /// lies before it.
   private func take(_ head: FrameGuard.Head, flush: () -> Int32) -> Int32 {
     count(head)
+    if head.kind != FrameGuard.Kind.continuation { inbound.frames &+= 1 }
     inbound.stream = head.stream
     inbound.kind = head.kind
     var verdict = frameGuard.judge(head)
@@ -184,7 +195,9 @@ extension Session {
 
   private func state(of id: Int32) -> FrameGuard.StreamState {
     guard id <= frameGuard.highest, id & 1 == 1 else { return .idle }
-    guard let key = openStream(id) else { return closedStreams.state(of: id) }
+    guard let key = openStream(id) else {
+      return id > lastTaken ? .forgotten : closedStreams.state(of: id)
+    }
     let record = records[Int(key.slot)]
     if record.isReset { return .resetByUs }
     return record.remoteEnded ? .halfClosed : .open
@@ -208,6 +221,8 @@ extension Session {
   func refuseStream(_ id: Int32) {
     unsafe nghttp2_submit_rst_stream(
       handle, UInt8(NGHTTP2_FLAG_NONE.rawValue), id, ErrorCode.refusedStream.rawValue)
+    count(.provokedReset)
+    headers.dropList()
     closedStreams.append(id, .resetByUs)
   }
 

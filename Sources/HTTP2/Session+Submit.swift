@@ -2,10 +2,16 @@ internal import CNghttp2
 
 // What an owner may say. Each call only queues; `drain` brings it out.
 extension Session {
+  /// What the library sends of one header list, and of that what fields are not.
+  /// Source: nghttp2's `max_send_header_block_length`, `nghttp2_hd_deflate_bound`.
+  private static let headerBlockBytesMax = 65_536 - 17
+
   /// Opens a stream with a request head (clients only).
-  /// - Throws: `noStreamAvailable` when the session is going away or out of identifiers.
+  /// - Throws: `noStreamAvailable` when the session is going away or out of identifiers,
+  ///   `headersTooLong`.
   public func submitRequest(_ head: HeaderSource) throws(SessionError) -> StreamKey {
     guard unsafe handle != nil else { throw .closed }
+    guard head.bytesMax <= Self.headerBlockBytesMax else { throw .headersTooLong }
     let slot = takeSlot()
     var provider = unsafe nghttp2_data_provider(
       source: nghttp2_data_source(fd: slot), read_callback: SessionCallbacks.readBody)
@@ -76,6 +82,7 @@ extension Session {
       // A request that has not left yet: the library only marks it, no close is called for it.
       append(.closed(stream, code))
       freeSlot(stream.slot)
+      cancelledRequests += 1
     }
   }
 
@@ -97,6 +104,7 @@ extension Session {
   public func submitGoAway(_ code: ErrorCode = .noError, last: Int32? = nil) {
     guard unsafe handle != nil else { return }
     let last = unsafe last ?? nghttp2_session_get_last_proc_stream_id(handle)
+    lastTaken = min(lastTaken, last)
     unsafe nghttp2_submit_goaway(
       handle, UInt8(NGHTTP2_FLAG_NONE.rawValue), last, code.rawValue, nil, 0)
   }

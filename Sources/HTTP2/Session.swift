@@ -25,6 +25,8 @@ internal import CNghttp2
   @safe @exclusivity(unchecked) private var freeSlots: [Int32] = []
   /// Streams that are open at the moment.
   @safe @exclusivity(unchecked) public private(set) var openStreams = 0
+  /// Requests that were given up before they had left: the library keeps each until its turn comes.
+  @safe @exclusivity(unchecked) public internal(set) var cancelledRequests = 0
   /// Bytes queued on all streams.
   @safe @exclusivity(unchecked) public internal(set) var unsentBytes = 0
 
@@ -47,6 +49,9 @@ internal import CNghttp2
   @safe @exclusivity(unchecked) var frameGuard = FrameGuard()
   @safe @exclusivity(unchecked) var closedStreams = ClosedStreams()
   @safe @exclusivity(unchecked) var inbound = InboundState()
+  /// The last stream that we said we take: what comes above it is ignored. Source: RFC 9113,
+  /// section 6.8.
+  @safe @exclusivity(unchecked) var lastTaken = Int32.max
   /// A GOAWAY that ends everything is queued, or out.
   @safe @exclusivity(unchecked) var ending = Ending.no
   @safe @exclusivity(unchecked) private var hasSentSettings = false
@@ -210,7 +215,9 @@ internal import CNghttp2
   /// The connection's credit is returned on receipt, so that a slow stream holds up no other,
   /// unless too much lies unread.
   private func returnConnectionCredit() {
-    guard connectionDebt > 0, unreadBytes <= limits.unreadBytesMax else { return }
+    guard connectionDebt > 0, unreadBytes <= limits.unreadBytesMax, unsafe handle != nil else {
+      return
+    }
     unsafe nghttp2_session_consume_connection(handle, connectionDebt)
     connectionDebt = 0
   }
@@ -220,6 +227,8 @@ internal import CNghttp2
   /// Moves output out, a frame at a time, until there is none or `limit` bytes are reached.
   /// - Returns: whether all of it is out.
   public func drain(limit: Int, _ body: (RawSpan) -> Void) throws(SessionError) -> Bool {
+    // Streams that ended from our side have given back what lay unread.
+    returnConnectionCredit()
     var total = 0
     while total < limit {
       guard unsafe handle != nil, ending != .said else { return true }

@@ -102,11 +102,12 @@ enum SessionCallbacks {
           session.count(.emptyData)
         }
       case Int(NGHTTP2_HEADERS.rawValue):
+        let block = session.headers.endList()
         guard let stream = unsafe key(handle, header.stream_id), session.isOpen(stream) else {
           break
         }
         unsafe headersReceived(
-          session, stream, category: frame.pointee.headers.cat, endsStream: endsStream)
+          session, stream, block, category: frame.pointee.headers.cat, endsStream: endsStream)
       case Int(NGHTTP2_SETTINGS.rawValue):
         guard !isAnswer else {
           session.append(.settingsAcknowledged)
@@ -137,10 +138,10 @@ enum SessionCallbacks {
   }
 
   private static func headersReceived(
-    _ session: Session, _ stream: StreamKey, category: nghttp2_headers_category, endsStream: Bool
+    _ session: Session, _ stream: StreamKey, _ block: HeaderBlock,
+    category: nghttp2_headers_category, endsStream: Bool
   ) {
     if endsStream { session.records[Int(stream.slot)].remoteEnded = true }
-    let block = session.headers.endList()
     let status = session.role == .client ? session.headers.statusClass : nil
     if category == NGHTTP2_HCAT_REQUEST {
       session.append(.head(stream, block, endsStream: endsStream))
@@ -170,26 +171,36 @@ enum SessionCallbacks {
             else { break }
             session.reset(stream, .noError)
           case Int(NGHTTP2_RST_STREAM.rawValue):
-            let code = unsafe frame.pointee.rst_stream.error_code
-            if session.role == .server, code != ErrorCode.noError.rawValue {
-              session.count(.provokedReset)
-            }
+            let code = unsafe ErrorCode(rawValue: frame.pointee.rst_stream.error_code)
+            if session.role == .server, code.blamesPeer { session.count(.provokedReset) }
           default: break
           }
           return 0
         }
       }
 
-  /// A request that was never sent has no stream in the library, so no close is called for it.
+  /// A request that was never sent has no stream in the library, so no close is called for it; of
+  /// a response that is too long its stream remains.
   private static let onFrameNotSent:
     @convention(c) (Handle, Frame, Int32, UnsafeMutableRawPointer?) -> Int32 = {
-      _, frame, code, user in
+      handle, frame, code, user in
       unsafe with(user) { session in
         guard let frame = unsafe frame else { return failure }
         let header = unsafe frame.pointee.hd
-        guard session.role == .client, Int(header.type) == Int(NGHTTP2_HEADERS.rawValue),
-          let slot = session.records.firstIndex(where: { $0.id == header.stream_id })
-        else { return 0 }
+        guard Int(header.type) == Int(NGHTTP2_HEADERS.rawValue) else { return 0 }
+        if session.role == .server {
+          // Else the peer would wait for the rest of its answer for ever.
+          if let stream = unsafe key(handle, header.stream_id), session.isOpen(stream),
+            !session.records[Int(stream.slot)].isReset
+          {
+            session.reset(stream, .internalError)
+          }
+          return 0
+        }
+        guard let slot = session.records.firstIndex(where: { $0.id == header.stream_id }) else {
+          session.cancelledRequests -= 1
+          return 0
+        }
         let isRefused = code == Int32(NGHTTP2_ERR_START_STREAM_NOT_ALLOWED.rawValue)
         let stream = StreamKey(id: header.stream_id, slot: Int32(slot))
         session.append(.closed(stream, isRefused ? .refusedStream : .cancel))

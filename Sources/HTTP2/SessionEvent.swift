@@ -57,6 +57,8 @@ public enum SessionError: Error, Sendable, Hashable {
   case outOfMemory
   /// No stream identifier is left, or the session is going away.
   case noStreamAvailable
+  /// A request's header list is longer than the library sends.
+  case headersTooLong
   /// libnghttp2 refused the call with this code.
   case library(Int32)
   /// The session was closed by its owner.
