@@ -77,7 +77,8 @@ public final class Dispatcher: Sendable {
     }
     if head.hasUnknownEncoding {
       return RPCError(
-        .unimplemented, "the encoding '\(head.encoding ?? "")' is not supported",
+        .unimplemented,
+        "the encoding '\((head.encoding ?? "").prefix(Router.echoMax))' is not supported",
         metadata: Metadata(wire: ["grpc-accept-encoding": MessageEncoding.acceptList]))
     }
     return nil
@@ -112,6 +113,8 @@ enum RawCall {
   static func start(_ handler: any ExchangeHandler, _ exchange: Exchange, head: RequestHead) {
     let inbox = Inbox(exchange, messageBytesMax: nil)
     exchange.sink = inbox
+    // Only gRPC has streams of requests that rest; whoever takes a call knows whether it is one.
+    exchange.awaitsRequest = !head.isGRPC
     let face = ServerExchange(head: head, exchange: exchange, inbox: inbox)
     if handler.take(face) { return }
     let task = Task(executorPreference: exchange.loop) {

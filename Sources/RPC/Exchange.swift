@@ -13,6 +13,13 @@ package final class Exchange: @unchecked Sendable {
   @exclusivity(unchecked) package var listener: (any ExchangeListener)?
   @exclusivity(unchecked) package private(set) var state: ExchangeState
   @exclusivity(unchecked) private var isReset = false
+  /// Nothing is done before the whole request is there: one that stands still is given up. A stream
+  /// of requests may be silent as long as it likes.
+  @exclusivity(unchecked) package var awaitsRequest = false
+  /// Bytes of the body came since the last look.
+  @exclusivity(unchecked) private var hasMoved = true
+  /// Bytes of the request that are held though their credit was given back.
+  @exclusivity(unchecked) private var heldBytes = 0
   /// The outbound queue is full.
   @exclusivity(unchecked) private var isFull = false
   @exclusivity(unchecked) private var writers: WaitPoint?
@@ -86,6 +93,7 @@ package final class Exchange: @unchecked Sendable {
   }
 
   package func received(body bytes: RawSpan) {
+    hasMoved = true
     guard state.apply(.remoteBody) == .proceed, let sink else {
       transport.consumed(id, bytes.byteCount)
       return
@@ -106,11 +114,32 @@ package final class Exchange: @unchecked Sendable {
 
   package func closed(_ reason: CloseReason) {
     guard state.apply(.closed) == .proceed else { return }
+    _ = hold(0)
     cancelTimer()
     let last = sink
     sink = nil
     last?.closed(reason)
     writers?.signal()
+  }
+
+  /// Says how many bytes are held of a message that is not whole: they have their credit back, for
+  /// else it could not become whole. They count until it is said otherwise, or the end.
+  /// - Returns: Whether the transport has room for so many.
+  package func hold(_ count: Int) -> Bool {
+    let more = count - heldBytes
+    heldBytes = count
+    return more == 0 || transport.holds(more)
+  }
+
+  /// Whether the peer owes the rest of a request before anything is done.
+  package var isOwedRequest: Bool { awaitsRequest && state.remote == .open && !state.isClosed }
+
+  /// Gives up a request of which nothing came since the call before.
+  package func sweep() {
+    if isOwedRequest, !hasMoved {
+      sink?.requestStalled(RPCError(.deadlineExceeded, "the request did not arrive in time"))
+    }
+    hasMoved = false
   }
 
   // MARK: - Time

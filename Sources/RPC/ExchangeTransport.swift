@@ -29,6 +29,11 @@ package protocol ExchangeTransport: AnyObject, Sendable {
   /// The application has taken that many body bytes.
   func consumed(_ exchange: ExchangeID, _ count: Int)
 
+  /// Bytes of messages that are not whole are more, or fewer by a negative count: their credit was
+  /// given back, for else they could not become whole.
+  /// - Returns: Whether they may be so many.
+  func holds(_ more: Int) -> Bool
+
   /// The deadline of a client's exchange passed before there was any answer.
   /// - Parameter time: since the exchange was opened.
   func deadlinePassed(after time: Duration)
@@ -87,6 +92,8 @@ package protocol ExchangeSink: AnyObject {
   func closed(_ reason: CloseReason)
   /// The server waits for the end of what runs (servers only).
   func serverDrains()
+  /// The rest of the request is waited for no longer (servers only).
+  func requestStalled(_ error: RPCError)
 }
 
 /// Who works on an exchange without a task: told on its loop whenever there is something in its
@@ -98,10 +105,12 @@ package protocol ExchangeListener: AnyObject {
 extension ExchangeTransport {
   package var isDraining: Bool { false }
   package var isCongested: Bool { false }
+  package func holds(_ more: Int) -> Bool { true }
   package func deadlinePassed(after time: Duration) {}
   package nonisolated(nonsending) func waitForRoom() async throws {}
 }
 
 extension ExchangeSink {
   package func serverDrains() {}
+  package func requestStalled(_ error: RPCError) {}
 }

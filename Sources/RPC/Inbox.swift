@@ -52,7 +52,9 @@ package final class Inbox: ExchangeSink, @unchecked Sendable {
     uncredited += bytes.byteCount
     if isFramed {
       switch framer.front() {
-      case .incomplete: credit(uncredited)
+      case .incomplete:
+        credit(uncredited)
+        countHeld()
       case .message: changed()
       case .violation(let error): fail(error)
       }
@@ -66,6 +68,8 @@ package final class Inbox: ExchangeSink, @unchecked Sendable {
     hasEnded = true
     changed()
   }
+
+  package func requestStalled(_ error: RPCError) { fail(error) }
 
   package func closed(_ reason: CloseReason) {
     closeReason = reason
@@ -81,6 +85,7 @@ package final class Inbox: ExchangeSink, @unchecked Sendable {
     guard failure == nil else { return }
     failure = error
     credit(uncredited)
+    if isFramed { _ = exchange.hold(0) }
     changed()
   }
 
@@ -93,6 +98,13 @@ package final class Inbox: ExchangeSink, @unchecked Sendable {
     guard count > 0 else { return }
     uncredited -= count
     exchange.consumed(count)
+  }
+
+  /// A message that is not whole has its credit back all the same; too much of that is refused.
+  private func countHeld() {
+    guard failure == nil, !exchange.hold(max(0, framer.unreadBytes - uncredited)) else { return }
+    _ = framer.takeAll()
+    fail(.tooMuchHeld)
   }
 
   // MARK: - For the taker
@@ -154,6 +166,7 @@ package final class Inbox: ExchangeSink, @unchecked Sendable {
     } else {
       credit(min(uncredited, count))
     }
+    countHeld()
   }
 
   /// Everything that is there, if anything is.

@@ -50,6 +50,26 @@ public struct Metadata: Sendable, Hashable {
     list.add(name, Base64.encode(bytes))
   }
 
+  /// Custom metadata may not be called so, or a value of that kind not be under that name.
+  public struct InvalidElement: Error, Sendable, Hashable {
+    /// The name that was refused.
+    public let name: String
+  }
+
+  /// Appends an entry whose name comes from outside; else as the others.
+  /// - Throws: `InvalidElement` where those trap.
+  public mutating func add(checking element: Element) throws(InvalidElement) {
+    let isBinary = if case .binary = element.value { true } else { false }
+    let name = Self.lowercased(element.name)
+    guard Self.isValid(name: name), name.hasSuffix("-bin") == isBinary else {
+      throw InvalidElement(name: element.name)
+    }
+    switch element.value {
+    case .text(let text): add(name, text)
+    case .binary(let bytes): add(name, bytes)
+    }
+  }
+
   /// Appends all of another's entries.
   public mutating func add(contentsOf other: Metadata) { list.add(contentsOf: other.list) }
 
@@ -124,9 +144,7 @@ extension Metadata: RandomAccessCollection {
     guard name.hasSuffix("-bin") else {
       return Element(name: name, value: .text(list.value(at: index)))
     }
-    // Joined values of one field concatenate here; values(_:) splits them.
-    return Element(
-      name: name, value: .binary(Self.binaries(list.valueBytes(at: index)).flatMap { $0 }))
+    return Element(name: name, value: .binary(Base64.decode(list.valueBytes(at: index)) ?? []))
   }
 }
 
@@ -147,13 +165,41 @@ extension Metadata: ExpressibleByDictionaryLiteral {
 }
 
 extension Metadata {
-  /// The custom metadata among received header fields; shares their buffer.
+  /// The custom metadata among received header fields; shares their buffer. Values of a `-bin` name
+  /// that came joined are parted: each is an entry.
   package init(custom fields: HeaderList) {
     var kept: [HeaderList.Field] = []
     kept.reserveCapacity(fields.count)
+    let bytes = fields.bytes.span.bytes
     for (index, field) in fields.fields.enumerated() where !fields.isReserved(at: index) {
+      let value = bytes.extracting(field.valueRange)
+      if Self.isJoined(bytes.extracting(field.nameRange), value) {
+        self.init(parting: fields)
+        return
+      }
       kept.append(field)
     }
     self.init(wire: HeaderList(sharing: fields, fields: kept))
+  }
+
+  private static func isJoined(_ name: RawSpan, _ value: RawSpan) -> Bool {
+    let count = name.byteCount
+    guard count > 4, name.extracting(count - 4..<count).equals("-bin") else { return false }
+    return value.withUnsafeBytes { $0.contains(UInt8(ascii: ",")) }
+  }
+
+  private init(parting fields: HeaderList) {
+    var list = HeaderList()
+    for index in 0..<fields.count where !fields.isReserved(at: index) {
+      let name = fields.name(at: index)
+      guard name.hasSuffix("-bin") else {
+        list.add(field: index, of: fields)
+        continue
+      }
+      for part in fields.value(at: index).split(separator: ",", omittingEmptySubsequences: false) {
+        list.add(name, String(part))
+      }
+    }
+    self.init(wire: list)
   }
 }

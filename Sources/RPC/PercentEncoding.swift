@@ -7,8 +7,10 @@ package enum PercentEncoding {
     byte >= 0x20 && byte <= 0x7e && byte != UInt8(ascii: "%")
   }
 
-  package static func encode(_ text: String) -> String {
-    if text.utf8.allSatisfy(isPlain) { return text }
+  /// - Parameter bytesMax: What does not fit is left out, by whole characters of Unicode.
+  package static func encode(_ text: String, bytesMax: Int = .max) -> String {
+    if text.utf8.count <= bytesMax, text.utf8.allSatisfy(isPlain) { return text }
+    if text.utf8.count > bytesMax / 3 { return encode(cut(text, to: bytesMax)) }
     var bytes: [UInt8] = []
     bytes.reserveCapacity(text.utf8.count * 3)
     for byte in text.utf8 {
@@ -21,6 +23,16 @@ package enum PercentEncoding {
       }
     }
     return String(decoding: bytes, as: UTF8.self)
+  }
+
+  /// As much of a text as takes that many bytes encoded.
+  private static func cut(_ text: String, to bytesMax: Int) -> String {
+    var left = bytesMax
+    let kept = text.unicodeScalars.prefix { scalar in
+      left -= UTF8.width(scalar) == 1 && isPlain(UInt8(scalar.value)) ? 1 : 3 * UTF8.width(scalar)
+      return left >= 0
+    }
+    return String(kept)
   }
 
   /// Decodes; never fails: what is no escape stays as it is, what is no UTF-8 is replaced.

@@ -45,6 +45,12 @@ public struct RPCError: Error, Sendable, Hashable {
   }
 }
 
+extension RPCError {
+  /// A connection has too many messages under way that are not whole.
+  package static let tooMuchHeld = RPCError(
+    .resourceExhausted, "too many messages of this connection are not whole")
+}
+
 extension RPCError: CustomStringConvertible {
   public var description: String {
     "\(code.name): \(message)\(isRemote ? " (from the peer)" : "")"

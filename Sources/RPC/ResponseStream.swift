@@ -18,7 +18,13 @@ public struct ResponseStream<Message: WireMessage>: AsyncSequence, Sendable {
 
   /// The initial metadata; waits for it.
   public var headers: Metadata {
-    get async throws { Metadata(custom: try await call.settled().head()) }
+    get async throws {
+      let exchange = try await call.settled()
+      return try await exchange.exchange.onLoop {
+        let head = try await exchange.inbox.waitForHead()
+        return exchange.inbox.isTrailersOnly ? [:] : Metadata(custom: head)
+      }
+    }
   }
 
   /// The trailing metadata; waits for the end, so read the messages first.
@@ -26,8 +32,10 @@ public struct ResponseStream<Message: WireMessage>: AsyncSequence, Sendable {
     get async throws {
       let exchange = try await call.settled()
       return try await exchange.exchange.onLoop {
-        try await exchange.inbox.waitForEnd()
-        return exchange.inbox.trailers.map { Metadata(custom: $0) } ?? [:]
+        let inbox = exchange.inbox
+        try await inbox.waitForEnd()
+        let last = inbox.isTrailersOnly ? inbox.head : inbox.trailers
+        return last.map { Metadata(custom: $0) } ?? [:]
       }
     }
   }

@@ -44,10 +44,13 @@ public struct Router: Sendable {
   func unknown(path: String) -> RPCError {
     let service = path.dropFirst().prefix { $0 != "/" }
     if services.contains(String(service)) {
-      return RPCError(.unimplemented, "the method \(path) is not known")
+      return RPCError(.unimplemented, "the method \(path.prefix(Self.echoMax)) is not known")
     }
-    return RPCError(.unimplemented, "the service \(service) is not known")
+    return RPCError(.unimplemented, "the service \(service.prefix(Self.echoMax)) is not known")
   }
+
+  /// What is told back of something that is not known, in characters.
+  static let echoMax = 200
 }
 
 /// Values by path, found without making a string of the path. Built once.

@@ -9,6 +9,11 @@ class SingleRequestCall: ServerCall, @unchecked Sendable {
   private var request: [UInt8] = []
   private var requestBytes = 0
 
+  override init(_ setup: Setup) {
+    super.init(setup)
+    setup.exchange.awaitsRequest = true
+  }
+
   final override var receivedMessageBytes: Int { requestBytes }
 
   final override func received(body bytes: RawSpan) {
@@ -29,11 +34,14 @@ class SingleRequestCall: ServerCall, @unchecked Sendable {
   }
 
   private func assemble(_ bytes: RawSpan) {
+    guard !hasEnded else { return }
     var building = framer ?? MessageFramer(messageBytesMax: server.limits.messageBytesMax)
     framer = nil
     building.append(bytes)
     switch building.front() {
-    case .incomplete: framer = building
+    case .incomplete:
+      framer = building
+      if !exchange.hold(building.unreadBytes) { refuse(.tooMuchHeld) }
     case .violation(let error): refuse(error)
     case .message(let range):
       let surplus = building.unreadBytes - range.count - MessageFramer.prefixBytes
@@ -44,6 +52,13 @@ class SingleRequestCall: ServerCall, @unchecked Sendable {
       }
     }
   }
+
+  final override func stopped(_ error: RPCError) {
+    framer = nil
+    _ = exchange.hold(0)
+  }
+
+  final override func requestStalled(_ error: RPCError) { refuse(error) }
 
   /// There is more than the one message. Source: gRPC's statuscodes.md, cardinality violation.
   private func refuse(surplusBytes: Int) {
@@ -61,6 +76,7 @@ class SingleRequestCall: ServerCall, @unchecked Sendable {
           : RPCError(.internalError, "the request ended within its message"))
     }
     requestBytes = request.count - MessageFramer.prefixBytes
+    _ = exchange.hold(0)
     start()
   }
 

@@ -20,9 +20,11 @@ class ServerCall: ExchangeSink, @unchecked Sendable {
   let server: Dispatcher
   /// The handler was started, or is about to be.
   private var isStarted = false
+  /// The handler was called, by the last of the interceptors.
+  private var isInvoked = false
   /// What runs the handler, while it does.
   private var worker: CallWorkers.Worker?
-  private var hasEnded = false
+  private(set) var hasEnded = false
   /// The whole response of a call that has one: held back until the interceptors are through.
   private var response: [UInt8]?
   private var isPastDeadline = false
@@ -85,6 +87,11 @@ class ServerCall: ExchangeSink, @unchecked Sendable {
     }
   }
 
+  /// Sends the response head, unless it is sent. From any task.
+  @usableFromInline final func sendHead() async {
+    await exchange.onLoop { _ = beginResponse() }
+  }
+
   /// Sends the response head, unless it is sent, and says how messages may be compressed.
   private func beginResponse(_ known: ServerContext.Said? = nil) -> MessageEncoding? {
     guard exchange.state.local == .awaitingHead, !exchange.state.isClosed else { return encoding }
@@ -118,7 +125,13 @@ class ServerCall: ExchangeSink, @unchecked Sendable {
   /// The interceptors from `index` on, then the handler.
   private nonisolated(nonsending) func intercepted(_ index: Int) async throws {
     let interceptors = server.router.interceptors
-    guard index < interceptors.count else { return try await invoke() }
+    guard index < interceptors.count else {
+      guard !isInvoked else {
+        throw RPCError(.internalError, "an interceptor went on twice")
+      }
+      isInvoked = true
+      return try await invoke()
+    }
     try await interceptors[index].intercept(context) { try await self.intercepted(index + 1) }
   }
 
@@ -198,4 +211,6 @@ class ServerCall: ExchangeSink, @unchecked Sendable {
   }
 
   final func received(head: HeaderList, endsStream: Bool) {}
+
+  func requestStalled(_ error: RPCError) {}
 }

@@ -55,7 +55,8 @@ public final class ServerContext: Sendable {
 
   package static let shuttingDown = RPCError(.unavailable, "the server is shutting down")
 
-  /// Initial metadata: sent with the first message, so changes after that have no effect.
+  /// Initial metadata: sent with the first message, or by `ResponseWriter.sendHeaders()`; changes
+  /// after that have no effect.
   public var responseHeaders: Metadata {
     get { state.withLock { $0.responseHeaders } }
     set { state.withLock { $0.responseHeaders = newValue } }

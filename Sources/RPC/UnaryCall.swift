@@ -101,14 +101,19 @@ extension ClientExchange {
     try await inbox.waitForEnd()
     if let error = StatusFields.outcome(head: inbox.head, trailers: inbox.trailers) { throw error }
     guard let framed = try inbox.takeFramed() else {
-      throw RPCError(.internalError, "the response has no message")
+      throw cardinality("the response has no message")
     }
-    guard inbox.isAtEnd else {
-      throw RPCError(.internalError, "the response has more than one message")
-    }
+    guard inbox.isAtEnd else { throw cardinality("the response has more than one message") }
     return UnaryAnswer(
       framed: framed, head: inbox.head, end: inbox.trailers,
       wasCompressed: inbox.lastWasCompressed)
+  }
+
+  /// Source: gRPC's statuscodes.md, response cardinality violation.
+  private func cardinality(_ message: String) -> RPCError {
+    inbox.isCut
+      ? RPCError(.internalError, "the response ended within a message")
+      : RPCError(.unimplemented, message)
   }
 }
 
@@ -121,13 +126,16 @@ extension Inbox {
     if let error = StatusFields.refusal(ofHead: head) {
       return AttemptFailure(error, pushback: .init(head))
     }
-    // Trailers-Only: the head was all there is.
-    guard hasEnded, trailers == nil, receivedBytes == 0,
-      let error = StatusFields.outcome(head: head, trailers: nil)
+    guard isTrailersOnly, let error = StatusFields.outcome(head: head, trailers: nil)
     else {
       return nil
     }
     return AttemptFailure(error, pushback: .init(head))
+  }
+
+  /// Whether the head is all there is: then what it says is trailing metadata.
+  var isTrailersOnly: Bool {
+    head != nil && hasEnded && trailers == nil && receivedBytes == 0
   }
 
   /// The status that ended the exchange, if something did.

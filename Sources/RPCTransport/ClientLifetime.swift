@@ -14,6 +14,8 @@ struct ClientLifetime: Sendable, Hashable {
     var isBusy: Bool
     /// Calls begun so far.
     var callsBegun: UInt64
+    /// It takes no new calls, and ends with the last.
+    var isDraining = false
   }
 
   enum Action: Sendable, Hashable { case none, ping, giveUp, idle }
@@ -67,7 +69,7 @@ struct ClientLifetime: Sendable, Hashable {
   }
 
   private mutating func idle(_ facts: Facts) -> (Bool, UInt64?) {
-    guard let idleMax else { return (false, nil) }
+    guard let idleMax, !facts.isDraining else { return (false, nil) }
     if let look = idleLook, facts.now < look.at &+ idleMax {
       return (false, look.at &+ idleMax)
     }

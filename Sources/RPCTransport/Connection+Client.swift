@@ -198,12 +198,13 @@ extension Connection {
 
   /// Sees what is due; as if so much time had passed, for tests.
   func look(after passed: Duration = .zero) {
-    guard let client, !isClosed, draining == .no else { return }
+    guard let client, !isClosed else { return }
     client.timer?.cancel()
     let now = NIODeadline.now().uptimeNanoseconds &+ passed.wholeNanoseconds
     let isBusy = session.openStreams > (client.healthCheck == nil ? 0 : 1)
     let facts = ClientLifetime.Facts(
-      now: now, lastRead: lastRead, isBusy: isBusy, callsBegun: client.callsBegun)
+      now: now, lastRead: lastRead, isBusy: isBusy, callsBegun: client.callsBegun,
+      isDraining: draining != .no)
     guard let (action, wake) = client.lifetime?.due(facts) else { return }
     switch action {
     case .none: break

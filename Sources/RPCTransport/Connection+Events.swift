@@ -151,6 +151,9 @@ extension Connection {
   // MARK: - Graceful stop
 
   private static let drainPing: UInt64 = 0
+  /// How long the answer to it is waited for: longer than any round trip. What the peer opened
+  /// meanwhile is then ignored, and it may open that elsewhere.
+  static let drainPingMax: Duration = .seconds(5)
 
   var isDraining: Bool { drainFlag.load(ordering: .acquiring) }
 
@@ -158,7 +161,8 @@ extension Connection {
   ///
   /// Calls that have no end of their own end now. Source: RFC 9113, section 6.8.
   func drain() {
-    guard draining == .no, !isClosed else { return }
+    // A client's GOAWAY ends nothing of ours: only the drain itself is done once.
+    guard !isDraining, !isClosed else { return }
     draining = .announced
     drainFlag.store(true, ordering: .releasing)
     session.submitShutdownNotice()
@@ -166,10 +170,10 @@ extension Connection {
     session.submitPing(Self.drainPing)
     for exchange in exchanges { exchange?.sink?.serverDrains() }
     markDirty()
-    _ = executor.schedule(after: .seconds(1)) { [self] in finishDraining() }
+    _ = executor.schedule(after: Self.drainPingMax) { [self] in finishDraining() }
   }
 
-  private func finishDraining() {
+  func finishDraining() {
     guard draining == .announced, !isClosed else { return }
     draining = .final
     session.submitGoAway()

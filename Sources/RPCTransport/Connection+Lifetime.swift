@@ -22,7 +22,7 @@ extension Connection {
     let now = NIODeadline.now().uptimeNanoseconds &+ passed.wholeNanoseconds
     let facts = LifetimeState.Facts(
       now: now, lastRead: lastRead, isBusy: session.openStreams > 0 || runningHandlers > 0,
-      isDraining: draining != .no)
+      callsBegun: session.streamsOpened, isDraining: draining != .no)
     guard let (actions, next) = lifetime?.due(facts) else { return }
     for action in actions {
       switch action {
@@ -32,6 +32,8 @@ extension Connection {
       case .sweep:
         session.resetStalledStreams()
         markDirty()
+      case .sweepRequests:
+        for exchange in exchanges { exchange?.sweep() }
       case .drain: drain()
       case .close(let reason): close(reason)
       }
@@ -48,14 +50,19 @@ extension Connection {
       timer.cancel()
       headersTimer = nil
     } else if isReady {
-      headersTimer = executor.schedule(after: limits.headersMax) { [self] in
-        headersTimedOut()
-      }
+      giveTimeForHeaders()
     }
+  }
+
+  private func giveTimeForHeaders() {
+    awaitedFrame = session.awaitedFrame
+    headersTimer = executor.schedule(after: limits.headersMax) { [self] in headersTimedOut() }
   }
 
   private func headersTimedOut() {
     guard !isClosed else { return }
+    // Of a busy peer each read may end within a block, each time another.
+    guard session.awaitedFrame == awaitedFrame else { return giveTimeForHeaders() }
     session.terminate(.enhanceYourCalm, "headers take too long")
     fail("headers took longer than \(limits.headersMax)")
   }
@@ -63,7 +70,11 @@ extension Connection {
   /// Looks at everything that has a time as if so much had passed: for tests, which cannot wait.
   func timePasses(_ passed: Duration) {
     if handshakeTimer != nil, passed >= limits.handshakeMax { handshakeTimedOut() }
-    if headersTimer != nil, passed >= limits.headersMax { headersTimedOut() }
+    if let timer = headersTimer, passed >= limits.headersMax {
+      timer.cancel()
+      headersTimedOut()
+    }
+    if draining == .announced, passed >= Self.drainPingMax { finishDraining() }
     wake(after: passed)
     look(after: passed)
   }
@@ -81,6 +92,20 @@ extension Connection {
   /// Another connection takes this one's place, unless a call has begun meanwhile.
   func makeRoom() {
     guard !isClosed, runningHandlers == 0 else { return }
+    session.submitGoAway()
+    fail("another connection took its place")
+  }
+
+  /// How long a connection is left alone of which nothing is heard.
+  static let silenceMin: UInt64 = 1_000_000_000
+
+  /// There is no room for another connection: closes if every call here waits for its request and
+  /// the peer is silent. A client that opens calls and goes no further keeps no one out.
+  func giveWay() {
+    let silence = NIODeadline.now().uptimeNanoseconds &- lastRead
+    guard !isClosed, silence >= Self.silenceMin else { return }
+    let calls = exchanges.lazy.compactMap { $0 }
+    guard calls.count == runningHandlers, calls.allSatisfy(\.isOwedRequest) else { return }
     session.submitGoAway()
     fail("another connection took its place")
   }

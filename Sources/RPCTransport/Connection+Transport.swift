@@ -51,6 +51,12 @@ extension Connection {
     markDirty()
   }
 
+  func holds(_ more: Int) -> Bool {
+    heldBytes += more
+    // What a client asked for it has room for.
+    return more <= 0 || client != nil || heldBytes <= limits.heldBytesMax
+  }
+
   var isCongested: Bool { session.unsentBytes > limits.unsentBytesMax }
 
   nonisolated(nonsending) func waitForRoom() async throws {
@@ -77,13 +83,17 @@ extension Connection {
     guard !isClosed, isReady, draining == .no else {
       throw RPCError(.unavailable, "the connection is closed")
     }
-    guard session.openStreams < Self.streamsMax, client?.isAtLimit != true else {
+    guard session.openStreams + session.cancelledRequests < Self.streamsMax,
+      client?.isAtLimit != true
+    else {
       throw RPCError(.resourceExhausted, "too many calls at one backend")
     }
     let stream: StreamKey
     do {
       stream = try session.submitRequest(
         .list(client?.outbound(head, authority: authority, isTLS: isTLS) ?? OutboundFields()))
+    } catch .headersTooLong {
+      throw RPCError(.resourceExhausted, "the request's header list is too long to be sent")
     } catch {
       // Out of stream identifiers, or going away: another connection is needed.
       draining = .final
@@ -105,9 +115,9 @@ extension Connection {
     if silence >= time.wholeNanoseconds { client?.endpoint?.note(.failed) }
   }
 
-  /// Calls under way or waiting on one connection; a bound on what a client queues.
+  /// Calls under way or waiting on one connection, and those that were given up while they waited:
+  /// a bound on what a client queues.
   private static let streamsMax = 10_000
-
 }
 
 /// The response heads and trailers that a loop sent lately, in the session's form: a proxy passes

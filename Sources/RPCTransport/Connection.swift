@@ -34,7 +34,8 @@ final class Connection: ChannelDuplexHandler, ExchangeTransport, @unchecked Send
   let logger: Logger
   /// Who answers exchanges; nil on a client.
   let dispatcher: Dispatcher?
-  weak var owner: (any ConnectionOwner)?
+  /// Kept until it has heard of the end, whatever it has become meanwhile.
+  var owner: (any ConnectionOwner)?
   /// Refuses the peer by its certificate's URIs after the handshake; nil admits it.
   let refusePeer: (@Sendable (Peer) -> String?)?
 
@@ -54,6 +55,8 @@ final class Connection: ChannelDuplexHandler, ExchangeTransport, @unchecked Send
   /// It hears `turnCame` before it is read again.
   @exclusivity(unchecked) private var waitsForTurn = false
   @exclusivity(unchecked) private var closeReason: String?
+  /// It closes as soon as all is written.
+  private var isLeaving = false
   // Timers hold the connection, which cancels them when it ends: a weak reference to it would make
   // each of its many retains take the runtime's slow way.
   private var stallTimer: (any ScheduledWork)?
@@ -73,7 +76,11 @@ final class Connection: ChannelDuplexHandler, ExchangeTransport, @unchecked Send
   @exclusivity(unchecked) var lifetime: LifetimeState?
   var lifetimeTimer: (any ScheduledWork)?
   @exclusivity(unchecked) var headersTimer: (any ScheduledWork)?
+  /// The frame it is for.
+  @exclusivity(unchecked) var awaitedFrame = 0
   private(set) lazy var unpackingTurns = UnpackingTurns(loop: executor)
+  /// Bytes of messages that are not whole.
+  @exclusivity(unchecked) var heldBytes = 0
   /// Where handlers wait that would make more than the peer takes.
   var room: WaitPoint?
   /// Whether no call runs, for other threads.
@@ -124,6 +131,8 @@ final class Connection: ChannelDuplexHandler, ExchangeTransport, @unchecked Send
   // MARK: - Channel
 
   func handlerAdded(context: ChannelHandlerContext) {
+    // It may have been closed before there was a channel.
+    guard !isClosed else { return context.close(promise: nil) }
     self.context = context
     if context.channel.isActive { begin(context) }
   }
@@ -136,7 +145,7 @@ final class Connection: ChannelDuplexHandler, ExchangeTransport, @unchecked Send
   }
 
   private func begin(_ context: ChannelHandlerContext) {
-    guard handshakeTimer == nil, !isReady else { return }
+    guard handshakeTimer == nil, !isReady, !isClosed else { return }
     peer = Peer(address: HostPort(context.channel.remoteAddress).description, isTLS: isTLS)
     handshakeTimer = executor.schedule(after: limits.handshakeMax) { [self] in
       handshakeTimedOut()
@@ -291,11 +300,22 @@ final class Connection: ChannelDuplexHandler, ExchangeTransport, @unchecked Send
   func closeIfDone() {
     guard !isClosed, let context, context.channel.isWritable else { return }
     if closeReason != nil || session.isFinished {
-      return close(closeReason ?? "the session is over")
+      return closeOnceWritten(closeReason ?? "the session is over", context)
     }
     if draining == .final, session.openStreams == 0, runningHandlers == 0, !isDirty {
-      close("drained")
+      closeOnceWritten("drained", context)
     }
+  }
+
+  /// What was written may still wait for a slow peer, and closing would drop it.
+  private func closeOnceWritten(_ reason: String, _ context: ChannelHandlerContext) {
+    guard !isLeaving else { return }
+    isLeaving = true
+    closeReason = reason
+    stallTimer = executor.schedule(after: limits.stallMax) { [self] in close(reason) }
+    let written = context.eventLoop.makePromise(of: Void.self)
+    written.futureResult.assumeIsolated().whenComplete { [self] _ in close(reason) }
+    context.writeAndFlush(wrapOutboundOut(ByteBuffer()), promise: written)
   }
 
   // MARK: - End

@@ -10,11 +10,15 @@ public struct ConnectionLifetime: Sendable, Hashable {
   public var ageMax: Duration?
   /// How long calls may go on after that; nil as long as they like.
   public var ageGrace: Duration?
-  /// After this long without a call a connection is drained; nil never.
+  /// After this long without a call, at most twice as long, a connection is drained; nil never.
   public var idleMax: Duration?
   /// How long a stream may have something to send that its peer leaves no window for; then it is
   /// reset. A peer that takes nothing at all is held to `ConnectionLimits.stallMax`.
   public var streamStallMax: Duration = .seconds(300)
+  /// How long nothing may come of a request that is not whole, where the method takes only one:
+  /// the call ends with DEADLINE_EXCEEDED after half as long at least. A stream of requests may
+  /// rest.
+  public var requestStallMax: Duration = .seconds(60)
 
   public init() {}
 }

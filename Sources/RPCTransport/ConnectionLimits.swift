@@ -14,6 +14,10 @@ public struct ConnectionLimits: Sendable, Hashable {
   public var connectionWindowBytes: Int32 = 4 << 20
   /// Received bytes of all streams that no one has taken; above it the connection gets no credit.
   public var unreadBytesMax = 8 << 20
+  /// Bytes of messages that are not whole, over all streams. Each gets credit until it is, so
+  /// beyond this a call that gets more of one fails with RESOURCE_EXHAUSTED. By default 16 of the
+  /// largest.
+  public var heldBytesMax = 64 << 20
   /// Names + values + 32 a field of a header list.
   public var headerListBytesMax = 16 << 10
   /// Fields of a header list.
@@ -48,6 +52,7 @@ public struct ConnectionLimits: Sendable, Hashable {
     limits.streamWindowBytes = 1 << 20
     limits.connectionWindowBytes = 16 << 20
     limits.unreadBytesMax = 64 << 20
+    limits.heldBytesMax = 512 << 20
     limits.resetsBurst = 100_000
     limits.resetsPerSecond = 10_000
     limits.unsentBytesMax = 512 << 20

@@ -57,8 +57,12 @@ final class HTTP1Connection: ChannelDuplexHandler, ExchangeTransport, ServedConn
   private var isClosed = false
   /// Bytes of a request that is answered already and that are dropped before we close.
   private var lingering: Int?
-  /// What is waited for has until then.
+  /// What is waited for of the client's has until then.
   private var timer: (any ScheduledWork)?
+  /// The client has until then to take what was sent.
+  private var writeTimer: (any ScheduledWork)?
+  /// When bytes of the client came last, in nanoseconds of the loop's clock.
+  private var lastRead: UInt64 = 0
 
   init(
     executor: LoopExecutor, limits: ConnectionLimits, isTLS: Bool, dispatcher: Dispatcher,
@@ -87,6 +91,7 @@ final class HTTP1Connection: ChannelDuplexHandler, ExchangeTransport, ServedConn
 
   func channelRead(context: ChannelHandlerContext, data: NIOAny) {
     guard !isClosed else { return }
+    lastRead = NIODeadline.now().uptimeNanoseconds
     switch unwrapInboundIn(data) {
     case .head(let head): received(head)
     case .body(let bytes): received(bytes)
@@ -104,11 +109,12 @@ final class HTTP1Connection: ChannelDuplexHandler, ExchangeTransport, ServedConn
   }
 
   func channelWritabilityChanged(context: ChannelHandlerContext) {
+    writeTimer?.cancel()
+    writeTimer = nil
     if context.channel.isWritable {
-      giveTime(nil)
-      current?.exchange.writable()
+      if let current { current.exchange.writable() } else { waitForRequest() }
     } else {
-      giveTime(limits.stallMax, for: "the peer to read")
+      writeTimer = makeTimer(limits.stallMax, for: "the peer to read")
     }
   }
 
@@ -244,19 +250,31 @@ final class HTTP1Connection: ChannelDuplexHandler, ExchangeTransport, ServedConn
       lingering = Self.lingerBytesMax
     } else {
       idleFlag.store(true, ordering: .relaxed)
-      giveTime(Self.betweenRequestsMax, for: "a request")
     }
     var fields: HTTPHeaders?
     if case .fields(let list) = trailers { fields = HTTP1Head.trailers(list) }
     // Hands on the next request, if that has arrived.
-    if !done.isHeadOnly { write(.end(fields)) }
+    let written = context?.eventLoop.makePromise(of: Void.self)
+    if done.isHeadOnly { written?.succeed() } else { write(.end(fields), promise: written) }
     context?.flush()
     if !done.requestEnded { return linger() }
-    if isLast { close("answered") } else { resumeReading() }
+    guard isLast else {
+      waitForRequest()
+      return resumeReading()
+    }
+    // What is on its way would be lost by closing now.
+    giveTime(limits.stallMax, for: "the peer to read")
+    written?.futureResult.assumeIsolated().whenComplete { [weak self] _ in self?.close("answered") }
   }
 
-  private func write(_ part: HTTPServerResponsePart) {
-    context?.write(wrapOutboundOut(part), promise: nil)
+  /// Between two requests, once the answer to the first has left.
+  private func waitForRequest() {
+    guard current == nil, lingering == nil, context?.channel.isWritable == true else { return }
+    giveTime(Self.betweenRequestsMax, for: "a request")
+  }
+
+  private func write(_ part: HTTPServerResponsePart, promise: EventLoopPromise<Void>? = nil) {
+    context?.write(wrapOutboundOut(part), promise: promise)
   }
 
   func reset(_ id: ExchangeID, _ code: ResetCode) {
@@ -297,10 +315,15 @@ final class HTTP1Connection: ChannelDuplexHandler, ExchangeTransport, ServedConn
   /// Gives the peer that long; nil ends the waiting.
   private func giveTime(_ time: Duration?, for what: String = "") {
     timer?.cancel()
-    timer = time.map { time in
-      executor.schedule(after: time) { [weak self] in self?.close("waited \(time) for \(what)") }
-    }
+    timer = time.map { makeTimer($0, for: what) }
   }
+
+  private func makeTimer(_ time: Duration, for what: String) -> any ScheduledWork {
+    executor.schedule(after: time) { [weak self] in self?.close("waited \(time) for \(what)") }
+  }
+
+  /// What is waited for, for tests.
+  var waits: (isForClient: Bool, isForRoom: Bool) { (timer != nil, writeTimer != nil) }
 
   func isTakenWhenIdle() -> Bool {
     idleFlag.compareExchange(expected: true, desired: false, ordering: .relaxed).exchanged
@@ -308,6 +331,14 @@ final class HTTP1Connection: ChannelDuplexHandler, ExchangeTransport, ServedConn
 
   func makeRoom() {
     if current == nil { close("another connection took its place") }
+  }
+
+  func giveWay() {
+    let silence = NIODeadline.now().uptimeNanoseconds &- lastRead
+    guard let current, !current.requestEnded, !current.responseBegun,
+      silence >= Connection.silenceMin
+    else { return }
+    close("another connection took its place")
   }
 
   func drain() {
@@ -320,6 +351,8 @@ final class HTTP1Connection: ChannelDuplexHandler, ExchangeTransport, ServedConn
     guard !isClosed else { return }
     isClosed = true
     giveTime(nil)
+    writeTimer?.cancel()
+    writeTimer = nil
     logger.debug("connection closed", metadata: ["peer": "\(peer.address)", "reason": "\(reason)"])
     let lost = current
     current = nil

@@ -17,7 +17,8 @@ enum HealthWatch {
       var backoff = Backoff(configuration.backoff)
       while connection.takesCalls {
         do {
-          try await watch(service, on: connection) { isServing in
+          let authority = configuration.authority ?? subchannel.authority
+          try await watch(service, on: connection, authority) { isServing in
             backoff.reset()
             subchannel.healthChanged(connection, isServing ? .serving : .notServing)
           }
@@ -34,12 +35,12 @@ enum HealthWatch {
   }
 
   private static func watch(
-    _ service: String, on connection: Connection, _ changed: (Bool) -> Void
+    _ service: String, on connection: Connection, _ authority: String, _ changed: (Bool) -> Void
   ) async throws {
     var options = ExchangeOptions()
     options.messageBytesMax = 1024
     let exchange = try connection.open(
-      RequestHead(path: path), authority: connection.peer.address, options: options)
+      RequestHead(path: path), authority: authority, options: options)
     connection.client?.healthCheck = exchange
     defer { connection.client?.healthCheck = nil }
     exchange.exchange.sendBody(try MessageFramer.frame(HealthRequest(service: service)))

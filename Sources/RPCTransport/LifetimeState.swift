@@ -11,6 +11,8 @@ struct LifetimeState {
     var lastRead: UInt64
     /// Calls run.
     var isBusy: Bool
+    /// Calls begun so far.
+    var callsBegun: Int
     var isDraining: Bool
   }
 
@@ -18,6 +20,8 @@ struct LifetimeState {
     case ping
     /// Streams that send nothing since the last sweep are reset.
     case sweep
+    /// Requests of which nothing came since the last such sweep are given up.
+    case sweepRequests
     case drain(String)
     case close(String)
   }
@@ -26,11 +30,14 @@ struct LifetimeState {
   private let keepaliveTimeout: UInt64
   private let idleMax: UInt64?
   private let ageGrace: UInt64?
-  private let sweepInterval: UInt64
+  private var streams: Sweep
+  private var requests: Sweep
   private let agesAt: UInt64?
   private var pingedAt: UInt64?
   private var agedAt: UInt64?
-  private var sweptAt: UInt64
+  /// The first look at which there were no calls, and how many had begun by then: what ends between
+  /// two looks counts as if it ended at the second.
+  private var idle: (since: UInt64, calls: Int)?
 
   /// - Parameter jitter: a factor for the age, 0.9 to 1.1, so that connections made together do
   ///   not end together.
@@ -39,27 +46,39 @@ struct LifetimeState {
     keepaliveTimeout = limits.keepaliveTimeout.wholeNanoseconds
     idleMax = limits.idleMax?.wholeNanoseconds
     ageGrace = limits.ageGrace?.wholeNanoseconds
-    sweepInterval = max(1, limits.streamStallMax.wholeNanoseconds / 2)
+    streams = Sweep(limits.streamStallMax, now: now)
+    requests = Sweep(limits.requestStallMax, now: now)
     agesAt = limits.ageMax.map { now &+ UInt64(Double($0.wholeNanoseconds) * jitter) }
-    sweptAt = now
+    idle = (now, 0)
   }
 
   /// What is due, and when to ask again.
   mutating func due(_ facts: Facts) -> (actions: [Action], wake: UInt64) {
     var actions: [Action] = []
-    var wake = sweep(facts, &actions)
+    if streams.isDue(facts.now), facts.isBusy { actions.append(.sweep) }
+    if requests.isDue(facts.now), facts.isBusy { actions.append(.sweepRequests) }
+    var wake = min(streams.next, requests.next)
     if let keepalive = keepalive(facts, &actions) { wake = min(wake, keepalive) }
-    if let idle = idle(facts, &actions) { wake = min(wake, idle) }
+    if let idleness = idleness(facts, &actions) { wake = min(wake, idleness) }
     if let age = age(facts, &actions) { wake = min(wake, age) }
     return (actions, wake)
   }
 
-  private mutating func sweep(_ facts: Facts, _ actions: inout [Action]) -> UInt64 {
-    if facts.now >= sweptAt &+ sweepInterval {
-      sweptAt = facts.now
-      if facts.isBusy { actions.append(.sweep) }
+  /// Comes twice in the time that something may stand still.
+  private struct Sweep {
+    private let interval: UInt64
+    private(set) var next: UInt64
+
+    init(_ stallMax: Duration, now: UInt64) {
+      interval = max(1, stallMax.wholeNanoseconds / 2)
+      next = now &+ interval
     }
-    return sweptAt &+ sweepInterval
+
+    mutating func isDue(_ now: UInt64) -> Bool {
+      guard now >= next else { return false }
+      next = now &+ interval
+      return true
+    }
   }
 
   private mutating func keepalive(_ facts: Facts, _ actions: inout [Action]) -> UInt64? {
@@ -82,10 +101,15 @@ struct LifetimeState {
     return facts.now &+ keepaliveTimeout
   }
 
-  private func idle(_ facts: Facts, _ actions: inout [Action]) -> UInt64? {
+  private mutating func idleness(_ facts: Facts, _ actions: inout [Action]) -> UInt64? {
     guard let idleMax, !facts.isDraining else { return nil }
-    if facts.isBusy { return facts.now &+ idleMax }
-    guard facts.now >= facts.lastRead &+ idleMax else { return facts.lastRead &+ idleMax }
+    if facts.isBusy {
+      idle = nil
+      return facts.now &+ idleMax
+    }
+    let known = idle.flatMap { $0.calls == facts.callsBegun ? $0.since : nil } ?? facts.now
+    idle = (known, facts.callsBegun)
+    guard facts.now >= known &+ idleMax else { return known &+ idleMax }
     actions.append(.drain("max_idle"))
     return nil
   }

@@ -101,6 +101,7 @@ final class ProtocolNegotiation: ChannelInboundHandler, RemovableChannelHandler,
 
   func isTakenWhenIdle() -> Bool { false }
   func makeRoom() {}
+  func giveWay() {}
   func drain() { close("the server stops") }
   func close(_ reason: String) {
     guard !isDecided, let context else { return }

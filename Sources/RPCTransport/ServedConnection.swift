@@ -5,6 +5,8 @@ protocol ServedConnection: AnyObject, Sendable {
   func isTakenWhenIdle() -> Bool
   /// Another connection takes this one's place, unless a call has begun meanwhile. On its loop.
   func makeRoom()
+  /// Closes if all it does is to wait for requests. On its loop.
+  func giveWay()
   /// Takes nothing new, lets run what runs, then closes. On its loop.
   func drain()
   /// Closes now. Idempotent. On its loop.

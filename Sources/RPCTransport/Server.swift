@@ -163,13 +163,21 @@ public final class Server: Sendable {
     try channel.pipeline.syncOperations.addHandler(connection)
   }
 
+  /// Connections that are asked to give way where none is idle.
+  private static let askedMax = 16
+
   /// Takes in a new connection: over the limit an idle one makes room; which is left to chance, so
-  /// that finding it costs nothing.
+  /// that finding it costs nothing. Where none is, those that only wait for requests make room for
+  /// who comes next.
   private func admit(_ connection: any ServedConnection) -> Bool {
     state.withLock { state in
       if case .stopped = state.phase { return false }
       if state.connections.count >= state.connectionsMax {
         guard let idle = state.connections.values.first(where: { $0.isTakenWhenIdle() }) else {
+          let first = Int.random(in: 0..<max(1, state.connections.count))
+          for busy in state.connections.values.dropFirst(first).prefix(Self.askedMax) {
+            busy.executor.execute { busy.giveWay() }
+          }
           return false
         }
         idle.executor.execute { idle.makeRoom() }
@@ -235,11 +243,21 @@ public final class Server: Sendable {
     last.cancel()
   }
 
+  /// What its connections say, each on its loop. For tests.
+  func ask<Kind: ServedConnection, Answer: Sendable>(
+    _ kind: Kind.Type, question: @escaping @Sendable (Kind) -> Answer
+  ) async -> [Answer] {
+    var answers: [Answer] = []
+    for case let connection as Kind in state.withLock({ Array($0.connections.values) }) {
+      let answer = try? await connection.executor.eventLoop.submit { question(connection) }.get()
+      if let answer { answers.append(answer) }
+    }
+    return answers
+  }
+
   /// Connections look at their times as if so much had passed. For tests.
   func timePasses(_ passed: Duration) async {
-    for case let connection as Connection in state.withLock({ Array($0.connections.values) }) {
-      try? await connection.executor.eventLoop.submit { connection.timePasses(passed) }.get()
-    }
+    _ = await ask(Connection.self) { $0.timePasses(passed) }
   }
 
   private func takeWaiters() -> [CheckedContinuation<Void, Never>] {

@@ -25,14 +25,21 @@ extension Subchannel {
     } catch {
       return attemptFailed(nil, "\(error)")
     }
-    state.withLock { $0.attempt = connection }
-    let isTaken = channel.state.withLock { state in
-      if state.isStopped { return false }
-      state.connections[ObjectIdentifier(connection)] = connection
+    // It may have been left meanwhile.
+    let isWanted = state.withLock { state in
+      guard state.machine.phase == .connecting else { return false }
+      state.attempt = connection
       return true
     }
+    let isTaken =
+      isWanted
+      && channel.state.withLock { state in
+        if state.isStopped { return false }
+        state.connections[ObjectIdentifier(connection)] = connection
+        return true
+      }
     guard isTaken else {
-      executor.execute { connection.close("the channel is shut down") }
+      executor.execute { connection.close("the connection is not wanted any more") }
       return
     }
     let tls = channel.tls

@@ -51,6 +51,37 @@ struct CallTests {
     }
   }
 
+  @Test("initial metadata may go before the first message", arguments: Carrier.allCases)
+  func earlyHeaders(_ carrier: Carrier) async throws {
+    struct Greeter: RPCService {
+      static let greet = MethodDescriptor(
+        service: "test.Greeter", name: "Greet", kind: .bidirectionalStreaming)
+
+      var methods: [MethodHandler] {
+        let greet:
+          @Sendable (
+            RequestStream<Text>, ResponseWriter<Text>, ServerContext
+          ) async throws -> Void = { requests, responses, context in
+            context.responseHeaders.add("x-early", "1")
+            await responses.sendHeaders()
+            for try await request in requests { try await responses.send(request) }
+          }
+        return [.bidirectionalStreaming(Self.greet, greet)]
+      }
+    }
+    try await World.with(carrier, services: [Greeter()]) { world in
+      let call: BidirectionalCall<Text, Text> = try await world.channel.bidirectionalStreaming(
+        Greeter.greet)
+      // Nothing was sent yet that could be answered.
+      #expect(try await call.responses.headers[text: "x-early"] == "1")
+      try await call.send("x")
+      try await call.finishSending()
+      var responses = call.responses.makeAsyncIterator()
+      #expect(try await responses.next()?.text == "x")
+      #expect(try await responses.next() == nil)
+    }
+  }
+
   @Test("a response of no messages is an empty stream", arguments: Carrier.allCases)
   func emptyStream(_ carrier: Carrier) async throws {
     try await World.with(carrier) { world in

@@ -1,5 +1,6 @@
 import HTTP2
 import RPC
+import Synchronization
 import Testing
 
 @testable import RPCTransport
@@ -31,6 +32,29 @@ struct ClientConnectionTests {
       if let stream = turn.endedRequest { turn.session.reset(stream, .refusedStream) }
     } _: { channel in
       #expect(await failure { _ = try await channel.echo("x") }?.code == .unavailable)
+    }
+  }
+
+  @Test("the connection of an address that is left is forgotten when it has ended")
+  func leftAddress() async throws {
+    try await withServer(try echoDispatcher()) { server, address, loops in
+      let channel = try ClientChannel(targets: [address], loops: loops)
+      #expect(try await channel.echo("x") == "x")
+      // As when a name does not lead there any more: nobody else knows the backend.
+      let stop = {
+        let left = channel.state.withLock { state in
+          defer {
+            state.subchannels = []
+            state.lanes = []
+          }
+          return state.subchannels
+        }
+        for subchannel in left { subchannel.stop() }
+      }
+      stop()
+      while !channel.state.withLock({ $0.connections.isEmpty }) { await Task.yield() }
+      while server.connectionCount > 0 { await Task.yield() }
+      await channel.shutdown()
     }
   }
 

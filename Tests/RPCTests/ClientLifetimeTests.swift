@@ -60,6 +60,18 @@ struct ClientLifetimeTests {
     #expect(state.due(Self.facts(400, busy: false, begun: 1)) == (.idle, nil))
   }
 
+  @Test("a server that goes away is still pinged while calls run, and never found idle")
+  func draining() {
+    var state = ClientLifetime(
+      keepalive: ClientKeepalive(interval: .seconds(30), timeout: .seconds(5)),
+      idleMax: .seconds(1))
+    for (now, expected) in [(0, ClientLifetime.Action.none), (30, .ping), (35, .giveUp)] {
+      var facts = Self.facts(UInt64(now))
+      facts.isDraining = true
+      #expect(state.due(facts).action == expected)
+    }
+  }
+
   @Test("nothing is watched where nothing is asked for")
   func nothing() {
     var state = ClientLifetime(keepalive: nil, idleMax: nil)

@@ -112,6 +112,31 @@ struct MetadataTests {
     #expect(metadata[binary: "x-bin"] == [1])
   }
 
+  @Test("joined binary values of a peer are entries of their own")
+  func parted() {
+    let metadata = Metadata(custom: [
+      "te": "trailers", "x-bin": "AQ==,Ag", "x-a": "1,2", "y-bin": "Aw",
+    ])
+    #expect(
+      Array(metadata) == [
+        .init(name: "x-bin", value: .binary([1])), .init(name: "x-bin", value: .binary([2])),
+        .init(name: "x-a", value: .text("1,2")), .init(name: "y-bin", value: .binary([3])),
+      ])
+    #expect(metadata[binary: "x-bin"] == [1])
+  }
+
+  @Test("a text that is too long is cut where a character ends, and reads on")
+  func cutMessage() {
+    for text in ["abc", "a%b", "驿家", String(repeating: "é%x", count: 9)] {
+      #expect(PercentEncoding.encode(text, bytesMax: 200) == PercentEncoding.encode(text))
+      for most in 0..<40 {
+        let encoded = PercentEncoding.encode(text, bytesMax: most)
+        #expect(encoded.utf8.count <= most)
+        #expect(text.hasPrefix(PercentEncoding.decode(Array(encoded.utf8))))
+      }
+    }
+  }
+
   @Test("names of HTTP and gRPC are not custom metadata")
   func reserved() {
     let head: HeaderList = [
@@ -128,6 +153,23 @@ struct MetadataTests {
   @Test("text that is not printable ASCII is made so, never a trap")
   func unprintable() {
     #expect(Metadata(dictionaryLiteral: ("a", "x\n汉é\u{7f}y"))[text: "a"] == "x????y")
+  }
+
+  @Test("an entry of a name from outside is added, or refused without a trap")
+  func checked() throws {
+    var metadata = Metadata()
+    try metadata.add(checking: .init(name: "X-a", value: "1"))
+    try metadata.add(checking: .init(name: "x-bin", value: .binary([1])))
+    #expect(metadata == ["x-a": "1", "x-bin": .binary([1])])
+    for element: Metadata.Element in [
+      .init(name: "x a", value: "1"), .init(name: "grpc-status", value: "0"),
+      .init(name: "x-bin", value: "1"), .init(name: "x-a", value: .binary([1])),
+    ] {
+      #expect(throws: Metadata.InvalidElement.self) {
+        try metadata.add(checking: element)
+      }
+    }
+    #expect(metadata.count == 2)
   }
 
   @Test("equality is of names and values, not of where they lie")

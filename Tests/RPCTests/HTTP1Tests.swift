@@ -1,3 +1,5 @@
+import NIOCore
+import NIOPosix
 import NIOSSL
 import RPC
 import Testing
@@ -152,6 +154,85 @@ struct HTTP1Tests {
         "POST /slow HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: \(size)\r\n\r\n"
           + body, address)
       #expect(answer.contains("POST /slow \(size)"))
+    }
+  }
+
+  /// Answers at once with more than a connection takes, and before the request has ended.
+  private struct Pourer: ExchangeHandler {
+    static let bytes = 8 << 20
+
+    func claims(_ head: RequestHead) -> Bool { !head.isGRPC }
+
+    func serve(_ exchange: ServerExchange) async {
+      await exchange.exchange.onLoop {
+        exchange.exchange.sendHead(
+          .fields([":status": "200", "content-length": "\(Self.bytes)"]))
+        exchange.exchange.sendBody([UInt8](repeating: 65, count: Self.bytes))
+        if exchange.head.path == "/whole" { exchange.exchange.sendEnd(.none) }
+      }
+      if exchange.head.path == "/whole" { return }
+      // The request's end comes here, or the connection's.
+      while (try? await exchange.nextChunk()) != nil {}
+      try? await Task.sleep(for: .seconds(3600))
+    }
+  }
+
+  /// Looks until the server's one connection waits for that.
+  private func until(_ server: Server, isForClient: Bool, isForRoom: Bool) async {
+    while true {
+      let waits = await server.ask(HTTP1Connection.self) { $0.waits }
+      if waits.count == 1, waits[0] == (isForClient, isForRoom) { return }
+      await Task.yield()
+    }
+  }
+
+  @Test("who does not take the answer is waited for, whatever else it sends")
+  func slowReaders() async throws {
+    let dispatcher = Dispatcher(router: try Router(services: []), handlers: [Pourer()])
+    try await withServer(dispatcher, allowsHTTP1: true) { server, address, _ in
+      for (path, isWhole) in [("/part", false), ("/whole", true)] {
+        let channel = try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+          .channelOption(.autoRead, value: false)
+          .connect(host: address.host, port: address.port).get()
+        let head = "POST \(path) HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n"
+        if isWhole {
+          // Both are over, but for what is to be taken; then the next request is waited for.
+          try await channel.writeAndFlush(ByteBuffer(string: head + "ab"))
+          await until(server, isForClient: false, isForRoom: true)
+          try await channel.setOption(.autoRead, value: true).get()
+          await until(server, isForClient: true, isForRoom: false)
+        } else {
+          try await channel.writeAndFlush(ByteBuffer(string: head + "a"))
+          await until(server, isForClient: true, isForRoom: true)
+          try await channel.writeAndFlush(ByteBuffer(string: "b"))
+          await until(server, isForClient: false, isForRoom: true)
+        }
+        try await channel.close()
+        while server.connectionCount > 0 { await Task.yield() }
+      }
+    }
+  }
+
+  @Test("the last answer of a connection leaves whole, however slowly it is taken")
+  func lastAnswer() async throws {
+    let dispatcher = Dispatcher(router: try Router(services: []), handlers: [Pourer()])
+    try await withServer(dispatcher, allowsHTTP1: true) { server, address, _ in
+      let channel = try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+        .channelOption(.autoRead, value: false)
+        .connect(host: address.host, port: address.port) { channel in
+          channel.eventLoop.makeCompletedFuture {
+            try NIOAsyncChannel<ByteBuffer, ByteBuffer>(wrappingChannelSynchronously: channel)
+          }
+        }
+      let request = "GET /whole HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+      try await channel.executeThenClose { inbound, outbound in
+        try await outbound.write(ByteBuffer(string: request))
+        await until(server, isForClient: true, isForRoom: true)
+        try await channel.channel.setOption(.autoRead, value: true).get()
+        var count = 0
+        for try await buffer in inbound { count += buffer.readableBytes }
+        #expect(count > Pourer.bytes)
+      }
     }
   }
 

@@ -61,6 +61,26 @@ struct InterceptorTests {
       await failure { _ = try await channel.call(EchoService.fail, "cancel") }?.code == .aborted)
   }
 
+  @Test("an interceptor that goes on twice fails the call, not the process")
+  func twice() async throws {
+    struct Twice: ServerInterceptor {
+      func intercept(_ context: ServerContext, next: () async throws -> Void) async throws {
+        try await next()
+        try await next()
+      }
+    }
+    try await World.with(.inProcess, interceptors: [Twice()]) { world in
+      let unary = await failure { _ = try await world.channel.echo("x") }
+      #expect(unary?.message == "an interceptor went on twice")
+      let stream = await failure {
+        let responses: ResponseStream<Text> = try await world.channel.serverStreaming(
+          EchoService.repeat, Text("2"))
+        for try await _ in responses {}
+      }
+      #expect(stream?.code == .internalError)
+    }
+  }
+
   @Test("two services with the same path do not start")
   func duplicates() throws {
     #expect(throws: Router.DuplicateMethod(path: EchoService.unary.path)) {

@@ -1,5 +1,6 @@
 import HTTP2
 import RPC
+import Synchronization
 import Testing
 
 @testable import RPCTransport
@@ -12,6 +13,7 @@ struct LifetimeTests {
   /// Asks at the times the state names, with facts that change, until `end`.
   private func run(
     _ limits: ConnectionLifetime, jitter: Double = 1, until end: UInt64,
+    _ calls: (UInt64) -> Int = { _ in 0 },
     _ facts: (UInt64) -> (lastRead: UInt64, isBusy: Bool, isDraining: Bool)
   ) -> [String] {
     var state = LifetimeState(limits, now: 0, jitter: jitter)
@@ -21,7 +23,8 @@ struct LifetimeTests {
       let (lastRead, isBusy, isDraining) = facts(now / Self.second)
       let (actions, wake) = state.due(
         Facts(
-          now: now, lastRead: lastRead * Self.second, isBusy: isBusy, isDraining: isDraining))
+          now: now, lastRead: lastRead * Self.second, isBusy: isBusy,
+          callsBegun: calls(now / Self.second), isDraining: isDraining))
       happened += actions.map { "\(now / Self.second): \($0)" }
       if actions.contains(where: { if case .close = $0 { true } else { false } }) { break }
       #expect(wake > now)
@@ -70,6 +73,7 @@ struct LifetimeTests {
   func idle() {
     var limits = ConnectionLifetime()
     limits.keepaliveInterval = nil
+    limits.requestStallMax = .seconds(10_000)
     limits.idleMax = .seconds(30)
     let happened = run(limits, until: 200 * Self.second) { now in
       (min(now, 50), now < 90, now > 121)
@@ -77,6 +81,15 @@ struct LifetimeTests {
     #expect(happened.map { $0.hasSuffix("drain(\"max_idle\")") } == [true])
     let busy = run(limits, until: 200 * Self.second) { _ in (0, true, false) }
     #expect(!busy.contains { $0.contains("drain") })
+    // Pings are no calls; a call that came and went between two looks is one.
+    let pinging = run(limits, until: 31 * Self.second) { now in (now, false, now > 30) }
+    #expect(pinging == ["30: drain(\"max_idle\")"])
+    let calls: (UInt64) -> Int = { $0 < 30 ? 0 : 1 }
+    let brief = run(limits, until: 61 * Self.second, calls) { now in (0, false, now > 60) }
+    #expect(brief == ["60: drain(\"max_idle\")"])
+    // What ends after long has been no idleness meanwhile.
+    let long = run(limits, until: 91 * Self.second) { now in (0, now < 31, now > 90) }
+    #expect(long == ["90: drain(\"max_idle\")"])
   }
 
   @Test("a busy connection is swept for streams that stand still")
@@ -86,7 +99,7 @@ struct LifetimeTests {
     limits.streamStallMax = .seconds(20)
     #expect(
       run(limits, until: 30 * Self.second) { _ in (0, true, false) }
-        == ["10: sweep", "20: sweep", "30: sweep"])
+        == ["10: sweep", "20: sweep", "30: sweep", "30: sweepRequests"])
   }
 
   // MARK: - On sockets
@@ -152,7 +165,8 @@ struct LifetimeTests {
     var lifetime = ConnectionLifetime()
     lifetime.ageMax = .seconds(300)
     let answer = try await answer(
-      to: Self.greeting + Self.acknowledgement, lifetime: lifetime, passing: [.seconds(331)])
+      to: Self.greeting + Self.acknowledgement, lifetime: lifetime,
+      passing: [.seconds(331), .seconds(332)])
     #expect(answer.kinds.filter { $0 == 7 }.count == 2)
     #expect(answer.code == 0)
   }
@@ -162,7 +176,8 @@ struct LifetimeTests {
     var lifetime = ConnectionLifetime()
     lifetime.idleMax = .seconds(300)
     let answer = try await answer(
-      to: Self.greeting + Self.acknowledgement, lifetime: lifetime, passing: [.seconds(301)])
+      to: Self.greeting + Self.acknowledgement, lifetime: lifetime,
+      passing: [.seconds(301), .seconds(302)])
     #expect(answer.kinds.filter { $0 == 7 }.count == 2)
   }
 
@@ -213,6 +228,33 @@ struct LifetimeTests {
       #expect(error?.code == .unavailable)
       #expect(error?.message == "the server is shutting down")
       await service.witness.saw("cancelled")
+      await client.shutdown()
+    }
+  }
+}
+
+extension LifetimeTests {
+  @Test("a client that has said GOAWAY hears of the server's stop all the same")
+  func drainAfterGoAway() async throws {
+    let service = EndlessService()
+    try await withServer(Dispatcher(router: try Router(services: [service]))) {
+      server, address, loops in
+      let client = try ClientChannel(targets: [address], loops: loops)
+      let responses: ResponseStream<Text> = try await client.serverStreaming(
+        EndlessService.feed, Text(""))
+      var iterator = responses.makeAsyncIterator()
+      #expect(try await iterator.next()?.text == "first")
+      let connection = try #require(client.state.withLock { $0.connections.values.first })
+      connection.executor.execute {
+        connection.session.submitGoAway()
+        connection.markDirty()
+      }
+      while await server.ask(Connection.self, question: { $0.draining == .final }) != [true] {
+        await Task.yield()
+      }
+      await server.shutdown(grace: .seconds(600))
+      let error = await failure { while try await iterator.next() != nil {} }
+      #expect(error?.message == "the server is shutting down")
       await client.shutdown()
     }
   }

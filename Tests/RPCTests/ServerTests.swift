@@ -165,6 +165,37 @@ struct ServerTests {
     }
   }
 
+  @Test("what is too long to be told is cut or left out; the code comes")
+  func longErrors() async throws {
+    struct Verbose: ServerInterceptor {
+      func intercept(_ context: ServerContext, next: () async throws -> Void) async throws {
+        throw RPCError(
+          .aborted, String(repeating: "驿", count: 50_000),
+          details: [UInt8](repeating: 1, count: 60_000))
+      }
+    }
+    try await World.with(.sockets, interceptors: [Verbose()]) { world in
+      let error = await failure { _ = try await world.channel.echo("x") }
+      #expect(error?.code == .aborted)
+      #expect(error?.message.hasPrefix("驿") == true)
+      #expect(error?.details.isEmpty == true)
+      for name in [":path", "grpc-encoding"] {
+        var fields: HeaderList = [":method": "POST"]
+        if name != ":path" { fields.add(":path", EchoService.unary.path) }
+        let value = [UInt8(ascii: "/")] + [UInt8](repeating: 0xff, count: 8000)
+        let bytes = Array(name.utf8)
+        fields.add(name: bytes.span.bytes, value: value.span.bytes)
+        fields.add(contentsOf: ["te": "trailers", "content-type": "application/grpc"])
+        let exchange = try await world.channel.openExchange(RequestHead(fields: fields))
+        #expect(try await exchange.head()["grpc-status"] == "12")
+      }
+      var options = CallOptions()
+      options.metadata.add("x", String(repeating: "y", count: 70_000))
+      let long = await failure { _ = try await world.channel.echo("x", options: options) }
+      #expect(long?.code == .resourceExhausted)
+    }
+  }
+
   @Test("a graceful stop lets running calls end and takes no new ones")
   func gracefulStop() async throws {
     let witness = Witness()
@@ -186,6 +217,64 @@ struct ServerTests {
       await stop
       #expect(server.connectionCount == 0)
       await client.shutdown()
+    }
+  }
+
+  @Test("a graceful stop waits until a slow peer has taken its last answers")
+  func lastAnswers() async throws {
+    let service = HoldingService()
+    let dispatcher = Dispatcher(router: try Router(services: [service]))
+    try await withServer(dispatcher) { server, address, _ in
+      var limits = SessionLimits()
+      limits.streamWindowBytes = 64 << 20
+      limits.connectionWindowBytes = 64 << 20
+      let session = try Session(.client, limits: limits)
+      defer { session.close() }
+      var head = OutboundFields()
+      for (name, value) in [
+        (":method", "POST"), (":scheme", "http"), (":authority", "x"),
+        (":path", HoldingService.pour.path), ("te", "trailers"),
+        ("content-type", "application/grpc"),
+      ] { head.add(name, value) }
+      let stream = try session.submitRequest(.list(head))
+      let count = 24
+      let message = String(repeating: "x", count: 1 << 20)
+      _ = session.submitData(stream, try MessageFramer.frame(Text("\(count) \(message)")))
+      session.submitEnd(stream, trailers: nil)
+      let channel = try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+        .channelOption(.autoRead, value: false)
+        .connect(host: address.host, port: address.port) { channel in
+          channel.eventLoop.makeCompletedFuture {
+            try NIOAsyncChannel<ByteBuffer, ByteBuffer>(wrappingChannelSynchronously: channel)
+          }
+        }
+      try await channel.executeThenClose { inbound, outbound in
+        func say() async throws {
+          var bytes = ByteBuffer()
+          _ = try session.drain(limit: .max) { bytes.writeBytes($0) }
+          if bytes.readableBytes > 0 { try await outbound.write(bytes) }
+        }
+        try await say()
+        await service.witness.saw("sent 1")
+        try await channel.channel.setOption(.autoRead, value: true).get()
+        async let stop: Void = server.shutdown(grace: .seconds(50))
+        var (received, hasTrailers) = (0, false)
+        for try await buffer in inbound {
+          try session.receive(buffer.readableBytesSpan, nowNanoseconds: 0)
+          for event in session.events {
+            if case .data(let stream, _, let count) = event {
+              received += count
+              session.consume(stream, count)
+            }
+            if case .trailers = event { hasTrailers = true }
+          }
+          session.removeEvents()
+          try await say()
+        }
+        await stop
+        #expect(received == count * (message.utf8.count + 5))
+        #expect(hasTrailers)
+      }
     }
   }
 

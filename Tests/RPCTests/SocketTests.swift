@@ -1,5 +1,7 @@
 import Foundation
 import Glibc
+import HTTP2
+import NIOCore
 import RPC
 import Synchronization
 import Testing
@@ -31,7 +33,10 @@ struct SocketTests {
     try await Self.withPath { address, path in
       let server = try Self.server(at: address, loops)
       #expect(try await server.start() == address)
-      let channel = try ClientChannel(targets: [address], loops: loops)
+      // A health check names the server as calls do; this one knows none and is taken as it is.
+      var configuration = ClientConfiguration(targets: [address])
+      configuration.healthService = ""
+      let channel = try ClientChannel(configuration: configuration, loops: loops)
       #expect(try await channel.echo("x") == "x")
       await channel.shutdown()
       await server.shutdown(grace: .zero)
@@ -103,6 +108,67 @@ struct SocketTests {
       await channel.shutdown()
     }
     try await loops.shutdown()
+  }
+
+  @Test("a server that vanishes after its GOAWAY is given up, and so are its calls")
+  func keepaliveWhileDraining() async throws {
+    let configure: (inout ClientConfiguration) -> Void = {
+      $0.keepalive = ClientKeepalive(interval: .seconds(300), timeout: .seconds(100))
+    }
+    try await ScriptedServer.withClient(configure: configure) { turn in
+      if turn.endedRequest != nil { turn.session.submitGoAway() }
+    } _: { channel in
+      async let failed = failure { _ = try await channel.echo("x") }
+      let connection = try await Self.connection(of: channel) { $0.draining == .final }
+      #expect(!connection.takesCalls)
+      // What it answers meanwhile comes before the time that has passed.
+      await channel.timePasses(.seconds(301))
+      await channel.timePasses(.seconds(500))
+      let error = await failed
+      #expect(error?.message.contains("keepalive") == true)
+    }
+  }
+
+  /// The channel's connection once that holds of it.
+  private static func connection(
+    of channel: ClientChannel, when isSo: @escaping @Sendable (Connection) -> Bool
+  ) async throws -> Connection {
+    while true {
+      for connection in channel.state.withLock({ Array($0.connections.values) })
+      where try await connection.executor.eventLoop.submit({ isSo(connection) }).get() {
+        return connection
+      }
+      await Task.yield()
+    }
+  }
+
+  @Test("calls that were given up while they waited are bounded")
+  func waitingCalls() async throws {
+    var limits = SessionLimits()
+    limits.concurrentStreamsMax = 1
+    let witness = Witness()
+    try await ScriptedServer.withClient(limits: limits) { turn in
+      if turn.endedRequest != nil { witness.note("request") }
+    } _: { channel in
+      async let held = failure { _ = try await channel.echo("x") }
+      await witness.saw("request")
+      let connection = try await Self.connection(of: channel) { $0.isFull }
+      let error = try await connection.executor.eventLoop.submit {
+        for _ in 0..<20_000 {
+          do throws(RPCError) {
+            let waiting = try connection.open(
+              RequestHead(path: "/a/b"), authority: "x", options: ExchangeOptions())
+            waiting.exchange.reset(.cancel)
+          } catch {
+            return error as RPCError?
+          }
+        }
+        return nil
+      }.get()
+      #expect(error?.code == .resourceExhausted)
+      connection.executor.execute { connection.close("enough") }
+      #expect(await held?.code == .unavailable)
+    }
   }
 
   // MARK: - Fairness

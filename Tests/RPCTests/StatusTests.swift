@@ -74,10 +74,16 @@ struct StatusTests {
       failed(
         "details that are no base64",
         [("grpc-status", "2"), ("grpc-status-details-bin", "!!!")], .unknown),
-      Case(name: "no message", trailers: [("grpc-status", "0")], code: .internalError),
+      Case(name: "no message", trailers: [("grpc-status", "0")], code: .unimplemented),
+      Case(
+        name: "Trailers-Only, OK", head: grpc + [("grpc-status", "0")], endsStream: true,
+        code: .unimplemented),
       Case(
         name: "two messages", body: one + one, trailers: [("grpc-status", "0")],
-        code: .internalError),
+        code: .unimplemented),
+      Case(
+        name: "a message and half a one", body: one + one.dropLast(),
+        trailers: [("grpc-status", "0")], code: .internalError),
       Case(
         name: "half a message", body: [0, 0, 0, 0, 9, 1], trailers: [("grpc-status", "0")],
         code: .internalError),
@@ -138,6 +144,20 @@ struct StatusTests {
       }
       let answer1 = try await channel.echo("x")
       #expect(answer1 == "x")
+    }
+  }
+
+  @Test("what a Trailers-Only response says is trailing metadata, with OK too")
+  func trailersOnly() async throws {
+    try await ScriptedServer.withClient { turn in
+      guard let stream = turn.endedRequest else { return }
+      turn.answer(stream, Self.grpc + [("grpc-status", "0"), ("x-a", "1")], endsStream: true)
+    } _: { channel in
+      let responses: ResponseStream<Text> = try await channel.serverStreaming(
+        EchoService.repeat, Text("0"))
+      for try await _ in responses { Issue.record("there is no message") }
+      #expect(try await responses.headers.isEmpty)
+      #expect(try await responses.trailers[text: "x-a"] == "1")
     }
   }
 

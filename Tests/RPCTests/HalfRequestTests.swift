@@ -1,0 +1,158 @@
+import RPC
+import Testing
+
+@testable import RPCTransport
+
+/// Clients that begin requests and leave them at that.
+@Suite("Requests that do not become whole", .timeLimit(.minutes(1)))
+struct HalfRequestTests {
+  private struct Collector: ExchangeHandler {
+    func claims(_ head: RequestHead) -> Bool { !head.isGRPC }
+
+    func serve(_ exchange: ServerExchange) async {
+      do {
+        while try await exchange.nextChunk() != nil {}
+      } catch {
+        await exchange.sendHead([":status": "408"], endsStream: true)
+      }
+    }
+  }
+
+  private static func prefix(_ length: UInt8, _ bytes: Int) -> [UInt8] {
+    [0, 0, 0, length, 0] + [UInt8](repeating: 65, count: bytes)
+  }
+
+  /// Looks until the server's one connection says so.
+  private func until<Answer: Equatable & Sendable>(
+    _ server: Server, _ expected: Answer,
+    _ question: @escaping @Sendable (Connection) -> Answer
+  ) async {
+    while await server.ask(Connection.self, question: question) != [expected] { await Task.yield() }
+  }
+
+  @Test("a call of which nothing more comes ends; a stream of requests may rest")
+  func stalled() async throws {
+    var lifetime = ConnectionLifetime()
+    lifetime.requestStallMax = .seconds(600)
+    lifetime.keepaliveInterval = nil
+    let witness = Witness()
+    let dispatcher = Dispatcher(
+      router: try Router(services: [EchoService(witness: witness)]), handlers: [Collector()])
+    try await withServer(dispatcher, lifetime: lifetime) { server, address, loops in
+      let client = try ClientChannel(targets: [address], loops: loops)
+      let chat: BidirectionalCall<Text, Text> = try await client.bidirectionalStreaming(
+        EchoService.chat)
+      await witness.saw("chatting")
+      let silent = try await client.openExchange(RequestHead(path: EchoService.unary.path))
+      let half = try await client.openExchange(RequestHead(path: EchoService.repeat.path))
+      try await half.send([0, 0, 0])
+      let raw = try await client.openExchange(
+        RequestHead(fields: [":method": "POST", ":path": "/x", "content-type": "text/plain"]))
+      let heads = Task {
+        defer { witness.note("over") }
+        return try await [silent, half, raw].asyncMap { try await $0.head() }
+      }
+      var steps = 0
+      while !witness.events.contains("over") {
+        steps += 1
+        await server.timePasses(.seconds(301 * steps))
+      }
+      let found = try await heads.value
+      #expect(found.map { $0["grpc-status"] } == ["4", "4", nil])
+      #expect(found[2][":status"] == "408")
+      await until(server, 1) { $0.runningHandlers }
+      try await chat.send("still here")
+      var responses = chat.responses.makeAsyncIterator()
+      #expect(try await responses.next()?.text == "re: still here")
+      try await chat.finishSending()
+      #expect(try await responses.next() == nil)
+      await client.shutdown()
+    }
+  }
+
+  @Test("a call is not given up while something comes")
+  func moving() async throws {
+    try await withServer(try echoDispatcher()) { server, address, loops in
+      let client = try ClientChannel(targets: [address], loops: loops)
+      let call = try await client.openExchange(RequestHead(path: EchoService.unary.path))
+      let message: [UInt8] = [0, 0, 0, 0, 2, 65, 66]
+      for count in 1..<message.count {
+        try await call.send([message[count - 1]])
+        await until(server, count) { $0.heldBytes }
+        _ = await server.ask(Connection.self) { connection in
+          for exchange in connection.exchanges { exchange?.sweep() }
+        }
+      }
+      try await call.send([66])
+      await call.finish()
+      #expect(try await call.head()["grpc-status"] == nil)
+      #expect(try await call.nextChunk() == message)
+      await until(server, 0) { $0.heldBytes }
+      await client.shutdown()
+    }
+  }
+
+  @Test(
+    "messages that are not whole are held up to a limit",
+    arguments: [EchoService.unary, EchoService.collect])
+  func held(_ method: MethodDescriptor) async throws {
+    var limits = ConnectionLimits()
+    limits.heldBytesMax = 1000
+    try await withServer(try echoDispatcher(), limits: limits) { server, address, loops in
+      let client = try ClientChannel(targets: [address], loops: loops)
+      let first = try await client.openExchange(RequestHead(path: method.path))
+      try await first.send(Self.prefix(4, 595))
+      await until(server, 600) { $0.heldBytes }
+      let second = try await client.openExchange(RequestHead(path: method.path))
+      try await second.send(Self.prefix(4, 595))
+      #expect(try await second.head()["grpc-status"] == "8")
+      await until(server, 600) { $0.heldBytes }
+      // The one before it goes on, and frees what it held.
+      try await first.send([UInt8](repeating: 65, count: 400))
+      await until(server, 1000) { $0.heldBytes }
+      try await first.send([UInt8](repeating: 65, count: 1024 - 995))
+      await first.finish()
+      if method == EchoService.collect {
+        #expect(try await first.nextChunk() == Self.prefix(4, 1024))
+      } else {
+        _ = try await first.head()
+      }
+      await until(server, 0) { $0.heldBytes }
+      // So does one that is given up.
+      let third = try await client.openExchange(RequestHead(path: method.path))
+      try await third.send(Self.prefix(4, 300))
+      await until(server, 305) { $0.heldBytes }
+      await third.reset()
+      await until(server, 0) { $0.heldBytes }
+      await client.shutdown()
+    }
+  }
+
+  @Test("who only waits for requests gives way where there is no room")
+  func giveWay() async throws {
+    try await withServer(try echoDispatcher(), connectionsMax: 1) { server, address, loops in
+      let client = try ClientChannel(targets: [address], loops: loops)
+      let silent = try await client.openExchange(RequestHead(path: EchoService.unary.path))
+      await until(server, 1) { $0.runningHandlers }
+      var configuration = ClientConfiguration(targets: [address])
+      configuration.backoff = ConnectBackoff(initial: .milliseconds(10), max: .milliseconds(50))
+      let other = try ClientChannel(configuration: configuration, loops: loops)
+      var options = CallOptions()
+      options.waitForReady = true
+      #expect(try await other.echo("x", options: options) == "x")
+      #expect(await failure { _ = try await silent.head() }?.code == .unavailable)
+      await other.shutdown()
+      await client.shutdown()
+    }
+  }
+}
+
+extension Array {
+  fileprivate func asyncMap<Result>(
+    _ body: (Element) async throws -> Result
+  ) async rethrows -> [Result] {
+    var results: [Result] = []
+    for element in self { results.append(try await body(element)) }
+    return results
+  }
+}
