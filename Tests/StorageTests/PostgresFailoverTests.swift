@@ -37,6 +37,47 @@ struct PostgresFailoverTests {
     }
   }
 
+  @Test("a reading connection that comes late to another host breaks off no commit")
+  func lateReader() async throws {
+    try await Engine.postgres.withStore { store in
+      let server = try #require(URL(string: store.url))
+      let gate = try Gate(to: UInt16(server.port ?? 5432))
+      defer { gate.close() }
+      let database = try await PostgresDatabase.open(
+        url: store.url.replacing("@", with: "@127.0.0.1:\(gate.port),"))
+      try await database.migrate(Notes.migrations)
+      let link = try PostgresLink(url: store.url, options: PostgresOptions())
+      defer { link.close() }
+      // Commits wait for us.
+      try link.run(
+        """
+        CREATE FUNCTION late() RETURNS trigger LANGUAGE plpgsql AS
+          $$ BEGIN PERFORM pg_advisory_xact_lock(42); RETURN NULL; END $$;
+        CREATE CONSTRAINT TRIGGER late AFTER INSERT ON note
+          DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION late();
+        SELECT pg_advisory_lock(42);
+        """)
+      let reader = try await database.read(Self.process)
+      gate.close()
+      let write = Task {
+        try await database.write(Commit(at: now, statements: [Notes.insert("a")]))
+      }
+      try await eventually {
+        try link.rows(
+          """
+          SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND objid = 42 AND NOT granted
+          """
+        ).count == 1
+      }
+      _ = try link.rows("SELECT pg_terminate_backend(CAST(?1 AS INTEGER))", [.integer(reader)])
+      // It comes to the server itself now, and is not taken.
+      _ = try? await database.read(Self.process)
+      try link.run("SELECT pg_advisory_unlock(42)")
+      try await write.value
+      await database.close()
+    }
+  }
+
   /// The server's process that reads.
   private static let process = Query<Int64>.one("SELECT pg_backend_pid() AS id") {
     try $0.integer("id")
