@@ -135,6 +135,33 @@ import Testing
     }
   }
 
+  @Test("two visits of one id, stored at two points at the same moment, are both matched")
+  func doubled() async throws {
+    try await World.run { world in
+      // SQLite's index is over all points.
+      guard world.database.dialect == .postgres else { return }
+      world.members.isDown = true
+      let stations = [try await world.station(), try await world.station()]
+      for station in stations {
+        try await station.report(uuid(), [station.visit(1, code: "YJM-A")])
+      }
+      let id = String(try await stations[0].stored()[0].name.dropFirst("visits/".count))
+      try await world.database.write(
+        Commit(
+          at: world.clock.now,
+          statements: [
+            Statement("UPDATE visit SET received_at = received_at + 1 WHERE id = ?1", [id]),
+            Statement("UPDATE visit SET id = ?1", [id]),
+          ]))
+      world.members.isDown = false
+      world.members.emitMembership("YJM-A", member: 1)
+      try await world.feed.catchUp()
+      for station in stations {
+        #expect(try await station.stored().map(\.state) == [.matched])
+      }
+    }
+  }
+
   @Test("the running feed matches, survives an outage and goes on from its cursor")
   func running() async throws {
     try await World.run(clock: TestClock(isSystem: true)) { world in

@@ -133,6 +133,7 @@ enum VisitStore {
   struct Unmatched: Sendable, Hashable {
     var id: String
     var point: String
+    var number: Int64
     var day: Int64
     var direction: Direction
     var code: [UInt8]
@@ -143,7 +144,7 @@ enum VisitStore {
     let list = InList(codes, first: 2)
     return .all(
       """
-      SELECT id, point_id, day, direction, code_sha256 FROM visit
+      SELECT id, point_id, number, day, direction, code_sha256 FROM visit
       WHERE state = 2 AND code_sha256 IN \(list.sql) ORDER BY id LIMIT ?1
       """, [limit] + list.arguments, decodeUnmatched)
   }
@@ -152,25 +153,27 @@ enum VisitStore {
   static func leftBehind(limit: Int) -> Query<[Unmatched]> {
     .all(
       """
-      SELECT visit.id AS id, point_id, day, direction, visit.code_sha256 AS code_sha256
+      SELECT visit.id AS id, point_id, number, day, direction, visit.code_sha256 AS code_sha256
       FROM visit JOIN member_code ON member_code.code_sha256 = visit.code_sha256
       WHERE visit.state = 2 ORDER BY visit.id LIMIT ?1
       """, [limit], decodeUnmatched)
   }
 
-  /// Gives an unmatched visit its member; touches no row where it has one.
+  /// Gives an unmatched visit its member; touches no row where it has one. By its place at its
+  /// point, which no other visit has: of two points at the same moment on PostgreSQL, each may have
+  /// stored a visit of one id.
   static func match(_ visit: Unmatched, to member: KnownMember, in commit: inout Commit) {
     commit.run(
       """
-      UPDATE visit SET state = 1, member_id = ?2, occupation_group = ?3
-      WHERE id = ?1 AND state = 2
-      """, [visit.id, member.id, member.group.rawValue], expects: .exactly(1))
+      UPDATE visit SET state = 1, member_id = ?3, occupation_group = ?4
+      WHERE point_id = ?1 AND number = ?2 AND state = 2
+      """, [visit.point, visit.number, member.id, member.group.rawValue], expects: .exactly(1))
   }
 
   private static func decodeUnmatched(_ row: Row) throws -> Unmatched {
     Unmatched(
-      id: try row.text("id"), point: try row.text("point_id"), day: try row.integer("day"),
-      direction: Direction(rawValue: try row.int32("direction")),
+      id: try row.text("id"), point: try row.text("point_id"), number: try row.integer("number"),
+      day: try row.integer("day"), direction: Direction(rawValue: try row.int32("direction")),
       code: try row.blob("code_sha256"))
   }
 
