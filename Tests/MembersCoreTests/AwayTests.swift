@@ -142,6 +142,12 @@ struct AwayTests {
       (whole.requestID, whole.allRecords) = (UUID().uuidString, true)
       #expect(
         try await client.openRefreshRound(whole).round?.staleRecords == 6, "the fresh ones too")
+      // A round has a bound, which is looked up before.
+      let all = PathRange(subtreeOf: "")
+      for (most, isTooLarge) in [(5, true), (6, false)] {
+        let query = RefreshStore.isTooLarge(all, firstFreshDay: 30_000, recordsMax: most)
+        #expect(try await harness.database.read(query) == isTooLarge)
+      }
       var list = ListRefreshRecordsRequest()
       (list.round, list.pageSize) = (round.name, 3)
       let page = try await client.listRefreshRecords(list)

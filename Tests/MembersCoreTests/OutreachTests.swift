@@ -132,6 +132,27 @@ struct OutreachTests {
     }
   }
 
+  @Test("nobody comes twice while replicas take up a new key at different moments")
+  func replicas() async throws {
+    try await Harness.run { root in
+      let rings = try UpkeepTests.Rings(root)
+      let older = root.sharing(try rings.keys())
+      let names = try await older.plantTree()
+      let chief = Caller.staff(names["xiangshan"] ?? "")
+      let list = try await older.makeList(as: chief)
+      try rings.change("hashes") { $0.adding(at: root.clock.now) }
+      let newer = root.sharing(try rings.keys())
+      #expect(try await newer.fill(list, [Self.row(1)], as: chief) == 1)
+      #expect(try await older.fill(list, [Self.row(1), Self.row(2)], as: chief) == 1)
+      _ = try await newer.service.renewKeys(report: UpkeepTests.quiet)
+      #expect(try await older.fill(list, [Self.row(1), Self.row(2)], as: chief) == 0)
+      // What a replica erases is erased under every key.
+      let member = try await older.submit(Applicant.application(1), as: .administrator).member
+      _ = try await older.erase(member, as: .member(member))
+      #expect(try await newer.progress(list, as: chief) == [.open: 1])
+    }
+  }
+
   @Test("rosters compared at once keep everybody once, and a list closed meanwhile stays closed")
   func race() async throws {
     try await Harness.run { harness in

@@ -243,6 +243,58 @@ struct PersonalDataTests {
     }
   }
 
+  @Test("a correction and an erasure leave no hash of a key that only other replicas took up")
+  func newerKeys() async throws {
+    try await Harness.run { root in
+      let rings = try UpkeepTests.Rings(root)
+      let older = root.sharing(try rings.keys())
+      _ = try await older.plantTree()
+      let member = try await older.submit(Applicant.application(1), as: .administrator).member
+      try rings.change("hashes") { $0.adding(at: root.clock.now) }
+      let newer = root.sharing(try rings.keys())
+      _ = try await newer.service.renewKeys(report: UpkeepTests.quiet)
+      let hashes = Query<Int>.one("SELECT count(*) AS n FROM person_hashes") { try $0.int("n") }
+      #expect(try await root.database.read(hashes) == 6)
+      var data = CorrectedData()
+      data.phone = Applicant.phone(60)
+      let correction = try await older.correct(data, as: .member(member))
+      _ = try await older.decide(correction.name, accept: true)
+      #expect(try await root.database.read(hashes) == 6)
+      let gone = newer.keys.phones.keyed("+86" + Applicant.phone(1)).map(\.digest)
+      for digest in gone {
+        let isLeft = Query<Bool>.exists("SELECT hash FROM person_hashes WHERE hash = ?1", [digest])
+        #expect(try await !root.database.read(isLeft))
+      }
+    }
+    try await Harness.run { root in
+      let rings = try UpkeepTests.Rings(root)
+      let older = root.sharing(try rings.keys())
+      _ = try await older.plantTree()
+      try rings.change("hashes") { $0.adding(at: root.clock.now) }
+      let newer = root.sharing(try rings.keys())
+      let member = try await newer.submit(Applicant.application(1), as: .administrator).member
+      _ = try await older.erase("", as: .member(member))
+      let hashes = Query<Int>.one("SELECT count(*) AS n FROM person_hashes") { try $0.int("n") }
+      #expect(try await root.database.read(hashes) == 0)
+    }
+  }
+
+  @Test("who is erased while they apply again is somebody new")
+  func erasedMeanwhile() async throws {
+    try await Harness.run { harness in
+      _ = try await harness.plantTree()
+      let member = try await harness.submit(Applicant.application(1), as: .administrator).member
+      _ = try await harness.leave(member, as: .member(member))
+      let racing = harness.replica(
+        RacingDatabase(harness.database) {
+          _ = try await harness.erase(member, as: .member(member))
+        })
+      let anew = try await racing.submit(Applicant.application(1), as: .administrator)
+      #expect(anew.member != member)
+      #expect(try await harness.members().map(\.name) == [anew.member])
+    }
+  }
+
   @Test("erasures, corrections and renewals of keys at once leave nothing of an erased person")
   func concurrentErasures() async throws {
     try await Harness.run { root in

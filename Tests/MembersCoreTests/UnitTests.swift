@@ -98,6 +98,36 @@ struct UnitTests {
     }
   }
 
+  @Test("a unit stays one while replicas take up a new key at different moments")
+  func replicas() async throws {
+    try await Harness.run { root in
+      let rings = try UpkeepTests.Rings(root)
+      let older = root.sharing(try rings.keys())
+      _ = try await older.plantTree()
+      try rings.change("hashes") { $0.adding(at: root.clock.now) }
+      let newer = root.sharing(try rings.keys())
+      func join(_ number: Int, at replica: Harness) async throws {
+        _ = try await replica.enroll([Self.worker(number)])
+        try await replica.service.foldUnits()
+      }
+      for (number, replica) in [(1, newer), (2, older), (3, newer)] {
+        try await join(number, at: replica)
+      }
+      #expect(try await newer.units([.counting]).map(\.members) == [3])
+      _ = try await newer.service.renewKeys(report: UpkeepTests.quiet)
+      try await join(4, at: older)
+      #expect(try await newer.units([.counting]).map(\.members) == [4])
+      // Retired by one, then by the other.
+      for (_, ring) in older.keys.rings { try ring.reload() }
+      try rings.change("hashes") { $0.keepingLast(1) }
+      let last = root.sharing(try rings.keys())
+      _ = try await last.service.renewKeys(report: UpkeepTests.quiet)
+      try await join(5, at: older)
+      try await join(6, at: last)
+      #expect(try await last.units([.counting]).map(\.members) == [6])
+    }
+  }
+
   @Test("after a dismissal only a new crossing tells; a lowered threshold is one")
   func dismissal() async throws {
     try await Harness.run(Self.configuration(7)) { harness in

@@ -9,8 +9,8 @@ extern const uint8_t MembersV1__file_set[64199];
 static inline const uint8_t *MembersV1__file_set_start(void) { return MembersV1__file_set; }
 static inline size_t MembersV1__file_set_count(void) { return 64199; }
 
-extern const uint8_t MembersV1__comments[90024];
+extern const uint8_t MembersV1__comments[90129];
 static inline const uint8_t *MembersV1__comments_start(void) { return MembersV1__comments; }
-static inline size_t MembersV1__comments_count(void) { return 90023; }
+static inline size_t MembersV1__comments_count(void) { return 90128; }
 
 #endif

@@ -676,7 +676,8 @@ public protocol MembersServiceProtocol: RPCService {
 
   /// Opens a round over the records of a subtree that were not confirmed for three months
   /// (Shenyang), or over all of them.
-  /// Idempotent by request id. Callers: clerks.
+  /// Idempotent by request id. Callers: clerks. Refusals: FAILED_PRECONDITION / ROUND_TOO_LARGE
+  /// (more than 200,000 records: open rounds of parts of it).
   nonisolated(nonsending) func openRefreshRound(
     _ request: OpenRefreshRoundRequest, context: ServerContext
   ) async throws -> OpenRefreshRoundResponse
@@ -3280,7 +3281,8 @@ public struct MembersServiceClient: Sendable {
 
   /// Opens a round over the records of a subtree that were not confirmed for three months
   /// (Shenyang), or over all of them.
-  /// Idempotent by request id. Callers: clerks.
+  /// Idempotent by request id. Callers: clerks. Refusals: FAILED_PRECONDITION / ROUND_TOO_LARGE
+  /// (more than 200,000 records: open rounds of parts of it).
   public func openRefreshRound(
     _ request: OpenRefreshRoundRequest, options: CallOptions = CallOptions()
   ) async throws -> OpenRefreshRoundResponse {

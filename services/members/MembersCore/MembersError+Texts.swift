@@ -117,6 +117,9 @@ extension MembersError {
     .outreachState: LocalizedText(
       zh: "该名单已结束,或该人员已谢绝或已入会。",
       en: "The list is closed, or the person declined or is a member."),
+    .roundTooLarge: LocalizedText(
+      zh: "待核对的会员超过 \(RefreshStore.recordsMax) 人,请按下级组织分别发起。",
+      en: "It has more than \(RefreshStore.recordsMax) records: open rounds of parts of it."),
     .outreachFull: LocalizedText(
       zh: "该动员名单已满,请新建一个名单。", en: "The outreach list is full: make another one."),
     .rosterQuota: LocalizedText(

@@ -60,6 +60,8 @@ public enum MembersError: String, ServiceFailure, Hashable, CaseIterable {
   case refreshRoundNotFound = "REFRESH_ROUND_NOT_FOUND"
   /// The round is closed, or the record is confirmed.
   case refreshState = "REFRESH_STATE"
+  /// More records than a round takes.
+  case roundTooLarge = "ROUND_TOO_LARGE"
   /// The event came with other content.
   case honorConflict = "HONOR_CONFLICT"
   case outreachNotFound = "OUTREACH_NOT_FOUND"
@@ -112,7 +114,7 @@ public enum MembersError: String, ServiceFailure, Hashable, CaseIterable {
       .invalidParent, .treeTooDeep, .coverKinds, .codeExpired, .codeRevoked, .noCodeLink,
       .noReceiver,
       .membershipClosed, .membershipState, .enrollmentNotWaiting,
-      .unitState, .unitTooLarge, .awayState, .ownReport, .refreshState,
+      .unitState, .unitTooLarge, .awayState, .ownReport, .refreshState, .roundTooLarge,
       .outreachState:
       .failedPrecondition
     case .approverIsAuthor: .permissionDenied

@@ -40,6 +40,18 @@ public struct MembersKeys: Sendable {
     ledger = RequestLedger(cipher)
   }
 
+  /// Sees to it that a person's hashes are known under every key that they are stored under:
+  /// another replica may have taken up a newer one, which is in the file by then.
+  ///
+  /// - Parameter hashKey: the number of the newest.
+  /// - Throws: `StorageError.unknownKey`, `.keyring`.
+  func takeUp(hashKey: Int64) throws {
+    if hashKey > Int64(residentIDs.currentKeyID) { try hashRing.reload() }
+    if hashKey > Int64(residentIDs.currentKeyID) {
+      throw StorageError.unknownKey(UInt32(clamping: hashKey))
+    }
+  }
+
   /// The keys in a service's files.
   ///
   /// - Throws: `StorageError.keyring`.

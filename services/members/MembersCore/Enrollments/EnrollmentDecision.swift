@@ -115,7 +115,11 @@ struct EnrollmentDecision: Sendable {
 
   /// The person, stored first where new, and the key of their data.
   private func person(_ commit: inout Commit) throws -> (StoredPerson, PersonKey) {
-    if let known = facts.known { return (known.person, try keys.personKey(of: known.person)) }
+    if let known = facts.known {
+      // Who is erased meanwhile must not become a member again.
+      commit.run(PersonStore.isStill(known.person))
+      return (known.person, try keys.personKey(of: known.person))
+    }
     let person = intake.newPerson
     PersonStore.insert(
       person, hashes: intake.hashes,

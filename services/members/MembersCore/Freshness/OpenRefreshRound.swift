@@ -34,15 +34,18 @@ extension MembersService {
     let reply = try await writeOnce(
       requestID ?? "", payload: try payload.wireBytes(), at: now, context
     ) {
-      var commit = Commit(at: now)
-      RefreshStore.open(
-        round, of: range, firstFreshDay: firstFreshDay, into: &commit)
-      commit.emit(try .changed(round))
-      commit.record(
-        AuditEntry(
-          actor: caller.subject, action: "refreshRounds.open",
-          target: "refreshRounds/\(round.id)"))
-      return .commit(commit, Array(round.id.utf8))
+      .read(RefreshStore.isTooLarge(range, firstFreshDay: firstFreshDay)) { isTooLarge in
+        guard !isTooLarge else { throw MembersError.roundTooLarge }
+        var commit = Commit(at: now)
+        RefreshStore.open(
+          round, of: range, firstFreshDay: firstFreshDay, into: &commit)
+        commit.emit(try .changed(round))
+        commit.record(
+          AuditEntry(
+            actor: caller.subject, action: "refreshRounds.open",
+            target: "refreshRounds/\(round.id)"))
+        return .commit(commit, Array(round.id.utf8))
+      }
     }
     let found = try await self.round(String(decoding: reply, as: UTF8.self), for: caller)
     return .with { $0.round = found }

@@ -110,8 +110,28 @@ enum RefreshStore {
       """, [round, member, limit], stored)
   }
 
-  /// Opens a round with every live record of the subtree that is stale: in one statement, however
-  /// many there are.
+  /// Records of one round: its opening is one statement, which holds up whoever writes for seconds.
+  static let recordsMax = 200_000
+
+  /// The live members of a subtree whose record is stale: places `?1` to `?3` for the range and the
+  /// first fresh day.
+  private static let stale = """
+    FROM organizations AS o JOIN memberships AS m ON m.managing_organization_id = o.id
+    LEFT JOIN confirmations AS c ON c.member_id = m.id
+    WHERE o.path >= ?1 AND o.path < ?2
+      AND m.state IN (\(MembershipState.live.map { String($0.rawValue) }.joined(separator: ", ")))
+      AND coalesce(c.day, m.join_day) < ?3
+    """
+
+  /// Whether a subtree has more than one round takes.
+  static func isTooLarge(
+    _ range: PathRange, firstFreshDay: Int, recordsMax: Int = recordsMax
+  ) -> Query<Bool> {
+    .exists(
+      "SELECT m.id \(stale) LIMIT 1 OFFSET ?4", [range.first, range.end, firstFreshDay, recordsMax])
+  }
+
+  /// Opens a round with every live record of the subtree that is stale: in one statement.
   static func open(
     _ round: StoredRound, of range: PathRange, firstFreshDay: Int, into commit: inout Commit
   ) {
@@ -125,19 +145,14 @@ enum RefreshStore {
         round.id, round.organizationID, round.openDay, round.dueDay, round.isClosed,
         round.version, round.created,
       ], expects: .exactly(1))
-    let live = MembershipState.live.map { String($0.rawValue) }.joined(separator: ", ")
     commit.run(
       """
       INSERT INTO refresh_records (round_id, member_id, state, day)
-      SELECT ?1, m.id, ?2, ?3 FROM organizations AS o
-      JOIN memberships AS m ON m.managing_organization_id = o.id
-      LEFT JOIN confirmations AS c ON c.member_id = m.id
-      WHERE o.path >= ?4 AND o.path < ?5 AND m.state IN (\(live))
-        AND coalesce(c.day, m.join_day) < ?6
+      SELECT ?4, m.id, ?5, ?6 \(stale)
       """,
       [
-        round.id, RefreshState.stale.rawValue, round.openDay, range.first, range.end,
-        firstFreshDay,
+        range.first, range.end, firstFreshDay, round.id, RefreshState.stale.rawValue,
+        round.openDay,
       ])
   }
 

@@ -42,7 +42,7 @@ struct OutreachIntake: Sendable {
               id: newIDs[index], of: listID, Self.contact(of: row), digest: digests[index],
               day: day)
           else { continue }
-          seen.insert(entry.hash)
+          seen.formUnion(candidates[index])
           entries.append(entry)
         }
         guard !entries.isEmpty else { return .reply(0) }
@@ -89,12 +89,19 @@ struct OutreachRenewal: Sendable {
       var commit = Commit(at: now)
       for entry in page {
         let digest = try keys.contact(of: entry).residentIDSHA256
-        let hash = keys.residentIDs.hash(sha256: digest) ?? entry.hash
-        guard try keys.cipher.isOutdated(entry.wrappedKey) || hash != entry.hash else { continue }
+        let hashes = keys.residentIDs.candidates(sha256: digest) ?? [entry.hash]
+        let older = hashes[hashes.count - 1]
+        guard
+          try keys.cipher.isOutdated(entry.wrappedKey)
+            || (entry.hash, entry.olderHash) != (hashes[0], older)
+        else { continue }
         // One that is erased meanwhile stays so.
         commit.run(
-          "UPDATE outreach_entries SET hash = ?2, wrapped_key = ?3 WHERE id = ?1",
-          [entry.id, hash, try keys.cipher.rewrapped(entry.wrappedKey, person: entry.id)])
+          "UPDATE outreach_entries SET hash = ?2, older_hash = ?3, wrapped_key = ?4 WHERE id = ?1",
+          [
+            entry.id, hashes[0], older,
+            try keys.cipher.rewrapped(entry.wrappedKey, person: entry.id),
+          ])
       }
       if !commit.statements.isEmpty { try await database.write(commit) }
       done += page.count

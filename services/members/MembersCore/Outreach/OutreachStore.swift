@@ -59,6 +59,8 @@ struct StoredOutreachEntry: Sendable, Hashable {
   var listID: String
   /// Of the resident ID.
   var hash: [UInt8]
+  /// Under the key before, where that is not retired; else the same.
+  var olderHash: [UInt8]?
   var wrappedKey: [UInt8]
   /// An `OutreachContact`, sealed with the entry's own key.
   var contact: [UInt8]
@@ -89,12 +91,12 @@ extension MembersKeys {
   func newEntry(
     id: String, of listID: String, _ contact: OutreachContact, digest: [UInt8], day: Int
   ) throws -> StoredOutreachEntry? {
-    guard let hash = residentIDs.hash(sha256: digest) else { return nil }
+    guard let hashes = residentIDs.candidates(sha256: digest) else { return nil }
     var contact = contact
     contact.residentIDSHA256 = digest
     let (key, wrapped) = try cipher.newPersonKey(person: id)
     return StoredOutreachEntry(
-      id: id, listID: listID, hash: hash, wrappedKey: wrapped,
+      id: id, listID: listID, hash: hashes[0], olderHash: hashes.last, wrappedKey: wrapped,
       contact: try key.seal(
         try contact.wireBytes(), table: OutreachStore.table, column: "contact"),
       state: .open, day: day, version: 1)
@@ -127,7 +129,8 @@ enum OutreachStore {
 
   /// Entries with the state that the registry knows: a live member has joined.
   private static let entries = """
-    SELECT e.id, e.list_id, e.hash, e.wrapped_key, e.contact, e.day, e.version, CASE WHEN EXISTS ( \
+    SELECT e.id, e.list_id, e.hash, e.older_hash, e.wrapped_key, e.contact, e.day, e.version, \
+    CASE WHEN EXISTS ( \
     SELECT 1 FROM person_hashes AS h JOIN memberships AS m ON m.id = h.person_id \
     WHERE h.hash = e.hash AND h.place = '' \
     AND m.state IN (\(MembershipState.live.map { String($0.rawValue) }.joined(separator: ", "))) \
@@ -150,7 +153,7 @@ enum OutreachStore {
     let wanted = states.map { String($0.rawValue) }.joined(separator: ", ")
     return .all(
       """
-      SELECT id, list_id, hash, wrapped_key, contact, day, version, state
+      SELECT id, list_id, hash, older_hash, wrapped_key, contact, day, version, state
       FROM (\(entries) WHERE e.list_id = ?1 AND e.id > ?2) AS found
       WHERE state IN (\(wanted)) ORDER BY id LIMIT ?3
       """, [listID, id, limit], stored)
@@ -172,11 +175,13 @@ enum OutreachStore {
 
   /// Which of the hashes a list has.
   static func known(_ hashes: [[UInt8]], in listID: String) -> Query<Set<[UInt8]>> {
-    let places = hashes.indices.map { "?\($0 + 2)" }.joined(separator: ", ")
+    let places =
+      hashes.isEmpty ? "NULL" : hashes.indices.map { "?\($0 + 2)" }.joined(separator: ", ")
     return Query(
       """
-      SELECT hash FROM outreach_entries
-      WHERE list_id = ?1 AND hash IN (\(places.isEmpty ? "NULL" : places))
+      SELECT hash FROM outreach_entries WHERE list_id = ?1 AND hash IN (\(places))
+      UNION SELECT older_hash FROM outreach_entries
+      WHERE list_id = ?1 AND older_hash IN (\(places))
       """, [listID as any SQLValueConvertible] + hashes
     ) { rows in Set(try rows.map { try $0.blob("hash") }) }
   }
@@ -185,14 +190,20 @@ enum OutreachStore {
   static func all(of hashes: [KeyedHash.Candidate]) -> Query<[StoredOutreachEntry]> {
     let places = hashes.indices.map { "?\($0 + 1)" }.joined(separator: ", ")
     return .all(
-      "\(entries) WHERE e.hash IN (\(places)) ORDER BY e.id", hashes.map(\.digest), stored)
+      """
+      \(entries) WHERE e.id IN (
+        SELECT id FROM outreach_entries WHERE hash IN (\(places))
+        UNION SELECT id FROM outreach_entries WHERE older_hash IN (\(places)))
+      ORDER BY e.id
+      """, hashes.map(\.digest), stored)
   }
 
   /// All entries, for keys to be renewed.
   static func page(after id: String, limit: Int) -> Query<[StoredOutreachEntry]> {
     .all(
       """
-      SELECT id, list_id, hash, wrapped_key, contact, day, version, state FROM outreach_entries
+      SELECT id, list_id, hash, older_hash, wrapped_key, contact, day, version, state
+      FROM outreach_entries
       WHERE id > ?1 ORDER BY id LIMIT ?2
       """, [id, limit], stored)
   }
@@ -221,10 +232,12 @@ enum OutreachStore {
       """, [list.id, entries.count, list.people], expects: .exactly(1))
     commit.insert(
       into: table,
-      ["id", "list_id", "hash", "wrapped_key", "contact", "state", "day", "version"],
+      [
+        "id", "list_id", "hash", "older_hash", "wrapped_key", "contact", "state", "day", "version",
+      ],
       entries.map { entry in
         [
-          entry.id, entry.listID, entry.hash, entry.wrappedKey, entry.contact,
+          entry.id, entry.listID, entry.hash, entry.olderHash, entry.wrappedKey, entry.contact,
           entry.state.rawValue, entry.day, entry.version,
         ]
       })
@@ -252,7 +265,9 @@ enum OutreachStore {
   /// A person who is erased is in no list any more.
   static func erase(_ hashes: [KeyedHash.Candidate], into commit: inout Commit) {
     for candidate in hashes {
-      commit.run("DELETE FROM outreach_entries WHERE hash = ?1", [candidate.digest])
+      for column in ["hash", "older_hash"] {
+        commit.run("DELETE FROM outreach_entries WHERE \(column) = ?1", [candidate.digest])
+      }
     }
   }
 
@@ -271,6 +286,7 @@ enum OutreachStore {
   @Sendable private static func stored(_ row: Row) throws -> StoredOutreachEntry {
     StoredOutreachEntry(
       id: try row.text("id"), listID: try row.text("list_id"), hash: try row.blob("hash"),
+      olderHash: try row.optionalBlob("older_hash"),
       wrappedKey: try row.blob("wrapped_key"), contact: try row.blob("contact"),
       state: OutreachState(rawValue: try row.int32("state")), day: try row.int("day"),
       version: try row.integer("version"))

@@ -55,6 +55,14 @@ private struct CorrectionDecision: Sendable {
 
   mutating func accept() throws -> Step<[UInt8]> {
     try placed.correction.progress.apply(.accept)
+    let decision = self
+    return .read(PersonStore.byID(placed.known.person.id)) { stored in
+      try decision.keys.takeUp(hashKey: stored?.hashKey ?? 0)
+      return try decision.accepted()
+    }
+  }
+
+  private func accepted() throws -> Step<[UInt8]> {
     let person = placed.known.person
     let key = try keys.personKey(of: person)
     let asked = try placed.correction.openData(key)

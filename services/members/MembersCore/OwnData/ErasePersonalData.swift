@@ -22,9 +22,13 @@ extension MembersService {
         order.read { facts in
           guard facts.member.state != .merged else { throw MembersError.membershipState }
           return .read(DuplicateStore.merged(into: facts.member.id)) { ids in
-            if ids.isEmpty { return try facts.erased(with: [], order, keys) }
-            return .read(all: ids.map(MemberStore.byID)) { merged in
-              try facts.erased(with: merged.compactMap { $0 }, order, keys)
+            let persons = ([facts.member.id] + ids).map(PersonStore.byID)
+            return .read(all: persons) { stored in
+              try keys.takeUp(hashKey: stored.compactMap { $0?.hashKey }.max() ?? 0)
+              if ids.isEmpty { return try facts.erased(with: [], order, keys) }
+              return .read(all: ids.map(MemberStore.byID)) { merged in
+                try facts.erased(with: merged.compactMap { $0 }, order, keys)
+              }
             }
           }
         }

@@ -160,7 +160,8 @@ private struct UnitCount {
     guard let township = place.township, let identity = place.identity else { return nil }
     let hashes = keys.units.candidates(identity.key)
     if let known = units.values.first(where: {
-      $0.organizationID == township && hashes.contains($0.hash)
+      $0.organizationID == township
+        && (hashes.contains($0.hash) || $0.olderHash.map(hashes.contains) == true)
     }) {
       return known.id
     }

@@ -21,11 +21,15 @@ struct UnitRenewal: Sendable {
       for unit in page {
         let said = try keys.message(of: unit)
         let identity = UnitIdentity(name: said.displayName, creditCode: said.creditCode)
-        let hash = identity.map { keys.units.hash($0.key) } ?? unit.hash
-        guard try keys.cipher.isOutdated(unit.wrappedKey) || hash != unit.hash else { continue }
+        let hashes = identity.map { keys.units.candidates($0.key) } ?? [unit.hash]
+        let older = hashes[hashes.count - 1]
+        guard
+          try keys.cipher.isOutdated(unit.wrappedKey)
+            || (unit.hash, unit.olderHash) != (hashes[0], older)
+        else { continue }
         commit.run(
-          "UPDATE units SET hash = ?2, wrapped_key = ?3 WHERE id = ?1",
-          [unit.id, hash, try keys.cipher.rewrapped(unit.wrappedKey, person: unit.id)],
+          "UPDATE units SET hash = ?2, older_hash = ?3, wrapped_key = ?4 WHERE id = ?1",
+          [unit.id, hashes[0], older, try keys.cipher.rewrapped(unit.wrappedKey, person: unit.id)],
           expects: .exactly(1))
       }
       if !commit.statements.isEmpty { try await database.write(commit) }

@@ -10,6 +10,8 @@ struct StoredUnit: Sendable, Hashable {
   /// The township's organization.
   var organizationID: String
   var hash: [UInt8]
+  /// Under the key before, where that is not retired; else the same.
+  var olderHash: [UInt8]?
   var wrappedKey: [UInt8]
   /// The sealed `Unit` message with name and code.
   var identity: [UInt8]
@@ -35,11 +37,13 @@ extension MembersKeys {
     id: String, _ identity: UnitIdentity, organizationID: String, created: Int64
   ) throws -> StoredUnit {
     let (key, wrapped) = try cipher.newPersonKey(person: id)
+    let hashes = units.candidates(identity.key)
     var said = Unit()
     said.displayName = identity.name
     said.creditCode = identity.creditCode
     return StoredUnit(
-      id: id, organizationID: organizationID, hash: units.hash(identity.key), wrappedKey: wrapped,
+      id: id, organizationID: organizationID, hash: hashes[0], olderHash: hashes.last,
+      wrappedKey: wrapped,
       identity: try key.seal(try said.wireBytes(), table: UnitStore.table, column: "identity"),
       state: .counting, members: 0, crossings: 0, unionID: nil, version: 1, created: created)
   }
@@ -65,8 +69,8 @@ enum UnitStore {
   static let table = "units"
 
   private static let selection = """
-    SELECT u.id, u.organization_id, u.hash, u.wrapped_key, u.identity, u.state, u.members, \
-    u.crossings, u.union_id, u.version, u.created, o.path, o.region_code \
+    SELECT u.id, u.organization_id, u.hash, u.older_hash, u.wrapped_key, u.identity, u.state, \
+    u.members, u.crossings, u.union_id, u.version, u.created, o.path, o.region_code \
     FROM units AS u JOIN organizations AS o ON o.id = u.organization_id
     """
 
@@ -81,15 +85,20 @@ enum UnitStore {
 
   /// The units of townships with the hashes: more than are asked for, where two townships have one.
   static func byHashes(_ hashes: [[UInt8]], of organizationIDs: [String]) -> Query<[PlacedUnit]> {
-    let organizations = organizationIDs.indices.map { "?\($0 + 1)" }.joined(separator: ", ")
-    let places = hashes.indices.map { "?\($0 + 1 + organizationIDs.count)" }
-      .joined(separator: ", ")
+    func list(_ places: Range<Int>) -> String {
+      places.isEmpty ? "NULL" : places.map { "?\($0 + 1)" }.joined(separator: ", ")
+    }
+    let count = organizationIDs.count
+    let (organizations, places) = (list(0..<count), list(count..<count + hashes.count))
     var arguments: [any SQLValueConvertible] = organizationIDs
     arguments += hashes.map { $0 as any SQLValueConvertible }
     return .all(
       """
-      \(selection) WHERE u.organization_id IN (\(organizations.isEmpty ? "NULL" : organizations))
-        AND u.hash IN (\(places.isEmpty ? "NULL" : places))
+      \(selection) WHERE u.id IN (
+        SELECT id FROM units WHERE organization_id IN (\(organizations)) AND hash IN (\(places))
+        UNION
+        SELECT id FROM units WHERE organization_id IN (\(organizations))
+          AND older_hash IN (\(places)))
       """, arguments, placed)
   }
 
@@ -122,19 +131,23 @@ enum UnitStore {
     .map { $0.map(\.unit) }
   }
 
+  /// Guards that the township has no unit with either hash.
   static func insert(_ unit: StoredUnit) -> Statement {
     Statement(
       """
       INSERT INTO units (
-        id, organization_id, hash, wrapped_key, identity, state, members, crossings, union_id,
-        version, created
-      ) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)
-      ON CONFLICT (organization_id, hash) DO NOTHING
+        id, organization_id, hash, older_hash, wrapped_key, identity, state, members, crossings,
+        union_id, version, created
+      )
+      SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12
+      WHERE NOT EXISTS (
+        SELECT 1 FROM units WHERE organization_id = ?2 AND hash IN (?3, ?4)
+        UNION ALL SELECT 1 FROM units WHERE organization_id = ?2 AND older_hash IN (?3, ?4))
       """,
       [
-        unit.id, unit.organizationID, unit.hash, unit.wrappedKey, unit.identity,
-        unit.state.rawValue, unit.members, unit.crossings, unit.unionID, unit.version,
-        unit.created,
+        unit.id, unit.organizationID, unit.hash, unit.olderHash ?? unit.hash, unit.wrappedKey,
+        unit.identity, unit.state.rawValue, unit.members, unit.crossings, unit.unionID,
+        unit.version, unit.created,
       ], expects: .exactly(1))
   }
 
@@ -154,7 +167,8 @@ enum UnitStore {
     PlacedUnit(
       unit: StoredUnit(
         id: try row.text("id"), organizationID: try row.text("organization_id"),
-        hash: try row.blob("hash"), wrappedKey: try row.blob("wrapped_key"),
+        hash: try row.blob("hash"), olderHash: try row.optionalBlob("older_hash"),
+        wrappedKey: try row.blob("wrapped_key"),
         identity: try row.blob("identity"), state: UnitState(rawValue: try row.int32("state")),
         members: try row.integer("members"), crossings: try row.int32("crossings"),
         unionID: try row.optionalText("union_id"), version: try row.integer("version"),

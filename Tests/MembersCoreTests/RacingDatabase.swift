@@ -1,0 +1,45 @@
+import Storage
+import Synchronization
+
+/// A store on which something happens between the decision of the first write and its commit.
+final class RacingDatabase: Database {
+  private let base: any Database
+  private let interlude: Mutex<(@Sendable () async throws -> Void)?>
+
+  init(_ base: any Database, _ interlude: @escaping @Sendable () async throws -> Void) {
+    self.base = base
+    self.interlude = Mutex(interlude)
+  }
+
+  func write<Reply: Sendable>(
+    _ step: @escaping @Sendable () throws -> Step<Reply>
+  ) async throws -> Reply {
+    let interlude = interlude.withLock { interlude in
+      defer { interlude = nil }
+      return interlude
+    }
+    guard let interlude else { return try await base.write(step) }
+    var decided = try step()
+    while case .phase(let queries, let decide) = decided {
+      decided = try decide(try await base.read(all: queries))
+    }
+    try await interlude()
+    guard case .commit(let commit, let reply) = decided else { return try await base.write(step) }
+    do {
+      try await base.write(commit)
+      return reply
+    } catch StorageError.contention {
+      return try await base.write(step)
+    }
+  }
+
+  var dialect: SQLDialect { base.dialect }
+  var statistics: WriterStatistics { base.statistics }
+  func read(all queries: [AnyQuery]) async throws -> ReadResults {
+    try await base.read(all: queries)
+  }
+  func feedChanges() -> AsyncStream<Void> { base.feedChanges() }
+  func migrate(_ migrations: [Migration]) async throws { try await base.migrate(migrations) }
+  func failure() async -> StorageError? { await base.failure() }
+  func close() async { await base.close() }
+}
