@@ -15,9 +15,9 @@ public struct ConnectionLimits: Sendable, Hashable {
   /// Received bytes of all streams that no one has taken; above it the connection gets no credit.
   public var unreadBytesMax = 8 << 20
   /// Bytes of messages that are not whole, over all streams. Each gets credit until it is, so
-  /// beyond this a call that gets more of one fails with RESOURCE_EXHAUSTED. By default 16 of the
-  /// largest.
-  public var heldBytesMax = 64 << 20
+  /// beyond this a call that gets more of one fails with RESOURCE_EXHAUSTED. By default 32 of the
+  /// largest, or half a MiB for each stream.
+  public var heldBytesMax = 128 << 20
   /// Names + values + 32 a field of a header list.
   public var headerListBytesMax = 16 << 10
   /// Fields of a header list.
