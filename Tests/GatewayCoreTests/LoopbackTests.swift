@@ -1,11 +1,11 @@
 import GRPCHealthV1
 import GRPCTesting
 import RPC
-import RPCTransport
 import ServiceKit
 import Testing
 
 @testable import GatewayCore
+@testable import RPCTransport
 
 @Suite("Over sockets", .bothWays)
 struct LoopbackTests {
@@ -31,6 +31,46 @@ struct LoopbackTests {
     let shares = zip(probes, before).map { $0.calls.value - $1 }
     #expect(shares.reduce(0, +) == 100)
     #expect(shares.allSatisfy { (40...60).contains($0) }, "\(shares)")
+  }
+
+  @Test("a caller that leaves its request unfinished hears of it; one that streams may rest")
+  func unfinished() async throws {
+    let net = Loopback()
+    let (_, target) = try await net.serve(services: [EchoService(EchoProbe())])
+    let gateway = try TestGateway(try net.connect([target], perLoop: TestGateway.isDirect))
+    let (server, address) = try await net.serve(handlers: [gateway.gateway])
+    let channel = try net.connect([address])
+    let resting = try await TestServiceClient(channel).fullDuplexCall(options: Self.options)
+    // Nothing, a part of what is kept, and a part that is passed on already.
+    let outcomes = Shared<[RPCError?]>([])
+    try await withThrowingTaskGroup(of: Void.self) { group in
+      for bytes in [0, 100, 2 * ForwardedCall.keptBytesMax] {
+        group.addTask {
+          let call = try await channel.openExchange(
+            RequestHead(
+              path: "/grpc.testing.TestService/UnaryCall", metadata: TestCaller.partner.metadata))
+          let body = [0, 0, 0x10, 0, 0] + [UInt8](repeating: 0, count: bytes)
+          // It may have been ended already.
+          if bytes > 0 { try? await call.send(body) }
+          let outcome = try await call.outcome()
+          outcomes.update { $0.append(outcome) }
+        }
+      }
+      while outcomes.value.count < 3 {
+        _ = await server.ask(Connection.self) { connection in
+          for exchange in connection.exchanges { exchange?.sweep() }
+        }
+        await Task.yield()
+      }
+      try await group.waitForAll()
+    }
+    #expect(outcomes.value.map { $0?.code } == Array(repeating: .deadlineExceeded, count: 3))
+    var request = StreamingOutputCallRequest()
+    request.responseParameters = [ResponseParameters()]
+    try await resting.send(request)
+    var responses = resting.responses.makeAsyncIterator()
+    #expect(try await responses.next() != nil)
+    resting.cancel()
   }
 
   @Test("a backend that says it is not serving gets no calls")

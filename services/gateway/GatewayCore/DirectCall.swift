@@ -65,6 +65,7 @@ final class DirectCall: ExchangeListener, @unchecked Sendable {
       }
     }
     guard route.traits.takesOneMessage else { return open() }
+    caller.exchange.awaitsRequest = true
     // A request of one message waits until it is whole: then it can be sent again.
     guard let deadline else { return }
     let inbox = caller.inbox

@@ -73,6 +73,7 @@ final class ForwardedCall: Sendable {
       request = try caller.inbox.takePart(expectsHead: false)
       guard meter.pass(request.body) else { return .failed(tooLarge) }
       if route.traits.takesOneMessage, !request.isEnd {
+        caller.exchange.awaitsRequest = true
         guard try await gather(&request, &meter) else { return .failed(tooLarge) }
       }
     } catch {
@@ -238,7 +239,10 @@ final class ForwardedCall: Sendable {
         if part.isEnd { return }
       }
     } catch {
-      // The caller gave up, or the response is complete.
+      // The caller gave up, or gave no more, or the response is complete.
+      if (error as? RPCError)?.code == .deadlineExceeded {
+        return refuse(GatewayFailure.deadlineExceeded)
+      }
       await abandon(service)
     }
   }

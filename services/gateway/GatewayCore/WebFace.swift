@@ -64,11 +64,19 @@ public struct WebFace: ExchangeHandler {
     _ exchange: ServerExchange, to service: ClientExchange, _ format: WebFormat
   ) async throws {
     var text = Base64Stream()
+    var count = 0
     while let chunk = try await exchange.nextChunk() {
+      count += chunk.count
+      // The call inside gathers them until its message is whole.
+      let held = count
+      guard await exchange.exchange.onLoop({ exchange.exchange.hold(held) }) else {
+        throw RPCError.tooMuchHeld
+      }
       let bytes = format.isText ? try text.decode(chunk) : chunk
       if !bytes.isEmpty { try await service.send(bytes) }
     }
     guard text.isWhole else { throw Base64Stream.malformed }
+    _ = await exchange.exchange.onLoop { exchange.exchange.hold(0) }
     await service.finish()
   }
 }

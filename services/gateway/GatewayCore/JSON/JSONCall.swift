@@ -72,7 +72,9 @@ struct JSONCall: Sendable {
           bytesMax: request.route.body == .none ? 0 : messageBytesMax)
       }
       body += chunk
+      guard caller.exchange.hold(body.count) else { throw RPCError.tooMuchHeld }
     }
+    _ = caller.exchange.hold(0)
     return body
   }
 
