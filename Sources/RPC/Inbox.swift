@@ -69,7 +69,10 @@ package final class Inbox: ExchangeSink, @unchecked Sendable {
     changed()
   }
 
-  package func requestStalled(_ error: RPCError) { fail(error) }
+  package func requestStalled(_ error: RPCError) {
+    // What lies here was not taken: then it is not the peer who keeps us waiting.
+    if framer.unreadBytes == 0 { fail(error) }
+  }
 
   package func closed(_ reason: CloseReason) {
     closeReason = reason
