@@ -10,6 +10,7 @@
 # content-type application/grpc and a grpc-status: 0 trailer.
 # Environment: ROUNDS=3 REQUESTS=20000 CLIENTS=4 STREAMS=32 BODY=64 (request and
 # response payload bytes after the prefix) BASE_PORT=18400 OUT=results.tsv
+# Of each request h2load notes the time (--log-file): p50 and p99 are of one round, medians of those count.
 # HEADER='name: value' (one request header added for every target) TLS_NAMES (targets that speak TLS)
 # Rounds are interleaved, so drift of a noisy machine falls on all targets alike.
 # CPU is that of the proxy and all its descendants, every thread, from
@@ -60,15 +61,19 @@ for name in "${names[@]}"; do
     targets+=("$name")
 done
 
-load() { # NAME COUNT -> h2load's report
+load() { # NAME COUNT -> h2load's report; each request's time in $work/times
     local scheme=http
+    rm -f "$work/times"
     [[ " ${TLS_NAMES:-} " != *" $1 "* ]] || scheme=https
-    timeout 120 h2load -n "$2" -c "$CLIENTS" -m "$STREAMS" -t 1 -d "$work/body" -H 'content-type: application/grpc' -H 'te: trailers' -H "$HEADER" \
+    timeout 120 h2load --log-file="$work/times" -n "$2" -c "$CLIENTS" -m "$STREAMS" -t 1 -d "$work/body" -H 'content-type: application/grpc' -H 'te: trailers' -H "$HEADER" \
         "$scheme://127.0.0.1:${port[$1]}$METHOD"
+}
+share_ms() { # SHARE: what that share of the requests took at most, in ms
+    cut -f3 "$work/times" | sort -n | awk -v share="$1" '{ v[NR] = $1 } END { i = int(NR * share + 0.999999); if (i < 1) i = 1; printf "%.3f", v[i] / 1000 }'
 }
 for t in "${targets[@]}"; do load "$t" $((REQUESTS / 10 < 256 ? 256 : REQUESTS / 10)) > /dev/null; done
 
-printf 'target\tround\tok\treq_per_s\tmean_ms\tproxy_cpu_s_per_10k\tbackend_cpu_s_per_10k\tproxy_peak_mib\n' | tee "$OUT"
+printf 'target\tround\tok\treq_per_s\tmean_ms\tproxy_cpu_s_per_10k\tbackend_cpu_s_per_10k\tproxy_peak_mib\tp50_ms\tp99_ms\n' | tee "$OUT"
 for round in $(seq "$ROUNDS"); do
     for t in "${targets[@]}"; do
         p=${pid[$t]}; a=0; b=0
@@ -82,16 +87,16 @@ for round in $(seq "$ROUNDS"); do
         rps=$(sed -n 's/^finished in .*, \([0-9.]*\) req\/s.*/\1/p' <<< "$report")
         mean=$(awk '/^time for request:/{v=$6; if (v ~ /us$/) m=v/1000; else if (v ~ /ms$/) m=v+0; else m=v*1000; printf "%.2f", m}' <<< "$report")
         rss=0; [ "$p" != 0 ] && rss=$(peak_kib "$p")
-        awk -v t="$t" -v r="$round" -v ok="$ok" -v rps="$rps" -v mean="$mean" -v d=$((b - a)) -v bd=$((bb - ba)) -v n="$REQUESTS" -v rss="$rss" \
-            'BEGIN { printf "%s\t%d\t%s\t%.0f\t%s\t%.3f\t%.3f\t%.1f\n", t, r, ok, rps, mean, d / 1e9 / n * 10000, bd / 1e9 / n * 10000, rss / 1024 }' | tee -a "$OUT"
+        awk -v t="$t" -v r="$round" -v ok="$ok" -v rps="$rps" -v mean="$mean" -v d=$((b - a)) -v bd=$((bb - ba)) -v n="$REQUESTS" -v rss="$rss" -v p50="$(share_ms 0.5)" -v p99="$(share_ms 0.99)" \
+            'BEGIN { printf "%s\t%d\t%s\t%.0f\t%s\t%.3f\t%.3f\t%.1f\t%s\t%s\n", t, r, ok, rps, mean, d / 1e9 / n * 10000, bd / 1e9 / n * 10000, rss / 1024, p50, p99 }' | tee -a "$OUT"
     done
 done
 echo
 echo "medians of $ROUNDS rounds ($REQUESTS requests, $CLIENTS connections x $STREAMS streams, $BODY-byte payload):"
-printf '| target | req/s | mean ms | proxy CPU s/10k | backend CPU s/10k | peak MiB | lowest proxy CPU s/10k |\n|---|---|---|---|---|---|---|\n'
+printf '| target | req/s | mean ms | p50 ms | p99 ms | proxy CPU s/10k | backend CPU s/10k | peak MiB | lowest proxy CPU s/10k |\n|---|---|---|---|---|---|---|---|---|\n'
 for t in "${targets[@]}"; do
     row="| $t"
-    for col in 4 5 6 7 8; do
+    for col in 4 5 9 10 6 7 8; do
         row="$row | $(awk -F'\t' -v t="$t" -v c=$col '$1 == t {print $c}' "$OUT" | sort -g | awk '{v[NR] = $1} END {print (NR % 2) ? v[(NR + 1) / 2] : (v[NR / 2] + v[NR / 2 + 1]) / 2}')"
     done
     echo "$row | $(awk -F'\t' -v t="$t" '$1 == t {print $6}' "$OUT" | sort -g | head -1) |"
