@@ -9,8 +9,12 @@ package final class HeadMemo: @unchecked Sendable {
   @exclusivity(unchecked) package var finding: (any AnyObject & Sendable)?
   /// What a connection made of it to send it.
   @exclusivity(unchecked) package var outbound: (any AnyObject & Sendable)?
+  /// What a handler keeps for other heads of the same connection: each takes it over from the one
+  /// before.
+  @exclusivity(unchecked) package var kept: (any AnyObject & Sendable)?
 
-  package init() {}
+  /// - Parameter last: Of the head that came before on the connection.
+  package init(after last: HeadMemo? = nil) { kept = last?.kept }
 }
 
 extension HeadMemo: Hashable {

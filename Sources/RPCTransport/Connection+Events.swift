@@ -114,7 +114,7 @@ extension Connection {
       _ = dispatcher.open(exchange, head: head(block, like: last.head), known: last.method)
     } else {
       var head = RequestHead(fields: newList(block))
-      head.memo = HeadMemo()
+      head.memo = HeadMemo(after: lastRequest?.head.memo)
       let method = dispatcher.open(exchange, head: head, known: nil)
       let copy = session.copy(of: block, anyValueOf: head.timeoutPlace)
       lastRequest = LastRequest(copy: copy, head: head, method: method)

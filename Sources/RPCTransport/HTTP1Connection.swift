@@ -52,6 +52,7 @@ final class HTTP1Connection: ChannelDuplexHandler, ExchangeTransport, ServedConn
   private var context: ChannelHandlerContext?
   private var current: Current?
   private var requests: Int32 = 0
+  private var lastMemo: HeadMemo?
   private var runningHandlers = 0
   private var hasPendingRead = false
   private var isClosed = false
@@ -148,7 +149,9 @@ final class HTTP1Connection: ChannelDuplexHandler, ExchangeTransport, ServedConn
     guard let fields = HTTP1Head.fields(of: head, isTLS: isTLS) else {
       return giveUp(400, version: head.version)
     }
-    let request = RequestHead(fields: fields)
+    var request = RequestHead(fields: fields)
+    lastMemo = HeadMemo(after: lastMemo)
+    request.memo = lastMemo
     // gRPC needs trailers and two ways at once.
     guard !request.isGRPC else { return giveUp(505, version: head.version) }
     requests &+= 1

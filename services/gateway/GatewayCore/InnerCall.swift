@@ -4,28 +4,62 @@ import Synchronization
 /// What the faces of other protocols have in common: each of their requests is a gRPC call of the
 /// gateway itself.
 enum InnerCall {
-  /// What HTTP and browsers say to each other, and no service needs.
-  private static let dropped: Set<String> = [
-    "accept", "accept-charset", "accept-encoding", "cache-control", "cookie", "dnt", "expect",
-    "from", "origin", "pragma", "priority", "range", "referer", "upgrade-insecure-requests",
-    "via", "x-grpc-web",
-  ]
-
   /// The head of the call: the caller's own fields, `grpc-timeout` among them as it is.
   static func head(to path: String, from head: RequestHead) -> RequestHead {
-    var fields: HeaderList = [
-      ":method": "POST", ":path": path, "te": "trailers", "content-type": "application/grpc",
-    ]
     let given = head.fields
-    for index in 0..<given.count {
-      let name = given.name(at: index)
-      let isTimeout = name == "grpc-timeout"
-      guard isTimeout || !given.isReserved(at: index), !dropped.contains(name),
-        !name.hasPrefix("sec-"), !name.hasPrefix("if-"), !name.hasPrefix("access-control-")
-      else { continue }
+    var fields = HeaderList()
+    fields.reserve(bytes: given.bytes.count + path.utf8.count + 64, fields: given.count + 4)
+    fields.add(":method", "POST")
+    fields.add(":path", path)
+    fields.add("te", "trailers")
+    fields.add("content-type", "application/grpc")
+    let bytes = given.bytes.span.bytes
+    for (index, field) in given.fields.enumerated()
+    where isKept(bytes.extracting(field.nameRange)) {
       fields.add(field: index, of: given)
     }
     return RequestHead(fields: fields)
+  }
+
+  /// Whether a field goes along: not what HTTP and browsers say to each other and no service needs.
+  private static func isKept(_ name: RawSpan) -> Bool {
+    if ReservedHeader.isReserved(name) { return name.equals("grpc-timeout") }
+    // A reserved name it would be, were it empty.
+    switch name.unsafeLoad(fromByteOffset: 0, as: UInt8.self) {
+    case UInt8(ascii: "a"):
+      return !name.equals("accept") && !name.equals("accept-charset")
+        && !name.equals("accept-encoding") && !name.starts(with: "access-control-")
+    case UInt8(ascii: "c"): return !name.equals("cache-control") && !name.equals("cookie")
+    case UInt8(ascii: "d"): return !name.equals("dnt")
+    case UInt8(ascii: "e"): return !name.equals("expect")
+    case UInt8(ascii: "f"): return !name.equals("from")
+    case UInt8(ascii: "i"): return !name.starts(with: "if-")
+    case UInt8(ascii: "o"): return !name.equals("origin")
+    case UInt8(ascii: "p"): return !name.equals("pragma") && !name.equals("priority")
+    case UInt8(ascii: "r"): return !name.equals("range") && !name.equals("referer")
+    case UInt8(ascii: "s"): return !name.starts(with: "sec-")
+    case UInt8(ascii: "u"): return !name.equals("upgrade-insecure-requests")
+    case UInt8(ascii: "v"): return !name.equals("via")
+    case UInt8(ascii: "x"): return !name.equals("x-grpc-web")
+    default: return true
+    }
+  }
+
+  /// The same, and where the connection's last such head was equal, that very one, with what was
+  /// found out of it: callers repeat themselves but for paths and bodies, which are not in it.
+  static func head(to path: String, like last: RequestHead) -> RequestHead {
+    var head = head(to: path, from: last)
+    guard let memo = last.memo else { return head }
+    if let known = memo.kept as? KeptHead, known.head.fields == head.fields { return known.head }
+    head.memo = HeadMemo()
+    memo.kept = KeptHead(head)
+    return head
+  }
+
+  private final class KeptHead: Sendable {
+    let head: RequestHead
+
+    init(_ head: RequestHead) { self.head = head }
   }
 
   /// Ends a call whose caller has gone, if it still runs.

@@ -103,8 +103,10 @@ public final class LiveGateway: ExchangeHandler {
   }
 
   public func take(_ exchange: ServerExchange) -> Bool {
-    guard Gateway.serves(exchange.head) else { return false }
-    return live.value(on: exchange.exchange.loop).gateway.take(exchange)
+    let (head, served) = (exchange.head, live.value(on: exchange.exchange.loop))
+    if Gateway.serves(head) { return served.gateway.take(exchange) }
+    guard !served.web.claims(head), !served.pages.claims(head) else { return false }
+    return served.json.take(exchange)
   }
 
   public func serve(_ exchange: ServerExchange) async {

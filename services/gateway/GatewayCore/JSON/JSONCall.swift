@@ -3,7 +3,8 @@ import RPC
 import RPCInProcess
 import ServiceKit
 
-/// One request of a JSON caller as one gRPC call of the gateway.
+/// One request of a JSON caller with a stream of messages, either way, as one gRPC call of the
+/// gateway; without one it is a ``JSONUnaryCall``.
 ///
 /// Memory is bounded: a request of one message is held whole, up to the limit; of streams one line
 /// and one message are held at a time.
@@ -125,7 +126,7 @@ struct JSONCall: Sendable {
     guard let message else {
       throw RPCError(.internalError, "the call has neither a status nor a response")
     }
-    try await writer.write(whole: message.bytes, of: output)
+    try await caller.exchange.onLoop { try writer.write(whole: message.bytes, of: output) }
   }
 
   /// The call's status; nil is OK.

@@ -10,17 +10,17 @@ import YijiaTypeV1
 
 /// The gateway for callers that speak HTTP and JSON: each request becomes a gRPC call of the
 /// gateway itself, in the process and on the same loop, so that keys, policy, deadlines, metrics
-/// and the log are in one place only.
+/// and the log are in one place only. One with one message each way needs no task.
 ///
 /// Which paths there are is in the contracts (`google.api.http`); every method is also
 /// `POST /package.Service/Method`. Safe to use from any task.
 public struct JSONFace: ExchangeHandler {
   private let contracts: JSONContracts
-  private let gateway: Dispatcher
+  let gateway: Dispatcher
   private let origins: BrowserOrigins
-  private let messageBytesMax: Int
-  private let bodyMax: Swift.Duration
-  private let answers: FailureAnswer
+  let messageBytesMax: Int
+  let bodyMax: Swift.Duration
+  let answers: FailureAnswer
 
   /// - Parameters:
   ///   - gateway: Gets the calls.
@@ -42,6 +42,17 @@ public struct JSONFace: ExchangeHandler {
 
   /// All that is no gRPC: what no rule names is told so in JSON.
   public func claims(_ head: RequestHead) -> Bool { !head.isGRPC }
+
+  /// Takes calls with one message each way; what is wrong with others is told by a task.
+  public func take(_ exchange: ServerExchange) -> Bool {
+    guard let request = try? JSONRequest(exchange.head, contracts.routes),
+      request.route.method.kind == .unary
+    else { return false }
+    let writer = JSONWriter(
+      exchange, codec: contracts.codec, fields: origins.fields(for: exchange.head))
+    JSONUnaryCall(request, exchange, of: self, codec: contracts.codec, writer: writer).begin()
+    return true
+  }
 
   public func serve(_ exchange: ServerExchange) async {
     let allowed = origins.fields(for: exchange.head)

@@ -13,20 +13,21 @@ package struct JSONRequest: Sendable {
   /// - Throws: ``GatewayFailure`` and ``CommonFailure/invalidFields(_:)`` where it asks for nothing
   ///   that there is.
   package init(_ head: RequestHead, _ routes: HTTPRoutes) throws {
-    let target = head.path.split(
-      separator: "?", maxSplits: 1, omittingEmptySubsequences: false)
-    let shown = String(head.path.prefix(Self.shownMax))
+    let whole = head.path
+    let target = whole.split(separator: "?", maxSplits: 1, omittingEmptySubsequences: false)
     guard let path = RequestPath(target.first ?? "") else {
-      throw GatewayFailure.routeUnknown(path: shown)
+      throw GatewayFailure.routeUnknown(path: String(whole.prefix(Self.shownMax)))
     }
     switch routes.match(head.method, path) {
-    case .unknown: throw GatewayFailure.routeUnknown(path: shown)
+    case .unknown:
+      throw GatewayFailure.routeUnknown(path: String(whole.prefix(Self.shownMax)))
     case .otherVerbs(let verbs): throw GatewayFailure.verbNotAllowed(allowed: verbs)
     case .found(let route, let texts):
       self.route = route
       self.texts = try texts + Self.query(target.count == 2 ? target[1] : "", route)
     }
-    format = JSONFormat(accept: head.fields["accept"])
+    format =
+      route.method.kind.streamsResponses ? JSONFormat(accept: head.fields["accept"]) : .lines
     try Self.checkContentType(head, route)
   }
 

@@ -5,7 +5,7 @@ import ProtobufJSON
 import RPC
 import Synchronization
 
-/// Writes one answer to a JSON caller. One task uses it at a time.
+/// Writes one answer to a JSON caller. One task, or its loop, uses it at a time.
 final class JSONWriter: Sendable {
   private let caller: ServerExchange
   private let codec: JSONCodec
@@ -30,12 +30,18 @@ final class JSONWriter: Sendable {
     }
   }
 
-  /// The one message of an answer.
-  func write(whole wire: [UInt8], of type: MessageType) async throws {
+  /// The one message of an answer. On the caller's loop.
+  ///
+  /// - Throws: `RPCError` where it has no JSON form.
+  func write(whole wire: [UInt8], of type: MessageType) throws {
     let json = try text(wire, of: type)
-    await caller.sendHead(head(200, "application/json", length: json.count))
-    try await caller.send(json)
-    await caller.finish()
+    answer(head(200, "application/json", length: json.count), json)
+  }
+
+  private func answer(_ head: HeaderList, _ body: [UInt8]) {
+    caller.exchange.sendHead(.fields(head))
+    caller.exchange.sendBody(body)
+    caller.exchange.sendEnd(.none)
   }
 
   /// A message of a stream.
@@ -59,15 +65,10 @@ final class JSONWriter: Sendable {
   /// The end of any answer that failed: an HTTP status before the first message, a last word of the
   /// stream after it.
   func fail(_ error: RPCError) async {
-    let status = JSONStatus(error, codec)
     guard let format = begun.withLock({ $0 }) else {
-      var head = head(
-        status.httpStatus, "application/json", length: status.json.count)
-      head.add(contentsOf: status.fields)
-      await caller.sendHead(head)
-      try? await caller.send(status.json)
-      return await caller.finish()
+      return await caller.exchange.onLoop { fail(whole: error) }
     }
+    let status = JSONStatus(error, codec)
     let object = Array("{\"error\":".utf8) + status.json + Array("}".utf8)
     switch format {
     case .lines: try? await caller.send(object + Array("\n".utf8))
@@ -76,6 +77,14 @@ final class JSONWriter: Sendable {
       try? await caller.send(Array("event: error\ndata: ".utf8) + status.json + Array("\n\n".utf8))
     }
     await caller.finish()
+  }
+
+  /// The same of an answer of which nothing was written. On the caller's loop.
+  func fail(whole error: RPCError) {
+    let status = JSONStatus(error, codec)
+    var head = head(status.httpStatus, "application/json", length: status.json.count)
+    head.add(contentsOf: status.fields)
+    answer(head, status.json)
   }
 
   /// Sends the head of a stream, if it is not sent. True the first time.

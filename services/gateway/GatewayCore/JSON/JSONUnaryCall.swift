@@ -1,0 +1,194 @@
+import ProtobufJSON
+import RPC
+import ServiceKit
+
+/// One request of a JSON caller with one message each way, as one gRPC call of the gateway, without
+/// a task: the message goes in when the body is whole, and the answer out when that is.
+///
+/// Towards the gateway it is the transport of that call's exchange, so nothing is queued between
+/// the two. Memory is bounded: the request is held up to the limit; the answer as the service is
+/// trusted with.
+///
+/// Guard: all mutable state is touched on the caller's loop only.
+final class JSONUnaryCall: ExchangeListener, ExchangeTransport, @unchecked Sendable {
+  private enum Phase { case gathering, calling, answered }
+
+  private let request: JSONRequest
+  private let caller: ServerExchange
+  private let face: JSONFace
+  private let codec: JSONCodec
+  private let writer: JSONWriter
+  @exclusivity(unchecked) private var phase = Phase.gathering
+  @exclusivity(unchecked) private var body: [UInt8] = []
+  /// The gateway's side of the call, while it works on it.
+  @exclusivity(unchecked) private var call: Exchange?
+  @exclusivity(unchecked) private var answer = ExchangePart()
+
+  init(
+    _ request: JSONRequest, _ caller: ServerExchange, of face: JSONFace, codec: JSONCodec,
+    writer: JSONWriter
+  ) {
+    self.request = request
+    self.caller = caller
+    self.face = face
+    self.codec = codec
+    self.writer = writer
+  }
+
+  /// Begins before anything of the body has come. On the loop.
+  func begin() {
+    caller.exchange.listener = self
+    // Whoever sends a byte now and then would hold the connection for ever.
+    let inbox = caller.inbox
+    caller.exchange.setTimer(after: face.bodyMax) {
+      inbox.fail(RPCError(.cancelled, GatewayFailure.bodyTooSlow.reason))
+    }
+  }
+
+  // MARK: - From the caller
+
+  func exchangeChanged(_ exchange: Exchange) {
+    if exchange.state.isClosed { return callerGone() }
+    guard phase == .gathering else { return }
+    do {
+      try gather()
+    } catch {
+      fail(error)
+    }
+  }
+
+  private func gather() throws {
+    let part: ExchangePart
+    do {
+      part = try caller.inbox.takePart(expectsHead: false)
+    } catch {
+      if error.message == GatewayFailure.bodyTooSlow.reason { throw GatewayFailure.bodyTooSlow }
+      throw error
+    }
+    if !part.body.isEmpty {
+      let most = request.route.body == .none ? 0 : face.messageBytesMax
+      guard body.count + part.body.count <= most else {
+        throw GatewayFailure.messageTooLarge(bytesMax: most)
+      }
+      if body.isEmpty { body = part.body } else { body += part.body }
+    }
+    guard part.isEnd else { return }
+    caller.exchange.cancelTimer()
+    let wire = try request.wire(body, codec)
+    body = []
+    open(try MessageFramer.frame(RawMessage(wire)))
+  }
+
+  /// Has the gateway make the call.
+  private func open(_ message: [UInt8]) {
+    phase = .calling
+    let call = Exchange(transport: self, id: ExchangeID(id: 1, slot: 0), state: .server)
+    self.call = call
+    let head = InnerCall.head(to: request.route.method.path, like: caller.head)
+    _ = face.gateway.open(call, head: head)
+    call.received(body: message.span.bytes)
+    call.receivedEnd(trailers: nil)
+  }
+
+  private func callerGone() {
+    caller.exchange.listener = nil
+    guard phase == .gathering else {
+      // The gateway hears of it, and says when it is done.
+      call?.closed(.reset(.cancel))
+      return
+    }
+    phase = .answered
+    caller.ended()
+  }
+
+  // MARK: - To the caller
+
+  private func finish() {
+    guard phase == .calling else { return }
+    answered()
+    if let head = answer.head { writer.takeLimits(of: head) }
+    do {
+      if let error = StatusFields.outcome(head: answer.head, trailers: answer.trailers) {
+        throw error
+      }
+      try writer.write(whole: try message(), of: request.route.output)
+    } catch {
+      writer.fail(whole: error as? RPCError ?? RPCError(.internalError, "\(error)"))
+    }
+  }
+
+  /// The message of the answer.
+  private func message() throws(RPCError) -> [UInt8] {
+    let body = answer.body
+    var framer = MessageFramer(messageBytesMax: .max)
+    framer.append(body.span.bytes)
+    // Nobody asked for compression.
+    guard case .message(let place) = framer.front(), !framer.isCompressed(place) else {
+      throw RPCError(.internalError, "the call has neither a status nor a response")
+    }
+    return Array(framer.bytes[place])
+  }
+
+  /// Tells of a failure of the face's own. A task, for how it is said is found out by one.
+  private func fail(_ error: any Error) {
+    answered()
+    Task(executorPreference: loop) { [self] in
+      var told = error as? RPCError
+      if told == nil { told = await face.answers.rendered(error, caller) }
+      if let told { writer.fail(whole: told) }
+      caller.ended()
+    }
+  }
+
+  private func answered() {
+    phase = .answered
+    caller.exchange.listener = nil
+    caller.exchange.cancelTimer()
+  }
+
+  // MARK: - The transport of the call
+
+  var loop: any ExchangeLoop { caller.exchange.loop }
+  var peer: Peer { BrowserOrigins.peer(of: caller) }
+  var unpackingTurns: UnpackingTurns { caller.exchange.transport.unpackingTurns }
+
+  func sendHead(_: ExchangeID, _ head: OutboundHead, endsStream: Bool) {
+    answer.head =
+      switch head {
+      case .grpc: [":status": "200", "content-type": "application/grpc"]
+      case .fields(let list): list
+      }
+    if endsStream { finish() }
+  }
+
+  func sendBody(_: ExchangeID, _ bytes: [UInt8]) -> Bool {
+    if answer.body.isEmpty { answer.body = bytes } else { answer.body += bytes }
+    return false
+  }
+
+  func sendEnd(_: ExchangeID, _ trailers: OutboundTrailers) {
+    answer.trailers =
+      switch trailers {
+      case .none: nil
+      case .grpcOK: ["grpc-status": "0"]
+      case .fields(let list): list
+      }
+    finish()
+  }
+
+  func reset(_: ExchangeID, _ code: ResetCode) {
+    guard phase == .calling else { return }
+    answered()
+    writer.fail(whole: StatusMapping.error(for: .reset(code)))
+  }
+
+  func consumed(_: ExchangeID, _: Int) {}
+
+  /// The gateway is done with the call.
+  func handlerEnded() {
+    let last = call
+    call = nil
+    last?.closed(.completed)
+    caller.ended()
+  }
+}
