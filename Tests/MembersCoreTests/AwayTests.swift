@@ -12,7 +12,7 @@ import YijiaTypeV1
 
 @Suite("Drivers who are away, records that are stale, honors, routing again")
 struct AwayTests {
-  private static func report(_ member: String) -> ReportAwayRequest {
+  static func report(_ member: String) -> ReportAwayRequest {
     .with {
       $0.requestID = UUID().uuidString
       $0.member = member

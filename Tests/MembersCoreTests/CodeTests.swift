@@ -52,6 +52,33 @@ struct CodeTests {
     }
   }
 
+  @Test("the code of a pool that approves first makes nobody a member of it")
+  func poolThatApproves() async throws {
+    var configuration = MembersConfiguration()
+    configuration.regions = [
+      RegionSetting(regionCode: "340600", approveFirst: true), RegionSetting(regionCode: "340603"),
+    ]
+    try await Harness.run(configuration) { harness in
+      let names = try await harness.plantTree()
+      // Both applicants work in Xiangshan; the pool's own region counts.
+      for (number, pool, state) in [
+        (1, "huaibei-pool", EnrollmentState.pending), (2, "xiangshan-pool", .admitted),
+      ] {
+        let code = try await issue(harness, names[pool] ?? "")
+        let enrollment = try await harness.submit(
+          Applicant.application(number) { $0.organizationCode = code.text }, as: .administrator)
+        #expect(enrollment.state == state, "\(pool)")
+        #expect(enrollment.route == .holdingPool)
+      }
+      #expect(try await harness.members().count == 1)
+      let waiting = try #require(try await harness.queue([.pending]).first)
+      #expect(try await harness.approve(waiting, as: .administrator).state == .admitted)
+      #expect(
+        Set(try await harness.members().map(\.managingOrganization))
+          == [names["huaibei-pool"], names["xiangshan-pool"]])
+    }
+  }
+
   @Test("a code that is malformed, forged, expired or revoked is refused as such")
   func refused() async throws {
     try await Harness.run { harness in

@@ -150,10 +150,14 @@ struct MemberTests {
       let report = try await harness.database.verifyAudit()
       #expect(report.problem == nil)
 
-      request.reason = "x"
-      #expect(
-        try await refusal { try await client.revealMember(request) }
-          == "INVALID_FIELDS reason=INVALID_LENGTH")
+      for (reason, failure) in [
+        ("x", "TOO_SHORT"), ("    ", "REQUIRED"), ("核对\n身份", "INVALID_CHARACTER"),
+      ] {
+        request.reason = reason
+        #expect(
+          try await refusal { try await client.revealMember(request) }
+            == "INVALID_FIELDS reason=\(failure)")
+      }
       request.reason = "another reason"
       #expect(
         try await refusal { try await client.revealMember(request) } == "REQUEST_ID_REUSED")

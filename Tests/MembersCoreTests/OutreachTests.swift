@@ -187,7 +187,7 @@ struct OutreachTests {
 }
 
 extension Harness {
-  fileprivate func makeList(
+  func makeList(
     as caller: Caller, requestID: String = UUID().uuidString
   ) async throws -> String {
     var request = CreateOutreachListRequest()
@@ -198,7 +198,7 @@ extension Harness {
   }
 
   /// Compares a roster with a list to keep who is no member: how many were added.
-  fileprivate func fill(
+  func fill(
     _ list: String, _ rows: [RosterRow], as caller: Caller
   ) async throws -> Int64 {
     let call = try await client(caller).compareRoster()
@@ -218,7 +218,7 @@ extension Harness {
     return added
   }
 
-  fileprivate func entries(
+  func entries(
     _ list: String, _ states: [OutreachState] = [], as caller: Caller
   ) async throws -> [OutreachEntry] {
     var request = ListOutreachEntriesRequest()

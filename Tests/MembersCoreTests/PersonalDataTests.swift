@@ -103,6 +103,31 @@ struct PersonalDataTests {
     }
   }
 
+  @Test("the resident ID of a record that is merged into one's own stays that record's")
+  func correctedToMerged() async throws {
+    try await Harness.run { harness in
+      _ = try await harness.plantTree()
+      let member = try await harness.submit(Applicant.application(1), as: .administrator).member
+      let merged = try await harness.submit(
+        Applicant.application(2) { $0.phone = Applicant.phone(1) }, as: .administrator
+      ).member
+      let duplicate = try await harness.duplicates(as: .administrator)[0]
+      _ = try await harness.judge(duplicate.name, survivor: member, as: .administrator)
+      var data = CorrectedData()
+      data.residentID = Applicant.residentID(2)
+      let asked = try await harness.correct(data, as: .member(member))
+      #expect(
+        try await refusal { try await harness.decide(asked.name, accept: true) }
+          == "RESIDENT_ID_TAKEN")
+      #expect(try await harness.decide(asked.name, accept: false).state == .declined)
+      _ = try await harness.undo(duplicate.name, as: .administrator)
+      var request = ListMembersRequest()
+      request.residentID = Applicant.residentID(2)
+      let found = try await harness.client(.administrator).listMembers(request).members
+      #expect(found.map(\.name) == [merged])
+    }
+  }
+
   @Test("of corrections asked for at once, each twice, one is open")
   func concurrentCorrections() async throws {
     try await Harness.run { harness in

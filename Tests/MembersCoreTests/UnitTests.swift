@@ -1,4 +1,5 @@
 import Foundation
+import Logging
 import MembersV1
 import Protobuf
 import RPC
@@ -16,6 +17,25 @@ struct UnitTests {
     var configuration = MembersConfiguration()
     configuration.regions = [RegionSetting(regionCode: "340603", unitThreshold: threshold)]
     return configuration
+  }
+
+  @Test("units are counted, whatever keeps the counters from being folded", .timeLimit(.minutes(2)))
+  func beside() async throws {
+    try await Harness.run(Self.configuration()) { harness in
+      _ = try await harness.plantTree()
+      _ = try await harness.enroll((1...5).map(Self.worker))
+      var commit = Commit(at: harness.clock.now)
+      commit.run("ALTER TABLE subtree_enrollments RENAME TO none")
+      try await harness.database.write(commit)
+      var logger = Logger(label: "test")
+      logger.logLevel = .critical
+      let quiet = logger
+      let folding = Task { await harness.service.foldCounters(logger: quiet) }
+      while try await harness.units().isEmpty { await Task.yield() }
+      folding.cancel()
+      await folding.value
+      #expect(try await harness.units().map(\.members) == [5])
+    }
   }
 
   private static func worker(_ number: Int) -> EnrollmentApplication {

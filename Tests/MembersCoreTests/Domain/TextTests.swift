@@ -35,6 +35,19 @@ struct TextTests {
     #expect(try PersonName(checking: raw, field: "name").text == text)
   }
 
+  @Test("a text is counted in scalars: no cluster of any size passes as one character")
+  func clusters() throws {
+    for marks in [65, 2_000, 1_000_000] {
+      let text = "e" + String(repeating: "\u{301}", count: marks)
+      #expect(text.count == 1)
+      #expect(throws: FieldFailure.tooLong("campaign", charactersMax: 64), "\(marks) marks") {
+        try Campaign.checked(text, field: "campaign")
+      }
+    }
+    let widest = String(repeating: "𠮷", count: 64)
+    #expect(try Campaign.checked(widest, field: "campaign") == widest)
+  }
+
   @Test(
     "other names are refused", arguments: ["J0hn", "王", "王·", "·王五", "王 五", "王\u{0}五", "王😀"])
   func badNames(raw: String) {

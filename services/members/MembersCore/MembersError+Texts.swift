@@ -91,8 +91,11 @@ extension MembersError {
       zh: "已有一项更正申请在办理,请等待办结。",
       en: "A correction waits for its decision: one at a time."),
     .residentIDTaken: LocalizedText(
-      zh: "该身份证号已属于另一人员,请先处理重复记录。",
-      en: "Another person has this resident ID: see to the duplicate first."),
+      zh: "该身份证号已属于另一记录。若为同一人,请合并(已合并的先撤销),保留该身份证号的记录。",
+      en: """
+        Another record has this resident ID. If it is the same person's, merge them (undo a merge \
+        first) so that the record with this ID remains.
+        """),
     .unitNotFound: LocalizedText(zh: "单位不存在。", en: "There is no such unit."),
     .unitState: LocalizedText(
       zh: "该单位当前状态不允许此操作,请核对后再试。",

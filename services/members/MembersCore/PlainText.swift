@@ -2,15 +2,18 @@ import ServiceKit
 
 /// A short text for people that is no personal data, normalized: names of organizations, campaigns.
 enum PlainText {
+  /// - Parameter characters: How many Unicode scalars it has.
   /// - Throws: REQUIRED, TOO_SHORT, TOO_LONG, INVALID_CHARACTER.
   static func checked(
     _ raw: String, field: String, characters: ClosedRange<Int>
   ) throws(FieldFailure) -> String {
     let text = Normalization.text(raw)
-    guard text.count <= characters.upperBound else {
+    // Scalars, of four bytes at most: a cluster of them may be of any size.
+    let count = text.utf8.count > Normalization.bytesMax ? Int.max : text.unicodeScalars.count
+    guard count <= characters.upperBound else {
       throw .tooLong(field, charactersMax: characters.upperBound)
     }
-    guard text.count >= characters.lowerBound else {
+    guard count >= characters.lowerBound else {
       throw text.isEmpty ? .required(field) : .tooShort(field, charactersMin: characters.lowerBound)
     }
     guard text.unicodeScalars.allSatisfy({ !isControl($0) }) else { throw .invalidCharacter(field) }

@@ -42,6 +42,8 @@ extension MembersService {
           reporter: caller.subject, sample: nil, check: .unspecified, version: 1,
           created: now.microseconds)
         var commit = Commit(at: now)
+        // Who leaves or is erased meanwhile reports nothing.
+        commit.run(MemberStore.isStill(known.member))
         AwayStore.insert(report, into: &commit)
         commit.emit(try .changed(report))
         commit.record(

@@ -47,6 +47,25 @@ struct StoredMerge: Sendable, Hashable {
   var joinDay: Int
 }
 
+/// A merge into a survivor, of now or once.
+struct PastMerge: Sendable, Hashable {
+  var mergedID: String
+  /// Join day of the merged record.
+  var joinDay: Int
+  /// Join day that the survivor had before it.
+  var dayBefore: Int
+  var stands: Bool
+}
+
+extension [PastMerge] {
+  /// The survivor's join day once a merge is undone: its own, which only merges make earlier, or
+  /// the first day of the records that are still merged into it.
+  func joinDay(without mergedID: String) -> Int? {
+    let others = filter { $0.stands && $0.mergedID != mergedID }.map(\.joinDay)
+    return map(\.dayBefore).max().map { Swift.min($0, others.min() ?? $0) }
+  }
+}
+
 /// The SQL of possible duplicates and of merges.
 enum DuplicateStore {
   private static let selection = """
@@ -87,6 +106,27 @@ enum DuplicateStore {
     .all(
       "SELECT merged_id FROM merges WHERE survivor_id = ?1 AND undone IS NULL", [survivor]
     ) { row in try row.text("merged_id") }
+  }
+
+  /// All merges into one, the undone too.
+  static func merges(into survivor: String) -> Query<[PastMerge]> {
+    .all(
+      """
+      SELECT x.merged_id, x.join_day AS day_before, x.undone, m.join_day FROM merges AS x
+      JOIN memberships AS m ON m.id = x.merged_id WHERE x.survivor_id = ?1
+      """, [survivor]
+    ) { row in
+      PastMerge(
+        mergedID: try row.text("merged_id"), joinDay: try row.int("join_day"),
+        dayBefore: try row.int("day_before"), stands: try row.isNull("undone"))
+    }
+  }
+
+  /// Notices a merge that is undone between a decision about the survivor and the commit.
+  static func areStill(_ count: Int, into survivor: String) -> Statement {
+    Statement(
+      "UPDATE merges SET undone = undone WHERE survivor_id = ?1 AND undone IS NULL", [survivor],
+      expects: .exactly(count))
   }
 
   /// - Parameter stored: The duplicate after the change; its version has risen by one.

@@ -33,8 +33,10 @@ extension MembersService {
         guard let organization, organization.state == .active else {
           throw MembersError.organizationNotActive
         }
-        return .read(PoolCaseStore.terms(of: organization)) { terms in
-          try facts.undone(merge, merged.member, survivor.member, terms, order)
+        return .read(
+          PoolCaseStore.terms(of: organization), DuplicateStore.merges(into: merge.survivorID)
+        ) { terms, merges in
+          try facts.undone(merge, merges, merged.known, survivor.known, terms, order)
         }
       }
     }
@@ -44,18 +46,27 @@ extension MembersService {
 
 extension DuplicateFacts {
   fileprivate func undone(
-    _ merge: StoredMerge, _ merged: StoredMember, _ survivor: StoredMember, _ terms: PoolTerms,
-    _ order: DuplicateOrder
+    _ merge: StoredMerge, _ merges: [PastMerge], _ merged: KnownMember, _ survivor: KnownMember,
+    _ terms: PoolTerms, _ order: DuplicateOrder
   ) throws -> Step<[UInt8]> {
     let act = order.act
     var commit = Commit(at: order.now)
-    let restored = try commit.change(merged, .undoMerge, former: merge.former, by: act)
+    // An erasure of the survivor reaches the merged record too, while it is one.
+    commit.run(PersonStore.isStill(merged.person))
+    commit.run(PersonStore.isStill(survivor.person))
+    let restored = try commit.change(merged.member, .undoMerge, former: merge.former, by: act)
     // Who is pooled has a case; the one before ended with the merge.
     if restored.state == .pooled {
       try commit.openPoolCases(of: [restored], on: terms, by: act)
     }
-    if survivor.state.isLive, survivor.joinDay != merge.joinDay {
-      _ = try commit.change(survivor, .update, by: act) { $0.joinDay = merge.joinDay }
+    commit.run(DuplicateStore.areStill(merges.count(where: \.stands), into: survivor.member.id))
+    let day = merges.joinDay(without: merge.mergedID) ?? merge.joinDay
+    if survivor.member.joinDay != day {
+      if survivor.member.state.isLive {
+        _ = try commit.change(survivor.member, .update, by: act) { $0.joinDay = day }
+      } else {
+        commit.run(MemberStore.setJoinDay(day, of: survivor.member))
+      }
     }
     commit.run(DuplicateStore.undo(merge, at: act.microseconds))
     var duplicate = duplicate
@@ -63,7 +74,7 @@ extension DuplicateFacts {
     duplicate.merge = nil
     duplicate.version += 1
     for index in duplicate.parties.indices
-    where duplicate.parties[index].member == "members/\(merged.id)" {
+    where duplicate.parties[index].member == "members/\(merge.mergedID)" {
       duplicate.parties[index].state = restored.state
     }
     return try order.end(duplicate, "duplicates.undo", commit)

@@ -121,6 +121,7 @@ struct EnrollmentFacts: Sendable {
   var codeOrganization: StoredOrganization?
   /// Active organizations that the routing rules may choose from.
   var candidates: [StoredOrganization]
+  /// Settings of the applicant's regions; where a pool's code was scanned, of the pool's.
   var regions: [RegionSetting]
 
   static func read(
@@ -142,11 +143,16 @@ struct EnrollmentFacts: Sendable {
         employerCreditCode: application.employerCreditCode),
       RegionSettingStore.byRegions(application.message.settingRegionCodes)
     ) { scope, known, phone, birth, taken, code, codeOrganization, candidates, regions in
-      try decide(
-        EnrollmentFacts(
-          scope: scope, known: known, withPhone: phone, withBirth: birth, takenNumbers: taken,
-          code: code, codeOrganization: codeOrganization, candidates: candidates,
-          regions: regions))
+      let facts = EnrollmentFacts(
+        scope: scope, known: known, withPhone: phone, withBirth: birth, takenNumbers: taken,
+        code: code, codeOrganization: codeOrganization, candidates: candidates, regions: regions)
+      // A scanned pool may be of another region than the applicant's areas.
+      guard let pool = codeOrganization, pool.kind == .holdingPool else { return try decide(facts) }
+      return .read(RegionSettingStore.byRegions(pool.settingRegionCodes)) { settings in
+        var facts = facts
+        facts.regions = settings
+        return try decide(facts)
+      }
     }
   }
 }

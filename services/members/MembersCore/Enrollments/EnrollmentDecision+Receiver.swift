@@ -21,12 +21,13 @@ extension EnrollmentDecision {
   /// - Throws: ``MembersError/noReceiver``.
   func receiver() throws -> Receiver {
     if let organization = facts.codeOrganization, organization.kind != .regionalFederation {
+      let isPool = organization.kind == .holdingPool
+      let setting = facts.regions.narrowest(of: organization.settingRegionCodes)
       return Receiver(
-        organization: organization,
-        route: organization.kind == .holdingPool ? .holdingPool : .organizationCode,
+        organization: organization, route: isPool ? .holdingPool : .organizationCode,
         reason: LocalizedText(
           zh: "扫描组织码:\(organization.displayName)", en: "the scanned code's organization"),
-        waitsForApproval: false)
+        waitsForApproval: isPool && setting?.approveFirst == true)
     }
     let routing = Routing(
       application: intake.application.message, candidates: facts.candidates, settings: facts.regions

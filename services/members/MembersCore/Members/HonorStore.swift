@@ -32,10 +32,14 @@ enum HonorStore {
     .first("\(selection) WHERE source_event = ?1", [event], stored)
   }
 
+  /// Honors of a member, and of the records that are merged into theirs.
   static func of(_ member: String, limit: Int) -> Query<[StoredHonor]> {
     .all(
-      "\(selection) WHERE member_id = ?1 ORDER BY day, source_event LIMIT ?2", [member, limit],
-      stored)
+      """
+      \(selection) WHERE member_id = ?1 OR member_id IN (
+        SELECT merged_id FROM merges WHERE survivor_id = ?1 AND undone IS NULL)
+      ORDER BY day, source_event LIMIT ?2
+      """, [member, limit], stored)
   }
 
   static func set(_ honor: StoredHonor) -> Statement {

@@ -260,6 +260,13 @@ enum MemberStore {
       ], expects: .exactly(1))
   }
 
+  /// Sets the join day of a membership that is not live: no counter and no feed has it.
+  static func setJoinDay(_ day: Int, of member: StoredMember) -> Statement {
+    Statement(
+      "UPDATE memberships SET join_day = ?3 WHERE id = ?1 AND version = ?2",
+      [member.id, member.version, day], expects: .exactly(1))
+  }
+
   /// Notices whatever changes a membership between a decision about it and the commit.
   static func isStill(_ member: StoredMember) -> Statement {
     Statement(

@@ -83,6 +83,15 @@ enum PersonStore {
     }
   }
 
+  /// The persons whose a resident ID is; a merge is not followed.
+  static func holders(of residentID: [KeyedHash.Candidate]) -> Query<[String]> {
+    let places = residentID.indices.map { "?\($0 + 1)" }.joined(separator: ", ")
+    return .all(
+      "SELECT person_id FROM person_hashes WHERE place = '' AND hash IN (\(places))",
+      residentID.map(\.digest)
+    ) { row in try row.text("person_id") }
+  }
+
   /// Notices an erasure, a correction or a renewal of keys between a decision and the commit.
   static func isStill(_ person: StoredPerson) -> Statement {
     Statement(

@@ -5,8 +5,6 @@ import ServiceKit
 import Storage
 
 extension MembersService {
-  private static let reasonCharacters = 4...200
-
   /// Shows a member's data in full. The audit entry is durable before the data leaves.
   ///
   /// The ledger remembers the reply sealed with the person's key too: erasure reaches it.
@@ -14,10 +12,9 @@ extension MembersService {
     _ request: RevealMemberRequest, context: ServerContext
   ) async throws -> RevealMemberResponse {
     let caller = try context.caller
-    let (requestID, id) = try checked(request)
+    let (requestID, id, reason) = try checked(request)
     let key = RequestKey(
       caller: caller.subject, method: context.method.path, requestID: requestID)
-    let reason = request.reason
     var payload = request
     payload.requestID = ""
     let bytes = try payload.wireBytes()
@@ -43,18 +40,15 @@ extension MembersService {
 
   private func checked(
     _ request: RevealMemberRequest
-  ) throws -> (requestID: String, memberID: String) {
+  ) throws -> (requestID: String, memberID: String, reason: String) {
     var checks = FieldChecks()
     let requestID = checks.requestID(request.requestID)
     let memberID = checks.resource(request.name, of: "members", "name")
-    if !Self.reasonCharacters.contains(request.reason.count) {
-      checks.add(
-        "reason", request.reason.isEmpty ? "REQUIRED" : "INVALID_LENGTH",
-        LocalizedText(
-          zh: "请填写查看理由,4 至 200 个字。", en: "reason: 4 to 200 characters."))
+    let reason = checks.take { () throws(FieldFailure) in
+      try PlainText.checked(
+        request.reason, field: "reason", characters: MemberOrder.reasonCharacters)
     }
-    try checks.check()
-    return (requestID ?? "", memberID ?? "")
+    return try checks.finish(requestID, memberID, reason)
   }
 
   /// - Throws: ``MembersError/memberNotFound`` where the person was erased since the first reply.

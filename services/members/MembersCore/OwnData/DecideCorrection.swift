@@ -74,10 +74,9 @@ private struct CorrectionDecision: Sendable {
     let hashes = (before: try keys.hashes(of: before), after: try keys.hashes(of: after))
     let corrected = try sealed(after, of: person, key)
     let decision = self
-    return .read(MemberStore.byResidentID(hashes.after.residentID)) { known in
-      guard known == nil || known?.person.id == person.id else {
-        throw MembersError.residentIDTaken
-      }
+    return .read(PersonStore.holders(of: hashes.after.residentID)) { holders in
+      // A record that is merged into the person's keeps its own: an undo finds it there.
+      guard holders.allSatisfy({ $0 == person.id }) else { throw MembersError.residentIDTaken }
       var commit = Commit(at: decision.act.now)
       let member = decision.placed.known.member
       if member.state.isLive {

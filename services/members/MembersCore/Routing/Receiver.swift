@@ -36,12 +36,7 @@ struct Routing: Sendable {
   func ownUnion() -> Receiver? { employerUnion() ?? industryFederation() }
 
   /// The setting of the narrowest region.
-  private var setting: RegionSetting? {
-    for code in application.settingRegionCodes {
-      if let setting = settings.first(where: { $0.regionCode == code }) { return setting }
-    }
-    return nil
-  }
+  private var setting: RegionSetting? { settings.narrowest(of: application.settingRegionCodes) }
 
   /// Rule 1 (重点建): a clear labour relation, and the employer has a union.
   private func employerUnion() -> Receiver? {

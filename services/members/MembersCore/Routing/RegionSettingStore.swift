@@ -58,6 +58,13 @@ extension MembersService {
   }
 }
 
+extension [RegionSetting] {
+  /// The setting that counts of regions, the narrowest of which is first.
+  func narrowest(of regionCodes: [String]) -> RegionSetting? {
+    regionCodes.lazy.compactMap { code in first { $0.regionCode == code } }.first
+  }
+}
+
 extension StoredOrganization {
   /// Regions whose settings count for it, the narrowest first.
   var settingRegionCodes: [String] {

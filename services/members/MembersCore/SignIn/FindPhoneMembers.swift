@@ -26,7 +26,7 @@ extension MembersService {
 }
 
 extension PersonStore {
-  /// The live members with a phone.
+  /// The live members with a phone: of a merged record the survivor.
   fileprivate static func members(
     with hashes: [KeyedHash.Candidate], limit: Int
   ) -> Query<[PhoneMember]> {
@@ -34,7 +34,8 @@ extension PersonStore {
     return .all(
       """
       SELECT DISTINCT m.id, m.member_number FROM person_hashes AS h
-      JOIN memberships AS m ON m.id = h.person_id
+      LEFT JOIN merges AS x ON x.merged_id = h.person_id AND x.undone IS NULL
+      JOIN memberships AS m ON m.id = COALESCE(x.survivor_id, h.person_id)
       WHERE h.hash IN (?1, ?2) AND m.state IN (\(live)) ORDER BY m.id LIMIT ?3
       """, [hashes[0].digest, hashes[hashes.count - 1].digest, limit]
     ) { row in

@@ -236,20 +236,28 @@ extension MembersService {
     // Thresholds are configuration: a start may have lowered one.
     var isReviewed = false
     while !Task.isCancelled {
-      do {
+      await attempt("counters not folded", logger) { try await foldCounters() }
+      // Whatever keeps the counters from being folded, units are counted.
+      await attempt("units not counted", logger) {
         if !isReviewed {
           try await UnitFold(database: database, keys: keys, ids: ids, now: clock.now)
             .reviewThresholds()
           isReviewed = true
         }
-        try await foldCounters()
         try await foldUnits()
-      } catch {
-        if Task.isCancelled { return }
-        logger.warning("counters not folded", metadata: ["cause": "\(error)"])
       }
       // Time itself is meant: there is no condition to wait for.
       try? await Task.sleep(for: Self.foldPause)
+    }
+  }
+
+  private func attempt(
+    _ failure: Logger.Message, _ logger: Logger, _ fold: () async throws -> Void
+  ) async {
+    do {
+      try await fold()
+    } catch {
+      if !Task.isCancelled { logger.warning(failure, metadata: ["cause": "\(error)"]) }
     }
   }
 }
