@@ -71,8 +71,10 @@ final class JSONUnaryCall: ExchangeListener, ExchangeTransport, @unchecked Senda
         throw GatewayFailure.messageTooLarge(bytesMax: most)
       }
       if body.isEmpty { body = part.body } else { body += part.body }
+      guard caller.exchange.hold(body.count) else { throw RPCError.tooMuchHeld }
     }
     guard part.isEnd else { return }
+    _ = caller.exchange.hold(0)
     caller.exchange.cancelTimer()
     let wire = try request.wire(body, codec)
     body = []
