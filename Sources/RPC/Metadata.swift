@@ -144,7 +144,10 @@ extension Metadata: RandomAccessCollection {
     guard name.hasSuffix("-bin") else {
       return Element(name: name, value: .text(list.value(at: index)))
     }
-    return Element(name: name, value: .binary(Base64.decode(list.valueBytes(at: index)) ?? []))
+    // Joined values of one field concatenate here; values(_:) splits them. Parting them for good
+    // would repeat the name for each comma of a peer.
+    return Element(
+      name: name, value: .binary(Self.binaries(list.valueBytes(at: index)).flatMap { $0 }))
   }
 }
 
@@ -165,41 +168,13 @@ extension Metadata: ExpressibleByDictionaryLiteral {
 }
 
 extension Metadata {
-  /// The custom metadata among received header fields; shares their buffer. Values of a `-bin` name
-  /// that came joined are parted: each is an entry.
+  /// The custom metadata among received header fields; shares their buffer.
   package init(custom fields: HeaderList) {
     var kept: [HeaderList.Field] = []
     kept.reserveCapacity(fields.count)
-    let bytes = fields.bytes.span.bytes
     for (index, field) in fields.fields.enumerated() where !fields.isReserved(at: index) {
-      let value = bytes.extracting(field.valueRange)
-      if Self.isJoined(bytes.extracting(field.nameRange), value) {
-        self.init(parting: fields)
-        return
-      }
       kept.append(field)
     }
     self.init(wire: HeaderList(sharing: fields, fields: kept))
-  }
-
-  private static func isJoined(_ name: RawSpan, _ value: RawSpan) -> Bool {
-    let count = name.byteCount
-    guard count > 4, name.extracting(count - 4..<count).equals("-bin") else { return false }
-    return value.withUnsafeBytes { $0.contains(UInt8(ascii: ",")) }
-  }
-
-  private init(parting fields: HeaderList) {
-    var list = HeaderList()
-    for index in 0..<fields.count where !fields.isReserved(at: index) {
-      let name = fields.name(at: index)
-      guard name.hasSuffix("-bin") else {
-        list.add(field: index, of: fields)
-        continue
-      }
-      for part in fields.value(at: index).split(separator: ",", omittingEmptySubsequences: false) {
-        list.add(name, String(part))
-      }
-    }
-    self.init(wire: list)
   }
 }

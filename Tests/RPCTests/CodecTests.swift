@@ -112,19 +112,6 @@ struct MetadataTests {
     #expect(metadata[binary: "x-bin"] == [1])
   }
 
-  @Test("joined binary values of a peer are entries of their own")
-  func parted() {
-    let metadata = Metadata(custom: [
-      "te": "trailers", "x-bin": "AQ==,Ag", "x-a": "1,2", "y-bin": "Aw",
-    ])
-    #expect(
-      Array(metadata) == [
-        .init(name: "x-bin", value: .binary([1])), .init(name: "x-bin", value: .binary([2])),
-        .init(name: "x-a", value: .text("1,2")), .init(name: "y-bin", value: .binary([3])),
-      ])
-    #expect(metadata[binary: "x-bin"] == [1])
-  }
-
   @Test("a text that is too long is cut where a character ends, and reads on")
   func cutMessage() {
     for text in ["abc", "a%b", "驿家", String(repeating: "é%x", count: 9)] {
