@@ -53,6 +53,9 @@ public struct ConnectionLimits: Sendable, Hashable {
     limits.connectionWindowBytes = 16 << 20
     limits.unreadBytesMax = 64 << 20
     limits.heldBytesMax = 512 << 20
+    // What a public edge lets in, and what it adds of its own.
+    limits.headerListBytesMax = 32 << 10
+    limits.headerFieldsMax = 160
     limits.resetsBurst = 100_000
     limits.resetsPerSecond = 10_000
     limits.unsentBytesMax = 512 << 20

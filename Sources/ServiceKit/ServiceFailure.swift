@@ -114,9 +114,9 @@ public enum CommonFailure: ServiceFailure, Hashable {
     switch self {
     case .invalidFields(let failures):
       LocalizedText(
-        zh: "有 \(failures.count) 个字段有误:" + failures.map(\.text.zh).joined(separator: ";"),
+        zh: "有 \(failures.count) 个字段有误:" + Self.joined(failures.map(\.text.zh), ";"),
         en: "\(failures.count) wrong field\(failures.count == 1 ? "" : "s"): "
-          + failures.map(\.text.en).joined(separator: "; "))
+          + Self.joined(failures.map(\.text.en), "; "))
     case .callerUnproven:
       LocalizedText(
         zh: "未能确认调用方身份,请检查密钥或重新登录。",
@@ -158,5 +158,20 @@ public enum CommonFailure: ServiceFailure, Hashable {
         en: "The store is not available now. Retry later with the same request id.")
     case .notFound(_, let text): text
     }
+  }
+
+  /// Longest text of all wrong fields together, in bytes: each has its own besides, and a field may
+  /// be named by who sent it.
+  private static let fieldsTextBytesMax = 10 << 10
+
+  private static func joined(_ texts: [String], _ separator: String) -> String {
+    var joined = ""
+    for text in texts {
+      guard joined.utf8.count + text.utf8.count <= fieldsTextBytesMax else {
+        return joined + (joined.isEmpty ? "" : separator) + "…"
+      }
+      joined += (joined.isEmpty ? "" : separator) + text
+    }
+    return joined
   }
 }

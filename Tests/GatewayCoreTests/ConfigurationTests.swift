@@ -1,4 +1,6 @@
 import Foundation
+import RPC
+import RPCInProcess
 import ServiceKit
 import Testing
 
@@ -11,6 +13,49 @@ struct ConfigurationTests {
       GatewayConfiguration.self, defaults: GatewayConfiguration(), text: text, file: "test.yaml")
     try configuration.validate()
     return configuration
+  }
+
+  @Test("what is shown of a configuration holds no password of a URL")
+  func hidden() {
+    for (url, shown) in [
+      ("postgres://yijia:pa:ss@word@db/gateway", "postgres://yijia:hidden@db/gateway"),
+      ("postgres://yijia@db/gateway", "postgres://yijia@db/gateway"),
+      (
+        "postgresql:///gateway?host=/run&p%61ssword=x&sslpassword=y",
+        "postgresql:///gateway?host=/run&p%61ssword=hidden&sslpassword=hidden"
+      ),
+      ("sqlite:gateway.sqlite", "sqlite:gateway.sqlite"),
+      ("https://idp.example/token/keys", "https://idp.example/token/keys"),
+    ] {
+      let fields = AdminPages.hiding(["database": url]) as? [String: String]
+      #expect(fields?["database"] == shown)
+    }
+  }
+
+  @Test("the admin port answers for addresses and this machine's own name only")
+  func adminHosts() {
+    for host in ["127.0.0.1:9000", "[::1]:9000", "localhost:9000", "LOCALHOST", "10.0.0.1", nil] {
+      #expect(AdminPages.isAddress(host), "\(host ?? "none")")
+    }
+    for host in ["evil.example", "127.0.0.1.evil.example", "1.2.3", "localhost.evil.example:1"] {
+      #expect(!AdminPages.isAddress(host), "\(host)")
+    }
+  }
+
+  @Test("a service that anyone may call is so with methods that can be repeated")
+  func openIdempotent() throws {
+    var setting = OpaqueServiceSetting(
+      service: "a.B", targets: ["127.0.0.1:1"], callers: ["anyone"], audience: "a")
+    setting.idempotentMethods = ["Get"]
+    let channel = try InProcessChannel(services: [EchoService()])
+    let backends = Contract.all.map {
+      ($0.audience, Backend(name: $0.audience, channel: channel, audience: nil))
+    }
+    let routes = try RouteTable(
+      backends: Dictionary(uniqueKeysWithValues: backends),
+      opaque: [(setting, Backend(name: "a", channel: channel, audience: nil))])
+    #expect(routes["/a.B/Get"]?.isOpen == true)
+    #expect(routes["/a.B/Get"]?.traits.isIdempotent == true)
   }
 
   @Test("the example states the defaults, and is valid")

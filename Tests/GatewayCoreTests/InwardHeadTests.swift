@@ -1,4 +1,5 @@
 import RPC
+import RPCTransport
 import ServiceKit
 import Testing
 
@@ -15,6 +16,25 @@ struct InwardHeadTests {
     all.add(contentsOf: fields)
     let head = InwardHead.make(from: RequestHead(fields: all), token: token)
     return InwardHead.attempt(head, deadline).fields
+  }
+
+  @Test("the longest list that a caller may send fits inwards, with what the gateway adds")
+  func longest() {
+    let (edge, inner) = (ConnectionLimits(), ConnectionLimits.trusted)
+    let size = { (list: HeaderList) in
+      (0..<list.count).reduce(0) {
+        $0 + list.name(at: $1).utf8.count + list.valueBytes(at: $1).count + 32
+      }
+    }
+    var fields = HeaderList()
+    for _ in 0..<(edge.headerFieldsMax - 4) { fields.add("x", "") }
+    let rest = edge.headerListBytesMax - size(inward(fields)) - 34
+    fields.add("y", String(repeating: "y", count: rest))
+    let list = inward(
+      fields, deadline: .after(.seconds(60)), token: String(repeating: "t", count: 1_000))
+    #expect(size(list) > edge.headerListBytesMax)
+    #expect(size(list) <= inner.headerListBytesMax)
+    #expect(list.count <= inner.headerFieldsMax)
   }
 
   @Test("what the caller says to the service goes through, in order and to the byte")

@@ -232,6 +232,33 @@ struct JSONFaceTests {
     }
   }
 
+  @Test("of gRPC-Web a service learns how messages are compressed; of JSON it does not")
+  func compression() async throws {
+    let backend = AnyBackend()
+    let gateway = try TestGateway(
+      InProcessChannel(Dispatcher(router: try Router(services: []), handlers: [backend]))
+    ).gateway
+    let quiet = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+    let web = try WebFace(of: gateway, origins: BrowserOrigins(), logger: quiet)
+    let edge = InProcessChannel(
+      Dispatcher(router: try Router(services: []), handlers: [gateway, web]))
+    var head: HeaderList = [
+      ":method": "POST", ":path": "/yijia.members.v1.MembersService/GetMember",
+      "content-type": "application/grpc-web", "grpc-encoding": "gzip",
+      "grpc-accept-encoding": "gzip",
+    ]
+    head.add(contentsOf: TestCaller.viewer.metadata.list)
+    let exchange = try await edge.openExchange(RequestHead(fields: head))
+    try await exchange.send([1, 0, 0, 0, 1, 0])
+    await exchange.finish()
+    while try await exchange.nextChunk() != nil {}
+    let inner = try #require(backend.heads.value.first)
+    #expect(inner.fields["grpc-encoding"] == "gzip")
+    #expect(inner.fields["grpc-accept-encoding"] == "gzip")
+    let json = InnerCall.head(to: "/a.B/C", from: RequestHead(fields: head))
+    #expect(json.fields["grpc-encoding"] == nil)
+  }
+
   @Test("base64 that is none is refused")
   func badText() async throws {
     var head: HeaderList = [

@@ -34,6 +34,16 @@ struct LimitTests {
       bucket.take(fullAt: fullAt, now: now) == .token(fullAt: fullAt + Self.second / 4, left: 0))
   }
 
+  @Test("a higher rate counts at once, whatever was taken at the one before")
+  func raised() {
+    let slow = RateBucket(callsPerSecond: 0.01, burst: 100)
+    var fullAt: Int64 = 0
+    while case .token(let next, _) = slow.take(fullAt: fullAt, now: 0) { fullAt = next }
+    let fast = RateBucket(callsPerSecond: 10, burst: 20)
+    #expect(fast.take(fullAt: fullAt, now: 0) == .token(fullAt: fast.depth, left: 0))
+    #expect(fast.take(fullAt: fast.depth, now: 0) == .none(wait: Self.second / 10))
+  }
+
   @Test("in no time are there more calls than the burst and what the rate adds")
   func bound() {
     var random = SystemRandomNumberGenerator()

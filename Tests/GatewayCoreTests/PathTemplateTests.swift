@@ -64,6 +64,23 @@ struct PathTemplateTests {
     #expect(throws: GatewayFailure.messageTooLarge(bytesMax: 4)) { try reader.next() }
   }
 
+  @Test("of a line that comes in pieces each byte is looked at once")
+  func longLine() throws {
+    var reader = LineReader(bytesMax: 1 << 20)
+    for _ in 0..<100 {
+      reader.append([UInt8](repeating: 0x61, count: 100))
+      #expect(try reader.next() == nil)
+      #expect(reader.unsearched == 0)
+    }
+    reader.append(Array("\nb\nc".utf8))
+    #expect(try reader.next()?.count == 10_000)
+    #expect(try reader.next() == Array("b".utf8))
+    #expect(try reader.next() == nil)
+    reader.append(Array("\n".utf8))
+    #expect(try reader.next() == Array("c".utf8))
+    #expect(reader.last() == nil)
+  }
+
   @Test("a stream's form is the one that the caller prefers")
   func format() {
     #expect(JSONFormat(accept: nil) == .lines)

@@ -51,6 +51,18 @@ struct QuotaTests {
     await run.value
   }
 
+  @Test("a call waits no longer than its deadline for a store that does not answer")
+  func deadline() async throws {
+    try await Self.with(.sqlite) { database in
+      // Nobody takes leases.
+      let leases = QuotaLeases(database: database, zone: .china)
+      let meter = leases.meter(Self.partner, Self.path, callsPerDay: 5)
+      await #expect(throws: GatewayFailure.deadlineExceeded) {
+        try await leases.take(meter, by: .after(.milliseconds(10)))
+      }
+    }
+  }
+
   /// How many of so many calls are let in.
   private static func admitted(
     _ count: Int, _ leases: QuotaLeases, _ meter: QuotaMeter

@@ -36,6 +36,20 @@ struct FailureTests {
     #expect(render(failure, in: .chinese).message.contains("甲"))
   }
 
+  @Test("the text of many wrong fields stays short; each has its own")
+  func manyFields() {
+    let fields = (0..<1_000).map {
+      FieldFailure(
+        field: "\($0)", reason: "X",
+        text: LocalizedText(
+          zh: String(repeating: "长", count: 100), en: String(repeating: "x", count: 100)))
+    }
+    let failure = CommonFailure.invalidFields(fields)
+    #expect(failure.text.en.utf8.count < 11 << 10)
+    #expect(failure.text.zh.utf8.count < 11 << 10)
+    #expect(failure.fieldFailures.count == 1_000)
+  }
+
   @Test("text of libraries does not get out")
   func foreign() {
     struct Leak: Error, CustomStringConvertible {

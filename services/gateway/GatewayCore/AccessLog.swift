@@ -23,8 +23,11 @@ struct CallRecord: Sendable {
   /// What of it is the same in every call with its head, where that is known.
   var parts: Parts?
 
-  init(_ head: RequestHead) {
-    path = head.path
+  init(_ head: RequestHead) { self.init(head, path: head.path) }
+
+  /// - Parameter path: Of the method, where the head has another.
+  init(_ head: RequestHead, path: String) {
+    self.path = path
     traceID =
       head.fields["traceparent"]
       .flatMap { TraceContext(parent: $0, state: nil) }?.traceID

@@ -15,7 +15,8 @@ public import ServiceKit
 /// | `POST /reload` | reads the configuration anew; 400 with what is wrong |
 ///
 /// The port is plaintext on a loopback address, for people and programs of the machine. A page in a
-/// browser there has no business with it, so requests with an `origin` are refused.
+/// browser there has no business with it, so requests with an `origin`, or for a host that is
+/// neither an address nor `localhost`, are refused.
 public struct AdminPages: ExchangeHandler {
   private let gateway: LiveGateway
   private let health: HealthRegistry
@@ -64,7 +65,9 @@ public struct AdminPages: ExchangeHandler {
   }
 
   private func answer(_ head: RequestHead) -> Answer {
-    guard head.fields["origin"] == nil else { return Answer(status: 403, text: "not for pages") }
+    guard head.fields["origin"] == nil, Self.isAddress(head.authority) else {
+      return Answer(status: 403, text: "not for pages")
+    }
     switch (Self.path(head), head.method) {
     case ("/livez", "GET"): return Answer(text: "alive")
     case ("/readyz", "GET"): return readiness()
@@ -76,6 +79,17 @@ public struct AdminPages: ExchangeHandler {
     case ("/reload", _): return .only("POST")
     default: return .only("GET")
     }
+  }
+
+  /// Whether that is an address or this machine's own name: with any other name a page could have
+  /// its own host's name lead here.
+  static func isAddress(_ authority: String?) -> Bool {
+    guard let authority, !authority.isEmpty else { return true }
+    if authority.hasPrefix("[") { return true }
+    let host = authority.prefix { $0 != ":" }.lowercased()
+    if host == "localhost" { return true }
+    let parts = host.split(separator: ".", omittingEmptySubsequences: false)
+    return parts.count == 4 && parts.allSatisfy { UInt8($0) != nil }
   }
 
   private func readiness() -> Answer {
@@ -110,12 +124,37 @@ public struct AdminPages: ExchangeHandler {
   /// The same without secrets. Names of files stay: what they hold is not shown.
   static func hiding(_ value: Any) -> Any {
     if let list = value as? [Any] { return list.map { hiding($0) } }
+    if let text = value as? String { return withoutPasswords(text) }
     guard let fields = value as? [String: Any] else { return value }
     var shown = fields.mapValues { hiding($0) }
     for (name, value) in fields where value is String && !name.hasSuffix("_file") {
       if secret.contains(where: { name.contains($0) }) { shown[name] = "hidden" }
     }
     return shown
+  }
+
+  /// The same, where it is a URL, without what its user and its query say of secrets.
+  private static func withoutPasswords(_ text: String) -> String {
+    guard let scheme = text.range(of: "://") else { return text }
+    let rest = text[scheme.upperBound...]
+    let authority = rest.prefix { !"/?#".contains($0) }
+    let after = rest[authority.endIndex...]
+    var shown = String(text[..<scheme.upperBound])
+    if let at = authority.lastIndex(of: "@") {
+      let user = authority[..<at].prefix { $0 != ":" }
+      shown += user.endIndex == at ? user : user + ":hidden"
+      shown += authority[at...]
+    } else {
+      shown += authority
+    }
+    let path = after.prefix { $0 != "?" }
+    let query = after[path.endIndex...].split(separator: "&", omittingEmptySubsequences: false)
+    let parts = query.map { part in
+      let name = part.prefix { $0 != "=" }
+      let plain = (name.removingPercentEncoding ?? "password").lowercased()
+      return secret.contains { plain.contains($0) } ? name + "=hidden" : part
+    }
+    return shown + path + parts.joined(separator: "&")
   }
 
   private func setLogLevel(_ head: RequestHead) -> Answer {

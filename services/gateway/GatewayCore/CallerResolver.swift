@@ -15,6 +15,8 @@ public struct CallerResolver: Sendable {
   private let kiosks: KioskDirectory
   private let accounts: AccountDirectory?
   private let clock: Clock
+  /// Of the call that is looked at: for nobody's sake it is waited longer.
+  private var deadline: Deadline?
 
   /// - Parameters:
   ///   - directory: The callers of the configuration: whom it lists is looked for nowhere else.
@@ -53,6 +55,13 @@ public struct CallerResolver: Sendable {
     var session: String? {
       if case .account(_, _, let entry) = held { entry.session?.name } else { nil }
     }
+  }
+
+  /// The same for one call.
+  func by(_ deadline: Deadline?) -> CallerResolver {
+    var bounded = self
+    bounded.deadline = deadline
+    return bounded
   }
 
   /// What the request shows counts before the connection's certificate.
@@ -191,7 +200,11 @@ public struct CallerResolver: Sendable {
     _ hash: CredentialHash, _ kind: CredentialKind, in accounts: AccountDirectory
   ) async throws -> Proven {
     let entry =
-      if let known = accounts.known(hash) { known } else { try await accounts.find(hash, kind) }
+      if let known = accounts.known(hash) {
+        known
+      } else {
+        try await find(hash, kind, in: accounts)
+      }
     guard let entry else { throw CommonFailure.callerUnproven }
     if entry.expiresAt < .max, entry.expiresAt <= clock.microseconds {
       throw GatewayFailure.credentialExpired
@@ -217,7 +230,7 @@ public struct CallerResolver: Sendable {
     var found = hashes.first { accounts.known($0).map { $0.endsAt > now } ?? false }
     var ended: CredentialHash?
     for hash in hashes where found == nil {
-      guard let entry = try await accounts.find(hash, .certificate) else { continue }
+      guard let entry = try await find(hash, .certificate, in: accounts) else { continue }
       if entry.endsAt > now { found = hash } else { ended = hash }
     }
     guard let hash = found ?? ended else { throw CommonFailure.callerUnproven }
@@ -265,13 +278,19 @@ public struct CallerResolver: Sendable {
     return try await resolve(session: hash, in: accounts)
   }
 
+  private func find(
+    _ hash: CredentialHash, _ kind: CredentialKind, in accounts: AccountDirectory
+  ) async throws -> AccountEntry? {
+    try await deadline.bounding { try await accounts.find(hash, kind) }
+  }
+
   private func resolve(
     session hash: CredentialHash, in accounts: AccountDirectory
   ) async throws -> Proven {
     let now = clock.microseconds
     var entry = accounts.use(hash, at: now)
     if entry == nil {
-      entry = try await accounts.find(hash, .session)
+      entry = try await find(hash, .session, in: accounts)
       if let used = accounts.use(hash, at: now) { entry = used }
     }
     guard let entry else { throw CommonFailure.callerUnproven }

@@ -60,7 +60,8 @@ public final class Gateway: ExchangeHandler {
   public func serve(_ exchange: ServerExchange) async {
     var record = CallRecord(exchange.head)
     let metered = metrics?.begin(path: record.path)
-    let span = tracing?.begin(exchange.head, path: record.shortPath)
+    // Only what the contracts name is told: a backend of traces keeps every name.
+    let span = tracing?.begin(exchange.head, path: routes[record.path]?.policyPath ?? "/other")
     if let trace = span?.trace { record.traceID = trace.traceID }
     do {
       let outcome = try await forward(exchange, &record, trace: span?.trace)
@@ -106,14 +107,15 @@ public final class Gateway: ExchangeHandler {
       ).run()
     }
     let proven =
-      route.isAnonymous ? .anonymous : try await callers.resolve(head, from: exchange.peer)
+      route.isAnonymous
+      ? .anonymous : try await callers.by(deadline).resolve(head, from: exchange.peer)
     record.caller = proven.caller.subject
     try routes.policies.authorize(proven.caller, path: route.policyPath)
     try proven.grant.check(record.path)
     let meter = limits.meter(proven.caller, own: proven.limits, route)
     let notice = try meter?.begin(now: limits.now)
     defer { meter?.end() }
-    try await limits.takeOfDay(meter)
+    try await limits.takeOfDay(meter, by: deadline)
     let token = try route.backend.audience.map {
       try signer.header(for: proven.caller, audience: $0)
     }
@@ -122,7 +124,7 @@ public final class Gateway: ExchangeHandler {
       InwardHead.make(
         from: head, token: token, trace: trace,
         facts: route.isOwn ? proven.facts(of: exchange.peer) : []),
-      deadline: deadline, messageBytesMax: longest(meter), notice: notice)
+      deadline: deadline, messageBytesMax: longest(route, meter), notice: notice)
     return await callers.hold(proven, isUnary: route.isUnary) {
       call.refuse(CommonFailure.callerUnproven)
     } while: {
@@ -130,8 +132,47 @@ public final class Gateway: ExchangeHandler {
     }
   }
 
-  private func longest(_ meter: CallMeter?) -> Int {
-    min(messageBytesMax, meter?.limits.messageBytesMax ?? .max)
+  /// Longest message of a call that needs no proof, in bytes: what people type.
+  static let anonymousBytesMax = 16 << 10
+
+  private func longest(_ route: Route, _ meter: CallMeter?) -> Int {
+    min(
+      messageBytesMax, meter?.limits.messageBytesMax ?? .max,
+      route.isAnonymous ? Self.anonymousBytesMax : .max)
+  }
+}
+
+// MARK: - For other faces
+
+extension Gateway {
+  /// Refuses who may not make a call with so long a message, before it is made: then nothing counts
+  /// yet.
+  func check(_ head: RequestHead, path: String, from peer: Peer) async throws {
+    guard let route = routes[path], !route.isOpen else { return }
+    guard !route.isAnonymous else {
+      throw GatewayFailure.messageTooLarge(bytesMax: Self.anonymousBytesMax)
+    }
+    let proven = try await callers.resolve(head, from: peer)
+    try routes.policies.authorize(proven.caller, path: route.policyPath)
+    try proven.grant.check(path)
+  }
+
+  /// Tells log and metrics of a request that another face refused, so that no call came of it.
+  ///
+  /// - Parameter path: Of the method; nil where it is for none.
+  func note(
+    _ head: RequestHead, path: String?, _ code: RPCError.Code, _ failure: (any ServiceFailure)?
+  ) {
+    // What follows a question mark may be personal.
+    var record = CallRecord(head, path: path ?? String(head.path.prefix { $0 != "?" }))
+    let route = routes[record.path]
+    record.service = route?.backend.name
+    record.method = route?.number ?? 0
+    record.code = code
+    record.reason = failure?.reason
+    metrics?.begin(path: record.path).end(code)
+    callerMetrics?.tally(record.method, by: nil).count(code)
+    accessLog.write(record)
   }
 }
 
@@ -157,8 +198,8 @@ extension Gateway {
       return false
     }
     let call = DirectCall(
-      exchange, admission, inward, in: self, messageBytesMax: longest(admission.meter),
-      notice: notice)
+      exchange, admission, inward, in: self,
+      messageBytesMax: longest(admission.route, admission.meter), notice: notice)
     call.begin()
     return true
   }

@@ -44,6 +44,8 @@ public enum GatewayFailure: ServiceFailure, Hashable {
   case verbNotAllowed(allowed: [String])
   /// The body of a request takes longer than it may.
   case bodyTooSlow
+  /// Too many bodies are held that are not whole.
+  case bodiesHeld
   /// The body is of a kind that is not read.
   case contentTypeUnsupported(taken: String)
 
@@ -55,7 +57,9 @@ public enum GatewayFailure: ServiceFailure, Hashable {
     case .methodUnknown: .unimplemented
     case .methodNotGranted: .permissionDenied
     case .credentialsAmbiguous, .credentialExpired: .unauthenticated
-    case .kiosksUnknown, .issuerKeysUnknown, .backendUnavailable, .backendLost: .unavailable
+    case .kiosksUnknown, .issuerKeysUnknown, .backendUnavailable, .backendLost,
+      .bodiesHeld:
+      .unavailable
     case .timeoutMalformed: .internalError
     case .deadlineExceeded, .bodyTooSlow: .deadlineExceeded
     case .messageTooLarge, .backendBusy, .rateExceeded, .streamsExceeded, .quotaExceeded:
@@ -84,6 +88,7 @@ public enum GatewayFailure: ServiceFailure, Hashable {
     case .timeoutMalformed: "TIMEOUT_MALFORMED"
     case .deadlineExceeded: "DEADLINE_EXCEEDED"
     case .bodyTooSlow: "BODY_TOO_SLOW"
+    case .bodiesHeld: "BODIES_HELD"
     case .messageTooLarge: "MESSAGE_TOO_LARGE"
     case .rateExceeded: "RATE_EXCEEDED"
     case .streamsExceeded: "STREAMS_EXCEEDED"
@@ -123,7 +128,8 @@ public enum GatewayFailure: ServiceFailure, Hashable {
   public var retryAfter: Duration? {
     if let notice { return notice.wait }
     switch self {
-    case .backendUnavailable, .backendLost, .backendBusy, .kiosksUnknown: return .seconds(1)
+    case .backendUnavailable, .backendLost, .backendBusy, .kiosksUnknown, .bodiesHeld:
+      return .seconds(1)
     case .issuerKeysUnknown: return .seconds(10)
     default: return nil
     }
@@ -192,6 +198,10 @@ extension GatewayFailure {
       LocalizedText(
         zh: "请求体上传超时，未做任何更改，请重试。",
         en: "The body took too long; nothing was done. Retry.")
+    case .bodiesHeld:
+      LocalizedText(
+        zh: "系统繁忙，未做任何更改，请稍后重试。",
+        en: "Too many bodies are being sent; nothing was done. Retry later.")
     case .contentTypeUnsupported(let taken):
       LocalizedText(zh: "请求体的类型须为 \(taken)。", en: "The body must be \(taken).")
     }

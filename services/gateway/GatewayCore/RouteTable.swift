@@ -113,7 +113,8 @@ public struct RouteTable: Sendable {
       for method in setting.idempotentMethods {
         exact["\(path)/\(method)"] = Route(
           backend: backend, policyPath: path, isUnary: false,
-          traits: MethodTraits(isIdempotent: true, takesOneMessage: true), limitIndex: place)
+          traits: MethodTraits(isIdempotent: true, takesOneMessage: true), limitIndex: place,
+          isOpen: setting.isOpen)
       }
     }
   }

@@ -29,8 +29,7 @@ public struct WebFace: ExchangeHandler {
       gateway, loop: exchange.exchange.loop, peer: BrowserOrigins.peer(of: exchange))
     var answer = WebAnswer(exchange, format, fields: allowed)
     do {
-      let service = try await channel.openExchange(
-        InnerCall.head(to: exchange.head.path, from: exchange.head))
+      let service = try await channel.openExchange(Self.head(of: exchange.head))
       do {
         try await forward(exchange, service, format, &answer)
       } catch {
@@ -40,6 +39,15 @@ public struct WebFace: ExchangeHandler {
     } catch {
       await answer.end(error as? RPCError ?? RPCError(.cancelled, "the call was cancelled"))
     }
+  }
+
+  /// The head of the call: with how its messages are compressed, since they go along untouched.
+  private static func head(of head: RequestHead) -> RequestHead {
+    var fields = InnerCall.head(to: head.path, from: head).fields
+    for name in ["grpc-encoding", "grpc-accept-encoding"] {
+      if let value = head.fields[name] { fields.add(name, value) }
+    }
+    return RequestHead(fields: fields)
   }
 
   private func forward(

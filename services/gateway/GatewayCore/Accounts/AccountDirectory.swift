@@ -15,6 +15,9 @@ final class AccountDirectory: Sendable {
   /// How long a credential is nobody's without another look. What this process and the feed tell
   /// of counts at once: it is for changes that the feed can't tell of while it is broken.
   private static let unknownMicroseconds: Int64 = 10_000_000
+  /// Credentials that are looked for in the store at the same time: one who invents them leaves the
+  /// store to others.
+  private static let readsMax = 64
   /// How exactly it is kept when a session was used.
   fileprivate static let useMicroseconds: Int64 = 60_000_000
 
@@ -46,6 +49,8 @@ final class AccountDirectory: Sendable {
     /// Rises whenever something is forgotten, so that nothing older is kept.
     var generation: UInt64 = 0
     var nextID: UInt64 = 0
+    /// Credentials that are being looked for.
+    var reads = 0
   }
 
   private let database: any Database
@@ -80,7 +85,7 @@ final class AccountDirectory: Sendable {
 
   /// The caller with that credential; nil where there is none.
   ///
-  /// - Throws: `StorageError`.
+  /// - Throws: `StorageError`; ``CommonFailure/storageBusy`` where too many are looked for.
   func find(_ hash: CredentialHash, _ kind: CredentialKind) async throws -> AccountEntry? {
     let now = clock.microseconds
     let (known, isUnknown, generation) = state.withLock { state in
@@ -89,6 +94,11 @@ final class AccountDirectory: Sendable {
     // Another gateway may know that a session was used.
     if let known, known.session == nil || known.endsAt > now { return known }
     if isUnknown { return nil }
+    try state.withLock { state throws(CommonFailure) in
+      guard state.reads < Self.readsMax else { throw .storageBusy }
+      state.reads += 1
+    }
+    defer { state.withLock { $0.reads -= 1 } }
     guard let stored = try await database.read(kind.entry(hash)) else {
       state.withLock { state in
         guard state.generation == generation else { return }
@@ -182,8 +192,8 @@ final class AccountDirectory: Sendable {
       state.nextID += 1
       let new = Watched(kind: kind, entry: entry)
       state.watched[hash, default: new].calls[state.nextID] = onEnd
-      // Forgotten between the two: to be looked at again.
-      if state.entries[hash] == nil { state.doubtful.insert(hash) }
+      // Forgotten between the two, and perhaps read anew: to be looked at again.
+      if state.entries[hash].map({ !$0.grantsAs(entry) }) ?? true { state.doubtful.insert(hash) }
       return Watch(hash: hash, id: state.nextID)
     }
   }
@@ -196,6 +206,13 @@ final class AccountDirectory: Sendable {
         state.doubtful.remove(watch.hash)
       }
     }
+  }
+}
+
+extension AccountEntry {
+  /// Whether it lets the same caller do the same, as long.
+  fileprivate func grantsAs(_ other: AccountEntry) -> Bool {
+    caller == other.caller && grant == other.grant && expiresAt == other.expiresAt
   }
 }
 

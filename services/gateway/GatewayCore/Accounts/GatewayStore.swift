@@ -55,7 +55,11 @@ public struct GatewayStore: Sendable {
   /// What the password of nobody is looked at with.
   let decoy: PasswordHash
   let sources = SourceThrottle()
+  /// Of those who ask for codes: what they do keeps nobody beside them from signing in.
+  let codeSources = SourceThrottle()
   let errands = Errands()
+  /// What is sealed anew: it may take long, and no code waits for it.
+  private let renewals = Errands(atOnceMax: 1)
   let pageTokens: PageTokenCodec
   let clock: Clock
   let ids: IDSource
@@ -118,6 +122,7 @@ public struct GatewayStore: Sendable {
     async let _ = AccountFeed(self, logger: logger).run()
     async let _ = quotas.run(logger: logger)
     async let _ = errands.run(logger: logger)
+    async let _ = renewals.run(logger: logger)
     let housekeeping = Housekeeping(
       database: database, upkeep: self, feedRetentionDays: Self.feedRetentionDays)
     await housekeeping.run(logger: logger)
@@ -151,7 +156,7 @@ public struct GatewayStore: Sendable {
   /// - Throws: `StorageError.keyring`; then the keys before stay.
   func takeUpKeys() throws {
     for (_, ring) in keyrings { try ring.reload() }
-    errands.add { _ = try await renewKeys { _, _, _ in } }
+    renewals.add { _ = try await renewKeys { _, _, _ in } }
   }
 
   /// One page of a list in order of identifiers.

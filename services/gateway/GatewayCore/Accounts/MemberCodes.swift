@@ -41,8 +41,11 @@ struct StoredMemberCode: Sendable, Hashable {
   static let lifetimeSeconds: Int64 = 300
   /// Between two codes.
   static let pauseSeconds: Int64 = 60
-  /// Codes in a window: a phone is not to be flooded, and six digits are not to be guessed.
+  /// Codes in a window that one address may ask for.
   static let sendsMax: Int64 = 5
+  /// Codes in a window, whoever asks: a phone is not to be flooded, and six digits are not to be
+  /// guessed; but one who knows the number is not to keep its owner from signing in.
+  static let sendsOfAllMax: Int64 = 20
   static let windowSeconds: Int64 = 86_400
   /// Guesses at one code: one in 200,000 is right by chance.
   static let guessesMax: Int64 = 5
@@ -64,7 +67,7 @@ struct StoredMemberCode: Sendable, Hashable {
   ///
   /// - Throws: ``AccountFailure/codeLimit(_:)`` where it is too soon.
   static func next(
-    after old: StoredMemberCode?, hash: [UInt8], at now: Int64
+    after old: StoredMemberCode?, hash: [UInt8], sendsMax: Int64, at now: Int64
   ) throws(AccountFailure) -> StoredMemberCode {
     guard let old, now < old.windowAt + windowSeconds * 1_000_000 else {
       return StoredMemberCode(hash: hash, sends: 1, guesses: 0, sentAt: now, windowAt: now)
@@ -77,7 +80,8 @@ struct StoredMemberCode: Sendable, Hashable {
   }
 }
 
-/// The SQL of members' codes, by the keyed hash of the phone.
+/// The SQL of members' codes, by the keyed hash of the phone; and, without a code, of what one
+/// address asked for, by the keyed hash of both.
 enum MemberCodeStore {
   static func byPhone(_ phone: [UInt8]) -> Query<StoredMemberCode?> {
     .first(
@@ -113,6 +117,11 @@ enum MemberCodeStore {
         phone, code.hash, code.sends, code.guesses, code.sentAt, code.windowAt, old.hash,
         old.guesses, old.sentAt,
       ], expects: .exactly(1))
+  }
+
+  /// Forgets what one address asked for.
+  static func forget(_ key: [UInt8], in commit: inout Commit) {
+    commit.run("DELETE FROM member_code WHERE phone = ?1", [key])
   }
 
   /// Forgets what counts no more.

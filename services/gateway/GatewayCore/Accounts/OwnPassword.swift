@@ -76,13 +76,12 @@ extension SessionsService {
   /// The calling account, whose password that is; a guess counts as one at signing in.
   private func proven(
     _ password: String, _ context: ServerContext, at now: Foundation.Date
-  ) async throws -> (StoredStaff, guess: [UInt8]) {
+  ) async throws -> (StoredStaff, guess: GuessKeys) {
     guard let account = try await store.database.read(StaffStore.byID(try account(context))) else {
       throw AccountFailure.noSession
     }
     try store.passwords.checkFree()
-    let guess = guessKey("staff", account.userName)
-    try await store.database.write { GuessStore.count(guess, at: now) }
+    let guess = try await countGuess(of: account.userName, context, at: now)
     guard let hash = PasswordHash(text: account.password),
       try await store.passwords.matches(password, hash)
     else { throw AccountFailure.signInRefused }

@@ -1,3 +1,4 @@
+import Foundation
 public import GatewayV1
 import RPC
 import ServiceKit
@@ -24,9 +25,23 @@ public struct SessionsService: SessionsServiceProtocol {
     String(try context.caller.subject.drop { $0 != "/" }.dropFirst())
   }
 
-  /// Under which guesses at somebody's secret are counted.
-  func guessKey(_ kind: String, _ name: String) -> [UInt8] {
-    GuessStore.key(store.hasher, kind, name)
+  /// Counts a guess at the password of staff before it is looked at.
+  ///
+  /// - Returns: Under which it is counted, to be forgotten where it was right.
+  /// - Throws: ``AccountFailure/signInDelayed(_:)``, which counts where the call comes from: who
+  ///   goes on asking would have all others wait.
+  func countGuess(
+    of userName: String, _ context: ServerContext, at now: Foundation.Date
+  ) async throws -> GuessKeys {
+    let source = context.source
+    let keys = GuessKeys(store.hasher, "staff", userName, from: source)
+    do {
+      try await store.database.write { GuessStore.count(keys, at: now) }
+    } catch let error as AccountFailure {
+      store.sources.failed(source, at: now)
+      throw error
+    }
+    return keys
   }
 }
 
@@ -43,14 +58,22 @@ extension ServerContext {
   /// Resource name of the session that the caller showed.
   var session: String? { metadata[text: OwnMetadata.session] }
 
-  /// The address that the call comes from, without its port.
+  /// Where the call comes from, see ``RPC/Peer/source``.
   var source: String { metadata[text: OwnMetadata.source] ?? "" }
 }
 
 extension Peer {
-  /// The address without the port.
+  /// Whose it is taken for where things are counted by address: the address without the port, of
+  /// IPv6 the network of 64 bits, since whoever has one address of it has them all.
   var source: String {
-    address.lastIndex(of: ":").map { String(address[..<$0]) } ?? address
+    guard let colon = address.lastIndex(of: ":") else { return address }
+    let host = address[..<colon].filter { !"[]".contains($0) }
+    guard host.contains(":") else { return host }
+    var bytes = [UInt8](repeating: 0, count: 16)
+    guard inet_pton(AF_INET6, host, &bytes) == 1 else { return host }
+    let mapped = [UInt8](repeating: 0, count: 10) + [0xff, 0xff]
+    if bytes.starts(with: mapped) { return bytes[12...].map(String.init).joined(separator: ".") }
+    return bytes[..<8].map { String($0, radix: 16) }.joined(separator: ":") + "/64"
   }
 }
 

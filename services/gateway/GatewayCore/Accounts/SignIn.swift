@@ -25,8 +25,7 @@ extension SessionsService {
     else { throw AccountFailure.signInRefused }
     try store.sources.check(source, at: now)
     try store.passwords.checkFree()
-    let guess = guessKey("staff", userName)
-    try await store.database.write { GuessStore.count(guess, at: now) }
+    let guess = try await countGuess(of: userName, context, at: now)
     let account = try await store.database.read(StaffStore.byUserName(userName))
     let hash = account.flatMap { PasswordHash(text: $0.password) } ?? store.decoy
     let isRight = try await store.passwords.matches(request.password, hash)
@@ -39,7 +38,7 @@ extension SessionsService {
 
   /// The password was right: the rest is decided with the session.
   private func begin(
-    _ account: StoredStaff, code: String, guess: [UInt8], source: String, at now: Foundation.Date
+    _ account: StoredStaff, code: String, guess: GuessKeys, source: String, at now: Foundation.Date
   ) async throws -> SignInResponse {
     let token = Secret(StoredSession.tokenPrefix, ids: store.ids)
     let session = StoredSession(

@@ -5,19 +5,22 @@ import Synchronization
 
 /// How long somebody waits who guesses. A pure function.
 ///
-/// A guess counts before it is looked at, so that many at once are many. While one waits, no guess
-/// is looked at and none counts: who knows the password waits a minute at most, however long
-/// somebody else has been guessing.
+/// A guess counts before it is looked at, so that many at once are many; it counts where it comes
+/// from, and for all. While one waits, no guess is looked at and none counts: who knows the
+/// password waits a minute at most, and not at all for one who guesses elsewhere.
 enum SignInDelay {
   /// Slips that cost nothing.
   static let free: Int64 = 5
+  /// Slips from all addresses together that cost nothing: seven times what one address can make in
+  /// a day, so that nobody alone can have others wait, and no attack on a password either.
+  static let freeOfAll: Int64 = 10_000
   /// Beyond it a lockout would be a weapon; 1,440 guesses a day are no attack on a password.
   static let maxSeconds: Int64 = 60
   /// A slip older than this is forgotten.
   static let memorySeconds: Int64 = 86_400
 
   /// In seconds, after so many guesses that were wrong.
-  static func seconds(failures: Int64) -> Int64 {
+  static func seconds(failures: Int64, free: Int64 = free) -> Int64 {
     failures < free ? 0 : min(maxSeconds, 1 << min(failures - free, 16))
   }
 }
@@ -32,12 +35,20 @@ struct StoredGuesses: Sendable, Hashable {
   var updatedAt: Int64
 }
 
+/// Under which guesses at somebody's secret are counted: those from one address, and all.
+struct GuessKeys: Sendable, Hashable {
+  let fromSource: [UInt8]
+  let all: [UInt8]
+
+  init(_ hasher: KeyedHash, _ kind: String, _ name: String, from source: String) {
+    all = hasher.hash("\(kind)/\(name)")
+    // A name has no space.
+    fromSource = hasher.hash("\(kind)/\(name) \(source)")
+  }
+}
+
 /// The SQL of guesses.
 enum GuessStore {
-  /// Under which guesses at somebody's secret are counted.
-  static func key(_ hasher: KeyedHash, _ kind: String, _ name: String) -> [UInt8] {
-    hasher.hash("\(kind)/\(name)")
-  }
 
   static func byKey(_ key: [UInt8]) -> Query<StoredGuesses?> {
     .first("SELECT failures, locked_until, updated_at FROM guess WHERE key = ?1", [key]) { row in
@@ -50,37 +61,48 @@ enum GuessStore {
   /// Counts a guess before it is looked at.
   ///
   /// - Throws: ``AccountFailure/signInDelayed(_:)`` where nothing is looked at now.
-  static func count(_ key: [UInt8], at now: Date) -> Step<Void> {
-    .read(byKey(key)) { stored in
-      let time = now.microseconds
-      if let stored, stored.lockedUntil > time {
-        throw AccountFailure.signInDelayed(.microseconds(stored.lockedUntil - time))
+  static func count(_ keys: GuessKeys, at now: Date) -> Step<Void> {
+    .read(byKey(keys.fromSource), byKey(keys.all)) { fromSource, all in
+      let locked = max(fromSource?.lockedUntil ?? 0, all?.lockedUntil ?? 0)
+      guard locked <= now.microseconds else {
+        throw AccountFailure.signInDelayed(.microseconds(locked - now.microseconds))
       }
-      let isOld = time - (stored?.updatedAt ?? time) > SignInDelay.memorySeconds * 1_000_000
-      let failures = (isOld ? 0 : stored?.failures ?? 0) + 1
-      let until = time + SignInDelay.seconds(failures: failures) * 1_000_000
       var commit = Commit(at: now)
-      if let stored {
-        commit.run(
-          """
-          UPDATE guess SET failures = ?2, locked_until = ?3, updated_at = ?4
-          WHERE key = ?1 AND failures = ?5 AND updated_at = ?6
-          """, [key, failures, until, time, stored.failures, stored.updatedAt],
-          expects: .exactly(1))
-      } else {
-        commit.run(
-          """
-          INSERT INTO guess (key, failures, locked_until, updated_at) VALUES (?1, ?2, ?3, ?4)
-          ON CONFLICT (key) DO NOTHING
-          """, [key, failures, until, time], expects: .exactly(1))
-      }
+      count(keys.fromSource, after: fromSource, free: SignInDelay.free, at: now, in: &commit)
+      count(keys.all, after: all, free: SignInDelay.freeOfAll, at: now, in: &commit)
       return .commit(commit, ())
     }
   }
 
+  private static func count(
+    _ key: [UInt8], after stored: StoredGuesses?, free: Int64, at now: Date,
+    in commit: inout Commit
+  ) {
+    let time = now.microseconds
+    let isOld = time - (stored?.updatedAt ?? time) > SignInDelay.memorySeconds * 1_000_000
+    let failures = (isOld ? 0 : stored?.failures ?? 0) + 1
+    let until = time + SignInDelay.seconds(failures: failures, free: free) * 1_000_000
+    if let stored {
+      commit.run(
+        """
+        UPDATE guess SET failures = ?2, locked_until = ?3, updated_at = ?4
+        WHERE key = ?1 AND failures = ?5 AND updated_at = ?6
+        """, [key, failures, until, time, stored.failures, stored.updatedAt],
+        expects: .exactly(1))
+    } else {
+      commit.run(
+        """
+        INSERT INTO guess (key, failures, locked_until, updated_at) VALUES (?1, ?2, ?3, ?4)
+        ON CONFLICT (key) DO NOTHING
+        """, [key, failures, until, time], expects: .exactly(1))
+    }
+  }
+
   /// Forgets the guesses of somebody who was right.
-  static func forget(_ key: [UInt8], in commit: inout Commit) {
-    commit.run("DELETE FROM guess WHERE key = ?1", [key])
+  static func forget(_ keys: GuessKeys, in commit: inout Commit) {
+    for key in [keys.fromSource, keys.all] {
+      commit.run("DELETE FROM guess WHERE key = ?1", [key])
+    }
   }
 
   /// Forgets what is too old to count.

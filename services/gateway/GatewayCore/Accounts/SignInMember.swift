@@ -15,31 +15,49 @@ extension SessionsService {
   ) async throws -> RequestMemberCodeResponse {
     guard let sender = codes.sender else { throw AccountFailure.memberCodesOff }
     let now = store.clock.now
-    try store.sources.check(context.source, at: now)
-    // Each costs a message: what is asked for counts, right or wrong.
-    store.sources.failed(context.source, at: now)
     let phone = try Self.phone(request.phone)
+    try store.codeSources.check(context.source, at: now)
+    // Each costs a message: what is asked for counts, right or wrong.
+    store.codeSources.failed(context.source, at: now)
+    // Not stored either then: it could not be used, and would count.
+    let busy = GatewayFailure.backendUnavailable(service: "member-codes")
+    guard store.errands.hasRoom else { throw busy }
     let code = Self.code(store.ids)
     let (phoneHash, codeHash) = hashes(phone, code)
-    try await store.database.write {
-      .read(MemberCodeStore.byPhone(phoneHash)) { old in
-        let next = try StoredMemberCode.next(after: old, hash: codeHash, at: now.microseconds)
-        var commit = Commit(at: now)
-        MemberCodeStore.put(next, after: old, of: phoneHash, in: &commit)
-        return .commit(commit, ())
-      }
-    }
-    let codes = codes
-    store.errands.add {
-      guard try await !codes.members(of: phone).isEmpty else { return }
+    try await put(codeHash, of: phoneHash, asker: askerHash(phone, context), at: now)
+    let (codes, clock) = (codes, store.clock)
+    let end = now.microseconds + StoredMemberCode.lifetimeSeconds * 1_000_000
+    let isAdded = store.errands.add {
+      // A code that holds no more only costs.
+      guard clock.microseconds < end, try await !codes.members(of: phone).isEmpty else { return }
       try await sender.send(code, to: phone)
     }
+    guard isAdded else { throw busy }
     var response = RequestMemberCodeResponse()
     response.lifetime = GoogleProtobuf.Duration()
     response.lifetime?.seconds = StoredMemberCode.lifetimeSeconds
     response.retryDelay = GoogleProtobuf.Duration()
     response.retryDelay?.seconds = StoredMemberCode.pauseSeconds
     return response
+  }
+
+  /// Stores a phone's next code, and that it was asked for.
+  private func put(
+    _ code: [UInt8], of phone: [UInt8], asker: [UInt8], at now: Foundation.Date
+  ) async throws {
+    try await store.database.write {
+      .read(MemberCodeStore.byPhone(phone), MemberCodeStore.byPhone(asker)) { old, asked in
+        let time = now.microseconds
+        let next = try StoredMemberCode.next(
+          after: old, hash: code, sendsMax: StoredMemberCode.sendsOfAllMax, at: time)
+        let count = try StoredMemberCode.next(
+          after: asked, hash: [], sendsMax: StoredMemberCode.sendsMax, at: time)
+        var commit = Commit(at: now)
+        MemberCodeStore.put(next, after: old, of: phone, in: &commit)
+        MemberCodeStore.put(count, after: asked, of: asker, in: &commit)
+        return .commit(commit, ())
+      }
+    }
   }
 
   /// Begins a session of a union member by a one-time code.
@@ -59,7 +77,8 @@ extension SessionsService {
     }
     guard let member = members.first else { throw AccountFailure.signInRefused }
     guard members.count == 1 else { throw AccountFailure.memberAmbiguous }
-    return try await begin(member.member, codeHash, of: phoneHash, at: now)
+    return try await begin(
+      member.member, codeHash, of: phoneHash, asker: askerHash(phone, context), at: now)
   }
 
   /// Whether that is the phone's code; counts the guess before it is looked at.
@@ -80,7 +99,8 @@ extension SessionsService {
 
   /// The code was right: it is used up with the session.
   private func begin(
-    _ member: String, _ codeHash: [UInt8], of phone: [UInt8], at now: Foundation.Date
+    _ member: String, _ codeHash: [UInt8], of phone: [UInt8], asker: [UInt8],
+    at now: Foundation.Date
   ) async throws -> SignInMemberResponse {
     let token = Secret(StoredSession.tokenPrefix, ids: store.ids)
     let session = StoredSession(
@@ -91,8 +111,10 @@ extension SessionsService {
         guard let stored, stored.hash == codeHash else { throw AccountFailure.signInRefused }
         var used = stored
         used.hash = []
+        used.sends = 0
         var commit = Commit(at: now)
         MemberCodeStore.put(used, after: stored, of: phone, in: &commit)
+        MemberCodeStore.forget(asker, in: &commit)
         SessionStore.insert(session, into: &commit)
         commit.record(
           AuditEntry(actor: member, action: "gateway.sign_in_member", target: session.name))
@@ -106,6 +128,11 @@ extension SessionsService {
 
   private func hashes(_ phone: String, _ code: String) -> (phone: [UInt8], code: [UInt8]) {
     (store.hasher.hash("phone/\(phone)"), store.hasher.hash("code/\(phone)/\(code)"))
+  }
+
+  /// Under which it is counted what one address asks for a phone.
+  private func askerHash(_ phone: String, _ context: ServerContext) -> [UInt8] {
+    store.hasher.hash("phone/\(phone) \(context.source)")
   }
 
   private static func phone(_ text: String) throws -> String {

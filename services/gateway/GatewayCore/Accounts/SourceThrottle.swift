@@ -10,7 +10,8 @@ final class SourceThrottle: Sendable {
   /// Wrong guesses of one address in a window: many people share an address behind a carrier's NAT.
   private static let failuresMax = 300
   private static let windowMicroseconds: Int64 = 600_000_000
-  /// Addresses that are counted; beyond it all are forgotten.
+  /// Addresses that are counted; beyond it those are forgotten that need not wait, and all where
+  /// none is.
   private static let sourcesMax = 10_000
 
   private struct Window {
@@ -32,11 +33,18 @@ final class SourceThrottle: Sendable {
   func failed(_ source: String, at now: Date) {
     let time = now.microseconds
     windows.withLock { windows in
-      if windows.count >= Self.sourcesMax { windows.removeAll(keepingCapacity: true) }
+      if windows.count >= Self.sourcesMax, windows[source] == nil { Self.shrink(&windows, time) }
       var window = windows[source] ?? Window(endsAt: time + Self.windowMicroseconds)
       if window.endsAt <= time { window = Window(endsAt: time + Self.windowMicroseconds) }
       window.failures += 1
       windows[source] = window
     }
+  }
+
+  private static func shrink(_ windows: inout [String: Window], _ time: Int64) {
+    windows = windows.filter { $0.value.endsAt > time }
+    if windows.count < sourcesMax { return }
+    windows = windows.filter { $0.value.failures >= failuresMax }
+    if windows.count >= sourcesMax { windows.removeAll(keepingCapacity: true) }
   }
 }

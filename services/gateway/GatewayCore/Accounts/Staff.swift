@@ -137,7 +137,7 @@ extension AccountsService {
       reason: checks.reason(request.reason), now: now)
     let temporary = TemporaryPassword(ids: store.ids)
     let hash = try await temporary.hash(store)
-    let hasher = store.hasher
+    let (hasher, source) = (store.hasher, context.source)
     var payload = request
     payload.requestID = ""
     return try await self.change(change, payload, checks, context) { account, commit in
@@ -146,7 +146,8 @@ extension AccountsService {
       account.totp = nil
       account.totpPending = nil
       SessionStore.endAll(of: account.id, at: now.microseconds, in: &commit)
-      GuessStore.forget(GuessStore.key(hasher, "staff", account.userName), in: &commit)
+      GuessStore.forget(
+        GuessKeys(hasher, "staff", account.userName, from: source), in: &commit)
     } reply: { account in
       var response = ResetStaffResponse()
       response.staff = account.message

@@ -11,17 +11,19 @@ import ServiceKit
 struct JSONCall: Sendable {
   private let request: JSONRequest
   private let caller: ServerExchange
+  private let face: JSONFace
   private let codec: JSONCodec
   private let messageBytesMax: Int
   private let bodyMax: Duration
   private let writer: JSONWriter
 
   init(
-    _ request: JSONRequest, _ caller: ServerExchange, codec: JSONCodec, messageBytesMax: Int,
-    bodyMax: Duration, writer: JSONWriter
+    _ request: JSONRequest, _ caller: ServerExchange, of face: JSONFace, codec: JSONCodec,
+    messageBytesMax: Int, bodyMax: Duration, writer: JSONWriter
   ) {
     self.request = request
     self.caller = caller
+    self.face = face
     self.codec = codec
     self.messageBytesMax = messageBytesMax
     self.bodyMax = bodyMax
@@ -30,12 +32,22 @@ struct JSONCall: Sendable {
 
   private var kind: MethodKind { request.route.method.kind }
 
+  /// A request of one message, read and checked before anybody is called; nil of others. On the
+  /// caller's loop.
+  ///
+  /// - Throws: a failure of the face's, that the caller is still to be told.
+  func first() async throws -> [UInt8]? {
+    guard !kind.streamsRequests else { return nil }
+    var part: BodyBudget.Part?
+    let wire = try request.wire(try await body(&part), codec)
+    withExtendedLifetime(part) {}
+    return wire
+  }
+
   /// Makes the call and writes its answer. On the caller's loop.
   ///
   /// - Throws: what the caller is still to be told: the call's status, or a failure of the face's.
-  func run(on channel: InProcessChannel) async throws {
-    // A request of one message is read and checked before anybody is called.
-    let first = kind.streamsRequests ? nil : try request.wire(try await body(), codec)
+  func run(_ first: [UInt8]?, on channel: InProcessChannel) async throws {
     var options = ExchangeOptions()
     options.messageBytesMax = .max
     let service = try await channel.openExchange(
@@ -58,7 +70,9 @@ struct JSONCall: Sendable {
   // MARK: - Requests
 
   /// The whole body. On the caller's loop.
-  private func body() async throws -> [UInt8] {
+  ///
+  /// - Parameter part: Counts what is held of one that is long.
+  private func body(_ part: inout BodyBudget.Part?) async throws -> [UInt8] {
     // Whoever sends a byte now and then would hold the connection for ever.
     let late = GatewayFailure.bodyTooSlow
     let inbox = caller.inbox
@@ -71,6 +85,14 @@ struct JSONCall: Sendable {
       guard body.count + chunk.count <= messageBytesMax, request.route.body != .none else {
         throw GatewayFailure.messageTooLarge(
           bytesMax: request.route.body == .none ? 0 : messageBytesMax)
+      }
+      if let part {
+        try part.add(chunk.count)
+      } else if body.count + chunk.count > BodyBudget.freeBytes {
+        try await face.check(caller, path: request.route.method.path)
+        let new = BodyBudget.Part(of: face.bodies)
+        part = new
+        try new.add(body.count + chunk.count)
       }
       body += chunk
       guard caller.exchange.hold(body.count) else { throw RPCError.tooMuchHeld }
@@ -153,14 +175,20 @@ struct LineReader: Sendable, Hashable {
   private let bytesMax: Int
   private var bytes: [UInt8] = []
   private var index = 0
+  /// Before it there is no end of a line that was not given.
+  private var searched = 0
   /// Of the line given last; the first is 1.
   private(set) var number = 0
 
   init(bytesMax: Int) { self.bytesMax = bytesMax }
 
+  /// What is still to be searched for an end, in bytes.
+  var unsearched: Int { bytes.count - searched }
+
   mutating func append(_ chunk: [UInt8]) {
     if index > 0 {
       bytes.removeFirst(index)
+      searched -= index
       index = 0
     }
     bytes += chunk
@@ -168,12 +196,13 @@ struct LineReader: Sendable, Hashable {
 
   /// The next whole line, without its end; nil where there is none yet.
   mutating func next() throws(GatewayFailure) -> [UInt8]? {
-    guard let end = bytes[index...].firstIndex(of: UInt8(ascii: "\n")) else {
+    guard let end = bytes[searched...].firstIndex(of: UInt8(ascii: "\n")) else {
+      searched = bytes.count
       guard bytes.count - index <= bytesMax else { throw .messageTooLarge(bytesMax: bytesMax) }
       return nil
     }
     guard end - index <= bytesMax else { throw .messageTooLarge(bytesMax: bytesMax) }
-    defer { index = end + 1 }
+    defer { (index, searched) = (end + 1, end + 1) }
     number += 1
     return Array(bytes[index..<end])
   }
@@ -181,7 +210,7 @@ struct LineReader: Sendable, Hashable {
   /// What follows the last line's end, if anything does.
   mutating func last() -> [UInt8]? {
     guard index < bytes.count else { return nil }
-    defer { index = bytes.count }
+    defer { (index, searched) = (bytes.count, bytes.count) }
     number += 1
     return Array(bytes[index...])
   }

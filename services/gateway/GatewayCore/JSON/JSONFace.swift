@@ -17,6 +17,8 @@ import YijiaTypeV1
 public struct JSONFace: ExchangeHandler {
   private let contracts: JSONContracts
   let gateway: Dispatcher
+  private let callee: Gateway
+  let bodies: BodyBudget
   private let origins: BrowserOrigins
   let messageBytesMax: Int
   let bodyMax: Swift.Duration
@@ -31,7 +33,19 @@ public struct JSONFace: ExchangeHandler {
     of gateway: Gateway, contracts: JSONContracts, origins: BrowserOrigins,
     messageBytesMax: Int, bodyMax: Swift.Duration = .seconds(60), logger: Logger
   ) throws {
+    try self.init(
+      of: gateway, contracts: contracts, origins: origins, messageBytesMax: messageBytesMax,
+      bodyMax: bodyMax, bodies: .process, logger: logger)
+  }
+
+  init(
+    of gateway: Gateway, contracts: JSONContracts, origins: BrowserOrigins,
+    messageBytesMax: Int, bodyMax: Swift.Duration = .seconds(60), bodies: BodyBudget,
+    logger: Logger
+  ) throws {
     self.contracts = contracts
+    self.bodies = bodies
+    callee = gateway
     self.gateway = Dispatcher(
       router: try Router(services: []), handlers: [gateway], logger: logger)
     self.origins = origins
@@ -62,19 +76,38 @@ public struct JSONFace: ExchangeHandler {
       return await exchange.sendHead(head, endsStream: true)
     }
     let writer = JSONWriter(exchange, codec: contracts.codec, fields: allowed)
+    var path: String?
+    var isCalled = false
     do {
       let request = try JSONRequest(exchange.head, contracts.routes)
+      path = request.route.method.path
       let call = JSONCall(
-        request, exchange, codec: contracts.codec, messageBytesMax: messageBytesMax,
+        request, exchange, of: self, codec: contracts.codec, messageBytesMax: messageBytesMax,
         bodyMax: bodyMax, writer: writer)
+      let first = try await call.first()
       let channel = InProcessChannel(
         gateway, loop: exchange.exchange.loop, peer: BrowserOrigins.peer(of: exchange))
-      try await call.run(on: channel)
-    } catch let error as RPCError {
-      await writer.fail(error)
+      isCalled = true
+      try await call.run(first, on: channel)
     } catch {
-      await writer.fail(await answers.rendered(error, exchange))
+      var answer = error as? RPCError
+      if answer == nil { answer = await answers.rendered(error, exchange) }
+      guard let answer else { return }
+      if !isCalled { note(exchange, path: path, answer.code, error) }
+      await writer.fail(answer)
     }
+  }
+
+  /// Refuses who may not call, before more is held of the body than of anybody's.
+  func check(_ exchange: ServerExchange, path: String) async throws {
+    try await callee.check(exchange.head, path: path, from: BrowserOrigins.peer(of: exchange))
+  }
+
+  /// Tells of a request that this face refused itself; of others the gateway tells.
+  func note(
+    _ exchange: ServerExchange, path: String?, _ code: RPCError.Code, _ error: any Error
+  ) {
+    callee.note(exchange.head, path: path, code, error as? any ServiceFailure)
   }
 }
 

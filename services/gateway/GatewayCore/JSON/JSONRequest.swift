@@ -100,10 +100,18 @@ extension MethodKind {
 }
 
 extension FieldFailure {
+  /// What is repeated of a field's name that comes from outside, in bytes.
+  private static let nameBytesMax = 200
+
+  private static func short(_ name: String) -> String {
+    name.utf8.count <= nameBytesMax
+      ? name : String(decoding: name.utf8.prefix(nameBytesMax), as: UTF8.self) + "…"
+  }
+
   /// A wrong place of a JSON text.
   static func json(_ violation: JSONParseError.Violation, line: Int? = nil) -> FieldFailure {
     let place = line.map { "line \($0)" + (violation.field.isEmpty ? "" : ": ") } ?? ""
-    let field = place + violation.field
+    let field = place + short(violation.field)
     let name = field.isEmpty ? "JSON" : field
     return FieldFailure(
       field: field, reason: "INVALID_JSON",
@@ -112,7 +120,8 @@ extension FieldFailure {
   }
 
   static func query(_ name: String, reason: String) -> FieldFailure {
-    FieldFailure(
+    let name = short(name)
+    return FieldFailure(
       field: name, reason: "INVALID_QUERY",
       text: LocalizedText(
         zh: "查询参数 \(name) 有误（\(reason)）", en: "query parameter \(name): \(reason)"))

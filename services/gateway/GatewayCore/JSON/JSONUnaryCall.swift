@@ -11,7 +11,7 @@ import ServiceKit
 ///
 /// Guard: all mutable state is touched on the caller's loop only.
 final class JSONUnaryCall: ExchangeListener, ExchangeTransport, @unchecked Sendable {
-  private enum Phase { case gathering, calling, answered }
+  private enum Phase { case gathering, proving, calling, answered }
 
   private let request: JSONRequest
   private let caller: ServerExchange
@@ -20,6 +20,8 @@ final class JSONUnaryCall: ExchangeListener, ExchangeTransport, @unchecked Senda
   private let writer: JSONWriter
   @exclusivity(unchecked) private var phase = Phase.gathering
   @exclusivity(unchecked) private var body: [UInt8] = []
+  /// Counts the body where it is long.
+  @exclusivity(unchecked) private var held: BodyBudget.Part?
   /// The gateway's side of the call, while it works on it.
   @exclusivity(unchecked) private var call: Exchange?
   @exclusivity(unchecked) private var answer = ExchangePart()
@@ -72,12 +74,41 @@ final class JSONUnaryCall: ExchangeListener, ExchangeTransport, @unchecked Senda
       }
       if body.isEmpty { body = part.body } else { body += part.body }
       guard caller.exchange.hold(body.count) else { throw RPCError.tooMuchHeld }
+      if let held {
+        try held.add(part.body.count)
+      } else if body.count > BodyBudget.freeBytes {
+        return prove(isWhole: part.isEnd)
+      }
     }
-    guard part.isEnd else { return }
+    if part.isEnd { try makeCall() }
+  }
+
+  /// Goes on with a long body where its caller may make the call. A task, for who calls may be
+  /// asked of the store.
+  private func prove(isWhole: Bool) {
+    phase = .proving
+    Task(executorPreference: loop) { [self] in
+      do {
+        try await face.check(caller, path: request.route.method.path)
+        guard phase == .proving else { return }
+        phase = .gathering
+        let part = BodyBudget.Part(of: face.bodies)
+        held = part
+        try part.add(body.count)
+        if isWhole { try makeCall() } else { try gather() }
+      } catch {
+        if phase != .answered { fail(error) }
+      }
+    }
+  }
+
+  /// Calls with the body, which is whole.
+  private func makeCall() throws {
     _ = caller.exchange.hold(0)
     caller.exchange.cancelTimer()
     let wire = try request.wire(body, codec)
     body = []
+    held = nil
     open(try MessageFramer.frame(RawMessage(wire)))
   }
 
@@ -94,7 +125,7 @@ final class JSONUnaryCall: ExchangeListener, ExchangeTransport, @unchecked Senda
 
   private func callerGone() {
     caller.exchange.listener = nil
-    guard phase == .gathering else {
+    guard phase == .gathering || phase == .proving else {
       // The gateway hears of it, and says when it is done.
       call?.closed(.reset(.cancel))
       return
@@ -137,13 +168,18 @@ final class JSONUnaryCall: ExchangeListener, ExchangeTransport, @unchecked Senda
     Task(executorPreference: loop) { [self] in
       var told = error as? RPCError
       if told == nil { told = await face.answers.rendered(error, caller) }
-      if let told { writer.fail(whole: told) }
+      if let told {
+        face.note(caller, path: request.route.method.path, told.code, error)
+        writer.fail(whole: told)
+      }
       caller.ended()
     }
   }
 
   private func answered() {
     phase = .answered
+    body = []
+    held = nil
     caller.exchange.listener = nil
     caller.exchange.cancelTimer()
   }

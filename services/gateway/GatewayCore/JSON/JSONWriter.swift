@@ -118,7 +118,7 @@ final class JSONWriter: Sendable {
 struct JSONStatus: Sendable {
   let httpStatus: Int
   let json: [UInt8]
-  /// `retry-after`, `www-authenticate`.
+  /// `allow`, `retry-after`, `www-authenticate`.
   let fields: HeaderList
 
   init(_ error: RPCError, _ codec: JSONCodec) {
@@ -135,6 +135,10 @@ struct JSONStatus: Sendable {
     for detail in whole?.details ?? [] {
       if let info = try? detail.unpack(ErrorInfo.self), info.domain == GatewayFailure.domain {
         httpStatus = GatewayFailure.httpStatuses[info.reason] ?? httpStatus
+        // RFC 9110, 15.5.6: a 405 says what is allowed.
+        if httpStatus == 405, let allowed = info.metadata["allowed"] {
+          fields.add("allow", allowed)
+        }
       }
       if let info = try? detail.unpack(RetryInfo.self), let delay = info.retryDelay {
         // Whole seconds, at least one: there is no shorter form. RFC 9110, 10.2.3.

@@ -1,3 +1,4 @@
+import RPC
 import ServiceKit
 import Synchronization
 import YijiaTypeV1
@@ -49,10 +50,12 @@ public final class LimitBook: Sendable {
 
   /// Takes one of a day's calls, where they are limited.
   ///
-  /// - Throws: ``GatewayFailure/quotaExceeded(_:)``; `StorageError` where the store can't tell.
-  func takeOfDay(_ meter: CallMeter?) async throws {
+  /// - Parameter deadline: Of the call.
+  /// - Throws: ``GatewayFailure/quotaExceeded(_:)``, ``GatewayFailure/deadlineExceeded``;
+  ///   `StorageError` where the store can't tell.
+  func takeOfDay(_ meter: CallMeter?, by deadline: Deadline?) async throws {
     guard let quota = meter?.quota else { return }
-    try await quotas?.take(quota)
+    try await quotas?.take(quota, by: deadline)
   }
 
   /// Whether one of a day's calls can be taken without waiting.

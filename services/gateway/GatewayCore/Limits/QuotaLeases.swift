@@ -1,5 +1,6 @@
 import Foundation
 public import Logging
+import RPC
 public import ServiceKit
 public import Storage
 import Synchronization
@@ -46,8 +47,10 @@ public final class QuotaLeases: Sendable {
   /// Lets a call in. Only the first of a day, and those that come faster than leases are taken,
   /// wait for the store.
   ///
-  /// - Throws: ``GatewayFailure/quotaExceeded(_:)``; `StorageError` where that can't be told.
-  func take(_ meter: QuotaMeter) async throws {
+  /// - Parameter deadline: Of the call.
+  /// - Throws: ``GatewayFailure/quotaExceeded(_:)``, ``GatewayFailure/deadlineExceeded``;
+  ///   `StorageError` where that can't be told.
+  func take(_ meter: QuotaMeter, by deadline: Deadline? = nil) async throws {
     while true {
       let now = clock.microseconds
       let day = zone.day(at: now)
@@ -60,7 +63,7 @@ public final class QuotaLeases: Sendable {
         throw GatewayFailure.quotaExceeded(notice(meter, day: day, now: now))
       }
       ask(meter)
-      try await meter.waitForAnswer()
+      try await deadline.bounding { try await meter.waitForAnswer() }
     }
   }
 

@@ -35,7 +35,10 @@ struct RateBucket: Sendable, Hashable {
 
   /// Takes a token from a bucket in that state.
   func take(fullAt: Int64, now: Int64) -> Take {
-    let next = max(fullAt, now) + interval
+    // So far ahead it lies only where the rate was lower before, which counts no more: the bucket
+    // is one that gave its last token. A little further it may lie for who read the clock before.
+    let isForeign = fullAt > now + depth + Int64(Self.second)
+    let next = max(isForeign ? now + depth - interval : fullAt, now) + interval
     let ahead = next - now
     guard ahead <= depth else { return .none(wait: ahead - depth) }
     return .token(fullAt: next, left: Int((depth - ahead) / interval))
