@@ -1,3 +1,5 @@
+internal import Synchronization
+
 extension Commit {
   /// Many commits of one instant as one; nil of none.
   ///
@@ -31,8 +33,8 @@ extension Commit {
 }
 
 extension Statement {
-  /// Rows of one statement.
-  private static let rowsMax = 64
+  /// Rows of one statement: a power of two.
+  fileprivate static let rowsMax = 64
 
   /// Statements of one text and any order, in fewer: where each stores one row that it must, many
   /// rows in one; where each adds a number, one with the sum.
@@ -42,7 +44,7 @@ extension Statement {
   public static func folded(_ statements: [Statement]) -> [Statement] {
     guard let first = statements.first, statements.count > 1 else { return statements }
     if let place = first.adds { return summed(statements, place) }
-    guard let insert = RowInsert(first.sql),
+    guard let insert = RowInsert.of(first.sql),
       statements.allSatisfy({ $0.expects == .exactly(1) && $0.arguments.count == insert.columns })
     else { return statements }
     var alike: [[Statement]] = []
@@ -60,7 +62,8 @@ extension Statement {
         while rows > rest.count { rows /= 2 }
         folded.append(
           Statement(
-            insert.sql(rows: rows), rest.prefix(rows).flatMap(\.arguments), expects: .exactly(rows))
+            insert.text(rows: rows), rest.prefix(rows).flatMap(\.arguments), expects: .exactly(rows)
+          )
         )
         rest = rest.dropFirst(rows)
       }
@@ -95,13 +98,27 @@ extension Statement {
 
 /// The text of a statement that stores one row of values, `… VALUES (?1, ?2 …) …`, with no other
 /// arguments; whatever it does with a row, it does it with many.
-private struct RowInsert {
-  let head: Substring
-  let tail: Substring
+private struct RowInsert: Sendable {
   let columns: Int
+  /// Of 1, 2, 4 … rows.
+  private let texts: [String]
+
+  /// Texts that were looked at, most of them often: a service has some dozens.
+  private static let known = Mutex<[String: RowInsert?]>([:])
+  private static let knownMax = 512
 
   /// nil for any other text.
-  init?(_ sql: String) {
+  static func of(_ sql: String) -> RowInsert? {
+    known.withLock { known in
+      if let insert = known[sql] { return insert }
+      if known.count >= knownMax { known = [:] }
+      let insert = RowInsert(sql)
+      known[sql] = .some(insert)
+      return insert
+    }
+  }
+
+  private init?(_ sql: String) {
     guard let values = sql.utf8.firstRange(of: "VALUES".utf8),
       let end = sql.utf8[values.upperBound...].firstIndex(of: UInt8(ascii: ")"))
     else { return nil }
@@ -117,15 +134,16 @@ private struct RowInsert {
     guard expected == list, columns > 0, !tail.utf8.contains(UInt8(ascii: "?")),
       tail.utf8.firstRange(of: "UPDATE".utf8) == nil
     else { return nil }
-    head = sql[..<values.upperBound]
-    self.tail = tail
     self.columns = columns
-  }
-
-  func sql(rows: Int) -> String {
-    let list = (0..<rows).map { row in
+    let head = sql[..<values.upperBound]
+    let rows = (0..<Statement.rowsMax).map { row in
       "(" + (1...columns).map { "?\(row * columns + $0)" }.joined(separator: ", ") + ")"
     }
-    return "\(head) \(list.joined(separator: ", "))\(tail)"
+    texts = (0...Statement.rowsMax.trailingZeroBitCount).map { power in
+      "\(head) \(rows.prefix(1 << power).joined(separator: ", "))\(tail)"
+    }
   }
+
+  /// - Parameter rows: A power of two, up to as many as a statement has.
+  func text(rows: Int) -> String { texts[rows.trailingZeroBitCount] }
 }

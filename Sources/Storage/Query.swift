@@ -4,7 +4,9 @@
 /// `?2` …; `?1` may occur twice. A query returns at most `Limits.rowsPerQuery` rows (more throws
 /// `StorageError.limit`): page by key, or use `Database.stream`.
 public struct Query<Value: Sendable>: Sendable {
-  public let sql: String
+  /// Made where it is asked for: of a query by keys that is asked together with its like it is not.
+  public var sql: String { keyed?.sql(places: arguments.count) ?? text }
+  fileprivate let text: String
   public let arguments: [SQLValue]
   /// Turns the rows into the value. Runs on a thread of the engine: computes, waits for nothing.
   public let decode: @Sendable ([Row]) throws -> Value
@@ -15,7 +17,7 @@ public struct Query<Value: Sendable>: Sendable {
     _ sql: String, _ arguments: [any SQLValueConvertible] = [],
     decode: @escaping @Sendable ([Row]) throws -> Value
   ) {
-    self.sql = sql
+    text = sql
     self.arguments = arguments.map(\.sqlValue)
     self.decode = decode
     keyed = nil
@@ -24,7 +26,7 @@ public struct Query<Value: Sendable>: Sendable {
   private init(
     _ keyed: KeyedText, _ keys: [SQLValue], decode: @escaping @Sendable ([Row]) throws -> Value
   ) {
-    sql = keyed.sql(places: keys.count)
+    text = ""
     arguments = keys
     self.decode = decode
     self.keyed = keyed
@@ -83,21 +85,22 @@ public struct Query<Value: Sendable>: Sendable {
     _ transform: @escaping @Sendable (Value) throws -> Other
   ) -> Query<Other> {
     let decode = decode
-    guard let keyed else { return Query<Other>(sql, arguments) { try transform(try decode($0)) } }
+    guard let keyed else { return Query<Other>(text, arguments) { try transform(try decode($0)) } }
     return Query<Other>(keyed, arguments) { try transform(try decode($0)) }
   }
 }
 
 /// A query whose value's type is forgotten: how several travel together.
 public struct AnyQuery: Sendable {
-  public let sql: String
+  public var sql: String { keyed?.sql(places: arguments.count) ?? text }
+  private let text: String
   public let arguments: [SQLValue]
   public let decode: @Sendable ([Row]) throws -> ReadResult
   let keyed: KeyedText?
 
   public init<Value>(_ query: Query<Value>) {
     keyed = query.keyed
-    sql = query.sql
+    text = query.text
     arguments = query.arguments
     let decode = query.decode
     self.decode = { ReadResult(try decode($0)) }
@@ -113,9 +116,17 @@ struct KeyedText: Sendable, Hashable {
   /// The column of the result that holds a row's key.
   let column: String
 
+  /// Texts are long, and of one length seldom two.
+  func hash(into hasher: inout Hasher) {
+    hasher.combine(head.utf8.count)
+    hasher.combine(tail.utf8.count)
+  }
+
   func sql(places: Int) -> String {
-    let list = (1...max(1, places)).map { isTable ? "(?\($0))" : "?\($0)" }
-      .joined(separator: ", ")
+    let list =
+      places <= 1
+      ? isTable ? "(?1)" : "?1"
+      : (1...places).map { isTable ? "(?\($0))" : "?\($0)" }.joined(separator: ", ")
     return isTable ? "\(head) \(list) \(tail)" : "\(head) (\(list)) \(tail)"
   }
 }

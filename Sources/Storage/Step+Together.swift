@@ -72,6 +72,12 @@ private struct SharedPhase {
   private struct Question: Hashable {
     let sql: String
     let arguments: [SQLValue]
+
+    /// Texts are long, and of one length seldom two.
+    func hash(into hasher: inout Hasher) {
+      hasher.combine(sql.utf8.count)
+      hasher.combine(arguments)
+    }
   }
 
   /// Queries by keys of one text.
