@@ -30,6 +30,8 @@ final class Pipeline<Tag> {
   private var answered = 0
   private var names: [StatementKey: String] = [:]
   private var nextName = 0
+  private var sent = 0
+  private var nextRenewal = firstRenewal
   /// Set once a call on the connection failed.
   private(set) var isLost = false
   /// Something is left to send.
@@ -40,6 +42,13 @@ final class Pipeline<Tag> {
 
   /// Statements kept: a service has some dozens; filters that are put together make more.
   private static var statementLimit: Int { 512 }
+
+  /// The server keeps the plan that it made at a statement's first call, and of tables that were
+  /// almost empty then it reads the whole, row for row, until they are analyzed. So plans are made
+  /// anew after so many statements, and after four times as many each time: a table has grown
+  /// little since, or is small.
+  private static var firstRenewal: Int { 1_000 }
+  private static var renewalFactor: Int { 4 }
 
   init(_ link: PostgresLink) {
     self.link = link
@@ -63,6 +72,11 @@ final class Pipeline<Tag> {
     _ sql: String, _ arguments: [SQLValue], isQuery: Bool = false, _ tag: Tag
   ) throws(StorageError) {
     let parameters = try Parameters(arguments)
+    sent += 1
+    if sent == nextRenewal {
+      nextRenewal *= Self.renewalFactor
+      forget()
+    }
     let key = StatementKey(sql: sql, types: parameters.types)
     if let name = names[key] { return execute(name, parameters, tag) }
     let (text, count) = try isQuery ? PostgresText.query(sql) : PostgresText.statement(sql)

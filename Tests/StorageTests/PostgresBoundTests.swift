@@ -105,6 +105,28 @@ struct PostgresBoundTests {
     }
   }
 
+  @Test("plans are made anew once much was asked, as tables may have grown")
+  func renewal() async throws {
+    try await Engine.postgres.withStore { store in
+      var options = PostgresOptions()
+      options.readers = 1
+      let database = try await PostgresDatabase.open(url: store.url, options: options)
+      try await database.migrate(Notes.migrations)
+      let first = Query<Bool>.exists(
+        "SELECT name FROM pg_prepared_statements WHERE name = 's1' LIMIT 1")
+      #expect(try await database.read(first))
+      for index in 0..<1_000 {
+        _ = try await database.read(Notes.count)
+        if index % 4 == 0 {
+          try await database.write(Commit(at: now, statements: [Notes.insert("\(index)")]))
+        }
+      }
+      #expect(try await !database.read(first))
+      #expect(try await database.read(Notes.count) == 250)
+      await database.close()
+    }
+  }
+
   @Test("a write with a text that can't be stored takes none of its group with it")
   func unsendable() async throws {
     try await Engine.postgres.withDatabase { database in

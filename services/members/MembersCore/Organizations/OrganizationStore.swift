@@ -67,15 +67,23 @@ enum OrganizationStore {
   ) -> Query<[StoredOrganization]> {
     let active = OrganizationState.active.rawValue
     let places = regionCodes.indices.map { "?\($0 + 3)" }.joined(separator: ", ")
-    let byRegion =
+    // Each part by its index and none twice: of one list of identifiers out of both, PostgreSQL
+    // may make a loop over all organizations, and gather the list for each of them.
+    let (ofRegions, elsewhere) =
       regionCodes.isEmpty
-      ? "" : "UNION ALL SELECT id FROM organizations WHERE region_code IN (\(places))"
+      ? ("", "")
+      : (
+        """
+        SELECT \(columns) FROM organizations AS o
+        WHERE o.state = ?1 AND o.region_code IN (\(places)) UNION ALL
+        """, "AND o.region_code NOT IN (\(places))"
+      )
     return .all(
       """
-      SELECT \(columns) FROM organizations AS o WHERE o.state = ?1 AND o.id IN (
-        SELECT organization_id FROM organization_employers WHERE credit_code = ?2
-        \(byRegion)
-      )
+      \(ofRegions)
+      SELECT \(columns) FROM organization_employers AS e
+      JOIN organizations AS o ON o.id = e.organization_id
+      WHERE e.credit_code = ?2 AND o.state = ?1 \(elsewhere)
       """, [active, employerCreditCode] + regionCodes, organization)
   }
 
