@@ -24,6 +24,8 @@ final class Connection: ChannelDuplexHandler, ExchangeTransport, @unchecked Send
   typealias OutboundIn = Never
   typealias OutboundOut = ByteBuffer
 
+  /// How long a peer has to close when it was told that it may.
+  private static let lingerMax: Duration = .seconds(1)
   /// Output moved out of the session before the channel is asked whether it still takes more.
   private static let outputBatchBytes = 256 << 10
 
@@ -299,22 +301,32 @@ final class Connection: ChannelDuplexHandler, ExchangeTransport, @unchecked Send
   /// Closes when the session is over, or a drained connection has nothing left.
   func closeIfDone() {
     guard !isClosed, let context, context.channel.isWritable else { return }
-    if closeReason != nil || session.isFinished {
-      return closeOnceWritten(closeReason ?? "the session is over", context)
+    if let closeReason { return closeOnceWritten(closeReason, context) }
+    if session.isFinished {
+      return closeOnceWritten("the session is over", context, lingers: !isTLS)
     }
     if draining == .final, session.openStreams == 0, runningHandlers == 0, !isDirty {
-      closeOnceWritten("drained", context)
+      closeOnceWritten("drained", context, lingers: !isTLS)
     }
   }
 
   /// What was written may still wait for a slow peer, and closing would drop it.
-  private func closeOnceWritten(_ reason: String, _ context: ChannelHandlerContext) {
+  /// - Parameter lingers: whether the peer has the last word: a socket that is closed while bytes of
+  ///   the peer lie unread is reset, and with it goes what the peer has not taken.
+  private func closeOnceWritten(
+    _ reason: String, _ context: ChannelHandlerContext, lingers: Bool = false
+  ) {
     guard !isLeaving else { return }
     isLeaving = true
     closeReason = reason
     stallTimer = executor.schedule(after: limits.stallMax) { [self] in close(reason) }
     let written = context.eventLoop.makePromise(of: Void.self)
-    written.futureResult.assumeIsolated().whenComplete { [self] _ in close(reason) }
+    written.futureResult.assumeIsolated().whenComplete { [self] _ in
+      guard lingers, !isClosed, let context = self.context else { return close(reason) }
+      stallTimer?.cancel()
+      stallTimer = executor.schedule(after: Self.lingerMax) { [self] in close(reason) }
+      context.close(mode: .output, promise: nil)
+    }
     context.writeAndFlush(wrapOutboundOut(ByteBuffer()), promise: written)
   }
 
