@@ -311,8 +311,8 @@ final class Connection: ChannelDuplexHandler, ExchangeTransport, @unchecked Send
   }
 
   /// What was written may still wait for a slow peer, and closing would drop it.
-  /// - Parameter lingers: whether the peer has the last word: a socket that is closed while bytes of
-  ///   the peer lie unread is reset, and with it goes what the peer has not taken.
+  /// - Parameter lingers: whether the peer has the last word: a socket that is closed while bytes
+  ///   of the peer lie unread is reset, and with it goes what the peer has not taken.
   private func closeOnceWritten(
     _ reason: String, _ context: ChannelHandlerContext, lingers: Bool = false
   ) {
