@@ -60,8 +60,9 @@ public final class Gateway: ExchangeHandler {
   public func serve(_ exchange: ServerExchange) async {
     var record = CallRecord(exchange.head)
     let metered = metrics?.begin(path: record.path)
-    // Only what the contracts name is told: a backend of traces keeps every name.
-    let span = tracing?.begin(exchange.head, path: routes[record.path]?.policyPath ?? "/other")
+    // Not what nobody serves: a backend of traces keeps every name.
+    let path = routes[record.path] == nil ? "/other" : record.shortPath
+    let span = tracing?.begin(exchange.head, path: path)
     if let trace = span?.trace { record.traceID = trace.traceID }
     do {
       let outcome = try await forward(exchange, &record, trace: span?.trace)
