@@ -173,6 +173,7 @@ struct HTTP1Tests {
       if exchange.head.path == "/whole" { return }
       // The request's end comes here, or the connection's.
       while (try? await exchange.nextChunk()) != nil {}
+      // A handler that never returns by itself: its cancellation is what is tested.
       try? await Task.sleep(for: .seconds(3600))
     }
   }

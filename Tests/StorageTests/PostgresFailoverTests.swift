@@ -10,14 +10,7 @@ import Testing
 struct PostgresFailoverTests {
   @Test("where writes go elsewhere, reads follow: a host that was left is not asked any more")
   func readsFollow() async throws {
-    try await Engine.postgres.withStore { store in
-      let server = try #require(URL(string: store.url))
-      let gate = try Gate(to: UInt16(server.port ?? 5432))
-      defer { gate.close() }
-      // The gate comes first, and is taken as long as it is open.
-      let database = try await PostgresDatabase.open(
-        url: store.url.replacing("@", with: "@127.0.0.1:\(gate.port),"))
-      try await database.migrate(Notes.migrations)
+    try await withGate { database, gate, store in
       try await database.write(Commit(at: now, statements: [Notes.insert("a")]))
       let before = try await database.read(Self.process)
       gate.close()
@@ -33,19 +26,12 @@ struct PostgresFailoverTests {
         try await database.write(Commit(at: now, statements: [Notes.insert("b")]))
       }
       #expect(try await database.read(Self.process) != before)
-      await database.close()
     }
   }
 
   @Test("a reading connection that comes late to another host breaks off no commit")
   func lateReader() async throws {
-    try await Engine.postgres.withStore { store in
-      let server = try #require(URL(string: store.url))
-      let gate = try Gate(to: UInt16(server.port ?? 5432))
-      defer { gate.close() }
-      let database = try await PostgresDatabase.open(
-        url: store.url.replacing("@", with: "@127.0.0.1:\(gate.port),"))
-      try await database.migrate(Notes.migrations)
+    try await withGate { database, gate, store in
       let link = try PostgresLink(url: store.url, options: PostgresOptions())
       defer { link.close() }
       // Commits wait for us.
@@ -74,6 +60,22 @@ struct PostgresFailoverTests {
       _ = try? await database.read(Self.process)
       try link.run("SELECT pg_advisory_unlock(42)")
       try await write.value
+    }
+  }
+
+  /// Runs with a store that is reached by two hosts: the gate comes first, and is taken as long as
+  /// it is open.
+  private func withGate(
+    _ body: (PostgresDatabase, Gate, TestStore) async throws -> Void
+  ) async throws {
+    try await Engine.postgres.withStore { store in
+      let server = try #require(URL(string: store.url))
+      let gate = try Gate(to: UInt16(server.port ?? 5432))
+      defer { gate.close() }
+      let database = try await PostgresDatabase.open(
+        url: store.url.replacing("@", with: "@127.0.0.1:\(gate.port),"))
+      try await database.migrate(Notes.migrations)
+      try await body(database, gate, store)
       await database.close()
     }
   }

@@ -133,17 +133,22 @@ struct PostgresWriteTests {
           Query<Int>("SELECT CAST(pg_sleep(60) AS TEXT) AS nothing") { $0.count })
       }
       let own = """
-        SELECT pid FROM pg_stat_activity
+        SELECT CAST(extract(epoch FROM query_start) * 1000000 AS BIGINT) AS began
+        FROM pg_stat_activity
         WHERE application_name = current_setting('application_name') AND pid <> pg_backend_pid()
         """
       // One that writes, one that sleeps, and the spare.
       try await eventually { try link.rows(own).count == 3 }
+      let asleep = "\(own) AND wait_event = 'PgSleep'"
+      let began = try link.rows(asleep).map { try $0.integer("began") }
       try await database.write {
         .read(Notes.byID("a")) { note in
           .commit(Commit(at: now, statements: note == nil ? [Notes.insert("a")] : []), ())
         }
       }
-      #expect(try link.rows("\(own) AND wait_event = 'PgSleep'").count == 1)
+      // The slow read still runs: it has not ended meanwhile, nor was it asked anew.
+      #expect(began.count == 1)
+      #expect(try link.rows(asleep).map { try $0.integer("began") } == began)
       slow.cancel()
       _ = try? await slow.value
     }

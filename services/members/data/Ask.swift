@@ -3,7 +3,6 @@ import MembersCore
 import MembersV1
 import Protobuf
 import RPC
-import RPCTransport
 
 /// Asks a running suite for invented members that its store was filled with.
 struct Ask: AsyncParsableCommand {
@@ -18,8 +17,7 @@ struct Ask: AsyncParsableCommand {
 
   enum Mode: String, ExpressibleByArgument, CaseIterable { case get, lookup, coverage }
 
-  @Option(help: "Connection file, as `yijia dev` writes it.")
-  var connection = ".dev/connection.json"
+  @OptionGroup var traffic: Traffic
 
   @Option(help: "How many members there are.")
   var members: Int
@@ -30,34 +28,25 @@ struct Ask: AsyncParsableCommand {
   @Option(help: "How many calls.")
   var calls = 20_000
 
-  @Option(help: "Callers at once.")
-  var callers = 64
-
-  @Option(help: "Connections that they share.")
-  var connections = 4
-
   @Option(help: "What the members follow from.")
   var seed: UInt64 = 1
 
   func validate() throws {
-    guard calls >= callers, callers >= connections, connections > 0, members > 0 else {
-      throw ValidationError("calls are as many as callers or more, and those as connections")
+    guard calls >= traffic.callers, members > 0 else {
+      throw ValidationError("members are positive, and calls as many as callers or more")
     }
   }
 
   func run() async throws {
-    let suite = try Suite(contentsOf: connection)
-    let loops = EventLoops(threads: 1)
-    let channels = try (0..<connections).map { _ in try suite.channel(loops) }
-    let all = Callers(clients: channels.map { MembersServiceClient($0) }, callers: callers)
-    // Connections, statements and caches are made before the clock runs.
-    _ = try await all.run(max(callers, calls / 10)) { _, client in
-      try await ask(client, suite.staff)
+    try await traffic.run { suite, clients in
+      let all = Callers(clients: clients, callers: traffic.callers)
+      // Connections, statements and caches are made before the clock runs.
+      _ = try await all.run(max(traffic.callers, calls / 10)) { _, client in
+        try await ask(client, suite.staff)
+      }
+      let figures = try await all.run(calls) { _, client in try await ask(client, suite.staff) }
+      figures.tell(mode.rawValue)
     }
-    let figures = try await all.run(calls) { _, client in try await ask(client, suite.staff) }
-    figures.tell(mode.rawValue)
-    for channel in channels { await channel.shutdown() }
-    try await loops.shutdown()
   }
 
   /// - Returns: How long it took, without the making of its request.

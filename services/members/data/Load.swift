@@ -3,7 +3,6 @@ import Foundation
 import MembersCore
 import MembersV1
 import RPC
-import RPCTransport
 
 /// Enrolls invented people through a running gateway: enrollments a second, unary and as a stream.
 struct Load: AsyncParsableCommand {
@@ -17,20 +16,13 @@ struct Load: AsyncParsableCommand {
 
   enum Mode: String, ExpressibleByArgument, CaseIterable { case unary, stream }
 
-  @Option(help: "Connection file, as `yijia dev` writes it.")
-  var connection = ".dev/connection.json"
+  @OptionGroup var traffic: Traffic
 
   @Option(help: "How many enrollments.")
   var calls = 20_000
 
   @Option(help: "One by one (SubmitEnrollment) or as streams (EnrollMembers).")
   var mode = Mode.unary
-
-  @Option(help: "Callers at once, where they enroll one by one.")
-  var callers = 64
-
-  @Option(help: "Connections that they share; a stream on each.")
-  var connections = 4
 
   @Option(help: "Number of the first person; runs with other numbers enroll other people.")
   var first = 0
@@ -42,27 +34,21 @@ struct Load: AsyncParsableCommand {
   var area = "130302005"
 
   func validate() throws {
-    guard calls > 0, callers >= connections, connections > 0 else {
-      throw ValidationError("calls and connections are positive; callers are as many or more")
-    }
+    guard calls > 0 else { throw ValidationError("calls are positive") }
     guard first >= 0, first + calls <= EnrollmentApplication.sampleCount else {
       throw ValidationError("there are \(EnrollmentApplication.sampleCount) invented people")
     }
   }
 
   func run() async throws {
-    let suite = try Suite(contentsOf: connection)
-    let loops = EventLoops(threads: 1)
-    let channels = try (0..<connections).map { _ in try suite.channel(loops) }
-    let clients = channels.map { MembersServiceClient($0) }
-    // Connections, tokens and caches are made before the clock runs.
-    for client in clients { try await warm(client, suite.partner) }
-    switch mode {
-    case .unary: try await unary(clients, suite.partner)
-    case .stream: try await streams(clients, suite.partner)
+    try await traffic.run { suite, clients in
+      // Connections, tokens and caches are made before the clock runs.
+      for client in clients { try await warm(client, suite.partner) }
+      switch mode {
+      case .unary: try await unary(clients, suite.partner)
+      case .stream: try await streams(clients, suite.partner)
+      }
     }
-    for channel in channels { await channel.shutdown() }
-    try await loops.shutdown()
   }
 
   /// A person who is there already: the whole way, and nothing new.
@@ -81,7 +67,7 @@ struct Load: AsyncParsableCommand {
   }
 
   private func unary(_ clients: [MembersServiceClient], _ options: CallOptions) async throws {
-    let figures = try await Callers(clients: clients, callers: callers).run(calls) {
+    let figures = try await Callers(clients: clients, callers: traffic.callers).run(calls) {
       index, client in
       var request = SubmitEnrollmentRequest()
       (request.requestID, request.application) = self.request(index)
