@@ -7,16 +7,18 @@
 extern const ProtobufCMessageDescriptor google__protobuf__Timestamp__table;
 extern const ProtobufCMessageDescriptor google__type__Date__table;
 
-static const ProtobufCEnumValue yijia__members__v1__AwayState__values[6] = {
+static const ProtobufCEnumValue yijia__members__v1__AwayState__values[7] = {
   {"AWAY_STATE_UNSPECIFIED", "yijia__members__v1__AwayState__AWAY_STATE_UNSPECIFIED", 0},
   {"AWAY_STATE_REPORTED", "yijia__members__v1__AwayState__AWAY_STATE_REPORTED", 1},
   {"AWAY_STATE_FILED", "yijia__members__v1__AwayState__AWAY_STATE_FILED", 2},
   {"AWAY_STATE_AWAY", "yijia__members__v1__AwayState__AWAY_STATE_AWAY", 3},
   {"AWAY_STATE_RETURNED", "yijia__members__v1__AwayState__AWAY_STATE_RETURNED", 4},
   {"AWAY_STATE_RETURNED_FOR_FIX", "yijia__members__v1__AwayState__AWAY_STATE_RETURNED_FOR_FIX", 5},
+  {"AWAY_STATE_ENDED", "yijia__members__v1__AwayState__AWAY_STATE_ENDED", 6},
 };
-static const ProtobufCEnumValueIndex yijia__members__v1__AwayState__by_name[6] = {
+static const ProtobufCEnumValueIndex yijia__members__v1__AwayState__by_name[7] = {
   {"AWAY_STATE_AWAY", 3},
+  {"AWAY_STATE_ENDED", 6},
   {"AWAY_STATE_FILED", 2},
   {"AWAY_STATE_REPORTED", 1},
   {"AWAY_STATE_RETURNED", 4},
@@ -25,13 +27,13 @@ static const ProtobufCEnumValueIndex yijia__members__v1__AwayState__by_name[6] =
 };
 static const ProtobufCIntRange yijia__members__v1__AwayState__ranges[2] = {
   {0, 0},
-  {0, 6},
+  {0, 7},
 };
 const ProtobufCEnumDescriptor yijia__members__v1__AwayState__names = {
   PROTOBUF_C__ENUM_DESCRIPTOR_MAGIC,
   "yijia.members.v1.AwayState", "AwayState", "yijia__members__v1__AwayState",
   "yijia.members.v1",
-  6, yijia__members__v1__AwayState__values, 6, yijia__members__v1__AwayState__by_name,
+  7, yijia__members__v1__AwayState__values, 7, yijia__members__v1__AwayState__by_name,
   1, yijia__members__v1__AwayState__ranges,
   NULL, NULL, NULL, NULL,
 };

@@ -112,6 +112,73 @@ struct AwayTests {
     #expect(back?.returnDate == .day(20_970))
   }
 
+  @Test("a report goes with its member to another union, and ends with the membership")
+  func followed() async throws {
+    try await Harness.run { harness in
+      let names = try await harness.plantTree()
+      let member = try await harness.submit(Applicant.application(1), as: .administrator).member
+      let village = Caller.staff(names["quegou"] ?? "", role: .clerk, id: 2)
+      let drivers = Caller.staff(names["drivers"] ?? "", role: .clerk, id: 3)
+      let report = try await harness.client(village).reportAway(Self.report(member)).report
+      let asked = try await harness.ask(names["drivers"] ?? "", as: .member(member))
+      _ = try await harness.accept(asked.name, as: drivers)
+      let listed = { (caller: Caller, states: [AwayState]) in
+        try await harness.client(caller).listAwayReports(.with { $0.states = states }).reports
+          .map(\.name)
+      }
+      #expect(try await listed(village, []).isEmpty)
+      #expect(try await listed(drivers, []) == [report?.name])
+      var review = ReviewAwayReportRequest()
+      (review.requestID, review.name) = (UUID().uuidString, report?.name ?? "")
+      #expect(
+        try await harness.client(drivers).reviewAwayReport(review).report?.state == .filed)
+      _ = try await harness.leave("", as: .member(member))
+      #expect(try await listed(drivers, []).isEmpty)
+      #expect(try await listed(drivers, [.ended]) == [report?.name])
+      #expect(try await harness.events("away_report.changed").count == 3)
+      let back = try await harness.submit(Applicant.application(1), as: .administrator).member
+      #expect(back == member)
+      let next = try await harness.client(.administrator).reportAway(Self.report(member)).report
+      #expect(next?.state == .reported)
+    }
+  }
+
+  @Test("what was in time on its day is replayed on a later one, and is late as something new")
+  func midnight() async throws {
+    try await Harness.run { harness in
+      let names = try await harness.plantTree()
+      let member = try await harness.submit(Applicant.application(1), as: .administrator).member
+      let client = try harness.client(.staff(names["xiangshan"] ?? ""))
+      var report = Self.report(member)
+      var list = CreateOutreachListRequest()
+      (list.requestID, list.displayName, list.means) = (UUID().uuidString, "上门动员", .visit)
+      list.dueDate = .day(20_780)
+      var round = OpenRefreshRoundRequest()
+      (round.requestID, round.dueDate) = (UUID().uuidString, .day(20_780))
+      let first = (
+        try await client.reportAway(report), try await client.createOutreachList(list),
+        try await client.openRefreshRound(round).round?.name
+      )
+      harness.clock.advance(days: 3)
+      #expect(try await client.reportAway(report) == first.0)
+      #expect(try await client.createOutreachList(list) == first.1)
+      #expect(try await client.openRefreshRound(round).round?.name == first.2)
+      _ = try await harness.leave("", as: .member(member))
+      _ = try await harness.submit(Applicant.application(1), as: .administrator)
+      report.requestID = UUID().uuidString
+      (list.requestID, round.requestID) = (UUID().uuidString, UUID().uuidString)
+      #expect(
+        try await refusal { try await client.reportAway(report) }
+          == "INVALID_FIELDS departure_date=IN_PAST")
+      #expect(
+        try await refusal { try await client.createOutreachList(list) }
+          == "INVALID_FIELDS due_date=IN_PAST")
+      #expect(
+        try await refusal { try await client.openRefreshRound(round) }
+          == "INVALID_FIELDS due_date=IN_PAST")
+    }
+  }
+
   @Test("a round lists what was not confirmed for three months, and follows it")
   func freshness() async throws {
     try await Harness.run { harness in

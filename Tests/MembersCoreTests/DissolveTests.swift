@@ -59,6 +59,20 @@ struct DissolveTests {
     }
   }
 
+  @Test("applications that wait keep it from being dissolved, and are counted")
+  func applications() async throws {
+    try await Harness.run(ReviewTests.configuration) { harness in
+      let names = try await harness.plantTree()
+      let pool = names["xiangshan-pool"] ?? ""
+      let waiting = try await harness.submit(Applicant.application(1), as: .administrator)
+      #expect(waiting.organization == pool)
+      #expect(
+        try await refusal { try await harness.dissolve(pool) } == "ORGANIZATION_HAS_APPLICATIONS")
+      _ = try await harness.refuse(waiting, as: .administrator)
+      #expect(try await harness.dissolve(pool).organization?.state == .dissolved)
+    }
+  }
+
   @Test("without a pool of the county or city nothing is dissolved and nobody moves")
   func withoutPool() async throws {
     try await Harness.run { harness in

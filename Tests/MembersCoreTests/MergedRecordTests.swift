@@ -120,6 +120,30 @@ struct MergedRecordTests {
     }
   }
 
+  @Test("a record whose union was dissolved while it was merged comes back in the pool")
+  func dissolvedMeanwhile() async throws {
+    try await Harness.run { harness in
+      let names = try await harness.plantTree()
+      let survivor = try await harness.submit(Applicant.application(1), as: .administrator).member
+      let merged = try await harness.submit(
+        Applicant.application(2) {
+          $0.phone = Applicant.phone(1)
+          $0.areas?.work = "340603100201"
+        }, as: .administrator
+      ).member
+      let duplicate = try await harness.duplicates(as: .administrator)[0]
+      _ = try await harness.judge(duplicate.name, survivor: survivor, as: .administrator)
+      try await harness.dissolve(names["quegou-east"] ?? "")
+      #expect(try await harness.undo(duplicate.name, as: .administrator).state == .undone)
+      let back = try await harness.members().first { $0.name == merged }
+      #expect(back?.state == .pooled)
+      #expect(back?.managingOrganization == names["xiangshan-pool"])
+      #expect(try await harness.poolCases(as: .administrator).map(\.member) == [merged])
+      #expect(try await harness.countsAgree())
+      #expect(try await harness.service.recount(report: UpkeepTests.quiet) == [])
+    }
+  }
+
   @Test("phone, outreach and honors of a merged record lead to the survivor")
   func ledThrough() async throws {
     try await Harness.run { harness in

@@ -405,9 +405,11 @@ extension Harness {
     return try await client(.administrator).decideCorrection(request).correction ?? Correction()
   }
 
-  func export(_ name: String, as caller: Caller) async throws -> [ExportPersonalDataResponse] {
+  func export(
+    _ name: String, as caller: Caller, reason: String = ""
+  ) async throws -> [ExportPersonalDataResponse] {
     var request = ExportPersonalDataRequest()
-    request.name = name
+    (request.name, request.reason) = (name, reason)
     var parts: [ExportPersonalDataResponse] = []
     for try await part in try await client(caller).exportPersonalData(request) {
       parts.append(part)
@@ -416,11 +418,11 @@ extension Harness {
   }
 
   func erase(
-    _ name: String, as caller: Caller, requestID: String = UUID().uuidString
+    _ name: String, as caller: Caller, requestID: String = UUID().uuidString, reason: String = ""
   ) async throws -> MembershipSummary {
     var request = ErasePersonalDataRequest()
     request.requestID = requestID
-    request.name = name
+    (request.name, request.reason) = (name, reason)
     return try await client(caller).erasePersonalData(request).membership ?? MembershipSummary()
   }
 }

@@ -5,12 +5,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
-extern const uint8_t MembersV1__file_set[64199];
+extern const uint8_t MembersV1__file_set[64221];
 static inline const uint8_t *MembersV1__file_set_start(void) { return MembersV1__file_set; }
-static inline size_t MembersV1__file_set_count(void) { return 64199; }
+static inline size_t MembersV1__file_set_count(void) { return 64221; }
 
-extern const uint8_t MembersV1__comments[90129];
+extern const uint8_t MembersV1__comments[91174];
 static inline const uint8_t *MembersV1__comments_start(void) { return MembersV1__comments; }
-static inline size_t MembersV1__comments_count(void) { return 90128; }
+static inline size_t MembersV1__comments_count(void) { return 91173; }
 
 #endif

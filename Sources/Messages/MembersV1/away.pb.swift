@@ -18,6 +18,8 @@ public enum AwayState: Enumeration {
   case returned
   /// Sent back: something is wrong or missing.
   case returnedForFix
+  /// The membership ended, or the person was erased, before the member was back.
+  case ended
   /// A number that the contract did not know when this was built.
   case unrecognized(Int32)
 
@@ -31,6 +33,7 @@ public enum AwayState: Enumeration {
     case 3: self = .away
     case 4: self = .returned
     case 5: self = .returnedForFix
+    case 6: self = .ended
     default: self = .unrecognized(rawValue)
     }
   }
@@ -43,6 +46,7 @@ public enum AwayState: Enumeration {
     case .away: 3
     case .returned: 4
     case .returnedForFix: 5
+    case .ended: 6
     case .unrecognized(let number): number
     }
   }
@@ -55,6 +59,7 @@ public enum AwayState: Enumeration {
     case .away: "AWAY_STATE_AWAY"
     case .returned: "AWAY_STATE_RETURNED"
     case .returnedForFix: "AWAY_STATE_RETURNED_FOR_FIX"
+    case .ended: "AWAY_STATE_ENDED"
     case .unrecognized: nil
     }
   }
@@ -66,6 +71,7 @@ public enum AwayState: Enumeration {
     .away,
     .returned,
     .returnedForFix,
+    .ended,
   ]
 }
 
@@ -1026,7 +1032,7 @@ extension TrackAwayReportResponse {
 public struct ListAwayReportsRequest: Message {
   /// Resource name of the organization whose subtree is listed; the caller's own when empty.
   public var ancestor: String = ""
-  /// States to list; all but RETURNED when empty.
+  /// States to list; all but RETURNED and ENDED when empty.
   public var states: [AwayState] = []
   /// Whether to list drawn reports only.
   public var sampledOnly: Bool = false

@@ -80,7 +80,8 @@ public protocol MembersServiceProtocol: RPCService {
   /// same commit, all or none, where that is asked for. Idempotent by request id.
   /// Errors: NOT_FOUND / ORGANIZATION_NOT_FOUND; ABORTED / ETAG_MISMATCH; FAILED_PRECONDITION /
   /// ORGANIZATION_DISSOLVED, ORGANIZATION_HAS_CHILDREN (dissolve or move those below first),
-  /// ORGANIZATION_HAS_MEMBERS (and no pool was asked for), NO_RECEIVER (there is no pool),
+  /// ORGANIZATION_HAS_MEMBERS (and no pool was asked for), ORGANIZATION_HAS_APPLICATIONS (decide
+  /// those that wait first; metadata: applications), NO_RECEIVER (there is no pool),
   /// TOO_MANY_MEMBERS (more than 50,000: transfer some first).
   /// Callers: administrators of a level above.
   nonisolated(nonsending) func dissolveOrganization(
@@ -414,10 +415,11 @@ public protocol MembersServiceProtocol: RPCService {
     _ request: JudgeDuplicateRequest, context: ServerContext
   ) async throws -> JudgeDuplicateResponse
 
-  /// Undoes a merge: both records are what they were. Idempotent by request id.
+  /// Undoes a merge: both records are what they were; that of a union that was dissolved meanwhile
+  /// is back in the holding pool. Idempotent by request id.
   /// Errors: NOT_FOUND / DUPLICATE_NOT_FOUND; FAILED_PRECONDITION / DUPLICATE_STATE,
-  /// ORGANIZATION_NOT_ACTIVE where the record's union takes nobody any more; ABORTED /
-  /// ETAG_MISMATCH. Callers: clerks who have both.
+  /// ORGANIZATION_NOT_ACTIVE where the record's union takes nobody now, NO_RECEIVER where there is
+  /// no pool; ABORTED / ETAG_MISMATCH. Callers: clerks who have both.
   nonisolated(nonsending) func undoMerge(
     _ request: UndoMergeRequest, context: ServerContext
   ) async throws -> UndoMergeResponse
@@ -444,15 +446,16 @@ public protocol MembersServiceProtocol: RPCService {
 
   /// Accepts a correction, which corrects the data and what the person is found by, or declines it.
   /// Idempotent by request id. Errors: NOT_FOUND / CORRECTION_NOT_FOUND; FAILED_PRECONDITION /
-  /// CORRECTION_STATE; ALREADY_EXISTS / RESIDENT_ID_TAKEN where another person has that resident ID;
+  /// CORRECTION_STATE; ALREADY_EXISTS / RESIDENT_ID_TAKEN where another record has that resident ID;
   /// ABORTED / ETAG_MISMATCH. Callers: administrators.
   nonisolated(nonsending) func decideCorrection(
     _ request: DecideCorrectionRequest, context: ServerContext
   ) async throws -> DecideCorrectionResponse
 
   /// Streams all that is stored of a person, in full; written to the audit log before the data
-  /// leaves. Errors: NOT_FOUND / MEMBER_NOT_FOUND. Callers: members, of themselves; administrators,
-  /// on their behalf.
+  /// leaves: the record, then those that are merged into it. Errors: NOT_FOUND / MEMBER_NOT_FOUND,
+  /// ENROLLMENT_NOT_FOUND; INVALID_ARGUMENT, name IS_MEMBER, for an application of somebody who has
+  /// a membership. Callers: members, of themselves; administrators, on their behalf.
   nonisolated(nonsending) func exportPersonalData(
     _ request: ExportPersonalDataRequest, responses: ResponseWriter<ExportPersonalDataResponse>,
     context: ServerContext
@@ -462,7 +465,8 @@ public protocol MembersServiceProtocol: RPCService {
   /// left. A tombstone without personal data remains. Whoever applies later is a new person.
   /// Records merged into theirs are erased with them. Idempotent by request id.
   /// Errors: NOT_FOUND / MEMBER_NOT_FOUND, once erased too; FAILED_PRECONDITION / MEMBERSHIP_STATE
-  /// for a merged record, which goes with its survivor. Callers: members, of themselves;
+  /// for a merged record, which goes with its survivor; NOT_FOUND / ENROLLMENT_NOT_FOUND and
+  /// INVALID_ARGUMENT, name IS_MEMBER, as for an export. Callers: members, of themselves;
   /// administrators, on their behalf.
   nonisolated(nonsending) func erasePersonalData(
     _ request: ErasePersonalDataRequest, context: ServerContext
@@ -479,7 +483,8 @@ public protocol MembersServiceProtocol: RPCService {
   ) async throws -> FindPhoneMembersResponse
 
   /// Counts new members of a subtree by group, channel, campaign or day; kept incrementally.
-  /// Callers: staff.
+  /// Errors: INVALID_ARGUMENT / TOO_MANY_ROWS (more than 10,000: narrow the dates, ask for fewer
+  /// dimensions, or export). Callers: staff.
   nonisolated(nonsending) func getEnrollmentStatistics(
     _ request: GetEnrollmentStatisticsRequest, context: ServerContext
   ) async throws -> GetEnrollmentStatisticsResponse
@@ -2378,7 +2383,8 @@ public struct MembersServiceClient: Sendable {
   /// same commit, all or none, where that is asked for. Idempotent by request id.
   /// Errors: NOT_FOUND / ORGANIZATION_NOT_FOUND; ABORTED / ETAG_MISMATCH; FAILED_PRECONDITION /
   /// ORGANIZATION_DISSOLVED, ORGANIZATION_HAS_CHILDREN (dissolve or move those below first),
-  /// ORGANIZATION_HAS_MEMBERS (and no pool was asked for), NO_RECEIVER (there is no pool),
+  /// ORGANIZATION_HAS_MEMBERS (and no pool was asked for), ORGANIZATION_HAS_APPLICATIONS (decide
+  /// those that wait first; metadata: applications), NO_RECEIVER (there is no pool),
   /// TOO_MANY_MEMBERS (more than 50,000: transfer some first).
   /// Callers: administrators of a level above.
   public func dissolveOrganization(
@@ -2880,10 +2886,11 @@ public struct MembersServiceClient: Sendable {
     ).message
   }
 
-  /// Undoes a merge: both records are what they were. Idempotent by request id.
+  /// Undoes a merge: both records are what they were; that of a union that was dissolved meanwhile
+  /// is back in the holding pool. Idempotent by request id.
   /// Errors: NOT_FOUND / DUPLICATE_NOT_FOUND; FAILED_PRECONDITION / DUPLICATE_STATE,
-  /// ORGANIZATION_NOT_ACTIVE where the record's union takes nobody any more; ABORTED /
-  /// ETAG_MISMATCH. Callers: clerks who have both.
+  /// ORGANIZATION_NOT_ACTIVE where the record's union takes nobody now, NO_RECEIVER where there is
+  /// no pool; ABORTED / ETAG_MISMATCH. Callers: clerks who have both.
   public func undoMerge(
     _ request: UndoMergeRequest, options: CallOptions = CallOptions()
   ) async throws -> UndoMergeResponse {
@@ -2926,7 +2933,7 @@ public struct MembersServiceClient: Sendable {
 
   /// Accepts a correction, which corrects the data and what the person is found by, or declines it.
   /// Idempotent by request id. Errors: NOT_FOUND / CORRECTION_NOT_FOUND; FAILED_PRECONDITION /
-  /// CORRECTION_STATE; ALREADY_EXISTS / RESIDENT_ID_TAKEN where another person has that resident ID;
+  /// CORRECTION_STATE; ALREADY_EXISTS / RESIDENT_ID_TAKEN where another record has that resident ID;
   /// ABORTED / ETAG_MISMATCH. Callers: administrators.
   public func decideCorrection(
     _ request: DecideCorrectionRequest, options: CallOptions = CallOptions()
@@ -2937,8 +2944,9 @@ public struct MembersServiceClient: Sendable {
   }
 
   /// Streams all that is stored of a person, in full; written to the audit log before the data
-  /// leaves. Errors: NOT_FOUND / MEMBER_NOT_FOUND. Callers: members, of themselves; administrators,
-  /// on their behalf.
+  /// leaves: the record, then those that are merged into it. Errors: NOT_FOUND / MEMBER_NOT_FOUND,
+  /// ENROLLMENT_NOT_FOUND; INVALID_ARGUMENT, name IS_MEMBER, for an application of somebody who has
+  /// a membership. Callers: members, of themselves; administrators, on their behalf.
   public func exportPersonalData(
     _ request: ExportPersonalDataRequest, options: CallOptions = CallOptions()
   ) async throws -> ResponseStream<ExportPersonalDataResponse> {
@@ -2949,7 +2957,8 @@ public struct MembersServiceClient: Sendable {
   /// left. A tombstone without personal data remains. Whoever applies later is a new person.
   /// Records merged into theirs are erased with them. Idempotent by request id.
   /// Errors: NOT_FOUND / MEMBER_NOT_FOUND, once erased too; FAILED_PRECONDITION / MEMBERSHIP_STATE
-  /// for a merged record, which goes with its survivor. Callers: members, of themselves;
+  /// for a merged record, which goes with its survivor; NOT_FOUND / ENROLLMENT_NOT_FOUND and
+  /// INVALID_ARGUMENT, name IS_MEMBER, as for an export. Callers: members, of themselves;
   /// administrators, on their behalf.
   public func erasePersonalData(
     _ request: ErasePersonalDataRequest, options: CallOptions = CallOptions()
@@ -2978,7 +2987,8 @@ public struct MembersServiceClient: Sendable {
   }
 
   /// Counts new members of a subtree by group, channel, campaign or day; kept incrementally.
-  /// Callers: staff.
+  /// Errors: INVALID_ARGUMENT / TOO_MANY_ROWS (more than 10,000: narrow the dates, ask for fewer
+  /// dimensions, or export). Callers: staff.
   public func getEnrollmentStatistics(
     _ request: GetEnrollmentStatisticsRequest, options: CallOptions = CallOptions()
   ) async throws -> GetEnrollmentStatisticsResponse {

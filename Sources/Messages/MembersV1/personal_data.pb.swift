@@ -916,7 +916,8 @@ extension DecideCorrectionResponse {
 
 /// Request of ExportPersonalData.
 public struct ExportPersonalDataRequest: Message {
-  /// Resource name, "members/{member}"; a member's own when empty.
+  /// Resource name, "members/{member}"; a member's own when empty. Of a person who applied and never
+  /// became a member administrators name an application, "enrollments/{enrollment}".
   public var name: String = ""
   /// Why, for the audit log; 4 to 200 characters. A member need not say.
   public var reason: String = ""
@@ -995,7 +996,8 @@ public struct ExportPersonalDataResponse: Message {
 
   /// What it is.
   public enum Part: Sendable, Hashable {
-    /// The person and the membership.
+    /// The person and the membership; what follows, up to the next, is of this record. The records
+    /// that are merged into it come after it.
     indirect case record(PersonalRecord)
     /// An application, as it was taken in.
     indirect case application(PersonalApplication)
@@ -1317,7 +1319,7 @@ public struct PersonalRecord: Message {
   public var code: String = ""
   /// Employer, platform and vehicle.
   public var details: MemberDetails?
-  /// The membership.
+  /// The membership; unset where there never was one.
   public var membership: MembershipSummary?
   public var unknownFields = UnknownFields()
 
@@ -1517,7 +1519,8 @@ extension PersonalApplication {
 public struct ErasePersonalDataRequest: Message {
   /// Idempotency key (UUID).
   public var requestID: String = ""
-  /// Resource name, "members/{member}"; a member's own when empty.
+  /// Resource name, "members/{member}"; a member's own when empty. Of a person who applied and never
+  /// became a member administrators name an application, "enrollments/{enrollment}".
   public var name: String = ""
   /// Why, for the audit log; 4 to 200 characters. A member need not say.
   public var reason: String = ""
@@ -1595,7 +1598,7 @@ extension ErasePersonalDataRequest {
 
 /// Response of ErasePersonalData.
 public struct ErasePersonalDataResponse: Message {
-  /// What remains: a membership that has ended, without personal data.
+  /// What remains: a membership that has ended, without personal data; unset where there was none.
   public var membership: MembershipSummary?
   public var unknownFields = UnknownFields()
 

@@ -7,10 +7,10 @@ import Testing
 @Suite("Away reports and refresh records")
 struct AwayProgressTests {
   private static let ways: [AwayState: [AwayProgress.Input: AwayState]] = [
-    .reported: [.file: .filed, .sendBack: .returnedForFix],
-    .returnedForFix: [.fix: .reported],
-    .filed: [.depart: .away, .check: .filed],
-    .away: [.comeBack: .returned, .check: .away],
+    .reported: [.file: .filed, .sendBack: .returnedForFix, .end: .ended],
+    .returnedForFix: [.fix: .reported, .end: .ended],
+    .filed: [.depart: .away, .check: .filed, .end: .ended],
+    .away: [.comeBack: .returned, .check: .away, .end: .ended],
     .returned: [.check: .returned],
   ]
 

@@ -125,6 +125,12 @@ extension MembersError {
       en: "It has more than \(RefreshStore.recordsMax) records: open rounds of parts of it."),
     .outreachFull: LocalizedText(
       zh: "该动员名单已满,请新建一个名单。", en: "The outreach list is full: make another one."),
+    .tooManyRows: LocalizedText(
+      zh: "结果超过 \(MembersService.statisticsRowsMax) 行,请缩小日期范围、减少维度,或改用导出。",
+      en: """
+        More than \(MembersService.statisticsRowsMax) rows: narrow the dates, ask for fewer \
+        dimensions, or export.
+        """),
     .rosterQuota: LocalizedText(
       zh: "今日名册比对额度已用完,请明日再试或联系管理员。",
       en: "Today's quota of rows to compare is used up: go on tomorrow."),

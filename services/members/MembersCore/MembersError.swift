@@ -69,6 +69,8 @@ public enum MembersError: String, ServiceFailure, Hashable, CaseIterable {
   case outreachState = "OUTREACH_STATE"
   /// More people than a list holds.
   case outreachFull = "OUTREACH_FULL"
+  /// More rows than one answer has.
+  case tooManyRows = "TOO_MANY_ROWS"
   /// The rows that the organization may compare today are used up.
   case rosterQuota = "ROSTER_QUOTA"
   /// The membership's state does not allow it.
@@ -126,7 +128,7 @@ public enum MembersError: String, ServiceFailure, Hashable, CaseIterable {
     case .correctionState: .failedPrecondition
     case .correctionOpen, .residentIDTaken: .alreadyExists
     case .transferOpen: .alreadyExists
-    case .codeMalformed, .codeForged: .invalidArgument
+    case .codeMalformed, .codeForged, .tooManyRows: .invalidArgument
     case .rosterQuota, .outreachFull: .resourceExhausted
     }
   }

@@ -1,3 +1,4 @@
+import Protobuf
 import RPC
 import ServiceKit
 import Storage
@@ -19,6 +20,23 @@ extension MembersService {
     let (held, organization) = try await database.read(scope, OrganizationStore.byID(id))
     guard let organization, held.holds(organization.path) else { throw CommonFailure.outOfScope }
     return PathRange(subtreeOf: organization.path)
+  }
+}
+
+/// What a list is filtered by.
+enum Filter {
+  /// The values that are asked for, each once, in the order of their numbers; `standard` where none
+  /// is.
+  ///
+  /// - Throws: INVALID_VALUE for the first that the enumeration has not.
+  static func values<Value: Enumeration>(
+    _ asked: [Value], _ field: String, standard: [Value] = []
+  ) throws(FieldFailure) -> [Value] {
+    let known = Value.allCases.filter { $0.rawValue != 0 }
+    if let index = asked.firstIndex(where: { !known.contains($0) }) {
+      throw .invalidValue("\(field)[\(index)]")
+    }
+    return asked.isEmpty ? standard : Set(asked).sorted { $0.rawValue < $1.rawValue }
   }
 }
 

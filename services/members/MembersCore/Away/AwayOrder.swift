@@ -17,6 +17,8 @@ struct AwayPlan: Sendable {
   let departureDay: Int
   let returnDay: Int
   let details: AwayDetails
+  /// Judged where the report is written: a retry on a later day gets the first reply.
+  let isPast: Bool
 
   init(
     departure: GoogleType.Date?, return back: GoogleType.Date?, details raw: AwayDetails?,
@@ -26,11 +28,7 @@ struct AwayPlan: Sendable {
     returnDay = checks.day(back, "return_date") ?? departureDay + Self.daysMin
     if departure == nil { checks.add([.required("departure_date")]) }
     if back == nil { checks.add([.required("return_date")]) }
-    if departureDay < today {
-      checks.add(
-        "departure_date", "IN_PAST",
-        LocalizedText(zh: "应在出发前报备。", en: "A report comes before the departure."))
-    }
+    isPast = departureDay < today
     if returnDay - departureDay < Self.daysMin {
       checks.add(
         "return_date", "OUT_OF_RANGE",
@@ -55,6 +53,16 @@ struct AwayPlan: Sendable {
           raw.familyNote, field: "details.family_note", characters: 0...Self.noteCharactersMax)
       } ?? ""
     self.details = details
+  }
+
+  /// - Throws: IN_PAST.
+  func checkDeparture() throws {
+    guard isPast else { return }
+    throw CommonFailure.invalidFields([
+      .inPast(
+        "departure_date",
+        LocalizedText(zh: "应在出发前报备。", en: "A report comes before the departure."))
+    ])
   }
 
   func sealed(_ key: PersonKey) throws -> [UInt8] {
@@ -92,7 +100,7 @@ struct AwayOrder: Sendable {
 }
 
 extension PlacedAwayReport {
-  /// Whether a caller may see it: staff in whose subtree its organization is, and the member.
+  /// Whether a caller may see it: staff in whose subtree the member is managed, and the member.
   func isVisible(to caller: Caller, _ scope: StaffScope) -> Bool {
     caller.kind == .member
       ? caller.subject == "members/\(report.memberID)" : scope.holds(path)

@@ -40,7 +40,7 @@ struct StoredAwayReport: Sendable, Hashable {
   }
 }
 
-/// A report with where its organization stands in the tree.
+/// A report with where the organization that manages its member stands in the tree.
 struct PlacedAwayReport: Sendable, Hashable {
   var report: StoredAwayReport
   var path: String
@@ -50,14 +50,17 @@ struct PlacedAwayReport: Sendable, Hashable {
 enum AwayStore {
   static let table = "away_reports"
 
+  /// A report is where its member is managed now. SQLite keeps the order of a CROSS JOIN: there are
+  /// fewer reports than members.
   private static let selection = """
     SELECT a.id, a.member_id, a.organization_id, a.state, a.departure_day, a.return_day, \
     a.details, a.reporter, a.sample, a.check_result, a.version, a.created, o.path \
-    FROM away_reports AS a JOIN organizations AS o ON o.id = a.organization_id
+    FROM away_reports AS a CROSS JOIN memberships AS m CROSS JOIN organizations AS o \
+    WHERE m.id = a.member_id AND o.id = m.managing_organization_id
     """
 
   static func byID(_ id: String) -> Query<PlacedAwayReport?> {
-    .first("\(selection) WHERE a.id = ?1", [id], placed)
+    .first("\(selection) AND a.id = ?1", [id], placed)
   }
 
   /// The person whom a report is about.
@@ -72,7 +75,7 @@ enum AwayStore {
 
   /// All of a member.
   static func all(of member: String) -> Query<[PlacedAwayReport]> {
-    .all("\(selection) WHERE a.member_id = ?1 ORDER BY a.id", [member], placed)
+    .all("\(selection) AND a.member_id = ?1 ORDER BY a.id", [member], placed)
   }
 
   static func page(
@@ -82,7 +85,7 @@ enum AwayStore {
     let list = states.map { String($0.rawValue) }.joined(separator: ", ")
     return .all(
       """
-      \(selection) WHERE o.path >= ?1 AND o.path < ?2 AND o.path >= ?3
+      \(selection) AND o.path >= ?1 AND o.path < ?2 AND o.path >= ?3
         AND (o.path, a.id) > (?3, ?4) AND a.state IN (\(list))
         \(isSampled ? "AND a.sample IS NOT NULL" : "")
       ORDER BY o.path, a.id LIMIT ?5
@@ -93,7 +96,7 @@ enum AwayStore {
   static func population(of range: PathRange, limit: Int) -> Query<[StoredAwayReport]> {
     Query<[PlacedAwayReport]>.all(
       """
-      \(selection) WHERE o.path >= ?1 AND o.path < ?2 AND a.state IN (?3, ?4)
+      \(selection) AND o.path >= ?1 AND o.path < ?2 AND a.state IN (?3, ?4)
         AND a.sample IS NULL ORDER BY a.id LIMIT ?5
       """,
       [range.first, range.end, AwayState.filed.rawValue, AwayState.away.rawValue, limit], placed
@@ -125,6 +128,16 @@ enum AwayStore {
     .first("SELECT report_id FROM open_away_reports WHERE member_id = ?1", [member]) {
       try $0.text("report_id")
     }
+  }
+
+  /// The open report of a member.
+  static func openReport(of member: String) -> Query<StoredAwayReport?> {
+    Query<PlacedAwayReport?>.first(
+      """
+      \(selection)
+        AND a.id = (SELECT report_id FROM open_away_reports WHERE member_id = ?1)
+      """, [member], placed
+    ).map { $0?.report }
   }
 
   /// - Parameter report: As it is after the change; its version has risen by one.

@@ -20,6 +20,7 @@ extension MembersService {
       today: order.today, &checks)
     try checks.check()
     let report = try await change(order, .fix, context) { report, key in
+      try plan.checkDeparture()
       report.departureDay = plan.departureDay
       report.returnDay = plan.returnDay
       report.details = try plan.sealed(key)

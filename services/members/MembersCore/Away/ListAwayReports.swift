@@ -12,11 +12,11 @@ extension MembersService {
     let size = try PageSize.rows(request.pageSize)
     let range = try await subtree(of: request.ancestor, for: caller)
     let states =
-      request.states.isEmpty
-      ? [.reported, .filed, .away, .returnedForFix] : Array(Set(request.states))
+      try Filter.values(
+        request.states, "states", standard: [.reported, .filed, .away, .returnedForFix])
     let scope =
       ["ListAwayReports", caller.subject, range.first, String(request.sampledOnly)]
-      + states.map { String($0.rawValue) }.sorted()
+      + states.map { String($0.rawValue) }
     let after = try keys.pages.decode(request.pageToken, scope: scope)
     let rows = try await database.read(
       AwayStore.page(

@@ -35,6 +35,7 @@ extension MembersService {
         }
         guard known.member.state.isLive else { throw MembersError.membershipState }
         guard open == nil else { throw MembersError.awayReportOpen }
+        try plan.checkDeparture()
         let report = StoredAwayReport(
           id: id, memberID: member, organizationID: known.member.managingOrganizationID,
           state: .reported, departureDay: plan.departureDay, returnDay: plan.returnDay,

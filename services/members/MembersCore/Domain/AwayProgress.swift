@@ -1,7 +1,7 @@
 import MembersV1
 
 /// How far a report of a driver who goes away is: REPORTED → FILED → AWAY → RETURNED, or
-/// RETURNED_FOR_FIX and reported again. Pure.
+/// RETURNED_FOR_FIX and reported again; ENDED with the membership. Pure.
 struct AwayProgress: Sendable, Hashable {
   enum Input: String, Sendable, Hashable, CaseIterable {
     case file
@@ -11,6 +11,8 @@ struct AwayProgress: Sendable, Hashable {
     case comeBack
     /// The county checks by phone; changes no state.
     case check
+    /// The membership ends.
+    case end
   }
 
   private(set) var state: AwayState
@@ -18,7 +20,7 @@ struct AwayProgress: Sendable, Hashable {
   init(_ state: AwayState = .reported) { self.state = state }
 
   /// Whether a member may have no other report.
-  var isOpen: Bool { state != .returned }
+  var isOpen: Bool { state != .returned && state != .ended }
 
   /// - Throws: ``MembersError/awayState``; nothing changes then.
   mutating func apply(_ input: Input) throws(MembersError) {
@@ -29,6 +31,7 @@ struct AwayProgress: Sendable, Hashable {
     case (.filed, .depart): state = .away
     case (.away, .comeBack): state = .returned
     case (.filed, .check), (.away, .check), (.returned, .check): break
+    case (.reported, .end), (.returnedForFix, .end), (.filed, .end), (.away, .end): state = .ended
     default: throw .awayState
     }
   }

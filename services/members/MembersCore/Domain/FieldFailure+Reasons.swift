@@ -79,6 +79,13 @@ extension FieldFailure {
       text: LocalizedText(zh: "车牌号格式不正确。", en: "This is no license plate number."))
   }
 
+  static func inPast(
+    _ field: String,
+    _ text: LocalizedText = LocalizedText(zh: "截止日期已过。", en: "The due date is over.")
+  ) -> FieldFailure {
+    FieldFailure(field: field, reason: "IN_PAST", text: text)
+  }
+
   static func inFuture(_ field: String) -> FieldFailure {
     FieldFailure(
       field: field, reason: "IN_FUTURE",

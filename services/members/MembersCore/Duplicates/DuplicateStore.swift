@@ -101,6 +101,16 @@ enum DuplicateStore {
       """, [after.created, after.id, limit, range.first, range.end], duplicate)
   }
 
+  /// Whether two persons are, or were, a possible duplicate of each other.
+  static func isKnown(_ one: String, _ other: String) -> Query<Bool> {
+    .exists(
+      """
+      SELECT id FROM duplicate_cases WHERE person_id = ?1 AND other_person_id = ?2
+      UNION ALL
+      SELECT id FROM duplicate_cases WHERE person_id = ?2 AND other_person_id = ?1
+      """, [one, other])
+  }
+
   /// Records that are merged into one.
   static func merged(into survivor: String) -> Query<[String]> {
     .all(

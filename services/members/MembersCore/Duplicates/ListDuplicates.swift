@@ -11,7 +11,7 @@ extension MembersService {
     let caller = try context.caller
     let size = try PageSize.rows(request.pageSize)
     let range = try await subtree(of: request.ancestor, for: caller)
-    let states = request.states.isEmpty ? [.open] : request.states
+    let states = try Filter.values(request.states, "states", standard: [.open])
     let scope =
       ["ListDuplicates", caller.subject, range.first] + states.map { "\($0.rawValue)" }
     let after = try keys.pages.decode(request.pageToken, scope: scope)

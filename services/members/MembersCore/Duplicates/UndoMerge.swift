@@ -30,13 +30,19 @@ extension MembersService {
       }
       let union = merged.member.managingOrganizationID
       return .read(OrganizationStore.byID(union)) { organization in
-        guard let organization, organization.state == .active else {
-          throw MembersError.organizationNotActive
-        }
-        return .read(
-          PoolCaseStore.terms(of: organization), DuplicateStore.merges(into: merge.survivorID)
-        ) { terms, merges in
-          try facts.undone(merge, merges, merged.known, survivor.known, terms, order)
+        guard let organization else { throw MembersError.organizationNotActive }
+        return .read(OrganizationStore.pools(in: organization.poolRegions)) { pools in
+          // A union that was dissolved meanwhile would have left its members to the pool.
+          let isDissolved = organization.state == .dissolved
+          let receiver = isDissolved ? organization.pool(among: pools) : organization
+          guard let receiver else { throw MembersError.noReceiver }
+          guard receiver.state == .active else { throw MembersError.organizationNotActive }
+          return .read(
+            PoolCaseStore.terms(of: receiver), DuplicateStore.merges(into: merge.survivorID)
+          ) { terms, merges in
+            try facts.undone(
+              merge, merges, merged.known, survivor.known, at: receiver, terms, order)
+          }
         }
       }
     }
@@ -47,14 +53,18 @@ extension MembersService {
 extension DuplicateFacts {
   fileprivate func undone(
     _ merge: StoredMerge, _ merges: [PastMerge], _ merged: KnownMember, _ survivor: KnownMember,
-    _ terms: PoolTerms, _ order: DuplicateOrder
+    at receiver: StoredOrganization, _ terms: PoolTerms, _ order: DuplicateOrder
   ) throws -> Step<[UInt8]> {
     let act = order.act
     var commit = Commit(at: order.now)
     // An erasure of the survivor reaches the merged record too, while it is one.
     commit.run(PersonStore.isStill(merged.person))
     commit.run(PersonStore.isStill(survivor.person))
-    let restored = try commit.change(merged.member, .undoMerge, former: merge.former, by: act)
+    let isMoved = receiver.id != merged.member.managingOrganizationID
+    let restored = try commit.change(
+      merged.member, .undoMerge,
+      former: isMoved && merge.former == .active ? .pooled : merge.former,
+      to: isMoved ? receiver.id : nil, by: act)
     // Who is pooled has a case; the one before ended with the merge.
     if restored.state == .pooled {
       try commit.openPoolCases(of: [restored], on: terms, by: act)
@@ -76,6 +86,8 @@ extension DuplicateFacts {
     for index in duplicate.parties.indices
     where duplicate.parties[index].member == "members/\(merge.mergedID)" {
       duplicate.parties[index].state = restored.state
+      duplicate.parties[index].managingOrganization =
+        "organizations/\(restored.managingOrganizationID)"
     }
     return try order.end(duplicate, "duplicates.undo", commit)
   }

@@ -68,6 +68,16 @@ extension EnrollmentStore {
       """, [caller, created, id, limit], placed)
   }
 
+  /// How many applications wait for an organization.
+  static func waiting(at organizationID: String) -> Query<Int> {
+    .one(
+      """
+      SELECT count(*) AS n FROM enrollments
+      WHERE organization_id = ?1 AND state IN (\(numbers([.held, .pending])))
+      """, [organizationID]
+    ) { row in try row.int("n") }
+  }
+
   /// The application as it was normalized, sealed with the person's key.
   static func application(of id: String) -> Query<[UInt8]?> {
     .first("SELECT application FROM enrollments WHERE id = ?1", [id]) { row in

@@ -11,19 +11,21 @@ extension MembersService {
   ) async throws -> ListEnrollmentsResponse {
     let caller = try context.caller
     let size = try PageSize.rows(request.pageSize)
+    let states = try Filter.values(request.states, "states")
     return caller.kind == .staff
-      ? try await queue(request, size, caller, context.language)
-      : try await made(request, size, caller)
+      ? try await queue(request, states, size, caller, context.language)
+      : try await made(request, states, size, caller)
   }
 
   private func queue(
-    _ request: ListEnrollmentsRequest, _ size: Int, _ caller: Caller, _ language: Language
+    _ request: ListEnrollmentsRequest, _ asked: [EnrollmentState], _ size: Int,
+    _ caller: Caller, _ language: Language
   ) async throws -> ListEnrollmentsResponse {
     let range = try await subtree(of: request.ancestor, for: caller)
-    let states = request.states.isEmpty ? [.held, .pending] : Array(Set(request.states))
+    let states = asked.isEmpty ? [.held, .pending] : asked
     let scope =
       ["ListEnrollments", caller.subject, range.first]
-      + states.map { String($0.rawValue) }.sorted()
+      + states.map { String($0.rawValue) }
     let after = try EnrollmentStore.Place(keys.pages.decode(request.pageToken, scope: scope))
     // First the rest of the organization that the last page ended in, then those after it.
     let (rest, following) = try await database.read(
@@ -40,11 +42,12 @@ extension MembersService {
   }
 
   private func made(
-    _ request: ListEnrollmentsRequest, _ size: Int, _ caller: Caller
+    _ request: ListEnrollmentsRequest, _ states: [EnrollmentState], _ size: Int,
+    _ caller: Caller
   ) async throws -> ListEnrollmentsResponse {
     var response = ListEnrollmentsResponse()
     // All of them are RECEIVED to a partner.
-    guard request.states.isEmpty || request.states.contains(.received) else { return response }
+    guard states.isEmpty || states.contains(.received) else { return response }
     let scope = ["ListEnrollments", caller.subject]
     let after = try keys.pages.decode(request.pageToken, scope: scope)
     let rows = try await database.read(

@@ -12,9 +12,9 @@ extension MembersService {
     let size = try PageSize.rows(request.pageSize)
     let id = try ResourceName.parse(request.round, collection: "refreshRounds", field: "round")
     _ = try await round(id, for: caller)
-    let states = request.states.isEmpty ? [.stale] : Array(Set(request.states))
+    let states = try Filter.values(request.states, "states", standard: [.stale])
     let scope =
-      ["ListRefreshRecords", caller.subject, id] + states.map { String($0.rawValue) }.sorted()
+      ["ListRefreshRecords", caller.subject, id] + states.map { String($0.rawValue) }
     let after = try keys.pages.decode(request.pageToken, scope: scope)?.first ?? .text("")
     let rows = try await database.read(
       RefreshStore.records(of: id, states: states, after: after, limit: size + 1))

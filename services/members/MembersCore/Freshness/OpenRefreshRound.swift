@@ -18,10 +18,6 @@ extension MembersService {
     let requestID = checks.requestID(request.requestID)
     let dueDay = checks.day(request.dueDate, "due_date") ?? today
     if request.dueDate == nil { checks.add([.required("due_date")]) }
-    if dueDay < today {
-      checks.add(
-        "due_date", "IN_PAST", LocalizedText(zh: "截止日期已过。", en: "The due date is over."))
-    }
     try checks.check()
     // Who was confirmed today is older than tomorrow.
     let firstFreshDay = request.allRecords ? today + 1 : Freshness.firstFreshDay(on: today)
@@ -35,6 +31,10 @@ extension MembersService {
       requestID ?? "", payload: try payload.wireBytes(), at: now, context
     ) {
       .read(RefreshStore.isTooLarge(range, firstFreshDay: firstFreshDay)) { isTooLarge in
+        // Here, so that a retry on a later day gets the first reply.
+        guard dueDay >= today else {
+          throw CommonFailure.invalidFields([.inPast("due_date")])
+        }
         guard !isTooLarge else { throw MembersError.roundTooLarge }
         var commit = Commit(at: now)
         RefreshStore.open(

@@ -14,18 +14,19 @@ extension MembersService {
     let caller = try context.caller
     let size = try PageSize.rows(request.pageSize)
     let range = try await subtree(of: request.ancestor, for: caller)
-    let states = request.states.isEmpty ? MembershipState.live : request.states
+    let states = try Filter.values(request.states, "states", standard: MembershipState.live)
+    let groups = try Filter.values(request.groups, "groups")
     guard request.residentID.isEmpty, request.memberNumber.isEmpty else {
-      return try await found(request, states: states, in: range)
+      return try await found(request, states, groups, in: range)
     }
     let scope =
       ["ListMembers", caller.subject, range.first]
-      + states.map { "state \($0.rawValue)" } + request.groups.map { "group \($0.rawValue)" }
+      + states.map { "state \($0.rawValue)" } + groups.map { "group \($0.rawValue)" }
     let after = try keys.pages.decode(request.pageToken, scope: scope)?.first ?? .text("")
     let count = try await database.read(CounterStore.members(of: range)).values.reduce(0, +)
     let page = try await database.read(
       MemberStore.page(
-        of: range, states: states, groups: request.groups, after: after, limit: size + 1,
+        of: range, states: states, groups: groups, after: after, limit: size + 1,
         isSmall: count <= Self.gatheredMax))
     var response = ListMembersResponse()
     response.members = try page.prefix(size).map { try $0.maskedMessage(keys) }
@@ -37,12 +38,13 @@ extension MembersService {
 
   /// The one member with a resident ID or a number, where the other filters let it through.
   private func found(
-    _ request: ListMembersRequest, states: [MembershipState], in range: PathRange
+    _ request: ListMembersRequest, _ states: [MembershipState], _ groups: [OccupationGroup],
+    in range: PathRange
   ) async throws -> ListMembersResponse {
     var response = ListMembersResponse()
     if let known = try await lookedFor(request), known.managingPath.hasPrefix(range.first),
       states.contains(known.member.state),
-      request.groups.isEmpty || request.groups.contains(known.member.group)
+      groups.isEmpty || groups.contains(known.member.group)
     {
       response.members = [try known.maskedMessage(keys)]
     }

@@ -105,13 +105,14 @@ extension MemberOrder {
   func read(_ decide: @escaping @Sendable (MemberFacts) throws -> Step<[UInt8]>) -> Step<[UInt8]> {
     .read(
       StaffScope.query(of: caller), MemberStore.byID(memberID), PoolCaseStore.open(of: memberID),
-      TransferStore.open(of: memberID)
-    ) { scope, known, poolCase, transfer in
+      TransferStore.open(of: memberID), AwayStore.openReport(of: memberID)
+    ) { scope, known, poolCase, transfer, away in
       guard let known, !known.person.isErased, caller.actsFor(known, scope) else {
         throw MembersError.memberNotFound
       }
       try Etag.check(etag, known.member.version)
-      return try decide(MemberFacts(known: known, poolCase: poolCase, transfer: transfer))
+      return try decide(
+        MemberFacts(known: known, poolCase: poolCase, transfer: transfer, away: away))
     }
   }
 
@@ -126,6 +127,8 @@ struct MemberFacts: Sendable {
   /// The case of the holding pool.
   var poolCase: PlacedPoolCase?
   var transfer: PlacedTransfer?
+  /// The report of going away; only read where the membership may end.
+  var away: StoredAwayReport?
 
   var member: StoredMember { known.member }
 }
@@ -138,6 +141,16 @@ extension Commit {
     let ended = try change(facts.member, input, survivorID: survivorID, by: act)
     if let open = facts.poolCase { try change(open.poolCase, .close, by: act) }
     try cancelTransfer(facts.transfer, of: ended.id, by: act)
+    if let away = facts.away { try end(away) }
     return ended
+  }
+
+  private mutating func end(_ open: StoredAwayReport) throws {
+    var (report, progress) = (open, AwayProgress(open.state))
+    try progress.apply(.end)
+    report.state = progress.state
+    report.version += 1
+    AwayStore.update(report, into: &self)
+    emit(try .changed(report))
   }
 }

@@ -25,6 +25,20 @@ extension MembersService {
   }
 }
 
+/// Applications wait for a decision of the organization that is to be dissolved.
+private struct WaitingApplications: ServiceFailure {
+  let count: Int
+
+  var code: RPCError.Code { .failedPrecondition }
+  var reason: String { "ORGANIZATION_HAS_APPLICATIONS" }
+  var metadata: [String: String] { ["applications": "\(count)"] }
+  var text: LocalizedText {
+    LocalizedText(
+      zh: "还有 \(count) 份入会申请待该组织处理,请先处理。",
+      en: "\(count) applications wait for it: approve, refuse or withdraw them first.")
+  }
+}
+
 /// The end of an organization.
 private struct Dissolution: Sendable {
   let organization: StoredOrganization
@@ -39,8 +53,10 @@ private struct Dissolution: Sendable {
     after.version += 1
     let dissolved = after
     return .read(
-      CounterStore.liveMembers(of: organization.id), TransferStore.open(to: organization.id)
-    ) { count, transfers in
+      CounterStore.liveMembers(of: organization.id), TransferStore.open(to: organization.id),
+      EnrollmentStore.waiting(at: organization.id)
+    ) { count, transfers, waiting in
+      guard waiting == 0 else { throw WaitingApplications(count: waiting) }
       var commit = Commit(at: change.now)
       for open in transfers { try commit.change(open.transfer, .cancel, by: change.act) }
       let cancelled = commit
@@ -49,10 +65,10 @@ private struct Dissolution: Sendable {
       guard count <= MembersMove.membersMax else { throw MembersError.tooManyMembers }
       return .read(
         MemberStore.live(in: organization.id, limit: MembersMove.membersMax + 1),
-        OrganizationStore.pools(in: poolRegions)
+        OrganizationStore.pools(in: organization.poolRegions)
       ) { members, pools in
         guard members.count <= MembersMove.membersMax else { throw MembersError.tooManyMembers }
-        guard let pool = pool(among: pools) else { throw MembersError.noReceiver }
+        guard let pool = organization.pool(among: pools) else { throw MembersError.noReceiver }
         return .read(PoolCaseStore.terms(of: pool)) { terms in
           var commit = cancelled
           try MembersMove(
@@ -82,17 +98,20 @@ private struct Dissolution: Sendable {
       return try response.wireBytes()
     }
   }
+}
 
-  /// The county, then the city.
-  private var poolRegions: [String] {
-    let code = organization.regionCode.prefix(6)
+extension StoredOrganization {
+  /// Regions whose pool may take its members: the county, then the city.
+  var poolRegions: [String] {
+    let code = regionCode.prefix(6)
     return [String(code), code.prefix(4) + "00"]
   }
 
-  /// The pool of the county, else of the city; of several the one with the smallest id.
-  private func pool(among pools: [StoredOrganization]) -> StoredOrganization? {
+  /// Where its members go when it is dissolved: the pool of the county, else of the city; of
+  /// several the one with the smallest id.
+  func pool(among pools: [StoredOrganization]) -> StoredOrganization? {
     poolRegions.lazy.compactMap { region in
-      pools.filter { $0.regionCode == region && $0.id != organization.id }.min { $0.id < $1.id }
+      pools.filter { $0.regionCode == region && $0.id != id }.min { $0.id < $1.id }
     }.first
   }
 }

@@ -13,7 +13,7 @@ extension MembersService {
     context: ServerContext
   ) async throws {
     let range = try await subtree(of: request.ancestor, for: try context.caller)
-    let filter = OrganizationFilter(kinds: request.kinds)
+    let filter = OrganizationFilter(kinds: try Filter.values(request.kinds, "kinds"))
     var after = ""
     while true {
       let page = try await database.read(

@@ -16,10 +16,10 @@ extension MembersService {
     let size = try PageSize.rows(request.pageSize)
     let range = try await subtree(of: request.ancestor, for: caller)
     let hanging = try await hanging(request, within: range)
-    let filter = OrganizationFilter(kinds: request.kinds)
+    let filter = OrganizationFilter(kinds: try Filter.values(request.kinds, "kinds"))
     let scope =
       ["ListOrganizations", caller.subject, range.first, request.parent, request.coveredBy]
-      + request.kinds.map { "\($0.rawValue)" }
+      + filter.kinds.map { "\($0.rawValue)" }
     let after = try keys.pages.decode(request.pageToken, scope: scope)?.first ?? .text("")
     let page: [StoredOrganization]
     if let (edge, id) = hanging {

@@ -24,10 +24,6 @@ extension MembersService {
       checks.add([.invalidValue("means")])
     }
     let dueDay = checks.day(request.dueDate, "due_date")
-    if let dueDay, dueDay < today {
-      checks.add(
-        "due_date", "IN_PAST", LocalizedText(zh: "截止日期已过。", en: "The due date is over."))
-    }
     try checks.check()
     let range = try await subtree(of: request.organization, for: caller, field: "organization")
     guard !range.organizationID.isEmpty else { throw FieldFailure.required("organization") }
@@ -38,6 +34,10 @@ extension MembersService {
     let reply = try await writeOnce(
       requestID ?? "", payload: try payload.wireBytes(), at: now, context
     ) {
+      // Here, so that a retry on a later day gets the first reply.
+      guard list.dueDay ?? today >= today else {
+        throw CommonFailure.invalidFields([.inPast("due_date")])
+      }
       var commit = Commit(at: now)
       commit.run(OutreachStore.insert(list))
       commit.emit(try .changed(list))

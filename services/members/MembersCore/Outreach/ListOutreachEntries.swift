@@ -12,9 +12,9 @@ extension MembersService {
     let size = try PageSize.rows(request.pageSize)
     let id = try ResourceName.parse(request.list, collection: "outreachLists", field: "list")
     _ = try await outreachList(id, for: caller)
-    let states = request.states.isEmpty ? [.open, .notReached] : Array(Set(request.states))
+    let states = try Filter.values(request.states, "states", standard: [.open, .notReached])
     let scope =
-      ["ListOutreachEntries", caller.subject, id] + states.map { String($0.rawValue) }.sorted()
+      ["ListOutreachEntries", caller.subject, id] + states.map { String($0.rawValue) }
     let after = try keys.pages.decode(request.pageToken, scope: scope)?.first ?? .text("")
     let rows = try await database.read(
       OutreachStore.page(of: id, states: states, after: after, limit: size + 1))

@@ -22,6 +22,7 @@ extension MembersService {
     let now = clock.now
     let act = Act(actor: caller.subject, now: now)
     let (keys, etag, isAccepted) = (keys, request.etag, request.accept)
+    let caseIDs = [ids.next(), ids.next()]
     let audit = AuditEntry(
       actor: caller.subject, action: isAccepted ? "corrections.accept" : "corrections.decline",
       target: request.name, reason: reason ?? "")
@@ -33,7 +34,8 @@ extension MembersService {
           !placed.known.person.isErased
         else { throw MembersError.correctionNotFound }
         try Etag.check(etag, placed.correction.version)
-        var decision = CorrectionDecision(placed: placed, act: act, audit: audit, keys: keys)
+        var decision = CorrectionDecision(
+          placed: placed, act: act, audit: audit, keys: keys, caseIDs: caseIDs)
         return isAccepted ? try decision.accept() : try decision.decline()
       }
     }
@@ -47,6 +49,8 @@ private struct CorrectionDecision: Sendable {
   let act: Act
   let audit: AuditEntry
   let keys: MembersKeys
+  /// Of the duplicates that the correction may open.
+  let caseIDs: [String]
 
   mutating func decline() throws -> Step<[UInt8]> {
     try placed.correction.progress.apply(.decline)
@@ -71,10 +75,13 @@ private struct CorrectionDecision: Sendable {
     if !asked.personName.isEmpty { after.name = asked.personName }
     if !asked.residentID.isEmpty { after.residentID = asked.residentID }
     if !asked.phone.isEmpty { after.phone = asked.phone }
-    let hashes = (before: try keys.hashes(of: before), after: try keys.hashes(of: after))
+    let (old, new) = (try keys.hashes(of: before), try keys.hashes(of: after))
     let corrected = try sealed(after, of: person, key)
     let decision = self
-    return .read(PersonStore.holders(of: hashes.after.residentID)) { holders in
+    return .read(
+      PersonStore.holders(of: new.residentID), PersonStore.oldest(with: new.phone),
+      PersonStore.oldest(with: new.birth), PersonalDataStore.newestApplication(of: person.id)
+    ) { holders, withPhone, withBirth, application in
       // A record that is merged into the person's keeps its own: an undo finds it there.
       guard holders.allSatisfy({ $0 == person.id }) else { throw MembersError.residentIDTaken }
       var commit = Commit(at: decision.act.now)
@@ -84,9 +91,41 @@ private struct CorrectionDecision: Sendable {
       } else {
         commit.run(MemberStore.isStill(member))
       }
-      PersonStore.remove(hashes.before, of: person.id, into: &commit)
-      PersonStore.insert(hashes.after, of: person.id, isNew: true, into: &commit)
-      commit.run(PersonStore.correct(person, to: corrected, hashKey: hashes.after.key))
+      PersonStore.remove(old, of: person.id, into: &commit)
+      PersonStore.insert(new, of: person.id, isNew: true, into: &commit)
+      commit.run(PersonStore.correct(person, to: corrected, hashKey: new.key))
+      let alike: [(DuplicateCase.Kind, String?)] = [
+        (.phone, old.phone == new.phone ? nil : withPhone),
+        (.nameAndBirthDate, old.birth == new.birth ? nil : withBirth),
+      ]
+      return try decision.end(commit, cases: decision.cases(alike, enrollmentID: application))
+    }
+  }
+
+  /// Cases of the persons whom this one now looks like.
+  private func cases(
+    _ alike: [(DuplicateCase.Kind, String?)], enrollmentID: String?
+  ) -> [DuplicateCase] {
+    zip(caseIDs, alike).compactMap { id, other in
+      guard let otherID = other.1, otherID != placed.known.person.id, let enrollmentID else {
+        return nil
+      }
+      return DuplicateCase(
+        id: id, kind: other.0, personID: placed.known.person.id, otherPersonID: otherID,
+        enrollmentID: enrollmentID, created: act.microseconds)
+    }
+  }
+
+  /// Opens those of the cases whose two persons nobody has judged yet.
+  private func end(_ commit: Commit, cases: [DuplicateCase]) throws -> Step<[UInt8]> {
+    guard !cases.isEmpty else { return try end(commit) }
+    let decision = self
+    return .read(all: cases.map { DuplicateStore.isKnown($0.personID, $0.otherPersonID) }) {
+      isKnown in
+      var commit = commit
+      for (one, isKnown) in zip(cases, isKnown) where !isKnown {
+        commit.run(EnrollmentStore.insert(one))
+      }
       return try decision.end(commit)
     }
   }

@@ -9,6 +9,9 @@ extension MembersService {
   public func erasePersonalData(
     _ request: ErasePersonalDataRequest, context: ServerContext
   ) async throws -> ErasePersonalDataResponse {
+    if case .applicant? = try? context.caller.dataSubject(named: request.name) {
+      return try await eraseApplicant(request, context: context)
+    }
     var payload = request
     payload.requestID = ""
     var checks = FieldChecks()
@@ -52,7 +55,7 @@ extension MemberFacts {
     }
     for known in [known] + merged where !known.person.isErased {
       let hashes = try keys.hashes(of: try keys.personalData(of: known.person))
-      PersonalDataStore.erase(known, hashes: hashes, into: &commit)
+      PersonalDataStore.erase(known.person, isMember: true, hashes: hashes, into: &commit)
     }
     commit.record(order.audit("members.erase", target: "members/\(member.id)"))
     var response = ErasePersonalDataResponse()

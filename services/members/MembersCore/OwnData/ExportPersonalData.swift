@@ -14,25 +14,59 @@ extension MembersService {
   ) async throws {
     let caller = try context.caller
     var checks = FieldChecks()
-    let id = checks.take { () throws(FieldFailure) in try caller.member(named: request.name) }
+    let subject = checks.take { () throws(FieldFailure) in
+      try caller.dataSubject(named: request.name)
+    }
     let reason = checks.take { () throws(FieldFailure) in
       try caller.checked(reason: request.reason)
     }
-    try checks.check()
-    let (scope, known) = try await database.read(
-      StaffScope.query(of: caller), MemberStore.byID(id ?? ""))
-    guard let known, !known.person.isErased, caller.actsFor(known, scope) else {
-      throw MembersError.memberNotFound
-    }
+    let found = try checks.finish(subject, reason)
+    let (records, target) = try await records(of: found.0, for: caller)
     let entry = AuditEntry(
-      actor: caller.subject, action: "members.export", target: "members/\(known.member.id)",
-      reason: reason ?? "")
+      actor: caller.subject, action: "members.export", target: target, reason: found.1)
     try await database.write(Commit(at: clock.now, audit: [entry]))
-    let key = try keys.personKey(of: known.person)
-    try await responses.send(.with { $0.part = .record(try known.record(keys, key)) })
-    try await sendApplications(of: known.person.id, key, responses)
-    try await sendHistory(of: known.member.id, key, responses)
-    try await sendNotes(of: known, key, responses)
+    for (person, known) in records {
+      let key = try keys.personKey(of: person)
+      let data = try keys.personalData(of: person)
+      try await responses.send(.with { $0.part = .record(try data.record(of: known, key)) })
+      try await sendApplications(of: person.id, key, responses)
+      if let known { try await sendHistory(of: known.member.id, key, responses) }
+      // A member's honors are those of the merged records too.
+      if let known, person.id == records.first?.person.id {
+        try await sendHonors(of: known.member.id, responses)
+      }
+      try await sendOutreach(try keys.hashes(of: data).residentID, responses)
+    }
+  }
+
+  /// The person's records, those that are merged into the first after it; and what the audit log
+  /// calls them.
+  private func records(
+    of subject: DataSubject, for caller: Caller
+  ) async throws -> (records: [(person: StoredPerson, known: KnownMember?)], target: String) {
+    let scope = StaffScope.query(of: caller)
+    switch subject {
+    case .member(let id):
+      let (held, known, ids) = try await database.read(
+        scope, MemberStore.byID(id), DuplicateStore.merged(into: id))
+      guard let known, !known.person.isErased, caller.actsFor(known, held) else {
+        throw MembersError.memberNotFound
+      }
+      var records = [known]
+      for merged in ids {
+        if let merged = try await database.read(MemberStore.byID(merged)) {
+          records.append(merged)
+        }
+      }
+      return (
+        records.filter { !$0.person.isErased }.map { ($0.person, $0) }, "members/\(id)"
+      )
+    case .applicant(let id):
+      let (held, placed, known) = try await database.read(
+        scope, EnrollmentStore.byID(id), MemberStore.applicant(of: id))
+      let person = try KnownPerson.applicant(known, of: placed, in: held)
+      return ([(person, nil)], "enrollments/\(id)")
+    }
   }
 
   private func sendApplications(
@@ -62,9 +96,9 @@ extension MembersService {
       guard page.count == PageSize.max, let last = page.last else { break }
       after = last.version
     }
-    let (cases, transfers, corrections) = try await database.read(
+    let (cases, transfers, corrections, reports) = try await database.read(
       PoolCaseStore.all(of: member), TransferStore.all(of: member),
-      CorrectionStore.all(of: member))
+      CorrectionStore.all(of: member), AwayStore.all(of: member))
     for one in cases {
       try await responses.send(.with { $0.part = .poolCase(one.message(one.poolCase)) })
     }
@@ -76,17 +110,6 @@ extension MembersService {
       message.data = try one.correction.openData(key)
       try await responses.send(.with { $0.part = .correction(message) })
     }
-  }
-
-  /// What is kept about the person beside the membership.
-  private func sendNotes(
-    of known: KnownMember, _ key: PersonKey,
-    _ responses: ResponseWriter<ExportPersonalDataResponse>
-  ) async throws {
-    let hashes = try keys.hashes(of: try keys.personalData(of: known.person)).residentID
-    let (reports, honors, entries) = try await database.read(
-      AwayStore.all(of: known.member.id),
-      HonorStore.of(known.member.id, limit: PageSize.max), OutreachStore.all(of: hashes))
     for placed in reports {
       var message = PersonalAwayReport()
       message.report = placed.report.message
@@ -95,8 +118,21 @@ extension MembersService {
       let part = message
       try await responses.send(.with { $0.part = .awayReport(part) })
     }
-    for honor in honors { try await responses.send(.with { $0.part = .honor(honor.message) }) }
-    for entry in entries {
+  }
+
+  private func sendHonors(
+    of member: String, _ responses: ResponseWriter<ExportPersonalDataResponse>
+  ) async throws {
+    for honor in try await database.read(HonorStore.of(member, limit: PageSize.max)) {
+      try await responses.send(.with { $0.part = .honor(honor.message) })
+    }
+  }
+
+  /// What is kept from before the person joined.
+  private func sendOutreach(
+    _ hashes: [KeyedHash.Candidate], _ responses: ResponseWriter<ExportPersonalDataResponse>
+  ) async throws {
+    for entry in try await database.read(OutreachStore.all(of: hashes)) {
       var message = PersonalOutreach()
       message.entry = entry.message
       message.contact = try keys.contact(of: entry)
@@ -107,17 +143,17 @@ extension MembersService {
   }
 }
 
-extension KnownMember {
+extension PersonalData {
   /// The person and the membership, in full.
-  fileprivate func record(_ keys: MembersKeys, _ key: PersonKey) throws -> PersonalRecord {
-    let data = try keys.personalData(of: person)
+  fileprivate func record(of known: KnownMember?, _ key: PersonKey) throws -> PersonalRecord {
     var record = PersonalRecord()
-    record.personName = data.name
-    record.residentID = data.residentID
-    record.phone = data.phone
-    record.code = try key.openText(member.code, table: MemberStore.table, column: "code")
-    record.details = try member.openDetails(key)
-    record.membership = member.summary
+    record.personName = name
+    record.residentID = residentID
+    record.phone = phone
+    guard let known else { return record }
+    record.code = try key.openText(known.member.code, table: MemberStore.table, column: "code")
+    record.details = try known.member.openDetails(key)
+    record.membership = known.member.summary
     return record
   }
 }

@@ -14,7 +14,7 @@ extension MembersService {
     let isOwn = caller.kind == .member
     let range = isOwn ? nil : try await subtree(of: request.ancestor, for: caller)
     let member = isOwn ? try caller.member(named: "") : ""
-    let states = request.states.isEmpty ? [.requested] : request.states
+    let states = try Filter.values(request.states, "states", standard: [.requested])
     let scope =
       ["ListCorrections", caller.subject, range?.first ?? member]
       + states.map { "\($0.rawValue)" }

@@ -29,22 +29,30 @@ enum PersonalDataStore {
     }
   }
 
+  /// The last application of a person.
+  static func newestApplication(of person: String) -> Query<String?> {
+    .first(
+      "SELECT id FROM enrollments WHERE person_id = ?1 ORDER BY created DESC, id LIMIT 1", [person]
+    ) { row in try row.text("id") }
+  }
+
   /// Destroys a person's key, and with it all that is sealed; empties the fields; removes the
   /// hashes. What waits for the person ends.
   ///
-  /// - Parameter hashes: What the person is found by.
-  static func erase(_ known: KnownMember, hashes: PersonHashes, into commit: inout Commit) {
-    let (id, nothing) = (known.person.id, [UInt8]())
+  /// - Parameters:
+  ///   - isMember: Whether the person has a membership, in whatever state: guarded.
+  ///   - hashes: What the person is found by.
+  static func erase(
+    _ person: StoredPerson, isMember: Bool, hashes: PersonHashes, into commit: inout Commit
+  ) {
+    let (id, nothing) = (person.id, [UInt8]())
     commit.run(
       """
       UPDATE persons SET wrapped_key = NULL, person_name = ?3, resident_id = ?3, phone = ?3
       WHERE id = ?1 AND wrapped_key = ?2
-      """, [id, known.person.wrappedKey, nothing], expects: .exactly(1))
+      """, [id, person.wrappedKey, nothing], expects: .exactly(1))
     OutreachStore.erase(hashes.residentID, into: &commit)
     PersonStore.remove(hashes, of: id, into: &commit)
-    commit.run(
-      "UPDATE memberships SET code = ?2, code_sha256 = ?2, details = NULL WHERE id = ?1",
-      [id, nothing], expects: .exactly(1))
     let waiting = [EnrollmentState.held, .pending].map { String($0.rawValue) }
       .joined(separator: ", ")
     commit.run(
@@ -54,6 +62,10 @@ enum PersonalDataStore {
       """, [id, EnrollmentState.withdrawn.rawValue])
     commit.run("UPDATE enrollments SET application = ?2 WHERE person_id = ?1", [id, nothing])
     commit.run("DELETE FROM open_enrollments WHERE person_id = ?1", [id])
+    // After the applications, of which one that is approved meanwhile founds a membership.
+    commit.run(
+      "UPDATE memberships SET code = ?2, code_sha256 = ?2, details = NULL WHERE id = ?1",
+      [id, nothing], expects: .exactly(isMember ? 1 : 0))
     commit.run(
       """
       UPDATE corrections SET state = ?2, version = version + 1
@@ -62,6 +74,7 @@ enum PersonalDataStore {
       [id, CorrectionState.cancelled.rawValue, CorrectionState.requested.rawValue])
     commit.run("UPDATE corrections SET data = ?2 WHERE member_id = ?1", [id, nothing])
     commit.run("DELETE FROM open_corrections WHERE member_id = ?1", [id])
+    commit.run("UPDATE away_reports SET details = ?2 WHERE member_id = ?1", [id, nothing])
     // That somebody looked like somebody is of no more use.
     commit.run(
       """

@@ -23,7 +23,7 @@ extension MembersService {
       subject = range.first
       filter = .pools(range)
     }
-    let states = request.states.isEmpty ? [.waiting, .assigned] : request.states
+    let states = try Filter.values(request.states, "states", standard: [.waiting, .assigned])
     let kind = request.receiver.isEmpty ? request.custodian.isEmpty ? "pools" : "kept" : "received"
     let scope =
       ["ListPoolCases", caller.subject, kind, subject, "\(request.overdue)"]

@@ -92,7 +92,7 @@ enum CounterStore {
   /// New members of a subtree on the days, split by one dimension or more.
   static func enrollments(
     of range: PathRange, days: ClosedRange<Int>,
-    by dimensions: [Dimension] = [.group, .channel]
+    by dimensions: [Dimension] = [.group, .channel], limit: Int? = nil
   ) -> Query<[EnrollmentRow]> {
     enrollments(
       """
@@ -102,7 +102,7 @@ enum CounterStore {
       SELECT c.day, c.occupation_group, c.channel, c.campaign, c.joinings AS members
       FROM count_changes AS c JOIN organizations AS o ON o.id = c.organization_id
       WHERE o.path >= ?1 AND o.path < ?2 AND c.day >= ?3 AND c.day <= ?4 AND c.joinings <> 0
-      """, range, days, [range.organizationID], dimensions)
+      """, range, days, [range.organizationID], dimensions, limit: limit)
   }
 
   /// The same figures from the membership log: what the counters must say.
@@ -121,7 +121,7 @@ enum CounterStore {
 
   private static func enrollments(
     _ rows: String, _ range: PathRange, _ days: ClosedRange<Int>, _ more: [String],
-    _ dimensions: [Dimension]
+    _ dimensions: [Dimension], limit: Int? = nil
   ) -> Query<[EnrollmentRow]> {
     let columns = Dimension.allCases.filter(dimensions.contains).map(\.rawValue)
     let list = columns.joined(separator: ", ")
@@ -132,6 +132,7 @@ enum CounterStore {
       SELECT \(columns.map { "\($0), " }.joined()) CAST(sum(members) AS BIGINT) AS members
       FROM (\(rows)) AS counted
       GROUP BY \(list) HAVING sum(members) <> 0 ORDER BY \(list)
+      \(limit.map { "LIMIT \($0)" } ?? "")
       """, arguments
     ) { row in
       var found = EnrollmentRow(members: try row.integer("members"))

@@ -5,6 +5,9 @@ import ServiceKit
 import Storage
 
 extension MembersService {
+  /// Counts of one answer: a year by day and channel. More are for an export.
+  static let statisticsRowsMax = 10_000
+
   /// Counts new members of a subtree by group, channel, campaign or day, out of counters.
   public func getEnrollmentStatistics(
     _ request: GetEnrollmentStatisticsRequest, context: ServerContext
@@ -19,10 +22,11 @@ extension MembersService {
     response.liveMembers = members[.pooled, default: 0] + members[.active, default: 0]
     response.retainedMembers = members[.retained, default: 0]
     guard let days = days.days else { return response }
-    response.counts = try await database.read(
-      CounterStore.enrollments(of: range, days: days, by: dimensions)
-    )
-    .map { row in
+    let rows = try await database.read(
+      CounterStore.enrollments(
+        of: range, days: days, by: dimensions, limit: Self.statisticsRowsMax + 1))
+    guard rows.count <= Self.statisticsRowsMax else { throw MembersError.tooManyRows }
+    response.counts = rows.map { row in
       var count = EnrollmentCount()
       count.group = row.group
       count.channel = row.channel

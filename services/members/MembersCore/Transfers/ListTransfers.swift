@@ -24,7 +24,7 @@ extension MembersService {
       subject = range.first
       filter = .receivers(range)
     }
-    let states = request.states.isEmpty ? [.requested] : request.states
+    let states = try Filter.values(request.states, "states", standard: [.requested])
     let scope = ["ListTransfers", caller.subject, subject] + states.map { "\($0.rawValue)" }
     let after = try keys.pages.decode(request.pageToken, scope: scope)
     let page = try await database.read(

@@ -12,9 +12,9 @@ extension MembersService {
     let size = try PageSize.rows(request.pageSize)
     let range = try await subtree(of: request.ancestor, for: caller)
     let states =
-      request.states.isEmpty ? [.triggered, .assigned, .guiding] : Array(Set(request.states))
+      try Filter.values(request.states, "states", standard: [.triggered, .assigned, .guiding])
     let scope =
-      ["ListUnits", caller.subject, range.first] + states.map { String($0.rawValue) }.sorted()
+      ["ListUnits", caller.subject, range.first] + states.map { String($0.rawValue) }
     let after = try keys.pages.decode(request.pageToken, scope: scope)
     let rows = try await database.read(
       UnitStore.page(
