@@ -17,6 +17,17 @@ import Testing
     try configuration.validate()
   }
 
+  @Test("no visit is taken in that is older than visits are kept")
+  func agesKept() throws {
+    var configuration = StationsConfiguration()
+    configuration.visits.keepMonths = 2
+    configuration.visits.ageMaxHours = 2 * 28 * 24
+    try configuration.validate()
+    configuration.visits.ageMaxHours += 1
+    let error = #expect(throws: ConfigurationError.self) { try configuration.validate() }
+    #expect(error?.description.contains("visits.age_max_hours") == true)
+  }
+
   @Test("fields out of their limits are all named")
   func limits() {
     var configuration = StationsConfiguration()

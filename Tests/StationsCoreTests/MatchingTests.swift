@@ -38,6 +38,21 @@ import Testing
     }
   }
 
+  @Test("the code of who is a member no more names nobody, until they are one again")
+  func gone() async throws {
+    try await World.run { world in
+      let station = try await world.station()
+      for (turn, state) in [MembershipState.active, .left, .active, .expelled].enumerated() {
+        world.members.emitMembership("YJM-A", member: 1, state: state)
+        try await world.feed.catchUp()
+        try await station.report(uuid(), [station.visit(1, code: "YJM-A")])
+        let states = try await station.stored().map(\.state)
+        #expect(states.filter { $0 == .matched }.count == [1, 1, 3, 3][turn])
+      }
+      #expect(try await station.countersAgree())
+    }
+  }
+
   @Test("while yijia-members is down visits stay unmatched; the feed matches them, counters too")
   func downThenFed() async throws {
     try await World.run { world in

@@ -48,10 +48,13 @@ final class FakeMembers: MembersServiceProtocol {
     emit(change.organization, .organizationChanged(change))
   }
 
-  func emitMembership(_ code: String, member: Int, group: OccupationGroup = .courier) {
+  func emitMembership(
+    _ code: String, member: Int, group: OccupationGroup = .courier,
+    state: MembershipState = .active
+  ) {
     var change = MembershipChanged()
     change.member = "members/\(hexID(member))"
-    change.state = .active
+    change.state = state
     change.organization = "organizations/\(Tree.county)"
     change.group = group
     change.codeSHA256 = CheckedVisit.sha256(code)

@@ -39,6 +39,11 @@ enum MemberCodeStore {
       """, [code, member.id, member.group.rawValue], expects: .exactly(1))
   }
 
+  /// Whose code it was is a member no more: visits with it are of nobody known.
+  static func forget(code: [UInt8], in commit: inout Commit) {
+    commit.run("DELETE FROM member_code WHERE code_sha256 = ?1", [code])
+  }
+
   /// What a call said holds until the feed says otherwise.
   static func remember(_ member: KnownMember, code: [UInt8], in commit: inout Commit) {
     commit.run(

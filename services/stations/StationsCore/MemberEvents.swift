@@ -13,10 +13,13 @@ struct MemberEvents: Sendable {
   private let organizations: [OrganizationChanged]
   /// The last word of the events on each code.
   private let members: [[UInt8]: KnownMember]
+  /// Codes of who is a member no more.
+  private let goneCodes: Set<[UInt8]>
 
   init(_ events: [WatchMemberEventsResponse]) {
     var organizations: [OrganizationChanged] = []
     var members: [[UInt8]: KnownMember] = [:]
+    var goneCodes: Set<[UInt8]> = []
     for event in events {
       switch event.event {
       case .organizationChanged(let change)?: organizations.append(change)
@@ -26,12 +29,19 @@ struct MemberEvents: Sendable {
         guard change.codeSHA256.count == 32, let id = Self.id(member, of: "members") else {
           continue
         }
-        members[change.codeSHA256] = KnownMember(id: id, group: change.group)
+        if [.left, .expelled, .deceased].contains(change.state) {
+          members[change.codeSHA256] = nil
+          goneCodes.insert(change.codeSHA256)
+        } else {
+          members[change.codeSHA256] = KnownMember(id: id, group: change.group)
+          goneCodes.remove(change.codeSHA256)
+        }
       default: break
       }
     }
     self.organizations = organizations
     self.members = members
+    self.goneCodes = goneCodes
   }
 
   /// Whether the tree of organizations changes.
@@ -85,6 +95,7 @@ struct MemberEvents: Sendable {
 
   private func storeMembers(in commit: inout Commit) {
     for (code, member) in members { MemberCodeStore.store(member, code: code, in: &commit) }
+    for code in goneCodes { MemberCodeStore.forget(code: code, in: &commit) }
   }
 
   /// Gives visits their members and moves them from the one counter to the other.

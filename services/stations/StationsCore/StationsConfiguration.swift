@@ -76,6 +76,10 @@ public struct VisitSettings: Codable, Sendable, Hashable {
     }
     if !(1...1_440).contains(stayMaxMinutes) { wrong.append("stay_max_minutes: 1 to 1440") }
     if !(0...1_200).contains(keepMonths) { wrong.append("keep_months: 0 to 1200") }
+    // A month has 28 days at least: what is taken in must not be in a month that has gone.
+    if keepMonths > 0, ageMaxHours > keepMonths * 28 * 24 {
+      wrong.append("age_max_hours: no longer than keep_months, \(keepMonths * 28 * 24) at most")
+    }
     return wrong
   }
 
