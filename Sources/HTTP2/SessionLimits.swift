@@ -36,13 +36,15 @@ public struct SessionLimits: Sendable, Hashable {
   public var emptyDataFrames = Rate(burst: 100, perSecond: 20)
   /// PING and SETTINGS frames: cheap to send, each needs an answer (CVE-2019-9512, -9515).
   public var controlFrames = Rate(burst: 1000, perSecond: 100)
-  /// Frames that ask for nothing (PRIORITY, unknown ones): this many a connection,
+  /// Frames without effect (PRIORITY, unknown types) that a connection may receive, plus
+  /// `idleFramesPerStream` for each stream it opened.
   public var idleFramesMax = 1000
-  /// and as many more for each stream it opened.
+  /// See `idleFramesMax`.
   public var idleFramesPerStream = 100
-  /// WINDOW_UPDATE frames: this many a connection,
+  /// WINDOW_UPDATE frames that a connection may receive, plus `windowUpdatesPerFrame` for each
+  /// stream it opened and each DATA frame we sent.
   public var windowUpdatesMax = 1000
-  /// and as many more for each stream it opened and each DATA frame we sent.
+  /// See `windowUpdatesMax`.
   public var windowUpdatesPerFrame = 20
   /// A header list this many times too long ends the connection instead of its stream: it is no
   /// mistake, and unpacking it costs the peer nothing (HPACK bombs).

@@ -1,4 +1,4 @@
-/// How a channel stands with one of its backends, for people and their tools.
+/// The state of a channel's connections to one backend, for operators and monitoring.
 public struct BackendStanding: Sendable, Hashable {
   /// What it is doing.
   public enum State: String, Sendable, Hashable {

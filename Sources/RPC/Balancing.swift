@@ -22,9 +22,9 @@ public struct OutlierDetection: Sendable, Hashable {
   /// Failures in a row that make an outlier: UNAVAILABLE, HTTP 502 to 504, a reset, a connection
   /// lost with calls on it, a deadline that passed while nothing at all was heard.
   public var consecutiveGatewayFailure = 5
-  /// An outlier is left out for this long,
+  /// How long an outlier is left out: this, times the number of its ejections that still count.
   public var baseEjectionTime: Duration = .seconds(30)
-  /// times how often it was before, up to this.
+  /// The longest ejection.
   public var maxEjectionTime: Duration = .seconds(300)
   /// Each interval without an ejection forgives one of those before.
   public var interval: Duration = .seconds(10)

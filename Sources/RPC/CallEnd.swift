@@ -1,7 +1,7 @@
 import Synchronization
 
-/// Where the end of a stream is told: to the interceptors around the call, which answer with what
-/// the caller gets.
+/// Carries the status of a finished stream to the interceptors around it, and what they make of it
+/// back to the caller.
 final class CallEnd: Sendable {
   private let task = Mutex<Task<Void, Never>?>(nil)
   private let status = Promise<RPCError?>()

@@ -122,9 +122,10 @@ package final class Exchange: @unchecked Sendable {
     writers?.signal()
   }
 
-  /// Says how many bytes are held of a message that is not whole: they have their credit back, for
-  /// else it could not become whole. They count until it is said otherwise, or the end.
-  /// - Returns: Whether the transport has room for so many.
+  /// Sets how many bytes of an incomplete message are buffered. Their flow-control credit has been
+  /// returned already, since the message could not be completed otherwise, so the transport bounds
+  /// their sum. The number stands until the next call, or until the exchange closes.
+  /// - Returns: Whether the connection is within its limit.
   package func hold(_ count: Int) -> Bool {
     let more = count - heldBytes
     heldBytes = count

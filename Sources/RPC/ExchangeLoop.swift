@@ -12,8 +12,8 @@ package protocol ExchangeLoop: TaskExecutor {
   func schedule(after delay: Duration, _ body: @escaping @Sendable () -> Void)
     -> any ScheduledWork
 
-  /// What code on this loop keeps for its next use: one place, for whoever used it last. On the
-  /// loop only.
+  /// A cache with one entry, for code that runs on this loop; a new user overwrites the entry. On
+  /// the loop only.
   var kept: (any AnyObject & Sendable)? { get set }
 
   /// Tasks kept for handlers; without them each call has a task of its own.

@@ -29,9 +29,9 @@ package protocol ExchangeTransport: AnyObject, Sendable {
   /// The application has taken that many body bytes.
   func consumed(_ exchange: ExchangeID, _ count: Int)
 
-  /// Bytes of messages that are not whole are more, or fewer by a negative count: their credit was
-  /// given back, for else they could not become whole.
-  /// - Returns: Whether they may be so many.
+  /// Adds `more` (which may be negative) to the connection's count of buffered bytes of incomplete
+  /// messages. See `Exchange.hold(_:)`.
+  /// - Returns: Whether the connection is within its limit.
   func holds(_ more: Int) -> Bool
 
   /// The deadline of a client's exchange passed before there was any answer.

@@ -1,5 +1,5 @@
-/// What is kept with a request head that comes, or is sent, again and again: what was found out
-/// about it holds for each of them.
+/// Caches what was derived from a request head, for identical heads that follow on the same
+/// connection.
 ///
 /// All that may differ between heads with the same memo is the value of `grpc-timeout`.
 ///

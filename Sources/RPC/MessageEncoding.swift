@@ -67,8 +67,8 @@ public enum MessageEncoding: String, Sendable, Hashable, CaseIterable {
     }
   }
 
-  /// What is restored before others of the loop have their turn: some hundred microseconds. Three
-  /// kilobytes can become three megabytes.
+  /// Output produced before the loop serves others: some hundred microseconds of work. Three
+  /// kilobytes may decompress to three megabytes.
   private static let turnBytes = 64 << 10
 
   /// Restores the message behind its prefix, a large one in turns. On the loop.

@@ -1,7 +1,7 @@
-/// A moment of the continuous clock, by what had passed since the first one asked for.
+/// An instant of the continuous clock, stored as a `Duration` since the process's first reading.
 ///
-/// The clock's own instants have a size that is known only at run time: whatever holds one is
-/// copied and destroyed through tables, and that would be everything that belongs to a call.
+/// The layout of `ContinuousClock.Instant` is known only at run time, so every type that stores one
+/// is copied and destroyed through its value witness table. The types of a call must not pay that.
 struct Moment: Sendable, Hashable, Comparable {
   private static let origin = ContinuousClock.now
   private let offset: Duration

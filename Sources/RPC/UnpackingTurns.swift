@@ -1,7 +1,8 @@
 internal import DequeModule
 
-/// Who of a peer's calls may restore a large message now: one at a time, in order, and with pauses,
-/// so that a peer who sends many takes a part of the loop and not all. Confined to the loop.
+/// Serializes the decompression of large messages of one connection: one at a time, first come
+/// first served, with pauses in between, so that a peer that sends many does not occupy the whole
+/// event loop. Confined to the loop.
 package final class UnpackingTurns: @unchecked Sendable {
   // Guard: all mutable state is touched on the loop only.
 

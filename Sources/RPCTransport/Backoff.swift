@@ -3,11 +3,11 @@
 public struct ConnectBackoff: Sendable, Hashable {
   /// From the start of the first attempt to that of the second.
   public var initial: Duration
-  /// Each wait is that many times the one before,
+  /// Each wait is this many times the one before.
   public var multiplier: Double
-  /// up to this,
+  /// The longest wait, before jitter.
   public var max: Duration
-  /// give or take this part of it.
+  /// Each wait is randomized by ± this fraction.
   public var jitter: Double
 
   public init(

@@ -99,8 +99,9 @@ extension Connection {
   /// How long a connection is left alone of which nothing is heard.
   static let silenceMin: UInt64 = 1_000_000_000
 
-  /// There is no room for another connection: closes if every call here waits for its request and
-  /// the peer is silent. A client that opens calls and goes no further keeps no one out.
+  /// Called when the server is at its connection limit and no connection is idle. Closes this one
+  /// if all its calls still wait for their requests and the peer is silent: a client that opens
+  /// calls and sends nothing must not keep others out.
   func giveWay() {
     let silence = NIODeadline.now().uptimeNanoseconds &- lastRead
     guard !isClosed, silence >= Self.silenceMin else { return }

@@ -1,4 +1,4 @@
-/// How a channel stands with its backends, all together.
+/// The connectivity state of a channel, aggregated over its backends.
 /// Source: gRPC's connectivity-semantics-and-api document.
 public enum Connectivity: Sendable, Hashable {
   /// No connection, and none was wanted lately.

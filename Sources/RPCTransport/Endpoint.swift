@@ -2,7 +2,7 @@ import NIOCore
 import RPC
 import Synchronization
 
-/// What calls made of one address of a service, over all its connections. Safe to use from any
+/// Call statistics of one backend address, shared by all connections to it. Safe to use from any
 /// thread.
 final class Endpoint: Sendable {
   let address: SocketAddress

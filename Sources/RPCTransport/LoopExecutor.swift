@@ -13,8 +13,8 @@ final class LoopExecutor: ExchangeLoop, @unchecked Sendable {
 
   /// Jobs run before the loop looks at its sockets and timers again.
   private static let jobsMax = 1024
-  /// SwiftNIO's loop runs what it is given until there is nothing left, before it looks at its
-  /// sockets: jobs that make jobs would keep it from them for ever. What is due only later lets it.
+  /// SwiftNIO drains its task queue completely before it polls its sockets, so jobs that enqueue
+  /// jobs would starve I/O. Work scheduled this much later runs after the next poll.
   private static let breather = TimeAmount.microseconds(20)
 
   let eventLoop: any EventLoop

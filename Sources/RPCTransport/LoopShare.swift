@@ -1,14 +1,13 @@
-/// Whether a connection had more than its share of its loop lately. Who had waits for its next turn
-/// behind others that had, so that one who asks for little is answered soon beside those who keep
-/// the loop busy.
+/// A token bucket of event-loop time: tells whether a connection has recently used more than its
+/// fair share. Connections that have are read in turns (`ReadingTurns`), all others whenever they
+/// have data, so that light clients keep a low latency beside heavy ones.
 ///
 /// A pure value; times come with each turn, in nanoseconds of the loop's clock.
 struct LoopShare {
-  /// One part in so many of the time that passes: at most ten connections of a loop are busy at a
-  /// time, beside those that have just come.
+  /// A connection earns one tenth of the elapsed time.
   static let parts: Int64 = 10
-  /// What who was quiet may take at once, and how far who was not falls behind: a hundred small
-  /// calls, after which ten milliseconds of quiet make up for them.
+  /// The bucket's bound in nanoseconds, as credit and as debt: about a hundred small calls. Ten
+  /// milliseconds of silence repay a full debt.
   static let savedMax: Int64 = 1_000_000
   /// What the turns of busy connections may take together before all others are looked at.
   static let roundMax: UInt64 = ReadSize.turnNanosecondsMax

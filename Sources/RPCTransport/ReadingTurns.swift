@@ -5,7 +5,8 @@
 /// Confined to its loop.
 struct ReadingTurns {
   private var waiting: [Connection] = []
-  /// What the turns of busy connections that may be read are likely to take, in nanoseconds.
+  /// Estimated loop time of the turns granted to busy connections and not taken yet, in
+  /// nanoseconds.
   private var promised: UInt64 = 0
 
   var isEmpty: Bool { waiting.isEmpty }

@@ -1,7 +1,8 @@
 public import RPC
 import YijiaTypeV1
 
-/// Proves who calls: the second of a service's interceptors that may refuse a call.
+/// Authenticates the caller. It is the first of a service's interceptors that may refuse a call;
+/// ``PolicyEnforcement`` behind it authorizes.
 ///
 /// An inner link is mutual TLS. The gateway passes the outside caller on as a signed token, which
 /// counts only from the gateway's own certificate; any other workload is itself the caller. A bare

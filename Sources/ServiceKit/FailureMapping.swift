@@ -1,8 +1,8 @@
 public import Logging
 public import RPC
 
-/// The one place where a service's errors become status. What is no failure of ours is logged with
-/// its cause, once, and leaves as INTERNAL without it.
+/// Turns a handler's errors into gRPC statuses, in one place. An error that is not a
+/// ``ServiceFailure`` is logged with its cause, once; the caller gets INTERNAL without the cause.
 public struct FailureMapping: ServerInterceptor {
   private let domain: String
   private let logger: Logger

@@ -2,9 +2,8 @@ import Foundation
 public import Logging
 public import Storage
 
-/// Forgets what a store keeps for a time only: request ids that nobody retries any more, events of
-/// the feed that every consumer has long taken, months of tables that are kept so long. Makes the
-/// months to come, and sees to what is overdue.
+/// Applies retention: purges the request ledger, the feed and old monthly partitions once an hour.
+/// Also creates the partitions of the coming months and runs ``ServiceUpkeep/keepDeadlines()``.
 public struct Housekeeping: Sendable {
   /// Often enough that a purge stays small.
   private static let interval = Duration.seconds(3_600)

@@ -27,7 +27,7 @@ final class GaugeCell: MetricCell, RecorderHandler {
   }
 }
 
-/// How often values fell below bounds.
+/// A histogram with fixed bucket bounds.
 final class HistogramCell: MetricCell, TimerHandler, RecorderHandler {
   /// The default bounds of latencies. Source: gRFC A66.
   static let secondBounds: [Double] = [

@@ -6,7 +6,7 @@ public struct ServiceConfiguration: Codable, Sendable, Hashable {
   public var admin: ListenAddress
   /// The service's workload identity.
   public var tls: WorkloadFiles
-  /// Where the data is: `sqlite:PATH`.
+  /// The store: `sqlite:PATH` or `postgres://…`; see `openDatabase`.
   public var database: String
   /// Files of the keys that guard the data.
   public var keyrings: KeyringFiles

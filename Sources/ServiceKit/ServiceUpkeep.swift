@@ -1,11 +1,11 @@
 public import Storage
 
-/// Tells how far long work is; throws when nobody listens any more, which ends the work.
+/// Reports the progress of a long task. Throws when the caller has gone away, which ends the task.
 public typealias TaskReport =
   @Sendable (_ unit: String, _ done: Int, _ total: Int) async throws -> Void
 
-/// What a service knows of its own store beyond what every store has: for housekeeping and for the
-/// tasks of operators.
+/// The maintenance hooks that a service implements for its own tables. ``Housekeeping`` calls them
+/// on a schedule, ``OperationsService`` on demand.
 public protocol ServiceUpkeep: Sendable {
   /// The keyrings in use, by name: `fields`, `hashes`, `page-tokens`.
   var keyrings: [(name: String, ring: LiveKeyring)] { get }
@@ -27,7 +27,7 @@ public protocol ServiceUpkeep: Sendable {
   /// - Returns: What still needs an older key.
   func renewKeys(report: TaskReport) async throws -> [KeyNeed]
 
-  /// Does what the passing of days does, such as moving what is overdue one level up.
+  /// Carries out transitions that are due by date, such as escalating overdue cases.
   ///
   /// - Returns: How many things it was done to.
   func keepDeadlines() async throws -> Int

@@ -1,11 +1,11 @@
 internal import Synchronization
 
 extension Commit {
-  /// Many commits of one instant as one; nil of none.
+  /// Merges commits of one instant into one; nil if there are none.
   ///
-  /// Commits whose statements have the same texts are of one making: what stands at one place of
-  /// all of them is done together, single rows as one INSERT of many. So each keeps its own order;
-  /// no two of them may be about the same rows.
+  /// Commits with the same list of SQL texts are merged position by position: all their first
+  /// statements, then all their second ones; single-row INSERTs become one multi-row INSERT. Each
+  /// commit keeps the order of its statements. No two commits may touch the same row.
   init?(folding commits: [Commit]) {
     guard let first = commits.first else { return nil }
     self.init(at: first.time)

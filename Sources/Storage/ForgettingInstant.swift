@@ -1,12 +1,12 @@
 public import Foundation
 
 extension Database {
-  /// From when on a round of housekeeping counts back to what is to be forgotten: now, but no more
-  /// than a day after the round before.
+  /// The instant that retention periods are counted back from: now, but at most one day later than
+  /// in the previous round, which is stored.
   ///
-  /// A clock that jumps ahead would otherwise delete at once, and for good, whatever is kept for a
-  /// time. So it takes a day of the data a round, which somebody may notice; after a long stop what
-  /// is due goes within as many rounds as there were days.
+  /// Otherwise a clock that jumps ahead would make one round delete everything that has a retention
+  /// period. With this bound a round deletes one day of data at most. After a long stop, catching
+  /// up takes as many rounds as days have passed.
   public func forgettingInstant(at now: Date) async throws -> Date {
     try await write {
       .read(ForgettingSQL.last) { last in

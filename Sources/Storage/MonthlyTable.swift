@@ -1,6 +1,7 @@
 public import Foundation
 
-/// A table that only grows: by month on PostgreSQL, so that what is old goes as a whole.
+/// An append-only table. On PostgreSQL it is partitioned by month, so that expired months are
+/// dropped as whole partitions.
 ///
 /// There it is `PARTITION BY RANGE` of a column of microseconds, with a part `NAME_default` for
 /// what no month takes. SQLite has it in one piece.

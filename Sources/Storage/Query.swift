@@ -4,7 +4,8 @@
 /// `?2` …; `?1` may occur twice. A query returns at most `Limits.rowsPerQuery` rows (more throws
 /// `StorageError.limit`): page by key, or use `Database.stream`.
 public struct Query<Value: Sendable>: Sendable {
-  /// Made where it is asked for: of a query by keys that is asked together with its like it is not.
+  /// The SQL text. For a keyed query it is composed on each access: one that `Step.together` merges
+  /// with others never needs its own.
   public var sql: String { keyed?.sql(places: arguments.count) ?? text }
   fileprivate let text: String
   public let arguments: [SQLValue]
@@ -116,7 +117,7 @@ struct KeyedText: Sendable, Hashable {
   /// The column of the result that holds a row's key.
   let column: String
 
-  /// Texts are long, and of one length seldom two.
+  /// By length only, which is cheap: two texts of the same length are rare.
   func hash(into hasher: inout Hasher) {
     hasher.combine(head.utf8.count)
     hasher.combine(tail.utf8.count)

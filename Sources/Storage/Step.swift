@@ -73,8 +73,8 @@ public indirect enum Step<Reply: Sendable>: Sendable {
 }
 
 extension Step {
-  /// The same write, whose refusal by any of its phases is looked at once more: `recover` says what
-  /// becomes of it, and throws what stays refused.
+  /// The same write, except that an error thrown by a phase goes to `recover`, which returns the
+  /// step to take instead, or rethrows.
   func orElse(
     _ recover: @escaping @Sendable (any Error) throws -> Step<Reply>
   ) -> Step<Reply> {

@@ -29,7 +29,8 @@ final class WriteLine {
     case committed([DecidedWrite], hasEvents: Bool)
     /// The commit may or may not have reached everybody that it must: the server warned.
     case unsure([DecidedWrite], warning: String)
-    /// Undone: writes with the guard that failed, the write that failed, or what did beside them.
+    /// Rolled back. `refused`: the guard that failed, by index of the write. `failed`: the error,
+    /// by index of the write. `own`: an error of the transaction itself.
     case undone(
       [DecidedWrite], refused: [Int: Statement], failed: [Int: StorageError], own: StorageError?)
   }

@@ -1,8 +1,8 @@
 import RPC
 import ServiceKit
 
-/// What was found out of the calls with one head: where they go, who makes them, and that they may.
-/// Kept with the head (``HeadMemo``), so that a caller that repeats itself is looked up once.
+/// The cached result of routing, authenticating and authorizing calls with one request head. Kept
+/// with the head (``HeadMemo``), so that repeated calls skip the look-ups.
 ///
 /// It holds for one gateway, so for one configuration. What can end meanwhile is asked each time.
 ///

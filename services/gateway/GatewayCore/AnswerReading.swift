@@ -1,6 +1,7 @@
 import RPC
 
-/// What comes of a call by what its service said, or how it fell silent. A pure value.
+/// Decides the outcome of a forwarded call from the backend's response, or from how its stream
+/// ended. A pure value.
 struct AnswerReading: Sendable {
   /// Time by which a service's deadline is shorter than its caller's, at most.
   private static let shavedMax = Duration.milliseconds(20)

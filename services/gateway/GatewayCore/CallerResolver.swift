@@ -15,7 +15,7 @@ public struct CallerResolver: Sendable {
   private let kiosks: KioskDirectory
   private let accounts: AccountDirectory?
   private let clock: Clock
-  /// Of the call that is looked at: for nobody's sake it is waited longer.
+  /// The deadline of the call whose caller is resolved; look-ups in the store wait no longer.
   private var deadline: Deadline?
 
   /// - Parameters:

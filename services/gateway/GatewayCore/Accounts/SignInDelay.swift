@@ -3,7 +3,7 @@ import ServiceKit
 import Storage
 import Synchronization
 
-/// How long somebody waits who guesses. A pure function.
+/// The delay after failed sign-ins, doubling per failure. A pure function.
 ///
 /// A guess counts before it is looked at, so that many at once are many; it counts where it comes
 /// from, and for all. While one waits, no guess is looked at and none counts: who knows the
