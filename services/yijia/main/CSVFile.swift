@@ -9,9 +9,6 @@ struct CSVFile {
   private static let bytesMax = 256 << 20
 
   let rows: [[String: String]]
-  /// Identifies the content: the same file gives the same request ids, so that a repeated run is a
-  /// retry and not a second enrollment.
-  let content: Data
 
   /// - Parameter columns: Columns that the file must have.
   init(path: String, columns: [String]) throws {
@@ -36,7 +33,6 @@ struct CSVFile {
       throw ConfigurationError("\(path): column \(missing.joined(separator: ", ")) is missing")
     }
     rows = csv.rows
-    content = data
   }
 
   /// The items of a cell that holds several, separated by `;`.

@@ -2,6 +2,7 @@ import ArgumentParser
 import Foundation
 import GoogleProtobuf
 import MembersV1
+import Protobuf
 import RPC
 import ServiceKit
 
@@ -13,8 +14,9 @@ struct Enroll: AsyncParsableCommand {
       consent_time (RFC 3339); optional: channel, campaign, work_area, residence_area, \
       domicile_area, labour_relation, employer_name, employer_credit_code, platform, \
       organization_code, migrant_worker, vehicle_plate.
-      A wrong row is refused with every wrong field named, and the others go on. A repeated run of \
-      the same file is a retry: nobody is enrolled twice. With --dry-run every row is checked and \
+      A wrong row is refused with every wrong field named, and the others go on. A row that was \
+      received before is a retry, in a corrected file too, and a row that was edited is a new \
+      request: nobody is enrolled twice. With --dry-run every row is checked and \
       nothing is stored; staff is told by which rules the rows would be routed.
       Examples:
         yijia enroll examples/ceremony-roster.csv
@@ -69,7 +71,6 @@ struct RosterEnrollment {
   private static let windowRows = 500
 
   private let csv: CSVFile
-  private let ids: StableRequestID
   private let isDryRun: Bool
 
   init(file: String, isDryRun: Bool = false) throws {
@@ -80,7 +81,6 @@ struct RosterEnrollment {
         "person_name", "resident_id", "phone", "group", "consent_version", "consent_evidence",
         "consent_time",
       ])
-    ids = StableRequestID(csv.content)
   }
 
   var rowCount: Int { csv.rows.count }
@@ -116,8 +116,11 @@ struct RosterEnrollment {
       guard await window.wait() else { return }
       var request = EnrollMembersRequest()
       request.row = Int64(index + 2)
-      request.requestID = ids.id("row \(index + 2)")
-      request.application = application(row)
+      let application = application(row)
+      // The id hangs on what is asked for, not on the file or the row's place in it: of a corrected
+      // file what was received before is a retry, and an edited row is a new request.
+      request.requestID = StableRequestID(Data(try application.wireBytes())).id("enrollment")
+      request.application = application
       request.validateOnly = isDryRun
       try await call.send(request)
     }
