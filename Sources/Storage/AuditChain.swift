@@ -1,49 +1,52 @@
 internal import Crypto
 public import Foundation
 
-/// The hash chain of the audit log: each entry's hash covers the entry and the hash before it.
+/// The hash chain of the audit log: the hash of each entry covers the entry and the previous hash.
 ///
 /// hash(n) = SHA-256(hash(n−1) ‖ canonical(n)), where canonical(n) is chain, sequence, time, actor,
-/// action, target, reason and detail, each with its length; hash(0) is the SHA-256 of the chain's
-/// name. There is one chain a writer and epoch, and its head is stored with it in the transaction,
-/// so that a cut end is noticed. Whoever can rewrite the whole store can also rewrite the chain:
-/// heads noted elsewhere (`AuditReport.heads`) and given to `verifyAudit(anchors:)` catch that.
+/// action, target, reason and detail, each length-prefixed; hash(0) is the SHA-256 of the chain's
+/// name. There is one chain per writer and epoch. Its head is stored in the same transaction as its
+/// entries, so that truncation is detected. Whoever can rewrite the whole store can also rewrite
+/// the chain: heads recorded outside the store (`AuditReport.heads`) and passed to
+/// `verifyAudit(anchors:)` detect that.
 ///
-/// A value: an engine keeps it beside its writing connection, and restores a copy on rollback.
+/// A value type: an engine keeps it beside its write connection and restores a copy on rollback.
 public struct AuditChain: Sendable, Hashable {
+  /// The name of the chain, unique in its store.
   public let name: String
-  /// The number of the last entry; zero before the first.
+  /// The sequence number of the last entry; 0 before the first.
   public private(set) var sequence: Int64
   /// The hash of the last entry.
   public private(set) var hash: [UInt8]
 
-  /// A chain without entries.
+  /// Creates a chain without entries.
   public init(name: String) {
     self.name = name
     sequence = 0
     hash = Array(SHA256.hash(data: SealedBox.context("yijia audit 1", name)))
   }
 
-  /// A name for a new chain of a store that has chains already: it says how many, so that none of
-  /// them can be taken away whole.
+  /// Returns the name of a new chain in a store with `others` chains. The count is part of the
+  /// name, so that the removal of a whole chain is detected.
   public static func name(_ engine: String, random: UInt64, after others: Int) -> String {
     "\(engine).\(String(random, radix: 16)).\(others)"
   }
 
-  /// How many others were there before a chain, as far as its name says.
+  /// Returns the number of chains that existed when the named chain was created; 0 if the name
+  /// holds no such number.
   static func others(besides name: String) -> Int {
     let parts = name.split(separator: ".")
     return parts.count == 3 ? Int(parts[2]) ?? 0 : 0
   }
 
-  /// A chain as its head was stored.
+  /// Creates a chain from its stored head.
   public init(name: String, sequence: Int64, hash: [UInt8]) {
     self.name = name
     self.sequence = sequence
     self.hash = hash
   }
 
-  /// Appends an entry: the statement that stores it.
+  /// Appends an entry and returns the statement that stores it.
   public mutating func append(_ entry: AuditEntry, at time: Date) -> Statement {
     advance(by: entry, microseconds: time.microsecondsSince1970)
     return Statement(
@@ -58,7 +61,7 @@ public struct AuditChain: Sendable, Hashable {
       ], expects: .exactly(1))
   }
 
-  /// The statement that stores the head, once a transaction.
+  /// Returns the statement that stores the head, run once per transaction.
   public func storeHead() -> Statement {
     Statement(
       """
@@ -67,7 +70,7 @@ public struct AuditChain: Sendable, Hashable {
       """, [name, sequence, hash], expects: .exactly(1))
   }
 
-  /// Moves the head over an entry.
+  /// Advances the head past an entry.
   mutating func advance(by entry: AuditEntry, microseconds: Int64) {
     sequence += 1
     var digest = SHA256()
@@ -84,10 +87,13 @@ public struct AuditChain: Sendable, Hashable {
   }
 }
 
-/// The end of an audit chain: note it outside the store to notice a rewritten log later.
+/// The head of an audit chain. Record it outside the store to detect a rewritten log later.
 public struct AuditHead: Sendable, Hashable {
+  /// The name of the chain.
   public let chain: String
+  /// The sequence number of the last entry.
   public let sequence: Int64
+  /// The hash of the last entry.
   public let hash: [UInt8]
 
   public init(chain: String, sequence: Int64, hash: [UInt8]) {
@@ -97,27 +103,30 @@ public struct AuditHead: Sendable, Hashable {
   }
 }
 
-/// What a verification of the audit log found.
+/// The result of a verification of the audit log.
 public struct AuditReport: Sendable, Hashable {
-  /// The first thing found wrong, and where.
+  /// The first inconsistency found, and where.
   public struct Problem: Sendable, Hashable {
-    /// What can be wrong with a chain.
+    /// The kinds of inconsistency.
     public enum Kind: String, Sendable, Hashable {
-      /// The entry isn't the one that was written here (some column, or its order).
+      /// The entry differs from the one that was written, in a column or in its order.
       case altered
-      /// The entry isn't there, though later ones are.
+      /// The entry is missing, but later ones exist.
       case missing
-      /// The end of the chain, from this entry on, isn't there.
+      /// The end of the chain is missing, from this entry on.
       case truncated
-      /// There are entries after the chain's stored head, or a chain without one.
+      /// There are entries after the chain's stored head, or the chain has no stored head.
       case unheaded
-      /// The chain's name says that more chains were there before it than are now.
+      /// The chain's name counts more earlier chains than exist.
       case unaccompanied
-      /// The chain is consistent but not the one whose head was noted.
+      /// The chain is consistent, but does not contain an anchored head.
       case rewritten
     }
+    /// The name of the chain.
     public let chain: String
+    /// The sequence number of the first entry concerned.
     public let sequence: Int64
+    /// The kind of inconsistency.
     public let kind: Kind
 
     public init(chain: String, sequence: Int64, kind: Kind) {
@@ -127,11 +136,11 @@ public struct AuditReport: Sendable, Hashable {
     }
   }
 
-  /// How many entries were verified.
+  /// The number of verified entries.
   public var rows: Int
-  /// The heads of the chains that were found intact.
+  /// The heads of the intact chains.
   public var heads: [AuditHead]
-  /// `nil` when everything is intact.
+  /// The first inconsistency; `nil` if all chains are intact.
   public var problem: Problem?
 
   public init(rows: Int, heads: [AuditHead], problem: Problem?) {
@@ -140,9 +149,10 @@ public struct AuditReport: Sendable, Hashable {
     self.problem = problem
   }
 
+  /// Whether no inconsistency was found.
   public var isIntact: Bool { problem == nil }
 
-  /// One line for people.
+  /// A human-readable summary in one line.
   public var summary: String {
     guard let problem else { return "intact: \(rows) rows in \(heads.count) chains" }
     return "NOT intact: chain \(problem.chain), row \(problem.sequence): \(problem.kind.rawValue)"

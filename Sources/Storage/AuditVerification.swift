@@ -1,11 +1,12 @@
 internal import Foundation
 
 extension Database {
-  /// Verifies every audit chain from its first entry, in pages: writers go on meanwhile.
+  /// Verifies every audit chain from its first entry. Reads in pages, so that writes continue.
   ///
   /// - Parameters:
-  ///   - anchors: heads noted earlier, outside the store, which must be in the chains.
-  ///   - progress: entries verified, and entries in all, after every page; its error ends the work.
+  /// - anchors: Heads recorded earlier outside the store; each must be part of its chain.
+  /// - progress: Called after each page with the entries verified and the total; an error that it
+  ///   throws ends the verification.
   public func verifyAudit(
     anchors: [AuditHead] = [],
     progress: (_ done: Int, _ total: Int) async throws -> Void = { _, _ in }
@@ -46,14 +47,16 @@ extension Database {
 }
 
 extension AuditChain {
+  /// The chain's current head.
   var head: AuditHead { AuditHead(chain: name, sequence: sequence, hash: hash) }
 }
 
-/// The verification of one chain, page by page. Pure: rows and head come from one snapshot.
+/// The verification of one chain, page by page. Pure: the rows and the head come from one snapshot.
 struct AuditVerification {
   private(set) var chain: AuditChain
   private(set) var problem: AuditReport.Problem?
-  /// Behind the last row: of a number that is there twice, the second is behind the first.
+  /// The key of the last row checked. It includes the time, because a tampered table may hold a
+  /// sequence number twice.
   private(set) var place = AuditSQL.Place(sequence: .min, microseconds: .min)
   private let anchors: [Int64: [UInt8]]
 
@@ -63,7 +66,7 @@ struct AuditVerification {
       anchors.map { ($0.sequence, $0.hash) }, uniquingKeysWith: { first, _ in first })
   }
 
-  /// Checks a page of what follows; true when the chain is done or broken.
+  /// Checks the next page; returns true once the chain is verified or found inconsistent.
   mutating func check(_ page: [AuditSQL.Stored], head: AuditHead?) -> Bool {
     for row in page {
       place = AuditSQL.Place(sequence: row.sequence, microseconds: row.microseconds)
@@ -90,8 +93,9 @@ struct AuditVerification {
   }
 }
 
-/// The audit log's queries over the engine-owned tables, the same on both engines.
+/// The audit log's queries on the engine-owned tables, identical for both engines.
 enum AuditSQL {
+  /// A stored entry with its position in the chain.
   struct Stored: Sendable {
     let sequence: Int64
     let microseconds: Int64
@@ -103,7 +107,8 @@ enum AuditSQL {
     "SELECT chain, sequence FROM storage_audit_head"
   ) { row in (try row.text("chain"), try row.integer("sequence")) }
 
-  /// The chains that have entries, by one look into the key for each: a log is too long to scan.
+  /// The chains that have entries. Uses one index lookup per chain, because the log is too long for
+  /// a scan.
   static let writtenChains = Query<[String]>.all(
     """
     WITH RECURSIVE written (chain) AS (
@@ -121,7 +126,7 @@ enum AuditSQL {
     }
   }
 
-  /// A place in the order of a chain's rows. PostgreSQL's key holds the time too.
+  /// A position in the order of a chain's rows. On PostgreSQL the primary key includes the time.
   struct Place: Sendable {
     let sequence: Int64
     let microseconds: Int64

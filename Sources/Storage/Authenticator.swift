@@ -1,20 +1,21 @@
 internal import Crypto
 internal import Synchronization
 
-/// HMAC-SHA256 (RFC 2104) under one key, whose schedule is made once: that is half of the work for
-/// a text as short as a digest, and a roster has millions of them.
+/// HMAC-SHA256 (RFC 2104) under one key, with a precomputed key schedule. Computing the schedule is
+/// half the cost of authenticating a text as short as a digest, and a roster has millions of them.
 struct Authenticator: Sendable {
   private static let blockBytes = 64
   private let inner: SHA256
   private let outer: SHA256
 
-  /// - Parameter key: At most a block.
+  /// - Parameter key: At most one SHA-256 block (64 bytes).
   init(_ key: SymmetricKey) {
     precondition(key.bitCount <= Self.blockBytes * 8, "a longer key would be hashed first")
     inner = Self.started(key, 0x36)
     outer = Self.started(key, 0x5c)
   }
 
+  /// Returns a hasher that has consumed the key XORed with a pad byte (`ipad` or `opad`).
   private static func started(_ key: SymmetricKey, _ pad: UInt8) -> SHA256 {
     var block = [UInt8](repeating: pad, count: blockBytes)
     key.withUnsafeBytes { bytes in
@@ -25,6 +26,7 @@ struct Authenticator: Sendable {
     return hasher
   }
 
+  /// Returns the authentication code of `bytes`.
   func code(for bytes: [UInt8]) -> [UInt8] {
     var (inner, outer) = (inner, outer)
     bytes.withUnsafeBytes { inner.update(bufferPointer: $0) }
@@ -33,7 +35,7 @@ struct Authenticator: Sendable {
   }
 }
 
-/// Authenticators of a label, by their key's number, made once.
+/// A cache of authenticators of one label, by key number.
 final class AuthenticatorCache: Sendable {
   private let made = Mutex<[UInt32: Authenticator]>([:])
 

@@ -1,11 +1,12 @@
 internal import Synchronization
 
 extension Commit {
-  /// Merges commits of one instant into one; nil if there are none.
+  /// Merges commits of one instant into one; returns `nil` if there are none.
   ///
-  /// Commits with the same list of SQL texts are merged position by position: all their first
-  /// statements, then all their second ones; single-row INSERTs become one multi-row INSERT. Each
-  /// commit keeps the order of its statements. No two commits may touch the same row.
+  /// Commits with the same list of SQL texts are merged position by position: first the first
+  /// statements of all, then the second ones, and so on; single-row INSERTs become multi-row
+  /// INSERTs. The order of statements within each commit is kept. No two commits may touch the same
+  /// row.
   init?(folding commits: [Commit]) {
     guard let first = commits.first else { return nil }
     self.init(at: first.time)
@@ -20,6 +21,7 @@ extension Commit {
     }
   }
 
+  /// Groups commits by their list of SQL texts.
   private static func byTexts(_ commits: [Commit]) -> [[Commit]] {
     var groups: [[Commit]] = []
     for commit in commits {
@@ -33,14 +35,15 @@ extension Commit {
 }
 
 extension Statement {
-  /// Rows of one statement: a power of two.
+  /// The maximum number of rows per statement: a power of two.
   fileprivate static let rowsMax = 64
 
-  /// Statements of one text and any order, in fewer: where each stores one row that it must, many
-  /// rows in one; where each adds a number, one with the sum.
+  /// Merges statements that share one SQL text and whose order is irrelevant: INSERTs of exactly
+  /// one row become multi-row INSERTs, and statements that add a number become one that adds the
+  /// sum.
   ///
-  /// The numbers of rows are powers of two, and rows with NULL in other places have statements of
-  /// their own: few forms for an engine to compile.
+  /// Row counts are powers of two, and rows with NULLs in different columns go to separate
+  /// statements, which limits the number of distinct texts to prepare.
   public static func folded(_ statements: [Statement]) -> [Statement] {
     guard let first = statements.first, statements.count > 1 else { return statements }
     if let place = first.adds { return summed(statements, place) }
@@ -73,7 +76,7 @@ extension Statement {
 }
 
 extension Statement {
-  /// Sums of one sign: a guard may tell more from less.
+  /// Adds up numbers of the same sign only, because a guard may depend on the sign.
   private static func summed(_ statements: [Statement], _ place: Int) -> [Statement] {
     var sums: [Statement] = []
     for statement in statements {
@@ -96,18 +99,19 @@ extension Statement {
   }
 }
 
-/// The text of a statement that stores one row of values, `… VALUES (?1, ?2 …) …`, with no other
-/// arguments; whatever it does with a row, it does it with many.
+/// The text of a statement that inserts one row of values, `… VALUES (?1, ?2 …) …`, without further
+/// arguments. Its remaining clauses apply to many rows as they do to one.
 private struct RowInsert: Sendable {
   let columns: Int
-  /// Of 1, 2, 4 … rows.
+  /// The texts for 1, 2, 4 … rows.
   private let texts: [String]
 
-  /// Texts that were looked at, most of them often: a service has some dozens.
+  /// The parsed texts by SQL, `nil` for texts of another form. A service has some dozens of texts.
+  /// The entries at which the cache is cleared.
   private static let known = Mutex<[String: RowInsert?]>([:])
   private static let knownMax = 512
 
-  /// nil for any other text.
+  /// Returns `nil` for a text of any other form.
   static func of(_ sql: String) -> RowInsert? {
     known.withLock { known in
       if let insert = known[sql] { return insert }
@@ -130,7 +134,7 @@ private struct RowInsert: Sendable {
       expected += Array("\(columns == 1 ? "" : ",")?\(columns)".utf8)
     }
     let tail = sql[sql.utf8.index(after: end)...]
-    // An UPDATE may not meet a row twice.
+    // ON CONFLICT DO UPDATE fails when one statement affects a row twice.
     guard expected == list, columns > 0, !tail.utf8.contains(UInt8(ascii: "?")),
       tail.utf8.firstRange(of: "UPDATE".utf8) == nil
     else { return nil }
@@ -144,6 +148,6 @@ private struct RowInsert: Sendable {
     }
   }
 
-  /// - Parameter rows: A power of two, up to as many as a statement has.
+  /// - Parameter rows: A power of two, at most `Statement.rowsMax`.
   func text(rows: Int) -> String { texts[rows.trailingZeroBitCount] }
 }

@@ -1,11 +1,14 @@
 public import Foundation
 
-/// What one write stores, all or none: statements, events for the feed, entries for the audit log.
+/// The effects of one write, stored atomically: statements, feed events and audit entries.
 public struct Commit: Sendable {
   /// The instant of the decision: the time of its events and audit entries.
   public var time: Date
+  /// The statements, in execution order.
   public var statements: [Statement]
+  /// The events to append to the feed.
   public var events: [OutboxEvent]
+  /// The entries to append to the audit log.
   public var audit: [AuditEntry]
 
   public init(
@@ -18,7 +21,7 @@ public struct Commit: Sendable {
     self.audit = audit
   }
 
-  /// Adds a statement.
+  /// Appends a statement with the given text and arguments.
   public mutating func run(
     _ sql: String, _ arguments: [any SQLValueConvertible] = [],
     expects: Statement.Expectation = .any
@@ -26,33 +29,34 @@ public struct Commit: Sendable {
     statements.append(Statement(sql, arguments, expects: expects))
   }
 
-  /// Adds a statement.
+  /// Appends a statement.
   public mutating func run(_ statement: Statement) {
     statements.append(statement)
   }
 
-  /// Adds an event to the feed.
+  /// Appends an event to the feed.
   public mutating func emit(_ event: OutboxEvent) {
     events.append(event)
   }
 
-  /// Adds an entry to the audit log.
+  /// Appends an entry to the audit log.
   public mutating func record(_ entry: AuditEntry) {
     audit.append(entry)
   }
 }
 
-/// An event as the writer states it; the engine gives it its place in the feed.
+/// An event as emitted by the writer; the engine assigns its position in the feed.
 public struct OutboxEvent: Sendable, Hashable {
   /// The resource name of what changed, e.g. `members/{id}`.
   public var entity: String
-  /// The entity's version after the change: rises by one a change, so consumers see order and gaps.
+  /// The entity's version after the change. Increases by one per change, so that consumers detect
+  /// reordering and gaps.
   public var version: Int64
-  /// What happened, e.g. `member.admitted`.
+  /// The kind of the event, e.g. `member.admitted`.
   public var kind: String
-  /// The event's message. Personal data stay out, or sealed with the person's key.
+  /// The serialized event message. Personal data are left out or sealed with the person's key.
   public var payload: [UInt8]
-  /// Who may see it beside the suite's own services, e.g. `partners/{id}`.
+  /// The reader allowed to see the event besides the suite's own services, e.g. `partners/{id}`.
   public var audience: String?
 
   public init(
@@ -66,19 +70,20 @@ public struct OutboxEvent: Sendable, Hashable {
   }
 }
 
-/// Who did what to what, and why. The engine chains it (see `AuditChain`).
+/// An audit log entry: actor, action, target and reason. The engine adds it to its chain (see
+/// `AuditChain`).
 ///
-/// No personal data in clear: entries outlive erasure.
+/// Holds no personal data in clear: entries outlive erasure.
 public struct AuditEntry: Sendable, Hashable {
   /// The caller, e.g. `staff/{id}`, `partners/{id}`, `services/gateway`.
   public var actor: String
-  /// What was done, e.g. `members.reveal`.
+  /// The action, e.g. `members.reveal`.
   public var action: String
-  /// The resource name that it was done to.
+  /// The resource name of the action's target.
   public var target: String
-  /// Why, as the caller said; empty where none is asked for.
+  /// The reason stated by the caller; empty if none is required.
   public var reason: String
-  /// More, in the service's own encoding.
+  /// Additional data in the service's own encoding.
   public var detail: [UInt8]
 
   public init(

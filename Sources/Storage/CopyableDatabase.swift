@@ -1,18 +1,18 @@
-/// A store that can be copied into one file while it is in use.
+/// A store that can be copied to one file while in use.
 public protocol CopyableDatabase: Database {
-  /// Copies what is committed now into a file (mode 0600), durably. Readers and writers go on.
+  /// Copies the committed data to a file (mode 0600), durably. Reads and writes continue meanwhile.
   ///
   /// - Parameters:
-  ///   - path: Where; refused where something is there.
-  ///   - progress: Bytes written, and bytes in all, about.
+  /// - path: The path of the copy; an existing file is refused.
+  /// - progress: Called with the bytes written and the approximate total.
   func copy(
     to path: String, progress: (_ done: Int, _ total: Int) async throws -> Void
   ) async throws
 }
 
 extension Database {
-  /// Gives the store's history a new name: after a restore from a backup, positions of the feed are
-  /// given out a second time, and consumers must notice. Opened stores go on under the old one.
+  /// Assigns a new epoch to the feed. After a restore from a backup, feed positions are assigned a
+  /// second time, which consumers detect by the epoch. Open stores keep the old epoch.
   public func renewEpoch(_ epoch: Int64 = .random(in: 1...Int64.max)) async throws {
     var commit = Commit(at: .init(microsecondsSince1970: 0))
     commit.run(

@@ -1,56 +1,58 @@
-/// A service's store. Two engines implement it: SQLite (one process) and PostgreSQL (replicas).
+/// A service's store, implemented by two engines: SQLite (one process) and PostgreSQL (replicas).
 ///
-/// All methods may be called from any task at once. None blocks the calling thread: engines work on
-/// threads of their own. A call throws `StorageError.busy` at once when too many wait, and
-/// `CancellationError` when its task was cancelled before the engine began with it; a write that
-/// has begun is finished.
+/// All methods are safe to call from any task concurrently. None blocks the calling thread: engines
+/// use threads of their own. A call throws `StorageError.busy` at once when the queue is full, and
+/// `CancellationError` when its task was canceled before the engine started it; a write that has
+/// started is completed.
 public protocol Database: AnyObject, Sendable {
-  /// Which SQL it speaks.
+  /// The SQL dialect.
   var dialect: SQLDialect { get }
 
-  /// What the writer did since the store was opened, for metrics.
+  /// The writer's statistics since the store was opened, for metrics.
   var statistics: WriterStatistics { get }
 
-  /// Reads all queries from one snapshot of committed data. `read(_:)` is the typed form.
+  /// Executes all queries on one snapshot of committed data. `read(_:)` is the typed form.
   func read(all queries: [AnyQuery]) async throws -> ReadResults
 
-  /// Runs one write and returns its reply once everything is durable, the reply of a write that
-  /// stored nothing too (what it read is durable then).
+  /// Executes one write and returns its reply once the data are durable. This includes the data
+  /// read by a write that stores nothing.
   ///
-  /// Waiting writes share a transaction; one that fails takes no other with it. See `Step` for what
-  /// the closure may do, `Statement.Expectation` for retries.
+  /// Queued writes share a transaction; a failing write does not affect the others. See `Step` for
+  /// the contract of the closure and `Statement.Expectation` for retries.
   ///
-  /// - Throws: what the closure throws, as it is; `StorageError`.
+  /// - Throws: The closure's error unchanged; `StorageError`.
   func write<Reply: Sendable>(
     _ step: @escaping @Sendable () throws -> Step<Reply>
   ) async throws -> Reply
 
-  /// Wakes after commits that hold events, and once at the start. It may wake for nothing and fold
-  /// several commits into one wake, but never misses the last. Ends when the store closes.
+  /// Returns a stream that yields once at the start and after commits that contain events. It may
+  /// yield spuriously and coalesce several commits, but never misses the last. Ends when the store
+  /// closes.
   func feedChanges() -> AsyncStream<Void>
 
-  /// Applies what is missing of `migrations`, all in one transaction.
+  /// Applies the pending migrations of `migrations`, all in one transaction.
   ///
-  /// - Throws: `StorageError.newerSchema` when the store has a migration that the list lacks,
+  /// - Throws: `StorageError.newerSchema` if the store has a migration that the list lacks,
+  ///   `.changedMigration` if an applied one was edited or the order changed.
   ///   `.changedMigration` when an applied one was edited or the order changed.
   func migrate(_ migrations: [Migration]) async throws
 
-  /// Waits until the store can't be trusted any more, and says why; `nil` once it was closed, or
-  /// where the engine has no such end. After a failed fsync nobody knows what is on disk: the
-  /// process should end, so that the next one reads what is.
+  /// Waits until the store has failed for good and returns the reason; `nil` once the store is
+  /// closed, or if the engine has no such state. After a failed fsync the contents of the disk are
+  /// unknown: the process should exit, so that the next one reads what was stored.
   func failure() async -> StorageError?
 
-  /// Takes no more calls, finishes those that wait, and closes. Idempotent; returns when closed.
+  /// Rejects further calls, completes the queued ones, and closes. Idempotent; returns once closed.
   func close() async
 }
 
 extension Database {
-  /// Reads one query.
+  /// Executes one query.
   public func read<Value: Sendable>(_ query: Query<Value>) async throws -> Value {
     try await read(all: [AnyQuery(query)]).value(0, of: query)
   }
 
-  /// Reads several queries from one snapshot.
+  /// Executes several queries on one snapshot.
   public func read<each Value: Sendable>(
     _ queries: repeat Query<each Value>
   ) async throws -> (repeat each Value) {
@@ -58,22 +60,23 @@ extension Database {
     return valuesOf(results, repeat each queries)
   }
 
-  /// Stores a commit that needs no reading.
+  /// Executes a write that needs no reads.
   public func write(_ commit: Commit) async throws {
     try await write { Step<Void>.commit(commit, ()) }
   }
 
-  /// A long result in pages, each its own short read: neither memory nor a snapshot is held, and no
-  /// writer waits. The whole is not one snapshot; rows that move behind the key are not seen again.
+  /// Returns a long result in pages, each a short read of its own: memory use stays bounded, no
+  /// snapshot is held, and writers are not blocked. The pages are not one snapshot; rows that move
+  /// behind the current key are not returned again.
   ///
   ///     database.stream { (after: Member?, limit) in
   ///       Members.page(after: after?.id, limit: limit)
   ///     }
   ///
   /// - Parameters:
-  ///   - pageSize: rows a page.
-  ///   - page: the query of the page after the given element, in a total order, of at most `limit`
-  ///     elements.
+  /// - pageSize: The number of rows per page.
+  /// - page: Returns the query of the page after the given element, in a total order, of at most
+  ///   `limit` elements.
   public func stream<Element: Sendable>(
     pageSize: Int = 500,
     _ page: @escaping @Sendable (_ after: Element?, _ limit: Int) -> Query<[Element]>
@@ -82,7 +85,7 @@ extension Database {
   }
 }
 
-/// The rows of a `Database.stream`. Each iteration reads anew from the beginning.
+/// The rows of a `Database.stream`. Each iteration starts from the beginning.
 public struct RowStream<Element: Sendable>: AsyncSequence, Sendable {
   let database: any Database
   let pageSize: Int

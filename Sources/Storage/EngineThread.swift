@@ -1,13 +1,13 @@
 package import Dispatch
 internal import Foundation
 
-/// Threads that may block, which cooperative ones must not.
+/// Dedicated threads for blocking work, which the cooperative pool must not run.
 package enum EngineThread {
-  /// As a main thread has: decisions decode messages, which nest.
+  /// 8 MiB, as of the main thread: the decisions of writes decode nested messages.
   private static let stackBytes = 8 << 20
 
-  /// Starts a thread and waits until its body says that it has started, or throws what it threw
-  /// before that. The group is entered now and left at the thread's end.
+  /// Starts a thread and waits until its body calls `started`; throws the body's error if it fails
+  /// before that. The group is entered before the thread starts and left when it ends.
   package static func start(
     _ name: String, leaving group: DispatchGroup,
     _ body: @escaping @Sendable (_ started: () -> Void) throws -> Void

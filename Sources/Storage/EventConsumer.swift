@@ -1,7 +1,7 @@
 public import Foundation
 
-/// A consumer of a feed (its own service's or another's) that stores how far it came in the same
-/// commit as the effect: an event delivered twice has its effect once.
+/// A consumer of a feed (of its own or another service) that stores its cursor in the same commit
+/// as the effect, so that an event delivered twice takes effect once.
 ///
 ///     for try await event in feed {   // from `consumer.cursor`, over RPC or `Database.follow`
 ///       try await database.write {
@@ -9,14 +9,15 @@ public import Foundation
 ///       }
 ///     }
 public struct EventConsumer: Sendable {
-  /// Names the consumer and the feed in this store, e.g. `stations/members`.
+  /// The name of the consumer and its feed in this store, e.g. `stations/members`.
   public let name: String
 
+  /// Creates a consumer with the given name.
   public init(_ name: String) {
     self.name = name
   }
 
-  /// How far it came; `FeedCursor.start` at first.
+  /// The query of the stored cursor; initially `FeedCursor.start`.
   public var cursor: Query<FeedCursor> {
     Query("SELECT epoch, position FROM storage_consumer WHERE consumer = ?1", [name]) { rows in
       guard let row = rows.first else { return .start }
@@ -24,11 +25,12 @@ public struct EventConsumer: Sendable {
     }
   }
 
-  /// The write of one effect (of one event or of a batch whose last cursor is `cursor`).
+  /// Returns the write that applies the effect of one event, or of a batch whose last cursor is
+  /// `cursor`.
   ///
-  /// - Returns: a write that replies `nil`, and stores nothing, where this was consumed before.
-  /// - Throws: `StorageError.foreignCursor` when the feed has another epoch than what was consumed
-  ///   before: decide what that means for the effects, then `reset`.
+  /// - Returns: A write that replies `nil` and stores nothing if the cursor was consumed before.
+  /// - Throws: `StorageError.foreignCursor` if the feed's epoch differs from the stored one: decide
+  ///   what that means for the stored effects, then call `reset`.
   public func consume<Reply: Sendable>(
     through cursor: FeedCursor, at time: Date,
     _ step: @escaping @Sendable () throws -> Step<Reply>
@@ -47,7 +49,8 @@ public struct EventConsumer: Sendable {
     }
   }
 
-  /// Sets the cursor wherever it was, e.g. to the end of a feed after a full resynchronization.
+  /// Returns the statement that sets the cursor unconditionally, e.g. to the end of a feed after a
+  /// full resynchronization.
   public func reset(to cursor: FeedCursor, at time: Date) -> Statement {
     Statement(
       """
@@ -57,7 +60,8 @@ public struct EventConsumer: Sendable {
       """, [name, cursor.epoch, cursor.position, time], expects: .exactly(1))
   }
 
-  /// Guarded: touches no row when another consumer of this name went on meanwhile.
+  /// Returns the guarded statement that advances the cursor: it touches no row if another consumer
+  /// of this name advanced the cursor meanwhile.
   private func advance(
     from old: FeedCursor, to new: FeedCursor, at time: Date
   ) -> Statement {

@@ -1,12 +1,13 @@
 public import Foundation
 
-/// A place in one feed: every event at or before it was seen.
+/// A position in one feed: all events up to and including it were consumed.
 ///
-/// The epoch names the feed's history: a store restored from a backup gets a new one, so that a
-/// consumer notices that positions were given out twice.
+/// The epoch identifies the feed's history. A store restored from a backup gets a new epoch, so
+/// that consumers detect positions that were assigned twice.
 public struct FeedCursor: Sendable, Hashable {
-  /// Zero: from the beginning, of whatever history.
+  /// The epoch of the feed; 0 for the beginning, of any epoch.
   public let epoch: Int64
+  /// The position of the last consumed event.
   public let position: Int64
 
   public init(epoch: Int64, position: Int64) {
@@ -17,12 +18,12 @@ public struct FeedCursor: Sendable, Hashable {
   /// Before the first event.
   public static let start = FeedCursor(epoch: 0, position: 0)
 
-  /// The cursor as text, for contracts: `epoch.position`, hex and decimal.
+  /// The cursor as text for API contracts: `epoch.position`, in hexadecimal and decimal.
   public var text: String { "\(String(epoch, radix: 16)).\(position)" }
 
-  /// Reads `text`; empty text is the start.
+  /// Parses `text`; the empty string is the start.
   ///
-  /// - Throws: `StorageError.foreignCursor` when it is none.
+  /// - Throws: `StorageError.foreignCursor` if the text is malformed.
   public init(text: String) throws(StorageError) {
     if text.isEmpty {
       self = .start
@@ -36,14 +37,21 @@ public struct FeedCursor: Sendable, Hashable {
   }
 }
 
-/// An event in its place in the feed.
+/// An event with its position in the feed.
 public struct FeedEvent: Sendable, Hashable {
+  /// The cursor after this event.
   public let cursor: FeedCursor
+  /// The resource name of the changed entity.
   public let entity: String
+  /// The entity's version after the change.
   public let version: Int64
+  /// The kind of the event, e.g. `member.admitted`.
   public let kind: String
+  /// The serialized event message.
   public let payload: [UInt8]
+  /// The reader allowed to see the event besides the suite's own services.
   public let audience: String?
+  /// The instant of the decision.
   public let time: Date
 
   public init(
@@ -61,12 +69,12 @@ public struct FeedEvent: Sendable, Hashable {
 }
 
 extension Database {
-  /// The events after a cursor, in the feed's order: of one entity, a version never comes before an
-  /// earlier one.
+  /// Returns the events after a cursor in feed order: the versions of one entity are in ascending
+  /// order.
   ///
   /// - Parameters:
-  ///   - limit: at most so many, and at most `Limits.eventsPerRead`.
-  ///   - audience: only what this audience may see; `nil` is everything.
+  /// - limit: The maximum number of events, capped at `Limits.eventsPerRead`.
+  /// - audience: Restricts the result to events visible to this audience; `nil` for all events.
   /// - Throws: `StorageError.foreignCursor`, `.expiredCursor`.
   public func feed(
     after cursor: FeedCursor, limit: Int = Limits.eventsPerRead, audience: String? = nil
@@ -78,24 +86,25 @@ extension Database {
     return events.map { $0.event(epoch: state.epoch) }
   }
 
-  /// The place after the last event: where a consumer starts that wants only what comes.
+  /// Returns the position of the last event, for consumers that want new events only.
   public func feedEnd() async throws -> FeedCursor {
     let state = try await read(FeedSQL.state)
     return FeedCursor(epoch: state.epoch, position: max(state.last, state.floor))
   }
 
-  /// The events after a cursor, and then each new one as it is committed, without end. It ends when
-  /// the store closes or its task is cancelled.
+  /// Returns the events after a cursor, then each new one as it is committed. Ends when the store
+  /// closes or the task is canceled.
   public func follow(after cursor: FeedCursor, audience: String? = nil) -> FeedFollower {
     FeedFollower(database: self, cursor: cursor, audience: audience)
   }
 
-  /// Deletes the events before an instant; cursors before them expire. What says how an entity is
-  /// now stays, so that a consumer that begins anew comes to the same state as one that never
-  /// lagged.
+  /// Deletes the events before an instant; cursors before them expire. The event that holds the
+  /// current state of an entity is kept, so that a consumer that starts over reaches the same state
+  /// as one that never lagged.
   ///
-  /// - Parameter currentVersions: the versions of those of the entities whose last event stays.
-  /// - Returns: how many went.
+  /// - Parameter currentVersions: Returns the current versions of those of the given entities whose
+  ///   last event is kept.
+  /// - Returns: The number of deleted events.
   public func purgeFeed(
     before instant: Date,
     keepingLast currentVersions: @escaping @Sendable ([String]) -> Query<[String: Int64]> = { _ in
@@ -113,7 +122,7 @@ extension Database {
   }
 }
 
-/// A feed that waits for what comes: see `Database.follow`.
+/// An unbounded sequence of feed events: see `Database.follow`.
 public struct FeedFollower: AsyncSequence, Sendable {
   public typealias Element = FeedEvent
   let database: any Database
@@ -139,7 +148,7 @@ public struct FeedFollower: AsyncSequence, Sendable {
 
     public mutating func next() async throws -> FeedEvent? {
       while index == events.count {
-        // A full page may have more behind it; after a short one only a commit brings more.
+        // A full page may be followed by more; after a short one, more only comes with a commit.
         if events.count < Limits.eventsPerRead {
           guard await wakes.next() != nil else { return try await end() }
         }
@@ -151,7 +160,8 @@ public struct FeedFollower: AsyncSequence, Sendable {
       return events[index]
     }
 
-    /// There are no more wakes: an end that was asked for is quiet, a store's failure is thrown.
+    /// Handles the end of the wake-ups: returns `nil` after a requested end, throws the store's
+    /// failure otherwise.
     private func end() async throws -> FeedEvent? {
       if Task.isCancelled { return nil }
       do {
@@ -164,23 +174,24 @@ public struct FeedFollower: AsyncSequence, Sendable {
   }
 }
 
-/// The feed's queries over the engine-owned tables, the same on both engines.
+/// The feed's queries on the engine-owned tables, identical for both engines.
+/// The feed's epoch and bounds.
 enum FeedSQL {
   struct State: Sendable {
     let epoch: Int64
     /// The position up to which events were purged.
     let floor: Int64
-    /// The last position that was given out, as far as is known.
+    /// The highest stored position; 0 if there is none.
     let last: Int64
 
     func check(_ cursor: FeedCursor) throws(StorageError) {
       if cursor == .start {
-        // "From the beginning" means from what is still kept.
+        // The start stands for the first event still kept.
         return
       }
       guard cursor.epoch == epoch else { throw .foreignCursor }
       guard cursor.position >= floor else { throw .expiredCursor }
-      // Of a history that was lost: its place will be given out again.
+      // A cursor of a lost history: its position will be assigned again.
       guard cursor.position <= max(last, floor) else { throw .foreignCursor }
     }
   }
@@ -236,7 +247,7 @@ enum FeedSQL {
         audience: try row.optionalText("audience"), time: try row.instant("time")))
   }
 
-  /// Goes on behind the last purge, up to the first event that is younger, at most `limit`.
+  /// Purges from the last purged position up to the first younger event, at most `limit` events.
   static func purge(
     before instant: Date, limit: Int,
     _ currentVersions: @escaping @Sendable ([String]) -> Query<[String: Int64]>
@@ -256,7 +267,7 @@ enum FeedSQL {
       let old = rows.prefix { $0.time < instant.microsecondsSince1970 }
       guard let last = old.last else { return .reply((0, 0)) }
       let entities = old.map(\.entity)
-      // As many as there may be, so that there is one statement.
+      // Padded to a constant length, so that there is one statement to prepare.
       let padded = entities + Array(repeating: "", count: limit - entities.count)
       return .read(currentVersions(padded)) { versions in
         var commit = Commit(at: instant)

@@ -1,6 +1,7 @@
 internal import Synchronization
 
-/// Wakes whoever follows the feed. A wake that nobody took yet covers later ones.
+/// Notifies the followers of the feed. Pending wake-ups are coalesced. Safe to call from any
+/// thread.
 package final class FeedSignal: Sendable {
   private struct State {
     var next = 0
@@ -11,7 +12,7 @@ package final class FeedSignal: Sendable {
 
   package init() {}
 
-  /// A stream of wakes that begins with one.
+  /// Returns a stream of wake-ups; the first is yielded at once.
   package func wakes() -> AsyncStream<Void> {
     let (stream, continuation) = AsyncStream.makeStream(
       of: Void.self, bufferingPolicy: .bufferingNewest(1))
@@ -32,11 +33,12 @@ package final class FeedSignal: Sendable {
     return stream
   }
 
+  /// Wakes every follower.
   package func wake() {
     for continuation in state.withLock({ Array($0.waiting.values) }) { continuation.yield() }
   }
 
-  /// Ends every stream.
+  /// Finishes every stream.
   package func finish() {
     let waiting = state.withLock { state in
       state.isFinished = true

@@ -2,15 +2,15 @@ internal import Crypto
 internal import Foundation
 internal import Synchronization
 
-/// Seals single values of a table, so that a leaked store shows nothing.
+/// Encrypts single column values, so that a leaked store reveals nothing.
 ///
-/// AES-256-GCM under a subkey that HKDF-SHA256 derives from the keyring's key for each table. A
-/// sealed value opens only in its own place: table, column and row are authenticated. Its form:
-/// version (1 byte), key id (4, big-endian), nonce (12), ciphertext, tag (16).
+/// AES-256-GCM under a subkey derived per table from the keyring's key by HKDF-SHA256. Table,
+/// column and row are authenticated, so a sealed value opens only in its own place. Format: version
+/// (1 byte), key id (4, big-endian), nonce (12), ciphertext, tag (16).
 ///
-/// Safe to use from any thread at once.
+/// Safe to call from any thread.
 public struct FieldCipher: Sendable {
-  /// Bytes that sealing adds.
+  /// The number of bytes that sealing adds.
   public static let overheadBytes = headerBytes + 12 + 16
   static let headerBytes = 5
   static let version: UInt8 = 1
@@ -18,17 +18,17 @@ public struct FieldCipher: Sendable {
   private let live: LiveKeyring
   private let subkeys = SubkeyCache()
 
-  /// A cipher whose keys may be replaced while it is in use.
+  /// Creates a cipher whose keyring may be replaced while in use.
   public init(_ live: LiveKeyring) {
     self.live = live
   }
 
-  /// A cipher whose keys stay.
+  /// Creates a cipher with a fixed keyring.
   public init(_ keyring: Keyring) {
     self.init(LiveKeyring(keyring))
   }
 
-  /// Seals bytes for one place, under the current key.
+  /// Seals bytes for one table, column and row under the current key.
   public func seal(
     _ bytes: [UInt8], table: String, column: String, row: String
   ) throws(StorageError) -> [UInt8] {
@@ -38,7 +38,7 @@ public struct FieldCipher: Sendable {
       context: SealedBox.context(table, column, row))
   }
 
-  /// Opens what was sealed for this place.
+  /// Opens a value sealed for the same table, column and row.
   ///
   /// - Throws: `StorageError.unknownKey`, `.sealBroken`.
   public func open(
@@ -50,14 +50,14 @@ public struct FieldCipher: Sendable {
       context: SealedBox.context(table, column, row))
   }
 
-  /// Seals text.
+  /// Seals text for one table, column and row under the current key.
   public func seal(
     _ text: String, table: String, column: String, row: String
   ) throws(StorageError) -> [UInt8] {
     try seal(Array(text.utf8), table: table, column: column, row: row)
   }
 
-  /// Opens text.
+  /// Opens text sealed for the same table, column and row.
   public func openText(
     _ sealed: [UInt8], table: String, column: String, row: String
   ) throws(StorageError) -> String {
@@ -66,20 +66,23 @@ public struct FieldCipher: Sendable {
     return text
   }
 
-  /// Whether a value was sealed by an older key than the current one: a rotation seals it anew.
+  /// Returns whether a value was sealed under an older key than the current one; a key rotation
+  /// reseals such values.
   public func isOutdated(_ sealed: [UInt8]) throws(StorageError) -> Bool {
     try FieldCipher.keyID(of: sealed) != currentKeyID
   }
 
-  /// A keyed digest of bytes that must be recognized and not read, with the key of a sealed value.
+  /// Returns a keyed digest for bytes that are compared but never read back, under the key of a
+  /// sealed value.
   func digest(of bytes: [UInt8], table: String, keyID: UInt32) throws(StorageError) -> [UInt8] {
     let key = subkey(try live.key(keyID), "digest", table)
     return Array(HMAC<SHA256>.authenticationCode(for: bytes, using: key))
   }
 
-  /// The number of the key that seals now.
+  /// The number of the current key.
   public var currentKeyID: UInt32 { live.keyring.current.id }
 
+  /// Returns the key number in the header of a sealed value.
   static func keyID(of sealed: [UInt8]) throws(StorageError) -> UInt32 {
     guard sealed.count >= overheadBytes, sealed[0] == version else { throw .sealBroken }
     return sealed[1..<headerBytes].reduce(0) { $0 << 8 | UInt32($1) }
@@ -90,7 +93,7 @@ public struct FieldCipher: Sendable {
   }
 }
 
-/// AES-GCM with a small header; the header and the place are authenticated.
+/// AES-GCM with a small header; the header and the context are authenticated.
 enum SealedBox {
   static func seal(
     _ bytes: [UInt8], version: UInt8, keyID: UInt32, key: SymmetricKey, context: [UInt8]
@@ -118,7 +121,7 @@ enum SealedBox {
     }
   }
 
-  /// Parts with their lengths, so that no two places have the same bytes.
+  /// Encodes parts with length prefixes, so that no two contexts have the same encoding.
   static func context(_ parts: String...) -> [UInt8] {
     var bytes: [UInt8] = []
     for part in parts {
@@ -129,7 +132,7 @@ enum SealedBox {
   }
 }
 
-/// Derived keys, made once: as many as keys times tables.
+/// A cache of derived keys, of size keys × tables.
 final class SubkeyCache: Sendable {
   private struct Place: Hashable {
     let id: UInt32

@@ -1,12 +1,12 @@
 public import Foundation
 
 extension Database {
-  /// The instant that retention periods are counted back from: now, but at most one day later than
-  /// in the previous round, which is stored.
+  /// Returns the instant from which retention periods are counted back: now, but at most one day
+  /// after the instant of the previous round, which is stored.
   ///
-  /// Otherwise a clock that jumps ahead would make one round delete everything that has a retention
-  /// period. With this bound a round deletes one day of data at most. After a long stop, catching
-  /// up takes as many rounds as days have passed.
+  /// Without this bound, a clock that jumps ahead would make one round delete everything that has a
+  /// retention period. With it, a round deletes at most one day of data. After a long downtime,
+  /// catching up takes as many rounds as days have passed.
   public func forgettingInstant(at now: Date) async throws -> Date {
     try await write {
       .read(ForgettingSQL.last) { last in

@@ -7,10 +7,10 @@ public import Foundation
 #endif
 
 extension Keyring {
-  /// Reads a keyring file, strictly.
+  /// Reads a keyring file with strict checks.
   ///
-  /// - Throws: `StorageError.keyring` when it is missing, no plain file, another user's, readable
-  ///   by others, too large, or malformed.
+  /// - Throws: `StorageError.keyring` if the file is missing, not a regular file, owned by another
+  ///   user, readable by others, too large, or malformed.
   public init(contentsOf path: String) throws(StorageError) {
     let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW)
     guard descriptor >= 0 else { throw .keyring("\(path) can't be opened: errno \(errno)") }
@@ -30,22 +30,23 @@ extension Keyring {
     try self.init(text: text)
   }
 
-  /// Reads a keyring file, or makes one with a fresh key where there is none: for development.
+  /// Reads a keyring file, or creates one with a new key if there is none. For development.
   public init(contentsOf path: String, orGenerateAt time: Date) throws(StorageError) {
     if access(path, F_OK) != 0 {
       do {
         try Keyring.generate(at: time).write(to: path)
       } catch {
-        // Another process may have made it at the same moment: reading it tells.
+        // Another process may have created it concurrently.
         guard access(path, F_OK) == 0 else { throw error }
       }
     }
     try self.init(contentsOf: path)
   }
 
-  /// Writes a new keyring file (0600), complete or not at all.
+  /// Writes a keyring file (mode 0600) atomically and durably.
   ///
-  /// - Parameter replacing: replace the file that is there (a rotation); otherwise it is refused.
+  /// - Parameter replacing: Whether to replace an existing file (a rotation); otherwise an existing
+  ///   file is refused.
   /// - Throws: `StorageError.keyring`.
   public func write(to path: String, replacing: Bool = false) throws(StorageError) {
     let draft = "\(path).\(getpid()).\(UInt32.random(in: 0...UInt32.max)).draft"
@@ -57,14 +58,14 @@ extension Keyring {
     let synced = fsync(descriptor)
     _ = close(descriptor)
     guard written == bytes.count, synced == 0 else { throw .keyring("\(path) can't be written") }
-    // A link fails where the name is taken; a rename replaces it. Both show the whole file only.
+    // link(2) fails if the name exists; rename(2) replaces it. Both are atomic.
     let placed = replacing ? rename(draft, path) : link(draft, path)
     guard placed == 0 else { throw .keyring("\(path) can't be put in place: errno \(errno)") }
     try Keyring.syncFolder(of: path)
   }
 
-  /// A new name is there after a power cut only once its folder is on disk: what the new key sealed
-  /// meanwhile would be lost with it.
+  /// Syncs the directory of a file. Without it the new name may be lost in a power failure, and
+  /// with it everything sealed under the new key.
   private static func syncFolder(of path: String) throws(StorageError) {
     let end = path.lastIndex(of: "/")
     let folder = end.map { $0 == path.startIndex ? "/" : String(path[..<$0]) } ?? "."

@@ -1,29 +1,31 @@
 internal import Crypto
 public import Foundation
 
-/// Secret keys of one purpose, oldest first: the last one seals, all of them open.
+/// The secret keys of one purpose, oldest first. The last one seals, all of them open.
 ///
-/// A keyring file holds one key a line, `ID CREATED SECRET`: a number that rises from line to line,
-/// an instant (`2026-11-21T06:46:51Z`), and 32 bytes in base64. Lines that are empty or start with
-/// `#` are skipped; anything else is refused. The file is a plain one, of the process's own user,
-/// and nobody else may read it (mode 0600).
+/// A keyring file holds one key per line, `ID CREATED SECRET`: an increasing number, an instant
+/// (`2026-11-21T06:46:51Z`), and 32 bytes in base64. Empty lines and lines that start with `#` are
+/// skipped; anything else is rejected. The file must be a regular one, owned by the process's user,
+/// with no permissions for others (mode 0600).
 public struct Keyring: Sendable {
-  /// One key. Its secret stays inside the module and is never described.
+  /// A key. Its secret is not accessible outside the module and never part of a description.
   public struct Key: Sendable, CustomStringConvertible {
+    /// The number of the key.
     public let id: UInt32
+    /// The instant at which the key was generated.
     public let created: Date
     let secret: SymmetricKey
 
     public var description: String { "key \(id)" }
   }
 
-  /// Oldest first; at least one.
+  /// The keys, oldest first; at least one.
   public let keys: [Key]
 
-  /// The key that seals.
+  /// The key used for sealing.
   public var current: Key { keys[keys.count - 1] }
 
-  /// - Throws: `StorageError.keyring` when there is no key or ids don't rise.
+  /// - Throws: `StorageError.keyring` if there is no key or the ids don't increase.
   init(keys: [Key]) throws(StorageError) {
     guard !keys.isEmpty else { throw .keyring("it holds no key") }
     for (older, newer) in zip(keys, keys.dropFirst()) where older.id >= newer.id {
@@ -32,7 +34,7 @@ public struct Keyring: Sendable {
     self.keys = keys
   }
 
-  /// A keyring of one fresh key.
+  /// Returns a keyring with one new key.
   public static func generate(at time: Date) -> Keyring {
     Keyring(first: Key(id: 1, created: time, secret: SymmetricKey(size: .bits256)))
   }
@@ -41,13 +43,14 @@ public struct Keyring: Sendable {
     keys = [first]
   }
 
-  /// The same keyring with a fresh key at its end, which seals from now on.
+  /// Returns the keyring with a new key appended, which becomes the current one.
   public func adding(at time: Date) -> Keyring {
     let key = Key(id: current.id + 1, created: time, secret: SymmetricKey(size: .bits256))
     return Keyring(trusted: keys + [key])
   }
 
-  /// The same keyring without its oldest keys: what they sealed no longer opens.
+  /// Returns the keyring without its oldest keys. Values sealed under those can't be opened any
+  /// more.
   public func keepingLast(_ count: Int) -> Keyring {
     precondition(count >= 1, "a keyring holds a key")
     return Keyring(trusted: Array(keys.suffix(count)))
@@ -57,6 +60,7 @@ public struct Keyring: Sendable {
     self.keys = keys
   }
 
+  /// Returns the key with the given number.
   func key(_ id: UInt32) throws(StorageError) -> Key {
     guard let key = keys.first(where: { $0.id == id }) else { throw .unknownKey(id) }
     return key
@@ -68,7 +72,9 @@ public struct Keyring: Sendable {
 extension Keyring {
   static let secretBytes = 32
 
-  /// Reads a keyring file's text.
+  /// Parses the text of a keyring file.
+  ///
+  /// - Throws: `StorageError.keyring`.
   public init(text: String) throws(StorageError) {
     var keys: [Key] = []
     let lines = text.split(separator: "\n", omittingEmptySubsequences: false)
@@ -95,7 +101,7 @@ extension Keyring {
     return Key(id: id, created: created, secret: SymmetricKey(data: secret))
   }
 
-  /// The text of a keyring file: it holds the secrets.
+  /// Returns the text of a keyring file, including the secrets.
   func fileText() -> String {
     var text = "# yijia keyring: ID CREATED SECRET; the last key seals. Keep it secret (0600).\n"
     for key in keys {

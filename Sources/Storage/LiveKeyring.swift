@@ -7,12 +7,12 @@ internal import Synchronization
   internal import Musl
 #endif
 
-/// A keyring that can be replaced while it is in use, so that keys rotate without a stop.
+/// A keyring that can be replaced while in use, so that keys rotate without downtime.
 ///
-/// Of several replicas each reads the file for itself: on `reload()`, and by itself when it meets a
-/// key that it doesn't know, sealed by a replica that reloaded before. Safe to use from any thread.
+/// Each replica reads the file for itself: on `reload()`, and when it encounters an unknown key,
+/// used by a replica that reloaded earlier. Safe to call from any thread.
 public final class LiveKeyring: Sendable {
-  /// What tells one version of the file from another.
+  /// The attributes by which a changed file is detected.
   private struct Version: Equatable {
     var inode: UInt64 = 0
     var seconds = 0
@@ -27,12 +27,14 @@ public final class LiveKeyring: Sendable {
   private let path: String?
   private let state: Mutex<State>
 
-  /// A keyring that stays as it is.
+  /// Creates a fixed keyring.
   public init(_ keyring: Keyring) {
     path = nil
     state = Mutex(State(keyring: keyring, version: Version()))
   }
 
+  /// Reads a keyring file.
+  ///
   /// - Throws: `StorageError.keyring`.
   public init(contentsOf path: String) throws(StorageError) {
     self.path = path
@@ -40,10 +42,10 @@ public final class LiveKeyring: Sendable {
     state = Mutex(State(keyring: try Keyring(contentsOf: path), version: version))
   }
 
-  /// The keys of now.
+  /// The current keyring.
   public var keyring: Keyring { state.withLock { $0.keyring } }
 
-  /// Takes the file as it is now; what can't be read leaves the keys as they were.
+  /// Reads the file again. On failure the current keys are kept.
   ///
   /// - Throws: `StorageError.keyring`.
   public func reload() throws(StorageError) {
@@ -53,7 +55,7 @@ public final class LiveKeyring: Sendable {
     state.withLock { $0 = State(keyring: keyring, version: version) }
   }
 
-  /// A key by its number. Asks the file where it changed since it was read.
+  /// Returns the key with the given number. Reloads a changed file if the key is unknown.
   func key(_ id: UInt32) throws(StorageError) -> Keyring.Key {
     let (keyring, version) = state.withLock { ($0.keyring, $0.version) }
     if let key = keyring.keys.first(where: { $0.id == id }) { return key }

@@ -1,13 +1,16 @@
-/// One step of a schema's history.
+/// One schema migration.
 ///
-/// A service lists its migrations once, appends to the list, and never changes one that was
-/// released: applied ones are remembered by position, name and checksum. The SQL may hold several
-/// statements and uses the types TEXT, INTEGER, REAL and BLOB, which the PostgreSQL engine renders
-/// as `text`, `bigint`, `double precision` and `bytea` (it drops `STRICT` and `WITHOUT ROWID`).
-/// Where the engines need different statements (partitions), `postgres` holds the other text.
+/// A service declares its migrations in one list, appends to it, and never changes a released one:
+/// applied migrations are recorded by position, name and checksum. The SQL may hold several
+/// statements and uses the types TEXT, INTEGER, REAL and BLOB, which the PostgreSQL engine
+/// translates to `text`, `bigint`, `double precision` and `bytea` (it drops `STRICT` and `WITHOUT
+/// ROWID`).
 public struct Migration: Sendable, Hashable {
+  /// The name, unique in its list and never changed.
   public let name: String
+  /// The statements for SQLite, and for PostgreSQL where `postgres` is `nil`.
   public let sql: String
+  /// The statements for PostgreSQL where they differ (partitions).
   public let postgres: String?
 
   public init(_ name: String, sql: String, postgres: String? = nil) {
@@ -17,7 +20,7 @@ public struct Migration: Sendable, Hashable {
   }
 }
 
-/// Which engine's SQL a store speaks, for the few queries that differ (nearest points).
+/// The SQL dialect of an engine, for the few queries that differ (nearest points).
 public enum SQLDialect: Sendable, Hashable {
   case sqlite
   case postgres

@@ -3,15 +3,17 @@ public import Foundation
 /// An append-only table. On PostgreSQL it is partitioned by month, so that expired months are
 /// dropped as whole partitions.
 ///
-/// There it is `PARTITION BY RANGE` of a column of microseconds, with a part `NAME_default` for
-/// what no month takes. SQLite has it in one piece.
+/// There it is `PARTITION BY RANGE` of a column of microseconds, with a default partition
+/// `NAME_default`. On SQLite it is one table.
 public struct MonthlyTable: Sendable, Hashable {
-  /// Months that are made ahead: a service that is up at all makes them in time.
+  /// The number of months whose partitions are created ahead of time.
   static let monthsAhead = 3
 
+  /// The name of the table.
   public let name: String
+  /// The column of microseconds by which the table is partitioned.
   public let column: String
-  /// Full months that are kept beside the current one; `nil`: all.
+  /// The number of full months kept besides the current one; `nil` for all.
   public var monthsKept: Int?
 
   public init(_ name: String, by column: String, monthsKept: Int? = nil) {
@@ -41,20 +43,20 @@ struct CalendarMonth: Sendable, Hashable {
     number = (parts.year ?? 0) * 12 + (parts.month ?? 1) - 1
   }
 
-  /// Reads `…_2026_11`.
+  /// Parses the suffix of a partition's name, `…_2026_11`.
   init?(suffixOf name: String) {
     let parts = name.split(separator: "_").suffix(2).compactMap { Int($0) }
     guard parts.count == 2, (1...12).contains(parts[1]) else { return nil }
     number = parts[0] * 12 + parts[1] - 1
   }
 
-  /// E.g. `2026_11`.
+  /// The suffix of a partition's name, e.g. `2026_11`.
   var suffix: String {
     let month = number % 12 + 1
     return "\(number / 12)_\(month < 10 ? "0" : "")\(month)"
   }
 
-  /// Its first instant, in microseconds since 1970.
+  /// The first instant of the month, in microseconds since 1970.
   var start: Int64 {
     let parts = DateComponents(year: number / 12, month: number % 12 + 1, day: 1)
     return (Self.calendar.date(from: parts) ?? Date(timeIntervalSince1970: 0))
@@ -65,15 +67,17 @@ struct CalendarMonth: Sendable, Hashable {
 }
 
 extension Database {
-  /// Makes the parts of the months to come, and drops those that are no longer kept. What is older
-  /// and stands in no part of its month (PostgreSQL's default part, SQLite) goes in small commits.
+  /// Creates the partitions of the months to come and drops expired ones. Expired rows outside a
+  /// partition of their month (PostgreSQL's default partition, SQLite) are deleted in small
+  /// commits.
   ///
   /// - Parameters:
-  ///   - now: what the months to come are counted from.
-  ///   - past: what the months that are kept are counted from: see `forgettingInstant(at:)`.
-  /// - Returns: parts dropped, and rows.
-  /// - Throws: `StorageError.busy` where somebody else holds a table, or a part is too large to
-  ///   become one of its own at once.
+  ///   - now: The instant from which the months to come are counted.
+  ///   - past: The instant from which the kept months are counted back: see
+  ///     `forgettingInstant(at:)`.
+  /// - Returns: The number of dropped partitions and deleted rows.
+  /// - Throws: `StorageError.busy` if the table is locked by another session, or if the default
+  ///   partition holds too many rows of a month to move them at once.
   public func keepMonths(
     of table: MonthlyTable, at now: Date, past: Date? = nil
   ) async throws -> Int {
@@ -82,7 +86,7 @@ extension Database {
       guard let first else { return 0 }
       return try await deleteRows(of: table, before: first.start, at: now)
     }
-    // Where a month can't be made its rows are in the default part, and are forgotten there.
+    // The rows of a month without a partition are in the default partition, and expire there.
     var failure: (any Error)?
     do {
       let current = CalendarMonth(of: now)
@@ -107,7 +111,7 @@ extension Database {
     return forgotten
   }
 
-  /// Makes the part of a month where it is missing.
+  /// Creates the partition of a month if it does not exist.
   func makeMonth(_ month: CalendarMonth, of table: MonthlyTable, at now: Date) async throws {
     try await write { MonthlySQL.make(month, of: table, at: now) }
   }
@@ -129,7 +133,7 @@ extension Database {
   }
 }
 
-/// The statements of parts by month.
+/// The queries and statements on monthly partitions.
 enum MonthlySQL {
   static func parts(of table: MonthlyTable) -> Query<[String]> {
     .all(
@@ -140,7 +144,8 @@ enum MonthlySQL {
     ) { try $0.text("name") }
   }
 
-  /// The tables of a store that are parted by a range and have a default part, with the column.
+  /// The tables that are partitioned by range and have a default partition, with the partition
+  /// column.
   static let tables = Query<[MonthlyTable]>.all(
     """
     SELECT c.relname AS name, a.attname AS column_name
@@ -151,7 +156,7 @@ enum MonthlySQL {
     """
   ) { MonthlyTable(try $0.text("name"), by: try $0.text("column_name")) }
 
-  /// The months that a table of SQLite has rows of.
+  /// The months of the rows of a table in SQLite.
   static func months(in table: MonthlyTable) -> Query<[CalendarMonth]> {
     let time = "\(table.column) / 1000000, 'unixepoch'"
     return .all(
@@ -163,7 +168,7 @@ enum MonthlySQL {
     ) { CalendarMonth(number: try $0.int("month")) }
   }
 
-  /// Rows that came before their month was made move over from the default part.
+  /// Creates the partition of a month and moves its rows there from the default partition.
   static func make(_ month: CalendarMonth, of table: MonthlyTable, at now: Date) -> Step<Void> {
     .read(parts(of: table)) { parts in
       let part = "\(table.name)_\(month.suffix)"
@@ -190,12 +195,12 @@ enum MonthlySQL {
   static func drop(_ part: String, at now: Date) -> Commit {
     var commit = Commit(at: now)
     commit.bound()
-    // Another replica may have come first.
+    // Another replica may have dropped it already.
     commit.run("DROP TABLE IF EXISTS \(part)")
     return commit
   }
 
-  /// Deletes old rows of the default part, where a month was never made.
+  /// Deletes expired rows of the default partition.
   static func deleteStrays(
     of table: MonthlyTable, before start: Int64, at now: Date
   ) -> Step<Int> {
@@ -214,8 +219,8 @@ enum MonthlySQL {
     }
   }
 
-  /// Deletes rows in the order in which they were stored, up to the first that is younger: no index
-  /// is by time.
+  /// Deletes rows in insertion order up to the first unexpired one, because no index is on the
+  /// time.
   static func delete(_ table: MonthlyTable, before start: Int64, at now: Date) -> Step<Int> {
     let oldest = Query<[(row: Int64, time: Int64)]>.all(
       "SELECT rowid AS row, \(table.column) AS time FROM \(table.name) ORDER BY rowid LIMIT ?1",
@@ -232,10 +237,11 @@ enum MonthlySQL {
 }
 
 extension Commit {
-  /// Every other writer of the store waits for a change of parts, which waits for whoever reads the
-  /// table: it gives up soon, and is tried again an hour later.
+  /// Bounds the lock wait and the duration of a partition change: it waits for the readers of the
+  /// table, and every other writer of the store waits for it. Upkeep repeats it an hour later.
   ///
-  /// With a count, so that the transaction is begun by a statement: the bounds are for it alone.
+  /// The row count guard makes the engine begin an explicit transaction, to which SET LOCAL then
+  /// applies.
   fileprivate mutating func bound() {
     for limit in ["lock_timeout = '1s'", "statement_timeout = '5s'"] {
       run("SET LOCAL \(limit)", expects: .exactly(0))

@@ -1,27 +1,30 @@
 internal import Crypto
 internal import Foundation
 
-/// Page tokens: where a list goes on, sealed (the cursor may hold names) and bound to its list.
+/// Encodes page tokens: the cursor of a list, encrypted (it may contain names) and bound to the
+/// list.
 ///
-/// A token opens only for the scope that it was made for: method, filter, order and caller, so none
-/// of them can change between pages. Any key of the ring opens, so a rotation breaks no list.
+/// A token opens only in the scope that it was made for (method, filter, order and caller), so that
+/// none of these can change between pages. Any key of the ring opens it, so that a key rotation
+/// does not invalidate tokens.
 public struct PageTokenCodec: Sendable {
   private let cipher: FieldCipher
 
+  /// Creates a codec with a fixed keyring.
   public init(_ keyring: Keyring) {
     cipher = FieldCipher(keyring)
   }
 
-  /// With keys that may be replaced while it is in use.
+  /// Creates a codec whose keyring may be replaced while in use.
   public init(_ live: LiveKeyring) {
     cipher = FieldCipher(live)
   }
 
-  /// The token for the page after a row.
+  /// Returns the token for the page after a row.
   ///
   /// - Parameters:
-  ///   - cursor: the row's values of the list's order, the unique one last.
-  ///   - scope: all that must stay the same between pages, e.g. method, caller and filters.
+  /// - cursor: The row's values of the sort columns, the unique one last.
+  /// - scope: Everything that must stay the same between pages, e.g. method, caller and filters.
   public func encode(
     _ cursor: [any SQLValueConvertible], scope: [String]
   ) throws(StorageError) -> String {
@@ -32,7 +35,7 @@ public struct PageTokenCodec: Sendable {
       .replacing("+", with: "-").replacing("/", with: "_").replacing("=", with: "")
   }
 
-  /// The cursor of a token; `nil` for the empty token, which is the first page.
+  /// Returns the cursor of a token; `nil` for the empty token, which stands for the first page.
   ///
   /// - Throws: `StorageError.invalidPageToken`.
   public func decode(_ token: String, scope: [String]) throws(StorageError) -> [SQLValue]? {
@@ -52,7 +55,7 @@ public struct PageTokenCodec: Sendable {
     }
   }
 
-  /// A digest, so that long filters cost nothing.
+  /// Returns a digest of the scope, of fixed length however long the filters are.
   private static func row(_ scope: [String]) -> String {
     var hash = SHA256()
     for part in scope { hash.update(data: SealedBox.context(part)) }
@@ -60,7 +63,7 @@ public struct PageTokenCodec: Sendable {
   }
 }
 
-/// Values as bytes: a tag each, then eight bytes big-endian or a length and the bytes.
+/// Encodes values as bytes: a tag each, then eight big-endian bytes or a length and the bytes.
 package enum ValueCoding {
   package static func encode(_ values: [SQLValue]) -> [UInt8] {
     var bytes: [UInt8] = []

@@ -1,9 +1,11 @@
 internal import Crypto
 
-/// The data key of one person. All that is stored of them, event payloads included, is sealed with
-/// it; erasing the person deletes the wrapped key, and copies in backups and logs can't be read.
+/// The data key of one person. All data stored about the person, event payloads included, are
+/// sealed with it. Erasure deletes the wrapped key, which makes copies in backups and logs
+/// unreadable.
 ///
-/// Kept wrapped (sealed by the service's `FieldCipher`) in a table of the service, a row a person.
+/// Stored wrapped (sealed by the service's `FieldCipher`) in a table of the service, one row per
+/// person.
 public struct PersonKey: Sendable, CustomStringConvertible {
   private static let version: UInt8 = 2
   private let person: String
@@ -14,7 +16,7 @@ public struct PersonKey: Sendable, CustomStringConvertible {
     self.secret = secret
   }
 
-  /// Seals bytes for one place of this person.
+  /// Seals bytes for one table and column of this person.
   public func seal(
     _ bytes: [UInt8], table: String, column: String
   ) throws(StorageError) -> [UInt8] {
@@ -23,7 +25,9 @@ public struct PersonKey: Sendable, CustomStringConvertible {
       context: SealedBox.context(table, column, person))
   }
 
-  /// Opens what was sealed for this place of this person; throws `StorageError.sealBroken`.
+  /// Opens a value sealed for the same table and column of this person.
+  ///
+  /// - Throws: `StorageError.sealBroken`.
   public func open(
     _ sealed: [UInt8], table: String, column: String
   ) throws(StorageError) -> [UInt8] {
@@ -32,12 +36,12 @@ public struct PersonKey: Sendable, CustomStringConvertible {
       context: SealedBox.context(table, column, person))
   }
 
-  /// Seals text.
+  /// Seals text for one table and column of this person.
   public func seal(_ text: String, table: String, column: String) throws(StorageError) -> [UInt8] {
     try seal(Array(text.utf8), table: table, column: column)
   }
 
-  /// Opens text.
+  /// Opens text sealed for the same table and column of this person.
   public func openText(
     _ sealed: [UInt8], table: String, column: String
   ) throws(StorageError) -> String {
@@ -51,7 +55,7 @@ public struct PersonKey: Sendable, CustomStringConvertible {
 }
 
 extension FieldCipher {
-  /// A fresh key for a person, and its wrapped form, which is what is stored.
+  /// Returns a new key for a person, and its wrapped form for storage.
   public func newPersonKey(
     person: String
   ) throws(StorageError) -> (key: PersonKey, wrapped: [UInt8]) {
@@ -61,13 +65,13 @@ extension FieldCipher {
     return (PersonKey(person: person, secret: secret), wrapped)
   }
 
-  /// The key out of its wrapped form; throws as `open` does.
+  /// Unwraps a person's key; throws as `open` does.
   public func personKey(_ wrapped: [UInt8], person: String) throws(StorageError) -> PersonKey {
     let bytes = try open(wrapped, table: "person_key", column: "key", row: person)
     return PersonKey(person: person, secret: SymmetricKey(data: bytes))
   }
 
-  /// The wrapped form under the current key, for rotation.
+  /// Returns the key wrapped under the current key, for rotation.
   public func rewrapped(_ wrapped: [UInt8], person: String) throws(StorageError) -> [UInt8] {
     let bytes = try open(wrapped, table: "person_key", column: "key", row: person)
     return try seal(bytes, table: "person_key", column: "key", row: person)

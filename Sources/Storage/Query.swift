@@ -1,19 +1,21 @@
-/// A SELECT as a value: its text, its arguments, and how its rows become a value.
+/// A SELECT as a value: its text, its arguments, and the decoding of its rows.
 ///
-/// The text names its columns, is written once for both engines, and has its parameters as `?1`,
-/// `?2` …; `?1` may occur twice. A query returns at most `Limits.rowsPerQuery` rows (more throws
-/// `StorageError.limit`): page by key, or use `Database.stream`.
+/// The text is written once for both engines, names its columns, and has parameters `?1`, `?2` …,
+/// each of which may occur repeatedly. A query returns at most `Limits.rowsPerQuery` rows and
+/// throws `StorageError.limit` beyond that: page by key, or use `Database.stream`.
 public struct Query<Value: Sendable>: Sendable {
-  /// The SQL text. For a keyed query it is composed on each access: one that `Step.together` merges
-  /// with others never needs its own.
+  /// The SQL text. For a keyed query it is composed on each access, because a query merged by
+  /// `Step.together` never needs its own text.
   public var sql: String { keyed?.sql(places: arguments.count) ?? text }
   fileprivate let text: String
+  /// The arguments, bound to `?1`, `?2` …
   public let arguments: [SQLValue]
-  /// Turns the rows into the value. Runs on a thread of the engine: computes, waits for nothing.
+  /// Decodes the rows. Runs on a thread of the engine, which it must not block.
   public let decode: @Sendable ([Row]) throws -> Value
-  /// Where it may be asked together with its like; its arguments are the keys then.
+  /// The text of a keyed query, whose arguments are the keys; `nil` for other queries.
   let keyed: KeyedText?
 
+  /// Creates a query with the given text, arguments and decoding.
   public init(
     _ sql: String, _ arguments: [any SQLValueConvertible] = [],
     decode: @escaping @Sendable ([Row]) throws -> Value
@@ -33,11 +35,13 @@ public struct Query<Value: Sendable>: Sendable {
     self.keyed = keyed
   }
 
-  /// What belongs to some keys: `head (?1, ?2 …) tail`, for example `… WHERE id IN` as head; or,
-  /// as a table of keys, `head (?1), (?2) … tail`, as in `WITH k (id) AS (VALUES`.
+  /// Creates a query of the rows of some keys: `head (?1, ?2 …) tail`, with `… WHERE id IN` as
+  /// head; or, with the keys as a table, `head (?1), (?2) … tail`, with `WITH k (id) AS (VALUES` as
+  /// head.
   ///
-  /// Of several such queries that many writes ask (`Step.together`) one is made. So a row says its
-  /// key in `column`, and `decode` gets the rows of its own keys, those of one key in their order.
+  /// `Step.together` merges such queries of many writes into one. Therefore each row holds its key
+  /// in `column`, and `decode` receives the rows of its own keys only, those of one key in query
+  /// order.
   public static func keyed(
     _ head: String, _ keys: [any SQLValueConvertible], asTable: Bool = false, _ tail: String = "",
     column: String, decode: @escaping @Sendable ([Row]) throws -> Value
@@ -47,7 +51,7 @@ public struct Query<Value: Sendable>: Sendable {
       decode: decode)
   }
 
-  /// Every row, in the query's order.
+  /// Returns every row, in query order.
   public static func all<Element: Sendable>(
     _ sql: String, _ arguments: [any SQLValueConvertible] = [],
     _ decode: @escaping @Sendable (Row) throws -> Element
@@ -55,7 +59,7 @@ public struct Query<Value: Sendable>: Sendable {
     Query(sql, arguments) { try $0.map(decode) }
   }
 
-  /// The first row, or `nil` where there is none.
+  /// Returns the first row, or `nil` if there is none.
   public static func first<Element: Sendable>(
     _ sql: String, _ arguments: [any SQLValueConvertible] = [],
     _ decode: @escaping @Sendable (Row) throws -> Element
@@ -63,7 +67,7 @@ public struct Query<Value: Sendable>: Sendable {
     Query(sql, arguments) { try $0.first.map(decode) }
   }
 
-  /// The one row that there always is (an aggregate); throws `StorageError.column` where none is.
+  /// Returns the only row, e.g. of an aggregate; throws `StorageError.column` if there is none.
   public static func one(
     _ sql: String, _ arguments: [any SQLValueConvertible] = [],
     _ decode: @escaping @Sendable (Row) throws -> Value
@@ -74,14 +78,14 @@ public struct Query<Value: Sendable>: Sendable {
     }
   }
 
-  /// Whether there is any row. The SELECT should end in `LIMIT 1`.
+  /// Returns whether there is any row. The SELECT should end in `LIMIT 1`.
   public static func exists(
     _ sql: String, _ arguments: [any SQLValueConvertible] = []
   ) -> Query where Value == Bool {
     Query(sql, arguments) { !$0.isEmpty }
   }
 
-  /// The same query with its value turned into another.
+  /// Returns the same query with its value transformed.
   public func map<Other: Sendable>(
     _ transform: @escaping @Sendable (Value) throws -> Other
   ) -> Query<Other> {
@@ -91,11 +95,14 @@ public struct Query<Value: Sendable>: Sendable {
   }
 }
 
-/// A query whose value's type is forgotten: how several travel together.
+/// A type-erased query, for lists of queries of different types.
 public struct AnyQuery: Sendable {
+  /// The SQL text.
   public var sql: String { keyed?.sql(places: arguments.count) ?? text }
   private let text: String
+  /// The arguments, bound to `?1`, `?2` …
   public let arguments: [SQLValue]
+  /// Decodes the rows into a type-erased value.
   public let decode: @Sendable ([Row]) throws -> ReadResult
   let keyed: KeyedText?
 
@@ -108,16 +115,16 @@ public struct AnyQuery: Sendable {
   }
 }
 
-/// The text of a query by keys, without them.
+/// The text of a keyed query, without its keys.
 struct KeyedText: Sendable, Hashable {
   let head: String
   let tail: String
-  /// Each key is a row of its own, and not an item of a list.
+  /// Whether each key is a row of a table instead of an item of a list.
   let isTable: Bool
-  /// The column of the result that holds a row's key.
+  /// The result column that holds a row's key.
   let column: String
 
-  /// By length only, which is cheap: two texts of the same length are rare.
+  /// Hashes the lengths only, which is cheap: two texts of the same length are rare.
   func hash(into hasher: inout Hasher) {
     hasher.combine(head.utf8.count)
     hasher.combine(tail.utf8.count)
@@ -132,9 +139,9 @@ struct KeyedText: Sendable, Hashable {
   }
 }
 
-/// The value of one query, its type forgotten.
+/// The type-erased value of one query.
 public struct ReadResult: Sendable {
-  /// A box of the value's type: cheaper to recognize than the value in an existential.
+  /// A typed box: cheaper to downcast than the value in an existential.
   fileprivate final class Box<Value: Sendable>: Sendable {
     let value: Value
 
@@ -149,25 +156,25 @@ public struct ReadResult: Sendable {
     box = Box(value)
   }
 
-  /// nil where it is of another type.
+  /// Returns the value, or `nil` if it is of another type.
   func value<Value: Sendable>() -> Value? {
     (box as? Box<Value>)?.value
   }
 }
 
-/// The values of queries that were read from one snapshot, in the queries' order.
+/// The values of queries that were executed on one snapshot, in the order of the queries.
 public struct ReadResults: Sendable {
   private let results: [ReadResult]
 
-  /// For engines: one result a query.
+  /// Creates the results from one result per query. For engines.
   public init(_ results: [ReadResult]) {
     self.results = results
   }
 
   subscript(index: Int) -> ReadResult { results[index] }
 
-  /// The value of the query at `index`; asking for another type than that query's is a mistake of
-  /// the program and traps.
+  /// Returns the value of the query at `index`. Traps if `query` is of another type than that
+  /// query.
   public func value<Value: Sendable>(_ index: Int, of query: Query<Value>) -> Value {
     guard let value: Value = results[index].value() else {
       preconditionFailure("result \(index) isn't of the type of its query")

@@ -1,13 +1,13 @@
 internal import Crypto
 public import Foundation
 
-/// What makes a request id unique: it is scoped to its caller and method.
+/// The key of an idempotent request: a request id in the scope of its caller and method.
 public struct RequestKey: Sendable, Hashable {
-  /// E.g. `partners/{id}`.
+  /// The caller, e.g. `partners/{id}`.
   public let caller: String
-  /// E.g. `/yijia.members.v1.MembersService/SubmitEnrollment`.
+  /// The method, e.g. `/yijia.members.v1.MembersService/SubmitEnrollment`.
   public let method: String
-  /// The caller's request id (a UUID, already validated); in a stream, each record's own.
+  /// The caller's request id, a validated UUID; within a stream, that of the record.
   public let requestID: String
 
   public init(caller: String, method: String, requestID: String) {
@@ -16,34 +16,37 @@ public struct RequestKey: Sendable, Hashable {
     self.requestID = requestID
   }
 
-  /// The ledger's key: a digest, so that rows are small and show no caller.
+  /// The ledger's primary key: a digest, so that rows are small and reveal no caller.
   var digest: [UInt8] {
     Array(SHA256.hash(data: SealedBox.context(caller, method, requestID)))
   }
 }
 
-/// Remembers the first reply to each request id, in the transaction of the work itself.
+/// An idempotency ledger: stores the first reply to each request id in the transaction of the write
+/// itself.
 ///
-/// Same id and same payload: the first reply's bytes again, whatever happened in between. Same id,
-/// other payload: `StorageError.requestIDReused`. A refusal (whatever the step throws) is not
-/// remembered. Replies are sealed; payloads are kept as a keyed digest.
+/// A repeated id with the same payload gets the bytes of the first reply, whatever was written
+/// meanwhile. A repeated id with another payload throws `StorageError.requestIDReused`. Refusals
+/// (errors thrown by the step) are not stored. Replies are sealed; payloads are stored as keyed
+/// digests.
 public struct RequestLedger: Sendable {
   static let table = "storage_request"
   private let cipher: FieldCipher
 
+  /// Creates a ledger that seals with the given cipher.
   public init(_ cipher: FieldCipher) {
     self.cipher = cipher
   }
 
-  /// Makes a write idempotent.
+  /// Returns an idempotent form of a write.
   ///
   /// - Parameters:
-  ///   - payload: the request's canonical bytes without what may differ between attempts, e.g. its
-  ///     deterministic serialization with the request id cleared.
-  ///   - time: now.
-  ///   - encode: the reply's bytes, to remember.
-  ///   - decode: the reply from the remembered bytes.
-  ///   - step: the write, run for a new id only.
+  /// - payload: The canonical bytes of the request without anything that may differ between
+  ///   attempts, e.g. its deterministic serialization with the request id cleared.
+  /// - time: The current instant.
+  /// - encode: Serializes the reply for storage.
+  /// - decode: Deserializes a stored reply.
+  /// - step: The write, run only for a new id.
   public func once<Reply: Sendable>(
     _ key: RequestKey, payload: [UInt8], at time: Date,
     encode: @escaping @Sendable (Reply) throws -> [UInt8],
@@ -56,8 +59,8 @@ public struct RequestLedger: Sendable {
       if let remembered {
         return .reply(try decode(try ledger.open(remembered, digest, payload)))
       }
-      // A phase may see what another call with this id has done since the ledger was read: then
-      // that call's reply is the answer, and not that there is nothing left to do.
+      // A later phase may see the effect of a concurrent call with this id. Then the answer is that
+      // call's reply instead of the refusal.
       return try step().finish { commit, reply in
         var commit = commit ?? Commit(at: time)
         commit.statements.append(
@@ -72,7 +75,7 @@ public struct RequestLedger: Sendable {
     }
   }
 
-  /// As the other `once`, of a reply that is bytes already.
+  /// Returns an idempotent form of a write whose reply is bytes.
   public func once(
     _ key: RequestKey, payload: [UInt8], at time: Date,
     _ step: @escaping @Sendable () throws -> Step<[UInt8]>
@@ -95,6 +98,7 @@ public struct RequestLedger: Sendable {
     }
   }
 
+  /// Opens a stored reply after comparing the payloads.
   private func open(
     _ remembered: Remembered, _ digest: [UInt8], _ payload: [UInt8]
   ) throws(StorageError) -> [UInt8] {
@@ -105,8 +109,8 @@ public struct RequestLedger: Sendable {
       remembered.reply, table: RequestLedger.table, column: "reply", row: hexadecimal(digest))
   }
 
-  /// Touches no row when another call with this id came first: then the write reads again and finds
-  /// that call's reply.
+  /// Returns the statement that stores the reply. It touches no row if a concurrent call with this
+  /// id was first: the write is then attempted again and reads that call's reply.
   private func insert(
     _ digest: [UInt8], _ payload: [UInt8], reply: [UInt8], _ time: Date
   ) throws(StorageError) -> Statement {
@@ -126,10 +130,10 @@ public struct RequestLedger: Sendable {
 }
 
 extension Database {
-  /// Forgets the request ids whose first call was before an instant (now less
-  /// `Limits.requestRetention`), in small commits.
+  /// Deletes the request ids first used before an instant (now less `Limits.requestRetention`), in
+  /// small commits.
   ///
-  /// - Returns: how many.
+  /// - Returns: The number of deleted ids.
   public func purgeRequests(before instant: Date) async throws -> Int {
     var purged = 0
     while true {
@@ -141,8 +145,8 @@ extension Database {
 }
 
 extension Database {
-  /// How many remembered replies each key of the field keyring sealed. They can't be sealed anew
-  /// (what recognizes the payload is keyed too): they go with their retention.
+  /// Returns the number of stored replies sealed under each key of the field keyring. Replies can't
+  /// be resealed, because the payload digest is keyed too: they expire with their retention.
   public func requestsByKey() async throws -> [UInt32: Int] {
     try await read(
       Query(
@@ -173,7 +177,7 @@ extension RequestLedger {
   }
 }
 
-/// Bytes as lower-case hexadecimal digits.
+/// Returns bytes as lower-case hexadecimal digits.
 func hexadecimal(_ bytes: [UInt8]) -> String {
   let digits = Array("0123456789abcdef".utf8)
   return String(unsafeUninitializedCapacity: bytes.count * 2) { buffer in

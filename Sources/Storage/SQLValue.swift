@@ -1,6 +1,7 @@
 public import Foundation
 
-/// One value of a row or an argument of a statement: the five kinds that both engines know.
+/// A value of a row or an argument of a statement, of one of the five kinds that both engines
+/// support.
 public enum SQLValue: Sendable, Hashable {
   case null
   case integer(Int64)
@@ -9,10 +10,10 @@ public enum SQLValue: Sendable, Hashable {
   case blob([UInt8])
 }
 
-/// What can be an argument of a query or a statement as it is.
+/// A type whose values can be arguments of queries and statements.
 ///
-/// Instants (`Date`) are stored as whole microseconds since 1970 (UTC), booleans as 0 and 1,
-/// `nil` as NULL.
+/// Instants (`Date`) are stored as whole microseconds since 1970 (UTC), Booleans as 0 and 1, `nil`
+/// as NULL.
 public protocol SQLValueConvertible: Sendable {
   /// The value as stored.
   var sqlValue: SQLValue { get }
@@ -63,12 +64,12 @@ extension Optional: SQLValueConvertible where Wrapped: SQLValueConvertible {
 }
 
 extension Date {
-  /// Whole microseconds since 1970 (UTC), rounded to the nearest: how an instant is stored.
+  /// The instant as stored: whole microseconds since 1970 (UTC), rounded to the nearest.
   public var microsecondsSince1970: Int64 {
     Int64((timeIntervalSince1970 * 1_000_000).rounded())
   }
 
-  /// The instant that `microsecondsSince1970` stored.
+  /// Creates an instant from its stored form.
   public init(microsecondsSince1970: Int64) {
     self.init(timeIntervalSince1970: Double(microsecondsSince1970) / 1_000_000)
   }

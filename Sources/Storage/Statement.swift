@@ -1,26 +1,32 @@
-/// One INSERT, UPDATE or DELETE of a write, without RETURNING: everything it stores was decided
-/// before.
+/// One INSERT, UPDATE or DELETE of a write. It has no RETURNING clause, because all values are
+/// decided before the commit.
 ///
-/// Parameters are `?1`, `?2` … as in `Query`. Statements of one commit run in order as one group,
-/// all or none.
+/// Parameters are `?1`, `?2` … as in `Query`. The statements of one commit run in order and
+/// atomically.
 public struct Statement: Sendable, Hashable {
-  /// How many rows a statement must touch.
+  /// The number of rows that a statement must affect.
   ///
-  /// A wrong count says that what the decision was based on has changed since it was read: the
-  /// whole write is rolled back, read again and decided again, at most `Limits.attemptsPerWrite`
-  /// times; then it throws `StorageError.contention`.
+  /// Another count means that the data on which the decision was based have changed since they were
+  /// read. The write is then rolled back, read and decided again, up to `Limits.attemptsPerWrite`
+  /// attempts in all; then it throws `StorageError.contention`.
   public enum Expectation: Sendable, Hashable {
+    /// Any number of rows.
     case any
+    /// Exactly the given number of rows.
     case exactly(Int)
   }
 
+  /// The SQL text.
   public let sql: String
+  /// The arguments, bound to `?1`, `?2` …
   public let arguments: [SQLValue]
+  /// The number of rows to affect.
   public let expects: Expectation
-  /// The place of an argument that is added to what is stored: statements that differ in it alone
-  /// may be one with their sum (`Step.together`).
+  /// The index of an argument that is added to a stored value. Statements that differ only in this
+  /// argument may be merged into one that adds the sum (`Step.together`).
   let adds: Int?
 
+  /// Creates a statement with the given text, arguments and expected row count.
   public init(
     _ sql: String, _ arguments: [any SQLValueConvertible] = [], expects: Expectation = .any,
     adds: Int? = nil

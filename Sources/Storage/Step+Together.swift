@@ -1,17 +1,19 @@
 extension Step {
-  /// Many writes as one: they read together, and are stored together, all or none.
+  /// Combines many writes into one: they share their read phases and one atomic commit.
   ///
-  /// What one of them throws is its own result and takes no other with it. Since all have read
-  /// before any is stored, no two may be about the same rows: a guard or a constraint that fails
-  /// fails all of them, and the caller does each alone then. A query that several of them ask in
-  /// the same phase is asked once (text and arguments must say how its rows are read), those by
-  /// keys (`Query.keyed`) are one, and like rows are inserted together.
+  /// An error thrown by one of them becomes its own result and does not affect the others. Since
+  /// all of them read before any is stored, no two may concern the same rows: a failing guard or
+  /// constraint fails all of them, and the caller then runs each alone. A query used by several
+  /// writes in the same phase is executed once (so the text and the arguments must determine its
+  /// decoding), keyed queries (`Query.keyed`) of one text are merged, and INSERTs of the same text
+  /// become multi-row INSERTs.
   public static func together<One: Sendable>(
     _ writes: [@Sendable () throws -> Step<One>]
   ) -> Step where Reply == [Result<One, any Error>] {
     advance(writes.map { write in Part { try write() } })
   }
 
+  /// Executes the next phase of all parts together, until none has a phase left.
   private static func advance<One: Sendable>(
     _ parts: [Part<One>]
   ) -> Step where Reply == [Result<One, any Error>] {
@@ -29,6 +31,7 @@ extension Step {
     }
   }
 
+  /// Merges the commits of the finished parts.
   private static func end<One: Sendable>(
     _ parts: [Part<One>]
   ) -> Step where Reply == [Result<One, any Error>] {
@@ -48,10 +51,11 @@ extension Step {
   }
 }
 
-/// One of many writes: where it stands.
+/// The progress of one of the combined writes.
 private enum Part<Reply: Sendable>: Sendable {
-  /// Its next phase asks something, or it has none any more.
+  /// Its next step: a phase with queries, a commit or a reply.
   case goesOn(Step<Reply>)
+  /// It threw an error.
   case refused(any Error)
 
   init(_ next: () throws -> Step<Reply>) {
@@ -67,20 +71,20 @@ private enum Part<Reply: Sendable>: Sendable {
   }
 }
 
-/// The queries of one phase of many writes: each once, and those by keys as one.
+/// The queries of one phase of many writes: without duplicates, and with keyed queries merged.
 private struct SharedPhase {
   private struct Question: Hashable {
     let sql: String
     let arguments: [SQLValue]
 
-    /// Texts are long, and of one length seldom two.
+    /// Hashes the length of the text only: texts are long, and two of the same length are rare.
     func hash(into hasher: inout Hasher) {
       hasher.combine(sql.utf8.count)
       hasher.combine(arguments)
     }
   }
 
-  /// Queries by keys of one text.
+  /// The merged keyed queries of one text.
   private struct Group {
     let text: KeyedText
     var keys: [SQLValue] = []
@@ -90,7 +94,8 @@ private struct SharedPhase {
       for key in more where known.insert(key).inserted { keys.append(key) }
     }
 
-    /// The last key as often as it takes to a power of two: few texts for an engine to compile.
+    /// The merged query. The keys are padded to a power of two by repeating the last one, which
+    /// limits the number of distinct texts to prepare.
     var query: AnyQuery {
       var places = 1
       while places < keys.count { places *= 2 }
@@ -103,7 +108,7 @@ private struct SharedPhase {
     }
   }
 
-  /// Where the result of a query will be.
+  /// The location of a query's result: a result of its own, or a share of a merged one.
   enum Place: Sendable {
     case whole(Int)
     case share(Int, AnyQuery)
@@ -140,7 +145,9 @@ private struct SharedPhase {
     }
   }
 
-  /// - Returns: Where each query's result will be.
+  /// Adds the queries of one write.
+  ///
+  /// - Returns: The location of each query's result.
   mutating func add(_ queries: [AnyQuery]) -> [Place] {
     queries.map { query in
       if let text = query.keyed { return .share(add(query, to: text), query) }

@@ -1,4 +1,4 @@
-/// One write as a value: read phases, a pure decision, then a commit.
+/// One write as a value: read phases, a pure decision and a commit.
 ///
 ///     try await database.write {
 ///       .read(Members.byHash(hash), Organizations.byID(id)) { existing, organization in
@@ -9,23 +9,23 @@
 ///       }
 ///     }
 ///
-/// Contract of the closures: they compute only (no waiting, no store, no clock), and they may run
-/// more than once, of which one run counts: what they need of time, randomness and identifiers is
-/// captured from outside. What they throw refuses the write: nothing is stored, and the error
-/// reaches the caller as it is.
+/// The closures must only compute: they must not block, access a store or read a clock. They may
+/// run several times, of which one run takes effect; capture time, randomness and identifiers
+/// outside. An error that they throw refuses the write: nothing is stored, and the caller receives
+/// the error unchanged.
 ///
 /// SQLite runs all phases inside its one write transaction. PostgreSQL pipelines each read phase
-/// before the transaction: there the guards (`Statement.expects`, unique constraints) notice what
-/// another writer did in between. A write is right only if its guards cover what it read.
+/// before the transaction, where the guards (`Statement.expects`, unique constraints) detect
+/// concurrent changes. A write is correct only if its guards cover everything that it read.
 public indirect enum Step<Reply: Sendable>: Sendable {
-  /// Reads from one snapshot, then goes on. Written with `read(_:then:)`.
+  /// Executes queries on one snapshot and decides the next step. Created by `read(_:then:)`.
   case phase([AnyQuery], @Sendable (ReadResults) throws -> Step<Reply>)
-  /// Stores all of the commit, durably, then replies.
+  /// Stores the commit durably, then replies.
   case commit(Commit, Reply)
-  /// There is nothing to store.
+  /// Replies without storing anything.
   case reply(Reply)
 
-  /// Reads `queries` from one snapshot and decides with their values.
+  /// Executes `queries` on one snapshot and decides the next step from their values.
   public static func read<each Value: Sendable>(
     _ queries: repeat Query<each Value>,
     then decide: @escaping @Sendable (repeat each Value) throws -> Step<Reply>
@@ -37,7 +37,7 @@ public indirect enum Step<Reply: Sendable>: Sendable {
     }
   }
 
-  /// Reads any number of queries of one type.
+  /// Executes any number of queries of one type on one snapshot.
   public static func read<Value: Sendable>(
     all queries: [Query<Value>], then decide: @escaping @Sendable ([Value]) throws -> Step<Reply>
   ) -> Step<Reply> {
@@ -46,7 +46,7 @@ public indirect enum Step<Reply: Sendable>: Sendable {
     }
   }
 
-  /// The same write with another reply.
+  /// Returns the same write with its reply transformed.
   public func map<Other: Sendable>(
     _ transform: @escaping @Sendable (Reply) throws -> Other
   ) throws -> Step<Other> {
@@ -56,8 +56,9 @@ public indirect enum Step<Reply: Sendable>: Sendable {
     }
   }
 
-  /// The same write with its end rewritten: `ending` gets the commit (`nil` where there is nothing
-  /// to store) and the reply. So a ledger or a consumer's cursor joins the commit.
+  /// Returns the same write with its last step replaced: `ending` receives the commit (`nil` if
+  /// there is nothing to store) and the reply. Used to add a ledger's or a consumer's rows to the
+  /// commit.
   public func finish<Other: Sendable>(
     _ ending: @escaping @Sendable (Commit?, Reply) throws -> Step<Other>
   ) throws -> Step<Other> {
@@ -73,8 +74,8 @@ public indirect enum Step<Reply: Sendable>: Sendable {
 }
 
 extension Step {
-  /// The same write, except that an error thrown by a phase goes to `recover`, which returns the
-  /// step to take instead, or rethrows.
+  /// Returns the same write with error handling: `recover` receives an error thrown by a phase and
+  /// returns the step to take instead, or rethrows.
   func orElse(
     _ recover: @escaping @Sendable (any Error) throws -> Step<Reply>
   ) -> Step<Reply> {
@@ -87,14 +88,14 @@ extension Step {
   }
 }
 
-/// The queries of a pack, types forgotten.
+/// Erases the types of a pack of queries.
 func erase<each Value: Sendable>(_ queries: repeat Query<each Value>) -> [AnyQuery] {
   var erased: [AnyQuery] = []
   for query in repeat each queries { erased.append(AnyQuery(query)) }
   return erased
 }
 
-/// The values of a pack of queries, typed again.
+/// Returns the typed values of a pack of queries.
 func valuesOf<each Value: Sendable>(
   _ results: ReadResults, _ queries: repeat Query<each Value>
 ) -> (repeat each Value) {

@@ -1,63 +1,63 @@
-/// What a store can refuse or fail with. Engines map their own errors to these cases.
+/// The errors of a store. Engines map their own errors to these cases.
 ///
-/// `description` holds no SQL, no argument and no path, so it may be logged anywhere; `debugDetail`
+/// `description` contains no SQL, arguments or paths, so it may be logged anywhere; `debugDetail`
 /// is for the log of the service that owns the store.
 public enum StorageError: Error, Sendable, Hashable {
-  /// Too many calls wait already: try again later. Nothing was done.
+  /// Too many calls are queued: try again later. Nothing was done.
   case busy
-  /// No space. Nothing was stored; writes work again once there is room.
+  /// No disk space is left. Nothing was stored; writes succeed again once there is space.
   case full(Detail)
-  /// Reading or writing failed. After a failed commit or fsync the store acknowledges nothing more
+  /// An I/O operation failed. After a failed commit or fsync the store acknowledges nothing more
   /// until it is opened again.
   case io(Detail)
-  /// The store's server can't be reached now, or is changing its primary: try again later. Nothing
-  /// was done.
+  /// The database server is unreachable or failing over: try again later. Nothing was done.
   case unreachable(Detail)
-  /// The connection was lost while the commit was on its way: it is stored or it isn't, whole.
-  /// Calling again with the same request id finds out.
+  /// The connection was lost during the commit: it was stored completely or not at all. A retry
+  /// with the same request id determines which.
   case indeterminate(Detail)
-  /// The stored bytes are damaged.
+  /// The stored data are corrupt.
   case corrupt(Detail)
-  /// A constraint of the schema refused the write.
+  /// The write violates a constraint of the schema.
   case constraint(Constraint)
-  /// Guards failed in `Limits.attemptsPerWrite` attempts.
+  /// Guards failed in all `Limits.attemptsPerWrite` attempts.
   case contention
-  /// The store was written by a newer program: it has this migration, which the program lacks.
+  /// The store has this migration, which the program lacks: a newer program wrote it.
   case newerSchema(String)
-  /// This migration was changed after it had been applied.
+  /// The migration of this name was changed after it had been applied.
   case changedMigration(String)
-  /// The store was not moved here to its end: it lacks rows. Move it again, into an empty one.
+  /// A move into this store did not finish, so rows are missing. Repeat the move with an empty
+  /// store.
   case unfinishedMove
   /// Another process owns the store.
   case locked(Detail)
-  /// The store was closed.
+  /// The store is closed.
   case closed
-  /// A query's row has no such column of the wanted kind.
+  /// A row has no column of this name and the requested type.
   case column(String)
-  /// The SQL is wrong, or its arguments don't fit.
+  /// The SQL is invalid, or its arguments don't match.
   case statement(Detail)
-  /// A bound of `Limits` was passed; says which.
+  /// The named limit was exceeded.
   case limit(String)
-  /// What was given to open the store is no address of one.
+  /// The given address is not the address of a store.
   case address(Detail)
   /// The request id was used before with another payload.
   case requestIDReused
-  /// The page token is none of ours, or belongs to another list, filter or caller.
+  /// The page token was not issued here, or belongs to another list, filter or caller.
   case invalidPageToken
-  /// The cursor is not of this feed, or the feed was restored from a backup: begin anew.
+  /// The cursor belongs to another feed, or the feed was restored from a backup: start over.
   case foreignCursor
-  /// The feed's events after this cursor were purged: begin anew.
+  /// The feed's events after this cursor were purged: start over.
   case expiredCursor
-  /// A sealed value doesn't open: altered, moved from its place, or sealed by another key.
+  /// A sealed value can't be opened: it was altered, moved, or sealed under another key.
   case sealBroken
-  /// The key that a value was sealed with isn't in the keyring.
+  /// The keyring lacks the key of a sealed value.
   case unknownKey(UInt32)
-  /// A keyring can't be used; says why, never the secret.
+  /// A keyring can't be used. Holds the reason, never a secret.
   case keyring(String)
 
-  /// What a constraint is about, as far as the engine tells.
+  /// The violated constraint, as far as the engine reports it.
   public struct Constraint: Sendable, Hashable, CustomStringConvertible {
-    /// The kinds that both engines tell apart.
+    /// The kinds of constraints that both engines distinguish.
     public enum Kind: String, Sendable, Hashable {
       case unique
       case foreignKey = "foreign key"
@@ -65,10 +65,11 @@ public enum StorageError: Error, Sendable, Hashable {
       case check
       case other
     }
+    /// The kind of the constraint.
     public let kind: Kind
-    /// The table, where the engine names it.
+    /// The table; `nil` if the engine does not report it.
     public let table: String?
-    /// The columns, where the engine names them.
+    /// The columns; empty if the engine does not report them.
     public let columns: [String]
 
     public init(kind: Kind, table: String? = nil, columns: [String] = []) {
@@ -83,8 +84,9 @@ public enum StorageError: Error, Sendable, Hashable {
     }
   }
 
-  /// The engine's own words: for debugging only, and never in a `description`.
+  /// The engine's own message: for debugging only, never part of a `description`.
   public struct Detail: Sendable, Hashable, CustomStringConvertible, CustomDebugStringConvertible {
+    /// The message.
     public let text: String
     public init(_ text: String) {
       self.text = text
@@ -128,7 +130,8 @@ extension StorageError: CustomStringConvertible, CustomDebugStringConvertible {
 
   public var debugDescription: String { description }
 
-  /// The engine's own words, which may hold SQL, paths and stored values; `nil` where none are.
+  /// The engine's own message, which may contain SQL, paths and stored values; `nil` for errors
+  /// without one.
   public var debugDetail: String? {
     switch self {
     case .full(let detail), .io(let detail), .corrupt(let detail), .locked(let detail),

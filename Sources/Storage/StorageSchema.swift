@@ -1,21 +1,23 @@
 internal import Crypto
 
-/// The engine-owned tables: migrations of this module, applied when a store is opened.
+/// The engine-owned tables: the migrations of this module, applied when a store is opened.
 public enum StorageSchema {
-  /// Which list of migrations a row of `storage_migration` belongs to.
+  /// The list of migrations to which a row of `storage_migration` belongs.
   public enum Component: String, Sendable {
+    /// The migrations of this module.
     case storage
+    /// The migrations of the service.
     case service
   }
 
-  /// The table of applied migrations itself, made before all others.
+  /// The table of applied migrations, created before all others.
   public static let migrationTable = """
     CREATE TABLE IF NOT EXISTS storage_migration (
       component TEXT NOT NULL, position INTEGER NOT NULL, name TEXT NOT NULL,
       checksum BLOB NOT NULL, time INTEGER NOT NULL, PRIMARY KEY (component, position))
     """
 
-  /// What is applied of a component, in order.
+  /// The query of the applied migrations of a component, in order.
   public static func applied(_ component: Component) -> Query<[AppliedMigration]> {
     .all(
       """
@@ -26,9 +28,11 @@ public enum StorageSchema {
     }
   }
 
-  /// The audit log, in every store; by month on PostgreSQL, where its key holds the time too.
+  /// The audit log of every store. Partitioned by month on PostgreSQL, where its primary key
+  /// therefore includes the time.
   public static let auditMonths = MonthlyTable("storage_audit", by: "time")
 
+  /// The migrations of the engine-owned tables.
   public static let migrations = [
     Migration(
       "0001 meta, outbox, audit, requests, consumers",
@@ -62,7 +66,7 @@ public enum StorageSchema {
     """
   }
 
-  /// The statement that puts an event into the outbox.
+  /// Returns the statement that inserts an event into the outbox.
   public static func insertEvent(
     _ event: OutboxEvent, position: Int64, microseconds: Int64
   ) -> Statement {
@@ -78,9 +82,11 @@ public enum StorageSchema {
   }
 }
 
-/// A migration as the store remembers it.
+/// A migration as recorded in the store.
 public struct AppliedMigration: Sendable, Hashable {
+  /// The name of the migration.
   public let name: String
+  /// The checksum of its text when it was applied.
   public let checksum: [UInt8]
 
   public init(name: String, checksum: [UInt8]) {
@@ -90,12 +96,12 @@ public struct AppliedMigration: Sendable, Hashable {
 }
 
 extension Migration {
-  /// SHA-256 of the text: a released migration that was edited is refused.
+  /// SHA-256 of the name and the statements, by which edits of released migrations are detected.
   public var checksum: [UInt8] {
     Array(SHA256.hash(data: SealedBox.context(name, sql, postgres ?? "")))
   }
 
-  /// What is missing of `wanted` after `applied`, which must be its beginning.
+  /// Returns the migrations of `wanted` that follow `applied`, which must be a prefix of it.
   ///
   /// - Throws: `StorageError.newerSchema`, `.changedMigration`.
   public static func missing(
@@ -110,7 +116,7 @@ extension Migration {
     return wanted.dropFirst(applied.count)
   }
 
-  /// The statement that remembers it as applied.
+  /// Returns the statement that records the migration as applied.
   public func remember(
     _ component: StorageSchema.Component, position: Int, microseconds: Int64
   ) -> Statement {

@@ -1,36 +1,39 @@
 internal import Foundation
 
-/// Moves a whole store from SQLite to another engine, engine-owned tables included: audit chains
-/// and the feed go on where they were, and consumers' cursors hold.
+/// Moves a whole store from SQLite to another engine, including the engine-owned tables: audit
+/// chains and feed positions continue, and consumers' cursors stay valid.
 ///
-/// Both are opened by this process, so that no service writes the source meanwhile. The target has
-/// the same migrations and no rows. Rows are read in the order of their keys and written in commits
-/// of some hundred; a move that ended early is begun again with an empty target.
+/// This process opens both stores, so that no service writes to the source meanwhile. The target
+/// must have the same migrations and no rows. Rows are read in key order and written in commits of
+/// some hundred rows; an interrupted move is repeated with an empty target.
 public struct StoreMove: Sendable {
-  /// Rows of one statement: PostgreSQL takes 65,535 arguments.
+  /// The number of rows per statement: PostgreSQL is limited to 65,535 arguments.
   private static let rowsPerCommit = 500
-  /// They say which migrations there are, and are the target's own.
+  /// The tables that are not copied: the target has its own list of applied migrations.
   fileprivate static let keptTables: Set = ["storage_migration"]
 
-  /// Commits of a move have no time: nothing in them is dated by it.
+  /// The time of a move's commits, which contain nothing that is dated by it.
   private let epoch = Date(timeIntervalSince1970: 0)
   private let source: any Database
   private let target: any Database
 
+  /// Creates a move between two open stores.
   public init(from source: any Database, to target: any Database) {
     self.source = source
     self.target = target
   }
 
-  /// What was moved of one table.
+  /// The number of rows moved of one table.
   public struct Moved: Sendable, Hashable {
+    /// The name of the table.
     public let table: String
+    /// The number of rows.
     public let rows: Int
   }
 
-  /// Moves, then compares counts, audit chains and the end of the feed.
+  /// Moves all tables, then compares row counts, audit chains and feed ends.
   ///
-  /// - Parameter progress: the table, rows of it that were moved, and rows of it in all.
+  /// - Parameter progress: Called with the table, its rows moved so far, and its rows in all.
   /// - Throws: `StoreMove.Refusal`; `StorageError`.
   public func run(
     progress: (_ table: String, _ done: Int, _ total: Int) async throws -> Void
@@ -56,13 +59,14 @@ public struct StoreMove: Sendable {
     return moved
   }
 
-  /// Until the move is over, no service takes the target for a store.
+  /// Marks the target as incomplete, so that no service opens it before the move has finished.
   private static let begin = Statement(
     "INSERT INTO storage_meta (name, value) VALUES ('moving', 1) ON CONFLICT (name) DO NOTHING")
   private static let end = Statement(
     "DELETE FROM storage_meta WHERE name = 'moving'", expects: .exactly(1))
 
-  /// Rows go to the parts of their months: they would stay in the default part for good.
+  /// Creates the monthly partitions first, because rows would otherwise stay in the default
+  /// partition for good.
   private func makeMonths() async throws {
     guard target.dialect == .postgres else { return }
     for table in try await target.read(MonthlySQL.tables) {
@@ -121,7 +125,7 @@ public struct StoreMove: Sendable {
     }
   }
 
-  /// Why a store isn't moved.
+  /// The reason why a store can't be moved.
   public struct Refusal: Error, Sendable, Hashable, CustomStringConvertible {
     public let description: String
 
@@ -131,14 +135,15 @@ public struct StoreMove: Sendable {
   }
 }
 
-/// A table as SQLite describes it.
+/// A table as described by SQLite.
 private struct MovedTable: Sendable {
   let name: String
   let columns: [String]
-  /// What orders its rows, once: the primary key, or the order in which they were stored.
+  /// The columns that order its rows uniquely: the rowid, or the primary key of a table without
+  /// one.
   let order: [String]
 
-  /// Every table, those that others refer to before these.
+  /// Returns every table, referenced tables before those that refer to them.
   static func all(in database: any Database) async throws -> [MovedTable] {
     let names = try await database.read(
       Query<[(name: String, hasRowID: Bool)]>.all(
@@ -167,7 +172,7 @@ private struct MovedTable: Sendable {
     .all(sql, [table]) { try $0.text("name") }
   }
 
-  /// Rows after a place: the columns, then what orders them.
+  /// Returns the rows after a key: the columns, then the key.
   func page(after place: [SQLValue]?, limit: Int) -> Query<[[SQLValue]]> {
     let list = columns.map { "\"\($0)\"" }.joined(separator: ", ")
     let keys = order.map { "\"\($0)\"" }.joined(separator: ", ")
@@ -188,7 +193,7 @@ private struct MovedTable: Sendable {
         + columns.indices.map { "?\(row * columns.count + $0 + 1)" }.joined(separator: ", ") + ")"
     }
     let list = columns.map { "\"\($0)\"" }.joined(separator: ", ")
-    // The target has an epoch of its own by now.
+    // The target already has an epoch of its own, which the source's replaces.
     let replacing =
       name == "storage_meta" ? "ON CONFLICT (name) DO UPDATE SET value = excluded.value" : ""
     return Statement(

@@ -1,10 +1,10 @@
-/// What the writer did since the store was opened, for metrics.
+/// The writer's statistics since the store was opened, for metrics.
 public struct WriterStatistics: Sendable, Hashable {
-  /// Writes that stored something and were committed.
+  /// The number of committed writes that stored something.
   public var writes = 0
-  /// Commits that they shared.
+  /// The number of commits that they shared.
   public var commits = 0
-  /// Writes that wait for the writer right now.
+  /// The number of writes in the queue.
   public var waiting = 0
 
   public init() {}
