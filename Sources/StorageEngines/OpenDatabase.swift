@@ -2,13 +2,12 @@ public import Storage
 internal import StoragePostgres
 internal import StorageSQLite
 
-/// Opens a store by its address, which names the engine.
+/// Opens a store by its address, whose scheme selects the engine.
 ///
 /// - Parameters:
-///   - url: `sqlite:PATH` (a file of one process) or `postgres://…` (replicas); see
-///     `SQLiteDatabase.open` and `PostgresDatabase.open`.
-///   - patience: how long a server is waited for that can't be reached yet, now and when the store
-///     is migrated.
+/// - url: `sqlite:PATH` (a file used by one process) or `postgres://…` (replicas); see
+///   `SQLiteDatabase.open` and `PostgresDatabase.open`.
+///   - patience: How long to wait for an unreachable server, when opening and when migrating.
 /// - Throws: `StorageError`.
 public func openDatabase(
   url: String, patience: Duration = .zero
@@ -21,9 +20,9 @@ public func openDatabase(
   return try await SQLiteDatabase.open(url: url)
 }
 
-/// Opens a service's store and applies what is missing of its schema.
+/// Opens a service's store and applies its pending migrations.
 ///
-/// - Throws: `StorageError`; the store is closed then.
+/// - Throws: `StorageError`, after closing the store.
 public func openDatabase(
   url: String, patience: Duration = .zero, migrations: [Migration]
 ) async throws -> any Database {

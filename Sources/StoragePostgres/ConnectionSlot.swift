@@ -1,7 +1,7 @@
 internal import Glibc
 internal import Storage
 
-/// A place for one connection, which is made again when it is lost.
+/// A slot for one connection, which is reconnected when lost. Confined to the engine's thread.
 struct ConnectionSlot {
   enum State {
     case down(until: ContinuousClock.Instant)
@@ -11,13 +11,14 @@ struct ConnectionSlot {
   }
 
   var state: State
-  /// Before the next attempt to connect.
+  /// The delay before the next connection attempt.
   var pause = Duration.zero
-  /// Made so far: tells one from those before it.
+  /// The number of connections made so far, which identifies the current one.
   var connections = 0
-  /// What is being connected now must not serve: it may show what no standby has.
+  /// Whether the connection being established must be discarded, because it may read data that no
+  /// standby has.
   var isOutdated = false
-  /// Another connection looks whether the server still works for this one.
+  /// Whether the server is being probed over another connection.
   var isExamined = false
 
   var isUp: Bool {
@@ -27,12 +28,12 @@ struct ConnectionSlot {
     }
   }
 
-  /// Nothing asked for it yet: no timer waits for it.
+  /// Whether the slot has not been needed yet, so that no timer is required for it.
   var isUnused: Bool {
     if case .down = state { pause == .zero } else { false }
   }
 
-  /// A call on it failed.
+  /// Whether a call on the connection failed.
   var isLost: Bool {
     switch state {
     case .writing(let line): line.pipeline.isLost
@@ -41,7 +42,7 @@ struct ConnectionSlot {
     }
   }
 
-  /// How long the server owes an answer and gives none.
+  /// Returns how long the server has owed an answer; `nil` if there is no connection.
   func silence(at now: ContinuousClock.Instant) -> Duration? {
     switch state {
     case .writing(let line): line.pipeline.silence(at: now)
@@ -50,7 +51,7 @@ struct ConnectionSlot {
     }
   }
 
-  /// Where its connection leads.
+  /// The server process of the connection.
   var place: PostgresLink.Place? {
     switch state {
     case .writing(let line): line.pipeline.link.place
@@ -59,7 +60,7 @@ struct ConnectionSlot {
     }
   }
 
-  /// What to wait for; a negative descriptor is passed over.
+  /// The events to poll for; `poll` ignores a negative descriptor.
   var poll: pollfd {
     switch state {
     case .writing(let line): line.pipeline.poll
@@ -86,7 +87,7 @@ struct ConnectionSlot {
 }
 
 extension Pipeline {
-  /// A lost connection is ready at once, so that it is noticed.
+  /// The events to poll for. libpq closes the socket of a lost connection, so its descriptor is -1.
   var poll: pollfd {
     pollfd(
       fd: link.socket, events: Int16(isSending ? POLLIN | POLLOUT : POLLIN), revents: 0)

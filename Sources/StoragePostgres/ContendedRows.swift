@@ -1,25 +1,25 @@
 internal import Storage
 
-/// What writes of one group run into each other with: statements whose guards were seen to fail
-/// there, by their text and the arguments that name the row. A hint: guards decide.
+/// The rows on which writes of one group were seen to conflict: statements whose guards failed,
+/// identified by their text and the arguments that name the row. Only a hint; guards decide.
 struct ContendedRows {
   struct Key: Hashable {
     let sql: String
     let values: [SQLValue]
   }
 
-  /// Texts kept.
+  /// The maximum number of texts kept.
   private static let textsMax = 256
-  /// Of each text, which arguments name the row.
+  /// The indexes of the arguments that name the row, by SQL text.
   private var places: [String: [Int]] = [:]
 
-  /// A guard failed beside others.
+  /// Records a statement whose guard failed in a shared transaction.
   mutating func learn(_ sql: String) {
     if places.count >= Self.textsMax { places = [:] }
     places[sql] = Self.conflictPlaces(of: sql) ?? [0]
   }
 
-  /// The contended rows that a write touches.
+  /// Returns the contended rows that a commit affects.
   func keys(of commit: Commit) -> Set<Key> {
     if places.isEmpty { return [] }
     var keys: Set<Key> = []
@@ -31,8 +31,9 @@ struct ContendedRows {
     return keys
   }
 
-  /// Of `INSERT INTO t (a, b) VALUES (?1, ?2) ON CONFLICT (b) …`, the arguments of the columns
-  /// that conflict; `nil` for any other form, where the first argument is taken for the row's name.
+  /// Returns the indexes of the arguments of the conflict columns in `INSERT INTO t (a, b) VALUES
+  /// (?1, ?2) ON CONFLICT (b) …`; `nil` for any other form, where the first argument is assumed to
+  /// name the row.
   static func conflictPlaces(of sql: String) -> [Int]? {
     var lists: [[SQLText.Piece]] = []
     var depth = 0

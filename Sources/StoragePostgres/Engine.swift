@@ -3,26 +3,28 @@ internal import Foundation
 internal import Storage
 internal import Synchronization
 
-/// The engine as its callers see it: a mailbox that wakes the engine's thread.
+/// The engine's interface to its callers: a mailbox that wakes the engine's thread. Safe to call
+/// from any thread.
 final class Engine: Sendable {
   enum Message {
     case read(ReadJob)
-    /// The read's caller has gone.
+    /// The read's task was canceled.
     case forget(ReadJob)
     case write(any WriteJob)
     case connected(slot: Int, PostgresLink, PostgresSession)
     case refused(slot: Int, StorageError)
-    /// Whether the server still works for a slot's connection, of that number.
+    /// The result of a probe for the slot's connection of that number.
     case examined(slot: Int, connection: Int, works: Bool)
   }
 
   private struct Mailbox {
     var messages: [Message] = []
     var isClosed = false
-    /// The thread took its last look.
+    /// The thread has read the mailbox for the last time.
     var isOver = false
-    /// As the thread told last.
+    /// The queued reads, as last reported by the thread.
     var waitingReads = 0
+    /// The queued writes, as last reported by the thread.
     var waitingWrites = 0
   }
 
@@ -31,7 +33,7 @@ final class Engine: Sendable {
   let signal = FeedSignal()
   let statistics = Mutex(WriterStatistics())
   private let mailbox = Mutex(Mailbox())
-  /// An eventfd: readable while the mailbox has something new. Closed in `deinit`.
+  /// An eventfd, readable while the mailbox has new messages. Closed in `deinit`.
   let bell: Int32
 
   init(url: String, options: PostgresOptions) throws(StorageError) {
@@ -45,7 +47,9 @@ final class Engine: Sendable {
     _ = Glibc.close(bell)
   }
 
-  /// - Throws: `StorageError.busy`, `.closed`.
+  /// Adds a caller's message to the mailbox.
+  ///
+  /// - Throws: `StorageError.busy` if the queue is full, `.closed`.
   func submit(_ message: Message) throws(StorageError) {
     let (error, isFirst) = mailbox.withLock { box -> (StorageError?, Bool) in
       if box.isClosed { return (.closed, false) }
@@ -62,7 +66,7 @@ final class Engine: Sendable {
     if isFirst { ring() }
   }
 
-  /// From the engine's own helpers: taken after the closing too.
+  /// Adds a message of one of the engine's helper threads; accepted after `close`, too.
   func post(_ message: Message) {
     let isFirst = mailbox.withLock { box -> Bool in
       if box.isOver { return false }
@@ -72,13 +76,13 @@ final class Engine: Sendable {
     if isFirst { ring() }
   }
 
-  /// Refuses further calls.
+  /// Rejects further calls.
   func close() {
     mailbox.withLock { $0.isClosed = true }
     ring()
   }
 
-  /// Marks the end of the thread, unless there is something left to take.
+  /// Ends the mailbox unless it has messages left. For the engine's thread.
   func end() -> Bool {
     mailbox.withLock { box in
       box.isOver = box.messages.isEmpty
@@ -86,7 +90,7 @@ final class Engine: Sendable {
     }
   }
 
-  /// For the engine's thread: tells how many wait, and takes what is new.
+  /// Reports the queue lengths and removes all messages. For the engine's thread.
   func take(waitingReads: Int, waitingWrites: Int) -> (messages: [Message], isClosed: Bool) {
     mailbox.withLock { box in
       defer { box.messages.removeAll(keepingCapacity: true) }
@@ -103,14 +107,14 @@ final class Engine: Sendable {
     _ = Glibc.write(bell, &one, 8)
   }
 
-  /// For the engine's thread.
+  /// Resets the eventfd. For the engine's thread.
   func silence() {
     var count: UInt64 = 0
     _ = Glibc.read(bell, &count, 8)
   }
 
-  /// Looks, over another connection and on a thread of its own, whether the server still works for
-  /// a slot's.
+  /// Probes, over another connection and on a thread of its own, whether the server is still
+  /// working on what a slot's connection sent.
   func examine(_ index: Int, _ slot: ConnectionSlot) {
     guard let place = slot.place else { return }
     let connection = slot.connections
@@ -120,7 +124,7 @@ final class Engine: Sendable {
     }
   }
 
-  /// Connects on a thread of its own, which ends with that.
+  /// Connects on a thread of its own.
   func connect(_ slot: Int, _ role: PostgresSession.Role) {
     Thread.detachNewThread { [self] in
       do throws(StorageError) {

@@ -5,22 +5,23 @@ internal import Glibc
 internal import Storage
 internal import Synchronization
 
-/// The engine's thread: all connections, driven by one `poll`. No thread waits for a call.
+/// The engine's thread: drives all connections by one `poll`. No thread blocks per call.
 final class EngineLoop {
   private let engine: Engine
   private var options: PostgresOptions { engine.options }
-  /// Slot 0 writes, the others read; the last one only what writes read, while all others are slow.
+  /// Slot 0 writes, the others read. The last one is a spare that serves only the read phases of
+  /// writes, while all other readers are slow.
   private var slots: [ConnectionSlot]
   private var reads: Deque<ReadJob> = []
   private var writes: WriteQueue
   private var isClosing = false
   private var lastTick = ContinuousClock.now
-  /// What is waited for: the bell, then each slot.
+  /// The polled descriptors: the eventfd, then one per slot.
   private var polls: [pollfd]
-  /// Why the last connection was lost or refused.
+  /// The reason why the last connection was lost or refused.
   private var outage: StorageError?
 
-  /// How often what waits, runs on or is lost is looked after.
+  /// The interval at which timeouts, slow queries and lost connections are handled.
   private static let tick = Duration.milliseconds(50)
 
   init(_ engine: Engine) {
@@ -33,7 +34,7 @@ final class EngineLoop {
     polls = Array(repeating: pollfd(), count: slots.count + 1)
   }
 
-  /// Works until the engine closes and everything that waited is answered.
+  /// Runs until the engine is closed and every queued call is answered.
   func run() {
     while true {
       let (messages, isClosed) = engine.take(
@@ -49,7 +50,7 @@ final class EngineLoop {
     engine.signal.finish()
   }
 
-  /// Nobody waits for an answer, and no helper will post another connection.
+  /// Whether no call is unanswered and no connection attempt is running.
   private var isIdle: Bool {
     guard reads.isEmpty, writes.count == 0 else { return false }
     return slots.allSatisfy { slot in
@@ -80,12 +81,12 @@ final class EngineLoop {
       slots[index].connections += 1
       slots[index].state =
         index == 0 ? .writing(WriteLine(link, session)) : .reading(ReadLine(link))
-      // What other replicas wrote meanwhile told nobody here.
+      // Commits of other replicas sent no notification here while disconnected.
       if index == 0 { engine.signal.wake() }
     case .examined(let index, let connection, let works):
       slots[index].isExamined = false
       guard !works, slots[index].connections == connection else { return }
-      // Unless the answer came meanwhile.
+      // An answer may have arrived in the meantime.
       if let silence = slots[index].silence(at: .now), silence > options.doubtMax { lose(index) }
     case .refused(let index, let error):
       outage = error.asOutage
@@ -94,30 +95,31 @@ final class EngineLoop {
     }
   }
 
-  /// Doubles up to a second, with jitter: replicas shouldn't come back in step.
+  /// Returns the next reconnection delay: doubles up to one second, with jitter, so that replicas
+  /// don't reconnect in step.
   private func nextPause(_ pause: inout Duration) -> Duration {
     pause = min(max(pause * 2, .milliseconds(25)), .seconds(1))
     return pause * Double.random(in: 0.5...1)
   }
 
-  /// Whether writes are on their way to another server: where they go is what counts. A connection
-  /// that comes late may lead to the one that was left.
+  /// Returns whether the write connection is busy on another server, which then is the
+  /// authoritative one. A connection that was slow to establish may lead to the previous primary.
   private func isElsewhere(_ place: PostgresLink.Place) -> Bool {
     guard case .writing(let line) = slots[0].state, !line.isIdle else { return false }
     return !line.pipeline.link.place.isSameServer(as: place)
   }
 
-  /// Gives up connections to another server than the one that a new connection found to take
-  /// writes: it was left for a reason. A primary that hung and comes back would answer reads with
-  /// what it had, until it notices that it was replaced.
+  /// Closes the connections to servers other than the one that a new connection found writable. A
+  /// former primary that hung and recovers would answer reads with stale data until it notices that
+  /// it was replaced.
   private func leaveOthers(than place: PostgresLink.Place) {
     for index in slots.indices {
       if let other = slots[index].place, !other.isSameServer(as: place) { lose(index) }
     }
   }
 
-  /// Gives up the connections that read: they may show a commit that its standbys don't have yet,
-  /// and whoever calls again would take it for acknowledged. A new one waits for the standbys.
+  /// Closes the read connections: they may read a commit that the standbys don't have yet, which a
+  /// retrying caller would take for acknowledged. A new connection first waits for the standbys.
   private func leaveReaders() {
     for index in slots.indices.dropFirst() {
       if case .connecting = slots[index].state { slots[index].isOutdated = true }
@@ -142,7 +144,8 @@ final class EngineLoop {
     sendReads()
   }
 
-  /// The slot beside the readers that keeps writes going while slow reads hold all of those.
+  /// The index of the spare slot, which serves the read phases of writes while slow reads occupy
+  /// all readers.
   private var spare: Int { slots.count - 1 }
 
   private var isEveryReaderSlow: Bool {
@@ -151,7 +154,7 @@ final class EngineLoop {
     }
   }
 
-  /// One connection that reads is enough until it is busy.
+  /// Returns whether a slot should be connected. One read connection suffices until it is busy.
   private func isWanted(_ index: Int) -> Bool {
     if isClosing && isIdle { return false }
     if index == spare { return isEveryReaderSlow }
@@ -175,7 +178,7 @@ final class EngineLoop {
     }
   }
 
-  /// What writes read is worth waiting for the spare connection.
+  /// Whether read phases should wait for the spare connection.
   private var isSpareComing: Bool {
     switch slots[spare].state {
     case .connecting: true
@@ -184,7 +187,8 @@ final class EngineLoop {
     }
   }
 
-  /// What writes read waits behind no slow read.
+  /// Sends the read phases of writes over the spare connection, so that they don't queue behind
+  /// slow reads.
   private func sendPhasesAside() {
     guard !reads.isEmpty, isEveryReaderSlow, case .reading(let line) = slots[spare].state,
       !line.isSlow, line.load < options.readsInFlight
@@ -208,7 +212,7 @@ final class EngineLoop {
         if line.isBetter(than: best) { best = line }
       }
       guard let best else { return }
-      // An equal share of what waits for each connection, so that all work.
+      // An equal share of the queue per connection, so that all connections work.
       let share = max(1, (reads.count + options.readers - 1) / max(1, options.readers))
       var batch: [ReadJob] = []
       while let job = reads.popFirst() {
@@ -225,7 +229,7 @@ final class EngineLoop {
 
   // MARK: Deciding
 
-  /// Runs a write up to its commit: its reads go the way of all reads.
+  /// Runs a write up to its commit. Its read phases are queued with all other reads.
   private func decide(_ write: DecidedWrite) {
     write.starts += 1
     if write.job.isCancelled { return finish(write, CancellationError()) }
@@ -250,7 +254,7 @@ final class EngineLoop {
     }
   }
 
-  /// A read phase; its answer means nothing to a write that was begun anew meanwhile.
+  /// Returns the job of a read phase. Its result is ignored if the write was restarted meanwhile.
   private func phase(of write: DecidedWrite, _ queries: [AnyQuery]) -> ReadJob {
     let (start, wasDeferred) = (write.starts, write.isDeferred)
     writes.reads(write)
@@ -264,7 +268,7 @@ final class EngineLoop {
     }
   }
 
-  /// Answers a write that has nothing to store (any more).
+  /// Completes a write that has nothing to store.
   private func finish(_ write: DecidedWrite, _ failure: (any Error)?) {
     lineLocked(for: write)?.release()
     write.job.finish(failure)
@@ -277,12 +281,12 @@ final class EngineLoop {
 
   // MARK: Receiving
 
-  /// Waits for the bell, the sockets or the next tick, and takes what came.
+  /// Waits for the eventfd, the sockets or the next tick, and handles their events.
   private func wait() {
     polls[0] = pollfd(fd: engine.bell, events: Int16(POLLIN), revents: 0)
     for index in slots.indices { polls[index + 1] = slots[index].poll }
     let isQuiet = isIdle && slots.allSatisfy { $0.isUp || $0.isUnused }
-    // libpq closes a lost connection's socket: then there is nothing that poll would tell of.
+    // libpq closes the socket of a lost connection, which poll would not report.
     let isAnyLost = slots.contains(where: \.isLost)
     let timeout: Int32 = isAnyLost ? 0 : isQuiet ? -1 : Int32(Self.tick / .milliseconds(1))
     _ = poll(&polls, nfds_t(polls.count), timeout)
@@ -330,8 +334,8 @@ final class EngineLoop {
     }
   }
 
-  /// A connection is gone: its reads go to the others; its writes are run again, unless their
-  /// commit was on its way.
+  /// Handles a lost connection: its reads are sent over other connections; its writes are run again
+  /// unless their commit had been sent.
   private func lose(_ index: Int) {
     switch slots[index].state {
     case .reading(let line):
@@ -345,7 +349,7 @@ final class EngineLoop {
       for (group, isUndecided) in groups {
         writes.ended()
         for write in group {
-          // Reads that it waits for under the lost lock mean nothing any more.
+          // The results of reads under the lost lock must be ignored.
           write.starts += 1
           if !isUndecided {
             write.job.finish(StorageError.indeterminate(detail))
@@ -364,7 +368,7 @@ final class EngineLoop {
 
   // MARK: Time
 
-  /// How long a call may wait, and why it is refused then.
+  /// Returns how long a call may wait, and the error after that.
   private func bound(_ isUp: Bool) -> (Duration, StorageError) {
     if isUp { return (options.waitMax, .busy) }
     return (options.outageMax, outage ?? .unreachable(.init("not connected yet")))

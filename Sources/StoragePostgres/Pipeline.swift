@@ -1,10 +1,10 @@
 internal import Storage
 
-/// One connection in pipeline mode: what was sent, in order, and to whom each answer goes. Confined
-/// to the engine's thread.
+/// One connection in pipeline mode: the sent commands, in order, with the recipients of their
+/// answers. Confined to the engine's thread.
 final class Pipeline<Tag> {
-  /// An answer of the server. A command whose preparation failed gets the failure, and then
-  /// `passedOver`; after its last result it is `done`.
+  /// An answer of the server. If the preparation of a command failed, the command receives the
+  /// failure and then `passedOver`. Each command ends with `done`.
   enum Answer {
     case command(Tag, PostgresResult)
     case done(Tag)
@@ -14,7 +14,7 @@ final class Pipeline<Tag> {
   private enum Expected {
     case preparation(Tag, StatementKey)
     case command(Tag)
-    /// A command of the pipeline's own.
+    /// A command of the pipeline itself.
     case own
     case sync(Tag)
   }
@@ -26,28 +26,30 @@ final class Pipeline<Tag> {
 
   let link: PostgresLink
   private var expected: [Expected] = []
-  /// Where `expected` begins: answered ones are cut off in bulk.
+  /// The index of the first unanswered entry of `expected`; answered entries are removed in bulk.
   private var answered = 0
   private var names: [StatementKey: String] = [:]
   private var nextName = 0
   private var sent = 0
   private var nextRenewal = firstRenewal
-  /// Set once a call on the connection failed.
+  /// Whether a call on the connection failed.
   private(set) var isLost = false
-  /// Something is left to send.
+  /// Whether unsent data remain.
   private(set) var isSending = false
   private var lastProgress = (count: 0, time: ContinuousClock.now)
-  /// Rises with every answer: shows whether the server gets on.
+  /// Counts answers: shows whether the server makes progress.
   private(set) var progress = 0
 
-  /// Statements kept: a service has some dozens; filters that are put together make more.
+  /// The maximum number of prepared statements: a service has some dozens; dynamically composed
+  /// filters add more.
   private static var statementLimit: Int { 512 }
 
-  /// The server keeps the plan that it made at a statement's first call, and of tables that were
-  /// almost empty then it reads the whole, row for row, until they are analyzed. So plans are made
-  /// anew after so many statements, and after four times as many each time: a table has grown
-  /// little since, or is small.
+  /// The number of statements after which all plans are renewed for the first time. The server
+  /// keeps the generic plan made at a statement's first execution, and for tables that were almost
+  /// empty then it chooses sequential scans. Each interval is four times as long as the last:
+  /// either a table has grown little since, or it is small.
   private static var firstRenewal: Int { 1_000 }
+  /// The factor from one renewal interval to the next.
   private static var renewalFactor: Int { 4 }
 
   init(_ link: PostgresLink) {
@@ -56,7 +58,7 @@ final class Pipeline<Tag> {
 
   var isIdle: Bool { answered == expected.count }
 
-  /// To whom the next answer goes.
+  /// The recipient of the next answer.
   var head: Tag? {
     guard !isIdle else { return nil }
     switch expected[answered] {
@@ -65,9 +67,10 @@ final class Pipeline<Tag> {
     }
   }
 
-  /// Queues a statement; one that the connection doesn't know yet is prepared first.
+  /// Queues a statement; prepares it first if the connection has not yet.
   ///
-  /// - Throws: `StorageError.statement` when the text or an argument is wrong: nothing is queued.
+  /// - Throws: `StorageError.statement` if the text or an argument is invalid; nothing is queued
+  ///   then.
   func send(
     _ sql: String, _ arguments: [SQLValue], isQuery: Bool = false, _ tag: Tag
   ) throws(StorageError) {
@@ -91,18 +94,18 @@ final class Pipeline<Tag> {
     execute(name, parameters, tag)
   }
 
-  /// How long the server owes an answer and gave none, asked at every tick.
+  /// Returns how long the server has owed an answer. Called at every tick.
   func silence(at now: ContinuousClock.Instant) -> Duration {
     if isIdle || progress != lastProgress.count { lastProgress = (progress, now) }
     return now - lastProgress.time
   }
 
-  /// Queues the end of a batch or a transaction.
+  /// Queues a sync message, which ends a batch or an implicit transaction.
   func sync(_ tag: Tag) {
     note(link.sync(), .sync(tag))
   }
 
-  /// Sends what the socket takes.
+  /// Sends as much as the socket accepts.
   func flush() {
     guard !isLost, let isLeft = link.flush() else {
       isLost = true
@@ -111,9 +114,9 @@ final class Pipeline<Tag> {
     isSending = isLeft
   }
 
-  /// Takes what arrived and hands over what is complete.
+  /// Reads from the socket and delivers the complete answers.
   func receive(_ answer: (Answer) -> Void) {
-    // A connection that breaks may still have answers to give.
+    // A broken connection may still have answers buffered.
     let isAlive = link.receive()
     while !isIdle && link.hasResult {
       take(link.nextResult(), answer)
@@ -129,7 +132,7 @@ final class Pipeline<Tag> {
   private func take(_ result: PostgresResult?, _ answer: (Answer) -> Void) {
     let current = expected[answered]
     guard let result else {
-      // Only a batch's end ends without: a failed commit is told before it.
+      // No null result follows a sync. One precedes it after the error of a failed implicit commit.
       if case .sync = current { return }
       answered += 1
       progress += 1
@@ -146,7 +149,7 @@ final class Pipeline<Tag> {
       names[key] = nil
       answer(.command(tag, result))
     case (.command(let tag), .failed(let error)):
-      // What else the session forgot is not known: all is prepared anew.
+      // It is unknown which other statements the session lost: all are prepared again.
       if error.isStale { names = [:] }
       answer(.command(tag, result))
     case (.command(let tag), _), (.sync(let tag), .failed): answer(.command(tag, result))
@@ -158,7 +161,7 @@ final class Pipeline<Tag> {
     note(link.execute(name, parameters), .command(tag))
   }
 
-  /// Lets the server forget all statements, in their order with what was sent.
+  /// Queues the deallocation of all prepared statements, in order with the commands sent before.
   private func forget() {
     names = [:]
     note(link.runUnprepared("DEALLOCATE ALL"), .own)

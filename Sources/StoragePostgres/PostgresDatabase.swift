@@ -3,17 +3,17 @@ internal import Foundation
 public import Storage
 internal import Synchronization
 
-/// A store in one schema of a PostgreSQL database, shared by replicas of its service.
+/// A store in one schema of a PostgreSQL database, shared by the replicas of its service.
 ///
-/// One connection writes, in groups of waiting writes with one durable commit each; others read.
-/// All are driven by one thread of the engine's own, in pipeline mode; no thread waits for a call.
-/// A lost connection is made again by itself, to whichever host of the URL takes writes.
+/// One connection writes, in groups of queued writes with one durable commit each; the others read.
+/// All are driven in pipeline mode by one thread of the engine; no thread blocks per call. A lost
+/// connection is reestablished automatically, to whichever host of the URL accepts writes.
 ///
-/// A cancelled call (its deadline passed) is answered at once where it waits or reads, and what the
-/// server runs for it is ended. A write whose transaction has begun is finished.
+/// A canceled call (e.g. past its deadline) is answered at once while it is queued or reading, and
+/// its query is canceled on the server. A write whose transaction has started is completed.
 public final class PostgresDatabase: Storage.Database {
   private let engine: Engine
-  /// Left by the engine's thread.
+  /// Left when the engine's thread ends.
   private let closed: DispatchGroup
 
   private init(_ engine: Engine, closed: DispatchGroup) {
@@ -22,16 +22,15 @@ public final class PostgresDatabase: Storage.Database {
   }
 
   deinit {
-    // A store that was dropped without `close` still finishes what waits.
+    // A store released without `close` still completes its queued calls.
     engine.close()
   }
 
-  /// Opens the store and makes its own tables.
+  /// Opens the store and creates the engine-owned tables.
   ///
   /// - Parameter url: `postgres://user@host1:port,host2:port/database?…` with libpq's parameters;
-  ///   `options=-csearch_path%3Dmembers` names a schema, which is made where it is missing. Of
-  ///   several hosts, the one that takes writes is used; `sslmode=verify-full&sslrootcert=FILE`
-  ///   asks for TLS.
+  ///   `options=-csearch_path%3Dmembers` names a schema, which is created if missing. Of several
+  ///   hosts the writable one is used; `sslmode=verify-full&sslrootcert=FILE` requires TLS.
   /// - Throws: `StorageError.address`, `.unreachable`, `.newerSchema`, `.changedMigration`.
   public static func open(
     url: String, options: PostgresOptions = PostgresOptions()
@@ -71,7 +70,7 @@ public final class PostgresDatabase: Storage.Database {
         } catch {
           return job.fail(error)
         }
-        // Cancelled before there was a job to forget.
+        // The task was canceled before there was a job to forget.
         if call.begin(job) { engine.post(.forget(job)) }
       }
     } onCancel: {
@@ -89,13 +88,13 @@ public final class PostgresDatabase: Storage.Database {
     engine.signal.wakes()
   }
 
-  /// - Throws: `StorageError.unfinishedMove` besides.
+  /// - Throws: `StorageError.unfinishedMove`, too.
   public func migrate(_ migrations: [Migration]) async throws {
     let migrator = PostgresMigrator(url: engine.url, options: engine.options)
     try await Self.patiently("migrate", engine.options) { try migrator.migrate(migrations) }
   }
 
-  /// None: the server looks after its disks, and a lost one is connected to again.
+  /// Returns `nil`: the server monitors its own disks, and lost connections are reestablished.
   public func failure() async -> StorageError? { nil }
 
   public func close() async {
@@ -105,8 +104,8 @@ public final class PostgresDatabase: Storage.Database {
     }
   }
 
-  /// Runs what blocks on a thread of its own, again for as long as the server can't be reached and
-  /// may yet come back.
+  /// Runs a blocking closure on a thread of its own, and retries until `openMax` while the server
+  /// is unreachable.
   private static func patiently(
     _ name: String, _ options: PostgresOptions, _ body: @escaping @Sendable () throws -> Void
   ) async throws {
@@ -119,18 +118,18 @@ public final class PostgresDatabase: Storage.Database {
         }
       } catch let error as StorageError {
         guard case .unreachable = error, ContinuousClock.now < end else { throw error }
-        // Time itself is meant: nobody tells when the server is back.
+        // Polls, because nothing signals that the server is back.
         try await Task.sleep(for: .milliseconds(250))
       }
     }
   }
 }
 
-/// The meeting of a read's job with the cancellation of its task, which may come first.
+/// Synchronizes the start of a read job with the cancellation of its task, which may come first.
 private final class PendingRead: Sendable {
   private let state = Mutex<(job: ReadJob?, isCancelled: Bool)>((nil, false))
 
-  /// - Returns: whether the task was cancelled before.
+  /// - Returns: Whether the task was canceled before.
   func begin(_ job: ReadJob) -> Bool {
     state.withLock { state in
       state.job = job
@@ -138,7 +137,7 @@ private final class PendingRead: Sendable {
     }
   }
 
-  /// - Returns: the job to forget, where there is one by now.
+  /// - Returns: The job to forget, or `nil` if there is none yet.
   func cancel() -> ReadJob? {
     state.withLock { state in
       state.isCancelled = true

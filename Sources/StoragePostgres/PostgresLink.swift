@@ -3,21 +3,21 @@ internal import Foundation
 internal import Storage
 internal import Synchronization
 
-/// One connection of libpq: the only place of its handle. Confined to one thread at a time: the one
-/// that connects, then the engine's.
-// Sendable: it is handed over once, from the thread that connected to the engine's, by a mailbox.
+/// A libpq connection, sole owner of its handle. Confined to one thread at a time: the connecting
+/// one, then the engine's.
+// Guard: handed over once, from the connecting thread to the engine's, through a mailbox (lock).
 final class PostgresLink: @unchecked Sendable {
-  /// Owned: finished in `close`, or in `deinit` at the latest.
+  /// The owned handle, released in `close` or in `deinit`.
   private var handle: OpaquePointer?
   private let warnings = Warnings()
 
-  /// Connects and waits: on a thread that may block (names are looked up, several hosts tried).
+  /// Connects. Blocks the calling thread (name resolution, several hosts).
   ///
-  /// - Parameter place: the one host and port to try; else those of the URL, in its order, up to
-  ///   one that takes writes.
+  /// - Parameter place: The only host and port to try; `nil` for those of the URL, in order, until
+  ///   one accepts writes.
   /// - Throws: `StorageError.unreachable`, `.address`.
   init(url: String, options: PostgresOptions, at place: Place? = nil) throws(StorageError) {
-    // Of a keyword that occurs twice the last counts: what is before the URL is a default.
+    // The last of repeated keywords wins: entries before the URL are defaults.
     var settings: [(String, String)] = [
       ("connect_timeout", "2"), ("tcp_user_timeout", "3000"), ("keepalives_idle", "5"),
       ("keepalives_interval", "2"), ("keepalives_count", "3"), ("application_name", "yijia"),
@@ -39,36 +39,37 @@ final class PostgresLink: @unchecked Sendable {
       handle, { Warnings.receive($0, $1) }, Unmanaged.passUnretained(warnings).toOpaque())
   }
 
-  /// Where a connection leads.
+  /// The remote end of a connection.
   struct Place: Sendable {
     let host: String
     let port: String
-    /// The server's process behind it.
+    /// The process id of the server backend.
     let process: Int32
 
     func isSameServer(as other: Place) -> Bool { (host, port) == (other.host, other.port) }
   }
 
-  /// Where this one leads.
+  /// The remote end of this connection.
   var place: Place {
     Place(
       host: PQhost(handle).map { String(cString: $0) } ?? "",
       port: PQport(handle).map { String(cString: $0) } ?? "", process: PQbackendPID(handle))
   }
 
-  /// The server's last warning since the last call.
+  /// Returns the server's last warning since the last call.
   func takeWarning() -> String? { warnings.takeLast() }
 
   deinit {
     close()
   }
 
+  /// Closes the connection. Idempotent.
   func close() {
     PQfinish(handle)
     handle = nil
   }
 
-  /// The connection's last words.
+  /// The connection's last error message.
   var message: String {
     PQerrorMessage(handle).map { String(cString: $0) } ?? "no connection"
   }
@@ -76,19 +77,19 @@ final class PostgresLink: @unchecked Sendable {
   var isLost: Bool { PQstatus(handle) != CONNECTION_OK }
   var socket: Int32 { PQsocket(handle) }
 
-  // MARK: Waiting, outside of the engine's thread
+  // MARK: Blocking calls, outside of the engine's thread
 
-  /// How long a call waits for its answer before `stillWorks` is asked; `nil`: as long as it takes.
+  /// How long a call waits for its answer before it calls `stillWorks`; `nil` for no limit.
   var answerMax: Duration?
-  /// Whether the server is still at it, so that waiting on makes sense.
+  /// Returns whether the server is still working on the call, so that waiting can continue.
   var stillWorks: () -> Bool = { false }
 
-  /// Runs a text of several statements, and waits.
+  /// Executes a text of several statements and waits for the result.
   func run(_ sql: String) throws(StorageError) {
     _ = try answer(to: sql, isSent: PQsendQuery(handle, sql) == 1)
   }
 
-  /// Runs a statement, and waits for its rows.
+  /// Executes a statement and waits for its rows.
   func rows(_ sql: String, _ arguments: [SQLValue] = []) throws(StorageError) -> [Row] {
     let (text, _) = try PostgresText.statement(sql)
     let parameters = try Parameters(arguments)
@@ -98,7 +99,7 @@ final class PostgresLink: @unchecked Sendable {
     return try answer(to: sql, isSent: isSent == 1).rows()
   }
 
-  /// The last result of what was sent, or the first that failed.
+  /// Returns the last result of the sent command, or the first failed one.
   private func answer(to sql: String, isSent: Bool) throws(StorageError) -> PostgresResult {
     var last: PostgresResult?
     while isSent {
@@ -125,20 +126,21 @@ final class PostgresLink: @unchecked Sendable {
     }
   }
 
-  // MARK: The pipeline, on the engine's thread
+  // MARK: Pipeline mode, on the engine's thread
 
-  /// From here on no call waits.
+  /// Enters nonblocking pipeline mode.
   func enterPipeline() throws(StorageError) {
     guard PQsetnonblocking(handle, 1) == 0, PQenterPipelineMode(handle) == 1 else {
       throw .unreachable(.init(message))
     }
   }
 
-  /// Queues: `false` where the connection is lost.
+  /// Queues the preparation of a statement; returns false if the connection is lost.
   func prepare(_ name: String, _ sql: String, types: [UInt32]) -> Bool {
     PQsendPrepare(handle, name, sql, Int32(types.count), types) == 1
   }
 
+  /// Queues the execution of a prepared statement; returns false if the connection is lost.
   func execute(_ name: String, _ parameters: Parameters) -> Bool {
     parameters.withPointers { _, values, lengths, formats in
       PQsendQueryPrepared(
@@ -146,14 +148,15 @@ final class PostgresLink: @unchecked Sendable {
     }
   }
 
+  /// Queues an unprepared statement; returns false if the connection is lost.
   func runUnprepared(_ sql: String) -> Bool {
     PQsendQueryParams(handle, sql, 0, nil, nil, nil, nil, 1) == 1
   }
 
-  /// Queues the end of a transaction or batch.
+  /// Queues a sync message; returns false if the connection is lost.
   func sync() -> Bool { PQpipelineSync(handle) == 1 }
 
-  /// Sends what is queued: whether something is left to send, `nil` where the connection is lost.
+  /// Sends queued data. Returns whether some are left, `nil` if the connection is lost.
   func flush() -> Bool? {
     switch PQflush(handle) {
     case 0: false
@@ -162,16 +165,16 @@ final class PostgresLink: @unchecked Sendable {
     }
   }
 
-  /// Takes what arrived: `false` where the connection is lost.
+  /// Reads available data; returns false if the connection is lost.
   func receive() -> Bool { PQconsumeInput(handle) == 1 }
 
-  /// A next result can be taken without waiting.
+  /// Whether the next result is available without blocking.
   var hasResult: Bool { PQisBusy(handle) == 0 }
 
-  /// The next result; `nil` ends those of one command.
+  /// Returns the next result; `nil` after the last one of a command.
   func nextResult() -> PostgresResult? { PQgetResult(handle).map { PostgresResult($0) } }
 
-  /// Whether the server told of something since the last call.
+  /// Returns whether notifications arrived since the last call.
   func takeNotifications() -> Bool {
     var isTold = false
     while let notification = PQnotifies(handle) {
@@ -181,11 +184,11 @@ final class PostgresLink: @unchecked Sendable {
     return isTold
   }
 
-  /// What asks the server to end the running statement; usable from any thread.
+  /// Returns an object that cancels the running statement, usable from any thread.
   func canceller() -> Canceller? { PQgetCancel(handle).map { Canceller($0) } }
 }
 
-/// What the server says beside its answers. Confined to the thread that uses the connection.
+/// The server's warnings. Confined to the thread that uses the connection.
 private final class Warnings {
   private var last: String?
 
@@ -194,7 +197,7 @@ private final class Warnings {
     return last
   }
 
-  /// Notices are for people; libpq would print them.
+  /// libpq's notice receiver; the default one prints. Ignores notices below warnings.
   static func receive(_ argument: UnsafeMutableRawPointer?, _ result: OpaquePointer?) {
     guard let argument,
       let severity = PQresultErrorField(result, Int32(UInt8(ascii: "V"))),
@@ -205,10 +208,10 @@ private final class Warnings {
   }
 }
 
-/// A request to end what a connection runs.
-// Sendable: libpq's object for it never changes, and may be used from any thread.
+/// A request to cancel the running statement of a connection.
+// Guard: libpq's object is immutable, and safe to use from any thread.
 final class Canceller: @unchecked Sendable {
-  /// Owned: freed in `deinit`.
+  /// The owned handle, freed in `deinit`.
   private let handle: OpaquePointer
   private let isAsking = Atomic(false)
 
@@ -216,15 +219,15 @@ final class Canceller: @unchecked Sendable {
     self.handle = handle
   }
 
-  /// No request of it is on its way. One to a machine that hangs is until that is over, and holds
-  /// its thread: a second would be lost like it.
+  /// Whether no request is running. A request to a hung machine blocks its thread until it times
+  /// out; a second one would be lost, too.
   var isFree: Bool { !isAsking.load(ordering: .relaxed) }
 
   deinit {
     PQfreeCancel(handle)
   }
 
-  /// Connects, asks, and waits.
+  /// Connects to the server, requests the cancellation, and waits.
   func cancel() {
     guard !isAsking.exchange(true, ordering: .relaxed) else { return }
     defer { isAsking.store(false, ordering: .relaxed) }
@@ -233,14 +236,14 @@ final class Canceller: @unchecked Sendable {
   }
 }
 
-/// Arguments in binary form, one after the other in one buffer.
+/// The arguments of a statement in binary format, concatenated in one buffer.
 struct Parameters {
   private var bytes: [UInt8] = []
-  /// Of each; -1 is NULL.
+  /// The length of each argument; -1 for NULL.
   private var lengths: [Int32] = []
   let types: [UInt32]
 
-  /// Every argument is in binary form: the same list for all statements.
+  /// Shared by all statements, because every argument is in binary format (1).
   private static let formats = [Int32](repeating: 1, count: 256)
 
   init(_ arguments: [SQLValue]) throws(StorageError) {
@@ -256,7 +259,7 @@ struct Parameters {
 
   var count: Int { lengths.count }
 
-  /// The form that libpq takes; the pointers are valid inside `body`.
+  /// Calls `body` with the arrays that libpq expects; the pointers are valid during the call only.
   func withPointers<Result>(
     _ body: (
       UnsafePointer<UInt32>?, UnsafePointer<UnsafePointer<CChar>?>?, UnsafePointer<Int32>?,
@@ -267,7 +270,7 @@ struct Parameters {
     let formats =
       count <= Self.formats.count ? Self.formats : [Int32](repeating: 1, count: count)
     return bytes.withUnsafeBytes { buffer in
-      // An empty value needs an address too: without one it would be NULL.
+      // A null pointer means NULL, so an empty value needs an address, too.
       withUnsafeTemporaryAllocation(of: CChar.self, capacity: 1) { empty in
         withUnsafeTemporaryAllocation(of: UnsafePointer<CChar>?.self, capacity: count) { values in
           var next =

@@ -1,34 +1,35 @@
-/// The bounds of one PostgreSQL store. The defaults suit a service with some replicas.
+/// The limits of a PostgreSQL store. The defaults suit a service with several replicas.
 public struct PostgresOptions: Sendable {
-  /// Reading connections, beside the one that writes. Each is a process of the server; one more
-  /// is made while slow reads hold all of them, for what writes read.
+  /// The number of read connections. Each is a server process. There is also one write connection,
+  /// and a spare one for the read phases of writes while slow reads occupy all readers.
   public var readers = 3
-  /// Writes that may wait; one more throws `StorageError.busy`.
+  /// The maximum number of queued writes; further ones throw `StorageError.busy`.
   public var waitingWrites = 4_096
-  /// Reads that may wait; one more throws `StorageError.busy`.
+  /// The maximum number of queued reads; further ones throw `StorageError.busy`.
   public var waitingReads = 4_096
-  /// Writes that share one commit at most: 64 of them measured the best of throughput and delay.
+  /// The maximum number of writes per commit: 64 gave the best trade-off of throughput and latency
+  /// when measured.
   public var writesPerCommit = 64
-  /// Statements that share one commit at most: what a transaction holds other replicas up.
+  /// The maximum number of statements per commit, which bounds how long a transaction blocks other
+  /// replicas.
   public var statementsPerCommit = 2_048
-  /// Reads on their way on one connection: enough to keep the server busy, few enough that a slow
-  /// one holds up few.
+  /// The maximum number of reads in flight per connection: enough to keep the server busy, few
+  /// enough that a slow one delays few others.
   public var readsInFlight = 32
-  /// How long a call waits for its turn before it is refused as `busy`: most calls' deadlines pass
-  /// before, and cancel it. Writers of one row wait for each other's commits.
+  /// How long a call is queued before it is refused as `busy`. Most calls are canceled earlier by
+  /// their deadlines. Writers of one row wait for each other's commits.
   public var waitMax = Duration.seconds(30)
-  /// How long a call waits while there is no connection before it is refused as `unreachable`: over
-  /// a restart of the server; a failover takes longer, and callers should know.
+  /// How long a call waits without a connection before it is refused as `unreachable`: the duration
+  /// of a server restart. A failover takes longer and is reported to callers.
   public var outageMax = Duration.seconds(2)
-  /// How long opening and migrating wait for a server that can't be reached yet.
+  /// How long opening and migrating wait for an unreachable server.
   public var openMax = Duration.zero
-  /// How long the server may owe an answer before another connection looks whether it still works
-  /// for this one: a machine that hangs keeps its connections open, one that is merely overloaded
-  /// answers by then.
+  /// How long the server may owe an answer before it is probed over another connection. A hung
+  /// machine keeps its connections open, while an overloaded one usually answers within this time.
   public var doubtMax = Duration.seconds(10)
-  /// The server ends a statement that runs longer: it is a mistake, not a service's query.
+  /// The server's statement timeout: a longer statement is a mistake.
   public var statementMax = Duration.seconds(30)
-  /// The server ends a transaction whose process fell silent: it holds up every other replica.
+  /// The server's timeouts for locks and for idle transactions, which block every other replica.
   public var silenceMax = Duration.seconds(10)
 
   public init() {}

@@ -2,18 +2,18 @@ internal import CPostgres
 internal import Glibc
 internal import Storage
 
-/// One result of libpq. Confined to the thread that took it.
+/// A libpq result. Confined to the thread that received it.
 final class PostgresResult {
   enum Status {
-    /// A command that is done, with or without rows.
+    /// The command succeeded, with or without rows.
     case done
     case sync
-    /// Passed over, since something before it in the pipeline failed.
+    /// Skipped, because an earlier command of the pipeline failed.
     case passedOver
     case failed(ServerError)
   }
 
-  /// Owned: cleared in `deinit`.
+  /// The owned handle, cleared in `deinit`.
   private let handle: OpaquePointer
 
   init(_ handle: OpaquePointer) {
@@ -40,18 +40,18 @@ final class PostgresResult {
       table: field("t"), column: field("c"), constraint: field("n"), detail: field("D"))
   }
 
-  /// A field of the report, by its letter in the protocol.
+  /// Returns a field of the error report by its protocol letter.
   private func field(_ letter: Unicode.Scalar) -> String? {
     PQresultErrorField(handle, Int32(letter.value)).map { String(cString: $0) }
   }
 
-  /// How many rows an INSERT, UPDATE or DELETE touched.
+  /// The number of rows that an INSERT, UPDATE or DELETE affected.
   var touched: Int { PQcmdTuples(handle).map { atol($0) } ?? 0 }
 
-  /// A commit that did: one that failed is called `ROLLBACK`.
+  /// Whether a COMMIT succeeded; the server answers `ROLLBACK` if the transaction had failed.
   var isCommit: Bool { PQcmdStatus(handle).map { strcmp($0, "COMMIT") == 0 } ?? false }
 
-  /// The rows, at most `Limits.rowsPerQuery`.
+  /// Returns the rows, at most `Limits.rowsPerQuery`.
   func rows() throws(StorageError) -> [Row] {
     let (count, width) = (PQntuples(handle), PQnfields(handle))
     guard count <= Limits.rowsPerQuery else { throw .limit("rows per query") }
@@ -68,7 +68,7 @@ final class PostgresResult {
     return rows
   }
 
-  /// The bytes belong to the result, and are copied.
+  /// Decodes one value. The bytes are owned by the result and copied.
   private func value(
     _ row: Int32, _ column: Int32, _ type: UInt32
   ) throws(StorageError) -> SQLValue {

@@ -1,13 +1,13 @@
 internal import Foundation
 internal import Storage
 
-/// What a new connection is told and asked before it serves: runs on a thread that may block.
+/// The setup of a new connection. Blocks the calling thread.
 struct PostgresSession: Sendable {
-  /// The advisory lock of this store, a schema of a database.
+  /// The key of the store's advisory lock; a store is one schema of a database.
   let lock: Int64
-  /// The channel that tells other replicas of new events.
+  /// The notification channel for new events.
   let channel: String
-  /// Of the audit chain that this session writes.
+  /// The name of the audit chain that this session writes.
   private(set) var chainName = ""
 
   enum Role: Sendable {
@@ -15,8 +15,8 @@ struct PostgresSession: Sendable {
     case reader
   }
 
-  /// Connects and sets up. Plans are made once: of a partitioned table the server would otherwise
-  /// think a plan anew for every call, which takes longer than the call.
+  /// Connects and configures the session. Generic plans are forced, because planning a query on a
+  /// partitioned table for each call takes longer than the call.
   static func open(
     _ url: String, _ options: PostgresOptions, _ role: Role
   ) throws(StorageError) -> (PostgresLink, PostgresSession) {
@@ -37,7 +37,7 @@ struct PostgresSession: Sendable {
     var session = try PostgresSession(link)
     switch role {
     case .reader:
-      // Any one batch is a transaction with one snapshot.
+      // Each batch is a transaction with one snapshot.
       try link.run(
         """
         SET default_transaction_isolation = 'repeatable read';
@@ -55,11 +55,12 @@ struct PostgresSession: Sendable {
     return (link, session)
   }
 
-  /// Commits something, so that the standbys that the server waits for have all that came before.
+  /// Commits a message and thereby waits until the synchronous standbys have everything committed
+  /// before.
   ///
-  /// A primary that was interrupted while it waited for them shows what it had stored alone once it
-  /// is back, and may lose it yet to a standby that takes its place. Whoever reads it would take it
-  /// for acknowledged.
+  /// A primary that was interrupted while waiting for them shows, once restarted, commits that it
+  /// alone stored and may still lose to a promoted standby. A reader would take them for
+  /// acknowledged.
   private static func awaitStandbys(_ link: PostgresLink) throws(StorageError) {
     try link.run("SELECT pg_logical_emit_message(true, 'yijia', '')")
     if let warning = link.takeWarning() {
@@ -67,7 +68,8 @@ struct PostgresSession: Sendable {
     }
   }
 
-  /// Whether the server at a place takes writes and has a process busy with what it was sent.
+  /// Returns whether the server at a place is writable and has a backend busy with the sent
+  /// command.
   static func works(
     _ url: String, _ options: PostgresOptions, for place: PostgresLink.Place
   ) throws -> Bool {
@@ -82,13 +84,15 @@ struct PostgresSession: Sendable {
     return !rows.isEmpty
   }
 
-  /// - Throws: `StorageError.address` when the URL names no schema that exists.
+  /// Determines the session's schema, lock and channel.
+  ///
+  /// - Throws: `StorageError.address` if the search path names no existing schema.
   init(_ link: PostgresLink) throws(StorageError) {
     let rows = try link.rows("SELECT current_schema() AS name")
     guard let schema = try rows.first?.optionalText("name") else {
       throw .address(.init("the search path names no schema"))
     }
-    // FNV-1a, over a name of ours: the same in every replica.
+    // FNV-1a over a fixed name: the same in every replica.
     let hash = "yijia \(schema)".utf8.reduce(0xcbf2_9ce4_8422_2325 as UInt64) {
       ($0 ^ UInt64($1)) &* 0x100_0000_01b3
     }
@@ -96,7 +100,7 @@ struct PostgresSession: Sendable {
     channel = "yijia_\(String(hash, radix: 16))"
   }
 
-  /// An acknowledged write is on disk, and on the standbys that the server waits for.
+  /// Ensures that an acknowledged write is durable, and replicated to the synchronous standbys.
   private func insistOnDurability(_ link: PostgresLink) throws(StorageError) {
     let rows = try link.rows(
       """
@@ -117,13 +121,15 @@ struct PostgresSession: Sendable {
       + duration.components.attoseconds / 1_000_000_000_000_000
   }
 
-  /// Events of one statement.
+  /// The maximum number of events per statement.
   private static let eventsMax = 64
 
-  /// Puts events behind the last one. Transactions follow one another under the store's lock, so
-  /// positions are in the order of commits, and no reader sees one before all that come before it.
+  /// Returns the statements that append events to the outbox. Transactions are serialized by the
+  /// store's advisory lock, so positions are in commit order, and no reader sees an event before
+  /// the preceding ones.
   ///
-  /// The numbers of events are powers of two, and no value is NULL: few forms for the server.
+  /// Row counts are powers of two, and no value is NULL, which limits the number of distinct
+  /// statements to prepare.
   static func insert(_ events: [OutboxEvent], microseconds: Int64) -> [Statement] {
     var statements: [Statement] = []
     var rest = events[...]
@@ -159,12 +165,12 @@ struct PostgresSession: Sendable {
   }
 }
 
-/// Changes of the schema, on a connection of their own: runs on a thread that may block.
+/// Schema changes, on a connection of their own. Blocks the calling thread.
 struct PostgresMigrator {
   let url: String
   let options: PostgresOptions
 
-  /// Makes the engine-owned tables and the epoch of this store's history.
+  /// Creates the engine-owned tables and the epoch of the store's feed.
   func prepare() throws {
     try inTransaction { link in
       try checkDatabase(link)
@@ -179,7 +185,7 @@ struct PostgresMigrator {
     }
   }
 
-  /// Applies what is missing of a service's list.
+  /// Applies the pending migrations of a service.
   func migrate(_ migrations: [Migration]) throws {
     try inTransaction { link in
       let moving = try link.rows("SELECT value FROM storage_meta WHERE name = 'moving'")
@@ -188,7 +194,7 @@ struct PostgresMigrator {
     }
   }
 
-  /// Concurrent starts wait for one another, and for running writes, by the store's lock.
+  /// Serializes concurrent starts, and running writes, by the store's advisory lock.
   private func inTransaction(_ body: (PostgresLink) throws -> Void) throws {
     let link = try PostgresLink(url: url, options: options)
     defer { link.close() }
@@ -200,7 +206,7 @@ struct PostgresMigrator {
     try link.run("COMMIT")
   }
 
-  /// A search path of one plain name that isn't there yet is made, by the first start of many.
+  /// Creates the schema if the search path is one plain name that does not exist yet.
   private func makeSchema(_ link: PostgresLink) throws {
     let rows = try link.rows(
       "SELECT current_schema() AS name, current_setting('search_path') AS path")
@@ -208,7 +214,7 @@ struct PostgresMigrator {
     let path = try row.text("path")
     let plain = Set("abcdefghijklmnopqrstuvwxyz0123456789_")
     guard path.allSatisfy(plain.contains), path.first?.isNumber == false else { return }
-    // Starts at the same moment wait for one another, since "if not exists" doesn't.
+    // CREATE SCHEMA IF NOT EXISTS fails in a race, so concurrent starts are serialized by a lock.
     try link.run(
       """
       BEGIN; SELECT pg_advisory_xact_lock(0); CREATE SCHEMA IF NOT EXISTS \(path); COMMIT
@@ -230,7 +236,7 @@ struct PostgresMigrator {
     }
   }
 
-  /// Text is ordered by its bytes on both engines, so that pages by key are the same.
+  /// Requires bytewise text order, as on SQLite, so that pages by key are the same on both engines.
   private func checkDatabase(_ link: PostgresLink) throws {
     let rows = try link.rows(
       """

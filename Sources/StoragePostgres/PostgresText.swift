@@ -1,11 +1,11 @@
 internal import Storage
 
-/// SQL as the services write it, in PostgreSQL's words.
+/// Translates the services' SQL to PostgreSQL's dialect.
 enum PostgresText {
-  /// A query or statement with `?1` as `$1`.
+  /// Translates `?1` to `$1`.
   ///
-  /// - Throws: `StorageError.statement` for what SQLite would read in another way: `?` without its
-  ///   number, and `$1`.
+  /// - Throws: `StorageError.statement` for `?` without a number and for `$1`, which SQLite
+  ///   interprets differently.
   static func statement(_ sql: String) throws(StorageError) -> (text: String, parameters: Int) {
     var text = ""
     var parameters = 0
@@ -23,20 +23,20 @@ enum PostgresText {
     return (text, parameters)
   }
 
-  /// A query as `statement`, and bounded by the server: a result is taken into memory whole.
+  /// Translates a query and limits its rows, because results are buffered in memory as a whole.
   static func query(_ sql: String) throws(StorageError) -> (text: String, parameters: Int) {
     let (text, parameters) = try statement(sql)
     let isBounded = SQLText(sql).pieces.contains { piece in
       if case .word(let word) = piece { word.uppercased() == "LIMIT" } else { false }
     }
     if isBounded { return (text, parameters) }
-    // The line's end closes a comment that the text may end with.
+    // The line break ends a trailing comment.
     let end = text.lastIndex { !$0.isWhitespace && $0 != ";" }
     let body = end.map { text[...$0] } ?? ""
     return ("SELECT * FROM (\(body)\n) AS bounded LIMIT \(Limits.rowsPerQuery + 1)", parameters)
   }
 
-  /// A migration: the types' names, and without SQLite's table options.
+  /// Translates a migration: type names are replaced and SQLite's table options removed.
   static func schema(_ sql: String) -> String {
     var text = ""
     var pieces = SQLText(sql).pieces[...]
@@ -57,7 +57,7 @@ enum PostgresText {
     "INTEGER": "bigint", "REAL": "double precision", "BLOB": "bytea", "TEXT": "text",
   ]
 
-  /// Drops `STRICT` and `WITHOUT ROWID`, with the commas between, where they follow a table.
+  /// Removes `STRICT` and `WITHOUT ROWID` after a table definition, and the commas between them.
   private static func dropOptions(_ pieces: inout ArraySlice<SQLText.Piece>) {
     var rest = pieces
     while let piece = rest.popFirst() {

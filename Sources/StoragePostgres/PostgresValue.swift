@@ -1,7 +1,6 @@
 internal import Storage
 
-/// Types of PostgreSQL that the engine sends or understands, by the server's fixed numbers
-/// (`pg_type.dat`).
+/// The OIDs of the PostgreSQL types that the engine sends or decodes (`pg_type.dat`).
 enum PostgresType {
   static let boolean: UInt32 = 16
   static let bytes: UInt32 = 17
@@ -21,7 +20,7 @@ enum PostgresType {
 }
 
 extension SQLValue {
-  /// The type that the server is told of this argument; it finds that of NULL by itself.
+  /// The OID declared for this argument; 0 for NULL, whose type the server infers.
   var postgresType: UInt32 {
     switch self {
     case .null: 0
@@ -32,9 +31,9 @@ extension SQLValue {
     }
   }
 
-  /// The argument in binary form, appended; `false` for NULL.
+  /// Appends the argument in binary format; returns false for NULL.
   ///
-  /// - Throws: `StorageError.statement` for a text with NUL, which the server can't hold.
+  /// - Throws: `StorageError.statement` for a text with NUL, which PostgreSQL can't store.
   func appendBinary(to bytes: inout [UInt8]) throws(StorageError) -> Bool {
     switch self {
     case .null: return false
@@ -49,9 +48,9 @@ extension SQLValue {
     return true
   }
 
-  /// A value that the server sent in binary form.
+  /// Decodes a value in binary format.
   ///
-  /// - Throws: `StorageError.statement` for a type that services don't use.
+  /// - Throws: `StorageError.statement` for an unsupported type.
   init(_ bytes: UnsafeRawBufferPointer, ofType type: UInt32) throws(StorageError) {
     func integer<I: FixedWidthInteger>(_: I.Type) throws(StorageError) -> I {
       guard bytes.count == MemoryLayout<I>.size else { throw .io(.init("a value is cut")) }
@@ -74,9 +73,10 @@ extension SQLValue {
     }
   }
 
-  /// `numeric`, the type of sums: an integer where it is one, else a real.
+  /// Decodes a `numeric`, the type of sums: to an integer if exact, else to a real.
   ///
-  /// Four 16-bit numbers: digits, weight of the first, sign, scale; then digits of base 10,000.
+  /// The format is four 16-bit numbers (digit count, weight of the first digit, sign, scale),
+  /// followed by the digits in base 10,000.
   private init(numeric bytes: UnsafeRawBufferPointer) throws(StorageError) {
     func word(_ index: Int) -> Int {
       Int(Int16(bigEndian: bytes.loadUnaligned(fromByteOffset: 2 * index, as: Int16.self)))

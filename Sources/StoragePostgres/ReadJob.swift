@@ -1,25 +1,24 @@
 internal import Storage
 internal import Synchronization
 
-/// Queries that are read from one snapshot. Everything but `isCancelled` is confined to the
-/// engine's thread once the job was submitted.
-// Sendable: built by the submitting task, then touched by the engine's thread only.
+/// Queries to be executed on one snapshot. Confined to the engine's thread once submitted.
+// Guard: built by the submitting task, then touched by the engine's thread only.
 final class ReadJob: @unchecked Sendable {
-  /// How often a read is sent again after another's failure or cancellation took it along.
+  /// The maximum number of attempts of a read that failed because of another read in its batch.
   private static let attemptsMax = 16
-  /// How often the server may end it without our asking: then it is too slow.
+  /// The number of cancellations by the server, unrequested, after which the read is too slow.
   private static let endingsMax = 2
 
   let queries: [AnyQuery]
-  /// When its call arrived.
+  /// The instant at which its call arrived.
   let arrival: ContinuousClock.Instant
-  /// A write is decided by it.
+  /// Whether it is a read phase of a write.
   let isPhase: Bool
   private var finish: ((Result<ReadResults, any Error>) -> Void)?
   private var results: [ReadResult] = []
   private var attempts = 0
   private var endings = 0
-  /// To be sent again after its batch.
+  /// Whether it is to be sent again after its batch.
   private var isTakenAlong = false
 
   init(
@@ -34,7 +33,7 @@ final class ReadJob: @unchecked Sendable {
 
   var isDone: Bool { finish == nil }
 
-  /// Begins (again): no result yet.
+  /// Starts an attempt without results.
   func start() {
     results = []
     isTakenAlong = false
@@ -42,10 +41,10 @@ final class ReadJob: @unchecked Sendable {
     if attempts > Self.attemptsMax { fail(StorageError.busy) }
   }
 
-  /// Whether it is to be sent again, asked at the end of its batch.
+  /// Whether it is to be sent again; evaluated at the end of its batch.
   var needsAnother: Bool { !isDone && isTakenAlong }
 
-  /// The answer to its next query.
+  /// Handles the result of its next query.
   func take(_ result: PostgresResult) {
     guard !isDone, !isTakenAlong else { return }
     switch result.status {

@@ -1,7 +1,7 @@
 internal import Storage
 
-/// A reading connection. What is sent between two syncs is one transaction with one snapshot
-/// (`repeatable read`), taken when its first query runs: after every job in it was submitted.
+/// A read connection. The commands between two syncs are one `repeatable read` transaction with one
+/// snapshot, taken at its first query: after every job of the batch was submitted.
 final class ReadLine {
   let pipeline: Pipeline<ReadJob?>
   private var batches: [[ReadJob]] = []
@@ -9,7 +9,8 @@ final class ReadLine {
   private var progressAtTick = -1
   private var lastCancel: ContinuousClock.Instant?
 
-  /// Between two requests: each holds a thread as long as the server takes.
+  /// The minimum interval between two cancel requests: each blocks a thread while the server
+  /// handles it.
   private static let cancelPause = Duration.milliseconds(500)
 
   init(_ link: PostgresLink) {
@@ -17,18 +18,20 @@ final class ReadLine {
     canceller = link.canceller()
   }
 
-  /// Jobs on their way.
+  /// The number of jobs in flight.
   private(set) var load = 0
-  /// The server has not answered anything between the last ticks: others should take what comes.
+  /// Whether the server answered nothing between the last two ticks; other connections are
+  /// preferred then.
   private(set) var isSlow = false
 
-  /// Another connection would help.
+  /// Whether another connection would help.
   var isBusy: Bool { isSlow || load >= Self.busyLoad }
 
-  /// Some round trips' worth of reads.
+  /// The number of jobs in flight from which a connection is busy: some round trips' worth of
+  /// reads.
   private static let busyLoad = 8
 
-  /// Whether it should take what comes, rather than the other.
+  /// Returns whether this connection is preferred to the other for the next reads.
   func isBetter(than other: ReadLine?) -> Bool {
     guard let other else { return true }
     return isSlow == other.isSlow ? load < other.load : !isSlow
@@ -51,7 +54,9 @@ final class ReadLine {
     load += jobs.count
   }
 
-  /// - Returns: jobs to be sent again.
+  /// Handles the arrived answers.
+  ///
+  /// - Returns: The jobs to be sent again.
   func receive() -> [ReadJob] {
     var again: [ReadJob] = []
     pipeline.receive { answer in
@@ -67,15 +72,16 @@ final class ReadLine {
     return again
   }
 
-  /// Everything that has no answer yet, of a lost connection.
+  /// Returns the unanswered jobs of a lost connection.
   func abandon() -> [ReadJob] {
     defer { batches = [] }
     return batches.flatMap { $0 }.filter { !$0.isDone }
   }
 
-  /// Now and then: ends a query whose caller has gone and that runs on.
+  /// Returns a cancel request for a running query whose caller is gone; `nil` if there is none, or
+  /// if the last request was too recent.
   ///
-  /// The request may come late and hit the query behind, which is then sent again.
+  /// The request may arrive late and cancel the next query, which is then sent again.
   func tick(at now: ContinuousClock.Instant) -> Canceller? {
     defer { progressAtTick = pipeline.progress }
     isSlow = !pipeline.isIdle && progressAtTick == pipeline.progress

@@ -1,18 +1,18 @@
-/// A text of SQL in pieces, so that a rewriting touches code only: literals, quoted identifiers and
-/// comments stay as they are.
+/// SQL split into tokens, so that rewriting leaves literals, quoted identifiers and comments
+/// unchanged.
 struct SQLText {
   enum Piece: Equatable {
-    /// Letters, digits and `_`, beginning with a letter or `_`.
+    /// Letters, digits and `_`, starting with a letter or `_`.
     case word(Substring)
-    /// `?12`; a bare `?` has no number.
+    /// A parameter such as `?12`; a bare `?` has no number.
     case parameter(Int?)
-    /// `$1`, which the engines read differently.
+    /// A `$1`, which the engines interpret differently.
     case dollar
     /// White space and comments.
     case space(Substring)
     /// A literal or a quoted identifier.
     case quoted(Substring)
-    /// A number, or one character of punctuation.
+    /// A number, or one punctuation character.
     case other(Substring)
   }
 
@@ -26,7 +26,7 @@ struct SQLText {
   }
 }
 
-/// Takes one piece after the other.
+/// A tokenizer.
 private struct SQLScanner {
   private var rest: Substring
 
@@ -49,7 +49,7 @@ private struct SQLScanner {
     }
   }
 
-  /// Cuts off the scalars that belong together.
+  /// Consumes the scalars that satisfy a predicate.
   private mutating func take(_ belongs: (Unicode.Scalar) -> Bool) -> Substring {
     let scalars = rest.unicodeScalars
     let end = scalars.firstIndex { !belongs($0) } ?? scalars.endIndex
@@ -68,7 +68,8 @@ private struct SQLScanner {
     return rest[..<end]
   }
 
-  /// A quote inside is doubled: two neighbors, which read as well as one.
+  /// Consumes a quoted text. A doubled quote inside yields two adjacent tokens, which concatenate
+  /// to the same text.
   private mutating func quoted(_ quote: Unicode.Scalar) -> Substring {
     let scalars = rest.unicodeScalars
     let from = scalars.index(after: scalars.startIndex)
@@ -76,7 +77,7 @@ private struct SQLScanner {
     return cut(to: scalars.index(after: end))
   }
 
-  /// Comments nest in PostgreSQL.
+  /// Consumes a comment; PostgreSQL's comments nest.
   private mutating func comment() -> Substring {
     let scalars = rest.unicodeScalars
     var depth = 0
@@ -102,7 +103,7 @@ private struct SQLScanner {
     return .parameter(Int(take { isDigit($0) }))
   }
 
-  /// `$1`, or a literal in dollar quotes: `$tag$ … $tag$`.
+  /// Consumes `$1`, or a dollar-quoted literal: `$tag$ … $tag$`.
   private mutating func dollar() -> SQLText.Piece {
     let whole = rest
     _ = cut(after: 1)
@@ -125,7 +126,7 @@ private func isWordStart(_ scalar: Unicode.Scalar) -> Bool {
 }
 
 extension Substring {
-  /// Where `text` stands first.
+  /// Returns the range of the first occurrence of `text`.
   fileprivate func range(of text: String) -> Range<Index>? {
     var index = startIndex
     while index < endIndex {

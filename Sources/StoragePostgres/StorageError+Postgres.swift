@@ -1,9 +1,10 @@
 internal import Foundation
 internal import Storage
 
-/// An error as the server reports it.
+/// An error reported by the server.
 struct ServerError: Error, Equatable {
-  /// Five characters (PostgreSQL manual, appendix A); empty where the connection broke.
+  /// The SQLSTATE, five characters (PostgreSQL manual, appendix A); empty if the connection was
+  /// lost.
   var state: String
   var message: String
   var table: String?
@@ -11,34 +12,33 @@ struct ServerError: Error, Equatable {
   var constraint: String?
   var detail: String?
 
-  /// Another attempt of the same transaction may succeed: it lost against others, and is undone.
+  /// Whether a retry of the transaction may succeed: it was rolled back because of a conflict.
   var isTransient: Bool { ["40001", "40P01", "55P03"].contains(state) }
 
-  /// Passed over, since the transaction around it had failed before.
+  /// Whether the command was rejected because its transaction had failed before.
   var isAborted: Bool { state == "25P02" }
 
-  /// The session has no prepared statement of that name: it was to be prepared by a batch that
-  /// failed before.
+  /// Whether the session lacks the prepared statement: its preparation was part of a failed batch.
   var isForgotten: Bool { state == "26000" }
 
-  /// The session's prepared statements no longer fit the schema, or are gone.
+  /// Whether the session's prepared statements are missing or no longer match the schema.
   var isStale: Bool { isForgotten || state == "0A000" }
 
-  /// Waited too long for what another holds.
+  /// Whether a lock timeout expired.
   var isLockTimeout: Bool { state == "55P03" }
 
-  /// Ended by a cancel request or by its time limit.
+  /// Whether the statement was canceled, by request or by its timeout.
   var isCancellation: Bool { state == "57014" }
 
-  /// The server no longer serves this connection: it shuts down, lost its role, or the link broke.
-  /// Class 57 is what an operator did, or a crash.
+  /// Whether the server no longer serves this connection: it is shutting down, lost its role, or
+  /// the connection broke. Class 57 is operator intervention, or a crash.
   var endsConnection: Bool {
     state.isEmpty || state.hasPrefix("08") || ["25006", "25P03"].contains(state)
       || (state.hasPrefix("57") && !isCancellation)
   }
 
-  /// The case that both engines share. By class, where nothing is said of the code itself: what
-  /// befalls a server is no fault of the statement that was running.
+  /// Maps the error to the case common to both engines. Unlisted codes are mapped by class: server
+  /// failures are not the fault of the running statement.
   func storageError(sql: String) -> StorageError {
     let text = StorageError.Detail("PostgreSQL \(state): \(message): \(sql)")
     switch state {
@@ -54,16 +54,15 @@ struct ServerError: Error, Equatable {
     if endsConnection { return .unreachable(text) }
     return switch state.prefix(2) {
     case "40": .contention
-    // Resources, and limits of the configuration.
+    // Insufficient resources, and configuration limits.
     case "53": .busy
-    // Errors of the system, of the configuration file, and of the server itself.
+    // System errors, configuration file errors, and internal errors.
     case "58", "F0", "XX": .io(text)
     default: .statement(text)
     }
   }
 
-  /// As ``storageError(sql:)``, of a statement that no caller wrote, which can't be wrong: whose
-  /// fault it is, it is none of theirs.
+  /// Maps an error of the engine's own statements, which are never the fault of a caller.
   var ownError: StorageError {
     let error = storageError(sql: "(transaction)")
     return if case .statement(let detail) = error { .io(detail) } else { error }
@@ -71,8 +70,8 @@ struct ServerError: Error, Equatable {
 }
 
 extension StorageError {
-  /// Why there is no connection, as a call that waits for one is told: whatever the server said to
-  /// the engine's own first statements, the call is not at fault.
+  /// The error reported to calls that wait for a connection: whatever the server reported during
+  /// the session setup, the call is not at fault.
   var asOutage: StorageError {
     switch self {
     case .unreachable, .busy, .io, .full: self
@@ -82,7 +81,7 @@ extension StorageError {
 }
 
 extension StorageError.Constraint {
-  /// The table is a field of the report; the columns of a key stand only in its detail:
+  /// The table is a field of the report; the columns of a unique key are only part of its detail:
   /// `Key (body, version)=(…) already exists.`
   init(_ error: ServerError) {
     switch error.state {

@@ -1,36 +1,36 @@
 internal import Storage
 internal import Synchronization
 
-/// What a write wants next.
+/// The next stage of a write.
 enum Stage {
   case read([AnyQuery])
   case store(Commit)
-  /// Nothing to store: its reply is ready.
+  /// There is nothing to store; the reply is ready.
   case done
 }
 
-/// A write, its reply's type forgotten. All but `isCancelled` is confined to the engine's thread.
+/// A type-erased write. Confined to the engine's thread, except for `isCancelled`.
 protocol WriteJob: AnyObject, Sendable {
-  /// When its call arrived.
+  /// The instant at which its call arrived.
   var arrival: ContinuousClock.Instant { get }
-  /// Its caller has gone: it needn't begin.
+  /// Whether its caller is gone, so that it need not start.
   var isCancelled: Bool { get }
-  /// Begins, or begins anew.
+  /// Starts or restarts the decision.
   func start() throws -> Stage
-  /// Goes on with what a phase read.
+  /// Continues with the results of a read phase.
   func go(on results: ReadResults) throws -> Stage
-  /// Answers the caller, once.
+  /// Completes the call, once.
   func finish(_ failure: (any Error)?)
 }
 
-/// A caller's write.
-// Sendable: `continuation` is set before the job is submitted; the properties are then touched by
-// the engine's thread only.
+/// The write of a caller.
+// Guard: `continuation` is set before the job is submitted; from then on only the engine's thread
+// touches the properties.
 final class PendingWrite<Reply: Sendable>: WriteJob, @unchecked Sendable {
   let arrival = ContinuousClock.now
   private let step: @Sendable () throws -> Step<Reply>
   private let cancelled = Atomic(false)
-  // `finish` answers once.
+  // Set to `nil` by the first `finish`.
   private var continuation: UnsafeContinuation<Reply, any Error>?
   private var decide: (@Sendable (ReadResults) throws -> Step<Reply>)?
   private var reply: Reply?
@@ -42,7 +42,7 @@ final class PendingWrite<Reply: Sendable>: WriteJob, @unchecked Sendable {
 
   var isCancelled: Bool { cancelled.load(ordering: .relaxed) }
 
-  /// Submits itself and waits for the answer.
+  /// Submits the write to the engine and waits for its completion.
   func submit(to engine: Engine) async throws -> Reply {
     try await withTaskCancellationHandler {
       try Task.checkCancellation()
@@ -99,17 +99,19 @@ final class PendingWrite<Reply: Sendable>: WriteJob, @unchecked Sendable {
   }
 }
 
-/// A decided write that waits for its commit.
+/// A decided write that waits for its commit. Confined to the engine's thread.
 final class DecidedWrite {
   let job: any WriteJob
   var commit = Commit(at: .init(microsecondsSince1970: 0))
-  /// Attempts that ended since a guard failed, and none of them by what shared its transaction.
+  /// The number of attempts whose guard failed as the first of their group, which no other write of
+  /// the transaction can have caused.
   var attempts = 0
-  /// All attempts.
+  /// The number of all attempts.
   var starts = 0
-  /// Runs in a transaction of its own, decided under the store's lock, since something failed.
+  /// Whether it runs in a transaction of its own and is decided under the store's lock, after a
+  /// failure.
   var isAlone = false
-  /// Was put off, and is being decided again.
+  /// Whether it was deferred and is being decided again.
   var isDeferred = false
 
   init(_ job: any WriteJob) {

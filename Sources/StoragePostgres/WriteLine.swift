@@ -2,51 +2,52 @@ internal import DequeModule
 internal import Foundation
 internal import Storage
 
-/// The writing connection: groups of writes, a transaction each.
+/// The write connection: executes groups of writes, one transaction each.
 ///
-/// Isolation is `read committed`, under one advisory lock a store, held to the end of the commit:
-/// transactions of all replicas follow one another, as on SQLite. So no two of them can deadlock,
-/// events get their positions in the order of commits, and a guard that holds still holds at the
-/// commit. What a write read before is covered by its guards (see `Step`).
+/// Isolation is `read committed` under one advisory lock per store, held until the commit has
+/// finished, so the transactions of all replicas are serialized, as on SQLite. They can't deadlock,
+/// event positions are in commit order, and a guard that holds when checked still holds at the
+/// commit. Earlier reads of a write are covered by its guards (see `Step`).
 ///
-/// A group whose guards can't fail but by an error is one batch, which commits at its end. Another
-/// is begun, and committed once its counts are seen. While one commits, the next is sent behind it
-/// and stays open for what comes meanwhile: the server need not wait for us.
+/// A group whose guards can only fail by an error is one batch, an implicit transaction that the
+/// sync commits. Any other group runs in an explicit transaction, committed after its row counts
+/// were checked. While one transaction commits, the next one is already sent and stays open for
+/// further writes, so that the server is never idle.
 final class WriteLine {
   enum Tag {
-    /// A statement of the line's own.
+    /// A statement of the connection itself.
     case own
     case statement(write: Int, Statement)
     case commit
-    /// The last of a batch.
+    /// The sync of a batch.
     case end
   }
 
-  /// How a transaction ended.
+  /// The outcome of a transaction.
   enum Outcome {
-    /// The store is this write's alone: what it reads now holds until its commit.
+    /// The store is locked for this write: what it reads holds until its commit.
     case locked(DecidedWrite)
     case committed([DecidedWrite], hasEvents: Bool)
-    /// The commit may or may not have reached everybody that it must: the server warned.
+    /// The commit may not have reached every synchronous standby: the server issued a warning.
     case unsure([DecidedWrite], warning: String)
-    /// Rolled back. `refused`: the guard that failed, by index of the write. `failed`: the error,
-    /// by index of the write. `own`: an error of the transaction itself.
+    /// Rolled back. `refused`: the failed guard, by index of the write. `failed`: the error, by
+    /// index of the write. `own`: an error of the transaction itself.
     case undone(
       [DecidedWrite], refused: [Int: Statement], failed: [Int: StorageError], own: StorageError?)
   }
 
   let pipeline: Pipeline<Tag>
   private let session: PostgresSession
-  /// At most two, of which the first commits.
+  /// The running transactions, at most two; the first of two is committing.
   private var transactions: Deque<WriteTransaction> = []
-  /// One chain a session: after a commit whose end is unknown, a new session begins a new one.
+  /// The session's audit chain. After a commit with unknown outcome a new session starts a new one.
   private var chain: AuditChain
-  /// The session stands in a transaction that failed.
+  /// Whether the session is in a failed transaction.
   private var isAborted = false
-  /// Whether a text is sure, as found before.
+  /// Cached results of `Statement.isSure`, by SQL text.
   private var sureTexts: [String: Bool] = [:]
 
-  /// Texts kept.
+  /// The maximum number of cached texts.
   private static let textsMax = 512
 
   init(_ link: PostgresLink, _ session: PostgresSession) {
@@ -57,10 +58,10 @@ final class WriteLine {
 
   var isIdle: Bool { transactions.isEmpty }
 
-  /// Whether another transaction can be sent now.
+  /// Whether another transaction can be sent.
   var canBegin: Bool { transactions.count < 2 && transactions.last?.isCommitting ?? true }
 
-  /// The transaction that waits behind a commit and takes more: how many writes it has.
+  /// The number of writes in the open transaction behind a commit; `nil` if there is none.
   var openCount: Int? {
     guard transactions.count == 2, let last = transactions.last, last.isRunning, last.isExplicit
     else { return nil }
@@ -76,10 +77,10 @@ final class WriteLine {
 
   /// Sends a group.
   ///
-  /// - Parameter isFull: no other write would have found room in it.
+  /// - Parameter isFull: Whether the group has no room for further writes.
   func begin(_ writes: [DecidedWrite], isFull: Bool) {
     precondition(canBegin, "one transaction at a time beside the one that commits")
-    // Audit entries are chained: the next ones must not be committed where the first ones aren't.
+    // Audit entries are chained: a batch must not commit if the preceding transaction fails.
     let isOneBatch =
       writes.allSatisfy { isSure($0.commit) }
       && (isIdle || (isFull && writes.allSatisfy(\.commit.audit.isEmpty)))
@@ -92,7 +93,7 @@ final class WriteLine {
     sync(transaction)
   }
 
-  /// Adds to the transaction that is open.
+  /// Adds writes to the open transaction.
   func add(_ writes: [DecidedWrite]) {
     guard let transaction = transactions.last, openCount != nil else {
       preconditionFailure("a transaction is open")
@@ -103,7 +104,7 @@ final class WriteLine {
     sync(transaction)
   }
 
-  /// Takes the store's lock for a write that is yet to be decided.
+  /// Acquires the store's lock for a write that has not been decided yet.
   func lock(for write: DecidedWrite) {
     precondition(isIdle, "one transaction at a time")
     let transaction = WriteTransaction([write], .locking, isExplicit: true, chain: chain)
@@ -112,7 +113,7 @@ final class WriteLine {
     sync(transaction)
   }
 
-  /// Goes on with the write that the store is locked for, now decided.
+  /// Sends the write for which the store is locked, after its decision.
   func store() {
     guard let transaction = transactions.first, transaction.isLocked else { return }
     transaction.state = .running
@@ -120,7 +121,8 @@ final class WriteLine {
     sync(transaction)
   }
 
-  /// Gives the lock back: the write has nothing to store. The outcome is `undone`, of nothing.
+  /// Releases the lock if the write has nothing to store. The outcome is `undone` with an empty
+  /// group.
   func release() {
     guard let transaction = transactions.first else { return }
     transaction.dropGroup()
@@ -151,7 +153,7 @@ final class WriteLine {
     }
   }
 
-  /// What is sent once a transaction, before its commit.
+  /// Sends the statements needed once per transaction, before its commit.
   private func sendEnds(of transaction: WriteTransaction) {
     if chain != transaction.chainAtBegin { send(chain.storeHead(), .own) }
     if transaction.hasEvents {
@@ -169,7 +171,7 @@ final class WriteLine {
       } else {
         transaction.fail(error, of: nil)
       }
-      // What was queued of it must not be committed by its batch's end: an error prevents that.
+      // Fails the implicit transaction, so that the sync does not commit what was queued of it.
       if !transaction.isExplicit { send(Statement("SELECT 1 / 0"), .own) }
     }
   }
@@ -199,7 +201,8 @@ final class WriteLine {
 
   // MARK: Receiving
 
-  /// Takes answers; each transaction has one outcome, and `locked` before it.
+  /// Handles the arrived answers and returns the outcomes. Each transaction has one outcome,
+  /// possibly after `locked`.
   func receive() -> [Outcome] {
     var outcomes: [Outcome] = []
     pipeline.receive { answer in
@@ -220,7 +223,7 @@ final class WriteLine {
       transaction.ownFailure = .contention
     case (.failed(let error), _) where error.isForgotten: transaction.ownFailure = .contention
     case (.failed(let error), .statement(let write, let statement)) where !error.endsConnection:
-      // Somebody beside the store's writers is in its way: it would hold up all of them again.
+      // Blocked by a session outside the store's writers. A retry would block all of them again.
       let isLate = error.isCancellation || error.isLockTimeout
       transaction.fail(isLate ? .busy : error.storageError(sql: statement.sql), of: write)
     case (.failed(let error), _):
@@ -233,7 +236,7 @@ final class WriteLine {
     }
   }
 
-  /// A batch has all its answers; the last one decides.
+  /// Handles the end of a batch; after the last one, decides how the transaction continues.
   private func takeEnd() -> Outcome? {
     guard let transaction = transactions.first else { return nil }
     transaction.batches -= 1
@@ -260,21 +263,22 @@ final class WriteLine {
 
   private func committed(_ transaction: WriteTransaction) -> Outcome {
     transactions.removeFirst()
-    // The server gave up waiting for a standby, say: stored here, and not yet where it must be.
+    // For example, the server stopped waiting for a standby: stored here but not replicated.
     if let warning = pipeline.link.takeWarning() {
       return .unsure(transaction.group, warning: warning)
     }
     return .committed(transaction.group, hasEvents: transaction.hasEvents)
   }
 
-  /// The commit failed, or was passed over because of an error before it.
+  /// Handles a commit that failed, or was skipped because of an earlier error.
   private func spoiled(_ transaction: WriteTransaction) -> Outcome? {
     guard let next = transactions.dropFirst().first else {
       if !transaction.isExplicit { return undone(transaction) }
       undo(transaction)
       return nil
     }
-    // Its entries follow ones that aren't there. One batch has none, and stands for itself.
+    // The audit entries of an explicit transaction are chained to the lost ones. A one-batch
+    // transaction behind a commit has no entries, so it is unaffected.
     if next.isExplicit { next.ownFailure = .contention } else { chain = transaction.chainAtBegin }
     next.chainAtBegin = transaction.chainAtBegin
     return undone(transaction)
@@ -289,8 +293,8 @@ final class WriteLine {
       own: transaction.ownFailure)
   }
 
-  /// The groups of a lost connection; one is undecided if its commit was not yet on its way, so
-  /// that surely nothing of it is stored.
+  /// Returns the groups of a lost connection. A group is undecided if its commit had not been sent:
+  /// then nothing of it is stored.
   func abandon() -> [(group: [DecidedWrite], isUndecided: Bool)] {
     defer { transactions = [] }
     return transactions.map { ($0.group, !$0.isCommitting) }

@@ -1,34 +1,35 @@
 internal import DequeModule
 internal import Storage
 
-/// The decided writes that wait for their transaction, first come, first served.
+/// The queue of decided writes, in order of arrival.
 ///
-/// A write whose guard failed in a shared transaction is decided again after the next one, in which
-/// the others of its group are stored: so one abort finds all that ran into each other. The guard
-/// is remembered, and from then on, of the writes with it for one row only the first joins a
-/// group. A write that a constraint refused, or whose guard failed often, runs again alone, and
-/// reads under the store's lock: what it read then still holds.
+/// A write whose guard failed in a shared transaction is deferred until after the next transaction,
+/// which stores the rest of its group, so that one abort reveals all conflicts of the group. The
+/// guard is remembered: from then on only the first write on the same row joins a group. A write
+/// that violates a constraint, or whose guard failed often, runs alone and reads under the store's
+/// lock, so that what it read still holds at the commit.
 struct WriteQueue {
-  /// Attempts of one write, those that others spoiled counted too: it is a hot spot that the caller
-  /// must know of.
+  /// The maximum number of starts of a write, including those caused by others: beyond it there is
+  /// a hot spot, which the caller must know of.
   static let startsMax = 1_000
-  /// Deferred writes that are decided again at a time.
+  /// The maximum number of deferred writes being decided at a time.
   private static let decidingMax = 8
 
   private let options: PostgresOptions
   private var ready: Deque<DecidedWrite> = []
   private var alone: Deque<DecidedWrite> = []
-  /// With the transaction after which each is decided again.
+  /// The deferred writes, each with the number of the transaction after which it is decided again.
   private var deferred: Deque<(write: DecidedWrite, after: Int)> = []
-  /// Transactions that ended.
+  /// The number of ended transactions.
   private var endings = 0
   private var contended = ContendedRows()
-  /// What each running transaction may change, in their order.
+  /// The contended rows that each running transaction may change, in order.
   private var taken: Deque<Set<ContendedRows.Key>> = []
-  /// The next group ends before a write that broke off one.
+  /// The maximum size of the next group, which ends before the write that failed the last one.
   private var nextMax = Int.max
-  /// Writes whose reads are on their way, and those of them that were deferred.
+  /// The number of writes with reads in flight.
   private var deciding = 0
+  /// The number of deferred writes with reads in flight.
   private var decidingDeferred = 0
 
   init(_ options: PostgresOptions) {
@@ -37,41 +38,41 @@ struct WriteQueue {
 
   var count: Int { ready.count + alone.count + deferred.count + deciding }
 
-  /// Reads of a write are on their way.
+  /// Records that reads of a write were sent.
   mutating func reads(_ write: DecidedWrite) {
     deciding += 1
     if write.isDeferred { decidingDeferred += 1 }
   }
 
-  /// The reads have their answer.
+  /// Records that the reads were answered.
   ///
-  /// - Parameter wasDeferred: as the write was when they were sent.
+  /// - Parameter wasDeferred: Whether the write was deferred when they were sent.
   mutating func hasRead(wasDeferred: Bool) {
     deciding -= 1
     if wasDeferred { decidingDeferred -= 1 }
   }
 
-  /// A write was decided.
+  /// Adds a decided write to the queue, or defers it if a running transaction may change its rows.
   mutating func append(_ write: DecidedWrite) {
     write.isDeferred = false
     if !isFree(contended.keys(of: write.commit)) {
       postpone(write, behind: taken.count)
     } else {
-      // One that waited before goes to its old place.
+      // A write that was queued before returns to its place.
       let place = ready.lastIndex { $0.job.arrival <= write.job.arrival }
       ready.insert(write, at: place.map { $0 + 1 } ?? 0)
     }
   }
 
-  /// Whether no running transaction may change these rows.
+  /// Returns whether no running transaction may change these rows.
   private func isFree(_ rows: Set<ContendedRows.Key>) -> Bool {
     rows.isEmpty || taken.allSatisfy { $0.isDisjoint(with: rows) }
   }
 
-  /// A write waits to have the store to itself.
+  /// Whether a write waits for a transaction of its own.
   var hasAlone: Bool { !alone.isEmpty }
 
-  /// The next transaction's writes; one that `isAlone` is yet to be decided.
+  /// Returns the writes of the next transaction. A write with `isAlone` is yet to be decided.
   mutating func takeGroup() -> (writes: [DecidedWrite], isFull: Bool) {
     while let write = alone.popFirst() {
       guard isLive(write) else { continue }
@@ -86,7 +87,7 @@ struct WriteQueue {
     return (group, group.count == most)
   }
 
-  /// Writes for a transaction that has so many already: the last that was taken.
+  /// Returns further writes for the transaction last taken, which has `count` writes.
   mutating func takeMore(beside count: Int) -> [DecidedWrite] {
     if nextMax != .max || hasAlone { return [] }
     return takeReady(options.writesPerCommit - count)
@@ -112,8 +113,8 @@ struct WriteQueue {
     return group
   }
 
-  /// Answers a write that must not begin (again): its caller has gone, or it waited too long. One
-  /// that is undone and taken at once is never seen waiting.
+  /// Returns whether a write may start; completes it if its caller is gone or it waited too long.
+  /// Needed besides `expire`, because a write that is retried at once is never queued at a tick.
   private func isLive(_ write: DecidedWrite) -> Bool {
     if write.job.isCancelled {
       write.job.finish(CancellationError())
@@ -126,7 +127,7 @@ struct WriteQueue {
     return true
   }
 
-  /// A deferred write to be decided again, now that what it ran into is over.
+  /// Returns the next deferred write to decide again, once the conflicting transaction has ended.
   mutating func takeDeferred() -> DecidedWrite? {
     guard let next = deferred.first, decidingDeferred < Self.decidingMax else { return nil }
     let isNothingBefore = ready.isEmpty && taken.isEmpty
@@ -135,15 +136,15 @@ struct WriteQueue {
     return deferred.removeFirst().write
   }
 
-  /// The first of the running transactions is over.
+  /// Records the end of the first running transaction.
   mutating func ended() {
     taken.removeFirst()
     endings += 1
   }
 
-  /// A transaction was undone.
+  /// Handles the rollback of a transaction.
   ///
-  /// - Returns: writes to be decided again now.
+  /// - Returns: The writes to decide again now.
   mutating func undone(
     _ group: [DecidedWrite], refused: [Int: Statement], failed: [Int: StorageError],
     own: StorageError?
@@ -155,7 +156,7 @@ struct WriteQueue {
     for (index, write) in group.enumerated() {
       if index == broken && !whole.isEmpty { nextMax = whole.count }
       if let statement = refused[index] {
-        // The first of a group has only other replicas to blame.
+        // The guard of the first write of a group can only fail because of another replica.
         if index == 0 { write.attempts += 1 } else { contended.learn(statement.sql) }
         if write.attempts == Limits.attemptsPerWrite {
           write.job.finish(StorageError.contention)
@@ -180,20 +181,20 @@ struct WriteQueue {
     return again
   }
 
-  /// Lets a write be decided again after so many transactions, in the order of arrival.
+  /// Defers a write until a number of transactions have ended, in order of arrival.
   private mutating func postpone(_ write: DecidedWrite, behind transactions: Int) {
     let place = deferred.lastIndex { $0.write.job.arrival <= write.job.arrival }
     let after = endings + transactions - 1
     deferred.insert((write, after), at: place.map { $0 + 1 } ?? 0)
   }
 
-  /// Puts a write with those that have the store to themselves.
+  /// Queues a write for a transaction of its own.
   mutating func runAlone(_ write: DecidedWrite) {
     write.isAlone = true
     alone.append(write)
   }
 
-  /// Refuses those that came before an instant.
+  /// Refuses the writes that arrived before an instant.
   mutating func expire(before instant: ContinuousClock.Instant, _ refusal: StorageError) {
     func isKept(_ write: DecidedWrite) -> Bool {
       if write.job.arrival >= instant { return true }
@@ -214,7 +215,7 @@ struct WriteQueue {
 }
 
 extension StorageError {
-  /// Another attempt may succeed, and take less than the server's limits.
+  /// Whether a retry may succeed within the server's limits.
   var isPassing: Bool {
     switch self {
     case .contention, .unreachable: true
@@ -224,8 +225,9 @@ extension StorageError {
 }
 
 extension Commit {
-  /// Statements that it will be, those of many rows counted as so many.
+  /// The number of statements, with multi-row statements counted by rows.
   var size: Int { statements.reduce(events.count + audit.count) { $0 + $1.rows } }
+  /// Whether there is nothing to store.
   var isEmpty: Bool { size == 0 }
 }
 

@@ -1,31 +1,33 @@
 internal import Storage
 
-/// One group of writes on its way: what was sent of it, and what its answers said.
+/// A running transaction of one group of writes: its state and the answers so far. Confined to the
+/// engine's thread.
 final class WriteTransaction {
   enum State {
-    /// Takes the store's lock for a write that is yet to be decided.
+    /// Acquiring the store's lock for a write that has not been decided yet.
     case locking
     case locked
-    /// Its statements are on their way; the commit is not.
+    /// The statements were sent; the commit was not.
     case running
-    /// The commit is on its way.
+    /// The commit was sent.
     case committing
     case undoing
   }
 
   private(set) var group: [DecidedWrite]
   var state: State
-  /// Begun and committed by statements of its own; otherwise its one batch is the transaction.
+  /// Whether it has BEGIN and COMMIT statements; otherwise one batch is the implicit transaction.
   let isExplicit: Bool
-  /// Batches without their last answer.
+  /// The number of batches whose sync has not been answered.
   var batches = 0
-  /// Of each write, the statement whose guard failed first.
+  /// The first statement with a failed guard, by index of the write.
   private(set) var refused: [Int: Statement] = [:]
-  /// Of each write, its first error.
+  /// The first error, by index of the write.
   private(set) var failed: [Int: StorageError] = [:]
+  /// The first error of the transaction itself.
   var ownFailure: StorageError?
   var hasEvents = false
-  /// The chain's head before it.
+  /// The audit chain's head before the transaction.
   var chainAtBegin: AuditChain
 
   init(_ group: [DecidedWrite], _ state: State, isExplicit: Bool, chain: AuditChain) {
@@ -47,7 +49,7 @@ final class WriteTransaction {
     if refused[write] == nil { refused[write] = statement }
   }
 
-  /// - Parameter write: `nil` for what isn't a write's own.
+  /// - Parameter write: The index of the write; `nil` for an error of the transaction itself.
   func fail(_ error: StorageError, of write: Int?) {
     guard let write else {
       ownFailure = ownFailure ?? error
@@ -58,6 +60,7 @@ final class WriteTransaction {
 }
 
 extension Statement {
+  /// Returns whether a number of affected rows satisfies the guard.
   func allows(_ touched: Int) -> Bool {
     switch expects {
     case .any: true
@@ -65,8 +68,8 @@ extension Statement {
     }
   }
 
-  /// Whether it either touches the rows that it must, or fails with an error: an INSERT of one row
-  /// of values. What it is sent with needn't wait for its count.
+  /// Whether the statement either affects the expected rows or fails with an error, as an INSERT of
+  /// one row of values does. A group of such statements can commit without checking row counts.
   var isSure: Bool {
     if case .any = expects { return true }
     guard case .exactly(1) = expects else { return false }
