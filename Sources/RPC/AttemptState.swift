@@ -1,48 +1,50 @@
-/// Which attempts a call makes: retries, hedges, and one transparent retry of what a server surely
-/// never processed. A pure value: no clock, no randomness, no exchange. Source: gRFC A6.
+/// The retry and hedging state machine of one call: retries, hedges, and at most one transparent
+/// retry of an attempt that the server certainly never processed.
+/// A pure value: no clock, no randomness, no exchange. Source: gRFC A6.
 package struct AttemptState: Sendable, Hashable {
   package enum Input: Sendable, Hashable {
-    /// The head of a response has come, or that attempt is the one for another reason.
+    /// The call is committed to this attempt, usually because its response head has arrived.
     case answered(Int)
-    /// An attempt failed before that. Random is uniform in 0..<1, for the jitter.
+    /// An attempt failed before that. `random` is uniform in 0..<1, for the jitter of the backoff.
     case failed(Int, AttemptFailure, isThrottled: Bool, random: Double)
-    /// The time of the last `schedule` has come.
+    /// The delay of the last `schedule` action has elapsed.
     case due(isThrottled: Bool)
   }
 
   package enum Action: Sendable, Hashable {
-    /// Others are still under way, or nothing matters any more.
+    /// Nothing to do: other attempts are running, or the call is settled.
     case none
-    /// Begin an attempt; the server is told how many went before. `next`: then schedule.
+    /// Start an attempt that sends `previous` as `grpc-previous-rpc-attempts`. Then apply `due`
+    /// after `next`, unless that is nil.
     case start(previous: Int, next: Duration?)
-    /// Send `due` after that time; replaces what was scheduled.
+    /// Apply `due` after this delay; replaces the delay scheduled before.
     case schedule(Duration)
-    /// What became of that attempt is what became of the call; the others are given up.
+    /// The outcome of this attempt is that of the call; cancel all others.
     case settle(Int)
   }
 
   package let rule: MethodConfig.Execution
-  /// Attempts of the policy so far; a transparent one does not count.
+  /// Attempts that count against the policy's maximum: all but a transparent retry.
   private var begun = 1
-  /// All attempts so far: the next one's number, less one.
+  /// All attempts so far, which is the number of the latest one.
   private(set) var count = 1
   private var running = 1
   private var isScheduled = false
   private var hadTransparent = false
   private var hedgesStopped = false
-  /// The attempt that failed last, whose failure is the call's when no other is left.
+  /// The attempt that failed last. Its failure is the call's if no other attempt is left.
   private var lastFailed = 1
-  /// Retries since the server last named a time.
+  /// Retries since the server's last pushback: the exponent of the backoff.
   private var sincePushback = 0
   package private(set) var isSettled = false
 
-  /// The state of a call whose first attempt begins now, with when to send `due`.
+  /// Creates the state of a call whose first attempt starts at the same time.
   package init(_ rule: MethodConfig.Execution) {
     self.rule = rule
     if case .hedge = rule { isScheduled = attemptsMax > 1 }
   }
 
-  /// When the first hedge is due.
+  /// The delay before the first hedge; nil if the call is not hedged.
   package var firstSchedule: Duration? {
     if case .hedge(let policy) = rule, isScheduled { return policy.hedgingDelay }
     return nil
@@ -64,7 +66,7 @@ package struct AttemptState: Sendable, Hashable {
       guard isScheduled else { return .none }
       isScheduled = false
       if case .hedge = rule, isThrottled { hedgesStopped = true }
-      // A retry was allowed when it was scheduled.
+      // Throttling was checked when this retry was scheduled.
       if !hedgesStopped { return begin() }
       return running == 0 ? settle(lastFailed) : .none
     case .failed(let attempt, let failure, let isThrottled, let random):
@@ -123,7 +125,7 @@ package struct AttemptState: Sendable, Hashable {
     return .settle(attempt)
   }
 
-  /// Whether a failure takes a token of the channel's throttle.
+  /// Returns whether a failure takes a token from the channel's retry throttle.
   package func costsToken(_ failure: AttemptFailure) -> Bool {
     switch rule {
     case .once: false
@@ -135,9 +137,10 @@ package struct AttemptState: Sendable, Hashable {
   }
 }
 
-/// An attempt that failed before its response's head.
+/// The failure of an attempt whose response never began: no response head, one that is not gRPC's,
+/// or a Trailers-Only response.
 package struct AttemptFailure: Error, Sendable, Hashable {
-  /// What the server says about trying again, in `grpc-retry-pushback-ms`.
+  /// The server's instruction about further attempts, from `grpc-retry-pushback-ms`.
   package enum Pushback: Sendable, Hashable {
     case none
     case after(Duration)
@@ -146,7 +149,7 @@ package struct AttemptFailure: Error, Sendable, Hashable {
 
   package var error: RPCError
   package var pushback = Pushback.none
-  /// No server can have carried the call out.
+  /// Whether the server certainly never processed the request, so that a transparent retry is safe.
   package var isUnprocessed = false
 
   package init(_ error: RPCError, pushback: Pushback = .none, isUnprocessed: Bool = false) {
@@ -157,13 +160,13 @@ package struct AttemptFailure: Error, Sendable, Hashable {
 }
 
 extension AttemptFailure.Pushback {
-  /// Reads the header; one that is no number of milliseconds means no more attempts.
+  /// Parses the pushback header. A value that is not a non-negative integer means `stop`.
   init(_ fields: HeaderList) {
     guard let text = fields["grpc-retry-pushback-ms"] else {
       self = .none
       return
     }
-    // A bound on what a server can make us wait: the header's own 32 bits.
+    // The header has 32 bits, which bounds the wait that a server can impose.
     guard let milliseconds = Int32(text), milliseconds >= 0 else {
       self = .stop
       return
@@ -173,10 +176,10 @@ extension AttemptFailure.Pushback {
 }
 
 extension RetryPolicy {
-  /// gRFC A6: ± 20 % of the wait.
+  /// The relative jitter of a backoff, ± 20 %. Source: gRFC A6.
   private static let jitter = 0.2
 
-  /// The wait before a retry, the first being 0.
+  /// Returns the backoff before a retry; the first retry is number 0.
   func backoff(_ retry: Int, random: Double) -> Duration {
     var wait = initialBackoff
     for _ in 0..<retry { wait = min(wait * backoffMultiplier, maxBackoff) }

@@ -1,27 +1,28 @@
 /// The state of a channel's connections to one backend, for operators and monitoring.
 public struct BackendStanding: Sendable, Hashable {
-  /// What it is doing.
+  /// The state of a backend as operators see it.
   public enum State: String, Sendable, Hashable {
-    /// Calls go there.
+    /// Connected and healthy: calls are routed to it.
     case ready
-    /// A connection, or the answer to a health check, is under way.
+    /// A connection attempt or a health check is in progress.
     case connecting
-    /// Nobody asked for a connection.
+    /// Not connected, because no call has required a connection.
     case idle
-    /// It cannot be reached; it is tried again.
+    /// Not reachable; connecting is retried with backoff.
     case failing
-    /// It is connected, and says that it does not serve.
+    /// Connected, but its health service reports that it does not serve.
     case notServing = "not serving"
-    /// It is left out for a while, for its calls failed.
+    /// Ejected by outlier detection for a while, because its calls failed.
     case ejected
   }
 
-  /// As connected to: `127.0.0.1:7101`.
+  /// The socket address: `127.0.0.1:7101`.
   public var address: String
+  /// The state of the connections.
   public var state: State
-  /// Under way, health checks included.
+  /// Calls in flight, health checks included.
   public var calls: Int
-  /// What went wrong last, where something is wrong.
+  /// The last error, if something is wrong.
   public var error: String?
 
   public init(address: String, state: State, calls: Int, error: String? = nil) {
@@ -31,20 +32,20 @@ public struct BackendStanding: Sendable, Hashable {
     self.error = error
   }
 
-  /// Whether calls go there.
+  /// Whether calls are routed to it.
   public var isReady: Bool { state == .ready }
 
-  /// In one line.
+  /// The state, the calls and the error in one line.
   public var text: String {
     "\(state.rawValue), \(calls) calls\(error.map { " (\($0))" } ?? "")"
   }
 }
 
-/// A channel that says how it stands with its backends. Safe to ask from any thread.
+/// A channel that reports the state of its backends. Safe to use from any thread.
 public protocol WatchedChannel: Channel {
-  /// Of each backend that is known, in the order of the targets.
+  /// The state of each known backend, in the order of the targets.
   var standings: [BackendStanding] { get }
 
-  /// Connects, so that the first call need not wait for it; returns at once.
+  /// Starts to connect, so that the first call need not wait for a connection. Returns at once.
   func connect()
 }

@@ -1,47 +1,53 @@
-/// How a channel uses the backends of its service.
+/// How a channel balances its calls over the backends of its service.
 public struct Balancing: Sendable, Hashable {
+  /// The load-balancing policy, unless the service config names one.
   public var policy = LoadBalancing.roundRobin
-  /// Leaves out backends whose calls fail; nil leaves none out.
+  /// When failing backends are ejected; nil never ejects any.
   public var outlierDetection: OutlierDetection?
-  /// Lets a backend's share grow when it has just come; nil gives it the whole at once.
+  /// How the share of a new backend grows; nil gives it its full share at once.
   public var slowStart: SlowStart?
-  /// Calls under way at one backend, those that wait for a stream included; further ones fail with
-  /// RESOURCE_EXHAUSTED. Source: Envoy's circuit breaker `max_requests`.
+  /// The most calls in flight at one backend, including those that wait for a stream; further ones
+  /// fail with RESOURCE_EXHAUSTED. Source: Envoy's circuit breaker `max_requests`.
   public var callsMax = 10_000
-  /// Calls that may wait for a connection at once. Source: Envoy's `max_pending_requests`.
+  /// The most calls that wait for a connection at once. Source: Envoy's `max_pending_requests`.
   public var waitersMax = 10_000
-  /// Connections to one backend: another is made when the peer's SETTINGS_MAX_CONCURRENT_STREAMS
-  /// is reached on those there are. With one, further calls wait for a stream.
+  /// The most connections to one backend. Another is opened when SETTINGS_MAX_CONCURRENT_STREAMS is
+  /// reached on the existing ones. At the maximum, further calls wait for a stream.
   public var connectionsMax = 1
 
   public init() {}
 }
 
-/// When a backend whose calls fail is left out for a while. The names are Envoy's and gRFC A50's.
+/// Outlier detection: when a failing backend is ejected from load balancing for a while. The names
+/// are those of Envoy and gRFC A50.
 public struct OutlierDetection: Sendable, Hashable {
-  /// Failures in a row that make an outlier: UNAVAILABLE, HTTP 502 to 504, a reset, a connection
-  /// lost with calls on it, a deadline that passed while nothing at all was heard.
+  /// The consecutive failures that eject a backend. A failure is UNAVAILABLE, HTTP 502 to 504, a
+  /// stream reset, a connection lost with calls on it, or a deadline that passed without any sign
+  /// of life from the backend.
   public var consecutiveGatewayFailure = 5
-  /// How long an outlier is left out: this, times the number of its ejections that still count.
+  /// The base of the ejection time: this, times the number of the backend's ejections that still
+  /// count.
   public var baseEjectionTime: Duration = .seconds(30)
-  /// The longest ejection.
+  /// The upper bound on the ejection time.
   public var maxEjectionTime: Duration = .seconds(300)
-  /// Each interval without an ejection forgives one of those before.
+  /// How often the ejection count of a backend drops by one; an interval with an ejection does not
+  /// count.
   public var interval: Duration = .seconds(10)
-  /// No further one is left out while this part of the backends is; one always may be.
+  /// The percentage of backends from which on no further one is ejected; one may always be.
   public var maxEjectionPercent = 50
-  /// With less than this part of the backends left, those left out are used all the same: better
-  /// some calls that fail than all calls on too few. Source: Envoy's `healthy_panic_threshold`.
+  /// The panic threshold: with less than this percentage of the backends left, ejected ones are
+  /// used as well, since some failing calls are better than all calls on too few backends. Source:
+  /// Envoy's `healthy_panic_threshold`.
   public var panicThresholdPercent = 50
 
   public init() {}
 }
 
-/// How the share of a backend grows that has just come. Source: Envoy's `slow_start_config`.
+/// Slow start: how the share of a new backend grows. Source: Envoy's `slow_start_config`.
 public struct SlowStart: Sendable, Hashable {
-  /// Until it has its whole share.
+  /// The time until a new backend has its full share.
   public var window: Duration
-  /// What it has at first.
+  /// The initial share, in percent of the full one.
   public var minWeightPercent: Int
 
   public init(window: Duration, minWeightPercent: Int = 10) {

@@ -1,10 +1,10 @@
-/// Base64 of `-bin` metadata: written without padding, read with or without.
+/// Base64 for `-bin` metadata: encodes without padding, decodes with or without.
 /// Source: RFC 4648, section 4, and gRPC's PROTOCOL-HTTP2 on Binary-Header.
 package enum Base64 {
   private static let alphabet = Array(
     "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/".utf8)
 
-  /// For each byte its six bits, or 0xff.
+  /// The six bits of each byte of the alphabet, 0xff for all other bytes.
   private static let reverse: [UInt8] = {
     var table = [UInt8](repeating: 0xff, count: 256)
     for (bits, byte) in alphabet.enumerated() { table[Int(byte)] = UInt8(bits) }
@@ -35,7 +35,7 @@ package enum Base64 {
     return String(decoding: text, as: UTF8.self)
   }
 
-  /// The bytes, or nil when it is no base64 (spaces around it are not part of it).
+  /// Returns the decoded bytes, or nil if the text is not base64. Spaces and tabs are skipped.
   package static func decode(_ text: some Collection<UInt8>) -> [UInt8]? {
     var bytes: [UInt8] = []
     bytes.reserveCapacity(text.count * 3 / 4)

@@ -1,37 +1,39 @@
 import Synchronization
 
-/// Carries the status of a finished stream to the interceptors around it, and what they make of it
-/// back to the caller.
+/// Connects a streaming call with its interceptors: passes them the status of the finished stream,
+/// and passes the error that they make of it back to the caller.
 final class CallEnd: Sendable {
   private let task = Mutex<Task<Void, Never>?>(nil)
   private let status = Promise<RPCError?>()
   private let outcome = Promise<(any Error)?>()
 
+  /// Sets the task that runs the interceptors.
   func runs(in chain: Task<Void, Never>) { task.withLock { $0 = chain } }
 
-  /// The caller gave up before the call began.
+  /// Cancels the interceptors of a call whose caller was cancelled before the call began.
   func cancelChain() { task.withLock { $0 }?.cancel() }
 
-  /// The call has ended; nil is OK. Only the first time counts.
+  /// Sets the status of the call; nil is OK. Only the first status counts.
   func tell(_ error: RPCError?) { status.fulfil(error) }
 
-  /// The same, and waits for what the interceptors make of it.
-  /// - Throws: what the caller is to get.
+  /// Sets the status of the call and waits until the interceptors have returned.
+  /// - Throws: The error for the caller.
   func told(_ error: RPCError?) async throws {
     tell(error)
     if let error = await outcome.value { throw error }
   }
 
-  /// For the interceptors: waits for the end.
+  /// Waits for the end of the call, on behalf of the interceptors.
+  /// - Throws: The status of the call, unless it is OK.
   func wait() async throws {
     if let error = await status.value { throw error }
   }
 
-  /// The interceptors are through.
+  /// Sets the outcome of the interceptors: the error for the caller, or nil.
   func settle(_ error: (any Error)?) { outcome.fulfil(error) }
 }
 
-/// A value that comes once, and those who wait for it.
+/// A value that is set once, and the tasks that wait for it.
 private final class Promise<Value: Sendable>: Sendable {
   private struct State {
     var value: Value?
@@ -40,7 +42,7 @@ private final class Promise<Value: Sendable>: Sendable {
 
   private let state = Mutex(State())
 
-  /// Sets the value, the first time.
+  /// Sets the value and resumes the waiting tasks; only the first call has an effect.
   func fulfil(_ value: Value) {
     let waiters = state.withLock { state in
       guard state.value == nil else { return [CheckedContinuation<Value, Never>]() }

@@ -1,6 +1,6 @@
-/// Limits of single calls. Each has a default that suits a public edge.
+/// Limits of a single call, with defaults that suit a public edge.
 public struct CallLimits: Sendable, Hashable {
-  /// The largest message that is received: 4 MiB, gRPC's usual default.
+  /// The largest message received, in bytes: 4 MiB, gRPC's usual default.
   public var messageBytesMax = 4 << 20
 
   public init() {}

@@ -1,19 +1,19 @@
 internal import Metrics
 internal import Synchronization
 
-/// Meters of one kind of call, of a method at a server or of one to a target: made once, so that a
-/// call looks no label up. By swift-metrics, with the names and labels of gRFC A66.
+/// The metrics of one server method, or of one method and target of a client. Created once, so that
+/// a call looks up no label. Recorded through swift-metrics, with the names and labels of gRFC A66.
 /// Safe to use from any thread.
 final class CallMeters: Sendable {
-  /// Which of A66's families.
+  /// The metric families of gRFC A66, by the prefix of their names.
   enum Family: String {
     case server = "grpc.server.call"
     case clientAttempt = "grpc.client.attempt"
     case clientCall = "grpc.client.call"
   }
 
-  /// What is counted by status. Made when a status is first seen, so that none is exported that
-  /// never was.
+  /// The metrics of one status. Created when the status first occurs, so that none is exported for
+  /// a status that never did.
   private final class Outcome: Sendable {
     let duration: Metrics.Timer
     let sent: Recorder?
@@ -38,7 +38,7 @@ final class CallMeters: Sendable {
     }
   }
 
-  /// One status's place, filled once.
+  /// The slot of one status, filled once.
   private final class Place: Sendable {
     let outcome = AtomicLazyReference<Outcome>()
   }
@@ -47,7 +47,7 @@ final class CallMeters: Sendable {
   private let labels: [(String, String)]
   private let factory: any MetricsFactory
   private let started: Counter?
-  /// By number of status; 0 is OK.
+  /// The slots by status code; 0 is OK.
   private let places = (0...RPCError.Code.allCases.count).map { _ in Place() }
 
   init(_ family: Family, labels: [(String, String)], factory: any MetricsFactory) {
@@ -59,10 +59,11 @@ final class CallMeters: Sendable {
       ? nil : Counter(label: "\(family.rawValue).started", dimensions: labels, factory: factory)
   }
 
+  /// Counts the start of a call.
   func begin() { started?.increment() }
 
-  /// Counts a call that is over. Nil is OK; sizes are those of messages on the wire, without
-  /// framing; nil where they are not known.
+  /// Records the end of a call. A nil code is OK. Sizes are those of the messages on the wire,
+  /// without framing; nil if they are not known.
   func end(
     _ code: RPCError.Code?, after duration: Duration, sentBytes: Int? = nil,
     receivedBytes: Int? = nil
@@ -83,12 +84,12 @@ final class CallMeters: Sendable {
 }
 
 extension CallMeters {
-  /// The backend, if one is bootstrapped: then, and only then, calls are counted.
+  /// The bootstrapped metrics factory; nil without one, in which case calls are not counted.
   static var factory: (any MetricsFactory)? {
     let factory = MetricsSystem.factory
     return factory is NOOPMetricsHandler ? nil : factory
   }
 
-  /// A method as A66 writes it: without the leading slash.
+  /// Returns the label of a method in the form of A66: without the leading slash.
   static func label(path: String) -> String { String(path.drop { $0 == "/" }) }
 }

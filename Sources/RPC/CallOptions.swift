@@ -1,23 +1,25 @@
-/// What a caller may say about one call.
+/// The options of one client call.
 public struct CallOptions: Sendable {
-  /// Sent with the request.
+  /// Custom metadata, sent with the request.
   public var metadata: Metadata = [:]
-  /// How long the call may take from its start; the earlier of this and `deadline` holds.
+  /// The longest time the call may take, from its start; the earlier of this and `deadline`
+  /// applies.
   public var timeout: Duration?
+  /// The latest end of the call; the earlier of this and `timeout` applies.
   public var deadline: Deadline?
-  /// Wait for a connection until the deadline instead of failing at once when there is none; nil
-  /// is as the service config says, else false.
+  /// Whether to wait for a connection until the deadline instead of failing at once when there is
+  /// none; nil uses the service config's setting, else false.
   public var waitForReady: Bool?
-  /// How the request's messages are compressed; nil is not at all. A server that does not know it
-  /// answers UNIMPLEMENTED. Implies `acceptsCompression`.
+  /// The compression of the request's messages; nil does not compress them. A server that does not
+  /// support it answers UNIMPLEMENTED. Implies `acceptsCompression`.
   public var compression: MessageEncoding?
-  /// Tells the server that it may compress its messages; whether it does is its choice.
+  /// Whether the server may compress its messages; it may choose not to.
   public var acceptsCompression = false
-  /// The largest message that is received; nil is as the service config says, else 4 MiB, gRPC's
-  /// usual default. The smaller holds.
+  /// The largest message received, in bytes; nil uses the service config's limit, else 4 MiB,
+  /// gRPC's usual default. If both limits are set, the smaller applies.
   public var messageBytesMax: Int?
-  /// The largest message that is sent, before compression; nil is as the service config says, else
-  /// without limit. The smaller holds.
+  /// The largest message sent, in bytes before compression; nil uses the service config's limit,
+  /// else none. If both limits are set, the smaller applies.
   public var requestBytesMax: Int?
 
   public init() {}

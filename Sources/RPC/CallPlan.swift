@@ -1,8 +1,10 @@
-/// What a call's options come to, together with what its channel says.
+/// The effective settings of one call: its options merged with its channel's policy and service
+/// config.
 struct CallPlan: Sendable {
-  /// The receive limit: gRPC's usual default.
+  /// The default receive limit in bytes: gRPC's usual default.
   static let messageBytesMax = 4 << 20
-  /// What a call keeps of its request to send it again; gRPC core's default a call.
+  /// The default size of the retry buffer, in bytes of the request. Source: gRPC core's default per
+  /// call.
   static let retryBytesMax = 256 << 10
 
   private let method: MethodDescriptor
@@ -52,7 +54,8 @@ struct CallPlan: Sendable {
 
   var deadline: Deadline? { exchangeOptions.deadline }
 
-  /// A request behind its prefix as it is sent.
+  /// Returns a framed request message as it is sent: compressed, if the options say so.
+  /// - Throws: RESOURCE_EXHAUSTED if the message is larger than the limit.
   func pack(_ framed: [UInt8], compressed: Bool = true) throws(RPCError) -> [UInt8] {
     if let requestBytesMax, framed.count - MessageFramer.prefixBytes > requestBytesMax {
       throw RPCError(
@@ -64,9 +67,9 @@ struct CallPlan: Sendable {
     return try compression.compress(framed: framed)
   }
 
-  /// The head of an attempt that so many went before.
+  /// Returns the request head of an attempt that follows `previous` others.
   private func head(_ metadata: Metadata, previous: Int) -> RequestHead {
-    // Most calls say nothing of their own: then the head is made once a method.
+    // Most calls add nothing but a timeout: these share one head per method.
     if metadata.isEmpty, !acceptsCompression, previous == 0 {
       return deadline.map { method.head.adding(timeout: $0.remaining) } ?? method.head
     }
@@ -106,11 +109,11 @@ struct CallPlan: Sendable {
   }
 
   /// Waits before the next attempt.
-  /// - Throws: `RPCError` when the deadline passes first, or the task is cancelled.
+  /// - Throws: `RPCError` if the deadline passes first or the task is cancelled.
   nonisolated(nonsending) func pause(_ wait: Duration) async throws {
     let isLate = deadline.map { $0.remaining < wait } ?? false
     do {
-      // The time itself is awaited: gRFC A6's backoff, or a server's wish.
+      // The wait itself is wanted: gRFC A6's backoff, or the server's pushback.
       try await Task.sleep(for: isLate ? deadline?.remaining ?? .zero : wait)
     } catch {
       throw RPCError(.cancelled, "the call was cancelled")
@@ -118,8 +121,8 @@ struct CallPlan: Sendable {
     if isLate { throw RPCError(.deadlineExceeded, "the deadline passed between two attempts") }
   }
 
-  /// A failure on our side once the deadline has passed is the deadline's, whichever was seen
-  /// first: a busy machine sees a lost connection or a refused one before its timer.
+  /// Turns a local UNAVAILABLE into DEADLINE_EXCEEDED once the deadline has passed: a busy machine
+  /// may notice a lost or refused connection before its deadline timer fires.
   func dated(_ failure: AttemptFailure) -> AttemptFailure {
     guard !failure.error.isRemote, failure.error.code == .unavailable,
       deadline?.hasPassed == true
@@ -127,7 +130,8 @@ struct CallPlan: Sendable {
     return AttemptFailure(RPCError(.deadlineExceeded, "the deadline has passed"))
   }
 
-  /// What a failure means for the next attempt; takes its token.
+  /// Applies a failed attempt to the state machine, and takes a token from the retry throttle if
+  /// the failure costs one.
   func apply(_ failure: AttemptFailure, of attempt: Int, to state: inout AttemptState)
     -> AttemptState.Action
   {
@@ -140,7 +144,8 @@ struct CallPlan: Sendable {
 }
 
 extension ClientExchange {
-  /// Tells once when the exchange is gone. On its loop.
+  /// Calls `told` once, with the outcome of the attempt, when the exchange is closed. Call on its
+  /// loop.
   func onEnd(_ told: @escaping @Sendable (AttemptOutcome) -> Void) {
     inbox.onClosed = { [inbox, exchange] _ in
       told(

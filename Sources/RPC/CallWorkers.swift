@@ -1,13 +1,14 @@
-/// The tasks of a loop that run handlers, one call after the other: a task is not made and thrown
-/// away with each call, and calls that arrive together run without a switch between them.
+/// A pool of tasks on one loop that run handlers, one call after the other. Reuse saves the
+/// creation of a task per call, and calls that arrive together run without a task switch between
+/// them.
 ///
 /// A handler that suspends keeps its task; the calls behind it get another at once. A cancelled
 /// task ends with its call. Confined to the loop.
 package final class CallWorkers: @unchecked Sendable {
-  // Guard: all mutable state is touched on the loop only; so no access can overlap another's, and
-  // it is not checked for that.
+  // Guard: all mutable state is touched on the loop only. So accesses cannot overlap, and the
+  // exclusivity checks are off.
 
-  /// A task and the call it is running.
+  /// A task and the call it runs.
   // Guard: its state is touched on the loop only.
   final class Worker: @unchecked Sendable {
     private var task: Task<Void, Never>?
@@ -22,31 +23,31 @@ package final class CallWorkers: @unchecked Sendable {
       }
     }
 
-    /// Cancels the call that runs; the task ends with it.
+    /// Cancels the running call; the task ends with it.
     func cancel() { task?.cancel() }
   }
 
-  /// Tasks kept without work, about 2 KB each.
+  /// The most idle tasks that are kept, about 2 KB each.
   private static let idleMax = 64
 
-  // Like the loop that owns this, which outlives it.
+  // Unowned, because the loop owns this pool and outlives it.
   private unowned let loop: any ExchangeLoop
   @exclusivity(unchecked) private var waiting: [ServerCall] = []
   @exclusivity(unchecked) private var nextWaiting = 0
   @exclusivity(unchecked) private var idle: [UnsafeContinuation<Void, Never>] = []
-  /// A task was woken or made and has not looked yet.
+  /// Whether a task was resumed or created that has not looked for a call yet.
   @exclusivity(unchecked) private var isWaking = false
   private var isStopped = false
 
   package init(loop: any ExchangeLoop) { self.loop = loop }
 
-  /// Runs the call's handler soon, in the order of these calls.
+  /// Queues the call's handler to run soon; handlers start in the order of these calls.
   func start(_ call: ServerCall) {
     waiting.append(call)
     wake()
   }
 
-  /// Ends the tasks that have no work. Idempotent.
+  /// Ends the idle tasks. Idempotent.
   package func stop() {
     isStopped = true
     let parked = idle
@@ -74,12 +75,12 @@ package final class CallWorkers: @unchecked Sendable {
         break
       }
     }
-    // A call may have come between the last look and the end.
+    // A call may have been queued between the last look and here.
     wake()
   }
 
-  /// The next call. Should its handler suspend, another task is there for those behind it: one,
-  /// however many calls are taken before it looks.
+  /// Takes the next call. If others are queued behind it, makes sure that one more task is on its
+  /// way to them, in case this call's handler suspends.
   private func take() -> ServerCall? {
     guard nextWaiting < waiting.count else { return nil }
     let call = waiting[nextWaiting]

@@ -1,34 +1,37 @@
-/// The client's way to a service: over connections (`RPCTransport`) or in the process.
+/// A client's access to a service: over network connections (`RPCTransport`) or in process.
 ///
 /// Safe to use from any task.
 public protocol Channel: Sendable {
-  /// What is done with every call; nil for a channel that only carries exchanges.
+  /// The interceptors, observer and service config for all calls; nil for a channel that only
+  /// carries exchanges.
   var policy: ChannelPolicy? { get }
 
   /// Opens an exchange and runs `body` with it on the connection's loop.
   ///
-  /// The exchange outlives `body` unless that ends it. The head's `:scheme` and `:authority` are
-  /// the channel's to add.
-  /// - Throws: `RPCError`, UNAVAILABLE when there is no connection; what `body` throws.
+  /// The exchange outlives `body` unless that ends it. The channel adds `:scheme` and `:authority`
+  /// to the head.
+  /// - Throws: `RPCError`, with UNAVAILABLE if there is no connection; whatever `body` throws.
   func openExchange<Result: Sendable>(
     _ head: RequestHead, options: ExchangeOptions,
     _ body: (ClientExchange) async throws -> Result
   ) async throws -> Result
 }
 
-/// A channel that may have a connection on a caller's own loop.
+/// A channel that may have a connection on the caller's own event loop.
 package protocol LoopChannel: Channel {
-  /// Opens an exchange at once on that loop, if a connection there takes it; else nil. On the loop.
-  /// - Throws: `RPCError` where the connection takes no more.
+  /// Opens an exchange on `loop` without suspending; nil if no connection there accepts it. Call on
+  /// the loop.
+  /// - Throws: `RPCError` if the connection's limits are reached.
   func openExchange(
     _ head: RequestHead, options: ExchangeOptions, on loop: any ExchangeLoop
   ) throws(RPCError) -> ClientExchange?
 }
 
 extension Channel {
+  /// No policy.
   public var policy: ChannelPolicy? { nil }
 
-  /// Opens a raw exchange, to forward what is not to be decoded.
+  /// Opens a raw exchange, for forwarding without decoding.
   public func openExchange(
     _ head: RequestHead, options: ExchangeOptions = ExchangeOptions()
   ) async throws -> ClientExchange {
@@ -36,19 +39,19 @@ extension Channel {
   }
 }
 
-/// The response of a call that has one.
+/// The response of a call that has a single response message.
 public struct ClientResponse<Message: WireMessage>: Sendable {
-  /// The one message, what came before it and what came with the status.
+  /// The response message.
   public let message: Message
   @usableFromInline let answer: UnaryAnswer
 
-  /// Whether the server had compressed the message.
+  /// Whether the server compressed the message.
   public var wasCompressed: Bool { answer.wasCompressed }
 
-  /// The initial metadata. Made on each use.
+  /// The initial metadata. Built on each access.
   public var headers: Metadata { answer.headers }
 
-  /// The trailing metadata. Made on each use.
+  /// The trailing metadata. Built on each access.
   public var trailers: Metadata { answer.trailers }
 
   @inlinable init(_ answer: UnaryAnswer) throws {
@@ -56,8 +59,8 @@ public struct ClientResponse<Message: WireMessage>: Sendable {
     self.answer = answer
   }
 
-  /// Calls a method with one request and one response: what ``Channel/unary(_:_:options:)`` does,
-  /// for generated code, in a form that is compiled for its message types.
+  /// Makes a unary call: ``Channel/unary(_:_:options:)`` for generated code, in a form that is
+  /// specialized for its message types.
   /// - Throws: `RPCError`.
   @inlinable public init<Input: WireMessage>(
     of method: MethodDescriptor, on channel: any Channel, _ request: Input, options: CallOptions
@@ -73,13 +76,13 @@ public struct ClientResponse<Message: WireMessage>: Sendable {
   }
 }
 
-/// A response of one message, which is still bytes.
+/// A response with a single message, still encoded.
 ///
-/// A call's types are known where it is called, so that is where messages are encoded and decoded:
-/// what lies between is not generic and looks up no metadata.
+/// Messages are encoded and decoded at the call site, where their types are known: the layers in
+/// between are not generic and look up no type metadata.
 @usableFromInline
 struct UnaryAnswer: Sendable {
-  /// The message behind its prefix.
+  /// The message with its prefix.
   @usableFromInline let framed: [UInt8]
   let head: HeaderList?
   let end: HeaderList?
@@ -98,7 +101,8 @@ extension Channel {
     try await ClientResponse(of: method, on: self, request, options: options)
   }
 
-  /// - Parameter take: gets the response, and throws when it cannot be decoded.
+  /// Makes a unary call with an encoded request.
+  /// - Parameter take: Receives the response; throws if it cannot be decoded.
   @usableFromInline func unary(
     _ method: MethodDescriptor, _ request: [UInt8], _ options: CallOptions,
     _ take: (UnaryAnswer) throws -> Void
@@ -126,7 +130,7 @@ extension Channel {
     ClientStreamingCall(call: try await start(method, options) { _ in nil })
   }
 
-  /// Calls a method with streams both ways.
+  /// Calls a method with streams in both directions.
   /// - Throws: `RPCError`.
   public func bidirectionalStreaming<Input: WireMessage, Output: WireMessage>(
     _ method: MethodDescriptor, options: CallOptions = CallOptions()
@@ -134,7 +138,7 @@ extension Channel {
     BidirectionalCall(call: try await start(method, options) { _ in nil })
   }
 
-  /// Starts a call of a stream; with a request, that is all there is to send.
+  /// Starts a streaming call. If `request` returns a message, it is the only one of the request.
   private func start(
     _ method: MethodDescriptor, _ options: CallOptions,
     _ request: @escaping @Sendable (CallPlan) throws -> [UInt8]?

@@ -1,6 +1,6 @@
-// Calls through interceptors and past observers.
+// Runs calls through the interceptors and reports them to the observer.
 extension ChannelPolicy {
-  /// The interceptors from `index` on, then `body`.
+  /// Runs the interceptors from `index` on, then `body`.
   private func intercepted(
     _ context: ClientContext, from index: Int = 0, _ body: () async throws -> Void
   ) async throws {
@@ -44,7 +44,8 @@ extension ChannelPolicy {
     }
   }
 
-  /// Starts a call of a stream. With interceptors these run in a task that lasts as long as it.
+  /// Starts a streaming call. Its interceptors, if any, run in a task that lasts as long as the
+  /// stream.
   func start(
     _ channel: some Channel, _ method: MethodDescriptor, _ options: CallOptions,
     _ request: @escaping @Sendable (CallPlan) throws -> [UInt8]?
@@ -66,8 +67,8 @@ extension ChannelPolicy {
     }
   }
 
-  /// The life of an intercepted stream. It holds no reference to the call but while that begins,
-  /// so that letting go of the call still cancels it.
+  /// Runs the interceptors of a streaming call until it ends. It holds a reference to the call only
+  /// while that begins, so that releasing the call still cancels it.
   private func run(
     _ context: ClientContext, _ channel: some Channel, _ end: CallEnd,
     _ request: @escaping @Sendable (CallPlan) throws -> [UInt8]?,
@@ -112,7 +113,7 @@ extension ChannelPolicy {
 }
 
 extension RPCError {
-  /// The status of a call that ended with that error.
+  /// Creates the status of a call that ended with `error`.
   init(ending error: any Error) {
     self =
       error as? RPCError

@@ -1,16 +1,18 @@
-/// What a channel does with every call besides carrying it: interceptors, an observer, a service
-/// config. A channel that only carries has none.
+/// The policy of a channel: the interceptors, observer and service config that apply to all calls.
 public final class ChannelPolicy: Sendable {
-  /// Around every call, outermost first.
+  /// The interceptors of every call, outermost first.
   public let interceptors: [any ClientInterceptor]
+  /// The observer of calls and attempts, for metrics.
   public let observer: (any ClientObserver)?
+  /// The settings by method, retry throttling and load balancing.
   public let serviceConfig: ServiceConfig
   private let methods: MethodTable
   let throttle: RetryThrottle?
   let retryBytesMax: Int
 
-  /// - Parameter retryBytesMax: how much of a request a call keeps to send it again; with more it
-  ///   is not retried. 256 KiB, gRPC core's default.
+  /// Creates a policy.
+  /// - Parameter retryBytesMax: How many bytes of a request a call buffers for further attempts; a
+  ///   call that exceeds it is not retried. The default is gRPC core's, 256 KiB.
   public init(
     interceptors: [any ClientInterceptor] = [], observer: (any ClientObserver)? = nil,
     serviceConfig: ServiceConfig = ServiceConfig(), retryBytesMax: Int = 256 << 10
@@ -28,7 +30,7 @@ public final class ChannelPolicy: Sendable {
   }
 }
 
-/// A channel with a policy around another: for transports that have none of their own.
+/// A channel that adds a policy to another one, for transports that have none of their own.
 struct PolicyChannel: Channel {
   let base: any Channel
   let policy: ChannelPolicy?
@@ -42,7 +44,7 @@ struct PolicyChannel: Channel {
 }
 
 extension Channel {
-  /// This channel with that policy in place of its own.
+  /// Returns this channel with `policy` in place of its own.
   public func with(_ policy: ChannelPolicy) -> some Channel {
     PolicyChannel(base: self, policy: policy)
   }

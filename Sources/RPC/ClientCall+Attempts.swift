@@ -1,9 +1,9 @@
 import Synchronization
 
-// Which attempt of a call is the call.
+// Selects the attempt that the call is committed to.
 extension ClientCall {
-  /// The attempt that is the call; waits until there is one.
-  /// - Throws: `RPCError` when there will be none.
+  /// Returns the attempt that the call is committed to; waits until there is one.
+  /// - Throws: `RPCError` if the call fails without one.
   func settled() async throws -> ClientExchange {
     while true {
       let known = try state.withLock { state throws(RPCError) in
@@ -16,11 +16,12 @@ extension ClientCall {
     }
   }
 
-  /// Sees to attempts that have failed already; for a writer, which cannot wait for the answer.
+  /// Follows up attempts that have failed already. For a writer, which cannot wait for the
+  /// response.
   func wait() async throws { try await race(isPatient: false) }
 
-  /// Sees to the attempts until one is the call, or, impatiently, none has failed. One task at a
-  /// time does; others wait for it.
+  /// Follows up the attempts until the call is committed to one or, if `isPatient` is false, until
+  /// none has failed. One task at a time does this; others wait for it.
   private func race(isPatient: Bool) async throws {
     let isFirst = state.withLock { state in
       defer { state.isRacing = true }
@@ -57,7 +58,7 @@ extension ClientCall {
     }
   }
 
-  // MARK: - One after the other
+  // MARK: - Retries
 
   private func retry(isPatient: Bool) async throws {
     while let attempt = state.withLock({ $0.live.first }) {
@@ -81,8 +82,8 @@ extension ClientCall {
     for other in others { other.exchange.giveUp() }
   }
 
-  /// Sees to a failed attempt: begins the next when its time has come, or settles the call.
-  /// - Throws: `RPCError` when the call ends between two attempts.
+  /// Follows up a failed attempt: starts the next one after its backoff, or settles the call.
+  /// - Throws: `RPCError` if the call ends between two attempts.
   func follow(up failure: AttemptFailure, of number: Int) async throws {
     var (failure, number) = (plan.dated(failure), number)
     while true {
@@ -113,12 +114,12 @@ extension ClientCall {
     }
   }
 
-  /// The failure of an attempt is that of the call.
+  /// Makes the outcome of a failed attempt that of the call.
   private func settle(_ action: AttemptState.Action, _ error: RPCError) {
     guard case .settle(let number) = action else { return }
     let others = state.withLock { state -> [Attempt] in
       guard state.settled == nil else { return [] }
-      // A call that was cancelled meanwhile ends so, whatever its attempt came to.
+      // A call that was cancelled in the meantime ends so, whatever the outcome of its attempt.
       if state.failure == nil, let attempt = state.live.first(where: { $0.number == number }) {
         return state.settle(attempt.exchange)
       }
@@ -149,8 +150,8 @@ extension ClientCall {
     }
   }
 
-  /// Begins an attempt and sends what is kept.
-  /// - Throws: `AttemptFailure` when there is no connection for it.
+  /// Starts an attempt and sends the buffered messages.
+  /// - Throws: `AttemptFailure` if its exchange cannot be opened.
   func launch(_ number: Int, previous: Int) async throws {
     do {
       try await plan.open(channel, attempt: number, previous: previous) { client in
@@ -169,7 +170,7 @@ extension ClientCall {
     }
   }
 
-  // MARK: - Several at once
+  // MARK: - Hedging
 
   private enum Event: Sendable {
     case begun(Attempt?)
@@ -186,7 +187,7 @@ extension ClientCall {
         generation += 1
         let current = generation
         group.addTask {
-          // The hedging delay itself is awaited.
+          // The wait itself is wanted: the hedging delay.
           try? await Task.sleep(for: wait)
           return .due(generation: current)
         }
@@ -245,8 +246,8 @@ extension ClientCall {
 }
 
 extension ClientExchange {
-  /// How the attempt failed before its response; nil when that has begun, or, impatiently, when
-  /// it is not known yet. From any task.
+  /// Returns why the attempt failed before its response began. Nil if the response has begun or, if
+  /// `isPatient` is false, if the outcome is not known yet. Safe to call from any task.
   fileprivate func failure(isPatient: Bool) async -> AttemptFailure? {
     await exchange.onLoop {
       guard isPatient else { return inbox.attemptFailure }

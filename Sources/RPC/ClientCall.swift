@@ -1,11 +1,11 @@
 import Synchronization
 
-/// A running call of a client that has a stream. Letting go of the last reference cancels it.
+/// A running client call with at least one stream. Releasing the last reference cancels it.
 ///
-/// What is sent is kept until one attempt is the call: its response has begun, or the request has
-/// outgrown what is kept. Until then a failed attempt may be followed by another, which gets all of
-/// it again. Attempts are looked after by whoever reads. Safe to use from any task; one reader, one
-/// writer.
+/// Sent messages are buffered until the call is committed to one attempt: its response has begun,
+/// or the request has outgrown the buffer. Until then, a failed attempt may be followed by another,
+/// which gets all of them again. The reader drives the attempts. Safe to use from any task, with
+/// one reader and one writer.
 final class ClientCall: Sendable {
   struct Attempt: Sendable {
     let number: Int
@@ -14,23 +14,28 @@ final class ClientCall: Sendable {
 
   struct State: Sendable {
     var attempts: AttemptState
-    /// Attempts under way; those that have failed stay until the reader has seen to it.
+    /// The running attempts. Failed ones remain until the reader has followed them up.
     var live: [Attempt] = []
-    /// The attempt that is the call.
+    /// The attempt that the call is committed to.
     var settled: ClientExchange?
-    /// Why there is none.
+    /// The error of a call that failed without such an attempt.
     var failure: RPCError?
+    /// The framed messages that a further attempt gets again.
     var kept: [[UInt8]] = []
     var keptBytes = 0
+    /// Whether the request has ended.
     var isFinished = false
-    /// The end was told.
+    /// Whether the end of the call was reported.
     var isOver = false
+    /// Whether a task follows up the attempts.
     var isRacing = false
+    /// The tasks that wait for it.
     var joined: [CheckedContinuation<Void, Never>] = []
-    /// Runs between two attempts.
+    /// The wait between two attempts.
     var pause: Task<Void, any Error>?
 
-    /// - Returns: the others, which are to be given up.
+    /// Commits the call to an attempt and drops the buffered messages.
+    /// - Returns: The other attempts, for the caller to cancel.
     mutating func settle(_ exchange: ClientExchange) -> [Attempt] {
       settled = exchange
       kept = []
@@ -42,7 +47,7 @@ final class ClientCall: Sendable {
   let channel: any Channel
   let plan: CallPlan
   let state: Mutex<State>
-  /// Who hears of the end, if anyone does.
+  /// Receives the end of the call, for interceptors; nil without them.
   let end: CallEnd?
 
   private init(_ channel: any Channel, _ plan: CallPlan, request: [UInt8]?, end: CallEnd?) {
@@ -60,8 +65,8 @@ final class ClientCall: Sendable {
 
   deinit { cancel() }
 
-  /// The call is over for its caller; nil is OK.
-  /// - Throws: what interceptors make of that.
+  /// Reports the end of the call to the observer and the interceptors; nil is OK.
+  /// - Throws: The error that the interceptors make of it.
   private func close(_ error: RPCError?) async throws {
     if plan.observer == nil, end == nil { return }
     tell(error)
@@ -78,7 +83,7 @@ final class ClientCall: Sendable {
     end?.tell(error)
   }
 
-  /// Begins a call; with a request, that is all there is to send.
+  /// Starts a call; if there is a `request`, it is the only message to send.
   static func start(
     _ channel: any Channel, _ plan: CallPlan, request: [UInt8]?, end: CallEnd? = nil
   ) async throws -> ClientCall {
@@ -92,7 +97,7 @@ final class ClientCall: Sendable {
     return call
   }
 
-  /// Gives the call up, if it still is.
+  /// Cancels the call, unless it has ended.
   func cancel() {
     let error = RPCError(.cancelled, "the call was cancelled")
     let (exchanges, pause) = state.withLock { state in
@@ -106,7 +111,7 @@ final class ClientCall: Sendable {
 
   // MARK: - Sending
 
-  /// Sends a message of a stream of requests.
+  /// Sends one message of the stream of requests.
   func send(_ message: some WireMessage, compressed: Bool) async throws {
     let framed = try plan.pack(MessageFramer.frame(message), compressed: compressed)
     if let settled = state.withLock({ $0.settled }) {
@@ -130,7 +135,8 @@ final class ClientCall: Sendable {
       do {
         try await send(framed, to: exchange)
       } catch {
-        // The next attempt gets it with the rest; if there is none, this was the call.
+        // The next attempt gets the message from the buffer; if there is none, the error is the
+        // call's.
         try await wait()
         let last = state.withLock { $0.settled }
         if last?.exchange === exchange.exchange { throw error }
@@ -142,13 +148,13 @@ final class ClientCall: Sendable {
     do {
       try await exchange.exchange.send(framed)
     } catch {
-      // The server may have ended the call: then its status is the better reason.
+      // If the server has ended the call, its status is the better reason.
       if let known = await exchange.exchange.onLoop({ exchange.inbox.endedWith }) { throw known }
       throw error
     }
   }
 
-  /// Ends the stream of requests.
+  /// Half-closes the call: ends the stream of requests.
   func finishSending() async {
     let exchanges = state.withLock { state in
       state.isFinished = true
@@ -190,8 +196,8 @@ final class ClientCall: Sendable {
     }
   }
 
-  /// Takes a whole response of one message.
-  /// - Parameter take: gets it, and throws when it cannot be decoded.
+  /// Receives the whole response of a call with a single response message.
+  /// - Parameter take: Receives the response; throws if it cannot be decoded.
   func collect(_ take: (UnaryAnswer) throws -> Void = { _ in }) async throws -> UnaryAnswer {
     do {
       let client = try await settled()
@@ -212,7 +218,7 @@ final class ClientCall: Sendable {
 }
 
 extension ClientExchange {
-  /// Ends the exchange from here. From any task.
+  /// Cancels the exchange, whose reader gets `error`. Safe to call from any task.
   func giveUp(_ error: RPCError = RPCError(.cancelled, "another attempt was answered")) {
     exchange.loop.execute { [exchange, inbox] in
       guard !exchange.state.isClosed else { return }

@@ -1,10 +1,10 @@
-/// What a client says when it opens an exchange.
+/// The options of a client for one exchange.
 public struct ExchangeOptions: Sendable {
-  /// When it passes, the exchange is reset and reading throws DEADLINE_EXCEEDED.
+  /// The deadline: when it passes, the exchange is reset and reading throws DEADLINE_EXCEEDED.
   public var deadline: Deadline?
-  /// Wait for a connection until the deadline instead of failing when there is none.
+  /// Whether to wait for a connection until the deadline instead of failing when there is none.
   public var waitForReady = false
-  /// The receive limit of messages; nil for raw chunks.
+  /// The receive limit of a message in bytes; nil for raw chunks.
   package var messageBytesMax: Int?
 
   public init(deadline: Deadline? = nil, waitForReady: Bool = false) {
@@ -13,7 +13,7 @@ public struct ExchangeOptions: Sendable {
   }
 }
 
-/// The client's side of a raw exchange. Safe to use from any task; one reader, one writer.
+/// The client side of a raw exchange. Safe to use from any task, with one reader and one writer.
 public struct ClientExchange: Sendable {
   package let exchange: Exchange
   package let inbox: Inbox
@@ -26,44 +26,45 @@ public struct ClientExchange: Sendable {
   /// The server at the other end.
   public var peer: Peer { exchange.transport.peer }
 
-  /// The response head, `:status` first; waits for it.
-  /// - Throws: `RPCError` when there will be none or the task is cancelled.
+  /// Returns the response head, `:status` first; waits for it.
+  /// - Throws: `RPCError` if the exchange fails or the task is cancelled.
   public func head() async throws -> HeaderList {
     try await exchange.onLoop { try await inbox.waitForHead() }
   }
 
-  /// The next bytes of the response's body, or nil at its end.
-  /// - Throws: `RPCError` when the exchange failed or the task is cancelled.
+  /// Returns the next bytes of the response body, or nil at its end.
+  /// - Throws: `RPCError` if the exchange fails or the task is cancelled.
   public func nextChunk() async throws -> [UInt8]? {
     try await exchange.onLoop { try await inbox.nextChunk() }
   }
 
-  /// The response's trailers, after the end; nil when the head was all (Trailers-Only) or the body
-  /// ended without.
+  /// Returns the response trailers; call it after the end of the body. Nil for a Trailers-Only
+  /// response and for a body without trailers.
   public func trailers() async -> HeaderList? {
     await exchange.onLoop { inbox.trailers }
   }
 
   /// Sends body bytes; suspends while the outbound buffer is full.
-  /// - Throws: `RPCError` when the exchange has ended or the task is cancelled.
+  /// - Throws: `RPCError` if the exchange has ended or the task is cancelled.
   public func send(_ chunk: [UInt8]) async throws { try await exchange.send(chunk) }
 
-  /// Ends the request's body.
+  /// Half-closes the exchange: ends the request body.
   public func finish() async {
     await exchange.onLoop { exchange.sendEnd(.none) }
   }
 
-  /// Gives the exchange up; reading throws from then on.
+  /// Resets the exchange; reading throws from then on.
   public func reset(_ code: ResetCode = .cancel) async {
     await exchange.onLoop { exchange.reset(code) }
   }
 
-  /// Whether the server certainly never saw the request, so that it may be sent again elsewhere.
+  /// Returns whether the server certainly never processed the request, so that it may be sent again
+  /// elsewhere.
   public func wasUnprocessed() async -> Bool {
     await exchange.onLoop { inbox.closeReason == .unprocessed }
   }
 
-  /// Sets up a new exchange. On its loop.
+  /// Sets up a new exchange: its inbox and its deadline timer. Call on its loop.
   package static func make(
     _ exchange: Exchange, options: ExchangeOptions
   ) -> ClientExchange {
@@ -83,7 +84,7 @@ public struct ClientExchange: Sendable {
 }
 
 extension Inbox {
-  /// The response head. Only from a task that prefers the loop.
+  /// Waits for the response head and returns it. Call only from a task that prefers the loop.
   package nonisolated(nonsending) func waitForHead() async throws(RPCError) -> HeaderList {
     while true {
       if let head { return head }
@@ -92,7 +93,8 @@ extension Inbox {
     }
   }
 
-  /// Waits until the peer has ended, or the exchange has failed.
+  /// Waits until the peer has ended its side. Call only from a task that prefers the loop.
+  /// - Throws: The failure of the exchange.
   package nonisolated(nonsending) func waitForEnd() async throws(RPCError) {
     while !hasEnded {
       if let failure { throw failure }

@@ -1,18 +1,18 @@
 import Synchronization
 
-/// Code around every call of a client: tracing, credentials, logging. The counterpart of
-/// `ServerInterceptor`; given to a channel, outermost first.
+/// Intercepts the calls of a client, for tracing, credentials or logging. The counterpart of
+/// `ServerInterceptor`; a channel has a list of interceptors, outermost first.
 public protocol ClientInterceptor: Sendable {
-  /// Calls `next` once to go on, or throws instead.
+  /// Intercepts one call: calls `next` once to continue, or throws to fail the call.
   ///
-  /// Before `next` the call's options may be changed. `next` returns when the call has ended with
-  /// OK and throws its status otherwise, for streams too: there it lasts as long as the stream, in
-  /// a task of its own. What is thrown here is what the caller gets, at the end of the stream if
-  /// that has begun.
+  /// Before `next`, the call's options may be changed. `next` returns when the call has ended with
+  /// OK and throws its status otherwise. For a streaming call this takes as long as the stream, so
+  /// the interceptor runs in a task of its own. An error thrown here is what the caller gets, at
+  /// the end of the stream if that has begun.
   func intercept(_ context: ClientContext, next: () async throws -> Void) async throws
 }
 
-/// What interceptors know of a client's call. Safe to use from any task.
+/// A client's call as its interceptors see it. Safe to use from any task.
 public final class ClientContext: Sendable {
   private struct State {
     var options: CallOptions
@@ -20,7 +20,7 @@ public final class ClientContext: Sendable {
     var responseTrailers: Metadata?
   }
 
-  /// The method that is called.
+  /// The called method.
   public let method: MethodDescriptor
   private let state: Mutex<State>
 
@@ -29,26 +29,26 @@ public final class ClientContext: Sendable {
     state = Mutex(State(options: options))
   }
 
-  /// What the call is made with; changes count before `next`.
+  /// The options of the call; changes take effect before `next` only.
   public var options: CallOptions {
     get { state.withLock { $0.options } }
     set { state.withLock { $0.options = newValue } }
   }
 
-  /// The request's metadata; changes count before `next`.
+  /// The metadata of the request; changes take effect before `next` only.
   public var metadata: Metadata {
     get { state.withLock { $0.options.metadata } }
     set { state.withLock { $0.options.metadata = newValue } }
   }
 
-  /// The initial metadata of a call with one response, after `next`.
+  /// The initial metadata of a call with a single response, after `next`.
   public internal(set) var responseHeaders: Metadata? {
     get { state.withLock { $0.responseHeaders } }
     set { state.withLock { $0.responseHeaders = newValue } }
   }
 
-  /// The trailing metadata of a call with one response, after `next`. A failed call's is in its
-  /// error.
+  /// The trailing metadata of a call with a single response, after `next`. That of a failed call is
+  /// in its error.
   public internal(set) var responseTrailers: Metadata? {
     get { state.withLock { $0.responseTrailers } }
     set { state.withLock { $0.responseTrailers = newValue } }

@@ -1,13 +1,14 @@
 internal import Metrics
 internal import Synchronization
 
-/// Counts a client's calls by gRFC A66: `grpc.client.attempt.started`, `.duration`,
-/// `.sent_total_compressed_message_size`, `.rcvd_total_compressed_message_size` and
-/// `grpc.client.call.duration`, with the labels `grpc.method`, `grpc.target` and, but for the
-/// first, `grpc.status`. Given to a channel as its observer. Safe to use from any thread.
+/// Records the calls of a client as metrics of gRFC A66: `grpc.client.attempt.started`,
+/// `.duration`, `.sent_total_compressed_message_size`, `.rcvd_total_compressed_message_size` and
+/// `grpc.client.call.duration`, with the labels `grpc.method`, `grpc.target` and, except for the
+/// first, `grpc.status`. Set as the observer of a channel. Safe to use from any thread.
 public final class ClientMetrics: ClientObserver {
-  /// Methods of one channel that are counted under their own names; further ones are `other`.
-  /// A client calls what its code names, but a proxy may pass on what its callers make up.
+  /// The most methods of one channel that are recorded under their own names; further ones are
+  /// `other`. A client calls the methods its code names, but a proxy may forward whatever its
+  /// callers make up.
   private static let methodsMax = 1_000
 
   private final class Meters: Sendable {
@@ -25,8 +26,8 @@ public final class ClientMetrics: ClientObserver {
   private let factory: any MetricsFactory
   private let known = Mutex<[String: Meters]>([:])
 
-  /// Nil where swift-metrics has no backend: bootstrap it first.
-  /// - Parameter target: What the channel leads to, as its configuration names it.
+  /// Creates an observer; nil if swift-metrics has no backend, so bootstrap that first.
+  /// - Parameter target: The target of the channel, as its configuration names it.
   public init?(target: String) {
     guard let factory = CallMeters.factory else { return nil }
     self.target = target
@@ -49,7 +50,7 @@ public final class ClientMetrics: ClientObserver {
     }
   }
 
-  /// One call. Its attempts may overlap.
+  /// One call, whose attempts may overlap.
   private final class Call: ClientCallObserver {
     private let meters: Meters
     private let startedAt = ContinuousClock.now

@@ -1,27 +1,30 @@
-/// Sees the calls of a client and their attempts, for metrics. Costs nothing where there is none.
+/// Observes the calls of a client and their attempts, for metrics. A channel without an observer
+/// has no overhead.
 ///
-/// Everything is called in passing, on any thread: it must not block.
+/// All functions are called inline, on any thread, and must not block.
 public protocol ClientObserver: Sendable {
-  /// A call begins, before anything of it is sent.
+  /// Called when a call begins, before anything of it is sent.
   func callStarted(_ method: MethodDescriptor) -> any ClientCallObserver
 }
 
-/// Sees one call: its attempts (more than one when it is retried or hedged) and its end.
+/// Observes one call: its attempts (several if it is retried or hedged) and its end.
 public protocol ClientCallObserver: Sendable {
-  /// An attempt begins; they count from 1. It is sent with that metadata, which may be added to.
+  /// Called when an attempt begins; they are numbered from 1. `metadata` is sent with it and may be
+  /// extended.
   func attemptStarted(_ attempt: Int, metadata: inout Metadata)
-  /// An attempt is over. Attempts may overlap, and end after the call.
+  /// Called when an attempt ends. Attempts may overlap, and may end after the call.
   func attemptEnded(_ attempt: Int, _ outcome: AttemptOutcome)
-  /// The call is over for its caller, once. Nil is OK.
+  /// Called once, when the call ends for its caller. A nil error is OK.
   func callEnded(_ error: RPCError?)
 }
 
-/// How an attempt ended.
+/// The outcome of an attempt.
 public struct AttemptOutcome: Sendable, Hashable {
-  /// Nil is OK.
+  /// The status; nil is OK.
   public var error: RPCError?
-  /// Bytes of messages as on the wire: compressed, without their prefixes.
+  /// Bytes of the messages sent, as on the wire: compressed, without their prefixes.
   public var sentBytes: Int
+  /// Bytes of the messages received, counted likewise.
   public var receivedBytes: Int
 
   public init(error: RPCError?, sentBytes: Int, receivedBytes: Int) {

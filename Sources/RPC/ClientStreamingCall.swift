@@ -1,15 +1,16 @@
-/// A call that streams requests and gets one response. Dropping it cancels the call.
+/// A call with a stream of requests and a single response. Releasing it cancels the call.
 public struct ClientStreamingCall<Input: WireMessage, Output: WireMessage>: Sendable {
   let call: ClientCall
 
   /// Sends one message; suspends while the outbound buffer is full.
-  /// - Parameter compressed: false leaves this message out of the options' `compression`.
-  /// - Throws: `RPCError`; the server's status when it ended the call.
+  /// - Parameter compressed: False sends this message uncompressed, whatever the options'
+  ///   `compression`.
+  /// - Throws: `RPCError`, with the server's status if it has ended the call.
   public func send(_ message: Input, compressed: Bool = true) async throws {
     try await call.send(message, compressed: compressed)
   }
 
-  /// Ends the stream of requests and waits for the response.
+  /// Half-closes the call and waits for the response.
   /// - Throws: `RPCError`.
   public func finish() async throws -> ClientResponse<Output> {
     await call.finishSending()
@@ -19,6 +20,6 @@ public struct ClientStreamingCall<Input: WireMessage, Output: WireMessage>: Send
     return response
   }
 
-  /// Gives the call up. From any task.
+  /// Cancels the call. Safe to call from any task.
   public func cancel() { call.cancel() }
 }

@@ -1,4 +1,4 @@
-/// A JSON value as it stands.
+/// A parsed JSON value.
 enum JSONValue: Decodable, Sendable, Hashable {
   case null
   case bool(Bool)
@@ -25,16 +25,17 @@ enum JSONValue: Decodable, Sendable, Hashable {
   }
 }
 
-/// Reads a service config strictly and collects everything that is wrong. For one use, in one
-/// place.
+/// Reads a service config strictly and collects all its problems. For one config and one task.
 final class ConfigReader {
   private(set) var problems: [String] = []
 
+  /// Records a problem of the field at `place`.
   func problem(_ place: String, _ what: String) {
     problems.append(place.isEmpty ? what : "\(place): \(what)")
   }
 
-  /// Reads an object's fields; what `body` does not ask for is not known, and an error.
+  /// Reads the fields of an object. A field that `body` does not ask for is unknown, which is a
+  /// problem.
   func object(_ value: JSONValue, at place: String, _ body: (Fields) -> Void) {
     guard case .object(let values) = value else { return problem(place, "is no object") }
     let fields = Fields(values, place, self)
@@ -44,7 +45,7 @@ final class ConfigReader {
     }
   }
 
-  /// The fields of an object, each by the form it must have. Null is as if it were not there.
+  /// The fields of an object, read by the form they must have. Null counts as missing.
   final class Fields {
     private let values: [String: JSONValue]
     private let place: String
@@ -61,13 +62,14 @@ final class ConfigReader {
 
     func has(_ name: String) -> Bool { values[name] != nil && values[name] != .null }
 
+    /// Reads a field with `body`, which gets its value and its place; nil if it is missing.
     func take<Value>(_ name: String, _ body: (JSONValue, String) -> Value?) -> Value? {
       asked.insert(name)
       guard let value = values[name], value != .null else { return nil }
       return body(value, place(name))
     }
 
-    /// A field that must be there.
+    /// Reads a required field; a missing one is a problem.
     func required<Value>(_ name: String, _ body: (Fields, String) -> Value?) -> Value? {
       if !has(name) { reader.problem(place(name), "is missing") }
       return body(self, name)
@@ -103,7 +105,7 @@ final class ConfigReader {
       }
     }
 
-    /// A whole number, as a number or, as JSON writes 64-bit ones, as text.
+    /// Reads an integer, written as a number or, as JSON writes 64-bit integers, as a string.
     func integer(_ name: String, _ range: ClosedRange<Int>) -> Int? {
       take(name) { value, place in
         let integer: Int? =
@@ -120,7 +122,7 @@ final class ConfigReader {
       }
     }
 
-    /// Protobuf's JSON form of a duration: `1.5s`.
+    /// Reads a duration in Protobuf's JSON form: `1.5s`.
     func duration(_ name: String, isPositive: Bool) -> Duration? {
       take(name) { value, place in
         guard case .string(let text) = value, let duration = Self.duration(text),
@@ -137,7 +139,7 @@ final class ConfigReader {
       guard text.hasSuffix("s") else { return nil }
       let parts = text.dropLast().split(
         separator: ".", maxSplits: 1, omittingEmptySubsequences: false)
-      // Protobuf's bound: some 10,000 years.
+      // Protobuf's limit of a duration: about 10,000 years.
       guard let whole = parts.first, let seconds = digits(whole), seconds <= 315_576_000_000
       else { return nil }
       guard parts.count == 2 else { return .seconds(seconds) }
@@ -152,7 +154,7 @@ final class ConfigReader {
         ? Int64(text) : nil
     }
 
-    /// Status codes, by name in any case or by number.
+    /// Reads status codes, written as names in any case or as numbers.
     func codes(_ name: String) -> Set<RPCError.Code>? {
       list(name) { value, place in
         let code: RPCError.Code? =

@@ -1,20 +1,21 @@
-/// The moment on the monotonic clock at which a call is given up.
+/// The time, on the monotonic clock, at which a call fails with DEADLINE_EXCEEDED.
 public struct Deadline: Sendable, Hashable, Comparable {
   private let moment: Moment
 
   private init(_ moment: Moment) { self.moment = moment }
 
+  /// Creates the deadline that passes at `instant`.
   public init(_ instant: ContinuousClock.Instant) { moment = Moment(instant) }
 
-  /// When it passes.
+  /// The instant at which the deadline passes.
   public var instant: ContinuousClock.Instant { moment.instant }
 
-  /// The moment that long from now.
+  /// Returns the deadline that passes `duration` from now.
   public static func after(_ duration: Duration) -> Deadline {
     Deadline(Moment.now + duration)
   }
 
-  /// What is left; negative when it has passed.
+  /// The remaining time; negative once the deadline has passed.
   public var remaining: Duration { moment - Moment.now }
 
   /// Whether no time is left.
@@ -22,8 +23,8 @@ public struct Deadline: Sendable, Hashable, Comparable {
 
   public static func < (a: Deadline, b: Deadline) -> Bool { a.moment < b.moment }
 
-  /// What a downstream call gets of this: what is left, less min(20 ms, 10 %), so that the inner
-  /// error reaches the caller before the outer deadline fires.
+  /// Returns the deadline for a downstream call: the remaining time less min(20 ms, 10 %), so that
+  /// the inner error reaches the caller before the outer deadline passes.
   public func shaved() -> Deadline {
     let left = remaining
     guard left > .zero else { return self }

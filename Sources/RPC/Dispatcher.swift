@@ -1,18 +1,22 @@
 public import Logging
 
-/// Hands each exchange of a server to whoever answers it: registered handlers first, then gRPC.
+/// Dispatches each exchange of a server: to the registered handlers first, then to the gRPC
+/// methods.
 ///
-/// Where swift-metrics has a backend when it is made, it counts the router's calls
+/// If swift-metrics has a backend when the dispatcher is created, it records the router's calls
 /// (``ServerMetrics``).
 public final class Dispatcher: Sendable {
-  /// What it hands exchanges to, and what calls may cost.
+  /// The gRPC methods and their interceptors.
   public let router: Router
+  /// The handlers that are asked before the router, in order.
   public let handlers: [any ExchangeHandler]
+  /// The limits of a single call.
   public let limits: CallLimits
   let logger: Logger
   private let metrics: ServerMetrics?
 
-  /// - Parameter countsCalls: False where whoever hands the calls on has counted them.
+  /// Creates a dispatcher.
+  /// - Parameter countsCalls: False if whoever forwards the calls has recorded them.
   public init(
     router: Router, handlers: [any ExchangeHandler] = [], limits: CallLimits = CallLimits(),
     countsCalls: Bool = true, logger: Logger = Logger(label: "rpc")
@@ -24,13 +28,14 @@ public final class Dispatcher: Sendable {
     self.logger = logger
   }
 
-  /// Takes a new exchange. On its loop. Sees to it that `handlerEnded` is called in the end.
-  /// - Parameter known: what this returned for the same head before.
-  /// - Returns: the method, if the head is right and names one.
+  /// Dispatches a new exchange, and makes sure that `handlerEnded` is called in the end. Call on
+  /// its loop.
+  /// - Parameter known: The result of this function for an equal head before.
+  /// - Returns: The method, if the head is valid and names one.
   package func open(
     _ exchange: Exchange, head: RequestHead, known: MethodHandler? = nil
   ) -> MethodHandler? {
-    // A method is known only of a head that has passed here before.
+    // A method is known only for a head that has passed this check before.
     guard known != nil || head.isWellFormed else {
       return refuse(exchange, reset: .protocolError)
     }
@@ -38,7 +43,7 @@ public final class Dispatcher: Sendable {
       RawCall.start(handler, exchange, head: head)
       return nil
     }
-    // The timeout may be another than that of the head that has passed.
+    // The timeout may differ from that of the head that has passed.
     let passed = head.timeoutPlace == nil || Self.refusal(of: head) == nil ? known : nil
     guard let method = passed ?? method(for: exchange, head) else { return nil }
     let deadline = head.timeout.map { Deadline.after($0) }
@@ -52,7 +57,7 @@ public final class Dispatcher: Sendable {
     return method
   }
 
-  /// Checks the head and finds its method, or refuses the exchange.
+  /// Checks the head and returns its method, or refuses the exchange.
   private func method(for exchange: Exchange, _ head: RequestHead) -> MethodHandler? {
     guard head.isGRPC else { return refuse(exchange, status: "415") }
     guard head.isPOST else { return refuse(exchange, status: "405") }
@@ -63,10 +68,10 @@ public final class Dispatcher: Sendable {
     return handler
   }
 
-  /// A request list over the limits: HTTP has a status for it.
+  /// Refuses a request whose header list exceeds the limits, with HTTP status 431.
   package func refuseHeaders(_ exchange: Exchange) { _ = refuse(exchange, status: "431") }
 
-  /// A call with less time than this is not begun.
+  /// The shortest timeout for which a call is started.
   private static let timeoutMin: Duration = .microseconds(1)
 
   private static func refusal(of head: RequestHead) -> RPCError? {
@@ -108,12 +113,13 @@ public final class Dispatcher: Sendable {
   }
 }
 
-/// A raw exchange and the task that answers it.
+/// Runs a handler on a raw exchange.
 enum RawCall {
   static func start(_ handler: any ExchangeHandler, _ exchange: Exchange, head: RequestHead) {
     let inbox = Inbox(exchange, messageBytesMax: nil)
     exchange.sink = inbox
-    // Only gRPC has streams of requests that rest; whoever takes a call knows whether it is one.
+    // Only gRPC request streams may be silent; the handler of a gRPC exchange knows whether it is
+    // one.
     exchange.awaitsRequest = !head.isGRPC
     let face = ServerExchange(head: head, exchange: exchange, inbox: inbox)
     if handler.take(face) { return }
@@ -122,7 +128,7 @@ enum RawCall {
       face.ended()
     }
     inbox.onClosed = { reason in
-      // A completed exchange may still have work to do after its last byte.
+      // The handler of a completed exchange may still have work to do after the last byte.
       if reason != .completed { task.cancel() }
     }
   }

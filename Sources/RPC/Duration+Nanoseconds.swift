@@ -1,5 +1,5 @@
 extension Duration {
-  /// Nanoseconds, at most some centuries; negative is none.
+  /// The duration in nanoseconds: at most some centuries, and 0 if it is negative.
   package var wholeNanoseconds: UInt64 {
     let (seconds, attoseconds) = components
     guard seconds >= 0, attoseconds >= 0 else { return 0 }

@@ -1,6 +1,6 @@
-// What calls and raw faces do with an exchange, from any task.
+// The operations that calls and raw exchanges share.
 extension Exchange {
-  /// Runs it on the exchange's loop, hopping when the caller is elsewhere.
+  /// Runs `body` on the exchange's loop, and switches to it if the caller is elsewhere.
   @usableFromInline
   package func onLoop<Result: Sendable>(
     _ body: () async throws -> Result
@@ -10,7 +10,7 @@ extension Exchange {
     return try await withTaskExecutorPreference(loop) { try await body() }
   }
 
-  /// Queues body bytes and waits while the queue is full. From any task.
+  /// Queues body bytes and suspends while the queue is full. Safe to call from any task.
   package func send(_ bytes: [UInt8]) async throws {
     if loop.isCurrent {
       try queue(bytes)
@@ -42,7 +42,8 @@ extension Exchange {
     }
   }
 
-  /// The one point where a call's outcome becomes wire form. Nil is OK.
+  /// Sends the outcome of a call; nil is OK. The only place where an outcome takes its wire form.
+  /// Call on the loop.
   package func finishCall(_ error: RPCError?, headers: Metadata, trailers: Metadata) {
     guard !state.isClosed, state.local != .ended else { return }
     let isEarly = state.local == .awaitingHead
@@ -60,7 +61,7 @@ extension Exchange {
     sendEnd(.fields(fields))
   }
 
-  /// Sends gRPC's response head with initial metadata.
+  /// Sends gRPC's response head with initial metadata. Call on the loop.
   package func sendResponseHead(_ headers: Metadata, compression: MessageEncoding? = nil) {
     if headers.isEmpty, compression == nil { return sendHead(.grpc) }
     var fields = HeaderList()

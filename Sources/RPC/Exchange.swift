@@ -1,7 +1,7 @@
-/// One HTTP exchange, request and response, on either side.
+/// One HTTP exchange, a request and its response, on either side.
 ///
-/// Confined to its transport's loop: every function here is called on it. The async faces over it
-/// (`ServerExchange`, `ClientExchange`, streams) hop when they must.
+/// Confined to its transport's loop: all functions are called on it. The async types on top
+/// (`ServerExchange`, `ClientExchange`, the streams) switch to the loop where necessary.
 @usableFromInline
 package final class Exchange: @unchecked Sendable {
   // Guard: all mutable state is touched on `loop` only; `transport` and `id` never change.
@@ -9,18 +9,18 @@ package final class Exchange: @unchecked Sendable {
   package let id: ExchangeID
   package let loop: any ExchangeLoop
   @exclusivity(unchecked) package var sink: (any ExchangeSink)?
-  /// Who is told, beside tasks that wait.
+  /// The listener for changes, in addition to waiting tasks.
   @exclusivity(unchecked) package var listener: (any ExchangeListener)?
   @exclusivity(unchecked) package private(set) var state: ExchangeState
   @exclusivity(unchecked) private var isReset = false
-  /// Nothing is done before the whole request is there: one that stands still is given up. A stream
-  /// of requests may be silent as long as it likes.
+  /// Whether nothing is done before the whole request has arrived, so that a stalled one is
+  /// abandoned. A stream of requests, in contrast, may be silent as long as it likes.
   @exclusivity(unchecked) package var awaitsRequest = false
-  /// Bytes of the body came since the last look.
+  /// Whether body bytes have arrived since the last `sweep()`.
   @exclusivity(unchecked) private var hasMoved = true
-  /// Bytes of the request that are held though their credit was given back.
+  /// Buffered bytes of the request whose flow-control credit was returned.
   @exclusivity(unchecked) private var heldBytes = 0
-  /// The outbound queue is full.
+  /// Whether the outbound queue is full.
   @exclusivity(unchecked) private var isFull = false
   @exclusivity(unchecked) private var writers: WaitPoint?
   @exclusivity(unchecked) private var timer: (any ScheduledWork)?
@@ -64,10 +64,10 @@ package final class Exchange: @unchecked Sendable {
     transport.consumed(id, count)
   }
 
-  /// Whether a writer may go on at once.
+  /// Whether a writer may continue without waiting.
   package var isWritable: Bool { !isFull || state.isClosed || state.local == .ended }
 
-  /// Suspends while the outbound queue is full. Only from a task that prefers this loop.
+  /// Suspends while the outbound queue is full. Call only from a task that prefers this loop.
   package func waitUntilWritable() async throws(CancellationError) {
     while !isWritable {
       if Task.isCancelled { throw CancellationError() }
@@ -132,10 +132,10 @@ package final class Exchange: @unchecked Sendable {
     return more == 0 || transport.holds(more)
   }
 
-  /// Whether the peer owes the rest of a request before anything is done.
+  /// Whether the peer owes the rest of a request, without which nothing is done.
   package var isOwedRequest: Bool { awaitsRequest && state.remote == .open && !state.isClosed }
 
-  /// Gives up a request of which nothing came since the call before.
+  /// Fails a request of which nothing has arrived since the previous call.
   package func sweep() {
     if isOwedRequest, !hasMoved {
       sink?.requestStalled(RPCError(.deadlineExceeded, "the request did not arrive in time"))
@@ -145,12 +145,14 @@ package final class Exchange: @unchecked Sendable {
 
   // MARK: - Time
 
-  /// Calls it on the loop when the deadline passes and the exchange is still there.
+  /// Calls `body` on the loop when the deadline passes, unless the exchange is closed before.
+  /// Replaces an earlier timer.
   package func setTimer(_ deadline: Deadline, _ body: @escaping @Sendable () -> Void) {
     setTimer(after: deadline.remaining, body)
   }
 
-  /// The same after that time.
+  /// Calls `body` on the loop after `time`, unless the exchange is closed before. Replaces an
+  /// earlier timer.
   package func setTimer(after time: Duration, _ body: @escaping @Sendable () -> Void) {
     cancelTimer()
     timer = loop.schedule(after: max(.zero, time), body)

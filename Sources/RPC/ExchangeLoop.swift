@@ -1,14 +1,14 @@
-/// The thread a connection and everything on it is confined to, as an executor of tasks.
+/// The event loop that a connection and everything on it is confined to, as a task executor.
 ///
-/// Handlers run as tasks that prefer it, so a call that only computes hops nowhere.
+/// Handlers run as tasks that prefer it, so a call that only computes switches no thread.
 package protocol ExchangeLoop: TaskExecutor {
   /// Whether the caller runs on this loop.
   var isCurrent: Bool { get }
 
-  /// Runs it on the loop, soon.
+  /// Runs `body` on the loop soon. Safe to call from any thread.
   func execute(_ body: @escaping @Sendable () -> Void)
 
-  /// Runs it on the loop after that time, unless it is cancelled before.
+  /// Runs `body` on the loop after `delay`, unless it is cancelled before.
   func schedule(after delay: Duration, _ body: @escaping @Sendable () -> Void)
     -> any ScheduledWork
 
@@ -16,7 +16,7 @@ package protocol ExchangeLoop: TaskExecutor {
   /// the loop only.
   var kept: (any AnyObject & Sendable)? { get set }
 
-  /// Tasks kept for handlers; without them each call has a task of its own.
+  /// The pool of tasks for handlers; without it, each call gets a task of its own.
   var workers: CallWorkers? { get }
 }
 
@@ -24,8 +24,8 @@ extension ExchangeLoop {
   package var workers: CallWorkers? { nil }
 }
 
-/// Work that waits for its time.
+/// Work that is scheduled for later.
 package protocol ScheduledWork: Sendable {
-  /// Prevents it, if it has not begun. From any thread.
+  /// Cancels the work, unless it has begun. Safe to call from any thread.
   func cancel()
 }

@@ -1,6 +1,6 @@
-/// How far an exchange is, on both sides. A pure value: no clock, no socket.
+/// The state machine of an exchange: the progress of both sides. A pure value: no clock, no socket.
 package struct ExchangeState: Sendable, Hashable {
-  /// One side's progress.
+  /// The progress of one side.
   package enum Side: Sendable, Hashable, CaseIterable { case awaitingHead, open, ended }
 
   package enum Input: Sendable, Hashable, CaseIterable {
@@ -8,13 +8,14 @@ package struct ExchangeState: Sendable, Hashable {
     case remoteHead, remoteBody, remoteEnd, closed
   }
 
-  /// What to do with an input.
+  /// How to treat an input.
   package enum Verdict: Sendable, Hashable {
-    /// Carry it out or hand it on.
+    /// Carry it out or pass it on.
     case proceed
-    /// It comes too late: drop it silently, the peer or the application has moved on.
+    /// It comes too late: drop it silently, since that side has already ended.
     case ignore
-    /// It comes too early: a programmer's error on our side, a broken peer on the other.
+    /// It comes too early: a programming error on the local side, a protocol violation on the
+    /// remote one.
     case violation
   }
 
@@ -27,9 +28,9 @@ package struct ExchangeState: Sendable, Hashable {
     self.remote = remote
   }
 
-  /// A server's exchange begins when the request head is there.
+  /// The initial state of a server's exchange, which begins with the request head received.
   package static let server = ExchangeState(local: .awaitingHead, remote: .open)
-  /// A client's begins when the request head is sent.
+  /// The initial state of a client's exchange, which begins with the request head sent.
   package static let client = ExchangeState(local: .open, remote: .awaitingHead)
 
   package mutating func apply(_ input: Input) -> Verdict {

@@ -1,32 +1,33 @@
-/// What carries exchanges: a connection. All functions are called on its loop.
+/// The connection that carries exchanges. All functions are called on its loop.
 package protocol ExchangeTransport: AnyObject, Sendable {
   var loop: any ExchangeLoop { get }
   var peer: Peer { get }
-  /// It takes no new exchanges and waits for the end of those that run. From any thread.
+  /// Whether no new exchanges are accepted while the running ones end. Safe to read from any
+  /// thread.
   var isDraining: Bool { get }
 
-  /// So much is queued for the peer that no handler should begin.
+  /// Whether so much outbound data is queued that no handler should start.
   var isCongested: Bool { get }
-  /// Suspends while it is congested. Only from a task on the loop.
-  /// - Throws: when the task is cancelled.
+  /// Suspends while the transport is congested. Call only from a task on the loop.
+  /// - Throws: An error if the task is cancelled.
   nonisolated(nonsending) func waitForRoom() async throws
 
-  /// How calls of this peer take turns at large messages.
+  /// The turns in which calls of this peer decompress large messages.
   var unpackingTurns: UnpackingTurns { get }
 
-  /// Queues the response head; a client's request head was given when it opened the exchange.
+  /// Queues the response head. A client's request head is given when it opens the exchange.
   func sendHead(_ exchange: ExchangeID, _ head: OutboundHead, endsStream: Bool)
 
-  /// Queues body bytes. True when the queue is full: wait for `Exchange.writable`.
+  /// Queues body bytes. Returns true if the queue is full: then wait for `Exchange.writable`.
   func sendBody(_ exchange: ExchangeID, _ bytes: [UInt8]) -> Bool
 
-  /// Ends our side behind what is queued.
+  /// Ends the local side, behind everything that is queued.
   func sendEnd(_ exchange: ExchangeID, _ trailers: OutboundTrailers)
 
-  /// Gives the exchange up at once.
+  /// Resets the exchange at once.
   func reset(_ exchange: ExchangeID, _ code: ResetCode)
 
-  /// The application has taken that many body bytes.
+  /// Returns flow-control credit for body bytes that the application has taken.
   func consumed(_ exchange: ExchangeID, _ count: Int)
 
   /// Adds `more` (which may be negative) to the connection's count of buffered bytes of incomplete
@@ -34,15 +35,15 @@ package protocol ExchangeTransport: AnyObject, Sendable {
   /// - Returns: Whether the connection is within its limit.
   func holds(_ more: Int) -> Bool
 
-  /// The deadline of a client's exchange passed before there was any answer.
-  /// - Parameter time: since the exchange was opened.
+  /// Reports that the deadline of a client's exchange passed before its response head arrived.
+  /// - Parameter time: The time since the exchange was opened.
   func deadlinePassed(after time: Duration)
 
-  /// The code that answered the exchange has returned (servers only).
+  /// Reports that the handler of the exchange has returned (servers only).
   func handlerEnded()
 }
 
-/// How a transport knows its exchange.
+/// A transport's identifier of an exchange.
 package struct ExchangeID: Sendable, Hashable {
   package let id: Int32
   package let slot: Int32
@@ -53,14 +54,14 @@ package struct ExchangeID: Sendable, Hashable {
   }
 }
 
-/// A response head: the usual one has a form of its own, which costs nothing to make.
+/// A response head. The usual one has a case of its own, which costs nothing to create.
 package enum OutboundHead: Sendable, Hashable {
   /// `:status: 200`, `content-type: application/grpc`.
   case grpc
   case fields(HeaderList)
 }
 
-/// What ends our side.
+/// The end of the local side.
 package enum OutboundTrailers: Sendable, Hashable {
   case none
   /// `grpc-status: 0`.
@@ -68,36 +69,36 @@ package enum OutboundTrailers: Sendable, Hashable {
   case fields(HeaderList)
 }
 
-/// How an exchange came to its end.
+/// Why an exchange was closed.
 package enum CloseReason: Sendable, Hashable {
-  /// Both sides had their say.
+  /// Both sides have ended.
   case completed
-  /// The peer, or the protocol library, reset it.
+  /// The peer or the HTTP/2 library reset the stream.
   case reset(ResetCode)
-  /// The server never saw the request: it may be tried again elsewhere.
+  /// The server never processed the request, so it can be retried elsewhere.
   case unprocessed
-  /// The connection is gone.
+  /// The connection was lost.
   case connectionLost(String)
 }
 
-/// Who takes what arrives on an exchange. Called on its loop.
+/// Receives what arrives on an exchange. Called on its loop.
 package protocol ExchangeSink: AnyObject {
-  /// The response head (clients only).
+  /// Receives the response head (clients only).
   func received(head: HeaderList, endsStream: Bool)
-  /// Body bytes; the span is valid during the call. Credit is the sink's to return.
+  /// Receives body bytes; the span is valid during the call only. The sink returns their credit.
   func received(body bytes: RawSpan)
-  /// The peer's side has ended.
+  /// Called when the peer's side has ended.
   func receivedEnd(trailers: HeaderList?)
-  /// The exchange is gone; the last call.
+  /// Called when the exchange is closed; the last call.
   func closed(_ reason: CloseReason)
-  /// The server waits for the end of what runs (servers only).
+  /// Called when the server starts to drain (servers only).
   func serverDrains()
-  /// The rest of the request is waited for no longer (servers only).
+  /// Called when the rest of the request has not arrived in time (servers only).
   func requestStalled(_ error: RPCError)
 }
 
-/// Who works on an exchange without a task: told on its loop whenever there is something in its
-/// inbox, it can be written to again, or it is closed.
+/// Works on an exchange without a task. Called on its loop whenever the inbox has changed, the
+/// exchange is writable again, or it is closed.
 package protocol ExchangeListener: AnyObject {
   func exchangeChanged(_ exchange: Exchange)
 }

@@ -1,8 +1,8 @@
-/// An ordered list of HTTP header fields, all in one buffer: names are lower case, values bytes.
+/// An ordered list of HTTP header fields in one buffer. Names are lower case, values are bytes.
 ///
-/// Used as it is for raw exchanges (proxying); `Metadata` is the gRPC view of one.
+/// Raw exchanges (proxying) use it directly; `Metadata` is the gRPC view of one.
 public struct HeaderList: Sendable {
-  /// Where a field lies in `bytes`: its name, directly followed by its value.
+  /// The location of a field in `bytes`: its name, directly followed by its value.
   package struct Field: Sendable {
     package var start: UInt32
     package var nameCount: UInt32
@@ -20,29 +20,30 @@ public struct HeaderList: Sendable {
 
   public init() {}
 
-  /// A list of the same bytes with some of the fields: shares the buffer.
+  /// Creates a list of some of another list's fields, which shares its buffer.
   package init(sharing other: HeaderList, fields: [Field]) {
     bytes = other.bytes
     self.fields = fields
   }
 
-  /// Fields in the list.
+  /// The number of fields.
   public var count: Int { fields.count }
+  /// Whether the list has no fields.
   public var isEmpty: Bool { fields.isEmpty }
 
-  /// The size by the rule of SETTINGS_MAX_HEADER_LIST_SIZE: name + value + 32 a field.
+  /// The size by the rule of SETTINGS_MAX_HEADER_LIST_SIZE: name + value + 32 bytes a field.
   /// Source: RFC 9113, section 6.5.2.
   public var listSize: Int {
     fields.reduce(0) { $0 + Int($1.nameCount) + Int($1.valueCount) + 32 }
   }
 
-  /// Makes room, where it is known how much will come.
+  /// Reserves capacity for a number of bytes and fields in total.
   public mutating func reserve(bytes byteCount: Int, fields fieldCount: Int) {
     bytes.reserveCapacity(byteCount)
     fields.reserveCapacity(fieldCount)
   }
 
-  /// Appends a field. The name must be lower case already.
+  /// Appends a field. The name must already be lower case.
   public mutating func add(_ name: String, _ value: String) {
     let start = UInt32(bytes.count)
     bytes.append(contentsOf: name.utf8)
@@ -52,7 +53,7 @@ public struct HeaderList: Sendable {
       Field(start: start, nameCount: middle - start, valueCount: UInt32(bytes.count) - middle))
   }
 
-  /// Appends a field of raw bytes.
+  /// Appends a field of raw bytes. The name must already be lower case.
   public mutating func add(name: RawSpan, value: RawSpan) {
     let start = UInt32(bytes.count)
     name.withUnsafeBytes { bytes.append(contentsOf: $0) }
@@ -62,7 +63,7 @@ public struct HeaderList: Sendable {
         start: start, nameCount: UInt32(name.byteCount), valueCount: UInt32(value.byteCount)))
   }
 
-  /// Puts another value of the same length in a field's place.
+  /// Replaces a field's value with another one of the same length.
   mutating func replaceValue(at index: Int, with value: RawSpan) {
     let range = fields[index].valueRange
     precondition(range.count == value.byteCount, "a value is replaced by one as long")
@@ -85,41 +86,41 @@ public struct HeaderList: Sendable {
       Field(start: start, nameCount: field.nameCount, valueCount: field.valueCount))
   }
 
-  /// The name of a field, by its place in the list.
+  /// Returns the name of the field at an index.
   public func name(at index: Int) -> String {
     String(decoding: bytes[fields[index].nameRange], as: UTF8.self)
   }
 
-  /// The value as text; bytes that are no UTF-8 are replaced.
+  /// Returns the value at an index as text; invalid UTF-8 is replaced.
   public func value(at index: Int) -> String {
     String(decoding: bytes[fields[index].valueRange], as: UTF8.self)
   }
 
-  /// The value as bytes.
+  /// Returns the value at an index as bytes.
   public func valueBytes(at index: Int) -> [UInt8] { Array(bytes[fields[index].valueRange]) }
 
-  /// The first value of that name.
+  /// The first value with this name.
   public subscript(name: String) -> String? { firstIndex(of: name).map { value(at: $0) } }
 
-  /// The place of the first field of that name.
+  /// Returns the index of the first field with this name.
   public func firstIndex(of name: String) -> Int? {
     (0..<fields.count).first { hasName(name, at: $0) }
   }
 
-  /// Whether the field at a place has that name.
+  /// Returns whether the field at an index has this name.
   public func hasName(_ name: String, at index: Int) -> Bool {
     let field = fields[index]
     guard Int(field.nameCount) == name.utf8.count else { return false }
     return bytes[field.nameRange].elementsEqual(name.utf8)
   }
 
-  /// Removes every field of that name.
+  /// Removes all fields with this name.
   public mutating func remove(_ name: String) {
     guard firstIndex(of: name) != nil else { return }
     fields = (0..<fields.count).filter { !hasName(name, at: $0) }.map { fields[$0] }
   }
 
-  /// Replaces every field of that name by one.
+  /// Replaces all fields with this name by one, at the end.
   public mutating func set(_ name: String, _ value: String) {
     remove(name)
     add(name, value)
@@ -161,7 +162,7 @@ extension HeaderList {
     ReservedHeader.isReserved(bytes.span.bytes.extracting(fields[index].nameRange))
   }
 
-  /// Whether this is that very list, not only an equal one; cheap.
+  /// Returns whether both lists share their storage, a cheaper check than equality.
   package func isIdentical(to other: HeaderList) -> Bool {
     bytes.withUnsafeBufferPointer { a in
       other.bytes.withUnsafeBufferPointer { a.baseAddress == $0.baseAddress }
@@ -173,7 +174,7 @@ extension HeaderList {
       }
   }
 
-  /// Looks at one field in place.
+  /// Passes the name and value of one field to `body` without copying them.
   package func withField<Result>(
     at index: Int, _ body: (_ name: RawSpan, _ value: RawSpan) -> Result
   ) -> Result {
@@ -181,7 +182,7 @@ extension HeaderList {
     return body(span.extracting(field.nameRange), span.extracting(field.valueRange))
   }
 
-  /// Looks at one value in place.
+  /// Passes one value to `body` without copying it.
   package func withValue<Result>(at index: Int, _ body: (RawSpan) -> Result) -> Result {
     body(bytes.span.bytes.extracting(fields[index].valueRange))
   }

@@ -1,6 +1,6 @@
-/// What has arrived on an exchange and waits to be taken, as chunks or as messages.
+/// Buffers what has arrived on an exchange until it is taken, as chunks or as messages.
 ///
-/// Confined to the exchange's loop. Credit goes back to the peer when bytes are taken, and early
+/// Confined to the exchange's loop. Flow-control credit is returned when bytes are taken, and early
 /// only for the message that is being assembled, which the size limit bounds.
 @usableFromInline
 package final class Inbox: ExchangeSink, @unchecked Sendable {
@@ -9,7 +9,7 @@ package final class Inbox: ExchangeSink, @unchecked Sendable {
   @exclusivity(unchecked) @usableFromInline private(set) var framer: MessageFramer
   @exclusivity(unchecked) private var uncredited = 0
   private let isFramed: Bool
-  /// What the request head says of compression (servers only; a client looks at the response's).
+  /// The compression that the request head names (servers only; a client reads the response head).
   private let encoding: MessageEncoding?
   @exclusivity(unchecked) private var waiting: WaitPoint?
 
@@ -20,16 +20,17 @@ package final class Inbox: ExchangeSink, @unchecked Sendable {
   /// Body bytes received so far.
   @exclusivity(unchecked) package private(set) var receivedBytes = 0
   @exclusivity(unchecked) private var takenMessages = 0
-  /// Why nothing more will come; the first failure wins.
+  /// The error that ended the inbox; the first failure wins.
   @exclusivity(unchecked) package private(set) var failure: RPCError?
-  /// Whether the message taken last was compressed.
+  /// Whether the last message taken was compressed.
   @exclusivity(unchecked) package private(set) var lastWasCompressed = false
-  /// The front message, if it was compressed and has been restored.
+  /// The front message after decompression, if it was compressed.
   @exclusivity(unchecked) @usableFromInline private(set) var unpacked: [UInt8]?
-  /// Told once when the exchange is closed.
+  /// Called once when the exchange is closed.
   @exclusivity(unchecked) package var onClosed: ((CloseReason) -> Void)?
 
-  /// - Parameter messageBytesMax: the receive limit; nil for raw chunks.
+  /// Creates the inbox of an exchange.
+  /// - Parameter messageBytesMax: The receive limit of a message in bytes; nil for raw chunks.
   package init(_ exchange: Exchange, messageBytesMax: Int?, encoding: MessageEncoding? = nil) {
     self.exchange = exchange
     self.encoding = encoding
@@ -70,7 +71,7 @@ package final class Inbox: ExchangeSink, @unchecked Sendable {
   }
 
   package func requestStalled(_ error: RPCError) {
-    // What lies here was not taken: then it is not the peer who keeps us waiting.
+    // Unread bytes mean that the reader is slow, not the peer.
     if framer.unreadBytes == 0 { fail(error) }
   }
 
@@ -83,7 +84,7 @@ package final class Inbox: ExchangeSink, @unchecked Sendable {
     told?(reason)
   }
 
-  /// Ends the reading with an error; whoever waits gets it.
+  /// Ends the inbox with an error, which waiting readers get; only the first error counts.
   package func fail(_ error: RPCError) {
     guard failure == nil else { return }
     failure = error
@@ -103,17 +104,18 @@ package final class Inbox: ExchangeSink, @unchecked Sendable {
     exchange.consumed(count)
   }
 
-  /// A message that is not whole has its credit back all the same; too much of that is refused.
+  /// Reports the buffered bytes of an incomplete message, whose credit was returned early. Fails
+  /// the inbox if the connection has too many of them.
   private func countHeld() {
     guard failure == nil, !exchange.hold(max(0, framer.unreadBytes - uncredited)) else { return }
     _ = framer.takeAll()
     fail(.tooMuchHeld)
   }
 
-  // MARK: - For the taker
+  // MARK: - For the reader
 
-  /// The next message if it is there already; a compressed one once it was unpacked, which goes in
-  /// turns (`waitForMessage`).
+  /// Takes the next message if it has arrived. A compressed one must have been decompressed before
+  /// by `waitForMessage`, which does that in turns.
   @inlinable
   package func takeMessage<Message: WireMessage>(_: Message.Type) throws -> Message? {
     guard let place = try front(), unpacked != nil || !framer.isCompressed(place) else {
@@ -124,7 +126,7 @@ package final class Inbox: ExchangeSink, @unchecked Sendable {
     return try framer.decode(place)
   }
 
-  /// The next message behind its prefix, decompressed, if it is there already.
+  /// Takes the next message with its prefix, decompressed, if it has arrived.
   func takeFramed() throws(RPCError) -> [UInt8]? {
     guard let place = try front() else { return nil }
     lastWasCompressed = framer.isCompressed(place)
@@ -133,7 +135,7 @@ package final class Inbox: ExchangeSink, @unchecked Sendable {
     return framed
   }
 
-  /// Where the next message lies if it is there already.
+  /// Returns the location of the next message if it has arrived.
   @usableFromInline
   func front() throws(RPCError) -> Range<Int>? {
     if let failure { throw failure }
@@ -157,11 +159,11 @@ package final class Inbox: ExchangeSink, @unchecked Sendable {
     creditTaken(message.count + MessageFramer.prefixBytes)
   }
 
-  /// Whether the caller may take messages.
+  /// Whether the caller runs on the exchange's loop, and so may take messages.
   @usableFromInline
   var isOnLoop: Bool { exchange.loop.isCurrent }
 
-  /// A message was taken: its credit goes back, and that of a front that must still grow.
+  /// Returns the credit of a message that was taken; of everything, if the next one is incomplete.
   private func creditTaken(_ count: Int) {
     takenMessages += 1
     if case .incomplete = framer.front() {
@@ -172,7 +174,7 @@ package final class Inbox: ExchangeSink, @unchecked Sendable {
     countHeld()
   }
 
-  /// Everything that is there, if anything is.
+  /// Takes all unread bytes; nil if there are none.
   package func takeChunk() throws -> [UInt8]? {
     guard framer.unreadBytes > 0 else {
       if let failure { throw failure }
@@ -183,25 +185,25 @@ package final class Inbox: ExchangeSink, @unchecked Sendable {
     return chunk
   }
 
-  /// Bytes that wait here to be taken.
+  /// Bytes that have arrived and were not taken.
   package var unreadBytes: Int { framer.unreadBytes }
 
-  /// What of the received bytes is messages, taken or waiting: all but their prefixes.
+  /// Bytes of the messages received, taken or not, without their prefixes.
   package var receivedMessageBytes: Int {
     let messages = takenMessages + framer.waitingMessages
     return max(0, receivedBytes - messages * MessageFramer.prefixBytes)
   }
 
-  /// Whether the last byte has been taken and the peer has ended.
+  /// Whether the peer has ended and everything was taken.
   package var isAtEnd: Bool { hasEnded && framer.unreadBytes == 0 }
 
-  /// Whether the peer ended in the middle of a message.
+  /// Whether the peer ended within a message.
   package var isCut: Bool {
     guard hasEnded, framer.unreadBytes > 0 else { return false }
     return framer.front() == .incomplete
   }
 
-  /// Suspends until something changes. Only from a task that prefers the loop.
+  /// Suspends until something changes. Call only from a task that prefers the loop.
   package nonisolated(nonsending) func wait() async throws(RPCError) {
     if Task.isCancelled { throw RPCError(.cancelled, "the task was cancelled") }
     let point = waiting ?? WaitPoint(loop: exchange.loop)
@@ -209,7 +211,7 @@ package final class Inbox: ExchangeSink, @unchecked Sendable {
     await point.wait()
   }
 
-  /// The next message, or nil at the end. Only from a task that prefers the loop.
+  /// Returns the next message, or nil at the end. Call only from a task that prefers the loop.
   @inlinable
   package nonisolated(nonsending) func nextMessage<Message: WireMessage>(
     _: Message.Type
@@ -217,7 +219,7 @@ package final class Inbox: ExchangeSink, @unchecked Sendable {
     try await waitForMessage() ? takeMessage(Message.self) : nil
   }
 
-  /// The same from any task.
+  /// Returns the next message, or nil at the end. Safe to call from any task.
   @inlinable
   package func nextMessageOnLoop<Message: WireMessage>(
     _: Message.Type
@@ -225,7 +227,7 @@ package final class Inbox: ExchangeSink, @unchecked Sendable {
     try await exchange.onLoop { try await nextMessage(Message.self) }
   }
 
-  /// Waits until a message is there (true) or there will be none.
+  /// Waits for a message; returns false if there will be none.
   @usableFromInline
   nonisolated(nonsending) func waitForMessage() async throws -> Bool {
     while true {
@@ -243,7 +245,7 @@ package final class Inbox: ExchangeSink, @unchecked Sendable {
     }
   }
 
-  /// Restores the front message, which stays the front one meanwhile: there is one reader.
+  /// Decompresses the front message. It stays at the front meanwhile, since there is one reader.
   private func unpack(_ place: Range<Int>) async throws {
     guard let encoding = messageEncoding else { throw MessageEncoding.unknown }
     let start = place.lowerBound - MessageFramer.prefixBytes
@@ -253,7 +255,7 @@ package final class Inbox: ExchangeSink, @unchecked Sendable {
       turns: exchange.transport.unpackingTurns)
   }
 
-  /// The next bytes, or nil at the end. Only from a task that prefers the loop.
+  /// Returns the next bytes, or nil at the end. Call only from a task that prefers the loop.
   package nonisolated(nonsending) func nextChunk() async throws -> [UInt8]? {
     while true {
       if let chunk = try takeChunk() { return chunk }

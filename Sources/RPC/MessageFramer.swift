@@ -1,16 +1,17 @@
-/// Cuts a body into messages by gRPC's five-byte prefix: a flag and a big-endian length.
+/// Splits a body into messages by gRPC's five-byte prefix: a flag and a big-endian length.
 ///
-/// The size is checked on the prefix, before anything of the message is kept. A pure value.
+/// The size is checked as soon as the prefix is there, before the message is buffered. A pure
+/// value.
 @usableFromInline package struct MessageFramer: Sendable {
   @usableFromInline package static var prefixBytes: Int { 5 }
 
-  /// What lies at the front of the buffer.
+  /// The state of the front of the buffer.
   package enum Front: Sendable, Hashable {
-    /// Not a whole message yet.
+    /// No complete message.
     case incomplete
-    /// A message, without its prefix, at that place of `bytes`.
+    /// A complete message, at this range of `bytes`, without its prefix.
     case message(Range<Int>)
-    /// The body is not gRPC, or too large; the call fails with this.
+    /// The body is not gRPC, or a message is too large; the call fails with this error.
     case violation(RPCError)
   }
 
@@ -20,7 +21,7 @@
 
   package init(messageBytesMax: Int) { self.messageBytesMax = messageBytesMax }
 
-  /// Received bytes that no message has been taken from.
+  /// Received bytes that were not taken.
   package var unreadBytes: Int { bytes.count - index }
 
   package mutating func append(_ span: RawSpan) {
@@ -31,7 +32,7 @@
     span.withUnsafeBytes { bytes.append(contentsOf: $0) }
   }
 
-  /// Looks at the front without taking it.
+  /// Returns the state of the front without taking anything.
   package func front() -> Front {
     guard unreadBytes >= Self.prefixBytes else { return .incomplete }
     let flag = bytes[index]
@@ -44,7 +45,7 @@
     return .message(start..<start + length)
   }
 
-  /// Messages that are here, the last perhaps not as a whole. Walks over them.
+  /// The number of messages in the buffer, the last perhaps incomplete. Linear in that number.
   var waitingMessages: Int {
     var count = 0
     var place = index
@@ -55,11 +56,11 @@
     return count
   }
 
-  /// Takes the message that `front` gave.
+  /// Takes the message that `front` returned.
   package mutating func take(_ message: Range<Int>) {
     index = message.upperBound
     if index == bytes.count {
-      // Large buffers are let go, so that an idle stream holds little.
+      // Large buffers are released, so that an idle stream uses little memory.
       bytes.removeAll(keepingCapacity: bytes.capacity <= 64 << 10)
       index = 0
     } else if index > 256 << 10 {
@@ -68,12 +69,12 @@
     }
   }
 
-  /// Whether the flag of the message that `front` gave is set.
+  /// Returns whether the compressed flag of the message that `front` returned is set.
   @usableFromInline package func isCompressed(_ message: Range<Int>) -> Bool {
     bytes[message.lowerBound - Self.prefixBytes] != 0
   }
 
-  /// Decodes the message that `front` gave, in place unless it is compressed.
+  /// Decodes the message that `front` returned, in place unless it is compressed.
   @inlinable package func decode<Message: WireMessage>(
     _ message: Range<Int>, encoding: @autoclosure () -> MessageEncoding? = nil
   ) throws -> Message {
@@ -83,8 +84,8 @@
       framed: MessageEncoding.decompress(span, encoding(), messageBytesMax: messageBytesMax))
   }
 
-  /// Takes the message that `front` gave, behind its prefix and decompressed; not copied where it
-  /// is all there is.
+  /// Takes the message that `front` returned, with its prefix and decompressed. It is not copied if
+  /// the buffer holds nothing else.
   package mutating func takeFramed(
     _ message: Range<Int>, encoding: @autoclosure () -> MessageEncoding?
   ) throws(RPCError) -> [UInt8] {
@@ -97,7 +98,7 @@
       bytes.span.bytes.extracting(message), encoding(), messageBytesMax: messageBytesMax)
   }
 
-  /// Takes everything that is unread, framed or not.
+  /// Takes all unread bytes, framed or not.
   package mutating func takeAll() -> [UInt8] {
     defer {
       bytes = []
@@ -106,7 +107,7 @@
     return index == 0 ? bytes : Array(bytes[index...])
   }
 
-  /// Refuses what may not follow: flags other than that of compression, too long a message.
+  /// Returns the error of a prefix with unknown flags or an excessive length; nil if it is valid.
   package static func check(flag: UInt8, length: Int, messageBytesMax: Int) -> RPCError? {
     if flag > 1 { return RPCError(.internalError, "a message has unknown flags \(flag)") }
     if length > messageBytesMax {
@@ -121,7 +122,7 @@
       | Int(bytes[index + 4])
   }
 
-  /// The flag and length of a span that begins with a prefix.
+  /// Returns the flag and the length of the prefix at the start of a span.
   package static func prefix(of span: RawSpan) -> (flag: UInt8, length: Int) {
     let length = span.unsafeLoadUnaligned(fromByteOffset: 1, as: UInt32.self).bigEndian
     return (span.unsafeLoad(fromByteOffset: 0, as: UInt8.self), Int(length))
@@ -139,7 +140,7 @@
     return bytes
   }
 
-  /// Writes the prefix of the message that follows it.
+  /// Writes the prefix in front of the message.
   @usableFromInline static func writePrefix(_ bytes: inout [UInt8], isCompressed: Bool) {
     let length = UInt32(bytes.count - prefixBytes)
     bytes[0] = isCompressed ? 1 : 0
@@ -149,14 +150,14 @@
     bytes[4] = UInt8(truncatingIfNeeded: length)
   }
 
-  /// Decodes the one message behind its prefix.
+  /// Decodes the single message behind its prefix.
   @inlinable package static func decode<Message: WireMessage>(framed bytes: [UInt8]) throws
     -> Message
   {
     try decode(bytes.span.bytes.extracting(prefixBytes..<bytes.count))
   }
 
-  /// Decodes a message; one that cannot be is INTERNAL, by gRPC's status code document.
+  /// Decodes a message. One that is malformed is INTERNAL, by gRPC's status code document.
   @inlinable
   package static func decode<Message: WireMessage>(_ span: RawSpan) throws -> Message {
     do {
@@ -166,7 +167,8 @@
     }
   }
 
-  /// The error of a message that could not be coded, unless it says itself what it is.
+  /// Returns the error of a message that failed to encode or decode: INTERNAL, unless `error` is an
+  /// `RPCError`.
   @usableFromInline
   static func codingError(_ error: any Error, _ text: @autoclosure () -> String) -> RPCError {
     error as? RPCError ?? RPCError(.internalError, text())

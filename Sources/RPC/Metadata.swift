@@ -1,19 +1,22 @@
-/// Custom metadata of a call: an ordered multi-map of lower-case names to text or bytes.
+/// Custom metadata of a call: an ordered multimap from lower-case names to text or bytes.
 ///
-/// Names ending in `-bin` carry bytes, all others printable ASCII text. Names of HTTP and of gRPC
-/// itself (`grpc-…`, `:…`, `content-type`, `te`) never appear here.
+/// Names ending in `-bin` carry bytes, all others printable ASCII text. The names that HTTP and
+/// gRPC reserve (`grpc-…`, `:…`, `content-type`, `te`) never appear here.
 /// Source: <https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md>, Custom-Metadata.
 public struct Metadata: Sendable, Hashable {
   /// A value: text, or bytes under a name that ends in `-bin`.
   public enum Value: Sendable, Hashable {
+    /// Printable ASCII text.
     case text(String)
+    /// Bytes, which travel as base64.
     case binary([UInt8])
   }
 
-  /// One entry.
+  /// A name and its value.
   public struct Element: Sendable, Hashable {
-    /// A lower-case name, and its value.
+    /// The lower-case name.
     public var name: String
+    /// The value: binary if the name ends in `-bin`, otherwise text.
     public var value: Value
 
     public init(name: String, value: Value) {
@@ -22,7 +25,7 @@ public struct Metadata: Sendable, Hashable {
     }
   }
 
-  /// The fields in wire form: `-bin` values are base64.
+  /// The fields in wire form, where `-bin` values are base64.
   package private(set) var list: HeaderList
 
   public init() { list = HeaderList() }
@@ -31,10 +34,10 @@ public struct Metadata: Sendable, Hashable {
 
   /// Appends a text value.
   ///
-  /// The name is lower-cased and must then be of `[0-9a-z_.-]`, not reserved, and not end in
-  /// `-bin`: anything else is a programmer's error and traps; names from outside are checked with
-  /// `isValid(name:)`. Values are printable ASCII; any other character becomes `?`, since a value
-  /// often comes from a peer. Send text of other scripts as bytes.
+  /// The name is lower-cased; it must then match `[0-9a-z_.-]+`, not be reserved, and not end in
+  /// `-bin`. Any other name is a programming error and traps: check names from outside with
+  /// `isValid(name:)`. Characters of the value other than printable ASCII become `?`, since values
+  /// often come from a peer. Send other text as bytes.
   public mutating func add(_ name: String, _ text: String) {
     let name = Self.lowercased(name)
     precondition(Self.isValid(name: name), "metadata name '\(name)' is not allowed")
@@ -42,7 +45,7 @@ public struct Metadata: Sendable, Hashable {
     list.add(name, Self.isValid(text: text) ? text : Self.printable(text))
   }
 
-  /// Appends a binary value; the name must end in `-bin`.
+  /// Appends a binary value. The name must be valid and end in `-bin`; any other traps.
   public mutating func add(_ name: String, _ bytes: [UInt8]) {
     let name = Self.lowercased(name)
     precondition(Self.isValid(name: name), "metadata name '\(name)' is not allowed")
@@ -50,14 +53,14 @@ public struct Metadata: Sendable, Hashable {
     list.add(name, Base64.encode(bytes))
   }
 
-  /// Custom metadata may not be called so, or a value of that kind not be under that name.
+  /// The error of a name that custom metadata may not have, or not with a value of that kind.
   public struct InvalidElement: Error, Sendable, Hashable {
-    /// The name that was refused.
+    /// The refused name.
     public let name: String
   }
 
-  /// Appends an entry whose name comes from outside; else as the others.
-  /// - Throws: `InvalidElement` where those trap.
+  /// Appends an entry whose name comes from outside.
+  /// - Throws: `InvalidElement` where the other functions trap.
   public mutating func add(checking element: Element) throws(InvalidElement) {
     let isBinary = if case .binary = element.value { true } else { false }
     let name = Self.lowercased(element.name)
@@ -70,22 +73,22 @@ public struct Metadata: Sendable, Hashable {
     }
   }
 
-  /// Appends all of another's entries.
+  /// Appends all entries of another metadata.
   public mutating func add(contentsOf other: Metadata) { list.add(contentsOf: other.list) }
 
-  /// Removes every entry of that name.
+  /// Removes all entries with this name.
   public mutating func removeAll(_ name: String) { list.remove(name) }
 
-  /// The first text value of that name.
+  /// The first text value with this name.
   public subscript(text name: String) -> String? { name.hasSuffix("-bin") ? nil : list[name] }
 
-  /// The first binary value of that name; nil also when it is not base64.
+  /// The first binary value with this name; nil also if it is not base64.
   public subscript(binary name: String) -> [UInt8]? {
     guard name.hasSuffix("-bin"), let index = list.firstIndex(of: name) else { return nil }
     return Self.binaries(list.valueBytes(at: index)).first
   }
 
-  /// All values of that name in order; a `-bin` field is split on commas first.
+  /// Returns all values with this name in order; a `-bin` field is first split at its commas.
   public func values(_ name: String) -> [Value] {
     var found: [Value] = []
     for index in 0..<list.count where list.hasName(name, at: index) {
@@ -98,7 +101,7 @@ public struct Metadata: Sendable, Hashable {
     return found
   }
 
-  /// The parts of a `-bin` field that are base64, padded or not.
+  /// Returns the parts of a `-bin` field that are base64, padded or not.
   private static func binaries(_ field: [UInt8]) -> [[UInt8]] {
     field.split(separator: UInt8(ascii: ","), omittingEmptySubsequences: false)
       .compactMap { Base64.decode($0) }
@@ -109,7 +112,7 @@ public struct Metadata: Sendable, Hashable {
       ? name.lowercased() : name
   }
 
-  /// Whether a (lower-case) name may be used for custom metadata.
+  /// Returns whether a lower-case name may be used for custom metadata.
   public static func isValid(name: String) -> Bool {
     !name.isEmpty && !ReservedHeader.isReserved(name)
       && name.utf8.allSatisfy { byte in
@@ -129,7 +132,7 @@ public struct Metadata: Sendable, Hashable {
       }, as: UTF8.self)
   }
 
-  /// Whether a text value may be sent as it is: printable ASCII.
+  /// Returns whether a text value can be sent unchanged: whether it is printable ASCII.
   public static func isValid(text: String) -> Bool {
     text.utf8.allSatisfy { $0 >= 0x20 && $0 <= 0x7e }
   }
@@ -144,8 +147,8 @@ extension Metadata: RandomAccessCollection {
     guard name.hasSuffix("-bin") else {
       return Element(name: name, value: .text(list.value(at: index)))
     }
-    // Joined values of one field concatenate here; values(_:) splits them. Parting them for good
-    // would repeat the name for each comma of a peer.
+    // The values that one field joins are concatenated here; values(_:) splits them. To store them
+    // apart would repeat the name for each comma that a peer sends.
     return Element(
       name: name, value: .binary(Self.binaries(list.valueBytes(at: index)).flatMap { $0 }))
   }
@@ -168,7 +171,7 @@ extension Metadata: ExpressibleByDictionaryLiteral {
 }
 
 extension Metadata {
-  /// The custom metadata among received header fields; shares their buffer.
+  /// Creates the custom metadata of received header fields, which shares their buffer.
   package init(custom fields: HeaderList) {
     var kept: [HeaderList.Field] = []
     kept.reserveCapacity(fields.count)

@@ -1,7 +1,8 @@
-/// What gRPC allows among a request's custom metadata.
+/// The rules that gRPC sets for a request's custom metadata.
 /// Source: gRPC's PROTOCOL-HTTP2, Custom-Metadata.
 enum MetadataRules {
-  /// What is wrong with a field that is not gRPC's own, in words for the caller; nil when nothing.
+  /// Returns why a custom field is invalid, in words for the caller; nil if it is valid or
+  /// reserved.
   static func fault(_ fields: HeaderList, at index: Int) -> String? {
     let field = fields.fields[index]
     let name = fields.bytes.span.bytes.extracting(field.nameRange)
@@ -32,23 +33,23 @@ enum MetadataRules {
     return count >= 4 && name.extracting(last: 4).equals("-bin")
   }
 
-  /// A field holds one value, or several behind commas.
+  /// Returns whether a field is base64: one value, or several separated by commas.
   private static func isBase64(_ value: ArraySlice<UInt8>) -> Bool {
     value.split(separator: UInt8(ascii: ","), omittingEmptySubsequences: false)
       .allSatisfy { Base64.decode($0) != nil }
   }
 }
 
-/// Whom a request is for: `:authority`, and `host` when something in between left one.
+/// Rules for the target of a request: `:authority`, and `host` if an intermediary left one.
 /// Source: RFC 9113, section 8.3.1.
 enum Authority {
-  /// The deprecated user before an `@`, which must not be there.
+  /// Returns whether an authority has the deprecated userinfo before an `@`, which is not allowed.
   static func hasUser(_ authority: RawSpan) -> Bool {
     authority.withUnsafeBytes { $0.contains(UInt8(ascii: "@")) }
   }
 
-  /// Whether `host` names whom `:authority` names; letter case and the scheme's own port do not
-  /// count.
+  /// Returns whether `host` matches `:authority`, without regard to letter case and the scheme's
+  /// default port.
   static func agree(_ fields: HeaderList) -> Bool {
     guard let authority = fields[":authority"], let host = fields["host"] else { return true }
     let port = fields[":scheme"] == "https" ? ":443" : ":80"

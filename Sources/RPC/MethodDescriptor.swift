@@ -1,19 +1,23 @@
 /// Which sides of a call are streams.
 public enum MethodKind: Sendable, Hashable {
+  /// One request and one response.
   case unary
+  /// A stream of requests and one response.
   case clientStreaming
+  /// One request and a stream of responses.
   case serverStreaming
+  /// Streams in both directions.
   case bidirectionalStreaming
 }
 
-/// Names a method: what a path is built from, and how it is called.
+/// Identifies a method, and which sides of it are streams.
 public struct MethodDescriptor: Sendable, Hashable {
   /// Shared, because descriptors are copied with every call.
   private final class Storage: Sendable {
     let service: String
     let name: String
     let path: String
-    /// The head of a call that says nothing more.
+    /// The request head of a call without metadata and options.
     let head: RequestHead
 
     init(service: String, name: String) {
@@ -35,7 +39,7 @@ public struct MethodDescriptor: Sendable, Hashable {
 
   /// The full name of its service: `yijia.members.v1.MembersService`.
   public var service: String { storage.service }
-  /// The method within the service: `GetMember`.
+  /// The name of the method within its service: `GetMember`.
   public var name: String { storage.name }
   /// `/service/name`, as in the `:path` of a request.
   public var path: String { storage.path }

@@ -1,12 +1,12 @@
-/// A method and the code that answers it, with the message types erased.
+/// A method and its handler, with the message types erased.
 public struct MethodHandler: Sendable {
-  /// The method that is answered.
+  /// The handled method.
   public let descriptor: MethodDescriptor
   let makeCall: @Sendable (ServerCall.Setup) -> ServerCall
-  /// Where its calls are counted; nil where there are no metrics.
+  /// The metrics of its calls; nil without a metrics backend.
   var meters: CallMeters?
 
-  /// One request, one response. The handler starts when the whole request is there.
+  /// Creates the handler of a unary method. It is called when the whole request has arrived.
   @inlinable public static func unary<Input: WireMessage, Output: WireMessage>(
     _ descriptor: MethodDescriptor,
     _ body:
@@ -19,7 +19,8 @@ public struct MethodHandler: Sendable {
     return MethodHandler(descriptor, unary: erased)
   }
 
-  /// A stream of requests, one response.
+  /// Creates the handler of a method with a stream of requests and one response. It is called at
+  /// once.
   @inlinable public static func clientStreaming<Input: WireMessage, Output: WireMessage>(
     _ descriptor: MethodDescriptor,
     _ body:
@@ -33,7 +34,8 @@ public struct MethodHandler: Sendable {
     return MethodHandler(descriptor, streamedRequest: erased)
   }
 
-  /// One request, a stream of responses.
+  /// Creates the handler of a method with one request and a stream of responses. It is called when
+  /// the whole request has arrived.
   @inlinable public static func serverStreaming<Input: WireMessage, Output: WireMessage>(
     _ descriptor: MethodDescriptor,
     _ body:
@@ -47,7 +49,7 @@ public struct MethodHandler: Sendable {
     return MethodHandler(descriptor, serverStreaming: erased)
   }
 
-  /// Streams both ways. The handler starts at once.
+  /// Creates the handler of a method with streams in both directions. It is called at once.
   @inlinable public static func bidirectionalStreaming<Input: WireMessage, Output: WireMessage>(
     _ descriptor: MethodDescriptor,
     _ body:
@@ -63,8 +65,8 @@ public struct MethodHandler: Sendable {
     return MethodHandler(descriptor, streamedRequest: erased)
   }
 
-  // What the functions above are inlined for: the closures are made where the message types are
-  // known, so that a call looks up no generic metadata.
+  // The functions above are inlined so that these closures are created where the message types are
+  // known, and a call looks up no generic metadata.
 
   @usableFromInline
   init(_ descriptor: MethodDescriptor, unary body: @escaping UnaryCall.Body) {

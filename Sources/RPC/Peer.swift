@@ -1,10 +1,11 @@
-/// Who is at the other end of a connection.
+/// The remote end of a connection.
 public struct Peer: Sendable, Hashable {
-  /// `127.0.0.1:4711`, `[::1]:4711`, or a name of the transport such as `in-process`.
+  /// The socket address, `127.0.0.1:4711` or `[::1]:4711`, or a transport's name such as
+  /// `in-process`.
   public var address: String
-  /// Its certificate; nil unless it was verified.
+  /// The peer's certificate; nil unless it was verified.
   public var certificate: PeerCertificate?
-  /// Whether the connection is TLS.
+  /// Whether the connection uses TLS.
   public var isTLS: Bool
 
   public init(address: String, certificate: PeerCertificate? = nil, isTLS: Bool = false) {
@@ -13,6 +14,7 @@ public struct Peer: Sendable, Hashable {
     self.isTLS = isTLS
   }
 
+  /// Creates a peer with a certificate of these URI subject alternative names.
   public init(address: String, certificateURIs: [String], isTLS: Bool = false) {
     self.init(address: address, certificate: PeerCertificate(uris: certificateURIs), isTLS: isTLS)
   }
@@ -21,15 +23,15 @@ public struct Peer: Sendable, Hashable {
   public var certificateURIs: [String] { certificate?.uris ?? [] }
 }
 
-/// A peer's certificate that was verified. Never changes; one a connection.
+/// A verified certificate of a peer. Immutable; one instance per connection.
 public final class PeerCertificate: Sendable, Hashable {
-  /// As it came (X.690).
+  /// The DER encoding (X.690).
   public let der: [UInt8]
-  /// Its URI subject alternative names.
+  /// The URI subject alternative names.
   public let uris: [String]
-  /// Its DNS subject alternative names, as they are written.
+  /// The DNS subject alternative names, as written in the certificate.
   public let dnsNames: [String]
-  /// When it ends, in microseconds since 1970.
+  /// The end of the validity, in microseconds since 1970.
   public let expiresAt: Int64
 
   public init(
@@ -41,14 +43,14 @@ public final class PeerCertificate: Sendable, Hashable {
     self.expiresAt = expiresAt
   }
 
-  /// Whether both say the same.
+  /// Returns whether all properties are equal.
   public static func == (one: PeerCertificate, other: PeerCertificate) -> Bool {
     one === other
       || (one.der == other.der && one.uris == other.uris && one.dnsNames == other.dnsNames
         && one.expiresAt == other.expiresAt)
   }
 
-  /// What ``==(_:_:)`` compares.
+  /// Hashes the encoding and the names.
   public func hash(into hasher: inout Hasher) {
     hasher.combine(der)
     hasher.combine(uris)

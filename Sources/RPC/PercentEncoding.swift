@@ -1,4 +1,4 @@
-/// The encoding of `grpc-message`: UTF-8, with `%` and all but printable ASCII as `%XX`.
+/// The encoding of `grpc-message`: UTF-8 with `%` and all but printable ASCII as `%XX`.
 /// Source: gRPC's PROTOCOL-HTTP2, Status-Message.
 package enum PercentEncoding {
   private static let hex = Array("0123456789ABCDEF".utf8)
@@ -7,7 +7,9 @@ package enum PercentEncoding {
     byte >= 0x20 && byte <= 0x7e && byte != UInt8(ascii: "%")
   }
 
-  /// - Parameter bytesMax: What does not fit is left out, by whole characters of Unicode.
+  /// Encodes a text.
+  /// - Parameter bytesMax: The largest size of the result. What exceeds it is cut off, by whole
+  ///   Unicode scalars.
   package static func encode(_ text: String, bytesMax: Int = .max) -> String {
     if text.utf8.count <= bytesMax, text.utf8.allSatisfy(isPlain) { return text }
     if text.utf8.count > bytesMax / 3 { return encode(cut(text, to: bytesMax)) }
@@ -25,7 +27,7 @@ package enum PercentEncoding {
     return String(decoding: bytes, as: UTF8.self)
   }
 
-  /// As much of a text as takes that many bytes encoded.
+  /// Returns the longest prefix of a text that fits into `bytesMax` bytes once it is encoded.
   private static func cut(_ text: String, to bytesMax: Int) -> String {
     var left = bytesMax
     let kept = text.unicodeScalars.prefix { scalar in
@@ -35,7 +37,7 @@ package enum PercentEncoding {
     return String(kept)
   }
 
-  /// Decodes; never fails: what is no escape stays as it is, what is no UTF-8 is replaced.
+  /// Decodes a text. Never fails: what is not an escape is kept, invalid UTF-8 is replaced.
   package static func decode(_ text: [UInt8]) -> String {
     guard text.contains(UInt8(ascii: "%")) else { return String(decoding: text, as: UTF8.self) }
     var bytes: [UInt8] = []

@@ -1,9 +1,10 @@
-/// A failed call: what a handler throws to answer with a status, and what a client call throws.
+/// The failure of a call: what a handler throws to respond with a status, and what a client call
+/// throws.
 ///
 /// There is no OK code: a call that succeeds does not throw.
 /// Source: <https://grpc.github.io/grpc/core/md_doc_statuscodes.html>.
 public struct RPCError: Error, Sendable, Hashable {
-  /// The closed set of status codes; the raw value is what `grpc-status` carries.
+  /// The status codes; the raw value is that of `grpc-status`.
   public enum Code: Int, Sendable, CaseIterable {
     case cancelled = 1
     case unknown
@@ -23,14 +24,15 @@ public struct RPCError: Error, Sendable, Hashable {
     case unauthenticated
   }
 
+  /// The status code.
   public var code: Code
-  /// For developers, UTF-8; it travels percent-encoded in `grpc-message`.
+  /// A message for developers, in UTF-8; it travels percent-encoded in `grpc-message`.
   public var message: String
-  /// A serialized `google.rpc.Status` for `grpc-status-details-bin`; bytes to this module.
+  /// A serialized `google.rpc.Status` for `grpc-status-details-bin`; opaque to this module.
   public var details: [UInt8]
-  /// Trailing metadata: to send with the status, or as received with it.
+  /// Trailing metadata, to be sent or received with the status.
   public var metadata: Metadata
-  /// True when the peer sent this status, false when it was made on this side.
+  /// Whether the peer sent this status; false if it was created on this side.
   public var isRemote: Bool
 
   public init(
@@ -46,7 +48,7 @@ public struct RPCError: Error, Sendable, Hashable {
 }
 
 extension RPCError {
-  /// A connection has too many messages under way that are not whole.
+  /// The error of a connection that buffers too many bytes of incomplete messages.
   package static let tooMuchHeld = RPCError(
     .resourceExhausted, "too many messages of this connection are not whole")
 }
@@ -58,7 +60,7 @@ extension RPCError: CustomStringConvertible {
 }
 
 extension RPCError.Code {
-  /// The name as gRPC's documents write it: `DEADLINE_EXCEEDED`.
+  /// The name in gRPC's documents: `DEADLINE_EXCEEDED`.
   public var name: String {
     switch self {
     case .cancelled: "CANCELLED"

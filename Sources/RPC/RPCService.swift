@@ -1,4 +1,5 @@
-/// What a server serves: a list of methods. Generated service protocols refine it.
+/// A service: a list of methods with their handlers. Generated service protocols refine it.
 public protocol RPCService: Sendable {
+  /// The methods that the service implements.
   var methods: [MethodHandler] { get }
 }

@@ -1,24 +1,25 @@
-/// A request head: all its header fields, with those that matter found once.
+/// A request head: its header fields, with the important ones located once.
 public struct RequestHead: Sendable, Hashable {
   /// Every field in wire order, pseudo headers first.
   public private(set) var fields: HeaderList
 
-  // Where the fields are in the list, or -1.
+  // The indexes of the fields in the list, or -1.
   private var methodIndex: Int16 = -1
   private var pathIndex: Int16 = -1
   private var contentTypeIndex: Int16 = -1
   private var timeoutIndex: Int16 = -1
   private var encodingIndex: Int16 = -1
   private var hasContentType = false
-  /// Of heads that come again; on its connection's loop only.
+  /// The memo shared by equal heads; use it on the connection's loop only.
   package var memo: HeadMemo?
 
-  /// The parts of HTTP fit together: what is wrong otherwise the connection has refused already.
+  /// Whether the HTTP fields agree with each other. The connection has refused all other faults
+  /// already.
   package private(set) var isWellFormed = true
-  /// What gRPC does not allow of the head, in words for the caller.
+  /// Why the head is not valid for gRPC, in words for the caller; nil if it is.
   package private(set) var fault: String?
 
-  /// Takes received fields as they are.
+  /// Creates a head from received fields.
   public init(fields: HeaderList) {
     self.fields = fields
     let bytes = fields.bytes.span.bytes
@@ -33,7 +34,7 @@ public struct RequestHead: Sendable, Hashable {
       case 10 where name.equals(":authority"):
         isWellFormed = isWellFormed && !fields.withValue(at: index) { Authority.hasUser($0) }
       case 12 where name.equals("content-type"):
-        // Twice is none that can be trusted.
+        // A repeated content type cannot be trusted, so it counts as missing.
         contentTypeIndex = hasContentType ? -1 : position
         hasContentType = true
       case 12 where name.equals("grpc-timeout"): take(position, as: \.timeoutIndex, "grpc-timeout")
@@ -52,7 +53,8 @@ public struct RequestHead: Sendable, Hashable {
     self[keyPath: place] = position
   }
 
-  /// A gRPC request, without `:scheme` and `:authority`, which the connection adds.
+  /// Creates the head of a gRPC request, without `:scheme` and `:authority`, which the connection
+  /// adds.
   public init(
     path: String, metadata: Metadata = [:], timeout: Duration? = nil,
     compression: MessageEncoding? = nil, acceptsCompression: Bool = false,
@@ -72,7 +74,7 @@ public struct RequestHead: Sendable, Hashable {
     self.init(fields: list)
   }
 
-  /// The same head with a `grpc-timeout` as its last field, of one that has none.
+  /// Returns this head, which must have no `grpc-timeout`, with one as its last field.
   package func adding(timeout: Duration) -> RequestHead {
     var head = self
     head.timeoutIndex = Int16(truncatingIfNeeded: fields.count)
@@ -80,54 +82,58 @@ public struct RequestHead: Sendable, Hashable {
     return head
   }
 
-  /// `/package.Service/Method`
+  /// The path, `/package.Service/Method`; empty if missing.
   public var path: String { value(pathIndex) ?? "" }
+  /// The HTTP method; empty if missing.
   public var method: String { value(methodIndex) ?? "" }
+  /// The content type; nil if missing or repeated.
   public var contentType: String? { value(contentTypeIndex) }
+  /// The `:authority`, else `host`; nil if both are missing.
   public var authority: String? { fields[":authority"] ?? fields["host"] }
+  /// The value of `grpc-encoding`; nil if missing.
   public var encoding: String? { value(encodingIndex) }
 
   /// The custom metadata.
   public var metadata: Metadata { Metadata(custom: fields) }
 
-  /// The caller's `grpc-timeout`, if it sent one that can be read.
+  /// The caller's timeout from `grpc-timeout`; nil if missing or malformed.
   public var timeout: Duration? {
     guard timeoutIndex >= 0 else { return nil }
     return fields.withValue(at: Int(timeoutIndex)) { Timeout.parse($0) }
   }
 
-  /// The place of `grpc-timeout` among the fields.
+  /// The index of `grpc-timeout` among the fields; nil if missing.
   package var timeoutPlace: Int? { timeoutIndex >= 0 ? Int(timeoutIndex) : nil }
 
-  /// The same head with a `grpc-timeout` that is as long as its own.
+  /// Returns this head with another value of `grpc-timeout`, of the same length.
   package func with(timeout value: RawSpan) -> RequestHead {
     var head = self
     head.fields.replaceValue(at: Int(timeoutIndex), with: value)
     return head
   }
 
-  /// Whether there is a `grpc-timeout` that cannot be read.
+  /// Whether there is a malformed `grpc-timeout`.
   package var hasBadTimeout: Bool { timeoutIndex >= 0 && timeout == nil }
 
-  /// Whether this is a gRPC request by its content type.
+  /// Whether the content type is that of a gRPC request.
   public var isGRPC: Bool {
     guard contentTypeIndex >= 0 else { return false }
     return fields.withValue(at: Int(contentTypeIndex)) { ContentType.isGRPCRequest($0) }
   }
 
-  /// How messages are compressed whose flag is set; nil where it names nothing that is known.
+  /// The compression of messages whose flag is set; nil if the head names no known one.
   package var messageEncoding: MessageEncoding? {
     guard encodingIndex >= 0 else { return nil }
     return fields.withValue(at: Int(encodingIndex)) { MessageEncoding(wire: $0) }
   }
 
-  /// Whether it names an encoding that is not known.
+  /// Whether the head names an unknown compression.
   package var hasUnknownEncoding: Bool {
     encodingIndex >= 0 && messageEncoding == nil
       && !fields.withValue(at: Int(encodingIndex)) { $0.equals("identity") }
   }
 
-  /// Whether the client takes messages compressed like that.
+  /// Returns whether the client accepts messages of this encoding.
   package func accepts(_ encoding: MessageEncoding) -> Bool {
     fields.fields.indices.contains { index in
       fields.hasName("grpc-accept-encoding", at: index)

@@ -1,7 +1,7 @@
-/// The messages a client streams; for one consumer, from any task.
+/// The messages that a client streams, for one consumer on any task.
 ///
-/// Ends when the client has ended its side. Throws `RPCError`: when the client gave up, the
-/// deadline passed, or a message was too large or malformed.
+/// Ends when the client half-closes. Throws `RPCError` if the client cancels the call, the deadline
+/// passes, or a message is too large or malformed.
 public struct RequestStream<Message: WireMessage>: AsyncSequence, Sendable {
   public typealias Element = Message
 
@@ -19,8 +19,8 @@ public struct RequestStream<Message: WireMessage>: AsyncSequence, Sendable {
       return try await inbox.nextMessageOnLoop(Message.self)
     }
 
-    /// What has arrived: waits for one message, and takes those that came with it, at most `limit`
-    /// in all; none at the end. What is wrong with a later one is thrown by the next call.
+    /// Waits for one message and returns it with those that have arrived behind it, at most `limit`
+    /// in all; empty at the end. The error of a later message is thrown by the next call.
     public mutating func next(upTo limit: Int) async throws -> [Message] {
       guard let first = try await next() else { return [] }
       var messages = [first]
@@ -37,7 +37,7 @@ public struct RequestStream<Message: WireMessage>: AsyncSequence, Sendable {
     }
   }
 
-  /// Whether the client had compressed the message that was taken last.
+  /// Whether the last message taken was compressed by the client.
   public var lastWasCompressed: Bool {
     get async { await inbox.exchange.onLoop { inbox.lastWasCompressed } }
   }

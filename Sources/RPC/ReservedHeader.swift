@@ -1,11 +1,13 @@
-/// The header names that belong to HTTP/2 and to gRPC itself, never to a call's metadata.
+/// The header names that belong to HTTP/2 and to gRPC itself, and never to custom metadata.
 package enum ReservedHeader {
+  /// Returns whether a name is reserved.
   package static func isReserved(_ name: String) -> Bool {
     var name = name
     return name.withUTF8 { isReserved(RawSpan(_unsafeBytes: UnsafeRawBufferPointer($0))) }
   }
 
-  /// Pseudo headers, `grpc-…`, and what a connection or the call itself says.
+  /// Returns whether a name is reserved: a pseudo-header, `grpc-…` except `grpc-trace-bin`, or a
+  /// header that describes the connection or the call itself.
   package static func isReserved(_ name: RawSpan) -> Bool {
     let count = name.byteCount
     guard count > 0 else { return true }
@@ -27,16 +29,16 @@ package enum ReservedHeader {
 }
 
 extension RawSpan {
-  /// Whether these bytes are exactly that text.
+  /// Returns whether the bytes equal a text.
   package func equals(_ text: StaticString) -> Bool {
     byteCount == text.utf8CodeUnitCount && starts(with: text)
   }
 
-  /// Whether these bytes begin with that text.
+  /// Returns whether the bytes begin with a text.
   package func starts(with text: StaticString) -> Bool {
     let count = text.utf8CodeUnitCount
     guard byteCount >= count else { return false }
-    // Static strings live for ever; a plain loop, since this runs for every header field.
+    // Static strings are immortal. This is a plain loop, since it runs for every header field.
     let expected = text.utf8Start
     return withUnsafeBytes { bytes in
       for index in 0..<count where bytes[index] != expected[index] { return false }

@@ -1,6 +1,6 @@
-/// The messages a server streams; for one consumer, from any task. Dropping it cancels the call.
+/// The messages that a server streams, for one consumer on any task. Releasing it cancels the call.
 ///
-/// Ends when the server ended with OK; throws its status otherwise.
+/// Ends if the status is OK, and throws any other status.
 public struct ResponseStream<Message: WireMessage>: AsyncSequence, Sendable {
   public typealias Element = Message
 
@@ -16,7 +16,7 @@ public struct ResponseStream<Message: WireMessage>: AsyncSequence, Sendable {
 
   public func makeAsyncIterator() -> AsyncIterator { AsyncIterator(call: call) }
 
-  /// The initial metadata; waits for it.
+  /// The initial metadata; suspends until it has arrived.
   public var headers: Metadata {
     get async throws {
       let exchange = try await call.settled()
@@ -27,7 +27,7 @@ public struct ResponseStream<Message: WireMessage>: AsyncSequence, Sendable {
     }
   }
 
-  /// The trailing metadata; waits for the end, so read the messages first.
+  /// The trailing metadata; suspends until the end of the stream, so read the messages first.
   public var trailers: Metadata {
     get async throws {
       let exchange = try await call.settled()
@@ -40,7 +40,7 @@ public struct ResponseStream<Message: WireMessage>: AsyncSequence, Sendable {
     }
   }
 
-  /// Whether the server had compressed the message that was taken last.
+  /// Whether the last message taken was compressed by the server.
   public var lastWasCompressed: Bool {
     get async {
       guard let exchange = try? await call.settled() else { return false }
@@ -48,6 +48,6 @@ public struct ResponseStream<Message: WireMessage>: AsyncSequence, Sendable {
     }
   }
 
-  /// Gives the call up. From any task.
+  /// Cancels the call. Safe to call from any task.
   public func cancel() { call.cancel() }
 }

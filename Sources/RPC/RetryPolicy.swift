@@ -1,15 +1,18 @@
-/// When a failed call is tried again, by service config. Source: gRFC A6.
+/// The retry policy of a method: when a failed call is retried. Source: gRFC A6.
 public struct RetryPolicy: Sendable, Hashable {
-  /// Attempts of one call, whatever the policy says; gRFC A6, "Maximum Number of Retries".
+  /// The upper bound on the attempts of a call, whatever its policy says. Source: gRFC A6, "Maximum
+  /// Number of Retries".
   public static let attemptsLimit = 5
 
-  /// The first attempt and its retries together: 2 to 5; more counts as 5.
+  /// The most attempts, the first one included: 2 to 5. A higher value counts as 5.
   public var attemptsMax: Int
-  /// Before the first retry, ± 20 %.
+  /// The backoff before the first retry, with a jitter of ± 20 %.
   public var initialBackoff: Duration
+  /// The upper bound on the backoff, before jitter.
   public var maxBackoff: Duration
-  /// Each wait is that many times the one before.
+  /// The factor from one backoff to the next.
   public var backoffMultiplier: Double
+  /// The status codes that are retried.
   public var retryableCodes: Set<RPCError.Code>
 
   public init(
@@ -25,14 +28,14 @@ public struct RetryPolicy: Sendable, Hashable {
   }
 }
 
-/// When a call is sent several times at once, the first answer winning. Only for methods that may
-/// be carried out more than once. Source: gRFC A6.
+/// The hedging policy of a method: a call is sent in several attempts at once, and the first
+/// response wins. Only for methods that may be executed more than once. Source: gRFC A6.
 public struct HedgingPolicy: Sendable, Hashable {
-  /// Attempts together: 2 to 5; more counts as 5.
+  /// The most attempts: 2 to 5. A higher value counts as 5.
   public var attemptsMax: Int
-  /// From one attempt to the next; zero sends all at once.
+  /// The time from one attempt to the next; zero sends all at once.
   public var hedgingDelay: Duration
-  /// A failure with one of these lets the next attempt begin at once; any other ends the call.
+  /// The status codes after which the next attempt starts at once; any other code ends the call.
   public var nonFatalCodes: Set<RPCError.Code>
 
   public init(
@@ -45,11 +48,11 @@ public struct HedgingPolicy: Sendable, Hashable {
   }
 }
 
-/// How much a channel may retry, over all its calls. Source: gRFC A6, "Throttling".
+/// Throttling of retries and hedges, over all calls of a channel. Source: gRFC A6, "Throttling".
 public struct RetryThrottling: Sendable, Hashable {
-  /// The bucket's size, 1 to 1000: there are retries while it is more than half full.
+  /// The size of the token bucket, 1 to 1000. Retries are allowed while it is more than half full.
   public var tokensMax: Double
-  /// What a successful call puts back; a failed one takes a whole token.
+  /// The tokens that a successful call puts back; a failed one takes a whole token.
   public var tokenRatio: Double
 
   public init(tokensMax: Double, tokenRatio: Double) {

@@ -1,8 +1,8 @@
 import Synchronization
 
-/// The tokens a channel's retries draw on. Safe to use from any task.
+/// The token bucket of a channel's retries and hedges. Safe to use from any task.
 package final class RetryThrottle: Sendable {
-  // In thousandths: gRFC A6 allows three decimal places.
+  // In thousandths of a token, since gRFC A6 allows three decimal places.
   private let tokensMax: Int
   private let ratio: Int
   private let tokens: Mutex<Int>
@@ -13,12 +13,13 @@ package final class RetryThrottle: Sendable {
     tokens = Mutex(tokensMax)
   }
 
-  /// Whether there may be retries and hedges.
+  /// Whether retries and hedges are allowed.
   package var isOpen: Bool { tokens.withLock { $0 > tokensMax / 2 } }
 
-  /// An attempt failed with a status that is retried, or the server asked for no retry.
+  /// Takes a token: an attempt failed with a retryable status, or its pushback forbids further
+  /// ones.
   package func failed() { tokens.withLock { $0 = max(0, $0 - 1000) } }
 
-  /// A call was answered.
+  /// Puts `tokenRatio` tokens back: a call was answered.
   package func succeeded() { tokens.withLock { $0 = min(tokensMax, $0 + ratio) } }
 }

@@ -1,17 +1,18 @@
-/// The methods of a server, found by path, and the interceptors around all of them.
+/// The methods of a server by path, and the interceptors around all of them.
 public struct Router: Sendable {
-  /// Two services claim the same path.
+  /// The error of two methods with the same path.
   public struct DuplicateMethod: Error, Sendable, Hashable {
     /// The path that both have.
     public let path: String
   }
 
-  /// Around every handler, outermost first.
+  /// The interceptors of every call, outermost first.
   public let interceptors: [any ServerInterceptor]
   private var table: PathTable<MethodHandler>
   private let services: Set<String>
 
-  /// - Throws: `DuplicateMethod` when two services have the same path.
+  /// Creates a router.
+  /// - Throws: `DuplicateMethod` if two methods have the same path.
   public init(services: [any RPCService], interceptors: [any ServerInterceptor] = []) throws {
     self.interceptors = interceptors
     let handlers = services.flatMap(\.methods)
@@ -23,10 +24,10 @@ public struct Router: Sendable {
     self.services = Set(handlers.map(\.descriptor.service))
   }
 
-  /// Every method, in the order of the services.
+  /// All methods, in the order of the services.
   public var methods: [MethodDescriptor] { table.values.map(\.descriptor) }
 
-  /// The same, with calls counted.
+  /// Returns this router with its calls recorded by `metrics`.
   func metered(by metrics: ServerMetrics) -> Router {
     var router = self
     router.table = PathTable(
@@ -40,7 +41,7 @@ public struct Router: Sendable {
 
   func handler(path: RawSpan) -> MethodHandler? { table.value(path: path) }
 
-  /// The error for a path that no method has.
+  /// Returns the error for an unknown path.
   func unknown(path: String) -> RPCError {
     let service = path.dropFirst().prefix { $0 != "/" }
     if services.contains(String(service)) {
@@ -49,15 +50,16 @@ public struct Router: Sendable {
     return RPCError(.unimplemented, "the service \(service.prefix(Self.echoMax)) is not known")
   }
 
-  /// What is told back of something that is not known, in characters.
+  /// The most characters of an unknown name that an error message repeats.
   static let echoMax = 200
 }
 
-/// Values by path, found without making a string of the path. Built once.
+/// An immutable hash table of values by path, searched without creating a string of the path.
 struct PathTable<Value: Sendable>: Sendable {
   private let paths: [[UInt8]]
   let values: [Value]
-  /// Open addressing, a power of two at least twice as large: an index into `values`, or -1.
+  /// An open-addressing table of indexes into `values`, or -1. Its size is a power of two and at
+  /// least twice the number of values.
   private let slots: [Int32]
 
   init(_ entries: [(path: String, value: Value)]) {
@@ -89,7 +91,8 @@ struct PathTable<Value: Sendable>: Sendable {
     }
   }
 
-  /// FNV-1a. The table is fixed and its paths are ours, so no peer can make it collide badly.
+  /// Returns the FNV-1a hash. The table is fixed and its paths are the server's own, so no peer can
+  /// cause many collisions.
   private static func hash(_ path: UnsafeRawBufferPointer) -> Int {
     var hash: UInt64 = 0xcbf2_9ce4_8422_2325
     for byte in path { hash = (hash ^ UInt64(byte)) &* 0x0000_0100_0000_01b3 }

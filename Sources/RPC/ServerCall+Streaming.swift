@@ -1,4 +1,4 @@
-/// A call whose request is a stream; the handler starts at once.
+/// A call with a stream of requests; the handler starts at once.
 /// Guard: all mutable state is touched on `exchange.loop` only.
 @usableFromInline
 final class StreamedRequestCall: ServerCall, @unchecked Sendable {

@@ -1,11 +1,12 @@
-/// A call whose request is one message; the handler starts when it is there and the stream ended.
+/// A call with a single request; the handler starts when it has arrived and the client half-closed.
 ///
-/// Not generic, like the calls below: the types are in the method's closure, made once, so that a
-/// call instantiates no metadata. Guard: all mutable state is touched on `exchange.loop` only.
+/// Not generic, and neither are its subclasses: the message types are in the method's closure,
+/// created once, so that a call instantiates no metadata.
+/// Guard: all mutable state is touched on `exchange.loop` only.
 @usableFromInline
 class SingleRequestCall: ServerCall, @unchecked Sendable {
   private var framer: MessageFramer?
-  /// The request behind its prefix. Decoded by the handler, so interceptors run first.
+  /// The request with its prefix. The handler decodes it, so that interceptors run first.
   private var request: [UInt8] = []
   private var requestBytes = 0
 
@@ -60,7 +61,8 @@ class SingleRequestCall: ServerCall, @unchecked Sendable {
 
   final override func requestStalled(_ error: RPCError) { refuse(error) }
 
-  /// There is more than the one message. Source: gRPC's statuscodes.md, cardinality violation.
+  /// Refuses a request with more than one message. Source: gRPC's statuscodes.md, cardinality
+  /// violation.
   private func refuse(surplusBytes: Int) {
     refuse(
       surplusBytes < MessageFramer.prefixBytes
@@ -82,13 +84,14 @@ class SingleRequestCall: ServerCall, @unchecked Sendable {
 
   final var isCompressed: Bool { request[0] != 0 }
 
-  /// The request behind its prefix, once.
+  /// Takes the request with its prefix, once.
   final func takeRequest() -> [UInt8] {
     defer { request = [] }
     return request
   }
 
-  /// The same of a compressed one. Decompressed here, so interceptors run first.
+  /// Takes the compressed request, decompressed and with its prefix. The handler calls this, so
+  /// that interceptors run first.
   nonisolated(nonsending) final func unpackRequest() async throws -> [UInt8] {
     context.requestWasCompressed = true
     guard let encoding = context.head.messageEncoding else { throw MessageEncoding.unknown }
@@ -98,10 +101,10 @@ class SingleRequestCall: ServerCall, @unchecked Sendable {
   }
 }
 
-/// One request, one response. Confined as its superclass.
+/// A call with one request and one response. Confined to its loop like its superclass.
 @usableFromInline
 final class UnaryCall: SingleRequestCall, @unchecked Sendable {
-  /// From the request behind its prefix to the response behind its own.
+  /// The handler, from the request with its prefix to the response with its own.
   @usableFromInline typealias Body =
     nonisolated(nonsending) @Sendable ([UInt8], ServerContext) async throws -> [UInt8]
   private let body: Body
@@ -116,7 +119,7 @@ final class UnaryCall: SingleRequestCall, @unchecked Sendable {
   }
 }
 
-/// One request, a stream of responses. Confined as its superclass.
+/// A call with one request and a stream of responses. Confined to its loop like its superclass.
 @usableFromInline
 final class ServerStreamingCall: SingleRequestCall, @unchecked Sendable {
   @usableFromInline typealias Body =

@@ -1,13 +1,14 @@
 import Logging
 
-/// One call on a server: takes what arrives, runs the handler in a task, ends in one place.
+/// One call on a server: receives the request, runs the handler in a task, and ends in one place.
 ///
-/// Subclasses say how requests are taken and what the handler is. Confined to the exchange's loop.
+/// Subclasses define how requests are received and what the handler is. Confined to the exchange's
+/// loop.
 @usableFromInline
 class ServerCall: ExchangeSink, @unchecked Sendable {
   // Guard: all mutable state is touched on `exchange.loop` only.
 
-  /// What a call is made of.
+  /// The parts a call is created from.
   struct Setup {
     let exchange: Exchange
     let context: ServerContext
@@ -18,19 +19,20 @@ class ServerCall: ExchangeSink, @unchecked Sendable {
   let exchange: Exchange
   @usableFromInline let context: ServerContext
   let server: Dispatcher
-  /// The handler was started, or is about to be.
+  /// Whether the handler was started or is queued to start.
   private var isStarted = false
-  /// The handler was called, by the last of the interceptors.
+  /// Whether the handler was called, by the innermost interceptor.
   private var isInvoked = false
-  /// What runs the handler, while it does.
+  /// The task that runs the handler, while it does.
   private var worker: CallWorkers.Worker?
   private(set) var hasEnded = false
-  /// The whole response of a call that has one: held back until the interceptors are through.
+  /// The framed response of a call with a single one, held back until the interceptors have
+  /// returned.
   private var response: [UInt8]?
   private var isPastDeadline = false
-  /// How messages of the response are compressed; known when its head is sent.
+  /// The compression of response messages; set when the response head is sent.
   private var encoding: MessageEncoding?
-  /// Nil where there are no metrics.
+  /// The metrics of the call; nil without a metrics backend.
   private let metered: ServerMetrics.Call?
 
   init(_ setup: Setup) {
@@ -42,22 +44,23 @@ class ServerCall: ExchangeSink, @unchecked Sendable {
 
   // MARK: - For subclasses
 
-  /// The handler. Runs in the call's task.
+  /// Runs the handler. Called in the call's task.
   nonisolated(nonsending) func invoke() async throws {
     preconditionFailure("a call must have a handler")
   }
 
-  /// Bytes of the messages that have come, compressed if they are, without their prefixes.
+  /// Bytes of the messages received, as on the wire (compressed, if they are), without their
+  /// prefixes.
   var receivedMessageBytes: Int { 0 }
 
   func received(body bytes: RawSpan) { exchange.consumed(bytes.byteCount) }
 
   func receivedEnd(trailers: HeaderList?) {}
 
-  /// The call has ended; a stream of requests that is still read ends with the error.
+  /// Called when the call has ended; a stream of requests that is still read ends with the error.
   func stopped(_ error: RPCError) {}
 
-  /// Starts the handler in a task; once.
+  /// Starts the handler in a task; only the first call has an effect.
   final func start() {
     guard !isStarted, !hasEnded else { return }
     isStarted = true
@@ -66,17 +69,17 @@ class ServerCall: ExchangeSink, @unchecked Sendable {
     worker.start(on: exchange.loop) { await self.run(on: worker) }
   }
 
-  /// Fails a call whose handler has not started.
+  /// Ends a call whose handler has not started with an error.
   final func refuse(_ error: RPCError) {
     guard !isStarted, !hasEnded else { return }
     finish(error)
     exchange.transport.handlerEnded()
   }
 
-  /// Sets the one response.
+  /// Sets the single response.
   @usableFromInline final func answer(_ framed: [UInt8]) { response = framed }
 
-  /// Sends a message of a stream of responses. From any task.
+  /// Sends a message of the stream of responses. Safe to call from any task.
   @usableFromInline final func send(_ framed: [UInt8], compressed: Bool) async throws {
     let encoding =
       exchange.loop.isCurrent ? beginResponse() : await exchange.onLoop { beginResponse() }
@@ -87,12 +90,12 @@ class ServerCall: ExchangeSink, @unchecked Sendable {
     }
   }
 
-  /// Sends the response head, unless it is sent. From any task.
+  /// Sends the response head unless it was sent. Safe to call from any task.
   @usableFromInline final func sendHead() async {
     await exchange.onLoop { _ = beginResponse() }
   }
 
-  /// Sends the response head, unless it is sent, and says how messages may be compressed.
+  /// Sends the response head unless it was sent; returns the compression of response messages.
   private func beginResponse(_ known: ServerContext.Said? = nil) -> MessageEncoding? {
     guard exchange.state.local == .awaitingHead, !exchange.state.isClosed else { return encoding }
     let said = known ?? context.said
@@ -101,7 +104,7 @@ class ServerCall: ExchangeSink, @unchecked Sendable {
     return encoding
   }
 
-  // MARK: - Life
+  // MARK: - Life cycle
 
   nonisolated(nonsending) final func run(on worker: CallWorkers.Worker) async {
     guard !hasEnded else { return exchange.transport.handlerEnded() }
@@ -122,7 +125,7 @@ class ServerCall: ExchangeSink, @unchecked Sendable {
     exchange.transport.handlerEnded()
   }
 
-  /// The interceptors from `index` on, then the handler.
+  /// Runs the interceptors from `index` on, then the handler.
   private nonisolated(nonsending) func intercepted(_ index: Int) async throws {
     let interceptors = server.router.interceptors
     guard index < interceptors.count else {
@@ -135,10 +138,11 @@ class ServerCall: ExchangeSink, @unchecked Sendable {
     try await interceptors[index].intercept(context) { try await self.intercepted(index + 1) }
   }
 
-  /// What an error of a handler is to the caller; text of foreign errors stays here.
+  /// Returns the status for an error of the handler. The text of an error that is not an `RPCError`
+  /// is logged and not sent.
   private func status(of error: any Error) -> RPCError {
     if let error = error as? RPCError {
-      // A status that came from further inside is ours to the caller.
+      // A status received from a downstream call is this server's own to the caller.
       return error
     }
     if error is CancellationError {
@@ -151,7 +155,7 @@ class ServerCall: ExchangeSink, @unchecked Sendable {
     return RPCError(.unknown, "the handler failed")
   }
 
-  /// The closing point. Nil is OK.
+  /// Ends the call with its outcome; nil is OK. Only the first call has an effect.
   private func finish(_ error: RPCError?) {
     guard !hasEnded else { return }
     hasEnded = true
@@ -186,7 +190,8 @@ class ServerCall: ExchangeSink, @unchecked Sendable {
       code, sentBytes: exchange.sentMessageBytes, receivedBytes: receivedMessageBytes)
   }
 
-  /// Ends the call when the deadline passes: the caller hears it now, the handler is cancelled.
+  /// Sets the deadline. When it passes, the caller gets the status at once and the handler is
+  /// cancelled.
   final func setDeadline(_ deadline: Deadline) {
     exchange.setTimer(deadline) { self.deadlinePassed() }
   }
@@ -206,7 +211,7 @@ class ServerCall: ExchangeSink, @unchecked Sendable {
   }
 
   private func cancelHandler() {
-    // One that is about to run finds that the call has ended.
+    // A queued handler checks `hasEnded` when it is about to run.
     if let worker { worker.cancel() } else if !isStarted { exchange.transport.handlerEnded() }
   }
 

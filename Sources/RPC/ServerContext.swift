@@ -1,11 +1,12 @@
 import Synchronization
 
-/// Names a value that interceptors attach to a call.
+/// The key of a value that interceptors attach to a call.
 public protocol ContextKey {
+  /// The type of the attached value.
   associatedtype Value: Sendable
 }
 
-/// What a handler knows of its call. Safe to use from any task.
+/// A call as its handler sees it. Safe to use from any task.
 public final class ServerContext: Sendable {
   private struct State {
     var responseHeaders: Metadata = [:]
@@ -16,9 +17,9 @@ public final class ServerContext: Sendable {
     var values: [(key: ObjectIdentifier, value: any Sendable)] = []
   }
 
-  /// The method that was called.
+  /// The called method.
   public let method: MethodDescriptor
-  /// The moment the caller gives up, by its `grpc-timeout`.
+  /// The caller's deadline, from its `grpc-timeout`.
   public let deadline: Deadline?
   package let head: RequestHead
   private let transport: any ExchangeTransport
@@ -34,18 +35,19 @@ public final class ServerContext: Sendable {
     self.transport = transport
   }
 
-  /// The request's metadata, without HTTP's and gRPC's own headers. Made on each use.
+  /// The request's metadata, without the headers of HTTP and gRPC themselves. Built on each access.
   public var metadata: Metadata { head.metadata }
 
-  /// Who is at the other end, as far as the connection tells.
+  /// The client, as far as the connection identifies it.
   public var peer: Peer { transport.peer }
 
-  /// The server stops, or the connection has had its time: what can end soon should.
+  /// Whether the server is shutting down or the connection has reached its age limit: end soon if
+  /// possible.
   public var isDraining: Bool { transport.isDraining }
 
-  /// Says that this call has no end of its own, as feeds and watches have none: when the server
-  /// stops the caller gets UNAVAILABLE at once, and the handler is cancelled.
-  /// - Throws: UNAVAILABLE when the server stops already.
+  /// Declares that this call has no end of its own, as feeds and watches have none. When the server
+  /// drains, the caller then gets UNAVAILABLE at once, and the handler is cancelled.
+  /// - Throws: UNAVAILABLE if the server is draining already.
   public func endWhenDraining() throws(RPCError) {
     state.withLock { $0.endsWhenDraining = true }
     if isDraining { throw Self.shuttingDown }
@@ -55,8 +57,8 @@ public final class ServerContext: Sendable {
 
   package static let shuttingDown = RPCError(.unavailable, "the server is shutting down")
 
-  /// Initial metadata: sent with the first message, or by `ResponseWriter.sendHeaders()`; changes
-  /// after that have no effect.
+  /// Initial metadata, sent with the first message or by `ResponseWriter.sendHeaders()`; later
+  /// changes have no effect.
   public var responseHeaders: Metadata {
     get { state.withLock { $0.responseHeaders } }
     set { state.withLock { $0.responseHeaders = newValue } }
@@ -68,21 +70,21 @@ public final class ServerContext: Sendable {
     set { state.withLock { $0.responseTrailers = newValue } }
   }
 
-  /// How the response's messages are compressed, if the client accepts that; nil is not at all.
-  /// Goes out with the initial metadata, so changes after the first message have no effect.
+  /// The compression of response messages, applied if the client accepts it; nil does not compress.
+  /// It is announced with the initial metadata, so changes after the first message have no effect.
   public var responseCompression: MessageEncoding? {
     get { state.withLock { $0.responseCompression } }
     set { state.withLock { $0.responseCompression = newValue } }
   }
 
-  /// Whether the request's one message was compressed. Of a stream of requests see
+  /// Whether the single request message was compressed. For a stream of requests see
   /// `RequestStream.lastWasCompressed`.
   public internal(set) var requestWasCompressed: Bool {
     get { state.withLock { $0.requestWasCompressed } }
     set { state.withLock { $0.requestWasCompressed = newValue } }
   }
 
-  /// What was said of the response.
+  /// The response metadata and compression that the handler has set.
   struct Said {
     let headers: Metadata
     let trailers: Metadata
@@ -97,7 +99,7 @@ public final class ServerContext: Sendable {
     }
   }
 
-  /// What interceptors attach: identity, trace, …
+  /// A value that interceptors attached: identity, trace, …
   public subscript<Key: ContextKey>(key: Key.Type) -> Key.Value? {
     get {
       let id = ObjectIdentifier(key)

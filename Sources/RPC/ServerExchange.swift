@@ -1,6 +1,6 @@
-/// The server's side of a raw exchange. Safe to use from any task; one reader, one writer.
+/// The server side of a raw exchange. Safe to use from any task, with one reader and one writer.
 public struct ServerExchange: Sendable {
-  /// The request's head.
+  /// The request head.
   public let head: RequestHead
   package let exchange: Exchange
   package let inbox: Inbox
@@ -11,29 +11,29 @@ public struct ServerExchange: Sendable {
     self.inbox = inbox
   }
 
-  /// Who is at the other end, as far as the connection tells.
+  /// The client, as far as the connection identifies it.
   public var peer: Peer { exchange.transport.peer }
 
-  /// The next bytes of the request's body, or nil at its end. What was returned may be sent again
-  /// by the client: take no more than can be passed on.
-  /// - Throws: `RPCError` when the client gave up or the task is cancelled.
+  /// Returns the next bytes of the request body, or nil at its end. Their flow-control credit is
+  /// returned, so the client may send as many again: take no more than can be passed on.
+  /// - Throws: `RPCError` if the client cancels the exchange or the task is cancelled.
   public func nextChunk() async throws -> [UInt8]? {
     try await exchange.onLoop { try await inbox.nextChunk() }
   }
 
-  /// The request's trailers, after the end; nil when there were none.
+  /// Returns the request trailers; call it after the end of the body. Nil if there are none.
   public func trailers() async -> HeaderList? {
     await exchange.onLoop { inbox.trailers }
   }
 
-  /// Sends the response head: `:status` first. With `endsStream` it is the whole answer, as in a
-  /// Trailers-Only response.
+  /// Sends the response head, `:status` first. With `endsStream` it is the whole response, as in
+  /// Trailers-Only.
   public func sendHead(_ head: HeaderList, endsStream: Bool = false) async {
     await exchange.onLoop { exchange.sendHead(.fields(head), endsStream: endsStream) }
   }
 
   /// Sends body bytes behind the head; suspends while the outbound buffer is full.
-  /// - Throws: `RPCError` when the exchange has ended or the task is cancelled.
+  /// - Throws: `RPCError` if the exchange has ended or the task is cancelled.
   public func send(_ chunk: [UInt8]) async throws { try await exchange.send(chunk) }
 
   /// Ends the response, with trailers or without.
@@ -41,13 +41,14 @@ public struct ServerExchange: Sendable {
     await exchange.onLoop { exchange.sendEnd(trailers.map { .fields($0) } ?? .none) }
   }
 
-  /// Answers with a gRPC status: Trailers-Only when no head was sent yet.
+  /// Responds with a gRPC status: Trailers-Only if no head was sent.
   public func fail(_ error: RPCError) async {
     await exchange.onLoop { exchange.finishCall(error, headers: [:], trailers: [:]) }
   }
 
-  /// Its handler is done: one that it has not ended is reset. Once, on its loop; whoever returns
-  /// from ``ExchangeHandler/serve(_:)`` has said so.
+  /// Reports that the handler is done with the exchange. If the exchange has not ended, the client
+  /// gets INTERNAL if no head was sent, else a reset. Call it once, on the exchange's loop.
+  /// Returning from ``ExchangeHandler/serve(_:)`` does the same.
   public func ended() {
     if exchange.state.local == .awaitingHead {
       exchange.finishCall(
@@ -58,7 +59,7 @@ public struct ServerExchange: Sendable {
     exchange.transport.handlerEnded()
   }
 
-  /// Gives the exchange up.
+  /// Resets the exchange.
   public func reset(_ code: ResetCode) async {
     await exchange.onLoop { exchange.reset(code) }
   }

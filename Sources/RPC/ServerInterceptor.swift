@@ -1,6 +1,7 @@
-/// Code around every handler of a server: logging, identity, policy, error mapping.
+/// Intercepts the calls of a server, for logging, identity, policy or error mapping.
 public protocol ServerInterceptor: Sendable {
-  /// Calls `next` once to go on, or throws instead. An error thrown here or in `next` becomes the
-  /// call's status. Runs on the connection's loop; interceptors form a fixed list, outermost first.
+  /// Intercepts one call: calls `next` once to continue, or throws to fail the call. An error
+  /// thrown here or by `next` becomes the call's status. Runs on the connection's loop; the
+  /// interceptors of a server form a fixed list, outermost first.
   func intercept(_ context: ServerContext, next: () async throws -> Void) async throws
 }

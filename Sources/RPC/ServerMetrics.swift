@@ -1,18 +1,18 @@
 internal import Metrics
 
-/// Counts a server's calls by gRFC A66: `grpc.server.call.started`, `.duration`,
+/// Records the calls of a server as metrics of gRFC A66: `grpc.server.call.started`, `.duration`,
 /// `.sent_total_compressed_message_size` and `.rcvd_total_compressed_message_size`, with the labels
-/// `grpc.method` and, but for the first, `grpc.status`.
+/// `grpc.method` and, except for the first, `grpc.status`.
 ///
-/// Calls to methods that are not known beforehand are counted as `other`, so that callers cannot
-/// make up labels. A `Dispatcher` counts the calls of its router by itself; this is for whoever
-/// answers calls in another way. Safe to use from any thread.
+/// Calls to methods that are not known in advance are recorded as `other`, so that callers cannot
+/// invent labels. A `Dispatcher` records the calls of its router itself; use this type directly
+/// where calls are answered in another way. Safe to use from any thread.
 public final class ServerMetrics: Sendable {
   private let known: [String: CallMeters]
   private let other: CallMeters
 
-  /// Nil where swift-metrics has no backend: bootstrap it first.
-  /// - Parameter paths: `/service/Method` of every method that is counted under its own name.
+  /// Creates the metrics; nil if swift-metrics has no backend, so bootstrap that first.
+  /// - Parameter paths: `/service/Method` of every method that is recorded under its own name.
   public init?(paths: [String]) {
     guard let factory = CallMeters.factory else { return nil }
     func meters(_ method: String) -> CallMeters {
@@ -26,21 +26,21 @@ public final class ServerMetrics: Sendable {
 
   func meters(path: String) -> CallMeters { known[path] ?? other }
 
-  /// A call begins.
+  /// Records the start of a call.
   public func begin(path: String) -> Call { method(path: path).begin() }
 
-  /// A method, for who looks it up once for many calls.
+  /// Returns the metrics of a method, to be kept for many calls.
   public func method(path: String) -> Method { Method(meters: meters(path: path)) }
 
-  /// A method whose calls are counted.
+  /// The metrics of one method.
   public struct Method: Sendable {
     fileprivate let meters: CallMeters
 
-    /// A call begins.
+    /// Records the start of a call.
     public func begin() -> Call { Call(meters) }
   }
 
-  /// A call that is being counted. End it once.
+  /// A call that is being recorded. End it once.
   public struct Call: Sendable {
     private let meters: CallMeters
     private let startedAt = Moment.now
@@ -50,11 +50,11 @@ public final class ServerMetrics: Sendable {
       meters.begin()
     }
 
-    /// The call is over. Nil is OK.
+    /// Records the end of the call. A nil code is OK.
     /// - Parameters:
-    ///   - sentBytes: Bytes of its responses' messages as they were sent, without their prefixes;
-    ///     nil where nobody knows.
-    ///   - receivedBytes: The same of its requests'.
+    ///   - sentBytes: Bytes of the response messages as sent, without their prefixes; nil if
+    ///   unknown.
+    ///   - receivedBytes: Bytes of the request messages, counted likewise.
     public func end(
       _ code: RPCError.Code?, sentBytes: Int? = nil, receivedBytes: Int? = nil
     ) {

@@ -1,19 +1,19 @@
 internal import Foundation
 
-/// A service config that cannot be used: everything that is wrong with it.
+/// The error of an invalid service config, with all its problems.
 public struct ServiceConfigError: Error, Sendable, Hashable, CustomStringConvertible {
-  /// One a field: `methodConfig[0].timeout: …`.
+  /// The problems, each with its field: `methodConfig[0].timeout: …`.
   public let problems: [String]
 
   public var description: String { "service config: " + problems.joined(separator: "; ") }
 }
 
 extension ServiceConfig {
-  /// Reads gRPC's standard JSON:
+  /// Parses gRPC's standard JSON:
   /// `{"methodConfig": [{"name": [{"service": "a.B"}], "timeout": "1s", "retryPolicy": {…}}], …}`.
   ///
-  /// Fields that are not known are errors too, so that no typing error goes unnoticed; of load
-  /// balancing policies the first known one counts (gRFC A24).
+  /// An unknown field is an error, so that no typing error goes unnoticed. Of load-balancing
+  /// policies the first known one applies (gRFC A24).
   /// - Throws: ``ServiceConfigError`` naming every wrong field.
   public init(json: String) throws(ServiceConfigError) {
     self.init()
@@ -39,7 +39,7 @@ extension ServiceConfig {
     guard reader.problems.isEmpty else { throw ServiceConfigError(problems: reader.problems) }
   }
 
-  /// A name may occur once. Source: gRFC A2.
+  /// Reports names that occur more than once. Source: gRFC A2.
   private func checkNames(_ reader: ConfigReader) {
     var seen: Set<MethodConfig.Name> = []
     for (index, method) in methods.enumerated() {
@@ -117,7 +117,7 @@ extension RetryThrottling {
     reader.object(value, at: place) { fields in
       tokensMax = Double(fields.required("maxTokens", { $0.integer($1, 1...1000) }) ?? 1)
       tokenRatio = fields.required("tokenRatio", { $0.number($1, above: 0) }) ?? 1
-      // Three decimal places count; less is nothing. Source: gRFC A6.
+      // Three decimal places count, so anything smaller is zero. Source: gRFC A6.
       if tokenRatio < 0.001 { reader.problem(place + ".tokenRatio", "is less than 0.001") }
     }
   }

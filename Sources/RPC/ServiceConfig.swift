@@ -1,15 +1,18 @@
-/// What the owner of a service says about calls to it: deadlines, retries, balancing.
+/// The service config: the deadlines, retries and balancing that a service's owner sets for its
+/// calls.
 ///
-/// Made in code, or from gRPC's standard JSON with `init(json:)`.
+/// Created in code, or from gRPC's standard JSON with `init(json:)`.
 /// Source: gRFC A2 and `grpc/service_config/service_config.proto`.
 public struct ServiceConfig: Sendable, Hashable {
-  /// Rules for some methods. The one that names the method goes before one that names its
-  /// service, which goes before one without a name.
+  /// The settings by method. An entry that names the method takes precedence over one that names
+  /// its service, which takes precedence over one without a name.
   public var methods: [MethodConfig]
+  /// The throttling of retries and hedges; nil does not throttle.
   public var retryThrottling: RetryThrottling?
-  /// The first policy that is known; nil leaves it to the channel.
+  /// The load-balancing policy; nil leaves it to the channel.
   public var loadBalancing: LoadBalancing?
-  /// What `grpc.health.v1.Health/Watch` is asked for; nil asks nothing.
+  /// The service name for client-side health checks by `grpc.health.v1.Health/Watch`; nil makes
+  /// none.
   public var healthService: String?
 
   public init(
@@ -23,23 +26,24 @@ public struct ServiceConfig: Sendable, Hashable {
   }
 }
 
-/// How a channel spreads its calls over backends.
+/// The load-balancing policy: how a channel distributes its calls over backends.
 public enum LoadBalancing: Sendable, Hashable {
-  /// The first backend that can be had, until it is lost. Shuffled, so that many clients spread.
+  /// The first reachable backend, until its connection is lost. Shuffling makes many clients choose
+  /// different ones.
   case pickFirst(shuffled: Bool)
-  /// All backends that can be had, in turn.
+  /// All reachable backends in turn.
   case roundRobin
-  /// The one with the fewest calls under way among so many drawn by lot, 2 to 10.
+  /// The one with the fewest calls in flight among a random choice of backends, 2 to 10.
   case leastRequest(choices: Int)
 }
 
-/// What holds for calls of some methods.
+/// The settings for the calls of some methods.
 public struct MethodConfig: Sendable, Hashable {
-  /// The methods: of one service, or all with neither.
+  /// The methods that an entry applies to: one, those of a service, or, with both names empty, all.
   public struct Name: Sendable, Hashable {
-    /// `yijia.members.v1.MembersService`; empty for every service.
+    /// The full name of the service, `yijia.members.v1.MembersService`; empty for every service.
     public var service: String
-    /// Empty for every method of the service.
+    /// The name of the method; empty for every method of the service.
     public var method: String
 
     public init(service: String = "", method: String = "") {
@@ -48,23 +52,28 @@ public struct MethodConfig: Sendable, Hashable {
     }
   }
 
-  /// What happens to a call whose attempt failed.
+  /// The treatment of a failed attempt.
   public enum Execution: Sendable, Hashable {
+    /// The call fails.
     case once
+    /// The call is retried.
     case retry(RetryPolicy)
+    /// The call is sent in several attempts.
     case hedge(HedgingPolicy)
   }
 
-  /// The methods that this is for.
+  /// The methods that the settings apply to.
   public var names: [Name]
-  /// The longest a call may take; a caller's own shorter limit holds.
+  /// The longest time a call may take; the smaller of this and the caller's own limit applies.
   public var timeout: Duration?
-  /// Used where the caller does not say.
+  /// The default for callers that set none.
   public var waitForReady: Bool?
-  /// The largest message sent; a caller's own smaller limit holds.
+  /// The largest message sent, in bytes; the smaller of this and the caller's own limit applies.
   public var requestBytesMax: Int?
-  /// The largest message received; likewise.
+  /// The largest message received, in bytes; the smaller of this and the caller's own limit
+  /// applies.
   public var responseBytesMax: Int?
+  /// The treatment of failed attempts.
   public var execution: Execution
 
   public init(
@@ -80,7 +89,7 @@ public struct MethodConfig: Sendable, Hashable {
   }
 }
 
-/// A service config's methods, found by name.
+/// The methods of a service config, found by name.
 struct MethodTable: Sendable {
   private let exact: [String: MethodConfig]
   private let services: [String: MethodConfig]

@@ -1,11 +1,13 @@
-/// A status in header fields: `grpc-status`, `grpc-message`, `grpc-status-details-bin`.
+/// Encodes and decodes a status as header fields: `grpc-status`, `grpc-message` and
+/// `grpc-status-details-bin`.
 ///
-/// A header list that is too long is not sent at all, so what is said of an error is bounded: its
-/// code reaches the caller. Other implementations take 8 to 16 KiB.
+/// Other implementations accept header lists of 8 to 16 KiB, and one that is too long is not sent
+/// at all. So message and details are bounded, in order that the code of an error reaches the
+/// caller.
 package enum StatusFields {
-  /// Bytes of `grpc-message`, encoded; the rest is cut off.
+  /// The limit of the encoded `grpc-message` in bytes; the rest is cut off.
   private static let messageBytesMax = 4 << 10
-  /// Bytes of the details; longer ones are left out.
+  /// The limit of the details in bytes; larger ones are left out.
   private static let detailsBytesMax = 8 << 10
 
   /// Appends the status, then the trailing metadata.
@@ -27,7 +29,7 @@ package enum StatusFields {
     fields.add(contentsOf: error.metadata.list)
   }
 
-  /// What trailers, or a head that is all there is, say.
+  /// The status in trailers or in a Trailers-Only head.
   package enum Parsed: Sendable, Hashable {
     case ok
     case failed(RPCError)
@@ -57,7 +59,7 @@ package enum StatusFields {
         metadata: Metadata(custom: fields), isRemote: true))
   }
 
-  /// The outcome of a response whose peer ended it. Nil is OK.
+  /// Returns the outcome of a response that its peer has ended; nil is OK.
   package static func outcome(head: HeaderList?, trailers: HeaderList?) -> RPCError? {
     guard let head else { return RPCError(.internalError, "the response has no head") }
     if (trailers ?? head).saysOK { return nil }
@@ -73,7 +75,8 @@ package enum StatusFields {
     }
   }
 
-  /// Refuses a response head that is not gRPC's, before any of its body is looked at.
+  /// Returns the error of a response head that is not gRPC's, before any of the body is read; nil
+  /// if it is.
   package static func refusal(ofHead head: HeaderList) -> RPCError? {
     if head.isAnswer { return nil }
     let status = head[":status"].flatMap { Int($0) } ?? 0
@@ -89,7 +92,8 @@ package enum StatusFields {
 }
 
 extension HeaderList {
-  /// Whether this is the head of gRPC's usual response; looked at in place, for every call.
+  /// Whether this is the usual head of a gRPC response. Checked in place, since it runs for every
+  /// call.
   fileprivate var isAnswer: Bool {
     var isOK = false
     var isGRPC = false
@@ -107,7 +111,7 @@ extension HeaderList {
     return isOK && isGRPC
   }
 
-  /// Whether there is a `grpc-status: 0`, and it is the first of its name.
+  /// Whether the first `grpc-status` is 0.
   fileprivate var saysOK: Bool {
     let bytes = bytes.span.bytes
     for field in fields
@@ -120,7 +124,8 @@ extension HeaderList {
 
 /// The content types of gRPC.
 package enum ContentType {
-  /// What a request must say: exactly `application/grpc`, or that with `+…`.
+  /// Returns whether the content type is that of a request: exactly `application/grpc`, or followed
+  /// by `+…`.
   /// Source: gRPC's PROTOCOL-HTTP2, Requests.
   package static func isGRPCRequest(_ type: RawSpan) -> Bool {
     guard type.starts(with: "application/grpc") else { return false }
@@ -128,7 +133,8 @@ package enum ContentType {
       || type.unsafeLoad(fromByteOffset: 16, as: UInt8.self) == UInt8(ascii: "+")
   }
 
-  /// What a response may say: the same, or with parameters; not `application/grpc-web`.
+  /// Returns whether the content type is that of a response: the same, or followed by parameters;
+  /// not `application/grpc-web`.
   package static func isGRPC(_ type: RawSpan) -> Bool {
     guard type.starts(with: "application/grpc") else { return false }
     guard type.byteCount > 16 else { return true }

@@ -1,7 +1,7 @@
-/// What a call's end means when the peer did not say so itself.
+/// Maps the end of a call to a status where the peer sent none.
 /// Source: gRPC's PROTOCOL-HTTP2 (Errors) and http-grpc-status-mapping.
 package enum StatusMapping {
-  /// The status of a reset stream.
+  /// Returns the status of a reset stream.
   package static func code(for reset: ResetCode) -> RPCError.Code {
     switch reset {
     case .refusedStream: .unavailable
@@ -12,7 +12,7 @@ package enum StatusMapping {
     }
   }
 
-  /// The status of a response that is not gRPC's.
+  /// Returns the status of an HTTP response that is not gRPC's.
   package static func code(forHTTP status: Int) -> RPCError.Code {
     switch status {
     case 400: .internalError
@@ -24,7 +24,7 @@ package enum StatusMapping {
     }
   }
 
-  /// How a server answers, in RST_STREAM, an exchange it gives up without a status.
+  /// Returns the RST_STREAM code with which a server ends an exchange without a status.
   package static func reset(for code: RPCError.Code) -> ResetCode {
     switch code {
     case .cancelled, .deadlineExceeded: .cancel
@@ -35,7 +35,7 @@ package enum StatusMapping {
     }
   }
 
-  /// The failure of an exchange that is gone before the peer ended it.
+  /// Returns the error of an exchange that was closed before the peer ended it.
   package static func error(for reason: CloseReason) -> RPCError {
     switch reason {
     case .completed:

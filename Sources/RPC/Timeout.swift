@@ -1,10 +1,10 @@
-/// The `grpc-timeout` header: at most eight digits and a unit of H, M, S, m, u, n.
+/// The `grpc-timeout` header: at most eight digits and one of the units H, M, S, m, u, n.
 /// Source: gRPC's PROTOCOL-HTTP2, Timeout.
 package enum Timeout {
   private static let digitsMax = 8
   private static let largest: Int64 = 99_999_999
 
-  /// The time, or nil when it is malformed.
+  /// Returns the timeout, or nil if it is malformed.
   package static func parse(_ bytes: RawSpan) -> Duration? {
     let digits = bytes.byteCount - 1
     guard digits >= 1, digits <= digitsMax else { return nil }
@@ -25,7 +25,8 @@ package enum Timeout {
     }
   }
 
-  /// The header for that time, rounded down to the finest unit that fits; at least `1n`.
+  /// Returns the value for a duration, rounded down to a multiple of the finest unit that fits; at
+  /// least `1n`.
   package static func format(_ duration: Duration) -> String {
     let (seconds, attoseconds) = duration.components
     guard seconds > 0 || (seconds == 0 && attoseconds >= 1_000_000_000) else { return "1n" }

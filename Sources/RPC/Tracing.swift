@@ -1,15 +1,16 @@
 public import Tracing
 
-/// A span around every call of a server, by swift-distributed-tracing: the caller's context is read
-/// from the metadata, the span is current in the handler and whatever it calls.
+/// Creates a span around every call of a server, by swift-distributed-tracing. The caller's trace
+/// context is read from the metadata; the span is current in the handler and whatever that calls.
 ///
-/// First in the list of interceptors, so that what the others log carries the trace. Where no
-/// tracer is bootstrapped when it is made, it does nothing.
+/// Put it first in the list of interceptors, so that the log lines of the others carry the trace.
+/// It does nothing if no tracer is bootstrapped when it is created.
 /// Source: OpenTelemetry, "Semantic conventions for gRPC".
 public struct ServerTracing: ServerInterceptor {
   private let tracer: (any Tracer)?
 
-  /// - Parameter tracer: Makes the spans; by default the one that is bootstrapped now.
+  /// Creates the interceptor.
+  /// - Parameter tracer: The tracer of the spans; by default the bootstrapped one.
   public init(tracer: any Tracer = InstrumentationSystem.tracer) {
     self.tracer = tracer is NoOpTracer ? nil : tracer
   }
@@ -22,12 +23,13 @@ public struct ServerTracing: ServerInterceptor {
   }
 }
 
-/// A span around every call of a client; its context goes along in the metadata. The counterpart of
-/// ``ServerTracing``, for a channel's list of interceptors.
+/// Creates a span around every call of a client and sends its context in the metadata. The
+/// counterpart of ``ServerTracing``, for a channel's list of interceptors.
 public struct ClientTracing: ClientInterceptor {
   private let tracer: (any Tracer)?
 
-  /// - Parameter tracer: Makes the spans; by default the one that is bootstrapped now.
+  /// Creates the interceptor.
+  /// - Parameter tracer: The tracer of the spans; by default the bootstrapped one.
   public init(tracer: any Tracer = InstrumentationSystem.tracer) {
     self.tracer = tracer is NoOpTracer ? nil : tracer
   }
@@ -44,7 +46,7 @@ public struct ClientTracing: ClientInterceptor {
   }
 }
 
-/// What both sides do.
+/// The span of a call, on either side.
 private enum CallSpan {
   static func around(
     _ method: MethodDescriptor, _ trace: InstrumentationContext, _ kind: SpanKind,
@@ -64,7 +66,7 @@ private enum CallSpan {
     } catch {
       let code = (error as? RPCError)?.code ?? (error is CancellationError ? .cancelled : .unknown)
       span.updateAttributes { $0["rpc.grpc.status_code"] = code.rawValue }
-      // A server's span fails by its own fault only, a client's by any failure.
+      // A server's span fails only by faults of the server, a client's by any failure.
       if kind == .client || code.isServerFault {
         span.setStatus(SpanStatus(code: .error, message: code.name))
       }
@@ -74,6 +76,7 @@ private enum CallSpan {
 }
 
 extension RPCError.Code {
+  /// Whether this code marks a server's span as failed.
   /// Source: OpenTelemetry, "Semantic conventions for gRPC", on the status of server spans.
   fileprivate var isServerFault: Bool {
     switch self {
@@ -83,14 +86,14 @@ extension RPCError.Code {
   }
 }
 
-/// Trace headers in a call's metadata.
+/// Reads and writes trace headers in a call's metadata.
 private struct MetadataCarrier: Extractor, Injector {
   func extract(key: String, from carrier: Metadata) -> String? {
     let values = carrier.values(key).compactMap { value -> String? in
       if case .text(let text) = value { return text }
       return nil
     }
-    // Fields of one name are one list. Source: RFC 9110, section 5.3.
+    // Fields of the same name form one list. Source: RFC 9110, section 5.3.
     return values.isEmpty ? nil : values.joined(separator: ",")
   }
 

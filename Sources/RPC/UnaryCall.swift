@@ -1,14 +1,14 @@
-/// How an attempt of a call with one response ended.
+/// The outcome of an attempt of a call with a single response.
 enum UnaryOutcome: Sendable {
   case response(UnaryAnswer)
-  /// It failed before anything of a response was there.
+  /// It failed before a response began, so the call may be retried.
   case failed(AttemptFailure)
-  /// It failed after that: this is the call's failure.
+  /// It failed after that, and so does the call.
   case broken(RPCError)
 }
 
 extension Channel {
-  /// Makes a call with one request and one response, with the attempts its plan allows.
+  /// Makes a call with one request and one response, in the attempts that its plan allows.
   func unary(
     _ plan: CallPlan, _ request: [UInt8]
   ) async throws -> UnaryAnswer {
@@ -16,7 +16,7 @@ extension Channel {
     if case .hedge = plan.execution {
       return try await ClientCall.start(self, plan, request: framed).collect()
     }
-    // More than a call may keep is sent once.
+    // A request larger than the retry buffer is sent once.
     var state = AttemptState(framed.count > plan.retryBytesMax ? .once : plan.execution)
     var previous = 0
     while true {
@@ -43,9 +43,9 @@ extension Channel {
 }
 
 extension CallPlan {
-  /// Waits until the next attempt of a call is to begin.
-  /// - Returns: how many went before.
-  /// - Throws: the failure, when there is to be none.
+  /// Waits until the next attempt is due.
+  /// - Returns: The number of attempts before it.
+  /// - Throws: The failure, if there is no next attempt.
   fileprivate nonisolated(nonsending) func again(
     after failure: AttemptFailure, _ state: inout AttemptState
   ) async throws -> Int {
@@ -62,13 +62,13 @@ extension CallPlan {
 }
 
 extension ClientExchange {
-  /// Waits for the head and refuses one that is not gRPC's. On the loop.
+  /// Waits for the response head and throws if it is not gRPC's. Call on the loop.
   nonisolated(nonsending) func checkHead() async throws(RPCError) {
     let head = try await inbox.waitForHead()
     if let error = StatusFields.refusal(ofHead: head) { throw error }
   }
 
-  /// Waits for the head of a response that is more than a failure. On the loop.
+  /// Waits for a response head that is not a failure by itself. Call on the loop.
   nonisolated(nonsending) func waitForAnswer() async throws(AttemptFailure) {
     if let failure = inbox.attemptFailure { throw failure }
     guard inbox.head == nil else { return }
@@ -80,7 +80,7 @@ extension ClientExchange {
     if let failure = inbox.attemptFailure { throw failure }
   }
 
-  /// Takes a whole response of one message. On the loop.
+  /// Receives the whole response with its single message. Call on the loop.
   nonisolated(nonsending) func collect() async -> UnaryOutcome {
     do throws(AttemptFailure) {
       try await waitForAnswer()
@@ -96,7 +96,7 @@ extension ClientExchange {
     }
   }
 
-  /// The response of one message behind its head. On the loop.
+  /// Returns the message of a response whose head has arrived. Call on the loop.
   nonisolated(nonsending) private func response() async throws(RPCError) -> UnaryAnswer {
     try await inbox.waitForEnd()
     if let error = StatusFields.outcome(head: inbox.head, trailers: inbox.trailers) { throw error }
@@ -109,6 +109,7 @@ extension ClientExchange {
       wasCompressed: inbox.lastWasCompressed)
   }
 
+  /// Returns the error of a response with no message, or with several.
   /// Source: gRPC's statuscodes.md, response cardinality violation.
   private func cardinality(_ message: String) -> RPCError {
     inbox.isCut
@@ -118,7 +119,7 @@ extension ClientExchange {
 }
 
 extension Inbox {
-  /// Why an attempt has failed before its response began, if it has.
+  /// The failure of an attempt whose response did not begin; nil if there is none so far.
   var attemptFailure: AttemptFailure? {
     guard let head else {
       return failure.map { AttemptFailure($0, isUnprocessed: closeReason == .unprocessed) }
@@ -133,12 +134,12 @@ extension Inbox {
     return AttemptFailure(error, pushback: .init(head))
   }
 
-  /// Whether the head is all there is: then what it says is trailing metadata.
+  /// Whether the response is Trailers-Only, so that its head holds the trailing metadata.
   var isTrailersOnly: Bool {
     head != nil && hasEnded && trailers == nil && receivedBytes == 0
   }
 
-  /// The status that ended the exchange, if something did.
+  /// The error that ended the exchange; nil while it is open, and after OK.
   var endedWith: RPCError? {
     if let failure { return failure }
     return hasEnded ? StatusFields.outcome(head: head, trailers: trailers) : nil

@@ -1,14 +1,14 @@
-/// Where tasks wait for something to change. Confined to a loop.
+/// A place where tasks on a loop wait for something to change. Confined to that loop.
 package final class WaitPoint: @unchecked Sendable {
   // Guard: all mutable state is touched on `loop` only.
   private let loop: any ExchangeLoop
-  /// There is seldom more than one.
+  /// The first waiter; there is seldom more than one.
   private var waiter: UnsafeContinuation<Void, Never>?
   private var others: [UnsafeContinuation<Void, Never>] = []
 
   package init(loop: any ExchangeLoop) { self.loop = loop }
 
-  /// Suspends until `signal` or the task's cancellation; look again at what was waited for.
+  /// Suspends until `signal` or the task's cancellation. Check afterwards what was waited for.
   package nonisolated(nonsending) func wait() async {
     await withTaskCancellationHandler {
       await withUnsafeContinuation { continuation in
@@ -21,9 +21,9 @@ package final class WaitPoint: @unchecked Sendable {
     }
   }
 
-  /// Wakes all that wait.
+  /// Resumes all waiting tasks.
   package func signal() {
-    // Resuming queues the task, so nobody waits anew meanwhile.
+    // Resuming only enqueues a task, so none waits again meanwhile.
     guard let first = waiter else { return }
     waiter = nil
     first.resume()

@@ -1,10 +1,11 @@
-/// A value that is one message on the wire. Generated messages conform.
+/// A value that is encoded as one message. Generated messages conform.
 public protocol WireMessage: Sendable {
   /// Decodes one message.
-  /// - Throws: on malformed or over-budget input.
+  /// - Throws: An error if the input is malformed or exceeds its budget.
   init(wire bytes: RawSpan) throws
 
-  /// Encodes; the result starts with `headroom` zero bytes (room for the gRPC prefix), followed by
-  /// the message. One allocation.
+  /// Encodes the message behind `headroom` zero bytes (room for the gRPC prefix), in one
+  /// allocation.
+  /// - Throws: An error if the message cannot be encoded.
   func wireBytes(headroom: Int) throws -> [UInt8]
 }
