@@ -1,16 +1,17 @@
 internal import Compression
 
 extension Symbol {
-  /// Light modules around a symbol (ISO/IEC 18004, 5.3.8: four).
+  /// The width of the quiet zone in modules (ISO/IEC 18004, 5.3.8).
   private static let quietZone = 4
-  /// Pixels a module may have: the largest symbol has less than 6,000 a side.
+  /// The valid module sizes in pixels, which keep the largest symbol below 6,000 pixels a side.
   public static let modulePixels = 1...32
 
   private var sideModules: Int { width + 2 * Self.quietZone }
 
-  /// The symbol as SVG 1.1, dark on white, with its quiet zone. Sharp at any size.
+  /// Returns the symbol as an SVG 1.1 image, dark on white, including the quiet zone.
   ///
-  /// - Parameter modulePixels: Pixels a module where nothing scales it; within ``modulePixels``.
+  /// - Parameter modulePixels: The module size in pixels if the image is not scaled; within
+  ///   ``modulePixels``.
   public func svg(modulePixels: Int = 8) -> String {
     precondition(Self.modulePixels.contains(modulePixels), "pixels of a module out of range")
     let side = sideModules
@@ -32,6 +33,7 @@ extension Symbol {
       """
   }
 
+  /// Returns the runs of dark modules in a row.
   private func darkRuns(_ row: Int) -> [(start: Int, length: Int)] {
     var runs: [(start: Int, length: Int)] = []
     var column = 0
@@ -44,9 +46,10 @@ extension Symbol {
     return runs
   }
 
-  /// The symbol as PNG, one bit a pixel, dark on white, with its quiet zone.
+  /// Returns the symbol as a PNG image with one bit per pixel, dark on white, including the quiet
+  /// zone.
   ///
-  /// - Parameter modulePixels: Pixels a module; within ``modulePixels``.
+  /// - Parameter modulePixels: The module size in pixels; within ``modulePixels``.
   /// - Throws: ``SymbolError/outOfMemory``.
   public func png(modulePixels: Int = 8) throws(SymbolError) -> [UInt8] {
     precondition(Self.modulePixels.contains(modulePixels), "pixels of a module out of range")
@@ -75,7 +78,8 @@ extension Symbol {
     }
   }
 
-  /// A row of pixels as PNG wants it: the filter "none", then eight pixels a byte, 1 being white.
+  /// Encodes a row of pixels as a PNG scan line: the filter type "none", then eight pixels per
+  /// byte, of which 1 is white.
   private static func scanline(_ dark: [Bool]) -> [UInt8] {
     var line: [UInt8] = [0]
     for start in stride(from: 0, to: dark.count, by: 8) {
@@ -89,13 +93,13 @@ extension Symbol {
   }
 }
 
-/// As much of the PNG format (ISO/IEC 15948) as a black and white square needs.
+/// The part of the PNG format (ISO/IEC 15948) that a black and white square needs.
 private enum PNG {
   private static let signature: [UInt8] = [0x89, 0x50, 0x4E, 0x47, 0x0D, 0x0A, 0x1A, 0x0A]
 
-  /// - Parameter image: The scan lines, in zlib's format.
+  /// - Parameter image: The scan lines, zlib-compressed.
   static func file(side: UInt32, image: [UInt8]) -> [UInt8] {
-    // One bit a pixel, grayscale; deflate, the five usual filters, not interlaced.
+    // Bit depth 1, grayscale, deflate, adaptive filtering (method 0), not interlaced.
     let header = bytes(side) + bytes(side) + [1, 0, 0, 0, 0]
     return signature + chunk("IHDR", header) + chunk("IDAT", image) + chunk("IEND", [])
   }
@@ -109,7 +113,7 @@ private enum PNG {
     [24, 16, 8, 0].map { UInt8(truncatingIfNeeded: number >> $0) }
   }
 
-  /// CRC-32 of ISO 3309, as PNG's annex D has it.
+  /// CRC-32 (ISO 3309) as specified in PNG's annex D.
   private static func checksum(_ data: [UInt8]) -> UInt32 {
     ~data.reduce(0xFFFF_FFFF) { sum, byte in
       table[Int(UInt8(truncatingIfNeeded: sum) ^ byte)] ^ sum >> 8

@@ -1,42 +1,42 @@
 internal import CQRencode
 internal import Glibc
 
-/// A QR code (ISO/IEC 18004): a square of dark and light modules, without the quiet zone around it,
-/// which the renderings add.
+/// A QR code (ISO/IEC 18004): a square of dark and light modules, without the quiet zone, which the
+/// renderings add.
 ///
-/// A value: safe to use from any task. Making one takes well under a millisecond.
+/// Safe to use from any task. Encoding takes well under a millisecond.
 public struct Symbol: Sendable, Hashable {
-  /// How much of a damaged symbol can be missing.
+  /// The error correction level: the share of a symbol that may be damaged.
   public enum Correction: Sendable, Hashable, CaseIterable {
-    /// Some 7 percent.
+    /// About 7 percent.
     case low
-    /// Some 15 percent: for screens and ordinary print.
+    /// About 15 percent: for screens and ordinary print.
     case medium
-    /// Some 25 percent.
+    /// About 25 percent.
     case quartile
-    /// Some 30 percent: for posters in the open.
+    /// About 30 percent: for posters outdoors.
     case high
   }
 
-  /// Modules a side: 21 to 177.
+  /// The number of modules per side: 21 to 177.
   public let width: Int
-  /// Row by row, left to right; true is dark.
+  /// The modules, row by row, left to right; true is dark.
   public let modules: [Bool]
 
-  /// Encodes a text, in the smallest version that holds it.
+  /// Encodes a text in the smallest version that holds it.
   ///
-  /// Digits and upper-case letters take less room than the rest: the library mixes modes by itself.
+  /// Digits and upper-case letters take less space, because the library mixes encoding modes.
   /// - Throws: ``SymbolError``.
   public init(_ text: String, correction: Correction = .medium) throws(SymbolError) {
     guard !text.isEmpty, !text.utf8.contains(0) else { throw .notEncodable }
-    // The library made the symbol, which is ours until the end of this function.
+    // The library allocates the symbol, which is owned by this function until it returns.
     let made = unsafe text.withCString { string in
       unsafe QRcode_encodeString(string, 0, correction.level, QR_MODE_8, 1)
     }
     guard let made = unsafe made else { throw errno == ERANGE ? .tooLong : .outOfMemory }
     defer { unsafe QRcode_free(made) }
     let width = unsafe Int(made.pointee.width)
-    // `width` × `width` bytes, as qrencode.h says, of which the lowest bit is the module.
+    // `width` × `width` bytes (qrencode.h), of which the lowest bit is the module.
     let data = unsafe UnsafeBufferPointer(start: made.pointee.data, count: width * width)
     self.width = width
     unsafe modules = data.map { $0 & 1 == 1 }
@@ -45,12 +45,13 @@ public struct Symbol: Sendable, Hashable {
   subscript(row: Int, column: Int) -> Bool { modules[row * width + column] }
 }
 
-/// Why a text has no symbol.
+/// The reasons why a text can't be encoded.
 public enum SymbolError: Error, Sendable, Hashable {
-  /// It is empty, or holds NUL.
+  /// The text is empty or contains NUL.
   case notEncodable
-  /// More than the largest symbol holds: 2,331 bytes at medium correction.
+  /// The text exceeds the largest symbol: 2,331 bytes at medium correction.
   case tooLong
+  /// Memory could not be allocated.
   case outOfMemory
 }
 

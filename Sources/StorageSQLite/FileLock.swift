@@ -1,11 +1,13 @@
 internal import Glibc
 internal import Storage
 
-/// The claim of one process on a store's file: an advisory lock on `PATH.lock`, which the kernel
-/// drops when the process ends, however it ends. The lock file itself stays.
+/// A process's exclusive lock on a store: an advisory `flock` on `PATH.lock`, which the kernel
+/// releases when the process ends. The lock file itself is not deleted.
 final class FileLock: Sendable {
   private let descriptor: Int32
 
+  /// Acquires the lock.
+  ///
   /// - Throws: `StorageError.locked` naming the owner, `.io`.
   init(path: String) throws(StorageError) {
     descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o600)
@@ -20,7 +22,7 @@ final class FileLock: Sendable {
     _ = text.withUnsafeBytes { pwrite(descriptor, $0.baseAddress, $0.count, 0) }
   }
 
-  /// The holder's process number as it wrote it, for the error's words only.
+  /// Returns the process id written by the lock's owner, for error messages only.
   private static func owner(_ descriptor: Int32) -> String {
     var bytes = [UInt8](repeating: 0, count: 16)
     let count = bytes.withUnsafeMutableBytes { pread(descriptor, $0.baseAddress, $0.count, 0) }

@@ -1,19 +1,19 @@
 internal import Storage
 internal import Synchronization
 
-/// A read that waits for a reading connection.
-// Sendable: `continuation` is set before the job is submitted and then touched by one reader only.
+/// A queued read.
+// Guard: `continuation` is set before the job is submitted, then touched by only one reader thread.
 final class PendingRead: @unchecked Sendable {
   private let queries: [AnyQuery]
   private let cancelled = Atomic(false)
-  // `finish` answers once.
+  // Set to `nil` by the first completion.
   private var continuation: UnsafeContinuation<ReadResults, any Error>?
 
   init(_ queries: [AnyQuery]) {
     self.queries = queries
   }
 
-  /// Submits itself and waits for the answer.
+  /// Submits the read to the queue and waits for its completion.
   func submit(to queue: WorkQueue<PendingRead>) async throws -> ReadResults {
     try await withTaskCancellationHandler {
       try Task.checkCancellation()
@@ -31,7 +31,7 @@ final class PendingRead: @unchecked Sendable {
     }
   }
 
-  /// Reads from one snapshot and answers.
+  /// Executes the queries on one snapshot and completes the read.
   func run(on connection: SQLiteConnection) {
     if cancelled.load(ordering: .relaxed) { return finish(throwing: CancellationError()) }
     do {
@@ -44,7 +44,7 @@ final class PendingRead: @unchecked Sendable {
   }
 
   private func read(_ connection: SQLiteConnection) throws -> ReadResults {
-    // One statement is a snapshot by itself.
+    // A single statement has a snapshot of its own.
     if queries.count == 1 { return try connection.read(queries) }
     try connection.run("BEGIN DEFERRED")
     defer { connection.rollBack() }

@@ -2,33 +2,35 @@ internal import GRDB
 internal import GRDBSQLite
 internal import Storage
 
-/// One open connection, confined to the thread that holds it: rows and counts in, the module's own
-/// errors out. Statements are compiled once and kept.
+/// An open connection with a cache of prepared statements, which maps SQLite's errors to
+/// `StorageError`. Confined to the thread that holds it.
 final class SQLiteConnection {
-  /// Statements kept: a service has some dozens; filters that are put together make more.
+  /// The maximum number of prepared statements: a service has some dozens; dynamically composed
+  /// filters add more.
   private static let statementLimit = 512
 
   private let database: GRDB.Database
-  /// Valid as long as `database` is: inside the access that this connection lives in.
+  /// The SQLite handle, valid as long as `database` is: during the access in which this connection
+  /// is used.
   private let handle: OpaquePointer
   private var statements: [String: SQLiteStatement] = [:]
-  /// Set once an error showed that the file or the disk can't be trusted any more.
+  /// Set by an error after which the file or the disk can't be trusted.
   private(set) var failure: StorageError?
   private let log = LogLength()
 
-  /// Pages of the log from which on it is moved into the file: 16 MB, some 20 ms of work. With
-  /// SQLite's own 1,000 every other commit of a busy service would do it, and the pages that all of
-  /// them change (the ends of tables) would be written each time.
+  /// The WAL size in pages from which it is checkpointed: 16 MB, about 20 ms of work. With SQLite's
+  /// default of 1,000, every other commit of a busy service would checkpoint, and pages changed by
+  /// every commit (the ends of tables) would be written each time.
   private static let logPagesMax: Int32 = 4_000
 
-  /// - Throws: `StorageError.closed` when the database is.
+  /// - Throws: `StorageError.closed` if the database is closed.
   init(_ database: GRDB.Database) throws(StorageError) {
     guard let handle = database.sqliteConnection else { throw .closed }
     self.database = database
     self.handle = handle
   }
 
-  /// The rows of a SELECT, at most `Limits.rowsPerQuery`.
+  /// Returns the rows of a SELECT, at most `Limits.rowsPerQuery`.
   func rows(_ sql: String, _ arguments: [SQLValue]) throws(StorageError) -> [Storage.Row] {
     do {
       return try statement(sql).rows(arguments)
@@ -37,7 +39,7 @@ final class SQLiteConnection {
     }
   }
 
-  /// Reads queries one after the other.
+  /// Executes queries in order.
   func read(_ queries: [AnyQuery]) throws -> ReadResults {
     var results: [ReadResult] = []
     results.reserveCapacity(queries.count)
@@ -47,9 +49,9 @@ final class SQLiteConnection {
     return ReadResults(results)
   }
 
-  /// Runs one statement.
+  /// Executes one statement.
   ///
-  /// - Returns: how many rows it touched, where it is an INSERT, UPDATE or DELETE.
+  /// - Returns: The number of affected rows of an INSERT, UPDATE or DELETE.
   @discardableResult
   func run(_ sql: String, _ arguments: [SQLValue] = []) throws(StorageError) -> Int {
     do {
@@ -60,7 +62,7 @@ final class SQLiteConnection {
     }
   }
 
-  /// Runs a text of several statements.
+  /// Executes a text of several statements.
   func runScript(_ sql: String) throws(StorageError) {
     do {
       try database.execute(sql: sql)
@@ -69,13 +71,13 @@ final class SQLiteConnection {
     }
   }
 
-  /// Rows that were changed so far; a statement that fails counts none.
+  /// The total number of rows changed so far; failed statements don't count.
   var changes: Int64 { sqlite3_total_changes64(handle) }
 
-  /// False too after an error that made SQLite roll back by itself.
+  /// Whether a transaction is open; false also after an error that made SQLite roll back.
   var isInTransaction: Bool { sqlite3_get_autocommit(handle) == 0 }
 
-  /// Takes the moving of the log into the file away from COMMIT, which would hide its errors: see
+  /// Disables SQLite's automatic checkpoint after COMMIT, which would hide its errors: see
   /// `moveLog`.
   func keepLog() {
     // The hook's argument is owned by this object, which outlives the connection's last commit.
@@ -90,10 +92,10 @@ final class SQLiteConnection {
       }, argument)
   }
 
-  /// Moves a log that has grown long into the file, as far as readers let it; a full disk waits for
-  /// room.
+  /// Checkpoints a WAL that has grown long, as far as readers allow. A checkpoint that fails
+  /// because the disk is full is retried later.
   ///
-  /// - Throws: `StorageError.io`, `.corrupt`: what the file holds is not known any more.
+  /// - Throws: `StorageError.io`, `.corrupt`: the state of the file is unknown.
   func moveLog() throws(StorageError) {
     guard log.pages >= Self.logPagesMax else { return }
     log.pages = 0
@@ -103,7 +105,7 @@ final class SQLiteConnection {
     }
   }
 
-  /// Leaves whatever transaction there is.
+  /// Rolls back the open transaction, if any.
   func rollBack() {
     if isInTransaction { _ = try? run("ROLLBACK") }
   }
@@ -125,7 +127,7 @@ final class SQLiteConnection {
   }
 }
 
-/// How long the log was after the last commit. Confined to the connection's thread.
+/// The WAL size after the last commit. Confined to the connection's thread.
 private final class LogLength {
   var pages: Int32 = 0
 }

@@ -5,8 +5,8 @@ public import Storage
 internal import Synchronization
 
 extension SQLiteDatabase: CopyableDatabase {
-  /// By `VACUUM INTO` on a reading connection of its own: a snapshot, without holes, and without
-  /// what was deleted.
+  /// Copies with `VACUUM INTO` on a read connection of its own: a snapshot without free pages and
+  /// deleted data.
   public func copy(
     to path: String, progress: (_ done: Int, _ total: Int) async throws -> Void
   ) async throws {
@@ -18,7 +18,7 @@ extension SQLiteDatabase: CopyableDatabase {
         """
       ) { try $0.int("bytes") })
     let queue = try file.openReader()
-    // SQLite writes into an empty file: so it is ours alone from the beginning.
+    // VACUUM INTO accepts an empty file, so it is created here with mode 0600.
     let descriptor = Glibc.open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0o600)
     guard descriptor >= 0 else { throw StorageError.io(.init("\(path): errno \(errno)")) }
     defer { _ = Glibc.close(descriptor) }
@@ -37,7 +37,7 @@ extension SQLiteDatabase: CopyableDatabase {
     do {
       try await withThrowingTaskGroup(of: Bool.self) { group in
         group.addTask {
-          // The group waits for it, whoever ends it.
+          // A task group awaits its children, so cancellation must interrupt the statement.
           try await withTaskCancellationHandler {
             try await copying.value
           } onCancel: {
@@ -46,7 +46,7 @@ extension SQLiteDatabase: CopyableDatabase {
           return true
         }
         while true {
-          // The copy grows in its file: there is nothing to await but time.
+          // The progress is the size of the growing file, which can only be polled.
           group.addTask {
             try await Task.sleep(for: .milliseconds(200))
             return false

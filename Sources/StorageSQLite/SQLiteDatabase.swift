@@ -6,8 +6,9 @@ internal import Synchronization
 
 /// A store in one SQLite file, owned by this process.
 ///
-/// One connection writes, on its own thread, in groups of waiting writes with one durable commit
-/// each; others read beside it, on theirs. No cooperative thread is ever blocked.
+/// One connection writes on a thread of its own, in groups of queued writes with one durable commit
+/// each. Others read concurrently, each on its own thread. No thread of the cooperative pool is
+/// blocked.
 public final class SQLiteDatabase: Storage.Database {
   let file: SQLiteFile
   private let shared: Writer.Shared
@@ -21,15 +22,15 @@ public final class SQLiteDatabase: Storage.Database {
   }
 
   deinit {
-    // A store that was dropped without `close` still finishes what waits.
+    // A store released without `close` still completes its queued calls.
     shared.end(.closed)
   }
 
-  /// Opens the store and makes its own tables; a file that isn't there is created (mode 0600).
+  /// Opens the store and creates the engine-owned tables; a missing file is created (mode 0600).
   ///
   /// - Parameter url: `sqlite:PATH`.
-  /// - Throws: `StorageError.locked` when another process (or this one) has it open, `.address`,
-  ///   `.io`, `.corrupt`, `.newerSchema`.
+  /// - Throws: `StorageError.locked` if the store is already open, in another process or in this
+  ///   one; `.address`, `.io`, `.corrupt`, `.newerSchema`.
   public static func open(
     url: String, options: SQLiteOptions = SQLiteOptions()
   ) async throws -> SQLiteDatabase {
@@ -94,10 +95,11 @@ public final class SQLiteDatabase: Storage.Database {
   }
 }
 
-/// What the engine's threads do from start to end.
+/// The bodies of the engine's threads.
 enum SQLiteEngine {
-  /// Owns the file: lock, writing connection, own tables, then the writes until the queue ends. It
-  /// closes last, since the last connection to close is the one that checkpoints.
+  /// Runs the writer's thread: locks the file, opens the write connection, creates the engine-owned
+  /// tables, and writes until the queue ends. It closes last, because the last connection to close
+  /// checkpoints.
   static func write(
     _ file: SQLiteFile, _ shared: Writer.Shared, _ options: SQLiteOptions,
     readers: DispatchGroup, _ started: () -> Void
@@ -116,6 +118,7 @@ enum SQLiteEngine {
     try? queue.close()
   }
 
+  /// Runs a reader's thread until the queue ends.
   static func read(
     _ file: SQLiteFile, _ shared: Writer.Shared, _ started: () -> Void
   ) throws {
@@ -128,7 +131,7 @@ enum SQLiteEngine {
     try? queue.close()
   }
 
-  /// The engine-owned tables, and the epoch of this store's history.
+  /// Creates the engine-owned tables and the epoch of the store's feed.
   private static func prepare(_ connection: SQLiteConnection) throws {
     try connection.run("BEGIN IMMEDIATE")
     do {

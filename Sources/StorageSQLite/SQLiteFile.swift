@@ -3,7 +3,7 @@ internal import GRDB
 internal import Glibc
 internal import Storage
 
-/// Opens connections to one file and checks that they are what durability needs.
+/// Opens connections to one file and verifies the settings that durability depends on.
 struct SQLiteFile: Sendable {
   let path: String
 
@@ -20,10 +20,12 @@ struct SQLiteFile: Sendable {
 
   var lockPath: String { "\(path).lock" }
 
-  /// The writing connection: WAL, and an fsync at every commit (`synchronous=FULL`), both verified,
-  /// since a wrong setting would lose acknowledged writes at a power loss and show no other way.
+  /// Opens the write connection with WAL and an fsync at every commit (`synchronous=FULL`). Both
+  /// settings are verified, because a wrong one would only show when acknowledged writes are lost
+  /// in a power failure.
   func openWriter(logBytes: Int) throws(StorageError) -> DatabaseQueue {
-    // SQLite gives its log the permissions of the file, so it is made first: ours alone.
+    // SQLite gives the WAL file the permissions of the database file, which is therefore created
+    // first, with mode 0600.
     let descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
     guard descriptor >= 0 else { throw .io(.init("\(path): errno \(errno)")) }
     _ = Glibc.close(descriptor)
@@ -38,6 +40,7 @@ struct SQLiteFile: Sendable {
     }
   }
 
+  /// Opens a read connection.
   func openReader() throws(StorageError) -> DatabaseQueue {
     try mapped {
       var configuration = configuration()

@@ -1,21 +1,22 @@
-/// The bounds of one SQLite store. The defaults suit a service with its own file.
+/// The limits of a SQLite store. The defaults suit a service with its own file.
 public struct SQLiteOptions: Sendable {
-  /// Reading connections, each on a thread of its own. WAL lets them run beside the writer.
+  /// The number of read connections, each on a thread of its own. WAL lets them read during writes.
   public var readers = 4
-  /// Writes that may wait; one more throws `StorageError.busy`. At 10,000 a second this is a wait
-  /// of under half a second, below any sensible deadline.
+  /// The maximum number of queued writes; further ones throw `StorageError.busy`. At 10,000 writes
+  /// a second a full queue means a delay below half a second, less than any sensible deadline.
   public var waitingWrites = 4_096
-  /// Reads that may wait; one more throws `StorageError.busy`.
+  /// The maximum number of queued reads; further ones throw `StorageError.busy`.
   public var waitingReads = 4_096
-  /// Writes that share one commit at most: some 10 ms of work, so that none waits longer for it.
+  /// The maximum number of writes per commit: about 10 ms of work, which bounds their latency.
   public var writesPerCommit = 256
-  /// Rows from which on a commit takes no further write: some 50 ms of work. A write may hold many
-  /// records.
+  /// The number of changed rows from which a commit takes no further write: about 50 ms of work.
+  /// One write may hold many records.
   public var rowsPerCommit = 8_192
-  /// The size the write-ahead log is cut back to once a slow reader no longer holds it.
+  /// The size in bytes to which the write-ahead log is truncated once no slow reader needs it.
   public var logBytes = 64 << 20
 
-  /// Runs right before each COMMIT; what it throws is that commit's failure. For fault tests.
+  /// Called before each COMMIT; an error that it throws fails the commit. For fault injection in
+  /// tests.
   var commitFault: (@Sendable () throws -> Void)?
 
   public init() {}

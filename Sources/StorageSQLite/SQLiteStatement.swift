@@ -1,23 +1,23 @@
 internal import GRDBSQLite
 internal import Storage
 
-/// One compiled statement of a connection, confined to the connection's thread.
+/// A prepared statement. Confined to its connection's thread.
 ///
-/// GRDB opens and configures the connection; statements go to SQLite directly, which saves about
-/// half of the time of a small one, and keeps text whole.
+/// GRDB opens and configures connections. Statements call SQLite directly, which takes about half
+/// the time for small ones and preserves text with any content.
 final class SQLiteStatement {
-  /// Owned: finalized in `deinit`, which comes before the connection closes.
+  /// The owned handle, finalized in `deinit`, before the connection closes.
   private let handle: OpaquePointer
   private let connection: OpaquePointer
   private let parameters: Int
-  /// The result's column names.
+  /// The column names of the result.
   private(set) var columns: [String]
 
-  /// - Throws: `StorageError.statement` when the SQL is wrong, empty, or more than one statement.
+  /// - Throws: `StorageError.statement` if the SQL is invalid, empty, or more than one statement.
   init(_ sql: String, on connection: OpaquePointer) throws(StorageError) {
     var handle: OpaquePointer?
     var sql = sql
-    // SQLite copies the text, and the tail's pointer is used inside the closure only.
+    // SQLite copies the text; the tail pointer is used only inside the closure.
     let (code, isWhole) = sql.withUTF8 { text -> (Int32, Bool) in
       text.withMemoryRebound(to: CChar.self) { text in
         var tail: UnsafePointer<CChar>?
@@ -49,14 +49,14 @@ final class SQLiteStatement {
     }
   }
 
-  /// Runs the statement to its end and returns its rows, at most `Limits.rowsPerQuery`.
+  /// Executes the statement and returns its rows, at most `Limits.rowsPerQuery`.
   func rows(_ arguments: [SQLValue]) throws(StorageError) -> [Storage.Row] {
     defer { reset() }
     try bind(arguments)
     var rows: [Storage.Row] = []
     while try step() {
       if rows.isEmpty, Int(sqlite3_column_count(handle)) != columns.count {
-        // A changed schema made SQLite compile the statement anew.
+        // SQLite recompiled the statement after a schema change.
         columns = SQLiteStatement.columns(of: handle)
       }
       if rows.count == Limits.rowsPerQuery { throw .limit("rows per query") }
@@ -65,13 +65,14 @@ final class SQLiteStatement {
     return rows
   }
 
-  /// Runs the statement to its end.
+  /// Executes the statement and ignores its rows.
   func run(_ arguments: [SQLValue]) throws(StorageError) {
     defer { reset() }
     try bind(arguments)
     while try step() {}
   }
 
+  /// Steps the statement; returns whether there is a row.
   private func step() throws(StorageError) -> Bool {
     switch sqlite3_step(handle) {
     case SQLITE_ROW: true
@@ -80,7 +81,7 @@ final class SQLiteStatement {
     }
   }
 
-  /// Ready for the next use, holding no argument.
+  /// Resets the statement and releases its arguments.
   private func reset() {
     sqlite3_reset(handle)
     sqlite3_clear_bindings(handle)
@@ -107,16 +108,16 @@ final class SQLiteStatement {
     }
   }
 
-  /// "Copy before you return": the bytes needn't live longer than the call.
+  /// `SQLITE_TRANSIENT`: SQLite copies the bytes before the call returns.
   private static let transient = unsafeBitCast(-1, to: sqlite3_destructor_type.self)
 
-  /// PostgreSQL's text can't hold NUL, so ours holds none either.
+  /// Binds a text. Rejects NUL, which PostgreSQL's text can't hold.
   private func bind(_ text: String, at index: Int32) throws(StorageError) -> Int32 {
     var text = text
     let code = text.withUTF8 { bytes -> Int32? in
       if bytes.contains(0) { return nil }
       return bytes.withMemoryRebound(to: CChar.self) { bytes in
-        // The empty text has no address, which SQLite would take for NULL.
+        // An empty text has no address, and SQLite takes a null pointer for NULL.
         guard let address = bytes.baseAddress else {
           return sqlite3_bind_text(handle, index, "", 0, SQLiteStatement.transient)
         }
@@ -137,7 +138,8 @@ final class SQLiteStatement {
     }
   }
 
-  /// The current row. SQLite's column pointers are valid until the next step; everything is copied.
+  /// Returns the current row. SQLite's column pointers are valid until the next step, so all values
+  /// are copied.
   private func values() -> [SQLValue] {
     [SQLValue](unsafeUninitializedCapacity: columns.count) { buffer, count in
       for index in 0..<Int32(columns.count) {
@@ -166,7 +168,7 @@ final class SQLiteStatement {
 }
 
 extension StorageError {
-  /// The last error of a connection.
+  /// Creates an error from the last error of a connection.
   init(sqlite connection: OpaquePointer, sql: String) {
     self.init(
       sqliteCode: sqlite3_extended_errcode(connection),

@@ -3,7 +3,7 @@ internal import GRDBSQLite
 internal import Storage
 
 extension StorageError {
-  /// The case that an error of GRDB stands for.
+  /// Maps an error of GRDB.
   init(sqlite error: any Error) {
     if let error = error as? StorageError {
       self = error
@@ -16,7 +16,7 @@ extension StorageError {
     }
   }
 
-  /// The case that an extended result code stands for.
+  /// Maps an extended result code.
   init(sqliteCode code: Int32, message: String, sql: String) {
     let detail = Detail("SQLite \(code): \(message): \(sql)")
     switch code & 0xff {
@@ -34,7 +34,7 @@ extension StorageError {
 }
 
 extension StorageError.Constraint {
-  /// SQLite says "UNIQUE constraint failed: member.hash, member.kind".
+  /// Parses SQLite's message, e.g. "UNIQUE constraint failed: member.hash, member.kind".
   init(sqliteCode code: Int32, message: String) {
     let names = message.split(separator: ": ").last?.split(separator: ", ") ?? []
     let places = names.map { $0.split(separator: ".").map(String.init) }

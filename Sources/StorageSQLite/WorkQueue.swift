@@ -2,23 +2,26 @@ internal import Foundation
 internal import Storage
 internal import Synchronization
 
-/// A bounded queue between tasks that submit and threads that take: first come, first served.
+/// A bounded FIFO queue between submitting tasks and worker threads.
 ///
-/// Submitting never waits; taking blocks its thread, which is why only the engine's own threads do.
-// Sendable: every property below `condition` but the atomic is read and written with it locked.
+/// Submitting never blocks. Taking blocks the calling thread and is therefore reserved to the
+/// engine's own threads.
+// Guard: every mutable property except for the atomic is accessed only under the lock of
+// `condition`.
 final class WorkQueue<Job: Sendable>: @unchecked Sendable {
   private let condition = NSCondition()
   private let capacity: Int
   private var jobs: [Job] = []
   private var refusal: StorageError?
+  /// The number of threads blocked in `take`.
   private var isWaitedFor = 0
-  /// The last job came soon: so may the next.
+  /// Whether the last job arrived within `awakeMax`, so that the next one is likely to.
   private var isLively = false
-  /// Jobs that ever came.
+  /// The total number of jobs submitted.
   private let arrivals = Atomic(0)
 
-  /// How long a thread stays awake for the next job while they come as fast: waking it takes about
-  /// a third of that, and a lone write two of them.
+  /// How long a thread spins for the next job while jobs arrive at that rate. Waking a blocked
+  /// thread takes about a third of that, and a lone write two such wake-ups.
   private static var awakeMax: Duration { .microseconds(100) }
 
   init(capacity: Int) {
@@ -27,7 +30,7 @@ final class WorkQueue<Job: Sendable>: @unchecked Sendable {
 
   /// Adds a job.
   ///
-  /// - Throws: `StorageError.busy` when too many wait, or why the queue ended.
+  /// - Throws: `StorageError.busy` if the queue is full, or the reason why it ended.
   func submit(_ job: Job) throws(StorageError) {
     condition.lock()
     defer { condition.unlock() }
@@ -38,10 +41,11 @@ final class WorkQueue<Job: Sendable>: @unchecked Sendable {
     if isWaitedFor > 0 { condition.signal() }
   }
 
-  /// Waits for jobs and takes up to `limit`; none means that the queue ended and is empty.
+  /// Waits for jobs and removes up to `limit` of them. An empty result means that the queue has
+  /// ended and is empty.
   ///
-  /// - Parameter staysAwake: for the one thread that takes: waits awake at first, while jobs come
-  ///   one soon after the other.
+  /// - Parameter staysAwake: Whether to spin before blocking while jobs arrive quickly. Only for a
+  ///   queue with one worker thread.
   func take(_ limit: Int, staysAwake: Bool = false) -> [Job] {
     condition.lock()
     defer { condition.unlock() }
@@ -61,7 +65,7 @@ final class WorkQueue<Job: Sendable>: @unchecked Sendable {
     return Array(jobs.prefix(limit))
   }
 
-  /// Called and left with `condition` locked.
+  /// Spins until a job arrives or `awakeMax` has passed. Called and left with `condition` locked.
   private func awaitAwake(since start: ContinuousClock.Instant) {
     let seen = arrivals.load(ordering: .relaxed)
     condition.unlock()
@@ -71,14 +75,14 @@ final class WorkQueue<Job: Sendable>: @unchecked Sendable {
     condition.lock()
   }
 
-  /// How many jobs wait.
+  /// The number of queued jobs.
   var count: Int {
     condition.lock()
     defer { condition.unlock() }
     return jobs.count
   }
 
-  /// Refuses further jobs; those that wait may still be taken. The first reason stays.
+  /// Rejects further jobs; queued ones may still be taken. The first reason is kept.
   func end(_ reason: StorageError) {
     condition.lock()
     defer { condition.unlock() }
@@ -86,7 +90,7 @@ final class WorkQueue<Job: Sendable>: @unchecked Sendable {
     condition.broadcast()
   }
 
-  /// Refuses further jobs for this reason and gives up those that wait.
+  /// Rejects further jobs for this reason, and removes and returns the queued ones.
   func abandon(_ reason: StorageError) -> [Job] {
     condition.lock()
     defer { condition.unlock() }

@@ -2,23 +2,23 @@ internal import Foundation
 internal import Storage
 internal import Synchronization
 
-/// A write that waits for its turn.
+/// A queued write. Confined to the writer's thread, except for `isCancelled`.
 protocol WriteJob: AnyObject, Sendable {
-  /// Its caller has gone: it needn't begin.
+  /// Whether its caller is gone, so that it need not start.
   var isCancelled: Bool { get }
-  /// Does the work inside the group's transaction, all or nothing. May run again after a rollback.
+  /// Executes the write atomically within the group's transaction. May run again after a rollback.
   func run(in session: WriterSession) throws
-  /// Answers the caller, once: after the commit, or with what went wrong.
+  /// Completes the call, once: after the commit, or with an error.
   func finish(_ failure: (any Error)?)
 }
 
-/// A caller's write.
-// Sendable: `continuation` is set before the job is submitted; that and `reply` are then touched by
-// the writer's thread only.
+/// The write of a caller.
+// Guard: `continuation` is set before the job is submitted; from then on only the writer's thread
+// touches it and `reply`.
 final class PendingWrite<Reply: Sendable>: WriteJob, @unchecked Sendable {
   private let step: @Sendable () throws -> Step<Reply>
   private let cancelled = Atomic(false)
-  // `finish` answers once.
+  // Set to `nil` by the first `finish`.
   private var continuation: UnsafeContinuation<Reply, any Error>?
   private var reply: Reply?
   private var attempts = 0
@@ -29,7 +29,7 @@ final class PendingWrite<Reply: Sendable>: WriteJob, @unchecked Sendable {
 
   var isCancelled: Bool { cancelled.load(ordering: .relaxed) }
 
-  /// Submits itself and waits for the answer.
+  /// Submits the write to the queue and waits for its completion.
   func submit(to queue: WorkQueue<any WriteJob>) async throws -> Reply {
     try await withTaskCancellationHandler {
       try Task.checkCancellation()
@@ -62,6 +62,7 @@ final class PendingWrite<Reply: Sendable>: WriteJob, @unchecked Sendable {
     throw StorageError.contention
   }
 
+  /// Executes the read phases and returns the commit, if any, and the reply.
   private func decide(with connection: SQLiteConnection) throws -> (Commit?, Reply) {
     var step = try step()
     for _ in 0...Limits.phasesPerWrite {
@@ -87,7 +88,7 @@ final class PendingWrite<Reply: Sendable>: WriteJob, @unchecked Sendable {
   }
 }
 
-/// The migrations of a component, applied like any write.
+/// The pending migrations of a component, applied as a write.
 struct MigrationRun: Sendable {
   let component: StorageSchema.Component
   let migrations: [Migration]
@@ -99,7 +100,7 @@ struct MigrationRun: Sendable {
     }
   }
 
-  /// Applies what is missing, inside a running transaction.
+  /// Applies the pending migrations inside a running transaction.
   static func apply(
     _ component: StorageSchema.Component, _ migrations: [Migration],
     on connection: SQLiteConnection, at time: Date
@@ -116,9 +117,9 @@ struct MigrationRun: Sendable {
   }
 }
 
-/// A caller's migrations waiting for the writer.
-// Sendable: `continuation` is set before the job is submitted and then touched by the writer's
-// thread only.
+/// The queued migrations of a caller.
+// Guard: `continuation` is set before the job is submitted, then touched by the writer's thread
+// only.
 final class PendingMigration: WriteJob, @unchecked Sendable {
   private let work: MigrationRun
   private var continuation: CheckedContinuation<Void, any Error>?

@@ -1,10 +1,11 @@
 internal import Storage
 internal import Synchronization
 
-/// The one writer of a file: takes what waits, in groups, each group one durable commit.
+/// The only writer of a file: takes queued jobs in groups and stores each group in one durable
+/// commit. Confined to a thread of its own.
 ///
-/// Runs on a thread of its own. Every job is answered after the commit that it shared, refusals
-/// too: what a refusal was based on may be another job's work in the same group.
+/// Every job is completed after the commit of its group. This includes refusals, because a refusal
+/// may be based on the uncommitted effect of another job of the group.
 final class Writer {
   private let session: WriterSession
   private let shared: Shared
@@ -12,14 +13,14 @@ final class Writer {
   private let groupLimit: Int
   private let rowLimit: Int
 
-  /// What the writer shares with the tasks that submit.
+  /// The state shared by the writer and the submitting tasks. Safe to call from any thread.
   final class Shared: Sendable {
     let writes: WorkQueue<any WriteJob>
     let reads: WorkQueue<PendingRead>
     let signal = FeedSignal()
-    /// Wakes once, when the store ends.
+    /// Finishes when the store ends.
     let ending = FeedSignal()
-    /// Why nothing more can be trusted.
+    /// The reason why the store failed for good.
     let failure = Mutex<StorageError?>(nil)
     let statistics = Mutex(WriterStatistics())
 
@@ -28,7 +29,7 @@ final class Writer {
       reads = WorkQueue(capacity: options.waitingReads)
     }
 
-    /// Refuses further calls; those that wait may still be done.
+    /// Rejects further calls; queued ones may still be executed.
     func end(_ reason: StorageError) {
       writes.end(reason)
       reads.end(reason)
@@ -45,7 +46,7 @@ final class Writer {
     rowLimit = options.rowsPerCommit
   }
 
-  /// Works until the queue ends.
+  /// Executes jobs until the queue ends.
   func run() {
     while true {
       let group = shared.writes.take(groupLimit, staysAwake: true)
@@ -60,12 +61,12 @@ final class Writer {
     }
   }
 
-  /// Runs a group in one transaction and answers its jobs.
+  /// Executes a group in one transaction and completes its jobs.
   ///
-  /// A group that lost its transaction (a full disk makes SQLite roll back everything) is run again
-  /// one by one, so that the job that was too much takes no other with it.
+  /// A group whose transaction was rolled back as a whole (by SQLite, on a full disk) is run again
+  /// job by job, so that the job that caused it does not affect the others.
   ///
-  /// - Returns: How many of the first jobs were answered.
+  /// - Returns: The number of completed jobs, from the first on.
   private func store(_ group: [any WriteJob]) -> Int {
     do {
       let failures = try transaction(group)
@@ -76,7 +77,7 @@ final class Writer {
       }
       return failures.count
     } catch is WriterSession.Spoiled {
-      // A write failed halfway, and no savepoint was there to go back to.
+      // A write failed after a change, and there was no savepoint to roll back to.
       session.rollBack()
       session.takeSavepoints()
       return store(group)
@@ -99,10 +100,11 @@ final class Writer {
     }
   }
 
-  /// Ends early once it has stored much: the others share the next one.
+  /// Executes a group in one transaction. Ends early once enough rows were changed; the remaining
+  /// jobs share the next transaction.
   ///
-  /// - Returns: what went wrong with each job, once what didn't is durable.
-  /// - Throws: when the transaction as a whole is lost.
+  /// - Returns: The error of each job, or `nil`, once the successful ones are durable.
+  /// - Throws: If the transaction as a whole was lost.
   private func transaction(_ group: [any WriteJob]) throws -> [(any Error)?] {
     try session.begin()
     var failures: [(any Error)?] = []
@@ -132,7 +134,7 @@ final class Writer {
     return failures
   }
 
-  /// What the fault hook threw counts as the engine's own failure.
+  /// Returns an I/O error of the fault hook, which counts as a failure of the engine itself.
   private func fatal(_ error: any Error) -> StorageError? {
     switch error as? StorageError {
     case .io(let detail) where fault != nil: .io(detail)
@@ -140,8 +142,8 @@ final class Writer {
     }
   }
 
-  /// After a failed commit or fsync nothing can be trusted: nothing more is acknowledged until the
-  /// store is opened again (and has recovered from its log).
+  /// Ends the store after a failed commit or fsync. Nothing more is acknowledged until the store is
+  /// opened again and has recovered from its WAL.
   private func stop(_ failure: StorageError, _ group: ArraySlice<any WriteJob>) {
     for job in group { job.finish(failure) }
     for job in shared.writes.abandon(failure) { job.finish(failure) }

@@ -1,28 +1,29 @@
 internal import Foundation
 internal import Storage
 
-/// The writer's side of a transaction: its connection, and what it keeps beside it — the audit
-/// chain's head and the feed's last position. Confined to the writer's thread.
+/// The writer's transaction state: its connection, the audit chain's head and the feed's last
+/// position. Confined to the writer's thread.
 final class WriterSession {
   let connection: SQLiteConnection
   private var kept: Kept
-  /// What `kept` was when the transaction began.
+  /// The value of `kept` at the start of the transaction.
   private var atBegin: Kept
-  /// Groups that still get a savepoint a write.
+  /// The number of further groups in which each write gets a savepoint.
   private var guardedGroups = 0
 
-  /// So many after one that failed halfway: its like may come again soon.
+  /// The number of groups with savepoints after a write failed midway: another is likely to follow.
   private static let guardedGroupsMax = 32
 
+  /// The state that is restored on rollback.
   private struct Kept {
     var chain: AuditChain
     var position: Int64
-    /// Whether the transaction holds anything to tell the feed's followers.
+    /// Whether the transaction has events to notify followers of.
     var hasEvents = false
     var writes = 0
   }
 
-  /// Continues where the store ended.
+  /// Restores the state from the store.
   init(_ connection: SQLiteConnection) throws {
     self.connection = connection
     connection.keepLog()
@@ -45,17 +46,17 @@ final class WriterSession {
     atBegin = kept
   }
 
-  /// A guard found another count of rows than the decision was based on.
+  /// The number of rows affected differs from the expected one.
   struct GuardFailed: Error {}
 
-  /// A write failed after it had changed something, in a group without savepoints: the group is to
-  /// be run again with them.
+  /// A write failed after changing something, in a group without savepoints. The group must be run
+  /// again with savepoints.
   struct Spoiled: Error {}
 
-  /// Stores a commit inside the running transaction, all or nothing.
+  /// Executes a commit atomically inside the running transaction.
   ///
-  /// Few writes fail here, and most that do fail at their first statement, which SQLite undoes by
-  /// itself. So there are savepoints only for a while after a write needed one.
+  /// Writes rarely fail here, and most of them at their first statement, which SQLite undoes by
+  /// itself. Therefore savepoints are used only for some time after a write needed one.
   ///
   /// - Throws: `GuardFailed`, `Spoiled`, `StorageError`.
   func apply(_ commit: Commit) throws {
@@ -83,10 +84,10 @@ final class WriterSession {
     kept.writes += 1
   }
 
-  /// From now on, for a while, each write gets a savepoint.
+  /// Enables savepoints for the next groups.
   func takeSavepoints() { guardedGroups = Self.guardedGroupsMax }
 
-  /// Runs `body` all or nothing inside the running transaction.
+  /// Executes `body` atomically inside the running transaction.
   func savepoint(_ body: () throws -> Void) throws {
     let before = kept
     try connection.run("SAVEPOINT one_write")
@@ -95,7 +96,7 @@ final class WriterSession {
       try connection.run("RELEASE one_write")
     } catch {
       kept = before
-      // After some errors SQLite has rolled back the whole transaction already.
+      // Some errors make SQLite roll back the whole transaction.
       if connection.isInTransaction {
         try connection.run("ROLLBACK TO one_write")
         try connection.run("RELEASE one_write")
@@ -114,9 +115,9 @@ final class WriterSession {
     try connection.run("BEGIN IMMEDIATE")
   }
 
-  /// Makes the transaction durable.
+  /// Commits the transaction durably.
   ///
-  /// - Returns: how many writes it held, and whether it holds events.
+  /// - Returns: The number of writes, and whether there are events.
   func commit(fault: (@Sendable () throws -> Void)?) throws -> (writes: Int, hasEvents: Bool) {
     if kept.chain != atBegin.chain { try run(kept.chain.storeHead()) }
     if kept.writes > 0 { try fault?() }
@@ -129,7 +130,7 @@ final class WriterSession {
     return (kept.writes, kept.hasEvents)
   }
 
-  /// Undoes the transaction, as far as SQLite hasn't.
+  /// Rolls back the transaction unless SQLite already has.
   func rollBack() {
     connection.rollBack()
     kept = atBegin
