@@ -1,10 +1,10 @@
 import Storage
 
 extension Commit {
-  /// Rows of one statement: PostgreSQL takes 65,535 arguments, SQLite 32,766.
+  /// The maximum number of rows per statement: PostgreSQL allows 65,535 arguments, SQLite 32,766.
   static let rowsPerStatement = 250
 
-  /// Inserts many rows, a statement for each so many.
+  /// Inserts many rows, in statements of at most `rowsPerStatement` rows each.
   mutating func insert(
     into table: String, _ columns: [String], _ rows: [[any SQLValueConvertible]]
   ) {
@@ -18,7 +18,7 @@ extension Commit {
     }
   }
 
-  /// `(?1, ?2), (?3, ?4)`: places for rows, counted on from the arguments before them.
+  /// Returns parameter lists such as `(?1, ?2), (?3, ?4)`, numbered from `count + 1`.
   static func places(rows: Int, columns: Int, after count: Int = 0) -> String {
     (0..<rows).map { row in
       let first = count + row * columns
@@ -27,11 +27,11 @@ extension Commit {
   }
 }
 
-/// Inserts into one table, many a statement, whose text is made once.
+/// A multi-row INSERT into one table, with its text composed once.
 struct RowInsert: Sendable {
   private let head: String
   private let columns: Int
-  /// Of as many rows as a statement takes.
+  /// The text for `rowsPerStatement` rows.
   private let full: String
 
   init(into table: String, _ columns: [String]) {
@@ -40,7 +40,7 @@ struct RowInsert: Sendable {
     full = head + Commit.places(rows: Commit.rowsPerStatement, columns: columns.count)
   }
 
-  /// Adds rows, one after the other.
+  /// Inserts rows, whose values are given consecutively.
   func add(_ values: [SQLValue], to commit: inout Commit) {
     let most = Commit.rowsPerStatement * columns
     for start in stride(from: 0, to: values.count, by: most) {

@@ -2,15 +2,15 @@ import Foundation
 import ServiceKit
 import Storage
 
-/// What the passing of days does: overdue cases of the pool and transfers go one level up,
-/// transfers expire in the end.
+/// Processes deadlines: escalates overdue pool cases and transfers one level, and expires
+/// transfers.
 ///
-/// Each is one write of its own that decides anew whether it is due: two replicas that see to the
-/// same one do it once.
+/// Each is a write of its own that checks again whether it is due, so that concurrent replicas
+/// process it once.
 struct Deadlines: Sendable {
-  /// Cases of one read: some milliseconds.
+  /// The maximum number of cases per read, which takes some milliseconds.
   private static let page = 500
-  /// How the logs call the service where nobody asked.
+  /// The actor of log entries that no caller caused.
   private static let actor = "services/members"
 
   let database: any Database
@@ -18,17 +18,20 @@ struct Deadlines: Sendable {
 
   private var act: Act { Act(actor: Self.actor, now: now) }
 
-  /// - Returns: How many things were due.
+  /// Processes everything that is due.
+  ///
+  /// - Returns: The number of processed cases and transfers.
   /// - Throws: `StorageError`.
   func run() async throws -> Int {
     let day = act.day
     let cases = try await each({ PoolCaseStore.overdue(on: day, limit: $0) }, escalatePoolCase)
-    // Twice, so that one that goes up long after its days expires in the same round.
+    // Twice, so that a transfer escalated long after its due day expires in the same run.
     let first = try await each({ TransferStore.due(on: day, limit: $0) }, seeToTransfer)
     let second = try await each({ TransferStore.due(on: day, limit: $0) }, seeToTransfer)
     return cases + first + second
   }
 
+  /// Processes all pages of a query; returns the number of items that were still due.
   private func each(
     _ due: (Int) -> Query<[String]>, _ seeTo: (String) async throws -> Bool
   ) async throws -> Int {
@@ -40,12 +43,14 @@ struct Deadlines: Sendable {
         try Task.checkCancellation()
         if try await seeTo(id) { done += 1 }
       }
-      // Another replica may have been first with all of a page.
+      // Ends if another replica has processed a whole page first.
       guard page.count == Self.page, done > before else { return done }
     }
   }
 
-  /// - Returns: Whether anything was due still.
+  /// Escalates or expires a transfer.
+  ///
+  /// - Returns: Whether it was still due.
   private func seeToTransfer(_ id: String) async throws -> Bool {
     let act = act
     return try await database.write {
@@ -64,7 +69,9 @@ struct Deadlines: Sendable {
     }
   }
 
-  /// - Returns: Whether it was due still.
+  /// Escalates a pool case.
+  ///
+  /// - Returns: Whether it was still due.
   private func escalatePoolCase(_ id: String) async throws -> Bool {
     let act = act
     return try await database.write {

@@ -2,16 +2,17 @@ public import ServiceKit
 
 /// Configuration of yijia-members; see `config.example.yaml`.
 public struct MembersConfiguration: Codable, Sendable, Hashable {
-  /// What every service has.
+  /// The settings common to all services.
   public var service: ServiceConfiguration
-  /// Records of one bulk stream that are worked on at a time; 1 to 1,000.
+  /// The maximum number of records of one bulk stream in progress; 1 to 1,000.
   public var enrollmentsInFlight: Int
-  /// Rows of rosters that an organization's staff may compare on a day; 0 to 1,000,000,000.
+  /// The maximum number of roster rows that an organization's staff may compare per day; 0 to
+  /// 1,000,000,000.
   public var rosterRowsPerDay: Int
-  /// Rules of regions that differ from the usual ones.
+  /// The regions whose rules differ from the defaults.
   public var regions: [RegionSetting]
-  /// What stands before a code's text in its link, for example `https://yijia.example/c/`; empty
-  /// for no links. Ends in `/` or `=`; 200 characters at most.
+  /// The prefix of a code's link, e.g. `https://yijia.example/c/`; empty for no links. Ends in `/`
+  /// or `=`; at most 200 characters.
   public var codeLink: String
 
   enum CodingKeys: String, CodingKey {
@@ -22,7 +23,7 @@ public struct MembersConfiguration: Codable, Sendable, Hashable {
     case regions
   }
 
-  /// The defaults.
+  /// Creates the default configuration.
   public init() {
     service = ServiceConfiguration(name: "members", port: 7101)
     enrollmentsInFlight = 256
@@ -31,7 +32,7 @@ public struct MembersConfiguration: Codable, Sendable, Hashable {
     codeLink = ""
   }
 
-  /// - Throws: ``ConfigurationError`` naming every field out of its limits.
+  /// - Throws: ``ConfigurationError`` naming every field outside its limits.
   public func validate() throws {
     try service.validate()
     var wrong: [String] = []
@@ -71,34 +72,36 @@ public struct MembersConfiguration: Codable, Sendable, Hashable {
   }
 }
 
-/// How a region routes, where it differs from the usual; the narrowest stated region counts.
+/// The rules of a region where they differ from the defaults; the smallest configured region
+/// applies.
 public struct RegionSetting: Codable, Sendable, Hashable {
-  /// GB/T 2260 code of a county, city or province; 6 digits.
+  /// The GB/T 2260 code of a county, city or province; 6 digits.
   public var regionCode: String
-  /// Everybody goes to the holding pool first (Bengbu, Shenyang).
+  /// Whether everybody goes to the holding pool first (Bengbu, Shenyang).
   public var poolFirst: Bool
-  /// Who would go to the pool waits for approval instead of being a member at once (Bengbu).
+  /// Whether enrollments routed to the pool wait for approval (Bengbu).
   public var approveFirst: Bool
-  /// The federation of new forms of employment of the county or city takes the place of the village
-  /// and township unions (Henan).
+  /// Whether the new-form federation of the county or city replaces the village and township unions
+  /// (Henan).
   public var newFormFederation: Bool
-  /// Days that a case of the region's holding pools may take before it goes one level up; 1 to 365.
+  /// The days until a case of the region's holding pools is escalated one level; 1 to 365.
   public var poolDays: Int
-  /// External id of the organization that sees to the region's holding pools; empty for the one
+  /// The external id of the organization that keeps the region's holding pools; empty for the one
   /// above each pool.
   public var poolCustodian: String
 
-  /// Days that the receiver of a transfer has to decide, and then the level above it; 1 to 180.
+  /// The days that the receiver of a transfer has to decide, and then the level above it; 1 to 180.
   public var transferDays: Int
 
-  /// Half a month each: the papers name no figure.
+  /// The default of `poolDays`: half a month, because the papers give no figure.
   static let poolDaysNormal = 15
+  /// The default of `transferDays`: half a month, because the papers give no figure.
   static let transferDaysNormal = 15
 
-  /// Members of one unit in a township who are enough for a union of their own; 2 to 100,000.
+  /// The number of members of one unit in a township that opens a unit index; 2 to 100,000.
   public var unitThreshold: Int
 
-  /// Trade Union Law, art. 11.
+  /// The default of `unitThreshold` (Trade Union Law, art. 11).
   static let unitThresholdNormal = 25
 
   enum CodingKeys: String, CodingKey {
@@ -112,7 +115,7 @@ public struct RegionSetting: Codable, Sendable, Hashable {
     case unitThreshold = "unit_threshold"
   }
 
-  /// A region; by the usual rules, but for what is named.
+  /// Creates a region with the given rules, and defaults for the others.
   public init(
     regionCode: String, poolFirst: Bool = false, approveFirst: Bool = false,
     newFormFederation: Bool = false, poolDays: Int = 15, poolCustodian: String = "",
@@ -129,7 +132,7 @@ public struct RegionSetting: Codable, Sendable, Hashable {
     self.unitThreshold = unitThreshold
   }
 
-  /// What an entry does not state is by the usual rules.
+  /// Decodes a region; omitted fields have their defaults.
   public init(from decoder: any Decoder) throws {
     let container = try decoder.container(keyedBy: CodingKeys.self)
     regionCode = try container.decode(String.self, forKey: .regionCode)

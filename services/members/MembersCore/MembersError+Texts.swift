@@ -1,7 +1,7 @@
 import ServiceKit
 
 extension MembersError {
-  /// What to tell people of each reason; a test holds that none is missing.
+  /// The localized message of each reason; a test ensures that none is missing.
   static let texts: [MembersError: LocalizedText] = [
     .parentNotFound: LocalizedText(
       zh: "上级组织尚未导入,请先导入上级组织。",

@@ -1,32 +1,32 @@
 public import ServiceKit
 public import Storage
 
-/// What seals, hashes and signs in the members service.
+/// The ciphers, hashes and codecs of the members service.
 public struct MembersKeys: Sendable {
-  /// Wraps the persons' keys.
+  /// Wraps the persons' data keys.
   let cipher: FieldCipher
-  /// Finds persons by resident ID.
+  /// Hashes resident IDs for lookups.
   let residentIDs: KeyedHash
-  /// Finds persons by phone.
+  /// Hashes phone numbers for lookups.
   let phones: KeyedHash
-  /// Finds persons of one name and birth date.
+  /// Hashes names with birth dates for lookups.
   let births: KeyedHash
-  /// Finds units.
+  /// Hashes units for lookups.
   let units: KeyedHash
   /// Signs organization codes.
   let codes: KeyedHash
   let pages: PageTokenCodec
   let ledger: RequestLedger
-  /// What they all are made of, by name.
+  /// The keyrings by name.
   let rings: [(name: String, ring: LiveKeyring)]
-  /// What hashes and signs.
+  /// The keyring that hashes and signs.
   let hashRing: LiveKeyring
 
   /// - Parameters:
-  ///   - fields: Wraps persons' keys and seals remembered replies.
-  ///   - hashes: Hashes what persons are found by, and signs codes. Both are looked up under its
-  ///     last two keys: the older one is retired before a third is added.
-  ///   - pageTokens: Seals page tokens and partners' cursors.
+  /// - fields: Wraps persons' data keys and seals stored replies.
+  /// - hashes: Hashes the attributes by which persons are found, and signs codes. Lookups use its
+  ///   last two keys: retire the older one before adding a third.
+  /// - pageTokens: Seals page tokens and partners' cursors.
   public init(fields: LiveKeyring, hashes: LiveKeyring, pageTokens: LiveKeyring) {
     rings = [("fields", fields), ("hashes", hashes), ("page-tokens", pageTokens)]
     hashRing = hashes
@@ -40,10 +40,10 @@ public struct MembersKeys: Sendable {
     ledger = RequestLedger(cipher)
   }
 
-  /// Sees to it that a person's hashes are known under every key that they are stored under:
-  /// another replica may have taken up a newer one, which is in the file by then.
+  /// Ensures that the keyring holds every key under which a person's hashes are stored; reloads it
+  /// if another replica used a newer one.
   ///
-  /// - Parameter hashKey: the number of the newest.
+  /// - Parameter hashKey: The number of the newest of those keys.
   /// - Throws: `StorageError.unknownKey`, `.keyring`.
   func takeUp(hashKey: Int64) throws {
     if hashKey > Int64(residentIDs.currentKeyID) { try hashRing.reload() }
@@ -52,7 +52,7 @@ public struct MembersKeys: Sendable {
     }
   }
 
-  /// The keys in a service's files.
+  /// Reads the keyrings from the files of the configuration.
   ///
   /// - Throws: `StorageError.keyring`.
   public init(files: KeyringFiles) throws {

@@ -4,16 +4,16 @@ public import RPC
 public import ServiceKit
 
 extension MembersService {
-  /// Name of the service in `grpc.health.v1`.
+  /// The name of the service in `grpc.health.v1`.
   public static let healthName = "yijia.members.v1.MembersService"
 
-  /// The services that may ask for health over the inner link, to leave a failing replica out.
+  /// The services that may check health over the inner link, to exclude a failing replica.
   private static let neighbors = ["gateway", "stations"]
 
-  /// What the inner link serves: this service and health, each call proven, allowed, logged, and
-  /// its failure mapped.
+  /// Returns the router of the inner link: this service and health, with authentication, policy,
+  /// logging and error mapping.
   ///
-  /// - Throws: ``ConfigurationError`` where a method has no policy.
+  /// - Throws: ``ConfigurationError`` if a method has no policy.
   public func router(
     health: HealthRegistry, verifier: CallerTokenVerifier, logger: Logger
   ) throws -> Router {

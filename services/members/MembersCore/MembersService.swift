@@ -4,10 +4,11 @@ public import Storage
 
 /// The registry of union organizations and their members: `yijia.members.v1.MembersService`.
 ///
-/// Each RPC is an extension in a file of its name; this is the wiring only. A value without state
-/// of its own: safe to use from any task.
+/// This file holds the dependencies only; each RPC is an extension in a file of its name.
+/// Stateless: safe to call from any thread.
 public struct MembersService: MembersServiceProtocol {
   let database: any Database
+  /// The lag of the change feed's readers.
   public let feedLag: FeedLag
   let keys: MembersKeys
   let clock: Clock
@@ -15,9 +16,9 @@ public struct MembersService: MembersServiceProtocol {
   let configuration: MembersConfiguration
 
   /// - Parameters:
-  ///   - database: The members store, migrated with ``MembersMigrations``.
-  ///   - keys: What seals, hashes and signs.
-  ///   - ids: Where identifiers come from.
+  /// - database: The members store, migrated with ``MembersMigrations``.
+  /// - keys: The ciphers, hashes and codecs.
+  /// - ids: The source of identifiers.
   public init(
     database: any Database, keys: MembersKeys, clock: Clock = .system, ids: IDSource = .system,
     configuration: MembersConfiguration = MembersConfiguration()

@@ -1,14 +1,16 @@
 import ServiceKit
 
-/// A short text for people that is no personal data, normalized: names of organizations, campaigns.
+/// Normalizes and validates short texts without personal data, e.g. names of organizations.
 enum PlainText {
-  /// - Parameter characters: How many Unicode scalars it has.
+  /// Returns the normalized text.
+  ///
+  /// - Parameter characters: The allowed number of Unicode scalars.
   /// - Throws: REQUIRED, TOO_SHORT, TOO_LONG, INVALID_CHARACTER.
   static func checked(
     _ raw: String, field: String, characters: ClosedRange<Int>
   ) throws(FieldFailure) -> String {
     let text = Normalization.text(raw)
-    // Scalars, of four bytes at most: a cluster of them may be of any size.
+    // Counts scalars, which have at most four bytes; grapheme clusters have no size limit.
     let count = text.utf8.count > Normalization.bytesMax ? Int.max : text.unicodeScalars.count
     guard count <= characters.upperBound else {
       throw .tooLong(field, charactersMax: characters.upperBound)
@@ -37,7 +39,7 @@ extension FieldFailure {
   }
 }
 
-/// A campaign that an enrollment is counted under; may be empty.
+/// The name of the campaign under which an enrollment is counted; may be empty.
 enum Campaign {
   static let charactersMax = 64
 

@@ -3,41 +3,44 @@ import ServiceKit
 import Storage
 import YijiaTypeV1
 
-/// The part of the tree that a staff caller may act in: the subtree of their organization.
+/// The part of the tree in which a staff caller may act: the subtree of their organization.
 ///
-/// A caller without an organization has no scope, except an administrator, who has the whole tree:
-/// so the first tree gets in. Other kinds of caller have none.
+/// An administrator without an organization has the whole tree, which makes the import of the first
+/// tree possible. Any other caller without an organization has no scope, and so have callers who
+/// are not staff.
 struct StaffScope: Sendable, Hashable {
-  /// Path of the scope's root; empty for the whole tree, nil for nothing.
+  /// The path of the scope's root; empty for the whole tree, `nil` for no scope.
   let path: String?
 
   static let nothing = StaffScope(path: nil)
 
   var isWholeTree: Bool { path?.isEmpty == true }
 
-  /// Whether an organization is within it.
+  /// Returns whether the scope contains an organization.
   func holds(_ organizationPath: String) -> Bool {
     path.map { organizationPath.hasPrefix($0) } ?? false
   }
 
-  /// Whether it is a level above an organization: who decides about it stands above it.
+  /// Returns whether the scope contains the organization's parent: decisions about an organization
+  /// are made above it.
   func isAbove(_ organization: StoredOrganization) -> Bool {
     isWholeTree || organization.parentPath.map(holds) == true
   }
 
-  /// Whether staff may enroll into an organization: within the scope, or into what a level above
-  /// keeps for all below it, such as a city's pool for its counties.
+  /// Returns whether staff may enroll into an organization: one in the scope, or one that a higher
+  /// level keeps for everything below it, such as a city's pool for its counties.
   func reaches(_ organization: StoredOrganization) -> Bool {
     if holds(organization.path) { return true }
     guard let path, let above = organization.parentPath else { return false }
     return Self.shared.contains(organization.kind) && path.hasPrefix(above)
   }
 
+  /// The kinds of organizations that are kept for everything below their parent.
   private static let shared: Set<OrganizationKind> = [
     .holdingPool, .industryFederation, .newFormFederation,
   ]
 
-  /// The caller's scope, read with what it judges.
+  /// Returns the query of the caller's scope, for the same snapshot as the data to be judged.
   static func query(of caller: Caller) -> Query<StaffScope> {
     let whole =
       caller.kind == .staff && caller.organization.isEmpty && caller.staffRole == .administrator
@@ -51,10 +54,10 @@ struct StaffScope: Sendable, Hashable {
   }
 }
 
-/// The paths of one subtree, as a range that an index serves.
+/// The paths of one subtree, as a range for index scans.
 struct PathRange: Sendable, Hashable {
   let first: String
-  /// Above every path of the subtree: no path holds a letter after f.
+  /// The exclusive upper bound of the subtree's paths, which contain no letter after f.
   var end: String { first + "g" }
 
   init(subtreeOf path: String) { first = path }

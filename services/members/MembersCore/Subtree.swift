@@ -4,10 +4,11 @@ import ServiceKit
 import Storage
 
 extension MembersService {
-  /// The subtree that a list or a count is about: of `ancestor`, or of the caller's own
-  /// organization where it is empty.
+  /// Returns the subtree of `ancestor`, or of the caller's own organization if empty, for lists and
+  /// counts.
   ///
-  /// - Throws: ``CommonFailure/outOfScope`` where it is not in the caller's subtree, or unknown.
+  /// - Throws: ``CommonFailure/outOfScope`` if `ancestor` is unknown or not in the caller's
+  ///   subtree.
   func subtree(
     of ancestor: String, for caller: Caller, field: String = "ancestor"
   ) async throws -> PathRange {
@@ -23,12 +24,12 @@ extension MembersService {
   }
 }
 
-/// What a list is filtered by.
+/// Filters of lists.
 enum Filter {
-  /// The values that are asked for, each once, in the order of their numbers; `standard` where none
-  /// is.
+  /// Returns the requested values without duplicates, in ascending order; `standard` if there are
+  /// none.
   ///
-  /// - Throws: INVALID_VALUE for the first that the enumeration has not.
+  /// - Throws: INVALID_VALUE for the first value that the enumeration lacks.
   static func values<Value: Enumeration>(
     _ asked: [Value], _ field: String, standard: [Value] = []
   ) throws(FieldFailure) -> [Value] {
@@ -40,12 +41,12 @@ enum Filter {
   }
 }
 
-/// The size of a page (AIP-158).
+/// Page sizes (AIP-158).
 enum PageSize {
   static let normal = 50
   static let max = 1_000
 
-  /// 50 where none is asked for; more than 1,000 is 1,000.
+  /// Returns the page size: 50 if the request has none, at most 1,000.
   static func rows(_ requested: Int32) throws(FieldFailure) -> Int {
     guard requested >= 0 else {
       throw FieldFailure(

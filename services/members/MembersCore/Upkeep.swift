@@ -8,7 +8,8 @@ extension MembersService: ServiceUpkeep {
 
   public var monthlyTables: [MonthlyTable] { [] }
 
-  /// Organizations and members: stations keeps a copy of what their events say.
+  /// Returns the versions of organizations and members, of which the stations service keeps copies
+  /// from the feed.
   public func currentVersions(of entities: [String]) -> Query<[String: Int64]> {
     let places = entities.indices.map { "?\($0 + 1)" }.joined(separator: ", ")
     let sql = ["organizations", "memberships"].map { table in
@@ -56,13 +57,13 @@ extension MembersService: ServiceUpkeep {
   }
 }
 
-/// Seals persons' keys anew under the current key, and hashes what they are found by.
+/// Reseals persons' data keys under the current key, and rehashes the attributes by which they are
+/// found.
 ///
-/// What is done is passed over, so that a run that was killed is gone on with by another. The older
-/// hashes stay until nobody looks them up any more, and are dropped by the run that finds one key
-/// left in the ring.
+/// Completed rows are skipped, so that an interrupted run can be repeated. Older hashes are kept
+/// while they are looked up; the run that finds only one key in the ring deletes them.
 struct PersonRenewal: Sendable {
-  /// Persons of one commit: some milliseconds, so that other writers hardly notice.
+  /// The number of persons per commit: some milliseconds, which barely delays other writers.
   private static let batch = 100
   private static let page = 1_000
 
@@ -100,7 +101,8 @@ struct PersonRenewal: Sendable {
     return try keys.cipher.isOutdated(wrapped) || stored.hashKey != keys.residentIDs.currentKeyID
   }
 
-  /// Guarded by the wrapped key that was read: an erasure meanwhile stays one.
+  /// Renews the keys of persons. Guarded by the wrapped key that was read, so that a concurrent
+  /// erasure is not undone.
   private func renew(_ persons: [PersonStore.Keyed]) async throws {
     let (keys, now) = (keys, now)
     let ids = persons.map(\.person.id)
@@ -124,6 +126,7 @@ struct PersonRenewal: Sendable {
     }
   }
 
+  /// Deletes the hashes under keys other than the current one.
   private func dropOlderHashes(_ report: TaskReport) async throws {
     let current = Int64(keys.residentIDs.currentKeyID)
     let now = now

@@ -4,9 +4,9 @@ import ServiceKit
 import Storage
 
 extension MembersService {
-  /// One write of a unary RPC: done once a request id of the caller and the method.
+  /// Executes the write of a unary RPC once per request id, caller and method.
   ///
-  /// - Parameter payload: The request's bytes with the request id cleared.
+  /// - Parameter payload: The serialized request with its request id cleared.
   func writeOnce(
     _ requestID: String, payload: [UInt8], at now: Date, _ context: ServerContext,
     _ step: @escaping @Sendable () throws -> Step<[UInt8]>
@@ -18,9 +18,9 @@ extension MembersService {
   }
 }
 
-/// An etag says a version: `v3`.
+/// An etag, which encodes a version: `v3`.
 enum Etag {
-  /// - Throws: ``CommonFailure/etagMismatch`` where one is stated and it is not that of `version`.
+  /// - Throws: ``CommonFailure/etagMismatch`` if an etag is given that does not match `version`.
   static func check(_ stated: String, _ version: Int64) throws {
     guard stated.isEmpty || stated == "v\(version)" else { throw CommonFailure.etagMismatch }
   }

@@ -1,5 +1,6 @@
-/// 16 bytes as 26 characters of Crockford's base 32 (<https://www.crockford.com/base32.html>): no
-/// I, L, O, U. Reading takes lower case, and O, I, L for 0, 1, 1.
+/// Encodes 16 bytes as 26 characters of Crockford's base 32
+/// (<https://www.crockford.com/base32.html>), without I, L, O and U. Decoding accepts lower case,
+/// and O, I and L for 0, 1 and 1.
 enum Base32 {
   static let byteCount = 16
   static let characterCount = 26
@@ -16,7 +17,7 @@ enum Base32 {
     return String(decoding: characters, as: UTF8.self)
   }
 
-  /// The bytes; nil unless `text` is 26 characters of the alphabet that fit 128 bits.
+  /// Decodes a text; `nil` unless it is 26 characters of the alphabet that encode 128 bits.
   static func bytes(of text: some StringProtocol) -> [UInt8]? {
     let characters = Array(text.utf8)
     guard characters.count == characterCount else { return nil }
@@ -28,13 +29,13 @@ enum Base32 {
     return (0..<byteCount).map { UInt8(truncatingIfNeeded: value >> (8 * (byteCount - 1 - $0))) }
   }
 
-  /// The bytes of an identifier of 32 hex digits.
+  /// Returns the bytes of an identifier of 32 hex digits.
   static func bytes(ofHex id: String) -> [UInt8] {
     let value = UInt128(id, radix: 16) ?? 0
     return (0..<byteCount).map { UInt8(truncatingIfNeeded: value >> (8 * (byteCount - 1 - $0))) }
   }
 
-  /// Bytes as lower-case hex digits.
+  /// Returns bytes as lower-case hex digits.
   static func hex(_ bytes: [UInt8]) -> String {
     let digits = Array("0123456789abcdef".utf8)
     return String(

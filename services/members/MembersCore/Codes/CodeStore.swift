@@ -4,18 +4,20 @@ import MembersV1
 import ServiceKit
 import Storage
 
-/// An organization's code as stored; its text is made from its id when it is asked for.
+/// An organization code as stored; its text is derived from its id.
 struct StoredCode: Sendable, Hashable {
   var id: String
   var organizationID: String
   var channel: Channel
   var campaign: String
-  /// Microseconds since 1970, as the other instants.
+  /// The expiry in microseconds since 1970.
   var expires: Int64
+  /// The revocation in microseconds since 1970; `nil` if it is not revoked.
   var revoked: Int64?
   var version: Int64
+  /// The creation in microseconds since 1970.
   var created: Int64
-  /// Whether a member who scans it is transferred at once.
+  /// Whether a transfer requested with the code completes at once.
   var acceptsTransfers = false
 
   /// - Throws: ``MembersError/codeRevoked``, ``MembersError/codeExpired``.
@@ -24,12 +26,12 @@ struct StoredCode: Sendable, Hashable {
     if now >= expires { throw MembersError.codeExpired }
   }
 
-  /// Whether it is neither revoked nor expired.
+  /// Returns whether the code is neither revoked nor expired.
   func holds(at now: Int64) -> Bool { revoked == nil && now < expires }
 
   /// - Parameters:
-  ///   - text: The code's text, where the caller may have it.
-  ///   - link: The text as a link.
+  /// - text: The text of the code, for callers who may have it.
+  /// - link: The link of the code, for callers who may have it.
   func message(text: String = "", link: String = "") -> OrganizationCode {
     var message = OrganizationCode()
     message.name = "organizationCodes/\(id)"
@@ -57,11 +59,11 @@ enum CodeStore {
       """, [id], code)
   }
 
-  /// A page of an organization's codes, the newest first.
+  /// Returns a page of an organization's codes, newest first.
   ///
   /// - Parameters:
-  ///   - now: Leaves out what does not hold at this instant; nil for all.
-  ///   - last: Creation and id of the last one of the page before.
+  /// - now: Restricts the page to codes valid at this instant; `nil` for all.
+  /// - last: The creation and id of the last code of the previous page.
   static func page(
     of organizationID: String, holdingAt now: Int64?, after last: [SQLValue]?, limit: Int
   ) -> Query<[StoredCode]> {
@@ -86,7 +88,7 @@ enum CodeStore {
       acceptsTransfers: try row.boolean("accepts_transfers"))
   }
 
-  /// How many codes that were signed before an instant may still be scanned.
+  /// Returns the number of valid codes that were signed before an instant.
   static func inForce(createdBefore instant: Date, at now: Date) -> Query<Int> {
     .one(
       """

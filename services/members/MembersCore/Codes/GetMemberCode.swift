@@ -4,7 +4,7 @@ import ServiceKit
 import Storage
 
 extension MembersService {
-  /// Reads a member's own code, to print or show it.
+  /// Returns a member's own code, for printing or display.
   public func getMemberCode(
     _ request: GetMemberCodeRequest, context: ServerContext
   ) async throws -> GetMemberCodeResponse {

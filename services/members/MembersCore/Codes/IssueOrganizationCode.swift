@@ -7,7 +7,7 @@ import Storage
 extension MembersService {
   private static let dayMicroseconds: Int64 = 86_400_000_000
 
-  /// Issues a code of an organization of the caller's subtree.
+  /// Issues a code for an organization in the caller's subtree.
   public func issueOrganizationCode(
     _ request: IssueOrganizationCodeRequest, context: ServerContext
   ) async throws -> IssueOrganizationCodeResponse {
@@ -51,7 +51,7 @@ extension MembersService {
   }
 }
 
-/// What a code is asked for with, checked.
+/// The validated fields of a request.
 private struct CodeOrder: Sendable {
   static let normalDays: Int32 = 365
   static let mostDays: Int32 = 1_095
@@ -62,7 +62,7 @@ private struct CodeOrder: Sendable {
   let campaign: String
   let validDays: Int32
 
-  /// - Throws: ``CommonFailure/invalidFields(_:)`` with every wrong field.
+  /// - Throws: ``CommonFailure/invalidFields(_:)`` with every invalid field.
   init(_ request: IssueOrganizationCodeRequest) throws {
     var checks = FieldChecks()
     requestID =

@@ -4,7 +4,7 @@ import ServiceKit
 import Storage
 
 extension MembersService {
-  /// Lists an organization's codes, the newest first.
+  /// Lists an organization's codes, newest first.
   public func listOrganizationCodes(
     _ request: ListOrganizationCodesRequest, context: ServerContext
   ) async throws -> ListOrganizationCodesResponse {

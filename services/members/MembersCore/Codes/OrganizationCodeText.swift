@@ -1,26 +1,27 @@
 import ServiceKit
 import Storage
 
-/// The text of an organization's code, as printed or put into a QR code: `YJ1-`, the code's id and
-/// a signature, both in Crockford's base 32 without anything to mistake. Upper-case letters and
-/// digits only, so that a QR code takes its compact alphanumeric form.
+/// The text of an organization code, as printed or encoded in a QR code: `YJ1-`, the code's id and
+/// a signature, both in Crockford's base 32, which has no ambiguous characters. It consists of
+/// upper-case letters, digits and `-`, so that a QR code can use its compact alphanumeric mode.
 struct OrganizationCodeText: Sendable, Hashable {
   private static let prefix = "YJ1-"
-  /// 128 bits each.
+  /// The base 32 length of 128 bits.
   private static let idCharacters = 26
+  /// The truncated size of the signature: 128 bits.
   private static let signatureBytes = 16
 
-  /// Identifier of the code.
+  /// The identifier of the code.
   let id: String
 
   init(id: String) { self.id = id }
 
-  /// Reads a scanned text, or the link that ends with it: case, blanks around it and the letters O,
-  /// I, L do not matter.
+  /// Parses a scanned text, or a link that ends with it. Ignores case and surrounding blanks, and
+  /// accepts the letters O, I and L for digits.
   ///
   /// - Throws: ``MembersError/codeMalformed``, ``MembersError/codeForged``.
   init(scanned text: String, signedBy signer: KeyedHash) throws(MembersError) {
-    // Longer than any link to a code with blanks around it: not worth a look.
+    // Longer than any link to a code with surrounding blanks.
     guard text.utf8.count <= 512 else { throw .codeMalformed }
     let scanned = text.trimmingBlanks.uppercased()
     let body = scanned.split { $0 == "/" || $0 == "=" }.last ?? ""
@@ -34,12 +35,13 @@ struct OrganizationCodeText: Sendable, Hashable {
     guard signatures(by: signer).contains(signature) else { throw .codeForged }
   }
 
-  /// The text, signed under the current key.
+  /// Returns the text, signed under the current key.
   func text(signedBy signer: KeyedHash) -> String {
     Self.prefix + Base32.text(Base32.bytes(ofHex: id))
       + Base32.text(signatures(by: signer)[0])
   }
 
+  /// Returns the valid signatures, the current key's first.
   private func signatures(by signer: KeyedHash) -> [[UInt8]] {
     signer.candidates(Self.prefix + id).map { Array($0.prefix(Self.signatureBytes)) }
   }

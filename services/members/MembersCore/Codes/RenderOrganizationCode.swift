@@ -7,7 +7,7 @@ import Storage
 extension MembersService {
   private static let modulePixels = 8
 
-  /// Renders a code that holds: its text, its link, or a QR code of them.
+  /// Renders a valid code as text, link or QR code.
   public func renderOrganizationCode(
     _ request: RenderOrganizationCodeRequest, context: ServerContext
   ) async throws -> RenderOrganizationCodeResponse {
@@ -51,7 +51,7 @@ extension MembersService {
     return response
   }
 
-  /// A code with its text and its link.
+  /// Returns a code's message including text and link.
   func message(of code: StoredCode) -> OrganizationCode {
     let text = OrganizationCodeText(id: code.id).text(signedBy: keys.codes)
     return code.message(

@@ -5,10 +5,10 @@ import ServiceKit
 import Storage
 
 extension MembersService {
-  /// Codes that one call may ask about.
+  /// The maximum number of codes per call.
   private static let codesMax = 1_000
 
-  /// Says which members own the codes.
+  /// Returns the members that own the given codes.
   public func resolveMemberCodes(
     _ request: ResolveMemberCodesRequest, context: ServerContext
   ) async throws -> ResolveMemberCodesResponse {

@@ -5,7 +5,7 @@ import Storage
 import YijiaTypeV1
 
 extension MembersService {
-  /// Says which organization a scanned code belongs to, and what the caller may do with it.
+  /// Returns the organization of a scanned code, and the actions available to the caller.
   public func resolveOrganizationCode(
     _ request: ResolveOrganizationCodeRequest, context: ServerContext
   ) async throws -> ResolveOrganizationCodeResponse {
@@ -14,13 +14,13 @@ extension MembersService {
     let (code, organization, member) = try await database.read(
       CodeStore.byID(text.id), OrganizationStore.byCode(text.id),
       MemberStore.byID(caller.memberID))
-    // The signature is ours, so the code was: a store that lost it cannot vouch for it.
+    // The signature is valid, but the store lost the code, so it can't tell whether it was revoked.
     guard let code, let organization else { throw MembersError.codeRevoked }
     try code.check(at: clock.microseconds)
     var response = ResolveOrganizationCodeResponse()
     response.code = code.message()
     var shown = organization.message
-    // Whom a union covers is for staff.
+    // Only staff see which employers a union covers.
     if caller.kind != .staff { shown.employerCreditCodes = [] }
     response.organization = shown
     response.actions = CodeActions.allowed(
@@ -31,7 +31,7 @@ extension MembersService {
 }
 
 extension Caller {
-  /// Identifier of the member who calls; empty where nobody does.
+  /// The identifier of a calling member; empty for other callers.
   fileprivate var memberID: String {
     kind == .member ? String(subject.drop { $0 != "/" }.dropFirst()) : ""
   }

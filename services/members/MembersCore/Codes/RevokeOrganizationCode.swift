@@ -5,7 +5,7 @@ import ServiceKit
 import Storage
 
 extension MembersService {
-  /// Revokes a code at once; one that was revoked before stays as it is.
+  /// Revokes a code at once; a code revoked before is unchanged.
   public func revokeOrganizationCode(
     _ request: RevokeOrganizationCodeRequest, context: ServerContext
   ) async throws -> RevokeOrganizationCodeResponse {

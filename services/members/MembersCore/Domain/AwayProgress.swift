@@ -1,7 +1,7 @@
 import MembersV1
 
-/// How far a report of a driver who goes away is: REPORTED → FILED → AWAY → RETURNED, or
-/// RETURNED_FOR_FIX and reported again; ENDED with the membership. Pure.
+/// The state machine of an away report: REPORTED → FILED → AWAY → RETURNED, with RETURNED_FOR_FIX →
+/// REPORTED; ENDED with the membership. Pure.
 struct AwayProgress: Sendable, Hashable {
   enum Input: String, Sendable, Hashable, CaseIterable {
     case file
@@ -9,9 +9,9 @@ struct AwayProgress: Sendable, Hashable {
     case fix
     case depart
     case comeBack
-    /// The county checks by phone; changes no state.
+    /// The county's phone check; does not change the state.
     case check
-    /// The membership ends.
+    /// The membership ended.
     case end
   }
 
@@ -19,10 +19,10 @@ struct AwayProgress: Sendable, Hashable {
 
   init(_ state: AwayState = .reported) { self.state = state }
 
-  /// Whether a member may have no other report.
+  /// Whether the member may have no other report.
   var isOpen: Bool { state != .returned && state != .ended }
 
-  /// - Throws: ``MembersError/awayState``; nothing changes then.
+  /// - Throws: ``MembersError/awayState``; the state is unchanged then.
   mutating func apply(_ input: Input) throws(MembersError) {
     switch (state, input) {
     case (.reported, .file): state = .filed

@@ -2,21 +2,24 @@ import MembersV1
 import ServiceKit
 import YijiaTypeV1
 
-/// What whoever scanned an organization's code may do with it: one code does all (一码通办). Pure.
+/// The actions available to somebody who scanned an organization's code: one code serves all
+/// (一码通办). Pure.
 struct CodeActions: Sendable, Hashable {
-  /// Who scans, as far as it matters.
+  /// The scanning caller.
   enum Scanner: Sendable, Hashable {
     /// A partner, or staff who may enroll.
     case enrolling
-    /// Staff who only look.
+    /// Staff with read access only.
     case looking
-    /// A person with a membership in some state, at the scanned organization or elsewhere.
+    /// A person with a membership in some state, of the scanned organization or another one.
     case member(MembershipState, isHere: Bool)
   }
 
+  /// Returns the allowed actions.
+  ///
   /// - Parameters:
-  ///   - state: Of the organization.
-  ///   - kind: Of the organization.
+  ///   - state: The organization's state.
+  ///   - kind: The organization's kind.
   static func allowed(
     to scanner: Scanner, state: OrganizationState, kind: OrganizationKind
   ) -> [CodeAction] {
@@ -29,7 +32,7 @@ struct CodeActions: Sendable, Hashable {
       guard membership.isLive else {
         return receives ? [.query, .join, .editOwnData] : [.query, .editOwnData]
       }
-      // A federation of a region has no members of its own, and nobody asks for a pool.
+      // A regional federation has no members of its own, and nobody requests a transfer to a pool.
       let takesTransfers = receives && kind != .regionalFederation && kind != .holdingPool
       return takesTransfers && !isHere
         ? [.query, .transferIn, .editOwnData] : [.query, .editOwnData]

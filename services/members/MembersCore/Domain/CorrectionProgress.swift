@@ -1,6 +1,6 @@
 import MembersV1
 
-/// How far a correction is: a pure value.
+/// The state machine of a correction. Pure.
 struct CorrectionProgress: Sendable, Hashable {
   enum Input: Sendable, CaseIterable {
     case accept

@@ -1,14 +1,14 @@
 import ServiceKit
 
-/// A unified social credit code (GB 32100): 18 of an alphabet without I, O, S, V, Z.
+/// A unified social credit code (GB 32100): 18 characters of an alphabet without I, O, S, V and Z.
 struct CreditCode: Sendable, Hashable {
-  /// Who registered the unit, from the first character.
+  /// The registration authority, encoded in the first character.
   enum Kind: Sendable, Hashable {
     /// 8: a trade union.
     case union
     /// 9: an enterprise.
     case enterprise
-    /// Government bodies, public institutions, associations and others.
+    /// Any other: government bodies, public institutions, associations and others.
     case other
   }
 
@@ -43,7 +43,7 @@ struct CreditCode: Sendable, Hashable {
     self.text = String(decoding: characters, as: UTF8.self)
   }
 
-  /// The check character of 17 characters; nil where they are not of the alphabet.
+  /// Returns the check character of 17 characters; `nil` if they are not of the alphabet.
   static func checkCharacter(of characters: some Collection<UInt8>) -> UInt8? {
     guard characters.count == weights.count else { return nil }
     var sum = 0

@@ -1,11 +1,11 @@
 import MembersV1
 
-/// What people judged of a possible duplicate: a pure value.
+/// The state machine of a possible duplicate, which people judge. Pure.
 struct DuplicateProgress: Sendable, Hashable {
   enum Input: Sendable, CaseIterable {
-    /// They are one person.
+    /// Both records are of one person.
     case merge
-    /// They are two.
+    /// The records are of two persons.
     case distinguish
     case undo
   }

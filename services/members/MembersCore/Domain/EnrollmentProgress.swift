@@ -1,37 +1,36 @@
 import MembersV1
 
-/// How far an application is: RECEIVED → HELD | PENDING | ADMITTED | REFUSED | WITHDRAWN.
-///
-/// Pure: the state, what happens to it, and what the one who keeps it must do.
+/// The state machine of an enrollment: RECEIVED → HELD | PENDING | ADMITTED | REFUSED | WITHDRAWN.
+/// Pure.
 struct EnrollmentProgress: Sendable, Hashable {
-  /// What happens to an application.
+  /// The inputs of the state machine.
   enum Input: Sendable, Hashable, CaseIterable {
     /// The person becomes a member at once.
     case admit
-    /// The region approves first.
+    /// The region requires approval.
     case ask
-    /// Another application of the person waits.
+    /// Another enrollment of the person is pending.
     case hold
-    /// The membership is closed, which only the record may say.
+    /// The person's membership is closed, which the enrollment must not reveal to a partner.
     case decline
     /// Staff approve it.
     case approve
     /// Staff refuse it.
     case refuse
-    /// The person does not want it any more.
+    /// The person withdraws it.
     case withdraw
   }
 
-  /// What follows, beside storing the state.
+  /// The effect of a transition besides the new state.
   enum Action: Sendable, Hashable {
     case nothing
-    /// It becomes the person's one open application.
+    /// It becomes the person's only open enrollment.
     case open
-    /// It is the person's open application no more.
+    /// It is no longer the person's open enrollment.
     case close
-    /// The person is to be a member.
+    /// The person becomes a member.
     case admit
-    /// Both of the last two.
+    /// Both `close` and `admit`.
     case closeAndAdmit
   }
 
@@ -39,8 +38,8 @@ struct EnrollmentProgress: Sendable, Hashable {
 
   init(_ state: EnrollmentState = .received) { self.state = state }
 
-  /// - Throws: ``MembersError/enrollmentNotWaiting`` where the state has no such way; nothing
-  ///   changes then.
+  /// - Throws: ``MembersError/enrollmentNotWaiting`` if the state does not allow the input; the
+  ///   state is unchanged then.
   mutating func apply(_ input: Input) throws(MembersError) -> Action {
     let (next, action): (EnrollmentState, Action) =
       switch (state, input) {
@@ -60,7 +59,7 @@ struct EnrollmentProgress: Sendable, Hashable {
     return action
   }
 
-  /// The state of a new application after its first input.
+  /// Returns the state of a new enrollment after its first input.
   static func first(_ input: Input) throws(MembersError) -> EnrollmentState {
     var progress = EnrollmentProgress()
     _ = try progress.apply(input)

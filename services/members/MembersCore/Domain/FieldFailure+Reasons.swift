@@ -1,6 +1,6 @@
 import ServiceKit
 
-/// The reasons that a field can be wrong for, each with what to do about it.
+/// The reasons why a field is invalid, each with a message that names the remedy.
 extension FieldFailure {
   static func required(_ field: String) -> FieldFailure {
     FieldFailure(
@@ -22,7 +22,7 @@ extension FieldFailure {
         zh: "含有控制字符或换行，请删除。", en: "Remove control characters and line breaks."))
   }
 
-  /// An enumeration's number that has no meaning here.
+  /// An enumeration value that is not allowed here.
   static func invalidValue(_ field: String) -> FieldFailure {
     FieldFailure(
       field: field, reason: "INVALID_VALUE",

@@ -1,19 +1,19 @@
-/// Shows of personal data what is needed to recognize it, and no more.
+/// Masks personal data, showing only enough to recognize them.
 enum Masking {
-  /// `110105********0123`.
+  /// Returns `110105********0123`.
   static func residentID(_ text: String) -> String {
     guard text.utf8.count == ResidentID.characterCount else { return stars(text.count) }
     return text.prefix(6) + stars(8) + text.suffix(4)
   }
 
-  /// `138****8000`, from E.164 or the eleven digits.
+  /// Returns `138****8000`, from E.164 or the eleven digits.
   static func phone(_ text: String) -> String {
     let national = text.hasPrefix("+86") ? text.dropFirst(3) : text[...]
     guard national.utf8.count == 11 else { return stars(national.count) }
     return national.prefix(3) + stars(4) + national.suffix(4)
   }
 
-  /// `张*`, `张**`: the first character; a longer name does not show its length.
+  /// Returns `张*` or `张**`: the first character; the length of longer names is hidden.
   static func personName(_ text: String) -> String {
     text.prefix(1) + stars(min(2, max(0, text.count - 1)))
   }

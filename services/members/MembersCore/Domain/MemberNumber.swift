@@ -1,39 +1,39 @@
 import ServiceKit
 
-/// A member's number, which people read out: ten random digits and a check digit after Damm, which
-/// finds every wrong digit and every two neighbours changed over
-/// (H. Michael Damm, "Total anti-symmetrische Quasigruppen", 2004).
+/// A member number, which people read out: ten random digits and a check digit by Damm's algorithm,
+/// which detects all single-digit errors and all transpositions of adjacent digits (H. Michael
+/// Damm, "Total anti-symmetrische Quasigruppen", 2004).
 ///
-/// Ten digits number the nation's 300 million members so thinly that a guess seldom hits. The first
-/// is 2 to 9, so that it is never taken for a mobile number.
+/// 300 million members use the numbers so sparsely that a guess rarely succeeds. The first digit is
+/// 2 to 9, so that a number is never mistaken for a mobile number.
 struct MemberNumber: Sendable, Hashable {
   static let digitCount = 11
   static let span: UInt64 = 8_000_000_000
 
-  /// Numbers that one write may choose from: that all are taken happens once in 10^11.
+  /// The number of candidates per write: all are taken once in 10^11 writes.
   private static let choiceCount = 8
 
-  /// The one way to write it: eleven digits.
+  /// The canonical form: eleven digits.
   let text: String
 
   /// - Parameter random: 32 hex digits.
   init(random: String) {
-    // 64 bits onto 8e9 numbers: the bias is below one in two billion.
+    // Maps 64 bits to 8e9 numbers: the bias is below one in two billion.
     self.init(value: UInt64(random.prefix(16), radix: 16) ?? 0)
   }
 
-  /// - Parameter value: Taken modulo ``span``.
+  /// - Parameter value: Reduced modulo ``span``.
   init(value: UInt64) {
     let digits = String(2_000_000_000 + value % Self.span)
     text = digits + String(Self.checkDigit(of: digits.utf8))
   }
 
-  /// Numbers that a new member may get; which of them are taken, the store knows.
+  /// Returns candidate numbers for a new member; the store determines which of them are taken.
   static func some(from ids: IDSource) -> [String] {
     (0..<choiceCount).map { _ in MemberNumber(random: ids.next()).text }
   }
 
-  /// Reads a number as somebody says or types it, blanks and dashes within; nil where it is none.
+  /// Parses a spoken or typed number, ignoring blanks and dashes; `nil` if it is invalid.
   init?(_ spoken: String) {
     guard spoken.utf8.count <= 64 else { return nil }
     let digits = Normalization.withoutSeparators(Normalization.text(spoken))
@@ -44,12 +44,12 @@ struct MemberNumber: Sendable, Hashable {
     text = digits
   }
 
-  /// `234 5678 9017`: in groups that the ear holds.
+  /// The number in groups for reading out: `234 5678 9017`.
   var grouped: String {
     "\(text.prefix(3)) \(text.dropFirst(3).prefix(4)) \(text.suffix(4))"
   }
 
-  /// The digit that makes the whole come out as 0.
+  /// Returns the digit that makes the whole number's check yield 0.
   static func checkDigit(of digits: some Sequence<UInt8>) -> Int {
     digits.reduce(0) { table[$0][$1.digitValue] }
   }

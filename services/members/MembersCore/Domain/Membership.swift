@@ -1,19 +1,18 @@
 import MembersV1
 
-/// The states of a membership (SPEC §3 and §11): a pure value.
+/// The state machine of a membership (SPEC §3 and §11). Pure.
 ///
-/// Closed for ever are EXPELLED and DECEASED; who left may join again; a merged record is what it
-/// was once the merge is undone.
+/// EXPELLED and DECEASED are final; LEFT may join again; undoing a merge restores the former state.
 struct Membership: Sendable, Hashable {
-  /// What happens to a membership.
+  /// The inputs of the state machine.
   enum Input: Sendable, CaseIterable {
     /// Joins a union.
     case join
-    /// Joins, and is held in a pool until a union is found.
+    /// Joins and is held in a pool until a union is found.
     case joinPool
     /// A union confirms a pooled member.
     case place
-    /// The employer's union is dissolved: back to the pool.
+    /// The employer's union is dissolved: returns to the pool.
     case pool
     /// Another union takes the member over.
     case transfer
@@ -22,16 +21,16 @@ struct Membership: Sendable, Hashable {
     case leave
     case expel
     case die
-    /// Is found to be another record of a person who has one.
+    /// Is merged as another record of a person who already has one.
     case merge
     case undoMerge
-    /// Another fact of the member changes.
+    /// Another attribute of the member changes.
     case update
   }
 
-  /// `unspecified`: there is no membership yet.
+  /// The state; `unspecified` if there is no membership yet.
   private(set) var state: MembershipState
-  /// What a merged membership was; `unspecified` for others.
+  /// The state before a merge; `unspecified` if not merged.
   private(set) var former: MembershipState
 
   init(_ state: MembershipState, former: MembershipState = .unspecified) {
@@ -39,9 +38,9 @@ struct Membership: Sendable, Hashable {
     self.former = former
   }
 
-  /// - Returns: What the log calls it.
-  /// - Throws: ``MembersError/membershipClosed`` where an expelled, dead or merged person would
-  ///   join; ``MembersError/membershipState`` for all else that the state does not allow.
+  /// - Returns: The action for the membership log.
+  /// - Throws: ``MembersError/membershipClosed`` if an expelled, deceased or merged person would
+  ///   join; ``MembersError/membershipState`` for any other input that the state does not allow.
   mutating func apply(_ input: Input) throws(MembersError) -> MembershipLogEntry.Action {
     switch (input, state) {
     case (.join, .unspecified): go(to: .active, .joined)
@@ -90,6 +89,6 @@ extension MembershipState {
 
   var isLive: Bool { Self.live.contains(self) }
 
-  /// Whether a new application cannot bring it back: only LEFT is revived.
+  /// Whether a new enrollment can't revive the membership: only LEFT is revived.
   var isClosed: Bool { !isLive && self != .left }
 }

@@ -1,12 +1,13 @@
 import Foundation
 
-/// Brings texts from outside into one form, before any check: Unicode NFC, full-width letters and
-/// digits to ASCII, outer spaces off.
+/// Normalizes external text before validation: Unicode NFC, full-width letters and digits to ASCII,
+/// outer spaces removed.
 ///
-/// Spaces are Unicode's space separators (category Zs). A line break is none: a number with a line
-/// break after it is no number.
+/// Spaces are Unicode space separators (category Zs). Line breaks are kept, so that they fail
+/// validation.
 enum Normalization {
-  /// Longer than any field may be: such a text is not worth the work, and fails its check as it is.
+  /// The maximum length in bytes, above that of any field: a longer text is returned unchanged and
+  /// fails validation.
   static let bytesMax = 4_096
 
   static func text(_ raw: String) -> String {
@@ -21,18 +22,18 @@ enum Normalization {
     return String(text)
   }
 
-  /// Whether a text of such scalars only is what it is normalized to: most are, and composing costs
-  /// more than all other checks of a name.
+  /// Returns whether a text of such scalars only is already normalized. Most texts are, and
+  /// composing them costs more than all other checks of a name.
   private static func isNormal(_ scalar: Unicode.Scalar) -> Bool {
     switch scalar.value {
-    // ASCII without the space; ideographs and their extension A. None of them decomposes, or
-    // composes with another of them (Unicode 16: NFC_QC=Yes, and no combining mark among them).
+    // ASCII without the space; CJK ideographs and extension A. None of them decomposes or composes
+    // with another of them (Unicode 16: NFC_QC=Yes, and none is a combining mark).
     case 0x21..<0x7F, 0x3400...0x4DBF, 0x4E00...0x9FFF: true
     default: false
     }
   }
 
-  /// The text without spaces and dashes of any width, outer or inner.
+  /// Returns the text without spaces and dashes of any width, wherever they are.
   static func withoutSeparators(_ text: String) -> String {
     var kept = String.UnicodeScalarView()
     kept.append(contentsOf: text.unicodeScalars.lazy.filter { !isSpace($0) && !isDash($0) })
@@ -60,7 +61,7 @@ enum Normalization {
 
   private static func halfWidth(_ scalar: Unicode.Scalar) -> Unicode.Scalar {
     switch scalar.value {
-    // Full-width 0-9, A-Z, a-z stand 0xFEE0 above their ASCII forms.
+    // Full-width 0-9, A-Z, a-z are 0xFEE0 above their ASCII forms.
     case 0xFF10...0xFF19, 0xFF21...0xFF3A, 0xFF41...0xFF5A:
       Unicode.Scalar(scalar.value - 0xFEE0) ?? scalar
     default: scalar
@@ -71,11 +72,11 @@ enum Normalization {
 extension UInt8 {
   var isASCIIDigit: Bool { self >= UInt8(ascii: "0") && self <= UInt8(ascii: "9") }
 
-  /// The digit's value, or that of whatever else it is less than "0".
+  /// The value of an ASCII digit; for any other byte, its distance from "0".
   var digitValue: Int { Int(self) - Int(UInt8(ascii: "0")) }
 }
 
 extension String {
-  /// Whether it is digits only: ASCII's, none of the other scripts'.
+  /// Whether the text is not empty and consists of ASCII digits only.
   var isASCIIDigits: Bool { !isEmpty && utf8.allSatisfy(\.isASCIIDigit) }
 }

@@ -8,12 +8,12 @@ extension OccupationGroup {
     .estateAgent, .securityGuard,
   ]
 
-  /// The four key groups. They are another set than the eight, not a part of it.
+  /// The four key groups, which are not a subset of the eight groups.
   static let keyGroups: Set<OccupationGroup> = [
     .truckDriver, .courier, .foodDeliveryRider, .rideHailingDriver,
   ]
 
-  /// Name for people.
+  /// The localized name.
   var label: LocalizedText {
     switch self {
     case .truckDriver: LocalizedText(zh: "货车司机", en: "truck driver")
@@ -38,7 +38,7 @@ extension Channel {
     .qrScan, .miniProgram, .app, .officialAccount, .website, .partner, .governmentApp,
   ]
 
-  /// Name for people.
+  /// The localized name.
   var label: LocalizedText {
     switch self {
     case .qrScan: LocalizedText(zh: "扫码", en: "QR scan")

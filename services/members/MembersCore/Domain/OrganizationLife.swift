@@ -1,37 +1,37 @@
 import MembersV1
 
-/// The life of an organization: PREPARING → ACTIVE ⇄ SUSPENDED, and DISSOLVED from each of them for
-/// good. Pure: who decides, who its members are and what stands below it are judged elsewhere.
+/// The state machine of an organization: PREPARING → ACTIVE ⇄ SUSPENDED, and DISSOLVED, which is
+/// final, from each of them. Pure: callers check permissions, members and child organizations.
 struct OrganizationLife: Sendable, Hashable {
-  /// What can happen to an organization.
+  /// The inputs of the state machine.
   enum Input: Sendable, Hashable, CaseIterable {
-    /// Another administrator than its founder approves it.
+    /// An administrator other than the founder approves it.
     case approve
-    /// It receives nobody for now.
+    /// It stops receiving members.
     case suspend
     /// It receives members again.
     case resume
-    /// It ends.
+    /// It is dissolved.
     case dissolve
-    /// Something is said or noted of it anew, it moves, or another one comes to stand below it.
+    /// Its data change, it is moved, or another organization is added below it.
     case change
   }
 
-  /// What follows from it.
+  /// The effect of a transition besides the new state.
   enum Action: Sendable, Hashable {
-    /// Today is its first day.
+    /// Today is its opening date.
     case open
-    /// Today is its last day: nobody may be its member any more, now or ever.
+    /// Today is its closing date: it has no members from now on.
     case close
-    /// Nothing but the new state.
+    /// No further effect.
     case none
   }
 
-  /// Why not.
+  /// The reasons for refusing an input.
   enum Refusal: Error, Sendable, Hashable {
-    /// It was dissolved, for good.
+    /// It is dissolved.
     case dissolved
-    /// The input does not fit the state.
+    /// The state does not allow the input.
     case state
   }
 
@@ -39,7 +39,7 @@ struct OrganizationLife: Sendable, Hashable {
 
   init(_ state: OrganizationState) { self.state = state }
 
-  /// - Throws: ``Refusal``; the state stays as it is.
+  /// - Throws: ``Refusal``; the state is unchanged then.
   mutating func apply(_ input: Input) throws(Refusal) -> Action {
     switch (state, input) {
     case (.dissolved, _): throw .dissolved
@@ -65,8 +65,8 @@ struct OrganizationLife: Sendable, Hashable {
 }
 
 extension OrganizationKind {
-  /// Whether an organization of this kind may stand directly below one of another: a group has
-  /// nothing below it, a branch only branches and groups, a pool nothing.
+  /// Returns whether an organization of this kind may be directly below one of another: groups and
+  /// pools have none below them, branches only branches and groups.
   func mayStand(below above: OrganizationKind) -> Bool {
     switch above {
     case .group, .holdingPool: false
@@ -75,7 +75,7 @@ extension OrganizationKind {
     }
   }
 
-  /// Whether it may cover unions without their members being its own (二次覆盖).
+  /// Whether it may cover unions whose members are not its own (二次覆盖).
   var mayCover: Bool { self == .industryFederation || self == .newFormFederation }
 
   /// Whether a federation may cover it.

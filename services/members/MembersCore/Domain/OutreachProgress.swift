@@ -1,9 +1,9 @@
 import MembersV1
 import ServiceKit
 
-/// How far a person of an outreach list is: OPEN → CONTACTED | NOT_REACHED | DECLINED. Who was not
-/// reached may be contacted yet; who declined is left alone, since joining is voluntary; that
-/// somebody JOINED is what the registry says, not what anybody records. Pure.
+/// The state machine of an entry of an outreach list: OPEN → CONTACTED | NOT_REACHED | DECLINED. A
+/// person not reached may be contacted later; one who declined is not contacted again, because
+/// joining is voluntary. JOINED is derived from the registry and never recorded. Pure.
 struct OutreachProgress: Sendable, Hashable {
   enum Input: String, Sendable, Hashable, CaseIterable {
     case contact
@@ -15,7 +15,7 @@ struct OutreachProgress: Sendable, Hashable {
 
   init(_ state: OutreachState = .open) { self.state = state }
 
-  /// - Throws: ``MembersError/outreachState``; nothing changes then.
+  /// - Throws: ``MembersError/outreachState``; the state is unchanged then.
   mutating func apply(_ input: Input) throws(MembersError) {
     switch (state, input) {
     case (.open, .contact), (.notReached, .contact), (.contacted, .contact): state = .contacted
@@ -27,7 +27,7 @@ struct OutreachProgress: Sendable, Hashable {
 }
 
 extension OutreachProgress.Input {
-  /// nil for what nobody records.
+  /// Returns `nil` for states that can't be recorded.
   init?(_ state: OutreachState) {
     switch state {
     case .contacted: self = .contact

@@ -1,6 +1,6 @@
 import ServiceKit
 
-/// A person's name: Han characters, rare ones too, with `·` between the parts.
+/// A person's name: Han characters, including rare ones, with `·` between its parts.
 struct PersonName: Sendable, Hashable {
   static let characters = 2...50
   private static let middleDot: Unicode.Scalar = "\u{B7}"
@@ -38,7 +38,7 @@ struct PersonName: Sendable, Hashable {
     text = String(view)
   }
 
-  /// The dots that people and systems write between the parts of a name.
+  /// Returns whether a scalar is one of the dots used between the parts of a name.
   private static func isMiddleDot(_ scalar: Unicode.Scalar) -> Bool {
     switch scalar.value {
     // Middle dot, Greek ano teleia, runic, bullet, hyphenation point, bullet and dot operators,
@@ -48,8 +48,9 @@ struct PersonName: Sendable, Hashable {
     }
   }
 
-  /// Unified ideographs by block, extensions A to J, so that a newer Unicode version than the
-  /// standard library's does not lock people out; and 〇, which names use.
+  /// Returns whether a scalar is a Han character: the blocks of unified ideographs up to extension
+  /// J, so that the standard library's Unicode version does not limit names, and 〇, which names
+  /// use.
   private static func isHan(_ scalar: Unicode.Scalar) -> Bool {
     switch scalar.value {
     case 0x3007, 0x3400...0x4DBF, 0x4E00...0x9FFF: true
@@ -57,7 +58,8 @@ struct PersonName: Sendable, Hashable {
     case 0x20000...0x2A6DF, 0x2A700...0x2EBEF, 0x2EBF0...0x2EE5F, 0x30000...0x323AF,
       0x323B0...0x3347F:
       true
-    // The twelve unified ones in the block of compatibility ideographs; NFC replaces the others.
+    // The twelve unified ideographs in the block of compatibility ideographs; NFC replaces the
+    // others.
     case 0xFA0E, 0xFA0F, 0xFA11, 0xFA13, 0xFA14, 0xFA1F, 0xFA21, 0xFA23, 0xFA24, 0xFA27...0xFA29:
       true
     default: false

@@ -1,13 +1,13 @@
 import ServiceKit
 
-/// A mobile number of the mainland, kept as E.164.
+/// A mobile number of mainland China, stored as E.164.
 struct PhoneNumber: Sendable, Hashable {
   private static let country = "+86"
 
   /// The eleven digits.
   let national: String
 
-  /// E.164, for example `+8613800138000`: what is hashed and sealed.
+  /// The number in E.164, e.g. `+8613800138000`, for hashing and sealing.
   var text: String { Self.country + national }
 
   /// - Throws: `INVALID_PHONE`, `REQUIRED`.
@@ -23,7 +23,7 @@ struct PhoneNumber: Sendable, Hashable {
     national = digits
   }
 
-  /// Takes one country prefix off. No mobile number starts with 86 itself.
+  /// Removes one country prefix. No mobile number itself starts with 86.
   private static func withoutCountry(_ text: String) -> String {
     for prefix in [country, "\u{FF0B}86", "86"] where text.hasPrefix(prefix) {
       return String(text.dropFirst(prefix.count))

@@ -1,29 +1,29 @@
 import MembersV1
 
-/// How far a case of the holding pool is (SPEC §3 and §11): a pure value.
+/// The state machine of a holding pool case (SPEC §3 and §11). Pure.
 ///
-/// The due day is the case's own: assigning and returning do not stop the clock, only an escalation
-/// sets a new one, and only a confirmation ends the case, or the end of what it was about.
+/// The due day belongs to the case: assigning and returning do not change it, only an escalation
+/// sets a new one. The case ends with a confirmation, or with the membership in the pool.
 struct PoolCaseProgress: Sendable, Hashable {
   enum Input: Sendable, CaseIterable {
-    /// A union is named that is to take the member.
+    /// A union is named as the receiver.
     case assign
     /// The union takes the member.
     case confirm
-    /// The union, or the custodian, gives it back to wait again.
+    /// The union or the custodian returns it to waiting.
     case giveBack
-    /// It is overdue: the level above sees to it.
+    /// It is overdue and goes to the level above.
     case escalate
-    /// The member left, or moved to a union otherwise.
+    /// The member left, or moved to a union by other means.
     case close
   }
 
   private(set) var state: PoolCaseState
-  /// Times that it was escalated.
+  /// The number of escalations.
   private(set) var level: Int
-  /// Times that it was returned.
+  /// The number of returns.
   private(set) var returns: Int
-  /// Last day to end it, in days since 1970-01-01 in China.
+  /// The last day for ending the case, in days since 1970-01-01 in China.
   private(set) var dueDay: Int
 
   init(state: PoolCaseState = .waiting, level: Int = 0, returns: Int = 0, dueDay: Int) {
@@ -35,8 +35,8 @@ struct PoolCaseProgress: Sendable, Hashable {
   func isOverdue(on day: Int) -> Bool { isOpen && day > dueDay }
 
   /// - Parameters:
-  ///   - day: Today in China.
-  ///   - days: What a level has to end the case, from its escalation on.
+  /// - day: The current day in China.
+  /// - days: The number of days that the next level has after an escalation.
   /// - Throws: ``MembersError/poolCaseState``.
   mutating func apply(_ input: Input, on day: Int, days: Int) throws(MembersError) {
     switch (input, state) {

@@ -1,8 +1,8 @@
 import MembersV1
 import ServiceKit
 
-/// How far a stale record is in a round: STALE → CONFIRMED | UNREACHABLE, and who was not reached
-/// may be confirmed yet. Pure.
+/// The state machine of a record in a refresh round: STALE → CONFIRMED | UNREACHABLE; an
+/// unreachable person may be confirmed later. Pure.
 struct RefreshProgress: Sendable, Hashable {
   enum Input: Sendable, Hashable, CaseIterable {
     case confirm
@@ -13,7 +13,7 @@ struct RefreshProgress: Sendable, Hashable {
 
   init(_ state: RefreshState = .stale) { self.state = state }
 
-  /// - Throws: ``MembersError/refreshState``; nothing changes then.
+  /// - Throws: ``MembersError/refreshState``; the state is unchanged then.
   mutating func apply(_ input: Input) throws(MembersError) {
     switch (state, input) {
     case (.stale, .confirm), (.unreachable, .confirm): state = .confirmed
@@ -23,11 +23,13 @@ struct RefreshProgress: Sendable, Hashable {
   }
 }
 
-/// When a record is stale: not confirmed for three months (Shenyang's quarterly refresh).
+/// The age at which a record is stale: three months without confirmation (Shenyang's quarterly
+/// refresh).
 enum Freshness {
   static let months = 3
 
-  /// The first day whose confirmations still count today; in a month without the day, its last.
+  /// Returns the first day whose confirmations are still fresh: the same day three months ago, or
+  /// the last day of that month if it is shorter.
   static func firstFreshDay(on today: Int) -> Int {
     let date = ChinaDate(daysSinceEpoch: today)
     let month = date.year * 12 + date.month - 1 - months

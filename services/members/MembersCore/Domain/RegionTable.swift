@@ -1,21 +1,22 @@
-/// The regions of GB/T 2260 in force, their townships, and the codes that were in force once.
+/// The regions of GB/T 2260 in force, their townships, and the retired codes.
 ///
-/// Versioned data (``RegionData``), read once; immutable and safe to use from any thread.
+/// Built once from versioned data (``RegionData``). Immutable: safe to use from any thread.
 struct RegionTable: Sendable {
   static let shared = RegionTable(current: RegionData.current, retired: RegionData.retired)
 
-  /// Residence permits of Hong Kong, Macao and Taiwan residents are issued under these.
+  /// The region codes of residence permits for residents of Hong Kong, Macao and Taiwan.
   private static let residencePermits: Set<UInt32> = [810_000, 820_000, 830_000]
 
-  /// Name by six-digit code of a region in force.
+  /// The names of regions in force by six-digit code.
   private let names: [UInt32: String]
-  /// Name by nine-digit code of a township in force.
+  /// The names of townships in force by nine-digit code.
   private let townships: [UInt32: String]
-  /// Counties whose townships the table lists.
+  /// The counties whose townships the table lists.
   private let countiesWithTownships: Set<UInt32>
   private let retired: [UInt32: RetiredRegion]
-  /// Six-digit codes in force, ascending; and those that are no more.
+  /// The six-digit codes in force, ascending.
   private let numbers: [UInt32]
+  /// The retired six-digit codes, ascending.
   private let retiredNumbers: [UInt32]
 
   init(current: StaticString, retired: StaticString) {
@@ -56,8 +57,8 @@ struct RegionTable: Sendable {
     retiredNumbers = retiredRegions.keys.sorted()
   }
 
-  /// Whether a code of 6, 9 or 12 digits is in force. Villages are not in the table: the last three
-  /// digits of a code of 12 are taken as given.
+  /// Returns whether a code of 6, 9 or 12 digits is in force. The table has no villages: the last
+  /// three digits of a 12-digit code are not checked.
   func isCurrent(_ code: some StringProtocol) -> Bool {
     guard [6, 9, 12].contains(code.utf8.count), code.utf8.allSatisfy(\.isASCIIDigit),
       let county = Self.number(code.utf8.prefix(6)), names[county] != nil
@@ -66,26 +67,26 @@ struct RegionTable: Sendable {
     return Self.number(code.utf8.prefix(9)).map { townships[$0] != nil } ?? false
   }
 
-  /// Whether a six-digit code is or was in force.
+  /// Returns whether a six-digit code is or was in force.
   func existsOrDid(_ code: some StringProtocol) -> Bool {
     guard code.utf8.count == 6, let number = Self.number(code.utf8) else { return false }
     return names[number] != nil || retired[number] != nil
       || Self.residencePermits.contains(number)
   }
 
-  /// Name of a region or township in force; nil where there is none.
+  /// Returns the name of a region or township in force; `nil` if there is none.
   func name(of code: some StringProtocol) -> String? {
     guard let number = Self.number(code.utf8) else { return nil }
     return code.utf8.count == 6 ? names[number] : townships[number]
   }
 
-  /// What became of a six-digit code that no region has any more; nil where one has, or never had.
+  /// Returns the retired region of a six-digit code; `nil` if the code is in force or never was.
   func retiredRegion(_ code: some StringProtocol) -> RetiredRegion? {
     guard code.utf8.count == 6 else { return nil }
     return Self.number(code.utf8).flatMap { retired[$0] }
   }
 
-  /// The code of the region above one in force; nil for a province, and for what is not in force.
+  /// Returns the code of the parent of a region in force; `nil` for provinces and unknown codes.
   func parent(of code: String) -> String? {
     guard isCurrent(code), code.utf8.count <= 9 else { return nil }
     if code.utf8.count == 9 { return String(code.prefix(6)) }
@@ -93,7 +94,7 @@ struct RegionTable: Sendable {
     return [near, code.prefix(2) + "0000"].first { $0 != code && isCurrent($0) }
   }
 
-  /// The parts of a region in force by code: of the nation, where the code is empty, the provinces.
+  /// Returns the codes of the child regions in force, ascending; the provinces for the empty code.
   func children(of code: String) -> [String] {
     if code.utf8.count == 9 { return [] }
     let children = numbers.lazy.map(Self.text).filter { parent(of: $0) ?? "" == code }
@@ -106,14 +107,14 @@ struct RegionTable: Sendable {
     }
   }
 
-  /// The codes that no region has any more and that begin as a region's does; all for the nation.
+  /// Returns the retired codes that share the prefix of a region's code; all for the empty code.
   func retiredCodes(within code: String) -> [String] {
     var prefix = code[...]
     while prefix.utf8.count <= 6, prefix.hasSuffix("00") { prefix = prefix.dropLast(2) }
     return retiredNumbers.lazy.map(Self.text).filter { $0.hasPrefix(prefix) }
   }
 
-  /// No province's number is below 100,000: six digits.
+  /// Returns the six digits of a code, which never starts with 0.
   private static func text(_ code: UInt32) -> String { String(code) }
 
   private static func forEachLine(_ text: StaticString, _ body: (ArraySlice<UInt8>) -> Void) {
@@ -121,7 +122,7 @@ struct RegionTable: Sendable {
     for line in bytes.split(separator: UInt8(ascii: "\n")) { body(line) }
   }
 
-  /// The number of up to nine ASCII digits; nil for anything else.
+  /// Returns the number of one to nine ASCII digits; `nil` for anything else.
   private static func number(_ digits: some Collection<UInt8>) -> UInt32? {
     guard (1...9).contains(digits.count) else { return nil }
     var number: UInt32 = 0
@@ -133,11 +134,11 @@ struct RegionTable: Sendable {
   }
 }
 
-/// A code that no region has any more.
+/// A region code that is no longer in force.
 struct RetiredRegion: Sendable, Hashable {
   let name: String
-  /// From the first mention to the last.
+  /// The first and the last year of the code in the sources.
   let years: ClosedRange<Int>
-  /// What it became, where the sources say so.
+  /// The code that replaced it, as far as the sources tell.
   let successor: String?
 }

@@ -1,16 +1,16 @@
 import ServiceKit
 
 /// A resident ID of 18 characters (GB 11643): region, birth date, sequence, check character.
-/// Residence permits of Hong Kong, Macao and Taiwan have the same form.
+/// Residence permits for residents of Hong Kong, Macao and Taiwan have the same form.
 struct ResidentID: Sendable, Hashable {
   enum Sex: Sendable, Hashable {
     case male
     case female
   }
 
-  /// Labour Law, art. 15: nobody may be employed before.
+  /// The minimum age of employment (Labour Law, art. 15).
   static let ageMin = 16
-  /// Whoever would be older than this is taken for a slip of the pen.
+  /// The maximum age: an earlier birth date is taken for a typing error.
   static let ageMax = 120
 
   static let characterCount = 18
@@ -18,16 +18,16 @@ struct ResidentID: Sendable, Hashable {
   private static let weights = [7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2]
   private static let checkCharacters = Array("10X98765432".utf8)
 
-  /// The normalized number: what is hashed, sealed and shown.
+  /// The normalized number, for hashing, sealing and display.
   let text: String
   let birthDate: ChinaDate
 
-  /// Code of the county that issued the first ID; it may have been retired since.
+  /// The code of the county that issued the first ID; it may have been retired since.
   var regionCode: String { String(text.prefix(6)) }
 
   var sex: Sex { (Array(text.utf8)[16].digitValue) % 2 == 1 ? .male : .female }
 
-  /// Checks all but the age, which depends on the day.
+  /// Validates everything except for the age, which depends on the day.
   ///
   /// - Throws: `INVALID_ID`, `ID_OBSOLETE`, `REQUIRED`.
   init(checking raw: String, field: String) throws(FieldFailure) {
@@ -55,7 +55,7 @@ struct ResidentID: Sendable, Hashable {
     self.birthDate = birthDate
   }
 
-  /// Checks the number and the age on a day.
+  /// Validates the number and the age on a day.
   ///
   /// - Throws: `INVALID_ID`, `ID_OBSOLETE`, `REQUIRED`, `UNDER_AGE`.
   init(checking raw: String, field: String, on today: ChinaDate) throws(FieldFailure) {
@@ -63,27 +63,28 @@ struct ResidentID: Sendable, Hashable {
     try checkAge(on: today, field: field)
   }
 
-  /// - Throws: `INVALID_ID` for the unborn and for those older than ``ageMax``, `UNDER_AGE`.
+  /// - Throws: `INVALID_ID` for a birth date in the future or an age above ``ageMax``, `UNDER_AGE`.
   func checkAge(on today: ChinaDate, field: String) throws(FieldFailure) {
     if birthDate > today { throw .invalidID(field, Texts.unborn) }
     if isAfter(today, years: Self.ageMax) { throw .invalidID(field, Texts.tooOld) }
     if age(on: today) < Self.ageMin { throw .underAge(field, years: Self.ageMin) }
   }
 
-  /// Full years on a day. Who was born on 29 February is a year older on 1 March of other years.
+  /// Returns the age in full years on a day. A person born on 29 February turns a year older on 1
+  /// March of common years.
   func age(on day: ChinaDate) -> Int {
     let hadBirthday = (day.month, day.day) >= (birthDate.month, birthDate.day)
     return day.year - birthDate.year - (hadBirthday ? 0 : 1)
   }
 
-  /// The check character of 17 digits; nil where they are none.
+  /// Returns the check character of 17 digits; `nil` if they are invalid.
   static func checkCharacter(of digits: some Collection<UInt8>) -> UInt8? {
     guard digits.count == weights.count, digits.allSatisfy(\.isASCIIDigit) else { return nil }
     let sum = zip(digits, weights).reduce(0) { $0 + $1.0.digitValue * $1.1 }
     return checkCharacters[sum % 11]
   }
 
-  /// Whether `day` is later than so many years after the birth date.
+  /// Returns whether `day` is more than `years` years after the birth date.
   private func isAfter(_ day: ChinaDate, years: Int) -> Bool {
     (day.year, day.month, day.day) > (birthDate.year + years, birthDate.month, birthDate.day)
   }

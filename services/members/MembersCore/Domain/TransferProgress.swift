@@ -1,8 +1,9 @@
 import MembersV1
 
-/// How far a transfer is (SPEC §3 and §11): a pure value.
+/// The state machine of a transfer (SPEC §3 and §11). Pure.
 ///
-/// It goes one level up before it expires: who is above the receiver has as many days again.
+/// It is escalated one level before it expires: the level above the receiver has the same number of
+/// days again.
 struct TransferProgress: Sendable, Hashable {
   enum Input: Sendable, CaseIterable {
     /// The receiver takes the member.
@@ -10,34 +11,34 @@ struct TransferProgress: Sendable, Hashable {
     case decline
     /// The member withdraws or left, or the receiver was dissolved.
     case cancel
-    /// Nobody decided: the level above the receiver sees to it.
+    /// The receiver did not decide in time: the level above decides.
     case escalate
-    /// Nobody decided there either.
+    /// The level above did not decide in time either.
     case expire
   }
 
   private(set) var state: TransferState
-  /// Times that it was escalated.
+  /// The number of escalations.
   private(set) var level: Int
-  /// Last day before it is escalated, in days since 1970-01-01 in China.
+  /// The last day before the escalation, in days since 1970-01-01 in China.
   let dueDay: Int
-  /// Last day to accept it.
+  /// The last day for accepting it, in days since 1970-01-01 in China.
   let expiryDay: Int
 
   init(state: TransferState = .requested, level: Int = 0, dueDay: Int, expiryDay: Int) {
     (self.state, self.level, self.dueDay, self.expiryDay) = (state, level, dueDay, expiryDay)
   }
 
-  /// What the passing of days does to it on a day; nil where nothing is due.
+  /// Returns the input due on a day; `nil` if there is none.
   func due(on day: Int) -> Input? {
     guard state == .requested else { return nil }
     if level == 0 { return day > dueDay ? .escalate : nil }
     return day > expiryDay ? .expire : nil
   }
 
-  /// - Parameter day: Today in China.
-  /// - Throws: ``MembersError/transferExpired`` for what comes after the last day;
-  ///   ``MembersError/transferState`` where it has ended, or nothing is due.
+  /// - Parameter day: The current day in China.
+  /// - Throws: ``MembersError/transferExpired`` for an acceptance after the last day;
+  ///   ``MembersError/transferState`` if it has ended, or if the escalation or expiry is not due.
   mutating func apply(_ input: Input, on day: Int) throws(MembersError) {
     guard state == .requested else { throw .transferState }
     switch input {

@@ -1,23 +1,23 @@
 import ServiceKit
 
-/// What makes two people's employers one unit: the credit code, else the normalized name (SPEC §11;
-/// within a township, which the one who counts knows).
+/// The identity of a unit, i.e. an employer: its credit code, or else its normalized name (SPEC
+/// §11). A name is unique only within a township, which callers add.
 struct UnitIdentity: Sendable, Hashable {
   static let nameCharactersMax = 100
 
-  /// Normalized; may be empty where there is a credit code.
+  /// The normalized name; may be empty if there is a credit code.
   let name: String
-  /// Normalized; empty where there is none, or a wrong one.
+  /// The normalized credit code; empty if it is missing or invalid.
   let creditCode: String
 
-  /// Never the same for two units.
+  /// A key that differs between units.
   var key: String { creditCode.isEmpty ? "name " + name : "code " + creditCode }
 
-  /// nil where there is neither.
+  /// Returns `nil` if both are missing.
   init?(name: String, creditCode: String) {
     guard !name.isEmpty || !creditCode.isEmpty else { return nil }
     let code = try? CreditCode(checking: creditCode, field: "credit_code").text
-    // Blanks and brackets of either width are no difference between firms.
+    // Differences in blanks and in the width of brackets are ignored.
     let plain = Normalization.text(name).filter { !$0.isWhitespace }.uppercased()
       .replacing("\u{FF08}", with: "(").replacing("\u{FF09}", with: ")")
     guard plain.count <= Self.nameCharactersMax, code != nil || !plain.isEmpty else { return nil }

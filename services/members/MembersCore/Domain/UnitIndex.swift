@@ -1,15 +1,16 @@
 import MembersV1
 
-/// The index of one unit in a township: COUNTING → TRIGGERED → ASSIGNED → GUIDING → UNION_FORMED |
-/// DISMISSED. Pure.
+/// The state machine of a unit index in a township: COUNTING → TRIGGERED → ASSIGNED → GUIDING →
+/// UNION_FORMED | DISMISSED. Pure.
 ///
-/// The township is told once per crossing: while the index is open, falling and rising tell nobody
-/// again; after it was dismissed, its people must have been too few before enough is a crossing.
+/// The township is notified once per crossing of the threshold. While the index is open, further
+/// crossings cause no notification; after a dismissal, the count must first fall below the
+/// threshold.
 struct UnitIndex: Sendable, Hashable {
   enum Input: Sendable, Hashable, CaseIterable {
-    /// Its people are as many as the threshold, or more.
+    /// The count reaches the threshold.
     case enough
-    /// They are fewer.
+    /// The count is below the threshold.
     case tooFew
     case assign
     case guide
@@ -21,8 +22,8 @@ struct UnitIndex: Sendable, Hashable {
 
   init(_ state: UnitState = .counting) { self.state = state }
 
-  /// - Returns: Whether the township is to be told of a crossing.
-  /// - Throws: ``MembersError/unitState`` where people ask for what the state does not allow.
+  /// - Returns: Whether to notify the township of a crossing.
+  /// - Throws: ``MembersError/unitState`` for a manual input that the state does not allow.
   mutating func apply(_ input: Input) throws(MembersError) -> Bool {
     switch (state, input) {
     case (.counting, .enough):

@@ -1,13 +1,13 @@
 import ServiceKit
 
-/// A vehicle's license plate (GA 36): `冀C12345`, with eight characters for new energy.
+/// A vehicle license plate (GA 36): `冀C12345`, or eight characters for new-energy vehicles.
 struct VehiclePlate: Sendable, Hashable {
   private static let provinces = Set("京津冀晋蒙辽吉黑沪苏浙皖闽赣鲁豫鄂湘粤桂琼渝川贵云藏陕甘青宁新")
-  /// Trailer, driving school, police, Hong Kong, Macao.
+  /// The last characters of special plates: trailer, driving school, police, Hong Kong, Macao.
   private static let endings = Set("挂学警港澳")
   private static let characterCounts = 7...8
 
-  /// The normalized plate: letters in upper case, no blanks, no dot.
+  /// The normalized plate: upper-case letters, without blanks and dots.
   let text: String
 
   /// - Throws: `INVALID_PLATE`, `REQUIRED`.
@@ -27,7 +27,7 @@ struct VehiclePlate: Sendable, Hashable {
     text = plate
   }
 
-  /// I and O stand on no plate: they look like digits.
+  /// Returns whether a character is a letter of plates, which exclude I and O.
   private static func isLetter(_ character: Character) -> Bool {
     character >= "A" && character <= "Z" && character.isASCII && character != "I"
       && character != "O"

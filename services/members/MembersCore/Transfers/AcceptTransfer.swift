@@ -4,7 +4,7 @@ import ServiceKit
 import Storage
 
 extension MembersService {
-  /// Accepts a transfer: the member is of the receiving union, in one commit.
+  /// Accepts a transfer: moves the member to the receiving union in one commit.
   public func acceptTransfer(
     _ request: AcceptTransferRequest, context: ServerContext
   ) async throws -> AcceptTransferResponse {
@@ -16,7 +16,7 @@ extension MembersService {
     return try await write(order, action: "transfers.accept") { facts, commit in
       try facts.checkReceives()
       let from = facts.member.member.managingOrganizationID
-      // First, so that one that has ended says so.
+      // Checked first, so that an ended transfer is reported as such.
       var progress = facts.placed.transfer.progress
       try progress.apply(.accept, on: order.act.day)
       let moved = try commit.move(facts.member, to: facts.receiver, by: order.act)

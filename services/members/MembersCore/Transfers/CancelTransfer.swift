@@ -4,7 +4,7 @@ import ServiceKit
 import Storage
 
 extension MembersService {
-  /// Withdraws a transfer, for the member.
+  /// Withdraws a transfer on the member's behalf.
   public func cancelTransfer(
     _ request: CancelTransferRequest, context: ServerContext
   ) async throws -> CancelTransferResponse {
@@ -14,7 +14,7 @@ extension MembersService {
       context, requestID: request.requestID, name: request.name, etag: request.etag,
       reason: request.reason, payload: payload, at: clock.now)
     return try await write(order, action: "transfers.cancel") { facts, commit in
-      // Who would receive the member declines instead.
+      // The receiving side declines instead.
       guard facts.placed.isAsked(by: order.caller, facts.scope) else {
         throw CommonFailure.outOfScope
       }

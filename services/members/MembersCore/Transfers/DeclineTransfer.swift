@@ -4,7 +4,7 @@ import ServiceKit
 import Storage
 
 extension MembersService {
-  /// Declines a transfer: the member stays.
+  /// Declines a transfer: the member stays in their union.
   public func declineTransfer(
     _ request: DeclineTransferRequest, context: ServerContext
   ) async throws -> DeclineTransferResponse {

@@ -4,7 +4,7 @@ import ServiceKit
 import Storage
 
 extension MembersService {
-  /// Reads a transfer that the caller has to do with.
+  /// Returns a transfer that concerns the caller.
   public func getTransfer(
     _ request: GetTransferRequest, context: ServerContext
   ) async throws -> GetTransferResponse {

@@ -5,7 +5,7 @@ import Storage
 import YijiaTypeV1
 
 extension MembersService {
-  /// Lists the transfers to the unions of a subtree, or of a member; the first due first.
+  /// Lists the transfers to the unions of a subtree, or those of a member, by due date.
   public func listTransfers(
     _ request: ListTransfersRequest, context: ServerContext
   ) async throws -> ListTransfersResponse {

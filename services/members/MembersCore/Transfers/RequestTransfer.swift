@@ -5,7 +5,7 @@ import ServiceKit
 import Storage
 
 extension MembersService {
-  /// Asks for a transfer; a code that accepts transfers completes it at once.
+  /// Requests a transfer; with a code that accepts transfers, completes it at once.
   public func requestTransfer(
     _ request: RequestTransferRequest, context: ServerContext
   ) async throws -> RequestTransferResponse {
@@ -46,7 +46,7 @@ extension MembersService {
   }
 }
 
-/// Which union a transfer goes to: named, or by its code.
+/// The receiver of a transfer: named, or given by a code.
 private struct TransferTarget: Sendable {
   var organizationID: String?
   var codeID: String?
@@ -68,7 +68,7 @@ private struct TransferTarget: Sendable {
   }
 }
 
-/// What becomes of a request for a transfer: pure.
+/// A transfer request with the data to decide it. Pure.
 private struct TransferRequest: Sendable {
   let id: String
   let order: MemberOrder

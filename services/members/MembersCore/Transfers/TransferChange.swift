@@ -2,10 +2,10 @@ import MembersV1
 import Storage
 
 extension Commit {
-  /// Changes a transfer, guarded by the version that was read, with its event. Where that ends it,
-  /// the member's place for an open transfer is free again.
+  /// Changes a transfer, guarded by the version that was read, and emits its event. If that ends
+  /// the transfer, the member may request another one.
   ///
-  /// - Returns: The transfer after the change.
+  /// - Returns: The changed transfer.
   /// - Throws: ``MembersError/transferState``, ``MembersError/transferExpired``.
   @discardableResult
   mutating func change(
@@ -24,8 +24,8 @@ extension Commit {
     return changed
   }
 
-  /// Cancels a member's open transfer with what ends the membership, in the same commit, after the
-  /// membership's own change: who asks for a transfer meanwhile is noticed.
+  /// Cancels a member's open transfer in the commit that ends the membership. Must follow the
+  /// membership's own change, so that a concurrent request is detected.
   mutating func cancelTransfer(_ open: PlacedTransfer?, of memberID: String, by act: Act) throws {
     if let open {
       try change(open.transfer, .cancel, by: act)
@@ -34,9 +34,8 @@ extension Commit {
     }
   }
 
-  /// Places a member in a union whom others move there, out of the pool too. An open transfer is
-  /// the member's own wish, and goes on; one to where the member is from now on ends, since nothing
-  /// is left to decide.
+  /// Moves a member to a union by decision of others, also out of the pool. An open transfer
+  /// continues, because it is the member's own request, unless it leads to this union.
   mutating func place(
     _ facts: MemberFacts, in receiver: StoredOrganization, by act: Act
   ) throws -> StoredMember {
@@ -45,8 +44,8 @@ extension Commit {
     return placed
   }
 
-  /// What becomes of an open transfer when its member is moved by others: after the membership's
-  /// own change, so that who asks for one meanwhile is noticed.
+  /// Continues or cancels the open transfer of a member who was moved by others. Must follow the
+  /// membership's own change, so that a concurrent request is detected.
   mutating func settleTransfer(
     _ open: PlacedTransfer?, of memberID: String, movedTo organizationID: String, by act: Act
   ) throws {
@@ -57,8 +56,8 @@ extension Commit {
     }
   }
 
-  /// Moves a member to the receiving union, never in none or two: the membership, the case of the
-  /// pool where there is one.
+  /// Moves a member to the receiving union atomically: changes the membership and closes the pool
+  /// case, if any.
   mutating func move(
     _ facts: MemberFacts, to receiver: StoredOrganization, by act: Act
   ) throws -> StoredMember {

@@ -5,25 +5,25 @@ import RPC
 import ServiceKit
 import Storage
 
-/// A write about one transfer, its common fields checked.
+/// The validated common fields of a write on one transfer.
 struct TransferOrder: Sendable {
   let caller: Caller
   let key: RequestKey
-  /// The request without its request id.
+  /// The serialized request without its request id.
   let payload: [UInt8]
   let transferID: String
-  /// Empty where the caller does not compare.
+  /// The expected etag; empty for no check.
   let etag: String
-  /// For the audit log; empty where none is asked for.
+  /// The reason for the audit log; empty if none is required.
   let reason: String
   let now: Date
 
   var act: Act { Act(actor: caller.subject, now: now) }
 
   /// - Parameters:
-  ///   - reason: nil where the RPC asks for none.
-  ///   - payload: The request with its request id cleared.
-  /// - Throws: ``CommonFailure/invalidFields(_:)`` with every wrong field.
+  /// - reason: `nil` if the RPC has no reason.
+  /// - payload: The request with its request id cleared.
+  /// - Throws: ``CommonFailure/invalidFields(_:)`` with every invalid field.
   init(
     _ context: ServerContext, requestID: String, name: String, etag: String,
     reason: String? = nil, payload: some Message, at now: Date
@@ -46,23 +46,23 @@ struct TransferOrder: Sendable {
   }
 }
 
-/// What a decision about a transfer reads, from one snapshot.
+/// The data read for a decision on a transfer, from one snapshot.
 struct TransferFacts: Sendable {
   var scope: StaffScope
   var placed: PlacedTransfer
   var member: MemberFacts
   var receiver: StoredOrganization
 
-  /// - Throws: ``CommonFailure/outOfScope``: only the receiver decides.
+  /// - Throws: ``CommonFailure/outOfScope`` unless the caller decides for the receiver.
   func checkReceives() throws {
     guard scope.holds(placed.toPath) else { throw CommonFailure.outOfScope }
   }
 }
 
 extension MembersService {
-  /// Makes one write about a transfer: ledger, scope, etag, decision, audit entry.
+  /// Executes one write on a transfer: ledger, scope, etag, decision, audit entry.
   ///
-  /// - Throws: ``MembersError/transferNotFound`` for whoever has nothing to do with it;
+  /// - Throws: ``MembersError/transferNotFound`` if the transfer does not concern the caller;
   ///   ``CommonFailure/etagMismatch``.
   func write<Reply: Message>(
     _ order: TransferOrder, action: String,

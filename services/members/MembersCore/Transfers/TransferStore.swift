@@ -9,27 +9,27 @@ struct StoredTransfer: Sendable, Hashable {
   var id: String
   var memberID: String
   var progress: TransferProgress
-  /// The union that the member was of when it was asked for, or completed.
+  /// The member's union when the transfer was requested, or completed.
   var fromID: String
   var toID: String
-  /// Who has to see to it.
+  /// The organization that has to decide.
   var handlerID: String
   var version: Int64
-  /// Microseconds since 1970.
+  /// The creation in microseconds since 1970.
   var created: Int64
 }
 
-/// A transfer with where its parties stand in the tree.
+/// A transfer with the positions of its parties in the tree.
 struct PlacedTransfer: Sendable, Hashable {
   var transfer: StoredTransfer
   var toPath: String
-  /// The organization above the receiver; nil at the top.
+  /// The organization above the receiver; `nil` at the top.
   var aboveReceiverID: String?
-  /// Path of the organization that manages the member now.
+  /// The path of the organization that manages the member at present.
   var memberPath: String
   var memberNumber: String
 
-  /// Whether it is a caller's own, or their member's.
+  /// Returns whether the caller is the member, or staff of the member's organization.
   func isAsked(by caller: Caller, _ scope: StaffScope) -> Bool {
     caller.kind == .member
       ? caller.subject == "members/\(transfer.memberID)" : scope.holds(memberPath)
@@ -55,7 +55,7 @@ struct PlacedTransfer: Sendable, Hashable {
 
 /// The SQL of transfers.
 enum TransferStore {
-  /// Of which transfers a page is.
+  /// The selection of transfers for a page.
   enum Filter: Sendable {
     case receivers(PathRange)
     case member(String)
@@ -75,12 +75,12 @@ enum TransferStore {
     .first("\(selection) WHERE t.id = ?1", [id], placed)
   }
 
-  /// All of a member.
+  /// Returns all transfers of a member.
   static func all(of memberID: String) -> Query<[PlacedTransfer]> {
     .all("\(selection) WHERE t.member_id = ?1 ORDER BY t.created, t.id", [memberID], placed)
   }
 
-  /// The open transfer of a member.
+  /// Returns the open transfer of a member.
   static func open(of memberID: String) -> Query<PlacedTransfer?> {
     .first(
       """
@@ -88,7 +88,7 @@ enum TransferStore {
       """, [memberID], placed)
   }
 
-  /// The open transfer of the member of a pool case.
+  /// Returns the open transfer of the member of a pool case.
   static func open(ofPoolCase id: String) -> Query<PlacedTransfer?> {
     .first(
       """
@@ -99,7 +99,7 @@ enum TransferStore {
       """, [id], placed)
   }
 
-  /// The open transfers of the members who are counted in a unit.
+  /// Returns the open transfers of the members counted in a unit.
   static func open(ofUnit id: String) -> Query<[PlacedTransfer]> {
     .all(
       """
@@ -110,12 +110,12 @@ enum TransferStore {
       """, [id], placed)
   }
 
-  /// The open transfers to a union: what ends when it is dissolved.
+  /// Returns the open transfers to a union, which end when it is dissolved.
   static func open(to organizationID: String) -> Query<[PlacedTransfer]> {
     .all("\(selection) WHERE t.to_id = ?1 AND t.state = \(requested)", [organizationID], placed)
   }
 
-  /// Identifiers of open transfers for which the passing of days does something on a day.
+  /// Returns the identifiers of open transfers that are due for escalation or expiry on a day.
   static func due(on day: Int, limit: Int) -> Query<[String]> {
     .all(
       """
@@ -142,8 +142,8 @@ enum TransferStore {
       """, [after.day, after.id, limit] + arguments, placed)
   }
 
-  /// What the region of a union says of the days to decide a transfer; the narrowest stated region
-  /// counts.
+  /// Returns the days for deciding a transfer in a union's region; the smallest configured region
+  /// applies.
   static func days(of receiver: StoredOrganization) -> Query<Int> {
     let regions = receiver.settingRegionCodes
     return RegionSettingStore.byRegions(regions).map { settings in
@@ -167,7 +167,7 @@ enum TransferStore {
       ], expects: .exactly(1))
   }
 
-  /// - Parameter stored: The transfer after the change; its version has risen by one.
+  /// - Parameter stored: The changed transfer, with its version incremented.
   static func update(_ stored: StoredTransfer) -> Statement {
     Statement(
       """
@@ -180,7 +180,7 @@ enum TransferStore {
       ], expects: .exactly(1))
   }
 
-  /// Takes the place of a member's one open transfer.
+  /// Records a member's only open transfer.
   static func open(_ stored: StoredTransfer) -> Statement {
     Statement(
       """
@@ -189,23 +189,23 @@ enum TransferStore {
       """, [stored.memberID, stored.id], expects: .exactly(1))
   }
 
-  /// Frees the place, and notices a transfer that came after what was read.
+  /// Deletes the record of a member's open transfer; the guard detects a concurrent request.
   ///
-  /// - Parameter isOpen: Whether there is one, as was read.
+  /// - Parameter isOpen: Whether there was an open transfer when it was read.
   static func close(of memberID: String, isOpen: Bool) -> Statement {
     Statement(
       "DELETE FROM open_transfers WHERE member_id = ?1", [memberID],
       expects: .exactly(isOpen ? 1 : 0))
   }
 
-  /// Notices that a transfer changed after what was read.
+  /// A guard that detects a concurrent change of a transfer.
   static func isStill(_ stored: StoredTransfer) -> Statement {
     Statement(
       "UPDATE transfers SET version = version WHERE id = ?1 AND version = ?2",
       [stored.id, stored.version], expects: .exactly(1))
   }
 
-  /// Notices a transfer to a union that came after what was read.
+  /// A guard that detects a concurrent transfer request to a union.
   static func noneOpen(to organizationID: String) -> Statement {
     Statement(
       """
