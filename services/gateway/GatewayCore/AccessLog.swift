@@ -2,30 +2,31 @@ import RPC
 public import ServiceKit
 import Synchronization
 
-/// What the access log tells of a call.
+/// The fields of one call's access log entry.
 struct CallRecord: Sendable {
-  /// Longest path that is repeated to anybody, in bytes: it comes from outside.
+  /// Longest path that is logged or sent to a tracing backend, in bytes; callers choose the path.
   private static let pathBytesMax = 200
 
   let path: String
-  /// Of the caller's trace, where it sent one.
+  /// The trace id of the caller's `traceparent`; nil without one.
   var traceID: TraceID?
-  /// In nanoseconds of ``LimitClock/system``.
+  /// When the call began, in nanoseconds of ``LimitClock/system``.
   private var start: Int64
   var service: String?
-  /// Number of the method among those of the contracts.
+  /// ``Route/number`` of the method; 0 for an unknown one.
   var method = 0
   var caller: String?
-  /// Nil is OK.
+  /// The final status; nil is OK.
   var code: RPCError.Code?
-  /// Of a failure that the gateway made.
+  /// `ErrorInfo.reason` of a failure that the gateway itself returned.
   var reason: String?
-  /// What of it is the same in every call with its head, where that is known.
+  /// Pre-rendered fields that are identical for all calls with one request head; nil if not
+  /// rendered.
   var parts: Parts?
 
   init(_ head: RequestHead) { self.init(head, path: head.path) }
 
-  /// - Parameter path: Of the method, where the head has another.
+  /// - Parameter path: The method's path, if it differs from `head.path`, as in JSON calls.
   init(_ head: RequestHead, path: String) {
     self.path = path
     traceID =
@@ -34,13 +35,13 @@ struct CallRecord: Sendable {
     start = LimitClock.system.nanoseconds
   }
 
-  /// The record of another call with the same head, that has only begun.
+  /// Creates the record of a new call with an identical head; only the start time differs.
   init(like record: CallRecord) {
     self = record
     start = LimitClock.system.nanoseconds
   }
 
-  /// Fields of the line as JSON, each behind a comma.
+  /// JSON fields rendered in advance, each preceded by a comma.
   struct Parts: Sendable {
     fileprivate let caller: [UInt8]
     fileprivate let rest: [UInt8]
@@ -57,21 +58,21 @@ struct CallRecord: Sendable {
     }
   }
 
-  /// The path as it is told to people.
+  /// The path, cut to `pathBytesMax`.
   var shortPath: String {
     path.utf8.count <= Self.pathBytesMax
       ? path : String(decoding: path.utf8.prefix(Self.pathBytesMax), as: UTF8.self)
   }
 
-  /// Since the head of the call was read, in microseconds.
+  /// Time since the head was read, in microseconds.
   var microseconds: Int64 { (LimitClock.system.nanoseconds - start) / 1_000 }
 }
 
-/// Writes one line a call when it ends, of a share of the calls: a JSON object.
+/// Writes one JSON line for each sampled call when it ends.
 ///
 /// Safe to use from any task.
 public final class AccessLog: Sendable {
-  /// Takes a line, with its end; several tasks may call it at a time.
+  /// Receives one line with its line break; may be called concurrently.
   public typealias Sink = @Sendable ([UInt8]) -> Void
 
   private static let kind = {
@@ -89,8 +90,8 @@ public final class AccessLog: Sendable {
   private let failure: Sampler
 
   /// - Parameters:
-  ///   - clock: The time that lines bear.
-  ///   - sink: Where they go.
+  ///   - clock: Source of the lines' timestamps.
+  ///   - sink: Receives the lines.
   public init(_ setting: AccessLogSetting, clock: Clock, to sink: @escaping Sink) {
     self.clock = clock
     self.sink = sink
@@ -113,11 +114,11 @@ public final class AccessLog: Sendable {
   }
 }
 
-/// Takes an even share of what passes: of every hundred, thirty for 0.3, evenly spread.
+/// Systematic sampler: takes an evenly spread share of the calls, thirty of every hundred for 0.3.
 final class Sampler: Sendable {
   private static let scale: UInt64 = 1 << 20
 
-  /// What each that passes adds; one is taken whenever the sum passes a multiple of `scale`.
+  /// Added to `sum` per call; a call is taken when the sum crosses a multiple of `scale`.
   private let step: UInt64
   private let sum = Atomic<UInt64>(0)
 

@@ -4,7 +4,7 @@ import Logging
 public import RPC
 public import ServiceKit
 
-/// What operators ask of a running gateway, over HTTP on its admin port:
+/// The operators' HTTP endpoints on the admin port:
 ///
 /// | path | what |
 /// |---|---|
@@ -14,15 +14,15 @@ public import ServiceKit
 /// | `GET /log_level`, `POST /log_level?level=debug` | what is logged |
 /// | `POST /reload` | reads the configuration anew; 400 with what is wrong |
 ///
-/// The port is plaintext on a loopback address, for people and programs of the machine. A page in a
-/// browser there has no business with it, so requests with an `origin`, or for a host that is
-/// neither an address nor `localhost`, are refused.
+/// The port is plaintext on a loopback address, for people and programs of the same machine. Pages
+/// in a browser there are kept out: requests with an `origin` field, or with an authority that is
+/// neither an IP address nor `localhost`, are refused with 403.
 public struct AdminPages: ExchangeHandler {
   private let gateway: LiveGateway
   private let health: HealthRegistry
   private let reload: @Sendable () throws -> Void
 
-  /// - Parameter reload: Reads the configuration anew; what it throws is told.
+  /// - Parameter reload: Reads the configuration anew; its error is the text of the 400 response.
   public init(
     of gateway: LiveGateway, health: HealthRegistry, reload: @escaping @Sendable () throws -> Void
   ) {
@@ -59,7 +59,7 @@ public struct AdminPages: ExchangeHandler {
     ]
     if let allowed = answer.allowed { head.add("allow", allowed) }
     await exchange.sendHead(head)
-    // Who asked and has gone needs no answer.
+    // An error means that the client has disconnected.
     guard (try? await exchange.send(body)) != nil else { return }
     await exchange.finish()
   }
@@ -81,8 +81,8 @@ public struct AdminPages: ExchangeHandler {
     }
   }
 
-  /// Whether that is an address or this machine's own name: with any other name a page could have
-  /// its own host's name lead here.
+  /// Whether the authority's host is an IP address or `localhost`. Any other name could be a page's
+  /// own host name that resolves to this machine (DNS rebinding).
   static func isAddress(_ authority: String?) -> Bool {
     guard let authority, !authority.isEmpty else { return true }
     if authority.hasPrefix("[") { return true }
@@ -118,10 +118,10 @@ public struct AdminPages: ExchangeHandler {
     }
   }
 
-  /// Names of fields whose texts are secrets, or would help to guess one.
+  /// Parts of field names whose string values are secrets, or would help to guess one.
   private static let secret = ["sha256", "secret", "password", "token", "seed"]
 
-  /// The same without secrets. Names of files stay: what they hold is not shown.
+  /// Returns the JSON value with secrets replaced. File names stay: their contents are not shown.
   static func hiding(_ value: Any) -> Any {
     if let list = value as? [Any] { return list.map { hiding($0) } }
     if let text = value as? String { return withoutPasswords(text) }
@@ -133,7 +133,7 @@ public struct AdminPages: ExchangeHandler {
     return shown
   }
 
-  /// The same, where it is a URL, without what its user and its query say of secrets.
+  /// Replaces the password and secret query parameters of a URL; other text is returned as it is.
   private static func withoutPasswords(_ text: String) -> String {
     guard let scheme = text.range(of: "://") else { return text }
     let rest = text[scheme.upperBound...]

@@ -4,17 +4,18 @@ import ServiceKit
 /// The cached result of routing, authenticating and authorizing calls with one request head. Kept
 /// with the head (``HeadMemo``), so that repeated calls skip the look-ups.
 ///
-/// It holds for one gateway, so for one configuration. What can end meanwhile is asked each time.
+/// It is valid for one gateway, and so for one configuration. Whether the credential still holds is
+/// checked for every call.
 ///
-/// Guard: mutable state is touched on the loop of the head's connection only.
+/// Guard: mutable state is confined to the event loop of the head's connection.
 final class Admission: @unchecked Sendable {
-  /// Number of the gateway that found it out, and whose route it is: so a head that is not used any
-  /// more keeps no configuration.
+  /// ``Gateway/number`` of the gateway that made it and owns the route. The route is unowned, so
+  /// that the memo of an idle connection keeps no replaced configuration alive.
   let gateway: UInt64
   unowned let route: Route
-  /// Nil where nobody is asked who calls.
+  /// The authenticated caller; nil for an open route.
   let proven: CallerResolver.Proven?
-  /// Of a partner.
+  /// The limits of a partner; nil for other callers.
   let meter: CallMeter?
   let record: CallRecord
   let metrics: ServerMetrics.Method?
@@ -34,10 +35,11 @@ final class Admission: @unchecked Sendable {
     self.tally = tally
   }
 
-  /// The head as the service gets it, without what is left of the call's time.
+  /// Returns the head as sent to the service, without `grpc-timeout`, which differs between calls.
+  /// The head is cached until the caller token in it is due for renewal.
   ///
   /// - Parameter now: Microseconds since 1970.
-  /// - Throws: What signing throws.
+  /// - Throws: Whatever ``CallerTokenSigner`` throws.
   func inward(_ head: RequestHead, now: Int64, signer: CallerTokenSigner) throws -> RequestHead {
     if let inward, inward.token.map({ now < $0.renewAt }) ?? true { return inward.head }
     var token: SignedHeader?

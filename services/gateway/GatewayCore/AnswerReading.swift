@@ -3,27 +3,28 @@ import RPC
 /// Decides the outcome of a forwarded call from the backend's response, or from how its stream
 /// ended. A pure value.
 struct AnswerReading: Sendable {
-  /// Time by which a service's deadline is shorter than its caller's, at most.
+  /// How much earlier than its caller's a service's deadline is, at most (``Deadline/shaved()``).
   private static let shavedMax = Duration.milliseconds(20)
 
-  /// Name of the service.
+  /// Name of the service, for failures.
   let service: String
-  /// The caller's.
+  /// The caller's deadline.
   let deadline: Deadline?
 
-  /// How an answer ended.
+  /// The outcome of a complete response.
   enum End: Sendable {
-    /// With that status, to be passed on; nil is OK.
+    /// The service's own status, which is passed on; nil is OK.
     case passed(RPCError.Code?)
+    /// A failure that the gateway answers with instead.
     case failed(GatewayFailure)
   }
 
-  /// What is wrong with the head of an answer.
+  /// Returns the failure that a malformed response head amounts to; nil for a valid head.
   func fault(ofHead head: HeaderList) -> GatewayFailure? {
     StatusFields.refusal(ofHead: head).map { .backendBroken(service: service, $0.code) }
   }
 
-  /// Reads the last part of an answer.
+  /// Returns the outcome that the last part of a response states.
   func end(of part: ExchangePart) -> End {
     switch (part.trailers ?? (part.isHeadOnly ? part.head : nil)).map(StatusFields.parse) {
     case .ok: .passed(nil)
@@ -32,14 +33,14 @@ struct AnswerReading: Sendable {
     }
   }
 
-  /// Whether a service's runtime said, without details, that the deadline passed which the gateway
-  /// gave it. Then reason and text come from here.
+  /// Whether a service's runtime reported, without details, that the shaved deadline passed which
+  /// the gateway gave it. The gateway then supplies reason and text.
   private func isDeadline(_ error: RPCError) -> Bool {
     guard error.code == .deadlineExceeded, error.details.isEmpty, let deadline else { return false }
     return deadline.remaining <= Self.shavedMax
   }
 
-  /// What an error on an open exchange means.
+  /// Maps an error on an open exchange.
   func failure(of error: RPCError) -> GatewayFailure {
     switch error.code {
     case .deadlineExceeded: .deadlineExceeded
@@ -48,7 +49,7 @@ struct AnswerReading: Sendable {
     }
   }
 
-  /// What an error before there was an exchange means; nil where the caller is gone.
+  /// Maps an error while opening the exchange; nil where the caller is gone.
   func failure(ofOpening error: RPCError) -> GatewayFailure? {
     switch error.code {
     case .cancelled: nil
@@ -58,7 +59,8 @@ struct AnswerReading: Sendable {
     }
   }
 
-  /// Whether a call may be sent again whose exchange ended so before its answer began.
+  /// Classifies the failure of an attempt before its response began; nil where it must not be
+  /// retried. `last` is the failure to answer with when no attempt is left.
   func resendable(
     _ error: RPCError, _ reason: CloseReason?
   ) -> (failure: Resending.Failure, last: GatewayFailure)? {

@@ -4,19 +4,21 @@ public import Logging
 public import RPC
 public import ServiceKit
 
-/// Where a service is and what it is proven by: all that a channel to it is made of.
+/// Addresses, expected identity and client settings of one service: everything that a channel to it
+/// is created from. Channels are shared and kept across reloads by this key.
 public struct BackendLink: Sendable, Hashable {
   /// `host:port` of every replica.
   public let targets: [String]
-  /// Workload that must answer, as in its certificate; empty for plaintext.
+  /// Workload identity that the service's certificate must state; empty for plaintext.
   public let identity: String
-  /// The gateway's own identity.
+  /// The gateway's own certificate, key and trusted authorities.
   public let tls: WorkloadFiles
-  /// How its replicas are used.
+  /// Load balancing over the replicas.
   public let balancing: Balancing
-  /// Whether they are asked for their health.
+  /// Whether replicas are watched by `grpc.health.v1`.
   public let isHealthChecked: Bool
-  /// Of what those files hold: with new certificates it is another link.
+  /// SHA-256 over the contents of the TLS files, so that renewed certificates make a different
+  /// link.
   private let fingerprint: [UInt8]
 
   /// - Throws: ``ConfigurationError`` where a file of `tls` cannot be read.
@@ -46,7 +48,7 @@ public struct BackendLink: Sendable, Hashable {
 
 /// The services of a configuration, each with its channel.
 public struct Backends: Sendable {
-  /// Makes a channel of a link.
+  /// Creates the channel of a link.
   public typealias Connect = @Sendable (BackendLink) throws -> any Channel
 
   let contracted: [String: Backend]
@@ -55,9 +57,9 @@ public struct Backends: Sendable {
 
   /// - Parameters:
   ///   - configuration: One that ``GatewayConfiguration/validate()`` passed.
-  ///   - known: Of the configuration before: channels to what stays are kept with their
-  ///     connections.
-  /// - Throws: ``ConfigurationError`` naming every service that there can be no channel to.
+  ///   - known: The backends of the previous configuration: channels whose link is unchanged are
+  ///     reused with their connections.
+  /// - Throws: ``ConfigurationError`` naming every service to which no channel can be created.
   init(
     _ configuration: GatewayConfiguration, keeping known: Backends? = nil, connect: Connect
   ) throws {
@@ -70,7 +72,7 @@ public struct Backends: Sendable {
         let link = try BackendLink(
           targets: targets, identity: identity, tls: configuration.tls,
           balancing: configuration.balancing.balancing, isHealthChecked: isHealthChecked)
-        // What is no address is refused by the field's own check.
+        // An invalid address is reported by the field's own check.
         guard Target.faults(targets, at: field).isEmpty else { return nil }
         let channel = try channels[link] ?? known?.channels[link] ?? connect(link)
         channels[link] = channel
@@ -104,24 +106,25 @@ public struct Backends: Sendable {
     self.channels = channels
   }
 
-  /// Every service's channel, by name in order.
+  /// Every service's channel, sorted by name.
   var named: [(name: String, channel: any Channel)] {
     (contracted.values.map { ($0.name, $0.channel) }
       + opaque.map { ($0.backend.name, $0.backend.channel) })
       .sorted { $0.0 < $1.0 }
   }
 
-  /// Every channel, to be shut down.
+  /// Every channel; for shutdown.
   var all: [any Channel] { Array(channels.values) }
 }
 
-/// What is wrong with a configuration, gathered so that it is said at once.
+/// Collects the faults of a configuration, so that all are reported at once.
 struct Faults {
   private(set) var texts: [String] = []
 
   mutating func add(_ more: [String]) { texts += more }
 
-  /// What `body` returns; nil where it throws, which is a fault of that field.
+  /// Returns the result of `body`; where it throws, records the error under `field` and returns
+  /// nil.
   mutating func catching<Value>(_ field: String? = nil, _ body: () throws -> Value) -> Value? {
     do {
       return try body()
@@ -131,20 +134,21 @@ struct Faults {
     }
   }
 
-  /// - Throws: ``ConfigurationError`` with all of them, if there are any.
+  /// - Throws: ``ConfigurationError`` with all faults, if there are any.
   func check() throws {
     guard texts.isEmpty else { throw ConfigurationError(texts.joined(separator: "; ")) }
   }
 }
 
 extension Gateway {
-  /// The gateway of a configuration.
+  /// Creates the gateway of a configuration.
   ///
   /// - Parameters:
   ///   - kiosks: Filled by a ``KioskFeed``.
-  ///   - store: What the gateway keeps; nil for nothing, and then it serves nothing itself.
-  ///   - counts: What was counted of the partners' limits; it outlives a configuration.
-  ///   - logger: For what goes wrong; calls are told to a log of their own, in JSON.
+  ///   - store: The gateway's database; nil for none, and then the gateway serves no RPCs of its
+  ///     own.
+  ///   - counts: Counters of the partners' limits; they outlive a configuration.
+  ///   - logger: Receives errors; calls go to the access log, in JSON.
   /// - Throws: ``ConfigurationError``.
   public convenience init(
     _ configuration: GatewayConfiguration, backends: Backends, kiosks: KioskDirectory,

@@ -1,26 +1,27 @@
 import RPC
 
-/// How calls are spread over the replicas of each service. Names and meaning are Envoy's.
+/// Load balancing over the replicas of each service. Names and meaning are Envoy's.
 public struct BalancingSetting: Codable, Sendable, Hashable {
-  /// `round_robin`, or `least_request`: the less loaded of two replicas drawn by lot.
+  /// `round_robin`, or `least_request`: the less loaded of two replicas chosen at random.
   public var policy: String
-  /// Failures in a row after which a replica is left out for a while; 0: never.
+  /// Consecutive failures after which a replica is ejected; 0 disables ejection.
   public var consecutiveGatewayFailure: Int
-  /// How long it is left out, in seconds, times how often it was before,
+  /// Ejection time in seconds, multiplied by the number of times that the replica was ejected.
   public var baseEjectionSeconds: Int
-  /// up to this.
+  /// Upper bound of the ejection time, in seconds.
   public var maxEjectionSeconds: Int
-  /// The part of a service's replicas that may be left out at once; one always may.
+  /// Percentage of a service's replicas that may be ejected at once; one always may.
   public var maxEjectionPercent: Int
-  /// With less than this part of them left, those left out are used all the same.
+  /// When fewer than this percentage of the replicas are left, ejected replicas are used too.
   public var panicThresholdPercent: Int
-  /// Until a replica that has just come has its whole share, in seconds; 0: at once.
+  /// Time until a new replica gets its full share of calls, in seconds; 0: at once.
   public var slowStartSeconds: Int
-  /// Calls under way at one replica.
+  /// Concurrent calls to one replica, at most.
   public var callsMax: Int
-  /// Calls that may wait for a connection to a service.
+  /// Calls that may wait for a connection to a service, at most.
   public var waitingCallsMax: Int
-  /// Connections to one replica: another is made when it takes no more calls on those there are.
+  /// Connections to one replica, at most; another is opened when those there are take no more
+  /// calls.
   public var connectionsMax: Int
 
   enum CodingKeys: String, CodingKey {
@@ -75,7 +76,7 @@ public struct BalancingSetting: Codable, Sendable, Hashable {
     return wrong
   }
 
-  /// As channels take it.
+  /// The setting as ClientChannel takes it.
   var balancing: Balancing {
     var balancing = Balancing()
     balancing.policy = Self.policies[policy] ?? .roundRobin

@@ -1,20 +1,20 @@
 import RPC
 
-/// The pages that may call from a browser, by their origin (CORS).
+/// The CORS policy: the origins whose pages may call from a browser.
 ///
-/// Credentials are header fields here, never cookies, so that a page can only use what it was
-/// given. A client certificate a browser shows for any page, so it proves nothing for pages.
+/// Credentials are header fields, never cookies, so a page can only use what it was given. A
+/// browser presents its client certificate for any page, so a certificate authenticates no page.
 /// Source: WHATWG Fetch, "CORS protocol"; W3C, Fetch Metadata.
 public struct BrowserOrigins: Sendable, Hashable {
-  /// Answers to preflights may be kept this long.
+  /// How long a browser may cache a preflight response.
   private static let maxAgeSeconds = 7_200
 
   private let allowed: Set<String>
 
-  /// - Parameter allowed: Such as `https://console.example.org`; `*` is any.
+  /// - Parameter allowed: Origins such as `https://console.example.org`; `*` is any.
   public init(_ allowed: [String] = []) { self.allowed = Set(allowed) }
 
-  /// Whether a text is an origin: scheme, host and perhaps port, and no more; or `*`.
+  /// Whether a text is an origin (scheme, host and optional port, nothing else) or `*`.
   static func isOrigin(_ text: String) -> Bool {
     if text == "*" { return true }
     guard let scheme = ["https://", "http://"].first(where: { text.hasPrefix($0) }) else {
@@ -25,19 +25,20 @@ public struct BrowserOrigins: Sendable, Hashable {
       && rest.allSatisfy { $0.isASCII && ($0.isLetter || $0.isNumber || ".-:[]".contains($0)) }
   }
 
-  /// Who sends a request; without a certificate where a page does.
+  /// Returns the peer of a request, without its certificate if a page sent it.
   static func peer(of exchange: ServerExchange) -> Peer {
     var peer = exchange.peer
     if isFromPage(exchange.head) { peer.certificate = nil }
     return peer
   }
 
-  /// Whether a browser sends it for a page, and not for whoever sits before it.
+  /// Whether a browser sent the request on behalf of a page, and not for its user directly.
   static func isFromPage(_ head: RequestHead) -> Bool {
     head.fields["origin"] != nil || !["none", nil].contains(head.fields["sec-fetch-site"])
   }
 
-  /// What tells a browser that the page may read the answer; empty where it may not.
+  /// Returns the CORS fields of a response; only `vary`, or nothing, where the origin is not
+  /// allowed.
   func fields(for head: RequestHead) -> HeaderList {
     guard let origin = head.fields["origin"], !allowed.isEmpty else { return [:] }
     var fields: HeaderList = ["vary": "origin"]

@@ -2,8 +2,8 @@ import RPC
 public import ServiceKit
 import Tracing
 
-/// Makes a span of each call that is recorded: of a caller that says that it records its trace, and
-/// of a share of those that bring none. The span is the parent of what the service does.
+/// Creates the server span of each sampled call: every call whose `traceparent` has the sampled
+/// flag, and a share of those without one. The span is the parent of the service's span.
 /// Source: W3C Trace Context; OpenTelemetry, "Semantic conventions for gRPC".
 public struct CallTracing: Sendable {
   private let tracer: ServiceTracer
@@ -11,7 +11,7 @@ public struct CallTracing: Sendable {
 
   /// - Parameters:
   ///   - sink: Takes the spans.
-  ///   - share: Of calls without a trace, from 0 to 1.
+  ///   - share: Share of the calls without a trace that is sampled, 0 to 1.
   public init(into sink: any SpanSink, share: Double) {
     tracer = ServiceTracer(sink: sink)
     self.share = Sampler(share: share)
@@ -21,7 +21,7 @@ public struct CallTracing: Sendable {
   struct Call: Sendable {
     fileprivate let span: ServiceSpan
 
-    /// What the service is told.
+    /// The trace context that is sent to the service.
     var trace: TraceContext? { TraceContext.of(span.context) }
 
     func end(_ record: CallRecord) {
@@ -33,7 +33,7 @@ public struct CallTracing: Sendable {
         if let reason = record.reason { attributes["yijia.reason"] = reason }
       }
       switch record.code {
-      // A server's span fails by its own fault only.
+      // A server span is an error only for statuses that are the server's fault.
       case .unknown, .deadlineExceeded, .unimplemented, .internalError, .unavailable, .dataLoss:
         span.setStatus(SpanStatus(code: .error, message: record.code?.name))
       default: break
@@ -42,7 +42,8 @@ public struct CallTracing: Sendable {
     }
   }
 
-  /// - Parameter path: Of the method, as it may be told.
+  /// Starts a call's span; nil if it is not sampled.
+  /// - Parameter path: The method's path, which names the span.
   func begin(_ head: RequestHead, path: String) -> Call? {
     var context = InstrumentationContext.topLevel
     tracer.extract(head, into: &context, using: HeadExtractor())

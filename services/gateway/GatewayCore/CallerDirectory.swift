@@ -3,19 +3,19 @@ public import Logging
 import ServiceKit
 import YijiaTypeV1
 
-/// The partners and staff of the configuration, found by the hash of what they show.
+/// The partners and staff of the configuration, by the hash of their credential.
 ///
-/// An immutable value, so that a new configuration can take the place of the old one as a whole.
+/// Immutable, so that a reload replaces it as a whole.
 public struct CallerDirectory: Sendable {
-  /// A partner, and what it may call.
+  /// A partner and its permissions.
   struct Partner: Sendable {
     let caller: Caller
     let grant: Grant
-    /// What it may do, where that is not the default.
+    /// The partner's own limits, which override the defaults.
     let limits: [LimitSetting]
   }
 
-  /// A member of staff, and until when.
+  /// A staff member and the expiry of the token.
   struct Staff: Sendable {
     let caller: Caller
     let expiresAt: Date
@@ -23,16 +23,16 @@ public struct CallerDirectory: Sendable {
 
   private var partners: [CredentialHash: Partner] = [:]
   private var staff: [CredentialHash: Staff] = [:]
-  /// By the hash of what is known of their certificates.
+  /// Partners by the hash of their certificate's identity.
   private var certificates: [CredentialHash: Partner] = [:]
   private var namedPartners: [NamedAccount: Partner] = [:]
   private var namedStaff: [NamedAccount: Staff] = [:]
-  /// Whose signed tokens count.
+  /// The issuers whose signed tokens are accepted.
   let issuers: TokenIssuers
 
   /// - Parameters:
   ///   - configuration: One that ``GatewayConfiguration/validate()`` passed.
-  ///   - logger: Told of files that can be used no more.
+  ///   - logger: Receives warnings about key files that cannot be read any more.
   /// - Throws: ``ConfigurationError``.
   public init(_ configuration: GatewayConfiguration, logger: Logger? = nil) throws {
     issuers = try TokenIssuers(configuration.tokenIssuers, logger: logger)
@@ -64,18 +64,18 @@ public struct CallerDirectory: Sendable {
     }
   }
 
-  /// The partner with that key.
+  /// Returns the partner with that API key.
   func partner(_ hash: CredentialHash) -> Partner? { partners[hash] }
 
-  /// The partner that a certificate of that identity names.
+  /// Returns the partner that a client certificate with that identity authenticates.
   func partner(certificate hash: CredentialHash) -> Partner? { certificates[hash] }
 
-  /// The partner whom something else than a key names.
+  /// Returns a partner by its account, for credentials other than its key.
   func partner(_ account: NamedAccount) -> Partner? { namedPartners[account] }
 
-  /// The member of staff whom something else than a token of the configuration names.
+  /// Returns a staff member by account, for credentials other than a token of the configuration.
   func staff(_ account: NamedAccount) -> Staff? { namedStaff[account] }
 
-  /// The member of staff with that token.
+  /// Returns the staff member with that token.
   func staff(_ hash: CredentialHash) -> Staff? { staff[hash] }
 }

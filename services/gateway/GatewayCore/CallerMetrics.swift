@@ -5,24 +5,25 @@ import Synchronization
 /// Counts calls by method, caller and status: `gateway.calls` with the labels `grpc.method`,
 /// `caller` and `grpc.status`.
 ///
-/// A partner has its own label; other callers have that of their kind, for there is no end of them.
-/// Beside the counters of gRFC A66, which have no callers. Safe to use from any thread.
+/// A partner is a label value of its own; other callers are labeled by their kind, to bound the
+/// cardinality. The counters of gRFC A66 exist beside it; they do not know the caller. Safe to use
+/// from any thread.
 final class CallerMetrics: Sendable {
-  /// Partners with a label of their own; further ones are `other`.
+  /// Partners with a label value of their own; further ones are labeled `other`.
   private static let partnersMax = 500
   private static let partnerPrefix = "partners/"
 
-  /// A place that is filled once.
+  /// A reference that is initialized once, on first use.
   private final class Place<Value: AnyObject & Sendable>: Sendable {
     let value = AtomicLazyReference<Value>()
   }
 
-  /// Counts the calls of one caller to one method.
+  /// The counters of one caller and method.
   final class Tally: Sendable {
     private let method: String
     private let caller: String
     private let factory: any MetricsFactory
-    /// By number of status; 0 is OK.
+    /// By status number; 0 is OK.
     private let counters = (0...RPCError.Code.allCases.count).map { _ in Place<Counter>() }
 
     fileprivate init(_ method: String, _ caller: String, _ factory: any MetricsFactory) {
@@ -31,7 +32,7 @@ final class CallerMetrics: Sendable {
       self.factory = factory
     }
 
-    /// A call is over. Nil is OK.
+    /// Counts a finished call; nil is OK.
     func count(_ code: RPCError.Code?) {
       let place = counters[code?.rawValue ?? 0]
       let counter = place.value.load() ?? place.value.storeIfNil(counter(code))
@@ -47,7 +48,7 @@ final class CallerMetrics: Sendable {
     }
   }
 
-  /// By number of method.
+  /// The tallies of one label value, by method number.
   private final class Calls: Sendable {
     let label: String
     let methods: [Place<Tally>]
@@ -59,21 +60,22 @@ final class CallerMetrics: Sendable {
   }
 
   private let factory: any MetricsFactory
-  /// By number; 0 is any method that no contract has.
+  /// Label values by method number; 0 stands for every method without a contract.
   private let names: [String]
   private let callers = Mutex<[String: Calls]>([:])
 
-  /// Nil where swift-metrics has no backend: bootstrap it first.
-  /// - Parameter paths: Of the methods with a number, from 1 on.
+  /// Returns nil where swift-metrics has no backend: bootstrap it first.
+  /// - Parameter paths: The numbered methods' paths, from 1 on.
   init?(paths: [String]) {
     factory = MetricsSystem.factory
     if factory is NOOPMetricsHandler { return nil }
     names = ["other"] + paths.map { String($0.drop { $0 == "/" }) }
   }
 
+  /// Returns the tally of a method and caller.
   /// - Parameters:
-  ///   - method: Its number; 0 where it has none.
-  ///   - subject: Who called, where that was proven.
+  ///   - method: ``Route/number`` of the method; 0 where it has none.
+  ///   - subject: The authenticated caller; nil where there is none.
   func tally(_ method: Int, by subject: String?) -> Tally {
     let calls = calls(of: subject ?? "-")
     let place = calls.methods[method]

@@ -2,25 +2,25 @@ import RPC
 public import ServiceKit
 import YijiaTypeV1
 
-/// Proves who calls, by what the request shows.
+/// Authenticates the caller of a request.
 public struct CallerResolver: Sendable {
-  /// What every kiosk's key begins with, as yijia-stations makes them. It only decides who is asked
-  /// to wait for the kiosks' feed; what counts is the hash.
+  /// Prefix of every kiosk key that yijia-stations issues. It only decides whether an unknown key
+  /// may wait for the kiosks' feed; authentication is by hash.
   private static let kioskKeyPrefix = Array("yk_".utf8)
 
-  /// How often a running stream looks whether its token has ended, at least.
+  /// Longest sleep between two checks whether the credential of a running stream has expired.
   private static let lookMicroseconds: Int64 = 3_600_000_000
 
   private let directory: CallerDirectory
   private let kiosks: KioskDirectory
   private let accounts: AccountDirectory?
   private let clock: Clock
-  /// The deadline of the call whose caller is resolved; look-ups in the store wait no longer.
+  /// Deadline of the call whose caller is resolved; it bounds look-ups in the store.
   private var deadline: Deadline?
 
   /// - Parameters:
-  ///   - directory: The callers of the configuration: whom it lists is looked for nowhere else.
-  ///   - store: Further callers; nil for none.
+  ///   - directory: The callers of the configuration; they take precedence over the store.
+  ///   - store: Further accounts; nil for none.
   public init(
     directory: CallerDirectory, kiosks: KioskDirectory, store: GatewayStore? = nil,
     clock: Clock = .system
@@ -31,9 +31,9 @@ public struct CallerResolver: Sendable {
     self.clock = clock
   }
 
-  /// A proven caller, and what its key is limited to.
+  /// An authenticated caller and the restrictions of its credential.
   struct Proven: Sendable {
-    /// A credential that can end while a call runs.
+    /// A credential that can be revoked while a call runs.
     enum Held: Sendable {
       case kiosk(CredentialHash)
       case account(CredentialHash, CredentialKind, AccountEntry)
@@ -42,29 +42,30 @@ public struct CallerResolver: Sendable {
     let caller: Caller
     var held: Held?
     var grant = Grant.all
-    /// What a partner may do, where that is not the default.
+    /// The partner's own limits, which override the defaults.
     var limits: [LimitSetting] = []
-    /// When what was shown ends by itself, where nothing else watches that; microseconds since
-    /// 1970.
+    /// When the credential expires, in microseconds since 1970; nil where it does not, or where
+    /// ``held`` is watched for it.
     var endsAt: Int64?
 
-    /// Who calls what needs no proof.
+    /// The caller of methods that need no authentication.
     static let anonymous = Proven(caller: Caller(kind: .anonymous, subject: "anonymous"))
 
-    /// Resource name of the session that was shown.
+    /// Resource name of the session that authenticated the caller.
     var session: String? {
       if case .account(_, _, let entry) = held { entry.session?.name } else { nil }
     }
   }
 
-  /// The same for one call.
+  /// Returns a resolver whose look-ups in the store are bounded by `deadline`.
   func by(_ deadline: Deadline?) -> CallerResolver {
     var bounded = self
     bounded.deadline = deadline
     return bounded
   }
 
-  /// What the request shows counts before the connection's certificate.
+  /// Authenticates the sender of a request: by its API key or bearer token, else by the
+  /// connection's client certificate.
   ///
   /// - Throws: ``CommonFailure/callerUnproven`` and failures of ``GatewayFailure``.
   func resolve(_ head: RequestHead, from peer: @autoclosure () -> Peer) async throws -> Proven {
@@ -77,8 +78,8 @@ public struct CallerResolver: Sendable {
     }
   }
 
-  /// What ``resolve(_:from:)`` finds, where that needs no waiting; nil where it does, and for
-  /// bearers, certificates and whoever is refused.
+  /// Returns the result of `resolve(_:from:)` if it can be had without suspending. Returns nil
+  /// otherwise, and always for bearer tokens, certificates and callers who are refused.
   func atHand(_ head: RequestHead) -> Proven? {
     guard case .apiKey(let key)? = try? Credential(head), let hash = CredentialHash(of: key) else {
       return nil
@@ -97,7 +98,7 @@ public struct CallerResolver: Sendable {
     return kiosks.known(hash).map { Proven(caller: $0, held: .kiosk(hash)) }
   }
 
-  /// Whether what ``atHand(_:)`` found still holds: it would find the same.
+  /// Whether ``atHand(_:)`` would return the same for a credential that it resolved before.
   func stillHolds(_ proven: Proven) -> Bool {
     switch proven.held {
     case nil: return true
@@ -110,15 +111,16 @@ public struct CallerResolver: Sendable {
     }
   }
 
-  /// A credential that is watched while a call runs.
+  /// The registration of a watched credential.
   enum Watching: Sendable {
     case kiosk(KioskDirectory.Watch)
     case account(AccountDirectory.Watch)
   }
 
-  /// Watches a proven caller's key; `onEnd` is called when it ends. Nil where nothing is watched.
+  /// Watches a caller's credential and calls `onEnd` when it is revoked. Returns nil where there is
+  /// nothing to watch.
   ///
-  /// - Parameter isUnary: As ``hold(_:isUnary:onEnd:while:)`` says.
+  /// - Parameter isUnary: As for `hold(_:isUnary:onEnd:while:)`.
   func watch(
     _ proven: Proven, isUnary: Bool, onEnd: @escaping @Sendable () -> Void
   ) -> Watching? {
@@ -137,9 +139,10 @@ public struct CallerResolver: Sendable {
     }
   }
 
-  /// Runs a call of a proven caller; `onEnd` is called when the caller's key ends meanwhile.
+  /// Runs a call, and calls `onEnd` if the caller's credential ends meanwhile.
   ///
-  /// - Parameter isUnary: A call of one message each way is over soon: an account's is not watched.
+  /// - Parameter isUnary: Unary calls are short: for them the credentials of accounts are not
+  ///   watched.
   func hold<Result: Sendable>(
     _ proven: Proven, isUnary: Bool, onEnd: @escaping @Sendable () -> Void,
     while body: () async -> Result
@@ -158,13 +161,13 @@ public struct CallerResolver: Sendable {
     }
   }
 
-  /// Returns when it is later than `end`: true, or when the task is cancelled: false.
+  /// Suspends until `end` has passed and returns true; returns false when the task is cancelled.
   private func passes(_ end: Int64) async -> Bool {
     while true {
       let left = end - clock.microseconds
       if left <= 0 { return true }
       do {
-        // Time itself is meant. The clock may be set meanwhile, so it is asked again.
+        // A real sleep, in slices: the wall clock may be set meanwhile, so it is read again.
         try await Task.sleep(for: .microseconds(min(left, Self.lookMicroseconds)))
       } catch {
         return false
@@ -214,7 +217,7 @@ public struct CallerResolver: Sendable {
       limits: entry.limits)
   }
 
-  /// Whom a verified certificate proves, until it ends.
+  /// Authenticates by a verified client certificate, until it expires.
   private func resolve(_ certificate: PeerCertificate) async throws -> Proven {
     let end = certificate.expiresAt
     guard clock.microseconds < end else { throw GatewayFailure.credentialExpired }
@@ -225,7 +228,8 @@ public struct CallerResolver: Sendable {
         caller: partner.caller, grant: partner.grant, limits: partner.limits, endsAt: end)
     }
     guard let accounts else { throw CommonFailure.callerUnproven }
-    // Memory first: where it is known by a name, the fingerprint is not looked for at each call.
+    // Memory first: a caller known by a name must not cost a look-up of the fingerprint in the
+    // store for each call.
     let now = clock.microseconds
     var found = hashes.first { accounts.known($0).map { $0.endsAt > now } ?? false }
     var ended: CredentialHash?
@@ -239,7 +243,7 @@ public struct CallerResolver: Sendable {
     return proven
   }
 
-  /// Whom a signed token names, within what the token is good for.
+  /// Authenticates by a signed token, within the grant that the token states.
   private func resolve(signed token: [UInt8]) async throws -> Proven {
     let named = try await directory.issuers.named(token, at: clock.microseconds)
     var proven = try await resolve(named.account)
@@ -248,7 +252,7 @@ public struct CallerResolver: Sendable {
     return proven
   }
 
-  /// A caller whom something else than its own secret names.
+  /// Resolves an account that a credential other than its own secret names.
   private func resolve(_ account: NamedAccount) async throws -> Proven {
     if let partner = directory.partner(account) {
       return Proven(caller: partner.caller, grant: partner.grant, limits: partner.limits)
@@ -257,7 +261,7 @@ public struct CallerResolver: Sendable {
       guard clock.now < staff.expiresAt else { throw GatewayFailure.credentialExpired }
       return Proven(caller: staff.caller)
     }
-    // Whether they are members still, yijia-members knows.
+    // yijia-members decides whether the person is still a member.
     if case .member = account {
       return Proven(caller: Caller(kind: .member, subject: account.name))
     }

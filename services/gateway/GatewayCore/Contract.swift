@@ -4,7 +4,7 @@ import Protobuf
 public import RPC
 import StationsV1
 
-/// A service of the suite as the gateway knows it: by its contract.
+/// The descriptors of one service of the suite.
 ///
 /// A new service is one line in ``all``.
 public struct Contract: Sendable {
@@ -17,16 +17,16 @@ public struct Contract: Sendable {
   /// The serialized `FileDescriptorSet` with the comments.
   var comments: [UInt8] = []
 
-  /// Full names of its services.
+  /// Full names of the gRPC services.
   var services: Set<String> { Set(methods.map(\.service)) }
 
-  /// What the gateway serves itself.
+  /// The contract of the RPCs that the gateway serves itself.
   public static let own = Contract(
     audience: "gateway", methods: AccountsServiceMethods.all + SessionsServiceMethods.all,
     descriptorSet: GatewayV1Descriptors.fileDescriptorSet,
     comments: GatewayV1Descriptors.comments)
 
-  /// The services behind this gateway, and itself.
+  /// The contracts of the gateway and of the services behind it.
   public static let all = [
     own,
     Contract(

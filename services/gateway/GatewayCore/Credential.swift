@@ -1,18 +1,18 @@
 import RPC
 import ServiceKit
 
-/// What a caller shows to prove who it is.
+/// The credential that a request carries.
 enum Credential: Sendable, Hashable {
-  /// `x-api-key`: a partner's or a kiosk's.
+  /// `x-api-key`: the key of a partner or a kiosk.
   case apiKey([UInt8])
-  /// `authorization: Bearer`: a staff token.
+  /// `authorization: Bearer`: a staff token, a session token or a signed token (JWT).
   case bearer([UInt8])
 
   private static let scheme = Array("bearer ".utf8)
 
-  /// The one credential of a request; nil where there is none.
+  /// Reads the credential of a request; nil where there is none.
   ///
-  /// - Throws: ``CommonFailure/callerUnproven`` where it cannot be read,
+  /// - Throws: ``CommonFailure/callerUnproven`` where it is malformed,
   ///   ``GatewayFailure/credentialsAmbiguous`` where there are several.
   init?(_ head: RequestHead) throws {
     var found: [Credential] = []
@@ -29,7 +29,7 @@ enum Credential: Sendable, Hashable {
     self = first
   }
 
-  /// The scheme is case-insensitive (RFC 9110, 11.1); another one proves nothing here.
+  /// Returns the token. The scheme is case-insensitive (RFC 9110, 11.1); other schemes are refused.
   private static func bearer(of value: [UInt8]) throws -> Credential {
     guard value.count > scheme.count,
       zip(value, scheme).allSatisfy({ $0 | 0x20 == $1 })

@@ -1,31 +1,31 @@
 import Crypto
 
-/// SHA-256 of a key or token: what the gateway keeps and looks up instead of the secret.
+/// SHA-256 of a key or token, which is stored and looked up instead of the secret.
 ///
-/// The secrets hold 256 random bits. Looking one up by its hash tells an attacker nothing by its
-/// timing: who can't invert SHA-256 can't choose how a hash begins.
+/// The secrets hold 256 random bits. The timing of a look-up by hash tells an attacker nothing:
+/// without inverting SHA-256 nobody can choose a hash's first bytes.
 struct CredentialHash: Sendable, Hashable {
-  /// Longer ones are not looked at: a key has some seventy characters.
+  /// Longer secrets are refused without hashing: a key has some seventy characters.
   static let secretBytesMax = 256
 
   let bytes: [UInt8]
 
-  /// The hash of a secret as it came; nil where it is too long or empty to be one.
+  /// Hashes a secret as received; nil where it is empty or longer than `bytesMax`.
   init?(of secret: [UInt8], bytesMax: Int = Self.secretBytesMax) {
     guard !secret.isEmpty, secret.count <= bytesMax else { return nil }
     bytes = Array(SHA256.hash(data: secret))
   }
 
-  /// The hash of something that is no secret.
+  /// Hashes data that is not secret.
   init(sha256Of data: [UInt8]) { bytes = Array(SHA256.hash(data: data)) }
 
-  /// The hash itself; nil unless it has 32 bytes.
+  /// Wraps a hash; nil unless it has 32 bytes.
   init?(bytes: [UInt8]) {
     guard bytes.count == SHA256.byteCount else { return nil }
     self.bytes = bytes
   }
 
-  /// The hash as a configuration states it; nil unless it is 64 lower-case hex digits.
+  /// Parses a hash of the configuration; nil unless it is 64 lower-case hex digits.
   init?(hex: String) {
     let digits = Array(hex.utf8)
     guard digits.count == 2 * SHA256.byteCount else { return nil }

@@ -1,13 +1,13 @@
 import RPC
 import ServiceKit
 
-/// One call that is forwarded without a task: what comes from one side is handed to the other as it
-/// comes, on the loop that both are on, with backpressure and cancellation both ways.
+/// A call that is forwarded without a task: the listener of both exchanges, which are on one event
+/// loop, passes parts on as they arrive, with backpressure and cancellation both ways.
 ///
-/// Where there is something to wait for beside the two, a connection or another attempt, it makes
-/// itself a ``ForwardedCall`` with a task. Memory is bounded as there.
+/// Where the call has to wait for anything else, a connection or another attempt, it hands over to
+/// a ``ForwardedCall`` in a task. Memory is bounded as there.
 ///
-/// Guard: all mutable state is touched on the caller's loop only.
+/// Guard: all mutable state is confined to the caller's event loop.
 final class DirectCall: ExchangeListener, @unchecked Sendable {
   private let caller: ServerExchange
   private let admission: Admission
@@ -21,22 +21,22 @@ final class DirectCall: ExchangeListener, @unchecked Sendable {
   private let gateway: Gateway
   @exclusivity(unchecked) private var meter: MessageMeter
   @exclusivity(unchecked) private var record: CallRecord
-  /// What was taken of the request, as long as it may be sent again.
+  /// The part of the request that was read, as long as it may have to be sent again.
   @exclusivity(unchecked) private var request = ExchangePart()
   @exclusivity(unchecked) private var isKept = true
-  /// The service's side, once it is open.
+  /// The exchange with the service, once it is open.
   @exclusivity(unchecked) private var service: ClientExchange?
-  /// The response head has gone on.
+  /// Whether the response head was passed on.
   @exclusivity(unchecked) private var hasAnswer = false
   @exclusivity(unchecked) private var isOver = false
-  /// Who forwards it instead.
+  /// The call that took over, if any.
   @exclusivity(unchecked) private var successor: ForwardedCall?
   @exclusivity(unchecked) private var watching: CallerResolver.Watching?
 
   /// - Parameters:
-  ///   - admission: By which a limited call has been let in: this lets it out.
-  ///   - inward: The head as the service gets it, but for what changes with each attempt.
-  ///   - notice: What the answer's head tells of the caller's limits.
+  ///   - admission: If the caller is limited, its meter has been begun; this call ends it.
+  ///   - inward: The head as the service gets it, without what changes with each attempt.
+  ///   - notice: The rate limit fields to add to the response head.
   init(
     _ caller: ServerExchange, _ admission: Admission, _ inward: RequestHead, in gateway: Gateway,
     messageBytesMax: Int, notice: LimitNotice?
@@ -55,7 +55,7 @@ final class DirectCall: ExchangeListener, @unchecked Sendable {
     metered = admission.metrics?.begin()
   }
 
-  /// Begins before anything of the body has come. On the loop.
+  /// Starts the call, before any of the body was read. On the loop.
   func begin() {
     caller.exchange.listener = self
     if let proven = admission.proven, proven.held != nil {
@@ -66,7 +66,7 @@ final class DirectCall: ExchangeListener, @unchecked Sendable {
     }
     guard route.traits.takesOneMessage else { return open() }
     caller.exchange.awaitsRequest = true
-    // A request of one message waits until it is whole: then it can be sent again.
+    // A request of one message is buffered until it is complete, so that it can be sent again.
     guard let deadline else { return }
     let inbox = caller.inbox
     caller.exchange.setTimer(deadline) {
@@ -119,7 +119,8 @@ final class DirectCall: ExchangeListener, @unchecked Sendable {
 
   private func open() {
     if let deadline {
-      // As ``ForwardedCall`` says: past its deadline a caller that does not read is given up.
+      // As in ``ForwardedCall``: a caller that does not read is given up some time after its
+      // deadline.
       let exchange = caller.exchange
       exchange.setTimer(Deadline(deadline.instant + ForwardedCall.overdueMax)) {
         exchange.reset(.cancel)
@@ -160,7 +161,7 @@ final class DirectCall: ExchangeListener, @unchecked Sendable {
         request.body = []
       }
       caller.exchange.send(part)
-      // No event will tell again how the service's side has failed.
+      // The service's exchange may have failed already; no further event would report it.
       if service.inbox.failure != nil { passResponse() }
       return
     }
@@ -174,7 +175,7 @@ final class DirectCall: ExchangeListener, @unchecked Sendable {
     }
   }
 
-  /// Whether all of the request is here and was kept.
+  /// Whether the complete request is buffered.
   private var isWhole: Bool { request.isEnd && isKept }
 
   private func failed(_ error: RPCError, _ service: ClientExchange) {
@@ -188,7 +189,7 @@ final class DirectCall: ExchangeListener, @unchecked Sendable {
 
   // MARK: - Ends
 
-  /// Ends the call with that failure. On the loop.
+  /// Ends the call with a failure. On the loop.
   private func refuse(_ failure: any ServiceFailure) {
     if let successor { return successor.refuse(failure) }
     if !isOver { end(.failed(failure)) }
@@ -204,11 +205,11 @@ final class DirectCall: ExchangeListener, @unchecked Sendable {
     close(outcome)
   }
 
-  /// Has a task go on: after an attempt of ours, or before the first.
+  /// Continues in a task: after an attempt made here, or before the first one.
   private func goOn(after attempt: ForwardedCall.Opened?) {
     caller.exchange.listener = nil
     service?.exchange.listener = nil
-    // The memo is of this loop; the task may go on at a connection of another one.
+    // The memo is confined to this loop; the task may use a connection of another one.
     var plain = inward
     plain.memo = nil
     let call = ForwardedCall(
@@ -217,14 +218,14 @@ final class DirectCall: ExchangeListener, @unchecked Sendable {
     successor = call
     let (request, meter) = (request, meter)
     runTask { [self] in
-      // Before anything was taken, the task takes what has come until it runs.
+      // If nothing was read yet, the task starts with whatever has arrived by then.
       let isNew = attempt == nil && request.isEmpty
       let outcome = isNew ? await call.run() : await call.send(request, meter, after: attempt)
       close(outcome)
     }
   }
 
-  /// A task that is cancelled when the caller goes away.
+  /// Runs a task that is cancelled when the caller goes away.
   private func runTask(_ body: @escaping @Sendable () async -> Void) {
     let task = Task(executorPreference: caller.exchange.loop) { await body() }
     if caller.exchange.state.isClosed { return task.cancel() }
@@ -234,7 +235,7 @@ final class DirectCall: ExchangeListener, @unchecked Sendable {
     }
   }
 
-  /// Lets the call out, and tells everyone how it ended. On the loop.
+  /// Ends the call's meter and answers a failure. On the loop.
   private func close(_ outcome: ForwardedCall.Outcome) {
     if let watching { gateway.callers.stop(watching) }
     watching = nil

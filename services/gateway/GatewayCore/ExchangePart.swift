@@ -1,12 +1,12 @@
 import RPC
 
-/// What has arrived on an exchange since it was last looked at: taken in one step and passed on in
-/// one step, so that a call with short messages changes threads once each way.
+/// What has arrived on an exchange since the last read. Reading and passing it on in one step, a
+/// call with short messages changes threads once each way.
 struct ExchangePart: Sendable {
-  /// The response head; a request's was there before.
+  /// The response head; nil in parts of a request, whose head came before.
   var head: HeaderList?
   var body: [UInt8] = []
-  /// Whether the peer has ended and all of it is here.
+  /// Whether the peer has half-closed and everything it sent has been read.
   var isEnd = false
   var trailers: HeaderList?
 
@@ -15,7 +15,7 @@ struct ExchangePart: Sendable {
   /// Whether the head is all there is: a Trailers-Only response.
   var isHeadOnly: Bool { head != nil && isEnd && body.isEmpty && trailers == nil }
 
-  /// What comes before the end, if there is anything.
+  /// The part without its end and trailers; nil if the part is headers only.
   var withoutEnd: ExchangePart? {
     guard !isHeadOnly else { return nil }
     var rest = self
@@ -24,21 +24,21 @@ struct ExchangePart: Sendable {
     return rest
   }
 
-  /// Whether nothing but UNAVAILABLE was answered, by a gRPC status or by HTTP's 502 to 504, and
-  /// without a word of the service about trying again, which is for the caller.
+  /// Whether the response is UNAVAILABLE and nothing else, by a gRPC status or by HTTP's 502 to
+  /// 504, and without retry pushback, which is meant for the caller.
   var isRefusal: Bool {
     guard let head, head.count > 0 else { return false }
     if isHeadOnly, head["grpc-status"] == "14" { return head["grpc-retry-pushback-ms"] == nil }
-    // Every response passes here, so its first field, the status, is looked at in place.
+    // Every response passes here, so its first field, `:status`, is compared in place.
     if head.withValue(at: 0, { $0.equals("200") }) { return false }
     return head[":status"].map { ["502", "503", "504"].contains($0) } ?? false
   }
 }
 
 extension Inbox {
-  /// What is at hand, perhaps nothing. On the loop.
+  /// Returns what has arrived, which may be nothing. On the loop.
   ///
-  /// - Parameter expectsHead: Whether the head is still to come, before anything else.
+  /// - Parameter expectsHead: Whether the head is still to be read, before anything else.
   func takePart(expectsHead: Bool) throws(RPCError) -> ExchangePart {
     var part = ExchangePart()
     if expectsHead {
@@ -58,7 +58,7 @@ extension Inbox {
     return part
   }
 
-  /// The next part; suspends until there is something. Only from a task that prefers the loop.
+  /// Returns the next part, suspending until there is one. Only from a task that prefers the loop.
   func nextPart(expectsHead: Bool) async throws(RPCError) -> ExchangePart {
     while true {
       let part = try takePart(expectsHead: expectsHead)
@@ -69,7 +69,7 @@ extension Inbox {
 }
 
 extension Exchange {
-  /// Passes a part on. On the loop.
+  /// Queues a part for sending. On the loop.
   func send(_ part: ExchangePart) {
     if let head = part.head {
       sendHead(.fields(head), endsStream: part.isHeadOnly)
@@ -79,7 +79,7 @@ extension Exchange {
     if part.isEnd { sendEnd(part.trailers.map { .fields($0) } ?? .none) }
   }
 
-  /// Passes a part on and waits while the queue is full. From any task.
+  /// Sends a part and suspends while the outbound queue is full. From any task.
   ///
   /// - Throws: `CancellationError`.
   func pass(_ part: ExchangePart) async throws {

@@ -2,8 +2,8 @@ import Logging
 import RPC
 import ServiceKit
 
-/// Turns a failure into the status that answers a raw exchange, in the caller's language. How a
-/// failure becomes a status is ServiceKit's ``FailureMapping``, here as in every service.
+/// Maps a failure to the status that answers a raw exchange, in the caller's language, by
+/// ServiceKit's ``FailureMapping``, as every service does.
 struct FailureAnswer: Sendable {
   private let mapping: FailureMapping
 

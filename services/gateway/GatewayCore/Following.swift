@@ -1,18 +1,20 @@
 import Logging
 
-/// Follows a feed until the task is cancelled: begins again, with growing pauses, whatever fails.
+/// Runs a feed consumer until the task is cancelled; restarts it with exponential backoff when it
+/// ends or fails.
 struct Following: Sendable {
   private static let pauseFirst = Duration.milliseconds(100)
 
-  /// What is followed, as the log calls it.
+  /// The feed's name in the log.
   let name: String
   let pauseMax: Duration
   let logger: Logger
 
+  /// Runs until the task is cancelled or `goesOn` returns false.
   /// - Parameters:
-  ///   - follow: Follows the feed to its end. Says when the feed is served, after which pauses
-  ///     begin small again.
-  ///   - goesOn: Told of each end, with the error where one was the end; whether to begin again.
+  ///   - follow: Consumes the feed to its end. Calls its argument once the feed is known to be
+  ///     served, which resets the backoff.
+  ///   - goesOn: Called at each end, with the error if there was one; returns whether to restart.
   func run(
     _ follow: (_ isServed: () -> Void) async throws -> Void, goesOn: ((any Error)?) -> Bool
   ) async {
@@ -30,7 +32,7 @@ struct Following: Sendable {
       } else {
         logger.info("\(name) ended; beginning again")
       }
-      // The pause between attempts is time itself; ± 20 %, so that gateways don't come at once.
+      // A real sleep between attempts; ± 20 % jitter, so that gateways do not reconnect in step.
       try? await Task.sleep(for: pause * Double.random(in: 0.8...1.2))
       pause = min(pause * 2, pauseMax)
     }

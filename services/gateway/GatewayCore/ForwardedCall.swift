@@ -3,30 +3,29 @@ import RPC
 import ServiceKit
 import Synchronization
 
-/// One call between a caller and a service: request and response go through untouched, with
-/// backpressure and cancellation both ways.
+/// One call between a caller and a service, forwarded in a task: request and response pass through
+/// unchanged, with backpressure and cancellation both ways.
 ///
-/// Memory of a call is bounded: what one stream window lets in on either side, and one outbound
-/// queue on either side.
+/// Memory per call is bounded by one stream window and one outbound queue on either side.
 final class ForwardedCall: Sendable {
-  /// How a call ended.
+  /// The outcome of a call.
   enum Outcome: Sendable {
-    /// The service's answer went through; nil is OK.
+    /// The service's status was passed on; nil is OK.
     case passed(RPCError.Code?)
-    /// The caller gave up or went away.
+    /// The caller cancelled or disconnected.
     case callerGone
-    /// The gateway has to answer with this.
+    /// The gateway has yet to answer with this failure.
     case failed(any ServiceFailure)
 
-    /// The same, so that the gateway's own failures are told by name alone.
+    /// Overload that lets a ``GatewayFailure`` be written by its case name.
     static func failed(_ failure: GatewayFailure) -> Outcome {
       .failed(failure as any ServiceFailure)
     }
   }
 
-  /// What is kept of a request so that it can be sent again; a longer one is sent once.
+  /// Bytes of a request that are buffered for a retry; a longer request is sent once.
   static let keptBytesMax = 64 << 10
-  /// A caller that takes nothing this long after its own deadline is given up.
+  /// Time after its deadline at which a caller that reads nothing is given up.
   static let overdueMax = Duration.seconds(1)
 
   private let caller: ServerExchange
@@ -39,16 +38,16 @@ final class ForwardedCall: Sendable {
   private let progress = Mutex(Progress())
 
   private struct Progress {
-    /// Why the gateway itself ended the call, if it did.
+    /// The failure with which the gateway itself ended the call, if it did.
     var refusal: (any ServiceFailure)?
-    /// The service's side, once it is open.
+    /// The exchange with the service, once it is open.
     var service: ClientExchange?
   }
 
   /// - Parameters:
-  ///   - inward: The head as the service gets it, but for what changes with each attempt.
-  ///   - deadline: The caller's.
-  ///   - notice: What the answer's head tells of the caller's limits.
+  ///   - inward: The head as the service gets it, without what changes with each attempt.
+  ///   - deadline: The caller's deadline.
+  ///   - notice: The rate limit fields to add to the response head.
   init(
     _ caller: ServerExchange, by route: Route, _ inward: RequestHead, deadline: Deadline?,
     messageBytesMax: Int, notice: LimitNotice? = nil
@@ -64,8 +63,8 @@ final class ForwardedCall: Sendable {
 
   private var backend: Backend { route.backend }
 
-  /// Forwards the call to its end. On the caller's loop. The caller is still to be told of a
-  /// ``Outcome/failed(_:)``.
+  /// Forwards the call to its end. On the caller's loop. A ``Outcome/failed(_:)`` has not been sent
+  /// to the caller yet.
   func run() async -> Outcome {
     var meter = MessageMeter(messageBytesMax: messageBytesMax)
     var request: ExchangePart
@@ -83,9 +82,9 @@ final class ForwardedCall: Sendable {
     return await send(request, meter)
   }
 
-  /// Sends what is at hand of the request, again where that is right, and forwards the rest.
+  /// Sends the buffered part of the request, again where a retry is allowed, and forwards the rest.
   ///
-  /// - Parameter first: How the first attempt went, where another made it.
+  /// - Parameter first: The outcome of the first attempt, if ``DirectCall`` made it.
   func send(
     _ request: ExchangePart, _ meter: MessageMeter, after first: Opened? = nil
   ) async -> Outcome {
@@ -113,9 +112,9 @@ final class ForwardedCall: Sendable {
     }
   }
 
-  /// Waits for the rest of a request of one message, up to what is kept.
+  /// Reads the rest of a request of one message, up to `keptBytesMax`.
   ///
-  /// - Returns: Whether it is within the limit.
+  /// - Returns: Whether the message is within the size limit.
   private func gather(
     _ request: inout ExchangePart, _ meter: inout MessageMeter
   ) async throws(RPCError) -> Bool {
@@ -135,14 +134,14 @@ final class ForwardedCall: Sendable {
     return true
   }
 
-  /// Waits as long as a verdict says; false where there is to be no other attempt.
+  /// Waits before the next attempt; returns false where there is to be none.
   private func waits(_ verdict: Resending.Verdict) async -> Bool {
     switch verdict {
     case .giveUp: return false
     case .atOnce: return !Task.isCancelled
     case .after(let pause):
       if let deadline, deadline.remaining <= pause { return false }
-      // The pause between attempts is time itself.
+      // A real sleep between attempts.
       return (try? await Task.sleep(for: pause)) != nil
     }
   }
@@ -151,18 +150,18 @@ final class ForwardedCall: Sendable {
 
   enum Opened {
     case failed(Outcome)
-    /// There is no answer, and what was sent can be sent again; the last word if it is not.
+    /// No response began, and the request can be sent again; `Last` applies if it is not.
     case unanswered(Resending.Failure, Last)
-    /// The request goes on.
+    /// The request is not complete; the rest is to be forwarded.
     case streaming(ClientExchange)
-    /// All of the request is sent, and the first of the response is here.
+    /// The complete request was sent, and the first part of the response is here.
     case answering(ClientExchange, ExchangePart)
   }
 
-  /// What the caller hears where no attempt is left.
+  /// What the caller gets when no attempt is left.
   enum Last {
     case outcome(Outcome)
-    /// What the service said.
+    /// The service's own response.
     case refusal(ClientExchange, ExchangePart)
   }
 
@@ -174,8 +173,8 @@ final class ForwardedCall: Sendable {
     }
   }
 
-  /// Opens the exchange and sends what is at hand of the request. Where that is all of it, the
-  /// first of the response is awaited in the same step.
+  /// Opens the exchange and sends the buffered part of the request. If that is all of it, the first
+  /// part of the response is awaited in the same step.
   private func open(_ request: ExchangePart, previous: Int) async -> Opened {
     let head = InwardHead.attempt(inward, deadline, previous: previous)
     do {
@@ -204,11 +203,11 @@ final class ForwardedCall: Sendable {
     }
   }
 
-  /// What is to be done with a call that ended before its answer began.
+  /// Returns how to proceed with a call that ended before its response began.
   private func unanswered(_ error: RPCError, _ reason: CloseReason?) -> Opened {
     let outcome = outcome(of: error)
     guard let (failure, last) = reading.resendable(error, reason) else { return .failed(outcome) }
-    // A refusal of our own is not undone.
+    // A call that the gateway itself refused is not retried.
     if reason != .unprocessed, refusal != nil { return .failed(outcome) }
     return .unanswered(failure, .outcome(.failed(last)))
   }
@@ -219,7 +218,7 @@ final class ForwardedCall: Sendable {
     await withTaskGroup(of: Void.self) { group in
       group.addTask { await self.pumpRequest(service, meter) }
       let outcome = await pumpResponse(service, first: nil)
-      // The response is complete: what is left of the request is of no use.
+      // The response is complete: the rest of the request is of no use.
       group.cancelAll()
       return outcome
     }
@@ -239,7 +238,7 @@ final class ForwardedCall: Sendable {
         if part.isEnd { return }
       }
     } catch {
-      // The caller gave up, or gave no more, or the response is complete.
+      // The caller cancelled or stopped sending, or the response is complete.
       if (error as? RPCError)?.code == .deadlineExceeded {
         return refuse(GatewayFailure.deadlineExceeded)
       }
@@ -279,8 +278,8 @@ final class ForwardedCall: Sendable {
     }
   }
 
-  /// Passes the last part on, if it holds a status; else what is before it, and the failure is
-  /// still to be told.
+  /// Passes the last part on if it holds a status. Otherwise passes on what precedes the end, and
+  /// returns the failure to answer with.
   private func end(_ part: ExchangePart) async -> Outcome {
     switch reading.end(of: part) {
     case .passed(let code):
@@ -294,8 +293,8 @@ final class ForwardedCall: Sendable {
 
   // MARK: - Ends
 
-  /// Ends the call with that failure, if it has not ended yet; the first refusal holds. From any
-  /// task or thread.
+  /// Ends the call with a failure if it has not ended yet; the first refusal wins. Safe to call
+  /// from any task or thread.
   func refuse(_ failure: any ServiceFailure) {
     let service = progress.withLock { progress in
       if progress.refusal == nil { progress.refusal = failure }
@@ -305,7 +304,7 @@ final class ForwardedCall: Sendable {
     service.exchange.loop.execute { Self.giveUp(service) }
   }
 
-  /// Notes the service's side; returns the refusal that came before it.
+  /// Records the service's exchange; returns a refusal that came before it.
   private func opened(_ service: ClientExchange) -> (any ServiceFailure)? {
     progress.withLock { progress in
       progress.service = service
@@ -313,9 +312,9 @@ final class ForwardedCall: Sendable {
     }
   }
 
-  /// Gives the service's exchange up, if it still is; whoever reads it wakes at once.
+  /// Resets the service's exchange unless it is closed; tasks that read it wake at once.
   ///
-  /// - Returns: How it had come to its end before, if it had.
+  /// - Returns: The reason for which it was closed before, if it was.
   @discardableResult
   private func abandon(_ service: ClientExchange) async -> CloseReason? {
     await service.exchange.onLoop {
@@ -324,15 +323,15 @@ final class ForwardedCall: Sendable {
     }
   }
 
-  /// On the service's loop.
+  /// Resets the service's exchange unless it is closed. On the service's loop.
   static func giveUp(_ service: ClientExchange) {
     guard !service.exchange.state.isClosed else { return }
     service.inbox.fail(RPCError(.cancelled, "the call was given up"))
     service.exchange.reset(.cancel)
   }
 
-  /// A caller that does not read would hold its call for ever: past its deadline it is given up.
-  /// One that reads hears of the deadline from the pump.
+  /// Resets a caller that does not read some time after its deadline, as it would hold the call for
+  /// ever. A caller that reads gets DEADLINE_EXCEEDED from the pump.
   private func watchDeadline() {
     guard let deadline else { return }
     let exchange = caller.exchange
@@ -343,14 +342,14 @@ final class ForwardedCall: Sendable {
 
   private var refusal: (any ServiceFailure)? { progress.withLock { $0.refusal } }
 
-  /// What an error on an open exchange means to the caller.
+  /// Maps an error on an open exchange to the caller's outcome.
   private func outcome(of error: RPCError) -> Outcome {
     if let refusal { return .failed(refusal) }
     if error.code == .cancelled, Task.isCancelled { return .callerGone }
     return .failed(reading.failure(of: error))
   }
 
-  /// What an error before there was an exchange means to the caller.
+  /// Maps an error while opening the exchange to the caller's outcome.
   private func outcome(ofOpening error: RPCError) -> Outcome {
     reading.failure(ofOpening: error).map { .failed($0) } ?? .callerGone
   }

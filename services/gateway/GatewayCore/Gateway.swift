@@ -3,15 +3,15 @@ public import RPC
 public import ServiceKit
 import Synchronization
 
-/// The gateway: proves the caller, asks the policy, and forwards the call. It decides nothing of
-/// the domain.
+/// The gateway's gRPC face: authenticates the caller, enforces policy and limits, and forwards the
+/// call. It contains no domain logic.
 ///
-/// Register it with a `Dispatcher`; `grpc.health.v1.Health` is left to the router. A call that
-/// needs to wait for nothing but its service is a ``DirectCall``; all others have a task.
+/// Register it with a `Dispatcher`; `grpc.health.v1.Health` is left to the router. A call that has
+/// to wait for nothing but its service runs as a ``DirectCall``; all others run in a task.
 public final class Gateway: ExchangeHandler {
   private static let count = Atomic<UInt64>(0)
 
-  /// No two gateways of a process have the same.
+  /// Unique within the process.
   private let number = Gateway.count.wrappingAdd(1, ordering: .relaxed).newValue
   private let routes: RouteTable
   let callers: CallerResolver
@@ -26,11 +26,11 @@ public final class Gateway: ExchangeHandler {
   private let clock: Clock
 
   /// - Parameters:
-  ///   - messageBytesMax: The longest message of a request.
-  ///   - limits: Of partners.
-  ///   - tracing: Makes spans; nil makes none.
-  ///   - clock: Tells when tokens are to be renewed.
-  ///   - logger: For what goes wrong; calls are told to `accessLog`.
+  ///   - messageBytesMax: The longest request message, in bytes.
+  ///   - limits: The limits of partners.
+  ///   - tracing: Creates spans; nil disables tracing.
+  ///   - clock: Decides when caller tokens are renewed.
+  ///   - logger: Receives errors; calls go to `accessLog`.
   public init(
     routes: RouteTable, callers: CallerResolver, signer: CallerTokenSigner,
     messageBytesMax: Int, limits: LimitBook, accessLog: AccessLog, tracing: CallTracing? = nil,
@@ -51,7 +51,7 @@ public final class Gateway: ExchangeHandler {
 
   public func claims(_ head: RequestHead) -> Bool { Self.serves(head) }
 
-  /// Whether a gateway answers such a request, whatever its configuration.
+  /// Whether a gateway answers the request, regardless of its configuration.
   static func serves(_ head: RequestHead) -> Bool {
     head.isGRPC && head.isPOST
       && !(head.withPath { $0.starts(with: "/grpc.health.v1.Health/") } ?? false)
@@ -60,7 +60,7 @@ public final class Gateway: ExchangeHandler {
   public func serve(_ exchange: ServerExchange) async {
     var record = CallRecord(exchange.head)
     let metered = metrics?.begin(path: record.path)
-    // Not what nobody serves: a backend of traces keeps every name.
+    // Unknown methods share one name: a tracing backend keeps every name it gets.
     let path = routes[record.path] == nil ? "/other" : record.shortPath
     let span = tracing?.begin(exchange.head, path: path)
     if let trace = span?.trace { record.traceID = trace.traceID }
@@ -80,7 +80,7 @@ public final class Gateway: ExchangeHandler {
     accessLog.write(record)
   }
 
-  /// Tells the caller of a failure, and the record.
+  /// Answers with a failure, and records it.
   func answer(
     _ exchange: ServerExchange, _ error: any Error, _ record: inout CallRecord
   ) async {
@@ -133,7 +133,7 @@ public final class Gateway: ExchangeHandler {
     }
   }
 
-  /// Longest message of a call that needs no proof, in bytes: what people type.
+  /// Longest request message of a method without authentication, in bytes: text that people type.
   static let anonymousBytesMax = 16 << 10
 
   private func longest(_ route: Route, _ meter: CallMeter?) -> Int {
@@ -143,11 +143,12 @@ public final class Gateway: ExchangeHandler {
   }
 }
 
-// MARK: - For other faces
+// MARK: - For the other protocols
 
 extension Gateway {
-  /// Refuses who may not make a call with so long a message, before it is made: then nothing counts
-  /// yet.
+  /// Throws the failure that a call to `path` with a message over the limit gets, before the call
+  /// is made, so that it counts against no limit. Returns if the caller may make the call at all,
+  /// or the path is unknown.
   func check(_ head: RequestHead, path: String, from peer: Peer) async throws {
     guard let route = routes[path], !route.isOpen else { return }
     guard !route.isAnonymous else {
@@ -158,13 +159,14 @@ extension Gateway {
     try proven.grant.check(path)
   }
 
-  /// Tells log and metrics of a request that another face refused, so that no call came of it.
+  /// Records a request in log and metrics that another protocol's face refused before it made a
+  /// call.
   ///
-  /// - Parameter path: Of the method; nil where it is for none.
+  /// - Parameter path: The method's path; nil where the request matches no method.
   func note(
     _ head: RequestHead, path: String?, _ code: RPCError.Code, _ failure: (any ServiceFailure)?
   ) {
-    // What follows a question mark may be personal.
+    // The query may contain personal data.
     var record = CallRecord(head, path: path ?? String(head.path.prefix { $0 != "?" }))
     let route = routes[record.path]
     record.service = route?.backend.name
@@ -190,11 +192,11 @@ extension Gateway {
     do {
       notice = try admission.meter?.begin(now: limits.now)
     } catch {
-      // It did not count; the task asks again, and tells the caller.
+      // The failed attempt did not count; the task checks again and answers the caller.
       return false
     }
     guard limits.takeOfDayAtHand(admission.meter) else {
-      // Another took the last one at hand: the task asks again, and waits for more.
+      // Another call took the last one of the lease: the task checks again and waits for more.
       admission.meter?.undo()
       return false
     }
@@ -205,8 +207,8 @@ extension Gateway {
     return true
   }
 
-  /// What is known of calls with that head, or can be told without waiting; nil where it can't,
-  /// and of calls that are refused.
+  /// Returns the cached or freshly computed admission of calls with a head; nil where that needs to
+  /// suspend, and where the call is refused.
   private func admission(_ head: RequestHead) -> Admission? {
     if let known = head.memo?.finding as? Admission, known.gateway == number,
       known.proven.map(callers.stillHolds) ?? true
@@ -239,6 +241,6 @@ extension Gateway {
     return made
   }
 
-  /// The end of a call that had no task.
+  /// Writes the access log entry of a call that had no task.
   func ended(_ record: CallRecord) { accessLog.write(record) }
 }

@@ -4,19 +4,19 @@ import ServiceKit
 import YijiaTypeV1
 
 extension GatewayConfiguration {
-  /// Longest message that may be allowed: a stream's memory grows with it.
+  /// Upper bound of `message_bytes_max`: a stream's memory grows with it.
   private static let messageBytesLimit = 64 << 20
 
   private static let loopback: Set = ["127.0.0.1", "::1", "localhost"]
 
-  /// - Throws: ``ConfigurationError`` naming every field that is wrong.
+  /// - Throws: ``ConfigurationError`` naming every invalid field.
   public func validate() throws {
     var all = Faults()
     all.add(faults())
     try all.check()
   }
 
-  /// What is wrong with each field by itself.
+  /// Checks each field by itself and returns what is wrong.
   func faults() -> [String] {
     var wrong =
       edgeFaults() + serviceFaults() + balancing.faults() + tracing.faults() + partnerFaults()
@@ -35,7 +35,7 @@ extension GatewayConfiguration {
     return wrong
   }
 
-  /// What differs from a running gateway's configuration and cannot change while it runs.
+  /// Returns the fields that differ from a running gateway's and cannot change without a restart.
   func fixedFaults(running: GatewayConfiguration) -> [String] {
     var wrong: [String] = []
     if listen != running.listen { wrong.append("listen") }
@@ -147,7 +147,7 @@ extension GatewayConfiguration {
     return wrong
   }
 
-  /// Where clients are asked for no certificate, none can count.
+  /// Refuses partner certificates where the server asks clients for none.
   private func certificateFaults() -> [String] {
     guard certificate.clientAuthoritiesFile.isEmpty || plaintext else { return [] }
     return partners.enumerated().filter { !$0.element.certificates.isEmpty }.map { index, _ in
@@ -155,13 +155,13 @@ extension GatewayConfiguration {
     }
   }
 
-  /// Whether there is a method of that path.
+  /// Whether the path names a method of a contract or of an opaque service.
   private func knows(_ path: String) -> Bool {
     Contract.all.contains { $0.methods.contains { $0.path == path } }
       || opaqueServices.contains { path.hasPrefix("/\($0.service)/") }
   }
 
-  /// Whether calls of that path have limits of their own: of an opaque service all together have.
+  /// Whether limits may name the path. All methods of an opaque service share one limit.
   func counts(_ path: String) -> Bool {
     Contract.all.contains { $0.methods.contains { $0.path == path } }
       || opaqueServices.contains { path == "/\($0.service)" }
@@ -231,13 +231,13 @@ extension OpaqueServiceSetting {
     return wrong
   }
 
-  /// The name that stands for every service that has no route of its own.
+  /// The setting that matches every service without a route of its own.
   static let anyService = "*"
 
-  /// Whether every call is forwarded, whoever calls.
+  /// Whether every call is forwarded without authentication.
   var isOpen: Bool { callers == ["anyone"] }
 
-  /// Who may call every method of the service.
+  /// The policy of every method of the service.
   var policy: Policy {
     var policy = Policy()
     policy.callers = callers.compactMap { CallerKind(setting: $0) }
@@ -247,12 +247,12 @@ extension OpaqueServiceSetting {
 }
 
 extension StaffSetting {
-  /// When the token ends; nil where the text is none.
+  /// Expiry of the token; nil where the text is not an RFC 3339 time.
   var expireDate: Date? { try? Date(expireTime, strategy: .iso8601) }
 }
 
 extension StaffRole {
-  /// The role that a configuration names.
+  /// Parses a role of the configuration.
   init?(setting: String) {
     switch setting {
     case "viewer": self = .viewer
@@ -264,7 +264,7 @@ extension StaffRole {
 }
 
 extension CallerKind {
-  /// The kind of outside caller that a configuration names.
+  /// Parses an external kind of caller of the configuration.
   init?(setting: String) {
     switch setting {
     case "partner": self = .partner

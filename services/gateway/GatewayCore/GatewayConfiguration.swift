@@ -2,16 +2,15 @@ public import ServiceKit
 
 /// Configuration of yijia-gateway; see `config.example.yaml`. Keys are snake_case in the file.
 public struct GatewayConfiguration: Codable, Sendable, Hashable {
-  /// Where callers reach the suite.
+  /// Address of the edge server, which callers connect to.
   public var listen: ListenAddress
-  /// The certificate that callers see. Not used with ``plaintext``.
+  /// The edge server's certificate. Not used with ``plaintext``.
   public var certificate: EdgeCertificate
-  /// Whether callers speak HTTP/2 without TLS: for tests and measurements only.
+  /// Whether the edge speaks HTTP/2 without TLS: for tests and measurements only.
   public var plaintext: Bool
-  /// Where health is asked for, in plaintext: a loopback address.
+  /// Address of the admin server, in plaintext: a loopback address.
   public var admin: ListenAddress
-  /// Where operators' commands reach the store, over mutual TLS with ``tls``; unused without a
-  /// ``database``.
+  /// Address of the operators' RPCs over mutual TLS with ``tls``; unused without a ``database``.
   public var operations: ListenAddress
   /// The gateway's workload identity towards the services.
   public var tls: WorkloadFiles
@@ -19,42 +18,41 @@ public struct GatewayConfiguration: Codable, Sendable, Hashable {
   public var callerToken: CallerTokenSetting
   /// The services by name: `members`, `stations`.
   public var services: [String: ServiceAddress]
-  /// Services without a contract of ours, forwarded as they are.
+  /// Services without a contract, which are forwarded opaquely.
   public var opaqueServices: [OpaqueServiceSetting]
-  /// How calls are spread over the replicas of each service.
+  /// Load balancing over the replicas of each service.
   public var balancing: BalancingSetting
-  /// Where accounts are kept: `sqlite:PATH`, or `postgres://…` for several gateways; empty for
-  /// nowhere: then ``partners`` and ``staff`` are all.
+  /// The store of accounts: `sqlite:PATH`, or `postgres://…` for several gateways. Empty for none:
+  /// then ``partners`` and ``staff`` are all there are.
   public var database: String
-  /// Files of the keys that guard the store.
+  /// Key files that encrypt the store.
   public var keyrings: KeyringFiles
-  /// The platform partners beside those of the store. Whom a key of this list names is looked for
-  /// nowhere else.
+  /// Partners beside those of the store. They take precedence over it.
   public var partners: [PartnerSetting]
-  /// What partners may do, where a partner's own entries do not say it.
+  /// Default limits of partners, for what a partner's own entries do not state.
   public var limits: [LimitSetting]
-  /// From UTC to where a day of `calls_per_day` begins at midnight: `+08:00`.
+  /// UTC offset that defines the days of `calls_per_day`, such as `+08:00`.
   public var dayOffset: String
-  /// How members get one-time codes: `none`, or `log` for development.
+  /// Delivery of members' one-time codes: `none`, or `log` for development.
   public var memberCodeSender: String
-  /// Whose signed tokens (JWT) prove partners, staff and members.
+  /// Issuers whose signed tokens (JWT) authenticate partners, staff and members.
   public var tokenIssuers: [TokenIssuerSetting]
-  /// The union staff beside those of the store.
+  /// Staff accounts beside those of the store.
   public var staff: [StaffSetting]
-  /// The longest message of a request, in bytes.
+  /// The longest request message, in bytes.
   public var messageBytesMax: Int
   /// Origins of pages that may call from a browser; `*` is any.
   public var browserOrigins: [String]
-  /// What is logged of calls.
+  /// Sampling of the access log.
   public var accessLog: AccessLogSetting
-  /// Where spans of calls go.
+  /// Export of spans.
   public var tracing: TracingSetting
-  /// How long a gateway that starts waits for a way to each service before it says that it serves,
+  /// How long a starting gateway waits for a connection to each service before it reports SERVING,
   /// in seconds.
   public var warmupSeconds: Int
   /// How long a stopping gateway lets running calls finish, in seconds.
   public var drainSeconds: Int
-  /// Least level that is logged: trace, debug, info, notice, warning, error, critical.
+  /// Minimum log level: trace, debug, info, notice, warning, error, critical.
   public var logLevel: String
 
   enum CodingKeys: String, CodingKey {
@@ -106,13 +104,13 @@ public struct GatewayConfiguration: Codable, Sendable, Hashable {
   }
 }
 
-/// The certificate that callers see, in PEM files.
+/// The edge server's certificate, in PEM files.
 public struct EdgeCertificate: Codable, Sendable, Hashable {
-  /// Chain, leaf first.
+  /// Certificate chain, leaf first.
   public var certificateFile: String
   /// Private key.
   public var keyFile: String
-  /// Authorities of clients' certificates; empty: clients are asked for none.
+  /// Trusted authorities of client certificates; empty: clients are asked for none.
   public var clientAuthoritiesFile: String
 
   enum CodingKeys: String, CodingKey {
@@ -130,7 +128,7 @@ public struct EdgeCertificate: Codable, Sendable, Hashable {
 
 /// The key that signs caller tokens.
 public struct CallerTokenSetting: Codable, Sendable, Hashable {
-  /// Names the key to the services.
+  /// Key id, which services select the public key by.
   public var keyID: String
   /// File with the raw Ed25519 key in base64.
   public var privateKeyFile: String
@@ -146,24 +144,24 @@ public struct CallerTokenSetting: Codable, Sendable, Hashable {
   }
 }
 
-/// A service without a contract of ours: forwarded as it is, under the policy stated here.
+/// A service without a contract, forwarded opaquely under the policy stated here.
 public struct OpaqueServiceSetting: Codable, Sendable, Hashable {
-  /// Full name, for example `grpc.testing.TestService`; `*`, for `anyone`: all others.
+  /// Full name, for example `grpc.testing.TestService`; `*`, with `anyone`: every other service.
   public var service: String
   /// `host:port` of every replica.
   public var targets: [String]
-  /// Workload that must answer, as in its certificate; empty for plaintext.
+  /// Workload identity that the service's certificate must state; empty for plaintext.
   public var identity: String
-  /// Kinds of caller that may call every method: partner, kiosk, staff; or `anyone` alone,
-  /// unproven: for measurements, in plaintext on a loopback address.
+  /// Kinds of caller that may call every method: partner, kiosk, staff; or `anyone` alone, without
+  /// authentication: for measurements, in plaintext on a loopback address.
   public var callers: [String]
-  /// Least role of a staff caller: viewer, clerk, administrator; needed when callers names staff.
+  /// Minimum role of a staff caller: viewer, clerk, administrator; required if `callers` has staff.
   public var staffRole: String
-  /// Audience of the caller token that goes with each call; empty for none.
+  /// Audience of the caller token sent with each call; empty for none.
   public var audience: String
-  /// Names of methods with one request message that may be carried out twice: they are retried.
+  /// Names of idempotent methods with one request message; they are retried.
   public var idempotentMethods: [String]
-  /// Whether its replicas are asked for their health, by `grpc.health.v1`.
+  /// Whether replicas are watched by `grpc.health.v1`.
   public var healthCheck: Bool
 
   enum CodingKeys: String, CodingKey {
@@ -188,7 +186,7 @@ public struct OpaqueServiceSetting: Codable, Sendable, Hashable {
     self.healthCheck = healthCheck
   }
 
-  /// All but `service`, `targets` and `callers` may be left out.
+  /// Fields other than `service`, `targets` and `callers` are optional.
   public init(from decoder: any Decoder) throws {
     let values = try decoder.container(keyedBy: CodingKeys.self)
     service = try values.decode(String.self, forKey: .service)
@@ -203,21 +201,22 @@ public struct OpaqueServiceSetting: Codable, Sendable, Hashable {
   }
 }
 
-/// A platform partner and its key.
+/// A platform partner and its API key.
 public struct PartnerSetting: Codable, Sendable, Hashable {
   /// Identifier: 32 lower-case hex digits.
   public var id: String
-  /// What people call it.
+  /// Display name.
   public var name: String
-  /// SHA-256 of the key's text, 64 hex digits. Keys hold 256 random bits: the hash tells nothing.
-  /// Empty: something else proves the partner, such as ``GatewayConfiguration/tokenIssuers``.
+  /// SHA-256 of the key's text, 64 hex digits. Keys hold 256 random bits, so the hash reveals
+  /// nothing. Empty: the partner authenticates otherwise, as by
+  /// ``GatewayConfiguration/tokenIssuers``.
   public var apiKeySHA256: String
-  /// What is known of its client certificates, as ``CertificateIdentity`` reads it.
+  /// Identities of client certificates, in the form of ``CertificateIdentity``.
   public var certificates: [String]
-  /// Paths of the methods that it may call, such as `/yijia.members.v1.MembersService/GetMember`;
-  /// empty for all that the policy lets partners call.
+  /// Paths of the methods it may call, such as `/yijia.members.v1.MembersService/GetMember`; empty
+  /// for all that the policy allows partners.
   public var methods: [String]
-  /// What it may do, where that is not the default.
+  /// The partner's own limits, which override the defaults.
   public var limits: [LimitSetting]
 
   enum CodingKeys: String, CodingKey {
@@ -237,7 +236,7 @@ public struct PartnerSetting: Codable, Sendable, Hashable {
     self.limits = limits
   }
 
-  /// All but `id` and `name` may be left out.
+  /// Fields other than `id` and `name` are optional.
   public init(from decoder: any Decoder) throws {
     let values = try decoder.container(keyedBy: CodingKeys.self)
     id = try values.decode(String.self, forKey: .id)
@@ -249,18 +248,18 @@ public struct PartnerSetting: Codable, Sendable, Hashable {
   }
 }
 
-/// A member of union staff and their token.
+/// A staff member and the hash of their token.
 public struct StaffSetting: Codable, Sendable, Hashable {
   /// Identifier: 32 lower-case hex digits.
   public var id: String
   /// SHA-256 of the token's text, 64 hex digits.
   public var tokenSHA256: String
-  /// Identifier of the organization whose subtree they act in; empty for the whole tree, which an
-  /// administrator has.
+  /// Identifier of the organization whose subtree is the member's scope; empty for the whole tree,
+  /// which administrators have.
   public var organization: String
   /// viewer, clerk or administrator.
   public var role: String
-  /// When the token ends, in RFC 3339: `2027-01-01T00:00:00Z`.
+  /// Expiry of the token, in RFC 3339: `2027-01-01T00:00:00Z`.
   public var expireTime: String
 
   enum CodingKeys: String, CodingKey {
@@ -280,11 +279,11 @@ public struct StaffSetting: Codable, Sendable, Hashable {
   }
 }
 
-/// What is logged of calls: shares from 0 (none) to 1 (all).
+/// Sampling of the access log: shares from 0 (none) to 1 (all).
 public struct AccessLogSetting: Codable, Sendable, Hashable {
-  /// Share of the calls that ended OK.
+  /// Share of calls that ended with OK.
   public var successShare: Double
-  /// Share of the others.
+  /// Share of all other calls.
   public var failureShare: Double
 
   enum CodingKeys: String, CodingKey {

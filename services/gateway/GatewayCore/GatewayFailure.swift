@@ -1,55 +1,55 @@
 public import RPC
 public import ServiceKit
 
-/// The failures that the gateway makes itself; what a service answers passes through untouched.
+/// The failures that the gateway itself answers with; a service's statuses pass through unchanged.
 ///
-/// `ErrorInfo.domain` is `gateway.yijia`. Who may not call is told by ``CommonFailure``: reasons
-/// `CALLER_UNPROVEN`, `CALLER_KIND`, `ROLE`.
+/// `ErrorInfo.domain` is `gateway.yijia`. Failed authentication and authorization are a
+/// ``CommonFailure``: reasons `CALLER_UNPROVEN`, `CALLER_KIND`, `ROLE`.
 public enum GatewayFailure: ServiceFailure, Hashable {
   /// No service behind this gateway has the method.
   case methodUnknown(path: String)
-  /// The policy lets partners call, but not this one.
+  /// The policy allows partners, but this partner or key was not granted the method.
   case methodNotGranted
-  /// Several credentials: the call could be taken for another caller's.
+  /// The request has several credentials, which may belong to different callers.
   case credentialsAmbiguous
-  /// The credential held once, and holds no more.
+  /// The credential has expired.
   case credentialExpired
-  /// Which kiosks there are is not known yet, or not any more.
+  /// The kiosks' feed has not been read, or is interrupted, so an unknown key cannot be judged.
   case kiosksUnknown
-  /// The keys of a token's issuer were not downloaded yet.
+  /// The keys of a token's issuer have not been downloaded yet.
   case issuerKeysUnknown
-  /// `grpc-timeout` cannot be read.
+  /// `grpc-timeout` is malformed.
   case timeoutMalformed
   /// The caller's deadline passed.
   case deadlineExceeded
-  /// A message of the request is longer than the limit, in bytes.
+  /// A request message is longer than the limit, in bytes.
   case messageTooLarge(bytesMax: Int)
-  /// More calls of a method in a time than the partner may make.
+  /// The partner exceeded the rate limit of a method.
   case rateExceeded(LimitNotice)
-  /// More calls of a method at the same time than the partner may make.
+  /// The partner exceeded the limit of concurrent calls of a method.
   case streamsExceeded(LimitNotice)
-  /// More calls of a method on a day than the partner may make.
+  /// The partner exceeded the daily quota of a method.
   case quotaExceeded(LimitNotice)
-  /// No replica of the service can be reached; it never saw the call.
+  /// No replica of the service is reachable; the call was not processed.
   case backendUnavailable(service: String)
-  /// The connection broke while the call ran: what became of it is not known.
+  /// The connection broke during the call: its outcome is unknown.
   case backendLost(service: String)
-  /// Too many calls wait for the service.
+  /// Too many calls are waiting for the service.
   case backendBusy(service: String)
-  /// The service ended the call in a way that is not gRPC's.
+  /// The service's response violates gRPC.
   case backendBroken(service: String, RPCError.Code)
-  /// No HTTP rule of a contract has the path.
+  /// No HTTP rule of a contract matches the path.
   case routeUnknown(path: String)
-  /// The path is there, but for other HTTP methods.
+  /// The path exists, but only for other HTTP methods.
   case verbNotAllowed(allowed: [String])
-  /// The body of a request takes longer than it may.
+  /// The body of a request was not complete in time.
   case bodyTooSlow
-  /// Too many bodies are held that are not whole.
+  /// Too many incomplete request bodies are buffered.
   case bodiesHeld
-  /// The body is of a kind that is not read.
+  /// The `content-type` of the body is not supported.
   case contentTypeUnsupported(taken: String)
 
-  /// For `ErrorInfo.domain`.
+  /// Value of `ErrorInfo.domain`.
   public static let domain = "gateway.yijia"
 
   public var code: RPCError.Code {
@@ -71,7 +71,7 @@ public enum GatewayFailure: ServiceFailure, Hashable {
     }
   }
 
-  /// What HTTP says of a reason, where that is more than the code tells.
+  /// HTTP statuses of reasons that are more specific than their code's.
   static let httpStatuses = [
     "VERB_NOT_ALLOWED": 405, "CONTENT_TYPE_UNSUPPORTED": 415, "MESSAGE_TOO_LARGE": 413,
     "TIMEOUT_MALFORMED": 400, "BODY_TOO_SLOW": 408,
@@ -117,7 +117,7 @@ public enum GatewayFailure: ServiceFailure, Hashable {
     }
   }
 
-  /// What the answer tells of the limit that was reached.
+  /// The limit that was reached, for the response's rate limit fields.
   var notice: LimitNotice? {
     switch self {
     case .rateExceeded(let notice), .streamsExceeded(let notice), .quotaExceeded(let notice): notice

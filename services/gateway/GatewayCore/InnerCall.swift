@@ -1,10 +1,10 @@
 import RPC
 import Synchronization
 
-/// What the faces of other protocols have in common: each of their requests is a gRPC call of the
-/// gateway itself.
+/// Shared helpers of the JSON and gRPC-Web faces: each of their requests becomes an in-process gRPC
+/// call to the gateway.
 enum InnerCall {
-  /// The head of the call: the caller's own fields, `grpc-timeout` among them as it is.
+  /// Returns the head of the gRPC call: the caller's own fields, `grpc-timeout` included.
   static func head(to path: String, from head: RequestHead) -> RequestHead {
     let given = head.fields
     var fields = HeaderList()
@@ -21,10 +21,10 @@ enum InnerCall {
     return RequestHead(fields: fields)
   }
 
-  /// Whether a field goes along: not what HTTP and browsers say to each other and no service needs.
+  /// Whether a field is passed on: not those that only HTTP and browsers use.
   private static func isKept(_ name: RawSpan) -> Bool {
     if ReservedHeader.isReserved(name) { return name.equals("grpc-timeout") }
-    // A reserved name it would be, were it empty.
+    // An empty name counts as reserved, so there is a first byte.
     switch name.unsafeLoad(fromByteOffset: 0, as: UInt8.self) {
     case UInt8(ascii: "a"):
       return !name.equals("accept") && !name.equals("accept-charset")
@@ -45,8 +45,9 @@ enum InnerCall {
     }
   }
 
-  /// The same, and where the connection's last such head was equal, that very one, with what was
-  /// found out of it: callers repeat themselves but for paths and bodies, which are not in it.
+  /// Returns the same head as `head(to:from:)`. If it equals that of the connection's last call,
+  /// returns that instance with its memo: repeated requests of a caller differ in paths and bodies
+  /// only, which are not in it.
   static func head(to path: String, like last: RequestHead) -> RequestHead {
     var head = head(to: path, from: last)
     guard let memo = last.memo else { return head }
@@ -62,7 +63,7 @@ enum InnerCall {
     init(_ head: RequestHead) { self.head = head }
   }
 
-  /// Ends a call whose caller has gone, if it still runs.
+  /// Resets the inner call of a caller that has gone, unless it is closed.
   static func giveUp(_ service: ClientExchange) async {
     await service.exchange.onLoop {
       guard !service.exchange.state.isClosed else { return }
@@ -72,7 +73,7 @@ enum InnerCall {
   }
 }
 
-/// The request of a call on its way in while the answer is on its way out.
+/// Sends the body of an inner call while its response is being sent to the caller.
 struct InnerUpload: Sendable {
   private let service: ClientExchange
   private let body: @Sendable () async throws -> Void
@@ -82,10 +83,10 @@ struct InnerUpload: Sendable {
     self.body = body
   }
 
-  /// Runs both to the end of the answer.
+  /// Runs the upload and `respond` until the response is complete.
   ///
-  /// - Throws: What was wrong with the request, where that is why the call failed; else what
-  ///   `respond` throws.
+  /// - Throws: The error of the request body, if that made the call fail; otherwise the error of
+  ///   `respond`.
   func run(_ respond: () async throws -> Void) async throws {
     let wrong = Failure()
     try await withThrowingTaskGroup(of: Void.self) { group in
@@ -102,7 +103,7 @@ struct InnerUpload: Sendable {
       } catch {
         throw wrong.first.withLock { $0 } ?? error
       }
-      // The answer is complete: what is left of the request is of no use.
+      // The response is complete: the rest of the request is of no use.
       group.cancelAll()
     }
   }

@@ -1,16 +1,17 @@
 import RPC
 import ServiceKit
 
-/// The request head as a service gets it: what the caller sent, less what was meant for the gateway
-/// alone, plus who calls.
+/// Derives the request head sent to a service from the caller's: without credentials and hop-by-hop
+/// fields, with the caller token.
 enum InwardHead {
-  /// What is the gateway's to say inwards. A caller that sends such a field could pass for another.
+  /// Prefix of the fields that only the gateway may set: a caller that sends one could impersonate
+  /// another.
   private static let ownPrefix: StaticString = "yijia-"
 
   /// - Parameters:
   ///   - token: The signed caller token in base64, if the service takes one.
-  ///   - trace: In place of the caller's own; nil leaves that.
-  ///   - facts: What only the gateway's own services are told.
+  ///   - trace: Replaces the caller's trace context; nil passes the caller's on.
+  ///   - facts: Further fields for the gateway's own services.
   static func make(
     from head: RequestHead, token: String?, trace: TraceContext? = nil,
     facts: [(name: String, value: String)] = []
@@ -35,8 +36,8 @@ enum InwardHead {
     return RequestHead(fields: inward)
   }
 
-  /// The head of one attempt: with how many went before (gRFC A6), and with what is left of the
-  /// caller's time, of which the service gets a little less (``Deadline/shaved()``).
+  /// Returns the head of one attempt: with the number of earlier attempts (gRFC A6) and the
+  /// remaining time of the caller's deadline, shortened a little (``Deadline/shaved()``).
   static func attempt(
     _ head: RequestHead, _ deadline: Deadline?, previous: Int = 0
   ) -> RequestHead {
@@ -53,8 +54,8 @@ enum InwardHead {
     name.equals("traceparent") || name.equals("tracestate")
   }
 
-  /// Whether a field ends here: credentials, what belongs to one hop (RFC 9110, 7.6.1), what is
-  /// said anew for the next one, and what only the gateway may say.
+  /// Whether a field is dropped: credentials, hop-by-hop fields (RFC 9110, 7.6.1), fields that are
+  /// set anew for the next hop, and fields that only the gateway may set.
   static func isDropped(_ name: RawSpan) -> Bool {
     guard name.byteCount > 0 else { return true }
     switch name.unsafeLoad(fromByteOffset: 0, as: UInt8.self) {

@@ -2,9 +2,9 @@ import Foundation
 import ProtobufJSON
 import Synchronization
 
-/// One line of the log, for programs to read: a JSON object.
+/// Builds one log line: a JSON object.
 struct JSONLine {
-  /// Room that most lines find enough.
+  /// Initial capacity, which is enough for most lines.
   private static let usualBytes = 320
 
   private(set) var bytes: [UInt8] = []
@@ -33,7 +33,7 @@ struct JSONLine {
     }
   }
 
-  /// The time, as ``LineTime`` writes it.
+  /// Adds a time in the format of ``LineTime``.
   mutating func add(_ key: StaticString, _ time: LineTime, _ microseconds: Int64) {
     begin(key)
     bytes.append(UInt8(ascii: "\""))
@@ -41,19 +41,19 @@ struct JSONLine {
     bytes.append(UInt8(ascii: "\""))
   }
 
-  /// What was added to a line, each field behind a comma.
+  /// The fields added so far, each preceded by a comma.
   var fields: [UInt8] { [UInt8(ascii: ",")] + bytes.dropFirst() }
 
-  /// The fields of another line, behind at least one of this.
+  /// Appends the rendered fields of another line. This line must have at least one field.
   mutating func add(rendered fields: [UInt8]) { bytes += fields }
 
-  /// The whole line, with its end.
+  /// Returns the complete line with its line break.
   consuming func ended() -> [UInt8] {
     bytes += [UInt8(ascii: "}"), UInt8(ascii: "\n")]
     return bytes
   }
 
-  /// Keys are the program's own and need no quoting.
+  /// Appends the key. Keys are literals and need no escaping.
   private mutating func begin(_ key: StaticString) {
     if bytes.count > 1 { bytes.append(UInt8(ascii: ",")) }
     bytes.append(UInt8(ascii: "\""))
@@ -62,13 +62,13 @@ struct JSONLine {
   }
 }
 
-/// The time of a line: RFC 3339 in UTC, with milliseconds. A second is formatted once.
+/// Formats the time of a line: RFC 3339 in UTC with milliseconds. Caches the last second's text.
 ///
 /// Safe to use from any task.
 final class LineTime: Sendable {
   private let known = Mutex((second: Int64.min, text: [UInt8]()))
 
-  /// Appends the time of so many microseconds since 1970.
+  /// Appends a time given in microseconds since 1970.
   func write(_ microseconds: Int64, to line: inout [UInt8]) {
     let milliseconds = microseconds / 1_000
     let (second, rest) = milliseconds.quotientAndRemainder(dividingBy: 1_000)

@@ -2,17 +2,17 @@ import ServiceKit
 import StationsV1
 import Synchronization
 
-/// The kiosks' credentials, kept in memory and followed by ``KioskFeed``.
+/// The kiosks' credentials in memory, kept up to date by ``KioskFeed``.
 ///
 /// Safe to use from any task.
 public final class KioskDirectory: Sendable {
-  /// How far the directory can be trusted.
+  /// How current the directory is.
   enum Standing: Sendable, Hashable {
-    /// Nothing was read since the start.
+    /// Nothing has been read since the start.
     case empty
-    /// What was read may have changed since: the feed is interrupted.
+    /// The feed is interrupted, so entries may be out of date.
     case stale
-    /// The feed is followed.
+    /// The feed is being followed.
     case current
   }
 
@@ -29,20 +29,20 @@ public final class KioskDirectory: Sendable {
     var nextID: UInt64 = 0
   }
 
-  /// Calls that may wait; further ones are refused at once.
+  /// Calls that may wait for an unknown key at a time; further ones are refused at once.
   private static let waitersMax = 256
 
   private let settleMax: Duration
   private let state = Mutex(State())
 
-  /// - Parameter settleMax: how long a call waits for a key that the feed has not told of yet: a
-  ///   kiosk that was registered a moment ago is let in at once. A wrong key takes as long.
+  /// - Parameter settleMax: How long a call waits for a key that the feed has not delivered yet, so
+  ///   that a kiosk can call right after its registration. A wrong key costs the same wait.
   public init(settleMax: Duration = .milliseconds(300)) { self.settleMax = settleMax }
 
-  /// How far the directory can be trusted at the moment.
+  /// How current the directory is at the moment.
   var standing: Standing { state.withLock { $0.standing } }
 
-  /// Takes what was read from the start of the feed on.
+  /// Replaces the table with one that was read from the start of the feed.
   func replace(with table: KioskTable) {
     change { state in
       state.table = table
@@ -50,22 +50,22 @@ public final class KioskDirectory: Sendable {
     }
   }
 
-  /// Takes one change.
+  /// Applies one event of the feed.
   func apply(_ change: KioskChanged, version: Int64) {
     self.change { $0.table.apply(change, version: version) }
   }
 
-  /// Tells whether the feed is followed.
+  /// Sets whether the feed is being followed.
   func setStanding(_ standing: Standing) {
     state.withLock { $0.standing = standing }
   }
 
-  /// The kiosk with that key.
+  /// Returns the kiosk with that key.
   ///
-  /// A known key is answered from memory, also while the feed is interrupted: whoever revokes a key
-  /// needs yijia-stations for it.
-  /// - Throws: ``CommonFailure/callerUnproven``; ``GatewayFailure/kiosksUnknown`` where that can't
-  ///   be told now.
+  /// A known key is answered from memory even while the feed is interrupted: revoking a key needs
+  /// yijia-stations as well.
+  /// - Throws: ``CommonFailure/callerUnproven``; ``GatewayFailure/kiosksUnknown`` where an unknown
+  ///   key cannot be judged at the moment.
   func caller(_ hash: CredentialHash) async throws -> Caller {
     let (match, standing) = state.withLock { ($0.table.match(hash), $0.standing) }
     switch match {
@@ -81,13 +81,14 @@ public final class KioskDirectory: Sendable {
     }
   }
 
-  /// The kiosk with that key, if it is known already.
+  /// Returns the kiosk with that key, if it is in the table.
   func known(_ hash: CredentialHash) -> Caller? {
     if case .kiosk(let caller) = state.withLock({ $0.table.match(hash) }) { caller } else { nil }
   }
 
-  /// Calls `onEnd` once when the key with that hash holds no more, at once if it does not now; not
-  /// after ``stopWatching(_:)``, but perhaps at the same time.
+  /// Calls `onEnd` once when the key is revoked or replaced, at once if it is not valid at the
+  /// moment. It is not called after ``stopWatching(_:)`` has returned, except by a call that is
+  /// already under way.
   func watch(_ hash: CredentialHash, onEnd: @escaping @Sendable () -> Void) -> Watch {
     let (watch, isOver) = state.withLock { state in
       state.nextID += 1
@@ -107,13 +108,15 @@ public final class KioskDirectory: Sendable {
     }
   }
 
-  /// One use of a key, for as long as a call runs.
+  /// The registration of a watched key, for the duration of a call.
   struct Watch: Sendable {
     fileprivate let hash: CredentialHash
     fileprivate let id: UInt64
   }
 
-  /// - Parameter body: Changes the table, and returns the keys that may hold no more.
+  /// Changes the state, resumes the waiters of keys that became known, and notifies the watches of
+  /// keys that became invalid.
+  /// - Parameter body: Returns the keys that may have become invalid.
   private func change(_ body: (inout State) -> [CredentialHash]) {
     let (woken, told) = state.withLock { state in
       let ended = body(&state)
@@ -129,7 +132,7 @@ public final class KioskDirectory: Sendable {
     for onEnd in told { onEnd() }
   }
 
-  /// Returns when the key became known, or after a while, or when the task is cancelled.
+  /// Suspends until the key is known, `settleMax` has passed, or the task is cancelled.
   private func waitForNews(of hash: CredentialHash) async {
     let id: UInt64? = state.withLock { state in
       guard state.waiters.count < Self.waitersMax else { return nil }
@@ -140,7 +143,7 @@ public final class KioskDirectory: Sendable {
     await withTaskGroup(of: Void.self) { group in
       group.addTask { await self.wait(id, for: hash) }
       group.addTask {
-        // The bound is time itself; it ends early when the key became known.
+        // A real time limit; the group ends early when the key becomes known.
         try? await Task.sleep(for: self.settleMax)
       }
       await group.next()

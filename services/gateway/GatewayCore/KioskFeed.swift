@@ -3,9 +3,9 @@ public import RPC
 import ServiceKit
 import StationsV1
 
-/// Follows the events of yijia-stations, so that a key that was revoked there is refused here.
+/// Follows the events of yijia-stations, so that a key revoked there is refused here.
 ///
-/// The whole feed is read at each start: the gateway stores nothing.
+/// The whole feed is read at each start: the gateway stores none of it.
 public struct KioskFeed: Sendable {
   private static let pauseMax = Duration.seconds(2)
 
@@ -14,21 +14,20 @@ public struct KioskFeed: Sendable {
   private let logger: Logger
 
   /// - Parameters:
-  ///   - channel: To yijia-stations, as the gateway's own workload.
-  ///   - directory: What it fills.
+  ///   - channel: A channel to yijia-stations with the gateway's workload identity.
+  ///   - directory: The directory to fill.
   public init(channel: any Channel, directory: KioskDirectory, logger: Logger) {
     client = StationsServiceClient(channel)
     self.directory = directory
     self.logger = logger
   }
 
-  /// Follows the feed until the task is cancelled; connects again, with growing pauses, whatever
-  /// fails.
+  /// Follows the feed until the task is cancelled; reconnects with exponential backoff.
   public func run() async {
     var cursor: String?
     let following = Following(name: "the kiosks' feed", pauseMax: Self.pauseMax, logger: logger)
     await following.run { isServed in
-      // What is stored first: that it could be read shows that the feed is served.
+      // The stored events first: that they could be read shows that the feed is served.
       if cursor == nil {
         cursor = try await readAll()
       } else {
@@ -38,7 +37,7 @@ public struct KioskFeed: Sendable {
       isServed()
       try await take(&cursor, stopAtEnd: false)
     } goesOn: { error in
-      // A cursor that the feed no longer knows: it was restored from a backup. Read all again.
+      // The feed does not know the cursor (it was restored from a backup): read all of it again.
       let code = (error as? RPCError)?.code
       if code == .invalidArgument || code == .outOfRange { cursor = nil }
       if directory.standing == .current { directory.setStanding(.stale) }
@@ -46,7 +45,7 @@ public struct KioskFeed: Sendable {
     }
   }
 
-  /// Reads all that is stored, and returns the cursor behind it.
+  /// Reads all stored events and returns the cursor behind them.
   private func readAll() async throws -> String {
     var table = KioskTable()
     var cursor = ""
@@ -63,7 +62,7 @@ public struct KioskFeed: Sendable {
     return cursor
   }
 
-  /// Takes the changes behind the cursor: those that are stored, or also those to come.
+  /// Applies the events behind the cursor: the stored ones, or also those to come.
   private func take(_ cursor: inout String?, stopAtEnd: Bool) async throws {
     var request = WatchStationEventsRequest()
     request.cursor = cursor ?? ""

@@ -2,12 +2,12 @@ import ServiceKit
 import StationsV1
 import YijiaTypeV1
 
-/// The kiosks' credentials as the events of yijia-stations tell them. A pure value.
+/// The kiosks' credentials as derived from the events of yijia-stations. A pure value.
 struct KioskTable: Sendable {
-  /// What a presented key is.
+  /// The state of a presented key.
   enum Match: Sendable, Hashable {
     case kiosk(Caller)
-    /// The key held once.
+    /// The key was valid once.
     case revoked
     case unknown
   }
@@ -20,12 +20,12 @@ struct KioskTable: Sendable {
   private var entries: [String: Entry] = [:]
   private var matches: [CredentialHash: Match] = [:]
 
-  /// Kiosks that were ever told of.
+  /// Number of kiosks, revoked ones included.
   var count: Int { entries.count }
 
-  /// Takes an event; one that came before changes nothing.
+  /// Applies an event; ignores one that is not newer than the kiosk's last.
   ///
-  /// - Returns: The keys that hold no more.
+  /// - Returns: The keys that became invalid.
   @discardableResult
   mutating func apply(_ change: KioskChanged, version: Int64) -> [CredentialHash] {
     let before = entries[change.kiosk]
@@ -40,7 +40,7 @@ struct KioskTable: Sendable {
     return ended
   }
 
-  /// What the key with that hash is.
+  /// Returns the state of the key with that hash.
   func match(_ hash: CredentialHash) -> Match { matches[hash] ?? .unknown }
 
   private static func caller(of change: KioskChanged) -> Caller {

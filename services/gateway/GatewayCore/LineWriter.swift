@@ -1,30 +1,31 @@
 import Foundation
 import Synchronization
 
-/// Writes lines to a descriptor, gathered, on a thread of its own: who adds one never waits,
-/// however slow the reader at the other end is.
+/// Writes lines to a file descriptor in batches, on a thread of its own, so that adding a line
+/// never blocks, however slow the reader at the other end is.
 ///
 /// Lines are written some milliseconds after they were added; ``flush()`` waits for them. A killed
-/// process loses the last of them. What finds no room is dropped, and a line says how many were.
+/// process loses the last of them. Lines beyond the buffer's limit are dropped; a warning line
+/// states their number.
 ///
 /// Safe to use from any task or thread.
 public final class LineWriter: Sendable {
-  /// Of this process.
+  /// The writer of this process's standard output.
   public static let standardOutput = LineWriter(descriptor: STDOUT_FILENO)
 
-  /// Lines that wait, in bytes: some ten thousand, for a reader that pauses for a moment.
+  /// Size limit of the buffer, in bytes: some ten thousand lines, for a reader that pauses briefly.
   private static let waitingBytesMax = 4 << 20
-  /// Lines gather this long, unless somebody waits for them.
+  /// How long lines are gathered before they are written, unless somebody flushes.
   private static let pause = DispatchTimeInterval.milliseconds(20)
 
   private struct Waiting {
     var bytes: [UInt8] = []
     var dropped = 0
-    /// Some were taken and are being written.
+    /// Whether a batch is being written.
     var isWriting = false
-    /// The descriptor takes nothing any more.
+    /// Whether a write failed: the descriptor accepts nothing any more.
     var isClosed = false
-    /// Who waits for the end of a batch.
+    /// Threads that wait for the end of a batch.
     var flushers = 0
   }
 
@@ -43,7 +44,7 @@ public final class LineWriter: Sendable {
     thread.start()
   }
 
-  /// Adds a line, with its end.
+  /// Adds a line, which includes its line break.
   func add(_ line: [UInt8]) {
     let isFirst = waiting.withLock { waiting in
       guard !waiting.isClosed else { return false }
@@ -57,7 +58,7 @@ public final class LineWriter: Sendable {
     if isFirst { work.signal() }
   }
 
-  /// Returns once no line waits. Blocks its thread: for a program's end.
+  /// Blocks the calling thread until all lines are written; for the end of a program.
   public func flush() {
     while waiting.withLock({ waiting in
       guard !waiting.isClosed, !waiting.bytes.isEmpty || waiting.isWriting else { return false }
@@ -100,7 +101,7 @@ public final class LineWriter: Sendable {
     }
   }
 
-  /// - Returns: `false` where the descriptor takes nothing any more.
+  /// - Returns: `false` where the descriptor accepts nothing any more.
   private func write(_ bytes: [UInt8]) -> Bool {
     bytes.withUnsafeBytes { bytes in
       var rest = bytes[...]

@@ -1,10 +1,10 @@
 import RPC
 import Synchronization
 
-/// A value that is replaced as a whole while calls read it. A call reads it once and keeps what it
-/// read to its end, whatever is put in its place meanwhile.
+/// A value that is replaced as a whole while calls read it. A call reads it once and keeps that
+/// version to its end.
 ///
-/// Each loop keeps the version it saw last, so that reading costs one atomic load and no lock.
+/// Each loop caches the version it saw last, so that a read costs one atomic load and no lock.
 /// Safe to use from any thread.
 final class Live<Value: Sendable>: Sendable {
   private final class Version: Sendable {
@@ -22,7 +22,7 @@ final class Live<Value: Sendable>: Sendable {
   private struct State {
     var value: Value
     var number: UInt64 = 1
-    /// Those that may keep a version.
+    /// Loops that may cache a version.
     var readers: [ObjectIdentifier: any ExchangeLoop] = [:]
   }
 
@@ -31,10 +31,10 @@ final class Live<Value: Sendable>: Sendable {
 
   init(_ value: Value) { state = Mutex(State(value: value)) }
 
-  /// The value of now, from anywhere.
+  /// The current value. Safe to use from any thread.
   var value: Value { state.withLock { $0.value } }
 
-  /// The value of now. On that loop.
+  /// Returns the current value. On `loop`.
   func value(on loop: any ExchangeLoop) -> Value {
     assert(loop.isCurrent, "a loop keeps its version for itself")
     let owner = ObjectIdentifier(self)
@@ -51,7 +51,7 @@ final class Live<Value: Sendable>: Sendable {
     return version.value
   }
 
-  /// Puts another in its place, and lets go of the old one where no call holds it.
+  /// Replaces the value and clears the loops' caches; calls may still hold the old value.
   func replace(with value: Value) {
     let readers = state.withLock { state in
       state.value = value

@@ -4,19 +4,19 @@ public import RPC
 public import ServiceKit
 import Synchronization
 
-/// The gateway that a process runs: gRPC, gRPC-Web and JSON by a configuration that can be replaced
-/// while calls run.
+/// The gateway of a process: gRPC, gRPC-Web, JSON and API documentation by a configuration that can
+/// be replaced while calls run.
 ///
-/// A call is served to its end by the configuration that it began with. Register it with a
+/// A call is served to its end by the configuration that it began with. Register the gateway with a
 /// `Dispatcher`. Safe to use from any task.
 public final class LiveGateway: ExchangeHandler {
-  /// Checks the certificates that who connects sees; what it returns puts them to use.
+  /// Checks the server certificates of a configuration and returns a closure that installs them.
   public typealias Certificates = @Sendable (GatewayConfiguration) throws -> @Sendable () -> Void
 
-  /// How often a gateway that starts asks for its ways.
+  /// Interval at which a starting gateway polls its channels.
   private static let askInterval = Duration.milliseconds(20)
 
-  /// All that serves one configuration. Never changes.
+  /// Everything that serves one configuration. Immutable.
   private final class Served: Sendable {
     let configuration: GatewayConfiguration
     let backends: Backends
@@ -38,7 +38,7 @@ public final class LiveGateway: ExchangeHandler {
     }
   }
 
-  /// What every configuration is served with.
+  /// What all configurations share.
   private struct Parts {
     let contracts: JSONContracts
     let kiosks: KioskDirectory
@@ -52,16 +52,16 @@ public final class LiveGateway: ExchangeHandler {
   private let parts: Parts
   private let connect: Backends.Connect
   private let live: Live<Served>
-  /// One reload at a time; how many there were.
+  /// Number of configurations served; the lock also serializes reloads.
   private let loads = Mutex(1)
   private let isStopping = Mutex(false)
 
   /// - Parameters:
   ///   - kiosks: Filled by a ``KioskFeed``.
-  ///   - store: What the gateway keeps, whatever configuration is served; nil for nothing.
-  ///   - logger: For what goes wrong; calls are told to a log of their own, in JSON.
-  ///   - connect: Makes a channel to a service.
-  /// - Throws: ``ConfigurationError`` naming every field that is wrong.
+  ///   - store: The gateway's database, which all configurations share; nil for none.
+  ///   - logger: Receives errors; calls go to the access log, in JSON.
+  ///   - connect: Creates the channel to a service.
+  /// - Throws: ``ConfigurationError`` naming every invalid field.
   public init(
     _ configuration: GatewayConfiguration, kiosks: KioskDirectory, store: GatewayStore? = nil,
     clock: Clock = .system, logger: Logger, connect: @escaping Backends.Connect
@@ -119,23 +119,23 @@ public final class LiveGateway: ExchangeHandler {
 
   // MARK: - Configuration
 
-  /// What is served by now.
+  /// The configuration that is currently served.
   public var configuration: GatewayConfiguration { live.value.configuration }
 
-  /// How long running calls may take to finish at the end.
+  /// How long running calls may take to finish at shutdown.
   public var drain: Duration { .seconds(configuration.drainSeconds) }
 
-  /// How many configurations were served, this one included.
+  /// How many configurations have been served, the current one included.
   public var generation: Int { loads.withLock { $0 } }
 
-  /// Serves another configuration from the next call on, if all of it is right; else all stays as
-  /// it was.
+  /// Serves another configuration from the next call on if all of it is valid; otherwise nothing
+  /// changes.
   ///
-  /// Channels to services that stay as they are keep their connections; the others end with the
-  /// last call that began on them.
-  /// - Parameter read: The configuration, as read anew.
-  /// - Throws: ``ConfigurationError`` naming every field that is wrong, or that cannot change while
-  ///   the gateway runs.
+  /// Channels to services whose settings are unchanged keep their connections; the others close
+  /// with the last call that began on them.
+  /// - Parameter read: Reads the configuration.
+  /// - Throws: ``ConfigurationError`` naming every field that is invalid, or that cannot change
+  ///   while the gateway runs.
   public func reload(
     certificates: Certificates, _ read: () throws -> GatewayConfiguration
   ) throws {
@@ -180,8 +180,8 @@ public final class LiveGateway: ExchangeHandler {
     return (try Self.served(next, backends, parts), show)
   }
 
-  /// What goes on beside the calls, until the task is cancelled: following the kiosks, keeping the
-  /// store, sending spans to their collector, downloading the keys of issuers.
+  /// Runs the background work until the task is cancelled: the kiosks' feed, the store's upkeep,
+  /// span export and the download of issuers' keys.
   public func run(_ fetch: @escaping KeyDownloads.Fetch) async {
     let logger = parts.logger
     async let _ = parts.store?.run(logger: logger)
@@ -190,32 +190,33 @@ public final class LiveGateway: ExchangeHandler {
     await KioskFeed(channel: stations, directory: parts.kiosks, logger: logger).run()
   }
 
-  /// Every channel of now, to be shut down.
+  /// Every channel in use at the moment; for shutdown.
   public var channels: [any Channel] {
     live.value.backends.all + (parts.exporter.map { [$0.channel] } ?? [])
   }
 
-  /// How the replicas stand of each service outside of this process.
+  /// The state of every replica of each service outside of this process.
   var standings: [(name: String, replicas: [BackendStanding])] {
     live.value.backends.named.compactMap { name, channel in
       (channel as? any WatchedChannel).map { (name, $0.standings) }
     }
   }
 
-  /// The services that no call can go to now.
+  /// Services without a ready replica.
   var unreached: [String] {
     standings.filter { !$0.replicas.contains(where: \.isReady) }.map(\.name)
   }
 
-  /// Says SERVING once there is a way to each service, or after a while without: one that is dead
-  /// takes nobody else's calls away. So do Envoy's clusters, which warm up by their first health
-  /// checks. Afterwards it stays so until the gateway stops; calls tell which service is away.
+  /// Reports SERVING once each service has a ready replica, or when the warm-up time is over: a
+  /// dead service must not keep the others from being called. Envoy warms up its clusters by their
+  /// first health checks in the same way. The status then stays SERVING until the gateway stops;
+  /// failing calls name the service that is away.
   ///
-  /// Returns without a word when the task is cancelled.
+  /// Returns without a report when the task is cancelled.
   public func announce(in health: HealthRegistry) async {
     let end = ContinuousClock.now + .seconds(configuration.warmupSeconds)
     while !unreached.isEmpty, ContinuousClock.now < end {
-      // Asked again and again, for seconds at most: no event tells of all channels together.
+      // Polled, for seconds at most: no event covers all channels together.
       do { try await Task.sleep(for: Self.askInterval) } catch { return }
     }
     if !unreached.isEmpty {
@@ -227,7 +228,7 @@ public final class LiveGateway: ExchangeHandler {
     }
   }
 
-  /// Says NOT_SERVING, for good: the gateway stops.
+  /// Reports NOT_SERVING for good: the gateway is stopping.
   public func renounce(in health: HealthRegistry) {
     isStopping.withLock { isStopping in
       isStopping = true
@@ -235,14 +236,14 @@ public final class LiveGateway: ExchangeHandler {
     }
   }
 
-  /// To yijia-stations, whose feed tells of the kiosks, by whatever configuration is served.
+  /// The channel to yijia-stations, whose feed delivers the kiosks, of the current configuration.
   public var stations: some Channel { LiveChannel(live: { self.stationsNow }) }
 
   private var stationsNow: (any Channel)? { live.value.backends.contracted["stations"]?.channel }
 }
 
 extension Dispatcher {
-  /// What the edge serves: gRPC, gRPC-Web and JSON on one port, and health of its own.
+  /// Creates the edge's dispatcher: gRPC, gRPC-Web and JSON on one port, with a health service.
   public convenience init(edge gateway: LiveGateway, health: HealthRegistry, logger: Logger) throws
   {
     self.init(

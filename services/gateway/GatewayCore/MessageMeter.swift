@@ -1,14 +1,13 @@
-/// Follows the length prefixes of a gRPC body as its chunks pass, and says when a message is longer
-/// than allowed: on its prefix, before any of it has gone on. Keeps nothing, copies nothing.
-/// A pure value.
+/// Parses the length prefixes of a gRPC body as its chunks pass and detects a message over the size
+/// limit at its prefix, before any of it is forwarded. It buffers and copies nothing. A pure value.
 struct MessageMeter: Sendable, Hashable {
   private static let prefixBytes = 5
 
   let messageBytesMax: Int
-  /// Bytes of the current prefix that were seen.
+  /// Bytes of the current prefix that have passed.
   private var prefixSeen = 0
   private var length = 0
-  /// Bytes of the current message that are still to come.
+  /// Bytes of the current message that have yet to pass.
   private var left = 0
 
   init(messageBytesMax: Int) { self.messageBytesMax = messageBytesMax }
@@ -16,7 +15,7 @@ struct MessageMeter: Sendable, Hashable {
   /// Whether the body is between two messages.
   var isAtBoundary: Bool { prefixSeen == 0 && left == 0 }
 
-  /// Looks at the next bytes; false where a message in them is too long.
+  /// Scans the next bytes; returns false where a message in them exceeds the limit.
   mutating func pass(_ chunk: [UInt8]) -> Bool {
     var index = 0
     while index < chunk.count {
@@ -26,7 +25,7 @@ struct MessageMeter: Sendable, Hashable {
         index += step
         continue
       }
-      // The first byte is the compression flag; four of length follow, most significant first.
+      // A prefix is the compression flag and a four-byte big-endian length.
       if prefixSeen > 0 { length = length << 8 | Int(chunk[index]) }
       prefixSeen += 1
       index += 1

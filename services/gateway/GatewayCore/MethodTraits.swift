@@ -3,20 +3,20 @@ import GoogleProtobuf
 import Protobuf
 import RPC
 
-/// What a contract says of a method beside its policy.
+/// Properties of a method that its contract states beside the policy.
 struct MethodTraits: Sendable, Hashable {
   /// Field number of `google.api.http` in `google.protobuf.MethodOptions`.
   private static let httpRule: UInt32 = 72_295_728
 
-  /// Whether it does no harm to carry it out twice: its `idempotency_level` says so, or it is an
-  /// HTTP GET (RFC 9110, section 9.2.1), or its one request has a `request_id`, by which the
-  /// service knows it again (AIP-155).
+  /// Whether the method may be executed twice: its `idempotency_level` says so, or it is an HTTP
+  /// GET (RFC 9110, section 9.2.1), or it takes one request with a `request_id`, by which the
+  /// service detects a replay (AIP-155).
   var isIdempotent = false
-  /// Whether a request is one message.
+  /// Whether the method takes one request message, that is, does not stream requests.
   var takesOneMessage = false
 
-  /// By path.
-  /// - Throws: Where the descriptors cannot be read.
+  /// Returns the traits of every method of a contract, by path.
+  /// - Throws: An error where the descriptors cannot be parsed.
   static func all(of contract: Contract) throws -> [String: MethodTraits] {
     let files = try FileDescriptorSet(wireBytes: contract.descriptorSet).file
     var named: Set<String> = []

@@ -1,7 +1,8 @@
 public import Storage
 
-/// The schema's history: append only. Identifiers are the 32 hex digits of resource names, instants
-/// microseconds since 1970, enums their numbers, paths of methods lines of one text.
+/// The schema's migrations: append only. Identifiers are the 32 hex digits of resource names,
+/// instants are microseconds since 1970, enums their numbers, and lists of method paths one text
+/// with a path per line.
 public enum GatewayMigrations {
   public static let all = [
     Migration(

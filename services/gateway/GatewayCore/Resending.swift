@@ -1,15 +1,15 @@
 import Synchronization
 
-/// Whether a call whose answer had not begun is sent again. A pure value: budget, time and
+/// The retry policy of one call whose response has not begun. A pure value: budget, time and
 /// randomness come from outside. Source: gRFC A6; Envoy's retry budget and backoff.
 struct Resending: Sendable, Hashable {
   /// How an attempt failed.
   enum Failure: Sendable, Hashable, CaseIterable {
-    /// The service surely never saw it.
+    /// The service certainly did not process it.
     case unprocessed
-    /// The service, or what stands before it, said UNAVAILABLE before it answered.
+    /// The service, or a proxy in front of it, answered UNAVAILABLE before any response.
     case refused
-    /// The connection or the stream broke: what became of it is not known.
+    /// The connection or the stream broke: the outcome is unknown.
     case lost
   }
 
@@ -19,19 +19,20 @@ struct Resending: Sendable, Hashable {
     case after(Duration)
   }
 
-  /// Attempts of one call, the first included.
+  /// Attempts per call, the first included.
   static let attemptsMax = 3
-  /// Before the second attempt, less a part that is drawn by lot; twice as long before the third.
+  /// Longest pause before the second attempt, drawn at random; twice as long before the third.
   private static let pause = Duration.milliseconds(25)
 
-  /// Whether it does no harm to carry the method out twice.
+  /// Whether the method may be executed twice.
   let isIdempotent: Bool
   private(set) var attempts = 1
 
   init(isIdempotent: Bool) { self.isIdempotent = isIdempotent }
 
+  /// Returns whether to make another attempt, and counts it.
   /// - Parameters:
-  ///   - mayRetry: Asked, and counted, only where the answer depends on it.
+  ///   - mayRetry: Withdraws from the retry budget; called only where the verdict depends on it.
   ///   - random: Uniform in 0..<1.
   mutating func verdict(
     on failure: Failure, mayRetry: () -> Bool, random: () -> Double
@@ -47,27 +48,28 @@ struct Resending: Sendable, Hashable {
   }
 }
 
-/// How much of a service's calls may be retries: a fifth, so that a service in trouble does not get
-/// several times its load, and some more at first. Calls that were surely never seen do not count.
+/// The retry budget of a service: a fifth of its calls may be retries, and a reserve on top, so
+/// that a service in trouble does not get several times its load. Retries of calls that were
+/// certainly not processed are free.
 ///
-/// While nothing fails a call only looks at it. Safe to use from any thread.
-/// Source: Envoy's `retry_budget`, `budget_percent` 20.
+/// While nothing fails, a call costs one atomic load. Safe to use from any thread. Source: Envoy's
+/// `retry_budget`, `budget_percent` 20.
 final class RetryBudget: Sendable {
   static let percent = 20
-  /// Retries that may come at once.
+  /// Retries that may be made at once, without further calls.
   static let reserve = 100
 
   private static let retry = 100
-  /// In hundredths of a retry.
+  /// The balance, in hundredths of a retry.
   private let left = Atomic<Int>(reserve * retry)
 
-  /// A call begins.
+  /// Credits a new call.
   func deposit() {
     guard left.load(ordering: .relaxed) < Self.reserve * Self.retry else { return }
     left.add(Self.percent, ordering: .relaxed)
   }
 
-  /// Takes a retry, if there is one.
+  /// Withdraws one retry; returns false where the balance is too low.
   func withdraw() -> Bool {
     if left.subtract(Self.retry, ordering: .relaxed).oldValue >= Self.retry { return true }
     left.add(Self.retry, ordering: .relaxed)

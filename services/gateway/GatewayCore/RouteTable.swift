@@ -3,19 +3,19 @@ public import RPC
 import ServiceKit
 import YijiaTypeV1
 
-/// Where calls of a service go.
+/// A service that calls are forwarded to.
 public struct Backend: Sendable {
-  /// Name of the service, as failures and the log call it.
+  /// Name of the service in failures and in the log.
   public let name: String
-  /// To all its replicas.
+  /// The channel to all replicas.
   public let channel: any Channel
-  /// The same, where it may have connections on a caller's loop.
+  /// The same channel, if it may have connections on a caller's event loop.
   let loopChannel: (any LoopChannel)?
-  /// Audience of the caller token that goes with each call; nil for none.
+  /// Audience of the caller token sent with each call; nil for none.
   public let audience: String?
-  /// How much of its calls may be retries.
+  /// Bounds the share of retries.
   let budget = RetryBudget()
-  /// Attempts beyond the first.
+  /// Counts the attempts beyond the first.
   let retries: Counter
 
   public init(name: String, channel: any Channel, audience: String?) {
@@ -27,22 +27,22 @@ public struct Backend: Sendable {
   }
 }
 
-/// A method's way: where it goes, and under which path its policy is found. A call keeps it.
+/// The route of a method: its backend, and the path of its policy. Calls hold a reference.
 final class Route: Sendable {
   let backend: Backend
   let policyPath: String
-  /// Whether it is known to be one message each way.
+  /// Whether the method is known to be unary.
   let isUnary: Bool
-  /// Whether nobody has to prove anything.
+  /// Whether the method needs no authentication.
   let isAnonymous: Bool
-  /// Whether the gateway serves it itself.
+  /// Whether the gateway serves the method itself.
   let isOwn: Bool
   let traits: MethodTraits
-  /// Place of its path in ``RouteTable/paths``, from 1 on; 0 where it has none.
+  /// 1-based index of its path in ``RouteTable/paths``; 0 where it has none.
   let number: Int
-  /// Which of ``RouteTable/limitedPaths`` it is; nil where no partner may call.
+  /// Index in ``RouteTable/limitedPaths``; nil where partners may not call.
   let limitIndex: Int?
-  /// Whether nobody is asked who calls: for measurements.
+  /// Whether calls are forwarded without authentication and policy: for measurements.
   let isOpen: Bool
 
   init(
@@ -62,26 +62,26 @@ final class Route: Sendable {
   }
 }
 
-/// Every method that is served, with its policy. What is not in it is unknown; what is in it
-/// without a policy does not start.
+/// The routes of all methods, with their policies. A method that is not in it is unknown; a method
+/// of a contract without a policy is refused at start.
 ///
-/// An immutable value, so that a new configuration can take the place of the old one as a whole.
+/// Immutable, so that a reload replaces it as a whole.
 public struct RouteTable: Sendable {
-  /// Who may call.
+  /// Who may call which path.
   private(set) var policies: PolicyTable
   private var exact: [String: Route] = [:]
   private var opaque: [String: Route] = [:]
-  /// What partners may call, by policy path: their limits are counted apart. A service without a
-  /// contract is one.
+  /// The policy paths that partners may call; each is limited separately. An opaque service is one
+  /// path.
   private(set) var limitedPaths: [String] = []
 
-  /// The methods of the contracts: a bounded set, unlike the paths that callers send.
+  /// The paths of the contracts' methods: a bounded set, unlike the paths that callers send.
   private(set) var paths: [String] = []
 
   /// - Parameters:
-  ///   - backends: By the audience of their contract; every contract has one.
+  ///   - backends: Backends by the audience of their contract; every contract needs one.
   ///   - opaque: Services without a contract, each with its backend.
-  /// - Throws: ``ConfigurationError`` where a method has no policy or a service no backend.
+  /// - Throws: ``ConfigurationError`` where a method has no policy or a contract no backend.
   public init(
     contracts: [Contract] = Contract.all, backends: [String: Backend],
     opaque services: [(setting: OpaqueServiceSetting, backend: Backend)] = []
@@ -125,7 +125,7 @@ public struct RouteTable: Sendable {
     return limitedPaths.count - 1
   }
 
-  /// The way of a method by its path; nil where there is none.
+  /// Returns the route of a method's path; nil where there is none.
   subscript(path: String) -> Route? {
     if let route = exact[path] { return route }
     let slash = UInt8(ascii: "/")

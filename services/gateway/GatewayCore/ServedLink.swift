@@ -1,21 +1,21 @@
 public import ServiceKit
 
-/// Where a gateway is called, and what it shows there: all that a server is made of.
+/// The address and TLS settings that a server is created from.
 public struct ServedLink: Sendable, Hashable {
   public let address: ListenAddress
   public let certificateFile: String
   public let keyFile: String
-  /// Of clients' certificates; empty: clients are asked for none.
+  /// Trusted authorities of client certificates; empty: clients are asked for none.
   public let authoritiesFile: String
-  /// Whether a client must show one.
+  /// Whether a client certificate is required.
   public let isMutual: Bool
   public let isPlaintext: Bool
-  /// Whether HTTP/1.1 is spoken too.
+  /// Whether HTTP/1.1 is served too.
   public let allowsHTTP1: Bool
 }
 
 extension GatewayConfiguration {
-  /// Where callers reach the suite.
+  /// The edge server's address and certificate.
   public var edge: ServedLink {
     ServedLink(
       address: listen, certificateFile: certificate.certificateFile, keyFile: certificate.keyFile,
@@ -23,7 +23,7 @@ extension GatewayConfiguration {
       allowsHTTP1: true)
   }
 
-  /// Where operators reach the store, as workloads of the suite.
+  /// The operators' server, for workloads of the suite.
   public var inner: ServedLink {
     ServedLink(
       address: operations, certificateFile: tls.certificateFile, keyFile: tls.keyFile,

@@ -2,12 +2,12 @@ import Logging
 import RPC
 import ServiceKit
 
-/// Where spans of calls go, and of which calls there are any.
+/// Export of spans, and the share of calls that are sampled.
 public struct TracingSetting: Codable, Sendable, Hashable {
-  /// `host:port` of a collector on this machine that takes OTLP over gRPC, in plaintext; empty for
-  /// no spans.
+  /// `host:port` of a collector on this machine that accepts OTLP over gRPC in plaintext; empty
+  /// disables tracing.
   public var collector: String
-  /// Share of the calls without a trace of their caller's that get one, from 0 to 1.
+  /// Share of the calls without a `traceparent` that are sampled, 0 to 1.
   public var share: Double
 
   /// The defaults.
@@ -16,7 +16,7 @@ public struct TracingSetting: Codable, Sendable, Hashable {
     share = 0.01
   }
 
-  /// What sends spans there; nil where there is no collector.
+  /// Creates the exporter to the collector; nil where none is configured.
   func exporter(_ connect: Backends.Connect, _ logger: Logger) throws -> SpanExporter? {
     guard !collector.isEmpty else { return nil }
     let link = try BackendLink(targets: [collector], identity: "", tls: WorkloadFiles(name: ""))

@@ -1,9 +1,9 @@
 import RPC
 
 extension Deadline? {
-  /// Waits no longer than until the deadline, for what can be cancelled.
+  /// Runs `body`, which must react to cancellation, until the deadline at most.
   ///
-  /// - Throws: ``GatewayFailure/deadlineExceeded``; what `body` throws.
+  /// - Throws: ``GatewayFailure/deadlineExceeded``; any error of `body`.
   func bounding<Value: Sendable>(
     _ body: @escaping @Sendable () async throws -> Value
   ) async throws -> Value {
@@ -11,7 +11,7 @@ extension Deadline? {
     return try await withThrowingTaskGroup(of: Value?.self) { group in
       group.addTask { try await body() }
       group.addTask {
-        // Time itself is meant.
+        // A deadline is real time.
         try await Task.sleep(for: self.remaining)
         return nil
       }

@@ -2,8 +2,8 @@ public import Logging
 public import RPC
 import RPCInProcess
 
-/// The gateway for browsers that speak gRPC-Web, binary and text: each request becomes a gRPC call
-/// of the gateway itself, messages untouched; the status travels as the last frame of the body.
+/// The gateway's gRPC-Web face, binary and text: each request becomes an in-process gRPC call to
+/// the gateway, messages unchanged; the status is sent as the last frame of the body.
 ///
 /// Safe to use from any task. Source: grpc's PROTOCOL-WEB.
 public struct WebFace: ExchangeHandler {
@@ -41,7 +41,7 @@ public struct WebFace: ExchangeHandler {
     }
   }
 
-  /// The head of the call: with how its messages are compressed, since they go along untouched.
+  /// Returns the head of the gRPC call, with the message encodings, since messages pass unchanged.
   private static func head(of head: RequestHead) -> RequestHead {
     var fields = InnerCall.head(to: head.path, from: head).fields
     for name in ["grpc-encoding", "grpc-accept-encoding"] {
@@ -75,7 +75,7 @@ public struct WebFace: ExchangeHandler {
     var count = 0
     while let chunk = try await exchange.nextChunk() {
       count += chunk.count
-      // The call inside gathers them until its message is whole.
+      // The inner call buffers the bytes until a message is complete.
       let held = count
       guard await exchange.exchange.onLoop({ exchange.exchange.hold(held) }) else {
         throw RPCError.tooMuchHeld
@@ -89,7 +89,7 @@ public struct WebFace: ExchangeHandler {
   }
 }
 
-/// Which of the two gRPC-Web forms; an answer has the form of its request.
+/// The two gRPC-Web encodings; a response is encoded like its request.
 struct WebFormat: Sendable, Hashable {
   let contentType: String
   let isText: Bool
@@ -105,7 +105,7 @@ struct WebFormat: Sendable, Hashable {
   }
 }
 
-/// The answer as it goes out.
+/// Writes the response.
 private struct WebAnswer {
   /// The flag of the frame that holds the trailers.
   private static let trailersFlag: UInt8 = 0x80
@@ -121,7 +121,7 @@ private struct WebAnswer {
     self.fields = fields
   }
 
-  /// - Parameter inner: The head of the gRPC answer.
+  /// - Parameter inner: The response head of the gRPC call.
   mutating func begin(_ inner: HeaderList) async throws {
     var head: HeaderList = [":status": "200", "content-type": format.contentType]
     if let encoding = inner["grpc-encoding"] { head.add("grpc-encoding", encoding) }
@@ -138,14 +138,14 @@ private struct WebAnswer {
     try await caller.send(text)
   }
 
-  /// Ends with a status of ours as the last frame; nil is OK.
+  /// Ends the response with a status of the gateway's own; nil is OK.
   mutating func end(_ error: RPCError?) async {
     var trailers = HeaderList()
     StatusFields.append(error, trailers: [:], to: &trailers)
     await end(trailers)
   }
 
-  /// Ends with these trailers as the last frame.
+  /// Ends the response with these trailers as the last frame.
   mutating func end(_ trailers: HeaderList) async {
     if !hasBegun { try? await begin([:]) }
     var text: [UInt8] = []
@@ -161,13 +161,13 @@ private struct WebAnswer {
   }
 }
 
-/// Reads base64 that comes in chunks, each padded or cut anywhere. A pure value.
+/// Decodes base64 that arrives in chunks, each padded or split anywhere. A pure value.
 struct Base64Stream: Sendable, Hashable {
   static let malformed = RPCError(.internalError, "the body is not base64")
 
   private var rest: [UInt8] = []
 
-  /// Whether nothing is left over.
+  /// Whether no incomplete group is left over.
   var isWhole: Bool { rest.isEmpty }
 
   mutating func decode(_ chunk: [UInt8]) throws(RPCError) -> [UInt8] {
@@ -175,7 +175,7 @@ struct Base64Stream: Sendable, Hashable {
     let whole = rest.count / 4 * 4
     var bytes: [UInt8] = []
     bytes.reserveCapacity(whole / 4 * 3)
-    // A padded group ends a piece; the next begins a new one.
+    // Padding ends a piece; the next group begins a new one.
     var start = 0
     for end in stride(from: 4, through: whole, by: 4) where end == whole || isPadded(end) {
       guard let piece = Base64.decode(rest[start..<end]) else { throw Self.malformed }

@@ -2,26 +2,25 @@ import ServiceKit
 import Storage
 import Synchronization
 
-/// The callers of the store that called lately, by the hash of what they show. What is not in
-/// memory is read; what changed is forgotten, in this process at once and in others by the feed
+/// Cache of the store's callers, by the hash of their credential. Misses are read from the store.
+/// Changes invalidate entries: those of this process at once, those of other replicas by the feed
 /// (``AccountFeed``).
 ///
 /// Safe to use from any task.
 final class AccountDirectory: Sendable {
-  /// Entries in memory, some 500 bytes each; beyond it all are forgotten and read anew.
+  /// Size of the cache, in entries of some 500 bytes each; at the limit it is cleared.
   private static let entriesMax = 50_000
-  /// Credentials of nobody in memory, some 50 bytes each; beyond it all are looked for anew.
+  /// Unknown credentials that are remembered, some 50 bytes each; at the limit all are forgotten.
   private static let unknownMax = 10_000
-  /// How long a credential is nobody's without another look. What this process and the feed tell
-  /// of counts at once: it is for changes that the feed can't tell of while it is broken.
+  /// How long a credential is remembered as unknown. Changes by this process or in the feed clear
+  /// the memory at once; the time covers changes while the feed is interrupted.
   private static let unknownMicroseconds: Int64 = 10_000_000
-  /// Credentials that are looked for in the store at the same time: one who invents them leaves the
-  /// store to others.
+  /// Concurrent look-ups in the store: a flood of invented credentials must leave the store usable.
   private static let readsMax = 64
-  /// How exactly it is kept when a session was used.
+  /// Resolution of a session's time of last use, in microseconds.
   fileprivate static let useMicroseconds: Int64 = 60_000_000
 
-  /// One use of a credential, for as long as a call runs.
+  /// The registration of a watched credential, for the duration of a call.
   struct Watch: Sendable {
     fileprivate let hash: CredentialHash
     fileprivate let id: UInt64
@@ -36,20 +35,20 @@ final class AccountDirectory: Sendable {
 
   fileprivate struct State {
     var entries: [CredentialHash: AccountEntry] = [:]
-    /// Credentials that were nobody's, until then: who shows one again and again costs no look into
-    /// the store each time. Void when anything changes.
+    /// Unknown credentials, and until when they count as such: repeated use of one must not cost a
+    /// look-up in the store each time. Cleared by any change.
     var unknown: [CredentialHash: Int64] = [:]
-    /// The hashes of an account, and of a session.
+    /// The cached hashes by account and by session name.
     var hashes: [String: Set<CredentialHash>] = [:]
     var watched: [CredentialHash: Watched] = [:]
-    /// Credentials whose streams are to be looked at again.
+    /// Credentials whose streams have to be re-validated.
     var doubtful: Set<CredentialHash> = []
-    /// When sessions were used, by identifier; still to be stored.
+    /// Times of last use by session identifier that have not been stored yet.
     var used: [String: Int64] = [:]
-    /// Rises whenever something is forgotten, so that nothing older is kept.
+    /// Incremented whenever entries are invalidated, so that no older read is cached afterwards.
     var generation: UInt64 = 0
     var nextID: UInt64 = 0
-    /// Credentials that are being looked for.
+    /// Number of look-ups in progress.
     var reads = 0
   }
 
@@ -62,10 +61,10 @@ final class AccountDirectory: Sendable {
     self.clock = clock
   }
 
-  /// The caller with that credential, where it is in memory.
+  /// Returns the cached caller with that credential.
   func known(_ hash: CredentialHash) -> AccountEntry? { state.withLock { $0.entries[hash] } }
 
-  /// The caller with that session, where it is in memory and has not ended. Keeps that it is used.
+  /// Returns the cached caller with that session, unless it has ended. Records the use.
   func use(_ hash: CredentialHash, at now: Int64) -> AccountEntry? {
     state.withLock { state in
       guard let known = state.entries[hash], known.endsAt > now else { return nil }
@@ -75,7 +74,7 @@ final class AccountDirectory: Sendable {
     }
   }
 
-  /// When sessions were used since this was asked last, by identifier.
+  /// Returns the times of last use recorded since the previous call, by session identifier.
   func takeUsed() -> [String: Int64] {
     state.withLock { state in
       defer { state.used = [:] }
@@ -83,15 +82,15 @@ final class AccountDirectory: Sendable {
     }
   }
 
-  /// The caller with that credential; nil where there is none.
+  /// Returns the caller with that credential, from the cache or the store; nil where there is none.
   ///
-  /// - Throws: `StorageError`; ``CommonFailure/storageBusy`` where too many are looked for.
+  /// - Throws: `StorageError`; ``CommonFailure/storageBusy`` at the limit of concurrent look-ups.
   func find(_ hash: CredentialHash, _ kind: CredentialKind) async throws -> AccountEntry? {
     let now = clock.microseconds
     let (known, isUnknown, generation) = state.withLock { state in
       (state.entries[hash], state.unknown[hash].map { $0 > now } ?? false, state.generation)
     }
-    // Another gateway may know that a session was used.
+    // An ended session is read again: another gateway may have extended it.
     if let known, known.session == nil || known.endsAt > now { return known }
     if isUnknown { return nil }
     try state.withLock { state throws(CommonFailure) in
@@ -109,7 +108,7 @@ final class AccountDirectory: Sendable {
     }
     return state.withLock { state in
       let found = state.withUse(of: stored, at: now)
-      // What was forgotten while this was read may be what was read.
+      // An invalidation during the read may concern what was read.
       guard state.generation == generation else { return found }
       if state.entries.count >= Self.entriesMax { state.forgetAll() }
       state.entries[hash] = found
@@ -120,8 +119,8 @@ final class AccountDirectory: Sendable {
     }
   }
 
-  /// Forgets an account or a session: its next call reads it anew. Its streams are looked at by
-  /// ``settle()``.
+  /// Invalidates an account or a session: its next call reads it again. Its streams are
+  /// re-validated by ``settle()``.
   func forget(_ name: String) {
     state.withLock { state in
       state.generation += 1
@@ -133,7 +132,7 @@ final class AccountDirectory: Sendable {
     }
   }
 
-  /// Forgets everything: changes may have been missed.
+  /// Invalidates everything: changes may have been missed.
   func forgetAll() {
     state.withLock { state in
       state.forgetAll()
@@ -141,9 +140,10 @@ final class AccountDirectory: Sendable {
     }
   }
 
-  /// Ends the streams whose credentials hold no more, or not as they did.
+  /// Re-validates the streams of doubtful credentials, and ends those whose credential is no longer
+  /// valid or grants something else.
   ///
-  /// - Throws: `StorageError`; what is not settled then stays to be.
+  /// - Throws: `StorageError`; the credentials left over are kept for the next call.
   func settle() async throws {
     let now = clock.microseconds
     var rest = state.withLock { state in
@@ -168,7 +168,7 @@ final class AccountDirectory: Sendable {
     guard let kind = state.withLock({ $0.watched[hash]?.kind }) else { return }
     let entry = try await find(hash, kind)
     let ended: [@Sendable () -> Void] = state.withLock { state in
-      // A certificate may have become another's; and what a caller may call may have become less.
+      // A certificate may have been given to another partner, and a grant may have been reduced.
       if let entry, entry.endsAt > now, let watched = state.watched[hash]?.entry,
         entry.caller == watched.caller, entry.grant == watched.grant
       {
@@ -180,10 +180,10 @@ final class AccountDirectory: Sendable {
     for end in ended { end() }
   }
 
-  /// Calls `onEnd` once when the credential holds no more; not after ``stopWatching(_:)``, but
-  /// perhaps at the same time.
+  /// Calls `onEnd` once when the credential becomes invalid. It is not called after
+  /// ``stopWatching(_:)`` has returned, except by a call that is already under way.
   ///
-  /// - Parameter entry: As it was found a moment ago.
+  /// - Parameter entry: The entry that authenticated the caller.
   func watch(
     _ hash: CredentialHash, _ kind: CredentialKind, _ entry: AccountEntry,
     onEnd: @escaping @Sendable () -> Void
@@ -192,7 +192,7 @@ final class AccountDirectory: Sendable {
       state.nextID += 1
       let new = Watched(kind: kind, entry: entry)
       state.watched[hash, default: new].calls[state.nextID] = onEnd
-      // Forgotten between the two, and perhaps read anew: to be looked at again.
+      // Invalidated in between, and perhaps read again: to be re-validated.
       if state.entries[hash].map({ !$0.grantsAs(entry) }) ?? true { state.doubtful.insert(hash) }
       return Watch(hash: hash, id: state.nextID)
     }
@@ -210,14 +210,15 @@ final class AccountDirectory: Sendable {
 }
 
 extension AccountEntry {
-  /// Whether it lets the same caller do the same, as long.
+  /// Whether it grants the same caller the same methods for the same time.
   fileprivate func grantsAs(_ other: AccountEntry) -> Bool {
     caller == other.caller && grant == other.grant && expiresAt == other.expiresAt
   }
 }
 
 extension AccountDirectory.State {
-  /// The entry with what is known of its use and not stored yet; a session that holds is used now.
+  /// Returns the entry with its latest known time of last use, and records a use now if it is
+  /// valid.
   fileprivate mutating func withUse(of stored: AccountEntry, at now: Int64) -> AccountEntry {
     guard let session = stored.session else { return stored }
     var entry = stored

@@ -4,18 +4,18 @@ import ServiceKit
 import Storage
 import YijiaTypeV1
 
-/// What a credential is good for, beside the policy.
+/// The methods that a credential grants, within the policy.
 struct Grant: Sendable, Hashable {
-  /// All that the policy allows.
+  /// Grants everything that the policy allows.
   static let all = Grant(paths: nil)
-  /// What somebody may whose password another one knows.
+  /// Grants what an account with a temporary password may call, which another person knows.
   static let temporaryPassword = Grant(
     paths: [SessionsServiceMethods.changePassword.path, SessionsServiceMethods.signOut.path],
     isTemporary: true)
 
-  /// Nil for all.
+  /// Paths of the methods; nil for all.
   let paths: Set<String>?
-  /// Whether it is so until the password is changed.
+  /// Whether the grant is limited until the password is changed.
   private let isTemporary: Bool
 
   init(paths: Set<String>?, isTemporary: Bool = false) {
@@ -23,12 +23,12 @@ struct Grant: Sendable, Hashable {
     self.isTemporary = isTemporary
   }
 
-  /// As a list states it: an empty one is all.
+  /// Creates the grant of a stored list, where an empty list stands for all methods.
   init(listed paths: some Collection<String>) {
     self.init(paths: paths.isEmpty ? nil : Set(paths))
   }
 
-  /// What both allow.
+  /// Returns the methods that both grant.
   func intersection(_ other: Grant) -> Grant {
     guard let paths, let others = other.paths else { return Grant(paths: paths ?? other.paths) }
     return Grant(paths: paths.intersection(others))
@@ -42,7 +42,7 @@ struct Grant: Sendable, Hashable {
   }
 }
 
-/// Which of the store's tables a credential is looked for in.
+/// The kind of a credential, which decides the table to search.
 enum CredentialKind: Sendable, Hashable {
   /// A partner's key.
   case key
@@ -50,44 +50,44 @@ enum CredentialKind: Sendable, Hashable {
   case certificate
   /// A session's token.
   case session
-  /// No secret of the store's: a signed token names the account. In the place of its hash is that
-  /// of the account's name.
+  /// An account named by a signed token, which is not a secret of the store. The hash of the
+  /// account's name takes the place of the secret's.
   case named(NamedAccount)
 }
 
-/// A caller whose credential the store knows, as it was when it was read.
+/// The caller of a credential of the store, as last read.
 struct AccountEntry: Sendable {
   let caller: Caller
   let grant: Grant
-  /// What a partner may do, where that is not the default.
+  /// The partner's own limits, which override the defaults.
   var limits: [LimitSetting] = []
-  /// Resource name of the account: whatever changes of it makes the entry void.
+  /// Resource name of the account: its changes invalidate the entry.
   var owner: String { caller.subject }
-  /// When the credential ends, however much it is used; microseconds since 1970, `Int64.max` for
-  /// never.
+  /// Absolute expiry of the credential, in microseconds since 1970; `Int64.max` for never.
   let expiresAt: Int64
-  /// Of a session.
+  /// The use of a session; nil for other credentials.
   var session: Use?
 
-  /// How a session is used.
+  /// The idle timeout of a session and its last use.
   struct Use: Sendable {
-    /// Resource name.
+    /// Resource name of the session.
     let name: String
-    /// Microseconds.
+    /// Idle timeout, in microseconds.
     let idle: Int64
-    /// Microseconds since 1970.
+    /// Time of last use, in microseconds since 1970.
     var usedAt: Int64
   }
 
-  /// When it ends if it is not used any more.
+  /// When the credential ends unless it is used again.
   var endsAt: Int64 { min(expiresAt, session.map { $0.usedAt + $0.idle } ?? .max) }
 
-  /// Whether that change makes it void.
+  /// Whether a change of that resource invalidates the entry.
   func isOf(_ name: String) -> Bool { owner == name || session?.name == name }
 }
 
 extension CredentialKind {
-  /// The one that shows a secret with that hash; nil where none holds. What has expired is found.
+  /// Returns the caller of an unrevoked credential; nil where there is none. Expired ones are
+  /// included.
   func entry(_ hash: CredentialHash) -> Query<AccountEntry?> {
     switch self {
     case .key: partner(hash, in: "partner_key", by: "key_sha256")
@@ -151,10 +151,11 @@ extension CredentialKind {
 }
 
 extension NamedAccount {
-  /// In the place of a secret's hash.
+  /// Takes the place of a secret's hash.
   var hash: CredentialHash? { CredentialHash(of: Array(name.utf8)) }
 
-  /// The one of the store that can call; nil where there is none. Members are not in it.
+  /// The account in the store if it is active; nil otherwise. Members are not in the gateway's
+  /// store.
   fileprivate var entry: Query<AccountEntry?> {
     switch self {
     case .partner(let id):

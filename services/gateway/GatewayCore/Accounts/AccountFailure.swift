@@ -1,48 +1,48 @@
 public import RPC
 public import ServiceKit
 
-/// What the gateway's own services refuse.
+/// The failures of the gateway's own services.
 public enum AccountFailure: ServiceFailure, Hashable {
   case partnerNotFound
   case keyNotFound
-  /// The key holds no more: revoked or expired.
+  /// The key is revoked or expired.
   case keyEnded
-  /// Another key has taken its place already.
+  /// The key was rotated already.
   case keyRotated
-  /// So many keys of the partner hold.
+  /// The partner has this many valid keys already.
   case tooManyKeys(max: Int)
   case certificateNotFound
-  /// What is known of it names a partner already.
+  /// The identity belongs to a partner already.
   case certificateTaken
-  /// So many certificates of the partner hold.
+  /// The partner has this many valid certificates already.
   case tooManyCertificates(max: Int)
   case staffNotFound
-  /// Another account is called so.
+  /// Another account has the user name.
   case userNameTaken
-  /// Nobody shuts themselves out.
+  /// An account cannot disable itself.
   case ownAccount
-  /// User, password or code wrong, or the account disabled: which, is not said.
+  /// User name, password or code is wrong, or the account is disabled; which one is not revealed.
   case signInRefused
-  /// The password is right, and an authenticator is enrolled.
+  /// The password is correct, but the account also needs an authenticator's code.
   case totpRequired
-  /// Too many guesses came; none is looked at now.
+  /// Too many wrong guesses; attempts are refused for this time.
   case signInDelayed(Duration)
-  /// Too many passwords are being looked at.
+  /// Too many passwords are being hashed.
   case hashingBusy
-  /// The password is one that somebody else knows.
+  /// The password is temporary, so another person knows it.
   case passwordTemporary
-  /// The caller's token is no session's.
+  /// The caller's credential is not a session's token.
   case noSession
   case sessionNotFound
-  /// There is an authenticator already.
+  /// An authenticator is enrolled already.
   case totpEnrolled
-  /// There is no authenticator to confirm.
+  /// There is no pending authenticator to confirm.
   case noTOTP
-  /// Nothing sends codes to members.
+  /// No sender of members' codes is configured.
   case memberCodesOff
-  /// The phone was sent enough codes for now.
+  /// The phone was sent the maximum of codes; the next is allowed after this time.
   case codeLimit(Duration)
-  /// Several members have the phone.
+  /// Several members have the phone number.
   case memberAmbiguous
 
   public var code: RPCError.Code {

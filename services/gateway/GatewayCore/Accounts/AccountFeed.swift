@@ -2,11 +2,10 @@ public import Logging
 import ServiceKit
 import Storage
 
-/// Follows the gateway's own store, so that what one replica changes counts in all: a revoked key
-/// is refused, and its streams end.
+/// Follows the feed of the gateway's own store, so that a change by one replica takes effect in
+/// all: a revoked key is refused, and its streams end.
 public struct AccountFeed: Sendable {
-  /// How often streams are looked at whose credentials end by themselves, and the use of sessions
-  /// is stored.
+  /// Interval at which expired credentials' streams are ended and the use of sessions is stored.
   private static let interval = Duration.seconds(5)
   private static let pauseMax = Duration.seconds(5)
 
@@ -18,8 +17,8 @@ public struct AccountFeed: Sendable {
     self.logger = logger
   }
 
-  /// Follows until the task is cancelled; begins again, with growing pauses, whatever fails. What
-  /// is in memory counts meanwhile.
+  /// Follows the feed until the task is cancelled; restarts with exponential backoff. Cached
+  /// entries stay valid meanwhile.
   public func run() async {
     await withTaskGroup(of: Void.self) { group in
       group.addTask { await follow() }
@@ -32,7 +31,7 @@ public struct AccountFeed: Sendable {
       name: "the accounts' feed", pauseMax: Self.pauseMax, logger: logger)
     await following.run { isServed in
       let start = try await store.database.feedEnd()
-      // What was read before this may have changed unheard.
+      // Entries read before this position may be outdated without an event to come.
       store.directory.forgetAll()
       try await store.directory.settle()
       isServed()
@@ -47,7 +46,7 @@ public struct AccountFeed: Sendable {
 
   private func expire() async {
     while !Task.isCancelled {
-      // Time itself is meant: credentials end by it.
+      // A real sleep, as credentials expire by real time.
       try? await Task.sleep(for: Self.interval)
       do {
         let used = store.directory.takeUsed()

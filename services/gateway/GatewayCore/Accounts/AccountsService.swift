@@ -3,19 +3,19 @@ import RPC
 import ServiceKit
 import Storage
 
-/// `yijia.gateway.v1.AccountsService`: what its handlers share. One file a noun's changes.
+/// `yijia.gateway.v1.AccountsService`: the state that its handlers share. One file per noun.
 ///
 /// Safe to use from any task.
 public struct AccountsService: AccountsServiceProtocol {
   let store: GatewayStore
-  /// Says the limits of partners, by default and of those that it lists.
+  /// The limits of partners: the defaults and those of the partners listed in it.
   let configuration: GatewayConfiguration
-  /// Paths that partners and keys can be limited to.
+  /// Method paths that partners and keys may be restricted to.
   let methodPaths: Set<String>
 
   /// - Parameters:
-  ///   - configuration: The one that is served.
-  ///   - contracts: The services behind the gateway, itself among them.
+  ///   - configuration: The current configuration.
+  ///   - contracts: The contracts of the services behind the gateway, and its own.
   public init(
     store: GatewayStore, configuration: GatewayConfiguration = GatewayConfiguration(),
     contracts: [Contract] = Contract.all
@@ -25,7 +25,7 @@ public struct AccountsService: AccountsServiceProtocol {
     methodPaths = Set(contracts.flatMap { $0.methods.map(\.path) })
   }
 
-  /// Accounts are nobody's who acts within a subtree only.
+  /// Returns the caller if its scope is the whole tree; accounts belong to no subtree.
   ///
   /// - Throws: ``CommonFailure/outOfScope``.
   func administrator(_ context: ServerContext) throws -> Caller {

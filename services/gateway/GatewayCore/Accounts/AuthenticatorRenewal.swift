@@ -1,11 +1,11 @@
 import ServiceKit
 import Storage
 
-/// Seals authenticators' secrets anew under the current key of the fields keyring.
+/// Re-encrypts authenticators' secrets with the current key of the fields keyring.
 ///
-/// What is done is passed over, so that a run that was killed is gone on with by another.
+/// Secrets under the current key are skipped, so a killed run can simply be repeated.
 struct AuthenticatorRenewal: Sendable {
-  /// Accounts that are read at once; each that needs it is a commit of its own.
+  /// Accounts per read; each that needs it is a commit of its own.
   private static let page = 500
 
   let database: any Database
@@ -31,7 +31,7 @@ struct AuthenticatorRenewal: Sendable {
     return false
   }
 
-  /// Whoever changes the account meanwhile wins, and it is read again.
+  /// Re-encrypts one account's secrets; a concurrent change of the account makes it read again.
   private func renew(_ id: String) async throws {
     let now = clock.now
     try await database.write {

@@ -1,21 +1,22 @@
 import Crypto
 import RPC
 
-/// What is known of a certificate that proves a partner, as text: `sha256:` and its fingerprint, or
-/// one of its subject alternative names, `URI:…` or `DNS:…`.
+/// An identity by which a certificate authenticates a partner, as text: `sha256:` and the
+/// fingerprint, or a subject alternative name, `URI:…` or `DNS:…`.
 struct CertificateIdentity: Sendable, Hashable {
   /// Longest text, in bytes.
   static let lengthMax = 500
-  /// Names of a certificate that are looked at: it has one or two, and each may cost a look-up.
+  /// Subject alternative names that are considered: usual are one or two, and each may cost a
+  /// look-up.
   private static let namesMax = 4
-  /// The suite's own workloads are no partners.
+  /// Names of the suite's own workloads, which cannot be partners.
   private static let workloads = "URI:spiffe://yijia/"
 
   let text: String
-  /// Under which it is looked for: the fingerprint, or SHA-256 of the text.
+  /// The look-up key: the fingerprint, or SHA-256 of the text.
   let hash: CredentialHash
 
-  /// Nil where the text is no identity.
+  /// Returns nil where the text is not a valid identity.
   init?(_ text: String) {
     guard text.utf8.count <= Self.lengthMax, let colon = text.firstIndex(of: ":") else {
       return nil
@@ -42,7 +43,7 @@ struct CertificateIdentity: Sendable, Hashable {
     CredentialHash(sha256Of: Array(text.utf8))
   }
 
-  /// Everything that may be known of a certificate: its fingerprint first, then its names.
+  /// Returns the hashes of all identities of a certificate: its fingerprint first, then its names.
   static func hashes(of certificate: PeerCertificate) -> [CredentialHash] {
     let names =
       certificate.uris.map { "URI:\($0)" } + certificate.dnsNames.map { "DNS:\($0.lowercased())" }

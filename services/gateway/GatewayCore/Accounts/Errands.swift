@@ -1,13 +1,13 @@
 import Logging
 import Synchronization
 
-/// Work that is done after the answer: a bounded queue, done some at a time while the gateway runs.
+/// A bounded queue of work that is done after the response was sent, some of it concurrently.
 ///
 /// Safe to use from any task.
 final class Errands: Sendable {
   typealias Errand = @Sendable () async throws -> Void
 
-  /// What waits or is being done.
+  /// Limit of queued and running errands together.
   private static let countMax = 256
 
   private let atOnceMax: Int
@@ -15,16 +15,17 @@ final class Errands: Sendable {
   private let queue: AsyncStream<Errand>
   private let entrance: AsyncStream<Errand>.Continuation
 
-  /// - Parameter atOnceMax: Done at the same time: one that takes long keeps no other waiting.
+  /// - Parameter atOnceMax: Errands that run concurrently, so that a slow one does not delay the
+  ///   others.
   init(atOnceMax: Int = 32) {
     self.atOnceMax = atOnceMax
     (queue, entrance) = AsyncStream.makeStream(bufferingPolicy: .bufferingOldest(Self.countMax))
   }
 
-  /// Whether there is room for another now.
+  /// Whether another errand would be accepted.
   var hasRoom: Bool { count.load(ordering: .relaxed) < Self.countMax }
 
-  /// Has it done later; false where there is no room.
+  /// Queues an errand; returns false where the queue is full.
   @discardableResult
   func add(_ errand: @escaping Errand) -> Bool {
     guard count.add(1, ordering: .relaxed).newValue <= Self.countMax,
@@ -36,7 +37,7 @@ final class Errands: Sendable {
     return true
   }
 
-  /// Runs until its task is cancelled.
+  /// Runs errands until the task is cancelled.
   func run(logger: Logger) async {
     await withTaskGroup(of: Void.self) { group in
       var running = 0

@@ -3,24 +3,24 @@ import GoogleProtobuf
 import ServiceKit
 import YijiaTypeV1
 
-/// The checks of accounts.
+/// Field validation of accounts.
 extension FieldChecks {
-  /// Longest text of a reason, in characters.
+  /// Longest reason, in characters.
   private static let reasonMax = 500
-  /// Paths that a partner or key may be limited to.
+  /// Method paths that a partner or key may list.
   static let methodsMax = 200
 
-  /// Why, as the audit log keeps it.
+  /// Validates a reason for the audit log.
   mutating func reason(_ text: String) -> String {
     self.text(text, "reason", length: 1...Self.reasonMax)
   }
 
-  /// Whether an account can be called so.
+  /// Whether a text is a valid user name.
   static func isUserName(_ text: String) -> Bool {
     text.utf8.count <= 64 && text.wholeMatch(of: /[a-z][a-z0-9._-]{2,63}/) != nil
   }
 
-  /// What somebody signs in with.
+  /// Validates a user name.
   mutating func userName(_ text: String, _ field: String) -> String {
     if !Self.isUserName(text) {
       fail(
@@ -31,13 +31,14 @@ extension FieldChecks {
     return text
   }
 
-  /// A role that is one.
+  /// Validates that a role is a known one.
   mutating func role(_ role: StaffRole, _ field: String) {
     guard !StaffRole.allCases.contains(role) || role == .unspecified else { return }
     fail(field, "REQUIRED", zh: "应为已知的角色。", en: "must be a role.")
   }
 
-  /// A password of somebody's own: long rather than odd (NIST SP 800-63B, 5.1.1.2).
+  /// Validates a password that a person chose: by length, not composition (NIST SP 800-63B,
+  /// 5.1.1.2).
   mutating func newPassword(_ text: String, _ field: String, not others: [String]) {
     let count = text.unicodeScalars.count
     if !(12...128).contains(count) {
@@ -49,7 +50,7 @@ extension FieldChecks {
     }
   }
 
-  /// Paths of methods of the contracts behind the gateway, each once, in order.
+  /// Validates method paths of the contracts; returns them deduplicated and sorted.
   mutating func methods(_ paths: [String], _ field: String, known: Set<String>) -> [String] {
     if paths.count > Self.methodsMax {
       fail(
@@ -65,7 +66,7 @@ extension FieldChecks {
     return Set(paths).sorted()
   }
 
-  /// What is known of a certificate.
+  /// Validates an identity of a certificate.
   mutating func certificateIdentity(_ text: String, _ field: String) -> CertificateIdentity? {
     let identity = CertificateIdentity(text)
     if identity == nil {
@@ -77,7 +78,7 @@ extension FieldChecks {
     return identity
   }
 
-  /// The identifiers in `partners/{partner}/COLLECTION/{part}`.
+  /// Parses the identifiers of `partners/{partner}/COLLECTION/{part}`.
   mutating func partOfPartner(
     _ name: String, of collection: String
   ) -> (partner: String, part: String)? {
@@ -94,7 +95,7 @@ extension FieldChecks {
     return (String(parts[1]), String(parts[3]))
   }
 
-  /// An end in the future, in microseconds since 1970; nil where none is set.
+  /// Validates an expiry in the future; returns microseconds since 1970, or nil where none is set.
   mutating func end(_ time: Timestamp?, _ field: String, after now: Int64) -> Int64? {
     guard let time else { return nil }
     guard let end = time.microseconds, end > now else {

@@ -3,15 +3,15 @@ public import RPC
 public import ServiceKit
 
 extension GatewayStore {
-  /// Who may ask for health, and for the contract, where operators call.
+  /// Workloads that may call health and reflection on the operators' address.
   private static let neighbors = ["operator"]
 
-  /// What a gateway serves to operators, over mutual TLS at an address of its own: their tasks, as
-  /// every service has them on its inner link. Outside callers come nowhere near it.
+  /// Creates the router of the operators' address, which is served over mutual TLS: the upkeep
+  /// tasks that every service has on its inner link. External callers cannot reach it.
   ///
   /// - Throws: ``ConfigurationError`` where a method has no policy.
   public func router(health: HealthRegistry, logger: Logger) throws -> Router {
-    // Workloads call, nobody on behalf of another: no caller token holds here.
+    // Only workloads call here, nobody on behalf of a user: no caller token is accepted.
     let verifier = try CallerTokenVerifier(audience: Contract.own.audience, publicKeys: [:])
     return try Router(
       serving: [], contracts: [], upkeep: self, database: database,

@@ -5,24 +5,24 @@ import RPC
 public import ServiceKit
 public import Storage
 
-/// The keys that guard the gateway's store, one keyring for each purpose.
+/// The keyrings of the gateway's store, one for each purpose.
 public struct GatewayKeys: Sendable {
   let fields: LiveKeyring
   let hashes: LiveKeyring
   let pageTokens: LiveKeyring
 
   /// - Parameters:
-  ///   - fields: Seals authenticators' secrets, and the replies that the request ledger remembers,
-  ///     new keys among them.
-  ///   - hashes: Under which guesses at somebody's secret are counted.
-  ///   - pageTokens: Seals page tokens.
+  ///   - fields: Encrypts authenticators' secrets, and the replies in the request ledger, which
+  ///     contain new keys.
+  ///   - hashes: Keys the hashes under which guesses at secrets are counted.
+  ///   - pageTokens: Encrypts page tokens.
   public init(fields: LiveKeyring, hashes: LiveKeyring, pageTokens: LiveKeyring) {
     self.fields = fields
     self.hashes = hashes
     self.pageTokens = pageTokens
   }
 
-  /// The keys in the gateway's files.
+  /// Reads the keyrings from the gateway's files.
   /// - Throws: `StorageError.keyring`.
   public init(files: KeyringFiles) throws {
     self.init(
@@ -32,42 +32,43 @@ public struct GatewayKeys: Sendable {
   }
 }
 
-/// What the gateway keeps: accounts and keys, no domain state. What the handlers of its own
-/// services share. Safe to use from any task.
+/// The gateway's database (accounts and credentials, no domain state) and what the handlers of its
+/// own services share. Safe to use from any task.
 public struct GatewayStore: Sendable {
-  /// Events wake gateways that run: one that starts reads the store itself.
+  /// Events only notify running gateways of changes: one that starts reads the tables themselves.
   private static let feedRetentionDays = 2
-  /// How long it is known what partners took of their quotas: a month, to be talked about.
+  /// Days for which quota usage is kept: a month, so that it can be discussed.
   private static let usageRetentionDays: Int64 = 35
 
   public let database: any Database
-  /// Nobody outside follows its feed.
+  /// The lag of the store's feed, which has no consumers outside of the gateway.
   public let feedLag: FeedLag
   let keys: GatewayKeys
   let directory: AccountDirectory
-  /// The calls of a day that partners may make.
+  /// Daily quotas of partners.
   let quotas: QuotaLeases
   let ledger: RequestLedger
   let cipher: FieldCipher
-  /// Under which guesses are counted.
+  /// Keys the hashes under which guesses are counted.
   let hasher: KeyedHash
   let passwords: PasswordHasher
-  /// What the password of nobody is looked at with.
+  /// The hash that passwords of unknown user names are compared with.
   let decoy: PasswordHash
   let sources = SourceThrottle()
-  /// Of those who ask for codes: what they do keeps nobody beside them from signing in.
+  /// Throttle of code requests, separate from that of sign-ins: abuse of one must not block the
+  /// other.
   let codeSources = SourceThrottle()
   let errands = Errands()
-  /// What is sealed anew: it may take long, and no code waits for it.
+  /// Re-encryption of secrets: it may take long, and must not delay the sending of codes.
   private let renewals = Errands(atOnceMax: 1)
   let pageTokens: PageTokenCodec
   let clock: Clock
   let ids: IDSource
 
   /// - Parameters:
-  ///   - database: Migrated with ``GatewayMigrations``.
-  ///   - zone: Where the day of a quota begins.
-  ///   - ids: Identifiers and keys: must be unpredictable outside of tests.
+  ///   - database: A database migrated with ``GatewayMigrations``.
+  ///   - zone: Defines the days of quotas.
+  ///   - ids: Source of identifiers and secrets; must be unpredictable outside of tests.
   public init(
     database: any Database, keys: GatewayKeys, zone: DayZone = .china, clock: Clock = .system,
     ids: IDSource = .system
@@ -96,9 +97,9 @@ public struct GatewayStore: Sendable {
     self.ids = ids
   }
 
-  /// The store of a configuration; nil where it has none.
+  /// Opens the store of a configuration; nil where it has none.
   ///
-  /// - Parameter open: Opens the database with that address, waiting so long for its server, and
+  /// - Parameter open: Opens the database at `url`, waits up to `patience` for its server, and
   ///   applies the migrations.
   /// - Throws: `StorageError`.
   public init?(
@@ -106,7 +107,7 @@ public struct GatewayStore: Sendable {
     open: (_ url: String, _ patience: Swift.Duration, [Migration]) async throws -> any Database
   ) async throws {
     guard !configuration.database.isEmpty else { return nil }
-    // Keys first: a store is not made that could not be used.
+    // Keys first: no database is created that could not be used.
     let keys = try GatewayKeys(files: configuration.keyrings)
     let database = try await open(
       configuration.database, Limits.openPatience, GatewayMigrations.all)
@@ -114,9 +115,9 @@ public struct GatewayStore: Sendable {
       database: database, keys: keys, zone: DayZone(configuration.dayOffset) ?? .china)
   }
 
-  /// Keeps the store: follows what other replicas change, forgets what is kept for a time only,
-  /// and ends the process when the database can't be trusted any more. Runs until its task is
-  /// cancelled; then it closes the database.
+  /// Runs the store's background work: follows changes by other replicas, applies retention, and
+  /// ends the process when the database reports that it cannot be trusted any more. Runs until the
+  /// task is cancelled, then closes the database.
   public func run(logger: Logger) async {
     async let _ = endProcess(whenFails: database, logger: logger)
     async let _ = AccountFeed(self, logger: logger).run()
@@ -129,11 +130,11 @@ public struct GatewayStore: Sendable {
     await database.close()
   }
 
-  /// Runs a write once for its request id: the same id and payload get the first reply again. What
-  /// is decided of `entities` counts in this process when this returns; other replicas hear of it
-  /// by the feed.
+  /// Runs a write once per request id: a replay with the same payload returns the first reply.
+  /// Changes of `entities` take effect in this process before this returns, in other replicas by
+  /// the feed.
   ///
-  /// - Parameter payload: The request with its id cleared.
+  /// - Parameter payload: The request with its request id cleared.
   func once<Payload: Message, Reply: Message>(
     _ context: ServerContext, requestID: String, payload: Payload, at now: Date,
     changes entities: [String] = [], _ step: @escaping @Sendable () throws -> Step<Reply>
@@ -151,17 +152,17 @@ public struct GatewayStore: Sendable {
     return reply
   }
 
-  /// Reads the keyrings anew, and afterwards seals anew what older keys did.
+  /// Reads the keyrings again, and then re-encrypts in the background what older keys encrypted.
   ///
-  /// - Throws: `StorageError.keyring`; then the keys before stay.
+  /// - Throws: `StorageError.keyring`; the keys before stay in use then.
   func takeUpKeys() throws {
     for (_, ring) in keyrings { try ring.reload() }
     renewals.add { _ = try await renewKeys { _, _, _ in } }
   }
 
-  /// One page of a list in order of identifiers.
+  /// Reads one page of a list in order of identifiers.
   ///
-  /// - Parameter rows: Those after an identifier, at most so many.
+  /// - Parameter rows: Returns at most `limit` rows after an identifier.
   func page<Row: Sendable>(
     _ context: ServerContext, size: Int, token: String, of list: [String] = [],
     id: (Row) -> String,
@@ -189,19 +190,19 @@ extension GatewayStore: ServiceUpkeep {
 
   public var monthlyTables: [MonthlyTable] { [] }
 
-  /// No event is a copy of anything: none stays.
+  /// No event carries state, so none has to be kept.
   public func currentVersions(of entities: [String]) -> Query<[String: Int64]> {
     Query("SELECT id FROM partner LIMIT 0", []) { _ in [:] }
   }
 
-  /// Seals authenticators' secrets anew; the replies that the ledger remembers go by themselves.
+  /// Re-encrypts authenticators' secrets. The replies in the request ledger expire by themselves.
   public func renewKeys(report: TaskReport) async throws -> [KeyNeed] {
     try await AuthenticatorRenewal(database: database, cipher: cipher, clock: clock)
       .run(report: report)
     return try await database.ledgerNeeds(besides: keys.fields.keyring.current.id)
   }
 
-  /// Forgets sessions and guesses that count no more, and what was used long ago.
+  /// Deletes expired sessions, guesses and codes, and old quota usage.
   public func keepDeadlines() async throws -> Int {
     let now = clock.now
     var commit = GuessStore.forgetOld(at: now)
@@ -213,6 +214,6 @@ extension GatewayStore: ServiceUpkeep {
     return 0
   }
 
-  /// It keeps no counters.
+  /// The gateway keeps no counters.
   public func recount(report: TaskReport) async throws -> [String] { [] }
 }

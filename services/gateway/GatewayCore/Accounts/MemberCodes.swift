@@ -3,11 +3,12 @@ public import Logging
 import ServiceKit
 import Storage
 
-/// Sends one-time codes to phones: by a provider of text messages, or by the log.
+/// Delivers one-time codes to phones: by an SMS provider, or to the log.
 public protocol MemberCodeSender: Sendable {
+  /// Sends a code.
   /// - Parameters:
   ///   - code: Six digits.
-  ///   - phone: The eleven digits of a mobile number of the mainland.
+  ///   - phone: A mobile number of mainland China, eleven digits.
   func send(_ code: String, to phone: String) async throws
 }
 
@@ -22,10 +23,10 @@ public struct LoggedMemberCodes: MemberCodeSender {
   }
 }
 
-/// A mobile number as the gateway counts codes by.
+/// Normalizes the mobile numbers under which codes are stored and counted.
 enum MemberPhone {
-  /// The eleven digits; nil where the text is no mobile number of the mainland. yijia-members
-  /// checks the rest.
+  /// Returns the eleven digits; nil where the text is no mobile number of mainland China.
+  /// yijia-members validates further.
   static func digits(_ text: String) -> String? {
     guard text.utf8.count <= 64 else { return nil }
     var digits = text.precomposedStringWithCompatibilityMapping.filter { !" -+".contains($0) }
@@ -35,37 +36,39 @@ enum MemberPhone {
   }
 }
 
-/// What a phone's code is, and how often it was asked for.
+/// The current code of a phone, and the counters that limit codes and guesses.
 struct StoredMemberCode: Sendable, Hashable {
-  /// How long a code holds: a message may be late.
+  /// Validity of a code, in seconds; a text message may be late.
   static let lifetimeSeconds: Int64 = 300
-  /// Between two codes.
+  /// Time between two codes, in seconds.
   static let pauseSeconds: Int64 = 60
-  /// Codes in a window that one address may ask for.
+  /// Codes per window that one source address may request for a phone.
   static let sendsMax: Int64 = 5
-  /// Codes in a window, whoever asks: a phone is not to be flooded, and six digits are not to be
-  /// guessed; but one who knows the number is not to keep its owner from signing in.
+  /// Codes per window for a phone, whoever requests them. The limit prevents flooding the phone and
+  /// guessing the six digits, but must be high enough that an attacker who knows the number cannot
+  /// keep its owner from signing in.
   static let sendsOfAllMax: Int64 = 20
   static let windowSeconds: Int64 = 86_400
-  /// Guesses at one code: one in 200,000 is right by chance.
+  /// Guesses per code: the chance of a correct one is 1 in 200,000.
   static let guessesMax: Int64 = 5
 
-  /// Of phone and code; empty once it was good.
+  /// Keyed hash of phone and code; empty once the code was used.
   var hash: [UInt8]
   var sends: Int64
   var guesses: Int64
-  /// Microseconds since 1970.
+  /// When the code was sent, in microseconds since 1970.
   var sentAt: Int64
+  /// Start of the window, in microseconds since 1970.
   var windowAt: Int64
 
-  /// Whether a guess is looked at.
+  /// Whether the code may be guessed at.
   func isOpen(at now: Int64) -> Bool {
     !hash.isEmpty && guesses < Self.guessesMax && now < sentAt + Self.lifetimeSeconds * 1_000_000
   }
 
-  /// As it is when another code is sent.
+  /// Returns the record after another code is sent.
   ///
-  /// - Throws: ``AccountFailure/codeLimit(_:)`` where it is too soon.
+  /// - Throws: ``AccountFailure/codeLimit(_:)`` where the next code is not allowed yet.
   static func next(
     after old: StoredMemberCode?, hash: [UInt8], sendsMax: Int64, at now: Int64
   ) throws(AccountFailure) -> StoredMemberCode {
@@ -80,8 +83,8 @@ struct StoredMemberCode: Sendable, Hashable {
   }
 }
 
-/// The SQL of members' codes, by the keyed hash of the phone; and, without a code, of what one
-/// address asked for, by the keyed hash of both.
+/// The SQL of members' codes, by the keyed hash of the phone. Rows without a code count requests
+/// per source address, by the keyed hash of phone and address.
 enum MemberCodeStore {
   static func byPhone(_ phone: [UInt8]) -> Query<StoredMemberCode?> {
     .first(
@@ -94,7 +97,7 @@ enum MemberCodeStore {
     }
   }
 
-  /// Stores what became of a code that was read.
+  /// Stores a record, guarded by the one that was read.
   static func put(
     _ code: StoredMemberCode, after old: StoredMemberCode?, of phone: [UInt8],
     in commit: inout Commit
@@ -119,12 +122,12 @@ enum MemberCodeStore {
       ], expects: .exactly(1))
   }
 
-  /// Forgets what one address asked for.
+  /// Deletes the request count of a phone and source address.
   static func forget(_ key: [UInt8], in commit: inout Commit) {
     commit.run("DELETE FROM member_code WHERE phone = ?1", [key])
   }
 
-  /// Forgets what counts no more.
+  /// Deletes the records whose window is over.
   static func forgetOld(at now: Int64, in commit: inout Commit) {
     commit.run(
       "DELETE FROM member_code WHERE window_at < ?1",

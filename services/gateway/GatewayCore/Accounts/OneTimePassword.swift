@@ -1,19 +1,20 @@
 import Crypto
 import Foundation
 
-/// A time-based one-time password (TOTP, RFC 6238 over HOTP, RFC 4226) with SHA-1, which is what
-/// authenticator apps know. A pure value.
+/// A time-based one-time password (TOTP, RFC 6238, over HOTP, RFC 4226) with SHA-1, the algorithm
+/// that authenticator apps support. A pure value.
 struct OneTimePassword: Sendable, Hashable {
   static let stepSeconds: Int64 = 30
   static let digits = 6
-  /// Bytes of a secret (RFC 4226, section 4, R6: as long as the hash).
+  /// Length of a secret, in bytes (RFC 4226, section 4, R6: as long as the hash).
   static let secretBytes = 20
-  /// Steps to either side that count: a phone's clock and a slow thumb (RFC 6238, section 5.2).
+  /// Steps to either side that are accepted, for clock drift and slow typing (RFC 6238, section
+  /// 5.2).
   private static let window: Int64 = 1
 
   let secret: [UInt8]
 
-  /// The code of a step.
+  /// Returns the code of a time step.
   func code(step: Int64, digits: Int = Self.digits) -> String {
     let counter = (0..<8).map { UInt8(truncatingIfNeeded: step >> (56 - 8 * $0)) }
     let hash = Array(
@@ -26,8 +27,8 @@ struct OneTimePassword: Sendable, Hashable {
     return String(repeating: "0", count: digits - text.count) + text
   }
 
-  /// The step whose code that is, around a time; nil where it is none, or not after `last`: a code
-  /// is good once (RFC 6238, section 5.2).
+  /// Returns the time step near `seconds` that the code belongs to; nil where there is none after
+  /// `last`, as a code is accepted only once (RFC 6238, section 5.2).
   func step(of code: String, at seconds: Int64, after last: Int64) -> Int64? {
     let now = seconds / Self.stepSeconds
     var found: Int64?
@@ -38,7 +39,7 @@ struct OneTimePassword: Sendable, Hashable {
     return found
   }
 
-  /// For a QR code of an authenticator (Key Uri Format).
+  /// Returns the URI for an authenticator's QR code (Key Uri Format).
   func uri(account: String) -> String {
     "otpauth://totp/Yijia:\(account)?secret=\(Base32.encode(secret))&issuer=Yijia&algorithm=SHA1"
       + "&digits=\(Self.digits)&period=\(Self.stepSeconds)"
@@ -66,7 +67,7 @@ enum Base32 {
   }
 }
 
-/// Whether two are equal, in a time that tells only their lengths.
+/// Compares two byte strings in a time that depends on their lengths only.
 func constantTimeEqual(_ a: [UInt8], _ b: [UInt8]) -> Bool {
   guard a.count == b.count else { return false }
   return zip(a, b).reduce(UInt8(0)) { $0 | ($1.0 ^ $1.1) } == 0

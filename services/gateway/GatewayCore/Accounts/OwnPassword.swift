@@ -5,7 +5,7 @@ import ServiceKit
 import Storage
 
 extension SessionsService {
-  /// Changes the caller's password and ends their other sessions.
+  /// Changes the caller's password and ends all other sessions of the account.
   public func changePassword(
     _ request: ChangePasswordRequest, context: ServerContext
   ) async throws -> ChangePasswordResponse {
@@ -28,7 +28,7 @@ extension SessionsService {
     return ChangePasswordResponse()
   }
 
-  /// Makes a secret for an authenticator.
+  /// Generates a secret for an authenticator, which is pending until it is confirmed.
   public func enrollTotp(
     _ request: EnrollTotpRequest, context: ServerContext
   ) async throws -> EnrollTotpResponse {
@@ -49,7 +49,7 @@ extension SessionsService {
     return response
   }
 
-  /// Has signing in ask for the authenticator from now on.
+  /// Activates the pending authenticator, whose codes sign-in requires from then on.
   public func confirmTotp(
     _ request: ConfirmTotpRequest, context: ServerContext
   ) async throws -> ConfirmTotpResponse {
@@ -73,7 +73,7 @@ extension SessionsService {
     return ConfirmTotpResponse()
   }
 
-  /// The calling account, whose password that is; a guess counts as one at signing in.
+  /// Returns the calling account if the password is correct; a guess counts as one at sign-in.
   private func proven(
     _ password: String, _ context: ServerContext, at now: Foundation.Date
   ) async throws -> (StoredStaff, guess: GuessKeys) {
@@ -88,7 +88,7 @@ extension SessionsService {
     return (account, guess)
   }
 
-  /// Changes the account that was read, if it is still as it was.
+  /// Changes the account, guarded by what was read of it.
   private func change(
     _ account: StoredStaff, _ action: String, at now: Foundation.Date,
     _ apply: @escaping @Sendable (inout StoredStaff, inout Commit) -> Void

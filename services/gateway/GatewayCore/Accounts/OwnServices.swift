@@ -5,17 +5,17 @@ import RPC
 import RPCInProcess
 import ServiceKit
 
-/// The services that the gateway serves itself, behind its own front: their calls come as every
-/// other service's do, in the process, so that keys, policy, limits and the access log are one.
+/// The gateway's own services, called in-process through the gateway itself, as other services are,
+/// so that authentication, policy, limits and the access log apply.
 struct OwnServices: Sendable {
-  /// Where calls of these services go.
+  /// The backend of the own services.
   let backend: Backend
 
   /// - Parameters:
-  ///   - configuration: The one that is served.
-  ///   - codes: How members get one-time codes.
-  ///   - keyID: Names the key of the gateway's caller tokens.
-  ///   - seed: Of that key.
+  ///   - configuration: The current configuration.
+  ///   - codes: Delivery of members' one-time codes.
+  ///   - keyID: Id of the gateway's caller token key.
+  ///   - seed: The private key itself.
   /// - Throws: ``ConfigurationError`` where a method has no policy.
   init(
     store: GatewayStore, configuration: GatewayConfiguration, codes: MemberCodes, keyID: String,

@@ -3,28 +3,28 @@ import GoogleProtobuf
 import ServiceKit
 import Storage
 
-/// A partner's certificate as it is stored.
+/// A partner's certificate, as stored.
 struct StoredPartnerCertificate: Sendable, Hashable {
   var id: String
-  /// Identifier of its partner.
+  /// Identifier of the partner.
   var partner: String
   var displayName: String
-  /// Text of a ``CertificateIdentity``.
+  /// The text of its ``CertificateIdentity``.
   var identity: String
-  /// Its hash.
+  /// The hash of its ``CertificateIdentity``.
   var sha256: [UInt8]
-  /// Paths; empty for all of its partner's.
+  /// Method paths; empty for all of its partner's.
   var methods: [String]
   /// Microseconds since 1970.
   var createdAt: Int64
   /// Microseconds since 1970; nil for never.
   var expiresAt: Int64?
-  /// Microseconds since 1970; nil while it was not revoked.
+  /// Microseconds since 1970; nil if not revoked.
   var revokedAt: Int64?
 
   var name: String { "partners/\(partner)/certificates/\(id)" }
 
-  /// As the contract shows it.
+  /// The resource of the contract.
   var message: PartnerCertificate {
     var certificate = PartnerCertificate()
     certificate.name = name
@@ -47,7 +47,7 @@ enum PartnerCertificateStore {
       revoked_at
       """, row: certificate)
 
-  /// The one with that hash that was not revoked.
+  /// Returns the unrevoked certificate with that hash.
   static func byHash(_ hash: [UInt8]) -> Query<StoredPartnerCertificate?> {
     .first(
       """
@@ -56,7 +56,7 @@ enum PartnerCertificateStore {
       """, [hash], certificate)
   }
 
-  /// Stores a certificate; guards are its partner's version, and that nobody else has its identity.
+  /// Inserts a certificate, guarded by the partner's version and the uniqueness of the identity.
   static func insert(_ certificate: StoredPartnerCertificate, into commit: inout Commit) {
     commit.run(
       """
@@ -72,7 +72,7 @@ enum PartnerCertificateStore {
       ], expects: .exactly(1))
   }
 
-  /// Stores that it was revoked; the guard is its partner's version.
+  /// Stores a revocation, guarded by the partner's version.
   static func revoke(_ certificate: StoredPartnerCertificate, in commit: inout Commit) {
     commit.run(
       "UPDATE partner_certificate SET revoked_at = ?2 WHERE id = ?1",

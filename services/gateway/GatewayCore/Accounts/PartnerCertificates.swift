@@ -6,10 +6,10 @@ import ServiceKit
 import Storage
 
 extension AccountsService {
-  /// Certificates of one partner that hold at once: several, so that they can be renewed.
+  /// Valid certificates per partner: several, so that they can be renewed.
   static let certificatesMax = 20
 
-  /// Lets a certificate prove a partner.
+  /// Registers the identity of a certificate that authenticates a partner.
   public func createPartnerCertificate(
     _ request: CreatePartnerCertificateRequest, context: ServerContext
   ) async throws -> CreatePartnerCertificateResponse {
@@ -69,7 +69,7 @@ extension AccountsService {
     return response
   }
 
-  /// Lets a certificate prove nobody any more, at once.
+  /// Revokes a certificate, effective at once.
   public func revokePartnerCertificate(
     _ request: RevokePartnerCertificateRequest, context: ServerContext
   ) async throws -> RevokePartnerCertificateResponse {
@@ -92,7 +92,7 @@ extension AccountsService {
         guard let partner, var certificate else { throw AccountFailure.certificateNotFound }
         var response = RevokePartnerCertificateResponse()
         response.certificate = certificate.message
-        // One that is revoked stays so.
+        // Revoking twice changes nothing.
         guard certificate.revokedAt == nil else { return .reply(response) }
         certificate.revokedAt = now.microseconds
         response.certificate = certificate.message

@@ -4,32 +4,32 @@ import GoogleProtobuf
 import ServiceKit
 import Storage
 
-/// A partner's key as it is stored: the key itself is nowhere.
+/// A partner's key, as stored: by hash, without the key itself.
 struct StoredPartnerKey: Sendable, Hashable {
   var id: String
-  /// Identifier of its partner.
+  /// Identifier of the partner.
   var partner: String
   var displayName: String
-  /// How the key begins.
+  /// The beginning of the key's text.
   var hint: String
   var sha256: [UInt8]
-  /// Paths; empty for all of its partner's.
+  /// Method paths; empty for all of its partner's.
   var methods: [String]
   /// Microseconds since 1970.
   var createdAt: Int64
   /// Microseconds since 1970; nil for never.
   var expiresAt: Int64?
-  /// Identifier of the key that took its place.
+  /// Identifier of the key that replaced it by rotation.
   var replacedBy: String?
-  /// Microseconds since 1970; nil while it was not revoked.
+  /// Microseconds since 1970; nil if not revoked.
   var revokedAt: Int64?
 
   var name: String { "partners/\(partner)/keys/\(id)" }
 
-  /// Whether it holds at an instant, as far as it is not its partner's fault.
+  /// Whether the key is valid at an instant, regardless of its partner's state.
   func holds(at now: Int64) -> Bool { revokedAt == nil && expiresAt ?? .max > now }
 
-  /// As the contract shows it.
+  /// The resource of the contract.
   var message: PartnerKey {
     var key = PartnerKey()
     key.name = name
@@ -43,33 +43,34 @@ struct StoredPartnerKey: Sendable, Hashable {
   }
 }
 
-/// A secret as callers show it: 256 random bits as 64 hex digits after a prefix that secret
-/// scanners can know.
+/// A generated secret: 256 random bits as 64 hex digits, after a prefix that secret scanners can
+/// recognize.
 struct Secret: Sendable {
-  /// Of partners' keys.
+  /// Prefix of partners' keys.
   static let keyPrefix = "yjp_"
-  /// Digits of the hint: enough to tell keys apart, and 224 bits stay unknown.
+  /// Digits of the hint: enough to tell keys apart, while 224 bits stay unknown.
   private static let hintDigits = 8
 
   let text: String
 
-  /// - Parameter ids: Two of its 128-bit identifiers make a secret.
+  /// - Parameter ids: Source of random identifiers; two of 128 bits make a secret.
   init(_ prefix: String, ids: IDSource) { text = prefix + ids.next() + ids.next() }
 
-  /// SHA-256 of the text: what is stored.
+  /// SHA-256 of the text, which is what is stored.
   var sha256: [UInt8] { Array(SHA256.hash(data: Array(text.utf8))) }
 
-  /// How it begins.
+  /// The beginning of the text.
   var hint: String { String(text.prefix(Self.keyPrefix.count + Self.hintDigits)) }
 
-  /// Whether a text may be a secret with that prefix: others are not looked for in the store.
+  /// Whether a text has the form of a secret with that prefix; others are not looked up in the
+  /// store.
   static func isOne(_ text: [UInt8], _ prefix: String) -> Bool {
     text.count == prefix.utf8.count + 64 && text.starts(with: prefix.utf8)
   }
 }
 
 extension IDSource {
-  /// Random bytes, 16 of each identifier.
+  /// Returns random bytes, 16 from each identifier.
   func bytes(_ count: Int) -> [UInt8] {
     var bytes: [UInt8] = []
     while bytes.count < count {
@@ -91,7 +92,7 @@ enum PartnerKeyStore {
       replaced_by, revoked_at
       """, row: key)
 
-  /// Stores a key; the guard is its partner's version.
+  /// Inserts a key, guarded by the partner's version.
   static func insert(_ key: StoredPartnerKey, into commit: inout Commit) {
     commit.run(
       """
@@ -105,7 +106,7 @@ enum PartnerKeyStore {
       ], expects: .exactly(1))
   }
 
-  /// Stores how a key ends; the guard is its partner's version.
+  /// Stores the expiry, rotation or revocation of a key, guarded by the partner's version.
   static func update(_ key: StoredPartnerKey, in commit: inout Commit) {
     commit.run(
       "UPDATE partner_key SET expires_at = ?2, replaced_by = ?3, revoked_at = ?4 WHERE id = ?1",

@@ -7,13 +7,13 @@ import ServiceKit
 import Storage
 
 extension AccountsService {
-  /// Keys of one partner that hold at once: a rotation needs two, a partner has few programs.
+  /// Valid keys per partner: a rotation needs two, and a partner has few programs.
   static let keysMax = 20
-  /// How long a replaced key holds where nobody says, and at most.
+  /// Days for which a rotated key stays valid: by default, and at most.
   private static let overlapDays: (standard: Int64, max: Int64) = (7, 90)
 
-  /// Makes a key for a partner. The key is in the reply and nowhere else in clear: a replay of the
-  /// request opens the reply that the request ledger sealed.
+  /// Creates a key. Its text is in the reply and stored nowhere in clear: a replay of the request
+  /// decrypts the reply in the request ledger.
   public func createPartnerKey(
     _ request: CreatePartnerKeyRequest, context: ServerContext
   ) async throws -> CreatePartnerKeyResponse {
@@ -70,7 +70,7 @@ extension AccountsService {
     return response
   }
 
-  /// Makes a key in the place of another one, which holds for a while beside it.
+  /// Creates the successor of a key, which stays valid for an overlap.
   public func rotatePartnerKey(
     _ request: RotatePartnerKeyRequest, context: ServerContext
   ) async throws -> RotatePartnerKeyResponse {
@@ -102,7 +102,7 @@ extension AccountsService {
     }
   }
 
-  /// Ends a key at once.
+  /// Revokes a key, effective at once.
   public func revokePartnerKey(
     _ request: RevokePartnerKeyRequest, context: ServerContext
   ) async throws -> RevokePartnerKeyResponse {
@@ -122,7 +122,7 @@ extension AccountsService {
     }
   }
 
-  /// In microseconds.
+  /// Validates the overlap; in microseconds.
   private static func overlap(
     _ duration: GoogleProtobuf.Duration?, _ checks: inout FieldChecks
   ) -> Int64 {
@@ -140,7 +140,7 @@ extension AccountsService {
   }
 }
 
-/// A change of one key, as it is asked for.
+/// The parameters of a change of one key.
 private struct KeyChange: Sendable {
   let requestID: String
   let name: String
@@ -150,8 +150,8 @@ private struct KeyChange: Sendable {
 }
 
 extension AccountsService {
-  /// Changes one key, and stores another one with it where there is one. What is so already is not
-  /// changed again.
+  /// Changes one key, and inserts its successor if there is one. Does nothing where nothing would
+  /// change.
   private func change<Payload: Message, Reply: Message>(
     _ change: KeyChange, _ payload: Payload, _ checks: FieldChecks, _ context: ServerContext,
     _ apply:

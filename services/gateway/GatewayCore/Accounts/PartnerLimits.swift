@@ -8,10 +8,10 @@ import ServiceKit
 import Storage
 
 extension AccountsService {
-  /// Entries of one partner.
+  /// Limit entries per partner.
   private static let limitsMax = 100
 
-  /// Says what a partner may do, in the place of what was said before.
+  /// Replaces a partner's own limits.
   public func setPartnerLimits(
     _ request: SetPartnerLimitsRequest, context: ServerContext
   ) async throws -> SetPartnerLimitsResponse {
@@ -48,7 +48,7 @@ extension AccountsService {
     }
   }
 
-  /// Tells what a partner took of its daily quotas.
+  /// Returns what was leased of a partner's daily quotas.
   public func getUsage(
     _ request: GetUsageRequest, context: ServerContext
   ) async throws -> GetUsageResponse {
@@ -76,7 +76,8 @@ extension AccountsService {
     return response
   }
 
-  /// Days since 1970-01-01 of a date, however the zone counts its days; of today where none is set.
+  /// Converts a date to days since 1970-01-01, which is how every zone counts its days; today where
+  /// none is set.
   private static func day(
     _ date: GoogleType.Date?, today: Int64, _ checks: inout FieldChecks
   ) -> Int64? {
@@ -100,7 +101,7 @@ extension AccountsService {
 }
 
 extension LimitSetting {
-  /// As the contract shows it.
+  /// Converts from the message of the contract.
   init(_ message: PartnerLimit) {
     self.init(
       methods: message.methods, callsPerSecond: message.callsPerSecond,
@@ -109,7 +110,7 @@ extension LimitSetting {
       callsPerDay: message.callsPerDay.map { Int($0) })
   }
 
-  /// As the contract shows it. What was stored came from there, so it fits.
+  /// The message of the contract. Stored values came from there, so they fit.
   var message: PartnerLimit {
     var limit = PartnerLimit()
     limit.methods = methods
@@ -122,16 +123,16 @@ extension LimitSetting {
   }
 }
 
-/// Limits as they are stored: JSON, with the names of the configuration.
+/// Stored limits: JSON, with the field names of the configuration.
 enum LimitList {
   static func text(_ settings: [LimitSetting]) -> String {
     let encoder = JSONEncoder()
     encoder.outputFormatting = .sortedKeys
-    // Numbers and texts: there is nothing that has no JSON.
+    // Cannot fail: the settings have numbers and texts only.
     return (try? encoder.encode(settings)).map { String(decoding: $0, as: UTF8.self) } ?? "[]"
   }
 
-  /// - Throws: `DecodingError` where the store holds something else.
+  /// - Throws: `DecodingError` where the stored text is invalid.
   static func settings(_ text: String) throws -> [LimitSetting] {
     if text == "[]" { return [] }
     return try JSONDecoder().decode([LimitSetting].self, from: Data(text.utf8))

@@ -3,16 +3,16 @@ import GoogleProtobuf
 import ServiceKit
 import Storage
 
-/// A partner as it is stored.
+/// A partner, as stored.
 struct StoredPartner: Sendable, Hashable {
   var id: String
-  /// From 1 on; rises with every change.
+  /// Incremented by every change, from 1 on.
   var version: Int64
   var displayName: String
   var state: PartnerState
-  /// Paths; empty for all that partners may call.
+  /// Method paths; empty for all that partners may call.
   var methods: [String]
-  /// What it may do, where that is not the default.
+  /// The partner's own limits, which override the defaults.
   var limits: [LimitSetting] = []
   /// Microseconds since 1970.
   var createdAt: Int64
@@ -22,7 +22,7 @@ struct StoredPartner: Sendable, Hashable {
   var name: String { "partners/\(id)" }
   var etag: String { String(version) }
 
-  /// As the contract shows it.
+  /// The resource of the contract.
   var message: Partner {
     var partner = Partner()
     partner.name = name
@@ -65,8 +65,8 @@ enum PartnerStore {
       ], expects: .exactly(1))
   }
 
-  /// Stores a change of a partner or of its keys: its version rises, which guards what was read of
-  /// both, and its event says so.
+  /// Stores a change of a partner or of its credentials: increments its version, which guards what
+  /// was read of both, and emits its event.
   static func update(_ partner: StoredPartner, at now: Int64, in commit: inout Commit) {
     commit.emit(changed(partner.name, version: partner.version + 1))
     commit.run(
@@ -81,7 +81,7 @@ enum PartnerStore {
       ], expects: .exactly(1))
   }
 
-  /// Tells every replica to read an account, or a partner with its keys, anew.
+  /// The event that makes every replica read an account, or a partner with its credentials, again.
   static func changed(_ name: String, version: Int64) -> OutboxEvent {
     OutboxEvent(entity: name, version: version, kind: "account.changed", payload: [])
   }
@@ -97,7 +97,7 @@ enum PartnerStore {
   }
 }
 
-/// Paths of methods as one text: no path has a line end.
+/// Method paths stored as one text: no path contains a line break.
 enum MethodList {
   static func text(_ paths: [String]) -> String { paths.joined(separator: "\n") }
 

@@ -2,11 +2,11 @@ import RPC
 import ServiceKit
 import Storage
 
-/// The SQL that keys and certificates have in common: what a partner has several of, each limited
-/// to methods, with an end, and revoked at once.
+/// The SQL that partner keys and certificates share: credentials of a partner that are limited to
+/// methods, expire, and can be revoked.
 struct PartnerTable<Stored: Sendable>: Sendable {
   let name: String
-  /// All that ``row`` reads, with commas.
+  /// The columns that ``row`` reads, separated by commas.
   let columns: String
   let row: @Sendable (Row) throws -> Stored
 
@@ -15,14 +15,14 @@ struct PartnerTable<Stored: Sendable>: Sendable {
       "SELECT \(columns) FROM \(name) WHERE id = ?1 AND partner_id = ?2", [id, partner], row)
   }
 
-  /// Those of a partner in order of identifiers.
+  /// Returns a page of a partner's credentials in order of identifiers.
   func page(of partner: String, after id: String, limit: Int) -> Query<[Stored]> {
     .all(
       "SELECT \(columns) FROM \(name) WHERE partner_id = ?1 AND id > ?2 ORDER BY id LIMIT ?3",
       [partner, id, limit], row)
   }
 
-  /// How many of a partner's hold.
+  /// Returns the number of a partner's valid credentials.
   func holding(of partner: String, at now: Int64) -> Query<Int> {
     .one(
       """
@@ -34,11 +34,11 @@ struct PartnerTable<Stored: Sendable>: Sendable {
 }
 
 extension AccountsService {
-  /// One page of what a partner has in that table.
+  /// Lists one page of a partner's credentials in that table.
   ///
   /// - Parameters:
-  ///   - partner: Its resource name, as the request says it.
-  ///   - id: Of a row.
+  ///   - partner: Resource name of the partner, as in the request.
+  ///   - id: Returns a row's identifier.
   func page<Stored>(
     of table: PartnerTable<Stored>, partner: String, size: Int32, token: String,
     _ context: ServerContext, id: (Stored) -> String

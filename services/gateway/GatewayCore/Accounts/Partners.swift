@@ -9,7 +9,7 @@ import Storage
 extension AccountsService {
   static let nameLength = 1...100
 
-  /// Stores a partner without a key.
+  /// Creates a partner, which has no key yet.
   public func createPartner(
     _ request: CreatePartnerRequest, context: ServerContext
   ) async throws -> CreatePartnerResponse {
@@ -38,7 +38,7 @@ extension AccountsService {
     }
   }
 
-  /// Reads a partner.
+  /// Returns a partner.
   public func getPartner(
     _ request: GetPartnerRequest, context: ServerContext
   ) async throws -> GetPartnerResponse {
@@ -69,7 +69,7 @@ extension AccountsService {
     return response
   }
 
-  /// Changes what is said of a partner.
+  /// Changes a partner's display name or methods.
   public func updatePartner(
     _ request: UpdatePartnerRequest, context: ServerContext
   ) async throws -> UpdatePartnerResponse {
@@ -111,7 +111,7 @@ extension AccountsService {
     }
   }
 
-  /// Lets no key of a partner hold any more.
+  /// Disables a partner: none of its credentials is accepted.
   public func disablePartner(
     _ request: DisablePartnerRequest, context: ServerContext
   ) async throws -> DisablePartnerResponse {
@@ -132,7 +132,7 @@ extension AccountsService {
     }
   }
 
-  /// Lets a partner's keys hold again.
+  /// Enables a disabled partner.
   public func enablePartner(
     _ request: EnablePartnerRequest, context: ServerContext
   ) async throws -> EnablePartnerResponse {
@@ -154,7 +154,7 @@ extension AccountsService {
   }
 }
 
-/// A change of one partner, as it is asked for.
+/// The parameters of a change of one partner.
 struct PartnerChange: Sendable {
   let requestID: String
   let name: String
@@ -164,7 +164,7 @@ struct PartnerChange: Sendable {
 }
 
 extension AccountsService {
-  /// Changes one partner; what is so already is not changed again.
+  /// Changes one partner. Does nothing where nothing would change.
   func change<Payload: Message, Reply: Message>(
     _ change: PartnerChange, _ payload: Payload, _ checks: FieldChecks, _ context: ServerContext,
     _ apply: @escaping @Sendable (StoredPartner) throws -> StoredPartner,

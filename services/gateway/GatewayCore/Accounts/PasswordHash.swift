@@ -2,45 +2,45 @@ import Crypto
 import CryptoExtras
 import Foundation
 
-/// A password as it is stored: `scrypt$N$r$p$salt$hash`, N as its logarithm, bytes in base64 (RFC
-/// 7914).
+/// A password hash in its stored form: `scrypt$N$r$p$salt$hash`, with the logarithm of N and bytes
+/// in base64 (RFC 7914).
 struct PasswordHash: Sendable, Hashable {
-  /// What a guess costs.
+  /// The cost parameters of one hash.
   struct Cost: Sendable, Hashable {
-    /// Logarithm of N; with a block size of 8, memory is 1 KiB shifted by it.
+    /// Logarithm of N to base 2; with a block size of 8, memory is 1 KiB shifted left by it.
     let logarithm: Int
     let parallelism: Int
 
-    /// 32 MiB and a quarter of a second: OWASP's password storage cheat sheet, the setting with the
-    /// least memory for its strength.
+    /// 32 MiB and a quarter of a second: of the settings of OWASP's password storage cheat sheet
+    /// the one with the least memory for its strength.
     static let standard = Cost(logarithm: 15, parallelism: 3)
   }
 
   private static let blockSize = 8
   private static let hashBytes = 32
   static let saltBytes = 16
-  /// Stored parameters beyond these are none of ours.
+  /// Upper bounds of stored parameters that are accepted.
   private static let costMax = Cost(logarithm: 20, parallelism: 16)
 
   private let cost: Cost
   private let salt: [UInt8]
   private let hash: [UInt8]
 
-  /// Takes long, on the calling thread: see ``PasswordHasher``.
+  /// Hashes a password. Takes long and blocks the calling thread: see ``PasswordHasher``.
   init(of password: String, salt: [UInt8], cost: Cost) throws {
     self.cost = cost
     self.salt = salt
     hash = try Self.derive(password, salt, cost)
   }
 
-  /// A hash that no password is known of, for who is not there.
+  /// Creates a hash that matches no known password, for unknown user names.
   init(decoyOf cost: Cost, salt: [UInt8]) {
     self.cost = cost
     self.salt = salt
     hash = [UInt8](repeating: 0, count: Self.hashBytes)
   }
 
-  /// The stored text; nil where it is none.
+  /// Parses the stored form; nil where it is malformed.
   init?(text: String) {
     let parts = text.split(separator: "$", omittingEmptySubsequences: false).map(String.init)
     guard parts.count == 6, parts[0] == "scrypt", let logarithm = Int(parts[1]),
@@ -54,7 +54,7 @@ struct PasswordHash: Sendable, Hashable {
     self.hash = Array(hash)
   }
 
-  /// For the store.
+  /// The stored form.
   var text: String {
     [
       "scrypt", String(cost.logarithm), String(Self.blockSize), String(cost.parallelism),
@@ -62,13 +62,13 @@ struct PasswordHash: Sendable, Hashable {
     ].joined(separator: "$")
   }
 
-  /// Whether it is of that password. Takes long, on the calling thread.
+  /// Whether the password matches. Takes long and blocks the calling thread.
   func matches(_ password: String) throws -> Bool {
     constantTimeEqual(try Self.derive(password, salt, cost), hash)
   }
 
   private static func derive(_ password: String, _ salt: [UInt8], _ cost: Cost) throws -> [UInt8] {
-    // The same password typed on another keyboard may be composed otherwise (RFC 8265, 4.2).
+    // Keyboards may compose the same characters differently (RFC 8265, 4.2).
     let bytes = Array(password.precomposedStringWithCanonicalMapping.utf8)
     let key = try KDF.Scrypt.deriveKey(
       from: bytes, salt: salt, outputByteCount: hashBytes, rounds: 1 << cost.logarithm,

@@ -1,12 +1,12 @@
 import Dispatch
 import Synchronization
 
-/// Hashes passwords on threads of its own, so that no loop waits for it, and few at a time: each
-/// takes a core and 32 MiB. Safe to use from any task.
+/// Hashes passwords on dedicated threads, so that no event loop blocks, and few at a time: each
+/// hash takes a core and 32 MiB. Safe to use from any task.
 final class PasswordHasher: Sendable {
-  /// Hashes at once: calls go on beside them on the smallest machine.
+  /// Concurrent hashes: calls must still be served beside them on the smallest machine.
   private static let threads = 2
-  /// Hashes that may wait: two seconds of work each thread; more are refused.
+  /// Hashes that may wait: two seconds of work per thread; more are refused.
   private static let waitingMax = 16
 
   let cost: PasswordHash.Cost
@@ -27,7 +27,7 @@ final class PasswordHasher: Sendable {
     try await run { try hash.matches(password) }
   }
 
-  /// - Throws: ``AccountFailure/hashingBusy`` where too many wait.
+  /// - Throws: ``AccountFailure/hashingBusy`` where the queue is full.
   func checkFree() throws(AccountFailure) {
     guard state.withLock({ $0.inHand < Self.threads + Self.waitingMax }) else {
       throw .hashingBusy

@@ -4,35 +4,35 @@ import ServiceKit
 import Storage
 import YijiaTypeV1
 
-/// A session as it is stored: its token is nowhere.
+/// A session, as stored: by the hash of its token, without the token itself.
 struct StoredSession: Sendable, Hashable {
-  /// What every session's token begins with.
+  /// Prefix of every session token.
   static let tokenPrefix = "yjs_"
 
   var id: String
   var sha256: [UInt8]
-  /// Staff or a member.
+  /// The kind of account: staff or member.
   var kind: CallerKind
-  /// Identifier of who signed in.
+  /// Identifier of the account.
   var account: String
   /// Microseconds since 1970.
   var createdAt: Int64
-  /// Microseconds since 1970; to the minute.
+  /// Time of last use in microseconds since 1970, with a resolution of a minute.
   var usedAt: Int64
-  /// How long it holds unused, in microseconds.
+  /// Idle timeout, in microseconds.
   var idle: Int64
-  /// When it ends however much it is used; microseconds since 1970.
+  /// Absolute expiry, in microseconds since 1970.
   var expiresAt: Int64
 
   var name: String { "sessions/\(id)" }
 
-  /// Resource name of who signed in.
+  /// Resource name of the account.
   var subject: String { (kind == .staff ? "staff/" : "members/") + account }
 
-  /// When it ends if it is not used any more.
+  /// When the session ends unless it is used again.
   var endsAt: Int64 { min(expiresAt, usedAt + idle) }
 
-  /// As the contract shows it.
+  /// The resource of the contract; `current` is the name of the calling session.
   func message(current: String?) -> Session {
     var session = Session()
     session.name = name
@@ -46,7 +46,7 @@ struct StoredSession: Sendable, Hashable {
 }
 
 extension StoredSession {
-  /// A new one.
+  /// Creates a new session.
   init(
     _ id: String, token: Secret, of kind: CallerKind, _ account: String,
     _ lifetime: SessionLifetime, at now: Int64
@@ -57,22 +57,23 @@ extension StoredSession {
   }
 }
 
-/// How long sessions hold.
+/// The timeouts of sessions.
 struct SessionLifetime: Sendable, Hashable {
-  /// Unused, and in all; seconds.
+  /// Idle timeout, in seconds.
   let idle: Int64
+  /// Absolute timeout, in seconds.
   let whole: Int64
 
-  /// A working day; a desk left alone is not open for long (NIST SP 800-63B, 4.2.3: 30 minutes and
-  /// 12 hours).
+  /// A working day; an unattended desk is not signed in for long (NIST SP 800-63B, 4.2.3: 30
+  /// minutes and 12 hours).
   static let staff = SessionLifetime(idle: 1_800, whole: 43_200)
-  /// A person's own phone (NIST SP 800-63B, 4.1.3: 30 days).
+  /// A member's own phone (NIST SP 800-63B, 4.1.3: 30 days).
   static let member = SessionLifetime(idle: 7 * 86_400, whole: 30 * 86_400)
 }
 
 /// The SQL of sessions.
 enum SessionStore {
-  /// Sessions that a list shows.
+  /// Sessions per list.
   static let listMax = 100
 
   private static let columns = """
@@ -83,7 +84,7 @@ enum SessionStore {
     .first("SELECT \(columns) FROM session WHERE id = ?1 AND ended_at IS NULL", [id], session)
   }
 
-  /// Those of one account that hold, the youngest first.
+  /// Returns the valid sessions of an account, newest first.
   static func held(by account: String, at now: Int64) -> Query<[StoredSession]> {
     .all(
       """
@@ -114,7 +115,7 @@ enum SessionStore {
     commit.emit(PartnerStore.changed(session.name, version: 2))
   }
 
-  /// Ends an account's sessions, but one. The account's event tells of it.
+  /// Ends all sessions of an account but one. The account's event notifies the replicas.
   static func endAll(
     of account: String, but id: String = "", at now: Int64, in commit: inout Commit
   ) {
@@ -123,14 +124,14 @@ enum SessionStore {
       [account, id, now])
   }
 
-  /// Keeps that sessions were used.
+  /// Stores times of last use.
   static func used(_ times: [String: Int64], in commit: inout Commit) {
     for (id, time) in times.sorted(by: { $0.key < $1.key }) {
       commit.run("UPDATE session SET used_at = ?2 WHERE id = ?1 AND used_at < ?2", [id, time])
     }
   }
 
-  /// Forgets those that ended before an instant.
+  /// Deletes the sessions that expired before an instant.
   static func forgetOld(before time: Int64, in commit: inout Commit) {
     commit.run("DELETE FROM session WHERE expires_at < ?1", [time])
   }

@@ -5,31 +5,32 @@ import ServiceKit
 import Storage
 import YijiaTypeV1
 
-/// `yijia.gateway.v1.SessionsService`: what its handlers share. One file a way to sign in.
+/// `yijia.gateway.v1.SessionsService`: the state that its handlers share. One file per kind of
+/// sign-in.
 ///
 /// Safe to use from any task.
 public struct SessionsService: SessionsServiceProtocol {
   let store: GatewayStore
   let codes: MemberCodes
 
-  /// The session of a call.
+  /// Returns the identifier of the calling session.
   ///
-  /// - Throws: ``AccountFailure/noSession`` for a token of the configuration.
+  /// - Throws: ``AccountFailure/noSession`` where another credential authenticated the caller.
   func session(_ context: ServerContext) throws -> String {
     guard let name = context.session else { throw AccountFailure.noSession }
     return String(name.drop { $0 != "/" }.dropFirst())
   }
 
-  /// Identifier of the calling account.
+  /// Returns the identifier of the calling account.
   func account(_ context: ServerContext) throws -> String {
     String(try context.caller.subject.drop { $0 != "/" }.dropFirst())
   }
 
-  /// Counts a guess at the password of staff before it is looked at.
+  /// Counts a guess at a staff password before it is checked.
   ///
-  /// - Returns: Under which it is counted, to be forgotten where it was right.
-  /// - Throws: ``AccountFailure/signInDelayed(_:)``, which counts where the call comes from: who
-  ///   goes on asking would have all others wait.
+  /// - Returns: The keys of the counters, which are deleted if the guess was correct.
+  /// - Throws: ``AccountFailure/signInDelayed(_:)``; this also counts against the source address,
+  ///   as an attacker who keeps trying would keep the account's owner waiting.
   func countGuess(
     of userName: String, _ context: ServerContext, at now: Foundation.Date
   ) async throws -> GuessKeys {
@@ -45,26 +46,26 @@ public struct SessionsService: SessionsServiceProtocol {
   }
 }
 
-/// What the gateway tells its own services of a call, beside who calls. From outside no such field
-/// comes in.
+/// Metadata that the gateway adds to calls of its own services. Such fields of external callers are
+/// dropped.
 enum OwnMetadata {
-  /// Resource name of the session.
+  /// Resource name of the calling session.
   static let session = "yijia-session"
-  /// Where the call comes from.
+  /// Source address of the call.
   static let source = "yijia-source"
 }
 
 extension ServerContext {
-  /// Resource name of the session that the caller showed.
+  /// Resource name of the session that authenticated the caller; nil for other credentials.
   var session: String? { metadata[text: OwnMetadata.session] }
 
-  /// Where the call comes from, see ``RPC/Peer/source``.
+  /// Source address of the call, see ``RPC/Peer/source``.
   var source: String { metadata[text: OwnMetadata.source] ?? "" }
 }
 
 extension Peer {
-  /// Whose it is taken for where things are counted by address: the address without the port, of
-  /// IPv6 the network of 64 bits, since whoever has one address of it has them all.
+  /// The address by which a client is throttled: without the port, and for IPv6 the /64 network,
+  /// since its owner controls all addresses in it.
   var source: String {
     guard let colon = address.lastIndex(of: ":") else { return address }
     let host = address[..<colon].filter { !"[]".contains($0) }
@@ -78,7 +79,7 @@ extension Peer {
 }
 
 extension CallerResolver.Proven {
-  /// What the gateway tells its own services.
+  /// The metadata for the gateway's own services.
   func facts(of peer: Peer) -> [(name: String, value: String)] {
     [(OwnMetadata.source, peer.source)] + (session.map { [(OwnMetadata.session, $0)] } ?? [])
   }

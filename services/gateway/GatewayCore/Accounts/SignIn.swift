@@ -6,20 +6,20 @@ import Storage
 import YijiaTypeV1
 
 extension SessionsService {
-  /// Longest password that is looked at, in bytes of UTF-8.
+  /// Longest password that is hashed, in bytes of UTF-8.
   private static let passwordBytesMax = 512
 
-  /// Begins a session of a member of staff.
+  /// Signs a staff member in.
   ///
-  /// What is wrong is not said, and takes as long: an account that is not there is looked at as one
-  /// that is.
+  /// A failure does not reveal what was wrong, also not by its duration: for an unknown user name
+  /// the password is compared with a decoy hash.
   public func signIn(
     _ request: SignInRequest, context: ServerContext
   ) async throws -> SignInResponse {
     let now = store.clock.now
     let source = context.source
     let userName = request.userName.lowercased()
-    // Nobody has another name: nothing is told by refusing it at once.
+    // No account has such a name, so refusing it at once reveals nothing.
     guard FieldChecks.isUserName(userName),
       (1...Self.passwordBytesMax).contains(request.password.utf8.count)
     else { throw AccountFailure.signInRefused }
@@ -36,7 +36,7 @@ extension SessionsService {
     return try await begin(account, code: request.totpCode, guess: guess, source: source, at: now)
   }
 
-  /// The password was right: the rest is decided with the session.
+  /// Checks the authenticator's code and creates the session, after the password was found correct.
   private func begin(
     _ account: StoredStaff, code: String, guess: GuessKeys, source: String, at now: Foundation.Date
   ) async throws -> SignInResponse {
@@ -47,7 +47,7 @@ extension SessionsService {
     do {
       return try await store.database.write {
         .read(StaffStore.byID(account.id)) { current in
-          // The password that was looked at is still the account's.
+          // The hash that the password was compared with must still be the account's.
           guard let current, current.state == .active, current.password == account.password else {
             throw AccountFailure.signInRefused
           }
@@ -76,10 +76,10 @@ extension SessionsService {
     }
   }
 
-  /// The step of the authenticator's code; nil where the account has no authenticator.
+  /// Returns the time step of the authenticator's code; nil where none is enrolled.
   ///
-  /// - Throws: ``AccountFailure/totpRequired`` without one, ``AccountFailure/signInRefused`` for a
-  ///   wrong or used one.
+  /// - Throws: ``AccountFailure/totpRequired`` where the code is missing,
+  ///   ``AccountFailure/signInRefused`` where it is wrong or was used before.
   private static func step(
     of code: String, _ account: StoredStaff, _ store: GatewayStore, at now: Foundation.Date
   ) throws -> Int64? {

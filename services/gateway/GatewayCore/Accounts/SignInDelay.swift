@@ -3,30 +3,33 @@ import ServiceKit
 import Storage
 import Synchronization
 
-/// The delay after failed sign-ins, doubling per failure. A pure function.
+/// The delay after failed sign-ins, which doubles with each failure. A pure function.
 ///
-/// A guess counts before it is looked at, so that many at once are many; it counts where it comes
-/// from, and for all. While one waits, no guess is looked at and none counts: who knows the
-/// password waits a minute at most, and not at all for one who guesses elsewhere.
+/// A guess is counted before it is checked, so that concurrent ones all count; it is counted for
+/// its source address and for the account as a whole. While a delay is running, guesses are neither
+/// checked nor counted: someone who knows the password waits for a minute at most, and not at all
+/// because of guesses from other addresses.
 enum SignInDelay {
-  /// Slips that cost nothing.
+  /// The failure from one address from which on there is a delay.
   static let free: Int64 = 5
-  /// Slips from all addresses together that cost nothing: seven times what one address can make in
-  /// a day, so that nobody alone can have others wait, and no attack on a password either.
+  /// The same for the failures from all addresses together: seven times what one address can
+  /// make in a day, so that nobody can delay others single-handedly; as an attack on a password it
+  /// is still too few.
   static let freeOfAll: Int64 = 10_000
-  /// Beyond it a lockout would be a weapon; 1,440 guesses a day are no attack on a password.
+  /// The longest delay, in seconds: longer, a lockout would be a weapon, while 1,440 guesses a day
+  /// do not break a password.
   static let maxSeconds: Int64 = 60
-  /// A slip older than this is forgotten.
+  /// How long failures are remembered, in seconds.
   static let memorySeconds: Int64 = 86_400
 
-  /// In seconds, after so many guesses that were wrong.
+  /// Returns the delay in seconds after that many failures.
   static func seconds(failures: Int64, free: Int64 = free) -> Int64 {
     failures < free ? 0 : min(maxSeconds, 1 << min(failures - free, 16))
   }
 }
 
-/// Guesses at one secret, under the keyed hash of whose it is: names that nobody has are counted
-/// too, so that waiting tells nothing.
+/// The failed guesses at one secret, by the keyed hash of the account's name. Unknown names are
+/// counted too, so that a delay does not reveal whether an account exists.
 struct StoredGuesses: Sendable, Hashable {
   var failures: Int64
   /// Microseconds since 1970.
@@ -35,14 +38,14 @@ struct StoredGuesses: Sendable, Hashable {
   var updatedAt: Int64
 }
 
-/// Under which guesses at somebody's secret are counted: those from one address, and all.
+/// The keys under which guesses at one secret are counted: those from one address, and all.
 struct GuessKeys: Sendable, Hashable {
   let fromSource: [UInt8]
   let all: [UInt8]
 
   init(_ hasher: KeyedHash, _ kind: String, _ name: String, from source: String) {
     all = hasher.hash("\(kind)/\(name)")
-    // A name has no space.
+    // Unambiguous, as a name contains no space.
     fromSource = hasher.hash("\(kind)/\(name) \(source)")
   }
 }
@@ -58,9 +61,9 @@ enum GuessStore {
     }
   }
 
-  /// Counts a guess before it is looked at.
+  /// Counts a guess before it is checked.
   ///
-  /// - Throws: ``AccountFailure/signInDelayed(_:)`` where nothing is looked at now.
+  /// - Throws: ``AccountFailure/signInDelayed(_:)`` while a delay is running.
   static func count(_ keys: GuessKeys, at now: Date) -> Step<Void> {
     .read(byKey(keys.fromSource), byKey(keys.all)) { fromSource, all in
       let locked = max(fromSource?.lockedUntil ?? 0, all?.lockedUntil ?? 0)
@@ -98,14 +101,14 @@ enum GuessStore {
     }
   }
 
-  /// Forgets the guesses of somebody who was right.
+  /// Deletes the counters of an account after a correct guess.
   static func forget(_ keys: GuessKeys, in commit: inout Commit) {
     for key in [keys.fromSource, keys.all] {
       commit.run("DELETE FROM guess WHERE key = ?1", [key])
     }
   }
 
-  /// Forgets what is too old to count.
+  /// Deletes the counters that are too old to matter.
   static func forgetOld(at now: Date) -> Commit {
     var commit = Commit(at: now)
     commit.run(

@@ -8,8 +8,8 @@ import Storage
 import YijiaTypeV1
 
 extension SessionsService {
-  /// Sends a one-time code to a phone, if a member has it. Who asks hears the same at the same time
-  /// either way: whose phone it is, is looked up afterwards.
+  /// Sends a one-time code to a phone if a member has it. The response and its timing are the same
+  /// either way: the member is looked up after the response.
   public func requestMemberCode(
     _ request: RequestMemberCodeRequest, context: ServerContext
   ) async throws -> RequestMemberCodeResponse {
@@ -17,9 +17,9 @@ extension SessionsService {
     let now = store.clock.now
     let phone = try Self.phone(request.phone)
     try store.codeSources.check(context.source, at: now)
-    // Each costs a message: what is asked for counts, right or wrong.
+    // Every request counts against the address, as each may cost a text message.
     store.codeSources.failed(context.source, at: now)
-    // Not stored either then: it could not be used, and would count.
+    // Nothing is stored either: the code could not be used, and would count.
     let busy = GatewayFailure.backendUnavailable(service: "member-codes")
     guard store.errands.hasRoom else { throw busy }
     let code = Self.code(store.ids)
@@ -28,7 +28,7 @@ extension SessionsService {
     let (codes, clock) = (codes, store.clock)
     let end = now.microseconds + StoredMemberCode.lifetimeSeconds * 1_000_000
     let isAdded = store.errands.add {
-      // A code that holds no more only costs.
+      // An expired code would only cost a message.
       guard clock.microseconds < end, try await !codes.members(of: phone).isEmpty else { return }
       try await sender.send(code, to: phone)
     }
@@ -41,7 +41,7 @@ extension SessionsService {
     return response
   }
 
-  /// Stores a phone's next code, and that it was asked for.
+  /// Stores a phone's next code and counts the request of the address.
   private func put(
     _ code: [UInt8], of phone: [UInt8], asker: [UInt8], at now: Foundation.Date
   ) async throws {
@@ -60,7 +60,7 @@ extension SessionsService {
     }
   }
 
-  /// Begins a session of a union member by a one-time code.
+  /// Signs a union member in by a one-time code.
   public func signInMember(
     _ request: SignInMemberRequest, context: ServerContext
   ) async throws -> SignInMemberResponse {
@@ -81,7 +81,7 @@ extension SessionsService {
       member.member, codeHash, of: phoneHash, asker: askerHash(phone, context), at: now)
   }
 
-  /// Whether that is the phone's code; counts the guess before it is looked at.
+  /// Whether the code is the phone's; counts the guess before it is checked.
   private func guess(
     _ codeHash: [UInt8], of phone: [UInt8], at now: Foundation.Date
   ) async throws -> Bool {
@@ -97,7 +97,7 @@ extension SessionsService {
     }
   }
 
-  /// The code was right: it is used up with the session.
+  /// Uses the code up and creates the session, after the code was found correct.
   private func begin(
     _ member: String, _ codeHash: [UInt8], of phone: [UInt8], asker: [UInt8],
     at now: Foundation.Date
@@ -130,7 +130,7 @@ extension SessionsService {
     (store.hasher.hash("phone/\(phone)"), store.hasher.hash("code/\(phone)/\(code)"))
   }
 
-  /// Under which it is counted what one address asks for a phone.
+  /// The key under which the requests of one address for a phone are counted.
   private func askerHash(_ phone: String, _ context: ServerContext) -> [UInt8] {
     store.hasher.hash("phone/\(phone) \(context.source)")
   }
@@ -144,7 +144,7 @@ extension SessionsService {
     throw CommonFailure.invalidFields(checks.failures)
   }
 
-  /// Six digits. Of 2^64 values all are as likely, but for one in 10^13.
+  /// Generates six digits. The bias of the modulo is below one in 10^13.
   private static func code(_ ids: IDSource) -> String {
     let number = ids.bytes(8).reduce(UInt64(0)) { $0 << 8 | UInt64($1) } % 1_000_000
     let text = String(number)
@@ -152,17 +152,17 @@ extension SessionsService {
   }
 }
 
-/// How members get codes, and whose phone it is.
+/// Delivery of members' codes and look-up of members by phone.
 struct MemberCodes: Sendable {
-  /// Longer than a lookup takes; it does not hold up who asks.
+  /// Time limit of the look-up; it does not delay the caller's response.
   private static let lookupMax = Swift.Duration.seconds(5)
 
   /// Nil where none is configured.
   let sender: (any MemberCodeSender)?
-  /// To yijia-members, as the gateway's own workload.
+  /// Channel to yijia-members with the gateway's workload identity.
   let registry: any RPC.Channel
 
-  /// The live members with a phone.
+  /// Returns the live members with a phone number.
   func members(of phone: String) async throws -> [PhoneMember] {
     var request = FindPhoneMembersRequest()
     request.phone = phone

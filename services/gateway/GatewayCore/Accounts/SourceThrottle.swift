@@ -2,16 +2,16 @@ import Foundation
 import ServiceKit
 import Synchronization
 
-/// Slows down an address that guesses at many accounts. In memory of one gateway: what must hold is
-/// counted in the store, account by account.
+/// Throttles an address that guesses at many accounts. Kept in the memory of one gateway; the
+/// limits that must hold exactly are counted in the store, per account.
 ///
 /// Safe to use from any task.
 final class SourceThrottle: Sendable {
-  /// Wrong guesses of one address in a window: many people share an address behind a carrier's NAT.
+  /// Failures per address and window: many people share an address behind carrier-grade NAT.
   private static let failuresMax = 300
   private static let windowMicroseconds: Int64 = 600_000_000
-  /// Addresses that are counted; beyond it those are forgotten that need not wait, and all where
-  /// none is.
+  /// Addresses that are tracked. At the limit, those that are not throttled are dropped, or all if
+  /// none is left to drop.
   private static let sourcesMax = 10_000
 
   private struct Window {
@@ -21,7 +21,7 @@ final class SourceThrottle: Sendable {
 
   private let windows = Mutex<[String: Window]>([:])
 
-  /// - Throws: ``AccountFailure/signInDelayed(_:)`` where the address has guessed too much.
+  /// - Throws: ``AccountFailure/signInDelayed(_:)`` where the address is throttled.
   func check(_ source: String, at now: Date) throws(AccountFailure) {
     let time = now.microseconds
     guard let window = windows.withLock({ $0[source] }), window.endsAt > time,

@@ -8,8 +8,8 @@ import Storage
 import YijiaTypeV1
 
 extension AccountsService {
-  /// Stores an account with a temporary password. The password is in the reply and nowhere else in
-  /// clear: a replay of the request opens the reply that the request ledger sealed.
+  /// Creates an account with a temporary password. The password is in the reply and stored nowhere
+  /// in clear: a replay of the request decrypts the reply in the request ledger.
   public func createStaff(
     _ request: CreateStaffRequest, context: ServerContext
   ) async throws -> CreateStaffResponse {
@@ -23,7 +23,7 @@ extension AccountsService {
     let organization =
       given.organization.isEmpty
       ? "" : checks.resource(given.organization, of: "organizations", "staff.organization")
-    // Services give the whole tree to administrators only.
+    // Services grant the whole tree to administrators only.
     if given.organization.isEmpty, given.role != .administrator {
       checks.fail(
         "staff.organization", "REQUIRED", zh: "除管理员外必填。",
@@ -54,7 +54,7 @@ extension AccountsService {
     }
   }
 
-  /// Reads an account.
+  /// Returns an account.
   public func getStaff(
     _ request: GetStaffRequest, context: ServerContext
   ) async throws -> GetStaffResponse {
@@ -85,7 +85,7 @@ extension AccountsService {
     return response
   }
 
-  /// Lets somebody sign in no more, and ends all sessions.
+  /// Disables an account and ends all its sessions.
   public func disableStaff(
     _ request: DisableStaffRequest, context: ServerContext
   ) async throws -> DisableStaffResponse {
@@ -107,7 +107,7 @@ extension AccountsService {
     }
   }
 
-  /// Lets somebody sign in again.
+  /// Enables a disabled account.
   public func enableStaff(
     _ request: EnableStaffRequest, context: ServerContext
   ) async throws -> EnableStaffResponse {
@@ -126,7 +126,9 @@ extension AccountsService {
     }
   }
 
-  /// Gives a temporary password, forgets the authenticator, ends all sessions and every lockout.
+  /// Sets a temporary password, removes the authenticator, ends all sessions, and deletes the
+  /// counters of failed sign-ins of the account as a whole and from the administrator's own
+  /// address.
   public func resetStaff(
     _ request: ResetStaffRequest, context: ServerContext
   ) async throws -> ResetStaffResponse {
@@ -157,7 +159,7 @@ extension AccountsService {
   }
 }
 
-/// A password that an administrator passes on: 80 random bits in groups that can be read out.
+/// A password that an administrator hands over: 80 random bits in groups that can be read out.
 private struct TemporaryPassword: Sendable {
   private static let digits = 20
 
@@ -169,13 +171,13 @@ private struct TemporaryPassword: Sendable {
       .map { String(digits[$0..<min($0 + 4, digits.count)]) }.joined(separator: "-")
   }
 
-  /// As it is stored.
+  /// Returns the stored form of its hash.
   func hash(_ store: GatewayStore) async throws -> String {
     try await store.passwords.hash(text, salt: store.ids.bytes(PasswordHash.saltBytes)).text
   }
 }
 
-/// A change of one account, as it is asked for.
+/// The parameters of a change of one account.
 private struct StaffChange: Sendable {
   let requestID: String
   let name: String
@@ -185,7 +187,7 @@ private struct StaffChange: Sendable {
 }
 
 extension AccountsService {
-  /// Changes one account; what is so already is not changed again.
+  /// Changes one account. Does nothing where nothing would change.
   private func change<Payload: Message, Reply: Message>(
     _ change: StaffChange, _ payload: Payload, _ checks: FieldChecks, _ context: ServerContext,
     _ apply: @escaping @Sendable (inout StoredStaff, inout Commit) -> Void,

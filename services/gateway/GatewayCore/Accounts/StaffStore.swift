@@ -4,28 +4,28 @@ import ServiceKit
 import Storage
 import YijiaTypeV1
 
-/// An account of union staff as it is stored.
+/// A staff account, as stored.
 struct StoredStaff: Sendable, Hashable {
   static let table = "staff_account"
 
   var id: String
-  /// From 1 on; rises with every change.
+  /// Incremented by every change, from 1 on.
   var version: Int64
   var userName: String
   var displayName: String
   var role: StaffRole
-  /// Identifier; empty for the whole tree.
+  /// Identifier of the organization; empty for the whole tree.
   var organization: String
   var state: StaffState
-  /// As ``PasswordHash/text``.
+  /// The stored form of a ``PasswordHash``.
   var password: String
-  /// Somebody else knows the password.
+  /// Whether another person knows the password.
   var isTemporary: Bool
-  /// The authenticator's secret, sealed; nil where none is enrolled.
+  /// The authenticator's secret, encrypted; nil where none is enrolled.
   var totp: [UInt8]?
-  /// The secret that is still to be confirmed, sealed.
+  /// The secret of a pending authenticator, encrypted.
   var totpPending: [UInt8]?
-  /// The step of the last code that was good: it is good once.
+  /// Time step of the last accepted code; a code is accepted only once.
   var totpStep: Int64
   /// Microseconds since 1970.
   var createdAt: Int64
@@ -34,7 +34,7 @@ struct StoredStaff: Sendable, Hashable {
 
   var name: String { "staff/\(id)" }
 
-  /// As the contract shows it.
+  /// The resource of the contract.
   var message: StaffAccount {
     var account = StaffAccount()
     account.name = name
@@ -89,15 +89,15 @@ enum StaffStore {
       ], expects: .exactly(1))
   }
 
-  /// Holds that an account is as it was read, without changing it.
+  /// Guards the commit by the account's version without changing it.
   static func check(_ account: StoredStaff, in commit: inout Commit) {
     commit.run(
       "UPDATE staff_account SET version = ?2 WHERE id = ?1 AND version = ?2",
       [account.id, account.version], expects: .exactly(1))
   }
 
-  /// Stores a change; the account's version rises, which guards what was read of it, and its event
-  /// says so.
+  /// Stores a change: increments the account's version, which guards what was read of it, and emits
+  /// its event.
   static func update(_ account: StoredStaff, at now: Int64, in commit: inout Commit) {
     commit.emit(PartnerStore.changed(account.name, version: account.version + 1))
     commit.run(
@@ -113,7 +113,7 @@ enum StaffStore {
       ], expects: .exactly(1))
   }
 
-  /// Stores the same secrets under another key: nothing that anybody sees changes.
+  /// Stores the secrets re-encrypted; nothing visible changes, so the version stays.
   static func reseal(
     _ account: StoredStaff, totp: [UInt8]?, pending: [UInt8]?, in commit: inout Commit
   ) {

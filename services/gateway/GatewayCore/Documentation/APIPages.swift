@@ -2,16 +2,16 @@ import Crypto
 public import RPC
 import Synchronization
 
-/// What tells callers about the API: `/openapi.json`, a page of it at `/docs`, and who may call
-/// what at `/docs/policy`. Public, like the contracts; made when first asked for and then kept.
+/// Serves the API documentation: `/openapi.json`, a page about it at `/docs`, and the policy table
+/// at `/docs/policy`. Public, like the contracts; built on first request and cached.
 ///
 /// Safe to use from any task.
 public struct APIPages: ExchangeHandler {
-  /// A page as it is sent.
+  /// A rendered page.
   private struct Page: Sendable {
     let body: [UInt8]
     let type: String
-    /// What the page may load: nothing but itself, and its script by its hash.
+    /// The content security policy: nothing but the page itself, and its script by hash.
     let policy: String
     let etag: String
 
@@ -40,7 +40,7 @@ public struct APIPages: ExchangeHandler {
   private let origins: BrowserOrigins
   private let pages = Pages()
 
-  /// - Parameter configuration: For the policy page: opaque services and default limits.
+  /// - Parameter configuration: Opaque services and default limits, for the policy page.
   public init(
     contracts: [Contract] = Contract.all, _ configuration: GatewayConfiguration,
     origins: BrowserOrigins
@@ -79,7 +79,7 @@ public struct APIPages: ExchangeHandler {
     await exchange.finish()
   }
 
-  /// Without the query.
+  /// The path without the query.
   private static func path(of head: RequestHead) -> String {
     String(head.path.prefix { $0 != "?" })
   }

@@ -6,10 +6,10 @@ import RPC
 import ServiceKit
 import YijiaTypeV1
 
-/// The contracts as documentation tells them: their methods with comments, policies and HTTP rules,
-/// and every type by name. An immutable value.
+/// The contracts as documentation needs them: methods with comments, policies and HTTP rules, and
+/// every type by name. An immutable value.
 struct ContractBook: Sendable {
-  /// A service and what it says of itself.
+  /// A gRPC service and its comment.
   struct Service: Sendable {
     /// `yijia.members.v1.MembersService`
     let fullName: String
@@ -25,18 +25,19 @@ struct ContractBook: Sendable {
     let comment: String
     let policy: Policy
     let rules: [HTTPRule]
-    /// Full names of its messages.
+    /// Full name of the request message.
     let input: String
+    /// Full name of the response message.
     let output: String
 
-    /// Whether anybody but other services may call.
+    /// Whether callers other than services may call it.
     var isPublic: Bool { policy.callers.contains { $0 != .service && $0 != .unspecified } }
   }
 
   struct MessageEntry: Sendable {
     let descriptor: DescriptorProto
     let comment: String
-    /// Of the fields, in their order.
+    /// The fields' comments, in declaration order.
     let fieldComments: [String]
   }
 
@@ -50,13 +51,13 @@ struct ContractBook: Sendable {
   private(set) var messages: [String: MessageEntry] = [:]
   private(set) var enums: [String: EnumEntry] = [:]
 
-  /// What contracts import, and what statuses are made of.
+  /// Descriptors that the contracts import, and those of statuses.
   private static let imported = [
     GoogleProtobufDescriptors.fileDescriptorSet, GoogleTypeDescriptors.fileDescriptorSet,
     GoogleRPCDescriptors.fileDescriptorSet, YijiaTypeV1Descriptors.fileDescriptorSet,
   ]
 
-  /// - Throws: ``ConfigurationError`` where a contract's HTTP rule is none; `DecodeError`.
+  /// - Throws: ``ConfigurationError`` where a contract's HTTP rule is malformed; `DecodeError`.
   init(_ contracts: [Contract]) throws {
     for set in Self.imported {
       for file in try FileDescriptorSet(wireBytes: set).file { declare(file, Comments()) }
@@ -119,11 +120,11 @@ struct ContractBook: Sendable {
       valueComments: each.value.indices.map { comments[path + [2, $0]] })
   }
 
-  /// The comments of a file, by the path of what they stand at.
+  /// The comments of a file, by descriptor path.
   private struct Comments {
     private var texts: [[Int]: String] = [:]
 
-    /// Empty where nothing is said.
+    /// The comment; empty where there is none.
     subscript(path: [Int]) -> String { texts[path] ?? "" }
 
     static func byFile(_ set: [UInt8]) throws -> [String: Comments] {

@@ -1,6 +1,6 @@
 extension DocsPage {
-  /// Reads the document, lists what it finds, shows one method at a time. All text that comes from
-  /// the document is set as text, never as HTML.
+  /// Loads the document, lists and searches its methods, and shows one at a time. All text of the
+  /// document is inserted as text, never as HTML.
   static let script = #"""
     "use strict";
     const words = {

@@ -1,7 +1,6 @@
-/// The page that shows the API to people: one HTML text, which reads `/openapi.json` and needs
-/// nothing from elsewhere.
+/// The documentation page: one HTML text, which loads `/openapi.json` and nothing from other hosts.
 enum DocsPage {
-  /// - Parameter body: What is between the head and the script.
+  /// - Parameter body: The elements between the head and the script.
   static func html(title: String, body: String, script: String = "") -> String {
     """
     <!doctype html>

@@ -1,6 +1,6 @@
 import ProtobufJSON
 
-/// A JSON text to be, with members in the order in which they are read best.
+/// A JSON value whose members keep their order, for documents that people read.
 indirect enum JSONValue: Sendable, Hashable {
   case string(String)
   case integer(Int)
@@ -13,20 +13,20 @@ indirect enum JSONValue: Sendable, Hashable {
     let value: JSONValue
   }
 
-  /// As UTF-8.
+  /// The serialized value, in UTF-8.
   var bytes: [UInt8] {
     var bytes: [UInt8] = []
     write(to: &bytes)
     return bytes
   }
 
-  /// Of an object; nil where there is none of that name.
+  /// Returns a member of an object; nil where there is none of that name.
   subscript(name: String) -> JSONValue? {
     guard case .object(let members) = self else { return nil }
     return members.first { $0.name == name }?.value
   }
 
-  /// The same object with more members.
+  /// Returns the object with more members.
   func adding(_ more: JSONValue) -> JSONValue {
     guard case .object(let members) = self, case .object(let others) = more else { return self }
     return .object(members + others)

@@ -2,10 +2,11 @@ import GoogleProtobuf
 import RPC
 import YijiaTypeV1
 
-/// All that outside callers may call, as OpenAPI 3.1, made from the contracts alone.
+/// The OpenAPI 3.1 document of everything that external callers may call, generated from the
+/// contracts.
 ///
-/// A method has the paths of its `google.api.http` rules; one without has its gRPC path. What only
-/// services may call is left out. Source: OpenAPI Specification 3.1.0.
+/// A method has the paths of its `google.api.http` rules, or its gRPC path where it has none.
+/// Methods for services only are left out. Source: OpenAPI Specification 3.1.0.
 struct OpenAPIDocument {
   private let book: ContractBook
   private var schemas: OpenAPISchemas
@@ -200,7 +201,7 @@ struct OpenAPIDocument {
     ]
   }
 
-  // MARK: - Who may call
+  // MARK: - Access
 
   private func callers(_ policy: Policy) -> JSONValue {
     .array(
@@ -211,7 +212,7 @@ struct OpenAPIDocument {
       })
   }
 
-  /// None for what asks for no proof.
+  /// The security schemes of a method; none for one that needs no authentication.
   private func security(_ policy: Policy) -> [JSONValue] {
     var schemes: [JSONValue] = []
     if policy.callers.contains(.partner) || policy.callers.contains(.kiosk) {
@@ -223,9 +224,10 @@ struct OpenAPIDocument {
     return schemes
   }
 
-  // MARK: - Queries
+  // MARK: - Query parameters
 
-  /// What neither path nor body says: every field that is one text, or a list of such.
+  /// Returns the query parameters: the fields that neither path nor body states, as far as their
+  /// JSON is one text or a list of texts.
   private mutating func query(
     of method: ContractBook.Method, _ rule: HTTPRule
   ) -> [JSONValue] {
@@ -235,7 +237,7 @@ struct OpenAPIDocument {
     return query(of: entry, in: "", names: "", said: said, depth: 0)
   }
 
-  /// Messages within messages that a query reaches: no contract has more.
+  /// Nesting depth of query parameters; no contract has more.
   private static let queryDepthMax = 3
 
   private mutating func query(
@@ -266,14 +268,14 @@ struct OpenAPIDocument {
 }
 
 extension JSONValue {
-  /// A schema with a description of its place.
+  /// Adds a description to a schema that has none.
   fileprivate func described(_ text: String) -> JSONValue {
     self["description"] == nil ? adding(["description": .string(text)]) : self
   }
 }
 
-/// A path template as OpenAPI writes it, where a parameter is one segment:
-/// `/v1/{name=members/*}:reveal` is `/v1/members/{member}:reveal`.
+/// A path template in OpenAPI's syntax, where a parameter is one segment:
+/// `/v1/{name=members/*}:reveal` becomes `/v1/members/{member}:reveal`.
 struct OpenAPIPath: Sendable, Hashable {
   let text: String
   let parameters: [JSONValue]
@@ -322,7 +324,7 @@ struct OpenAPIPath: Sendable, Hashable {
 }
 
 extension CallerKind {
-  /// As documentation calls it: `partner`.
+  /// Name in the documentation, such as `partner`.
   var title: String {
     switch self {
     case .partner: "partner"
@@ -337,7 +339,7 @@ extension CallerKind {
 }
 
 extension StaffRole {
-  /// As documentation calls it: `clerk`.
+  /// Name in the documentation, such as `clerk`.
   var title: String {
     switch self {
     case .viewer: "viewer"

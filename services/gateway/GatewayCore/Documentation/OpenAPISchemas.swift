@@ -1,31 +1,31 @@
 import GoogleProtobuf
 
-/// Messages and enums as JSON schemas (2020-12), by the JSON mapping of proto3.
+/// Translates messages and enums to JSON schemas (2020-12), by the JSON mapping of proto3.
 ///
-/// What is asked for is gathered, so that a document holds no type that nobody uses.
+/// Collects the types that were asked for, so that a document contains no unused ones.
 struct OpenAPISchemas {
   private let book: ContractBook
   private var made: [String: JSONValue] = [:]
 
   init(_ book: ContractBook) { self.book = book }
 
-  /// Every schema that was asked for, with those that they refer to, by name.
+  /// The schemas collected so far, with those that they refer to, sorted by name.
   var components: JSONValue {
     .object(made.sorted { $0.key < $1.key }.map { .init(name: $0.key, value: $0.value) })
   }
 
-  /// A message by its full name.
+  /// Returns the schema of a message by its full name.
   mutating func message(_ name: String) -> JSONValue {
     if let known = Self.wellKnown[name] { return known }
     if made[name] == nil, let entry = book.messages[name] {
-      // There before its fields are looked at: a message may hold itself.
+      // A placeholder first: a message may contain itself.
       made[name] = [:]
       made[name] = schema(of: entry)
     }
     return reference(name)
   }
 
-  /// A field, with what its contract says of it.
+  /// Returns the schema of a field, with its comment.
   mutating func field(_ field: FieldDescriptorProto, comment: String) -> JSONValue {
     var schema = value(of: field)
     if field.label == .repeated, mapEntry(field) == nil {
@@ -34,14 +34,14 @@ struct OpenAPISchemas {
     return comment.isEmpty ? schema : schema.adding(["description": .string(comment)])
   }
 
-  /// A field's own message, where it has fields that path and query can say.
+  /// Returns the message of a field whose own fields can be stated in path and query.
   func fields(of field: FieldDescriptorProto) -> ContractBook.MessageEntry? {
     guard field.type == .message, field.label != .repeated else { return nil }
     let name = String(field.typeName.dropFirst())
     return Self.wellKnown[name] == nil ? book.messages[name] : nil
   }
 
-  /// Whether a field of a message type is one text in JSON, so that a query can say it.
+  /// Whether a field of a message type is a single text in JSON, so that a query can state it.
   func isText(_ field: FieldDescriptorProto) -> Bool {
     guard let known = Self.wellKnown[String(field.typeName.dropFirst())] else { return false }
     return known["type"] != "object" && known["type"] != "array" && known["type"] != nil
@@ -75,7 +75,7 @@ struct OpenAPISchemas {
     case .bool: ["type": "boolean"]
     case .int32, .sint32, .sfixed32: ["type": "integer", "format": "int32"]
     case .uint32, .fixed32: ["type": "integer", "format": "int64", "minimum": 0]
-    // Beyond what a JSON number surely holds: text; a number is read, too.
+    // 64-bit integers exceed what a JSON number holds exactly: text, though numbers are read too.
     case .int64, .sint64, .sfixed64: ["type": ["string", "integer"], "format": "int64"]
     case .uint64, .fixed64: ["type": ["string", "integer"], "format": "uint64"]
     case .double, .float: ["type": ["number", "string"], "format": "double"]
@@ -117,8 +117,7 @@ struct OpenAPISchemas {
     return reference(name)
   }
 
-  /// Types with a JSON form of their own.
-  /// Source: google.protobuf's documentation, "ProtoJSON format".
+  /// Types with a special JSON form. Source: google.protobuf's documentation, "ProtoJSON format".
   private static let wellKnown: [String: JSONValue] = [
     "google.protobuf.Timestamp": ["type": "string", "format": "date-time"],
     "google.protobuf.Duration": [
@@ -144,7 +143,7 @@ struct OpenAPISchemas {
 }
 
 extension FieldDescriptorProto {
-  /// As JSON calls it.
+  /// The field's name in JSON.
   var publicName: String {
     if hasJsonName { return jsonName }
     let parts = name.split(separator: "_", omittingEmptySubsequences: false)

@@ -1,24 +1,24 @@
 import RPC
 import YijiaTypeV1
 
-/// Who may call what, as one table: a method a row, a kind of caller a column. Made from the
-/// contracts' policies, which the gateway and the services hold callers to.
+/// The policy table: a row per method, a column per kind of caller. Generated from the contracts'
+/// policies, which the gateway and the services enforce.
 public struct PolicyMatrix: Sendable, Hashable {
   /// The kinds of caller that have a column.
   static let kinds: [CallerKind] = [.partner, .kiosk, .staff, .member, .anonymous, .service]
 
-  /// One method.
+  /// The row of one method.
   struct Row: Sendable, Hashable {
     /// `/yijia.members.v1.MembersService/GetMember`, or `/package.Service/*`.
     let path: String
     /// `unary`, `stream → one`, …
     let kind: String
-    /// By kind of caller: who of them may; nil for none.
+    /// By column: which callers of that kind may call; nil for none.
     let callers: [String?]
-    /// What a partner may do where nothing else is stated; empty where none may call.
+    /// Default limits of a partner; empty where partners may not call.
     let limits: String
 
-    /// Whether a caller of that kind may call, whoever it is.
+    /// Whether callers of that kind may call, at least some of them.
     func allows(_ kind: CallerKind) -> Bool {
       PolicyMatrix.kinds.firstIndex(of: kind).flatMap { callers[$0] } != nil
     }
@@ -27,9 +27,8 @@ public struct PolicyMatrix: Sendable, Hashable {
   let rows: [Row]
 
   /// - Parameters:
-  ///   - configuration: One that ``GatewayConfiguration/validate()`` passed: its opaque services
-  ///     and default limits.
-  /// - Throws: what is wrong with a contract.
+  ///   - configuration: A valid one, for its opaque services and default limits.
+  /// - Throws: The error of an invalid contract.
   public init(contracts: [Contract] = Contract.all, _ configuration: GatewayConfiguration) throws {
     let book = try ContractBook(contracts)
     func limits(_ path: String, _ policy: Policy) -> String {
@@ -67,7 +66,7 @@ public struct PolicyMatrix: Sendable, Hashable {
     rows.map { [$0.path, $0.kind] + $0.callers.map { $0 ?? "-" } + [$0.limits] }
   }
 
-  /// As columns of text.
+  /// The table as aligned text.
   public var text: String {
     let table = [Self.heading] + cells
     let widths = Self.heading.indices.map { column in table.map { $0[column].count }.max() ?? 0 }
@@ -78,7 +77,7 @@ public struct PolicyMatrix: Sendable, Hashable {
     }.joined(separator: "\n") + "\n"
   }
 
-  /// As a page.
+  /// The table as an HTML page.
   var html: String {
     let head = Self.heading.map { "<th>\(Self.escaped($0))</th>" }.joined()
     let body = cells.map { row in
@@ -113,7 +112,7 @@ extension String {
 }
 
 extension MethodKind {
-  /// As documentation calls it.
+  /// Name in the documentation.
   var title: String {
     switch self {
     case .unary: "unary"

@@ -1,12 +1,12 @@
 import Synchronization
 
-/// What all bodies together may take that are held until they are whole.
+/// Bounds the memory of all request bodies that are buffered until they are complete.
 ///
 /// Safe to use from any task.
 final class BodyBudget: Sendable {
-  /// What is held of any caller's body before it is known who calls, in bytes. It does not count.
+  /// Bytes of a body that are buffered before its caller is authenticated; they do not count.
   static let freeBytes = 16 << 10
-  /// Of the process, in bytes: 64 of the longest bodies at the same time.
+  /// The budget of the process, in bytes: 64 bodies of the default limit of 4 MiB.
   static let process = BodyBudget(bytesMax: 256 << 20)
 
   private let bytesMax: Int
@@ -14,17 +14,17 @@ final class BodyBudget: Sendable {
 
   init(bytesMax: Int) { self.bytesMax = bytesMax }
 
-  /// What is held now, in bytes.
+  /// Bytes that are buffered at the moment.
   var held: Int { bytes.load(ordering: .relaxed) }
 
-  /// One body's part, until nobody has it any more.
+  /// The share of one body; released when the last reference to it goes away.
   final class Part: Sendable {
     private let budget: BodyBudget
     private let bytes = Atomic<Int>(0)
 
     init(of budget: BodyBudget) { self.budget = budget }
 
-    /// - Throws: ``GatewayFailure/bodiesHeld`` where too much is held.
+    /// - Throws: ``GatewayFailure/bodiesHeld`` where the budget is exceeded.
     func add(_ count: Int) throws(GatewayFailure) {
       bytes.add(count, ordering: .relaxed)
       let all = budget.bytes.add(count, ordering: .relaxed).newValue

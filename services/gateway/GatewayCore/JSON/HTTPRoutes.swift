@@ -5,32 +5,32 @@ package import ProtobufJSON
 import RPC
 import ServiceKit
 
-/// A method as HTTP requests reach it.
+/// One HTTP binding of a method.
 package struct HTTPRoute: Sendable {
   let method: MethodDescriptor
   package let input: MessageType
   let output: MessageType
   let template: PathTemplate
-  /// Where a request's body goes.
+  /// How the request body maps to the request message.
   let body: Body
 
   enum Body: Sendable, Hashable {
-    /// There is none: what the path does not say the query says.
+    /// No body: fields that are not in the path come from the query.
     case none
-    /// It is the request, but for what the path says.
+    /// The body is the request message, without the fields of the path.
     case whole
-    /// It is this field; the query may say others.
+    /// The body is this field; others may come from the query.
     case field(String)
   }
 }
 
-/// One way in which HTTP requests say a method, as its contract states it (`google.api.http`).
+/// One HTTP binding of a method, as its contract states it (`google.api.http`).
 struct HTTPRule: Sendable, Hashable {
   /// Field number of the extension in `google.protobuf.MethodOptions`.
   private static let ruleExtension: UInt32 = 72_295_728
 
   let verb: String
-  /// As the contract writes it.
+  /// The template as the contract states it.
   let path: String
   let template: PathTemplate
   let body: HTTPRoute.Body
@@ -43,9 +43,9 @@ struct HTTPRule: Sendable, Hashable {
     self.body = body
   }
 
-  /// The rules of a method; none where only its gRPC path leads to it.
+  /// Returns the rules of a method; none where it is served at its gRPC path only.
   ///
-  /// - Throws: ``ConfigurationError`` where one is no rule.
+  /// - Throws: ``ConfigurationError`` where a rule is malformed.
   static func rules(of method: MethodDescriptorProto, at path: String) throws -> [HTTPRule] {
     let first = try method.options?.unknownFields.message(HttpRule.self, extension: ruleExtension)
     return try (first.map { [$0] + $0.additionalBindings } ?? []).compactMap { rule in
@@ -76,31 +76,31 @@ struct HTTPRule: Sendable, Hashable {
   }
 }
 
-/// Every method by its HTTP rules (`google.api.http` in the contracts), and each one also as
-/// `POST /package.Service/Method` with the request as the body. An immutable value.
+/// Routes HTTP requests to methods: by the rules of the contracts (`google.api.http`), and each
+/// method also as `POST /package.Service/Method` with the request as the body. An immutable value.
 package struct HTTPRoutes: Sendable {
-  /// What a request finds.
+  /// The result of a look-up.
   enum Match: Sendable {
     case found(HTTPRoute, [FieldTexts])
-    /// The path is there for these verbs only.
+    /// The path exists for these HTTP methods only.
     case otherVerbs([String])
     case unknown
   }
 
-  /// The ways on from a segment.
+  /// A node of the routing tree.
   private struct Node: Sendable {
     var literals: [String: Node] = [:]
-    /// Behind `*`; at most one, in an array because a struct cannot hold itself.
+    /// The child of `*`; at most one, in an array because a struct cannot contain itself.
     var any: [Node] = []
-    /// By HTTP method and custom verb, of templates that end here.
+    /// Routes that end here, by custom verb and HTTP method.
     var ends: [String: [String: HTTPRoute]] = [:]
-    /// The same of templates that go on with `**`.
+    /// Routes that continue with `**`, by custom verb and HTTP method.
     var rest: [String: [String: HTTPRoute]] = [:]
   }
 
   private var root = Node()
 
-  /// - Throws: ``ConfigurationError`` where a contract's rule is none.
+  /// - Throws: ``ConfigurationError`` where a contract's rule is malformed.
   package init(contracts: [Contract], registry: TypeRegistry) throws {
     for contract in contracts {
       let methods = Dictionary(
@@ -149,8 +149,8 @@ package struct HTTPRoutes: Sendable {
     insert(route.template.segments[...], &root)
   }
 
-  /// Finds who answers `verb` of that path. A literal segment is preferred to `*`, that to `**`; a
-  /// custom verb to a segment with a colon.
+  /// Returns the route of an HTTP method and path. A literal segment takes precedence over `*`,
+  /// that over `**`; a custom verb over a segment with a colon.
   func match(_ verb: String, _ path: RequestPath) -> Match {
     var others: Set<String> = []
     if let (segments, name) = path.verb,
@@ -183,10 +183,10 @@ package struct HTTPRoutes: Sendable {
     return rest[verb]
   }
 
-  /// What the path says of the request.
+  /// Returns the values of the path's variables.
   private func texts(_ route: HTTPRoute, _ segments: [String]) -> [FieldTexts] {
     route.template.variables.map { variable in
-      // `**` takes what is left.
+      // `**` matches all remaining segments.
       let isRest = variable.segments.last.map { route.template.segments[$0] == .rest } ?? false
       let part = segments[
         variable.segments.lowerBound..<(isRest ? segments.count : variable.segments.upperBound)]

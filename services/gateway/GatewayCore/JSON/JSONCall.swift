@@ -3,11 +3,11 @@ import RPC
 import RPCInProcess
 import ServiceKit
 
-/// One request of a JSON caller with a stream of messages, either way, as one gRPC call of the
-/// gateway; without one it is a ``JSONUnaryCall``.
+/// A JSON request of a streaming method, made as one in-process gRPC call to the gateway. Unary
+/// methods use ``JSONUnaryCall``.
 ///
-/// Memory is bounded: a request of one message is held whole, up to the limit; of streams one line
-/// and one message are held at a time.
+/// Memory is bounded: a single request message is buffered up to the limit; of streams, one line
+/// and one message at a time.
 struct JSONCall: Sendable {
   private let request: JSONRequest
   private let caller: ServerExchange
@@ -32,10 +32,10 @@ struct JSONCall: Sendable {
 
   private var kind: MethodKind { request.route.method.kind }
 
-  /// A request of one message, read and checked before anybody is called; nil of others. On the
-  /// caller's loop.
+  /// Reads and validates the request of a method with a single request message, before the call is
+  /// made; nil for streamed requests. On the caller's loop.
   ///
-  /// - Throws: a failure of the face's, that the caller is still to be told.
+  /// - Throws: A failure that has not been sent to the caller yet.
   func first() async throws -> [UInt8]? {
     guard !kind.streamsRequests else { return nil }
     var part: BodyBudget.Part?
@@ -44,9 +44,10 @@ struct JSONCall: Sendable {
     return wire
   }
 
-  /// Makes the call and writes its answer. On the caller's loop.
+  /// Makes the call and writes its response. On the caller's loop.
   ///
-  /// - Throws: what the caller is still to be told: the call's status, or a failure of the face's.
+  /// - Throws: The call's status, or a failure of the JSON face; neither has been sent to the
+  ///   caller yet.
   func run(_ first: [UInt8]?, on channel: InProcessChannel) async throws {
     var options = ExchangeOptions()
     options.messageBytesMax = .max
@@ -69,11 +70,11 @@ struct JSONCall: Sendable {
 
   // MARK: - Requests
 
-  /// The whole body. On the caller's loop.
+  /// Reads the whole body. On the caller's loop.
   ///
-  /// - Parameter part: Counts what is held of one that is long.
+  /// - Parameter part: Set for a long body; counts its buffered bytes.
   private func body(_ part: inout BodyBudget.Part?) async throws -> [UInt8] {
-    // Whoever sends a byte now and then would hold the connection for ever.
+    // Without a timer, a client that trickles bytes would hold the connection for ever.
     let late = GatewayFailure.bodyTooSlow
     let inbox = caller.inbox
     caller.exchange.setTimer(.after(bodyMax)) {
@@ -151,15 +152,15 @@ struct JSONCall: Sendable {
     try await caller.exchange.onLoop { try writer.write(whole: message.bytes, of: output) }
   }
 
-  /// The call's status; nil is OK.
+  /// Reads the call's status; nil is OK.
   private func outcome(_ service: ClientExchange) async throws -> RPCError? {
-    // What follows a status does not matter, and a unary call's second message is refused there.
+    // Drains the stream. Messages after the first of a unary response are ignored here.
     while try await service.inbox.nextMessageOnLoop(RawMessage.self) != nil {}
     return StatusFields.outcome(head: try await service.head(), trailers: await service.trailers())
   }
 }
 
-/// A message that stays bytes.
+/// A message in wire format that is not decoded.
 struct RawMessage: WireMessage, Hashable {
   let bytes: [UInt8]
 
@@ -170,19 +171,19 @@ struct RawMessage: WireMessage, Hashable {
   func wireBytes(headroom: Int) -> [UInt8] { [UInt8](repeating: 0, count: headroom) + bytes }
 }
 
-/// Cuts a body into lines, each no longer than the limit. A pure value.
+/// Splits a body into lines of bounded length. A pure value.
 struct LineReader: Sendable, Hashable {
   private let bytesMax: Int
   private var bytes: [UInt8] = []
   private var index = 0
-  /// Before it there is no end of a line that was not given.
+  /// Start of the part that has not been searched for a line break.
   private var searched = 0
-  /// Of the line given last; the first is 1.
+  /// Number of the last line returned, from 1 on.
   private(set) var number = 0
 
   init(bytesMax: Int) { self.bytesMax = bytesMax }
 
-  /// What is still to be searched for an end, in bytes.
+  /// Bytes that have not been searched for a line break.
   var unsearched: Int { bytes.count - searched }
 
   mutating func append(_ chunk: [UInt8]) {
@@ -194,7 +195,7 @@ struct LineReader: Sendable, Hashable {
     bytes += chunk
   }
 
-  /// The next whole line, without its end; nil where there is none yet.
+  /// Returns the next complete line, without its line break; nil where there is none yet.
   mutating func next() throws(GatewayFailure) -> [UInt8]? {
     guard let end = bytes[searched...].firstIndex(of: UInt8(ascii: "\n")) else {
       searched = bytes.count
@@ -207,7 +208,7 @@ struct LineReader: Sendable, Hashable {
     return Array(bytes[index..<end])
   }
 
-  /// What follows the last line's end, if anything does.
+  /// Returns the unterminated last line, if there is one.
   mutating func last() -> [UInt8]? {
     guard index < bytes.count else { return nil }
     defer { (index, searched) = (bytes.count, bytes.count) }

@@ -8,12 +8,12 @@ import RPCInProcess
 import ServiceKit
 import YijiaTypeV1
 
-/// The gateway for callers that speak HTTP and JSON: each request becomes a gRPC call of the
-/// gateway itself, in the process and on the same loop, so that keys, policy, deadlines, metrics
-/// and the log are in one place only. One with one message each way needs no task.
+/// The gateway's HTTP and JSON face: each request becomes an in-process gRPC call to the gateway on
+/// the same loop, so that authentication, policy, deadlines, metrics and the access log exist once.
+/// Unary calls need no task.
 ///
-/// Which paths there are is in the contracts (`google.api.http`); every method is also
-/// `POST /package.Service/Method`. Safe to use from any task.
+/// The paths are in the contracts (`google.api.http`); every method is also served as `POST
+/// /package.Service/Method`. Safe to use from any task.
 public struct JSONFace: ExchangeHandler {
   private let contracts: JSONContracts
   let gateway: Dispatcher
@@ -25,10 +25,10 @@ public struct JSONFace: ExchangeHandler {
   let answers: FailureAnswer
 
   /// - Parameters:
-  ///   - gateway: Gets the calls.
-  ///   - origins: Of pages that may call from a browser.
+  ///   - gateway: Receives the calls.
+  ///   - origins: The origins whose pages may call from a browser.
   ///   - messageBytesMax: The longest request, as JSON; of a stream, the longest line.
-  ///   - bodyMax: How long the body of a request of one message may take.
+  ///   - bodyMax: Time limit for reading the body of a single request message.
   public init(
     of gateway: Gateway, contracts: JSONContracts, origins: BrowserOrigins,
     messageBytesMax: Int, bodyMax: Swift.Duration = .seconds(60), logger: Logger
@@ -54,10 +54,10 @@ public struct JSONFace: ExchangeHandler {
     answers = FailureAnswer(logger: logger)
   }
 
-  /// All that is no gRPC: what no rule names is told so in JSON.
+  /// Whether the request is not gRPC. A path that matches no rule is answered in JSON.
   public func claims(_ head: RequestHead) -> Bool { !head.isGRPC }
 
-  /// Takes calls with one message each way; what is wrong with others is told by a task.
+  /// Serves unary calls without a task. Invalid requests are left to `serve(_:)`.
   public func take(_ exchange: ServerExchange) -> Bool {
     guard let request = try? JSONRequest(exchange.head, contracts.routes),
       request.route.method.kind == .unary
@@ -98,12 +98,13 @@ public struct JSONFace: ExchangeHandler {
     }
   }
 
-  /// Refuses who may not call, before more is held of the body than of anybody's.
+  /// Throws unless the caller may make the call; called before more than `BodyBudget.freeBytes` of
+  /// the body are buffered.
   func check(_ exchange: ServerExchange, path: String) async throws {
     try await callee.check(exchange.head, path: path, from: BrowserOrigins.peer(of: exchange))
   }
 
-  /// Tells of a request that this face refused itself; of others the gateway tells.
+  /// Records a request that this face refused itself; the gateway records those that reach it.
   func note(
     _ exchange: ServerExchange, path: String?, _ code: RPCError.Code, _ error: any Error
   ) {
@@ -111,13 +112,14 @@ public struct JSONFace: ExchangeHandler {
   }
 }
 
-/// The contracts as HTTP and JSON see them. Reading them takes a while, and they never change.
+/// The routes and JSON mappings of the contracts. Building them takes a while, and they never
+/// change.
 public struct JSONContracts: Sendable {
   let contracts: [Contract]
   let codec: JSONCodec
   let routes: HTTPRoutes
 
-  /// - Throws: ``ConfigurationError`` where a contract's HTTP rule is none.
+  /// - Throws: ``ConfigurationError`` where a contract's HTTP rule is malformed.
   public init(_ contracts: [Contract] = Contract.all) throws {
     self.contracts = contracts
     codec = try JSONCodec(contracts)
@@ -125,18 +127,18 @@ public struct JSONContracts: Sendable {
   }
 }
 
-/// JSON by the contracts, and the statuses of failures.
+/// The JSON mapping of the contracts' types, and the type of statuses.
 package struct JSONCodec: Sendable {
   package let mapping: JSONMapping
   let status: MessageType
 
-  /// What contracts import, and what statuses are made of.
+  /// Descriptors that the contracts import, and those of statuses.
   private static let imported = [
     GoogleProtobufDescriptors.fileDescriptorSet, GoogleTypeDescriptors.fileDescriptorSet,
     GoogleRPCDescriptors.fileDescriptorSet, YijiaTypeV1Descriptors.fileDescriptorSet,
   ]
 
-  /// - Throws: `TypeRegistryError`, ``ConfigurationError`` where the contracts are not whole.
+  /// - Throws: `TypeRegistryError`; ``ConfigurationError`` where the contracts are incomplete.
   package init(_ contracts: [Contract]) throws {
     let registry = try TypeRegistry(contracts.map(\.descriptorSet) + Self.imported)
     guard let status = registry.message(named: "google.rpc.Status") else {

@@ -2,16 +2,17 @@ import ProtobufJSON
 package import RPC
 import ServiceKit
 
-/// What a head asks for: a method, what path and query say of its request, and how it is answered.
+/// The method that a request head addresses, its values from path and query, and the response
+/// format.
 package struct JSONRequest: Sendable {
   package let route: HTTPRoute
-  /// Of path and query.
+  /// Field values from path and query.
   let texts: [FieldTexts]
-  /// How a stream of responses is written.
+  /// Format of a response stream.
   let format: JSONFormat
 
-  /// - Throws: ``GatewayFailure`` and ``CommonFailure/invalidFields(_:)`` where it asks for nothing
-  ///   that there is.
+  /// - Throws: ``GatewayFailure`` and ``CommonFailure/invalidFields(_:)`` where the request is
+  ///   invalid.
   package init(_ head: RequestHead, _ routes: HTTPRoutes) throws {
     let whole = head.path
     let target = whole.split(separator: "?", maxSplits: 1, omittingEmptySubsequences: false)
@@ -31,7 +32,7 @@ package struct JSONRequest: Sendable {
     try Self.checkContentType(head, route)
   }
 
-  /// What is repeated to people of a path that comes from outside, in characters.
+  /// How much of a caller's path is repeated in a failure, in characters.
   private static let shownMax = 200
 
   private static func query(_ text: Substring, _ route: HTTPRoute) throws -> [FieldTexts] {
@@ -51,7 +52,7 @@ package struct JSONRequest: Sendable {
     return order.map { FieldTexts(path: $0, values: values[$0] ?? []) }
   }
 
-  /// A body without a content type is taken for JSON: many a client's default.
+  /// Checks the content type. A missing one counts as JSON: many clients send none.
   private static func checkContentType(_ head: RequestHead, _ route: HTTPRoute) throws {
     guard route.body != .none, let type = head.contentType else { return }
     let plain = type.prefix { $0 != ";" }.lowercased().filter { $0 != " " }
@@ -63,10 +64,11 @@ package struct JSONRequest: Sendable {
     }
   }
 
-  /// The request's wire format.
+  /// Returns the request message in wire format.
   ///
-  /// - Parameter body: The whole body; empty is an empty request.
-  /// - Throws: ``CommonFailure/invalidFields(_:)``, with every wrong field of path, query and body.
+  /// - Parameter body: The complete body; empty stands for an empty message.
+  /// - Throws: ``CommonFailure/invalidFields(_:)`` with every invalid field of path, query and
+  ///   body.
   package func wire(_ body: [UInt8], _ codec: JSONCodec) throws -> [UInt8] {
     var wire: [UInt8] = []
     var failures: [FieldFailure] = []
@@ -84,7 +86,7 @@ package struct JSONRequest: Sendable {
       failures = error.violations.map { .json($0) }
     }
     do throws(JSONParseError) {
-      // A later field of one number wins: the path has the last word.
+      // In wire format the last value of a field wins, so the path overrides the body.
       if !texts.isEmpty { wire += try codec.mapping.wire(fromTexts: texts, to: route.input) }
     } catch {
       failures += error.violations.map { .json($0) }
@@ -100,7 +102,7 @@ extension MethodKind {
 }
 
 extension FieldFailure {
-  /// What is repeated of a field's name that comes from outside, in bytes.
+  /// How much of a caller's field name is repeated in a failure, in bytes.
   private static let nameBytesMax = 200
 
   private static func short(_ name: String) -> String {
@@ -108,7 +110,7 @@ extension FieldFailure {
       ? name : String(decoding: name.utf8.prefix(nameBytesMax), as: UTF8.self) + "…"
   }
 
-  /// A wrong place of a JSON text.
+  /// The failure of an invalid place in a JSON text.
   static func json(_ violation: JSONParseError.Violation, line: Int? = nil) -> FieldFailure {
     let place = line.map { "line \($0)" + (violation.field.isEmpty ? "" : ": ") } ?? ""
     let field = place + short(violation.field)
@@ -128,16 +130,16 @@ extension FieldFailure {
   }
 }
 
-/// How a stream of responses is written.
+/// Format of a response stream.
 enum JSONFormat: Sendable, Hashable {
-  /// `{"result":…}` a line, `{"error":…}` the last where the call failed.
+  /// One `{"result":…}` per line; a failed call ends with `{"error":…}`.
   case lines
-  /// One JSON array; `{"error":…}` its last element where the call failed.
+  /// One JSON array; a failed call ends with the element `{"error":…}`.
   case array
-  /// Server-sent events: `data:` a message; event `error` with the status.
+  /// Server-sent events: one `data:` per message; a failed call ends with the event `error`.
   case events
 
-  /// By what the caller prefers; lines where it does not say.
+  /// Chooses by the caller's `accept` field; lines where it states no preference.
   init(accept: String?) {
     var best = (weight: 0.0, format: JSONFormat.lines)
     for range in (accept ?? "").lowercased().split(separator: ",").prefix(16) {

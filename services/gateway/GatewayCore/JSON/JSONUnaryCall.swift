@@ -2,14 +2,14 @@ import ProtobufJSON
 import RPC
 import ServiceKit
 
-/// One request of a JSON caller with one message each way, as one gRPC call of the gateway, without
-/// a task: the message goes in when the body is whole, and the answer out when that is.
+/// A JSON request of a unary method, made as one in-process gRPC call to the gateway without a
+/// task: the message is sent when the body is complete, and the response when that is.
 ///
-/// Towards the gateway it is the transport of that call's exchange, so nothing is queued between
-/// the two. Memory is bounded: the request is held up to the limit; the answer as the service is
-/// trusted with.
+/// It is the transport of the inner call's exchange, so nothing is queued in between. Memory is
+/// bounded: the request is buffered up to the limit; the response up to what the service is trusted
+/// with.
 ///
-/// Guard: all mutable state is touched on the caller's loop only.
+/// Guard: all mutable state is confined to the caller's event loop.
 final class JSONUnaryCall: ExchangeListener, ExchangeTransport, @unchecked Sendable {
   private enum Phase { case gathering, proving, calling, answered }
 
@@ -20,9 +20,9 @@ final class JSONUnaryCall: ExchangeListener, ExchangeTransport, @unchecked Senda
   private let writer: JSONWriter
   @exclusivity(unchecked) private var phase = Phase.gathering
   @exclusivity(unchecked) private var body: [UInt8] = []
-  /// Counts the body where it is long.
+  /// Counts the buffered bytes of a long body.
   @exclusivity(unchecked) private var held: BodyBudget.Part?
-  /// The gateway's side of the call, while it works on it.
+  /// The inner call's exchange, while the gateway handles it.
   @exclusivity(unchecked) private var call: Exchange?
   @exclusivity(unchecked) private var answer = ExchangePart()
 
@@ -37,17 +37,17 @@ final class JSONUnaryCall: ExchangeListener, ExchangeTransport, @unchecked Senda
     self.writer = writer
   }
 
-  /// Begins before anything of the body has come. On the loop.
+  /// Starts the call, before any of the body was read. On the loop.
   func begin() {
     caller.exchange.listener = self
-    // Whoever sends a byte now and then would hold the connection for ever.
+    // Without a timer, a client that trickles bytes would hold the connection for ever.
     let inbox = caller.inbox
     caller.exchange.setTimer(after: face.bodyMax) {
       inbox.fail(RPCError(.cancelled, GatewayFailure.bodyTooSlow.reason))
     }
   }
 
-  // MARK: - From the caller
+  // MARK: - Receiving the request
 
   func exchangeChanged(_ exchange: Exchange) {
     if exchange.state.isClosed { return callerGone() }
@@ -83,8 +83,8 @@ final class JSONUnaryCall: ExchangeListener, ExchangeTransport, @unchecked Senda
     if part.isEnd { try makeCall() }
   }
 
-  /// Goes on with a long body where its caller may make the call. A task, for who calls may be
-  /// asked of the store.
+  /// Continues with a long body if the caller may make the call. In a task, because authentication
+  /// may have to read the store.
   private func prove(isWhole: Bool) {
     phase = .proving
     Task(executorPreference: loop) { [self] in
@@ -102,7 +102,7 @@ final class JSONUnaryCall: ExchangeListener, ExchangeTransport, @unchecked Senda
     }
   }
 
-  /// Calls with the body, which is whole.
+  /// Makes the call with the complete body.
   private func makeCall() throws {
     _ = caller.exchange.hold(0)
     caller.exchange.cancelTimer()
@@ -112,7 +112,7 @@ final class JSONUnaryCall: ExchangeListener, ExchangeTransport, @unchecked Senda
     open(try MessageFramer.frame(RawMessage(wire)))
   }
 
-  /// Has the gateway make the call.
+  /// Hands the inner call to the gateway's dispatcher.
   private func open(_ message: [UInt8]) {
     phase = .calling
     let call = Exchange(transport: self, id: ExchangeID(id: 1, slot: 0), state: .server)
@@ -126,7 +126,7 @@ final class JSONUnaryCall: ExchangeListener, ExchangeTransport, @unchecked Senda
   private func callerGone() {
     caller.exchange.listener = nil
     guard phase == .gathering || phase == .proving else {
-      // The gateway hears of it, and says when it is done.
+      // The gateway is notified, and calls ``handlerEnded()`` when it is done.
       call?.closed(.reset(.cancel))
       return
     }
@@ -134,7 +134,7 @@ final class JSONUnaryCall: ExchangeListener, ExchangeTransport, @unchecked Senda
     caller.ended()
   }
 
-  // MARK: - To the caller
+  // MARK: - Sending the response
 
   private func finish() {
     guard phase == .calling else { return }
@@ -150,19 +150,19 @@ final class JSONUnaryCall: ExchangeListener, ExchangeTransport, @unchecked Senda
     }
   }
 
-  /// The message of the answer.
+  /// Returns the message of the inner call's response.
   private func message() throws(RPCError) -> [UInt8] {
     let body = answer.body
     var framer = MessageFramer(messageBytesMax: .max)
     framer.append(body.span.bytes)
-    // Nobody asked for compression.
+    // The inner request accepts no compression.
     guard case .message(let place) = framer.front(), !framer.isCompressed(place) else {
       throw RPCError(.internalError, "the call has neither a status nor a response")
     }
     return Array(framer.bytes[place])
   }
 
-  /// Tells of a failure of the face's own. A task, for how it is said is found out by one.
+  /// Answers with a failure of the JSON face. In a task, because rendering it is asynchronous.
   private func fail(_ error: any Error) {
     answered()
     Task(executorPreference: loop) { [self] in
@@ -184,7 +184,7 @@ final class JSONUnaryCall: ExchangeListener, ExchangeTransport, @unchecked Senda
     caller.exchange.cancelTimer()
   }
 
-  // MARK: - The transport of the call
+  // MARK: - Transport of the inner call
 
   var loop: any ExchangeLoop { caller.exchange.loop }
   var peer: Peer { BrowserOrigins.peer(of: caller) }
@@ -222,7 +222,7 @@ final class JSONUnaryCall: ExchangeListener, ExchangeTransport, @unchecked Senda
 
   func consumed(_: ExchangeID, _: Int) {}
 
-  /// The gateway is done with the call.
+  /// Called when the gateway is done with the inner call.
   func handlerEnded() {
     let last = call
     call = nil

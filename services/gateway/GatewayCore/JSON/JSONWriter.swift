@@ -5,34 +5,34 @@ import ProtobufJSON
 import RPC
 import Synchronization
 
-/// Writes one answer to a JSON caller. One task, or its loop, uses it at a time.
+/// Writes one response to a JSON caller. Used by one task at a time, or by its loop.
 final class JSONWriter: Sendable {
   private let caller: ServerExchange
   private let codec: JSONCodec
-  /// Of every answer.
+  /// Response fields that are sent whatever the outcome.
   private let fields: HeaderList
-  /// How the stream that was begun is written.
+  /// Format of a response stream that was begun; nil before its head was sent.
   private let begun = Mutex<JSONFormat?>(nil)
-  /// What the call's head tells of limits.
+  /// The inner call's rate limit fields.
   private let limits = Mutex(HeaderList())
 
-  /// - Parameter fields: Goes with the head, whatever the answer.
+  /// - Parameter fields: Response fields that are sent whatever the outcome.
   init(_ caller: ServerExchange, codec: JSONCodec, fields: HeaderList) {
     self.caller = caller
     self.codec = codec
     self.fields = fields
   }
 
-  /// Repeats what the head of the call tells of the caller's limits.
+  /// Copies the rate limit fields of the inner call's response head.
   func takeLimits(of head: HeaderList) {
     for name in LimitNotice.fieldNames {
       if let value = head[name] { limits.withLock { $0.add(name, value) } }
     }
   }
 
-  /// The one message of an answer. On the caller's loop.
+  /// Writes a unary response. On the caller's loop.
   ///
-  /// - Throws: `RPCError` where it has no JSON form.
+  /// - Throws: `RPCError` where the message has no JSON form.
   func write(whole wire: [UInt8], of type: MessageType) throws {
     let json = try text(wire, of: type)
     answer(head(200, "application/json", length: json.count), json)
@@ -44,7 +44,7 @@ final class JSONWriter: Sendable {
     caller.exchange.sendEnd(.none)
   }
 
-  /// A message of a stream.
+  /// Writes one message of a response stream.
   func write(_ wire: [UInt8], of type: MessageType, _ format: JSONFormat) async throws {
     let json = try text(wire, of: type)
     let isFirst = await begin(format)
@@ -55,15 +55,15 @@ final class JSONWriter: Sendable {
     }
   }
 
-  /// The end of a stream that succeeded.
+  /// Ends a response stream that succeeded.
   func end(_ format: JSONFormat) async throws {
     let isEmpty = await begin(format)
     if format == .array { try await caller.send(Array((isEmpty ? "[]" : "]").utf8)) }
     await caller.finish()
   }
 
-  /// The end of any answer that failed: an HTTP status before the first message, a last word of the
-  /// stream after it.
+  /// Ends a response that failed: with an HTTP status before the first message, with a final error
+  /// object after it.
   func fail(_ error: RPCError) async {
     guard let format = begun.withLock({ $0 }) else {
       return await caller.exchange.onLoop { fail(whole: error) }
@@ -79,7 +79,7 @@ final class JSONWriter: Sendable {
     await caller.finish()
   }
 
-  /// The same of an answer of which nothing was written. On the caller's loop.
+  /// Writes the failure of a response of which nothing was sent. On the caller's loop.
   func fail(whole error: RPCError) {
     let status = JSONStatus(error, codec)
     var head = head(status.httpStatus, "application/json", length: status.json.count)
@@ -87,7 +87,7 @@ final class JSONWriter: Sendable {
     answer(head, status.json)
   }
 
-  /// Sends the head of a stream, if it is not sent. True the first time.
+  /// Sends the head of a stream unless it was sent. Returns true the first time.
   private func begin(_ format: JSONFormat) async -> Bool {
     guard begun.withLock({ $0 }) == nil else { return false }
     begun.withLock { $0 = format }
@@ -114,7 +114,7 @@ final class JSONWriter: Sendable {
   }
 }
 
-/// A failed call as HTTP and JSON tell it: `google.rpc.Status`, with its details.
+/// The HTTP status and JSON body of a failed call: `google.rpc.Status` with its details.
 struct JSONStatus: Sendable {
   let httpStatus: Int
   let json: [UInt8]
@@ -126,7 +126,7 @@ struct JSONStatus: Sendable {
     plain.code = Int32(error.code.rawValue)
     plain.message = error.message
     let whole = error.details.isEmpty ? nil : try? GoogleRPC.Status(wireBytes: error.details)
-    // Details of a type that no contract has are left out rather than the whole.
+    // If a detail has an unknown type, all details are left out, but code and message are kept.
     json =
       (whole.flatMap { Self.text($0, codec) }) ?? Self.text(plain, codec)
       ?? Array("{\"code\":\(error.code.rawValue)}".utf8)
@@ -135,13 +135,13 @@ struct JSONStatus: Sendable {
     for detail in whole?.details ?? [] {
       if let info = try? detail.unpack(ErrorInfo.self), info.domain == GatewayFailure.domain {
         httpStatus = GatewayFailure.httpStatuses[info.reason] ?? httpStatus
-        // RFC 9110, 15.5.6: a 405 says what is allowed.
+        // RFC 9110, 15.5.6: a 405 response lists the allowed methods.
         if httpStatus == 405, let allowed = info.metadata["allowed"] {
           fields.add("allow", allowed)
         }
       }
       if let info = try? detail.unpack(RetryInfo.self), let delay = info.retryDelay {
-        // Whole seconds, at least one: there is no shorter form. RFC 9110, 10.2.3.
+        // Whole seconds, at least one: the field has no finer unit. RFC 9110, 10.2.3.
         fields.add("retry-after", String(max(1, delay.seconds + (delay.nanos > 0 ? 1 : 0))))
       }
     }
@@ -157,7 +157,7 @@ struct JSONStatus: Sendable {
 }
 
 extension RPCError.Code {
-  /// Source: google/rpc/code.proto, "HTTP Mapping".
+  /// The HTTP status of the code. Source: google/rpc/code.proto, "HTTP Mapping".
   var httpStatus: Int {
     switch self {
     case .invalidArgument, .failedPrecondition, .outOfRange: 400

@@ -1,4 +1,4 @@
-/// A path as `google.api.http` writes it: `/v1/{name=organizations/*}:revoke`. A pure value.
+/// A parsed path template of `google.api.http`: `/v1/{name=organizations/*}:revoke`. A pure value.
 ///
 /// Source: google/api/http.proto, "Path template syntax".
 package struct PathTemplate: Sendable, Hashable {
@@ -10,15 +10,15 @@ package struct PathTemplate: Sendable, Hashable {
     case rest
   }
 
-  /// A request field that part of the path goes to.
+  /// A request field whose value is part of the path.
   package struct Variable: Sendable, Hashable {
     /// The field's path, with dots.
     package let field: String
-    /// The segments that are its value.
+    /// The segments that form its value.
     package let segments: Range<Int>
   }
 
-  /// Why a text is no template.
+  /// Why a text is not a path template.
   package struct SyntaxError: Error, Sendable, Hashable {
     let template: String
     let reason: String
@@ -26,14 +26,14 @@ package struct PathTemplate: Sendable, Hashable {
 
   package private(set) var segments: [Segment] = []
   package private(set) var variables: [Variable] = []
-  /// What follows the last colon of the path.
+  /// The custom verb: what follows the last colon of the path.
   package private(set) var verb: String?
 
   package init(_ text: String) throws(SyntaxError) {
     func failure(_ reason: String) -> SyntaxError { SyntaxError(template: text, reason: reason) }
     guard text.hasPrefix("/") else { throw failure("a template begins with a slash") }
     var rest = text.dropFirst()
-    // The colon of the verb is the one behind the last brace and slash.
+    // The verb's colon is behind the last brace and slash.
     let tail = rest.lastIndex(where: { $0 == "}" || $0 == "/" }).map { rest.index(after: $0) }
     if let colon = rest[(tail ?? rest.startIndex)...].firstIndex(of: ":") {
       verb = String(rest[rest.index(after: colon)...])
@@ -79,7 +79,7 @@ package struct PathTemplate: Sendable, Hashable {
 }
 
 extension PathTemplate: CustomStringConvertible {
-  /// As `google.api.http` writes it.
+  /// The template in the syntax of `google.api.http`.
   package var description: String {
     var text = ""
     for (index, segment) in segments.enumerated() {
@@ -97,17 +97,18 @@ extension PathTemplate: CustomStringConvertible {
   }
 }
 
-/// A request path cut into its segments: percent escapes restored, so that an escaped slash is part
-/// of its segment. A pure value.
+/// A request path split into decoded segments: an escaped slash is part of its segment. A pure
+/// value.
 package struct RequestPath: Sendable, Hashable {
-  /// Longer paths than any template here; each segment is looked at once a route.
+  /// Longer than any template of the contracts; bounds the cost of routing.
   static let segmentsMax = 32
 
   package let segments: [String]
-  /// The same, where the last segment ends with a colon and a verb.
+  /// The segments without the custom verb, and the verb; nil where the last segment has none.
   let verb: (segments: [String], name: String)?
 
-  /// nil where the path is none: no leading slash, an empty segment, a bad escape, no UTF-8.
+  /// Returns nil for an invalid path: no leading slash, an empty segment, a bad escape, invalid
+  /// UTF-8.
   package init?(_ text: Substring) {
     guard text.hasPrefix("/") else { return nil }
     let raw = text.dropFirst().split(separator: "/", omittingEmptySubsequences: false)
@@ -118,7 +119,7 @@ package struct RequestPath: Sendable, Hashable {
       segments.append(plain)
     }
     self.segments = segments
-    // The colon is looked for before escapes are restored: an escaped one is part of a name.
+    // The colon is searched before decoding: an escaped colon is part of a name.
     guard let last = raw.last, let colon = last.lastIndex(of: ":"),
       let name = URLText.decode(last[last.index(after: colon)...]), !name.isEmpty,
       let stem = URLText.decode(last[..<colon]), !stem.isEmpty
@@ -137,10 +138,10 @@ package struct RequestPath: Sendable, Hashable {
   package func hash(into hasher: inout Hasher) { hasher.combine(segments) }
 }
 
-/// The escapes of URLs.
-/// Source: RFC 3986, section 2.1; of forms, WHATWG URL, "application/x-www-form-urlencoded".
+/// Percent-decoding. Source: RFC 3986, section 2.1; for forms, WHATWG URL,
+/// "application/x-www-form-urlencoded".
 enum URLText {
-  /// The text without escapes; nil where one is cut or the result is no UTF-8.
+  /// Decodes a text; nil where an escape is incomplete or the result is not UTF-8.
   static func decode(_ text: Substring, isForm: Bool = false) -> String? {
     var bytes: [UInt8] = []
     var rest = text.utf8[...]
@@ -157,7 +158,7 @@ enum URLText {
     return String(validating: bytes, as: UTF8.self)
   }
 
-  /// The parts of a query, in order; nil where one cannot be read.
+  /// Parses the parameters of a query, in order; nil where one is malformed.
   static func query(_ text: Substring) -> [(name: String, value: String)]? {
     var parts: [(name: String, value: String)] = []
     for part in text.split(separator: "&") {

@@ -1,26 +1,26 @@
 import Synchronization
 
-/// What counts for the limits of one partner and method, on every event loop alike.
+/// Enforces the limits of one partner and method, across all event loops.
 ///
-/// Safe to use from any thread. A call costs one compare-and-swap for its rate, one addition and
-/// one subtraction for the calls at the same time: no lock, no allocation, and nothing that callers
-/// of another partner or method touch. So the counts are exact however many loops there are.
+/// Safe to use from any thread. A call costs one compare-and-swap for its rate, and one addition
+/// and one subtraction for its concurrency: no lock, no allocation, and nothing shared with other
+/// partners or methods. So the counts are exact, however many loops there are.
 final class CallMeter: Sendable {
-  /// What was counted; it outlives a change of the limits.
+  /// The counters, which outlive a change of the limits.
   final class Counts: Sendable {
-    /// See ``RateBucket``.
+    /// The bucket's state, see ``RateBucket``.
     fileprivate let fullAt = Atomic<Int64>(0)
     fileprivate let running = Atomic<Int>(0)
   }
 
-  /// An answer tells what is left from here on: a caller that keeps well below its limits costs no
-  /// header fields.
+  /// Responses carry rate limit fields only while less than this share of the burst is left: a
+  /// caller well below its limits costs no header fields.
   private static let noticeShare = 0.25
-  /// Until a place among the calls at the same time may be free: a guess, no one knows.
+  /// Suggested wait for a concurrency slot. It is a guess: nothing predicts when a call ends.
   private static let streamsWait = Duration.seconds(1)
 
   let limits: MethodLimits
-  /// Its calls of a day, where they are limited.
+  /// The daily quota, if there is one.
   let quota: QuotaMeter?
   private let counts: Counts
   private let noticeBelow: Int
@@ -32,15 +32,15 @@ final class CallMeter: Sendable {
     noticeBelow = limits.rate.map { Int(Double($0.burst) * Self.noticeShare) } ?? 0
   }
 
-  /// Calls that run.
+  /// Number of running calls.
   var running: Int { counts.running.load(ordering: .relaxed) }
 
-  /// Lets a call in, which is to be told to ``end()`` when it is over.
+  /// Admits a call. Each admitted call is to be paired with one ``end()``.
   ///
-  /// - Parameter now: Nanoseconds of a clock that does not go back; one clock for a meter.
-  /// - Returns: What its answer tells, where little is left.
-  /// - Throws: ``GatewayFailure/streamsExceeded(_:)``, ``GatewayFailure/rateExceeded(_:)``; then
-  ///   the call did not count.
+  /// - Parameter now: Nanoseconds of a monotonic clock; always the same clock for one meter.
+  /// - Returns: The rate limit fields of the response, where little is left.
+  /// - Throws: ``GatewayFailure/streamsExceeded(_:)``, ``GatewayFailure/rateExceeded(_:)``; the
+  ///   call was not counted then.
   func begin(now: Int64) throws(GatewayFailure) -> LimitNotice? {
     let running = counts.running.add(1, ordering: .relaxed).newValue
     if let most = limits.streamsMax, running > most {
@@ -68,14 +68,15 @@ final class CallMeter: Sendable {
     }
   }
 
-  /// Ends a call that was let in a moment ago and asks to be let in again: gives back what it took.
+  /// Reverts an admission: ends the call and returns its token, as it is about to be admitted
+  /// again.
   func undo() {
-    // A bucket's state is a sum of what was taken, whoever took meanwhile.
+    // Safe beside other takers, as the state is the sum of all tokens taken.
     if let rate = limits.rate { counts.fullAt.subtract(rate.interval, ordering: .relaxed) }
     end()
   }
 
-  /// Ends a call that was let in.
+  /// Ends an admitted call.
   func end() { counts.running.subtract(1, ordering: .relaxed) }
 
   private static func notice(_ rate: RateBucket, left: Int, wait: Int64) -> LimitNotice {

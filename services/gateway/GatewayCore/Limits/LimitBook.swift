@@ -3,14 +3,14 @@ import ServiceKit
 import Synchronization
 import YijiaTypeV1
 
-/// The meters of every partner that called, by one configuration.
+/// The meters of all partners that have called, for one configuration.
 ///
-/// Safe to use from any thread. What a lock guards is a part of the partners: calls of different
-/// partners rarely meet there, and find their meter in a table that is ready.
+/// Safe to use from any thread. Locks are sharded by partner, so that calls of different partners
+/// rarely contend; a partner's meters are built once and then looked up by index.
 ///
-/// Memory: one meter a partner and method that partners may call.
+/// Memory: one meter per partner and limited method.
 public final class LimitBook: Sendable {
-  /// The meters of a partner, by the number of the method (``Route/limitIndex``).
+  /// The meters of one partner, indexed by ``Route/limitIndex``.
   private struct PartnerMeters: Sendable {
     let own: [LimitSetting]
     let meters: [CallMeter]
@@ -30,10 +30,10 @@ public final class LimitBook: Sendable {
   private let shards = (0..<LimitBook.shardsCount).map { _ in Shard() }
 
   /// - Parameters:
-  ///   - defaults: What holds where a partner's own entries say nothing.
+  ///   - defaults: Limits for what a partner's own entries do not state.
   ///   - paths: ``RouteTable/limitedPaths``.
-  ///   - counts: What was counted by configurations before.
-  ///   - quotas: Counts the calls of a day; without a store nobody does.
+  ///   - counts: The counters, which are shared with earlier configurations.
+  ///   - quotas: Counts daily quotas; nil without a store, and then they are not enforced.
   init(
     _ defaults: [LimitSetting], paths: [String], counts: LimitCounts = LimitCounts(),
     quotas: QuotaLeases? = nil, clock: LimitClock = .system
@@ -45,37 +45,37 @@ public final class LimitBook: Sendable {
     self.clock = clock
   }
 
-  /// For ``CallMeter/begin(now:)``.
+  /// The time for ``CallMeter/begin(now:)``.
   var now: Int64 { clock.nanoseconds }
 
-  /// Takes one of a day's calls, where they are limited.
+  /// Takes one call of the daily quota, if there is one.
   ///
-  /// - Parameter deadline: Of the call.
+  /// - Parameter deadline: The call's deadline.
   /// - Throws: ``GatewayFailure/quotaExceeded(_:)``, ``GatewayFailure/deadlineExceeded``;
-  ///   `StorageError` where the store can't tell.
+  ///   `StorageError` where the store fails.
   func takeOfDay(_ meter: CallMeter?, by deadline: Deadline?) async throws {
     guard let quota = meter?.quota else { return }
     try await quotas?.take(quota, by: deadline)
   }
 
-  /// Whether one of a day's calls can be taken without waiting.
+  /// Whether a call of the daily quota can be taken without suspending.
   func hasOfDay(_ meter: CallMeter?) -> Bool {
     guard let quota = meter?.quota, let quotas else { return true }
     return quotas.has(quota)
   }
 
-  /// Takes one of a day's calls, where they are limited, if that needs no waiting.
+  /// Takes one call of the daily quota, if there is one, unless that needs to suspend.
   func takeOfDayAtHand(_ meter: CallMeter?) -> Bool {
     guard let quota = meter?.quota, let quotas else { return true }
     return quotas.takeAtHand(quota)
   }
 
-  /// The meter of a call; nil for callers that are no partners.
+  /// Returns the meter of a call; nil for callers other than partners.
   ///
-  /// - Parameter own: The partner's own limits; when they change, so do its meters.
+  /// - Parameter own: The partner's own limits; the meters are rebuilt when they change.
   func meter(_ caller: Caller, own: [LimitSetting], _ route: Route) -> CallMeter? {
     guard caller.kind == .partner, let index = route.limitIndex else { return nil }
-    // Identifiers are random: their last letters spread well.
+    // Identifiers are random, so their last digits are evenly distributed.
     let place = caller.subject.utf8.suffix(2).reduce(0) { $0 &* 31 &+ Int($1) }
     return shards[place % Self.shardsCount].partners.withLock { partners in
       if let known = partners[caller.subject], known.own == own { return known.meters[index] }
@@ -92,14 +92,14 @@ public final class LimitBook: Sendable {
   }
 }
 
-/// What was counted of every partner and method, which outlives a configuration. A call asks for it
-/// only when it is the first of its partner, or the limits have changed.
+/// The counters of all partners and methods, which outlive a configuration. A call looks them up
+/// only if it is the first of its partner, or if the limits have changed.
 public final class LimitCounts: Sendable {
   private let counts = Mutex<[String: [String: CallMeter.Counts]]>([:])
 
   public init() {}
 
-  /// A partner's meters for these methods.
+  /// Returns the partner's meters for `paths`, in that order.
   func meters(
     of subject: String, _ paths: [String], _ limits: (String) -> (MethodLimits, QuotaMeter?)
   ) -> [CallMeter] {

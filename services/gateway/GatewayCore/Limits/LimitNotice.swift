@@ -1,19 +1,19 @@
 import RPC
 
-/// What an answer tells of a limit, in header fields that any HTTP client can read.
+/// The state of a limit, as sent in HTTP response fields.
 ///
-/// Source: draft-ietf-httpapi-ratelimit-headers-08: `ratelimit-policy` states the limit (`q` in
-/// the window `w`, seconds), `ratelimit` what is left (`r`) and in how many seconds there is more
+/// Source: draft-ietf-httpapi-ratelimit-headers-08: `ratelimit-policy` states the limit (`q` per
+/// window of `w` seconds), `ratelimit` what is left (`r`) and the seconds until there is more
 /// (`t`).
 public struct LimitNotice: Sendable, Hashable {
   /// Name of the policy: `rate`, `streams`, `day`.
   let policy: String
-  /// What it allows, in the window.
+  /// Calls that the policy allows per window.
   let quota: Int64
-  /// In seconds; nil where the limit is of what happens at the same time.
+  /// The window in seconds; nil for a limit of concurrent calls.
   let window: Int64?
   let left: Int64
-  /// Until there is more.
+  /// Time until more calls are allowed.
   let wait: Duration
 
   static let fieldNames = ["ratelimit-policy", "ratelimit"]
@@ -28,6 +28,6 @@ public struct LimitNotice: Sendable, Hashable {
 }
 
 extension Duration {
-  /// In whole seconds, rounded up.
+  /// The duration in whole seconds, rounded up.
   fileprivate var wholeSeconds: Int64 { components.seconds + (components.attoseconds > 0 ? 1 : 0) }
 }

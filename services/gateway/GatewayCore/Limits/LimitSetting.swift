@@ -1,19 +1,19 @@
 import ServiceKit
 
-/// What a partner may do with some methods. A field that is left out is said by another entry, or
-/// by nobody; 0 is no limit.
+/// Limits of a partner for some methods. A field that is left out is stated by another entry, or
+/// unlimited; 0 means no limit.
 public struct LimitSetting: Codable, Sendable, Hashable {
   /// Paths of the methods; empty for all that no other entry names.
   public var methods: [String]
-  /// Calls of one method a second, sustained; 0.001 to 1,000,000, or 0.
+  /// Sustained calls per second of each method; 0.001 to 1,000,000, or 0.
   public var callsPerSecond: Double?
-  /// Calls of one method at once after a pause; 1 to 1,000,000. By default two seconds' worth.
+  /// Burst size of each method; 1 to 1,000,000. Two seconds' worth of calls by default.
   public var burst: Int?
-  /// Calls of one method that run at the same time; 1 to 1,000,000, or 0.
+  /// Concurrent calls of each method; 1 to 1,000,000, or 0.
   public var streamsMax: Int?
-  /// The longest message of a request, in bytes, where that is less than the gateway's; or 0.
+  /// The longest request message, in bytes, if that is less than the gateway's; or 0.
   public var messageBytesMax: Int?
-  /// Calls of one method a day, over all gateways of a store; 1 to 1,000,000,000, or 0.
+  /// Daily quota of each method, over all gateways of a store; 1 to 1,000,000,000, or 0.
   public var callsPerDay: Int?
 
   enum CodingKeys: String, CodingKey {
@@ -36,7 +36,7 @@ public struct LimitSetting: Codable, Sendable, Hashable {
     self.callsPerDay = callsPerDay
   }
 
-  /// Every field may be left out.
+  /// Every field is optional.
   public init(from decoder: any Decoder) throws {
     let values = try decoder.container(keyedBy: CodingKeys.self)
     methods = try values.decodeIfPresent([String].self, forKey: .methods) ?? []
@@ -47,9 +47,9 @@ public struct LimitSetting: Codable, Sendable, Hashable {
     callsPerDay = try values.decodeIfPresent(Int.self, forKey: .callsPerDay)
   }
 
-  /// What is wrong with some entries; `field` is what they are called.
+  /// Returns what is wrong with the entries; `field` is their name in the messages.
   ///
-  /// - Parameter knows: Whether there is a method of that path.
+  /// - Parameter knows: Whether limits may name the path.
   static func faults(
     _ settings: [LimitSetting], at field: String, knows: (String) -> Bool
   ) -> [String] {
@@ -87,20 +87,21 @@ public struct LimitSetting: Codable, Sendable, Hashable {
   }
 }
 
-/// What holds for one partner and method. Nil: no limit.
+/// The effective limits of one partner and method; nil fields are unlimited.
 struct MethodLimits: Sendable, Hashable {
   var rate: RateBucket?
   var streamsMax: Int?
   var messageBytesMax: Int?
   var callsPerDay: Int?
 
-  /// No limit at all.
+  /// No limits.
   static let none = MethodLimits()
 
   init() {}
 
-  /// Each field is said by the first that says it, of: the partner's entry that names the method,
-  /// the partner's for all, the default that names the method, the default for all.
+  /// Resolves the limits. Each field is taken from the first entry that states it, in this order:
+  /// the partner's entry that names the method, the partner's entry for all methods, the default
+  /// that names the method, the default for all methods.
   init(of path: String, own: [LimitSetting], defaults: [LimitSetting]) {
     let order = [own, defaults].flatMap { settings in
       settings.filter { $0.methods.contains(path) } + settings.filter { $0.methods.isEmpty }

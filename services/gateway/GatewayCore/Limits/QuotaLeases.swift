@@ -5,14 +5,14 @@ public import ServiceKit
 public import Storage
 import Synchronization
 
-/// The calls of a day, exact over all gateways of a store and their restarts: a gateway takes a
-/// lease of calls in one write, ahead of need, and lets so many in from memory.
+/// Enforces daily quotas exactly, over all gateways of a store and their restarts: a gateway leases
+/// calls from the store in one write, ahead of need, and admits that many from memory.
 ///
-/// Never more than the quota: every lease is in the store before the first of its calls goes in. A
-/// gateway that is killed loses what it had left, at most one lease of each partner and method; one
-/// that ends gives it back.
+/// The quota is never exceeded: a lease is committed before the first of its calls is admitted. A
+/// gateway that is killed loses the rest of its leases, at most one lease for each partner and
+/// method; one that shuts down returns it.
 public final class QuotaLeases: Sendable {
-  /// How long a used-up quota is not asked for again.
+  /// How long the store is not asked again for a used-up quota, in microseconds.
   private static let askAgain: Int64 = 2_000_000
 
   private let database: any Database
@@ -24,7 +24,7 @@ public final class QuotaLeases: Sendable {
 
   /// - Parameters:
   ///   - database: The gateway's store.
-  ///   - zone: Where the day begins.
+  ///   - zone: Defines when a day begins.
   public init(database: any Database, zone: DayZone, clock: Clock = .system) {
     self.database = database
     self.zone = zone
@@ -32,7 +32,7 @@ public final class QuotaLeases: Sendable {
     (wanted, want) = AsyncStream.makeStream()
   }
 
-  /// The meter of a partner and method.
+  /// Returns the meter of a partner and method.
   func meter(_ partner: String, _ path: String, callsPerDay: Int64) -> QuotaMeter {
     let meter = meters.withLock { meters in
       if let known = meters[partner]?[path] { return known }
@@ -44,12 +44,12 @@ public final class QuotaLeases: Sendable {
     return meter
   }
 
-  /// Lets a call in. Only the first of a day, and those that come faster than leases are taken,
-  /// wait for the store.
+  /// Takes one call. Only the first calls of a day, and calls that come faster than leases are
+  /// granted, wait for the store.
   ///
-  /// - Parameter deadline: Of the call.
+  /// - Parameter deadline: The call's deadline.
   /// - Throws: ``GatewayFailure/quotaExceeded(_:)``, ``GatewayFailure/deadlineExceeded``;
-  ///   `StorageError` where that can't be told.
+  ///   `StorageError` where the store fails.
   func take(_ meter: QuotaMeter, by deadline: Deadline? = nil) async throws {
     while true {
       let now = clock.microseconds
@@ -67,12 +67,12 @@ public final class QuotaLeases: Sendable {
     }
   }
 
-  /// Whether a call could be let in without waiting.
+  /// Whether a call can be taken without suspending.
   func has(_ meter: QuotaMeter) -> Bool {
     meter.left(day: zone.day(at: clock.microseconds)) > 0
   }
 
-  /// Lets a call in, if that needs no waiting; else ``take(_:)`` is to be asked.
+  /// Takes a call, unless that needs to suspend; `take(_:by:)` is for those that do.
   func takeAtHand(_ meter: QuotaMeter) -> Bool {
     switch meter.take(day: zone.day(at: clock.microseconds)) {
     case .taken: return true
@@ -93,7 +93,7 @@ public final class QuotaLeases: Sendable {
       wait: .microseconds(zone.start(of: day + 1) - now))
   }
 
-  /// Takes leases as they are asked for, until the task is cancelled; then gives back what is left.
+  /// Leases calls on demand until the task is cancelled; then returns the unused ones to the store.
   public func run(logger: Logger) async {
     await withDiscardingTaskGroup { group in
       for await meter in wanted {
@@ -103,7 +103,7 @@ public final class QuotaLeases: Sendable {
     await giveBack(logger)
   }
 
-  /// Asks the store once.
+  /// Requests one lease from the store.
   private func renew(_ meter: QuotaMeter, _ logger: Logger) async {
     let now = clock.now
     let day = zone.day(at: now.microseconds)
@@ -126,7 +126,7 @@ public final class QuotaLeases: Sendable {
     }
   }
 
-  /// Gives back what is left of all leases: for a process that ends, when no call is let in.
+  /// Returns all unused leases; for shutdown, when no more calls are admitted.
   private func giveBack(_ logger: Logger) async {
     let meters = meters.withLock { $0.values.flatMap(\.values) }
     let now = clock.now
@@ -139,7 +139,7 @@ public final class QuotaLeases: Sendable {
     }
     guard !commit.statements.isEmpty else { return }
     let last = commit
-    // The task is cancelled; this is the last that it does.
+    // An unstructured task, since this one is cancelled. It is awaited.
     await Task { [database] in
       do {
         try await database.write(last)
@@ -150,20 +150,20 @@ public final class QuotaLeases: Sendable {
   }
 }
 
-/// Where a day begins: a fixed distance from UTC, as China has had since 1991.
+/// Defines when a day begins: at a fixed offset from UTC, as in China since 1991.
 public struct DayZone: Sendable, Hashable {
   private static let dayMicroseconds: Int64 = 86_400_000_000
 
-  /// From UTC, in microseconds.
+  /// Offset from UTC, in microseconds.
   let offset: Int64
 
   /// UTC+8.
   public static let china = DayZone(minutes: 480)
 
-  /// - Parameter minutes: East of UTC.
+  /// - Parameter minutes: Minutes east of UTC.
   public init(minutes: Int) { offset = Int64(minutes) * 60_000_000 }
 
-  /// `+08:00`; nil where it is none, or beyond ±14 hours.
+  /// Parses `+08:00`; nil where the text has another form, or the offset is beyond ±14 hours.
   public init?(_ text: String) {
     let parts = text.dropFirst().split(separator: ":", omittingEmptySubsequences: false)
     guard let sign = text.first, "+-".contains(sign), parts.count == 2,
@@ -174,12 +174,12 @@ public struct DayZone: Sendable, Hashable {
     self.init(minutes: (sign == "-" ? -1 : 1) * (hours * 60 + minutes))
   }
 
-  /// Days since 1970-01-01 at an instant, in microseconds since 1970.
+  /// Returns the number of days since 1970-01-01 at an instant in microseconds since 1970.
   func day(at instant: Int64) -> Int64 {
     let (quotient, rest) = (instant + offset).quotientAndRemainder(dividingBy: Self.dayMicroseconds)
     return rest < 0 ? quotient - 1 : quotient
   }
 
-  /// When a day begins, in microseconds since 1970.
+  /// Returns the instant at which a day begins, in microseconds since 1970.
   func start(of day: Int64) -> Int64 { day * Self.dayMicroseconds - offset }
 }

@@ -2,18 +2,18 @@ import Foundation
 import ServiceKit
 import Synchronization
 
-/// The calls of a day that this process may still let in, of one partner and method: what is left
-/// of the leases that it took from the store. A call takes one by a compare-and-swap.
+/// The calls of a day that this process may still admit for one partner and method: the unused part
+/// of its leases. Taking a call is one compare-and-swap.
 ///
 /// Safe to use from any thread.
 final class QuotaMeter: Sendable {
-  /// The smallest and the largest lease. A killed process loses at most one; a call waits for the
-  /// store at the first of a day, and when leases are used up faster than they are taken.
+  /// The largest lease. A killed process loses at most one; a call waits for the store at the start
+  /// of a day, and when leases are used up faster than they are granted.
   static let leaseMax: Int64 = 1_000
-  /// Leases that a whole quota makes, where that is less.
+  /// For small quotas: a lease is this fraction of the quota.
   private static let leasesOfQuota: Int64 = 50
 
-  /// A day and what is left of its leases in one word, so that both change at once.
+  /// A day and the rest of its leases in one word, so that both change atomically.
   private struct Word {
     private static let leftBits: UInt64 = 40
 
@@ -33,19 +33,19 @@ final class QuotaMeter: Sendable {
     var bits: UInt64 { UInt64(day) << Self.leftBits | UInt64(left) }
   }
 
-  /// What a call finds.
+  /// The result of taking a call.
   enum Take: Sendable, Hashable {
     case taken
-    /// One was taken, and it is time to ask for more.
+    /// A call was taken, and it is time to request another lease.
     case takenLow
     case empty
   }
 
   private struct Waiting {
-    /// Whether more is asked for.
+    /// Whether a lease is being requested.
     var isAsked = false
-    /// The day whose quota is used up, and when the store is asked again, in case another process
-    /// gave back what it had.
+    /// The day whose quota is used up, and when the store may be asked again, in case another
+    /// process has returned part of its lease.
     var exhausted: (day: Int64, until: Int64)?
     var failure: (any Error)?
     var waiters: [UInt64: CheckedContinuation<Void, Never>] = [:]
@@ -55,7 +55,7 @@ final class QuotaMeter: Sendable {
   let partner: String
   let path: String
   private let word = Atomic<UInt64>(0)
-  /// Calls a day; changes with the limits.
+  /// The quota; changes with the limits.
   private let quota = Atomic<Int64>(0)
   private let waiting = Mutex(Waiting())
 
@@ -72,10 +72,10 @@ final class QuotaMeter: Sendable {
     }
   }
 
-  /// What a process holds at most of the store's quota.
+  /// Calls per lease.
   var lease: Int64 { max(1, min(Self.leaseMax, callsPerDay / Self.leasesOfQuota)) }
 
-  /// Takes one call of that day, if one is at hand.
+  /// Takes one call of that day from the lease, if one is left.
   func take(day: Int64) -> Take {
     var bits = word.load(ordering: .relaxed)
     while true {
@@ -88,18 +88,18 @@ final class QuotaMeter: Sendable {
     }
   }
 
-  /// What is left of a day's leases.
+  /// The unused calls of a day's leases.
   func left(day: Int64) -> Int64 {
     let word = Word(bits: word.load(ordering: .relaxed))
     return word.day == day ? word.left : 0
   }
 
-  /// Adds what the store gave. What another day left is void.
+  /// Adds a granted lease. What is left of an earlier day is discarded.
   func add(_ count: Int64, day: Int64) {
     var bits = word.load(ordering: .relaxed)
     while true {
       let before = Word(bits: bits)
-      // A day that came meanwhile is not undone.
+      // A later day, added concurrently, wins.
       guard before.day <= day else { return }
       let left = (before.day == day ? before.left : 0) + count
       let swap = word.weakCompareExchange(
@@ -109,15 +109,15 @@ final class QuotaMeter: Sendable {
     }
   }
 
-  /// Takes all that is left, to give it back; nil where that is nothing.
+  /// Takes all that is left, to return it to the store; nil where nothing is left.
   func takeAll() -> (day: Int64, count: Int64)? {
     let last = Word(bits: word.exchange(0, ordering: .relaxed))
     return last.left > 0 ? (last.day, last.left) : nil
   }
 
-  // MARK: - Asking for more
+  // MARK: - Leasing
 
-  /// Whether the caller is the one who is to ask the store.
+  /// Whether the caller is the one who is to request a lease.
   func beginAsking() -> Bool {
     waiting.withLock { state in
       if state.isAsked { return false }
@@ -126,18 +126,18 @@ final class QuotaMeter: Sendable {
     }
   }
 
-  /// What the store answered.
+  /// The result of a lease request.
   enum Answer: Sendable {
-    /// So many calls of that day.
+    /// The number of calls granted of that day.
     case granted(Int64, day: Int64)
-    /// Nothing is left of that day; it is asked again then, microseconds since 1970.
+    /// The day's quota is used up; `askAgainAt` is in microseconds since 1970.
     case usedUp(day: Int64, askAgainAt: Int64)
-    /// Nothing was asked for.
+    /// The lease was not used up after all; the store was not asked.
     case unneeded
     case failed(any Error)
   }
 
-  /// Ends asking, and wakes whoever waits.
+  /// Records the result and resumes all waiters.
   func endAsking(_ answer: Answer) {
     if case .granted(let count, let day) = answer { add(count, day: day) }
     let waiters = waiting.withLock { state in
@@ -155,16 +155,16 @@ final class QuotaMeter: Sendable {
     for waiter in waiters { waiter.resume() }
   }
 
-  /// Whether it is known that nothing is left of that day.
+  /// Whether the day's quota is known to be used up.
   func isExhausted(day: Int64, now: Int64) -> Bool {
     waiting.withLock { state in
       state.exhausted.map { $0.day == day && now < $0.until } ?? false
     }
   }
 
-  /// Waits until the store has answered.
+  /// Suspends until the pending request has been answered.
   ///
-  /// - Throws: what kept the store from it.
+  /// - Throws: The error of the request; `CancellationError`.
   func waitForAnswer() async throws {
     let id = waiting.withLock { state in
       state.nextID += 1

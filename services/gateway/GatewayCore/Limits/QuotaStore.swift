@@ -1,9 +1,9 @@
 import Foundation
 import Storage
 
-/// The SQL of daily quotas: of each partner, method and day, the calls that gateways took.
+/// The SQL of daily quotas: the calls leased per partner, method and day.
 enum QuotaStore {
-  /// What a partner's methods took on a day.
+  /// Returns what was leased of a partner's methods on a day.
   static func usage(of partner: String, day: Int64) -> Query<[(path: String, calls: Int64)]> {
     .all(
       "SELECT path, leased FROM quota_day WHERE partner = ?1 AND day = ?2 ORDER BY path",
@@ -11,7 +11,7 @@ enum QuotaStore {
     ) { (try $0.text("path"), try $0.integer("leased")) }
   }
 
-  /// Takes at most `count` calls of a day; replies with how many, 0 where none is left.
+  /// Leases up to `count` calls of a day; replies with the number granted, 0 where none is left.
   static func lease(
     partner: String, path: String, day: Int64, count: Int64, quota: Int64, at now: Date
   ) -> Step<Int64> {
@@ -36,7 +36,7 @@ enum QuotaStore {
     }
   }
 
-  /// Gives back what was not used.
+  /// Returns the unused calls of a lease.
   static func giveBack(partner: String, path: String, day: Int64, _ count: Int64) -> Statement {
     Statement(
       """
@@ -44,7 +44,7 @@ enum QuotaStore {
       """, [partner, path, day, count], expects: .any)
   }
 
-  /// Forgets days before that one.
+  /// Deletes the rows of days before `day`.
   static func purge(before day: Int64) -> Statement {
     Statement("DELETE FROM quota_day WHERE day < ?1", [day], expects: .any)
   }

@@ -1,25 +1,24 @@
-/// A token bucket: so many calls at once, and so many a second in the long run. A pure value; what
-/// it was left with is one number, so that it can be kept in an atomic and taken from without a
-/// lock.
+/// A token bucket: `burst` calls at once, and a sustained rate in the long run. A pure value. The
+/// state is one number, so that it can be kept in an atomic and updated without a lock.
 ///
-/// That number is the moment at which the bucket is full again, in nanoseconds of any clock that
-/// does not go back: a call moves it by the time that one token takes to come, and it may not lie
-/// further ahead than all of the tokens take.
-/// Source: the generic cell rate algorithm, ITU-T I.371, which is the token bucket said so.
+/// The state is the instant at which the bucket is full again, in nanoseconds of any monotonic
+/// clock: a call moves it ahead by the time in which one token is refilled, and it may lie at most
+/// ``depth`` ahead.
+/// Source: the generic cell rate algorithm, ITU-T I.371, which is equivalent to a token bucket.
 struct RateBucket: Sendable, Hashable {
-  /// What a call gets.
+  /// The result of taking a token.
   enum Take: Sendable, Hashable {
-    /// A token: the state behind it, and how many are left.
+    /// A token was taken: the next state, and the tokens that are left.
     case token(fullAt: Int64, left: Int)
-    /// None: the time until there is one, in nanoseconds.
+    /// The bucket is empty: the time until the next token, in nanoseconds.
     case none(wait: Int64)
   }
 
   private static let second: Double = 1_000_000_000
 
-  /// Tokens of a full bucket.
+  /// Capacity of the bucket.
   let burst: Int
-  /// Until the next token comes, in nanoseconds.
+  /// Time to refill one token, in nanoseconds.
   let interval: Int64
 
   /// - Parameters:
@@ -30,13 +29,14 @@ struct RateBucket: Sendable, Hashable {
     interval = Int64((Self.second / max(0.001, min(1_000_000, callsPerSecond))).rounded())
   }
 
-  /// Until an empty bucket is full, in nanoseconds.
+  /// Time to refill an empty bucket, in nanoseconds.
   var depth: Int64 { interval * Int64(burst) }
 
-  /// Takes a token from a bucket in that state.
+  /// Takes a token from a bucket with the state `fullAt`.
   func take(fullAt: Int64, now: Int64) -> Take {
-    // So far ahead it lies only where the rate was lower before, which counts no more: the bucket
-    // is one that gave its last token. A little further it may lie for who read the clock before.
+    // The state lies this far ahead only if it stems from a lower rate. Then the bucket counts as
+    // one that has just given its last token. A second of tolerance covers callers that read the
+    // clock earlier than others.
     let isForeign = fullAt > now + depth + Int64(Self.second)
     let next = max(isForeign ? now + depth - interval : fullAt, now) + interval
     let ahead = next - now

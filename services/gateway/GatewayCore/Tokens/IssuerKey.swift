@@ -2,9 +2,9 @@ import Foundation
 import JWTKit
 import ServiceKit
 
-/// A public key that tokens are checked with.
+/// A public key that verifies an issuer's tokens.
 struct IssuerKey: Sendable {
-  /// Asymmetric ones only: who can check a token cannot make one.
+  /// Asymmetric algorithms only: whoever can verify a token must not be able to sign one.
   static let algorithms: Set = [
     "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA",
   ]
@@ -19,14 +19,14 @@ struct IssuerKey: Sendable {
 
   private struct Unusable: Error {}
 
-  /// What tokens call it; nil for a key of a PEM file, which has no name.
+  /// The key id (`kid`); nil for a key of a PEM file, which has none.
   let id: String?
-  /// The only algorithm that it is for; nil for any that fits.
+  /// The only algorithm that the key may be used with (`alg`); nil for any that fits its type.
   private let algorithm: String?
   private let material: Material
 
-  /// - Throws: Where it is no public key of RSA (2,048 bits at least), P-256, P-384, P-521 or
-  ///   Ed25519.
+  /// - Throws: An error unless it is a public key of RSA (2,048 bits at least), P-256, P-384, P-521
+  ///   or Ed25519.
   fileprivate init(_ key: JWK) throws {
     id = key.keyIdentifier?.string
     algorithm = key.algorithm?.rawValue
@@ -66,10 +66,11 @@ struct IssuerKey: Sendable {
     }
   }
 
-  /// What a token claims that this key signed by that algorithm; nil where it did not.
+  /// Returns the claims of a token if this key signed it with that algorithm; nil otherwise.
   func claims(of token: [UInt8], by algorithm: String) async -> TokenClaims? {
     guard self.algorithm ?? algorithm == algorithm else { return nil }
-    // A collection of one, for one algorithm: JWTKit takes any key where it does not know the name.
+    // A collection with one key for one algorithm: JWTKit falls back to any key for an unknown
+    // `kid`.
     let keys = JWTKeyCollection()
     switch (material, algorithm) {
     case (.rsa(let key), "RS256"): await keys.add(rsa: key, digestAlgorithm: .sha256)
@@ -88,15 +89,15 @@ struct IssuerKey: Sendable {
   }
 }
 
-/// The keys in an issuer's file, as they were when it was read.
+/// The keys of an issuer's key file at the time of reading.
 struct IssuerKeys: Sendable {
-  /// Bytes of a file.
+  /// Largest file, in bytes.
   static let bytesMax = 1 << 20
-  /// Keys in a file: two or three are usual, so that they can be rotated. Without a name each of
-  /// them may be tried.
+  /// Keys per file: two or three are usual, for rotation. Each key without a `kid` may have to be
+  /// tried.
   private static let keysMax = (named: 64, unnamed: 8)
 
-  /// By which a file is known to have changed.
+  /// File attributes that reveal a change.
   struct Stamp: Sendable, Hashable {
     let changed: Foundation.Date?
     let size: Int?
@@ -112,7 +113,8 @@ struct IssuerKeys: Sendable {
 
   private let keys: [IssuerKey]
 
-  /// - Throws: ``ConfigurationError`` where the file is not there, or not all of it can be used.
+  /// - Throws: ``ConfigurationError`` where the file cannot be read, or no valid set of keys is in
+  ///   it.
   init(contentsOf file: String) throws {
     guard let data = FileManager.default.contents(atPath: file), data.count <= Self.bytesMax else {
       throw ConfigurationError("\(file): cannot be read, or has more than \(Self.bytesMax) bytes")
@@ -120,8 +122,8 @@ struct IssuerKeys: Sendable {
     try self.init(data, of: file)
   }
 
-  /// - Parameter source: Where they are from, for people.
-  /// - Throws: ``ConfigurationError`` where not all of them can be used.
+  /// - Parameter source: Where the keys come from, for error messages.
+  /// - Throws: ``ConfigurationError`` where the data is no valid set of keys.
   init(_ data: Data, of source: String) throws {
     do {
       keys = try Self.pem(data) ?? Self.jwks(data)
@@ -137,7 +139,7 @@ struct IssuerKeys: Sendable {
   private struct PublishedKeys: Decodable {
     let keys: [Published]
 
-    /// nil where it is no key that is understood.
+    /// A key of a JWKS; `key` is nil where it is not supported.
     struct Published: Decodable {
       let key: IssuerKey?
 
@@ -146,7 +148,7 @@ struct IssuerKeys: Sendable {
   }
 
   private static func jwks(_ data: Data) throws -> [IssuerKey] {
-    // One that is not understood is passed over, as are members that are not (RFC 7517, 5).
+    // Unsupported keys and members are ignored (RFC 7517, 5).
     let keys = try JSONDecoder().decode(PublishedKeys.self, from: data).keys.compactMap(\.key)
     guard (1...keysMax.named).contains(keys.count),
       Set(keys.compactMap(\.id)).count == keys.count
@@ -154,7 +156,7 @@ struct IssuerKeys: Sendable {
     return keys
   }
 
-  /// Nil where it is no PEM.
+  /// Returns nil where the data is not PEM.
   private static func pem(_ data: Data) throws -> [IssuerKey]? {
     let text = String(decoding: data, as: UTF8.self)
     let (begin, end) = ("-----BEGIN PUBLIC KEY-----", "-----END PUBLIC KEY-----")
@@ -167,6 +169,6 @@ struct IssuerKeys: Sendable {
     }
   }
 
-  /// The keys that may have signed a token with that `kid`.
+  /// Returns the keys that may have signed a token with that `kid`.
   func named(_ id: String?) -> [IssuerKey] { keys.filter { $0.id == nil || $0.id == id } }
 }

@@ -2,24 +2,22 @@ import Foundation
 public import Logging
 import ServiceKit
 
-/// Keeps the files of issuers' keys as their issuers publish them, where the configuration says
-/// where that is.
+/// Downloads the keys of those issuers whose configuration has a URL, into their key files.
 ///
-/// The file is what counts: it survives a restart while the issuer is away, and whoever checks
-/// tokens reads it anew when it changes (``TokenIssuers``).
+/// The file is authoritative: it survives a restart while the issuer is unreachable, and
+/// ``TokenIssuers`` reads it again when it changes.
 public struct KeyDownloads: Sendable {
-  /// Gets what is at a URL: trusting the authorities of a file, or the system's; so many bytes at
-  /// most.
+  /// Fetches a URL, trusting the authorities of a file or the system's; `bytesMax` bounds the body.
   public typealias Fetch =
     @Sendable (
       _ url: String, _ authorities: String?, _ bytesMax: Int
     ) async throws -> [UInt8]
 
-  /// How often it is looked whether anything is due: after a reload, a new issuer is.
+  /// Polling interval for due downloads: a reload may add an issuer.
   private static let turn: Duration = .seconds(2)
   /// Time between downloads. Issuers publish a key long before they sign with it.
   private static let interval: Duration = .seconds(300)
-  /// Time before another try.
+  /// Time until a failed download is retried.
   private static let retry: Duration = .seconds(10)
 
   private let fetch: Fetch
@@ -30,9 +28,9 @@ public struct KeyDownloads: Sendable {
     self.logger = logger
   }
 
-  /// Downloads what is due, again and again, until the task is cancelled.
+  /// Downloads whatever is due, until the task is cancelled.
   ///
-  /// - Parameter issuers: Those of now.
+  /// - Parameter issuers: Returns the current issuers.
   public func run(_ issuers: @Sendable () -> [TokenIssuerSetting]) async {
     var due: [String: ContinuousClock.Instant] = [:]
     repeat {
@@ -40,12 +38,13 @@ public struct KeyDownloads: Sendable {
         guard due[issuer.keysFile].map({ $0 <= .now }) ?? true else { continue }
         due[issuer.keysFile] = .now + (await download(issuer) ? Self.interval : Self.retry)
       }
-      // Time itself is meant.
+      // A real sleep.
       try? await Task.sleep(for: Self.turn)
     } while !Task.isCancelled
   }
 
-  /// Whether the file holds what is published now. What cannot be used changes nothing.
+  /// Downloads an issuer's keys. Invalid keys leave the file as it is.
+  /// - Returns: Whether the file has the published keys.
   func download(_ issuer: TokenIssuerSetting) async -> Bool {
     do {
       let authorities = issuer.keysAuthorityFile
@@ -54,7 +53,7 @@ public struct KeyDownloads: Sendable {
           issuer.keysURL, authorities.isEmpty ? nil : authorities, IssuerKeys.bytesMax))
       _ = try IssuerKeys(data, of: issuer.keysURL)
       if FileManager.default.contents(atPath: issuer.keysFile) != data {
-        // In one step: nobody reads half of it.
+        // Atomically: nobody reads half of it.
         try data.write(to: URL(filePath: issuer.keysFile), options: .atomic)
       }
       return true

@@ -1,14 +1,16 @@
 import ServiceKit
 import YijiaTypeV1
 
-/// A caller whom something outside of the store names: a signed token, or a certificate.
+/// An account that a credential issued outside of the store names: a signed token.
 enum NamedAccount: Sendable, Hashable {
-  /// By identifier.
+  /// A partner, by identifier.
   case partner(String)
+  /// A staff member, by identifier.
   case staff(String)
+  /// A union member, by identifier.
   case member(String)
 
-  /// Nil where the kind is none of `partner`, `staff` and `member`, or the identifier is none.
+  /// Returns nil unless the kind is `partner`, `staff` or `member` and the identifier is valid.
   init?(kind: String, id: String) {
     guard IDSource.isIdentifier(id) else { return nil }
     switch kind {
@@ -19,7 +21,7 @@ enum NamedAccount: Sendable, Hashable {
     }
   }
 
-  /// Resource name.
+  /// Resource name of the account.
   var name: String {
     switch self {
     case .partner(let id): "partners/\(id)"

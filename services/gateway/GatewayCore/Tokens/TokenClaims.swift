@@ -1,16 +1,16 @@
 import Foundation
 import JWTKit
 
-/// What a token says before it is looked at how it was signed (RFC 7515, 4.1).
+/// The header of a JWT, before its signature is verified (RFC 7515, 4.1).
 struct TokenHead: Decodable, Sendable {
   let alg: String
-  /// Which key it was signed with.
+  /// Id of the signing key.
   let kid: String?
-  /// What a reader must understand: we know none.
+  /// Extensions that a reader must understand; none are supported.
   let crit: [String]?
 }
 
-/// What a token claims (RFC 7519, 4), as far as it is text, lists of texts, and numbers.
+/// The claims of a token (RFC 7519, 4): texts, lists of texts, and numbers.
 struct TokenClaims: JWTPayload, Sendable {
   private enum Value: Codable, Sendable {
     case text(String)
@@ -53,12 +53,12 @@ struct TokenClaims: JWTPayload, Sendable {
     try container.encode(values)
   }
 
-  /// Nil where there is none of that name, or it is no text.
+  /// Returns a text claim; nil where it is missing or not a text.
   func text(_ name: String) -> String? {
     if case .text(let text) = values[name] { text } else { nil }
   }
 
-  /// One text or several.
+  /// Returns a claim that is one text or several.
   func texts(_ name: String) -> [String] {
     switch values[name] {
     case .text(let text): [text]
@@ -67,30 +67,30 @@ struct TokenClaims: JWTPayload, Sendable {
     }
   }
 
-  /// The words of a claim that is one text of words or a list of them.
+  /// Returns the space-separated words of a claim that is one text or a list.
   func words(_ name: String) -> [String] {
     texts(name).flatMap { $0.split(separator: " ").map(String.init) }
   }
 
-  /// Seconds since 1970: nil where the claim is not there.
+  /// Returns a time claim in seconds since 1970; nil where it is missing.
   ///
-  /// - Throws: ``Malformed`` where it is no time.
+  /// - Throws: ``Malformed`` where it is not a valid time.
   func time(_ name: String) throws(Malformed) -> Double? {
     switch values[name] {
     case nil: return nil
-    // What cannot be a date of four digits is no time (RFC 3339).
+    // Later than the year 9999 is invalid: RFC 3339 has four digits.
     case .number(let seconds) where (0..<253_402_300_800).contains(seconds): return seconds
     default: throw Malformed()
     }
   }
 
-  /// A claim is not what it must be.
+  /// The error of a claim that has the wrong type or range.
   struct Malformed: Error {}
 
-  /// Times are compared by the gateway's own clock.
+  /// Verifies nothing: ``TokenIssuers`` compares times by the gateway's own clock.
   func verify(using algorithm: some JWTAlgorithm) {}
 
-  /// A part of a token: JSON in base64url without padding.
+  /// Decodes a part of a token: JSON in base64url without padding.
   static func decoded<Value: Decodable>(_ type: Value.Type, _ part: ArraySlice<UInt8>) -> Value? {
     var text = String(decoding: part, as: UTF8.self)
       .replacing("-", with: "+").replacing("_", with: "/")

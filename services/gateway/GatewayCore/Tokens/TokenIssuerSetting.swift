@@ -1,32 +1,33 @@
 import Foundation
 import ServiceKit
 
-/// Whose signed tokens (JWT, RFC 7519) prove callers.
+/// An issuer whose signed tokens (JWT, RFC 7519) authenticate callers.
 public struct TokenIssuerSetting: Codable, Sendable, Hashable {
-  /// The claim `iss`.
+  /// Required value of the claim `iss`.
   public var issuer: String
-  /// What the claim `aud` must hold.
+  /// Value that the claim `aud` must contain.
   public var audience: String
   /// File with the issuer's public keys: a JWKS (RFC 7517), or PEM.
   public var keysFile: String
-  /// Where the issuer publishes them, to be kept in that file; empty where somebody else does that.
+  /// URL from which the keys are downloaded into that file; empty where something else maintains
+  /// it.
   public var keysURL: String
-  /// File with the authorities to trust there; empty for the system's.
+  /// File with the authorities to trust for the download; empty for the system's.
   public var keysAuthorityFile: String
-  /// What the tokens may be signed with: RS256 … PS512, ES256 …, EdDSA; none is symmetric.
+  /// Accepted signature algorithms: RS256 … PS512, ES256 …, EdDSA; none is symmetric.
   public var algorithms: [String]
-  /// How far the issuer's clock may be off, in seconds.
+  /// Tolerated difference of the issuer's clock, in seconds.
   public var clockSkewSeconds: Int
-  /// The claim that says who calls.
+  /// The claim that identifies the caller.
   public var subjectClaim: String
-  /// partner, staff or member: that claim is the identifier of such a caller; empty where
-  /// ``subjects`` is all.
+  /// partner, staff or member: the claim is the identifier of such an account; empty where only
+  /// ``subjects`` are accepted.
   public var subjectKind: String
-  /// Whom other values of that claim name.
+  /// Accounts of other values of that claim.
   public var subjects: [TokenSubjectSetting]
-  /// The claim with the scopes, as one text or a list (RFC 8693, 4.2).
+  /// The claim that states the scopes, as one text or a list (RFC 8693, 4.2).
   public var scopeClaim: String
-  /// What each scope lets call; empty: tokens are good for all that their caller may call.
+  /// Methods granted by each scope; empty: a token grants all that its caller may call.
   public var scopes: [TokenScopeSetting]
 
   enum CodingKeys: String, CodingKey {
@@ -60,7 +61,7 @@ public struct TokenIssuerSetting: Codable, Sendable, Hashable {
     self.scopes = scopes
   }
 
-  /// All but `issuer`, `audience`, `keys_file` and `algorithms` may be left out.
+  /// Fields other than `issuer`, `audience`, `keys_file` and `algorithms` are optional.
   public init(from decoder: any Decoder) throws {
     let values = try decoder.container(keyedBy: CodingKeys.self)
     issuer = try values.decode(String.self, forKey: .issuer)
@@ -78,9 +79,9 @@ public struct TokenIssuerSetting: Codable, Sendable, Hashable {
   }
 }
 
-/// Whom a token's subject names: a partner or a member of staff, of the configuration or the store.
+/// Maps a token's subject to a partner or a staff member, of the configuration or the store.
 public struct TokenSubjectSetting: Codable, Sendable, Hashable {
-  /// The claim's value.
+  /// The value of the claim.
   public var subject: String
   /// Identifier of a partner; empty for none.
   public var partner: String
@@ -103,18 +104,18 @@ public struct TokenSubjectSetting: Codable, Sendable, Hashable {
     staff = try values.decodeIfPresent(String.self, forKey: .staff) ?? ""
   }
 
-  /// Nil unless it is exactly one.
+  /// The account; nil unless exactly one is stated, with a valid identifier.
   var account: NamedAccount? {
     if staff.isEmpty { return NamedAccount(kind: "partner", id: partner) }
     return partner.isEmpty ? NamedAccount(kind: "staff", id: staff) : nil
   }
 }
 
-/// What a scope of a token lets call.
+/// The methods that a scope grants.
 public struct TokenScopeSetting: Codable, Sendable, Hashable {
-  /// As the claim says it.
+  /// Name of the scope in the claim.
   public var scope: String
-  /// Paths of methods.
+  /// Paths of the methods.
   public var methods: [String]
 
   public init(scope: String, methods: [String]) {
@@ -124,12 +125,12 @@ public struct TokenScopeSetting: Codable, Sendable, Hashable {
 }
 
 extension TokenIssuerSetting {
-  /// Longest time that an issuer's clock may be off.
+  /// Upper bound of the tolerated clock difference, in seconds.
   private static let clockSkewMax = 300
 
-  /// What is wrong with it.
+  /// Returns what is wrong with the setting.
   ///
-  /// - Parameter knows: Whether there is a method of that path.
+  /// - Parameter knows: Whether the path names a method.
   func faults(at field: String, knows: (String) -> Bool) -> [String] {
     var wrong: [String] = []
     for (name, value) in [
@@ -157,7 +158,7 @@ extension TokenIssuerSetting {
     return wrong + subjectFaults(at: field) + scopeFaults(at: field, knows: knows)
   }
 
-  /// Whether nobody in between can put keys of his own there.
+  /// Whether nobody in between could substitute keys.
   private static func isTrustworthy(_ url: String) -> Bool {
     guard let parts = URLComponents(string: url), parts.user == nil, parts.password == nil,
       let host = parts.host, !host.isEmpty

@@ -2,27 +2,27 @@ import Logging
 import ServiceKit
 import Synchronization
 
-/// Whose signed tokens (JWT, RFC 7519) prove callers, and the keys that they are signed with.
+/// Authenticates signed tokens (JWT, RFC 7519) by their issuers' keys.
 ///
-/// A token that was checked is remembered until it ends: checking one costs a hundred times more
-/// than looking it up. A file of keys that has changed is read anew within ten seconds; one that
-/// cannot be used then changes nothing.
+/// Verified tokens are cached until they expire, as verification costs a hundred times more than a
+/// look-up. A changed key file is read again within ten seconds; if it is invalid then, the keys
+/// before stay in use.
 ///
 /// Safe to use from any task.
 final class TokenIssuers: Sendable {
-  /// Bytes of a token that are looked at.
+  /// Longest token that is verified, in bytes.
   private static let tokenBytesMax = 8_192
-  /// Tokens that are remembered, some 300 bytes each.
+  /// Size of the cache, in tokens of some 300 bytes each.
   private static let tokensMax = 20_000
-  /// How often the files are looked at, in microseconds.
+  /// Interval at which the key files are checked for changes, in microseconds.
   private static let lookInterval: Int64 = 10_000_000
 
-  /// Whom a token names.
+  /// What a verified token states.
   struct Named: Sendable, Hashable {
     let account: NamedAccount
-    /// Microseconds since 1970.
+    /// Expiry plus clock skew, in microseconds since 1970.
     let expiresAt: Int64
-    /// What its scopes let call.
+    /// The methods that its scopes grant.
     let grant: Grant
   }
 
@@ -47,9 +47,9 @@ final class TokenIssuers: Sendable {
     var keys: [String: IssuerKeys] = [:]
     var stamps: [String: IssuerKeys.Stamp] = [:]
     var checked: [CredentialHash: Named] = [:]
-    /// When the files are looked at again; microseconds since 1970.
+    /// When the key files are checked next, in microseconds since 1970.
     var nextLook: Int64 = 0
-    /// Rises with new keys, so that nothing is kept that old ones proved.
+    /// Incremented with new keys, so that no result of old ones is cached afterwards.
     var generation: UInt64 = 0
   }
 
@@ -58,9 +58,9 @@ final class TokenIssuers: Sendable {
   private let state: Mutex<State>
 
   /// - Parameters:
-  ///   - settings: That passed ``TokenIssuerSetting/faults(at:knows:)``.
-  ///   - logger: Told of files that can be used no more.
-  /// - Throws: ``ConfigurationError`` naming every file of keys that cannot be used.
+  ///   - settings: Ones that passed ``TokenIssuerSetting/faults(at:knows:)``.
+  ///   - logger: Receives errors about key files that became invalid.
+  /// - Throws: ``ConfigurationError`` naming every invalid key file.
   init(_ settings: [TokenIssuerSetting], logger: Logger? = nil) throws {
     var state = State()
     var issuers: [String: Issuer] = [:]
@@ -74,7 +74,7 @@ final class TokenIssuers: Sendable {
         scopes: Dictionary(
           setting.scopes.map { ($0.scope, $0.methods) }, uniquingKeysWith: { first, _ in first }))
       state.stamps[setting.issuer] = IssuerKeys.Stamp(of: setting.keysFile)
-      // What is downloaded may not be there yet.
+      // A file to be downloaded may not exist yet.
       if !setting.keysURL.isEmpty, state.stamps[setting.issuer]?.size == nil { continue }
       state.keys[setting.issuer] = faults.catching("token_issuers[\(index)].keys_file") {
         try IssuerKeys(contentsOf: setting.keysFile)
@@ -86,16 +86,16 @@ final class TokenIssuers: Sendable {
     self.state = Mutex(state)
   }
 
-  /// Whether a token may be one of these: three parts.
+  /// Whether a bearer token may be a JWT: it has three parts.
   func mayKnow(_ token: [UInt8]) -> Bool {
     !issuers.isEmpty && token.count(where: { $0 == UInt8(ascii: ".") }) == 2
   }
 
-  /// Whom a token names.
+  /// Verifies a token and returns what it states.
   ///
-  /// - Throws: ``CommonFailure/callerUnproven``, whatever is wrong with it,
-  ///   ``GatewayFailure/credentialExpired``, and ``GatewayFailure/issuerKeysUnknown`` where its
-  ///   issuer's keys were not downloaded yet.
+  /// - Throws: ``CommonFailure/callerUnproven`` for any invalid token,
+  ///   ``GatewayFailure/credentialExpired``, and ``GatewayFailure/issuerKeysUnknown`` where the
+  ///   issuer's keys have not been downloaded yet.
   func named(_ token: [UInt8], at now: Int64) async throws -> Named {
     guard let hash = CredentialHash(of: token, bytesMax: Self.tokenBytesMax) else {
       throw CommonFailure.callerUnproven
@@ -132,7 +132,8 @@ final class TokenIssuers: Sendable {
     throw CommonFailure.callerUnproven
   }
 
-  /// Nil where the claims prove nobody now. One that has ended is returned.
+  /// Returns nil where the claims authenticate nobody at the moment, except by expiry: an expired
+  /// token is returned.
   private static func named(
     by claims: TokenClaims, of issuer: Issuer, now: Int64
   ) throws -> Named? {
@@ -140,7 +141,7 @@ final class TokenIssuers: Sendable {
     let time = Double(now) / 1_000_000
     guard claims.text("iss") == issuer.setting.issuer,
       claims.texts("aud").contains(issuer.setting.audience),
-      // A token without an end is none: RFC 7519 leaves it to us.
+      // A token without an expiry is refused; RFC 7519 leaves that to the reader.
       let end = try claims.time("exp"),
       try claims.time("nbf").map({ $0 - skew <= time }) ?? true,
       try claims.time("iat").map({ $0 - skew <= time }) ?? true,
@@ -150,10 +151,10 @@ final class TokenIssuers: Sendable {
       account: account, expiresAt: Int64((end + skew) * 1_000_000), grant: issuer.grant(of: claims))
   }
 
-  /// Reads the files anew that have changed, where it is time to look.
+  /// Reads changed key files again, at most once per `lookInterval`.
   private func lookAtFiles(at now: Int64) {
     let stamps = state.withLock { state -> [String: IssuerKeys.Stamp]? in
-      // A clock that was set back must not keep us from looking.
+      // The second condition: a clock that was set back must not stop the checks.
       guard now >= state.nextLook || now < state.nextLook - Self.lookInterval else { return nil }
       state.nextLook = now + Self.lookInterval
       return state.stamps
@@ -181,13 +182,13 @@ final class TokenIssuers: Sendable {
 }
 
 extension TokenIssuers.State {
-  /// Keeps a token; beyond the most those that have ended are forgotten, or all.
+  /// Caches a token. At the limit, expired tokens are dropped, or all of them.
   fileprivate mutating func keep(
     _ named: TokenIssuers.Named, _ hash: CredentialHash, most: Int, at now: Int64
   ) {
     if checked.count >= most {
       checked = checked.filter { $0.value.expiresAt > now }
-      // Half of the room at least, or it would be looked through again for each.
+      // Frees half of the cache at least; otherwise each insertion would scan it.
       if checked.count > most / 2 { checked = [:] }
     }
     checked[hash] = named
