@@ -4,7 +4,7 @@ public import RPC
 import ServiceKit
 
 extension MembersService {
-  /// Opens an organization that another administrator founded.
+  /// Activates an organization founded by another administrator.
   public func approveOrganization(
     _ request: ApproveOrganizationRequest, context: ServerContext
   ) async throws -> ApproveOrganizationResponse {

@@ -5,7 +5,7 @@ import ServiceKit
 import Storage
 
 extension MembersService {
-  /// Notes that a federation covers a union (二次覆盖); nobody's membership changes.
+  /// Records that a federation covers a union (二次覆盖); memberships don't change.
   public func coverOrganization(
     _ request: CoverOrganizationRequest, context: ServerContext
   ) async throws -> CoverOrganizationResponse {
@@ -29,9 +29,9 @@ extension MembersService {
     return response
   }
 
-  /// One edge between a federation and a union is noted or ended: the federation changes by it.
+  /// Adds or removes an edge between a federation and a union, as a change of the federation.
   ///
-  /// - Parameter decide: What to store; nil where it is so already.
+  /// - Parameter decide: Returns the commit; `nil` if nothing changes.
   func changeCover(
     _ cover: CoverOrder, payload: [UInt8], action: String, context: ServerContext,
     decide:
@@ -58,13 +58,13 @@ extension MembersService {
   }
 }
 
-/// A federation and a union as a request names them, checked.
+/// The validated federation and union of a request.
 struct CoverOrder: Sendable {
-  /// Names the federation.
+  /// The common fields, which name the federation.
   let order: OrganizationOrder
   let unionID: String
 
-  /// - Throws: ``CommonFailure/invalidFields(_:)`` with every wrong field.
+  /// - Throws: ``CommonFailure/invalidFields(_:)`` with every invalid field.
   init(requestID: String, name: String, organization: String) throws {
     var checks = FieldChecks()
     order = OrganizationOrder(requestID: requestID, name: name, &checks)

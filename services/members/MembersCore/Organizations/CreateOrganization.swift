@@ -5,14 +5,15 @@ import ServiceKit
 import Storage
 
 extension MembersService {
-  /// Founds an organization below one of the caller's subtree; another administrator approves it.
+  /// Founds an organization below one of the caller's subtree; another administrator must approve
+  /// it.
   public func createOrganization(
     _ request: CreateOrganizationRequest, context: ServerContext
   ) async throws -> CreateOrganizationResponse {
     let caller = try context.caller
     let founding = try Founding(
       request, id: ids.next(), author: caller.subject, now: clock.microseconds)
-    // The parent is what the founding changes: it is one more below it.
+    // The change applies to the parent, whose number of children increases.
     let order = founding.order
     var payload = request
     payload.requestID = ""
@@ -38,13 +39,13 @@ extension MembersService {
   }
 }
 
-/// A founding as it is asked for, checked.
+/// The validated fields of a request.
 private struct Founding: Sendable {
-  /// Names the organization that it shall stand below.
+  /// The common fields, which name the parent.
   let order: OrganizationOrder
   let draft: StoredOrganization
 
-  /// - Throws: ``CommonFailure/invalidFields(_:)`` with every wrong field.
+  /// - Throws: ``CommonFailure/invalidFields(_:)`` with every invalid field.
   init(
     _ request: CreateOrganizationRequest, id: String, author: String, now: Int64
   ) throws {
@@ -58,7 +59,7 @@ private struct Founding: Sendable {
       : checks.take { () throws(FieldFailure) in
         try ExternalID.checked(raw.externalID, field: "organization.external_id")
       } ?? ""
-    // The day of its approval.
+    // Set by the approval.
     raw.openedDate = nil
     let fields = OrganizationFields(
       checking: raw, prefix: "organization.",

@@ -4,10 +4,10 @@ import ServiceKit
 import Storage
 
 extension MembersService {
-  /// Rows that an export reads at a time: some milliseconds, and some hundred kilobytes.
+  /// The number of rows per read: some milliseconds and some hundred kilobytes.
   private static let exportPage = 500
 
-  /// Streams a subtree, those above before those below.
+  /// Streams a subtree, parents before children.
   public func exportOrganizations(
     _ request: ExportOrganizationsRequest, responses: ResponseWriter<ExportOrganizationsResponse>,
     context: ServerContext

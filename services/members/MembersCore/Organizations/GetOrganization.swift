@@ -4,7 +4,7 @@ import ServiceKit
 import Storage
 
 extension MembersService {
-  /// Reads an organization of the caller's subtree.
+  /// Returns an organization of the caller's subtree.
   public func getOrganization(
     _ request: GetOrganizationRequest, context: ServerContext
   ) async throws -> GetOrganizationResponse {

@@ -3,7 +3,7 @@ public import RPC
 import ServiceKit
 
 extension MembersService {
-  /// Reads a region of the table, or a code that no region has any more.
+  /// Returns a region in force or a retired one.
   public func getRegion(
     _ request: GetRegionRequest, context: ServerContext
   ) async throws -> GetRegionResponse {

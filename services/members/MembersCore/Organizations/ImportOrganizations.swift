@@ -5,8 +5,8 @@ import ServiceKit
 import Storage
 
 extension MembersService {
-  /// Imports a tree, a result a row. Rows are stored many at a time; a row waits for its parent and
-  /// for an earlier row of the same organization.
+  /// Imports a tree and returns a result per row. Rows are stored in batches; a row waits for its
+  /// parent and for earlier rows of the same organization.
   public func importOrganizations(
     _ requests: RequestStream<ImportOrganizationsRequest>,
     responses: ResponseWriter<ImportOrganizationsResponse>, context: ServerContext
@@ -17,7 +17,7 @@ extension MembersService {
     let pipeline = RecordPipeline<ImportOrganizationsRequest, ImportOrganizationsResponse>(
       window: configuration.enrollmentsInFlight,
       order: { row in
-        // Roots have the key of no parent in common: of two, the first is first.
+        // Roots share one key, because a second root is accepted only after the first.
         let root = row.parentExternalID.isEmpty ? [""] : []
         return .init(
           own: [row.externalID] + root, needs: [row.externalID, row.parentExternalID])

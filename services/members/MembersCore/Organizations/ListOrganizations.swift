@@ -4,11 +4,11 @@ import ServiceKit
 import Storage
 
 extension MembersService {
-  /// Up to so many organizations of a subtree are gathered and sorted for each page: some 10 ms.
+  /// The largest subtree that is sorted for each page: about 10 ms.
   private static let gatheredMax = 5_000
 
   /// Lists the organizations of a subtree by external id: all, those directly below one, or those
-  /// that a federation covers.
+  /// covered by a federation.
   public func listOrganizations(
     _ request: ListOrganizationsRequest, context: ServerContext
   ) async throws -> ListOrganizationsResponse {
@@ -36,7 +36,7 @@ extension MembersService {
     return response
   }
 
-  /// A page of a subtree, read the way that fits its size.
+  /// Returns a page of a subtree, with a query plan that fits its size.
   func organizations(
     of range: PathRange, _ filter: OrganizationFilter = OrganizationFilter(),
     after: SQLValue, limit: Int
@@ -48,9 +48,10 @@ extension MembersService {
         of: range, filter, after: after, limit: limit, isSmall: count <= Self.gatheredMax))
   }
 
-  /// The organization on which the wanted ones hang; nil where a whole subtree is wanted.
+  /// Returns the edge and the organization by which the list is restricted; `nil` for a whole
+  /// subtree.
   ///
-  /// - Throws: ``CommonFailure/outOfScope`` where it is not in the subtree.
+  /// - Throws: ``CommonFailure/outOfScope`` if the organization is not in the subtree.
   private func hanging(
     _ request: ListOrganizationsRequest, within range: PathRange
   ) async throws -> (OrganizationEdge, id: String)? {

@@ -4,7 +4,7 @@ import ServiceKit
 import Storage
 
 extension MembersService {
-  /// Lists the parts of a region by code.
+  /// Lists the child regions of a region by code.
   public func listRegions(
     _ request: ListRegionsRequest, context: ServerContext
   ) async throws -> ListRegionsResponse {
@@ -31,7 +31,7 @@ extension MembersService {
     return response
   }
 
-  /// The code in a region's resource name.
+  /// Returns the code in a region's resource name.
   static func regionCode(_ name: String, _ field: String) throws(FieldFailure) -> String {
     let code = name.dropFirst("regions/".count)
     guard name.hasPrefix("regions/"), [6, 9].contains(code.utf8.count),
@@ -48,7 +48,7 @@ extension MembersService {
 }
 
 extension RegionTable {
-  /// A region, or a code that no region has any more; nil where there never was one.
+  /// Returns a region in force or a retired one; `nil` if the code never existed.
   func message(of code: String) -> Region? {
     var region = Region()
     region.name = "regions/\(code)"

@@ -5,10 +5,10 @@ import ServiceKit
 import Storage
 
 extension MembersService {
-  /// Moves an organization, with everything below it, to stand below another one, in one step.
+  /// Moves an organization with its subtree below another parent, atomically.
   ///
-  /// Members and counters hang on organizations, not on paths, so they come along by themselves;
-  /// services that keep ancestors follow the one event.
+  /// Members and counters refer to organizations instead of paths, so they need no change. Services
+  /// that keep ancestors need only the one event.
   public func moveOrganization(
     _ request: MoveOrganizationRequest, context: ServerContext
   ) async throws -> MoveOrganizationResponse {

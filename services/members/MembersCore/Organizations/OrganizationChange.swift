@@ -5,18 +5,18 @@ import RPC
 import ServiceKit
 import Storage
 
-/// What every change of one organization is asked with, checked.
+/// The validated common fields of a change of one organization.
 struct OrganizationOrder: Sendable {
   private static let reasonCharacters = 2...200
 
   let requestID: String
   let id: String
-  /// Etag that the organization must have; any when empty.
+  /// The expected etag; empty for no check.
   let etag: String
-  /// Why; empty where nobody asks.
+  /// The reason for the audit log; empty if none is required.
   var reason = ""
 
-  /// - Parameter checks: Takes every wrong field; the order counts only without any.
+  /// - Parameter checks: Collects invalid fields; the order must not be used if there are any.
   init(
     requestID: String, name: String, field: String = "name", etag: String = "",
     _ checks: inout FieldChecks
@@ -28,18 +28,18 @@ struct OrganizationOrder: Sendable {
     self.etag = etag
   }
 
-  /// An order that is nothing but these.
+  /// Creates an order without further fields.
   ///
-  /// - Throws: ``CommonFailure/invalidFields(_:)`` with every wrong field.
+  /// - Throws: ``CommonFailure/invalidFields(_:)`` with every invalid field.
   init(requestID: String, name: String, etag: String) throws {
     var checks = FieldChecks()
     self.init(requestID: requestID, name: name, etag: etag, &checks)
     try checks.check()
   }
 
-  /// An order that says why.
+  /// Creates an order with a reason.
   ///
-  /// - Throws: ``CommonFailure/invalidFields(_:)`` with every wrong field.
+  /// - Throws: ``CommonFailure/invalidFields(_:)`` with every invalid field.
   init(requestID: String, name: String, etag: String, reason: String) throws {
     var checks = FieldChecks()
     self.init(requestID: requestID, name: name, etag: etag, &checks)
@@ -51,27 +51,27 @@ struct OrganizationOrder: Sendable {
   }
 }
 
-/// One change of one organization under way: how it ends is the same for all.
+/// A change of one organization, with the completion common to all changes.
 struct OrganizationChange: Sendable {
   let caller: Caller
   let now: Date
-  /// What the audit log calls it.
+  /// The action in the audit log.
   let action: String
   let order: OrganizationOrder
 
   var microseconds: Int64 { now.microseconds }
 
-  /// Today in China, in days since 1970-01-01.
+  /// The current day in China, in days since 1970-01-01.
   var today: Int { act.day }
 
   var act: Act { Act(actor: caller.subject, now: now) }
 
-  /// The end of a change: its event and its audit entry.
+  /// Returns the final step of a change, with its event and audit entry.
   ///
   /// - Parameters:
-  ///   - after: The organization after it; its version has risen by one.
-  ///   - previousParent: Where it stood before it was moved.
-  ///   - detail: More for the audit log.
+  /// - after: The changed organization, with its version incremented.
+  /// - previousParent: The parent before a move.
+  /// - detail: Additional data for the audit log.
   func end(
     _ after: StoredOrganization, previousParent: String? = nil, detail: String = "",
     _ commit: Commit
@@ -81,7 +81,8 @@ struct OrganizationChange: Sendable {
     return try end(after, detail: detail, commit)
   }
 
-  /// The end of what changed nothing of the organization itself: its audit entry.
+  /// Returns the final step if the organization itself did not change, with an audit entry but no
+  /// event.
   func end(
     unchanged organization: StoredOrganization, detail: String = "", _ commit: Commit
   ) throws -> Step<[UInt8]> {
@@ -101,14 +102,13 @@ struct OrganizationChange: Sendable {
 }
 
 extension MembersService {
-  /// Changes one organization: once a request id, in the caller's scope, from the etag that the
-  /// caller saw.
+  /// Changes one organization: checks idempotency, the caller's scope and the etag.
   ///
   /// - Parameters:
-  ///   - payload: The request; its request id does not count.
-  ///   - isAbove: Whether the caller must stand above the organization, not only hold it.
-  ///   - other: Another organization that the decision needs; empty for none.
-  ///   - decide: The decision, from the organization and the other one.
+  /// - payload: The serialized request with its request id cleared.
+  /// - isAbove: Whether the caller's scope must contain the parent, not only the organization.
+  /// - other: The id of another organization needed by the decision; empty for none.
+  /// - decide: The decision, given both organizations and the scope.
   /// - Throws: ``MembersError/organizationNotFound``, ``CommonFailure/outOfScope``,
   ///   ``CommonFailure/etagMismatch``, and what `decide` throws.
   func change(
@@ -139,7 +139,7 @@ extension MembersService {
     }
   }
 
-  /// Changes the state of one organization, and nothing else.
+  /// Changes only the state of one organization.
   func change(
     _ order: OrganizationOrder, payload: [UInt8], _ input: OrganizationLife.Input,
     context: ServerContext,

@@ -2,10 +2,10 @@ import GoogleType
 import MembersV1
 import ServiceKit
 
-/// What people state of an organization, checked and normalized. Imports, foundings and updates
-/// state the same fields.
+/// The validated and normalized fields of an organization, common to imports, foundings and
+/// updates.
 struct OrganizationFields: Sendable {
-  /// Employers that one union may cover.
+  /// The maximum number of employers that one union may cover.
   static let employersMax = 1_000
   private static let nameCharacters = 2...100
   private static let industryGroupCharacters = 0...50
@@ -19,12 +19,12 @@ struct OrganizationFields: Sendable {
   private(set) var employerCreditCodes: [String] = []
   private(set) var takesIndividuals: Bool
   private(set) var industryGroup = ""
-  /// In China, in days since 1970-01-01.
+  /// The opening date in China, in days since 1970-01-01.
   private(set) var openedDay: Int?
 
-  /// Checks all of them, each under its own name behind `prefix`.
+  /// Validates all fields; failures name them with `prefix`.
   ///
-  /// - Parameter today: In China, in days since 1970-01-01.
+  /// - Parameter today: The current day in China, in days since 1970-01-01.
   init(
     checking raw: Organization, prefix: String = "", today: Int, _ checks: inout FieldChecks
   ) {
@@ -66,7 +66,7 @@ struct OrganizationFields: Sendable {
     }
   }
 
-  /// The nation is 000000; any other region is in force.
+  /// Returns the region code: 000000 for the nation, otherwise one in force.
   private static func regionCode(
     _ raw: String, _ field: String, _ checks: inout FieldChecks
   ) -> String {
@@ -112,7 +112,7 @@ struct OrganizationFields: Sendable {
         return code.text
       }
     }
-    // Sorted, so that the same set in another order is the same content.
+    // Sorted, so that the order of the codes does not matter in comparisons.
     return Set(employers).sorted()
   }
 
@@ -132,7 +132,7 @@ struct OrganizationFields: Sendable {
   }
 }
 
-/// The key that founders and importers know an organization by.
+/// The key by which founders and importers identify an organization.
 enum ExternalID {
   private static let characters = 1...64
 

@@ -1,15 +1,15 @@
 import MembersV1
 import ServiceKit
 
-/// A row of an imported tree, checked, before it has its place in the tree.
+/// A validated row of an imported tree, without its place in the tree.
 struct OrganizationRow: Sendable {
   let requestID: String
   let parentExternalID: String
-  /// All but the parent and the path.
+  /// The organization without parent and path.
   let draft: StoredOrganization
 
-  /// - Parameter author: Who imports it.
-  /// - Throws: ``CommonFailure/invalidFields(_:)`` with every wrong field.
+  /// - Parameter author: The importing caller.
+  /// - Throws: ``CommonFailure/invalidFields(_:)`` with every invalid field.
   init(_ request: ImportOrganizationsRequest, id: String, author: String, now: Int64) throws {
     var checks = FieldChecks()
     requestID =
@@ -26,7 +26,7 @@ struct OrganizationRow: Sendable {
     let fields = OrganizationFields(
       checking: request.organization,
       today: ChinaDate(microseconds: now).daysSinceEpoch, &checks)
-    // A dissolved organization is history: it is made by dissolving one.
+    // The state DISSOLVED results only from dissolving an organization.
     if ![.unspecified, .preparing, .active, .suspended].contains(request.state) {
       checks.add([.invalidValue("state")])
     }
@@ -37,10 +37,10 @@ struct OrganizationRow: Sendable {
       created: now)
   }
 
-  /// The organization in its place.
+  /// Returns the organization in its place in the tree.
   ///
-  /// A root comes first, or from an administrator of the whole tree; anything else under a parent
-  /// in the caller's subtree.
+  /// A root must be the first organization, or come from an administrator of the whole tree; any
+  /// other one needs a parent in the caller's subtree.
   ///
   /// - Throws: ``MembersError/parentNotFound``, ``CommonFailure/outOfScope``, and what
   ///   ``StoredOrganization/placed(below:)`` throws.
@@ -60,7 +60,7 @@ struct OrganizationRow: Sendable {
 }
 
 extension ImportOrganizationsRequest {
-  /// What the row says of the organization.
+  /// The row's fields as an organization.
   fileprivate var organization: Organization {
     var organization = Organization()
     organization.displayName = displayName

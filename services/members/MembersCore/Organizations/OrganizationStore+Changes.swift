@@ -1,9 +1,9 @@
 import MembersV1
 import Storage
 
-/// What changes organizations: every statement names what it was decided on.
+/// The statements that change organizations, each guarded by the state on which it was decided.
 extension OrganizationStore {
-  /// Stores a new organization, and counts it where it stands.
+  /// Inserts an organization and increments its parent's child count.
   static func insert(_ organization: StoredOrganization, into commit: inout Commit) {
     if let parentID = organization.parentID {
       commit.run(
@@ -41,10 +41,10 @@ extension OrganizationStore {
     }
   }
 
-  /// Stores what changed of an organization.
+  /// Updates the fields of an organization.
   ///
-  /// - Parameter after: The organization after the change; its version has risen by one. Its place
-  ///   is changed by ``move(_:to:into:)`` only, the number below it by those who come and go.
+  /// - Parameter after: The changed organization, with its version incremented. Its path is changed
+  ///   only by ``move(_:to:into:)``, its child count only by its children.
   static func update(
     _ after: StoredOrganization, from before: StoredOrganization, into commit: inout Commit
   ) {
@@ -66,7 +66,7 @@ extension OrganizationStore {
     insertEmployers(of: after, into: &commit)
   }
 
-  /// Counts one more below an organization, which is still where it was, and not dissolved.
+  /// Increments the child count of an organization that has not moved and is not dissolved.
   private static func adopt(_ id: String, path: String) -> Statement {
     Statement(
       """
@@ -75,19 +75,19 @@ extension OrganizationStore {
       """, [id, path], expects: .exactly(1))
   }
 
-  /// Counts one less below an organization.
+  /// Decrements the child count of an organization.
   private static func release(_ id: String) -> Statement {
     Statement(
       "UPDATE organizations SET child_count = child_count - 1 WHERE id = ?1 AND child_count > 0",
       [id], expects: .exactly(1))
   }
 
-  /// Moves an organization and everything below it: their paths change, and nothing else does.
+  /// Moves an organization with its subtree by changing the paths.
   ///
-  /// Whoever moved, or stored something below, in between changed the path or the version that
-  /// the guards name: so of two moves that together would make a ring, one is decided again.
+  /// A concurrent move, or a concurrent insertion below, changes the path or the version in the
+  /// guards. So of two moves that together would form a cycle, one is decided again.
   ///
-  /// - Parameter after: The organization in its new place; its version has risen by one.
+  /// - Parameter after: The organization in its new place, with its version incremented.
   static func move(
     _ before: StoredOrganization, to after: StoredOrganization, into commit: inout Commit
   ) {
@@ -106,7 +106,7 @@ extension OrganizationStore {
       """, [range.first, range.end, after.path, before.path.utf8.count + 1])
   }
 
-  /// Ends an organization below which nothing is left, with the edges that it had.
+  /// Dissolves an organization without children and deletes its cover edges.
   static func close(
     _ after: StoredOrganization, from before: StoredOrganization, into commit: inout Commit
   ) {
@@ -120,7 +120,7 @@ extension OrganizationStore {
       [after.id])
   }
 
-  /// The longest path of a subtree, in identifiers.
+  /// Returns the length of the longest path of a subtree, in identifiers.
   static func depth(of range: PathRange) -> Query<Int> {
     .one(
       """
@@ -130,14 +130,14 @@ extension OrganizationStore {
     ) { try $0.int("characters") / StoredOrganization.idCharacters }
   }
 
-  /// Whether a federation covers a union.
+  /// Returns whether a federation covers a union.
   static func covers(_ federationID: String, _ organizationID: String) -> Query<Bool> {
     .exists(
       "SELECT created FROM organization_covers WHERE federation_id = ?1 AND organization_id = ?2",
       [federationID, organizationID])
   }
 
-  /// Notes that a federation covers a union which is as it was read.
+  /// Inserts a cover edge, guarded by the version of the union.
   static func cover(
     _ federationID: String, _ union: StoredOrganization, at now: Int64, into commit: inout Commit
   ) {

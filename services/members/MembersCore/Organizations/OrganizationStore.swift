@@ -17,7 +17,7 @@ enum OrganizationStore {
     .first("SELECT \(columns) FROM organizations AS o WHERE o.external_id = ?1", [id], organization)
   }
 
-  /// The organization that a code belongs to.
+  /// Returns the organization of a code.
   static func byCode(_ id: String) -> Query<StoredOrganization?> {
     .first(
       """
@@ -26,7 +26,7 @@ enum OrganizationStore {
       """, [id], organization)
   }
 
-  /// The organization that an enrollment was routed to.
+  /// Returns the organization to which an enrollment was routed.
   static func receiver(of enrollmentID: String) -> Query<StoredOrganization?> {
     .first(
       """
@@ -35,19 +35,19 @@ enum OrganizationStore {
       """, [enrollmentID], organization)
   }
 
-  /// Notices whatever changes an organization between a decision about it and the commit.
+  /// A guard that detects a concurrent change of an organization.
   static func isStill(_ organization: StoredOrganization) -> Statement {
     Statement(
       "UPDATE organizations SET version = version WHERE id = ?1 AND version = ?2",
       [organization.id, organization.version], expects: .exactly(1))
   }
 
-  /// The union that a case of the holding pool is assigned to.
+  /// Returns the union to which a pool case is assigned.
   static func receiverOfPoolCase(_ id: String) -> Query<StoredOrganization?> {
     named("SELECT receiver_id FROM pool_cases WHERE id = ?1", id)
   }
 
-  /// The organization that a transfer goes to.
+  /// Returns the receiver of a transfer.
   static func receiverOfTransfer(_ id: String) -> Query<StoredOrganization?> {
     named("SELECT to_id FROM transfers WHERE id = ?1", id)
   }
@@ -60,15 +60,15 @@ enum OrganizationStore {
   /// Whether there is any organization.
   static let isStarted = Query<Bool>.exists("SELECT o.id FROM organizations AS o LIMIT 1")
 
-  /// The active organizations that stand in one of the regions or cover the employer: all that
-  /// the routing rules may choose from.
+  /// Returns the active organizations that are in one of the regions or cover the employer: the
+  /// candidates of the routing rules.
   static func candidates(
     regionCodes: [String], employerCreditCode: String
   ) -> Query<[StoredOrganization]> {
     let active = OrganizationState.active.rawValue
     let places = regionCodes.indices.map { "?\($0 + 3)" }.joined(separator: ", ")
-    // Each part by its index and none twice: of one list of identifiers out of both, PostgreSQL
-    // may make a loop over all organizations, and gather the list for each of them.
+    // Two disjoint index scans: for one list of identifiers from both, PostgreSQL may scan all
+    // organizations and build the list for each of them.
     let (ofRegions, elsewhere) =
       regionCodes.isEmpty
       ? ("", "")
@@ -87,7 +87,7 @@ enum OrganizationStore {
       """, [active, employerCreditCode] + regionCodes, organization)
   }
 
-  /// The active holding pools of regions.
+  /// Returns the active holding pools of regions.
   static func pools(in regionCodes: [String]) -> Query<[StoredOrganization]> {
     let places = regionCodes.indices.map { "?\($0 + 1)" }.joined(separator: ", ")
     return .all(
@@ -98,17 +98,17 @@ enum OrganizationStore {
       """, regionCodes, organization)
   }
 
-  /// A page of a subtree in order of external id.
+  /// Returns a page of a subtree in order of external id.
   ///
   /// - Parameters:
-  ///   - filter: Which of them.
-  ///   - isSmall: Whether the subtree has few organizations: then they are gathered by path and
-  ///     sorted, otherwise the order is walked and the subtree picked out.
+  /// - filter: Restricts the page to some organizations.
+  /// - isSmall: Whether the subtree is small enough to be read by path and sorted; a large one is
+  ///   filtered while all organizations are scanned in order.
   static func page(
     of range: PathRange, _ filter: OrganizationFilter = OrganizationFilter(),
     after externalID: SQLValue, limit: Int, isSmall: Bool
   ) -> Query<[StoredOrganization]> {
-    // An expression keeps an index from being used: a hint that both engines understand.
+    // An expression prevents the use of an index, on both engines.
     let (path, order) =
       isSmall ? ("o.path", "o.external_id || ''") : ("(o.path || '')", "o.external_id")
     return .all(
@@ -119,8 +119,8 @@ enum OrganizationStore {
       """, [range.first, range.end, externalID, limit], organization)
   }
 
-  /// A page of a subtree in order of path: those above before those below, each with the external
-  /// id of the one above.
+  /// Returns a page of a subtree in order of path, parents before children, each with the external
+  /// id of its parent.
   static func pageByPath(
     of range: PathRange, _ filter: OrganizationFilter, after path: String, limit: Int
   ) -> Query<[(organization: StoredOrganization, parentExternalID: String)]> {
@@ -136,7 +136,7 @@ enum OrganizationStore {
     }
   }
 
-  /// A page, in order of external id, of what hangs on one organization by an edge.
+  /// Returns a page, in order of external id, of the organizations related to one by an edge.
   static func page(
     _ edge: OrganizationEdge, of organizationID: String, _ filter: OrganizationFilter,
     after externalID: SQLValue, limit: Int
@@ -154,7 +154,7 @@ enum OrganizationStore {
       """, [organizationID, externalID, limit], organization)
   }
 
-  /// How many organizations a subtree has, counted up to `most`.
+  /// Returns the number of organizations of a subtree, counted up to `most`.
   static func size(of range: PathRange, upTo most: Int) -> Query<Int> {
     .one(
       """
@@ -185,7 +185,7 @@ enum OrganizationStore {
       childCount: try row.integer("child_count"))
   }
 
-  /// A set of groups as bits: bit n is the group with the number n.
+  /// Encodes a set of groups as a bit set: bit n stands for the group with number n.
   static func bits(of groups: Set<OccupationGroup>) -> Int64 {
     groups.reduce(0) { $0 | 1 << Int64($1.rawValue) }
   }
@@ -195,7 +195,7 @@ enum OrganizationStore {
   }
 }
 
-/// Which organizations of a list are wanted.
+/// The filter of a list of organizations.
 struct OrganizationFilter: Sendable {
   var kinds: [OrganizationKind] = []
 
@@ -205,10 +205,10 @@ struct OrganizationFilter: Sendable {
   }
 }
 
-/// What one organization may hang on another by.
+/// A relation of organizations to one organization.
 enum OrganizationEdge: Sendable {
-  /// It stands directly below it.
+  /// The organizations directly below it.
   case below
-  /// It is covered by it.
+  /// The organizations that it covers.
   case covered
 }

@@ -4,7 +4,7 @@ public import RPC
 import ServiceKit
 
 extension MembersService {
-  /// Opens a suspended organization again.
+  /// Reactivates a suspended organization.
   public func resumeOrganization(
     _ request: ResumeOrganizationRequest, context: ServerContext
   ) async throws -> ResumeOrganizationResponse {

@@ -5,42 +5,45 @@ import ServiceKit
 
 /// An organization as stored.
 struct StoredOrganization: Sendable, Hashable {
-  /// Levels from a national root to a group of a branch, with room to spare: bounds every path.
+  /// The maximum number of levels, more than from a national root to a group of a branch; bounds
+  /// the paths.
   static let depthMax = 16
-  /// Hex digits of an identifier, of which a path is made.
+  /// The number of hex digits of an identifier in a path.
   static let idCharacters = 32
 
   var id: String
   var externalID: String
-  /// Identifiers from the root down to this one; see `MembersMigrations`.
+  /// The identifiers from the root to this organization; see `MembersMigrations`.
   var path: String
   var parentID: String?
   var displayName: String
   var kind: OrganizationKind
   var level: OrganizationLevel
   var regionCode: String
-  /// Groups that it takes; none is all.
+  /// The accepted groups; empty for all.
   var groups: Set<OccupationGroup>
   var creditCode: String
   var employerCreditCodes: [String]
   var takesIndividuals: Bool
   var state: OrganizationState
   var version: Int64
-  /// Microseconds since 1970.
+  /// The creation in microseconds since 1970.
   var created: Int64
   var industryGroup = ""
-  /// Subject of the caller who founded or imported it; empty where nobody knows any more.
+  /// The subject of the founding or importing caller; empty if unknown.
   var author = ""
-  /// In China, in days since 1970-01-01, as the other day.
+  /// The opening date in China, in days since 1970-01-01.
   var openedDay: Int?
+  /// The closing date in China, in days since 1970-01-01.
   var closedDay: Int?
-  /// Organizations directly below it that are not dissolved.
+  /// The number of organizations directly below it that are not dissolved.
   var childCount: Int64 = 0
 
-  /// Path of the organization above; nil for a root.
+  /// The path of the parent; `nil` for a root.
   var parentPath: String? { parentID == nil ? nil : String(path.dropLast(Self.idCharacters)) }
 
-  /// Whether an import of `other` says the same of the same organization.
+  /// Returns whether an import of `other` is a repetition: the same organization with the same
+  /// fields.
   func hasContent(of other: StoredOrganization) -> Bool {
     var same = other
     same.id = id
@@ -52,7 +55,7 @@ struct StoredOrganization: Sendable, Hashable {
     return self == same
   }
 
-  /// Its life, after an input.
+  /// Applies an input to the organization's state.
   ///
   /// - Throws: ``MembersError/organizationDissolved``, ``MembersError/organizationState``.
   mutating func live(_ input: OrganizationLife.Input) throws -> OrganizationLife.Action {
@@ -69,7 +72,7 @@ struct StoredOrganization: Sendable, Hashable {
     }
   }
 
-  /// The organization where it stands below another one.
+  /// Returns the organization with its place below a parent.
   ///
   /// - Throws: ``MembersError/organizationDissolved``, ``MembersError/invalidParent``,
   ///   ``MembersError/treeTooDeep``.
@@ -113,7 +116,7 @@ struct StoredOrganization: Sendable, Hashable {
 }
 
 extension StoredOrganization {
-  /// A new one, without its place.
+  /// Creates an organization without its place in the tree.
   init(
     id: String, externalID: String, _ fields: OrganizationFields, state: OrganizationState,
     author: String, created: Int64

@@ -4,7 +4,7 @@ public import RPC
 import ServiceKit
 
 extension MembersService {
-  /// Suspends an active organization: it keeps its members and receives nobody.
+  /// Suspends an active organization: it keeps its members but receives none.
   public func suspendOrganization(
     _ request: SuspendOrganizationRequest, context: ServerContext
   ) async throws -> SuspendOrganizationResponse {

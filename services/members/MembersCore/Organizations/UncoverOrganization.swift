@@ -5,7 +5,7 @@ import ServiceKit
 import Storage
 
 extension MembersService {
-  /// Ends what ``coverOrganization(_:context:)`` noted.
+  /// Removes a relation created by ``coverOrganization(_:context:)``.
   public func uncoverOrganization(
     _ request: UncoverOrganizationRequest, context: ServerContext
   ) async throws -> UncoverOrganizationResponse {

@@ -6,7 +6,7 @@ import ServiceKit
 import Storage
 
 extension MembersService {
-  /// Changes what is said of an organization, by a field mask and its etag.
+  /// Updates fields of an organization, with a field mask and an etag.
   public func updateOrganization(
     _ request: UpdateOrganizationRequest, context: ServerContext
   ) async throws -> UpdateOrganizationResponse {
@@ -32,9 +32,9 @@ extension MembersService {
   }
 }
 
-/// An update as it is asked for, checked.
+/// The validated fields of a request.
 private struct OrganizationUpdate: Sendable {
-  /// What an update may change. Kind, level and keys are what an organization is.
+  /// The fields that can be updated; kind, level and keys are immutable.
   enum Path: String, Sendable, CaseIterable {
     case displayName = "display_name"
     case regionCode = "region_code"
@@ -52,7 +52,7 @@ private struct OrganizationUpdate: Sendable {
   let paths: Set<Path>
   private let fields: OrganizationFields
 
-  /// - Throws: ``CommonFailure/invalidFields(_:)`` with every wrong field that the mask names.
+  /// - Throws: ``CommonFailure/invalidFields(_:)`` with every invalid field that the mask names.
   init(_ request: UpdateOrganizationRequest, now: Int64) throws {
     var checks = FieldChecks()
     let raw = request.organization ?? Organization()
@@ -76,7 +76,7 @@ private struct OrganizationUpdate: Sendable {
   private static func paths(_ mask: FieldMask, _ checks: inout FieldChecks) -> Set<Path> {
     if mask.paths.isEmpty { checks.add([.required("update_mask")]) }
     var paths: Set<Path> = []
-    // A longer mask says something twice; its first places are enough to tell what is wrong.
+    // A longer mask has duplicates; checking its first paths suffices for error reporting.
     for (index, text) in mask.paths.prefix(2 * Path.allCases.count).enumerated() {
       if let path = Path(rawValue: text) {
         paths.insert(path)

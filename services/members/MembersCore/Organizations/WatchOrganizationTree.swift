@@ -5,10 +5,10 @@ import ServiceKit
 import Storage
 
 extension MembersService {
-  /// Streams a subtree as it is, then every change of it; from a cursor on, the changes since.
+  /// Streams a snapshot of a subtree and then its changes; from a cursor on, only the changes.
   ///
-  /// The cursor is taken before the tree is read, and the tree is read by external id, which never
-  /// changes: what changes meanwhile is said again, and nothing is missed.
+  /// The cursor is taken before the subtree is read, and the subtree is read by external id, which
+  /// never changes. So changes made meanwhile are sent again, and none is missed.
   public func watchOrganizationTree(
     _ request: WatchOrganizationTreeRequest,
     responses: ResponseWriter<WatchOrganizationTreeResponse>, context: ServerContext
@@ -38,18 +38,19 @@ extension MembersService {
 }
 
 extension PathRange {
-  /// Identifier of the subtree's root; nil for the whole tree.
+  /// The identifier of the subtree's root; `nil` for the whole tree.
   fileprivate var rootID: String? {
     first.isEmpty ? nil : String(first.suffix(StoredOrganization.idCharacters))
   }
 }
 
-/// One stream about one subtree.
+/// A stream of one subtree.
 private struct TreeWatch: Sendable {
   private static let page = 500
 
   let service: MembersService
-  /// Nil for the whole tree. An identifier and not a path: the root itself may move.
+  /// The identifier of the root; `nil` for the whole tree. Not a path, because the root itself may
+  /// move.
   let root: String?
   let pages: PageTokenCodec
   let caller: Caller
@@ -57,7 +58,7 @@ private struct TreeWatch: Sendable {
 
   private var scope: [String] { ["WatchOrganizationTree", caller.subject, root ?? ""] }
 
-  /// Sealed: positions would tell how much happens elsewhere.
+  /// Decodes a cursor. Cursors are encrypted, because feed positions reveal the activity elsewhere.
   func cursor(_ text: String) throws -> FeedCursor {
     guard !text.isEmpty else { return .start }
     guard case .text(let place)? = try? pages.decode(text, scope: scope)?.first else {
@@ -80,8 +81,8 @@ private struct TreeWatch: Sendable {
     try await send(.complete(true), try sealed(cursor))
   }
 
-  /// Says what an event changed, as it is now. What moved in from elsewhere brings all below it,
-  /// which had no event of its own.
+  /// Sends the current state of an organization that an event changed. An organization moved in
+  /// from outside is sent with its subtree, which has no events of its own.
   func send(_ event: FeedEvent) async throws {
     guard event.kind == MemberEventKind.organizationChanged.rawValue else { return }
     let change = try OrganizationChanged(wireBytes: event.payload)
@@ -97,7 +98,7 @@ private struct TreeWatch: Sendable {
     let isMove = !change.previousParent.isEmpty
     let wasInside = isMove && previous?.path.hasPrefix(path) == true
     if organization.path.hasPrefix(path) {
-      // The root's own move changes nothing below it.
+      // A move of the watched root itself does not change its subtree.
       if isMove, !wasInside, organization.id != root {
         try await sendAll(of: PathRange(subtreeOf: organization.path), cursor: "")
       }

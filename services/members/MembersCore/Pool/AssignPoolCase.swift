@@ -19,7 +19,7 @@ extension MembersService {
     return response
   }
 
-  /// The one path of AssignPoolCase and of every row of a dispatch.
+  /// Executes AssignPoolCase, or one row of a dispatch.
   func assign(_ order: PoolCaseOrder) async throws -> PoolCase {
     try await write(order, action: "poolCases.assign") { facts, commit in
       guard facts.placed.isKept(by: facts.scope) else { throw CommonFailure.outOfScope }

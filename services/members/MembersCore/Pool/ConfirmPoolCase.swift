@@ -4,7 +4,7 @@ import ServiceKit
 import Storage
 
 extension MembersService {
-  /// Confirms an assigned case: the member is active in the receiving union, in the same commit.
+  /// Confirms an assigned case: moves the member to the receiving union in the same commit.
   public func confirmPoolCase(
     _ request: ConfirmPoolCaseRequest, context: ServerContext
   ) async throws -> ConfirmPoolCaseResponse {

@@ -4,8 +4,8 @@ import ServiceKit
 import Storage
 
 extension MembersService {
-  /// Assigns cases, a result a row. Rows are stored many at a time; rows of one case wait for each
-  /// other.
+  /// Assigns cases and returns a result per row. Rows are stored in batches; rows of one case wait
+  /// for each other.
   public func dispatchPoolCases(
     _ requests: RequestStream<DispatchPoolCasesRequest>,
     responses: ResponseWriter<DispatchPoolCasesResponse>, context: ServerContext

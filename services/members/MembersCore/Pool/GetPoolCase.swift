@@ -4,7 +4,7 @@ import ServiceKit
 import Storage
 
 extension MembersService {
-  /// Reads a case that the caller has to do with: of its pool, its custodian or its receiver.
+  /// Returns a case of which the caller has the pool, the custodian or the receiver in scope.
   public func getPoolCase(
     _ request: GetPoolCaseRequest, context: ServerContext
   ) async throws -> GetPoolCaseResponse {

@@ -4,7 +4,7 @@ import ServiceKit
 import Storage
 
 extension MembersService {
-  /// Lists pool cases, the first due first.
+  /// Lists pool cases by due date.
   public func listPoolCases(
     _ request: ListPoolCasesRequest, context: ServerContext
   ) async throws -> ListPoolCasesResponse {
@@ -44,9 +44,9 @@ extension MembersService {
     return response
   }
 
-  /// Identifier of an organization of the caller's subtree that a list is filtered by.
+  /// Returns the identifier of an organization by which a list is filtered.
   ///
-  /// - Throws: ``CommonFailure/outOfScope`` where it is not in the caller's subtree, or unknown.
+  /// - Throws: ``CommonFailure/outOfScope`` if it is unknown or not in the caller's subtree.
   func organization(
     _ name: String, field: String, for caller: Caller
   ) async throws -> String {

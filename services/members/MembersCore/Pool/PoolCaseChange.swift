@@ -2,7 +2,7 @@ import MembersV1
 import Storage
 
 extension Commit {
-  /// Opens the cases of members who were just pooled: in the same commit.
+  /// Opens cases for newly pooled members, in the same commit.
   mutating func openPoolCases(
     of members: [StoredMember], on terms: PoolTerms, by act: Act
   ) throws {
@@ -18,10 +18,10 @@ extension Commit {
     for stored in cases { emit(try .changed(stored)) }
   }
 
-  /// Changes a case, guarded by the version that was read, with its log entry and its event.
+  /// Changes a case, guarded by the version that was read, and emits its log entry and event.
   ///
-  /// - Parameter edit: Further changes, such as who has it now.
-  /// - Returns: The case after the change.
+  /// - Parameter edit: Makes further changes, e.g. of the custodian.
+  /// - Returns: The changed case.
   /// - Throws: ``MembersError/poolCaseState``.
   @discardableResult
   mutating func change(
@@ -40,7 +40,7 @@ extension Commit {
 }
 
 extension PoolCaseProgress.Input {
-  /// How the log calls it.
+  /// The action in the cases' log.
   fileprivate var word: String {
     switch self {
     case .assign: "ASSIGNED"

@@ -5,28 +5,28 @@ import RPC
 import ServiceKit
 import Storage
 
-/// A write about one pool case, its common fields checked.
+/// The validated common fields of a write on one pool case.
 struct PoolCaseOrder: Sendable {
   let caller: Caller
   let key: RequestKey
-  /// The request without its request id.
+  /// The serialized request without its request id.
   let payload: [UInt8]
   let caseID: String
-  /// The union that is named to take it; nil where none is.
+  /// The union named as the receiver; `nil` if there is none.
   let receiverID: String?
-  /// Empty where the caller does not compare.
+  /// The expected etag; empty for no check.
   let etag: String
-  /// For the audit log; empty where none is asked for.
+  /// The reason for the audit log; empty if none is required.
   let reason: String
   let now: Date
 
   var act: Act { Act(actor: caller.subject, now: now) }
 
   /// - Parameters:
-  ///   - receiver: Name of a union; nil where the RPC names none.
-  ///   - reason: nil where the RPC asks for none.
-  ///   - payload: The request with its request id cleared.
-  /// - Throws: ``CommonFailure/invalidFields(_:)`` with every wrong field.
+  /// - receiver: The name of a union; `nil` if the RPC has no receiver.
+  /// - reason: `nil` if the RPC has no reason.
+  /// - payload: The request with its request id cleared.
+  /// - Throws: ``CommonFailure/invalidFields(_:)`` with every invalid field.
   init(
     _ context: ServerContext, requestID: String, name: String, receiver: String? = nil,
     etag: String = "", reason: String? = nil, payload: some Message, at now: Date
@@ -52,22 +52,22 @@ struct PoolCaseOrder: Sendable {
   }
 }
 
-/// What a decision about a pool case reads, from one snapshot.
+/// The data read for a decision on a pool case, from one snapshot.
 struct PoolCaseFacts: Sendable {
   var scope: StaffScope
   var placed: PlacedPoolCase
   /// The member of the case.
   var member: StoredMember
-  /// The union that the order names, else the one that the case is assigned to.
+  /// The union named by the order, or else the one to which the case is assigned.
   var receiver: StoredOrganization?
   /// The member's open transfer.
   var transfer: PlacedTransfer?
 }
 
 extension MembersService {
-  /// Makes one write about a pool case: ledger, scope, etag, decision, audit entry.
+  /// Executes one write on a pool case: ledger, scope, etag, decision, audit entry.
   ///
-  /// - Throws: ``MembersError/poolCaseNotFound`` for whoever has nothing to do with it;
+  /// - Throws: ``MembersError/poolCaseNotFound`` if the case does not concern the caller;
   ///   ``CommonFailure/etagMismatch``.
   func write<Reply: Message>(
     _ order: PoolCaseOrder, action: String,
@@ -106,8 +106,8 @@ extension MembersService {
 }
 
 extension StoredOrganization {
-  /// - Throws: ``MembersError/organizationNotActive``, ``MembersError/noIndividualMembers`` where
-  ///   nobody can be a member of it: a regional federation, a holding pool.
+  /// - Throws: ``MembersError/organizationNotActive``; ``MembersError/noIndividualMembers`` for
+  ///   kinds without members of their own: regional federations and holding pools.
   func checkTakesMembers() throws {
     guard state == .active else { throw MembersError.organizationNotActive }
     guard kind != .regionalFederation, kind != .holdingPool else {

@@ -10,20 +10,21 @@ struct StoredPoolCase: Sendable, Hashable {
   var memberID: String
   var progress: PoolCaseProgress
   var poolID: String
-  /// Who has to see to it.
+  /// The organization that keeps the case.
   var custodianID: String
-  /// The union that it is assigned to.
+  /// The union to which the case is assigned.
   var receiverID: String?
-  /// What a level has to end it, as the region said when the case was opened.
+  /// The days that each level has for ending the case, from the region's setting when it was
+  /// opened.
   var days: Int
   var version: Int64
-  /// Microseconds since 1970.
+  /// The creation in microseconds since 1970.
   var created: Int64
 }
 
 extension StoredPoolCase {
-  /// Identifier of the case that a change of a membership opens: of one change it is always the
-  /// same, since a decision may run more than once.
+  /// Returns the identifier of the case that a change of a membership opens. It is deterministic,
+  /// because a decision may run more than once.
   static func id(of member: StoredMember) -> String {
     let digest = SHA256.hash(data: Array("pool case \(member.id) \(member.version)".utf8))
     return digest.prefix(16).map { byte in
@@ -32,22 +33,23 @@ extension StoredPoolCase {
   }
 }
 
-/// A case with where its parties stand in the tree, and with what its message says of the member.
+/// A case with the positions of its parties in the tree and the member's data for its message.
 struct PlacedPoolCase: Sendable, Hashable {
   var poolCase: StoredPoolCase
   var poolPath: String
   var custodianPath: String
-  /// The organization above the custodian; nil at the top.
+  /// The organization above the custodian; `nil` at the top.
   var aboveCustodianID: String?
   var receiverPath: String?
   var memberNumber: String
   var group: OccupationGroup
 
-  /// Whether a caller sees to it: staff of the pool or of the custodian.
+  /// Returns whether the scope contains the pool or the custodian.
   func isKept(by scope: StaffScope) -> Bool {
     scope.holds(poolPath) || scope.holds(custodianPath)
   }
 
+  /// Returns whether the scope contains the receiver.
   func isReceived(by scope: StaffScope) -> Bool { receiverPath.map(scope.holds) ?? false }
 
   func message(_ stored: StoredPoolCase) -> PoolCase {
@@ -69,7 +71,7 @@ struct PlacedPoolCase: Sendable, Hashable {
   }
 }
 
-/// Who has to see to the cases of a pool, and for how long, as its region says.
+/// The custodian of a pool's cases and the days for ending them, as configured for its region.
 struct PoolTerms: Sendable, Hashable {
   var custodianID: String
   var days: Int
@@ -77,7 +79,7 @@ struct PoolTerms: Sendable, Hashable {
 
 /// The SQL of pool cases.
 enum PoolCaseStore {
-  /// Of which cases a page is.
+  /// The selection of cases for a page.
   enum Filter: Sendable {
     case pools(PathRange)
     case custodian(String)
@@ -103,21 +105,21 @@ enum PoolCaseStore {
     .first("SELECT \(columns) \(parties) WHERE c.id = ?1", [id], placed)
   }
 
-  /// All of a member.
+  /// Returns all cases of a member.
   static func all(of memberID: String) -> Query<[PlacedPoolCase]> {
     .all(
       "SELECT \(columns) \(parties) WHERE c.member_id = ?1 ORDER BY c.created, c.id", [memberID],
       placed)
   }
 
-  /// The case of a member that is open.
+  /// Returns the open case of a member.
   static func open(of memberID: String) -> Query<PlacedPoolCase?> {
     .first(
       "SELECT \(columns) \(parties) WHERE c.member_id = ?1 AND c.state IN (\(open))", [memberID],
       placed)
   }
 
-  /// The open case of the member of a transfer.
+  /// Returns the open case of the member of a transfer.
   static func open(ofTransfer id: String) -> Query<PlacedPoolCase?> {
     .first(
       """
@@ -126,7 +128,7 @@ enum PoolCaseStore {
       """, [id], placed)
   }
 
-  /// The open cases of the members who are counted in a unit.
+  /// Returns the open cases of the members counted in a unit.
   static func open(ofUnit id: String) -> Query<[PlacedPoolCase]> {
     .all(
       """
@@ -136,7 +138,7 @@ enum PoolCaseStore {
       """, [id], placed)
   }
 
-  /// Identifiers of open cases that were due before a day.
+  /// Returns the identifiers of open cases due before a day.
   static func overdue(on day: Int, limit: Int) -> Query<[String]> {
     .all(
       """
@@ -146,11 +148,11 @@ enum PoolCaseStore {
     ) { row in try row.text("id") }
   }
 
-  /// A page in the order in which the cases are due.
+  /// Returns a page of cases by due day.
   ///
   /// - Parameters:
-  ///   - after: Due day and identifier of the last case before it.
-  ///   - overdueOn: Only those overdue on this day.
+  /// - after: The due day and identifier of the last case of the previous page.
+  /// - overdueOn: Restricts the page to cases overdue on this day.
   static func page(
     of filter: Filter, states: [PoolCaseState], overdueOn day: Int?,
     after: (day: SQLValue, id: SQLValue), limit: Int
@@ -171,14 +173,14 @@ enum PoolCaseStore {
       """, [after.day, after.id, limit, day ?? Int(Int32.max)] + arguments, placed)
   }
 
-  /// What the region of a pool says of its cases: the narrowest stated region counts. Unless it
-  /// names a custodian, the organization above the pool is.
+  /// Returns the terms of a pool's region; the smallest configured region applies. The default
+  /// custodian is the organization above the pool.
   static func terms(of pool: StoredOrganization) -> Query<PoolTerms> {
     let regions = pool.settingRegionCodes
     let places = regions.indices.map { "?\($0 + 1)" }.joined(separator: ", ")
     let above = pool.parentID ?? pool.id
-    // Pools of one region are under several organizations: what the rows are read with is among
-    // the arguments, or one answer would be shared (`Step.together`).
+    // Pools of one region may have different parents, so the default custodian must be among the
+    // arguments: `Step.together` shares the result of equal queries.
     return Query(
       """
       SELECT s.region_code, s.pool_days, coalesce(o.id, ?\(regions.count + 1)) AS custodian_id
@@ -213,14 +215,14 @@ enum PoolCaseStore {
       })
   }
 
-  /// Open cases of a pool that is dissolved go on in another one.
+  /// Moves the open cases of a dissolved pool to another one.
   static func move(from pool: String, to other: String) -> Statement {
     Statement(
       "UPDATE pool_cases SET pool_id = ?2 WHERE pool_id = ?1 AND state IN (\(open))",
       [pool, other])
   }
 
-  /// - Parameter stored: The case after the change; its version has risen by one.
+  /// - Parameter stored: The changed case, with its version incremented.
   static func update(_ stored: StoredPoolCase) -> Statement {
     Statement(
       """
@@ -234,7 +236,7 @@ enum PoolCaseStore {
       ], expects: .exactly(1))
   }
 
-  /// Entries of the cases' append-only log, one for each.
+  /// Appends one entry per case to the cases' log.
   static func log(
     _ cases: [StoredPoolCase], _ action: String, by act: Act, into commit: inout Commit
   ) {

@@ -4,7 +4,7 @@ import ServiceKit
 import Storage
 
 extension MembersService {
-  /// Returns an assigned case, to wait for another union.
+  /// Returns an assigned case to the pool, where it waits for another union.
   public func returnPoolCase(
     _ request: ReturnPoolCaseRequest, context: ServerContext
   ) async throws -> ReturnPoolCaseResponse {

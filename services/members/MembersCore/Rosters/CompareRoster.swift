@@ -6,11 +6,11 @@ import ServiceKit
 import Storage
 
 extension MembersService {
-  /// Messages of a roster that are worked on at a time: enough that reading, hashing and answering
-  /// overlap, and at most 16,384 rows in memory.
+  /// The maximum number of roster messages in progress: enough to overlap reading, hashing and
+  /// answering, with at most 16,384 rows in memory.
   private static let rosterMessagesInFlight = 4
 
-  /// Says of each person of a roster whether they are a member, here or elsewhere.
+  /// Compares a roster with the registry: whether each person is a member, here or elsewhere.
   public func compareRoster(
     _ requests: RequestStream<CompareRosterRequest>,
     responses: ResponseWriter<CompareRosterResponse>, context: ServerContext
@@ -27,7 +27,8 @@ extension MembersService {
         guard case .rows(let rows)? = request.part else {
           throw FieldFailure.invalidValue("part")
         }
-        // Hashing and opening names take milliseconds: not on the connection's loop.
+        // Hashing and decrypting names take milliseconds, which must not block the connection's
+        // event loop.
         let results = try await withTaskExecutorPreference(globalConcurrentExecutor) {
           try await comparison.compare(rows.rows)
         }
@@ -38,7 +39,7 @@ extension MembersService {
     try await responses.send(.with { $0.part = .summary(summary) })
   }
 
-  /// Checks what the roster is compared for, and notes it in the audit log before any verdict.
+  /// Validates the header, and records the comparison in the audit log before any verdict is sent.
   private func begin(_ header: RosterHeader, _ caller: Caller) async throws -> RosterComparison {
     let purpose = try PlainText.checked(
       header.purpose, field: "header.purpose", characters: 4...200)
@@ -61,7 +62,8 @@ extension MembersService {
       intake: intake)
   }
 
-  /// Where who is no member is kept; nil where no list is named.
+  /// Returns the outreach list to which people who are not members are added; `nil` if none is
+  /// named.
   ///
   /// - Throws: ``MembersError/outreachNotFound``, ``MembersError/outreachState``.
   private func intake(_ list: String, _ caller: Caller) async throws -> OutreachIntake? {

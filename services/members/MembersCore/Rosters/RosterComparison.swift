@@ -6,19 +6,19 @@ import ServiceKit
 import Storage
 import Synchronization
 
-/// One comparison of a roster: many rows a read, in any number of tasks at a time.
+/// A comparison of one roster, with one read for many rows. Safe to call from any number of tasks.
 final class RosterComparison: Sendable {
-  /// Rows of one message: a read of some milliseconds.
+  /// The maximum number of rows per message: a read of some milliseconds.
   static let rowsMax = 4_096
 
   private let database: any Database
   private let keys: MembersKeys
   private let range: PathRange
-  /// Whose staff compare; empty for administrators of the whole tree.
+  /// The organization whose quota is used; empty for administrators of the whole tree.
   private let quotaOf: String
   private let rowsPerDay: Int64
   private let now: Date
-  /// Keeps who is no member; nil where nobody is kept.
+  /// The outreach list for people who are not members; `nil` for none.
   private let intake: OutreachIntake?
   private let tally = Mutex(RosterTally())
 
@@ -35,6 +35,8 @@ final class RosterComparison: Sendable {
     self.intake = intake
   }
 
+  /// Compares the rows of one message.
+  ///
   /// - Throws: `FieldFailure` for too many rows, ``MembersError/rosterQuota``.
   func compare(_ rows: [RosterRow]) async throws -> RosterResults {
     guard rows.count <= Self.rowsMax else {
@@ -63,14 +65,16 @@ final class RosterComparison: Sendable {
     return results
   }
 
-  /// Keeps who is no member in the outreach list, before any verdict of the message leaves.
+  /// Adds people who are not members to the outreach list, before any verdict of the message is
+  /// sent.
   private func keep(_ rows: [RosterRow], _ verdicts: [RosterVerdict]) async throws -> Int {
     guard let intake else { return 0 }
     let kept = zip(rows, verdicts).filter { $0.1 == .notMember }.map(\.0)
     return try await intake.keep(kept, kept.map(Self.digest))
   }
 
-  /// SHA-256 of a row's normalized resident ID; a row that names nobody has another verdict.
+  /// Returns the SHA-256 of a row's normalized resident ID. Not called for rows without a valid
+  /// one.
   private static func digest(of row: RosterRow) -> [UInt8] {
     guard let id = try? ResidentID(checking: row.residentID, field: "resident_id") else {
       return row.residentIDSHA256
@@ -78,7 +82,7 @@ final class RosterComparison: Sendable {
     return Array(SHA256.hash(data: Array(id.text.utf8)))
   }
 
-  /// All rows of a message together: what they are found by, one snapshot, and what it says.
+  /// Returns the verdicts on the rows of a message, from one snapshot.
   private func verdicts(on rows: [RosterRow]) async throws -> [RosterVerdict] {
     let searches = rows.map { RosterSearch($0, keys) }
     let (members, names) = try await database.read(
@@ -103,7 +107,7 @@ final class RosterComparison: Sendable {
     }
   }
 
-  /// The names of persons, in clear; none of who was erased meanwhile.
+  /// Returns the decrypted names of persons, without persons erased meanwhile.
   private func openedNames(_ ids: [String]) async throws -> [String: String] {
     guard !ids.isEmpty else { return [:] }
     return try await database.read(RosterStore.sealed(of: ids)).compactMapValues { person in
@@ -127,7 +131,7 @@ final class RosterComparison: Sendable {
     }
   }
 
-  /// What came out, with the units that no union covers.
+  /// Returns the summary, with the units that no union covers.
   func summary() async throws -> RosterSummary {
     let (counts, units, isCut, added) = tally.withLock {
       ($0.counts, $0.units, $0.isCut, $0.added)
@@ -151,19 +155,19 @@ final class RosterComparison: Sendable {
   }
 }
 
-/// Sums of a comparison; bounded whatever the roster says.
+/// The totals of a comparison; bounded for any roster.
 struct RosterTally: Sendable {
-  /// Units that are kept apart: some 2 MB.
+  /// The maximum number of units counted separately: about 2 MB.
   private static let unitsMax = 10_000
   static let unitsShown = 1_000
 
   private(set) var counts: [RosterVerdict: Int64] = [:]
   private(set) var units: [String: RosterUnit] = [:]
   private(set) var isCut = false
-  /// People who were kept.
+  /// The number of people added to the outreach list.
   var added = 0
 
-  /// The units that rows name; each name is looked at once.
+  /// Returns the units named by rows; each distinct name is normalized once.
   static func units(of rows: [RosterRow]) -> [UnitIdentity?] {
     var known: [[String]: UnitIdentity?] = [:]
     return rows.map { row in

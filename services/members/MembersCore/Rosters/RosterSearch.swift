@@ -2,21 +2,22 @@ import MembersV1
 import ServiceKit
 import Storage
 
-/// What the person of a roster's row is found by, and what tells whether the name is theirs.
+/// The lookup keys of a roster row: of the person, and for checking the name.
 ///
-/// A name is compared by its hash with the birth date, which the resident ID says: nothing is
-/// opened. Of a row with a SHA-256 only the birth date is not known, and the stored name is.
+/// A name is compared by its hash with the birth date from the resident ID, so that nothing must be
+/// decrypted. A row with only a SHA-256 has no birth date: its name is compared with the decrypted
+/// one.
 struct RosterSearch: Sendable {
-  /// Hashes of the resident ID; none where the row names nobody.
+  /// The hashes of the resident ID; empty if the row has no valid one.
   let persons: [[UInt8]]
-  /// Hashes of the name and the birth date; none where there is no name to compare, or no date.
+  /// The hashes of name and birth date; empty if either is missing.
   let names: [[UInt8]]
-  /// The normalized name; nil where there is none to compare.
+  /// The normalized name; `nil` if there is none to compare.
   let name: String?
-  /// The row's name is none that a person has.
+  /// Whether the row's name is not a valid name of a person.
   let isMisnamed: Bool
 
-  /// The name is compared with the stored one.
+  /// Whether the name must be compared with the decrypted stored one.
   var mustBeOpened: Bool { name != nil && names.isEmpty }
 
   init(_ row: RosterRow, _ keys: MembersKeys) {

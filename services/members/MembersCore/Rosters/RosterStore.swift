@@ -1,16 +1,16 @@
 import MembersV1
 import Storage
 
-/// A member as a comparison needs them.
+/// The data of a member for a comparison.
 struct RosterMember: Sendable {
   var personID: String
-  /// Whether the managing organization is in the subtree that is compared for.
+  /// Whether the managing organization is in the compared subtree.
   var isHere: Bool
 }
 
 /// The SQL of roster comparison.
 enum RosterStore {
-  /// The live members with the hashes of resident IDs.
+  /// Returns the live members by the hashes of their resident IDs.
   static func members(
     with hashes: [[UInt8]], in range: PathRange
   ) -> Query<[[UInt8]: RosterMember]> {
@@ -37,7 +37,7 @@ enum RosterStore {
     }
   }
 
-  /// Who has the hashes of a name and a birth date.
+  /// Returns the persons with the hashes of name and birth date.
   static func persons(with hashes: [[UInt8]]) -> Query<Set<RosterName>> {
     let (list, arguments) = list(of: hashes, after: 0)
     return Query(
@@ -54,7 +54,7 @@ enum RosterStore {
     }
   }
 
-  /// The persons' sealed data.
+  /// Returns the persons with their sealed data.
   static func sealed(of ids: [String]) -> Query<[String: StoredPerson]> {
     let places = ids.indices.map { "?\($0 + 1)" }.joined(separator: ", ")
     return Query(
@@ -70,8 +70,8 @@ enum RosterStore {
     }
   }
 
-  /// Places for hashes, and the hashes, the last one as often as it takes to a power of two: few
-  /// texts for the engine to compile, however many rows a message has. None is found by no hash.
+  /// Returns parameters and arguments for hashes, padded to a power of two by repeating the last
+  /// one, which limits the number of distinct texts to prepare. The empty hash matches nobody.
   private static func list(
     of hashes: [[UInt8]], after count: Int
   ) -> (places: String, arguments: [any SQLValueConvertible]) {
@@ -83,7 +83,7 @@ enum RosterStore {
     )
   }
 
-  /// Those of the credit codes that a union covers.
+  /// Returns those of the credit codes that a union covers.
   static func covered(_ creditCodes: [String]) -> Query<Set<String>> {
     let places = creditCodes.indices.map { "?\($0 + 2)" }.joined(separator: ", ")
     return Query(
@@ -102,7 +102,7 @@ enum RosterStore {
     ) { try $0.integer("compared") }
   }
 
-  /// Takes rows of a day's quota; guarded by what was read.
+  /// Returns the statement that uses a day's quota; guarded by the count that was read.
   static func take(
     _ rows: Int64, of organizationID: String, on day: Int, compared: Int64?
   ) -> Statement {
@@ -115,7 +115,7 @@ enum RosterStore {
   }
 }
 
-/// That a person has a name and a birth date, by their hash.
+/// The hash of a person's name and birth date.
 struct RosterName: Sendable, Hashable {
   var hash: [UInt8]
   var personID: String

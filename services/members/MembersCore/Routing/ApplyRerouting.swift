@@ -5,7 +5,7 @@ import ServiceKit
 import Storage
 
 extension MembersService {
-  /// Moves members to the unions of rule 1 or 2 that they belong to, in one commit.
+  /// Moves members to the unions of rule 1 or 2 to which they belong, in one commit.
   public func applyRerouting(
     _ request: ApplyReroutingRequest, context: ServerContext
   ) async throws -> ApplyReroutingResponse {

@@ -5,10 +5,11 @@ import ServiceKit
 import Storage
 
 extension MembersService {
-  /// Members that one call routes: each costs opening an application.
+  /// The maximum number of members routed per call; each requires decrypting an application.
   static let reroutedMax = 200
 
-  /// Shows who of a subtree belongs to a union of rule 1 or 2; nothing changes.
+  /// Lists the members of a subtree who belong to a union of rule 1 or 2, without changing
+  /// anything.
   public func previewRerouting(
     _ request: PreviewReroutingRequest, context: ServerContext
   ) async throws -> PreviewReroutingResponse {

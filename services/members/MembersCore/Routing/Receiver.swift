@@ -1,27 +1,27 @@
 import MembersV1
 import ServiceKit
 
-/// The organization that receives a person, and why.
+/// The organization that receives a person, with the rule that selected it.
 struct Receiver: Sendable {
   let organization: StoredOrganization
   let route: Route
   let reason: LocalizedText
-  /// The region approves before a person is a member of its pool.
+  /// Whether the region requires approval before the person becomes a member of its pool.
   let waitsForApproval: Bool
 
-  /// A pooled person is a member (先入会再分流).
+  /// The membership input; a pooled person is a member (先入会再分流).
   var input: Membership.Input { route == .holdingPool ? .joinPool : .join }
 }
 
-/// The routing rules (SPEC §3): a pure function of the application, the active organizations that
-/// come into question, and the regions' settings. The first rule that fits wins; of several
-/// organizations the one of the narrowest region, then with the smallest id.
+/// The routing rules (SPEC §3): a pure function of the application, the active candidate
+/// organizations and the regions' settings. The first matching rule wins; of several organizations,
+/// the one of the smallest region, then the one with the lowest id.
 struct Routing: Sendable {
   let application: EnrollmentApplication
   let candidates: [StoredOrganization]
   let settings: [RegionSetting]
 
-  /// nil where no rule fits and there is no pool.
+  /// Returns the receiver; `nil` if no rule matches and there is no pool.
   func receiver() -> Receiver? {
     if setting?.poolFirst == true,
       let pool = pool(LocalizedText(zh: "本地区先入周转池", en: "this region pools first"))
@@ -32,10 +32,11 @@ struct Routing: Sendable {
       ?? pool(LocalizedText(zh: "其他规则均无可接收的组织", en: "no other rule found a union"))
   }
 
-  /// The union of rule 1 or 2 that a member belongs to, wherever they are; nil where neither fits.
+  /// Returns the union of rule 1 or 2, whether or not the person is its member; `nil` if neither
+  /// rule matches.
   func ownUnion() -> Receiver? { employerUnion() ?? industryFederation() }
 
-  /// The setting of the narrowest region.
+  /// The setting of the smallest configured region.
   private var setting: RegionSetting? { settings.narrowest(of: application.settingRegionCodes) }
 
   /// Rule 1 (重点建): a clear labour relation, and the employer has a union.
@@ -52,7 +53,8 @@ struct Routing: Sendable {
     }
   }
 
-  /// Rule 2 (行业建): a federation of the occupation takes individuals in the first area given.
+  /// Rule 2 (行业建): an industry federation that takes individuals of the occupation in the first
+  /// given area.
   private func industryFederation() -> Receiver? {
     guard let area = application.givenAreas.first else { return nil }
     let regions = Set(area.regionCodes)
@@ -70,8 +72,8 @@ struct Routing: Sendable {
     }
   }
 
-  /// Rule 3 (兜底建): the union of the area; or, where the region chose so, its federation of new
-  /// forms of employment.
+  /// Rule 3 (兜底建): the union of the area, or the new-form federation if the region's setting says
+  /// so.
   private func areaUnion() -> Receiver? {
     if setting?.newFormFederation == true {
       return federationOfNewForms()
@@ -109,7 +111,7 @@ struct Routing: Sendable {
     return nil
   }
 
-  /// Rule 4 (周转池): the pool of the county, else of the city.
+  /// Rule 4 (周转池): the holding pool of the county, or else of the city.
   private func pool(_ why: LocalizedText) -> Receiver? {
     for area in application.givenAreas {
       for region in [area.county, area.city] {
@@ -127,7 +129,7 @@ struct Routing: Sendable {
     return nil
   }
 
-  /// Kinds that stand for a village or township.
+  /// The kinds of unions of a village or township.
   private static let areaKinds: Set<OrganizationKind> = [
     .villageUnion, .townshipUnion, .onlineMemberHome,
   ]
@@ -147,7 +149,7 @@ struct Routing: Sendable {
 }
 
 extension StoredOrganization {
-  /// How narrow the region is: digits of its code that say something.
+  /// The number of significant digits of the region code.
   fileprivate var narrowness: Int {
     var code = regionCode[...]
     while code.hasSuffix("00"), code.count <= 6 { code = code.dropLast(2) }

@@ -2,8 +2,8 @@ import MembersV1
 import ServiceKit
 import Storage
 
-/// The SQL of region settings. The table says what the configuration said at the last start, so
-/// that a decision reads it in its own transaction.
+/// The SQL of region settings. The table is a copy of the configuration at the last start, so that
+/// decisions read it in their own transaction.
 enum RegionSettingStore {
   private static let selection = """
     SELECT region_code, pool_first, approve_first, new_form_federation, pool_days, \
@@ -46,8 +46,8 @@ enum RegionSettingStore {
 }
 
 extension MembersService {
-  /// Makes the store ready: its schema, and the region settings of the configuration. Called once,
-  /// before the first request.
+  /// Prepares the store: migrates its schema and stores the configured region settings. Must be
+  /// called once, before the first request.
   ///
   /// - Throws: `StorageError`.
   public func prepare() async throws {
@@ -59,14 +59,15 @@ extension MembersService {
 }
 
 extension [RegionSetting] {
-  /// The setting that counts of regions, the narrowest of which is first.
+  /// Returns the setting of the first region that has one; `regionCodes` are ordered from the
+  /// smallest region.
   func narrowest(of regionCodes: [String]) -> RegionSetting? {
     regionCodes.lazy.compactMap { code in first { $0.regionCode == code } }.first
   }
 }
 
 extension StoredOrganization {
-  /// Regions whose settings count for it, the narrowest first.
+  /// The regions whose settings apply to the organization, smallest first.
   var settingRegionCodes: [String] {
     EnrollmentApplication.Area(code: regionCode, label: LocalizedText(zh: "", en: "")).regionCodes
       .filter { $0.utf8.count == 6 }

@@ -3,17 +3,17 @@ import Protobuf
 import ServiceKit
 import Storage
 
-/// Routes members again, by the rules of today: who belongs to a union of rule 1 or 2 and is not
-/// there (Sichuan's warning). From the application that they joined with, and what was told of
-/// their work since.
+/// Routes members again by the current rules, to find those who belong to a union of rule 1 or 2
+/// but are not its members (Sichuan's warning). Uses the application with which they joined,
+/// updated with their current work details.
 enum ReroutedMembers {
-  /// A member and what the rules need.
+  /// A member with the input of the routing rules.
   struct Subject: Sendable {
     var known: KnownMember
     var application: EnrollmentApplication
   }
 
-  /// A member who belongs elsewhere.
+  /// A member who belongs to another union.
   struct Found: Sendable {
     var known: KnownMember
     var receiver: Receiver
@@ -30,7 +30,7 @@ enum ReroutedMembers {
     }
   }
 
-  /// Reads members, and decides with those who belong elsewhere.
+  /// Reads members and decides with those who belong to another union.
   static func step<Reply: Sendable>(
     _ ids: [String], for caller: Caller, keys: MembersKeys,
     then decide: @escaping @Sendable (StaffScope, [Found]) throws -> Step<Reply>
@@ -70,7 +70,7 @@ enum ReroutedMembers {
     }
   }
 
-  /// Members with the application that they joined with last.
+  /// Returns members with their last admitted application.
   private static func members(_ ids: [String]) -> Query<[(KnownMember, [UInt8]?)]> {
     let places = ids.indices.map { "?\($0 + 2)" }.joined(separator: ", ")
     return .all(
@@ -87,7 +87,7 @@ enum ReroutedMembers {
     ) { row in (try MemberStore.known(row), try row.optionalBlob("application")) }
   }
 
-  /// Live members of a subtree, in an order of their own.
+  /// Returns a page of a subtree's members by path and member number.
   static func page(
     of range: PathRange, after path: SQLValue, _ number: SQLValue, limit: Int
   ) -> Query<[(id: String, path: String, number: String)]> {

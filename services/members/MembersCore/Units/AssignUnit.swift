@@ -5,7 +5,7 @@ import ServiceKit
 import Storage
 
 extension MembersService {
-  /// Says which union is to guide a unit.
+  /// Assigns the union that guides a unit.
   public func assignUnit(
     _ request: AssignUnitRequest, context: ServerContext
   ) async throws -> AssignUnitResponse {

@@ -5,7 +5,7 @@ import ServiceKit
 import Storage
 
 extension MembersService {
-  /// Gives a unit up, with a reason; a new crossing tells anew.
+  /// Dismisses a unit index with a reason; a new crossing notifies again.
   public func dismissUnit(
     _ request: DismissUnitRequest, context: ServerContext
   ) async throws -> DismissUnitResponse {

@@ -5,7 +5,7 @@ import ServiceKit
 import Storage
 
 extension MembersService {
-  /// Notes that a unit has a union, and moves its people there in the same commit.
+  /// Records that a unit has a union, and moves its members there in the same commit.
   public func formUnitUnion(
     _ request: FormUnitUnionRequest, context: ServerContext
   ) async throws -> FormUnitUnionResponse {
@@ -17,7 +17,7 @@ extension MembersService {
       payload: payload, at: clock.now, &checks)
     let union = checks.resource(request.union, of: "organizations", "union")
     try checks.check()
-    // Who joined a moment ago moves too.
+    // Includes members who joined since the last fold.
     try await foldUnits()
     let unionID = union ?? ""
     let keys = keys
@@ -40,7 +40,7 @@ extension MembersService {
 }
 
 extension MembersService {
-  /// Counts the members of units that wait to be counted.
+  /// Processes the whole queue of members to be counted.
   func foldUnits() async throws {
     let fold = UnitFold(database: database, keys: keys, ids: ids, now: clock.now)
     while try await fold.foldOnce() > 0 { try Task.checkCancellation() }

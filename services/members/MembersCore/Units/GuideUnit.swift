@@ -5,7 +5,7 @@ import ServiceKit
 import Storage
 
 extension MembersService {
-  /// Notes that the guiding union has begun.
+  /// Records that the guiding union has started.
   public func guideUnit(
     _ request: GuideUnitRequest, context: ServerContext
   ) async throws -> GuideUnitResponse {

@@ -4,7 +4,7 @@ import ServiceKit
 import Storage
 
 extension MembersService {
-  /// Lists the units of a subtree's townships, by default those that wait for somebody.
+  /// Lists the units of a subtree's townships, by default those with an open index.
   public func listUnits(
     _ request: ListUnitsRequest, context: ServerContext
   ) async throws -> ListUnitsResponse {

@@ -3,15 +3,15 @@ import MembersV1
 import ServiceKit
 import Storage
 
-/// Counts the members of units, beside the writers: each change of a membership queues its member,
-/// and a fold looks where the member works now, moves them from one unit to another, and says
-/// whether a threshold was crossed.
+/// Counts the members of units asynchronously. Each change of a membership queues its member; a
+/// fold determines the member's current unit, updates the counts, and detects crossings of the
+/// threshold.
 ///
-/// A unit's counter in the commit of each enrollment would make a ceremony's people wait for one
-/// row. What is queued is taken away in the commit that counts it: two folds of the same rows
-/// cannot both succeed, so that a crossing is told once.
+/// Updating the counter in each enrollment's commit would serialize the people of a ceremony on one
+/// row. Queue entries are deleted in the commit that counts them: of two concurrent folds of the
+/// same entries only one succeeds, so a crossing is notified once.
 struct UnitFold: Sendable {
-  /// Members of one fold; each costs opening a key.
+  /// The maximum number of members per fold; each requires unwrapping a key.
   private static let membersMax = 200
 
   let database: any Database
@@ -19,7 +19,9 @@ struct UnitFold: Sendable {
   let ids: IDSource
   let now: Date
 
-  /// - Returns: How many entries of the queue were taken.
+  /// Processes the first entries of the queue.
+  ///
+  /// - Returns: The number of processed entries.
   func foldOnce() async throws -> Int {
     let (keys, now) = (keys, now)
     let newIDs = (0..<Self.membersMax).map { _ in ids.next() }
@@ -51,8 +53,8 @@ struct UnitFold: Sendable {
     }
   }
 
-  /// Looks at the units that a changed threshold may trigger; called once a start, since thresholds
-  /// are configuration.
+  /// Reevaluates the units that a changed threshold may trigger. Called once at each start, because
+  /// thresholds are configuration.
   func reviewThresholds() async throws {
     var after = ""
     while true {
@@ -78,13 +80,13 @@ struct UnitFold: Sendable {
   }
 }
 
-/// A member of the queue: where they are managed, and whom they work for.
+/// A queued member with the managing organization and the employer.
 struct UnitPlace: Sendable {
   let memberID: String
-  /// The unit that they were counted in.
+  /// The unit in which the member is counted.
   let former: String?
-  /// Identifiers of the managing organization and those above, the narrowest first; none for who
-  /// is not counted.
+  /// The identifiers of the managing organization and its ancestors, nearest first; empty if the
+  /// member is not counted.
   let levels: [String]
   let identity: UnitIdentity?
   private(set) var township: String?
@@ -106,7 +108,7 @@ struct UnitPlace: Sendable {
     self.identity = identity
   }
 
-  /// With the township that the member is managed in, where there is one.
+  /// Returns the member with the township in which they are managed, if any.
   func placed(in townships: [String: String]) -> UnitPlace {
     var place = self
     place.township = levels.first { townships[$0] != nil }
@@ -119,7 +121,7 @@ struct UnitPlace: Sendable {
   }
 }
 
-/// Units as a fold changes them.
+/// The units changed by a fold.
 private struct UnitCount {
   private var units: [String: StoredUnit] = [:]
   private let stored: [String: StoredUnit]
@@ -145,9 +147,9 @@ private struct UnitCount {
     self.newIDs = newIDs
   }
 
-  /// Moves a member out of the unit that they were counted in, into the one they are of now.
+  /// Moves a member from the unit in which they are counted to their current one.
   mutating func move(_ place: UnitPlace) throws {
-    // A member may be queued twice: what the first move did counts.
+    // A member may be queued twice: the first move determines the former unit.
     let former = moves.last { $0.member == place.memberID }.map { $0.unit } ?? place.former
     let next = try unit(of: place)
     guard former != next else { return }
@@ -192,7 +194,7 @@ private struct UnitCount {
 }
 
 extension StoredUnit {
-  /// Sees whether its people are enough.
+  /// Updates the state for the current count.
   fileprivate mutating func count(threshold: Int) throws {
     var index = UnitIndex(state)
     if try index.apply(members >= Int64(threshold) ? .enough : .tooFew) { crossings += 1 }
@@ -201,7 +203,7 @@ extension StoredUnit {
 }
 
 extension Commit {
-  /// Stores a changed unit, whose version has risen by one, and tells of it.
+  /// Stores a changed unit, whose version is incremented, and emits its event if `isTold`.
   mutating func changed(_ unit: StoredUnit, isTold: Bool = true) throws {
     run(UnitStore.update(unit))
     if isTold { emit(try .changed(unit)) }

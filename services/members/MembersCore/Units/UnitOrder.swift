@@ -5,7 +5,7 @@ import RPC
 import ServiceKit
 import Storage
 
-/// A decision of people about a unit, its common fields checked.
+/// The validated common fields of a decision on a unit.
 struct UnitOrder: Sendable {
   let caller: Caller
   let requestID: String
@@ -31,13 +31,13 @@ struct UnitOrder: Sendable {
   }
 }
 
-/// What a decision about a unit finds, from one snapshot.
+/// The data read for a decision on a unit, from one snapshot.
 struct UnitFacts: Sendable {
-  /// As it is after the decision.
+  /// The unit after the decision.
   var unit: StoredUnit
-  /// The organization that the decision names.
+  /// The organization named by the decision.
   var union: StoredOrganization?
-  /// Its members with what is open about them; where its union is formed.
+  /// The unit's members with their open cases and transfers; only for forming a union.
   var members: [MemberFacts]
 
   init(
@@ -55,11 +55,12 @@ struct UnitFacts: Sendable {
 }
 
 extension MembersService {
-  /// Makes one decision about a unit: ledger, scope, etag, state, audit entry, event.
+  /// Executes one decision on a unit: ledger, scope, etag, state, audit entry, event.
   ///
   /// - Parameters:
-  ///   - unionID: The organization that the decision names; active and in the caller's subtree.
-  ///   - also: Adds what else is to be stored, and says the reply.
+  /// - unionID: The organization named by the decision, which must be active and in the caller's
+  ///   subtree.
+  /// - also: Adds further changes and returns the reply.
   /// - Throws: ``MembersError/unitNotFound``, ``MembersError/unitState``,
   ///   ``MembersError/organizationNotFound``, ``MembersError/organizationNotActive``,
   ///   ``CommonFailure``.
@@ -106,6 +107,6 @@ extension MembersService {
     return try Reply(wireBytes: reply)
   }
 
-  /// People of one unit who move in one commit: more are a firm that has a union.
+  /// The maximum number of members moved in one commit; a larger unit is a firm that has a union.
   static let unitMembersMax = 5_000
 }

@@ -2,19 +2,19 @@ import MembersV1
 import ServiceKit
 import Storage
 
-/// The SQL of the members whose unit is to be looked at again.
+/// The SQL of the queue of members whose unit must be determined again.
 enum UnitQueue {
   struct Entry: Sendable {
     var memberID: String
     var version: Int64
-    /// The unit that the member was counted in.
+    /// The unit in which the member is counted.
     var unitID: String?
     var known: KnownMember?
-    /// Whether an enterprise union manages the member: their unit has its union.
+    /// Whether an enterprise union manages the member, so that their unit already has a union.
     var hasOwnUnion: Bool
   }
 
-  /// Queues a member; nothing where neither before nor now anything of the work was said.
+  /// Queues a member, unless neither state has work details.
   static func add(_ before: StoredMember?, _ after: StoredMember, into commit: inout Commit) {
     guard after.details != nil || before?.details != nil else { return }
     commit.run(
@@ -22,7 +22,7 @@ enum UnitQueue {
       expects: .exactly(1))
   }
 
-  /// Queues many members who moved.
+  /// Queues many moved members.
   static func add(_ moved: [StoredMember], into commit: inout Commit) {
     commit.insert(
       into: "unit_queue", ["member_id", "version"],
@@ -53,7 +53,7 @@ enum UnitQueue {
     }
   }
 
-  /// Region codes of those of the organizations that stand for a township.
+  /// Returns the region codes of those organizations that stand for a township.
   static func townships(of ids: [String]) -> Query<[String: String]> {
     let places = ids.indices.map { "?\($0 + 2)" }.joined(separator: ", ")
     return Query(
@@ -75,7 +75,7 @@ enum UnitQueue {
     }
   }
 
-  /// Notes where a member is counted; nil is nowhere.
+  /// Returns the statement that records the unit in which a member is counted; `nil` for none.
   static func count(_ member: String, in unit: String?) -> Statement {
     guard let unit else {
       return Statement("DELETE FROM unit_members WHERE member_id = ?1", [member])
@@ -87,7 +87,7 @@ enum UnitQueue {
       """, [member, unit], expects: .exactly(1))
   }
 
-  /// The members who are counted in a unit.
+  /// Returns the members counted in a unit.
   static func members(of unit: String, limit: Int) -> Query<[KnownMember]> {
     .all(
       """
@@ -101,8 +101,8 @@ enum UnitQueue {
 }
 
 extension [RegionSetting] {
-  /// How many people of a unit are enough: of the narrowest region that says it; 25 by the Trade
-  /// Union Law (art. 11).
+  /// Returns the threshold of a unit index: that of the smallest configured region, or 25 by
+  /// default (Trade Union Law, art. 11).
   func unitThreshold(in regionCode: String) -> Int {
     let regions = [
       String(regionCode.prefix(6)), regionCode.prefix(4) + "00", regionCode.prefix(2) + "0000",

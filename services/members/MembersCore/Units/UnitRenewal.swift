@@ -3,8 +3,8 @@ import MembersV1
 import ServiceKit
 import Storage
 
-/// Wraps units' keys anew under the current key, and hashes what they are found by. What is done is
-/// passed over.
+/// Rewraps units' keys under the current key, and rehashes the attributes by which they are found.
+/// Completed rows are skipped.
 struct UnitRenewal: Sendable {
   private static let page = 500
 

@@ -4,27 +4,27 @@ import Protobuf
 import ServiceKit
 import Storage
 
-/// A unit as stored; its name and code sealed with a key of its own.
+/// A unit as stored; its name and credit code are sealed under a key of its own.
 struct StoredUnit: Sendable, Hashable {
   var id: String
-  /// The township's organization.
+  /// The organization of the township.
   var organizationID: String
   var hash: [UInt8]
-  /// Under the key before, where that is not retired; else the same.
+  /// The hash under the previous key, or the same as `hash` if that key is retired.
   var olderHash: [UInt8]?
   var wrappedKey: [UInt8]
-  /// The sealed `Unit` message with name and code.
+  /// The sealed `Unit` message with name and credit code.
   var identity: [UInt8]
   var state: UnitState
   var members: Int64
   var crossings: Int32
   var unionID: String?
   var version: Int64
-  /// Microseconds since 1970.
+  /// The creation in microseconds since 1970.
   var created: Int64
 }
 
-/// A unit with where its township stands in the tree.
+/// A unit with the position of its township in the tree.
 struct PlacedUnit: Sendable, Hashable {
   var unit: StoredUnit
   var path: String
@@ -32,7 +32,7 @@ struct PlacedUnit: Sendable, Hashable {
 }
 
 extension MembersKeys {
-  /// A unit that is counted for the first time.
+  /// Creates a unit that is counted for the first time.
   func newUnit(
     id: String, _ identity: UnitIdentity, organizationID: String, created: Int64
   ) throws -> StoredUnit {
@@ -83,7 +83,8 @@ enum UnitStore {
     return .all("\(selection) WHERE u.id IN (\(places.isEmpty ? "NULL" : places))", ids, placed)
   }
 
-  /// The units of townships with the hashes: more than are asked for, where two townships have one.
+  /// Returns the units with any of the hashes in any of the townships: a superset of the requested
+  /// pairs.
   static func byHashes(_ hashes: [[UInt8]], of organizationIDs: [String]) -> Query<[PlacedUnit]> {
     func list(_ places: Range<Int>) -> String {
       places.isEmpty ? "NULL" : places.map { "?\($0 + 1)" }.joined(separator: ", ")
@@ -114,7 +115,7 @@ enum UnitStore {
       """, [range.first, range.end, path, id, limit], placed)
   }
 
-  /// Units whose state hangs on a threshold, in the order of their identifiers.
+  /// Returns the units whose state depends on the threshold, in order of id.
   static func counting(after id: String, limit: Int) -> Query<[PlacedUnit]> {
     let states = [UnitState.counting, .dismissed].map { String($0.rawValue) }
       .joined(separator: ", ")
@@ -123,7 +124,7 @@ enum UnitStore {
       [id, limit], placed)
   }
 
-  /// Units in the order of their identifiers, which a rotation walks.
+  /// Returns units in order of id, for key rotation.
   static func page(after id: String, limit: Int) -> Query<[StoredUnit]> {
     Query<[PlacedUnit]>.all(
       "\(selection) WHERE u.id > ?1 ORDER BY u.id LIMIT ?2", [id, limit], placed
@@ -131,7 +132,7 @@ enum UnitStore {
     .map { $0.map(\.unit) }
   }
 
-  /// Guards that the township has no unit with either hash.
+  /// Inserts a unit; guarded by the absence of a unit with either hash in the township.
   static func insert(_ unit: StoredUnit) -> Statement {
     Statement(
       """
@@ -151,7 +152,7 @@ enum UnitStore {
       ], expects: .exactly(1))
   }
 
-  /// - Parameter unit: As it is after the change; its version has risen by one.
+  /// - Parameter unit: The changed unit, with its version incremented.
   static func update(_ unit: StoredUnit) -> Statement {
     Statement(
       """
@@ -178,7 +179,7 @@ enum UnitStore {
 }
 
 extension OutboxEvent {
-  /// A unit index changed its state. Pseudonymous: no name.
+  /// Returns the event of a changed unit index. Pseudonymous: contains no name.
   static func changed(_ unit: StoredUnit) throws -> OutboxEvent {
     var message = UnitChanged()
     message.unit = "units/\(unit.id)"
