@@ -1,9 +1,9 @@
 import Synchronization
 
-/// A bounded queue between the reader of a stream and a worker that takes what has gathered: while
-/// the worker commits, the next batch arrives.
+/// A bounded queue between the reader of a stream and a worker that commits in batches: while the
+/// worker commits, the next batch accumulates.
 ///
-/// One producer and one consumer, in two tasks.
+/// For a single producer and a single consumer, in two tasks.
 final class BatchQueue<Element: Sendable>: Sendable {
   private struct State {
     var elements: [Element] = []
@@ -15,12 +15,12 @@ final class BatchQueue<Element: Sendable>: Sendable {
   private let arrived = Signal()
   private let taken = Signal()
 
-  /// - Parameter capacity: Elements that wait at most; then `append` suspends.
+  /// - Parameter capacity: Number of queued elements at which `append` suspends.
   init(capacity: Int) { self.capacity = capacity }
 
   /// Adds an element; suspends while the queue is full.
   ///
-  /// - Throws: `CancellationError` when the task was cancelled meanwhile.
+  /// - Throws: `CancellationError` where the task was cancelled while the queue was full.
   func append(_ element: Element) async throws {
     while true {
       let isAccepted = state.withLock { state in
@@ -34,7 +34,7 @@ final class BatchQueue<Element: Sendable>: Sendable {
     }
   }
 
-  /// Nothing more comes. An error reaches the consumer after what was added before it.
+  /// Marks the end. An error reaches the consumer after the elements that were added before it.
   func finish(throwing error: (any Error)? = nil) {
     state.withLock { state in
       if state.end == nil { state.end = error.map { .failure($0) } ?? .success(()) }
@@ -42,9 +42,10 @@ final class BatchQueue<Element: Sendable>: Sendable {
     arrived.raise()
   }
 
-  /// Everything that waits, `limit` at most; suspends while there is nothing; nil at the end.
+  /// Removes and returns the queued elements, up to `limit`; suspends while there are none. Returns
+  /// nil at the end.
   ///
-  /// - Throws: what the queue was finished with; `CancellationError`.
+  /// - Throws: The error that the queue was finished with; `CancellationError`.
   func takeAll(limit: Int) async throws -> [Element]? {
     while true {
       let (batch, end) = state.withLock { state in

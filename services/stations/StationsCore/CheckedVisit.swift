@@ -4,38 +4,38 @@ import GoogleProtobuf
 import ServiceKit
 import StationsV1
 
-/// Where visits come from: one stream of a kiosk, after its hello.
+/// The source of reported visits: one stream of a kiosk, as its hello describes it.
 struct KioskStream: Sendable, Hashable {
   /// Identifier of the kiosk.
   var kiosk: String
   /// Identifier of its point.
   var point: String
-  /// Epoch of its spool: a UUID in canonical form.
+  /// Epoch of the kiosk's spool: a UUID in canonical form.
   var epoch: String
-  /// How far the kiosk's clock was ahead at the hello.
+  /// How far the kiosk's clock was ahead at the time of the hello; negative where it was behind.
   var skewMilliseconds: Int64
   var softwareVersion: String
 }
 
-/// A reported visit whose fields were looked at. Pure: knows no clock and no store.
+/// A reported visit after validation of its fields. A pure value: no clock, no store.
 struct CheckedVisit: Sendable, Hashable {
-  /// Longest member code in bytes; members' own codes are far shorter.
+  /// Longest member code, in bytes; real codes are far shorter.
   static let codeBytesMax = 128
-  /// There are 17 facilities; a longer list repeats itself.
+  /// Longest list of services. There are 17 facilities, so a longer list has duplicates.
   static let servicesMax = 32
 
   var sequence: Int64
-  /// 32 hex digits; made of kiosk, epoch and sequence where the kiosk gave none that can be used.
+  /// 32 hex digits; derived from kiosk, epoch and sequence where the reported id is invalid.
   var id: String
-  /// By the kiosk's clock, microseconds since 1970; nil where malformed.
+  /// By the kiosk's clock, in microseconds since 1970; nil where malformed.
   var deviceAt: Int64?
-  /// The member code as scanned, outer spaces off, in capitals, as members' codes are written;
-  /// nil for an anonymous visit. Never stored.
+  /// The member code, trimmed and upper-cased as codes are issued; nil for an anonymous visit.
+  /// Never stored.
   var code: String?
   var codeSHA256: [UInt8]?
   var direction: Direction
   var services: FacilitySet
-  /// What is malformed; nil where nothing is.
+  /// The last malformed field found; nil where all are valid.
   var fault: LocalizedText?
 
   init(_ visit: ReportedVisit, of stream: KioskStream) {
@@ -76,17 +76,18 @@ struct CheckedVisit: Sendable, Hashable {
     codeSHA256 = Self.sha256(code)
   }
 
-  /// A member code in the form that is hashed: scanners that act as keyboards may change its case.
+  /// Returns the form of a member code that is hashed: scanners act as keyboards and may change its
+  /// case.
   static func normalized(_ code: String) -> String {
     code.trimmingCharacters(in: .whitespacesAndNewlines).uppercased()
   }
 
-  /// What is stored of a member code.
+  /// Returns the hash of a member code, which is what is stored.
   static func sha256(_ code: String) -> [UInt8] {
     Array(SHA256.hash(data: Array(normalized(code).utf8)))
   }
 
-  /// The visit under an identifier of its own, because another kiosk's visit has the given one.
+  /// Returns the visit under a derived id, marked malformed: its own is another kiosk's visit.
   func withForeignID(of stream: KioskStream) -> CheckedVisit {
     var visit = self
     visit.id = Self.substituteID(sequence: sequence, of: stream)

@@ -1,6 +1,6 @@
 import Foundation
 
-/// A place on the earth in degrees.
+/// A geographic position in degrees.
 struct Coordinates: Sendable, Hashable {
   /// −90…90, north positive.
   var latitude: Double
@@ -13,25 +13,26 @@ struct Coordinates: Sendable, Hashable {
   }
 }
 
-/// GCJ-02, the coordinates of Chinese maps: WGS-84 with a smooth, secret-looking offset of 50 to
-/// 700 meters inside China. The forward formula is public knowledge (see for example the
-/// `eviltransform` project); the way back is found by iteration.
+/// Conversion from and to GCJ-02, the coordinate system of Chinese maps: WGS-84 with a smooth
+/// offset of 50 to 700 meters inside China. The forward formula is publicly known (see for example
+/// the `eviltransform` project); the inverse is found by iteration.
 enum ChineseCoordinates {
-  /// Semi-major axis of the ellipsoid of Krasovsky 1940, in meters.
+  /// Semi-major axis of the Krasovsky 1940 ellipsoid, in meters.
   private static let semiMajorAxis = 6_378_245.0
   /// Its first eccentricity, squared.
   private static let eccentricitySquared = 0.006_693_421_622_965_943_23
-  /// Where the search ends: 1e-9 degrees are 0.1 millimeters.
+  /// Convergence threshold: 1e-9 degrees are 0.1 millimeters.
   private static let convergedDegrees = 1e-9
-  /// Each round shrinks the error about a thousandfold, so 10 are far more than are needed.
+  /// Bound of the iteration. Each round reduces the error about a thousandfold, so 10 are far more
+  /// than needed.
   private static let roundsMax = 10
 
-  /// The box outside which maps use WGS-84 unchanged.
+  /// Whether GCJ-02 differs from WGS-84 there: outside of this box maps use WGS-84 unchanged.
   static func isShifted(_ place: Coordinates) -> Bool {
     (0.8293...55.8271).contains(place.latitude) && (72.004...137.8347).contains(place.longitude)
   }
 
-  /// WGS-84 → GCJ-02.
+  /// Converts WGS-84 to GCJ-02.
   static func gcj02(fromWGS84 place: Coordinates) -> Coordinates {
     guard isShifted(place) else { return place }
     let x = place.longitude - 105
@@ -54,7 +55,7 @@ enum ChineseCoordinates {
       latitude: place.latitude + north / meridian, longitude: place.longitude + east / parallel)
   }
 
-  /// GCJ-02 → WGS-84, to well under a meter.
+  /// Converts GCJ-02 to WGS-84, with an error well below a meter.
   static func wgs84(fromGCJ02 place: Coordinates) -> Coordinates {
     guard isShifted(place) else { return place }
     var guess = place

@@ -1,6 +1,5 @@
-/// Whether a call to a service that fails is worth trying: after a failure nobody calls for a
-/// while, then one call tries, and the while doubles as long as it fails. Pure: instants come from
-/// outside.
+/// A circuit breaker: after a failure no call is made for a pause, then one probe, and the pause
+/// doubles with each failed probe. A pure value: instants come from outside.
 struct Circuit: Sendable, Hashable {
   /// The first pause after a failure.
   static let pauseFirst = Duration.seconds(1)
@@ -13,7 +12,8 @@ struct Circuit: Sendable, Hashable {
 
   init() {}
 
-  /// Whether to call now. Where it says so after a failure, it does to one caller only.
+  /// Whether to make a call. While the circuit is open, one caller is allowed through after the
+  /// pause.
   mutating func allowsCall(at now: ContinuousClock.Instant) -> Bool {
     guard let retryAt else { return true }
     guard now >= retryAt, !isTrying else { return false }
@@ -30,6 +30,6 @@ struct Circuit: Sendable, Hashable {
     isTrying = false
   }
 
-  /// The call was given up for another reason than the service's.
+  /// Records that a call was abandoned for a reason that says nothing about the service.
   mutating func abandoned() { isTrying = false }
 }

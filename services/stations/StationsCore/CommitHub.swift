@@ -1,10 +1,10 @@
 import Synchronization
 
-/// Tells those who watch something that a commit of this process touched it.
+/// Notifies watchers that a commit of this process changed a topic.
 ///
 /// Safe to use from any task.
 final class CommitHub: Sendable {
-  /// What can be watched.
+  /// A subject that can be watched.
   enum Topic: Sendable, Hashable {
     /// Who is at a point, by its identifier.
     case occupancy(point: String)
@@ -20,7 +20,7 @@ final class CommitHub: Sendable {
 
   init() {}
 
-  /// Wakes whoever watches `topic`.
+  /// Raises the signals of all watchers of `topic`.
   func wake(_ topic: Topic) {
     let signals = state.withLock { Array(($0.watchers[topic] ?? [:]).values) }
     for signal in signals { signal.raise() }
@@ -40,7 +40,7 @@ final class CommitHub: Sendable {
     return try await body(signal)
   }
 
-  /// Watchers of every topic together.
+  /// Number of watchers, of all topics together.
   var watcherCount: Int { state.withLock { $0.watchers.values.reduce(0) { $0 + $1.count } } }
 
   private func forget(_ id: Int, of topic: Topic) {

@@ -3,7 +3,8 @@ import ServiceKit
 import StationsV1
 
 extension FieldChecks {
-  /// A place in WGS-84, converted where it was given in GCJ-02; nil where it is wrong.
+  /// Validates a position and converts it from GCJ-02 if it was given in that; nil where it is
+  /// invalid.
   mutating func coordinates(
     _ location: LatLng?, system: CoordinateSystem, field: String
   ) -> Coordinates? {

@@ -5,10 +5,11 @@ public import StationsV1
 import Storage
 
 extension StationsService {
-  /// How long a point waits for its union: one that was founded just now is still on its way here.
+  /// How long to wait for an unknown managing union: one that was just founded may still be in
+  /// transit on the members' feed.
   private static let organizationWaitMax: Duration = .seconds(2)
 
-  /// Stores a point, PLANNED, within the caller's subtree.
+  /// Creates a point, in the state PLANNED, within the caller's subtree.
   public func createPoint(
     _ request: CreatePointRequest, context: ServerContext
   ) async throws -> CreatePointResponse {
@@ -48,7 +49,8 @@ extension StationsService {
     }
   }
 
-  /// Waits until the members' feed has told of an organization; not for ever.
+  /// Waits until the members' feed has delivered an organization, for `organizationWaitMax` at
+  /// most.
   private func waitForOrganization(_ organization: String, caller: Caller) async throws {
     let end = ContinuousClock.now + Self.organizationWaitMax
     let query = OrganizationStore.place(of: organization, in: Scope(of: caller))
@@ -64,12 +66,13 @@ extension StationsService {
 }
 
 extension FieldChecks {
-  /// Longest list of facilities: there are 17; a longer list repeats itself.
+  /// Longest list of facilities that is read. There are 17, so a longer list has duplicates.
   private static let facilitiesMax = 64
-  /// No place of this kind holds more.
+  /// Largest capacity.
   private static let capacityMax: Int32 = 100_000
 
-  /// The point of a request, PLANNED and without its identifier; nil where a field is wrong.
+  /// Validates the point of a request: PLANNED and without an identifier; nil where a field is
+  /// invalid.
   fileprivate mutating func point(
     _ point: Point, system: CoordinateSystem, isGiven: Bool
   ) -> StoredPoint? {

@@ -2,9 +2,9 @@ import Foundation
 import GoogleType
 import ServiceKit
 
-/// The checks of civil dates.
+/// Validation of civil dates.
 extension FieldChecks {
-  /// A civil date as days since 1970-01-01; nil where it is not set or wrong.
+  /// Converts a civil date to days since 1970-01-01; nil where it is unset or invalid.
   mutating func day(_ date: GoogleType.Date?, _ field: String) -> Int64? {
     guard let date else { return nil }
     guard

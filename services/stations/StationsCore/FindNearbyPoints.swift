@@ -6,11 +6,11 @@ import Storage
 extension StationsService {
   private static let radiusStandardMeters: Int32 = 10_000
   private static let radiusMaxMeters: Int32 = 200_000
-  /// Where the search begins: it grows fourfold in area until a page is full, so that a page in a
-  /// city doesn't look at all of its points.
+  /// Initial search radius. The area grows until a page is full, so that a search in a city does
+  /// not read all of its points.
   private static let radiusFirstMeters = 1_000.0
 
-  /// Finds open points in order of distance.
+  /// Returns open points in order of distance.
   public func findNearbyPoints(
     _ request: FindNearbyPointsRequest, context: ServerContext
   ) async throws -> FindNearbyPointsResponse {
@@ -69,7 +69,7 @@ extension StationsService {
     return (chord, id)
   }
 
-  /// The first `limit` points of a search: looks in a small circle first, then in larger ones.
+  /// Returns the first `limit` points of a search, widening the radius step by step.
   func nearest(
     _ search: NearbyStore.Search, radius: Double, limit: Int
   ) async throws -> [NearbyStore.Found] {
@@ -82,7 +82,7 @@ extension StationsService {
     }
   }
 
-  /// The rows of one query, or of two across the antimeridian, in order.
+  /// Returns the rows of one query, or merges those of two across the antimeridian, in order.
   private func merged(_ queries: [Query<[NearbyStore.Found]>]) async throws -> [NearbyStore.Found] {
     if let only = queries.first, queries.count == 1 { return try await database.read(only) }
     let results = try await database.read(all: queries.map { AnyQuery($0) })

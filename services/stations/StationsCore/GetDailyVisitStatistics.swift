@@ -6,10 +6,10 @@ public import StationsV1
 import Storage
 
 extension StationsService {
-  /// Rows of one response: a province's points for a day, or a point for 27 years.
+  /// Rows per response: a province's points for a day, or a point for 27 years.
   private static let statisticsRowsMax = 10_000
 
-  /// Reads the daily counters of a point, or of every point in the caller's subtree.
+  /// Returns the daily counters of a point, or of every point in the caller's subtree.
   public func getDailyVisitStatistics(
     _ request: GetDailyVisitStatisticsRequest, context: ServerContext
   ) async throws -> GetDailyVisitStatisticsResponse {

@@ -3,7 +3,7 @@ import ServiceKit
 public import StationsV1
 
 extension StationsService {
-  /// Reads a point that the caller may see.
+  /// Returns a point that the caller may see.
   public func getPoint(
     _ request: GetPointRequest, context: ServerContext
   ) async throws -> GetPointResponse {

@@ -1,11 +1,12 @@
 import Foundation
 
-/// Distances on the sphere, and the boxes of latitude and longitude that hold a circle.
+/// Distances on the sphere, and bounding boxes of circles in latitude and longitude.
 enum GreatCircle {
   /// Mean radius of the earth in meters (IUGG).
   static let earthRadiusMeters = 6_371_008.8
 
-  /// Great-circle distance in meters, by the haversine formula: exact for near places too.
+  /// Returns the great-circle distance in meters, by the haversine formula, which is precise for
+  /// small distances too.
   static func meters(_ a: Coordinates, _ b: Coordinates) -> Double {
     let toRadians = Double.pi / 180
     let north = sin((b.latitude - a.latitude) * toRadians / 2)
@@ -16,11 +17,11 @@ enum GreatCircle {
     return 2 * earthRadiusMeters * asin(min(1, chord.squareRoot()))
   }
 
-  /// A box that holds every place within `radius` meters of `center`.
+  /// Returns a box that contains every position within `radius` meters of `center`.
   ///
-  /// Across the antimeridian it has two ranges of longitude; around a pole it has all of them.
+  /// Across the antimeridian it has two ranges of longitudes; around a pole it has all longitudes.
   static func box(around center: Coordinates, radius: Double) -> Box {
-    // A margin of about a tenth of a millimeter, so that rounding loses nobody at the edge.
+    // About a tenth of a millimeter, so that rounding excludes no point at the edge.
     let margin = 1e-9
     let angle = radius / earthRadiusMeters
     let reach = angle * 180 / .pi + margin
@@ -53,20 +54,21 @@ enum GreatCircle {
   }
 }
 
-/// Bands of latitude that points are indexed by: within a band a B-tree on longitude finds those of
-/// a box, in every engine alike.
+/// The latitude bands that points are indexed by: within a band, a B-tree on the longitude finds
+/// the points of a box, the same way in every engine.
 enum LatitudeBand {
-  /// 0.05° are 5.6 kilometers: a few bands for a walk, 73 for the largest radius.
+  /// Height of a band: 0.05° are 5.6 kilometers, so a walk covers a few bands, the largest radius
+  /// 73.
   static let degrees = 0.05
 
-  /// Number of the band that a latitude lies in.
+  /// Returns the number of a latitude's band.
   static func number(latitude: Double) -> Int64 {
     Int64(((latitude + 90) / degrees).rounded(.down))
   }
 }
 
-/// A place as a vector of length one from the center of the earth: distances without trigonometry,
-/// and without an edge at the antimeridian or the poles.
+/// A position as a unit vector from the center of the earth. Distances need no trigonometry, and
+/// there is no discontinuity at the antimeridian or the poles.
 struct UnitVector: Sendable, Hashable {
   let x: Double
   let y: Double
@@ -80,13 +82,13 @@ struct UnitVector: Sendable, Hashable {
     z = sin(latitude)
   }
 
-  /// Great-circle meters of a squared chord on the unit sphere. Half a chord is the root in the
-  /// haversine formula, so this is the same distance.
+  /// Converts a squared chord of the unit sphere to great-circle meters. Half the chord is the
+  /// square root in the haversine formula, so the distance is the same.
   static func meters(chordSquared: Double) -> Double {
     2 * GreatCircle.earthRadiusMeters * asin(min(1, chordSquared.squareRoot() / 2))
   }
 
-  /// Squared chord of a great-circle distance.
+  /// Converts great-circle meters to a squared chord of the unit sphere.
   static func chordSquared(meters: Double) -> Double {
     let chord = 2 * sin(min(meters / (2 * GreatCircle.earthRadiusMeters), .pi / 2))
     return chord * chord

@@ -2,17 +2,17 @@ import ServiceKit
 import StationsV1
 import Storage
 
-/// What became of a batch.
+/// The result of storing a batch of visits.
 struct IntakeResult: Sendable {
-  /// Every visit of the epoch up to this one is durable.
+  /// The cumulative acknowledgement: every visit of the epoch up to this sequence is durable.
   var acknowledged: Int64
   var notices: [VisitBatch.Notice]
-  /// A visit with others missing before it.
+  /// Sequence of a visit that is preceded by missing ones; nil where there is no gap.
   var gap: Int64?
-  /// Whether stays may have changed.
+  /// Whether visits were stored, so that the occupancy may have changed.
   var hasTaken: Bool
 
-  /// The acknowledgement.
+  /// Returns the acknowledgement message.
   func response(_ stream: KioskStream, in language: Language) -> ReportVisitsResponse {
     var response = ReportVisitsResponse()
     response.acknowledgedSequence = acknowledged
@@ -29,7 +29,7 @@ struct IntakeResult: Sendable {
 }
 
 extension StationsService {
-  /// Stores a batch of visits with all that follows from them, in one commit.
+  /// Stores a batch of visits and everything derived from them in one commit.
   func store(_ batch: [ReportedVisit], of stream: KioskStream) async throws -> IntakeResult {
     if batch.contains(where: { $0.sequence < 1 }) {
       var checks = FieldChecks()
@@ -47,7 +47,7 @@ extension StationsService {
     return result
   }
 
-  /// Whose the codes are that are not known here yet.
+  /// Asks yijia-members for the members of codes that are unknown here.
   private func resolve(_ visits: [CheckedVisit]) async throws -> [[UInt8]: KnownMember] {
     var codes: [[UInt8]: String] = [:]
     for visit in visits where visit.fault == nil {

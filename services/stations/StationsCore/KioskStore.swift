@@ -3,24 +3,24 @@ import ServiceKit
 import StationsV1
 import Storage
 
-/// A kiosk as it is stored.
+/// A kiosk, as stored.
 struct StoredKiosk: Sendable, Hashable {
   var id: String
-  /// 1 as registered, 2 as revoked.
+  /// 1 after registration, 2 after revocation.
   var version: Int64
-  /// Identifier of its point.
+  /// Identifier of the kiosk's point.
   var point: String
   var displayName: String
-  /// SHA-256 of its key; the key itself is nowhere.
+  /// SHA-256 of the API key, which is itself not stored.
   var keySHA256: [UInt8]
   /// Microseconds since 1970.
   var createdAt: Int64
-  /// Microseconds since 1970; nil while the credential holds.
+  /// Microseconds since 1970; nil while the credential is valid.
   var revokedAt: Int64?
 
   var name: String { "kiosks/\(id)" }
 
-  /// As the contract shows it.
+  /// The resource of the contract.
   var message: Kiosk {
     var kiosk = Kiosk()
     kiosk.name = name
@@ -32,7 +32,7 @@ struct StoredKiosk: Sendable, Hashable {
   }
 }
 
-/// The SQL of kiosks and of their spools' epochs.
+/// The SQL of kiosks and of their spool epochs.
 enum KioskStore {
   static func byID(_ id: String) -> Query<StoredKiosk?> {
     .first(
@@ -60,14 +60,14 @@ enum KioskStore {
       ], expects: .exactly(1))
   }
 
-  /// Stores the revocation of `kiosk`, whose version is one above the stored one.
+  /// Stores a revocation; `kiosk.version` is one above the stored version.
   static func revoke(_ kiosk: StoredKiosk, in commit: inout Commit) {
     commit.run(
       "UPDATE kiosk SET revoked_at = ?2, version = ?3 WHERE id = ?1 AND version = ?4",
       [kiosk.id, kiosk.revokedAt, kiosk.version, kiosk.version - 1], expects: .exactly(1))
   }
 
-  /// How far an epoch is acknowledged; nil before its first visit.
+  /// Returns the acknowledged sequence of an epoch; nil before its first visit.
   static func acknowledged(kiosk: String, epoch: String) -> Query<Int64?> {
     .first(
       "SELECT acknowledged_sequence FROM kiosk_epoch WHERE kiosk_id = ?1 AND epoch = ?2",
@@ -75,7 +75,8 @@ enum KioskStore {
     ) { try $0.integer("acknowledged_sequence") }
   }
 
-  /// Moves an epoch on from what was read; touches no row where another stream moved it meanwhile.
+  /// Advances the acknowledged sequence of an epoch, guarded by the one that was read: another
+  /// stream of the kiosk may have advanced it.
   static func acknowledge(
     _ stream: KioskStream, from old: Int64?, to new: Int64, at now: Int64, in commit: inout Commit
   ) {

@@ -4,7 +4,7 @@ public import StationsV1
 import Storage
 
 extension StationsService {
-  /// Lists the visits of a point of the caller's subtree in the order in which they were stored.
+  /// Lists the visits of a point in the caller's subtree, in the order in which they were stored.
   public func listVisits(
     _ request: ListVisitsRequest, context: ServerContext
   ) async throws -> ListVisitsResponse {

@@ -1,16 +1,16 @@
 import MembersV1
 import Storage
 
-/// A member as far as visits need one: pseudonymous.
+/// What visits store of a member: pseudonymous.
 struct KnownMember: Sendable, Hashable {
-  /// Identifier.
+  /// Identifier of the member.
   var id: String
   var group: OccupationGroup
 }
 
-/// The SQL of members' codes: hashes only, from the members' feed and from resolved codes.
+/// The SQL of member codes: hashes only, from the members' feed and from resolved codes.
 enum MemberCodeStore {
-  /// The members of these codes (SHA-256), as far as they are known here.
+  /// Returns the members of these codes (SHA-256) that are known here.
   static func members(of hashes: [[UInt8]]) -> Query<[[UInt8]: KnownMember]> {
     let list = InList(hashes)
     return Query(
@@ -29,7 +29,7 @@ enum MemberCodeStore {
     }
   }
 
-  /// What the feed says holds.
+  /// Stores what the feed states, replacing an earlier entry.
   static func store(_ member: KnownMember, code: [UInt8], in commit: inout Commit) {
     commit.run(
       """
@@ -39,12 +39,12 @@ enum MemberCodeStore {
       """, [code, member.id, member.group.rawValue], expects: .exactly(1))
   }
 
-  /// Whose code it was is a member no more: visits with it are of nobody known.
+  /// Deletes the code of someone who is not a member any more: later visits with it stay unmatched.
   static func forget(code: [UInt8], in commit: inout Commit) {
     commit.run("DELETE FROM member_code WHERE code_sha256 = ?1", [code])
   }
 
-  /// What a call said holds until the feed says otherwise.
+  /// Stores the result of a call unless there is an entry: the feed takes precedence.
   static func remember(_ member: KnownMember, code: [UInt8], in commit: inout Commit) {
     commit.run(
       """
@@ -54,10 +54,10 @@ enum MemberCodeStore {
   }
 }
 
-/// `IN (…)` of a few sizes only, so that few statements are prepared: the last value fills the
-/// rest.
+/// An `IN (…)` list that is padded to one of a few sizes by repeating the last value, so that few
+/// statements are prepared.
 struct InList {
-  /// The parameters, from `?first` on.
+  /// The parameter list, numbered from `first` on.
   let sql: String
   let arguments: [any SQLValueConvertible]
 

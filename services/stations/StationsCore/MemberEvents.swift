@@ -4,16 +4,16 @@ import ServiceKit
 import StationsV1
 import Storage
 
-/// What events of the members' feed change here: the tree of organizations, members by code, and
-/// the visits that waited for a member.
+/// The effects of events of the members' feed: the tree of organizations, members by code, and the
+/// matching of visits that were stored before their member was known.
 struct MemberEvents: Sendable {
-  /// More visits wait for these codes than one commit may match.
+  /// Thrown where more visits wait for these codes than one commit may match.
   struct TooManyVisits: Error {}
 
   private let organizations: [OrganizationChanged]
-  /// The last word of the events on each code.
+  /// The last state that the events give for each code.
   private let members: [[UInt8]: KnownMember]
-  /// Codes of who is a member no more.
+  /// Codes of people who are not members any more.
   private let goneCodes: Set<[UInt8]>
 
   init(_ events: [WatchMemberEventsResponse]) {
@@ -24,7 +24,7 @@ struct MemberEvents: Sendable {
       switch event.event {
       case .organizationChanged(let change)?: organizations.append(change)
       case .membershipChanged(let change)?:
-        // Visits with the code of a merged record are the survivor's.
+        // Visits with the code of a merged record belong to the surviving record.
         let member = change.survivor.isEmpty ? change.member : change.survivor
         guard change.codeSHA256.count == 32, let id = Self.id(member, of: "members") else {
           continue
@@ -44,12 +44,12 @@ struct MemberEvents: Sendable {
     self.goneCodes = goneCodes
   }
 
-  /// Whether the tree of organizations changes.
+  /// Whether the events change the tree of organizations.
   var hasOrganizations: Bool { !organizations.isEmpty }
 
-  /// Everything in one commit.
+  /// Applies all effects in one commit.
   ///
-  /// - Throws: ``TooManyVisits`` from the step.
+  /// - Throws: ``TooManyVisits``, when the step runs.
   func step(at now: Date) -> Step<Int> {
     .read(unmatched(limit: MembersFeed.visitsPerCommit + 1)) { visits in
       guard visits.count <= MembersFeed.visitsPerCommit else { throw TooManyVisits() }
@@ -60,7 +60,7 @@ struct MemberEvents: Sendable {
     }
   }
 
-  /// The members, and as many visits as one commit may match.
+  /// Stores the members, and matches as many visits as one commit may.
   func matchSome(at now: Date) -> Step<Int> {
     .read(unmatched(limit: MembersFeed.visitsPerCommit)) { visits in
       var commit = Commit(at: now)
@@ -69,7 +69,7 @@ struct MemberEvents: Sendable {
     }
   }
 
-  /// Visits whose code became known beside their own write.
+  /// Matches visits that were stored concurrently with their code.
   static func matchLeftBehind(at now: Date) -> Step<Int> {
     .read(VisitStore.leftBehind(limit: MembersFeed.visitsPerCommit)) { visits in
       guard !visits.isEmpty else { return .reply(0) }
@@ -98,7 +98,7 @@ struct MemberEvents: Sendable {
     for code in goneCodes { MemberCodeStore.forget(code: code, in: &commit) }
   }
 
-  /// Gives visits their members and moves them from the one counter to the other.
+  /// Matches visits to their members and updates the daily counters.
   private static func match(
     _ visits: [VisitStore.Unmatched], members: [[UInt8]: KnownMember], in commit: Commit
   ) -> Step<Int> {
@@ -134,7 +134,7 @@ struct MemberEvents: Sendable {
     }
   }
 
-  /// Who came on which day.
+  /// Returns the distinct member and day of each matched arrival, duplicates included.
   private static func memberDays(
     _ visits: [VisitStore.Unmatched], _ members: [[UInt8]: KnownMember]
   ) -> [DayCount.MemberDay] {

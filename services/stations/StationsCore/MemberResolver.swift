@@ -4,12 +4,12 @@ import RPC
 import ServiceKit
 import Synchronization
 
-/// Asks yijia-members whose the codes are that are not known here. It never fails and never delays
-/// for long: what it can't say is matched later by the feed.
+/// Asks yijia-members for the members of unknown codes. It never throws and delays its caller by at
+/// most `timeout`: codes that it cannot resolve are matched later by the feed.
 ///
 /// Safe to use from any task.
 final class MemberResolver: Sendable {
-  /// Codes of one call; the contract allows 1,000.
+  /// Codes per call; the contract allows 1,000.
   private static let codesMax = 1_000
 
   private let client: MembersServiceClient
@@ -23,7 +23,7 @@ final class MemberResolver: Sendable {
     self.logger = logger
   }
 
-  /// The members of those codes that yijia-members knows, by the code's SHA-256.
+  /// Returns the members of those codes that yijia-members knows, by the code's SHA-256.
   func members(of codes: [String]) async -> [[UInt8]: KnownMember] {
     guard !codes.isEmpty,
       circuit.withLock({ $0.allowsCall(at: ContinuousClock.now) })

@@ -4,13 +4,13 @@ public import RPC
 import ServiceKit
 import Storage
 
-/// Follows the members' feed: organizations for the scopes of staff, memberships for the visits
-/// that wait for their member. The cursor is stored in the commit of the effects, so that an event
-/// that comes twice counts once.
+/// Consumes the members' feed: organizations for staff scopes, memberships for the matching of
+/// visits. The cursor is stored in the same commit as the effects, so that a redelivered event
+/// takes effect once.
 public struct MembersFeed: Sendable {
-  /// Events of one commit.
+  /// Events per commit.
   private static let eventsPerCommit = 256
-  /// Visits that one commit matches.
+  /// Visits matched per commit.
   static let visitsPerCommit = 500
   private static let pauseFirst = Duration.milliseconds(200)
   private static let pauseMax = Duration.seconds(10)
@@ -21,8 +21,8 @@ public struct MembersFeed: Sendable {
   let consumer = EventConsumer("stations/members")
 
   /// - Parameters:
-  ///   - service: Whose store is fed.
-  ///   - channel: To yijia-members.
+  ///   - service: The service whose store is updated.
+  ///   - channel: A channel to yijia-members.
   public init(
     service: StationsService, channel: any RPC.Channel,
     logger: Logger = Logger(label: "yijia.stations.feed")
@@ -35,8 +35,7 @@ public struct MembersFeed: Sendable {
   private var database: any Database { service.database }
   private var clock: Clock { service.clock }
 
-  /// Follows the feed until the task is cancelled; connects again, with growing pauses, whatever
-  /// fails.
+  /// Follows the feed until the task is cancelled; reconnects with exponential backoff.
   public func run() async {
     var pause = Self.pauseFirst
     while !Task.isCancelled {
@@ -50,13 +49,13 @@ public struct MembersFeed: Sendable {
         if Task.isCancelled { return }
         await recover(from: error)
       }
-      // The pause between attempts is time itself; ± 20 %, so that replicas don't come at once.
+      // A real sleep between attempts; ± 20 % jitter, so that replicas do not reconnect in step.
       try? await Task.sleep(for: pause * Double.random(in: 0.8...1.2))
       pause = min(pause * 2, Self.pauseMax)
     }
   }
 
-  /// Takes the events that are there, and returns at the feed's newest.
+  /// Consumes the stored events and returns at the end of the feed.
   public func catchUp() async throws { try await take(stopAtEnd: true) {} }
 
   private func follow(_ progress: () -> Void) async throws {
@@ -85,8 +84,8 @@ public struct MembersFeed: Sendable {
     }
   }
 
-  /// Stores the effects of events and the cursor of the last, in one commit. Where they match more
-  /// visits than one commit may hold, the rest is matched in commits before it.
+  /// Applies a batch of events and stores its cursor, in one commit. If the events match more
+  /// visits than one commit may, the excess is matched in separate commits first.
   func apply(_ events: [WatchMemberEventsResponse]) async throws {
     guard let last = events.last else { return }
     let cursor = try FeedCursor(text: last.cursor)
@@ -105,7 +104,7 @@ public struct MembersFeed: Sendable {
     }
   }
 
-  /// Matches visits whose code is known and that no event will match any more.
+  /// Matches visits whose code is known but that no further event will match.
   func matchLeftBehind() async throws {
     let now = clock.now
     while try await database.write({ MemberEvents.matchLeftBehind(at: now) })
@@ -113,8 +112,8 @@ public struct MembersFeed: Sendable {
     {}
   }
 
-  /// A cursor that the feed no longer knows (purged, or restored from a backup) is given up: the
-  /// effects are idempotent, so the feed is read again from its beginning.
+  /// Resets a cursor that the feed does not know (purged, or restored from a backup): the effects
+  /// are idempotent, so the feed is read again from its beginning.
   private func recover(from error: any Error) async {
     logger.warning("the members' feed failed", metadata: ["cause": "\(error)"])
     let code = (error as? RPCError)?.code
@@ -131,6 +130,6 @@ public struct MembersFeed: Sendable {
 }
 
 extension FeedCursor {
-  /// Empty at the start, as contracts have it.
+  /// The cursor's text; empty at the start, as the contract wants it.
   fileprivate func text(orEmpty start: FeedCursor) -> String { self == start ? "" : text }
 }

@@ -1,7 +1,8 @@
 public import Storage
 
-/// The schema's history: append only. Identifiers are the 32 hex digits of resource names, instants
-/// microseconds since 1970, days are days since 1970-01-01 in China, enums their numbers.
+/// The schema's migrations: append only. Identifiers are the 32 hex digits of resource names,
+/// instants are microseconds since 1970, days are days since 1970-01-01 in China, enums their
+/// numbers.
 public enum StationsMigrations {
   public static let all = [
     Migration(
@@ -54,8 +55,9 @@ public enum StationsMigrations {
         + "\nCREATE TABLE visit_default PARTITION OF visit DEFAULT;"),
   ]
 
-  /// Visits by month of their arrival on PostgreSQL, where a key holds that too. That a visit is
-  /// stored once rests on the guards of its kiosk's epoch and its point's tally, on both engines.
+  /// On PostgreSQL visits are partitioned by the month of receipt, which every unique key there has
+  /// to include. That a visit is stored once is therefore ensured by the guards on its kiosk's
+  /// epoch and its point's tally, on both engines.
   static let visitMonths = MonthlyTable("visit", by: "received_at")
 
   private static func visits(time: String, end: String) -> String {

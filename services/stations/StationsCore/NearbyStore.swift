@@ -1,10 +1,10 @@
 import Storage
 
-/// The SQL of the nearest points: bands of latitude and a B-tree on longitude find the candidates,
-/// the squared chord between unit vectors orders them. It is plain arithmetic, so that both engines
-/// give the same answers, and it grows with the distance, so that its order is the distance's.
+/// The SQL of the nearby search: latitude bands and a B-tree on the longitude find candidates,
+/// which are ordered by the squared chord between unit vectors. That is plain arithmetic, so both
+/// engines give the same results, and it increases monotonically with the distance.
 enum NearbyStore {
-  /// A point and the squared chord to it, on the unit sphere.
+  /// A point and its squared chord from the center, on the unit sphere.
   struct Found: Sendable {
     var point: StoredPoint
     var chordSquared: Double
@@ -12,19 +12,19 @@ enum NearbyStore {
     var distanceMeters: Double { UnitVector.meters(chordSquared: chordSquared) }
   }
 
-  /// What is looked for.
+  /// The parameters of a search.
   struct Search: Sendable {
     var center: Coordinates
-    /// Facilities that a point must all have.
+    /// Facilities that a point must have, all of them.
     var facilities: FacilitySet
-    /// Mask of the kinds, of which a point has one.
+    /// Mask of the kinds, one of which a point must have.
     var kinds: Int64
-    /// The last point of the page before.
+    /// The last point of the previous page.
     var after: (chordSquared: Double, id: String)?
   }
 
-  /// Open points within `radius` meters in order of distance, then id: one query for each range of
-  /// longitudes, whose rows are to be merged.
+  /// Returns the queries for open points within `radius` meters, ordered by distance, then id: one
+  /// for each range of longitudes. Their rows have to be merged.
   static func queries(_ search: Search, radius: Double, limit: Int) -> [Query<[Found]>] {
     let box = GreatCircle.box(around: search.center, radius: radius)
     let center = UnitVector(search.center)
@@ -47,7 +47,7 @@ enum NearbyStore {
     }
   }
 
-  /// `point.state = 3` (OPEN) stands literally, as the partial index wants it.
+  /// `point.state = 3` (OPEN) is a literal so that the partial index applies.
   private static let sql = """
     WITH RECURSIVE band (number) AS (
       SELECT CAST(?1 AS INTEGER) UNION ALL SELECT number + 1 FROM band WHERE number < ?2

@@ -4,7 +4,7 @@ public import StationsV1
 import Storage
 
 extension StationsService {
-  /// Opens a point of the caller's subtree. One that is open already stays as it is.
+  /// Opens a point of the caller's subtree. Does nothing where it is open already.
   public func openPoint(
     _ request: OpenPointRequest, context: ServerContext
   ) async throws -> OpenPointResponse {

@@ -1,9 +1,9 @@
 import MembersV1
 import Storage
 
-/// The SQL of the organizations' tree, as far as scopes need it: fed from the members' feed.
+/// The SQL of the organization tree as needed for scopes, maintained from the members' feed.
 enum OrganizationStore {
-  /// Whether an organization is known here, and whether it is in a scope.
+  /// Whether an organization is known here, and whether it is within a scope.
   struct Place: Sendable {
     var isKnown: Bool
     var isWithin: Bool
@@ -18,7 +18,7 @@ enum OrganizationStore {
          WHERE organization_id = ?1 AND ancestor_id = ?2) AS within
       """, [organization, scope.sqlKey]
     ) { row in
-      // The caller's own organization exists, whether the feed has told of it or not.
+      // The caller's own organization exists even if the feed has not delivered it yet.
       let isOwn = scope == .subtree(organization)
       return Place(
         isKnown: try row.boolean("known") || isOwn,
@@ -26,11 +26,11 @@ enum OrganizationStore {
     }
   }
 
-  /// Stores an organization and works out the ancestors of its subtree anew.
+  /// Stores an organization and recomputes the ancestors of its subtree.
   ///
-  /// Events of different organizations come in any order: a child may come before its parent, and
-  /// two moves may for a moment look like a ring. So ancestors follow from the parents stored now,
-  /// never from ancestors stored before, and `UNION` ends a ring.
+  /// Events of different organizations arrive in any order: a child may precede its parent, and two
+  /// moves may temporarily form a cycle. So ancestors are derived from the parents stored at this
+  /// moment, never from earlier ancestors, and `UNION` terminates on a cycle.
   static func store(
     _ organization: String, parent: String, state: OrganizationState, in commit: inout Commit
   ) {

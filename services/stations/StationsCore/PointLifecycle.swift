@@ -1,29 +1,29 @@
 import StationsV1
 
-/// What can be done to a point.
+/// An action on a point's state.
 enum PointAction: Sendable, Hashable, CaseIterable {
-  /// Building begins.
+  /// Construction begins.
   case build
-  /// It opens, for the first time or again.
+  /// The point opens, for the first time or again.
   case open
-  /// It closes for a while.
+  /// The point closes temporarily.
   case suspend
-  /// It closes for good.
+  /// The point closes permanently.
   case close
 }
 
-/// The life of a point: PLANNED → BUILDING → OPEN ⇄ SUSPENDED → CLOSED. A planned point may open
-/// without building, and any may close. Pure: no clock, no store.
+/// The state machine of a point: PLANNED → BUILDING → OPEN ⇄ SUSPENDED → CLOSED. A planned point
+/// may open without BUILDING, and a point in any state may close. Pure: no clock, no store.
 enum PointLifecycle {
-  /// What an action comes to.
+  /// The result of an action.
   enum Outcome: Sendable, Hashable {
-    /// The point changes its state.
+    /// The state changes.
     case becomes(PointState)
-    /// It is so already; nothing changes.
+    /// The point is in that state already.
     case unchanged
-    /// It closed for good before.
+    /// The point is closed permanently.
     case refusedClosed
-    /// The action does not fit the state.
+    /// The action is not allowed in that state.
     case refused
   }
 
@@ -46,16 +46,16 @@ enum PointLifecycle {
   }
 }
 
-/// The states of a point over time, so that a visit is judged by the state at its own time.
+/// The states of a point over time: a visit is judged by the state at the time of the visit.
 struct PointHistory: Sendable, Hashable {
-  /// A state and the instant from which it held.
+  /// A state and the instant from which it applied.
   struct Entry: Sendable, Hashable {
     /// Microseconds since 1970.
     var from: Int64
     var state: PointState
   }
 
-  /// In the order in which they happened.
+  /// In chronological order.
   var entries: [Entry]
 
   /// Whether the point was open at any instant of `span` (microseconds since 1970).

@@ -10,7 +10,7 @@ enum PointStore {
     point.organization_id, point.created_at
     """
 
-  /// A point, and whether it is in a scope.
+  /// A point, and whether it is within a scope.
   struct Scoped: Sendable {
     var point: StoredPoint
     var isInScope: Bool
@@ -20,7 +20,7 @@ enum PointStore {
     .first("SELECT \(columns) FROM point WHERE point.id = ?1", [id], decode)
   }
 
-  /// A point, and whether it is in the caller's scope.
+  /// Returns a point, and whether it is within the caller's scope.
   static func scoped(_ id: String, for caller: Caller) -> Query<Scoped?> {
     .first(
       """
@@ -36,7 +36,7 @@ enum PointStore {
     }
   }
 
-  /// The states of a point in their order.
+  /// Returns the states of a point in chronological order.
   static func history(_ id: String) -> Query<PointHistory> {
     Query("SELECT state, from_at FROM point_state WHERE point_id = ?1 ORDER BY version", [id]) {
       PointHistory(
@@ -70,7 +70,7 @@ enum PointStore {
     remember(point, from: point.createdAt, in: &commit)
   }
 
-  /// Stores the state of `point`, whose version is one above the stored one.
+  /// Stores the state of `point`, whose version is one above the stored version.
   static func setState(of point: StoredPoint, at now: Int64, in commit: inout Commit) {
     commit.run(
       "UPDATE point SET state = ?2, version = ?3 WHERE id = ?1 AND version = ?4",

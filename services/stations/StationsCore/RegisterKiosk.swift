@@ -5,10 +5,10 @@ public import StationsV1
 import Storage
 
 extension StationsService {
-  /// Registers a kiosk at a point of the caller's subtree and gives it its key.
+  /// Registers a kiosk at a point of the caller's subtree and issues its API key.
   ///
-  /// The key is in the reply and nowhere else in clear: a replay of the request opens the reply
-  /// that the request ledger sealed, and so returns the same key.
+  /// The key is in the reply and stored nowhere in clear: a replay of the request decrypts the
+  /// reply in the request ledger, and so returns the same key.
   public func registerKiosk(
     _ request: RegisterKioskRequest, context: ServerContext
   ) async throws -> RegisterKioskResponse {
@@ -48,13 +48,14 @@ extension StationsService {
   }
 }
 
-/// A kiosk's key: 256 random bits as 64 hex digits after a prefix that secret scanners can know.
+/// A kiosk's API key: 256 random bits as 64 hex digits, after a prefix that secret scanners can
+/// recognize.
 struct KioskKey: Sendable {
   let text: String
 
-  /// - Parameter ids: Two of its 128-bit identifiers make a key.
+  /// - Parameter ids: Source of random identifiers; two of 128 bits make a key.
   init(ids: IDSource) { text = "yk_" + ids.next() + ids.next() }
 
-  /// SHA-256 of the text: what is stored, and what the gateway compares.
+  /// SHA-256 of the text, which is stored, and which the gateway compares.
   var sha256: [UInt8] { Array(SHA256.hash(data: Array(text.utf8))) }
 }

@@ -5,15 +5,15 @@ public import StationsV1
 import Storage
 
 extension StationsService {
-  /// Visits of one commit: enough to make the commit's cost small for each, few enough that its
-  /// statements delay other writers by milliseconds only.
+  /// Visits per commit: enough to amortize the commit, few enough to delay other writers by
+  /// milliseconds only.
   static let visitsPerCommit = 256
-  /// Visits of a stream that wait for a commit; then the kiosk is held back.
+  /// Visits of a stream that are queued for a commit before backpressure stops the kiosk.
   private static let visitsWaiting = 2 * visitsPerCommit
   private static let softwareVersionMax = 32
 
-  /// Takes the visits of the calling kiosk: the hello, then visits in order. While a batch commits,
-  /// the next one gathers. Each commit is followed by one cumulative acknowledgement.
+  /// Receives the visits of the calling kiosk: the hello, then visits in sequence. While a batch
+  /// commits, the next one accumulates. Each commit is followed by one cumulative acknowledgement.
   public func reportVisits(
     _ requests: RequestStream<ReportVisitsRequest>,
     responses: ResponseWriter<ReportVisitsResponse>, context: ServerContext
@@ -40,7 +40,7 @@ extension StationsService {
     }
   }
 
-  /// Reads visits into the queue until the stream ends or something else than a visit comes.
+  /// Reads visits into the queue until the stream ends or a message is not a visit.
   private static func gather(
     _ requests: RequestStream<ReportVisitsRequest>, into queue: BatchQueue<ReportedVisit>
   ) async {
@@ -55,7 +55,7 @@ extension StationsService {
     }
   }
 
-  /// What the hello says, checked, with the skew of the kiosk's clock.
+  /// Validates the hello and measures the skew of the kiosk's clock.
   private func kioskStream(_ hello: ReportHello, caller: Caller) throws -> KioskStream {
     let now = clock.microseconds
     var checks = FieldChecks()
@@ -73,7 +73,7 @@ extension StationsService {
       softwareVersion: version)
   }
 
-  /// The answer to the hello: where the kiosk goes on.
+  /// Returns the response to the hello: the sequence that the kiosk continues after.
   private func welcome(_ stream: KioskStream) async throws -> ReportVisitsResponse {
     let (kiosk, acknowledged) = try await database.read(
       KioskStore.byID(stream.kiosk),
@@ -85,8 +85,8 @@ extension StationsService {
     return response
   }
 
-  /// - Throws: where the kiosk is unknown, revoked, or registered at another point than its token
-  ///   says.
+  /// - Throws: An error where the kiosk is unknown, revoked, or registered at another point than
+  ///   the caller token states.
   static func check(_ kiosk: StoredKiosk?, of stream: KioskStream) throws {
     guard let kiosk else { throw StationsError.kioskNotFound }
     guard kiosk.revokedAt == nil else { throw StationsError.kioskRevoked }
@@ -95,7 +95,7 @@ extension StationsService {
 }
 
 extension FieldChecks {
-  /// The spool epoch of a hello in canonical form.
+  /// Validates the spool epoch of a hello and returns its canonical form.
   fileprivate mutating func epoch(_ text: String) -> String? {
     if let epoch = try? RequestID.parse(text, field: "hello.spool_epoch") { return epoch }
     fail(

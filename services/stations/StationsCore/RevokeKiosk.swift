@@ -4,7 +4,7 @@ public import StationsV1
 import Storage
 
 extension StationsService {
-  /// Revokes the key of a kiosk of the caller's subtree. One that is revoked already stays so.
+  /// Revokes the key of a kiosk in the caller's subtree. Does nothing where it is revoked already.
   public func revokeKiosk(
     _ request: RevokeKioskRequest, context: ServerContext
   ) async throws -> RevokeKioskResponse {

@@ -3,12 +3,12 @@ import StationsV1
 import Storage
 import YijiaTypeV1
 
-/// The part of the organizations' tree that a caller may act in: a staff caller's own subtree.
-/// Staff without an organization have no scope, except an administrator, who has the whole tree, as
-/// in yijia-members.
+/// The part of the organization tree that a caller may access: for staff the subtree of their
+/// organization. Staff without an organization have no scope, except administrators, whose scope is
+/// the whole tree, as in yijia-members.
 enum Scope: Sendable, Hashable {
   case everything
-  /// Identifier of the organization at the top.
+  /// Identifier of the root of the subtree.
   case subtree(String)
   case nothing
 
@@ -22,7 +22,8 @@ enum Scope: Sendable, Hashable {
     }
   }
 
-  /// As queries take it: empty for everything; no identifier for nothing.
+  /// The scope as a query parameter: empty for everything; a text that is no identifier for
+  /// nothing.
   var sqlKey: String {
     switch self {
     case .everything: ""
@@ -31,9 +32,9 @@ enum Scope: Sendable, Hashable {
     }
   }
 
-  /// Checks a point that was read with ``PointStore/scoped(_:for:)`` for `caller`: staff see the
-  /// points of their scope, a kiosk its own, a partner the open ones. Which kinds of caller a
-  /// method has at all is its policy's.
+  /// Authorizes access to a point that was read with ``PointStore/scoped(_:for:)``: staff see the
+  /// points in their scope, a kiosk its own point, partners the open points. Which kinds of caller
+  /// may call a method at all is stated by its policy.
   ///
   /// - Throws: ``StationsError/pointNotFound``, `CommonFailure.outOfScope`.
   static func check(_ found: PointStore.Scoped?, for caller: Caller) throws -> StoredPoint {
@@ -53,7 +54,7 @@ enum Scope: Sendable, Hashable {
 }
 
 extension StationsService {
-  /// A point that `caller` may see.
+  /// Returns a point that `caller` may see.
   func point(_ id: String, for caller: Caller) async throws -> StoredPoint {
     try Scope.check(await database.read(PointStore.scoped(id, for: caller)), for: caller)
   }

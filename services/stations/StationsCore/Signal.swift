@@ -1,8 +1,9 @@
 import Synchronization
 
-/// A flag that one task waits for and any task raises. Raises that nobody took yet are one.
+/// An auto-reset event: one task waits for it, any task raises it. Raising it twice before the wait
+/// counts once.
 ///
-/// Safe to use from any task; at most one waits at a time.
+/// Safe to use from any task; at most one task may wait at a time.
 final class Signal: Sendable {
   private struct State {
     var isRaised = false
@@ -12,7 +13,7 @@ final class Signal: Sendable {
 
   init() {}
 
-  /// Wakes whoever waits, or the next that will.
+  /// Resumes the waiting task, or lets the next wait return at once.
   func raise() {
     let waiter = state.withLock { state -> CheckedContinuation<Void, Never>? in
       guard let waiter = state.waiter else {
@@ -25,8 +26,7 @@ final class Signal: Sendable {
     waiter?.resume()
   }
 
-  /// Suspends until the flag is raised, lowers it, and returns. Returns at once when the task is
-  /// cancelled.
+  /// Suspends until the event is raised, and resets it. Returns at once when the task is cancelled.
   func wait() async {
     await withTaskCancellationHandler {
       await withCheckedContinuation { continuation in
@@ -46,11 +46,11 @@ final class Signal: Sendable {
     }
   }
 
-  /// As ``wait()``, but also returns when `duration` is over.
+  /// Suspends like ``wait()``, for `duration` at most.
   func wait(atMost duration: Duration) async {
     await withTaskGroup(of: Void.self) { group in
       group.addTask {
-        // Time itself is waited for here; cancelled as soon as the signal comes.
+        // A real time limit; cancelled as soon as the event is raised.
         if (try? await Task.sleep(for: duration)) != nil { self.raise() }
       }
       await wait()

@@ -4,7 +4,7 @@ import ServiceKit
 import StationsV1
 import Storage
 
-/// The events of this service's feed: made in the commits of what they tell of.
+/// The events of this service's feed, emitted in the commits of the changes that they report.
 enum StationEvents {
   private static let kioskChanged = "kiosk.changed"
   private static let pointChanged = "point.changed"
@@ -29,7 +29,7 @@ enum StationEvents {
       payload: try event.wireBytes())
   }
 
-  /// The event as the contract streams it.
+  /// Returns the event as the message of the contract.
   static func response(_ event: FeedEvent) throws -> WatchStationEventsResponse {
     var response = WatchStationEventsResponse()
     response.cursor = event.cursor.text

@@ -2,13 +2,13 @@ public import ServiceKit
 
 /// The service's configuration: every field has a default, a unit and a limit.
 public struct StationsConfiguration: Codable, Sendable, Hashable {
-  /// What every service has.
+  /// The settings that every service has.
   public var service: ServiceConfiguration
-  /// How yijia-members is reached.
+  /// Address and identity of yijia-members.
   public var members: ServiceAddress
   /// How long a call to yijia-members may delay a batch of visits, in milliseconds; 50 to 10,000.
   public var resolveTimeoutMilliseconds: Int
-  /// How visits are judged.
+  /// The rules by which visits are judged.
   public var visits: VisitSettings
 
   enum CodingKeys: String, CodingKey {
@@ -24,7 +24,7 @@ public struct StationsConfiguration: Codable, Sendable, Hashable {
     visits = VisitSettings()
   }
 
-  /// - Throws: `ConfigurationError` naming the fields out of their limits.
+  /// - Throws: `ConfigurationError` naming the fields that are out of range.
   public func validate() throws {
     try service.validate()
     var wrong = visits.faults.map { "visits.\($0)" }
@@ -36,18 +36,20 @@ public struct StationsConfiguration: Codable, Sendable, Hashable {
   }
 }
 
-/// The clock limits of visits; all inclusive.
+/// The rules by which visits are judged; all limits are inclusive.
 public struct VisitSettings: Codable, Sendable, Hashable {
-  /// How far in the future a device time may be, in seconds; 0 to 86,400.
+  /// How far in the future a device time may lie, in seconds; 0 to 86,400.
   public var futureMaxSeconds: Int
-  /// How long ago a device time may be, in hours: as long as a kiosk may be offline; 1 to 8,784.
+  /// How old a device time may be, in hours: the longest time that a kiosk may be offline; 1 to
+  /// 8,784.
   public var ageMaxHours: Int
-  /// How far from a visit's time the point may have been open, in seconds; 0 to 3,600.
+  /// Tolerance around a visit's time within which the point must have been open, in seconds; 0 to
+  /// 3,600.
   public var stateToleranceSeconds: Int
-  /// Full months that visits are kept beside the current one, 0 to 1,200; 0 keeps all. The daily
-  /// counts stay.
+  /// Full months of visits to keep beside the current one, 0 to 1,200; 0 keeps all. Daily counters
+  /// are kept in any case.
   public var keepMonths: Int
-  /// How long a stay lasts without a departure, in minutes; 1 to 1,440.
+  /// Longest stay without a departure, in minutes; 1 to 1,440.
   public var stayMaxMinutes: Int
 
   enum CodingKeys: String, CodingKey {
@@ -66,7 +68,7 @@ public struct VisitSettings: Codable, Sendable, Hashable {
     keepMonths = 0
   }
 
-  /// The fields out of their limits.
+  /// The fields that are out of range.
   var faults: [String] {
     var wrong: [String] = []
     if !(0...86_400).contains(futureMaxSeconds) { wrong.append("future_max_seconds: 0 to 86400") }
@@ -76,7 +78,7 @@ public struct VisitSettings: Codable, Sendable, Hashable {
     }
     if !(1...1_440).contains(stayMaxMinutes) { wrong.append("stay_max_minutes: 1 to 1440") }
     if !(0...1_200).contains(keepMonths) { wrong.append("keep_months: 0 to 1200") }
-    // A month has 28 days at least: what is taken in must not be in a month that has gone.
+    // A month has at least 28 days: a visit must not be accepted into a month that was dropped.
     if keepMonths > 0, ageMaxHours > keepMonths * 28 * 24 {
       wrong.append("age_max_hours: no longer than keep_months, \(keepMonths * 28 * 24) at most")
     }

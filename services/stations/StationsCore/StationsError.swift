@@ -1,23 +1,23 @@
 import RPC
 import ServiceKit
 
-/// The refusals of this service: reason, code and what to do. Its domain is `stations.yijia`.
+/// The failures of this service. `ErrorInfo.domain` is `stations.yijia`.
 enum StationsError: ServiceFailure, Hashable {
-  /// There is no such point, or the caller may not know of it.
+  /// The point does not exist, or the caller may not know of it.
   case pointNotFound
-  /// The point closed for good.
+  /// The point is closed permanently.
   case pointClosed
-  /// There is no such kiosk, or the caller may not know of it.
+  /// The kiosk does not exist, or the caller may not know of it.
   case kioskNotFound
-  /// The kiosk's credential was revoked.
+  /// The kiosk's credential is revoked.
   case kioskRevoked
-  /// The organization has not come through the members' feed.
+  /// The members' feed has not delivered the organization.
   case organizationNotFound
-  /// A ReportVisits stream begins with one hello and has no second.
+  /// The first message of a ReportVisits stream is not a hello, or a later one is.
   case helloExpected
-  /// A visit is missing before this one.
+  /// Visits are missing before this one.
   case sequenceGap(expected: Int64, received: Int64)
-  /// The answer would have more rows than one response may hold.
+  /// The response would exceed the maximum number of rows.
   case tooManyRows(limit: Int)
 
   var code: RPCError.Code {
@@ -52,7 +52,7 @@ enum StationsError: ServiceFailure, Hashable {
   }
 
   var retryAfter: Duration? {
-    // A union that was founded just now arrives by the feed within a moment.
+    // The feed delivers a new organization within a moment.
     self == .organizationNotFound ? .seconds(1) : nil
   }
 

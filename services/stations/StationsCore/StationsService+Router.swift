@@ -7,11 +7,11 @@ extension StationsService {
   /// Name of the service in `grpc.health.v1`.
   public static let healthName = "yijia.stations.v1.StationsService"
 
-  /// The services that may ask for health over the inner link, to leave a failing replica out.
+  /// The services that may check health over the inner link, to eject a failing replica.
   private static let neighbors = ["gateway", "members"]
 
-  /// What the inner link serves: this service and health, each call proven, allowed, logged, and
-  /// its failure mapped.
+  /// Creates the router of the inner link: this service and health, with authentication, policy,
+  /// logging and failure mapping for each call.
   ///
   /// - Throws: ``ConfigurationError`` where a method has no policy.
   public func router(

@@ -6,20 +6,20 @@ public import ServiceKit
 public import StationsV1
 public import Storage
 
-/// The service's keys, one keyring for each purpose. It looks up nothing by keyed hash.
+/// The service's keyrings, one for each purpose. It has no look-ups by keyed hash.
 public struct StationsKeys: Sendable {
   let fields: LiveKeyring
   let pageTokens: LiveKeyring
 
   /// - Parameters:
-  ///   - fields: Seals the replies that the request ledger remembers, kiosks' keys among them.
-  ///   - pageTokens: Seals page tokens.
+  ///   - fields: Encrypts the replies in the request ledger, which contain kiosks' keys.
+  ///   - pageTokens: Encrypts page tokens.
   public init(fields: LiveKeyring, pageTokens: LiveKeyring) {
     self.fields = fields
     self.pageTokens = pageTokens
   }
 
-  /// The keys in a service's files.
+  /// Reads the keyrings from a service's files.
   ///
   /// - Throws: `StorageError.keyring`.
   public init(files: KeyringFiles) throws {
@@ -29,7 +29,7 @@ public struct StationsKeys: Sendable {
   }
 }
 
-/// `yijia.stations.v1.StationsService`: what its handlers share. One file an RPC.
+/// `yijia.stations.v1.StationsService`: the state that its handlers share. One file per RPC.
 ///
 /// Safe to use from any task.
 public struct StationsService: StationsServiceProtocol {
@@ -43,7 +43,7 @@ public struct StationsService: StationsServiceProtocol {
   let pageTokens: PageTokenCodec
   let members: MemberResolver
   let rules: VisitRules
-  /// Full months of visits that are kept; nil: all.
+  /// Full months of visits to keep; nil for all.
   let visitMonthsKept: Int?
   let clock: Clock
   let ids: IDSource
@@ -51,11 +51,11 @@ public struct StationsService: StationsServiceProtocol {
   let logger: Logger
 
   /// - Parameters:
-  ///   - database: Migrated with ``StationsMigrations``.
-  ///   - keys: What seals.
-  ///   - membersChannel: To yijia-members, which says whose a member code is.
-  ///   - configuration: Validated.
-  ///   - ids: Identifiers and kiosks' keys: must be unpredictable outside of tests.
+  ///   - database: A database migrated with ``StationsMigrations``.
+  ///   - keys: The keyrings that encrypt.
+  ///   - membersChannel: A channel to yijia-members, which resolves member codes.
+  ///   - configuration: A valid configuration.
+  ///   - ids: Source of identifiers and kiosks' keys; must be unpredictable outside of tests.
   public init(
     database: any Database, keys: StationsKeys, membersChannel: any Channel,
     configuration: StationsConfiguration = StationsConfiguration(), clock: Clock = .system,
@@ -77,9 +77,9 @@ public struct StationsService: StationsServiceProtocol {
     self.logger = logger
   }
 
-  /// Runs a write once for its request id: the same id and payload get the first reply again.
+  /// Runs a write once per request id: a replay with the same payload returns the first reply.
   ///
-  /// - Parameter payload: The request with its id cleared.
+  /// - Parameter payload: The request with its request id cleared.
   func once<Payload: Message, Reply: Message>(
     _ context: ServerContext, caller: Caller, requestID: String, payload: Payload, now: Date,
     _ step: @escaping @Sendable () throws -> Step<Reply>

@@ -1,8 +1,8 @@
 import Storage
 
-/// The SQL of the daily counters, kept in the commits of the visits themselves.
+/// The SQL of the daily counters, which are updated in the commits of the visits.
 enum StatisticsStore {
-  /// The counters of a point on a day.
+  /// The counters of a point for a day.
   struct PointDay: Sendable, Hashable {
     var point: String
     var displayName: String
@@ -11,7 +11,7 @@ enum StatisticsStore {
     var count: DayCount
   }
 
-  /// Days of one point, or of every point in a scope, by point and day.
+  /// Returns the counters of one point, or of every point in a scope, by point and day.
   static func days(
     scope: Scope, point: String?, from first: Int64, through last: Int64, limit: Int
   ) -> Query<[PointDay]> {
@@ -28,7 +28,7 @@ enum StatisticsStore {
       """, [scope.sqlKey, point ?? "", first, last, limit], decode)
   }
 
-  /// The counters of one point since a day.
+  /// Returns the counters of one point from a day on.
   static func kept(point: String, from first: Int64) -> Query<[PointDay]> {
     .all(
       """
@@ -38,9 +38,9 @@ enum StatisticsStore {
       """, [point, first], decode)
   }
 
-  /// The same counters, worked out from the visits alone: what `days` must agree with.
+  /// Recomputes the counters from the visits alone; `kept` must agree with the result.
   ///
-  /// - Parameter point: One point only.
+  /// - Parameter point: Restricts the count to one point.
   static func recount(point: String? = nil, from first: Int64 = 0) -> Query<[PointDay]> {
     .all(
       """
@@ -57,7 +57,7 @@ enum StatisticsStore {
       """, [first] + (point.map { [$0] } ?? []), decode)
   }
 
-  /// Those of the members who are counted on their days already.
+  /// Returns those of the pairs that are counted already.
   static func known(
     _ pairs: [DayCount.MemberDay], point: String
   ) -> Query<Set<DayCount.MemberDay>> {
@@ -77,7 +77,7 @@ enum StatisticsStore {
     }
   }
 
-  /// Adds to the counters of a point. A member who is there already touches no row.
+  /// Adds to the counters of a point, guarded by each new member not being counted for the day yet.
   static func add(
     _ days: [Int64: DayCount], newMembers: [DayCount.MemberDay], point: String,
     in commit: inout Commit

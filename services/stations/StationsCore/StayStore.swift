@@ -1,15 +1,15 @@
 import Storage
 
-/// The SQL of stays: one row for each arrival without a departure.
+/// The SQL of stays: one row per arrival without a departure.
 enum StayStore {
-  /// How many are present, and when the first of their stays began.
+  /// The number of people present, and the start of the oldest stay.
   struct Presence: Sendable, Hashable {
     var present: Int
-    /// Microseconds since 1970; nil where nobody is.
+    /// Microseconds since 1970; nil where nobody is present.
     var oldestArrival: Int64?
   }
 
-  /// Those whose stay began after `since`.
+  /// Returns the presence, counting stays that began after `since`.
   static func presence(point: String, since: Int64) -> Query<Presence> {
     .one(
       """
@@ -22,7 +22,7 @@ enum StayStore {
     }
   }
 
-  /// The point's stays, the oldest first.
+  /// Returns the point's stays, oldest first.
   static func all(point: String) -> Query<[Stay]> {
     .all(
       """
@@ -36,7 +36,7 @@ enum StayStore {
     }
   }
 
-  /// Stores what a batch changes, and drops stays that have been over for long.
+  /// Stores the changes of a batch and deletes stays that ended long ago.
   static func apply(
     _ changes: StayChanges, point: String, dropBefore: Int64, in commit: inout Commit
   ) {

@@ -1,28 +1,28 @@
 import StationsV1
 
-/// Who is at a point now. A stay begins with an arrival and ends with a departure, or by itself
-/// after the longest stay. Pure.
+/// A person's presence at a point. A stay begins with an arrival and ends with a departure, or
+/// after the longest stay. A pure value.
 struct Stay: Sendable, Hashable {
   /// Identifier of the arrival's visit.
   var visit: String
-  /// SHA-256 of the member code; nil for an anonymous one.
+  /// SHA-256 of the member code; nil for an anonymous visit.
   var code: [UInt8]?
   /// Microseconds since 1970.
   var arrivedAt: Int64
 }
 
-/// What a batch changes of a point's stays.
+/// The changes of a point's stays by a batch of visits.
 struct StayChanges: Sendable, Hashable {
   private(set) var opened: [Stay] = []
-  /// Visits of stays that were stored before and end now.
+  /// Visit ids of stays that were stored before and end with this batch.
   private(set) var closed: [String] = []
 
   /// - Parameters:
-  ///   - stored: Stays of the point, the oldest first; needed only where somebody departs.
+  ///   - stored: The point's stays, oldest first; required only if the batch has departures.
   init(_ taken: [VisitBatch.Taken], stored: [Stay], rules: VisitRules, now: Int64) {
     var present = stored
     for visit in taken where visit.state != .setAside {
-      // A clock that is a little ahead makes no stay that begins later than now.
+      // A kiosk clock that is slightly ahead must not create a stay that begins in the future.
       let instant = min(visit.visit.deviceAt ?? now, now)
       switch visit.visit.direction {
       case .departure:
@@ -46,10 +46,10 @@ struct StayChanges: Sendable, Hashable {
     opened.removeAll { $0.arrivedAt + rules.stayMax <= now }
   }
 
-  /// The stay that a departure ends: the oldest of that code, even when it is over by itself; else
-  /// the oldest anonymous one. An anonymous departure ends the oldest anonymous stay, else the
-  /// oldest of all: somebody went. Nobody goes before they came: a departure that is reported late
-  /// ends no stay that began after it.
+  /// Returns the stay that a departure ends: the oldest with its code, even one past the longest
+  /// stay; else the oldest anonymous one. An anonymous departure ends the oldest anonymous stay,
+  /// else the oldest of all, as somebody left. A departure that is reported late never ends a stay
+  /// that began after it.
   private static func endedStay(
     code: [UInt8]?, at instant: Int64, in stays: [Stay], rules: VisitRules
   ) -> Int? {

@@ -3,10 +3,10 @@ import GoogleType
 import ServiceKit
 import StationsV1
 
-/// A point as it is stored.
+/// A point, as stored.
 struct StoredPoint: Sendable, Hashable {
   var id: String
-  /// Rises by one with every change; the etag.
+  /// Incremented by every change; the etag.
   var version: Int64
   var displayName: String
   var kind: PointKind
@@ -25,7 +25,7 @@ struct StoredPoint: Sendable, Hashable {
   var name: String { "points/\(id)" }
   var etag: String { "v\(version)" }
 
-  /// As the contract shows it.
+  /// The resource of the contract.
   var message: Point {
     var point = Point()
     point.name = name
@@ -47,13 +47,14 @@ struct StoredPoint: Sendable, Hashable {
   }
 }
 
-/// Facilities as bits: facility n of the contract is bit n. 62 fit into a column of either engine.
+/// A set of facilities as bits: facility n of the contract is bit n. A column holds 62 in either
+/// engine.
 struct FacilitySet: Sendable, Hashable {
   var bits: Int64 = 0
 
   init(bits: Int64 = 0) { self.bits = bits }
 
-  /// nil where one is not set or not known.
+  /// Returns nil where a facility is unspecified or unknown.
   init?(_ facilities: [Facility]) {
     for facility in facilities {
       guard facility != .unspecified, Facility.allCases.contains(facility) else { return nil }
@@ -61,20 +62,20 @@ struct FacilitySet: Sendable, Hashable {
     }
   }
 
-  /// In the order of their numbers.
+  /// The facilities in order of their numbers.
   var facilities: [Facility] {
     Facility.allCases.filter { bits & (1 << Int64($0.rawValue)) != 0 }
   }
 }
 
-/// What the nearby search filters by, in one column: facilities in their bits, and the kind as bit
-/// 32 + its number, so that "any of these kinds" is a mask too.
+/// The filter column of the nearby search: facilities by their bits, and the kind as bit 32 + its
+/// number, so that "any of these kinds" is a mask as well.
 enum PointFeatures {
   static func bits(facilities: FacilitySet, kind: PointKind) -> Int64 {
     facilities.bits | mask(kinds: [kind])
   }
 
-  /// The kinds' bits; of every kind where `kinds` is empty.
+  /// Returns the bits of the kinds; of all kinds where `kinds` is empty.
   static func mask(kinds: [PointKind]) -> Int64 {
     let wanted = kinds.isEmpty ? PointKind.allCases.filter { $0 != .unspecified } : kinds
     return wanted.reduce(0) { $0 | 1 << Int64(32 + $1.rawValue) }

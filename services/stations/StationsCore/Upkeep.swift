@@ -12,7 +12,7 @@ extension StationsService: ServiceUpkeep {
     return [visits]
   }
 
-  /// Points and kiosks: the gateway reads all kiosks' keys at each start.
+  /// Points and kiosks: the gateway reads every kiosk's key from the feed at each start.
   public func currentVersions(of entities: [String]) -> Query<[String: Int64]> {
     let list = InList(entities.map { String($0.drop { $0 != "/" }.dropFirst()) })
     return Query(
@@ -26,20 +26,20 @@ extension StationsService: ServiceUpkeep {
     }
   }
 
-  /// Nothing is sealed but the replies that the ledger remembers.
+  /// Only the replies in the request ledger are encrypted, and those expire by themselves.
   public func renewKeys(report: TaskReport) async throws -> [KeyNeed] {
     try await database.ledgerNeeds(besides: keys.fields.keyring.current.id)
   }
 
-  /// Counts the visits of each day again, a point at a time, counter and count from one snapshot:
-  /// the days whose visits are all kept.
+  /// Recounts the visits of each day, one point at a time, with counter and count read from one
+  /// snapshot. Covers the days whose visits are all kept.
   public func recount(report: TaskReport) async throws -> [String] {
     let oldest = try await database.read(
       Query<Int64?>.one("SELECT min(received_at) AS first FROM visit") {
         try $0.optionalInteger("first")
       })
     let isCut = visitMonthsKept != nil
-    // A day is counted by when a visit was made, and kept by when it came.
+    // Counters are by day of the visit, retention is by time of receipt.
     let first =
       isCut ? Int64(ChinaDate(microseconds: oldest ?? clock.microseconds).daysSinceEpoch) + 1 : 0
     var findings: [String] = []

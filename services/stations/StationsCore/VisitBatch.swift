@@ -2,23 +2,24 @@ import MembersV1
 import ServiceKit
 import StationsV1
 
-/// Visits that arrived together, and what the store knows: turned into what is to be stored. Pure.
+/// Turns a batch of reported visits and facts of the store into the visits to be stored. Pure.
 ///
 /// A visit at or below the acknowledged sequence is a replay and has no effect. The next one is
-/// taken. Above that there is a gap: what came before it is stored, then the stream is refused.
+/// accepted. Any higher one follows a gap: the visits before the gap are stored, then the stream is
+/// refused.
 struct VisitBatch: Sendable {
-  /// What was read in the write's own snapshot.
+  /// Facts that were read in the snapshot of the write.
   struct Facts: Sendable {
-    /// Highest acknowledged sequence of the epoch; 0 before the first.
+    /// Highest acknowledged sequence of the epoch; 0 before the first visit.
     var acknowledged: Int64
-    /// Kiosks of the visit ids that are stored already.
+    /// Kiosks by visit id, for ids that are stored already.
     var kiosksByVisit: [String: String]
     var history: PointHistory
     /// Members by code, from the feed or resolved by a call.
     var members: [[UInt8]: KnownMember]
   }
 
-  /// A visit as it is to be stored.
+  /// A visit to be stored.
   struct Taken: Sendable, Hashable {
     var visit: CheckedVisit
     var state: VisitState
@@ -27,25 +28,26 @@ struct VisitBatch: Sendable {
     var day: Int64
     var member: KnownMember?
 
-    /// Whether it counts as a visit, not only as a report.
+    /// Whether it counts as a visit: an arrival that was not set aside.
     var isCounted: Bool { state != .setAside && visit.direction == .arrival }
   }
 
-  /// A visit that the kiosk is told was set aside.
+  /// The notice to the kiosk that a visit was set aside.
   struct Notice: Sendable, Hashable {
     var sequence: Int64
     var reason: SetAsideReason
     var text: LocalizedText
   }
 
-  /// In the order of their sequence; what was reported again under another number is left out.
+  /// The visits to store in order of their sequence, without those that were stored under another
+  /// sequence before.
   private(set) var taken: [Taken] = []
   private(set) var notices: [Notice] = []
-  /// Acknowledged after this batch.
+  /// The acknowledged sequence after this batch.
   private(set) var acknowledged: Int64
-  /// Sequences that were acknowledged before.
+  /// Sequences that were acknowledged before this batch.
   private(set) var replayed: [Int64] = []
-  /// The first visit with others missing before it.
+  /// Sequence of the first visit that is preceded by missing ones; nil without a gap.
   private(set) var gap: Int64?
 
   init(
@@ -63,8 +65,8 @@ struct VisitBatch: Sendable {
         return
       }
       acknowledged = visit.sequence
-      // The kiosk reports a visit that it reported before, under another number: from a spool that
-      // was lost and restored. It was counted then.
+      // The same visit under another sequence, from a spool that was lost and restored. It was
+      // counted the first time.
       if kiosks[visit.id] == stream.kiosk { continue }
       let own = kiosks[visit.id] == nil ? visit : visit.withForeignID(of: stream)
       kiosks[own.id] = stream.kiosk
@@ -97,7 +99,7 @@ struct VisitBatch: Sendable {
   }
 }
 
-/// What visits add to the counters of a point's day. Pure.
+/// The increments of a point's counters for a day. Pure.
 struct DayCount: Sendable, Hashable {
   var matched: Int64 = 0
   var unmatched: Int64 = 0
@@ -105,15 +107,15 @@ struct DayCount: Sendable, Hashable {
   var uniqueMembers: Int64 = 0
   var setAside: Int64 = 0
 
-  /// A member on a day: counted once however often it comes.
+  /// A member on a day, who is counted once however many visits there are.
   struct MemberDay: Sendable, Hashable {
     var day: Int64
     var member: String
   }
 
-  /// What a batch adds, by day, and the members that are new to their day.
+  /// Returns the increments of a batch by day, and the members that are new on their day.
   ///
-  /// - Parameter known: The members that were there on those days already.
+  /// - Parameter known: The members that are counted on those days already.
   static func of(
     _ taken: [VisitBatch.Taken], known: Set<MemberDay>
   ) -> (days: [Int64: DayCount], newMembers: [MemberDay]) {

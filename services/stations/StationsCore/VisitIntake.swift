@@ -3,15 +3,15 @@ import ServiceKit
 import StationsV1
 import Storage
 
-/// The write of one batch of visits: what is read, decided and stored.
+/// The write of one batch of visits: reads, decision and commit.
 ///
-/// Guards: the epoch's acknowledged sequence and the point's last number must be what was read, so
-/// that of two streams of one kiosk, or two kiosks of one point, one decides anew. A visit's id is
-/// unique besides.
+/// Guards: the epoch's acknowledged sequence and the point's last number must be as read, so that
+/// of two concurrent streams of a kiosk, or two kiosks of a point, one runs its decision again.
+/// Besides, a visit's id is unique.
 struct VisitIntake: Sendable {
   let stream: KioskStream
   let visits: [CheckedVisit]
-  /// Members by code that yijia-members named just now.
+  /// Members by code, as just resolved by yijia-members.
   let resolved: [[UInt8]: KnownMember]
   let rules: VisitRules
   let now: Date
@@ -40,7 +40,8 @@ struct VisitIntake: Sendable {
     }
   }
 
-  /// Tells again which of the replayed visits were set aside: the first telling may have been lost.
+  /// Adds the notices of replayed visits that were set aside: the kiosk may not have got the first
+  /// one.
   private func replays(
     of batch: VisitBatch,
     then next: @escaping @Sendable ([VisitBatch.Notice]) throws -> Step<IntakeResult>
@@ -89,7 +90,7 @@ struct VisitIntake: Sendable {
     VisitStore.insert(batch.taken, of: stream, after: last, at: instant, into: &commit)
     StatisticsStore.add(
       count.days, newMembers: count.newMembers, point: stream.point, in: &commit)
-    // A day is kept beyond the longest stay, for departures that come late.
+    // Stays are kept for a day beyond the longest stay, for departures that are reported late.
     StayStore.apply(
       changes, point: stream.point, dropBefore: instant - rules.stayMax - 86_400_000_000,
       in: &commit)

@@ -1,24 +1,25 @@
 import ServiceKit
 import StationsV1
 
-/// The settings that visits are judged by, in microseconds. Pure.
+/// The rules by which visits are judged, in microseconds. Pure.
 struct VisitRules: Sendable, Hashable {
-  /// How far in the future a device time may be; itself still counts.
+  /// How far in the future a device time may lie, inclusive.
   var futureMax: Int64
-  /// How long ago a device time may be; itself still counts.
+  /// How old a device time may be, inclusive.
   var ageMax: Int64
-  /// How far before or after a visit the point may have been open: as exact as a kiosk's clock is.
+  /// Tolerance around a visit within which the point must have been open: the precision of a
+  /// kiosk's clock.
   var stateTolerance: Int64
-  /// How long a stay lasts without a departure.
+  /// Longest stay without a departure.
   var stayMax: Int64
 
-  /// Why a visit is set aside; nil where it counts.
+  /// Returns the reason to set a visit aside; nil where it counts.
   ///
-  /// The device time is judged as reported. It is not corrected by the skew that was measured at
-  /// the hello: a spooled visit may be from before the clock was set right, and the same visit,
-  /// sent again over another connection, must get the same verdict. The skew is recorded beside it.
+  /// The device time is judged as reported, not corrected by the skew measured at the hello: a
+  /// spooled visit may precede a clock adjustment, and the same visit must get the same verdict
+  /// when it is sent again on another connection. The skew is recorded beside it.
   ///
-  /// A departure needs no open point: people go after the doors have closed.
+  /// A departure does not need an open point: people leave after closing.
   func reasonToSetAside(
     _ visit: CheckedVisit, history: PointHistory, now: Int64
   ) -> SetAsideReason? {
@@ -30,15 +31,15 @@ struct VisitRules: Sendable, Hashable {
     return nil
   }
 
-  /// The day that a report is listed under: of its device time, or of its receipt where that time
-  /// is absurd.
+  /// Returns the day that a visit is listed under: by its device time, or by its receipt where that
+  /// time is not usable.
   func day(of visit: CheckedVisit, reason: SetAsideReason?, now: Int64) -> Int64 {
     let isUsable = reason == nil || reason == .pointNotOpen
     let instant = isUsable ? visit.deviceAt ?? now : now
     return Int64(ChinaDate(microseconds: instant).daysSinceEpoch)
   }
 
-  /// What the kiosk is told of a visit that was set aside.
+  /// Returns the text of the notice to the kiosk.
   static func text(_ reason: SetAsideReason) -> LocalizedText {
     switch reason {
     case .timeInFuture:

@@ -4,9 +4,9 @@ import ServiceKit
 import StationsV1
 import Storage
 
-/// A visit as it is stored.
+/// A visit, as stored.
 struct StoredVisit: Sendable {
-  /// Place in the order in which the point's visits were stored.
+  /// Position in the order in which the point's visits were stored.
   var number: Int64
   var id: String
   var kiosk: String
@@ -19,10 +19,10 @@ struct StoredVisit: Sendable {
   var reason: SetAsideReason
   var direction: Direction
   var services: FacilitySet
-  /// Identifier of the member.
+  /// Identifier of the member; nil unless matched.
   var member: String?
 
-  /// As the contract shows it.
+  /// The resource of the contract.
   var message: Visit {
     var visit = Visit()
     visit.name = "visits/\(id)"
@@ -43,7 +43,7 @@ struct StoredVisit: Sendable {
 
 /// The SQL of visits.
 enum VisitStore {
-  /// Visits of a point after a number, of one kiosk or of all.
+  /// Returns the visits of a point after a number, of one kiosk or of all.
   static func page(
     point: String, kiosk: String?, after number: Int64, limit: Int
   ) -> Query<[StoredVisit]> {
@@ -56,7 +56,7 @@ enum VisitStore {
       """, [point, number, kiosk ?? "", limit], decode)
   }
 
-  /// The kiosks of those of these visits that are stored.
+  /// Returns the kiosks of those visits that are stored already, by visit id.
   static func kiosks(ofVisits ids: [String]) -> Query<[String: String]> {
     let list = InList(ids)
     return Query("SELECT id, kiosk_id FROM visit WHERE id IN \(list.sql)", list.arguments) { rows in
@@ -66,7 +66,8 @@ enum VisitStore {
     }
   }
 
-  /// Why those of an epoch's visits were set aside that were, from one sequence to another.
+  /// Returns the reasons of the visits of an epoch that were set aside, within a range of
+  /// sequences.
   static func setAside(
     of stream: KioskStream, sequences: ClosedRange<Int64>
   ) -> Query<[(sequence: Int64, reason: SetAsideReason)]> {
@@ -81,14 +82,14 @@ enum VisitStore {
     }
   }
 
-  /// Number of the point's last visit.
+  /// Returns the number of the point's last visit.
   static func lastNumber(point: String) -> Query<Int64> {
     .one("SELECT last_number FROM visit_tally WHERE point_id = ?1", [point]) {
       try $0.integer("last_number")
     }
   }
 
-  /// Adds visits after number `last` of the point.
+  /// Inserts visits with numbers after `last`, guarded by `last` being the point's last number.
   static func insert(
     _ taken: [VisitBatch.Taken], of stream: KioskStream, after last: Int64, at now: Int64,
     into commit: inout Commit
@@ -118,8 +119,8 @@ enum VisitStore {
     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)
     """
 
-  /// Guards that the code is still nobody's: the feed may have named its member meanwhile, and will
-  /// not come back to a visit that wasn't there then.
+  /// Guarded by the code being unknown: the feed may have delivered its member concurrently, and
+  /// will not match a visit that was not stored at that time.
   private static let insertUnmatched = """
     INSERT INTO visit (
       point_id, number, id, kiosk_id, epoch, sequence, device_at, received_at, skew_ms, day,
@@ -129,7 +130,7 @@ enum VisitStore {
     WHERE NOT EXISTS (SELECT 1 FROM member_code WHERE code_sha256 = ?15)
     """
 
-  /// A counted visit whose member code was not known when it was stored.
+  /// A stored visit whose member code was unknown.
   struct Unmatched: Sendable, Hashable {
     var id: String
     var point: String
@@ -139,7 +140,7 @@ enum VisitStore {
     var code: [UInt8]
   }
 
-  /// Unmatched visits with one of these codes (SHA-256).
+  /// Returns the unmatched visits with one of these codes (SHA-256).
   static func unmatched(codes: [[UInt8]], limit: Int) -> Query<[Unmatched]> {
     let list = InList(codes, first: 2)
     return .all(
@@ -149,7 +150,8 @@ enum VisitStore {
       """, [limit] + list.arguments, decodeUnmatched)
   }
 
-  /// Unmatched visits whose code is known by now: of two writes at once, neither saw the other.
+  /// Returns the unmatched visits whose code is known: two concurrent commits did not see each
+  /// other.
   static func leftBehind(limit: Int) -> Query<[Unmatched]> {
     .all(
       """
@@ -159,9 +161,9 @@ enum VisitStore {
       """, [limit], decodeUnmatched)
   }
 
-  /// Gives an unmatched visit its member; touches no row where it has one. By its place at its
-  /// point, which no other visit has: of two points at the same moment on PostgreSQL, each may have
-  /// stored a visit of one id.
+  /// Matches a visit to its member, guarded by its being unmatched. The key is its number at its
+  /// point: on PostgreSQL, two points may concurrently have stored visits with the same id, while
+  /// the number is unique.
   static func match(_ visit: Unmatched, to member: KnownMember, in commit: inout Commit) {
     commit.run(
       """

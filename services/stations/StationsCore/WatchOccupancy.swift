@@ -6,11 +6,11 @@ import Storage
 import YijiaTypeV1
 
 extension StationsService {
-  /// How long a watcher waits at most before it counts again: another process may have committed.
+  /// Longest wait between two counts: other processes may have committed.
   private static let recountAfter: Swift.Duration = .seconds(30)
 
-  /// Streams how many people are at a point: at once, then at every change. Commits that come while
-  /// the watcher is slow are told as one.
+  /// Streams the number of people at a point: the current one at once, then each change. Changes
+  /// that happen while the watcher is slow are merged into one.
   public func watchOccupancy(
     _ request: WatchOccupancyRequest, responses: ResponseWriter<WatchOccupancyResponse>,
     context: ServerContext
@@ -50,7 +50,7 @@ extension StationsService {
     return (response, presence)
   }
 
-  /// Until the first stay ends by itself, which no commit tells.
+  /// Time until the oldest stay ends by itself, which no commit reports.
   private func untilNextEnd(_ presence: StayStore.Presence) -> Swift.Duration {
     guard let oldest = presence.oldestArrival else { return Self.recountAfter }
     let left = oldest + rules.stayMax - clock.microseconds
