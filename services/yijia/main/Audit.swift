@@ -78,7 +78,7 @@ struct Audit: AsyncParsableCommand {
   }
 }
 
-/// The end of a chain in a file.
+/// The head of an audit chain, as stored in a file.
 struct ChainHead: Codable, Hashable {
   var chain: String
   var sequence: Int64

@@ -42,7 +42,7 @@ struct Backup: AsyncParsableCommand {
       }
     }
 
-    /// By the running service, or here where it is stopped.
+    /// Copies the store: by the running service, or in this process where the service is stopped.
     private func copy(to path: String) async throws {
       guard let database = try await options.openIfFree() as? any CopyableDatabase else {
         var task = CreateBackupTask()
@@ -126,9 +126,9 @@ struct Backup: AsyncParsableCommand {
   }
 }
 
-/// A folder that is there as a whole or not at all.
+/// Creates a folder atomically: complete, or not at all.
 enum NewFolder {
-  /// - Throws: ``ConfigurationError`` where something is there already.
+  /// - Throws: ``ConfigurationError`` where the path exists already.
   static func make(_ path: String, _ fill: (URL) async throws -> Void) async throws {
     let manager = FileManager.default
     let target = URL(filePath: path).absoluteURL.standardized
@@ -142,7 +142,7 @@ enum NewFolder {
       at: draft, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
     do {
       try await fill(draft)
-      // The kernel refuses where a folder with something in it came there meanwhile.
+      // The rename fails if a non-empty folder was created there meanwhile.
       guard rename(draft.path, target.path) == 0 else {
         throw ConfigurationError("\(path): cannot be put in place: errno \(errno)")
       }
@@ -154,9 +154,9 @@ enum NewFolder {
   }
 }
 
-/// The file of a SQLite store, and those that are beside it while it is open.
+/// The file of a SQLite store, and the files beside it while it is open.
 enum StoreFile {
-  /// Copies a backup's file to where a store may open it.
+  /// Copies a backup's file to the path of a store.
   static func restore(_ backup: URL, to path: String) async throws {
     let manager = FileManager.default
     let target = URL(filePath: path).absoluteURL.standardized
@@ -171,7 +171,7 @@ enum StoreFile {
       await store.close()
       removeCompanions(of: draft)
       try sync(URL(filePath: draft))
-      // A link fails where the name was taken meanwhile.
+      // The link fails if the name was taken meanwhile.
       guard link(draft, target.path) == 0 else {
         throw ConfigurationError("\(path): cannot be put in place: errno \(errno)")
       }
@@ -184,7 +184,7 @@ enum StoreFile {
     }
   }
 
-  /// Looks through a copy: a store that is opened is changed a little.
+  /// Checks a copy of the store, because opening a store modifies it.
   static func examine(_ file: URL) async throws -> (audit: AuditReport, feed: FeedCursor) {
     let copy = FileManager.default.temporaryDirectory.appending(
       path: "yijia-\(IDSource.system.next())")
@@ -219,7 +219,7 @@ enum StoreFile {
     for suffix in ["-wal", "-shm", ".lock"] { unlink(path + suffix) }
   }
 
-  /// Makes a file, or the names in a folder, durable.
+  /// Makes a file, or the entries of a folder, durable.
   static func sync(_ file: URL) throws {
     let descriptor = open(file.path, O_RDONLY | O_CLOEXEC)
     guard descriptor >= 0 else {

@@ -3,14 +3,14 @@ import Foundation
 import ServiceKit
 import Storage
 
-/// What a backup holds: `manifest.json` in its folder.
+/// The manifest of a backup: `manifest.json` in its folder.
 struct BackupManifest: Codable {
   enum Engine: String, Codable {
     case sqlite, postgres
   }
 
   struct File: Codable {
-    /// Below the folder.
+    /// Path relative to the folder.
     var path: String
     var bytes: Int
     var sha256: String
@@ -19,18 +19,18 @@ struct BackupManifest: Codable {
   private static let fileName = "manifest.json"
   private static let formatNow = 1
 
-  /// Version of this form.
+  /// Version of the manifest's format.
   var format: Int
   var service: String
   var engine: Engine
   var created: Date
   var files: [File]
-  /// Where the feed ended; empty for a server's backup.
+  /// Feed cursor at the end of the backup; empty for a backup of a server.
   var feedEnd: String
-  /// Ends of the audit chains.
+  /// Heads of the audit chains.
   var auditHeads: [ChainHead]
 
-  /// Sums up a folder; a SQLite store in it must be sound.
+  /// Creates the manifest of a folder; a SQLite store in it must be intact.
   init(of folder: URL, service: String, engine: Engine, at now: Date) async throws {
     format = Self.formatNow
     self.service = service
@@ -46,7 +46,7 @@ struct BackupManifest: Codable {
       guard audit.isIntact else { throw ConfigurationError("audit log: \(audit.summary)") }
       (feedEnd, auditHeads) = (feed.text, audit.heads.map(ChainHead.init))
     case .postgres:
-      // It has the sums of all others.
+      // This file has the checksums of all others.
       files = [try Self.file("base/backup_manifest", in: folder)]
     }
   }
@@ -56,9 +56,9 @@ struct BackupManifest: Codable {
     return "\(service), \(engine.rawValue), \(created.formatted(.iso8601)), \(size) bytes"
   }
 
-  /// Compares the folder with what the manifest says.
+  /// Compares the folder with the manifest.
   ///
-  /// - Throws: ``ConfigurationError`` naming what is wrong.
+  /// - Throws: ``ConfigurationError`` naming the difference.
   func verify(_ folder: URL) async throws {
     for stated in files {
       let found = try Self.file(stated.path, in: folder)

@@ -3,9 +3,9 @@ import Protobuf
 import ServiceKit
 import SwiftCSV
 
-/// A CSV file with a header line, read as UTF-8.
+/// A CSV file with a header line, in UTF-8.
 struct CSVFile {
-  /// A file larger than this is no roster that a person prepared; services import it by stream.
+  /// A larger file is not a table that a person prepared; services import those by stream.
   private static let bytesMax = 256 << 20
 
   let rows: [[String: String]]
@@ -35,23 +35,23 @@ struct CSVFile {
     rows = csv.rows
   }
 
-  /// The items of a cell that holds several, separated by `;`.
+  /// Returns the items of a cell that are separated by `;`.
   static func items(_ cell: String?) -> [String] {
     (cell ?? "").split(separator: ";").map { $0.trimmingCharacters(in: .whitespaces) }
       .filter { !$0.isEmpty }
   }
 }
 
-/// The name of an enum value as the contracts write it, without the enum's prefix:
-/// `TRUCK_DRIVER` of `OCCUPATION_GROUP_TRUCK_DRIVER`.
+/// Returns the name of an enum value in the contracts without the enum's prefix: `TRUCK_DRIVER` for
+/// `OCCUPATION_GROUP_TRUCK_DRIVER`.
 func contractName<Value: Enumeration>(_ value: Value) -> String {
-  // The first value is called PREFIX_UNSPECIFIED (buf lint).
+  // The first value is named PREFIX_UNSPECIFIED (buf lint).
   let prefix = (Value().protoName ?? "").count - "UNSPECIFIED".count
   return value.protoName.map { String($0.dropFirst(max(0, prefix))) } ?? value.description
 }
 
-/// The enum value with a contract name: the unspecified one for an empty cell, and one that no
-/// service knows for a name that there is not, so that the service refuses the field by name.
+/// Returns the enum value with a contract name: the unspecified one for an empty cell, and an
+/// unknown one for an unknown name, so that the service reports the field.
 func enumValue<Value: Enumeration>(_ name: String, of type: Value.Type) -> Value {
   let wanted = name.isEmpty ? "UNSPECIFIED" : name.uppercased()
   return type.allCases.first { contractName($0) == wanted } ?? Value(rawValue: -1)

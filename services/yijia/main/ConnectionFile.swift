@@ -2,25 +2,26 @@ import ArgumentParser
 import Foundation
 import ServiceKit
 
-/// What any gRPC client needs to reach a suite; documented in README.md. `yijia dev` writes it.
+/// The settings with which any gRPC client reaches a suite, documented in README.md. `yijia dev`
+/// writes the file.
 struct ConnectionFile: Codable, Sendable {
   /// `host:port` of the gateway.
   var gateway: String
-  /// Authority of the gateway's certificate, PEM.
+  /// Authority of the gateway's certificate, a PEM file.
   var caFile: String
-  /// For the metadata `x-api-key`.
+  /// The partner's API key, for the metadata `x-api-key`.
   var partnerAPIKey: String
-  /// For the metadata `x-api-key`.
+  /// The kiosk's API key, for the metadata `x-api-key`.
   var kioskAPIKey: String
   /// Resource name of the kiosk.
   var kiosk: String
-  /// Resource name of its point.
+  /// Resource name of the kiosk's point.
   var station: String
-  /// For the metadata `authorization: Bearer`.
+  /// The staff token, for the metadata `authorization: Bearer`.
   var staffToken: String
-  /// For the same metadata: somebody else of the staff, who reviews what the first one reported.
+  /// The token of a second staff account, who reviews what the first one reported.
   var reviewerToken: String?
-  /// Folder of the contracts.
+  /// Folder of the proto files.
   var protoRoot: String
   /// Admin port of each executable.
   var adminPorts: [String: Int]
@@ -58,7 +59,7 @@ struct ConnectionOptions: ParsableArguments {
   @Option(help: "Connection file, as yijia dev writes it.")
   var connection = ".dev/connection.json"
 
-  /// Runs `body` with a client that has one of the file's credentials.
+  /// Runs `body` with a client that uses one of the file's credentials.
   func with(
     _ credential: SuiteCredential, _ body: (SuiteClient) async throws -> Void
   ) async throws {

@@ -73,9 +73,9 @@ struct Dev: AsyncParsableCommand {
     Terminal.note("stopped")
   }
 
-  /// Starts the services one after the other, does the main job, then watches the children until
-  /// cancelled. They start in any order too; one after the other, no call meets a service that is
-  /// not there yet.
+  /// Starts the services one after the other, runs the scenario, then watches the child processes
+  /// until cancelled. The services may start in any order; one after the other, no call meets a
+  /// service that is not listening yet.
   private func work(_ files: DevelopmentFiles, _ suite: Suite) async throws {
     for member in SuiteMember.allCases {
       let child = try suite.start(member, files: files)
@@ -92,7 +92,7 @@ struct Dev: AsyncParsableCommand {
     Terminal.say("Ctrl-C stops all. 按 Ctrl-C 停止。")
     while true {
       if let ended = suite.ended { throw ConfigurationError(ended.lastWords) }
-      // Nobody tells of a child's end in a way that a task can await.
+      // Polled: no awaitable event reports the end of a child process.
       try await Task.sleep(for: .milliseconds(200))
     }
   }
@@ -128,7 +128,7 @@ struct Dev: AsyncParsableCommand {
       options.timeout = .seconds(1)
       let answer = try? await health.check(HealthCheckRequest(), options: options)
       status = answer?.status ?? .unknown
-      // Between two questions: the child may not listen yet.
+      // Pause between two probes: the child may not be listening yet.
       if status != .serving { try await Task.sleep(for: .milliseconds(50)) }
     }
     await channel.shutdown()

@@ -3,18 +3,19 @@ import Foundation
 import SwiftASN1
 import X509
 
-/// A certificate authority for development: makes what is missing under a folder, keeps what is
-/// there. Its key stays in that folder, so its certificates prove nothing outside this machine.
+/// A certificate authority for development: creates what is missing in a folder and keeps what
+/// exists. Its private key stays in that folder, so nothing outside of this machine trusts its
+/// certificates.
 struct DevelopmentAuthority {
   private static let lifetime: TimeInterval = 365 * 86_400
-  /// A certificate that ends within this time is made anew at start.
+  /// A certificate that expires within this time is renewed at start.
   private static let renewBefore: TimeInterval = 30 * 86_400
 
   private let folder: URL
   private let key: P256.Signing.PrivateKey
   private let certificate: Certificate
 
-  /// Opens the authority in `folder`, making it where there is none.
+  /// Opens the authority in `folder`; creates one where there is none.
   init(folder: URL) throws {
     self.folder = folder
     let keyFile = folder.appending(path: "authority.key")
@@ -37,7 +38,7 @@ struct DevelopmentAuthority {
       })
     try SecretFile.write(key.pemRepresentation + "\n", to: keyFile)
     try PublicFile.write(certificate.serializeAsPEM().pemString + "\n", to: certificateFile)
-    // What the authority before had signed holds no more.
+    // Certificates of the previous authority are not valid any more.
     let manager = FileManager.default
     for file in try manager.contentsOfDirectory(at: folder, includingPropertiesForKeys: nil)
     where file.pathExtension == "crt" && file != certificateFile {
@@ -45,8 +46,8 @@ struct DevelopmentAuthority {
     }
   }
 
-  /// Makes `NAME.key` and `NAME.crt` where they are missing or end soon: the workload identity
-  /// `spiffe://yijia/NAME`, and the names under which the outside reaches it.
+  /// Creates `NAME.key` and `NAME.crt` where they are missing or expire soon: a certificate for the
+  /// workload identity `spiffe://yijia/NAME` and for the host names of the service.
   func issue(_ name: String, hosts: [String] = ["localhost"]) throws {
     let certificateFile = folder.appending(path: "\(name).crt")
     let keyFile = folder.appending(path: "\(name).key")
@@ -88,14 +89,14 @@ struct DevelopmentAuthority {
     return try Certificate(
       version: .v3, serialNumber: Certificate.SerialNumber(),
       publicKey: Certificate.PublicKey(publicKey),
-      // Clocks differ a little.
+      // Tolerates clocks that differ a little.
       notValidBefore: now.addingTimeInterval(-300), notValidAfter: now.addingTimeInterval(lifetime),
       issuer: issuer, subject: subject, signatureAlgorithm: .ecdsaWithSHA256,
       extensions: extensions, issuerPrivateKey: Certificate.PrivateKey(issuerKey))
   }
 }
 
-/// Files that only their owner may read.
+/// Writes files that only their owner may read.
 enum SecretFile {
   static func write(_ text: String, to file: URL) throws {
     try write(Data(text.utf8), to: file)

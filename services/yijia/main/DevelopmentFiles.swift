@@ -3,15 +3,15 @@ import Foundation
 import ServiceKit
 import Storage
 
-/// Everything that a development suite finds on disk, made on the first start and kept:
-/// certificates, keys, credentials, configurations.
+/// The files of a development suite, created at the first start and kept: certificates, keys,
+/// credentials, configurations.
 struct DevelopmentFiles {
-  /// Credentials of the outside callers, in plain text: development only.
+  /// Credentials of external callers, in plain text: development only.
   struct Credentials: Codable {
     var partnerKey: String
     var staffToken: String
 
-    /// Made from the other one: files of an earlier start have no more.
+    /// Derived from the staff token: credential files of earlier starts have only two entries.
     var reviewerToken: String {
       "yjs_" + DevelopmentFiles.sha256("reviewer beside " + staffToken)
     }
@@ -32,14 +32,14 @@ struct DevelopmentFiles {
     }
     let authority = try DevelopmentAuthority(folder: folder.appending(path: "tls"))
     for member in SuiteMember.allCases { try authority.issue(member.rawValue) }
-    // For the commands that an operator gives to a running service.
+    // For operators' commands to a running service.
     try authority.issue("operator")
     credentials = try Self.credentials(in: folder)
     try makeKeys()
     try writeConfigurations()
   }
 
-  /// Where an executable listens.
+  /// Returns the ports of an executable.
   func port(_ member: SuiteMember) -> SuitePorts {
     ports[member] ?? SuitePorts(listen: 0, admin: 0)
   }
@@ -86,7 +86,7 @@ struct DevelopmentFiles {
     try write(.gateway, gateway())
   }
 
-  /// Cities of the examples that pool first; Bengbu approves before.
+  /// Cities of the examples that pool first; Bengbu also approves first.
   private static let regions = """
     regions:
       - {region_code: "340600", pool_first: true}
@@ -167,7 +167,7 @@ struct DevelopmentFiles {
     """
   }
 
-  /// The identifier of a development caller: always the same.
+  /// Derives the constant identifier of a development caller.
   private static func identifier(_ name: String) -> String { String(sha256(name).prefix(32)) }
 
   fileprivate static func sha256(_ text: String) -> String {

@@ -2,7 +2,7 @@ import ArgumentParser
 import Foundation
 import ServiceKit
 
-/// Folder and ports of a development suite: flags, else `YIJIA_*` variables, else defaults.
+/// Folder and ports of a development suite: from flags, else `YIJIA_*` variables, else defaults.
 struct DevelopmentSettings: ParsableArguments {
   @Option(help: "Folder of certificates, keys, data and logs. [YIJIA_DATA; default: .dev]")
   var data: String?
@@ -42,7 +42,7 @@ struct DevelopmentSettings: ParsableArguments {
     organizations ?? Self.variable("YIJIA_ORGANIZATIONS") ?? "examples/organizations.csv"
   }
 
-  /// The port of each executable.
+  /// Returns the ports of each executable.
   func ports() throws -> [SuiteMember: SuitePorts] {
     let offset = try number(adminOffset, "YIJIA_ADMIN_OFFSET", 1_000)
     let bases: [SuiteMember: Int] = [
@@ -71,18 +71,18 @@ struct DevelopmentSettings: ParsableArguments {
   }
 }
 
-/// The executables that a development suite starts, in the order in which they start.
+/// The executables that a development suite starts, in their start order.
 enum SuiteMember: String, CaseIterable, Sendable {
   case members, stations, gateway
 
   var executable: String { "yijia-\(rawValue)" }
 }
 
-/// Where an executable listens.
+/// The ports of an executable.
 struct SuitePorts: Sendable, Hashable {
   let listen: Int
   let admin: Int
 
-  /// Where operators' commands reach a gateway; services have them on `listen`.
+  /// Port of the gateway's operators' RPCs; services have them on `listen`.
   var operations: Int { admin + admin - listen }
 }

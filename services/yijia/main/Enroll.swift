@@ -50,12 +50,12 @@ struct Enroll: AsyncParsableCommand {
   }
 }
 
-/// Streams the rows of a roster and collects their results.
+/// Enrolls the rows of a roster in one stream and collects the results.
 struct RosterEnrollment {
   struct Result {
     var received = 0
     var refused: [RefusedRow] = []
-    /// Rows by the rule that routes them; empty for who is not told.
+    /// Number of rows by routing rule; empty where the caller is not told the route.
     var routes: [Route: Int] = [:]
 
     var routeTable: Table {
@@ -67,7 +67,7 @@ struct RosterEnrollment {
     }
   }
 
-  /// Rows sent and not answered yet; the contract allows 1,000.
+  /// Rows in flight; the contract allows 1,000.
   private static let windowRows = 500
 
   private let csv: CSVFile
@@ -117,8 +117,9 @@ struct RosterEnrollment {
       var request = EnrollMembersRequest()
       request.row = Int64(index + 2)
       let application = application(row)
-      // The id hangs on what is asked for, not on the file or the row's place in it: of a corrected
-      // file what was received before is a retry, and an edited row is a new request.
+      // The id is derived from the application's content, not from the file or the row's position:
+      // in a corrected file, rows that were received before are retries, and an edited row is a new
+      // request.
       request.requestID = StableRequestID(Data(try application.wireBytes())).id("enrollment")
       request.application = application
       request.validateOnly = isDryRun
@@ -152,7 +153,7 @@ struct RosterEnrollment {
     return application
   }
 
-  /// nil where the row has none, so that the service says what is missing.
+  /// Returns nil where the row states none, so that the service reports what is missing.
   private func consent(_ row: [String: String]) -> Consent? {
     let version = row["consent_version"] ?? ""
     let evidence = row["consent_evidence"] ?? ""
@@ -183,7 +184,7 @@ struct RefusedRow: Sendable {
 }
 
 enum RefusedRows {
-  /// One line a row: what is wrong, field by field.
+  /// Returns a table with one line per row: what is wrong with it, field by field.
   static func table(_ rows: [RefusedRow]) -> Table {
     var table = Table("Refused rows 被退回的行", [("row 行", .right), ("reason 原因", .left)])
     for row in rows { table.add("\(row.row)", row.reasons.joined(separator: "; ")) }

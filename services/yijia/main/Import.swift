@@ -29,7 +29,7 @@ struct Import: AsyncParsableCommand {
   }
 }
 
-/// Streams the rows of an organization file and collects their results.
+/// Imports the rows of an organization file in one stream and collects the results.
 struct OrganizationImport {
   struct Result {
     var stored = 0
@@ -74,7 +74,7 @@ struct OrganizationImport {
   private func request(_ row: [String: String], number: Int) throws -> ImportOrganizationsRequest {
     var request = ImportOrganizationsRequest()
     let key = row["external_id"] ?? ""
-    // The id hangs on the row's content: a changed row is a new request.
+    // The id is derived from the row's content, so a changed row is a new request.
     let content = row.sorted { $0.key < $1.key }.map { "\($0)=\($1)" }.joined(separator: "\n")
     request.requestID = StableRequestID(Data(content.utf8)).id("organization")
     request.row = Int64(number)
@@ -94,7 +94,7 @@ struct OrganizationImport {
     return request
   }
 
-  /// A date as written; one that is none, so that the service refuses the field by name.
+  /// Parses a date; a malformed one becomes an invalid date, so that the service reports the field.
   private static func date(_ text: String) -> GoogleType.Date? {
     guard !text.isEmpty else { return nil }
     let parts = text.split(separator: "-").map { Int32($0) ?? 0 }

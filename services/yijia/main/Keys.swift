@@ -42,7 +42,7 @@ struct Keys: AsyncParsableCommand {
       try await explained {
         let file = keyring.file(of: try options.configuration().keyrings)
         let ring = try Keyring(contentsOf: file)
-        // Hashes are looked up under two keys only.
+        // Hashes are looked up under two keys at most.
         guard keyring != .hashes || ring.keys.count < KeyedHash.keysMax else {
           throw ConfigurationError("\(file): retire the older key first")
         }

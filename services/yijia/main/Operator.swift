@@ -7,8 +7,8 @@ import ServiceKit
 import Storage
 import StorageEngines
 
-/// How an operator reaches a service's data: the running service by its tasks, or the store itself
-/// where nobody else has it.
+/// How an operator's command reaches a service's data: through the running service's tasks, or
+/// through the store itself where no service has it open.
 struct OperatorOptions: ParsableArguments {
   @Option(help: "Configuration of the service, e.g. .dev/members.yaml.")
   var config: String
@@ -26,7 +26,7 @@ struct OperatorOptions: ParsableArguments {
     service ?? URL(filePath: config).deletingPathExtension().lastPathComponent
   }
 
-  /// What a gateway's configuration says of its store: it has no section of its own.
+  /// The store settings in a gateway's configuration, which has no `service` section.
   private struct GatewayStoreSettings: Codable, Sendable {
     var operations = ListenAddress(host: "127.0.0.1", port: 10_443)
     var tls = WorkloadFiles(name: "gateway")
@@ -55,7 +55,7 @@ struct OperatorOptions: ParsableArguments {
     return configuration
   }
 
-  /// Opens the store where no service has it: `nil` where one does.
+  /// Opens the store; returns nil where a service has it open.
   func openIfFree() async throws -> (any Database)? {
     do {
       return try await openExisting(try configuration().database)
@@ -64,7 +64,7 @@ struct OperatorOptions: ParsableArguments {
     }
   }
 
-  /// Has the running service do a task, and shows how far it is.
+  /// Runs a task in the running service and shows its progress.
   func run(_ task: RunTaskRequest.Task) async throws -> TaskResult {
     let configuration = try configuration()
     let folder = URL(filePath: configuration.tls.certificateFile).deletingLastPathComponent()
@@ -108,7 +108,7 @@ struct OperatorOptions: ParsableArguments {
   }
 }
 
-/// Opens a store that is there: a file that isn't is not made.
+/// Opens an existing store; a missing file is an error, not created.
 func openExisting(_ url: String) async throws -> any Database {
   let path = url.hasPrefix("sqlite:") ? String(url.dropFirst("sqlite:".count)) : nil
   if let path, !FileManager.default.fileExists(atPath: path) {
@@ -117,7 +117,7 @@ func openExisting(_ url: String) async throws -> any Database {
   return try await openDatabase(url: url)
 }
 
-/// Runs a command's work; tells a person what went wrong.
+/// Runs a command's work and prints its error for people.
 func explained(_ work: () async throws -> Void) async throws {
   do {
     try await work()

@@ -80,7 +80,7 @@ extension Organizations {
   }
 }
 
-/// An organization as a line of CSV, in the columns that `yijia import` reads.
+/// Formats an organization as a CSV line, with the columns that `yijia import` reads.
 enum OrganizationColumns {
   static let names = [
     "external_id", "parent_external_id", "display_name", "kind", "level", "region_code", "groups",
@@ -102,7 +102,8 @@ enum OrganizationColumns {
     ].map(cell).joined(separator: ",")
   }
 
-  /// RFC 4180: quoted where it must be. A leading sign would be a formula to a spreadsheet.
+  /// Quotes a cell as in RFC 4180. A leading sign is escaped, as a spreadsheet would take it for a
+  /// formula.
   private static func cell(_ text: String) -> String {
     let text = text.first.map { "=+-@".contains($0) } == true ? "'\(text)" : text
     guard text.contains(where: { "\",\n\r".contains($0) }) else { return text }

@@ -15,7 +15,7 @@ struct Organizations: AsyncParsableCommand {
     ])
 }
 
-/// Which organization a command is about, and how it reaches the suite.
+/// The organization that a command is about, and the connection.
 struct OrganizationOptions: ParsableArguments {
   @OptionGroup var connection: ConnectionOptions
 
@@ -30,7 +30,7 @@ struct OrganizationOptions: ParsableArguments {
 }
 
 extension Organizations {
-  /// One call as staff, whose answer is an organization.
+  /// Makes one call as staff whose response is an organization, and prints it.
   fileprivate static func change(
     _ connection: ConnectionOptions,
     _ call: @escaping @Sendable (SuiteClient, _ requestID: String) async throws -> Organization?

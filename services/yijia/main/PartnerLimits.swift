@@ -72,7 +72,7 @@ struct PartnerLimits: AsyncParsableCommand {
     }
   }
 
-  /// The limits with those of the same methods replaced, or without them.
+  /// Returns the limits with the entry for the same methods replaced or removed.
   private func changed(_ limits: [PartnerLimit]) -> [PartnerLimit] {
     let methods = Set(method)
     var rest: [PartnerLimit] = []

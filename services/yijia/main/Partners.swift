@@ -24,7 +24,7 @@ struct Partners: AsyncParsableCommand {
       PartnerCertificates.self, PartnerLimits.self, PartnerUsage.self,
     ])
 
-  /// `partners/ID` or `ID`.
+  /// Returns the resource name for `partners/ID` or `ID`.
   static func name(_ text: String) -> String {
     text.hasPrefix("partners/") ? text : "partners/\(text)"
   }

@@ -1,9 +1,10 @@
 import Foundation
 import ServiceKit
 
-/// PostgreSQL's own programs, where Debian or the path has them.
+/// Runs PostgreSQL's own programs, from Debian's folders or the PATH.
 enum PostgresTools {
-  /// A base backup of the whole server with its log, verified; the program shows its progress.
+  /// Makes and verifies a base backup of the whole server with its WAL; the program shows its
+  /// progress.
   static func baseBackup(of url: String, to folder: URL) throws {
     try run(
       "pg_basebackup",
@@ -14,19 +15,19 @@ enum PostgresTools {
     try verify(folder)
   }
 
-  /// Every file by its sum, and the log that belongs to it.
+  /// Verifies every file's checksum and the WAL of the backup.
   static func verify(_ folder: URL) throws {
     try run("pg_verifybackup", ["--quiet", folder.path])
   }
 
-  /// Copies what is in a folder; the server wants its data folder for itself alone.
+  /// Copies the contents of a folder. (The server requires a data folder of its own.)
   static func copyFolder(_ folder: URL, into target: URL) throws {
     let manager = FileManager.default
     for name in try manager.contentsOfDirectory(atPath: folder.path) {
       try manager.copyItem(
         at: folder.appending(path: name), to: target.appending(path: name))
     }
-    // What is copied must be on disk before it is called restored.
+    // Everything must be on disk before the restore is reported as done.
     sync()
   }
 

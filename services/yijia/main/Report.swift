@@ -36,15 +36,15 @@ struct Report: AsyncParsableCommand {
   }
 }
 
-/// Reports visits on one stream, going on where the service says that the epoch stands.
+/// Reports visits on one stream, continuing after the epoch's acknowledged sequence.
 struct VisitReport {
   struct Result {
-    /// Number of the last visit that is durable.
+    /// Sequence of the last durable visit.
     var acknowledged: Int64 = 0
     var notices: [VisitNotice] = []
   }
 
-  /// Epoch of the spool.
+  /// Epoch of the spool: a UUID.
   let epoch: String
 
   /// Sends `visits` as the next ones of the epoch; returns when all are acknowledged.

@@ -6,11 +6,11 @@ import RPC
 import ServiceKit
 import StationsV1
 
-/// The main job, done for real through the gateway: a tree is imported, a partner enrolls a roster,
-/// a kiosk reports visits, and tables show what became of it all. A repeated run goes on with the
-/// data of the one before: the roster is a retry, the kiosk reports further visits.
+/// The main use case, run through the gateway: imports organizations, enrolls a roster as a
+/// partner, reports visits as a kiosk, and prints statistics. A repeated run continues with the
+/// existing data: the roster is a retry, the kiosk reports further visits.
 struct Scenario {
-  /// What later runs need to know of earlier ones.
+  /// State that later runs need from earlier ones.
   struct Memory: Codable {
     var kiosk: String
     var point: String
@@ -25,7 +25,7 @@ struct Scenario {
   let files: DevelopmentFiles
   var connection: ConnectionFile
 
-  /// Registers point and kiosk, and writes the connection file.
+  /// Imports the organizations, registers a point and a kiosk, and writes the connection file.
   mutating func prepare() async throws {
     let staff = try SuiteClient(file: connection, credential: .staff)
     do {
@@ -44,7 +44,7 @@ struct Scenario {
     await staff.close()
   }
 
-  /// Enrolls, reports and shows.
+  /// Enrolls the roster, reports visits and prints the statistics.
   func run() async throws {
     let partner = try SuiteClient(file: connection, credential: .partner)
     let staff = try SuiteClient(file: connection, credential: .staff)
@@ -167,7 +167,7 @@ extension Scenario {
     return memory
   }
 
-  /// A driver home in Qinhuangdao, its place as a Chinese map gives it.
+  /// A driver home in Qinhuangdao, with its location in GCJ-02.
   private func examplePoint(organization: String) -> Point {
     var location = LatLng()
     location.latitude = 39.9354
@@ -184,7 +184,7 @@ extension Scenario {
     return point
   }
 
-  /// The federation of the example's city; the first organization where there is none.
+  /// Returns the federation of the example's city, or else the first regional federation.
   private func cityFederation(_ staff: SuiteClient) async throws -> String {
     var request = ListOrganizationsRequest()
     request.pageSize = 1_000
@@ -195,7 +195,7 @@ extension Scenario {
   }
 }
 
-/// What people call the values of the contracts' enums.
+/// Display names of enum values.
 enum Label {
   static func of(_ group: OccupationGroup) -> String {
     switch group {

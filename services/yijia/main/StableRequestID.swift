@@ -1,15 +1,15 @@
 import Crypto
 import Foundation
 
-/// Request ids that the same work gives again: a run that is repeated, or goes on after a crash, is
-/// a retry of the same requests, and nothing is done twice.
+/// Derives request ids from the content of the work: a run that is repeated, or continued after a
+/// crash, retries the same requests, so that nothing is done twice.
 struct StableRequestID {
   private let seed: Data
 
-  /// - Parameter work: What the requests are about, for example the content of a file.
+  /// - Parameter work: What the requests are derived from, for example the content of a file.
   init(_ work: Data) { seed = Data(SHA256.hash(data: work)) }
 
-  /// The id of one request of the work (UUID version 8, RFC 9562).
+  /// Returns the id of one request (UUID version 8, RFC 9562).
   func id(_ name: String) -> String {
     var bytes = Array(SHA256.hash(data: seed + Data(name.utf8)).prefix(16))
     bytes[6] = bytes[6] & 0x0f | 0x80

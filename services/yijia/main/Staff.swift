@@ -131,7 +131,7 @@ struct Staff: AsyncParsableCommand {
   }
 }
 
-/// Which account a command is about, and why.
+/// The account that a command is about, and the reason.
 struct StaffOptions: ParsableArguments {
   @OptionGroup var connection: ConnectionOptions
   @Argument(help: "The account: staff/ID or ID.") var staff: String

@@ -1,11 +1,11 @@
 import Foundation
 import Synchronization
 
-/// The children of a development suite. Safe to use from any task.
+/// The child processes of a development suite. Safe to use from any task.
 final class Suite: Sendable {
   private let children = Mutex<[SuiteProcess]>([])
 
-  /// Starts an executable with its configuration, its output in its log.
+  /// Starts an executable with its configuration; its output goes to its log.
   func start(_ member: SuiteMember, files: DevelopmentFiles) throws -> SuiteProcess {
     let child = try SuiteProcess(
       member, configuration: files.file("\(member.rawValue).yaml"),
@@ -14,10 +14,11 @@ final class Suite: Sendable {
     return child
   }
 
-  /// A child that has ended by itself.
+  /// A child process that has ended by itself.
   var ended: SuiteProcess? { children.withLock { $0.first { !$0.isRunning } } }
 
-  /// Stops what serves first, so that no call meets a stopped service behind it.
+  /// Stops the processes in reverse start order, so that no call meets a stopped service behind a
+  /// running one.
   func stop() async {
     for child in children.withLock({ Array($0.reversed()) }) {
       child.stop()

@@ -8,23 +8,23 @@ import RPCTransport
 import ServiceKit
 import StationsV1
 
-/// Which credential of a connection file a client shows.
+/// The credential of a connection file that a client uses.
 enum SuiteCredential {
   case partner, kiosk, staff
-  /// Another member of staff: who did not do what is reviewed.
+  /// A second staff account, for reviews of what the first one did.
   case reviewer
 }
 
-/// The suite behind its gateway, for one caller.
+/// Clients of the services behind the gateway, for one caller.
 struct SuiteClient: Sendable {
   let members: MembersServiceClient
   let stations: StationsServiceClient
   let accounts: AccountsServiceClient
-  /// Options with the caller's credential, in which a call waits for the gateway to come up.
+  /// Call options with the caller's credential; calls wait for the gateway to come up.
   let options: CallOptions
   private let channel: ClientChannel
 
-  /// One thread carries all connections of the command line.
+  /// One event loop thread serves all connections of the command line.
   static let loops = EventLoops(threads: 1)
 
   init(file: ConnectionFile, credential: SuiteCredential) throws {
@@ -55,11 +55,11 @@ struct SuiteClient: Sendable {
 
   func close() async { await channel.shutdown() }
 
-  /// Messages in the language of the terminal.
+  /// The language of messages: the terminal's.
   private static var acceptLanguage: String { Terminal.isChinese ? "zh-CN" : "en" }
 }
 
-/// What a person is told of an error.
+/// Formats errors for people.
 enum Explanation {
   static func of(_ error: any Error) -> String {
     guard let error = error as? RPCError else { return "\(error)" }

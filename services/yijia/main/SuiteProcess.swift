@@ -1,13 +1,14 @@
 import Foundation
 import ServiceKit
 
-/// One executable of the suite as a child process.
+/// An executable of the suite that runs as a child process.
 final class SuiteProcess: Sendable {
   let member: SuiteMember
   private let process = Process()
   private let logFile: URL
 
-  /// Starts the executable beside this one with `CONFIG`; its output goes to a log file.
+  /// Starts the executable, from the folder of this one, with a configuration file; its output goes
+  /// to a log file.
   init(_ member: SuiteMember, configuration: String, log: URL) throws {
     self.member = member
     logFile = log
@@ -35,19 +36,19 @@ final class SuiteProcess: Sendable {
 
   var isRunning: Bool { process.isRunning }
 
-  /// Why it ended, with the last lines of its log.
+  /// The exit status, and the last lines of the log.
   var lastWords: String {
     let log = (try? String(contentsOf: logFile, encoding: .utf8)) ?? ""
     let tail = log.split(separator: "\n").suffix(5).joined(separator: "\n  ")
     return "\(member.executable) ended with status \(process.terminationStatus):\n  \(tail)"
   }
 
-  /// Asks it to stop.
+  /// Requests termination (SIGTERM).
   func stop() {
     if process.isRunning { process.terminate() }
   }
 
-  /// Waits until it has ended; kills it after `seconds`.
+  /// Waits until the process has ended; kills it after `seconds`.
   func waitForEnd(seconds: Int) async {
     let end = ContinuousClock.now + .seconds(seconds)
     while process.isRunning {
@@ -55,7 +56,7 @@ final class SuiteProcess: Sendable {
         kill(process.processIdentifier, SIGKILL)
         return
       }
-      // Foundation's termination handler may run before the parent may wait; this polls.
+      // Polled: Foundation's termination handler may run before the process can be waited for.
       try? await Task.sleep(for: .milliseconds(20))
     }
   }

@@ -1,5 +1,5 @@
-/// A table for people: columns as wide as their widest cell, where a Han character takes two
-/// columns of a terminal.
+/// A table for terminals. A column is as wide as its widest cell; a Han character takes two
+/// terminal columns.
 struct Table {
   enum Alignment { case left, right }
 
@@ -16,7 +16,7 @@ struct Table {
 
   mutating func add(_ cells: String...) { rows.append(cells) }
 
-  /// A row set apart from those above it.
+  /// Adds a row that is set apart from those above it.
   mutating func addTotal(_ cells: String...) {
     rows.append([])
     rows.append(cells)
@@ -37,7 +37,8 @@ struct Table {
     return ([title, rule, line(header), rule] + rows.map(line) + [rule]).joined(separator: "\n")
   }
 
-  /// Terminal columns of a text (Unicode UAX 11: wide and full-width characters take two).
+  /// Returns the width of a text in terminal columns (Unicode UAX 11: wide and full-width
+  /// characters take two).
   static func width(of text: String) -> Int {
     text.unicodeScalars.reduce(0) { sum, scalar in
       switch scalar.value {

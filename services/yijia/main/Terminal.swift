@@ -1,12 +1,12 @@
 import Foundation
 
-/// What people see. Results go to standard output, progress to standard error.
+/// Terminal output: results to standard output, progress and notes to standard error.
 enum Terminal {
   static func say(_ text: String) { write(text + "\n", to: .standardOutput) }
 
   static func note(_ text: String) { write(text + "\n", to: .standardError) }
 
-  /// Shows how far long work is: on one line that is written over, where it is a terminal.
+  /// Shows progress on one line that is overwritten; only on a terminal.
   static func progress(_ text: String) {
     guard isatty(FileHandle.standardError.fileDescriptor) != 0 else { return }
     write("\r\u{1B}[K  \(text)", to: .standardError)
@@ -18,7 +18,7 @@ enum Terminal {
   }
 
   private static func write(_ text: String, to handle: FileHandle) {
-    // A closed pipe on the other side is no reason to fail.
+    // A closed pipe at the other end is not an error.
     try? handle.write(contentsOf: Data(text.utf8))
   }
 }

@@ -1,6 +1,6 @@
 import Synchronization
 
-/// How many requests of a stream may be unanswered: `wait` before sending, `open` at each answer.
+/// Bounds the unanswered requests of a stream: `wait` before sending, `open` at each response.
 final class Window: Sendable {
   private struct State {
     var places: Int
@@ -11,7 +11,7 @@ final class Window: Sendable {
 
   init(_ places: Int) { state = Mutex(State(places: places)) }
 
-  /// Waits for a place; false where the stream ended meanwhile. One sender.
+  /// Waits for a slot; returns false where the stream has ended. For a single sender.
   func wait() async -> Bool {
     await withCheckedContinuation { continuation in
       let answer: Bool? = state.withLock {
@@ -27,7 +27,7 @@ final class Window: Sendable {
     }
   }
 
-  /// Gives a place back.
+  /// Releases a slot.
   func open() {
     let waiter = state.withLock { state -> CheckedContinuation<Bool, Never>? in
       guard let waiter = state.waiter else {
@@ -40,7 +40,7 @@ final class Window: Sendable {
     waiter?.resume(returning: true)
   }
 
-  /// Ends the wait for good.
+  /// Ends all waiting: `wait` returns false from then on.
   func finish() {
     let waiter = state.withLock { state -> CheckedContinuation<Bool, Never>? in
       state.isFinished = true

@@ -1,14 +1,14 @@
 import MembersV1
 
-/// A person who does not exist: always the same one for a number. Identity numbers are valid in
-/// form (GB 11643); numbers that differ give persons who differ in identity number, phone and name.
+/// An invented person, determined by a number. The identity numbers are formally valid (GB 11643);
+/// different numbers give different identity numbers, phones and names.
 struct InventedPerson {
   private static let surnames = Array("王李张刘陈杨赵黄周吴徐孙胡朱高林何郭马罗梁宋郑谢韩唐冯于董萧程曹袁邓许傅沈曾彭吕")
   private static let given = Array("伟芳娜敏静丽强磊军洋勇艳杰娟涛明超霞平刚桂兰建国海波志文晓东春梅玉华立新宝山云")
   private static let weights = [7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2]
-  /// Twenty-eight days a month, from 1968 on: nobody has to know the calendar.
+  /// Birthdays: 28 days per month, 33 years from 1968 on, so that no calendar is needed.
   private static let birthdays = 28 * 12 * 33
-  /// Sequences below belong to the example roster.
+  /// Lower sequences belong to the example roster.
   private static let firstSequence = 700
 
   let name: String
@@ -17,7 +17,7 @@ struct InventedPerson {
 
   /// - Parameters:
   ///   - number: 0 to 1,000,000.
-  ///   - region: First six digits of the identity number.
+  ///   - region: The first six digits of the identity number.
   init(_ number: Int, bornIn region: String) {
     let birthday = number % Self.birthdays
     let again = number / Self.birthdays
@@ -26,7 +26,7 @@ struct InventedPerson {
     let sum = zip(body, Self.weights).reduce(0) { $0 + ($1.0.wholeNumberValue ?? 0) * $1.1 }
     residentID = body + String(Array("10X98765432")[sum % 11])
     phone = "159" + String(String(100_000_000 + number).suffix(8))
-    // Who shares a birthday has another name.
+    // People with the same birthday have different names.
     let word = [
       Self.surnames[number % Self.surnames.count],
       Self.given[(birthday + again) % Self.given.count],

@@ -7,9 +7,9 @@ import RPC
 import ServiceKit
 
 extension Replay {
-  /// Rows sent and not answered yet; the contract allows 1,000.
+  /// Rows in flight; the contract allows 1,000.
   private static let windowRows = 900
-  /// When everybody consented: long ago, and the same in every run.
+  /// Time of everybody's consent: in the past, and the same in every run.
   private static let consentMicroseconds: Int64 = 1_650_931_200_000_000
   private static let pageSize: Int32 = 1_000
 
@@ -25,7 +25,7 @@ extension Replay {
     return found
   }
 
-  /// - Throws: ``ConfigurationError`` for one that was not imported.
+  /// - Throws: ``ConfigurationError`` for an organization that was not imported.
   func organization(_ externalID: String) throws -> String {
     guard let name = organizations[externalID] else {
       throw ConfigurationError("\(externalID): no such organization; import the example tree first")
@@ -33,7 +33,7 @@ extension Replay {
     return name
   }
 
-  /// The text of a code of an organization.
+  /// Issues a code of an organization and returns its text.
   func code(
     of externalID: String, campaign: String, acceptsTransfers: Bool = false
   ) async throws -> String {
@@ -46,9 +46,9 @@ extension Replay {
     return issued.code?.text ?? ""
   }
 
-  /// Enrolls the people of a drive by bulk stream.
+  /// Enrolls the people of a drive in one bulk stream.
   ///
-  /// - Returns: Their enrollments, in order.
+  /// - Returns: Their enrollments, in the order of the responses.
   func enroll(
     _ drive: ReplayPlan.Drive, _ people: inout InventedPeople
   ) async throws -> [Enrollment] {
@@ -117,7 +117,7 @@ extension Replay {
     return application
   }
 
-  /// The pages of a list.
+  /// Reads all pages of a list.
   func pages<Row>(
     _ page: (_ token: String) async throws -> (rows: [Row], next: String)
   ) async throws -> [Row] {
@@ -142,7 +142,7 @@ extension Replay {
     }
   }
 
-  /// Today in China.
+  /// Today's date in China.
   var today: GoogleType.Date {
     let day = ChinaDate(microseconds: Clock.system.microseconds)
     return Self.date(day.year, day.month, day.day)

@@ -3,9 +3,9 @@ import MembersV1
 import RPC
 import ServiceKit
 
-/// Drives, member homes, transfers.
+/// The chapters on enrollment drives, member homes and transfers.
 extension Replay {
-  /// Two drives of scanning; the ceremony is the example roster's.
+  /// Two enrollment drives by scanning; the ceremony's figure is that of the example roster.
   func qinhuangdao(_ people: inout InventedPeople) async throws -> [ReplayRow] {
     let chapter = plan.qinhuangdao
     for drive in chapter.drives { _ = try await enroll(drive, &people) }
@@ -34,8 +34,8 @@ extension Replay {
     ]
   }
 
-  /// Units of a township's online member home: one stays below the threshold, one reaches it, one
-  /// forms its union.
+  /// Units of a township's online member home: one stays below the threshold, one reaches it, and
+  /// one forms its union.
   func shandong(_ people: inout InventedPeople) async throws -> [ReplayRow] {
     let chapter = plan.shandong
     var drive = ReplayPlan.Drive()
@@ -91,7 +91,8 @@ extension Replay {
     return try await staff.members.getCoverage(request, options: staff.options).members
   }
 
-  /// The units of the home, once everybody is counted: that lags the enrollments by half a second.
+  /// Returns the units of the home after everybody has been counted, which lags the enrollments by
+  /// half a second.
   private func units(whenCounted chapter: ReplayPlan.Shandong) async throws -> [Unit] {
     var request = ListUnitsRequest()
     request.ancestor = try organization(chapter.home)
@@ -109,7 +110,7 @@ extension Replay {
       guard ContinuousClock.now < end else {
         throw ConfigurationError("the units of \(chapter.home) are not counted after a minute")
       }
-      // Nothing tells staff of a fold.
+      // Polled: no event reports to staff that the counts were updated.
       try await Task.sleep(for: .milliseconds(100))
     }
   }
@@ -131,8 +132,8 @@ extension Replay {
     _ = try await staff.members.formUnitUnion(form, options: staff.options)
   }
 
-  /// Transfers: at once by the receiver's code, or as the receiver decides; the union that is left
-  /// is not asked.
+  /// Transfers, accepted at once by the receiver's code or decided by the receiver; the union that
+  /// the member leaves is not asked.
   func hefei(_ people: inout InventedPeople) async throws -> [ReplayRow] {
     let chapter = plan.hefei
     var drive = ReplayPlan.Drive()

@@ -4,9 +4,9 @@ import Protobuf
 import RPC
 import ServiceKit
 
-/// Coverage, drivers away, records kept fresh.
+/// The chapters on coverage, the away ledger and data freshness.
 extension Replay {
-  /// 40,000 drivers, a target of 95 %, 32,307 enrolled; and the ledger of those who are away.
+  /// Coverage of 40,000 drivers with a target of 95 % and 32,307 enrolled, and the away ledger.
   func baiyin(_ people: inout InventedPeople) async throws -> [ReplayRow] {
     let chapter = plan.baiyin
     let city = try organization(chapter.organization)
@@ -81,7 +81,8 @@ extension Replay {
     _ = try await staff.members.setCoverageTarget(target, options: staff.options)
   }
 
-  /// Village, township, county: reported, reviewed by somebody else, checked at random.
+  /// The away ledger through village, township and county: reported, reviewed by another person,
+  /// sampled at random for a phone check.
   private func away(_ drivers: [String], of city: String) async throws -> [ReplayRow] {
     let chapter = plan.baiyin.away
     let known = Set(try await awayReports(of: city).map(\.member))
@@ -90,7 +91,7 @@ extension Replay {
     }
     let waiting = try await awayReports(of: city).filter { $0.state == .reported }
     for (index, report) in waiting.sorted(by: { $0.name < $1.name }).enumerated() {
-      // A repeated run finds none that wait.
+      // In a repeated run no report is waiting.
       if waiting.count == chapter.reported, index < chapter.sentBack {
         try await review(report.name, isSentBack: true)
         try await fix(report.name)
@@ -133,7 +134,7 @@ extension Replay {
     }
   }
 
-  /// From today for a year: at least half of one.
+  /// From today for one year; the minimum is half a year.
   private var awayDates: (departure: GoogleType.Date, back: GoogleType.Date) {
     let start = today
     return (start, Self.date(Int(start.year) + 1, Int(start.month), min(Int(start.day), 28)))
@@ -182,7 +183,7 @@ extension Replay {
     }
   }
 
-  /// Every quarter all records are asked for, old and new.
+  /// A quarterly refresh round over all records, stale or not.
   func shenyang(_ people: inout InventedPeople) async throws -> [ReplayRow] {
     let chapter = plan.shenyang
     var drive = ReplayPlan.Drive()

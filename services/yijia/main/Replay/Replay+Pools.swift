@@ -2,9 +2,11 @@ import MembersV1
 import RPC
 import ServiceKit
 
-/// Holding pools: members first, placed afterwards; or approved first.
+/// The chapters on holding pools: members are pooled first and assigned afterwards, or approved
+/// first.
 extension Replay {
-  /// Everybody is a member in the pool at once, and custodians dispatch them to the federations.
+  /// Everybody becomes a member in the holding pool at once; custodians dispatch them to the
+  /// federations.
   func huaibei(_ people: inout InventedPeople) async throws -> [ReplayRow] {
     let chapter = plan.huaibei
     let city = try organization(chapter.organization)
@@ -43,7 +45,7 @@ extension Replay {
     ]
   }
 
-  /// One stream assigns all that wait, to the federations in turns.
+  /// Assigns all waiting cases in one stream, to the federations in turn.
   private func dispatch(to federations: [String], below city: String) async throws {
     let waiting = try await poolCases(of: city, [.waiting]).filter { $0.returns == 0 }
     guard !waiting.isEmpty, !federations.isEmpty else { return }
@@ -69,7 +71,7 @@ extension Replay {
     try await sending
   }
 
-  /// The federations confirm; some give a case back.
+  /// Lets the federations confirm their cases, and return some.
   private func settle(_ chapter: ReplayPlan.Huaibei, below city: String) async throws {
     let given = try await poolCases(of: city, [.waiting]).filter { $0.returns > 0 }.count
     let assigned = try await poolCases(of: city, [.assigned]).sorted { $0.name < $1.name }
@@ -89,7 +91,7 @@ extension Replay {
     }
   }
 
-  /// Who would go to the pool waits for approval.
+  /// Applicants who would be routed to the pool wait for approval.
   func bengbu(_ people: inout InventedPeople) async throws -> [ReplayRow] {
     let chapter = plan.bengbu
     var drive = ReplayPlan.Drive()

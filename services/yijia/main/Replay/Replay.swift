@@ -31,7 +31,7 @@ struct ReplayCommand: AsyncParsableCommand {
   }
 }
 
-/// What is replayed, and in which language the table is.
+/// Options of the replay: its data and the language of its table.
 struct ReplayOptions: ParsableArguments {
   enum TableLanguage: String, ExpressibleByArgument, CaseIterable { case zh, en }
 
@@ -62,7 +62,8 @@ struct ReplayOptions: ParsableArguments {
   }
 }
 
-/// One line of the table: where, what, what the paper or the plan says, what the registry says.
+/// A row of the table: place, subject, the figure expected by the papers or the plan, and the
+/// registry's.
 struct ReplayRow {
   let place: LocalizedText
   let what: LocalizedText
@@ -89,13 +90,13 @@ struct ReplayRow {
   }
 }
 
-/// The replay: its data, its callers, and what is found on the way.
+/// The state of a replay: its data and its callers.
 struct Replay {
   let plan: ReplayPlan
   let staff: SuiteClient
-  /// Another person than `staff`: who reports does not review.
+  /// Another person than `staff`, because nobody reviews their own report.
   let reviewer: SuiteClient
-  /// Resource names by external id.
+  /// Resource names of the organizations by external id.
   let organizations: [String: String]
   let ids: StableRequestID
 
@@ -120,7 +121,7 @@ struct Replay {
   }
 
   func run() async throws -> [ReplayRow] {
-    // Everybody has a number of their own, whatever the order of the chapters.
+    // Numbers are handed out in sequence, so that no two people share one.
     var people = InventedPeople()
     var rows: [ReplayRow] = []
     rows += try await qinhuangdao(&people)
@@ -134,7 +135,7 @@ struct Replay {
   }
 }
 
-/// Hands out numbers of invented people.
+/// Hands out the numbers of invented people.
 struct InventedPeople {
   private var next = 0
 

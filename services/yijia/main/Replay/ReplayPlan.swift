@@ -1,20 +1,20 @@
 import MembersV1
 
-/// What is replayed: data, see `examples/replay/plan.yaml`.
+/// The data of a replay, see `examples/replay/plan.yaml`.
 struct ReplayPlan: Codable, Sendable {
-  /// People who join in one drive.
+  /// People who enroll in one drive.
   struct Drive: Codable, Sendable {
     var campaign = ""
     var channel = "QR_SCAN"
     var group = "TRUCK_DRIVER"
     var people = 0
-    /// First six digits of the invented identity numbers.
+    /// The first six digits of the invented identity numbers.
     var bornIn = ""
-    /// Work areas, in turns.
+    /// Work areas, used in turn.
     var areas: [String] = []
-    /// External id of the organization whose code is scanned; none when absent.
+    /// External id of the organization whose code is scanned; nil for none.
     var codeOf: String?
-    /// Unit that they work for; none when absent.
+    /// The unit that they work for; nil for none.
     var unit: String?
 
     enum CodingKeys: String, CodingKey {
@@ -41,7 +41,7 @@ struct ReplayPlan: Codable, Sendable {
     struct Unit: Codable, Sendable {
       var name = ""
       var people = 0
-      /// External id of the union that it forms; none where it does not come to that.
+      /// External id of the union that the unit forms; nil where it forms none.
       var union: String?
     }
     var home = ""
