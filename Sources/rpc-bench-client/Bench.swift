@@ -5,7 +5,7 @@ import Protobuf
 import RPC
 import RPCTransport
 
-/// Calls `bench.v1.Bench/Unary` again and again and says what a call costs both sides.
+/// Calls `bench.v1.Bench/Unary` in a loop and prints the CPU cost per call on both sides.
 @main
 struct Bench: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
@@ -79,7 +79,7 @@ struct Bench: AsyncParsableCommand {
   }
 }
 
-/// One connection and what calls on it.
+/// A connection, its client stub and the executor of its calls.
 struct BenchClientOfOne {
   let channel: ClientChannel
   let stub: BenchClient
@@ -92,7 +92,8 @@ struct BenchClientOfOne {
   }
 }
 
-/// CPU time of all threads of a process, by the scheduler's count.
+/// CPU time of all threads of a process, as counted by the scheduler
+/// (`/proc/PID/task/*/schedstat`).
 struct CPUTime {
   let nanoseconds: Int
 

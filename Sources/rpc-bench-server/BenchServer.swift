@@ -3,7 +3,7 @@ import Foundation
 import RPC
 import RPCTransport
 
-/// Serves `bench.v1.Bench` for measurements beside other implementations.
+/// Serves `bench.v1.Bench`, for comparative measurements with other implementations.
 @main
 struct BenchServer: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
@@ -38,7 +38,7 @@ struct BenchServer: AsyncParsableCommand {
     }
     var configuration = ServerConfiguration(
       address: HostPort(host: "127.0.0.1", port: port), tls: tls)
-    // Room for the 10,000 idle ones that are measured.
+    // Room for the 10,000 idle connections of a measurement.
     configuration.connectionsMax = 20_000
     if inner { configuration.limits = .trusted }
     let server = Server(
@@ -46,9 +46,9 @@ struct BenchServer: AsyncParsableCommand {
       dispatcher: Dispatcher(router: try Router(services: [BenchService()])),
       loops: EventLoops(threads: threads))
     let address = try await server.start()
-    // Unbuffered, for whoever waits for the line.
+    // Unbuffered, for a process that waits for the line.
     try FileHandle.standardOutput.write(contentsOf: Data("listening on \(address)\n".utf8))
-    // Until a signal ends the process.
+    // Runs until a signal ends the process.
     for await _ in AsyncStream<Never>.makeStream().stream {}
   }
 }

@@ -1,7 +1,7 @@
 import BenchV1
 import RPC
 
-/// Answers each request with its member decoded and encoded again, and a payload of zeros.
+/// Responds with the request's member, decoded and encoded again, and a payload of zeros.
 struct BenchService: BenchProtocol {
   private static let payloadBytesMax = 4 << 20
 

@@ -2,7 +2,7 @@ import GRPCTesting
 import RPC
 import RPCTransport
 
-// The ordinary cases.
+// The basic test cases.
 extension Interop {
   private static let inputSizes = [27182, 8, 1828, 45904]
   private static let outputSizes: [Int32] = [31415, 9, 2653, 58979]

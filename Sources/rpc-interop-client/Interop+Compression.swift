@@ -1,7 +1,7 @@
 import GRPCTesting
 import RPC
 
-// The cases with compressed messages.
+// The test cases with compressed messages.
 extension Interop {
   private static var packed: CallOptions {
     var options = CallOptions()
@@ -28,7 +28,7 @@ extension Interop {
   private func clientCompressedUnary(_ client: TestServiceClient) async throws {
     var request = Self.largeRequest
     request.expectCompressed = Self.flag(true)
-    // The probe: a server that can tell refuses the claim.
+    // The probe: a server with support for it must refuse the false claim.
     try await expectFailure(.invalidArgument) { _ = try await client.unaryCall(request) }
     let response = try await client.unaryCall(request, options: Self.packed)
     try expectPayload(response.payload, Self.responseBytes)

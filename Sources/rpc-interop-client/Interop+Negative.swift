@@ -1,17 +1,17 @@
 import GRPCTesting
 import RPC
 
-// Against servers that misbehave as their script says.
+// The negative test cases, against servers that misbehave as scripted.
 extension Interop {
   func negative(_ test: TestCase, _ client: TestServiceClient) async throws {
     switch test {
     case .goaway:
       try await largeUnary(client)
-      // By its document: the GOAWAY arrives meanwhile.
+      // As the test's document requires: the GOAWAY arrives meanwhile.
       try await Task.sleep(for: .seconds(1))
       try await largeUnary(client)
     case .rstAfterHeader, .rstDuringData, .rstAfterData:
-      // A response that is cut is none, however much of it came.
+      // A truncated response is a failure, however much of it has arrived.
       try await expectFailure(.internalError) {
         _ = try await client.unaryCall(Self.largeRequest)
       }

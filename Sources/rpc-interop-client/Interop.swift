@@ -3,22 +3,23 @@ import GRPCTesting
 import RPC
 import RPCTransport
 
-/// What a test case found wrong.
+/// The failure of a test case.
 struct Failed: Error, CustomStringConvertible {
   let description: String
 
   init(_ description: String) { self.description = description }
 }
 
-/// Throws unless the two are equal.
+/// Throws unless the two values are equal.
 func expect<Value: Equatable>(_ what: String, _ value: Value, is expected: Value) throws {
   guard value == expected else { throw Failed("\(what) is \(value), not \(expected)") }
 }
 
-/// Carries test cases out. Each has channels of its own.
+/// Runs test cases, each with channels of its own.
 struct Interop: Sendable {
-  /// The sizes gRPC's documents fix.
+  /// Payload size of large requests, fixed by gRPC's documents.
   static let requestBytes = 271_828
+  /// Payload size of large responses, fixed by gRPC's documents.
   static let responseBytes: Int32 = 314_159
 
   let target: HostPort
@@ -63,7 +64,7 @@ struct Interop: Sendable {
     }
   }
 
-  /// Connects for one test.
+  /// Runs `body` with a channel of its own.
   func withChannel(_ body: (any RPC.Channel) async throws -> Void) async throws {
     let channel = try ClientChannel(targets: [target], tls: tls, loops: loops)
     do {
@@ -83,7 +84,7 @@ struct Interop: Sendable {
     }
   }
 
-  // MARK: - What requests are made of
+  // MARK: - Requests
 
   static func payload(_ count: Int) -> Payload {
     var payload = Payload()
@@ -123,13 +124,13 @@ struct Interop: Sendable {
   func expectPayload(_ payload: Payload?, _ count: Int32) throws {
     try expect("the payload's type", payload?.type, is: .compressable)
     try expect("the payload's size", payload?.body.count, is: Int(count))
-    // Compared as memory: byte by byte a debug build takes seconds over all of a soak's.
+    // Compared as memory: comparing byte by byte takes seconds in a debug build of a soak test.
     guard Data(payload?.body ?? []) == Data(count: Int(count)) else {
       throw Failed("the payload is not of zeros")
     }
   }
 
-  /// - Returns: the error, for what else it says.
+  /// - Returns: The error, for further checks.
   @discardableResult
   func expectFailure(
     _ code: RPCError.Code, _ body: () async throws -> Void

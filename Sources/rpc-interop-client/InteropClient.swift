@@ -77,7 +77,7 @@ struct InteropClient: AsyncParsableCommand {
   }
 }
 
-/// The test cases by the names of gRPC's documents.
+/// The test cases, by their names in gRPC's documents.
 /// Source: <https://github.com/grpc/grpc/blob/master/doc/interop-test-descriptions.md> and, from
 /// `goaway` on, `doc/negative-http2-interop-test-descriptions.md` beside it.
 enum TestCase: String, CaseIterable, ExpressibleByArgument {

@@ -7,7 +7,7 @@ import RPC
 import RPCTransport
 import ServiceKit
 
-/// Serves `grpc.testing.TestService` for the interoperability tests of other implementations.
+/// Serves `grpc.testing.TestService`, for the interoperability tests of other implementations.
 @main
 struct InteropServer: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
@@ -61,14 +61,14 @@ struct InteropServer: AsyncParsableCommand {
       dispatcher: Dispatcher(router: try Router(services: services + [reflection])),
       loops: loops)
     let address = try await server.start()
-    // Unbuffered, for whoever waits for the line.
+    // Unbuffered, for a process that waits for the line.
     try FileHandle.standardOutput.write(contentsOf: Data("listening on \(address)\n".utf8))
     await Self.termination()
     await server.shutdown(grace: .seconds(10))
     try await loops.shutdown()
   }
 
-  /// Returns on SIGTERM or SIGINT.
+  /// Suspends until SIGTERM or SIGINT.
   private static func termination() async {
     let (signals, continuation) = AsyncStream<Void>.makeStream()
     let sources = [SIGTERM, SIGINT].map { number in

@@ -2,10 +2,10 @@ import Dispatch
 import GRPCTesting
 import RPC
 
-/// The standard test service.
+/// The standard interoperability test service.
 /// Source: <https://github.com/grpc/grpc/blob/master/doc/interop-test-descriptions.md>.
 struct InteropService: TestServiceProtocol {
-  /// The largest payload that is made on request.
+  /// The largest payload generated on request, in bytes.
   private static let payloadBytesMax = 64 << 20
 
   func emptyCall(_ request: Empty, context: ServerContext) async throws -> Empty {
@@ -31,7 +31,7 @@ struct InteropService: TestServiceProtocol {
     _ request: SimpleRequest, context: ServerContext
   ) async throws -> SimpleResponse {
     context.responseHeaders.add("cache-control", "max-age=60, public")
-    // Another payload each time, so that a cache in between shows.
+    // A different payload for each call, so that a cache in between shows.
     var payload = Payload()
     payload.body = Array("\(DispatchTime.now().uptimeNanoseconds)".utf8)
     var response = SimpleResponse()
@@ -70,7 +70,7 @@ struct InteropService: TestServiceProtocol {
     responses: ResponseWriter<StreamingOutputCallResponse>, context: ServerContext
   ) async throws {
     echoMetadata(context)
-    // What later requests ask for is not known when the head goes out.
+    // Compression is announced in the head, before later requests can ask for it.
     context.responseCompression = .gzip
     for try await request in requests {
       try check(request.responseStatus)
@@ -94,7 +94,7 @@ struct InteropService: TestServiceProtocol {
     }
   }
 
-  // MARK: - What the requests ask for
+  // MARK: - Responses
 
   private func answer(
     _ request: StreamingOutputCallRequest, _ responses: ResponseWriter<StreamingOutputCallResponse>
@@ -120,7 +120,7 @@ struct InteropService: TestServiceProtocol {
     return payload
   }
 
-  /// Refuses a request that was compressed, or was not, against what it says of itself.
+  /// Refuses a request whose compression differs from what it claims.
   private func check(_ expected: BoolValue?, _ wasCompressed: Bool) throws {
     guard let expected, expected.value != wasCompressed else { return }
     throw RPCError(.invalidArgument, "the request was \(wasCompressed ? "" : "not ")compressed")

@@ -1,7 +1,8 @@
 import Foundation
 
-/// One thread that runs the callers, as a service's handlers run on their connection's event loop.
-// Sendable: the queue is read and written with `condition` locked.
+/// A single thread that runs the callers, as a service's handlers run on their connection's event
+/// loop.
+// Guard: the queue is accessed with `condition` locked only.
 final class BenchLoop: TaskExecutor, @unchecked Sendable {
   private let condition = NSCondition()
   private var jobs: [UnownedJob] = []

@@ -3,9 +3,9 @@ import Storage
 import StorageEngines
 import Synchronization
 
-/// What the storage layer costs: `storage-bench URL ROWS WRITERS [MANY]` prints durable one-row
-/// writes a second with that many writers, the median of a lone write in µs, and reads by key a
-/// second: of 10,000 rows, and where MANY is given of that many.
+/// Measures the storage layer. `storage-bench URL ROWS WRITERS [MANY]` prints durable one-row
+/// writes per second with that many writers, the median latency of a lone write in µs, and reads by
+/// key per second: from 10,000 rows and, if MANY is given, from that many.
 @main struct StorageBench {
   static let body = String(repeating: "x", count: 100)
   static let lone = 1_001
@@ -63,7 +63,7 @@ import Synchronization
     say("\(name) \(Int(Double(count / 64 * 64) / taken))")
   }
 
-  /// Adds rows up to a number, many a statement.
+  /// Inserts rows up to a number, many per statement.
   static func fill(_ database: any Database, from first: Int64, through last: Int64) async throws {
     var next = first
     while next <= last {
@@ -97,7 +97,7 @@ import Synchronization
     }
   }
 
-  /// Runs `body` so many times in each of so many tasks.
+  /// Runs `body` that many times in each of that many tasks.
   static func together(
     _ loop: BenchLoop, _ tasks: Int, _ times: Int,
     _ body: @escaping @Sendable () async throws -> Void
