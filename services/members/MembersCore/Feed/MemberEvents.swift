@@ -2,7 +2,7 @@ import MembersV1
 import Protobuf
 import Storage
 
-/// Kinds of events in the members feed, as the outbox names them.
+/// The event kinds of the members feed, as stored in the outbox.
 enum MemberEventKind: String, Sendable {
   case organizationChanged = "organization.changed"
   case enrollmentChanged = "enrollment.changed"
@@ -19,9 +19,9 @@ enum MemberEventKind: String, Sendable {
 }
 
 extension OutboxEvent {
-  /// An organization was stored or changed.
+  /// Returns the event of a stored or changed organization.
   ///
-  /// - Parameter previousParent: Where it stood before it was moved.
+  /// - Parameter previousParent: The parent before a move.
   static func changed(
     _ organization: StoredOrganization, previousParent: String? = nil
   ) throws -> OutboxEvent {
@@ -36,9 +36,9 @@ extension OutboxEvent {
       kind: MemberEventKind.organizationChanged.rawValue, payload: try message.wireBytes())
   }
 
-  /// An enrollment changed its state.
+  /// Returns the event of a changed enrollment.
   ///
-  /// - Parameter audience: The partner who made it; nil where staff did.
+  /// - Parameter audience: The partner who submitted it; `nil` if staff did.
   static func changed(_ enrollment: StoredEnrollment, audience: String?) throws -> OutboxEvent {
     var message = EnrollmentChanged()
     message.enrollment = "enrollments/\(enrollment.id)"
@@ -49,9 +49,9 @@ extension OutboxEvent {
       audience: audience)
   }
 
-  /// A membership was founded or changed.
+  /// Returns the event of a new or changed membership.
   ///
-  /// - Parameter survivorID: Who a merged one goes on as.
+  /// - Parameter survivorID: The survivor of a merged membership.
   static func changed(
     _ member: StoredMember, survivorID: String? = nil
   ) throws -> OutboxEvent {
@@ -67,7 +67,7 @@ extension OutboxEvent {
       kind: MemberEventKind.membershipChanged.rawValue, payload: try message.wireBytes())
   }
 
-  /// A case of the holding pool was opened or changed.
+  /// Returns the event of a new or changed pool case.
   static func changed(_ stored: StoredPoolCase) throws -> OutboxEvent {
     var message = PoolCaseChanged()
     message.poolCase = "poolCases/\(stored.id)"
@@ -81,7 +81,7 @@ extension OutboxEvent {
       kind: MemberEventKind.poolCaseChanged.rawValue, payload: try message.wireBytes())
   }
 
-  /// A transfer was asked for or changed.
+  /// Returns the event of a new or changed transfer.
   static func changed(_ stored: StoredTransfer) throws -> OutboxEvent {
     var message = TransferChanged()
     message.transfer = "transfers/\(stored.id)"
@@ -95,7 +95,7 @@ extension OutboxEvent {
       kind: MemberEventKind.transferChanged.rawValue, payload: try message.wireBytes())
   }
 
-  /// A possible duplicate was judged.
+  /// Returns the event of a judged duplicate.
   static func changed(_ stored: StoredDuplicate) throws -> OutboxEvent {
     let duplicate = stored.message
     var message = DuplicateChanged()
@@ -108,7 +108,7 @@ extension OutboxEvent {
       kind: MemberEventKind.duplicateChanged.rawValue, payload: try message.wireBytes())
   }
 
-  /// A correction was asked for or decided.
+  /// Returns the event of a new or decided correction.
   static func changed(_ stored: StoredCorrection) throws -> OutboxEvent {
     var message = CorrectionChanged()
     message.correction = "corrections/\(stored.id)"

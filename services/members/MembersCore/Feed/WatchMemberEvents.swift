@@ -8,7 +8,8 @@ import Storage
 import YijiaTypeV1
 
 extension MembersService {
-  /// Streams events from a cursor on: everything for a service, its own enrollments for a partner.
+  /// Streams events from a cursor on: all events to a service, those of its own enrollments to a
+  /// partner.
   public func watchMemberEvents(
     _ request: WatchMemberEventsRequest, responses: ResponseWriter<WatchMemberEventsResponse>,
     context: ServerContext
@@ -40,25 +41,25 @@ extension MembersService {
   }
 }
 
-/// The feed as one caller may see it.
+/// The feed as visible to one caller.
 struct EventView: Sendable {
   let caller: Caller
   let pages: PageTokenCodec
 
   private var isPartner: Bool { caller.kind == .partner }
 
-  /// Whose events are read: nil is everybody's.
+  /// The audience whose events are read; `nil` for all events.
   var audience: String? { isPartner ? caller.subject : nil }
 
-  /// Services are watched for how far they are.
+  /// Records the progress of calling services, from which the feed lag is measured.
   func note(_ cursor: FeedCursor, in lag: FeedLag) {
     if caller.kind == .service { lag.note(caller.subject, at: cursor) }
   }
 
   private var scope: [String] { ["WatchMemberEvents", caller.subject] }
 
-  /// The place that a cursor names. A partner's is sealed: positions would tell how much happens at
-  /// others.
+  /// Decodes a cursor. Partners' cursors are encrypted, because feed positions reveal the activity
+  /// of others.
   func cursor(_ text: String) throws -> FeedCursor {
     guard isPartner, !text.isEmpty else { return try FeedCursor(text: text) }
     guard case .text(let place)? = try? pages.decode(text, scope: scope)?.first else {
@@ -67,7 +68,7 @@ struct EventView: Sendable {
     return try FeedCursor(text: place)
   }
 
-  /// The event as this caller sees it; nil where it is none of the contract's.
+  /// Returns the event as visible to the caller; `nil` for an unknown kind.
   func response(_ event: FeedEvent) throws -> WatchMemberEventsResponse? {
     var response = WatchMemberEventsResponse()
     switch MemberEventKind(rawValue: event.kind) {

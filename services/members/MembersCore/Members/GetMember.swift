@@ -7,7 +7,7 @@ import ServiceKit
 import Storage
 
 extension MembersService {
-  /// Reads a member of the caller's subtree, masked.
+  /// Returns a member of the caller's subtree, masked.
   public func getMember(
     _ request: GetMemberRequest, context: ServerContext
   ) async throws -> GetMemberResponse {
@@ -17,9 +17,9 @@ extension MembersService {
     return response
   }
 
-  /// A member of the caller's subtree.
+  /// Returns a member of the caller's subtree.
   ///
-  /// - Throws: ``MembersError/memberNotFound``, outside of it too.
+  /// - Throws: ``MembersError/memberNotFound``, also if the member is outside of it.
   func member(_ name: String, for caller: Caller) async throws -> KnownMember {
     let id = try ResourceName.parse(name, collection: "members", field: "name")
     let (scope, known) = try await database.read(
@@ -30,7 +30,7 @@ extension MembersService {
 }
 
 extension KnownMember {
-  /// The member as staff see it: personal data masked, and none of an erased person.
+  /// Returns the member's message for staff: personal data are masked, and omitted after erasure.
   func maskedMessage(_ keys: MembersKeys) throws -> Member {
     var message = Member()
     message.name = "members/\(member.id)"

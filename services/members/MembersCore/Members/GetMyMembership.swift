@@ -4,7 +4,7 @@ import ServiceKit
 import Storage
 
 extension MembersService {
-  /// Reads one's own membership, masked, with one's own code.
+  /// Returns the caller's own membership, masked, with their own code.
   public func getMyMembership(
     _ request: GetMyMembershipRequest, context: ServerContext
   ) async throws -> GetMyMembershipResponse {

@@ -7,7 +7,7 @@ struct StoredHonor: Sendable, Hashable {
   var sourceEvent: String
   var memberID: String
   var title: String
-  /// Days since 1970-01-01.
+  /// The day in days since 1970-01-01.
   var day: Int
   var isRevoked: Bool
   var version: Int64
@@ -32,7 +32,7 @@ enum HonorStore {
     .first("\(selection) WHERE source_event = ?1", [event], stored)
   }
 
-  /// Honors of a member, and of the records that are merged into theirs.
+  /// Returns the honors of a member and of the records merged into theirs.
   static func of(_ member: String, limit: Int) -> Query<[StoredHonor]> {
     .all(
       """

@@ -4,10 +4,10 @@ import ServiceKit
 import Storage
 
 extension MembersService {
-  /// Up to so many members of a subtree are gathered and sorted for each page: some 50 ms.
+  /// The largest subtree, in members, that is sorted for each page: about 50 ms.
   private static let gatheredMax: Int64 = 20_000
 
-  /// Lists the members of a subtree in order of member number, masked.
+  /// Lists the members of a subtree by member number, masked.
   public func listMembers(
     _ request: ListMembersRequest, context: ServerContext
   ) async throws -> ListMembersResponse {
@@ -36,7 +36,7 @@ extension MembersService {
     return response
   }
 
-  /// The one member with a resident ID or a number, where the other filters let it through.
+  /// Returns the member with a resident ID or a number, if the other filters match.
   private func found(
     _ request: ListMembersRequest, _ states: [MembershipState], _ groups: [OccupationGroup],
     in range: PathRange
@@ -62,7 +62,7 @@ extension MembersService {
     let known = try await database.read(
       MemberStore.byResidentID(keys.residentIDs.keyed(id.text)))?.member
     guard let known, !request.memberNumber.isEmpty else { return known }
-    // Both are given: they must lead to the same.
+    // If both are given, they must identify the same member.
     return MemberNumber(request.memberNumber)?.text == known.member.number ? known : nil
   }
 }

@@ -4,7 +4,7 @@ import ServiceKit
 import Storage
 
 extension MemberDetails {
-  /// The details as they are kept: with normalized values.
+  /// Creates validated details with normalized values.
   init(checking raw: MemberDetails, field: String, _ checks: inout FieldChecks) {
     self.init()
     let text = { (raw: String, name: String, most: Int, checks: inout FieldChecks) -> String in
@@ -32,7 +32,7 @@ extension MemberDetails {
     }
   }
 
-  /// What an application said of it.
+  /// Creates the details stated in an application.
   init(of application: EnrollmentApplication) {
     self.init()
     employerName = application.employerName
@@ -41,7 +41,7 @@ extension MemberDetails {
     vehiclePlate = application.vehiclePlate
   }
 
-  /// Sealed with the person's key; nil where there is nothing to seal.
+  /// Returns the details sealed under the person's key; `nil` if they are empty.
   func sealed(_ key: PersonKey) throws -> [UInt8]? {
     self == MemberDetails()
       ? nil : try key.seal(try wireBytes(), table: MemberStore.table, column: "details")

@@ -6,27 +6,27 @@ import ServiceKit
 import Storage
 import YijiaTypeV1
 
-/// A write about one member, its common fields checked: who asks for it, and for whom.
+/// The validated common fields of a write on one member.
 struct MemberOrder: Sendable {
   static let reasonCharacters = 4...200
 
   let caller: Caller
   let key: RequestKey
-  /// The request without its request id.
+  /// The serialized request without its request id.
   let payload: [UInt8]
   let memberID: String
-  /// Empty where the caller does not compare.
+  /// The expected etag; empty for no check.
   let etag: String
-  /// Why; empty for members, who need not say.
+  /// The reason for the audit log; may be empty for members, who need not give one.
   let reason: String
   let now: Date
 
   var act: Act { Act(actor: caller.subject, now: now) }
 
   /// - Parameters:
-  ///   - name: The member; a member's own where empty.
-  ///   - payload: The request with its request id cleared.
-  ///   - checks: Takes the wrong fields, to which the RPC adds its own.
+  /// - name: The member; if empty, the calling member.
+  /// - payload: The request with its request id cleared.
+  /// - checks: Collects invalid fields, to which the RPC adds its own.
   init(
     _ context: ServerContext, requestID: String, name: String, field: String = "name",
     etag: String = "", reason: String, payload: some Message, at now: Date,
@@ -51,33 +51,34 @@ struct MemberOrder: Sendable {
 }
 
 extension Caller {
-  /// Identifier of the member that a request is about: a member's own where it names none.
+  /// Returns the identifier of the member named by a request, or of the calling member if it is
+  /// empty.
   func member(named name: String, field: String = "name") throws(FieldFailure) -> String {
     let name = name.isEmpty && kind == .member ? subject : name
     return try ResourceName.parse(name, collection: "members", field: field)
   }
 
-  /// Staff say why they do something to a member; members need not.
+  /// Validates a reason, which staff must give and members may omit.
   func checked(reason: String) throws(FieldFailure) -> String {
     if kind == .member, reason.isEmpty { return "" }
     return try PlainText.checked(
       reason, field: "reason", characters: MemberOrder.reasonCharacters)
   }
 
-  /// Whether the caller may act for a member: staff in whose subtree the member is managed, and the
-  /// member.
+  /// Returns whether the caller may act for a member: the member, and staff whose scope contains
+  /// the managing organization.
   func actsFor(_ known: KnownMember, _ scope: StaffScope) -> Bool {
     kind == .member ? subject == "members/\(known.member.id)" : scope.holds(known.managingPath)
   }
 }
 
 extension MembersService {
-  /// Makes one write about a member: ledger, scope, etag, decision, audit entry.
+  /// Executes one write on a member: ledger, scope, etag, decision, audit entry.
   ///
   /// - Parameters:
-  ///   - action: What the audit log calls it.
-  ///   - decide: Decides, and adds what is to be stored. What it throws refuses the write.
-  /// - Throws: ``MembersError/memberNotFound`` for whoever may not act for the member;
+  /// - action: The action in the audit log.
+  /// - decide: Decides and adds changes to the commit; an error that it throws refuses the write.
+  /// - Throws: ``MembersError/memberNotFound`` if the caller may not act for the member;
   ///   ``CommonFailure/etagMismatch``.
   func write<Reply: Message>(
     _ order: MemberOrder, action: String,
@@ -99,7 +100,7 @@ extension MembersService {
 }
 
 extension MemberOrder {
-  /// Reads the member and what is open about them, for who may act for them.
+  /// Reads the member with their open cases, transfers and reports, and checks access and etag.
   ///
   /// - Throws: ``MembersError/memberNotFound``, ``CommonFailure/etagMismatch``.
   func read(_ decide: @escaping @Sendable (MemberFacts) throws -> Step<[UInt8]>) -> Step<[UInt8]> {
@@ -121,20 +122,21 @@ extension MemberOrder {
   }
 }
 
-/// A member with what is open about them, from one snapshot.
+/// A member with their open case, transfer and report, from one snapshot.
 struct MemberFacts: Sendable {
   var known: KnownMember
-  /// The case of the holding pool.
+  /// The open case of the holding pool.
   var poolCase: PlacedPoolCase?
+  /// The open transfer.
   var transfer: PlacedTransfer?
-  /// The report of going away; only read where the membership may end.
+  /// The open away report; read only if the membership may end.
   var away: StoredAwayReport?
 
   var member: StoredMember { known.member }
 }
 
 extension Commit {
-  /// Ends a membership, and with it what is open about the member.
+  /// Ends a membership, and closes the member's open case, transfer and report.
   mutating func end(
     _ facts: MemberFacts, _ input: Membership.Input, survivorID: String? = nil, by act: Act
   ) throws -> StoredMember {

@@ -11,32 +11,32 @@ struct StoredMember: Sendable, Hashable {
   var group: OccupationGroup
   var channel: Channel
   var campaign: String
-  /// Day of first joining in China, in days since 1970-01-01.
+  /// The day of first joining in China, in days since 1970-01-01.
   var joinDay: Int
-  /// The member's own code, sealed with the person's key.
+  /// The member's own code, sealed under the person's key.
   var code: [UInt8]
   var codeSHA256: [UInt8]
   var version: Int64
-  /// Microseconds since 1970.
+  /// The creation in microseconds since 1970.
   var created: Int64
-  /// Employer, platform and vehicle, sealed with the person's key; nil where nothing is known.
+  /// Employer, platform and vehicle, sealed under the person's key; `nil` if unknown.
   var details: [UInt8]?
 }
 
-/// A membership with its person and with where it stands in the tree.
+/// A membership with its person and its position in the tree.
 struct KnownMember: Sendable, Hashable {
   var member: StoredMember
   var person: StoredPerson
-  /// Path of the managing organization.
+  /// The path of the managing organization.
   var managingPath: String
 }
 
-/// A person who applied before: a member or not, with an application that waits or not.
+/// A person who has applied before, whether or not they are a member.
 struct KnownPerson: Sendable, Hashable {
   var person: StoredPerson
-  /// The membership, in whatever state.
+  /// The membership in any state; `nil` if there is none.
   var member: KnownMember?
-  /// The application that waits for approval.
+  /// The enrollment that waits for approval, if any.
   var openEnrollmentID: String?
 }
 
@@ -46,7 +46,7 @@ enum MemberStore {
 
   static let selection = "SELECT \(columns)"
 
-  /// Of `memberships AS m`, `persons AS p` and `organizations AS o`, which manages the member.
+  /// The columns of `memberships AS m`, `persons AS p` and `organizations AS o`, the managing one.
   static let columns = """
     m.id, m.member_number, m.state, m.organization_id, m.managing_organization_id, \
     m.occupation_group, m.channel, m.campaign, m.join_day, m.code, m.code_sha256, m.version, \
@@ -64,7 +64,7 @@ enum MemberStore {
       """, [id], known)
   }
 
-  /// The member, or the survivor of a merged record.
+  /// Returns the member, or the survivor of a merged record.
   static func remaining(of id: String) -> Query<KnownMember?> {
     .first(
       """
@@ -76,7 +76,7 @@ enum MemberStore {
       """, [id], known)
   }
 
-  /// Whose a number is: of a merged record the survivor's.
+  /// Returns the member with a number, or the survivor of a merged record.
   static func byNumber(_ number: String) -> Query<KnownMember?> {
     .first(
       """
@@ -89,10 +89,10 @@ enum MemberStore {
       """, [number], known)
   }
 
-  /// The member of a case of the holding pool.
+  /// Returns the member of a pool case.
   static func ofPoolCase(_ id: String) -> Query<KnownMember?> { of("pool_cases", id) }
 
-  /// The member whose transfer it is.
+  /// Returns the member of a transfer.
   static func ofTransfer(_ id: String) -> Query<KnownMember?> { of("transfers", id) }
 
   private static func of(_ table: String, _ id: String) -> Query<KnownMember?> {
@@ -106,7 +106,7 @@ enum MemberStore {
       """, [id], known)
   }
 
-  /// The person with the resident ID, where known: of a merged record the survivor.
+  /// Returns the person with a resident ID, or the survivor of a merged record.
   static func byResidentID(_ hashes: [KeyedHash.Candidate]) -> Query<KnownPerson?> {
     .keyed(
       """
@@ -121,7 +121,7 @@ enum MemberStore {
     ) { try $0.first.map(knownPerson) }
   }
 
-  /// The person who made an application.
+  /// Returns the person of an enrollment.
   static func applicant(of enrollmentID: String) -> Query<KnownPerson?> {
     .first(
       """
@@ -140,7 +140,7 @@ enum MemberStore {
       openEnrollmentID: try row.optionalText("enrollment_id"))
   }
 
-  /// Those of `numbers` that are taken.
+  /// Returns those of `numbers` that are taken.
   static func taken(_ numbers: [String]) -> Query<Set<String>> {
     .keyed(
       "WITH k (member_number) AS (VALUES", numbers, asTable: true,
@@ -152,15 +152,15 @@ enum MemberStore {
     ) { rows in Set(try rows.map { try $0.text("member_number") }) }
   }
 
-  /// A page of a subtree in order of member number.
+  /// Returns a page of a subtree by member number.
   ///
-  /// - Parameter isSmall: Whether the subtree has few members: then they are gathered by managing
-  ///   organization and sorted, otherwise the numbers are walked and the subtree picked out.
+  /// - Parameter isSmall: Whether the subtree is small enough to be read by managing organization
+  ///   and sorted; a large one is filtered while all numbers are scanned in order.
   static func page(
     of range: PathRange, states: [MembershipState], groups: [OccupationGroup],
     after number: SQLValue, limit: Int, isSmall: Bool
   ) -> Query<[KnownMember]> {
-    // SQLite keeps the order of a CROSS JOIN, PostgreSQL is free: a hint that both understand.
+    // CROSS JOIN fixes the join order on SQLite; PostgreSQL reorders it freely.
     let tables =
       isSmall
       ? "organizations AS o CROSS JOIN memberships AS m"
@@ -180,7 +180,7 @@ enum MemberStore {
       """, [range.first, range.end, number, limit], known)
   }
 
-  /// The live members that an organization manages.
+  /// Returns the live members managed by an organization.
   static func live(in organizationID: String, limit: Int) -> Query<[StoredMember]> {
     let live = MembershipState.live.map { String($0.rawValue) }.joined(separator: ", ")
     return .all(
@@ -193,7 +193,7 @@ enum MemberStore {
       """, [organizationID, limit], member)
   }
 
-  /// Whom the codes belong to, by the SHA-256 of each: of a merged record to the survivor.
+  /// Returns the live members with codes of the given SHA-256, or the survivors of merged records.
   static func byCodes(
     _ digests: [[UInt8]]
   ) -> Query<[(digest: [UInt8], id: String, group: OccupationGroup)]> {
@@ -217,8 +217,8 @@ enum MemberStore {
     }
   }
 
-  /// Founds a membership: the row, whose key is the person's, and the number, which nobody else
-  /// has.
+  /// Inserts a membership, whose key is the person's id, and its member number. Guarded against a
+  /// concurrent enrollment of the person and use of the number.
   static func found(_ member: StoredMember, into commit: inout Commit) {
     commit.run(
       """
@@ -242,9 +242,9 @@ enum MemberStore {
       """, [member.number, member.id], expects: .exactly(1))
   }
 
-  /// Changes a membership; see `Commit.change`.
+  /// Updates a membership; see `Commit.change`.
   ///
-  /// - Parameter member: The membership after the change; its version has risen by one.
+  /// - Parameter member: The changed membership, with its version incremented.
   static func update(_ member: StoredMember) -> Statement {
     Statement(
       """
@@ -260,14 +260,14 @@ enum MemberStore {
       ], expects: .exactly(1))
   }
 
-  /// Sets the join day of a membership that is not live: no counter and no feed has it.
+  /// Sets the join day of a membership that is not live, which is part of no counter or event.
   static func setJoinDay(_ day: Int, of member: StoredMember) -> Statement {
     Statement(
       "UPDATE memberships SET join_day = ?3 WHERE id = ?1 AND version = ?2",
       [member.id, member.version, day], expects: .exactly(1))
   }
 
-  /// Notices whatever changes a membership between a decision about it and the commit.
+  /// A guard that detects a concurrent change of a membership.
   static func isStill(_ member: StoredMember) -> Statement {
     Statement(
       "UPDATE memberships SET version = version WHERE id = ?1 AND version = ?2",

@@ -1,9 +1,9 @@
 import Storage
 
-/// A person as stored: all that is personal is sealed with the person's own key.
+/// A person as stored: personal data are sealed under the person's own key.
 struct StoredPerson: Sendable, Hashable {
   var id: String
-  /// nil once the person was erased.
+  /// The wrapped data key; `nil` after erasure.
   var wrappedKey: [UInt8]?
   var name: [UInt8]
   var residentID: [UInt8]
@@ -12,34 +12,36 @@ struct StoredPerson: Sendable, Hashable {
   var isErased: Bool { wrappedKey == nil }
 }
 
-/// The hashes that a person is found by, each under the current key and, while that one is not
-/// retired, the key before it.
+/// The hashes by which a person is found, each under the current key and, until it is retired, the
+/// previous one.
 struct PersonHashes: Sendable, Hashable {
-  /// Of the resident ID: of one person only.
+  /// The hashes of the resident ID, unique to the person.
   var residentID: [KeyedHash.Candidate]
+  /// The hashes of the phone number.
   var phone: [KeyedHash.Candidate]
-  /// Of name and birth date.
+  /// The hashes of name and birth date.
   var birth: [KeyedHash.Candidate]
 
   /// The number of the current key.
   var key: UInt32 { residentID[0].key }
 }
 
-/// The SQL of persons, and what their fields are sealed for.
+/// The SQL of persons.
 enum PersonStore {
   static let table = "persons"
 
-  /// Who else was read to have a new person's phone, and their name and birth date.
+  /// The look-alikes of a new person that were read: the oldest persons with the same phone number,
+  /// and with the same name and birth date.
   struct LookAlikes: Sendable {
     var withPhone: String?
     var withBirth: String?
   }
 
-  /// Stores a new person. All the hashes of the resident ID are taken first: where another person
-  /// has one of them, under whichever key, this person is known.
+  /// Inserts a new person. The hashes of the resident ID come first: the guard fails if another
+  /// person has one of them, under either key.
   ///
-  /// Guards that the look-alikes are still who was read: of two who come at the same moment to two
-  /// replicas, neither would be noticed otherwise.
+  /// The look-alikes are guarded, too, so that of two look-alikes enrolled concurrently by two
+  /// replicas, one is detected.
   static func insert(
     _ person: StoredPerson, hashes: PersonHashes, lookAlikes: LookAlikes, created: Int64,
     into commit: inout Commit
@@ -61,9 +63,9 @@ enum PersonStore {
       ], expects: .exactly(1))
   }
 
-  /// Hashes of a person who has some already, under another key.
+  /// Inserts hashes of an existing person under other keys.
   ///
-  /// - Parameter isNew: Whether none of the resident ID's hashes may be there yet.
+  /// - Parameter isNew: Whether none of the resident ID's hashes may exist yet.
   static func insert(
     _ hashes: PersonHashes, of person: String, isNew: Bool = false, into commit: inout Commit
   ) {
@@ -75,7 +77,7 @@ enum PersonStore {
     }
   }
 
-  /// Removes what a person is found by, under each key in use.
+  /// Deletes a person's hashes under each key in use.
   static func remove(_ hashes: PersonHashes, of person: String, into commit: inout Commit) {
     for candidate in hashes.residentID + hashes.phone + hashes.birth {
       commit.run(
@@ -83,7 +85,7 @@ enum PersonStore {
     }
   }
 
-  /// The persons whose a resident ID is; a merge is not followed.
+  /// Returns the persons with a resident ID, without following merges.
   static func holders(of residentID: [KeyedHash.Candidate]) -> Query<[String]> {
     let places = residentID.indices.map { "?\($0 + 1)" }.joined(separator: ", ")
     return .all(
@@ -92,16 +94,16 @@ enum PersonStore {
     ) { row in try row.text("person_id") }
   }
 
-  /// Notices an erasure, a correction or a renewal of keys between a decision and the commit.
+  /// A guard that detects a concurrent erasure, correction or key renewal.
   static func isStill(_ person: StoredPerson) -> Statement {
     Statement(
       "UPDATE persons SET hash_key = hash_key WHERE id = ?1 AND wrapped_key = ?2",
       [person.id, person.wrappedKey], expects: .exactly(1))
   }
 
-  /// Corrects a person's data.
+  /// Returns the statement that corrects a person's data.
   ///
-  /// - Parameter hashKey: The number of the key that the new hashes are under.
+  /// - Parameter hashKey: The number of the key of the new hashes.
   static func correct(
     _ person: StoredPerson, to corrected: StoredPerson, hashKey: UInt32
   ) -> Statement {
@@ -117,15 +119,15 @@ enum PersonStore {
       ], expects: .exactly(1))
   }
 
-  /// What others may have too.
+  /// Inserts hashes that several persons may have.
   ///
-  /// - Parameter oldest: Who must be ``oldest(with:)`` of them.
+  /// - Parameter oldest: The expected oldest person with any of the hashes; `nil` for none.
   private static func insertGuarded(
     _ hashes: [KeyedHash.Candidate], of person: String, oldest: String?, into commit: inout Commit
   ) {
     let others = hashes.count > 1 ? [hashes[1].digest] : []
     let same = others.isEmpty ? "h.hash = v.hash" : "h.hash IN (v.hash, v.other)"
-    // Most have no look-alike, and that nobody has become one is soon seen.
+    // Most persons have no look-alike, and the absence of one is cheap to check.
     let (isStill, expected): (String, [String]) =
       if let oldest {
         (
@@ -136,7 +138,7 @@ enum PersonStore {
           """, [oldest]
         )
       } else {
-        // As a value, which PostgreSQL looks up by the index, however few rows it thinks there are.
+        // A scalar subquery, which PostgreSQL evaluates by the index whatever its row estimate.
         ("(SELECT h.place FROM person_hashes AS h WHERE \(same) LIMIT 1) IS NULL", [])
       }
     let columns =
@@ -156,7 +158,7 @@ enum PersonStore {
     }
   }
 
-  /// - Parameter place: Empty for what one person has only, else the person.
+  /// - Parameter place: Empty for hashes unique to a person, otherwise the person.
   private static func insert(
     _ hash: KeyedHash.Candidate, place: String, of person: String, expects: Statement.Expectation
   ) -> Statement {
@@ -167,11 +169,11 @@ enum PersonStore {
       """, [hash.digest, place, person, Int64(hash.key)], expects: expects)
   }
 
-  /// When the person of `h` was stored: a value and no join, so that PostgreSQL looks it up by the
-  /// index, however few persons there were when it thought its plan.
+  /// The creation time of the person of `h`. A scalar subquery instead of a join, so that a
+  /// PostgreSQL plan made for a small table still uses the index.
   private static let created = "(SELECT p.created FROM persons AS p WHERE p.id = h.person_id)"
 
-  /// The oldest person with the phone, or with the name and birth date.
+  /// Returns the oldest person with the phone number, or with the name and birth date.
   static func oldest(with hashes: [KeyedHash.Candidate]) -> Query<String?> {
     .keyed(
       "WITH k (hash) AS (VALUES", hashes.map(\.digest), asTable: true,
@@ -182,13 +184,13 @@ enum PersonStore {
       FROM k
       """, column: "hash"
     ) { rows in
-      // Under each key in use the oldest, after its instant of as many digits.
+      // The minimum over the keys in use; the creation times have the same number of digits.
       try rows.compactMap { try $0.optionalText("oldest") }.min()
         .map { String($0.drop { $0 != " " }.dropFirst()) }
     }
   }
 
-  /// A person with the number of the key that their hashes are under.
+  /// A person with the number of the key of their hashes.
   struct Keyed: Sendable {
     var person: StoredPerson
     var hashKey: Int64
@@ -199,7 +201,7 @@ enum PersonStore {
     FROM persons AS p
     """
 
-  /// Persons in the order of their identifiers, which a rotation walks.
+  /// Returns persons in order of id, for key rotation.
   static func page(after id: String, limit: Int) -> Query<[Keyed]> {
     .all("\(keyed) WHERE p.id > ?1 ORDER BY p.id LIMIT ?2", [id, limit], keyed)
   }
@@ -212,7 +214,7 @@ enum PersonStore {
     Keyed(person: try person(row), hashKey: try row.integer("hash_key"))
   }
 
-  /// Hashes in their order, each with the number of its key.
+  /// Returns hashes in order, each with the number of its key.
   static func hashes(
     after hash: [UInt8], _ place: String, limit: Int
   ) -> Query<[(hash: [UInt8], place: String, key: Int64)]> {

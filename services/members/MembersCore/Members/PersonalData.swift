@@ -2,24 +2,24 @@ import MembersV1
 import ServiceKit
 import Storage
 
-/// What identifies a person, in clear: only ever in memory.
+/// The decrypted data that identify a person; never stored.
 struct PersonalData: Sendable {
   var name: String
   var residentID: String
-  /// E.164.
+  /// The phone number in E.164.
   var phone: String
 }
 
 extension MembersKeys {
-  /// The key of a person's data.
+  /// Returns a person's data key.
   ///
-  /// - Throws: `StorageError.sealBroken` once the person was erased.
+  /// - Throws: `StorageError.sealBroken` after erasure.
   func personKey(of person: StoredPerson) throws -> PersonKey {
     guard let wrapped = person.wrappedKey else { throw StorageError.sealBroken }
     return try cipher.personKey(wrapped, person: person.id)
   }
 
-  /// Opens a person's data. In full they leave only through RevealMember.
+  /// Decrypts a person's data. Only RevealMember returns them in full.
   func personalData(of person: StoredPerson) throws -> PersonalData {
     let key = try personKey(of: person)
     let table = PersonStore.table
@@ -29,9 +29,9 @@ extension MembersKeys {
       phone: try key.openText(person.phone, table: table, column: "phone"))
   }
 
-  /// What a person is found by.
+  /// Returns the hashes by which a person is found.
   ///
-  /// - Throws: `FieldFailure` where the resident ID is none.
+  /// - Throws: `FieldFailure` if the resident ID is invalid.
   func hashes(of data: PersonalData) throws -> PersonHashes {
     let id = try ResidentID(checking: data.residentID, field: "resident_id")
     return PersonHashes(
@@ -39,10 +39,10 @@ extension MembersKeys {
       birth: births.keyed(birth(id, data.name)))
   }
 
-  /// The text whose hash finds persons of one name and birth date.
+  /// Returns the text of name and birth date that is hashed.
   func birth(_ id: ResidentID, _ name: String) -> String { "\(id.birthDate) \(name)" }
 
-  /// A new person's row, sealed with a fresh key of their own.
+  /// Returns a new person, sealed under a new key.
   func seal(
     _ data: PersonalData, personID: String
   ) throws -> (key: PersonKey, person: StoredPerson) {

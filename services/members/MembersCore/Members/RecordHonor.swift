@@ -5,8 +5,7 @@ import ServiceKit
 import Storage
 
 extension MembersService {
-  /// Attaches a title or an award to a member, once an event of the service that gave it; or
-  /// revokes it.
+  /// Records or revokes a title or an award of a member. Idempotent per source event.
   public func recordHonor(
     _ request: RecordHonorRequest, context: ServerContext
   ) async throws -> RecordHonorResponse {
@@ -21,7 +20,7 @@ extension MembersService {
         var changed = honor
         if let known {
           changed.version = known.version + 1
-          // What was revoked stays so: an older event may come late.
+          // A revocation is final, because an older event may arrive late.
           changed.isRevoked = known.isRevoked || honor.isRevoked
           var same = known
           (same.isRevoked, same.version) = (changed.isRevoked, changed.version)
@@ -42,7 +41,7 @@ extension MembersService {
   }
 }
 
-/// An honor as it is told, checked.
+/// The validated honor of a request.
 private struct HonorOrder: Sendable {
   let honor: StoredHonor
 

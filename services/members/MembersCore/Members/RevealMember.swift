@@ -5,9 +5,9 @@ import ServiceKit
 import Storage
 
 extension MembersService {
-  /// Shows a member's data in full. The audit entry is durable before the data leaves.
+  /// Returns a member's data in full. The audit entry is durable before the data are returned.
   ///
-  /// The ledger remembers the reply sealed with the person's key too: erasure reaches it.
+  /// The reply in the ledger is sealed under the person's key, so that erasure covers it.
   public func revealMember(
     _ request: RevealMemberRequest, context: ServerContext
   ) async throws -> RevealMemberResponse {
@@ -51,7 +51,7 @@ extension MembersService {
     return try checks.finish(requestID, memberID, reason)
   }
 
-  /// - Throws: ``MembersError/memberNotFound`` where the person was erased since the first reply.
+  /// - Throws: ``MembersError/memberNotFound`` if the person was erased after the first reply.
   private func opened(_ sealed: [UInt8], memberID: String) async throws -> RevealMemberResponse {
     guard let known = try await database.read(MemberStore.byID(memberID)),
       known.person.wrappedKey != nil
@@ -63,7 +63,7 @@ extension MembersService {
 }
 
 extension KnownMember {
-  /// The full data, sealed with the person's key.
+  /// Returns the full data, sealed under the person's key.
   fileprivate func sealedReveal(_ keys: MembersKeys) throws -> [UInt8] {
     let key = try keys.personKey(of: person)
     let data = try keys.personalData(of: person)

@@ -6,7 +6,7 @@ import ServiceKit
 import Storage
 
 extension MembersService {
-  /// Changes the facts of a live member that the mask names.
+  /// Updates the fields of a live member named by the mask.
   public func updateMember(
     _ request: UpdateMemberRequest, context: ServerContext
   ) async throws -> UpdateMemberResponse {
@@ -32,7 +32,7 @@ extension MembersService {
   }
 }
 
-/// The facts that an update changes, checked.
+/// The validated fields of an update.
 private struct MemberUpdate: Sendable {
   private static let paths: Set = [
     "group", "details", "details.employer_name", "details.employer_credit_code",

@@ -4,7 +4,7 @@ import ServiceKit
 import Storage
 
 extension MembersService {
-  /// Ends a live membership for ever.
+  /// Ends a live membership by expulsion, which is final.
   public func expelMember(
     _ request: ExpelMemberRequest, context: ServerContext
   ) async throws -> ExpelMemberResponse {

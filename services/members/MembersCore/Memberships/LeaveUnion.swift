@@ -4,7 +4,7 @@ import ServiceKit
 import Storage
 
 extension MembersService {
-  /// Ends a live membership by the member's will.
+  /// Ends a live membership at the member's request.
   public func leaveUnion(
     _ request: LeaveUnionRequest, context: ServerContext
   ) async throws -> LeaveUnionResponse {

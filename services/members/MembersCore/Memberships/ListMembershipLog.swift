@@ -5,7 +5,7 @@ import Storage
 import YijiaTypeV1
 
 extension MembersService {
-  /// Lists the log of a membership, the oldest entry first.
+  /// Lists the log of a membership, oldest entry first.
   public func listMembershipLog(
     _ request: ListMembershipLogRequest, context: ServerContext
   ) async throws -> ListMembershipLogResponse {
@@ -21,7 +21,7 @@ extension MembersService {
     var response = ListMembershipLogResponse()
     response.entries = page.prefix(size).map { entry in
       var entry = entry
-      // Who works at the union is not the member's to know.
+      // Members don't see which staff acted.
       if caller.kind == .member, entry.actor != caller.subject { entry.actor = "" }
       return entry
     }

@@ -1,25 +1,25 @@
 import MembersV1
 import Storage
 
-/// Members of one organization who go to another one together: all of them in one commit, or none.
+/// Moves members of one organization to another one in a single commit.
 ///
-/// It is one transaction on purpose. Whoever dissolves an organization is promised that its members
-/// are pooled with it; batches of their own would leave, where the process is killed, half of them
-/// elsewhere and an organization that is neither. ``membersMax`` bounds how long others wait.
+/// A single transaction, because dissolving an organization promises that its members are pooled
+/// with it: separate batches could be interrupted, which would leave the organization half moved.
+/// ``membersMax`` bounds how long other writers wait.
 struct MembersMove: Sendable {
-  /// Members of one commit: seconds of the writer's time. Below `Limits.rowsPerQuery`.
+  /// The maximum number of members per commit, which takes seconds. Below `Limits.rowsPerQuery`.
   static let membersMax = 50_000
 
-  /// The live members, as they were read.
+  /// The live members that were read.
   let members: [StoredMember]
   let from: StoredOrganization
   let to: StoredOrganization
-  /// What the pool's region says of its cases; nil where nobody is pooled.
+  /// The terms of the pool's cases; `nil` if nobody is pooled.
   var terms: PoolTerms?
-  /// What happens to the membership of each, by its state.
+  /// Returns the membership input for a state.
   let input: @Sendable (MembershipState) -> Membership.Input
 
-  /// What is stored, counted, logged and told of it.
+  /// Adds the changes, counters, log entries and events to a commit.
   ///
   /// - Throws: ``MembersError/membershipState``.
   func store(by act: Act, into commit: inout Commit) throws {
@@ -56,7 +56,7 @@ struct MembersMove: Sendable {
     try commit.openPoolCases(of: pooled.map(\.1), on: terms, by: act)
   }
 
-  /// Guarded by each member's version.
+  /// Updates memberships, guarded by each member's version.
   private func update(_ members: [StoredMember], _ commit: inout Commit) {
     commit.run(
       """

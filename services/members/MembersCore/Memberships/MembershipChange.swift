@@ -3,29 +3,29 @@ import MembersV1
 import ServiceKit
 import Storage
 
-/// Who does something, and when: what every log wants to know.
+/// The actor and the time of a change, for logs.
 struct Act: Sendable {
-  /// Resource name of the caller, or of the service itself.
+  /// The resource name of the caller, or of the service itself.
   let actor: String
   let now: Date
 
-  /// Microseconds since 1970.
+  /// The time in microseconds since 1970.
   var microseconds: Int64 { now.microsecondsSince1970 }
 
-  /// Today in China, in days since 1970-01-01.
+  /// The day in China, in days since 1970-01-01.
   var day: Int { ChinaDate(microseconds: microseconds).daysSinceEpoch }
 }
 
 extension Commit {
-  /// Changes a membership, with all that goes along: its row, guarded by the version that was read;
-  /// its entry in the log; the counters; its event.
+  /// Changes a membership with everything that follows: its row, guarded by the version that was
+  /// read, its log entry, the counters, and its event.
   ///
   /// - Parameters:
-  ///   - former: What a merged membership was.
-  ///   - survivorID: Who a membership that is merged goes on as.
-  ///   - organizationID: The union that the member is of from now on, joined and managing.
-  ///   - edit: Further changes of the row.
-  /// - Returns: The membership after the change.
+  /// - former: The state of a merged membership before the merge.
+  /// - survivorID: The survivor of a membership that is merged.
+  /// - organizationID: The new joined and managing organization; `nil` for no change.
+  /// - edit: Makes further changes to the row.
+  /// - Returns: The changed membership.
   /// - Throws: ``MembersError/membershipState``, ``MembersError/membershipClosed``.
   mutating func change(
     _ member: StoredMember, _ input: Membership.Input, former: MembershipState = .unspecified,
@@ -51,9 +51,9 @@ extension Commit {
     return changed
   }
 
-  /// Founds a membership: the row, its entry in the log, the counters, its event.
+  /// Creates a membership: its row, its log entry, the counters, and its event.
   ///
-  /// - Parameter input: How the person joins; it decides the state.
+  /// - Parameter input: How the person joins, which determines the state.
   /// - Returns: The membership in its state.
   mutating func found(
     _ draft: StoredMember, _ input: Membership.Input, enrollmentID: String, by act: Act
@@ -92,7 +92,7 @@ extension Commit {
 }
 
 extension StoredMember {
-  /// The membership without personal data.
+  /// The membership's message without personal data.
   var summary: MembershipSummary {
     var message = MembershipSummary()
     message.name = "members/\(id)"

@@ -5,7 +5,7 @@ import Protobuf
 import ServiceKit
 import Storage
 
-/// One entry of the append-only log of a membership: what is counted and replayed.
+/// An entry of a membership's append-only log, from which counts and states can be recomputed.
 struct MembershipLogEntry: Sendable {
   enum Action: String, Sendable, CaseIterable {
     case joined = "JOINED"
@@ -25,14 +25,14 @@ struct MembershipLogEntry: Sendable {
 
   var action: Action
   var from: MembershipState
-  /// The membership after the change.
+  /// The changed membership.
   var member: StoredMember
-  /// Day of the change in China, in days since 1970-01-01.
+  /// The day of the change in China, in days since 1970-01-01.
   var day: Int
   var enrollmentID: String?
   var retention: RetentionCause = .unspecified
   var actor: String
-  /// Microseconds since 1970.
+  /// The time in microseconds since 1970.
   var created: Int64
 
   static let columns = [
@@ -41,7 +41,7 @@ struct MembershipLogEntry: Sendable {
     "enrollment_id", "actor", "created", "retention",
   ]
 
-  /// The columns' values.
+  /// The values of `columns`.
   var values: [any SQLValueConvertible] {
     [
       member.id, member.version, action.rawValue, from.rawValue, member.state.rawValue,
@@ -63,9 +63,9 @@ struct MembershipLogEntry: Sendable {
   }
 }
 
-/// The SQL of the membership log, as it is read.
+/// The queries of the membership log.
 enum MembershipLog {
-  /// A page of a membership's entries, the oldest first.
+  /// Returns a page of a membership's entries, oldest first.
   static func page(
     of member: String, after version: SQLValue, limit: Int
   ) -> Query<[MembershipLogRecord]> {
@@ -77,9 +77,9 @@ enum MembershipLog {
       """, [member, version, limit], record)
   }
 
-  /// Memberships of a range of identifiers whose row is not what the fold of their log says: an
-  /// entry a version, and the last one's state and organization. With the last identifier looked
-  /// at, nil where there is none left.
+  /// Returns the inconsistent memberships in a range of identifiers, i.e. those without exactly one
+  /// log entry per version, consecutive states, and a last entry that matches the row; and the last
+  /// identifier of the range, `nil` at the end.
   static func unfolded(after id: String, limit: Int) -> (
     last: Query<String?>, wrong: Query<[String]>
   ) {
@@ -146,7 +146,7 @@ extension MembershipLogEntry.Action {
 }
 
 extension GoogleType.Date {
-  /// The civil date so many days after 1970-01-01.
+  /// Returns the civil date a number of days after 1970-01-01.
   static func day(_ days: Int) -> GoogleType.Date {
     let civil = ChinaDate(daysSinceEpoch: days)
     return .with {

@@ -1,16 +1,16 @@
 import ServiceKit
 import Storage
 
-/// Folds the log of every membership, and compares with the row: an entry a version, each from the
-/// state that the one before left, the last one with the row's state and organizations.
+/// Verifies every membership against its log: one entry per version, consecutive states, and a last
+/// entry that matches the row's state and organizations.
 struct MembershipLogCheck: Sendable {
   private static let membersPerRead = 1_000
-  /// Lines of a report: whoever has more has another problem.
+  /// The maximum number of lines of a report.
   private static let findingsMax = 1_000
 
   let database: any Database
 
-  /// - Returns: A line for each membership that is not the fold of its log.
+  /// - Returns: One line per inconsistent membership.
   func run(report: TaskReport) async throws -> [String] {
     var findings: [String] = []
     var (after, done) = ("", 0)

@@ -4,7 +4,7 @@ import ServiceKit
 import Storage
 
 extension MembersService {
-  /// Ends the membership of a member who died.
+  /// Ends the membership of a deceased member.
   public func recordDeath(
     _ request: RecordDeathRequest, context: ServerContext
   ) async throws -> RecordDeathResponse {

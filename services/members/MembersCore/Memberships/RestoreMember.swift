@@ -4,7 +4,7 @@ import ServiceKit
 import Storage
 
 extension MembersService {
-  /// Makes a retained membership active again.
+  /// Reactivates a retained membership.
   public func restoreMember(
     _ request: RestoreMemberRequest, context: ServerContext
   ) async throws -> RestoreMemberResponse {

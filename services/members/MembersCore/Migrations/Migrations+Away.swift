@@ -1,7 +1,7 @@
 import Storage
 
 extension MembersMigrations {
-  /// Reports stay with the organization that managed the member when they were made.
+  /// Away reports. A report keeps the organization that managed the member when it was made.
   static let away = Migration(
     "0025 away ledger",
     sql: """

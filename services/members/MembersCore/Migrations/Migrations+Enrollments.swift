@@ -1,8 +1,8 @@
 import Storage
 
 extension MembersMigrations {
-  /// Staff read their queue by organization and state, partners what they made; each in the order
-  /// in which it is listed.
+  /// Indexes for the lists of enrollments, in list order: staff list by organization and state,
+  /// partners by caller.
   static let enrollmentLists = Migration(
     "0020 lists of enrollments",
     sql: """

@@ -1,8 +1,8 @@
 import Storage
 
 extension MembersMigrations {
-  /// What units and entries of outreach lists are found by under the key before the current one
-  /// too: of replicas that take up a new key at different moments, each finds what another stored.
+  /// Hashes of units and outreach entries under the previous key: replicas that load a new key at
+  /// different times still find each other's rows.
   static let olderHashes = Migration(
     "0028 older hashes of units and outreach entries",
     sql: """

@@ -1,6 +1,6 @@
 import Storage
 
-/// What the life of a membership added, numbers 0010 to 0019.
+/// The migrations 0010 to 0014, on the life of memberships.
 extension MembersMigrations {
   static let membershipLife = Migration(
     "0010 details of members, and why a membership is retained",

@@ -1,8 +1,8 @@
 import Storage
 
 extension MembersMigrations {
-  /// `child_count` is kept by who comes and goes below; `closed` ends a counter of a dissolved
-  /// organization, so that nobody is counted, and therefore stored, as its member any more.
+  /// `child_count` is maintained by the organizations below. `closed` marks the counters of a
+  /// dissolved organization, so that nobody can be counted, and therefore stored, as its member.
   static let organizationLife = Migration(
     "0005 life, place and covers of organizations",
     sql: """

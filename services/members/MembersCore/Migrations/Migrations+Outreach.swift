@@ -1,8 +1,8 @@
 import Storage
 
 extension MembersMigrations {
-  /// People of rosters who are to be contacted. An entry's key is its own: they are no persons of
-  /// the registry.
+  /// People of rosters to be contacted. Entries have keys of their own, because they are not
+  /// persons of the registry.
   static let outreach = Migration(
     "0027 outreach lists",
     sql: """

@@ -1,7 +1,7 @@
 import Storage
 
 extension MembersMigrations {
-  /// How many rows an organization's staff compared on a day.
+  /// The number of rows that an organization's staff compared per day.
   static let rosterQuotas = Migration(
     "0023 quotas of roster comparison",
     sql: """

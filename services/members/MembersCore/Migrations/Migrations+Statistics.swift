@@ -1,13 +1,13 @@
 import Storage
 
 extension MembersMigrations {
-  /// What the counters are made of from now on. Each change of a membership appends what it does to
-  /// the counts; a fold adds that up, for the organization and for every level above, and takes it
-  /// away. The counters of before are made of appended rows too: the fold does the rest.
+  /// The counters of subtrees. Each change of a membership appends its effect on the counts; a fold
+  /// adds the effects to the counters of the organization and all its ancestors, and deletes them.
+  /// Existing memberships are migrated by appending their effects.
   ///
-  /// A counter's `own` is of the members that the organization itself manages, `members` of its
-  /// whole subtree. The organization '' is all the tree. `membership_counts` stays: what an
-  /// organization has itself is counted in each change's own commit, which dissolving it relies on.
+  /// In a counter, `own` counts the members that the organization itself manages, `members` those
+  /// of its whole subtree. The organization '' stands for the whole tree. `membership_counts` is
+  /// kept: it is updated in the commit of each change, which dissolving an organization relies on.
   static let subtreeCounters = Migration(
     "0021 counters of subtrees",
     sql: """
@@ -62,8 +62,8 @@ extension MembersMigrations {
       FROM membership_log WHERE action IN ('JOINED', 'REVIVED');
       """)
 
-  /// `people` and where it comes from: the denominators. `coverage_targets` is what is to be
-  /// reached and the version of both.
+  /// `coverage_bases` holds the denominators with their sources, `coverage_targets` the targets and
+  /// the version of both.
   static let coverage = Migration(
     "0022 bases and targets of coverage",
     sql: """

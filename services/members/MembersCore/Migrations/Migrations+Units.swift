@@ -1,8 +1,9 @@
 import Storage
 
 extension MembersMigrations {
-  /// Units are found by a keyed hash: who works where is personal. `unit_queue` holds the members
-  /// whose unit is to be looked at again; `unit_members` says where each was counted last.
+  /// Units are found by a keyed hash, because employment is personal data. `unit_queue` holds the
+  /// members whose unit must be determined again, `unit_members` the unit in which each member is
+  /// counted.
   static let units = Migration(
     "0024 units",
     sql: """

@@ -1,12 +1,12 @@
 public import Storage
 
-/// The history of the members store's schema. Append only: a released one is never edited.
+/// The migrations of the members store. Append only: a released migration is never edited.
 ///
-/// Paths of organizations are the identifiers from the root down, 32 hex digits each and nothing
-/// between: the subtree of a path `p` is `path >= p AND path < p || 'g'`, in every collation.
-/// Personal data stand only in BLOB columns, sealed with the key of their person.
+/// The path of an organization consists of the identifiers from the root down, 32 hex digits each,
+/// without separators. The subtree of a path `p` is `path >= p AND path < p || 'g'`, in every
+/// collation. Personal data are stored only in BLOB columns, sealed under the person's key.
 public enum MembersMigrations {
-  /// Every migration, oldest first.
+  /// All migrations, oldest first.
   public static let all = [
     organizations, persons, enrollments, counters, membershipLife, enrollmentLists,
     organizationLife, pool, transfers, duplicates, corrections,
@@ -65,8 +65,9 @@ public enum MembersMigrations {
       + Partitions.hashed(
         "persons", "person_hashes", "memberships", "member_numbers", "membership_log"))
 
-  /// Parted by person on PostgreSQL. A membership has its person's identifier: a person has one
-  /// membership for life, and both are found in the same part.
+  /// On PostgreSQL hash-partitioned: `person_hashes` by hash, `member_numbers` by number, the other
+  /// tables by person. A person has one membership for life, with the same identifier, so both are
+  /// in partitions of the same number.
   private static func persons(_ parted: String) -> String {
     func end(_ column: String, else options: String = "STRICT") -> String {
       parted.isEmpty ? options : "\(parted) (\(column))"

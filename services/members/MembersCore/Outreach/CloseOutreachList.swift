@@ -5,7 +5,7 @@ import ServiceKit
 import Storage
 
 extension MembersService {
-  /// Closes a list: its people are erased, its progress stays.
+  /// Closes a list: erases its entries and keeps its progress.
   public func closeOutreachList(
     _ request: CloseOutreachListRequest, context: ServerContext
   ) async throws -> CloseOutreachListResponse {

@@ -5,7 +5,7 @@ import ServiceKit
 import Storage
 
 extension MembersService {
-  /// Makes an empty list of people to contact.
+  /// Creates an empty list of people to contact.
   public func createOutreachList(
     _ request: CreateOutreachListRequest, context: ServerContext
   ) async throws -> CreateOutreachListResponse {
@@ -34,7 +34,7 @@ extension MembersService {
     let reply = try await writeOnce(
       requestID ?? "", payload: try payload.wireBytes(), at: now, context
     ) {
-      // Here, so that a retry on a later day gets the first reply.
+      // Checked inside the ledger, so that a retry on a later day gets the first reply.
       guard list.dueDay ?? today >= today else {
         throw CommonFailure.invalidFields([.inPast("due_date")])
       }

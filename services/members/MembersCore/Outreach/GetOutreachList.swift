@@ -5,7 +5,7 @@ import ServiceKit
 import Storage
 
 extension MembersService {
-  /// Reads a list with its progress.
+  /// Returns a list with its progress.
   public func getOutreachList(
     _ request: GetOutreachListRequest, context: ServerContext
   ) async throws -> GetOutreachListResponse {
@@ -17,7 +17,7 @@ extension MembersService {
     return try .with { $0.outreachList = try placed.list.message(counts) }
   }
 
-  /// The list, where it is in the caller's subtree.
+  /// Returns a list in the caller's subtree.
   ///
   /// - Throws: ``MembersError/outreachNotFound``.
   func outreachList(_ id: String, for caller: Caller) async throws -> StoredOutreachList {

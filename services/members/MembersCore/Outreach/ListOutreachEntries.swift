@@ -4,7 +4,7 @@ import ServiceKit
 import Storage
 
 extension MembersService {
-  /// Lists the people of a list, masked.
+  /// Lists the entries of a list, masked.
   public func listOutreachEntries(
     _ request: ListOutreachEntriesRequest, context: ServerContext
   ) async throws -> ListOutreachEntriesResponse {

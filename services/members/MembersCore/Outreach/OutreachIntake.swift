@@ -3,9 +3,9 @@ import MembersV1
 import ServiceKit
 import Storage
 
-/// Keeps people of a roster in an outreach list.
+/// Adds people of a roster to an outreach list.
 struct OutreachIntake: Sendable {
-  /// People of one list: more are several lists. One list is closed in one commit.
+  /// The maximum number of people per list, because a list is closed in one commit.
   static let peopleMax = 100_000
   private static let addressCharactersMax = 200
   private static let unitCharactersMax = 100
@@ -16,12 +16,11 @@ struct OutreachIntake: Sendable {
   let listID: String
   let now: Date
 
-  /// Adds those of the people who are not in the list, in one commit.
+  /// Adds those people who are not in the list yet, in one commit.
   ///
-  /// - Parameter digests: SHA-256 of the rows' normalized resident IDs.
-  /// - Returns: How many were added.
-  /// - Throws: ``MembersError/outreachState`` where the list is closed,
-  ///   ``MembersError/outreachFull``.
+  /// - Parameter digests: The SHA-256 of the rows' normalized resident IDs.
+  /// - Returns: The number of added people.
+  /// - Throws: ``MembersError/outreachState`` if the list is closed, ``MembersError/outreachFull``.
   func keep(_ rows: [RosterRow], _ digests: [[UInt8]]) async throws -> Int {
     guard !rows.isEmpty else { return 0 }
     let (keys, listID, now) = (keys, listID, now)
@@ -56,7 +55,7 @@ struct OutreachIntake: Sendable {
     }
   }
 
-  /// What of a row is good to contact the person; the rest is left out.
+  /// Returns the valid contact data of a row; invalid ones are omitted.
   private static func contact(of row: RosterRow) -> OutreachContact {
     var contact = OutreachContact()
     contact.personName =
@@ -72,8 +71,8 @@ struct OutreachIntake: Sendable {
   }
 }
 
-/// Wraps the keys of entries anew under the current key, and hashes what they are found by. What is
-/// done is passed over.
+/// Rewraps the keys of entries under the current key, and rehashes the resident IDs by which they
+/// are found. Completed rows are skipped.
 struct OutreachRenewal: Sendable {
   private static let page = 500
 
@@ -95,7 +94,7 @@ struct OutreachRenewal: Sendable {
           try keys.cipher.isOutdated(entry.wrappedKey)
             || (entry.hash, entry.olderHash) != (hashes[0], older)
         else { continue }
-        // One that is erased meanwhile stays so.
+        // No row count is expected, because the entry may have been erased meanwhile.
         commit.run(
           "UPDATE outreach_entries SET hash = ?2, older_hash = ?3, wrapped_key = ?4 WHERE id = ?1",
           [

@@ -5,24 +5,24 @@ import Protobuf
 import ServiceKit
 import Storage
 
-/// A list as stored.
+/// An outreach list as stored.
 struct StoredOutreachList: Sendable, Hashable {
   var id: String
   var organizationID: String
   var displayName: String
   var means: OutreachMeans
-  /// Days since 1970-01-01.
+  /// The due day in days since 1970-01-01.
   var dueDay: Int?
   var isClosed: Bool
-  /// People who were ever added.
+  /// The number of people ever added.
   var people: Int
-  /// An `OutreachList` with the progress that was made; empty until it is closed.
+  /// A serialized `OutreachList` with the final progress; empty while the list is open.
   var progress: [UInt8]
   var version: Int64
-  /// Microseconds since 1970.
+  /// The creation in microseconds since 1970.
   var created: Int64
 
-  /// - Parameter counts: Its people by state.
+  /// - Parameter counts: The number of people by state.
   func message(_ counts: [OutreachState: Int64] = [:]) throws -> OutreachList {
     var message = try OutreachList(wireBytes: progress)
     if !isClosed { message.counts = Self.counts(counts) }
@@ -47,28 +47,29 @@ struct StoredOutreachList: Sendable, Hashable {
   }
 }
 
-/// A list with where its organization stands in the tree.
+/// A list with the position of its organization in the tree.
 struct PlacedOutreachList: Sendable, Hashable {
   var list: StoredOutreachList
   var path: String
 }
 
-/// A person of a list as stored.
+/// An entry of an outreach list as stored.
 struct StoredOutreachEntry: Sendable, Hashable {
   var id: String
   var listID: String
-  /// Of the resident ID.
+  /// The hash of the resident ID under the current key.
   var hash: [UInt8]
-  /// Under the key before, where that is not retired; else the same.
+  /// The hash under the previous key, or the same as `hash` if that key is retired.
   var olderHash: [UInt8]?
   var wrappedKey: [UInt8]
-  /// An `OutreachContact`, sealed with the entry's own key.
+  /// An `OutreachContact`, sealed under the entry's own key.
   var contact: [UInt8]
+  /// The recorded state, or JOINED if queries derived it from a live membership.
   var state: OutreachState
   var day: Int
   var version: Int64
 
-  /// Without name and phone.
+  /// The entry's message without name and phone.
   var message: OutreachEntry {
     var message = OutreachEntry()
     message.name = "outreachEntries/\(id)"
@@ -87,7 +88,7 @@ extension MembersKeys {
       wireBytes: key.open(entry.contact, table: OutreachStore.table, column: "contact"))
   }
 
-  /// - Parameter digest: SHA-256 of the normalized resident ID.
+  /// - Parameter digest: The SHA-256 of the normalized resident ID.
   func newEntry(
     id: String, of listID: String, _ contact: OutreachContact, digest: [UInt8], day: Int
   ) throws -> StoredOutreachEntry? {
@@ -103,7 +104,7 @@ extension MembersKeys {
   }
 }
 
-/// The SQL of outreach.
+/// The SQL of outreach lists.
 enum OutreachStore {
   static let table = "outreach_entries"
 
@@ -127,7 +128,7 @@ enum OutreachStore {
       """, [range.first, range.end, withClosed, path, id, limit], placed)
   }
 
-  /// Entries with the state that the registry knows: a live member has joined.
+  /// The entries with the state JOINED derived from the registry for live members.
   private static let entries = """
     SELECT e.id, e.list_id, e.hash, e.older_hash, e.wrapped_key, e.contact, e.day, e.version, \
     CASE WHEN EXISTS ( \
@@ -143,7 +144,7 @@ enum OutreachStore {
     .first("\(entries) WHERE e.id = ?1", [id], stored)
   }
 
-  /// The list of an entry.
+  /// Returns the list of an entry.
   static func list(ofEntry id: String) -> Query<PlacedOutreachList?> {
     .first(
       "\(list) WHERE l.id = (SELECT list_id FROM outreach_entries WHERE id = ?1)", [id], placed)
@@ -175,7 +176,7 @@ enum OutreachStore {
     }
   }
 
-  /// Which of the hashes a list has.
+  /// Returns those of the hashes that a list contains.
   static func known(_ hashes: [[UInt8]], in listID: String) -> Query<Set<[UInt8]>> {
     let places =
       hashes.isEmpty ? "NULL" : hashes.indices.map { "?\($0 + 2)" }.joined(separator: ", ")
@@ -188,7 +189,7 @@ enum OutreachStore {
     ) { rows in Set(try rows.map { try $0.blob("hash") }) }
   }
 
-  /// The entries of a person.
+  /// Returns the entries of a person.
   static func all(of hashes: [KeyedHash.Candidate]) -> Query<[StoredOutreachEntry]> {
     let places = hashes.indices.map { "?\($0 + 1)" }.joined(separator: ", ")
     return .all(
@@ -200,7 +201,7 @@ enum OutreachStore {
       """, hashes.map(\.digest), stored)
   }
 
-  /// All entries, for keys to be renewed.
+  /// Returns entries of all lists, for key rotation.
   static func page(after id: String, limit: Int) -> Query<[StoredOutreachEntry]> {
     .all(
       """
@@ -224,7 +225,7 @@ enum OutreachStore {
       ], expects: .exactly(1))
   }
 
-  /// Adds people to an open list. Who adds others meanwhile is noticed.
+  /// Adds entries to an open list; the guard detects concurrent additions.
   static func add(
     _ entries: [StoredOutreachEntry], to list: StoredOutreachList, into commit: inout Commit
   ) {
@@ -245,7 +246,7 @@ enum OutreachStore {
       })
   }
 
-  /// - Parameter entry: As it is after the change; its version has risen by one.
+  /// - Parameter entry: The changed entry, with its version incremented.
   static func update(_ entry: StoredOutreachEntry) -> Statement {
     Statement(
       """
@@ -254,7 +255,7 @@ enum OutreachStore {
       """, [entry.id, entry.state.rawValue, entry.day, entry.version], expects: .exactly(1))
   }
 
-  /// Closes a list and erases its people.
+  /// Closes a list and deletes its entries.
   static func close(_ list: StoredOutreachList, into commit: inout Commit) {
     commit.run(
       """
@@ -264,7 +265,7 @@ enum OutreachStore {
     commit.run("DELETE FROM outreach_entries WHERE list_id = ?1", [list.id])
   }
 
-  /// A person who is erased is in no list any more.
+  /// Deletes the entries of an erased person.
   static func erase(_ hashes: [KeyedHash.Candidate], into commit: inout Commit) {
     for candidate in hashes {
       for column in ["hash", "older_hash"] {
@@ -296,7 +297,7 @@ enum OutreachStore {
 }
 
 extension OutboxEvent {
-  /// A list was made or closed.
+  /// Returns the event of a created or closed list.
   static func changed(_ list: StoredOutreachList) throws -> OutboxEvent {
     OutboxEvent(
       entity: "outreachLists/\(list.id)", version: list.version,

@@ -5,7 +5,7 @@ import ServiceKit
 import Storage
 
 extension MembersService {
-  /// Notes what came of contacting a person.
+  /// Records the outcome of contacting a person.
   public func recordOutreach(
     _ request: RecordOutreachRequest, context: ServerContext
   ) async throws -> RecordOutreachResponse {

@@ -5,7 +5,7 @@ import ServiceKit
 import Storage
 
 extension MembersService {
-  /// Shows how a person is contacted. The audit entry is durable before it leaves.
+  /// Returns a person's contact data. The audit entry is durable before they are returned.
   public func revealOutreachEntry(
     _ request: RevealOutreachEntryRequest, context: ServerContext
   ) async throws -> RevealOutreachEntryResponse {
@@ -27,7 +27,7 @@ extension MembersService {
         guard let placed, let entry, scope.holds(placed.path) else {
           throw MembersError.outreachNotFound
         }
-        // Who declined is left alone; a member's own data have their own reveal.
+        // A person who declined is not contacted again; members are revealed by RevealMember.
         guard entry.state != .declined, entry.state != .joined else {
           throw MembersError.outreachState
         }

@@ -3,16 +3,17 @@ public import MembersV1
 import ServiceKit
 
 extension EnrollmentApplication {
-  /// How many invented people there are to apply.
+  /// The number of generated persons who can apply.
   public static let sampleCount = SampleMember.membersMax
-  /// 2025-01-01T00:00:00Z: long past, in microseconds since 1970.
+  /// 2025-01-01T00:00:00Z in microseconds since 1970.
   private static let sampleConsent: Int64 = 1_735_689_600_000_000
 
-  /// The application of an invented person: valid, and the same for the same index and seed.
+  /// Returns the application of a generated person: valid, and deterministic for an index and a
+  /// seed.
   ///
   /// - Parameters:
-  ///   - index: Which person; below ``sampleCount``.
-  ///   - workArea: Region code of six, nine or twelve digits.
+  /// - index: The number of the person; below ``sampleCount``.
+  /// - workArea: A region code of six, nine or twelve digits.
   public static func sample(_ index: Int, seed: UInt64, workArea: String) -> Self {
     let member = SampleMember(index, of: sampleCount, seed: seed, organizations: 1)
     var application = Self()

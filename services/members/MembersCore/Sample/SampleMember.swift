@@ -1,16 +1,16 @@
 import MembersV1
 import ServiceKit
 
-/// One invented member: everything follows from the seed and the index, so that a run can be told
-/// again, and a reader knows the keys without asking the store.
+/// A generated member. Everything is derived from the seed and the index, so that runs are
+/// reproducible and a reader knows the keys without querying the store.
 ///
-/// Identifiers, numbers and organizations rise with the index: random as far as anybody can tell
-/// from one of them, and stored at the end of each index instead of all over it.
+/// Identifiers, numbers and organizations increase with the index: each looks random, but rows are
+/// appended at the end of every index.
 struct SampleMember: Sendable {
   let index: Int
   let organization: Int
   private let count: Int
-  /// What is random about it, each drawn in its place.
+  /// The random values, drawn in a fixed order.
   private let random:
     (
       id: (UInt64, UInt64), code: (UInt64, UInt64), number: UInt64, group: UInt64,
@@ -19,20 +19,20 @@ struct SampleMember: Sendable {
 
   private static let surnames = "王李张刘陈杨黄赵吴周徐孙马朱胡郭何高林罗".map { String($0) }
   private static let given = "伟芳娜敏静磊强洋勇军杰娟涛超霞平刚桂兰英华建国志明海燕玉梅".map { String($0) }
-  /// Counties in force, whose people the invented ones are.
+  /// The counties of the generated resident IDs.
   private static let counties = [
     "110101", "110105", "310101", "310115", "340602", "340603", "340604", "440103", "440104",
     "440105", "500103", "500105", "510104", "510105", "370102", "370103", "420102", "420103",
     "610102", "610103",
   ]
   private static let groups: [OccupationGroup] = [.truckDriver, .courier, .foodDeliveryRider]
-  /// Birthdays from 1965 on: 14,000 days, 1,000 people a day and county.
+  /// The birthdays: 14,000 days from 1965 on, with 1,000 people per day and county.
   private static let days = (0..<14_000).map { offset in
     let day = ChinaDate(daysSinceEpoch: -1_826 + offset)
     return (date: "\(day)", digits: "\(day)".filter { $0 != "-" })
   }
   private static let peopleADay = 1_000
-  /// What the invented identities suffice for.
+  /// The number of distinct generated identities.
   static let membersMax = counties.count * days.count * peopleADay
 
   init(_ index: Int, of count: Int, seed: UInt64, organizations: Int) {
@@ -47,7 +47,7 @@ struct SampleMember: Sendable {
     )
   }
 
-  /// The index's share of all identifiers, and a random place in it.
+  /// The identifier: a random value in the index's share of all identifiers.
   var id: String {
     let width = UInt64.max / UInt64(count)
     return Self.hex(UInt64(index) * width + random.id.0 % width, random.id.1)
@@ -94,7 +94,7 @@ struct SampleMember: Sendable {
   }
 }
 
-/// Sebastiano Vigna's generator: fast, and the same everywhere. For inventions, never for keys.
+/// Sebastiano Vigna's SplitMix64: fast and portable. For generated data only, never for keys.
 struct SplitMix64: RandomNumberGenerator {
   private var state: UInt64
 

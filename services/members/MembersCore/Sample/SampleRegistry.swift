@@ -3,17 +3,17 @@ import MembersV1
 import ServiceKit
 public import Storage
 
-/// Fills an empty store with invented members, for measurements at scale and for tests: persons,
-/// their hashes, memberships, numbers, the log and the counters, sealed and hashed as the service
-/// does it; no enrollments, requests, events or audit entries.
+/// Fills an empty store with generated members, for measurements at scale and for tests: persons,
+/// hashes, memberships, numbers, log and counters, sealed and hashed as by the service; without
+/// enrollments, requests, events and audit entries.
 ///
-/// Rows go through the same write as any other, many a statement.
+/// Rows are written through the regular write path in multi-row statements.
 public struct SampleRegistry: Sendable {
-  /// Members of one organization.
+  /// The number of members per organization.
   private static let membersPerOrganization = 2_000
-  /// Members of one commit: some 20 ms.
+  /// The number of members per commit, which takes about 20 ms.
   private static let batch = 1_000
-  /// Batches on their way: one is sealed while another is stored.
+  /// The number of batches in progress, so that one is sealed while another is stored.
   private static let batchesInFlight = 3
 
   private let database: any Database
@@ -23,9 +23,9 @@ public struct SampleRegistry: Sendable {
   private let organizations: [StoredOrganization]
 
   /// - Parameters:
-  ///   - database: Opened; `make` migrates it.
-  ///   - members: How many; up to 280 million.
-  ///   - seed: The same members for the same seed and number, but for what encryption adds.
+  /// - database: An open store; `make` migrates it.
+  /// - members: The number of members; up to 280 million.
+  /// - seed: Determines the members, except for the randomness of encryption.
   public init(database: any Database, keys: MembersKeys, members: Int, seed: UInt64) throws {
     guard (1...SampleMember.membersMax).contains(members) else {
       throw ConfigurationError("members: 1 to \(SampleMember.membersMax)")
@@ -40,8 +40,8 @@ public struct SampleRegistry: Sendable {
 
   /// Fills the store.
   ///
-  /// - Parameter progress: Called with rows stored and rows in all.
-  /// - Throws: ``ConfigurationError`` where there are persons already.
+  /// - Parameter progress: Called with the rows stored and the total.
+  /// - Throws: ``ConfigurationError`` if the store contains persons.
   public func make(
     at now: Date, progress: @escaping @Sendable (_ done: Int, _ total: Int) -> Void
   ) async throws {
@@ -53,7 +53,7 @@ public struct SampleRegistry: Sendable {
     for organization in organizations { OrganizationStore.insert(organization, into: &commit) }
     try await database.write(commit)
     let total = members * 7
-    // SQLite makes an index faster in one go than row by row in random order.
+    // SQLite builds an index faster at once than by random insertions.
     let rebuild = database.dialect == .sqlite
     if rebuild { try await run("DROP INDEX memberships_by_code", at: now) }
     try await inBatches(of: members) { range in
@@ -162,7 +162,7 @@ extension SampleRegistry {
     try await database.write(commit)
   }
 
-  /// Hashes are random: they are sorted first, so that they are stored in order. 40 bytes each.
+  /// Stores the hashes, sorted in memory (40 bytes each), so that they are appended in key order.
   private func storeHashes(
     at now: Date, progress: @escaping @Sendable (Int) -> Void
   ) async throws {
@@ -217,7 +217,7 @@ extension SampleRegistry {
     try await database.write(commit)
   }
 
-  /// The federation that all invented unions belong to.
+  /// Returns the identifier of the federation above all generated unions.
   static func federationID(seed: UInt64) -> String {
     var random = organizationIDs(seed: seed)
     return organizationID(&random)
@@ -229,7 +229,7 @@ extension SampleRegistry {
     (0..<2).map { _ in String(random.next() | 1 << 63, radix: 16) }.joined()
   }
 
-  /// A federation, and the unions under it.
+  /// Returns a federation and the unions below it.
   private static func tree(of unions: Int, seed: UInt64) -> [StoredOrganization] {
     var random = organizationIDs(seed: seed)
     let root = StoredOrganization(
@@ -255,7 +255,7 @@ extension SampleRegistry {
   }
 }
 
-/// A hash and whose it is, without a reference.
+/// A hash and its owner, without heap references.
 private struct SampleHash: Comparable {
   private let parts: (UInt64, UInt64, UInt64, UInt64)
   let owner: Int

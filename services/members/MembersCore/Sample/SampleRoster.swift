@@ -1,8 +1,8 @@
 public import MembersV1
 
 extension RosterRow {
-  /// A row of an invented roster: of the member with that index among `count` of the seed, or of
-  /// nobody where there are fewer.
+  /// Returns a row of a generated roster: the member with that index among `count` of the seed, or
+  /// a person who is not a member if `index` is not below `count`.
   public static func sample(_ index: Int, row: Int, of count: Int, seed: UInt64) -> Self {
     let person = SampleMember(index, of: max(count, index + 1), seed: seed, organizations: 1)
     var sample = Self()

@@ -4,11 +4,11 @@ import ServiceKit
 import Storage
 
 extension MembersService {
-  /// Members that one phone may have: a family's.
+  /// The maximum number of members with one phone number: a family.
   private static let membersMax = 10
 
-  /// Says which live members have a phone: to whom the gateway sends a code, and as whom somebody
-  /// signs in with it. Found by the keyed hash; nothing is unsealed.
+  /// Returns the live members with a phone number, to whom the gateway sends a sign-in code. Looks
+  /// up the keyed hash and decrypts nothing.
   public func findPhoneMembers(
     _ request: FindPhoneMembersRequest, context: ServerContext
   ) async throws -> FindPhoneMembersResponse {
@@ -26,7 +26,7 @@ extension MembersService {
 }
 
 extension PersonStore {
-  /// The live members with a phone: of a merged record the survivor.
+  /// Returns the live members with a phone number, or the survivors of merged records.
   fileprivate static func members(
     with hashes: [KeyedHash.Candidate], limit: Int
   ) -> Query<[PhoneMember]> {
