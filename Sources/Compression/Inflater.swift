@@ -6,6 +6,10 @@ internal import CZlib
 public final class Inflater {
   /// Output is made in steps of this and looked at after each.
   private static let stepBytes = 32 << 10
+  /// Deflate cannot make more of a byte. Source: zlib's technical details.
+  private static let ratioMax = 1032
+  /// The default limit of a message, and some more.
+  private static let reserveMax = 5 << 20
 
   // The library keeps this address in its state, so it may not move. Made in init, freed in deinit.
   private let stream: UnsafeMutablePointer<z_stream>
@@ -46,13 +50,16 @@ public final class Inflater {
   }
 
   /// Begins a stream: what was there before is forgotten.
+  /// - Parameter inputBytes: the size of the stream, if room for all that it can become is to be
+  ///   reserved at once. That costs nothing until it is used, whereas growing copies megabytes.
   public func begin(
-    _ format: Format, outputBytesMax: Int, headroom: Int = 0
+    _ format: Format, outputBytesMax: Int, headroom: Int = 0, inputBytes: Int = 0
   ) throws(CompressionError) {
     guard unsafe inflateReset2(stream, format.windowBits) == Z_OK else { throw .outOfMemory }
     output = [UInt8](repeating: 0, count: headroom)
     let (most, overflow) = headroom.addingReportingOverflow(outputBytesMax)
     outputMax = overflow ? .max : most
+    output.reserveCapacity(min(outputMax, headroom + inputBytes * Self.ratioMax, Self.reserveMax))
     taken = 0
   }
 

@@ -16,6 +16,9 @@ package protocol ExchangeLoop: TaskExecutor {
   /// the loop only.
   var kept: (any AnyObject & Sendable)? { get set }
 
+  /// When the next part of a large message may be decompressed. On the loop only.
+  var decompressionPace: DecompressionPace { get }
+
   /// The pool of tasks for handlers; without it, each call gets a task of its own.
   var workers: CallWorkers? { get }
 }

@@ -13,7 +13,7 @@ package protocol ExchangeTransport: AnyObject, Sendable {
   nonisolated(nonsending) func waitForRoom() async throws
 
   /// The turns in which calls of this peer decompress large messages.
-  var unpackingTurns: UnpackingTurns { get }
+  var decompressionQueue: DecompressionQueue { get }
 
   /// Queues the response head. A client's request head is given when it opens the exchange.
   func sendHead(_ exchange: ExchangeID, _ head: OutboundHead, endsStream: Bool)

@@ -252,7 +252,7 @@ package final class Inbox: ExchangeSink, @unchecked Sendable {
     let framed = Array(framer.bytes[start..<place.upperBound])
     unpacked = try await encoding.decompress(
       framed: framed, messageBytesMax: framer.messageBytesMax,
-      turns: exchange.transport.unpackingTurns)
+      queue: exchange.transport.decompressionQueue)
   }
 
   /// Returns the next bytes, or nil at the end. Call only from a task that prefers the loop.

@@ -67,34 +67,36 @@ public enum MessageEncoding: String, Sendable, Hashable, CaseIterable {
     }
   }
 
-  /// Output produced before the loop serves others: some hundred microseconds of work. Three
+  /// Output produced before the loop serves others: about a hundred microseconds of work. Three
   /// kilobytes may decompress to three megabytes.
-  private static let turnBytes = 64 << 10
+  private static let partBytes = 32 << 10
 
-  /// Restores the message behind its prefix, a large one in turns. On the loop.
+  /// Decompresses the message behind its prefix, a large one in parts. On the loop.
   package nonisolated(nonsending) func decompress(
-    framed: [UInt8], messageBytesMax: Int, turns: UnpackingTurns
+    framed: [UInt8], messageBytesMax: Int, queue: DecompressionQueue
   ) async throws -> [UInt8] {
     let prefix = MessageFramer.prefixBytes
     do {
       return try format.decompress(
         framed.span.bytes.extracting(prefix..<framed.count),
-        outputBytesMax: min(messageBytesMax, Self.turnBytes), headroom: prefix)
+        outputBytesMax: min(messageBytesMax, Self.partBytes), headroom: prefix)
     } catch {
-      guard error == .tooLarge, Self.turnBytes < messageBytesMax else {
+      guard error == .tooLarge, Self.partBytes < messageBytesMax else {
         throw Self.error(error, messageBytesMax: messageBytesMax)
       }
     }
-    await turns.begin()
-    defer { turns.end() }
+    await queue.begin()
+    defer { queue.end() }
     do throws(CompressionError) {
       let inflater = try Inflater()
-      try inflater.begin(format, outputBytesMax: messageBytesMax, headroom: prefix)
-      while !Task.isCancelled {
+      try inflater.begin(
+        format, outputBytesMax: messageBytesMax, headroom: prefix, inputBytes: framed.count)
+      while true {
+        await queue.pause()
+        if Task.isCancelled { break }
         let isDone = try inflater.proceed(
-          framed.span.bytes.extracting(prefix..<framed.count), outputBytes: Self.turnBytes)
+          framed.span.bytes.extracting(prefix..<framed.count), outputBytes: Self.partBytes)
         if isDone { return inflater.takeOutput() }
-        await turns.pause()
       }
     } catch {
       throw Self.error(error, messageBytesMax: messageBytesMax)

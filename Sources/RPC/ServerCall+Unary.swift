@@ -97,7 +97,7 @@ class SingleRequestCall: ServerCall, @unchecked Sendable {
     guard let encoding = context.head.messageEncoding else { throw MessageEncoding.unknown }
     return try await encoding.decompress(
       framed: takeRequest(), messageBytesMax: server.limits.messageBytesMax,
-      turns: exchange.transport.unpackingTurns)
+      queue: exchange.transport.decompressionQueue)
   }
 }
 

@@ -16,7 +16,7 @@ final class InProcessEnd: ExchangeTransport {
 
   var loop: any ExchangeLoop { link.loop }
 
-  var unpackingTurns: UnpackingTurns { link.unpackingTurns }
+  var decompressionQueue: DecompressionQueue { link.decompressionQueue }
 
   func sendHead(_ exchange: ExchangeID, _ head: OutboundHead, endsStream: Bool) {
     let fields: HeaderList =

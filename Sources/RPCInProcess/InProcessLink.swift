@@ -4,7 +4,7 @@ import RPC
 /// Guard: all mutable state is touched on `loop` only.
 final class InProcessLink: @unchecked Sendable {
   let loop: any ExchangeLoop
-  private(set) lazy var unpackingTurns = UnpackingTurns(loop: loop)
+  private(set) lazy var decompressionQueue = DecompressionQueue(loop: loop)
   private let dispatcher: Dispatcher
   private let peer: Peer
   private var streams: [Int32: InProcessStream] = [:]

@@ -6,6 +6,7 @@ import Synchronization
 final class QueueLoop: ExchangeLoop {
   private static let key = DispatchSpecificKey<ObjectIdentifier>()
   private let queue = DispatchQueue(label: "rpc.in-process")
+  let decompressionPace = DecompressionPace()
   private let keeps = Mutex<(any AnyObject & Sendable)?>(nil)
 
   init() { queue.setSpecific(key: Self.key, value: ObjectIdentifier(self)) }

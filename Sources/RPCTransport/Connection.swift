@@ -24,6 +24,8 @@ final class Connection: ChannelDuplexHandler, ExchangeTransport, @unchecked Send
   typealias OutboundIn = Never
   typealias OutboundOut = ByteBuffer
 
+  /// The plaintext of a TLS record (RFC 8446, section 5.1), which comes whole.
+  private static let recordBytesMax = 16 << 10
   /// How long a peer has to close when it was told that it may.
   private static let lingerMax: Duration = .seconds(1)
   /// Output moved out of the session before the channel is asked whether it still takes more.
@@ -80,7 +82,7 @@ final class Connection: ChannelDuplexHandler, ExchangeTransport, @unchecked Send
   @exclusivity(unchecked) var headersTimer: (any ScheduledWork)?
   /// The frame it is for.
   @exclusivity(unchecked) var awaitedFrame = 0
-  private(set) lazy var unpackingTurns = UnpackingTurns(loop: executor)
+  private(set) lazy var decompressionQueue = DecompressionQueue(loop: executor)
   /// Bytes of messages that are not whole.
   @exclusivity(unchecked) var heldBytes = 0
   /// Where handlers wait that would make more than the peer takes.
@@ -160,7 +162,7 @@ final class Connection: ChannelDuplexHandler, ExchangeTransport, @unchecked Send
     let buffer = unwrapInboundIn(data)
     guard !isClosed, closeReason == nil else { return }
     lastRead = NIODeadline.now().uptimeNanoseconds
-    if turnBytes == 0 { guard beginTurn() else { return } }
+    guard beginTurn() else { return }
     executor.beginRead(at: lastRead)
     do {
       let span = buffer.readableBytesSpan
@@ -206,19 +208,26 @@ final class Connection: ChannelDuplexHandler, ExchangeTransport, @unchecked Send
     context.read()
   }
 
+  /// Begins a turn with its first bytes; more of the same turn come with TLS only.
   /// - Returns: false when the peer is gone: of one that has closed SwiftNIO reads all that is left
   ///   at once, however long that keeps the others waiting. What it still asks for nobody can
   ///   answer.
   private func beginTurn() -> Bool {
+    if turnBytes > 0 {
+      return session.role == .client || isTLS && turnBytes < readSize.bytes + Self.recordBytesMax
+        || departed()
+    }
     turnStart = lastRead
     executor.redeem(self)
     guard session.role == .server else { return true }
-    guard turnRound != executor.round else {
-      close("the peer closed with requests under way")
-      return false
-    }
+    if turnRound == executor.round { return departed() }
     turnRound = executor.round
     return true
+  }
+
+  private func departed() -> Bool {
+    close("the peer closed with requests under way")
+    return false
   }
 
   func channelWritabilityChanged(context: ChannelHandlerContext) {

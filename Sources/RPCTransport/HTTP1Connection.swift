@@ -45,7 +45,7 @@ final class HTTP1Connection: ChannelDuplexHandler, ExchangeTransport, ServedConn
   /// Told once, when the connection is closed and no handler of it runs.
   var ended: (() -> Void)?
   private(set) var peer = Peer(address: "unknown")
-  private(set) lazy var unpackingTurns = UnpackingTurns(loop: executor)
+  private(set) lazy var decompressionQueue = DecompressionQueue(loop: executor)
   private let drainFlag = Atomic(false)
   private let idleFlag = Atomic(true)
 

@@ -40,6 +40,7 @@ final class LoopExecutor: ExchangeLoop, @unchecked Sendable {
   @exclusivity(unchecked) var kept: (any AnyObject & Sendable)?
   /// What the sessions of all connections of the loop take their memory from.
   let sessionMemory = SessionMemory()
+  let decompressionPace = DecompressionPace()
   private let remote = Mutex<[UnownedJob]>([])
   private(set) lazy var handlers = CallWorkers(loop: self)
 
