@@ -1,9 +1,9 @@
-/// How the last streams of a connection ended, for frames that come after the end.
+/// Remembers how the last streams of a connection ended, for frames that arrive after the end.
 ///
-/// A ring of fixed size. A pure value.
+/// A ring buffer of fixed size. A pure value.
 struct ClosedStreams {
-  /// Streams remembered. What is under way when we reset a stream arrives within a round trip; on
-  /// a busy link this many may end meanwhile.
+  /// The number of streams remembered. Frames in transit when a stream is reset arrive within a
+  /// round trip; on a busy link this many streams may end in that time.
   static let countMax = 256
 
   private struct Entry {
@@ -26,7 +26,7 @@ struct ClosedStreams {
     }
   }
 
-  /// What is known of a stream that is not open and not above all others.
+  /// Returns the state of a stream that is not open and not above all opened ones.
   func state(of id: Int32) -> FrameGuard.StreamState {
     if let entry = entries.last(where: { $0.id == id }) { return entry.state }
     return id > forgottenMax ? .neverUsed : .forgotten

@@ -1,24 +1,24 @@
-/// The rules of RFC 9113 for what a client sends that libnghttp2 leaves out, or answers otherwise
-/// than the RFC says. It reads frame heads just before the library gets the same bytes.
+/// The rules of RFC 9113 for frames of a client that libnghttp2 does not check, or answers
+/// otherwise than the RFC says. Checks frame headers just before the library gets the same bytes.
 ///
-/// A pure value: it gets a head and what is known of its stream, and says what is to be done.
+/// A pure value: it maps a frame header and the state of its stream to a verdict.
 struct FrameGuard {
-  /// The first nine bytes of a frame, and of some kinds the first four of the payload.
+  /// A frame header: nine bytes and, for some frame types, the first four of the payload.
   struct Head {
     static let bytes = 9
-    /// With the part of the payload that decides about PRIORITY and WINDOW_UPDATE.
+    /// The size with the part of the payload that PRIORITY and WINDOW_UPDATE are judged by.
     static let bytesMax = 13
-    /// RFC 9113, section 6.5.2: what a peer may send to who has not allowed more.
+    /// The largest payload that a peer may send by default. Source: RFC 9113, section 6.5.2.
     static let lengthMax = 16_384
 
     var length: Int
     var kind: UInt8
     var flags: UInt8
     var stream: Int32
-    /// The first four payload bytes without their top bit, where the rules look at them.
+    /// The first four payload bytes without their top bit, for the types that are judged by them.
     var number: UInt32 = 0
 
-    /// Bytes of the frame that must be there before it can be judged.
+    /// The bytes of the frame that are needed to judge it.
     var neededBytes: Int {
       switch kind {
       case Kind.priority, Kind.windowUpdate: Self.bytes + min(length, 4)
@@ -41,32 +41,33 @@ struct FrameGuard {
     static let continuation: UInt8 = 9
   }
 
-  /// What a stream is when a frame for it arrives.
+  /// The state of a stream when a frame for it arrives.
   enum StreamState: Equatable {
     case idle
     case open
-    /// The peer's side has ended, ours has not.
+    /// Half-closed: the peer has ended its side, the server has not.
     case halfClosed
-    /// Over, after the peer had ended its side.
+    /// Closed after the peer had ended its side.
     case ended
     case resetByPeer
-    /// We reset it: what was under way may still arrive.
+    /// Reset by this side; frames in transit may still arrive.
     case resetByUs
-    /// Its identifier was skipped.
+    /// Never opened: its identifier was skipped.
     case neverUsed
-    /// Over for so long that nothing is known of it.
+    /// Closed for so long that its end is not remembered.
     case forgotten
   }
 
   enum Verdict: Equatable {
     /// The library gets the frame.
     case pass
-    /// The frame has no meaning here.
+    /// The frame is dropped: it has no meaning here.
     case drop
-    /// A stream error on an open stream; the frame is dropped.
+    /// A stream error on an open stream: it is reset, and the frame is dropped.
     case reset(ErrorCode)
-    /// A stream error on a stream that takes no more: the library forgets the stream, then gets
-    /// the frame, which it takes note of (compression, flow control) and ignores.
+    /// A stream error on a stream that accepts no more frames: the library forgets the stream, then
+    /// gets the frame, applies its effect on compression and flow control, and ignores it
+    /// otherwise.
     case resetThenPass(ErrorCode)
     /// A connection error.
     case terminate(ErrorCode)
@@ -74,14 +75,14 @@ struct FrameGuard {
 
   /// The highest stream the peer has opened.
   private(set) var highest: Int32 = 0
-  /// The stream opened last, while nothing but its HEADERS has been seen: surely open.
+  /// The most recently opened stream, if nothing but its HEADERS was seen: it is certainly open.
   private var fresh: Int32 = 0
-  /// The stream whose field block goes on, or 0.
+  /// The stream whose field block is incomplete, or 0.
   private(set) var openBlock: Int32 = 0
   private var hasSettings = false
   private(set) var streamsOpened = 0
 
-  /// Takes what can be judged without the stream's state; nil when that is needed.
+  /// Judges a frame by its header alone; nil if the state of its stream is needed.
   mutating func judge(_ head: Head) -> Verdict? {
     guard head.length <= Head.lengthMax else { return .terminate(.frameSizeError) }
     if openBlock != 0 {
@@ -122,7 +123,7 @@ struct FrameGuard {
     }
   }
 
-  /// Judges a frame whose stream's state matters.
+  /// Judges a frame by the state of its stream.
   mutating func judge(_ head: Head, on state: StreamState) -> Verdict {
     if head.stream == fresh { fresh = 0 }
     switch head.kind {
@@ -140,7 +141,7 @@ struct FrameGuard {
     }
   }
 
-  /// DATA, or HEADERS that open no stream. Sources: RFC 9113, sections 5.1, 5.1.1 and 6.1.
+  /// Judges DATA, or HEADERS that open no stream. Sources: RFC 9113, sections 5.1, 5.1.1 and 6.1.
   private func message(_ head: Head, on state: StreamState) -> Verdict {
     switch state {
     case .open, .resetByUs, .forgotten: .pass
@@ -151,8 +152,9 @@ struct FrameGuard {
     }
   }
 
-  /// We said that we do not use these frames, but a wrong one is still an error; where RST_STREAM
-  /// may not be sent the connection ends. Sources: RFC 9113, section 6.3; RFC 7540, section 5.3.1.
+  /// Judges PRIORITY. The server declares that it does not use these frames, but a malformed one is
+  /// still an error, and a connection error where RST_STREAM may not be sent.
+  /// Sources: RFC 9113, section 6.3; RFC 7540, section 5.3.1.
   private func priority(_ head: Head, on state: StreamState) -> Verdict {
     let error: ErrorCode
     if head.length != 5 {

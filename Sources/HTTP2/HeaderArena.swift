@@ -1,6 +1,6 @@
-/// The header lists received since the last `receive`, all in one buffer that is reused.
+/// The header lists received since the last `receive`, in one buffer that is reused.
 ///
-/// A pure value, so that a callback touches the session once a field.
+/// A pure value, so that a callback accesses the session only once per field.
 struct HeaderArena {
   fileprivate struct Field {
     var start: Int
@@ -8,20 +8,21 @@ struct HeaderArena {
     var valueCount: Int
   }
 
-  /// Room that is made first: the heads of some calls.
+  /// The first allocation in bytes: the header lists of a few calls.
   private static let bytesFirst = 512
-  /// Room that is kept until the next lists come.
+  /// The largest buffer in bytes that is kept for the next lists.
   private static let bytesKeptMax = 16 << 10
+  /// The largest field array that is kept for the next lists.
   private static let fieldsKeptMax = 512
 
   private let listBytesMax: Int
   private let fieldsMax: Int
-  /// Names and values, and room for more: a field is copied into it without a look at each part.
+  /// Names and values, and spare room behind the first `used` bytes, into which fields are copied.
   private var bytes: [UInt8] = []
   private var used = 0
   private var fields: [Field] = []
 
-  // The list that is arriving.
+  // The list that is being received.
   private var firstField = 0
   private var firstByte = 0
   private var listSize = 0
@@ -34,7 +35,7 @@ struct HeaderArena {
     self.fieldsMax = fieldsMax
   }
 
-  /// Forgets the lists handed out; one that is still arriving moves to the front.
+  /// Discards the lists handed out; one that is still being received moves to the front.
   mutating func forget() {
     guard isOpen else {
       if bytes.count > Self.bytesKeptMax { bytes = [] }
@@ -42,7 +43,7 @@ struct HeaderArena {
       fields.removeAll(keepingCapacity: fields.capacity <= Self.fieldsKeptMax)
       return
     }
-    // What is left of it is one list: more room than for some is let go.
+    // What remains is a single list, so a larger buffer is released.
     if bytes.count > Self.bytesKeptMax {
       bytes = Array(bytes[firstByte..<used])
     } else {
@@ -68,17 +69,17 @@ struct HeaderArena {
     isDropped = false
   }
 
-  /// Nothing is kept of the list that is arriving: no one will read it.
+  /// Keeps nothing of the list being received, since it will not be read.
   mutating func dropList() { isDropped = true }
 
-  /// Bytes of room.
+  /// The allocated bytes.
   var roomBytes: Int { bytes.count }
 
-  /// The size of the list that is arriving, whatever of it was kept.
+  /// The size of the list being received, including the fields that were left out.
   var openListBytes: Int { listSize }
 
-  /// Appends a field, by the size rule of SETTINGS_MAX_HEADER_LIST_SIZE; those over the limits are
-  /// left out and the list is marked.
+  /// Appends a field to the list being received, by the size rule of SETTINGS_MAX_HEADER_LIST_SIZE.
+  /// Fields over the limits are left out and the list is marked.
   mutating func append(name: UnsafeBufferPointer<UInt8>, value: UnsafeBufferPointer<UInt8>) {
     listSize += name.count + value.count + 32
     guard listSize <= listBytesMax, fields.count - firstField < fieldsMax, !isDropped else {
@@ -111,7 +112,7 @@ struct HeaderArena {
       byteCount: Int32(used - firstByte), isOverLimit: isOverLimit)
   }
 
-  /// The first digit of `:status` when the list that is arriving is a response head.
+  /// The first digit of `:status`, if the list being received is a response head.
   var statusClass: UInt8? {
     guard firstField < fields.count else { return nil }
     let field = fields[firstField]
@@ -120,7 +121,7 @@ struct HeaderArena {
     return bytes[field.start + 7]
   }
 
-  /// Reads a list in order.
+  /// Passes each field of a list to `body`, in order.
   func forEachField(in block: HeaderBlock, _ body: (_ name: RawSpan, _ value: RawSpan) -> Void) {
     unsafe bytes.withUnsafeBytes { buffer in
       for field in fields[Int(block.first)..<Int(block.first) + Int(block.count)] {
@@ -134,7 +135,7 @@ struct HeaderArena {
     }
   }
 
-  /// Looks at one value of a list.
+  /// Passes the value of one field of a list to `body`.
   func withValue<Result>(
     of place: Int, in block: HeaderBlock, _ body: (RawSpan) -> Result
   ) -> Result {
@@ -144,7 +145,8 @@ struct HeaderArena {
     return body(unsafe bytes.span.bytes.extracting(start..<start + field.valueCount))
   }
 
-  /// A list that outlives the arena's use.
+  /// Returns a copy of a list that outlives the arena's contents. A list equals the copy whatever
+  /// its value at `place`, as long as that has the same length.
   func copy(of block: HeaderBlock, anyValueOf place: Int?) -> HeaderCopy {
     let chosen = fields[Int(block.first)..<Int(block.first) + Int(block.count)]
     let start = chosen.first?.start ?? 0
@@ -158,7 +160,7 @@ struct HeaderArena {
       open: open ?? 0..<0)
   }
 
-  /// Whether a list has the same fields in the same order, all as long.
+  /// Returns whether a list has the same fields as a copy, in the same order.
   func list(_ block: HeaderBlock, isSameAs known: HeaderCopy) -> Bool {
     guard block.count > 0, block.count == known.fields.count,
       block.byteCount == known.bytes.count
@@ -181,14 +183,14 @@ struct HeaderArena {
   }
 }
 
-/// A received header list kept, to tell whether the next is the same: clients repeat themselves.
+/// A copy of a received header list, to compare the next one with: clients repeat themselves.
 public struct HeaderCopy: Sendable {
   fileprivate let bytes: [UInt8]
   fileprivate let fields: [HeaderArena.Field]
-  /// A value that may be another.
+  /// The range of the value that is not compared.
   fileprivate let open: Range<Int>
 
-  /// Compares by words.
+  /// Compares a range of two buffers in words of eight bytes.
   fileprivate static func areEqual(
     _ a: UnsafeRawBufferPointer, _ b: UnsafeRawBufferPointer, _ range: Range<Int>
   ) -> Bool {

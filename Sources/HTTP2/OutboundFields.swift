@@ -1,6 +1,6 @@
 internal import CNghttp2
 
-/// A header list that never changes, in the form libnghttp2 takes, made once and kept for ever.
+/// An immutable header list in the form that libnghttp2 takes, created once and sent many times.
 ///
 /// Its strings are static, so the library is told not to copy them.
 @safe public final class StaticFields: Sendable {
@@ -10,7 +10,7 @@ internal import CNghttp2
   public init(_ fields: KeyValuePairs<StaticString, StaticString>) {
     unsafe values = .allocate(capacity: fields.count)
     for (index, (name, value)) in fields.enumerated() {
-      // The library does not write through these pointers; static strings live for ever.
+      // The library does not write through these pointers; static strings are immortal.
       let field = unsafe nghttp2_nv(
         name: UnsafeMutablePointer(mutating: name.utf8Start),
         value: UnsafeMutablePointer(mutating: value.utf8Start),
@@ -24,7 +24,7 @@ internal import CNghttp2
   deinit { unsafe values.deallocate() }
 }
 
-/// A header list to send, all in one buffer.
+/// A header list to send, in one buffer.
 public struct OutboundFields: Sendable {
   private struct Field {
     var start: Int
@@ -38,26 +38,27 @@ public struct OutboundFields: Sendable {
 
   public init() {}
 
-  /// Fields in the list.
+  /// The number of fields.
   public var count: Int { fields.count }
 
-  /// What the library reckons the fields to take at most.
+  /// The library's upper bound of the encoded size of the fields.
   var bytesMax: Int { bytes.count + 12 * fields.count }
 
-  /// Makes room, where it is known how much will come.
+  /// Reserves capacity for a number of bytes and fields in total.
   public mutating func reserve(bytes byteCount: Int, fields fieldCount: Int) {
     bytes.reserveCapacity(byteCount)
     fields.reserveCapacity(fieldCount)
   }
 
-  /// Empties the list and keeps its memory.
+  /// Removes all fields but keeps the memory.
   public mutating func removeAll() {
     bytes.removeAll(keepingCapacity: true)
     fields.removeAll(keepingCapacity: true)
   }
 
-  /// Appends a field; the name must be lower case. What is secret, or another each time, is to be
-  /// kept out of the peer's compression table (RFC 7541, section 7.1.3).
+  /// Appends a field; the name must be lower case. Pass false for `isIndexed` to keep a value that
+  /// is secret, or different each time, out of the peer's compression table (RFC 7541, section
+  /// 7.1.3).
   public mutating func add(name: RawSpan, value: RawSpan, isIndexed: Bool = true) {
     let start = bytes.count
     unsafe name.withUnsafeBytes { unsafe bytes.append(contentsOf: $0) }
@@ -68,7 +69,7 @@ public struct OutboundFields: Sendable {
         isIndexed: isIndexed))
   }
 
-  /// Appends a field of text; otherwise as above.
+  /// Appends a field of text; see `add(name:value:isIndexed:)`.
   public mutating func add(_ name: String, _ value: String, isIndexed: Bool = true) {
     let start = bytes.count
     bytes.append(contentsOf: name.utf8)
@@ -80,7 +81,8 @@ public struct OutboundFields: Sendable {
         isIndexed: isIndexed))
   }
 
-  /// The list in the library's form; the memory is valid during the call, the library copies.
+  /// Passes the list in the library's form to `body`. The memory is valid during the call; the
+  /// library copies it.
   func withValues<Result>(
     _ body: (UnsafeBufferPointer<nghttp2_nv>) throws -> Result
   ) rethrows -> Result {
@@ -105,7 +107,7 @@ public struct OutboundFields: Sendable {
   }
 }
 
-/// A header list to send.
+/// A header list to send: a constant one, or one built for the occasion.
 public enum HeaderSource: Sendable {
   case fixed(StaticFields)
   case list(OutboundFields)

@@ -1,4 +1,5 @@
-/// Counts PING frames that come too often. A pure value; the time comes with each ping.
+/// Counts PING frames that come too soon after the one before. A pure value; each ping brings its
+/// time.
 /// Source: gRFC A8, server enforcement.
 struct PingStrikes {
   private let limits: SessionLimits.Pings
@@ -7,13 +8,13 @@ struct PingStrikes {
 
   init(_ limits: SessionLimits.Pings) { self.limits = limits }
 
-  /// We have sent HEADERS or DATA: a ping after that is reasonable.
+  /// Resets the count: HEADERS or DATA was sent, after which a ping is reasonable.
   mutating func forgive() {
     lastNanoseconds = nil
     strikes = 0
   }
 
-  /// Takes a ping; false when there have been too many.
+  /// Takes a ping; returns false if there have been too many.
   mutating func take(nowNanoseconds now: UInt64, hasStreams: Bool) -> Bool {
     defer { lastNanoseconds = now }
     guard let last = lastNanoseconds else { return true }

@@ -1,26 +1,28 @@
 internal import CNghttp2
 
-// What a server looks at before the library does, and what it changes of the library's answers.
+// The checks that a server makes before the library does, and its changes to the library's output.
 
-/// Where in the peer's bytes a server is.
+/// The position of a server in the peer's bytes.
 struct InboundState {
   /// Bytes of the preface or of a payload that are still to come.
   var payloadLeft = Session.prefaceBytes
-  /// They are not for the library.
+  /// Whether that payload is dropped instead of passed to the library.
   var isDropping = false
-  /// The stream and the kind of that payload.
+  /// The stream of that payload.
   var stream: Int32 = 0
+  /// The frame type of that payload.
   var kind: UInt8 = 0
-  /// Frames that have begun, but for those that continue one.
+  /// The number of frames that have begun, without CONTINUATION.
   var frames = 0
-  /// A frame's head that has not arrived whole; the library has none of it.
+  /// A frame header that has not arrived completely; the library has none of it.
   var held: [UInt8] = []
-  /// Streams with frames that the library has not got yet, by a bit of the identifier.
+  /// Streams with frames that were not passed to the library yet, by a bit of their identifier.
   var pending: UInt64 = 0
-  /// The stream the peer reset last.
+  /// The stream that the peer reset last.
   var lastReset: Int32 = 0
-  /// The largest send window of a stream before the SETTINGS at hand, and the initial one.
+  /// The largest send window of any stream before the SETTINGS being received.
   var windowMax: Int64 = 0
+  /// The initial send window of a stream, as the peer has set it.
   var initialWindow: Int64 = 65_535
 
   static func bit(_ stream: Int32) -> UInt64 { 1 << (UInt64(truncatingIfNeeded: stream >> 1) & 63) }
@@ -28,35 +30,35 @@ struct InboundState {
 
 extension Session {
   static let prefaceBytes = 24
-  /// The library answers a stream too many with a connection error, so it does not get to know of
-  /// the limit; we count. Source: RFC 9113, section 5.1.2.
+  /// The stream limit that the library gets. It answers an excess stream with a connection error,
+  /// so it is not told the real limit, which the session enforces. Source: RFC 9113, section 5.1.2.
   static let unlimited: UInt32 = 0x7fff_ffff
   private static let windowMax: Int64 = 0x7fff_ffff
 
-  // MARK: - In
+  // MARK: - Inbound
 
-  /// A frame's head or a field block has begun to arrive and is not there yet.
+  /// Whether a frame header, a field block, or a payload other than DATA is incomplete.
   public var isAwaitingHeaders: Bool {
     guard role == .server else { return false }
     return !inbound.held.isEmpty || frameGuard.openBlock != 0
       || (inbound.payloadLeft > 0 && inbound.kind != FrameGuard.Kind.data)
   }
 
-  /// Streams that the peer has opened so far; servers only.
+  /// The number of streams that the peer has opened; servers only.
   public var streamsOpened: Int { frameGuard.streamsOpened }
 
-  /// Which of the peer's frames that is; of a field block in parts its first.
+  /// The ordinal of the incomplete frame; for a field block of several frames, that of the first.
   public var awaitedFrame: Int {
     inbound.frames + (inbound.held.isEmpty || frameGuard.openBlock != 0 ? 0 : 1)
   }
 
-  /// Walks the frames in what was read and hands the library what it may have, in as few pieces
-  /// as the rules allow.
+  /// Walks the received frames and passes the library those it may have, in as few pieces as
+  /// possible.
   func receiveGuarded(_ buffer: UnsafeRawBufferPointer) -> Int32 {
     var start = 0
     var at = 0
     inbound.pending = inbound.payloadLeft > 0 ? InboundState.bit(inbound.stream) : 0
-    /// The library gets what lies before `end`.
+    /// Passes the library everything before `end`.
     func pass(_ end: Int) -> Int32 {
       defer {
         start = end
@@ -74,7 +76,7 @@ extension Session {
       }
       inbound.isDropping = false
       if !inbound.held.isEmpty || buffer.count - at < FrameGuard.Head.bytesMax {
-        // Near the end of what was read, or in a head that began in the read before.
+        // Near the end of the input, or in a frame header that began in the previous input.
         let code = pass(at)
         guard code == 0 else { return code }
         guard let head = unsafe gather(buffer, &at) else { return 0 }
@@ -104,7 +106,7 @@ extension Session {
     return ending == .no ? pass(at) : 0
   }
 
-  /// Completes a head from what is held and what was read; nil when more is needed.
+  /// Completes a frame header from the held and the received bytes; nil if more are needed.
   private func gather(_ buffer: UnsafeRawBufferPointer, _ at: inout Int) -> FrameGuard.Head? {
     func fill(_ count: Int) -> Bool {
       let step = min(count - inbound.held.count, buffer.count - at)
@@ -135,8 +137,8 @@ extension Session {
     return head
   }
 
-  /// Judges a frame and does what the rules ask before it goes on. `flush` hands the library what
-  /// lies before it.
+  /// Judges a frame and carries out the verdict before the frame goes on. `flush` passes the
+  /// library everything before the frame.
   private func take(_ head: FrameGuard.Head, flush: () -> Int32) -> Int32 {
     count(head)
     if head.kind != FrameGuard.Kind.continuation { inbound.frames &+= 1 }
@@ -203,7 +205,7 @@ extension Session {
     return record.remoteEnded ? .halfClosed : .open
   }
 
-  /// A stream is over: what comes for it later depends on how it ended.
+  /// Records the end of a stream, by which later frames for it are judged.
   func remember(_ stream: StreamKey) {
     guard role == .server else { return }
     let state: FrameGuard.StreamState =
@@ -226,8 +228,8 @@ extension Session {
     closedStreams.append(id, .resetByUs)
   }
 
-  /// Resets a stream that the library would end the connection for, or is not aware of: it is
-  /// told that the peer has reset it, and ignores what follows.
+  /// Resets a stream for which the library would end the connection, or that it does not know. The
+  /// library is told that the peer has reset the stream, and ignores what follows.
   private func forget(_ id: Int32, _ code: ErrorCode) -> Int32 {
     if openStream(id) != nil {
       var frame: [UInt8] = [0, 0, 4, FrameGuard.Kind.reset, 0]
@@ -254,8 +256,8 @@ extension Session {
     }
   }
 
-  /// A new initial window must overflow no stream's window: the library resets such streams, the
-  /// RFC ends the connection. Source: RFC 9113, section 6.9.2.
+  /// Ends the connection if a new initial window overflows the window of a stream, as the RFC says;
+  /// the library only resets such streams. Source: RFC 9113, section 6.9.2.
   func checkWindows(after settings: nghttp2_settings) {
     guard role == .server else { return }
     let count = unsafe settings.niv
@@ -274,9 +276,9 @@ extension Session {
     }
   }
 
-  // MARK: - Out
+  // MARK: - Outbound
 
-  /// The library's first SETTINGS with the real limit of streams, which is its first entry.
+  /// Returns the library's first SETTINGS with the real stream limit, which is its first entry.
   static func announcing(_ streamsMax: UInt32, in frame: [UInt8]) -> [UInt8] {
     var frame = frame
     let place = FrameGuard.Head.bytes + 2
@@ -286,8 +288,9 @@ extension Session {
     return frame
   }
 
-  /// Once the connection has to end, and after a compression error (which resets the stream too),
-  /// GOAWAY is the answer, and the last.
+  /// Returns whether an outbound frame is to be sent. When the connection has to end, and after a
+  /// compression error (for which the library resets the stream too), GOAWAY is the only answer and
+  /// the last frame.
   func isWorthSending(_ frame: UnsafeRawBufferPointer) -> Bool {
     let kind = unsafe frame[3]
     if kind == UInt8(NGHTTP2_RST_STREAM.rawValue) {
@@ -295,14 +298,14 @@ extension Session {
       return ending == .no && code != ErrorCode.compressionError.rawValue
     }
     if kind == UInt8(NGHTTP2_GOAWAY.rawValue) {
-      // A graceful stop has no error; a connection error is the last word.
+      // A graceful shutdown has no error code; any other GOAWAY is the last frame.
       let code = unsafe frame.loadUnaligned(fromByteOffset: 13, as: UInt32.self)
       if code != 0 { ending = .said }
     }
     return true
   }
 
-  /// How a peer hears of an error of the library's.
+  /// Returns the code that tells the peer of an error of the library.
   static func code(of error: SessionError) -> ErrorCode {
     switch error {
     case .badPreface: .protocolError

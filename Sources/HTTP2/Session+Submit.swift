@@ -1,13 +1,13 @@
 internal import CNghttp2
 
-// What an owner may say. Each call only queues; `drain` brings it out.
+// What the owner sends. Each function only queues; `drain` moves the output out.
 extension Session {
-  /// What the library sends of one header list, and of that what fields are not.
+  /// The largest encoded header list that the library sends, less what is not fields.
   /// Source: nghttp2's `max_send_header_block_length`, `nghttp2_hd_deflate_bound`.
   private static let headerBlockBytesMax = 65_536 - 17
 
   /// Opens a stream with a request head (clients only).
-  /// - Throws: `noStreamAvailable` when the session is going away or out of identifiers,
+  /// - Throws: `noStreamAvailable` if the session is shutting down or out of identifiers,
   ///   `headersTooLong`.
   public func submitRequest(_ head: HeaderSource) throws(SessionError) -> StreamKey {
     guard unsafe handle != nil else { throw .closed }
@@ -27,7 +27,7 @@ extension Session {
     return StreamKey(id: id, slot: slot)
   }
 
-  /// Answers with a response head (servers only). With `endsStream` it is the whole answer.
+  /// Queues a response head (servers only). With `endsStream` it is the whole response.
   public func submitResponse(
     _ stream: StreamKey, _ head: HeaderSource, endsStream: Bool
   ) {
@@ -49,7 +49,7 @@ extension Session {
   }
 
   /// Queues body bytes behind the head.
-  /// - Returns: true when the stream's queue is full: wait for its `writable` event.
+  /// - Returns: True if the stream's queue is full: then wait for its `writable` event.
   public func submitData(_ stream: StreamKey, _ bytes: [UInt8]) -> Bool {
     guard isOpen(stream) else { return false }
     let before = records[Int(stream.slot)].pendingBytes
@@ -59,7 +59,7 @@ extension Session {
     return isFull
   }
 
-  /// Ends our side behind what is queued, with trailers or without.
+  /// Ends the local side behind the queued bytes, with trailers or without.
   public func submitEnd(_ stream: StreamKey, trailers: HeaderSource?) {
     guard isOpen(stream) else { return }
     records[Int(stream.slot)].end(trailers: trailers)
@@ -72,35 +72,36 @@ extension Session {
     unsafe nghttp2_session_resume_data(handle, stream.id)
   }
 
-  /// Ends a stream at once; its `closed` event follows when the frame is out.
+  /// Resets a stream; its `closed` event follows when the frame is out.
   public func reset(_ stream: StreamKey, _ code: ErrorCode) {
     guard isOpen(stream) else { return }
     records[Int(stream.slot)].isReset = true
     unsafe nghttp2_submit_rst_stream(
       handle, UInt8(NGHTTP2_FLAG_NONE.rawValue), stream.id, code.rawValue)
     if unsafe nghttp2_session_get_stream_user_data(handle, stream.id) == nil {
-      // A request that has not left yet: the library only marks it, no close is called for it.
+      // A request that was not sent yet: the library only marks it, and calls no close callback.
       append(.closed(stream, code))
       freeSlot(stream.slot)
       cancelledRequests += 1
     }
   }
 
-  /// Resets the streams whose bytes have waited since the call before: their peer gives no window.
+  /// Resets the streams that have sent none of their queued bytes since the previous call: their
+  /// peer grants no window.
   public func resetStalledStreams() {
     for slot in records.indices where records[slot].isStalled() {
       reset(StreamKey(id: records[slot].id, slot: Int32(slot)), .enhanceYourCalm)
     }
   }
 
-  /// The first step of a graceful stop: tells the peer to open nothing new (GOAWAY 2^31-1).
+  /// Begins a graceful shutdown: tells the peer to open no new streams (GOAWAY 2^31-1).
   public func submitShutdownNotice() {
     guard unsafe handle != nil else { return }
     unsafe nghttp2_submit_shutdown_notice(handle)
   }
 
-  /// The second step: names the last stream that was taken, by default the last that came; later
-  /// ones are ignored.
+  /// Completes the shutdown: sends GOAWAY with the last accepted stream, by default the last one
+  /// received. Later streams are ignored.
   public func submitGoAway(_ code: ErrorCode = .noError, last: Int32? = nil) {
     guard unsafe handle != nil else { return }
     let last = unsafe last ?? nghttp2_session_get_last_proc_stream_id(handle)
@@ -109,7 +110,7 @@ extension Session {
       handle, UInt8(NGHTTP2_FLAG_NONE.rawValue), last, code.rawValue, nil, 0)
   }
 
-  /// Asks the peer for a sign of life; `pong` brings the same number back.
+  /// Sends a PING; its acknowledgment arrives as `pong` with the same number.
   public func submitPing(_ number: UInt64) {
     guard unsafe handle != nil else { return }
     var number = number
@@ -121,14 +122,14 @@ extension Session {
     }
   }
 
-  /// Streams the peer allows us to have open at once.
+  /// The number of streams that the peer allows to be open at once.
   public var peerConcurrentStreamsMax: UInt32 {
     guard unsafe handle != nil else { return 0 }
     return unsafe nghttp2_session_get_remote_settings(
       handle, NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS)
   }
 
-  /// A slot as the library's stream user data: one more, so that none is nil.
+  /// Returns a slot as the library's stream user data: one more, so that none is nil.
   static func userData(_ slot: Int32) -> UnsafeMutableRawPointer? {
     unsafe UnsafeMutableRawPointer(bitPattern: Int(slot) + 1)
   }

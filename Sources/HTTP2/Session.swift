@@ -1,39 +1,42 @@
 internal import CNghttp2
 
-/// One HTTP/2 connection without its socket: bytes in, events out, bytes out.
+/// An HTTP/2 connection without I/O: bytes in, events out, bytes out.
 ///
-/// The owner feeds what it read with `receive`, takes `events`, answers with the `submit…`
-/// functions, and once a batch moves the output out with `drain`. Nothing here blocks, knows a
+/// The owner passes received bytes to `receive`, takes the `events`, responds with the `submit…`
+/// functions, and moves the output out with `drain` once per batch. Nothing here blocks, reads a
 /// clock or calls the owner back. Confined to one thread at a time; not `Sendable`.
 @safe public final class Session {
+  /// The side of a connection.
   public enum Role: Sendable { case server, client }
 
-  /// Bytes of outbound queue a stream may hold before its writer is asked to wait.
+  /// The bytes in a stream's outbound queue above which its writer is asked to wait.
   static let outboundMarkBytes = 64 << 10
 
-  /// Which side this is, and what it allows its peer.
+  /// The side that this session is.
   public let role: Role
+  /// The limits that apply to the peer.
   public let limits: SessionLimits
   private let memory: SessionMemory
 
-  /// What happened since `removeEvents`.
+  /// The events since `removeEvents`.
   @safe @exclusivity(unchecked) public private(set) var events: [SessionEvent] = []
 
-  // The library's session: made in init, deleted in close(), used by this object only.
+  // The library's session: created in init, deleted in close(), used by this object only.
   var handle: OpaquePointer?
   @safe @exclusivity(unchecked) var records: [StreamRecord] = []
   @safe @exclusivity(unchecked) private var freeSlots: [Int32] = []
-  /// Streams that are open at the moment.
+  /// The number of open streams.
   @safe @exclusivity(unchecked) public private(set) var openStreams = 0
-  /// Requests that were given up before they had left: the library keeps each until its turn comes.
+  /// Requests that were cancelled before they were sent; the library keeps each until its turn
+  /// comes.
   @safe @exclusivity(unchecked) public internal(set) var cancelledRequests = 0
   /// Bytes queued on all streams.
   @safe @exclusivity(unchecked) public internal(set) var unsentBytes = 0
 
-  /// Received header lists, until the next receive.
+  /// The received header lists, valid until the next `receive`.
   @safe @exclusivity(unchecked) var headers: HeaderArena
 
-  // The bytes being fed, valid only while receive runs: events say where in them data lies.
+  // The bytes being received, valid only while `receive` runs: data events are offsets into them.
   private var fed: UnsafeRawPointer?
   @safe @exclusivity(unchecked) private var nowNanoseconds: UInt64 = 0
   @safe @exclusivity(unchecked) private var unreadBytes = 0
@@ -49,17 +52,17 @@ internal import CNghttp2
   @safe @exclusivity(unchecked) var frameGuard = FrameGuard()
   @safe @exclusivity(unchecked) var closedStreams = ClosedStreams()
   @safe @exclusivity(unchecked) var inbound = InboundState()
-  /// The last stream that we said we take: what comes above it is ignored. Source: RFC 9113,
-  /// section 6.8.
+  /// The last stream that a GOAWAY has announced as accepted; those above it are ignored. Source:
+  /// RFC 9113, section 6.8.
   @safe @exclusivity(unchecked) var lastTaken = Int32.max
-  /// A GOAWAY that ends everything is queued, or out.
+  /// Whether a GOAWAY that ends the connection is queued or sent.
   @safe @exclusivity(unchecked) var ending = Ending.no
   @safe @exclusivity(unchecked) private var hasSentSettings = false
 
   enum Ending { case no, queued, said }
 
-  /// Makes a session and queues its preface and SETTINGS.
-  /// - Parameter memory: what the library's memory is taken from; one for all sessions of a thread.
+  /// Creates a session and queues its preface and SETTINGS.
+  /// - Parameter memory: The allocator for the library; one for all sessions of a thread.
   public init(
     _ role: Role, limits: SessionLimits = SessionLimits(), memory: SessionMemory = SessionMemory()
   ) throws(SessionError) {
@@ -75,12 +78,12 @@ internal import CNghttp2
     pings = PingStrikes(limits.pings)
     var options: OpaquePointer?
     guard unsafe nghttp2_option_new(&options) == 0 else { throw .outOfMemory }
-    // Ours until the end of init; the session copies what it needs.
+    // Owned here until the end of init; the session copies what it needs.
     defer { unsafe nghttp2_option_del(options) }
     unsafe nghttp2_option_set_no_auto_window_update(options, 1)
     unsafe nghttp2_option_set_no_closed_streams(options, 1)
     unsafe nghttp2_option_set_max_outbound_ack(options, limits.outboundAcknowledgementsMax)
-    // Counted here instead, for the right code.
+    // Counted by `resetsReceived` instead, to end the connection with the right code.
     unsafe nghttp2_option_set_stream_reset_rate_limit(options, 1 << 62, 1 << 32)
     var made: OpaquePointer?
     // The session does not outlive this object, so its user data need not retain it.
@@ -99,7 +102,7 @@ internal import CNghttp2
 
   deinit { unsafe assert(handle == nil, "the owner of a Session must close it") }
 
-  /// Frees the library's session. Calls nothing back for open streams. Idempotent.
+  /// Frees the library's session. Open streams cause no events. Idempotent.
   public func close() {
     guard unsafe handle != nil else { return }
     unsafe nghttp2_session_del(handle)
@@ -139,12 +142,13 @@ internal import CNghttp2
       handle, UInt8(NGHTTP2_FLAG_NONE.rawValue), 0, limits.connectionWindowBytes)
   }
 
-  // MARK: - In
+  // MARK: - Inbound
 
-  /// Feeds bytes from the peer. Afterwards `events` say what they meant; data events point into
-  /// `bytes`, so take them before letting go of it.
-  /// - Parameter nowNanoseconds: any monotonic clock, for the rate limits.
-  /// - Throws: when the connection cannot go on; what `drain` still gives may be sent first.
+  /// Receives bytes from the peer and appends their events. Data events point into `bytes`, so take
+  /// them before releasing it.
+  /// - Parameter nowNanoseconds: The time of any monotonic clock, for the rate limits.
+  /// - Throws: An error if the connection cannot continue; what `drain` still returns may be sent
+  ///   first.
   public func receive(_ bytes: RawSpan, nowNanoseconds: UInt64) throws(SessionError) {
     guard unsafe handle != nil else { throw .closed }
     headers.forget()
@@ -163,7 +167,7 @@ internal import CNghttp2
     returnConnectionCredit()
   }
 
-  /// Hands bytes to the library; negative when the connection cannot go on.
+  /// Passes bytes to the library; returns a negative code if the connection cannot continue.
   func feed(_ buffer: UnsafeRawBufferPointer) -> Int32 {
     guard buffer.count > 0, ending == .no else { return 0 }
     // The caller's memory, for the length of the call.
@@ -172,35 +176,37 @@ internal import CNghttp2
     return count < 0 ? Int32(count) : 0
   }
 
-  /// Forgets the events taken so far.
+  /// Removes the events taken so far.
   public func removeEvents() { events.removeAll(keepingCapacity: events.capacity <= 512) }
 
-  /// Reads a received header list in order.
+  /// Passes each field of a received header list to `body`, in order.
   public func forEachField(
     in block: HeaderBlock, _ body: (_ name: RawSpan, _ value: RawSpan) -> Void
   ) {
     headers.forEachField(in: block, body)
   }
 
-  /// Looks at the value of a field of a received list, by its place in that.
+  /// Passes the value of one field of a received header list to `body`.
   public func withValue<Result>(
     of place: Int, in block: HeaderBlock, _ body: (RawSpan) -> Result
   ) -> Result {
     headers.withValue(of: place, in: block, body)
   }
 
-  /// Keeps a received header list beyond the next `receive`.
-  /// - Parameter place: a field that may have any value of that length in a list to be the same.
+  /// Returns a copy of a received header list that outlives the next `receive`.
+  /// - Parameter place: The index of a field whose value may differ, with the same length, in a
+  ///   list that counts as the same.
   public func copy(of block: HeaderBlock, anyValueOf place: Int? = nil) -> HeaderCopy {
     headers.copy(of: block, anyValueOf: place)
   }
 
-  /// Whether a received header list has the same fields in the same order.
+  /// Returns whether a received header list has the same fields as a copy, in the same order.
   public func block(_ block: HeaderBlock, isSameAs known: HeaderCopy) -> Bool {
     headers.list(block, isSameAs: known)
   }
 
-  /// Says that the application has taken that many bytes of a stream: the peer may send as many.
+  /// Returns credit for bytes of a stream that the application has taken: the peer may send as
+  /// many.
   public func consume(_ stream: StreamKey, _ count: Int) {
     guard count > 0, isOpen(stream) else { return }
     let slot = Int(stream.slot)
@@ -212,8 +218,8 @@ internal import CNghttp2
     returnConnectionCredit()
   }
 
-  /// The connection's credit is returned on receipt, so that a slow stream holds up no other,
-  /// unless too much lies unread.
+  /// Returns the connection's credit. That happens on receipt, so that a slow stream does not block
+  /// others, unless too many bytes are unread.
   private func returnConnectionCredit() {
     guard connectionDebt > 0, unreadBytes <= limits.unreadBytesMax, unsafe handle != nil else {
       return
@@ -222,12 +228,12 @@ internal import CNghttp2
     connectionDebt = 0
   }
 
-  // MARK: - Out
+  // MARK: - Outbound
 
-  /// Moves output out, a frame at a time, until there is none or `limit` bytes are reached.
-  /// - Returns: whether all of it is out.
+  /// Moves output out, one frame at a time, until there is none or `limit` bytes are reached.
+  /// - Returns: Whether no output is left.
   public func drain(limit: Int, _ body: (RawSpan) -> Void) throws(SessionError) -> Bool {
-    // Streams that ended from our side have given back what lay unread.
+    // Streams that were closed by this side have released their unread bytes.
     returnConnectionCredit()
     var total = 0
     while total < limit {
@@ -250,7 +256,8 @@ internal import CNghttp2
     return false
   }
 
-  /// Neither side has anything left to say: close the connection once the output is written.
+  /// Whether neither side has anything left to send: close the connection once the output is
+  /// written.
   public var isFinished: Bool {
     guard unsafe handle != nil, ending != .said else { return true }
     return unsafe nghttp2_session_want_read(handle) == 0
@@ -259,7 +266,7 @@ internal import CNghttp2
 
   // MARK: - Streams
 
-  /// Whether the stream of that key is still open.
+  /// Returns whether the stream with a key is open.
   public func isOpen(_ stream: StreamKey) -> Bool {
     Int(stream.slot) < records.count && records[Int(stream.slot)].id == stream.id
   }
@@ -292,13 +299,13 @@ internal import CNghttp2
   }
 }
 
-// MARK: - What the callbacks do
+// MARK: - For the callbacks
 
 extension Session {
   func append(_ event: SessionEvent) { events.append(event) }
 
   func received(_ bytes: UnsafePointer<UInt8>, count: Int, on stream: StreamKey) -> Bool {
-    // The library hands data on in place, so it lies in what was fed.
+    // The library passes data on in place, so it lies within the bytes being received.
     guard let fed = unsafe fed else { return false }
     records[Int(stream.slot)].unreadBytes += count
     unreadBytes += count
@@ -308,7 +315,7 @@ extension Session {
     return true
   }
 
-  /// Counts a frame against a limit; ends the connection when there have been too many.
+  /// Counts a frame against a rate limit; ends the connection if there are too many.
   func count(_ kind: Counted) {
     let now = nowNanoseconds
     let isAllowed =
@@ -323,7 +330,7 @@ extension Session {
 
   enum Counted { case emptyData, provokedReset, receivedReset, settings }
 
-  /// A PING of a peer: it costs an answer.
+  /// Counts a PING of the peer, which costs an answer.
   func countPing() {
     guard controlFrames.take(nowNanoseconds: nowNanoseconds) else {
       return terminate(.enhanceYourCalm, "too_many_pings")
@@ -334,7 +341,7 @@ extension Session {
     terminate(.enhanceYourCalm, "too_many_pings")
   }
 
-  /// A frame of a peer that asks for nothing.
+  /// Counts a frame of the peer that has no effect.
   func countIdleFrame() {
     idleFrames += 1
     let most = limits.idleFramesMax + limits.idleFramesPerStream * frameGuard.streamsOpened
@@ -349,18 +356,18 @@ extension Session {
     }
   }
 
-  /// We have sent HEADERS or DATA.
+  /// Counts HEADERS or DATA that were sent.
   func countSent(isData: Bool) {
     if isData { dataFramesSent += 1 }
     pings.forgive()
   }
 
-  /// Queues a GOAWAY after which nothing more is said or heard.
+  /// Queues a final GOAWAY, after which nothing is sent or received.
   public func terminate(_ code: ErrorCode, _ reason: StaticString = "") {
     guard unsafe handle != nil, ending == .no else { return }
     ending = .queued
     let last = unsafe nghttp2_session_get_last_proc_stream_id(handle)
-    // A static string lives for ever; the library copies it.
+    // Static strings are immortal; the library copies it.
     unsafe nghttp2_submit_goaway(
       handle, UInt8(NGHTTP2_FLAG_NONE.rawValue), last, code.rawValue, reason.utf8Start,
       reason.utf8CodeUnitCount)

@@ -1,9 +1,9 @@
 internal import CNghttp2
 
-/// The functions libnghttp2 calls. Each unwraps its session, notes what happened, and returns:
-/// none sends, receives, or calls the owner.
+/// The callbacks of libnghttp2. Each unwraps its session, records what happened, and returns: none
+/// sends, receives, or calls the owner.
 enum SessionCallbacks {
-  // Made once, read only afterwards, never freed: every session copies it.
+  // Created once, only read afterwards, never freed: every session copies it.
   nonisolated(unsafe) static let shared: OpaquePointer? = {
     var callbacks: OpaquePointer?
     guard unsafe nghttp2_session_callbacks_new(&callbacks) == 0 else { return nil }
@@ -20,13 +20,13 @@ enum SessionCallbacks {
   private typealias Handle = OpaquePointer?
   private typealias Frame = UnsafePointer<nghttp2_frame>?
 
-  /// Lends the session, without retaining it for each of the many callbacks.
+  /// Passes the session to `body`, without retaining it for each of the many callbacks.
   @inline(__always)
   private static func with<Code: BinaryInteger>(
     _ user: UnsafeMutableRawPointer?, _ body: (Session) -> Code
   ) -> Code {
     guard let user = unsafe user else { return Code(failure) }
-    // It is alive and at work: it owns the library's handle that calls back.
+    // It is alive and in use: it owns the library's handle that calls back.
     return unsafe Unmanaged<Session>.fromOpaque(user)._withUnsafeGuaranteedRef { body($0) }
   }
 
@@ -146,7 +146,7 @@ enum SessionCallbacks {
     if category == NGHTTP2_HCAT_REQUEST {
       session.append(.head(stream, block, endsStream: endsStream))
     } else if let status {
-      // An informational response announces another head: nothing here needs one.
+      // An informational response precedes another head; nothing here needs one.
       guard status != UInt8(ascii: "1") else { return }
       session.append(.head(stream, block, endsStream: endsStream))
     } else {
@@ -163,7 +163,8 @@ enum SessionCallbacks {
           switch Int(header.type) {
           case Int(NGHTTP2_HEADERS.rawValue), Int(NGHTTP2_DATA.rawValue):
             session.countSent(isData: Int(header.type) == Int(NGHTTP2_DATA.rawValue))
-            // A server that has answered needs no more of the request: RFC 9113, section 8.1.
+            // A server that has sent its whole response needs no more of the request: RFC 9113,
+            // section 8.1.
             guard session.role == .server,
               header.flags & UInt8(NGHTTP2_FLAG_END_STREAM.rawValue) != 0,
               let stream = unsafe key(handle, header.stream_id), session.isOpen(stream),
@@ -179,8 +180,8 @@ enum SessionCallbacks {
         }
       }
 
-  /// A request that was never sent has no stream in the library, so no close is called for it; of
-  /// a response that is too long its stream remains.
+  /// Called for a frame that could not be sent. A request that was never sent has no stream in the
+  /// library, so no close callback follows; a response that is too long leaves its stream open.
   private static let onFrameNotSent:
     @convention(c) (Handle, Frame, Int32, UnsafeMutableRawPointer?) -> Int32 = {
       handle, frame, code, user in
@@ -189,7 +190,7 @@ enum SessionCallbacks {
         let header = unsafe frame.pointee.hd
         guard Int(header.type) == Int(NGHTTP2_HEADERS.rawValue) else { return 0 }
         if session.role == .server {
-          // Else the peer would wait for the rest of its answer for ever.
+          // Otherwise the peer would wait for the rest of the response forever.
           if let stream = unsafe key(handle, header.stream_id), session.isOpen(stream),
             !session.records[Int(stream.slot)].isReset
           {
@@ -221,8 +222,8 @@ enum SessionCallbacks {
         }
       }
 
-  /// The data provider: HEADERS, DATA and trailers leave together because the trailers are
-  /// submitted here, with the last bytes.
+  /// The data provider. It submits the trailers with the last bytes, so that HEADERS, DATA and
+  /// trailers leave together.
   static let readBody: nghttp2_data_source_read_callback = {
     handle, id, out, capacity, flags, source, user in
     unsafe with(user) { session in

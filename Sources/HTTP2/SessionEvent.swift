@@ -1,9 +1,10 @@
-/// Names a stream of a session: its HTTP/2 identifier and the place of its record.
+/// Identifies a stream of a session: its HTTP/2 identifier and the slot of its record.
 ///
-/// Places are reused, so an owner may index a table by `slot`; the identifier tells a stale key.
+/// Slots are reused, so an owner may index a table by `slot`; the identifier reveals a stale key.
 public struct StreamKey: Sendable, Hashable {
-  /// The identifier on the wire, and the place in the table.
+  /// The stream identifier on the wire.
   public let id: Int32
+  /// The index of the stream's record.
   public let slot: Int32
 
   public init(id: Int32, slot: Int32) {
@@ -15,52 +16,52 @@ public struct StreamKey: Sendable, Hashable {
 /// A received header list: readable with `Session.forEachField(in:_:)` until the next `receive`.
 public struct HeaderBlock: Sendable, Hashable {
   let first: Int32
-  /// Fields of the list.
+  /// The number of fields.
   public let count: Int32
-  /// Names and values together.
+  /// The bytes of all names and values.
   public let byteCount: Int32
-  /// The list was over the limits; `count` fields of it were kept.
+  /// Whether the list exceeded the limits; only `count` of its fields were kept.
   public let isOverLimit: Bool
 }
 
-/// What happened on a session, in order. Callbacks append these; the owner takes them.
+/// An event of a session. The callbacks append events in order; the owner takes them.
 public enum SessionEvent: Sendable, Hashable {
   /// A request head (server) or a final response head (client).
   case head(StreamKey, HeaderBlock, endsStream: Bool)
   /// Trailers; they always end the peer's side.
   case trailers(StreamKey, HeaderBlock)
-  /// Bytes at that place of what was just fed. Return credit with `consume(_:_:)`.
+  /// Bytes at an offset of the input of `receive`. Return their credit with `consume(_:_:)`.
   case data(StreamKey, offset: Int, count: Int)
-  /// The peer's side ended with a DATA frame.
+  /// The peer ended its side with a DATA frame.
   case ended(StreamKey)
-  /// The stream is gone, regularly (`noError`) or not; its key is dead.
+  /// The stream is closed, regularly (`noError`) or not; its key is invalid.
   case closed(StreamKey, ErrorCode)
-  /// The outbound queue fell below the mark after it had been full.
+  /// The outbound queue has fallen below the mark after it was full.
   case writable(StreamKey)
-  /// The peer will open or take no further streams above that one.
+  /// GOAWAY: the peer accepts no streams above this one.
   case goAway(lastStreamID: Int32, ErrorCode)
   /// The peer's settings have arrived.
   case settings
-  /// The peer has acknowledged our settings.
+  /// The peer has acknowledged the local settings.
   case settingsAcknowledged
-  /// The answer to our PING.
+  /// The acknowledgment of a PING.
   case pong(UInt64)
 }
 
-/// Why a session cannot go on.
+/// The error of a session that cannot continue or cannot carry out a call.
 public enum SessionError: Error, Sendable, Hashable {
-  /// The first bytes were not HTTP/2's preface.
+  /// The first bytes were not the HTTP/2 preface.
   case badPreface
-  /// The peer broke a limit that ends the connection at once.
+  /// The peer exceeded a limit whose violation ends the connection at once.
   case flooded
-  /// Memory ran out in the library.
+  /// The library ran out of memory.
   case outOfMemory
   /// No stream identifier is left, or the session is going away.
   case noStreamAvailable
-  /// A request's header list is longer than the library sends.
+  /// The header list of a request is longer than the library can send.
   case headersTooLong
-  /// libnghttp2 refused the call with this code.
+  /// libnghttp2 failed with this code.
   case library(Int32)
-  /// The session was closed by its owner.
+  /// The owner has closed the session.
   case closed
 }

@@ -1,9 +1,10 @@
-/// What a session allows its peer. Every limit has a default that holds at a public edge.
+/// The limits of a session for its peer, with defaults that suit a public edge.
 public struct SessionLimits: Sendable, Hashable {
-  /// A bucket of tokens: `burst` at once, `perSecond` regained.
+  /// A token bucket: `burst` tokens at once, `perSecond` regained.
   public struct Rate: Sendable, Hashable {
-    /// Tokens at first and at most, and those regained each second.
+    /// The initial and largest number of tokens.
     public var burst: UInt64
+    /// The tokens regained per second.
     public var perSecond: UInt64
 
     public init(burst: UInt64, perSecond: UInt64) {
@@ -12,27 +13,28 @@ public struct SessionLimits: Sendable, Hashable {
     }
   }
 
-  /// Streams the peer may have open at once. RFC 9113, section 6.5.2, advises no less than 100.
+  /// Streams that the peer may have open at once. RFC 9113, section 6.5.2, advises at least 100.
   public var concurrentStreamsMax: UInt32 = 256
-  /// Bytes a peer may send on one stream before we have taken any.
+  /// The flow-control window of a stream in bytes: what a peer may send before any of it is taken.
   public var streamWindowBytes: Int32 = 256 << 10
-  /// Bytes a peer may send on all streams together before we have returned credit.
+  /// The flow-control window of the connection in bytes, over all streams.
   public var connectionWindowBytes: Int32 = 4 << 20
-  /// Received bytes that no one has taken yet, over all streams; above it the connection gets no
+  /// Received bytes that were not taken yet, over all streams. Above it the connection gets no
   /// further credit, so that many slow streams cannot hold unbounded memory.
   public var unreadBytesMax = 8 << 20
-  /// Names + values + 32 a field of one header list. libnghttp2 only announces this; we sum.
+  /// The size of a header list: names + values + 32 bytes a field. libnghttp2 only announces this
+  /// limit; the session enforces it.
   public var headerListBytesMax = 16 << 10
-  /// Fields of one header list.
+  /// Fields of a header list.
   public var headerFieldsMax = 128
-  /// SETTINGS and PING answers waiting to be sent (libnghttp2's default of 1000 is generous).
+  /// Acknowledgments of SETTINGS and PING that wait to be sent; libnghttp2's default is 1000.
   public var outboundAcknowledgementsMax = 100
-  /// RST_STREAM frames of the peer (CVE-2023-44487). gRPC cancels by RST_STREAM, so a busy
-  /// trusted link needs more than an edge.
+  /// RST_STREAM frames of the peer (CVE-2023-44487). gRPC cancels by RST_STREAM, so a busy trusted
+  /// link needs more than an edge.
   public var resetsReceived = Rate(burst: 1000, perSecond: 33)
-  /// RST_STREAM frames the peer makes us send by its errors (CVE-2025-8671).
+  /// RST_STREAM frames that the peer provokes by its errors (CVE-2025-8671).
   public var resetsProvoked = Rate(burst: 200, perSecond: 20)
-  /// DATA frames that carry nothing and end nothing (CVE-2019-9518).
+  /// Empty DATA frames without END_STREAM (CVE-2019-9518).
   public var emptyDataFrames = Rate(burst: 100, perSecond: 20)
   /// PING and SETTINGS frames: cheap to send, each needs an answer (CVE-2019-9512, -9515).
   public var controlFrames = Rate(burst: 1000, perSecond: 100)
@@ -46,19 +48,21 @@ public struct SessionLimits: Sendable, Hashable {
   public var windowUpdatesMax = 1000
   /// See `windowUpdatesMax`.
   public var windowUpdatesPerFrame = 20
-  /// A header list this many times too long ends the connection instead of its stream: it is no
-  /// mistake, and unpacking it costs the peer nothing (HPACK bombs).
+  /// The factor by which a header list has to exceed its limit to end the connection instead of its
+  /// stream. Such a list is no mistake, and costs the peer nothing to send but much to decompress
+  /// (HPACK bombs).
   public var headerListExcessMax = 16
-  /// PING frames a client may send.
+  /// The frequency of PING frames of a client.
   public var pings = Pings()
 
-  /// How often a client may ping; gRPC's own defaults (gRFC A8).
+  /// How often a client may ping. The defaults are gRPC's own (gRFC A8).
   public struct Pings: Sendable, Hashable {
-    /// Nanoseconds between two pings while streams are open and we send nothing: 5 minutes.
+    /// Nanoseconds between two pings while streams are open and the server sends nothing: 5
+    /// minutes.
     public var intervalMinNanoseconds: UInt64 = 300_000_000_000
-    /// The same without streams: 2 hours.
+    /// Nanoseconds between two pings without streams: 2 hours.
     public var idleIntervalMinNanoseconds: UInt64 = 7_200_000_000_000
-    /// Pings that came too early before the connection ends.
+    /// Pings that may come too early before the connection is ended.
     public var strikesMax = 2
 
     public init() {}

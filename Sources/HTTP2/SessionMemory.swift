@@ -1,19 +1,21 @@
 internal import CNghttp2
 
-/// Memory for libnghttp2: small blocks are kept when it gives them back, since it takes some nine
-/// for each stream and frees them with it.
+/// An allocator for libnghttp2 that keeps small blocks when they are freed: the library allocates
+/// about nine for each stream and frees them with it.
 ///
-/// Shared by the sessions of one thread and confined to that, as they are.
+/// Shared by the sessions of one thread and confined to that thread, as they are.
 @safe public final class SessionMemory {
-  /// A block says before its content how much that may be.
+  /// The bytes in front of a block's content that store its capacity.
   private static let headBytes = 16
-  /// Contents are of one to four times as many bytes; larger blocks are not kept.
+  /// The smallest capacity; small blocks have one to `sizes` times as many bytes.
   private static let stepBytes = 64
+  /// The number of capacities; larger blocks are not kept.
   private static let sizes = 4
-  /// Blocks kept of a size: what some thousand streams at once use, 4 MB in all at most.
+  /// Blocks kept of each capacity: those of about a thousand concurrent streams, 4 MB in all at
+  /// most.
   private static let keptMax = 4096
 
-  /// Blocks that wait for use, each leading to the next.
+  /// A linked list of free blocks.
   @unsafe
   struct FreeList {
     var first: UnsafeMutableRawPointer?
@@ -39,7 +41,7 @@ internal import CNghttp2
     unsafe lists.deallocate()
   }
 
-  /// What a session is made with.
+  /// Returns the allocation functions with which a session is created.
   func callbacks() -> nghttp2_mem {
     unsafe nghttp2_mem(
       mem_user_data: lists,
@@ -54,7 +56,7 @@ internal import CNghttp2
       realloc: { old, size, user in
         guard let old = unsafe old else { return unsafe SessionMemory.take(size, user) }
         let capacity = unsafe SessionMemory.capacity(old)
-        // A large block is as long as was asked for; one that shrinks is made anew.
+        // A large block has exactly the capacity that was requested, and is always reallocated.
         if size <= capacity, capacity <= SessionMemory.sizes * SessionMemory.stepBytes {
           return unsafe old
         }

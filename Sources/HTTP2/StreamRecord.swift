@@ -1,18 +1,18 @@
-/// One stream's place in a session's table: its outbound queue and what has been seen of it.
+/// The record of one stream in a session's table: its outbound queue and its progress.
 ///
-/// A pure value; `Session` executes what it says. Records are reused, arrays and all.
+/// A pure value; `Session` carries out what it returns. Records are reused, arrays included.
 struct StreamRecord {
-  /// The stream's identifier; 0 when the place is free.
+  /// The stream's identifier; 0 if the slot is free.
   var id: Int32 = 0
-  /// The peer's side has ended.
+  /// Whether the peer has ended its side.
   var remoteEnded = false
-  /// We have reset it; the frame may not be out yet.
+  /// Whether this side has reset the stream; the frame may not be out yet.
   var isReset = false
-  /// libnghttp2 waits for us to say that there is more to send.
+  /// Whether libnghttp2 waits until it is told that there is more to send.
   var isDeferred = false
-  /// Bytes left since the last sweep for stalled streams.
+  /// Whether bytes have left, or none were queued, since the last sweep for stalled streams.
   private var hasMoved = false
-  /// Data was received for which no credit has been returned yet.
+  /// Received bytes whose credit was not returned yet.
   var unreadBytes = 0
 
   private var chunks: [[UInt8]] = []
@@ -21,17 +21,17 @@ struct StreamRecord {
   private(set) var pendingBytes = 0
   private(set) var endQueued = false
   private(set) var trailers: HeaderSource?
-  /// The owner was told that the queue is full and wants to know when it is not.
+  /// Whether the owner was told that the queue is full and expects a `writable` event.
   private var wantsWritable = false
 
-  /// What a read of the queue came to.
+  /// The result of reading from the queue.
   struct Filled: Equatable {
     var count: Int
-    /// Nothing to send now, more may come.
+    /// Nothing can be sent now; more may follow.
     var isStarved: Bool
-    /// All was sent and the end was queued.
+    /// Everything was sent and the end was queued.
     var isEnd: Bool
-    /// The queue fell below the mark and the owner wants to know.
+    /// The queue has fallen below the mark, and the owner expects the event.
     var becameWritable: Bool
   }
 
@@ -55,7 +55,7 @@ struct StreamRecord {
     trailers = nil
   }
 
-  /// Appends a chunk; true when the queue now holds `mark` bytes or more.
+  /// Appends a chunk; returns true if the queue then holds `mark` bytes or more.
   mutating func enqueue(_ chunk: [UInt8], mark: Int) -> Bool {
     guard !endQueued else { return false }
     if !chunk.isEmpty { chunks.append(chunk) }
@@ -64,14 +64,14 @@ struct StreamRecord {
     return pendingBytes >= mark
   }
 
-  /// Queues the end of our side, behind what is queued already.
+  /// Queues the end of the local side, behind the queued bytes.
   mutating func end(trailers: HeaderSource?) {
     guard !endQueued else { return }
     endQueued = true
     self.trailers = trailers
   }
 
-  /// Whether bytes have waited all the time since the sweep before.
+  /// Returns whether bytes have waited without progress since the previous sweep.
   mutating func isStalled() -> Bool {
     defer { hasMoved = pendingBytes == 0 }
     return id != 0 && pendingBytes > 0 && !hasMoved
@@ -82,7 +82,7 @@ struct StreamRecord {
     return trailers
   }
 
-  /// Moves queued bytes out.
+  /// Moves queued bytes to `out`.
   mutating func fill(_ out: UnsafeMutableRawBufferPointer, mark: Int) -> Filled {
     var written = 0
     while chunkIndex < chunks.count, written < out.count {

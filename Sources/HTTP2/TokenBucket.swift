@@ -1,4 +1,4 @@
-/// Counts events against a burst and a rate; knows no clock, the time comes with each event.
+/// A token bucket with a burst and a rate. It has no clock: each event brings its time.
 struct TokenBucket: Sendable, Hashable {
   private let rate: SessionLimits.Rate
   private var tokens: UInt64
@@ -9,7 +9,7 @@ struct TokenBucket: Sendable, Hashable {
     tokens = rate.burst
   }
 
-  /// Takes a token; false when there is none, which is when the peer has gone too far.
+  /// Takes a token; returns false if none is left, which means that the peer exceeds its rate.
   mutating func take(nowNanoseconds: UInt64) -> Bool {
     let second = nowNanoseconds / 1_000_000_000
     if let last = refilledAtSecond, second > last {
