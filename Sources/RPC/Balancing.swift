@@ -30,8 +30,7 @@ public struct OutlierDetection: Sendable, Hashable {
   public var baseEjectionTime: Duration = .seconds(30)
   /// The upper bound on the ejection time.
   public var maxEjectionTime: Duration = .seconds(300)
-  /// How often the ejection count of a backend drops by one; an interval with an ejection does not
-  /// count.
+  /// The interval after which, without a new ejection, one of a backend's ejections no longer counts.
   public var interval: Duration = .seconds(10)
   /// The percentage of backends from which on no further one is ejected; one may always be.
   public var maxEjectionPercent = 50

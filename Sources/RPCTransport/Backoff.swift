@@ -1,13 +1,13 @@
-/// How long a client waits between attempts to connect.
+/// The backoff of a client between connection attempts.
 /// Source: gRPC's connection-backoff document; the defaults are its own.
 public struct ConnectBackoff: Sendable, Hashable {
-  /// From the start of the first attempt to that of the second.
+  /// The time from the start of the first attempt to the start of the second.
   public var initial: Duration
-  /// Each wait is this many times the one before.
+  /// The factor from one wait to the next.
   public var multiplier: Double
   /// The longest wait, before jitter.
   public var max: Duration
-  /// Each wait is randomized by ± this fraction.
+  /// The fraction by which each wait is randomized, in either direction.
   public var jitter: Double
 
   public init(
@@ -21,7 +21,7 @@ public struct ConnectBackoff: Sendable, Hashable {
   }
 }
 
-/// Where a client is with its waits. A pure value; the randomness comes from outside.
+/// The state of a client's backoff. A pure value; the randomness is passed in.
 struct Backoff: Sendable, Hashable {
   let settings: ConnectBackoff
   private var base: Duration
@@ -31,8 +31,8 @@ struct Backoff: Sendable, Hashable {
     base = Swift.min(settings.initial, settings.max)
   }
 
-  /// The next wait.
-  /// - Parameter random: uniform in 0..<1.
+  /// Returns the next wait.
+  /// - Parameter random: Uniform in 0..<1.
   mutating func next(random: Double) -> Duration {
     let wait = base * (1 + settings.jitter * (2 * random - 1))
     base = min(base * settings.multiplier, settings.max)
@@ -42,6 +42,6 @@ struct Backoff: Sendable, Hashable {
   /// The next wait without its jitter.
   var upcoming: Duration { base }
 
-  /// A connection came about.
+  /// Resets the backoff after a successful attempt.
   mutating func reset() { base = min(settings.initial, settings.max) }
 }

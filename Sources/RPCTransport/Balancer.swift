@@ -1,19 +1,19 @@
 import RPC
 
-/// Which backend a call goes to. A pure value: loads, weights and randomness come from outside.
+/// Chooses the backend of a call. A pure value: loads, weights and randomness are passed in.
 /// Source: gRFC A48 (least request), Envoy's round robin and slow start.
 struct Balancer: Sendable, Hashable {
-  /// What is known of a lane when a call looks for one.
+  /// The properties of a lane that the choice depends on.
   struct Facts: Sendable, Hashable {
-    /// Calls under way there.
+    /// Calls in flight there.
     var active = 0
-    /// It takes no further stream just now.
+    /// Whether it accepts no further stream at the moment.
     var isFull = false
-    /// Its part of what it would get: less than 1 while it warms up.
+    /// Its fraction of a full share: less than 1 during slow start.
     var weight = 1.0
   }
 
-  /// A choice; where all lanes are full, one of those.
+  /// The chosen lane; it is full only if all lanes are.
   struct Choice: Sendable, Hashable {
     let index: Int
     let isFull: Bool
@@ -21,7 +21,7 @@ struct Balancer: Sendable, Hashable {
 
   private var next = 0
 
-  /// The lane for a call, of `count` at least one.
+  /// Chooses the lane for a call out of `count`, which is at least one.
   mutating func pick(
     _ policy: LoadBalancing, of count: Int, random: inout some RandomNumberGenerator,
     _ facts: (Int) -> Facts
@@ -32,8 +32,8 @@ struct Balancer: Sendable, Hashable {
     return inTurn(of: count, random: &random, facts)
   }
 
-  /// The next in turn, by preference one with a free stream; one that warms up lets some calls go
-  /// by.
+  /// Chooses the next lane in turn, preferably one with a free stream. A lane in slow start is
+  /// skipped by some calls.
   private mutating func inTurn(
     of count: Int, random: inout some RandomNumberGenerator, _ facts: (Int) -> Facts
   ) -> Choice {
@@ -51,7 +51,7 @@ struct Balancer: Sendable, Hashable {
     return Choice(index: turn(count), isFull: true)
   }
 
-  /// The least loaded of some that are drawn by lot; of all, where there are no more.
+  /// Chooses the least loaded of some lanes drawn at random, or of all if there are no more.
   private mutating func leastRequest(
     _ choices: Int, of count: Int, random: inout some RandomNumberGenerator,
     _ facts: (Int) -> Facts
@@ -68,7 +68,7 @@ struct Balancer: Sendable, Hashable {
       if best.map({ load < $0.load }) ?? true { best = (index, load) }
     }
     if let best { return Choice(index: best.index, isFull: false) }
-    // Those drawn are full; others may not be.
+    // The drawn lanes are full; others may not be.
     for step in 0..<count where !facts((first + step) % count).isFull {
       return Choice(index: (first + step) % count, isFull: false)
     }
@@ -82,7 +82,7 @@ struct Balancer: Sendable, Hashable {
   }
 }
 
-/// A small generator for choices that nobody has to foresee: SplitMix64.
+/// A small generator for random choices that need not be unpredictable: SplitMix64.
 /// Source: Steele, Lea, Flood, "Fast splittable pseudorandom number generators" (2014).
 struct QuickRandom: RandomNumberGenerator, Sendable {
   private var state: UInt64

@@ -3,7 +3,7 @@ import RPC
 import Synchronization
 
 extension ClientChannel {
-  /// Looks a target's name up.
+  /// Resolves the name of a target.
   func resolve(_ index: Int) {
     let target = configuration.targets[index]
     HostResolver.resolve(target) { [weak self] result in self?.resolved(index, result) }
@@ -13,7 +13,7 @@ extension ClientChannel {
     _ index: Int, _ result: Result<[SocketAddress], HostResolver.Failure>
   ) {
     let target = configuration.targets[index]
-    // Its loops may be gone too.
+    // The event loops may be gone too.
     if state.withLock({ $0.isStopped }) { return }
     switch result {
     case .success(let addresses):
@@ -25,7 +25,7 @@ extension ClientChannel {
         return state.namesResolvedAt[index] == nil
       }
       setAddresses(addresses, of: target)
-      // A call wanted the name, or new addresses take their part of the calls.
+      // A call needs the name, or new addresses take their share of the calls.
       carryOut(state.withLock { $0.isActive || isFirst ? $0.want(configuration).work : Work() })
     case .failure(let failure):
       let wait = state.withLock { state in
@@ -44,7 +44,7 @@ extension ClientChannel {
     changed()
   }
 
-  /// These are a target's backends now: those that stay keep their connections.
+  /// Sets the backends of a target; those that remain keep their connections.
   func setAddresses(_ addresses: [SocketAddress], of target: HostPort) {
     let gone = state.withLock { state in
       if state.isStopped { return [Subchannel]() }
@@ -74,7 +74,8 @@ extension ClientChannel {
     ) { [weak self] endpoint in
       self?.foundOutlier(endpoint)
     }
-    // The first is one of the next loop in turn, so that backends do not all begin on one.
+    // Begins with the next loop in turn, so that the first connections of all backends are not on
+    // one loop.
     let first = loops.next()
     let executors =
       configuration.hasLoops ? [first] + loops.all.filter { $0 !== first } : [nil]
@@ -87,7 +88,8 @@ extension ClientChannel {
     }
   }
 
-  /// A connection of that target failed or is lost: its name may have moved.
+  /// Resolves a target again after a connection to it failed or was lost: its addresses may have
+  /// changed.
   func doubt(_ target: HostPort) {
     let wanted = state.withLock { state in
       configuration.targets.indices.filter { index in

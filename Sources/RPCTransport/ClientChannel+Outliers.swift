@@ -3,9 +3,9 @@ import NIOCore
 import RPC
 import Synchronization
 
-// Backends that are left out for a while, and those that warm up.
+// Outlier ejection and slow start.
 extension ClientChannel {
-  /// So many calls in a row failed there.
+  /// Handles a backend with too many consecutive failures.
   func foundOutlier(_ endpoint: Endpoint) {
     guard let settings = configuration.balancing.outlierDetection else { return }
     let action = state.withLock { $0.judge(endpoint, settings, at: .now) }
@@ -30,7 +30,7 @@ extension ClientChannel {
 }
 
 extension ClientChannel.State {
-  /// Leaves an outlier out, where not too many are.
+  /// Ejects an outlier, unless too many backends are ejected.
   fileprivate mutating func judge(
     _ endpoint: Endpoint, _ settings: OutlierDetection, at now: ContinuousClock.Instant
   ) -> Ejection.Action {
@@ -48,7 +48,8 @@ extension ClientChannel.State {
     subchannels.filter { !$0.isExtra }.map { ObjectIdentifier($0.endpoint) }
   }
 
-  /// What of the usable lanes is not left out; all of them where that would be too few.
+  /// Returns the usable lanes of backends that are not ejected, or all of them if those are too
+  /// few.
   func admitted(
     _ usable: [(Subchannel, Connection)], _ configuration: ClientConfiguration
   ) -> [(Subchannel, Connection)] {
@@ -63,11 +64,11 @@ extension ClientChannel.State {
     return isPanic || admitted.isEmpty ? usable : admitted
   }
 
-  /// Looks which lanes can be used.
+  /// Updates the lanes that calls can use.
   mutating func setLanes(_ configuration: ClientConfiguration, _ loops: EventLoops) {
     let usable = usableSubchannels(configuration)
     let slowStart = configuration.balancing.slowStart
-    // A backend is as warm as its oldest connection is old.
+    // The age of a backend is that of its oldest connection.
     var servingSince: [ObjectIdentifier: ContinuousClock.Instant] = [:]
     if slowStart != nil {
       for (subchannel, _) in usable {
@@ -89,7 +90,7 @@ extension ClientChannel.State {
     }
     warmAt = nil
     guard slowStart != nil else { return }
-    // Where all are new, none is spared.
+    // If all backends are new, none gets a reduced share.
     let now = ContinuousClock.now
     guard lanes.contains(where: { $0.warmAt.map { $0 <= now } ?? true }) else { return }
     warmAt = lanes.compactMap(\.warmAt).max().flatMap { $0 > now ? $0 : nil }
@@ -97,8 +98,8 @@ extension ClientChannel.State {
 }
 
 extension ClientChannel.Lane {
-  /// What a call sees of it that looks for a lane.
-  /// - Parameter now: nil where no lane warms up.
+  /// Returns the properties of the lane that the choice of a call depends on.
+  /// - Parameter now: Nil if no lane is in slow start.
   func facts(
     at now: ContinuousClock.Instant?, _ configuration: ClientConfiguration
   ) -> Balancer.Facts {

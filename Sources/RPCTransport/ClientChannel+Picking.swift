@@ -2,17 +2,17 @@ import RPC
 import Synchronization
 
 extension ClientChannel {
-  /// What a look at the backends came to.
+  /// The result of a pick.
   enum Picked {
     case lane(Lane)
     case wait(version: UInt64)
     case fail(RPCError)
   }
 
-  /// What is to be done after a look.
+  /// The work that follows from a pick or a change, done without the channel's lock.
   struct Work {
     var connect: [Subchannel] = []
-    /// Targets whose names are to be looked up.
+    /// The targets whose names are to be resolved.
     var resolve: [Int] = []
     var release: [Subchannel] = []
 
@@ -23,8 +23,8 @@ extension ClientChannel {
 extension ClientChannel.State {
   typealias Work = ClientChannel.Work
 
-  /// Chooses a backend for a call, or says what to do.
-  /// - Parameter loop: The one that the call is made on, where loops have their own connections.
+  /// Picks a backend for a call, or returns whether the call waits or fails.
+  /// - Parameter loop: The loop that the call is made on, if loops have connections of their own.
   mutating func pick(
     _ configuration: ClientConfiguration, _ waitForReady: Bool, on loop: LoopExecutor?
   ) -> (ClientChannel.Picked, Work) {
@@ -48,7 +48,7 @@ extension ClientChannel.State {
   /// Whether there is a backend that calls can be sent to.
   var isActive: Bool { !lanes.isEmpty }
 
-  /// What a call wants connected; and whether it should wait for that.
+  /// Requests the connections that a call needs, and returns whether it should wait for one.
   func want(_ configuration: ClientConfiguration) -> (isPending: Bool, work: Work) {
     var work = Work()
     if isStopped { return (false, work) }
@@ -62,9 +62,9 @@ extension ClientChannel.State {
     }
   }
 
-  /// The next backend in turn, by preference one with a free stream. Crowded: it has none, but
-  /// another connection to it is coming; a call that went there now would wait for a stream there,
-  /// and the streams of kiosks last for days.
+  /// Picks a lane by the policy, preferably one with a free stream. It is crowded if it has none,
+  /// but another connection to its backend is under way. A call sent there would have to wait for a
+  /// stream of this connection, and the streams of kiosks last for days.
   mutating func pickLane(
     _ configuration: ClientConfiguration, on loop: LoopExecutor?
   ) -> (lane: ClientChannel.Lane, work: Work, isCrowded: Bool)? {
@@ -86,8 +86,8 @@ extension ClientChannel.State {
     return (lane, work, isCrowded)
   }
 
-  /// Another connection to a backend whose streams are all in use, or that the loop has none to;
-  /// whether one is coming.
+  /// Requests another connection to a backend whose streams are all in use, or to which the loop
+  /// has none. Returns whether one is under way.
   @discardableResult
   private func wantExtra(
     beside full: Subchannel, on loop: LoopExecutor?, _ work: inout Work
@@ -105,20 +105,21 @@ extension ClientChannel.State {
     return false
   }
 
-  /// Connects all backends; whether a call should wait for one.
+  /// Requests connections to all backends. Returns whether a call should wait for one.
   private func wantAll(_ work: inout Work) -> Bool {
     var isPending = false
     for subchannel in subchannels where !subchannel.isExtra {
       subchannel.state.withLock { state in
         if state.machine.apply(.wanted) == .connect { work.connect.append(subchannel) }
-        // It may have become usable since the last change: then that comes.
+        // It may have become usable since the last change, which is then about to be reported.
         if state.isPending || state.usable != nil { isPending = true }
       }
     }
     return isPending
   }
 
-  /// Connects the first backend that has not failed; whether a call should wait for one.
+  /// Requests a connection to the first backend that has not failed. Returns whether a call should
+  /// wait for one.
   private func wantFirst(_ work: inout Work) -> Bool {
     for subchannel in subchannels where !subchannel.isExtra {
       let isPending = subchannel.state.withLock { state in
@@ -130,7 +131,8 @@ extension ClientChannel.State {
     return false
   }
 
-  /// The backends that can be used: of pick_first one, and what is connected beside it.
+  /// Returns the backends that calls can use; with pick_first, one backend and all connections to
+  /// it.
   func usableSubchannels(_ configuration: ClientConfiguration) -> [(Subchannel, Connection)] {
     if isStopped { return [] }
     let usable = subchannels.compactMap { subchannel in
@@ -139,13 +141,14 @@ extension ClientChannel.State {
     guard case .pickFirst = configuration.policy, usable.count > 1 else {
       return admitted(usable, configuration)
     }
-    // It sticks to the one it has.
+    // pick_first keeps the backend that it has.
     let chosen = usable.first { one in lanes.contains { $0.connection === one.1 } }
     let address = (chosen ?? usable[0]).0.address
     return usable.filter { $0.0.address == address }
   }
 
-  /// What a loop sees of the lanes: of each backend its own, else those of other loops.
+  /// Returns the lanes as a loop sees them: its own connections to a backend, or, if it has none,
+  /// those of other loops.
   func lanes(of loop: LoopExecutor) -> [ClientChannel.Lane] {
     let own = Set(
       lanes.lazy.filter { $0.connection.executor === loop }
@@ -155,12 +158,13 @@ extension ClientChannel.State {
     }
   }
 
-  /// What a change asks for: pick_first goes on to the next backend, or lets the others go.
+  /// Returns the work that follows from a change: pick_first releases the backends it has not
+  /// chosen.
   func afterChange(_ configuration: ClientConfiguration) -> Work {
     var work = Work()
     guard case .pickFirst = configuration.policy, !isStopped else { return work }
     guard let chosen = lanes.first else {
-      // Calls that wait look again and want the next.
+      // Waiting calls pick again and request the next backend.
       return work
     }
     for subchannel in subchannels where subchannel.address != chosen.subchannel.address {

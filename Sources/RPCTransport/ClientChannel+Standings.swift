@@ -2,7 +2,7 @@ public import RPC
 import Synchronization
 
 extension ClientChannel: WatchedChannel {
-  /// Of each backend's address that is known, in the order of the targets.
+  /// The state of each known backend address, in the order of the targets.
   public var standings: [BackendStanding] {
     state.withLock { state in
       state.subchannels.filter { !$0.isExtra }.map { subchannel in

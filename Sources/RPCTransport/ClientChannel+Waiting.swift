@@ -2,7 +2,9 @@ import RPC
 import Synchronization
 
 extension ClientChannel {
-  /// Waits until something changes, the deadline passes or the task is cancelled.
+  /// Waits until the channel changes, the deadline passes or the task is cancelled.
+  /// - Throws: `RPCError`: DEADLINE_EXCEEDED, CANCELLED, or RESOURCE_EXHAUSTED if too many calls
+  ///   wait.
   func wait(since version: UInt64, deadline: Deadline?) async throws {
     if let deadline, deadline.hasPassed {
       throw RPCError(.deadlineExceeded, "the deadline passed before there was a connection")

@@ -4,18 +4,18 @@ internal import NIOSSL
 public import RPC
 internal import Synchronization
 
-/// A client of one service with one or more backends: connects when first used, reconnects with
-/// backoff, and spreads calls over the backends that are ready.
+/// A client of one service with one or more backends. It connects when first used, reconnects with
+/// backoff, and balances calls over the backends that are ready.
 ///
-/// Safe to use from any task. A call fails at once with UNAVAILABLE when no backend can be had,
-/// but waits for a connection under way; with `waitForReady` it waits until its deadline.
+/// Safe to use from any task. A call fails at once with UNAVAILABLE if no backend is reachable, but
+/// waits for a connection that is under way; with `waitForReady` it waits until its deadline.
 public final class ClientChannel: LoopChannel {
-  /// A backend that calls may go to. Shared, not copied, for a call takes one.
+  /// A connection that calls can use. A class, so that calls share it instead of copying it.
   final class Lane: Sendable {
     let connection: Connection
     let authority: String
     let subchannel: Subchannel
-    /// When it has its whole share of the calls; nil where it always had.
+    /// When its slow start ends; nil without one.
     let warmAt: ContinuousClock.Instant?
 
     init(
@@ -36,39 +36,40 @@ public final class ClientChannel: LoopChannel {
     var nameError: String?
     /// All backends, in the order of the targets and of their addresses.
     var subchannels: [Subchannel] = []
-    /// Those that can be used, as of the last change.
+    /// The connections that calls can use, as of the last change.
     var lanes: [Lane] = []
-    /// The same as each loop sees them that has connections of its own.
+    /// The lanes as each loop sees them, if loops have connections of their own.
     var lanesOfLoop: [ObjectIdentifier: [Lane]] = [:]
     var balancer = Balancer()
     var random = QuickRandom(seed: .random(in: 0...UInt64.max))
-    /// When all of `lanes` have their whole share; nil where they do.
+    /// When the slow start of all lanes has ended; nil if it has.
     var warmAt: ContinuousClock.Instant?
-    /// Of backends that were left out at least once.
+    /// The states of backends that were ejected at least once.
     var ejections: [ObjectIdentifier: Ejection] = [:]
-    /// Counts what changed, so that no change is missed between looking and waiting.
+    /// The number of changes, so that a call misses none between its pick and its wait.
     var version: UInt64 = 0
     var waiters: [UInt64: CheckedContinuation<Void, Never>] = [:]
     var nextWaiter: UInt64 = 0
     var isStopped = false
     var connections: [ObjectIdentifier: Connection] = [:]
-    /// The keepalive interval's factor, by the complaints of servers.
+    /// The factor of the keepalive interval, which grows with the complaints of servers.
     var keepaliveScale = 1
   }
 
-  /// What it was made with.
+  /// The configuration that the channel was created with.
   public let configuration: ClientConfiguration
+  /// The interceptors, observer and service config of all calls; nil if there are none.
   public let policy: ChannelPolicy?
   let loops: EventLoops
   let logger: Logger
   let tls: NIOSSLContext?
   let state: Mutex<State>
 
-  /// Does not connect yet.
+  /// Creates a channel, which does not connect yet.
   /// - Parameters:
-  ///   - interceptors: Around every call, outermost first.
-  ///   - observer: Sees every call.
-  /// - Throws: `TLSError` when the TLS files cannot be used.
+  ///   - interceptors: The interceptors of every call, outermost first.
+  ///   - observer: The observer of every call.
+  /// - Throws: `TLSError` if the TLS files cannot be used.
   public init(
     configuration: ClientConfiguration, loops: EventLoops,
     interceptors: [any ClientInterceptor] = [], observer: (any ClientObserver)? = nil,
@@ -99,7 +100,7 @@ public final class ClientChannel: LoopChannel {
     }
   }
 
-  /// The usual way: backends and TLS, all else by default.
+  /// Creates a channel with backends and TLS, and defaults for everything else.
   public convenience init(
     targets: [HostPort], tls: ClientTLS? = nil, loops: EventLoops
   ) throws {
@@ -136,8 +137,8 @@ public final class ClientChannel: LoopChannel {
         if connection.executor.isCurrent { return try await run() }
         return try await withTaskExecutorPreference(connection.executor) { try await run() }
       } catch let error as NotOpened {
-        // The connection ended between the choice and the use: another is chosen, by who waits as
-        // long as it takes.
+        // The connection ended between the pick and its use: pick another one, repeatedly if the
+        // call waits for readiness.
         tries += 1
         let waits = options.waitForReady && error.error.code == .unavailable && !Task.isCancelled
         guard waits || tries <= configuration.targets.count else { throw error.error }
@@ -145,7 +146,8 @@ public final class ClientChannel: LoopChannel {
     }
   }
 
-  /// Where the connection is not the loop's own, it is another's turn.
+  /// Opens an exchange on `loop`, if the picked connection is there. Otherwise returns nil, and the
+  /// next pick has the same turn.
   package func openExchange(
     _ head: RequestHead, options: ExchangeOptions, on loop: any ExchangeLoop
   ) throws(RPCError) -> ClientExchange? {
@@ -156,7 +158,7 @@ public final class ClientChannel: LoopChannel {
         let (lane, work, isCrowded) = state.pickLane(configuration, on: loop)
       else { return nil }
       if lane.connection.executor === loop, !isCrowded { return (lane, work) }
-      // The call will ask again, and it is still the same backend's turn.
+      // The call will pick again, and it is still the turn of the same backend.
       state.balancer = turn
       return (nil, work)
     }
@@ -185,7 +187,7 @@ public final class ClientChannel: LoopChannel {
     }
   }
 
-  /// Connects what a look at the backends wants connected, and so on.
+  /// Carries out the work that follows from a pick or a change.
   func carryOut(_ work: Work) {
     guard !work.isEmpty else { return }
     for subchannel in work.connect { subchannel.connect() }
@@ -195,16 +197,16 @@ public final class ClientChannel: LoopChannel {
 
   // MARK: - Connectivity
 
-  /// How the channel stands with its backends now.
+  /// The current connectivity state.
   public var connectivity: Connectivity { state.withLock { $0.connectivity } }
 
-  /// Connects, if nothing is connected or being connected; returns at once.
+  /// Starts to connect, if nothing is connected or connecting. Returns at once.
   public func connect() {
     let (_, work) = state.withLock { $0.pick(configuration, true, on: nil) }
     carryOut(work)
   }
 
-  /// Waits until the channel's standing is another than that.
+  /// Waits until the connectivity state differs from `known`, and returns it.
   /// - Throws: `RPCError`, DEADLINE_EXCEEDED or CANCELLED.
   @discardableResult
   public func connectivity(
@@ -217,7 +219,7 @@ public final class ClientChannel: LoopChannel {
     }
   }
 
-  /// A backend's standing changed: whoever waits looks again.
+  /// Handles the change of a backend: waiting calls pick again.
   func changed() {
     let (woken, work) = state.withLock { state in
       state.version += 1
@@ -232,17 +234,18 @@ public final class ClientChannel: LoopChannel {
 
   var keepaliveScale: Int { state.withLock { $0.keepaliveScale } }
 
-  /// The most an interval is stretched.
+  /// The upper bound on the factor of the keepalive interval.
   private static let keepaliveScaleMax = 1 << 10
 
-  /// A server complained of too many pings: new connections ping half as often. Source: gRFC A8.
+  /// Halves the ping rate of new connections, after a server complained of too many pings. Source:
+  /// gRFC A8.
   func doubleKeepalive() {
     state.withLock { $0.keepaliveScale = min($0.keepaliveScale * 2, Self.keepaliveScaleMax) }
   }
 
-  // MARK: - End
+  // MARK: - Shutdown
 
-  /// Connections look at their times as if so much had passed. For tests.
+  /// Lets the connections' timers run as if that much time had passed. For tests.
   func timePasses(_ passed: Duration) async {
     for connection in state.withLock({ Array($0.connections.values) }) {
       try? await connection.executor.eventLoop.submit { connection.timePasses(passed) }.get()

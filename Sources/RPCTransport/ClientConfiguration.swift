@@ -1,39 +1,41 @@
 public import RPC
 
-/// How a client connects, and to what.
+/// The configuration of a client: its backends, and how to connect to them.
 public struct ClientConfiguration: Sendable, Hashable {
   /// The backends: addresses, names (all addresses of a name are backends), or `unix:PATH`.
   public var targets: [HostPort]
-  /// Nil for plaintext.
+  /// The TLS settings; nil for plaintext.
   public var tls: ClientTLS?
-  /// What `:authority` says; by default the target.
+  /// The value of `:authority`; nil uses the target.
   public var authority: String?
-  /// Deadlines, retries, balancing and health checks of calls; see `ServiceConfig.init(json:)`.
+  /// Deadlines, retries, balancing and health checks; see `ServiceConfig.init(json:)`.
   public var serviceConfig: ServiceConfig?
-  /// How calls are spread, where the service config does not say, and what backends get of them.
+  /// Load balancing, ejection and limits per backend. The service config's policy takes precedence.
   public var balancing = Balancing()
-  /// Asks each backend's `grpc.health.v1.Health/Watch` for this service ("" is the whole server)
-  /// and leaves out those that are not serving. Nil is as the service config says, else asks
-  /// nothing.
+  /// The service that is watched with each backend's `grpc.health.v1.Health/Watch` ("" is the whole
+  /// server); backends that do not serve it get no calls. Nil uses the service config's setting,
+  /// else makes no health checks.
   public var healthService: String?
-  /// Makes connections to a backend on each event loop that calls come from, so that a call stays
-  /// on the loop that it was made on: for a proxy, which waits for both sides of a call. Not with
+  /// Whether each event loop has its own connections to a backend, so that a call stays on the loop
+  /// that it was made on: for a proxy, which waits for both sides of a call. Ignored with
   /// pick_first.
   public var connectsPerLoop = false
+  /// The limits of each connection.
   public var limits = ConnectionLimits.trusted
-  /// How long TCP, TLS and the first settings may take, where the backoff is not longer.
+  /// The time limit for TCP, TLS and the first SETTINGS, unless the backoff is longer.
   public var connectMax: Duration = .seconds(20)
-  /// The time between attempts to connect.
+  /// The backoff between connection attempts.
   public var backoff = ConnectBackoff()
-  /// Finds connections that are dead; nil leaves that to TCP.
+  /// Keepalive pings, which detect dead connections; nil leaves that to TCP.
   public var keepalive: ClientKeepalive?
-  /// A connection without calls is closed after this time, at the latest after twice as long, and
-  /// made again when wanted; nil keeps it. Source: gRPC's client idle timeout.
+  /// The time after which a connection without calls is closed, at the latest after twice as long;
+  /// it is made again when needed. Nil keeps it. Source: gRPC's client idle timeout.
   public var idleMax: Duration? = .seconds(30 * 60)
-  /// A name is looked up again when a connection is lost, at most this often.
+  /// The shortest time between two resolutions of a name, which is resolved again when a connection
+  /// is lost.
   /// Source: gRPC's `dns_min_time_between_resolutions`.
   public var resolutionIntervalMin: Duration = .seconds(30)
-  /// What a call keeps of its request, to send it again.
+  /// How many bytes of a request a call buffers for further attempts.
   public var retryBytesMax = 256 << 10
 
   public init(targets: [HostPort], tls: ClientTLS? = nil) {
@@ -43,14 +45,14 @@ public struct ClientConfiguration: Sendable, Hashable {
 
   var policy: LoadBalancing { serviceConfig?.loadBalancing ?? balancing.policy }
 
-  /// For links between the suite's own services: what serves is asked for, and what is lost is
-  /// found out and made anew within a second or few.
+  /// Creates the configuration for links between the suite's own services: backends are
+  /// health-checked, and a lost connection is detected and replaced within a few seconds.
   public init(inner targets: [HostPort], tls: ClientTLS?) {
     self.init(targets: targets, tls: tls)
     healthService = ""
     connectMax = .seconds(5)
     backoff = ConnectBackoff(initial: .milliseconds(100), max: .seconds(1))
-    // What speaks plaintext is not ours, and may take pings for an attack.
+    // A peer that speaks plaintext is not one of ours, and may take pings for an attack.
     if tls != nil {
       keepalive = ClientKeepalive(interval: .seconds(10), timeout: .seconds(5))
     }
@@ -65,17 +67,17 @@ public struct ClientConfiguration: Sendable, Hashable {
   var health: String? { healthService ?? serviceConfig?.healthService }
 }
 
-/// Pings of a client, to find out that a connection is dead. Source: gRFC A8.
+/// Keepalive pings of a client, which detect dead connections. Source: gRFC A8.
 public struct ClientKeepalive: Sendable, Hashable {
-  /// Shorter intervals count as this. Source: gRFC A8.
+  /// The shortest interval; a shorter one counts as this. Source: gRFC A8.
   public static let intervalMin = Duration.seconds(10)
 
-  /// After this long without a byte from the server it is pinged; at least 10 s. Doubled when a
-  /// server complains of too many pings.
+  /// The time without a byte from the server after which it is pinged; at least 10 s. It doubles
+  /// when a server complains of too many pings.
   public var interval: Duration
-  /// How long the server may then be silent before the connection is closed.
+  /// The time that the server may then be silent before the connection is closed.
   public var timeout: Duration
-  /// Ping without calls under way too.
+  /// Whether to ping without calls in flight, too.
   public var permitWithoutCalls: Bool
 
   public init(

@@ -1,20 +1,20 @@
 import RPC
 
-/// When a client's connection is pinged, given up, or closed because no one uses it.
+/// Decides when a client's connection is pinged, given up, or closed because it is idle.
 ///
-/// A pure value in nanoseconds of one clock: it is asked at the times it names itself.
+/// A pure value in nanoseconds of one clock; it is asked at the times that it returns.
 /// Source: gRFC A8.
 struct ClientLifetime: Sendable, Hashable {
-  /// What is known of the connection when it is asked.
+  /// The state of the connection when it is asked.
   struct Facts: Sendable, Hashable {
     var now: UInt64
-    /// When the peer was heard last.
+    /// When the last bytes of the peer arrived.
     var lastRead: UInt64
-    /// Calls are under way.
+    /// Whether calls are in flight.
     var isBusy: Bool
-    /// Calls begun so far.
+    /// The number of calls begun so far.
     var callsBegun: UInt64
-    /// It takes no new calls, and ends with the last.
+    /// Whether the connection takes no new calls and closes after the last one.
     var isDraining = false
   }
 
@@ -25,7 +25,7 @@ struct ClientLifetime: Sendable, Hashable {
   private let permitWithoutCalls: Bool
   private let idleMax: UInt64?
   private var pingedAt: UInt64?
-  /// The last look at whether there are calls, and how many there had been.
+  /// The last check for calls, with the number of calls begun by then.
   private var idleLook: Look?
 
   private struct Look: Sendable, Hashable {
@@ -33,7 +33,8 @@ struct ClientLifetime: Sendable, Hashable {
     var callsBegun: UInt64
   }
 
-  /// - Parameter scale: a factor for the interval, by the server's complaints.
+  /// - Parameter scale: The factor of the keepalive interval, which grows with the complaints of
+  ///   servers.
   init(keepalive: ClientKeepalive?, scale: Int = 1, idleMax: Duration?) {
     interval = keepalive.map {
       (max($0.interval, ClientKeepalive.intervalMin) * scale).wholeNanoseconds
@@ -43,7 +44,7 @@ struct ClientLifetime: Sendable, Hashable {
     self.idleMax = idleMax?.wholeNanoseconds
   }
 
-  /// What is due, and when to ask again; never, when nothing is watched.
+  /// Returns the action that is due, and when to ask again; nil if nothing is watched.
   mutating func due(_ facts: Facts) -> (action: Action, wake: UInt64?) {
     let (keepalive, keepaliveWake) = self.keepalive(facts)
     if keepalive == .giveUp { return (.giveUp, nil) }
@@ -62,7 +63,7 @@ struct ClientLifetime: Sendable, Hashable {
     pingedAt = nil
     let next = facts.lastRead &+ interval
     if facts.now < next { return (.none, next) }
-    // Without calls nothing is sent; a call that begins waits for the rest of this interval.
+    // Without calls, nothing is sent; a call that begins waits for the rest of this interval.
     guard facts.isBusy || permitWithoutCalls else { return (.none, facts.now &+ interval) }
     pingedAt = facts.now
     return (.ping, facts.now &+ timeout)
@@ -76,7 +77,7 @@ struct ClientLifetime: Sendable, Hashable {
     if let look = idleLook, !facts.isBusy, look.callsBegun == facts.callsBegun {
       return (true, nil)
     }
-    // A connection with calls now cannot be idle at the next look: count one it has not.
+    // With calls now, the connection cannot be idle at the next check: no count equals `.max`.
     idleLook = Look(at: facts.now, callsBegun: facts.isBusy ? .max : facts.callsBegun)
     return (false, facts.now &+ idleMax)
   }

@@ -3,38 +3,38 @@ import NIOCore
 import RPC
 import Synchronization
 
-/// What only a client's connection has.
+/// The state that only a client's connection has. Confined to the connection's loop.
 final class ClientSide: @unchecked Sendable {
   // Guard: all mutable state is touched on the connection's loop only; `isFull` is atomic.
 
-  /// The peer takes no further stream now: what is opened waits.
+  /// Whether the peer accepts no further stream at the moment, so that new ones wait.
   let isFull = Atomic(false)
-  /// The request head that was sent last: calls repeat themselves.
+  /// The last request head that was sent, since calls repeat themselves.
   private var last: (head: HeaderList, sent: SentHead)?
-  /// The backend, with what its other connections know.
+  /// The backend, with the statistics that its connections share.
   let endpoint: Endpoint?
-  /// Calls under way at the backend at once.
+  /// The limit of calls in flight at the backend.
   let callsMax: Int
 
-  /// What came last of heads and trailers.
+  /// A response head or trailers received recently.
   struct Known {
     let copy: HeaderCopy
     let list: HeaderList
-    /// What it says of the backend.
+    /// What the list tells of the backend.
     let verdict: Endpoint.Verdict?
   }
 
-  /// A head and trailers of two kinds of call.
+  /// Lists that are kept: the head and the trailers of two kinds of call.
   private static let listsMax = 4
   @exclusivity(unchecked) private(set) var lists: [Known] = []
   private var oldest = 0
-  /// Streams the peer allows, by its last settings.
+  /// The number of streams that the peer allows, by its last SETTINGS.
   var streamsMax = Int.max
-  /// Calls begun on the connection.
+  /// The number of calls begun on the connection.
   var callsBegun: UInt64 = 0
   var hasPinged = false
   var wasToldOfTooManyPings = false
-  /// The stream of the health check, which is no call.
+  /// The stream of the health check, which does not count as a call.
   var healthCheck: ClientExchange?
   fileprivate var lifetime: ClientLifetime?
   fileprivate var timer: (any ScheduledWork)?
@@ -45,47 +45,47 @@ final class ClientSide: @unchecked Sendable {
     self.callsMax = callsMax
   }
 
-  /// Whether the backend has all the calls it may have.
+  /// Whether the backend has reached its limit of calls.
   var isAtLimit: Bool {
     endpoint.map { $0.active.load(ordering: .relaxed) >= callsMax } ?? false
   }
 
-  /// A call began.
+  /// Counts a call that began.
   func opened(_ openStreams: Int) {
     callsBegun &+= 1
     endpoint?.active.add(1, ordering: .relaxed)
     count(openStreams)
   }
 
-  /// A call is over.
+  /// Counts a call that ended.
   func closed(_ openStreams: Int) {
     endpoint?.active.subtract(1, ordering: .relaxed)
     count(openStreams)
   }
 
-  /// The connection is over, and the calls on it ended so.
+  /// Counts the calls that ended with the connection.
   func ended(_ reasons: [CloseReason]) {
     endpoint?.active.subtract(reasons.count, ordering: .relaxed)
     let isLoss = reasons.contains {
       if case .connectionLost = $0 { true } else { false }
     }
-    // However many calls it had, it is one failure.
+    // The loss of a connection is a single failure, however many calls it had.
     if isLoss { endpoint?.note(.failed) }
   }
 
-  /// Keeps a list for comparison with those that follow.
+  /// Keeps a list, to compare later ones with it.
   func keep(_ list: Known) {
     if lists.count < Self.listsMax { return lists.append(list) }
     lists[oldest] = list
     oldest = (oldest + 1) % Self.listsMax
   }
 
-  /// The server takes nothing new; when it was our pings, they become fewer.
+  /// Handles a GOAWAY; if it complains of pings, they become fewer.
   func heardGoAway(_ code: ErrorCode) {
     if code == .enhanceYourCalm, hasPinged { wasToldOfTooManyPings = true }
   }
 
-  /// Streams were opened or closed.
+  /// Updates `isFull` after a stream was opened or closed.
   func count(_ openStreams: Int) {
     let full = openStreams >= streamsMax
     if full != isFull.load(ordering: .relaxed) { isFull.store(full, ordering: .relaxed) }
@@ -93,7 +93,7 @@ final class ClientSide: @unchecked Sendable {
 }
 
 extension ClientSide {
-  /// A request head in the session's form, kept for the next like it.
+  /// A request head in the session's form, kept for the next equal one.
   private final class SentHead: Sendable {
     let authority: String
     let isTLS: Bool
@@ -106,7 +106,7 @@ extension ClientSide {
     }
   }
 
-  /// A request head as the session takes it.
+  /// Returns a request head in the session's form.
   func outbound(_ head: RequestHead, authority: String, isTLS: Bool) -> OutboundFields {
     let list = head.fields
     if let memo = head.memo, head.timeoutPlace.map({ $0 == list.count - 1 }) ?? true {
@@ -120,7 +120,8 @@ extension ClientSide {
     return sent.fields
   }
 
-  /// - Parameter hasTimeout: The last field is what is left of the call's time.
+  /// Returns the head with a memo in the session's form.
+  /// - Parameter hasTimeout: Whether the last field is `grpc-timeout`.
   private func outbound(
     _ list: HeaderList, _ memo: HeadMemo, hasTimeout: Bool, _ authority: String, _ isTLS: Bool
   ) -> OutboundFields {
@@ -141,13 +142,13 @@ extension ClientSide {
     }
   }
 
-  /// A request head with `:scheme` and `:authority` among the pseudo headers.
+  /// Returns a request head with `:scheme` and `:authority` among the pseudo-headers.
   private static func fields(
     _ list: HeaderList, authority: String, isTLS: Bool
   ) -> OutboundFields {
     var fields = OutboundFields()
     let bytes = list.bytes.span.bytes
-    // `:scheme` with its value, and the name `:authority`.
+    // For `:scheme` with its value, and the name `:authority`.
     fields.reserve(bytes: list.bytes.count + 24 + authority.utf8.count, fields: list.count + 2)
     var needsScheme = true
     var needsAuthority = true
@@ -172,23 +173,24 @@ extension ClientSide {
     return fields
   }
 
-  /// Secrets, and what is another with each call, stay out of the server's compression table.
+  /// Returns whether a field stays out of the server's compression table, because it is secret or
+  /// different with each call.
   private static func isKept(out name: RawSpan) -> Bool {
     name.equals("grpc-timeout") || name.equals("authorization") || name.equals("x-api-key")
   }
 }
 
 extension Connection {
-  /// The number of keepalive pings; 0 is the drain's.
+  /// The payload of keepalive pings; 0 is that of the drain.
   private static let keepalivePing: UInt64 = 1
 
-  /// Whether calls that are sent now would wait for a stream. From any thread.
+  /// Whether calls that are sent now would wait for a stream. Safe to read from any thread.
   var isFull: Bool { client?.isFull.load(ordering: .relaxed) ?? false }
 
   var wasToldOfTooManyPings: Bool { client?.wasToldOfTooManyPings ?? false }
 
-  /// Pings the server and looks whether there are calls, from now on.
-  /// - Parameter idle: called when there were none for long.
+  /// Starts keepalive pings and idle checks.
+  /// - Parameter idle: Called when there have been no calls for the idle time.
   func keep(_ lifetime: ClientLifetime, idle: @escaping @Sendable () -> Void) {
     guard let client else { return }
     client.lifetime = lifetime
@@ -196,7 +198,7 @@ extension Connection {
     look()
   }
 
-  /// Sees what is due; as if so much time had passed, for tests.
+  /// Does what is due, as if `passed` had gone by, which is for tests.
   func look(after passed: Duration = .zero) {
     guard let client, !isClosed else { return }
     client.timer?.cancel()
@@ -222,7 +224,7 @@ extension Connection {
     client.timer = executor.schedule(after: delay) { [self] in look() }
   }
 
-  /// Takes no new calls; closes when the last has ended. On the loop.
+  /// Accepts no new calls, and closes when the last one has ended. Call on the loop.
   func finish() {
     guard !isClosed else { return }
     guard isReady else { return close("the connection is not wanted any more") }
@@ -231,7 +233,7 @@ extension Connection {
     markDirty()
   }
 
-  /// The health check would keep the connection open.
+  /// Ends the health check, which would keep the connection open.
   func endHealthCheck() {
     client?.healthCheck?.exchange.reset(.cancel)
     client?.healthCheck = nil
@@ -240,13 +242,15 @@ extension Connection {
   /// Whether new calls may be sent.
   var takesCalls: Bool { !isClosed && draining == .no }
 
-  /// How an exchange ends with the connection: what never left was never seen.
+  /// Returns why an exchange ended with the connection: a request that never left was not
+  /// processed.
   func closeReason(of exchange: Exchange, _ reason: String) -> CloseReason {
     let stream = StreamKey(id: exchange.id.id, slot: exchange.id.slot)
     return client == nil || session.hasLeft(stream) ? .connectionLost(reason) : .unprocessed
   }
 
-  /// A client gives up a call whose response head or trailers are over the limits.
+  /// Gives up a client's call whose response head or trailers exceed the limits, and returns
+  /// whether that is so.
   func refuses(_ block: HeaderBlock, of exchange: Exchange) -> Bool {
     guard client != nil, block.isOverLimit else { return false }
     (exchange.sink as? Inbox)?.fail(
@@ -255,7 +259,7 @@ extension Connection {
     return true
   }
 
-  /// The connection is gone.
+  /// Releases the client's state of a closed connection.
   func endClient() {
     client?.timer?.cancel()
     client?.idle = nil

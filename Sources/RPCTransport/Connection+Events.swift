@@ -2,12 +2,12 @@ import HTTP2
 import RPC
 import Synchronization
 
-// From the session's events to exchanges.
+// Dispatches the session's events to exchanges.
 extension Connection {
-  /// Handles what the session noted. Data events lie in the bytes just fed.
+  /// Handles the session's events. Data events are ranges of the bytes just received.
   func handleEvents(fed: RawSpan?) {
     var index = 0
-    // Handling may add events; the count is looked at each time.
+    // Handling may append events, so the count is read each time.
     while index < session.events.count {
       let event = session.events[index]
       index += 1
@@ -75,7 +75,8 @@ extension Connection {
     let slot = Int(stream.slot)
     while exchanges.count <= slot { exchanges.append(nil) }
     if let gone = exchanges[slot] {
-      // Given up before its head had left: its place is free at once, and its end is told later.
+      // It was reset before its head had left: its slot is free at once, but its end is reported
+      // later.
       closed(StreamKey(id: gone.id.id, slot: stream.slot), .cancel)
     }
     exchanges[slot] = exchange
@@ -94,7 +95,7 @@ extension Connection {
     exchanges[Int(stream.slot)] = nil
     client?.closed(session.openStreams)
     let reason = reason(exchange, code)
-    // Reset by the peer: an exchange that we reset has no remote side any more.
+    // The peer has reset it: the remote side of an exchange that was reset here has ended.
     if case .reset = reason, exchange.state.remote != .ended { client?.endpoint?.note(.failed) }
     exchange.closed(reason)
     if draining == .final { markDirty() }
@@ -107,8 +108,8 @@ extension Connection {
     return .reset(ResetCode(rawValue: code.rawValue))
   }
 
-  /// Clients send the same head again and again, but for what is left of their time: then the last
-  /// one, with the method that was found for it, is shared, not made anew.
+  /// Dispatches a request. Clients repeat their heads, apart from the timeout, so an equal head
+  /// shares the previous one and the method that was found for it.
   private func open(_ exchange: Exchange, _ block: HeaderBlock, _ dispatcher: Dispatcher) {
     if let last = lastRequest, session.block(block, isSameAs: last.copy) {
       _ = dispatcher.open(exchange, head: head(block, like: last.head), known: last.method)
@@ -126,7 +127,8 @@ extension Connection {
     return session.withValue(of: place, in: block) { known.with(timeout: $0) }
   }
 
-  /// Servers repeat themselves too: a response's head or trailers like those before are shared.
+  /// Returns the list of a block. Servers repeat themselves too, so heads and trailers that equal
+  /// recent ones are shared.
   private func headerList(_ block: HeaderBlock, isEnd: Bool) -> HeaderList {
     guard let client else { return newList(block) }
     if let known = client.lists.first(where: { session.block(block, isSameAs: $0.copy) }) {
@@ -148,25 +150,27 @@ extension Connection {
     return list
   }
 
-  // MARK: - Graceful stop
+  // MARK: - Graceful shutdown
 
+  /// The payload of the drain's ping.
   private static let drainPing: UInt64 = 0
-  /// How long the answer to it is waited for: longer than any round trip. What the peer opened
-  /// meanwhile is then ignored, and it may open that elsewhere.
+  /// The time limit for its acknowledgment: longer than any round trip. Streams that arrive later
+  /// are ignored, and the peer may open them elsewhere.
   static let drainPingMax: Duration = .seconds(5)
 
   var isDraining: Bool { drainFlag.load(ordering: .acquiring) }
 
-  /// Asks the peer to open nothing new, lets run what runs, then closes.
+  /// Drains the connection: tells the peer to open no new streams, lets running calls end, then
+  /// closes.
   ///
-  /// Calls that have no end of their own end now. Source: RFC 9113, section 6.8.
+  /// Calls that have no end of their own are ended at once. Source: RFC 9113, section 6.8.
   func drain() {
-    // A client's GOAWAY ends nothing of ours: only the drain itself is done once.
+    // Only a drain sets `isDraining`: a GOAWAY of the client must not prevent one.
     guard !isDraining, !isClosed else { return }
     draining = .announced
     drainFlag.store(true, ordering: .releasing)
     session.submitShutdownNotice()
-    // The answer shows that the peer has seen the notice: nothing sent before is still under way.
+    // The acknowledgment proves that the peer has seen the notice: no earlier stream is in transit.
     session.submitPing(Self.drainPing)
     for exchange in exchanges { exchange?.sink?.serverDrains() }
     markDirty()

@@ -3,12 +3,12 @@ import NIOCore
 import RPC
 import Synchronization
 
-// What a server does to its connections as time goes by.
+// The timeouts and the end of a server's connections.
 extension Connection {
-  /// The number of our keepalive pings; 0 is the drain's.
+  /// The payload of keepalive pings; 0 is that of the drain.
   private static let keepalivePing: UInt64 = 1
 
-  /// Begins to watch the connection; servers only.
+  /// Starts to watch the connection; servers only.
   func watch(_ lifetime: ConnectionLifetime, jitter: Double) {
     let now = NIODeadline.now().uptimeNanoseconds
     lastRead = now
@@ -43,7 +43,7 @@ extension Connection {
     lifetimeTimer = executor.schedule(after: delay) { [self] in wake() }
   }
 
-  /// After a read: a field block, or the head of a frame, must not take its time to arrive.
+  /// Starts or ends the time limit for a field block or frame header; called after each read.
   func watchHeaders() {
     guard session.isAwaitingHeaders != (headersTimer != nil) else { return }
     if let timer = headersTimer {
@@ -61,13 +61,13 @@ extension Connection {
 
   private func headersTimedOut() {
     guard !isClosed else { return }
-    // Of a busy peer each read may end within a block, each time another.
+    // On a busy connection each read may end within a block, each time another one.
     guard session.awaitedFrame == awaitedFrame else { return giveTimeForHeaders() }
     session.terminate(.enhanceYourCalm, "headers take too long")
     fail("headers took longer than \(limits.headersMax)")
   }
 
-  /// Looks at everything that has a time as if so much had passed: for tests, which cannot wait.
+  /// Lets all timers run as if that much time had passed. For tests, which cannot wait.
   func timePasses(_ passed: Duration) {
     if handshakeTimer != nil, passed >= limits.handshakeMax { handshakeTimedOut() }
     if let timer = headersTimer, passed >= limits.headersMax {
@@ -79,24 +79,24 @@ extension Connection {
     look(after: passed)
   }
 
-  /// TLS, the preface or the acknowledgement of our settings did not come in time.
+  /// Handles that TLS, the preface or the acknowledgment of SETTINGS has not arrived in time.
   func handshakeTimedOut() {
     if isReady { settingsTimedOut() } else { close("no HTTP/2 within \(limits.handshakeMax)") }
   }
 
-  /// Takes an idle connection for `makeRoom`, once. From any thread.
+  /// Claims an idle connection for `makeRoom`; succeeds once. Safe to call from any thread.
   func isTakenWhenIdle() -> Bool {
     idleFlag.compareExchange(expected: true, desired: false, ordering: .relaxed).exchanged
   }
 
-  /// Another connection takes this one's place, unless a call has begun meanwhile.
+  /// Closes the connection in favor of another one, unless a call has begun in the meantime.
   func makeRoom() {
     guard !isClosed, runningHandlers == 0 else { return }
     session.submitGoAway()
     fail("another connection took its place")
   }
 
-  /// How long a connection is left alone of which nothing is heard.
+  /// The silence of a peer, in nanoseconds, before `giveWay` may close its connection.
   static let silenceMin: UInt64 = 1_000_000_000
 
   /// Called when the server is at its connection limit and no connection is idle. Closes this one
@@ -111,19 +111,19 @@ extension Connection {
     fail("another connection took its place")
   }
 
-  /// The peer must take note of our settings. Source: RFC 9113, section 6.5.3.
+  /// Closes the connection, whose peer must acknowledge SETTINGS. Source: RFC 9113, section 6.5.3.
   private func settingsTimedOut() {
     session.terminate(.settingsTimeout, "SETTINGS were not acknowledged")
     fail("the peer did not acknowledge SETTINGS within \(limits.handshakeMax)")
   }
 
-  /// Calls ended together when a client leaves, and the time before the next ones are. Cancelling
-  /// a call costs some twenty microseconds and a client may leave hundreds: others have their turn
-  /// meanwhile.
+  /// Calls that are ended together when a client disconnects. Cancelling a call takes about twenty
+  /// microseconds and a client may have hundreds, so other connections have their turn in between.
   private static let endedTogetherMax = 16
+  /// The time before the next calls are ended.
   private static let endingPause: Duration = .milliseconds(1)
 
-  /// Ends the calls of a connection that is gone; a client's all at once.
+  /// Ends the calls of a lost connection; those of a client's connection all at once.
   func end(_ lost: ArraySlice<(Exchange, CloseReason)>) {
     let first = dispatcher == nil ? lost : lost.prefix(Self.endedTogetherMax)
     for (exchange, reason) in first { exchange.closed(reason) }

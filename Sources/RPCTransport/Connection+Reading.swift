@@ -1,19 +1,19 @@
 import NIOCore
 
-// How much a server reads of a connection at once.
+// How much a server reads from a connection at once.
 extension Connection: RecvByteBufferAllocator {
   func buffer(allocator: ByteBufferAllocator) -> ByteBuffer {
     allocator.buffer(capacity: readSize.bytes)
   }
 
-  /// NIO keeps its last buffer and reads all that fits there, so after a larger one there is no
-  /// other way to read less than not to offer that.
+  /// Returns the size of the next read, or nil for a new buffer. SwiftNIO reuses its last buffer
+  /// and reads all that fits in it, so after a larger one there is no other way to read less.
   func nextBufferSize() -> Int? { readSize.bytes < readSize.largest ? nil : readSize.bytes }
 
-  /// What matters is known only when the turn is over.
+  /// Returns true; the size is adjusted in `turnEnded()`, when the duration of the turn is known.
   func record(actualReadBytes: Int) -> Bool { true }
 
-  /// What was read has been seen to.
+  /// Records the time of a turn, once everything that was read has been handled.
   func turnEnded() {
     guard turnBytes > 0 else { return }
     let now = NIODeadline.now().uptimeNanoseconds

@@ -3,7 +3,7 @@ import NIOCore
 import RPC
 import Synchronization
 
-// What exchanges say, in the session's terms.
+// Translates the operations of exchanges to those of the session.
 extension Connection {
   private static let grpcHead = StaticFields([
     ":status": "200", "content-type": "application/grpc",
@@ -47,13 +47,13 @@ extension Connection {
 
   func consumed(_ exchange: ExchangeID, _ count: Int) {
     session.consume(key(exchange), count)
-    // A window update may be due; a read at hand flushes anyway.
+    // A window update may be due; during a read it is flushed anyway.
     markDirty()
   }
 
   func holds(_ more: Int) -> Bool {
     heldBytes += more
-    // What a client asked for it has room for.
+    // A client has room for the responses it has asked for.
     return more <= 0 || client != nil || heldBytes <= limits.heldBytesMax
   }
 
@@ -76,7 +76,8 @@ extension Connection {
   }
 
   /// Opens an exchange of a client.
-  /// - Throws: `RPCError`, UNAVAILABLE when this connection takes no more.
+  /// - Throws: `RPCError`: UNAVAILABLE if this connection takes no more, RESOURCE_EXHAUSTED if
+  ///   there are too many calls or the head is too long.
   func open(
     _ head: RequestHead, authority: String, options: ExchangeOptions
   ) throws(RPCError) -> ClientExchange {
@@ -95,7 +96,7 @@ extension Connection {
     } catch .headersTooLong {
       throw RPCError(.resourceExhausted, "the request's header list is too long to be sent")
     } catch {
-      // Out of stream identifiers, or going away: another connection is needed.
+      // Out of stream identifiers, or shutting down: another connection is needed.
       draining = .final
       owner?.connectionIsGoingAway(self)
       throw RPCError(.unavailable, "the connection takes no more calls: \(error)")
@@ -108,22 +109,22 @@ extension Connection {
     return ClientExchange.make(exchange, options: options)
   }
 
-  /// A backend of which nothing at all was heard all this time counts as failing; one that is only
-  /// slow with a call does not.
+  /// Counts a failure of the backend if nothing at all has arrived from it in that time. A backend
+  /// that is only slow with a call does not count as failing.
   func deadlinePassed(after time: Duration) {
     let silence = NIODeadline.now().uptimeNanoseconds &- lastRead
     if silence >= time.wholeNanoseconds { client?.endpoint?.note(.failed) }
   }
 
-  /// Calls under way or waiting on one connection, and those that were given up while they waited:
-  /// a bound on what a client queues.
+  /// The limit of calls in flight or waiting on one connection, and those cancelled while they
+  /// waited: it bounds what a client queues.
   private static let streamsMax = 10_000
 }
 
-/// The response heads and trailers that a loop sent lately, in the session's form: a proxy passes
-/// on the same lists again and again. A pure value.
+/// The response heads and trailers that a loop has sent recently, in the session's form: a proxy
+/// forwards the same lists again and again. A pure value.
 struct OutboundLists {
-  /// A head and trailers of some backends.
+  /// Lists that are kept: the head and the trailers of several backends.
   private static let listsMax = 8
 
   private var known: [(list: HeaderList, fields: OutboundFields)] = []

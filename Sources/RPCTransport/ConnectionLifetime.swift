@@ -1,23 +1,24 @@
-/// How long a server keeps its connections, and how it finds out that a peer is gone.
+/// How long a server keeps its connections, and how it detects that a peer is gone.
 /// Sources: gRFC A8 (keepalive), gRFC A9 (connection age); the defaults are gRPC's.
 public struct ConnectionLifetime: Sendable, Hashable {
-  /// After this long without a byte from the peer we ping it; nil never.
+  /// The time without a byte from the peer after which it is pinged; nil never pings.
   public var keepaliveInterval: Duration? = .seconds(7200)
-  /// How long the peer may then be silent before the connection is closed.
+  /// The time that the peer may then be silent before the connection is closed.
   public var keepaliveTimeout: Duration = .seconds(20)
-  /// After this long, give or take a tenth, a connection is drained, so that clients spread anew
-  /// over servers and names; nil never.
+  /// The age, ± 10 %, at which a connection is drained, so that clients spread anew over servers
+  /// and names; nil sets no limit.
   public var ageMax: Duration?
-  /// How long calls may go on after that; nil as long as they like.
+  /// The time that calls may continue after that; nil sets no limit.
   public var ageGrace: Duration?
-  /// After this long without a call, at most twice as long, a connection is drained; nil never.
+  /// The time without a call, or at most twice as long, after which a connection is drained; nil
+  /// sets no limit.
   public var idleMax: Duration?
-  /// How long a stream may have something to send that its peer leaves no window for; then it is
-  /// reset. A peer that takes nothing at all is held to `ConnectionLimits.stallMax`.
+  /// The time after which a stream is reset that has data to send but gets no window from its peer.
+  /// A peer that reads nothing at all is subject to `ConnectionLimits.stallMax`.
   public var streamStallMax: Duration = .seconds(300)
-  /// How long nothing may come of a request that is not whole, where the method takes only one:
-  /// the call ends with DEADLINE_EXCEEDED after half as long at least. A stream of requests may
-  /// rest.
+  /// The time without progress after which an incomplete request ends with DEADLINE_EXCEEDED, if
+  /// the method takes a single request; the call may end after half that time. A stream of requests
+  /// may be silent.
   public var requestStallMax: Duration = .seconds(60)
 
   public init() {}

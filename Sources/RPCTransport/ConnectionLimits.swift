@@ -1,50 +1,53 @@
 internal import HTTP2
 internal import RPC
 
-/// What a connection allows its peer. The defaults suit a public edge.
+/// The limits of a connection for its peer, with defaults that suit a public edge.
 public struct ConnectionLimits: Sendable, Hashable {
-  /// Streams a client may have open at once.
+  /// Streams that a client may have open at once.
   public var concurrentStreamsMax: UInt32 = 256
-  /// Handlers of one connection that may run at once, counted until they return: a client that
-  /// opens and resets streams cannot pile up work (CVE-2023-44487).
+  /// Handlers of one connection that may run at once. They count until they return, so that a
+  /// client that opens and resets streams cannot pile up work (CVE-2023-44487).
   public var runningHandlersMax = 512
-  /// Bytes a peer may send on a stream before any were taken.
+  /// The flow-control window of a stream in bytes: what a peer may send before any of it is taken.
   public var streamWindowBytes: Int32 = 256 << 10
-  /// Bytes a peer may send on all streams before credit was returned.
+  /// The flow-control window of the connection in bytes, over all streams.
   public var connectionWindowBytes: Int32 = 4 << 20
-  /// Received bytes of all streams that no one has taken; above it the connection gets no credit.
+  /// Received bytes that were not taken, over all streams; above it the connection gets no credit.
   public var unreadBytesMax = 8 << 20
-  /// Bytes of messages that are not whole, over all streams. Each gets credit until it is, so
-  /// beyond this a call that gets more of one fails with RESOURCE_EXHAUSTED. By default 32 of the
-  /// largest, or half a MiB for each stream.
+  /// Buffered bytes of incomplete messages, over all streams. Each message gets credit until it is
+  /// complete; beyond this limit a call that receives more of one fails with RESOURCE_EXHAUSTED.
+  /// The default is 32 of the largest messages, or half a MiB for each stream.
   public var heldBytesMax = 128 << 20
-  /// Names + values + 32 a field of a header list.
+  /// The size of a header list: names + values + 32 bytes a field.
   public var headerListBytesMax = 16 << 10
   /// Fields of a header list.
   public var headerFieldsMax = 128
-  /// RST_STREAM frames of a client: this many at once,
+  /// RST_STREAM frames that a client may send at once.
   public var resetsBurst: UInt64 = 1000
-  /// and this many a second. A busy trusted link needs more: gRPC cancels by RST_STREAM.
+  /// RST_STREAM frames that a client may send per second. A busy trusted link needs more, since
+  /// gRPC cancels by RST_STREAM.
   public var resetsPerSecond: UInt64 = 33
-  /// How long a peer may take none of what we have to send.
+  /// The time that a peer may read nothing while there is data for it.
   public var stallMax: Duration = .seconds(60)
-  /// How long TLS, HTTP/2's preface and the acknowledgement of our settings may take together.
+  /// The time for TLS, the HTTP/2 preface and the acknowledgment of SETTINGS together.
   public var handshakeMax: Duration = .seconds(10)
-  /// How long a field block, or the head of a frame, may take to arrive once it has begun.
+  /// The time for a field block or frame header to arrive once it has begun.
   public var headersMax: Duration = .seconds(10)
-  /// Bytes of responses that the peer has not taken, over all streams; above it no handler begins
+  /// Bytes of responses that the peer has not read, over all streams; above it no handler starts
   /// until there is room again.
   public var unsentBytesMax = 32 << 20
-  /// Time between two pings of a client while calls run and nothing is sent to it (gRFC A8).
+  /// The shortest time between two pings of a client while calls run and nothing is sent to it
+  /// (gRFC A8).
   public var pingIntervalMin: Duration = .seconds(300)
-  /// The same without calls.
+  /// The shortest time between two pings of a client without calls.
   public var idlePingIntervalMin: Duration = .seconds(7200)
-  /// Pings that may come sooner before the connection ends with `too_many_pings`.
+  /// Pings that may come sooner before the connection is closed with `too_many_pings`.
   public var pingStrikesMax = 2
 
   public init() {}
 
-  /// For links between the suite's own services, where a gateway cancels for many clients.
+  /// The limits for links between the suite's own services, where a gateway cancels for many
+  /// clients.
   public static var trusted: ConnectionLimits {
     var limits = ConnectionLimits()
     limits.concurrentStreamsMax = 4096
@@ -53,7 +56,7 @@ public struct ConnectionLimits: Sendable, Hashable {
     limits.connectionWindowBytes = 16 << 20
     limits.unreadBytesMax = 64 << 20
     limits.heldBytesMax = 512 << 20
-    // What a public edge lets in, and what it adds of its own.
+    // What a public edge accepts, and what it adds itself.
     limits.headerListBytesMax = 32 << 10
     limits.headerFieldsMax = 160
     limits.resetsBurst = 100_000

@@ -1,9 +1,9 @@
 /// The connectivity state of a channel, aggregated over its backends.
 /// Source: gRPC's connectivity-semantics-and-api document.
 public enum Connectivity: Sendable, Hashable {
-  /// No connection, and none was wanted lately.
+  /// Not connected, and no call has needed a connection recently.
   case idle
-  /// No connection yet, but an attempt is under way that calls wait for.
+  /// Not connected, but calls wait for an attempt that is under way.
   case connecting
   /// Calls can be sent.
   case ready
@@ -12,7 +12,7 @@ public enum Connectivity: Sendable, Hashable {
   /// The channel was shut down.
   case shutdown
 
-  /// What one backend contributes. Of several, the best counts.
+  /// Aggregates the states of backends; the best one counts.
   init(_ backends: some Sequence<Connectivity>) {
     let all = Set(backends)
     self = [.ready, .connecting, .idle, .transientFailure].first { all.contains($0) } ?? .idle

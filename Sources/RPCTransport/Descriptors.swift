@@ -1,11 +1,12 @@
 import Glibc
 
-/// How many connections the process's limit of open files leaves room for.
+/// Limits the number of connections by the process's limit of open files.
 enum Descriptors {
-  /// Files besides connections: listeners, event loops, databases, logs.
+  /// Files that are not connections: listeners, event loops, databases, logs.
   static let kept = 64
 
-  /// As many connections as wanted, or as can be had; raises the soft limit as far as it may.
+  /// Returns the number of connections wanted, or fewer if the limit allows no more; raises the
+  /// soft limit as far as it may.
   static func connectionsMax(_ wanted: Int) -> Int {
     let resource = __rlimit_resource_t(RLIMIT_NOFILE.rawValue)
     var limit = rlimit()

@@ -1,6 +1,6 @@
 import RPC
 
-/// Whether a backend is left out because its calls fail. A pure value: the time comes from outside.
+/// The ejection state of a backend whose calls fail. A pure value: the time is passed in.
 /// Source: gRFC A50 (outlier detection), Envoy.
 struct Ejection: Sendable, Hashable {
   typealias Instant = ContinuousClock.Instant
@@ -11,7 +11,8 @@ struct Ejection: Sendable, Hashable {
   }
 
   enum Input: Sendable, Hashable {
-    /// So many calls in a row failed there. `mayEject`: not too many others are left out.
+    /// The backend has had too many consecutive failures. `mayEject`: not too many others are
+    /// ejected.
     case outlier(mayEject: Bool)
     /// Time has passed.
     case look
@@ -19,16 +20,16 @@ struct Ejection: Sendable, Hashable {
 
   enum Action: Sendable, Hashable {
     case none
-    /// Calls go elsewhere until then; look again at that time.
+    /// Send its calls elsewhere until that time, then apply `look`.
     case eject(until: Instant)
-    /// It has its share of the calls again.
+    /// Send calls to it again.
     case admit
   }
 
   private(set) var phase = Phase.admitted
-  /// Ejections that still count: each next one is longer.
+  /// Ejections that still count; each makes the next one longer.
   private(set) var count = 0
-  /// When it was admitted again last.
+  /// When the last ejection ended.
   private(set) var admittedAt: Instant?
 
   var isEjected: Bool { phase != .admitted }
@@ -38,7 +39,7 @@ struct Ejection: Sendable, Hashable {
   ) -> Action {
     switch (phase, input) {
     case (.admitted, .outlier(mayEject: true)):
-      // Each interval that went well forgives one.
+      // Each interval without an ejection cancels one.
       if let admittedAt, count > 0 {
         count = max(0, count - Int(admittedAt.duration(to: now) / settings.interval))
       }
@@ -56,19 +57,19 @@ struct Ejection: Sendable, Hashable {
 }
 
 extension OutlierDetection {
-  /// Whether another backend may be left out.
+  /// Returns whether another backend may be ejected.
   func mayEject(ejected: Int, of total: Int) -> Bool {
     ejected == 0 || ejected * 100 < maxEjectionPercent * total
   }
 
-  /// Whether so few are left that all are used.
+  /// Returns whether so few backends are left that the ejected ones are used too.
   func isPanic(available: Int, of total: Int) -> Bool {
     available * 100 < panicThresholdPercent * total
   }
 }
 
 extension SlowStart {
-  /// The part of its share that a backend of that age has, up to 1.
+  /// Returns the fraction of its full share that a backend of that age has, up to 1.
   func weight(age: Duration) -> Double {
     min(1, max(age / window, Double(minWeightPercent) / 100))
   }

@@ -6,15 +6,16 @@ import Synchronization
 /// thread.
 final class Endpoint: Sendable {
   let address: SocketAddress
-  /// Calls under way, or waiting for a stream.
+  /// Calls in flight, including those that wait for a stream.
   let active = Atomic<Int>(0)
   private let failures = Atomic<Int>(0)
   private let failuresMax: Int
   private let isOutlier: @Sendable (Endpoint) -> Void
 
+  /// Creates the statistics of a backend address.
   /// - Parameters:
-  ///   - failuresMax: Failures in a row that make it an outlier.
-  ///   - isOutlier: Told each time there were so many.
+  ///   - failuresMax: The consecutive failures that make it an outlier.
+  ///   - isOutlier: Called each time that many have occurred.
   init(
     _ address: SocketAddress, failuresMax: Int,
     isOutlier: @escaping @Sendable (Endpoint) -> Void
@@ -24,11 +25,11 @@ final class Endpoint: Sendable {
     self.isOutlier = isOutlier
   }
 
-  /// How a call ended, as far as it tells of the backend.
+  /// What the end of a call tells of the backend.
   enum Verdict: Sendable, Hashable {
-    /// It was answered, if only with an error.
+    /// It has answered, if only with an error.
     case answered
-    /// The backend could not answer it.
+    /// It could not answer.
     case failed
   }
 
@@ -46,7 +47,7 @@ final class Endpoint: Sendable {
 }
 
 extension Endpoint.Verdict {
-  /// What the head or the trailers of a response say that ended with them.
+  /// Reads the last header list of a response, its head or its trailers; nil if it has no status.
   init?(_ last: HeaderList) {
     let status = last[":status"]
     if let status, status != "200" {

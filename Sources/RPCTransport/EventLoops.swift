@@ -2,12 +2,14 @@ internal import NIOCore
 internal import NIOPosix
 internal import RPC
 
-/// The threads that carry connections, shared by the servers and clients of a process.
+/// The event loop threads that carry connections, shared by the servers and clients of a process.
 public final class EventLoops: Sendable {
   let group: MultiThreadedEventLoopGroup
   private let executors: [ObjectIdentifier: LoopExecutor]
 
-  /// - Parameter threads: one event loop each; by default one a processor core.
+  /// Starts the threads.
+  /// - Parameter threads: The number of event loops, with a thread each; by default one a processor
+  ///   core.
   public init(threads: Int? = nil) {
     let group = MultiThreadedEventLoopGroup(numberOfThreads: threads ?? System.coreCount)
     self.group = group
@@ -18,7 +20,7 @@ public final class EventLoops: Sendable {
     self.executors = executors
   }
 
-  /// Ends the threads; servers and clients on them must have been shut down.
+  /// Stops the threads; servers and clients on them must have been shut down.
   public func shutdown() async throws {
     for executor in executors.values {
       executor.execute { executor.handlers.stop() }
@@ -33,18 +35,18 @@ public final class EventLoops: Sendable {
     return executor
   }
 
-  /// A loop for tasks that mostly call: on the loop of its connection a call needs no hop. Nothing
-  /// that blocks or computes for long may run there.
+  /// Returns an event loop for tasks that mostly make calls: on the loop of its connection, a call
+  /// switches no thread. Nothing that blocks or computes for long may run there.
   public func taskExecutor() -> any TaskExecutor { next() }
 
-  /// Every loop, in order.
+  /// All loops, in order.
   var all: [LoopExecutor] { group.makeIterator().map { executor(of: $0) } }
 
-  /// The loop that the caller runs on, if it runs on one of these.
+  /// The loop that the caller runs on; nil if it is none of these.
   var current: LoopExecutor? {
     MultiThreadedEventLoopGroup.currentEventLoop.flatMap { executors[ObjectIdentifier($0)] }
   }
 
-  /// The next loop in turn.
+  /// Returns the next loop in turn.
   func next() -> LoopExecutor { executor(of: group.next()) }
 }

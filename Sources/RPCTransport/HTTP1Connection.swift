@@ -4,9 +4,9 @@ import NIOHTTP1
 import RPC
 import Synchronization
 
-/// One HTTP/1.1 connection of a server: one exchange after the other, behind NIO's own codec.
+/// One HTTP/1.1 connection of a server: one exchange at a time, behind SwiftNIO's own codec.
 ///
-/// It is confined to its event loop. What a client sends ahead of an answer waits in the socket.
+/// Confined to its event loop. Pipelined requests wait in the socket.
 final class HTTP1Connection: ChannelDuplexHandler, ExchangeTransport, ServedConnection,
   @unchecked Sendable
 {
@@ -15,25 +15,27 @@ final class HTTP1Connection: ChannelDuplexHandler, ExchangeTransport, ServedConn
   typealias OutboundIn = Never
   typealias OutboundOut = HTTPServerResponsePart
 
-  /// How much of a request is still read when its answer is complete, so that the client reads the
-  /// answer before it hears that we have closed.
+  /// Bytes of a request that are still read when its response is complete, so that the client reads
+  /// the response before it notices that the connection is closed.
   private static let lingerBytesMax = 1 << 20
+  /// The time limit for reading them.
   private static let lingerMax: Duration = .seconds(1)
-  /// How long a client may think between two requests; as nginx and Envoy about.
+  /// The time limit between two requests, about that of nginx and Envoy.
   private static let betweenRequestsMax: Duration = .seconds(60)
 
-  /// The exchange at hand and how far it is.
+  /// The current exchange and its progress.
   private struct Current {
     let exchange: Exchange
     let version: HTTPVersion
     let isHEAD: Bool
-    /// The connection ends with it.
+    /// Whether the connection is closed after it.
     var isLast: Bool
-    /// An answer to HEAD of a length that is not known: NIO would end it with an empty chunk.
+    /// Whether this is a response to HEAD of unknown length, which NIO would end with an empty
+    /// chunk.
     var isHeadOnly = false
     var requestEnded = false
     var responseBegun = false
-    /// Body bytes that no one has taken.
+    /// Body bytes that the application has not taken.
     var unreadBytes = 0
   }
 
@@ -42,7 +44,7 @@ final class HTTP1Connection: ChannelDuplexHandler, ExchangeTransport, ServedConn
   private let isTLS: Bool
   private let dispatcher: Dispatcher
   private let logger: Logger
-  /// Told once, when the connection is closed and no handler of it runs.
+  /// Called once, when the connection is closed and none of its handlers runs.
   var ended: (() -> Void)?
   private(set) var peer = Peer(address: "unknown")
   private(set) lazy var decompressionQueue = DecompressionQueue(loop: executor)
@@ -56,13 +58,13 @@ final class HTTP1Connection: ChannelDuplexHandler, ExchangeTransport, ServedConn
   private var runningHandlers = 0
   private var hasPendingRead = false
   private var isClosed = false
-  /// Bytes of a request that is answered already and that are dropped before we close.
+  /// Bytes of an answered request that may still be dropped before the connection is closed.
   private var lingering: Int?
-  /// What is waited for of the client's has until then.
+  /// The time limit for what is awaited from the client.
   private var timer: (any ScheduledWork)?
-  /// The client has until then to take what was sent.
+  /// The time limit for the client to read what was sent.
   private var writeTimer: (any ScheduledWork)?
-  /// When bytes of the client came last, in nanoseconds of the loop's clock.
+  /// When the last bytes of the client arrived, in nanoseconds of the loop's clock.
   private var lastRead: UInt64 = 0
 
   init(
@@ -83,7 +85,7 @@ final class HTTP1Connection: ChannelDuplexHandler, ExchangeTransport, ServedConn
 
   func handlerAdded(context: ChannelHandlerContext) {
     self.context = context
-    // It is added after the handshake.
+    // The handler is added after the handshake.
     peer = Peer(
       address: HostPort(context.channel.remoteAddress).description,
       certificate: isTLS ? PeerCertificate(of: context) : nil, isTLS: isTLS)
@@ -104,7 +106,7 @@ final class HTTP1Connection: ChannelDuplexHandler, ExchangeTransport, ServedConn
     if isFull { hasPendingRead = true } else { context.read() }
   }
 
-  /// The application takes nothing of what is there: no more is read.
+  /// Whether so many bytes are not taken by the application that no more are read.
   private var isFull: Bool {
     current.map { $0.unreadBytes >= Int(limits.streamWindowBytes) } ?? false
   }
@@ -141,7 +143,7 @@ final class HTTP1Connection: ChannelDuplexHandler, ExchangeTransport, ServedConn
 
   func handlerRemoved(context: ChannelHandlerContext) { close("the channel was closed") }
 
-  // MARK: - From the client
+  // MARK: - Inbound
 
   private func received(_ head: HTTPRequestHead) {
     guard current == nil, lingering == nil else { return }
@@ -152,7 +154,7 @@ final class HTTP1Connection: ChannelDuplexHandler, ExchangeTransport, ServedConn
     var request = RequestHead(fields: fields)
     lastMemo = HeadMemo(after: lastMemo)
     request.memo = lastMemo
-    // gRPC needs trailers and two ways at once.
+    // gRPC needs trailers, and streams in both directions at once.
     guard !request.isGRPC else { return giveUp(505, version: head.version) }
     requests &+= 1
     let exchange = Exchange(
@@ -178,7 +180,8 @@ final class HTTP1Connection: ChannelDuplexHandler, ExchangeTransport, ServedConn
       return
     }
     guard let exchange = current?.exchange else { return }
-    // Not read, but there: the peer has closed, and SwiftNIO hands on all that is left.
+    // Bytes that were not read on request: the peer has closed, and SwiftNIO delivers all that is
+    // left.
     if hasPendingRead, isFull { return close("the peer closed with a body under way") }
     current?.unreadBytes += bytes.readableBytes
     exchange.received(body: bytes.readableBytesSpan)
@@ -199,8 +202,8 @@ final class HTTP1Connection: ChannelDuplexHandler, ExchangeTransport, ServedConn
     current?.exchange.receivedEnd(trailers: list)
   }
 
-  /// What cannot be understood is answered and ends the connection: the next request's beginning
-  /// is not known.
+  /// Refuses a request that cannot be parsed, and ends the connection: the start of the next
+  /// request is unknown.
   private func giveUp(_ status: Int, version: HTTPVersion) {
     refuse(status, version: version)
     linger()
@@ -214,7 +217,7 @@ final class HTTP1Connection: ChannelDuplexHandler, ExchangeTransport, ServedConn
     context?.flush()
   }
 
-  // MARK: - To the client
+  // MARK: - Outbound
 
   func sendHead(_ id: ExchangeID, _ head: OutboundHead, endsStream: Bool) {
     guard var current, current.exchange.id == id else { return }
@@ -223,7 +226,7 @@ final class HTTP1Connection: ChannelDuplexHandler, ExchangeTransport, ServedConn
       case .grpc: [":status": "500"]
       case .fields(let list): list
       }
-    // A client that still sends learns that it need not.
+    // A client that is still sending learns so that it need not.
     current.isLast = current.isLast || !current.requestEnded || isDraining
     current.responseBegun = true
     let hasLength = list.firstIndex(of: "content-length") != nil
@@ -256,7 +259,7 @@ final class HTTP1Connection: ChannelDuplexHandler, ExchangeTransport, ServedConn
     }
     var fields: HTTPHeaders?
     if case .fields(let list) = trailers { fields = HTTP1Head.trailers(list) }
-    // Hands on the next request, if that has arrived.
+    // The written end makes the codec deliver the next request, if that has arrived.
     let written = context?.eventLoop.makePromise(of: Void.self)
     if done.isHeadOnly { written?.succeed() } else { write(.end(fields), promise: written) }
     context?.flush()
@@ -265,12 +268,12 @@ final class HTTP1Connection: ChannelDuplexHandler, ExchangeTransport, ServedConn
       waitForRequest()
       return resumeReading()
     }
-    // What is on its way would be lost by closing now.
+    // Closing the connection before that would lose what is in transit.
     giveTime(limits.stallMax, for: "the peer to read")
     written?.futureResult.assumeIsolated().whenComplete { [weak self] _ in self?.close("answered") }
   }
 
-  /// Between two requests, once the answer to the first has left.
+  /// Starts the time limit between two requests, once the response to the first has left.
   private func waitForRequest() {
     guard current == nil, lingering == nil, context?.channel.isWritable == true else { return }
     giveTime(Self.betweenRequestsMax, for: "a request")
@@ -300,7 +303,7 @@ final class HTTP1Connection: ChannelDuplexHandler, ExchangeTransport, ServedConn
     tellIfGone()
   }
 
-  /// Reads on for a moment: closing at once might destroy the answer under way.
+  /// Reads for a moment longer, since closing at once might destroy the response in transit.
   private func linger() {
     lingering = Self.lingerBytesMax
     giveTime(Self.lingerMax, for: "the rest of the request")
@@ -313,9 +316,9 @@ final class HTTP1Connection: ChannelDuplexHandler, ExchangeTransport, ServedConn
     context?.read()
   }
 
-  // MARK: - Time and end
+  // MARK: - Time limits and closing
 
-  /// Gives the peer that long; nil ends the waiting.
+  /// Sets the time limit for the client; nil removes it.
   private func giveTime(_ time: Duration?, for what: String = "") {
     timer?.cancel()
     timer = time.map { makeTimer($0, for: what) }
@@ -325,7 +328,7 @@ final class HTTP1Connection: ChannelDuplexHandler, ExchangeTransport, ServedConn
     executor.schedule(after: time) { [weak self] in self?.close("waited \(time) for \(what)") }
   }
 
-  /// What is waited for, for tests.
+  /// Whether there is a time limit for the client to send or to read. For tests.
   var waits: (isForClient: Bool, isForRoom: Bool) { (timer != nil, writeTimer != nil) }
 
   func isTakenWhenIdle() -> Bool {

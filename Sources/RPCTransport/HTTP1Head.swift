@@ -2,17 +2,18 @@ package import NIOCore
 package import NIOHTTP1
 package import RPC
 
-/// Heads of HTTP/1.1 as the fields of HTTP/2, which all that answers exchanges knows.
+/// Converts HTTP/1.1 heads from and to HTTP/2 fields, which all exchange handlers use.
 /// Source: RFC 9113, section 8.2.2 and 8.3.1; RFC 9112, sections 3 and 6.
 package enum HTTP1Head {
-  /// Fields that are about the connection, not the exchange; those that `connection` names too.
+  /// Fields about the connection instead of the exchange, besides those that `connection` names.
   private static let hops: Set<String> = [
     "connection", "keep-alive", "proxy-connection", "te", "transfer-encoding", "upgrade", "host",
     "expect",
   ]
 
-  /// - Returns: the request's fields, pseudo headers first; nil where it cannot be trusted: no host
-  ///   or several, a length and a transfer coding, a coding that is not `chunked`.
+  /// Returns the fields of a request, pseudo-headers first. Nil if the request cannot be trusted:
+  /// no host or several, several lengths, a length and a transfer coding, or a coding other than
+  /// `chunked`.
   package static func fields(of head: HTTPRequestHead, isTLS: Bool) -> HeaderList? {
     let headers = head.headers
     let hosts = headers["host"]
@@ -37,7 +38,7 @@ package enum HTTP1Head {
     return list
   }
 
-  /// A request target in origin form, or what is left of one in absolute form, or `*`.
+  /// Returns the path of a request target in origin or absolute form, or `*`.
   private static func path(_ target: String) -> String? {
     if target.hasPrefix("/") || target == "*" { return target }
     for scheme in ["http://", "https://"] where target.lowercased().hasPrefix(scheme) {
@@ -49,9 +50,9 @@ package enum HTTP1Head {
     return nil
   }
 
-  /// A response's head; the encoder adds how long the body is or that it comes in chunks.
+  /// Returns a response head. The encoder adds the length of the body or the chunked coding.
   static func response(_ list: HeaderList, version: HTTPVersion, isLast: Bool) -> HTTPResponseHead {
-    // The one answer that has no HTTP status of its own is a handler's failure.
+    // Only a failed handler responds without an HTTP status of its own.
     let isFailedCall = list["grpc-status"].map { $0 != "0" } ?? false
     let code = isFailedCall ? 500 : list[":status"].flatMap { Int($0) } ?? 500
     var headers = trailers(list)
@@ -60,7 +61,7 @@ package enum HTTP1Head {
       version: version, status: HTTPResponseStatus(statusCode: code), headers: headers)
   }
 
-  /// Fields without the pseudo headers.
+  /// Returns the fields without the pseudo-headers.
   static func trailers(_ list: HeaderList) -> HTTPHeaders {
     var headers = HTTPHeaders()
     for index in 0..<list.count {
@@ -71,9 +72,10 @@ package enum HTTP1Head {
   }
 }
 
-/// Bytes as HTTP/1.1.
+/// The channel handlers of HTTP/1.1.
 package enum HTTP1Pipeline {
-  /// NIO's codec: it answers pipelined requests in order and holds header lists to the limits.
+  /// Adds NIO's codec, which responds to pipelined requests in order and enforces the header
+  /// limits.
   package static func addHandlers(
     to pipeline: ChannelPipeline.SynchronousOperations, limits: ConnectionLimits = .init()
   ) throws {

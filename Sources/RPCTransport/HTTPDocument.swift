@@ -4,23 +4,24 @@ internal import NIOHTTP1
 internal import NIOPosix
 internal import NIOSSL
 
-/// A document at an address of HTTP, to be got with one bounded request: what is not gRPC and yet
-/// needed, such as the public keys that another system publishes.
+/// A document at an HTTP URL, fetched with one bounded request. It serves what is needed without
+/// gRPC, such as the public keys that another system publishes.
 ///
-/// HTTP/1.1, one connection a request, no redirects, no proxies, no cookies.
+/// HTTP/1.1 with a connection per request; no redirects, proxies or cookies.
 public struct HTTPDocument: Sendable, Hashable {
-  /// As it was given.
+  /// The URL as given.
   public let url: String
-  /// PEM file with whom to trust; nil for the system's authorities.
+  /// The PEM file of the trusted authorities; nil for the system's.
   private let authorities: String?
   private let isTLS: Bool
   private let host: String
   private let port: Int
-  /// Path and query.
+  /// The path and the query.
   private let target: String
 
-  /// - Parameter authorities: PEM file with whom to trust; nil for the system's authorities.
-  /// - Throws: Where it is no address of `http` or `https` with a host.
+  /// Creates the address of a document.
+  /// - Parameter authorities: The PEM file of the trusted authorities; nil for the system's.
+  /// - Throws: ``HTTPDocumentError`` unless the URL is `http` or `https` with a host.
   public init(_ url: String, trusting authorities: String? = nil) throws(HTTPDocumentError) {
     guard let parts = URLComponents(string: url), parts.user == nil, parts.password == nil,
       let scheme = parts.scheme?.lowercased(), ["http", "https"].contains(scheme),
@@ -35,12 +36,12 @@ public struct HTTPDocument: Sendable, Hashable {
     target = path + (parts.percentEncodedQuery.map { "?\($0)" } ?? "")
   }
 
-  /// Gets the document.
+  /// Fetches the document.
   ///
   /// - Parameters:
-  ///   - bytesMax: Of the body.
-  ///   - limit: For all of it, the connection included.
-  /// - Throws: ``HTTPDocumentError``, whatever went wrong, and `CancellationError`.
+  ///   - bytesMax: The largest body in bytes.
+  ///   - limit: The time limit, including the connection.
+  /// - Throws: ``HTTPDocumentError`` for any failure, and `CancellationError`.
   public func get(
     on loops: EventLoops, bytesMax: Int, within limit: Duration = .seconds(10)
   ) async throws -> [UInt8] {
@@ -110,17 +111,17 @@ public struct HTTPDocument: Sendable, Hashable {
   }
 }
 
-/// Why a document could not be had.
+/// The error of a document that could not be fetched.
 public struct HTTPDocumentError: Error, Sendable, Hashable, CustomStringConvertible {
-  /// Where it should have been.
+  /// The URL of the document.
   public let url: String
-  /// What happened, for people.
+  /// The cause, for people.
   public let reason: String
 
   public var description: String { "\(url): \(reason)" }
 }
 
-/// Sends one request and hands over what comes for it. Confined to its connection's event loop.
+/// Sends one request and delivers its response. Confined to its connection's event loop.
 private final class DocumentReader: ChannelInboundHandler {
   typealias InboundIn = NIOHTTPClientResponseFull
   typealias OutboundOut = HTTPClientRequestPart

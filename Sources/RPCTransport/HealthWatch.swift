@@ -5,7 +5,7 @@ import RPC
 enum HealthWatch {
   private static let path = "/grpc.health.v1.Health/Watch"
 
-  /// Runs until the connection is gone; tells the subchannel each change.
+  /// Watches the backend until its connection is gone, and reports each change to the subchannel.
   static func start(
     _ service: String, on connection: Connection, of subchannel: Subchannel,
     _ configuration: ClientConfiguration
@@ -23,12 +23,12 @@ enum HealthWatch {
             subchannel.healthChanged(connection, isServing ? .serving : .notServing)
           }
         } catch let error as RPCError where error.code == .unimplemented {
-          // A backend without the service is taken as it is.
+          // A backend without the health service counts as serving.
           return subchannel.healthChanged(connection, .serving)
         } catch {}
         guard connection.takesCalls else { return }
         subchannel.healthChanged(connection, .notServing, "the backend's health check failed")
-        // The backend is asked again after a while; that is time itself.
+        // The wait itself is wanted: the backoff before the backend is asked again.
         try? await Task.sleep(for: backoff.next(random: .random(in: 0..<1)))
       }
     }
@@ -53,8 +53,8 @@ enum HealthWatch {
   }
 }
 
-/// `grpc.health.v1.HealthCheckRequest { string service = 1; }`, written by hand: this module knows
-/// no generated messages.
+/// `grpc.health.v1.HealthCheckRequest { string service = 1; }`, written by hand, since this module
+/// imports no generated messages.
 struct HealthRequest: WireMessage {
   var service: String
 

@@ -2,8 +2,9 @@ internal import NIOCore
 
 /// A host, by name or address, and a port; or the path of a Unix socket, as the host `unix:PATH`.
 public struct HostPort: Sendable, Hashable {
-  /// A name or an address, and a TCP port.
+  /// The name or the address, or `unix:PATH`.
   public var host: String
+  /// The TCP port; 0 for a Unix socket.
   public var port: Int
 
   public init(host: String, port: Int) {
@@ -11,7 +12,7 @@ public struct HostPort: Sendable, Hashable {
     self.port = port
   }
 
-  /// Parses `host:port`, `[v6]:port` and `unix:PATH`; nil when it is none of these.
+  /// Parses `host:port`, `[v6]:port` or `unix:PATH`; nil if the text is none of these.
   public init?(_ text: String) {
     if text.hasPrefix("unix:") {
       self.init(host: text, port: 0)

@@ -2,23 +2,24 @@ import Dispatch
 import Glibc
 import NIOCore
 
-/// Finds the addresses of names.
+/// Resolves host names.
 enum HostResolver {
-  /// A name that has no addresses.
+  /// The error of a name that could not be resolved, or has no addresses.
   struct Failure: Error, CustomStringConvertible {
     let description: String
   }
 
-  /// Addresses of one name that are used; a bound on what a name server can make us connect to.
+  /// The most addresses of a name that are used: bounds the connections a name server can cause.
   static let addressesMax = 64
 
-  /// The address that a target is by itself: numbers, or the path of a socket.
+  /// Returns the address of a target that needs no resolution: an IP address, or the path of a
+  /// socket.
   static func address(_ target: HostPort) -> SocketAddress? {
     if let path = target.socketPath { return try? SocketAddress(unixDomainSocketPath: path) }
     return try? SocketAddress(ipAddress: target.host, port: target.port)
   }
 
-  /// Looks a name up, on a thread that may block.
+  /// Resolves a name on a thread that may block.
   static func resolve(
     _ target: HostPort, _ done: @escaping @Sendable (Result<[SocketAddress], Failure>) -> Void
   ) {
@@ -34,7 +35,7 @@ enum HostResolver {
     guard code == 0 else {
       throw Failure(description: String(cString: gai_strerror(code)))
     }
-    // Ours until the end of this function.
+    // Owned here until the end of the function.
     defer { freeaddrinfo(list) }
     var addresses: [SocketAddress] = []
     var next = list

@@ -1,26 +1,26 @@
 import RPC
 
-/// When a server's connection is pinged, drained and closed.
+/// Decides when a server's connection is pinged, drained and closed.
 ///
-/// A pure value in nanoseconds of one clock: it is asked at the times it names itself.
+/// A pure value in nanoseconds of one clock; it is asked at the times that it returns.
 struct LifetimeState {
-  /// What is known of the connection when it is asked.
+  /// The state of the connection when it is asked.
   struct Facts: Equatable {
     var now: UInt64
-    /// When the peer was heard last.
+    /// When the last bytes of the peer arrived.
     var lastRead: UInt64
-    /// Calls run.
+    /// Whether calls are running.
     var isBusy: Bool
-    /// Calls begun so far.
+    /// The number of calls begun so far.
     var callsBegun: Int
     var isDraining: Bool
   }
 
   enum Action: Equatable {
     case ping
-    /// Streams that send nothing since the last sweep are reset.
+    /// Reset the streams that have sent nothing since the last sweep.
     case sweep
-    /// Requests of which nothing came since the last such sweep are given up.
+    /// Fail the requests of which nothing has arrived since the last such sweep.
     case sweepRequests
     case drain(String)
     case close(String)
@@ -35,12 +35,12 @@ struct LifetimeState {
   private let agesAt: UInt64?
   private var pingedAt: UInt64?
   private var agedAt: UInt64?
-  /// The first look at which there were no calls, and how many had begun by then: what ends between
-  /// two looks counts as if it ended at the second.
+  /// The first check without calls, and the number of calls begun by then. What ends between two
+  /// checks counts as if it ended at the second.
   private var idle: (since: UInt64, calls: Int)?
 
-  /// - Parameter jitter: a factor for the age, 0.9 to 1.1, so that connections made together do
-  ///   not end together.
+  /// - Parameter jitter: A factor of the age, 0.9 to 1.1, so that connections made together do not
+  ///   end together.
   init(_ limits: ConnectionLifetime, now: UInt64, jitter: Double) {
     keepaliveInterval = limits.keepaliveInterval?.wholeNanoseconds
     keepaliveTimeout = limits.keepaliveTimeout.wholeNanoseconds
@@ -52,7 +52,7 @@ struct LifetimeState {
     idle = (now, 0)
   }
 
-  /// What is due, and when to ask again.
+  /// Returns the actions that are due, and when to ask again.
   mutating func due(_ facts: Facts) -> (actions: [Action], wake: UInt64) {
     var actions: [Action] = []
     if streams.isDue(facts.now), facts.isBusy { actions.append(.sweep) }
@@ -64,7 +64,7 @@ struct LifetimeState {
     return (actions, wake)
   }
 
-  /// Comes twice in the time that something may stand still.
+  /// A sweep for something that stalls: due twice in the time that it may.
   private struct Sweep {
     private let interval: UInt64
     private(set) var next: UInt64

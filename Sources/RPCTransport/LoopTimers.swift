@@ -1,13 +1,13 @@
 import NIOCore
 import RPC
 
-/// Work of a loop that waits for its time: above all the deadlines of calls, one with each, which
-/// are cancelled nearly always. So cancelling only marks, and one timer of the event loop serves
-/// all. Confined to the loop.
+/// The timers of an event loop. Most are deadlines, one for each call, and nearly all are
+/// cancelled. So cancelling only marks an entry, and one timer of the event loop serves all of
+/// them. Confined to the loop.
 final class LoopTimers: @unchecked Sendable {
   // Guard: all mutable state is touched on `eventLoop` only.
 
-  /// Cancelled work that may lie here beside as much that still waits.
+  /// Cancelled entries are removed when there are more than this and than half of all.
   private static let cancelledMax = 64
 
   private let eventLoop: any EventLoop
@@ -35,7 +35,7 @@ final class LoopTimers: @unchecked Sendable {
 
     var isCancelled: Bool { body == nil }
 
-    /// What is to be done, once.
+    /// Returns the work to run, once.
     fileprivate func take() -> (@Sendable () -> Void)? {
       defer { body = nil }
       return body
@@ -44,7 +44,7 @@ final class LoopTimers: @unchecked Sendable {
 
   init(_ eventLoop: any EventLoop) { self.eventLoop = eventLoop }
 
-  /// Runs it after that time. On the loop.
+  /// Schedules work to run after `delay`. Call on the loop.
   func schedule(after delay: TimeAmount, _ body: @escaping @Sendable () -> Void) -> Work {
     let work = Work(self, body)
     heap.push(work, due: (NIODeadline.now() + delay).uptimeNanoseconds)
@@ -59,7 +59,7 @@ final class LoopTimers: @unchecked Sendable {
     cancelled = 0
   }
 
-  /// Sees to it that the loop wakes for the first.
+  /// Schedules the event loop's timer for the first entry.
   private func arm() {
     guard let due = heap.firstDue else { return }
     if let armed {
@@ -81,26 +81,26 @@ final class LoopTimers: @unchecked Sendable {
   }
 }
 
-/// Values by the time they are due: a binary heap. A pure value.
+/// A binary heap of values by the time they are due. A pure value.
 struct TimerHeap<Value> {
   private var entries: [(due: UInt64, value: Value)] = []
 
   var count: Int { entries.count }
 
-  /// When the first is due.
+  /// When the first value is due.
   var firstDue: UInt64? { entries.first?.due }
 
   mutating func push(_ value: Value, due: UInt64) {
     var index = entries.count
     entries.append((due, value))
-    // What comes later is usually due later: then it stays where it is.
+    // Later entries are usually due later, and then stay in place.
     while index > 0, entries[(index - 1) / 2].due > due {
       entries.swapAt(index, (index - 1) / 2)
       index = (index - 1) / 2
     }
   }
 
-  /// Takes the first, if it is due.
+  /// Removes and returns the first value, if it is due.
   mutating func pop(due now: UInt64) -> Value? {
     guard let first = entries.first, first.due <= now else { return nil }
     let last = entries.removeLast()

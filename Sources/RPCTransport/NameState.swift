@@ -1,21 +1,21 @@
-/// What is known of the addresses of a name. A pure value: no clock, no resolver.
+/// The resolution state of a name. A pure value: no clock, no resolver.
 struct NameState: Sendable, Hashable {
   enum Phase: Sendable, Hashable, CaseIterable {
-    /// An address, which stands for itself.
+    /// An address, which needs no resolution.
     case fixed
     case unknown, resolving, resolved
-    /// The last lookup failed; the next waits.
+    /// The last resolution failed; the next one waits for the backoff.
     case failed
   }
 
   enum Input: Sendable, Hashable, CaseIterable {
-    /// A call wants a connection.
+    /// A call needs a connection.
     case wanted
-    /// A connection is lost, or could not be made; the last lookup is old enough to be repeated.
+    /// A connection failed or was lost, and the last resolution is old enough to be repeated.
     case doubted
     case resolved
     case failed
-    /// The wait after a failed lookup is over.
+    /// The backoff after a failed resolution has elapsed.
     case waited
   }
 

@@ -3,8 +3,8 @@ import NIOSSL
 import RPC
 
 extension PeerCertificate {
-  /// The certificate that the peer of a TLS connection showed; nil where there is none. After the
-  /// handshake, on the channel's loop.
+  /// Creates the certificate that the peer of a TLS connection presented; nil without one. Call it
+  /// after the handshake, on the channel's loop.
   convenience init?(of context: ChannelHandlerContext) {
     let tls = try? context.pipeline.syncOperations.handler(type: NIOSSLHandler.self)
     guard let certificate = tls?.peerCertificate, let der = try? certificate.toDERBytes() else {

@@ -2,10 +2,10 @@ import NIOCore
 import NIOTLS
 import RPC
 
-/// Finds out which HTTP a client speaks, where a server speaks both, and makes way for it.
+/// Detects the HTTP version of a client, for a server of both, and installs its handlers.
 ///
-/// With TLS the client says so by ALPN; without, HTTP/2 begins with a preface that no HTTP/1.1
-/// request can begin with. Confined to its event loop. Sources: RFC 7301; RFC 9113, section 3.4.
+/// With TLS, ALPN decides. Without, HTTP/2 begins with a preface that no HTTP/1.1 request can begin
+/// with. Confined to its event loop. Sources: RFC 7301; RFC 9113, section 3.4.
 final class ProtocolNegotiation: ChannelInboundHandler, RemovableChannelHandler, ServedConnection,
   @unchecked Sendable
 {
@@ -15,15 +15,15 @@ final class ProtocolNegotiation: ChannelInboundHandler, RemovableChannelHandler,
 
   enum Version { case http1, http2 }
 
-  /// How HTTP/2's preface begins; as a method it is reserved (RFC 9113, section 11.6).
+  /// The start of the HTTP/2 preface; as a method it is reserved (RFC 9113, section 11.6).
   private static let preface = Array("PRI ".utf8)
 
   let executor: LoopExecutor
   private let isTLS: Bool
   private let timeMax: Duration
-  /// Adds what speaks that version behind this handler. Throws when there is no place for it.
+  /// Adds the handlers of that version behind this one. Throws if they cannot be added.
   private let install: (Version, ChannelHandlerContext) throws -> Void
-  /// Told once, when this handler is no more.
+  /// Called once, when this handler has ended.
   var ended: (() -> Void)?
   private var context: ChannelHandlerContext?
   private var received: ByteBuffer?
@@ -64,7 +64,7 @@ final class ProtocolNegotiation: ChannelInboundHandler, RemovableChannelHandler,
       switch negotiated {
       case "h2": decide(.http2, context, event)
       case "http/1.1": decide(.http1, context, event)
-      // NIOSSL lets in who has no ALPN protocol in common with us, or none at all.
+      // NIOSSL accepts clients without a common ALPN protocol, and without ALPN.
       default: close("TLS without ALPN h2 or http/1.1")
       }
     } else {

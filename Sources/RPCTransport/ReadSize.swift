@@ -1,24 +1,26 @@
-/// How many bytes of a connection are read before others of its loop have their turn: as many as
-/// keep the loop busy for about a fixed time. A request can be forty bytes or forty thousand, so a
-/// number of bytes alone would let who asks for much with little hold up everyone else.
+/// The number of bytes that are read from a connection before others of its loop have their turn:
+/// as many as keep the loop busy for about a fixed time. A request can be forty bytes or forty
+/// thousand. With a fixed number of bytes, a client with small but expensive requests would delay
+/// all others.
 ///
-/// A pure value; the time comes with each turn.
+/// A pure value; each turn brings its time.
 struct ReadSize {
-  /// What others wait for while one connection has its turn: some thirty small calls, so that a
-  /// client with many calls under way still has them answered together.
+  /// The time, in nanoseconds, that other connections wait during a turn. It is long enough for
+  /// about thirty small calls, so that the concurrent calls of a client are still answered
+  /// together.
   static let turnNanosecondsMax: UInt64 = 250_000
-  /// What a connection begins with, and the least: a read costs some microseconds itself and half
-  /// a dozen requests fit, so that less would be of no use.
+  /// The initial and smallest size. A read costs some microseconds by itself and half a dozen
+  /// requests fit, so a smaller size would be of no use.
   static let bytesMin = 256
 
   private let bytesMax: Int
   private(set) var bytes = bytesMin
-  /// The largest there was.
+  /// The largest size so far.
   private(set) var largest = bytesMin
 
   init(bytesMax: Int) { self.bytesMax = max(bytesMax, Self.bytesMin) }
 
-  /// A turn is over: so many bytes were read, and what they asked for took so long.
+  /// Adjusts the size after a turn, by the bytes that were read and the time their handling took.
   mutating func turned(bytes count: Int, nanoseconds: UInt64) {
     if nanoseconds > Self.turnNanosecondsMax {
       bytes = max(Self.bytesMin, bytes / 2)

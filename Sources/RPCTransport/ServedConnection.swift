@@ -1,15 +1,16 @@
-/// A connection as its server keeps it, whichever HTTP it speaks.
+/// A connection as its server keeps it, whatever version of HTTP it uses.
 protocol ServedConnection: AnyObject, Sendable {
   var executor: LoopExecutor { get }
-  /// Takes an idle connection for `makeRoom`, once. From any thread.
+  /// Claims an idle connection for `makeRoom`; succeeds once. Safe to call from any thread.
   func isTakenWhenIdle() -> Bool
-  /// Another connection takes this one's place, unless a call has begun meanwhile. On its loop.
+  /// Closes the connection in favor of another one, unless a call has begun in the meantime. Call
+  /// on its loop.
   func makeRoom()
-  /// Closes if all it does is to wait for requests. On its loop.
+  /// Closes the connection if all it does is to wait for requests. Call on its loop.
   func giveWay()
-  /// Takes nothing new, lets run what runs, then closes. On its loop.
+  /// Accepts nothing new, lets running calls end, then closes. Call on its loop.
   func drain()
-  /// Closes now. Idempotent. On its loop.
+  /// Closes the connection at once. Idempotent. Call on its loop.
   func close(_ reason: String)
 }
 

@@ -7,7 +7,7 @@ internal import NIOSSL
 public import RPC
 internal import Synchronization
 
-/// Listens on one address and answers with a dispatcher. Safe to use from any task.
+/// Listens on one address and dispatches its exchanges. Safe to use from any task.
 public final class Server: Sendable {
   private enum Phase {
     case idle
@@ -17,14 +17,14 @@ public final class Server: Sendable {
 
   private struct State {
     var phase = Phase.idle
-    /// What new connections are shown; nil in plaintext.
+    /// The TLS context of new connections; nil in plaintext.
     var tls: NIOSSLContext?
     var connections: [ObjectIdentifier: any ServedConnection] = [:]
     var connectionsMax = Int.max
     var waiters: [CheckedContinuation<Void, Never>] = []
   }
 
-  /// What it was made with.
+  /// The configuration that the server was created with.
   public let configuration: ServerConfiguration
   private let dispatcher: Dispatcher
   private let loops: EventLoops
@@ -41,9 +41,9 @@ public final class Server: Sendable {
     self.logger = logger
   }
 
-  /// Starts listening. Raises the process's limit of open files if so many connections need it.
-  /// - Returns: the address, with the port that was taken.
-  /// - Throws: when the address cannot be had or the TLS files cannot be used.
+  /// Starts to listen. Raises the process's limit of open files if so many connections need it.
+  /// - Returns: The address, with the port that was taken.
+  /// - Throws: An error if the address is not available or the TLS files cannot be used.
   public func start() async throws -> HostPort {
     if let tls = configuration.tls { use(try credentials(tls)) }
     let connectionsMax = Descriptors.connectionsMax(configuration.connectionsMax)
@@ -60,16 +60,16 @@ public final class Server: Sendable {
     return HostPort(channel.localAddress)
   }
 
-  /// Reads TLS files, to be shown by this server.
-  /// - Throws: `TLSError` when they cannot be used.
+  /// Loads TLS files for use by this server.
+  /// - Throws: `TLSError` if they cannot be used.
   public func credentials(_ tls: ServerTLS) throws -> ServerCredentials {
     ServerCredentials(
       context: try tls.makeContext(
         protocols: configuration.allowsHTTP1 ? ["h2", "http/1.1"] : ["h2"]))
   }
 
-  /// Shows these to connections from now on; those there are stay as they are. A server that
-  /// speaks plaintext goes on doing so.
+  /// Sets the credentials of new connections; existing ones keep theirs. Does nothing on a server
+  /// that was configured for plaintext.
   public func use(_ credentials: ServerCredentials) {
     guard configuration.tls != nil else { return }
     state.withLock { $0.tls = credentials.context }
@@ -81,8 +81,8 @@ public final class Server: Sendable {
       .childChannelOption(
         .writeBufferWaterMark, value: .init(low: 64 << 10, high: 256 << 10)
       )
-      // One connection and one read a turn: others wait for what it asks. `Connection` says how
-      // much is read.
+      // One connection and one read per turn, so that others wait only for what that read asks.
+      // `Connection` determines how much is read.
       .serverChannelOption(.maxMessagesPerRead, value: 1)
       .childChannelOption(.maxMessagesPerRead, value: 1)
       .childChannelInitializer { channel in
@@ -98,7 +98,7 @@ public final class Server: Sendable {
     guard let path = address.socketPath else {
       return try await bootstrap.bind(host: address.host, port: address.port).get()
     }
-    // A server that was killed leaves its socket behind; one that listens keeps it.
+    // A killed server leaves its socket file behind; one that another server listens on is kept.
     let other = try? await ClientBootstrap(group: loops.group).connect(unixDomainSocketPath: path)
       .get()
     if let other {
@@ -163,12 +163,12 @@ public final class Server: Sendable {
     try channel.pipeline.syncOperations.addHandler(connection)
   }
 
-  /// Connections that are asked to give way where none is idle.
+  /// Connections that are asked to `giveWay` if none is idle.
   private static let askedMax = 16
 
-  /// Takes in a new connection: over the limit an idle one makes room; which is left to chance, so
-  /// that finding it costs nothing. Where none is, those that only wait for requests make room for
-  /// who comes next.
+  /// Admits a new connection. Over the limit, an idle one is closed for it, any one, so that
+  /// finding it costs nothing. If none is idle, the new one is refused, and connections that only
+  /// wait for requests are closed for those to come.
   private func admit(_ connection: any ServedConnection) -> Bool {
     state.withLock { state in
       if case .stopped = state.phase { return false }
@@ -187,7 +187,7 @@ public final class Server: Sendable {
     }
   }
 
-  /// Keeps one that was admitted as another.
+  /// Keeps a connection whose negotiation was admitted.
   private func keep(_ connection: any ServedConnection) -> Bool {
     state.withLock { state in
       if case .stopped = state.phase { return false }
@@ -205,18 +205,18 @@ public final class Server: Sendable {
     for waiter in takeWaiters() { waiter.resume() }
   }
 
-  /// gRFC A9: ten percent either way.
+  /// The jitter of the connection age, ± 10 %. Source: gRFC A9.
   private static let ageJitter = 0.9...1.1
 
-  /// Connections at the moment.
+  /// The number of open connections.
   public var connectionCount: Int { state.withLock { $0.connections.count } }
 
-  /// How long cancelled handlers may take to return once their connections are closed.
+  /// The time for cancelled handlers to return after their connections are closed.
   private static let lastGrace: Duration = .seconds(5)
 
-  /// Stops: takes no new connections and calls, lets running ones end, after `grace` closes what
-  /// is left and cancels its handlers. Returns when connections and handlers are gone, or five
-  /// seconds after `grace` if a handler does not heed its cancellation. Idempotent.
+  /// Stops the server: it accepts no new connections and calls, lets running calls end, and after
+  /// `grace` closes the rest and cancels their handlers. Returns when connections and handlers are
+  /// gone, or five seconds after `grace` if a handler ignores its cancellation. Idempotent.
   public func shutdown(grace: Duration = .seconds(30)) async {
     let (listener, connections) = state.withLock { state in
       defer { state.phase = .stopped }
@@ -243,7 +243,7 @@ public final class Server: Sendable {
     last.cancel()
   }
 
-  /// What its connections say, each on its loop. For tests.
+  /// Calls `question` with each connection, on its loop, and returns the answers. For tests.
   func ask<Kind: ServedConnection, Answer: Sendable>(
     _ kind: Kind.Type, question: @escaping @Sendable (Kind) -> Answer
   ) async -> [Answer] {
@@ -255,7 +255,7 @@ public final class Server: Sendable {
     return answers
   }
 
-  /// Connections look at their times as if so much had passed. For tests.
+  /// Lets the connections' timers run as if that much time had passed. For tests.
   func timePasses(_ passed: Duration) async {
     _ = await ask(Connection.self) { $0.timePasses(passed) }
   }

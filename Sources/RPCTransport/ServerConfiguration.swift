@@ -1,22 +1,24 @@
-/// Where and how a server listens.
+/// The configuration of a server.
 public struct ServerConfiguration: Sendable, Hashable {
   /// The address to listen on; port 0 takes a free one, `unix:PATH` is a Unix socket.
   public var address: HostPort
-  /// Nil for plaintext HTTP/2 with prior knowledge.
+  /// The TLS settings; nil for plaintext HTTP/2 with prior knowledge.
   public var tls: ServerTLS?
-  /// Whether HTTP/1.1 is spoken on the same port: by ALPN with TLS, by the first bytes without. It
-  /// carries whatever handlers of exchanges answer, no gRPC.
+  /// Whether HTTP/1.1 is accepted on the same port, by ALPN with TLS, by the first bytes without.
+  /// It carries what exchange handlers answer, and no gRPC.
   public var allowsHTTP1 = false
+  /// The limits of each connection.
   public var limits = ConnectionLimits()
-  /// Keepalive, age and idleness of connections.
+  /// Keepalive, age and idle time of connections.
   public var lifetime = ConnectionLifetime()
-  /// Connections at once. A further one takes the place of one without calls; when all have
-  /// calls it is closed. Fewer when the process may not open so many files.
+  /// The most connections at once. For a further one, one without calls is closed; if all have
+  /// calls, the further one is closed. The limit is lower if the process may not open so many
+  /// files.
   public var connectionsMax = 10_000
-  /// Bytes taken from a connection at once, at most. It is less for one whose requests keep its
+  /// The most bytes read from a connection at once. Fewer are read from one whose requests keep its
   /// loop busy for long, so that others have their turn.
   public var readBytesMax = 16 << 10
-  /// Waiting connections the kernel keeps for us.
+  /// The kernel's queue of connections that wait to be accepted.
   public var backlog: Int32 = 1024
 
   public init(address: HostPort, tls: ServerTLS? = nil) {
@@ -24,7 +26,8 @@ public struct ServerConfiguration: Sendable, Hashable {
     self.tls = tls
   }
 
-  /// For a process's admin port, which is on loopback: plaintext, and HTTP/1.1 for who reads pages.
+  /// Creates the configuration of a process's admin port on loopback: plaintext, with HTTP/1.1 for
+  /// those who read its pages.
   public init(admin address: HostPort) {
     self.init(address: address)
     allowsHTTP1 = true

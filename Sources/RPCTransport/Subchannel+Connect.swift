@@ -6,10 +6,10 @@ import RPC
 import Synchronization
 
 extension Subchannel {
-  /// What `:authority` says by default. Source for sockets: gRPC's naming document.
+  /// The default `:authority`. Source for sockets: gRPC's naming document.
   var authority: String { target.socketPath == nil ? target.description : "localhost" }
 
-  /// Begins an attempt; its outcome comes as an event.
+  /// Starts a connection attempt; its outcome arrives as an event.
   func connect() {
     guard let channel else { return }
     let executor = executor ?? channel.loops.next()
@@ -25,7 +25,7 @@ extension Subchannel {
     } catch {
       return attemptFailed(nil, "\(error)")
     }
-    // It may have been left meanwhile.
+    // The backend may have been released in the meantime.
     let isWanted = state.withLock { state in
       guard state.machine.phase == .connecting else { return false }
       state.attempt = connection

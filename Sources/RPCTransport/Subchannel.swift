@@ -3,7 +3,8 @@ import NIOCore
 import RPC
 import Synchronization
 
-/// One backend of a client: connects to it, watches its health, and says whether it can be used.
+/// The connection to one backend of a client: connects, checks its health, and tells whether calls
+/// can use it.
 ///
 /// Safe to use from any task.
 final class Subchannel: ConnectionOwner {
@@ -12,28 +13,28 @@ final class Subchannel: ConnectionOwner {
   struct State {
     var machine = SubchannelState()
     var backoff: Backoff
-    /// The attempt at hand; what becomes of earlier ones does not matter any more.
+    /// The current attempt; the outcome of earlier ones is ignored.
     var attempt: Connection?
-    /// When it began.
+    /// When the current attempt started.
     var attemptedAt = ContinuousClock.now
     var connection: Connection?
     var readySince: ContinuousClock.Instant?
-    /// When it could be used first on this connection.
+    /// When calls could first use the current connection.
     var servingSince: ContinuousClock.Instant?
     var health = Health.unknown
     var lastError: String?
 
-    /// The connection, if calls may go there.
+    /// The connection, if calls may use it.
     var usable: Connection? {
       machine.phase == .ready && health == .serving ? connection : nil
     }
 
-    /// An outcome is near that calls should wait for.
+    /// Whether calls should wait, because an outcome is near.
     var isPending: Bool {
       machine.isPending || (machine.phase == .ready && health == .unknown)
     }
 
-    /// The backend's part of the channel's connectivity.
+    /// The backend's contribution to the channel's connectivity state.
     var connectivity: Connectivity {
       if usable != nil { return .ready }
       if isPending { return .connecting }
@@ -46,9 +47,9 @@ final class Subchannel: ConnectionOwner {
 
   let target: HostPort
   let endpoint: Endpoint
-  /// A connection beyond the first to its backend, made only when calls want it.
+  /// Whether this is not the first connection to its backend, and so made only when calls need it.
   let isExtra: Bool
-  /// The loop that its connections are on; nil for any.
+  /// The loop of its connections; nil for any.
   let executor: LoopExecutor?
   let state: Mutex<State>
   weak let channel: ClientChannel?
@@ -67,18 +68,19 @@ final class Subchannel: ConnectionOwner {
 
   var address: SocketAddress { endpoint.address }
 
-  /// What errors call it.
+  /// The backend's name in errors.
   private var name: String {
     let address = HostPort(address)
     return address == target ? "\(target)" : "\(target) (\(address))"
   }
 
-  // MARK: - What the channel says
+  // MARK: - For the channel
 
-  /// Leaves the backend: its connection takes no new calls and is closed when the last has ended.
+  /// Releases the backend: its connection takes no new calls and is closed when the last one has
+  /// ended.
   func release() { leave(.released) }
 
-  /// The same, for good.
+  /// Releases the backend for good.
   func stop() { leave(.stop) }
 
   private func leave(_ input: SubchannelState.Input) {
@@ -96,9 +98,10 @@ final class Subchannel: ConnectionOwner {
     connection.executor.execute { connection.finish() }
   }
 
-  // MARK: - What becomes of attempts
+  // MARK: - Outcomes of attempts
 
-  /// - Parameter attempt: nil when there was not even a connection.
+  /// Handles a failed attempt.
+  /// - Parameter attempt: Nil if no connection could be created.
   func attemptFailed(_ attempt: Connection?, _ reason: String) {
     let step = state.withLock { state -> (SubchannelState.Action, Duration)? in
       guard state.attempt === attempt else { return nil }
@@ -111,8 +114,8 @@ final class Subchannel: ConnectionOwner {
     channel?.doubt(target)
   }
 
-  /// The state's action, and the wait from now where that is one: the backoff counts from the start
-  /// of the attempt before.
+  /// Applies an input and returns the action, with the time to wait if it is `wait`: the backoff
+  /// counts from the start of the previous attempt.
   private func next(
     _ state: inout State, _ input: SubchannelState.Input
   ) -> (SubchannelState.Action, Duration) {
@@ -132,7 +135,8 @@ final class Subchannel: ConnectionOwner {
         guard let self else { return }
         let action = self.state.withLock { $0.machine.apply(.waited) }
         if action == .connect { self.connect() }
-        // An attempt after a failure: who looks sees no difference.
+        // To calls it makes no difference that an attempt follows a failure, so no change is
+        // reported.
       }
     }
     channel?.changed()
@@ -178,7 +182,7 @@ final class Subchannel: ConnectionOwner {
     channel?.changed()
   }
 
-  /// The backend has not said how it is, and calls have waited for it long enough.
+  /// Handles that the backend has not answered its health check, and calls have waited long enough.
   func healthIsOverdue(_ connection: Connection) {
     let isUnknown = state.withLock { $0.connection === connection && $0.health == .unknown }
     if isUnknown {
@@ -186,7 +190,7 @@ final class Subchannel: ConnectionOwner {
     }
   }
 
-  /// The connection had no calls for long: it goes, and comes again when wanted.
+  /// Releases a connection without calls for the idle time; it is made again when needed.
   private func idled(_ connection: Connection) {
     let isHere = state.withLock { state in
       guard state.connection === connection else { return false }
@@ -215,7 +219,7 @@ final class Subchannel: ConnectionOwner {
     }
   }
 
-  /// Takes no new calls there; connects anew, or waits until it is wanted.
+  /// Handles a lost connection: reconnects, or waits until calls need it.
   private func lost(_ connection: Connection, reason: String) {
     let waitsForCalls = isExtra || channel?.configuration.usesAll != true
     let (action, wait, wasHere) = state.withLock { state in

@@ -1,21 +1,21 @@
-/// How a client stands with one of its backends. A pure value: no clock, no socket.
+/// The connection state of one backend of a client. A pure value: no clock, no socket.
 struct SubchannelState: Sendable, Hashable {
   enum Phase: Sendable, Hashable, CaseIterable { case idle, connecting, ready, backoff, stopped }
 
   enum Input: Sendable, Hashable, CaseIterable {
-    /// A call wants a connection.
+    /// A call needs a connection.
     case wanted
-    /// The backend's settings have arrived.
+    /// The backend's SETTINGS have arrived.
     case connected
-    /// An attempt came to nothing.
+    /// An attempt failed.
     case failed
-    /// A connection that had worked for a while is gone, or takes no new calls.
+    /// A connection that had worked for a while was lost, or takes no new calls.
     case lost
-    /// A connection is gone that had hardly begun.
+    /// A connection was lost soon after it was made.
     case lostAtOnce
-    /// The wait between attempts is over.
+    /// The backoff between attempts has elapsed.
     case waited
-    /// No connection is wanted any more.
+    /// The connection is no longer needed.
     case released
     case stop
   }
@@ -23,10 +23,10 @@ struct SubchannelState: Sendable, Hashable {
   enum Action: Sendable, Hashable { case none, connect, wait }
 
   private(set) var phase = Phase.idle
-  /// The last attempt failed: calls that do not wait for readiness fail at once.
+  /// Whether the last attempt failed: then calls that do not wait for readiness fail at once.
   private(set) var hasFailed = false
 
-  /// Whether an outcome is near that calls should wait for.
+  /// Whether calls should wait, because an outcome is near.
   var isPending: Bool { (phase == .connecting || phase == .backoff) && !hasFailed }
 
   mutating func apply(_ input: Input) -> Action {
@@ -51,7 +51,7 @@ struct SubchannelState: Sendable, Hashable {
       hasFailed = true
       return .wait
     case (.ready, .lostAtOnce):
-      // It worked, so calls may wait for the next one, which comes at a pace.
+      // It worked, so calls may wait for the next attempt, which the backoff delays.
       phase = .backoff
       return .wait
     default: return .none

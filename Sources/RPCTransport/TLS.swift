@@ -1,15 +1,15 @@
 internal import NIOCore
 internal import NIOSSL
 
-/// How long the peer may take to answer our close_notify. HTTP/2 says itself when it is over, so
-/// the answer is of no use (RFC 8446, section 6.1), and some peers, grpcio among them, give none.
+/// The time limit for the peer's answer to close_notify. HTTP/2 itself signals its end, so the
+/// answer is of no use (RFC 8446, section 6.1), and some peers, grpcio among them, send none.
 private let closeMax = TimeAmount.milliseconds(100)
 
-/// A TLS identity and what it trusts, as PEM files.
+/// A TLS identity, as PEM files.
 public struct TLSFiles: Sendable, Hashable {
-  /// The certificate chain, leaf first.
+  /// The file of the certificate chain, leaf first.
   public var certificateChain: String
-  /// Its private key.
+  /// The file of its private key.
   public var privateKey: String
 
   public init(certificateChain: String, privateKey: String) {
@@ -18,19 +18,21 @@ public struct TLSFiles: Sendable, Hashable {
   }
 }
 
-/// TLS of a server.
+/// The TLS settings of a server.
 public struct ServerTLS: Sendable, Hashable {
-  /// What is asked of clients.
+  /// What is required of clients.
   public enum ClientCertificate: Sendable, Hashable {
+    /// No certificate is requested.
     case none
-    /// Verified when there is one, against the authorities in that file.
+    /// A certificate is verified against the authorities in that file, if there is one.
     case optional(authorities: String)
     /// Mutual TLS: a client without a certificate of these authorities is refused.
     case required(authorities: String)
   }
 
-  /// Our own certificate, and what is asked of clients.
+  /// The server's own certificate.
   public var identity: TLSFiles
+  /// What is required of clients.
   public var clients: ClientCertificate
 
   public init(identity: TLSFiles, clients: ClientCertificate = .none) {
@@ -38,8 +40,9 @@ public struct ServerTLS: Sendable, Hashable {
     self.clients = clients
   }
 
-  /// - Parameter protocols: for ALPN, the preferred one first.
-  /// - Throws: `TLSError` naming the file that cannot be used.
+  /// Creates the context of connections.
+  /// - Parameter protocols: The ALPN protocols, the preferred one first.
+  /// - Throws: `TLSError` with the file that cannot be used.
   func makeContext(protocols: [String]) throws -> NIOSSLContext {
     var configuration = TLSConfiguration.makeServerConfiguration(
       certificateChain: try identity.loadChain(), privateKey: try identity.loadKey())
@@ -59,27 +62,28 @@ public struct ServerTLS: Sendable, Hashable {
   }
 }
 
-/// TLS files that were read and can be used. See ``Server/credentials(_:)``.
+/// TLS files that were loaded and can be used. See ``Server/credentials(_:)``.
 public struct ServerCredentials: Sendable {
   let context: NIOSSLContext
 }
 
-/// TLS of a client.
+/// The TLS settings of a client.
 public struct ClientTLS: Sendable, Hashable {
-  /// How the server shows that it is the right one.
+  /// What the server's certificate has to be for.
   public enum ServerName: Sendable, Hashable {
-    /// The certificate is for the host that is connected to, by name or address.
+    /// The host that is connected to, by name or address.
     case target
-    /// The certificate is for this host name, or (NIOSSL takes that too) for the address.
+    /// This host name, or the address, which NIOSSL accepts too.
     case host(String)
-    /// The certificate has this URI, such as `spiffe://yijia/members`, whatever the host.
+    /// This URI, such as `spiffe://yijia/members`, whatever the host.
     case uri(String)
   }
 
-  /// Whom to trust; nil for the system's authorities.
+  /// The file of the trusted authorities; nil for the system's.
   public var authorities: String?
-  /// Our own certificate, for mutual TLS.
+  /// The client's own certificate, for mutual TLS.
   public var identity: TLSFiles?
+  /// What the server's certificate has to be for.
   public var serverName: ServerName
 
   public init(
@@ -90,8 +94,9 @@ public struct ClientTLS: Sendable, Hashable {
     self.serverName = serverName
   }
 
-  /// - Parameter protocols: for ALPN, the preferred one first.
-  /// - Throws: `TLSError` naming the file that cannot be used.
+  /// Creates the context of connections.
+  /// - Parameter protocols: The ALPN protocols, the preferred one first.
+  /// - Throws: `TLSError` with the file that cannot be used.
   func makeContext(protocols: [String] = ["h2"]) throws -> NIOSSLContext {
     var configuration = TLSConfiguration.makeClientConfiguration()
     configuration.minimumTLSVersion = .tlsv12
@@ -106,7 +111,7 @@ public struct ClientTLS: Sendable, Hashable {
     return try NIOSSLContext(configuration: configuration)
   }
 
-  /// The name to verify and to ask for (SNI); nil when the target is an address or a URI decides.
+  /// Returns the host to verify; nil if a URI is verified instead.
   func hostname(for target: HostPort) -> String? {
     switch serverName {
     case .target: target.host
@@ -115,16 +120,18 @@ public struct ClientTLS: Sendable, Hashable {
     }
   }
 
-  /// A name as servers may be asked for it (SNI); nil for addresses, which are not allowed there.
+  /// Returns a host in the form for SNI; nil for addresses and socket paths, which SNI does not
+  /// allow.
   static func indicated(_ host: String) -> String? {
     (try? SocketAddress(ipAddress: host, port: 0)) == nil && !host.hasPrefix("unix:") ? host : nil
   }
 }
 
-/// A file of TLS material that cannot be used.
+/// The error of a TLS file that cannot be used.
 public struct TLSError: Error, Sendable, Hashable, CustomStringConvertible {
-  /// The file that cannot be used, and why.
+  /// The file that cannot be used.
   public let file: String
+  /// Why it cannot be used.
   public let reason: String
 
   public var description: String { "\(file): \(reason)" }
