@@ -4,7 +4,7 @@ import MembersV1
 import Protobuf
 import RPC
 
-/// Asks a running suite for invented members that its store was filled with.
+/// Measures reads of generated members through a running suite.
 struct Ask: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Read invented members of a running suite through its gateway, as staff.",
@@ -40,7 +40,7 @@ struct Ask: AsyncParsableCommand {
   func run() async throws {
     try await traffic.run { suite, clients in
       let all = Callers(clients: clients, callers: traffic.callers)
-      // Connections, statements and caches are made before the clock runs.
+      // Warms up connections, prepared statements and caches before the measurement.
       _ = try await all.run(max(traffic.callers, calls / 10)) { _, client in
         try await ask(client, suite.staff)
       }
@@ -49,7 +49,7 @@ struct Ask: AsyncParsableCommand {
     }
   }
 
-  /// - Returns: How long it took, without the making of its request.
+  /// - Returns: The latency, without the construction of the request.
   private func ask(
     _ client: MembersServiceClient, _ options: CallOptions
   ) async throws -> Duration {

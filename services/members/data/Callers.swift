@@ -1,16 +1,16 @@
 import MembersV1
 
-/// Callers who call one by one, on connections that they share.
+/// Concurrent callers that share connections; each makes one call at a time.
 struct Callers {
   let clients: [MembersServiceClient]
   let callers: Int
 
-  /// What was measured.
+  /// The results of a measurement.
   struct Figures {
     let perSecond: Double
     let times: [Duration]
 
-    /// A line each: `NAME-rate` a second, `NAME-p50` and `NAME-p99` in µs.
+    /// Prints one line per figure: `NAME-rate` per second, `NAME-p50` and `NAME-p99` in µs.
     func tell(_ name: String) {
       let sorted = times.sorted()
       report("\(name)-rate", perSecond)
@@ -19,9 +19,9 @@ struct Callers {
     }
   }
 
-  /// Makes so many calls, an equal share by each caller.
+  /// Makes a number of calls, divided equally among the callers.
   ///
-  /// - Parameter call: Makes the call of a number, and says how long it took.
+  /// - Parameter call: Makes the call with a given number and returns its latency.
   func run(
     _ calls: Int, _ call: @escaping @Sendable (Int, MembersServiceClient) async throws -> Duration
   ) async throws -> Figures {

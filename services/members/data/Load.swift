@@ -4,7 +4,7 @@ import MembersCore
 import MembersV1
 import RPC
 
-/// Enrolls invented people through a running gateway: enrollments a second, unary and as a stream.
+/// Enrolls generated people through a running gateway and measures the rate, unary or streaming.
 struct Load: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Enroll invented people through a running suite's gateway, as its partner.",
@@ -42,7 +42,7 @@ struct Load: AsyncParsableCommand {
 
   func run() async throws {
     try await traffic.run { suite, clients in
-      // Connections, tokens and caches are made before the clock runs.
+      // Warms up connections, tokens and caches before the measurement.
       for client in clients { try await warm(client, suite.partner) }
       switch mode {
       case .unary: try await unary(clients, suite.partner)
@@ -51,7 +51,8 @@ struct Load: AsyncParsableCommand {
     }
   }
 
-  /// A person who is there already: the whole way, and nothing new.
+  /// Enrolls a person who is already enrolled after the first run, which passes every stage without
+  /// a new row.
   private func warm(_ client: MembersServiceClient, _ options: CallOptions) async throws {
     var request = SubmitEnrollmentRequest()
     request.requestID = "00000000-0000-4000-8000-000000000000"
@@ -91,7 +92,7 @@ struct Load: AsyncParsableCommand {
     report("stream-rate", Double(share * clients.count) / seconds)
   }
 
-  /// One stream; records are sent as fast as it takes them.
+  /// Runs one stream; records are sent as fast as flow control allows.
   private func stream(
     _ people: Range<Int>, _ client: MembersServiceClient, _ options: CallOptions
   ) async throws {

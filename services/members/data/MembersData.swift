@@ -5,8 +5,8 @@ import ServiceKit
 import Storage
 import StorageEngines
 
-/// Fills a members store with invented members, measures reads by key, and enrolls through a
-/// running gateway: for figures.
+/// Fills a members store with generated members, measures reads by key, and enrolls through a
+/// running gateway.
 @main
 struct MembersData: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
@@ -81,7 +81,7 @@ struct MembersData: AsyncParsableCommand {
     func run() async throws {
       let members = options.members
       try await options.with { registry in
-        // Once around, so that statements and pages are where they are kept.
+        // Warms up prepared statements and caches before the measurement.
         try await together(registry, members, calls / 4)
         let start = ContinuousClock.now
         try await together(registry, members, calls)

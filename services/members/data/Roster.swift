@@ -6,8 +6,8 @@ import Protobuf
 import RPC
 import RPCTransport
 
-/// Compares an invented roster with the members of a running suite: rows a second; and reads the
-/// coverage of the whole tree.
+/// Compares a generated roster with the members of a running suite, measuring rows per second, and
+/// reads the coverage of the whole tree.
 struct Roster: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Compare a roster with invented members through a suite's gateway, as staff.",
@@ -18,7 +18,7 @@ struct Roster: AsyncParsableCommand {
       Example: members-data roster --connection .dev/connection.json --members 1000000
       """)
 
-  /// Rows of one message: as many as the contract allows.
+  /// The number of rows per message: the maximum allowed by the API.
   private static let rowsPerMessage = 4_096
   private static let coverageCalls = 501
 
@@ -41,7 +41,7 @@ struct Roster: AsyncParsableCommand {
     let client = MembersServiceClient(channel)
     let count = rows == 0 ? members : rows
     try await coverage(client, suite.staff)
-    // Made before the clock runs.
+    // Built before the measurement.
     let messages = try stride(from: 0, to: count, by: Self.rowsPerMessage).map { first in
       try message(first..<min(first + Self.rowsPerMessage, count))
     }

@@ -3,7 +3,7 @@ import RPC
 import RPCTransport
 import ServiceKit
 
-/// A running suite, as its connection file tells of it.
+/// The addresses and credentials of a running suite, read from its connection file.
 struct Suite: Decodable {
   let gateway: String
   let authority: String
@@ -43,5 +43,5 @@ struct Suite: Decodable {
   }
 }
 
-/// One figure a line.
+/// Prints one figure per line.
 func report(_ name: String, _ value: Double) { say("\(name) \(Int(value))") }

@@ -2,7 +2,7 @@ import ArgumentParser
 import MembersV1
 import RPCTransport
 
-/// The running suite that is called, and by how many at once.
+/// The suite to call, with the number of concurrent callers and connections.
 struct Traffic: ParsableArguments {
   @Option(help: "Connection file, as `yijia dev` writes it.")
   var connection = ".dev/connection.json"
@@ -19,7 +19,8 @@ struct Traffic: ParsableArguments {
     }
   }
 
-  /// Runs with a client a connection, all of one event loop, and closes them.
+  /// Calls `body` with one client per connection, all on one event loop, then closes the
+  /// connections.
   func run(_ body: (Suite, [MembersServiceClient]) async throws -> Void) async throws {
     let suite = try Suite(contentsOf: connection)
     let loops = EventLoops(threads: 1)

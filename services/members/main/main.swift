@@ -77,7 +77,7 @@ struct Members: AsyncParsableCommand {
     logger.notice("stopped")
   }
 
-  /// The inner link over mutual TLS, and health in plaintext.
+  /// Returns the servers of the inner link, over mutual TLS, and of the admin port, in plaintext.
   private func servers(
     _ common: ServiceConfiguration, _ service: MembersService, _ health: HealthRegistry,
     _ loops: EventLoops, _ logger: Logger
