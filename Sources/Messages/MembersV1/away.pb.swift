@@ -4,11 +4,11 @@ public import GoogleProtobuf
 public import GoogleType
 public import Protobuf
 
-/// State of a report of a driver who is away for half a year or more.
+/// The state of the report of a driver who is away for half a year or more.
 public enum AwayState: Enumeration {
   /// Not set.
   case unspecified
-  /// Reported; the township has to review it.
+  /// Reported; the township must review it.
   case reported
   /// Reviewed and filed.
   case filed
@@ -16,9 +16,9 @@ public enum AwayState: Enumeration {
   case away
   /// The member is back.
   case returned
-  /// Sent back: something is wrong or missing.
+  /// Sent back, because something is wrong or missing.
   case returnedForFix
-  /// The membership ended, or the person was erased, before the member was back.
+  /// The membership ended, or the person was erased, before the member returned.
   case ended
   /// A number that the contract did not know when this was built.
   case unrecognized(Int32)
@@ -75,13 +75,13 @@ public enum AwayState: Enumeration {
   ]
 }
 
-/// What a phone check of a sampled report found.
+/// The result of the phone check of a sampled report.
 public enum AwayCheckResult: Enumeration {
   /// Not checked.
   case unspecified
-  /// The member was reached, and the report is true.
+  /// The member was reached, and the report is correct.
   case confirmed
-  /// The member was reached, and the report is not true.
+  /// The member was reached, and the report is not correct.
   case differs
   /// The member was not reached.
   case notReached
@@ -128,13 +128,13 @@ public enum AwayCheckResult: Enumeration {
   ]
 }
 
-/// Where a member goes, and who knows: whereabouts, shown by RevealAwayReport only.
+/// The destination and contacts of an absence: whereabouts, returned by RevealAwayReport only.
 public struct AwayDetails: Message {
-  /// Destination; 2 to 100 characters.
+  /// The destination; 2 to 100 characters.
   public var destination: String = ""
-  /// Phone while away; a mobile number of the mainland.
+  /// The phone number while away; a mobile number of mainland China.
   public var contact: String = ""
-  /// What the family is to know, or needs; up to 200 characters.
+  /// A note for the family; up to 200 characters.
   public var familyNote: String = ""
   public var unknownFields = UnknownFields()
 
@@ -208,27 +208,27 @@ extension AwayDetails {
   }
 }
 
-/// A report, without where.
+/// A report without destination and contacts.
 public struct AwayReport: Message {
-  /// Resource name, "awayReports/{report}".
+  /// The resource name, "awayReports/{report}".
   public var name: String = ""
-  /// Resource name of the member.
+  /// The resource name of the member.
   public var member: String = ""
-  /// Resource name of the organization that managed the member when it was reported.
+  /// The resource name of the organization that managed the member at the time of the report.
   public var organization: String = ""
-  /// State.
+  /// The state.
   public var state: AwayState = .unspecified
-  /// Day of departure, in China: as planned, then as it was.
+  /// The day of departure in China: the planned one, later the actual one.
   public var departureDate: GoogleType.Date?
-  /// Day of return, in China: as planned, then as it was.
+  /// The day of return in China: the planned one, later the actual one.
   public var returnDate: GoogleType.Date?
   /// Whether it was drawn for a phone check.
   public var sampled: Bool = false
-  /// What the phone check found.
+  /// The result of the phone check.
   public var checkResult: AwayCheckResult = .unspecified
-  /// When it was reported.
+  /// The time of the report.
   public var createTime: GoogleProtobuf.Timestamp?
-  /// Changes with every change of the report.
+  /// The etag; changes with every change of the report.
   public var etag: String = ""
   public var unknownFields = UnknownFields()
 
@@ -361,13 +361,13 @@ extension AwayReport {
 public struct ReportAwayRequest: Message {
   /// Idempotency key (UUID).
   public var requestID: String = ""
-  /// Resource name of the member; a member's own when empty.
+  /// The resource name of the member; the calling member if empty.
   public var member: String = ""
-  /// Planned day of departure, in China; not before today.
+  /// The planned day of departure in China; not before today.
   public var departureDate: GoogleType.Date?
-  /// Planned day of return, in China; at least 180 days after the departure.
+  /// The planned day of return in China; at least 180 days after the departure.
   public var returnDate: GoogleType.Date?
-  /// Where, and who knows.
+  /// The destination and contacts.
   public var details: AwayDetails?
   public var unknownFields = UnknownFields()
 
@@ -529,13 +529,13 @@ extension ReportAwayResponse {
 public struct ReviewAwayReportRequest: Message {
   /// Idempotency key (UUID).
   public var requestID: String = ""
-  /// Resource name, "awayReports/{report}".
+  /// The resource name, "awayReports/{report}".
   public var name: String = ""
-  /// The report's etag as read; not compared when empty.
+  /// The etag of the report as read; not checked if empty.
   public var etag: String = ""
-  /// Whether it is sent back instead of filed.
+  /// Whether to send it back instead of filing it.
   public var sendBack: Bool = false
-  /// What is wrong or missing; 4 to 200 characters where it is sent back.
+  /// What is wrong or missing; 4 to 200 characters if it is sent back.
   public var note: String = ""
   public var unknownFields = UnknownFields()
 
@@ -691,15 +691,15 @@ extension ReviewAwayReportResponse {
 public struct FixAwayReportRequest: Message {
   /// Idempotency key (UUID).
   public var requestID: String = ""
-  /// Resource name, "awayReports/{report}".
+  /// The resource name, "awayReports/{report}".
   public var name: String = ""
-  /// The report's etag as read; not compared when empty.
+  /// The etag of the report as read; not checked if empty.
   public var etag: String = ""
-  /// Planned day of departure, in China; not before today.
+  /// The planned day of departure in China; not before today.
   public var departureDate: GoogleType.Date?
-  /// Planned day of return, in China; at least 180 days after the departure.
+  /// The planned day of return in China; at least 180 days after the departure.
   public var returnDate: GoogleType.Date?
-  /// Where, and who knows.
+  /// The destination and contacts.
   public var details: AwayDetails?
   public var unknownFields = UnknownFields()
 
@@ -868,13 +868,13 @@ extension FixAwayReportResponse {
 public struct TrackAwayReportRequest: Message {
   /// Idempotency key (UUID).
   public var requestID: String = ""
-  /// Resource name, "awayReports/{report}".
+  /// The resource name, "awayReports/{report}".
   public var name: String = ""
-  /// The report's etag as read; not compared when empty.
+  /// The etag of the report as read; not checked if empty.
   public var etag: String = ""
-  /// Whether the member is back, instead of gone.
+  /// Whether the member has returned, instead of departed.
   public var hasReturned: Bool = false
-  /// Day, in China; not in the future.
+  /// The day in China; not in the future.
   public var date: GoogleType.Date?
   public var unknownFields = UnknownFields()
 
@@ -1030,15 +1030,15 @@ extension TrackAwayReportResponse {
 
 /// Request of ListAwayReports.
 public struct ListAwayReportsRequest: Message {
-  /// Resource name of the organization whose subtree is listed; the caller's own when empty.
+  /// The resource name of the organization whose subtree is listed; the caller's own if empty.
   public var ancestor: String = ""
-  /// States to list; all but RETURNED and ENDED when empty.
+  /// The states to list; all but RETURNED and ENDED if empty.
   public var states: [AwayState] = []
-  /// Whether to list drawn reports only.
+  /// Whether to list only reports drawn for a phone check.
   public var sampledOnly: Bool = false
-  /// Rows a page; 50 when 0, at most 1,000.
+  /// The page size in rows; 50 if 0, at most 1,000.
   public var pageSize: Int32 = 0
-  /// Token of the page, from the response before.
+  /// The page token from the previous response; empty for the first page.
   public var pageToken: String = ""
   public var unknownFields = UnknownFields()
 
@@ -1140,9 +1140,9 @@ extension ListAwayReportsRequest {
 
 /// Response of ListAwayReports.
 public struct ListAwayReportsResponse: Message {
-  /// By organization in the tree's order.
+  /// The reports, by organization in tree order.
   public var reports: [AwayReport] = []
-  /// Token of the next page; empty on the last.
+  /// The token of the next page; empty on the last page.
   public var nextPageToken: String = ""
   public var unknownFields = UnknownFields()
 
@@ -1223,9 +1223,9 @@ extension ListAwayReportsResponse {
 
 /// Request of RevealAwayReport.
 public struct RevealAwayReportRequest: Message {
-  /// Resource name, "awayReports/{report}".
+  /// The resource name, "awayReports/{report}".
   public var name: String = ""
-  /// Why it is needed; 4 to 200 characters; goes to the audit log before the data leaves.
+  /// The reason; 4 to 200 characters; written to the audit log before the data are returned.
   public var reason: String = ""
   public var unknownFields = UnknownFields()
 
@@ -1296,7 +1296,7 @@ extension RevealAwayReportRequest {
 public struct RevealAwayReportResponse: Message {
   /// The report.
   public var report: AwayReport?
-  /// Where, and who knows.
+  /// The destination and contacts.
   public var details: AwayDetails?
   public var unknownFields = UnknownFields()
 
@@ -1371,11 +1371,11 @@ extension RevealAwayReportResponse {
 public struct DrawAwaySampleRequest: Message {
   /// Idempotency key (UUID).
   public var requestID: String = ""
-  /// Resource name of the organization whose subtree is drawn from; the caller's own when empty.
+  /// The resource name of the organization from whose subtree to draw; the caller's own if empty.
   public var ancestor: String = ""
-  /// Seed: the same seed draws the same of the same reports; 1 to 64 characters.
+  /// The seed; 1 to 64 characters. The same seed draws the same sample from the same reports.
   public var seed: String = ""
-  /// Reports to draw; 1 to 1,000.
+  /// The number of reports to draw; 1 to 1,000.
   public var count: Int32 = 0
   public var unknownFields = UnknownFields()
 
@@ -1458,9 +1458,9 @@ extension DrawAwaySampleRequest {
 
 /// Response of DrawAwaySample.
 public struct DrawAwaySampleResponse: Message {
-  /// Resource names of the reports drawn, in the order of the draw.
+  /// The resource names of the drawn reports, in the order of the draw.
   public var reports: [String] = []
-  /// Reports that there were to draw from.
+  /// The number of reports from which the sample was drawn.
   public var population: Int64 = 0
   public var unknownFields = UnknownFields()
 
@@ -1538,11 +1538,11 @@ extension DrawAwaySampleResponse {
 public struct RecordAwayCheckRequest: Message {
   /// Idempotency key (UUID).
   public var requestID: String = ""
-  /// Resource name, "awayReports/{report}".
+  /// The resource name, "awayReports/{report}".
   public var name: String = ""
-  /// The report's etag as read; not compared when empty.
+  /// The etag of the report as read; not checked if empty.
   public var etag: String = ""
-  /// What was found.
+  /// The result.
   public var result: AwayCheckResult = .unspecified
   public var unknownFields = UnknownFields()
 

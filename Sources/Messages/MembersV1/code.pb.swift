@@ -3,17 +3,17 @@ package import CMessages
 public import GoogleProtobuf
 public import Protobuf
 
-/// What whoever scanned a code may do with it.
+/// An action available to somebody who scanned a code.
 public enum CodeAction: Enumeration {
   /// Not set.
   case unspecified
-  /// See which organization it is.
+  /// Query the organization.
   case query
-  /// Apply for membership, oneself or for somebody.
+  /// Apply for membership, for oneself or somebody else.
   case join
-  /// Ask to be transferred to the organization.
+  /// Request a transfer to the organization.
   case transferIn
-  /// See and correct one's own data.
+  /// View and correct one's own data.
   case editOwnData
   /// A number that the contract did not know when this was built.
   case unrecognized(Int32)
@@ -62,7 +62,7 @@ public enum CodeAction: Enumeration {
   ]
 }
 
-/// Form of a code.
+/// The format of a rendered code.
 public enum CodeFormat: Enumeration {
   /// Not set.
   case unspecified
@@ -70,9 +70,9 @@ public enum CodeFormat: Enumeration {
   case text
   /// The link.
   case link
-  /// A QR code of the link, else of the text, as SVG.
+  /// A QR code of the link, or of the text if there is no link, as SVG.
   case svg
-  /// The same as PNG.
+  /// A QR code of the link, or of the text if there is no link, as PNG.
   case png
   /// A number that the contract did not know when this was built.
   case unrecognized(Int32)
@@ -121,27 +121,27 @@ public enum CodeFormat: Enumeration {
   ]
 }
 
-/// A signed, expiring, revocable code of an organization (一会一码).
+/// A signed, expiring, revocable organization code (一会一码).
 public struct OrganizationCode: Message {
-  /// Resource name, "organizationCodes/{code}".
+  /// The resource name, "organizationCodes/{code}".
   public var name: String = ""
-  /// Resource name of the organization.
+  /// The resource name of the organization.
   public var organization: String = ""
-  /// Channel that an enrollment through this code is counted under.
+  /// The channel under which an enrollment with this code is counted.
   public var channel: Channel = .unspecified
-  /// Campaign; up to 64 characters; may be empty.
+  /// The campaign; up to 64 characters; may be empty.
   public var campaign: String = ""
-  /// The code's text, as printed or put into a QR code.
+  /// The text of the code, as printed or encoded in a QR code.
   public var text: String = ""
-  /// When it ends.
+  /// The time of expiry.
   public var expireTime: GoogleProtobuf.Timestamp?
-  /// When it was issued.
+  /// The time of issue.
   public var createTime: GoogleProtobuf.Timestamp?
-  /// When it was revoked; not set while it holds.
+  /// The time of revocation; not set if it is not revoked.
   public var revokeTime: GoogleProtobuf.Timestamp?
-  /// The text as a link that a telephone's camera opens; empty where no page is configured.
+  /// The text as a link, which a phone's camera can open; empty if no page is configured.
   public var link: String = ""
-  /// Whether a member who scans it is transferred at once.
+  /// Whether a transfer requested with the code completes at once.
   public var acceptsTransfers: Bool = false
   public var unknownFields = UnknownFields()
 
@@ -274,15 +274,16 @@ extension OrganizationCode {
 public struct IssueOrganizationCodeRequest: Message {
   /// Idempotency key (UUID).
   public var requestID: String = ""
-  /// Resource name of the organization.
+  /// The resource name of the organization.
   public var organization: String = ""
-  /// Channel; QR_SCAN when not set.
+  /// The channel; QR_SCAN if not set.
   public var channel: Channel = .unspecified
-  /// Campaign; up to 64 characters.
+  /// The campaign; up to 64 characters.
   public var campaign: String = ""
-  /// Days that the code holds; 365 when 0, at most 1,095.
+  /// The validity in days; 365 if 0, at most 1,095.
   public var validDays: Int32 = 0
-  /// Whether a member who scans it is transferred at once; otherwise the organization decides.
+  /// Whether a transfer requested with the code completes at once; otherwise the organization
+  /// decides.
   public var acceptsTransfers: Bool = false
   public var unknownFields = UnknownFields()
 
@@ -445,7 +446,7 @@ extension IssueOrganizationCodeResponse {
 public struct RevokeOrganizationCodeRequest: Message {
   /// Idempotency key (UUID).
   public var requestID: String = ""
-  /// Resource name, "organizationCodes/{code}".
+  /// The resource name, "organizationCodes/{code}".
   public var name: String = ""
   public var unknownFields = UnknownFields()
 
@@ -578,13 +579,13 @@ extension RevokeOrganizationCodeResponse {
 
 /// Request of ListOrganizationCodes.
 public struct ListOrganizationCodesRequest: Message {
-  /// Resource name of the organization.
+  /// The resource name of the organization.
   public var organization: String = ""
-  /// Whether codes that expired or were revoked are listed too.
+  /// Whether to list expired and revoked codes, too.
   public var includeEnded: Bool = false
-  /// Rows a page; 50 when 0, at most 1,000.
+  /// The page size in rows; 50 if 0, at most 1,000.
   public var pageSize: Int32 = 0
-  /// Token of the page, from the response before.
+  /// The page token from the previous response; empty for the first page.
   public var pageToken: String = ""
   public var unknownFields = UnknownFields()
 
@@ -667,9 +668,9 @@ extension ListOrganizationCodesRequest {
 
 /// Response of ListOrganizationCodes.
 public struct ListOrganizationCodesResponse: Message {
-  /// Codes, the newest first; those that ended without text and link.
+  /// The codes, newest first; expired and revoked ones without text and link.
   public var codes: [OrganizationCode] = []
-  /// Token of the next page; empty on the last.
+  /// The token of the next page; empty on the last page.
   public var nextPageToken: String = ""
   public var unknownFields = UnknownFields()
 
@@ -750,11 +751,11 @@ extension ListOrganizationCodesResponse {
 
 /// Request of RenderOrganizationCode.
 public struct RenderOrganizationCodeRequest: Message {
-  /// Resource name, "organizationCodes/{code}".
+  /// The resource name, "organizationCodes/{code}".
   public var name: String = ""
-  /// Form; PNG when not set.
+  /// The format; PNG if not set.
   public var format: CodeFormat = .unspecified
-  /// Pixels of a module of the QR code; 8 when 0, at most 32.
+  /// The size of a QR code module in pixels; 8 if 0, at most 32.
   public var modulePixels: Int32 = 0
   public var unknownFields = UnknownFields()
 
@@ -830,9 +831,9 @@ extension RenderOrganizationCodeRequest {
 
 /// Response of RenderOrganizationCode.
 public struct RenderOrganizationCodeResponse: Message {
-  /// The code in the form asked for: UTF-8 text, an SVG document, a PNG file.
+  /// The rendered code: UTF-8 text, an SVG document, or a PNG file.
   public var content: [UInt8] = []
-  /// Its media type.
+  /// The media type of the content.
   public var contentType: String = ""
   public var unknownFields = UnknownFields()
 
@@ -901,7 +902,7 @@ extension RenderOrganizationCodeResponse {
 
 /// Request of ResolveOrganizationCode.
 public struct ResolveOrganizationCodeRequest: Message {
-  /// The code's text, or its link.
+  /// The code's text or link.
   public var text: String = ""
   public var unknownFields = UnknownFields()
 
@@ -966,12 +967,12 @@ public struct ResolveOrganizationCodeResponse: Message {
   /// The code, without its text.
   public var code: OrganizationCode?
   private var _organization: Box<Organization>?
-  /// The organization behind it.
+  /// The organization of the code.
   public var organization: Organization? {
     get { _organization?.value }
     set { _organization = newValue.map { Box($0) } }
   }
-  /// What the caller may do with it.
+  /// The actions available to the caller.
   public var actions: [CodeAction] = []
   public var unknownFields = UnknownFields()
 

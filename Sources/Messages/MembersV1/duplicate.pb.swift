@@ -3,11 +3,11 @@ package import CMessages
 public import GoogleProtobuf
 public import Protobuf
 
-/// Why two persons may be one.
+/// The reason why two persons may be one.
 public enum DuplicateKind: Enumeration {
   /// Not set.
   case unspecified
-  /// The same phone.
+  /// The same phone number.
   case phone
   /// The same name and birth date.
   case nameAndBirthDate
@@ -50,13 +50,13 @@ public enum DuplicateKind: Enumeration {
   ]
 }
 
-/// What people judged of a possible duplicate.
+/// The judgement of a possible duplicate.
 public enum DuplicateState: Enumeration {
   /// Not set.
   case unspecified
-  /// Waits for a judgement.
+  /// Not judged yet.
   case open
-  /// One person: the records are merged.
+  /// One person; the records are merged.
   case same
   /// Two persons.
   case distinct
@@ -109,23 +109,23 @@ public enum DuplicateState: Enumeration {
   ]
 }
 
-/// Two persons who may be one, for people to judge. No personal data.
+/// Two persons who may be one, to be judged by staff. No personal data.
 public struct Duplicate: Message {
-  /// Resource name, "duplicates/{duplicate}".
+  /// The resource name, "duplicates/{duplicate}".
   public var name: String = ""
-  /// Why they may be one.
+  /// The reason why they may be one.
   public var kind: DuplicateKind = .unspecified
-  /// State.
+  /// The state.
   public var state: DuplicateState = .unspecified
-  /// The person who came later; without a name where that one is no member.
+  /// The person enrolled later; without a name if not a member.
   public var person: DuplicateParty?
-  /// The person who was there before; without a name where that one is no member.
+  /// The person enrolled earlier; without a name if not a member.
   public var other: DuplicateParty?
-  /// Resource name of the member that remains; set while merged.
+  /// The resource name of the surviving member; set while merged.
   public var survivor: String = ""
-  /// When it was noticed.
+  /// The time of detection.
   public var createTime: GoogleProtobuf.Timestamp?
-  /// Changes with every change of the duplicate.
+  /// The etag; changes with every change of the duplicate.
   public var etag: String = ""
   public var unknownFields = UnknownFields()
 
@@ -242,13 +242,13 @@ extension Duplicate {
 
 /// One of the two persons of a duplicate.
 public struct DuplicateParty: Message {
-  /// Resource name, "members/{member}".
+  /// The resource name, "members/{member}".
   public var member: String = ""
-  /// Member number.
+  /// The member number.
   public var memberNumber: String = ""
-  /// State of the membership.
+  /// The state of the membership.
   public var state: MembershipState = .unspecified
-  /// Resource name of the managing organization.
+  /// The resource name of the managing organization.
   public var managingOrganization: String = ""
   public var unknownFields = UnknownFields()
 
@@ -331,14 +331,14 @@ extension DuplicateParty {
 
 /// Request of ListDuplicates.
 public struct ListDuplicatesRequest: Message {
-  /// Resource name of the organization in whose subtree both persons are; the caller's own when
+  /// The resource name of the organization with both persons in its subtree; the caller's own if
   /// empty.
   public var ancestor: String = ""
-  /// States to list; OPEN when empty.
+  /// The states to list; OPEN if empty.
   public var states: [DuplicateState] = []
-  /// Rows a page; 50 when 0, at most 1,000.
+  /// The page size in rows; 50 if 0, at most 1,000.
   public var pageSize: Int32 = 0
-  /// Token of the page, from the response before.
+  /// The page token from the previous response; empty for the first page.
   public var pageToken: String = ""
   public var unknownFields = UnknownFields()
 
@@ -433,9 +433,9 @@ extension ListDuplicatesRequest {
 
 /// Response of ListDuplicates.
 public struct ListDuplicatesResponse: Message {
-  /// Duplicates, the oldest first.
+  /// The duplicates, oldest first.
   public var duplicates: [Duplicate] = []
-  /// Token of the next page; empty on the last.
+  /// The token of the next page; empty on the last page.
   public var nextPageToken: String = ""
   public var unknownFields = UnknownFields()
 
@@ -518,13 +518,13 @@ extension ListDuplicatesResponse {
 public struct JudgeDuplicateRequest: Message {
   /// Idempotency key (UUID).
   public var requestID: String = ""
-  /// Resource name, "duplicates/{duplicate}".
+  /// The resource name, "duplicates/{duplicate}".
   public var name: String = ""
-  /// Resource name of the member that remains, where both are one person; empty where they are two.
+  /// The resource name of the surviving member if both are one person; empty if they are two.
   public var survivor: String = ""
-  /// Why, for the audit log; 4 to 200 characters.
+  /// The reason for the audit log; 4 to 200 characters.
   public var reason: String = ""
-  /// The duplicate's etag as read; not compared when empty.
+  /// The etag of the duplicate as read; not checked if empty.
   public var etag: String = ""
   public var unknownFields = UnknownFields()
 
@@ -680,11 +680,11 @@ extension JudgeDuplicateResponse {
 public struct UndoMergeRequest: Message {
   /// Idempotency key (UUID).
   public var requestID: String = ""
-  /// Resource name, "duplicates/{duplicate}".
+  /// The resource name, "duplicates/{duplicate}".
   public var name: String = ""
-  /// Why, for the audit log; 4 to 200 characters.
+  /// The reason for the audit log; 4 to 200 characters.
   public var reason: String = ""
-  /// The duplicate's etag as read; not compared when empty.
+  /// The etag of the duplicate as read; not checked if empty.
   public var etag: String = ""
   public var unknownFields = UnknownFields()
 

@@ -3,15 +3,15 @@ package import CMessages
 public import GoogleProtobuf
 public import Protobuf
 
-/// State of an enrollment.
+/// The state of an enrollment.
 public enum EnrollmentState: Enumeration {
   /// Not set.
   case unspecified
-  /// Taken in. All that a partner is told of a new enrollment.
+  /// Received. The only state of a new enrollment that a partner sees.
   case received
-  /// Held: a person has to judge whether it is a duplicate.
+  /// Held until staff have judged whether it is a duplicate.
   case held
-  /// Waits for approval, where the region approves first.
+  /// Pending approval, if the region requires it.
   case pending
   /// The person is a member.
   case admitted
@@ -74,9 +74,9 @@ public enum EnrollmentState: Enumeration {
   ]
 }
 
-/// Rule that found the receiving organization; see SPEC, routing.
+/// The rule that selected the receiving organization; see SPEC, routing.
 public enum Route: Enumeration {
-  /// Not set, or not shown to this caller.
+  /// Not set, or not visible to this caller.
   case unspecified
   /// Rule 1: the employer has a union (重点建).
   case employerUnion
@@ -84,7 +84,7 @@ public enum Route: Enumeration {
   case industryFederation
   /// Rule 3: the union of the area (兜底建).
   case areaUnion
-  /// Rule 3 where the region chose its federation of new forms of employment.
+  /// Rule 3 in a region that chose its new-form federation.
   case newFormFederation
   /// Rule 4: the holding pool (周转池).
   case holdingPool
@@ -145,19 +145,19 @@ public enum Route: Enumeration {
   ]
 }
 
-/// Why staff refuse an application.
+/// The reason why staff refuse an application.
 public enum EnrollmentRefusal: Enumeration {
   /// Not set.
   case unspecified
-  /// The person cannot be reached, or what is given is not true.
+  /// The person can't be reached, or the data are not true.
   case wrongData
-  /// The person may not join here.
+  /// The person is not eligible for membership here.
   case notEligible
-  /// Another application of the same person counts.
+  /// Another application of the same person takes precedence.
   case duplicate
   /// The person did not consent 被入会.
   case notConsented
-  /// Another reason, in the note.
+  /// Another reason, given in the note.
   case other
   /// A number that the contract did not know when this was built.
   case unrecognized(Int32)
@@ -210,13 +210,13 @@ public enum EnrollmentRefusal: Enumeration {
   ]
 }
 
-/// Consent of the person (PIPL): joining is voluntary, and the evidence is kept.
+/// The consent of a person (PIPL): joining is voluntary, and the evidence is kept.
 public struct Consent: Message {
-  /// Version of the text consented to; 1 to 32 characters.
+  /// The version of the text consented to; 1 to 32 characters.
   public var version: String = ""
-  /// Evidence, for example the partner's record number; 1 to 200 characters.
+  /// The evidence, e.g. the partner's record number; 1 to 200 characters.
   public var evidence: String = ""
-  /// When the person consented; not in the future.
+  /// The time of consent; not in the future.
   public var agreeTime: GoogleProtobuf.Timestamp?
   public var unknownFields = UnknownFields()
 
@@ -292,13 +292,13 @@ extension Consent {
   }
 }
 
-/// Where a person has to do with, as GB/T 2260 region codes of 6, 9 or 12 digits.
+/// The areas of a person, as GB/T 2260 region codes of 6, 9 or 12 digits.
 public struct Areas: Message {
-  /// Where the person works.
+  /// The area of work.
   public var work: String = ""
-  /// Where the person lives.
+  /// The area of residence.
   public var residence: String = ""
-  /// Registered domicile 户籍.
+  /// The registered domicile 户籍.
   public var domicile: String = ""
   public var unknownFields = UnknownFields()
 
@@ -372,38 +372,38 @@ extension Areas {
   }
 }
 
-/// What a person gives to join.
+/// The data with which a person applies for membership.
 public struct EnrollmentApplication: Message {
-  /// Name; 2 to 50 Han characters, with · between.
+  /// The name; 2 to 50 Han characters, with · between the parts.
   public var personName: String = ""
-  /// Resident ID (GB 11643); 18 characters.
+  /// The resident ID (GB 11643); 18 characters.
   public var residentID: String = ""
-  /// Mobile number of the mainland.
+  /// A mobile number of mainland China.
   public var phone: String = ""
-  /// Occupation group.
+  /// The occupation group.
   public var group: OccupationGroup = .unspecified
-  /// Channel; when not set, PARTNER for a partner and BULK_IMPORT for staff.
+  /// The channel; if not set, PARTNER for a partner and BULK_IMPORT for staff.
   public var channel: Channel = .unspecified
-  /// Campaign; up to 64 characters.
+  /// The campaign; up to 64 characters.
   public var campaign: String = ""
-  /// Consent.
+  /// The consent.
   public var consent: Consent?
-  /// Areas.
+  /// The areas.
   public var areas: Areas?
-  /// Labour relation; drives routing rule 1.
+  /// The labour relation; an input of routing rule 1.
   public var labourRelation: LabourRelation = .unspecified
-  /// Employer's name; up to 100 characters.
+  /// The employer's name; up to 100 characters.
   public var employerName: String = ""
-  /// Employer's unified social credit code; 18 characters.
+  /// The employer's unified social credit code; 18 characters.
   public var employerCreditCode: String = ""
-  /// Platform that the person works for; up to 100 characters.
+  /// The platform for which the person works; up to 100 characters.
   public var platform: String = ""
-  /// Text of a scanned organization code: its channel and campaign are taken, and its organization
+  /// The text of a scanned organization code. Determines channel and campaign, and the organization
   /// before any routing rule.
   public var organizationCode: String = ""
   /// Whether the person is a migrant worker.
   public var migrantWorker: Bool = false
-  /// Plate of a driver's vehicle; up to 16 characters.
+  /// The license plate of a driver's vehicle; up to 16 characters.
   public var vehiclePlate: String = ""
   public var unknownFields = UnknownFields()
 
@@ -565,35 +565,36 @@ extension EnrollmentApplication {
   }
 }
 
-/// One application and what became of it.
+/// An application with its outcome.
 public struct Enrollment: Message {
-  /// Resource name, "enrollments/{enrollment}".
+  /// The resource name, "enrollments/{enrollment}".
   public var name: String = ""
-  /// State. A partner sees RECEIVED.
+  /// The state; RECEIVED for a partner.
   public var state: EnrollmentState = .unspecified
-  /// When it was taken in.
+  /// The time of submission.
   public var createTime: GoogleProtobuf.Timestamp?
-  /// Resource name of the member; not shown to a partner.
+  /// The resource name of the member; not visible to a partner.
   public var member: String = ""
-  /// Resource name of the receiving organization; not shown to a partner.
+  /// The resource name of the receiving organization; not visible to a partner.
   public var organization: String = ""
-  /// Rule that chose the organization; not shown to a partner.
+  /// The rule that selected the organization; not visible to a partner.
   public var route: Route = .unspecified
-  /// Why this organization, in the caller's language; not shown to a partner.
+  /// The reason for the selection, in the caller's language; not visible to a partner.
   public var routeReason: String = ""
-  /// Occupation group applied with.
+  /// The occupation group of the application.
   public var group: OccupationGroup = .unspecified
-  /// Channel counted under.
+  /// The channel under which it is counted.
   public var channel: Channel = .unspecified
-  /// Campaign counted under.
+  /// The campaign under which it is counted.
   public var campaign: String = ""
-  /// Why it was refused, as EnrollmentRefusal names it or as an error's reason; for staff only.
+  /// The reason for the refusal, as a name of EnrollmentRefusal or the reason of an error; for staff
+  /// only.
   public var refusal: String = ""
-  /// Changes with every change of the enrollment; for staff only.
+  /// The etag; changes with every change of the enrollment; for staff only.
   public var etag: String = ""
-  /// Version of the text that the person consented to; for staff only.
+  /// The version of the text consented to; for staff only.
   public var consentVersion: String = ""
-  /// When the person consented; for staff only.
+  /// The time of consent; for staff only.
   public var consentTime: GoogleProtobuf.Timestamp?
   public var unknownFields = UnknownFields()
 
@@ -750,7 +751,8 @@ extension Enrollment {
 
 /// Request of SubmitEnrollment.
 public struct SubmitEnrollmentRequest: Message {
-  /// Idempotency key (UUID): the same request gives the same reply. Not needed to validate only.
+  /// Idempotency key (UUID): a repeated request gets the first reply. Not required with
+  /// validate_only.
   public var requestID: String = ""
   private var _application: Box<EnrollmentApplication>?
   /// The application.
@@ -758,7 +760,7 @@ public struct SubmitEnrollmentRequest: Message {
     get { _application?.value }
     set { _application = newValue.map { Box($0) } }
   }
-  /// Whether to check and route only: the reply is what would become of it, nothing is stored.
+  /// Whether to validate and route only: the reply shows the outcome, but nothing is stored.
   public var validateOnly: Bool = false
   public var unknownFields = UnknownFields()
 
@@ -898,11 +900,11 @@ extension SubmitEnrollmentResponse {
   }
 }
 
-/// Request of EnrollMembers: one record. A client may keep up to 1,000 records unanswered.
+/// Request of EnrollMembers: one record. A client may have up to 1,000 unanswered records.
 public struct EnrollMembersRequest: Message {
-  /// Idempotency key of this record (UUID). Not needed to validate only.
+  /// Idempotency key of this record (UUID). Not required with validate_only.
   public var requestID: String = ""
-  /// The record's own number, echoed in its result.
+  /// The client's number of the record, echoed in its result.
   public var row: Int64 = 0
   private var _application: Box<EnrollmentApplication>?
   /// The application.
@@ -910,7 +912,7 @@ public struct EnrollMembersRequest: Message {
     get { _application?.value }
     set { _application = newValue.map { Box($0) } }
   }
-  /// Whether to check and route only, as a dry run: nothing is stored.
+  /// Whether to validate and route only, as a dry run: nothing is stored.
   public var validateOnly: Bool = false
   public var unknownFields = UnknownFields()
 
@@ -993,19 +995,19 @@ extension EnrollMembersRequest {
   }
 }
 
-/// Response of EnrollMembers: the result of one record, in the order of the records.
+/// Response of EnrollMembers: the result of one record, in record order.
 public struct EnrollMembersResponse: Message {
-  /// Number of the record.
+  /// The number of the record.
   public var row: Int64 = 0
-  /// What became of the record.
+  /// The result of the record.
   public var result: Result?
   public var unknownFields = UnknownFields()
 
   public init() {}
 
-  /// What became of the record.
+  /// The result of the record.
   public enum Result: Sendable, Hashable {
-    /// Taken in, durably.
+    /// Received and stored durably.
     case enrollment(Enrollment)
     /// Refused; nothing of the record was stored.
     case error(RecordError)
@@ -1090,7 +1092,7 @@ extension EnrollMembersResponse {
 
 /// Request of GetEnrollment.
 public struct GetEnrollmentRequest: Message {
-  /// Resource name, "enrollments/{enrollment}".
+  /// The resource name, "enrollments/{enrollment}".
   public var name: String = ""
   public var unknownFields = UnknownFields()
 
@@ -1216,14 +1218,14 @@ extension GetEnrollmentResponse {
 
 /// Request of ListEnrollments.
 public struct ListEnrollmentsRequest: Message {
-  /// Resource name of the organization whose subtree is listed; the caller's own when empty. Staff
-  /// only: a partner lists what it made.
+  /// The resource name of the organization whose subtree is listed; the caller's own if empty. Staff
+  /// only: a partner lists their own enrollments.
   public var ancestor: String = ""
-  /// States to list; those that wait (HELD, PENDING) when empty. Staff only.
+  /// The states to list; the undecided ones (HELD, PENDING) if empty. Staff only.
   public var states: [EnrollmentState] = []
-  /// Rows a page; 50 when 0, at most 1,000.
+  /// The page size in rows; 50 if 0, at most 1,000.
   public var pageSize: Int32 = 0
-  /// Token of the page, from the response before.
+  /// The page token from the previous response; empty for the first page.
   public var pageToken: String = ""
   public var unknownFields = UnknownFields()
 
@@ -1318,10 +1320,10 @@ extension ListEnrollmentsRequest {
 
 /// Response of ListEnrollments.
 public struct ListEnrollmentsResponse: Message {
-  /// For staff by organization in the tree's order, then by state, the oldest first; for a partner
-  /// the oldest first.
+  /// The enrollments: for staff by organization in tree order, then by state, oldest first; for a
+  /// partner oldest first.
   public var enrollments: [Enrollment] = []
-  /// Token of the next page; empty on the last.
+  /// The token of the next page; empty on the last page.
   public var nextPageToken: String = ""
   public var unknownFields = UnknownFields()
 
@@ -1404,9 +1406,9 @@ extension ListEnrollmentsResponse {
 public struct ApproveEnrollmentRequest: Message {
   /// Idempotency key (UUID).
   public var requestID: String = ""
-  /// Resource name, "enrollments/{enrollment}".
+  /// The resource name, "enrollments/{enrollment}".
   public var name: String = ""
-  /// The enrollment's etag as read; not compared when empty.
+  /// The etag of the enrollment as read; not checked if empty.
   public var etag: String = ""
   public var unknownFields = UnknownFields()
 
@@ -1548,13 +1550,13 @@ extension ApproveEnrollmentResponse {
 public struct RefuseEnrollmentRequest: Message {
   /// Idempotency key (UUID).
   public var requestID: String = ""
-  /// Resource name, "enrollments/{enrollment}".
+  /// The resource name, "enrollments/{enrollment}".
   public var name: String = ""
-  /// The enrollment's etag as read; not compared when empty.
+  /// The etag of the enrollment as read; not checked if empty.
   public var etag: String = ""
-  /// Why.
+  /// The reason.
   public var reason: EnrollmentRefusal = .unspecified
-  /// More, for the audit log; up to 200 characters; needed where the reason is OTHER.
+  /// Further explanation for the audit log; up to 200 characters; required if the reason is OTHER.
   public var note: String = ""
   public var unknownFields = UnknownFields()
 
@@ -1710,7 +1712,7 @@ extension RefuseEnrollmentResponse {
 public struct WithdrawEnrollmentRequest: Message {
   /// Idempotency key (UUID).
   public var requestID: String = ""
-  /// Resource name, "enrollments/{enrollment}".
+  /// The resource name, "enrollments/{enrollment}".
   public var name: String = ""
   public var unknownFields = UnknownFields()
 
@@ -1779,7 +1781,7 @@ extension WithdrawEnrollmentRequest {
 
 /// Response of WithdrawEnrollment.
 public struct WithdrawEnrollmentResponse: Message {
-  /// The enrollment. A partner sees RECEIVED.
+  /// The enrollment; RECEIVED for a partner.
   public var enrollment: Enrollment?
   public var unknownFields = UnknownFields()
 

@@ -5,9 +5,9 @@ public import Protobuf
 
 /// Request of WatchMemberEvents.
 public struct WatchMemberEventsRequest: Message {
-  /// Cursor of the last event taken; from the beginning when empty.
+  /// The cursor of the last consumed event; from the beginning if empty.
   public var cursor: String = ""
-  /// Whether the stream ends at the newest event, instead of waiting for more.
+  /// Whether the stream ends at the newest event instead of waiting for more.
   public var stopAtEnd: Bool = false
   public var unknownFields = UnknownFields()
 
@@ -74,37 +74,37 @@ extension WatchMemberEventsRequest {
   }
 }
 
-/// Response of WatchMemberEvents: one event; at least once, ordered per entity.
+/// Response of WatchMemberEvents: one event; at least once, in order per entity.
 public struct WatchMemberEventsResponse: Message {
-  /// Cursor of this event.
+  /// The cursor of this event.
   public var cursor: String = ""
-  /// Resource name of the entity that changed.
+  /// The resource name of the entity that changed.
   public var entity: String = ""
-  /// Version of the entity, from 1 on; an event seen before has a version seen before.
+  /// The version of the entity, from 1 on. A repeated event has the same version.
   public var entityVersion: Int64 = 0
-  /// When it was stored.
+  /// The time of storage.
   public var createTime: GoogleProtobuf.Timestamp?
-  /// What happened.
+  /// The change.
   public var event: Event?
   public var unknownFields = UnknownFields()
 
   public init() {}
 
-  /// What happened.
+  /// The change.
   public enum Event: Sendable, Hashable {
     /// An organization was stored or changed; for services only.
     case organizationChanged(OrganizationChanged)
     /// An enrollment changed its state.
     case enrollmentChanged(EnrollmentChanged)
-    /// A membership was founded or changed; for services only.
+    /// A membership was created or changed; for services only.
     case membershipChanged(MembershipChanged)
-    /// A case of the holding pool was opened or changed; for services only.
+    /// A pool case was opened or changed; for services only.
     case poolCaseChanged(PoolCaseChanged)
-    /// A transfer was asked for or changed; for services only.
+    /// A transfer was requested or changed; for services only.
     case transferChanged(TransferChanged)
     /// A possible duplicate was judged; for services only.
     case duplicateChanged(DuplicateChanged)
-    /// A correction was asked for or decided; for services only.
+    /// A correction was requested or decided; for services only.
     case correctionChanged(CorrectionChanged)
     /// A base or a target of coverage changed; for services only.
     case coverageChanged(CoverageChanged)
@@ -112,9 +112,9 @@ public struct WatchMemberEventsResponse: Message {
     case unitChanged(UnitChanged)
     /// An away report changed; for services only.
     case awayReportChanged(AwayReport)
-    /// A refresh round was opened or closed; its counts are not filled in. For services only.
+    /// A refresh round was opened or closed; without counts. For services only.
     case refreshRoundChanged(RefreshRound)
-    /// An outreach list was made or closed; its counts are not filled in. For services only.
+    /// An outreach list was created or closed; without counts. For services only.
     case outreachListChanged(OutreachList)
   }
 }
@@ -320,16 +320,15 @@ extension WatchMemberEventsResponse {
 
 /// An organization was stored or changed.
 public struct OrganizationChanged: Message {
-  /// Resource name of the organization.
+  /// The resource name of the organization.
   public var organization: String = ""
-  /// Resource name of the organization above; empty for the root.
+  /// The resource name of the parent; empty for the root.
   public var parent: String = ""
-  /// State.
+  /// The state.
   public var state: OrganizationState = .unspecified
-  /// Region code.
+  /// The region code.
   public var regionCode: String = ""
-  /// Resource name of the organization above before it was moved; set by a move only, which takes
-  /// everything below along.
+  /// The resource name of the previous parent; set only by a move, which includes the whole subtree.
   public var previousParent: String = ""
   public var unknownFields = UnknownFields()
 
@@ -419,9 +418,9 @@ extension OrganizationChanged {
 
 /// An enrollment changed its state.
 public struct EnrollmentChanged: Message {
-  /// Resource name of the enrollment.
+  /// The resource name of the enrollment.
   public var enrollment: String = ""
-  /// State, as the watcher may see it.
+  /// The state, as visible to the caller.
   public var state: EnrollmentState = .unspecified
   public var unknownFields = UnknownFields()
 
@@ -488,19 +487,19 @@ extension EnrollmentChanged {
   }
 }
 
-/// A membership was founded or changed. Pseudonymous: no personal data.
+/// A membership was created or changed. Pseudonymous: no personal data.
 public struct MembershipChanged: Message {
-  /// Resource name of the member.
+  /// The resource name of the member.
   public var member: String = ""
-  /// State.
+  /// The state.
   public var state: MembershipState = .unspecified
-  /// Resource name of the organization joined.
+  /// The resource name of the organization joined.
   public var organization: String = ""
-  /// Occupation group.
+  /// The occupation group.
   public var group: OccupationGroup = .unspecified
-  /// SHA-256 of the member's own code; 32 bytes.
+  /// The SHA-256 of the member's own code; 32 bytes.
   public var codeSHA256: [UInt8] = []
-  /// Resource name of the member that a merged one goes on as; set while MERGED.
+  /// The resource name of the survivor of a merged membership; set while MERGED.
   public var survivor: String = ""
   public var unknownFields = UnknownFields()
 
@@ -595,19 +594,19 @@ extension MembershipChanged {
   }
 }
 
-/// A case of the holding pool was opened or changed.
+/// A pool case was opened or changed.
 public struct PoolCaseChanged: Message {
-  /// Resource name of the case.
+  /// The resource name of the case.
   public var poolCase: String = ""
-  /// Resource name of the member.
+  /// The resource name of the member.
   public var member: String = ""
-  /// State.
+  /// The state.
   public var state: PoolCaseState = .unspecified
-  /// Resource name of who has to see to it.
+  /// The resource name of the custodian.
   public var custodian: String = ""
-  /// Resource name of the union that it is assigned to; empty while it waits.
+  /// The resource name of the union to which it is assigned; empty while it is waiting.
   public var receiver: String = ""
-  /// Times that it was escalated.
+  /// The number of escalations.
   public var level: Int32 = 0
   public var unknownFields = UnknownFields()
 
@@ -702,19 +701,19 @@ extension PoolCaseChanged {
   }
 }
 
-/// A transfer was asked for or changed.
+/// A transfer was requested or changed.
 public struct TransferChanged: Message {
-  /// Resource name of the transfer.
+  /// The resource name of the transfer.
   public var transfer: String = ""
-  /// Resource name of the member.
+  /// The resource name of the member.
   public var member: String = ""
-  /// State.
+  /// The state.
   public var state: TransferState = .unspecified
-  /// Resource name of the union that is left.
+  /// The resource name of the former union.
   public var fromOrganization: String = ""
-  /// Resource name of the receiving union.
+  /// The resource name of the receiving union.
   public var toOrganization: String = ""
-  /// Resource name of who has to see to it.
+  /// The resource name of the organization that has to decide.
   public var handler: String = ""
   public var unknownFields = UnknownFields()
 
@@ -811,13 +810,13 @@ extension TransferChanged {
 
 /// A possible duplicate was judged.
 public struct DuplicateChanged: Message {
-  /// Resource name of the duplicate.
+  /// The resource name of the duplicate.
   public var duplicate: String = ""
-  /// State.
+  /// The state.
   public var state: DuplicateState = .unspecified
-  /// Resource names of the members; of who is one.
+  /// The resource names of those persons who are members.
   public var members: [String] = []
-  /// Resource name of the member that remains; set while merged.
+  /// The resource name of the surviving member; set while merged.
   public var survivor: String = ""
   public var unknownFields = UnknownFields()
 
@@ -905,13 +904,13 @@ extension DuplicateChanged {
   }
 }
 
-/// A correction was asked for or decided.
+/// A correction was requested or decided.
 public struct CorrectionChanged: Message {
-  /// Resource name of the correction.
+  /// The resource name of the correction.
   public var correction: String = ""
-  /// Resource name of the member.
+  /// The resource name of the member.
   public var member: String = ""
-  /// State.
+  /// The state.
   public var state: CorrectionState = .unspecified
   public var unknownFields = UnknownFields()
 
@@ -987,9 +986,9 @@ extension CorrectionChanged {
 
 /// A base or a target of coverage changed.
 public struct CoverageChanged: Message {
-  /// Resource name of the organization.
+  /// The resource name of the organization.
   public var organization: String = ""
-  /// Occupation group; not set is all groups.
+  /// The occupation group; all groups if not set.
   public var group: OccupationGroup = .unspecified
   /// The newest base.
   public var base: Base?
@@ -1078,19 +1077,19 @@ extension CoverageChanged {
   }
 }
 
-/// A unit index changed its state: TRIGGERED tells the township of a crossing. Pseudonymous.
+/// A unit index changed its state: TRIGGERED notifies the township of a crossing. Pseudonymous.
 public struct UnitChanged: Message {
-  /// Resource name of the unit.
+  /// The resource name of the unit.
   public var unit: String = ""
-  /// Resource name of the township's organization.
+  /// The resource name of the township's organization.
   public var organization: String = ""
-  /// State.
+  /// The state.
   public var state: UnitState = .unspecified
-  /// Members.
+  /// The number of members.
   public var members: Int64 = 0
-  /// How often the threshold was crossed.
+  /// The number of crossings of the threshold.
   public var crossings: Int32 = 0
-  /// Resource name of the union that guides it, or was formed.
+  /// The resource name of the guiding or formed union.
   public var union: String = ""
   public var unknownFields = UnknownFields()
 

@@ -4,15 +4,15 @@ public import GoogleProtobuf
 public import GoogleType
 public import Protobuf
 
-/// State of a record in a round.
+/// The state of a record in a round.
 public enum RefreshState: Enumeration {
   /// Not set.
   case unspecified
   /// Not confirmed for three months.
   case stale
-  /// Confirmed since.
+  /// Confirmed in the round.
   case confirmed
-  /// The person was not reached; may be confirmed yet.
+  /// The person was not reached; the record may be confirmed later.
   case unreachable
   /// A number that the contract did not know when this was built.
   case unrecognized(Int32)
@@ -57,27 +57,27 @@ public enum RefreshState: Enumeration {
   ]
 }
 
-/// A round that asks for every stale record of a subtree to be confirmed.
+/// A round in which every stale record of a subtree is to be confirmed.
 public struct RefreshRound: Message {
-  /// Resource name, "refreshRounds/{round}".
+  /// The resource name, "refreshRounds/{round}".
   public var name: String = ""
-  /// Resource name of the organization whose subtree it is about.
+  /// The resource name of the organization of the subtree.
   public var organization: String = ""
-  /// Day that it was opened, in China.
+  /// The opening day in China.
   public var openDate: GoogleType.Date?
-  /// Day by which the records are to be confirmed, in China.
+  /// The last day for confirming the records, in China.
   public var dueDate: GoogleType.Date?
   /// Whether it is closed.
   public var closed: Bool = false
-  /// Records not confirmed yet.
+  /// The number of records not confirmed yet.
   public var staleRecords: Int64 = 0
-  /// Records confirmed since.
+  /// The number of records confirmed in the round.
   public var confirmedRecords: Int64 = 0
-  /// Records whose person was not reached.
+  /// The number of records whose person was not reached.
   public var unreachableRecords: Int64 = 0
-  /// When it was opened.
+  /// The time of opening.
   public var createTime: GoogleProtobuf.Timestamp?
-  /// Changes when the round does; its records have no part in it.
+  /// The etag; changes with the round itself, not with its records.
   public var etag: String = ""
   public var unknownFields = UnknownFields()
 
@@ -208,13 +208,13 @@ extension RefreshRound {
 
 /// A record of a round.
 public struct RefreshRecord: Message {
-  /// Resource name of the member.
+  /// The resource name of the member.
   public var member: String = ""
-  /// Member number.
+  /// The member number.
   public var memberNumber: String = ""
-  /// State.
+  /// The state.
   public var state: RefreshState = .unspecified
-  /// Day of the last change in China.
+  /// The day of the last change in China.
   public var date: GoogleType.Date?
   public var unknownFields = UnknownFields()
 
@@ -301,7 +301,7 @@ extension RefreshRecord {
 public struct ConfirmMemberRequest: Message {
   /// Idempotency key (UUID).
   public var requestID: String = ""
-  /// Resource name, "members/{member}"; a member's own when empty.
+  /// The resource name, "members/{member}"; the calling member if empty.
   public var name: String = ""
   public var unknownFields = UnknownFields()
 
@@ -370,7 +370,7 @@ extension ConfirmMemberRequest {
 
 /// Response of ConfirmMember.
 public struct ConfirmMemberResponse: Message {
-  /// Day of the confirmation, in China.
+  /// The day of the confirmation in China.
   public var confirmDate: GoogleType.Date?
   public var unknownFields = UnknownFields()
 
@@ -436,11 +436,11 @@ extension ConfirmMemberResponse {
 public struct OpenRefreshRoundRequest: Message {
   /// Idempotency key (UUID).
   public var requestID: String = ""
-  /// Resource name of the organization whose subtree it is about; the caller's own when empty.
+  /// The resource name of the organization whose subtree it is about; the caller's own if empty.
   public var organization: String = ""
-  /// Day by which the records are to be confirmed, in China; not before today.
+  /// The last day for confirming the records, in China; not before today.
   public var dueDate: GoogleType.Date?
-  /// Whether every record is asked for, those too that were confirmed within three months.
+  /// Whether to include records that were confirmed within three months.
   public var allRecords: Bool = false
   public var unknownFields = UnknownFields()
 
@@ -589,7 +589,7 @@ extension OpenRefreshRoundResponse {
 
 /// Request of GetRefreshRound.
 public struct GetRefreshRoundRequest: Message {
-  /// Resource name, "refreshRounds/{round}".
+  /// The resource name, "refreshRounds/{round}".
   public var name: String = ""
   public var unknownFields = UnknownFields()
 
@@ -715,13 +715,13 @@ extension GetRefreshRoundResponse {
 
 /// Request of ListRefreshRecords.
 public struct ListRefreshRecordsRequest: Message {
-  /// Resource name, "refreshRounds/{round}".
+  /// The resource name, "refreshRounds/{round}".
   public var round: String = ""
-  /// States to list; STALE when empty.
+  /// The states to list; STALE if empty.
   public var states: [RefreshState] = []
-  /// Rows a page; 50 when 0, at most 1,000.
+  /// The page size in rows; 50 if 0, at most 1,000.
   public var pageSize: Int32 = 0
-  /// Token of the page, from the response before.
+  /// The page token from the previous response; empty for the first page.
   public var pageToken: String = ""
   public var unknownFields = UnknownFields()
 
@@ -816,9 +816,9 @@ extension ListRefreshRecordsRequest {
 
 /// Response of ListRefreshRecords.
 public struct ListRefreshRecordsResponse: Message {
-  /// In no order that says anything.
+  /// The records, in no particular order.
   public var records: [RefreshRecord] = []
-  /// Token of the next page; empty on the last.
+  /// The token of the next page; empty on the last page.
   public var nextPageToken: String = ""
   public var unknownFields = UnknownFields()
 
@@ -901,9 +901,9 @@ extension ListRefreshRecordsResponse {
 public struct MarkUnreachableRequest: Message {
   /// Idempotency key (UUID).
   public var requestID: String = ""
-  /// Resource name, "refreshRounds/{round}".
+  /// The resource name, "refreshRounds/{round}".
   public var round: String = ""
-  /// Resource name of the member.
+  /// The resource name of the member.
   public var member: String = ""
   public var unknownFields = UnknownFields()
 
@@ -1045,9 +1045,9 @@ extension MarkUnreachableResponse {
 public struct CloseRefreshRoundRequest: Message {
   /// Idempotency key (UUID).
   public var requestID: String = ""
-  /// Resource name, "refreshRounds/{round}".
+  /// The resource name, "refreshRounds/{round}".
   public var name: String = ""
-  /// The round's etag as read; not compared when empty.
+  /// The etag of the round as read; not checked if empty.
   public var etag: String = ""
   public var unknownFields = UnknownFields()
 
@@ -1185,15 +1185,15 @@ extension CloseRefreshRoundResponse {
   }
 }
 
-/// A title or an award of a competition or selection, attached to a member.
+/// A title or an award from a competition or selection.
 public struct Honor: Message {
-  /// Resource name of the member.
+  /// The resource name of the member.
   public var member: String = ""
-  /// The event of the service that gave it; gives it its identity.
+  /// The event of the awarding service, which identifies the honor.
   public var sourceEvent: String = ""
-  /// Title, for example 淮北市技术能手; 2 to 100 characters.
+  /// The title, e.g. 淮北市技术能手; 2 to 100 characters.
   public var title: String = ""
-  /// Day of the award, in China.
+  /// The day of the award in China.
   public var date: GoogleType.Date?
   /// Whether it was revoked.
   public var revoked: Bool = false
@@ -1285,9 +1285,9 @@ extension Honor {
   }
 }
 
-/// Request of RecordHonor. Idempotent by the source event.
+/// Request of RecordHonor. Idempotent per source event.
 public struct RecordHonorRequest: Message {
-  /// The honor; the same again is no change, and revoked ends it.
+  /// The honor; a repetition changes nothing, and `revoked` revokes it.
   public var honor: Honor?
   public var unknownFields = UnknownFields()
 
@@ -1415,7 +1415,7 @@ extension RecordHonorResponse {
 
 /// Request of ListHonors.
 public struct ListHonorsRequest: Message {
-  /// Resource name of the member.
+  /// The resource name of the member.
   public var member: String = ""
   public var unknownFields = UnknownFields()
 
@@ -1477,7 +1477,7 @@ extension ListHonorsRequest {
 
 /// Response of ListHonors.
 public struct ListHonorsResponse: Message {
-  /// By day; at most 1,000.
+  /// The honors by day; at most 1,000.
   public var honors: [Honor] = []
   public var unknownFields = UnknownFields()
 

@@ -4,15 +4,15 @@ public import GoogleProtobuf
 public import GoogleType
 public import Protobuf
 
-/// State of a membership.
+/// The state of a membership.
 public enum MembershipState: Enumeration {
   /// Not set.
   case unspecified
-  /// A member, held in a pool until a union is found.
+  /// A member held in a pool until a union is found.
   case pooled
   /// A member of a union.
   case active
-  /// Membership retained while jobless or retired 保留会籍.
+  /// The membership is retained while jobless or retired 保留会籍.
   case retained
   /// Left.
   case left
@@ -81,7 +81,7 @@ public enum MembershipState: Enumeration {
   ]
 }
 
-/// Why a membership is retained.
+/// The cause of a retention.
 public enum RetentionCause: Enumeration {
   /// Not set.
   case unspecified
@@ -128,7 +128,7 @@ public enum RetentionCause: Enumeration {
   ]
 }
 
-/// What happened to a membership.
+/// The kind of a change of a membership.
 public enum MembershipAction: Enumeration {
   /// Not set.
   case unspecified
@@ -136,15 +136,15 @@ public enum MembershipAction: Enumeration {
   case joined
   /// Joined again after leaving.
   case revived
-  /// Confirmed out of the pool by a union.
+  /// Moved from the pool to a union that confirmed.
   case placed
-  /// Went to the pool, because the union was dissolved.
+  /// Moved to the pool, because the union was dissolved.
   case pooled
   /// Moved to another union.
   case transferred
   /// Retained while jobless or retired.
   case retained
-  /// Active again after being retained.
+  /// Reactivated after being retained.
   case restored
   /// Left.
   case left
@@ -156,7 +156,7 @@ public enum MembershipAction: Enumeration {
   case merged
   /// The merge was undone.
   case unmerged
-  /// Another fact of the member changed.
+  /// Another attribute of the member changed.
   case updated
   /// A number that the contract did not know when this was built.
   case unrecognized(Int32)
@@ -243,35 +243,35 @@ public enum MembershipAction: Enumeration {
 
 /// A member, with personal data masked.
 public struct Member: Message {
-  /// Resource name, "members/{member}".
+  /// The resource name, "members/{member}".
   public var name: String = ""
-  /// Member number: short, with a check digit; what people read out.
+  /// The member number: short, with a check digit, for reading out.
   public var memberNumber: String = ""
-  /// Name, masked (张**).
+  /// The name, masked (张**).
   public var personNameMasked: String = ""
-  /// Resident ID, masked (110105********0123).
+  /// The resident ID, masked (110105********0123).
   public var residentIDMasked: String = ""
-  /// Phone, masked (138****8000).
+  /// The phone number, masked (138****8000).
   public var phoneMasked: String = ""
-  /// Occupation group.
+  /// The occupation group.
   public var group: OccupationGroup = .unspecified
-  /// State of the membership.
+  /// The state of the membership.
   public var state: MembershipState = .unspecified
-  /// Resource name of the organization joined.
+  /// The resource name of the organization joined.
   public var organization: String = ""
-  /// Resource name of the organization that manages the member.
+  /// The resource name of the organization that manages the member.
   public var managingOrganization: String = ""
-  /// Date of first joining, in China.
+  /// The day of first joining in China.
   public var joinDate: GoogleType.Date?
-  /// Channel of joining.
+  /// The channel of joining.
   public var channel: Channel = .unspecified
-  /// Campaign of joining.
+  /// The campaign of joining.
   public var campaign: String = ""
-  /// When the membership was stored.
+  /// The time at which the membership was created.
   public var createTime: GoogleProtobuf.Timestamp?
-  /// Changes with every change of the member.
+  /// The etag; changes with every change of the member.
   public var etag: String = ""
-  /// Employer, platform and vehicle.
+  /// The employer, platform and vehicle.
   public var details: MemberDetails?
   public var unknownFields = UnknownFields()
 
@@ -437,7 +437,7 @@ extension Member {
 
 /// Request of GetMember.
 public struct GetMemberRequest: Message {
-  /// Resource name, "members/{member}".
+  /// The resource name, "members/{member}".
   public var name: String = ""
   public var unknownFields = UnknownFields()
 
@@ -567,20 +567,19 @@ extension GetMemberResponse {
 
 /// Request of ListMembers.
 public struct ListMembersRequest: Message {
-  /// Resource name of the organization whose subtree is listed; the caller's own when empty.
+  /// The resource name of the organization whose subtree is listed; the caller's own if empty.
   public var ancestor: String = ""
-  /// Groups to list; all when empty.
+  /// The groups to list; all if empty.
   public var groups: [OccupationGroup] = []
-  /// States to list; the live ones when empty.
+  /// The states to list; the live ones if empty.
   public var states: [MembershipState] = []
-  /// Resident ID of the member looked for; found by keyed hash.
+  /// The resident ID of one member, looked up by keyed hash.
   public var residentID: String = ""
-  /// Rows a page; 50 when 0, at most 1,000.
+  /// The page size in rows; 50 if 0, at most 1,000.
   public var pageSize: Int32 = 0
-  /// Token of the page, from the response before.
+  /// The page token from the previous response; empty for the first page.
   public var pageToken: String = ""
-  /// Number of the member looked for, as people read it out; a merged record's leads to the
-  /// survivor.
+  /// The number of one member, as read out; that of a merged record resolves to the survivor.
   public var memberNumber: String = ""
   public var unknownFields = UnknownFields()
 
@@ -708,9 +707,9 @@ extension ListMembersRequest {
 
 /// Response of ListMembers.
 public struct ListMembersResponse: Message {
-  /// Members in order of member number.
+  /// The members, by member number.
   public var members: [Member] = []
-  /// Token of the next page; empty on the last.
+  /// The token of the next page; empty on the last page.
   public var nextPageToken: String = ""
   public var unknownFields = UnknownFields()
 
@@ -793,9 +792,9 @@ extension ListMembersResponse {
 public struct RevealMemberRequest: Message {
   /// Idempotency key (UUID).
   public var requestID: String = ""
-  /// Resource name, "members/{member}".
+  /// The resource name, "members/{member}".
   public var name: String = ""
-  /// Why the data is needed; 4 to 200 characters; goes to the audit log before the data leaves.
+  /// The reason; 4 to 200 characters; written to the audit log before the data are returned.
   public var reason: String = ""
   public var unknownFields = UnknownFields()
 
@@ -871,13 +870,13 @@ extension RevealMemberRequest {
 
 /// Response of RevealMember.
 public struct RevealMemberResponse: Message {
-  /// Resource name of the member.
+  /// The resource name of the member.
   public var name: String = ""
-  /// Name in full.
+  /// The name in full.
   public var personName: String = ""
-  /// Resident ID in full.
+  /// The resident ID in full.
   public var residentID: String = ""
-  /// Phone in full, E.164.
+  /// The phone number in full, in E.164.
   public var phone: String = ""
   public var unknownFields = UnknownFields()
 
@@ -960,7 +959,7 @@ extension RevealMemberResponse {
 
 /// Request of GetMemberCode.
 public struct GetMemberCodeRequest: Message {
-  /// Resource name, "members/{member}".
+  /// The resource name, "members/{member}".
   public var name: String = ""
   public var unknownFields = UnknownFields()
 
@@ -1084,7 +1083,7 @@ extension GetMemberCodeResponse {
 
 /// Request of ResolveMemberCodes.
 public struct ResolveMemberCodesRequest: Message {
-  /// Members' own codes; at most 1,000.
+  /// The members' own codes; at most 1,000.
   public var codes: [String] = []
   public var unknownFields = UnknownFields()
 
@@ -1153,7 +1152,7 @@ extension ResolveMemberCodesRequest {
 
 /// Response of ResolveMemberCodes.
 public struct ResolveMemberCodesResponse: Message {
-  /// The codes that are known, in no order; unknown ones are left out.
+  /// The known codes, in no particular order; unknown ones are omitted.
   public var members: [ResolvedMemberCode] = []
   public var unknownFields = UnknownFields()
 
@@ -1225,13 +1224,13 @@ extension ResolveMemberCodesResponse {
   }
 }
 
-/// Whom a member code belongs to. Pseudonymous: no personal data.
+/// The owner of a member code. Pseudonymous: no personal data.
 public struct ResolvedMemberCode: Message {
   /// The code.
   public var code: String = ""
-  /// Resource name of the member.
+  /// The resource name of the member.
   public var member: String = ""
-  /// Occupation group.
+  /// The occupation group.
   public var group: OccupationGroup = .unspecified
   public var unknownFields = UnknownFields()
 
@@ -1305,23 +1304,23 @@ extension ResolvedMemberCode {
   }
 }
 
-/// A membership without personal data: what a write answers, and the ledger remembers.
+/// A membership without personal data: the reply of writes, as stored in the ledger.
 public struct MembershipSummary: Message {
-  /// Resource name, "members/{member}".
+  /// The resource name, "members/{member}".
   public var name: String = ""
-  /// Member number.
+  /// The member number.
   public var memberNumber: String = ""
-  /// State.
+  /// The state.
   public var state: MembershipState = .unspecified
-  /// Occupation group.
+  /// The occupation group.
   public var group: OccupationGroup = .unspecified
-  /// Resource name of the organization joined.
+  /// The resource name of the organization joined.
   public var organization: String = ""
-  /// Resource name of the organization that manages the member.
+  /// The resource name of the organization that manages the member.
   public var managingOrganization: String = ""
-  /// Date of first joining, in China.
+  /// The day of first joining in China.
   public var joinDate: GoogleType.Date?
-  /// Changes with every change of the member.
+  /// The etag; changes with every change of the member.
   public var etag: String = ""
   public var unknownFields = UnknownFields()
 
@@ -1432,15 +1431,15 @@ extension MembershipSummary {
   }
 }
 
-/// What a member works as, beside the occupation group.
+/// The work details of a member besides the occupation group.
 public struct MemberDetails: Message {
-  /// Employer's name; up to 100 characters.
+  /// The employer's name; up to 100 characters.
   public var employerName: String = ""
-  /// Employer's unified social credit code; 18 characters.
+  /// The employer's unified social credit code; 18 characters.
   public var employerCreditCode: String = ""
-  /// Platform that the member works for; up to 100 characters.
+  /// The platform for which the member works; up to 100 characters.
   public var platform: String = ""
-  /// Plate of a driver's vehicle; up to 16 characters.
+  /// The license plate of a driver's vehicle; up to 16 characters.
   public var vehiclePlate: String = ""
   public var unknownFields = UnknownFields()
 
@@ -1521,29 +1520,29 @@ extension MemberDetails {
   }
 }
 
-/// One entry of the append-only log of a membership.
+/// An entry of the append-only log of a membership.
 public struct MembershipLogRecord: Message {
-  /// Version of the membership that the change made, from 1 on.
+  /// The version of the membership after the change, from 1 on.
   public var version: Int64 = 0
-  /// What happened.
+  /// The kind of the change.
   public var action: MembershipAction = .unspecified
-  /// State before; not set where there was no membership.
+  /// The state before; not set if there was no membership.
   public var fromState: MembershipState = .unspecified
-  /// State after.
+  /// The state after the change.
   public var toState: MembershipState = .unspecified
-  /// Resource name of the organization joined, after the change.
+  /// The resource name of the organization joined, after the change.
   public var organization: String = ""
-  /// Resource name of the managing organization, after the change.
+  /// The resource name of the managing organization, after the change.
   public var managingOrganization: String = ""
   /// Occupation group, after the change.
   public var group: OccupationGroup = .unspecified
-  /// Day of the change, in China.
+  /// The day of the change in China.
   public var date: GoogleType.Date?
-  /// Resource name of who did it; a member sees only what they did themselves.
+  /// The resource name of the actor; members only see their own.
   public var actor: String = ""
-  /// When it was stored.
+  /// The time of storage.
   public var createTime: GoogleProtobuf.Timestamp?
-  /// Why it was retained; set for RETAINED only.
+  /// The cause of the retention; set for RETAINED only.
   public var retentionCause: RetentionCause = .unspecified
   public var unknownFields = UnknownFields()
 
@@ -1681,13 +1680,13 @@ extension MembershipLogRecord {
 public struct RetainMemberRequest: Message {
   /// Idempotency key (UUID).
   public var requestID: String = ""
-  /// Resource name, "members/{member}".
+  /// The resource name, "members/{member}".
   public var name: String = ""
-  /// The member's etag as read; not compared when empty.
+  /// The etag of the member as read; not checked if empty.
   public var etag: String = ""
-  /// Why it is retained.
+  /// The cause of the retention.
   public var cause: RetentionCause = .unspecified
-  /// Why, for the audit log; 4 to 200 characters.
+  /// The reason for the audit log; 4 to 200 characters.
   public var reason: String = ""
   public var unknownFields = UnknownFields()
 
@@ -1843,11 +1842,11 @@ extension RetainMemberResponse {
 public struct RestoreMemberRequest: Message {
   /// Idempotency key (UUID).
   public var requestID: String = ""
-  /// Resource name, "members/{member}".
+  /// The resource name, "members/{member}".
   public var name: String = ""
-  /// The member's etag as read; not compared when empty.
+  /// The etag of the member as read; not checked if empty.
   public var etag: String = ""
-  /// Why, for the audit log; 4 to 200 characters.
+  /// The reason for the audit log; 4 to 200 characters.
   public var reason: String = ""
   public var unknownFields = UnknownFields()
 
@@ -1996,11 +1995,11 @@ extension RestoreMemberResponse {
 public struct LeaveUnionRequest: Message {
   /// Idempotency key (UUID).
   public var requestID: String = ""
-  /// Resource name, "members/{member}"; a member's own when empty.
+  /// The resource name, "members/{member}"; the calling member if empty.
   public var name: String = ""
-  /// The member's etag as read; not compared when empty.
+  /// The etag of the member as read; not checked if empty.
   public var etag: String = ""
-  /// Why, for the audit log; 4 to 200 characters. A member need not say.
+  /// The reason for the audit log; 4 to 200 characters. Optional for members.
   public var reason: String = ""
   public var unknownFields = UnknownFields()
 
@@ -2149,11 +2148,11 @@ extension LeaveUnionResponse {
 public struct ExpelMemberRequest: Message {
   /// Idempotency key (UUID).
   public var requestID: String = ""
-  /// Resource name, "members/{member}".
+  /// The resource name, "members/{member}".
   public var name: String = ""
-  /// The member's etag as read; not compared when empty.
+  /// The etag of the member as read; not checked if empty.
   public var etag: String = ""
-  /// Why, for the audit log; 4 to 200 characters.
+  /// The reason for the audit log; 4 to 200 characters.
   public var reason: String = ""
   public var unknownFields = UnknownFields()
 
@@ -2302,11 +2301,11 @@ extension ExpelMemberResponse {
 public struct RecordDeathRequest: Message {
   /// Idempotency key (UUID).
   public var requestID: String = ""
-  /// Resource name, "members/{member}".
+  /// The resource name, "members/{member}".
   public var name: String = ""
-  /// The member's etag as read; not compared when empty.
+  /// The etag of the member as read; not checked if empty.
   public var etag: String = ""
-  /// Why, for the audit log; 4 to 200 characters.
+  /// The reason for the audit log; 4 to 200 characters.
   public var reason: String = ""
   public var unknownFields = UnknownFields()
 
@@ -2456,15 +2455,15 @@ public struct UpdateMemberRequest: Message {
   /// Idempotency key (UUID).
   public var requestID: String = ""
   private var _member: Box<Member>?
-  /// The member: its name, its etag as read, and the fields that the mask names.
+  /// The member with its name, its etag as read, and the fields named by the mask.
   public var member: Member? {
     get { _member?.value }
     set { _member = newValue.map { Box($0) } }
   }
-  /// Fields to change: group, details, details.employer_name, details.employer_credit_code,
+  /// The fields to change: group, details, details.employer_name, details.employer_credit_code,
   /// details.platform, details.vehicle_plate.
   public var updateMask: GoogleProtobuf.FieldMask?
-  /// Why, for the audit log; 4 to 200 characters.
+  /// The reason for the audit log; 4 to 200 characters.
   public var reason: String = ""
   public var unknownFields = UnknownFields()
 
@@ -2615,11 +2614,11 @@ extension UpdateMemberResponse {
 
 /// Request of ListMembershipLog.
 public struct ListMembershipLogRequest: Message {
-  /// Resource name, "members/{member}"; a member's own when empty.
+  /// The resource name, "members/{member}"; the calling member if empty.
   public var name: String = ""
-  /// Rows a page; 50 when 0, at most 1,000.
+  /// The page size in rows; 50 if 0, at most 1,000.
   public var pageSize: Int32 = 0
-  /// Token of the page, from the response before.
+  /// The page token from the previous response; empty for the first page.
   public var pageToken: String = ""
   public var unknownFields = UnknownFields()
 
@@ -2695,9 +2694,9 @@ extension ListMembershipLogRequest {
 
 /// Response of ListMembershipLog.
 public struct ListMembershipLogResponse: Message {
-  /// Entries, the oldest first.
+  /// The entries, oldest first.
   public var entries: [MembershipLogRecord] = []
-  /// Token of the next page; empty on the last.
+  /// The token of the next page; empty on the last page.
   public var nextPageToken: String = ""
   public var unknownFields = UnknownFields()
 

@@ -3,102 +3,101 @@ public import RPC
 
 /// The registry of union organizations and their members.
 ///
-/// Errors of every RPC: INVALID_ARGUMENT / INVALID_FIELDS with every wrong field at once;
-/// UNAUTHENTICATED / CALLER_UNPROVEN; PERMISSION_DENIED / CALLER_KIND, ROLE, OUT_OF_SCOPE;
-/// UNAVAILABLE / STORAGE_BUSY with RetryInfo. Writes: ALREADY_EXISTS / REQUEST_ID_REUSED where the
-/// request id came before with another payload; with the same payload the first reply is returned.
+/// Errors of every RPC: INVALID_ARGUMENT / INVALID_FIELDS with every invalid field; UNAUTHENTICATED
+/// / CALLER_UNPROVEN; PERMISSION_DENIED / CALLER_KIND, ROLE, OUT_OF_SCOPE; UNAVAILABLE /
+/// STORAGE_BUSY with RetryInfo. Writes: ALREADY_EXISTS / REQUEST_ID_REUSED if the request id was
+/// used before with another payload; with the same payload the first reply is returned again.
 public protocol MembersServiceProtocol: RPCService {
-  /// Imports a tree of organizations, a result a row in the order of the rows. Each row is stored
-  /// durably before its result is sent; a refused row (code, reason and fields in its result) does
-  /// not stop the stream. Idempotent by row: request id and external id.
-  /// Reasons in results: PARENT_NOT_FOUND, ORGANIZATION_CONFLICT, ORGANIZATION_DISSOLVED (the one
-  /// above), INVALID_PARENT, TREE_TOO_DEEP, INVALID_FIELDS, OUT_OF_SCOPE.
+  /// Imports a tree of organizations and returns one result per row, in row order. Each row is
+  /// stored durably before its result is sent; a refused row (with code, reason and fields in its
+  /// result) does not end the stream. Idempotent per row: by request id and external id.
+  /// Reasons in results: PARENT_NOT_FOUND, ORGANIZATION_CONFLICT, ORGANIZATION_DISSOLVED (the
+  /// parent), INVALID_PARENT, TREE_TOO_DEEP, INVALID_FIELDS, OUT_OF_SCOPE.
   /// Callers: administrators.
   nonisolated(nonsending) func importOrganizations(
     _ requests: RequestStream<ImportOrganizationsRequest>, responses: ResponseWriter<ImportOrganizationsResponse>,
     context: ServerContext
   ) async throws
 
-  /// Reads an organization of the caller's subtree. Errors: NOT_FOUND / ORGANIZATION_NOT_FOUND.
+  /// Returns an organization of the caller's subtree. Errors: NOT_FOUND / ORGANIZATION_NOT_FOUND.
   /// Callers: staff.
   nonisolated(nonsending) func getOrganization(
     _ request: GetOrganizationRequest, context: ServerContext
   ) async throws -> GetOrganizationResponse
 
   /// Lists the organizations of a subtree by external id, paged: all of them, those directly below
-  /// one, or those that a federation covers.
+  /// one, or those covered by a federation.
   /// Errors: INVALID_ARGUMENT / INVALID_PAGE_TOKEN. Callers: staff.
   nonisolated(nonsending) func listOrganizations(
     _ request: ListOrganizationsRequest, context: ServerContext
   ) async throws -> ListOrganizationsResponse
 
-  /// Founds an organization below one of the caller's subtree. It is PREPARING, and receives nobody
-  /// until another administrator approves it. Idempotent by request id.
+  /// Founds an organization below one of the caller's subtree. It is PREPARING and receives no
+  /// members until another administrator approves it. Idempotent by request id.
   /// Errors: NOT_FOUND / PARENT_NOT_FOUND; ALREADY_EXISTS / ORGANIZATION_CONFLICT (the external id
-  /// is taken); FAILED_PRECONDITION / ORGANIZATION_DISSOLVED (the one
-  /// above), INVALID_PARENT (the kinds do not stand below each other so).
+  /// is taken); FAILED_PRECONDITION / ORGANIZATION_DISSOLVED (the parent), INVALID_PARENT (an
+  /// organization of this kind can't be below one of that kind).
   /// Callers: administrators.
   nonisolated(nonsending) func createOrganization(
     _ request: CreateOrganizationRequest, context: ServerContext
   ) async throws -> CreateOrganizationResponse
 
-  /// Opens an organization that is PREPARING: it is ACTIVE from today on. Idempotent by request id.
+  /// Approves a PREPARING organization, which is ACTIVE from today on. Idempotent by request id.
   /// Errors: NOT_FOUND / ORGANIZATION_NOT_FOUND; ABORTED / ETAG_MISMATCH; PERMISSION_DENIED /
   /// APPROVER_IS_AUTHOR; FAILED_PRECONDITION / ORGANIZATION_STATE.
-  /// Callers: administrators of a level above, but not who founded it.
+  /// Callers: administrators of a higher level, except for the founder.
   nonisolated(nonsending) func approveOrganization(
     _ request: ApproveOrganizationRequest, context: ServerContext
   ) async throws -> ApproveOrganizationResponse
 
-  /// Changes what is said of an organization, by a field mask and its etag. Idempotent by request
-  /// id.
+  /// Updates fields of an organization, with a field mask and an etag. Idempotent by request id.
   /// Errors: NOT_FOUND / ORGANIZATION_NOT_FOUND; ABORTED / ETAG_MISMATCH; FAILED_PRECONDITION /
   /// ORGANIZATION_DISSOLVED.
-  /// Callers: administrators of its own or of a level above.
+  /// Callers: administrators of the organization or of a higher level.
   nonisolated(nonsending) func updateOrganization(
     _ request: UpdateOrganizationRequest, context: ServerContext
   ) async throws -> UpdateOrganizationResponse
 
-  /// Suspends an active organization: it keeps its members and receives nobody. Idempotent by
-  /// request id.
+  /// Suspends an active organization: it keeps its members but receives none. Idempotent by request
+  /// id.
   /// Errors: NOT_FOUND / ORGANIZATION_NOT_FOUND; ABORTED / ETAG_MISMATCH; FAILED_PRECONDITION /
   /// ORGANIZATION_STATE, ORGANIZATION_DISSOLVED.
-  /// Callers: administrators of a level above.
+  /// Callers: administrators of a higher level.
   nonisolated(nonsending) func suspendOrganization(
     _ request: SuspendOrganizationRequest, context: ServerContext
   ) async throws -> SuspendOrganizationResponse
 
-  /// Opens a suspended organization again. Idempotent by request id.
+  /// Reactivates a suspended organization. Idempotent by request id.
   /// Errors: NOT_FOUND / ORGANIZATION_NOT_FOUND; ABORTED / ETAG_MISMATCH; FAILED_PRECONDITION /
   /// ORGANIZATION_STATE, ORGANIZATION_DISSOLVED.
-  /// Callers: administrators of a level above.
+  /// Callers: administrators of a higher level.
   nonisolated(nonsending) func resumeOrganization(
     _ request: ResumeOrganizationRequest, context: ServerContext
   ) async throws -> ResumeOrganizationResponse
 
-  /// Dissolves an organization for good. Whoever is a member of it goes to the holding pool in the
-  /// same commit, all or none, where that is asked for. Idempotent by request id.
+  /// Dissolves an organization, which is final. On request its members move to the holding pool in
+  /// the same commit. Idempotent by request id.
   /// Errors: NOT_FOUND / ORGANIZATION_NOT_FOUND; ABORTED / ETAG_MISMATCH; FAILED_PRECONDITION /
-  /// ORGANIZATION_DISSOLVED, ORGANIZATION_HAS_CHILDREN (dissolve or move those below first),
-  /// ORGANIZATION_HAS_MEMBERS (and no pool was asked for), ORGANIZATION_HAS_APPLICATIONS (decide
-  /// those that wait first; metadata: applications), NO_RECEIVER (there is no pool),
-  /// TOO_MANY_MEMBERS (more than 50,000: transfer some first).
-  /// Callers: administrators of a level above.
+  /// ORGANIZATION_DISSOLVED, ORGANIZATION_HAS_CHILDREN (dissolve or move them first),
+  /// ORGANIZATION_HAS_MEMBERS (without pool_members), ORGANIZATION_HAS_APPLICATIONS (decide the
+  /// pending ones first; metadata: applications), NO_RECEIVER (there is no pool), TOO_MANY_MEMBERS
+  /// (more than 50,000: transfer some first).
+  /// Callers: administrators of a higher level.
   nonisolated(nonsending) func dissolveOrganization(
     _ request: DissolveOrganizationRequest, context: ServerContext
   ) async throws -> DissolveOrganizationResponse
 
-  /// Moves an organization, with everything below it, to stand below another one, in one step.
-  /// Idempotent by request id.
+  /// Moves an organization with its subtree below another parent, atomically. Idempotent by request
+  /// id.
   /// Errors: NOT_FOUND / ORGANIZATION_NOT_FOUND, PARENT_NOT_FOUND; ABORTED / ETAG_MISMATCH;
   /// FAILED_PRECONDITION / ORGANIZATION_DISSOLVED, MOVE_BELOW_ITSELF, INVALID_PARENT, TREE_TOO_DEEP.
-  /// Callers: administrators of a level above both places.
+  /// Callers: administrators of a level above both positions.
   nonisolated(nonsending) func moveOrganization(
     _ request: MoveOrganizationRequest, context: ServerContext
   ) async throws -> MoveOrganizationResponse
 
-  /// Notes that a federation covers an enterprise or joint union (二次覆盖); nobody's membership
-  /// changes. Covering again changes nothing. Idempotent by request id.
+  /// Records that a federation covers an enterprise or joint union (二次覆盖); memberships don't change.
+  /// Covering again changes nothing. Idempotent by request id.
   /// Errors: NOT_FOUND / ORGANIZATION_NOT_FOUND; FAILED_PRECONDITION / ORGANIZATION_DISSOLVED,
   /// COVER_KINDS (not a federation, or not such a union).
   /// Callers: administrators of a level above both.
@@ -106,22 +105,23 @@ public protocol MembersServiceProtocol: RPCService {
     _ request: CoverOrganizationRequest, context: ServerContext
   ) async throws -> CoverOrganizationResponse
 
-  /// Ends what CoverOrganization noted; ending it again changes nothing. Idempotent by request id.
+  /// Removes a relation created by CoverOrganization; removing it again changes nothing. Idempotent
+  /// by request id.
   /// Errors: NOT_FOUND / ORGANIZATION_NOT_FOUND. Callers: administrators of a level above both.
   nonisolated(nonsending) func uncoverOrganization(
     _ request: UncoverOrganizationRequest, context: ServerContext
   ) async throws -> UncoverOrganizationResponse
 
-  /// Streams a subtree, those above before those below, so that it can be imported elsewhere. Each
-  /// page is read by itself: what moves meanwhile may be missing or come twice.
+  /// Streams a subtree, parents before children, so that it can be imported elsewhere. Each page is
+  /// a read of its own: an organization moved meanwhile may be missing or sent twice.
   /// Errors: PERMISSION_DENIED / OUT_OF_SCOPE. Callers: staff.
   nonisolated(nonsending) func exportOrganizations(
     _ request: ExportOrganizationsRequest, responses: ResponseWriter<ExportOrganizationsResponse>,
     context: ServerContext
   ) async throws
 
-  /// Streams a subtree as it is, then every change of it; from a cursor on, the changes since. At
-  /// least once, in the order of the changes of each organization.
+  /// Streams a snapshot of a subtree, then its changes; from a cursor on, only the changes since. At
+  /// least once, in order per organization.
   /// Errors: PERMISSION_DENIED / OUT_OF_SCOPE; INVALID_ARGUMENT / INVALID_CURSOR.
   /// Callers: staff.
   nonisolated(nonsending) func watchOrganizationTree(
@@ -129,20 +129,20 @@ public protocol MembersServiceProtocol: RPCService {
     context: ServerContext
   ) async throws
 
-  /// Reads a region of the table that organizations and applications are checked against; a code
-  /// that no region has any more too. Errors: NOT_FOUND / REGION_NOT_FOUND.
+  /// Returns a region of the table against which organizations and applications are validated,
+  /// including retired codes. Errors: NOT_FOUND / REGION_NOT_FOUND.
   /// Callers: partners, staff, members.
   nonisolated(nonsending) func getRegion(
     _ request: GetRegionRequest, context: ServerContext
   ) async throws -> GetRegionResponse
 
-  /// Lists the parts of a region by code, paged. Errors: NOT_FOUND / REGION_NOT_FOUND;
+  /// Lists the child regions of a region by code, paged. Errors: NOT_FOUND / REGION_NOT_FOUND;
   /// INVALID_ARGUMENT / INVALID_PAGE_TOKEN. Callers: partners, staff, members.
   nonisolated(nonsending) func listRegions(
     _ request: ListRegionsRequest, context: ServerContext
   ) async throws -> ListRegionsResponse
 
-  /// Issues a code of an organization. Idempotent by request id.
+  /// Issues a code for an organization. Idempotent by request id.
   /// Errors: NOT_FOUND / ORGANIZATION_NOT_FOUND; FAILED_PRECONDITION / ORGANIZATION_NOT_ACTIVE.
   /// Callers: clerks.
   nonisolated(nonsending) func issueOrganizationCode(
@@ -155,104 +155,108 @@ public protocol MembersServiceProtocol: RPCService {
     _ request: RevokeOrganizationCodeRequest, context: ServerContext
   ) async throws -> RevokeOrganizationCodeResponse
 
-  /// Lists an organization's codes, the newest first, paged.
+  /// Lists an organization's codes, newest first, paged.
   /// Errors: NOT_FOUND / ORGANIZATION_NOT_FOUND; INVALID_ARGUMENT / INVALID_PAGE_TOKEN.
   /// Callers: clerks.
   nonisolated(nonsending) func listOrganizationCodes(
     _ request: ListOrganizationCodesRequest, context: ServerContext
   ) async throws -> ListOrganizationCodesResponse
 
-  /// Renders a code that holds: its text, its link, or a QR code as SVG or PNG.
+  /// Renders a valid code as text, link, or QR code in SVG or PNG.
   /// Errors: NOT_FOUND / CODE_NOT_FOUND; FAILED_PRECONDITION / CODE_EXPIRED, CODE_REVOKED,
-  /// NO_CODE_LINK (a link was asked for, and no page is configured). Callers: clerks.
+  /// NO_CODE_LINK (a link was requested, but no page is configured). Callers: clerks.
   nonisolated(nonsending) func renderOrganizationCode(
     _ request: RenderOrganizationCodeRequest, context: ServerContext
   ) async throws -> RenderOrganizationCodeResponse
 
-  /// Says which organization a scanned code belongs to, and what the caller may do with it.
+  /// Returns the organization of a scanned code, and the actions available to the caller.
   /// Errors: INVALID_ARGUMENT / CODE_MALFORMED, CODE_FORGED; FAILED_PRECONDITION / CODE_EXPIRED,
   /// CODE_REVOKED. Callers: partners, staff, members.
   nonisolated(nonsending) func resolveOrganizationCode(
     _ request: ResolveOrganizationCodeRequest, context: ServerContext
   ) async throws -> ResolveOrganizationCodeResponse
 
-  /// Takes in one application, durably. Idempotent by request id. With validate_only it is checked
-  /// and routed, and nothing is stored: the enrollment of the reply has no name.
+  /// Submits one application, which is stored durably. Idempotent by request id. With validate_only
+  /// it is validated and routed but not stored: the enrollment in the reply has no name.
   /// Errors: INVALID_ARGUMENT / INVALID_FIELDS (field reasons: REQUIRED, INVALID_ID, ID_OBSOLETE,
   /// UNDER_AGE, INVALID_PHONE, INVALID_NAME, INVALID_CREDIT_CODE, UNKNOWN_REGION, TOO_LONG …),
   /// CODE_MALFORMED, CODE_FORGED; FAILED_PRECONDITION / CODE_EXPIRED, CODE_REVOKED,
-  /// ORGANIZATION_NOT_ACTIVE, NO_RECEIVER, and for staff MEMBERSHIP_CLOSED (a partner learns no more
-  /// than that the application was received). Callers: partners, clerks.
+  /// ORGANIZATION_NOT_ACTIVE, NO_RECEIVER, and for staff MEMBERSHIP_CLOSED (a partner only learns
+  /// that the application was received). Callers: partners, clerks.
   nonisolated(nonsending) func submitEnrollment(
     _ request: SubmitEnrollmentRequest, context: ServerContext
   ) async throws -> SubmitEnrollmentResponse
 
-  /// Takes in many applications, a result a record in the order of the records; each is stored
-  /// durably before its result is sent. A refused record does not stop the stream; its result has
-  /// the code and reason that SubmitEnrollment would have given. Idempotent by record. A record with
-  /// validate_only is a dry run: all wrong fields and the route, nothing stored.
+  /// Submits many applications and returns one result per record, in record order; each record is
+  /// stored durably before its result is sent. A refused record does not end the stream; its result
+  /// has the code and reason of the equivalent SubmitEnrollment call. Idempotent per record. A
+  /// record with validate_only is a dry run, which reports all invalid fields and the route, but
+  /// stores nothing.
   /// Callers: partners, clerks.
   nonisolated(nonsending) func enrollMembers(
     _ requests: RequestStream<EnrollMembersRequest>, responses: ResponseWriter<EnrollMembersResponse>,
     context: ServerContext
   ) async throws
 
-  /// Reads an enrollment: a partner its own, staff those of their subtree.
+  /// Returns an enrollment: to a partner their own, to staff those of their subtree.
   /// Errors: NOT_FOUND / ENROLLMENT_NOT_FOUND. Callers: partners, staff.
   nonisolated(nonsending) func getEnrollment(
     _ request: GetEnrollmentRequest, context: ServerContext
   ) async throws -> GetEnrollmentResponse
 
-  /// Lists enrollments: staff those of a subtree, by default the ones that wait; a partner its own.
+  /// Lists enrollments: to staff those of a subtree, by default the undecided ones; to a partner
+  /// their own.
   /// Errors: INVALID_ARGUMENT / INVALID_PAGE_TOKEN. Callers: partners, staff.
   nonisolated(nonsending) func listEnrollments(
     _ request: ListEnrollmentsRequest, context: ServerContext
   ) async throws -> ListEnrollmentsResponse
 
-  /// Approves an enrollment that waits (PENDING or HELD): the person is a member of the organization
-  /// that it was routed to; who is a member already stays where they are. Idempotent by request id.
+  /// Approves an undecided enrollment (PENDING or HELD): the person becomes a member of the
+  /// organization to which it was routed; an existing member stays in their union. Idempotent by
+  /// request id.
   /// Errors: NOT_FOUND / ENROLLMENT_NOT_FOUND; ABORTED / ETAG_MISMATCH; FAILED_PRECONDITION /
-  /// ENROLLMENT_NOT_WAITING, ORGANIZATION_NOT_ACTIVE, MEMBERSHIP_CLOSED. Callers: clerks in whose
-  /// subtree the receiving organization is.
+  /// ENROLLMENT_NOT_WAITING, ORGANIZATION_NOT_ACTIVE, MEMBERSHIP_CLOSED. Callers: clerks with the
+  /// receiving organization in their subtree.
   nonisolated(nonsending) func approveEnrollment(
     _ request: ApproveEnrollmentRequest, context: ServerContext
   ) async throws -> ApproveEnrollmentResponse
 
-  /// Refuses an enrollment that waits (PENDING or HELD), with a reason. Idempotent by request id.
+  /// Refuses an undecided enrollment (PENDING or HELD), with a reason. Idempotent by request id.
   /// Errors: NOT_FOUND / ENROLLMENT_NOT_FOUND; ABORTED / ETAG_MISMATCH; FAILED_PRECONDITION /
-  /// ENROLLMENT_NOT_WAITING. Callers: clerks in whose subtree the receiving organization is.
+  /// ENROLLMENT_NOT_WAITING. Callers: clerks with the receiving organization in their subtree.
   nonisolated(nonsending) func refuseEnrollment(
     _ request: RefuseEnrollmentRequest, context: ServerContext
   ) async throws -> RefuseEnrollmentResponse
 
-  /// Withdraws an enrollment that waits, at the person's wish. Idempotent by request id. A partner
-  /// gets the same answer whether it waited or not: withdrawing tells nothing of the person.
+  /// Withdraws an undecided enrollment at the person's request. Idempotent by request id. A partner
+  /// gets the same reply for decided enrollments, so that withdrawing reveals nothing about the
+  /// person.
   /// Errors: NOT_FOUND / ENROLLMENT_NOT_FOUND; for staff FAILED_PRECONDITION /
-  /// ENROLLMENT_NOT_WAITING. Callers: the partner that made it; clerks that made it or in whose
-  /// subtree the receiving organization is.
+  /// ENROLLMENT_NOT_WAITING. Callers: the partner that submitted it; clerks that submitted it or
+  /// have the receiving organization in their subtree.
   nonisolated(nonsending) func withdrawEnrollment(
     _ request: WithdrawEnrollmentRequest, context: ServerContext
   ) async throws -> WithdrawEnrollmentResponse
 
-  /// Reads a member of the caller's subtree, masked. Errors: NOT_FOUND / MEMBER_NOT_FOUND.
+  /// Returns a member of the caller's subtree, masked. Errors: NOT_FOUND / MEMBER_NOT_FOUND.
   /// Callers: staff.
   nonisolated(nonsending) func getMember(
     _ request: GetMemberRequest, context: ServerContext
   ) async throws -> GetMemberResponse
 
-  /// Lists the members of a subtree in order of member number, masked and paged.
+  /// Lists the members of a subtree by member number, masked and paged.
   /// Errors: INVALID_ARGUMENT / INVALID_PAGE_TOKEN. Callers: staff.
   nonisolated(nonsending) func listMembers(
     _ request: ListMembersRequest, context: ServerContext
   ) async throws -> ListMembersResponse
 
-  /// Shows a member's data in full; written to the audit log before the data leaves.
+  /// Returns a member's data in full, after writing an audit entry.
   /// Errors: NOT_FOUND / MEMBER_NOT_FOUND. Callers: administrators.
   nonisolated(nonsending) func revealMember(
     _ request: RevealMemberRequest, context: ServerContext
   ) async throws -> RevealMemberResponse
 
-  /// Reads a member's own code, to print or show it. Errors: NOT_FOUND / MEMBER_NOT_FOUND.
+  /// Returns a member's own code, for printing or display. Errors: NOT_FOUND / MEMBER_NOT_FOUND.
   /// Callers: clerks.
   nonisolated(nonsending) func getMemberCode(
     _ request: GetMemberCodeRequest, context: ServerContext
@@ -265,36 +269,37 @@ public protocol MembersServiceProtocol: RPCService {
     _ request: RetainMemberRequest, context: ServerContext
   ) async throws -> RetainMemberResponse
 
-  /// Makes a retained membership active again. Idempotent by request id.
+  /// Reactivates a retained membership. Idempotent by request id.
   /// Errors: NOT_FOUND / MEMBER_NOT_FOUND; FAILED_PRECONDITION / MEMBERSHIP_STATE; ABORTED /
   /// ETAG_MISMATCH. Callers: clerks.
   nonisolated(nonsending) func restoreMember(
     _ request: RestoreMemberRequest, context: ServerContext
   ) async throws -> RestoreMemberResponse
 
-  /// Leaves the union: allowed to every live member, whatever is open. Idempotent by request id.
-  /// Errors: NOT_FOUND / MEMBER_NOT_FOUND; FAILED_PRECONDITION / MEMBERSHIP_STATE where there is no
-  /// live membership; ABORTED / ETAG_MISMATCH. Callers: members, for themselves; clerks, on their
-  /// behalf with a reason.
+  /// Ends a live membership at the member's request, which is always allowed. Idempotent by request
+  /// id.
+  /// Errors: NOT_FOUND / MEMBER_NOT_FOUND; FAILED_PRECONDITION / MEMBERSHIP_STATE without a live
+  /// membership; ABORTED / ETAG_MISMATCH. Callers: members, for themselves; clerks, on their behalf
+  /// with a reason.
   nonisolated(nonsending) func leaveUnion(
     _ request: LeaveUnionRequest, context: ServerContext
   ) async throws -> LeaveUnionResponse
 
-  /// Expels a live member: no application revives the membership. Idempotent by request id.
+  /// Expels a live member; no application revives the membership. Idempotent by request id.
   /// Errors: NOT_FOUND / MEMBER_NOT_FOUND; FAILED_PRECONDITION / MEMBERSHIP_STATE; ABORTED /
   /// ETAG_MISMATCH. Callers: administrators.
   nonisolated(nonsending) func expelMember(
     _ request: ExpelMemberRequest, context: ServerContext
   ) async throws -> ExpelMemberResponse
 
-  /// Records that a live member died. Idempotent by request id.
+  /// Records the death of a live member. Idempotent by request id.
   /// Errors: NOT_FOUND / MEMBER_NOT_FOUND; FAILED_PRECONDITION / MEMBERSHIP_STATE; ABORTED /
   /// ETAG_MISMATCH. Callers: clerks.
   nonisolated(nonsending) func recordDeath(
     _ request: RecordDeathRequest, context: ServerContext
   ) async throws -> RecordDeathResponse
 
-  /// Changes facts of a live member that the mask names. Idempotent by request id.
+  /// Updates the fields of a live member named by the mask. Idempotent by request id.
   /// Errors: INVALID_ARGUMENT / INVALID_FIELDS (update_mask: INVALID_MASK; member.etag: REQUIRED …);
   /// NOT_FOUND / MEMBER_NOT_FOUND; FAILED_PRECONDITION / MEMBERSHIP_STATE; ABORTED / ETAG_MISMATCH.
   /// Callers: clerks.
@@ -302,26 +307,27 @@ public protocol MembersServiceProtocol: RPCService {
     _ request: UpdateMemberRequest, context: ServerContext
   ) async throws -> UpdateMemberResponse
 
-  /// Lists the log of a membership, the oldest entry first, paged.
+  /// Lists the log of a membership, oldest entry first, paged.
   /// Errors: NOT_FOUND / MEMBER_NOT_FOUND; INVALID_ARGUMENT / INVALID_PAGE_TOKEN.
-  /// Callers: staff; members, of themselves.
+  /// Callers: staff; members, for themselves.
   nonisolated(nonsending) func listMembershipLog(
     _ request: ListMembershipLogRequest, context: ServerContext
   ) async throws -> ListMembershipLogResponse
 
-  /// Reads a pool case: staff of its pool, its custodian or its receiver.
+  /// Returns a pool case to staff of its pool, its custodian or its receiver.
   /// Errors: NOT_FOUND / POOL_CASE_NOT_FOUND. Callers: staff.
   nonisolated(nonsending) func getPoolCase(
     _ request: GetPoolCaseRequest, context: ServerContext
   ) async throws -> GetPoolCaseResponse
 
-  /// Lists pool cases, the first due first, paged: of the pools of a subtree, of a custodian, or of
-  /// a receiver. Errors: INVALID_ARGUMENT / INVALID_PAGE_TOKEN. Callers: staff.
+  /// Lists pool cases by due date, paged: those of the pools of a subtree, of a custodian, or of a
+  /// receiver. Errors: INVALID_ARGUMENT / INVALID_PAGE_TOKEN. Callers: staff.
   nonisolated(nonsending) func listPoolCases(
     _ request: ListPoolCasesRequest, context: ServerContext
   ) async throws -> ListPoolCasesResponse
 
-  /// Assigns a waiting case to a union. Of several at once one does it. Idempotent by request id.
+  /// Assigns a waiting case to a union. Of concurrent assignments, one succeeds. Idempotent by
+  /// request id.
   /// Errors: NOT_FOUND / POOL_CASE_NOT_FOUND, ORGANIZATION_NOT_FOUND; FAILED_PRECONDITION /
   /// POOL_CASE_STATE, ORGANIZATION_NOT_ACTIVE, NO_INDIVIDUAL_MEMBERS; ABORTED / ETAG_MISMATCH.
   /// Callers: clerks of the pool or its custodian.
@@ -329,31 +335,33 @@ public protocol MembersServiceProtocol: RPCService {
     _ request: AssignPoolCaseRequest, context: ServerContext
   ) async throws -> AssignPoolCaseResponse
 
-  /// Assigns many cases, a result a row in the order of the rows; each is stored durably before its
-  /// result is sent. A refused row does not stop the stream; its result has the code and reason that
-  /// AssignPoolCase would have given. Idempotent by row. Callers: clerks of the pools or their
-  /// custodians.
+  /// Assigns many cases and returns one result per row, in row order; each row is stored durably
+  /// before its result is sent. A refused row does not end the stream; its result has the code and
+  /// reason of the equivalent AssignPoolCase call. Idempotent per row. Callers: clerks of the pools
+  /// or their custodians.
   nonisolated(nonsending) func dispatchPoolCases(
     _ requests: RequestStream<DispatchPoolCasesRequest>, responses: ResponseWriter<DispatchPoolCasesResponse>,
     context: ServerContext
   ) async throws
 
-  /// Confirms an assigned case: the member is active in the receiving union. Idempotent by request
-  /// id. Errors: NOT_FOUND / POOL_CASE_NOT_FOUND; FAILED_PRECONDITION / POOL_CASE_STATE,
+  /// Confirms an assigned case: the member becomes active in the receiving union. Idempotent by
+  /// request id. Errors: NOT_FOUND / POOL_CASE_NOT_FOUND; FAILED_PRECONDITION / POOL_CASE_STATE,
   /// ORGANIZATION_NOT_ACTIVE; ABORTED / ETAG_MISMATCH. Callers: clerks of the receiver.
   nonisolated(nonsending) func confirmPoolCase(
     _ request: ConfirmPoolCaseRequest, context: ServerContext
   ) async throws -> ConfirmPoolCaseResponse
 
-  /// Returns an assigned case to its custodian, to wait again. Idempotent by request id.
+  /// Returns an assigned case to its custodian, where it waits for another union. Idempotent by
+  /// request id.
   /// Errors: NOT_FOUND / POOL_CASE_NOT_FOUND; FAILED_PRECONDITION / POOL_CASE_STATE; ABORTED /
   /// ETAG_MISMATCH. Callers: clerks of the receiver; of the pool or its custodian, to take it back.
   nonisolated(nonsending) func returnPoolCase(
     _ request: ReturnPoolCaseRequest, context: ServerContext
   ) async throws -> ReturnPoolCaseResponse
 
-  /// Asks for a transfer to another union, named or by its scanned code; a code that accepts
-  /// transfers completes it at once. One open transfer a member. Idempotent by request id.
+  /// Requests a transfer to another union, given by name or by its scanned code; a code that accepts
+  /// transfers completes it at once. A member has at most one open transfer. Idempotent by request
+  /// id.
   /// Errors: NOT_FOUND / MEMBER_NOT_FOUND, ORGANIZATION_NOT_FOUND; INVALID_ARGUMENT / INVALID_FIELDS
   /// (organization_code: CODE_MALFORMED, CODE_FORGED); FAILED_PRECONDITION / MEMBERSHIP_STATE,
   /// ORGANIZATION_NOT_ACTIVE, NO_INDIVIDUAL_MEMBERS, CODE_EXPIRED, CODE_REVOKED, SAME_ORGANIZATION;
@@ -362,8 +370,8 @@ public protocol MembersServiceProtocol: RPCService {
     _ request: RequestTransferRequest, context: ServerContext
   ) async throws -> RequestTransferResponse
 
-  /// Accepts a transfer: the member is of the receiving union, in one step. In time until the day of
-  /// expiry ends in China. Idempotent by request id. Errors: NOT_FOUND / TRANSFER_NOT_FOUND;
+  /// Accepts a transfer: moves the member to the receiving union atomically. Possible until the end
+  /// of the expiry day in China. Idempotent by request id. Errors: NOT_FOUND / TRANSFER_NOT_FOUND;
   /// PERMISSION_DENIED / OUT_OF_SCOPE; FAILED_PRECONDITION / TRANSFER_STATE, TRANSFER_EXPIRED,
   /// SAME_ORGANIZATION, ORGANIZATION_NOT_ACTIVE; ABORTED / ETAG_MISMATCH.
   /// Callers: clerks of the receiver.
@@ -371,7 +379,7 @@ public protocol MembersServiceProtocol: RPCService {
     _ request: AcceptTransferRequest, context: ServerContext
   ) async throws -> AcceptTransferResponse
 
-  /// Declines a transfer: the member stays. Idempotent by request id.
+  /// Declines a transfer: the member stays in their union. Idempotent by request id.
   /// Errors: NOT_FOUND / TRANSFER_NOT_FOUND; PERMISSION_DENIED / OUT_OF_SCOPE; FAILED_PRECONDITION /
   /// TRANSFER_STATE; ABORTED / ETAG_MISMATCH. Callers: clerks of the receiver.
   nonisolated(nonsending) func declineTransfer(
@@ -380,110 +388,112 @@ public protocol MembersServiceProtocol: RPCService {
 
   /// Withdraws a transfer. Idempotent by request id. Errors: NOT_FOUND / TRANSFER_NOT_FOUND;
   /// PERMISSION_DENIED / OUT_OF_SCOPE; FAILED_PRECONDITION / TRANSFER_STATE; ABORTED /
-  /// ETAG_MISMATCH. Callers: members, of their own; clerks in whose subtree the member is.
+  /// ETAG_MISMATCH. Callers: members, for themselves; clerks with the member in their subtree.
   nonisolated(nonsending) func cancelTransfer(
     _ request: CancelTransferRequest, context: ServerContext
   ) async throws -> CancelTransferResponse
 
-  /// Reads a transfer: the member, staff of the union that is left and of the receiver.
+  /// Returns a transfer to the member, and to staff of the former union and of the receiver.
   /// Errors: NOT_FOUND / TRANSFER_NOT_FOUND. Callers: staff, members.
   nonisolated(nonsending) func getTransfer(
     _ request: GetTransferRequest, context: ServerContext
   ) async throws -> GetTransferResponse
 
-  /// Lists the transfers to the unions of a subtree, or of a member; the first due first, paged.
+  /// Lists the transfers to the unions of a subtree, or those of a member, by due date, paged.
   /// Errors: INVALID_ARGUMENT / INVALID_PAGE_TOKEN; NOT_FOUND / MEMBER_NOT_FOUND.
-  /// Callers: staff; members, of their own.
+  /// Callers: staff; members, for themselves.
   nonisolated(nonsending) func listTransfers(
     _ request: ListTransfersRequest, context: ServerContext
   ) async throws -> ListTransfersResponse
 
-  /// Lists possible duplicates whose persons are both in a subtree, the oldest first, paged.
+  /// Lists possible duplicates with both persons in a subtree, oldest first, paged.
   /// Errors: INVALID_ARGUMENT / INVALID_PAGE_TOKEN. Callers: staff.
   nonisolated(nonsending) func listDuplicates(
     _ request: ListDuplicatesRequest, context: ServerContext
   ) async throws -> ListDuplicatesResponse
 
-  /// Judges a possible duplicate: two persons, or one, whose records are merged into the survivor.
-  /// The survivor has the earlier join date; number, codes and resident ID of the other lead to the
-  /// survivor. Idempotent by request id. Errors: NOT_FOUND / DUPLICATE_NOT_FOUND;
-  /// INVALID_ARGUMENT / INVALID_FIELDS (survivor: NOT_A_PARTY); FAILED_PRECONDITION /
-  /// DUPLICATE_STATE, MEMBERSHIP_STATE where one of them is no live member, MERGED_RECORDS where
-  /// others are merged into the one that would go; ABORTED / ETAG_MISMATCH.
-  /// Callers: clerks who have both.
+  /// Judges a possible duplicate: as two persons, or as one, whose records are merged into the
+  /// survivor. The survivor gets the earlier join date; the other record's number, codes and
+  /// resident ID resolve to the survivor. Idempotent by request id. Errors: NOT_FOUND /
+  /// DUPLICATE_NOT_FOUND; INVALID_ARGUMENT / INVALID_FIELDS (survivor: NOT_A_PARTY);
+  /// FAILED_PRECONDITION / DUPLICATE_STATE, MEMBERSHIP_STATE if one of them is not a live member,
+  /// MERGED_RECORDS if other records are merged into the one to be merged; ABORTED / ETAG_MISMATCH.
+  /// Callers: clerks with both in their subtree.
   nonisolated(nonsending) func judgeDuplicate(
     _ request: JudgeDuplicateRequest, context: ServerContext
   ) async throws -> JudgeDuplicateResponse
 
-  /// Undoes a merge: both records are what they were; that of a union that was dissolved meanwhile
-  /// is back in the holding pool. Idempotent by request id.
+  /// Undoes a merge: restores both records; a record whose union was dissolved meanwhile returns to
+  /// the holding pool. Idempotent by request id.
   /// Errors: NOT_FOUND / DUPLICATE_NOT_FOUND; FAILED_PRECONDITION / DUPLICATE_STATE,
-  /// ORGANIZATION_NOT_ACTIVE where the record's union takes nobody now, NO_RECEIVER where there is
-  /// no pool; ABORTED / ETAG_MISMATCH. Callers: clerks who have both.
+  /// ORGANIZATION_NOT_ACTIVE if the record's union receives no members at present, NO_RECEIVER if
+  /// there is no pool; ABORTED / ETAG_MISMATCH. Callers: clerks with both in their subtree.
   nonisolated(nonsending) func undoMerge(
     _ request: UndoMergeRequest, context: ServerContext
   ) async throws -> UndoMergeResponse
 
-  /// Reads one's own membership, masked, with one's own code. A merged record's is the survivor's.
-  /// Errors: NOT_FOUND / MEMBER_NOT_FOUND. Callers: members.
+  /// Returns the caller's own membership, masked, with their own code; that of the survivor for a
+  /// merged record. Errors: NOT_FOUND / MEMBER_NOT_FOUND. Callers: members.
   nonisolated(nonsending) func getMyMembership(
     _ request: GetMyMembershipRequest, context: ServerContext
   ) async throws -> GetMyMembershipResponse
 
-  /// Asks for a correction of one's name, resident ID or phone. One open correction a person.
-  /// Idempotent by request id. Errors: INVALID_ARGUMENT / INVALID_FIELDS (as of an application);
-  /// NOT_FOUND / MEMBER_NOT_FOUND; ALREADY_EXISTS / CORRECTION_OPEN.
+  /// Requests a correction of a name, resident ID or phone number. A person has at most one open
+  /// correction. Idempotent by request id. Errors: INVALID_ARGUMENT / INVALID_FIELDS (as for an
+  /// application); NOT_FOUND / MEMBER_NOT_FOUND; ALREADY_EXISTS / CORRECTION_OPEN.
   /// Callers: members, for themselves; clerks, on their behalf.
   nonisolated(nonsending) func requestCorrection(
     _ request: RequestCorrectionRequest, context: ServerContext
   ) async throws -> RequestCorrectionResponse
 
-  /// Lists corrections, masked, the oldest first, paged. Errors: INVALID_ARGUMENT /
-  /// INVALID_PAGE_TOKEN. Callers: staff, of their subtree; members, of their own.
+  /// Lists corrections, masked, oldest first, paged. Errors: INVALID_ARGUMENT / INVALID_PAGE_TOKEN.
+  /// Callers: staff, for their subtree; members, for themselves.
   nonisolated(nonsending) func listCorrections(
     _ request: ListCorrectionsRequest, context: ServerContext
   ) async throws -> ListCorrectionsResponse
 
-  /// Accepts a correction, which corrects the data and what the person is found by, or declines it.
-  /// Idempotent by request id. Errors: NOT_FOUND / CORRECTION_NOT_FOUND; FAILED_PRECONDITION /
-  /// CORRECTION_STATE; ALREADY_EXISTS / RESIDENT_ID_TAKEN where another record has that resident ID;
-  /// ABORTED / ETAG_MISMATCH. Callers: administrators.
+  /// Accepts a correction, which updates the data and the hashes by which the person is found, or
+  /// declines it. Idempotent by request id. Errors: NOT_FOUND / CORRECTION_NOT_FOUND;
+  /// FAILED_PRECONDITION / CORRECTION_STATE; ALREADY_EXISTS / RESIDENT_ID_TAKEN if another record
+  /// has the resident ID; ABORTED / ETAG_MISMATCH. Callers: administrators.
   nonisolated(nonsending) func decideCorrection(
     _ request: DecideCorrectionRequest, context: ServerContext
   ) async throws -> DecideCorrectionResponse
 
-  /// Streams all that is stored of a person, in full; written to the audit log before the data
-  /// leaves: the record, then those that are merged into it. Errors: NOT_FOUND / MEMBER_NOT_FOUND,
-  /// ENROLLMENT_NOT_FOUND; INVALID_ARGUMENT, name IS_MEMBER, for an application of somebody who has
-  /// a membership. Callers: members, of themselves; administrators, on their behalf.
+  /// Streams all stored data of a person in full, after writing an audit entry: the record, then the
+  /// records merged into it. Errors: NOT_FOUND / MEMBER_NOT_FOUND, ENROLLMENT_NOT_FOUND;
+  /// INVALID_ARGUMENT, name IS_MEMBER, for an application of a person who has a membership. Callers:
+  /// members, for themselves; administrators, on their behalf.
   nonisolated(nonsending) func exportPersonalData(
     _ request: ExportPersonalDataRequest, responses: ResponseWriter<ExportPersonalDataResponse>,
     context: ServerContext
   ) async throws
 
-  /// Erases a person: their key is destroyed, what they are found by removed, and a live membership
-  /// left. A tombstone without personal data remains. Whoever applies later is a new person.
-  /// Records merged into theirs are erased with them. Idempotent by request id.
-  /// Errors: NOT_FOUND / MEMBER_NOT_FOUND, once erased too; FAILED_PRECONDITION / MEMBERSHIP_STATE
-  /// for a merged record, which goes with its survivor; NOT_FOUND / ENROLLMENT_NOT_FOUND and
-  /// INVALID_ARGUMENT, name IS_MEMBER, as for an export. Callers: members, of themselves;
-  /// administrators, on their behalf.
+  /// Erases a person: destroys their data key, deletes the hashes by which they are found, and ends
+  /// a live membership. A tombstone without personal data remains. A later application is one of a
+  /// new person. Records merged into this one are erased, too. Idempotent by request id.
+  /// Errors: NOT_FOUND / MEMBER_NOT_FOUND, also after the erasure; FAILED_PRECONDITION /
+  /// MEMBERSHIP_STATE for a merged record, which is erased with its survivor; NOT_FOUND /
+  /// ENROLLMENT_NOT_FOUND and INVALID_ARGUMENT, name IS_MEMBER, as for an export. Callers: members,
+  /// for themselves; administrators, on their behalf.
   nonisolated(nonsending) func erasePersonalData(
     _ request: ErasePersonalDataRequest, context: ServerContext
   ) async throws -> ErasePersonalDataResponse
 
-  /// Says which members own the codes. Callers: the stations service.
+  /// Returns the members that own the given codes. Callers: the stations service.
   nonisolated(nonsending) func resolveMemberCodes(
     _ request: ResolveMemberCodesRequest, context: ServerContext
   ) async throws -> ResolveMemberCodesResponse
 
-  /// Says which live members have a phone, found by its keyed hash. Callers: the gateway.
+  /// Returns the live members with a phone number, looked up by its keyed hash. Callers: the
+  /// gateway.
   nonisolated(nonsending) func findPhoneMembers(
     _ request: FindPhoneMembersRequest, context: ServerContext
   ) async throws -> FindPhoneMembersResponse
 
-  /// Counts new members of a subtree by group, channel, campaign or day; kept incrementally.
-  /// Errors: INVALID_ARGUMENT / TOO_MANY_ROWS (more than 10,000: narrow the dates, ask for fewer
+  /// Returns the new members of a subtree by group, channel, campaign or day, from incremental
+  /// counters.
+  /// Errors: INVALID_ARGUMENT / TOO_MANY_ROWS (more than 10,000: narrow the dates, request fewer
   /// dimensions, or export). Callers: staff.
   nonisolated(nonsending) func getEnrollmentStatistics(
     _ request: GetEnrollmentStatisticsRequest, context: ServerContext
@@ -496,8 +506,9 @@ public protocol MembersServiceProtocol: RPCService {
     context: ServerContext
   ) async throws
 
-  /// States how many people of a group there are to organize in a subtree, with source and day: the
-  /// denominator of coverage. Idempotent by request id; one of the same day is replaced.
+  /// Sets the base of a group in a subtree, i.e. the number of people to be organized, with source
+  /// and day: the denominator of coverage. Idempotent by request id; a base of the same day is
+  /// replaced.
   /// Errors: NOT_FOUND / ORGANIZATION_NOT_FOUND. Callers: administrators.
   nonisolated(nonsending) func setBase(
     _ request: SetBaseRequest, context: ServerContext
@@ -509,25 +520,25 @@ public protocol MembersServiceProtocol: RPCService {
     _ request: ListBasesRequest, context: ServerContext
   ) async throws -> ListBasesResponse
 
-  /// States what share of a base is to be organized. Idempotent by request id.
+  /// Sets the share of a base to be organized. Idempotent by request id.
   /// Errors: NOT_FOUND / ORGANIZATION_NOT_FOUND. Callers: administrators.
   nonisolated(nonsending) func setCoverageTarget(
     _ request: SetCoverageTargetRequest, context: ServerContext
   ) async throws -> SetCoverageTargetResponse
 
-  /// Says how much of the newest base a subtree has organized: numerator, denominator, its source
-  /// and date, the share, and the people who are missing for the target. Kept incrementally: exact
-  /// with the last commit. Callers: staff.
+  /// Returns the coverage of the newest base in a subtree: numerator, denominator with source and
+  /// date, share, and the number of people missing for the target. Uses incremental counters, which
+  /// include the last commit. Callers: staff.
   nonisolated(nonsending) func getCoverage(
     _ request: GetCoverageRequest, context: ServerContext
   ) async throws -> GetCoverageResponse
 
-  /// Compares a licence or industry roster with the members: first a message with the purpose, then
-  /// rows by thousands, as resident IDs or their SHA-256; the verdicts come in the order of the
-  /// messages, and a summary last, with the units that no union covers. Nothing of the roster is
-  /// stored, but for who is no member where an outreach list is named; the purpose is in the audit
-  /// log before the first verdict leaves. Rows count against a quota of the organization and day,
-  /// those of a repeated stream too.
+  /// Compares a licence or industry roster with the members. The first message states the purpose,
+  /// further ones hold thousands of rows each, as resident IDs or their SHA-256. The verdicts are
+  /// sent in the order of the messages, followed by a summary with the units that no union covers.
+  /// Nothing of the roster is stored, except for people who are not members if an outreach list is
+  /// named; the purpose is in the audit log before the first verdict is sent. Rows, including those
+  /// of a repeated stream, count against a daily quota of the organization.
   /// Errors: INVALID_ARGUMENT / INVALID_FIELDS; NOT_FOUND / OUTREACH_NOT_FOUND; FAILED_PRECONDITION
   /// / OUTREACH_STATE (the list is closed); RESOURCE_EXHAUSTED / ROSTER_QUOTA, OUTREACH_FULL (more
   /// than 100,000 people in a list).
@@ -537,73 +548,73 @@ public protocol MembersServiceProtocol: RPCService {
     context: ServerContext
   ) async throws
 
-  /// Makes an empty list of people to contact; CompareRoster fills it with who is no member.
+  /// Creates an empty list of people to contact; CompareRoster adds people who are not members.
   /// Idempotent by request id. Errors: INVALID_ARGUMENT / INVALID_FIELDS.
   /// Callers: administrators.
   nonisolated(nonsending) func createOutreachList(
     _ request: CreateOutreachListRequest, context: ServerContext
   ) async throws -> CreateOutreachListResponse
 
-  /// Reads a list with its progress; who joined meanwhile is JOINED by the registry itself.
+  /// Returns a list with its progress; JOINED is derived from the registry.
   /// Errors: NOT_FOUND / OUTREACH_NOT_FOUND. Callers: staff.
   nonisolated(nonsending) func getOutreachList(
     _ request: GetOutreachListRequest, context: ServerContext
   ) async throws -> GetOutreachListResponse
 
-  /// Lists the lists of a subtree.
+  /// Lists the outreach lists of a subtree.
   /// Errors: INVALID_ARGUMENT / INVALID_PAGE_TOKEN. Callers: staff.
   nonisolated(nonsending) func listOutreachLists(
     _ request: ListOutreachListsRequest, context: ServerContext
   ) async throws -> ListOutreachListsResponse
 
-  /// Lists the people of a list, masked; by default those who are to be contacted.
+  /// Lists the people of a list, masked; by default those to be contacted.
   /// Errors: NOT_FOUND / OUTREACH_NOT_FOUND; INVALID_ARGUMENT / INVALID_PAGE_TOKEN. Callers: clerks.
   nonisolated(nonsending) func listOutreachEntries(
     _ request: ListOutreachEntriesRequest, context: ServerContext
   ) async throws -> ListOutreachEntriesResponse
 
-  /// Shows how a person is contacted; written to the audit log before it leaves.
-  /// Errors: NOT_FOUND / OUTREACH_NOT_FOUND; FAILED_PRECONDITION / OUTREACH_STATE (declined, or a
-  /// member by now). Callers: clerks.
+  /// Returns a person's contact data, after writing an audit entry.
+  /// Errors: NOT_FOUND / OUTREACH_NOT_FOUND; FAILED_PRECONDITION / OUTREACH_STATE (declined, or
+  /// already a member). Callers: clerks.
   nonisolated(nonsending) func revealOutreachEntry(
     _ request: RevealOutreachEntryRequest, context: ServerContext
   ) async throws -> RevealOutreachEntryResponse
 
-  /// Notes what came of contacting a person. Who declined stays so. Idempotent by request id.
+  /// Records the outcome of contacting a person. DECLINED is final. Idempotent by request id.
   /// Errors: NOT_FOUND / OUTREACH_NOT_FOUND; ABORTED / ETAG_MISMATCH; FAILED_PRECONDITION /
   /// OUTREACH_STATE. Callers: clerks.
   nonisolated(nonsending) func recordOutreach(
     _ request: RecordOutreachRequest, context: ServerContext
   ) async throws -> RecordOutreachResponse
 
-  /// Closes a list: its people are erased, its progress stays. Idempotent by request id.
+  /// Closes a list: erases its people and keeps its progress. Idempotent by request id.
   /// Errors: NOT_FOUND / OUTREACH_NOT_FOUND; ABORTED / ETAG_MISMATCH; FAILED_PRECONDITION /
   /// OUTREACH_STATE. Callers: administrators.
   nonisolated(nonsending) func closeOutreachList(
     _ request: CloseOutreachListRequest, context: ServerContext
   ) async throws -> CloseOutreachListResponse
 
-  /// Lists the units of a subtree's townships: where enough people of one unit are members, for a
-  /// union of their own. Errors: INVALID_ARGUMENT / INVALID_PAGE_TOKEN. Callers: staff.
+  /// Lists the unit indexes of a subtree's townships: units with possibly enough members for a union
+  /// of their own. Errors: INVALID_ARGUMENT / INVALID_PAGE_TOKEN. Callers: staff.
   nonisolated(nonsending) func listUnits(
     _ request: ListUnitsRequest, context: ServerContext
   ) async throws -> ListUnitsResponse
 
-  /// Says which union is to guide a unit that crossed the threshold. Idempotent by request id.
+  /// Assigns the union that guides a unit that crossed the threshold. Idempotent by request id.
   /// Errors: NOT_FOUND / UNIT_NOT_FOUND, ORGANIZATION_NOT_FOUND; ABORTED / ETAG_MISMATCH;
   /// FAILED_PRECONDITION / UNIT_STATE, ORGANIZATION_NOT_ACTIVE. Callers: clerks.
   nonisolated(nonsending) func assignUnit(
     _ request: AssignUnitRequest, context: ServerContext
   ) async throws -> AssignUnitResponse
 
-  /// Notes that the guiding union has begun. Idempotent by request id.
+  /// Records that the guiding union has started. Idempotent by request id.
   /// Errors: NOT_FOUND / UNIT_NOT_FOUND; ABORTED / ETAG_MISMATCH; FAILED_PRECONDITION / UNIT_STATE.
   /// Callers: clerks.
   nonisolated(nonsending) func guideUnit(
     _ request: GuideUnitRequest, context: ServerContext
   ) async throws -> GuideUnitResponse
 
-  /// Notes that a unit has its union, and moves its people there in the same commit. Idempotent by
+  /// Records that a unit has a union, and moves its members there in the same commit. Idempotent by
   /// request id. Errors: NOT_FOUND / UNIT_NOT_FOUND, ORGANIZATION_NOT_FOUND; ABORTED /
   /// ETAG_MISMATCH; FAILED_PRECONDITION / UNIT_STATE, UNIT_TOO_LARGE, ORGANIZATION_NOT_ACTIVE,
   /// NO_INDIVIDUAL_MEMBERS.
@@ -612,110 +623,113 @@ public protocol MembersServiceProtocol: RPCService {
     _ request: FormUnitUnionRequest, context: ServerContext
   ) async throws -> FormUnitUnionResponse
 
-  /// Gives a unit up, with a reason; a new crossing tells anew. Idempotent by request id.
+  /// Dismisses a unit index with a reason; a new crossing of the threshold notifies again.
+  /// Idempotent by request id.
   /// Errors: NOT_FOUND / UNIT_NOT_FOUND; ABORTED / ETAG_MISMATCH; FAILED_PRECONDITION / UNIT_STATE.
   /// Callers: clerks.
   nonisolated(nonsending) func dismissUnit(
     _ request: DismissUnitRequest, context: ServerContext
   ) async throws -> DismissUnitResponse
 
-  /// Reports that a member goes away for half a year or more (Baiyin). Idempotent by request id; one
-  /// open report a member. Errors: NOT_FOUND / MEMBER_NOT_FOUND; ALREADY_EXISTS / AWAY_REPORT_OPEN;
-  /// FAILED_PRECONDITION / MEMBERSHIP_STATE. Callers: clerks, members (own).
+  /// Reports that a member will be away for half a year or more (Baiyin). A member has at most one
+  /// open report. Idempotent by request id. Errors: NOT_FOUND / MEMBER_NOT_FOUND; ALREADY_EXISTS /
+  /// AWAY_REPORT_OPEN; FAILED_PRECONDITION / MEMBERSHIP_STATE. Callers: clerks; members, for
+  /// themselves.
   nonisolated(nonsending) func reportAway(
     _ request: ReportAwayRequest, context: ServerContext
   ) async throws -> ReportAwayResponse
 
-  /// Files a report, or sends it back with what is wrong; never who reported it. Idempotent by
-  /// request id. Errors: NOT_FOUND / AWAY_REPORT_NOT_FOUND; ABORTED / ETAG_MISMATCH;
-  /// FAILED_PRECONDITION / AWAY_STATE, OWN_REPORT. Callers: clerks.
+  /// Files a report, or sends it back with a note; not for the reporter. Idempotent by request id.
+  /// Errors: NOT_FOUND / AWAY_REPORT_NOT_FOUND; ABORTED / ETAG_MISMATCH; FAILED_PRECONDITION /
+  /// AWAY_STATE, OWN_REPORT. Callers: clerks.
   nonisolated(nonsending) func reviewAwayReport(
     _ request: ReviewAwayReportRequest, context: ServerContext
   ) async throws -> ReviewAwayReportResponse
 
-  /// Mends a report that was sent back; it waits for review again. Idempotent by request id.
+  /// Corrects a report that was sent back and submits it for review again. Idempotent by request id.
   /// Errors: NOT_FOUND / AWAY_REPORT_NOT_FOUND; ABORTED / ETAG_MISMATCH; FAILED_PRECONDITION /
-  /// AWAY_STATE. Callers: clerks, members (own).
+  /// AWAY_STATE. Callers: clerks; members, for themselves.
   nonisolated(nonsending) func fixAwayReport(
     _ request: FixAwayReportRequest, context: ServerContext
   ) async throws -> FixAwayReportResponse
 
-  /// Notes that the member has departed, or is back. Idempotent by request id.
+  /// Records the departure or the return of the member. Idempotent by request id.
   /// Errors: NOT_FOUND / AWAY_REPORT_NOT_FOUND; ABORTED / ETAG_MISMATCH; FAILED_PRECONDITION /
-  /// AWAY_STATE. Callers: clerks, members (own).
+  /// AWAY_STATE. Callers: clerks; members, for themselves.
   nonisolated(nonsending) func trackAwayReport(
     _ request: TrackAwayReportRequest, context: ServerContext
   ) async throws -> TrackAwayReportResponse
 
-  /// Lists the reports of a subtree, without where.
+  /// Lists the reports of a subtree, without destinations and contacts.
   /// Errors: INVALID_ARGUMENT / INVALID_PAGE_TOKEN. Callers: staff.
   nonisolated(nonsending) func listAwayReports(
     _ request: ListAwayReportsRequest, context: ServerContext
   ) async throws -> ListAwayReportsResponse
 
-  /// Shows where a member goes and who knows; written to the audit log before it leaves.
+  /// Returns a report with destination and contact, after writing an audit entry.
   /// Errors: NOT_FOUND / AWAY_REPORT_NOT_FOUND. Callers: clerks.
   nonisolated(nonsending) func revealAwayReport(
     _ request: RevealAwayReportRequest, context: ServerContext
   ) async throws -> RevealAwayReportResponse
 
-  /// Draws filed and running reports at random for phone checks: the same seed draws the same of the
-  /// same reports. Idempotent by request id. Callers: clerks.
+  /// Draws a random sample of the FILED and AWAY reports not drawn before, for phone checks;
+  /// deterministic for a seed and a set of reports. Idempotent by request id. Callers: clerks.
   nonisolated(nonsending) func drawAwaySample(
     _ request: DrawAwaySampleRequest, context: ServerContext
   ) async throws -> DrawAwaySampleResponse
 
-  /// Records what the phone check of a drawn report found. Idempotent by request id.
+  /// Records the result of the phone check of a drawn report. Idempotent by request id.
   /// Errors: NOT_FOUND / AWAY_REPORT_NOT_FOUND; ABORTED / ETAG_MISMATCH; FAILED_PRECONDITION /
   /// AWAY_STATE. Callers: clerks.
   nonisolated(nonsending) func recordAwayCheck(
     _ request: RecordAwayCheckRequest, context: ServerContext
   ) async throws -> RecordAwayCheckResponse
 
-  /// Notes that a member's record is true today, in every open round too. Idempotent by request id.
+  /// Records that a member's data are correct today, also in every open round. Idempotent by request
+  /// id.
   /// Errors: NOT_FOUND / MEMBER_NOT_FOUND; FAILED_PRECONDITION / MEMBERSHIP_STATE.
-  /// Callers: clerks, members (own).
+  /// Callers: clerks; members, for themselves.
   nonisolated(nonsending) func confirmMember(
     _ request: ConfirmMemberRequest, context: ServerContext
   ) async throws -> ConfirmMemberResponse
 
   /// Opens a round over the records of a subtree that were not confirmed for three months
-  /// (Shenyang), or over all of them.
-  /// Idempotent by request id. Callers: clerks. Refusals: FAILED_PRECONDITION / ROUND_TOO_LARGE
-  /// (more than 200,000 records: open rounds of parts of it).
+  /// (Shenyang), or over all of them. Idempotent by request id. Errors: FAILED_PRECONDITION /
+  /// ROUND_TOO_LARGE (more than 200,000 records: open rounds of parts of the subtree). Callers:
+  /// clerks.
   nonisolated(nonsending) func openRefreshRound(
     _ request: OpenRefreshRoundRequest, context: ServerContext
   ) async throws -> OpenRefreshRoundResponse
 
-  /// Reads a round with how far it is. Errors: NOT_FOUND / REFRESH_ROUND_NOT_FOUND. Callers: staff.
+  /// Returns a round with its progress. Errors: NOT_FOUND / REFRESH_ROUND_NOT_FOUND. Callers: staff.
   nonisolated(nonsending) func getRefreshRound(
     _ request: GetRefreshRoundRequest, context: ServerContext
   ) async throws -> GetRefreshRoundResponse
 
-  /// Lists the records of a round, by default those that are stale still.
+  /// Lists the records of a round, by default the stale ones.
   /// Errors: NOT_FOUND / REFRESH_ROUND_NOT_FOUND; INVALID_ARGUMENT / INVALID_PAGE_TOKEN.
   /// Callers: staff.
   nonisolated(nonsending) func listRefreshRecords(
     _ request: ListRefreshRecordsRequest, context: ServerContext
   ) async throws -> ListRefreshRecordsResponse
 
-  /// Notes in a round that a member was not reached. Idempotent by request id.
+  /// Records in a round that a member was not reached. Idempotent by request id.
   /// Errors: NOT_FOUND / REFRESH_ROUND_NOT_FOUND; FAILED_PRECONDITION / REFRESH_STATE.
   /// Callers: clerks.
   nonisolated(nonsending) func markUnreachable(
     _ request: MarkUnreachableRequest, context: ServerContext
   ) async throws -> MarkUnreachableResponse
 
-  /// Closes a round; its records stay as they are. Idempotent by request id.
+  /// Closes a round; its records are unchanged. Idempotent by request id.
   /// Errors: NOT_FOUND / REFRESH_ROUND_NOT_FOUND; ABORTED / ETAG_MISMATCH; FAILED_PRECONDITION /
   /// REFRESH_STATE. Callers: clerks.
   nonisolated(nonsending) func closeRefreshRound(
     _ request: CloseRefreshRoundRequest, context: ServerContext
   ) async throws -> CloseRefreshRoundResponse
 
-  /// Attaches a title or an award to a member, or revokes it; once an event of the service that gave
-  /// it. Errors: NOT_FOUND / MEMBER_NOT_FOUND; ALREADY_EXISTS / HONOR_CONFLICT where the event came
-  /// with other content. Callers: the contests service.
+  /// Records or revokes a title or an award of a member. Idempotent per event of the awarding
+  /// service. Errors: NOT_FOUND / MEMBER_NOT_FOUND; ALREADY_EXISTS / HONOR_CONFLICT if the event is
+  /// stored with other content. Callers: the contests service.
   nonisolated(nonsending) func recordHonor(
     _ request: RecordHonorRequest, context: ServerContext
   ) async throws -> RecordHonorResponse
@@ -725,21 +739,21 @@ public protocol MembersServiceProtocol: RPCService {
     _ request: ListHonorsRequest, context: ServerContext
   ) async throws -> ListHonorsResponse
 
-  /// Routes the members of a subtree again, and shows who belongs to a union of rule 1 or 2; nothing
-  /// changes. Errors: INVALID_ARGUMENT / INVALID_PAGE_TOKEN. Callers: staff.
+  /// Routes the members of a subtree again and lists those who belong to a union of rule 1 or 2,
+  /// without changing anything. Errors: INVALID_ARGUMENT / INVALID_PAGE_TOKEN. Callers: staff.
   nonisolated(nonsending) func previewRerouting(
     _ request: PreviewReroutingRequest, context: ServerContext
   ) async throws -> PreviewReroutingResponse
 
-  /// Moves members to the unions of rule 1 or 2 that they belong to, in one commit; the rules decide
-  /// anew. Idempotent by request id. Errors: PERMISSION_DENIED / OUT_OF_SCOPE where such a union is
-  /// not within reach. Callers: clerks.
+  /// Moves members to the unions of rule 1 or 2 to which they belong, in one commit, by the current
+  /// rules. Idempotent by request id. Errors: PERMISSION_DENIED / OUT_OF_SCOPE if such a union is
+  /// out of the caller's scope. Callers: clerks.
   nonisolated(nonsending) func applyRerouting(
     _ request: ApplyReroutingRequest, context: ServerContext
   ) async throws -> ApplyReroutingResponse
 
-  /// Streams events from a cursor on: a partner's own enrollments, or everything for a service.
-  /// At least once, ordered per entity. Errors: INVALID_ARGUMENT / INVALID_CURSOR.
+  /// Streams events from a cursor on: a partner's own enrollments, or all events to a service. At
+  /// least once, in order per entity. Errors: INVALID_ARGUMENT / INVALID_CURSOR.
   /// Callers: partners, the services.
   nonisolated(nonsending) func watchMemberEvents(
     _ request: WatchMemberEventsRequest, responses: ResponseWriter<WatchMemberEventsResponse>,
@@ -2273,20 +2287,20 @@ public enum MembersServiceMethods {
 
 /// The registry of union organizations and their members.
 ///
-/// Errors of every RPC: INVALID_ARGUMENT / INVALID_FIELDS with every wrong field at once;
-/// UNAUTHENTICATED / CALLER_UNPROVEN; PERMISSION_DENIED / CALLER_KIND, ROLE, OUT_OF_SCOPE;
-/// UNAVAILABLE / STORAGE_BUSY with RetryInfo. Writes: ALREADY_EXISTS / REQUEST_ID_REUSED where the
-/// request id came before with another payload; with the same payload the first reply is returned.
+/// Errors of every RPC: INVALID_ARGUMENT / INVALID_FIELDS with every invalid field; UNAUTHENTICATED
+/// / CALLER_UNPROVEN; PERMISSION_DENIED / CALLER_KIND, ROLE, OUT_OF_SCOPE; UNAVAILABLE /
+/// STORAGE_BUSY with RetryInfo. Writes: ALREADY_EXISTS / REQUEST_ID_REUSED if the request id was
+/// used before with another payload; with the same payload the first reply is returned again.
 public struct MembersServiceClient: Sendable {
   private let channel: any RPC.Channel
 
   public init(_ channel: any RPC.Channel) { self.channel = channel }
 
-  /// Imports a tree of organizations, a result a row in the order of the rows. Each row is stored
-  /// durably before its result is sent; a refused row (code, reason and fields in its result) does
-  /// not stop the stream. Idempotent by row: request id and external id.
-  /// Reasons in results: PARENT_NOT_FOUND, ORGANIZATION_CONFLICT, ORGANIZATION_DISSOLVED (the one
-  /// above), INVALID_PARENT, TREE_TOO_DEEP, INVALID_FIELDS, OUT_OF_SCOPE.
+  /// Imports a tree of organizations and returns one result per row, in row order. Each row is
+  /// stored durably before its result is sent; a refused row (with code, reason and fields in its
+  /// result) does not end the stream. Idempotent per row: by request id and external id.
+  /// Reasons in results: PARENT_NOT_FOUND, ORGANIZATION_CONFLICT, ORGANIZATION_DISSOLVED (the
+  /// parent), INVALID_PARENT, TREE_TOO_DEEP, INVALID_FIELDS, OUT_OF_SCOPE.
   /// Callers: administrators.
   public func importOrganizations(
     options: CallOptions = CallOptions()
@@ -2294,7 +2308,7 @@ public struct MembersServiceClient: Sendable {
     try await channel.bidirectionalStreaming(MembersServiceMethods.importOrganizations, options: options)
   }
 
-  /// Reads an organization of the caller's subtree. Errors: NOT_FOUND / ORGANIZATION_NOT_FOUND.
+  /// Returns an organization of the caller's subtree. Errors: NOT_FOUND / ORGANIZATION_NOT_FOUND.
   /// Callers: staff.
   public func getOrganization(
     _ request: GetOrganizationRequest, options: CallOptions = CallOptions()
@@ -2305,7 +2319,7 @@ public struct MembersServiceClient: Sendable {
   }
 
   /// Lists the organizations of a subtree by external id, paged: all of them, those directly below
-  /// one, or those that a federation covers.
+  /// one, or those covered by a federation.
   /// Errors: INVALID_ARGUMENT / INVALID_PAGE_TOKEN. Callers: staff.
   public func listOrganizations(
     _ request: ListOrganizationsRequest, options: CallOptions = CallOptions()
@@ -2315,11 +2329,11 @@ public struct MembersServiceClient: Sendable {
     ).message
   }
 
-  /// Founds an organization below one of the caller's subtree. It is PREPARING, and receives nobody
-  /// until another administrator approves it. Idempotent by request id.
+  /// Founds an organization below one of the caller's subtree. It is PREPARING and receives no
+  /// members until another administrator approves it. Idempotent by request id.
   /// Errors: NOT_FOUND / PARENT_NOT_FOUND; ALREADY_EXISTS / ORGANIZATION_CONFLICT (the external id
-  /// is taken); FAILED_PRECONDITION / ORGANIZATION_DISSOLVED (the one
-  /// above), INVALID_PARENT (the kinds do not stand below each other so).
+  /// is taken); FAILED_PRECONDITION / ORGANIZATION_DISSOLVED (the parent), INVALID_PARENT (an
+  /// organization of this kind can't be below one of that kind).
   /// Callers: administrators.
   public func createOrganization(
     _ request: CreateOrganizationRequest, options: CallOptions = CallOptions()
@@ -2329,10 +2343,10 @@ public struct MembersServiceClient: Sendable {
     ).message
   }
 
-  /// Opens an organization that is PREPARING: it is ACTIVE from today on. Idempotent by request id.
+  /// Approves a PREPARING organization, which is ACTIVE from today on. Idempotent by request id.
   /// Errors: NOT_FOUND / ORGANIZATION_NOT_FOUND; ABORTED / ETAG_MISMATCH; PERMISSION_DENIED /
   /// APPROVER_IS_AUTHOR; FAILED_PRECONDITION / ORGANIZATION_STATE.
-  /// Callers: administrators of a level above, but not who founded it.
+  /// Callers: administrators of a higher level, except for the founder.
   public func approveOrganization(
     _ request: ApproveOrganizationRequest, options: CallOptions = CallOptions()
   ) async throws -> ApproveOrganizationResponse {
@@ -2341,11 +2355,10 @@ public struct MembersServiceClient: Sendable {
     ).message
   }
 
-  /// Changes what is said of an organization, by a field mask and its etag. Idempotent by request
-  /// id.
+  /// Updates fields of an organization, with a field mask and an etag. Idempotent by request id.
   /// Errors: NOT_FOUND / ORGANIZATION_NOT_FOUND; ABORTED / ETAG_MISMATCH; FAILED_PRECONDITION /
   /// ORGANIZATION_DISSOLVED.
-  /// Callers: administrators of its own or of a level above.
+  /// Callers: administrators of the organization or of a higher level.
   public func updateOrganization(
     _ request: UpdateOrganizationRequest, options: CallOptions = CallOptions()
   ) async throws -> UpdateOrganizationResponse {
@@ -2354,11 +2367,11 @@ public struct MembersServiceClient: Sendable {
     ).message
   }
 
-  /// Suspends an active organization: it keeps its members and receives nobody. Idempotent by
-  /// request id.
+  /// Suspends an active organization: it keeps its members but receives none. Idempotent by request
+  /// id.
   /// Errors: NOT_FOUND / ORGANIZATION_NOT_FOUND; ABORTED / ETAG_MISMATCH; FAILED_PRECONDITION /
   /// ORGANIZATION_STATE, ORGANIZATION_DISSOLVED.
-  /// Callers: administrators of a level above.
+  /// Callers: administrators of a higher level.
   public func suspendOrganization(
     _ request: SuspendOrganizationRequest, options: CallOptions = CallOptions()
   ) async throws -> SuspendOrganizationResponse {
@@ -2367,10 +2380,10 @@ public struct MembersServiceClient: Sendable {
     ).message
   }
 
-  /// Opens a suspended organization again. Idempotent by request id.
+  /// Reactivates a suspended organization. Idempotent by request id.
   /// Errors: NOT_FOUND / ORGANIZATION_NOT_FOUND; ABORTED / ETAG_MISMATCH; FAILED_PRECONDITION /
   /// ORGANIZATION_STATE, ORGANIZATION_DISSOLVED.
-  /// Callers: administrators of a level above.
+  /// Callers: administrators of a higher level.
   public func resumeOrganization(
     _ request: ResumeOrganizationRequest, options: CallOptions = CallOptions()
   ) async throws -> ResumeOrganizationResponse {
@@ -2379,14 +2392,14 @@ public struct MembersServiceClient: Sendable {
     ).message
   }
 
-  /// Dissolves an organization for good. Whoever is a member of it goes to the holding pool in the
-  /// same commit, all or none, where that is asked for. Idempotent by request id.
+  /// Dissolves an organization, which is final. On request its members move to the holding pool in
+  /// the same commit. Idempotent by request id.
   /// Errors: NOT_FOUND / ORGANIZATION_NOT_FOUND; ABORTED / ETAG_MISMATCH; FAILED_PRECONDITION /
-  /// ORGANIZATION_DISSOLVED, ORGANIZATION_HAS_CHILDREN (dissolve or move those below first),
-  /// ORGANIZATION_HAS_MEMBERS (and no pool was asked for), ORGANIZATION_HAS_APPLICATIONS (decide
-  /// those that wait first; metadata: applications), NO_RECEIVER (there is no pool),
-  /// TOO_MANY_MEMBERS (more than 50,000: transfer some first).
-  /// Callers: administrators of a level above.
+  /// ORGANIZATION_DISSOLVED, ORGANIZATION_HAS_CHILDREN (dissolve or move them first),
+  /// ORGANIZATION_HAS_MEMBERS (without pool_members), ORGANIZATION_HAS_APPLICATIONS (decide the
+  /// pending ones first; metadata: applications), NO_RECEIVER (there is no pool), TOO_MANY_MEMBERS
+  /// (more than 50,000: transfer some first).
+  /// Callers: administrators of a higher level.
   public func dissolveOrganization(
     _ request: DissolveOrganizationRequest, options: CallOptions = CallOptions()
   ) async throws -> DissolveOrganizationResponse {
@@ -2395,11 +2408,11 @@ public struct MembersServiceClient: Sendable {
     ).message
   }
 
-  /// Moves an organization, with everything below it, to stand below another one, in one step.
-  /// Idempotent by request id.
+  /// Moves an organization with its subtree below another parent, atomically. Idempotent by request
+  /// id.
   /// Errors: NOT_FOUND / ORGANIZATION_NOT_FOUND, PARENT_NOT_FOUND; ABORTED / ETAG_MISMATCH;
   /// FAILED_PRECONDITION / ORGANIZATION_DISSOLVED, MOVE_BELOW_ITSELF, INVALID_PARENT, TREE_TOO_DEEP.
-  /// Callers: administrators of a level above both places.
+  /// Callers: administrators of a level above both positions.
   public func moveOrganization(
     _ request: MoveOrganizationRequest, options: CallOptions = CallOptions()
   ) async throws -> MoveOrganizationResponse {
@@ -2408,8 +2421,8 @@ public struct MembersServiceClient: Sendable {
     ).message
   }
 
-  /// Notes that a federation covers an enterprise or joint union (二次覆盖); nobody's membership
-  /// changes. Covering again changes nothing. Idempotent by request id.
+  /// Records that a federation covers an enterprise or joint union (二次覆盖); memberships don't change.
+  /// Covering again changes nothing. Idempotent by request id.
   /// Errors: NOT_FOUND / ORGANIZATION_NOT_FOUND; FAILED_PRECONDITION / ORGANIZATION_DISSOLVED,
   /// COVER_KINDS (not a federation, or not such a union).
   /// Callers: administrators of a level above both.
@@ -2421,7 +2434,8 @@ public struct MembersServiceClient: Sendable {
     ).message
   }
 
-  /// Ends what CoverOrganization noted; ending it again changes nothing. Idempotent by request id.
+  /// Removes a relation created by CoverOrganization; removing it again changes nothing. Idempotent
+  /// by request id.
   /// Errors: NOT_FOUND / ORGANIZATION_NOT_FOUND. Callers: administrators of a level above both.
   public func uncoverOrganization(
     _ request: UncoverOrganizationRequest, options: CallOptions = CallOptions()
@@ -2431,8 +2445,8 @@ public struct MembersServiceClient: Sendable {
     ).message
   }
 
-  /// Streams a subtree, those above before those below, so that it can be imported elsewhere. Each
-  /// page is read by itself: what moves meanwhile may be missing or come twice.
+  /// Streams a subtree, parents before children, so that it can be imported elsewhere. Each page is
+  /// a read of its own: an organization moved meanwhile may be missing or sent twice.
   /// Errors: PERMISSION_DENIED / OUT_OF_SCOPE. Callers: staff.
   public func exportOrganizations(
     _ request: ExportOrganizationsRequest, options: CallOptions = CallOptions()
@@ -2440,8 +2454,8 @@ public struct MembersServiceClient: Sendable {
     try await channel.serverStreaming(MembersServiceMethods.exportOrganizations, request, options: options)
   }
 
-  /// Streams a subtree as it is, then every change of it; from a cursor on, the changes since. At
-  /// least once, in the order of the changes of each organization.
+  /// Streams a snapshot of a subtree, then its changes; from a cursor on, only the changes since. At
+  /// least once, in order per organization.
   /// Errors: PERMISSION_DENIED / OUT_OF_SCOPE; INVALID_ARGUMENT / INVALID_CURSOR.
   /// Callers: staff.
   public func watchOrganizationTree(
@@ -2450,8 +2464,8 @@ public struct MembersServiceClient: Sendable {
     try await channel.serverStreaming(MembersServiceMethods.watchOrganizationTree, request, options: options)
   }
 
-  /// Reads a region of the table that organizations and applications are checked against; a code
-  /// that no region has any more too. Errors: NOT_FOUND / REGION_NOT_FOUND.
+  /// Returns a region of the table against which organizations and applications are validated,
+  /// including retired codes. Errors: NOT_FOUND / REGION_NOT_FOUND.
   /// Callers: partners, staff, members.
   public func getRegion(
     _ request: GetRegionRequest, options: CallOptions = CallOptions()
@@ -2461,7 +2475,7 @@ public struct MembersServiceClient: Sendable {
     ).message
   }
 
-  /// Lists the parts of a region by code, paged. Errors: NOT_FOUND / REGION_NOT_FOUND;
+  /// Lists the child regions of a region by code, paged. Errors: NOT_FOUND / REGION_NOT_FOUND;
   /// INVALID_ARGUMENT / INVALID_PAGE_TOKEN. Callers: partners, staff, members.
   public func listRegions(
     _ request: ListRegionsRequest, options: CallOptions = CallOptions()
@@ -2471,7 +2485,7 @@ public struct MembersServiceClient: Sendable {
     ).message
   }
 
-  /// Issues a code of an organization. Idempotent by request id.
+  /// Issues a code for an organization. Idempotent by request id.
   /// Errors: NOT_FOUND / ORGANIZATION_NOT_FOUND; FAILED_PRECONDITION / ORGANIZATION_NOT_ACTIVE.
   /// Callers: clerks.
   public func issueOrganizationCode(
@@ -2492,7 +2506,7 @@ public struct MembersServiceClient: Sendable {
     ).message
   }
 
-  /// Lists an organization's codes, the newest first, paged.
+  /// Lists an organization's codes, newest first, paged.
   /// Errors: NOT_FOUND / ORGANIZATION_NOT_FOUND; INVALID_ARGUMENT / INVALID_PAGE_TOKEN.
   /// Callers: clerks.
   public func listOrganizationCodes(
@@ -2503,9 +2517,9 @@ public struct MembersServiceClient: Sendable {
     ).message
   }
 
-  /// Renders a code that holds: its text, its link, or a QR code as SVG or PNG.
+  /// Renders a valid code as text, link, or QR code in SVG or PNG.
   /// Errors: NOT_FOUND / CODE_NOT_FOUND; FAILED_PRECONDITION / CODE_EXPIRED, CODE_REVOKED,
-  /// NO_CODE_LINK (a link was asked for, and no page is configured). Callers: clerks.
+  /// NO_CODE_LINK (a link was requested, but no page is configured). Callers: clerks.
   public func renderOrganizationCode(
     _ request: RenderOrganizationCodeRequest, options: CallOptions = CallOptions()
   ) async throws -> RenderOrganizationCodeResponse {
@@ -2514,7 +2528,7 @@ public struct MembersServiceClient: Sendable {
     ).message
   }
 
-  /// Says which organization a scanned code belongs to, and what the caller may do with it.
+  /// Returns the organization of a scanned code, and the actions available to the caller.
   /// Errors: INVALID_ARGUMENT / CODE_MALFORMED, CODE_FORGED; FAILED_PRECONDITION / CODE_EXPIRED,
   /// CODE_REVOKED. Callers: partners, staff, members.
   public func resolveOrganizationCode(
@@ -2525,13 +2539,13 @@ public struct MembersServiceClient: Sendable {
     ).message
   }
 
-  /// Takes in one application, durably. Idempotent by request id. With validate_only it is checked
-  /// and routed, and nothing is stored: the enrollment of the reply has no name.
+  /// Submits one application, which is stored durably. Idempotent by request id. With validate_only
+  /// it is validated and routed but not stored: the enrollment in the reply has no name.
   /// Errors: INVALID_ARGUMENT / INVALID_FIELDS (field reasons: REQUIRED, INVALID_ID, ID_OBSOLETE,
   /// UNDER_AGE, INVALID_PHONE, INVALID_NAME, INVALID_CREDIT_CODE, UNKNOWN_REGION, TOO_LONG …),
   /// CODE_MALFORMED, CODE_FORGED; FAILED_PRECONDITION / CODE_EXPIRED, CODE_REVOKED,
-  /// ORGANIZATION_NOT_ACTIVE, NO_RECEIVER, and for staff MEMBERSHIP_CLOSED (a partner learns no more
-  /// than that the application was received). Callers: partners, clerks.
+  /// ORGANIZATION_NOT_ACTIVE, NO_RECEIVER, and for staff MEMBERSHIP_CLOSED (a partner only learns
+  /// that the application was received). Callers: partners, clerks.
   public func submitEnrollment(
     _ request: SubmitEnrollmentRequest, options: CallOptions = CallOptions()
   ) async throws -> SubmitEnrollmentResponse {
@@ -2540,10 +2554,11 @@ public struct MembersServiceClient: Sendable {
     ).message
   }
 
-  /// Takes in many applications, a result a record in the order of the records; each is stored
-  /// durably before its result is sent. A refused record does not stop the stream; its result has
-  /// the code and reason that SubmitEnrollment would have given. Idempotent by record. A record with
-  /// validate_only is a dry run: all wrong fields and the route, nothing stored.
+  /// Submits many applications and returns one result per record, in record order; each record is
+  /// stored durably before its result is sent. A refused record does not end the stream; its result
+  /// has the code and reason of the equivalent SubmitEnrollment call. Idempotent per record. A
+  /// record with validate_only is a dry run, which reports all invalid fields and the route, but
+  /// stores nothing.
   /// Callers: partners, clerks.
   public func enrollMembers(
     options: CallOptions = CallOptions()
@@ -2551,7 +2566,7 @@ public struct MembersServiceClient: Sendable {
     try await channel.bidirectionalStreaming(MembersServiceMethods.enrollMembers, options: options)
   }
 
-  /// Reads an enrollment: a partner its own, staff those of their subtree.
+  /// Returns an enrollment: to a partner their own, to staff those of their subtree.
   /// Errors: NOT_FOUND / ENROLLMENT_NOT_FOUND. Callers: partners, staff.
   public func getEnrollment(
     _ request: GetEnrollmentRequest, options: CallOptions = CallOptions()
@@ -2561,7 +2576,8 @@ public struct MembersServiceClient: Sendable {
     ).message
   }
 
-  /// Lists enrollments: staff those of a subtree, by default the ones that wait; a partner its own.
+  /// Lists enrollments: to staff those of a subtree, by default the undecided ones; to a partner
+  /// their own.
   /// Errors: INVALID_ARGUMENT / INVALID_PAGE_TOKEN. Callers: partners, staff.
   public func listEnrollments(
     _ request: ListEnrollmentsRequest, options: CallOptions = CallOptions()
@@ -2571,11 +2587,12 @@ public struct MembersServiceClient: Sendable {
     ).message
   }
 
-  /// Approves an enrollment that waits (PENDING or HELD): the person is a member of the organization
-  /// that it was routed to; who is a member already stays where they are. Idempotent by request id.
+  /// Approves an undecided enrollment (PENDING or HELD): the person becomes a member of the
+  /// organization to which it was routed; an existing member stays in their union. Idempotent by
+  /// request id.
   /// Errors: NOT_FOUND / ENROLLMENT_NOT_FOUND; ABORTED / ETAG_MISMATCH; FAILED_PRECONDITION /
-  /// ENROLLMENT_NOT_WAITING, ORGANIZATION_NOT_ACTIVE, MEMBERSHIP_CLOSED. Callers: clerks in whose
-  /// subtree the receiving organization is.
+  /// ENROLLMENT_NOT_WAITING, ORGANIZATION_NOT_ACTIVE, MEMBERSHIP_CLOSED. Callers: clerks with the
+  /// receiving organization in their subtree.
   public func approveEnrollment(
     _ request: ApproveEnrollmentRequest, options: CallOptions = CallOptions()
   ) async throws -> ApproveEnrollmentResponse {
@@ -2584,9 +2601,9 @@ public struct MembersServiceClient: Sendable {
     ).message
   }
 
-  /// Refuses an enrollment that waits (PENDING or HELD), with a reason. Idempotent by request id.
+  /// Refuses an undecided enrollment (PENDING or HELD), with a reason. Idempotent by request id.
   /// Errors: NOT_FOUND / ENROLLMENT_NOT_FOUND; ABORTED / ETAG_MISMATCH; FAILED_PRECONDITION /
-  /// ENROLLMENT_NOT_WAITING. Callers: clerks in whose subtree the receiving organization is.
+  /// ENROLLMENT_NOT_WAITING. Callers: clerks with the receiving organization in their subtree.
   public func refuseEnrollment(
     _ request: RefuseEnrollmentRequest, options: CallOptions = CallOptions()
   ) async throws -> RefuseEnrollmentResponse {
@@ -2595,11 +2612,12 @@ public struct MembersServiceClient: Sendable {
     ).message
   }
 
-  /// Withdraws an enrollment that waits, at the person's wish. Idempotent by request id. A partner
-  /// gets the same answer whether it waited or not: withdrawing tells nothing of the person.
+  /// Withdraws an undecided enrollment at the person's request. Idempotent by request id. A partner
+  /// gets the same reply for decided enrollments, so that withdrawing reveals nothing about the
+  /// person.
   /// Errors: NOT_FOUND / ENROLLMENT_NOT_FOUND; for staff FAILED_PRECONDITION /
-  /// ENROLLMENT_NOT_WAITING. Callers: the partner that made it; clerks that made it or in whose
-  /// subtree the receiving organization is.
+  /// ENROLLMENT_NOT_WAITING. Callers: the partner that submitted it; clerks that submitted it or
+  /// have the receiving organization in their subtree.
   public func withdrawEnrollment(
     _ request: WithdrawEnrollmentRequest, options: CallOptions = CallOptions()
   ) async throws -> WithdrawEnrollmentResponse {
@@ -2608,7 +2626,7 @@ public struct MembersServiceClient: Sendable {
     ).message
   }
 
-  /// Reads a member of the caller's subtree, masked. Errors: NOT_FOUND / MEMBER_NOT_FOUND.
+  /// Returns a member of the caller's subtree, masked. Errors: NOT_FOUND / MEMBER_NOT_FOUND.
   /// Callers: staff.
   public func getMember(
     _ request: GetMemberRequest, options: CallOptions = CallOptions()
@@ -2618,7 +2636,7 @@ public struct MembersServiceClient: Sendable {
     ).message
   }
 
-  /// Lists the members of a subtree in order of member number, masked and paged.
+  /// Lists the members of a subtree by member number, masked and paged.
   /// Errors: INVALID_ARGUMENT / INVALID_PAGE_TOKEN. Callers: staff.
   public func listMembers(
     _ request: ListMembersRequest, options: CallOptions = CallOptions()
@@ -2628,7 +2646,7 @@ public struct MembersServiceClient: Sendable {
     ).message
   }
 
-  /// Shows a member's data in full; written to the audit log before the data leaves.
+  /// Returns a member's data in full, after writing an audit entry.
   /// Errors: NOT_FOUND / MEMBER_NOT_FOUND. Callers: administrators.
   public func revealMember(
     _ request: RevealMemberRequest, options: CallOptions = CallOptions()
@@ -2638,7 +2656,7 @@ public struct MembersServiceClient: Sendable {
     ).message
   }
 
-  /// Reads a member's own code, to print or show it. Errors: NOT_FOUND / MEMBER_NOT_FOUND.
+  /// Returns a member's own code, for printing or display. Errors: NOT_FOUND / MEMBER_NOT_FOUND.
   /// Callers: clerks.
   public func getMemberCode(
     _ request: GetMemberCodeRequest, options: CallOptions = CallOptions()
@@ -2659,7 +2677,7 @@ public struct MembersServiceClient: Sendable {
     ).message
   }
 
-  /// Makes a retained membership active again. Idempotent by request id.
+  /// Reactivates a retained membership. Idempotent by request id.
   /// Errors: NOT_FOUND / MEMBER_NOT_FOUND; FAILED_PRECONDITION / MEMBERSHIP_STATE; ABORTED /
   /// ETAG_MISMATCH. Callers: clerks.
   public func restoreMember(
@@ -2670,10 +2688,11 @@ public struct MembersServiceClient: Sendable {
     ).message
   }
 
-  /// Leaves the union: allowed to every live member, whatever is open. Idempotent by request id.
-  /// Errors: NOT_FOUND / MEMBER_NOT_FOUND; FAILED_PRECONDITION / MEMBERSHIP_STATE where there is no
-  /// live membership; ABORTED / ETAG_MISMATCH. Callers: members, for themselves; clerks, on their
-  /// behalf with a reason.
+  /// Ends a live membership at the member's request, which is always allowed. Idempotent by request
+  /// id.
+  /// Errors: NOT_FOUND / MEMBER_NOT_FOUND; FAILED_PRECONDITION / MEMBERSHIP_STATE without a live
+  /// membership; ABORTED / ETAG_MISMATCH. Callers: members, for themselves; clerks, on their behalf
+  /// with a reason.
   public func leaveUnion(
     _ request: LeaveUnionRequest, options: CallOptions = CallOptions()
   ) async throws -> LeaveUnionResponse {
@@ -2682,7 +2701,7 @@ public struct MembersServiceClient: Sendable {
     ).message
   }
 
-  /// Expels a live member: no application revives the membership. Idempotent by request id.
+  /// Expels a live member; no application revives the membership. Idempotent by request id.
   /// Errors: NOT_FOUND / MEMBER_NOT_FOUND; FAILED_PRECONDITION / MEMBERSHIP_STATE; ABORTED /
   /// ETAG_MISMATCH. Callers: administrators.
   public func expelMember(
@@ -2693,7 +2712,7 @@ public struct MembersServiceClient: Sendable {
     ).message
   }
 
-  /// Records that a live member died. Idempotent by request id.
+  /// Records the death of a live member. Idempotent by request id.
   /// Errors: NOT_FOUND / MEMBER_NOT_FOUND; FAILED_PRECONDITION / MEMBERSHIP_STATE; ABORTED /
   /// ETAG_MISMATCH. Callers: clerks.
   public func recordDeath(
@@ -2704,7 +2723,7 @@ public struct MembersServiceClient: Sendable {
     ).message
   }
 
-  /// Changes facts of a live member that the mask names. Idempotent by request id.
+  /// Updates the fields of a live member named by the mask. Idempotent by request id.
   /// Errors: INVALID_ARGUMENT / INVALID_FIELDS (update_mask: INVALID_MASK; member.etag: REQUIRED …);
   /// NOT_FOUND / MEMBER_NOT_FOUND; FAILED_PRECONDITION / MEMBERSHIP_STATE; ABORTED / ETAG_MISMATCH.
   /// Callers: clerks.
@@ -2716,9 +2735,9 @@ public struct MembersServiceClient: Sendable {
     ).message
   }
 
-  /// Lists the log of a membership, the oldest entry first, paged.
+  /// Lists the log of a membership, oldest entry first, paged.
   /// Errors: NOT_FOUND / MEMBER_NOT_FOUND; INVALID_ARGUMENT / INVALID_PAGE_TOKEN.
-  /// Callers: staff; members, of themselves.
+  /// Callers: staff; members, for themselves.
   public func listMembershipLog(
     _ request: ListMembershipLogRequest, options: CallOptions = CallOptions()
   ) async throws -> ListMembershipLogResponse {
@@ -2727,7 +2746,7 @@ public struct MembersServiceClient: Sendable {
     ).message
   }
 
-  /// Reads a pool case: staff of its pool, its custodian or its receiver.
+  /// Returns a pool case to staff of its pool, its custodian or its receiver.
   /// Errors: NOT_FOUND / POOL_CASE_NOT_FOUND. Callers: staff.
   public func getPoolCase(
     _ request: GetPoolCaseRequest, options: CallOptions = CallOptions()
@@ -2737,8 +2756,8 @@ public struct MembersServiceClient: Sendable {
     ).message
   }
 
-  /// Lists pool cases, the first due first, paged: of the pools of a subtree, of a custodian, or of
-  /// a receiver. Errors: INVALID_ARGUMENT / INVALID_PAGE_TOKEN. Callers: staff.
+  /// Lists pool cases by due date, paged: those of the pools of a subtree, of a custodian, or of a
+  /// receiver. Errors: INVALID_ARGUMENT / INVALID_PAGE_TOKEN. Callers: staff.
   public func listPoolCases(
     _ request: ListPoolCasesRequest, options: CallOptions = CallOptions()
   ) async throws -> ListPoolCasesResponse {
@@ -2747,7 +2766,8 @@ public struct MembersServiceClient: Sendable {
     ).message
   }
 
-  /// Assigns a waiting case to a union. Of several at once one does it. Idempotent by request id.
+  /// Assigns a waiting case to a union. Of concurrent assignments, one succeeds. Idempotent by
+  /// request id.
   /// Errors: NOT_FOUND / POOL_CASE_NOT_FOUND, ORGANIZATION_NOT_FOUND; FAILED_PRECONDITION /
   /// POOL_CASE_STATE, ORGANIZATION_NOT_ACTIVE, NO_INDIVIDUAL_MEMBERS; ABORTED / ETAG_MISMATCH.
   /// Callers: clerks of the pool or its custodian.
@@ -2759,18 +2779,18 @@ public struct MembersServiceClient: Sendable {
     ).message
   }
 
-  /// Assigns many cases, a result a row in the order of the rows; each is stored durably before its
-  /// result is sent. A refused row does not stop the stream; its result has the code and reason that
-  /// AssignPoolCase would have given. Idempotent by row. Callers: clerks of the pools or their
-  /// custodians.
+  /// Assigns many cases and returns one result per row, in row order; each row is stored durably
+  /// before its result is sent. A refused row does not end the stream; its result has the code and
+  /// reason of the equivalent AssignPoolCase call. Idempotent per row. Callers: clerks of the pools
+  /// or their custodians.
   public func dispatchPoolCases(
     options: CallOptions = CallOptions()
   ) async throws -> BidirectionalCall<DispatchPoolCasesRequest, DispatchPoolCasesResponse> {
     try await channel.bidirectionalStreaming(MembersServiceMethods.dispatchPoolCases, options: options)
   }
 
-  /// Confirms an assigned case: the member is active in the receiving union. Idempotent by request
-  /// id. Errors: NOT_FOUND / POOL_CASE_NOT_FOUND; FAILED_PRECONDITION / POOL_CASE_STATE,
+  /// Confirms an assigned case: the member becomes active in the receiving union. Idempotent by
+  /// request id. Errors: NOT_FOUND / POOL_CASE_NOT_FOUND; FAILED_PRECONDITION / POOL_CASE_STATE,
   /// ORGANIZATION_NOT_ACTIVE; ABORTED / ETAG_MISMATCH. Callers: clerks of the receiver.
   public func confirmPoolCase(
     _ request: ConfirmPoolCaseRequest, options: CallOptions = CallOptions()
@@ -2780,7 +2800,8 @@ public struct MembersServiceClient: Sendable {
     ).message
   }
 
-  /// Returns an assigned case to its custodian, to wait again. Idempotent by request id.
+  /// Returns an assigned case to its custodian, where it waits for another union. Idempotent by
+  /// request id.
   /// Errors: NOT_FOUND / POOL_CASE_NOT_FOUND; FAILED_PRECONDITION / POOL_CASE_STATE; ABORTED /
   /// ETAG_MISMATCH. Callers: clerks of the receiver; of the pool or its custodian, to take it back.
   public func returnPoolCase(
@@ -2791,8 +2812,9 @@ public struct MembersServiceClient: Sendable {
     ).message
   }
 
-  /// Asks for a transfer to another union, named or by its scanned code; a code that accepts
-  /// transfers completes it at once. One open transfer a member. Idempotent by request id.
+  /// Requests a transfer to another union, given by name or by its scanned code; a code that accepts
+  /// transfers completes it at once. A member has at most one open transfer. Idempotent by request
+  /// id.
   /// Errors: NOT_FOUND / MEMBER_NOT_FOUND, ORGANIZATION_NOT_FOUND; INVALID_ARGUMENT / INVALID_FIELDS
   /// (organization_code: CODE_MALFORMED, CODE_FORGED); FAILED_PRECONDITION / MEMBERSHIP_STATE,
   /// ORGANIZATION_NOT_ACTIVE, NO_INDIVIDUAL_MEMBERS, CODE_EXPIRED, CODE_REVOKED, SAME_ORGANIZATION;
@@ -2805,8 +2827,8 @@ public struct MembersServiceClient: Sendable {
     ).message
   }
 
-  /// Accepts a transfer: the member is of the receiving union, in one step. In time until the day of
-  /// expiry ends in China. Idempotent by request id. Errors: NOT_FOUND / TRANSFER_NOT_FOUND;
+  /// Accepts a transfer: moves the member to the receiving union atomically. Possible until the end
+  /// of the expiry day in China. Idempotent by request id. Errors: NOT_FOUND / TRANSFER_NOT_FOUND;
   /// PERMISSION_DENIED / OUT_OF_SCOPE; FAILED_PRECONDITION / TRANSFER_STATE, TRANSFER_EXPIRED,
   /// SAME_ORGANIZATION, ORGANIZATION_NOT_ACTIVE; ABORTED / ETAG_MISMATCH.
   /// Callers: clerks of the receiver.
@@ -2818,7 +2840,7 @@ public struct MembersServiceClient: Sendable {
     ).message
   }
 
-  /// Declines a transfer: the member stays. Idempotent by request id.
+  /// Declines a transfer: the member stays in their union. Idempotent by request id.
   /// Errors: NOT_FOUND / TRANSFER_NOT_FOUND; PERMISSION_DENIED / OUT_OF_SCOPE; FAILED_PRECONDITION /
   /// TRANSFER_STATE; ABORTED / ETAG_MISMATCH. Callers: clerks of the receiver.
   public func declineTransfer(
@@ -2831,7 +2853,7 @@ public struct MembersServiceClient: Sendable {
 
   /// Withdraws a transfer. Idempotent by request id. Errors: NOT_FOUND / TRANSFER_NOT_FOUND;
   /// PERMISSION_DENIED / OUT_OF_SCOPE; FAILED_PRECONDITION / TRANSFER_STATE; ABORTED /
-  /// ETAG_MISMATCH. Callers: members, of their own; clerks in whose subtree the member is.
+  /// ETAG_MISMATCH. Callers: members, for themselves; clerks with the member in their subtree.
   public func cancelTransfer(
     _ request: CancelTransferRequest, options: CallOptions = CallOptions()
   ) async throws -> CancelTransferResponse {
@@ -2840,7 +2862,7 @@ public struct MembersServiceClient: Sendable {
     ).message
   }
 
-  /// Reads a transfer: the member, staff of the union that is left and of the receiver.
+  /// Returns a transfer to the member, and to staff of the former union and of the receiver.
   /// Errors: NOT_FOUND / TRANSFER_NOT_FOUND. Callers: staff, members.
   public func getTransfer(
     _ request: GetTransferRequest, options: CallOptions = CallOptions()
@@ -2850,9 +2872,9 @@ public struct MembersServiceClient: Sendable {
     ).message
   }
 
-  /// Lists the transfers to the unions of a subtree, or of a member; the first due first, paged.
+  /// Lists the transfers to the unions of a subtree, or those of a member, by due date, paged.
   /// Errors: INVALID_ARGUMENT / INVALID_PAGE_TOKEN; NOT_FOUND / MEMBER_NOT_FOUND.
-  /// Callers: staff; members, of their own.
+  /// Callers: staff; members, for themselves.
   public func listTransfers(
     _ request: ListTransfersRequest, options: CallOptions = CallOptions()
   ) async throws -> ListTransfersResponse {
@@ -2861,7 +2883,7 @@ public struct MembersServiceClient: Sendable {
     ).message
   }
 
-  /// Lists possible duplicates whose persons are both in a subtree, the oldest first, paged.
+  /// Lists possible duplicates with both persons in a subtree, oldest first, paged.
   /// Errors: INVALID_ARGUMENT / INVALID_PAGE_TOKEN. Callers: staff.
   public func listDuplicates(
     _ request: ListDuplicatesRequest, options: CallOptions = CallOptions()
@@ -2871,13 +2893,13 @@ public struct MembersServiceClient: Sendable {
     ).message
   }
 
-  /// Judges a possible duplicate: two persons, or one, whose records are merged into the survivor.
-  /// The survivor has the earlier join date; number, codes and resident ID of the other lead to the
-  /// survivor. Idempotent by request id. Errors: NOT_FOUND / DUPLICATE_NOT_FOUND;
-  /// INVALID_ARGUMENT / INVALID_FIELDS (survivor: NOT_A_PARTY); FAILED_PRECONDITION /
-  /// DUPLICATE_STATE, MEMBERSHIP_STATE where one of them is no live member, MERGED_RECORDS where
-  /// others are merged into the one that would go; ABORTED / ETAG_MISMATCH.
-  /// Callers: clerks who have both.
+  /// Judges a possible duplicate: as two persons, or as one, whose records are merged into the
+  /// survivor. The survivor gets the earlier join date; the other record's number, codes and
+  /// resident ID resolve to the survivor. Idempotent by request id. Errors: NOT_FOUND /
+  /// DUPLICATE_NOT_FOUND; INVALID_ARGUMENT / INVALID_FIELDS (survivor: NOT_A_PARTY);
+  /// FAILED_PRECONDITION / DUPLICATE_STATE, MEMBERSHIP_STATE if one of them is not a live member,
+  /// MERGED_RECORDS if other records are merged into the one to be merged; ABORTED / ETAG_MISMATCH.
+  /// Callers: clerks with both in their subtree.
   public func judgeDuplicate(
     _ request: JudgeDuplicateRequest, options: CallOptions = CallOptions()
   ) async throws -> JudgeDuplicateResponse {
@@ -2886,11 +2908,11 @@ public struct MembersServiceClient: Sendable {
     ).message
   }
 
-  /// Undoes a merge: both records are what they were; that of a union that was dissolved meanwhile
-  /// is back in the holding pool. Idempotent by request id.
+  /// Undoes a merge: restores both records; a record whose union was dissolved meanwhile returns to
+  /// the holding pool. Idempotent by request id.
   /// Errors: NOT_FOUND / DUPLICATE_NOT_FOUND; FAILED_PRECONDITION / DUPLICATE_STATE,
-  /// ORGANIZATION_NOT_ACTIVE where the record's union takes nobody now, NO_RECEIVER where there is
-  /// no pool; ABORTED / ETAG_MISMATCH. Callers: clerks who have both.
+  /// ORGANIZATION_NOT_ACTIVE if the record's union receives no members at present, NO_RECEIVER if
+  /// there is no pool; ABORTED / ETAG_MISMATCH. Callers: clerks with both in their subtree.
   public func undoMerge(
     _ request: UndoMergeRequest, options: CallOptions = CallOptions()
   ) async throws -> UndoMergeResponse {
@@ -2899,8 +2921,8 @@ public struct MembersServiceClient: Sendable {
     ).message
   }
 
-  /// Reads one's own membership, masked, with one's own code. A merged record's is the survivor's.
-  /// Errors: NOT_FOUND / MEMBER_NOT_FOUND. Callers: members.
+  /// Returns the caller's own membership, masked, with their own code; that of the survivor for a
+  /// merged record. Errors: NOT_FOUND / MEMBER_NOT_FOUND. Callers: members.
   public func getMyMembership(
     _ request: GetMyMembershipRequest, options: CallOptions = CallOptions()
   ) async throws -> GetMyMembershipResponse {
@@ -2909,9 +2931,9 @@ public struct MembersServiceClient: Sendable {
     ).message
   }
 
-  /// Asks for a correction of one's name, resident ID or phone. One open correction a person.
-  /// Idempotent by request id. Errors: INVALID_ARGUMENT / INVALID_FIELDS (as of an application);
-  /// NOT_FOUND / MEMBER_NOT_FOUND; ALREADY_EXISTS / CORRECTION_OPEN.
+  /// Requests a correction of a name, resident ID or phone number. A person has at most one open
+  /// correction. Idempotent by request id. Errors: INVALID_ARGUMENT / INVALID_FIELDS (as for an
+  /// application); NOT_FOUND / MEMBER_NOT_FOUND; ALREADY_EXISTS / CORRECTION_OPEN.
   /// Callers: members, for themselves; clerks, on their behalf.
   public func requestCorrection(
     _ request: RequestCorrectionRequest, options: CallOptions = CallOptions()
@@ -2921,8 +2943,8 @@ public struct MembersServiceClient: Sendable {
     ).message
   }
 
-  /// Lists corrections, masked, the oldest first, paged. Errors: INVALID_ARGUMENT /
-  /// INVALID_PAGE_TOKEN. Callers: staff, of their subtree; members, of their own.
+  /// Lists corrections, masked, oldest first, paged. Errors: INVALID_ARGUMENT / INVALID_PAGE_TOKEN.
+  /// Callers: staff, for their subtree; members, for themselves.
   public func listCorrections(
     _ request: ListCorrectionsRequest, options: CallOptions = CallOptions()
   ) async throws -> ListCorrectionsResponse {
@@ -2931,10 +2953,10 @@ public struct MembersServiceClient: Sendable {
     ).message
   }
 
-  /// Accepts a correction, which corrects the data and what the person is found by, or declines it.
-  /// Idempotent by request id. Errors: NOT_FOUND / CORRECTION_NOT_FOUND; FAILED_PRECONDITION /
-  /// CORRECTION_STATE; ALREADY_EXISTS / RESIDENT_ID_TAKEN where another record has that resident ID;
-  /// ABORTED / ETAG_MISMATCH. Callers: administrators.
+  /// Accepts a correction, which updates the data and the hashes by which the person is found, or
+  /// declines it. Idempotent by request id. Errors: NOT_FOUND / CORRECTION_NOT_FOUND;
+  /// FAILED_PRECONDITION / CORRECTION_STATE; ALREADY_EXISTS / RESIDENT_ID_TAKEN if another record
+  /// has the resident ID; ABORTED / ETAG_MISMATCH. Callers: administrators.
   public func decideCorrection(
     _ request: DecideCorrectionRequest, options: CallOptions = CallOptions()
   ) async throws -> DecideCorrectionResponse {
@@ -2943,23 +2965,23 @@ public struct MembersServiceClient: Sendable {
     ).message
   }
 
-  /// Streams all that is stored of a person, in full; written to the audit log before the data
-  /// leaves: the record, then those that are merged into it. Errors: NOT_FOUND / MEMBER_NOT_FOUND,
-  /// ENROLLMENT_NOT_FOUND; INVALID_ARGUMENT, name IS_MEMBER, for an application of somebody who has
-  /// a membership. Callers: members, of themselves; administrators, on their behalf.
+  /// Streams all stored data of a person in full, after writing an audit entry: the record, then the
+  /// records merged into it. Errors: NOT_FOUND / MEMBER_NOT_FOUND, ENROLLMENT_NOT_FOUND;
+  /// INVALID_ARGUMENT, name IS_MEMBER, for an application of a person who has a membership. Callers:
+  /// members, for themselves; administrators, on their behalf.
   public func exportPersonalData(
     _ request: ExportPersonalDataRequest, options: CallOptions = CallOptions()
   ) async throws -> ResponseStream<ExportPersonalDataResponse> {
     try await channel.serverStreaming(MembersServiceMethods.exportPersonalData, request, options: options)
   }
 
-  /// Erases a person: their key is destroyed, what they are found by removed, and a live membership
-  /// left. A tombstone without personal data remains. Whoever applies later is a new person.
-  /// Records merged into theirs are erased with them. Idempotent by request id.
-  /// Errors: NOT_FOUND / MEMBER_NOT_FOUND, once erased too; FAILED_PRECONDITION / MEMBERSHIP_STATE
-  /// for a merged record, which goes with its survivor; NOT_FOUND / ENROLLMENT_NOT_FOUND and
-  /// INVALID_ARGUMENT, name IS_MEMBER, as for an export. Callers: members, of themselves;
-  /// administrators, on their behalf.
+  /// Erases a person: destroys their data key, deletes the hashes by which they are found, and ends
+  /// a live membership. A tombstone without personal data remains. A later application is one of a
+  /// new person. Records merged into this one are erased, too. Idempotent by request id.
+  /// Errors: NOT_FOUND / MEMBER_NOT_FOUND, also after the erasure; FAILED_PRECONDITION /
+  /// MEMBERSHIP_STATE for a merged record, which is erased with its survivor; NOT_FOUND /
+  /// ENROLLMENT_NOT_FOUND and INVALID_ARGUMENT, name IS_MEMBER, as for an export. Callers: members,
+  /// for themselves; administrators, on their behalf.
   public func erasePersonalData(
     _ request: ErasePersonalDataRequest, options: CallOptions = CallOptions()
   ) async throws -> ErasePersonalDataResponse {
@@ -2968,7 +2990,7 @@ public struct MembersServiceClient: Sendable {
     ).message
   }
 
-  /// Says which members own the codes. Callers: the stations service.
+  /// Returns the members that own the given codes. Callers: the stations service.
   public func resolveMemberCodes(
     _ request: ResolveMemberCodesRequest, options: CallOptions = CallOptions()
   ) async throws -> ResolveMemberCodesResponse {
@@ -2977,7 +2999,8 @@ public struct MembersServiceClient: Sendable {
     ).message
   }
 
-  /// Says which live members have a phone, found by its keyed hash. Callers: the gateway.
+  /// Returns the live members with a phone number, looked up by its keyed hash. Callers: the
+  /// gateway.
   public func findPhoneMembers(
     _ request: FindPhoneMembersRequest, options: CallOptions = CallOptions()
   ) async throws -> FindPhoneMembersResponse {
@@ -2986,8 +3009,9 @@ public struct MembersServiceClient: Sendable {
     ).message
   }
 
-  /// Counts new members of a subtree by group, channel, campaign or day; kept incrementally.
-  /// Errors: INVALID_ARGUMENT / TOO_MANY_ROWS (more than 10,000: narrow the dates, ask for fewer
+  /// Returns the new members of a subtree by group, channel, campaign or day, from incremental
+  /// counters.
+  /// Errors: INVALID_ARGUMENT / TOO_MANY_ROWS (more than 10,000: narrow the dates, request fewer
   /// dimensions, or export). Callers: staff.
   public func getEnrollmentStatistics(
     _ request: GetEnrollmentStatisticsRequest, options: CallOptions = CallOptions()
@@ -3005,8 +3029,9 @@ public struct MembersServiceClient: Sendable {
     try await channel.serverStreaming(MembersServiceMethods.exportEnrollmentStatistics, request, options: options)
   }
 
-  /// States how many people of a group there are to organize in a subtree, with source and day: the
-  /// denominator of coverage. Idempotent by request id; one of the same day is replaced.
+  /// Sets the base of a group in a subtree, i.e. the number of people to be organized, with source
+  /// and day: the denominator of coverage. Idempotent by request id; a base of the same day is
+  /// replaced.
   /// Errors: NOT_FOUND / ORGANIZATION_NOT_FOUND. Callers: administrators.
   public func setBase(
     _ request: SetBaseRequest, options: CallOptions = CallOptions()
@@ -3026,7 +3051,7 @@ public struct MembersServiceClient: Sendable {
     ).message
   }
 
-  /// States what share of a base is to be organized. Idempotent by request id.
+  /// Sets the share of a base to be organized. Idempotent by request id.
   /// Errors: NOT_FOUND / ORGANIZATION_NOT_FOUND. Callers: administrators.
   public func setCoverageTarget(
     _ request: SetCoverageTargetRequest, options: CallOptions = CallOptions()
@@ -3036,9 +3061,9 @@ public struct MembersServiceClient: Sendable {
     ).message
   }
 
-  /// Says how much of the newest base a subtree has organized: numerator, denominator, its source
-  /// and date, the share, and the people who are missing for the target. Kept incrementally: exact
-  /// with the last commit. Callers: staff.
+  /// Returns the coverage of the newest base in a subtree: numerator, denominator with source and
+  /// date, share, and the number of people missing for the target. Uses incremental counters, which
+  /// include the last commit. Callers: staff.
   public func getCoverage(
     _ request: GetCoverageRequest, options: CallOptions = CallOptions()
   ) async throws -> GetCoverageResponse {
@@ -3047,12 +3072,12 @@ public struct MembersServiceClient: Sendable {
     ).message
   }
 
-  /// Compares a licence or industry roster with the members: first a message with the purpose, then
-  /// rows by thousands, as resident IDs or their SHA-256; the verdicts come in the order of the
-  /// messages, and a summary last, with the units that no union covers. Nothing of the roster is
-  /// stored, but for who is no member where an outreach list is named; the purpose is in the audit
-  /// log before the first verdict leaves. Rows count against a quota of the organization and day,
-  /// those of a repeated stream too.
+  /// Compares a licence or industry roster with the members. The first message states the purpose,
+  /// further ones hold thousands of rows each, as resident IDs or their SHA-256. The verdicts are
+  /// sent in the order of the messages, followed by a summary with the units that no union covers.
+  /// Nothing of the roster is stored, except for people who are not members if an outreach list is
+  /// named; the purpose is in the audit log before the first verdict is sent. Rows, including those
+  /// of a repeated stream, count against a daily quota of the organization.
   /// Errors: INVALID_ARGUMENT / INVALID_FIELDS; NOT_FOUND / OUTREACH_NOT_FOUND; FAILED_PRECONDITION
   /// / OUTREACH_STATE (the list is closed); RESOURCE_EXHAUSTED / ROSTER_QUOTA, OUTREACH_FULL (more
   /// than 100,000 people in a list).
@@ -3063,7 +3088,7 @@ public struct MembersServiceClient: Sendable {
     try await channel.bidirectionalStreaming(MembersServiceMethods.compareRoster, options: options)
   }
 
-  /// Makes an empty list of people to contact; CompareRoster fills it with who is no member.
+  /// Creates an empty list of people to contact; CompareRoster adds people who are not members.
   /// Idempotent by request id. Errors: INVALID_ARGUMENT / INVALID_FIELDS.
   /// Callers: administrators.
   public func createOutreachList(
@@ -3074,7 +3099,7 @@ public struct MembersServiceClient: Sendable {
     ).message
   }
 
-  /// Reads a list with its progress; who joined meanwhile is JOINED by the registry itself.
+  /// Returns a list with its progress; JOINED is derived from the registry.
   /// Errors: NOT_FOUND / OUTREACH_NOT_FOUND. Callers: staff.
   public func getOutreachList(
     _ request: GetOutreachListRequest, options: CallOptions = CallOptions()
@@ -3084,7 +3109,7 @@ public struct MembersServiceClient: Sendable {
     ).message
   }
 
-  /// Lists the lists of a subtree.
+  /// Lists the outreach lists of a subtree.
   /// Errors: INVALID_ARGUMENT / INVALID_PAGE_TOKEN. Callers: staff.
   public func listOutreachLists(
     _ request: ListOutreachListsRequest, options: CallOptions = CallOptions()
@@ -3094,7 +3119,7 @@ public struct MembersServiceClient: Sendable {
     ).message
   }
 
-  /// Lists the people of a list, masked; by default those who are to be contacted.
+  /// Lists the people of a list, masked; by default those to be contacted.
   /// Errors: NOT_FOUND / OUTREACH_NOT_FOUND; INVALID_ARGUMENT / INVALID_PAGE_TOKEN. Callers: clerks.
   public func listOutreachEntries(
     _ request: ListOutreachEntriesRequest, options: CallOptions = CallOptions()
@@ -3104,9 +3129,9 @@ public struct MembersServiceClient: Sendable {
     ).message
   }
 
-  /// Shows how a person is contacted; written to the audit log before it leaves.
-  /// Errors: NOT_FOUND / OUTREACH_NOT_FOUND; FAILED_PRECONDITION / OUTREACH_STATE (declined, or a
-  /// member by now). Callers: clerks.
+  /// Returns a person's contact data, after writing an audit entry.
+  /// Errors: NOT_FOUND / OUTREACH_NOT_FOUND; FAILED_PRECONDITION / OUTREACH_STATE (declined, or
+  /// already a member). Callers: clerks.
   public func revealOutreachEntry(
     _ request: RevealOutreachEntryRequest, options: CallOptions = CallOptions()
   ) async throws -> RevealOutreachEntryResponse {
@@ -3115,7 +3140,7 @@ public struct MembersServiceClient: Sendable {
     ).message
   }
 
-  /// Notes what came of contacting a person. Who declined stays so. Idempotent by request id.
+  /// Records the outcome of contacting a person. DECLINED is final. Idempotent by request id.
   /// Errors: NOT_FOUND / OUTREACH_NOT_FOUND; ABORTED / ETAG_MISMATCH; FAILED_PRECONDITION /
   /// OUTREACH_STATE. Callers: clerks.
   public func recordOutreach(
@@ -3126,7 +3151,7 @@ public struct MembersServiceClient: Sendable {
     ).message
   }
 
-  /// Closes a list: its people are erased, its progress stays. Idempotent by request id.
+  /// Closes a list: erases its people and keeps its progress. Idempotent by request id.
   /// Errors: NOT_FOUND / OUTREACH_NOT_FOUND; ABORTED / ETAG_MISMATCH; FAILED_PRECONDITION /
   /// OUTREACH_STATE. Callers: administrators.
   public func closeOutreachList(
@@ -3137,8 +3162,8 @@ public struct MembersServiceClient: Sendable {
     ).message
   }
 
-  /// Lists the units of a subtree's townships: where enough people of one unit are members, for a
-  /// union of their own. Errors: INVALID_ARGUMENT / INVALID_PAGE_TOKEN. Callers: staff.
+  /// Lists the unit indexes of a subtree's townships: units with possibly enough members for a union
+  /// of their own. Errors: INVALID_ARGUMENT / INVALID_PAGE_TOKEN. Callers: staff.
   public func listUnits(
     _ request: ListUnitsRequest, options: CallOptions = CallOptions()
   ) async throws -> ListUnitsResponse {
@@ -3147,7 +3172,7 @@ public struct MembersServiceClient: Sendable {
     ).message
   }
 
-  /// Says which union is to guide a unit that crossed the threshold. Idempotent by request id.
+  /// Assigns the union that guides a unit that crossed the threshold. Idempotent by request id.
   /// Errors: NOT_FOUND / UNIT_NOT_FOUND, ORGANIZATION_NOT_FOUND; ABORTED / ETAG_MISMATCH;
   /// FAILED_PRECONDITION / UNIT_STATE, ORGANIZATION_NOT_ACTIVE. Callers: clerks.
   public func assignUnit(
@@ -3158,7 +3183,7 @@ public struct MembersServiceClient: Sendable {
     ).message
   }
 
-  /// Notes that the guiding union has begun. Idempotent by request id.
+  /// Records that the guiding union has started. Idempotent by request id.
   /// Errors: NOT_FOUND / UNIT_NOT_FOUND; ABORTED / ETAG_MISMATCH; FAILED_PRECONDITION / UNIT_STATE.
   /// Callers: clerks.
   public func guideUnit(
@@ -3169,7 +3194,7 @@ public struct MembersServiceClient: Sendable {
     ).message
   }
 
-  /// Notes that a unit has its union, and moves its people there in the same commit. Idempotent by
+  /// Records that a unit has a union, and moves its members there in the same commit. Idempotent by
   /// request id. Errors: NOT_FOUND / UNIT_NOT_FOUND, ORGANIZATION_NOT_FOUND; ABORTED /
   /// ETAG_MISMATCH; FAILED_PRECONDITION / UNIT_STATE, UNIT_TOO_LARGE, ORGANIZATION_NOT_ACTIVE,
   /// NO_INDIVIDUAL_MEMBERS.
@@ -3182,7 +3207,8 @@ public struct MembersServiceClient: Sendable {
     ).message
   }
 
-  /// Gives a unit up, with a reason; a new crossing tells anew. Idempotent by request id.
+  /// Dismisses a unit index with a reason; a new crossing of the threshold notifies again.
+  /// Idempotent by request id.
   /// Errors: NOT_FOUND / UNIT_NOT_FOUND; ABORTED / ETAG_MISMATCH; FAILED_PRECONDITION / UNIT_STATE.
   /// Callers: clerks.
   public func dismissUnit(
@@ -3193,9 +3219,10 @@ public struct MembersServiceClient: Sendable {
     ).message
   }
 
-  /// Reports that a member goes away for half a year or more (Baiyin). Idempotent by request id; one
-  /// open report a member. Errors: NOT_FOUND / MEMBER_NOT_FOUND; ALREADY_EXISTS / AWAY_REPORT_OPEN;
-  /// FAILED_PRECONDITION / MEMBERSHIP_STATE. Callers: clerks, members (own).
+  /// Reports that a member will be away for half a year or more (Baiyin). A member has at most one
+  /// open report. Idempotent by request id. Errors: NOT_FOUND / MEMBER_NOT_FOUND; ALREADY_EXISTS /
+  /// AWAY_REPORT_OPEN; FAILED_PRECONDITION / MEMBERSHIP_STATE. Callers: clerks; members, for
+  /// themselves.
   public func reportAway(
     _ request: ReportAwayRequest, options: CallOptions = CallOptions()
   ) async throws -> ReportAwayResponse {
@@ -3204,9 +3231,9 @@ public struct MembersServiceClient: Sendable {
     ).message
   }
 
-  /// Files a report, or sends it back with what is wrong; never who reported it. Idempotent by
-  /// request id. Errors: NOT_FOUND / AWAY_REPORT_NOT_FOUND; ABORTED / ETAG_MISMATCH;
-  /// FAILED_PRECONDITION / AWAY_STATE, OWN_REPORT. Callers: clerks.
+  /// Files a report, or sends it back with a note; not for the reporter. Idempotent by request id.
+  /// Errors: NOT_FOUND / AWAY_REPORT_NOT_FOUND; ABORTED / ETAG_MISMATCH; FAILED_PRECONDITION /
+  /// AWAY_STATE, OWN_REPORT. Callers: clerks.
   public func reviewAwayReport(
     _ request: ReviewAwayReportRequest, options: CallOptions = CallOptions()
   ) async throws -> ReviewAwayReportResponse {
@@ -3215,9 +3242,9 @@ public struct MembersServiceClient: Sendable {
     ).message
   }
 
-  /// Mends a report that was sent back; it waits for review again. Idempotent by request id.
+  /// Corrects a report that was sent back and submits it for review again. Idempotent by request id.
   /// Errors: NOT_FOUND / AWAY_REPORT_NOT_FOUND; ABORTED / ETAG_MISMATCH; FAILED_PRECONDITION /
-  /// AWAY_STATE. Callers: clerks, members (own).
+  /// AWAY_STATE. Callers: clerks; members, for themselves.
   public func fixAwayReport(
     _ request: FixAwayReportRequest, options: CallOptions = CallOptions()
   ) async throws -> FixAwayReportResponse {
@@ -3226,9 +3253,9 @@ public struct MembersServiceClient: Sendable {
     ).message
   }
 
-  /// Notes that the member has departed, or is back. Idempotent by request id.
+  /// Records the departure or the return of the member. Idempotent by request id.
   /// Errors: NOT_FOUND / AWAY_REPORT_NOT_FOUND; ABORTED / ETAG_MISMATCH; FAILED_PRECONDITION /
-  /// AWAY_STATE. Callers: clerks, members (own).
+  /// AWAY_STATE. Callers: clerks; members, for themselves.
   public func trackAwayReport(
     _ request: TrackAwayReportRequest, options: CallOptions = CallOptions()
   ) async throws -> TrackAwayReportResponse {
@@ -3237,7 +3264,7 @@ public struct MembersServiceClient: Sendable {
     ).message
   }
 
-  /// Lists the reports of a subtree, without where.
+  /// Lists the reports of a subtree, without destinations and contacts.
   /// Errors: INVALID_ARGUMENT / INVALID_PAGE_TOKEN. Callers: staff.
   public func listAwayReports(
     _ request: ListAwayReportsRequest, options: CallOptions = CallOptions()
@@ -3247,7 +3274,7 @@ public struct MembersServiceClient: Sendable {
     ).message
   }
 
-  /// Shows where a member goes and who knows; written to the audit log before it leaves.
+  /// Returns a report with destination and contact, after writing an audit entry.
   /// Errors: NOT_FOUND / AWAY_REPORT_NOT_FOUND. Callers: clerks.
   public func revealAwayReport(
     _ request: RevealAwayReportRequest, options: CallOptions = CallOptions()
@@ -3257,8 +3284,8 @@ public struct MembersServiceClient: Sendable {
     ).message
   }
 
-  /// Draws filed and running reports at random for phone checks: the same seed draws the same of the
-  /// same reports. Idempotent by request id. Callers: clerks.
+  /// Draws a random sample of the FILED and AWAY reports not drawn before, for phone checks;
+  /// deterministic for a seed and a set of reports. Idempotent by request id. Callers: clerks.
   public func drawAwaySample(
     _ request: DrawAwaySampleRequest, options: CallOptions = CallOptions()
   ) async throws -> DrawAwaySampleResponse {
@@ -3267,7 +3294,7 @@ public struct MembersServiceClient: Sendable {
     ).message
   }
 
-  /// Records what the phone check of a drawn report found. Idempotent by request id.
+  /// Records the result of the phone check of a drawn report. Idempotent by request id.
   /// Errors: NOT_FOUND / AWAY_REPORT_NOT_FOUND; ABORTED / ETAG_MISMATCH; FAILED_PRECONDITION /
   /// AWAY_STATE. Callers: clerks.
   public func recordAwayCheck(
@@ -3278,9 +3305,10 @@ public struct MembersServiceClient: Sendable {
     ).message
   }
 
-  /// Notes that a member's record is true today, in every open round too. Idempotent by request id.
+  /// Records that a member's data are correct today, also in every open round. Idempotent by request
+  /// id.
   /// Errors: NOT_FOUND / MEMBER_NOT_FOUND; FAILED_PRECONDITION / MEMBERSHIP_STATE.
-  /// Callers: clerks, members (own).
+  /// Callers: clerks; members, for themselves.
   public func confirmMember(
     _ request: ConfirmMemberRequest, options: CallOptions = CallOptions()
   ) async throws -> ConfirmMemberResponse {
@@ -3290,9 +3318,9 @@ public struct MembersServiceClient: Sendable {
   }
 
   /// Opens a round over the records of a subtree that were not confirmed for three months
-  /// (Shenyang), or over all of them.
-  /// Idempotent by request id. Callers: clerks. Refusals: FAILED_PRECONDITION / ROUND_TOO_LARGE
-  /// (more than 200,000 records: open rounds of parts of it).
+  /// (Shenyang), or over all of them. Idempotent by request id. Errors: FAILED_PRECONDITION /
+  /// ROUND_TOO_LARGE (more than 200,000 records: open rounds of parts of the subtree). Callers:
+  /// clerks.
   public func openRefreshRound(
     _ request: OpenRefreshRoundRequest, options: CallOptions = CallOptions()
   ) async throws -> OpenRefreshRoundResponse {
@@ -3301,7 +3329,7 @@ public struct MembersServiceClient: Sendable {
     ).message
   }
 
-  /// Reads a round with how far it is. Errors: NOT_FOUND / REFRESH_ROUND_NOT_FOUND. Callers: staff.
+  /// Returns a round with its progress. Errors: NOT_FOUND / REFRESH_ROUND_NOT_FOUND. Callers: staff.
   public func getRefreshRound(
     _ request: GetRefreshRoundRequest, options: CallOptions = CallOptions()
   ) async throws -> GetRefreshRoundResponse {
@@ -3310,7 +3338,7 @@ public struct MembersServiceClient: Sendable {
     ).message
   }
 
-  /// Lists the records of a round, by default those that are stale still.
+  /// Lists the records of a round, by default the stale ones.
   /// Errors: NOT_FOUND / REFRESH_ROUND_NOT_FOUND; INVALID_ARGUMENT / INVALID_PAGE_TOKEN.
   /// Callers: staff.
   public func listRefreshRecords(
@@ -3321,7 +3349,7 @@ public struct MembersServiceClient: Sendable {
     ).message
   }
 
-  /// Notes in a round that a member was not reached. Idempotent by request id.
+  /// Records in a round that a member was not reached. Idempotent by request id.
   /// Errors: NOT_FOUND / REFRESH_ROUND_NOT_FOUND; FAILED_PRECONDITION / REFRESH_STATE.
   /// Callers: clerks.
   public func markUnreachable(
@@ -3332,7 +3360,7 @@ public struct MembersServiceClient: Sendable {
     ).message
   }
 
-  /// Closes a round; its records stay as they are. Idempotent by request id.
+  /// Closes a round; its records are unchanged. Idempotent by request id.
   /// Errors: NOT_FOUND / REFRESH_ROUND_NOT_FOUND; ABORTED / ETAG_MISMATCH; FAILED_PRECONDITION /
   /// REFRESH_STATE. Callers: clerks.
   public func closeRefreshRound(
@@ -3343,9 +3371,9 @@ public struct MembersServiceClient: Sendable {
     ).message
   }
 
-  /// Attaches a title or an award to a member, or revokes it; once an event of the service that gave
-  /// it. Errors: NOT_FOUND / MEMBER_NOT_FOUND; ALREADY_EXISTS / HONOR_CONFLICT where the event came
-  /// with other content. Callers: the contests service.
+  /// Records or revokes a title or an award of a member. Idempotent per event of the awarding
+  /// service. Errors: NOT_FOUND / MEMBER_NOT_FOUND; ALREADY_EXISTS / HONOR_CONFLICT if the event is
+  /// stored with other content. Callers: the contests service.
   public func recordHonor(
     _ request: RecordHonorRequest, options: CallOptions = CallOptions()
   ) async throws -> RecordHonorResponse {
@@ -3363,8 +3391,8 @@ public struct MembersServiceClient: Sendable {
     ).message
   }
 
-  /// Routes the members of a subtree again, and shows who belongs to a union of rule 1 or 2; nothing
-  /// changes. Errors: INVALID_ARGUMENT / INVALID_PAGE_TOKEN. Callers: staff.
+  /// Routes the members of a subtree again and lists those who belong to a union of rule 1 or 2,
+  /// without changing anything. Errors: INVALID_ARGUMENT / INVALID_PAGE_TOKEN. Callers: staff.
   public func previewRerouting(
     _ request: PreviewReroutingRequest, options: CallOptions = CallOptions()
   ) async throws -> PreviewReroutingResponse {
@@ -3373,9 +3401,9 @@ public struct MembersServiceClient: Sendable {
     ).message
   }
 
-  /// Moves members to the unions of rule 1 or 2 that they belong to, in one commit; the rules decide
-  /// anew. Idempotent by request id. Errors: PERMISSION_DENIED / OUT_OF_SCOPE where such a union is
-  /// not within reach. Callers: clerks.
+  /// Moves members to the unions of rule 1 or 2 to which they belong, in one commit, by the current
+  /// rules. Idempotent by request id. Errors: PERMISSION_DENIED / OUT_OF_SCOPE if such a union is
+  /// out of the caller's scope. Callers: clerks.
   public func applyRerouting(
     _ request: ApplyReroutingRequest, options: CallOptions = CallOptions()
   ) async throws -> ApplyReroutingResponse {
@@ -3384,8 +3412,8 @@ public struct MembersServiceClient: Sendable {
     ).message
   }
 
-  /// Streams events from a cursor on: a partner's own enrollments, or everything for a service.
-  /// At least once, ordered per entity. Errors: INVALID_ARGUMENT / INVALID_CURSOR.
+  /// Streams events from a cursor on: a partner's own enrollments, or all events to a service. At
+  /// least once, in order per entity. Errors: INVALID_ARGUMENT / INVALID_CURSOR.
   /// Callers: partners, the services.
   public func watchMemberEvents(
     _ request: WatchMemberEventsRequest, options: CallOptions = CallOptions()

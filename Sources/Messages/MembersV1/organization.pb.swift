@@ -4,7 +4,7 @@ public import GoogleProtobuf
 public import GoogleType
 public import Protobuf
 
-/// Kind of a union organization.
+/// The kind of a union organization.
 public enum OrganizationKind: Enumeration {
   /// Not set.
   case unspecified
@@ -105,7 +105,7 @@ public enum OrganizationKind: Enumeration {
   ]
 }
 
-/// Level of an organization in the administrative order.
+/// The level of an organization in the administrative hierarchy.
 public enum OrganizationLevel: Enumeration {
   /// Not set.
   case unspecified
@@ -182,17 +182,17 @@ public enum OrganizationLevel: Enumeration {
   ]
 }
 
-/// State of an organization.
+/// The state of an organization.
 public enum OrganizationState: Enumeration {
   /// Not set.
   case unspecified
-  /// Being founded; receives nobody yet.
+  /// Founded but not approved; receives no members yet.
   case preparing
   /// Receives members.
   case active
-  /// Receives nobody for now.
+  /// Receives no members for now.
   case suspended
-  /// Dissolved; holds no live member.
+  /// Dissolved; has no live members.
   case dissolved
   /// A number that the contract did not know when this was built.
   case unrecognized(Int32)
@@ -243,42 +243,42 @@ public enum OrganizationState: Enumeration {
 
 /// A union organization.
 public struct Organization: Message {
-  /// Resource name, "organizations/{organization}".
+  /// The resource name, "organizations/{organization}".
   public var name: String = ""
-  /// The founder's or importer's own key of this organization; unique, never changed; 1 to 64 of
-  /// [0-9A-Za-z._-]; its identifier where none was given.
+  /// The key given by the founder or importer; unique and immutable; 1 to 64 characters of
+  /// [0-9A-Za-z._-]; the organization's identifier if none was given.
   public var externalID: String = ""
-  /// Full name; 2 to 100 characters.
+  /// The full name; 2 to 100 characters.
   public var displayName: String = ""
-  /// Resource name of the organization above; empty for the root.
+  /// The resource name of the parent; empty for the root.
   public var parent: String = ""
-  /// Kind.
+  /// The kind.
   public var kind: OrganizationKind = .unspecified
-  /// Level.
+  /// The level.
   public var level: OrganizationLevel = .unspecified
-  /// GB/T 2260 region code; 6, 9 or 12 digits.
+  /// The GB/T 2260 region code; 6, 9 or 12 digits.
   public var regionCode: String = ""
-  /// Occupation groups that an industry federation takes; empty for all.
+  /// The occupation groups that an industry federation takes; empty for all.
   public var groups: [OccupationGroup] = []
-  /// The union's own unified social credit code; 18 characters, the first is 8; may be empty.
+  /// The union's own unified social credit code; 18 characters, starting with 8; may be empty.
   public var creditCode: String = ""
-  /// Credit codes of the employers that this union covers; 18 characters each, at most 1,000.
+  /// The credit codes of the employers that the union covers; 18 characters each, at most 1,000.
   public var employerCreditCodes: [String] = []
   /// Whether individuals without an employer may join.
   public var takesIndividuals: Bool = false
-  /// State.
+  /// The state.
   public var state: OrganizationState = .unspecified
-  /// When it was first stored.
+  /// The time of creation.
   public var createTime: GoogleProtobuf.Timestamp?
-  /// Changes with every change of the organization.
+  /// The etag; changes with every change of the organization.
   public var etag: String = ""
-  /// Industry group, as the union names it, for example "货运"; up to 50 characters.
+  /// The industry group as named by the union, e.g. "货运"; up to 50 characters.
   public var industryGroup: String = ""
-  /// Day on which it opened, in China: stated, or that of its approval.
+  /// The opening day in China: stated, or the day of approval.
   public var openedDate: GoogleType.Date?
-  /// Day on which it was dissolved, in China.
+  /// The day of dissolution in China.
   public var closedDate: GoogleType.Date?
-  /// Organizations directly below it that are not dissolved.
+  /// The number of organizations directly below it that are not dissolved.
   public var childCount: Int64 = 0
   public var unknownFields = UnknownFields()
 
@@ -486,33 +486,33 @@ extension Organization {
 public struct ImportOrganizationsRequest: Message {
   /// Idempotency key of this row (UUID).
   public var requestID: String = ""
-  /// The row's own number, echoed in its result.
+  /// The client's number of the row, echoed in its result.
   public var row: Int64 = 0
-  /// Key of the organization; see Organization.external_id.
+  /// The key of the organization; see Organization.external_id.
   public var externalID: String = ""
-  /// Key of the parent; empty for the root.
+  /// The key of the parent; empty for the root.
   public var parentExternalID: String = ""
-  /// Full name; 2 to 100 characters.
+  /// The full name; 2 to 100 characters.
   public var displayName: String = ""
-  /// Kind.
+  /// The kind.
   public var kind: OrganizationKind = .unspecified
-  /// Level.
+  /// The level.
   public var level: OrganizationLevel = .unspecified
-  /// GB/T 2260 region code; 6, 9 or 12 digits; "000000" for the nation.
+  /// The GB/T 2260 region code; 6, 9 or 12 digits; "000000" for the nation.
   public var regionCode: String = ""
-  /// Occupation groups that an industry federation takes.
+  /// The occupation groups that an industry federation takes.
   public var groups: [OccupationGroup] = []
   /// The union's own credit code.
   public var creditCode: String = ""
-  /// Credit codes of the employers covered.
+  /// The credit codes of the employers covered.
   public var employerCreditCodes: [String] = []
   /// Whether individuals without an employer may join.
   public var takesIndividuals: Bool = false
-  /// State to start in; ACTIVE when not set.
+  /// The initial state; ACTIVE if not set.
   public var state: OrganizationState = .unspecified
-  /// Industry group; up to 50 characters.
+  /// The industry group; up to 50 characters.
   public var industryGroup: String = ""
-  /// Day on which it opened, in China; not in the future.
+  /// The opening day in China; not in the future.
   public var openedDate: GoogleType.Date?
   public var unknownFields = UnknownFields()
 
@@ -691,9 +691,9 @@ extension ImportOrganizationsRequest {
   }
 }
 
-/// Response of ImportOrganizations: the result of one row, in the order of the rows.
+/// Response of ImportOrganizations: the result of one row, in row order.
 public struct ImportOrganizationsResponse: Message {
-  /// Number of the row.
+  /// The number of the row.
   public var row: Int64 = 0
   /// What became of the row.
   public var result: Result?
@@ -703,7 +703,7 @@ public struct ImportOrganizationsResponse: Message {
 
   /// What became of the row.
   public enum Result: Sendable, Hashable {
-    /// Stored, or stored before by the same external id with the same content.
+    /// Stored, now or earlier with the same external id and the same content.
     indirect case organization(Organization)
     /// Refused; nothing of the row was stored.
     case error(RecordError)
@@ -788,7 +788,7 @@ extension ImportOrganizationsResponse {
 
 /// Request of GetOrganization.
 public struct GetOrganizationRequest: Message {
-  /// Resource name, "organizations/{organization}".
+  /// The resource name, "organizations/{organization}".
   public var name: String = ""
   public var unknownFields = UnknownFields()
 
@@ -918,18 +918,18 @@ extension GetOrganizationResponse {
 
 /// Request of ListOrganizations.
 public struct ListOrganizationsRequest: Message {
-  /// Resource name of the organization whose subtree is listed; the caller's own when empty.
+  /// The resource name of the organization whose subtree is listed; the caller's own if empty.
   public var ancestor: String = ""
-  /// Kinds to list; all when empty.
+  /// The kinds to list; all if empty.
   public var kinds: [OrganizationKind] = []
-  /// Rows a page; 50 when 0, at most 1,000.
+  /// The page size in rows; 50 if 0, at most 1,000.
   public var pageSize: Int32 = 0
-  /// Token of the page, from the response before.
+  /// The page token from the previous response; empty for the first page.
   public var pageToken: String = ""
-  /// Resource name of an organization of the subtree: lists those directly below it only.
+  /// The resource name of an organization of the subtree: lists only those directly below it.
   public var parent: String = ""
-  /// Resource name of a federation of the subtree: lists those that it covers only (二次覆盖), in
-  /// the subtree or not.
+  /// The resource name of a federation of the subtree: lists only those that it covers (二次覆盖),
+  /// inside or outside of the subtree.
   public var coveredBy: String = ""
   public var unknownFields = UnknownFields()
 
@@ -1038,9 +1038,9 @@ extension ListOrganizationsRequest {
 
 /// Response of ListOrganizations.
 public struct ListOrganizationsResponse: Message {
-  /// Organizations by external id.
+  /// The organizations, by external id.
   public var organizations: [Organization] = []
-  /// Token of the next page; empty on the last.
+  /// The token of the next page; empty on the last page.
   public var nextPageToken: String = ""
   public var unknownFields = UnknownFields()
 
@@ -1125,7 +1125,8 @@ public struct CreateOrganizationRequest: Message {
   public var requestID: String = ""
   private var _organization: Box<Organization>?
   /// The organization: external_id, display_name, parent, kind, level, region_code, groups,
-  /// credit_code, employer_credit_codes, takes_individuals, industry_group; the rest is ignored.
+  /// credit_code, employer_credit_codes, takes_individuals, industry_group; other fields are
+  /// ignored.
   public var organization: Organization? {
     get { _organization?.value }
     set { _organization = newValue.map { Box($0) } }
@@ -1269,9 +1270,9 @@ extension CreateOrganizationResponse {
 public struct ApproveOrganizationRequest: Message {
   /// Idempotency key (UUID).
   public var requestID: String = ""
-  /// Resource name, "organizations/{organization}".
+  /// The resource name, "organizations/{organization}".
   public var name: String = ""
-  /// Etag that the organization must have; any when empty.
+  /// The etag of the organization as read; not checked if empty.
   public var etag: String = ""
   public var unknownFields = UnknownFields()
 
@@ -1418,12 +1419,12 @@ public struct UpdateOrganizationRequest: Message {
   /// Idempotency key (UUID).
   public var requestID: String = ""
   private var _organization: Box<Organization>?
-  /// The organization with its name, its etag and the new values.
+  /// The organization with its name, its etag as read, and the new values.
   public var organization: Organization? {
     get { _organization?.value }
     set { _organization = newValue.map { Box($0) } }
   }
-  /// Fields to take over: display_name, region_code, groups, credit_code, employer_credit_codes,
+  /// The fields to update: display_name, region_code, groups, credit_code, employer_credit_codes,
   /// takes_individuals, industry_group, opened_date.
   public var updateMask: GoogleProtobuf.FieldMask?
   public var unknownFields = UnknownFields()
@@ -1505,7 +1506,7 @@ extension UpdateOrganizationRequest {
 /// Response of UpdateOrganization.
 public struct UpdateOrganizationResponse: Message {
   private var _organization: Box<Organization>?
-  /// The organization after the change.
+  /// The updated organization.
   public var organization: Organization? {
     get { _organization?.value }
     set { _organization = newValue.map { Box($0) } }
@@ -1574,11 +1575,11 @@ extension UpdateOrganizationResponse {
 public struct SuspendOrganizationRequest: Message {
   /// Idempotency key (UUID).
   public var requestID: String = ""
-  /// Resource name, "organizations/{organization}".
+  /// The resource name, "organizations/{organization}".
   public var name: String = ""
-  /// Etag that the organization must have; any when empty.
+  /// The etag of the organization as read; not checked if empty.
   public var etag: String = ""
-  /// Why, for the audit log; 2 to 200 characters.
+  /// The reason for the audit log; 2 to 200 characters.
   public var reason: String = ""
   public var unknownFields = UnknownFields()
 
@@ -1731,9 +1732,9 @@ extension SuspendOrganizationResponse {
 public struct ResumeOrganizationRequest: Message {
   /// Idempotency key (UUID).
   public var requestID: String = ""
-  /// Resource name, "organizations/{organization}".
+  /// The resource name, "organizations/{organization}".
   public var name: String = ""
-  /// Etag that the organization must have; any when empty.
+  /// The etag of the organization as read; not checked if empty.
   public var etag: String = ""
   public var unknownFields = UnknownFields()
 
@@ -1879,14 +1880,14 @@ extension ResumeOrganizationResponse {
 public struct DissolveOrganizationRequest: Message {
   /// Idempotency key (UUID).
   public var requestID: String = ""
-  /// Resource name, "organizations/{organization}".
+  /// The resource name, "organizations/{organization}".
   public var name: String = ""
-  /// Etag that the organization must have; any when empty.
+  /// The etag of the organization as read; not checked if empty.
   public var etag: String = ""
-  /// Why, for the audit log; 2 to 200 characters.
+  /// The reason for the audit log; 2 to 200 characters.
   public var reason: String = ""
-  /// Whether its live members go to the holding pool of its county, else of its city; without it
-  /// an organization with live members is not dissolved.
+  /// Whether live members move to the holding pool of the county, or else of the city; otherwise an
+  /// organization with live members can't be dissolved.
   public var poolMembers: Bool = false
   public var unknownFields = UnknownFields()
 
@@ -1982,9 +1983,9 @@ public struct DissolveOrganizationResponse: Message {
     get { _organization?.value }
     set { _organization = newValue.map { Box($0) } }
   }
-  /// Members that went to the pool.
+  /// The number of members moved to the pool.
   public var pooledMembers: Int64 = 0
-  /// Resource name of the pool; empty where nobody went there.
+  /// The resource name of the pool; empty if nobody was moved.
   public var pool: String = ""
   public var unknownFields = UnknownFields()
 
@@ -2064,11 +2065,11 @@ extension DissolveOrganizationResponse {
 public struct MoveOrganizationRequest: Message {
   /// Idempotency key (UUID).
   public var requestID: String = ""
-  /// Resource name, "organizations/{organization}".
+  /// The resource name, "organizations/{organization}".
   public var name: String = ""
-  /// Etag that the organization must have; any when empty.
+  /// The etag of the organization as read; not checked if empty.
   public var etag: String = ""
-  /// Resource name of the organization that it shall stand directly below.
+  /// The resource name of the new parent.
   public var parent: String = ""
   public var unknownFields = UnknownFields()
 
@@ -2152,7 +2153,7 @@ extension MoveOrganizationRequest {
 /// Response of MoveOrganization.
 public struct MoveOrganizationResponse: Message {
   private var _organization: Box<Organization>?
-  /// The organization in its new place.
+  /// The organization in its new position.
   public var organization: Organization? {
     get { _organization?.value }
     set { _organization = newValue.map { Box($0) } }
@@ -2221,9 +2222,9 @@ extension MoveOrganizationResponse {
 public struct CoverOrganizationRequest: Message {
   /// Idempotency key (UUID).
   public var requestID: String = ""
-  /// Resource name of the federation, "organizations/{organization}".
+  /// The resource name of the federation, "organizations/{organization}".
   public var name: String = ""
-  /// Resource name of the union that it covers.
+  /// The resource name of the union to cover.
   public var organization: String = ""
   public var unknownFields = UnknownFields()
 
@@ -2369,9 +2370,9 @@ extension CoverOrganizationResponse {
 public struct UncoverOrganizationRequest: Message {
   /// Idempotency key (UUID).
   public var requestID: String = ""
-  /// Resource name of the federation, "organizations/{organization}".
+  /// The resource name of the federation, "organizations/{organization}".
   public var name: String = ""
-  /// Resource name of the union that it covers no more.
+  /// The resource name of the union that is no longer covered.
   public var organization: String = ""
   public var unknownFields = UnknownFields()
 
@@ -2515,9 +2516,9 @@ extension UncoverOrganizationResponse {
 
 /// Request of ExportOrganizations.
 public struct ExportOrganizationsRequest: Message {
-  /// Resource name of the organization whose subtree is exported; the caller's own when empty.
+  /// The resource name of the organization whose subtree is exported; the caller's own if empty.
   public var ancestor: String = ""
-  /// Kinds to export; all when empty.
+  /// The kinds to export; all if empty.
   public var kinds: [OrganizationKind] = []
   public var unknownFields = UnknownFields()
 
@@ -2596,7 +2597,7 @@ extension ExportOrganizationsRequest {
   }
 }
 
-/// Response of ExportOrganizations: one organization, those above before those below.
+/// Response of ExportOrganizations: one organization, parents before children.
 public struct ExportOrganizationsResponse: Message {
   private var _organization: Box<Organization>?
   /// The organization.
@@ -2604,8 +2605,7 @@ public struct ExportOrganizationsResponse: Message {
     get { _organization?.value }
     set { _organization = newValue.map { Box($0) } }
   }
-  /// External id of the organization above; empty for a root. With it, what is exported can be
-  /// imported elsewhere.
+  /// The external id of the parent; empty for a root. Required for an import elsewhere.
   public var parentExternalID: String = ""
   public var unknownFields = UnknownFields()
 
@@ -2676,11 +2676,11 @@ extension ExportOrganizationsResponse {
 
 /// Request of WatchOrganizationTree.
 public struct WatchOrganizationTreeRequest: Message {
-  /// Resource name of the organization whose subtree is watched; the caller's own when empty.
+  /// The resource name of the organization whose subtree is watched; the caller's own if empty.
   public var ancestor: String = ""
-  /// Cursor of the last response taken; when empty, the tree as it is comes first.
+  /// The cursor of the last consumed response; a snapshot of the subtree is sent first if empty.
   public var cursor: String = ""
-  /// Whether the stream ends at the newest change, instead of waiting for more.
+  /// Whether the stream ends at the newest change instead of waiting for more.
   public var stopAtEnd: Bool = false
   public var unknownFields = UnknownFields()
 
@@ -2754,24 +2754,24 @@ extension WatchOrganizationTreeRequest {
   }
 }
 
-/// Response of WatchOrganizationTree: an organization as it is now, or one that is gone. At least
-/// once; a later response about an organization replaces an earlier one.
+/// Response of WatchOrganizationTree: the current state of an organization, or its removal. At least
+/// once; a later response for an organization replaces earlier ones.
 public struct WatchOrganizationTreeResponse: Message {
-  /// Cursor to go on from; empty while the tree as it is has not come to its end.
+  /// The cursor for resuming; empty until the snapshot is complete.
   public var cursor: String = ""
-  /// What is said.
+  /// The change.
   public var change: Change?
   public var unknownFields = UnknownFields()
 
   public init() {}
 
-  /// What is said.
+  /// The change.
   public enum Change: Sendable, Hashable {
     /// An organization of the subtree, new or changed.
     indirect case organization(Organization)
-    /// Resource name of an organization that left the subtree with everything below it.
+    /// The resource name of an organization that left the subtree together with everything below it.
     case removed(String)
-    /// The tree as it is has come; changes follow. Always true.
+    /// Marks the end of the snapshot; changes follow. Always true.
     case complete(Bool)
   }
 }

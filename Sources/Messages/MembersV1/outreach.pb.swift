@@ -4,7 +4,7 @@ public import GoogleProtobuf
 public import GoogleType
 public import Protobuf
 
-/// How the people of an outreach list are contacted.
+/// The means of contacting the people of an outreach list.
 public enum OutreachMeans: Enumeration {
   /// Not set.
   case unspecified
@@ -12,7 +12,7 @@ public enum OutreachMeans: Enumeration {
   case sms
   /// By telephone.
   case phone
-  /// At the door.
+  /// By a visit.
   case visit
   /// A number that the contract did not know when this was built.
   case unrecognized(Int32)
@@ -57,19 +57,19 @@ public enum OutreachMeans: Enumeration {
   ]
 }
 
-/// How far a person of an outreach list is.
+/// The state of an entry of an outreach list.
 public enum OutreachState: Enumeration {
   /// Not set.
   case unspecified
   /// To be contacted.
   case open
-  /// Was contacted.
+  /// Contacted.
   case contacted
-  /// Was not reached; may be contacted again.
+  /// Not reached; may be contacted again.
   case notReached
-  /// Does not want to join: is not contacted again. Joining is voluntary.
+  /// Declined to join, and is not contacted again, because joining is voluntary.
   case declined
-  /// Is a member by now, whichever way: the registry says so, nobody records it.
+  /// Is a member; derived from the registry and never recorded.
   case joined
   /// A number that the contract did not know when this was built.
   case unrecognized(Int32)
@@ -122,11 +122,11 @@ public enum OutreachState: Enumeration {
   ]
 }
 
-/// How many people of a list are in a state.
+/// The number of people of a list in one state.
 public struct OutreachCount: Message {
-  /// State.
+  /// The state.
   public var state: OutreachState = .unspecified
-  /// People.
+  /// The number of people.
   public var people: Int64 = 0
   public var unknownFields = UnknownFields()
 
@@ -193,25 +193,25 @@ extension OutreachCount {
   }
 }
 
-/// People of a roster who are no members, kept to be contacted (Ma'anshan, Wuhu).
+/// People of a roster who are not members, stored to be contacted (Ma'anshan, Wuhu).
 public struct OutreachList: Message {
-  /// Resource name, "outreachLists/{list}".
+  /// The resource name, "outreachLists/{list}".
   public var name: String = ""
-  /// Resource name of the organization whose staff work on it.
+  /// The resource name of the organization whose staff work on it.
   public var organization: String = ""
-  /// What the list is called; 2 to 100 characters.
+  /// The name of the list; 2 to 100 characters.
   public var displayName: String = ""
-  /// How its people are contacted.
+  /// The means of contact.
   public var means: OutreachMeans = .unspecified
-  /// Day by which all are to be contacted, in China; not set where there is none.
+  /// The last day for contacting everybody, in China; not set if there is none.
   public var dueDate: GoogleType.Date?
-  /// Whether it is closed: its people are erased, its progress stays.
+  /// Whether it is closed: its people are erased, its progress is kept.
   public var closed: Bool = false
-  /// Progress; not set in a list of lists.
+  /// The progress; not set in lists of lists.
   public var counts: [OutreachCount] = []
-  /// When it was made.
+  /// The time of creation.
   public var createTime: GoogleProtobuf.Timestamp?
-  /// Changes when the list does; its people have no part in it.
+  /// The etag; changes with the list itself, not with its entries.
   public var etag: String = ""
   public var unknownFields = UnknownFields()
 
@@ -345,19 +345,19 @@ extension OutreachList {
 
 /// A person of an outreach list, masked.
 public struct OutreachEntry: Message {
-  /// Resource name, "outreachEntries/{entry}".
+  /// The resource name, "outreachEntries/{entry}".
   public var name: String = ""
-  /// Resource name of the list.
+  /// The resource name of the list.
   public var list: String = ""
-  /// Name, masked; empty where the roster had none.
+  /// The name, masked; empty if the roster has none.
   public var personName: String = ""
-  /// Phone, masked; empty where the roster had none.
+  /// The phone number, masked; empty if the roster has none.
   public var phone: String = ""
-  /// State.
+  /// The state.
   public var state: OutreachState = .unspecified
-  /// Day of the last change, in China.
+  /// The day of the last change in China.
   public var date: GoogleType.Date?
-  /// Changes with every change of the entry.
+  /// The etag; changes with every change of the entry.
   public var etag: String = ""
   public var unknownFields = UnknownFields()
 
@@ -461,17 +461,17 @@ extension OutreachEntry {
   }
 }
 
-/// How a person is contacted, in full.
+/// The contact data of a person, in full.
 public struct OutreachContact: Message {
-  /// Name.
+  /// The name.
   public var personName: String = ""
-  /// Phone, E.164.
+  /// The phone number in E.164.
   public var phone: String = ""
-  /// Where the person is found; up to 200 characters.
+  /// The address; up to 200 characters.
   public var address: String = ""
-  /// Unit that the person works for.
+  /// The unit for which the person works.
   public var unitName: String = ""
-  /// SHA-256 of the normalized resident ID; not given out.
+  /// The SHA-256 of the normalized resident ID; never returned.
   public var residentIDSHA256: [UInt8] = []
   public var unknownFields = UnknownFields()
 
@@ -563,13 +563,13 @@ extension OutreachContact {
 public struct CreateOutreachListRequest: Message {
   /// Idempotency key (UUID).
   public var requestID: String = ""
-  /// Resource name of the organization whose staff work on it; the caller's own when empty.
+  /// The resource name of the organization whose staff work on it; the caller's own if empty.
   public var organization: String = ""
-  /// What the list is called; 2 to 100 characters.
+  /// The name of the list; 2 to 100 characters.
   public var displayName: String = ""
-  /// How its people are contacted.
+  /// The means of contact.
   public var means: OutreachMeans = .unspecified
-  /// Day by which all are to be contacted, in China; not before today; may be not set.
+  /// The last day for contacting everybody, in China; not before today; optional.
   public var dueDate: GoogleType.Date?
   public var unknownFields = UnknownFields()
 
@@ -661,7 +661,7 @@ extension CreateOutreachListRequest {
 
 /// Response of CreateOutreachList.
 public struct CreateOutreachListResponse: Message {
-  /// The list, empty: CompareRoster fills it.
+  /// The list, empty; CompareRoster adds people.
   public var outreachList: OutreachList?
   public var unknownFields = UnknownFields()
 
@@ -725,7 +725,7 @@ extension CreateOutreachListResponse {
 
 /// Request of GetOutreachList.
 public struct GetOutreachListRequest: Message {
-  /// Resource name, "outreachLists/{list}".
+  /// The resource name, "outreachLists/{list}".
   public var name: String = ""
   public var unknownFields = UnknownFields()
 
@@ -851,14 +851,14 @@ extension GetOutreachListResponse {
 
 /// Request of ListOutreachLists.
 public struct ListOutreachListsRequest: Message {
-  /// Resource name of the organization whose subtree's lists are listed; the caller's own when
+  /// The resource name of the organization whose subtree's lists are listed; the caller's own if
   /// empty.
   public var ancestor: String = ""
-  /// Whether closed ones are listed too.
+  /// Whether to list closed lists, too.
   public var includeClosed: Bool = false
-  /// Rows a page; 50 when 0, at most 1,000.
+  /// The page size in rows; 50 if 0, at most 1,000.
   public var pageSize: Int32 = 0
-  /// Token of the page, from the response before.
+  /// The page token from the previous response; empty for the first page.
   public var pageToken: String = ""
   public var unknownFields = UnknownFields()
 
@@ -941,9 +941,9 @@ extension ListOutreachListsRequest {
 
 /// Response of ListOutreachLists.
 public struct ListOutreachListsResponse: Message {
-  /// By organization in the tree's order; without progress.
+  /// The lists, by organization in tree order; without progress.
   public var outreachLists: [OutreachList] = []
-  /// Token of the next page; empty on the last.
+  /// The token of the next page; empty on the last page.
   public var nextPageToken: String = ""
   public var unknownFields = UnknownFields()
 
@@ -1024,13 +1024,13 @@ extension ListOutreachListsResponse {
 
 /// Request of ListOutreachEntries.
 public struct ListOutreachEntriesRequest: Message {
-  /// Resource name, "outreachLists/{list}".
+  /// The resource name, "outreachLists/{list}".
   public var list: String = ""
-  /// States to list; OPEN and NOT_REACHED when empty.
+  /// The states to list; OPEN and NOT_REACHED if empty.
   public var states: [OutreachState] = []
-  /// Rows a page; 50 when 0, at most 1,000.
+  /// The page size in rows; 50 if 0, at most 1,000.
   public var pageSize: Int32 = 0
-  /// Token of the page, from the response before.
+  /// The page token from the previous response; empty for the first page.
   public var pageToken: String = ""
   public var unknownFields = UnknownFields()
 
@@ -1125,9 +1125,9 @@ extension ListOutreachEntriesRequest {
 
 /// Response of ListOutreachEntries.
 public struct ListOutreachEntriesResponse: Message {
-  /// In no order that says anything.
+  /// The entries, in no particular order.
   public var entries: [OutreachEntry] = []
-  /// Token of the next page; empty on the last.
+  /// The token of the next page; empty on the last page.
   public var nextPageToken: String = ""
   public var unknownFields = UnknownFields()
 
@@ -1208,9 +1208,9 @@ extension ListOutreachEntriesResponse {
 
 /// Request of RevealOutreachEntry.
 public struct RevealOutreachEntryRequest: Message {
-  /// Resource name, "outreachEntries/{entry}".
+  /// The resource name, "outreachEntries/{entry}".
   public var name: String = ""
-  /// Why it is needed; 4 to 200 characters; goes to the audit log before the data leaves.
+  /// The reason; 4 to 200 characters; written to the audit log before the data are returned.
   public var reason: String = ""
   public var unknownFields = UnknownFields()
 
@@ -1281,7 +1281,7 @@ extension RevealOutreachEntryRequest {
 public struct RevealOutreachEntryResponse: Message {
   /// The entry.
   public var entry: OutreachEntry?
-  /// How the person is contacted; without the hash.
+  /// The contact data, without the hash.
   public var contact: OutreachContact?
   public var unknownFields = UnknownFields()
 
@@ -1356,13 +1356,13 @@ extension RevealOutreachEntryResponse {
 public struct RecordOutreachRequest: Message {
   /// Idempotency key (UUID).
   public var requestID: String = ""
-  /// Resource name, "outreachEntries/{entry}".
+  /// The resource name, "outreachEntries/{entry}".
   public var name: String = ""
-  /// The entry's etag as read; not compared when empty.
+  /// The etag of the entry as read; not checked if empty.
   public var etag: String = ""
-  /// What came of it: CONTACTED, NOT_REACHED or DECLINED.
+  /// The outcome: CONTACTED, NOT_REACHED or DECLINED.
   public var state: OutreachState = .unspecified
-  /// More, for the audit log; up to 200 characters; no personal data.
+  /// Further explanation for the audit log; up to 200 characters; no personal data.
   public var note: String = ""
   public var unknownFields = UnknownFields()
 
@@ -1518,9 +1518,9 @@ extension RecordOutreachResponse {
 public struct CloseOutreachListRequest: Message {
   /// Idempotency key (UUID).
   public var requestID: String = ""
-  /// Resource name, "outreachLists/{list}".
+  /// The resource name, "outreachLists/{list}".
   public var name: String = ""
-  /// The list's etag as read; not compared when empty.
+  /// The etag of the list as read; not checked if empty.
   public var etag: String = ""
   public var unknownFields = UnknownFields()
 
@@ -1596,7 +1596,7 @@ extension CloseOutreachListRequest {
 
 /// Response of CloseOutreachList.
 public struct CloseOutreachListResponse: Message {
-  /// The list, with the progress that was made.
+  /// The list with its final progress.
   public var outreachList: OutreachList?
   public var unknownFields = UnknownFields()
 

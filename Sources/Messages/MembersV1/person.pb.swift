@@ -2,8 +2,8 @@
 package import CMessages
 public import Protobuf
 
-/// Occupation group. The first eight are the eight groups (八大群体); truck driver, courier, rider and
-/// ride-hailing driver are the four key groups.
+/// The occupation group. The first eight are the eight groups (八大群体); truck driver, courier,
+/// food-delivery rider and ride-hailing driver are the four key groups.
 public enum OccupationGroup: Enumeration {
   /// Not set.
   case unspecified
@@ -104,11 +104,11 @@ public enum OccupationGroup: Enumeration {
   ]
 }
 
-/// Channel through which a person came.
+/// The channel of an enrollment.
 public enum Channel: Enumeration {
   /// Not set.
   case unspecified
-  /// Scanned an organization's code.
+  /// Scan of an organization's code.
   case qrScan
   /// Mini-program.
   case miniProgram
@@ -211,15 +211,15 @@ public enum Channel: Enumeration {
   ]
 }
 
-/// How clear the labour relation with an employer is.
+/// The clarity of the labour relation with an employer.
 public enum LabourRelation: Enumeration {
-  /// Not set; taken as UNCLEAR.
+  /// Not set; treated as UNCLEAR.
   case unspecified
   /// There is a contract or another clear relation.
   case clear
   /// Somebody directs the work, but the relation is not clear.
   case unclear
-  /// There is none: the person works on their own account.
+  /// There is none: the person is self-employed.
   case none
   /// A number that the contract did not know when this was built.
   case unrecognized(Int32)
@@ -264,13 +264,13 @@ public enum LabourRelation: Enumeration {
   ]
 }
 
-/// One wrong field of a record.
+/// An invalid field of a record.
 public struct FieldViolation: Message {
-  /// Path of the field, for example "application.resident_id".
+  /// The path of the field, e.g. "application.resident_id".
   public var field: String = ""
-  /// Machine-readable reason, for example "INVALID_ID".
+  /// The machine-readable reason, e.g. "INVALID_ID".
   public var reason: String = ""
-  /// What to do about it, in the caller's language.
+  /// The remedy, in the caller's language.
   public var description_: String = ""
   public var unknownFields = UnknownFields()
 
@@ -344,15 +344,15 @@ extension FieldViolation {
   }
 }
 
-/// Why a record of a stream was refused. The stream goes on.
+/// The reason why a record of a stream was refused. The stream continues.
 public struct RecordError: Message {
-  /// Canonical gRPC code.
+  /// The canonical gRPC code.
   public var code: Int32 = 0
-  /// Machine-readable reason, as in google.rpc.ErrorInfo.
+  /// The machine-readable reason, as in google.rpc.ErrorInfo.
   public var reason: String = ""
-  /// What to do about it, in the caller's language.
+  /// The remedy, in the caller's language.
   public var message: String = ""
-  /// Every wrong field at once.
+  /// All invalid fields.
   public var fieldViolations: [FieldViolation] = []
   public var unknownFields = UnknownFields()
 

@@ -3,17 +3,17 @@ package import CMessages
 public import GoogleProtobuf
 public import Protobuf
 
-/// State of a correction.
+/// The state of a correction.
 public enum CorrectionState: Enumeration {
   /// Not set.
   case unspecified
-  /// Asked for.
+  /// Requested.
   case requested
-  /// Accepted: the data is corrected.
+  /// Accepted; the data are corrected.
   case accepted
-  /// Declined: the data stays.
+  /// Declined; the data are unchanged.
   case declined
-  /// Ended because the person was erased.
+  /// Canceled, because the person was erased.
   case cancelled
   /// A number that the contract did not know when this was built.
   case unrecognized(Int32)
@@ -62,7 +62,7 @@ public enum CorrectionState: Enumeration {
   ]
 }
 
-/// Request of GetMyMembership: of the member who calls.
+/// Request of GetMyMembership, for the calling member.
 public struct GetMyMembershipRequest: Message {
   public var unknownFields = UnknownFields()
 
@@ -125,11 +125,11 @@ public struct GetMyMembershipResponse: Message {
   }
   /// The member's own code, as shown to a kiosk.
   public var code: String = ""
-  /// Name of the organization joined.
+  /// The name of the organization joined.
   public var organizationName: String = ""
-  /// Name of the managing organization.
+  /// The name of the managing organization.
   public var managingOrganizationName: String = ""
-  /// The open transfer; not set without one.
+  /// The open transfer; not set if there is none.
   public var transfer: Transfer?
   public var unknownFields = UnknownFields()
 
@@ -221,13 +221,13 @@ extension GetMyMembershipResponse {
   }
 }
 
-/// What a person's data should be. In full in an export only.
+/// The corrected data of a person. In full only in an export.
 public struct CorrectedData: Message {
-  /// Name; 2 to 50 Han characters, with · between; empty where it stays.
+  /// The name; 2 to 50 Han characters, with · between the parts; empty if unchanged.
   public var personName: String = ""
-  /// Resident ID (GB 11643); 18 characters; empty where it stays.
+  /// The resident ID (GB 11643); 18 characters; empty if unchanged.
   public var residentID: String = ""
-  /// Mobile number of the mainland; empty where it stays.
+  /// A mobile number of mainland China; empty if unchanged.
   public var phone: String = ""
   public var unknownFields = UnknownFields()
 
@@ -301,19 +301,19 @@ extension CorrectedData {
   }
 }
 
-/// A person's wish to have their data corrected.
+/// A request for the correction of a person's data.
 public struct Correction: Message {
-  /// Resource name, "corrections/{correction}".
+  /// The resource name, "corrections/{correction}".
   public var name: String = ""
-  /// Resource name of the member.
+  /// The resource name of the member.
   public var member: String = ""
-  /// State.
+  /// The state.
   public var state: CorrectionState = .unspecified
-  /// The data asked for: masked in a list, not set in the reply of a write, in full in an export.
+  /// The corrected data: masked in lists, not set in the replies of writes, in full in an export.
   public var data: CorrectedData?
-  /// When it was asked for.
+  /// The time of the request.
   public var createTime: GoogleProtobuf.Timestamp?
-  /// Changes with every change of the correction.
+  /// The etag; changes with every change of the correction.
   public var etag: String = ""
   public var unknownFields = UnknownFields()
 
@@ -416,11 +416,11 @@ extension Correction {
 public struct RequestCorrectionRequest: Message {
   /// Idempotency key (UUID).
   public var requestID: String = ""
-  /// Resource name, "members/{member}"; a member's own when empty.
+  /// The resource name, "members/{member}"; the calling member if empty.
   public var member: String = ""
-  /// The data as it should be; at least one field.
+  /// The corrected data; at least one field.
   public var data: CorrectedData?
-  /// Why, for the audit log; 4 to 200 characters. A member need not say.
+  /// The reason for the audit log; 4 to 200 characters. Optional for members.
   public var reason: String = ""
   public var unknownFields = UnknownFields()
 
@@ -569,14 +569,14 @@ extension RequestCorrectionResponse {
 
 /// Request of ListCorrections.
 public struct ListCorrectionsRequest: Message {
-  /// Resource name of the organization in whose subtree the members are; the caller's own when
-  /// empty. A member sees their own only.
+  /// The resource name of the organization with the members in its subtree; the caller's own if
+  /// empty. Members see only their own corrections.
   public var ancestor: String = ""
-  /// States to list; REQUESTED when empty.
+  /// The states to list; REQUESTED if empty.
   public var states: [CorrectionState] = []
-  /// Rows a page; 50 when 0, at most 1,000.
+  /// The page size in rows; 50 if 0, at most 1,000.
   public var pageSize: Int32 = 0
-  /// Token of the page, from the response before.
+  /// The page token from the previous response; empty for the first page.
   public var pageToken: String = ""
   public var unknownFields = UnknownFields()
 
@@ -671,9 +671,9 @@ extension ListCorrectionsRequest {
 
 /// Response of ListCorrections.
 public struct ListCorrectionsResponse: Message {
-  /// Corrections, the oldest first; data masked.
+  /// The corrections, oldest first; data masked.
   public var corrections: [Correction] = []
-  /// Token of the next page; empty on the last.
+  /// The token of the next page; empty on the last page.
   public var nextPageToken: String = ""
   public var unknownFields = UnknownFields()
 
@@ -756,13 +756,13 @@ extension ListCorrectionsResponse {
 public struct DecideCorrectionRequest: Message {
   /// Idempotency key (UUID).
   public var requestID: String = ""
-  /// Resource name, "corrections/{correction}".
+  /// The resource name, "corrections/{correction}".
   public var name: String = ""
-  /// Whether the data is corrected as asked for.
+  /// Whether to accept the correction.
   public var accept: Bool = false
-  /// Why, for the audit log; 4 to 200 characters.
+  /// The reason for the audit log; 4 to 200 characters.
   public var reason: String = ""
-  /// The correction's etag as read; not compared when empty.
+  /// The etag of the correction as read; not checked if empty.
   public var etag: String = ""
   public var unknownFields = UnknownFields()
 
@@ -916,10 +916,10 @@ extension DecideCorrectionResponse {
 
 /// Request of ExportPersonalData.
 public struct ExportPersonalDataRequest: Message {
-  /// Resource name, "members/{member}"; a member's own when empty. Of a person who applied and never
-  /// became a member administrators name an application, "enrollments/{enrollment}".
+  /// The resource name, "members/{member}"; the calling member if empty. For a person who applied
+  /// but never became a member, administrators name an application, "enrollments/{enrollment}".
   public var name: String = ""
-  /// Why, for the audit log; 4 to 200 characters. A member need not say.
+  /// The reason for the audit log; 4 to 200 characters. Optional for members.
   public var reason: String = ""
   public var unknownFields = UnknownFields()
 
@@ -986,30 +986,30 @@ extension ExportPersonalDataRequest {
   }
 }
 
-/// Response of ExportPersonalData: one thing that is stored of the person.
+/// Response of ExportPersonalData: one item of the stored data.
 public struct ExportPersonalDataResponse: Message {
-  /// What it is.
+  /// The item.
   public var part: Part?
   public var unknownFields = UnknownFields()
 
   public init() {}
 
-  /// What it is.
+  /// The item.
   public enum Part: Sendable, Hashable {
-    /// The person and the membership; what follows, up to the next, is of this record. The records
-    /// that are merged into it come after it.
+    /// The person and the membership. The following items belong to this record, up to the next one;
+    /// the records merged into it follow.
     indirect case record(PersonalRecord)
-    /// An application, as it was taken in.
+    /// An application as submitted.
     indirect case application(PersonalApplication)
     /// An entry of the membership log.
     case log(MembershipLogRecord)
-    /// A case of the holding pool.
+    /// A pool case.
     case poolCase(PoolCase)
     /// A transfer.
     case transfer(Transfer)
     /// A correction, in full.
     case correction(Correction)
-    /// A report of going away, in full.
+    /// An away report, in full.
     indirect case awayReport(PersonalAwayReport)
     /// A title or an award.
     case honor(Honor)
@@ -1157,11 +1157,11 @@ extension ExportPersonalDataResponse {
   }
 }
 
-/// A report of going away, in full.
+/// An away report, in full.
 public struct PersonalAwayReport: Message {
   /// The report.
   public var report: AwayReport?
-  /// Where, and who knows.
+  /// The destination and contacts.
   public var details: AwayDetails?
   public var unknownFields = UnknownFields()
 
@@ -1236,7 +1236,7 @@ extension PersonalAwayReport {
 public struct PersonalOutreach: Message {
   /// The entry.
   public var entry: OutreachEntry?
-  /// What was kept to contact the person; without the hash.
+  /// The contact data, without the hash.
   public var contact: OutreachContact?
   public var unknownFields = UnknownFields()
 
@@ -1309,17 +1309,17 @@ extension PersonalOutreach {
 
 /// A person and their membership, in full.
 public struct PersonalRecord: Message {
-  /// Name.
+  /// The name.
   public var personName: String = ""
-  /// Resident ID.
+  /// The resident ID.
   public var residentID: String = ""
-  /// Phone, E.164.
+  /// The phone number in E.164.
   public var phone: String = ""
   /// The member's own code.
   public var code: String = ""
-  /// Employer, platform and vehicle.
+  /// The employer, platform and vehicle.
   public var details: MemberDetails?
-  /// The membership; unset where there never was one.
+  /// The membership; not set if there never was one.
   public var membership: MembershipSummary?
   public var unknownFields = UnknownFields()
 
@@ -1420,14 +1420,14 @@ extension PersonalRecord {
 
 /// An application of a person, in full.
 public struct PersonalApplication: Message {
-  /// Resource name, "enrollments/{enrollment}".
+  /// The resource name, "enrollments/{enrollment}".
   public var name: String = ""
-  /// What became of it.
+  /// The state.
   public var state: EnrollmentState = .unspecified
-  /// When it was taken in.
+  /// The time of submission.
   public var createTime: GoogleProtobuf.Timestamp?
   private var _application: Box<EnrollmentApplication>?
-  /// The application, with the consent.
+  /// The application, including the consent.
   public var application: EnrollmentApplication? {
     get { _application?.value }
     set { _application = newValue.map { Box($0) } }
@@ -1519,10 +1519,10 @@ extension PersonalApplication {
 public struct ErasePersonalDataRequest: Message {
   /// Idempotency key (UUID).
   public var requestID: String = ""
-  /// Resource name, "members/{member}"; a member's own when empty. Of a person who applied and never
-  /// became a member administrators name an application, "enrollments/{enrollment}".
+  /// The resource name, "members/{member}"; the calling member if empty. For a person who applied
+  /// but never became a member, administrators name an application, "enrollments/{enrollment}".
   public var name: String = ""
-  /// Why, for the audit log; 4 to 200 characters. A member need not say.
+  /// The reason for the audit log; 4 to 200 characters. Optional for members.
   public var reason: String = ""
   public var unknownFields = UnknownFields()
 
@@ -1598,7 +1598,7 @@ extension ErasePersonalDataRequest {
 
 /// Response of ErasePersonalData.
 public struct ErasePersonalDataResponse: Message {
-  /// What remains: a membership that has ended, without personal data; unset where there was none.
+  /// The remaining membership, ended and without personal data; not set if there was none.
   public var membership: MembershipSummary?
   public var unknownFields = UnknownFields()
 

@@ -4,17 +4,17 @@ public import GoogleProtobuf
 public import GoogleType
 public import Protobuf
 
-/// State of a case of the holding pool (周转池).
+/// The state of a holding pool (周转池) case.
 public enum PoolCaseState: Enumeration {
   /// Not set.
   case unspecified
-  /// Waits for its custodian to find a union.
+  /// Waiting for its custodian to find a union.
   case waiting
-  /// Assigned to a union, which is to confirm or to return it.
+  /// Assigned to a union, which must confirm or return it.
   case assigned
-  /// The union confirmed: the member is of it.
+  /// Confirmed: the member belongs to the union.
   case confirmed
-  /// Ended otherwise: the member left, or moved to a union by a transfer.
+  /// Closed otherwise: the member left, or moved to a union by a transfer.
   case closed
   /// A number that the contract did not know when this was built.
   case unrecognized(Int32)
@@ -63,33 +63,33 @@ public enum PoolCaseState: Enumeration {
   ]
 }
 
-/// A pooled member for whom a union is looked for. No personal data.
+/// The case of a pooled member who needs a union. No personal data.
 public struct PoolCase: Message {
-  /// Resource name, "poolCases/{pool_case}".
+  /// The resource name, "poolCases/{pool_case}".
   public var name: String = ""
-  /// Resource name of the member.
+  /// The resource name of the member.
   public var member: String = ""
-  /// Member number.
+  /// The member number.
   public var memberNumber: String = ""
-  /// Occupation group of the member.
+  /// The occupation group of the member.
   public var group: OccupationGroup = .unspecified
-  /// State.
+  /// The state.
   public var state: PoolCaseState = .unspecified
-  /// Resource name of the holding pool.
+  /// The resource name of the holding pool.
   public var pool: String = ""
-  /// Resource name of the organization that has to see to it.
+  /// The resource name of the custodian, the organization that keeps the case.
   public var custodian: String = ""
-  /// Resource name of the union that it is assigned to; empty while it waits.
+  /// The resource name of the union to which it is assigned; empty while it is waiting.
   public var receiver: String = ""
-  /// Last day in China to end it; it is overdue from the day after.
+  /// The last day in China for ending the case; it is overdue from the next day on.
   public var dueDate: GoogleType.Date?
-  /// Times that it was escalated.
+  /// The number of escalations.
   public var level: Int32 = 0
-  /// Times that a union returned it.
+  /// The number of returns by a union.
   public var returns: Int32 = 0
-  /// When it was opened.
+  /// The time of opening.
   public var createTime: GoogleProtobuf.Timestamp?
-  /// Changes with every change of the case.
+  /// The etag; changes with every change of the case.
   public var etag: String = ""
   public var unknownFields = UnknownFields()
 
@@ -239,7 +239,7 @@ extension PoolCase {
 
 /// Request of GetPoolCase.
 public struct GetPoolCaseRequest: Message {
-  /// Resource name, "poolCases/{pool_case}".
+  /// The resource name, "poolCases/{pool_case}".
   public var name: String = ""
   public var unknownFields = UnknownFields()
 
@@ -365,20 +365,20 @@ extension GetPoolCaseResponse {
 
 /// Request of ListPoolCases.
 public struct ListPoolCasesRequest: Message {
-  /// Resource name of the organization whose pools are listed, with those of its subtree; the
-  /// caller's own when empty. Not looked at where a custodian or a receiver is given.
+  /// The resource name of the organization whose subtree's pools are listed; the caller's own if
+  /// empty. Ignored if a custodian or a receiver is given.
   public var ancestor: String = ""
-  /// Resource name of a custodian: only what it has to see to.
+  /// The resource name of a custodian: lists only the cases that it keeps.
   public var custodian: String = ""
-  /// Resource name of a receiver: only what is assigned to it.
+  /// The resource name of a receiver: lists only the cases assigned to it.
   public var receiver: String = ""
-  /// States to list; WAITING and ASSIGNED when empty.
+  /// The states to list; WAITING and ASSIGNED if empty.
   public var states: [PoolCaseState] = []
-  /// Whether only overdue cases are listed.
+  /// Whether to list only overdue cases.
   public var overdue: Bool = false
-  /// Rows a page; 50 when 0, at most 1,000.
+  /// The page size in rows; 50 if 0, at most 1,000.
   public var pageSize: Int32 = 0
-  /// Token of the page, from the response before.
+  /// The page token from the previous response; empty for the first page.
   public var pageToken: String = ""
   public var unknownFields = UnknownFields()
 
@@ -494,9 +494,9 @@ extension ListPoolCasesRequest {
 
 /// Response of ListPoolCases.
 public struct ListPoolCasesResponse: Message {
-  /// Cases, the first due first.
+  /// The cases, by due date.
   public var poolCases: [PoolCase] = []
-  /// Token of the next page; empty on the last.
+  /// The token of the next page; empty on the last page.
   public var nextPageToken: String = ""
   public var unknownFields = UnknownFields()
 
@@ -579,11 +579,11 @@ extension ListPoolCasesResponse {
 public struct AssignPoolCaseRequest: Message {
   /// Idempotency key (UUID).
   public var requestID: String = ""
-  /// Resource name, "poolCases/{pool_case}".
+  /// The resource name, "poolCases/{pool_case}".
   public var name: String = ""
-  /// Resource name of the union that is to take the member.
+  /// The resource name of the union that is to take the member.
   public var receiver: String = ""
-  /// The case's etag as read; not compared when empty.
+  /// The etag of the case as read; not checked if empty.
   public var etag: String = ""
   public var unknownFields = UnknownFields()
 
@@ -728,15 +728,15 @@ extension AssignPoolCaseResponse {
   }
 }
 
-/// Request of DispatchPoolCases: one row. A client may keep up to 1,000 rows unanswered.
+/// Request of DispatchPoolCases: one row. A client may have up to 1,000 unanswered rows.
 public struct DispatchPoolCasesRequest: Message {
   /// Idempotency key of this row (UUID).
   public var requestID: String = ""
-  /// The row's own number, echoed in its result.
+  /// The client's number of the row, echoed in its result.
   public var row: Int64 = 0
-  /// Resource name, "poolCases/{pool_case}".
+  /// The resource name, "poolCases/{pool_case}".
   public var name: String = ""
-  /// Resource name of the union that is to take the member.
+  /// The resource name of the union that is to take the member.
   public var receiver: String = ""
   public var unknownFields = UnknownFields()
 
@@ -817,19 +817,19 @@ extension DispatchPoolCasesRequest {
   }
 }
 
-/// Response of DispatchPoolCases: the result of one row, in the order of the rows.
+/// Response of DispatchPoolCases: the result of one row, in row order.
 public struct DispatchPoolCasesResponse: Message {
-  /// Number of the row.
+  /// The number of the row.
   public var row: Int64 = 0
-  /// What became of the row.
+  /// The result of the row.
   public var result: Result?
   public var unknownFields = UnknownFields()
 
   public init() {}
 
-  /// What became of the row.
+  /// The result of the row.
   public enum Result: Sendable, Hashable {
-    /// Assigned, durably.
+    /// Assigned and stored durably.
     case poolCase(PoolCase)
     /// Refused; nothing of the row was stored.
     case error(RecordError)
@@ -916,9 +916,9 @@ extension DispatchPoolCasesResponse {
 public struct ConfirmPoolCaseRequest: Message {
   /// Idempotency key (UUID).
   public var requestID: String = ""
-  /// Resource name, "poolCases/{pool_case}".
+  /// The resource name, "poolCases/{pool_case}".
   public var name: String = ""
-  /// The case's etag as read; not compared when empty.
+  /// The etag of the case as read; not checked if empty.
   public var etag: String = ""
   public var unknownFields = UnknownFields()
 
@@ -996,7 +996,7 @@ extension ConfirmPoolCaseRequest {
 public struct ConfirmPoolCaseResponse: Message {
   /// The case.
   public var poolCase: PoolCase?
-  /// The membership, active now.
+  /// The membership, which is active.
   public var membership: MembershipSummary?
   public var unknownFields = UnknownFields()
 
@@ -1071,11 +1071,11 @@ extension ConfirmPoolCaseResponse {
 public struct ReturnPoolCaseRequest: Message {
   /// Idempotency key (UUID).
   public var requestID: String = ""
-  /// Resource name, "poolCases/{pool_case}".
+  /// The resource name, "poolCases/{pool_case}".
   public var name: String = ""
-  /// Why, for the audit log; 4 to 200 characters.
+  /// The reason for the audit log; 4 to 200 characters.
   public var reason: String = ""
-  /// The case's etag as read; not compared when empty.
+  /// The etag of the case as read; not checked if empty.
   public var etag: String = ""
   public var unknownFields = UnknownFields()
 

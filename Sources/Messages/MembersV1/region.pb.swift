@@ -2,7 +2,7 @@
 package import CMessages
 public import Protobuf
 
-/// Level of a region of GB/T 2260.
+/// The level of a region of GB/T 2260.
 public enum RegionLevel: Enumeration {
   /// Not set.
   case unspecified
@@ -61,27 +61,27 @@ public enum RegionLevel: Enumeration {
   ]
 }
 
-/// A region of the table that organizations and applications are checked against.
+/// A region of the table against which organizations and applications are validated.
 public struct Region: Message {
-  /// Resource name, "regions/{code}".
+  /// The resource name, "regions/{code}".
   public var name: String = ""
-  /// GB/T 2260 code: 6 digits; of a township 9.
+  /// The GB/T 2260 code: 6 digits, or 9 for a township.
   public var code: String = ""
-  /// Name, without those of the regions above.
+  /// The name, without those of the parent regions.
   public var displayName: String = ""
-  /// Level; not set of a code that no region has any more.
+  /// The level; not set for a retired code.
   public var level: RegionLevel = .unspecified
-  /// Resource name of the region above; empty for a province, and for a code that no region has any
-  /// more.
+  /// The resource name of the parent; empty for a province and for a retired code.
   public var parent: String = ""
-  /// Whether no region has this code any more. Resident IDs that begin with it are good, new
-  /// addresses are not.
+  /// Whether the code is retired, i.e. no longer in force. Resident IDs may start with a retired
+  /// code; new addresses must not use one.
   public var retired: Bool = false
-  /// Years of the first and the last mention of a retired code.
+  /// The first year in which the sources mention a retired code.
   public var firstYear: Int32 = 0
-  /// See first_year.
+  /// The last year in which the sources mention a retired code.
   public var lastYear: Int32 = 0
-  /// Resource name of what a retired code became, where the sources say so; may be retired itself.
+  /// The resource name of the successor of a retired code, as far as the sources tell; may be
+  /// retired itself.
   public var successor: String = ""
   public var unknownFields = UnknownFields()
 
@@ -199,7 +199,7 @@ extension Region {
 
 /// Request of GetRegion.
 public struct GetRegionRequest: Message {
-  /// Resource name, "regions/{code}" with a code of 6 or 9 digits.
+  /// The resource name, "regions/{code}" with a code of 6 or 9 digits.
   public var name: String = ""
   public var unknownFields = UnknownFields()
 
@@ -263,7 +263,7 @@ extension GetRegionRequest {
 public struct GetRegionResponse: Message {
   /// The region.
   public var region: Region?
-  /// Day the table was taken from its source, "YYYY-MM-DD".
+  /// The day of the table's source, "YYYY-MM-DD".
   public var tableVersion: String = ""
   public var unknownFields = UnknownFields()
 
@@ -334,14 +334,14 @@ extension GetRegionResponse {
 
 /// Request of ListRegions.
 public struct ListRegionsRequest: Message {
-  /// Resource name of the region whose parts are listed; the provinces when empty.
+  /// The resource name of the parent region; lists the provinces if empty.
   public var parent: String = ""
-  /// Whether codes that no region has any more are listed too, behind the others: those that begin
-  /// as the parent's does.
+  /// Whether to list retired codes, too, after the others: those that share the prefix of the
+  /// parent's code.
   public var includeRetired: Bool = false
-  /// Rows a page; 50 when 0, at most 1,000.
+  /// The page size in rows; 50 if 0, at most 1,000.
   public var pageSize: Int32 = 0
-  /// Token of the page, from the response before.
+  /// The page token from the previous response; empty for the first page.
   public var pageToken: String = ""
   public var unknownFields = UnknownFields()
 
@@ -424,11 +424,11 @@ extension ListRegionsRequest {
 
 /// Response of ListRegions.
 public struct ListRegionsResponse: Message {
-  /// Regions by code; retired codes behind them.
+  /// The regions by code, followed by retired codes.
   public var regions: [Region] = []
-  /// Token of the next page; empty on the last.
+  /// The token of the next page; empty on the last page.
   public var nextPageToken: String = ""
-  /// Day the table was taken from its source, "YYYY-MM-DD".
+  /// The day of the table's source, "YYYY-MM-DD".
   public var tableVersion: String = ""
   public var unknownFields = UnknownFields()
 

@@ -2,19 +2,19 @@
 package import CMessages
 public import Protobuf
 
-/// A member who belongs to another union by the routing rules of today.
+/// A member who belongs to another union by the current routing rules.
 public struct Rerouting: Message {
-  /// Resource name of the member.
+  /// The resource name of the member.
   public var member: String = ""
-  /// Member number.
+  /// The member number.
   public var memberNumber: String = ""
-  /// Resource name of the organization that manages the member.
+  /// The resource name of the organization that manages the member.
   public var fromOrganization: String = ""
-  /// Resource name of the organization that the rules find.
+  /// The resource name of the organization selected by the rules.
   public var toOrganization: String = ""
-  /// Rule that finds it: EMPLOYER_UNION or INDUSTRY_FEDERATION.
+  /// The matching rule: EMPLOYER_UNION or INDUSTRY_FEDERATION.
   public var route: Route = .unspecified
-  /// Why, in the caller's language.
+  /// The reason, in the caller's language.
   public var routeReason: String = ""
   public var unknownFields = UnknownFields()
 
@@ -111,11 +111,11 @@ extension Rerouting {
 
 /// Request of PreviewRerouting.
 public struct PreviewReroutingRequest: Message {
-  /// Resource name of the organization whose subtree is looked at; the caller's own when empty.
+  /// The resource name of the organization whose subtree is routed; the caller's own if empty.
   public var ancestor: String = ""
-  /// Members to look at a page; 50 when 0, at most 200.
+  /// The number of members to route per page; 50 if 0, at most 200.
   public var pageSize: Int32 = 0
-  /// Token of the page, from the response before.
+  /// The page token from the previous response; empty for the first page.
   public var pageToken: String = ""
   public var unknownFields = UnknownFields()
 
@@ -191,9 +191,9 @@ extension PreviewReroutingRequest {
 
 /// Response of PreviewRerouting.
 public struct PreviewReroutingResponse: Message {
-  /// Of the members looked at, those who belong elsewhere; may be none.
+  /// Those of the routed members who belong to another union; may be empty.
   public var reroutings: [Rerouting] = []
-  /// Token of the next page; empty on the last.
+  /// The token of the next page; empty on the last page.
   public var nextPageToken: String = ""
   public var unknownFields = UnknownFields()
 
@@ -276,8 +276,8 @@ extension PreviewReroutingResponse {
 public struct ApplyReroutingRequest: Message {
   /// Idempotency key (UUID).
   public var requestID: String = ""
-  /// Resource names of members; at most 200. The rules decide anew; who belongs where
-  /// they are stays.
+  /// The resource names of members; at most 200. They are routed again; members of the right union
+  /// are not moved.
   public var members: [String] = []
   public var unknownFields = UnknownFields()
 
@@ -353,7 +353,7 @@ extension ApplyReroutingRequest {
 
 /// Response of ApplyRerouting.
 public struct ApplyReroutingResponse: Message {
-  /// Who was moved.
+  /// The moved members.
   public var reroutings: [Rerouting] = []
   public var unknownFields = UnknownFields()
 

@@ -2,7 +2,7 @@
 package import CMessages
 public import Protobuf
 
-/// What a comparison says of a row.
+/// The result of the comparison for a row.
 public enum RosterVerdict: Enumeration {
   /// Not set.
   case unspecified
@@ -10,9 +10,9 @@ public enum RosterVerdict: Enumeration {
   case memberHere
   /// A member, managed elsewhere.
   case memberElsewhere
-  /// No member.
+  /// Not a member.
   case notMember
-  /// A member whose name is another.
+  /// A member with another name.
   case conflict
   /// Neither a valid resident ID nor a SHA-256.
   case invalid
@@ -67,15 +67,15 @@ public enum RosterVerdict: Enumeration {
   ]
 }
 
-/// What a roster is compared for; the first message of the stream.
+/// The purpose of a comparison; the first message of the stream.
 public struct RosterHeader: Message {
-  /// Resource name of the organization whose subtree is "here"; the caller's own when empty.
+  /// The resource name of the organization whose subtree is "here"; the caller's own if empty.
   public var organization: String = ""
-  /// Why the roster is compared; 4 to 200 characters; goes to the audit log before any verdict
-  /// leaves.
+  /// The reason for the comparison; 4 to 200 characters; written to the audit log before any verdict
+  /// is sent.
   public var purpose: String = ""
-  /// Resource name of an outreach list, "outreachLists/{list}": who is no member is kept there, once
-  /// a list. Nobody is kept when empty.
+  /// The resource name of an outreach list, "outreachLists/{list}", to which people who are not
+  /// members are added, each once; nobody is added if empty.
   public var outreachList: String = ""
   public var unknownFields = UnknownFields()
 
@@ -149,25 +149,24 @@ extension RosterHeader {
   }
 }
 
-/// A person of a licence or industry roster. Nothing of it is stored, but for who is kept in an
-/// outreach list.
+/// A person of a licence or industry roster. Not stored, except for people added to an outreach
+/// list.
 public struct RosterRow: Message {
-  /// The row's own number, echoed in its verdict.
+  /// The client's number of the row, echoed in its verdict.
   public var row: Int64 = 0
-  /// Resident ID (GB 11643); or the next field.
+  /// The resident ID (GB 11643); alternatively, set the next field.
   public var residentID: String = ""
-  /// SHA-256 of the normalized resident ID; 32 bytes.
+  /// The SHA-256 of the normalized resident ID; 32 bytes.
   public var residentIDSHA256: [UInt8] = []
-  /// Name; not compared when empty.
+  /// The name; not compared if empty.
   public var personName: String = ""
-  /// Unit that the person works for; up to 100 characters.
+  /// The unit for which the person works; up to 100 characters.
   public var unitName: String = ""
   /// The unit's unified social credit code.
   public var unitCreditCode: String = ""
-  /// Mobile number of the mainland; for an outreach list, else not looked at. One that is none is
-  /// left out.
+  /// A mobile number of mainland China, for outreach lists only. An invalid one is omitted.
   public var phone: String = ""
-  /// Where the person is found; up to 200 characters; for an outreach list, else not looked at.
+  /// The address; up to 200 characters; for outreach lists only.
   public var address: String = ""
   public var unknownFields = UnknownFields()
 
@@ -278,7 +277,7 @@ extension RosterRow {
 
 /// Rows of a roster.
 public struct RosterRows: Message {
-  /// At most 4,096.
+  /// The rows; at most 4,096.
   public var rows: [RosterRow] = []
   public var unknownFields = UnknownFields()
 
@@ -362,7 +361,7 @@ public struct CompareRosterRequest: Message {
   public enum Part: Sendable, Hashable {
     /// The first message, and only the first.
     case header(RosterHeader)
-    /// Any number of messages; the more rows in each, the faster.
+    /// Any number of further messages; larger ones are faster.
     case rows(RosterRows)
   }
 }
@@ -438,9 +437,9 @@ extension CompareRosterRequest {
 
 /// The verdict on a row.
 public struct RosterResult: Message {
-  /// Number of the row.
+  /// The number of the row.
   public var row: Int64 = 0
-  /// Verdict.
+  /// The verdict.
   public var verdict: RosterVerdict = .unspecified
   public var unknownFields = UnknownFields()
 
@@ -507,9 +506,9 @@ extension RosterResult {
   }
 }
 
-/// The verdicts on the rows of one message, in their order.
+/// The verdicts on the rows of one message, in row order.
 public struct RosterResults: Message {
-  /// One a row.
+  /// One result per row.
   public var results: [RosterResult] = []
   public var unknownFields = UnknownFields()
 
@@ -581,11 +580,11 @@ extension RosterResults {
   }
 }
 
-/// How many rows have a verdict.
+/// The number of rows with one verdict.
 public struct RosterCount: Message {
-  /// Verdict.
+  /// The verdict.
   public var verdict: RosterVerdict = .unspecified
-  /// Rows.
+  /// The number of rows.
   public var rows: Int64 = 0
   public var unknownFields = UnknownFields()
 
@@ -654,13 +653,13 @@ extension RosterCount {
 
 /// A unit of the roster that no union covers.
 public struct RosterUnit: Message {
-  /// Name, as the roster first said.
+  /// The name as first given in the roster.
   public var name: String = ""
-  /// Unified social credit code; empty where the roster has none.
+  /// The unified social credit code; empty if the roster has none.
   public var creditCode: String = ""
-  /// Rows of the roster.
+  /// The number of rows of the roster.
   public var rows: Int64 = 0
-  /// Of these, who is no member.
+  /// The number of these rows that are not members.
   public var notMembers: Int64 = 0
   public var unknownFields = UnknownFields()
 
@@ -741,15 +740,15 @@ extension RosterUnit {
   }
 }
 
-/// What came out; the last message.
+/// The summary of a comparison; the last message.
 public struct RosterSummary: Message {
-  /// By verdict.
+  /// The numbers of rows by verdict.
   public var counts: [RosterCount] = []
-  /// Units without a union, the largest first; at most 1,000.
+  /// The units without a union, largest first; at most 1,000.
   public var units: [RosterUnit] = []
-  /// Whether the roster had more units than are kept apart (10,000): some are not in the list.
+  /// Whether the roster has more than the 10,000 units that are counted, so that some are missing.
   public var unitsCut: Bool = false
-  /// People who were added to the outreach list; who was in it before is not.
+  /// The number of people added to the outreach list, without those already in it.
   public var outreachAdded: Int64 = 0
   public var unknownFields = UnknownFields()
 
@@ -864,7 +863,7 @@ public struct CompareRosterResponse: Message {
 
   /// A part of the stream.
   public enum Part: Sendable, Hashable {
-    /// The verdicts on one message's rows, in the order of the messages.
+    /// The verdicts on the rows of one message, in the order of the messages.
     case results(RosterResults)
     /// The last message.
     case summary(RosterSummary)

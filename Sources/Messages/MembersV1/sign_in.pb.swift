@@ -66,7 +66,7 @@ extension FindPhoneMembersRequest {
 
 /// Response of FindPhoneMembers.
 public struct FindPhoneMembersResponse: Message {
-  /// The live members with that phone, by name; 10 at most.
+  /// The live members with the phone number, by name; at most 10.
   public var members: [PhoneMember] = []
   public var unknownFields = UnknownFields()
 
@@ -138,11 +138,11 @@ extension FindPhoneMembersResponse {
   }
 }
 
-/// A live member with a phone.
+/// A live member with the phone number.
 public struct PhoneMember: Message {
-  /// Resource name, "members/{member}".
+  /// The resource name, "members/{member}".
   public var member: String = ""
-  /// What people read out.
+  /// The member number.
   public var memberNumber: String = ""
   public var unknownFields = UnknownFields()
 

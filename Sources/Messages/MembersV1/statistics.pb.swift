@@ -3,7 +3,7 @@ package import CMessages
 public import GoogleType
 public import Protobuf
 
-/// What counts are split by.
+/// A dimension of statistics.
 public enum StatisticsDimension: Enumeration {
   /// Not set.
   case unspecified
@@ -13,7 +13,7 @@ public enum StatisticsDimension: Enumeration {
   case channel
   /// Campaign.
   case campaign
-  /// Day in China.
+  /// The day in China.
   case day
   /// A number that the contract did not know when this was built.
   case unrecognized(Int32)
@@ -64,13 +64,13 @@ public enum StatisticsDimension: Enumeration {
 
 /// Request of GetEnrollmentStatistics.
 public struct GetEnrollmentStatisticsRequest: Message {
-  /// Resource name of the organization whose subtree is counted; the caller's own when empty.
+  /// The resource name of the organization whose subtree is counted; the caller's own if empty.
   public var ancestor: String = ""
-  /// First day, in China; all from the beginning when not set.
+  /// The first day in China; unbounded if not set.
   public var startDate: GoogleType.Date?
-  /// Last day, in China; up to today when not set.
+  /// The last day in China; today if not set.
   public var endDate: GoogleType.Date?
-  /// What the counts are split by; GROUP and CHANNEL when empty. By DAY at most 366 days.
+  /// The dimensions of the counts; GROUP and CHANNEL if empty. At most 366 days with DAY.
   public var dimensions: [StatisticsDimension] = []
   public var unknownFields = UnknownFields()
 
@@ -169,11 +169,11 @@ extension GetEnrollmentStatisticsRequest {
 
 /// Response of GetEnrollmentStatistics.
 public struct GetEnrollmentStatisticsResponse: Message {
-  /// Counts, in the order of day, group, channel, campaign.
+  /// The counts, ordered by day, group, channel and campaign.
   public var counts: [EnrollmentCount] = []
-  /// Live members of the subtree: POOLED and ACTIVE.
+  /// The number of live members of the subtree: POOLED and ACTIVE.
   public var liveMembers: Int64 = 0
-  /// Retained members of the subtree.
+  /// The number of retained members of the subtree.
   public var retainedMembers: Int64 = 0
   public var unknownFields = UnknownFields()
 
@@ -259,17 +259,17 @@ extension GetEnrollmentStatisticsResponse {
   }
 }
 
-/// New members, of what the counts are split by.
+/// The new members of one combination of dimensions.
 public struct EnrollmentCount: Message {
-  /// Occupation group; not set where the counts are not split by it, as the others.
+  /// The occupation group. As the other dimensions, not set unless requested.
   public var group: OccupationGroup = .unspecified
   /// Channel.
   public var channel: Channel = .unspecified
-  /// New members.
+  /// The number of new members.
   public var members: Int64 = 0
-  /// Campaign; empty for those without one, too.
+  /// The campaign; also empty for members without one.
   public var campaign: String = ""
-  /// Day in China.
+  /// The day in China.
   public var date: GoogleType.Date?
   public var unknownFields = UnknownFields()
 
@@ -361,11 +361,11 @@ extension EnrollmentCount {
 
 /// Request of ExportEnrollmentStatistics.
 public struct ExportEnrollmentStatisticsRequest: Message {
-  /// Resource name of the organization whose subtree is counted; the caller's own when empty.
+  /// The resource name of the organization whose subtree is counted; the caller's own if empty.
   public var ancestor: String = ""
-  /// First day, in China; all from the beginning when not set.
+  /// The first day in China; unbounded if not set.
   public var startDate: GoogleType.Date?
-  /// Last day, in China; up to today when not set.
+  /// The last day in China; today if not set.
   public var endDate: GoogleType.Date?
   public var unknownFields = UnknownFields()
 
@@ -445,9 +445,9 @@ extension ExportEnrollmentStatisticsRequest {
 
 /// Response of ExportEnrollmentStatistics: a part of the file.
 public struct ExportEnrollmentStatisticsResponse: Message {
-  /// CSV (RFC 4180) in UTF-8 with a byte order mark, whole lines: external id and name of the
-  /// organization, day, group, channel, campaign, new members. A row for each organization of the
-  /// subtree that has any, for what it manages itself.
+  /// A part of the CSV file (RFC 4180), whole lines in UTF-8, with a byte order mark: external id
+  /// and name of the organization, day, group, channel, campaign, new members. The rows count the
+  /// members that each organization of the subtree manages itself.
   public var csv: [UInt8] = []
   public var unknownFields = UnknownFields()
 
@@ -507,20 +507,20 @@ extension ExportEnrollmentStatisticsResponse {
   }
 }
 
-/// How many people of a group there are to organize: the denominator of coverage.
+/// A base: the number of people of a group to be organized, the denominator of coverage.
 public struct Base: Message {
-  /// Resource name of the organization whose subtree it is about.
+  /// The resource name of the organization of the subtree.
   public var organization: String = ""
-  /// Occupation group; not set is all groups.
+  /// The occupation group; all groups if not set.
   public var group: OccupationGroup = .unspecified
-  /// People; 1 to 2,000,000,000.
+  /// The number of people; 1 to 2,000,000,000.
   public var people: Int64 = 0
-  /// How exact the source is, in its own word (余, 近, 以上); empty for an exact count; up to 8
+  /// The precision of the source, in its own word (余, 近, 以上); empty for an exact number; up to 8
   /// characters.
   public var qualifier: String = ""
-  /// Where the number comes from; 2 to 200 characters.
+  /// The source of the number; 2 to 200 characters.
   public var source: String = ""
-  /// Day that the number is of, in China; not in the future.
+  /// The day of the number in China; not in the future.
   public var date: GoogleType.Date?
   public var unknownFields = UnknownFields()
 
@@ -621,7 +621,7 @@ extension Base {
 public struct SetBaseRequest: Message {
   /// Idempotency key (UUID).
   public var requestID: String = ""
-  /// The base. One of the same organization, group and day is replaced.
+  /// The base. Replaces one of the same organization, group and day.
   public var base: Base?
   public var unknownFields = UnknownFields()
 
@@ -756,11 +756,11 @@ extension SetBaseResponse {
 
 /// Request of ListBases.
 public struct ListBasesRequest: Message {
-  /// Resource name of the organization whose bases are listed; the caller's own when empty.
+  /// The resource name of the organization whose bases are listed; the caller's own if empty.
   public var organization: String = ""
-  /// Rows a page; 50 when 0, at most 1,000.
+  /// The page size in rows; 50 if 0, at most 1,000.
   public var pageSize: Int32 = 0
-  /// Token of the page, from the response before.
+  /// The page token from the previous response; empty for the first page.
   public var pageToken: String = ""
   public var unknownFields = UnknownFields()
 
@@ -836,9 +836,9 @@ extension ListBasesRequest {
 
 /// Response of ListBases.
 public struct ListBasesResponse: Message {
-  /// By group, then by day.
+  /// The bases, by group and day.
   public var bases: [Base] = []
-  /// Token of the next page; empty on the last.
+  /// The token of the next page; empty on the last page.
   public var nextPageToken: String = ""
   public var unknownFields = UnknownFields()
 
@@ -917,15 +917,15 @@ extension ListBasesResponse {
   }
 }
 
-/// What share of a base is to be organized.
+/// The share of a base that is to be organized.
 public struct CoverageTarget: Message {
-  /// Resource name of the organization whose subtree it is about.
+  /// The resource name of the organization of the subtree.
   public var organization: String = ""
-  /// Occupation group; not set is all groups.
+  /// The occupation group; all groups if not set.
   public var group: OccupationGroup = .unspecified
-  /// Hundredths of a percent; 1 to 10,000: 9,500 is 95 %.
+  /// The target in basis points; 1 to 10,000: 9,500 is 95 %.
   public var basisPoints: Int32 = 0
-  /// Day by which it is to be reached, in China; may be not set.
+  /// The day by which to reach it, in China; optional.
   public var dueDate: GoogleType.Date?
   public var unknownFields = UnknownFields()
 
@@ -1012,7 +1012,7 @@ extension CoverageTarget {
 public struct SetCoverageTargetRequest: Message {
   /// Idempotency key (UUID).
   public var requestID: String = ""
-  /// The target; takes the place of the one before.
+  /// The target; replaces the previous one.
   public var target: CoverageTarget?
   public var unknownFields = UnknownFields()
 
@@ -1147,9 +1147,9 @@ extension SetCoverageTargetResponse {
 
 /// Request of GetCoverage.
 public struct GetCoverageRequest: Message {
-  /// Resource name of the organization whose subtree is counted; the caller's own when empty.
+  /// The resource name of the organization whose subtree is counted; the caller's own if empty.
   public var organization: String = ""
-  /// Occupation group; not set is all groups.
+  /// The occupation group; all groups if not set.
   public var group: OccupationGroup = .unspecified
   public var unknownFields = UnknownFields()
 
@@ -1216,26 +1216,26 @@ extension GetCoverageRequest {
   }
 }
 
-/// Response of GetCoverage: numerator, denominator, where it comes from, and the dates.
+/// Response of GetCoverage: numerator, denominator with its source, and the dates.
 public struct GetCoverageResponse: Message {
-  /// Resource name of the organization.
+  /// The resource name of the organization.
   public var organization: String = ""
-  /// Members: POOLED and ACTIVE.
+  /// The number of members: POOLED and ACTIVE.
   public var members: Int64 = 0
-  /// Retained members; not among the members.
+  /// The number of retained members, who are not counted in members.
   public var retainedMembers: Int64 = 0
-  /// Of the members, who joined online: by QR code, mini-program, app, official account, website,
-  /// partner or government app.
+  /// The number of members who joined online: by QR code, mini-program, app, official account,
+  /// website, partner or government app.
   public var onlineMembers: Int64 = 0
-  /// Day of the numerator: today in China.
+  /// The day of the numerator: today in China.
   public var date: GoogleType.Date?
-  /// The newest base that is set; not set where there is none.
+  /// The newest base; not set if there is none.
   public var base: Base?
-  /// Members of the base, in hundredths of a percent, rounded down; 0 without a base.
+  /// The coverage in basis points, rounded down; 0 without a base.
   public var coverageBasisPoints: Int32 = 0
-  /// The target; not set where there is none.
+  /// The target; not set if there is none.
   public var target: CoverageTarget?
-  /// People who are missing for the target, rounded up; 0 where it is reached, or without a base.
+  /// The number of people missing for the target, rounded up; 0 if it is reached, or without a base.
   public var peopleNeeded: Int64 = 0
   public var unknownFields = UnknownFields()
 

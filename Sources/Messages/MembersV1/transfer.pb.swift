@@ -4,19 +4,19 @@ public import GoogleProtobuf
 public import GoogleType
 public import Protobuf
 
-/// State of a transfer.
+/// The state of a transfer.
 public enum TransferState: Enumeration {
   /// Not set.
   case unspecified
-  /// Asked for; the receiver decides.
+  /// Requested; the receiver decides.
   case requested
-  /// The member is of the receiving union.
+  /// Completed: the member belongs to the receiving union.
   case completed
-  /// The receiver declined.
+  /// Declined by the receiver.
   case declined
-  /// Withdrawn, or ended because the member left or the receiver was dissolved.
+  /// Withdrawn, or canceled because the member left or the receiver was dissolved.
   case cancelled
-  /// Nobody decided in time.
+  /// Expired without a decision.
   case expired
   /// A number that the contract did not know when this was built.
   case unrecognized(Int32)
@@ -69,31 +69,31 @@ public enum TransferState: Enumeration {
   ]
 }
 
-/// A member's wish to be of another union. Only the receiver decides; the union that is left is not
-/// asked.
+/// A member's request to move to another union. Only the receiver decides; the former union does not
+/// take part.
 public struct Transfer: Message {
-  /// Resource name, "transfers/{transfer}".
+  /// The resource name, "transfers/{transfer}".
   public var name: String = ""
-  /// Resource name of the member.
+  /// The resource name of the member.
   public var member: String = ""
-  /// Member number.
+  /// The member number.
   public var memberNumber: String = ""
-  /// State.
+  /// The state.
   public var state: TransferState = .unspecified
-  /// Resource name of the union that the member was of when it was asked for, or completed.
+  /// The resource name of the member's union at the request, or at the completion.
   public var fromOrganization: String = ""
-  /// Resource name of the receiving union.
+  /// The resource name of the receiving union.
   public var toOrganization: String = ""
-  /// Resource name of the organization that has to see to it: the receiver, or the one above it
-  /// since it was escalated.
+  /// The resource name of the organization that has to decide: the receiver, or its parent after the
+  /// escalation.
   public var handler: String = ""
-  /// Last day in China to decide before it goes one level up; after that the day it expires on.
+  /// The last day in China for a decision before the escalation; after it, the day of expiry.
   public var dueDate: GoogleType.Date?
-  /// Last day in China to accept it.
+  /// The last day in China for accepting it.
   public var expireDate: GoogleType.Date?
-  /// When it was asked for.
+  /// The time of the request.
   public var createTime: GoogleProtobuf.Timestamp?
-  /// Changes with every change of the transfer.
+  /// The etag; changes with every change of the transfer.
   public var etag: String = ""
   public var unknownFields = UnknownFields()
 
@@ -233,13 +233,13 @@ extension Transfer {
 public struct RequestTransferRequest: Message {
   /// Idempotency key (UUID).
   public var requestID: String = ""
-  /// Resource name, "members/{member}"; a member's own when empty.
+  /// The resource name, "members/{member}"; the calling member if empty.
   public var member: String = ""
-  /// Resource name of the receiving union; empty where a code is given.
+  /// The resource name of the receiving union; empty if a code is given.
   public var toOrganization: String = ""
-  /// Text of a scanned organization code, which names the receiving union.
+  /// The text of a scanned organization code, which identifies the receiving union.
   public var organizationCode: String = ""
-  /// Why, for the audit log; 4 to 200 characters. A member need not say.
+  /// The reason for the audit log; 4 to 200 characters. Optional for members.
   public var reason: String = ""
   public var unknownFields = UnknownFields()
 
@@ -329,7 +329,7 @@ extension RequestTransferRequest {
 
 /// Response of RequestTransfer.
 public struct RequestTransferResponse: Message {
-  /// The transfer; COMPLETED where the code accepts at once.
+  /// The transfer; COMPLETED if the code accepts transfers.
   public var transfer: Transfer?
   public var unknownFields = UnknownFields()
 
@@ -395,9 +395,9 @@ extension RequestTransferResponse {
 public struct AcceptTransferRequest: Message {
   /// Idempotency key (UUID).
   public var requestID: String = ""
-  /// Resource name, "transfers/{transfer}".
+  /// The resource name, "transfers/{transfer}".
   public var name: String = ""
-  /// The transfer's etag as read; not compared when empty.
+  /// The etag of the transfer as read; not checked if empty.
   public var etag: String = ""
   public var unknownFields = UnknownFields()
 
@@ -475,7 +475,7 @@ extension AcceptTransferRequest {
 public struct AcceptTransferResponse: Message {
   /// The transfer.
   public var transfer: Transfer?
-  /// The membership, of the receiving union now.
+  /// The membership, in the receiving union.
   public var membership: MembershipSummary?
   public var unknownFields = UnknownFields()
 
@@ -550,11 +550,11 @@ extension AcceptTransferResponse {
 public struct DeclineTransferRequest: Message {
   /// Idempotency key (UUID).
   public var requestID: String = ""
-  /// Resource name, "transfers/{transfer}".
+  /// The resource name, "transfers/{transfer}".
   public var name: String = ""
-  /// Why, for the audit log; 4 to 200 characters.
+  /// The reason for the audit log; 4 to 200 characters.
   public var reason: String = ""
-  /// The transfer's etag as read; not compared when empty.
+  /// The etag of the transfer as read; not checked if empty.
   public var etag: String = ""
   public var unknownFields = UnknownFields()
 
@@ -703,11 +703,11 @@ extension DeclineTransferResponse {
 public struct CancelTransferRequest: Message {
   /// Idempotency key (UUID).
   public var requestID: String = ""
-  /// Resource name, "transfers/{transfer}".
+  /// The resource name, "transfers/{transfer}".
   public var name: String = ""
-  /// Why, for the audit log; 4 to 200 characters. A member need not say.
+  /// The reason for the audit log; 4 to 200 characters. Optional for members.
   public var reason: String = ""
-  /// The transfer's etag as read; not compared when empty.
+  /// The etag of the transfer as read; not checked if empty.
   public var etag: String = ""
   public var unknownFields = UnknownFields()
 
@@ -854,7 +854,7 @@ extension CancelTransferResponse {
 
 /// Request of GetTransfer.
 public struct GetTransferRequest: Message {
-  /// Resource name, "transfers/{transfer}".
+  /// The resource name, "transfers/{transfer}".
   public var name: String = ""
   public var unknownFields = UnknownFields()
 
@@ -980,16 +980,16 @@ extension GetTransferResponse {
 
 /// Request of ListTransfers.
 public struct ListTransfersRequest: Message {
-  /// Resource name of the organization to whose subtree the transfers go; the caller's own when
-  /// empty. Not looked at where a member is given.
+  /// The resource name of the organization whose subtree receives the transfers; the caller's own if
+  /// empty. Ignored if a member is given.
   public var ancestor: String = ""
-  /// Resource name of a member: only theirs; a member caller sees their own only.
+  /// The resource name of a member: lists only their transfers. Calling members see only their own.
   public var member: String = ""
-  /// States to list; REQUESTED when empty.
+  /// The states to list; REQUESTED if empty.
   public var states: [TransferState] = []
-  /// Rows a page; 50 when 0, at most 1,000.
+  /// The page size in rows; 50 if 0, at most 1,000.
   public var pageSize: Int32 = 0
-  /// Token of the page, from the response before.
+  /// The page token from the previous response; empty for the first page.
   public var pageToken: String = ""
   public var unknownFields = UnknownFields()
 
@@ -1091,9 +1091,9 @@ extension ListTransfersRequest {
 
 /// Response of ListTransfers.
 public struct ListTransfersResponse: Message {
-  /// Transfers, the first due first.
+  /// The transfers, by due date.
   public var transfers: [Transfer] = []
-  /// Token of the next page; empty on the last.
+  /// The token of the next page; empty on the last page.
   public var nextPageToken: String = ""
   public var unknownFields = UnknownFields()
 

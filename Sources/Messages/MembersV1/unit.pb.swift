@@ -3,22 +3,22 @@ package import CMessages
 public import GoogleProtobuf
 public import Protobuf
 
-/// State of a unit index (SPEC §3): whether the people of one unit in a township are enough for a
+/// The state of a unit index (SPEC §3), which detects units with enough members in a township for a
 /// union of their own.
 public enum UnitState: Enumeration {
   /// Not set.
   case unspecified
   /// Below the threshold.
   case counting
-  /// The threshold was crossed: the township was told.
+  /// The threshold was crossed, and the township notified.
   case triggered
-  /// A union is to guide the unit.
+  /// A union is assigned to guide the unit.
   case assigned
-  /// It guides.
+  /// The union is guiding the unit.
   case guiding
-  /// The unit has a union, and its people are in it.
+  /// The unit has a union with its members.
   case unionFormed
-  /// Given up; a new crossing tells anew.
+  /// Dismissed; a new crossing notifies again.
   case dismissed
   /// A number that the contract did not know when this was built.
   case unrecognized(Int32)
@@ -75,27 +75,27 @@ public enum UnitState: Enumeration {
   ]
 }
 
-/// A unit (credit code, else normalized name) within a township.
+/// A unit within a township, identified by its credit code, or else by its normalized name.
 public struct Unit: Message {
-  /// Resource name, "units/{unit}".
+  /// The resource name, "units/{unit}".
   public var name: String = ""
-  /// Name of the unit, as its first member gave it.
+  /// The name of the unit as given by its first member.
   public var displayName: String = ""
-  /// Unified social credit code; empty where nobody gave one.
+  /// The unified social credit code; empty if nobody gave one.
   public var creditCode: String = ""
-  /// Resource name of the township's organization.
+  /// The resource name of the township's organization.
   public var organization: String = ""
-  /// State.
+  /// The state.
   public var state: UnitState = .unspecified
-  /// Members of the township (POOLED and ACTIVE) who work for it.
+  /// The number of members of the township (POOLED and ACTIVE) who work for it.
   public var members: Int64 = 0
-  /// How often the threshold was crossed.
+  /// The number of crossings of the threshold.
   public var crossings: Int32 = 0
-  /// Resource name of the union that guides it, or was formed.
+  /// The resource name of the guiding or formed union.
   public var union: String = ""
-  /// When its first member was counted.
+  /// The time at which its first member was counted.
   public var createTime: GoogleProtobuf.Timestamp?
-  /// Changes with every change of the unit.
+  /// The etag; changes with every change of the unit.
   public var etag: String = ""
   public var unknownFields = UnknownFields()
 
@@ -222,14 +222,14 @@ extension Unit {
 
 /// Request of ListUnits.
 public struct ListUnitsRequest: Message {
-  /// Resource name of the organization whose subtree's townships are listed; the caller's own when
+  /// The resource name of the organization whose subtree's townships are listed; the caller's own if
   /// empty.
   public var ancestor: String = ""
-  /// States to list; those that wait for somebody (TRIGGERED, ASSIGNED, GUIDING) when empty.
+  /// The states to list; those of an open index (TRIGGERED, ASSIGNED, GUIDING) if empty.
   public var states: [UnitState] = []
-  /// Rows a page; 50 when 0, at most 1,000.
+  /// The page size in rows; 50 if 0, at most 1,000.
   public var pageSize: Int32 = 0
-  /// Token of the page, from the response before.
+  /// The page token from the previous response; empty for the first page.
   public var pageToken: String = ""
   public var unknownFields = UnknownFields()
 
@@ -324,9 +324,9 @@ extension ListUnitsRequest {
 
 /// Response of ListUnits.
 public struct ListUnitsResponse: Message {
-  /// By township in the tree's order.
+  /// The units, by township in tree order.
   public var units: [Unit] = []
-  /// Token of the next page; empty on the last.
+  /// The token of the next page; empty on the last page.
   public var nextPageToken: String = ""
   public var unknownFields = UnknownFields()
 
@@ -409,11 +409,11 @@ extension ListUnitsResponse {
 public struct AssignUnitRequest: Message {
   /// Idempotency key (UUID).
   public var requestID: String = ""
-  /// Resource name, "units/{unit}".
+  /// The resource name, "units/{unit}".
   public var name: String = ""
-  /// The unit's etag as read; not compared when empty.
+  /// The etag of the unit as read; not checked if empty.
   public var etag: String = ""
-  /// Resource name of the union that is to guide the unit.
+  /// The resource name of the union that is to guide the unit.
   public var union: String = ""
   public var unknownFields = UnknownFields()
 
@@ -562,9 +562,9 @@ extension AssignUnitResponse {
 public struct GuideUnitRequest: Message {
   /// Idempotency key (UUID).
   public var requestID: String = ""
-  /// Resource name, "units/{unit}".
+  /// The resource name, "units/{unit}".
   public var name: String = ""
-  /// The unit's etag as read; not compared when empty.
+  /// The etag of the unit as read; not checked if empty.
   public var etag: String = ""
   public var unknownFields = UnknownFields()
 
@@ -706,11 +706,11 @@ extension GuideUnitResponse {
 public struct FormUnitUnionRequest: Message {
   /// Idempotency key (UUID).
   public var requestID: String = ""
-  /// Resource name, "units/{unit}".
+  /// The resource name, "units/{unit}".
   public var name: String = ""
-  /// The unit's etag as read; not compared when empty.
+  /// The etag of the unit as read; not checked if empty.
   public var etag: String = ""
-  /// Resource name of the unit's new union, to which its people move.
+  /// The resource name of the unit's new union, to which its members move.
   public var union: String = ""
   public var unknownFields = UnknownFields()
 
@@ -795,7 +795,7 @@ extension FormUnitUnionRequest {
 public struct FormUnitUnionResponse: Message {
   /// The unit.
   public var unit: Unit?
-  /// Members who moved to the union.
+  /// The number of members moved to the union.
   public var membersMoved: Int64 = 0
   public var unknownFields = UnknownFields()
 
@@ -868,11 +868,11 @@ extension FormUnitUnionResponse {
 public struct DismissUnitRequest: Message {
   /// Idempotency key (UUID).
   public var requestID: String = ""
-  /// Resource name, "units/{unit}".
+  /// The resource name, "units/{unit}".
   public var name: String = ""
-  /// The unit's etag as read; not compared when empty.
+  /// The etag of the unit as read; not checked if empty.
   public var etag: String = ""
-  /// Why, for the audit log; 4 to 200 characters.
+  /// The reason for the audit log; 4 to 200 characters.
   public var reason: String = ""
   public var unknownFields = UnknownFields()
 
