@@ -1,18 +1,19 @@
 internal import CZlib
 
-/// zlib's compressing state, used again and again: making one costs 256 KiB that must be cleared.
+/// A zlib compressor that is used again and again: a new one takes 256 KiB that must be cleared.
 /// Confined to its thread; never held across a suspension point.
 @safe
 final class Deflater {
-  /// zlib's own default: the best trade for text and records. Source: zlib.h.
+  /// zlib's default level, the best trade-off for text and records. Source: zlib.h.
   private static let level: Int32 = 6
-  /// zlib's default: 128 KiB of hash tables. Source: zlib.h, deflateInit2.
+  /// zlib's default memory level: 128 KiB of hash tables. Source: zlib.h, deflateInit2.
   private static let memoryLevel: Int32 = 8
 
-  /// Output is made in steps of this, so that a buffer is never much larger than what it holds.
+  /// The size of an output step, so that a buffer is never much larger than its content.
   private static let stepBytes = 32 << 10
 
-  // The library keeps this address in its state, so it may not move. Made in init, freed in deinit.
+  // The library stores this address in its state, so it may not move. Made in init, freed in
+  // deinit.
   private let stream: UnsafeMutablePointer<z_stream>
 
   init(_ format: Format) throws(CompressionError) {
@@ -30,7 +31,7 @@ final class Deflater {
     unsafe stream.deallocate()
   }
 
-  /// The calling thread's.
+  /// Returns the compressor of the calling thread.
   static func current(_ format: Format) throws(CompressionError) -> Deflater {
     let states = ThreadStates.current
     if let known = states.deflaters[format] { return known }

@@ -1,15 +1,15 @@
-/// A container of deflated bytes.
+/// A container format of deflated data.
 public enum Format: Sendable, Hashable, CaseIterable {
-  /// RFC 1952.
+  /// The gzip format, RFC 1952.
   case gzip
-  /// RFC 1950, which HTTP and gRPC call `deflate`.
+  /// The zlib format, RFC 1950, which HTTP and gRPC call `deflate`.
   case zlib
 }
 
 extension Format {
   /// Compresses bytes; the result starts with `headroom` zero bytes.
   ///
-  /// Blocks until it is done. Safe to call from any thread: each keeps one state a format.
+  /// Blocks until it is done. Safe to call from any thread: each keeps one compressor a format.
   /// - Throws: `outOfMemory`.
   public func compress(
     _ bytes: RawSpan, headroom: Int = 0
@@ -17,11 +17,11 @@ extension Format {
     try Deflater.current(self).compress(bytes, headroom: headroom)
   }
 
-  /// Restores bytes that are one whole stream of this format and nothing else; the result starts
-  /// with `headroom` zero bytes, which do not count against the limit.
+  /// Decompresses bytes that are exactly one stream of this format; the result starts with
+  /// `headroom` zero bytes, which do not count against the limit.
   ///
   /// The limit is checked while inflating: a bomb costs no more time and memory than an honest
-  /// output of that size. Blocks until it is done. Safe to call from any thread, as `compress`.
+  /// output of that size. Blocks until it is done. Safe to call from any thread, like `compress`.
   /// - Throws: `tooLarge`, `corrupt`, `outOfMemory`.
   public func decompress(
     _ bytes: RawSpan, outputBytesMax: Int, headroom: Int = 0
@@ -30,8 +30,8 @@ extension Format {
       bytes, self, outputBytesMax: outputBytesMax, headroom: headroom)
   }
 
-  /// The base-two logarithm of the window, 15 being the largest and usual, and 16 more for gzip's
-  /// header. Source: zlib.h, deflateInit2.
+  /// The base-two logarithm of the window size: 15, the largest and usual one, plus 16 for the
+  /// header of gzip. Source: zlib.h, deflateInit2.
   var windowBits: Int32 {
     switch self {
     case .gzip: 15 + 16

@@ -1,23 +1,26 @@
 internal import CZlib
 
-/// zlib's restoring state, used again and again, for one stream at a time: whole, or in parts with
-/// other work between them. Confined to its thread, as `Deflater`.
+/// A zlib decompressor that is used again and again, for one stream at a time: at once, or in parts
+/// with other work between them. Confined to its thread, like `Deflater`.
 @safe
 public final class Inflater {
-  /// Output is made in steps of this and looked at after each.
+  /// The size of an output step, after which the limit is checked.
   private static let stepBytes = 32 << 10
-  /// Deflate cannot make more of a byte. Source: zlib's technical details.
+  /// The highest compression ratio of deflate. Source: zlib's technical details.
   private static let ratioMax = 1032
-  /// The default limit of a message, and some more.
+  /// The most capacity reserved at once: the default limit of a message, and some more.
   private static let reserveMax = 5 << 20
 
-  // The library keeps this address in its state, so it may not move. Made in init, freed in deinit.
+  // The library stores this address in its state, so it may not move. Made in init, freed in
+  // deinit.
   private let stream: UnsafeMutablePointer<z_stream>
   private var output: [UInt8] = []
   private var outputMax = 0
-  /// Bytes of the input that are done.
+  /// The bytes of the input consumed so far.
   private var taken = 0
 
+  /// Creates a decompressor.
+  /// - Throws: `outOfMemory`.
   public init() throws(CompressionError) {
     unsafe stream = UnsafeMutablePointer<z_stream>.allocate(capacity: 1)
     unsafe stream.initialize(to: z_stream())
@@ -32,7 +35,7 @@ public final class Inflater {
     unsafe stream.deallocate()
   }
 
-  /// The calling thread's.
+  /// Returns the decompressor of the calling thread.
   static func current() throws(CompressionError) -> Inflater {
     let states = ThreadStates.current
     if let known = states.inflater { return known }
@@ -49,9 +52,9 @@ public final class Inflater {
     return takeOutput()
   }
 
-  /// Begins a stream: what was there before is forgotten.
-  /// - Parameter inputBytes: the size of the stream, if room for all that it can become is to be
-  ///   reserved at once. That costs nothing until it is used, whereas growing copies megabytes.
+  /// Starts a stream and discards what is left of the previous one.
+  /// - Parameter inputBytes: The size of the stream, to reserve capacity for all that it can
+  ///   become. Reserved memory costs nothing until it is used, whereas growing copies megabytes.
   public func begin(
     _ format: Format, outputBytesMax: Int, headroom: Int = 0, inputBytes: Int = 0
   ) throws(CompressionError) {
@@ -63,12 +66,12 @@ public final class Inflater {
     taken = 0
   }
 
-  /// Goes on in the stream until some more bytes are restored.
+  /// Continues the stream until about `outputBytes` more bytes are decompressed.
   /// - Parameters:
-  ///   - bytes: the whole stream, the same each time.
-  ///   - outputBytes: how many more, about; others have their turn then.
-  /// - Returns: whether it is done.
-  /// - Throws: as `Format.decompress`; then begin anew.
+  ///   - bytes: The whole stream, the same each time.
+  ///   - outputBytes: The bytes after which others have their turn.
+  /// - Returns: Whether the stream is complete.
+  /// - Throws: As `Format.decompress`; then start with `begin` again.
   public func proceed(
     _ bytes: RawSpan, outputBytes: Int
   ) throws(CompressionError) -> Bool {
@@ -96,7 +99,7 @@ public final class Inflater {
     }
   }
 
-  /// What was restored.
+  /// Takes the decompressed bytes.
   public func takeOutput() -> [UInt8] {
     defer { output = [] }
     return output
@@ -116,7 +119,7 @@ public final class Inflater {
     unsafe output.append(contentsOf: step.prefix(made))
     switch code {
     case Z_STREAM_END: return unsafe stream.pointee.avail_in == 0 ? .done : .failed(.corrupt)
-    // Less than a whole step and no end: the input is cut.
+    // Less than a whole step without the end: the input is truncated.
     case Z_OK: return made < step.count ? .failed(.corrupt) : .more
     case Z_MEM_ERROR: return .failed(.outOfMemory)
     default: return .failed(.corrupt)

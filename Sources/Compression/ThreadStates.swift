@@ -1,17 +1,17 @@
 internal import Glibc
 
-/// What a thread keeps of zlib, made on first use and freed with the thread: at most 600 KiB.
+/// The zlib states of a thread, created on first use and freed with the thread: at most 600 KiB.
 final class ThreadStates {
   var deflaters: [Format: Deflater] = [:]
   var inflater: Inflater?
 
-  /// The calling thread's.
+  /// The states of the calling thread.
   static var current: ThreadStates {
     if let known = unsafe pthread_getspecific(key) {
       return unsafe Unmanaged<ThreadStates>.fromOpaque(known).takeUnretainedValue()
     }
     let made = ThreadStates()
-    // The thread's key owns it; `key`'s destructor lets go of it.
+    // The thread's key owns it; the destructor of `key` releases it.
     unsafe pthread_setspecific(key, Unmanaged.passRetained(made).toOpaque())
     return made
   }

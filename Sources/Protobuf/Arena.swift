@@ -1,18 +1,19 @@
 internal import CProtobufC
 internal import Glibc
 
-/// Memory for one decoding or encoding at a time: a cursor that only moves forward, given to
-/// libprotobuf-c as its allocator, with a budget in bytes.
+/// A bump allocator for one decoding or encoding at a time, with a budget in bytes. It serves as
+/// the allocator of libprotobuf-c.
 ///
-/// There is one a thread. Its first chunk stays between uses, so the steady state costs no
-/// allocation. Uses nest: each ends what it took. Never held across a suspension point.
+/// Each thread has one. Its first chunk stays between uses, so the steady state costs no
+/// allocation. Uses nest: each releases what it took. Never held across a suspension point.
 @safe
 struct Arena {
-  /// Bytes of the chunk a thread begins with: most messages of a service fit.
+  /// The size of a thread's first chunk in bytes: most messages of a service fit.
   private static let chunkBytesInitial = 64 << 10
-  /// The largest chunk a thread keeps: what a page of a list needs, not what a bomb asks for.
+  /// The largest chunk that a thread keeps, in bytes: what a page of a list needs, not what a bomb
+  /// asks for.
   private static let chunkBytesKeptMax = 1 << 20
-  /// The alignment of everything in a message: pointers and 64-bit numbers.
+  /// The alignment of all allocations: that of pointers and 64-bit numbers.
   private static let alignment = 8
 
   @unsafe
@@ -21,9 +22,9 @@ struct Arena {
     var end: UnsafeMutableRawPointer
     /// Bytes that may still be taken.
     var budget: Int
-    /// The chunk in use; its first words lead to the one before.
+    /// The current chunk; its first words link to the previous one.
     var chunk: UnsafeMutablePointer<Chunk>
-    /// What libprotobuf-c is given.
+    /// The allocator for libprotobuf-c.
     var allocator: ProtobufCAllocator
   }
 
@@ -33,7 +34,7 @@ struct Arena {
     var byteCount: Int
   }
 
-  /// Where a use began.
+  /// The start of a use.
   @safe
   struct Mark {
     fileprivate let cursor: UnsafeMutableRawPointer
@@ -54,7 +55,7 @@ struct Arena {
     return arena
   }
 
-  /// Frees a thread's arena when the thread ends.
+  /// The key of a thread's arena, which is freed when the thread ends.
   private static let threadKey: pthread_key_t = {
     var key = pthread_key_t()
     let status = unsafe pthread_key_create(&key) { value in
@@ -79,7 +80,7 @@ struct Arena {
             guard let data = unsafe data else { return nil }
             return unsafe Arena(state: data.assumingMemoryBound(to: State.self)).take(size)
           },
-          // Nothing is freed singly: `release` takes all back.
+          // Nothing is freed by itself: `release` frees everything.
           free: { _, _ in }, allocator_data: state)))
   }
 
@@ -93,7 +94,7 @@ struct Arena {
     unsafe state.deallocate()
   }
 
-  /// Begins a use that may take `budget` bytes.
+  /// Starts a use that may take `budget` bytes.
   func begin(budget: Int) -> Mark {
     let mark = unsafe Mark(
       cursor: state.pointee.cursor, chunk: state.pointee.chunk, budget: state.pointee.budget)
@@ -101,15 +102,15 @@ struct Arena {
     return mark
   }
 
-  /// Takes back all that was taken since `mark`.
+  /// Frees everything taken since `mark`.
   func release(_ mark: Mark) {
     unsafe state.pointee.cursor = mark.cursor
     unsafe state.pointee.budget = mark.budget
     if unsafe state.pointee.chunk != mark.chunk { dropChunks(after: mark) }
   }
 
-  /// Memory for `byteCount` bytes, uninitialized, aligned for any field of a message; nil beyond
-  /// the budget. It lives until the use's `release`.
+  /// Returns `byteCount` bytes of uninitialized memory, aligned for any field of a message; nil
+  /// beyond the budget. It is valid until the use's `release`.
   func take(_ byteCount: Int) -> UnsafeMutableRawPointer? {
     let rounded = (byteCount &+ (Arena.alignment - 1)) & ~(Arena.alignment - 1)
     guard byteCount >= 0, unsafe rounded <= state.pointee.budget else { return nil }
@@ -143,7 +144,7 @@ struct Arena {
     }
     unsafe state.pointee.chunk = chunk
     unsafe state.pointee.end = Arena.end(of: chunk)
-    // Next time one chunk suffices. Only where this was the outermost use: nothing points to it.
+    // Next time one chunk suffices. Only after the outermost use: then nothing points to it.
     let isOutermost = unsafe chunk.pointee.previous == nil && mark.cursor == Arena.start(of: chunk)
     let wanted = unsafe total + chunk.pointee.byteCount
     guard isOutermost, wanted <= Arena.chunkBytesKeptMax else { return }

@@ -1,17 +1,18 @@
 package import CProtobufC
 
-/// One decoding: checks the bytes and unpacks them into the thread's arena. Generated code reads
-/// the C struct into Swift values and ends it.
+/// One decoding: checks the bytes and unpacks them into the thread's arena. Generated code copies
+/// the C struct into Swift values and ends the decoding.
 ///
-/// What it points to is the arena's, until `end`.
+/// All pointers are into the arena, and valid until `end`.
 @safe
 package struct Decoding {
   private let arena: Arena
   private let mark: Arena.Mark
-  /// The generated struct of the message's table.
+  /// The C struct of the message, as the generated table describes it.
   package let message: UnsafeRawPointer
 
-  /// - Throws: ``DecodeError``; then nothing is to be ended.
+  /// Checks and unpacks a message.
+  /// - Throws: ``DecodeError``; then `end` must not be called.
   package init(
     _ bytes: RawSpan, _ table: UnsafePointer<ProtobufCMessageDescriptor>, _ limits: DecodeLimits
   ) throws(DecodeError) {
@@ -30,7 +31,7 @@ package struct Decoding {
     }
   }
 
-  /// Gives the arena back.
+  /// Releases the arena's memory.
   package func end() { arena.release(mark) }
 
   private static func unpack(
@@ -53,15 +54,16 @@ package struct Decoding {
     // libprotobuf-c copies what it keeps into the arena.
     let message = unsafe protobuf_c_message_unpack(
       table, &arena.state.pointee.allocator, bytes.remaining, bytes.at)
-    // The check has passed the bytes, so only the budget can have run out.
+    // The bytes have passed the check, so only the budget can be exhausted.
     guard let message = unsafe message else { throw .tooMuchMemory }
     return UnsafeRawPointer(message)
   }
 }
 
-/// Swift values of what the C structs hold. Each copies; nothing points into the arena after.
+/// Conversions of the C structs' fields to Swift values. All copy: nothing points into the arena
+/// afterwards.
 extension Decoding {
-  /// The wire check has seen that it is UTF-8.
+  /// Returns a string, which the wire check has validated as UTF-8.
   package static func string(_ data: ProtobufCBinaryData) -> String {
     let bytes = unsafe UnsafeBufferPointer(start: data.data, count: data.len)
     return unsafe String(copying: UTF8Span(unchecked: bytes.span))
@@ -105,7 +107,7 @@ extension Decoding {
     guard unsafe base.n_unknown_fields > 0, let fields = unsafe base.unknown_fields else {
       return UnknownFields()
     }
-    // The rewrite has gathered all in one field, length-delimited.
+    // The rewrite has gathered them all in one length-delimited field.
     let content = unsafe UnsafeBufferPointer(
       start: UnsafePointer(fields[0].data), count: fields[0].len)
     var cursor = unsafe WireCursor(content)

@@ -1,26 +1,28 @@
-/// Reads a small, ordinary message straight from its bytes into Swift values, in one walk that
-/// checks as it goes: what a service is sent all day.
+/// Decodes a small and ordinary message, as a service mostly receives, directly from its bytes into
+/// Swift values, in one pass that checks at the same time.
 ///
-/// It reads the way ``Decoding`` does or not at all. Whatever is out of the ordinary (malformed,
+/// It gives the same result as ``Decoding`` or none. Whatever is out of the ordinary (malformed,
 /// unknown fields, a singular message in pieces, a oneof set twice, much memory) it refuses without
-/// saying why; then generated code asks ``Decoding``, which has the last word and the error. What
-/// refuses stands at its end, so that generated code needs no tests: every read gives zero.
+/// a reason; then generated code uses ``Decoding``, which decides and has the error. After a
+/// refusal the cursor is at its end and every read returns zero, so that generated code needs no
+/// checks.
 ///
-/// It borrows the bytes for the time of `reads`.
+/// It borrows the bytes for the duration of `reads`.
 @safe
 package struct DirectDecoding {
-  /// Bytes on the wire and of memory above which a message is checked before any memory is taken
-  /// for it: enough for a page of a list, and refused too late it has cost little.
+  /// The largest message in bytes on the wire: a larger one is checked before any memory is taken
+  /// for it. A page of a list fits, and a late refusal has cost little.
   private static let byteCountMax = 64 << 10
+  /// The most memory in bytes, for the same reason.
   private static let memoryMax = 2 << 20
-  /// Bytes around what a Swift string or array holds.
+  /// The bytes of a Swift string or array besides its content.
   private static let headerBytes = 48
 
   private var at: UnsafePointer<UInt8>
   private var end: UnsafePointer<UInt8>
-  /// Bytes of memory that may still be taken, counted as ``WireCheck`` counts.
+  /// Bytes of memory that may still be taken, counted as by ``WireCheck``.
   private var memory: Int
-  /// How many messages may still lie within the one at hand.
+  /// The nesting depth that is left for messages within the current one.
   private var depth: Int
   private var isRefused = false
 
@@ -32,7 +34,7 @@ package struct DirectDecoding {
     depth = limits.depth
   }
 
-  /// Whether `body` has read the message; else what it has read means nothing.
+  /// Returns whether `body` has read the message; if not, what it has read is meaningless.
   package static func reads(
     _ bytes: RawSpan, _ limits: DecodeLimits, _ memory: Int,
     _ body: (inout DirectDecoding) -> Void
@@ -50,13 +52,14 @@ package struct DirectDecoding {
 
   // MARK: - Messages
 
-  /// Stops reading.
+  /// Refuses the message and stops reading.
   package mutating func refuse() {
     isRefused = true
     unsafe at = end
   }
 
-  /// Refuses a second value where only the last, or all merged, would count.
+  /// Refuses the message unless a condition holds: there must be no second value, of which the
+  /// last, or both merged, would count.
   @inline(__always)
   package mutating func expect(_ condition: Bool) {
     if !condition { refuse() }
@@ -67,7 +70,7 @@ package struct DirectDecoding {
     if memory < 0 { refuse() }
   }
 
-  /// Enters a message that takes so many bytes of memory; what comes back is for `leave`.
+  /// Enters a nested message that takes `byteCount` bytes of memory; the result is for `leave`.
   package mutating func enter(_ byteCount: Int) -> DirectDecodingEnd {
     depth &-= 1
     if depth < 0 { refuse() }
@@ -75,13 +78,14 @@ package struct DirectDecoding {
     return enterContent()
   }
 
-  /// Leaves the message, which has been read to its end.
+  /// Leaves a nested message, which has been read to its end.
   package mutating func leave(_ outer: DirectDecodingEnd) {
     depth &+= 1
     leaveRun(outer)
   }
 
-  /// Enters a run of packed numbers, each of so many bytes on the wire at least.
+  /// Enters a packed field whose numbers have at least `bytesMin` bytes each; the result is for
+  /// `leaveRun`.
   package mutating func enterRun(_ bytesMin: Int) -> DirectDecodingEnd {
     let outer = enterContent()
     // An array in C and one in Swift, of elements of at most eight bytes.
@@ -99,15 +103,15 @@ package struct DirectDecoding {
 
   package mutating func leaveRun(_ outer: DirectDecodingEnd) {
     unsafe end = outer.end
-    // Whoever has refused within has to stand at the end again.
+    // After a refusal the cursor has to be at its end again.
     if isRefused { unsafe at = end }
   }
 
-  /// Whether the packed run goes on.
+  /// Whether the packed field has further numbers.
   package var goesOn: Bool { unsafe at < end }
 
-  /// How many fields with this tag follow each other, the one at hand included: for the room of an
-  /// array whose elements take so many bytes each.
+  /// Returns how many fields with this tag follow each other, including the current one, to reserve
+  /// an array whose elements take `byteCount` bytes each.
   package mutating func count(_ tag: UInt32, _ byteCount: Int) -> Int {
     var ahead = self
     var count = 1
@@ -127,7 +131,7 @@ package struct DirectDecoding {
 
   // MARK: - Fields
 
-  /// The next field's number and wire type as one word; 0 at the end.
+  /// Reads the number and wire type of the next field as one word; 0 at the end.
   package mutating func tag() -> UInt32 {
     guard unsafe at < end else { return 0 }
     let first = unsafe UInt32(at.pointee)
@@ -145,7 +149,7 @@ package struct DirectDecoding {
     return isRefused ? 0 : tag
   }
 
-  /// A length, no more than the bytes that remain.
+  /// Reads a length, which is at most the number of remaining bytes.
   @inline(__always)
   private mutating func length() -> Int {
     let length = Int(shortVarint())
@@ -156,7 +160,7 @@ package struct DirectDecoding {
     return length
   }
 
-  /// A number of up to 32 bits in up to five bytes: what tags and lengths are.
+  /// Reads a varint of up to 32 bits in up to five bytes, as tags and lengths are.
   @inline(__always)
   private mutating func shortVarint() -> UInt32 {
     let start = unsafe at
@@ -191,7 +195,7 @@ package struct DirectDecoding {
       value |= (byte & 0x7f) &<< shift
       unsafe next += 1
       if byte < 0x80 {
-        // A tenth byte holds one bit more than there is room for in the nine before.
+        // A tenth byte has room for a single bit.
         if shift == 63, byte > 1 { break }
         unsafe at = next
         return value
@@ -223,7 +227,7 @@ package struct DirectDecoding {
     return unsafe Array(bytes)
   }
 
-  /// A number of a list: an element in C and one in Swift.
+  /// Takes the memory of a number in a list: an element in C and one in Swift.
   package mutating func takeElement() { take(32) }
 
   package mutating func uint64() -> UInt64 { varint() }
@@ -249,16 +253,16 @@ package struct DirectDecoding {
   }
 }
 
-/// Where the bytes around a nested message end: of `DirectDecoding.enter`, for its `leave`.
+/// The end of the bytes around a nested message, from `DirectDecoding.enter` for `leave`.
 @safe
 package struct DirectDecodingEnd {
   fileprivate let end: UnsafePointer<UInt8>
 }
 
-/// The contract's other scalars, by those three forms.
+/// The other scalar types of protobuf, read as one of these three forms.
 extension DirectDecoding {
   package mutating func int64() -> Int64 { Int64(bitPattern: uint64()) }
-  /// A longer number keeps its low bits, as Google has it.
+  /// Reads a number; a longer one keeps its low bits, as with Google's decoders.
   package mutating func int32() -> Int32 { Int32(truncatingIfNeeded: uint64()) }
   package mutating func uint32() -> UInt32 { UInt32(truncatingIfNeeded: uint64()) }
   package mutating func bool() -> Bool { uint64() != 0 }

@@ -1,18 +1,21 @@
-/// One encoding: generated code writes a message's fields from the last to the first, backwards
-/// into the thread's arena. So a length is known when it is to be written, and nothing is walked
-/// twice. The tag of a field is `number << 3 | wire type`; 0 is none, for elements of a packed run.
+/// One encoding: generated code writes the fields of a message from last to first, backwards into
+/// the thread's arena. So a length is known when it is to be written, and nothing is walked twice.
+/// The tag of a field is `number << 3 | wire type`; 0 writes none, for the elements of a packed
+/// field.
 @safe
 package struct Encoding {
-  /// Bytes of the first room: most messages fit.
+  /// The initial buffer in bytes: most messages fit.
   private static let bytesInitial = 8 << 10
   /// Bytes of the longest tag and the longest number together.
   private static let headBytesMax = 16
 
   private let arena: Arena
   private let mark: Arena.Mark
-  /// The room, the arena's until `end`, and the first byte written so far.
+  /// The buffer, owned by the arena until `end`.
   private var start: UnsafeMutableRawPointer
+  /// The first byte written so far.
   private var at: UnsafeMutableRawPointer
+  /// The end of the buffer.
   private var limit: UnsafeMutableRawPointer
   private var depth = DecodeLimits.standard.depth
   private var failure: EncodeError?
@@ -25,10 +28,10 @@ package struct Encoding {
     unsafe at = limit
   }
 
-  /// Gives the arena back.
+  /// Releases the arena's memory.
   package func end() { arena.release(mark) }
 
-  /// What was written, after `headroom` zeros.
+  /// Returns the encoded bytes behind `headroom` zero bytes.
   /// - Throws: ``EncodeError``.
   package func output(headroom: Int) throws(EncodeError) -> [UInt8] {
     if let failure { throw failure }
@@ -42,7 +45,7 @@ package struct Encoding {
     }
   }
 
-  // MARK: - Room
+  // MARK: - Buffer
 
   /// Bytes written so far.
   package var count: Int { unsafe limit - at }
@@ -54,7 +57,8 @@ package struct Encoding {
     return unsafe room
   }
 
-  /// Makes room for a field with so many bytes of content; false when there can be none.
+  /// Makes room for a field with `byteCount` bytes of content; returns false if that is not
+  /// possible.
   @inline(__always)
   private mutating func reserve(_ byteCount: Int) -> Bool {
     if unsafe byteCount &+ Encoding.headBytesMax <= at - start { return true }
@@ -79,30 +83,30 @@ package struct Encoding {
 
   // MARK: - Messages
 
-  /// Enters a message within the one at hand; what comes back is for `leave`.
+  /// Begins a nested message; the result is for `leave`.
   package mutating func enter() -> Int {
     depth -= 1
     if depth < 0 { failure = .tooDeep }
     return count
   }
 
-  /// Whether there is any use in writing on.
+  /// Whether the encoding has not failed yet.
   package var goesOn: Bool { failure == nil }
 
-  /// Leaves the message: all that was written since is its content.
+  /// Ends a nested message: everything written since `enter` is its content.
   package mutating func leave(_ before: Int, _ tag: UInt32) {
     depth += 1
     length(since: before, tag)
   }
 
-  /// All that was written since is the content of a field.
+  /// Writes the length and the tag of a field whose content was written since `before`.
   package mutating func length(since before: Int, _ tag: UInt32) {
     guard reserve(0) else { return }
     put(UInt64(count - before))
     put(UInt64(tag))
   }
 
-  /// Complete fields, as they are.
+  /// Writes complete fields unchanged.
   package mutating func unknownFields(_ fields: UnknownFields) {
     if !fields.isEmpty { content(fields.bytes) }
   }
@@ -152,7 +156,7 @@ package struct Encoding {
     unsafe at.copyMemory(from: base, byteCount: bytes.count)
   }
 
-  /// A number, seven bits a byte; there is room for it.
+  /// Writes a varint, for which there must be room.
   @inline(__always)
   private mutating func put(_ value: UInt64) {
     if value < 0x80 {
@@ -177,13 +181,13 @@ package struct Encoding {
   }
 }
 
-/// The contract's other scalars, by those three forms.
+/// The other scalar types of protobuf, written as one of these three forms.
 extension Encoding {
   package mutating func int64(_ value: Int64, _ tag: UInt32 = 0) {
     uint64(UInt64(bitPattern: value), tag)
   }
 
-  /// A negative number takes ten bytes, as if it had 64 bits.
+  /// Writes a number; a negative one takes ten bytes, as if it had 64 bits.
   package mutating func int32(_ value: Int32, _ tag: UInt32 = 0) { int64(Int64(value), tag) }
 
   package mutating func uint32(_ value: UInt32, _ tag: UInt32 = 0) { uint64(UInt64(value), tag) }

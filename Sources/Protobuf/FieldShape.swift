@@ -1,6 +1,7 @@
 internal import CProtobufC
 
-/// What the generated tables say of a field beside libprotobuf-c's own words: CProtobufC/shim.h.
+/// The properties of a field that the generated tables add to libprotobuf-c's; see
+/// CProtobufC/shim.h.
 struct FieldShape {
   private let bits: UInt32
 
@@ -8,28 +9,29 @@ struct FieldShape {
     bits = unsafe field.pointee.reserved_flags
   }
 
-  /// The wire type of one value.
+  /// The wire type of a single value.
   var wireType: UInt32 { (bits >> 8) & 7 }
   var isRepeated: Bool { bits & UInt32(YIJIA_REPEATED) != 0 }
   var isText: Bool { bits & UInt32(YIJIA_TEXT) != 0 }
   var isMessage: Bool { bits & UInt32(YIJIA_MESSAGE) != 0 }
-  /// From 1; 0 outside of a oneof.
+  /// The number of its oneof, from 1; 0 outside of a oneof.
   var oneof: UInt32 { bits & 0xff }
 
-  /// Whether a value of this wire type can be read: as itself, or as packed numbers.
+  /// Returns whether the field takes a value of this wire type: its own, or packed numbers.
   func accepts(_ wireType: UInt32) -> Bool {
     wireType == self.wireType || wireType == WireType.length && isRepeated
   }
 }
 
-/// Finds a message's fields by number. The usual case is the one after the last, or the last again.
+/// Finds a message's fields by number. Usually it is the one after the last one found, or that
+/// again.
 @safe
 struct FieldLookup {
   private let fields: UnsafePointer<ProtobufCFieldDescriptor>?
   private let count: Int
   private var index = 0
 
-  /// The table is generated, static and never freed.
+  /// Creates a lookup in a table, which is generated, static and never freed.
   init(_ table: UnsafePointer<ProtobufCMessageDescriptor>) {
     unsafe fields = unsafe table.pointee.fields
     count = unsafe Int(table.pointee.n_fields)

@@ -1,10 +1,10 @@
-/// The order of a map's entries on the wire: that of Google's upb, which Python, Ruby and PHP run
-/// on, so that our bytes are those of `SerializeToString(deterministic=True)`.
+/// The order of a map's entries on the wire: that of Google's upb, on which Python, Ruby and PHP
+/// run, so that the encoding equals `SerializeToString(deterministic=True)`.
 ///
-/// Google promises that order for one build only, and its implementations differ (pure Python and
-/// C++ ascend): nothing may hang on it but a comparison with the pinned version. Found by trial
-/// with protobuf 7.36: numbers descend by their bits, true comes before false, strings ascend by
-/// their bytes, and of two of which one begins with the other, the longer comes first.
+/// Google guarantees that order within one build only, and its implementations differ (pure Python
+/// and C++ ascend): nothing may depend on it but a comparison with the pinned version. Determined
+/// by experiment with protobuf 7.36: numbers descend by their bits, true precedes false, strings
+/// ascend by their bytes, and a string precedes its own prefixes.
 package enum MapOrder {
   package static func precedes<Key: FixedWidthInteger>(_ a: Key, _ b: Key) -> Bool {
     (a < 0) != (b < 0) ? a < 0 : a > b

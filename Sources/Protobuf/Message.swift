@@ -3,19 +3,20 @@ public import RPC
 /// A protobuf message as a Swift value. Generated types conform; nothing else should.
 ///
 /// Encoding is deterministic: fields by number, map entries by key (``MapOrder``), then the unknown
-/// fields as they came. It is byte for byte what Google's Python calls deterministic serialization.
+/// fields in the order received. It is byte for byte the deterministic serialization of Google's
+/// Python.
 public protocol Message: WireMessage, Hashable {
-  /// `package.Name`, with the names of enclosing messages.
+  /// The full name, `package.Name`, with the names of enclosing messages.
   static var fullName: String { get }
 
-  /// The message with no field set.
+  /// Creates a message with no field set.
   init()
 
   /// Decodes one message.
   /// - Throws: ``DecodeError``.
   init(wire bytes: RawSpan, limits: DecodeLimits) throws
 
-  /// Fields that the contract did not know when this was built, kept for whoever does.
+  /// The fields that the contract did not have at build time, kept for whoever knows them.
   var unknownFields: UnknownFields { get set }
 }
 
@@ -37,7 +38,7 @@ extension Message {
   /// - Throws: ``EncodeError``.
   public func wireBytes() throws -> [UInt8] { try wireBytes(headroom: 0) }
 
-  /// A message with the fields that `body` sets.
+  /// Returns a message with the fields that `body` sets.
   public static func with<Failure: Error>(
     _ body: (inout Self) throws(Failure) -> Void
   ) throws(Failure) -> Self {
@@ -47,14 +48,15 @@ extension Message {
   }
 }
 
-/// A protobuf enum: open, so that a number of a later contract is kept.
+/// A protobuf enum. It is open, so that a number of a later contract is kept.
 public protocol Enumeration: Sendable, Hashable, CaseIterable, CustomStringConvertible {
-  /// The first value, which proto3 numbers 0.
+  /// Creates the first value, which proto3 numbers 0.
   init()
+  /// Creates the value of a number, which the contract need not know.
   init(rawValue: Int32)
   /// The number on the wire.
   var rawValue: Int32 { get }
-  /// The value's name in the contract; nil for a number it does not know.
+  /// The value's name in the contract; nil for an unknown number.
   var protoName: String? { get }
 }
 
@@ -63,7 +65,7 @@ extension Enumeration {
   public var description: String { protoName ?? String(rawValue) }
 }
 
-/// Holds a message behind a reference: where it is recursive, or too large to lie within another.
+/// Stores a message behind a reference, because it is recursive or too large to be stored inline.
 public final class Box<Value: Sendable & Hashable>: Sendable, Hashable {
   /// The message.
   public let value: Value

@@ -1,8 +1,8 @@
-/// Whether bytes are UTF-8 (RFC 3629: no surrogates, nothing longer than needed, up to U+10FFFF).
+/// Validates UTF-8 (RFC 3629: no surrogates, no overlong forms, up to U+10FFFF).
 package enum UTF8Check {
   private static let highBits: UInt64 = 0x8080_8080_8080_8080
 
-  /// Whether those bytes are UTF-8.
+  /// Returns whether the bytes are UTF-8.
   package static func isValid(_ bytes: ArraySlice<UInt8>) -> Bool {
     // The slice's own memory, for the length of the call; an empty one may have no address.
     unsafe bytes.withUnsafeBufferPointer { buffer in
@@ -11,11 +11,11 @@ package enum UTF8Check {
     }
   }
 
-  /// The bytes are the caller's for the time of the call.
+  /// Returns whether the bytes are UTF-8. They are borrowed from the caller.
   static func isValid(_ start: UnsafePointer<UInt8>, count: Int) -> Bool {
     var at = unsafe UnsafeRawPointer(start)
     let end = unsafe at + count
-    // ASCII by eight bytes; the last eight may overlap those before.
+    // ASCII is checked eight bytes at a time; the last eight may overlap those before.
     while unsafe end - at >= 8 {
       guard unsafe at.loadUnaligned(as: UInt64.self) & highBits == 0 else {
         return unsafe isValidSlowly(at, end)
@@ -54,7 +54,7 @@ package enum UTF8Check {
     return true
   }
 
-  /// What must follow a first byte: table 3-7 of the Unicode Standard.
+  /// The bytes that may follow a first byte: table 3-7 of the Unicode Standard.
   private struct Form {
     let byteCount: Int
     let second: ClosedRange<UInt8>

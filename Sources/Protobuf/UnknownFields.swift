@@ -1,20 +1,21 @@
-/// Fields of a message that the contract did not know when this was built, as they came: a run of
-/// complete fields in wire format. Encoding puts them after the known ones.
+/// The fields of a message that the contract did not have at build time: a sequence of complete
+/// fields in wire format, as received. Encoding appends them to the known ones.
 ///
-/// Custom options (`extend google.protobuf.MethodOptions`) are here too; read them by number.
+/// Custom options (`extend google.protobuf.MethodOptions`) are stored here too; read them by
+/// number.
 public struct UnknownFields: Sendable, Hashable {
   /// Complete fields, each with its tag.
   public private(set) var bytes: [UInt8] = []
 
   public init() {}
 
-  /// Takes complete fields.
-  /// - Throws: ``DecodeError`` where `bytes` are no such run.
+  /// Creates unknown fields from complete fields.
+  /// - Throws: ``DecodeError`` if `bytes` are not a sequence of these.
   public init(bytes: [UInt8]) throws {
     try self.init(checking: bytes)
   }
 
-  /// Bytes that the wire check has seen.
+  /// Creates unknown fields from bytes that the wire check has passed.
   init(checked bytes: [UInt8]) { self.bytes = bytes }
 
   private init(checking bytes: [UInt8]) throws(DecodeError) {
@@ -22,23 +23,24 @@ public struct UnknownFields: Sendable, Hashable {
     self.bytes = bytes
   }
 
-  /// Whether there are none.
+  /// Whether there are no fields.
   public var isEmpty: Bool { bytes.isEmpty }
 
-  /// The message in the field `number`, merged where it comes in pieces; nil when absent.
+  /// Returns the message in the field `number`, merged if it comes in pieces; nil if absent.
   /// - Throws: ``DecodeError``.
   public func message<M: Message>(_ type: M.Type, extension number: UInt32) throws -> M? {
     let pieces = try contents(of: number)
     return pieces.isEmpty ? nil : try M(wireBytes: Array(pieces.joined()))
   }
 
-  /// The messages in the repeated field `number`.
+  /// Returns the messages in the repeated field `number`.
   /// - Throws: ``DecodeError``.
   public func messages<M: Message>(_ type: M.Type, extension number: UInt32) throws -> [M] {
     try contents(of: number).map { try M(wireBytes: $0) }
   }
 
-  /// The numbers in the field `number`: integers, booleans and enums, packed or not, in order.
+  /// Returns the numbers in the field `number`, in order: integers, booleans and enums, packed or
+  /// not.
   /// - Throws: ``DecodeError``.
   public func varints(extension number: UInt32) throws -> [UInt64] {
     var values: [UInt64] = []
@@ -56,7 +58,8 @@ public struct UnknownFields: Sendable, Hashable {
     return values
   }
 
-  /// What the length-delimited fields `number` hold, in order: strings, bytes, messages.
+  /// Returns the contents of the length-delimited fields `number`, in order: strings, bytes,
+  /// messages.
   /// - Throws: ``DecodeError``.
   public func contents(of number: UInt32) throws -> [[UInt8]] {
     var contents: [[UInt8]] = []
@@ -70,7 +73,7 @@ public struct UnknownFields: Sendable, Hashable {
     return contents
   }
 
-  /// Calls `body` with each field's tag and a cursor at its value, which ends with the walk.
+  /// Calls `body` with each field's tag and a cursor at its value, which is valid during the call.
   private static func walk(
     _ bytes: [UInt8], _ body: (UInt32, WireCursor) throws(DecodeError) -> Void
   ) throws(DecodeError) {

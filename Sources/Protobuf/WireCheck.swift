@@ -1,25 +1,26 @@
 internal import CProtobufC
 
-/// Walks a message's bytes before libprotobuf-c sees them, along the generated tables.
+/// Checks a message's bytes against the generated tables before libprotobuf-c gets them.
 ///
 /// Refuses what is malformed as Google's decoders do (depth, lengths, varints, UTF-8, groups, field
-/// number 0), adds up what unpacking would take, and tells whether libprotobuf-c would read it as
-/// Google does. Where it would not, ``WireRewrite`` puts the bytes in order first.
+/// number 0), adds up the memory that unpacking would take, and determines whether libprotobuf-c
+/// would read the bytes as Google's decoders do. If not, ``WireRewrite`` normalizes them first.
 struct WireCheck {
-  /// Bytes of memory that unpacking and the Swift value take, at most.
+  /// The most memory, in bytes, that unpacking and the Swift value take.
   private(set) var memory = 0
-  /// libprotobuf-c reads the bytes as Google does: no field is unknown or of another wire type, no
-  /// singular message comes in pieces, no oneof is set twice.
+  /// Whether libprotobuf-c reads the bytes as Google's decoders do: no field is unknown or of
+  /// another wire type, no singular message comes in pieces, no oneof is set twice.
   private(set) var isRegular = true
 
-  /// Fields that libprotobuf-c notes in its stack frame before it takes memory.
+  /// The fields that libprotobuf-c records in its stack frame before it allocates memory.
   private static let fieldsFree = 16
-  /// Bytes for each further one: 40, in blocks that double.
+  /// The bytes for each further field: 40, in blocks that double.
   private static let fieldBytes = 80
-  /// Bytes around what a Swift string or array holds.
+  /// The bytes of a Swift string or array besides its content.
   private static let headerBytes = 48
 
-  /// - Parameter depth: how many messages may still lie within this one.
+  /// Checks one message.
+  /// - Parameter depth: The nesting depth that is left for messages within this one.
   mutating func message(
     _ bytes: WireCursor, _ table: UnsafePointer<ProtobufCMessageDescriptor>, depth: Int
   ) throws(DecodeError) {
@@ -48,7 +49,7 @@ struct WireCheck {
       }
       if shape.isMessage {
         guard depth > 0 else { throw .tooDeep }
-        // The highest number so far tells cheaply that a singular message may be there already.
+        // The highest number so far shows cheaply that a singular message may have come before.
         if !shape.isRepeated, tag >> 3 <= highest { isRegular = false }
         let inner = unsafe field.pointee.descriptor.assumingMemoryBound(
           to: ProtobufCMessageDescriptor.self)
@@ -109,7 +110,7 @@ struct WireCheck {
     isRegular = false
     let before = cursor.remaining
     try cursor.skipValue(tag: tag, depth: depth)
-    // The rewritten bytes, the arena's copy and the Swift array.
+    // For the rewritten bytes, the arena's copy and the Swift array.
     memory &+= 3 &* (before - cursor.remaining) &+ 16
   }
 }

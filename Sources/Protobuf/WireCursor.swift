@@ -1,14 +1,14 @@
-/// Reads protobuf's wire format from front to end.
+/// Reads protobuf's wire format from start to end.
 ///
-/// It borrows the bytes: whoever makes one keeps them alive until it is done with it.
+/// It borrows the bytes: its creator keeps them alive while it is in use.
 @safe
 struct WireCursor {
   private(set) var at: UnsafePointer<UInt8>
   let end: UnsafePointer<UInt8>
 
-  /// The longest encoding of 64 bits.
+  /// The longest varint of 64 bits, in bytes.
   private static let varintBytesMax = 10
-  /// The longest encoding of a tag or length, which have 32 bits.
+  /// The longest varint of a tag or length, which have 32 bits, in bytes.
   private static let shortVarintBytesMax = 5
 
   init(_ start: UnsafePointer<UInt8>, count: Int) {
@@ -25,7 +25,7 @@ struct WireCursor {
   var isAtEnd: Bool { unsafe at >= end }
   var remaining: Int { unsafe end - at }
 
-  /// A number of 64 bits; what a tenth byte has beyond them is dropped, as Google does.
+  /// Reads a varint of 64 bits; further bits of a tenth byte are dropped, as by Google's decoders.
   @inline(__always)
   mutating func varint() throws(DecodeError) -> UInt64 {
     guard !isAtEnd else { throw .truncated }
@@ -37,11 +37,11 @@ struct WireCursor {
     return try longVarint(first)
   }
 
-  /// Passes over a number.
+  /// Skips a varint.
   @inline(__always)
   mutating func skipVarint() throws(DecodeError) {
     if remaining >= 8 {
-      // The first byte without its high bit is the last; the cursor's bytes are the caller's.
+      // The first byte without its high bit ends the varint. The cursor's bytes are the caller's.
       let word = unsafe UnsafeRawPointer(at).loadUnaligned(as: UInt64.self).littleEndian
       let ends = ~word & 0x8080_8080_8080_8080
       if ends != 0 {
@@ -68,7 +68,7 @@ struct WireCursor {
     throw available == WireCursor.varintBytesMax ? .varintOverflow : .truncated
   }
 
-  /// A number of up to 32 bits in up to five bytes: what tags and lengths are.
+  /// Reads a varint of up to 32 bits in up to five bytes, as tags and lengths are.
   @inline(__always)
   private mutating func shortVarint() throws(DecodeError) -> UInt32 {
     guard !isAtEnd else { throw .truncated }
@@ -97,7 +97,7 @@ struct WireCursor {
     throw available == WireCursor.shortVarintBytesMax ? .varintOverflow : .truncated
   }
 
-  /// A field's number and wire type as one word: `number << 3 | type`.
+  /// Reads a field's number and wire type as one word: `number << 3 | type`.
   @inline(__always)
   mutating func tag() throws(DecodeError) -> UInt32 {
     let tag = try shortVarint()
@@ -105,7 +105,7 @@ struct WireCursor {
     return tag
   }
 
-  /// A length, no more than the bytes that remain.
+  /// Reads a length, which is at most the number of remaining bytes.
   @inline(__always)
   mutating func length() throws(DecodeError) -> Int {
     let length = Int(try shortVarint())
@@ -114,14 +114,14 @@ struct WireCursor {
     return length
   }
 
-  /// Passes over `count` bytes.
+  /// Skips `count` bytes.
   @inline(__always)
   mutating func skip(_ count: Int) throws(DecodeError) {
     guard count <= remaining else { throw .truncated }
     unsafe at += count
   }
 
-  /// What a length-delimited field holds, as a cursor of its own.
+  /// Reads the content of a length-delimited field, as a cursor of its own.
   @inline(__always)
   mutating func content() throws(DecodeError) -> WireCursor {
     let count = try length()
@@ -130,8 +130,7 @@ struct WireCursor {
     return inner
   }
 
-  /// Passes over the value of a field whose tag was just read. `depth` is how many groups may lie
-  /// within each other.
+  /// Skips the value of a field whose tag was just read. `depth` is how deep groups may be nested.
   mutating func skipValue(tag: UInt32, depth: Int) throws(DecodeError) {
     switch tag & 7 {
     case WireType.varint: try skipVarint()
@@ -154,7 +153,7 @@ struct WireCursor {
   }
 }
 
-/// How a value lies on the wire: the low three bits of a tag.
+/// The wire type of a value: the low three bits of its tag.
 enum WireType {
   static let varint: UInt32 = 0
   static let fixed64: UInt32 = 1

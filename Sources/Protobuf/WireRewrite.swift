@@ -1,28 +1,29 @@
 internal import CProtobufC
 
-/// Puts a checked message's bytes in the order that libprotobuf-c reads as Google does.
+/// Rewrites a checked message so that libprotobuf-c reads it as Google's decoders do.
 ///
-/// - A singular message that comes in pieces is merged: its pieces' contents follow each other,
-///   which is what merging means on the wire.
-/// - Of a oneof's members the last stays.
-/// - What is unknown, of another wire type or a group is gathered, as it came, in one
-///   length-delimited field with a number beyond protobuf's, which ``WireCheck`` lets nobody else
-///   use and libprotobuf-c passes on as unknown.
+/// - A singular message in pieces is merged: the contents of its pieces are concatenated, which is
+///   what merging means on the wire.
+/// - Of the members of a oneof, the last one is kept.
+/// - Unknown fields, fields of another wire type and groups are gathered unchanged in one
+///   length-delimited field. Its number is beyond protobuf's, so that no checked message can
+///   contain it, and libprotobuf-c passes it on as unknown.
 ///
-/// The bytes are borrowed for the time of the call.
+/// The bytes are borrowed for the duration of the call.
 @safe
 struct WireRewrite {
-  /// A singular message or a oneof's member: written when all of the message has been seen.
+  /// A singular message or a member of a oneof, written when the whole message was read.
   @safe
   private struct Held {
     let field: UnsafePointer<ProtobufCFieldDescriptor>
-    /// Contents of a message; else the one record with its tag.
+    /// The contents of a message, or else the one record with its tag.
     var pieces: [WireCursor]
   }
 
-  /// Lengths are written after what they measure, padded: libprotobuf-c reads up to five bytes.
+  /// The size of a length, which is written after its content and padded: libprotobuf-c reads up to
+  /// five bytes.
   private static let lengthBytes = 5
-  /// The number of the gathered field: the first beyond what a tag of 32 bits can hold.
+  /// The number of the gathered field: the first that a tag of 32 bits cannot hold.
   static let gatheredNumber: UInt32 = 1 << 29
 
   private(set) var output: [UInt8] = []
@@ -84,7 +85,7 @@ struct WireRewrite {
     _ cursor: inout WireCursor, _ held: inout [Int: Held]
   ) throws(DecodeError) {
     let number = unsafe Int(field.pointee.id)
-    // Members of a oneof share a place; field numbers are positive.
+    // The members of a oneof share a slot; field numbers are positive.
     let place = shape.oneof == 0 ? number : -Int(shape.oneof)
     guard shape.isMessage else {
       var tagged = start

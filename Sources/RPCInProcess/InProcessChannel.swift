@@ -1,27 +1,28 @@
 public import RPC
 
-/// A client and a server in one process, without sockets: for tests, and for what turns other
-/// protocols into calls of a server beside it.
+/// A client and a server in one process, without sockets: for tests, and for code that translates
+/// other protocols to calls of a server beside it.
 ///
 /// Calls go through the same exchanges, framing, flow control and dispatch as over a network.
 /// Safe to use from any task.
 public final class InProcessChannel: LoopChannel {
   private let link: InProcessLink
 
-  /// What its calls run on.
+  /// The loop that its calls run on.
   package var loop: any ExchangeLoop { link.loop }
 
-  /// - Parameter peer: what handlers see as their caller.
+  /// Creates a channel to a dispatcher.
+  /// - Parameter peer: The client as its handlers see it.
   public init(_ dispatcher: Dispatcher, peer: Peer = Peer(address: "in-process")) {
     link = InProcessLink(dispatcher, loop: QueueLoop(), peer: peer)
   }
 
-  /// A channel whose calls run on that loop, with whoever else does: no call changes threads.
+  /// Creates a channel whose calls run on a loop with other work, so that no call switches threads.
   package init(_ dispatcher: Dispatcher, loop: any ExchangeLoop, peer: Peer) {
     link = InProcessLink(dispatcher, loop: loop, peer: peer)
   }
 
-  /// A channel to a server of these services.
+  /// Creates a channel to a server of some services.
   /// - Throws: `Router.DuplicateMethod`.
   public convenience init(
     services: [any RPCService], interceptors: [any ServerInterceptor] = [],
@@ -46,12 +47,12 @@ public final class InProcessChannel: LoopChannel {
     link.loop === loop ? link.open(head, options: options) : nil
   }
 
-  /// Calls whose handlers have not returned.
+  /// The number of calls whose handlers have not returned.
   public var runningHandlers: Int {
     get async { await withTaskExecutorPreference(link.loop) { link.runningHandlers } }
   }
 
-  /// Breaks the connection: calls end with UNAVAILABLE, their handlers are cancelled.
+  /// Breaks the connection: calls fail with UNAVAILABLE, and their handlers are cancelled.
   public func disconnect() async {
     await withTaskExecutorPreference(link.loop) { link.disconnect() }
   }

@@ -1,6 +1,6 @@
 import RPC
 
-/// One end of a link, as the transport of its exchanges.
+/// One end of an in-process link, as the transport of its exchanges.
 final class InProcessEnd: ExchangeTransport {
   enum Side: Sendable { case client, server }
 
@@ -72,7 +72,7 @@ final class InProcessEnd: ExchangeTransport {
   }
 
   private static func deliver(_ flow: inout Flow, from sender: Exchange, to receiver: Exchange) {
-    // Taken whole before anyone is called, who may send again.
+    // Taken completely before anything is called, since that may send again.
     let chunks = flow.takeAll()
     let end = flow.takeEnd()
     let isWritable = flow.becameWritable()

@@ -8,7 +8,7 @@ final class InProcessLink: @unchecked Sendable {
   private let dispatcher: Dispatcher
   private let peer: Peer
   private var streams: [Int32: InProcessStream] = [:]
-  /// The identifier given last.
+  /// The identifier assigned last.
   var lastID: Int32 = -1
   var runningHandlers = 0
 
@@ -34,7 +34,7 @@ final class InProcessLink: @unchecked Sendable {
     return ClientExchange.make(client, options: options)
   }
 
-  /// Odd ones in turn; after the last the first again that is free.
+  /// Returns the next odd identifier; after the largest, the first one that is free.
   private func takeID() -> Int32 {
     repeat { lastID = lastID == .max ? 1 : lastID + 2 } while streams[lastID] != nil
     return lastID
@@ -42,7 +42,7 @@ final class InProcessLink: @unchecked Sendable {
 
   func stream(_ id: ExchangeID) -> InProcessStream? { streams[id.id] }
 
-  /// Both ends hear of the end, in the order of what was sent before.
+  /// Closes both ends, in order with what was sent before.
   func close(_ id: ExchangeID, client: CloseReason, server: CloseReason) {
     loop.execute {
       guard let stream = self.streams.removeValue(forKey: id.id) else { return }
@@ -59,7 +59,7 @@ final class InProcessLink: @unchecked Sendable {
   }
 }
 
-/// One exchange, both ends, and what is under way between them.
+/// One exchange with both its ends, and what is in transit between them.
 final class InProcessStream {
   let client: Exchange
   let server: Exchange
@@ -71,15 +71,15 @@ final class InProcessStream {
     self.server = server
   }
 
-  /// Both sides have ended, or the server has: nothing more is to come.
+  /// Whether the end of the response was delivered, after which nothing follows.
   var isComplete: Bool { toClient.isEndDelivered }
 }
 
-/// One direction of a stream: a queue and the receiver's credit.
+/// One direction of a stream: a queue, and the receiver's flow-control credit.
 struct Flow {
-  /// Bytes that may be under way before the receiver has taken any.
+  /// The flow-control window in bytes.
   static let windowBytes = 64 << 10
-  /// Bytes of queue above which the sender is asked to wait.
+  /// The queued bytes above which the sender is asked to wait.
   static let markBytes = 64 << 10
 
   private var chunks: [[UInt8]] = []
@@ -89,7 +89,7 @@ struct Flow {
   private var end: HeaderList??
   private(set) var isEndDelivered = false
 
-  /// True when the queue is full.
+  /// Queues a chunk; returns true if the queue is full.
   mutating func append(_ chunk: [UInt8]) -> Bool {
     chunks.append(chunk)
     pendingBytes += chunk.count
@@ -101,7 +101,7 @@ struct Flow {
 
   mutating func consumed(_ count: Int) { credit += count }
 
-  /// All that may be delivered now.
+  /// Takes everything that the credit allows to deliver.
   mutating func takeAll() -> [[UInt8]] {
     var taken: [[UInt8]] = []
     while let chunk = next() { taken.append(chunk) }
@@ -121,14 +121,14 @@ struct Flow {
     return part
   }
 
-  /// The end, once all before it is delivered.
+  /// Takes the end, once everything before it was delivered.
   mutating func takeEnd() -> HeaderList?? {
     guard chunks.isEmpty, !isEndDelivered, let end else { return nil }
     isEndDelivered = true
     return .some(end)
   }
 
-  /// Whether the sender should hear that it may go on.
+  /// Returns whether the sender is to be told that it may continue.
   mutating func becameWritable() -> Bool {
     guard wasFull, pendingBytes < Self.markBytes else { return false }
     wasFull = false
