@@ -34,7 +34,6 @@ public protocol Database: AnyObject, Sendable {
   ///
   /// - Throws: `StorageError.newerSchema` if the store has a migration that the list lacks,
   ///   `.changedMigration` if an applied one was edited or the order changed.
-  ///   `.changedMigration` when an applied one was edited or the order changed.
   func migrate(_ migrations: [Migration]) async throws
 
   /// Waits until the store has failed for good and returns the reason; `nil` once the store is
