@@ -1,8 +1,9 @@
-/// What was said for one field as text: in the path or the query of an HTTP request.
+/// The values of one field as text, from the path or the query of an HTTP request.
 public struct FieldTexts: Sendable, Hashable {
-  /// The field's name, JSON's or the contract's; those of enclosing messages before it, with dots.
+  /// The field's name, in JSON or in the contract, after the names of enclosing messages, with
+  /// dots.
   public let path: String
-  /// One for a field of one value; any number for a list of scalars.
+  /// One value for a singular field, any number for a list of scalars.
   public let values: [String]
 
   public init(path: String, values: [String]) {
@@ -12,12 +13,12 @@ public struct FieldTexts: Sendable, Hashable {
 }
 
 extension JSONMapping {
-  /// The wire format of a message from texts for some of its fields, each as JSON has the value,
-  /// but without quotes: `5`, `true`, `ACTIVE`, `2026-11-21T08:00:00Z`.
+  /// Returns the wire format of a message from texts for some of its fields. Each text is the JSON
+  /// value without quotes: `5`, `true`, `ACTIVE`, `2026-11-21T08:00:00Z`.
   ///
-  /// Only scalars, lists of them and the well-known types that are one JSON string or scalar can be
-  /// said so. Source: google/api/http.proto, "query parameters".
-  /// - Throws: ``JSONParseError``, which names every wrong field.
+  /// This is possible for scalars, lists of them, and the well-known types whose JSON is a single
+  /// string or scalar. Source: google/api/http.proto, "query parameters".
+  /// - Throws: ``JSONParseError`` with every wrong field.
   public func wire(
     fromTexts texts: [FieldTexts], to type: MessageType
   ) throws(JSONParseError) -> [UInt8] {
@@ -44,7 +45,7 @@ extension JSONMapping {
 
   private struct Refusal: Error { let reason: String }
 
-  /// Where a text goes, in JSON's names, and its JSON.
+  /// Returns the path of a text's field, in JSON names, and the JSON of its values.
   private func leaf(
     _ text: FieldTexts, of type: MessageType
   ) -> Result<(path: [String], json: [UInt8]), Refusal> {
@@ -75,10 +76,10 @@ extension JSONMapping {
     return .failure(Refusal(reason: "no such field"))
   }
 
-  /// What JSON takes without quotes of a field's values.
+  /// What may be written without quotes in the JSON of a field.
   private enum Form { case nothing, truth, number }
 
-  /// nil where a value is no single text.
+  /// Returns how the values of a field are written; nil if a value is not a single text.
   private func form(of field: FieldType) -> Form? {
     guard !field.isMap else { return nil }
     switch field.kind {
@@ -99,7 +100,8 @@ extension JSONMapping {
     var json: [UInt8] = isList ? [UInt8(ascii: "[")] : []
     for (place, value) in values.enumerated() {
       if place > 0 { json.append(UInt8(ascii: ",")) }
-      // What stands without quotes is one word, so that no text becomes other JSON than a scalar.
+      // Only a single word is written without quotes, so that a text cannot become any JSON but a
+      // scalar.
       let isBare =
         switch form {
         case .nothing: false
@@ -113,12 +115,12 @@ extension JSONMapping {
   }
 }
 
-/// Objects within each other, whose leaves are JSON.
+/// Nested JSON objects, whose leaves are JSON values.
 private struct TextTree {
   private var leaves: [String: [UInt8]] = [:]
   private var inner: [String: TextTree] = [:]
 
-  /// False where that place is taken.
+  /// Adds a value; returns false if its place is taken.
   mutating func put(_ json: [UInt8], at path: ArraySlice<String>) -> Bool {
     guard let name = path.first else { return false }
     if path.count == 1 {

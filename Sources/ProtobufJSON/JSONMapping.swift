@@ -1,26 +1,29 @@
-/// The JSON form of messages: between wire format and JSON, along a contract known at run time.
+/// The JSON form of messages: converts between wire format and JSON by a contract known at run
+/// time.
 ///
-/// It is the proto3 JSON mapping in full, the well-known types included, as Google's libraries read
-/// and write it. Neither way builds a tree: JSON is written while the wire is read and the other
-/// way round. Safe to use from any task.
+/// It implements the complete proto3 JSON mapping, including the well-known types, as Google's
+/// libraries read and write it. Neither direction builds a tree: JSON is written while the wire
+/// format is read, and the reverse. Safe to use from any task.
 /// Source: protobuf.dev, "ProtoJSON Format"; RFC 8259.
 public struct JSONMapping: Sendable {
-  /// How JSON is written and read where the mapping leaves a choice.
+  /// The choices that the mapping leaves open.
   public struct Options: Sendable, Hashable {
-    /// Writes fields that have no presence also when they are zero or empty.
+    /// Whether to write fields without presence even if they are zero or empty.
     public var writesDefaults = false
-    /// Writes the contract's `snake_case` names; both are always read.
+    /// Whether to write the contract's `snake_case` names; both forms are always read.
     public var writesContractNames = false
-    /// Reads over fields and enum values that the contract does not know. By default they are
+    /// Whether to skip fields and enum values that the contract does not have. By default they are
     /// violations.
     public var ignoresUnknown = false
-    /// Messages, objects and lists within each other, as ``Protobuf/DecodeLimits/depth``.
+    /// The nesting depth of messages, objects and lists, as ``Protobuf/DecodeLimits/depth``.
     public var depth = 100
 
     public init() {}
   }
 
+  /// The types of the contract.
   public let registry: TypeRegistry
+  /// The options in use.
   public let options: Options
 
   public init(_ registry: TypeRegistry, options: Options = Options()) {
@@ -28,7 +31,7 @@ public struct JSONMapping: Sendable {
     self.options = options
   }
 
-  /// The JSON text of a message, without white space.
+  /// Returns the JSON text of a message, without white space.
   /// - Throws: ``JSONPrintError``.
   public func json(fromWire wire: [UInt8], of type: MessageType) throws(JSONPrintError) -> [UInt8] {
     var printer = JSONPrinter(registry, options, capacity: wire.count * 2)
@@ -36,30 +39,31 @@ public struct JSONMapping: Sendable {
     return printer.output
   }
 
-  /// The wire format of a message from its JSON text.
-  /// - Throws: ``JSONParseError``, which names every wrong field.
+  /// Returns the wire format of a message from its JSON text.
+  /// - Throws: ``JSONParseError`` with every wrong field.
   public func wire(fromJSON json: [UInt8], to type: MessageType) throws(JSONParseError) -> [UInt8] {
     var parser = JSONParser(registry, options, json)
     return try parser.parse(type)
   }
 }
 
-/// Why a message has no JSON form.
+/// The error of a message that has no JSON form.
 public enum JSONPrintError: Error, Sendable, Hashable {
-  /// The bytes are not that message; with `DecodeError`'s name of the reason.
+  /// The bytes are not a message of that type; with the name of the `DecodeError`.
   case malformed(String)
-  /// Messages within messages beyond ``JSONMapping/Options/depth``.
+  /// Messages nested deeper than ``JSONMapping/Options/depth``.
   case tooDeep
-  /// A value that JSON has no form for, such as a timestamp beyond the year 9999.
+  /// A value without a JSON form, such as a timestamp beyond the year 9999.
   case unprintable(type: String, reason: String)
 }
 
-/// Why a JSON text is not the message: each wrong field, up to ``violationsMax`` of them.
+/// The error of a JSON text that is not the message: its wrong fields, up to ``violationsMax``.
 public struct JSONParseError: Error, Sendable, Hashable {
-  /// One wrong field, or the place where the text ceases to be JSON.
+  /// One wrong field, or the place where the text stops being JSON.
   public struct Violation: Sendable, Hashable {
-    /// Where, in JSON's names: `application.areas[2].work`; empty for the text as a whole.
+    /// The path in JSON names, `application.areas[2].work`; empty for the whole text.
     public let field: String
+    /// The cause, for people.
     public let reason: String
 
     public init(field: String, reason: String) {
@@ -68,8 +72,9 @@ public struct JSONParseError: Error, Sendable, Hashable {
     }
   }
 
-  /// Violations that are gathered before the rest of the text is not looked at.
+  /// The number of violations after which the rest of the text is not read.
   public static let violationsMax = 100
 
+  /// The violations, in the order of the text.
   public let violations: [Violation]
 }

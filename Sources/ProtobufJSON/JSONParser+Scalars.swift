@@ -2,7 +2,7 @@ import Foundation
 internal import Protobuf
 
 extension JSONParser {
-  /// Reads a value of a kind that is no message. Without a number it is a packed element.
+  /// Reads a value that is not a message. Without a number it is the element of a packed list.
   mutating func singular(
     _ number: UInt32?, _ kind: FieldType.Kind, isWrittenWhenZero: Bool, depth: Int
   ) throws(JSONSyntaxError) {
@@ -41,7 +41,7 @@ extension JSONParser {
     }
   }
 
-  /// The text of a number, which may stand in quotes.
+  /// Reads the text of a number, which may be in quotes.
   private mutating func lexeme() throws(JSONSyntaxError) -> String? {
     switch try scanner.kind() {
     case .number: try scanner.number()
@@ -80,7 +80,7 @@ extension JSONParser {
     if !content.isEmpty || isWrittenWhenZero { output.write(number, content) }
   }
 
-  /// The usual alphabet or the one for URLs, with padding or without.
+  /// Decodes base64 in the standard or the URL-safe alphabet, with or without padding.
   private static func base64(_ text: [UInt8]) -> [UInt8]? {
     var plain = text.map { byte in
       switch byte {
@@ -96,9 +96,10 @@ extension JSONParser {
   }
 }
 
-/// Numbers of JSON as fields take them.
+/// Converts JSON numbers to field values.
 enum JSONNumber {
-  /// The bits that the wire carries; nil where the text is no such integer. `1.0` and `1e2` are.
+  /// Returns the bits for the wire, or nil if the text is not an integer of the kind. `1.0` and
+  /// `1e2` are integers.
   static func integer(_ text: String, _ kind: FieldType.Kind) -> UInt64? {
     switch kind {
     case .int32, .sfixed32: whole(text, Int32.self).map { UInt64(bitPattern: Int64($0)) }
@@ -121,14 +122,14 @@ enum JSONNumber {
     }
   }
 
-  /// Digits beyond what any integer of 64 bits has; more are not looked at.
+  /// The longest text that is parsed as a decimal: more digits than any 64-bit integer has.
   private static let digitsMax = 400
 
   private static func whole<I: FixedWidthInteger>(_ text: String, _ type: I.Type) -> I? {
     let bytes = text.utf8
     guard isNumber(bytes) else { return nil }
     if let plain = I(text) { return plain }
-    // A fraction of zeros, or an exponent: exact in decimal, or no integer.
+    // A fraction or an exponent: it is exact as a decimal, or not an integer.
     guard bytes.count <= digitsMax, text.contains(where: { ".eE".contains($0) }),
       let value = Decimal(string: text, locale: nil), value.isFinite
     else { return nil }
@@ -138,7 +139,7 @@ enum JSONNumber {
     return rounded == value ? I(NSDecimalNumber(decimal: rounded).stringValue) : nil
   }
 
-  /// The bits that the wire carries; nil where the text is no number, or one beyond the kind.
+  /// Returns the bits for the wire, or nil if the text is not a number or out of the kind's range.
   static func floating(_ text: String, _ kind: FieldType.Kind) -> UInt64? {
     let value: Double
     switch text {
@@ -155,7 +156,8 @@ enum JSONNumber {
     return UInt64(short.bitPattern)
   }
 
-  /// Whether it is a number by JSON's grammar: what stands in quotes was not looked at yet.
+  /// Returns whether a text is a number by JSON's grammar, which was not checked if it was in
+  /// quotes.
   private static func isNumber(_ bytes: String.UTF8View) -> Bool {
     var scanner = JSONScanner(Array(bytes))
     guard let first = bytes.first, first > 0x20, (try? scanner.number()) != nil else {

@@ -78,8 +78,9 @@ extension JSONParser {
     }
   }
 
-  /// `{"@type": …}` with the message's fields beside, or under "value" where it has a form of its
-  /// own. The type may stand last: the object is looked through for it first.
+  /// Reads a `google.protobuf.Any`: an object with `@type` and the message's fields or, if its type
+  /// has a JSON form of its own, that form as `value`. `@type` may come last, so the object is
+  /// first searched for it.
   private mutating func any(_ type: MessageType, depth: Int) throws(JSONSyntaxError) {
     let start = scanner.at
     guard try scanner.kind() == .object else {

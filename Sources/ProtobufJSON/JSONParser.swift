@@ -1,9 +1,9 @@
 internal import Protobuf
 
-/// Writes the wire while it reads JSON.
+/// Writes the wire format while it reads JSON.
 ///
-/// A value of a wrong kind is noted and passed over, so that all wrong fields are named at once; a
-/// text that is no JSON ends the reading.
+/// A value of the wrong kind is recorded and skipped, so that all wrong fields are reported at
+/// once. A text that is not JSON ends the parsing.
 struct JSONParser {
   private enum Step {
     case name(String)
@@ -37,7 +37,7 @@ struct JSONParser {
     return output.bytes
   }
 
-  // MARK: - What is wrong
+  // MARK: - Violations
 
   private var pathText: String {
     path.reduce("") { text, step in
@@ -55,7 +55,7 @@ struct JSONParser {
     return "line \(line), byte \(column): \(error.reason)"
   }
 
-  /// Notes a violation; ends the reading when there are too many.
+  /// Records a violation; ends the parsing if there are too many.
   mutating func refuse(_ reason: String) throws(JSONSyntaxError) {
     guard violations.count < JSONParseError.violationsMax - 1 else {
       throw scanner.failure("too many wrong fields; the rest was not looked at")
@@ -63,7 +63,7 @@ struct JSONParser {
     violations.append(.init(field: pathText, reason: reason))
   }
 
-  /// Notes that the value which begins here is of a wrong kind, and passes over it.
+  /// Records that the value at `start` is of the wrong kind, and skips it.
   mutating func refuseValue(
     _ reason: String, from start: Int, depth: Int
   ) throws(JSONSyntaxError) {
@@ -74,14 +74,14 @@ struct JSONParser {
 
   // MARK: - Messages
 
-  /// Reads a message's JSON form; the tag and length around it are the caller's.
+  /// Reads the JSON form of a message. The caller writes the tag and the length around it.
   mutating func message(_ type: MessageType, depth: Int) throws(JSONSyntaxError) {
     guard depth > 0 else { throw scanner.failure("messages lie too deep") }
     if let wellKnown = type.wellKnown { return try self.wellKnown(wellKnown, type, depth: depth) }
     try object(type, depth: depth, except: nil)
   }
 
-  /// Reads the members of an object as a message's fields, but for the one named `except`.
+  /// Reads the members of an object as fields of a message, except the one named `except`.
   mutating func object(
     _ type: MessageType, depth: Int, except: String?
   ) throws(JSONSyntaxError) {
@@ -108,7 +108,7 @@ struct JSONParser {
     }
   }
 
-  /// Takes an object, with each member's name in the path while its value is read.
+  /// Reads an object. While a member's value is read, its name is part of the path.
   mutating func members(
     _ body: (inout JSONParser, String) throws(JSONSyntaxError) -> Void
   ) throws(JSONSyntaxError) {
@@ -127,7 +127,7 @@ struct JSONParser {
     try scanner.expect("}")
   }
 
-  /// Whether null is a value of the field, and not the same as leaving it out.
+  /// Returns whether null is a value of the field, rather than the same as its absence.
   private func takesNull(_ field: FieldType) -> Bool {
     if field.isRepeated { return false }
     switch field.kind {
@@ -221,7 +221,7 @@ struct JSONParser {
     }
   }
 
-  /// Writes a map's key; what is wrong with it otherwise.
+  /// Writes the key of a map entry; returns what is wrong with it, or nil.
   private mutating func key(_ text: String, _ kind: FieldType.Kind) -> String? {
     switch kind {
     case .string: output.write(1, Array(text.utf8))
@@ -238,14 +238,14 @@ struct JSONParser {
   }
 }
 
-/// Which fields of a message have occurred, and which member of each oneof.
+/// The fields of a message that have occurred, and the oneofs of which a member has.
 private struct SeenFields {
   private var fields: [Bool]
   private var oneofs: Set<Int> = []
 
   init(_ type: MessageType) { fields = [Bool](repeating: false, count: type.fields.count) }
 
-  /// What is wrong with the field's occurring, if something is.
+  /// Records a field; returns why it may not occur, or nil.
   mutating func mark(_ index: Int, _ field: FieldType) -> String? {
     if fields[index] { return "the field occurs twice" }
     fields[index] = true

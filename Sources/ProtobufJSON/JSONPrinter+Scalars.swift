@@ -2,7 +2,7 @@ import Foundation
 internal import Protobuf
 
 extension JSONPrinter {
-  /// Writes one value of a kind that is no message.
+  /// Writes a value that is not a message.
   mutating func scalar(
     _ kind: FieldType.Kind, _ reader: inout WireReader
   ) throws(JSONPrintError) {
@@ -22,7 +22,7 @@ extension JSONPrinter {
     }
   }
 
-  /// Writes the value that is not on the wire.
+  /// Writes the zero value of a field that is absent on the wire.
   mutating func zero(_ kind: FieldType.Kind) throws(JSONPrintError) {
     switch kind {
     case .string, .bytes: put("\"\"")
@@ -58,7 +58,7 @@ extension JSONPrinter {
     }
   }
 
-  /// Writes the shortest text that reads as the same number.
+  /// Writes the shortest text that is read as the same number.
   mutating func floating<Number: BinaryFloatingPoint & CustomStringConvertible>(_ value: Number) {
     if value.isNaN {
       put("\"NaN\"")
@@ -66,7 +66,7 @@ extension JSONPrinter {
       put(raw: value < 0 ? "\"-Infinity\"" : "\"Infinity\"")
     } else {
       let text = value.description
-      // Readers that tell integers apart would lose the sign of "-0".
+      // A reader that distinguishes integers would lose the sign of "-0".
       let isPlain = text.hasSuffix(".0") && text != "-0.0"
       put(raw: isPlain ? String(text.dropLast(2)) : text)
     }

@@ -21,7 +21,7 @@ extension JSONPrinter {
     }
   }
 
-  /// `google.protobuf.Value`; one with no kind set is written as null, as Google's libraries do.
+  /// Writes a `google.protobuf.Value`. One without a kind is null, as with Google's libraries.
   private mutating func dynamic(
     _ bytes: [UInt8], _ records: [Record], _ type: MessageType, depth: Int
   ) throws(JSONPrintError) {

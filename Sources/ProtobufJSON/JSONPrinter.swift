@@ -1,10 +1,10 @@
 internal import Protobuf
 
-/// Writes JSON while it reads the wire.
+/// Writes JSON while it reads the wire format.
 package struct JSONPrinter {
-  /// A field's value where it lies on the wire.
+  /// The location of a field's value on the wire.
   struct Record {
-    /// Place in the type's fields.
+    /// The index in the type's fields.
     var field: Int
     var start: Int
     var end: Int
@@ -23,7 +23,7 @@ package struct JSONPrinter {
 
   // MARK: - Messages
 
-  /// Writes the message that lies in that part of `bytes`.
+  /// Writes the message in a range of `bytes`.
   mutating func message(
     _ bytes: [UInt8], _ range: Range<Int>, _ type: MessageType, depth: Int
   ) throws(JSONPrintError) {
@@ -37,7 +37,7 @@ package struct JSONPrinter {
     put("}")
   }
 
-  /// Writes a message's fields into an object that is open.
+  /// Writes the fields of a message into an open object.
   mutating func fields(
     _ bytes: [UInt8], _ range: Range<Int>, _ type: MessageType, depth: Int, _ isFirst: inout Bool
   ) throws(JSONPrintError) {
@@ -74,7 +74,7 @@ package struct JSONPrinter {
     try scalar(field.kind, &reader)
   }
 
-  /// Writes a singular message; pieces of it are merged, which is to read them one after the other.
+  /// Writes a singular message. One that comes in pieces is merged by concatenating them.
   mutating func merged(
     _ bytes: [UInt8], _ records: ArraySlice<Record>, _ type: MessageType, depth: Int
   ) throws(JSONPrintError) {
@@ -116,7 +116,7 @@ package struct JSONPrinter {
     guard case .message(let index) = field.kind else { return }
     let entry = registry.messages[index]
     guard let keyField = entry.fields.first, let valueField = entry.fields.last else { return }
-    // Of two entries with one key the last counts.
+    // Of several entries with the same key, the last counts.
     var entries: [(key: [UInt8], records: [Record])] = []
     var places: [[UInt8]: Int] = [:]
     for record in records {
@@ -140,7 +140,7 @@ package struct JSONPrinter {
     put("}")
   }
 
-  /// A key as JSON writes it, quotes included.
+  /// Returns a map key as JSON, in quotes.
   private func key(
     _ bytes: [UInt8], _ record: Record?, _ field: FieldType
   ) throws(JSONPrintError) -> [UInt8] {
@@ -155,9 +155,10 @@ package struct JSONPrinter {
     return inner.output.first == quote ? inner.output : [quote] + inner.output + [quote]
   }
 
-  // MARK: - The wire
+  // MARK: - Wire format
 
-  /// A message's known fields, by field and then as they came; of a oneof only the last member.
+  /// Returns the known fields of a message, by field and then in order; of a oneof, only the last
+  /// member.
   func gather(
     _ bytes: [UInt8], _ range: Range<Int>, _ type: MessageType
   ) throws(JSONPrintError) -> [Record] {
@@ -198,7 +199,7 @@ package struct JSONPrinter {
         try reader.skip(tag, depth: 0)
         place = place.lowerBound..<reader.at
       }
-      // Packed numbers that are none: the field is as if it were not there.
+      // An empty packed list: the field counts as absent.
       if isPacked, place.isEmpty { continue }
       records.append(
         Record(
@@ -222,12 +223,12 @@ package struct JSONPrinter {
     guard let last = records.last else { return true }
     if last.wireType == 2 { return last.start == last.end }
     guard last.wireType == 0 else {
-      // By the bits: -0.0 is none.
+      // By the bits: -0.0 is not zero.
       return bytes[last.start..<last.end].allSatisfy { $0 == 0 }
     }
     var reader = WireReader(bytes, last.start..<last.end)
     do {
-      // What a number has beyond its kind's bits does not count.
+      // Bits beyond the kind's size do not count.
       let raw = try reader.varint()
       return field.kind.isNarrow ? UInt32(truncatingIfNeeded: raw) == 0 : raw == 0
     } catch {
@@ -247,13 +248,13 @@ package struct JSONPrinter {
 
   mutating func put(escaping text: some Collection<UInt8>) { Self.quote(text, into: &output) }
 
-  /// Writes a text as a JSON string (RFC 8259, section 7).
+  /// Appends a text as a JSON string (RFC 8259, section 7).
   package static func quote(_ text: String, into output: inout [UInt8]) {
     var text = text
     text.withUTF8 { quote($0, into: &output) }
   }
 
-  /// Writes a string with its quotes; what JSON or JavaScript would stumble over is escaped.
+  /// Appends a string in quotes; escapes quotes, backslashes and control characters.
   private static func quote(_ text: some Collection<UInt8>, into output: inout [UInt8]) {
     output.append(UInt8(ascii: "\""))
     for byte in text {

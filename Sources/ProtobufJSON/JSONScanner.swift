@@ -1,14 +1,14 @@
 internal import Protobuf
 
-/// Where a JSON text ceases to be one.
+/// The offset at which a text stops being JSON, and why.
 struct JSONSyntaxError: Error, Sendable, Hashable {
   let offset: Int
   let reason: String
 }
 
-/// Reads JSON's grammar out of an array, strictly by RFC 8259.
+/// Reads the tokens of a JSON text, strictly by RFC 8259.
 struct JSONScanner {
-  /// What a value begins as.
+  /// The kind of a value, by its first character.
   enum Kind: Sendable, Hashable { case object, array, string, number, bool, null }
 
   let bytes: [UInt8]
@@ -18,7 +18,7 @@ struct JSONScanner {
 
   func failure(_ reason: String) -> JSONSyntaxError { JSONSyntaxError(offset: at, reason: reason) }
 
-  /// Goes back to a place where a value began.
+  /// Returns to a place where a value began.
   mutating func rewind(to place: Int) { at = place }
 
   // MARK: - Tokens
@@ -32,13 +32,13 @@ struct JSONScanner {
     }
   }
 
-  /// Looks at what comes next, beyond white space.
+  /// Returns the next byte after white space, without taking it.
   mutating func peek() -> UInt8? {
     skipSpace()
     return at < bytes.count ? bytes[at] : nil
   }
 
-  /// Takes a punctuation mark, if it is next.
+  /// Takes a punctuation character, if it is next.
   mutating func take(_ mark: Unicode.Scalar) -> Bool {
     guard peek() == UInt8(ascii: mark) else { return false }
     at += 1
@@ -76,7 +76,7 @@ struct JSONScanner {
     at += word.utf8.count
   }
 
-  /// Takes a number and gives its text.
+  /// Takes a number and returns its text.
   mutating func number() throws(JSONSyntaxError) -> String {
     skipSpace()
     let start = at
@@ -110,7 +110,7 @@ struct JSONScanner {
     return String(decoding: text, as: UTF8.self)
   }
 
-  /// Takes a string and appends its characters as UTF-8. The text is known to be UTF-8.
+  /// Takes a string and appends its characters. The input has been validated as UTF-8.
   mutating func string(into output: inout [UInt8]) throws(JSONSyntaxError) {
     try expect("\"")
     while true {
@@ -149,7 +149,7 @@ struct JSONScanner {
     }
   }
 
-  /// A character beyond the first 65,536 is two escapes, one after the other.
+  /// Reads an escaped character. One beyond U+FFFF consists of two escapes, a surrogate pair.
   private mutating func unicode() throws(JSONSyntaxError) -> Unicode.Scalar {
     let first = try hex()
     if let scalar = Unicode.Scalar(first) { return scalar }
@@ -180,7 +180,7 @@ struct JSONScanner {
 
   // MARK: - Whole values
 
-  /// Passes over a value of any kind.
+  /// Skips a value of any kind.
   mutating func skipValue(depth: Int) throws(JSONSyntaxError) {
     switch try kind() {
     case .null: try null()
@@ -207,7 +207,7 @@ struct JSONScanner {
     try expect("]")
   }
 
-  /// Takes an object; `body` must take each member's value.
+  /// Takes an object; `body` must take the value of each member.
   mutating func members(
     _ body: (inout JSONScanner, String) throws(JSONSyntaxError) -> Void
   ) throws(JSONSyntaxError) {

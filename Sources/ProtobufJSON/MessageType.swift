@@ -1,12 +1,12 @@
-/// A message type as a contract describes it.
+/// A message type of a contract.
 public final class MessageType: Sendable {
-  /// `package.Name`, with the names of enclosing messages.
+  /// The full name, `package.Name`, with the names of enclosing messages.
   public let fullName: String
-  /// In the order of their numbers.
+  /// The fields, ordered by number.
   public let fields: [FieldType]
-  /// Made by the compiler for a map field.
+  /// Whether the compiler made the type for a map field.
   public let isMapEntry: Bool
-  /// Set where JSON has a form of its own for the type.
+  /// The type's own JSON form; nil if it has none.
   let wellKnown: WellKnown?
 
   private let byName: [String: Int]
@@ -18,17 +18,17 @@ public final class MessageType: Sendable {
     wellKnown = WellKnown(fullName)
     var names: [String: Int] = [:]
     for (index, field) in self.fields.enumerated() { names[field.name] = index }
-    // The JSON name wins where it is another field's name.
+    // A JSON name takes precedence over the contract's name of another field.
     for (index, field) in self.fields.enumerated() { names[field.jsonName] = index }
     byName = names
   }
 
-  /// Where the field of that JSON or contract name lies in ``fields``.
+  /// Returns the index in ``fields`` of the field with a JSON or contract name.
   func index(named name: String) -> Int? { byName[name] }
 
-  /// Where the field of that number lies in ``fields``.
+  /// Returns the index in ``fields`` of the field with a number.
   func index(numbered number: UInt32) -> Int? {
-    // Most contracts number from 1 without gaps.
+    // Most contracts number their fields from 1 without gaps.
     if number >= 1, Int(number) <= fields.count, fields[Int(number) - 1].number == number {
       return Int(number) - 1
     }
@@ -42,9 +42,9 @@ public final class MessageType: Sendable {
   }
 }
 
-/// A field as a contract describes it.
+/// A field of a contract.
 public struct FieldType: Sendable {
-  /// What a value is; messages and enums by their place in the registry.
+  /// The type of a value; messages and enums by their index in the registry.
   enum Kind: Sendable, Hashable {
     case double, float, int32, int64, uint32, uint64, sint32, sint64
     case fixed32, fixed64, sfixed32, sfixed64, bool, string, bytes
@@ -53,7 +53,7 @@ public struct FieldType: Sendable {
 
     var isMessage: Bool { if case .message = self { true } else { false } }
 
-    /// A varint of which 32 bits count.
+    /// Whether the value is a varint of which 32 bits count.
     var isNarrow: Bool {
       switch self {
       case .int32, .uint32, .sint32, .enumeration: true
@@ -62,19 +62,24 @@ public struct FieldType: Sendable {
     }
   }
 
+  /// The field number.
   public let number: UInt32
+  /// The name in the contract.
   public let name: String
+  /// The name in JSON.
   public let jsonName: String
   let kind: Kind
+  /// Whether the field is a list or a map.
   public let isRepeated: Bool
+  /// Whether the field is a map.
   public let isMap: Bool
-  /// Whether "not set" differs from the zero value.
+  /// Whether a set field differs from one with the zero value.
   public let hasPresence: Bool
-  /// Which oneof of the message it belongs to; not for proto3 `optional`.
+  /// The index of the field's oneof in the message; nil for proto3 `optional`.
   let oneof: Int?
 }
 
-/// An enum type as a contract describes it.
+/// An enum type of a contract.
 final class EnumType: Sendable {
   let fullName: String
   private let names: [Int32: String]
@@ -82,7 +87,7 @@ final class EnumType: Sendable {
 
   init(fullName: String, values: [(name: String, number: Int32)]) {
     self.fullName = fullName
-    // Of two names for a number the first is written, both are read.
+    // Of two names for a number, the first is written and both are read.
     names = Dictionary(values.map { ($0.number, $0.name) }) { first, _ in first }
     numbers = Dictionary(values.map { ($0.name, $0.number) }) { first, _ in first }
   }
@@ -93,7 +98,7 @@ final class EnumType: Sendable {
   func number(of name: String) -> Int32? { numbers[name] }
 }
 
-/// The types for which the JSON mapping has a form of its own.
+/// The types with a JSON form of their own.
 /// Source: protobuf.dev, "ProtoJSON Format".
 enum WellKnown: Sendable, Hashable {
   case any, duration, timestamp, fieldMask, structure, value, list, wrapper

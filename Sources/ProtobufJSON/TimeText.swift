@@ -1,16 +1,16 @@
-/// Timestamps and durations as JSON writes them.
+/// Reads and writes timestamps and durations in their JSON form.
 /// Source: google/protobuf/timestamp.proto and duration.proto; RFC 3339.
 enum TimeText {
-  /// 0001-01-01T00:00:00Z to 9999-12-31T23:59:59Z.
+  /// The range of a timestamp: 0001-01-01T00:00:00Z to 9999-12-31T23:59:59Z.
   private static let timestampSeconds: ClosedRange<Int64> = -62_135_596_800...253_402_300_799
-  /// 10,000 years of 365.25 days.
+  /// The limit of a duration: 10,000 years of 365.25 days.
   private static let durationSecondsMax: Int64 = 315_576_000_000
   private static let nanosMax: Int32 = 999_999_999
   private static let secondsPerDay: Int64 = 86_400
 
   // MARK: - Writing
 
-  /// Nil where it is out of range.
+  /// Returns the text of a timestamp, or nil if it is out of range.
   static func timestamp(seconds: Int64, nanos: Int32) -> String? {
     guard timestampSeconds.contains(seconds), 0...nanosMax ~= nanos else { return nil }
     let day = (seconds - timestampSeconds.lowerBound) / secondsPerDay
@@ -21,7 +21,7 @@ enum TimeText {
       + fraction(nanos) + "Z"
   }
 
-  /// Nil where it is out of range or its parts have different signs.
+  /// Returns the text of a duration, or nil if it is out of range or its parts differ in sign.
   static func duration(seconds: Int64, nanos: Int32) -> String? {
     guard -durationSecondsMax...durationSecondsMax ~= seconds, -nanosMax...nanosMax ~= nanos,
       seconds == 0 || nanos == 0 || (seconds < 0) == (nanos < 0)
@@ -30,7 +30,7 @@ enum TimeText {
     return "\(sign)\(seconds.magnitude)\(fraction(Int32(nanos.magnitude)))s"
   }
 
-  /// None, three, six or nine digits.
+  /// Returns no digits, or a point and three, six or nine of them.
   private static func fraction(_ nanos: Int32) -> String {
     if nanos == 0 { return "" }
     if nanos % 1_000_000 == 0 { return "." + padded(Int64(nanos / 1_000_000), 3) }
@@ -45,7 +45,7 @@ enum TimeText {
 
   // MARK: - Reading
 
-  /// Nil where the text is no timestamp of RFC 3339 in the range.
+  /// Parses a timestamp; nil if the text is not one of RFC 3339 within the range.
   static func timestamp(_ text: String) -> (seconds: Int64, nanos: Int32)? {
     var scan = Scan(text)
     guard let year = scan.digits(4), scan.take("-"), let month = scan.digits(2), scan.take("-"),
@@ -60,7 +60,7 @@ enum TimeText {
     return timestampSeconds.contains(seconds) ? (seconds, nanos) : nil
   }
 
-  /// Nil where the text is no duration in the range.
+  /// Parses a duration; nil if the text is none within the range.
   static func duration(_ text: String) -> (seconds: Int64, nanos: Int32)? {
     var scan = Scan(text)
     let isNegative = scan.take("-")
@@ -70,7 +70,7 @@ enum TimeText {
     return isNegative ? (-seconds, -nanos) : (seconds, nanos)
   }
 
-  /// Reads a text from front to end.
+  /// Reads a text from start to end.
   private struct Scan {
     private var rest: Substring.UTF8View
 
@@ -99,7 +99,7 @@ enum TimeText {
       return value
     }
 
-    /// One to twelve digits: enough for all that is in range.
+    /// Reads one to twelve digits, which is enough for the whole range.
     mutating func number() -> Int64? {
       guard var value = digit() else { return nil }
       for _ in 1..<13 {
@@ -109,7 +109,7 @@ enum TimeText {
       return nil
     }
 
-    /// Nothing, or a point and one to nine digits, as nanoseconds.
+    /// Reads an optional fraction of one to nine digits, as nanoseconds.
     mutating func fraction() -> Int32? {
       guard take(".") else { return 0 }
       guard var value = digit() else { return nil }
@@ -125,7 +125,7 @@ enum TimeText {
       return Int32(value)
     }
 
-    /// `Z`, or hours and minutes from UTC, as seconds.
+    /// Reads `Z`, or hours and minutes from UTC, as seconds.
     mutating func offset() -> Int64? {
       if take("Z") { return 0 }
       let isWest = take("-")
@@ -147,7 +147,8 @@ enum TimeText {
     }
   }
 
-  /// Days since 1970-01-01. A year begins in March here, so that a leap day is its last.
+  /// Returns the days since 1970-01-01. The year begins in March here, so that a leap day is its
+  /// last.
   private static func days(_ year: Int64, _ month: Int64, _ day: Int64) -> Int64 {
     let shifted = year - (month <= 2 ? 1 : 0)
     let dayOfYear = (153 * (month + (month > 2 ? -3 : 9)) + 2) / 5 + day - 1
@@ -155,7 +156,7 @@ enum TimeText {
   }
 
   private static func civil(_ days: Int64) -> (year: Int64, month: Int64, day: Int64) {
-    // All days of the range are positive from here on.
+    // All days of the range are positive after the shift.
     let shifted = days + 719_468
     let era = shifted / 146_097
     let dayOfEra = shifted % 146_097
@@ -169,9 +170,9 @@ enum TimeText {
   }
 }
 
-/// Paths of a field mask, which JSON writes in camel case.
+/// Converts the paths of a field mask, which JSON writes in camel case.
 enum FieldMaskText {
-  /// Nil where the path would not come back the same.
+  /// Returns a path in camel case, or nil if it could not be converted back to the same.
   static func camelCase(_ path: String) -> String? {
     var result = ""
     var isUpper = false
@@ -190,7 +191,7 @@ enum FieldMaskText {
     return isUpper ? nil : result
   }
 
-  /// Nil where the path has an underscore.
+  /// Returns a path in snake case, or nil if it has an underscore.
   static func snakeCase(_ path: Substring) -> String? {
     var result = ""
     for scalar in path.unicodeScalars {

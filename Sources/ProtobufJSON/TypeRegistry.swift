@@ -1,18 +1,19 @@
 internal import GoogleProtobuf
 internal import Protobuf
 
-/// The message and enum types of descriptor sets, by name: for what learns a contract only when it
-/// runs, such as JSON, pages and reflection.
+/// The message and enum types of descriptor sets by name, for code that learns a contract at run
+/// time, such as JSON, pages and reflection.
 ///
-/// Immutable once made; safe to use from any task.
+/// Immutable; safe to use from any task.
 public final class TypeRegistry: Sendable {
   let messages: [MessageType]
   let enums: [EnumType]
   private let messagesByName: [String: Int]
 
-  /// - Parameter sets: serialized `google.protobuf.FileDescriptorSet`s, such as a generated
-  ///   module's `…Descriptors.fileDescriptorSet`. A file that occurs twice is taken once.
-  /// - Throws: ``TypeRegistryError``; `DecodeError` where a set is none.
+  /// Creates a registry.
+  /// - Parameter sets: Serialized `google.protobuf.FileDescriptorSet`s, such as a generated
+  ///   module's `…Descriptors.fileDescriptorSet`. A file that occurs twice is read once.
+  /// - Throws: ``TypeRegistryError``; `DecodeError` if an element is not a descriptor set.
   public init(_ sets: [[UInt8]]) throws {
     var builder = Builder()
     var files: Set<String> = []
@@ -29,24 +30,24 @@ public final class TypeRegistry: Sendable {
     messagesByName = builder.messagesByName
   }
 
-  /// The message type of that full name, without a leading dot; nil where no set has it.
+  /// Returns the message type with a full name, without a leading dot; nil if no set has it.
   public func message(named name: String) -> MessageType? {
     messagesByName[name].map { messages[$0] }
   }
 }
 
-/// Descriptor sets that are not whole.
+/// The error of descriptor sets that are incomplete or contradictory.
 public enum TypeRegistryError: Error, Sendable, Hashable {
-  /// A field's type is in none of the sets.
+  /// The type of a field is in none of the sets.
   case unknownType(field: String, type: String)
   /// Two files declare the same name.
   case duplicateType(String)
-  /// A field of a kind that proto3 does not have.
+  /// A field of a type that proto3 does not have.
   case unsupportedField(String)
 }
 
 extension TypeRegistry {
-  /// Gathers declarations first, so that types may refer to each other in any order.
+  /// Collects the declarations first, so that types may refer to each other in any order.
   private struct Builder {
     private var declared: [(name: String, descriptor: DescriptorProto)] = []
     private(set) var messagesByName: [String: Int] = [:]
@@ -85,7 +86,7 @@ extension TypeRegistry {
 
     private func field(_ field: FieldDescriptorProto, of message: String) throws -> FieldType {
       let kind = try kind(field, of: message)
-      // A member of a oneof, synthetic ones included, and a message know whether they are set.
+      // Members of a oneof, synthetic ones included, and messages have presence.
       let isRepeated = field.label == .repeated
       return FieldType(
         number: UInt32(field.number), name: field.name,
@@ -131,7 +132,8 @@ extension TypeRegistry {
         field: "\(message).\(field.name)", type: field.typeName)
     }
 
-    /// What protoc puts into `json_name`: underscores go, the letter behind each is upper case.
+    /// Returns the `json_name` that protoc would set: without underscores, each followed by upper
+    /// case.
     private static func jsonName(_ name: String) -> String {
       var result = ""
       var isUpper = false

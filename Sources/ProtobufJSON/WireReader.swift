@@ -1,6 +1,6 @@
 internal import Protobuf
 
-/// Reads protobuf's wire format out of an array. Safe code: JSON is not the hot path of messages.
+/// Reads protobuf's wire format from an array. In safe code, since JSON is not a hot path.
 struct WireReader {
   let bytes: [UInt8]
   private(set) var at: Int
@@ -52,7 +52,7 @@ struct WireReader {
     return (0..<8).reduce(0) { $0 | UInt64(bytes[at + $1]) << UInt64(8 * $1) }
   }
 
-  /// Passes over the value of a field whose tag was just read.
+  /// Skips the value of a field whose tag was just read.
   mutating func skip(_ tag: UInt32, depth: Int) throws(DecodeError) {
     switch tag & 7 {
     case 0: _ = try varint()
@@ -76,7 +76,7 @@ struct WireReader {
 }
 
 extension FieldType.Kind {
-  /// The wire type of one value.
+  /// The wire type of a single value.
   var wireType: UInt32 {
     switch self {
     case .double, .fixed64, .sfixed64: 1

@@ -1,6 +1,6 @@
 /// Writes protobuf's wire format.
 struct WireWriter {
-  /// A field that is open: where it began and where its content begins.
+  /// An open field: where it begins, and where its content begins.
   struct Mark {
     let field: Int
     let content: Int
@@ -21,7 +21,7 @@ struct WireWriter {
     varint(UInt64(number) << 3 | UInt64(wireType))
   }
 
-  /// Opens a field with a length, which is not known yet: one byte is kept free for it.
+  /// Opens a length-delimited field. One byte is reserved for its length, which is not known yet.
   mutating func begin(_ number: UInt32) -> Mark {
     let field = bytes.count
     tag(number, 2)
@@ -29,7 +29,7 @@ struct WireWriter {
     return Mark(field: field, content: bytes.count)
   }
 
-  /// Closes it; a longer length than one byte moves the content.
+  /// Closes a field; if its length takes more than one byte, the content moves.
   mutating func end(_ mark: Mark, isKeptWhenEmpty: Bool = true) {
     let count = bytes.count - mark.content
     guard count > 0 || isKeptWhenEmpty else {
@@ -47,8 +47,8 @@ struct WireWriter {
     bytes += content
   }
 
-  /// Writes a value of a kind that is no message, string or bytes; without a number, as an element
-  /// of a packed list.
+  /// Writes a value that is not a message, string or bytes; without a number, as the element of a
+  /// packed list.
   mutating func write(_ number: UInt32?, _ kind: FieldType.Kind, raw: UInt64) {
     if let number { tag(number, kind.wireType) }
     switch kind.wireType {

@@ -1,15 +1,16 @@
 import GoogleProtobuf
 import Protobuf
 
-/// What a module's contracts say of themselves, as C arrays, because a Swift literal of this length
-/// takes long to compile: a serialized `FileDescriptorSet` of its packages' files with their custom
-/// options, and a second one of the comments alone, which only documentation needs.
+/// The descriptors of a module's contracts as C arrays, since a Swift literal of this length
+/// compiles slowly. One array is a serialized `FileDescriptorSet` of its packages' files with their
+/// custom options. Another holds their comments only, which documentation alone needs.
 struct CDescriptorSet {
   private let module: String
   private let bytes: [UInt8]
   private let comments: [UInt8]
 
-  /// - Parameter hasComments: Whether the comments are wanted.
+  /// Serializes the descriptors of a module.
+  /// - Parameter hasComments: Whether to include the comments.
   init(_ module: String, _ files: [File], hasComments: Bool) throws {
     self.module = module
     var set = FileDescriptorSet()
@@ -30,7 +31,7 @@ struct CDescriptorSet {
 
   var headerPath: String { "CMessages/include/\(module)_descriptors.h" }
   var path: String { "CMessages/\(module)_descriptors.c" }
-  /// Whether there is a set of comments.
+  /// Whether there is an array of comments.
   var hasComments: Bool { !comments.isEmpty }
 
   var header: String {
@@ -76,7 +77,7 @@ struct CDescriptorSet {
     }
     guard hasComments else { return out.text }
     out.line()
-    // Mostly text, so written as such; C adds a zero.
+    // Mostly text, so written as string literals, to which C adds a zero.
     out.block("const uint8_t \(module)__comments[\(comments.count + 1)] = {", "};") { out in
       for start in stride(from: 0, to: comments.count, by: 90) {
         out.line(Self.literal(comments[start..<min(start + 90, comments.count)]))
@@ -85,7 +86,8 @@ struct CDescriptorSet {
     return out.text
   }
 
-  /// A C string: what is not plain ASCII as octal escapes, which end after three digits.
+  /// Returns a C string literal. What is not plain ASCII is an octal escape, which ends after three
+  /// digits.
   private static func literal(_ bytes: ArraySlice<UInt8>) -> String {
     let text = bytes.map { byte in
       let isPlain = (0x20...0x7e).contains(byte) && !"\"\\?".utf8.contains(byte)

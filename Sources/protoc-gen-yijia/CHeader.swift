@@ -1,6 +1,6 @@
 import GoogleProtobuf
 
-/// The C structs of a file.
+/// Generates the C structs of a file.
 struct CHeader {
   private let file: File
   private let schema: Schema
@@ -31,7 +31,7 @@ struct CHeader {
     return out.text
   }
 
-  /// The file's own structs, and those of other files that they point to.
+  /// Returns the names of the file's own structs, and of those in other files that they point to.
   private func referencedNames(_ messages: [MessageType]) -> [String] {
     var names = Set(messages.map(\.cName))
     for field in messages.flatMap(\.fields) {
@@ -64,7 +64,7 @@ struct CHeader {
     out.line(CType.declaration(field))
   }
 
-  /// Swift takes the address of a table only through a function.
+  /// Writes the function that returns a table, since Swift cannot take its address directly.
   private func accessor(_ message: MessageType, _ out: inout Writer) {
     out.line()
     out.line("extern const ProtobufCMessageDescriptor \(message.cName)__table;")
@@ -76,7 +76,7 @@ struct CHeader {
   }
 }
 
-/// Types in C, in libprotobuf-c's tables and on the wire.
+/// The types of fields in C, in libprotobuf-c's tables and on the wire.
 enum CType {
   static func declaration(_ field: Field) -> String {
     let type = name(field)
@@ -98,7 +98,8 @@ enum CType {
     }
   }
 
-  /// `string` is bytes to libprotobuf-c: its own strings lose length and NUL.
+  /// Returns the type in the table. A `string` is bytes to libprotobuf-c, whose own strings lose
+  /// their length and NUL.
   static func tableType(_ field: Field) -> String {
     let name =
       switch field.type {
@@ -122,7 +123,7 @@ enum CType {
     return "PROTOBUF_C_TYPE_" + name
   }
 
-  /// What CProtobufC/shim.h calls the shape of a field.
+  /// Returns the shape of a field, as CProtobufC/shim.h defines it.
   static func shape(_ field: Field) -> String {
     var bits = wireType(field) << 8
     if field.isRepeated { bits |= 0x1000 }
@@ -132,7 +133,7 @@ enum CType {
     return "0x" + String(bits, radix: 16)
   }
 
-  /// The wire type of one value.
+  /// Returns the wire type of a single value.
   static func wireType(_ field: Field) -> UInt32 {
     switch field.type {
     case .fixed64, .sfixed64, .double: 1

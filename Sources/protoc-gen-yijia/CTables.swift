@@ -1,6 +1,6 @@
 import GoogleProtobuf
 
-/// The tables that drive libprotobuf-c, of a file's messages and enums.
+/// Generates libprotobuf-c's descriptor tables of a file's messages and enums.
 struct CTables {
   private let file: File
 
@@ -23,7 +23,7 @@ struct CTables {
     return out.text
   }
 
-  /// Declarations of what other files' tables define.
+  /// Returns declarations of tables that other files define.
   private func externals(_ field: Field) -> [String] {
     if let message = field.message, message.file !== file {
       return ["extern const ProtobufCMessageDescriptor \(message.cName)__table;"]
@@ -126,7 +126,7 @@ struct CTables {
     }
   }
 
-  /// Runs of consecutive numbers by first number and index, and an end.
+  /// Writes the runs of consecutive numbers, each with its first number and index, and an end mark.
   private func ranges(_ name: String, _ numbers: [Int32], _ out: inout Writer) {
     let runs = CTables.runs(numbers)
     let rows = runs.map { "{\($0.start), \($0.index)}" } + ["{0, \(numbers.count)}"]

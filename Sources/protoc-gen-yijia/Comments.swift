@@ -1,6 +1,6 @@
 import GoogleProtobuf
 
-/// The comments of a file, by the path of what they stand at.
+/// The comments of a file, by the path of the commented element.
 struct Comments {
   private var byPath: [[Int32]: [String]] = [:]
 
@@ -13,7 +13,7 @@ struct Comments {
     }
   }
 
-  /// The comments alone, in the order of their places.
+  /// The comments alone, in the order of their paths.
   var info: SourceCodeInfo {
     var info = SourceCodeInfo()
     info.location = byPath.sorted { $0.key.lexicographicallyPrecedes($1.key) }.map { path, lines in
@@ -27,7 +27,8 @@ struct Comments {
 
   subscript(path: [Int32]) -> [String] { byPath[path] ?? [] }
 
-  /// Without the space that follows each comment mark, and without empty ends.
+  /// Returns the lines of a comment, without the space after the comment mark and without blank
+  /// lines at the ends.
   private static func lines(_ text: String) -> [String] {
     var lines = text.split(separator: "\n", omittingEmptySubsequences: false).map { line in
       var line = line.hasPrefix(" ") ? line.dropFirst() : line

@@ -1,6 +1,6 @@
 import GoogleProtobuf
 
-/// Makes all files of a request.
+/// Generates all files of a request.
 struct Generator {
   private let schema: Schema
   private let options: Options
@@ -65,7 +65,7 @@ struct Generator {
     return out.text
   }
 
-  /// The modules whose types occur in the fields, and the one that messages conform to.
+  /// Returns the modules of the fields' types, and the module of `Message`.
   private func modules(_ fields: [Field], of file: File) -> [String] {
     let homes = fields.compactMap { $0.message?.file.module ?? $0.enumeration?.file.module }
     return Set(homes + ["Protobuf"]).subtracting([file.module]).sorted()

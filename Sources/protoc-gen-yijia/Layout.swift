@@ -1,11 +1,11 @@
 import GoogleProtobuf
 
-/// Where Swift values lie: within each other, or behind a reference.
+/// The memory layout of Swift values: which fields are stored inline, and which behind a reference.
 enum Layout {
-  /// A message that takes more is held by reference: a struct is copied field by field.
+  /// A larger message, in bytes, is stored by reference, since a struct is copied field by field.
   private static let inlineBytesMax = 256
 
-  /// Boxes fields that lead back to their own message, and large ones.
+  /// Boxes the fields that lead back to their own message, and large ones.
   static func box(_ message: MessageType) {
     for field in message.fields where !field.isRepeated {
       guard let inner = field.message else { continue }
@@ -15,8 +15,8 @@ enum Layout {
     }
   }
 
-  /// Bytes of the Swift value with what its boxes hold when set: an upper estimate for one message
-  /// on the wire, which has its boxed messages counted as messages of their own.
+  /// Returns an upper bound, in bytes, of a Swift value in a box. The boxed messages within it are
+  /// not included: on the wire each counts as a message of its own.
   static func byteCount(of message: MessageType) -> Int {
     boxHeader + fields(of: message, boxed: true) { byteCount(of: $0) }
   }
@@ -37,7 +37,7 @@ enum Layout {
     func size(_ field: Field) -> Int {
       boxed && field.isBoxed ? pointer : Layout.size(of: field, inner)
     }
-    // The unknown fields' array.
+    // The array of the unknown fields.
     var total = pointer
     for field in message.fields where field.oneof == nil {
       total += size(field)
@@ -58,7 +58,7 @@ enum Layout {
     }
   }
 
-  /// Whether a value of `message` can hold one of `target` without an array between.
+  /// Returns whether a value of `message` can contain one of `target` without an array in between.
   private static func reaches(_ message: MessageType, _ target: MessageType) -> Bool {
     var seen: Set<String> = []
     var open = [message]

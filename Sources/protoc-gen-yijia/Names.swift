@@ -1,4 +1,4 @@
-/// Turns names of contracts into names of Swift.
+/// Converts names of contracts to Swift names.
 enum Names {
   /// `postal_code` or `POSTAL_CODE` → `PostalCode`; `postalCode` → `PostalCode`.
   static func upperCamel(_ name: String) -> String {
@@ -14,39 +14,41 @@ enum Names {
       .joined()
   }
 
-  /// Words that Swift's API Design Guidelines write in capitals throughout.
+  /// Words that Swift's API Design Guidelines write in capitals.
   private static let initialisms = [
     "api": "API", "http": "HTTP", "https": "HTTPS", "id": "ID", "ids": "IDs", "json": "JSON",
     "sha256": "SHA256", "uri": "URI", "url": "URL",
   ]
 
-  /// Split at underscores; a word in capitals throughout is lowered.
+  /// Splits a name at its underscores; a word in capitals becomes lower case.
   private static func words(_ name: String) -> [String] {
     name.split(separator: "_").map { word in
       word.contains(where: \.isLowercase) ? String(word) : word.lowercased()
     }
   }
 
-  /// A property, method or enum case.
+  /// Returns the name of a property, method or enum case.
   static func member(_ name: String) -> String {
     let camel = lowerCamel(name)
     if taken.contains(camel) { return camel + "_" }
     return keywords.contains(camel) ? "`\(camel)`" : camel
   }
 
-  /// The method of an RPC: `GetMember` → `getMember`.
+  /// Returns the name of an RPC's method: `GetMember` → `getMember`.
   static func method(_ name: String) -> String {
     let lowered = name.prefix(1).lowercased() + name.dropFirst()
     return keywords.contains(lowered) ? "`\(lowered)`" : lowered
   }
 
-  /// A type. `Type` and its like mean something else to Swift wherever they stand.
+  /// Returns the name of a type. `Type` and its like have a meaning of their own in Swift
+  /// everywhere.
   static func type(_ name: String, kind: String) -> String {
     let upper = name.prefix(1).uppercased() + name.dropFirst()
     return ["Any", "Protocol", "Self", "Type"].contains(upper) ? upper + kind : upper
   }
 
-  /// The case of an enum's value: without the enum's name, `GROUP_READER` of `Group` → `reader`.
+  /// Returns the case of an enum's value, without the enum's name: `GROUP_READER` of `Group` →
+  /// `reader`.
   static func enumCase(_ value: String, of enumeration: String) -> String {
     let prefix = screamingSnake(enumeration) + "_"
     guard value.hasPrefix(prefix) else { return member(value) }
@@ -70,7 +72,7 @@ enum Names {
     return result
   }
 
-  /// Members that every message or enum has, and names that backticks do not free.
+  /// The members of every message or enum, and names that backticks do not allow.
   private static let taken: Set = [
     "allCases", "description", "encoded", "fullName", "hashValue", "init", "protoName", "rawValue",
     "self", "unknownFields", "unrecognized", "wireBytes",

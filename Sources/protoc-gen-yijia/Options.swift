@@ -1,8 +1,9 @@
-/// What `--yijia_opt` says: `drop=yijia,module=yijia.type.v1:YijiaTypeV1`, separated by commas.
+/// The options of `--yijia_opt`: `drop=yijia,module=yijia.type.v1:YijiaTypeV1`, separated by
+/// commas.
 struct Options {
-  /// A first part of package names that module names leave out.
+  /// The first components of package names that module names omit.
   private var dropped: Set<String> = []
-  /// Modules of packages whose names are not built by rule.
+  /// The modules of packages whose names do not follow the rule.
   private var modules: [String: String] = [:]
 
   init(_ parameter: String) throws {
@@ -20,12 +21,13 @@ struct Options {
     }
   }
 
-  /// Whether a package is ours: `drop` names its first part.
+  /// Returns whether a package is one of the project's own: whether `drop` names its first
+  /// component.
   func isOwn(_ package: String) -> Bool {
     package.split(separator: ".").first.map { dropped.contains(String($0)) } ?? false
   }
 
-  /// The Swift module of a proto package: `bench.v1` is `BenchV1`.
+  /// Returns the Swift module of a proto package: `bench.v1` is `BenchV1`.
   func module(of package: String) -> String {
     if let module = modules[package] { return module }
     var parts = package.split(separator: ".").map(String.init)
@@ -36,7 +38,7 @@ struct Options {
   private static let acronyms = ["api": "API", "grpc": "GRPC", "rpc": "RPC"]
 }
 
-/// Why nothing can be generated; protoc prints it.
+/// The error of a failed generation, which protoc prints.
 struct GeneratorError: Error {
   let message: String
 

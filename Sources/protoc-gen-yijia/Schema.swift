@@ -1,6 +1,6 @@
 import GoogleProtobuf
 
-/// All files of a request, with the names that the generated code gives to what they declare.
+/// The files of a request, with the names that generated code gives to their declarations.
 final class Schema {
   private(set) var files: [File] = []
   private(set) var messages: [String: MessageType] = [:]
@@ -24,7 +24,7 @@ final class Schema {
     for message in messages.values { message.swiftByteCount = Layout.byteCount(of: message) }
   }
 
-  /// Every type's own name in a module, nested ones too.
+  /// Returns the unqualified names of all types in a module, including nested ones.
   func typeNames(in module: String) -> Set<String> {
     var names: Set<String> = []
     for message in messages.values where message.file.module == module {
@@ -57,7 +57,7 @@ final class Schema {
     return each
   }
 
-  /// Makes fields, when every type is known.
+  /// Creates the fields of a message, once every type is declared.
   private func resolve(_ message: MessageType) throws {
     let typeNames = Set(message.messages.map(\.name) + message.enums.map(\.name))
     var oneofs: [Oneof] = []
@@ -81,12 +81,12 @@ final class Schema {
       oneof?.fields.append(field)
     }
     message.fields.sort { $0.number < $1.number }
-    // The oneofs that proto3 makes of `optional` fields have no members here.
+    // The synthetic oneofs of proto3's `optional` fields have no members here.
     message.oneofs = oneofs.filter { !$0.fields.isEmpty }
   }
 }
 
-/// One .proto file.
+/// A .proto file.
 final class File {
   let proto: FileDescriptorProto
   let module: String
@@ -109,15 +109,15 @@ final class File {
     String(stem.map { $0 == "/" || $0 == "-" || $0 == "." ? "_" : $0 })
   }
 
-  /// The last part: `bench/v1/bench.proto` → `bench`.
+  /// The file name without its folder: `bench/v1/bench.proto` → `bench`.
   var baseName: String { stem.split(separator: "/").last.map(String.init) ?? stem }
 
   private var stem: String {
     proto.name.hasSuffix(".proto") ? String(proto.name.dropLast(6)) : proto.name
   }
 
-  /// All messages, enclosing ones first.
+  /// All messages, each before the ones nested in it.
   var allMessages: [MessageType] { messages.flatMap(\.withNested) }
-  /// All enums, those of the file first.
+  /// All enums, those outside of messages first.
   var allEnums: [EnumType] { enums + allMessages.flatMap(\.enums) }
 }

@@ -1,6 +1,6 @@
 import GoogleProtobuf
 
-/// The code that reads a message from its C struct and writes it as bytes.
+/// Generates the code that reads a message from its C struct and writes it as bytes.
 struct SwiftCoding {
   private let types: SwiftTypes
 
@@ -47,7 +47,7 @@ struct SwiftCoding {
       }
       out.line()
       out.block("package func encode(_ encoding: inout \(encoding))") { out in
-        // From the last byte to the first.
+        // Encoding runs from the last byte to the first.
         out.line("guard encoding.goesOn else { return }")
         out.line("encoding.unknownFields(unknownFields)")
         for field in message.fields.reversed() { write(field, &out) }
@@ -55,7 +55,7 @@ struct SwiftCoding {
     }
   }
 
-  // MARK: from C
+  // MARK: - Reading from C
 
   private func read(_ field: Field, _ message: MessageType, _ out: inout Writer) {
     let value = "c.pointee.\(field.cPath)"
@@ -95,7 +95,8 @@ struct SwiftCoding {
     }
   }
 
-  /// Loops are written out: calls of generic functions of another module cost more than the work.
+  /// Loops are written out, since calling generic functions of another module costs more than their
+  /// work.
   private func readMessages(
     _ element: MessageType, _ field: Field, _ message: MessageType, _ value: String,
     _ count: String, _ out: inout Writer
@@ -131,7 +132,7 @@ struct SwiftCoding {
     out.line("}")
   }
 
-  /// The Swift value of a C scalar.
+  /// Returns the Swift value of a C scalar.
   private func swift(_ field: Field, _ message: MessageType, _ value: String) -> String {
     let decoding = types.library("Decoding", "Protobuf")
     return switch field.type {
@@ -143,18 +144,18 @@ struct SwiftCoding {
     }
   }
 
-  /// A map entry's key or value; what is missing is zero.
+  /// Returns the key or the value of a map entry; zero if it is missing.
   private func swiftOrZero(_ field: Field, _ message: MessageType) -> String {
     let value = "c.pointee.\(field.cPath)"
     if field.message != nil {
       let element = types.element(field, in: message)
       return "c.pointee.\(field.cPath).map { \(element)(reading: $0) } ?? \(element)()"
     }
-    // libprotobuf-c has zeroed the struct: what is missing reads as zero, "" and [].
+    // libprotobuf-c has zeroed the struct, so a missing value reads as zero, "" or [].
     return swift(field, message, value)
   }
 
-  // MARK: to bytes
+  // MARK: - Writing bytes
 
   private func write(_ field: Field, _ out: inout Writer) {
     let name = field.access
@@ -188,7 +189,8 @@ struct SwiftCoding {
     }
   }
 
-  /// From the last to the first, without an iterator: in a debug build each step of one allocates.
+  /// Writes elements from last to first without an iterator, which allocates at each step in a
+  /// debug build.
   private func writeElements(_ field: Field, tag: UInt32?, _ out: inout Writer) {
     let index = "index\(field.number)"
     out.line("var \(index) = \(field.access).count")
@@ -198,7 +200,7 @@ struct SwiftCoding {
     }
   }
 
-  /// Entries in an order that depends on their keys only. Key and value are always there.
+  /// Writes map entries in an order that depends on their keys only, each with its key and value.
   private func writeMap(_ field: Field, _ out: inout Writer) {
     guard let entry = field.message, entry.fields.count == 2 else { return }
     let order = "\(types.library("MapOrder", "Protobuf")).precedes($1.key, $0.key)"
@@ -210,7 +212,7 @@ struct SwiftCoding {
     }
   }
 
-  /// Writes one value.
+  /// Writes a single value.
   private func put(_ field: Field, _ value: String, _ out: inout Writer) {
     put(field, value, tag: field.tag, &out)
   }
@@ -227,7 +229,8 @@ struct SwiftCoding {
     }
   }
 
-  /// Whether a field without presence is to be written: -0.0 is, so the bits decide.
+  /// Returns the condition for writing a field without presence. Floating-point zero is compared by
+  /// its bits, since -0.0 is written.
   private func isSet(_ field: Field) -> String {
     switch field.type {
     case .string, .bytes: "!\(field.access).isEmpty"
@@ -240,10 +243,10 @@ struct SwiftCoding {
 }
 
 extension Field {
-  /// The property where the coding's own names are in scope.
+  /// The property, qualified where its name is also used by the coding.
   var access: String { CodingNames.access(name) }
 
-  /// The function of `Encoding` that writes a value, and of `DirectDecoding` that reads it.
+  /// The function of `Encoding` that writes a value, and of `DirectDecoding` that reads one.
   var encoder: String {
     switch type {
     case .enum: "int32"
@@ -265,7 +268,7 @@ extension Field {
     }
   }
 
-  /// Number and wire type as one word.
+  /// The field number and wire type as one word.
   var tag: UInt32 { UInt32(bitPattern: number) << 3 | CType.wireType(self) }
   var packedTag: UInt32 { UInt32(bitPattern: number) << 3 | 2 }
 }

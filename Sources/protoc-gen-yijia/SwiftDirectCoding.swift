@@ -1,12 +1,13 @@
 import GoogleProtobuf
 
-/// The code that reads an ordinary message straight from its bytes.
+/// Generates the code that reads an ordinary message directly from its bytes.
 struct SwiftDirectCoding {
   private let types: SwiftTypes
 
   init(_ types: SwiftTypes) { self.types = types }
 
-  /// Bytes of memory that one message counts for: as in the wire check, C struct and Swift value.
+  /// Returns the memory that a message counts for: its C struct and its Swift value, as in the wire
+  /// check.
   func cost(of message: MessageType) -> String {
     "\(types.library("MemoryLayout"))<\(message.cName)>.size + \(message.swiftByteCount)"
   }
@@ -28,7 +29,7 @@ struct SwiftDirectCoding {
     }
   }
 
-  /// A `switch` over the tags up to the end.
+  /// Writes a loop with a `switch` over the tags.
   private func loop(out: inout Writer, _ cases: (inout Writer) -> Void) {
     out.block("while case let tag = direct.tag(), tag != 0") { out in
       out.line("switch tag {")
@@ -60,7 +61,7 @@ struct SwiftDirectCoding {
     }
   }
 
-  /// Packed or not, numbers can come either way.
+  /// Repeated numbers may come packed or not, whatever the field's option.
   private func readRepeated(_ field: Field, _ message: MessageType, _ out: inout Writer) {
     let name = field.access
     let append = "\(name).append(\(value(field, message)))"
@@ -109,7 +110,7 @@ struct SwiftDirectCoding {
     out.line("  \(field.access)[key] = \(made)")
   }
 
-  /// One value behind its tag.
+  /// Returns the expression that reads one value behind its tag.
   private func value(_ field: Field, _ message: MessageType) -> String {
     let element = types.element(field, in: message)
     if field.message != nil { return "\(element)(direct: &direct)" }
@@ -121,7 +122,7 @@ struct SwiftDirectCoding {
 extension Field {
   fileprivate var isPackable: Bool { message == nil && type != .string && type != .bytes }
 
-  /// Bytes of the shortest value on the wire.
+  /// The size of the shortest value on the wire, in bytes.
   fileprivate var wireBytesMin: Int {
     switch type {
     case .double, .fixed64, .sfixed64: 8

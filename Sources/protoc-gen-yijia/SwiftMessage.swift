@@ -1,6 +1,6 @@
 import GoogleProtobuf
 
-/// The Swift value of a message: its declaration.
+/// Generates the declaration of a message's Swift value.
 struct SwiftMessage {
   private let types: SwiftTypes
 
@@ -83,7 +83,7 @@ extension Field {
   var storage: String { "_" + Names.lowerCamel(proto.name) }
 }
 
-/// A Swift enum for an enum of a contract.
+/// Generates the Swift enum of an enum in a contract.
 struct SwiftEnum {
   private let types: SwiftTypes
 

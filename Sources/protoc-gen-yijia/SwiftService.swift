@@ -1,6 +1,6 @@
 import GoogleProtobuf
 
-/// A service: the protocol that a server implements, its methods, and a client.
+/// Generates a service: the protocol for servers, its methods, and a client.
 struct SwiftService {
   private let proto: ServiceDescriptorProto
   private let file: File
@@ -16,7 +16,7 @@ struct SwiftService {
     self.types = types
   }
 
-  /// An RPC with the names of its Swift.
+  /// An RPC with its Swift names.
   private struct Method {
     let proto: MethodDescriptorProto
     let name: String
@@ -56,7 +56,8 @@ struct SwiftService {
     declareClient(methods, &out)
   }
 
-  /// Handlers run where they are called, which saves a switch a call.
+  /// Returns the signature of a handler. It runs on its caller's executor, which saves a switch per
+  /// call.
   private func signature(_ method: Method) -> String {
     let input =
       method.proto.clientStreaming

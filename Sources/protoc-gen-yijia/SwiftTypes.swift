@@ -1,6 +1,6 @@
 import GoogleProtobuf
 
-/// Spells types in a module's generated code.
+/// Spells the names of types in a module's generated code.
 struct SwiftTypes {
   private let module: String
   private let local: Set<String>
@@ -10,8 +10,8 @@ struct SwiftTypes {
     local = schema.typeNames(in: module)
   }
 
-  /// A type of the standard library, the Protobuf module or the RPC module, with its module where a
-  /// contract has taken its name.
+  /// Returns a type of the standard library, the Protobuf module or the RPC module; qualified by
+  /// its module if a contract uses the same name.
   func library(_ name: String, _ library: String = "Swift") -> String {
     local.contains(name) ? "\(library).\(name)" : name
   }
@@ -26,7 +26,7 @@ struct SwiftTypes {
 
   private func qualified(_ path: String, _ home: String, _ scope: MessageType?) -> String {
     guard home == module else { return "\(home).\(path)" }
-    // A nested type may hide one of the same name further out.
+    // A nested type may hide one of the same name in an outer scope.
     let first = path.prefix { $0 != "." }
     var outer = scope
     while let each = outer {
@@ -39,7 +39,7 @@ struct SwiftTypes {
     return path
   }
 
-  /// The type of one value of a field.
+  /// Returns the type of a single value of a field.
   func element(_ field: Field, in scope: MessageType?) -> String {
     if let message = field.message { return name(of: message, in: scope) }
     if let each = field.enumeration { return name(of: each, in: scope) }
@@ -56,7 +56,7 @@ struct SwiftTypes {
     }
   }
 
-  /// The type of a field's property.
+  /// Returns the type of a field's property.
   func property(_ field: Field, in scope: MessageType) -> String {
     if field.isMap, let entry = field.message, entry.fields.count == 2 {
       return "[\(element(entry.fields[0], in: scope)): \(element(entry.fields[1], in: scope))]"
@@ -66,7 +66,7 @@ struct SwiftTypes {
     return field.presence == .explicit ? "\(element)?" : element
   }
 
-  /// What a field holds that is not set.
+  /// Returns the value of a field that is not set.
   func zero(_ field: Field) -> String {
     if field.isMap { return "[:]" }
     if field.isRepeated { return "[]" }

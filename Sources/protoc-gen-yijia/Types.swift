@@ -8,14 +8,14 @@ final class MessageType {
   let path: [Int32]
   /// The Swift name, without the enclosing types.
   let name: String
-  /// `package.Outer.Inner`.
+  /// The proto name, `package.Outer.Inner`.
   let fullName: String
   var messages: [MessageType] = []
   var enums: [EnumType] = []
-  /// By number.
+  /// The fields, ordered by number.
   var fields: [Field] = []
   var oneofs: [Oneof] = []
-  /// What a value takes in Swift, as estimated.
+  /// The estimated size of a Swift value in bytes.
   var swiftByteCount = 0
 
   init(_ proto: DescriptorProto, _ file: File, _ parent: MessageType?, _ path: [Int32]) {
@@ -29,7 +29,7 @@ final class MessageType {
   }
 
   var isMapEntry: Bool { proto.options?.mapEntry ?? false }
-  /// `Outer.Inner`.
+  /// The Swift name with the enclosing types, `Outer.Inner`.
   var swiftPath: String { parent.map { "\($0.swiftPath).\(name)" } ?? name }
   var cName: String { fullName.split(separator: ".").joined(separator: "__") }
   var comment: [String] { file.comments[path] }
@@ -63,14 +63,14 @@ final class EnumType {
     Names.enumCase(value.name, of: proto.name)
   }
 
-  /// The case a field without a value has.
+  /// The case of a field without a value.
   var defaultCase: String { proto.value.first.map(caseName) ?? "unrecognized(0)" }
 }
 
 /// A oneof with its members.
 final class Oneof {
   let protoName: String
-  /// Its place among the message's oneofs.
+  /// The index among the message's oneofs.
   let index: Int
   let path: [Int32]
   let name: String
@@ -89,11 +89,11 @@ final class Oneof {
 
 /// A field of a message.
 final class Field {
-  /// How a field that is not set differs from one that holds its type's zero.
+  /// How an unset field differs from one with the zero value of its type.
   enum Presence {
-    /// It does not: proto3's scalars.
+    /// Not at all: proto3's scalars.
     case implicit
-    /// By nil.
+    /// It is nil.
     case explicit
     /// By `has…`: proto2's optional scalars, which have default values.
     case legacy
@@ -101,13 +101,13 @@ final class Field {
 
   let proto: FieldDescriptorProto
   let path: [Int32]
-  // Types refer to each other in circles: the schema owns them.
+  // Unowned, since types may refer to each other in cycles; the schema owns them.
   unowned let message: MessageType?
   unowned let enumeration: EnumType?
   unowned let oneof: Oneof?
   let presence: Presence
   let isPacked: Bool
-  /// Kept behind a reference in Swift.
+  /// Whether the Swift value stores it behind a reference.
   var isBoxed = false
 
   init(
@@ -133,6 +133,6 @@ final class Field {
   var isMap: Bool { message?.isMapEntry ?? false }
   var name: String { Names.member(proto.name) }
   var cName: String { "f_\(proto.name)" }
-  /// Where the C struct holds the value: within the oneof's union or by itself.
+  /// The location in the C struct: within the union of its oneof, or by itself.
   var cPath: String { oneof.map { "u_\($0.protoName).\(cName)" } ?? cName }
 }

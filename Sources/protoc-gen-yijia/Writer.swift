@@ -1,4 +1,4 @@
-/// Text with indentation.
+/// Text output with indentation.
 struct Writer {
   private(set) var text = ""
   private var depth = 0
@@ -15,7 +15,8 @@ struct Writer {
     for line in lines { self.line(line) }
   }
 
-  /// `head {`, what `body` writes, `}`. The brace is added where `head` opens nothing itself.
+  /// Writes `head {`, the output of `body`, and `}`. No brace is added if `head` ends with a
+  /// bracket.
   mutating func block(_ head: String, _ tail: String = "}", _ body: (inout Writer) -> Void) {
     let isOpen = ["{", "(", "[", " in"].contains { head.hasSuffix($0) }
     line(isOpen ? head : head + " {")
@@ -25,7 +26,7 @@ struct Writer {
     line(tail)
   }
 
-  /// A comment of the contract as documentation.
+  /// Writes a comment of the contract as a documentation comment.
   mutating func documentation(_ comment: [String]) {
     for line in comment { self.line(line.isEmpty ? "///" : "/// " + line) }
   }

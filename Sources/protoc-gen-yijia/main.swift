@@ -1,5 +1,5 @@
-// A protoc plugin: reads a CodeGeneratorRequest from standard input, writes a CodeGeneratorResponse
-// to standard output. scripts/gen.sh calls it.
+// A protoc plugin: reads a CodeGeneratorRequest from standard input and writes a
+// CodeGeneratorResponse to standard output. scripts/gen.sh runs it.
 import Foundation
 import GoogleProtobuf
 import Protobuf
@@ -11,7 +11,7 @@ var response = CodeGeneratorResponse()
 response.supportedFeatures = featureProto3Optional
 do {
   let input = [UInt8](FileHandle.standardInput.readDataToEndOfFile())
-  // protoc is trusted: its requests may be large.
+  // protoc is trusted, and its requests may be large.
   var limits = DecodeLimits()
   limits.memory = .max
   let request = try CodeGeneratorRequest(wireBytes: input, limits: limits)
