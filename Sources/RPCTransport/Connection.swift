@@ -5,30 +5,30 @@ import NIOTLS
 import RPC
 import Synchronization
 
-/// Who keeps a connection. Called on its loop.
+/// The owner of a connection. Called on the connection's loop.
 protocol ConnectionOwner: AnyObject, Sendable {
-  /// The peer's settings have arrived: it speaks HTTP/2.
+  /// Called when the peer's SETTINGS have arrived: it speaks HTTP/2.
   func connectionIsReady(_ connection: Connection)
-  /// The peer takes no new exchanges.
+  /// Called when the peer accepts no new exchanges.
   func connectionIsGoingAway(_ connection: Connection)
-  /// The connection is gone, and on a server its handlers have returned.
+  /// Called when the connection is closed and, on a server, its handlers have returned.
   func connectionClosed(_ connection: Connection, reason: String)
 }
 
-/// One HTTP/2 connection of either side: the only channel handler there is, behind TLS if any.
+/// One HTTP/2 connection of either side: the only channel handler of its pipeline, besides TLS.
 ///
-/// It owns the session and the table of exchanges, and is confined to its event loop.
+/// It owns the session and the table of exchanges. Confined to its event loop.
 final class Connection: ChannelDuplexHandler, ExchangeTransport, @unchecked Sendable {
   // Guard: all mutable state is touched on `executor.eventLoop` only.
   typealias InboundIn = ByteBuffer
   typealias OutboundIn = Never
   typealias OutboundOut = ByteBuffer
 
-  /// The plaintext of a TLS record (RFC 8446, section 5.1), which comes whole.
+  /// The largest plaintext of a TLS record (RFC 8446, section 5.1), which is delivered as a whole.
   private static let recordBytesMax = 16 << 10
-  /// How long a peer has to close when it was told that it may.
+  /// The time for a peer to close the connection after this side has ended its output.
   private static let lingerMax: Duration = .seconds(1)
-  /// Output moved out of the session before the channel is asked whether it still takes more.
+  /// The output taken from the session before the channel is asked again whether it is writable.
   private static let outputBatchBytes = 256 << 10
 
   let executor: LoopExecutor
@@ -36,18 +36,18 @@ final class Connection: ChannelDuplexHandler, ExchangeTransport, @unchecked Send
   let limits: ConnectionLimits
   let isTLS: Bool
   let logger: Logger
-  /// Who answers exchanges; nil on a client.
+  /// Answers the exchanges; nil on a client.
   let dispatcher: Dispatcher?
-  /// Kept until it has heard of the end, whatever it has become meanwhile.
+  /// Retained until the end of the connection was reported to it, whatever became of it before.
   var owner: (any ConnectionOwner)?
-  /// Refuses the peer by its certificate's URIs after the handshake; nil admits it.
+  /// Returns why a peer is refused after the handshake, by its certificate's URIs; nil admits it.
   let refusePeer: (@Sendable (Peer) -> String?)?
 
   @exclusivity(unchecked) var exchanges: [Exchange?] = []
   @exclusivity(unchecked) var lastRequest: LastRequest?
-  /// Nil on a server.
+  /// The state that only a client has; nil on a server.
   let client: ClientSide?
-  /// Handlers that have not returned.
+  /// The number of handlers that have not returned.
   @exclusivity(unchecked) var runningHandlers = 0
   private(set) var peer = Peer(address: "unknown")
   @exclusivity(unchecked) private(set) var context: ChannelHandlerContext?
@@ -56,44 +56,46 @@ final class Connection: ChannelDuplexHandler, ExchangeTransport, @unchecked Send
   @exclusivity(unchecked) private(set) var isClosed = false
   private var isReadPaused = false
   private var hasPendingRead = false
-  /// It hears `turnCame` before it is read again.
+  /// Whether the connection waits for `turnCame()` before it is read again.
   @exclusivity(unchecked) private var waitsForTurn = false
   @exclusivity(unchecked) private var closeReason: String?
-  /// It closes as soon as all is written.
+  /// Whether the connection closes as soon as everything is written.
   private var isLeaving = false
-  // Timers hold the connection, which cancels them when it ends: a weak reference to it would make
-  // each of its many retains take the runtime's slow way.
+  // Timers retain the connection, which cancels them when it ends: a weak reference would make the
+  // runtime take the slow path for each of its many retains.
   private var stallTimer: (any ScheduledWork)?
   private(set) var handshakeTimer: (any ScheduledWork)?
-  /// When bytes of the peer came last, in nanoseconds of the loop's clock.
+  /// When the last bytes of the peer arrived, in nanoseconds of the loop's clock.
   @exclusivity(unchecked) var lastRead: UInt64 = 0
   @exclusivity(unchecked) var readSize: ReadSize
-  /// The turn at hand: bytes read, and when it began.
+  /// The bytes read in the current turn.
   @exclusivity(unchecked) var turnBytes = 0
+  /// When the current turn began, in nanoseconds of the loop's clock.
   @exclusivity(unchecked) var turnStart: UInt64 = 0
-  /// The loop's round that the last turn was in.
+  /// The loop's round in which the last turn was.
   @exclusivity(unchecked) private var turnRound = UInt64.max
   @exclusivity(unchecked) var share = LoopShare()
-  /// What `ReadingTurns` counts on for the next turn of this busy connection, in nanoseconds.
+  /// The time that `ReadingTurns` has granted to the next turn of this busy connection, in
+  /// nanoseconds.
   @exclusivity(unchecked) var promisedTurn: UInt64 = 0
-  /// Servers only, as its timers.
+  /// Keepalive, age and idle time; servers only, like the timers below.
   @exclusivity(unchecked) var lifetime: LifetimeState?
   var lifetimeTimer: (any ScheduledWork)?
   @exclusivity(unchecked) var headersTimer: (any ScheduledWork)?
-  /// The frame it is for.
+  /// The frame that `headersTimer` is for.
   @exclusivity(unchecked) var awaitedFrame = 0
   private(set) lazy var decompressionQueue = DecompressionQueue(loop: executor)
-  /// Bytes of messages that are not whole.
+  /// Buffered bytes of incomplete messages.
   @exclusivity(unchecked) var heldBytes = 0
-  /// Where handlers wait that would make more than the peer takes.
+  /// Where handlers wait that would produce more output than the peer reads.
   var room: WaitPoint?
-  /// Whether no call runs, for other threads.
+  /// Whether no call is running, for other threads.
   let idleFlag = Atomic(true)
-  /// `draining` for other threads.
+  /// Whether the connection is draining, for other threads.
   let drainFlag = Atomic(false)
   @exclusivity(unchecked) var draining: Draining = .no
 
-  /// The request head that came last, and the method it names if it names one. Shared, not copied.
+  /// The last request head, and its method if it names one. A class, so that calls share it.
   final class LastRequest {
     let copy: HeaderCopy
     let head: RequestHead
@@ -106,7 +108,7 @@ final class Connection: ChannelDuplexHandler, ExchangeTransport, @unchecked Send
     }
   }
 
-  /// How far a graceful stop is.
+  /// The progress of a graceful shutdown.
   enum Draining { case no, announced, final }
 
   init(
@@ -124,8 +126,8 @@ final class Connection: ChannelDuplexHandler, ExchangeTransport, @unchecked Send
     self.refusePeer = refusePeer
     readSize = ReadSize(bytesMax: readBytesMax)
     client = role == .client ? ClientSide(endpoint, callsMax: callsMax) : nil
-    // A server makes its connections on their loop; a client where it happens to be, so what its
-    // session begins with may not come from the memory of another thread.
+    // A server creates a connection on its loop, a client on any thread. So the memory that a
+    // client's session starts with may not come from another thread's allocator.
     let memory = role == .client ? SessionMemory() : executor.sessionMemory
     session = try Session(role, limits: limits.session, memory: memory)
   }
@@ -184,8 +186,8 @@ final class Connection: ChannelDuplexHandler, ExchangeTransport, @unchecked Send
   }
 
   func read(context: ChannelHandlerContext) {
-    // A server takes no more of a peer that takes nothing of us; a client always reads, since
-    // what it gets is bounded by its windows, so that two sides cannot wait for each other.
+    // A server stops reading from a peer that does not read itself. A client always reads, since
+    // its windows bound what arrives; so two sides cannot wait for each other.
     if isReadPaused || waitsForTurn {
       hasPendingRead = true
     } else if session.role == .client || executor.admit(self) {
@@ -196,7 +198,7 @@ final class Connection: ChannelDuplexHandler, ExchangeTransport, @unchecked Send
     }
   }
 
-  /// Its turn has come to be read.
+  /// Reads the connection, whose turn has come.
   func turnCame() {
     waitsForTurn = false
     resumeReading()
@@ -208,10 +210,10 @@ final class Connection: ChannelDuplexHandler, ExchangeTransport, @unchecked Send
     context.read()
   }
 
-  /// Begins a turn with its first bytes; more of the same turn come with TLS only.
-  /// - Returns: false when the peer is gone: of one that has closed SwiftNIO reads all that is left
-  ///   at once, however long that keeps the others waiting. What it still asks for nobody can
-  ///   answer.
+  /// Starts a turn with its first bytes; only with TLS, further ones belong to the same turn.
+  /// - Returns: False if the peer is gone. After a peer has closed, SwiftNIO reads everything that
+  ///   is left at once, however long that delays other connections, and nobody can answer what it
+  ///   still asks.
   private func beginTurn() -> Bool {
     if turnBytes > 0 {
       return session.role == .client || isTLS && turnBytes < readSize.bytes + Self.recordBytesMax
@@ -257,7 +259,7 @@ final class Connection: ChannelDuplexHandler, ExchangeTransport, @unchecked Send
   }
 
   private func handshakeCompleted(_ context: ChannelHandlerContext, negotiated: String?) {
-    // NIOSSL lets a peer without a common ALPN protocol in; HTTP/2 over TLS needs it.
+    // NIOSSL accepts a peer without a common ALPN protocol; HTTP/2 over TLS requires one.
     // Source: RFC 9113, section 3.2.
     guard negotiated == "h2" else { return close("TLS without ALPN h2") }
     peer.certificate = PeerCertificate(of: context)
@@ -277,14 +279,14 @@ final class Connection: ChannelDuplexHandler, ExchangeTransport, @unchecked Send
 
   // MARK: - Output
 
-  /// There is something to send: it leaves with the batch at hand.
+  /// Schedules a flush at the end of the current batch.
   func markDirty() {
     guard !isDirty, !isClosed else { return }
     isDirty = true
     executor.markDirty(self)
   }
 
-  /// Moves the session's output to the channel, as much as that takes.
+  /// Moves the session's output to the channel, as long as that is writable.
   func flush() {
     isDirty = false
     guard let context, !isClosed, context.channel.isActive else { return }
@@ -307,7 +309,7 @@ final class Connection: ChannelDuplexHandler, ExchangeTransport, @unchecked Send
     closeIfDone()
   }
 
-  /// Closes when the session is over, or a drained connection has nothing left.
+  /// Closes the connection if the session is finished, or if it is drained and nothing is left.
   func closeIfDone() {
     guard !isClosed, let context, context.channel.isWritable else { return }
     if let closeReason { return closeOnceWritten(closeReason, context) }
@@ -319,9 +321,10 @@ final class Connection: ChannelDuplexHandler, ExchangeTransport, @unchecked Send
     }
   }
 
-  /// What was written may still wait for a slow peer, and closing would drop it.
-  /// - Parameter lingers: whether the peer has the last word: a socket that is closed while bytes
-  ///   of the peer lie unread is reset, and with it goes what the peer has not taken.
+  /// Closes the connection once everything is written: output may still wait for a slow peer, and
+  /// closing would drop it.
+  /// - Parameter lingers: Whether the peer closes first. A socket that is closed with unread bytes
+  ///   of the peer is reset, and the peer then loses what it has not read.
   private func closeOnceWritten(
     _ reason: String, _ context: ChannelHandlerContext, lingers: Bool = false
   ) {
@@ -339,16 +342,16 @@ final class Connection: ChannelDuplexHandler, ExchangeTransport, @unchecked Send
     context.writeAndFlush(wrapOutboundOut(ByteBuffer()), promise: written)
   }
 
-  // MARK: - End
+  // MARK: - Closing
 
-  /// Closes after what the session still has to say.
+  /// Closes the connection after the remaining output of the session.
   func fail(_ reason: String) {
     guard closeReason == nil else { return }
     closeReason = reason
     markDirty()
   }
 
-  /// Closes now. Idempotent.
+  /// Closes the connection at once. Idempotent.
   func close(_ reason: String) {
     guard !isClosed else { return }
     if closeReason == nil { closeReason = reason }
@@ -382,7 +385,7 @@ final class Connection: ChannelDuplexHandler, ExchangeTransport, @unchecked Send
     tellOwnerIfGone()
   }
 
-  /// The last word: the connection is closed and no handler of it runs.
+  /// Reports the end to the owner when the connection is closed and none of its handlers runs.
   func tellOwnerIfGone() {
     guard isClosed, runningHandlers == 0, let told = owner else { return }
     owner = nil

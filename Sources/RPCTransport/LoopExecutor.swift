@@ -3,15 +3,16 @@ import NIOCore
 import RPC
 import Synchronization
 
-/// An event loop as a task executor, with one flush of each connection a batch of jobs.
+/// An event loop as a task executor that flushes each connection once per batch of jobs.
 ///
-/// Jobs enqueued while a connection reads run when its read is complete. What they have to say
-/// leaves when the loop has seen to all the sockets that were ready, with one write a connection:
-/// what many callers ask of one backend, and what one backend answers to many. There is no timer.
+/// Jobs enqueued while a connection is read run when its read is complete. Their output is written,
+/// with one write per connection, when the loop has handled all ready sockets: this batches what
+/// many callers ask of one backend, and what one backend answers to many. There is no timer. Jobs
+/// may be enqueued from any thread.
 final class LoopExecutor: ExchangeLoop, @unchecked Sendable {
   // Guard: all mutable state is touched on `eventLoop` only, but for `remote`, which has a lock.
 
-  /// Jobs run before the loop looks at its sockets and timers again.
+  /// The most jobs run before the loop polls its sockets and timers again.
   private static let jobsMax = 1024
   /// SwiftNIO drains its task queue completely before it polls its sockets, so jobs that enqueue
   /// jobs would starve I/O. Work scheduled this much later runs after the next poll.
@@ -24,21 +25,22 @@ final class LoopExecutor: ExchangeLoop, @unchecked Sendable {
   @exclusivity(unchecked) private var flushing: [Connection] = []
   @exclusivity(unchecked) private var isRunning = false
   @exclusivity(unchecked) private var isScheduled = false
-  /// A connection is between channelRead and channelReadComplete, which will run the jobs.
+  /// Whether a connection is between channelRead and channelReadComplete, which runs the jobs.
   @exclusivity(unchecked) private var isReading = false
-  /// Counts how often the loop has seen to all the sockets that were ready.
+  /// The number of times that the loop has handled all ready sockets.
   @exclusivity(unchecked) private(set) var round: UInt64 = 0
   @exclusivity(unchecked) private var isRoundUnderWay = false
   @exclusivity(unchecked) private var turns = ReadingTurns()
   @exclusivity(unchecked) private var isTurnScheduled = false
-  /// When the read at hand began, and the first whose output is still to be written.
+  /// When the current read began, in nanoseconds of the loop's clock.
   @exclusivity(unchecked) private var readAt: UInt64 = 0
+  /// When the first read began whose output was not written yet.
   @exclusivity(unchecked) private var heldSince: UInt64 = 0
-  /// Where connections gather what they write; one a loop, so that idle connections hold none.
+  /// The buffer for connections' output; one per loop, so that idle connections hold none.
   @exclusivity(unchecked) var output = ByteBuffer()
   @exclusivity(unchecked) var outbound = OutboundLists()
   @exclusivity(unchecked) var kept: (any AnyObject & Sendable)?
-  /// What the sessions of all connections of the loop take their memory from.
+  /// The allocator of the sessions of all connections on the loop.
   let sessionMemory = SessionMemory()
   let decompressionPace = DecompressionPace()
   private let remote = Mutex<[UnownedJob]>([])
@@ -78,14 +80,14 @@ final class LoopExecutor: ExchangeLoop, @unchecked Sendable {
     return Timer(scheduled: eventLoop.scheduleTask(in: TimeAmount(delay), body))
   }
 
-  /// The connection has output: it is flushed when the jobs at hand have run.
+  /// Schedules a flush of the connection after the current jobs.
   func markDirty(_ connection: Connection) {
     dirty.append(connection)
     scheduleRun()
   }
 
-  /// A read begins: jobs wait for `endRead`.
-  /// - Parameter now: nanoseconds of the loop's clock.
+  /// Marks the start of a read: jobs wait for `endRead`.
+  /// - Parameter now: Nanoseconds of the loop's clock.
   func beginRead(at now: UInt64) {
     if !isReading, dirty.isEmpty { heldSince = now }
     isReading = true
@@ -103,31 +105,33 @@ final class LoopExecutor: ExchangeLoop, @unchecked Sendable {
     }
   }
 
-  /// A read is complete: runs the jobs, and flushes where others were read long enough meanwhile.
+  /// Marks the end of a read: runs the jobs, and flushes if other connections were read for long
+  /// enough before.
   func endRead() {
     isReading = false
     run(flushes: readAt &- heldSince > ReadSize.turnNanosecondsMax)
   }
 
-  /// The connection that was reading is gone: nothing waits for the end of its read.
+  /// Marks that the connection being read is gone: nothing waits for the end of its read.
   func abandonRead() {
     guard isReading else { return }
     isReading = false
     if nextJob < jobs.count || !dirty.isEmpty { scheduleRun() }
   }
 
-  /// Whether a connection may be read when it has something; otherwise it hears `turnCame`.
+  /// Returns whether a connection may be read at once; if not, its `turnCame()` is called later.
   func admit(_ connection: Connection) -> Bool {
     if turns.admit(connection) { return true }
-    // What was read may have been no more than a part of a TLS record.
+    // The last read may have been only a part of a TLS record, which begins no round.
     beginRound()
     return false
   }
 
-  /// The connection takes its turn, or needs none any more.
+  /// Releases the time granted to a connection that takes its turn, or no longer needs it.
   func redeem(_ connection: Connection) { turns.redeem(connection) }
 
-  /// Who waited for it may be read; who still waits, after the next round or soon.
+  /// Reads the connections whose turn it is. Those that still wait follow after the next round, or
+  /// soon.
   private func giveTurns() {
     guard !turns.isEmpty else { return }
     for connection in turns.next() { connection.turnCame() }
@@ -148,8 +152,9 @@ final class LoopExecutor: ExchangeLoop, @unchecked Sendable {
     }
   }
 
-  /// Runs jobs and flushes connections until there is nothing left, or the turn is over.
-  /// - Parameter flushes: whether now; else when the loop has seen to its sockets.
+  /// Runs jobs and flushes connections until nothing is left or too many jobs have run.
+  /// - Parameter flushes: Whether to flush in this run; if not, that follows when the loop has
+  ///   handled its sockets.
   private func run(flushes: Bool = true) {
     guard !isRunning else { return }
     isRunning = true

@@ -9,17 +9,18 @@ struct LoopShare {
   /// The bucket's bound in nanoseconds, as credit and as debt: about a hundred small calls. Ten
   /// milliseconds of silence repay a full debt.
   static let savedMax: Int64 = 1_000_000
-  /// What the turns of busy connections may take together before all others are looked at.
+  /// The time in nanoseconds that the turns of busy connections may take together before all other
+  /// connections are served.
   static let roundMax: UInt64 = ReadSize.turnNanosecondsMax
 
   private var saved: Int64 = 0
   private var countedAt: UInt64 = 0
-  /// How long the last turn took: the next is likely to take as long.
+  /// The duration of the last turn in nanoseconds, which is the estimate for the next one.
   private(set) var turn: UInt64 = 0
 
   var isBusy: Bool { saved < 0 }
 
-  /// A turn is over that took so long.
+  /// Records a turn and its duration.
   mutating func turned(nanoseconds: UInt64, now: UInt64) {
     let passed = countedAt == 0 ? 0 : now &- countedAt
     countedAt = now

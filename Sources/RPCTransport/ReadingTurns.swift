@@ -1,6 +1,6 @@
-/// In which order the connections of a loop are read: those that are not busy whenever they have
-/// something; of the busy ones as many a round as `LoopShare.roundMax` allows, first come first
-/// served. A round is once through all the sockets that are ready.
+/// The order in which the connections of a loop are read: those that are not busy, whenever they
+/// have data; of the busy ones, as many per round as `LoopShare.roundMax` allows, first come first
+/// served. A round is one pass over all ready sockets.
 ///
 /// Confined to its loop.
 struct ReadingTurns {
@@ -11,7 +11,7 @@ struct ReadingTurns {
 
   var isEmpty: Bool { waiting.isEmpty }
 
-  /// Whether a connection may be read when it has something; otherwise it hears `turnCame`.
+  /// Returns whether a connection may be read at once; if not, its `turnCame()` is called later.
   mutating func admit(_ connection: Connection) -> Bool {
     guard connection.share.isBusy else { return true }
     guard promised > 0, promised + connection.share.turn > LoopShare.roundMax else {
@@ -22,14 +22,14 @@ struct ReadingTurns {
     return false
   }
 
-  /// The connection takes its turn, or needs none any more.
+  /// Releases the time granted to a connection that takes its turn, or no longer needs it.
   mutating func redeem(_ connection: Connection) {
     promised -= connection.promisedTurn
     connection.promisedTurn = 0
   }
 
-  /// A round is over: those whose turn is next. At least one, since who has been promised a turn
-  /// may have nothing to say.
+  /// Returns the connections whose turn is in the next round: at least one, since a connection with
+  /// a granted turn may have no data.
   mutating func next() -> ArraySlice<Connection> {
     var count = 0
     while count < waiting.count, count == 0 || promised < LoopShare.roundMax {
