@@ -109,7 +109,9 @@ public struct OutboundFields: Sendable {
 
 /// A header list to send: a constant one, or one built for the occasion.
 public enum HeaderSource: Sendable {
+  /// A list that is sent again and again.
   case fixed(StaticFields)
+  /// A list built for one message.
   case list(OutboundFields)
 
   var bytesMax: Int {

@@ -44,7 +44,7 @@ public struct SessionLimits: Sendable, Hashable {
   /// See `idleFramesMax`.
   public var idleFramesPerStream = 100
   /// WINDOW_UPDATE frames that a connection may receive, plus `windowUpdatesPerFrame` for each
-  /// stream it opened and each DATA frame we sent.
+  /// stream it opened and each DATA frame sent to it.
   public var windowUpdatesMax = 1000
   /// See `windowUpdatesMax`.
   public var windowUpdatesPerFrame = 20

@@ -32,7 +32,7 @@ public struct OutlierDetection: Sendable, Hashable {
   public var maxEjectionTime: Duration = .seconds(300)
   /// The interval after which, without a new ejection, one of a backend's ejections no longer counts.
   public var interval: Duration = .seconds(10)
-  /// The percentage of backends from which on no further one is ejected; one may always be.
+  /// While this percentage of the backends is ejected, no further one is; one always may be.
   public var maxEjectionPercent = 50
   /// The panic threshold: with less than this percentage of the backends left, ejected ones are
   /// used as well, since some failing calls are better than all calls on too few backends. Source:

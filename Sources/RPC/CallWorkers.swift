@@ -79,8 +79,8 @@ package final class CallWorkers: @unchecked Sendable {
     wake()
   }
 
-  /// Takes the next call. If others are queued behind it, makes sure that one more task is on its
-  /// way to them, in case this call's handler suspends.
+  /// Takes the next call. If others are queued behind it, wakes one more task for them, unless one
+  /// is already on its way, since this call's handler may suspend.
   private func take() -> ServerCall? {
     guard nextWaiting < waiting.count else { return nil }
     let call = waiting[nextWaiting]

@@ -147,8 +147,8 @@ extension Metadata: RandomAccessCollection {
     guard name.hasSuffix("-bin") else {
       return Element(name: name, value: .text(list.value(at: index)))
     }
-    // The values that one field joins are concatenated here; values(_:) splits them. To store them
-    // apart would repeat the name for each comma that a peer sends.
+    // The values joined in one field are concatenated here, while values(_:) splits them. To store
+    // them separately would repeat the name for each comma that a peer sends.
     return Element(
       name: name, value: .binary(Self.binaries(list.valueBytes(at: index)).flatMap { $0 }))
   }

@@ -6,21 +6,37 @@
 public struct RPCError: Error, Sendable, Hashable {
   /// The status codes; the raw value is that of `grpc-status`.
   public enum Code: Int, Sendable, CaseIterable {
+    /// The call was cancelled, usually by its caller.
     case cancelled = 1
+    /// An error without a more specific code.
     case unknown
+    /// An argument is invalid, whatever the state of the system.
     case invalidArgument
+    /// The deadline passed before the call completed.
     case deadlineExceeded
+    /// A requested entity was not found.
     case notFound
+    /// The entity to create exists already.
     case alreadyExists
+    /// The caller may not make this call.
     case permissionDenied
+    /// A resource is exhausted, such as a quota or a limit.
     case resourceExhausted
+    /// The system is not in the state that the call requires; a retry does not help until it is.
     case failedPrecondition
+    /// The call was aborted, usually by a conflict with a concurrent one.
     case aborted
+    /// The call goes beyond the valid range, which depends on the state of the system.
     case outOfRange
+    /// The method is not implemented or not enabled.
     case unimplemented
+    /// An invariant of the system is broken.
     case internalError
+    /// The service is unavailable at the moment; a retry with backoff may help.
     case unavailable
+    /// Data was lost or corrupted beyond recovery.
     case dataLoss
+    /// The call has no valid credentials.
     case unauthenticated
   }
 

@@ -42,7 +42,7 @@ public final class ClientChannel: LoopChannel {
     var lanesOfLoop: [ObjectIdentifier: [Lane]] = [:]
     var balancer = Balancer()
     var random = QuickRandom(seed: .random(in: 0...UInt64.max))
-    /// When the slow start of all lanes has ended; nil if it has.
+    /// When the last slow start of a lane ends; nil if no lane is in slow start.
     var warmAt: ContinuousClock.Instant?
     /// The states of backends that were ejected at least once.
     var ejections: [ObjectIdentifier: Ejection] = [:]
@@ -146,8 +146,8 @@ public final class ClientChannel: LoopChannel {
     }
   }
 
-  /// Opens an exchange on `loop`, if the picked connection is there. Otherwise returns nil, and the
-  /// next pick has the same turn.
+  /// Opens an exchange if the picked connection is on `loop`. If not, returns nil and leaves the
+  /// balancer's turn as it was.
   package func openExchange(
     _ head: RequestHead, options: ExchangeOptions, on loop: any ExchangeLoop
   ) throws(RPCError) -> ClientExchange? {

@@ -198,7 +198,8 @@ extension Connection {
     look()
   }
 
-  /// Does what is due, as if `passed` had gone by, which is for tests.
+  /// Carries out what is due.
+  /// - Parameter passed: The time to add to the clock, for tests.
   func look(after passed: Duration = .zero) {
     guard let client, !isClosed else { return }
     client.timer?.cancel()
@@ -249,8 +250,8 @@ extension Connection {
     return client == nil || session.hasLeft(stream) ? .connectionLost(reason) : .unprocessed
   }
 
-  /// Gives up a client's call whose response head or trailers exceed the limits, and returns
-  /// whether that is so.
+  /// Resets a client's call if its response head or trailers exceed the limits; returns whether
+  /// they do.
   func refuses(_ block: HeaderBlock, of exchange: Exchange) -> Bool {
     guard client != nil, block.isOverLimit else { return false }
     (exchange.sink as? Inbox)?.fail(

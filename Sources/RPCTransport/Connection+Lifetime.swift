@@ -61,7 +61,7 @@ extension Connection {
 
   private func headersTimedOut() {
     guard !isClosed else { return }
-    // On a busy connection each read may end within a block, each time another one.
+    // On a busy connection every read may end within a block, each time a different one.
     guard session.awaitedFrame == awaitedFrame else { return giveTimeForHeaders() }
     session.terminate(.enhanceYourCalm, "headers take too long")
     fail("headers took longer than \(limits.headersMax)")
@@ -79,7 +79,7 @@ extension Connection {
     look(after: passed)
   }
 
-  /// Handles that TLS, the preface or the acknowledgment of SETTINGS has not arrived in time.
+  /// Closes a connection whose TLS, preface or SETTINGS acknowledgment has not arrived in time.
   func handshakeTimedOut() {
     if isReady { settingsTimedOut() } else { close("no HTTP/2 within \(limits.handshakeMax)") }
   }
@@ -111,7 +111,7 @@ extension Connection {
     fail("another connection took its place")
   }
 
-  /// Closes the connection, whose peer must acknowledge SETTINGS. Source: RFC 9113, section 6.5.3.
+  /// Closes a connection whose peer has not acknowledged SETTINGS. Source: RFC 9113, section 6.5.3.
   private func settingsTimedOut() {
     session.terminate(.settingsTimeout, "SETTINGS were not acknowledged")
     fail("the peer did not acknowledge SETTINGS within \(limits.handshakeMax)")

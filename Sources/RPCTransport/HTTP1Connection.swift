@@ -226,7 +226,7 @@ final class HTTP1Connection: ChannelDuplexHandler, ExchangeTransport, ServedConn
       case .grpc: [":status": "500"]
       case .fields(let list): list
       }
-    // A client that is still sending learns so that it need not.
+    // This tells a client that is still sending that it can stop.
     current.isLast = current.isLast || !current.requestEnded || isDraining
     current.responseBegun = true
     let hasLength = list.firstIndex(of: "content-length") != nil

@@ -64,7 +64,7 @@ struct LifetimeState {
     return (actions, wake)
   }
 
-  /// A sweep for something that stalls: due twice in the time that it may.
+  /// The schedule of a sweep for stalls, which is due twice within the limit of a stall.
   private struct Sweep {
     private let interval: UInt64
     private(set) var next: UInt64

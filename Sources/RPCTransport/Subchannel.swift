@@ -182,7 +182,7 @@ final class Subchannel: ConnectionOwner {
     channel?.changed()
   }
 
-  /// Handles that the backend has not answered its health check, and calls have waited long enough.
+  /// Handles a health check that the backend has not answered for as long as calls wait for it.
   func healthIsOverdue(_ connection: Connection) {
     let isUnknown = state.withLock { $0.connection === connection && $0.health == .unknown }
     if isUnknown {
