@@ -107,11 +107,11 @@ public struct OutboundFields: Sendable {
   }
 }
 
-/// A header list to send: a constant one, or one built for the occasion.
+/// A header list to send: a constant one, or one built for a single message.
 public enum HeaderSource: Sendable {
   /// A list that is sent again and again.
   case fixed(StaticFields)
-  /// A list built for one message.
+  /// A list that is built for one message.
   case list(OutboundFields)
 
   var bytesMax: Int {

@@ -205,8 +205,7 @@ internal import CNghttp2
     headers.list(block, isSameAs: known)
   }
 
-  /// Returns credit for bytes of a stream that the application has taken: the peer may send as
-  /// many.
+  /// Returns flow-control credit to the peer, for bytes of a stream that the application has taken.
   public func consume(_ stream: StreamKey, _ count: Int) {
     guard count > 0, isOpen(stream) else { return }
     let slot = Int(stream.slot)
@@ -218,8 +217,8 @@ internal import CNghttp2
     returnConnectionCredit()
   }
 
-  /// Returns the connection's credit. That happens on receipt, so that a slow stream does not block
-  /// others, unless too many bytes are unread.
+  /// Returns the connection's credit to the peer. That happens on receipt, so that a slow stream
+  /// does not block others, unless too many bytes are unread.
   private func returnConnectionCredit() {
     guard connectionDebt > 0, unreadBytes <= limits.unreadBytesMax, unsafe handle != nil else {
       return

@@ -27,7 +27,7 @@ package protocol ExchangeTransport: AnyObject, Sendable {
   /// Resets the exchange at once.
   func reset(_ exchange: ExchangeID, _ code: ResetCode)
 
-  /// Returns flow-control credit for body bytes that the application has taken.
+  /// Returns flow-control credit to the peer, for body bytes that the application has taken.
   func consumed(_ exchange: ExchangeID, _ count: Int)
 
   /// Adds `more` (which may be negative) to the connection's count of buffered bytes of incomplete

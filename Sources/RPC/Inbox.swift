@@ -163,7 +163,8 @@ package final class Inbox: ExchangeSink, @unchecked Sendable {
   @usableFromInline
   var isOnLoop: Bool { exchange.loop.isCurrent }
 
-  /// Returns the credit of a message that was taken; of everything, if the next one is incomplete.
+  /// Returns credit to the peer: that of a message that was taken, or all if the next one is
+  /// incomplete.
   private func creditTaken(_ count: Int) {
     takenMessages += 1
     if case .incomplete = framer.front() {
