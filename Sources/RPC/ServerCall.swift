@@ -69,7 +69,7 @@ class ServerCall: ExchangeSink, @unchecked Sendable {
     worker.start(on: exchange.loop) { await self.run(on: worker) }
   }
 
-  /// Ends a call whose handler has not started with an error.
+  /// Ends the call with an error, unless its handler was started.
   final func refuse(_ error: RPCError) {
     guard !isStarted, !hasEnded else { return }
     finish(error)
