@@ -25,7 +25,7 @@ struct FormatTests {
     }
   }
 
-  @Test("what was compressed comes back, whatever its size", arguments: Format.allCases)
+  @Test("compressed data of any size decompresses to the original", arguments: Format.allCases)
   func roundTrip(_ format: Format) throws {
     let inputs = [[], [7], Self.text, Self.noise(1), Self.noise(32 << 10), Self.noise(300_001)]
     for input in inputs {
@@ -34,7 +34,7 @@ struct FormatTests {
     }
   }
 
-  @Test("headroom is zero bytes before the compressed ones", arguments: Format.allCases)
+  @Test("headroom is zero bytes in front of the compressed ones", arguments: Format.allCases)
   func headroom(_ format: Format) throws {
     let packed = try format.compress(Self.text.span.bytes, headroom: 5)
     #expect(Array(packed.prefix(5)) == [0, 0, 0, 0, 0])
@@ -42,7 +42,7 @@ struct FormatTests {
     #expect(packed.count < Self.text.count / 20)
   }
 
-  @Test("streams made elsewhere are read: Python's zlib and gzip of 'hello'")
+  @Test("streams made by Python's zlib and gzip are read")
   func foreign() throws {
     let zlib = Data(base64Encoded: "eJzLSM3JyQcABiwCFQ==") ?? Data()
     let gzip = Data(base64Encoded: "H4sIAAAAAAACA8tIzcnJBwCGphA2BQAAAA==") ?? Data()
@@ -52,7 +52,7 @@ struct FormatTests {
   }
 
   @Test(
-    "one byte more than allowed is too much; exactly as much is not", arguments: Format.allCases)
+    "output of exactly the limit is accepted, one byte more is refused", arguments: Format.allCases)
   func limit(_ format: Format) throws {
     for count in [1, 1000, 32 << 10, 100_000] {
       let packed = try format.compress([UInt8](repeating: 0, count: count).span.bytes)
@@ -63,9 +63,9 @@ struct FormatTests {
     }
   }
 
-  @Test("a bomb stops at the limit", arguments: Format.allCases)
+  @Test("a decompression bomb stops at the limit", arguments: Format.allCases)
   func bomb(_ format: Format) throws {
-    // 64 MiB in 64 KiB.
+    // 64 MiB, compressed to about 64 KiB.
     let packed = try format.compress([UInt8](repeating: 0, count: 64 << 20).span.bytes)
     #expect(packed.count < 70_000)
     #expect(
@@ -73,7 +73,7 @@ struct FormatTests {
         == .tooLarge)
   }
 
-  @Test("a stream that is cut anywhere is corrupt", arguments: Format.allCases)
+  @Test("a stream truncated anywhere is corrupt", arguments: Format.allCases)
   func cut(_ format: Format) throws {
     let packed = try format.compress(Self.text.span.bytes)
     for count in 0..<packed.count {
@@ -83,13 +83,13 @@ struct FormatTests {
     }
   }
 
-  @Test("a changed byte never gives other bytes than were compressed", arguments: Format.allCases)
+  @Test("a changed byte never yields other output than the original", arguments: Format.allCases)
   func damaged(_ format: Format) throws {
     let packed = try format.compress(Self.text.span.bytes)
     for index in packed.indices {
       var damaged = packed
       damaged[index] ^= 0x10
-      // Some of gzip's header is not covered by its checksum: then the output is right.
+      // Some bytes of gzip's header are not covered by its checksum; the output is correct then.
       let output = try? format.decompress(damaged.span.bytes, outputBytesMax: 1 << 20)
       #expect(output == nil || output == Self.text, "byte \(index)")
     }
@@ -111,7 +111,7 @@ struct FormatTests {
         == .corrupt)
   }
 
-  @Test("a failure leaves nothing behind for the next, on many threads at once")
+  @Test("a failure does not affect later calls, on many threads at once")
   func reuse() async throws {
     await withTaskGroup(of: Bool.self) { group in
       for number in 0..<16 {

@@ -4,27 +4,27 @@ import FuzzRuntime
 import FuzzServices
 import Testing
 
-/// The inputs that fuzzing found worth keeping, run again: `Tests/Fuzz/corpus/<target>` reaches
-/// what a target does, `Tests/Fuzz/regressions/<target>` once broke it.
+/// Replays committed fuzzing inputs: those in `Tests/Fuzz/corpus/<target>` cover a target, those in
+/// `Tests/Fuzz/regressions/<target>` once failed.
 @Suite("fuzzing's inputs")
 struct ReplayTests {
   private static let targets = FuzzTarget.runtime + FuzzTarget.services
 
-  @Test("every target holds on its corpus", arguments: Self.targets.map(\.name))
+  @Test("every target passes on its corpus", arguments: Self.targets.map(\.name))
   func corpus(name: String) throws {
     let inputs = try inputs(of: name, in: "corpus")
     #expect(!inputs.isEmpty, "Tests/Fuzz/corpus/\(name) is empty: make fuzz TARGETS=\(name)")
     try replay(inputs, on: name)
   }
 
-  @Test("what once broke a target breaks it no more", arguments: Self.targets.map(\.name))
+  @Test("inputs that once failed pass", arguments: Self.targets.map(\.name))
   func regressions(name: String) throws {
     try replay(try inputs(of: name, in: "regressions"), on: name)
   }
 
   @Test("every folder of inputs belongs to a target")
   func folders() throws {
-    // The last three are the gateway's: GatewayCoreTests runs their inputs.
+    // The last three are the gateway's, whose inputs GatewayCoreTests runs.
     let names = Set(Self.targets.map(\.name) + ["http1", "path-templates", "targets"])
     for kind in ["corpus", "regressions"] {
       let found = try FileManager.default.contentsOfDirectory(atPath: "\(root)/\(kind)")

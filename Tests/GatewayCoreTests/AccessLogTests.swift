@@ -10,7 +10,7 @@ import Testing
 struct AccessLogTests {
   private static let path = "/grpc.testing.TestService/EmptyCall"
 
-  @Test("each call is a line of JSON with method, caller, code and duration; no credential")
+  @Test("a call is a JSON line with method, caller, code and duration, without credentials")
   func lines() async throws {
     let gateway = try TestGateway(try InProcessChannel(services: [EchoService()]))
     let edge = try gateway.edge()
@@ -35,14 +35,14 @@ struct AccessLogTests {
     }
   }
 
-  @Test("a share of the calls is logged, evenly", arguments: [0, 0.01, 0.3, 0.5, 1])
+  @Test("calls are sampled evenly", arguments: [0, 0.01, 0.3, 0.5, 1])
   func sampling(_ share: Double) {
     let sampler = Sampler(share: share)
     let taken = (0..<10_000).count { _ in sampler.takes() }
     #expect(abs(Double(taken) - share * 10_000) <= 1)
   }
 
-  @Test("successes can be left out, failures stay")
+  @Test("successes can be omitted while failures are logged")
   func successesOff() async throws {
     let gateway = try TestGateway(
       try InProcessChannel(

@@ -26,7 +26,7 @@ struct AccountRefusalTests {
     }
   }
 
-  @Test("every wrong field is named at once", arguments: Engine.allCases)
+  @Test("every invalid field is reported at once", arguments: Engine.allCases)
   func fields(_ engine: Engine) async throws {
     try await AccountsWorld.with(engine) { world in
       var request = CreatePartnerRequest()
@@ -50,7 +50,7 @@ struct AccountRefusalTests {
     }
   }
 
-  @Test("names that are none, or of nobody", arguments: Engine.allCases)
+  @Test("malformed and unknown names are refused", arguments: Engine.allCases)
   func unknown(_ engine: Engine) async throws {
     let id = String(repeating: "f", count: 32)
     let name = "partners/\(id)/keys/\(id)"
@@ -71,7 +71,7 @@ struct AccountRefusalTests {
     }
   }
 
-  @Test("a key of one partner is not reached through another", arguments: Engine.allCases)
+  @Test("a partner's key is not accessible through another partner", arguments: Engine.allCases)
   func otherPartner(_ engine: Engine) async throws {
     try await AccountsWorld.with(engine) { world in
       let (key, secret) = try await world.key(try await world.partner())
@@ -83,7 +83,7 @@ struct AccountRefusalTests {
     }
   }
 
-  @Test("what is no key proves nobody, however it is formed", arguments: Engine.allCases)
+  @Test("malformed keys authenticate nobody", arguments: Engine.allCases)
   func hostile(_ engine: Engine) async throws {
     try await AccountsWorld.with(engine) { world in
       let (_, secret) = try await world.key(try await world.partner())
@@ -99,7 +99,7 @@ struct AccountRefusalTests {
     }
   }
 
-  @Test("without a store the gateway serves no accounts, and keys of a store prove nobody")
+  @Test("without a store the gateway serves no accounts and accepts no stored keys")
   func noStore() async throws {
     let echo = try InProcessChannel(services: [EchoService()])
     let edge = try TestGateway(echo).edge()

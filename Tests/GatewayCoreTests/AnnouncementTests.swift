@@ -8,7 +8,7 @@ import Testing
 
 @Suite("Announcement")
 struct AnnouncementTests {
-  /// A way to a service that stands as a test says.
+  /// A channel whose state is set by the test.
   private struct Way: WatchedChannel {
     let inner: InProcessChannel
     let isReady: Shared<Bool>
@@ -43,7 +43,7 @@ struct AnnouncementTests {
     }
   }
 
-  @Test("a gateway says SERVING when it has a way to each service, and not before")
+  @Test("a gateway reports SERVING when it has a connection to each service, not before")
   func ways() async throws {
     try await Self.with(warmup: 600) { gateway, isReady in
       let health = HealthRegistry()
@@ -57,7 +57,7 @@ struct AnnouncementTests {
     }
   }
 
-  @Test("a dead service does not take the gateway out")
+  @Test("a dead service does not keep the gateway from serving")
   func deadService() async throws {
     try await Self.with(warmup: 0) { gateway, _ in
       let health = HealthRegistry()
@@ -67,7 +67,7 @@ struct AnnouncementTests {
     }
   }
 
-  @Test("a gateway that stops while it warms up never says SERVING")
+  @Test("a gateway that stops during its warm-up never reports SERVING")
   func stopped() async throws {
     try await Self.with(warmup: 600) { gateway, isReady in
       let health = HealthRegistry()

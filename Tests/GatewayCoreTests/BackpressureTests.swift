@@ -9,7 +9,7 @@ import Testing
 struct BackpressureTests {
   private static let messageBytes = 32 << 10
   private static let messages = 200
-  /// Windows and queues of both links: far less than what the sender would like to send.
+  /// Windows and queues of both links, in messages: far fewer than the sender would send.
   private static let inFlightMax = 40
 
   @Test("a caller that does not read holds the service back")
@@ -24,7 +24,7 @@ struct BackpressureTests {
       let stream = try await client.streamingOutputCall(
         request, options: TestCaller.partner.options)
       await probe.sent.reaches(1)
-      // Other calls go round and round meanwhile: the same loops had every chance to move more.
+      // Other calls run on the same loops meanwhile, so there is every opportunity to forward more.
       for _ in 0..<200 {
         _ = try await client.unaryCall(SimpleRequest(), options: TestCaller.partner.options)
       }
@@ -63,7 +63,7 @@ struct BackpressureTests {
     }
   }
 
-  @Test("a caller that reads nothing is given up a while after its deadline")
+  @Test("a caller that does not read is reset some time after its deadline")
   func overdue() async throws {
     try await TestGateway.withEcho { _, probe, edge in
       var request = StreamingOutputCallRequest()
@@ -73,7 +73,7 @@ struct BackpressureTests {
         return parameters
       }
       let framed = try MessageFramer.frame(request)
-      // The caller sends its timeout, and neither reads nor watches it.
+      // The caller sends its timeout, but neither reads nor enforces it.
       let head = RequestHead(
         path: "/grpc.testing.TestService/StreamingOutputCall",
         metadata: TestCaller.partner.metadata, timeout: .seconds(2))

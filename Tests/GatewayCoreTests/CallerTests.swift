@@ -26,7 +26,7 @@ struct CallerTests {
     return try await resolver().resolve(RequestHead(fields: all), from: peer).caller
   }
 
-  @Test("each kind of credential proves its caller")
+  @Test("each kind of credential authenticates its caller")
   func kinds() async throws {
     #expect(
       try await resolve(["x-api-key": TestGateway.partnerKey])
@@ -40,7 +40,7 @@ struct CallerTests {
     #expect(clerk.organization == TestGateway.organization)
   }
 
-  @Test("the bearer scheme is case-insensitive; another scheme proves nothing")
+  @Test("the bearer scheme is case-insensitive; other schemes are refused")
   func schemes() async throws {
     #expect(try await resolve(["authorization": "bearer  yjs_clerk"]).kind == .staff)
     #expect(try await resolve(["authorization": "BEARER yjs_clerk"]).kind == .staff)
@@ -75,14 +75,14 @@ struct CallerTests {
     }
   }
 
-  @Test("a token ends at its time")
+  @Test("a token expires")
   func expired() async throws {
     await #expect(throws: GatewayFailure.credentialExpired) {
       try await resolve(["authorization": "Bearer " + TestGateway.expiredToken])
     }
   }
 
-  @Test("the service gets a token that proves the caller to it, and to no other service")
+  @Test("the service gets a token that identifies the caller to it, and to no other service")
   func token() async throws {
     let probe = EchoProbe()
     let edge = try TestGateway(try InProcessChannel(services: [EchoService(probe)])).edge()
@@ -105,7 +105,7 @@ struct CallerTests {
     #expect(throws: CommonFailure.callerUnproven) { try other.caller(of: token) }
   }
 
-  @Test("hashes are read strictly")
+  @Test("hashes are parsed strictly")
   func hashes() {
     let hex = TestGateway.sha256("x")
     #expect(CredentialHash(hex: hex) == CredentialHash(of: Array("x".utf8)))

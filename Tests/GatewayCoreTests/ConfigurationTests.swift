@@ -15,7 +15,7 @@ struct ConfigurationTests {
     return configuration
   }
 
-  @Test("what is shown of a configuration holds no password of a URL")
+  @Test("the shown configuration contains no password of a URL")
   func hidden() {
     for (url, shown) in [
       ("postgres://yijia:pa:ss@word@db/gateway", "postgres://yijia:hidden@db/gateway"),
@@ -32,7 +32,7 @@ struct ConfigurationTests {
     }
   }
 
-  @Test("the admin port answers for addresses and this machine's own name only")
+  @Test("the admin port accepts IP addresses and localhost only as its authority")
   func adminHosts() {
     for host in ["127.0.0.1:9000", "[::1]:9000", "localhost:9000", "LOCALHOST", "10.0.0.1", nil] {
       #expect(AdminPages.isAddress(host), "\(host ?? "none")")
@@ -42,7 +42,7 @@ struct ConfigurationTests {
     }
   }
 
-  @Test("a service that anyone may call is so with methods that can be repeated")
+  @Test("a service open to anyone stays open for its idempotent methods")
   func openIdempotent() throws {
     var setting = OpaqueServiceSetting(
       service: "a.B", targets: ["127.0.0.1:1"], callers: ["anyone"], audience: "a")
@@ -67,7 +67,7 @@ struct ConfigurationTests {
     #expect(try parse("") == GatewayConfiguration())
   }
 
-  @Test("what the example shows in comments can be used as it stands")
+  @Test("the commented-out parts of the example are valid")
   func exampleEntries() throws {
     let file = URL(filePath: #filePath).deletingLastPathComponent()
       .appending(path: "../../services/gateway/config.example.yaml").standardized
@@ -102,7 +102,7 @@ struct ConfigurationTests {
   private static let issuer = "issuer: x, audience: y, keys_file: z"
 
   @Test(
-    "what is wrong is refused with the field's name",
+    "an invalid value is refused with the field's name",
     arguments: [
       ("listen: {port: 70000}", "listen.port"),
       ("listn: {port: 1}", "listn"),
@@ -208,7 +208,7 @@ struct ConfigurationTests {
     #expect(error?.description.contains(field) == true, "\(error as Any)")
   }
 
-  @Test("every fault is named at once")
+  @Test("every fault is reported at once")
   func several() throws {
     let error = #expect(throws: ConfigurationError.self) {
       try parse("{listen: {port: -1}, drain_seconds: 9999, log_level: x}")

@@ -9,14 +9,14 @@ import Testing
 struct DirectCallTests {
   private static let options = TestCaller.partner.options
 
-  @Test("a stream ends when its service is gone, also where its caller was slow to read")
+  @Test("a stream ends when its service is gone, even if its caller reads slowly")
   func serviceGone() async throws {
     let probe = EchoProbe()
     let backend = try InProcessChannel(services: [EchoService(probe)])
     let edge = try TestGateway(backend).edge()
     let client = TestServiceClient(edge)
-    // What the caller does not read fills its own side, and the last message waits at the
-    // service's: handed on later, it fills nothing, so that nobody tells of room again.
+    // Unread data fill the caller's side, while the last message waits at the service's: when that
+    // is forwarded later it fills nothing, so no event reports free space again.
     var request = StreamingOutputCallRequest()
     request.responseParameters = ([32, 32, 32, 32, 1] as [Int32]).map { kilobytes in
       var parameters = ResponseParameters()
@@ -30,16 +30,16 @@ struct DirectCallTests {
     try await call.send(MessageFramer.frame(request))
     await call.finish()
     await probe.sent.reaches(5)
-    // The same loop had every chance to hand on more.
+    // The same loop has had every opportunity to forward more.
     for _ in 0..<200 { _ = try await client.unaryCall(SimpleRequest(), options: Self.options) }
     await backend.disconnect()
     #expect(try await call.outcome()?.code == .unavailable)
   }
 
-  /// A backend without a connection on any loop of its callers, as while one is being made.
+  /// A backend without a connection on the callers' loops, as while one is being opened.
   private struct Elsewhere: LoopChannel {
     let backend: InProcessChannel
-    /// Whether heads came with a memo: on the caller's loop, and on another.
+    /// Whether heads had a memo: on the caller's loop, and on another.
     let here = Shared<[Bool]>([])
     let there = Shared<[Bool]>([])
 
@@ -59,7 +59,7 @@ struct DirectCallTests {
     }
   }
 
-  @Test("what is kept with a head for one loop does not go to a connection of another")
+  @Test("the memo of a head is not passed to a connection on another loop")
   func memoStays() async throws {
     let backend = try InProcessChannel(services: [EchoService()])
     let elsewhere = Elsewhere(backend: backend)

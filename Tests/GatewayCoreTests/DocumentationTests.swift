@@ -41,7 +41,7 @@ struct DocumentationTests {
       try JSONSerialization.jsonObject(with: Data(text.utf8)) as? NSDictionary)
   }
 
-  @Test("every method that anybody outside may call is in the document once, and no other")
+  @Test("every method for external callers is in the document exactly once, and no other")
   func methods() async throws {
     let paths = try #require(try await Self.document()["paths"] as? [String: NSDictionary])
     let operations = paths.values.flatMap { ($0.allValues as? [NSDictionary]) ?? [] }
@@ -53,7 +53,7 @@ struct DocumentationTests {
     #expect(Set(operations.compactMap { $0["operationId"] as? String }).count == listed.count)
   }
 
-  @Test("a path is its contract's, with a parameter for each part that varies")
+  @Test("a path is its contract's, with one parameter per varying segment")
   func paths() async throws {
     let paths = try #require(try await Self.document()["paths"] as? [String: NSDictionary])
     let reveal = try #require(paths["/v1/members/{member}:reveal"]?["post"] as? NSDictionary)
@@ -70,7 +70,9 @@ struct DocumentationTests {
     #expect(paths["/yijia.stations.v1.StationsService/WatchStationEvents"] == nil)
   }
 
-  @Test("what asks for no proof says so: no credential in the document, a column of the matrix")
+  @Test(
+    "a method without authentication has no security scheme in the document, and a column in the matrix"
+  )
   func anybody() async throws {
     let paths = try #require(try await Self.document()["paths"] as? [String: NSDictionary])
     let signIn = try #require(paths["/v1/sessions:signIn"]?["post"] as? NSDictionary)
@@ -85,7 +87,7 @@ struct DocumentationTests {
       ])
   }
 
-  @Test("comments of the contracts are its descriptions; fields have JSON's names and types")
+  @Test("descriptions are the contracts' comments; fields have JSON names and types")
   func schemas() async throws {
     let components = try #require(try await Self.document()["components"] as? NSDictionary)
     let schemas = try #require(components["schemas"] as? [String: NSDictionary])
@@ -98,7 +100,7 @@ struct DocumentationTests {
     #expect(schemas["google.protobuf.Timestamp"] == nil, "it is a string where it is used")
   }
 
-  @Test("pages load nothing from elsewhere, and are sent once where they have not changed")
+  @Test("pages load nothing from other hosts, and are not sent again if unchanged")
   func pages() async throws {
     for path in ["/docs", "/docs/policy", "/openapi.json"] {
       let (head, text) = try await Self.get(path)
@@ -122,7 +124,7 @@ struct DocumentationTests {
     _ path: String, _ fields: HeaderList
   ) async throws -> (head: HeaderList, text: String) { try await get(path, "GET", fields) }
 
-  @Test("the matrix says of every method and kind of caller what the policy says")
+  @Test("the matrix agrees with the policy for every method and kind of caller")
   func matrix() throws {
     let matrix = try PolicyMatrix(GatewayConfiguration())
     let table = try Self.policies()

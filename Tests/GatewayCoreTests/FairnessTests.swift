@@ -10,7 +10,7 @@ import Testing
 
 @testable import GatewayCore
 
-/// What one caller does keeps no other from what is theirs.
+/// No caller can deprive another of its share.
 @Suite("Fairness", .timeLimit(.minutes(5)))
 struct FairnessTests {
   private static let phone = "13800138000"
@@ -37,7 +37,7 @@ struct FairnessTests {
   }
 
   @Test(
-    "who guesses without end has nobody wait who is elsewhere, and waits for everything in the end",
+    "an endless guesser delays nobody at other addresses, and in the end only itself",
     arguments: Engine.allCases)
   func guesser(_ engine: Engine) async throws {
     try await AccountsWorld.with(engine) { world in
@@ -47,7 +47,7 @@ struct FairnessTests {
       #expect(try await Self.signIn(enemy, "zhao.liu", "wrong") == "SIGN_IN_DELAYED")
       let owner = try Self.sessions(world, from: "192.0.2.2:1")
       #expect(try await Self.signIn(owner, "zhao.liu", made.temporaryPassword) == nil)
-      // Asking while one waits counts where it comes from.
+      // Attempts during a delay count against the source address.
       for _ in 0..<6 { _ = try await Self.signIn(enemy, "zhao.liu", "wrong") }
       for _ in 0..<300 { _ = try await Self.signIn(enemy, "zhao.liu", "wrong") }
       #expect(
@@ -57,7 +57,7 @@ struct FairnessTests {
     }
   }
 
-  @Test("from many addresses together there are only so many guesses", arguments: Engine.allCases)
+  @Test("guesses from many addresses together are limited", arguments: Engine.allCases)
   func manySources(_ engine: Engine) async throws {
     try await AccountsWorld.with(engine) { world in
       let now = world.now.value
@@ -77,7 +77,7 @@ struct FairnessTests {
     }
   }
 
-  @Test("of IPv6 a network is one source, of IPv4 an address")
+  @Test("the source is the network for IPv6, the address for IPv4")
   func sources() {
     let sources = { Peer(address: $0).source }
     #expect(sources("192.0.2.1:5000") == "192.0.2.1")
@@ -87,7 +87,7 @@ struct FairnessTests {
     #expect(sources("in-process") == "in-process")
   }
 
-  @Test("new addresses make no room by having those forgotten that wait")
+  @Test("new addresses do not evict throttled ones")
   func throttleKeeps() {
     let throttle = SourceThrottle()
     let now = Date(timeIntervalSince1970: 1_800_000_000)
@@ -121,7 +121,7 @@ struct FairnessTests {
   }
 
   @Test(
-    "who asks for all of a phone's codes keeps its member from none; and there is an end to it",
+    "requesting all of a phone's codes does not lock out its member, and is limited",
     arguments: Engine.allCases)
   func codes(_ engine: Engine) async throws {
     let sender = KeptCodes()
@@ -140,7 +140,7 @@ struct FairnessTests {
       request.phone = Self.phone
       request.code = sender.codes.value[Self.phone] ?? ""
       _ = try await owner.signInMember(request)
-      // Who signed in has all of them again; of all addresses together there are so many.
+      // A sign-in resets the counts; the total of all addresses is limited.
       var sends = 0
       for source in 2..<12 {
         let sessions = try Self.sessions(world, from: "192.0.2.\(source):1")
@@ -153,7 +153,7 @@ struct FairnessTests {
     }
   }
 
-  @Test("a code that waited until it holds no more is not sent")
+  @Test("a code that expired while it was queued is not sent")
   func lateCode() async throws {
     let sender = KeptCodes()
     try await Self.with(.sqlite, sender) { world in
@@ -175,7 +175,7 @@ struct FairnessTests {
     }
   }
 
-  @Test("a message that takes long holds up no other")
+  @Test("a message that is slow to send does not delay others")
   func slowSender() async throws {
     let sender = KeptCodes(stuck: Self.phone)
     try await Self.with(.sqlite, sender) { world in
@@ -188,7 +188,7 @@ struct FairnessTests {
     }
   }
 
-  @Test("where too many codes wait, no other is stored")
+  @Test("when too many codes are queued, no other is stored")
   func fullQueue() async throws {
     let sender = KeptCodes(stuck: Self.phone)
     try await Self.with(.sqlite, sender) { world in
@@ -204,7 +204,9 @@ struct FairnessTests {
 
   // MARK: - Streams
 
-  @Test("a stream whose key lost rights while it was let in ends", arguments: Engine.allCases)
+  @Test(
+    "a stream ends if its key lost rights while the stream was being admitted",
+    arguments: Engine.allCases)
   func lostRights(_ engine: Engine) async throws {
     try await AccountsWorld.with(engine) { world in
       let (_, secret) = try await world.key(try await world.partner(methods: [Self.path]))
@@ -225,7 +227,7 @@ struct FairnessTests {
   }
 }
 
-/// Every phone is a member's.
+/// Every phone belongs to a member.
 private struct AnyPhone: MembersServiceProtocol {
   func findPhoneMembers(
     _ request: FindPhoneMembersRequest, context: ServerContext
@@ -239,7 +241,7 @@ private struct AnyPhone: MembersServiceProtocol {
   }
 }
 
-/// Keeps what was sent; to one phone nothing ever arrives.
+/// Records what was sent; messages to one phone never arrive.
 private final class KeptCodes: MemberCodeSender {
   let stuck: String?
   let codes = Shared<[String: String]>([:])

@@ -13,7 +13,7 @@ struct ForwardingTests {
     return payload
   }
 
-  @Test("a unary call goes through with metadata, initial metadata and trailers")
+  @Test("a unary call is forwarded with metadata, initial metadata and trailers")
   func unary() async throws {
     try await TestGateway.withEcho { _, probe, edge in
       var options = TestCaller.partner.options
@@ -31,7 +31,7 @@ struct ForwardingTests {
     }
   }
 
-  @Test("a service's error arrives untouched: code, message, details, trailing metadata")
+  @Test("a service's error is forwarded unchanged: code, message, details, trailing metadata")
   func failure() async throws {
     try await TestGateway.withEcho { client, _, _ in
       var request = SimpleRequest()
@@ -49,7 +49,7 @@ struct ForwardingTests {
     }
   }
 
-  @Test("a stream of responses arrives whole and in order")
+  @Test("a response stream is forwarded completely and in order")
   func serverStreaming() async throws {
     try await TestGateway.withEcho { client, _, _ in
       var request = StreamingOutputCallRequest()
@@ -67,7 +67,7 @@ struct ForwardingTests {
     }
   }
 
-  @Test("a stream of requests arrives whole")
+  @Test("a request stream is forwarded completely")
   func clientStreaming() async throws {
     try await TestGateway.withEcho { client, probe, _ in
       let call = try await client.streamingInputCall(options: TestCaller.partner.options)
@@ -81,7 +81,7 @@ struct ForwardingTests {
     }
   }
 
-  @Test("both directions stream at the same time")
+  @Test("both directions stream concurrently")
   func bidirectional() async throws {
     try await TestGateway.withEcho { client, _, _ in
       let call = try await client.fullDuplexCall(options: TestCaller.partner.options)
@@ -98,12 +98,13 @@ struct ForwardingTests {
   }
 
   @Test(
-    "a message of the limit passes, one byte more is RESOURCE_EXHAUSTED", arguments: [false, true])
+    "a message of the maximum size passes, one byte more is RESOURCE_EXHAUSTED",
+    arguments: [false, true])
   func oversize(streams: Bool) async throws {
     try await TestGateway.withEcho(messageBytesMax: 100_000) { client, probe, edge in
       let path = "/grpc.testing.TestService/" + (streams ? "StreamingInputCall" : "UnaryCall")
       for (size, code) in [(100_000, nil), (100_001, RPCError.Code.resourceExhausted)] {
-        // A payload of zeros is no message; the service may refuse it in its own way.
+        // A payload of zeros is not a message; the service may refuse it in its own way.
         let exchange = try await edge.openExchange(
           RequestHead(path: path, metadata: TestCaller.partner.metadata))
         var prefix: [UInt8] = [0, 0]
@@ -121,7 +122,7 @@ struct ForwardingTests {
     }
   }
 
-  @Test("compressed messages go through as they are")
+  @Test("compressed messages are forwarded unchanged")
   func compressed() async throws {
     let backend = ChunkBackend()
     let inner = InProcessChannel(
@@ -144,7 +145,7 @@ struct ForwardingTests {
     #expect(backend.head.value?.fields["grpc-accept-encoding"] == "snappy,gzip")
   }
 
-  @Test("an answer that is not gRPC's never passes for a success")
+  @Test("a response that is not gRPC is never taken for a success")
   func notGRPC() async throws {
     let answers: [(HeaderList, RPCError.Code)] = [
       ([":status": "502", "content-type": "text/html"], .unavailable),
@@ -161,7 +162,7 @@ struct ForwardingTests {
     }
   }
 
-  @Test("what is no gRPC is refused as HTTP refuses it")
+  @Test("a request that is not gRPC is refused with an HTTP status")
   func notForUs() async throws {
     try await TestGateway.withEcho { _, _, edge in
       let get = try await edge.openExchange(
@@ -178,7 +179,7 @@ struct ForwardingTests {
   }
 }
 
-/// A backend that sends the body back as it came.
+/// A backend that echoes the body unchanged.
 private struct ChunkBackend: ExchangeHandler {
   let head = Shared<RequestHead?>(nil)
 

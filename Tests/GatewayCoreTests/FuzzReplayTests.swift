@@ -3,10 +3,10 @@ import FuzzCore
 import FuzzGateway
 import Testing
 
-/// The inputs of the edge's fuzz targets, run again, as FuzzTests does with those of the runtime.
+/// Replays the inputs of the edge's fuzz targets, as FuzzTests does with those of the runtime.
 @Suite("fuzzing's inputs for the edge")
 struct FuzzReplayTests {
-  @Test("every target holds on its corpus", arguments: FuzzTarget.gateway.map(\.name))
+  @Test("every target passes on its corpus", arguments: FuzzTarget.gateway.map(\.name))
   func corpus(name: String) throws {
     let target = try #require(FuzzTarget.gateway.first { $0.name == name })
     let inputs = try inputs(of: name, in: "corpus")

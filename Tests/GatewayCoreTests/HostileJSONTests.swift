@@ -7,7 +7,7 @@ import Testing
 
 @testable import GatewayCore
 
-/// The JSON port against clients that mean it badly, over real sockets, in plaintext and over TLS.
+/// The JSON port against malicious clients, over real sockets, in plaintext and over TLS.
 @Suite("Hostile JSON clients", .timeLimit(.minutes(5)))
 struct HostileJSONTests {
   private static let bytesMax = 64 << 10
@@ -15,13 +15,13 @@ struct HostileJSONTests {
   private static let post = "POST /v1/enrollments HTTP/1.1\r\nHost: a\r\n\(key)"
   private static let good = "{\"application\":{\"personName\":\"张三\"}}"
 
-  /// Plaintext, TLS.
+  /// Whether the connection uses TLS.
   private static let carriers = [false, true]
 
   private let loopback = Loopback()
 
-  /// Runs with the address of a gateway in front of a registry, and sees to it that a caller who
-  /// behaves is served meanwhile and afterwards.
+  /// Runs with the address of a gateway in front of a registry; checks that a well-behaved caller
+  /// is served meanwhile and afterwards.
   private func withEdge(
     _ isTLS: Bool, bodyMax: Duration = .seconds(60), _ body: (HostPort) async throws -> Void
   ) async throws {
@@ -48,8 +48,8 @@ struct HostileJSONTests {
 
   private static let hidden = "GET /v1/regions/110000?hidden HTTP/1.1\r\nHost: a\r\n\r\n"
   private static let smuggled = [
-    // A length and a coding: whoever believes the one sees another request than who believes the
-    // other.
+    // A length and a transfer coding: a parser that follows the one sees another request than a
+    // parser that follows the other.
     "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n\(hidden)",
     "Transfer-Encoding: chunked\r\nContent-Length: 200\r\n\r\n0\r\n\r\n\(hidden)",
     "Transfer-Encoding: chunked, identity\r\n\r\n0\r\n\r\n\(hidden)",
@@ -69,7 +69,7 @@ struct HostileJSONTests {
   ]
 
   @Test(
-    "a request that could be read in two ways hides no second one", arguments: smuggled, carriers)
+    "an ambiguous request does not smuggle a second one", arguments: smuggled, carriers)
   func smuggling(_ rest: String, isTLS: Bool) async throws {
     try await withEdge(isTLS) { address in
       let answer = try await ask(Self.post + rest, address, isTLS)
@@ -81,7 +81,8 @@ struct HostileJSONTests {
   }
 
   @Test(
-    "a body beyond the limit is refused before it is read whole", arguments: [false, true], carriers
+    "a body beyond the limit is refused before it is read completely", arguments: [false, true],
+    carriers
   )
   func oversized(isChunked: Bool, isTLS: Bool) async throws {
     try await withEdge(isTLS) { address in
@@ -101,7 +102,7 @@ struct HostileJSONTests {
   }
 
   @Test(
-    "a body that takes too long is refused with 408, however often a byte of it comes",
+    "a body that takes too long is refused with 408, even if bytes keep arriving",
     arguments: carriers)
   func slow(isTLS: Bool) async throws {
     try await withEdge(isTLS, bodyMax: .milliseconds(50)) { address in
@@ -119,7 +120,7 @@ struct HostileJSONTests {
     "{\"application\":{\"group\":99999999999999999999}}", "// no\n{}", "NaN",
   ]
 
-  @Test("JSON that is none is refused with what is wrong", arguments: wrong.dropFirst(), carriers)
+  @Test("invalid JSON is refused with the error", arguments: wrong.dropFirst(), carriers)
   func malformed(_ body: String, isTLS: Bool) async throws {
     try await withEdge(isTLS) { address in
       let answer = try await ask(Self.whole(body), address, isTLS)
@@ -135,7 +136,7 @@ struct HostileJSONTests {
       + String(repeating: "}", count: 10_001),
   ]
 
-  @Test("JSON that is deep is refused, and takes no stack", arguments: deep, carriers)
+  @Test("deeply nested JSON is refused, and does not exhaust the stack", arguments: deep, carriers)
   func depth(_ body: String, isTLS: Bool) async throws {
     try await withEdge(isTLS) { address in
       let answer = try await ask(Self.whole(body), address, isTLS)
@@ -145,7 +146,8 @@ struct HostileJSONTests {
   }
 
   @Test(
-    "what is wrong a thousand times is told without growing beyond the request", arguments: carriers
+    "a thousand errors are reported in a response that does not exceed the request",
+    arguments: carriers
   )
   func manyWrong(isTLS: Bool) async throws {
     let fields = (0..<5_000).map { "\"x\($0)\":1" }.joined(separator: ",")
@@ -165,7 +167,7 @@ struct HostileJSONTests {
     "/v1/members?" + String(repeating: "a.", count: 5_000) + "=1",
   ]
 
-  @Test("a target of any shape gets a status of its own, and no 500", arguments: targets, carriers)
+  @Test("a target of any form gets a defined status, never 500", arguments: targets, carriers)
   func target(_ target: String, isTLS: Bool) async throws {
     try await withEdge(isTLS) { address in
       let token = TestGateway.tokens["administrator"] ?? ""

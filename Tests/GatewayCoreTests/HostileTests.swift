@@ -8,7 +8,7 @@ import Testing
 struct HostileTests {
   private static let path = "/grpc.testing.TestService/EmptyCall"
 
-  /// The answer to a head that is put together by hand.
+  /// Returns the response to a hand-written head.
   private func answer(
     path: String = HostileTests.path, _ extra: (inout HeaderList) -> Void
   ) async throws -> (error: RPCError?, seen: RequestHead?) {
@@ -25,7 +25,7 @@ struct HostileTests {
     return (try await exchange.outcome(), backend.heads.value.first)
   }
 
-  @Test("a caller can't pass for another by what it says of itself")
+  @Test("a caller cannot impersonate another by its header fields")
   func forged() async throws {
     let (error, seen) = try await answer { fields in
       fields.add("x-api-key", TestGateway.partnerKey)
@@ -41,7 +41,7 @@ struct HostileTests {
     #expect(!names.contains("x-api-key"))
   }
 
-  @Test("values that are no text go through or are refused, and nothing breaks")
+  @Test("values that are not text are forwarded or refused, and break nothing")
   func bytes() async throws {
     let noise: [UInt8] = [0xff, 0xfe, 0x00, 0x80, 0x0d, 0x0a]
     let (error, seen) = try await answer { fields in
@@ -60,7 +60,7 @@ struct HostileTests {
     #expect(refused.error?.localized?.locale == "zh-CN")
   }
 
-  @Test("a huge path is not repeated in the answer")
+  @Test("a huge path is not repeated in the response")
   func longPath() async throws {
     let path = "/" + String(repeating: "é", count: 7_000) + "/x"
     let (error, _) = try await answer(path: path) { _ in }
@@ -80,7 +80,7 @@ struct HostileTests {
     #expect((0..<fields.count).count { fields.hasName("x-many", at: $0) } == 100)
   }
 
-  @Test("an accept-language of any shape chooses one of the two languages")
+  @Test("any accept-language selects one of the two languages")
   func languages() async throws {
     for (value, locale) in [
       ("", "zh-CN"), ("*", "zh-CN"), ("en-GB;q=0.9,zh;q=0.8", "en"), ("en;q=nonsense", "zh-CN"),

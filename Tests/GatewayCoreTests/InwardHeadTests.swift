@@ -18,7 +18,9 @@ struct InwardHeadTests {
     return InwardHead.attempt(head, deadline).fields
   }
 
-  @Test("the longest list that a caller may send fits inwards, with what the gateway adds")
+  @Test(
+    "the longest list that a caller may send is accepted by services with the gateway's fields added"
+  )
   func longest() {
     let (edge, inner) = (ConnectionLimits(), ConnectionLimits.trusted)
     let size = { (list: HeaderList) in
@@ -37,7 +39,7 @@ struct InwardHeadTests {
     #expect(list.count <= inner.headerFieldsMax)
   }
 
-  @Test("what the caller says to the service goes through, in order and to the byte")
+  @Test("the caller's fields are forwarded in order and unchanged")
   func kept() {
     let own: HeaderList = [
       "content-type": "application/grpc+proto", "user-agent": "grpc-python/1.80",
@@ -53,7 +55,7 @@ struct InwardHeadTests {
   }
 
   @Test(
-    "credentials, fields of one hop and what is the gateway's to say end here",
+    "credentials, hop-by-hop fields and the gateway's own fields are dropped",
     arguments: [
       "authorization", "x-api-key", "connection", "keep-alive", "proxy-connection",
       "proxy-authorization", "te", "trailer", "transfer-encoding", "upgrade", "host",
@@ -70,7 +72,7 @@ struct InwardHeadTests {
     #expect(inward(fields) == expected)
   }
 
-  @Test("the deadline is said anew with what is left, the token once")
+  @Test("the remaining deadline is sent anew, and the token once")
   func added() throws {
     let head = inward(
       ["grpc-timeout": "9H", "yijia-caller-bin": "Zm9yZ2Vk"],
@@ -83,7 +85,7 @@ struct InwardHeadTests {
     #expect((0..<head.count).filter { head.hasName("yijia-caller-bin", at: $0) }.count == 1)
   }
 
-  @Test("a deadline that has passed is still one")
+  @Test("a deadline that has passed is still sent")
   func passed() {
     #expect(inward([:], deadline: .after(.seconds(-1)))["grpc-timeout"] == "1n")
   }
@@ -91,7 +93,7 @@ struct InwardHeadTests {
 
 @Suite("Message meter")
 struct MessageMeterTests {
-  /// Messages of those lengths, framed.
+  /// Framed messages of those lengths.
   private static func body(_ lengths: [Int]) -> [UInt8] {
     var body: [UInt8] = []
     for length in lengths {
@@ -103,7 +105,7 @@ struct MessageMeterTests {
   }
 
   @Test(
-    "messages within the limit pass, however they are cut", arguments: [1, 2, 3, 5, 7, 64, 5_000])
+    "messages within the limit pass, however they are split", arguments: [1, 2, 3, 5, 7, 64, 5_000])
   func passes(_ step: Int) {
     let body = Self.body([0, 1, 100, 0, 0, 99, 100, 5])
     var meter = MessageMeter(messageBytesMax: 100)
@@ -114,7 +116,7 @@ struct MessageMeterTests {
     #expect(meter.isAtBoundary)
   }
 
-  @Test("one byte more is refused on its prefix", arguments: [1, 4, 1_000])
+  @Test("one byte over the limit is refused at the prefix", arguments: [1, 4, 1_000])
   func refuses(_ step: Int) {
     let body = Self.body([100, 101])
     var meter = MessageMeter(messageBytesMax: 100)
@@ -126,7 +128,7 @@ struct MessageMeterTests {
     #expect(passed < 110, "the prefix of the second message ends at byte 110")
   }
 
-  @Test("the largest length that a prefix can say is no overflow")
+  @Test("the largest length of a prefix does not overflow")
   func largest() {
     var meter = MessageMeter(messageBytesMax: 4 << 20)
     let isAllowed = meter.pass([0, 255, 255, 255, 255])

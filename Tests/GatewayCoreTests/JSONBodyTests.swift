@@ -7,7 +7,7 @@ import Testing
 
 @testable import GatewayCore
 
-/// What the JSON face holds of bodies, and repeats of them.
+/// Bounds on the bodies that the JSON face buffers, and on what it repeats of them.
 @Suite("JSON bodies", .timeLimit(.minutes(2)))
 struct JSONBodyTests {
   private static let enroll = "/v1/enrollments"
@@ -47,7 +47,7 @@ struct JSONBodyTests {
 
   private static func letters(_ count: Int) -> String { String(repeating: "a", count: count) }
 
-  @Test("of a caller who may not call, no long body is awaited")
+  @Test("a long body is not read if the caller may not make the call")
   func unproven() async throws {
     for (caller, status, reason) in [
       (TestCaller.nobody, "401", "CALLER_UNPROVEN"), (TestCaller.kiosk, "403", "CALLER_KIND"),
@@ -61,7 +61,7 @@ struct JSONBodyTests {
     #expect(bodies.held == 0)
   }
 
-  @Test("of those who may, the long body is served", arguments: [1, 50_000])
+  @Test("a long body is served if the caller may make the call", arguments: [1, 50_000])
   func proven(count: Int) async throws {
     let name = Self.letters(count)
     let exchange = try await begin(
@@ -71,7 +71,7 @@ struct JSONBodyTests {
     #expect(bodies.held == 0)
   }
 
-  @Test("where nobody is asked who calls, a request is short, as JSON and as gRPC")
+  @Test("requests without authentication must be short, as JSON and as gRPC")
   func anonymous() async throws {
     let json = try await begin(
       "/v1/sessions:signIn", "{\"userName\":\"\(Self.letters(20_000))", as: .nobody)
@@ -85,7 +85,7 @@ struct JSONBodyTests {
     #expect(try await grpc.outcome()?.gatewayReason == "MESSAGE_TOO_LARGE")
   }
 
-  @Test("all bodies together are held to a bound")
+  @Test("the memory of all bodies together is bounded")
   func budget() async throws {
     let text = "{\"application\":{\"personName\":\"\(Self.letters(40_000))"
     let first = try await begin(Self.enroll, text, as: .partner)
@@ -100,7 +100,7 @@ struct JSONBodyTests {
     #expect(bodies.held == 0)
   }
 
-  @Test("a name that comes from outside is repeated in part only")
+  @Test("an external field name is repeated in part only")
   func echo() async throws {
     let names = (0..<60).map { "\"\($0)\(Self.letters(100 + $0))\":1" }.joined(separator: ",")
     for body in ["{\"\(Self.letters(15_000))\":1}", "{\(names)}"] {
@@ -113,7 +113,7 @@ struct JSONBodyTests {
     }
   }
 
-  @Test("what the face refuses itself is logged, with no query")
+  @Test("the face's own refusals are logged, without the query")
   func record() async throws {
     for (verb, path, body, reason) in [
       ("POST", Self.enroll, "{", "INVALID_FIELDS"),

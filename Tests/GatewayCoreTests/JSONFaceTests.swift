@@ -9,7 +9,7 @@ import Testing
 
 @Suite("JSON")
 struct JSONFaceTests {
-  /// An answer, whole.
+  /// A complete response.
   struct Answer {
     let status: Int
     let head: HeaderList
@@ -77,7 +77,7 @@ struct JSONFaceTests {
     #expect(full.text == #"{"nextPageToken":"7 a b 2,1"}"#)
   }
 
-  @Test("a POST takes its request from the body, and from the path what the path says")
+  @Test("a POST takes its request from the body and the path's variables")
   func post() async throws {
     let revealed = try await ask(
       "POST", "/v1/members/42:reveal", body: #"{"name":"members/7","reason":"audit"}"#)
@@ -88,7 +88,7 @@ struct JSONFaceTests {
     #expect(direct.text == #"{"enrollment":{"name":"张三"}}"#)
   }
 
-  @Test("every wrong field of path, query and body is named at once")
+  @Test("every invalid field of path, query and body is reported at once")
   func wrongFields() async throws {
     let answer = try await ask(
       "POST", "/v1/enrollments",
@@ -119,7 +119,7 @@ struct JSONFaceTests {
     ("GET", "/yijia.members.v1.MembersService/GetMember", .viewer, 405, "VERB_NOT_ALLOWED"),
   ]
 
-  @Test("an HTTP status goes with each failure", arguments: failures)
+  @Test("each failure has an HTTP status", arguments: failures)
   func statuses(
     verb: String, path: String, caller: TestCaller, status: Int, reason: String?
   ) async throws {
@@ -130,7 +130,7 @@ struct JSONFaceTests {
     #expect(answer.reason == reason)
   }
 
-  @Test("a body of another kind, and one beyond the limit, are refused")
+  @Test("a body of another content type, and one beyond the limit, are refused")
   func bodies() async throws {
     let form = try await ask(
       "POST", "/v1/enrollments", body: "a=b", as: .partner,
@@ -157,7 +157,7 @@ struct JSONFaceTests {
       ["accept": accept, "content-type": "application/x-ndjson", "accept-language": "en"])
   }
 
-  @Test("a stream goes up as lines and comes down as lines, an array or events")
+  @Test("a request stream is lines, a response stream lines, an array or events")
   func streams() async throws {
     let results = ["张三", "李四", "王五"].enumerated().map {
       #"{"row":"\#($0 + 1)","enrollment":{"name":"\#($1)"}}"#
@@ -172,7 +172,7 @@ struct JSONFaceTests {
     #expect(try await stream("application/json", "").text == "[]")
   }
 
-  @Test("a stream that fails tells it as its last word; before the first word it is a status")
+  @Test("a stream that fails ends with an error object; before the first message it is a status")
   func failedStreams() async throws {
     let bad = Self.lines + "\n" + #"{"row":4,"application":{"personName":"王坏"}}"#
     let lines = try await stream("*/*", bad)
@@ -188,7 +188,7 @@ struct JSONFaceTests {
     #expect(wrong.text.contains(#""field":"line 2: row""#))
   }
 
-  @Test("a page of a stated origin may call, another may not")
+  @Test("a page of an allowed origin may call, another may not")
   func origins() async throws {
     let path = "/v1/members/42"
     let allowed = try await ask(
@@ -202,7 +202,7 @@ struct JSONFaceTests {
     #expect(called.head["access-control-allow-origin"] == "https://console.example.org")
   }
 
-  @Test("gRPC-Web: messages untouched, the status as the last frame", arguments: [false, true])
+  @Test("gRPC-Web: messages are unchanged, the status is the last frame", arguments: [false, true])
   func web(isText: Bool) async throws {
     var request = GetMemberRequest()
     let type = "application/grpc-web" + (isText ? "-text" : "")
@@ -215,7 +215,7 @@ struct JSONFaceTests {
       ]
       head.add(contentsOf: TestCaller.viewer.metadata.list)
       let exchange = try await edge.openExchange(RequestHead(fields: head))
-      // Text may come in pieces, each with its own padding.
+      // Text may arrive in pieces, each with its own padding.
       let text = Data(framed[..<4]).base64EncodedString() + Data(framed[4...]).base64EncodedString()
       try await exchange.send(isText ? Array(text.utf8) : framed)
       await exchange.finish()
@@ -232,7 +232,7 @@ struct JSONFaceTests {
     }
   }
 
-  @Test("of gRPC-Web a service learns how messages are compressed; of JSON it does not")
+  @Test("a service learns the message encoding from gRPC-Web, not from JSON")
   func compression() async throws {
     let backend = AnyBackend()
     let gateway = try TestGateway(
@@ -259,7 +259,7 @@ struct JSONFaceTests {
     #expect(json.fields["grpc-encoding"] == nil)
   }
 
-  @Test("base64 that is none is refused")
+  @Test("invalid base64 is refused")
   func badText() async throws {
     var head: HeaderList = [
       ":method": "POST", ":path": "/yijia.members.v1.MembersService/GetMember",

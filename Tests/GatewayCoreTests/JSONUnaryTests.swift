@@ -11,7 +11,7 @@ struct JSONUnaryTests {
     ":method": "GET", ":path": "/v1/regions/130300", "x-api-key": TestGateway.partnerKey,
   ]
 
-  /// - Parameter isDirect: Whether the backend is on the loop of the callers.
+  /// - Parameter isDirect: Whether the backend is on the callers' loop.
   private static func edge(_ backend: InProcessChannel, isDirect: Bool) throws -> InProcessChannel {
     let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
     let face = try JSONFace(
@@ -34,7 +34,7 @@ struct JSONUnaryTests {
     }
   }
 
-  @Test("a caller that gives up takes its call away from the service", arguments: [true, false])
+  @Test("a caller that disconnects cancels its call at the service", arguments: [true, false])
   func givesUp(isDirect: Bool) async throws {
     let hanging = AnyBackend(hangs: true)
     let edge = try Self.edge(try Self.backend(hanging), isDirect: isDirect)
@@ -46,7 +46,8 @@ struct JSONUnaryTests {
     try await Self.allEnded(edge)
   }
 
-  @Test("a caller that goes before its body is whole makes no call", arguments: [true, false])
+  @Test(
+    "a caller that disconnects before its body is complete makes no call", arguments: [true, false])
   func goesEarly(isDirect: Bool) async throws {
     let backend = AnyBackend()
     let edge = try Self.edge(try Self.backend(backend), isDirect: isDirect)
@@ -61,7 +62,7 @@ struct JSONUnaryTests {
   }
 
   @Test(
-    "an answer that is none, and one that is an error, are told as JSON, and each call ends once",
+    "an invalid response and an error are reported as JSON, and each call ends once",
     arguments: [
       (["grpc-status": "0"], "500"), (["grpc-status": "5", "grpc-message": "no"], "404"),
     ] as [(HeaderList, String)])
@@ -78,7 +79,7 @@ struct JSONUnaryTests {
     }
   }
 
-  @Test("heads of a connection that lead to the same inner head share what was found out of it")
+  @Test("heads of a connection with the same inner head share its cached results")
   func keptHeads() throws {
     func inner(_ path: String, key: String, after last: RequestHead?) -> (RequestHead, RequestHead)
     {

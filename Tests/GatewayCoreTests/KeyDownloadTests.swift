@@ -6,10 +6,10 @@ import Testing
 
 @testable import GatewayCore
 
-/// What an issuer publishes; nil while it is away.
+/// The keys that an issuer publishes; nil while it is unreachable.
 private final class Publisher: Sendable {
   let text = Mutex<String?>(nil)
-  /// The issuers of the configuration that is served.
+  /// The issuers of the current configuration.
   let issuers = Mutex([TokenIssuerSetting]())
 
   struct Away: Error {}
@@ -40,7 +40,7 @@ struct KeyDownloadTests {
   private static let now = TestGateway.clock.microseconds
   private static let minute: Int64 = 60_000_000
 
-  @Test("tokens wait for the first keys, and the keys last while their issuer is away")
+  @Test("tokens are accepted after the first download, also while their issuer is unreachable")
   func first() async throws {
     try await with { setting, publisher, downloads in
       let issuers = try TokenIssuers([setting])
@@ -61,7 +61,8 @@ struct KeyDownloadTests {
     }
   }
 
-  @Test("what is published and no key changes nothing", arguments: ["", "{}", "<html>", "[[[["])
+  @Test(
+    "a published document without keys changes nothing", arguments: ["", "{}", "<html>", "[[[["])
   func broken(_ text: String) async throws {
     try await with { setting, publisher, downloads in
       let keys = try String(contentsOfFile: TestIssuer.jwks, encoding: .utf8)
@@ -73,7 +74,7 @@ struct KeyDownloadTests {
     }
   }
 
-  @Test("issuers that come with a reload are downloaded too, until the end")
+  @Test("issuers added by a reload are downloaded too")
   func running() async throws {
     try await with { setting, publisher, downloads in
       let keys = try String(contentsOfFile: TestIssuer.jwks, encoding: .utf8)
@@ -88,7 +89,7 @@ struct KeyDownloadTests {
   }
 
   @Test(
-    "an address that anybody in between could answer for is refused",
+    "a URL that others could intercept is refused",
     arguments: [
       ("https://id.example/jwks", true), ("http://127.0.0.1:8080/jwks", true),
       ("http://id.example/jwks", false), ("http://127.0.0.1.evil.example/", false),

@@ -15,7 +15,7 @@ struct KioskTests {
   private static let path = "/grpc.testing.TestService/EmptyCall"
   private static let key: Metadata = ["x-api-key": .text(TestGateway.kioskKey)]
 
-  /// Runs with a gateway that follows those stations.
+  /// Runs with a gateway that follows the feed of `stations`.
   private func with(
     _ stations: FakeStations, _ channel: any Channel,
     _ body: (InProcessChannel, KioskDirectory) async throws -> Void
@@ -35,7 +35,7 @@ struct KioskTests {
     }
   }
 
-  @Test("a kiosk is told to come back while yijia-stations was never reached; a partner is not")
+  @Test("a kiosk gets UNAVAILABLE until yijia-stations was reached; a partner does not")
   func unreachableAtStart() async throws {
     try await with(FakeStations(), DeadChannel()) { edge, _ in
       let error = try await edge.outcome(Self.path, Self.key)
@@ -48,12 +48,12 @@ struct KioskTests {
     }
   }
 
-  @Test("all kiosks are known when the feed has been read, and a registered one at once")
+  @Test("all kiosks are known after the feed was read, and a new one at once")
   func registered() async throws {
     let stations = FakeStations()
     stations.add(TestGateway.change(key: TestGateway.kioskKey), version: 1)
     try await with(stations, try InProcessChannel(services: [stations])) { edge, _ in
-      // The reading of the start and the following of what comes.
+      // The initial read and the stream that follows.
       await stations.streams.reaches(2)
       #expect(try await edge.outcome(Self.path, Self.key) == nil)
       var other = TestGateway.change(key: "yk_new")
@@ -65,7 +65,8 @@ struct KioskTests {
     }
   }
 
-  @Test("a revoked kiosk is denied when the feed tells, and its old key too after a rotation")
+  @Test(
+    "a revoked kiosk is refused when the feed reports it, and so is its old key after a rotation")
   func revoked() async throws {
     let stations = FakeStations()
     stations.add(TestGateway.change(key: TestGateway.kioskKey), version: 1)
@@ -77,7 +78,7 @@ struct KioskTests {
       #expect(try await edge.outcome(Self.path, Self.key)?.code == .unauthenticated)
       stations.add(TestGateway.change(key: "yk_rotated", revoked: true), version: 3)
       while try await edge.outcome(Self.path, ["x-api-key": "yk_rotated"]) == nil {}
-      // At least once: an old event again changes nothing.
+      // Delivery is at least once: a repeated old event changes nothing.
       stations.add(TestGateway.change(key: "yk_rotated"), version: 2)
       stations.add(TestGateway.change(key: "yk_last"), version: 4)
       #expect(try await edge.outcome(Self.path, ["x-api-key": "yk_last"]) == nil)
@@ -86,7 +87,7 @@ struct KioskTests {
     }
   }
 
-  @Test("a stream that runs when its kiosk is revoked ends at once, the service's side too")
+  @Test("a running stream ends when its kiosk is revoked, at the service as well")
   func revokedMidStream() async throws {
     let probe = EchoProbe()
     let gateway = try TestGateway(try InProcessChannel(services: [EchoService(probe)]))
@@ -103,7 +104,7 @@ struct KioskTests {
     await probe.cancelled.reaches(1)
   }
 
-  @Test("known kiosks go on while the feed is interrupted; an unknown key is told to come back")
+  @Test("known kiosks are served while the feed is interrupted; an unknown key gets UNAVAILABLE")
   func interrupted() async throws {
     let stations = FakeStations()
     stations.add(TestGateway.change(key: TestGateway.kioskKey), version: 1)
@@ -124,7 +125,7 @@ struct KioskTests {
     }
   }
 
-  @Test("a feed whose cursors are foreign is read again from its start")
+  @Test("a feed whose cursor is foreign is read again from the beginning")
   func restored() async throws {
     let stations = FakeStations()
     stations.add(TestGateway.change(key: TestGateway.kioskKey), version: 5)

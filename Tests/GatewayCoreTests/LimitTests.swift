@@ -15,7 +15,7 @@ struct LimitTests {
 
   // MARK: - The bucket
 
-  @Test("a full bucket gives its burst, then a token each interval")
+  @Test("a full bucket gives its burst, then one token per interval")
   func bucket() {
     let bucket = RateBucket(callsPerSecond: 4, burst: 3)
     var fullAt: Int64 = 0
@@ -34,7 +34,7 @@ struct LimitTests {
       bucket.take(fullAt: fullAt, now: now) == .token(fullAt: fullAt + Self.second / 4, left: 0))
   }
 
-  @Test("a higher rate counts at once, whatever was taken at the one before")
+  @Test("a higher rate applies at once, whatever was taken at the lower one")
   func raised() {
     let slow = RateBucket(callsPerSecond: 0.01, burst: 100)
     var fullAt: Int64 = 0
@@ -44,7 +44,7 @@ struct LimitTests {
     #expect(fast.take(fullAt: fast.depth, now: 0) == .none(wait: Self.second / 10))
   }
 
-  @Test("in no time are there more calls than the burst and what the rate adds")
+  @Test("in no interval are there more calls than the burst plus the refill")
   func bound() {
     var random = SystemRandomNumberGenerator()
     for _ in 0..<50 {
@@ -70,7 +70,7 @@ struct LimitTests {
 
   // MARK: - The meter
 
-  @Test("a call that is let in, is to ask again and is let in then took one token")
+  @Test("a call that is admitted, undone and admitted again takes one token")
   func undone() {
     var limits = MethodLimits()
     limits.rate = RateBucket(callsPerSecond: 1, burst: 3)
@@ -84,7 +84,7 @@ struct LimitTests {
     #expect(!meter.lets(now: 10 * Self.second))
   }
 
-  @Test("calls from many threads at once get exactly the burst, and leave nothing behind")
+  @Test("concurrent calls of many threads get exactly the burst, and leave no count behind")
   func concurrentRate() async {
     var limits = MethodLimits()
     limits.rate = RateBucket(callsPerSecond: 1, burst: 500)
@@ -105,7 +105,7 @@ struct LimitTests {
     #expect(meter.running == 0)
   }
 
-  @Test("calls from many threads at once: exactly so many run")
+  @Test("of concurrent calls of many threads exactly the maximum run")
   func concurrentStreams() async {
     var limits = MethodLimits()
     limits.streamsMax = 7
@@ -124,7 +124,7 @@ struct LimitTests {
     #expect(throws: Never.self) { try meter.begin(now: 0) }
   }
 
-  @Test("each field is said by the first of: own for the method, own, default for it, default")
+  @Test("each field is taken from the first of: own for the method, own, default for it, default")
   func precedence() {
     let own = [
       LimitSetting(methods: ["/a"], streamsMax: 1), LimitSetting(callsPerSecond: 5, burst: 9),
@@ -150,7 +150,7 @@ struct LimitTests {
     #expect(lifted == .none)
   }
 
-  @Test("what was counted outlives a configuration and a change of the partner's own limits")
+  @Test("counts survive a reload and a change of the partner's own limits")
   func counts() throws {
     let counts = LimitCounts()
     let partner = Caller(kind: .partner, subject: "partners/a")
@@ -206,7 +206,7 @@ struct LimitTests {
     #expect(try await edge.outcome(Self.region, partner) != nil)
   }
 
-  @Test("an answer tells what is left once that is little, and not before")
+  @Test("a response has rate limit fields once little is left, and not before")
   func notice() async throws {
     let edge = try Self.edge([LimitSetting(callsPerSecond: 1, burst: 8)])
     var told: [String?] = []
@@ -220,7 +220,7 @@ struct LimitTests {
       told == [nil, nil, nil, nil, nil, nil, #""rate";r=1;t=7"#, #""rate";r=0;t=8"#])
   }
 
-  @Test("beyond its calls at the same time a partner is refused until one has ended")
+  @Test("beyond its concurrency a partner is refused until a call has ended")
   func streams() async throws {
     let probe = EchoProbe()
     let backend = try InProcessChannel(services: [EchoService(probe)])
@@ -241,12 +241,12 @@ struct LimitTests {
       error.metadata[text: "ratelimit-policy"] == #""streams";q=1;qu="concurrent-requests""#)
     await first.reset(.cancel)
     await probe.cancelled.reaches(1)
-    // The gateway's side of the first call ends soon after the service's.
+    // The gateway's side of the first call ends shortly after the service's.
     while try await edge.outcome(TestGateway.echoPath, partner) != nil { await Task.yield() }
     #expect(probe.calls.value == 2)
   }
 
-  @Test("a partner's messages may be shorter than the gateway's")
+  @Test("a partner's message limit may be lower than the gateway's")
   func messageBytes() async throws {
     let limits = [
       LimitSetting(methods: ["/grpc.testing.TestService"], messageBytesMax: 100),
@@ -303,7 +303,7 @@ struct LimitTests {
 }
 
 extension CallMeter {
-  /// Whether a call is let in.
+  /// Whether a call is admitted.
   fileprivate func lets(now: Int64) -> Bool {
     do {
       _ = try begin(now: now)

@@ -5,7 +5,7 @@ import Testing
 
 @Suite("Lines of the log", .timeLimit(.minutes(1)))
 struct LineWriterTests {
-  @Test("lines arrive whole and in order, whoever adds them")
+  @Test("lines of concurrent writers arrive complete and in order")
   func order() async throws {
     let pipe = Pipe()
     let writer = LineWriter(descriptor: pipe.fileHandleForWriting.fileDescriptor)
@@ -25,12 +25,12 @@ struct LineWriterTests {
     }
   }
 
-  @Test("a reader that does not read holds nobody up; what found no room is counted")
+  @Test("a reader that does not read blocks nobody; dropped lines are counted")
   func bounded() async throws {
     let pipe = Pipe()
     let writer = LineWriter(
       descriptor: pipe.fileHandleForWriting.fileDescriptor, waitingBytesMax: 10_000)
-    // A pipe holds 64 KiB: what is beyond it waits, and beyond that is dropped.
+    // A pipe holds 64 KiB: lines beyond that are buffered, and beyond the buffer dropped.
     let line = [UInt8](repeating: UInt8(ascii: "x"), count: 999) + [UInt8(ascii: "\n")]
     for _ in 0..<1_000 { writer.add(line) }
     let reading = Task.detachedReading(pipe)
@@ -49,7 +49,7 @@ struct LineWriterTests {
     #expect(lines.last == "last")
   }
 
-  @Test("a reader that is gone ends the lines, not the program")
+  @Test("a closed reader ends the output, not the program")
   func gone() throws {
     signal(SIGPIPE, SIG_IGN)
     let pipe = Pipe()
@@ -63,7 +63,7 @@ struct LineWriterTests {
 }
 
 extension Task where Success == String, Failure == Never {
-  /// Reads a pipe to its end beside the test.
+  /// Reads a pipe to its end concurrently with the test.
   fileprivate static func detachedReading(_ pipe: Pipe) -> Task<String, Never> {
     Task {
       await withCheckedContinuation { continuation in

@@ -11,7 +11,7 @@ import Testing
 struct LoopbackTests {
   private static let options = TestCaller.partner.options
 
-  @Test("calls go round the backends that are alive, and past a dead one")
+  @Test("calls are distributed over the live backends and skip a dead one")
   func roundRobin() async throws {
     let net = Loopback()
     let probes = [EchoProbe(), EchoProbe()]
@@ -20,7 +20,7 @@ struct LoopbackTests {
       targets.append(try await net.serve(services: [EchoService(probe)]).address)
     }
     let client = TestServiceClient(try await net.gateway(to: targets))
-    // The second connection may come about a little after the first.
+    // The second connection may be established a little after the first.
     while probes.contains(where: { $0.calls.value == 0 }) {
       _ = try await client.unaryCall(SimpleRequest(), options: Self.options)
     }
@@ -33,7 +33,7 @@ struct LoopbackTests {
     #expect(shares.allSatisfy { (40...60).contains($0) }, "\(shares)")
   }
 
-  @Test("a caller that leaves its request unfinished hears of it; one that streams may rest")
+  @Test("a caller with an unfinished request gets an error; a stream may pause")
   func unfinished() async throws {
     let net = Loopback()
     let (_, target) = try await net.serve(services: [EchoService(EchoProbe())])
@@ -41,7 +41,7 @@ struct LoopbackTests {
     let (server, address) = try await net.serve(handlers: [gateway.gateway])
     let channel = try net.connect([address])
     let resting = try await TestServiceClient(channel).fullDuplexCall(options: Self.options)
-    // Nothing, a part of what is kept, and a part that is passed on already.
+    // Nothing, a part of what is buffered, and a part that is forwarded already.
     let outcomes = Shared<[RPCError?]>([])
     try await withThrowingTaskGroup(of: Void.self) { group in
       for bytes in [0, 100, 2 * ForwardedCall.keptBytesMax] {
@@ -50,7 +50,7 @@ struct LoopbackTests {
             RequestHead(
               path: "/grpc.testing.TestService/UnaryCall", metadata: TestCaller.partner.metadata))
           let body = [0, 0, 0x10, 0, 0] + [UInt8](repeating: 0, count: bytes)
-          // It may have been ended already.
+          // The call may have ended already.
           if bytes > 0 { try? await call.send(body) }
           let outcome = try await call.outcome()
           outcomes.update { $0.append(outcome) }
@@ -73,7 +73,7 @@ struct LoopbackTests {
     resting.cancel()
   }
 
-  @Test("a backend that says it is not serving gets no calls")
+  @Test("a backend that reports NOT_SERVING gets no calls")
   func health() async throws {
     let net = Loopback()
     let registries = [HealthRegistry(), HealthRegistry()]
@@ -90,7 +90,7 @@ struct LoopbackTests {
       _ = try await client.unaryCall(SimpleRequest(), options: Self.options)
     }
     registries[0].set("", .notServing)
-    // The news is under way: in the end a run of calls passes the first by.
+    // The report is in transit: eventually a run of calls skips the first backend.
     while true {
       let before = probes[0].calls.value
       for _ in 0..<10 { _ = try await client.unaryCall(SimpleRequest(), options: Self.options) }
@@ -98,7 +98,7 @@ struct LoopbackTests {
     }
   }
 
-  @Test("a backend that dies is UNAVAILABLE for the calls it had, and the other takes over")
+  @Test("a backend that dies is UNAVAILABLE for its calls, and another takes over")
   func killed() async throws {
     let net = Loopback()
     let probes = [EchoProbe(), EchoProbe()]
@@ -138,7 +138,7 @@ struct LoopbackTests {
     for _ in 0..<20 { _ = try await client.unaryCall(SimpleRequest(), options: Self.options) }
   }
 
-  @Test("with no backend left calls fail at once, and go on when one is back")
+  @Test("without a backend calls fail at once, and succeed when one is back")
   func backendDown() async throws {
     let net = Loopback()
     let address = try await net.deadAddress()
@@ -155,7 +155,7 @@ struct LoopbackTests {
     }
   }
 
-  @Test("a call that the service surely never saw is sent again, three times at most")
+  @Test("a call that was certainly not processed is sent at most three times")
   func unprocessed() async throws {
     for (refusals, expected) in [(2, nil), (3, "BACKEND_UNAVAILABLE")] {
       let net = Loopback()
@@ -164,7 +164,7 @@ struct LoopbackTests {
       let channel = try await net.gateway(to: [address])
       var options = ExchangeOptions()
       options.deadline = .after(.seconds(30))
-      // Head and end leave together, so that all of the request is at hand.
+      // Head and end are sent together, so that the complete request is at hand.
       let exchange = try await channel.openExchange(
         RequestHead(path: TestGateway.echoPath, metadata: TestCaller.partner.metadata),
         options: options
@@ -177,7 +177,7 @@ struct LoopbackTests {
     }
   }
 
-  @Test("64 MiB stream through both ways, and nothing is lost")
+  @Test("64 MiB are streamed both ways without loss")
   func bulk() async throws {
     let net = Loopback()
     let (_, address) = try await net.serve(services: [EchoService()])
@@ -198,7 +198,7 @@ struct LoopbackTests {
     #expect(bytes == 64 << 20)
   }
 
-  @Test("heads that come again are passed on with each call's own time and a token")
+  @Test("repeated heads are forwarded with each call's own timeout and a token")
   func sameHeads() async throws {
     let net = Loopback()
     let probe = EchoProbe()
@@ -219,7 +219,7 @@ struct LoopbackTests {
     }
   }
 
-  @Test("a key that ends is refused though its caller's head was seen before")
+  @Test("a revoked key is refused although its head is cached")
   func endedKey() async throws {
     let net = Loopback()
     let (_, address) = try await net.serve(services: [EchoService()])
@@ -237,7 +237,7 @@ struct LoopbackTests {
     #expect(error?.code == .unauthenticated)
   }
 
-  @Test("many calls at a time, each with its own answer")
+  @Test("many concurrent calls get their own responses")
   func concurrent() async throws {
     let net = Loopback()
     let (_, address) = try await net.serve(services: [EchoService()])
@@ -257,7 +257,7 @@ struct LoopbackTests {
     }
   }
 
-  @Test("a caller that resets its calls at once leaves none behind at the service")
+  @Test("a caller that resets its calls at once leaves none running at the service")
   func rapidReset() async throws {
     let net = Loopback()
     let probe = EchoProbe()
@@ -272,7 +272,7 @@ struct LoopbackTests {
       await exchange.finish()
       await exchange.reset(.cancel)
     }
-    // All of the handlers that began are cancelled; a call afterwards is served.
+    // All started handlers are cancelled; a later call is served.
     await probe.cancelled.reaches(probe.calls.value)
     _ = try await TestServiceClient(channel).unaryCall(SimpleRequest(), options: Self.options)
   }

@@ -32,7 +32,7 @@ struct MemberSignInTests {
   }
 
   @Test(
-    "a code begins a session, and the service learns which member calls", arguments: Engine.allCases
+    "a code starts a session, and services learn which member calls", arguments: Engine.allCases
   )
   func signsIn(_ engine: Engine) async throws {
     try await with(engine) { world, sent, backend in
@@ -62,7 +62,8 @@ struct MemberSignInTests {
     }
   }
 
-  @Test("who asks does not learn whether the phone is a member's", arguments: Engine.allCases)
+  @Test(
+    "a code request does not reveal whether the phone is a member's", arguments: Engine.allCases)
   func neutral(_ engine: Engine) async throws {
     try await with(engine) { world, sent, _ in
       let known = try await world.requestCode(Self.phone)
@@ -78,7 +79,7 @@ struct MemberSignInTests {
     }
   }
 
-  @Test("codes are few, and so are guesses at one", arguments: Engine.allCases)
+  @Test("codes are limited, and so are guesses at one", arguments: Engine.allCases)
   func limits(_ engine: Engine) async throws {
     try await with(engine) { world, sent, _ in
       var code = try await sent.code(Self.phone, world)
@@ -108,7 +109,7 @@ struct MemberSignInTests {
     }
   }
 
-  @Test("a code is good once, however many ask at once", arguments: Engine.allCases)
+  @Test("a code is accepted once among concurrent sign-ins", arguments: Engine.allCases)
   func once(_ engine: Engine) async throws {
     try await with(engine) { world, sent, _ in
       let code = try await sent.code(Self.phone, world)
@@ -123,7 +124,7 @@ struct MemberSignInTests {
   }
 
   @Test(
-    "of several members with one phone one is named, and the code still holds",
+    "among several members with one phone one is chosen by number, and the code stays valid",
     arguments: Engine.allCases)
   func ambiguous(_ engine: Engine) async throws {
     try await with(engine, [Self.phone: ["a", "b"]]) { world, sent, _ in
@@ -135,7 +136,7 @@ struct MemberSignInTests {
     }
   }
 
-  @Test("without a sender no code is asked for", arguments: Engine.allCases)
+  @Test("without a sender code requests are refused", arguments: Engine.allCases)
   func off(_ engine: Engine) async throws {
     try await AccountsWorld.with(engine) { world in
       let error = await #expect(throws: RPCError.self) {
@@ -146,7 +147,7 @@ struct MemberSignInTests {
   }
 }
 
-/// Members by their phones.
+/// Members by phone.
 private struct PhoneBook: MembersServiceProtocol {
   let numbers: [String: [String]]
 
@@ -166,7 +167,7 @@ private struct PhoneBook: MembersServiceProtocol {
   }
 }
 
-/// Keeps what was sent.
+/// Records the codes that were sent.
 private final class SentCodes: MemberCodeSender {
   let codes = Shared<[String: String]>([:])
   let count = Counter()
@@ -176,7 +177,7 @@ private final class SentCodes: MemberCodeSender {
     count.add()
   }
 
-  /// The code that a phone gets.
+  /// Returns the code that was sent to a phone.
   func code(_ phone: String, _ world: AccountsWorld, isAsked: Bool = false) async throws -> String {
     let before = count.value
     if !isAsked {

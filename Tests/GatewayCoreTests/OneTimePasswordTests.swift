@@ -26,7 +26,7 @@ struct OneTimePasswordTests {
     #expect((0..<10).map { Self.rfc.code(step: $0) } == codes)
   }
 
-  @Test("a code counts one step to either side, and once")
+  @Test("a code is accepted one step to either side, and once")
   func window() {
     let code = Self.rfc.code(step: 1_000)
     for (seconds, isGood) in [
@@ -41,7 +41,7 @@ struct OneTimePasswordTests {
     }
   }
 
-  @Test("the vectors of RFC 4648 for base32, without padding")
+  @Test("the vectors of RFC 4648 for base32 hold without padding")
   func base32() {
     for (text, encoded) in [
       ("", ""), ("f", "MY"), ("fo", "MZXQ"), ("foo", "MZXW6"), ("foob", "MZXW6YQ"),
@@ -56,7 +56,7 @@ struct OneTimePasswordTests {
 struct PasswordHashTests {
   private static let cheap = PasswordHash.Cost(logarithm: 4, parallelism: 1)
 
-  @Test("a password matches itself only, however it is composed")
+  @Test("a password matches only itself, in any Unicode composition")
   func matches() throws {
     let hash = try PasswordHash(of: "caf\u{e9} 驿家", salt: [1, 2, 3], cost: Self.cheap)
     let stored = try #require(PasswordHash(text: hash.text))
@@ -69,7 +69,7 @@ struct PasswordHashTests {
     #expect(other.text != hash.text)
   }
 
-  @Test("RFC 7914's vector for N 1024, r 8, p 16 begins the same")
+  @Test("RFC 7914's vector for N 1024, r 8, p 16 has the same first bytes")
   func vector() throws {
     let hash = try PasswordHash(
       of: "password", salt: Array("NaCl".utf8), cost: .init(logarithm: 10, parallelism: 16))
@@ -78,7 +78,7 @@ struct PasswordHashTests {
   }
 
   @Test(
-    "what is no hash of ours is none",
+    "malformed hashes are refused",
     arguments: [
       "", "scrypt", "scrypt$4$8$1$AQID$", "scrypt$99$8$1$AQID$AAAA", "scrypt$4$16$1$AQID$AAAA",
       "argon2$4$8$1$AQID$AAAA", "scrypt$-1$8$1$AQID$AAAA", "scrypt$4$8$999999$AQID$AAAA",
@@ -86,7 +86,7 @@ struct PasswordHashTests {
     ])
   func malformed(_ text: String) { #expect(PasswordHash(text: text) == nil) }
 
-  @Test("hashes beyond what may wait are refused, and none is lost")
+  @Test("hashes beyond the queue are refused, and none is lost")
   func bounded() async throws {
     let hasher = PasswordHasher(cost: PasswordHash.Cost(logarithm: 12, parallelism: 1))
     let outcomes = await withTaskGroup(of: String.self) { group in
@@ -107,7 +107,7 @@ struct PasswordHashTests {
     #expect(try await hasher.hash("a password", salt: [1]).matches("a password"))
   }
 
-  @Test("waiting grows, and never beyond a minute")
+  @Test("the delay doubles up to a minute")
   func delays() {
     #expect(
       (0...12).map { SignInDelay.seconds(failures: $0) } == [

@@ -5,7 +5,7 @@ import Testing
 
 @testable import GatewayCore
 
-/// The caller never learns a wrong status.
+/// The caller never gets a wrong status.
 @Suite("Outcome truth", .bothWays)
 struct OutcomeTests {
   private static let hang: Metadata = {
@@ -14,13 +14,13 @@ struct OutcomeTests {
     return metadata
   }()
 
-  @Test("the deadline is enforced here when a service hangs, and its stream is reset")
+  @Test("the deadline is enforced when a service hangs, and its stream is reset")
   func deadline() async throws {
     var backend = AnyBackend()
     backend.hangs = true
     let inner = InProcessChannel(
       Dispatcher(router: try Router(services: []), handlers: [backend]))
-    // The caller sends its timeout and does not watch it itself.
+    // The caller sends its timeout and does not enforce it itself.
     let error = try await TestGateway(inner).edge()
       .outcome(TestGateway.echoPath, TestCaller.partner.metadata, timeout: .milliseconds(100))
     #expect(error?.code == .deadlineExceeded)
@@ -28,7 +28,7 @@ struct OutcomeTests {
     await backend.cancelled.reaches(1)
   }
 
-  @Test("a service gets what is left of the deadline, less 10 % or 20 ms")
+  @Test("a service gets the remaining deadline less 10 % or 20 ms")
   func shaved() async throws {
     try await TestGateway.withEcho { client, probe, _ in
       for (timeout, most) in [
@@ -47,7 +47,7 @@ struct OutcomeTests {
     }
   }
 
-  @Test("a deadline that has passed already and a malformed one are answered at once")
+  @Test("a deadline that has passed and a malformed one are answered at once")
   func oddDeadlines() async throws {
     try await TestGateway.withEcho { _, _, edge in
       let late = try await edge.outcome(
@@ -61,7 +61,7 @@ struct OutcomeTests {
     }
   }
 
-  @Test("a caller that gives up cancels the service's handler")
+  @Test("a caller that cancels cancels the service's handler")
   func callerGivesUp() async throws {
     try await TestGateway.withEcho { client, probe, edge in
       let exchange = try await edge.openExchange(
@@ -80,7 +80,7 @@ struct OutcomeTests {
     }
   }
 
-  @Test("a caller whose connection is lost cancels all of its calls")
+  @Test("a lost connection cancels all calls of its caller")
   func callerLost() async throws {
     try await TestGateway.withEcho { _, probe, edge in
       for _ in 0..<5 {
@@ -95,7 +95,7 @@ struct OutcomeTests {
     }
   }
 
-  @Test("a service that cannot be reached is UNAVAILABLE, with a retry and both languages")
+  @Test("an unreachable service is UNAVAILABLE, with RetryInfo and both languages")
   func unreachable() async throws {
     let edge = try TestGateway(DeadChannel()).edge()
     for (language, locale) in [("en", "en"), ("zh-CN", "zh-CN"), ("fr, en;q=0.5", "en")] {
@@ -111,7 +111,7 @@ struct OutcomeTests {
     }
   }
 
-  @Test("a service that is lost while it streams is UNAVAILABLE in the trailers")
+  @Test("a service lost while it streams is UNAVAILABLE in the trailers")
   func lostMidStream() async throws {
     let probe = EchoProbe()
     let inner = try InProcessChannel(services: [EchoService(probe)])
@@ -131,7 +131,7 @@ struct OutcomeTests {
     #expect(error?.gatewayReason == "BACKEND_LOST")
   }
 
-  @Test("a service that resets a call is told by its code, not as a success")
+  @Test("a service that resets a call is reported by its code, not as a success")
   func reset() async throws {
     let backend = ResettingBackend()
     let inner = InProcessChannel(
@@ -143,7 +143,7 @@ struct OutcomeTests {
   }
 }
 
-/// No connection is to be had.
+/// A channel without a connection.
 struct DeadChannel: Channel {
   func openExchange<Result: Sendable>(
     _ head: RequestHead, options: ExchangeOptions,

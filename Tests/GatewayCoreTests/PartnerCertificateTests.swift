@@ -58,7 +58,7 @@ struct PartnerCertificateTests {
     ).certificate
   }
 
-  /// What a call hears that shows nothing but a certificate; nil is OK.
+  /// The reason with which a call with only a certificate is refused; nil is OK.
   private static func reason(
     _ peer: Peer, in world: AccountsWorld, _ metadata: Metadata = [:]
   ) async throws -> String? {
@@ -76,7 +76,7 @@ struct PartnerCertificateTests {
   }
 
   @Test(
-    "a certificate calls as its partner, by fingerprint and by name, until it is revoked",
+    "a certificate authenticates its partner, by fingerprint and by name, until it is revoked",
     arguments: Engine.allCases)
   func proves(_ engine: Engine) async throws {
     try await AccountsWorld.with(engine) { world in
@@ -95,7 +95,7 @@ struct PartnerCertificateTests {
         #expect(revoked?.revokeTime != nil)
         #expect(try await Self.reason(peer, in: world) == "CALLER_UNPROVEN")
         #expect(try await Self.revoke(made, in: world) == revoked, "it stays so")
-        // What was revoked may be registered anew.
+        // A revoked identity may be registered again.
         _ = try await Self.add(identity, to: partner, in: world)
         #expect(try await Self.reason(peer, in: world) == nil)
       }
@@ -106,7 +106,7 @@ struct PartnerCertificateTests {
     }
   }
 
-  @Test("a certificate that has ended proves nobody, nor one that was registered for a time")
+  @Test("an expired certificate authenticates nobody, nor does an expired registration")
   func ends() async throws {
     try await AccountsWorld.with(.sqlite) { world in
       let partner = try await world.partner()
@@ -123,7 +123,7 @@ struct PartnerCertificateTests {
     }
   }
 
-  @Test("what a request shows counts before the certificate")
+  @Test("a request's credential takes precedence over the certificate")
   func precedence() async throws {
     try await AccountsWorld.with(.sqlite) { world in
       let partner = try await world.partner()
@@ -140,7 +140,7 @@ struct PartnerCertificateTests {
     }
   }
 
-  @Test("a stream ends when its certificate is revoked, and by itself when it ends")
+  @Test("a stream ends when its certificate is revoked, and when it expires")
   func streams() async throws {
     try await AccountsWorld.with(.sqlite) { world in
       let partner = try await world.partner()
@@ -170,7 +170,7 @@ struct PartnerCertificateTests {
     }
   }
 
-  @Test("a stream ends when its certificate becomes another partner's")
+  @Test("a stream ends when its certificate is given to another partner")
   func moved() async throws {
     try await AccountsWorld.with(.sqlite) { world in
       let (partner, other) = (try await world.partner(), try await world.partner("另一平台"))
@@ -188,7 +188,7 @@ struct PartnerCertificateTests {
     }
   }
 
-  @Test("a registration that has ended hides none that holds")
+  @Test("an expired registration does not hide a valid one")
   func shadowed() async throws {
     try await AccountsWorld.with(.sqlite) { world in
       let partner = try await world.partner()
@@ -204,7 +204,7 @@ struct PartnerCertificateTests {
   }
 
   @Test(
-    "a browser's page is told from a program, and from an address that somebody types",
+    "requests of pages are distinguished from those of programs and of the address bar",
     arguments: [
       ([:], false), (["sec-fetch-site": "none"], false), (["origin": "https://evil.example"], true),
       (["origin": "null"], true), (["sec-fetch-site": "cross-site"], true),
@@ -216,7 +216,8 @@ struct PartnerCertificateTests {
     #expect(BrowserOrigins.isFromPage(RequestHead(fields: list)) == isFromPage)
   }
 
-  @Test("an identity names one partner; twenty hold; all is in the audit log and the list")
+  @Test(
+    "an identity belongs to one partner; twenty are valid; all are in the audit log and the list")
   func rules() async throws {
     try await AccountsWorld.with(.sqlite) { world in
       let (partner, other) = (try await world.partner(), try await world.partner("另一平台"))
@@ -250,7 +251,7 @@ struct PartnerCertificateTests {
   }
 
   @Test(
-    "what is no identity is refused, the suite's own workloads among it",
+    "malformed identities are refused, and the suite's own workloads",
     arguments: [
       "", "sha256:", "sha256:ABC", "sha256:" + String(repeating: "A", count: 64), "URI:", "URI:x",
       "URI:spiffe://yijia/gateway", "URI:a b:c", "DNS:", "DNS:*.example", "DNS:Upper.example",
@@ -260,7 +261,7 @@ struct PartnerCertificateTests {
     #expect(CertificateIdentity(text) == nil)
   }
 
-  @Test("a workload's name of the suite proves no partner, whatever authority it has")
+  @Test("a workload name of the suite authenticates no partner, whatever its authority")
   func workloads() throws {
     let certificate = PeerCertificate(
       der: [1], uris: ["spiffe://yijia/gateway"] + (0..<9).map { "spiffe://x/\($0)" })
@@ -269,7 +270,7 @@ struct PartnerCertificateTests {
     #expect(!hashes.contains(CredentialHash(sha256Of: Array("URI:spiffe://yijia/gateway".utf8))))
   }
 
-  @Test("what proves nobody is looked for once in a while, until anything changes")
+  @Test("an unknown certificate is looked up again only after a while, or a change")
   func unknown() async throws {
     try await Engine.sqlite.withStore { stores in
       try await stores.with { database in
@@ -295,7 +296,7 @@ struct PartnerCertificateTests {
           try await database.write(commit)
         }
         #expect(try await !isKnown())
-        // Nobody hears of it here: the feed is not followed.
+        // This replica is not notified: it does not follow the feed.
         try await store(1, sha256: identity.hash.bytes)
         #expect(try await !isKnown(), "the store is not asked again")
         now.update { $0.addTimeInterval(10) }

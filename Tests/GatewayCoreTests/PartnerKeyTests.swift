@@ -11,7 +11,7 @@ import Testing
 
 @Suite("Partners and their keys")
 struct PartnerKeyTests {
-  @Test("a key works at once, and is nowhere in the store", arguments: Engine.allCases)
+  @Test("a key works at once, and is not in the store", arguments: Engine.allCases)
   func made(_ engine: Engine) async throws {
     try await AccountsWorld.with(engine) { world in
       let partner = try await world.partner("货运平台")
@@ -28,7 +28,7 @@ struct PartnerKeyTests {
     }
   }
 
-  @Test("a revoked key is refused at once, and stays so", arguments: Engine.allCases)
+  @Test("a revoked key is refused at once and permanently", arguments: Engine.allCases)
   func revoked(_ engine: Engine) async throws {
     try await AccountsWorld.with(engine) { world in
       let (key, secret) = try await world.key(try await world.partner())
@@ -40,7 +40,8 @@ struct PartnerKeyTests {
     }
   }
 
-  @Test("a stream ends when its key is revoked, by another gateway too", arguments: Engine.allCases)
+  @Test(
+    "a stream ends when its key is revoked, by another gateway as well", arguments: Engine.allCases)
   func streamEnds(_ engine: Engine) async throws {
     try await AccountsWorld.with(engine) { world in
       let (key, secret) = try await world.key(try await world.partner())
@@ -69,7 +70,7 @@ struct PartnerKeyTests {
     }
   }
 
-  @Test("a disabled partner's keys hold no more until it is enabled", arguments: Engine.allCases)
+  @Test("a disabled partner's keys are refused until it is enabled", arguments: Engine.allCases)
   func disabled(_ engine: Engine) async throws {
     try await AccountsWorld.with(engine) { world in
       let partner = try await world.partner()
@@ -91,7 +92,7 @@ struct PartnerKeyTests {
     }
   }
 
-  @Test("a key ends at its time, and its streams with it", arguments: Engine.allCases)
+  @Test("a key expires, and its streams end with it", arguments: Engine.allCases)
   func expires(_ engine: Engine) async throws {
     try await AccountsWorld.with(engine) { world in
       let end = world.now.value.addingTimeInterval(60)
@@ -110,7 +111,7 @@ struct PartnerKeyTests {
     }
   }
 
-  @Test("a key is good for what both it and its partner may call", arguments: Engine.allCases)
+  @Test("a key grants what both it and its partner may call", arguments: Engine.allCases)
   func scopes(_ engine: Engine) async throws {
     let get = "/yijia.members.v1.MembersService/GetEnrollment"
     let list = "/yijia.members.v1.MembersService/ListEnrollments"
@@ -148,7 +149,8 @@ struct PartnerKeyTests {
     }
   }
 
-  @Test("a rotated key holds beside the new one until the overlap ends", arguments: Engine.allCases)
+  @Test(
+    "a rotated key is valid beside the new one until the overlap ends", arguments: Engine.allCases)
   func rotates(_ engine: Engine) async throws {
     try await AccountsWorld.with(engine) { world in
       let (key, old) = try await world.key(try await world.partner())
@@ -175,7 +177,7 @@ struct PartnerKeyTests {
     }
   }
 
-  @Test("of rotations at once one is done", arguments: Engine.allCases)
+  @Test("among concurrent rotations one succeeds", arguments: Engine.allCases)
   func rotationsAtOnce(_ engine: Engine) async throws {
     try await AccountsWorld.with(engine) { world in
       let partner = try await world.partner()
@@ -202,7 +204,8 @@ struct PartnerKeyTests {
   }
 
   @Test(
-    "one request id makes one key, however often and at once it comes", arguments: Engine.allCases)
+    "one request id creates one key, however often and concurrently it is used",
+    arguments: Engine.allCases)
   func once(_ engine: Engine) async throws {
     try await AccountsWorld.with(engine) { world in
       let partner = try await world.partner()
@@ -229,7 +232,9 @@ struct PartnerKeyTests {
     }
   }
 
-  @Test("a partner has twenty keys that hold at most, even at once", arguments: Engine.allCases)
+  @Test(
+    "a partner has at most twenty valid keys, also when created concurrently",
+    arguments: Engine.allCases)
   func bounded(_ engine: Engine) async throws {
     try await AccountsWorld.with(engine) { world in
       let partner = try await world.partner()
@@ -246,7 +251,7 @@ struct PartnerKeyTests {
     }
   }
 
-  @Test("lists are paged in one order, whoever adds meanwhile", arguments: Engine.allCases)
+  @Test("lists have a stable order while rows are added", arguments: Engine.allCases)
   func pages(_ engine: Engine) async throws {
     try await AccountsWorld.with(engine) { world in
       var made: Set<String> = []
@@ -267,7 +272,7 @@ struct PartnerKeyTests {
     }
   }
 
-  @Test("every change is in the audit log, and the chain is whole", arguments: Engine.allCases)
+  @Test("every change is in the audit log, and the chain is intact", arguments: Engine.allCases)
   func audited(_ engine: Engine) async throws {
     try await AccountsWorld.with(engine) { world in
       let (key, secret) = try await world.key(try await world.partner())

@@ -10,7 +10,7 @@ import Testing
 
 @Suite("Limits of the store's partners")
 struct PartnerLimitTests {
-  /// As an opaque service's calls are counted.
+  /// The path under which an opaque service's calls are counted.
   private static let path = "/grpc.testing.TestService"
 
   private static func set(
@@ -36,7 +36,7 @@ struct PartnerLimitTests {
   }
 
   @Test(
-    "limits hold from the next call on, by every gateway, and so does lifting them",
+    "limits apply from the next call on in every gateway, and so does their removal",
     arguments: Engine.allCases)
   func limits(_ engine: Engine) async throws {
     try await AccountsWorld.with(engine) { world in
@@ -56,7 +56,7 @@ struct PartnerLimitTests {
         #expect(set.limits == [slow])
         #expect(try await world.reason(secret) == nil, "the burst")
         #expect(try await world.reason(secret) == "RATE_EXCEEDED")
-        // The other gateway hears by the feed, and counts by itself.
+        // The other gateway is notified by the feed, and counts separately.
         while try await elsewhere() == nil { await Task.yield() }
         #expect(try await elsewhere() == "RATE_EXCEEDED")
         let lifted = try await Self.set([], of: partner, in: world)
@@ -67,7 +67,7 @@ struct PartnerLimitTests {
     }
   }
 
-  @Test("a day's quota is the partner's own, and what was taken of it is told")
+  @Test("a daily quota is the partner's own, and its use is reported")
   func usage() async throws {
     try await AccountsWorld.with(.sqlite) { world in
       let partner = try await world.partner()
@@ -95,7 +95,7 @@ struct PartnerLimitTests {
         _ = try await world.accounts.getUsage(request, options: AccountsWorld.root)
       }
       #expect(wrong?.gatewayReason == "INVALID_FIELDS")
-      // A partner of the configuration has no account, and is told of all the same.
+      // A partner of the configuration has no account, but its use is reported too.
       request.date = nil
       request.name = "partners/" + String(repeating: "a", count: 32)
       #expect(
@@ -108,7 +108,7 @@ struct PartnerLimitTests {
     }
   }
 
-  @Test("wrong limits are refused, each with its name, and an old etag")
+  @Test("invalid limits are refused by name, and so is a stale etag")
   func wrong() async throws {
     try await AccountsWorld.with(.sqlite) { world in
       let partner = try await world.partner()

@@ -4,7 +4,7 @@ import Testing
 
 @Suite("Paths of HTTP rules")
 struct PathTemplateTests {
-  @Test("a template is literals, wildcards, variables and a verb")
+  @Test("a template consists of literals, wildcards, variables and a verb")
   func parts() throws {
     let template = try PathTemplate("/v1/{name=organizations/*}/codes/{code}:revoke")
     #expect(
@@ -18,13 +18,13 @@ struct PathTemplateTests {
   }
 
   @Test(
-    "what is no template is refused",
+    "malformed templates are refused",
     arguments: ["", "v1", "/v1//x", "/v1/{name", "/v1/{=a}", "/v1/**/x", "/v1/a*b", "/v1/x:"])
   func refused(text: String) {
     #expect(throws: PathTemplate.SyntaxError.self) { try PathTemplate(text) }
   }
 
-  @Test("a path's escapes are restored segment by segment, its verb is not part of a name")
+  @Test("a path is decoded segment by segment, and its verb is not part of a name")
   func path() {
     #expect(RequestPath("/v1/a%2Fb/%E5%BC%A0")?.segments == ["v1", "a/b", "张"])
     let verbed = RequestPath("/v1/members/x:reveal")
@@ -38,7 +38,7 @@ struct PathTemplateTests {
     #expect(RequestPath(deep[...]) == nil)
   }
 
-  @Test("a query is read as forms write it")
+  @Test("a query is parsed like a form")
   func query() {
     let parts = URLText.query("a=1&b=x+y%26&c&a=%E5%BC%A0")
     #expect(parts?.map(\.name) == ["a", "b", "c", "a"])
@@ -47,7 +47,7 @@ struct PathTemplateTests {
     #expect(URLText.query("=1") == nil)
   }
 
-  @Test("lines are cut where they end, and no line grows beyond the limit")
+  @Test("lines are split at their breaks, and no line exceeds the limit")
   func lines() throws {
     var reader = LineReader(bytesMax: 4)
     reader.append(Array("ab\nc".utf8))
@@ -64,7 +64,7 @@ struct PathTemplateTests {
     #expect(throws: GatewayFailure.messageTooLarge(bytesMax: 4)) { try reader.next() }
   }
 
-  @Test("of a line that comes in pieces each byte is looked at once")
+  @Test("each byte of a line that arrives in pieces is scanned once")
   func longLine() throws {
     var reader = LineReader(bytesMax: 1 << 20)
     for _ in 0..<100 {
@@ -81,7 +81,7 @@ struct PathTemplateTests {
     #expect(reader.last() == nil)
   }
 
-  @Test("a stream's form is the one that the caller prefers")
+  @Test("the format of a stream follows the caller's preference")
   func format() {
     #expect(JSONFormat(accept: nil) == .lines)
     #expect(JSONFormat(accept: "*/*") == .lines)

@@ -8,7 +8,7 @@ import YijiaTypeV1
 
 @Suite("Policy matrix")
 struct PolicyMatrixTests {
-  /// What partners may call: the contracts' word, said twice so that a slip shows.
+  /// The methods that partners may call, repeated from the contracts so that a slip shows.
   private static let partnerMethods: Set<String> = [
     "/yijia.members.v1.MembersService/GetRegion",
     "/yijia.members.v1.MembersService/ListRegions",
@@ -30,7 +30,7 @@ struct PolicyMatrixTests {
   ]
   private static let paths = Contract.all.flatMap { $0.methods.map(\.path) }
 
-  /// What a caller should hear of a method; nil is that it is let through.
+  /// The reason with which a caller should be refused; nil where the call is allowed.
   private static func refusal(of caller: TestCaller, _ policy: Policy, _ path: String) -> String? {
     func staff(_ role: StaffRole) -> String? {
       if !policy.callers.contains(.staff) { return "CALLER_KIND" }
@@ -50,7 +50,9 @@ struct PolicyMatrixTests {
     }
   }
 
-  @Test("every method answers every kind of caller by its policy", arguments: TestCaller.allCases)
+  @Test(
+    "every method answers every kind of caller according to its policy",
+    arguments: TestCaller.allCases)
   func matrix(_ caller: TestCaller) async throws {
     let backend = AnyBackend()
     let inner = InProcessChannel(
@@ -75,7 +77,7 @@ struct PolicyMatrixTests {
     #expect(backend.heads.value.map(\.path) == allowed, "only what is allowed reaches a service")
   }
 
-  @Test("what only services may call is denied to every outside caller")
+  @Test("methods for services only are denied to every external caller")
   func servicesOnly() throws {
     let table = try PolicyTable(descriptorSets: Contract.all.map(\.descriptorSet))
     let inner = Self.paths.filter { table[$0]?.callers == [.service] }
@@ -90,7 +92,7 @@ struct PolicyMatrixTests {
   }
 
   @Test(
-    "a method that nobody knows is UNIMPLEMENTED, whoever asks",
+    "an unknown method is UNIMPLEMENTED for every caller",
     arguments: [
       "/yijia.members.v1.MembersService/Nothing", "/no.Service/GetMember",
       "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo", "/", "//", "/x",
@@ -107,7 +109,7 @@ struct PolicyMatrixTests {
     }
   }
 
-  @Test("a partner's key covers the methods it is granted only")
+  @Test("a partner's key covers only the methods that it is granted")
   func grants() async throws {
     let inner = InProcessChannel(
       Dispatcher(router: try Router(services: []), handlers: [AnyBackend()]))
@@ -119,7 +121,7 @@ struct PolicyMatrixTests {
     #expect(error?.gatewayReason == "METHOD_NOT_GRANTED")
   }
 
-  @Test("a contract whose method has no policy does not start")
+  @Test("a contract with a method without a policy is refused at start")
   func incomplete() throws {
     let contract = Contract(
       audience: "members",

@@ -30,7 +30,7 @@ struct QuotaTests {
     }
   }
 
-  /// A gateway's leases while they are taken; gives them back at the end, unless it is killed.
+  /// Runs a gateway's leases; returns them at the end, unless the gateway is killed.
   private static func gateway(
     _ database: any Database, _ now: Shared<Date>, quota: Int64, isKilled: Bool = false,
     _ body: (QuotaLeases, QuotaMeter) async throws -> Void
@@ -45,16 +45,16 @@ struct QuotaTests {
       await run.value
       throw error
     }
-    // Who is killed has nothing to give back.
+    // A killed gateway returns nothing.
     if isKilled { _ = meter.takeAll() }
     run.cancel()
     await run.value
   }
 
-  @Test("a call waits no longer than its deadline for a store that does not answer")
+  @Test("a call waits for an unresponsive store until its deadline at most")
   func deadline() async throws {
     try await Self.with(.sqlite) { database in
-      // Nobody takes leases.
+      // Nobody serves lease requests.
       let leases = QuotaLeases(database: database, zone: .china)
       let meter = leases.meter(Self.partner, Self.path, callsPerDay: 5)
       await #expect(throws: GatewayFailure.deadlineExceeded) {
@@ -63,7 +63,7 @@ struct QuotaTests {
     }
   }
 
-  /// How many of so many calls are let in.
+  /// Makes concurrent calls and returns how many were admitted.
   private static func admitted(
     _ count: Int, _ leases: QuotaLeases, _ meter: QuotaMeter
   ) async throws -> Int {
@@ -101,7 +101,7 @@ struct QuotaTests {
     }
   }
 
-  @Test("calls from many threads take exactly what is there, each once")
+  @Test("concurrent calls of many threads take exactly the available calls, each once")
   func concurrentTakes() async {
     let meter = QuotaMeter(partner: "p", path: "/x")
     meter.callsPerDay = 1_000
@@ -123,7 +123,8 @@ struct QuotaTests {
   }
 
   @Test(
-    "exactly the quota is let in, and the rest hears when the day ends", arguments: Engine.allCases)
+    "exactly the quota is admitted, and the others learn when the day ends",
+    arguments: Engine.allCases)
   func exact(_ engine: Engine) async throws {
     try await Self.with(engine) { database in
       let now = Shared(Self.eve.addingTimeInterval(-3_600))
@@ -138,7 +139,7 @@ struct QuotaTests {
     }
   }
 
-  @Test("at midnight the quota is whole again", arguments: Engine.allCases)
+  @Test("at midnight the quota is complete again", arguments: Engine.allCases)
   func midnight(_ engine: Engine) async throws {
     try await Self.with(engine) { database in
       let now = Shared(Self.eve)
@@ -155,7 +156,7 @@ struct QuotaTests {
   }
 
   @Test(
-    "gateways that are killed again and again never let more in, and lose a lease each",
+    "gateways that are killed repeatedly never exceed the quota, and lose one lease each",
     arguments: Engine.allCases)
   func kills(_ engine: Engine) async throws {
     try await Self.with(engine) { database in
@@ -182,7 +183,7 @@ struct QuotaTests {
     }
   }
 
-  @Test("two gateways over one store share the quota", arguments: Engine.allCases)
+  @Test("two gateways on one store share the quota", arguments: Engine.allCases)
   func shared(_ engine: Engine) async throws {
     try await Self.with(engine) { database in
       let now = Shared(Self.eve.addingTimeInterval(-3_600))
@@ -199,7 +200,7 @@ struct QuotaTests {
     }
   }
 
-  @Test("a gateway that ends gives back what it had left", arguments: Engine.allCases)
+  @Test("a gateway that shuts down returns its unused calls", arguments: Engine.allCases)
   func givenBack(_ engine: Engine) async throws {
     try await Self.with(engine) { database in
       let now = Shared(Self.eve.addingTimeInterval(-3_600))
@@ -215,7 +216,7 @@ struct QuotaTests {
   }
 
   @Test(
-    "what a quota has more counts at once; what it has less ends it",
+    "a raised quota applies at once; a lowered one ends it",
     arguments: Engine.allCases)
   func changed(_ engine: Engine) async throws {
     try await Self.with(engine) { database in
@@ -231,7 +232,7 @@ struct QuotaTests {
   }
 
   @Test(
-    "while the store is away nothing beyond the lease is let in",
+    "while the store is away nothing beyond the lease is admitted",
     arguments: Engine.allCases)
   func away(_ engine: Engine) async throws {
     let now = Shared(Self.eve.addingTimeInterval(-3_600))

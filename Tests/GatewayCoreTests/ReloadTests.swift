@@ -10,7 +10,7 @@ import Testing
 
 @Suite("Reload")
 struct ReloadTests {
-  /// A live gateway before echo backends in the process, one a link.
+  /// A live gateway in front of in-process echo backends, one per link.
   struct World {
     static let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
 
@@ -69,7 +69,7 @@ struct ReloadTests {
     try await Self.withKey { try await body(World($0)) }
   }
 
-  /// Runs with a file that holds the key of caller tokens.
+  /// Runs with a file that contains a caller token key.
   static func withKey(_ body: (URL) async throws -> Void) async throws {
     let key = FileManager.default.temporaryDirectory.appending(path: "\(UUID()).key")
     try TokenKeyFile.generate().privateKey.write(to: key, atomically: true, encoding: .utf8)
@@ -77,7 +77,7 @@ struct ReloadTests {
     try await body(key)
   }
 
-  @Test("callers of the next call are those of the new configuration")
+  @Test("the next call is authenticated by the new configuration")
   func callers() async throws {
     try await with { world in
       try await world.call()
@@ -91,7 +91,8 @@ struct ReloadTests {
     }
   }
 
-  @Test("a wrong configuration is refused in one error that names every field; the old one stays")
+  @Test(
+    "an invalid configuration is refused with one error that names every field; the old one stays")
   func wrong() async throws {
     try await with { world in
       let before = world.gateway.configuration
@@ -125,7 +126,7 @@ struct ReloadTests {
     }
   }
 
-  @Test("what cannot be read at all is refused, and the old configuration stays")
+  @Test("an unreadable configuration is refused, and the old one stays")
   func unreadable() async throws {
     try await with { world in
       #expect(throws: ConfigurationError.self) {
@@ -137,7 +138,7 @@ struct ReloadTests {
     }
   }
 
-  @Test("channels to services that stay are kept; a running stream outlives its service's channel")
+  @Test("channels to unchanged services are kept; a running stream outlives its service's channel")
   func channels() async throws {
     try await with { world in
       #expect(world.links.value.count == 3)
@@ -158,7 +159,7 @@ struct ReloadTests {
     }
   }
 
-  @Test("the certificate is put to use with the rest, or not at all")
+  @Test("the certificate is installed with everything else, or not at all")
   func certificate() async throws {
     try await with { world in
       var configuration = world.gateway.configuration
@@ -178,7 +179,7 @@ struct ReloadTests {
     }
   }
 
-  @Test("a value that is replaced while loops read it is let go, and each reads the new one")
+  @Test("a value replaced while loops read it is released, and each loop reads the new one")
   func live() async throws {
     final class Box: Sendable {}
     let live = Live(Box())

@@ -4,12 +4,12 @@ import Testing
 
 @testable import GatewayCore
 
-/// What a channel makes of its backends, over real sockets.
+/// Load balancing of a channel, over real sockets.
 @Suite("Replicas")
 struct ReplicaTests {
   private let loopback = Loopback()
 
-  /// A channel to backends that answer every call like that, when all of them are connected.
+  /// A channel that is connected to backends with the same behavior.
   private func channel(
     to backends: [any ExchangeHandler], _ change: (inout Balancing) -> Void
   ) async throws -> ClientChannel {
@@ -44,7 +44,7 @@ struct ReplicaTests {
     ":status": "200", "content-type": "application/grpc", "grpc-status": "14",
   ]
 
-  @Test("a replica that fails so often in a row is left out; what it says else does not matter")
+  @Test("a replica with that many consecutive failures is ejected, whatever else it answers")
   func ejection() async throws {
     var bad = AnyBackend()
     bad.answer = Self.unavailable
@@ -64,7 +64,7 @@ struct ReplicaTests {
     await channel.shutdown()
   }
 
-  @Test("answers with other errors leave no replica out")
+  @Test("other errors eject no replica")
   func ownErrors() async throws {
     var refusing = AnyBackend()
     refusing.answer.set("grpc-status", "7")
@@ -77,7 +77,7 @@ struct ReplicaTests {
     await channel.shutdown()
   }
 
-  @Test("where all would be left out, all are used: better some failures than none served")
+  @Test("if all replicas would be ejected, all are used: some failures are better than no service")
   func panic() async throws {
     var bad = AnyBackend()
     bad.answer = Self.unavailable
@@ -90,7 +90,7 @@ struct ReplicaTests {
     await channel.shutdown()
   }
 
-  @Test("a replica of which nothing is heard until the deadline is left out")
+  @Test("a replica without any response until the deadline is ejected")
   func silence() async throws {
     var frozen = AnyBackend()
     frozen.hangs = true
@@ -98,7 +98,7 @@ struct ReplicaTests {
       $0.outlierDetection = OutlierDetection()
       $0.outlierDetection?.consecutiveGatewayFailure = 2
     }
-    // What the connection begins with may come during the first calls.
+    // The connection's initial frames may arrive during the first calls.
     for _ in 0..<20 where channel.standings[0].state == .ready {
       _ = try await call(channel, timeout: .milliseconds(100))
     }
@@ -107,7 +107,7 @@ struct ReplicaTests {
     await channel.shutdown()
   }
 
-  @Test("a replica has so many calls at once; more are refused at once")
+  @Test("concurrent calls per replica are limited; more are refused at once")
   func callsMax() async throws {
     var hanging = AnyBackend()
     hanging.hangs = true
@@ -131,7 +131,7 @@ struct ReplicaTests {
     await channel.shutdown()
   }
 
-  @Test("least request spares the replica that is busy")
+  @Test("least request avoids the busy replica")
   func leastRequest() async throws {
     let busy = OnceHanging()
     let idle = AnyBackend()
@@ -143,7 +143,7 @@ struct ReplicaTests {
           RequestHead(path: "/a.B/C", metadata: [:]), options: ExchangeOptions()
         ) { $0 })
       while idle.opened.value + busy.opened.value < held.count { await Task.yield() }
-      // One that was answered counts no more.
+      // An answered call does not count any more.
       while channel.standings.map(\.calls).reduce(0, +) > busy.opened.value { await Task.yield() }
     }
     let before = idle.opened.value

@@ -6,7 +6,7 @@ import Testing
 
 @Suite("Retries", .bothWays)
 struct ResendingTests {
-  @Test("every failure × kind of method × attempt × budget does what the table says")
+  @Test("every failure × kind of method × attempt × budget has the verdict of the table")
   func table() {
     for failure in Resending.Failure.allCases {
       for isIdempotent in [false, true] {
@@ -30,7 +30,7 @@ struct ResendingTests {
     }
   }
 
-  @Test("the budget is asked only where the answer depends on it")
+  @Test("the budget is used only if the verdict depends on it")
   func budgetIsSpared() {
     var asked = 0
     func ask() -> Bool {
@@ -43,7 +43,7 @@ struct ResendingTests {
     #expect(asked == 0)
   }
 
-  @Test("of many calls a fifth may be retries, and some more at first")
+  @Test("a fifth of many calls may be retries, plus a reserve")
   func budget() {
     let budget = RetryBudget()
     var retries = 0
@@ -57,7 +57,7 @@ struct ResendingTests {
     #expect((0..<1_000).filter { _ in rested.withdraw() }.count == RetryBudget.reserve)
   }
 
-  @Test("what the contracts say of methods")
+  @Test("the traits of methods follow from the contracts")
   func traits() throws {
     var all: [String: MethodTraits] = [:]
     for contract in Contract.all {
@@ -80,7 +80,7 @@ struct ResendingTests {
     let edge = try TestGateway(inner).edge()
     let exchange = try await edge.openExchange(
       RequestHead(path: path, metadata: TestCaller.administrator.metadata))
-    // A call that is refused at once takes no body.
+    // A call that is refused at once may not accept a body.
     let length = body - 5
     let prefix = (0..<4).map { UInt8(truncatingIfNeeded: length >> (24 - 8 * $0)) }
     let message = [0] + prefix + [UInt8](repeating: 0, count: length)
@@ -91,7 +91,7 @@ struct ResendingTests {
 
   private static let idempotent = "/yijia.members.v1.MembersService/GetMember"
 
-  @Test("an idempotent method is asked again of a service that says UNAVAILABLE before it answers")
+  @Test("an idempotent method is retried after UNAVAILABLE before a response")
   func refused() async throws {
     for answer in [
       [":status": "200", "content-type": "application/grpc", "grpc-status": "14"],
@@ -104,7 +104,7 @@ struct ResendingTests {
     }
   }
 
-  @Test("at most three times; then the service's own word goes through")
+  @Test("there are at most three attempts; then the service's own response is forwarded")
   func exhausted() async throws {
     let answer: HeaderList = [
       ":status": "200", "content-type": "application/grpc", "grpc-status": "14",
@@ -118,7 +118,8 @@ struct ResendingTests {
   }
 
   @Test(
-    "what may have been done, is not known to be idempotent, or is told to wait is not repeated")
+    "a call that may have been processed, is not known to be idempotent, or has pushback is not retried"
+  )
   func notRepeated() async throws {
     let unavailable: HeaderList = [
       ":status": "200", "content-type": "application/grpc", "grpc-status": "14",
@@ -138,7 +139,7 @@ struct ResendingTests {
     #expect(broken.heads.value.count == 1)
   }
 
-  @Test("a request that is longer than what is kept goes through, and is not repeated")
+  @Test("a request longer than the buffer is forwarded, but not retried")
   func long() async throws {
     let answer: HeaderList = [
       ":status": "200", "content-type": "application/grpc", "grpc-status": "14",
@@ -149,7 +150,7 @@ struct ResendingTests {
     #expect(backend.bytes.value == 1 << 20)
   }
 
-  @Test("a caller that stops in the middle of a request hears of its deadline")
+  @Test("a caller that stops in the middle of a request gets DEADLINE_EXCEEDED")
   func halfRequest() async throws {
     let backend = FlakyBackend(answer: [":status": "503"], refusals: 0)
     let inner = InProcessChannel(

@@ -15,7 +15,7 @@ struct StaffTests {
   private static let members = "/yijia.members.v1.MembersService/ListMembers"
 
   @Test(
-    "who signs in changes the temporary password first, and then works", arguments: Engine.allCases)
+    "a new user changes the temporary password first, and then works", arguments: Engine.allCases)
   func firstSignIn(_ engine: Engine) async throws {
     try await AccountsWorld.with(engine) { world in
       let made = try await world.staff("zhang.san", role: .clerk)
@@ -37,7 +37,9 @@ struct StaffTests {
 
   static let password = "正确 horse battery"
 
-  @Test("nobody learns which of user, password and state was wrong", arguments: Engine.allCases)
+  @Test(
+    "a refusal does not reveal whether user, password or state was wrong",
+    arguments: Engine.allCases)
   func neutral(_ engine: Engine) async throws {
     try await AccountsWorld.with(engine) { world in
       let made = try await world.staff("li.si")
@@ -57,7 +59,7 @@ struct StaffTests {
     }
   }
 
-  @Test("guesses slow down, nobody is locked out for long", arguments: Engine.allCases)
+  @Test("guesses are delayed, and nobody is locked out for long", arguments: Engine.allCases)
   func lockout(_ engine: Engine) async throws {
     try await AccountsWorld.with(engine) { world in
       let made = try await world.staff("zhao.liu")
@@ -67,7 +69,7 @@ struct StaffTests {
         }
         #expect(try await world.refusal(user, "wrong") == "SIGN_IN_DELAYED")
       }
-      // The right password is not looked at either, and no wait makes the wait longer.
+      // During a delay the correct password is not checked either, and attempts do not extend it.
       for _ in 0..<20 {
         #expect(try await world.refusal("zhao.liu", made.temporaryPassword) == "SIGN_IN_DELAYED")
       }
@@ -87,7 +89,7 @@ struct StaffTests {
     }
   }
 
-  @Test("guesses at once are counted one by one", arguments: Engine.allCases)
+  @Test("concurrent guesses are counted one by one", arguments: Engine.allCases)
   func guessesAtOnce(_ engine: Engine) async throws {
     try await AccountsWorld.with(engine) { world in
       _ = try await world.staff("sun.qi")
@@ -102,7 +104,7 @@ struct StaffTests {
   }
 
   @Test(
-    "an authenticator is asked for once it is confirmed; a code is good once",
+    "an authenticator is required once it is confirmed; a code is accepted once",
     arguments: Engine.allCases)
   func authenticator(_ engine: Engine) async throws {
     try await AccountsWorld.with(engine) { world in
@@ -122,7 +124,7 @@ struct StaffTests {
       confirm.totpCode = app.code(step: world.step)
       _ = try await world.sessions.confirmTotp(confirm, options: AccountsWorld.bearer(token))
       #expect(try await world.refusal("zhou.ba", Self.password) == "TOTP_REQUIRED")
-      // The code that confirmed it is used.
+      // The code that confirmed it is used up.
       let used = try await world.refusal("zhou.ba", Self.password, confirm.totpCode)
       #expect(used == "SIGN_IN_REFUSED")
       world.pass(30)
@@ -141,7 +143,7 @@ struct StaffTests {
   }
 
   @Test(
-    "a session ends unused, at its time, by its owner, and with its account",
+    "a session ends when idle, at its expiry, by its owner, and with its account",
     arguments: Engine.allCases)
   func sessionsEnd(_ engine: Engine) async throws {
     try await AccountsWorld.with(engine) { world in
@@ -220,7 +222,8 @@ struct StaffTests {
     }
   }
 
-  @Test("one user name is one account; wrong fields are named at once", arguments: Engine.allCases)
+  @Test(
+    "a user name is one account; invalid fields are reported at once", arguments: Engine.allCases)
   func names(_ engine: Engine) async throws {
     try await AccountsWorld.with(engine) { world in
       let made = await withTaskGroup(of: Bool.self) { group in
@@ -268,7 +271,7 @@ struct StaffTests {
     return bytes
   }
 
-  @Test("an authenticator holds when the key that sealed its secret has gone")
+  @Test("an authenticator works after the key that encrypted its secret was retired")
   func renewedKeys() async throws {
     try await AccountsWorld.with(.sqlite) { world in
       let made = try await world.staff("wang.wu")

@@ -27,7 +27,7 @@ struct StalledStoreTests {
     return "yjp_" + String(repeating: "0", count: 64 - digits.count) + digits
   }
 
-  @Test("a call with a key waits no longer than its deadline")
+  @Test("a call with a key waits until its deadline at most")
   func deadline() async throws {
     let error = try await edge.outcome(
       TestGateway.echoPath, AccountsWorld.key(Self.secret(1)), timeout: .milliseconds(20))
@@ -36,7 +36,7 @@ struct StalledStoreTests {
     #expect(try await edge.outcome(TestGateway.echoPath, TestCaller.partner.metadata) == nil)
   }
 
-  @Test("only so many invented keys are looked for at once; keys in memory are served meanwhile")
+  @Test("look-ups of invented keys are limited; cached keys are served meanwhile")
   func invented() async throws {
     try await withThrowingTaskGroup(of: Void.self) { group in
       for number in 0..<64 {
@@ -54,7 +54,7 @@ struct StalledStoreTests {
   }
 }
 
-/// A store whose reads last until they are given up.
+/// A store whose reads last until they are cancelled.
 private final class StalledDatabase: Database {
   let reads = Counter()
 

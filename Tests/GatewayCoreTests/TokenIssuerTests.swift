@@ -26,7 +26,7 @@ struct TokenIssuerTests {
     try await issuers.named(Array(token.utf8), at: time).account
   }
 
-  /// Runs with a file of keys that the test may change.
+  /// Runs with a key file that the test may change.
   private func withFile(_ text: String, _ body: (String) async throws -> Void) async throws {
     let file = FileManager.default.temporaryDirectory.appending(path: "\(UUID().uuidString).keys")
     try Data(text.utf8).write(to: file)
@@ -34,7 +34,7 @@ struct TokenIssuerTests {
     try await body(file.path)
   }
 
-  @Test("a token names a caller by its subject, until it ends and a little")
+  @Test("a token names a caller by its subject, until it expires plus the clock skew")
   func named() async throws {
     let issuers = try TokenIssuers([TestIssuer.setting()])
     let token = try TestIssuer.token()
@@ -55,7 +55,7 @@ struct TokenIssuerTests {
   }
 
   @Test(
-    "what another program signed with the keys of a file counts, by every algorithm",
+    "tokens that another program signed with the keys of a file are accepted, by every algorithm",
     arguments: ["issuer.jwks", "issuer.pem"])
   func algorithms(_ file: String) async throws {
     let lines = try String(contentsOfFile: TestIssuer.fixture("issuer-tokens.tsv"), encoding: .utf8)
@@ -78,12 +78,12 @@ struct TokenIssuerTests {
     }
   }
 
-  @Test("what is wrong with a token proves nobody")
+  @Test("an invalid token authenticates nobody")
   func wrong() async throws {
     let whole = try TestIssuer.token()
     let parts = whole.split(separator: ".").map(String.init)
     let none = TestIssuer.base64(#"{"alg":"none","kid":"ed"}"#.utf8)
-    // The classic: the public key as the secret of an HMAC.
+    // The classic attack: the public key as the secret of an HMAC.
     let hmac = TestIssuer.base64(#"{"alg":"HS256","kid":"ed"}"#.utf8) + "." + parts[1]
     let secret = SymmetricKey(data: TestIssuer.key?.publicKey.rawRepresentation ?? Data())
     let code = HMAC<SHA256>.authenticationCode(for: Data(hmac.utf8), using: secret)
@@ -138,7 +138,7 @@ struct TokenIssuerTests {
     #expect(try await Self.named(soon, by: issuers) == .partner(TestIssuer.partner))
   }
 
-  @Test("a file of keys that changes is read anew; one that is broken changes nothing")
+  @Test("a changed key file is read again; an invalid one changes nothing")
   func rotation() async throws {
     let jwks = try String(contentsOfFile: TestIssuer.jwks, encoding: .utf8)
     try await withFile(jwks) { file in
@@ -156,7 +156,7 @@ struct TokenIssuerTests {
         -----END PUBLIC KEY-----
         """
       try Data(pem.utf8).write(to: URL(filePath: file))
-      // What was checked with the old keys counts no more either.
+      // Tokens verified with the old keys are not accepted from the cache either.
       await #expect(throws: CommonFailure.callerUnproven) {
         try await Self.named(token, by: issuers, at: Self.now + 2 * Self.minute)
       }
@@ -174,7 +174,7 @@ struct TokenIssuerTests {
   }
 
   @Test(
-    "symmetric and short keys, keys without a name and what is no JWKS are refused at start",
+    "symmetric, short and unnamed keys and malformed JWKS are refused at start",
     arguments: [
       "", "{}", "[]", #"{"keys": []}"#,
       #"{"keys": [{"kty": "oct", "kid": "k", "k": "AAAA"}]}"#,
@@ -194,7 +194,7 @@ struct TokenIssuerTests {
     }
   }
 
-  @Test("a key that is not understood hides none that is")
+  @Test("an unsupported key does not hide a supported one")
   func unknownKeys() async throws {
     let others =
       #"{"kty": "EC", "crv": "secp256k1", "kid": "k1", "x": "AA", "y": "AA"}, "#
@@ -206,7 +206,7 @@ struct TokenIssuerTests {
     }
   }
 
-  @Test("scopes narrow what a token is good for, as words and as a list")
+  @Test("scopes restrict what a token grants, as words and as a list")
   func scopes() async throws {
     let (read, write) = ("/a.B/Read", "/a.B/Write")
     let issuers = try TokenIssuers([
@@ -250,7 +250,8 @@ struct TokenIssuerTests {
   }
 
   @Test(
-    "a token for a partner of the store calls while the partner may", arguments: Engine.allCases)
+    "a token for a partner of the store is accepted while the partner is active",
+    arguments: Engine.allCases)
   func ofTheStore(_ engine: Engine) async throws {
     try await AccountsWorld.with(engine, issuers: [TestIssuer.setting(kind: "partner")]) { world in
       let partner = try await world.partner()
@@ -276,7 +277,7 @@ struct TokenIssuerTests {
         try await call.send(StreamingOutputCallRequest())
         return call.responses
       }
-      // The skew is 30 seconds, and the clock stands: it ends 0.2 seconds from now.
+      // The skew is 30 seconds, and the clock stands: the token expires 0.2 seconds from now.
       var short = try await stream("\(Double(Self.seconds) - 29.8)").makeAsyncIterator()
       var long = try await stream("\(Self.seconds + 600)").makeAsyncIterator()
       _ = try await short.next()

@@ -10,7 +10,7 @@ import Testing
 
 @testable import greeter
 
-/// What docs/guide.md tells, run; and that it tells what is run.
+/// Runs the code of docs/guide.md, and checks that the guide quotes it.
 @Suite("The guide")
 struct GuideTests {
   // guide: test
@@ -21,14 +21,14 @@ struct GuideTests {
   }
   // guide: end
 
-  @Test("a stream answers each name before the next is asked for")
+  @Test("a stream answers each name before the next is sent")
   func streaming() async throws {
     let channel = try InProcessChannel(services: [Greeter()])
     let texts = try await greet(["A", "B"], through: channel)
     #expect(texts == ["Hello, A!", "Hello, B!"])
   }
 
-  @Test("a wrong name is refused with the field in the details")
+  @Test("an invalid name is refused with the field in the details")
   func details() async throws {
     let channel = try InProcessChannel(services: [Greeter()])
     let error = try #require(
@@ -39,7 +39,7 @@ struct GuideTests {
     #expect(request.fieldViolations.map(\.field) == ["name"])
   }
 
-  @Test("the server and the client of the guide meet over a socket")
+  @Test("the guide's server and client communicate over a socket")
   func sockets() async throws {
     let loops = EventLoops()
     let (server, address) = try await startServer(
@@ -53,7 +53,7 @@ struct GuideTests {
   }
 
   @Test(
-    "every quote is what its file says, and every marked place is quoted",
+    "every quote equals its file, and every marked place is quoted",
     arguments: [
       ("docs/guide.md", ["examples/greeter", "Tests/GuideTests"]),
       ("docs/partners.md", ["examples/partner"]),
@@ -85,7 +85,7 @@ struct GuideTests {
     }
   }
 
-  /// `<!-- path#name -->`, then a code block.
+  /// Parses `<!-- path#name -->`, followed by a code block.
   private static func quotes(in guide: String) -> [(path: String, name: String, text: String)] {
     var quotes: [(String, String, String)] = []
     var lines = guide.split(separator: "\n", omittingEmptySubsequences: false)[...]
@@ -101,8 +101,8 @@ struct GuideTests {
     return quotes
   }
 
-  /// What lies between `// guide: name` and `// guide: end`, or the same behind `#`, without the
-  /// indent of the marker.
+  /// Returns the text between `// guide: name` and `// guide: end`, or the same with `#`, without
+  /// the indentation of the marker.
   private static func places(in text: String) -> [String: String] {
     var places: [String: String] = [:]
     var open: (name: String, indent: Int, text: String)?

@@ -31,7 +31,7 @@ struct FrameGuardTests {
     return frameGuard.judge(head) ?? frameGuard.judge(head, on: state)
   }
 
-  @Test("DATA and HEADERS meet every state of their stream")
+  @Test("DATA and HEADERS are judged by every state of their stream")
   func messages() {
     let closed = ErrorCode.streamClosed
     let expected: [(State, data: Verdict, headers: Verdict)] = [
@@ -51,7 +51,7 @@ struct FrameGuardTests {
     }
   }
 
-  @Test("PRIORITY and WINDOW_UPDATE that are wrong meet every state of their stream")
+  @Test("invalid PRIORITY and WINDOW_UPDATE are judged by every state of their stream")
   func priorities() {
     for (length, number, code) in [
       (4, UInt32(0), ErrorCode.frameSizeError), (5, 5, .protocolError),
@@ -79,7 +79,7 @@ struct FrameGuardTests {
     }
   }
 
-  @Test("within a field block only its continuation is heard")
+  @Test("within a field block only its CONTINUATION is allowed")
   func continuations() {
     for kind in UInt8(0)...12 {
       for stream: Int32 in [0, 11, 13] {
@@ -94,7 +94,7 @@ struct FrameGuardTests {
     #expect(frameGuard.judge(head(9, stream: 9)) == .terminate(.protocolError))
   }
 
-  @Test("before SETTINGS nothing else is heard, and no frame is longer than allowed")
+  @Test("before SETTINGS no other frame is allowed, and no frame exceeds the maximum size")
   func first() {
     for kind in UInt8(0)...12 {
       var frameGuard = FrameGuard()
@@ -106,7 +106,7 @@ struct FrameGuardTests {
     }
   }
 
-  @Test("streams that ended long ago are forgotten, those between were never used")
+  @Test("streams that ended long ago are forgotten, those in between were never used")
   func closedStreams() {
     var closed = ClosedStreams()
     closed.append(1, .ended)
@@ -121,7 +121,7 @@ struct FrameGuardTests {
     #expect(closed.state(of: 9) == .neverUsed)
   }
 
-  @Test("pings that come too soon are counted until we have sent something")
+  @Test("pings in quick succession are counted until the server has sent something")
   func strikes() {
     var limits = SessionLimits.Pings()
     limits.intervalMinNanoseconds = 100
@@ -140,12 +140,14 @@ struct FrameGuardTests {
         == [true, true, true, false])
   }
 
-  @Test("frames mean the same however the bytes are cut", arguments: [1, 2, 3, 7, 13, 64, 10_000])
+  @Test(
+    "frames are interpreted the same, however the bytes are split",
+    arguments: [1, 2, 3, 7, 13, 64, 10_000])
   func cuts(_ cut: Int) throws {
     let pipe = try Pipe(cut: cut)
     _ = try pipe.client.submitRequest(Pipe.request())
     pipe.run()
-    // A wrong PRIORITY and a WINDOW_UPDATE of nothing: one reset of the open stream, no more.
+    // An invalid PRIORITY and a zero WINDOW_UPDATE: one reset of the open stream, nothing else.
     pipe.feedServer([0, 0, 5, 2, 0, 0, 0, 0, 1, 0, 0, 0, 1, 16])
     pipe.feedServer([0, 0, 4, 8, 0, 0, 0, 0, 1, 0, 0, 0, 0])
     pipe.feedServer([0, 0, 5, 2, 0, 0, 0, 0, 3, 0, 0, 0, 0, 16])

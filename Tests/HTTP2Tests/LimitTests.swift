@@ -30,14 +30,14 @@ struct LimitTests {
     return nil
   }
 
-  @Test("what is not HTTP/2 is refused at its first bytes")
+  @Test("input that is not HTTP/2 is refused at its first bytes")
   func notHTTP2() throws {
     let pipe = try Pipe()
     pipe.feedServer(Array("GET / HTTP/1.1\r\nHost: x\r\n\r\n".utf8))
     #expect(pipe.errors == [.badPreface])
   }
 
-  @Test("header lists are summed: over the limit they are cut and marked")
+  @Test("header lists are summed; over the limit they are truncated and marked")
   func headerList() throws {
     var limits = SessionLimits()
     limits.headerListBytesMax = 1000
@@ -54,7 +54,7 @@ struct LimitTests {
     #expect(!pipe.serverSaw.contains(.overLimit(5)))
   }
 
-  @Test("empty DATA frames end the connection when there are too many")
+  @Test("too many empty DATA frames end the connection")
   func emptyData() throws {
     var limits = SessionLimits()
     limits.emptyDataFrames = .init(burst: 10, perSecond: 1)
@@ -67,7 +67,7 @@ struct LimitTests {
     #expect(goAway(pipe) == ErrorCode.enhanceYourCalm.rawValue)
   }
 
-  @Test("resets end the connection when there are too many")
+  @Test("too many resets end the connection")
   func rapidReset() throws {
     var limits = SessionLimits()
     limits.resetsReceived = .init(burst: 10, perSecond: 1)
@@ -97,7 +97,7 @@ struct LimitTests {
     #expect(goAway(pipe) != nil || pipe.errors.contains(.flooded))
   }
 
-  @Test("answers that no one fetches end the connection")
+  @Test("responses that nobody reads end the connection")
   func unfetchedAnswers() throws {
     let pipe = try Pipe()
     pipe.feedServer(preface + frame(4))
@@ -121,7 +121,7 @@ struct LimitTests {
     }
   }
 
-  @Test("a stream's queue says when it is full, starved, writable and at its end")
+  @Test("a stream's queue reports when it is full, starved, writable and at its end")
   func record() {
     var record = StreamRecord()
     record.open(id: 1)

@@ -19,7 +19,7 @@ struct OutcomeTests {
     return .list(fields)
   }
 
-  @Test("an answer whose header list cannot be sent is INTERNAL_ERROR, not silence")
+  @Test("a response whose header list cannot be sent is INTERNAL_ERROR, not silence")
   func headersTooLong() throws {
     for hasHead in [false, true] {
       let (pipe, stream) = try opened()
@@ -48,7 +48,7 @@ struct OutcomeTests {
     #expect(pipe.serverSaw.contains(.overLimit(1)))
   }
 
-  @Test("requests that are given up while they wait count until the library is rid of them")
+  @Test("requests cancelled while they wait count until the library has released them")
   func cancelledRequests() throws {
     var limits = SessionLimits()
     limits.concurrentStreamsMax = 1
@@ -66,7 +66,7 @@ struct OutcomeTests {
     #expect(pipe.client.cancelledRequests == 0)
   }
 
-  @Test("streams above the last GOAWAY are ignored, and the connection goes on")
+  @Test("streams above the last GOAWAY are ignored, and the connection continues")
   func aboveGoAway() throws {
     let (pipe, stream) = try opened()
     pipe.server.submitGoAway()
@@ -77,7 +77,7 @@ struct OutcomeTests {
     pipe.feedServer([0, 0, 6, 1, 5, 0, 0, 0, 9] + head)
     pipe.feedServer([0, 0, 4, 3, 0, 0, 0, 0, 11, 0, 0, 0, 8])
     #expect(pipe.errors.isEmpty)
-    // The stream below it is answered as ever.
+    // The stream below it is answered as usual.
     pipe.server.submitResponse(stream, .fixed(SessionTests.ok), endsStream: true)
     pipe.run()
     #expect(
@@ -87,7 +87,9 @@ struct OutcomeTests {
     #expect(!pipe.clientSaw.contains { if case .goAway = $0 { true } else { false } })
   }
 
-  @Test("resets for reasons of ours are none that the peer provoked", arguments: [true, false])
+  @Test(
+    "resets for the server's own reasons do not count as provoked by the peer",
+    arguments: [true, false])
   func provoked(_ isOurs: Bool) throws {
     var limits = SessionLimits()
     limits.resetsProvoked = .init(burst: 10, perSecond: 1)
@@ -104,7 +106,7 @@ struct OutcomeTests {
     #expect(isOver != isOurs)
   }
 
-  @Test("what lay unread of a stream that we end gives its credit back")
+  @Test("unread data of a stream that is ended locally returns its flow-control credit")
   func creditOfResetStreams() throws {
     var limits = SessionLimits()
     limits.streamWindowBytes = 60_000
@@ -123,7 +125,7 @@ struct OutcomeTests {
     #expect(Pipe.data(pipe.serverSaw, 3).count == 60_000)
   }
 
-  @Test("a field block in parts is one that is awaited, another is another")
+  @Test("a split field block counts as one incomplete head, a second one as another")
   func awaitedFrames() throws {
     let (pipe, _) = try opened()
     let server = pipe.server
@@ -133,17 +135,17 @@ struct OutcomeTests {
     }
     let first = feed([0, 0, 1])
     #expect(first != nil)
-    // The head is there, then the frame, then parts of what continues it.
+    // The head is complete, then the frame, then parts of its continuation.
     for part: [UInt8] in [[1, 0, 0, 0, 0, 3], [0x82], [0, 0, 1], [9, 0, 0, 0, 0, 3], [0x86]] {
       #expect(feed(part) == first)
     }
-    // The block ends, and the next begins in the same read.
+    // The block ends, and the next one begins in the same read.
     let second = feed([0, 0, 1, 9, 4, 0, 0, 0, 3, 0x84] + [0, 0, 6, 1, 4, 0, 0, 0, 5, 0x82])
     #expect(second != nil && second != first)
     #expect(feed([0x86, 0x84, 0x41, 1, 0x78]) == nil)
   }
 
-  @Test("room for many header lists is let go, also while one arrives")
+  @Test("memory for many header lists is released, also while one arrives")
   func arenaRoom() {
     var arena = HeaderArena(listBytesMax: 1 << 20, fieldsMax: 1000)
     func append(_ count: Int) {

@@ -1,13 +1,13 @@
 import HTTP2
 
-/// A client's and a server's session joined by two byte pipes, moved on by hand.
+/// A client's and a server's session connected by two byte pipes, advanced manually.
 final class Pipe {
   let client: Session
   let server: Session
   private var now: UInt64 = 0
-  /// Bytes fed at once; small ones cut frames anywhere.
+  /// Bytes fed at once; small values split frames anywhere.
   let cut: Int
-  /// What each side noted, with the data it was given.
+  /// Events of the client, with the data it received.
   private(set) var clientSaw: [Seen] = []
   private(set) var serverSaw: [Seen] = []
   private(set) var errors: [SessionError] = []
@@ -35,7 +35,7 @@ final class Pipe {
     server.close()
   }
 
-  /// Lets both sides speak until neither has anything to say.
+  /// Lets both sides exchange output until neither has any.
   func run(consume: Bool = true) {
     take(client, [], &clientSaw, consume)
     take(server, [], &serverSaw, consume)
@@ -60,7 +60,7 @@ final class Pipe {
     return bytes
   }
 
-  /// Feeds raw bytes to the server, as a peer that is not ours would.
+  /// Feeds raw bytes to the server, as a foreign peer would send them.
   func feedServer(_ bytes: [UInt8]) { feed(bytes, to: server, &serverSaw, true) }
 
   func advance(seconds: UInt64) { now += seconds * 1_000_000_000 }
@@ -105,7 +105,7 @@ final class Pipe {
     session.removeEvents()
   }
 
-  /// The server's (or client's) key of a stream whose head was seen.
+  /// Keys of the streams whose head was received.
   var keys: [Int32: StreamKey] = [:]
 
   private func fields(_ session: Session, _ block: HeaderBlock) -> [String: String] {
@@ -120,7 +120,7 @@ final class Pipe {
     span.withUnsafeBytes { String(decoding: $0, as: UTF8.self) }
   }
 
-  /// The data a side was given on a stream.
+  /// The data received on a stream.
   static func data(_ seen: [Seen], _ id: Int32) -> [UInt8] {
     seen.flatMap { seen -> [UInt8] in
       if case .data(id, let bytes) = seen { return bytes }

@@ -7,7 +7,7 @@ struct SessionTests {
   static let trailers = StaticFields(["grpc-status": "0"])
 
   @Test(
-    "an exchange goes through, however the bytes are cut", arguments: [1, 2, 3, 7, 100, Int.max])
+    "an exchange succeeds, however the bytes are split", arguments: [1, 2, 3, 7, 100, Int.max])
   func exchange(_ cut: Int) throws {
     let pipe = try Pipe(cut: cut)
     let stream = try pipe.client.submitRequest(Pipe.request(extra: [("x-a", "1"), ("x-b", "2")]))
@@ -42,7 +42,7 @@ struct SessionTests {
     #expect(pipe.errors.isEmpty)
   }
 
-  @Test("head, data and trailers leave in one batch")
+  @Test("head, data and trailers are sent in one batch")
   func oneBatch() throws {
     let pipe = try Pipe()
     let stream = try pipe.client.submitRequest(Pipe.request())
@@ -55,7 +55,7 @@ struct SessionTests {
     #expect(frameTypes(pipe.output(of: pipe.server)) == [1, 0, 1])
   }
 
-  @Test("trailers that come later than the data do not need an empty DATA frame's end")
+  @Test("trailers after the data need no empty DATA frame")
   func lateTrailers() throws {
     let pipe = try Pipe()
     let stream = try pipe.client.submitRequest(Pipe.request())
@@ -70,7 +70,7 @@ struct SessionTests {
     #expect(pipe.clientSaw.suffix(2) == [.trailers(1, ["grpc-status": "0"]), .closed(1, .noError)])
   }
 
-  @Test("an answer before the request's end is followed by RST_STREAM(NO_ERROR)")
+  @Test("a response before the request's end is followed by RST_STREAM(NO_ERROR)")
   func earlyAnswer() throws {
     let pipe = try Pipe()
     _ = try pipe.client.submitRequest(Pipe.request())
@@ -83,7 +83,7 @@ struct SessionTests {
     #expect(Array(bytes.suffix(4)) == [0, 0, 0, 0])
   }
 
-  @Test("a stream gets no credit before its bytes are taken")
+  @Test("a stream gets credit only after its bytes are consumed")
   func flowControl() throws {
     var limits = SessionLimits()
     limits.streamWindowBytes = 10_000
@@ -104,7 +104,7 @@ struct SessionTests {
     #expect(pipe.clientSaw.contains(.writable(1)))
   }
 
-  @Test("a slow stream does not hold up another")
+  @Test("a slow stream does not block another")
   func noHeadOfLine() throws {
     var limits = SessionLimits()
     limits.streamWindowBytes = 60_000
@@ -119,11 +119,11 @@ struct SessionTests {
     for id in [1, 3, 5] as [Int32] { #expect(Pipe.data(pipe.serverSaw, id).count == 60_000) }
   }
 
-  @Test("bytes that came with the end of their stream give their credit back too")
+  @Test("bytes that arrive with the end of their stream return their credit too")
   func creditOfEndedStreams() throws {
     let pipe = try Pipe()
     let bytes = [UInt8](repeating: 7, count: 16_000)
-    // More than the connection's window in all, in streams that end in the read that brings them.
+    // More than the connection's window in total, in streams that end in the read that brings them.
     let count = Int(pipe.client.limits.connectionWindowBytes) / bytes.count + 10
     for _ in 0..<count {
       let stream = try pipe.client.submitRequest(Pipe.request())
@@ -138,7 +138,7 @@ struct SessionTests {
     }
   }
 
-  @Test("too many unread bytes hold the connection's credit back")
+  @Test("too many unread bytes withhold the connection's credit")
   func unreadBound() throws {
     var limits = SessionLimits()
     limits.streamWindowBytes = 60_000
@@ -164,7 +164,7 @@ struct SessionTests {
     }
   }
 
-  @Test("a reset reaches the other side with its code")
+  @Test("a reset arrives with its code")
   func reset() throws {
     let pipe = try Pipe()
     let stream = try pipe.client.submitRequest(Pipe.request())
@@ -176,7 +176,7 @@ struct SessionTests {
     #expect(!pipe.client.isOpen(stream))
   }
 
-  @Test("a request that never left is closed when it is reset")
+  @Test("a request that was not sent yet is closed when it is reset")
   func resetUnsent() throws {
     var limits = SessionLimits()
     limits.concurrentStreamsMax = 1
@@ -192,7 +192,7 @@ struct SessionTests {
     #expect(pipe.clientSaw.contains(.closed(second.id, .cancel)))
   }
 
-  @Test("streams above GOAWAY's are refused, those below go on")
+  @Test("streams above GOAWAY's last id are refused, those below continue")
   func goAway() throws {
     let pipe = try Pipe()
     _ = try pipe.client.submitRequest(Pipe.request())
@@ -211,7 +211,7 @@ struct SessionTests {
     #expect(pipe.clientSaw.contains(.trailers(1, ["grpc-status": "0"])))
   }
 
-  @Test("a PING is answered with its own number")
+  @Test("a PING is acknowledged with its payload")
   func ping() throws {
     let pipe = try Pipe()
     pipe.client.submitPing(0x0102_0304_0506_0708)

@@ -1,12 +1,13 @@
-/// One thing that takes bytes from outside, and what must hold of it whatever they are.
+/// A fuzz target: a function that parses external bytes, with properties that must hold for any
+/// input.
 ///
-/// libFuzzer runs a target over inputs it makes up (`make fuzz`); `FuzzTests` runs it over the
-/// committed ones. A target is a function of its input alone: no clock, no files, no state.
+/// libFuzzer runs a target on generated inputs (`make fuzz`); `FuzzTests` runs it on the committed
+/// ones. A target depends on its input alone: no clock, no files, no state.
 public struct FuzzTarget: Sendable {
   /// Also the name of its folders in `Tests/Fuzz/corpus` and `Tests/Fuzz/regressions`.
   public let name: String
-  /// Takes one input.
-  /// - Throws: ``FuzzFinding`` where something does not hold that should.
+  /// Runs the target on one input.
+  /// - Throws: ``FuzzFinding`` where a property does not hold.
   public let run: @Sendable ([UInt8]) throws -> Void
 
   public init(name: String, run: @escaping @Sendable ([UInt8]) throws -> Void) {
@@ -15,25 +16,25 @@ public struct FuzzTarget: Sendable {
   }
 }
 
-/// A property that an input broke.
+/// A property violated by an input.
 public struct FuzzFinding: Error, CustomStringConvertible {
   public let description: String
 
   public init(_ description: String) { self.description = description }
 }
 
-/// Throws a finding where `condition` is false.
+/// Throws a finding unless `condition` holds.
 public func require(_ condition: Bool, _ claim: @autoclosure () -> String) throws {
   if !condition { throw FuzzFinding(claim()) }
 }
 
-/// The value of `body`, which must not throw.
+/// Returns the value of `body`, which must not throw.
 public func unfailing<Value>(_ claim: String, _ body: () throws -> Value) throws -> Value {
   do { return try body() } catch { throw FuzzFinding("\(claim): \(error)") }
 }
 
-/// Cuts an input into the numbers and pieces a target asks for. At the end all is zero and empty,
-/// so that every input means something.
+/// Splits an input into the numbers and pieces that a target needs. Past the end all values are
+/// zero and empty, so that every input is valid.
 public struct InputReader {
   private let bytes: [UInt8]
   private var index = 0
@@ -54,14 +55,14 @@ public struct InputReader {
     }
   }
 
-  /// At most `count` bytes.
+  /// Returns up to `count` bytes.
   public mutating func take(_ count: Int) -> [UInt8] {
     let end = min(index + count, bytes.count)
     defer { index = end }
     return Array(bytes[index..<end])
   }
 
-  /// A piece behind its length in one byte.
+  /// Returns a piece whose length precedes it in one byte.
   public mutating func piece() -> [UInt8] { take(Int(byte())) }
 
   public mutating func rest() -> [UInt8] { take(bytes.count) }

@@ -1,8 +1,8 @@
 import Glibc
 
-/// What the programs of libFuzzer have in common: one target of several, by name.
+/// Shared code of the libFuzzer programs, each of which runs one of several targets.
 public enum Fuzzing {
-  /// The target that YIJIA_FUZZ_TARGET names. libFuzzer's arguments stay its own.
+  /// Returns the target that YIJIA_FUZZ_TARGET names. (Command line arguments belong to libFuzzer.)
   public static func chosen(of targets: [FuzzTarget]) -> FuzzTarget {
     let name = getenv("YIJIA_FUZZ_TARGET").map { String(cString: $0) } ?? ""
     guard let found = targets.first(where: { $0.name == name }) else {
@@ -12,10 +12,10 @@ public enum Fuzzing {
     return found
   }
 
-  /// Runs a target over an input of libFuzzer's; a finding ends the process.
+  /// Runs a target on one of libFuzzer's inputs; a finding ends the process.
   public static func run(_ target: FuzzTarget, _ start: UnsafePointer<UInt8>?, _ count: Int) {
     do {
-      // libFuzzer's memory, valid during the call: copied.
+      // Copied, as libFuzzer's memory is valid during the call only.
       try target.run(Array(UnsafeBufferPointer(start: start, count: count)))
     } catch {
       fatalError("\(target.name): \(error)")

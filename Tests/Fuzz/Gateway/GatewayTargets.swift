@@ -8,7 +8,7 @@ extension FuzzTarget {
   /// The targets of the gateway's edge, in the order of the report.
   public static let gateway: [FuzzTarget] = [.http1, .pathTemplates, .targets]
 
-  /// Path templates of contracts: a text that is one is written and read again to the same.
+  /// Path templates of contracts: a valid one is written and parsed again to the same value.
   static let pathTemplates = FuzzTarget(name: "path-templates") { bytes in
     let text = String(decoding: bytes, as: UTF8.self)
     guard let template = try? PathTemplate(text) else { return }
@@ -24,15 +24,15 @@ extension FuzzTarget {
     }
   }
 
-  /// Request targets, path and query, over the contracts: whatever they are, they are refused with
-  /// a failure of ours or read; and what was read reads again to the same.
+  /// Request targets, path and query, against the contracts: any input is refused with a failure of
+  /// the gateway or parsed, and a parsed one is parsed again to the same value.
   static let targets = FuzzTarget(name: "targets") { bytes in
     guard let codec, let routes else { throw FuzzFinding("the contracts are known") }
     var input = InputReader(bytes)
     let verb = ["GET", "POST", "PATCH", "DELETE"][Int(input.byte() & 3)]
     let isCustom = input.byte() & 1 == 1
     let rest = String(decoding: input.rest(), as: UTF8.self)
-    // Half of the inputs begin where routes are.
+    // Half of the inputs start where the routes are.
     let target = isCustom ? rest : "/v1/" + rest
     if let path = RequestPath(target.prefix { $0 != "?" }[...]) {
       try require(path.segments.allSatisfy { !$0.isEmpty }, "no segment is empty")
@@ -53,7 +53,7 @@ extension FuzzTarget {
     try? HTTPRoutes(contracts: Contract.all, registry: $0.mapping.registry)
   }
 
-  /// Every byte but letters and digits.
+  /// Escapes every byte except letters and digits.
   private static func escape(_ text: String) -> String {
     text.addingPercentEncoding(withAllowedCharacters: .alphanumerics) ?? ""
   }

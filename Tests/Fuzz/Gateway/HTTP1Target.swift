@@ -6,8 +6,8 @@ import RPC
 import RPCTransport
 
 extension FuzzTarget {
-  /// HTTP/1.1 as the edge reads it: what is made of the bytes does not hang on how they are cut,
-  /// and no head that is taken can be read in two ways.
+  /// HTTP/1.1 as read by the edge: the result does not depend on how the bytes are split, and no
+  /// accepted head has two readings.
   static let http1 = FuzzTarget(name: "http1") { bytes in
     var input = InputReader(bytes)
     let step = Int(input.byte() % 16) + 1
@@ -21,11 +21,11 @@ extension FuzzTarget {
     for case .head(let fields) in whole.events { try check(fields) }
   }
 
-  /// What came of some bytes.
+  /// The result of reading some bytes.
   private struct Reading: Equatable {
     enum Event: Equatable {
       case head(HeaderList)
-      /// A head that is refused: nothing behind it counts.
+      /// A refused head; nothing behind it counts.
       case refused
       case body(count: Int)
       case end
@@ -62,7 +62,7 @@ extension FuzzTarget {
         case .body(let bytes): reading.add(.body(count: bytes.readableBytes))
         case .end:
           reading.add(.end)
-          // The answer lets the next request through.
+          // The response allows the next request.
           let answer = HTTPResponseHead(version: .http1_1, status: .ok)
           _ = try? channel.writeOutbound(HTTPServerResponsePart.head(answer))
           _ = try? channel.writeOutbound(HTTPServerResponsePart.end(nil))

@@ -3,7 +3,7 @@ import FuzzCore
 import RPC
 
 extension FuzzTarget {
-  /// `grpc-timeout`, read and written.
+  /// Parses and writes `grpc-timeout`.
   static let timeout = FuzzTarget(name: "timeout") { bytes in
     if let time = Timeout.parse(bytes.span.bytes) {
       try require(time >= .zero, "a timeout is not negative")
@@ -25,7 +25,7 @@ extension FuzzTarget {
     try require(read <= max(time, .nanoseconds(1)), "'\(text)' is no longer than \(time)")
   }
 
-  /// `grpc-message`, read and written.
+  /// Decodes and encodes `grpc-message`.
   static let percent = FuzzTarget(name: "percent") { bytes in
     let text = PercentEncoding.decode(bytes)
     let encoded = PercentEncoding.encode(text)
@@ -33,7 +33,7 @@ extension FuzzTarget {
     try require(PercentEncoding.decode(Array(encoded.utf8)) == text, "it comes through")
   }
 
-  /// The base64 of `-bin` metadata.
+  /// Decodes and encodes the base64 of `-bin` metadata.
   static let base64 = FuzzTarget(name: "base64") { bytes in
     let encoded = Base64.encode(bytes)
     try require(Base64.decode(encoded.utf8) == bytes, "bytes come through")
@@ -45,7 +45,7 @@ extension FuzzTarget {
     try require(Base64.decode(again.utf8) == decoded, "what was read can be written")
   }
 
-  /// What a peer calls compressed: within the limit or refused, and one's own comes through.
+  /// Decompression of a peer's data, within the limit or refused; and the round trip of own data.
   static let inflate = FuzzTarget(name: "inflate") { bytes in
     var input = InputReader(bytes)
     let format = input.byte() & 1 == 0 ? Format.gzip : .zlib
@@ -55,7 +55,7 @@ extension FuzzTarget {
       try require(plain.count <= most + 5, "the limit holds")
       try require(plain.prefix(5).allSatisfy { $0 == 0 }, "the headroom is zero")
     }
-    // Compressing costs fifty times as much as refusing, so few inputs are.
+    // Compressing costs fifty times as much as refusing, so few inputs are compressed.
     guard body.first == 0 else { return }
     let packed = try unfailing("it compresses") { try format.compress(body.span.bytes) }
     let again = try unfailing("it comes back") {
@@ -64,7 +64,7 @@ extension FuzzTarget {
     try require(again == body, "it comes back the same")
   }
 
-  /// A body of messages in any pieces is cut as one that came whole.
+  /// A body of messages is framed identically, however it is split.
   static let framing = FuzzTarget(name: "framing") { bytes in
     var input = InputReader(bytes)
     let most = Int(input.byte()) << 2
@@ -103,7 +103,7 @@ extension FuzzTarget {
     return (list, framer.unreadBytes == 0 ? .clean : .cut)
   }
 
-  /// Bit by bit of `cuts`: whether the next few bytes are a piece of their own.
+  /// Splits a body: each bit of `cuts` decides whether the next few bytes are a separate piece.
   private static func cut(_ body: [UInt8], at cuts: UInt32) -> [[UInt8]] {
     var pieces: [[UInt8]] = [[]]
     for (index, byte) in body.enumerated() {

@@ -2,24 +2,24 @@ import FuzzCore
 import HTTP2
 
 extension FuzzTarget {
-  /// A server's session under a client that sends anything.
+  /// A server session with a client that sends arbitrary frames.
   static let http2Server = FuzzTarget(name: "http2-server") { bytes in
     var script = try SessionScript(.server, bytes)
     try script.run()
   }
 
-  /// A client's session under a server that sends anything.
+  /// A client session with a server that sends arbitrary frames.
   static let http2Client = FuzzTarget(name: "http2-client") { bytes in
     var script = try SessionScript(.client, bytes)
     try script.run()
   }
 }
 
-/// An input as a dialogue: what the peer sends, in pieces, and what the owner does meanwhile.
+/// An input as a dialogue: the pieces that the peer sends, and the owner's actions in between.
 private struct SessionScript {
   private let session: Session
   private var input: InputReader
-  /// What the peer has sent and the session has not been fed yet.
+  /// Bytes that the peer has sent and the session has not been fed yet.
   private var wire: [UInt8] = []
   private var open: [StreamKey] = []
   private var unread: [StreamKey: Int] = [:]
@@ -54,7 +54,7 @@ private struct SessionScript {
     defer { session.close() }
     let mode = input.byte()
     if session.role == .server, mode & 1 == 0 { wire += Self.preface }
-    // Odd modes skip what a regular peer begins with.
+    // Odd modes omit the peer's regular preface.
     if mode & 2 == 0 { frame(type: 4, flags: 0, stream: 0, []) }
     while !input.isAtEnd { try step(input.byte()) }
     try feed(wire.count)
@@ -83,13 +83,13 @@ private struct SessionScript {
     }
   }
 
-  /// A stream's number: small, and mostly of the kind that the peer opens.
+  /// Returns a stream number: small, and mostly of the parity that the peer opens.
   private mutating func number() -> UInt32 {
     let byte = UInt32(input.byte())
     return byte >= 0xf0 ? byte << 24 : byte & 15
   }
 
-  /// A header block: a regular one, perhaps with bytes behind it.
+  /// Returns a header block: a regular one, perhaps with additional bytes.
   private mutating func head() -> [UInt8] {
     let kind = input.byte()
     // HPACK by the static table: :method POST, :scheme http, :path /, or :status 200.
@@ -102,7 +102,7 @@ private struct SessionScript {
     }
   }
 
-  /// A field as a literal without a place in the table.
+  /// Encodes a field as a literal that is not indexed.
   private func field(_ name: [UInt8], _ value: [UInt8]) -> [UInt8] {
     let name = name.prefix(126)
     let value = value.prefix(126)
@@ -121,7 +121,7 @@ private struct SessionScript {
     do {
       try session.receive(chunk.span.bytes, nowNanoseconds: nowNanoseconds)
     } catch {
-      // The connection is over: what is queued may still go out, then it is closed.
+      // The connection is over: queued output may still be sent, then it is closed.
       try takeEvents(fed: chunk.count)
       try drain(.max)
       session.close()
@@ -178,7 +178,7 @@ private struct SessionScript {
     } catch {
       session.close()
     }
-    // Sending closes streams, too.
+    // Sending closes streams as well.
     try takeEvents(fed: 0)
   }
 

@@ -5,12 +5,12 @@ import ProtobufJSON
 import TortureV1
 
 extension FuzzTarget {
-  /// JSON of messages: a text that reads prints and reads again to the same message; a message that
-  /// prints reads again, too.
+  /// JSON of messages: a text that parses is printed and parsed again to the same message, and so
+  /// is a message that can be printed.
   static let json = FuzzTarget(name: "json") { bytes in
     guard let mapping, let type else { throw FuzzFinding("the contract is known") }
     var input = InputReader(bytes)
-    // Odd first bytes: a text. Even ones: a message.
+    // Odd first byte: a text; even: a message.
     let isText = input.byte() & 1 == 1
     let content = input.rest()
     guard isText else { return try printed(content, mapping, type) }
@@ -35,7 +35,8 @@ extension FuzzTarget {
       try mapping.wire(fromJSON: text, to: type)
     }
     let again = try unfailing("and prints again") { try mapping.json(fromWire: read, of: type) }
-    // A NullValue of an unknown number is null too, here as in Google's libraries, and null is 0.
+    // A NullValue with an unknown number prints as null, as in Google's libraries, and null parses
+    // as 0.
     let isStable =
       String(decoding: text, as: UTF8.self).contains("null")
       ? try mapping.json(fromWire: mapping.wire(fromJSON: again, to: type), of: type) == again

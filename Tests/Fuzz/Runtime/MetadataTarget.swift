@@ -2,7 +2,7 @@ import FuzzCore
 import RPC
 
 extension FuzzTarget {
-  /// Header lists as heads, metadata and status.
+  /// Header lists as request heads, metadata and statuses.
   static let metadata = FuzzTarget(name: "metadata") { bytes in
     var input = InputReader(bytes)
     var list = HeaderList()
@@ -13,7 +13,7 @@ extension FuzzTarget {
     try edits(list)
   }
 
-  /// Names that mean something come often enough to be found.
+  /// Special names are frequent enough to be found.
   private static let names: [String] = [
     ":method", ":path", ":status", ":authority", "content-type", "grpc-timeout", "grpc-encoding",
     "grpc-status", "grpc-message", "grpc-status-details-bin", "te", "host", "a-bin", "b",
@@ -54,7 +54,7 @@ extension FuzzTarget {
       let values = metadata.values(element.name)
       switch element.value {
       case .text(let text):
-        // A name that is no text cannot be asked for; HTTP/2 lets none through.
+        // A name that is not a text cannot be looked up; HTTP/2 accepts none.
         try require(
           !values.isEmpty || !Metadata.isValid(name: element.name), "a name has its value")
         try resent(element.name, text)

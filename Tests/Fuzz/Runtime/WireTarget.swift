@@ -5,15 +5,15 @@ import RPC
 import TortureV1
 
 extension FuzzTarget {
-  /// Messages: what decodes encodes again, and from then on to the same bytes. Both decoders read
-  /// the same or refuse.
+  /// Messages: a decoded message is encoded again, and from then on to the same bytes. Both
+  /// decoders give the same result or refuse.
   static let wire = FuzzTarget(name: "wire") { bytes in
     var input = InputReader(bytes)
     let type = WireType(rawValue: input.byte() % UInt8(WireType.allCases.count))
     try (type ?? .torture).message.roundTrip(input.rest())
   }
 
-  /// Messages under a budget of memory: refused, or the same as without.
+  /// Messages under a memory budget: refused, or decoded as without one.
   static let wireLimits = FuzzTarget(name: "wire-limits") { bytes in
     var input = InputReader(bytes)
     let type = WireType(rawValue: input.byte() % UInt8(WireType.allCases.count))
@@ -24,7 +24,7 @@ extension FuzzTarget {
   }
 }
 
-/// Messages that have between them every kind of field, and those of a plugin.
+/// Messages that together have every kind of field, and those of a plugin.
 private enum WireType: UInt8, CaseIterable {
   case torture, tree, sparse, blank, files, plugin, value, any
 
@@ -55,10 +55,10 @@ extension Message {
     try require(unpackedEncoded == encoded, "and reads the same")
     let second = try unfailing("what was encoded decodes") { try Self(wireBytes: encoded) }
     let again = try unfailing("and encodes again") { try second.wireBytes(headroom: 5) }
-    // By bytes, since a NaN equals nothing.
+    // Compared as bytes, since NaN is not equal to itself.
     try require(again.dropFirst(5).elementsEqual(encoded), "encoding is stable")
     try require(again.prefix(5).allSatisfy { $0 == 0 }, "the headroom is zero")
-    // A part of what is not a number makes them unequal; one array is always equal to itself.
+    // NaN makes messages unequal, except that one array is always equal to itself.
     let third = try unfailing("and decodes again") { try Self(wireBytes: encoded) }
     if second == third { try require(first == second, "decoding gives the same value again") }
     try require(

@@ -8,12 +8,12 @@ import Storage
 import YijiaTypeV1
 
 extension FuzzTarget {
-  /// The targets of what services have in common, in the order of the report.
+  /// The targets of code shared by the services, in the order of the report.
   public static let services: [FuzzTarget] = [
     .identifiers, .pageTokens, .callerToken, .configuration,
   ]
 
-  /// What callers write in fields and headers: names, request ids, languages, times.
+  /// Values that callers put in fields and headers: names, request ids, languages, times.
   static let identifiers = FuzzTarget(name: "identifiers") { bytes in
     let text = String(decoding: bytes, as: UTF8.self)
     _ = Language(acceptLanguage: text)
@@ -39,10 +39,10 @@ extension FuzzTarget {
   private static let pageKeys = try? Keyring(
     text: "1 2026-11-21T06:46:51Z \(Data(repeating: 7, count: 32).base64EncodedString())\n")
 
-  /// Page tokens: what was not sealed here opens nowhere, and the values in one come through.
+  /// Page tokens: foreign ones are refused, and the values of own ones are returned unchanged.
   static let pageTokens = FuzzTarget(name: "page-tokens") { bytes in
     guard let pageKeys else { throw FuzzFinding("the test's keyring reads") }
-    // Most of an input is read as what a seal would hold: nothing sealed can be guessed.
+    // Most of an input is used as the decrypted content, since valid ciphertext cannot be guessed.
     if let values = try? ValueCoding.decode(bytes) {
       let encoded = ValueCoding.encode(values)
       try require(encoded == bytes, "values are coded in one way")
@@ -61,7 +61,7 @@ extension FuzzTarget {
       clock: Clock { Date(timeIntervalSince1970: 1_800_000_000) })
   }
 
-  /// Caller tokens: only what the gateway signed counts, within its time and for its audience.
+  /// Caller tokens: accepted only if signed by the gateway, in their time and for their audience.
   static let callerToken = FuzzTarget(name: "caller-token") { bytes in
     guard let signing, let verifier else {
       throw FuzzFinding("the test's keys read")
@@ -75,8 +75,8 @@ extension FuzzTarget {
     let token = try? CallerToken(wireBytes: content)
     let left = (token?.expireTime?.seconds ?? 0) &- 1_800_000_000
     let counts = token?.audience == "members" && (0...65).contains(left)
-    // Signing and checking cost a thousand times as much as the rest: all that must count is
-    // signed, and of what must not one in sixteen.
+    // Signing and verifying cost a thousand times as much as the rest: every token to be accepted
+    // is signed, and one in sixteen of those to be refused.
     guard counts || content.reduce(0, &+) & 15 == 0 else { return }
     var envelope = SignedCallerToken()
     envelope.keyID = "k"
@@ -89,7 +89,7 @@ extension FuzzTarget {
       caller.subject == token.subject && caller.kind == token.kind, "it is the signed one")
   }
 
-  /// Configurations: refused with a message, or read; and read again from what was read.
+  /// Configurations: refused with a message or read, and read again from what was written.
   static let configuration = FuzzTarget(name: "configuration") { bytes in
     let defaults = ServiceConfiguration(name: "members", port: 7101)
     let text = String(decoding: bytes, as: UTF8.self)

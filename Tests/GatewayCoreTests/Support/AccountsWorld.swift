@@ -11,7 +11,7 @@ import YijiaTypeV1
 
 @testable import GatewayCore
 
-/// A gateway with a store of its own, on either engine, in front of an echo.
+/// A gateway with a store of its own, on either engine, in front of an echo backend.
 struct AccountsWorld {
   static let quiet = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
   static let echoPath = TestGateway.echoPath
@@ -23,10 +23,10 @@ struct AccountsWorld {
   let probe: EchoProbe
   let gateway: TestGateway
   let edge: InProcessChannel
-  /// What the clock says; 2026-11-21T00:00:00Z at first.
+  /// The time of the clock; initially 2026-11-21T00:00:00Z.
   let now: Shared<Date>
 
-  /// Runs with a gateway whose feed is followed.
+  /// Runs with a gateway whose account feed is followed.
   static func with(
     _ engine: Engine, codes: MemberCodes? = nil, backend: (any RPC.Channel)? = nil,
     issuers: [TokenIssuerSetting] = [],
@@ -53,7 +53,7 @@ struct AccountsWorld {
     }
   }
 
-  /// Another gateway over the same store.
+  /// Returns another gateway on the same store.
   func replica(
     _ body: (GatewayStore, InProcessChannel) async throws -> Void
   ) async throws {
@@ -80,7 +80,7 @@ struct AccountsWorld {
 
   var accounts: AccountsServiceClient { AccountsServiceClient(edge) }
 
-  /// As an administrator of the whole tree.
+  /// Options of an administrator of the whole tree.
   static var root: CallOptions { bearer(TestGateway.rootToken) }
 
   static func bearer(_ token: String) -> CallOptions {
@@ -93,7 +93,7 @@ struct AccountsWorld {
 
   static func newRequestID() -> String { UUID().uuidString.lowercased() }
 
-  /// A partner without a key.
+  /// Creates a partner without a key.
   func partner(_ name: String = "平台", methods: [String] = []) async throws -> Partner {
     var request = CreatePartnerRequest()
     request.requestID = Self.newRequestID()
@@ -119,7 +119,7 @@ struct AccountsWorld {
     return request
   }
 
-  /// A key that works, and its secret.
+  /// Creates a valid key, and returns its secret.
   func key(
     _ partner: Partner, methods: [String] = [], expires: Date? = nil
   ) async throws -> (key: PartnerKey, secret: String) {
@@ -144,7 +144,7 @@ struct AccountsWorld {
     _ = try await accounts.disablePartner(request, options: Self.root)
   }
 
-  /// What a call with that key hears; nil is OK.
+  /// The reason with which a call with that key is refused; nil is OK.
   func reason(_ secret: String) async throws -> String? {
     try await edge.outcome(Self.echoPath, Self.key(secret))?.gatewayReason
   }
@@ -155,7 +155,7 @@ struct AccountsWorld {
 extension AccountsWorld {
   var sessions: SessionsServiceClient { SessionsServiceClient(edge) }
 
-  /// The step of an authenticator now.
+  /// The current time step of authenticators.
   var step: Int64 { now.value.microseconds / 1_000_000 / OneTimePassword.stepSeconds }
 
   func staff(_ userName: String, role: StaffRole = .clerk) async throws -> CreateStaffResponse {
@@ -179,7 +179,7 @@ extension AccountsWorld {
     return try await sessions.signIn(request)
   }
 
-  /// Why somebody may not sign in.
+  /// The reason with which a sign-in is refused.
   func refusal(_ userName: String, _ password: String, _ code: String = "") async throws -> String {
     do {
       _ = try await signIn(userName, password, code)
@@ -196,7 +196,7 @@ extension AccountsWorld {
     _ = try await sessions.changePassword(request, options: Self.bearer(token))
   }
 
-  /// The token of somebody with a password of their own.
+  /// Returns a token of an account that has changed its temporary password.
   func settled(_ userName: String, _ password: String) async throws -> String {
     let made = try await staff(userName)
     let token = try await signIn(userName, made.temporaryPassword).token
@@ -204,7 +204,7 @@ extension AccountsWorld {
     return token
   }
 
-  /// What a call with that token hears; nil is OK.
+  /// The reason with which a call with that token is refused; nil is OK.
   func call(_ path: String, _ token: String) async throws -> String? {
     let error = try await edge.outcome(path, Self.bearer(token).metadata)
     return error?.gatewayReason

@@ -1,7 +1,7 @@
 import GRPCTesting
 import RPC
 
-/// What a backend of the tests saw.
+/// What a test backend has received.
 final class EchoProbe: Sendable {
   let calls = Counter()
   let cancelled = Counter()
@@ -11,7 +11,7 @@ final class EchoProbe: Sendable {
   let timeout = Shared<Duration?>(nil)
 }
 
-/// A backend with the four kinds of call.
+/// A backend with the four kinds of calls.
 struct EchoService: TestServiceProtocol {
   let probe: EchoProbe
 
@@ -99,13 +99,13 @@ struct EchoService: TestServiceProtocol {
   }
 }
 
-/// A backend that takes any exchange and answers OK, or never.
+/// A backend that accepts any exchange and answers with OK, or never.
 struct AnyBackend: ExchangeHandler {
   let heads = Shared<[RequestHead]>([])
   let opened = Counter()
   let cancelled = Counter()
   var hangs = false
-  /// What it answers with instead of a Trailers-Only OK.
+  /// The response, a Trailers-Only OK by default.
   var answer: HeaderList = [
     ":status": "200", "content-type": "application/grpc", "grpc-status": "0",
   ]
@@ -133,7 +133,7 @@ struct ResettingBackend: ExchangeHandler {
   func claims(_ head: RequestHead) -> Bool { true }
 
   func serve(_ exchange: ServerExchange) async {
-    // The body's end is there when a retry must be possible.
+    // Reads to the end of the body, which must have arrived where a retry is to be possible.
     while (try? await exchange.nextChunk()) != nil {}
     seen.add()
     guard seen.value > refusals else { return await exchange.reset(code) }

@@ -3,7 +3,7 @@ import MembersV1
 import RPC
 import ServiceKit
 
-/// A members service that tells what it was asked.
+/// A members service that reports its requests.
 struct FakeRegistry: MembersServiceProtocol {
   func getMember(
     _ request: GetMemberRequest, context: ServerContext

@@ -3,7 +3,7 @@ import ServiceKit
 import StationsV1
 import Synchronization
 
-/// The events of yijia-stations, as a test writes them.
+/// A stations service whose events are set by the test.
 final class FakeStations: StationsServiceProtocol, Sendable {
   private struct State {
     var events: [WatchStationEventsResponse] = []
@@ -14,7 +14,7 @@ final class FakeStations: StationsServiceProtocol, Sendable {
   }
 
   private let state = Mutex(State())
-  /// Streams that began, and the cursors that they began with.
+  /// Counts the streams that were opened.
   let streams = Counter()
   let cursors = Shared<[String]>([])
 
@@ -31,7 +31,7 @@ final class FakeStations: StationsServiceProtocol, Sendable {
     for watcher in watchers { watcher.yield() }
   }
 
-  /// Forgets everything, as a store restored from an old backup: its old cursors are foreign.
+  /// Drops everything, as a store restored from an old backup: earlier cursors become foreign.
   func restore() {
     state.withLock { state in
       state.epoch += 1
@@ -48,7 +48,8 @@ final class FakeStations: StationsServiceProtocol, Sendable {
     let parts = request.cursor.split(separator: ".").compactMap { Int($0) }
     let (epoch, refuses) = state.withLock { ($0.epoch, $0.refusesAll) }
     cursors.update { $0.append(request.cursor) }
-    // Last: whoever has seen it begin may change what the next one meets, and not this one.
+    // Last: a test that has seen this stream begin may change what the next one gets, but not this
+    // one.
     streams.add()
     if refuses { throw RPCError(.unavailable, "not now") }
     if let first = parts.first, first != epoch {

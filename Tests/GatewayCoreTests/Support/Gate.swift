@@ -1,6 +1,6 @@
 import Synchronization
 
-/// Counts what happens, so that a test can await a condition instead of a time.
+/// A counter whose value a test can await instead of a time.
 final class Counter: Sendable {
   private struct State {
     var value = 0
@@ -22,8 +22,8 @@ final class Counter: Sendable {
     for waiter in woken.values { waiter.continuation.resume() }
   }
 
-  /// Returns when the count is that large, or the task is cancelled: a test that has passed its
-  /// time limit ends.
+  /// Returns when the count is that large, or when the task is cancelled, so that a test that has
+  /// exceeded its time limit ends.
   func reaches(_ least: Int) async {
     let id = state.withLock { state in
       state.nextID += 1
@@ -44,7 +44,7 @@ final class Counter: Sendable {
   }
 }
 
-/// A value that tasks share.
+/// A value shared by tasks.
 final class Shared<Value: Sendable>: Sendable {
   private let state: Mutex<Value>
 

@@ -5,20 +5,20 @@ import ServiceKit
 
 @testable import GatewayCore
 
-/// Real sockets on the loopback address, in plaintext unless a test asks for TLS.
+/// Real sockets on the loopback address, in plaintext unless a test requests TLS.
 struct Loopback {
   private static let quiet = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
 
   let loops = EventLoops(threads: 2)
 
-  /// A server, by default on a free port.
+  /// Starts a server, by default on a free port.
   func serve(
     services: [any RPCService] = [], handlers: [any ExchangeHandler] = [],
     at address: HostPort = HostPort(host: "127.0.0.1", port: 0), tls: ServerTLS? = nil
   ) async throws -> (server: Server, address: HostPort) {
     var configuration = ServerConfiguration(address: address, tls: tls)
     configuration.allowsHTTP1 = true
-    // On a machine that does much else, a test's own client may take long to speak.
+    // On a busy machine, a test's own client may take long to speak.
     configuration.limits.handshakeMax = .seconds(120)
     configuration.limits.headersMax = .seconds(120)
     let server = Server(
@@ -29,7 +29,7 @@ struct Loopback {
     return (server, try await server.start())
   }
 
-  /// - Parameter perLoop: Whether calls stay on their callers' loops, as a gateway's do.
+  /// - Parameter perLoop: Whether calls stay on their callers' loops, as in a gateway.
   func connect(
     _ targets: [HostPort], health: String? = nil, perLoop: Bool = false
   ) throws -> ClientChannel {
@@ -39,7 +39,7 @@ struct Loopback {
     return try ClientChannel(configuration: configuration, loops: loops, logger: Self.quiet)
   }
 
-  /// A gateway in front of those backends, and a channel to it.
+  /// Starts a gateway in front of those backends, and returns a channel to it.
   func gateway(
     to targets: [HostPort], health: String? = nil, messageBytesMax: Int = 4 << 20,
     kiosks: KioskDirectory? = nil
@@ -51,7 +51,7 @@ struct Loopback {
     return try connect([address])
   }
 
-  /// A port where nobody listens, of a loopback address that no other test uses.
+  /// A port on which nobody listens, of a loopback address that no other test uses.
   func deadAddress() async throws -> HostPort {
     let (server, address) = try await serve(at: HostPort(host: "127.7.7.7", port: 0))
     await server.shutdown(grace: .zero)

@@ -3,12 +3,12 @@ import NIOPosix
 import NIOSSL
 import RPCTransport
 
-/// Sends bytes as they are on a connection of their own, piece after piece, and hears the answer to
-/// the end of the connection.
+/// Sends bytes unchanged on a connection of its own, piece by piece, and returns the response until
+/// the connection ends.
 ///
 /// - Parameters:
-///   - isTLS: Whether it speaks HTTP/1.1 over TLS, to whoever answers.
-///   - ends: Whether what was heard is enough.
+///   - isTLS: Whether to speak HTTP/1.1 over TLS, without verification of the server.
+///   - ends: Whether the response so far is enough.
 func speak(
   _ pieces: [[UInt8]], to address: HostPort, isTLS: Bool = false,
   until ends: (String) -> Bool = { _ in false }
@@ -36,11 +36,11 @@ func speak(
         if ends(answer) { break }
       }
     } catch is IOError {
-      // Reset instead of closed, which is as good an end.
+      // A reset is as good an end.
     } catch is ChannelError {
-      // Closed while it was written to.
+      // Closed while being written to.
     } catch is NIOSSLError {
-      // Closed without TLS's own goodbye.
+      // Closed without close_notify.
     }
     return answer
   }

@@ -9,7 +9,7 @@ extension RPCError {
     return status.details.lazy.compactMap { try? $0.unpack(Detail.self) }.first
   }
 
-  /// The reason, if the gateway gave it.
+  /// The reason, if the gateway stated one.
   var gatewayReason: String? {
     detail(ErrorInfo.self).flatMap { $0.domain == "gateway.yijia" ? $0.reason : nil }
   }
@@ -18,10 +18,10 @@ extension RPCError {
 
   var retrySeconds: Int64? { detail(RetryInfo.self)?.retryDelay?.seconds }
 
-  /// The wrong fields.
+  /// The invalid fields.
   var violations: [String] { detail(BadRequest.self)?.fieldViolations.map(\.field) ?? [] }
 
-  /// Language and text for people.
+  /// Language and localized text.
   var localized: (locale: String, text: String)? {
     detail(LocalizedMessage.self).map { ($0.locale, $0.message) }
   }

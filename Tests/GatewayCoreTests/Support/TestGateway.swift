@@ -11,12 +11,12 @@ import YijiaTypeV1
 
 @testable import GatewayCore
 
-/// A gateway with one caller of each kind, in front of the backend that a test gives it.
+/// A gateway with one caller of each kind, in front of a backend given by the test.
 struct TestGateway {
   static let partnerKey = "yjp_0123456789abcdef"
   static let limitedKey = "yjp_limited"
   static let kioskKey = "yk_0123456789abcdef"
-  /// Of a certificate that proves the partner.
+  /// The name in the certificate that authenticates the partner.
   static let certificateName = "URI:spiffe://partner.example/backend"
   static let certified = Peer(
     address: "192.0.2.1:5000",
@@ -24,7 +24,7 @@ struct TestGateway {
     isTLS: true)
   static let tokens = ["viewer": "yjs_viewer", "clerk": "yjs_clerk", "administrator": "yjs_admin"]
   static let expiredToken = "yjs_expired"
-  /// An administrator of the whole tree.
+  /// The token of an administrator of the whole tree.
   static let rootToken = "yjs_root"
   static let kiosk = "kiosks/" + String(repeating: "d", count: 32)
   static let organization = String(repeating: "c", count: 32)
@@ -33,7 +33,7 @@ struct TestGateway {
   /// 2026-11-21T00:00:00Z
   static let clock = Clock { Date(timeIntervalSince1970: 1_795_219_200) }
 
-  /// Whether callers are on the loop that their backend is on, so that calls need no task.
+  /// Whether callers are on their backend's loop, so that calls need no task.
   @TaskLocal static var isDirect = true
 
   let gateway: Gateway
@@ -42,9 +42,9 @@ struct TestGateway {
   let lines = Shared<[String]>([])
 
   /// - Parameters:
-  ///   - backend: Of every service, and of the opaque `grpc.testing.TestService`.
-  ///   - store: With it the gateway serves its own services.
-  ///   - issuers: Of signed tokens.
+  ///   - backend: The backend of every service, and of the opaque `grpc.testing.TestService`.
+  ///   - store: With a store the gateway serves its own services.
+  ///   - issuers: The issuers of signed tokens.
   init(
     _ backend: any Channel, kiosks: KioskDirectory? = nil, store: GatewayStore? = nil,
     codes: MemberCodes? = nil,
@@ -96,7 +96,7 @@ struct TestGateway {
       accessLog: log, clock: clock, logger: quiet)
   }
 
-  /// What callers talk to.
+  /// The channel of external callers.
   func edge(peer: Peer = Peer(address: "in-process")) throws -> InProcessChannel {
     let dispatcher = Dispatcher(
       router: try Router(services: [HealthService(registry: HealthRegistry())]),
@@ -155,7 +155,7 @@ struct TestGateway {
   }
 }
 
-/// Runs a suite's tests with calls that need no task, and again with calls that have one.
+/// Runs a suite's tests twice: with calls that need no task, and with calls that run in one.
 struct BothWays: SuiteTrait, TestTrait, TestScoping {
   let isRecursive = true
 
@@ -175,17 +175,17 @@ extension Trait where Self == BothWays {
 /// One caller of each kind, as metadata.
 enum TestCaller: String, CaseIterable, Sendable {
   case nobody, partner, kiosk, viewer, clerk, administrator, member
-  /// Proven by a signed token.
+  /// Authenticated by a signed token.
   case signedPartner, signedAdministrator
-  /// Proven by the connection's certificate.
+  /// Authenticated by a client certificate.
   case certifiedPartner
 
-  /// What it calls from.
+  /// The peer that it calls from.
   var peer: Peer {
     self == .certifiedPartner ? TestGateway.certified : Peer(address: "in-process")
   }
 
-  /// The subject of a signed token; nil where the caller shows something else.
+  /// The subject of its signed token; nil for other credentials.
   private var subject: String? {
     switch self {
     case .signedPartner: "backend"
@@ -215,13 +215,13 @@ enum TestCaller: String, CaseIterable, Sendable {
 }
 
 extension Channel {
-  /// Makes a call with an empty message by hand; nil is OK.
+  /// Makes a raw call with an empty message; nil is OK.
   func outcome(
     _ path: String, _ metadata: Metadata = [:], timeout: Duration? = nil
   ) async throws -> RPCError? {
     let exchange = try await openExchange(
       RequestHead(path: path, metadata: metadata, timeout: timeout))
-    // A call that is refused at once takes no body.
+    // A call that is refused at once may not accept a body.
     try? await exchange.send([0, 0, 0, 0, 0])
     await exchange.finish()
     return try await exchange.outcome()
@@ -229,7 +229,7 @@ extension Channel {
 }
 
 extension ClientExchange {
-  /// The status that the server sent; nil is OK.
+  /// The status sent by the server; nil is OK.
   func outcome() async throws -> RPCError? {
     let head = try await head()
     while try await nextChunk() != nil {}
@@ -240,7 +240,7 @@ extension ClientExchange {
 extension TestGateway {
   static let echoPath = "/grpc.testing.TestService/EmptyCall"
 
-  /// Runs with an echo backend in the process.
+  /// Runs with an in-process echo backend.
   static func withEcho(
     messageBytesMax: Int = 4 << 20,
     _ body: (TestServiceClient, EchoProbe, InProcessChannel) async throws -> Void

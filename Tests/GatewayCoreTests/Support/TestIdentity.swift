@@ -4,7 +4,7 @@ import RPCTransport
 import SwiftASN1
 import X509
 
-/// A certificate that signed itself, in files that go with it.
+/// A self-signed certificate, in files that are deleted with it.
 final class TestIdentity: Sendable {
   private let folder: URL
   let server: ServerTLS

@@ -7,7 +7,7 @@ import ServiceKit
 /// An issuer of signed tokens whose public keys are in `Tests/Fixtures`.
 enum TestIssuer {
   static let name = "https://id.example"
-  /// The key `ed` of `issuer.jwks`; of use in tests only.
+  /// The key `ed` of `issuer.jwks`, for tests only.
   static let key = try? Curve25519.Signing.PrivateKey(rawRepresentation: Array(1...32))
   static let jwks = fixture("issuer.jwks")
   static let partner = String(repeating: "a", count: 32)
@@ -19,7 +19,7 @@ enum TestIssuer {
       .appending(path: "../../Fixtures/\(name)").standardized.path
   }
 
-  /// Names the test gateway's partner, its administrator, and any member.
+  /// An issuer setting that names the test gateway's partner, its administrator, and any member.
   static func setting(
     keysFile: String = jwks, algorithms: [String] = ["EdDSA"], kind: String = "member",
     scopes: [TokenScopeSetting] = []
@@ -38,14 +38,14 @@ enum TestIssuer {
       .replacing("=", with: "")
   }
 
-  /// A token of somebody.
+  /// Returns a token of a subject.
   static func token(of subject: String) -> String {
     (try? token(["sub": #""\#(subject)""#])) ?? ""
   }
 
-  /// A token for ten minutes from the test gateway's clock on.
+  /// Returns a token for ten minutes from the test gateway's clock on.
   ///
-  /// - Parameter claims: JSON of each claim that differs; empty for none of that name.
+  /// - Parameter claims: JSON of each claim that differs; an empty text omits the claim.
   static func token(
     header: String = #"{"alg": "EdDSA", "kid": "ed", "typ": "JWT"}"#,
     _ claims: [String: String] = [:], by other: Curve25519.Signing.PrivateKey? = nil
