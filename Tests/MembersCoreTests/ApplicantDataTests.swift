@@ -10,7 +10,7 @@ import YijiaTypeV1
 
 @Suite("Data of who never became a member, and of merged records", .timeLimit(.minutes(5)))
 struct ApplicantDataTests {
-  @Test("who applied and never became a member is exported and erased by an application")
+  @Test("the data of a person who only applied are exported and erased by an application")
   func applicant() async throws {
     try await Harness.run(ReviewTests.configuration) { harness in
       let names = try await harness.plantTree()
@@ -57,7 +57,8 @@ struct ApplicantDataTests {
     }
   }
 
-  @Test("who becomes a member while the application is erased is a member, with their data")
+  @Test(
+    "a person who becomes a member while the application is erased is a member, with their data")
   func approvedMeanwhile() async throws {
     try await Harness.run(ReviewTests.configuration) { harness in
       _ = try await harness.plantTree()
@@ -75,7 +76,7 @@ struct ApplicantDataTests {
     }
   }
 
-  @Test("an export has the records that are merged into the member's, each with its own")
+  @Test("an export includes the records merged into the member's, each separately")
   func merged() async throws {
     try await Harness.run { harness in
       _ = try await harness.plantTree()
@@ -103,7 +104,7 @@ struct ApplicantDataTests {
     }
   }
 
-  @Test("a correction to what another person has opens a possible duplicate, once for two persons")
+  @Test("a correction to another person's data opens a possible duplicate, once for two persons")
   func lookAlike() async throws {
     try await Harness.run { harness in
       _ = try await harness.plantTree()

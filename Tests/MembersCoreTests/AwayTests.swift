@@ -26,7 +26,9 @@ struct AwayTests {
     }
   }
 
-  @Test("a report is reviewed by another, drawn, checked, tracked; where is revealed only")
+  @Test(
+    "a report is reviewed by another, sampled, checked and tracked; only a reveal shows details"
+  )
   func ledger() async throws {
     try await Harness.run { harness in
       let names = try await harness.plantTree()
@@ -39,7 +41,7 @@ struct AwayTests {
       #expect(
         try await refusal { try await village.reportAway(wrong) }
           == "INVALID_FIELDS return_date=OUT_OF_RANGE details.contact=INVALID_PHONE")
-      // 8 at once: one open report.
+      // 8 concurrent reports: one of them is open.
       let made = await withTaskGroup(of: AwayReport?.self) { group in
         for _ in 0..<8 {
           group.addTask { try? await village.reportAway(Self.report(member)).report }
@@ -82,7 +84,7 @@ struct AwayTests {
     }
   }
 
-  /// The county draws and checks the report; the member departs and comes back.
+  /// The county samples and checks the report; the member departs and returns.
   private func drawAndTrack(
     _ report: AwayReport, _ county: MembersServiceClient, _ village: MembersServiceClient,
     _ clock: TestClock
@@ -112,7 +114,7 @@ struct AwayTests {
     #expect(back?.returnDate == .day(20_970))
   }
 
-  @Test("a report goes with its member to another union, and ends with the membership")
+  @Test("a report moves with its member to another union, and ends with the membership")
   func followed() async throws {
     try await Harness.run { harness in
       let names = try await harness.plantTree()
@@ -143,7 +145,7 @@ struct AwayTests {
     }
   }
 
-  @Test("what was in time on its day is replayed on a later one, and is late as something new")
+  @Test("a request that was in time is replayed on a later day, but is late as a new one")
   func midnight() async throws {
     try await Harness.run { harness in
       let names = try await harness.plantTree()
@@ -179,7 +181,7 @@ struct AwayTests {
     }
   }
 
-  @Test("a round lists what was not confirmed for three months, and follows it")
+  @Test("a round lists records not confirmed for three months, and tracks them")
   func freshness() async throws {
     try await Harness.run { harness in
       let names = try await harness.plantTree()
@@ -209,7 +211,7 @@ struct AwayTests {
       (whole.requestID, whole.allRecords) = (UUID().uuidString, true)
       #expect(
         try await client.openRefreshRound(whole).round?.staleRecords == 6, "the fresh ones too")
-      // A round has a bound, which is looked up before.
+      // The size of a round is bounded and counted first.
       let all = PathRange(subtreeOf: "")
       for (most, isTooLarge) in [(5, true), (6, false)] {
         let query = RefreshStore.isTooLarge(all, firstFreshDay: 30_000, recordsMax: most)
@@ -246,7 +248,7 @@ struct AwayTests {
     }
   }
 
-  @Test("an honor is recorded once an event, and stays revoked")
+  @Test("an honor is recorded once per event, and stays revoked")
   func honors() async throws {
     try await Harness.run { harness in
       _ = try await harness.plantTree()
@@ -275,7 +277,7 @@ struct AwayTests {
     }
   }
 
-  @Test("who belongs to a union of rule 1 or 2 is shown, and moved when asked")
+  @Test("members who belong to a union of rule 1 or 2 are listed, and moved on request")
   func rerouting() async throws {
     try await Harness.run { harness in
       let names = try await harness.plantTree(

@@ -9,7 +9,7 @@ import Testing
 
 @Suite("A stream of applications")
 struct BulkEnrollmentTests {
-  @Test("gives a result a record in their order, and wrong records do not stop it")
+  @Test("returns a result per record in their order, and invalid records do not stop it")
   func resultsInOrder() async throws {
     try await Harness.run { harness in
       _ = try await harness.plantTree()
@@ -38,19 +38,20 @@ struct BulkEnrollmentTests {
         case (_, .enrollment(let enrollment)?): #expect(enrollment.state == .received)
         }
       }
-      // Of each ten, one phone is wrong, one area has no union, one person was there before.
+      // Of each ten, one phone is invalid, one area has no union, and one person exists already.
       #expect(try await harness.members().count == 350)
       #expect(try await harness.countsAgree())
       #expect(harness.database.statistics.commits < 350, "records share commits")
     }
   }
 
-  @Test("records that came together and have something in common are decided as if one by one")
+  @Test("records that arrive together and conflict are decided as if one by one")
   func related() async throws {
     try await Harness.run { harness in
       _ = try await harness.plantTree()
       // Of each four: a person, the same with the same request id, the same again with another one,
-      // and somebody else with the same phone; and at last an id that is used with another payload.
+      // and somebody else with the same phone; and at last a request id that is used with another
+      // payload.
       var requests = (0..<40).map { index in
         var request = EnrollMembersRequest()
         request.row = Int64(index)
@@ -89,11 +90,12 @@ struct BulkEnrollmentTests {
     }
   }
 
-  @Test("what is related to a record that waits for its turn does not overtake it")
+  @Test("a record that conflicts with a waiting one does not overtake it")
   func order() async throws {
     try await Harness.run { harness in
       _ = try await harness.plantTree()
-      // The second has the first one's phone; the third is the second one's person, with another.
+      // The second has the first one's phone; the third is the second one's person with another
+      // phone.
       let requests = [(1, 1), (2, 1), (2, 3)].enumerated().map { row, record in
         EnrollMembersRequest.with {
           $0.row = Int64(row)
@@ -132,7 +134,8 @@ struct BulkEnrollmentTests {
     }
   }
 
-  @Test("a client that goes away leaves whole records only, and goes on by their request ids")
+  @Test(
+    "a client that disconnects leaves complete records only, and continues by their request ids")
   func cancelled() async throws {
     try await Harness.run { harness in
       _ = try await harness.plantTree()
@@ -148,7 +151,7 @@ struct BulkEnrollmentTests {
       var results = call.responses.makeAsyncIterator()
       for row in 1...40 { #expect(try await results.next()?.row == Int64(row)) }
       call.cancel()
-      // Sending may have been through before.
+      // Sending may have completed before.
       _ = try? await sending
       let again = try await harness.enroll(requests)
       #expect(again.count == 300)
@@ -160,7 +163,7 @@ struct BulkEnrollmentTests {
     }
   }
 
-  @Test("sent again gives the same results and no new member")
+  @Test("sent again, it returns the same results and creates no member")
   func replayed() async throws {
     try await Harness.run { harness in
       _ = try await harness.plantTree()
@@ -176,14 +179,14 @@ struct BulkEnrollmentTests {
       let bytes = try [first, second].map { try $0.map { try $0.wireBytes() } }
       #expect(bytes[0] == bytes[1])
       #expect(try await harness.members().count == 200)
-      // Another caller's request ids are another's.
+      // Request ids are separate for each caller.
       let other = try await harness.enroll(requests, as: .partner(2))
       #expect(Set(other.map(\.result)).isDisjoint(with: Set(first.map(\.result))))
       #expect(try await harness.members().count == 200)
     }
   }
 
-  @Test("a seed's ceremony: 55 riders, 115 couriers and 465 truck drivers are 635")
+  @Test("the seeds' ceremony: 55 riders, 115 couriers and 465 truck drivers are 635")
   func ceremony() async throws {
     try await Harness.run { harness in
       _ = try await harness.plantTree()

@@ -32,7 +32,7 @@ struct CodeTests {
     return try await harness.client(.partner()).resolveOrganizationCode(request)
   }
 
-  @Test("a code leads to its organization, however it is typed, and its channel is counted")
+  @Test("a code resolves to its organization, however it is typed, and its channel is counted")
   func resolved() async throws {
     try await Harness.run { harness in
       let names = try await harness.plantTree()
@@ -52,7 +52,7 @@ struct CodeTests {
     }
   }
 
-  @Test("the code of a pool that approves first makes nobody a member of it")
+  @Test("the code of a pool that approves first admits nobody at once")
   func poolThatApproves() async throws {
     var configuration = MembersConfiguration()
     configuration.regions = [
@@ -60,7 +60,7 @@ struct CodeTests {
     ]
     try await Harness.run(configuration) { harness in
       let names = try await harness.plantTree()
-      // Both applicants work in Xiangshan; the pool's own region counts.
+      // Both applicants work in Xiangshan; the pool's own region is decisive.
       for (number, pool, state) in [
         (1, "huaibei-pool", EnrollmentState.pending), (2, "xiangshan-pool", .admitted),
       ] {
@@ -79,7 +79,7 @@ struct CodeTests {
     }
   }
 
-  @Test("a code that is malformed, forged, expired or revoked is refused as such")
+  @Test("a malformed, forged, expired or revoked code is refused with its reason")
   func refused() async throws {
     try await Harness.run { harness in
       let names = try await harness.plantTree()
@@ -107,7 +107,7 @@ struct CodeTests {
     }
   }
 
-  @Test("codes are issued for active organizations of the own subtree")
+  @Test("codes are issued for active organizations of the caller's subtree")
   func issued() async throws {
     try await Harness.run { harness in
       let suspended = Tree.row("closed", "quegou", "停用分会", .branch, .basic, "340603") {
@@ -134,7 +134,7 @@ struct CodeTests {
     }
   }
 
-  @Test("a code is rendered as text, link, SVG and PNG, and its link is scanned like its text")
+  @Test("a code is rendered as text, link, SVG and PNG, and its link resolves like its text")
   func rendered() async throws {
     var configuration = MembersConfiguration()
     configuration.codeLink = "https://yijia.example/c/"
@@ -173,7 +173,7 @@ struct CodeTests {
     }
   }
 
-  @Test("without a configured page there is no link, and the QR code holds the text")
+  @Test("without a configured page there is no link, and the QR code contains the text")
   func withoutLink() async throws {
     try await Harness.run { harness in
       let names = try await harness.plantTree()
@@ -199,7 +199,7 @@ struct CodeTests {
     }
   }
 
-  @Test("codes are listed newest first, those that ended without their text")
+  @Test("codes are listed newest first, ended ones without their text")
   func listed() async throws {
     try await Harness.run { harness in
       let names = try await harness.plantTree()
@@ -238,7 +238,7 @@ struct CodeTests {
     }
   }
 
-  @Test("what a scanner may do follows who scans, and the organization's state")
+  @Test("the actions of a scanned code depend on the caller and the organization's state")
   func actions() async throws {
     try await Harness.run { harness in
       let names = try await harness.plantTree()

@@ -20,7 +20,7 @@ struct ConfigurationTests {
     try read.validate()
   }
 
-  @Test("a region states only what differs; a wrong one is named")
+  @Test("a region states only what differs; an invalid one is named")
   func regions() throws {
     let text = """
       enrollments_in_flight: 0
@@ -49,7 +49,7 @@ struct ConfigurationTests {
     }
   }
 
-  @Test("the settings of regions are those of the last start")
+  @Test("region settings are those of the last start")
   func replaced() async throws {
     var configuration = MembersConfiguration()
     configuration.regions = [RegionSetting(regionCode: "340603", poolFirst: true)]

@@ -12,7 +12,7 @@ import YijiaTypeV1
 
 @Suite("Coverage and counters of subtrees")
 struct CoverageRPCTests {
-  @Test("coverage says numerator, denominator, its source and date, and who is missing")
+  @Test("coverage states numerator, denominator, its source and date, and the number missing")
   func coverage() async throws {
     try await Harness.run { harness in
       let names = try await harness.plantTree()
@@ -80,7 +80,7 @@ struct CoverageRPCTests {
     }
   }
 
-  @Test("folded or not, with folds at once and while people come, the figures are the same")
+  @Test("the figures are the same, folded or not, with concurrent folds and enrollments")
   func folds() async throws {
     try await Harness.run { harness in
       let names = try await harness.plantTree()
@@ -98,7 +98,7 @@ struct CoverageRPCTests {
           group.addTask {
             for _ in 0..<8 {
               let fold = CounterFold(database: harness.database, now: harness.clock.now)
-              // Two folds of the same rows: one of them reads again.
+              // Two concurrent folds of the same rows: one of them reads again.
               _ = try await fold.foldOnce()
             }
           }
@@ -129,7 +129,7 @@ struct CoverageRPCTests {
     }
   }
 
-  @Test("a subtree takes its counts along when it moves")
+  @Test("a subtree's counts move with it")
   func moves() async throws {
     try await Harness.run { harness in
       let names = try await harness.plantTree()
@@ -185,7 +185,7 @@ struct CoverageRPCTests {
 }
 
 extension Harness {
-  /// The events of a kind, in the feed's order.
+  /// The events of a kind, in feed order.
   func events(_ kind: String) async throws -> [FeedEvent] {
     try await database.feed(after: .start).filter { $0.kind == kind }
   }

@@ -10,7 +10,7 @@ import YijiaTypeV1
 
 @Suite("Dissolving an organization")
 struct DissolveTests {
-  @Test("live members keep it from being dissolved, or are pooled in the same commit")
+  @Test("live members prevent a dissolution, or are pooled in the same commit")
   func pooling() async throws {
     try await Harness.run { harness in
       let names = try await harness.plantTree()
@@ -59,7 +59,7 @@ struct DissolveTests {
     }
   }
 
-  @Test("applications that wait keep it from being dissolved, and are counted")
+  @Test("waiting applications prevent a dissolution, and are counted")
   func applications() async throws {
     try await Harness.run(ReviewTests.configuration) { harness in
       let names = try await harness.plantTree()
@@ -88,7 +88,7 @@ struct DissolveTests {
     }
   }
 
-  @Test("enrollments beside a dissolution leave nobody in the dissolved organization")
+  @Test("concurrent enrollments leave nobody in the dissolved organization")
   func besideEnrollments() async throws {
     try await Harness.run { harness in
       let names = try await harness.plantTree()

@@ -10,7 +10,7 @@ import YijiaTypeV1
 
 @Suite("Possible duplicates", .timeLimit(.minutes(5)))
 struct DuplicateTests {
-  /// Two members with one phone: the older active in Quegou, the newer pooled.
+  /// Creates two members with one phone: the older active in Quegou, the newer pooled.
   private func pair(
     _ harness: Harness, _ number: Int = 1
   ) async throws -> (older: String, newer: String) {
@@ -24,7 +24,7 @@ struct DuplicateTests {
     return (older.member, newer.member)
   }
 
-  @Test("a merge makes one of two, and its undo loses nothing")
+  @Test("a merge makes one membership of two, and its undo restores both")
   func mergedAndUndone() async throws {
     try await Harness.run { harness in
       let names = try await harness.plantTree()
@@ -92,7 +92,7 @@ struct DuplicateTests {
     ]
   }
 
-  @Test("a pooled record that is merged leaves the pool, and is back in it after the undo")
+  @Test("a pooled record that is merged leaves the pool, and returns to it after the undo")
   func pooled() async throws {
     try await Harness.run { harness in
       _ = try await harness.plantTree()
@@ -103,14 +103,14 @@ struct DuplicateTests {
       #expect(try await harness.poolCases(as: .administrator).isEmpty)
       _ = try await harness.undo(duplicate.name, as: .administrator)
       #expect(try await harness.poolCases(as: .administrator).map(\.member) == [newer])
-      // Judged again, the other way round.
+      // Judged again, with the roles exchanged.
       let two = try await harness.judge(duplicate.name, survivor: "", as: .administrator)
       #expect(two.state == .distinct)
       #expect(try await harness.members().count == 2)
     }
   }
 
-  @Test("only who has both judges, and only what can be merged is")
+  @Test("only clerks whose scope has both records judge, and only mergeable records are merged")
   func refused() async throws {
     try await Harness.run { harness in
       let names = try await harness.plantTree()
@@ -135,7 +135,7 @@ struct DuplicateTests {
     }
   }
 
-  @Test("of judgements at once, over a chain of three, no two contradict each other")
+  @Test("concurrent judgements over a chain of three do not contradict each other")
   func concurrent() async throws {
     try await Harness.run { harness in
       _ = try await harness.plantTree()
@@ -160,7 +160,7 @@ struct DuplicateTests {
         }
         try await group.waitForAll()
       }
-      // Whoever is merged is merged into a live one.
+      // Every merged record is merged into a live one.
       let chained = try await harness.database.read(
         Query<Int>.one(
           """

@@ -9,7 +9,7 @@ import YijiaTypeV1
 
 @Suite("An application becomes one membership")
 struct EnrollmentTests {
-  @Test("a partner is told RECEIVED and nothing of where or whether")
+  @Test("a partner gets RECEIVED and nothing about organization or earlier membership")
   func partnerIsToldNothing() async throws {
     try await Harness.run { harness in
       _ = try await harness.plantTree()
@@ -25,7 +25,7 @@ struct EnrollmentTests {
     }
   }
 
-  @Test("staff are told the member, the organization and the reason, in their language")
+  @Test("staff get the member, the organization and the reason, in their language")
   func staffAreToldTheRoute() async throws {
     try await Harness.run { harness in
       let names = try await harness.plantTree()
@@ -43,7 +43,7 @@ struct EnrollmentTests {
   }
 
   @Test(
-    "the first rule that fits chooses the organization",
+    "the first matching rule chooses the organization",
     arguments: [
       ("freight-union", Route.employerUnion, MembershipState.active),
       ("drivers", .industryFederation, .active), ("quegou-east", .areaUnion, .active),
@@ -75,7 +75,7 @@ struct EnrollmentTests {
     }
   }
 
-  @Test("where no organization and no pool is, the application is refused")
+  @Test("without an organization and a pool the application is refused")
   func noReceiver() async throws {
     try await Harness.run { harness in
       _ = try await harness.plantTree(Tree.rows.filter { !$0.externalID.hasSuffix("-pool") })
@@ -88,7 +88,7 @@ struct EnrollmentTests {
     }
   }
 
-  @Test("staff enroll into their subtree, and into the pool that a level above keeps for them")
+  @Test("staff enroll into their subtree, and into the pool that a level above keeps for it")
   func staffScope() async throws {
     try await Harness.run { harness in
       let names = try await harness.plantTree()
@@ -99,7 +99,7 @@ struct EnrollmentTests {
       #expect(
         try await refusal { try await harness.submit(Applicant.application(2), as: lieshan) }
           == "OUT_OF_SCOPE")
-      // Known or not, it is the same refusal.
+      // The refusal is the same for known and unknown persons.
       _ = try await harness.submit(Applicant.application(3))
       #expect(
         try await refusal { try await harness.submit(Applicant.application(3), as: lieshan) }
@@ -120,7 +120,7 @@ struct EnrollmentTests {
     }
   }
 
-  @Test("every wrong field is named at once")
+  @Test("every invalid field is reported at once")
   func everyWrongField() async throws {
     try await Harness.run { harness in
       _ = try await harness.plantTree()
@@ -149,7 +149,7 @@ struct EnrollmentTests {
     }
   }
 
-  @Test("a person under 16 and an ID of 15 digits are refused by name")
+  @Test("a person under 16 and an ID of 15 digits are refused with their own reasons")
   func personsRefused() async throws {
     try await Harness.run { harness in
       _ = try await harness.plantTree()
@@ -170,7 +170,7 @@ struct EnrollmentTests {
 }
 
 extension Harness {
-  /// Every member, as the administrator lists them.
+  /// Returns every member, as listed for the administrator.
   func members(_ states: [MembershipState] = []) async throws -> [Member] {
     var request = ListMembersRequest()
     request.pageSize = 1_000

@@ -8,7 +8,7 @@ import Testing
 
 @Suite("The feed of events")
 struct EventTests {
-  @Test("a service sees everything in order; a partner its own enrollments, as RECEIVED")
+  @Test("a service gets all events in order; a partner those of its own enrollments, as RECEIVED")
   func views() async throws {
     try await Harness.run { harness in
       _ = try await harness.plantTree()
@@ -35,7 +35,7 @@ struct EventTests {
     }
   }
 
-  @Test("a stream goes on after its cursor, and another's cursor is refused")
+  @Test("a stream continues after its cursor, and another caller's cursor is refused")
   func resumed() async throws {
     try await Harness.run { harness in
       _ = try await harness.plantTree()
@@ -55,7 +55,7 @@ struct EventTests {
     }
   }
 
-  @Test("a stream that waits is told of what comes")
+  @Test("a waiting stream gets new events")
   func followed() async throws {
     try await Harness.run { harness in
       _ = try await harness.plantTree()
@@ -72,7 +72,7 @@ struct EventTests {
 }
 
 extension Harness {
-  /// The events up to the newest, as a caller sees them.
+  /// Returns the events up to the newest that a caller gets.
   func events(
     as caller: Caller, after cursor: String = ""
   ) async throws -> [WatchMemberEventsResponse] {

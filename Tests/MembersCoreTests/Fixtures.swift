@@ -15,7 +15,7 @@ import ServiceKit
 ///                              ├ lieshan   (neither township unions nor a pool)
 ///                              └ huaibei-pool
 enum Tree {
-  /// An employer that freight-union covers.
+  /// Credit code of an employer that freight-union covers.
   static let employerCreditCode = "91350100M000100Y43"
   static let rows: [ImportOrganizationsRequest] = [
     row("nation", "", "中华全国总工会", .regionalFederation, .national, "000000"),
@@ -74,7 +74,7 @@ extension Harness {
     return results
   }
 
-  /// Imports ``Tree/rows``; the resource names by external id.
+  /// Imports ``Tree/rows``; returns the resource names by external id.
   func plantTree(
     _ rows: [ImportOrganizationsRequest] = Tree.rows
   ) async throws -> [String: String] {
@@ -105,7 +105,7 @@ extension Harness {
     return enrollment
   }
 
-  /// Enrolls over the bulk stream; results in the order that they came.
+  /// Enrolls over the bulk stream; returns the results in the order of their arrival.
   func enroll(
     _ applications: [EnrollmentApplication], as caller: Caller = .partner()
   ) async throws -> [EnrollMembersResponse] {
@@ -134,16 +134,16 @@ extension Harness {
   }
 }
 
-/// Something that a test took for granted is not so.
+/// An assumption of a test that does not hold.
 struct Unexpected: Error, CustomStringConvertible {
   let description: String
 
   init(_ description: String) { self.description = description }
 }
 
-/// People who apply. Their IDs are made up, with true checks.
+/// Applicants. Their IDs are invented, with valid check characters.
 enum Applicant {
-  /// The ID of the `number`th person, below 5 million; born from 1990-01-01 on.
+  /// Returns the ID of the `number`th person, below 5 million; born from 1990-01-01 on.
   static func residentID(_ number: Int, region: String = "340603") -> String {
     let birth = ChinaDate(daysSinceEpoch: 7_305 + number % 5_000)
     let digits =
@@ -155,7 +155,7 @@ enum Applicant {
 
   static func phone(_ number: Int) -> String { String(13_800_000_000 + number) }
 
-  /// The application of the `number`th person, a courier who works in Quegou.
+  /// Returns the application of the `number`th person, a courier who works in Quegou.
   static func application(
     _ number: Int, _ change: (inout EnrollmentApplication) -> Void = { _ in }
   ) -> EnrollmentApplication {

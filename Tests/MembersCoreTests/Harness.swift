@@ -10,8 +10,8 @@ import YijiaTypeV1
 
 @testable import MembersCore
 
-/// A members service over a store in a folder of its own, reached through a real channel with the
-/// service's interceptors; only who calls is stated instead of proven.
+/// A members service on a store in a temporary folder, reached through a real channel with the
+/// service's interceptors; only the caller is stated instead of authenticated.
 struct Harness: Sendable {
   let store: TestStore
   let database: any Database
@@ -19,9 +19,9 @@ struct Harness: Sendable {
   let clock: TestClock
   let service: MembersService
 
-  /// Runs `body` with a fresh service on each of the engines, and cleans up.
+  /// Runs `body` with a new service on each engine, and cleans up.
   ///
-  /// - Returns: what the last run returned.
+  /// - Returns: The result of the last run.
   @discardableResult
   static func run<Result>(
     _ configuration: MembersConfiguration = MembersConfiguration(),
@@ -39,7 +39,7 @@ struct Harness: Sendable {
     return result
   }
 
-  /// The same store behind another service, as a replica or after a restart.
+  /// Another service on the same store, as a replica or after a restart.
   private init(_ other: Harness, database: any Database, keys: MembersKeys) {
     (store, clock) = (other.store, other.clock)
     (self.database, self.keys) = (database, keys)
@@ -47,10 +47,10 @@ struct Harness: Sendable {
     service = MembersService(database: database, keys: keys, clock: Clock { clock.now })
   }
 
-  /// Another service over the same store, with other keys.
+  /// Returns another service on the same store, with other keys.
   func sharing(_ keys: MembersKeys) -> Harness { Harness(self, database: database, keys: keys) }
 
-  /// Another service that opened the same store for itself.
+  /// Returns another service that opened the same store itself.
   func replica(_ database: any Database) -> Harness {
     Harness(self, database: database, keys: keys)
   }
@@ -71,7 +71,7 @@ struct Harness: Sendable {
     try await service.prepare()
   }
 
-  /// A client whose calls come from `caller`.
+  /// Returns a client whose calls come from `caller`.
   func client(_ caller: Caller) throws -> MembersServiceClient {
     MembersServiceClient(
       try InProcessChannel(
@@ -79,7 +79,7 @@ struct Harness: Sendable {
         interceptors: [ShownFailure(), StatedCaller(caller: caller)]))
   }
 
-  /// Every byte of the store, for what must not be found in it.
+  /// Returns all bytes of the store, for checks that something is not in it.
   func storedBytes() async throws -> [Data] { try await store.bytes(of: database) }
 }
 
@@ -109,7 +109,7 @@ func hexID(_ number: Int) -> String {
   return String(repeating: "0", count: 32 - digits.count) + digits
 }
 
-/// A clock that stands until it is told otherwise; begins on 2026-11-21, noon in China.
+/// A clock that is set by the test; initially 2026-11-21, noon in China.
 final class TestClock: Sendable {
   private let instant = Mutex(Date(timeIntervalSince1970: 1_795_233_600))
 
@@ -118,8 +118,8 @@ final class TestClock: Sendable {
   func advance(days: Int) { instant.withLock { $0 += Double(days) * 86_400 } }
 }
 
-/// Shows a failure's reason and fields in the status' message, so that a test reads them at a
-/// glance: `INVALID_FIELDS application.phone=INVALID_PHONE`.
+/// Copies a failure's reason and fields into the status message, so that a test can compare them:
+/// `INVALID_FIELDS application.phone=INVALID_PHONE`.
 private struct ShownFailure: ServerInterceptor {
   func intercept(_ context: ServerContext, next: () async throws -> Void) async throws {
     do {
@@ -135,7 +135,7 @@ private struct ShownFailure: ServerInterceptor {
   }
 }
 
-/// What a call was refused with: its reason, and its fields where they are the reason.
+/// Returns the reason with which a call was refused, with the fields if they are the reason.
 func refusal<Result>(_ call: () async throws -> Result) async throws -> String {
   do {
     throw Unexpected("the call was not refused: \(try await call())")
@@ -144,7 +144,7 @@ func refusal<Result>(_ call: () async throws -> Result) async throws -> String {
   }
 }
 
-/// States who calls.
+/// States the caller.
 private struct StatedCaller: ServerInterceptor {
   let caller: Caller
 

@@ -9,14 +9,15 @@ import YijiaTypeV1
 
 @Suite("One person, one live membership")
 struct KnownPersonTests {
-  @Test("64 concurrent applications of one person give one membership")
+  @Test("64 concurrent applications of one person create one membership")
   func concurrentApplications() async throws {
     try await Harness.run { harness in
       _ = try await harness.plantTree()
       let enrollments = try await withThrowingTaskGroup(of: Enrollment.self) { group in
         for index in 0..<64 {
           group.addTask {
-            // Partners and staff, each with a request id of its own; other phones, areas and names.
+            // Partners and staff, each with its own request id, and different phones, areas and
+            // names.
             let application = Applicant.application(1) {
               $0.phone = Applicant.phone(index)
               if index % 3 == 0 { $0.areas?.work = "340604" }
@@ -41,7 +42,7 @@ struct KnownPersonTests {
     }
   }
 
-  @Test("a partner cannot tell a known person from a new one")
+  @Test("a partner cannot distinguish a known person from a new one")
   func neutralToPartners() async throws {
     try await Harness.run { harness in
       _ = try await harness.plantTree()
@@ -58,13 +59,13 @@ struct KnownPersonTests {
       known.name = ""
       new.name = ""
       #expect(known == new)
-      // What would refuse a new person refuses a known one too.
+      // Whatever would refuse a new person refuses a known one too.
       let nowhere = Applicant.application(1) { $0.areas?.work = "110101" }
       #expect(try await refusal { try await harness.submit(nowhere) } == "NO_RECEIVER")
     }
   }
 
-  @Test("staff in scope are shown the member that there is; staff elsewhere are not")
+  @Test("staff in scope get the existing member; staff elsewhere do not")
   func existingMember() async throws {
     try await Harness.run { harness in
       let names = try await harness.plantTree()
@@ -84,7 +85,7 @@ struct KnownPersonTests {
   }
 
   @Test(
-    "a closed membership is refused to staff, and not told to a partner",
+    "a closed membership is refused to staff, and hidden from a partner",
     arguments: [MembershipState.expelled, .deceased])
   func closed(state: MembershipState) async throws {
     try await Harness.run { harness in
@@ -108,7 +109,7 @@ struct KnownPersonTests {
     }
   }
 
-  @Test("who left comes back with the first join date and the same number")
+  @Test("a member who left returns with the first join date and the same number")
   func revived() async throws {
     try await Harness.run { harness in
       let names = try await harness.plantTree()
@@ -130,7 +131,7 @@ struct KnownPersonTests {
     }
   }
 
-  @Test("one phone on two IDs enrolls both and opens one case")
+  @Test("one phone on two IDs enrolls both and opens one duplicate case")
   func sharedPhone() async throws {
     try await Harness.run { harness in
       _ = try await harness.plantTree()
@@ -160,7 +161,7 @@ struct KnownPersonTests {
     }
   }
 
-  @Test("where the region approves first, the application waits and a second one is held")
+  @Test("in a region that approves first, the application waits and a second one is held")
   func approveFirst() async throws {
     var configuration = MembersConfiguration()
     configuration.regions = [
@@ -181,7 +182,7 @@ struct KnownPersonTests {
 }
 
 extension Harness {
-  /// Whether the counters of the whole tree say what a recount says.
+  /// Whether the counters of the whole tree agree with a recount.
   func countsAgree() async throws -> Bool {
     let all = PathRange(subtreeOf: "")
     let days = 0...1_000_000

@@ -10,7 +10,7 @@ import YijiaTypeV1
 
 @Suite("What lists and counts are asked for is bounded")
 struct ListFilterTests {
-  @Test("a filter takes each known value once, and refuses every other by its place")
+  @Test("a filter accepts each known value once, and refuses every other by its position")
   func filters() async throws {
     try await Harness.run(on: [.sqlite]) { harness in
       let names = try await harness.plantTree()
@@ -31,7 +31,7 @@ struct ListFilterTests {
 
   private typealias Call = (MembersServiceClient) async throws -> Void
 
-  /// A list each, whose second value is none of the enumeration, with the field's name.
+  /// Returns a list call for each filter, with an unknown second value and the field's name.
   private static func wrong(list: String) -> [(field: String, call: Call)] {
     [
       (
@@ -81,7 +81,7 @@ struct ListFilterTests {
     ]
   }
 
-  @Test("counts by campaign are so many rows at most, and say what to do about it")
+  @Test("counts by campaign have a row limit, and the refusal says what to do")
   func campaigns() async throws {
     try await Harness.run { harness in
       _ = try await harness.plantTree()

@@ -5,8 +5,8 @@ import Testing
 
 @testable import MembersCore
 
-/// Of two persons who look like one the second opens a case, also where neither was there yet when
-/// the other was decided.
+/// Of two similar persons, the second opens a case, even if neither was stored when the other was
+/// decided.
 @Suite("Look-alikes at the same moment")
 struct LookAlikeTests {
   enum Likeness: CaseIterable {
@@ -20,7 +20,7 @@ struct LookAlikeTests {
       }
     }
 
-    /// One of the two of a pair.
+    /// Returns the application of one person of a pair.
     func application(_ pair: Int, isSecond: Bool) -> EnrollmentApplication {
       // Birth dates repeat after 5,000 persons.
       let other = self == .phone ? pair + 1_000 : pair + 5_000
@@ -33,7 +33,7 @@ struct LookAlikeTests {
     }
   }
 
-  @Test("who come together open one case a pair, every time", arguments: Likeness.allCases)
+  @Test("concurrent applications open exactly one case per pair", arguments: Likeness.allCases)
   func together(likeness: Likeness) async throws {
     try await Harness.run { harness in
       _ = try await harness.plantTree()
@@ -42,7 +42,7 @@ struct LookAlikeTests {
   }
 
   @Test(
-    "who come to two replicas open one case a pair, every time",
+    "concurrent applications to two replicas open exactly one case per pair",
     .enabled(if: Engine.allCases.contains(.postgres), "a SQLite file has one process"),
     arguments: Likeness.allCases)
   func apart(likeness: Likeness) async throws {
@@ -54,7 +54,7 @@ struct LookAlikeTests {
     }
   }
 
-  /// All pairs at the same moment, one of each at either service.
+  /// Submits all pairs concurrently, one person of each to either service.
   private static func expectCases(
     _ likeness: Likeness, at first: Harness, _ second: Harness
   ) async throws {

@@ -11,7 +11,7 @@ import YijiaTypeV1
 
 @Suite("Members are found, masked, and shown in full only on the record")
 struct MemberTests {
-  @Test("a member is read masked, within the caller's subtree only")
+  @Test("a member is returned masked, within the caller's subtree only")
   func masked() async throws {
     try await Harness.run { harness in
       let names = try await harness.plantTree()
@@ -42,7 +42,7 @@ struct MemberTests {
     }
   }
 
-  @Test("lists go in order of member number, page by page, by subtree, group and state")
+  @Test("lists are in order of member number, paged, by subtree, group and state")
   func listed() async throws {
     try await Harness.run { harness in
       let names = try await harness.plantTree()
@@ -88,7 +88,7 @@ struct MemberTests {
     }
   }
 
-  @Test("both ways to read a subtree give the same page")
+  @Test("both query plans for a subtree return the same page")
   func bothPlans() async throws {
     try await Harness.run { harness in
       let names = try await harness.plantTree()
@@ -128,7 +128,7 @@ struct MemberTests {
     }
   }
 
-  @Test("a reveal is in the audit log before the data is out, and a replay says the same")
+  @Test("a reveal is audited before the data are returned, and a replay returns the same")
   func revealed() async throws {
     try await Harness.run { harness in
       let names = try await harness.plantTree()
@@ -167,7 +167,7 @@ struct MemberTests {
     }
   }
 
-  @Test("a member's own code is found by services, by its SHA-256 in the feed too")
+  @Test("a member's own code is resolved for services, by its SHA-256 in the feed too")
   func code() async throws {
     try await Harness.run { harness in
       _ = try await harness.plantTree()

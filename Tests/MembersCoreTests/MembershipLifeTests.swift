@@ -12,7 +12,7 @@ import YijiaTypeV1
 
 @Suite("The life of a membership")
 struct MembershipLifeTests {
-  @Test("retained, restored, left and revived: the log tells it, the counters follow")
+  @Test("retained, restored, left and revived: the log has each change, the counters follow")
   func life() async throws {
     try await Harness.run { harness in
       let names = try await harness.plantTree()
@@ -51,7 +51,7 @@ struct MembershipLifeTests {
     }
   }
 
-  @Test("who is expelled or dead is no member any more, and nothing brings them back")
+  @Test("an expelled or dead person is not a member, and nothing restores the membership")
   func ended() async throws {
     try await Harness.run { harness in
       _ = try await harness.plantTree()
@@ -72,7 +72,7 @@ struct MembershipLifeTests {
     }
   }
 
-  @Test("only staff in whose subtree a member is, and the member, act for a member")
+  @Test("only staff of the member's subtree, and the member, act for a member")
   func scope() async throws {
     try await Harness.run { harness in
       let names = try await harness.plantTree()
@@ -97,7 +97,7 @@ struct MembershipLifeTests {
     }
   }
 
-  @Test("an update changes what its mask names, and needs the etag that was read")
+  @Test("an update changes the fields of its mask, and needs the current etag")
   func updated() async throws {
     try await Harness.run { harness in
       _ = try await harness.plantTree()
@@ -144,7 +144,7 @@ struct MembershipLifeTests {
     }
   }
 
-  @Test("of many ways to end a membership at once, each tried twice, one happens")
+  @Test("of many concurrent ways to end a membership, each tried twice, one succeeds")
   func concurrentEnds() async throws {
     try await Harness.run { harness in
       _ = try await harness.plantTree()
@@ -168,7 +168,7 @@ struct MembershipLifeTests {
           }
           return try await group.reduce(into: []) { $0 += [$1].compactMap { $0 } }
         }
-        // The one that happened, and its retry.
+        // The one that succeeded, and its retry.
         #expect(done.count == 2)
         #expect(Set(done).count == 1)
         #expect(try await harness.log(of: member, as: .administrator).count == 2)

@@ -12,12 +12,12 @@ import YijiaTypeV1
 
 @Suite("Records that are merged, and what leads to them", .timeLimit(.minutes(5)))
 struct MergedRecordTests {
-  /// A record with two others of the same person, which were merged into it one after the other.
+  /// A record into which two others of the same person were merged one after the other.
   private struct Merged {
     let survivor: String
-    /// The judgement that merged the one that joined five days before the survivor.
+    /// The judgement that merged the record that joined five days before the survivor.
     let first: String
-    /// The one that merged the one that joined seven days before.
+    /// The judgement that merged the record that joined seven days before.
     let second: String
     /// Day on which the last of the two joined.
     let day: Int
@@ -62,7 +62,8 @@ struct MergedRecordTests {
     return Merged(survivor: survivor, first: names[0], second: names[1], day: day)
   }
 
-  @Test("whichever merge is undone first, the join day is the earliest of what is still merged")
+  @Test(
+    "whichever merge is undone first, the join date is the earliest of the records still merged")
   func joinDays() async throws {
     try await Harness.run { harness in
       _ = try await harness.plantTree()
@@ -90,7 +91,7 @@ struct MergedRecordTests {
     }
   }
 
-  @Test("who is erased while a merge is undone, or an absence reported, stays erased")
+  @Test("a person erased during an undo of a merge, or an away report, stays erased")
   func erasedBeside() async throws {
     try await Harness.run { harness in
       _ = try await harness.plantTree()
@@ -120,7 +121,7 @@ struct MergedRecordTests {
     }
   }
 
-  @Test("a record whose union was dissolved while it was merged comes back in the pool")
+  @Test("a record whose union was dissolved while it was merged returns to the pool")
   func dissolvedMeanwhile() async throws {
     try await Harness.run { harness in
       let names = try await harness.plantTree()

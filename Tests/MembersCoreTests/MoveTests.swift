@@ -20,7 +20,7 @@ struct MoveTests {
     }
   }
 
-  @Test("who is routed again keeps a wish for elsewhere, and one for there ends")
+  @Test("a re-routed member keeps a transfer to elsewhere; one to the new union is cancelled")
   func rerouting() async throws {
     try await Harness.run { harness in
       let names = try await harness.plantTree(
@@ -45,7 +45,7 @@ struct MoveTests {
       #expect(try await harness.transfer(there.name).state == .cancelled)
       #expect(try await harness.transfer(away.name).state == .requested)
       #expect(try await harness.openTransfers() == 1)
-      // What went on is decided from where the member is now.
+      // The remaining transfer is decided from the member's new union.
       let receiving = Caller.staff(elsewhere, role: .clerk)
       let accepted = try await harness.accept(away.name, as: receiving)
       #expect(accepted.transfer?.fromOrganization == drivers)
@@ -55,7 +55,7 @@ struct MoveTests {
     }
   }
 
-  @Test("a formed union takes who waits in a pool too; the case ends, and a wish to go there")
+  @Test("a formed union takes pooled people too; their case and a transfer to it end")
   func forming() async throws {
     var configuration = MembersConfiguration()
     configuration.regions = [RegionSetting(regionCode: "340603", unitThreshold: 3)]
@@ -83,14 +83,14 @@ struct MoveTests {
       let cases = try await harness.poolCases(as: .administrator) { $0.states = [.closed] }
       #expect(cases.map(\.member) == [pooled.member])
       #expect(try await harness.poolCases(as: .administrator).isEmpty)
-      // They have their union: in the township nobody counts them anew.
+      // They have a union now, so the township does not count them again.
       try await harness.service.foldUnits()
       #expect(try await harness.units([.counting, .triggered]).isEmpty)
       #expect(try await harness.countsAgree())
     }
   }
 
-  @Test("transfers asked for and decided while a union is formed leave nobody in none or two")
+  @Test("transfers requested and decided while a union is formed leave nobody in none or two")
   func race() async throws {
     var configuration = MembersConfiguration()
     configuration.regions = [RegionSetting(regionCode: "340603", unitThreshold: 3)]
@@ -140,13 +140,13 @@ extension Harness {
     return try await client(.administrator).getTransfer(request).transfer ?? Transfer()
   }
 
-  /// Rows of the table that keeps a member's transfers to one.
+  /// The rows of the table that limits a member to one open transfer.
   fileprivate func openTransfers() async throws -> Int {
     try await database.read(
       Query<Int>.one("SELECT count(*) AS n FROM open_transfers") { try $0.int("n") })
   }
 
-  /// Counts the units, and forms the union of the one that is large enough: the people who moved.
+  /// Folds the units, and forms the union of the one above the threshold; returns the people moved.
   fileprivate func form(_ union: String) async throws -> Int64 {
     try await service.foldUnits()
     let client = try client(.administrator)

@@ -12,7 +12,7 @@ import YijiaTypeV1
 
 @Suite("What happens to organizations")
 struct OrganizationChangeTests {
-  @Test("a founded organization receives nobody until another administrator approves it")
+  @Test("a new organization receives nobody until another administrator approves it")
   func founding() async throws {
     try await Harness.run { harness in
       let names = try await harness.plantTree()
@@ -56,7 +56,7 @@ struct OrganizationChangeTests {
     }
   }
 
-  @Test("a founding that does not fit is refused with every wrong field, or with its reason")
+  @Test("an invalid new organization is refused with every invalid field, or with its reason")
   func foundingRefused() async throws {
     try await Harness.run { harness in
       let names = try await harness.plantTree()
@@ -91,7 +91,7 @@ struct OrganizationChangeTests {
     }
   }
 
-  @Test("an update changes what its mask names, from the etag that was seen")
+  @Test("an update changes the fields of its mask, from the given etag")
   func update() async throws {
     try await Harness.run { harness in
       let names = try await harness.plantTree()
@@ -114,14 +114,14 @@ struct OrganizationChangeTests {
       #expect(updated?.industryGroup == "")
       #expect(updated?.regionCode == "340603")
       #expect(updated?.etag == "v2")
-      // Its employer is routed to it no more.
+      // Its former employer is not routed to it any more.
       let enrollment = try await harness.submit(
         Applicant.application(1) {
           $0.labourRelation = .clear
           $0.employerCreditCode = Tree.employerCreditCode
         }, as: .administrator)
       #expect(enrollment.organization == names["quegou"])
-      // The first reply again, then a stale etag, then fields that are wrong.
+      // The first reply again, then a stale etag, then invalid fields.
       #expect(try await admin.updateOrganization(request).organization == updated)
       request.requestID = UUID().uuidString
       #expect(
@@ -201,7 +201,7 @@ struct OrganizationChangeTests {
     }
   }
 
-  @Test("a list shows those directly below one")
+  @Test("a list returns the children of an organization")
   func children() async throws {
     try await Harness.run { harness in
       let names = try await harness.plantTree()

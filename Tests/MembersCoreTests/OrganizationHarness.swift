@@ -6,7 +6,7 @@ import Storage
 
 @testable import MembersCore
 
-/// What administrators do to organizations, in a line each.
+/// The operations of administrators on organizations, in one line each.
 extension Harness {
   func organization(_ name: String) async throws -> Organization {
     var request = GetOrganizationRequest()
@@ -88,8 +88,9 @@ extension Harness {
     return try await client(caller).moveOrganization(request).organization
   }
 
-  /// What is wrong with the tree: rings, paths that are not the parents', counts of children, and
-  /// live members of dissolved organizations, or of such as stand below one.
+  /// Returns the inconsistencies of the tree: cycles, paths that do not extend the parent's, wrong
+  /// numbers of children, and live members of dissolved organizations or undissolved organizations
+  /// below them.
   func wrongs() async throws -> [String] {
     struct Node: Sendable {
       var parent: String?

@@ -9,7 +9,7 @@ import YijiaTypeV1
 
 @Suite("Streams of organizations")
 struct OrganizationStreamTests {
-  @Test("what is exported can be imported elsewhere, and is the same tree")
+  @Test("an exported tree can be imported elsewhere, and is the same tree")
   func export() async throws {
     try await Harness.run { harness in
       let more = (0..<1_200).map {
@@ -31,7 +31,7 @@ struct OrganizationStreamTests {
           $0.takesIndividuals = row.organization?.takesIndividuals ?? false
         }
       }
-      // The same content again: nothing is in conflict, and nothing comes before its parent.
+      // The same content again: there are no conflicts, and every parent comes before its children.
       #expect(try await harness.plantTree(rows) == names)
       let xiangshan = Caller.staff(names["xiangshan"] ?? "", role: .viewer)
       #expect(try await harness.export(as: xiangshan).count == 6 + more.count)
@@ -41,7 +41,7 @@ struct OrganizationStreamTests {
     }
   }
 
-  @Test("a watcher has the tree as it is, then each change, and goes on from a cursor")
+  @Test("a watcher gets the current tree, then each change, and continues from a cursor")
   func watch() async throws {
     try await Harness.run { harness in
       let names = try await harness.plantTree()
@@ -53,13 +53,14 @@ struct OrganizationStreamTests {
       let cursor = first.last?.cursor ?? ""
       #expect(try await harness.watch(as: huaibei, after: cursor) == [])
 
-      // Inside: the one that moved. Out of it: gone. Into it again: with all below it.
+      // Moved within the subtree: changed. Moved out of it: gone. Moved into it: with all below.
       try await harness.move(names["quegou"] ?? "", below: names["lieshan"] ?? "")
       try await harness.suspend(names["drivers"] ?? "")
       try await harness.move(names["quegou"] ?? "", below: names["anhui"] ?? "")
       try await harness.move(names["quegou"] ?? "", below: names["huaibei"] ?? "")
       let changes = try await harness.watch(as: huaibei, after: cursor)
-      // What is said is as it is now, so that the first three words are late and the last is true.
+      // An event reports the current state, so the first three are outdated and the last is
+      // accurate.
       let said = changes.map { response -> String in
         switch response.change {
         case .organization(let organization)?: "\(organization.externalID) \(organization.etag)"
@@ -79,7 +80,7 @@ struct OrganizationStreamTests {
     }
   }
 
-  @Test("who watches while it happens is told: changed, gone, and come with all below")
+  @Test("a live watcher gets the events changed, gone, and moved in with all below")
   func follow() async throws {
     try await Harness.run { harness in
       let names = try await harness.plantTree()

@@ -9,7 +9,7 @@ import YijiaTypeV1
 
 @Suite("The tree of organizations")
 struct OrganizationTests {
-  @Test("an imported tree is read and listed, with paths as in the rows")
+  @Test("an imported tree can be read and listed, with paths as in the rows")
   func imported() async throws {
     try await Harness.run { harness in
       let names = try await harness.plantTree()
@@ -33,7 +33,7 @@ struct OrganizationTests {
     }
   }
 
-  @Test("lists are paged in order of external id, and a token holds for its own list only")
+  @Test("lists are paged in order of external id, and a token is valid for its own list only")
   func paged() async throws {
     try await Harness.run { harness in
       let names = try await harness.plantTree()
@@ -59,7 +59,7 @@ struct OrganizationTests {
     }
   }
 
-  @Test("both ways to read a subtree give the same page")
+  @Test("both query plans for a subtree return the same page")
   func bothPlans() async throws {
     try await Harness.run { harness in
       let names = try await harness.plantTree()
@@ -98,7 +98,7 @@ struct OrganizationTests {
     }
   }
 
-  @Test("rows are refused one by one, each with its reason, and the stream goes on")
+  @Test("rows are refused individually, each with its reason, and the stream continues")
   func refusedRows() async throws {
     try await Harness.run { harness in
       _ = try await harness.plantTree()
@@ -127,7 +127,7 @@ struct OrganizationTests {
     }
   }
 
-  @Test("administrators import within their own subtree; roots only who has the whole tree")
+  @Test("administrators import within their own subtree; roots only with the whole tree")
   func scope() async throws {
     try await Harness.run { harness in
       let names = try await harness.plantTree()
@@ -142,7 +142,7 @@ struct OrganizationTests {
     }
   }
 
-  @Test("the first root may come from any administrator")
+  @Test("the first root may be imported by any administrator")
   func firstRoot() async throws {
     try await Harness.run { harness in
       let somebody = Caller.staff("organizations/\(hexID(7))")
@@ -152,13 +152,13 @@ struct OrganizationTests {
     }
   }
 
-  @Test("a tree of 2,000 organizations goes in, parents before children")
+  @Test("a tree of 2,000 organizations is imported, parents before children")
   func large() async throws {
     try await Harness.run { harness in
       _ = try await harness.plantTree()
       var rows: [ImportOrganizationsRequest] = []
       for index in 0..<2_000 {
-        // Each tenth is a parent, and its children follow at once.
+        // Every tenth is a parent, followed by its children.
         let parent = index % 10 == 0 ? "xiangshan" : "unit-\(index / 10 * 10)"
         rows.append(
           Tree.row("unit-\(index)", parent, "基层工会 \(index)", .branch, .basic, "340603"))
@@ -171,7 +171,7 @@ struct OrganizationTests {
 }
 
 extension ImportOrganizationsResponse {
-  /// The reason that the row was refused for; nil where it was stored.
+  /// The reason with which the row was refused; nil where it was stored.
   var refusal: String? {
     if case .error(let error)? = result { error.reason } else { nil }
   }

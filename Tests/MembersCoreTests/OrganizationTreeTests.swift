@@ -7,10 +7,10 @@ import YijiaTypeV1
 
 @testable import MembersCore
 
-/// Invariant 5: the tree has no ring, and nobody is a live member of a dissolved organization.
+/// Invariant: the tree has no cycle, and nobody is a live member of a dissolved organization.
 @Suite("Moving and dissolving organizations")
 struct OrganizationTreeTests {
-  @Test("a subtree moves in one step, with its members, its scope and its counts")
+  @Test("a subtree moves atomically, with its members, its scope and its counts")
   func move() async throws {
     try await Harness.run { harness in
       let names = try await harness.plantTree()
@@ -20,7 +20,7 @@ struct OrganizationTreeTests {
       let moved = try await harness.move(quegou, below: lieshan, etag: "v1")
       #expect(moved?.parent == lieshan)
       #expect(moved?.etag == "v2")
-      // What stands below comes along, and did not change itself.
+      // The descendants move along without being changed themselves.
       #expect(try await harness.organization(before.name) == before)
       #expect(try await harness.organization(lieshan).childCount == 1)
       #expect(try await harness.organization(names["xiangshan"] ?? "").childCount == 3)
@@ -43,7 +43,7 @@ struct OrganizationTreeTests {
     }
   }
 
-  @Test("a move that does not fit is refused with its reason")
+  @Test("an invalid move is refused with its reason")
   func moveRefused() async throws {
     try await Harness.run { harness in
       let names = try await harness.plantTree()
@@ -69,7 +69,7 @@ struct OrganizationTreeTests {
           try await harness.move(
             names["quegou"] ?? "", below: names["lieshan"] ?? "", etag: "v7")
         } == "ETAG_MISMATCH")
-      // Where it stands already: nothing changes.
+      // Moved to its current parent: nothing changes.
       let same = try await harness.move(names["quegou"] ?? "", below: names["xiangshan"] ?? "")
       #expect(same?.etag == "v1")
       try await harness.dissolve(names["lieshan"] ?? "")
@@ -89,7 +89,7 @@ struct OrganizationTreeTests {
             .jointUnion, .basic, "340603")
         }
       }
-      // Huaibei is the third level: nine more are twelve; four below the twelfth are sixteen.
+      // Huaibei is on level three: nine more are twelve; four below the twelfth are sixteen.
       let names = try await harness.plantTree(
         Tree.rows + chain("a", 9, below: "huaibei") + chain("b", 5, below: "huaibei"))
       #expect(
@@ -103,7 +103,7 @@ struct OrganizationTreeTests {
     }
   }
 
-  @Test("concurrent moves, foundings and dissolutions leave a tree: no ring, no lost path")
+  @Test("concurrent moves, creations and dissolutions leave a tree without cycles or wrong paths")
   func concurrentMoves() async throws {
     try await Harness.run { harness in
       let unions = (0..<12).map {
@@ -145,7 +145,7 @@ struct OrganizationTreeTests {
     }
   }
 
-  @Test("two that are moved below each other at once make no ring")
+  @Test("two concurrent moves below each other form no cycle")
   func mutualMoves() async throws {
     try await Harness.run { harness in
       let rows = ["a", "b"].flatMap { name in

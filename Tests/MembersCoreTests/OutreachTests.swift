@@ -28,7 +28,7 @@ struct OutreachTests {
     return row
   }
 
-  @Test("who is no member is kept once, masked, contacted, and JOINED as soon as they join")
+  @Test("a non-member is stored once, masked, contacted, and JOINED on joining")
   func life() async throws {
     try await Harness.run { harness in
       let names = try await harness.plantTree()
@@ -85,7 +85,7 @@ struct OutreachTests {
     }
   }
 
-  @Test("nothing of a list is readable in the store; who is erased is in no list any more")
+  @Test("nothing of a list is readable in the store; an erased person is in no list")
   func secrecy() async throws {
     try await Harness.run { harness in
       let names = try await harness.plantTree()
@@ -107,7 +107,7 @@ struct OutreachTests {
     }
   }
 
-  @Test("keys are renewed beside it, and nobody comes twice under two keys")
+  @Test("keys are renewed concurrently, and nobody is stored twice under two keys")
   func renewal() async throws {
     try await Harness.run { root in
       let rings = try UpkeepTests.Rings(root)
@@ -132,7 +132,7 @@ struct OutreachTests {
     }
   }
 
-  @Test("nobody comes twice while replicas take up a new key at different moments")
+  @Test("nobody is stored twice while replicas load a new key at different times")
   func replicas() async throws {
     try await Harness.run { root in
       let rings = try UpkeepTests.Rings(root)
@@ -146,14 +146,14 @@ struct OutreachTests {
       #expect(try await older.fill(list, [Self.row(1), Self.row(2)], as: chief) == 1)
       _ = try await newer.service.renewKeys(report: UpkeepTests.quiet)
       #expect(try await older.fill(list, [Self.row(1), Self.row(2)], as: chief) == 0)
-      // What a replica erases is erased under every key.
+      // A person erased by one replica is erased under every key.
       let member = try await older.submit(Applicant.application(1), as: .administrator).member
       _ = try await older.erase(member, as: .member(member))
       #expect(try await newer.progress(list, as: chief) == [.open: 1])
     }
   }
 
-  @Test("rosters compared at once keep everybody once, and a list closed meanwhile stays closed")
+  @Test("concurrent comparisons store everybody once, and a list closed meanwhile stays closed")
   func race() async throws {
     try await Harness.run { harness in
       let names = try await harness.plantTree()
@@ -197,7 +197,7 @@ extension Harness {
     return try await client(caller).createOutreachList(request).outreachList?.name ?? ""
   }
 
-  /// Compares a roster with a list to keep who is no member: how many were added.
+  /// Compares a roster with an outreach list; returns how many people were added.
   func fill(
     _ list: String, _ rows: [RosterRow], as caller: Caller
   ) async throws -> Int64 {

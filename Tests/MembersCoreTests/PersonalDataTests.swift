@@ -11,7 +11,7 @@ import YijiaTypeV1
 
 @Suite("A person's own data", .timeLimit(.minutes(5)))
 struct PersonalDataTests {
-  @Test("every input in every state of a correction does what the table says")
+  @Test("every input in every state of a correction has the result of the table")
   func correctionStates() {
     let table: [(CorrectionState, [CorrectionState?])] = [
       (.unspecified, [nil, nil, nil]), (.requested, [.accepted, .declined, .cancelled]),
@@ -32,7 +32,7 @@ struct PersonalDataTests {
     }
   }
 
-  @Test("a member reads their own membership, of a merged record the survivor's")
+  @Test("a member reads their own membership; of a merged record, the survivor's")
   func own() async throws {
     try await Harness.run { harness in
       let names = try await harness.plantTree()
@@ -58,7 +58,7 @@ struct PersonalDataTests {
     }
   }
 
-  @Test("a correction that is accepted changes the data and what the person is found by")
+  @Test("an accepted correction changes the data and the look-up hashes")
   func corrected() async throws {
     try await Harness.run { harness in
       _ = try await harness.plantTree()
@@ -85,7 +85,7 @@ struct PersonalDataTests {
         let found = try await harness.client(.administrator).listMembers(request).members
         #expect(found.count == count)
       }
-      // The resident ID of before is free; that of another person is not to be had.
+      // The former resident ID is free; that of another person is not available.
       let other = try await harness.submit(Applicant.application(1), as: .administrator).member
       #expect(other != member)
       let taken = try await harness.correct(data, as: .member(other))
@@ -103,7 +103,7 @@ struct PersonalDataTests {
     }
   }
 
-  @Test("the resident ID of a record that is merged into one's own stays that record's")
+  @Test("the resident ID of a record merged into one's own stays that record's")
   func correctedToMerged() async throws {
     try await Harness.run { harness in
       _ = try await harness.plantTree()
@@ -128,7 +128,7 @@ struct PersonalDataTests {
     }
   }
 
-  @Test("of corrections asked for at once, each twice, one is open")
+  @Test("of concurrent correction requests, each sent twice, one is open")
   func concurrentCorrections() async throws {
     try await Harness.run { harness in
       _ = try await harness.plantTree()
@@ -155,7 +155,7 @@ struct PersonalDataTests {
     }
   }
 
-  @Test("an export has all of a person's data, and is in the audit log before it leaves")
+  @Test("an export has all of a person's data, and is audited before it is returned")
   func exported() async throws {
     try await Harness.run { harness in
       let names = try await harness.plantTree()
@@ -210,7 +210,7 @@ struct PersonalDataTests {
     }
   }
 
-  @Test("who is erased leaves a tombstone that nothing leads to, and may join as somebody new")
+  @Test("an erased person leaves a tombstone that nothing leads to, and may join as a new person")
   func erased() async throws {
     try await Harness.run { harness in
       let names = try await harness.plantTree()
@@ -268,7 +268,7 @@ struct PersonalDataTests {
     }
   }
 
-  @Test("a correction and an erasure leave no hash of a key that only other replicas took up")
+  @Test("a correction and an erasure leave no hash under a key that only other replicas loaded")
   func newerKeys() async throws {
     try await Harness.run { root in
       let rings = try UpkeepTests.Rings(root)
@@ -304,7 +304,7 @@ struct PersonalDataTests {
     }
   }
 
-  @Test("who is erased while they apply again is somebody new")
+  @Test("a person erased during another application is a new person")
   func erasedMeanwhile() async throws {
     try await Harness.run { harness in
       _ = try await harness.plantTree()
@@ -320,7 +320,7 @@ struct PersonalDataTests {
     }
   }
 
-  @Test("erasures, corrections and renewals of keys at once leave nothing of an erased person")
+  @Test("concurrent erasures, corrections and key renewals leave nothing of an erased person")
   func concurrentErasures() async throws {
     try await Harness.run { root in
       let rings = try UpkeepTests.Rings(root)
@@ -328,7 +328,7 @@ struct PersonalDataTests {
       _ = try await harness.plantTree()
       for number in 1...4 {
         if number == 2 {
-          // From here on everything is sealed and hashed anew, beside what goes on.
+          // From here on everything is re-encrypted and rehashed concurrently.
           for ring in ["fields", "hashes"] {
             try rings.change(ring) { $0.adding(at: harness.clock.now) }
           }

@@ -14,7 +14,7 @@ struct PhoneMembersTests {
     return try await harness.client(.service("gateway")).findPhoneMembers(request).members
   }
 
-  @Test("a phone leads to every live member that has it, and to nobody else")
+  @Test("a phone returns every live member that has it, and nobody else")
   func live() async throws {
     try await Harness.run { harness in
       _ = try await harness.plantTree()
@@ -34,7 +34,7 @@ struct PhoneMembersTests {
     }
   }
 
-  @Test("what is no phone is refused, and is not told back")
+  @Test("an invalid phone is refused, and not repeated in the error")
   func hostile() async throws {
     try await Harness.run(on: [.sqlite]) { harness in
       for text in ["", "1380013800", "' OR 1 = 1 --", String(repeating: "1", count: 10_000)] {

@@ -11,12 +11,12 @@ import YijiaTypeV1
 
 @Suite("The holding pool", .timeLimit(.minutes(5)))
 struct PoolTests {
-  /// Works in a county that has nothing but its pool.
+  /// Returns an applicant who works in a county that has nothing but its pool.
   static func pooled(_ number: Int) -> EnrollmentApplication {
     Applicant.application(number) { $0.areas?.work = "340603" }
   }
 
-  @Test("of two pools of one region each has its own custodian, also where both are asked at once")
+  @Test("two pools of one region have their own custodians, also when read together")
   func custodians() async throws {
     try await Harness.run { harness in
       let id = String(try await harness.plantTree()["xiangshan-pool", default: ""].suffix(32))
@@ -88,7 +88,7 @@ struct PoolTests {
     }
   }
 
-  @Test("a case is dispatched once, whoever tries at the same time, and every member placed once")
+  @Test("concurrent dispatches assign a case once, and place every member once")
   func dispatchedOnce() async throws {
     try await Harness.run { harness in
       let names = try await harness.plantTree()
@@ -115,7 +115,7 @@ struct PoolTests {
       }
       #expect(won.count == 12, "six, each with its retry")
       #expect(Set(won).count == 6)
-      // The receiver confirms while the member leaves: one of both, never half of each.
+      // The receiver confirms while the member leaves: one of the two happens, never half of each.
       try await withThrowingTaskGroup(of: Void.self) { group in
         for assigned in Set(won) {
           group.addTask {
@@ -134,7 +134,7 @@ struct PoolTests {
     }
   }
 
-  @Test("many cases are dispatched in a stream, a result a row")
+  @Test("many cases are dispatched in a stream, with a result per row")
   func dispatched() async throws {
     try await Harness.run { harness in
       let names = try await harness.plantTree()
@@ -170,7 +170,7 @@ struct PoolTests {
     }
   }
 
-  @Test("from the day after it was due a case goes up one level, once, and has a new due day")
+  @Test("from the day after its due day a case is escalated one level, once, with a new due day")
   func escalated() async throws {
     var configuration = MembersConfiguration()
     configuration.regions = [
@@ -204,7 +204,7 @@ struct PoolTests {
     }
   }
 
-  @Test("who is pooled because the union is dissolved has a case; transfers to it are cancelled")
+  @Test("members pooled by a dissolution have a case; transfers to the union are cancelled")
   func dissolved() async throws {
     try await Harness.run { harness in
       let names = try await harness.plantTree()
@@ -231,7 +231,7 @@ struct PoolTests {
     }
   }
 
-  @Test("cases are listed page by page in the order in which they are due, within the subtree")
+  @Test("cases are listed page by page in order of due date, within the subtree")
   func listed() async throws {
     try await Harness.run { harness in
       let names = try await harness.plantTree()

@@ -1,7 +1,7 @@
 import Storage
 import Synchronization
 
-/// A store on which something happens between the decision of the first write and its commit.
+/// A store that runs an action between the decision of the first write and its commit.
 final class RacingDatabase: Database {
   private let base: any Database
   private let interlude: Mutex<(@Sendable () async throws -> Void)?>

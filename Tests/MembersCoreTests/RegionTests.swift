@@ -7,7 +7,7 @@ import YijiaTypeV1
 
 @Suite("Regions")
 struct RegionTests {
-  @Test("every region in force stands below another one in force, up to 34 provinces")
+  @Test("every region in force has a parent in force, up to 34 provinces")
   func whole() {
     let table = RegionTable.shared
     var level = table.children(of: "")
@@ -21,7 +21,7 @@ struct RegionTests {
       }
       level = level.filter { $0.utf8.count == 6 }.flatMap { table.children(of: $0) }
     }
-    // As the head of the data says.
+    // As stated in the header of the data.
     #expect(count == 3_214 + 38_749)
   }
 

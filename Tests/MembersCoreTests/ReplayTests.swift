@@ -9,7 +9,7 @@ import Testing
 
 @Suite("A request id makes a write happen once")
 struct ReplayTests {
-  @Test("the same request gives the same bytes, whatever happened in between")
+  @Test("the same request returns the same bytes, whatever happened in between")
   func sameReply() async throws {
     try await Harness.run { harness in
       let names = try await harness.plantTree()
@@ -37,7 +37,7 @@ struct ReplayTests {
     }
   }
 
-  @Test("another payload is REQUEST_ID_REUSED, and a refusal is not remembered")
+  @Test("another payload is REQUEST_ID_REUSED, and a refusal is not recorded")
   func otherPayload() async throws {
     try await Harness.run { harness in
       _ = try await harness.plantTree()
@@ -77,7 +77,7 @@ struct ReplayTests {
     }
   }
 
-  @Test("request ids are forgotten after 30 days, events when their time is over, none before")
+  @Test("request ids are purged after 30 days, events after their retention, none before")
   func forgotten() async throws {
     try await Harness.run { harness in
       let names = try await harness.plantTree()
@@ -87,7 +87,7 @@ struct ReplayTests {
       let housekeeping = Housekeeping(
         database: harness.database, upkeep: harness.service, clock: Clock { clock.now },
         feedRetentionDays: 40)
-      /// A round forgets as if no more than a day had passed.
+      /// Purges as if no more than a day had passed.
       func forget(days: Int) async throws -> (requests: Int, events: Int) {
         var sum = (requests: 0, events: 0)
         for _ in 0..<days {
@@ -99,7 +99,7 @@ struct ReplayTests {
       }
       #expect(try await forget(days: 29) == (0, 0))
       #expect(try await forget(days: 2) == (Tree.rows.count + 1, 0))
-      // The enrollment goes; how each organization and the member are now stays.
+      // The enrollment is purged; the last events of each organization and the member stay.
       #expect(try await forget(days: 10) == (0, 1))
       let entities = try await harness.database.feed(after: .start).map(\.entity)
       #expect(entities.count == Tree.rows.count + 1)

@@ -11,7 +11,7 @@ import YijiaTypeV1
 
 @Suite("What waits is decided by people, once")
 struct ReviewTests {
-  /// Xiangshan pools first and approves before.
+  /// A configuration in which Xiangshan pools first and approves first.
   static let configuration: MembersConfiguration = {
     var configuration = MembersConfiguration()
     configuration.regions = [
@@ -47,7 +47,7 @@ struct ReviewTests {
     }
   }
 
-  @Test("16 clerks approve two applications of one person at once: one membership")
+  @Test("16 clerks concurrently approve two applications of one person: one membership")
   func concurrentApprovals() async throws {
     try await Harness.run(Self.configuration) { harness in
       _ = try await harness.plantTree()
@@ -72,7 +72,7 @@ struct ReviewTests {
     }
   }
 
-  @Test("a refused person may apply again, and only who has the receiver decides")
+  @Test("a refused person may apply again, and only the receiver's clerks decide")
   func refused() async throws {
     try await Harness.run(Self.configuration) { harness in
       let names = try await harness.plantTree()
@@ -99,11 +99,11 @@ struct ReviewTests {
     }
   }
 
-  @Test("a partner withdraws what it made, and learns nothing by it")
+  @Test("a partner withdraws its own applications, and learns nothing by it")
   func withdrawn() async throws {
     try await Harness.run(Self.configuration) { harness in
       _ = try await harness.plantTree()
-      // Of one the application waits; the other is a member already.
+      // One person's application waits; the other is a member already.
       let waiting = try await harness.submit(Applicant.application(1))
       _ = try await harness.approve(
         try await harness.submit(Applicant.application(2), as: .administrator),
@@ -130,7 +130,7 @@ struct ReviewTests {
     }
   }
 
-  @Test("the queue lists what waits below the caller, page by page; a partner lists its own")
+  @Test("the queue lists waiting applications below the caller, paged; a partner lists its own")
   func lists() async throws {
     try await Harness.run(Self.configuration) { harness in
       let names = try await harness.plantTree()
@@ -165,7 +165,7 @@ struct ReviewTests {
     }
   }
 
-  @Test("a dry run says every wrong field and the route, and stores nothing")
+  @Test("a dry run reports every invalid field and the route, and stores nothing")
   func dryRun() async throws {
     try await Harness.run { harness in
       let names = try await harness.plantTree()
@@ -224,7 +224,7 @@ extension Harness {
     return try #require(try await client(caller).refuseEnrollment(request).enrollment)
   }
 
-  /// The enrollments of the whole tree in the states.
+  /// Returns the enrollments of the whole tree in these states.
   func queue(_ states: [EnrollmentState]) async throws -> [Enrollment] {
     var request = ListEnrollmentsRequest()
     request.states = states

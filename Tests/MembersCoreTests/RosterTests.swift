@@ -53,7 +53,8 @@ struct RosterTests {
     return (results, try #require(summary))
   }
 
-  @Test("each row has its verdict, in order, by ID or by SHA-256; units without a union are named")
+  @Test(
+    "each row gets its result, in order, by ID or by SHA-256; units without a union are reported")
   func verdicts() async throws {
     try await Harness.run { harness in
       let names = try await harness.plantTree()
@@ -105,7 +106,7 @@ struct RosterTests {
     }
   }
 
-  @Test("the purpose is needed, the scope holds, and the quota of a day is for all its streams")
+  @Test("a purpose is required, the scope is enforced, and the daily quota covers all streams")
   func limits() async throws {
     var configuration = MembersConfiguration()
     configuration.rosterRowsPerDay = 10

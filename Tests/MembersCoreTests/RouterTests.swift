@@ -41,7 +41,7 @@ struct RouterTests {
     return options
   }
 
-  @Test("a token counts from the gateway only, and for this service only")
+  @Test("a token is accepted from the gateway only, and for this service only")
   func tokens() async throws {
     try await Harness.run { harness in
       let gateway = MembersServiceClient(try channel(harness, from: "gateway"))
@@ -63,7 +63,7 @@ struct RouterTests {
     }
   }
 
-  @Test("each method is for whom its policy names")
+  @Test("each method accepts the callers of its policy")
   func policies() async throws {
     try await Harness.run { harness in
       _ = try await harness.plantTree()
@@ -94,7 +94,7 @@ struct RouterTests {
     }
   }
 
-  @Test("services ask for health over it; a failure has its details")
+  @Test("services check health over it; a failure has its details")
   func healthAndDetails() async throws {
     try await Harness.run { harness in
       let health = HealthClient(try channel(harness, from: "gateway"))

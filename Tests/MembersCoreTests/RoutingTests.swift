@@ -58,7 +58,7 @@ struct RoutingTests {
     }
   }
 
-  @Test("rule 2 takes the first area given, the right occupation, and individuals")
+  @Test("rule 2 uses the first area given, the right occupation, and unions that take individuals")
   func industryFederation() throws {
     let couriers = organization(1, .industryFederation, "340600", groups: [.courier])
     #expect(try receiver([couriers])?.route == .industryFederation)
@@ -72,7 +72,7 @@ struct RoutingTests {
     #expect(found == nil, "the residence counts only where no work area is given")
   }
 
-  @Test("rule 3 goes on to the residence where the work area has no active union")
+  @Test("rule 3 falls back to the residence where the work area has no active union")
   func areas() throws {
     let home = organization(1, .townshipUnion, "340603100")
     let found = try receiver([home]) {
@@ -83,7 +83,7 @@ struct RoutingTests {
     #expect(found?.route == .areaUnion)
   }
 
-  @Test("of several that fit, the narrowest region wins, then the smallest id")
+  @Test("of several matches the narrowest region wins, then the smallest id")
   func narrowest() throws {
     let village = organization(3, .villageUnion, "340603100201")
     let town = organization(1, .townshipUnion, "340603100")
@@ -95,7 +95,7 @@ struct RoutingTests {
     #expect(try receiver([city, county, twin])?.organization.id == twin.id)
   }
 
-  @Test("rule 4 takes the county's pool, else the city's; nobody is refused")
+  @Test("rule 4 chooses the county's pool, else the city's; nobody is refused")
   func pools() throws {
     let county = organization(2, .holdingPool, "340603")
     let city = organization(1, .holdingPool, "340600")

@@ -7,7 +7,7 @@ import Testing
 
 @Suite("A stolen store shows nobody")
 struct SecrecyTests {
-  @Test("no file holds an ID, a phone, a name, an employer or a code in clear")
+  @Test("no file contains an ID, a phone, a name, an employer or a code in clear")
   func nothingInClear() async throws {
     try await Harness.run { harness in
       let names = try await harness.plantTree()
@@ -40,7 +40,7 @@ struct SecrecyTests {
           #expect(file.range(of: Data(secret.utf8)) == nil, "\(secret) stands in the store")
         }
       }
-      // The look finds what is there in clear.
+      // The search does find data that are in clear.
       let organization = Data((names["quegou"] ?? "").suffix(32).utf8)
       #expect(files.contains { $0.range(of: organization) != nil })
     }

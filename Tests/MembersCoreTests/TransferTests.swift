@@ -10,7 +10,7 @@ import YijiaTypeV1
 
 @Suite("Transfers", .timeLimit(.minutes(5)))
 struct TransferTests {
-  @Test("the member asks, the receiver alone decides, and the member is of one union throughout")
+  @Test("the member requests, the receiver alone decides, and the member always has one union")
   func life() async throws {
     try await Harness.run { harness in
       let names = try await harness.plantTree()
@@ -56,7 +56,7 @@ struct TransferTests {
     }
   }
 
-  @Test("a code that accepts transfers moves whoever scans it at once, out of the pool too")
+  @Test("a code that accepts transfers moves a member who scans it at once, also out of the pool")
   func scanned() async throws {
     try await Harness.run { harness in
       let names = try await harness.plantTree()
@@ -86,7 +86,7 @@ struct TransferTests {
     }
   }
 
-  @Test("of many requests, acceptances and a leaving at once nothing is done twice or by half")
+  @Test("of many concurrent requests, acceptances and a leaving nothing is done twice or by half")
   func concurrent() async throws {
     try await Harness.run { harness in
       let names = try await harness.plantTree()
@@ -136,7 +136,7 @@ struct TransferTests {
     }
   }
 
-  @Test("who asks while they leave has no open transfer in the end")
+  @Test("a request during leaving leaves no open transfer")
   func leftMeanwhile() async throws {
     try await Harness.run { harness in
       let names = try await harness.plantTree()
@@ -157,7 +157,8 @@ struct TransferTests {
     }
   }
 
-  @Test("it goes up before it expires, and the expiry day is in time until it ends in China")
+  @Test(
+    "a transfer is escalated before it expires, and the expiry day counts until it ends in China")
   func expiry() async throws {
     var configuration = MembersConfiguration()
     configuration.regions = [RegionSetting(regionCode: "340603", transferDays: 10)]
@@ -199,7 +200,7 @@ struct TransferTests {
     }
   }
 
-  /// nil where the call is refused with one of the reasons.
+  /// Returns nil where the call is refused with one of the reasons.
   static func unless<Result>(
     _ reasons: Set<String>, _ call: () async throws -> Result
   ) async throws -> Result? {

@@ -12,14 +12,14 @@ import YijiaTypeV1
 
 @Suite("Units and their crossings", .timeLimit(.minutes(5)))
 struct UnitTests {
-  /// Quegou's threshold is low; the unit's union stands ready.
+  /// A configuration with a low threshold for Quegou; the unit's union exists already.
   private static func configuration(_ threshold: Int = 5) -> MembersConfiguration {
     var configuration = MembersConfiguration()
     configuration.regions = [RegionSetting(regionCode: "340603", unitThreshold: threshold)]
     return configuration
   }
 
-  @Test("units are counted, whatever keeps the counters from being folded", .timeLimit(.minutes(2)))
+  @Test("units are counted even if the counters cannot be folded", .timeLimit(.minutes(2)))
   func beside() async throws {
     try await Harness.run(Self.configuration()) { harness in
       _ = try await harness.plantTree()
@@ -45,7 +45,7 @@ struct UnitTests {
     }
   }
 
-  @Test("people who come at once, counted by two folds, cross once and are told of once")
+  @Test("concurrent enrollments counted by two folds cross once and are reported once")
   func crossing() async throws {
     try await Harness.run(Self.configuration()) { harness in
       let names = try await harness.plantTree()
@@ -66,7 +66,7 @@ struct UnitTests {
       #expect(units.map(\.organization) == [names["quegou"]], "the village's people too")
       #expect(units.map(\.displayName) == ["顺达(淮北)货运有限公司"])
       #expect(try await harness.events("unit.changed").count == 1)
-      // Falls and rises while it is open: nobody is told again.
+      // Falls and rises while the index is open: no further report.
       for member in try await harness.members().prefix(10) {
         try await harness.leave(member)
       }
@@ -79,7 +79,7 @@ struct UnitTests {
     }
   }
 
-  @Test("a formed union takes the unit's people in one step, who joined a moment ago too")
+  @Test("a formed union takes the unit's people in one step, including those who just joined")
   func forming() async throws {
     try await Harness.run(Self.configuration()) { harness in
       let names = try await harness.plantTree()
@@ -118,7 +118,7 @@ struct UnitTests {
     }
   }
 
-  @Test("a unit stays one while replicas take up a new key at different moments")
+  @Test("a unit stays one while replicas load a new key at different times")
   func replicas() async throws {
     try await Harness.run { root in
       let rings = try UpkeepTests.Rings(root)
@@ -137,7 +137,7 @@ struct UnitTests {
       _ = try await newer.service.renewKeys(report: UpkeepTests.quiet)
       try await join(4, at: older)
       #expect(try await newer.units([.counting]).map(\.members) == [4])
-      // Retired by one, then by the other.
+      // Retired by one replica, then by the other.
       for (_, ring) in older.keys.rings { try ring.reload() }
       try rings.change("hashes") { $0.keepingLast(1) }
       let last = root.sharing(try rings.keys())
@@ -148,7 +148,7 @@ struct UnitTests {
     }
   }
 
-  @Test("after a dismissal only a new crossing tells; a lowered threshold is one")
+  @Test("after a dismissal only a new crossing is reported; a lowered threshold is one")
   func dismissal() async throws {
     try await Harness.run(Self.configuration(7)) { harness in
       _ = try await harness.plantTree()
@@ -186,7 +186,7 @@ struct UnitTests {
 }
 
 extension Harness {
-  /// The units of the whole tree; those that wait for somebody by default.
+  /// Returns the units of the whole tree; by default those that wait for an action.
   func units(_ states: [UnitState] = []) async throws -> [MembersV1.Unit] {
     var request = ListUnitsRequest()
     request.states = states

@@ -23,7 +23,7 @@ struct UpkeepTests {
 
     func path(_ name: String) -> String { folder.appending(path: name).path }
 
-    /// The keys as a service reads them at its start.
+    /// Loads the keys as a service does at its start.
     func keys() throws -> MembersKeys {
       var files = KeyringFiles(name: "members")
       files.fieldsFile = path("fields")
@@ -43,7 +43,7 @@ struct UpkeepTests {
     for (_, ring) in keys.rings { try ring.reload() }
   }
 
-  @Test("every person is sealed and hashed anew, found before, meanwhile and after")
+  @Test("every person is re-encrypted and rehashed, and found before, meanwhile and after")
   func rotation() async throws {
     try await Harness.run { root in
       let rings = try Rings(root)
@@ -54,7 +54,7 @@ struct UpkeepTests {
         try rings.change(ring) { $0.adding(at: harness.clock.now) }
       }
       try reload(harness.keys)
-      // Callers come back while it goes on: known and new ones.
+      // Applications continue meanwhile: known and new persons.
       async let again = harness.enroll((50...80).map { Applicant.application($0) })
       let needs = try await harness.service.renewKeys(report: Self.quiet)
       #expect(Set(needs.map(\.keyring)) == ["fields"], "remembered replies need the older key")
@@ -65,7 +65,7 @@ struct UpkeepTests {
         #expect(person.hashKey == 2)
         #expect(try !harness.keys.cipher.isOutdated(person.person.wrappedKey ?? []))
       }
-      // The ledger forgets, the older keys go.
+      // The ledger is purged, the older keys are retired.
       _ = try await harness.database.purgeRequests(before: harness.clock.now + 1)
       #expect(try await harness.service.renewKeys(report: Self.quiet) == [])
       for ring in ["fields", "hashes"] { try rings.change(ring) { $0.keepingLast(1) } }
@@ -82,7 +82,7 @@ struct UpkeepTests {
     }
   }
 
-  @Test("a rotation that was stopped is gone on with")
+  @Test("an interrupted rotation is continued")
   func resumption() async throws {
     try await Harness.run { root in
       let rings = try Rings(root)
@@ -95,7 +95,7 @@ struct UpkeepTests {
       let stopped = Task { try await service.renewKeys(report: Self.quiet) }
       stopped.cancel()
       _ = try? await stopped.value
-      // Another process, from the files.
+      // Another process, which loads the files.
       let next = root.sharing(try rings.keys())
       _ = try await next.service.renewKeys(report: Self.quiet)
       let persons = try await next.database.read(PersonStore.page(after: "", limit: 1_000))
@@ -129,7 +129,7 @@ struct UpkeepTests {
     }
   }
 
-  @Test("a replica that has not reloaded opens what a newer key sealed")
+  @Test("a replica that has not reloaded decrypts what a newer key encrypted")
   func unknownKey() async throws {
     try await Harness.run { root in
       let rings = try Rings(root)
@@ -142,7 +142,7 @@ struct UpkeepTests {
     }
   }
 
-  @Test("a recount finds the counter that is wrong, and only that")
+  @Test("a recount finds the wrong counter, and only that")
   func recount() async throws {
     try await Harness.run { harness in
       _ = try await harness.plantTree()
@@ -172,7 +172,7 @@ struct UpkeepTests {
     }
   }
 
-  @Test("invented members are the same for the same seed, counted, and found by their keys")
+  @Test("invented members are determined by the seed, counted, and found by their keys")
   func sample() async throws {
     var ids: [[String]] = []
     try await Harness.run { harness in

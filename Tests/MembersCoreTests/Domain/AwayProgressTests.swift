@@ -14,7 +14,7 @@ struct AwayProgressTests {
     .returned: [.check: .returned],
   ]
 
-  @Test("a report has the ways of the table and no other")
+  @Test("a report has the transitions of the table and no others")
   func away() throws {
     for state in AwayState.allCases {
       for input in AwayProgress.Input.allCases {
@@ -35,7 +35,7 @@ struct AwayProgressTests {
     .unreachable: [.confirm: .confirmed, .notReached: .unreachable],
   ]
 
-  @Test("a record has the ways of the table and no other")
+  @Test("a record has the transitions of the table and no others")
   func refresh() throws {
     for state in RefreshState.allCases {
       for input in RefreshProgress.Input.allCases {
@@ -52,7 +52,7 @@ struct AwayProgressTests {
   }
 
   @Test(
-    "three months before a day, on the last day of a month that lacks it",
+    "three months earlier is the month's last day where the day does not exist",
     arguments: [
       ((2026, 11, 21), (2026, 8, 21)), ((2026, 5, 31), (2026, 2, 28)),
       ((2024, 5, 30), (2024, 2, 29)), ((2026, 1, 15), (2025, 10, 15)),
@@ -64,7 +64,7 @@ struct AwayProgressTests {
     #expect(Freshness.firstFreshDay(on: date.daysSinceEpoch) == fresh.daysSinceEpoch)
   }
 
-  @Test("the same seed draws the same of the same reports, whatever their order")
+  @Test("a seed samples the same reports, whatever their order")
   func draw() {
     let reports = (0..<50).map { number in
       StoredAwayReport(

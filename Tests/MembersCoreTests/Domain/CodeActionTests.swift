@@ -20,7 +20,7 @@ struct CodeActionTests {
     (.member(.unspecified, isHere: false), "query", "query"),
   ]
 
-  @Test("every scanner at an organization of every state may do what the table says")
+  @Test("the actions of every caller at an organization in every state are those of the table")
   func table() {
     for (scanner, active, other) in Self.scanners {
       for state in OrganizationState.allCases {
@@ -34,7 +34,7 @@ struct CodeActionTests {
     }
   }
 
-  @Test("nobody asks to be transferred to a region's federation or to a pool")
+  @Test("nobody may request a transfer to a regional federation or to a pool")
   func kinds() {
     for kind in OrganizationKind.allCases {
       let allowed = CodeActions.allowed(

@@ -5,7 +5,7 @@ import Testing
 
 @Suite("The states of a possible duplicate")
 struct DuplicateProgressTests {
-  /// What merge, distinguish and undo make of each state; nil: the state does not allow it.
+  /// The state after merge, distinguish and undo in each state; nil: the input is refused.
   static let table: [(DuplicateState, [DuplicateState?])] = [
     (.unspecified, [nil, nil, nil]),
     (.open, [.same, .distinct, nil]),
@@ -14,7 +14,7 @@ struct DuplicateProgressTests {
     (.undone, [.same, .distinct, nil]),
   ]
 
-  @Test("every input in every state does what the table says")
+  @Test("every input in every state has the result of the table")
   func everyStateAndInput() {
     #expect(Set(Self.table.map(\.0)) == Set(DuplicateState.allCases))
     for (state, outcomes) in Self.table {

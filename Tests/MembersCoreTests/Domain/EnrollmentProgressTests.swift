@@ -7,7 +7,7 @@ import Testing
 struct EnrollmentProgressTests {
   private typealias Way = (EnrollmentState, EnrollmentProgress.Action)
 
-  /// Every way that there is; whatever is not here is refused.
+  /// All allowed transitions; every other one is refused.
   private static let ways: [EnrollmentState: [EnrollmentProgress.Input: Way]] = [
     .received: [
       .admit: (.admitted, .admit), .ask: (.pending, .open), .hold: (.held, .nothing),
@@ -24,7 +24,8 @@ struct EnrollmentProgressTests {
   ]
 
   @Test(
-    "every state has the ways of the table and no other", arguments: EnrollmentState.allCases)
+    "every state has the transitions of the table and no others",
+    arguments: EnrollmentState.allCases)
   func table(state: EnrollmentState) throws {
     for input in EnrollmentProgress.Input.allCases {
       var progress = EnrollmentProgress(state)

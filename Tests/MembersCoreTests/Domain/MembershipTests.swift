@@ -5,9 +5,9 @@ import Testing
 
 @Suite("The states of a membership")
 struct MembershipTests {
-  /// What each input (in the order of `Input.allCases`: join, joinPool, place, pool, transfer,
-  /// retain, restore, leave, expel, die, merge, undoMerge, update) makes of each state. `-`: the
-  /// state does not allow it; `!`: the membership is closed.
+  /// The state after each input (in the order of `Input.allCases`: join, joinPool, place, pool,
+  /// transfer, retain, restore, leave, expel, die, merge, undoMerge, update) in each state. `-`:
+  /// the input is refused; `!`: the membership is closed.
   static let table: [(MembershipState, String)] = [
     (.unspecified, "A P - - - - - - - - - - -"),
     (.pooled, "- - A - A - - L X D M - P"),
@@ -24,14 +24,14 @@ struct MembershipTests {
     "M": .merged,
   ]
 
-  @Test("every input in every state does what the table says")
+  @Test("every input in every state has the result of the table")
   func everyStateAndInput() {
     #expect(Set(Self.table.map(\.0)) == Set(MembershipState.allCases))
     for (state, row) in Self.table {
       let outcomes = row.split(separator: " ")
       #expect(outcomes.count == Membership.Input.allCases.count)
       for (input, outcome) in zip(Membership.Input.allCases, outcomes) {
-        // What was merged had been retained.
+        // The merged membership had been retained before.
         let before = Membership(state, former: state == .merged ? .retained : .unspecified)
         var membership = before
         do throws(MembersError) {
@@ -47,7 +47,7 @@ struct MembershipTests {
     }
   }
 
-  @Test("a merge that is undone gives back what was there", arguments: MembershipState.live)
+  @Test("undoing a merge restores the state before it", arguments: MembershipState.live)
   func undone(state: MembershipState) throws {
     var membership = Membership(state)
     #expect(try membership.apply(.merge) == .merged)
@@ -55,7 +55,7 @@ struct MembershipTests {
     #expect(membership == Membership(state))
   }
 
-  @Test("every action has a word of its own in the log and in the contract")
+  @Test("every action has a distinct name in the log and in the contract")
   func actions() {
     let actions = MembershipLogEntry.Action.allCases
     #expect(Set(actions.map(\.rawValue)).count == actions.count)

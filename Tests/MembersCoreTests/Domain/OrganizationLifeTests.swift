@@ -7,7 +7,7 @@ import Testing
 struct OrganizationLifeTests {
   private typealias Input = OrganizationLife.Input
 
-  /// What every input does in every state: the next state and the action, or the refusal.
+  /// The result of every input in every state: the next state and the action, or the refusal.
   private static let table: [(OrganizationState, OrganizationLife.Input, String)] = [
     (.preparing, .approve, "ACTIVE open"),
     (.preparing, .suspend, "refused: state"),
@@ -40,7 +40,7 @@ struct OrganizationLifeTests {
     .preparing: "PREPARING", .active: "ACTIVE", .suspended: "SUSPENDED", .dissolved: "DISSOLVED",
   ]
 
-  @Test("every input in every state does what the table says")
+  @Test("every input in every state has the result of the table")
   func whole() {
     for (state, input, expected) in Self.table {
       var life = OrganizationLife(state)
@@ -56,7 +56,7 @@ struct OrganizationLifeTests {
     #expect(cells.count == OrganizationState.allCases.count * Input.allCases.count)
   }
 
-  @Test("a group and a pool have nothing below them, a branch only branches and groups")
+  @Test("a group and a pool have no children, a branch has branches and groups only")
   func kinds() {
     let below: [OrganizationKind: Set<OrganizationKind>] = [
       .group: [], .holdingPool: [], .branch: [.branch, .group],

@@ -5,7 +5,7 @@ import Testing
 
 @Suite("How far a person of an outreach list is")
 struct OutreachProgressTests {
-  /// What contact, not reached and decline make of each state; nil: the state does not allow it.
+  /// The state after contact, not reached and decline in each state; nil: the input is refused.
   static let table: [(OutreachState, [OutreachState?])] = [
     (.unspecified, [nil, nil, nil]),
     (.open, [.contacted, .notReached, .declined]),
@@ -15,7 +15,7 @@ struct OutreachProgressTests {
     (.joined, [nil, nil, nil]),
   ]
 
-  @Test("every input in every state does what the table says")
+  @Test("every input in every state has the result of the table")
   func everyStateAndInput() {
     #expect(Set(Self.table.map(\.0)) == Set(OutreachState.allCases))
     for (state, outcomes) in Self.table {

@@ -5,8 +5,8 @@ import Testing
 
 @Suite("The states of a pool case")
 struct PoolCaseProgressTests {
-  /// What each input (assign, confirm, giveBack, escalate, close) makes of each state on the due
-  /// day and on the day after. `-`: the state does not allow it.
+  /// The state after each input (assign, confirm, giveBack, escalate, close) in each state, on the
+  /// due day and on the day after. `-`: the input is refused.
   static let table: [(PoolCaseState, onDueDay: String, dayAfter: String)] = [
     (.unspecified, "- - - - -", "- - - - -"),
     (.waiting, "A - - - X", "A - - W X"),
@@ -19,7 +19,7 @@ struct PoolCaseProgressTests {
     "W": .waiting, "A": .assigned, "C": .confirmed, "X": .closed,
   ]
 
-  @Test("every input in every state does what the table says, overdue or not")
+  @Test("every input in every state has the result of the table, overdue or not")
   func everyStateAndInput() {
     #expect(Set(Self.table.map(\.0)) == Set(PoolCaseState.allCases))
     for (state, onDueDay, dayAfter) in Self.table {

@@ -7,7 +7,7 @@ import Testing
 @Suite("Names, phones, regions, masks")
 struct TextTests {
   @Test(
-    "a phone is kept as E.164, however it was written",
+    "a phone is stored as E.164, however it was written",
     arguments: [
       "13903350001", "+86 139-0335-0001", "86 13903350001", "１３９０３３５０００１", " 13903350001 ",
     ])
@@ -16,7 +16,7 @@ struct TextTests {
   }
 
   @Test(
-    "what is no mainland mobile number is refused",
+    "texts other than mainland mobile numbers are refused",
     arguments: [
       "12903350001", "1390335000", "139033500011", "+1 3903350001", "13903350001\n", "١٣٩٠٣٣٥٠٠٠١",
       "x",
@@ -26,7 +26,7 @@ struct TextTests {
   }
 
   @Test(
-    "names are Han characters, rare ones too, with one kind of middle dot",
+    "names consist of Han characters, including rare ones, with one kind of middle dot",
     arguments: [
       ("王伟", "王伟"), ("买买提·艾力", "买买提·艾力"), ("买买提•艾力", "买买提·艾力"), ("𠮷田", "𠮷田"),
       (" 张三 ", "张三"),
@@ -35,7 +35,7 @@ struct TextTests {
     #expect(try PersonName(checking: raw, field: "name").text == text)
   }
 
-  @Test("a text is counted in scalars: no cluster of any size passes as one character")
+  @Test("a text is counted in scalars: no cluster of any size counts as one character")
   func clusters() throws {
     for marks in [65, 2_000, 1_000_000] {
       let text = "e" + String(repeating: "\u{301}", count: marks)
@@ -54,7 +54,7 @@ struct TextTests {
     #expect(throws: FieldFailure.self) { try PersonName(checking: raw, field: "name") }
   }
 
-  @Test("a name of 50 characters is kept, one of 51 refused")
+  @Test("a name of 50 characters is accepted, one of 51 refused")
   func longNames() throws {
     _ = try PersonName(checking: String(repeating: "王", count: 50), field: "name")
     #expect(throws: FieldFailure.self) {
@@ -63,7 +63,7 @@ struct TextTests {
   }
 
   @Test(
-    "regions in force are known down to the township; retired ones only as once in force",
+    "regions in force are known down to the township, retired ones as such only",
     arguments: [
       ("130302", true), ("130302001", true), ("130302001003", true), ("130302999", false),
       ("130323", false), ("1303", false), ("13030２", false), ("999999", false), ("", false),
@@ -73,7 +73,7 @@ struct TextTests {
   }
 
   @Test(
-    "an ID's region may be one in force once, or a residence permit's",
+    "an ID's region may be a retired one, or that of a residence permit",
     arguments: [("130323", true), ("810000", true), ("130302", true), ("139999", false)])
   func retiredRegions(code: String, exists: Bool) {
     #expect(RegionTable.shared.existsOrDid(code) == exists)

@@ -5,9 +5,9 @@ import Testing
 
 @Suite("The states of a transfer")
 struct TransferProgressTests {
-  /// What each input (accept, decline, cancel, escalate, expire) makes of each state and level on
-  /// the due day (10), the day after, the expiry day (20) and the day after that. `-`: the state
-  /// does not allow it; `!`: it is too late.
+  /// The state after each input (accept, decline, cancel, escalate, expire) in each state and
+  /// level, on the due day (10), the day after, the expiry day (20) and the day after that. `-`:
+  /// the input is refused; `!`: it is too late.
   static let table: [(TransferState, level: Int, [(day: Int, String)])] = [
     (
       .requested, 0,
@@ -28,7 +28,7 @@ struct TransferProgressTests {
     "R": .requested, "C": .completed, "D": .declined, "X": .cancelled, "E": .expired,
   ]
 
-  @Test("every input in every state does on every day what the table says")
+  @Test("every input in every state on every day has the result of the table")
   func everyStateAndInput() {
     #expect(Set(Self.table.map(\.0)) == Set(TransferState.allCases))
     for (state, level, days) in Self.table {

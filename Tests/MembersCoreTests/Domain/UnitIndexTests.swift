@@ -8,7 +8,7 @@ struct UnitIndexTests {
   private typealias Way = (next: UnitState, isTold: Bool)
   private static let numbers: [UnitIndex.Input] = [.enough, .tooFew]
 
-  /// Every way that changes something.
+  /// All transitions that change the state.
   private static let ways: [UnitState: [UnitIndex.Input: Way]] = [
     .counting: [.enough: (.triggered, true)],
     .triggered: [.assign: (.assigned, false), .dismiss: (.dismissed, false)],
@@ -20,7 +20,8 @@ struct UnitIndexTests {
   ]
 
   @Test(
-    "every state has the ways of the table; other numbers change nothing, other asks are refused")
+    "every state has the transitions of the table; other counts change nothing"
+  )
   func table() throws {
     for state in UnitState.allCases {
       for input in UnitIndex.Input.allCases {
@@ -39,7 +40,7 @@ struct UnitIndexTests {
     }
   }
 
-  @Test("falling and rising while it is open tells nobody; after a dismissal a new crossing does")
+  @Test("crossings of an open index are not reported; after a dismissal a new crossing is")
   func crossings() throws {
     var index = UnitIndex()
     let inputs: [UnitIndex.Input] = [
@@ -51,7 +52,7 @@ struct UnitIndexTests {
   }
 
   @Test(
-    "a unit is its credit code, else its normalized name",
+    "a unit is identified by its credit code, else by its normalized name",
     arguments: [
       ("甲公司", "", "name 甲公司"), (" 甲 公司 ", "", "name 甲公司"),
       ("甲(北)公司", "", "name 甲(北)公司"), ("甲\u{FF08}北\u{FF09}公司", "", "name 甲(北)公司"),
