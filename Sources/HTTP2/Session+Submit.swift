@@ -86,6 +86,12 @@ extension Session {
     }
   }
 
+  /// Keeps the stream open when its response ends before its request, instead of resetting it.
+  public func keepOpen(_ stream: StreamKey) {
+    guard isOpen(stream) else { return }
+    records[Int(stream.slot)].isKeptOpen = true
+  }
+
   /// Resets the streams that have sent none of their queued bytes since the previous call: their
   /// peer grants no window.
   public func resetStalledStreams() {

@@ -168,7 +168,8 @@ enum SessionCallbacks {
             guard session.role == .server,
               header.flags & UInt8(NGHTTP2_FLAG_END_STREAM.rawValue) != 0,
               let stream = unsafe key(handle, header.stream_id), session.isOpen(stream),
-              !session.records[Int(stream.slot)].remoteEnded
+              !session.records[Int(stream.slot)].remoteEnded,
+              !session.records[Int(stream.slot)].isKeptOpen
             else { break }
             session.reset(stream, .noError)
           case Int(NGHTTP2_RST_STREAM.rawValue):

@@ -8,6 +8,8 @@ struct StreamRecord {
   var remoteEnded = false
   /// Whether this side has reset the stream; the frame may not be out yet.
   var isReset = false
+  /// Whether the stream stays open when its response ends before its request.
+  var isKeptOpen = false
   /// Whether libnghttp2 waits until it is told that there is more to send.
   var isDeferred = false
   /// Whether bytes have left, or none were queued, since the last sweep for stalled streams.
@@ -39,6 +41,7 @@ struct StreamRecord {
     self.id = id
     remoteEnded = false
     isReset = false
+    isKeptOpen = false
     isDeferred = false
     unreadBytes = 0
     hasMoved = true

@@ -30,7 +30,7 @@ public struct OutlierDetection: Sendable, Hashable {
   public var baseEjectionTime: Duration = .seconds(30)
   /// The upper bound on the ejection time.
   public var maxEjectionTime: Duration = .seconds(300)
-  /// The interval after which, without a new ejection, one of a backend's ejections no longer counts.
+  /// The interval without a new ejection after which one of a backend's ejections no longer counts.
   public var interval: Duration = .seconds(10)
   /// While this percentage of the backends is ejected, no further one is; one always may be.
   public var maxEjectionPercent = 50

@@ -121,6 +121,7 @@ enum RawCall {
     // Only gRPC request streams may be silent; the handler of a gRPC exchange knows whether it is
     // one.
     exchange.awaitsRequest = !head.isGRPC
+    exchange.dropsRest = !head.isGRPC
     let face = ServerExchange(head: head, exchange: exchange, inbox: inbox)
     if handler.take(face) { return }
     let task = Task(executorPreference: exchange.loop) {

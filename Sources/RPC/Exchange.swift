@@ -16,6 +16,12 @@ package final class Exchange: @unchecked Sendable {
   /// Whether nothing is done before the whole request has arrived, so that a stalled one is
   /// abandoned. A stream of requests, in contrast, may be silent as long as it likes.
   @exclusivity(unchecked) package var awaitsRequest = false
+  /// Whether the rest of a request that is answered early is read and dropped for a while. Clients
+  /// other than gRPC's may take a reset of their request, even one with NO_ERROR, for a failure of
+  /// the whole exchange. Set before the response ends.
+  @exclusivity(unchecked) package var dropsRest = false
+  /// How long a client has to finish a request that was answered.
+  private static let restMax: Duration = .seconds(2)
   /// Whether body bytes have arrived since the last `sweep()`.
   @exclusivity(unchecked) private var hasMoved = true
   /// Buffered bytes of the request whose flow-control credit was returned.
@@ -38,7 +44,10 @@ package final class Exchange: @unchecked Sendable {
 
   package func sendHead(_ head: OutboundHead, endsStream: Bool = false) {
     guard proceed(.localHead) else { return }
-    if endsStream { _ = state.apply(.localEnd) }
+    if endsStream {
+      _ = state.apply(.localEnd)
+      dropRest()
+    }
     transport.sendHead(id, head, endsStream: endsStream)
   }
 
@@ -50,7 +59,14 @@ package final class Exchange: @unchecked Sendable {
 
   package func sendEnd(_ trailers: OutboundTrailers) {
     guard proceed(.localEnd) else { return }
+    dropRest()
     transport.sendEnd(id, trailers)
+  }
+
+  private func dropRest() {
+    guard dropsRest, state.remote == .open, transport.keepOpen(id) else { return }
+    sink?.discard()
+    setTimer(after: Self.restMax) { self.reset(.noError) }
   }
 
   package func reset(_ code: ResetCode) {

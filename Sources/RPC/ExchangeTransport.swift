@@ -27,6 +27,11 @@ package protocol ExchangeTransport: AnyObject, Sendable {
   /// Resets the exchange at once.
   func reset(_ exchange: ExchangeID, _ code: ResetCode)
 
+  /// Keeps the exchange open behind the end of its response, until the request ends or it is reset
+  /// (servers only). Call it before that end is sent.
+  /// - Returns: False if the transport does not need it.
+  func keepOpen(_ exchange: ExchangeID) -> Bool
+
   /// Returns flow-control credit to the peer, for body bytes that the application has taken.
   func consumed(_ exchange: ExchangeID, _ count: Int)
 
@@ -95,6 +100,9 @@ package protocol ExchangeSink: AnyObject {
   func serverDrains()
   /// Called when the rest of the request has not arrived in time (servers only).
   func requestStalled(_ error: RPCError)
+  /// Called when nobody needs the rest of the request any more: from now on it is dropped, and its
+  /// credit returned (servers only).
+  func discard()
 }
 
 /// Works on an exchange without a task. Called on its loop whenever the inbox has changed, the
@@ -106,6 +114,7 @@ package protocol ExchangeListener: AnyObject {
 extension ExchangeTransport {
   package var isDraining: Bool { false }
   package var isCongested: Bool { false }
+  package func keepOpen(_ exchange: ExchangeID) -> Bool { false }
   package func holds(_ more: Int) -> Bool { true }
   package func deadlinePassed(after time: Duration) {}
   package nonisolated(nonsending) func waitForRoom() async throws {}
@@ -114,4 +123,5 @@ extension ExchangeTransport {
 extension ExchangeSink {
   package func serverDrains() {}
   package func requestStalled(_ error: RPCError) {}
+  package func discard() {}
 }

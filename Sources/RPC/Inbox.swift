@@ -75,6 +75,11 @@ package final class Inbox: ExchangeSink, @unchecked Sendable {
     if framer.unreadBytes == 0 { fail(error) }
   }
 
+  package func discard() {
+    fail(RPCError(.cancelled, "the exchange was answered"))
+    _ = framer.takeAll()
+  }
+
   package func closed(_ reason: CloseReason) {
     closeReason = reason
     if !hasEnded, failure == nil { failure = StatusMapping.error(for: reason) }

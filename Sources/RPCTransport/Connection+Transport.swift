@@ -40,6 +40,11 @@ extension Connection {
     markDirty()
   }
 
+  func keepOpen(_ exchange: ExchangeID) -> Bool {
+    session.keepOpen(key(exchange))
+    return true
+  }
+
   func reset(_ exchange: ExchangeID, _ code: ResetCode) {
     session.reset(key(exchange), ErrorCode(rawValue: code.rawValue))
     markDirty()

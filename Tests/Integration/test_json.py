@@ -167,6 +167,20 @@ def test_http2_and_http11_share_the_port(suite):
     assert json.loads(body) == json.loads(same)
 
 
+def test_a_refusal_reaches_a_client_that_still_sends(suite, tmp_path):
+    body = tmp_path / "body.json"
+    body.write_bytes(b" " * (6 << 20))
+    headers = [part for name, value in dict(suite.metadata("partner")).items()
+               for part in ("-H", f"{name}: {value}")]
+    url = f"https://{suite.gateway}/v1/enrollments"
+    for _ in range(4):
+        answer, text = curl(
+            suite, "--http2", *headers, "-H", "content-type: application/json",
+            "--data-binary", f"@{body}", url)
+        assert answer == "2 413", text
+        assert "4194304" in text
+
+
 @pytest.mark.parametrize("kind", ["application/grpc-web+proto", "application/grpc-web-text"])
 def test_grpc_web_gets_messages_and_status_in_the_body(suite, staff, kind):
     message = members.GetEnrollmentStatisticsRequest().SerializeToString()

@@ -18,6 +18,17 @@ struct HalfRequestTests {
     }
   }
 
+  /// Refuses every request, whatever is still to come of it.
+  private struct Refuser: ExchangeHandler {
+    func claims(_ head: RequestHead) -> Bool { !head.isGRPC }
+
+    func serve(_ exchange: ServerExchange) async {
+      await exchange.sendHead([":status": "413"])
+      try? await exchange.send(Array("too large".utf8))
+      await exchange.finish()
+    }
+  }
+
   private static func prefix(_ length: UInt8, _ bytes: Int) -> [UInt8] {
     [0, 0, 0, length, 0] + [UInt8](repeating: 65, count: bytes)
   }
@@ -66,6 +77,25 @@ struct HalfRequestTests {
       #expect(try await responses.next()?.text == "re: still here")
       try await chat.finishSending()
       #expect(try await responses.next() == nil)
+      await client.shutdown()
+    }
+  }
+
+  @Test("a request that is refused early may be sent to its end: no reset hides the answer")
+  func refused() async throws {
+    let dispatcher = Dispatcher(router: try Router(services: []), handlers: [Refuser()])
+    try await withServer(dispatcher) { server, address, loops in
+      let client = try ClientChannel(targets: [address], loops: loops)
+      let raw = try await client.openExchange(
+        RequestHead(fields: [":method": "POST", ":path": "/x", "content-type": "text/plain"]))
+      #expect(try await raw.head()[":status"] == "413")
+      #expect(try await raw.nextChunk() == Array("too large".utf8))
+      #expect(try await raw.nextChunk() == nil)
+      // More than fits into the windows of stream and connection: it is taken all the same.
+      for _ in 0..<64 { try await raw.send([UInt8](repeating: 65, count: 64 << 10)) }
+      await raw.finish()
+      await until(server, true) { $0.exchanges.allSatisfy { $0 == nil } }
+      #expect(await raw.exchange.onLoop { raw.inbox.closeReason } == .completed)
       await client.shutdown()
     }
   }
