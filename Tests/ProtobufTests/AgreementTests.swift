@@ -1,7 +1,8 @@
 import Foundation
 import Testing
 
-/// Our encoding and Google's, on random messages: agree.py and json_agree.py of Tests/Torture.
+/// Compares our encoding with Google's on random messages: agree.py and json_agree.py of
+/// Tests/Torture.
 @Suite struct AgreementTests {
   private static let root = URL(filePath: #filePath).deletingLastPathComponent()
     .deletingLastPathComponent().deletingLastPathComponent()
@@ -11,7 +12,7 @@ import Testing
   ).appending(path: "bin/python")
 
   @Test(
-    "ten thousand random messages are the same bytes here and in Google's Python, both ways",
+    "ten thousand random messages have the same bytes here and in Google's Python, both ways",
     .enabled(
       if: FileManager.default.isExecutableFile(atPath: python.path), "make deps makes .venv"))
   func agrees() async throws {
@@ -27,7 +28,7 @@ import Testing
   }
 
   private func run(_ script: String, count: String) async throws {
-    // The test runner lies beside the products.
+    // The test runner is beside the products.
     let products = URL(filePath: CommandLine.arguments[0]).deletingLastPathComponent()
     let output = FileManager.default.temporaryDirectory
       .appending(path: "torture-\(UUID().uuidString).log")
@@ -39,7 +40,7 @@ import Testing
         products.appending(path: "torture-agree").path, "--count", count,
       ], output: output.path)
     let text = try String(contentsOf: output, encoding: .utf8)
-    // With the seed, which makes the same messages again.
+    // The output has the seed, which reproduces the messages.
     print(text)
     #expect(status == 0, "\(text)")
   }

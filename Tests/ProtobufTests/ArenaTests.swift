@@ -4,21 +4,21 @@ import TortureV1
 
 @testable import Protobuf
 
-/// The memory under decoding and encoding.
+/// The memory of decoding and encoding.
 @Suite struct ArenaTests {
-  @Test("an arena gives what its budget allows and nothing beyond it")
+  @Test("an arena gives what its budget allows and nothing beyond")
   func budget() {
     let arena = Arena.current
     let mark = arena.begin(budget: 100)
     defer { arena.release(mark) }
     #expect(unsafe arena.take(60) != nil)
     #expect(unsafe arena.take(60) == nil)
-    // Rounded up to 64, of 100.
+    // Rounded up to 64 bytes, of 100.
     #expect(unsafe arena.take(32) != nil)
     #expect(unsafe arena.take(1) == nil)
   }
 
-  @Test("a use within a use gives back its own only")
+  @Test("a nested use releases its own memory only")
   func nesting() throws {
     let arena = Arena.current
     let outer = arena.begin(budget: 1 << 30)
@@ -35,7 +35,7 @@ import TortureV1
     arena.release(outer)
   }
 
-  @Test("what was taken twice is taken from the same place")
+  @Test("repeated uses take the same memory")
   func reuse() throws {
     let arena = Arena.current
     var places: [UnsafeMutableRawPointer] = unsafe []
@@ -44,11 +44,11 @@ import TortureV1
       unsafe places.append(try #require(unsafe arena.take(300_000)))
       arena.release(mark)
     }
-    // The first grew the arena, the others found it large enough.
+    // The first use grew the arena, the others found it large enough.
     #expect(unsafe places[1] == places[2])
   }
 
-  @Test("threads decode side by side, each in its own arena")
+  @Test("threads decode concurrently, each in its own arena")
   func threads() async throws {
     var message = Torture()
     message.strings = (0..<100).map { "string number \($0)" }
@@ -65,7 +65,7 @@ import TortureV1
     }
   }
 
-  @Test("every byte, pair and boundary is UTF-8 exactly when Swift says so")
+  @Test("every byte, pair and boundary is UTF-8 exactly where Swift says so")
   func utf8() {
     func check(_ bytes: [UInt8]) -> Bool {
       let ours = unsafe bytes.withUnsafeBufferPointer { buffer in
@@ -85,7 +85,7 @@ import TortureV1
           for fourth in edges {
             let four = [first, second, third, fourth]
             if !check(four) { Issue.record("\(four)") }
-            // Behind and before ASCII, where the fast path is.
+            // Behind and before ASCII, which takes the fast path.
             let long = [UInt8](repeating: 0x61, count: 9) + four
             if !check(long) || !check(four + long) { Issue.record("long \(four)") }
           }

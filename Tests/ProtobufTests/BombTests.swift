@@ -2,9 +2,9 @@ import Protobuf
 import Testing
 import TortureV1
 
-/// What libprotobuf-c alone does not survive or accepts wrongly.
+/// Inputs that libprotobuf-c alone does not survive, or accepts wrongly.
 @Suite struct BombTests {
-  @Test("messages within messages end at the limit, long before the stack does")
+  @Test("nested messages end at the limit, long before the stack does")
   func depth() throws {
     let limit = UInt64(DecodeLimits.standard.depth)
     #expect(throws: DecodeError.tooDeep) {
@@ -14,21 +14,21 @@ import TortureV1
       try Tree(wireBytes: WireBytes.nested(1, depth: Int(limit) + 1))
     }
     _ = try Tree(wireBytes: WireBytes.nested(1, depth: Int(limit)))
-    // Maps nest too: entry and message.
+    // Maps nest as well: entry and message.
     let map = (0..<51).reduce([UInt8]()) { inner, _ in
       WireBytes.field(318, WireBytes.field(1, 1) + WireBytes.field(2, inner))
     }
     #expect(throws: DecodeError.tooDeep) { try Torture(wireBytes: map) }
   }
 
-  @Test("unknown groups within groups end at the limit")
+  @Test("nested unknown groups end at the limit")
   func groups() {
     let deep = [UInt8](repeating: 0x53, count: 9000) + [UInt8](repeating: 0x54, count: 9000)
     #expect(throws: DecodeError.tooDeep) { try Blank(wireBytes: deep) }
     #expect(throws: DecodeError.tooDeep) { try Torture(wireBytes: deep) }
   }
 
-  @Test("two megabytes of empty messages are refused before memory is taken")
+  @Test("two megabytes of empty messages are refused before memory is allocated")
   func emptyMessages() {
     // Field 402, repeated: three bytes for a struct of more than a kilobyte.
     let bomb = [[UInt8]](repeating: WireBytes.field(402, []), count: 2 << 18).flatMap { $0 }
@@ -37,7 +37,7 @@ import TortureV1
     #expect(throws: DecodeError.tooMuchMemory) { try Torture(wireBytes: trees) }
   }
 
-  @Test("a megabyte of packed booleans is a bomb too, and fits the budget when it is raised")
+  @Test("a megabyte of packed booleans is refused, and accepted with a larger budget")
   func packedBomb() throws {
     let packed = WireBytes.field(113, [UInt8](repeating: 1, count: 8 << 20))
     #expect(throws: DecodeError.tooMuchMemory) { try Torture(wireBytes: packed) }
@@ -46,7 +46,7 @@ import TortureV1
     #expect(try Torture(wireBytes: packed, limits: limits).bools.count == 8 << 20)
   }
 
-  @Test("a list of what people send fits the budget")
+  @Test("a list of ordinary messages fits the budget")
   func ordinaryList() throws {
     var message = Torture()
     message.children = (0..<2000).map { number in
@@ -77,7 +77,7 @@ import TortureV1
   }
 
   @Test(
-    "what is not UTF-8 is refused in strings and kept in bytes",
+    "invalid UTF-8 is refused in strings and kept in bytes",
     arguments: [
       [0xff], [0x80], [0xc0, 0x80], [0xc1, 0xbf], [0xe0, 0x9f, 0xbf], [0xed, 0xa0, 0x80],
       [0xf0, 0x8f, 0xbf, 0xbf], [0xf4, 0x90, 0x80, 0x80], [0xf5, 0x80, 0x80, 0x80], [0xe5, 0xb7],
@@ -97,7 +97,7 @@ import TortureV1
   }
 
   @Test(
-    "what is malformed is refused for what it is",
+    "malformed input is refused with its reason",
     arguments: [
       ([0x18], DecodeError.truncated), ([0x18, 0x80], .truncated), ([0x09, 1, 2, 3], .truncated),
       ([0x72, 5, 0x61], .truncated), ([0x15, 1], .truncated), ([0x00, 0x01], .zeroFieldNumber),

@@ -1,20 +1,20 @@
 import Foundation
 import Glibc
 
-/// A program that a test runs to its end.
+/// Runs a program to its end.
 ///
-/// A thread of its own waits for it. Foundation's `Process` would hold one of the few threads that
-/// all tasks share, and beside exit tests, which watch the children of the process too, it now and
-/// then never learned that its child had ended.
+/// A dedicated thread waits for it. Foundation's `Process` would block one of the few threads that
+/// all tests share, and beside exit tests, which also watch the process's children, it sometimes
+/// never learned that its child had ended.
 enum Command {
   struct Failure: Error {
     let errno: Int32
   }
 
   /// - Parameters:
-  ///   - program: Looked for in PATH unless it is a path.
-  ///   - output: File for what it prints; nil for ours.
-  /// - Returns: Its exit status; 128 and the signal where one ended it.
+  ///   - program: Searched in PATH unless it is a path.
+  ///   - output: File for its output; nil for the test's own output.
+  /// - Returns: Its exit status; 128 plus the signal where a signal ended it.
   static func run(
     _ program: String, _ arguments: [String], output: String? = nil
   ) async throws -> Int32 {

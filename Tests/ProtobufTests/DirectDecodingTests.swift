@@ -2,9 +2,10 @@ import Protobuf
 import Testing
 import TortureV1
 
-/// What is read straight from its bytes is what libprotobuf-c reads, and all else is left to it.
+/// Messages that are decoded directly equal those decoded by libprotobuf-c, which handles all
+/// others.
 @Suite struct DirectDecodingTests {
-  /// What a decoder makes of the bytes; nil where it refuses.
+  /// The result of a decoder, encoded again; nil where it refuses.
   private func read(_ bytes: [UInt8], directly: Bool) -> [UInt8]? {
     var limits = DecodeLimits.standard
     limits.isDirect = directly
@@ -33,7 +34,7 @@ import TortureV1
     }.wireBytes()
   }
 
-  @Test("a message cut short anywhere is read alike by both, or by neither")
+  @Test("a message truncated anywhere is decoded alike by both, or by neither")
   func prefixes() throws {
     let whole = try message()
     #expect(read(whole, directly: true) == whole)
@@ -43,7 +44,7 @@ import TortureV1
     }
   }
 
-  @Test("a message with any one byte changed is read alike by both, or by neither")
+  @Test("a message with any one byte changed is decoded alike by both, or by neither")
   func changes() throws {
     let whole = try message()
     for index in whole.indices {
@@ -57,13 +58,13 @@ import TortureV1
   }
 
   @Test(
-    "what the tables of C alone decide is left to them",
+    "input that only libprotobuf-c can judge is left to it",
     arguments: [
-      // An unknown field; a wire type of another field; a message in pieces; a oneof set twice.
+      // An unknown field; a wrong wire type; a message in pieces; a oneof set twice.
       WireBytes.field(4000, 1), WireBytes.field(3, [1]),
       WireBytes.field(401, []) + WireBytes.field(401, []),
       WireBytes.field(201, 1) + WireBytes.field(203, [0x61]),
-      // A tag in six bytes, a length in six, a number in eleven, a tenth byte beyond 64 bits.
+      // A tag of six bytes, a length of six, a number of eleven, a tenth byte beyond 64 bits.
       [0x98, 0x80, 0x80, 0x80, 0x80, 0x00, 0x01], [0x72, 0x81, 0x80, 0x80, 0x80, 0x80, 0x00, 0x61],
       [0x18] + [UInt8](repeating: 0xff, count: 10) + [0x01],
       [0x68] + [UInt8](repeating: 0x80, count: 9) + [0x02],
@@ -71,7 +72,8 @@ import TortureV1
   func others(bytes: [UInt8]) {
     #expect(
       !DirectDecoding.reads(bytes.span.bytes, .standard, 0) { direct in
-        // As generated code of a message with the fields 3 (int32), 13 (bool) and 14 (string).
+        // Like the generated code of a message with the fields 3 (int32), 13 (bool) and 14
+        // (string).
         while case let tag = direct.tag(), tag != 0 {
           switch tag {
           case 24: _ = direct.int32()
@@ -84,7 +86,7 @@ import TortureV1
     #expect(read(bytes, directly: true) == read(bytes, directly: false))
   }
 
-  @Test("what would take much memory is refused before it is taken")
+  @Test("input that would need much memory is refused before it is allocated")
   func memory() {
     let empty = [[UInt8]](repeating: WireBytes.field(402, []), count: 5000).flatMap { $0 }
     var room = 0

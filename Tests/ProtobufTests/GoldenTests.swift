@@ -5,16 +5,16 @@ import Testing
 
 @testable import protoc_gen_yijia
 
-/// What the generator makes of Tests/Golden/golden.proto is committed beside it.
+/// Checks that the generator's output for Tests/Golden/golden.proto is what is committed beside it.
 ///
-/// After a change of the generator that is meant: `YIJIA_GOLDEN=write swift test --filter Golden`,
-/// then read the difference.
+/// After an intended change of the generator: `YIJIA_GOLDEN=write swift test --filter Golden`, then
+/// review the difference.
 @Suite struct GoldenTests {
   private static let tests = URL(filePath: #filePath).deletingLastPathComponent()
     .deletingLastPathComponent()
   private static let folder = tests.appending(path: "Golden")
 
-  @Test("the generator makes what is committed, file by file")
+  @Test("the generator's output equals the committed files")
   func agrees() async throws {
     let files = try Generator(try await Self.request()).files()
     let expected = Self.folder.appending(path: "expected")
@@ -39,7 +39,7 @@ import Testing
     #expect(try Generator(request).files() == first)
   }
 
-  @Test("an option that means nothing is refused with its name")
+  @Test("an unknown option is refused by name")
   func refusesOptions() throws {
     var request = CodeGeneratorRequest()
     request.parameter = "color=red"
@@ -57,7 +57,7 @@ import Testing
     #expect(Names.member(proto) == swift)
   }
 
-  @Test("enum values lose the name of their enum, unless a digit would be left")
+  @Test("enum values lose the name of their enum, unless a digit would remain")
   func enumCases() {
     #expect(
       Names.enumCase("OCCUPATION_GROUP_TRUCK_DRIVER", of: "OccupationGroup") == "truckDriver")
@@ -65,7 +65,7 @@ import Testing
     #expect(Names.enumCase("COMPRESSABLE", of: "PayloadType") == "compressable")
   }
 
-  /// Files of several folders, in one: nothing here is to be compiled.
+  /// Flattens the paths of several folders into one: nothing here is compiled.
   private static func flat(_ path: String) -> String {
     path.replacingOccurrences(of: "/", with: "_") + ".txt"
   }

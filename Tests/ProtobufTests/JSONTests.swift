@@ -4,7 +4,8 @@ import ProtobufJSON
 import Testing
 import TortureV1
 
-/// What the random agreement with Google does not reach: other ways to write a value, and refusals.
+/// Cases that the random comparison with Google does not cover: alternative notations, and
+/// refusals.
 @Suite struct JSONTests {
   private let mapping: JSONMapping
   private let torture: MessageType
@@ -34,7 +35,7 @@ import TortureV1
   }
 
   @Test(
-    "a number may stand in quotes, have a fraction of zeros or an exponent",
+    "a number may be quoted, have a zero fraction or an exponent",
     arguments: [
       (#"{"int32": "7"}"#, 7), (#"{"int32": 7.0}"#, 7), (#"{"int32": 7e2}"#, 700),
       (#"{"int32": 70e-1}"#, 7), (#"{"int32": -0}"#, 0), (#"{"int32": null}"#, 0),
@@ -45,7 +46,7 @@ import TortureV1
   }
 
   @Test(
-    "a value of the wrong kind is refused with its field",
+    "a value of the wrong type is refused with its field",
     arguments: [
       (#"{"int32": 1.5}"#, "int32"), (#"{"int32": 2147483648}"#, "int32"),
       (#"{"int32": true}"#, "int32"), (#"{"int32": " 7"}"#, "int32"), (#"{"int32": ""}"#, "int32"),
@@ -79,20 +80,20 @@ import TortureV1
     #expect(violations(json).first?.field == field, "\(violations(json))")
   }
 
-  @Test("every wrong field of a text is named")
+  @Test("every invalid field of a text is reported")
   func namesAll() {
     let json = #"{"int32": "a", "type": {"default": [], "in": "fine"}, "moods": ["MOOD_WELL", {}]}"#
     #expect(violations(json).map(\.field) == ["int32", "type.default", "moods[1]"])
   }
 
-  @Test("what is wrong is named up to a limit")
+  @Test("reported errors are limited")
   func namesMany() {
     let json = "{\"int32s\": [" + repeatElement("true", count: 5000).joined(separator: ",") + "]}"
     #expect(violations(json).count == JSONParseError.violationsMax)
   }
 
   @Test(
-    "a text that is no JSON is refused with line and byte",
+    "invalid JSON is refused with line and byte",
     arguments: [
       ("", "line 1, byte 1"), ("{", "line 1, byte 2"), ("{\"int32\":\n 01}", "line 2, byte 3"),
       ("{\"string\": \"a", "line 1, byte 14"), ("{} {}", "line 1, byte 4"),
@@ -106,7 +107,7 @@ import TortureV1
     #expect(violations(json).first?.reason.hasPrefix(place) == true, "\(violations(json))")
   }
 
-  @Test("bytes that are not UTF-8 are refused")
+  @Test("invalid UTF-8 is refused")
   func refusesBytes() {
     #expect(throws: JSONParseError.self) {
       try mapping.wire(fromJSON: Array(#"{"string": ""#.utf8) + [0xff, 0x22, 0x7d], to: torture)
@@ -114,7 +115,7 @@ import TortureV1
   }
 
   @Test(
-    "lists, objects and messages that lie too deep are refused before the stack is",
+    "deeply nested lists, objects and messages are refused before the stack is exhausted",
     arguments: [
       String(repeating: "[", count: 200_000), String(repeating: "{\"child\":", count: 200_000),
       "{\"value\":" + String(repeating: "[", count: 200_000),
@@ -144,7 +145,7 @@ import TortureV1
     #expect(message.timestamp?.nanos == 250_000_000)
   }
 
-  @Test("unknown fields and enum values are passed over when that is asked for")
+  @Test("unknown fields and enum values are ignored on request")
   func ignoresUnknown() throws {
     var options = JSONMapping.Options()
     options.ignoresUnknown = true
@@ -153,7 +154,7 @@ import TortureV1
     #expect(message.mood == .unspecified)
   }
 
-  @Test("zero values are written when that is asked for, unset ones with presence are not")
+  @Test("zero values are written on request, unset ones with presence are not")
   func writesDefaults() throws {
     var options = JSONMapping.Options()
     options.writesDefaults = true
@@ -165,7 +166,7 @@ import TortureV1
         == #"{"default":0,"in":"","unknown_fields":"","description":0,"register":false,"init":""}"#)
   }
 
-  @Test("bytes that are no message are refused")
+  @Test("bytes that are not a message are refused")
   func refusesWire() {
     #expect(throws: JSONPrintError.malformed("truncated")) {
       try mapping.json(fromWire: [0x72, 5, 0x41], of: torture)
@@ -175,7 +176,7 @@ import TortureV1
     }
   }
 
-  @Test("a registry refuses sets that are not whole")
+  @Test("a registry refuses incomplete descriptor sets")
   func refusesSets() {
     #expect(throws: TypeRegistryError.self) {
       try TypeRegistry([TortureV1Descriptors.fileDescriptorSet])

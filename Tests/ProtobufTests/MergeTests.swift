@@ -2,7 +2,8 @@ import Protobuf
 import Testing
 import TortureV1
 
-/// What the wire allows and encoders do not do: pieces, repeats, other orders and forms.
+/// Encodings that the wire format allows and encoders do not produce: pieces, repeats, other
+/// orders.
 @Suite struct MergeTests {
   private func type(_ body: (inout Torture.TypeMessage) -> Void) throws -> [UInt8] {
     var type = Torture.TypeMessage()
@@ -10,7 +11,7 @@ import TortureV1
     return try type.wireBytes()
   }
 
-  @Test("a singular message in pieces is merged, its unknown fields and lists too")
+  @Test("a singular message in pieces is merged, including unknown fields and lists")
   func pieces() throws {
     let first = try Torture.with {
       $0.int32s = [1]
@@ -30,7 +31,7 @@ import TortureV1
     #expect(child.unknownFields.bytes == unknown + unknown)
   }
 
-  @Test("of a scalar that comes again the last stays")
+  @Test("the last value of a repeated scalar wins")
   func lastScalar() throws {
     let bytes =
       WireBytes.field(3, 1) + WireBytes.field(14, [0x61]) + WireBytes.field(3, 2)
@@ -40,7 +41,7 @@ import TortureV1
     #expect(message.string == "b")
   }
 
-  @Test("of a oneof the last member stays; its own message is merged")
+  @Test("the last member of a oneof wins; pieces of its own message are merged")
   func oneof() throws {
     let number = WireBytes.field(201, 5)
     let text = WireBytes.field(203, [0x61])
@@ -55,13 +56,13 @@ import TortureV1
     #expect(try Torture(wireBytes: one + two).choice == .chosenType(both))
     let after = Torture.TypeMessage.with { $0.in = "x" }
     #expect(try Torture(wireBytes: one + number + two).choice == .chosenType(after))
-    // The members of another oneof do not matter.
+    // The members of another oneof do not interfere.
     let other = try Torture(wireBytes: number + WireBytes.field(212, 4) + WireBytes.field(200, []))
     #expect(other.choice == .chosenInt32(5))
     #expect(other.result == .error(""))
   }
 
-  @Test("numbers are read packed and not packed, whatever the contract says, and mixed")
+  @Test("numbers are read packed and unpacked, whatever the contract says, and mixed")
   func packed() throws {
     let packed = WireBytes.field(103, [1, 2, 3])
     let loose = WireBytes.field(103, 4) + WireBytes.field(103, 5)
@@ -79,7 +80,7 @@ import TortureV1
     #expect(try Torture(wireBytes: bytes).wireBytes() == ordered)
   }
 
-  @Test("a map's entry may lack key and value, and the last of equal keys stays")
+  @Test("a map's entry may lack key and value, and the last of equal keys wins")
   func maps() throws {
     let bare = WireBytes.field(314, [])
     #expect(try Torture(wireBytes: bare).mapToString == ["": ""])

@@ -3,9 +3,9 @@ import Protobuf
 import Testing
 import TortureV1
 
-/// What is set, what is zero, and what nobody knows.
+/// Presence of fields, zero values, and unknown fields.
 @Suite struct PresenceTests {
-  @Test("negative zero is a value, zero is none")
+  @Test("negative zero is a value, positive zero is the default")
   func negativeZero() throws {
     let bytes = try Torture.with {
       $0.double = -0.0
@@ -18,7 +18,7 @@ import TortureV1
     #expect(try Torture.with { $0.double = 0 }.wireBytes() == [])
   }
 
-  @Test("an optional field holds its type's zero apart from nothing")
+  @Test("an optional field distinguishes zero from unset")
   func optionals() throws {
     let bytes = try Torture.with {
       $0.optionalInt32 = 0
@@ -39,7 +39,7 @@ import TortureV1
     #expect(try again.wireBytes() == bytes)
   }
 
-  @Test("numbers that an enum does not know are kept")
+  @Test("unknown numbers of an enum are kept")
   func openEnums() throws {
     let bytes = WireBytes.field(16, 99)
     let message = try Torture(wireBytes: bytes)
@@ -52,9 +52,9 @@ import TortureV1
     #expect(Mood.low.protoName == "MOOD_LOW")
   }
 
-  @Test("unknown fields come back as they came, at each level, groups and odd tags included")
+  @Test("unknown fields are preserved at each level, including groups and overlong tags")
   func unknownFields() throws {
-    // An overlong tag, a group, a number, bytes, another wire type than the contract's.
+    // An overlong tag, a group, a number, bytes, and a wire type other than the contract's.
     let unknown: [UInt8] =
       [0xd0, 0x80, 0x00, 0x05] + WireBytes.group(9, WireBytes.field(1, 2))
       + WireBytes.field(600, 7) + WireBytes.field(601, [1, 2]) + WireBytes.field(3, [0x61])
@@ -65,7 +65,7 @@ import TortureV1
     #expect(try sparse.wireBytes() == known + WireBytes.field(401, unknown))
   }
 
-  @Test("options that a contract defines are read from the unknown fields by number")
+  @Test("custom options are read from the unknown fields by number")
   func extensions() throws {
     let type = Torture.TypeMessage.with { $0.in = "x" }
     let more = Torture.TypeMessage.with { $0.default = 3 }
@@ -84,7 +84,7 @@ import TortureV1
     #expect(throws: DecodeError.self) { try UnknownFields(bytes: [0x08]) }
   }
 
-  @Test("Any holds a message with its name and gives it back to that type only")
+  @Test("Any holds a message with its name and unpacks it as that type only")
   func anyMessage() throws {
     let tree = Tree.with { $0.number = 9 }
     let any = try AnyMessage(packing: tree)
@@ -93,7 +93,7 @@ import TortureV1
     #expect(try any.unpack(Blank.self) == nil)
   }
 
-  @Test("headroom is zeros before the message, in the same array")
+  @Test("headroom is zero bytes before the message, in the same array")
   func headroom() throws {
     let tree = Tree.with { $0.number = 1 }
     #expect(try tree.wireBytes(headroom: 5) == [0, 0, 0, 0, 0] + (try tree.wireBytes()))

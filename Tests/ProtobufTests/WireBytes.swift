@@ -1,6 +1,6 @@
 import Protobuf
 
-/// Builds wire format by hand, wrong where a test wants it wrong.
+/// Builds wire format by hand, invalid where a test needs that.
 struct WireBytes {
   private(set) var bytes: [UInt8] = []
 
@@ -14,22 +14,22 @@ struct WireBytes {
     return bytes + [UInt8(value)]
   }
 
-  /// A length-delimited field.
+  /// Returns a length-delimited field.
   static func field(_ number: UInt64, _ content: [UInt8]) -> [UInt8] {
     varint(number << 3 | 2) + varint(UInt64(content.count)) + content
   }
 
-  /// A varint field.
+  /// Returns a varint field.
   static func field(_ number: UInt64, _ value: UInt64) -> [UInt8] {
     varint(number << 3) + varint(value)
   }
 
-  /// A group.
+  /// Returns a group.
   static func group(_ number: UInt64, _ content: [UInt8]) -> [UInt8] {
     varint(number << 3 | 3) + content + varint(number << 3 | 4)
   }
 
-  /// `content` within `depth` fields.
+  /// Returns `content` nested in `depth` fields.
   static func nested(_ number: UInt64, depth: Int, _ content: [UInt8] = []) -> [UInt8] {
     (0..<depth).reduce(content) { inner, _ in field(number, inner) }
   }

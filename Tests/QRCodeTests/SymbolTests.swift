@@ -3,10 +3,10 @@ import Foundation
 import QRCode
 import Testing
 
-/// That others read what is rendered is Tests/Integration/test_codes.py's.
+/// (Tests/Integration/test_codes.py verifies that other programs can read the symbols.)
 @Suite("QR codes")
 struct SymbolTests {
-  @Test("upper-case letters and digits take less room than the same in lower case")
+  @Test("upper-case letters and digits need less space than the same text in lower case")
   func modes() throws {
     let upper = try Symbol(String(repeating: "YJ1-ABC ", count: 20))
     let lower = try Symbol(String(repeating: "yj1-abc ", count: 20))
@@ -15,7 +15,7 @@ struct SymbolTests {
     #expect((upper.width - 17) % 4 == 0)
   }
 
-  @Test("more correction takes more room", arguments: [8, 80, 800])
+  @Test("more error correction needs more space", arguments: [8, 80, 800])
   func correction(length: Int) throws {
     let text = String(repeating: "x", count: length)
     let widths = try Symbol.Correction.allCases.map { try Symbol(text, correction: $0).width }
@@ -23,7 +23,7 @@ struct SymbolTests {
     #expect((widths.last ?? 0) > (widths.first ?? 0))
   }
 
-  @Test("the largest symbol holds 2,331 bytes, and no byte more")
+  @Test("the largest symbol holds 2,331 bytes and not one more")
   func largest() throws {
     #expect(try Symbol(String(repeating: "x", count: 2_331)).width == 177)
     #expect(throws: SymbolError.tooLong) { try Symbol(String(repeating: "x", count: 2_332)) }
@@ -31,7 +31,7 @@ struct SymbolTests {
     #expect(throws: SymbolError.notEncodable) { try Symbol("a\0b") }
   }
 
-  @Test("the three finders stand in their corners, and the SVG draws each dark module once")
+  @Test("the three finders are in their corners, and the SVG draws each dark module once")
   func svg() throws {
     let symbol = try Symbol("YIJIA")
     #expect(symbol.width == 21)
@@ -50,7 +50,7 @@ struct SymbolTests {
     #expect(lengths.reduce(0, +) == symbol.modules.filter { $0 }.count)
   }
 
-  @Test("the PNG's chunks are whole, and its pixels are the modules")
+  @Test("the PNG's chunks are valid, and its pixels are the modules")
   func png() throws {
     let symbol = try Symbol("https://example.test/c/YJ1-0123456789")
     let pixels = 3
@@ -71,7 +71,7 @@ struct SymbolTests {
         if isDark != expected { Issue.record("pixel \(row), \(column) differs") }
       }
     }
-    // The checksum of an empty IEND is the format's own (ISO/IEC 15948).
+    // The checksum of an empty IEND is fixed by the format (ISO/IEC 15948).
     #expect(Array(file.suffix(12)) == [0, 0, 0, 0, 0x49, 0x45, 0x4E, 0x44, 0xAE, 0x42, 0x60, 0x82])
   }
 

@@ -20,7 +20,7 @@ struct AttemptStateTests {
       isThrottled: throttled, random: 0.5)
   }
 
-  @Test("without a policy a failure is the call's")
+  @Test("without a policy the first failure is the call's")
   func once() {
     var state = AttemptState(.once)
     #expect(state.firstSchedule == nil)
@@ -28,14 +28,14 @@ struct AttemptStateTests {
     #expect(state.isSettled)
   }
 
-  @Test("what no server processed is sent again at once, and only once")
+  @Test("a call that no server processed is sent again at once, and only once")
   func transparent() {
     var state = AttemptState(.once)
     #expect(state.apply(Self.failed(1, unprocessed: true)) == .start(previous: 0, next: nil))
     #expect(state.apply(Self.failed(2, unprocessed: true)) == .settle(2))
   }
 
-  @Test("retries wait longer each time, up to the longest wait, and end with the attempts")
+  @Test("each retry's backoff is longer, up to the maximum, until the attempts are used up")
   func backoff() {
     var state = AttemptState(.retry(Self.retry))
     #expect(state.apply(Self.failed(1)) == .schedule(.milliseconds(100)))
@@ -45,7 +45,7 @@ struct AttemptStateTests {
     #expect(state.apply(Self.failed(3)) == .settle(3))
   }
 
-  @Test("five attempts are the most, whatever the policy says")
+  @Test("there are at most five attempts, whatever the policy says")
   func fiveAtMost() {
     var policy = Self.retry
     policy.attemptsMax = 100
@@ -67,7 +67,7 @@ struct AttemptStateTests {
     #expect(Self.retry.backoff(0, random: 1) == .milliseconds(120))
   }
 
-  @Test("a server's pushback names the wait and starts the backoff anew; a refusal ends it")
+  @Test("a server's pushback sets the delay and resets the backoff; a negative one ends the call")
   func pushback() {
     var state = AttemptState(.retry(Self.retry))
     #expect(state.apply(Self.failed(1, pushback: .after(.seconds(7)))) == .schedule(.seconds(7)))
@@ -97,7 +97,7 @@ struct AttemptStateTests {
     #expect(state.apply(.answered(3)) == .settle(3))
   }
 
-  @Test("a hedge that fails harmlessly lets the next begin at once; another failure is fatal")
+  @Test("a non-fatal failure of a hedge starts the next at once; a fatal one ends the call")
   func hedgeFailures() {
     var state = AttemptState(.hedge(Self.hedging))
     #expect(state.apply(Self.failed(1)) == .start(previous: 1, next: .milliseconds(10)))
@@ -114,7 +114,7 @@ struct AttemptStateTests {
     #expect(state.apply(Self.failed(2)) == .settle(2))
   }
 
-  @Test("a pushback puts the next hedge off, and a throttle that empties meanwhile ends the call")
+  @Test("a pushback delays the next hedge, and a throttle that empties meanwhile ends the call")
   func hedgePushback() {
     var state = AttemptState(.hedge(Self.hedging))
     #expect(state.apply(Self.failed(1, pushback: .after(.seconds(1)))) == .schedule(.seconds(1)))
@@ -126,7 +126,7 @@ struct AttemptStateTests {
     #expect(stopped.apply(Self.failed(1)) == .settle(1))
   }
 
-  @Test("nothing matters once a call is settled, from every state and with every input")
+  @Test("inputs after a call is settled have no effect, in every state")
   func settled() {
     for rule: MethodConfig.Execution in [.once, .retry(Self.retry), .hedge(Self.hedging)] {
       for input in Self.inputs {
@@ -137,7 +137,7 @@ struct AttemptStateTests {
     }
   }
 
-  @Test("whatever comes, attempts are at most five and one transparent, and the call settles")
+  @Test("any sequence makes at most five attempts and one transparent retry, and the call settles")
   func walk() {
     for rule: MethodConfig.Execution in [.once, .retry(Self.retry), .hedge(Self.hedging)] {
       // Every sequence of six inputs.
@@ -164,7 +164,7 @@ struct AttemptStateTests {
     failed(1, pushback: .stop), failed(1, pushback: .after(.seconds(1))),
   ]
 
-  @Test("half of its tokens keep a throttle shut; answers open it again")
+  @Test("a throttle stops retries at half of its tokens; responses refill it")
   func throttle() {
     let throttle = RetryThrottle(RetryThrottling(tokensMax: 4, tokenRatio: 0.5))
     throttle.failed()
@@ -181,7 +181,7 @@ struct AttemptStateTests {
   }
 
   @Test(
-    "a pushback is a number of milliseconds; anything else asks for no more attempts",
+    "a pushback is a number of milliseconds; any other value forbids further attempts",
     arguments: [
       ("0", AttemptFailure.Pushback.after(.zero)), ("15", .after(.milliseconds(15))), ("-1", .stop),
       ("", .stop), ("soon", .stop), ("99999999999", .stop),

@@ -6,23 +6,24 @@ import Testing
 @testable import RPC
 @testable import RPCInProcess
 
-/// What a slow reader makes a fast writer hold, in bytes, on each side: the reader its window, the
-/// writer its queue up to the mark, and each one message more.
+/// Bounds, in bytes, on what a slow reader makes a fast writer buffer on each side: the reader its
+/// window, the writer its queue up to the mark, and each one message more.
 @Suite("Backpressure", .timeLimit(.minutes(1)))
 struct BackpressureTests {
   private static let messages = 1000
   private static let text = String(repeating: "x", count: 9_995)
-  /// With its prefix.
+  /// Size of a message with its prefix.
   private static let messageBytes = 10_000
 
-  /// The bounds of a transport, by the windows it is set up with.
+  /// The bounds of a transport, given its windows.
   private struct Bounds {
     let windowBytes: Int
     let markBytes: Int
 
-    /// Sends that certainly return: they fill window and queue, but for the message that waits.
+    /// Sends that are certain to return: they fill window and queue, except for the waiting
+    /// message.
     var sendsMin: Int { (windowBytes + markBytes) / messageBytes - 1 }
-    /// Each side may have one message more: the one that was begun, the one that did not fit.
+    /// Each side may hold one message more: one that is incomplete, and one that did not fit.
     var sentBytesMax: Int { windowBytes + markBytes + 2 * messageBytes }
     var readerBytesMax: Int { windowBytes + messageBytes }
     var writerBytesMax: Int { markBytes + messageBytes }
@@ -61,7 +62,7 @@ struct BackpressureTests {
     }
   }
 
-  /// Lets everything that could still move do so: calls go round on the same loops meanwhile.
+  /// Gives everything that could still move the opportunity: calls run on the same loops meanwhile.
   private static func settle(_ channel: any RPC.Channel) async throws {
     for _ in 0..<200 { _ = try await channel.call(HoldingService.echo, "x") }
   }
@@ -81,7 +82,7 @@ struct BackpressureTests {
       let sent = service.witness.events.count * Self.messageBytes
       #expect(held <= bounds.readerBytesMax)
       #expect(sent <= bounds.sentBytesMax)
-      // All that was sent and is not held here lies in the server's queue.
+      // Everything that was sent and is not buffered here is in the server's queue.
       #expect(sent - held <= bounds.writerBytesMax)
 
       var received = 0

@@ -7,7 +7,7 @@ import Testing
 struct BalancerTests {
   private typealias Facts = Balancer.Facts
 
-  /// What falls to each lane of so many calls, none of which end where `grows`.
+  /// Distributes calls and counts them per lane; none of them ends if `grows` is set.
   private func shares(
     _ policy: LoadBalancing, _ lanes: [Balancer.Facts], calls: Int, grows: Bool = false
   ) -> [Int] {
@@ -23,13 +23,13 @@ struct BalancerTests {
     return shares
   }
 
-  @Test("round robin gives each its turn, whatever their loads")
+  @Test("round robin takes turns, whatever the loads")
   func roundRobin() {
     let lanes = [Facts(active: 9), Facts(), Facts(active: 3)]
     #expect(shares(.roundRobin, lanes, calls: 30) == [10, 10, 10])
   }
 
-  @Test("one without a free stream is passed over, until all are so")
+  @Test("a lane without a free stream is skipped, until all are full")
   func full() {
     for policy in [LoadBalancing.roundRobin, .leastRequest(choices: 2)] {
       #expect(shares(policy, [Facts(isFull: true), Facts()], calls: 8) == [0, 8])
@@ -50,14 +50,14 @@ struct BalancerTests {
     #expect(shares(policy, [Facts()], calls: 3) == [3])
   }
 
-  @Test("least request evens many out by two random choices")
+  @Test("least request balances many lanes with two random choices")
   func powerOfTwo() {
     let shares = shares(
       .leastRequest(choices: 2), Array(repeating: Facts(), count: 8), calls: 8_000, grows: true)
     #expect(shares.allSatisfy { (980...1_020).contains($0) }, "\(shares)")
   }
 
-  @Test("one that warms up gets its part, by either policy")
+  @Test("a lane in slow start gets its share, with either policy")
   func slowStart() {
     let lanes = [Facts(weight: 0.25), Facts()]
     let turns = shares(.roundRobin, lanes, calls: 4_000)
@@ -67,7 +67,7 @@ struct BalancerTests {
     #expect(shares(.roundRobin, [Facts(weight: 0.1)], calls: 3) == [3], "alone it gets all")
   }
 
-  @Test("a share grows evenly from its least to the whole")
+  @Test("a share grows linearly from its minimum to the whole")
   func weights() {
     let slowStart = SlowStart(window: .seconds(10))
     for (age, weight) in [(0, 0.1), (1, 0.1), (5, 0.5), (10, 1), (100, 1)] {
@@ -84,7 +84,7 @@ struct EjectionTests {
 
   private static let settings = OutlierDetection()
 
-  /// An endpoint in each phase: never ejected, ejected until 30, admitted again at 30.
+  /// An endpoint in each phase: never ejected, ejected until 30, readmitted at 30.
   private static var phases: [(name: String, state: Ejection)] {
     let fresh = Ejection()
     var ejected = fresh
@@ -94,7 +94,7 @@ struct EjectionTests {
     return [("fresh", fresh), ("ejected", ejected), ("admitted again", again)]
   }
 
-  @Test("every phase × every input does what the table says")
+  @Test("every phase × every input has the result of the table")
   func table() {
     let inputs: [(Ejection.Input, [Ejection.Action])] = [
       (
@@ -126,7 +126,7 @@ struct EjectionTests {
     #expect(state.apply(.look, at: Self.at(30), Self.settings) == .admit)
   }
 
-  @Test("each ejection is longer than the one before, up to the most; good intervals forgive")
+  @Test("each ejection is longer, up to the maximum; healthy intervals shorten the next")
   func growth() {
     var state = Ejection()
     var now = 0
@@ -150,7 +150,7 @@ struct EjectionTests {
     #expect(Self.at(now + 95).duration(to: until) == .seconds(120))
   }
 
-  @Test("no more than their part are left out, but one always may be; too few left is a panic")
+  @Test("the ejected share is limited, but one backend always may be; too few left is a panic")
   func limits() {
     var settings = OutlierDetection()
     settings.maxEjectionPercent = 10

@@ -3,7 +3,7 @@ import Testing
 
 @Suite("Calls over every transport")
 struct CallTests {
-  @Test("a unary call brings its message back", arguments: Carrier.allCases)
+  @Test("a unary call returns its response", arguments: Carrier.allCases)
   func unary(_ carrier: Carrier) async throws {
     try await World.with(carrier) { world in
       let hello = try await world.channel.echo("hello")
@@ -13,7 +13,7 @@ struct CallTests {
     }
   }
 
-  @Test("a stream of requests arrives whole and in order", arguments: Carrier.allCases)
+  @Test("a request stream arrives completely and in order", arguments: Carrier.allCases)
   func clientStreaming(_ carrier: Carrier) async throws {
     try await World.with(carrier) { world in
       let call: ClientStreamingCall<Text, Text> = try await world.channel.clientStreaming(
@@ -24,7 +24,7 @@ struct CallTests {
     }
   }
 
-  @Test("a stream of responses arrives whole and in order", arguments: Carrier.allCases)
+  @Test("a response stream arrives completely and in order", arguments: Carrier.allCases)
   func serverStreaming(_ carrier: Carrier) async throws {
     try await World.with(carrier) { world in
       let responses: ResponseStream<Text> = try await world.channel.serverStreaming(
@@ -36,7 +36,7 @@ struct CallTests {
     }
   }
 
-  @Test("streams both ways take turns", arguments: Carrier.allCases)
+  @Test("bidirectional streams take turns", arguments: Carrier.allCases)
   func bidirectional(_ carrier: Carrier) async throws {
     try await World.with(carrier) { world in
       let call: BidirectionalCall<Text, Text> = try await world.channel.bidirectionalStreaming(
@@ -51,7 +51,7 @@ struct CallTests {
     }
   }
 
-  @Test("initial metadata may go before the first message", arguments: Carrier.allCases)
+  @Test("initial metadata may be sent before the first message", arguments: Carrier.allCases)
   func earlyHeaders(_ carrier: Carrier) async throws {
     struct Greeter: RPCService {
       static let greet = MethodDescriptor(
@@ -72,7 +72,7 @@ struct CallTests {
     try await World.with(carrier, services: [Greeter()]) { world in
       let call: BidirectionalCall<Text, Text> = try await world.channel.bidirectionalStreaming(
         Greeter.greet)
-      // Nothing was sent yet that could be answered.
+      // No message has been sent yet that could be answered.
       #expect(try await call.responses.headers[text: "x-early"] == "1")
       try await call.send("x")
       try await call.finishSending()
@@ -82,7 +82,7 @@ struct CallTests {
     }
   }
 
-  @Test("a response of no messages is an empty stream", arguments: Carrier.allCases)
+  @Test("a response without messages is an empty stream", arguments: Carrier.allCases)
   func emptyStream(_ carrier: Carrier) async throws {
     try await World.with(carrier) { world in
       let responses: ResponseStream<Text> = try await world.channel.serverStreaming(
@@ -91,7 +91,7 @@ struct CallTests {
     }
   }
 
-  @Test("metadata travels both ways, text and bytes", arguments: Carrier.allCases)
+  @Test("metadata is transmitted both ways, text and binary", arguments: Carrier.allCases)
   func metadata(_ carrier: Carrier) async throws {
     try await World.with(carrier) { world in
       var options = CallOptions()
@@ -103,7 +103,7 @@ struct CallTests {
     }
   }
 
-  @Test("a status brings code, message, details and metadata", arguments: Carrier.allCases)
+  @Test("a status has code, message, details and metadata", arguments: Carrier.allCases)
   func status(_ carrier: Carrier) async throws {
     try await World.with(carrier) { world in
       let error = await failure {
@@ -117,7 +117,7 @@ struct CallTests {
     }
   }
 
-  @Test("a foreign error is UNKNOWN and keeps its text to itself", arguments: Carrier.allCases)
+  @Test("a foreign error is UNKNOWN and its text is not sent", arguments: Carrier.allCases)
   func foreignError(_ carrier: Carrier) async throws {
     try await World.with(carrier) { world in
       let error = await failure {
@@ -202,7 +202,7 @@ struct CallTests {
     }
   }
 
-  @Test("many calls at once all get their own answer", arguments: Carrier.allCases)
+  @Test("many concurrent calls each get their own response", arguments: Carrier.allCases)
   func concurrent(_ carrier: Carrier) async throws {
     try await World.with(carrier) { world in
       try await withThrowingTaskGroup(of: Bool.self) { group in

@@ -8,7 +8,7 @@ struct CancellationTests {
   @Test("a deadline ends the call on both sides", arguments: Carrier.allCases)
   func deadline(_ carrier: Carrier) async throws {
     try await World.with(carrier) { world in
-      // Connected beforehand, so that the handler starts well before the deadline.
+      // Connected in advance, so that the handler starts well before the deadline.
       _ = try await world.channel.echo("x")
       var options = CallOptions()
       options.timeout = .milliseconds(500)
@@ -21,7 +21,7 @@ struct CancellationTests {
     }
   }
 
-  @Test("the longest timeout there is ends nothing", arguments: Carrier.allCases)
+  @Test("the longest possible timeout ends nothing", arguments: Carrier.allCases)
   func endlessDeadline(_ carrier: Carrier) async throws {
     try await World.with(carrier) { world in
       var options = CallOptions()
@@ -31,7 +31,7 @@ struct CancellationTests {
     }
   }
 
-  @Test("after the last identifier of a link the first follows that is free")
+  @Test("after the last identifier of a link the first free one follows")
   func lastIdentifier() async throws {
     let loop = QueueLoop()
     let link = InProcessLink(try echoDispatcher(), loop: loop, peer: Peer(address: "test"))
@@ -46,7 +46,7 @@ struct CancellationTests {
     #expect(ids == [1, .max, 3, 5])
   }
 
-  @Test("a deadline that has passed before the call fails it", arguments: Carrier.allCases)
+  @Test("a deadline that passed before the call fails it", arguments: Carrier.allCases)
   func passedDeadline(_ carrier: Carrier) async throws {
     try await World.with(carrier) { world in
       var options = CallOptions()
@@ -85,7 +85,7 @@ struct CancellationTests {
     }
   }
 
-  @Test("cancel() ends the reading with CANCELLED", arguments: Carrier.allCases)
+  @Test("cancel() ends the reader with CANCELLED", arguments: Carrier.allCases)
   func explicit(_ carrier: Carrier) async throws {
     try await World.with(carrier) { world in
       let call: BidirectionalCall<Text, Text> = try await world.channel.bidirectionalStreaming(
@@ -111,7 +111,7 @@ struct CancellationTests {
     await witness.saw("cancelled")
   }
 
-  @Test("a server that ends early tells the sender its status", arguments: Carrier.allCases)
+  @Test("a server that ends early reports its status to the sender", arguments: Carrier.allCases)
   func earlyEnd(_ carrier: Carrier) async throws {
     try await World.with(carrier) { world in
       let call: BidirectionalCall<Text, Text> = try await world.channel.bidirectionalStreaming(

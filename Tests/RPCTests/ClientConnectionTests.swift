@@ -5,10 +5,10 @@ import Testing
 
 @testable import RPCTransport
 
-/// How a client uses connections, against scripted servers.
+/// A client's use of connections, against scripted servers.
 @Suite("Connections of clients", .timeLimit(.minutes(1)))
 struct ClientConnectionTests {
-  @Test("a call that a server refuses unseen is made again, once")
+  @Test("a call refused without processing is sent again, once")
   func refused() async throws {
     let witness = Witness()
     try await ScriptedServer.withClient { turn in
@@ -35,12 +35,12 @@ struct ClientConnectionTests {
     }
   }
 
-  @Test("the connection of an address that is left is forgotten when it has ended")
+  @Test("the connection of a removed address is released when it has ended")
   func leftAddress() async throws {
     try await withServer(try echoDispatcher()) { server, address, loops in
       let channel = try ClientChannel(targets: [address], loops: loops)
       #expect(try await channel.echo("x") == "x")
-      // As when a name does not lead there any more: nobody else knows the backend.
+      // As when a name does not resolve to it any more: nobody else refers to the backend.
       let stop = {
         let left = channel.state.withLock { state in
           defer {
@@ -58,7 +58,7 @@ struct ClientConnectionTests {
     }
   }
 
-  @Test("after GOAWAY what runs ends there, what is above its id and what is new go elsewhere")
+  @Test("after GOAWAY running calls end there; calls above its id and new calls go elsewhere")
   func goAway() async throws {
     let witness = Witness()
     let gone = Once()
@@ -66,7 +66,7 @@ struct ClientConnectionTests {
       guard let stream = turn.endedRequest else { return }
       witness.note("connection \(turn.connection)")
       if turn.connection > 1 { return turn.answerWell(stream) }
-      // The first stays open over the GOAWAY that names it; the second is above it.
+      // The first stays open past the GOAWAY that names it; the second is above its id.
       if gone.isFirst() { return }
       turn.session.submitGoAway(last: 1)
       turn.answerWell(StreamKey(id: 1, slot: 0))
@@ -83,7 +83,7 @@ struct ClientConnectionTests {
     #expect(witness.events == ["connection 1", "connection 1", "connection 2", "connection 2"])
   }
 
-  @Test("calls above the peer's limit of streams wait for their turn, or until their deadline")
+  @Test("calls above the peer's limit of streams wait for a free one, or until their deadline")
   func maxStreams() async throws {
     var limits = SessionLimits()
     limits.concurrentStreamsMax = 1
@@ -99,7 +99,7 @@ struct ClientConnectionTests {
       let short = options
       let second = await failure { _ = try await channel.echo("x", options: short) }
       #expect(second?.code == .deadlineExceeded)
-      // The third gets the stream that the first gives up.
+      // The third gets the stream that the first releases.
       let third = Task { try await channel.echo("x") }
       first.cancel()
       let answer = try await third.value
@@ -108,7 +108,7 @@ struct ClientConnectionTests {
     }
   }
 
-  @Test("another connection is made when the streams of the first are in use, if so configured")
+  @Test("another connection is opened when the streams of the first are in use, if so configured")
   func moreConnections() async throws {
     var limits = SessionLimits()
     limits.concurrentStreamsMax = 1
@@ -121,14 +121,14 @@ struct ClientConnectionTests {
     } _: { channel in
       let first = Task { try await channel.echo("x") }
       await held.saw("kept")
-      // It waits for the new connection, and not for a stream behind the first that may never end.
+      // It waits for the new connection, not for a stream behind the first, which may never end.
       let answer = try await channel.echo("x")
       #expect(answer == "x")
       first.cancel()
     }
   }
 
-  @Test("a connection without calls is closed after the idle time, and made again when wanted")
+  @Test("a connection without calls is closed after the idle time, and opened again on demand")
   func idle() async throws {
     try await ScriptedServer.withClient {
       $0.idleMax = .milliseconds(20)
@@ -145,7 +145,7 @@ struct ClientConnectionTests {
     }
   }
 
-  @Test("a backend that never answers its health check does not hold up calls for ever")
+  @Test("a backend that never answers its health check does not delay calls for ever")
   func silentHealthCheck() async throws {
     try await ScriptedServer.withClient {
       $0.healthService = ""
@@ -157,7 +157,7 @@ struct ClientConnectionTests {
     }
   }
 
-  @Test("a backend without a health service is taken as serving")
+  @Test("a backend without a health service counts as serving")
   func noHealthService() async throws {
     try await withServer(try echoDispatcher()) { _, address, loops in
       var configuration = ClientConfiguration(targets: [address])
@@ -169,7 +169,7 @@ struct ClientConnectionTests {
     }
   }
 
-  @Test("connectivity can be read and awaited; connect() begins by itself")
+  @Test("connectivity can be read and awaited; connect() starts connecting by itself")
   func connectivity() async throws {
     try await withServer(try echoDispatcher()) { _, address, loops in
       let channel = try ClientChannel(targets: [address], loops: loops)
@@ -193,7 +193,7 @@ struct ClientConnectionTests {
     try await loops.shutdown()
   }
 
-  @Test("pick_first takes the first backend that can be had, and sticks to it")
+  @Test("pick_first takes the first reachable backend and stays with it")
   func pickFirst() async throws {
     try await withServer(Self.named("a")) { a, addressA, loops in
       try await withServer(Self.named("b")) { _, addressB, _ in
@@ -203,7 +203,7 @@ struct ClientConnectionTests {
         let channel = try ClientChannel(configuration: configuration, loops: loops)
         for _ in 0..<20 { #expect(try await channel.echo("") == "a") }
         await a.shutdown(grace: .zero)
-        // What is sent before the client has noticed is lost with the connection.
+        // Calls sent before the client has noticed are lost with the connection.
         try await channel.connectivity(otherThan: .ready)
         var options = CallOptions()
         options.waitForReady = true
@@ -215,7 +215,7 @@ struct ClientConnectionTests {
     }
   }
 
-  @Test("a name stands for all its addresses, and one that has none fails calls")
+  @Test("a name stands for all its addresses, and a name without any fails calls")
   func names() async throws {
     try await withServer(try echoDispatcher()) { _, address, loops in
       let channel = try ClientChannel(
@@ -233,7 +233,7 @@ struct ClientConnectionTests {
     }
   }
 
-  @Test("targets are read from text, sockets among them")
+  @Test("targets are parsed from text, sockets among them")
   func targets() {
     #expect(HostPort("unix:/run/x.sock")?.socketPath == "/run/x.sock")
     #expect(HostPort("unix:///run/x.sock")?.socketPath == "/run/x.sock")

@@ -74,7 +74,7 @@ struct ClientInterceptorTests {
     #expect(witness.events == ["a in Repeat", "a ok -"])
   }
 
-  @Test("an interceptor hears that a stream was dropped, and its handler is cancelled")
+  @Test("an interceptor learns that a stream was dropped, and its handler is cancelled")
   func dropped() async throws {
     let (noted, server) = (Witness(), Witness())
     let channel = try Self.channel([Note(name: "a", witness: noted)], witness: server)
@@ -88,7 +88,7 @@ struct ClientInterceptorTests {
     await server.saw("chat over")
   }
 
-  @Test("what an interceptor throws is what the caller gets, in calls of every kind")
+  @Test("an interceptor's error is the caller's, in calls of every kind")
   func renamed() async throws {
     let channel = try Self.channel([Rename()])
     let unary = await failure { _ = try await channel.call(EchoService.fail, "x") }
@@ -103,7 +103,7 @@ struct ClientInterceptorTests {
       await failure { for try await _ in chat.responses {} }?.message == "renamed ABORTED")
   }
 
-  @Test("an interceptor may refuse a call, and one that does neither fails it")
+  @Test("an interceptor may refuse a call; one that neither calls next nor throws fails it")
   func refused() async throws {
     let refusing = try Self.channel([Refuse()])
     #expect(await failure { _ = try await refusing.echo("x") }?.code == .unauthenticated)

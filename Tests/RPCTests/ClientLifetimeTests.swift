@@ -13,7 +13,7 @@ struct ClientLifetimeTests {
       now: now * second, lastRead: heard * second, isBusy: busy, callsBegun: begun)
   }
 
-  @Test("a silent server is pinged after the interval and given up after the timeout")
+  @Test("a silent server is pinged after the interval and dropped after the timeout")
   func keepalive() {
     var state = ClientLifetime(
       keepalive: ClientKeepalive(interval: .seconds(30), timeout: .seconds(5)), idleMax: nil)
@@ -22,7 +22,7 @@ struct ClientLifetimeTests {
     #expect(state.due(Self.facts(35)) == (.giveUp, nil))
   }
 
-  @Test("any byte of the server's answers a ping")
+  @Test("any byte from the server counts as a response to the ping")
   func answered() {
     var state = ClientLifetime(
       keepalive: ClientKeepalive(interval: .seconds(30), timeout: .seconds(5)), idleMax: nil)
@@ -31,7 +31,7 @@ struct ClientLifetimeTests {
     #expect(state.due(Self.facts(61, heard: 31)) == (.ping, 66 * Self.second))
   }
 
-  @Test("the interval is at least ten seconds, and grows by the server's complaints")
+  @Test("the interval is at least ten seconds, and grows with the server's complaints")
   func interval() {
     let hasty = ClientKeepalive(interval: .seconds(1))
     var state = ClientLifetime(keepalive: hasty, idleMax: nil)
@@ -50,7 +50,7 @@ struct ClientLifetimeTests {
     #expect(permitted.due(Self.facts(30, busy: false)) == (.ping, 35 * Self.second))
   }
 
-  @Test("a connection is idle when no call ran or began between two looks")
+  @Test("a connection is idle if no call ran or began between two checks")
   func idle() {
     var state = ClientLifetime(keepalive: nil, idleMax: .seconds(100))
     #expect(state.due(Self.facts(0, busy: false)) == (.none, 100 * Self.second))
@@ -60,7 +60,7 @@ struct ClientLifetimeTests {
     #expect(state.due(Self.facts(400, busy: false, begun: 1)) == (.idle, nil))
   }
 
-  @Test("a server that goes away is still pinged while calls run, and never found idle")
+  @Test("a server that sent GOAWAY is still pinged while calls run, and never considered idle")
   func draining() {
     var state = ClientLifetime(
       keepalive: ClientKeepalive(interval: .seconds(30), timeout: .seconds(5)),
@@ -72,13 +72,13 @@ struct ClientLifetimeTests {
     }
   }
 
-  @Test("nothing is watched where nothing is asked for")
+  @Test("nothing is monitored where nothing is configured")
   func nothing() {
     var state = ClientLifetime(keepalive: nil, idleMax: nil)
     #expect(state.due(Self.facts(1000)) == (.none, nil))
   }
 
-  @Test("a name is looked up when wanted, again when in doubt, and later after a failure")
+  @Test("a name is resolved on demand, again when in doubt, and later after a failure")
   func names() {
     typealias Row = (NameState.Phase, NameState.Input, NameState.Phase, NameState.Action)
     let table: [Row] = [
@@ -102,7 +102,7 @@ struct ClientLifetimeTests {
     }
   }
 
-  @Test("a channel is as its best backend")
+  @Test("a channel's state is that of its best backend")
   func connectivity() {
     #expect(Connectivity([.transientFailure, .ready, .connecting]) == .ready)
     #expect(Connectivity([.transientFailure, .connecting, .idle]) == .connecting)

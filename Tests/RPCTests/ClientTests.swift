@@ -34,7 +34,7 @@ struct ClientTests {
     try await loops.shutdown()
   }
 
-  @Test("a client connects again when its server comes back")
+  @Test("a client reconnects when its server is back")
   func reconnect() async throws {
     let loops = EventLoops(threads: 1)
     func server(_ port: Int) throws -> Server {
@@ -47,7 +47,7 @@ struct ClientTests {
     let channel = try ClientChannel(targets: [address], loops: loops)
     _ = try await channel.echo("one")
     await first.shutdown(grace: .zero)
-    // A call that left before the end was noticed would be lost, and rightly say so.
+    // A call sent before the end was noticed would be lost, and rightly fail.
     _ = try await channel.connectivity(otherThan: .ready)
     let second = try server(address.port)
     _ = try await second.start()
@@ -60,7 +60,7 @@ struct ClientTests {
     try await loops.shutdown()
   }
 
-  @Test("calls go round all backends that are ready")
+  @Test("calls are distributed over all ready backends")
   func roundRobin() async throws {
     try await withServer(Self.named("a")) { _, a, loops in
       try await withServer(Self.named("b")) { _, b, _ in
@@ -99,13 +99,13 @@ struct ClientTests {
     return names
   }
 
-  /// Looks until it is so; the suite's time limit ends it.
+  /// Polls until the condition holds; the suite's time limit ends it.
   private static func until(_ body: () async throws -> Bool) async throws {
-    // The channel tells no one when a backend's standing changes.
+    // The channel has no event for a change of a backend's state.
     while try await !body() { try await Task.sleep(for: .milliseconds(5)) }
   }
 
-  /// A server whose unary echo answers its name.
+  /// Returns a server whose unary echo answers its name.
   private static func named(_ name: String, health: HealthStub? = nil) throws -> Dispatcher {
     struct Named: RPCService {
       let name: String
@@ -120,7 +120,7 @@ struct ClientTests {
   }
 }
 
-/// `grpc.health.v1.Health/Watch` with a switch.
+/// A `grpc.health.v1.Health/Watch` whose status a test sets.
 final class HealthStub: RPCService {
   private struct State {
     var isServing = true

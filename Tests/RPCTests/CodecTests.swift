@@ -4,7 +4,7 @@ import Testing
 @Suite("Codecs")
 struct CodecTests {
   @Test(
-    "timeouts are read with all their units",
+    "timeouts are parsed with all their units",
     arguments: [
       ("1H", Duration.seconds(3600)), ("2M", .seconds(120)), ("3S", .seconds(3)),
       ("4m", .milliseconds(4)), ("5u", .microseconds(5)), ("6n", .nanoseconds(6)),
@@ -53,7 +53,7 @@ struct CodecTests {
     #expect(PercentEncoding.decode(Array(encoded.utf8)) == text)
   }
 
-  @Test("a bad percent encoding is kept, never an error")
+  @Test("an invalid percent encoding is kept, never an error")
   func badPercent() {
     #expect(PercentEncoding.decode(Array("100%".utf8)) == "100%")
     #expect(PercentEncoding.decode(Array("%zz%4".utf8)) == "%zz%4")
@@ -76,7 +76,7 @@ struct CodecTests {
     }
   }
 
-  @Test("content types other than gRPC's are not gRPC's")
+  @Test("content types other than gRPC's are rejected")
   func contentTypes() {
     for type in ["application/grpc", "application/grpc+proto", "application/grpc;charset=utf-8"] {
       #expect(ContentType.isGRPC(type), "\(type)")
@@ -90,7 +90,7 @@ struct CodecTests {
 
 @Suite("Metadata")
 struct MetadataTests {
-  @Test("order, repeated names and bytes are kept")
+  @Test("order, repeated names and bytes are preserved")
   func multiMap() {
     var metadata: Metadata = ["a": "1"]
     metadata.add("B", "2")
@@ -112,7 +112,7 @@ struct MetadataTests {
     #expect(metadata[binary: "x-bin"] == [1])
   }
 
-  @Test("a text that is too long is cut where a character ends, and reads on")
+  @Test("a text that is too long is truncated at a character boundary")
   func cutMessage() {
     for text in ["abc", "a%b", "驿家", String(repeating: "é%x", count: 9)] {
       #expect(PercentEncoding.encode(text, bytesMax: 200) == PercentEncoding.encode(text))
@@ -142,7 +142,7 @@ struct MetadataTests {
     #expect(Metadata(dictionaryLiteral: ("a", "x\n汉é\u{7f}y"))[text: "a"] == "x????y")
   }
 
-  @Test("an entry of a name from outside is added, or refused without a trap")
+  @Test("an entry with an external name is added, or refused without a trap")
   func checked() throws {
     var metadata = Metadata()
     try metadata.add(checking: .init(name: "X-a", value: "1"))
@@ -159,7 +159,7 @@ struct MetadataTests {
     #expect(metadata.count == 2)
   }
 
-  @Test("equality is of names and values, not of where they lie")
+  @Test("equality depends on names and values, not on their position in memory")
   func equality() {
     var long: HeaderList = ["drop": "me", "a": "1"]
     long.remove("drop")

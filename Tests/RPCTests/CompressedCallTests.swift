@@ -12,7 +12,7 @@ struct CompressedCallTests {
     return options
   }
 
-  /// The message behind a compressed prefix.
+  /// Returns the message with the prefix of a compressed one.
   private static func frame(_ text: String, _ encoding: MessageEncoding) throws -> [UInt8] {
     try encoding.compress(framed: MessageFramer.frame(Text(text)))
   }
@@ -26,7 +26,7 @@ struct CompressedCallTests {
     return RequestHead(fields: fields)
   }
 
-  @Test("request and response are compressed and come back", arguments: Carrier.allCases)
+  @Test("request and response are compressed and decompressed", arguments: Carrier.allCases)
   func unary(_ carrier: Carrier) async throws {
     try await World.with(carrier, services: [PackedService()]) { world in
       for encoding in MessageEncoding.allCases {
@@ -38,7 +38,7 @@ struct CompressedCallTests {
     }
   }
 
-  @Test("messages of streams are compressed one by one", arguments: Carrier.allCases)
+  @Test("messages of streams are compressed individually", arguments: Carrier.allCases)
   func streams(_ carrier: Carrier) async throws {
     try await World.with(carrier, services: [PackedService()]) { world in
       let call: ClientStreamingCall<Text, Text> = try await world.channel.clientStreaming(
@@ -77,7 +77,7 @@ struct CompressedCallTests {
     }
   }
 
-  @Test("what a client accepts is read whatever the list's form")
+  @Test("the list of accepted encodings is read in any form")
   func acceptLists() {
     for list in ["gzip", "identity,gzip", "identity, deflate, gzip", "deflate , gzip , br"] {
       let head = RequestHead(fields: ["grpc-accept-encoding": list])
@@ -92,13 +92,13 @@ struct CompressedCallTests {
     }
   }
 
-  @Test("a message that gets no smaller goes as it is")
+  @Test("a message that does not get smaller is sent uncompressed")
   func small() throws {
     let framed = try MessageFramer.frame(Text("x"))
     #expect(try MessageEncoding.gzip.compress(framed: framed) == framed)
   }
 
-  @Test("a flag without an encoding, and what is no such stream, are INTERNAL")
+  @Test("a compression flag without an encoding, and invalid data, are INTERNAL")
   func malformed() async throws {
     try await World.with(.sockets, services: [PackedService()]) { world in
       let good = try Self.frame(Self.long, .gzip)
@@ -120,7 +120,7 @@ struct CompressedCallTests {
     }
   }
 
-  @Test("a bomb is RESOURCE_EXHAUSTED, on a server and on a client")
+  @Test("a decompression bomb is RESOURCE_EXHAUSTED, on a server and on a client")
   func bombs() async throws {
     let bomb = String(repeating: " ", count: 5 << 20)
     let service = PackedService()

@@ -3,9 +3,9 @@ import Testing
 
 @Suite("Many calls at once", .timeLimit(.minutes(1)))
 struct ConcurrencyTests {
-  /// Streams a server allows at once are 256 by default; the others wait their turn.
+  /// A server allows 256 concurrent streams by default; further calls wait.
   @Test(
-    "more calls than the server allows streams wait and pass", arguments: [1, 20_000, 300_000])
+    "more calls than the server allows streams wait and succeed", arguments: [1, 20_000, 300_000])
   func waiting(_ bytes: Int) async throws {
     try await World.with(.sockets) { world in
       let text = String(repeating: "x", count: bytes)

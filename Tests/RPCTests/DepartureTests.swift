@@ -9,7 +9,7 @@ import Testing
 /// What a client that leaves with much unread costs the others of its loop.
 @Suite("A client that leaves", .timeLimit(.minutes(1)))
 struct DepartureTests {
-  /// Counts the calls that get as far as a handler.
+  /// Counts the calls that reach a handler.
   private final class Begun: ServerInterceptor {
     let count = Atomic(0)
 
@@ -19,7 +19,7 @@ struct DepartureTests {
     }
   }
 
-  /// Frames of HTTP/2, by hand: what no client of ours would send.
+  /// Raw HTTP/2 frames that our own client would not send.
   private enum Frames {
     static let preface = Array("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".utf8) + frame(4, 0, 0, [])
 
@@ -29,7 +29,7 @@ struct DepartureTests {
       return length + [type, flags] + id + body
     }
 
-    /// A whole unary call with an empty message.
+    /// Returns a complete unary call with an empty message.
     static func call(_ path: String, on stream: UInt32) -> [UInt8] {
       var head: [UInt8] = []
       for (name, value) in [
@@ -42,7 +42,7 @@ struct DepartureTests {
     }
   }
 
-  /// Connects, sends it all and closes, whoever reads it.
+  /// Connects, sends everything and closes, without waiting for a reader.
   private static func sendAndLeave(_ bytes: [UInt8], to address: HostPort) throws {
     let socket = Glibc.socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
     try #require(socket >= 0)
@@ -60,7 +60,7 @@ struct DepartureTests {
     try #require(bytes.withUnsafeBytes { write(socket, $0.baseAddress, $0.count) } == bytes.count)
   }
 
-  @Test("what it asked for and has not been read is let go, not served in one go")
+  @Test("unread requests of a client that left are dropped, not served in one go")
   func flood() async throws {
     let begun = Begun()
     let dispatcher = Dispatcher(
@@ -76,7 +76,7 @@ struct DepartureTests {
       for loop in loops.all { loop.execute { gone.wait() } }
       try Self.sendAndLeave(bytes, to: address)
       for _ in loops.all { gone.signal() }
-      // Another client is served, after that one was accepted.
+      // Another client is served, accepted after the first one.
       let channel = try ClientChannel(targets: [address], loops: loops)
       #expect(try await channel.echo("still there") == "still there")
       await channel.shutdown()

@@ -2,7 +2,7 @@ import RPC
 import RPCTransport
 import Testing
 
-/// Serves `/keys`, sends away from `/moved`, and keeps everybody waiting at `/silent`.
+/// Serves `/keys`, redirects from `/moved`, and never answers at `/silent`.
 private struct Publisher: ExchangeHandler {
   static let keys = String(repeating: "k", count: 10_000)
 
@@ -45,7 +45,7 @@ struct DocumentTests {
     }
   }
 
-  @Test("it comes as it is, with its query, up to its limit")
+  @Test("a document is fetched unchanged, with its query, up to its limit")
   func whole() async throws {
     try await with { server, loops in
       let document = try HTTPDocument("\(server)/keys?all=1")
@@ -56,7 +56,7 @@ struct DocumentTests {
   }
 
   @Test(
-    "anything but 200 and a whole body is an error, in time",
+    "anything but 200 and a complete body is an error, in time",
     arguments: ["/moved", "/nothing", "/cut", "/silent"])
   func refused(_ path: String) async throws {
     try await with { server, loops in
@@ -75,7 +75,7 @@ struct DocumentTests {
     }
   }
 
-  @Test("a server is believed by its certificate only")
+  @Test("a server is accepted by its certificate only")
   func trust() async throws {
     let files = try TestCertificates()
     defer { withExtendedLifetime(files) {} }
@@ -93,7 +93,7 @@ struct DocumentTests {
     }
   }
 
-  @Test("one that nobody serves, and one that is given up")
+  @Test("an unreachable document fails, and so does a cancelled fetch")
   func gone() async throws {
     try await with { server, loops in
       let closed = try HTTPDocument("http://127.0.0.1:1/keys")
@@ -106,7 +106,7 @@ struct DocumentTests {
   }
 
   @Test(
-    "what is no address is refused",
+    "an invalid URL is refused",
     arguments: ["", "keys", "ftp://x/keys", "https://", "https://user@x/keys", "http://[::1/"])
   func addresses(_ text: String) {
     #expect(throws: HTTPDocumentError.self) { try HTTPDocument(text) }

@@ -6,9 +6,9 @@ import Testing
 
 @testable import RPCTransport
 
-/// Answers with what it got: method, target and body, in chunks.
+/// Echoes what it got: method, target and body, in chunks.
 private struct Mirror: ExchangeHandler {
-  /// SwiftNIO's largest read of a socket, where a server does not say otherwise.
+  /// SwiftNIO's largest read of a socket, where a server does not configure another.
   private static let readBytesMax = 64 << 10
 
   func claims(_ head: RequestHead) -> Bool { !head.isGRPC && head.path != "/nobody" }
@@ -18,7 +18,7 @@ private struct Mirror: ExchangeHandler {
     do {
       if exchange.head.path == "/slow" { try await waitUntilFull(exchange) }
       while let chunk = try await exchange.nextChunk() {
-        // What may wait, and the read that went over it.
+        // At most the buffer's limit, plus the read that exceeded it.
         #expect(chunk.count <= Int(ConnectionLimits().streamWindowBytes) + Self.readBytesMax)
         body += chunk
       }
@@ -32,11 +32,11 @@ private struct Mirror: ExchangeHandler {
     }
   }
 
-  /// Takes nothing until the client may send no more.
+  /// Reads nothing until the client may send no more.
   private func waitUntilFull(_ exchange: ServerExchange) async throws {
     let window = Int(ConnectionLimits().streamWindowBytes)
     while await exchange.exchange.onLoop({ exchange.inbox.unreadBytes < window }) {
-      // A pause and no yield: this runs on the loop that is to read meanwhile.
+      // A pause instead of a yield: this runs on the loop that has to read meanwhile.
       try await Task.sleep(for: .milliseconds(1))
     }
     for _ in 0..<200 { await exchange.exchange.onLoop { await Task.yield() } }
@@ -60,7 +60,7 @@ struct HTTP1Tests {
     String(decoding: try await speak(Array(text.utf8), to: address), as: UTF8.self)
   }
 
-  @Test("requests sent ahead are answered in order, and the connection is kept until one ends it")
+  @Test("pipelined requests are answered in order, and the connection is kept until one ends it")
   func pipelining() async throws {
     try await with { address, _ in
       let answer = try await ask(
@@ -75,7 +75,7 @@ struct HTTP1Tests {
     }
   }
 
-  @Test("a body in chunks, trailers, the older version, an absolute target and a wish to continue")
+  @Test("chunked bodies, trailers, HTTP/1.0, absolute targets and Expect: 100-continue are handled")
   func forms() async throws {
     try await with { address, _ in
       let chunks = try await ask(
@@ -98,7 +98,7 @@ struct HTTP1Tests {
   }
 
   @Test(
-    "a request that could be read in two ways, or is not for this, is refused",
+    "an ambiguous request, or one for another protocol, is refused",
     arguments: [
       ("GET / HTTP/1.1\r\n\r\n", "400"),
       ("GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", "400"),
@@ -132,7 +132,7 @@ struct HTTP1Tests {
     }
   }
 
-  @Test("a client that is silent, or slow with its head, is closed")
+  @Test("a client that is silent, or slow with its head, is disconnected")
   func silence() async throws {
     var limits = ConnectionLimits()
     limits.headersMax = .milliseconds(50)
@@ -145,7 +145,7 @@ struct HTTP1Tests {
     }
   }
 
-  @Test("a body that no one takes stops the reading")
+  @Test("a body that nobody consumes stops the reading")
   func backpressure() async throws {
     try await with { address, _ in
       let size = 8 << 20
@@ -157,7 +157,7 @@ struct HTTP1Tests {
     }
   }
 
-  /// Answers at once with more than a connection takes, and before the request has ended.
+  /// Responds at once with more than a connection buffers, before the request has ended.
   private struct Pourer: ExchangeHandler {
     static let bytes = 8 << 20
 
@@ -171,14 +171,14 @@ struct HTTP1Tests {
         if exchange.head.path == "/whole" { exchange.exchange.sendEnd(.none) }
       }
       if exchange.head.path == "/whole" { return }
-      // The request's end comes here, or the connection's.
+      // The end of the request, or of the connection, arrives here.
       while (try? await exchange.nextChunk()) != nil {}
-      // A handler that never returns by itself: its cancellation is what is tested.
+      // A handler that never returns by itself: the test is about its cancellation.
       try? await Task.sleep(for: .seconds(3600))
     }
   }
 
-  /// Looks until the server's one connection waits for that.
+  /// Polls until the server's only connection is in that waiting state.
   private func until(_ server: Server, isForClient: Bool, isForRoom: Bool) async {
     while true {
       let waits = await server.ask(HTTP1Connection.self) { $0.waits }
@@ -187,7 +187,7 @@ struct HTTP1Tests {
     }
   }
 
-  @Test("who does not take the answer is waited for, whatever else it sends")
+  @Test("a client that does not read its response is waited for, whatever else it sends")
   func slowReaders() async throws {
     let dispatcher = Dispatcher(router: try Router(services: []), handlers: [Pourer()])
     try await withServer(dispatcher, allowsHTTP1: true) { server, address, _ in
@@ -197,7 +197,7 @@ struct HTTP1Tests {
           .connect(host: address.host, port: address.port).get()
         let head = "POST \(path) HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n"
         if isWhole {
-          // Both are over, but for what is to be taken; then the next request is waited for.
+          // Both are over except for unread output; then the next request is awaited.
           try await channel.writeAndFlush(ByteBuffer(string: head + "ab"))
           await until(server, isForClient: false, isForRoom: true)
           try await channel.setOption(.autoRead, value: true).get()
@@ -214,7 +214,7 @@ struct HTTP1Tests {
     }
   }
 
-  @Test("the last answer of a connection leaves whole, however slowly it is taken")
+  @Test("the last response of a connection is sent completely, however slowly it is read")
   func lastAnswer() async throws {
     let dispatcher = Dispatcher(router: try Router(services: []), handlers: [Pourer()])
     try await withServer(dispatcher, allowsHTTP1: true) { server, address, _ in

@@ -3,7 +3,7 @@ import Testing
 
 @testable import RPCTransport
 
-/// Clients that begin requests and leave them at that.
+/// Clients that start requests and do not complete them.
 @Suite("Requests that do not become whole", .timeLimit(.minutes(1)))
 struct HalfRequestTests {
   private struct Collector: ExchangeHandler {
@@ -33,7 +33,7 @@ struct HalfRequestTests {
     [0, 0, 0, length, 0] + [UInt8](repeating: 65, count: bytes)
   }
 
-  /// Looks until the server's one connection says so.
+  /// Polls until the server's only connection gives that answer.
   private func until<Answer: Equatable & Sendable>(
     _ server: Server, _ expected: Answer,
     _ question: @escaping @Sendable (Connection) -> Answer
@@ -41,7 +41,7 @@ struct HalfRequestTests {
     while await server.ask(Connection.self, question: question) != [expected] { await Task.yield() }
   }
 
-  @Test("a call of which nothing more comes ends; a stream of requests may rest")
+  @Test("a call without further input ends; a request stream may pause")
   func stalled() async throws {
     var lifetime = ConnectionLifetime()
     lifetime.requestStallMax = .seconds(600)
@@ -81,7 +81,7 @@ struct HalfRequestTests {
     }
   }
 
-  @Test("a request that is refused early may be sent to its end: no reset hides the answer")
+  @Test("a request refused early may be sent to its end: no reset hides the response")
   func refused() async throws {
     let dispatcher = Dispatcher(router: try Router(services: []), handlers: [Refuser()])
     try await withServer(dispatcher) { server, address, loops in
@@ -91,7 +91,7 @@ struct HalfRequestTests {
       #expect(try await raw.head()[":status"] == "413")
       #expect(try await raw.nextChunk() == Array("too large".utf8))
       #expect(try await raw.nextChunk() == nil)
-      // More than fits into the windows of stream and connection: it is taken all the same.
+      // More than the windows of stream and connection: it is accepted all the same.
       for _ in 0..<64 { try await raw.send([UInt8](repeating: 65, count: 64 << 10)) }
       await raw.finish()
       await until(server, true) { $0.exchanges.allSatisfy { $0 == nil } }
@@ -100,7 +100,7 @@ struct HalfRequestTests {
     }
   }
 
-  @Test("a call is not given up while something comes")
+  @Test("a call is not ended while input arrives")
   func moving() async throws {
     try await withServer(try echoDispatcher()) { server, address, loops in
       let client = try ClientChannel(targets: [address], loops: loops)
@@ -123,7 +123,7 @@ struct HalfRequestTests {
   }
 
   @Test(
-    "messages that are not whole are held up to a limit",
+    "incomplete messages are buffered up to a limit",
     arguments: [EchoService.unary, EchoService.collect])
   func held(_ method: MethodDescriptor) async throws {
     var limits = ConnectionLimits()
@@ -137,7 +137,7 @@ struct HalfRequestTests {
       try await second.send(Self.prefix(4, 595))
       #expect(try await second.head()["grpc-status"] == "8")
       await until(server, 600) { $0.heldBytes }
-      // The one before it goes on, and frees what it held.
+      // The earlier one continues, and frees its buffer.
       try await first.send([UInt8](repeating: 65, count: 400))
       await until(server, 1000) { $0.heldBytes }
       try await first.send([UInt8](repeating: 65, count: 1024 - 995))
@@ -148,7 +148,7 @@ struct HalfRequestTests {
         _ = try await first.head()
       }
       await until(server, 0) { $0.heldBytes }
-      // So does one that is given up.
+      // So does one that is cancelled.
       let third = try await client.openExchange(RequestHead(path: method.path))
       try await third.send(Self.prefix(4, 300))
       await until(server, 305) { $0.heldBytes }
@@ -158,7 +158,7 @@ struct HalfRequestTests {
     }
   }
 
-  @Test("who only waits for requests gives way where there is no room")
+  @Test("a client whose calls all wait for requests is closed at the connection limit")
   func giveWay() async throws {
     try await withServer(try echoDispatcher(), connectionsMax: 1) { server, address, loops in
       let client = try ClientChannel(targets: [address], loops: loops)

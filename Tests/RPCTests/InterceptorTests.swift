@@ -61,7 +61,7 @@ struct InterceptorTests {
       await failure { _ = try await channel.call(EchoService.fail, "cancel") }?.code == .aborted)
   }
 
-  @Test("an interceptor that goes on twice fails the call, not the process")
+  @Test("an interceptor that calls next twice fails the call, not the process")
   func twice() async throws {
     struct Twice: ServerInterceptor {
       func intercept(_ context: ServerContext, next: () async throws -> Void) async throws {
@@ -81,7 +81,7 @@ struct InterceptorTests {
     }
   }
 
-  @Test("two services with the same path do not start")
+  @Test("two services with the same path are refused at start")
   func duplicates() throws {
     #expect(throws: Router.DuplicateMethod(path: EchoService.unary.path)) {
       try Router(services: [EchoService(), EchoService()])

@@ -10,7 +10,7 @@ struct LifetimeTests {
   private typealias Facts = LifetimeState.Facts
   private static let second: UInt64 = 1_000_000_000
 
-  /// Asks at the times the state names, with facts that change, until `end`.
+  /// Advances the state to the times that it requests, with changing facts, until `end`.
   private func run(
     _ limits: ConnectionLifetime, jitter: Double = 1, until end: UInt64,
     _ calls: (UInt64) -> Int = { _ in 0 },
@@ -50,7 +50,7 @@ struct LifetimeTests {
     #expect(run(limits, until: 10_000 * Self.second) { _ in (0, false, false) } == [])
   }
 
-  @Test("a connection ages, give or take its jitter, and ends after its grace")
+  @Test("a connection ages, within its jitter, and ends after its grace period")
   func age() {
     var limits = ConnectionLifetime()
     limits.keepaliveInterval = nil
@@ -81,18 +81,18 @@ struct LifetimeTests {
     #expect(happened.map { $0.hasSuffix("drain(\"max_idle\")") } == [true])
     let busy = run(limits, until: 200 * Self.second) { _ in (0, true, false) }
     #expect(!busy.contains { $0.contains("drain") })
-    // Pings are no calls; a call that came and went between two looks is one.
+    // Pings are not calls; a call that came and went between two checks is one.
     let pinging = run(limits, until: 31 * Self.second) { now in (now, false, now > 30) }
     #expect(pinging == ["30: drain(\"max_idle\")"])
     let calls: (UInt64) -> Int = { $0 < 30 ? 0 : 1 }
     let brief = run(limits, until: 61 * Self.second, calls) { now in (0, false, now > 60) }
     #expect(brief == ["60: drain(\"max_idle\")"])
-    // What ends after long has been no idleness meanwhile.
+    // A call that ended after a long time was no idleness meanwhile.
     let long = run(limits, until: 91 * Self.second) { now in (0, now < 31, now > 90) }
     #expect(long == ["90: drain(\"max_idle\")"])
   }
 
-  @Test("a busy connection is swept for streams that stand still")
+  @Test("a busy connection is checked for stalled streams")
   func sweeps() {
     var limits = ConnectionLifetime()
     limits.keepaliveInterval = nil
@@ -111,7 +111,7 @@ struct LifetimeTests {
   private static let acknowledgement: [UInt8] = [0, 0, 0, 4, 1, 0, 0, 0, 0]
   private static let ping: [UInt8] = [0, 0, 8, 6, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 9]
 
-  /// Kinds of the frames in a server's answer, and the code and text of its last GOAWAY.
+  /// Parses a server's output: the kinds of its frames, and the code and text of its last GOAWAY.
   private func parse(_ bytes: [UInt8]) -> (kinds: [UInt8], code: UInt8?, reason: String) {
     var kinds: [UInt8] = []
     var code: UInt8?
@@ -130,7 +130,7 @@ struct LifetimeTests {
     return (kinds, code, reason)
   }
 
-  /// - Parameter passing: how much time passes, in steps, once the server has taken the greeting.
+  /// - Parameter passing: How much time passes, in steps, after the server has read the preface.
   private func answer(
     to bytes: [UInt8], lifetime: ConnectionLifetime = .init(), limits: ConnectionLimits = .init(),
     passing: [Duration] = []
@@ -140,7 +140,7 @@ struct LifetimeTests {
       server, address, _ in
       var steps = passing[...]
       answer = try await speak(bytes, to: address) { heard in
-        // The second SETTINGS acknowledges ours.
+        // The second SETTINGS acknowledges the client's.
         guard parse(heard).kinds.filter({ $0 == 4 }).count == 2 else { return }
         if let step = steps.popFirst() { await server.timePasses(step) }
       }
@@ -181,7 +181,7 @@ struct LifetimeTests {
     #expect(answer.kinds.filter { $0 == 7 }.count == 2)
   }
 
-  @Test("a peer that does not acknowledge the settings hears SETTINGS_TIMEOUT")
+  @Test("a peer that does not acknowledge the settings gets SETTINGS_TIMEOUT")
   func noAcknowledgement() async throws {
     var limits = ConnectionLimits()
     limits.handshakeMax = .seconds(300)
@@ -189,7 +189,7 @@ struct LifetimeTests {
     #expect(answer.code == UInt8(ErrorCode.settingsTimeout.rawValue))
   }
 
-  @Test("headers that do not come to an end are cut off")
+  @Test("headers that never end are cut off")
   func slowHeaders() async throws {
     var limits = ConnectionLimits()
     limits.headersMax = .seconds(300)
@@ -204,7 +204,7 @@ struct LifetimeTests {
     }
   }
 
-  @Test("too many pings end the connection with that word")
+  @Test("too many pings end the connection with that reason")
   func tooManyPings() async throws {
     let pings = [[UInt8]](repeating: Self.ping, count: 4).flatMap { $0 }
     let answer = try await answer(to: Self.greeting + Self.acknowledgement + pings)
@@ -222,7 +222,8 @@ struct LifetimeTests {
         EndlessService.feed, Text(""))
       var iterator = responses.makeAsyncIterator()
       #expect(try await iterator.next()?.text == "first")
-      // Returns at once: with the feed it would last the grace, which the test has no time for.
+      // Returns at once: with the feed it would last the grace period, which the test has no time
+      // for.
       await server.shutdown(grace: .seconds(600))
       let error = await failure { while try await iterator.next() != nil {} }
       #expect(error?.code == .unavailable)
@@ -234,7 +235,7 @@ struct LifetimeTests {
 }
 
 extension LifetimeTests {
-  @Test("a client that has said GOAWAY hears of the server's stop all the same")
+  @Test("a client that has sent GOAWAY is still told that the server stops")
   func drainAfterGoAway() async throws {
     let service = EndlessService()
     try await withServer(Dispatcher(router: try Router(services: [service]))) {
@@ -276,7 +277,7 @@ private struct EndlessService: RPCService {
     #expect(!context.isDraining)
     try await responses.send(Text("first"))
     do {
-      // The time itself is meant: only a cancellation ends it.
+      // A real sleep: only a cancellation ends it.
       try await Task.sleep(for: .seconds(600))
     } catch {
       #expect(context.isDraining)

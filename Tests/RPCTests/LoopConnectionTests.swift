@@ -3,10 +3,10 @@ import Testing
 
 @testable import RPCTransport
 
-/// A client whose event loops have connections of their own.
+/// A client whose event loops have their own connections.
 @Suite("Connections of loops", .timeLimit(.minutes(1)))
 struct LoopConnectionTests {
-  @Test("each loop that calls gets a connection of its own, and uses another's until then")
+  @Test("each calling loop gets a connection of its own, and uses another's until then")
   func own() async throws {
     try await withServer(try echoDispatcher()) { server, address, loops in
       var configuration = ClientConfiguration(targets: [address])
@@ -15,7 +15,7 @@ struct LoopConnectionTests {
       for loop in loops.all {
         while try await !hasOwn(channel, loop) { await Task.yield() }
       }
-      // The server's side of the last one may still begin.
+      // The server's side of the last one may still be starting.
       while server.connectionCount < loops.all.count { await Task.yield() }
       #expect(server.connectionCount == loops.all.count)
       #expect(channel.standings.count == 1, "it is one backend")
@@ -24,7 +24,7 @@ struct LoopConnectionTests {
     }
   }
 
-  /// Makes a call on a loop; whether that has a connection of its own.
+  /// Makes a call on a loop; returns whether the loop has a connection of its own.
   private func hasOwn(_ channel: ClientChannel, _ loop: LoopExecutor) async throws -> Bool {
     try await withTaskExecutorPreference(loop) {
       let answer = try await channel.echo("x")
@@ -47,7 +47,7 @@ struct LoopConnectionTests {
     }
   }
 
-  @Test("a call that is given up before its head has left is counted no longer")
+  @Test("a call cancelled before its head was sent does not count any more")
   func givenUp() async throws {
     try await withServer(try echoDispatcher()) { _, address, loops in
       var configuration = ClientConfiguration(targets: [address])
@@ -56,7 +56,8 @@ struct LoopConnectionTests {
       let loop = loops.all[0]
       while try await !hasOwn(channel, loop) { await Task.yield() }
       try await withTaskExecutorPreference(loop) {
-        // In one turn of the loop nothing leaves: the second takes the place of the first.
+        // Nothing is sent within one turn of the loop: the second call takes the place of the
+        // first.
         for _ in 0..<2 {
           let exchange = try channel.openExchange(
             RequestHead(path: EchoService.unary.path), options: ExchangeOptions(), on: loop)

@@ -2,12 +2,12 @@ import Testing
 
 @testable import RPCTransport
 
-/// Who counts as busy, by numbers alone.
+/// When a connection counts as busy, by numbers alone.
 @Suite("A connection's share of its loop")
 struct LoopShareTests {
   private static let turn: UInt64 = 250_000
 
-  @Test("a new connection is busy from its first turn on, until it is quiet for a while")
+  @Test("a new connection is busy from its first turn until it has been silent for a while")
   func new() {
     var share = LoopShare()
     #expect(!share.isBusy)
@@ -17,7 +17,9 @@ struct LoopShareTests {
     #expect(!share.isBusy)
   }
 
-  @Test("who takes less than a tenth of the time is not busy; who takes more is, for ever")
+  @Test(
+    "a connection is busy for as long as it uses more than a tenth of the time"
+  )
   func steady() {
     var (modest, greedy) = (LoopShare(), LoopShare())
     for round in UInt64(1)...1000 {
@@ -28,7 +30,7 @@ struct LoopShareTests {
     #expect(greedy.isBusy)
   }
 
-  @Test("what is saved and what is owed are bounded: ten milliseconds make up for either")
+  @Test("credit and debt are bounded: ten milliseconds make up for either")
   func bounds() {
     var share = LoopShare()
     share.turned(nanoseconds: 1_000, now: 1)

@@ -4,14 +4,14 @@ import Testing
 
 @testable import RPC
 
-/// A service whose calls fail as their number says.
+/// A service whose calls fail according to their number.
 final class FlakyService: RPCService {
-  /// What a call does.
+  /// The behavior of one call.
   enum Turn: Sendable {
     case fail(RPCError.Code, pushback: String? = nil)
     case refuse
     case answer
-    /// Waits to be cancelled.
+    /// Waits until it is cancelled.
     case hang
     /// Fails after the initial metadata.
     case failLate(RPCError.Code)
@@ -25,7 +25,7 @@ final class FlakyService: RPCService {
 
   private struct State {
     var turns: [Turn]
-    /// `grpc-previous-rpc-attempts` of each attempt; empty without.
+    /// `grpc-previous-rpc-attempts` of each attempt; empty without one.
     var previous: [String] = []
   }
 
@@ -34,7 +34,7 @@ final class FlakyService: RPCService {
 
   init(_ turns: [Turn]) { state = Mutex(State(turns: turns)) }
 
-  /// What each attempt said of those before it.
+  /// `grpc-previous-rpc-attempts` of each attempt.
   var previous: [String] { state.withLock { $0.previous } }
 
   var methods: [MethodHandler] {
@@ -80,7 +80,7 @@ final class FlakyService: RPCService {
     case .hang:
       witness.note("hanging")
       defer { witness.note("given up") }
-      // Waits to be cancelled.
+      // Waits until it is cancelled.
       try await Task.sleep(for: .seconds(3600))
     }
   }
@@ -104,7 +104,7 @@ struct RetryTests {
         retryBytesMax: retryBytesMax))
   }
 
-  @Test("a unary call is tried again, and the server is told how often it was")
+  @Test("a unary call is retried, and the server is told how often")
   func unary() async throws {
     let service = FlakyService([.fail(.unavailable), .fail(.aborted)])
     let channel = try Self.channel(service, .retry(Self.quick))
@@ -123,7 +123,7 @@ struct RetryTests {
     #expect(service.previous.count == 4)
   }
 
-  @Test("a code that is not retried ends the call, as does a server that asks for no retry")
+  @Test("a non-retryable code ends the call, as does a server that forbids retries")
   func notRetried() async throws {
     for turn in [
       FlakyService.Turn.fail(.internalError), .fail(.unavailable, pushback: "-1"),
@@ -136,7 +136,7 @@ struct RetryTests {
     }
   }
 
-  @Test("a server's pushback is the wait")
+  @Test("a server's pushback is the delay")
   func pushback() async throws {
     let service = FlakyService([.fail(.unavailable, pushback: "0")])
     var slow = Self.quick
@@ -147,7 +147,7 @@ struct RetryTests {
     #expect(service.previous == ["", "1"])
   }
 
-  @Test("the deadline covers all attempts and the waits between them")
+  @Test("the deadline covers all attempts and the delays between them")
   func deadline() async throws {
     let service = FlakyService([.fail(.unavailable)])
     var slow = Self.quick
@@ -177,7 +177,7 @@ struct RetryTests {
     #expect(service.previous == ["", "1", ""])
   }
 
-  @Test("a stream of requests is sent again whole")
+  @Test("a request stream is sent again completely")
   func clientStreaming() async throws {
     let service = FlakyService([.fail(.unavailable), .fail(.unavailable)])
     let channel = try Self.channel(service, .retry(Self.quick))
@@ -188,7 +188,7 @@ struct RetryTests {
     #expect(service.previous == ["", "1", "2"])
   }
 
-  @Test("a stream of responses is retried until its first message")
+  @Test("a response stream is retried until its first message")
   func serverStreaming() async throws {
     let service = FlakyService([.fail(.unavailable), .answer, .failLate(.unavailable)])
     let channel = try Self.channel(service, .retry(Self.quick))
@@ -206,7 +206,7 @@ struct RetryTests {
     #expect(service.previous == ["", "1", ""])
   }
 
-  @Test("a call of streams both ways is retried, with sends before, between and after")
+  @Test("a bidirectional stream is retried, with sends before, between and after")
   func bidirectional() async throws {
     let service = FlakyService([.fail(.unavailable), .fail(.aborted)])
     let channel = try Self.channel(service, .retry(Self.quick))
@@ -224,7 +224,7 @@ struct RetryTests {
     #expect(service.previous == ["", "1", "2"])
   }
 
-  @Test("a request that outgrows what is kept is not sent again")
+  @Test("a request that outgrows the buffer is not sent again")
   func bufferFull() async throws {
     let service = FlakyService([.fail(.unavailable), .fail(.unavailable)])
     let channel = try Self.channel(service, .retry(Self.quick), retryBytesMax: 20)
@@ -259,7 +259,7 @@ struct RetryTests {
     }
   }
 
-  @Test("a fatal failure of a hedge is the call's; harmless ones are followed by the next")
+  @Test("a hedge's fatal failure is the call's; non-fatal ones are followed by the next hedge")
   func hedgeFailure() async throws {
     let policy = HedgingPolicy(
       attemptsMax: 3, hedgingDelay: .seconds(3600), nonFatalCodes: [.unavailable])

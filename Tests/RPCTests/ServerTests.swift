@@ -8,7 +8,7 @@ import Testing
 
 @Suite("Servers", .timeLimit(.minutes(1)))
 struct ServerTests {
-  @Test("a peer that does not speak HTTP/2 is closed, and others are served")
+  @Test("a peer that does not speak HTTP/2 is disconnected, and others are served")
   func garbage() async throws {
     try await withServer(try echoDispatcher()) { server, address, loops in
       let client = try ClientChannel(targets: [address], loops: loops)
@@ -24,7 +24,7 @@ struct ServerTests {
     }
   }
 
-  @Test("a peer that says nothing is closed after the handshake's time")
+  @Test("a silent peer is disconnected after the handshake timeout")
   func silence() async throws {
     var limits = ConnectionLimits()
     limits.handshakeMax = .milliseconds(50)
@@ -34,7 +34,7 @@ struct ServerTests {
     }
   }
 
-  @Test("a peer that takes nothing of what it asked for is closed")
+  @Test("a peer that does not read its responses is disconnected")
   func stalled() async throws {
     var limits = ConnectionLimits()
     limits.stallMax = .milliseconds(200)
@@ -64,13 +64,13 @@ struct ServerTests {
         .connect(host: address.host, port: address.port).get()
       try await channel.writeAndFlush(bytes)
       await witness.saw("sent 0")
-      // The server alone knows that it has closed; the peer does not look.
+      // Only the server knows that it has closed; the peer does not read.
       while server.connectionCount > 0 { try await Task.sleep(for: .milliseconds(5)) }
       try? await channel.close()
     }
   }
 
-  @Test("over the limit an idle connection makes room, one with a call does not")
+  @Test("at the connection limit an idle connection is closed, one with a call is not")
   func tooMany() async throws {
     let witness = Witness()
     try await withServer(try echoDispatcher(witness), connectionsMax: 1) {
@@ -85,7 +85,7 @@ struct ServerTests {
       #expect(try await responses.next()?.text == "re: still here")
       try await call.finishSending()
       #expect(try await responses.next() == nil)
-      // The client comes back each time that another takes its place.
+      // The client reconnects each time that another connection replaces its own.
       let other = try ClientChannel(targets: [address], loops: loops)
       var options = CallOptions()
       options.waitForReady = true
@@ -97,7 +97,7 @@ struct ServerTests {
     }
   }
 
-  @Test("a content type that is not gRPC's is answered 415")
+  @Test("a content type other than gRPC's is answered with 415")
   func contentType() async throws {
     try await withServer(try echoDispatcher()) { server, address, loops in
       let client = try ClientChannel(targets: [address], loops: loops)
@@ -114,7 +114,7 @@ struct ServerTests {
     }
   }
 
-  @Test("an unknown encoding is UNIMPLEMENTED and says which are known")
+  @Test("an unknown encoding is UNIMPLEMENTED and the known ones are listed")
   func encoding() async throws {
     try await withServer(try echoDispatcher()) { server, address, loops in
       let client = try ClientChannel(targets: [address], loops: loops)
@@ -130,7 +130,7 @@ struct ServerTests {
     }
   }
 
-  @Test("two messages, none, or a cut one in a unary call are refused")
+  @Test("a unary call with two messages, none, or a truncated one is refused")
   func cardinality() async throws {
     try await withServer(try echoDispatcher()) { server, address, loops in
       let client = try ClientChannel(targets: [address], loops: loops)
@@ -165,7 +165,7 @@ struct ServerTests {
     }
   }
 
-  @Test("what is too long to be told is cut or left out; the code comes")
+  @Test("too long error texts are truncated or left out; the code is sent")
   func longErrors() async throws {
     struct Verbose: ServerInterceptor {
       func intercept(_ context: ServerContext, next: () async throws -> Void) async throws {
@@ -196,7 +196,7 @@ struct ServerTests {
     }
   }
 
-  @Test("a graceful stop lets running calls end and takes no new ones")
+  @Test("a graceful stop lets running calls end and accepts no new ones")
   func gracefulStop() async throws {
     let witness = Witness()
     try await withServer(try echoDispatcher(witness)) { server, address, loops in
@@ -205,7 +205,7 @@ struct ServerTests {
         EchoService.chat)
       await witness.saw("chatting")
       async let stop: Void = server.shutdown(grace: .seconds(20))
-      // The client hears of it and leaves the connection; there is no other.
+      // The client gets the GOAWAY and leaves the connection; there is no other.
       var refused: RPCError?
       while refused == nil { refused = await failure { _ = try await client.echo("new") } }
       #expect(refused?.code == .unavailable)
@@ -220,7 +220,7 @@ struct ServerTests {
     }
   }
 
-  @Test("a graceful stop waits until a slow peer has taken its last answers")
+  @Test("a graceful stop waits until a slow peer has read its last responses")
   func lastAnswers() async throws {
     let service = HoldingService()
     let dispatcher = Dispatcher(router: try Router(services: [service]))
@@ -237,7 +237,7 @@ struct ServerTests {
         ("content-type", "application/grpc"),
       ] { head.add(name, value) }
       let stream = try session.submitRequest(.list(head))
-      // The request fits in the window that the peer has at first; the answers in no buffer.
+      // The request fits in the peer's initial window; the responses fit in no buffer.
       let count = 1000
       let message = String(repeating: "x", count: 40 << 10)
       _ = session.submitData(stream, try MessageFramer.frame(Text("\(count) \(message)")))
@@ -279,7 +279,7 @@ struct ServerTests {
     }
   }
 
-  @Test("a stop whose grace is over cancels what still runs")
+  @Test("a stop whose grace period is over cancels running calls")
   func hardStop() async throws {
     let witness = Witness()
     try await withServer(try echoDispatcher(witness)) { server, address, loops in

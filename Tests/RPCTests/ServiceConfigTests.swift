@@ -29,7 +29,7 @@ struct ServiceConfigTests {
     }
     """
 
-  @Test("the standard JSON is read")
+  @Test("the standard JSON is parsed")
   func json() throws {
     let config = try ServiceConfig(json: Self.whole)
     #expect(config.loadBalancing == .pickFirst(shuffled: true))
@@ -50,7 +50,7 @@ struct ServiceConfigTests {
       ])
   }
 
-  @Test("little is enough")
+  @Test("a minimal config is sufficient")
   func least() throws {
     #expect(try ServiceConfig(json: "{}") == ServiceConfig())
     #expect(
@@ -61,7 +61,7 @@ struct ServiceConfigTests {
         == .roundRobin)
   }
 
-  @Test("every wrong field is named, all in one error")
+  @Test("every invalid field is reported in one error")
   func problems() {
     let json = """
       {
@@ -110,7 +110,7 @@ struct ServiceConfigTests {
   }
 
   @Test(
-    "times are seconds with up to nine places",
+    "durations are seconds with up to nine decimals",
     arguments: [
       ("0s", Duration.zero), ("1s", .seconds(1)), ("0.000000001s", .nanoseconds(1)),
       ("1.50s", .milliseconds(1500)), ("-1s", nil), ("1", nil), ("s", nil), (".5s", nil),
@@ -121,7 +121,7 @@ struct ServiceConfigTests {
     #expect((try? ServiceConfig(json: json))?.methods.first?.timeout == duration)
   }
 
-  @Test("the method's rule goes before the service's, that before the rest")
+  @Test("the method's rule precedes the service's, which precedes the default")
   func table() {
     let method = { MethodConfig(names: [$0], timeout: $1) }
     let table = MethodTable([
@@ -137,7 +137,8 @@ struct ServiceConfigTests {
     #expect(MethodTable([]).config(MethodDescriptor(service: "a", name: "b", kind: .unary)) == nil)
   }
 
-  @Test("of a caller's limits and the config's the smaller holds; what he does not say is its")
+  @Test(
+    "the smaller of the caller's and the config's limits applies; unstated ones are the config's")
   func merged() throws {
     let config = MethodConfig(
       names: [.init()], timeout: .seconds(10), waitForReady: true, requestBytesMax: 3,

@@ -27,13 +27,13 @@ struct SocketTests {
       loops: loops)
   }
 
-  @Test("a server listens on a Unix socket, which is gone when it stops")
+  @Test("a server listens on a Unix socket, which is removed when it stops")
   func unixSocket() async throws {
     let loops = EventLoops(threads: 1)
     try await Self.withPath { address, path in
       let server = try Self.server(at: address, loops)
       #expect(try await server.start() == address)
-      // A health check names the server as calls do; this one knows none and is taken as it is.
+      // A health check names the server as calls do; this one has none and counts as serving.
       var configuration = ClientConfiguration(targets: [address])
       configuration.healthService = ""
       let channel = try ClientChannel(configuration: configuration, loops: loops)
@@ -45,7 +45,7 @@ struct SocketTests {
     try await loops.shutdown()
   }
 
-  @Test("a socket that a killed server left behind is taken, that of a running one is not")
+  @Test("a socket left by a killed server is replaced, that of a running one is not")
   func staleSocket() async throws {
     let loops = EventLoops(threads: 1)
     try await Self.withPath { address, path in
@@ -88,7 +88,7 @@ struct SocketTests {
 
   // MARK: - Keepalive of a client
 
-  @Test("a client pings a server that is silent during a call, and gives it up")
+  @Test("a client pings a server that is silent during a call, and drops it")
   func keepalive() async throws {
     let loops = EventLoops(threads: 1)
     let witness = Witness()
@@ -110,7 +110,7 @@ struct SocketTests {
     try await loops.shutdown()
   }
 
-  @Test("a server that vanishes after its GOAWAY is given up, and so are its calls")
+  @Test("a server that vanishes after its GOAWAY is dropped, and its calls fail")
   func keepaliveWhileDraining() async throws {
     let configure: (inout ClientConfiguration) -> Void = {
       $0.keepalive = ClientKeepalive(interval: .seconds(300), timeout: .seconds(100))
@@ -121,7 +121,7 @@ struct SocketTests {
       async let failed = failure { _ = try await channel.echo("x") }
       let connection = try await Self.connection(of: channel) { $0.draining == .final }
       #expect(!connection.takesCalls)
-      // What it answers meanwhile comes before the time that has passed.
+      // What it answers meanwhile precedes the elapsed time.
       await channel.timePasses(.seconds(301))
       await channel.timePasses(.seconds(500))
       let error = await failed
@@ -129,7 +129,7 @@ struct SocketTests {
     }
   }
 
-  /// The channel's connection once that holds of it.
+  /// Returns the channel's connection as soon as the condition holds for it.
   private static func connection(
     of channel: ClientChannel, when isSo: @escaping @Sendable (Connection) -> Bool
   ) async throws -> Connection {
@@ -142,7 +142,7 @@ struct SocketTests {
     }
   }
 
-  @Test("calls that were given up while they waited are bounded")
+  @Test("calls cancelled while they waited are bounded")
   func waitingCalls() async throws {
     var limits = SessionLimits()
     limits.concurrentStreamsMax = 1
@@ -173,7 +173,8 @@ struct SocketTests {
 
   // MARK: - Fairness
 
-  @Test("who keeps the loop busy is read less of, and more again later")
+  @Test(
+    "a connection that keeps the loop busy is read in smaller parts, later in larger ones again")
   func readSizes() {
     let long = ReadSize.turnNanosecondsMax + 1
     var size = ReadSize(bytesMax: 16 << 10)
@@ -193,14 +194,14 @@ struct SocketTests {
     #expect(size.largest == 16 << 10)
   }
 
-  @Test("connections are as many as the process may open files for, less some")
+  @Test("the number of connections is the process's limit of open files less some")
   func descriptors() {
     #expect(Descriptors.connectionsMax(10_000, descriptors: 1 << 20) == 10_000)
     #expect(Descriptors.connectionsMax(10_000, descriptors: 1024) == 1024 - Descriptors.kept)
     #expect(Descriptors.connectionsMax(10_000, descriptors: 3) == 1)
   }
 
-  @Test("a client that leaves with many calls under way has all of them cancelled")
+  @Test("a client that leaves with many running calls has all of them cancelled")
   func leaving() async throws {
     let count = 100
     let service = PatientService()
@@ -223,7 +224,7 @@ struct SocketTests {
   }
 }
 
-/// Calls that end only when they are cancelled; each is counted as it begins and ends.
+/// Calls that end only when they are cancelled; their starts and ends are counted.
 private final class PatientService: RPCService {
   static let wait = MethodDescriptor(service: "test.Patient", name: "Wait", kind: .unary)
 
@@ -238,7 +239,7 @@ private final class PatientService: RPCService {
           return counts.begun
         }
         self.witness.note("begun \(begun)")
-        // The time itself is meant: only a cancellation ends it.
+        // A real sleep: only a cancellation ends it.
         try? await Task.sleep(for: .seconds(3600))
         let cancelled = self.counts.withLock { counts in
           counts.cancelled += 1

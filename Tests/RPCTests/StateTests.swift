@@ -5,7 +5,7 @@ import Testing
 
 @Suite("State machines, every state and every input")
 struct StateTests {
-  @Test("an exchange takes each input only in its place")
+  @Test("an exchange accepts each input only in its states")
   func exchange() {
     for local in ExchangeState.Side.allCases {
       for remote in ExchangeState.Side.allCases {
@@ -69,7 +69,7 @@ struct StateTests {
       (.backoff, .waited, .connecting, .connect),
     ]
 
-  @Test("a subchannel connects, waits and stops as its table says")
+  @Test("a subchannel connects, waits and stops according to its table")
   func subchannel() {
     let ways: [SubchannelState.Phase: [SubchannelState.Input]] = [
       .idle: [], .connecting: [.wanted], .ready: [.wanted, .connected],
@@ -97,7 +97,7 @@ struct StateTests {
     }
   }
 
-  @Test("calls wait for a first attempt and fail at once after one has failed")
+  @Test("calls wait for the first attempt and fail at once after a failed one")
   func pending() {
     var state = SubchannelState()
     #expect(!state.isPending)
@@ -110,7 +110,7 @@ struct StateTests {
     _ = state.apply(.lost)
     #expect(state.isPending)
     _ = state.apply(.connected)
-    // A GOAWAY soon after the first call: no failure, only a pause.
+    // A GOAWAY soon after the first call: not a failure, but a pause.
     _ = state.apply(.lostAtOnce)
     #expect(state.phase == .backoff && state.isPending)
     _ = state.apply(.waited)
@@ -118,7 +118,7 @@ struct StateTests {
     #expect(!state.isPending)
   }
 
-  @Test("backoff grows by 1.6 to 120 s, within a fifth of jitter")
+  @Test("backoff grows by 1.6 to 120 s, with a fifth of jitter")
   func backoff() {
     var backoff = Backoff(ConnectBackoff())
     #expect(backoff.next(random: 0.5) == .seconds(1))
@@ -139,7 +139,7 @@ struct FramingTests {
     ]
   }
 
-  @Test("messages come whole however the bytes are cut")
+  @Test("messages are framed correctly, however the bytes are split")
   func cuts() throws {
     let bodies = ["", "a", "hello", String(repeating: "x", count: 300)]
     let wire = bodies.flatMap { prefix($0.utf8.count) + Array($0.utf8) }
@@ -159,7 +159,7 @@ struct FramingTests {
     }
   }
 
-  @Test("size and flags are refused on the prefix alone")
+  @Test("size and flags are checked at the prefix")
   func refused() {
     for (bytes, code) in [
       (prefix(1001), RPCError.Code.resourceExhausted),

@@ -3,13 +3,13 @@ import RPC
 import RPCTransport
 import Testing
 
-/// What a client makes of responses, well-formed and not, over a real connection.
+/// A client's interpretation of responses, valid and invalid, over a real connection.
 @Suite("Statuses of responses", .timeLimit(.minutes(1)))
 struct StatusTests {
   private static let grpc = [(":status", "200"), ("content-type", "application/grpc")]
   private static let one: [UInt8] = [0, 0, 0, 0, 1, UInt8(ascii: "x")]
 
-  /// One response and what a unary call makes of it.
+  /// One response and the status that a unary call gets from it.
   struct Case: Sendable, CustomTestStringConvertible {
     let name: String
     var head: [(String, String)] = StatusTests.grpc
@@ -105,7 +105,7 @@ struct StatusTests {
       Case(name: "reset behind a message", body: one, reset: .noError, code: .internalError),
     ]
 
-  @Test("each response is what gRPC's documents say it is", arguments: cases)
+  @Test("each response has the status that gRPC's documents specify", arguments: cases)
   func status(of test: Case) async throws {
     try await ScriptedServer.withClient { turn in
       guard let stream = turn.endedRequest else { return }
@@ -114,7 +114,7 @@ struct StatusTests {
           stream, test.head, body: test.body, trailers: test.trailers, endsStream: test.endsStream)
       }
       if let reset = test.reset {
-        // What was said before goes out first.
+        // Earlier output is sent first.
         _ = try? turn.session.drain(limit: 0) { _ in }
         turn.session.reset(stream, reset)
       }
@@ -147,7 +147,7 @@ struct StatusTests {
     }
   }
 
-  @Test("what a Trailers-Only response says is trailing metadata, with OK too")
+  @Test("the metadata of a Trailers-Only response is trailing metadata, with OK too")
   func trailersOnly() async throws {
     try await ScriptedServer.withClient { turn in
       guard let stream = turn.endedRequest else { return }

@@ -22,7 +22,7 @@ struct TLSTests {
     }
   }
 
-  @Test("mutual TLS shows each side the other's URI")
+  @Test("with mutual TLS each side sees the other's URI")
   func mutual() async throws {
     let files = try TestCertificates()
     defer { withExtendedLifetime(files) {} }
@@ -67,7 +67,7 @@ struct TLSTests {
     }
   }
 
-  @Test("a server of another name is refused")
+  @Test("a server with another name is refused")
   func wrongName() async throws {
     let files = try TestCertificates()
     defer { withExtendedLifetime(files) {} }
@@ -87,7 +87,7 @@ struct TLSTests {
     }
   }
 
-  @Test("a plaintext client of a TLS server fails, and the reverse")
+  @Test("a plaintext client of a TLS server fails, and vice versa")
   func mixed() async throws {
     let files = try TestCertificates()
     defer { withExtendedLifetime(files) {} }
@@ -131,7 +131,7 @@ struct TLSTests {
     }
   }
 
-  @Test("TLS files that cannot be used are named")
+  @Test("unusable TLS files are named in the error")
   func badFiles() async throws {
     let files = TLSFiles(
       certificateChain: "/nonexistent/chain.pem", privateKey: "/nonexistent/key.pem")

@@ -8,7 +8,7 @@ import Testing
 
 @Suite("Timers of a loop")
 struct TimerTests {
-  @Test("a heap gives its values in the order of their time, whatever was removed between")
+  @Test("a heap returns its values in order of time, whatever was removed between")
   func heapOrders() {
     var generator = SystemRandomNumberGenerator()
     for _ in 0..<50 {
@@ -28,14 +28,14 @@ struct TimerTests {
     }
   }
 
-  @Test("work is done in the order of its time; what was cancelled is not")
+  @Test("work runs in order of its time; cancelled work does not run")
   func runs() async throws {
     let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
     let executor = LoopExecutor(group.next())
     let done = Mutex<[Int]>([])
     await withCheckedContinuation { continuation in
       executor.execute {
-        // The later ones first, so that the loop's own timer moves; many are cancelled.
+        // The later ones first, so that the loop's own timer is moved; many are cancelled.
         let last = executor.schedule(after: .milliseconds(20)) {
           done.withLock { $0.append(20) }
           continuation.resume()

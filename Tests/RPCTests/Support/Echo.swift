@@ -1,7 +1,7 @@
 import RPC
 import Synchronization
 
-/// A message that is its text.
+/// A message that consists of its text.
 struct Text: WireMessage, Hashable, ExpressibleByStringLiteral {
   struct Malformed: Error {}
 
@@ -21,7 +21,7 @@ struct Text: WireMessage, Hashable, ExpressibleByStringLiteral {
   }
 }
 
-/// What a handler was seen to do, to be waited for.
+/// Records events of handlers, for tests to await.
 final class Witness: Sendable {
   private struct State {
     var events: [String] = []
@@ -43,7 +43,7 @@ final class Witness: Sendable {
 
   var events: [String] { state.withLock { $0.events } }
 
-  /// Waits until that was noted, or the test is cancelled by its time limit.
+  /// Suspends until the event was recorded, or the test is cancelled by its time limit.
   func saw(_ event: String) async {
     await withTaskCancellationHandler {
       await withCheckedContinuation { continuation in
@@ -65,7 +65,7 @@ final class Witness: Sendable {
   }
 }
 
-/// A service of all four kinds, and methods that misbehave.
+/// A service with all four kinds of methods, and methods that misbehave.
 struct EchoService: RPCService {
   static let name = "test.Echo"
   static let unary = MethodDescriptor(service: name, name: "Unary", kind: .unary)
@@ -113,7 +113,7 @@ struct EchoService: RPCService {
     witness.note("started")
     defer { witness.note("returned") }
     do {
-      // Waits to be cancelled.
+      // Waits until it is cancelled.
       try await Task.sleep(for: .seconds(3600))
     } catch {
       witness.note("cancelled")
@@ -130,7 +130,7 @@ struct EchoService: RPCService {
     return Text(all.joined(separator: ","))
   }
 
-  /// `count` or `count text`: the text that many times; `0 x` fails at once.
+  /// For `count` or `count text`: the text that many times; `0 x` fails at once.
   @Sendable private func repeated(
     _ request: Text, _ responses: ResponseWriter<Text>, _ context: ServerContext
   ) async throws {

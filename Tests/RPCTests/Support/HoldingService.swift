@@ -2,7 +2,7 @@ import Synchronization
 
 @testable import RPC
 
-/// A service that pours as fast as it can, and one that does not read until it is told.
+/// A service with a method that sends as fast as it can, and one that reads only on request.
 final class HoldingService: RPCService {
   static let name = "test.Holding"
   static let echo = MethodDescriptor(service: name, name: "Echo", kind: .unary)
@@ -19,7 +19,7 @@ final class HoldingService: RPCService {
     ]
   }
 
-  /// Bytes that wait to be read by `hold`.
+  /// Bytes that `hold` has not read yet.
   var heldBytes: Int {
     get async {
       guard let inbox = inbox.withLock({ $0 }) else { return 0 }
@@ -27,7 +27,7 @@ final class HoldingService: RPCService {
     }
   }
 
-  /// `count text`: the text that many times; each send that returned is noted.
+  /// For `count text`: sends the text that many times; each send that returned is recorded.
   @Sendable private func poured(
     _ request: Text, _ responses: ResponseWriter<Text>, _ context: ServerContext
   ) async throws {
@@ -39,7 +39,7 @@ final class HoldingService: RPCService {
     }
   }
 
-  /// Reads once "read" is noted, and counts.
+  /// Reads after "read" was recorded, and counts.
   @Sendable private func held(
     _ requests: RequestStream<Text>, _ context: ServerContext
   ) async throws -> Text {

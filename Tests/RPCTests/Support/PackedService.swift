@@ -1,6 +1,6 @@
 import RPC
 
-/// A service whose messages are compressed as the client's metadata asks: `x-pack: gzip`.
+/// A service that compresses its messages as requested by the client's metadata: `x-pack: gzip`.
 struct PackedService: RPCService {
   static let name = "test.Packed"
   static let unary = MethodDescriptor(service: name, name: "Unary", kind: .unary)
@@ -14,13 +14,13 @@ struct PackedService: RPCService {
     ]
   }
 
-  /// Says whether the request was compressed, then its text.
+  /// Returns whether the request was compressed, and its text.
   @Sendable private func unary(_ request: Text, _ context: ServerContext) async throws -> Text {
     pack(context)
     return Text("\(context.requestWasCompressed) \(request.text)")
   }
 
-  /// Says of each request whether it was compressed, and how long it is.
+  /// Returns for each request whether it was compressed, and its length.
   @Sendable private func collect(
     _ requests: RequestStream<Text>, _ context: ServerContext
   ) async throws -> Text {
@@ -32,7 +32,7 @@ struct PackedService: RPCService {
     return Text(all.joined(separator: ","))
   }
 
-  /// The text four times, the odd ones left out of the compression.
+  /// Sends the text four times, the odd ones uncompressed.
   @Sendable private func repeated(
     _ request: Text, _ responses: ResponseWriter<Text>, _ context: ServerContext
   ) async throws {

@@ -4,25 +4,25 @@ import NIOPosix
 import RPCTransport
 import Synchronization
 
-/// An HTTP/2 server that does what a test says, well-behaved or not.
+/// An HTTP/2 server that behaves as scripted by a test, well or badly.
 enum ScriptedServer {
-  /// What a script is told, on the connection's event loop.
+  /// The context of a script's step, on the connection's event loop.
   struct Turn {
     let session: Session
     let event: SessionEvent
-    /// Which connection this is, and the how many-eth request of all connections, from 1.
+    /// Number of the connection, and of the request among all connections, from 1.
     let connection: Int
     let request: Int
     let close: () -> Void
 
-    /// The stream of a request whose end has come.
+    /// The stream of a request that has ended.
     var endedRequest: StreamKey? {
       if case .ended(let stream) = event { return stream }
       return nil
     }
 
-    /// Answers with these fields; the last list ends the stream when there is more than one, or
-    /// when `endsStream`.
+    /// Answers with these header lists; the last one ends the stream if there is more than one, or
+    /// if `endsStream`.
     func answer(
       _ stream: StreamKey, _ head: [(String, String)], body: [UInt8]? = nil,
       trailers: [(String, String)]? = nil, endsStream: Bool = false
@@ -32,7 +32,7 @@ enum ScriptedServer {
       if let trailers { session.submitEnd(stream, trailers: Self.fields(trailers)) }
     }
 
-    /// Answers a unary call well.
+    /// Answers a unary call successfully.
     func answerWell(_ stream: StreamKey) {
       answer(
         stream, [(":status", "200"), ("content-type", "application/grpc")],
@@ -142,7 +142,7 @@ enum ScriptedServer {
     try await group.shutdownGracefully()
   }
 
-  /// The same, with a client.
+  /// Runs a test against such a server with a client.
   static func withClient(
     limits: SessionLimits = SessionLimits(), _ script: @escaping @Sendable (Turn) -> Void,
     _ body: (ClientChannel) async throws -> Void
@@ -150,7 +150,7 @@ enum ScriptedServer {
     try await withClient(limits: limits, configure: { _ in }, script, body)
   }
 
-  /// The same, with a client of that configuration.
+  /// Runs a test against such a server with a client of that configuration.
   static func withClient(
     limits: SessionLimits = SessionLimits(), configure: (inout ClientConfiguration) -> Void,
     _ script: @escaping @Sendable (Turn) -> Void,
@@ -172,7 +172,7 @@ enum ScriptedServer {
   }
 }
 
-/// True once.
+/// Returns true once.
 final class Once: Sendable {
   private let isDone = Mutex(false)
 

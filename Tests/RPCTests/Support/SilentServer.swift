@@ -2,7 +2,7 @@ import NIOCore
 import NIOPosix
 import RPCTransport
 
-/// A server that greets and then says nothing more; a witness hears which frames it got.
+/// A server that sends its preface and nothing more; a witness records the frames it got.
 enum SilentServer {
   private final class Handler: ChannelInboundHandler {
     typealias InboundIn = ByteBuffer

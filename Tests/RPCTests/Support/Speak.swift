@@ -3,9 +3,9 @@ import NIOPosix
 import NIOSSL
 import RPCTransport
 
-/// Speaks bytes to a server and collects its answer until it closes; with protocols to offer (ALPN,
-/// or none), over TLS.
-/// - Parameter heard: gets what has come so far, each time there is more.
+/// Sends bytes to a server and collects its response until it closes; over TLS if protocols (ALPN,
+/// possibly none) are given.
+/// - Parameter heard: Gets the response so far, each time there is more.
 func speak(
   _ bytes: [UInt8], to address: HostPort, offering protocols: [String]? = nil,
   heard: ([UInt8]) async -> Void = { _ in }
@@ -36,11 +36,11 @@ func speak(
         await heard(answer)
       }
     } catch is IOError {
-      // Reset instead of closed, which is as good an end.
+      // A reset is as good an end.
     } catch is ChannelError {
-      // Closed while it was written to.
+      // Closed while being written to.
     } catch is NIOSSLError {
-      // Closed without TLS's own goodbye.
+      // Closed without close_notify.
     }
     return answer
   }

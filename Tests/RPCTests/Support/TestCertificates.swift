@@ -4,12 +4,12 @@ import RPCTransport
 import SwiftASN1
 import X509
 
-/// A certificate authority and two workloads, made for one test and written to files, which go
-/// when this does.
+/// A certificate authority and two workloads, created for one test in files that are deleted with
+/// it.
 final class TestCertificates: Sendable {
   private let folder: URL
   let server: ServerTLS
-  /// Certified for `localhost` alone, not for the address.
+  /// Certified for `localhost` only, not for the address.
   let namedServer: ServerTLS
   let mutualServer: ServerTLS
   let client: ClientTLS

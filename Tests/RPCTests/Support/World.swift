@@ -3,7 +3,7 @@ import RPCInProcess
 import RPCTransport
 import Testing
 
-/// The transports every call test runs over.
+/// The transports that every call test runs over.
 enum Carrier: String, Sendable, CaseIterable, CustomTestStringConvertible {
   case inProcess
   case sockets
@@ -17,7 +17,7 @@ struct World {
   let channel: any RPC.Channel
   let witness: Witness
 
-  /// Runs a test against a server that is gone afterwards.
+  /// Runs a test against a server that is stopped afterwards.
   static func with(
     _ carrier: Carrier, interceptors: [any ServerInterceptor] = [], limits: CallLimits = .init(),
     handlers: [any ExchangeHandler] = [], services: [any RPCService] = [],
@@ -89,7 +89,7 @@ extension RPC.Channel {
   }
 }
 
-/// The error a call fails with.
+/// Returns the error that a call fails with.
 func failure(_ body: () async throws -> Void) async -> RPCError? {
   do {
     try await body()
