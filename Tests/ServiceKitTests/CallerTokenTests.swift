@@ -6,7 +6,7 @@ import YijiaTypeV1
 
 @Suite("Caller tokens")
 struct CallerTokenTests {
-  /// A clock that a test moves.
+  /// A clock that is set by the test.
   final class Hands: Sendable {
     private let seconds = Mutex(1_800_000_000.0)
     func advance(_ by: Double) { seconds.withLock { $0 += by } }
@@ -35,21 +35,21 @@ struct CallerTokenTests {
     }
   }
 
-  @Test("a token proves its caller, with organization and role")
+  @Test("a token identifies its caller, with organization and role")
   func proves() throws {
     let pair = try Pair()
     let token = try pair.signer.token(for: Self.staff, audience: "members")
     #expect(try pair.verifier.caller(of: token) == Self.staff)
   }
 
-  @Test("a token of another service proves nothing here")
+  @Test("a token for another service is refused")
   func audience() throws {
     let pair = try Pair()
     let token = try pair.signer.token(for: Self.staff, audience: "stations")
     #expect(throws: CommonFailure.callerUnproven) { try pair.verifier.caller(of: token) }
   }
 
-  @Test("a token ends after a minute, though it was seen before")
+  @Test("a token expires after a minute, even if it is cached")
   func expiry() throws {
     let pair = try Pair()
     let token = try pair.signer.token(for: Self.staff, audience: "members")
@@ -58,7 +58,7 @@ struct CallerTokenTests {
     #expect(throws: CommonFailure.callerUnproven) { try pair.verifier.caller(of: token) }
   }
 
-  @Test("a token is used again for half a minute, then signed anew")
+  @Test("a token is reused for half a minute, then signed anew")
   func renewal() throws {
     let pair = try Pair()
     let first = try pair.signer.token(for: Self.staff, audience: "members")
@@ -70,15 +70,15 @@ struct CallerTokenTests {
     #expect(try pair.verifier.caller(of: second) == Self.staff)
   }
 
-  @Test("a token with any bit changed, cut, or signed by another key proves nothing")
+  @Test("a token that is changed, truncated, or signed by another key is refused")
   func forged() throws {
     let pair = try Pair()
     let token = try pair.signer.token(for: Self.staff, audience: "members")
     for index in token.indices {
       var changed = token
       changed[index] ^= 1
-      // A changed byte of the envelope's framing may leave the same content; the caller must then
-      // be the same one.
+      // A change in the envelope's framing may leave the content intact; the caller must be the
+      // same then.
       if let caller = try? pair.verifier.caller(of: changed) { #expect(caller == Self.staff) }
     }
     for length in 0..<token.count {

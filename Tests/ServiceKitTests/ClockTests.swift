@@ -13,7 +13,7 @@ struct ClockTests {
     #expect("\(ChinaDate(microseconds: midnight - 1))" == "2026-11-20")
   }
 
-  @Test("every day from 1600 to 2400 follows the one before, as Foundation's calendar has it")
+  @Test("every day from 1600 to 2400 follows its predecessor, as in Foundation's calendar")
   func calendar() throws {
     var gregorian = Calendar(identifier: .gregorian)
     gregorian.timeZone = try #require(TimeZone(secondsFromGMT: 0))
@@ -29,7 +29,7 @@ struct ClockTests {
   }
 
   @Test(
-    "days that no calendar has are refused",
+    "invalid dates are refused",
     arguments: [
       (2025, 2, 29), (1900, 2, 29), (2026, 13, 1), (2026, 4, 31), (0, 1, 1), (2026, 1, 0),
     ])
@@ -38,7 +38,7 @@ struct ClockTests {
   }
 
   @Test(
-    "an instant survives the way through google.protobuf.Timestamp, before 1970 too",
+    "an instant survives the conversion to google.protobuf.Timestamp, also before 1970",
     arguments: [0, 1, -1, -1_000_001, 1_795_190_400_000_001, -62_135_596_800_000_000])
   func timestamps(microseconds: Int64) {
     let timestamp = Timestamp(microseconds: microseconds)
@@ -46,7 +46,7 @@ struct ClockTests {
     #expect((0...999_999_999).contains(timestamp.nanos))
   }
 
-  @Test("a timestamp outside of what the type allows has no instant")
+  @Test("a timestamp out of the type's range has no instant")
   func hostileTimestamps() {
     for (seconds, nanos) in [
       (Int64.max, Int32(0)), (Int64.min, 0), (0, -1), (0, 1_000_000_000), (253_402_300_800, 0),

@@ -18,7 +18,7 @@ struct ConfigurationTests {
     try parseConfiguration(Example.self, defaults: Example(), text: text, file: "example.yaml")
   }
 
-  @Test("what a file does not state has its default, also within a section")
+  @Test("missing values have their defaults, also within a section")
   func defaults() throws {
     let value = try parse("service: {listen: {port: 1}}\nlabel: b\n")
     var expected = Example()
@@ -28,7 +28,7 @@ struct ConfigurationTests {
     #expect(try parse("") == Example())
   }
 
-  @Test("JSON is read too")
+  @Test("JSON is accepted too")
   func json() throws {
     #expect(try parse(#"{"limit": 3, "backends": [{"host": "h", "port": 1}]}"#).limit == 3)
   }
@@ -39,7 +39,7 @@ struct ConfigurationTests {
   }
 
   @Test(
-    "a wrong file is refused with the path of what is wrong",
+    "an invalid file is refused with the path of the error",
     arguments: [
       ("limt: 3", "limt"), ("service: {listen: {prot: 1}}", "service.listen.prot"),
       ("limit: many", "limit"), ("limit: 1.5", "limit"),
@@ -53,7 +53,7 @@ struct ConfigurationTests {
     }
   }
 
-  @Test("a value out of its limits is named")
+  @Test("a value out of its range is named")
   func limits() {
     var service = ServiceConfiguration(name: "example", port: 70_000)
     service.database = "mysql:x"

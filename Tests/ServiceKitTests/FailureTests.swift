@@ -23,7 +23,7 @@ struct FailureTests {
     #expect(Set(failures.map(\.reason)).count == failures.count)
   }
 
-  @Test("a wrong field is rendered with every violation, in the caller's language")
+  @Test("every field violation is rendered, in the caller's language")
   func fields() {
     let failure = CommonFailure.invalidFields([
       FieldFailure(field: "a", reason: "REQUIRED", text: LocalizedText(zh: "甲", en: "A")),
@@ -36,7 +36,7 @@ struct FailureTests {
     #expect(render(failure, in: .chinese).message.contains("甲"))
   }
 
-  @Test("the text of many wrong fields stays short; each has its own")
+  @Test("the message of many invalid fields is short; each field has its own text")
   func manyFields() {
     let fields = (0..<1_000).map {
       FieldFailure(
@@ -50,7 +50,7 @@ struct FailureTests {
     #expect(failure.fieldFailures.count == 1_000)
   }
 
-  @Test("text of libraries does not get out")
+  @Test("texts of libraries are not sent")
   func foreign() {
     struct Leak: Error, CustomStringConvertible {
       var description: String { "SELECT secret FROM person" }
@@ -63,7 +63,7 @@ struct FailureTests {
     }
   }
 
-  @Test("a storage error is the common failure of the same meaning")
+  @Test("a storage error becomes the common failure of the same meaning")
   func storage() {
     #expect(render(StorageError.busy, in: .english).reason == "STORAGE_BUSY")
     #expect(render(StorageError.requestIDReused, in: .english).code == .alreadyExists)

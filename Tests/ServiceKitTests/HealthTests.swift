@@ -16,7 +16,7 @@ struct HealthTests {
     return request
   }
 
-  @Test("Check tells the status of a service and of the whole, and NOT_FOUND of others")
+  @Test("Check returns the status of a service and of the whole, and NOT_FOUND for others")
   func check() async throws {
     let registry = HealthRegistry()
     let client = try Self.client(registry)
@@ -33,7 +33,7 @@ struct HealthTests {
     }
   }
 
-  @Test("List tells all of them")
+  @Test("List returns all statuses")
   func list() async throws {
     let registry = HealthRegistry()
     registry.set("", .serving)
@@ -42,7 +42,7 @@ struct HealthTests {
     #expect(statuses.mapValues(\.status) == ["": .serving, "a.B": .notServing])
   }
 
-  @Test("Watch answers at once, then at each change, and knows services that come later")
+  @Test("Watch answers at once, then at each change, and reports services added later")
   func watch() async throws {
     let registry = HealthRegistry()
     let watch = try await Self.client(registry).watch(Self.asking("a.B"))

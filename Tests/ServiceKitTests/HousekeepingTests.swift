@@ -6,7 +6,7 @@ import Testing
 
 @Suite("Housekeeping", .timeLimit(.minutes(2)))
 struct HousekeepingTests {
-  /// Has a table by month that isn't there.
+  /// Declares a monthly table that does not exist.
   private struct Upkeep: ServiceUpkeep {
     let feedLag: FeedLag
     var keyrings: [(name: String, ring: LiveKeyring)] { [] }
@@ -20,7 +20,7 @@ struct HousekeepingTests {
     func recount(report: TaskReport) async throws -> [String] { [] }
   }
 
-  @Test("what fails keeps nothing else from being forgotten", arguments: Engine.allCases)
+  @Test("a failing step does not prevent the others from purging", arguments: Engine.allCases)
   func apart(_ engine: Engine) async throws {
     try await engine.withStore { store in
       try await store.with { database in

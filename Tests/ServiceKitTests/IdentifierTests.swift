@@ -29,7 +29,7 @@ struct IdentifierTests {
   }
 
   @Test(
-    "a resource name of another collection, or with more behind it, is refused",
+    "a resource name of another collection, or with a suffix, is refused",
     arguments: [
       "", "members", "members/", "points/0123456789abcdef0123456789abcdef",
       "members/0123456789abcdef0123456789abcdef/x", "members/0123456789ABCDEF0123456789ABCDEF",

@@ -13,7 +13,7 @@ struct MetricsTests {
     registry.text().split(separator: "\n").map(String.init).filter { $0.hasPrefix(prefix) }
   }
 
-  @Test("a counter, a gauge, a size and a time are written as Prometheus reads them")
+  @Test("a counter, a gauge, a size and a time are written in Prometheus format")
   func formats() {
     Counter(label: "a.b", dimensions: [("x.y", "1\"\\\n")], factory: registry).increment(by: 3)
     Counter(label: "a.b", dimensions: [("x.y", "1\"\\\n")], factory: registry).increment()
@@ -37,21 +37,21 @@ struct MetricsTests {
     #expect(lines(#"wait_seconds_bucket{le="+Inf"}"#) == [#"wait_seconds_bucket{le="+Inf"} 1"#])
   }
 
-  @Test("a name has one kind: what comes as another counts for nobody")
+  @Test("a name has one kind: a second kind is not recorded")
   func kinds() {
     Gauge(label: "n_total", factory: registry).record(1)
     Counter(label: "n", factory: registry).increment()
     #expect(lines("n_total") == ["n_total 1"])
   }
 
-  @Test("what is destroyed is written no more")
+  @Test("destroyed metrics are not written any more")
   func destroyed() {
     let counter = Counter(label: "gone", factory: registry)
     counter.destroy()
     #expect(lines("gone").isEmpty)
   }
 
-  /// A channel to a health service that counts, and a client that does.
+  /// A channel to a health service that counts, with a client that counts.
   private func channel() throws -> any RPC.Channel {
     try withMetricsFactory(registry) {
       let health = HealthRegistry()
@@ -64,7 +64,7 @@ struct MetricsTests {
     }
   }
 
-  @Test("calls are counted at both ends by gRFC A66, with what they carried")
+  @Test("calls are counted at both ends by gRFC A66, with their sizes")
   func calls() async throws {
     let channel = try channel()
     let client = HealthClient(channel)
@@ -102,7 +102,7 @@ struct MetricsTests {
     #expect(lines(back).last == "\(back){\(labels)} 6")
   }
 
-  @Test("what callers make up is counted as one other method")
+  @Test("unknown methods are counted as one other method")
   func others() async throws {
     let channel = try channel()
     for name in ["A", "B"] {
@@ -117,7 +117,7 @@ struct MetricsTests {
       lines(name) == [#"\#(name){grpc_method="other",grpc_status="UNIMPLEMENTED"} 2"#])
   }
 
-  @Test("the admin port's page has the calls and the process")
+  @Test("the admin port's page has call and process metrics")
   func page() async throws {
     let channel = try channel()
     _ = try await HealthClient(channel).check(HealthCheckRequest())

@@ -51,7 +51,7 @@ struct OperationsTests {
     throw RPCError(.internalError, "no result")
   }
 
-  @Test("a task tells how far it is, and its result last", arguments: Engine.allCases)
+  @Test("a task reports its progress, and its result last", arguments: Engine.allCases)
   func tasks(_ engine: Engine) async throws {
     try await engine.withStore { store in
       try await store.with { database in
@@ -80,7 +80,7 @@ struct OperationsTests {
     }
   }
 
-  @Test("a backup is made where nothing is, on SQLite; elsewhere the task is refused")
+  @Test("a backup is made where nothing exists, on SQLite; otherwise the task is refused")
   func backup() async throws {
     for engine in Engine.allCases {
       try await engine.withStore { store in
@@ -105,7 +105,7 @@ struct OperationsTests {
   }
 
   @Test(
-    "how far a consumer is behind is known in events and in seconds", arguments: Engine.allCases)
+    "the lag of a consumer is known in events and in seconds", arguments: Engine.allCases)
   func lag(_ engine: Engine) async throws {
     try await engine.withStore { store in
       try await store.with { database in

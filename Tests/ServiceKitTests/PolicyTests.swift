@@ -17,7 +17,7 @@ struct PolicyTests {
     return table
   }
 
-  @Test("a method without a policy denies every kind of caller, and does not start")
+  @Test("a method without a policy denies every kind of caller, and is refused at start")
   func denyByDefault() throws {
     let table = try PolicyTable(descriptorSets: [])
     for kind in CallerKind.allCases {
@@ -28,7 +28,7 @@ struct PolicyTests {
     #expect(throws: ConfigurationError.self) { try table.check([method]) }
   }
 
-  @Test("only the named kinds pass")
+  @Test("only the listed kinds are allowed")
   func kinds() throws {
     let table = try table { $0.callers = [.partner] }
     #expect(throws: Never.self) {
@@ -39,7 +39,7 @@ struct PolicyTests {
     }
   }
 
-  @Test("staff pass from the named role on; a staff policy without a role denies")
+  @Test("staff are allowed from the stated role on; a staff policy without a role denies")
   func roles() throws {
     let clerks = try table {
       $0.callers = [.staff]
@@ -59,7 +59,7 @@ struct PolicyTests {
     }
   }
 
-  @Test("only the named services pass")
+  @Test("only the listed services are allowed")
   func services() throws {
     let table = try table {
       $0.callers = [.service]

@@ -14,7 +14,7 @@ struct ReflectionTests {
   private typealias Request = GRPCReflectionV1.ServerReflectionRequest
   private typealias Response = GRPCReflectionV1.ServerReflectionResponse
 
-  /// Asks one stream these things and takes the answers.
+  /// Sends these requests on one stream and returns the responses.
   private static func ask(
     _ questions: [Request.MessageRequest?],
     by method: MethodDescriptor = GRPCReflectionV1.ServerReflectionMethods.serverReflectionInfo
@@ -52,7 +52,7 @@ struct ReflectionTests {
   }
 
   @Test(
-    "the services are listed, reflection among them, in both versions",
+    "the services are listed, including reflection, in both versions",
     arguments: [
       GRPCReflectionV1.ServerReflectionMethods.serverReflectionInfo,
       GRPCReflectionV1alpha.ServerReflectionMethods.serverReflectionInfo,
@@ -83,7 +83,7 @@ struct ReflectionTests {
     #expect(try Self.names(answer) == ["grpc/health/v1/health.proto"])
   }
 
-  @Test("a file brings all that it imports, once a stream")
+  @Test("a file is sent with everything that it imports, once per stream")
   func dependencies() async throws {
     let name = "google/api/annotations.proto"
     let answers = try await Self.ask([
@@ -98,7 +98,7 @@ struct ReflectionTests {
     #expect(try Self.names(answers[2]) == ["google/api/http.proto"])
   }
 
-  @Test("a file that is sent is the contract as it was compiled, options and all")
+  @Test("a file is sent as it was compiled, including options")
   func bytes() async throws {
     let answer = try await Self.ask([.fileContainingSymbol("yijia.type.v1.Policy")])[0]
     guard case .fileDescriptorResponse(let files) = answer else {
@@ -110,7 +110,7 @@ struct ReflectionTests {
     #expect(file.extension.first?.extendee == ".google.protobuf.MethodOptions")
   }
 
-  @Test("extensions are found by type and number, and counted up")
+  @Test("extensions are found by type and number, and their numbers listed")
   func extensions() async throws {
     var known = GRPCReflectionV1.ExtensionRequest()
     known.containingType = "google.protobuf.MethodOptions"
@@ -138,7 +138,7 @@ struct ReflectionTests {
     #expect(Self.code(answers[4]) == .notFound)
   }
 
-  @Test("what is not there is an error in its answer, and the stream goes on")
+  @Test("an unknown symbol is an error in its response, and the stream continues")
   func errors() async throws {
     let answers = try await Self.ask([
       .fileByFilename("no.proto"), .fileContainingSymbol("no.such"), .fileContainingSymbol(""),
@@ -149,7 +149,7 @@ struct ReflectionTests {
     #expect(try Self.names(answers[4]).count == 1)
   }
 
-  @Test("a contract whose import is missing does not start")
+  @Test("a contract with a missing import is refused at start")
   func missing() throws {
     var file = FileDescriptorProto()
     file.name = "a.proto"

@@ -9,7 +9,7 @@ import Tracing
 
 @Suite("Spans to a collector")
 struct SpanExporterTests {
-  /// Keeps what it is sent; the first requests meet UNAVAILABLE.
+  /// Records the spans it gets; the first requests are answered with UNAVAILABLE.
   final class Collector: TraceServiceProtocol, Sendable {
     let requests = Mutex<[ExportTraceServiceRequest]>([])
     let failures: Atomic<Int>
@@ -54,7 +54,7 @@ struct SpanExporterTests {
     }
   }
 
-  @Test("a whole batch goes at once, the rest when the exporter stops, as OTLP has them")
+  @Test("a full batch is sent at once, the rest when the exporter stops, in OTLP format")
   func batches() async throws {
     let collector = Collector()
     let exporter = try exporter(collector) { $0.batchMax = 4 }
@@ -79,7 +79,7 @@ struct SpanExporterTests {
     #expect(resource?.attributes.first?.value?.value == .stringValue("test"))
   }
 
-  @Test("what has no room is dropped, and the work goes on")
+  @Test("spans beyond the queue are dropped, and calls are not delayed")
   func bounded() async throws {
     let collector = Collector()
     let exporter = try exporter(collector) { $0.queueMax = 10 }
@@ -90,7 +90,7 @@ struct SpanExporterTests {
     #expect(collector.spans.count == 10)
   }
 
-  @Test("a collector that is away for a moment gets the batch again")
+  @Test("a batch is sent again to a collector that was briefly unavailable")
   func again() async throws {
     let collector = Collector(failures: 1)
     let exporter = try exporter(collector) { $0.batchMax = 2 }

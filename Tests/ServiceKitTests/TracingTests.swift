@@ -10,7 +10,7 @@ import Tracing
 struct TracingTests {
   private static let parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
-  @Test("a traceparent is read and written as it came")
+  @Test("a traceparent is parsed and written unchanged")
   func roundTrip() throws {
     let trace = try #require(TraceContext(parent: Self.parent, state: "a=1,b=2"))
     #expect(trace.traceID.description == "0af7651916cd43dd8448eb211c80319c")
@@ -21,7 +21,7 @@ struct TracingTests {
   }
 
   @Test(
-    "what is no traceparent begins a new trace",
+    "an invalid traceparent starts a new trace",
     arguments: [
       "", "00", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331",
       "ff-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
@@ -34,7 +34,7 @@ struct TracingTests {
     ])
   func malformed(_ text: String) { #expect(TraceContext(parent: text, state: nil) == nil) }
 
-  @Test("a later version may say more; a state that is too long is dropped")
+  @Test("a later version may have more fields; a too long tracestate is dropped")
   func leniency() throws {
     let later = "01" + Self.parent.dropFirst(2) + "-more"
     #expect(TraceContext(parent: later, state: nil) != nil)
@@ -43,14 +43,14 @@ struct TracingTests {
     #expect(TraceContext(parent: Self.parent, state: "a=\u{e9}")?.state == "")
   }
 
-  /// Keeps what ended.
+  /// Records the spans that ended.
   private final class Spans: SpanSink {
     private let list = Mutex<[FinishedSpan]>([])
     var all: [FinishedSpan] { list.withLock { $0 } }
     func ended(_ span: FinishedSpan) { list.withLock { $0.append(span) } }
   }
 
-  /// Answers with the trace that is current in the handler.
+  /// Responds with the trace that is current in the handler.
   private struct Inner: HealthProtocol {
     let seen: @Sendable (TraceContext?) -> Void
 
@@ -63,7 +63,7 @@ struct TracingTests {
     }
   }
 
-  @Test("a trace goes from a caller through its client call into the handler, span by span")
+  @Test("a trace continues from a caller through its client call into the handler")
   func propagation() async throws {
     let spans = Spans()
     let tracer = ServiceTracer(sink: spans)
@@ -92,7 +92,7 @@ struct TracingTests {
     #expect(server.status == nil)
   }
 
-  @Test("a failure is the client's span's error, and the server's only where it is its fault")
+  @Test("a failure is an error of the client's span, and of the server's only if it is at fault")
   func failures() async throws {
     let spans = Spans()
     let tracer = ServiceTracer(sink: spans)
@@ -110,7 +110,7 @@ struct TracingTests {
     #expect(server.context.traceID == caller.context.traceID)
   }
 
-  @Test("without a sink nothing is recorded, yet the trace goes on")
+  @Test("without a sink nothing is recorded, but the trace is propagated")
   func unrecorded() async throws {
     let tracer = ServiceTracer()
     let span = tracer.startSpan("a", context: .topLevel)
@@ -121,7 +121,7 @@ struct TracingTests {
   }
 }
 
-/// What a handler saw.
+/// What a handler received.
 private final class Box: Sendable {
   private let state = Mutex<TraceContext?>(nil)
 
@@ -129,7 +129,7 @@ private final class Box: Sendable {
   func set(_ trace: TraceContext?) { state.withLock { $0 = trace } }
 }
 
-/// Reads a traceparent out of a list of one.
+/// Extracts a traceparent from a list with one entry.
 private struct First: Extractor {
   func extract(key: String, from carrier: [String]) -> String? {
     key == "traceparent" ? carrier.first : nil

@@ -5,7 +5,7 @@ import Testing
 @Suite struct BatchQueueTests {
   struct Broken: Error {}
 
-  @Test("everything comes once and in order, in batches within the limit")
+  @Test("all elements arrive once and in order, in batches within the limit")
   func order() async throws {
     let queue = BatchQueue<Int>(capacity: 8)
     try await withThrowingTaskGroup(of: Void.self) { group in
@@ -23,7 +23,7 @@ import Testing
     }
   }
 
-  @Test("an error reaches the consumer after what came before it")
+  @Test("an error reaches the consumer after the elements before it")
   func failure() async throws {
     let queue = BatchQueue<Int>(capacity: 8)
     try await queue.append(1)
@@ -45,7 +45,7 @@ import Testing
     }
   }
 
-  @Test("a signal raised before the wait is not lost, and two raises are one")
+  @Test("a signal raised before the wait is not lost, and two raises count once")
   func signal() async {
     let signal = Signal()
     signal.raise()

@@ -17,7 +17,7 @@ import Testing
     try configuration.validate()
   }
 
-  @Test("no visit is taken in that is older than visits are kept")
+  @Test("no visit is accepted that is older than the retention")
   func agesKept() throws {
     var configuration = StationsConfiguration()
     configuration.visits.keepMonths = 2
@@ -28,7 +28,7 @@ import Testing
     #expect(error?.description.contains("visits.age_max_hours") == true)
   }
 
-  @Test("fields out of their limits are all named")
+  @Test("all fields out of their ranges are named")
   func limits() {
     var configuration = StationsConfiguration()
     configuration.resolveTimeoutMilliseconds = 0

@@ -4,7 +4,7 @@ import Testing
 @testable import StationsCore
 
 @Suite struct GeometryTests {
-  /// WGS-84 and GCJ-02 of the same places, as the `eviltransform` project's own tests have them.
+  /// WGS-84 and GCJ-02 positions of the same places, from the tests of the `eviltransform` project.
   private static let known: [(Coordinates, Coordinates)] = [
     (
       Coordinates(latitude: 31.177_427_6, longitude: 121.527_210_6),
@@ -20,14 +20,14 @@ import Testing
     ),
   ]
 
-  @Test("known places convert as others convert them", arguments: known.indices)
+  @Test("known places are converted as by other implementations", arguments: known.indices)
   func knownPlaces(index: Int) {
     let (wgs84, gcj02) = Self.known[index]
     #expect(GreatCircle.meters(ChineseCoordinates.gcj02(fromWGS84: wgs84), gcj02) < 0.1)
     #expect(GreatCircle.meters(ChineseCoordinates.wgs84(fromGCJ02: gcj02), wgs84) < 0.1)
   }
 
-  @Test("there and back is within a millimeter all over China")
+  @Test("the conversion and its inverse are within a millimeter all over China")
   func roundTrip() {
     var random = Seeded(seed: 11)
     for _ in 0..<5_000 {
@@ -46,7 +46,7 @@ import Testing
     #expect(ChineseCoordinates.wgs84(fromGCJ02: london) == london)
   }
 
-  @Test("a degree of the equator is 111 km; the antimeridian and the poles are no edge")
+  @Test("a degree of the equator is 111 km; the antimeridian and the poles are continuous")
   func distances() {
     let meters = { (a: (Double, Double), b: (Double, Double)) in
       GreatCircle.meters(
@@ -58,7 +58,7 @@ import Testing
     #expect(meters((90, 17), (90, -100)) < 0.001)
   }
 
-  @Test("the chord gives the haversine's distance")
+  @Test("the chord gives the haversine distance")
   func chord() {
     var random = Seeded(seed: 12)
     for _ in 0..<5_000 {
@@ -76,7 +76,7 @@ import Testing
     }
   }
 
-  @Test("a box holds its circle, also around a pole and across the antimeridian")
+  @Test("a box contains its circle, also around a pole and across the antimeridian")
   func boxes() {
     var random = Seeded(seed: 13)
     for _ in 0..<20_000 {
@@ -96,7 +96,7 @@ import Testing
   }
 }
 
-/// The place at a distance and bearing.
+/// Returns the position at a distance and bearing.
 func destination(from center: Coordinates, meters: Double, bearing: Double) -> Coordinates {
   let angle = meters / GreatCircle.earthRadiusMeters
   let latitude = center.latitude * .pi / 180
@@ -110,7 +110,7 @@ func destination(from center: Coordinates, meters: Double, bearing: Double) -> C
   return Coordinates(latitude: other * 180 / .pi, longitude: longitude)
 }
 
-/// A generator that gives the same numbers for a seed (SplitMix64).
+/// A random number generator with a seed (SplitMix64).
 struct Seeded: RandomNumberGenerator {
   private var state: UInt64
 

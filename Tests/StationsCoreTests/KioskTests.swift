@@ -30,7 +30,7 @@ import Testing
     }
   }
 
-  @Test("the feed tells the gateway of every key by its hash, and of its end")
+  @Test("the feed reports every key by its hash, and its revocation, to the gateway")
   func feed() async throws {
     try await World.run { world in
       let point = try await world.createPoint()
@@ -70,7 +70,7 @@ import Testing
     }
   }
 
-  @Test("the feed goes on with what is committed while it is watched")
+  @Test("a watched feed continues with new commits")
   func live() async throws {
     try await World.run { world in
       let point = try await world.createPoint()
@@ -85,7 +85,7 @@ import Testing
     }
   }
 
-  @Test("staff outside of the point's subtree neither register nor revoke")
+  @Test("staff outside of the point's subtree cannot register or revoke")
   func scope() async throws {
     try await World.run { world in
       let station = try await world.station()
@@ -104,7 +104,7 @@ import Testing
     }
   }
 
-  @Test("every write is in the audit chain, and the chain holds")
+  @Test("every write is in the audit chain, and the chain is intact")
   func audit() async throws {
     try await World.run { world in
       let station = try await world.station()

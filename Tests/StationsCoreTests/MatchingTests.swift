@@ -8,7 +8,7 @@ import Testing
 @testable import StationsCore
 
 @Suite struct MatchingTests {
-  @Test("a code that only yijia-members knows is resolved by one call a batch")
+  @Test("codes that only yijia-members knows are resolved by one call per batch")
   func resolvedByCall() async throws {
     try await World.run { world in
       let station = try await world.station()
@@ -38,7 +38,7 @@ import Testing
     }
   }
 
-  @Test("the code of who is a member no more names nobody, until they are one again")
+  @Test("the code of a former member matches nobody, until they are a member again")
   func gone() async throws {
     try await World.run { world in
       let station = try await world.station()
@@ -53,7 +53,8 @@ import Testing
     }
   }
 
-  @Test("while yijia-members is down visits stay unmatched; the feed matches them, counters too")
+  @Test(
+    "while yijia-members is down visits stay unmatched; the feed matches them and updates counters")
   func downThenFed() async throws {
     try await World.run { world in
       let station = try await world.station()
@@ -76,7 +77,7 @@ import Testing
       #expect(try await other.days().map(\.matched) == [1])
       #expect(try await station.stored().map(\.state.rawValue) == [1, 1, 1, 2, 3])
       #expect(try await station.countersAgree())
-      // The same events again, as from a feed that was restored, change nothing.
+      // The same events again, as from a restored feed, change nothing.
       world.members.restore()
       try await world.database.write(
         Commit(
@@ -88,7 +89,7 @@ import Testing
     }
   }
 
-  @Test("a dead yijia-members delays the first batch only")
+  @Test("an unavailable yijia-members delays the first batch only")
   func circuit() async throws {
     try await World.run { world in
       let station = try await world.station()
@@ -96,12 +97,12 @@ import Testing
       let elapsed = try await ContinuousClock().measure {
         for _ in 0..<5 { try await station.report(uuid(), [station.visit(1, code: "YJM-A")]) }
       }
-      // On a slow machine the pause may be over meanwhile: then one more call tries.
+      // On a slow machine the pause may be over meanwhile, and one more call is made.
       #expect(world.members.resolveCalls <= 1 + Int(elapsed / Circuit.pauseFirst))
     }
   }
 
-  @Test("a yijia-members that does not answer delays a batch by the timeout at most")
+  @Test("an unresponsive yijia-members delays a batch by the timeout at most")
   func silent() async throws {
     var configuration = StationsConfiguration()
     configuration.resolveTimeoutMilliseconds = 50
@@ -116,7 +117,7 @@ import Testing
     }
   }
 
-  @Test("more waiting visits than one commit matches are matched in several")
+  @Test("more waiting visits than one commit may match are matched in several")
   func manyWaiting() async throws {
     try await World.run { world in
       let station = try await world.station()
@@ -132,13 +133,13 @@ import Testing
     }
   }
 
-  @Test("a visit stored beside the event of its member is found when the feed connects")
+  @Test("a visit stored concurrently with its member's event is matched when the feed connects")
   func leftBehind() async throws {
     try await World.run { world in
       let station = try await world.station()
       world.members.isDown = true
       try await station.report(uuid(), [station.visit(1, code: "YJM-A")])
-      // What a race between two writers of a replicated store leaves: known code, unmatched visit.
+      // The result of a race between two replicas: a known code and an unmatched visit.
       var commit = Commit(at: world.clock.now)
       MemberCodeStore.store(
         KnownMember(id: hexID(1), group: .courier), code: CheckedVisit.sha256("YJM-A"),
@@ -150,10 +151,10 @@ import Testing
     }
   }
 
-  @Test("two visits of one id, stored at two points at the same moment, are both matched")
+  @Test("two visits with one id, stored concurrently at two points, are both matched")
   func doubled() async throws {
     try await World.run { world in
-      // SQLite's index is over all points.
+      // SQLite's index covers all points.
       guard world.database.dialect == .postgres else { return }
       world.members.isDown = true
       let stations = [try await world.station(), try await world.station()]
@@ -177,7 +178,7 @@ import Testing
     }
   }
 
-  @Test("the running feed matches, survives an outage and goes on from its cursor")
+  @Test("the running feed matches, survives an outage and continues from its cursor")
   func running() async throws {
     try await World.run(clock: TestClock(isSystem: true)) { world in
       let point = try await world.createPoint()
@@ -201,7 +202,7 @@ import Testing
     }
   }
 
-  @Test("the code's text is in no file of the store")
+  @Test("the text of a code is in no file of the store")
   func noCodeText() async throws {
     try await World.run { world in
       let station = try await world.station()
@@ -215,7 +216,7 @@ import Testing
 }
 
 @Suite struct CircuitTests {
-  @Test("after a failure nobody calls for a while, then one does, and the pause doubles")
+  @Test("after a failure there is a pause, then one call, and the pause doubles")
   func pauses() {
     let start = ContinuousClock.now
     var circuit = Circuit()

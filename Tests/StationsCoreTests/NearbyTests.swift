@@ -10,7 +10,7 @@ import YijiaTypeV1
 @testable import StationsCore
 
 @Suite struct NearbyTests {
-  /// Places where a search may go wrong, and ordinary ones.
+  /// Centers at which a search may go wrong, and ordinary ones.
   private static let centers = [
     Coordinates(latitude: 39.9, longitude: 116.4), Coordinates(latitude: 0, longitude: 180),
     Coordinates(latitude: 52, longitude: -179.99), Coordinates(latitude: 89.99, longitude: 10),
@@ -18,7 +18,7 @@ import YijiaTypeV1
     Coordinates(latitude: 88.6, longitude: 179.9),
   ]
 
-  @Test("points come in order of distance as brute force has it, page by page", arguments: centers)
+  @Test("points are in order of distance as by brute force, page by page", arguments: centers)
   func bruteForce(center: Coordinates) async throws {
     try await World.run { world in
       var random = Seeded(seed: 21)
@@ -59,7 +59,7 @@ import YijiaTypeV1
     }
   }
 
-  @Test("points at one place come by their id, over pages too")
+  @Test("points at one position are in order of id, across pages too")
   func ties() async throws {
     try await World.run { world in
       let center = Coordinates(latitude: 31.2, longitude: 121.5)
@@ -75,7 +75,7 @@ import YijiaTypeV1
     }
   }
 
-  @Test("GCJ-02 centers are converted, wrong fields and foreign tokens refused")
+  @Test("GCJ-02 centers are converted, invalid fields and foreign tokens refused")
   func request() async throws {
     try await World.run { world in
       let station = try await world.station()
@@ -104,12 +104,12 @@ import YijiaTypeV1
   }
 
   @Test(
-    "the nearest of 200,000 points come within milliseconds",
+    "the nearest of 200,000 points are found within milliseconds",
     .enabled(if: ProcessInfo.processInfo.environment["YIJIA_MEASURE"] == "1"))
   func measure() async throws {
     try await World.run { world in
       var random = Seeded(seed: 23)
-      // Half of them in thirty cities, as people live, half anywhere in China.
+      // Half of them in thirty cities, like the population, half anywhere in China.
       let cities = (0..<30).map { _ in
         Coordinates(
           latitude: .random(in: 20...45, using: &random),
@@ -196,7 +196,7 @@ extension World {
 }
 
 extension StationsServiceClient {
-  /// Every page of a search.
+  /// Returns every page of a search.
   fileprivate func all(_ request: FindNearbyPointsRequest) async throws -> [NearbyPoint] {
     var request = request
     var found: [NearbyPoint] = []

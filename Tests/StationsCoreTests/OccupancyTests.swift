@@ -7,7 +7,7 @@ import YijiaTypeV1
 @testable import StationsCore
 
 @Suite struct OccupancyTests {
-  @Test("a watcher is told at once, then at every change")
+  @Test("a watcher gets the count at once, then at every change")
   func changes() async throws {
     try await World.run { world in
       let station = try await world.station()
@@ -34,7 +34,7 @@ import YijiaTypeV1
     }
   }
 
-  @Test("a replay and a departure of nobody change nothing")
+  @Test("a replay and a departure without a stay change nothing")
   func nobody() async throws {
     try await World.run { world in
       let station = try await world.station()
@@ -58,7 +58,7 @@ import YijiaTypeV1
       try await world.open(point.name)
       let kiosk = try await world.registerKiosk(at: point.name).kiosk ?? Kiosk()
       let station = Station(world: world, point: point.name, kiosk: kiosk.name)
-      // Its minute is nearly over, and the clock stands: the watcher looks again and again.
+      // Its minute is nearly over, and the clock stands: the watcher counts repeatedly.
       try await station.report(uuid(), [station.visit(1, secondsAgo: 59.99)])
       let stream = try await station.watch()
       var iterator = stream.makeAsyncIterator()
@@ -71,7 +71,7 @@ import YijiaTypeV1
     }
   }
 
-  @Test("a departure ends the oldest stay of its code, else the oldest anonymous one")
+  @Test("a departure ends the oldest stay with its code, else the oldest anonymous one")
   func whoLeaves() {
     let now: Int64 = 1_795_233_600_000_000
     let minute: Int64 = 60_000_000
@@ -134,7 +134,7 @@ extension Station {
 }
 
 extension ResponseStream<WatchOccupancyResponse>.AsyncIterator {
-  /// Reads on until that many are present: batches may split a report, and wakes fold.
+  /// Reads until that many people are present: a report may be split, and notifications merged.
   fileprivate mutating func reaches(_ present: Int32) async throws -> Bool {
     while let response = try await next() {
       if response.present == present { return true }

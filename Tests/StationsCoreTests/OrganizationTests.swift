@@ -5,12 +5,13 @@ import Testing
 @testable import StationsCore
 
 @Suite struct OrganizationTests {
-  @Test("ancestors follow from parents, in whatever order events of different organizations come")
+  @Test("ancestors follow from parents, in whatever order events of different organizations arrive")
   func anyOrder() async throws {
     try await World.run { world in
       var random = Seeded(seed: 31)
       var parents: [Int: Int] = [:]
-      // Moves make and unmake subtrees; numbers grow downwards: there is no cycle in the end.
+      // Moves create and dissolve subtrees; parents have smaller numbers, so there is no cycle in
+      // the end.
       for _ in 0..<400 {
         let child = Int.random(in: 2...60, using: &random)
         parents[child] = Int.random(in: 1..<child, using: &random)
@@ -30,7 +31,7 @@ import Testing
     }
   }
 
-  @Test("two moves that look like a ring for a moment end well")
+  @Test("two moves that temporarily form a cycle end correctly")
   func ring() async throws {
     try await World.run { world in
       try await store(1, under: nil, in: world)

@@ -24,7 +24,7 @@ import YijiaTypeV1
     [.refused, .refused, .refused, .refused],
   ]
 
-  @Test("every action on every state comes to what the table says")
+  @Test("every action in every state has the outcome of the table")
   func wholeTable() {
     #expect(PointAction.allCases == [.build, .open, .suspend, .close])
     for (state, row) in zip(Self.states, Self.table) {
@@ -34,7 +34,7 @@ import YijiaTypeV1
     }
   }
 
-  @Test("a point was open at an instant only between its opening and what ended it")
+  @Test("a point was open only between its opening and the state that followed")
   func history() {
     let history = PointHistory(entries: [
       .init(from: 10, state: .planned), .init(from: 20, state: .open),
@@ -48,7 +48,7 @@ import YijiaTypeV1
 }
 
 @Suite struct PointTests {
-  @Test("a point is stored PLANNED with what was given, and read again")
+  @Test("a point is stored PLANNED as given, and read again")
   func create() async throws {
     try await World.run { world in
       let point = try await world.createPoint()
@@ -63,7 +63,7 @@ import YijiaTypeV1
     }
   }
 
-  @Test("every wrong field is told at once")
+  @Test("every invalid field is reported at once")
   func everyField() async throws {
     try await World.run { world in
       var request = CreatePointRequest()
@@ -108,7 +108,7 @@ import YijiaTypeV1
     }
   }
 
-  @Test("the same request id gives the first reply again; another payload is refused")
+  @Test("the same request id returns the first reply; another payload is refused")
   func replay() async throws {
     try await World.run { world in
       let client = try world.client(.staff(Tree.province))
@@ -124,7 +124,7 @@ import YijiaTypeV1
     }
   }
 
-  @Test("opening sets OPEN, tells a new etag, and is refused for a stale one")
+  @Test("opening sets OPEN, returns a new etag, and is refused for a stale one")
   func open() async throws {
     try await World.run { world in
       let point = try await world.createPoint()
@@ -147,7 +147,7 @@ import YijiaTypeV1
     }
   }
 
-  @Test("a point that closed for good does not open")
+  @Test("a permanently closed point cannot be opened")
   func closed() async throws {
     try await World.run { world in
       let point = try await world.createPoint()
@@ -163,7 +163,7 @@ import YijiaTypeV1
     }
   }
 
-  @Test("a point waits a moment for its union, which the feed brings")
+  @Test("a new point waits briefly for its union, which the feed delivers")
   func justFounded() async throws {
     try await World.run { world in
       let union = hexID(0xc1)

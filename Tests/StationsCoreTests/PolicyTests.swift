@@ -7,7 +7,7 @@ import YijiaTypeV1
 @testable import StationsCore
 
 @Suite struct PolicyTests {
-  @Test("every method says who may call it")
+  @Test("every method states its callers")
   func complete() async throws {
     let table = try PolicyTable(descriptorSets: [StationsV1Descriptors.fileDescriptorSet])
     try await World.run { world in

@@ -39,7 +39,7 @@ import YijiaTypeV1
     }
   }
 
-  @Test("dates bound the answer, both ends included; a subtree has all of its points")
+  @Test("dates bound the result, inclusively; a subtree has all of its points")
   func bounds() async throws {
     try await World.run { world in
       let first = try await world.station()
@@ -82,7 +82,7 @@ import YijiaTypeV1
     }
   }
 
-  @Test("visits are listed of one kiosk or of all, and a page token holds for its list only")
+  @Test("visits are listed for one kiosk or all, and a page token is valid for its list only")
   func list() async throws {
     try await World.run { world in
       let station = try await world.station()

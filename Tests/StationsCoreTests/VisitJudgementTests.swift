@@ -67,7 +67,7 @@ import Testing
       Self.reason(Self.visit(at: Self.now), history: PointHistory(entries: [])) == .pointNotOpen)
   }
 
-  @Test("a malformed field sets a visit aside with what is wrong")
+  @Test("a malformed field sets a visit aside with the fault")
   func malformed() {
     let changes: [(inout ReportedVisit) -> Void] = [
       { $0.visitID = "1" }, { $0.deviceTime = nil }, { $0.deviceTime?.nanos = -1 },
@@ -85,14 +85,14 @@ import Testing
     #expect(fine.fault == nil)
   }
 
-  @Test("a code is one code whatever its case and outer spaces, and hashed as members hash it")
+  @Test("a code is the same in any case and with outer spaces, and hashed as members does")
   func codes() {
     let visit = Self.visit(at: Self.now) { $0.memberCode = " yjm-0a\n" }
     #expect(visit.codeSHA256 == CheckedVisit.sha256("YJM-0A"))
     #expect(visit.code == "YJM-0A")
   }
 
-  @Test("a batch is cut at the first gap; replays have no effect")
+  @Test("a batch is split at the first gap; replays have no effect")
   func batch() {
     let numbered = [3, 4, 4, 5, 2, 8, 9].map { sequence in
       Self.visit(at: Self.now) { $0.sequence = Int64(sequence) }
@@ -107,7 +107,7 @@ import Testing
     #expect(batch.gap == 8)
   }
 
-  @Test("the kiosk is told of what was set aside, again where it replays")
+  @Test("the kiosk gets notices of visits set aside, again on a replay")
   func notices() async throws {
     try await World.run { world in
       let station = try await world.station()

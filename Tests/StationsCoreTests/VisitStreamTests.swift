@@ -10,7 +10,7 @@ import YijiaTypeV1
 @testable import StationsCore
 
 @Suite struct VisitStreamTests {
-  @Test("visits are acknowledged cumulatively and listed in their order")
+  @Test("visits are acknowledged cumulatively and listed in order")
   func inOrder() async throws {
     try await World.run { world in
       let station = try await world.station()
@@ -27,7 +27,7 @@ import YijiaTypeV1
     }
   }
 
-  @Test("a replayed visit is counted once, and the hello tells where to go on")
+  @Test("a replayed visit is counted once, and the hello's response has the acknowledged sequence")
   func replay() async throws {
     try await World.run { world in
       let station = try await world.station()
@@ -45,7 +45,7 @@ import YijiaTypeV1
     }
   }
 
-  @Test("a visit with others missing before it is refused after what came before is durable")
+  @Test("a visit after a gap is refused once the visits before the gap are durable")
   func gap() async throws {
     try await World.run { world in
       let station = try await world.station()
@@ -73,7 +73,7 @@ import YijiaTypeV1
     }
   }
 
-  @Test("two streams of one kiosk at once count every visit once")
+  @Test("two concurrent streams of one kiosk count every visit once")
   func twoStreams() async throws {
     try await World.run { world in
       let station = try await world.station()
@@ -89,7 +89,7 @@ import YijiaTypeV1
     }
   }
 
-  @Test("two kiosks of one point at once count all of their visits")
+  @Test("two concurrent kiosks of one point count all of their visits")
   func twoKiosks() async throws {
     try await World.run { world in
       let station = try await world.station()
@@ -102,13 +102,13 @@ import YijiaTypeV1
     }
   }
 
-  @Test("an acknowledgement that is lost after the commit costs nothing")
+  @Test("an acknowledgement lost after the commit has no effect")
   func lostAcknowledgement() async throws {
     try await World.run { world in
       let station = try await world.station()
       let epoch = uuid()
       let visits = (1...5).map { station.visit($0) }
-      // The commit happens, the stream to the kiosk is gone: nobody hears the acknowledgement.
+      // The commit happens while the stream to the kiosk is gone: nobody gets the acknowledgement.
       _ = try await world.service.store(
         visits,
         of: KioskStream(
@@ -121,7 +121,7 @@ import YijiaTypeV1
     }
   }
 
-  @Test("a connection that breaks mid-stream loses no acknowledged visit and doubles none")
+  @Test("a connection that breaks mid-stream loses no acknowledged visit and duplicates none")
   func brokenConnection() async throws {
     try await World.run { world in
       let station = try await world.station()
@@ -173,7 +173,7 @@ import YijiaTypeV1
     }
   }
 
-  @Test("a visit under another kiosk's visit id is kept, not counted, and takes nothing away")
+  @Test("a visit under another kiosk's visit id is kept, not counted, and replaces nothing")
   func foreignVisitID() async throws {
     try await World.run { world in
       let station = try await world.station()
@@ -188,7 +188,7 @@ import YijiaTypeV1
     }
   }
 
-  @Test("a stream begins with one hello")
+  @Test("a stream begins with exactly one hello")
   func helloFirst() async throws {
     try await World.run { world in
       let station = try await world.station()
@@ -243,7 +243,7 @@ import YijiaTypeV1
     }
   }
 
-  @Test("the skew of the kiosk's clock is measured at the hello and told")
+  @Test("the skew of the kiosk's clock is measured at the hello and reported")
   func skew() async throws {
     try await World.run { world in
       let station = try await world.station()

@@ -5,7 +5,7 @@ import Testing
 
 @Suite("Audit chain", .timeLimit(.minutes(2)))
 struct AuditTests {
-  /// Writes `count` entries, several a commit, and hands over the store.
+  /// Writes `count` entries, several per commit, and passes on the store.
   func withLog(
     _ engine: Engine, count: Int = 12, _ body: (any Database, String) async throws -> Void
   ) async throws {
@@ -48,7 +48,7 @@ struct AuditTests {
                 try await database.write(Commit(at: now, audit: [Notes.audit("\(index)")]))
               }
             }
-            // Verifying while writers go on.
+            // Verified while writers continue.
             #expect(try await database.verifyAudit().isIntact)
             try await group.waitForAll()
           }
@@ -60,7 +60,7 @@ struct AuditTests {
     }
   }
 
-  @Test("a change of any column of any row is found there", arguments: Engine.allCases)
+  @Test("a change of any column of any row is found and located", arguments: Engine.allCases)
   func altered(_ engine: Engine) async throws {
     let changes = [
       "time = time + 1", "actor = 'x'", "action = 'x'", "target = 'x'", "reason = 'x'",
@@ -77,7 +77,8 @@ struct AuditTests {
     }
   }
 
-  @Test("missing, swapped, cut and forged rows are found and located", arguments: Engine.allCases)
+  @Test(
+    "missing, swapped, truncated and forged rows are found and located", arguments: Engine.allCases)
   func structure(_ engine: Engine) async throws {
     let cases: [(String, Int64, AuditReport.Problem.Kind)] = [
       ("DELETE FROM storage_audit WHERE sequence = 1", 1, .missing),
@@ -111,7 +112,7 @@ struct AuditTests {
     }
   }
 
-  @Test("an entry that was slipped in between two pages is found", arguments: Engine.allCases)
+  @Test("an entry inserted between two pages is found", arguments: Engine.allCases)
   func slippedIn(_ engine: Engine) async throws {
     for sequence in [-1, 1_000] where sequence < 0 || engine == .postgres {
       try await engine.withDatabase { database in
@@ -131,7 +132,7 @@ struct AuditTests {
   }
 
   @Test(
-    "a chain that was taken away whole is missed",
+    "a chain that was removed entirely is missed",
     .enabled(if: Engine.allCases.contains(.postgres)))
   func taken() async throws {
     try await Engine.postgres.withStore { store in
@@ -154,7 +155,9 @@ struct AuditTests {
     }
   }
 
-  @Test("a noted head finds a log that was cut together with its head", arguments: Engine.allCases)
+  @Test(
+    "a noted head reveals a log that was truncated together with its head",
+    arguments: Engine.allCases)
   func anchors(_ engine: Engine) async throws {
     try await withLog(engine) { database, chain in
       let noted = try await database.verifyAudit().heads
@@ -173,7 +176,7 @@ struct AuditTests {
     }
   }
 
-  @Test("a write that was refused leaves no entry and no gap", arguments: Engine.allCases)
+  @Test("a refused write leaves no entry and no gap", arguments: Engine.allCases)
   func refused(_ engine: Engine) async throws {
     try await engine.withDatabase { database in
       for index in 0..<20 {

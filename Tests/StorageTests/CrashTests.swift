@@ -8,19 +8,19 @@ import Testing
   import Glibc
 #endif
 
-/// A process is killed while it writes, again and again; the next one checks what it left.
+/// A process is killed repeatedly while it writes; the next one checks the store it left.
 ///
-/// SIGKILL keeps the page cache: this shows that no acknowledged write depends on the process, not
-/// that the disk has it (`synchronous`, checked elsewhere, is for that).
+/// SIGKILL preserves the page cache: this shows that no acknowledged write depends on the process,
+/// not that the disk has it (`synchronous`, which is checked elsewhere, ensures that).
 @Suite("Kill", .serialized, .timeLimit(.minutes(5)))
 struct CrashTests {
-  @Test("what was acknowledged before a kill is there once, and what wasn't at most once")
+  @Test("a write acknowledged before a kill is stored once, any other at most once")
   func killed() async throws {
     try await Engine.sqlite.withStore { store in
       let ledger = try Keyring(contentsOf: store.folder.path + "/keys", orGenerateAt: now)
       var acknowledgedInAll = 0
       for round in 0..<8 {
-        // Some rounds die while migrating and opening, most while writing.
+        // Some rounds are killed while migrating and opening, most while writing.
         let acknowledgements = 40 * round
         let folder = store.folder.path
         await #expect(processExitsWith: .signal(SIGKILL)) {
@@ -33,7 +33,7 @@ struct CrashTests {
     }
   }
 
-  /// - Returns: how many writes the round acknowledged.
+  /// - Returns: The number of writes that the round acknowledged.
   private func check(_ store: TestStore, round: Int, ledger keyring: Keyring) async throws -> Int {
     var count = 0
     try await store.withNotes { database in
@@ -57,7 +57,7 @@ struct CrashTests {
       }() { cursor = last }
       #expect(entities.sorted() == notes.map { "notes/\($0.id)" }.sorted(), "an event a note")
 
-      // A retry of everything, acknowledged or not, changes only what is missing.
+      // A retry of everything, acknowledged or not, adds only what is missing.
       let ledger = RequestLedger(FieldCipher(keyring))
       for id in stored {
         let reply = try await database.write { Victim.write(id, ledger) }
@@ -69,7 +69,7 @@ struct CrashTests {
   }
 }
 
-/// The process that is killed: 32 writers, each acknowledged write noted in a file.
+/// The process that is killed: 32 writers, each acknowledged write recorded in a file.
 struct Victim: Sendable {
   let folder: String
   let round: Int
@@ -90,7 +90,7 @@ struct Victim: Sendable {
             _ = try await database.write { Victim.write(id, ledger) }
             let line = Array("\(id)\n".utf8)
             precondition(Glibc.write(log, line, line.count) == line.count)
-            // Other writers are in the middle of their commit at this moment.
+            // Other writers are in the middle of their commit at this time.
             if count.next() >= acknowledgements { kill(getpid(), SIGKILL) }
           }
         }

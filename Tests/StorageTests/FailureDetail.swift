@@ -1,7 +1,7 @@
 public import Storage
 public import Testing
 
-/// In a test's report an error says what the engine said: here are no secrets.
+/// Test reports show the engine's own error text: tests have no secrets.
 extension StorageError: CustomTestStringConvertible {
   public var testDescription: String { debugDetail.map { "\(self) (\($0))" } ?? description }
 }

@@ -12,7 +12,7 @@ struct FeedTests {
     try await database.write(Commit(at: time, events: events))
   }
 
-  @Test("events come in commit order, whole, from any cursor", arguments: Engine.allCases)
+  @Test("events are in commit order, complete, from any cursor", arguments: Engine.allCases)
   func order(_ engine: Engine) async throws {
     try await engine.withStore { store in
       var cursor = FeedCursor.start
@@ -36,7 +36,7 @@ struct FeedTests {
     }
   }
 
-  @Test("versions of an entity come in order under concurrent writers", arguments: Engine.allCases)
+  @Test("versions of an entity are in order under concurrent writers", arguments: Engine.allCases)
   func versions(_ engine: Engine) async throws {
     try await engine.withDatabase { database in
       try await database.write(Commit(at: now, statements: [Notes.insert("a")]))
@@ -73,7 +73,7 @@ struct FeedTests {
     }
   }
 
-  @Test("a follower gets what was there and what comes, once each", arguments: Engine.allCases)
+  @Test("a follower gets existing and new events, once each", arguments: Engine.allCases)
   func follows(_ engine: Engine) async throws {
     try await engine.withDatabase { database in
       let total = Limits.eventsPerRead + 50
@@ -117,7 +117,7 @@ struct FeedTests {
       await #expect(throws: StorageError.foreignCursor) {
         try await database.feed(after: FeedCursor(epoch: 1, position: 0))
       }
-      // As a copy of the store's file from before shows it.
+      // As in an earlier copy of the store's file.
       let end = try await database.feedEnd()
       #expect(try await database.feed(after: end).isEmpty)
       await #expect(throws: StorageError.foreignCursor) {
@@ -131,7 +131,7 @@ struct FeedTests {
   }
 
   @Test(
-    "purged events expire their cursors, and positions aren't given twice",
+    "purged events expire their cursors, and positions are not reused",
     arguments: Engine.allCases)
   func purge(_ engine: Engine) async throws {
     try await engine.withStore { store in

@@ -44,7 +44,7 @@ struct KeyringTests {
     }
   }
 
-  @Test("a file that others may read, a link, a folder, none and a huge one are refused")
+  @Test("a file readable by others, a link, a folder, a missing and a huge file are refused")
   func strictFiles() throws {
     try withFolder { folder in
       let path = folder.appending(path: "k").path
@@ -66,7 +66,7 @@ struct KeyringTests {
     }
   }
 
-  @Test("comments and empty lines are skipped; the last key seals")
+  @Test("comments and empty lines are skipped; the last key encrypts")
   func text() throws {
     let keyring = try Keyring(text: "# keys\n\n3 \(time) \(secret)\n10 \(time) \(secret)\n")
     #expect(keyring.keys.map(\.id) == [3, 10])
@@ -94,7 +94,7 @@ struct KeyringTests {
     }
   }
 
-  @Test("a keyring's description holds no secret")
+  @Test("a keyring's description contains no secret")
   func descriptions() throws {
     let keyring = try Keyring(text: "1 \(time) \(secret)")
     for text in ["\(keyring)", String(reflecting: keyring), "\(keyring.keys[0])"] {

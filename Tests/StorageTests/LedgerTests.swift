@@ -11,7 +11,7 @@ struct LedgerTests {
     RequestKey(caller: caller, method: method, requestID: id)
   }
 
-  /// Writes one more note, and replies with how many there are.
+  /// Inserts one more note, and replies with the number of notes.
   func write(
     _ database: any Database, _ key: RequestKey, payload: String = "p", runs: Counter = Counter()
   ) async throws -> [UInt8] {
@@ -28,7 +28,7 @@ struct LedgerTests {
   }
 
   @Test(
-    "the same id and payload give the first reply, after a reopening too",
+    "the same id and payload return the first reply, also after a reopening",
     arguments: Engine.allCases)
   func replay(_ engine: Engine) async throws {
     try await engine.withStore { (store) async throws in
@@ -46,7 +46,7 @@ struct LedgerTests {
     }
   }
 
-  @Test("two callers at once with one id do the work once", arguments: Engine.allCases)
+  @Test("two concurrent callers with one id do the work once", arguments: Engine.allCases)
   func concurrent(_ engine: Engine) async throws {
     try await engine.withDatabase { database in
       let replies = try await withThrowingTaskGroup(of: [UInt8].self) { (group) async throws in
@@ -78,7 +78,7 @@ struct LedgerTests {
     }
   }
 
-  @Test("a refusal isn't remembered; a reply without a commit is", arguments: Engine.allCases)
+  @Test("a refusal is not recorded; a reply without a commit is", arguments: Engine.allCases)
   func refusals(_ engine: Engine) async throws {
     struct Refused: Error {}
     let ledger = ledger
@@ -99,7 +99,7 @@ struct LedgerTests {
     }
   }
 
-  @Test("what is stored shows neither payload nor reply", arguments: Engine.allCases)
+  @Test("the stored data reveal neither payload nor reply", arguments: Engine.allCases)
   func sealed(_ engine: Engine) async throws {
     let ledger = ledger
     let secret = Array("110105194912310028X".utf8)
@@ -134,7 +134,7 @@ struct LedgerTests {
     }
   }
 
-  @Test("old ids are purged in small commits, young ones stay", arguments: Engine.allCases)
+  @Test("old ids are purged in small commits, recent ones stay", arguments: Engine.allCases)
   func purge(_ engine: Engine) async throws {
     let ledger = ledger
     try await engine.withDatabase { database in

@@ -10,7 +10,7 @@ struct MigrationTests {
       Migration("0002 color", sql: "ALTER TABLE note ADD COLUMN color TEXT")
     ]
 
-  @Test("missing migrations are applied, applied ones are not again", arguments: Engine.allCases)
+  @Test("missing migrations are applied, applied ones are not repeated", arguments: Engine.allCases)
   func applies(_ engine: Engine) async throws {
     try await engine.withStore { store in
       try await store.withNotes { database in
@@ -46,7 +46,7 @@ struct MigrationTests {
   }
 
   @Test(
-    "a store whose own tables are newer than the program isn't opened", arguments: Engine.allCases)
+    "a store whose own tables are newer than the program is not opened", arguments: Engine.allCases)
   func newerEngine(_ engine: Engine) async throws {
     try await engine.withStore { store in
       try await store.withNotes { database in
@@ -77,7 +77,7 @@ struct MigrationTests {
     }
   }
 
-  @Test("a migration that fails leaves nothing of its list behind", arguments: Engine.allCases)
+  @Test("a failing migration rolls back its whole list", arguments: Engine.allCases)
   func atomic(_ engine: Engine) async throws {
     try await engine.withDatabase { database in
       let broken =

@@ -27,7 +27,7 @@ struct MonthTests {
       ])
   }
 
-  @Test("what never came into the part of its month is forgotten too", arguments: Engine.allCases)
+  @Test("rows outside of their month's partition are purged too", arguments: Engine.allCases)
   func strays(_ engine: TestStores.Engine) async throws {
     try await engine.withStore { store in
       try await store.with { database in
@@ -45,7 +45,7 @@ struct MonthTests {
     }
   }
 
-  @Test("SQLite's rows go in the order of their storing: behind a younger one they wait")
+  @Test("SQLite's rows are purged in order of storing: an old row behind a younger one waits")
   func order() async throws {
     try await Engine.sqlite.withStore { store in
       try await store.with { database in
@@ -62,7 +62,7 @@ struct MonthTests {
   }
 
   @Test(
-    "a table that somebody reads for long is left as it is for now",
+    "a table with a long-running reader is skipped for now",
     .enabled(if: Engine.allCases.contains(.postgres)))
   func held() async throws {
     try await Engine.postgres.withStore { store in
@@ -84,7 +84,7 @@ struct MonthTests {
   }
 
   @Test(
-    "a moved store has each row in the part of its month; half a move is no store",
+    "a moved store has each row in its month's partition; an incomplete move is refused",
     .enabled(if: Engine.allCases.contains(.postgres)))
   func moved() async throws {
     try await Engine.sqlite.withStore { from in
@@ -131,13 +131,13 @@ struct MonthTests {
   }
 
   @Test(
-    "a clock that jumps ahead takes what is kept along by a day a round at most",
+    "a clock that jumps ahead advances the retention by at most a day per round",
     arguments: Engine.allCases)
   func jump(_ engine: TestStores.Engine) async throws {
     try await engine.withDatabase { database in
       let (hour, day, year) = (3_600.0, Self.day, 365 * Self.day)
       var rounds: [Double] = []
-      // The clock is set right again, and jumps again.
+      // The clock is corrected, and jumps again.
       for time in [0, hour, year, year, 2 * hour, year] {
         rounds.append(try await database.forgettingInstant(at: now + time).timeIntervalSince(now))
       }

@@ -4,7 +4,7 @@ import TestStores
 import Testing
 
 extension Engine {
-  /// As `withStore`, opened and with the test's table.
+  /// Like `withStore`, with the store opened and the test's table created.
   func withDatabase(_ body: (any Database) async throws -> Void) async throws {
     try await withStore { store in
       try await store.withNotes { try await body($0) }
@@ -13,7 +13,7 @@ extension Engine {
 }
 
 extension TestStore {
-  /// As `with`, with the test's table.
+  /// Like `with`, with the test's table created.
   func withNotes(_ body: (any Database) async throws -> Void) async throws {
     try await with { database in
       try await database.migrate(Notes.migrations)
@@ -79,8 +79,8 @@ enum Notes {
 
 let now = Date(microsecondsSince1970: 1_800_000_000_123_456)
 
-/// Counts from any thread.
-// Sendable: `count` is read and written with `lock` held.
+/// A counter for any thread.
+// Guard: `count` is accessed with `lock` held only.
 final class Counter: @unchecked Sendable {
   private let lock = NSLock()
   private var count = 0
@@ -95,7 +95,7 @@ final class Counter: @unchecked Sendable {
   var value: Int { lock.withLock { count } }
 }
 
-/// Waits until something is so; a test's time limit ends a wait that would be endless.
+/// Polls until the condition holds; a test's time limit ends an endless wait.
 func eventually(_ condition: () async throws -> Bool) async throws {
   while !(try await condition()) {
     try Task.checkCancellation()
@@ -103,7 +103,7 @@ func eventually(_ condition: () async throws -> Bool) async throws {
   }
 }
 
-/// Calls again while the server can't be reached.
+/// Repeats the call while the server is unreachable.
 func insist(_ call: () async throws -> Void) async throws {
   while true {
     do {

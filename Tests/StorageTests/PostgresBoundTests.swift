@@ -9,7 +9,7 @@ import Testing
   "PostgreSQL engine, bounds and TLS", .enabled(if: Engine.allCases.contains(.postgres)),
   .timeLimit(.minutes(2)))
 struct PostgresBoundTests {
-  @Test("writes that wait are stored as they came; one too many is refused at once")
+  @Test("waiting writes are stored in order; one too many is refused at once")
   func waiting() async throws {
     try await Engine.postgres.withStore { store in
       var options = PostgresOptions()
@@ -21,7 +21,7 @@ struct PostgresBoundTests {
       let lock = try PostgresSession(holder).lock
       _ = try holder.rows("SELECT pg_advisory_lock(?1)", [.integer(lock)])
       var tasks: [Task<Void, any Error>] = []
-      // Two are on their way, one commit behind the other.
+      // Two are in flight, one commit behind the other.
       for index in 0..<6 {
         tasks.append(Task { try await database.write(Self.commit(index)) })
         try await eventually { database.statistics.waiting == max(0, index - 1) }
@@ -41,7 +41,7 @@ struct PostgresBoundTests {
       at: now, statements: [Notes.insert("\(index)")], events: [Notes.event("\(index)")])
   }
 
-  @Test("statements whose count can't surprise are told from those whose count can")
+  @Test("statements with a predictable row count are distinguished from others")
   func sure() {
     let sure = [
       "INSERT INTO a (b) VALUES (?1)", "INSERT INTO a (b, c) VALUES (?1, coalesce(?2, (0)))",
@@ -60,10 +60,10 @@ struct PostgresBoundTests {
     #expect(!Statement(sure[0], expects: .exactly(2)).isSure)
   }
 
-  @Test("what befalls a server, whichever way it ends or begins, is no fault of a statement")
+  @Test("a server that ends or starts in any way is never a fault of a statement")
   func befalls() {
-    // What the server says when it is killed, shuts down, starts, lacks something or changes its
-    // role (PostgreSQL manual, appendix A), and what libpq says by itself, without a code.
+    // What the server reports when it is killed, shuts down, starts, lacks resources or changes its
+    // role (PostgreSQL manual, appendix A), and libpq's own errors, which have no code.
     let states = [
       "", "08000", "08003", "08006", "08P01", "25006", "25P02", "25P03", "26000", "40000", "40001",
       "40003", "40P01", "53000", "53100", "53200", "53300", "53400", "55P03", "57000", "57014",
@@ -76,7 +76,7 @@ struct PostgresBoundTests {
       case let other: Issue.record("\(state): \(other)")
       }
     }
-    // A wrong statement stays one, unless it is the engine's own.
+    // An invalid statement stays one, unless it is the engine's own.
     let wrong = ServerError(state: "42601", message: "syntax error")
     #expect(throws: StorageError.statement(.init("PostgreSQL 42601: syntax error: x"))) {
       throw wrong.storageError(sql: "x")
@@ -85,7 +85,7 @@ struct PostgresBoundTests {
     else { return #expect(Bool(false), "the engine's own") }
   }
 
-  @Test("statements that the session has forgotten are prepared anew")
+  @Test("statements that the session has lost are prepared again")
   func forgotten() async throws {
     try await Engine.postgres.withDatabase { database in
       for round in 0..<3 {
@@ -105,7 +105,7 @@ struct PostgresBoundTests {
     }
   }
 
-  @Test("plans are made anew once much was asked, as tables may have grown")
+  @Test("plans are made again after many statements, as tables may have grown")
   func renewal() async throws {
     try await Engine.postgres.withStore { store in
       var options = PostgresOptions()
@@ -127,7 +127,7 @@ struct PostgresBoundTests {
     }
   }
 
-  @Test("a write with a text that can't be stored takes none of its group with it")
+  @Test("a write with a text that cannot be stored does not fail its group")
   func unsendable() async throws {
     try await Engine.postgres.withDatabase { database in
       let results = await withTaskGroup(of: (Int, Bool).self) { group in
@@ -153,11 +153,11 @@ struct PostgresBoundTests {
     }
   }
 
-  /// The certificate of the test server's authority, where it has one.
+  /// The certificate of the test server's authority, if it has one.
   private static let authority = ProcessInfo.processInfo.environment["YIJIA_TEST_POSTGRES_CA"]
 
   @Test(
-    "over TLS the server is verified: its authority and its name",
+    "over TLS the server's authority and name are verified",
     .enabled(if: PostgresBoundTests.authority != nil))
   func encrypted() async throws {
     let authority = Self.authority ?? ""
@@ -171,7 +171,7 @@ struct PostgresBoundTests {
         .one("SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()") { try $0.boolean("ssl") })
       #expect(isEncrypted)
       await database.close()
-      // Of another name than its certificate says, and of an authority that we don't know.
+      // With another name than in its certificate, and with an unknown authority.
       let stranger = store.url.replacing("@127.0.0.1:", with: "@127.0.0.2:")
       for url in [
         "\(stranger)&sslmode=verify-full&sslrootcert=\(authority)",

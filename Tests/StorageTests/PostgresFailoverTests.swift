@@ -8,7 +8,7 @@ import Testing
 
 @Suite("PostgreSQL, several hosts", .enabled(if: Engine.allCases.contains(.postgres)))
 struct PostgresFailoverTests {
-  @Test("where writes go elsewhere, reads follow: a host that was left is not asked any more")
+  @Test("when writes move to another host, reads follow, and the old host is not used any more")
   func readsFollow() async throws {
     try await withGate { database, gate, store in
       try await database.write(Commit(at: now, statements: [Notes.insert("a")]))
@@ -29,12 +29,12 @@ struct PostgresFailoverTests {
     }
   }
 
-  @Test("a reading connection that comes late to another host breaks off no commit")
+  @Test("a reading connection that reaches another host late aborts no commit")
   func lateReader() async throws {
     try await withGate { database, gate, store in
       let link = try PostgresLink(url: store.url, options: PostgresOptions())
       defer { link.close() }
-      // Commits wait for us.
+      // Commits wait for this connection.
       try link.run(
         """
         CREATE FUNCTION late() RETURNS trigger LANGUAGE plpgsql AS
@@ -56,15 +56,15 @@ struct PostgresFailoverTests {
         ).count == 1
       }
       _ = try link.rows("SELECT pg_terminate_backend(CAST(?1 AS INTEGER))", [.integer(reader)])
-      // It comes to the server itself now, and is not taken.
+      // The connection reaches the server itself now, and is refused.
       _ = try? await database.read(Self.process)
       try link.run("SELECT pg_advisory_unlock(42)")
       try await write.value
     }
   }
 
-  /// Runs with a store that is reached by two hosts: the gate comes first, and is taken as long as
-  /// it is open.
+  /// Runs with a store that is reached by two hosts: the gate is the first, and is used while it is
+  /// open.
   private func withGate(
     _ body: (PostgresDatabase, Gate, TestStore) async throws -> Void
   ) async throws {
@@ -80,14 +80,14 @@ struct PostgresFailoverTests {
     }
   }
 
-  /// The server's process that reads.
+  /// The process id of the server's backend that reads.
   private static let process = Query<Int64>.one("SELECT pg_backend_pid() AS id") {
     try $0.integer("id")
   }
 }
 
-/// A host of its own before the server: passes bytes on; once closed it takes no more connections,
-/// and keeps those that it has.
+/// A TCP proxy in front of the server; once closed it accepts no more connections, and keeps the
+/// existing ones.
 private final class Gate: Sendable {
   let port: UInt16
   private let listener: Int32
@@ -142,7 +142,7 @@ private final class Gate: Sendable {
     shutdown(to, Int32(SHUT_WR))
   }
 
-  /// The address of a port of the loopback interface, as the system takes it.
+  /// The socket address of a port of the loopback interface.
   private static func with<Result>(
     _ port: UInt16, _ body: (UnsafePointer<sockaddr>, socklen_t) -> Result
   ) -> Result {

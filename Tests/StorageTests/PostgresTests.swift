@@ -7,7 +7,7 @@ import Testing
 
 @Suite("PostgreSQL engine", .enabled(if: Engine.allCases.contains(.postgres)))
 struct PostgresTests {
-  @Test("writers of two replicas lose no update, and their events come in versions' order")
+  @Test("writers of two replicas lose no update, and their events are in order of version")
   func replicas() async throws {
     try await Engine.postgres.withStore { store in
       try await store.withNotes { first in
@@ -32,7 +32,7 @@ struct PostgresTests {
     }
   }
 
-  @Test("a replica's follower is woken by another's commit")
+  @Test("a replica's follower is woken by another replica's commit")
   func wakes() async throws {
     try await Engine.postgres.withStore { store in
       try await store.withNotes { first in
@@ -48,7 +48,7 @@ struct PostgresTests {
     }
   }
 
-  @Test("connections that are cut under load lose nothing acknowledged and double nothing")
+  @Test("connections cut under load lose nothing acknowledged and duplicate nothing")
   func cut() async throws {
     try await Engine.postgres.withStore { store in
       try await store.withNotes { database in
@@ -59,7 +59,7 @@ struct PostgresTests {
         let cutter = Task {
           while isOver.value == 0 {
             if try cutAll(of: store) > 0 { cuts.next() }
-            // Some writes come through in between.
+            // Some writes succeed in between.
             let before = stored.value
             try await eventually { stored.value > before || isOver.value > 0 }
           }
@@ -68,7 +68,7 @@ struct PostgresTests {
           for writer in 0..<16 {
             group.addTask {
               var done: [String] = []
-              // However late the cutter comes, some writes are under way.
+              // However late the cutter runs, some writes are in flight.
               while done.count < 25 || cuts.value < 3 {
                 let id = "\(writer).\(done.count)"
                 try await insist { _ = try await database.write { written(id, ledger) } }
@@ -103,7 +103,7 @@ struct PostgresTests {
   @Test("a cancelled read is ended on the server, and those behind it are answered")
   func cancels() async throws {
     try await Engine.postgres.withStore { store in
-      // A connection of its own: a question behind the sleeping read would wait for its end.
+      // A separate connection: a query behind the sleeping read would wait for its end.
       let link = try PostgresLink(url: store.url, options: PostgresOptions())
       defer { link.close() }
       try await store.withNotes { database in
@@ -121,7 +121,7 @@ struct PostgresTests {
     }
   }
 
-  @Test("nobody answers at the address: opening says so, without its words in the description")
+  @Test("without a server at the address opening fails, without details in the description")
   func unreachable() async throws {
     await #expect(throws: StorageError.self) {
       try await PostgresDatabase.open(url: "postgres://nobody@127.0.0.1:1/none")
@@ -168,7 +168,7 @@ struct PostgresTests {
     }
   }
 
-  /// Cuts every connection of a store but this one.
+  /// Cuts every connection of a store except this one.
   private func cutAll(of store: TestStore) throws -> Int {
     let link = try PostgresLink(url: store.url, options: PostgresOptions())
     defer { link.close() }
@@ -206,7 +206,7 @@ struct PostgresTextTests {
     }
   }
 
-  @Test("a query without a limit gets one, whatever it ends in")
+  @Test("a query without a limit gets one, whatever its ending")
   func limits() throws {
     let bound = Limits.rowsPerQuery + 1
     #expect(try PostgresText.query("SELECT a FROM b LIMIT 5").text == "SELECT a FROM b LIMIT 5")
@@ -235,7 +235,7 @@ struct PostgresTextTests {
           """)
   }
 
-  @Test("the arguments that name a row are those of the conflict's columns")
+  @Test("the arguments that identify a row are those of the conflict's columns")
   func conflicts() {
     let insert = "INSERT INTO a (b, c, d) VALUES (?1, ?2, ?3) ON CONFLICT"
     #expect(ContendedRows.conflictPlaces(of: "\(insert) (c) DO NOTHING") == [1])
@@ -244,7 +244,7 @@ struct PostgresTextTests {
     #expect(ContendedRows.conflictPlaces(of: "UPDATE a SET b = ?2 WHERE c = ?1") == nil)
   }
 
-  @Test("sums come as integers where they are, as reals where not")
+  @Test("sums are integers for integers and reals otherwise")
   func numerics() throws {
     func value(_ words: [Int16]) throws -> SQLValue {
       try words.map(\.bigEndian).withUnsafeBytes { try SQLValue($0, ofType: PostgresType.numeric) }

@@ -9,7 +9,7 @@ import Testing
   "PostgreSQL engine, writes that fail", .enabled(if: Engine.allCases.contains(.postgres)),
   .timeLimit(.minutes(2)))
 struct PostgresWriteTests {
-  @Test("a write that meets a limit of the server is refused, and the others go on")
+  @Test("a write that exceeds a limit of the server is refused, and the others succeed")
   func limits() async throws {
     var options = PostgresOptions()
     options.silenceMax = .milliseconds(200)
@@ -32,7 +32,7 @@ struct PostgresWriteTests {
     }
   }
 
-  @Test("a write that is undone again and again waits no longer than any")
+  @Test("a write that is rolled back repeatedly waits no longer than others")
   func waits() async throws {
     var options = PostgresOptions()
     options.silenceMax = .milliseconds(50)
@@ -46,7 +46,7 @@ struct PostgresWriteTests {
     }
   }
 
-  @Test("an entry that wasn't stored leaves no hole, though what came behind it was")
+  @Test("an entry that was not stored leaves no gap, although later ones were")
   func chain() async throws {
     var options = PostgresOptions()
     options.writesPerCommit = 1
@@ -63,7 +63,7 @@ struct PostgresWriteTests {
       let behind = Task {
         try await database.write(Commit(at: now, statements: [Notes.insert("b")]))
       }
-      // The third waits here, so that the second is on its way.
+      // The third waits here, so that the second is in flight.
       let last = Task {
         try await database.write(Commit(at: now, audit: [Notes.audit("c")]))
       }
@@ -78,7 +78,7 @@ struct PostgresWriteTests {
     }
   }
 
-  @Test("after a commit that may not be everywhere, nothing is read over the old connections")
+  @Test("after a commit that may not be replicated, nothing is read over the old connections")
   func unsure() async throws {
     try await withDatabase(PostgresOptions()) { database, link in
       func trigger(_ body: String) throws {
@@ -103,13 +103,13 @@ struct PostgresWriteTests {
           }
         }
       }
-      // The server warns, as where it gave up waiting for a standby.
+      // The server warns, as when it stopped waiting for a standby.
       try trigger("RAISE WARNING 'not everywhere'")
       let first = try await database.read(reader)
       await fails("a")
       let second = try await database.read(reader)
       #expect(second != first)
-      // The connection is lost while the commit is on its way.
+      // The connection is lost while the commit is in flight.
       try trigger("PERFORM pg_sleep(60)")
       async let failure: Void = fails("b")
       let writer = """
@@ -123,7 +123,7 @@ struct PostgresWriteTests {
     }
   }
 
-  @Test("a write is decided though a slow read holds every connection that reads")
+  @Test("a write is decided although slow reads hold every reading connection")
   func aside() async throws {
     var options = PostgresOptions()
     options.readers = 1
@@ -146,7 +146,7 @@ struct PostgresWriteTests {
           .commit(Commit(at: now, statements: note == nil ? [Notes.insert("a")] : []), ())
         }
       }
-      // The slow read still runs: it has not ended meanwhile, nor was it asked anew.
+      // The slow read is still running: it neither ended nor was repeated.
       #expect(began.count == 1)
       #expect(try link.rows(asleep).map { try $0.integer("began") } == began)
       slow.cancel()
@@ -154,7 +154,7 @@ struct PostgresWriteTests {
     }
   }
 
-  @Test("a query whose table was changed is prepared anew")
+  @Test("a query whose table was changed is prepared again")
   func stale() async throws {
     try await withDatabase(PostgresOptions()) { database, link in
       let all = Query<[Row]>("SELECT * FROM note ORDER BY id LIMIT 5") { $0 }
@@ -169,7 +169,7 @@ struct PostgresWriteTests {
   ) async throws {
     try await Engine.postgres.withStore { store in
       let database = try await PostgresDatabase.open(url: store.url, options: options)
-      // With no limits of its own.
+      // Without the engine's limits.
       let link = try PostgresLink(url: store.url, options: options)
       do {
         try await database.migrate(Notes.migrations)
@@ -184,7 +184,7 @@ struct PostgresWriteTests {
     }
   }
 
-  /// Connections that wait for the store's lock.
+  /// The connections that wait for the store's lock.
   private func waiters(_ link: PostgresLink) throws -> Int {
     try link.rows(
       """
@@ -198,7 +198,7 @@ struct PostgresWriteTests {
 
 @Suite("PostgreSQL engine, the queue of writes")
 struct WriteQueueTests {
-  @Test("a write that has the store to itself stays so when its guard fails")
+  @Test("a write that has the store to itself keeps it when its guard fails")
   func alone() throws {
     var queue = WriteQueue(PostgresOptions())
     let write = DecidedWrite(IdleWrite())
@@ -210,7 +210,7 @@ struct WriteQueueTests {
     #expect(queue.hasAlone)
   }
 
-  @Test("writes that are decided for the first time don't keep a deferred one from its turn")
+  @Test("new writes do not displace a deferred one from its turn")
   func deferred() throws {
     var queue = WriteQueue(PostgresOptions())
     let writes = [DecidedWrite(IdleWrite()), DecidedWrite(IdleWrite())]

@@ -25,10 +25,10 @@ struct SQLiteTests {
     }
   }
 
-  /// Holds the writer's thread while `count` writes queue up behind, one after the other, so that
-  /// the order of their group is known; then lets it go.
+  /// Blocks the writer's thread while `count` writes queue up one after the other, so that their
+  /// order in the group is known; then releases it.
   ///
-  /// - Returns: what went wrong with each.
+  /// - Returns: The error of each.
   func behindBlocker(
     _ database: SQLiteDatabase, count: Int, _ one: @escaping @Sendable (Int) async throws -> Void,
     held: ([Task<Void, any Error>]) async throws -> Void = { _ in }
@@ -58,12 +58,12 @@ struct SQLiteTests {
     return failures
   }
 
-  /// Stores one note.
+  /// Inserts one note.
   @Sendable static func insert(_ database: SQLiteDatabase, _ id: String) async throws {
     try await database.write(Commit(at: now, statements: [Notes.insert(id)]))
   }
 
-  @Test("the writer syncs at every commit, and the file is in WAL mode, ours alone")
+  @Test("the writer syncs at every commit; the file is in WAL mode and exclusively owned")
   func settings() async throws {
     try await Engine.sqlite.withStore { store in
       let queue = try SQLiteFile(url: store.url).openWriter(logBytes: 1 << 20)
@@ -81,7 +81,7 @@ struct SQLiteTests {
     }
   }
 
-  @Test("waiting writes share one commit; one that fails takes no other with it")
+  @Test("waiting writes share one commit; a failing one does not fail the others")
   func groups() async throws {
     struct Refused: Error {}
     try await with { database, _ in
@@ -114,7 +114,7 @@ struct SQLiteTests {
     }
   }
 
-  @Test("a group is no larger than its bound")
+  @Test("a group does not exceed its limit")
   func groupBound() async throws {
     var options = SQLiteOptions()
     options.writesPerCommit = 10
@@ -128,7 +128,7 @@ struct SQLiteTests {
     }
   }
 
-  @Test("a commit that has many rows takes no further write")
+  @Test("a commit with many rows accepts no further write")
   func rowBound() async throws {
     var options = SQLiteOptions()
     options.rowsPerCommit = 6
@@ -144,7 +144,7 @@ struct SQLiteTests {
     }
   }
 
-  @Test("one write too many is refused at once, and the others are done")
+  @Test("one write too many is refused at once, and the others succeed")
   func bounded() async throws {
     var options = SQLiteOptions()
     options.waitingWrites = 5
@@ -160,7 +160,7 @@ struct SQLiteTests {
     }
   }
 
-  @Test("a cancelled caller's write that still waits is dropped, its neighbors are not")
+  @Test("a cancelled caller's waiting write is dropped, its neighbors are not")
   func cancelledWhileWaiting() async throws {
     try await with { database, _ in
       let failures = try await behindBlocker(database, count: 3) { index in
@@ -175,14 +175,14 @@ struct SQLiteTests {
     }
   }
 
-  @Test("close finishes the writes that wait and refuses later ones")
+  @Test("close completes the waiting writes and refuses later ones")
   func closing() async throws {
     try await with { database, store in
       let failures = try await behindBlocker(database, count: 20) { index in
         try await Self.insert(database, "\(index)")
       } held: { _ in
         Task { await database.close() }
-        // Closing has begun once reads are refused; the writer is still held.
+        // Closing has begun once reads are refused; the writer is still blocked.
         try await eventually {
           do {
             _ = try await database.read(Notes.count)
@@ -202,7 +202,7 @@ struct SQLiteTests {
     }
   }
 
-  @Test("a file has one owner, and the next may have it after a close")
+  @Test("a file has one owner, and another may open it after a close")
   func locked() async throws {
     try await with { _, store in
       let error = await #expect(throws: StorageError.self) {
@@ -220,7 +220,7 @@ struct SQLiteTests {
     }
   }
 
-  @Test("wrong addresses and files that are none are refused")
+  @Test("invalid addresses and files of other formats are refused")
   func addresses() async throws {
     for url in ["", "sqlite:", "sqlite::memory:", "postgres://x", "/tmp/x", "sqlite://x/y"] {
       let error = await #expect(throws: StorageError.self) {
@@ -240,7 +240,7 @@ struct SQLiteTests {
     }
   }
 
-  @Test("a full disk refuses the write that is too much, and room lets it in")
+  @Test("a full disk refuses the write that is too large, and free space allows it")
   func full() async throws {
     try await with { (database, store) async throws in
       let pages = try await database.read(
@@ -267,7 +267,7 @@ struct SQLiteTests {
     }
   }
 
-  @Test("after a failed commit nothing more is acknowledged until the store is opened again")
+  @Test("after a failed commit nothing is acknowledged until the store is opened again")
   func failedCommit() async throws {
     let fault = Fault()
     var options = SQLiteOptions()
@@ -294,7 +294,7 @@ struct SQLiteTests {
     }
   }
 
-  @Test("a slow reader holds up neither the writer nor other readers")
+  @Test("a slow reader delays neither the writer nor other readers")
   func slowReader() async throws {
     try await with { database, _ in
       let gate = DispatchSemaphore(value: 0)
@@ -319,7 +319,7 @@ struct SQLiteTests {
     }
   }
 
-  @Test("a text with NUL, which PostgreSQL couldn't store, is refused")
+  @Test("a text with NUL, which PostgreSQL could not store, is refused")
   func nul() async throws {
     try await with { database, _ in
       await #expect(throws: StorageError.self) { try await Self.insert(database, "a\0b") }
@@ -331,7 +331,7 @@ struct SQLiteTests {
     }
   }
 
-  @Test("a query without bounds is refused")
+  @Test("a query without a limit is refused")
   func unbounded() async throws {
     try await with { database, _ in
       let query = Query<Int>(
@@ -345,8 +345,8 @@ struct SQLiteTests {
   }
 }
 
-/// What a commit fails with, settable from outside.
-// Sendable: `error` is read and written with `lock` held.
+/// The error with which commits fail, set by a test.
+// Guard: `error` is accessed with `lock` held only.
 final class Fault: @unchecked Sendable {
   private let lock = NSLock()
   private var error: StorageError?

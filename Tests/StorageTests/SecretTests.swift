@@ -6,7 +6,7 @@ import Testing
 struct CipherTests {
   let keyring = Keyring.generate(at: now)
 
-  @Test("a sealed value opens in its own place only")
+  @Test("a sealed value can be opened in its own place only")
   func place() throws {
     let cipher = FieldCipher(keyring)
     let sealed = try cipher.seal("张三", table: "member", column: "name", row: "1")
@@ -25,7 +25,7 @@ struct CipherTests {
     }
   }
 
-  @Test("a change of any byte is noticed")
+  @Test("a change of any byte is detected")
   func altered() throws {
     let cipher = FieldCipher(keyring)
     let sealed = try cipher.seal([1, 2, 3], table: "t", column: "c", row: "r")
@@ -43,7 +43,7 @@ struct CipherTests {
     }
   }
 
-  @Test("after a rotation the old key opens and the new one seals")
+  @Test("after a rotation the old key decrypts and the new one encrypts")
   func rotation() throws {
     let old = FieldCipher(keyring)
     let sealed = try old.seal([7], table: "t", column: "c", row: "r")
@@ -61,7 +61,7 @@ struct CipherTests {
     }
   }
 
-  @Test("a person's data open with the person's key only, and not once it is erased")
+  @Test("a person's data are decrypted with the person's key only, and not after its erasure")
   func person() throws {
     let cipher = FieldCipher(keyring)
     let (key, wrapped) = try cipher.newPersonKey(person: "1")
@@ -69,7 +69,7 @@ struct CipherTests {
     let again = try cipher.personKey(wrapped, person: "1")
     #expect(try again.openText(sealed, table: "member", column: "name") == "张三")
     #expect(throws: StorageError.sealBroken) { try cipher.personKey(wrapped, person: "2") }
-    // Erased: the wrapped key is gone, and neither a fresh key nor the service's cipher opens.
+    // Erased: the wrapped key is gone, and neither a new key nor the service's cipher decrypts.
     let fresh = try cipher.newPersonKey(person: "1").key
     #expect(throws: StorageError.sealBroken) {
       try fresh.open(sealed, table: "member", column: "name")
@@ -102,7 +102,7 @@ struct KeyedHashTests {
     #expect(hash.candidates("abc").count == 1)
   }
 
-  @Test("a hash is HMAC-SHA256 under a key of HKDF-SHA256, as other programs work them out")
+  @Test("a hash is HMAC-SHA256 under a key of HKDF-SHA256, as computed by other programs")
   func standard() throws {
     let keyring = try Keyring(
       text: "1 2026-11-21T06:46:51Z AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=\n")
@@ -113,7 +113,7 @@ struct KeyedHashTests {
       hash.map { String($0 >> 4, radix: 16) + String($0 & 15, radix: 16) }.joined() == expected)
   }
 
-  @Test("after a rotation the stored hash is still among the candidates, and once more it isn't")
+  @Test("after a rotation the stored hash is still a candidate, after another one it is not")
   func rotation() {
     let keyring = Keyring.generate(at: now)
     let stored = KeyedHash(keyring, purpose: "id").hash("a")
@@ -124,7 +124,7 @@ struct KeyedHashTests {
     #expect(!twice.candidates("a").contains(stored))
   }
 
-  @Test("keys and purposes separate")
+  @Test("keys and purposes give different hashes")
   func separation() {
     let keyring = Keyring.generate(at: now)
     let hash = KeyedHash(keyring, purpose: "id").hash("a")
@@ -138,7 +138,7 @@ struct PageTokenTests {
   let keyring = Keyring.generate(at: now)
   let scope = ["ListMembers", "partners/a", "state = active"]
 
-  @Test("a token gives its cursor back, in URL-safe letters")
+  @Test("a token returns its cursor, in URL-safe characters")
   func roundTrip() throws {
     let codec = PageTokenCodec(keyring)
     let cursor: [SQLValue] = [
@@ -177,7 +177,7 @@ struct PageTokenTests {
     }
   }
 
-  @Test("an altered or invented token is refused")
+  @Test("a changed or invented token is refused")
   func altered() throws {
     let codec = PageTokenCodec(keyring)
     let token = try codec.encode(["a", 1], scope: scope)

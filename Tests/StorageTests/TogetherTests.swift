@@ -6,7 +6,7 @@ import Testing
 struct TogetherTests {
   private struct Refused: Error {}
 
-  /// Stores a note that isn't there; refuses `b`; `c` has a phase more than others.
+  /// Inserts a note unless it exists; refuses `b`; `c` has one more phase than others.
   @Sendable private static func insert(_ id: String) -> Step<String> {
     .read(byKey(id), Notes.count) { note, count in
       guard note == nil else { return .reply("\(id) is there") }
@@ -45,7 +45,7 @@ struct TogetherTests {
   }
 
   @Test(
-    "each has its own result, and what is refused takes no other with it",
+    "each write has its own result, and a refusal does not affect the others",
     arguments: Engine.allCases)
   func results(_ engine: Engine) async throws {
     try await engine.withDatabase { database in
@@ -61,7 +61,8 @@ struct TogetherTests {
   }
 
   @Test(
-    "two about one row fail together, and nothing of them is stored", arguments: Engine.allCases)
+    "two writes about one row fail together, and nothing of them is stored",
+    arguments: Engine.allCases)
   func conflict(_ engine: Engine) async throws {
     try await engine.withDatabase { database in
       var failure: (any Error)?
@@ -73,7 +74,7 @@ struct TogetherTests {
     }
   }
 
-  @Test("a hundred are stored whole, their events in order", arguments: Engine.allCases)
+  @Test("a hundred writes are stored completely, their events in order", arguments: Engine.allCases)
   func many(_ engine: Engine) async throws {
     try await engine.withDatabase { database in
       let ids = (0..<100).map { "n\($0)" }
@@ -111,7 +112,7 @@ struct TogetherTests {
     }
   }
 
-  @Test("numbers that are added to one counter are one sum", arguments: Engine.allCases)
+  @Test("increments of one counter become one sum", arguments: Engine.allCases)
   func sums(_ engine: Engine) async throws {
     try await engine.withDatabase { database in
       try await database.write(

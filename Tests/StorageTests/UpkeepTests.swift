@@ -48,7 +48,7 @@ struct UpkeepTests {
     }
   }
 
-  @Test("verification tells how far it is", arguments: Engine.allCases)
+  @Test("verification reports its progress", arguments: Engine.allCases)
   func progress(_ engine: Engine) async throws {
     try await engine.withDatabase { database in
       for _ in 0..<3 {
@@ -65,7 +65,7 @@ struct UpkeepTests {
     }
   }
 
-  @Test("a purged feed still rebuilds what consumers keep", arguments: Engine.allCases)
+  @Test("a purged feed still rebuilds the consumers' state", arguments: Engine.allCases)
   func compaction(_ engine: Engine) async throws {
     try await engine.withDatabase { database in
       let events = [
@@ -91,7 +91,8 @@ struct UpkeepTests {
     }
   }
 
-  @Test("months are made ahead, filled, and dropped as a whole", arguments: Engine.allCases)
+  @Test(
+    "monthly partitions are created in advance, filled, and dropped", arguments: Engine.allCases)
   func months(_ engine: Engine) async throws {
     let table = """
       CREATE TABLE visit (id TEXT NOT NULL, at INTEGER NOT NULL, PRIMARY KEY (id, at))
@@ -109,7 +110,7 @@ struct UpkeepTests {
         }
         let month = 31.0 * 86_400
         var months = MonthlyTable("visit", by: "at", monthsKept: 2)
-        // Before its month was made: it moves there.
+        // Stored before its month's partition was created: it moves there.
         try await visit("early", now)
         for ahead in 0..<6 {
           let time = now + Double(ahead) * month
@@ -131,7 +132,7 @@ struct UpkeepTests {
     }
   }
 
-  @Test("a copy is a snapshot, whole, while writers go on; nothing is overwritten")
+  @Test("a copy is a complete snapshot while writers continue; nothing is overwritten")
   func copy() async throws {
     try await Engine.sqlite.withStore { store in
       try await store.withNotes { opened in
@@ -168,7 +169,7 @@ struct UpkeepTests {
     }
   }
 
-  @Test("a store moves to PostgreSQL whole: rows, audit chains, feed, request ids")
+  @Test("a store moves to PostgreSQL completely: rows, audit chains, feed, request ids")
   func move() async throws {
     guard Engine.allCases.contains(.postgres) else { return }
     try await Engine.sqlite.withStore { from in
@@ -199,7 +200,7 @@ struct UpkeepTests {
             #expect(left.map(\.values) == right.map(\.values))
             #expect(try await target.feed(after: cursor).count == 634)
           }
-          // As a service finds it at its start, which goes on with the feed and the log.
+          // Opened as by a service at its start, which continues the feed and the log.
           try await to.withNotes { target in
             try await target.write(
               Commit(at: now, events: [Notes.event("new")], audit: [Notes.audit("new")]))

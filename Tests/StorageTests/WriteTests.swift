@@ -5,7 +5,7 @@ import Testing
 
 @Suite("Writes", .timeLimit(.minutes(2)))
 struct WriteTests {
-  @Test("a value of each kind comes back as it was stored", arguments: Engine.allCases)
+  @Test("a value of each kind is read as it was stored", arguments: Engine.allCases)
   func kinds(_ engine: Engine) async throws {
     try await engine.withDatabase { database in
       let body = "驿家 '\" \u{20BB7} e\u{301}"
@@ -65,7 +65,7 @@ struct WriteTests {
     }
   }
 
-  @Test("a phase of no queries is passed at once", arguments: Engine.allCases)
+  @Test("a phase without queries is skipped", arguments: Engine.allCases)
   func emptyPhase(_ engine: Engine) async throws {
     try await engine.withDatabase { database in
       let reply = try await database.write {
@@ -76,7 +76,7 @@ struct WriteTests {
     }
   }
 
-  @Test("a refusal reaches the caller as it is and stores nothing", arguments: Engine.allCases)
+  @Test("a refusal reaches the caller unchanged and stores nothing", arguments: Engine.allCases)
   func refusal(_ engine: Engine) async throws {
     struct Refused: Error, Equatable {}
     try await engine.withDatabase { database in
@@ -94,7 +94,7 @@ struct WriteTests {
   }
 
   @Test(
-    "writes that meet at one key beside many others are all stored, each once",
+    "writes that conflict at one key beside many others are all stored, each once",
     arguments: Engine.allCases)
   func meetingAtAKey(_ engine: Engine) async throws {
     try await engine.withDatabase { database in
@@ -102,7 +102,7 @@ struct WriteTests {
         for writer in 0..<24 {
           group.addTask {
             for turn in 0..<20 {
-              // Reads make the writes come while others commit.
+              // Reads make the writes arrive while others commit.
               for _ in 0..<(writer % 5) { _ = try await database.read(Notes.count) }
               try await database.write { countedNote("\(turn)") }
             }
@@ -118,7 +118,7 @@ struct WriteTests {
     }
   }
 
-  /// Stores a note, or counts its version up where it is.
+  /// Inserts a note, or increments its version if it exists.
   private func countedNote(_ id: String) -> Step<Void> {
     .read(Notes.byID(id)) { note in
       var commit = Commit(at: now, audit: [Notes.audit(id)])
@@ -133,7 +133,7 @@ struct WriteTests {
     }
   }
 
-  @Test("a guard that fails makes the write read again and succeed", arguments: Engine.allCases)
+  @Test("a failed guard makes the write read again and succeed", arguments: Engine.allCases)
   func guardRereads(_ engine: Engine) async throws {
     try await engine.withDatabase { database in
       try await database.write(Commit(at: now, statements: [Notes.insert("a")]))
@@ -210,7 +210,7 @@ struct WriteTests {
     }
   }
 
-  @Test("wrong SQL is an error that doesn't show the SQL", arguments: Engine.allCases)
+  @Test("invalid SQL is an error that does not show the SQL", arguments: Engine.allCases)
   func wrongSQL(_ engine: Engine) async throws {
     try await engine.withDatabase { database in
       let queries: [Query<Int>] = [
@@ -255,7 +255,7 @@ struct WriteTests {
     }
   }
 
-  @Test("several queries see one snapshot while a writer goes on", arguments: Engine.allCases)
+  @Test("several queries see one snapshot while a writer continues", arguments: Engine.allCases)
   func snapshots(_ engine: Engine) async throws {
     try await engine.withDatabase { database in
       try await withThrowingTaskGroup(of: Void.self) { group in
@@ -275,7 +275,7 @@ struct WriteTests {
     }
   }
 
-  @Test("a long result streams in pages while writers go on", arguments: Engine.allCases)
+  @Test("a long result streams in pages while writers continue", arguments: Engine.allCases)
   func streams(_ engine: Engine) async throws {
     try await engine.withDatabase { database in
       let ids = (0..<105).map { String(format: "%04d", $0) }
@@ -298,7 +298,7 @@ struct WriteTests {
     }
   }
 
-  @Test("a cancelled caller's write that hasn't begun is dropped", arguments: Engine.allCases)
+  @Test("a cancelled caller's write that has not begun is dropped", arguments: Engine.allCases)
   func cancelled(_ engine: Engine) async throws {
     try await engine.withDatabase { (database) async throws in
       let task = Task {

@@ -3,18 +3,18 @@ public import Storage
 internal import StorageEngines
 internal import Synchronization
 
-/// The engines that every test of a store runs on: PostgreSQL where the tests were given a server
-/// of their own (`scripts/postgres.sh`), which ends with them.
+/// The engines that every store test runs on; PostgreSQL only if the tests have a server of their
+/// own (`scripts/postgres.sh`), which is stopped after them.
 public enum Engine: String, CaseIterable, Sendable {
   case sqlite
   case postgres
 
-  /// The URL of the server, in any database of it.
+  /// The URL of the server, in any of its databases.
   private static let server = ProcessInfo.processInfo.environment["YIJIA_TEST_POSTGRES"]
 
   public static var allCases: [Engine] { server == nil ? [.sqlite] : [.sqlite, .postgres] }
 
-  /// An empty store for one test, and a folder that is removed after it.
+  /// Runs with an empty store for one test, and a folder that is removed afterwards.
   public func withStore<Result>(_ body: (TestStore) async throws -> Result) async throws -> Result {
     let name = "yijia_\(String(UInt64.random(in: 0...UInt64.max), radix: 16))"
     let folder = FileManager.default.temporaryDirectory.appending(path: name)
@@ -33,7 +33,8 @@ public enum Engine: String, CaseIterable, Sendable {
   }
 }
 
-/// Lets only some tests use the server at a time: all at once are hundreds of its processes.
+/// Limits the number of tests that use the server concurrently: all of them would need hundreds of
+/// its processes.
 private final class Turns: Sendable {
   static let shared = Turns()
   private let state = Mutex<(free: Int, waiting: [CheckedContinuation<Void, Never>])>((8, []))
@@ -64,7 +65,7 @@ private final class Turns: Sendable {
   }
 }
 
-/// A store that can be opened again and again, on PostgreSQL several times at once too: a file in
+/// A store that can be opened repeatedly, on PostgreSQL several times concurrently too: a file in
 /// the folder, or a schema.
 public struct TestStore: Sendable {
   public let engine: Engine
@@ -78,7 +79,7 @@ public struct TestStore: Sendable {
     try await openDatabase(url: url)
   }
 
-  /// Opens, runs and closes.
+  /// Opens the store, runs the body and closes it.
   public func with<Result>(
     _ body: (any Database) async throws -> Result
   ) async throws -> Result {
@@ -94,13 +95,13 @@ public struct TestStore: Sendable {
     }
   }
 
-  /// An error of the store with its own words, which tests may show.
+  /// An error of the store with its own text, which tests may show.
   public struct Failure: Error {
     let detail: String
   }
 
-  /// Every byte that the store holds, for what must not be found in it: SQLite's files, and the
-  /// values of every row of PostgreSQL's tables.
+  /// Returns all bytes of the store, for checks that something is not in it: SQLite's files, and
+  /// the values of every row of PostgreSQL's tables.
   public func bytes(of database: any Database) async throws -> [Data] {
     if engine == .sqlite {
       let files = try FileManager.default.contentsOfDirectory(

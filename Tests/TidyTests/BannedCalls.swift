@@ -1,11 +1,11 @@
-/// Calls that have no place in this repository, or in a part of it.
+/// Calls that are banned in this repository, or in a part of it.
 struct BannedCall: Sendable {
   let token: String
   /// Whether it is banned after a dot too: `x.print(` is another function than `print(`.
   var asMember = true
-  /// The files it is banned in.
+  /// The files in which it is banned.
   var scope: @Sendable (String) -> Bool = { _ in true }
-  /// Allowed where a comment on the line or within three lines above gives the reason.
+  /// Allowed where a comment on the line or within three lines above states the reason.
   var withReason = false
   let remedy: String
 }
@@ -51,7 +51,7 @@ enum BannedCalls {
     guard let swift = file.swift else { return [] }
     let lines = swift.code.occurrences(of: call.token, member: call.asMember)
       .map { swift.code.line(at: $0) }
-      // A declaration is no call: `func sleep(until:)` of a clock.
+      // A declaration is not a call: `func sleep(until:)` of a clock.
       .filter { !swift.code.line($0).contains("func \(call.token)") }
       .filter { !call.withReason || Nearby.comment(swift, line: $0).isEmpty }
     return Set(lines).sorted().map {
@@ -59,7 +59,7 @@ enum BannedCalls {
     }
   }
 
-  /// `fatalError("… unimplemented")` and its like: a branch that nobody wrote.
+  /// Finds `fatalError("… unimplemented")` and similar calls: branches that were not written.
   private static func unwritten(_ file: SourceFile) -> [Violation] {
     guard let swift = file.swift else { return [] }
     return ["fatalError(", "preconditionFailure(", "assertionFailure("].flatMap { token in
@@ -76,7 +76,7 @@ enum BannedCalls {
     }
   }
 
-  /// A library is what no executable is: Sources without a main, and the services' cores.
+  /// Whether a file belongs to a library: Sources without a main, and the services' cores.
   @Sendable static func isLibrary(_ path: String) -> Bool {
     let executables = [
       "protoc-gen-yijia", "rpc-interop-server", "rpc-interop-client", "rpc-bench-server",
@@ -87,18 +87,18 @@ enum BannedCalls {
         && !executables.contains { path.hasPrefix("Sources/\($0)/") }
   }
 
-  /// The services' own rules: services/*/*Core.
+  /// Whether a file belongs to a service's domain: services/*/*Core.
   @Sendable static func isDomain(_ path: String) -> Bool {
     let parts = path.split(separator: "/")
     return parts.count > 3 && parts[0] == "services" && parts[2].hasSuffix("Core")
   }
 }
 
-/// Comments beside a line.
+/// Comments near a line.
 enum Nearby {
   static let linesAbove = 3
 
-  /// The comments on the line and up to three lines above it, as one lower-case text.
+  /// Returns the comments on the line and up to three lines above it, as one lower-case text.
   static func comment(_ swift: SwiftText, line: Int) -> String {
     (line - linesAbove...line).map {
       swift.comments.line($0).drop { $0 == " " || $0 == "/" || $0 == "*" }

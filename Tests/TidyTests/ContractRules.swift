@@ -1,4 +1,4 @@
-/// The contracts under proto/yijia: every RPC says who may call it, and what it does.
+/// Rules of the contracts under proto/yijia: every RPC states its callers and has a comment.
 enum ContractRules {
   static let policyOption = "(yijia.type.v1.policy)"
 
@@ -37,7 +37,7 @@ enum ContractRules {
   }
 
   static func procedures(_ file: SourceFile) -> [RemoteProcedure] {
-    // Comments and strings are written as in Swift.
+    // Comments and strings have the same syntax as in Swift.
     let parts = SwiftText(file.text)
     let code = parts.code
     return code.occurrences(of: "rpc", member: false).compactMap { start in
@@ -57,7 +57,7 @@ enum ContractRules {
       && !parts.code.line(line).contains { !$0.isWhitespace }
   }
 
-  /// From `rpc` to the semicolon or the closing brace that ends it.
+  /// Returns the text from `rpc` to the semicolon or the closing brace that ends it.
   private static func declaration(_ code: Text, from start: Int) -> String {
     var depth = 0
     var index = start

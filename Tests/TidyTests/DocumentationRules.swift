@@ -1,7 +1,7 @@
-/// What is public says what it is for; the front pages keep up with the Makefile.
+/// Public declarations are documented; the front pages list all targets of the Makefile.
 enum DocumentationRules {
-  /// Public types of the libraries without a doc comment. An `AsyncIterator` is told of by its
-  /// sequence.
+  /// Finds public types of the libraries without a doc comment. An `AsyncIterator` is documented by
+  /// its sequence.
   static func publicTypes(_ repository: Repository) -> [Violation] {
     let kinds = ["actor", "class", "enum", "protocol", "struct"]
     return repository.swift.filter { BannedCalls.isLibrary($0.path) }.flatMap { file in
@@ -23,17 +23,17 @@ enum DocumentationRules {
     }
   }
 
-  /// Modules whose every public declaration is told of.
+  /// Modules whose every public declaration must be documented.
   static let documentedModules = [
     "HTTP2", "Protobuf", "RPC", "RPCInProcess", "RPCTransport", "ServiceKit",
   ]
 
-  /// What a protocol that is documented elsewhere asks for.
+  /// Requirements of protocols, which are documented there.
   private static let witnesses: Set = [
     // The standard library's.
     "<", "==", "AsyncIterator", "Element", "debugDescription", "description", "endIndex", "hash",
     "makeAsyncIterator", "next", "rawValue", "startIndex",
-    // Our own.
+    // Our own protocols'.
     "callStarted", "check", "claims", "code", "fieldFailures", "intercept", "list", "metadata",
     "methods", "openExchange", "policy", "reason", "retryAfter", "serve", "text", "watch",
     // swift-metrics' and swift-distributed-tracing's.
@@ -42,9 +42,9 @@ enum DocumentationRules {
     "makeTimer", "operationName", "recordError", "setStatus", "startSpan",
   ]
 
-  /// Public members of the documented modules without a doc comment. None of their own need: an
-  /// initializer that does not throw, whose parameters are the members; what a protocol asks for;
-  /// and a line right under a documented one, which the comment is for too.
+  /// Finds public members of the documented modules without a doc comment. Exempt are an
+  /// initializer that does not throw, whose parameters are the members; requirements of a protocol;
+  /// and a line right under a documented one, which shares its comment.
   static func publicMembers(_ repository: Repository) -> [Violation] {
     repository.swift.filter { file in
       documentedModules.contains { file.path.hasPrefix("Sources/\($0)/") }
@@ -84,7 +84,7 @@ enum DocumentationRules {
     }
   }
 
-  /// What a line declares as public.
+  /// Parses the public declaration on a line.
   private static func publicMember(_ line: String) -> (kind: String, name: String)? {
     let words = line.split { " (<:".contains($0) }.map(String.init)
     guard words.contains("public") else { return nil }
@@ -105,7 +105,7 @@ enum DocumentationRules {
     return swift.comments.line(above).drop { $0 == " " }.hasPrefix("///")
   }
 
-  /// Every target that `make help` shows is on both front pages.
+  /// Checks that every target of `make help` is on both front pages.
   static func frontPages(_ repository: Repository) -> [Violation] {
     let targets = makeTargets(repository)
     return ["README.md", "README.zh-CN.md"].flatMap { page -> [Violation] in

@@ -1,10 +1,11 @@
-/// Functions, initializers, subscripts and computed properties of a Swift file, with their lengths.
+/// The functions, initializers, subscripts and computed properties of a Swift file, with their
+/// lengths.
 struct FunctionSizes {
   struct Function: Hashable {
     let name: String
-    /// Of the keyword, from 1.
+    /// Line of the keyword, from 1.
     let line: Int
-    /// From the line of the keyword to that of the closing brace, both counted.
+    /// Lines from the keyword to the closing brace, inclusive.
     let lineCount: Int
   }
 
@@ -28,7 +29,7 @@ struct FunctionSizes {
     return found.sorted { $0.line < $1.line }
   }
 
-  /// Words that begin another declaration: a requirement of a protocol has ended before them.
+  /// Words that begin another declaration: a requirement of a protocol ends before them.
   private static let declarations: Set = [
     "associatedtype", "actor", "case", "class", "deinit", "enum", "extension", "fileprivate",
     "func", "import", "init", "internal", "isolated", "let", "mutating", "nonisolated", "open",
@@ -36,7 +37,7 @@ struct FunctionSizes {
     "typealias", "var",
   ]
 
-  /// The offset of the brace that opens the body; nil when there is no body.
+  /// Returns the offset of the brace that opens the body; nil where there is no body.
   private func body(after start: Int, keyword: String) -> Int? {
     var depth = 0
     var index = start
@@ -56,7 +57,7 @@ struct FunctionSizes {
     return nil
   }
 
-  /// Whether the line that starts here begins something new.
+  /// Whether a new declaration starts at this line.
   private func endsDeclaration(_ lineStart: Int) -> Bool {
     var index = lineStart
     while index < code.bytes.count, code.bytes[index] == .space { index += 1 }

@@ -1,7 +1,7 @@
-/// What the compiler is told to believe must say who keeps the promise.
+/// Promises that the compiler cannot check must name the guard that keeps them.
 enum GuardRules {
   private static let promises = ["@unchecked Sendable", "nonisolated(unsafe)"]
-  /// One of these words names a guard.
+  /// Words that name a guard; one of them is required.
   private static let guards = [
     "actor", "atomic", "confined", "event loop", "executor", "guard", "immutable", "lock", "loop",
     "mutex", "never", "only", "owner", "owned", "queue", "serial", "thread",

@@ -1,4 +1,4 @@
-/// Imports against the table, and the rules that hold for the repository as a whole.
+/// Checks imports against the table and the rules for the repository as a whole.
 struct ImportRules {
   struct Import: Hashable {
     let module: String
@@ -7,7 +7,7 @@ struct ImportRules {
 
   private let repository: Repository
   private let table: ImportTable
-  /// The targets that import a module, tests aside.
+  /// The targets that import a module, without tests.
   private let importers: [String: Set<String>]
 
   init(_ repository: Repository) {
@@ -25,7 +25,7 @@ struct ImportRules {
     self.importers = importers
   }
 
-  /// Every target imports only what its row allows.
+  /// Finds imports that a target's row does not allow.
   func violations() -> [Violation] {
     repository.files.filter { $0.path.hasSuffix(".swift") && !$0.isCopy }.flatMap { file in
       file.path.hasPrefix("Tests/") ? testViolations(file) : targetViolations(file)
@@ -53,8 +53,8 @@ struct ImportRules {
     }
   }
 
-  /// Tests may import what they test and its neighbors, but raw C and a service's insides stay
-  /// with the tests of their owner.
+  /// Tests may import what they test and its neighbors, but raw C modules and a service's internals
+  /// are reserved to the tests of their owner.
   private func testViolations(_ file: SourceFile) -> [Violation] {
     let suite = file.path.split(separator: "/").dropFirst().first.map(String.init) ?? ""
     let cores = ImportTable.cores(repository).map(\.core)
@@ -77,7 +77,7 @@ struct ImportRules {
     }
   }
 
-  /// Each C library has exactly one importer, so all unsafe code is in a handful of files.
+  /// Each C library has exactly one importer, so that all unsafe code is in a few files.
   func libraryViolations() -> [Violation] {
     ImportTable.cLibraries(repository).compactMap { library in
       let importers = importers[library, default: []].sorted()
@@ -90,7 +90,7 @@ struct ImportRules {
     }
   }
 
-  /// The modules that a file imports, whatever stands before or after `import`.
+  /// Returns the modules that a file imports, whatever modifiers stand beside `import`.
   static func imports(_ file: SourceFile) -> [Import] {
     let kinds: Set<Substring> = [
       "actor", "class", "enum", "func", "let", "protocol", "struct", "typealias", "var",

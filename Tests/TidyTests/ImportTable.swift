@@ -1,4 +1,4 @@
-/// Who may import what: ARCHITECTURE as data. A folder without a row fails, so a new target is
+/// The import rules of ARCHITECTURE as data. A folder without a row fails, so a new target is
 /// placed in the stack before it is used.
 struct ImportTable: Sendable {
   struct Row: Sendable {
@@ -6,12 +6,12 @@ struct ImportTable: Sendable {
     let modules: Set<String>
   }
 
-  /// Part of the language and its standard distribution: allowed everywhere.
+  /// Modules of the language and its standard distribution, which are allowed everywhere.
   static let standard: Set = [
     "Dispatch", "Foundation", "FoundationEssentials", "Glibc", "Musl", "RegexBuilder", "Swift",
     "Synchronization",
   ]
-  /// swift-log and its like: values and protocols only, no I/O of their own.
+  /// swift-log and similar modules: values and protocols only, no I/O of their own.
   private static let observation: Set = [
     "Instrumentation", "Logging", "Metrics", "ServiceContextModule", "Tracing",
   ]
@@ -22,11 +22,11 @@ struct ImportTable: Sendable {
     "NIOTLS",
   ]
 
-  /// The gateway's other protocols are calls of itself; JSON follows contracts known at run time.
-  /// It alone reads tokens that others sign.
+  /// The gateway calls itself for its other protocols; JSON follows contracts known at run time. It
+  /// alone verifies tokens signed by others.
   private static let gateway: Set = ["JWTKit", "ProtobufJSON", "RPCInProcess"]
 
-  /// What stands on a C library each, and on nothing of ours but the layer below.
+  /// Targets over one C library each, which depend on nothing but the layer below.
   private static let libraries = [
     Row(folder: "Sources/HTTP2", modules: collections.union(["CNghttp2"])),
     Row(folder: "Sources/Compression", modules: ["CZlib"]),
@@ -108,7 +108,7 @@ struct ImportTable: Sendable {
 
   func row(of path: String) -> Row? { rows.first { path.hasPrefix($0.folder + "/") } }
 
-  /// Each service with the name of its library.
+  /// Returns each service with the name of its library.
   static func cores(_ repository: Repository) -> [(service: String, core: String)] {
     repository.subfolders(of: "services").flatMap { service in
       repository.subfolders(of: "services/\(service)").filter { $0.hasSuffix("Core") }
@@ -116,7 +116,7 @@ struct ImportTable: Sendable {
     }
   }
 
-  /// Modules that are C libraries: a module map under Sources.
+  /// Returns the modules that are C libraries: a module map under Sources.
   static func cLibraries(_ repository: Repository) -> [String] {
     repository.subfolders(of: "Sources").filter {
       repository.file("Sources/\($0)/module.modulemap") != nil

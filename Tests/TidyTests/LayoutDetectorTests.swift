@@ -1,9 +1,9 @@
 import Testing
 
-/// Detectors that read the layout, each against planted violations.
+/// Tests the detectors that check the layout, each with planted violations.
 @Suite("a detector finds what is planted in the layout")
 struct LayoutDetectorTests {
-  /// A small repository that keeps every rule, and what a test adds to it.
+  /// Returns a small repository that complies with every rule, plus what a test adds to it.
   private func repository(_ planted: [SourceFile] = [], without path: String? = nil) -> Repository {
     let files = [
       SourceFile("Makefile", "run: deps ## start it\n\t@scripts/run.sh\n"),
@@ -29,7 +29,7 @@ struct LayoutDetectorTests {
     violations.map { $0.line > 0 ? "\($0.path):\($0.line)" : $0.path }
   }
 
-  @Test("a repository that keeps the rules has no violation")
+  @Test("a compliant repository has no violation")
   func clean() {
     let clean = repository()
     expectNone(ImportRules(clean).violations())
@@ -66,7 +66,7 @@ struct LayoutDetectorTests {
     }
   }
 
-  @Test("an owner's tests may hold what the owner holds")
+  @Test("an owner's tests may import what the owner may")
   func ownTests() {
     let planted = [
       SourceFile("Tests/MembersCoreTests/A.swift", "@testable import MembersCore"),
@@ -81,7 +81,7 @@ struct LayoutDetectorTests {
     #expect(places(ImportRules(repository([planted])).violations()) == [planted.path])
   }
 
-  @Test("a second importer of a C library is found, and a library that nobody imports")
+  @Test("a second importer of a C library is found, and a library without importers")
   func libraries() {
     let second = SourceFile("Sources/RPC/A.swift", "import CNghttp2")
     let found = ImportRules(repository([second])).libraryViolations()
@@ -91,7 +91,7 @@ struct LayoutDetectorTests {
   }
 
   @Test(
-    "a missing room is found",
+    "a missing part of a service folder is found",
     arguments: [
       "services/members/README.md", "services/members/config.example.yaml",
       "services/members/MembersCore/Enroll.swift", "services/members/main/main.swift",
@@ -144,7 +144,7 @@ struct LayoutDetectorTests {
     #expect(found.map(\.line) == [10, 11])
   }
 
-  @Test("a make target that a front page passes over is found")
+  @Test("a make target missing from a front page is found")
   func frontPages() {
     let makefile = SourceFile("Makefile", "run: ## start\nbench: deps ## measure\nhidden:\n")
     let found = DocumentationRules.frontPages(repository([makefile]))

@@ -1,6 +1,6 @@
-/// What must not be left in a file: notes to oneself, and paths of the machine it was written on.
+/// Finds leftovers in files: notes to oneself, and paths of the machine on which they were written.
 enum LeftoverRules {
-  // Put together here, so that this file does not find itself.
+  // Assembled from parts, so that this file does not match.
   static let markers = ["TO" + "DO", "FIX" + "ME", "XX" + "X", "HA" + "CK"]
   static let machineFolders = ["work", "root", "farm", "home", "Users"].map { "/" + $0 + "/" }
 
@@ -28,7 +28,7 @@ enum LeftoverRules {
     }
   }
 
-  /// Whether an absolute path begins here, and not a part of a longer path or address.
+  /// Whether an absolute path begins here, rather than a part of a longer path or URL.
   private static func startsPath(_ offset: Int, in text: Text) -> Bool {
     guard offset > 0 else { return true }
     let before = text.bytes[offset - 1]

@@ -1,10 +1,10 @@
 import Foundation
 import Testing
 
-/// The checkout that these tests read, found from this file's own place.
+/// The checkout under test, located from the path of this file.
 struct Repository: Sendable {
   let root: URL
-  /// Every text file that a person or the generator wrote, in order of path.
+  /// Every text file that a person or the generator wrote, sorted by path.
   let files: [SourceFile]
 
   static let here = Repository(
@@ -22,7 +22,7 @@ struct Repository: Sendable {
   init(root: URL) {
     self.root = root
     var found: [SourceFile] = []
-    // Depth first by hand: an enumerator has no cheap way to skip the build folders.
+    // A manual depth-first search, as an enumerator cannot skip the build folders cheaply.
     var folders = [""]
     while let folder = folders.popLast() {
       let place = folder.isEmpty ? root : root.appendingPathComponent(folder)
@@ -54,7 +54,7 @@ struct Repository: Sendable {
 
   func file(_ path: String) -> SourceFile? { files.first { $0.path == path } }
 
-  /// Names of the folders directly under `folder` that hold any file.
+  /// Returns the names of the folders directly under `folder` that contain files.
   func subfolders(of folder: String) -> [String] {
     let names = files.compactMap { file -> String? in
       guard file.path.hasPrefix(folder + "/") else { return nil }
@@ -76,10 +76,10 @@ struct Repository: Sendable {
 
 /// One text file of the repository.
 struct SourceFile: Sendable {
-  /// From the root, with "/".
+  /// Path from the root, with "/".
   let path: String
   let text: Text
-  /// Swift only: code and comments apart. Generated code is not scanned.
+  /// Code and comments, separated; nil for other than Swift, and for generated code.
   let swift: SwiftText?
 
   init(path: String, text: Text) {
@@ -93,7 +93,7 @@ struct SourceFile: Sendable {
 
   var isGenerated: Bool { Self.isGenerated(path, text) }
 
-  /// Others' servers for comparison, kept as they came.
+  /// Whether the file is a copy of somebody else's: servers for comparison.
   var isCopy: Bool { path.hasPrefix("bench/peers/") }
 
   private static func isGenerated(_ path: String, _ text: Text) -> Bool {
@@ -105,10 +105,10 @@ struct SourceFile: Sendable {
   }
 }
 
-/// What a rule found, and what to do about it.
+/// A violation of a rule, and its remedy.
 struct Violation: Sendable, Hashable, CustomStringConvertible {
   let path: String
-  /// From 1; 0 when the whole file or folder is meant.
+  /// Line number from 1; 0 for the whole file or folder.
   let line: Int
   let finding: String
   let remedy: String
@@ -116,7 +116,7 @@ struct Violation: Sendable, Hashable, CustomStringConvertible {
   var description: String { "\(path)\(line > 0 ? ":\(line)" : ""): \(finding)" }
 }
 
-/// Fails with every violation, those with the same remedy together.
+/// Fails with all violations, grouped by remedy.
 func expectNone(
   _ violations: [Violation], sourceLocation: SourceLocation = #_sourceLocation
 ) {

@@ -1,7 +1,7 @@
-/// A service folder has the same rooms as its sisters: whoever knows one knows all.
+/// All service folders have the same structure: whoever knows one knows all.
 enum ServiceRules {
   static let mainLinesMax = 120
-  /// The command line is no service: it owns no data, listens on nothing and has no library.
+  /// The command line is not a service: it owns no data, listens on nothing and has no library.
   private static let commandLine = "yijia"
 
   static func violations(_ repository: Repository) -> [Violation] {

@@ -1,4 +1,4 @@
-/// Files, functions and lines that a reader can hold in one look.
+/// Limits on the sizes of files, functions and lines.
 enum SizeRules {
   static let fileLinesMax = 500
   static let functionLinesMax = 70

@@ -1,6 +1,6 @@
 import Testing
 
-/// Detectors that read one file, each against planted violations and their innocent likenesses.
+/// Tests the detectors that check one file, each with planted violations and similar valid code.
 @Suite("a detector finds what is planted in a source file")
 struct SourceDetectorTests {
   private let library = "Sources/RPC/Planted.swift"
@@ -39,7 +39,7 @@ struct SourceDetectorTests {
     #expect(text.code.lineCount == 7)
   }
 
-  @Test("a long function is measured, whatever its strings hold")
+  @Test("a long function is measured, whatever its strings contain")
   func functionLength() {
     let body = Array(repeating: "    call(\"}\") // }", count: 69).joined(separator: "\n")
     let long = "struct S {\n  func long(\n    a: Int\n  ) {\n\(body)\n  }\n  init() {}\n}\n"
@@ -48,7 +48,7 @@ struct SourceDetectorTests {
     #expect(found.first?.finding.contains("long has 73 lines") == true)
   }
 
-  @Test("a short function beside requirements and calls of init is not taken for a long one")
+  @Test("a short function beside requirements and calls of init is not counted as a long one")
   func functionLikenesses() throws {
     let filler = Array(repeating: "  // line", count: 80).joined(separator: "\n")
     let source = """
@@ -91,7 +91,7 @@ struct SourceDetectorTests {
   }
 
   @Test(
-    "what only looks like a banned call is left alone",
+    "code that merely resembles a banned call is accepted",
     arguments: [
       "retry! ", "// try! print(1)", "\"sleep(1)\"", "printer.print(1)", "blueprint(1)",
       "CivilDate()", "func sleep(until: Int) {}", "asleep(1)", "fatalError(\"broken invariant\")",
@@ -150,7 +150,7 @@ struct SourceDetectorTests {
     #expect(DocumentationRules.publicTypes(repository(library, told)).isEmpty)
   }
 
-  @Test("a public member needs a doc comment, unless one above or a protocol tells of it")
+  @Test("a public member needs a doc comment, unless one above or a protocol documents it")
   func members() {
     let path = "Sources/RPC/A.swift"
     let bare = """
@@ -180,7 +180,7 @@ struct SourceDetectorTests {
     #expect(DocumentationRules.publicMembers(repository("Sources/Storage/A.swift", bare)).isEmpty)
   }
 
-  @Test("generated code and copies are not held to the rules of handwriting")
+  @Test("generated code and copies are exempt from the rules for handwritten code")
   func exemptions() {
     let long = String(repeating: "let a = try! b\n", count: 600)
     let exempt = Repository(files: [

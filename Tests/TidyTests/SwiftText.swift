@@ -1,5 +1,6 @@
-/// Swift source told apart: `code` has comments and the contents of strings blanked, `comments` has
-/// all else blanked. Both keep every line break, so offsets and line numbers are those of the file.
+/// A Swift source separated: `code` has comments and the contents of strings blanked, `comments`
+/// has everything else blanked. Both keep every line break, so offsets and line numbers are those
+/// of the file.
 struct SwiftText: Sendable {
   let code: Text
   let comments: Text
@@ -12,12 +13,13 @@ struct SwiftText: Sendable {
   }
 }
 
-/// One pass over the bytes. A string may hold code (an interpolation), which may hold strings.
+/// A single pass over the bytes. A string may contain code (an interpolation), which may contain
+/// strings.
 private struct Scanner {
   private enum Frame {
-    /// Code; inside an interpolation, with the parentheses that are open in it.
+    /// Code; inside an interpolation, with the number of open parentheses.
     case code(parentheses: Int)
-    /// A string literal: the number signs around it, and whether it has three quotes.
+    /// A string literal: its number signs, and whether it has three quotes.
     case string(pounds: Int, multiline: Bool)
   }
 
@@ -81,7 +83,7 @@ private struct Scanner {
     if current == Self.backslash, count(of: Self.pound, from: position + 1) >= pounds {
       let escaped = position + 1 + pounds
       if byte(escaped) == UInt8(ascii: "(") { frames.append(.code(parentheses: 1)) }
-      // An escaped line break stays one: the blanked text has it already.
+      // An escaped line break is kept: the blanked text has it already.
       position = escaped + 1
     } else if current == Self.quote,
       count(of: Self.quote, from: position) >= (multiline ? 3 : 1),
@@ -116,8 +118,8 @@ private struct Scanner {
     } while depth > 0 && position < bytes.count
   }
 
-  /// Skips a regular expression; a slash without its partner is an operator. An extended one
-  /// (`#/…/#`) may run over lines.
+  /// Skips a regular expression; a slash without a partner is an operator. An extended one
+  /// (`#/…/#`) may span lines.
   private mutating func regex(pounds: Int) {
     var end = position + pounds + 1
     while end < bytes.count, pounds > 0 || bytes[end] != .newline {

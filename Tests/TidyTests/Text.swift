@@ -1,8 +1,8 @@
-/// Bytes of a file that know their lines. Searching bytes keeps whole-repository rules fast even in
-/// a debug build.
+/// The bytes of a file with an index of lines. Searching bytes keeps whole-repository rules fast
+/// even in a debug build.
 struct Text: Sendable {
   let bytes: [UInt8]
-  /// Where each line starts.
+  /// Offsets of the line starts.
   private let lineStarts: [Int]
 
   init(_ bytes: [UInt8]) {
@@ -17,7 +17,7 @@ struct Text: Sendable {
 
   var lineCount: Int { bytes.isEmpty ? 0 : lineStarts.count }
 
-  /// The number of the line, from 1, that holds this offset.
+  /// Returns the number of the line, from 1, that contains this offset.
   func line(at offset: Int) -> Int {
     var low = 0
     var high = lineStarts.count
@@ -28,7 +28,7 @@ struct Text: Sendable {
     return low + 1
   }
 
-  /// A line by its number, from 1, without its line break; empty outside of the file.
+  /// Returns a line by its number, from 1, without its line break; empty outside of the file.
   func line(_ number: Int) -> String {
     guard number >= 1, number <= lineCount else { return "" }
     let start = lineStarts[number - 1]
@@ -37,8 +37,9 @@ struct Text: Sendable {
     return String(decoding: bytes[start..<end], as: UTF8.self)
   }
 
-  /// Where `needle` occurs as a word of its own: no letter, digit or underscore touches the ends of
-  /// it that are such themselves. With `member: false` a dot before it disqualifies as well.
+  /// Returns the offsets of `needle` as a separate word: an end of it that is a letter, digit or
+  /// underscore is not adjacent to another such character. With `member: false` a preceding dot
+  /// disqualifies as well.
   func occurrences(of needle: String, member: Bool = true) -> [Int] {
     let wanted = Array(needle.utf8)
     guard let first = wanted.first, let last = wanted.last else { return [] }
@@ -69,7 +70,7 @@ extension UInt8 {
   static let newline = UInt8(ascii: "\n")
   static let space = UInt8(ascii: " ")
 
-  /// A letter, digit or underscore; a byte beyond ASCII counts as a letter.
+  /// Whether it is a letter, digit or underscore; a byte beyond ASCII counts as a letter.
   var isWord: Bool {
     switch self {
     case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),

@@ -1,12 +1,12 @@
 import Testing
 
-/// The house rules, held over the whole checkout. Each failure names the place and the remedy; each
-/// detector is itself tested against planted violations (the *DetectorTests beside this file).
+/// The house rules, applied to the whole checkout. Each failure names the place and the remedy;
+/// each detector is itself tested with planted violations (the *DetectorTests beside this file).
 @Suite("the repository is tidy")
 struct TidyTests {
   let repository = Repository.here
 
-  @Test("the checkout is found, so that no rule passes over nothing")
+  @Test("the checkout is found, so that no rule runs on nothing")
   func checkout() {
     #expect(repository.file("Package.swift") != nil)
     #expect(repository.swift.count > 20)
@@ -32,7 +32,7 @@ struct TidyTests {
   @Test("no banned call")
   func bannedCalls() { expectNone(BannedCalls.violations(repository)) }
 
-  @Test("what the compiler must believe names its guard")
+  @Test("promises that the compiler cannot check name their guard")
   func guards() { expectNone(GuardRules.violations(repository)) }
 
   @Test("no leftover marker")
@@ -41,7 +41,7 @@ struct TidyTests {
   @Test("no path of one machine")
   func machinePaths() { expectNone(LeftoverRules.machinePaths(repository)) }
 
-  @Test("every service has the same rooms")
+  @Test("every service folder has the same structure")
   func rooms() { expectNone(ServiceRules.violations(repository)) }
 
   @Test("every RPC has a policy and a comment")
@@ -53,6 +53,6 @@ struct TidyTests {
   @Test("every public member of the runtime and the service kit is documented")
   func members() { expectNone(DocumentationRules.publicMembers(repository)) }
 
-  @Test("both front pages tell of every make target")
+  @Test("both front pages list every make target")
   func frontPages() { expectNone(DocumentationRules.frontPages(repository)) }
 }

@@ -2,7 +2,7 @@ import GoogleProtobuf
 import Protobuf
 import TortureV1
 
-/// SplitMix64: the same messages for the same seed, anywhere.
+/// SplitMix64: the same messages for the same seed on every platform.
 struct SplitMix: RandomNumberGenerator {
   var state: UInt64
 
@@ -15,7 +15,7 @@ struct SplitMix: RandomNumberGenerator {
   }
 }
 
-/// Makes random messages with the values that encoders get wrong.
+/// Generates random messages with values that encoders tend to get wrong.
 struct RandomTorture {
   private var random: SplitMix
   private(set) var hasMadeNaN = false

@@ -1,11 +1,11 @@
-// The Swift half of agree.py and json_agree.py: answers frames on standard input with frames on
-// standard output.
+// The Swift half of agree.py and json_agree.py: reads frames from standard input and answers with
+// frames on standard output.
 //
-// A request is one byte that says what to do, four bytes of length (little-endian) and the content:
+// A request is one byte with the operation, four bytes of length (little-endian) and the content:
 //   T, B, S, R   decode as Torture, Blank, Sparse or Tree and encode again
 //   M            make a random Torture from the seed in eight bytes
 //   p, P         a Torture's JSON; a Torture from JSON
-// An answer is one byte (0 fine, 1 refused), a length and the message or the reason.
+// A response is one byte (0 success, 1 refused), a length, and the message or the reason.
 import Foundation
 import GoogleProtobuf
 import Protobuf
@@ -22,7 +22,7 @@ func tortureType() throws -> MessageType {
   return type
 }
 
-/// Decodes as the server does, and by libprotobuf-c: both read it as the same, or neither.
+/// Decodes as the server does, and by libprotobuf-c: both give the same result or refuse.
 func decode<M: Message>(_ type: M.Type, _ content: [UInt8]) throws -> M {
   var limits = DecodeLimits.standard
   limits.isDirect = false
@@ -43,7 +43,7 @@ func answer(_ kind: UInt8, _ content: [UInt8]) throws -> [UInt8] {
     var random = RandomTorture(seed: seed)
     let message = random.torture(depth: 3)
     let bytes = try message.wireBytes()
-    // What was written reads as what was meant. NaN equals nothing, itself included.
+    // The encoding decodes to the intended message. NaN equals nothing, not even itself.
     let again = try decode(Torture.self, bytes)
     guard again == message || random.hasMadeNaN else { throw Disagreement() }
     return bytes

@@ -6,7 +6,7 @@ import Synchronization
 
 @testable import StationsCore
 
-/// A members service that knows the codes and tells the events that a test gives it.
+/// A members service whose codes and events are set by the test.
 final class FakeMembers: MembersServiceProtocol {
   private struct State {
     var codes: [String: KnownMember] = [:]
@@ -25,16 +25,16 @@ final class FakeMembers: MembersServiceProtocol {
     set { state.withLock { $0.isDown = newValue } }
   }
 
-  /// Whether a call gets no answer until its deadline.
+  /// Whether calls get no response until their deadline.
   var isSilent: Bool {
     get { state.withLock { $0.isSilent } }
     set { state.withLock { $0.isSilent = newValue } }
   }
 
-  /// Calls of ResolveMemberCodes so far.
+  /// Number of ResolveMemberCodes calls so far.
   var resolveCalls: Int { state.withLock { $0.resolveCalls } }
 
-  /// Makes a code known to ResolveMemberCodes, but tells no event.
+  /// Makes a code known to ResolveMemberCodes, without an event.
   func enroll(_ code: String, member: Int, group: OccupationGroup = .truckDriver) {
     state.withLock { $0.codes[code] = KnownMember(id: hexID(member), group: group) }
   }
@@ -61,7 +61,7 @@ final class FakeMembers: MembersServiceProtocol {
     emit(change.member, .membershipChanged(change))
   }
 
-  /// The feed begins anew, as after a restore from a backup; its events stay.
+  /// Restarts the feed, as after a restore from a backup; its events stay.
   func restore() {
     state.withLock { state in
       state.epoch += 1

@@ -9,7 +9,7 @@ import YijiaTypeV1
 
 @testable import StationsCore
 
-/// A point, open, with a kiosk at it.
+/// An open point with a kiosk.
 struct Station: Sendable {
   let world: World
   let point: String
@@ -19,7 +19,7 @@ struct Station: Sendable {
 
   var kioskCaller: Caller { Caller(kind: .kiosk, subject: kiosk, point: pointID) }
 
-  /// A visit now; number, identifier and the rest as given.
+  /// Returns a visit at the current time, with the given properties.
   func visit(
     _ sequence: Int64, code: String = "", id: String = uuid(), secondsAgo: Double = 0,
     direction: Direction = .arrival
@@ -51,7 +51,7 @@ struct Station: Sendable {
     return request
   }
 
-  /// Reports visits over a stream of their own; every response, that to the hello first.
+  /// Reports visits on a stream of their own; returns every response, including that to the hello.
   @discardableResult
   func report(
     _ epoch: String, _ visits: [ReportedVisit], skewSeconds: Int64 = 0
@@ -59,7 +59,7 @@ struct Station: Sendable {
     let call = try await world.client(kioskCaller).reportVisits()
     var responses: [ReportVisitsResponse] = []
     async let sending: Void = {
-      // A refusal ends the call: the responses tell it.
+      // A refusal ends the call; the responses state it.
       try? await call.send(hello(epoch, skewSeconds: skewSeconds))
       for visit in visits { try? await call.send(request(visit)) }
       try? await call.finishSending()
@@ -69,7 +69,7 @@ struct Station: Sendable {
     return responses
   }
 
-  /// Every stored visit, by pages of a few.
+  /// Returns every stored visit, read in small pages.
   func stored() async throws -> [Visit] {
     let client = try world.client(.staff(Tree.province))
     var visits: [Visit] = []
@@ -84,14 +84,14 @@ struct Station: Sendable {
     return visits
   }
 
-  /// The point's days.
+  /// Returns the daily counters of the point.
   func days() async throws -> [DailyVisits] {
     var request = GetDailyVisitStatisticsRequest()
     request.point = point
     return try await world.client(.staff(Tree.county)).getDailyVisitStatistics(request).days
   }
 
-  /// Whether the counters are what a recount of the visits gives.
+  /// Whether the counters agree with a recount of the visits.
   func countersAgree() async throws -> Bool {
     let kept = try await world.database.read(
       StatisticsStore.days(
@@ -150,7 +150,7 @@ extension World {
     return try await client(.staff(Tree.province)).registerKiosk(request)
   }
 
-  /// A point that opened a day ago, with a kiosk.
+  /// Creates a point that opened a day ago, with a kiosk.
   func station() async throws -> Station {
     let point = try await createPoint()
     try await open(point.name)
@@ -159,7 +159,7 @@ extension World {
     return Station(world: self, point: point.name, kiosk: kiosk.name)
   }
 
-  /// Another kiosk of the same point.
+  /// Registers another kiosk at the same point.
   func secondKiosk(of station: Station) async throws -> Station {
     let kiosk = try await registerKiosk(at: station.point).kiosk ?? Kiosk()
     return Station(world: self, point: station.point, kiosk: kiosk.name)

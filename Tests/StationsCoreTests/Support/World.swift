@@ -14,8 +14,8 @@ import YijiaTypeV1
 
 @testable import StationsCore
 
-/// A stations service over a store in a folder of its own, with a members service beside it that
-/// does as it is told. Only who calls is stated instead of proven.
+/// A stations service on a store in a temporary folder, with a fake members service. Only the
+/// caller is stated instead of authenticated.
 struct World: Sendable {
   let store: TestStore
   let database: any Database
@@ -24,9 +24,9 @@ struct World: Sendable {
   let service: StationsService
   let feed: MembersFeed
 
-  /// Runs `body` with a fresh service on each engine, and cleans up.
+  /// Runs `body` with a new service on each engine, and cleans up.
   ///
-  /// - Parameter clock: makes the clock of each run.
+  /// - Parameter clock: Creates the clock of each run.
   static func run(
     _ configuration: StationsConfiguration = StationsConfiguration(),
     clock: @autoclosure () -> TestClock = TestClock(),
@@ -61,7 +61,8 @@ struct World: Sendable {
     try await plant()
   }
 
-  /// A channel whose calls come from `caller`, and whose errors carry their reason as the message.
+  /// Returns a channel whose calls come from `caller`, and whose errors have their reason as the
+  /// message.
   func channel(_ caller: Caller) throws -> InProcessChannel {
     try InProcessChannel(
       services: [service], interceptors: [ReasonAsMessage(), StatedCaller(caller: caller)])
@@ -71,7 +72,7 @@ struct World: Sendable {
     StationsServiceClient(try channel(caller))
   }
 
-  /// province → city → county, and a second province, through the feed.
+  /// Creates province → city → county and a second province, through the feed.
   private func plant() async throws {
     members.emitOrganization(Tree.province, parent: nil)
     members.emitOrganization(Tree.city, parent: Tree.province)
@@ -81,7 +82,7 @@ struct World: Sendable {
   }
 }
 
-/// Identifiers of the organizations that every world has.
+/// Identifiers of the organizations in every world.
 enum Tree {
   static let province = hexID(0xa1)
   static let city = hexID(0xa2)
@@ -106,13 +107,13 @@ extension Caller {
   static let gateway = Caller(kind: .service, subject: "services/gateway")
 }
 
-/// A clock that stands until it is told otherwise; begins on 2026-11-21, noon in China.
+/// A clock that is set by the test; initially 2026-11-21, noon in China.
 final class TestClock: Sendable {
   private let instant: Mutex<Foundation.Date?>
 
   init() { instant = Mutex(Foundation.Date(timeIntervalSince1970: 1_795_233_600)) }
 
-  /// - Parameter isSystem: Whether it runs as the system's clock does.
+  /// - Parameter isSystem: Whether it runs like the system's clock.
   init(isSystem: Bool) {
     instant = Mutex(isSystem ? nil : Foundation.Date(timeIntervalSince1970: 1_795_233_600))
   }
@@ -124,7 +125,7 @@ final class TestClock: Sendable {
   func advance(seconds: Double) { instant.withLock { $0 = $0.map { $0 + seconds } } }
 }
 
-/// States who calls.
+/// States the caller.
 private struct StatedCaller: ServerInterceptor {
   let caller: Caller
 
@@ -134,7 +135,8 @@ private struct StatedCaller: ServerInterceptor {
   }
 }
 
-/// Lets a test see a failure's reason and fields without unpacking the status.
+/// Copies a failure's reason and fields into the message, so that a test need not unpack the
+/// status.
 private struct ReasonAsMessage: ServerInterceptor {
   func intercept(_ context: ServerContext, next: () async throws -> Void) async throws {
     do {
@@ -153,7 +155,7 @@ private struct ReasonAsMessage: ServerInterceptor {
   }
 }
 
-/// Expects `body` to fail with a reason, and wrong fields where they are given.
+/// Expects `body` to fail with a reason, and with these fields if given.
 func expectFailure(
   _ reason: String, sourceLocation: SourceLocation = #_sourceLocation,
   _ body: () async throws -> some Any
@@ -169,7 +171,7 @@ func expectFailure(
 }
 
 extension World {
-  /// Every byte of the store, for what must not be found in it.
+  /// Returns all bytes of the store, for checks that something is not in it.
   func storedBytes() async throws -> [Data] { try await store.bytes(of: database) }
 }
 
@@ -177,7 +179,7 @@ extension Data {
   func range(of bytes: [UInt8]) -> Range<Int>? { range(of: Data(bytes)) }
 }
 
-/// Waits for what another task does and nobody tells; gives up after 20 seconds.
+/// Polls for a result of another task that has no event; gives up after 20 seconds.
 func eventually(
   sourceLocation: SourceLocation = #_sourceLocation, _ condition: () async throws -> Bool
 ) async throws {
