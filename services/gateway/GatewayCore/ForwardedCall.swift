@@ -158,7 +158,7 @@ final class ForwardedCall: Sendable {
     case answering(ClientExchange, ExchangePart)
   }
 
-  /// What the caller gets when no attempt is left.
+  /// The caller's response when no attempt is left.
   enum Last {
     case outcome(Outcome)
     /// The service's own response.

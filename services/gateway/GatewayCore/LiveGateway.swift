@@ -38,7 +38,7 @@ public final class LiveGateway: ExchangeHandler {
     }
   }
 
-  /// What all configurations share.
+  /// State shared by all configurations.
   private struct Parts {
     let contracts: JSONContracts
     let kiosks: KioskDirectory

@@ -4,6 +4,7 @@ public import Storage
 /// instants are microseconds since 1970, enums their numbers, and lists of method paths one text
 /// with a path per line.
 public enum GatewayMigrations {
+  /// Every migration, in the order in which they are applied.
   public static let all = [
     Migration(
       "0001 partners and their keys",

@@ -2,13 +2,17 @@ public import ServiceKit
 
 /// The address and TLS settings that a server is created from.
 public struct ServedLink: Sendable, Hashable {
+  /// Address to listen on.
   public let address: ListenAddress
+  /// The server's certificate chain, PEM.
   public let certificateFile: String
+  /// The server's private key, PEM.
   public let keyFile: String
   /// Trusted authorities of client certificates; empty: clients are asked for none.
   public let authoritiesFile: String
   /// Whether a client certificate is required.
   public let isMutual: Bool
+  /// Whether the server uses no TLS.
   public let isPlaintext: Bool
   /// Whether HTTP/1.1 is served too.
   public let allowsHTTP1: Bool

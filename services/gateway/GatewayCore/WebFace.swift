@@ -10,6 +10,7 @@ public struct WebFace: ExchangeHandler {
   private let gateway: Dispatcher
   private let origins: BrowserOrigins
 
+  /// - Throws: An error of the inner router.
   public init(of gateway: Gateway, origins: BrowserOrigins, logger: Logger) throws {
     self.gateway = Dispatcher(
       router: try Router(services: []), handlers: [gateway], logger: logger)

@@ -6,7 +6,7 @@ import Synchronization
 final class CommitHub: Sendable {
   /// A subject that can be watched.
   enum Topic: Sendable, Hashable {
-    /// Who is at a point, by its identifier.
+    /// The occupancy of a point, by the point's identifier.
     case occupancy(point: String)
     /// The tree of organizations.
     case organizations

@@ -4,6 +4,7 @@ public import Storage
 /// instants are microseconds since 1970, days are days since 1970-01-01 in China, enums their
 /// numbers.
 public enum StationsMigrations {
+  /// Every migration, in the order in which they are applied.
   public static let all = [
     Migration(
       "0001 organizations from the members' feed",

@@ -60,6 +60,7 @@ public struct VisitSettings: Codable, Sendable, Hashable {
     case keepMonths = "keep_months"
   }
 
+  /// The defaults.
   public init() {
     futureMaxSeconds = 300
     ageMaxHours = 30 * 24

@@ -37,6 +37,7 @@ public struct StationsService: StationsServiceProtocol {
   public static let name = "stations"
 
   let database: any Database
+  /// The lag of the feed's consumers.
   public let feedLag: FeedLag
   let keys: StationsKeys
   let ledger: RequestLedger

@@ -40,6 +40,7 @@ public struct GatewayStore: Sendable {
   /// Days for which quota usage is kept: a month, so that it can be discussed.
   private static let usageRetentionDays: Int64 = 35
 
+  /// The gateway's database.
   public let database: any Database
   /// The lag of the store's feed, which has no consumers outside of the gateway.
   public let feedLag: FeedLag

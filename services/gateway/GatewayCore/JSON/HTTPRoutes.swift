@@ -8,7 +8,9 @@ import ServiceKit
 /// One HTTP binding of a method.
 package struct HTTPRoute: Sendable {
   let method: MethodDescriptor
+  /// Type of the request message.
   package let input: MessageType
+  /// Type of the response message.
   let output: MessageType
   let template: PathTemplate
   /// How the request body maps to the request message.

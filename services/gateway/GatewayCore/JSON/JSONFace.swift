@@ -129,7 +129,9 @@ public struct JSONContracts: Sendable {
 
 /// The JSON mapping of the contracts' types, and the type of statuses.
 package struct JSONCodec: Sendable {
+  /// The JSON mapping of the contracts' types.
   package let mapping: JSONMapping
+  /// The type `google.rpc.Status`.
   let status: MessageType
 
   /// Descriptors that the contracts import, and those of statuses.

@@ -5,6 +5,7 @@ import ServiceKit
 /// The method that a request head addresses, its values from path and query, and the response
 /// format.
 package struct JSONRequest: Sendable {
+  /// The route that the head addresses.
   package let route: HTTPRoute
   /// Field values from path and query.
   let texts: [FieldTexts]

@@ -2,7 +2,9 @@
 ///
 /// Source: google/api/http.proto, "Path template syntax".
 package struct PathTemplate: Sendable, Hashable {
+  /// A segment of the template.
   package enum Segment: Sendable, Hashable {
+    /// A fixed text.
     case literal(String)
     /// `*`: any one segment.
     case one
@@ -24,11 +26,14 @@ package struct PathTemplate: Sendable, Hashable {
     let reason: String
   }
 
+  /// The segments, with those of variables expanded.
   package private(set) var segments: [Segment] = []
+  /// The variables, in order of their segments.
   package private(set) var variables: [Variable] = []
   /// The custom verb: what follows the last colon of the path.
   package private(set) var verb: String?
 
+  /// - Throws: ``SyntaxError`` where the text is not a path template.
   package init(_ text: String) throws(SyntaxError) {
     func failure(_ reason: String) -> SyntaxError { SyntaxError(template: text, reason: reason) }
     guard text.hasPrefix("/") else { throw failure("a template begins with a slash") }
@@ -103,6 +108,7 @@ package struct RequestPath: Sendable, Hashable {
   /// Longer than any template of the contracts; bounds the cost of routing.
   static let segmentsMax = 32
 
+  /// The decoded segments, including a custom verb.
   package let segments: [String]
   /// The segments without the custom verb, and the verb; nil where the last segment has none.
   let verb: (segments: [String], name: String)?
