@@ -316,7 +316,9 @@ struct AwayTests {
       let moved = try await client.applyRerouting(apply)
       #expect(Set(moved.reroutings) == Set(found))
       #expect(try await client.applyRerouting(apply) == moved, "a retry")
-      #expect(try await harness.members().filter { $0.organization == names["quegou"] }.count == 3)
+      let members = try await harness.members()
+      #expect(members.filter { $0.managingOrganization == names["quegou"] }.count == 3)
+      #expect(members.allSatisfy { $0.organization == names["quegou"] }, "where they joined")
       #expect(try await harness.countsAgree())
       request.pageToken = ""
       request.pageSize = 0

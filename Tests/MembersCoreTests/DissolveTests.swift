@@ -36,6 +36,7 @@ struct DissolveTests {
       let members = try await harness.members()
       #expect(members.count == 300)
       #expect(members.allSatisfy { $0.managingOrganization == names["xiangshan-pool"] })
+      #expect(members.allSatisfy { $0.organization == quegou }, "where they joined")
       #expect(members.filter { $0.state == .pooled }.count == 299)
       #expect(members.filter { $0.state == .retained }.map(\.name) == [retained.name])
       #expect(members.allSatisfy { $0.joinDate != nil })

@@ -76,7 +76,7 @@ struct MoveTests {
       let client = try harness.client(.administrator)
       _ = try await client.assignPoolCase(assign)
       #expect(try await harness.form(union) == 3)
-      #expect(Set(try await harness.members().map(\.organization)) == [union])
+      #expect(Set(try await harness.members().map(\.managingOrganization)) == [union])
       #expect(Set(try await harness.members().map(\.state)) == [.active])
       #expect(try await harness.transfer(wish.name).state == .cancelled)
       #expect(try await harness.openTransfers() == 0)
@@ -118,7 +118,7 @@ struct MoveTests {
       }
       _ = try await formed
       #expect(try await harness.openTransfers() == 0, "none is open that nobody can decide")
-      let places = Set(try await harness.members().map(\.organization))
+      let places = Set(try await harness.members().map(\.managingOrganization))
       #expect(places.isSubset(of: [union, names["drivers"] ?? ""]))
       #expect(try await harness.countsAgree())
       #expect(try await harness.service.recount(report: UpkeepTests.quiet) == [])

@@ -134,7 +134,7 @@ extension Harness {
       Query<[String]>.all(
         """
         SELECT m.id FROM memberships AS m
-        JOIN organizations AS o ON o.id IN (m.managing_organization_id, m.organization_id)
+        JOIN organizations AS o ON o.id = m.managing_organization_id
         WHERE m.state IN (\(live)) AND o.state = \(dissolved)
         """
       ) { try $0.text("id") })

@@ -75,6 +75,7 @@ struct PoolTests {
       #expect(confirmed.poolCase?.state == .confirmed)
       #expect(confirmed.membership?.state == .active)
       #expect(confirmed.membership?.managingOrganization == names["quegou"])
+      #expect(confirmed.membership?.organization == names["xiangshan-pool"], "where they joined")
       #expect(try await harness.poolCases(as: county).isEmpty)
       #expect(
         try await harness.log(of: enrollment.member, as: county).map(\.action)

@@ -9,8 +9,8 @@ extern const uint8_t MembersV1__file_set[64221];
 static inline const uint8_t *MembersV1__file_set_start(void) { return MembersV1__file_set; }
 static inline size_t MembersV1__file_set_count(void) { return 64221; }
 
-extern const uint8_t MembersV1__comments[94565];
+extern const uint8_t MembersV1__comments[94696];
 static inline const uint8_t *MembersV1__comments_start(void) { return MembersV1__comments; }
-static inline size_t MembersV1__comments_count(void) { return 94564; }
+static inline size_t MembersV1__comments_count(void) { return 94695; }
 
 #endif

@@ -257,9 +257,10 @@ public struct Member: Message {
   public var group: OccupationGroup = .unspecified
   /// The state of the membership.
   public var state: MembershipState = .unspecified
-  /// The resource name of the organization joined.
+  /// The resource name of the organization that the person joined last, by an application or by a
+  /// transfer that they requested (哪里入).
   public var organization: String = ""
-  /// The resource name of the organization that manages the member.
+  /// The resource name of the organization that manages the member (哪里管).
   public var managingOrganization: String = ""
   /// The day of first joining in China.
   public var joinDate: GoogleType.Date?
@@ -1314,9 +1315,9 @@ public struct MembershipSummary: Message {
   public var state: MembershipState = .unspecified
   /// The occupation group.
   public var group: OccupationGroup = .unspecified
-  /// The resource name of the organization joined.
+  /// The resource name of the organization joined, as in Member.
   public var organization: String = ""
-  /// The resource name of the organization that manages the member.
+  /// The resource name of the organization that manages the member, as in Member.
   public var managingOrganization: String = ""
   /// The day of first joining in China.
   public var joinDate: GoogleType.Date?

@@ -39,7 +39,7 @@ struct Admission: Sendable {
     let details = try MemberDetails(of: application).sealed(key)
     if let former {
       return try commit.change(
-        former, input, to: organizationID, enrollmentID: enrollmentID, by: act
+        former, input, to: organizationID, isJoining: true, enrollmentID: enrollmentID, by: act
       ) { member in
         member.group = application.group
         member.channel = channel

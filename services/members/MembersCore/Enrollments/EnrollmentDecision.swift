@@ -187,7 +187,7 @@ extension EnrollmentDecision {
     StoredEnrollment(
       id: intake.enrollmentID, caller: intake.by.caller.subject, state: state, refusal: nil,
       personID: known.person.id, memberID: known.member.id,
-      organizationID: known.member.organizationID, route: .unspecified, routeReason: reason,
+      organizationID: known.member.managingOrganizationID, route: .unspecified, routeReason: reason,
       codeID: facts.code?.id, group: intake.application.group, channel: channel,
       campaign: campaign, consentVersion: intake.application.consentVersion,
       consented: intake.application.consentMicroseconds, version: 1,

@@ -29,7 +29,6 @@ struct MembersMove: Sendable {
       actions.append(try membership.apply(input(member.state)))
       var after = member
       after.state = membership.state
-      after.organizationID = to.id
       after.managingOrganizationID = to.id
       after.version += 1
       return after
@@ -60,8 +59,8 @@ struct MembersMove: Sendable {
   private func update(_ members: [StoredMember], _ commit: inout Commit) {
     commit.run(
       """
-      UPDATE memberships SET state = moved.column3, organization_id = ?1,
-        managing_organization_id = ?1, version = moved.column2
+      UPDATE memberships SET state = moved.column3, managing_organization_id = ?1,
+        version = moved.column2
       FROM (VALUES \(Commit.places(rows: members.count, columns: 3, after: 1))) AS moved
       WHERE memberships.id = moved.column1 AND memberships.version = moved.column2 - 1
       """,

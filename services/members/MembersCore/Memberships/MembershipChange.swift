@@ -21,15 +21,16 @@ extension Commit {
   /// read, its log entry, the counters, and its event.
   ///
   /// - Parameters:
-  /// - former: The state of a merged membership before the merge.
-  /// - survivorID: The survivor of a membership that is merged.
-  /// - organizationID: The new joined and managing organization; `nil` for no change.
-  /// - edit: Makes further changes to the row.
+  ///   - former: The state of a merged membership before the merge.
+  ///   - survivorID: The survivor of a membership that is merged.
+  ///   - organizationID: The new managing organization; `nil` for no change.
+  ///   - isJoining: Whether the member asked for it: it is then the joined organization too.
+  ///   - edit: Makes further changes to the row.
   /// - Returns: The changed membership.
   /// - Throws: ``MembersError/membershipState``, ``MembersError/membershipClosed``.
   mutating func change(
     _ member: StoredMember, _ input: Membership.Input, former: MembershipState = .unspecified,
-    survivorID: String? = nil, to organizationID: String? = nil,
+    survivorID: String? = nil, to organizationID: String? = nil, isJoining: Bool = false,
     retention: RetentionCause = .unspecified, enrollmentID: String? = nil, by act: Act,
     edit: (inout StoredMember) throws -> Void = { _ in }
   ) throws -> StoredMember {
@@ -38,8 +39,8 @@ extension Commit {
     var changed = member
     changed.state = membership.state
     if let organizationID {
-      changed.organizationID = organizationID
       changed.managingOrganizationID = organizationID
+      if isJoining { changed.organizationID = organizationID }
     }
     try edit(&changed)
     changed.version += 1

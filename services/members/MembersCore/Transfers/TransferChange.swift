@@ -39,7 +39,7 @@ extension Commit {
   mutating func place(
     _ facts: MemberFacts, in receiver: StoredOrganization, by act: Act
   ) throws -> StoredMember {
-    let placed = try move(facts, to: receiver, by: act)
+    let placed = try move(facts, to: receiver, isJoining: false, by: act)
     try settleTransfer(facts.transfer, of: placed.id, movedTo: receiver.id, by: act)
     return placed
   }
@@ -58,14 +58,17 @@ extension Commit {
 
   /// Moves a member to the receiving union atomically: changes the membership and closes the pool
   /// case, if any.
+  ///
+  /// - Parameter isJoining: Whether the member asked for it.
   mutating func move(
-    _ facts: MemberFacts, to receiver: StoredOrganization, by act: Act
+    _ facts: MemberFacts, to receiver: StoredOrganization, isJoining: Bool = true, by act: Act
   ) throws -> StoredMember {
     guard facts.member.managingOrganizationID != receiver.id else {
       throw MembersError.sameOrganization
     }
     try receiver.checkTakesMembers()
-    let moved = try change(facts.member, .transfer, to: receiver.id, by: act)
+    let moved = try change(
+      facts.member, .transfer, to: receiver.id, isJoining: isJoining, by: act)
     if let open = facts.poolCase { try change(open.poolCase, .close, by: act) }
     return moved
   }
