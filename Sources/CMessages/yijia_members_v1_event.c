@@ -181,7 +181,7 @@ static void yijia__members__v1__MembershipChanged__init(ProtobufCMessage *messag
   memset(message, 0, sizeof(struct yijia__members__v1__MembershipChanged));
   message->descriptor = &yijia__members__v1__MembershipChanged__table;
 }
-static const ProtobufCFieldDescriptor yijia__members__v1__MembershipChanged__fields[6] = {
+static const ProtobufCFieldDescriptor yijia__members__v1__MembershipChanged__fields[8] = {
   {"member", 1, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_BYTES,
    offsetof(struct yijia__members__v1__MembershipChanged, has_member), offsetof(struct yijia__members__v1__MembershipChanged, f_member),
    NULL, NULL, 0, 0x2200, NULL, NULL},
@@ -200,19 +200,25 @@ static const ProtobufCFieldDescriptor yijia__members__v1__MembershipChanged__fie
   {"survivor", 6, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_BYTES,
    offsetof(struct yijia__members__v1__MembershipChanged, has_survivor), offsetof(struct yijia__members__v1__MembershipChanged, f_survivor),
    NULL, NULL, 0, 0x2200, NULL, NULL},
+  {"managing_organization", 7, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_BYTES,
+   offsetof(struct yijia__members__v1__MembershipChanged, has_managing_organization), offsetof(struct yijia__members__v1__MembershipChanged, f_managing_organization),
+   NULL, NULL, 0, 0x2200, NULL, NULL},
+  {"erased", 8, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_BOOL,
+   offsetof(struct yijia__members__v1__MembershipChanged, has_erased), offsetof(struct yijia__members__v1__MembershipChanged, f_erased),
+   NULL, NULL, 0, 0x0, NULL, NULL},
 };
-static const unsigned yijia__members__v1__MembershipChanged__by_name[6] = {4, 3, 0, 2, 1, 5};
+static const unsigned yijia__members__v1__MembershipChanged__by_name[8] = {4, 7, 3, 6, 0, 2, 1, 5};
 static const ProtobufCIntRange yijia__members__v1__MembershipChanged__ranges[2] = {
   {1, 0},
-  {0, 6},
+  {0, 8},
 };
 const ProtobufCMessageDescriptor yijia__members__v1__MembershipChanged__table = {
   PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
   "yijia.members.v1.MembershipChanged", "MembershipChanged", "yijia__members__v1__MembershipChanged",
   "yijia.members.v1", sizeof(struct yijia__members__v1__MembershipChanged),
-  6, yijia__members__v1__MembershipChanged__fields, yijia__members__v1__MembershipChanged__by_name,
+  8, yijia__members__v1__MembershipChanged__fields, yijia__members__v1__MembershipChanged__by_name,
   1, yijia__members__v1__MembershipChanged__ranges,
-  yijia__members__v1__MembershipChanged__init, (void *) 96, NULL, NULL,
+  yijia__members__v1__MembershipChanged__init, (void *) 113, NULL, NULL,
 };
 
 static void yijia__members__v1__PoolCaseChanged__init(ProtobufCMessage *message) {

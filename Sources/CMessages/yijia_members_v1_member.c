@@ -66,7 +66,7 @@ const ProtobufCEnumDescriptor yijia__members__v1__RetentionCause__names = {
   NULL, NULL, NULL, NULL,
 };
 
-static const ProtobufCEnumValue yijia__members__v1__MembershipAction__values[14] = {
+static const ProtobufCEnumValue yijia__members__v1__MembershipAction__values[15] = {
   {"MEMBERSHIP_ACTION_UNSPECIFIED", "yijia__members__v1__MembershipAction__MEMBERSHIP_ACTION_UNSPECIFIED", 0},
   {"MEMBERSHIP_ACTION_JOINED", "yijia__members__v1__MembershipAction__MEMBERSHIP_ACTION_JOINED", 1},
   {"MEMBERSHIP_ACTION_REVIVED", "yijia__members__v1__MembershipAction__MEMBERSHIP_ACTION_REVIVED", 2},
@@ -81,9 +81,11 @@ static const ProtobufCEnumValue yijia__members__v1__MembershipAction__values[14]
   {"MEMBERSHIP_ACTION_MERGED", "yijia__members__v1__MembershipAction__MEMBERSHIP_ACTION_MERGED", 11},
   {"MEMBERSHIP_ACTION_UNMERGED", "yijia__members__v1__MembershipAction__MEMBERSHIP_ACTION_UNMERGED", 12},
   {"MEMBERSHIP_ACTION_UPDATED", "yijia__members__v1__MembershipAction__MEMBERSHIP_ACTION_UPDATED", 13},
+  {"MEMBERSHIP_ACTION_ERASED", "yijia__members__v1__MembershipAction__MEMBERSHIP_ACTION_ERASED", 14},
 };
-static const ProtobufCEnumValueIndex yijia__members__v1__MembershipAction__by_name[14] = {
+static const ProtobufCEnumValueIndex yijia__members__v1__MembershipAction__by_name[15] = {
   {"MEMBERSHIP_ACTION_DIED", 10},
+  {"MEMBERSHIP_ACTION_ERASED", 14},
   {"MEMBERSHIP_ACTION_EXPELLED", 9},
   {"MEMBERSHIP_ACTION_JOINED", 1},
   {"MEMBERSHIP_ACTION_LEFT", 8},
@@ -100,13 +102,13 @@ static const ProtobufCEnumValueIndex yijia__members__v1__MembershipAction__by_na
 };
 static const ProtobufCIntRange yijia__members__v1__MembershipAction__ranges[2] = {
   {0, 0},
-  {0, 14},
+  {0, 15},
 };
 const ProtobufCEnumDescriptor yijia__members__v1__MembershipAction__names = {
   PROTOBUF_C__ENUM_DESCRIPTOR_MAGIC,
   "yijia.members.v1.MembershipAction", "MembershipAction", "yijia__members__v1__MembershipAction",
   "yijia.members.v1",
-  14, yijia__members__v1__MembershipAction__values, 14, yijia__members__v1__MembershipAction__by_name,
+  15, yijia__members__v1__MembershipAction__values, 15, yijia__members__v1__MembershipAction__by_name,
   1, yijia__members__v1__MembershipAction__ranges,
   NULL, NULL, NULL, NULL,
 };

@@ -230,6 +230,16 @@ struct PersonalDataTests {
       let id = UUID().uuidString
       let tombstone = try await harness.erase("", as: me, requestID: id)
       #expect(tombstone.state == .left)
+      // Whoever follows the feed learns whom to forget, by the codes of before.
+      var told: [String: MembershipChanged] = [:]
+      for event in try await harness.events(as: .service("stations")) {
+        guard case .membershipChanged(let change)? = event.event, change.erased else { continue }
+        #expect(event.entityVersion > 1 && change.codeSHA256.count == 32)
+        told[change.member] = change
+      }
+      #expect(told.mapValues(\.state) == [member: .left, twin: .merged])
+      #expect(told[twin]?.survivor == member)
+      #expect(told[twin]?.codeSHA256 != told[member]?.codeSHA256)
       #expect(try await harness.erase("", as: me, requestID: id) == tombstone, "a replay")
       #expect(try await refusal { try await harness.erase("", as: me) } == "MEMBER_NOT_FOUND")
       #expect(try await refusal { try await harness.export("", as: me) } == "MEMBER_NOT_FOUND")

@@ -9,8 +9,8 @@ extern const uint8_t StationsV1__file_set[8853];
 static inline const uint8_t *StationsV1__file_set_start(void) { return StationsV1__file_set; }
 static inline size_t StationsV1__file_set_count(void) { return 8853; }
 
-extern const uint8_t StationsV1__comments[11486];
+extern const uint8_t StationsV1__comments[11524];
 static inline const uint8_t *StationsV1__comments_start(void) { return StationsV1__comments; }
-static inline size_t StationsV1__comments_count(void) { return 11485; }
+static inline size_t StationsV1__comments_count(void) { return 11523; }
 
 #endif

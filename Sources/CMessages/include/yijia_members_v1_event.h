@@ -97,6 +97,10 @@ struct yijia__members__v1__MembershipChanged {
   ProtobufCBinaryData f_code_sha256;
   protobuf_c_boolean has_survivor;
   ProtobufCBinaryData f_survivor;
+  protobuf_c_boolean has_managing_organization;
+  ProtobufCBinaryData f_managing_organization;
+  protobuf_c_boolean has_erased;
+  protobuf_c_boolean f_erased;
 };
 
 /* yijia.members.v1.PoolCaseChanged */

@@ -493,7 +493,7 @@ public struct MembershipChanged: Message {
   public var member: String = ""
   /// The state.
   public var state: MembershipState = .unspecified
-  /// The resource name of the organization joined.
+  /// The resource name of the organization joined, as in Member.
   public var organization: String = ""
   /// The occupation group.
   public var group: OccupationGroup = .unspecified
@@ -501,6 +501,10 @@ public struct MembershipChanged: Message {
   public var codeSHA256: [UInt8] = []
   /// The resource name of the survivor of a merged membership; set while MERGED.
   public var survivor: String = ""
+  /// The resource name of the organization that manages the member, as in Member.
+  public var managingOrganization: String = ""
+  /// Whether the personal data were erased: consumers then forget what they store of the member.
+  public var erased: Bool = false
   public var unknownFields = UnknownFields()
 
   public init() {}
@@ -511,7 +515,7 @@ extension MembershipChanged {
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
     self.init()
-    let cost = MemoryLayout<yijia__members__v1__MembershipChanged>.size + 96
+    let cost = MemoryLayout<yijia__members__v1__MembershipChanged>.size + 113
     if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, yijia__members__v1__MembershipChanged__descriptor(), limits)
     defer { decoding.end() }
@@ -528,7 +532,7 @@ extension MembershipChanged {
   /// A message within another, behind its tag.
   package init(direct: inout DirectDecoding) {
     self.init()
-    let outer = direct.enter(MemoryLayout<yijia__members__v1__MembershipChanged>.size + 96)
+    let outer = direct.enter(MemoryLayout<yijia__members__v1__MembershipChanged>.size + 113)
     readDirect(&direct)
     direct.leave(outer)
   }
@@ -542,6 +546,8 @@ extension MembershipChanged {
       case 32: group = OccupationGroup(rawValue: direct.int32())
       case 42: codeSHA256 = direct.bytes()
       case 50: survivor = direct.string()
+      case 58: managingOrganization = direct.string()
+      case 64: erased = direct.bool()
       default: direct.refuse()
       }
     }
@@ -567,12 +573,24 @@ extension MembershipChanged {
     if c.pointee.has_survivor != 0 {
       survivor = Decoding.string(c.pointee.f_survivor)
     }
+    if c.pointee.has_managing_organization != 0 {
+      managingOrganization = Decoding.string(c.pointee.f_managing_organization)
+    }
+    if c.pointee.has_erased != 0 {
+      erased = c.pointee.f_erased != 0
+    }
     unknownFields = Decoding.unknownFields(c.pointee.base)
   }
 
   package func encode(_ encoding: inout Encoding) {
     guard encoding.goesOn else { return }
     encoding.unknownFields(unknownFields)
+    if erased {
+      encoding.bool(erased, 64)
+    }
+    if !managingOrganization.isEmpty {
+      encoding.string(managingOrganization, 58)
+    }
     if !survivor.isEmpty {
       encoding.string(survivor, 50)
     }

@@ -158,6 +158,8 @@ public enum MembershipAction: Enumeration {
   case unmerged
   /// Another attribute of the member changed.
   case updated
+  /// The personal data were erased; the state stays.
+  case erased
   /// A number that the contract did not know when this was built.
   case unrecognized(Int32)
 
@@ -179,6 +181,7 @@ public enum MembershipAction: Enumeration {
     case 11: self = .merged
     case 12: self = .unmerged
     case 13: self = .updated
+    case 14: self = .erased
     default: self = .unrecognized(rawValue)
     }
   }
@@ -199,6 +202,7 @@ public enum MembershipAction: Enumeration {
     case .merged: 11
     case .unmerged: 12
     case .updated: 13
+    case .erased: 14
     case .unrecognized(let number): number
     }
   }
@@ -219,6 +223,7 @@ public enum MembershipAction: Enumeration {
     case .merged: "MEMBERSHIP_ACTION_MERGED"
     case .unmerged: "MEMBERSHIP_ACTION_UNMERGED"
     case .updated: "MEMBERSHIP_ACTION_UPDATED"
+    case .erased: "MEMBERSHIP_ACTION_ERASED"
     case .unrecognized: nil
     }
   }
@@ -238,6 +243,7 @@ public enum MembershipAction: Enumeration {
     .merged,
     .unmerged,
     .updated,
+    .erased,
   ]
 }
 

@@ -652,7 +652,7 @@ public struct Visit: Protobuf.Message {
   public var state: VisitState = .unspecified
   /// Why it was set aside.
   public var setAsideReason: SetAsideReason = .unspecified
-  /// Resource name of the member; empty where not known.
+  /// The resource name of the member; empty where not known, and where their data were erased.
   public var member: String = ""
   /// Whether somebody came or went.
   public var direction: Direction = .unspecified

@@ -50,11 +50,12 @@ final class FakeMembers: MembersServiceProtocol {
 
   func emitMembership(
     _ code: String, member: Int, group: OccupationGroup = .courier,
-    state: MembershipState = .active
+    state: MembershipState = .active, isErased: Bool = false
   ) {
     var change = MembershipChanged()
     change.member = "members/\(hexID(member))"
     change.state = state
+    change.erased = isErased
     change.organization = "organizations/\(Tree.county)"
     change.group = group
     change.codeSHA256 = CheckedVisit.sha256(code)

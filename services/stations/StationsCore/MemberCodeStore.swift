@@ -39,9 +39,12 @@ enum MemberCodeStore {
       """, [code, member.id, member.group.rawValue], expects: .exactly(1))
   }
 
-  /// Deletes the code of someone who is not a member any more: later visits with it stay unmatched.
-  static func forget(code: [UInt8], in commit: inout Commit) {
-    commit.run("DELETE FROM member_code WHERE code_sha256 = ?1", [code])
+  /// Deletes the codes of people who are not members any more: later visits with them stay
+  /// unmatched.
+  static func forget(_ codes: [[UInt8]], in commit: inout Commit) {
+    guard !codes.isEmpty else { return }
+    let list = InList(codes)
+    commit.run("DELETE FROM member_code WHERE code_sha256 IN \(list.sql)", list.arguments)
   }
 
   /// Stores the result of a call unless there is an entry: the feed takes precedence.

@@ -4,45 +4,49 @@ import ServiceKit
 import StationsV1
 import Storage
 
-/// The effects of events of the members' feed: the tree of organizations, members by code, and the
-/// matching of visits that were stored before their member was known.
+/// The effects of events of the members' feed: the tree of organizations, members by code, the
+/// matching of visits that were stored before their member was known, and erased members.
 struct MemberEvents: Sendable {
   /// Thrown where more visits wait for these codes than one commit may match.
   struct TooManyVisits: Error {}
 
   private let organizations: [OrganizationChanged]
-  /// The last state that the events give for each code.
-  private let members: [[UInt8]: KnownMember]
-  /// Codes of people who are not members any more.
-  private let goneCodes: Set<[UInt8]>
+  /// The last state that the events give for each code; `nil` for people who are not members any
+  /// more.
+  private let codes: [[UInt8]: KnownMember?]
+  /// Members whose personal data were erased.
+  let erased: [ErasedMember]
 
   init(_ events: [WatchMemberEventsResponse]) {
     var organizations: [OrganizationChanged] = []
-    var members: [[UInt8]: KnownMember] = [:]
-    var goneCodes: Set<[UInt8]> = []
+    var codes: [[UInt8]: KnownMember?] = [:]
+    var erased: [ErasedMember] = []
     for event in events {
       switch event.event {
       case .organizationChanged(let change)?: organizations.append(change)
       case .membershipChanged(let change)?:
         // Visits with the code of a merged record belong to the surviving record.
         let member = change.survivor.isEmpty ? change.member : change.survivor
-        guard change.codeSHA256.count == 32, let id = Self.id(member, of: "members") else {
-          continue
-        }
-        if [.left, .expelled, .deceased].contains(change.state) {
-          members[change.codeSHA256] = nil
-          goneCodes.insert(change.codeSHA256)
-        } else {
-          members[change.codeSHA256] = KnownMember(id: id, group: change.group)
-          goneCodes.remove(change.codeSHA256)
-        }
+        guard change.codeSHA256.count == 32, let id = Self.id(member, of: "members"),
+          let own = Self.id(change.member, of: "members")
+        else { continue }
+        let isGone = change.erased || Self.gone.contains(change.state)
+        codes.updateValue(
+          isGone ? nil : KnownMember(id: id, group: change.group), forKey: change.codeSHA256)
+        if change.erased { erased.append(ErasedMember(id: own, code: change.codeSHA256)) }
       default: break
       }
     }
     self.organizations = organizations
-    self.members = members
-    self.goneCodes = goneCodes
+    self.codes = codes
+    self.erased = erased
   }
+
+  /// States of people who are not members any more.
+  private static let gone: [MembershipState] = [.left, .expelled, .deceased]
+
+  /// Members by code.
+  private var members: [[UInt8]: KnownMember] { codes.compactMapValues { $0 } }
 
   /// Whether the events change the tree of organizations.
   var hasOrganizations: Bool { !organizations.isEmpty }
@@ -56,6 +60,7 @@ struct MemberEvents: Sendable {
       var commit = Commit(at: now)
       storeOrganizations(in: &commit)
       storeMembers(in: &commit)
+      for member in erased { ErasedMemberStore.store(member, in: &commit) }
       return Self.match(visits, members: members, in: commit)
     }
   }
@@ -95,7 +100,7 @@ struct MemberEvents: Sendable {
 
   private func storeMembers(in commit: inout Commit) {
     for (code, member) in members { MemberCodeStore.store(member, code: code, in: &commit) }
-    for code in goneCodes { MemberCodeStore.forget(code: code, in: &commit) }
+    MemberCodeStore.forget(codes.filter { $0.value == nil }.map(\.key), in: &commit)
   }
 
   /// Matches visits to their members and updates the daily counters.

@@ -41,6 +41,7 @@ public struct MembersFeed: Sendable {
     while !Task.isCancelled {
       do {
         try await matchLeftBehind()
+        try await forgetLeftBehind()
         try await follow { pause = Self.pauseFirst }
         logger.info("the members' feed ended; connecting again")
       } catch is CancellationError {
@@ -97,7 +98,7 @@ public struct MembersFeed: Sendable {
           try consumer.consume(through: cursor, at: now) { effect.step(at: now) }
         }
         if effect.hasOrganizations { service.hub.wake(.organizations) }
-        return
+        return try await forget(effect.erased)
       } catch is MemberEvents.TooManyVisits {
         _ = try await database.write { effect.matchSome(at: now) }
       }
@@ -110,6 +111,30 @@ public struct MembersFeed: Sendable {
     while try await database.write({ MemberEvents.matchLeftBehind(at: now) })
       == Self.visitsPerCommit
     {}
+  }
+
+  /// Forgets erased members, in as many commits as it takes. After a crash in between,
+  /// ``forgetLeftBehind()`` finishes the work by the stored tombstones.
+  func forget(
+    _ members: [ErasedMember], daysPerCommit limit: Int = ErasedMemberStore.daysPerCommit
+  ) async throws {
+    guard !members.isEmpty else { return }
+    let now = clock.now
+    while try await database.write({ ErasedMemberStore.forget(members, limit: limit, at: now) })
+      == limit
+    {}
+  }
+
+  /// Forgets what was stored of erased members during or after their erasure.
+  func forgetLeftBehind() async throws {
+    var after = ""
+    while true {
+      let last = after
+      let members = try await database.read(ErasedMemberStore.page(after: last))
+      try await forget(members)
+      guard let next = members.last else { return }
+      after = next.id
+    }
   }
 
   /// Resets a cursor that the feed does not know (purged, or restored from a backup): the effects

@@ -54,6 +54,16 @@ public enum StationsMigrations {
       "0003 visits", sql: visits(time: "", end: "STRICT"),
       postgres: visits(time: ", received_at", end: "PARTITION BY RANGE (received_at)")
         + "\nCREATE TABLE visit_default PARTITION OF visit DEFAULT;"),
+    Migration(
+      "0004 erased members",
+      sql: """
+        CREATE TABLE erased_member (
+          member_id TEXT PRIMARY KEY, code_sha256 BLOB NOT NULL
+        ) STRICT;
+        CREATE INDEX visit_member ON visit (member_id) WHERE member_id IS NOT NULL;
+        CREATE INDEX visit_set_aside ON visit (code_sha256) WHERE state = 4;
+        CREATE INDEX visit_day_member_member ON visit_day_member (member_id);
+        """),
   ]
 
   /// On PostgreSQL visits are partitioned by the month of receipt, which every unique key there has

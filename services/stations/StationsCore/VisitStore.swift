@@ -19,7 +19,7 @@ struct StoredVisit: Sendable {
   var reason: SetAsideReason
   var direction: Direction
   var services: FacilitySet
-  /// Identifier of the member; nil unless matched.
+  /// Identifier of the member; nil unless matched, and for an erased member.
   var member: String?
 
   /// The resource of the contract.
@@ -189,6 +189,7 @@ enum VisitStore {
       reason: SetAsideReason(rawValue: try row.int32("reason")),
       direction: Direction(rawValue: try row.int32("direction")),
       services: FacilitySet(bits: try row.integer("services")),
-      member: try row.optionalText("member_id"))
+      member: try row.optionalText("member_id")
+        .flatMap { ErasedMemberStore.isMask($0) ? nil : $0 })
   }
 }

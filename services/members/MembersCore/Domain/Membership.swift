@@ -26,6 +26,8 @@ struct Membership: Sendable, Hashable {
     case undoMerge
     /// Another attribute of the member changes.
     case update
+    /// The personal data go; what is live ends first.
+    case erase
   }
 
   /// The state; `unspecified` if there is no membership yet.
@@ -61,6 +63,7 @@ struct Membership: Sendable, Hashable {
     case (.die, _) where state.isLive: go(to: .deceased, .died)
     case (.merge, _) where state.isLive: merge()
     case (.update, _) where state.isLive: .updated
+    case (.erase, _) where !state.isLive && state != .unspecified: erase()
     default: throw .membershipState
     }
   }
@@ -75,6 +78,12 @@ struct Membership: Sendable, Hashable {
   private mutating func merge() -> MembershipLogEntry.Action {
     former = state
     return go(to: .merged, .merged)
+  }
+
+  /// No undo of a merge brings back what was erased.
+  private mutating func erase() -> MembershipLogEntry.Action {
+    former = .unspecified
+    return .erased
   }
 
   private mutating func unmerge() -> MembershipLogEntry.Action {

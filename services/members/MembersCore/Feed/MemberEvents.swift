@@ -51,9 +51,11 @@ extension OutboxEvent {
 
   /// Returns the event of a new or changed membership.
   ///
-  /// - Parameter survivorID: The survivor of a merged membership.
+  /// - Parameters:
+  ///   - survivorID: The survivor of a merged membership.
+  ///   - isErased: Whether the personal data were erased.
   static func changed(
-    _ member: StoredMember, survivorID: String? = nil
+    _ member: StoredMember, survivorID: String? = nil, isErased: Bool = false
   ) throws -> OutboxEvent {
     var message = MembershipChanged()
     message.member = "members/\(member.id)"
@@ -62,6 +64,8 @@ extension OutboxEvent {
     message.group = member.group
     message.codeSHA256 = member.codeSHA256
     message.survivor = survivorID.map { "members/\($0)" } ?? ""
+    message.managingOrganization = "organizations/\(member.managingOrganizationID)"
+    message.erased = isErased
     return OutboxEvent(
       entity: message.member, version: member.version,
       kind: MemberEventKind.membershipChanged.rawValue, payload: try message.wireBytes())

@@ -48,7 +48,7 @@ extension Commit {
     log(
       changed, action, before: member, retention: retention, enrollmentID: enrollmentID, by: act
     )
-    emit(try .changed(changed, survivorID: survivorID))
+    emit(try .changed(changed, survivorID: survivorID, isErased: action == .erased))
     return changed
   }
 

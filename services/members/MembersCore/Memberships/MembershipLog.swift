@@ -21,6 +21,7 @@ struct MembershipLogEntry: Sendable {
     case merged = "MERGED"
     case unmerged = "UNMERGED"
     case updated = "UPDATED"
+    case erased = "ERASED"
   }
 
   var action: Action
@@ -141,6 +142,7 @@ extension MembershipLogEntry.Action {
     case .merged: .merged
     case .unmerged: .unmerged
     case .updated: .updated
+    case .erased: .erased
     }
   }
 }

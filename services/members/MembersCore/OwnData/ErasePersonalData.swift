@@ -47,11 +47,10 @@ extension MemberFacts {
     with merged: [KnownMember], _ order: MemberOrder, _ keys: MembersKeys
   ) throws -> Step<[UInt8]> {
     var commit = Commit(at: order.now)
-    var remaining = member
-    if member.state.isLive {
-      remaining = try commit.end(self, .leave, by: order.act)
-    } else {
-      commit.run(MemberStore.isStill(member))
+    let ended = member.state.isLive ? try commit.end(self, .leave, by: order.act) : member
+    let remaining = try commit.change(ended, .erase, by: order.act)
+    for known in merged where !known.person.isErased {
+      _ = try commit.change(known.member, .erase, survivorID: member.id, by: order.act)
     }
     for known in [known] + merged where !known.person.isErased {
       let hashes = try keys.hashes(of: try keys.personalData(of: known.person))
