@@ -2,33 +2,34 @@ import MembersV1
 import ServiceKit
 import Storage
 
-/// A person becomes a member, or one again: what an application that is taken at once and one that
-/// is approved later have in common.
+/// The admission of a person to membership, for the first time or again; common to immediate and
+/// approved enrollments.
 struct Admission: Sendable {
   var person: StoredPerson
-  /// The key of the person's data.
+  /// The person's data key.
   var key: PersonKey
-  /// The membership that the person left; nil for a new member.
+  /// The membership that the person left; `nil` for a new member.
   var former: StoredMember?
   var organizationID: String
-  /// How the person joins: as a member of a union, or of a pool.
+  /// How the person joins: a union or a pool.
   var input: Membership.Input
-  /// What the pool's region says of its cases; nil for who joins a union.
+  /// The terms of the pool's cases; `nil` for a union.
   var terms: PoolTerms?
   var channel: Channel
   var campaign: String
   var application: EnrollmentApplication
-  /// Numbers to choose from, and those of them that are taken.
+  /// The candidate member numbers.
   var numbers: [String]
+  /// Those of the candidates that are taken.
   var takenNumbers: Set<String>
   var code: MemberCode
   var enrollmentID: String
   var act: Act
 
-  /// Adds the membership and all that goes along with it.
+  /// Adds the membership and the pool case, if any, to a commit.
   ///
-  /// - Returns: The membership as it will be; who left has the first join date, the number and the
-  ///   code of before.
+  /// - Returns: The resulting membership. A returning member keeps the first join date, the number
+  ///   and the code.
   func add(to commit: inout Commit) throws -> StoredMember {
     let member = try joined(&commit)
     if let terms { try commit.openPoolCases(of: [member], on: terms, by: act) }

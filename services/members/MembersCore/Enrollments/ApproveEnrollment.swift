@@ -5,7 +5,7 @@ import ServiceKit
 import Storage
 
 extension MembersService {
-  /// Approves an enrollment that waits: the person is a member.
+  /// Approves an undecided enrollment: the person becomes a member.
   public func approveEnrollment(
     _ request: ApproveEnrollmentRequest, context: ServerContext
   ) async throws -> ApproveEnrollmentResponse {
@@ -22,7 +22,7 @@ extension MembersService {
     return response
   }
 
-  /// Stores a decision of people, once a request id.
+  /// Executes a decision of staff, once per request id.
   func decide(
     _ review: EnrollmentReview, _ requestID: String, payload: [UInt8], _ context: ServerContext
   ) async throws -> Enrollment {
@@ -33,7 +33,7 @@ extension MembersService {
   }
 }
 
-/// What every decision about an enrollment is asked for with, checked.
+/// The validated common fields of a decision on an enrollment.
 struct ReviewOrder: Sendable {
   private(set) var requestID = ""
   private(set) var enrollmentID = ""

@@ -2,23 +2,24 @@ import Foundation
 import MembersV1
 import ServiceKit
 
-/// An application whose every field was checked and normalized.
+/// A validated and normalized application.
 struct CheckedApplication: Sendable {
   static let employerNameCharactersMax = 100
   static let platformCharactersMax = 100
   static let consentVersionCharactersMax = 32
   static let consentEvidenceCharactersMax = 200
-  /// How far a partner's clock may be ahead of ours.
+  /// How far a partner's clock may be ahead, in microseconds: five minutes.
   private static let clockSkewMicroseconds: Int64 = 300_000_000
 
-  /// The application as it is kept: with normalized values.
+  /// The application with normalized values.
   private(set) var message: EnrollmentApplication
   let personName: PersonName
   let residentID: ResidentID
   let phone: PhoneNumber
   let consentVersion: String
+  /// The instant of consent, in microseconds since 1970.
   let consentMicroseconds: Int64
-  /// Identifier of the scanned organization code, whose signature held.
+  /// The identifier of the scanned organization code, whose signature was verified.
   let organizationCodeID: String?
 
   var group: OccupationGroup { message.group }
@@ -26,14 +27,14 @@ struct CheckedApplication: Sendable {
   var campaign: String { message.campaign }
   var employerCreditCode: String { message.employerCreditCode }
 
-  /// Checks all of it.
+  /// Validates an application.
   ///
   /// - Parameters:
-  ///   - raw: The application; nil where the request has none.
-  ///   - channel: What an application without a channel is counted under.
-  ///   - codes: Reads an organization code's identifier out of its signed text.
-  ///   - checks: Takes every wrong field.
-  /// - Returns: nil where any field is wrong.
+  /// - raw: The application; `nil` if the request has none.
+  /// - channel: The channel of an application without one.
+  /// - codes: Returns the identifier in an organization code's signed text.
+  /// - checks: Collects every invalid field.
+  /// - Returns: `nil` if any field is invalid.
   init?(
     checking raw: EnrollmentApplication?, channel: Channel, now: Int64,
     codes: (String) throws(MembersError) -> String, checks: inout FieldChecks
@@ -89,7 +90,7 @@ struct CheckedApplication: Sendable {
     }
   }
 
-  /// - Returns: When the person consented, in microseconds since 1970.
+  /// - Returns: The instant of consent, in microseconds since 1970.
   private static func checkConsent(
     _ message: inout EnrollmentApplication, now: Int64, _ checks: inout FieldChecks
   ) -> Int64? {

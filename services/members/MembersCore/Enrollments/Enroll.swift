@@ -5,12 +5,13 @@ import ServiceKit
 import Storage
 
 extension MembersService {
-  /// Takes in one application: the one path of SubmitEnrollment and of every record of a stream.
+  /// Processes one application, from SubmitEnrollment or from a record of a stream.
   ///
-  /// One write: the ledger, what is known of the person, the organizations that may receive, then a
-  /// pure decision, then all of it in one commit.
+  /// One write: reads the ledger, the known person and the candidate organizations, takes a pure
+  /// decision, and stores everything in one commit.
   ///
-  /// - Parameter isDryRun: Whether to decide and store nothing; the request id is not looked at.
+  /// - Parameter isDryRun: Whether to decide without storing anything; the request id is ignored
+  ///   then.
   /// - Throws: ``CommonFailure``, ``MembersError/noReceiver``, ``MembersError/membershipClosed``.
   func enroll(
     _ application: EnrollmentApplication?, requestID: String, isDryRun: Bool = false,
@@ -20,15 +21,15 @@ extension MembersService {
       try entry(application, requestID: requestID, isDryRun: isDryRun, by: caller))
   }
 
-  /// Takes in what was checked.
+  /// Processes a validated application.
   func enroll(_ entry: EnrollmentEntry) async throws -> Enrollment {
     let step = try entry.step(keys)
     return try entry.enrollment(of: try await database.write { step })
   }
 
-  /// Checks an application, and makes all that its decision takes from outside.
+  /// Validates an application, and prepares everything that its decision takes from outside.
   ///
-  /// - Throws: ``CommonFailure/invalidFields(_:)`` with every wrong field.
+  /// - Throws: ``CommonFailure/invalidFields(_:)`` with every invalid field.
   func entry(
     _ application: EnrollmentApplication?, requestID: String, isDryRun: Bool,
     by caller: EnrollmentCaller
@@ -42,8 +43,8 @@ extension MembersService {
       payload: try (application ?? EnrollmentApplication()).wireBytes(), isDryRun: isDryRun)
   }
 
-  /// - Parameter requestID: nil where none is needed.
-  /// - Throws: ``CommonFailure/invalidFields(_:)`` with every wrong field.
+  /// - Parameter requestID: `nil` if none is required.
+  /// - Throws: ``CommonFailure/invalidFields(_:)`` with every invalid field.
   private func check(
     _ application: EnrollmentApplication?, requestID: String?, by caller: EnrollmentCaller,
     now: Date
@@ -65,25 +66,26 @@ extension MembersService {
   }
 }
 
-/// An application that was checked, as it is written: once a request id, or only decided.
+/// A validated application as a write: idempotent by request id, or a dry run.
 struct EnrollmentEntry: Sendable {
   let intake: EnrollmentIntake
   let key: RequestKey
   let payload: [UInt8]
   let isDryRun: Bool
 
-  /// The write, made before its turn: there is one writer, and it should only decide and store.
+  /// Returns the write. Prepared in advance, because the single writer should only decide and
+  /// store.
   func step(_ keys: MembersKeys) throws -> Step<[UInt8]> {
     let intake = intake
     let decision = EnrollmentFacts.read(for: intake) { facts in
       try EnrollmentDecision(intake: intake, facts: facts, keys: keys).step()
     }
-    // Of a dry run the same decision is taken, and only its reply kept.
+    // A dry run takes the same decision, but keeps only the reply.
     if isDryRun { return try decision.finish { _, reply in .reply(reply) } }
     return keys.ledger.once(key, payload: payload, at: intake.now) { decision }
   }
 
-  /// What the caller is told; of a dry run nothing that is not stored.
+  /// Decodes the reply for the caller. That of a dry run omits everything that is not stored.
   func enrollment(of reply: [UInt8]) throws -> Enrollment {
     var enrollment = try Enrollment(wireBytes: reply)
     if isDryRun {
@@ -94,7 +96,8 @@ struct EnrollmentEntry: Sendable {
     return enrollment
   }
 
-  /// What no two entries of one commit may have in common: each would decide without the other.
+  /// The keys that must be unique among the entries of one commit, because entries are decided
+  /// independently.
   var marks: [Mark] {
     let hashes = intake.hashes
     return [hashes.residentID, hashes.phone, hashes.birth].map { .person($0[0].digest) }
@@ -107,21 +110,23 @@ struct EnrollmentEntry: Sendable {
   }
 }
 
-/// All that a decision about an application reads, from one snapshot.
+/// The data read for a decision on an application, from one snapshot.
 struct EnrollmentFacts: Sendable {
   var scope: StaffScope
   var known: KnownPerson?
-  /// The oldest person with the phone.
+  /// The oldest person with the phone number.
   var withPhone: String?
   /// The oldest person with the name and birth date.
   var withBirth: String?
   var takenNumbers: Set<String>
-  /// The scanned code and the organization behind it.
+  /// The scanned code.
   var code: StoredCode?
+  /// The organization of the scanned code.
   var codeOrganization: StoredOrganization?
-  /// Active organizations that the routing rules may choose from.
+  /// The active organizations among which the routing rules choose.
   var candidates: [StoredOrganization]
-  /// Settings of the applicant's regions; where a pool's code was scanned, of the pool's.
+  /// The settings of the applicant's regions; those of the pool's regions if a pool's code was
+  /// scanned.
   var regions: [RegionSetting]
 
   static func read(
@@ -146,7 +151,7 @@ struct EnrollmentFacts: Sendable {
       let facts = EnrollmentFacts(
         scope: scope, known: known, withPhone: phone, withBirth: birth, takenNumbers: taken,
         code: code, codeOrganization: codeOrganization, candidates: candidates, regions: regions)
-      // A scanned pool may be of another region than the applicant's areas.
+      // A scanned pool may be in another region than the applicant.
       guard let pool = codeOrganization, pool.kind == .holdingPool else { return try decide(facts) }
       return .read(RegionSettingStore.byRegions(pool.settingRegionCodes)) { settings in
         var facts = facts

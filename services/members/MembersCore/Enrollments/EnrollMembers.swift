@@ -4,16 +4,17 @@ import ServiceKit
 import Storage
 
 extension MembersService {
-  /// Records of one write: enough that what they have in common costs little, few enough that other
-  /// writers wait some milliseconds only.
+  /// The number of records per write: enough to amortize the common costs, few enough to delay
+  /// other writers by milliseconds only.
   ///
-  /// On PostgreSQL each is a write of its own. There a write is decided before its transaction, and
-  /// one of many records that meets another's is decided again as a whole: 300 a second were
-  /// measured with 64 records a write, and 660 with one, which share commits all the same.
+  /// On PostgreSQL each record is a write of its own. There a write is decided before its
+  /// transaction, and a combined write that conflicts is decided again as a whole: 300 records a
+  /// second were measured with 64 per write, and 660 with one per write, which are grouped into
+  /// commits anyway.
   private var recordsPerWrite: Int { database.dialect == .sqlite ? 64 : 1 }
 
-  /// Takes in many applications, a result a record in their order: the same path as
-  /// ``submitEnrollment(_:context:)``, those that came together in one write.
+  /// Processes many applications and returns one result per record, in order, as
+  /// ``submitEnrollment(_:context:)`` does. Records that arrive together share a write.
   public func enrollMembers(
     _ requests: RequestStream<EnrollMembersRequest>,
     responses: ResponseWriter<EnrollMembersResponse>, context: ServerContext
@@ -22,7 +23,8 @@ extension MembersService {
     let pipeline = RecordPipeline<EnrollMembersRequest, EnrollMembersResponse>(
       window: configuration.enrollmentsInFlight, batch: recordsPerWrite, order: Self.order
     ) { records in
-      // Checking and sealing many takes milliseconds: not on the connection's loop.
+      // Validating and sealing many records takes milliseconds, which must not block the
+      // connection's event loop.
       try await withTaskExecutorPreference(globalConcurrentExecutor) {
         try await results(of: records, by: caller)
       }
@@ -30,8 +32,9 @@ extension MembersService {
     try await pipeline.run(requests, responses)
   }
 
-  /// What is about one person, phone or request id is decided in the order of the stream. Texts are
-  /// compared as they came: of two that only mean the same either may be decided first.
+  /// Returns the ordering keys of a record: records with the same person, phone number or request
+  /// id are processed in stream order. Keys are compared before normalization, so equivalent
+  /// spellings may be processed in either order.
   private static func order(
     of request: EnrollMembersRequest
   ) -> RecordPipeline<EnrollMembersRequest, EnrollMembersResponse>.Order {
@@ -45,7 +48,7 @@ extension MembersService {
     return .init(own: keys, needs: keys)
   }
 
-  /// The result of each record. What is refused or has failed takes no other with it.
+  /// Returns the result of each record. A refusal or failure does not affect other records.
   private func results(
     of requests: [EnrollMembersRequest], by caller: EnrollmentCaller
   ) async throws -> [EnrollMembersResponse] {
@@ -74,7 +77,7 @@ extension MembersService {
     }
   }
 
-  /// Enrolls in one commit what has nothing in common; nil for what is to be done alone.
+  /// Enrolls independent entries in one commit; returns `nil` for entries to be enrolled alone.
   private func enrollTogether(
     _ entries: [Result<EnrollmentEntry, any Error>]
   ) async throws -> [Result<Enrollment, any Error>?] {
@@ -83,7 +86,7 @@ extension MembersService {
     var chosen: [(index: Int, entry: EnrollmentEntry)] = []
     for (index, entry) in entries.enumerated() {
       guard case .success(let entry) = entry else { continue }
-      // What waits for its turn marks too: nothing that concerns it may overtake it.
+      // Entries left for later count, too, so that no dependent entry overtakes them.
       if marks.isDisjoint(with: entry.marks) { chosen.append((index, entry)) }
       marks.formUnion(entry.marks)
     }
@@ -98,7 +101,8 @@ extension MembersService {
         outcomes[place.index] = Result { try place.entry.enrollment(of: try reply.get()) }
       }
     } catch let error as StorageError where error.isOfOneWrite {
-      // One of them met what was stored meanwhile, say: it must not fail the others.
+      // For example a conflict of one entry with a concurrent write, which must not fail the
+      // others.
     } catch {
       for place in chosen { outcomes[place.index] = .failure(error) }
     }
@@ -113,7 +117,7 @@ extension MembersService {
 }
 
 extension StorageError {
-  /// Whether a write may have failed by what it holds itself, so that another one need not.
+  /// Whether the error may be specific to one write, so that others may succeed.
   fileprivate var isOfOneWrite: Bool {
     switch self {
     case .constraint, .contention, .statement, .limit, .full: true

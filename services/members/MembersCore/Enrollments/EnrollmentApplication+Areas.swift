@@ -1,9 +1,9 @@
 import MembersV1
 import ServiceKit
 
-/// The regions of an application whose fields were checked.
+/// The regions of a validated application.
 extension EnrollmentApplication {
-  /// The areas given, in the order in which routing looks at them: work, residence, domicile.
+  /// The given areas in routing order: work, residence, domicile.
   var givenAreas: [Area] {
     let areas = areas ?? Areas()
     return [
@@ -13,18 +13,18 @@ extension EnrollmentApplication {
     ].compactMap { $0.0.isEmpty ? nil : Area(code: $0.0, label: $0.1) }
   }
 
-  /// Every region in which a receiver may stand.
+  /// The regions in which a receiver may be located.
   var candidateRegionCodes: [String] {
     var seen: Set<String> = []
     return givenAreas.flatMap(\.regionCodes).filter { seen.insert($0).inserted }
   }
 
-  /// Regions whose settings count: of the first area given.
+  /// The regions whose settings apply: those of the first given area.
   var settingRegionCodes: [String] { givenAreas.first?.regionCodes.filter { $0.count == 6 } ?? [] }
 
-  /// An area that a person has to do with.
+  /// An area of a person.
   struct Area: Sendable, Hashable {
-    /// 6, 9 or 12 digits.
+    /// The region code of 6, 9 or 12 digits.
     let code: String
     let label: LocalizedText
 
@@ -34,7 +34,7 @@ extension EnrollmentApplication {
     var city: String { code.prefix(4) + "00" }
     var province: String { code.prefix(2) + "0000" }
 
-    /// The regions that it lies in, the narrowest first.
+    /// The region and those that contain it, smallest first.
     var regionCodes: [String] {
       var seen: Set<String> = []
       return ([village, township].compactMap { $0 } + [county, city, province])

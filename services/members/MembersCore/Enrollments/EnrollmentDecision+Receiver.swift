@@ -2,11 +2,13 @@ import MembersV1
 import ServiceKit
 
 extension EnrollmentDecision {
+  /// Checks the scanned code, if any.
+  ///
   /// - Throws: ``MembersError/codeRevoked``, ``MembersError/codeExpired``,
   ///   ``MembersError/organizationNotActive``.
   func checkCode() throws {
     guard intake.application.organizationCodeID != nil else { return }
-    // The signature is ours, so the code was: a store that lost it cannot vouch for it.
+    // The signature is valid, but the store lost the code, so it can't tell whether it was revoked.
     guard let code = facts.code, let organization = facts.codeOrganization else {
       throw MembersError.codeRevoked
     }
@@ -14,9 +16,9 @@ extension EnrollmentDecision {
     guard organization.state == .active else { throw MembersError.organizationNotActive }
   }
 
-  /// Who receives the person: the scanned code's organization, else whom the rules find. A regional
-  /// federation has no members of its own: its code counts channel and campaign, and the rules
-  /// route.
+  /// Returns the receiver: the organization of the scanned code, or else the one that the rules
+  /// select. The code of a regional federation, which has no members of its own, determines only
+  /// channel and campaign.
   ///
   /// - Throws: ``MembersError/noReceiver``.
   func receiver() throws -> Receiver {

@@ -4,18 +4,17 @@ import ServiceKit
 import Storage
 import YijiaTypeV1
 
-/// What becomes of one application: pure, from what was read and what was brought along.
+/// The decision on one application. Pure: depends only on the facts and the intake.
 ///
-/// A caller who must not learn whether the person was known (a partner; staff in whose scope the
-/// person is not) takes the same way for everybody: the same checks, the same refusals, the same
-/// neutral enrollment, the same number of commits. Only staff in whose scope a member is get to
-/// see the member.
+/// Callers who must not learn whether the person is known (partners, and staff without the person
+/// in their scope) get the same checks, refusals, neutral enrollment and number of commits for
+/// everybody. Only staff with the member in their scope see the member.
 struct EnrollmentDecision: Sendable {
   let intake: EnrollmentIntake
   let facts: EnrollmentFacts
   let keys: MembersKeys
 
-  /// - Throws: ``MembersError``, ``CommonFailure``: the refusals, with nothing stored.
+  /// - Throws: ``MembersError``, ``CommonFailure`` for refusals, which store nothing.
   func step() throws -> Step<[UInt8]> {
     if intake.by.isStaff, let member = facts.known?.member {
       if member.member.state.isClosed { throw MembersError.membershipClosed }
@@ -43,7 +42,8 @@ struct EnrollmentDecision: Sendable {
 
   // MARK: - Outcomes
 
-  /// The person becomes a member, or one again; what a pool asks for is read first.
+  /// Admits the person as a member, for the first time or again. Reads the pool's terms first, if
+  /// required.
   ///
   /// - Parameter former: The membership that the person left.
   private func admitted(
@@ -74,7 +74,7 @@ struct EnrollmentDecision: Sendable {
       isShown: true, commit)
   }
 
-  /// The application waits for approval: the person's one open application.
+  /// Stores the enrollment as pending; it becomes the person's only open one.
   private func pending(_ receiver: Receiver) throws -> Step<[UInt8]> {
     var commit = Commit(at: intake.now)
     let (person, key) = try person(&commit)
@@ -84,7 +84,8 @@ struct EnrollmentDecision: Sendable {
     return try end(enrollment, key, isShown: true, commit)
   }
 
-  /// Another application of the person waits already: people judge which one counts.
+  /// Stores the enrollment as held, because another one of the person is open: staff judge which of
+  /// them counts.
   private func held(_ receiver: Receiver) throws -> Step<[UInt8]> {
     var commit = Commit(at: intake.now)
     let (person, key) = try person(&commit)
@@ -94,15 +95,15 @@ struct EnrollmentDecision: Sendable {
       isShown: true, commit)
   }
 
-  /// The person is a member already: nothing changes but that the application is on record.
+  /// Stores the enrollment of a person who is already a member, without further changes.
   private func existing(_ known: KnownMember, isShown: Bool) throws -> Step<[UInt8]> {
     try end(
       enrollment(try EnrollmentProgress.first(.admit), of: known, reason: .alreadyMember),
       try keys.personKey(of: known.person), isShown: isShown, Commit(at: intake.now))
   }
 
-  /// The person's membership is closed. A caller other than staff must not learn it from a refusal:
-  /// the application is taken in, and refused on record.
+  /// Stores the enrollment of a person with a closed membership as refused. A refusal by an error
+  /// would reveal the membership to callers other than staff.
   private func refused(_ known: KnownMember) throws -> Step<[UInt8]> {
     var enrollment = enrollment(
       try EnrollmentProgress.first(.decline), of: known, reason: .membershipClosed)
@@ -113,10 +114,10 @@ struct EnrollmentDecision: Sendable {
 
   // MARK: - Parts
 
-  /// The person, stored first where new, and the key of their data.
+  /// Returns the person, inserted first if new, with their data key.
   private func person(_ commit: inout Commit) throws -> (StoredPerson, PersonKey) {
     if let known = facts.known {
-      // Who is erased meanwhile must not become a member again.
+      // Guards against a concurrent erasure, after which the person must not become a member.
       commit.run(PersonStore.isStill(known.person))
       return (known.person, try keys.personKey(of: known.person))
     }
@@ -140,7 +141,7 @@ struct EnrollmentDecision: Sendable {
     return (person, intake.newKey)
   }
 
-  /// Every outcome ends so: the enrollment, its event, the audit entry, the reply.
+  /// Returns the final step of every outcome: enrollment, event, audit entry and reply.
   private func end(
     _ enrollment: StoredEnrollment, _ key: PersonKey, isShown: Bool, _ commit: Commit
   ) throws -> Step<[UInt8]> {
@@ -180,7 +181,8 @@ extension EnrollmentDecision {
       created: intake.microseconds)
   }
 
-  /// The enrollment of a person who has a membership, placed where the membership is.
+  /// Returns the enrollment of a person who has a membership, assigned to the member's
+  /// organization.
   private func enrollment(
     _ state: EnrollmentState, of known: KnownMember, reason: LocalizedText
   ) -> StoredEnrollment {

@@ -6,10 +6,10 @@ import ServiceKit
 import Storage
 import YijiaTypeV1
 
-/// Who makes an application, and how to answer them.
+/// The caller of an enrollment, with the language of the reply.
 struct EnrollmentCaller: Sendable {
   var caller: Caller
-  /// Path of the method: request ids are scoped to it.
+  /// The path of the method, which scopes request ids.
   var method: String
   var language: Language
 
@@ -23,8 +23,8 @@ extension EnrollmentCaller {
   }
 }
 
-/// One application on its way in, with all that the decision takes from outside: time, identifiers,
-/// random numbers, keys. The decision may run more than once, and must come out the same.
+/// An application with everything that its decision takes from outside: time, identifiers, random
+/// numbers and keys. The decision may run more than once and must be deterministic.
 struct EnrollmentIntake: Sendable {
   let by: EnrollmentCaller
   let application: CheckedApplication
@@ -34,11 +34,12 @@ struct EnrollmentIntake: Sendable {
   let numbers: [String]
   let memberCode: MemberCode
   let hashes: PersonHashes
-  /// A new person's key, row and sealed data, made before it is known whether the person is new: a
-  /// known one costs the same.
+  /// The data key for a new person. Created for known persons, too, so that they take the same
+  /// time.
   let newKey: PersonKey
+  /// The sealed row for a new person.
   let newPerson: StoredPerson
-  /// The application's bytes as they are sealed for the enrollment.
+  /// The serialized application, to be sealed for the enrollment.
   let applicationBytes: [UInt8]
 
   init(
@@ -62,10 +63,10 @@ struct EnrollmentIntake: Sendable {
 
   var act: Act { Act(actor: by.caller.subject, now: now) }
 
-  /// Microseconds since 1970.
+  /// The instant in microseconds since 1970.
   var microseconds: Int64 { now.microsecondsSince1970 }
 
-  /// The application, sealed for its enrollment.
+  /// Returns the application, sealed for the enrollment.
   func sealedApplication(_ key: PersonKey) throws -> [UInt8] {
     try key.seal(applicationBytes, table: EnrollmentStore.table, column: "application")
   }

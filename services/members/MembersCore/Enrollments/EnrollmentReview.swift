@@ -4,19 +4,20 @@ import Protobuf
 import ServiceKit
 import Storage
 
-/// What people decide about an application that waits: approve, refuse, withdraw.
+/// A decision on an undecided enrollment: approval, refusal or withdrawal.
 struct EnrollmentReview: Sendable {
   let input: EnrollmentProgress.Input
   let enrollmentID: String
   var etag = ""
-  /// Name of the reason of a refusal.
+  /// The name of the refusal's reason.
   var refusal: String?
-  /// For the audit log.
+  /// The note for the audit log.
   var note = ""
   let by: EnrollmentCaller
   let now: Date
-  /// What a membership would take from outside.
+  /// The candidate member numbers of an admission.
   let numbers: [String]
+  /// The member code of an admission.
   let memberCode: MemberCode
   let keys: MembersKeys
 
@@ -54,22 +55,22 @@ struct EnrollmentReview: Sendable {
     }
   }
 
-  /// What the decision reads, from one snapshot but for the terms.
+  /// The data read for the decision, from one snapshot except for the terms.
   private struct Facts: Sendable {
     var scope: StaffScope
     var placed: PlacedEnrollment
     var applicant: KnownPerson
     var receiver: StoredOrganization
-    /// The application, sealed.
+    /// The sealed application.
     var sealed: [UInt8]
     var taken: Set<String>
-    /// For a receiver that is a pool.
+    /// The terms of the receiver's cases, for a receiver that is a pool.
     var terms: PoolTerms
   }
 
   private func decide(_ facts: Facts) throws -> Step<[UInt8]> {
     let placed = facts.placed
-    // Withdrawing is for its maker too; to decide is for who has the receiver.
+    // The submitter may withdraw, too; other decisions require the receiver in scope.
     guard facts.scope.holds(placed.path) || input == .withdraw else {
       throw CommonFailure.outOfScope
     }
@@ -91,12 +92,12 @@ struct EnrollmentReview: Sendable {
       enrollment.memberID = try admit(facts, enrollment, &commit)
     }
     commit.run(EnrollmentStore.decide(enrollment))
-    // For the services only: that there was something to decide tells of the person.
+    // Visible to services only, because it reveals to a partner that there was something to decide.
     commit.emit(try .changed(enrollment, audience: nil))
     return try end(enrollment, commit)
   }
 
-  /// nil where nothing is to be done, and a partner must not learn it.
+  /// Returns the action; `nil` if nothing is to be done, which must not be revealed to a partner.
   private func action(
     _ progress: inout EnrollmentProgress
   ) throws(MembersError) -> EnrollmentProgress.Action? {
@@ -108,7 +109,7 @@ struct EnrollmentReview: Sendable {
     }
   }
 
-  /// - Returns: The member: a new one, or who the person is already.
+  /// - Returns: The identifier of the new or existing member.
   private func admit(
     _ facts: Facts, _ enrollment: StoredEnrollment, _ commit: inout Commit
   ) throws -> String {

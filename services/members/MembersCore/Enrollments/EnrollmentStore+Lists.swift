@@ -1,11 +1,11 @@
 import MembersV1
 import Storage
 
-/// The SQL of lists of enrollments, and of what people decide about them.
+/// The SQL of lists of enrollments and of decisions on them.
 extension EnrollmentStore {
-  /// Where a page of a queue ended.
+  /// The position of the last row of a queue's page.
   struct Place: Sendable {
-    /// Path of the organization; empty at the beginning.
+    /// The path of the organization; empty for the first page.
     var path = ""
     var state: Int64 = 0
     var created: Int64 = 0
@@ -20,7 +20,7 @@ extension EnrollmentStore {
       id = row.enrollment.id
     }
 
-    /// - Parameter values: Of a page token; nil is the beginning.
+    /// - Parameter values: The values of a page token; `nil` for the first page.
     init(_ values: [SQLValue]?) throws {
       guard let values else { return }
       guard values.count == 4, case .text(let path) = values[0],
@@ -31,7 +31,7 @@ extension EnrollmentStore {
     }
   }
 
-  /// The rest of the queue of the organization that a page ended in.
+  /// Returns the remaining queue of the organization in which the last page ended.
   static func queue(
     at place: Place, states: [EnrollmentState], limit: Int
   ) -> Query<[PlacedEnrollment]> {
@@ -44,8 +44,8 @@ extension EnrollmentStore {
       """, [place.path, place.state, place.created, place.id, limit], placed)
   }
 
-  /// The queues of a subtree's organizations after one, in the tree's order: the paths are walked,
-  /// and each organization's states are an index' range.
+  /// Returns the queues of a subtree's organizations after one, in tree order: an index scan over
+  /// the paths, with one index range per organization and state.
   static func queue(
     of range: PathRange, after path: String, states: [EnrollmentState], limit: Int
   ) -> Query<[PlacedEnrollment]> {
@@ -57,7 +57,7 @@ extension EnrollmentStore {
       """, [range.first, range.end, path, limit], placed)
   }
 
-  /// What a caller made, the oldest first.
+  /// Returns the enrollments submitted by a caller, oldest first.
   static func made(
     by caller: String, after created: SQLValue, _ id: SQLValue, limit: Int
   ) -> Query<[PlacedEnrollment]> {
@@ -68,7 +68,7 @@ extension EnrollmentStore {
       """, [caller, created, id, limit], placed)
   }
 
-  /// How many applications wait for an organization.
+  /// Returns the number of undecided enrollments of an organization.
   static func waiting(at organizationID: String) -> Query<Int> {
     .one(
       """
@@ -78,16 +78,16 @@ extension EnrollmentStore {
     ) { row in try row.int("n") }
   }
 
-  /// The application as it was normalized, sealed with the person's key.
+  /// Returns the normalized application, sealed under the person's key.
   static func application(of id: String) -> Query<[UInt8]?> {
     .first("SELECT application FROM enrollments WHERE id = ?1", [id]) { row in
       try row.blob("application")
     }
   }
 
-  /// Stores what was decided.
+  /// Returns the statement that stores a decision.
   ///
-  /// - Parameter enrollment: As it is after the decision; its version has risen by one.
+  /// - Parameter enrollment: The decided enrollment, with its version incremented.
   static func decide(_ enrollment: StoredEnrollment) -> Statement {
     Statement(
       """
@@ -100,7 +100,8 @@ extension EnrollmentStore {
       ], expects: .exactly(1))
   }
 
-  /// The application waits no more: the person may make another.
+  /// Returns the statement that deletes a person's open enrollment, so that they may submit another
+  /// one.
   static func close(_ enrollment: StoredEnrollment) -> Statement {
     Statement(
       "DELETE FROM open_enrollments WHERE person_id = ?1 AND enrollment_id = ?2",

@@ -3,17 +3,17 @@ import MembersV1
 import ServiceKit
 import Storage
 
-/// An enrollment as stored: what became of an application, without its personal data.
+/// An enrollment as stored: the outcome of an application, without its personal data.
 struct StoredEnrollment: Sendable, Hashable {
   var id: String
-  /// Subject of the caller who made it.
+  /// The subject of the submitting caller.
   var caller: String
   var state: EnrollmentState
-  /// Why it was refused, where it was taken in so that the caller learns nothing.
+  /// The reason of a refusal that the caller must not learn.
   var refusal: String?
   var personID: String
   var memberID: String?
-  /// The organization that the routing rules chose.
+  /// The organization selected by the routing rules.
   var organizationID: String
   var route: Route
   var routeReason: LocalizedText
@@ -22,12 +22,14 @@ struct StoredEnrollment: Sendable, Hashable {
   var channel: Channel
   var campaign: String
   var consentVersion: String
-  /// Microseconds since 1970, as the other instants.
+  /// The instant of consent, in microseconds since 1970.
   var consented: Int64
   var version: Int64
+  /// The creation in microseconds since 1970.
   var created: Int64
 
-  /// What a caller is told who must not learn whether the person was known: the same for everybody.
+  /// The message for callers who must not learn whether the person is known: the same for
+  /// everybody.
   var neutralMessage: Enrollment {
     var message = Enrollment()
     message.name = "enrollments/\(id)"
@@ -39,7 +41,7 @@ struct StoredEnrollment: Sendable, Hashable {
     return message
   }
 
-  /// What staff are told in whose scope it is.
+  /// Returns the message for staff with the enrollment in their scope.
   func message(in language: Language) -> Enrollment {
     var message = neutralMessage
     message.state = state
@@ -55,16 +57,16 @@ struct StoredEnrollment: Sendable, Hashable {
   }
 }
 
-/// An enrollment with where it stands in the tree.
+/// An enrollment with its position in the tree.
 struct PlacedEnrollment: Sendable, Hashable {
   var enrollment: StoredEnrollment
-  /// Path of the organization that the routing rules chose.
+  /// The path of the organization selected by the routing rules.
   var path: String
-  /// Path of the organization that manages the member; nil without a member.
+  /// The path of the organization that manages the member; `nil` if there is no member.
   var memberPath: String?
 }
 
-/// Two persons who may be one, for people to judge.
+/// A possible duplicate: two persons who may be one, to be judged by staff.
 struct DuplicateCase: Sendable, Hashable {
   enum Kind: String, Sendable {
     case phone = "PHONE"
@@ -76,7 +78,7 @@ struct DuplicateCase: Sendable, Hashable {
   var personID: String
   var otherPersonID: String
   var enrollmentID: String
-  /// Microseconds since 1970.
+  /// The creation in microseconds since 1970.
   var created: Int64
 }
 
@@ -98,7 +100,7 @@ enum EnrollmentStore {
     .first("\(selection) WHERE e.id = ?1", [id], placed)
   }
 
-  /// - Parameter application: The application as it was normalized, sealed with the person's key.
+  /// - Parameter application: The normalized application, sealed under the person's key.
   static func insert(_ enrollment: StoredEnrollment, application: [UInt8]) -> Statement {
     Statement(
       """
@@ -120,7 +122,7 @@ enum EnrollmentStore {
       ], expects: .exactly(1))
   }
 
-  /// Takes the place of a person's one open application.
+  /// Returns the statement that records a person's only open enrollment.
   static func open(_ enrollmentID: String, personID: String) -> Statement {
     Statement(
       """

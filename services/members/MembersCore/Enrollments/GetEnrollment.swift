@@ -5,7 +5,7 @@ import Storage
 import YijiaTypeV1
 
 extension MembersService {
-  /// Reads an enrollment: a partner its own, staff those of their subtree and their own.
+  /// Returns an enrollment: to a partner their own, to staff those of their subtree and their own.
   public func getEnrollment(
     _ request: GetEnrollmentRequest, context: ServerContext
   ) async throws -> GetEnrollmentResponse {
@@ -23,15 +23,15 @@ extension MembersService {
 }
 
 extension PlacedEnrollment {
-  /// Where it stands: with the member, or with the organization that is to receive the person.
+  /// The path that determines visibility: the member's organization, or else the receiving one.
   private var place: String { memberPath ?? path }
 
   func isVisible(to caller: Caller, _ scope: StaffScope) -> Bool {
     enrollment.caller == caller.subject || scope.holds(place)
   }
 
-  /// What a caller is told. Staff who made it and founded a membership with it know where it went;
-  /// whether a person was a member elsewhere is not for them.
+  /// Returns the message for a caller. Staff whose enrollment created a membership see its
+  /// receiver; otherwise they must not learn whether the person was a member elsewhere.
   fileprivate func message(
     for caller: Caller, _ scope: StaffScope, in language: Language
   ) -> Enrollment {

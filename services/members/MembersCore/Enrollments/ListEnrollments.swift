@@ -5,7 +5,7 @@ import Storage
 import YijiaTypeV1
 
 extension MembersService {
-  /// Lists enrollments: staff those of a subtree, a partner what it made.
+  /// Lists enrollments: to staff those of a subtree, to a partner those that it submitted.
   public func listEnrollments(
     _ request: ListEnrollmentsRequest, context: ServerContext
   ) async throws -> ListEnrollmentsResponse {
@@ -27,7 +27,8 @@ extension MembersService {
       ["ListEnrollments", caller.subject, range.first]
       + states.map { String($0.rawValue) }
     let after = try EnrollmentStore.Place(keys.pages.decode(request.pageToken, scope: scope))
-    // First the rest of the organization that the last page ended in, then those after it.
+    // The remaining rows of the organization in which the last page ended, then the following
+    // organizations.
     let (rest, following) = try await database.read(
       EnrollmentStore.queue(at: after, states: states, limit: size + 1),
       EnrollmentStore.queue(of: range, after: after.path, states: states, limit: size + 1))
@@ -46,7 +47,7 @@ extension MembersService {
     _ caller: Caller
   ) async throws -> ListEnrollmentsResponse {
     var response = ListEnrollmentsResponse()
-    // All of them are RECEIVED to a partner.
+    // To a partner all of them are RECEIVED.
     guard states.isEmpty || states.contains(.received) else { return response }
     let scope = ["ListEnrollments", caller.subject]
     let after = try keys.pages.decode(request.pageToken, scope: scope)

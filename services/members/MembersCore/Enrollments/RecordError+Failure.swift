@@ -3,8 +3,8 @@ import RPC
 import ServiceKit
 
 extension RecordError {
-  /// The result of a record that was refused; nil where the stream itself must end: its call was
-  /// cancelled, the peer went away, or something broke, which is logged where the call ends.
+  /// Creates the result of a refused record; `nil` if the error must end the stream: cancellation,
+  /// a lost connection, or an internal error, which is logged at the end of the call.
   init?(_ error: any Error, in language: Language) {
     if error is CancellationError || error is RPCError { return nil }
     let failure = render(error, in: language)

@@ -1,26 +1,28 @@
 import RPC
 
-/// Answers a stream of records in their order, many at a time, so that their writes share commits.
+/// Processes a stream of records concurrently and responds in order, so that their writes share
+/// commits.
 ///
-/// At most `window` records are read and unsent at any moment, whatever the client does: a client
-/// that does not read its results is not read from. A record that needs another one (a child its
-/// parent, a person their record before) waits until that one is answered.
+/// At most `window` records are read but not answered on the stream, so a client that does not read
+/// its results is not read from. A record that depends on another one (a child on its parent, a
+/// record on an earlier one of the same person) waits until that one is processed.
 struct RecordPipeline<Request: WireMessage, Response: WireMessage>: Sendable {
-  /// What a record is known by, and what those that it must come after are known by.
+  /// The ordering keys of a record: its own, and those of the records on which it depends.
   struct Order: Sendable {
     var own: [String] = []
     var needs: [String] = []
   }
 
   let window: Int
-  /// How many records that came together are answered together, at most.
+  /// The maximum number of records processed together.
   let batch: Int
   let order: @Sendable (Request) -> Order
-  /// The results of records, as many, in their order. What it throws ends the stream: a refused
-  /// record is a result.
+  /// Returns the results of records, in their order. An error that it throws ends the stream; a
+  /// refused record is a result.
   let answer: @Sendable ([Request]) async throws -> [Response]
 
-  /// Records that are answered together; within a batch whoever answers sees to the order.
+  /// Creates a pipeline that processes records in batches; `answer` must preserve the order within
+  /// a batch.
   init(
     window: Int, batch: Int, order: @escaping @Sendable (Request) -> Order,
     answer: @escaping @Sendable ([Request]) async throws -> [Response]
@@ -31,7 +33,7 @@ struct RecordPipeline<Request: WireMessage, Response: WireMessage>: Sendable {
     self.answer = answer
   }
 
-  /// Records that are answered each for itself.
+  /// Creates a pipeline that processes each record separately.
   init(
     window: Int, order: @escaping @Sendable (Request) -> Order = { _ in Order() },
     answer: @escaping @Sendable (Request) async throws -> Response
@@ -47,23 +49,23 @@ struct RecordPipeline<Request: WireMessage, Response: WireMessage>: Sendable {
   }
 
   private enum Event: Sendable {
-    /// None at the end.
+    /// Records that were read; none at the end of the stream.
     case read([Request])
     case answered(Int, [Response])
   }
 
-  /// The records under way, in batches.
+  /// The batches in progress.
   private struct Flight {
     var started = 0
     var sent = 0
     var answered: [Int: [Response]] = [:]
-    /// Keys of the batches that are not answered yet, by batch.
+    /// The keys of the unfinished batches, by batch.
     private var keys: [Int: [String]] = [:]
-    /// The same, and how often each is held.
+    /// The number of unfinished batches by key.
     private var held: [String: Int] = [:]
     var isReading = false
     var hasEnded = false
-    /// Read, and waiting for a record that they need.
+    /// Records that were read and wait for records on which they depend.
     var waiting: [Request] = []
 
     func holds(_ needs: [String]) -> Bool { needs.contains { held[$0] != nil } }
@@ -87,9 +89,9 @@ struct RecordPipeline<Request: WireMessage, Response: WireMessage>: Sendable {
     }
   }
 
-  /// Runs until the client has ended its side and every result is sent.
+  /// Runs until the client has half-closed and every result is sent.
   ///
-  /// - Throws: what `answer`, the requests or the responses throw.
+  /// - Throws: The errors of `answer`, the requests and the responses.
   func run(_ requests: RequestStream<Request>, _ responses: ResponseWriter<Response>) async throws {
     try await withThrowingTaskGroup(of: Event.self) { group in
       var flight = Flight()
@@ -97,7 +99,7 @@ struct RecordPipeline<Request: WireMessage, Response: WireMessage>: Sendable {
       while let event = try await group.next() {
         take(event, &flight)
         start(&flight, &group)
-        // Before what is sent, which may wait for the client.
+        // Before sending, which may wait for the client.
         read(requests, &flight, &group)
         while let answers = flight.nextAnswers() {
           for response in answers { try await responses.send(response) }
@@ -119,7 +121,7 @@ struct RecordPipeline<Request: WireMessage, Response: WireMessage>: Sendable {
     }
   }
 
-  /// Starts the records that were read last, where nothing that they need is under way.
+  /// Starts the records that were read last, unless they depend on records in progress.
   private func start(_ flight: inout Flight, _ group: inout ThrowingTaskGroup<Event, any Error>) {
     let records = flight.waiting
     guard !records.isEmpty else { return }
@@ -132,8 +134,8 @@ struct RecordPipeline<Request: WireMessage, Response: WireMessage>: Sendable {
     group.addTask { .answered(index, try await answer(records)) }
   }
 
-  /// Reads on, where there is room and nothing is being read or waiting. There is room for full
-  /// batches only: so what comes meanwhile makes the next ones full.
+  /// Starts the next read if there is room for a full batch and no records are being read or
+  /// waiting. Waiting for that room lets records accumulate into full batches.
   private func read(
     _ requests: RequestStream<Request>, _ flight: inout Flight,
     _ group: inout ThrowingTaskGroup<Event, any Error>

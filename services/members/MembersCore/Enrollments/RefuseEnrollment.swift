@@ -7,7 +7,7 @@ import Storage
 extension MembersService {
   private static let noteCharactersMax = 200
 
-  /// Refuses an enrollment that waits, with a reason.
+  /// Refuses an undecided enrollment, with a reason.
   public func refuseEnrollment(
     _ request: RefuseEnrollmentRequest, context: ServerContext
   ) async throws -> RefuseEnrollmentResponse {

@@ -3,7 +3,7 @@ public import RPC
 import ServiceKit
 
 extension MembersService {
-  /// Takes in one application, durably.
+  /// Processes one application, which is stored durably.
   public func submitEnrollment(
     _ request: SubmitEnrollmentRequest, context: ServerContext
   ) async throws -> SubmitEnrollmentResponse {

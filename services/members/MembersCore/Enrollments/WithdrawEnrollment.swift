@@ -5,8 +5,8 @@ import ServiceKit
 import Storage
 
 extension MembersService {
-  /// Withdraws an enrollment that waits, at the person's wish. A partner is not told whether it
-  /// waited.
+  /// Withdraws an undecided enrollment at the person's request. Does not reveal to a partner
+  /// whether it was undecided.
   public func withdrawEnrollment(
     _ request: WithdrawEnrollmentRequest, context: ServerContext
   ) async throws -> WithdrawEnrollmentResponse {

@@ -3,20 +3,21 @@ public import Logging
 import ServiceKit
 import Storage
 
-/// Adds up what changes of memberships appended: for the organization itself, every level above
-/// and the whole tree.
+/// Adds the appended count changes of memberships to the counters: of the organization, of all its
+/// ancestors, and of the whole tree.
 ///
-/// Any replica may fold at any time: a fold is guarded by the rows that it takes away and by the
-/// number of folds, which a move of a subtree raises too. So a change counts where its organization
-/// stands in the tree when it is folded, and a move finds what it must take along.
+/// Any replica may fold at any time. A fold is guarded by the rows that it deletes and by the
+/// number of folds, which a move of a subtree increments, too. So a change is counted at the
+/// organization's position at the time of the fold, and a move transfers everything counted before.
 struct CounterFold: Sendable {
-  /// Changes of one fold: some ten thousand rows of counters at worst, some 50 ms.
+  /// The maximum number of changes per fold: at worst some ten thousand counter rows and about 50
+  /// ms.
   private static let changesMax = 500
 
   let database: any Database
   let now: Date
 
-  /// - Returns: How many changes were folded; 0 where there are none.
+  /// - Returns: The number of folded changes.
   func foldOnce() async throws -> Int {
     let now = now
     return try await database.write {
@@ -41,7 +42,7 @@ struct CounterFold: Sendable {
     }
   }
 
-  /// nil before the first fold.
+  /// The number of folds; `nil` before the first one.
   private static let version = Query<Int64?>.first(
     "SELECT version FROM count_folds WHERE id = 1"
   ) { try $0.integer("version") }
@@ -54,7 +55,7 @@ struct CounterFold: Sendable {
     ORDER BY c.member_id, c.version, c.part LIMIT ?1
     """, [changesMax], CountChange.init)
 
-  /// A member's later changes stay, as do those of members between.
+  /// Deletes the folded changes, but no later ones of the same members.
   private static func takeAway(_ changes: [CountChange], _ commit: inout Commit) {
     guard let last = changes.last else { return }
     let members = Set(changes.map(\.memberID)).sorted()
@@ -68,7 +69,7 @@ struct CounterFold: Sendable {
   }
 }
 
-/// What one change of a membership does to the counts.
+/// The effect of one change of a membership on the counts.
 struct CountChange: Sendable {
   var memberID: String
   var version: Int64
@@ -92,9 +93,10 @@ struct CountChange: Sendable {
   }
 }
 
-/// Sums by counter, to be added to what is stored.
+/// Sums by counter, to be added to the stored counters.
 struct CounterTotals: Sendable {
-  /// Counters of one statement, so that a fold has two texts: full ones, and of one row.
+  /// The number of counters per full statement. Further rows go to single-row statements, so that a
+  /// fold has only two texts per table.
   private static let rowsPerStatement = 64
 
   private struct Sum: Sendable {
@@ -110,12 +112,12 @@ struct CounterTotals: Sendable {
   private var memberships: [CounterStore.Cell: Sum] = [:]
   private var enrollments: [CounterStore.Cell: Sum] = [:]
 
-  /// Adds what an organization has, for it and all above it.
+  /// Adds the counts of an organization for it and all its ancestors.
   ///
   /// - Parameters:
-  ///   - path: Where the organization stands.
-  ///   - members: Change of its members of the cell's state, group and channel.
-  ///   - joinings: Its new members of the cell's day, group, channel and campaign.
+  /// - path: The path of the organization.
+  /// - members: The change of its members with the cell's state, group and channel.
+  /// - joinings: The number of its new members with the cell's day, group, channel and campaign.
   mutating func add(
     _ change: CounterStore.Cell, at path: String, members: Int64, joinings: Int64
   ) {
@@ -134,7 +136,8 @@ struct CounterTotals: Sendable {
     }
   }
 
-  /// The organizations that count what one of them has: the whole tree, and those of its path.
+  /// Returns the organizations whose counters include an organization: the whole tree ('') and
+  /// those of its path.
   static func levels(of path: String) -> [String] {
     var levels = [""]
     var rest = path[...]
@@ -185,12 +188,11 @@ struct CounterTotals: Sendable {
 }
 
 extension Commit {
-  /// Moves the counts of a subtree along with it. The moved organization's path is changed in the
-  /// same commit.
+  /// Moves the counts of a subtree, in the commit that changes the moved organization's path.
   ///
   /// - Parameters:
-  ///   - from: The moved organization's path as it was.
-  ///   - to: Its path after the move.
+  /// - from: The moved organization's previous path.
+  /// - to: Its new path.
   mutating func moveCounts(from: String, to: String) {
     run(
       """
@@ -220,24 +222,24 @@ extension Commit {
 }
 
 extension MembersService {
-  /// How long a change may wait to be folded: what waits costs every reader a little.
+  /// The interval between folds; unfolded changes slow down readers slightly.
   private static let foldPause = Duration.milliseconds(500)
 
-  /// Folds all that waits.
+  /// Folds all pending changes.
   func foldCounters() async throws {
     while try await CounterFold(database: database, now: clock.now).foldOnce() > 0 {
       try Task.checkCancellation()
     }
   }
 
-  /// Folds the counters and counts units until its task is cancelled. What fails is
-  /// logged, and tried again.
+  /// Folds the counters and counts units periodically until the task is canceled. Failures are
+  /// logged and retried.
   public func foldCounters(logger: Logger) async {
-    // Thresholds are configuration: a start may have lowered one.
+    // Thresholds are configuration, which may have changed at the restart.
     var isReviewed = false
     while !Task.isCancelled {
       await attempt("counters not folded", logger) { try await foldCounters() }
-      // Whatever keeps the counters from being folded, units are counted.
+      // Units are counted even if folding the counters fails.
       await attempt("units not counted", logger) {
         if !isReviewed {
           try await UnitFold(database: database, keys: keys, ids: ids, now: clock.now)
@@ -246,7 +248,7 @@ extension MembersService {
         }
         try await foldUnits()
       }
-      // Time itself is meant: there is no condition to wait for.
+      // Polls, because there is no condition to await.
       try? await Task.sleep(for: Self.foldPause)
     }
   }

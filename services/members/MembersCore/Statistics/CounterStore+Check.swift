@@ -1,21 +1,21 @@
 import MembersV1
 import Storage
 
-/// The SQL of counting again: what each organization's own counters say, what a count says, and
-/// whether a subtree's counters are the sum of its organizations' own.
+/// The SQL of recounts: own counters against counts, and subtree counters against the sums of their
+/// organizations' own counters.
 extension CounterStore {
-  /// A counter, or what was counted again.
+  /// A counter, or the key of a recount.
   struct Cell: Sendable, Hashable {
     var organization: String
     var day = 0
     var group: Int32 = 0
     var channel: Int32 = 0
     var campaign = ""
-    /// 0 for new members.
+    /// The membership state; 0 for new members.
     var state: Int32 = 0
   }
 
-  /// The members of organizations by state, as the counters say and as a recount says.
+  /// Returns the members of organizations by state, from the counters and from a recount.
   static func members(
     from first: String, through last: String
   ) -> (kept: Query<[Cell: Int64]>, counted: Query<[Cell: Int64]>) {
@@ -61,7 +61,7 @@ extension CounterStore {
     }
   }
 
-  /// The new members of organizations on the days before one, as the counters say.
+  /// Returns the new members of organizations before a day, from the counters.
   static func enrollments(
     from first: String, through last: String, before day: Int
   ) -> Query<[(Cell, Int64)]> {
@@ -84,9 +84,9 @@ extension CounterStore {
     ) { row in (try cell(row), try row.integer("members")) }
   }
 
-  /// The counters of a subtree that are not the sum of its organizations' own.
+  /// Returns the counters of a subtree that differ from the sum of its organizations' own.
   ///
-  /// - Returns: How far each is off.
+  /// - Returns: The difference per counter.
   static func unequalSums(of range: PathRange) -> Query<[(Cell, Int64)]> {
     .all(
       """
@@ -116,8 +116,8 @@ extension CounterStore {
     }
   }
 
-  /// Entries of the log in the order of their keys: joinings before a day are what
-  /// `subtree_enrollments` says.
+  /// Returns log entries in key order, with the cell of each joining before a day; their counts
+  /// must equal `subtree_enrollments`.
   static func joinings(
     after place: LogPlace, before day: Int, limit: Int
   ) -> Query<[(place: LogPlace, cell: Cell?)]> {
@@ -136,7 +136,7 @@ extension CounterStore {
     }
   }
 
-  /// Key of an entry of the membership log.
+  /// The key of a log entry.
   struct LogPlace: Sendable {
     var member = ""
     var version: Int64 = 0

@@ -1,11 +1,11 @@
 import MembersV1
 import Storage
 
-/// The SQL of what an organization has itself, by state: kept in each change's own commit, so that
-/// dissolving it can be guarded by it.
+/// The SQL of organizations' own member counts by state. They are updated in the commit of each
+/// change, so that dissolving an organization can be guarded by them.
 extension CounterStore {
-  /// Changes how many members of a state an organization manages. One more where it was dissolved
-  /// fails the guard: the write is decided again, and finds it dissolved.
+  /// Adds to an organization's own count of a state. An addition to a dissolved organization fails
+  /// the guard, so that the write is decided again and detects the dissolution.
   static func count(
     _ change: Int, state: MembershipState, organizationID: String, into commit: inout Commit
   ) {
@@ -19,8 +19,7 @@ extension CounterStore {
         """, [organizationID, state.rawValue, change], expects: .exactly(1), adds: 2))
   }
 
-  /// Ends the counting of live members at an organization, for good: it has none, and nobody is
-  /// counted there any more.
+  /// Closes an organization's counts for good; guarded by the absence of live members.
   static func close(_ organizationID: String, into commit: inout Commit) {
     for state in MembershipState.live {
       commit.run(
@@ -33,7 +32,7 @@ extension CounterStore {
     }
   }
 
-  /// How many live members an organization manages.
+  /// Returns the number of live members managed by an organization.
   static func liveMembers(of organizationID: String) -> Query<Int64> {
     let live = MembershipState.live.map { String($0.rawValue) }.joined(separator: ", ")
     return .one(
@@ -44,7 +43,7 @@ extension CounterStore {
     ) { try $0.integer("members") }
   }
 
-  /// What organizations have themselves, as those counters say.
+  /// Returns the own counts of organizations.
   static func own(from first: String, through last: String) -> Query<[Cell: Int64]> {
     Query(
       """

@@ -3,14 +3,14 @@ import Storage
 
 /// The SQL of the counters.
 ///
-/// A counter that every enrollment of a province raised would be one row which all writers wait
-/// for: groups of commits of several replicas would queue behind each other's, or deadlock over the
-/// order of their organizations. So a change of a membership appends a row of its own, in its
-/// commit; ``CounterFold`` adds such rows up for every level above, out of the way of writers. Who
-/// reads takes the counter and what is not folded yet, from one snapshot: exact at any moment, and
-/// a province is a few neighboring rows.
+/// A counter that every enrollment of a province updates would be one contended row: the groups of
+/// commits of several replicas would wait for each other, or deadlock over the order of their
+/// organizations. Therefore a change of a membership appends a row of its own in its commit, and
+/// ``CounterFold`` asynchronously adds such rows to the counters of every ancestor. Readers combine
+/// the counters with the unfolded rows in one snapshot. The result is always exact, and a province
+/// takes a few adjacent rows.
 enum CounterStore {
-  /// New members, of what they are split by.
+  /// The new members of one combination of dimensions.
   struct EnrollmentRow: Sendable, Hashable {
     var day = 0
     var group = OccupationGroup.unspecified
@@ -19,7 +19,7 @@ enum CounterStore {
     var members: Int64 = 0
   }
 
-  /// What new members may be split by: columns of the counters, in the order of answers.
+  /// The dimensions of new members: columns of the counters, in the order of replies.
   enum Dimension: String, Sendable, CaseIterable {
     case day
     case group = "occupation_group"
@@ -27,7 +27,7 @@ enum CounterStore {
     case campaign
   }
 
-  /// Members of a state, a group and a channel.
+  /// The members of one state, group and channel.
   struct MemberRow: Sendable, Hashable {
     var state: MembershipState
     var group: OccupationGroup
@@ -35,11 +35,11 @@ enum CounterStore {
     var members: Int64
   }
 
-  /// Appends what a change of a membership does to the counts.
+  /// Appends the effect of a change of a membership on the counts.
   ///
   /// - Parameters:
-  ///   - before: nil where the membership is founded.
-  ///   - isJoining: Whether it counts as a new member of the day.
+  /// - before: `nil` for a new membership.
+  /// - isJoining: Whether it counts as a new member of the day.
   static func change(
     from before: StoredMember?, to after: StoredMember, isJoining: Bool, day: Int,
     into commit: inout Commit
@@ -50,7 +50,7 @@ enum CounterStore {
     append(after, after.version, part: 1, day, 1, isJoining ? 1 : 0, into: &commit)
   }
 
-  /// Appends what it does that many members go to another organization.
+  /// Appends the effect of moving many members to another organization.
   static func move(
     _ members: [StoredMember], to after: [StoredMember], day: Int, into commit: inout Commit
   ) {
@@ -89,7 +89,7 @@ enum CounterStore {
     ]
   }
 
-  /// New members of a subtree on the days, split by one dimension or more.
+  /// Returns the new members of a subtree in a range of days by dimensions.
   static func enrollments(
     of range: PathRange, days: ClosedRange<Int>,
     by dimensions: [Dimension] = [.group, .channel], limit: Int? = nil
@@ -105,7 +105,7 @@ enum CounterStore {
       """, range, days, [range.organizationID], dimensions, limit: limit)
   }
 
-  /// The same figures from the membership log: what the counters must say.
+  /// Returns the same numbers from the membership log, which the counters must match.
   static func recountEnrollments(
     of range: PathRange, days: ClosedRange<Int>,
     by dimensions: [Dimension] = [.group, .channel]
@@ -149,7 +149,7 @@ enum CounterStore {
     }
   }
 
-  /// Members of a subtree by state, group and channel.
+  /// Returns the members of a subtree by state, group and channel.
   static func memberRows(of range: PathRange) -> Query<[MemberRow]> {
     .all(
       """
@@ -172,14 +172,14 @@ enum CounterStore {
     }
   }
 
-  /// Members of a subtree by state.
+  /// Returns the members of a subtree by state.
   static func members(of range: PathRange) -> Query<[MembershipState: Int64]> {
     memberRows(of: range).map { rows in
       rows.reduce(into: [:]) { $0[$1.state, default: 0] += $1.members }
     }
   }
 
-  /// The same figures from the memberships: what the counters must say.
+  /// Returns the same numbers from the memberships, which the counters must match.
   static func recountMembers(of range: PathRange) -> Query<[MembershipState: Int64]> {
     Query(
       """
@@ -197,7 +197,7 @@ enum CounterStore {
 }
 
 extension StoredMember {
-  /// Whether both are counted in the same place.
+  /// Returns whether both memberships count for the same counter.
   fileprivate func countsAs(_ other: StoredMember) -> Bool {
     managingOrganizationID == other.managingOrganizationID && state == other.state
       && group == other.group && channel == other.channel
@@ -205,6 +205,6 @@ extension StoredMember {
 }
 
 extension PathRange {
-  /// Whose counters are the subtree's: its root, or '' for the whole tree.
+  /// The organization whose counters are those of the subtree: its root, or '' for the whole tree.
   var organizationID: String { String(first.suffix(32)) }
 }

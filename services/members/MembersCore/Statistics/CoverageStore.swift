@@ -4,11 +4,11 @@ import Protobuf
 import ServiceKit
 import Storage
 
-/// The people of a group that there are to organize, as stored.
+/// A coverage base as stored: the number of people of a group to be organized.
 struct StoredBase: Sendable, Hashable {
   var organizationID: String
   var group: OccupationGroup
-  /// Days since 1970-01-01.
+  /// The day in days since 1970-01-01.
   var day: Int
   var people: Int64
   var qualifier: String
@@ -26,17 +26,17 @@ struct StoredBase: Sendable, Hashable {
   }
 }
 
-/// What is to be reached, as stored; its version is that of the bases too.
+/// A coverage target as stored; its version covers the bases, too.
 struct StoredTarget: Sendable, Hashable {
   var organizationID: String
   var group: OccupationGroup
-  /// Hundredths of a percent; 0 where there are bases only.
+  /// The target in basis points; 0 if there are only bases.
   var basisPoints: Int32
-  /// Days since 1970-01-01.
+  /// The due day in days since 1970-01-01.
   var dueDay: Int?
   var version: Int64
 
-  /// nil where there are bases only.
+  /// The message; `nil` if there are only bases.
   var message: CoverageTarget? {
     basisPoints == 0
       ? nil
@@ -88,7 +88,7 @@ enum CoverageStore {
     }
   }
 
-  /// Stores a base in the place of one of the same day.
+  /// Returns the statement that stores a base, replacing one of the same day.
   static func set(_ base: StoredBase) -> Statement {
     Statement(
       """
@@ -104,7 +104,8 @@ enum CoverageStore {
       ], expects: .exactly(1))
   }
 
-  /// Stores a target whose version has risen by one: guards the bases too.
+  /// Returns the statement that stores a target, whose version is incremented and guards the bases,
+  /// too.
   static func set(_ target: StoredTarget) -> Statement {
     Statement(
       """
@@ -132,7 +133,7 @@ enum CoverageStore {
 }
 
 extension OutboxEvent {
-  /// The base or the target of an organization's group changed.
+  /// Returns the event of a changed base or target of an organization's group.
   static func changed(_ target: StoredTarget, newest: StoredBase?) throws -> OutboxEvent {
     var message = CoverageChanged()
     message.organization = "organizations/\(target.organizationID)"

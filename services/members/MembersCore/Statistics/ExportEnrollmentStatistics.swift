@@ -7,7 +7,7 @@ import Storage
 extension MembersService {
   private static let exportRows = 1_000
 
-  /// Streams the new members of every organization of a subtree, by day, group, channel and
+  /// Streams the new members of every organization of a subtree by day, group, channel and
   /// campaign, as a CSV file.
   public func exportEnrollmentStatistics(
     _ request: ExportEnrollmentStatisticsRequest,
@@ -16,7 +16,7 @@ extension MembersService {
     let today = ChinaDate(microseconds: clock.microseconds).daysSinceEpoch
     let days = try DayRange(start: request.startDate, end: request.endDate, today: today)
     let range = try await subtree(of: request.ancestor, for: try context.caller)
-    // What every organization has of its own is what is folded.
+    // Own counts come from the folded counters only.
     try await foldCounters()
     var csv = CSVText.byteOrderMark
     csv += CSVText.line([
@@ -42,7 +42,7 @@ extension MembersService {
 }
 
 extension CounterStore {
-  /// Where a part of an export ended.
+  /// The position of the last row of a part.
   struct ExportPlace: Sendable {
     var path = ""
     var day = 0
@@ -76,7 +76,7 @@ extension CounterStore {
     JOIN subtree_enrollments AS c ON c.organization_id = o.id
     """
 
-  /// The rest of the organization that a part ended in.
+  /// Returns the remaining rows of the organization in which a part ended.
   fileprivate static func export(
     at place: ExportPlace, days: ClosedRange<Int>, limit: Int
   ) -> Query<[ExportRow]> {
@@ -92,7 +92,7 @@ extension CounterStore {
       ], exportRow)
   }
 
-  /// The organizations of a subtree after one, in the tree's order.
+  /// Returns the rows of a subtree's organizations after one, in tree order.
   fileprivate static func export(
     of range: PathRange, after path: String, days: ClosedRange<Int>, limit: Int
   ) -> Query<[ExportRow]> {
@@ -115,12 +115,13 @@ extension CounterStore {
   }
 }
 
-/// Lines of a CSV file (RFC 4180) that a spreadsheet opens as it is meant.
+/// Lines of a CSV file (RFC 4180) for spreadsheets.
 enum CSVText {
-  /// Tells spreadsheets that the text is UTF-8.
+  /// Marks the text as UTF-8 for spreadsheets.
   static let byteOrderMark: [UInt8] = [0xEF, 0xBB, 0xBF]
 
-  /// A line with its end. A cell that a spreadsheet would take for a formula is text to it.
+  /// Returns a line with its line break. Cells that a spreadsheet would interpret as formulas are
+  /// prefixed with an apostrophe.
   static func line(_ cells: [String]) -> [UInt8] {
     Array((cells.map(cell).joined(separator: ",") + "\r\n").utf8)
   }

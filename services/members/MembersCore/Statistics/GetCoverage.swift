@@ -4,7 +4,7 @@ import ServiceKit
 import Storage
 
 extension MembersService {
-  /// Says how much of the base a subtree has organized, out of counters.
+  /// Returns the coverage of the base in a subtree, from counters.
   public func getCoverage(
     _ request: GetCoverageRequest, context: ServerContext
   ) async throws -> GetCoverageResponse {

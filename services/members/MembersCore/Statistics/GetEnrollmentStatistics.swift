@@ -5,10 +5,11 @@ import ServiceKit
 import Storage
 
 extension MembersService {
-  /// Counts of one answer: a year by day and channel. More are for an export.
+  /// The maximum number of counts per reply: a year by day and channel. Larger results require an
+  /// export.
   static let statisticsRowsMax = 10_000
 
-  /// Counts new members of a subtree by group, channel, campaign or day, out of counters.
+  /// Returns the new members of a subtree by group, channel, campaign or day, from counters.
   public func getEnrollmentStatistics(
     _ request: GetEnrollmentStatisticsRequest, context: ServerContext
   ) async throws -> GetEnrollmentStatisticsResponse {
@@ -40,9 +41,9 @@ extension MembersService {
 }
 
 extension CounterStore.Dimension {
-  /// GROUP and CHANNEL where none is asked for.
+  /// Returns the requested dimensions; GROUP and CHANNEL if there are none.
   ///
-  /// - Throws: `FieldFailure` for what is no dimension.
+  /// - Throws: `FieldFailure` for an invalid dimension.
   fileprivate static func checked(
     _ asked: [StatisticsDimension]
   ) throws(FieldFailure) -> [CounterStore.Dimension] {
@@ -61,15 +62,14 @@ extension CounterStore.Dimension {
   }
 }
 
-/// The days that a count is about, in days since 1970-01-01; nil where the last is before the
-/// first.
+/// A range of days in days since 1970-01-01; `nil` if it ends before it starts.
 struct DayRange: Sendable {
-  /// A year: more days are for an export.
+  /// The maximum number of days of a daily reply: a year. Longer ranges require an export.
   private static let splitDaysMax = 366
 
   let days: ClosedRange<Int>?
 
-  /// - Throws: ``CommonFailure/invalidFields(_:)`` with every date that the calendar lacks.
+  /// - Throws: ``CommonFailure/invalidFields(_:)`` with every invalid date.
   init(start: GoogleType.Date?, end: GoogleType.Date?, today: Int) throws {
     var checks = FieldChecks()
     let first = checks.day(start, "start_date") ?? 0
@@ -78,7 +78,7 @@ struct DayRange: Sendable {
     days = first <= last ? first...last : nil
   }
 
-  /// - Throws: `FieldFailure` where there are too many days to answer each.
+  /// - Throws: `FieldFailure` if there are too many days for daily counts.
   func checkSplit() throws(FieldFailure) {
     guard (days?.count ?? 0) > Self.splitDaysMax else { return }
     throw FieldFailure(
@@ -90,7 +90,7 @@ struct DayRange: Sendable {
 }
 
 extension FieldChecks {
-  /// A civil date in days since 1970-01-01; nil where there is none, or none in the calendar.
+  /// Returns a civil date in days since 1970-01-01; `nil` if it is missing or invalid.
   mutating func day(_ date: GoogleType.Date?, _ field: String) -> Int? {
     guard let date else { return nil }
     if let day = ChinaDate(year: Int(date.year), month: Int(date.month), day: Int(date.day)) {

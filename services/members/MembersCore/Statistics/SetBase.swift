@@ -6,7 +6,7 @@ import ServiceKit
 import Storage
 
 extension MembersService {
-  /// States how many people of a group there are to organize, with source and day.
+  /// Sets the number of people of a group to be organized, with source and day.
   public func setBase(
     _ request: SetBaseRequest, context: ServerContext
   ) async throws -> SetBaseResponse {
@@ -30,10 +30,10 @@ extension MembersService {
     return response
   }
 
-  /// Changes the base or the target of an organization's group, once a request id.
+  /// Changes the base or the target of an organization's group, once per request id.
   ///
-  /// - Parameter change: Gets the target, which it may edit (its version has risen by one), and the
-  ///   newest base; says the reply.
+  /// - Parameter change: Receives the target, which it may edit and whose version is incremented,
+  ///   and the newest base; returns the reply.
   func setCoverage(
     of organizationID: String, _ group: OccupationGroup, action: String, _ requestID: String,
     payload: [UInt8], at now: Foundation.Date, _ context: ServerContext,
@@ -66,7 +66,7 @@ extension MembersService {
   }
 }
 
-/// A base as it is asked for, checked.
+/// The validated base of a request.
 private struct BaseOrder: Sendable {
   private static let peopleMax: Int64 = 2_000_000_000
   private static let qualifierCharactersMax = 8

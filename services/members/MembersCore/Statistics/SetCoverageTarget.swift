@@ -6,7 +6,7 @@ import ServiceKit
 import Storage
 
 extension MembersService {
-  /// States what share of a base is to be organized.
+  /// Sets the share of a base to be organized.
   public func setCoverageTarget(
     _ request: SetCoverageTargetRequest, context: ServerContext
   ) async throws -> SetCoverageTargetResponse {

@@ -1,21 +1,22 @@
 import ServiceKit
 import Storage
 
-/// Counts again what the counters say, beside the service's work.
+/// Verifies the counters by recounts, while the service is running.
 ///
-/// Members by state: organizations at a time, counter and count from one snapshot. New members by
-/// day: the whole log, for the days before today, which nobody changes any more.
+/// Members by state are recounted for some organizations at a time, with counters and counts from
+/// one snapshot. New members by day are recounted from the whole log, for the days before today,
+/// which don't change any more.
 struct StatisticsCheck: Sendable {
   private static let organizationsPerRead = 100
   private static let entriesPerRead = 5_000
-  /// Lines of a report: whoever has more has another problem.
+  /// The maximum number of lines of a report.
   private static let findingsMax = 1_000
 
   let database: any Database
-  /// In China, in days since 1970-01-01.
+  /// The current day in China, in days since 1970-01-01.
   let today: Int
 
-  /// - Returns: A line for each counter that is wrong.
+  /// - Returns: One line per wrong counter.
   func run(report: TaskReport) async throws -> [String] {
     let organizations = try await database.read(
       Query<Int>.one("SELECT count(*) AS n FROM organizations") { try $0.int("n") })
@@ -46,7 +47,7 @@ struct StatisticsCheck: Sendable {
     return Array(findings.prefix(Self.findingsMax))
   }
 
-  /// Whether what the levels above count is the sum of what organizations have of their own.
+  /// Verifies that subtree counters are the sums of the organizations' own counters.
   private func unequalSums(of organizations: [String]) async throws -> [String] {
     var findings: [String] = []
     for id in organizations {
