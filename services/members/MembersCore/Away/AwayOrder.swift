@@ -7,9 +7,9 @@ import ServiceKit
 import Storage
 import YijiaTypeV1
 
-/// What a report says, checked.
+/// The validated fields of a report.
 struct AwayPlan: Sendable {
-  /// Half a year (Baiyin): who is away for less need not report.
+  /// The minimum absence in days: half a year (Baiyin); shorter ones are not reported.
   static let daysMin = 180
   private static let destinationCharacters = 2...100
   private static let noteCharactersMax = 200
@@ -17,7 +17,8 @@ struct AwayPlan: Sendable {
   let departureDay: Int
   let returnDay: Int
   let details: AwayDetails
-  /// Judged where the report is written: a retry on a later day gets the first reply.
+  /// Whether the departure is in the past. Checked inside the write, so that a retry on a later day
+  /// gets the first reply.
   let isPast: Bool
 
   init(
@@ -70,7 +71,7 @@ struct AwayPlan: Sendable {
   }
 }
 
-/// A write about one report, its common fields checked.
+/// The validated common fields of a write on one report.
 struct AwayOrder: Sendable {
   let caller: Caller
   let requestID: String
@@ -80,7 +81,7 @@ struct AwayOrder: Sendable {
   let now: Foundation.Date
   var note = ""
 
-  /// Today in China, in days since 1970-01-01.
+  /// The current day in China, in days since 1970-01-01.
   var today: Int { ChinaDate(microseconds: now.microseconds).daysSinceEpoch }
 
   /// - Parameter payload: The request with its request id cleared.
@@ -100,7 +101,8 @@ struct AwayOrder: Sendable {
 }
 
 extension PlacedAwayReport {
-  /// Whether a caller may see it: staff in whose subtree the member is managed, and the member.
+  /// Returns whether the caller may see the report: the member, and staff with the member's
+  /// organization in scope.
   func isVisible(to caller: Caller, _ scope: StaffScope) -> Bool {
     caller.kind == .member
       ? caller.subject == "members/\(report.memberID)" : scope.holds(path)
@@ -108,9 +110,9 @@ extension PlacedAwayReport {
 }
 
 extension MembersService {
-  /// Makes one change of a report: ledger, scope, etag, state, event, audit entry.
+  /// Changes one report: ledger, scope, etag, state, event, audit entry.
   ///
-  /// - Parameter edit: Changes the report, with the key of the member's data.
+  /// - Parameter edit: Makes further changes; receives the member's data key.
   /// - Throws: ``MembersError/awayReportNotFound``, ``MembersError/awayState``, ``CommonFailure``.
   func change(
     _ order: AwayOrder, _ input: AwayProgress.Input, _ context: ServerContext,

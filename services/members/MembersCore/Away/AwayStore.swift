@@ -4,24 +4,25 @@ import Protobuf
 import ServiceKit
 import Storage
 
-/// A report as stored.
+/// An away report as stored.
 struct StoredAwayReport: Sendable, Hashable {
   var id: String
   var memberID: String
   var organizationID: String
   var state: AwayState
-  /// Days since 1970-01-01.
+  /// The day of departure in days since 1970-01-01.
   var departureDay: Int
+  /// The day of return in days since 1970-01-01.
   var returnDay: Int
   /// The sealed `AwayDetails`.
   var details: [UInt8]
-  /// Who reported it.
+  /// The subject of the reporting caller.
   var reporter: String
-  /// Seed of the draw that it is of.
+  /// The seed of the sample for which it was drawn.
   var sample: String?
   var check: AwayCheckResult
   var version: Int64
-  /// Microseconds since 1970.
+  /// The creation in microseconds since 1970.
   var created: Int64
 
   var message: AwayReport {
@@ -40,7 +41,7 @@ struct StoredAwayReport: Sendable, Hashable {
   }
 }
 
-/// A report with where the organization that manages its member stands in the tree.
+/// A report with the position of the organization that manages its member.
 struct PlacedAwayReport: Sendable, Hashable {
   var report: StoredAwayReport
   var path: String
@@ -50,8 +51,8 @@ struct PlacedAwayReport: Sendable, Hashable {
 enum AwayStore {
   static let table = "away_reports"
 
-  /// A report is where its member is managed now. SQLite keeps the order of a CROSS JOIN: there are
-  /// fewer reports than members.
+  /// A report belongs to the organization that currently manages the member. CROSS JOIN fixes the
+  /// join order on SQLite, because there are fewer reports than members.
   private static let selection = """
     SELECT a.id, a.member_id, a.organization_id, a.state, a.departure_day, a.return_day, \
     a.details, a.reporter, a.sample, a.check_result, a.version, a.created, o.path \
@@ -63,7 +64,7 @@ enum AwayStore {
     .first("\(selection) AND a.id = ?1", [id], placed)
   }
 
-  /// The person whom a report is about.
+  /// Returns the person of a report.
   static func person(of report: String) -> Query<StoredPerson?> {
     .first(
       """
@@ -73,7 +74,7 @@ enum AwayStore {
     ) { try PersonStore.person($0) }
   }
 
-  /// All of a member.
+  /// Returns all reports of a member.
   static func all(of member: String) -> Query<[PlacedAwayReport]> {
     .all("\(selection) AND a.member_id = ?1 ORDER BY a.id", [member], placed)
   }
@@ -92,7 +93,8 @@ enum AwayStore {
       """, [range.first, range.end, path, id, limit], placed)
   }
 
-  /// Reports of a subtree that may be drawn: filed or away, and not drawn yet.
+  /// Returns the reports of a subtree from which a sample is drawn: FILED or AWAY, and not drawn
+  /// before.
   static func population(of range: PathRange, limit: Int) -> Query<[StoredAwayReport]> {
     Query<[PlacedAwayReport]>.all(
       """
@@ -103,7 +105,7 @@ enum AwayStore {
     ).map { $0.map(\.report) }
   }
 
-  /// Stores a new report: the member's one open report.
+  /// Inserts a report as the member's only open one.
   static func insert(_ report: StoredAwayReport, into commit: inout Commit) {
     commit.run(
       """
@@ -124,13 +126,14 @@ enum AwayStore {
       ], expects: .exactly(1))
   }
 
+  /// Returns the identifier of a member's open report.
   static func open(of member: String) -> Query<String?> {
     .first("SELECT report_id FROM open_away_reports WHERE member_id = ?1", [member]) {
       try $0.text("report_id")
     }
   }
 
-  /// The open report of a member.
+  /// Returns the open report of a member.
   static func openReport(of member: String) -> Query<StoredAwayReport?> {
     Query<PlacedAwayReport?>.first(
       """
@@ -140,7 +143,7 @@ enum AwayStore {
     ).map { $0?.report }
   }
 
-  /// - Parameter report: As it is after the change; its version has risen by one.
+  /// - Parameter report: The changed report, with its version incremented.
   static func update(_ report: StoredAwayReport, into commit: inout Commit) {
     commit.run(
       """
@@ -175,7 +178,7 @@ enum AwayStore {
 }
 
 extension OutboxEvent {
-  /// An away report changed. Pseudonymous: not where.
+  /// Returns the event of a changed away report. Pseudonymous: contains no destination or contact.
   static func changed(_ report: StoredAwayReport) throws -> OutboxEvent {
     OutboxEvent(
       entity: "awayReports/\(report.id)", version: report.version,

@@ -7,10 +7,11 @@ import ServiceKit
 import Storage
 
 extension MembersService {
-  /// Reports that one draw looks at: more than a county has.
+  /// The maximum number of reports from which a sample is drawn: more than a county has.
   private static let populationMax = 20_000
 
-  /// Draws reports at random for phone checks; the same seed draws the same of the same reports.
+  /// Draws a random sample of reports for phone checks, deterministic for a seed and a set of
+  /// reports.
   public func drawAwaySample(
     _ request: DrawAwaySampleRequest, context: ServerContext
   ) async throws -> DrawAwaySampleResponse {
@@ -56,8 +57,8 @@ extension MembersService {
   }
 }
 
-/// A draw: reports in the order of a hash of seed and identifier, so that anybody with the seed can
-/// draw again.
+/// A sample: the first reports in the order of a hash of seed and identifier, so that anybody with
+/// the seed can reproduce it.
 struct AwaySample: Sendable {
   let seed: String
 

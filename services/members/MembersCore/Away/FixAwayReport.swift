@@ -5,7 +5,7 @@ import ServiceKit
 import Storage
 
 extension MembersService {
-  /// Mends a report that was sent back.
+  /// Corrects a report that was sent back.
   public func fixAwayReport(
     _ request: FixAwayReportRequest, context: ServerContext
   ) async throws -> FixAwayReportResponse {

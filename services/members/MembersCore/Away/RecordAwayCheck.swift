@@ -5,7 +5,7 @@ import ServiceKit
 import Storage
 
 extension MembersService {
-  /// Records what the phone check of a drawn report found.
+  /// Records the result of the phone check of a drawn report.
   public func recordAwayCheck(
     _ request: RecordAwayCheckRequest, context: ServerContext
   ) async throws -> RecordAwayCheckResponse {

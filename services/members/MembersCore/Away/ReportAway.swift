@@ -6,7 +6,7 @@ import ServiceKit
 import Storage
 
 extension MembersService {
-  /// Reports that a member goes away for half a year or more.
+  /// Reports that a member will be away for half a year or more.
   public func reportAway(
     _ request: ReportAwayRequest, context: ServerContext
   ) async throws -> ReportAwayResponse {
@@ -43,7 +43,7 @@ extension MembersService {
           reporter: caller.subject, sample: nil, check: .unspecified, version: 1,
           created: now.microseconds)
         var commit = Commit(at: now)
-        // Who leaves or is erased meanwhile reports nothing.
+        // Guards against a concurrent end of the membership or erasure.
         commit.run(MemberStore.isStill(known.member))
         AwayStore.insert(report, into: &commit)
         commit.emit(try .changed(report))

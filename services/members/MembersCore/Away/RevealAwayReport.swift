@@ -5,7 +5,8 @@ import ServiceKit
 import Storage
 
 extension MembersService {
-  /// Shows where a member is and who knows. The audit entry is durable before it leaves.
+  /// Returns a report with destination and contact. The audit entry is durable before they are
+  /// returned.
   public func revealAwayReport(
     _ request: RevealAwayReportRequest, context: ServerContext
   ) async throws -> RevealAwayReportResponse {

@@ -5,7 +5,7 @@ import ServiceKit
 import Storage
 
 extension MembersService {
-  /// Files a report, or sends it back; never who reported it.
+  /// Files a report or sends it back; the reporter can't review it.
   public func reviewAwayReport(
     _ request: ReviewAwayReportRequest, context: ServerContext
   ) async throws -> ReviewAwayReportResponse {

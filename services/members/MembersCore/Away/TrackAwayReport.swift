@@ -5,7 +5,7 @@ import ServiceKit
 import Storage
 
 extension MembersService {
-  /// Notes that the member is gone, or back.
+  /// Records the departure or the return of the member.
   public func trackAwayReport(
     _ request: TrackAwayReportRequest, context: ServerContext
   ) async throws -> TrackAwayReportResponse {

@@ -5,25 +5,25 @@ import RPC
 import ServiceKit
 import Storage
 
-/// A judgement about one possible duplicate, its common fields checked.
+/// The validated common fields of a judgement of one possible duplicate.
 struct DuplicateOrder: Sendable {
   let caller: Caller
   let key: RequestKey
-  /// The request without its request id.
+  /// The serialized request without its request id.
   let payload: [UInt8]
   let duplicateID: String
-  /// Empty where the caller does not compare.
+  /// The expected etag; empty for no check.
   let etag: String
   let reason: String
-  /// Identifier for the merge that a judgement makes.
+  /// The identifier for a new merge.
   let newID: String
   let now: Date
 
   var act: Act { Act(actor: caller.subject, now: now) }
 
   /// - Parameters:
-  ///   - payload: The request with its request id cleared.
-  ///   - checks: Takes the wrong fields, to which the RPC adds its own.
+  /// - payload: The request with its request id cleared.
+  /// - checks: Collects invalid fields, to which the RPC adds its own.
   init(
     _ context: ServerContext, requestID: String, name: String, etag: String, reason: String,
     newID: String, payload: some Message, at now: Date, _ checks: inout FieldChecks
@@ -42,7 +42,7 @@ struct DuplicateOrder: Sendable {
     self.now = now
   }
 
-  /// The audit entry, and the changed duplicate as the reply.
+  /// Returns the final step, with the audit entry and the changed duplicate as the reply.
   func end(_ duplicate: StoredDuplicate, _ action: String, _ commit: Commit) throws
     -> Step<[UInt8]>
   {
@@ -57,20 +57,21 @@ struct DuplicateOrder: Sendable {
   }
 }
 
-/// What a judgement reads, from one snapshot.
+/// The data read for a judgement, from one snapshot.
 struct DuplicateFacts: Sendable {
   var duplicate: StoredDuplicate
-  /// The two persons' memberships; one that is missing is no member.
+  /// The membership of the later enrolled person; `nil` if not a member.
   var person: MemberFacts?
+  /// The membership of the earlier enrolled person; `nil` if not a member.
   var other: MemberFacts?
-  /// Records that are merged into either.
+  /// The records merged into each person.
   var mergedInto: [String: [String]]
 }
 
 extension MembersService {
-  /// Makes one judgement: ledger, scope, etag, decision.
+  /// Executes one judgement: ledger, scope, etag, decision.
   ///
-  /// - Throws: ``MembersError/duplicateNotFound`` for whoever has not both;
+  /// - Throws: ``MembersError/duplicateNotFound`` unless the caller has both in scope;
   ///   ``CommonFailure/etagMismatch``.
   func judge(
     _ order: DuplicateOrder,

@@ -3,7 +3,7 @@ import MembersV1
 import ServiceKit
 import Storage
 
-/// A possible duplicate as stored, with who stands behind it.
+/// A possible duplicate as stored, with its two persons.
 struct StoredDuplicate: Sendable, Hashable {
   var id: String
   var kind: DuplicateKind
@@ -11,15 +11,16 @@ struct StoredDuplicate: Sendable, Hashable {
   var personID: String
   var otherPersonID: String
   var version: Int64
-  /// Microseconds since 1970.
+  /// The creation in microseconds since 1970.
   var created: Int64
-  /// The merge that stands.
+  /// The current merge.
   var merge: StoredMerge?
-  /// Paths of where both are, each the enrollment's organization where it is no member.
+  /// The paths of both persons' organizations; that of the enrollment for a person without a
+  /// membership.
   var paths: [String]
   var parties: [DuplicateParty]
 
-  /// Whether a caller has both.
+  /// Returns whether the scope contains both persons.
   func isHeld(by scope: StaffScope) -> Bool { paths.allSatisfy(scope.holds) }
 
   var message: Duplicate {
@@ -36,30 +37,30 @@ struct StoredDuplicate: Sendable, Hashable {
   }
 }
 
-/// A merge that stands: what it takes to undo it, beside the log.
+/// A current merge: the data for undoing it, besides the log.
 struct StoredMerge: Sendable, Hashable {
   var id: String
   var survivorID: String
   var mergedID: String
-  /// What the merged membership was.
+  /// The merged membership's state before the merge.
   var former: MembershipState
-  /// Join day that the survivor had before.
+  /// The survivor's join day before the merge.
   var joinDay: Int
 }
 
-/// A merge into a survivor, of now or once.
+/// A merge into a survivor, current or undone.
 struct PastMerge: Sendable, Hashable {
   var mergedID: String
-  /// Join day of the merged record.
+  /// The join day of the merged record.
   var joinDay: Int
-  /// Join day that the survivor had before it.
+  /// The survivor's join day before the merge.
   var dayBefore: Int
   var stands: Bool
 }
 
 extension [PastMerge] {
-  /// The survivor's join day once a merge is undone: its own, which only merges make earlier, or
-  /// the first day of the records that are still merged into it.
+  /// Returns the survivor's join day after a merge is undone: the earliest of its own, which is the
+  /// maximum before any merge, and those of the records still merged into it.
   func joinDay(without mergedID: String) -> Int? {
     let others = filter { $0.stands && $0.mergedID != mergedID }.map(\.joinDay)
     return map(\.dayBefore).max().map { Swift.min($0, others.min() ?? $0) }
@@ -101,7 +102,7 @@ enum DuplicateStore {
       """, [after.created, after.id, limit, range.first, range.end], duplicate)
   }
 
-  /// Whether two persons are, or were, a possible duplicate of each other.
+  /// Returns whether two persons are or were a possible duplicate of each other.
   static func isKnown(_ one: String, _ other: String) -> Query<Bool> {
     .exists(
       """
@@ -111,14 +112,14 @@ enum DuplicateStore {
       """, [one, other])
   }
 
-  /// Records that are merged into one.
+  /// Returns the records merged into one.
   static func merged(into survivor: String) -> Query<[String]> {
     .all(
       "SELECT merged_id FROM merges WHERE survivor_id = ?1 AND undone IS NULL", [survivor]
     ) { row in try row.text("merged_id") }
   }
 
-  /// All merges into one, the undone too.
+  /// Returns all merges into one, including undone ones.
   static func merges(into survivor: String) -> Query<[PastMerge]> {
     .all(
       """
@@ -132,14 +133,14 @@ enum DuplicateStore {
     }
   }
 
-  /// Notices a merge that is undone between a decision about the survivor and the commit.
+  /// A guard that detects a concurrent undo of a merge into the survivor.
   static func areStill(_ count: Int, into survivor: String) -> Statement {
     Statement(
       "UPDATE merges SET undone = undone WHERE survivor_id = ?1 AND undone IS NULL", [survivor],
       expects: .exactly(count))
   }
 
-  /// - Parameter stored: The duplicate after the change; its version has risen by one.
+  /// - Parameter stored: The changed duplicate, with its version incremented.
   static func update(_ stored: StoredDuplicate) -> Statement {
     Statement(
       "UPDATE duplicate_cases SET state = ?2, version = ?3 WHERE id = ?1 AND version = ?3 - 1",
@@ -193,7 +194,7 @@ enum DuplicateStore {
 }
 
 extension DuplicateState {
-  /// How the table calls it.
+  /// The state's word in the table.
   var word: String {
     switch self {
     case .open: "OPEN"

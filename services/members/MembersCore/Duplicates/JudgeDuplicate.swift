@@ -4,7 +4,7 @@ import ServiceKit
 import Storage
 
 extension MembersService {
-  /// Judges a possible duplicate: two persons, or one, whose records are merged.
+  /// Judges a possible duplicate: as two persons, or as one, whose records are merged.
   public func judgeDuplicate(
     _ request: JudgeDuplicateRequest, context: ServerContext
   ) async throws -> JudgeDuplicateResponse {
@@ -35,8 +35,8 @@ extension DuplicateFacts {
     return try order.end(duplicate, "duplicates.distinguish", Commit(at: order.now))
   }
 
-  /// The record of the other goes into the survivor's. It stays as it is but for its state, so that
-  /// an undo finds all of it.
+  /// Merges the other record into the survivor's. Only its state changes, so that an undo can
+  /// restore it.
   fileprivate func merged(
     into survivorID: String, _ order: DuplicateOrder
   ) throws -> Step<[UInt8]> {
@@ -54,7 +54,7 @@ extension DuplicateFacts {
     guard mergedInto[merged.member.id]?.isEmpty != false else { throw MembersError.mergedRecords }
     let act = order.act
     var commit = Commit(at: order.now)
-    // The survivor changes too: a merge of it elsewhere at the same time is noticed.
+    // Changes the survivor, too, so that its concurrent merge is detected.
     _ = try commit.change(survivor.member, .update, by: act) {
       $0.joinDay = min($0.joinDay, merged.member.joinDay)
     }

@@ -4,7 +4,7 @@ import ServiceKit
 import Storage
 
 extension MembersService {
-  /// Lists possible duplicates whose persons are both in a subtree, the oldest first.
+  /// Lists possible duplicates with both persons in a subtree, oldest first.
   public func listDuplicates(
     _ request: ListDuplicatesRequest, context: ServerContext
   ) async throws -> ListDuplicatesResponse {

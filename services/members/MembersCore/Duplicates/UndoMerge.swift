@@ -4,7 +4,7 @@ import ServiceKit
 import Storage
 
 extension MembersService {
-  /// Undoes a merge: both records are what they were.
+  /// Undoes a merge and restores both records.
   public func undoMerge(
     _ request: UndoMergeRequest, context: ServerContext
   ) async throws -> UndoMergeResponse {
@@ -24,7 +24,7 @@ extension MembersService {
         let merged = records.first(where: { $0.member.id == merge.mergedID }),
         let survivor = records.first(where: { $0.member.id == merge.survivorID })
       else { throw MembersError.duplicateState }
-      // What was erased does not come back.
+      // An erased record can't be restored.
       guard records.allSatisfy({ !$0.known.person.isErased }) else {
         throw MembersError.duplicateState
       }
@@ -32,7 +32,7 @@ extension MembersService {
       return .read(OrganizationStore.byID(union)) { organization in
         guard let organization else { throw MembersError.organizationNotActive }
         return .read(OrganizationStore.pools(in: organization.poolRegions)) { pools in
-          // A union that was dissolved meanwhile would have left its members to the pool.
+          // A union dissolved meanwhile would have moved its members to the pool.
           let isDissolved = organization.state == .dissolved
           let receiver = isDissolved ? organization.pool(among: pools) : organization
           guard let receiver else { throw MembersError.noReceiver }
@@ -57,7 +57,7 @@ extension DuplicateFacts {
   ) throws -> Step<[UInt8]> {
     let act = order.act
     var commit = Commit(at: order.now)
-    // An erasure of the survivor reaches the merged record too, while it is one.
+    // Guards against a concurrent erasure, which includes merged records.
     commit.run(PersonStore.isStill(merged.person))
     commit.run(PersonStore.isStill(survivor.person))
     let isMoved = receiver.id != merged.member.managingOrganizationID
@@ -65,7 +65,7 @@ extension DuplicateFacts {
       merged.member, .undoMerge,
       former: isMoved && merge.former == .active ? .pooled : merge.former,
       to: isMoved ? receiver.id : nil, by: act)
-    // Who is pooled has a case; the one before ended with the merge.
+    // A pooled member has a case; the previous one ended with the merge.
     if restored.state == .pooled {
       try commit.openPoolCases(of: [restored], on: terms, by: act)
     }

@@ -5,7 +5,7 @@ import ServiceKit
 import Storage
 
 extension MembersService {
-  /// Closes a round: its records stay as they are.
+  /// Closes a round; its records are unchanged.
   public func closeRefreshRound(
     _ request: CloseRefreshRoundRequest, context: ServerContext
   ) async throws -> CloseRefreshRoundResponse {

@@ -5,7 +5,7 @@ import ServiceKit
 import Storage
 
 extension MembersService {
-  /// Notes that a member's record is true today.
+  /// Records that a member's data are correct today.
   public func confirmMember(
     _ request: ConfirmMemberRequest, context: ServerContext
   ) async throws -> ConfirmMemberResponse {

@@ -5,7 +5,7 @@ import ServiceKit
 import Storage
 
 extension MembersService {
-  /// Reads a round with how far it is.
+  /// Returns a round with its progress.
   public func getRefreshRound(
     _ request: GetRefreshRoundRequest, context: ServerContext
   ) async throws -> GetRefreshRoundResponse {
@@ -14,7 +14,9 @@ extension MembersService {
     return .with { $0.round = found }
   }
 
-  /// - Throws: ``MembersError/refreshRoundNotFound``, outside the caller's subtree too.
+  /// Returns a round of the caller's subtree.
+  ///
+  /// - Throws: ``MembersError/refreshRoundNotFound``, also outside of the caller's subtree.
   func round(_ id: String, for caller: Caller) async throws -> RefreshRound {
     let (scope, placed, counts) = try await database.read(
       StaffScope.query(of: caller), RefreshStore.byID(id), RefreshStore.counts(of: id))

@@ -4,7 +4,7 @@ import ServiceKit
 import Storage
 
 extension MembersService {
-  /// Lists the records of a round, by default those that are stale still.
+  /// Lists the records of a round, by default the stale ones.
   public func listRefreshRecords(
     _ request: ListRefreshRecordsRequest, context: ServerContext
   ) async throws -> ListRefreshRecordsResponse {

@@ -5,7 +5,7 @@ import ServiceKit
 import Storage
 
 extension MembersService {
-  /// Notes in a round that a member was not reached.
+  /// Records in a round that a member was not reached.
   public func markUnreachable(
     _ request: MarkUnreachableRequest, context: ServerContext
   ) async throws -> MarkUnreachableResponse {

@@ -19,7 +19,7 @@ extension MembersService {
     let dueDay = checks.day(request.dueDate, "due_date") ?? today
     if request.dueDate == nil { checks.add([.required("due_date")]) }
     try checks.check()
-    // Who was confirmed today is older than tomorrow.
+    // With tomorrow as the first fresh day, records confirmed today are stale, too.
     let firstFreshDay = request.allRecords ? today + 1 : Freshness.firstFreshDay(on: today)
     let range = try await subtree(
       of: request.organization, for: caller, field: "organization")
@@ -31,7 +31,7 @@ extension MembersService {
       requestID ?? "", payload: try payload.wireBytes(), at: now, context
     ) {
       .read(RefreshStore.isTooLarge(range, firstFreshDay: firstFreshDay)) { isTooLarge in
-        // Here, so that a retry on a later day gets the first reply.
+        // Checked inside the ledger, so that a retry on a later day gets the first reply.
         guard dueDay >= today else {
           throw CommonFailure.invalidFields([.inPast("due_date")])
         }

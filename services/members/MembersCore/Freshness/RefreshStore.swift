@@ -4,19 +4,20 @@ import Protobuf
 import ServiceKit
 import Storage
 
-/// A round as stored.
+/// A refresh round as stored.
 struct StoredRound: Sendable, Hashable {
   var id: String
   var organizationID: String
-  /// Days since 1970-01-01.
+  /// The opening day in days since 1970-01-01.
   var openDay: Int
+  /// The due day in days since 1970-01-01.
   var dueDay: Int
   var isClosed: Bool
   var version: Int64
-  /// Microseconds since 1970.
+  /// The creation in microseconds since 1970.
   var created: Int64
 
-  /// - Parameter counts: Its records by state.
+  /// - Parameter counts: The number of its records by state.
   func message(_ counts: [RefreshState: Int64]) -> RefreshRound {
     var message = RefreshRound()
     message.name = "refreshRounds/\(id)"
@@ -33,7 +34,7 @@ struct StoredRound: Sendable, Hashable {
   }
 }
 
-/// A round with where its organization stands in the tree.
+/// A round with the position of its organization in the tree.
 struct PlacedRound: Sendable, Hashable {
   var round: StoredRound
   var path: String
@@ -56,7 +57,7 @@ struct StoredRefreshRecord: Sendable, Hashable {
   }
 }
 
-/// The SQL of freshness.
+/// The SQL of refresh rounds and confirmations.
 enum RefreshStore {
   static func byID(_ id: String) -> Query<PlacedRound?> {
     .first(
@@ -110,11 +111,12 @@ enum RefreshStore {
       """, [round, member, limit], stored)
   }
 
-  /// Records of one round: its opening is one statement, which holds up whoever writes for seconds.
+  /// The maximum number of records per round: it is opened by one statement, which blocks other
+  /// writers for seconds.
   static let recordsMax = 200_000
 
-  /// The live members of a subtree whose record is stale: places `?1` to `?3` for the range and the
-  /// first fresh day.
+  /// The live members of a subtree with stale records; `?1` to `?3` are the range and the first
+  /// fresh day.
   private static let stale = """
     FROM organizations AS o JOIN memberships AS m ON m.managing_organization_id = o.id
     LEFT JOIN confirmations AS c ON c.member_id = m.id
@@ -123,7 +125,7 @@ enum RefreshStore {
       AND coalesce(c.day, m.join_day) < ?3
     """
 
-  /// Whether a subtree has more than one round takes.
+  /// Returns whether a subtree has more records than a round can hold.
   static func isTooLarge(
     _ range: PathRange, firstFreshDay: Int, recordsMax: Int = recordsMax
   ) -> Query<Bool> {
@@ -131,7 +133,8 @@ enum RefreshStore {
       "SELECT m.id \(stale) LIMIT 1 OFFSET ?4", [range.first, range.end, firstFreshDay, recordsMax])
   }
 
-  /// Opens a round with every live record of the subtree that is stale: in one statement.
+  /// Opens a round with all stale records of live members of the subtree, inserted by one
+  /// statement.
   static func open(
     _ round: StoredRound, of range: PathRange, firstFreshDay: Int, into commit: inout Commit
   ) {
@@ -156,7 +159,7 @@ enum RefreshStore {
       ])
   }
 
-  /// Notes that a record is true today, in every open round too.
+  /// Records that a member's data are correct, also in every open round.
   static func confirm(_ member: String, on day: Int, into commit: inout Commit) {
     commit.run(
       """
@@ -170,7 +173,7 @@ enum RefreshStore {
       """, [member, RefreshState.confirmed.rawValue, day])
   }
 
-  /// - Parameter before: The state that was read: guards the change.
+  /// - Parameter before: The state that was read, which guards the change.
   static func set(
     _ record: StoredRefreshRecord, of round: String, before: RefreshState
   ) -> Statement {
@@ -197,7 +200,7 @@ enum RefreshStore {
 }
 
 extension OutboxEvent {
-  /// A round was opened or closed.
+  /// Returns the event of an opened or closed round.
   static func changed(_ round: StoredRound) throws -> OutboxEvent {
     OutboxEvent(
       entity: "refreshRounds/\(round.id)", version: round.version,

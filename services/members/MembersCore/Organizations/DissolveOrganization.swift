@@ -5,7 +5,7 @@ import ServiceKit
 import Storage
 
 extension MembersService {
-  /// Dissolves an organization; its live members go to the pool in the same commit where asked.
+  /// Dissolves an organization; on request its live members move to the pool in the same commit.
   public func dissolveOrganization(
     _ request: DissolveOrganizationRequest, context: ServerContext
   ) async throws -> DissolveOrganizationResponse {
@@ -25,7 +25,7 @@ extension MembersService {
   }
 }
 
-/// Applications wait for a decision of the organization that is to be dissolved.
+/// Undecided applications for the organization to be dissolved.
 private struct WaitingApplications: ServiceFailure {
   let count: Int
 
@@ -39,12 +39,12 @@ private struct WaitingApplications: ServiceFailure {
   }
 }
 
-/// The end of an organization.
+/// The dissolution of an organization.
 private struct Dissolution: Sendable {
   let organization: StoredOrganization
   let change: OrganizationChange
 
-  /// - Throws: ``MembersError``: the refusals, with nothing stored.
+  /// - Throws: ``MembersError`` for refusals, which store nothing.
   func step(poolsMembers: Bool) throws -> Step<[UInt8]> {
     var after = organization
     _ = try after.live(.dissolve)
@@ -73,7 +73,7 @@ private struct Dissolution: Sendable {
           var commit = cancelled
           try MembersMove(
             members: members, from: organization, to: pool, terms: terms,
-            // Who keeps a membership without work keeps it, and who waits for a union goes on so.
+            // Retained and pooled members keep their states.
             input: { $0 == .active ? .pool : .update }
           ).store(by: change.act, into: &commit)
           return try end(dissolved, commit, pooled: members.count, pool: pool)
@@ -101,14 +101,14 @@ private struct Dissolution: Sendable {
 }
 
 extension StoredOrganization {
-  /// Regions whose pool may take its members: the county, then the city.
+  /// The regions whose pool may take the members: the county, then the city.
   var poolRegions: [String] {
     let code = regionCode.prefix(6)
     return [String(code), code.prefix(4) + "00"]
   }
 
-  /// Where its members go when it is dissolved: the pool of the county, else of the city; of
-  /// several the one with the smallest id.
+  /// Returns the pool for the members of a dissolved organization: that of the county, or else of
+  /// the city; of several, the one with the lowest id.
   func pool(among pools: [StoredOrganization]) -> StoredOrganization? {
     poolRegions.lazy.compactMap { region in
       pools.filter { $0.regionCode == region && $0.id != id }.min { $0.id < $1.id }

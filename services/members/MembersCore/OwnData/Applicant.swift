@@ -6,15 +6,16 @@ import ServiceKit
 import Storage
 import YijiaTypeV1
 
-/// Whose data a request is about.
+/// The subject of a request for personal data.
 enum DataSubject: Sendable {
   case member(id: String)
-  /// Who applied and never became a member, by one of the applications.
+  /// A person who applied but never became a member, given by one of their applications.
   case applicant(enrollmentID: String)
 }
 
 extension Caller {
-  /// Staff name a member or an application; members are about themselves.
+  /// Returns the subject named by a request: a member or an application for staff, the caller for
+  /// members.
   func dataSubject(named name: String) throws(FieldFailure) -> DataSubject {
     guard kind == .staff, name.hasPrefix("enrollments/") else {
       return .member(id: try member(named: name))
@@ -25,10 +26,10 @@ extension Caller {
 }
 
 extension KnownPerson {
-  /// The person of an application, for staff in whose subtree the application is.
+  /// Returns the person of an application, for staff with the application in their subtree.
   ///
-  /// - Throws: ``MembersError/enrollmentNotFound``, once erased too, and where the person has a
-  ///   membership elsewhere; IS_MEMBER where the membership is the caller's to see.
+  /// - Throws: ``MembersError/enrollmentNotFound``, also after erasure and if the person has a
+  ///   membership elsewhere; IS_MEMBER if the caller may see the membership.
   static func applicant(
     _ known: KnownPerson?, of placed: PlacedEnrollment?, in scope: StaffScope
   ) throws -> StoredPerson {
@@ -47,7 +48,8 @@ extension KnownPerson {
 }
 
 extension MembersService {
-  /// Erases who applied and never became a member. Nothing remains but the applications' outcome.
+  /// Erases a person who applied but never became a member. Only the outcomes of the applications
+  /// remain.
   func eraseApplicant(
     _ request: ErasePersonalDataRequest, context: ServerContext
   ) async throws -> ErasePersonalDataResponse {

@@ -9,13 +9,13 @@ struct StoredCorrection: Sendable, Hashable {
   var id: String
   var memberID: String
   var progress: CorrectionProgress
-  /// The data asked for, sealed with the person's key; empty once the person was erased.
+  /// The corrected data, sealed under the person's key; empty after erasure.
   var data: [UInt8]
   var version: Int64
-  /// Microseconds since 1970.
+  /// The creation in microseconds since 1970.
   var created: Int64
 
-  /// Without the data.
+  /// The correction's message without the data.
   var message: Correction {
     var message = Correction()
     message.name = "corrections/\(id)"
@@ -46,17 +46,17 @@ enum CorrectionStore {
     .first("\(selection) WHERE c.id = ?1", [id], placed)
   }
 
-  /// All of a member.
+  /// Returns all corrections of a member.
   static func all(of memberID: String) -> Query<[PlacedCorrection]> {
     .all("\(selection) WHERE c.member_id = ?1 ORDER BY c.created, c.id", [memberID], placed)
   }
 
-  /// Whether a member has an open one.
+  /// Returns whether a member has an open correction.
   static func isOpen(of memberID: String) -> Query<Bool> {
     .exists("SELECT correction_id FROM open_corrections WHERE member_id = ?1", [memberID])
   }
 
-  /// A page of a subtree, or of one member where `range` is nil.
+  /// Returns a page of a subtree, or of one member if `range` is `nil`.
   static func page(
     of range: PathRange?, member: String, states: [CorrectionState],
     after: (created: SQLValue, id: SQLValue), limit: Int
@@ -71,7 +71,7 @@ enum CorrectionStore {
       """, [after.created, after.id, limit] + arguments, placed)
   }
 
-  /// Stores a correction in its member's place for an open one.
+  /// Inserts a correction as the member's only open one.
   static func insert(_ stored: StoredCorrection, into commit: inout Commit) {
     commit.run(
       """
@@ -89,9 +89,9 @@ enum CorrectionStore {
       ], expects: .exactly(1))
   }
 
-  /// Ends a correction, and frees its place.
+  /// Ends a correction, so that the member may request another one.
   ///
-  /// - Parameter stored: The correction after the change; its version has risen by one.
+  /// - Parameter stored: The changed correction, with its version incremented.
   static func end(_ stored: StoredCorrection, into commit: inout Commit) {
     commit.run(
       "UPDATE corrections SET state = ?2, version = ?3 WHERE id = ?1 AND version = ?3 - 1",

@@ -5,7 +5,8 @@ import ServiceKit
 import Storage
 
 extension MembersService {
-  /// Accepts a correction, which corrects the data and what the person is found by, or declines it.
+  /// Accepts a correction, which updates the data and the hashes by which the person is found, or
+  /// declines it.
   public func decideCorrection(
     _ request: DecideCorrectionRequest, context: ServerContext
   ) async throws -> DecideCorrectionResponse {
@@ -43,13 +44,13 @@ extension MembersService {
   }
 }
 
-/// What becomes of a correction: pure.
+/// The decision on a correction. Pure.
 private struct CorrectionDecision: Sendable {
   var placed: PlacedCorrection
   let act: Act
   let audit: AuditEntry
   let keys: MembersKeys
-  /// Of the duplicates that the correction may open.
+  /// The identifiers of the duplicates that the correction may reveal.
   let caseIDs: [String]
 
   mutating func decline() throws -> Step<[UInt8]> {
@@ -82,7 +83,7 @@ private struct CorrectionDecision: Sendable {
       PersonStore.holders(of: new.residentID), PersonStore.oldest(with: new.phone),
       PersonStore.oldest(with: new.birth), PersonalDataStore.newestApplication(of: person.id)
     ) { holders, withPhone, withBirth, application in
-      // A record that is merged into the person's keeps its own: an undo finds it there.
+      // A record merged into the person's keeps its own resident ID, which an undo restores.
       guard holders.allSatisfy({ $0 == person.id }) else { throw MembersError.residentIDTaken }
       var commit = Commit(at: decision.act.now)
       let member = decision.placed.known.member
@@ -102,7 +103,7 @@ private struct CorrectionDecision: Sendable {
     }
   }
 
-  /// Cases of the persons whom this one now looks like.
+  /// Returns the duplicates of the persons whom the corrected one resembles.
   private func cases(
     _ alike: [(DuplicateCase.Kind, String?)], enrollmentID: String?
   ) -> [DuplicateCase] {
@@ -116,7 +117,7 @@ private struct CorrectionDecision: Sendable {
     }
   }
 
-  /// Opens those of the cases whose two persons nobody has judged yet.
+  /// Inserts the duplicates of those pairs that were not recorded before.
   private func end(_ commit: Commit, cases: [DuplicateCase]) throws -> Step<[UInt8]> {
     guard !cases.isEmpty else { return try end(commit) }
     let decision = self
@@ -130,8 +131,8 @@ private struct CorrectionDecision: Sendable {
     }
   }
 
-  /// The person's row with its key wrapped anew, so that a renewal of keys that read the data of
-  /// before notices.
+  /// Returns the person's sealed row with the key wrapped again, so that a concurrent key renewal
+  /// based on the old data is detected.
   private func sealed(
     _ data: PersonalData, of person: StoredPerson, _ key: PersonKey
   ) throws -> StoredPerson {

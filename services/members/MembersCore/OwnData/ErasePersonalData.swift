@@ -5,7 +5,7 @@ import ServiceKit
 import Storage
 
 extension MembersService {
-  /// Erases a person: the key is destroyed, a live membership left, a tombstone remains.
+  /// Erases a person: destroys the data key and ends a live membership; a tombstone remains.
   public func erasePersonalData(
     _ request: ErasePersonalDataRequest, context: ServerContext
   ) async throws -> ErasePersonalDataResponse {
@@ -42,7 +42,7 @@ extension MembersService {
 }
 
 extension MemberFacts {
-  /// - Parameter merged: Records of the same person that are merged into this one.
+  /// - Parameter merged: The records of the same person that are merged into this one.
   fileprivate func erased(
     with merged: [KnownMember], _ order: MemberOrder, _ keys: MembersKeys
   ) throws -> Step<[UInt8]> {

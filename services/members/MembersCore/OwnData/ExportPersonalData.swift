@@ -6,8 +6,8 @@ import ServiceKit
 import Storage
 
 extension MembersService {
-  /// Streams all that is stored of a person, in full. The audit entry is durable before the data
-  /// leaves.
+  /// Streams all stored data of a person in full. The audit entry is durable before the data are
+  /// sent.
   public func exportPersonalData(
     _ request: ExportPersonalDataRequest, responses: ResponseWriter<ExportPersonalDataResponse>,
     context: ServerContext
@@ -31,7 +31,7 @@ extension MembersService {
       try await responses.send(.with { $0.part = .record(try data.record(of: known, key)) })
       try await sendApplications(of: person.id, key, responses)
       if let known { try await sendHistory(of: known.member.id, key, responses) }
-      // A member's honors are those of the merged records too.
+      // The honors of a member include those of merged records.
       if let known, person.id == records.first?.person.id {
         try await sendHonors(of: known.member.id, responses)
       }
@@ -39,8 +39,8 @@ extension MembersService {
     }
   }
 
-  /// The person's records, those that are merged into the first after it; and what the audit log
-  /// calls them.
+  /// Returns the person's records, with those merged into the first one after it, and the target
+  /// for the audit log.
   private func records(
     of subject: DataSubject, for caller: Caller
   ) async throws -> (records: [(person: StoredPerson, known: KnownMember?)], target: String) {
@@ -89,7 +89,7 @@ extension MembersService {
       let page = try await database.read(
         MembershipLog.page(of: member, after: .integer(after), limit: PageSize.max))
       for var entry in page {
-        // Who works at the union is none of the person's data.
+        // The identity of the union's staff is not part of the person's data.
         if entry.actor != "members/\(member)" { entry.actor = "" }
         try await responses.send(.with { $0.part = .log(entry) })
       }
@@ -128,7 +128,7 @@ extension MembersService {
     }
   }
 
-  /// What is kept from before the person joined.
+  /// Sends the entries of outreach lists from before the person joined.
   private func sendOutreach(
     _ hashes: [KeyedHash.Candidate], _ responses: ResponseWriter<ExportPersonalDataResponse>
   ) async throws {
@@ -144,7 +144,7 @@ extension MembersService {
 }
 
 extension PersonalData {
-  /// The person and the membership, in full.
+  /// Returns the person and the membership, in full.
   fileprivate func record(of known: KnownMember?, _ key: PersonKey) throws -> PersonalRecord {
     var record = PersonalRecord()
     record.personName = name

@@ -5,7 +5,7 @@ import Storage
 import YijiaTypeV1
 
 extension MembersService {
-  /// Lists corrections, masked, the oldest first.
+  /// Lists corrections, masked, oldest first.
   public func listCorrections(
     _ request: ListCorrectionsRequest, context: ServerContext
   ) async throws -> ListCorrectionsResponse {

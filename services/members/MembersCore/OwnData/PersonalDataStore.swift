@@ -3,17 +3,17 @@ import MembersV1
 import ServiceKit
 import Storage
 
-/// The SQL of what is stored of a person beside the membership: to export, and to erase.
+/// The SQL of personal data other than memberships, for export and erasure.
 enum PersonalDataStore {
   /// An application as stored.
   struct Application: Sendable {
-    /// Without the application itself.
+    /// The message without the application itself.
     var message: PersonalApplication
-    /// The application, sealed with the person's key.
+    /// The application, sealed under the person's key.
     var sealed: [UInt8]
   }
 
-  /// All applications of a person, the oldest first: some, whatever a person tries.
+  /// Returns all applications of a person, oldest first. The limit exceeds what a person submits.
   static func applications(of person: String) -> Query<[Application]> {
     .all(
       """
@@ -29,19 +29,19 @@ enum PersonalDataStore {
     }
   }
 
-  /// The last application of a person.
+  /// Returns the last application of a person.
   static func newestApplication(of person: String) -> Query<String?> {
     .first(
       "SELECT id FROM enrollments WHERE person_id = ?1 ORDER BY created DESC, id LIMIT 1", [person]
     ) { row in try row.text("id") }
   }
 
-  /// Destroys a person's key, and with it all that is sealed; empties the fields; removes the
-  /// hashes. What waits for the person ends.
+  /// Erases a person: destroys the data key and with it everything sealed, empties the fields,
+  /// deletes the hashes, and ends open enrollments and corrections.
   ///
   /// - Parameters:
-  ///   - isMember: Whether the person has a membership, in whatever state: guarded.
-  ///   - hashes: What the person is found by.
+  /// - isMember: Whether the person has a membership in any state; guarded.
+  /// - hashes: The hashes by which the person is found.
   static func erase(
     _ person: StoredPerson, isMember: Bool, hashes: PersonHashes, into commit: inout Commit
   ) {
@@ -62,7 +62,7 @@ enum PersonalDataStore {
       """, [id, EnrollmentState.withdrawn.rawValue])
     commit.run("UPDATE enrollments SET application = ?2 WHERE person_id = ?1", [id, nothing])
     commit.run("DELETE FROM open_enrollments WHERE person_id = ?1", [id])
-    // After the applications, of which one that is approved meanwhile founds a membership.
+    // After the enrollments, because one approved concurrently creates a membership.
     commit.run(
       "UPDATE memberships SET code = ?2, code_sha256 = ?2, details = NULL WHERE id = ?1",
       [id, nothing], expects: .exactly(isMember ? 1 : 0))
@@ -75,7 +75,7 @@ enum PersonalDataStore {
     commit.run("UPDATE corrections SET data = ?2 WHERE member_id = ?1", [id, nothing])
     commit.run("DELETE FROM open_corrections WHERE member_id = ?1", [id])
     commit.run("UPDATE away_reports SET details = ?2 WHERE member_id = ?1", [id, nothing])
-    // That somebody looked like somebody is of no more use.
+    // Open duplicates of an erased person serve no purpose.
     commit.run(
       """
       DELETE FROM duplicate_cases

@@ -5,9 +5,9 @@ import ServiceKit
 import Storage
 
 extension MembersService {
-  /// Asks for a correction of a person's data; one is open at a time.
+  /// Requests a correction of a person's data; a person has at most one open correction.
   ///
-  /// What is compared for the request id, and what is remembered, holds no personal data in clear.
+  /// The ledger's payload digest and reply contain no personal data in clear.
   public func requestCorrection(
     _ request: RequestCorrectionRequest, context: ServerContext
   ) async throws -> RequestCorrectionResponse {
@@ -33,7 +33,7 @@ extension MembersService {
                 try data.wireBytes(), table: CorrectionStore.table, column: "data"),
               version: 1, created: order.act.microseconds)
             var commit = Commit(at: order.now)
-            // An erasure meanwhile would leave it behind.
+            // Guards against a concurrent erasure, which would miss the new correction.
             commit.run(PersonStore.isStill(facts.known.person))
             CorrectionStore.insert(stored, into: &commit)
             commit.emit(try .changed(stored))
@@ -50,7 +50,7 @@ extension MembersService {
 }
 
 extension CorrectedData {
-  /// The data with normalized values.
+  /// Creates validated data with normalized values.
   fileprivate init(checking raw: CorrectedData, now: Int64, _ checks: inout FieldChecks) {
     self.init()
     if raw == CorrectedData() { checks.add([.required("data")]) }
@@ -77,7 +77,7 @@ extension CorrectedData {
     }
   }
 
-  /// As a list shows it.
+  /// The data as shown in lists.
   var masked: CorrectedData {
     var masked = CorrectedData()
     if !personName.isEmpty { masked.personName = Masking.personName(personName) }
