@@ -4,9 +4,9 @@ extension Database {
   /// Verifies every audit chain from its first entry. Reads in pages, so that writes continue.
   ///
   /// - Parameters:
-  /// - anchors: Heads recorded earlier outside the store; each must be part of its chain.
-  /// - progress: Called after each page with the entries verified and the total; an error that it
-  ///   throws ends the verification.
+  ///   - anchors: Heads recorded earlier outside the store; each must be part of its chain.
+  ///   - progress: Called after each page with the entries verified and the total; an error that it
+  ///     throws ends the verification.
   public func verifyAudit(
     anchors: [AuditHead] = [],
     progress: (_ done: Int, _ total: Int) async throws -> Void = { _, _ in }

@@ -107,8 +107,8 @@ private struct RowInsert: Sendable {
   private let texts: [String]
 
   /// The parsed texts by SQL, `nil` for texts of another form. A service has some dozens of texts.
-  /// The entries at which the cache is cleared.
   private static let known = Mutex<[String: RowInsert?]>([:])
+  /// The number of entries at which the cache is cleared.
   private static let knownMax = 512
 
   /// Returns `nil` for a text of any other form.

@@ -3,8 +3,8 @@ public protocol CopyableDatabase: Database {
   /// Copies the committed data to a file (mode 0600), durably. Reads and writes continue meanwhile.
   ///
   /// - Parameters:
-  /// - path: The path of the copy; an existing file is refused.
-  /// - progress: Called with the bytes written and the approximate total.
+  ///   - path: The path of the copy; an existing file is refused.
+  ///   - progress: Called with the bytes written and the approximate total.
   func copy(
     to path: String, progress: (_ done: Int, _ total: Int) async throws -> Void
   ) async throws

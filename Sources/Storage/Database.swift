@@ -73,9 +73,9 @@ extension Database {
   ///     }
   ///
   /// - Parameters:
-  /// - pageSize: The number of rows per page.
-  /// - page: Returns the query of the page after the given element, in a total order, of at most
-  ///   `limit` elements.
+  ///   - pageSize: The number of rows per page.
+  ///   - page: Returns the query of the page after the given element, in a total order, of at most
+  ///     `limit` elements.
   public func stream<Element: Sendable>(
     pageSize: Int = 500,
     _ page: @escaping @Sendable (_ after: Element?, _ limit: Int) -> Query<[Element]>

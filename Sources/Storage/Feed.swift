@@ -73,8 +73,8 @@ extension Database {
   /// order.
   ///
   /// - Parameters:
-  /// - limit: The maximum number of events, capped at `Limits.eventsPerRead`.
-  /// - audience: Restricts the result to events visible to this audience; `nil` for all events.
+  ///   - limit: The maximum number of events, capped at `Limits.eventsPerRead`.
+  ///   - audience: Restricts the result to events visible to this audience; `nil` for all events.
   /// - Throws: `StorageError.foreignCursor`, `.expiredCursor`.
   public func feed(
     after cursor: FeedCursor, limit: Int = Limits.eventsPerRead, audience: String? = nil
@@ -175,8 +175,8 @@ public struct FeedFollower: AsyncSequence, Sendable {
 }
 
 /// The feed's queries on the engine-owned tables, identical for both engines.
-/// The feed's epoch and bounds.
 enum FeedSQL {
+  /// The feed's epoch and bounds.
   struct State: Sendable {
     let epoch: Int64
     /// The position up to which events were purged.

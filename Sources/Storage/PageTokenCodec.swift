@@ -23,8 +23,8 @@ public struct PageTokenCodec: Sendable {
   /// Returns the token for the page after a row.
   ///
   /// - Parameters:
-  /// - cursor: The row's values of the sort columns, the unique one last.
-  /// - scope: Everything that must stay the same between pages, e.g. method, caller and filters.
+  ///   - cursor: The row's values of the sort columns, the unique one last.
+  ///   - scope: Everything that must stay the same between pages, e.g. method, caller and filters.
   public func encode(
     _ cursor: [any SQLValueConvertible], scope: [String]
   ) throws(StorageError) -> String {

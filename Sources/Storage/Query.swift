@@ -8,7 +8,7 @@ public struct Query<Value: Sendable>: Sendable {
   /// `Step.together` never needs its own text.
   public var sql: String { keyed?.sql(places: arguments.count) ?? text }
   fileprivate let text: String
-  /// The arguments, bound to `?1`, `?2` …
+  /// The arguments, bound to `?1`, `?2` and so on.
   public let arguments: [SQLValue]
   /// Decodes the rows. Runs on a thread of the engine, which it must not block.
   public let decode: @Sendable ([Row]) throws -> Value
@@ -100,7 +100,7 @@ public struct AnyQuery: Sendable {
   /// The SQL text.
   public var sql: String { keyed?.sql(places: arguments.count) ?? text }
   private let text: String
-  /// The arguments, bound to `?1`, `?2` …
+  /// The arguments, bound to `?1`, `?2` and so on.
   public let arguments: [SQLValue]
   /// Decodes the rows into a type-erased value.
   public let decode: @Sendable ([Row]) throws -> ReadResult

@@ -41,12 +41,12 @@ public struct RequestLedger: Sendable {
   /// Returns an idempotent form of a write.
   ///
   /// - Parameters:
-  /// - payload: The canonical bytes of the request without anything that may differ between
-  ///   attempts, e.g. its deterministic serialization with the request id cleared.
-  /// - time: The current instant.
-  /// - encode: Serializes the reply for storage.
-  /// - decode: Deserializes a stored reply.
-  /// - step: The write, run only for a new id.
+  ///   - payload: The canonical bytes of the request without anything that may differ between
+  ///     attempts, e.g. its deterministic serialization with the request id cleared.
+  ///   - time: The current instant.
+  ///   - encode: Serializes the reply for storage.
+  ///   - decode: Deserializes a stored reply.
+  ///   - step: The write, run only for a new id.
   public func once<Reply: Sendable>(
     _ key: RequestKey, payload: [UInt8], at time: Date,
     encode: @escaping @Sendable (Reply) throws -> [UInt8],

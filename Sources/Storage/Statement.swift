@@ -18,7 +18,7 @@ public struct Statement: Sendable, Hashable {
 
   /// The SQL text.
   public let sql: String
-  /// The arguments, bound to `?1`, `?2` …
+  /// The arguments, bound to `?1`, `?2` and so on.
   public let arguments: [SQLValue]
   /// The number of rows to affect.
   public let expects: Expectation

@@ -5,8 +5,8 @@ internal import StorageSQLite
 /// Opens a store by its address, whose scheme selects the engine.
 ///
 /// - Parameters:
-/// - url: `sqlite:PATH` (a file used by one process) or `postgres://…` (replicas); see
-///   `SQLiteDatabase.open` and `PostgresDatabase.open`.
+///   - url: `sqlite:PATH` (a file used by one process) or `postgres://…` (replicas); see
+///     `SQLiteDatabase.open` and `PostgresDatabase.open`.
 ///   - patience: How long to wait for an unreachable server, when opening and when migrating.
 /// - Throws: `StorageError`.
 public func openDatabase(

@@ -23,10 +23,10 @@ public struct MembersKeys: Sendable {
   let hashRing: LiveKeyring
 
   /// - Parameters:
-  /// - fields: Wraps persons' data keys and seals stored replies.
-  /// - hashes: Hashes the attributes by which persons are found, and signs codes. Lookups use its
-  ///   last two keys: retire the older one before adding a third.
-  /// - pageTokens: Seals page tokens and partners' cursors.
+  ///   - fields: Wraps persons' data keys and seals stored replies.
+  ///   - hashes: Hashes the attributes by which persons are found, and signs codes. Lookups use its
+  ///     last two keys: retire the older one before adding a third.
+  ///   - pageTokens: Seals page tokens and partners' cursors.
   public init(fields: LiveKeyring, hashes: LiveKeyring, pageTokens: LiveKeyring) {
     rings = [("fields", fields), ("hashes", hashes), ("page-tokens", pageTokens)]
     hashRing = hashes

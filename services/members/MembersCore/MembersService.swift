@@ -16,9 +16,9 @@ public struct MembersService: MembersServiceProtocol {
   let configuration: MembersConfiguration
 
   /// - Parameters:
-  /// - database: The members store, migrated with ``MembersMigrations``.
-  /// - keys: The ciphers, hashes and codecs.
-  /// - ids: The source of identifiers.
+  ///   - database: The members store, migrated with ``MembersMigrations``.
+  ///   - keys: The ciphers, hashes and codecs.
+  ///   - ids: The source of identifiers.
   public init(
     database: any Database, keys: MembersKeys, clock: Clock = .system, ids: IDSource = .system,
     configuration: MembersConfiguration = MembersConfiguration()

@@ -30,8 +30,8 @@ struct StoredCode: Sendable, Hashable {
   func holds(at now: Int64) -> Bool { revoked == nil && now < expires }
 
   /// - Parameters:
-  /// - text: The text of the code, for callers who may have it.
-  /// - link: The link of the code, for callers who may have it.
+  ///   - text: The text of the code, for callers who may have it.
+  ///   - link: The link of the code, for callers who may have it.
   func message(text: String = "", link: String = "") -> OrganizationCode {
     var message = OrganizationCode()
     message.name = "organizationCodes/\(id)"
@@ -62,8 +62,8 @@ enum CodeStore {
   /// Returns a page of an organization's codes, newest first.
   ///
   /// - Parameters:
-  /// - now: Restricts the page to codes valid at this instant; `nil` for all.
-  /// - last: The creation and id of the last code of the previous page.
+  ///   - now: Restricts the page to codes valid at this instant; `nil` for all.
+  ///   - last: The creation and id of the last code of the previous page.
   static func page(
     of organizationID: String, holdingAt now: Int64?, after last: [SQLValue]?, limit: Int
   ) -> Query<[StoredCode]> {

@@ -35,8 +35,8 @@ struct PoolCaseProgress: Sendable, Hashable {
   func isOverdue(on day: Int) -> Bool { isOpen && day > dueDay }
 
   /// - Parameters:
-  /// - day: The current day in China.
-  /// - days: The number of days that the next level has after an escalation.
+  ///   - day: The current day in China.
+  ///   - days: The number of days that the next level has after an escalation.
   /// - Throws: ``MembersError/poolCaseState``.
   mutating func apply(_ input: Input, on day: Int, days: Int) throws(MembersError) {
     switch (input, state) {

@@ -22,8 +22,8 @@ struct DuplicateOrder: Sendable {
   var act: Act { Act(actor: caller.subject, now: now) }
 
   /// - Parameters:
-  /// - payload: The request with its request id cleared.
-  /// - checks: Collects invalid fields, to which the RPC adds its own.
+  ///   - payload: The request with its request id cleared.
+  ///   - checks: Collects invalid fields, to which the RPC adds its own.
   init(
     _ context: ServerContext, requestID: String, name: String, etag: String, reason: String,
     newID: String, payload: some Message, at now: Date, _ checks: inout FieldChecks

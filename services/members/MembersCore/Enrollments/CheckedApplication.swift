@@ -30,10 +30,10 @@ struct CheckedApplication: Sendable {
   /// Validates an application.
   ///
   /// - Parameters:
-  /// - raw: The application; `nil` if the request has none.
-  /// - channel: The channel of an application without one.
-  /// - codes: Returns the identifier in an organization code's signed text.
-  /// - checks: Collects every invalid field.
+  ///   - raw: The application; `nil` if the request has none.
+  ///   - channel: The channel of an application without one.
+  ///   - codes: Returns the identifier in an organization code's signed text.
+  ///   - checks: Collects every invalid field.
   /// - Returns: `nil` if any field is invalid.
   init?(
     checking raw: EnrollmentApplication?, channel: Channel, now: Int64,

@@ -24,9 +24,9 @@ struct MemberOrder: Sendable {
   var act: Act { Act(actor: caller.subject, now: now) }
 
   /// - Parameters:
-  /// - name: The member; if empty, the calling member.
-  /// - payload: The request with its request id cleared.
-  /// - checks: Collects invalid fields, to which the RPC adds its own.
+  ///   - name: The member; if empty, the calling member.
+  ///   - payload: The request with its request id cleared.
+  ///   - checks: Collects invalid fields, to which the RPC adds its own.
   init(
     _ context: ServerContext, requestID: String, name: String, field: String = "name",
     etag: String = "", reason: String, payload: some Message, at now: Date,
@@ -76,8 +76,8 @@ extension MembersService {
   /// Executes one write on a member: ledger, scope, etag, decision, audit entry.
   ///
   /// - Parameters:
-  /// - action: The action in the audit log.
-  /// - decide: Decides and adds changes to the commit; an error that it throws refuses the write.
+  ///   - action: The action in the audit log.
+  ///   - decide: Decides and adds changes to the commit; an error that it throws refuses the write.
   /// - Throws: ``MembersError/memberNotFound`` if the caller may not act for the member;
   ///   ``CommonFailure/etagMismatch``.
   func write<Reply: Message>(

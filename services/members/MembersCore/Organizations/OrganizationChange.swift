@@ -69,9 +69,9 @@ struct OrganizationChange: Sendable {
   /// Returns the final step of a change, with its event and audit entry.
   ///
   /// - Parameters:
-  /// - after: The changed organization, with its version incremented.
-  /// - previousParent: The parent before a move.
-  /// - detail: Additional data for the audit log.
+  ///   - after: The changed organization, with its version incremented.
+  ///   - previousParent: The parent before a move.
+  ///   - detail: Additional data for the audit log.
   func end(
     _ after: StoredOrganization, previousParent: String? = nil, detail: String = "",
     _ commit: Commit
@@ -105,10 +105,10 @@ extension MembersService {
   /// Changes one organization: checks idempotency, the caller's scope and the etag.
   ///
   /// - Parameters:
-  /// - payload: The serialized request with its request id cleared.
-  /// - isAbove: Whether the caller's scope must contain the parent, not only the organization.
-  /// - other: The id of another organization needed by the decision; empty for none.
-  /// - decide: The decision, given both organizations and the scope.
+  ///   - payload: The serialized request with its request id cleared.
+  ///   - isAbove: Whether the caller's scope must contain the parent, not only the organization.
+  ///   - other: The id of another organization needed by the decision; empty for none.
+  ///   - decide: The decision, given both organizations and the scope.
   /// - Throws: ``MembersError/organizationNotFound``, ``CommonFailure/outOfScope``,
   ///   ``CommonFailure/etagMismatch``, and what `decide` throws.
   func change(

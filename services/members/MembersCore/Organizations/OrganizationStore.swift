@@ -101,9 +101,9 @@ enum OrganizationStore {
   /// Returns a page of a subtree in order of external id.
   ///
   /// - Parameters:
-  /// - filter: Restricts the page to some organizations.
-  /// - isSmall: Whether the subtree is small enough to be read by path and sorted; a large one is
-  ///   filtered while all organizations are scanned in order.
+  ///   - filter: Restricts the page to some organizations.
+  ///   - isSmall: Whether the subtree is small enough to be read by path and sorted; a large one is
+  ///     filtered while all organizations are scanned in order.
   static func page(
     of range: PathRange, _ filter: OrganizationFilter = OrganizationFilter(),
     after externalID: SQLValue, limit: Int, isSmall: Bool

@@ -40,8 +40,8 @@ enum PersonalDataStore {
   /// deletes the hashes, and ends open enrollments and corrections.
   ///
   /// - Parameters:
-  /// - isMember: Whether the person has a membership in any state; guarded.
-  /// - hashes: The hashes by which the person is found.
+  ///   - isMember: Whether the person has a membership in any state; guarded.
+  ///   - hashes: The hashes by which the person is found.
   static func erase(
     _ person: StoredPerson, isMember: Bool, hashes: PersonHashes, into commit: inout Commit
   ) {

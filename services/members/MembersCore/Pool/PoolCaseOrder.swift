@@ -23,9 +23,9 @@ struct PoolCaseOrder: Sendable {
   var act: Act { Act(actor: caller.subject, now: now) }
 
   /// - Parameters:
-  /// - receiver: The name of a union; `nil` if the RPC has no receiver.
-  /// - reason: `nil` if the RPC has no reason.
-  /// - payload: The request with its request id cleared.
+  ///   - receiver: The name of a union; `nil` if the RPC has no receiver.
+  ///   - reason: `nil` if the RPC has no reason.
+  ///   - payload: The request with its request id cleared.
   /// - Throws: ``CommonFailure/invalidFields(_:)`` with every invalid field.
   init(
     _ context: ServerContext, requestID: String, name: String, receiver: String? = nil,

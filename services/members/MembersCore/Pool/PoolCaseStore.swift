@@ -151,8 +151,8 @@ enum PoolCaseStore {
   /// Returns a page of cases by due day.
   ///
   /// - Parameters:
-  /// - after: The due day and identifier of the last case of the previous page.
-  /// - overdueOn: Restricts the page to cases overdue on this day.
+  ///   - after: The due day and identifier of the last case of the previous page.
+  ///   - overdueOn: Restricts the page to cases overdue on this day.
   static func page(
     of filter: Filter, states: [PoolCaseState], overdueOn day: Int?,
     after: (day: SQLValue, id: SQLValue), limit: Int

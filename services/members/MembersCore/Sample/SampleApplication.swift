@@ -12,8 +12,8 @@ extension EnrollmentApplication {
   /// seed.
   ///
   /// - Parameters:
-  /// - index: The number of the person; below ``sampleCount``.
-  /// - workArea: A region code of six, nine or twelve digits.
+  ///   - index: The number of the person; below ``sampleCount``.
+  ///   - workArea: A region code of six, nine or twelve digits.
   public static func sample(_ index: Int, seed: UInt64, workArea: String) -> Self {
     let member = SampleMember(index, of: sampleCount, seed: seed, organizations: 1)
     var application = Self()

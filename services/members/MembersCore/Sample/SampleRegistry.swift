@@ -23,9 +23,9 @@ public struct SampleRegistry: Sendable {
   private let organizations: [StoredOrganization]
 
   /// - Parameters:
-  /// - database: An open store; `make` migrates it.
-  /// - members: The number of members; up to 280 million.
-  /// - seed: Determines the members, except for the randomness of encryption.
+  ///   - database: An open store; `make` migrates it.
+  ///   - members: The number of members; up to 280 million.
+  ///   - seed: Determines the members, except for the randomness of encryption.
   public init(database: any Database, keys: MembersKeys, members: Int, seed: UInt64) throws {
     guard (1...SampleMember.membersMax).contains(members) else {
       throw ConfigurationError("members: 1 to \(SampleMember.membersMax)")

@@ -9,8 +9,8 @@ public struct SampleRequests: Sendable {
   private let seed: UInt64
 
   /// - Parameters:
-  /// - index: The number of the member.
-  /// - count: The number of members generated in the store from that seed.
+  ///   - index: The number of the member.
+  ///   - count: The number of members generated in the store from that seed.
   public init(index: Int, of count: Int, seed: UInt64) {
     self.index = index
     self.seed = seed

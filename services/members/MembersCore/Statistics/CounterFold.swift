@@ -115,9 +115,9 @@ struct CounterTotals: Sendable {
   /// Adds the counts of an organization for it and all its ancestors.
   ///
   /// - Parameters:
-  /// - path: The path of the organization.
-  /// - members: The change of its members with the cell's state, group and channel.
-  /// - joinings: The number of its new members with the cell's day, group, channel and campaign.
+  ///   - path: The path of the organization.
+  ///   - members: The change of its members with the cell's state, group and channel.
+  ///   - joinings: The number of its new members with the cell's day, group, channel and campaign.
   mutating func add(
     _ change: CounterStore.Cell, at path: String, members: Int64, joinings: Int64
   ) {
@@ -191,8 +191,8 @@ extension Commit {
   /// Moves the counts of a subtree, in the commit that changes the moved organization's path.
   ///
   /// - Parameters:
-  /// - from: The moved organization's previous path.
-  /// - to: Its new path.
+  ///   - from: The moved organization's previous path.
+  ///   - to: Its new path.
   mutating func moveCounts(from: String, to: String) {
     run(
       """

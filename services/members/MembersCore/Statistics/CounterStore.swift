@@ -38,8 +38,8 @@ enum CounterStore {
   /// Appends the effect of a change of a membership on the counts.
   ///
   /// - Parameters:
-  /// - before: `nil` for a new membership.
-  /// - isJoining: Whether it counts as a new member of the day.
+  ///   - before: `nil` for a new membership.
+  ///   - isJoining: Whether it counts as a new member of the day.
   static func change(
     from before: StoredMember?, to after: StoredMember, isJoining: Bool, day: Int,
     into commit: inout Commit

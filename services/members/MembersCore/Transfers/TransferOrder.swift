@@ -21,8 +21,8 @@ struct TransferOrder: Sendable {
   var act: Act { Act(actor: caller.subject, now: now) }
 
   /// - Parameters:
-  /// - reason: `nil` if the RPC has no reason.
-  /// - payload: The request with its request id cleared.
+  ///   - reason: `nil` if the RPC has no reason.
+  ///   - payload: The request with its request id cleared.
   /// - Throws: ``CommonFailure/invalidFields(_:)`` with every invalid field.
   init(
     _ context: ServerContext, requestID: String, name: String, etag: String,

@@ -58,9 +58,9 @@ extension MembersService {
   /// Executes one decision on a unit: ledger, scope, etag, state, audit entry, event.
   ///
   /// - Parameters:
-  /// - unionID: The organization named by the decision, which must be active and in the caller's
-  ///   subtree.
-  /// - also: Adds further changes and returns the reply.
+  ///   - unionID: The organization named by the decision, which must be active and in the caller's
+  ///     subtree.
+  ///   - also: Adds further changes and returns the reply.
   /// - Throws: ``MembersError/unitNotFound``, ``MembersError/unitState``,
   ///   ``MembersError/organizationNotFound``, ``MembersError/organizationNotActive``,
   ///   ``CommonFailure``.
