@@ -503,7 +503,7 @@ public struct MembershipChanged: Message {
   public var survivor: String = ""
   /// The resource name of the organization that manages the member, as in Member.
   public var managingOrganization: String = ""
-  /// Whether the personal data were erased: consumers then forget what they store of the member.
+  /// Whether the personal data were erased: consumers then delete their data of the member.
   public var erased: Bool = false
   public var unknownFields = UnknownFields()
 

@@ -158,7 +158,7 @@ public enum MembershipAction: Enumeration {
   case unmerged
   /// Another attribute of the member changed.
   case updated
-  /// The personal data were erased; the state stays.
+  /// The personal data were erased; the state is unchanged.
   case erased
   /// A number that the contract did not know when this was built.
   case unrecognized(Int32)

@@ -26,7 +26,7 @@ struct Membership: Sendable, Hashable {
     case undoMerge
     /// Another attribute of the member changes.
     case update
-    /// The personal data go; what is live ends first.
+    /// The personal data are erased; a live membership must end first.
     case erase
   }
 
@@ -80,7 +80,7 @@ struct Membership: Sendable, Hashable {
     return go(to: .merged, .merged)
   }
 
-  /// No undo of a merge brings back what was erased.
+  /// Drops the former state, because a merge can't be undone after an erasure.
   private mutating func erase() -> MembershipLogEntry.Action {
     former = .unspecified
     return .erased

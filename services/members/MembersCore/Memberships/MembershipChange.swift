@@ -24,7 +24,8 @@ extension Commit {
   ///   - former: The state of a merged membership before the merge.
   ///   - survivorID: The survivor of a membership that is merged.
   ///   - organizationID: The new managing organization; `nil` for no change.
-  ///   - isJoining: Whether the member requested the change; it is then the joined organization, too.
+  ///   - isJoining: Whether the member requested the change, so that the organization is the joined
+  ///     one, too.
   ///   - edit: Makes further changes to the row.
   /// - Returns: The changed membership.
   /// - Throws: ``MembersError/membershipState``, ``MembersError/membershipClosed``.

@@ -59,7 +59,7 @@ extension Commit {
   /// Moves a member to the receiving union atomically: changes the membership and closes the pool
   /// case, if any.
   ///
-  /// - Parameter isJoining: Whether the member asked for it.
+  /// - Parameter isJoining: Whether the member requested it.
   mutating func move(
     _ facts: MemberFacts, to receiver: StoredOrganization, isJoining: Bool = true, by act: Act
   ) throws -> StoredMember {
