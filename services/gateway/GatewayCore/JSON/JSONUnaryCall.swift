@@ -188,7 +188,7 @@ final class JSONUnaryCall: ExchangeListener, ExchangeTransport, @unchecked Senda
 
   var loop: any ExchangeLoop { caller.exchange.loop }
   var peer: Peer { BrowserOrigins.peer(of: caller) }
-  var unpackingTurns: UnpackingTurns { caller.exchange.transport.unpackingTurns }
+  var decompressionQueue: DecompressionQueue { caller.exchange.transport.decompressionQueue }
 
   func sendHead(_: ExchangeID, _ head: OutboundHead, endsStream: Bool) {
     answer.head =
