@@ -1,5 +1,5 @@
 import Foundation
-import Synchronization
+import Storage
 
 /// Where identifiers come from: 128 random bits, written as 32 lower-case hex digits, so that a
 /// resource name leaks neither order nor time.
@@ -9,9 +9,7 @@ public struct IDSource: Sendable {
   public init(_ make: @escaping @Sendable () -> String) { self.make = make }
 
   /// The system's cryptographically secure generator.
-  public static let system = IDSource { hex(random.withLock { $0.next() }) }
-
-  private static let random = Mutex(RandomWords())
+  public static let system = IDSource { hex(RandomWords.next()) }
 
   /// The next identifier.
   public func next() -> String { make() }
@@ -33,29 +31,6 @@ public struct IDSource: Sendable {
       }
       return 32
     }
-  }
-}
-
-/// Random words of the system, fetched for many identifiers at a time: an enrollment takes a dozen,
-/// and a call of the system for each half of one was one part in twenty of its cost.
-private struct RandomWords {
-  private static let bytesOfOne = 16
-  private var bytes = [UInt8](repeating: 0, count: fetched)
-  private var used = fetched
-
-  /// The most that getentropy(3) gives at once.
-  private static let fetched = 256
-
-  mutating func next() -> UInt128 {
-    if used == Self.fetched {
-      let code = bytes.withUnsafeMutableBytes { buffer in
-        buffer.baseAddress.map { getentropy($0, buffer.count) }
-      }
-      precondition(code == 0, "the system gives random bytes")
-      used = 0
-    }
-    defer { used += Self.bytesOfOne }
-    return bytes.withUnsafeBytes { $0.loadUnaligned(fromByteOffset: used, as: UInt128.self) }
   }
 }
 

@@ -35,17 +35,22 @@ struct Authenticator: Sendable {
   }
 }
 
-/// A cache of authenticators of one label, by key number.
+/// A cache of authenticators, by key number and label.
 final class AuthenticatorCache: Sendable {
-  private let made = Mutex<[UInt32: Authenticator]>([:])
+  private struct Place: Hashable {
+    let id: UInt32
+    let label: String
+  }
+  private let made = Mutex<[Place: Authenticator]>([:])
 
   func authenticator(of key: Keyring.Key, label: String) -> Authenticator {
-    made.withLock { made in
-      if let known = made[key.id] { return known }
+    let place = Place(id: key.id, label: label)
+    return made.withLock { made in
+      if let known = made[place] { return known }
       let subkey = HKDF<SHA256>.deriveKey(
         inputKeyMaterial: key.secret, info: Array(label.utf8), outputByteCount: 32)
       let authenticator = Authenticator(subkey)
-      made[key.id] = authenticator
+      made[place] = authenticator
       return authenticator
     }
   }

@@ -65,9 +65,8 @@ extension Statement {
         while rows > rest.count { rows /= 2 }
         folded.append(
           Statement(
-            insert.text(rows: rows), rest.prefix(rows).flatMap(\.arguments), expects: .exactly(rows)
-          )
-        )
+            insert.text(rows: rows), values: rest.prefix(rows).flatMap(\.arguments),
+            expects: .exactly(rows)))
         rest = rest.dropFirst(rows)
       }
       return folded
@@ -95,7 +94,7 @@ extension Statement {
   private func with(_ number: Int64, at place: Int) -> Statement {
     var changed = arguments
     changed[place] = .integer(number)
-    return Statement(sql, changed, expects: expects, adds: adds)
+    return Statement(sql, values: changed, expects: expects, adds: adds)
   }
 }
 

@@ -25,6 +25,13 @@ public protocol Database: AnyObject, Sendable {
     _ step: @escaping @Sendable () throws -> Step<Reply>
   ) async throws -> Reply
 
+  /// As `write`, for a write large enough to delay others (`Step.together`): it reads and decides
+  /// outside of the write transaction, as every write on PostgreSQL does. If a guard fails, it is
+  /// decided again.
+  func writeLarge<Reply: Sendable>(
+    _ step: @escaping @Sendable () throws -> Step<Reply>
+  ) async throws -> Reply
+
   /// Returns a stream that yields once at the start and after commits that contain events. It may
   /// yield spuriously and coalesce several commits, but never misses the last. Ends when the store
   /// closes.
@@ -46,6 +53,12 @@ public protocol Database: AnyObject, Sendable {
 }
 
 extension Database {
+  public func writeLarge<Reply: Sendable>(
+    _ step: @escaping @Sendable () throws -> Step<Reply>
+  ) async throws -> Reply {
+    try await write(step)
+  }
+
   /// Executes one query.
   public func read<Value: Sendable>(_ query: Query<Value>) async throws -> Value {
     try await read(all: [AnyQuery(query)]).value(0, of: query)

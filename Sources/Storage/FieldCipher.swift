@@ -11,12 +11,13 @@ internal import Synchronization
 /// Safe to call from any thread.
 public struct FieldCipher: Sendable {
   /// The number of bytes that sealing adds.
-  public static let overheadBytes = headerBytes + 12 + 16
+  public static let overheadBytes = headerBytes + SealedBox.nonceBytes + SealedBox.tagBytes
   static let headerBytes = 5
   static let version: UInt8 = 1
 
   private let live: LiveKeyring
   private let subkeys = SubkeyCache()
+  private let codes = AuthenticatorCache()
 
   /// Creates a cipher whose keyring may be replaced while in use.
   public init(_ live: LiveKeyring) {
@@ -75,8 +76,8 @@ public struct FieldCipher: Sendable {
   /// Returns a keyed digest for bytes that are compared but never read back, under the key of a
   /// sealed value.
   func digest(of bytes: [UInt8], table: String, keyID: UInt32) throws(StorageError) -> [UInt8] {
-    let key = subkey(try live.key(keyID), "digest", table)
-    return Array(HMAC<SHA256>.authenticationCode(for: bytes, using: key))
+    let key = try live.key(keyID)
+    return codes.authenticator(of: key, label: "yijia digest \(table)").code(for: bytes)
   }
 
   /// The number of the current key.
@@ -95,13 +96,25 @@ public struct FieldCipher: Sendable {
 
 /// AES-GCM with a small header; the header and the context are authenticated.
 enum SealedBox {
+  static let nonceBytes = 12
+  static let tagBytes = 16
+
   static func seal(
     _ bytes: [UInt8], version: UInt8, keyID: UInt32, key: SymmetricKey, context: [UInt8]
   ) throws(StorageError) -> [UInt8] {
     let header = [version] + withUnsafeBytes(of: keyID.bigEndian) { Array($0) }
     do {
-      let box = try AES.GCM.seal(bytes, using: key, authenticating: header + context)
-      return header + Array(box.nonce) + Array(box.ciphertext) + Array(box.tag)
+      let nonce = try withUnsafeBytes(of: RandomWords.next()) {
+        try AES.GCM.Nonce(data: $0.prefix(nonceBytes))
+      }
+      let box = try AES.GCM.seal(
+        bytes, using: key, nonce: nonce, authenticating: header + context)
+      var sealed = header
+      sealed.reserveCapacity(FieldCipher.overheadBytes + bytes.count)
+      sealed.append(contentsOf: nonce)
+      sealed.append(contentsOf: box.ciphertext)
+      sealed.append(contentsOf: box.tag)
+      return sealed
     } catch {
       throw .sealBroken
     }

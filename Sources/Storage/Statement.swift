@@ -31,8 +31,12 @@ public struct Statement: Sendable, Hashable {
     _ sql: String, _ arguments: [any SQLValueConvertible] = [], expects: Expectation = .any,
     adds: Int? = nil
   ) {
+    self.init(sql, values: arguments.map(\.sqlValue), expects: expects, adds: adds)
+  }
+
+  init(_ sql: String, values: [SQLValue], expects: Expectation, adds: Int? = nil) {
     self.sql = sql
-    self.arguments = arguments.map(\.sqlValue)
+    arguments = values
     self.expects = expects
     self.adds = adds
   }

@@ -87,8 +87,13 @@ private struct SharedPhase {
   /// The merged keyed queries of one text.
   private struct Group {
     let text: KeyedText
-    var keys: [SQLValue] = []
-    var known: Set<SQLValue> = []
+    private var keys: [SQLValue] = []
+    private var known: Set<SQLValue> = []
+
+    init(text: KeyedText, keys: [SQLValue]) {
+      self.text = text
+      add(keys)
+    }
 
     mutating func add(_ more: [SQLValue]) {
       for key in more where known.insert(key).inserted { keys.append(key) }
@@ -127,12 +132,15 @@ private struct SharedPhase {
 
   private enum Asked {
     case whole(AnyQuery)
-    case group(Group)
+    /// An index of `groups`.
+    case group(Int)
   }
 
   private var asked: [Asked] = []
   private var places: [Question: Int] = [:]
-  private var groups: [KeyedText: Int] = [:]
+  private var groups: [Group] = []
+  /// The indices in `asked` and `groups` of each text.
+  private var known: [KeyedText: (place: Int, group: Int)] = [:]
 
   var isEmpty: Bool { asked.isEmpty }
 
@@ -140,7 +148,7 @@ private struct SharedPhase {
     asked.map { asked in
       switch asked {
       case .whole(let query): query
-      case .group(let group): group.query
+      case .group(let index): groups[index].query
       }
     }
   }
@@ -150,7 +158,7 @@ private struct SharedPhase {
   /// - Returns: The location of each query's result.
   mutating func add(_ queries: [AnyQuery]) -> [Place] {
     queries.map { query in
-      if let text = query.keyed { return .share(add(query, to: text), query) }
+      if let text = query.keyed { return .share(add(query.arguments, to: text), query) }
       let question = Question(sql: query.sql, arguments: query.arguments)
       if let place = places[question] { return .whole(place) }
       places[question] = asked.count
@@ -159,17 +167,15 @@ private struct SharedPhase {
     }
   }
 
-  private mutating func add(_ query: AnyQuery, to text: KeyedText) -> Int {
-    let place = groups[text] ?? asked.count
-    var group = Group(text: text)
-    if place == asked.count {
-      groups[text] = place
-      asked.append(.group(group))
-    } else if case .group(let known) = asked[place] {
-      group = known
+  private mutating func add(_ keys: [SQLValue], to text: KeyedText) -> Int {
+    if let (place, group) = known[text] {
+      groups[group].add(keys)
+      return place
     }
-    group.add(query.arguments)
-    asked[place] = .group(group)
+    let place = asked.count
+    known[text] = (place, groups.count)
+    asked.append(.group(groups.count))
+    groups.append(Group(text: text, keys: keys))
     return place
   }
 }

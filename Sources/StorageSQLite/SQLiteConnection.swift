@@ -17,6 +17,7 @@ final class SQLiteConnection {
   /// Set by an error after which the file or the disk can't be trusted.
   private(set) var failure: StorageError?
   private let log = LogLength()
+  private let bytes = ArgumentBytes()
 
   /// The WAL size in pages from which it is checkpointed: 16 MB, about 20 ms of work. With SQLite's
   /// default of 1,000, every other commit of a busy service would checkpoint, and pages changed by
@@ -113,7 +114,7 @@ final class SQLiteConnection {
   private func statement(_ sql: String) throws(StorageError) -> SQLiteStatement {
     if let statement = statements[sql] { return statement }
     if statements.count == SQLiteConnection.statementLimit { statements = [:] }
-    let statement = try SQLiteStatement(sql, on: handle)
+    let statement = try SQLiteStatement(sql, on: handle, bytes: bytes)
     statements[sql] = statement
     return statement
   }

@@ -73,6 +73,21 @@ public final class SQLiteDatabase: Storage.Database {
     try await PendingWrite(step).submit(to: shared.writes)
   }
 
+  public func writeLarge<Reply: Sendable>(
+    _ step: @escaping @Sendable () throws -> Step<Reply>
+  ) async throws -> Reply {
+    var next = try step()
+    for _ in 0...Limits.phasesPerWrite {
+      switch next {
+      case .phase(let queries, let decide): next = try decide(try await read(all: queries))
+      case .commit(let commit, let reply):
+        return try await PendingWrite(step, decided: (commit, reply)).submit(to: shared.writes)
+      case .reply(let reply): return reply
+      }
+    }
+    throw StorageError.limit("read phases per write")
+  }
+
   public func feedChanges() -> AsyncStream<Void> {
     shared.signal.wakes()
   }

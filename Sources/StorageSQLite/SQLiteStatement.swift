@@ -10,11 +10,15 @@ final class SQLiteStatement {
   private let handle: OpaquePointer
   private let connection: OpaquePointer
   private let parameters: Int
+  private let bytes: ArgumentBytes
   /// The column names of the result.
   private(set) var columns: [String]
 
+  /// - Parameter bytes: The connection's buffer for arguments.
   /// - Throws: `StorageError.statement` if the SQL is invalid, empty, or more than one statement.
-  init(_ sql: String, on connection: OpaquePointer) throws(StorageError) {
+  init(
+    _ sql: String, on connection: OpaquePointer, bytes: ArgumentBytes
+  ) throws(StorageError) {
     var handle: OpaquePointer?
     var sql = sql
     // SQLite copies the text; the tail pointer is used only inside the closure.
@@ -35,6 +39,7 @@ final class SQLiteStatement {
     }
     self.handle = handle
     self.connection = connection
+    self.bytes = bytes
     parameters = Int(sqlite3_bind_parameter_count(handle))
     columns = SQLiteStatement.columns(of: handle)
   }
@@ -85,6 +90,7 @@ final class SQLiteStatement {
   private func reset() {
     sqlite3_reset(handle)
     sqlite3_clear_bindings(handle)
+    bytes.clear()
   }
 
   private func bind(_ arguments: [SQLValue]) throws(StorageError) {
@@ -92,6 +98,7 @@ final class SQLiteStatement {
       throw .statement(
         .init("\(arguments.count) arguments for \(String(cString: sqlite3_sql(handle)))"))
     }
+    bytes.reserve(arguments.reduce(0) { $0 + $1.byteCount })
     for (offset, argument) in arguments.enumerated() {
       let index = Int32(offset + 1)
       let code =
@@ -100,7 +107,7 @@ final class SQLiteStatement {
         case .integer(let integer): sqlite3_bind_int64(handle, index, integer)
         case .real(let real): sqlite3_bind_double(handle, index, real)
         case .text(let text): try bind(text, at: index)
-        case .blob(let bytes): bind(bytes, at: index)
+        case .blob(let blob): bind(blob, at: index)
         }
       guard code == SQLITE_OK else {
         throw StorageError(sqlite: connection, sql: String(cString: sqlite3_sql(handle)))
@@ -108,34 +115,20 @@ final class SQLiteStatement {
     }
   }
 
-  /// `SQLITE_TRANSIENT`: SQLite copies the bytes before the call returns.
-  private static let transient = unsafeBitCast(-1, to: sqlite3_destructor_type.self)
-
   /// Binds a text. Rejects NUL, which PostgreSQL's text can't hold.
   private func bind(_ text: String, at index: Int32) throws(StorageError) -> Int32 {
     var text = text
-    let code = text.withUTF8 { bytes -> Int32? in
-      if bytes.contains(0) { return nil }
-      return bytes.withMemoryRebound(to: CChar.self) { bytes in
-        // An empty text has no address, and SQLite takes a null pointer for NULL.
-        guard let address = bytes.baseAddress else {
-          return sqlite3_bind_text(handle, index, "", 0, SQLiteStatement.transient)
-        }
-        return sqlite3_bind_text64(
-          handle, index, address, UInt64(bytes.count), SQLiteStatement.transient,
-          UInt8(SQLITE_UTF8))
-      }
-    }
-    guard let code else { throw .statement(.init("a text holds NUL")) }
-    return code
+    let copy = text.withUTF8 { bytes.append(UnsafeRawBufferPointer($0)) }
+    if copy.contains(0) { throw .statement(.init("a text holds NUL")) }
+    // `SQLITE_STATIC`: SQLite reads the bytes in place.
+    return sqlite3_bind_text64(
+      handle, index, copy.assumingMemoryBound(to: CChar.self).baseAddress, UInt64(copy.count), nil,
+      UInt8(SQLITE_UTF8))
   }
 
-  private func bind(_ bytes: [UInt8], at index: Int32) -> Int32 {
-    if bytes.isEmpty { return sqlite3_bind_zeroblob(handle, index, 0) }
-    return bytes.withUnsafeBytes {
-      sqlite3_bind_blob64(
-        handle, index, $0.baseAddress, UInt64($0.count), SQLiteStatement.transient)
-    }
+  private func bind(_ blob: [UInt8], at index: Int32) -> Int32 {
+    let copy = blob.withUnsafeBytes { bytes.append($0) }
+    return sqlite3_bind_blob64(handle, index, copy.baseAddress, UInt64(copy.count), nil)
   }
 
   /// Returns the current row. SQLite's column pointers are valid until the next step, so all values

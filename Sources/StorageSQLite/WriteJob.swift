@@ -17,14 +17,21 @@ protocol WriteJob: AnyObject, Sendable {
 // touches it and `reply`.
 final class PendingWrite<Reply: Sendable>: WriteJob, @unchecked Sendable {
   private let step: @Sendable () throws -> Step<Reply>
+  /// The result of a decision outside of the transaction; `nil` once it proved to be outdated.
+  private var decided: (commit: Commit, reply: Reply)?
   private let cancelled = Atomic(false)
   // Set to `nil` by the first `finish`.
   private var continuation: UnsafeContinuation<Reply, any Error>?
   private var reply: Reply?
   private var attempts = 0
 
-  init(_ step: @escaping @Sendable () throws -> Step<Reply>) {
+  /// - Parameter decided: The result of a decision outside of the transaction.
+  init(
+    _ step: @escaping @Sendable () throws -> Step<Reply>,
+    decided: (commit: Commit, reply: Reply)? = nil
+  ) {
     self.step = step
+    self.decided = decided
   }
 
   var isCancelled: Bool { cancelled.load(ordering: .relaxed) }
@@ -50,13 +57,17 @@ final class PendingWrite<Reply: Sendable>: WriteJob, @unchecked Sendable {
   func run(in session: WriterSession) throws {
     while attempts < Limits.attemptsPerWrite {
       attempts += 1
-      let (commit, reply) = try decide(with: session.connection)
+      let (commit, reply) = try decided ?? decide(with: session.connection)
       self.reply = reply
       guard let commit else { return }
       do {
         return try session.apply(commit)
       } catch is WriterSession.GuardFailed {
-        continue
+        decided = nil
+      } catch StorageError.constraint(_) where decided != nil && session.connection.isInTransaction
+      {
+        // A concurrent write stored the row: deciding again sees it.
+        decided = nil
       }
     }
     throw StorageError.contention

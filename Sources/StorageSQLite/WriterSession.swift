@@ -75,12 +75,14 @@ final class WriterSession {
   private func store(_ commit: Commit) throws {
     for statement in commit.statements { try run(statement) }
     let time = commit.time.microsecondsSince1970
-    for event in commit.events {
+    let events = commit.events.map { event in
       kept.position += 1
-      kept.hasEvents = true
-      try run(StorageSchema.insertEvent(event, position: kept.position, microseconds: time))
+      return StorageSchema.insertEvent(event, position: kept.position, microseconds: time)
     }
-    for entry in commit.audit { try run(kept.chain.append(entry, at: commit.time)) }
+    if !events.isEmpty { kept.hasEvents = true }
+    for statement in Statement.folded(events) { try run(statement) }
+    let entries = commit.audit.map { kept.chain.append($0, at: commit.time) }
+    for statement in Statement.folded(entries) { try run(statement) }
     kept.writes += 1
   }
 

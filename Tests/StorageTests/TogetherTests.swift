@@ -1,3 +1,4 @@
+import Foundation
 import Storage
 import TestStores
 import Testing
@@ -131,6 +132,46 @@ struct TogetherTests {
       let sizes = try await database.read(
         Query<[Int]>.all("SELECT id, size FROM note ORDER BY id") { try $0.int("size") })
       #expect(sizes == [30, 25])
+    }
+  }
+
+  @Test(
+    "large writes are decided before their turn, and again where others came between",
+    arguments: Engine.allCases)
+  func large(_ engine: Engine) async throws {
+    try await engine.withDatabase { database in
+      // All want one row: in a common INSERT, or after a statement that has changed something.
+      let answers = try await withThrowingTaskGroup(of: [String].self) { group in
+        for index in 0..<12 {
+          let ids = index % 2 == 0 ? ["own\(index)", "shared"] : ["shared"]
+          group.addTask {
+            let writes = ids.map { id in { @Sendable () throws -> Step<String> in Self.insert(id) }
+            }
+            let results = try await database.writeLarge {
+              index % 3 == 0 ? try Self.behindTag(Step.together(writes)) : Step.together(writes)
+            }
+            return try results.map { try $0.get() }
+          }
+        }
+        return try await group.reduce(into: []) { $0 += $1 }
+      }
+      #expect(answers.filter { $0 == "shared is there" }.count == 11)
+      #expect(try await database.read(Notes.count) == 7)
+      #expect(try await database.verifyAudit().rows == 7)
+      await #expect(throws: Refused.self) {
+        try await database.writeLarge { try Self.insert("b").map { $0 } }
+      }
+    }
+  }
+
+  /// The same write after another statement of its own.
+  private static func behindTag<Reply>(_ step: Step<Reply>) throws -> Step<Reply> {
+    try step.finish { commit, reply in
+      guard var commit else { return .reply(reply) }
+      commit.statements.insert(Notes.insert("own tag \(UUID())"), at: 0)
+      commit.statements.insert(
+        Statement("DELETE FROM note WHERE id LIKE 'own tag %'", expects: .exactly(1)), at: 1)
+      return .commit(commit, reply)
     }
   }
 }

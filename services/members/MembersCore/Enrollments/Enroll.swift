@@ -140,7 +140,7 @@ struct EnrollmentFacts: Sendable {
       MemberStore.byResidentID(intake.hashes.residentID),
       PersonStore.oldest(with: intake.hashes.phone),
       PersonStore.oldest(with: intake.hashes.birth),
-      MemberStore.taken(intake.numbers),
+      MemberStore.taken(Array(intake.numbers.prefix(MemberNumber.askedFirst))),
       CodeStore.byID(codeID),
       OrganizationStore.byCode(codeID),
       OrganizationStore.candidates(
@@ -152,10 +152,16 @@ struct EnrollmentFacts: Sendable {
         scope: scope, known: known, withPhone: phone, withBirth: birth, takenNumbers: taken,
         code: code, codeOrganization: codeOrganization, candidates: candidates, regions: regions)
       // A scanned pool may be in another region than the applicant.
-      guard let pool = codeOrganization, pool.kind == .holdingPool else { return try decide(facts) }
-      return .read(RegionSettingStore.byRegions(pool.settingRegionCodes)) { settings in
+      let pool = codeOrganization?.kind == .holdingPool ? codeOrganization : nil
+      guard pool != nil || taken.count == MemberNumber.askedFirst else { return try decide(facts) }
+      return .read(
+        RegionSettingStore.byRegions(
+          pool?.settingRegionCodes ?? application.message.settingRegionCodes),
+        MemberStore.taken(intake.numbers)
+      ) { settings, taken in
         var facts = facts
         facts.regions = settings
+        facts.takenNumbers = taken
         return try decide(facts)
       }
     }

@@ -6,12 +6,7 @@ import Storage
 extension MembersService {
   /// The number of records per write: enough to amortize the common costs, few enough to delay
   /// other writers by milliseconds only.
-  ///
-  /// On PostgreSQL each record is a write of its own. There a write is decided before its
-  /// transaction, and a combined write that conflicts is decided again as a whole: 300 records a
-  /// second were measured with 64 per write, and 660 with one per write, which are grouped into
-  /// commits anyway.
-  private var recordsPerWrite: Int { database.dialect == .sqlite ? 64 : 1 }
+  private static let recordsPerWrite = 64
 
   /// Processes many applications and returns one result per record, in order, as
   /// ``submitEnrollment(_:context:)`` does. Records that arrive together share a write.
@@ -21,7 +16,7 @@ extension MembersService {
   ) async throws {
     let caller = try EnrollmentCaller(context)
     let pipeline = RecordPipeline<EnrollMembersRequest, EnrollMembersResponse>(
-      window: configuration.enrollmentsInFlight, batch: recordsPerWrite, order: Self.order
+      window: configuration.enrollmentsInFlight, batch: Self.recordsPerWrite, order: Self.order
     ) { records in
       // Validating and sealing many records takes milliseconds, which must not block the
       // connection's event loop.
@@ -96,7 +91,7 @@ extension MembersService {
       return { @Sendable () throws -> Step<[UInt8]> in step }
     }
     do {
-      let replies = try await database.write { Step.together(writes) }
+      let replies = try await database.writeLarge { Step.together(writes) }
       for (place, reply) in zip(chosen, replies) {
         outcomes[place.index] = Result { try place.entry.enrollment(of: try reply.get()) }
       }

@@ -15,12 +15,13 @@ extension EnrollmentApplication {
 
   /// The regions in which a receiver may be located.
   var candidateRegionCodes: [String] {
-    var seen: Set<String> = []
-    return givenAreas.flatMap(\.regionCodes).filter { seen.insert($0).inserted }
+    givenAreas.flatMap(\.regionCodes).unique
   }
 
   /// The regions whose settings apply: those of the first given area.
-  var settingRegionCodes: [String] { givenAreas.first?.regionCodes.filter { $0.count == 6 } ?? [] }
+  var settingRegionCodes: [String] {
+    givenAreas.first?.regionCodes.filter { $0.utf8.count == 6 } ?? []
+  }
 
   /// An area of a person.
   struct Area: Sendable, Hashable {
@@ -28,17 +29,22 @@ extension EnrollmentApplication {
     let code: String
     let label: LocalizedText
 
-    var village: String? { code.count == 12 && !code.hasSuffix("000") ? code : nil }
-    var township: String? { code.count >= 9 ? String(code.prefix(9)) : nil }
+    var village: String? { code.utf8.count == 12 && !code.hasSuffix("000") ? code : nil }
+    var township: String? { code.utf8.count >= 9 ? String(code.prefix(9)) : nil }
     var county: String { String(code.prefix(6)) }
     var city: String { code.prefix(4) + "00" }
     var province: String { code.prefix(2) + "0000" }
 
     /// The region and those that contain it, smallest first.
     var regionCodes: [String] {
-      var seen: Set<String> = []
-      return ([village, township].compactMap { $0 } + [county, city, province])
-        .filter { seen.insert($0).inserted }
+      ([village, township].compactMap { $0 } + [county, city, province]).unique
     }
+  }
+}
+
+extension [String] {
+  /// The elements without duplicates, in their order. For a few elements, which a set would slow.
+  fileprivate var unique: [String] {
+    reduce(into: []) { if !$0.contains($1) { $0.append($1) } }
   }
 }

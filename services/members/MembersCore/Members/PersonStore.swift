@@ -126,36 +126,37 @@ enum PersonStore {
     _ hashes: [KeyedHash.Candidate], of person: String, oldest: String?, into commit: inout Commit
   ) {
     let others = hashes.count > 1 ? [hashes[1].digest] : []
-    let same = others.isEmpty ? "h.hash = v.hash" : "h.hash IN (v.hash, v.other)"
-    // Most persons have no look-alike, and the absence of one is cheap to check.
-    let (isStill, expected): (String, [String]) =
-      if let oldest {
-        (
-          """
-          v.oldest = (
-            SELECT h.person_id FROM person_hashes AS h WHERE \(same)
-            ORDER BY \(created), h.person_id LIMIT 1)
-          """, [oldest]
-        )
-      } else {
-        // A scalar subquery, which PostgreSQL evaluates by the index whatever its row estimate.
-        ("(SELECT h.place FROM person_hashes AS h WHERE \(same) LIMIT 1) IS NULL", [])
-      }
-    let columns =
-      ["hash", "place", "key"] + (others.isEmpty ? [] : ["other"])
-      + (expected.isEmpty ? [] : ["oldest"])
     let values: [any SQLValueConvertible] =
-      [hashes[0].digest, person, Int64(hashes[0].key)] + others + expected
-    commit.run(
+      [hashes[0].digest, person, Int64(hashes[0].key)] + others + (oldest.map { [$0] } ?? [])
+    let text = guardedInsertions[others.count * 2 + (oldest == nil ? 0 : 1)]
+    commit.run(text, values, expects: .exactly(1))
+    for candidate in hashes.dropFirst() {
+      commit.run(insert(candidate, place: person, of: person, expects: .exactly(1)))
+    }
+  }
+
+  /// The statements of ``insertGuarded(_:of:oldest:into:)``: with one key, without and with an
+  /// oldest person, and the same with two keys.
+  private static let guardedInsertions = [(0, 0), (0, 1), (1, 0), (1, 1)].map { others, oldest in
+    let same = others == 0 ? "h.hash = v.hash" : "h.hash IN (v.hash, v.other)"
+    // Most persons have no look-alike, and the absence of one is cheap to check: a scalar subquery,
+    // which PostgreSQL evaluates by the index whatever its row estimate.
+    let isStill =
+      oldest == 0
+      ? "(SELECT h.place FROM person_hashes AS h WHERE \(same) LIMIT 1) IS NULL"
+      : """
+      v.oldest = (
+        SELECT h.person_id FROM person_hashes AS h WHERE \(same)
+        ORDER BY \(created), h.person_id LIMIT 1)
       """
+    let columns =
+      ["hash", "place", "key"] + (others == 0 ? [] : ["other"]) + (oldest == 0 ? [] : ["oldest"])
+    return """
       WITH v (\(columns.joined(separator: ", ")))
         AS (VALUES \(Commit.places(rows: 1, columns: columns.count)))
       INSERT INTO person_hashes (hash, place, person_id, key)
       SELECT v.hash, v.place, v.place, v.key FROM v WHERE \(isStill)
-      """, values, expects: .exactly(1))
-    for candidate in hashes.dropFirst() {
-      commit.run(insert(candidate, place: person, of: person, expects: .exactly(1)))
-    }
+      """
   }
 
   /// - Parameter place: Empty for hashes unique to a person, otherwise the person.

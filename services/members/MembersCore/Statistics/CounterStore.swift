@@ -73,11 +73,13 @@ enum CounterStore {
     _ joinings: Int, into commit: inout Commit
   ) {
     commit.run(
-      """
-      INSERT INTO count_changes (\(columns.joined(separator: ", ")))
-      VALUES \(Commit.places(rows: 1, columns: columns.count))
-      """, values(member, version, part: part, day, members, joinings), expects: .exactly(1))
+      insertion, values(member, version, part: part, day, members, joinings), expects: .exactly(1))
   }
+
+  private static let insertion = """
+    INSERT INTO count_changes (\(columns.joined(separator: ", ")))
+    VALUES \(Commit.places(rows: 1, columns: columns.count))
+    """
 
   private static func values(
     _ member: StoredMember, _ version: Int64, part: Int, _ day: Int, _ members: Int,
