@@ -16,19 +16,38 @@ CALLERS=${CALLERS:-64} CONNECTIONS=${CONNECTIONS:-4}
 . bench/suite.sh
 
 first=0
+# Clock ticks that PostgreSQL's processes have used; 0 without one.
+server_ticks() {
+  local postmaster pid sum=0
+  if [ -n "$server" ]; then
+    postmaster=$(head -n 1 "$server/data/postmaster.pid")
+    for pid in $postmaster $(pgrep -P "$postmaster"); do
+      sum=$((sum + $(ticks "$pid" 2>/dev/null || echo 0)))
+    done
+  fi
+  echo "$sum"
+}
+
+# Of every process, in the order of PROCESSES.
+PROCESSES=(members stations gateway server)
+all_ticks() {
+  local pid
+  for pid in "${pids[@]}"; do ticks "$pid"; done | tr '\n' ' '
+  server_ticks
+}
+
 run() { # ENGINE MODE
-  local gateway members
-  gateway=$(ticks "${pids[2]}") members=$(ticks "${pids[0]}")
+  local before after index
+  read -ra before <<<"$(all_ticks)"
   "$RELEASE/members-data" load --connection "$work/$1/connection.json" --calls "$CALLS" \
     --callers "$CALLERS" --connections "$CONNECTIONS" --first "$first" --mode "$2" |
     sed "s/^/$1 /" >>"$work/rows"
   first=$((first + CALLS))
-  gateway=$(($(ticks "${pids[2]}") - gateway)) members=$(($(ticks "${pids[0]}") - members))
-  awk -v e="$1" -v m="$2" -v g="$gateway" -v s="$members" -v n="$CALLS" -v hz="$(getconf CLK_TCK)" '
-    BEGIN {
-      print e, m "-gateway-us", g * 1e6 / hz / n
-      print e, m "-members-us", s * 1e6 / hz / n
-    }' >>"$work/rows"
+  read -ra after <<<"$(all_ticks)"
+  for index in "${!PROCESSES[@]}"; do
+    awk -v t="$((after[index] - before[index]))" -v n="$CALLS" -v hz="$(getconf CLK_TCK)" \
+      -v name="$1 $2-${PROCESSES[index]}-us" 'BEGIN { print name, t * 1e6 / hz / n }' >>"$work/rows"
+  done
 }
 
 for engine in $ENGINES; do
@@ -53,8 +72,9 @@ for line in open(sys.argv[1]):
     figures.setdefault((engine, name), []).append(float(value))
 engines = list(dict.fromkeys(engine for engine, _ in figures))
 median = {key: statistics.median(values) for key, values in figures.items()}
+processes = ("gateway", "members", "stations", "server")
 print(f"{'engine':10}{'mode':8}{'a second':>10}{'p50 us':>9}{'p99 us':>9}"
-      f"{'gateway us':>12}{'members us':>12}{'x unary':>9}")
+      + "".join(f"{name + ' us':>13}" for name in processes) + f"{'x unary':>9}")
 for engine in engines:
     for mode in ("unary", "stream"):
         rate = median[engine, f"{mode}-rate"]
@@ -63,7 +83,6 @@ for engine in engines:
         print(f"{engine:10}{mode:8}{rate:10.0f}"
               f"{'' if p50 is None else format(p50, '.0f'):>9}"
               f"{'' if p99 is None else format(p99, '.0f'):>9}"
-              f"{median[engine, f'{mode}-gateway-us']:12.1f}"
-              f"{median[engine, f'{mode}-members-us']:12.1f}"
+              + "".join(f"{median[engine, f'{mode}-{name}-us']:13.1f}" for name in processes) +
               f"{rate / median[engine, 'unary-rate']:9.2f}")
 P
