@@ -88,8 +88,12 @@ public struct OperationsService: OperationsServiceProtocol {
   }
 
   private func rotateKeys(_ report: TaskReport) async throws -> TaskResult {
-    for (_, ring) in upkeep.keyrings { try ring.reload() }
-    let needs = try await upkeep.renewKeys(report: report)
+    let needs: [KeyNeed]
+    do {
+      needs = try await upkeep.rotateKeys(in: database, report: report)
+    } catch StorageError.keyring(let reason) {
+      throw OperationsFailure.keyringRefused(reason)
+    }
     var result = TaskResult(
       true, needs.map { "\($0.keyring): key \($0.key) is needed: \($0.rows) \($0.reason)" })
     result.keyUses = needs.map { need in
@@ -108,13 +112,27 @@ public struct OperationsService: OperationsServiceProtocol {
 enum OperationsFailure: ServiceFailure {
   /// The store's engine has its own tools for it.
   case taskUnsupported
+  /// A keyring's file can't be used, or is not that of the store. Holds what is wrong, in English.
+  case keyringRefused(String)
 
   var code: RPCError.Code { .failedPrecondition }
-  var reason: String { "TASK_UNSUPPORTED" }
+  var reason: String {
+    switch self {
+    case .taskUnsupported: "TASK_UNSUPPORTED"
+    case .keyringRefused: "KEYRING_REFUSED"
+    }
+  }
   var text: LocalizedText {
-    LocalizedText(
-      zh: "该存储引擎请使用其自带的备份工具。",
-      en: "This store's engine has tools of its own for it.")
+    switch self {
+    case .taskUnsupported:
+      LocalizedText(
+        zh: "该存储引擎请使用其自带的备份工具。",
+        en: "This store's engine has tools of its own for it.")
+    case .keyringRefused(let reason):
+      LocalizedText(
+        zh: "密钥文件不可用，仍使用原有密钥：\(reason)",
+        en: "The keyrings stay as they were: \(reason)")
+    }
   }
 }
 

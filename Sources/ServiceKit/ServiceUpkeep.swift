@@ -41,6 +41,30 @@ public protocol ServiceUpkeep: Sendable {
 extension ServiceUpkeep {
   /// Nothing is due in a service that says nothing else.
   public func keepDeadlines() async throws -> Int { 0 }
+
+  /// The keyrings under which the store holds data. Page tokens are given out and not stored: the
+  /// store needs none of their keys.
+  public var storeKeyrings: [NamedKeyring] {
+    keyrings.filter { $0.name != "page-tokens" }.map { NamedKeyring(name: $0.name, ring: $0.ring) }
+  }
+
+  /// Reloads the keyrings, renews what older keys sealed and hashed, and has the store forget the
+  /// keys that nothing needs any more.
+  ///
+  /// - Returns: What still needs an older key.
+  /// - Throws: `StorageError.keyring` if a file lacks a key that the store needs; then the keyrings
+  ///   stay as they are.
+  public func rotateKeys(
+    in database: any Database, report: TaskReport
+  ) async throws -> [KeyNeed] {
+    try await database.markKeys(storeKeyrings)
+    for (_, ring) in keyrings { try ring.reload() }
+    let needs = try await renewKeys(report: report)
+    try await database.forgetKeys(
+      storeKeyrings,
+      besides: Dictionary(grouping: needs, by: \.keyring).mapValues { $0.map(\.key) })
+    return needs
+  }
 }
 
 /// Rows that can't do without an older key.

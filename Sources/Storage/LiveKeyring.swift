@@ -47,12 +47,32 @@ public final class LiveKeyring: Sendable {
 
   /// Reads the file again. On failure the current keys are kept.
   ///
-  /// - Throws: `StorageError.keyring`.
+  /// - Throws: `StorageError.keyring`, also if a key number stands for another key than before:
+  ///   then the file is the keyring of another store.
   public func reload() throws(StorageError) {
-    guard let path else { return }
+    guard let fresh = try read() else { return }
+    for key in keyring.keys {
+      guard let same = fresh.keyring.keys.first(where: { $0.id == key.id }) else { continue }
+      guard same.secret == key.secret else {
+        throw .keyring("\(place): its key \(key.id) is not the key \(key.id) in use")
+      }
+    }
+    state.withLock { $0 = fresh }
+  }
+
+  /// Returns the keys in the file as it is, without using them; the fixed keyring if there is no
+  /// file.
+  func fresh() throws(StorageError) -> Keyring {
+    try read()?.keyring ?? keyring
+  }
+
+  /// The path of the file, for messages.
+  var place: String { path ?? "the keyring" }
+
+  private func read() throws(StorageError) -> State? {
+    guard let path else { return nil }
     let version = Self.version(of: path)
-    let keyring = try Keyring(contentsOf: path)
-    state.withLock { $0 = State(keyring: keyring, version: version) }
+    return State(keyring: try Keyring(contentsOf: path), version: version)
   }
 
   /// Returns the key with the given number. Reloads a changed file if the key is unknown.

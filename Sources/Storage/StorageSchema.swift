@@ -38,7 +38,14 @@ public enum StorageSchema {
       "0001 meta, outbox, audit, requests, consumers",
       sql: tables(time: "", end: "STRICT, WITHOUT ROWID"),
       postgres: tables(time: ", time", end: "PARTITION BY RANGE (time)")
-        + "\nCREATE TABLE storage_audit_default PARTITION OF storage_audit DEFAULT;")
+        + "\nCREATE TABLE storage_audit_default PARTITION OF storage_audit DEFAULT;"),
+    Migration(
+      "0002 keys",
+      sql: """
+        CREATE TABLE storage_key (
+          keyring TEXT NOT NULL, key INTEGER NOT NULL, mark BLOB NOT NULL,
+          PRIMARY KEY (keyring, key)) STRICT, WITHOUT ROWID;
+        """),
   ]
 
   private static func tables(time: String, end: String) -> String {

@@ -183,7 +183,6 @@ def test_a_backup_under_load_is_restored_elsewhere_and_its_consumers_notice(suit
     assert "sound" in yijia(suite, "backup", "verify", backup)
     assert found_in(backup, people) == []
     restored = suite.folder / "elsewhere/members.sqlite"
-    restored.parent.mkdir()
     yijia(suite, "backup", "restore", backup, "--to", restored)
     assert "is there already" in yijia(
         suite, "backup", "restore", backup, "--to", restored, ok=False)
@@ -207,6 +206,41 @@ def test_a_backup_under_load_is_restored_elsewhere_and_its_consumers_notice(suit
     assert "not what was backed up" in yijia(suite, "backup", "verify", backup, ok=False)
     assert "not what was backed up" in yijia(
         suite, "backup", "restore", backup, "--to", suite.folder / "third", ok=False)
+
+
+def test_a_store_of_before_a_rotation_is_refused_with_the_keys_of_after_it(suite, told):
+    people, _ = told
+    ring = suite.folder / "keys/members-hashes.keyring"
+    earlier = ring.read_text()
+    backup, restored = suite.folder / "earlier", suite.folder / "again/deeper/members.sqlite"
+    assert "hashes 2" in yijia(
+        suite, "backup", "create", "--config", config(suite), "--to", backup)
+    yijia(suite, "keys", "add", "--config", config(suite), "--keyring", "hashes")
+    yijia(suite, "keys", "apply", "--config", config(suite))
+    assert "1 older removed" in yijia(suite, "keys", "retire", "--config", config(suite))
+    suite.restart("members")
+    wait_until(lambda: _up(suite), what="members with the keys of today")
+    # What a running service would not open, it does not take up either.
+    today = ring.read_text()
+    ring.write_text(earlier)
+    assert "lacks key 3 of hashes" in yijia(
+        suite, "keys", "apply", "--config", config(suite), ok=False)
+    ring.write_text(today)
+    assert "lacks key 2 of hashes" in yijia(
+        suite, "backup", "restore", backup, "--to", restored, "--config", config(suite), ok=False)
+    assert "hashes 2" in yijia(suite, "backup", "restore", backup, "--to", restored)
+    suite.stop("members")
+    change(config(suite), r"sqlite:[^\"]*", f"sqlite:{restored}")
+    refused = Child([suite.binaries / "yijia-members", "--config", config(suite)],
+                    suite.folder / "logs/refused.log")
+    assert refused.wait(30) != 0
+    assert "lacks key 2 of hashes" in refused.output
+    assert "lacks key 2 of hashes" in yijia(
+        suite, "audit", "verify", "--config", config(suite), ok=False)
+    ring.write_text(earlier)
+    suite.start("members")
+    wait_until(lambda: _up(suite), what="members with the keys of then")
+    assert is_member(suite, people[0])
 
 
 def _value(store, query):

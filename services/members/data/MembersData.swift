@@ -45,6 +45,10 @@ struct MembersData: AsyncParsableCommand {
       }
       let keys = try MembersKeys(files: configuration.service.keyrings)
       do {
+        try await database.markKeys([
+          NamedKeyring(name: "fields", ring: try LiveKeyring(contentsOf: files.fieldsFile)),
+          NamedKeyring(name: "hashes", ring: try LiveKeyring(contentsOf: files.hashesFile)),
+        ])
         try await body(
           SampleRegistry(database: database, keys: keys, members: members, seed: seed))
       } catch {

@@ -51,6 +51,7 @@ struct Members: AsyncParsableCommand {
     let service = MembersService(
       database: database, keys: try MembersKeys(files: common.keyrings),
       configuration: configuration)
+    try await database.markKeys(service.storeKeyrings)
     try await service.prepare()
     let health = HealthRegistry()
     let loops = EventLoops()

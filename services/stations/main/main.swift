@@ -49,13 +49,13 @@ struct Stations: AsyncParsableCommand {
     let service = StationsService(
       database: database, keys: try StationsKeys(files: common.keyrings), membersChannel: members,
       configuration: configuration, logger: logger)
+    try await database.markKeys(service.storeKeyrings)
     let feed = MembersFeed(service: service, channel: members, logger: logger)
     let following = Task { await feed.run() }
     let health = HealthRegistry()
     let servers = try servers(common, service, health, loops, logger)
     for server in servers {
-      let address = try await server.start()
-      logger.notice("listening", metadata: ["address": "\(address)"])
+      logger.notice("listening", metadata: ["address": "\(try await server.start())"])
     }
     async let _ = endProcess(whenFails: database, logger: logger)
     let housekeeping = Housekeeping(database: database, upkeep: service, configuration: common)
@@ -97,11 +97,11 @@ struct Stations: AsyncParsableCommand {
     _ loops: EventLoops, _ logger: Logger
   ) throws -> [Server] {
     let verifier = try common.callerTokenVerifier(audience: "stations")
-    let identity = TLSFiles(
-      certificateChain: common.tls.certificateFile, privateKey: common.tls.keyFile)
+    let files = common.tls
+    let identity = TLSFiles(certificateChain: files.certificateFile, privateKey: files.keyFile)
     var link = ServerConfiguration(
       address: HostPort(host: common.listen.host, port: common.listen.port),
-      tls: ServerTLS(identity: identity, clients: .required(authorities: common.tls.authorityFile)))
+      tls: ServerTLS(identity: identity, clients: .required(authorities: files.authorityFile)))
     link.limits = .trusted
     let admin = ServerConfiguration(
       admin: HostPort(host: common.admin.host, port: common.admin.port))

@@ -30,16 +30,28 @@ struct Backup: AsyncParsableCommand {
         let url = try options.configuration().database
         let engine: BackupManifest.Engine = url.hasPrefix("postgres") ? .postgres : .sqlite
         try await NewFolder.make(to) { draft in
+          var marks: [KeyMark]?
           switch engine {
           case .sqlite: try await copy(to: draft.appending(path: "store.sqlite").path)
-          case .postgres: try PostgresTools.baseBackup(of: url, to: draft.appending(path: "base"))
+          case .postgres:
+            marks = try await marksOfServer()
+            try PostgresTools.baseBackup(of: url, to: draft.appending(path: "base"))
           }
           let manifest = try await BackupManifest(
-            of: draft, service: options.name, engine: engine, at: Date())
+            of: draft, service: options.name, engine: engine, marks: marks, at: Date())
           try manifest.write(to: draft)
+          if let keys = manifest.keysNeeded { Terminal.note(keys) }
         }
         Terminal.say("backed up to \(to)")
       }
+    }
+
+    /// Reads which keys the service's store needs; a server lets it be read beside the service.
+    private func marksOfServer() async throws -> [KeyMark]? {
+      let store = try await options.openIfFree()
+      let marks = try await store?.keyMarks()
+      await store?.close()
+      return marks
     }
 
     /// Copies the store: by the running service, or in this process where the service is stopped.
@@ -69,6 +81,7 @@ struct Backup: AsyncParsableCommand {
         let manifest = try BackupManifest.read(URL(filePath: folder))
         try await manifest.verify(URL(filePath: folder))
         Terminal.say("sound: \(manifest.summary)")
+        if let keys = manifest.keysNeeded { Terminal.say(keys) }
       }
     }
   }
@@ -80,18 +93,28 @@ struct Backup: AsyncParsableCommand {
         SQLite: --to is the file of the store. PostgreSQL: --to is the server's data folder; start \
         the server on it, then `yijia backup adopt` each store.
         The restored feed has a new name, so that consumers notice, and read it anew.
+        A service opens the store only with the keyrings of the backup's time: their keys are \
+        named, and checked where --config names the service's configuration.
         Example: yijia backup restore backups/monday --to .dev/data/members.sqlite
         """)
     @Argument(help: "The backup's folder.")
     var folder: String
     @Option(help: "What to make.")
     var to: String
+    @Option(help: "Configuration of the service that will open it: its keyrings are checked.")
+    var config: String?
 
     func run() async throws {
       try await explained {
         let from = URL(filePath: folder)
         let manifest = try BackupManifest.read(from)
         try await manifest.verify(from)
+        if let config {
+          let options = try OperatorOptions.parse(["--config", config])
+          try Keys.check(try options.configuration().keyrings, against: manifest.marks)
+        } else if let keys = manifest.keysNeeded {
+          Terminal.note(keys)
+        }
         switch manifest.engine {
         case .sqlite: try await StoreFile.restore(from.appending(path: "store.sqlite"), to: to)
         case .postgres:
@@ -117,7 +140,7 @@ struct Backup: AsyncParsableCommand {
 
     func run() async throws {
       try await explained {
-        let store = try await openDatabase(url: database)
+        let store = try await openExisting(database)
         try await store.renewEpoch()
         await store.close()
         Terminal.say("the feed has a new name")
@@ -138,8 +161,7 @@ enum NewFolder {
     let parent = target.deletingLastPathComponent()
     let draft = parent.appending(
       path: ".\(target.lastPathComponent).\(IDSource.system.next().prefix(8)).draft")
-    try manager.createDirectory(
-      at: draft, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+    try makeFolder(draft)
     do {
       try await fill(draft)
       // The rename fails if a non-empty folder was created there meanwhile.
@@ -151,6 +173,26 @@ enum NewFolder {
       try? manager.removeItem(at: draft)
       throw error
     }
+  }
+
+  /// Creates a folder, and those above it, for its owner only.
+  ///
+  /// - Throws: ``ConfigurationError`` naming the folder and the reason.
+  static func makeFolder(_ folder: URL) throws {
+    do {
+      try FileManager.default.createDirectory(
+        at: folder, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+    } catch {
+      throw ConfigurationError("\(folder.path): the folder cannot be made: \(reason(of: error))")
+    }
+  }
+
+  /// The operating system's words for what Foundation reports.
+  private static func reason(of error: any Error) -> String {
+    let error = error as NSError
+    let cause = error.userInfo[NSUnderlyingErrorKey] as? NSError ?? error
+    guard cause.domain == NSPOSIXErrorDomain else { return "its path cannot be used" }
+    return String(cString: strerror(Int32(cause.code)))
   }
 }
 
@@ -164,6 +206,7 @@ enum StoreFile {
       throw ConfigurationError("\(path)\(suffix): is there already")
     }
     let draft = target.path + ".\(IDSource.system.next().prefix(8)).draft"
+    try NewFolder.makeFolder(target.deletingLastPathComponent())
     do {
       try manager.copyItem(atPath: backup.path, toPath: draft)
       let store = try await openDatabase(url: "sqlite:\(draft)")
@@ -185,7 +228,9 @@ enum StoreFile {
   }
 
   /// Checks a copy of the store, because opening a store modifies it.
-  static func examine(_ file: URL) async throws -> (audit: AuditReport, feed: FeedCursor) {
+  static func examine(
+    _ file: URL
+  ) async throws -> (audit: AuditReport, feed: FeedCursor, marks: [KeyMark]) {
     let copy = FileManager.default.temporaryDirectory.appending(
       path: "yijia-\(IDSource.system.next())")
     defer {
@@ -207,8 +252,9 @@ enum StoreFile {
       }
       Terminal.endProgress()
       let end = try await store.feedEnd()
+      let marks = try await store.keyMarks()
       await store.close()
-      return (report, end)
+      return (report, end, marks)
     } catch {
       await store.close()
       throw error

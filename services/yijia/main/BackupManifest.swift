@@ -16,6 +16,15 @@ struct BackupManifest: Codable {
     var sha256: String
   }
 
+  /// A key that opens the store: the number that its keyring gives it, and its mark.
+  struct Key: Codable {
+    var keyring: String
+    var key: UInt32
+    var mark: Data
+
+    var stored: KeyMark { KeyMark(keyring: keyring, key: key, mark: Array(mark)) }
+  }
+
   private static let fileName = "manifest.json"
   private static let formatNow = 1
 
@@ -29,26 +38,47 @@ struct BackupManifest: Codable {
   var feedEnd: String
   /// Heads of the audit chains.
   var auditHeads: [ChainHead]
+  /// Keys that the service's store needs; absent in backups of earlier versions.
+  var keys: [Key]?
 
   /// Creates the manifest of a folder; a SQLite store in it must be intact.
-  init(of folder: URL, service: String, engine: Engine, at now: Date) async throws {
+  ///
+  /// - Parameter marks: The keys that the store needs; nil to read them from the copy.
+  init(
+    of folder: URL, service: String, engine: Engine, marks: [KeyMark]? = nil, at now: Date
+  ) async throws {
     format = Self.formatNow
     self.service = service
     self.engine = engine
     created = now
     feedEnd = ""
     auditHeads = []
+    var marks = marks
     switch engine {
     case .sqlite:
       let name = "store.sqlite"
       files = [try Self.file(name, in: folder)]
-      let (audit, feed) = try await StoreFile.examine(folder.appending(path: name))
-      guard audit.isIntact else { throw ConfigurationError("audit log: \(audit.summary)") }
-      (feedEnd, auditHeads) = (feed.text, audit.heads.map(ChainHead.init))
+      let found = try await StoreFile.examine(folder.appending(path: name))
+      guard found.audit.isIntact else {
+        throw ConfigurationError("audit log: \(found.audit.summary)")
+      }
+      (feedEnd, auditHeads) = (found.feed.text, found.audit.heads.map(ChainHead.init))
+      marks = found.marks
     case .postgres:
       // This file has the checksums of all others.
       files = [try Self.file("base/backup_manifest", in: folder)]
     }
+    keys = marks?.map { Key(keyring: $0.keyring, key: $0.key, mark: Data($0.mark)) }
+  }
+
+  /// The marks of the keys that the store needs.
+  var marks: [KeyMark] { (keys ?? []).map(\.stored) }
+
+  /// A sentence for operators that names the keys; nil if the manifest names none.
+  var keysNeeded: String? {
+    guard let keys, !keys.isEmpty else { return nil }
+    let names = keys.map { "\($0.keyring) \($0.key)" }.joined(separator: ", ")
+    return "it needs the keyrings of its time, with these keys: \(names)"
   }
 
   var summary: String {
@@ -68,9 +98,12 @@ struct BackupManifest: Codable {
     }
     switch engine {
     case .sqlite:
-      let (audit, feed) = try await StoreFile.examine(folder.appending(path: "store.sqlite"))
-      guard audit.isIntact, audit.heads.map(ChainHead.init) == auditHeads, feed.text == feedEnd
-      else { throw ConfigurationError("the store is not what was backed up: \(audit.summary)") }
+      let found = try await StoreFile.examine(folder.appending(path: "store.sqlite"))
+      guard found.audit.isIntact, found.audit.heads.map(ChainHead.init) == auditHeads,
+        found.feed.text == feedEnd
+      else {
+        throw ConfigurationError("the store is not what was backed up: \(found.audit.summary)")
+      }
     case .postgres: try PostgresTools.verify(folder.appending(path: "base"))
     }
   }

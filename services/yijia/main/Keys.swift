@@ -31,6 +31,15 @@ struct Keys: AsyncParsableCommand {
     }
   }
 
+  /// Checks that keyrings hold the keys that have marks. Keyrings without marks may be missing:
+  /// a service reads only those that it uses.
+  static func check(_ files: KeyringFiles, against marks: [KeyMark]) throws {
+    for ring in Ring.allCases where marks.contains(where: { $0.keyring == ring.rawValue }) {
+      let live = try LiveKeyring(contentsOf: ring.file(of: files))
+      try NamedKeyring(name: ring.rawValue, ring: live).check(against: marks)
+    }
+  }
+
   struct Add: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
       abstract: "Put a fresh key at the end of a keyring file.")

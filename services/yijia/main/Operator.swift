@@ -56,11 +56,22 @@ struct OperatorOptions: ParsableArguments {
   }
 
   /// Opens the store; returns nil where a service has it open.
+  ///
+  /// - Throws: `StorageError.keyring` if the configuration's keyrings are not those of the store.
   func openIfFree() async throws -> (any Database)? {
+    let configuration = try configuration()
+    let store: any Database
     do {
-      return try await openExisting(try configuration().database)
+      store = try await openExisting(configuration.database)
     } catch StorageError.locked {
       return nil
+    }
+    do {
+      try Keys.check(configuration.keyrings, against: try await store.keyMarks())
+      return store
+    } catch {
+      await store.close()
+      throw error
     }
   }
 

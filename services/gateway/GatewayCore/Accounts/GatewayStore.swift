@@ -102,7 +102,7 @@ public struct GatewayStore: Sendable {
   ///
   /// - Parameter open: Opens the database at `url`, waits up to `patience` for its server, and
   ///   applies the migrations.
-  /// - Throws: `StorageError`.
+  /// - Throws: `StorageError`, `.keyring` if the keyrings are not those of the store.
   public init?(
     _ configuration: GatewayConfiguration,
     open: (_ url: String, _ patience: Swift.Duration, [Migration]) async throws -> any Database
@@ -114,6 +114,12 @@ public struct GatewayStore: Sendable {
       configuration.database, Limits.openPatience, GatewayMigrations.all)
     self.init(
       database: database, keys: keys, zone: DayZone(configuration.dayOffset) ?? .china)
+    do {
+      try await database.markKeys(storeKeyrings)
+    } catch {
+      await database.close()
+      throw error
+    }
   }
 
   /// Runs the store's background work: follows changes by other replicas, applies retention, and
@@ -158,7 +164,7 @@ public struct GatewayStore: Sendable {
   /// - Throws: `StorageError.keyring`; the keys before stay in use then.
   func takeUpKeys() throws {
     for (_, ring) in keyrings { try ring.reload() }
-    renewals.add { _ = try await renewKeys { _, _, _ in } }
+    renewals.add { _ = try await rotateKeys(in: database) { _, _, _ in } }
   }
 
   /// Reads one page of a list in order of identifiers.
