@@ -21,7 +21,7 @@ struct World: Sendable {
   let database: any Database
   let clock: TestClock
   let members: FakeMembers
-  let service: StationsService
+  var service: StationsService
   let feed: MembersFeed
 
   /// Runs `body` with a new service on each engine, and cleans up.

@@ -5,10 +5,6 @@ public import StationsV1
 import Storage
 
 extension StationsService {
-  /// How long to wait for an unknown managing union: one that was just founded may still be in
-  /// transit on the members' feed.
-  private static let organizationWaitMax: Duration = .seconds(2)
-
   /// Creates a point, in the state PLANNED, within the caller's subtree.
   public func createPoint(
     _ request: CreatePointRequest, context: ServerContext
@@ -52,7 +48,7 @@ extension StationsService {
   /// Waits until the members' feed has delivered an organization, for `organizationWaitMax` at
   /// most.
   private func waitForOrganization(_ organization: String, caller: Caller) async throws {
-    let end = ContinuousClock.now + Self.organizationWaitMax
+    let end = ContinuousClock.now + organizationWaitMax
     let query = OrganizationStore.place(of: organization, in: Scope(of: caller))
     try await hub.watch(.organizations) { changed in
       while try await !database.read(query).isKnown {

@@ -43,6 +43,9 @@ public struct StationsService: StationsServiceProtocol {
   let ledger: RequestLedger
   let pageTokens: PageTokenCodec
   let members: MemberResolver
+  /// How long to wait for an unknown managing union: one that was just founded may still be in
+  /// transit on the members' feed.
+  var organizationWaitMax: Duration = .seconds(2)
   let rules: VisitRules
   /// Full months of visits to keep; nil for all.
   let visitMonthsKept: Int?
