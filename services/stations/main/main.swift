@@ -22,7 +22,6 @@ struct Stations: AsyncParsableCommand {
   @Option(help: "Configuration file, YAML or JSON; see config.example.yaml.") var config: String?
   @Flag(help: "Check the configuration and end.") var check = false
   @Flag(help: "Apply what is missing of the store's schema and end.") var migrate = false
-
   func run() async throws {
     let configuration = try loadConfiguration(
       StationsConfiguration.self, defaults: StationsConfiguration(), file: config)
@@ -55,7 +54,8 @@ struct Stations: AsyncParsableCommand {
     let health = HealthRegistry()
     let servers = try servers(common, service, health, loops, logger)
     for server in servers {
-      logger.notice("listening", metadata: ["address": "\(try await server.start())"])
+      let address = try await server.start()
+      logger.notice("listening", metadata: ["address": "\(address)"])
     }
     async let _ = endProcess(whenFails: database, logger: logger)
     let housekeeping = Housekeeping(database: database, upkeep: service, configuration: common)
