@@ -143,7 +143,11 @@ final class Connection: ChannelDuplexHandler, ExchangeTransport, @unchecked Send
     if context.channel.isActive { begin(context) }
   }
 
-  func handlerRemoved(context: ChannelHandlerContext) { ended("the channel was closed") }
+  /// A client's connection that was never active ends when its attempt fails, which knows why.
+  func handlerRemoved(context: ChannelHandlerContext) {
+    if session.role == .client, handshakeTimer == nil, !isReady { return }
+    ended("the channel was closed")
+  }
 
   func channelActive(context: ChannelHandlerContext) {
     begin(context)
@@ -268,7 +272,7 @@ final class Connection: ChannelDuplexHandler, ExchangeTransport, @unchecked Send
   }
 
   func errorCaught(context: ChannelHandlerContext, error: any Error) {
-    close("\(error)")
+    close(ConnectionFailure.text(error))
   }
 
   func channelInactive(context: ChannelHandlerContext) {

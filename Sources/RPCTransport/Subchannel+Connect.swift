@@ -59,8 +59,9 @@ extension Subchannel {
     if target.socketPath == nil {
       bootstrap = bootstrap.channelOption(.tcpOption(.tcp_nodelay), value: 1)
     }
+    // On the loop, where the connection is; it may have no channel any more, but has not ended.
     bootstrap.connect(to: address).whenFailure { error in
-      executor.execute { connection.close("\(error)") }
+      connection.close(ConnectionFailure.text(error))
     }
   }
 
