@@ -23,7 +23,7 @@ help: ## this text
 deps: ## install what is missing (apt packages; Python tools in .venv); nothing when all is there
 	@scripts/deps.sh
 
-run: ## build for release, start the suite and enrol the example roster; Ctrl-C stops it
+run: ## build for release, start the suite and enroll the example roster; Ctrl-C stops it
 	@scripts/run.sh $(ARGS)
 
 test: ## every check; ends with "N passed, N failed"

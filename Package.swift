@@ -38,7 +38,6 @@ let grdb: Target.Dependency = .product(name: "GRDB", package: "GRDB.swift")
 let collections: Target.Dependency = .product(name: "DequeModule", package: "swift-collections")
 let unixSignals: Target.Dependency = .product(
   name: "UnixSignals", package: "swift-service-lifecycle")
-let csv: Target.Dependency = .product(name: "SwiftCSV", package: "SwiftCSV")
 let yams: Target.Dependency = .product(name: "Yams", package: "Yams")
 
 /// One module a proto package: generated Swift over generated C.
@@ -131,7 +130,7 @@ let services: [Target] =
         "RPC", "RPCTransport", "Protobuf", "ServiceKit", "MembersV1", "StationsV1",
         "GatewayV1", "YijiaTypeV1", "GoogleRPC", "GoogleType", "GoogleProtobuf", "Storage",
         "StorageEngines",
-        "GRPCHealthV1", "OperationsV1", x509, crypto, arguments, unixSignals, csv,
+        "GRPCHealthV1", "OperationsV1", x509, crypto, arguments, unixSignals,
       ],
       path: "services/yijia/main", swiftSettings: house),
   ]
@@ -175,7 +174,6 @@ let package = Package(
     .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
     .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
     .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
-    .package(url: "https://github.com/swiftcsv/SwiftCSV", from: "0.10.0"),
     .package(url: "https://github.com/vapor/jwt-kit", from: "5.7.1"),
   ],
   targets: [

@@ -82,6 +82,14 @@ def test_a_repeated_replay_doubles_nobody_and_another_client_reads_the_same(repl
     assert [str(number) for number in found] == [BAIYIN[0], BAIYIN[1], BAIYIN[3]]
     assert coverage.target.basis_points == 9_500
     assert (coverage.base.date.year, coverage.base.date.month) == (2022, 4)
+    # With another part these are other people and unions: said before anything is done.
+    other = subprocess.run(
+        [suite.binaries / "yijia", "replay", "--replay-part=7", "--connection",
+         suite.folder / "connection.json"], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert other.returncode == 1
+    assert other.stderr == (
+        f"these data are of a replay with --replay-part {PART}: replay the same, or start with "
+        "another --data\n")
 
 
 def test_the_plan_has_the_figures_of_the_paper():

@@ -72,7 +72,7 @@ struct ImportTable: Sendable {
         folder: "services/yijia/main",
         modules: contract.union(Self.observation).union(Self.crypto).union([
           "ArgumentParser", "RPCTransport", "ServiceKit", "Storage", "StorageEngines", "SwiftASN1",
-          "SwiftCSV", "UnixSignals", "X509",
+          "UnixSignals", "X509",
         ])),
     ]
     rows.append(

@@ -106,7 +106,10 @@ struct ChainHead: Codable, Hashable {
     guard let data = FileManager.default.contents(atPath: path) else {
       throw ConfigurationError("\(path): cannot be read")
     }
-    return try JSONDecoder().decode([ChainHead].self, from: data)
+    guard let heads = try? JSONDecoder().decode([ChainHead].self, from: data) else {
+      throw ConfigurationError("\(path): is no file that --note wrote")
+    }
+    return heads
   }
 
   static func write(_ heads: [ChainHead], to path: String) throws {

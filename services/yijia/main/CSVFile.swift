@@ -1,38 +1,156 @@
 import Foundation
-import Protobuf
 import ServiceKit
-import SwiftCSV
 
-/// A CSV file with a header line, in UTF-8.
+/// A column that a table may have.
+struct CSVColumn {
+  let name: String
+  /// What a table in Chinese may call it.
+  let heading: String
+  /// Path of its field in refusals of the service.
+  let path: String
+  let isRequired: Bool
+  /// The names that it may hold; empty where they are not from a list.
+  let values: [String]
+
+  init(
+    _ name: String, _ heading: String, path: String? = nil, isRequired: Bool = false,
+    values: [String] = []
+  ) {
+    (self.name, self.heading, self.path) = (name, heading, path ?? name)
+    (self.isRequired, self.values) = (isRequired, values)
+  }
+}
+
+/// A table in a CSV file with a header line, in UTF-8; commas, semicolons or tabs separate cells.
+///
+/// Nothing is guessed: a column that is unknown, or a row with another number of cells than the
+/// header, refuses the whole file, because what stands where is not sure any more.
 struct CSVFile {
+  struct Row {
+    /// As a spreadsheet counts rows; the header is 1.
+    let number: Int
+    /// As they are in the file.
+    let cells: [String]
+    /// By the names of the columns.
+    let values: [String: String]
+  }
+
   /// A larger file is not a table that a person prepared; services import those by stream.
   private static let bytesMax = 256 << 20
+  /// Faults that are told of one file.
+  private static let faultsMax = 10
+  /// Column of a file of refused rows, which tells what is wrong with each.
+  static let problemColumn = "problem"
 
-  let rows: [[String: String]]
+  let columns: [CSVColumn]
+  /// As in the file.
+  let header: [String]
+  let rows: [Row]
 
-  /// - Parameter columns: Columns that the file must have.
-  init(path: String, columns: [String]) throws {
-    guard let data = FileManager.default.contents(atPath: path) else {
-      throw ConfigurationError("\(path): cannot be read")
+  /// - Parameters:
+  ///   - path: `-` is standard input.
+  ///   - columns: Those that are known.
+  ///   - ignored: Columns that are passed over, as the file calls them.
+  init(path: String, columns: [CSVColumn], ignoring ignored: [String] = []) throws {
+    self.columns = columns
+    let name = path == "-" ? "standard input" : path
+    let text = try Self.read(path, name)
+    let separator = Self.separator(of: text)
+    let records: [CSVText.Record]
+    do {
+      records = try CSVText(text, separator: separator).records
+    } catch {
+      throw ConfigurationError("\(name): \(Self.text(error))")
     }
-    guard data.count <= Self.bytesMax else {
-      throw ConfigurationError("\(path): larger than \(Self.bytesMax >> 20) MiB")
+    guard let first = records.first else { throw ConfigurationError("\(name): is empty") }
+    header = Self.withoutTail(first.cells, keeping: 0).map {
+      $0.trimmingCharacters(in: .whitespaces)
+    }
+    let names = header.map { heading in
+      columns.first { $0.name == heading || $0.heading == heading }?.name ?? heading
+    }
+    let count = header.count
+    var faults = Self.headerFaults(names, columns, ignored + [Self.problemColumn])
+    rows = records.dropFirst().map { record in
+      let cells = Self.withoutTail(record.cells, keeping: count)
+      if cells.count != count {
+        faults.append(
+          "row \(record.number) has \(cells.count) cells, and the header \(count); "
+            + "a cell with a separator in it needs quotation marks around it")
+      }
+      let values = zip(names, cells.map(Self.value)).filter { !ignored.contains($0.0) }
+      return Row(
+        number: record.number, cells: cells,
+        values: Dictionary(values) { first, _ in first })
+    }
+    guard faults.isEmpty else { throw ConfigurationError(Self.text(faults, of: name)) }
+  }
+
+  private static func read(_ path: String, _ name: String) throws -> String {
+    let data =
+      path == "-"
+      ? try FileHandle.standardInput.read(upToCount: bytesMax + 1) ?? Data()
+      : FileManager.default.contents(atPath: path)
+    guard let data else { throw ConfigurationError("\(name): cannot be read") }
+    guard data.count <= bytesMax else {
+      throw ConfigurationError("\(name): larger than \(bytesMax >> 20) MiB")
     }
     guard var text = String(data: data, encoding: .utf8) else {
-      throw ConfigurationError("\(path): is not UTF-8 text; save the table as \"CSV UTF-8\"")
+      throw ConfigurationError("\(name): is not UTF-8 text; save the table as \"CSV UTF-8\"")
     }
     if text.hasPrefix("\u{FEFF}") { text.removeFirst() }
-    let csv: NamedCSV
-    do {
-      csv = try NamedCSV(string: text, delimiter: .comma, loadColumns: false)
-    } catch {
-      throw ConfigurationError("\(path): is no CSV table: \(error)")
+    return text
+  }
+
+  /// What stands most often in the header: spreadsheets of some regions do not write commas.
+  private static func separator(of text: String) -> UInt8 {
+    let header = text.utf8.prefix { $0 != UInt8(ascii: "\n") && $0 != UInt8(ascii: "\r") }
+    let counts = [UInt8(ascii: ","), UInt8(ascii: ";"), UInt8(ascii: "\t")].map { separator in
+      (separator, header.count { $0 == separator })
     }
-    let missing = columns.filter { !csv.header.contains($0) }
-    guard missing.isEmpty else {
-      throw ConfigurationError("\(path): column \(missing.joined(separator: ", ")) is missing")
+    return counts.reduce(counts[0]) { $1.1 > $0.1 ? $1 : $0 }.0
+  }
+
+  /// Spreadsheets write separators for empty columns on the right.
+  private static func withoutTail(_ cells: [String], keeping count: Int) -> [String] {
+    let last = cells.lastIndex { !$0.isEmpty } ?? -1
+    return Array(cells.prefix(max(last + 1, count)))
+  }
+
+  /// `yijia organizations export` puts an apostrophe before what a spreadsheet takes for a formula.
+  private static func value(_ cell: String) -> String {
+    cell.hasPrefix("'") && cell.dropFirst().first.map { "=+-@".contains($0) } == true
+      ? String(cell.dropFirst()) : cell
+  }
+
+  private static func headerFaults(
+    _ names: [String], _ columns: [CSVColumn], _ ignored: [String]
+  ) -> [String] {
+    let known = columns.map(\.name)
+    let missing = columns.filter { $0.isRequired && !names.contains($0.name) }
+    let unknown = names.filter { !known.contains($0) && !ignored.contains($0) }
+    let twice = known.filter { name in names.count { $0 == name } > 1 }
+    return missing.map { "column \($0.name) (\($0.heading)) is missing" }
+      + unknown.map { name in
+        let meant = Spelling.nearest(to: name, among: known).map { "did you mean \($0)? " } ?? ""
+        return "column \"\(name)\" is unknown; \(meant)--ignore \"\(name)\" passes it over"
+      } + twice.map { "column \($0) is there more than once" }
+  }
+
+  private static func text(_ faults: [String], of name: String) -> String {
+    let rest = faults.count - faultsMax
+    return
+      (faults.prefix(faultsMax).map { "\(name): \($0)" }
+      + (rest > 0 ? ["\(name): and \(rest) more like these"] : [])).joined(separator: "\n")
+  }
+
+  private static func text(_ fault: CSVText.Fault) -> String {
+    switch fault {
+    case .unclosedQuote(let row):
+      "row \(row): a quotation mark opens a cell, and none closes it"
+    case .strayQuote(let row):
+      "row \(row): a cell with a quotation mark in it needs marks around it, and \"\" inside"
     }
-    rows = csv.rows
   }
 
   /// Returns the items of a cell that are separated by `;`.
@@ -40,19 +158,13 @@ struct CSVFile {
     (cell ?? "").split(separator: ";").map { $0.trimmingCharacters(in: .whitespaces) }
       .filter { !$0.isEmpty }
   }
-}
 
-/// Returns the name of an enum value in the contracts without the enum's prefix: `TRUCK_DRIVER` for
-/// `OCCUPATION_GROUP_TRUCK_DRIVER`.
-func contractName<Value: Enumeration>(_ value: Value) -> String {
-  // The first value is named PREFIX_UNSPECIFIED (buf lint).
-  let prefix = (Value().protoName ?? "").count - "UNSPECIFIED".count
-  return value.protoName.map { String($0.dropFirst(max(0, prefix))) } ?? value.description
-}
-
-/// Returns the enum value with a contract name: the unspecified one for an empty cell, and an
-/// unknown one for an unknown name, so that the service reports the field.
-func enumValue<Value: Enumeration>(_ name: String, of type: Value.Type) -> Value {
-  let wanted = name.isEmpty ? "UNSPECIFIED" : name.uppercased()
-  return type.allCases.first { contractName($0) == wanted } ?? Value(rawValue: -1)
+  /// Quotes a cell as in RFC 4180. A leading sign is escaped, as a spreadsheet would take it for a
+  /// formula.
+  static func cell(_ text: String) -> String {
+    let text = text.first.map { "=+-@".contains($0) } == true ? "'\(text)" : text
+    let special = "\",;\t\n\r".unicodeScalars
+    guard text.unicodeScalars.contains(where: { special.contains($0) }) else { return text }
+    return "\"\(text.replacing("\"", with: "\"\""))\""
+  }
 }

@@ -3,32 +3,36 @@ import Foundation
 import ServiceKit
 
 /// The settings with which any gRPC client reaches a suite, documented in README.md. `yijia dev`
-/// writes the file.
+/// and `yijia sign-in` write the file. Only the gateway must be there, and the credential that a
+/// command uses.
 struct ConnectionFile: Codable, Sendable {
   /// `host:port` of the gateway.
   var gateway: String
-  /// Authority of the gateway's certificate, a PEM file.
-  var caFile: String
+  /// Authority of the gateway's certificate, a PEM file; nil for the system's authorities.
+  var caFile: String?
+  /// Name in the gateway's certificate; nil for the host in `gateway`.
+  var serverName: String?
   /// The partner's API key, for the metadata `x-api-key`.
-  var partnerAPIKey: String
+  var partnerAPIKey: String?
   /// The kiosk's API key, for the metadata `x-api-key`.
-  var kioskAPIKey: String
+  var kioskAPIKey: String?
   /// Resource name of the kiosk.
-  var kiosk: String
+  var kiosk: String?
   /// Resource name of the kiosk's point.
-  var station: String
+  var station: String?
   /// The staff token, for the metadata `authorization: Bearer`.
-  var staffToken: String
+  var staffToken: String?
   /// The token of a second staff account, who reviews what the first one reported.
   var reviewerToken: String?
   /// Folder of the proto files.
-  var protoRoot: String
+  var protoRoot: String?
   /// Admin port of each executable.
-  var adminPorts: [String: Int]
+  var adminPorts: [String: Int]?
 
-  enum CodingKeys: String, CodingKey {
+  enum CodingKeys: String, CodingKey, CaseIterable {
     case gateway, kiosk, station
     case caFile = "ca_file"
+    case serverName = "server_name"
     case partnerAPIKey = "partner_api_key"
     case kioskAPIKey = "kiosk_api_key"
     case staffToken = "staff_token"
@@ -39,12 +43,20 @@ struct ConnectionFile: Codable, Sendable {
 
   static func read(_ path: String) throws -> ConnectionFile {
     guard let data = FileManager.default.contents(atPath: path) else {
-      throw ConfigurationError("\(path): cannot be read; does `make run` (yijia dev) run?")
+      throw ConfigurationError(
+        "\(path): cannot be read; `yijia dev` (make run) and `yijia sign-in` write such a file, "
+          + "--connection names another")
     }
     do {
       return try JSONDecoder().decode(ConnectionFile.self, from: data)
+    } catch DecodingError.keyNotFound(let key, _) {
+      throw ConfigurationError("\(path): \(key.stringValue) is missing")
+    } catch DecodingError.typeMismatch(_, let context), DecodingError.valueNotFound(_, let context)
+    {
+      let key = context.codingPath.first?.stringValue ?? "the file"
+      throw ConfigurationError("\(path): \(key) has a value of the wrong kind")
     } catch {
-      throw ConfigurationError("\(path): is no connection file: \(error)")
+      throw ConfigurationError("\(path): is no JSON")
     }
   }
 
@@ -53,25 +65,63 @@ struct ConnectionFile: Codable, Sendable {
     encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
     try SecretFile.write(try encoder.encode(self), to: URL(filePath: path))
   }
+
+  /// Returns the metadata that show who calls.
+  /// - Throws: ``ConfigurationError`` where the file has no such credential.
+  func metadata(of credential: SuiteCredential) throws -> (key: String, value: String) {
+    let (key, value): (CodingKeys, String?) =
+      switch credential {
+      case .partner: (.partnerAPIKey, partnerAPIKey)
+      case .kiosk: (.kioskAPIKey, kioskAPIKey)
+      case .staff: (.staffToken, staffToken)
+      case .reviewer: (.reviewerToken, reviewerToken)
+      }
+    guard let value, !value.isEmpty else {
+      throw ConfigurationError(
+        "the connection file has no \(key.rawValue); sign in (yijia sign-in), or name another "
+          + "credential with --as")
+    }
+    return switch credential {
+    case .partner, .kiosk: ("x-api-key", value)
+    case .staff, .reviewer: ("authorization", "Bearer \(value)")
+    }
+  }
+}
+
+extension ConnectionFile {
+  /// Runs `body` with a client that uses one of the credentials.
+  /// - Parameter credential: nil for a caller who is to sign in.
+  func calling<Result>(
+    _ credential: SuiteCredential?, _ body: (SuiteClient) async throws -> Result
+  ) async throws -> Result {
+    let client = try SuiteClient(file: self, credential: credential)
+    do {
+      let result = try await body(client)
+      await client.close()
+      return result
+    } catch {
+      await client.close()
+      throw error
+    }
+  }
 }
 
 struct ConnectionOptions: ParsableArguments {
-  @Option(help: "Connection file, as yijia dev writes it.")
+  @Option(help: "Connection file, as yijia dev and yijia sign-in write it.")
   var connection = ".dev/connection.json"
 
+  @Option(
+    name: .customLong("as"),
+    help: "Whose credential of the connection file to use. [default: as the command needs]")
+  var credential: SuiteCredential?
+
   /// Runs `body` with a client that uses one of the file's credentials.
+  /// - Parameter usual: Whose, where --as names nobody.
   func with(
-    _ credential: SuiteCredential, _ body: (SuiteClient) async throws -> Void
+    _ usual: SuiteCredential, _ body: (SuiteClient) async throws -> Void
   ) async throws {
-    let client = try SuiteClient(file: .read(connection), credential: credential)
-    do {
-      try await body(client)
-    } catch {
-      await client.close()
-      Terminal.endProgress()
-      Terminal.note(Explanation.of(error))
-      throw ExitCode.failure
+    try await explained {
+      try await ConnectionFile.read(connection).calling(credential ?? usual, body)
     }
-    await client.close()
   }
 }

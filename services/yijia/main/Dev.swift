@@ -43,9 +43,12 @@ struct Dev: AsyncParsableCommand {
 
   func run() async throws {
     do {
-      let files = try DevelopmentFiles(folder: settings.folder, ports: settings.ports())
-      guard !prepare else { return }
-      try await runSuite(files)
+      let ports = try settings.ports()
+      let lock = try FolderLock(settings.folder)
+      if !prepare { try PortCheck.requireFree(ports) }
+      let files = try DevelopmentFiles(folder: settings.folder, ports: ports)
+      if !prepare { try await runSuite(files) }
+      _ = consume lock
     } catch let error as ExitCode {
       throw error
     } catch {
@@ -61,6 +64,7 @@ struct Dev: AsyncParsableCommand {
     do {
       try await withThrowingTaskGroup(of: Void.self) { group in
         group.addTask { for await _ in signals { return } }
+        group.addTask { try await suite.watch() }
         group.addTask { try await work(files, suite) }
         try await group.next()
         group.cancelAll()
@@ -73,9 +77,9 @@ struct Dev: AsyncParsableCommand {
     Terminal.note("stopped")
   }
 
-  /// Starts the services one after the other, runs the scenario, then watches the child processes
-  /// until cancelled. The services may start in any order; one after the other, no call meets a
-  /// service that is not listening yet.
+  /// Starts the services one after the other, runs the scenario, then waits until cancelled. The
+  /// services may start in any order; one after the other, no call meets a service that is not
+  /// listening yet.
   private func work(_ files: DevelopmentFiles, _ suite: Suite) async throws {
     for member in SuiteMember.allCases {
       let child = try suite.start(member, files: files)
@@ -90,11 +94,8 @@ struct Dev: AsyncParsableCommand {
     if once { return }
     Terminal.say("gateway 网关: localhost:\(gateway.listen)  (\(files.file("connection.json")))")
     Terminal.say("Ctrl-C stops all. 按 Ctrl-C 停止。")
-    while true {
-      if let ended = suite.ended { throw ConfigurationError(ended.lastWords) }
-      // Polled: no awaitable event reports the end of a child process.
-      try await Task.sleep(for: .milliseconds(200))
-    }
+    // Until a signal, or the end of a child.
+    while true { try await Task.sleep(for: .seconds(3_600)) }
   }
 
   private func replayPapers(_ connection: ConnectionFile) async throws {
@@ -114,22 +115,19 @@ struct Dev: AsyncParsableCommand {
     let channel = try ClientChannel(targets: [admin], loops: SuiteClient.loops)
     let health = HealthClient(channel)
     let end = ContinuousClock.now + .seconds(60)
-    var status: HealthCheckResponse.ServingStatus = .unknown
-    while status != .serving {
-      guard child.isRunning else {
-        await channel.shutdown()
-        throw ConfigurationError(child.lastWords)
+    var options = CallOptions()
+    options.timeout = .seconds(1)
+    do {
+      while (try? await health.check(HealthCheckRequest(), options: options))?.status != .serving {
+        guard ContinuousClock.now < end else {
+          throw ConfigurationError("\(child.member.executable) does not become healthy in 60 s")
+        }
+        // Pause between two probes: the child may not be listening yet.
+        try await Task.sleep(for: .milliseconds(50))
       }
-      guard ContinuousClock.now < end else {
-        await channel.shutdown()
-        throw ConfigurationError("\(child.member.executable) does not become healthy in 60 s")
-      }
-      var options = CallOptions()
-      options.timeout = .seconds(1)
-      let answer = try? await health.check(HealthCheckRequest(), options: options)
-      status = answer?.status ?? .unknown
-      // Pause between two probes: the child may not be listening yet.
-      if status != .serving { try await Task.sleep(for: .milliseconds(50)) }
+    } catch {
+      await channel.shutdown()
+      throw error
     }
     await channel.shutdown()
   }

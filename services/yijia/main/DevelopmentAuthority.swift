@@ -1,5 +1,6 @@
 import Crypto
 import Foundation
+import ServiceKit
 import SwiftASN1
 import X509
 
@@ -107,7 +108,7 @@ enum SecretFile {
     try? manager.removeItem(at: file)
     guard
       manager.createFile(atPath: file.path, contents: data, attributes: [.posixPermissions: 0o600])
-    else { throw CocoaError(.fileWriteUnknown) }
+    else { throw ConfigurationError("\(file.path): cannot be written; is its folder there?") }
   }
 }
 

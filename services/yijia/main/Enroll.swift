@@ -14,13 +14,16 @@ struct Enroll: AsyncParsableCommand {
       consent_time (RFC 3339); optional: channel, campaign, work_area, residence_area, \
       domicile_area, labour_relation, employer_name, employer_credit_code, platform, \
       organization_code, migrant_worker, vehicle_plate.
-      A wrong row is refused with every wrong field named, and the others go on. A row that was \
-      received before is a retry, in a corrected file too, and a row that was edited is a new \
-      request: nobody is enrolled twice. With --dry-run every row is checked and \
-      nothing is stored; staff is told by which rules the rows would be routed.
+      Headings may be Chinese too: 姓名, 身份证号, 手机号, 群体 and so on. Cells are separated by commas, \
+      semicolons or tabs; migrant_worker is true or false, 是 or 否.
+      A wrong row is refused with every wrong field named, and the others go on; the command then \
+      ends with status 2. A row that was received before is a retry, in a corrected file too, and \
+      a row that was edited is a new request: nobody is enrolled twice. With --dry-run every row \
+      is checked and nothing is stored; staff is told by which rules the rows would be routed.
       Examples:
         yijia enroll examples/ceremony-roster.csv
         yijia enroll --by staff --dry-run examples/ceremony-roster.csv
+        yijia enroll --refused mend.csv roster.csv     then mend that file and enroll it
       """)
 
   enum Caller: String, ExpressibleByArgument, CaseIterable { case partner, staff }
@@ -33,19 +36,24 @@ struct Enroll: AsyncParsableCommand {
   @Flag(help: "Check every row and store nothing.")
   var dryRun = false
 
-  @Argument(help: "The CSV roster.")
-  var file: String
+  @OptionGroup var table: TableOptions
 
   func run() async throws {
-    try await connection.with(by == .staff ? .staff : .partner) { client in
-      let roster = try RosterEnrollment(file: file, isDryRun: dryRun)
-      let result = try await roster.run(client) { Terminal.progress($0) }
-      Terminal.endProgress()
-      Terminal.say(
-        "\(result.received) rows \(dryRun ? "would be received" : "received"), "
-          + "\(result.refused.count) refused.")
-      if !result.routes.isEmpty { Terminal.say(result.routeTable.text) }
-      if !result.refused.isEmpty { Terminal.say(RefusedRows.table(result.refused).text) }
+    try await explained {
+      let roster = try RosterEnrollment(
+        CSVFile(path: table.file, columns: RosterColumns.all, ignoring: table.ignore),
+        isDryRun: dryRun)
+      for note in roster.repetitions { Terminal.note(note) }
+      try await connection.with(by == .staff ? .staff : .partner) { client in
+        let result = try await roster.run(client) { Terminal.progress($0) }
+        Terminal.endProgress()
+        Terminal.say(
+          "\(counted(result.received, "row")) \(dryRun ? "would be received" : "received"), "
+            + "\(result.refused.count) refused.")
+        if !result.routes.isEmpty { Terminal.say(result.routeTable.text) }
+        try RefusedRows.report(result.refused, of: roster.table, to: table.refused)
+        if !result.refused.isEmpty { throw ExitCode(RefusedRows.status) }
+      }
     }
   }
 }
@@ -70,20 +78,47 @@ struct RosterEnrollment {
   /// Rows in flight; the contract allows 1,000.
   private static let windowRows = 500
 
-  private let csv: CSVFile
+  let table: CSVFile
   private let isDryRun: Bool
+  private let rows: [Row]
 
-  init(file: String, isDryRun: Bool = false) throws {
-    self.isDryRun = isDryRun
-    csv = try CSVFile(
-      path: file,
-      columns: [
-        "person_name", "resident_id", "phone", "group", "consent_version", "consent_evidence",
-        "consent_time",
-      ])
+  /// A row as it is sent.
+  private struct Row {
+    let source: CSVFile.Row
+    let request: EnrollMembersRequest
+    /// What is wrong with it that the request cannot say: it is checked and not stored.
+    let problems: [RefusedRow.Problem]
   }
 
-  var rowCount: Int { csv.rows.count }
+  init(_ table: CSVFile, isDryRun: Bool = false) throws {
+    self.table = table
+    self.isDryRun = isDryRun
+    rows = try table.rows.map { row in
+      var reader = RowReader(row)
+      var request = EnrollMembersRequest()
+      request.row = Int64(row.number)
+      let application = Self.application(&reader)
+      // The id is derived from the application's content, not from the file or the row's position:
+      // in a corrected file, rows that were received before are retries, and an edited row is a new
+      // request.
+      request.requestID = StableRequestID(Data(try application.wireBytes())).id("enrollment")
+      request.application = application
+      request.validateOnly = isDryRun || !reader.problems.isEmpty
+      return Row(source: row, request: request, problems: reader.problems)
+    }
+  }
+
+  var rowCount: Int { rows.count }
+
+  /// Names the rows that say the same as an earlier one, which are one enrollment.
+  var repetitions: [String] {
+    var seen: [String: Int] = [:]
+    return rows.compactMap { row in
+      let number = row.source.number
+      guard let first = seen.updateValue(number, forKey: row.request.requestID) else { return nil }
+      return "row \(number) says the same as row \(first): they are one enrollment"
+    }
+  }
 
   func run(
     _ client: SuiteClient, progress: @Sendable @escaping (String) -> Void = { _ in }
@@ -91,14 +126,26 @@ struct RosterEnrollment {
     let call = try await client.members.enrollMembers(options: client.options)
     let window = Window(Self.windowRows)
     async let sending: Void = send(on: call, window: window)
+    // Where the stream fails, nobody goes on waiting for a place in it.
+    defer { window.finish() }
     var result = Result()
+    // Results come in the order of the rows.
+    var remaining = rows.makeIterator()
     for try await response in call.responses {
+      guard let row = remaining.next() else { break }
+      var (error, enrollment): (RecordError?, Enrollment?)
       switch response.result {
-      case .error(let error): result.refused.append(RefusedRow(row: response.row, error: error))
-      case .enrollment(let enrollment):
+      case .error(let told): error = told
+      case .enrollment(let told): enrollment = told
+      case nil: break
+      }
+      if error != nil || !row.problems.isEmpty {
+        result.refused.append(
+          RefusedRow(row.source, columns: table.columns, found: row.problems, error: error))
+      } else {
         result.received += 1
-        if enrollment.route != .unspecified { result.routes[enrollment.route, default: 0] += 1 }
-      case nil: result.received += 1
+        let route = enrollment?.route ?? .unspecified
+        if route != .unspecified { result.routes[route, default: 0] += 1 }
       }
       window.open()
       let done = result.received + result.refused.count
@@ -112,82 +159,81 @@ struct RosterEnrollment {
   private func send(
     on call: BidirectionalCall<EnrollMembersRequest, EnrollMembersResponse>, window: Window
   ) async throws {
-    for (index, row) in csv.rows.enumerated() {
+    for row in rows {
       guard await window.wait() else { return }
-      var request = EnrollMembersRequest()
-      request.row = Int64(index + 2)
-      let application = application(row)
-      // The id is derived from the application's content, not from the file or the row's position:
-      // in a corrected file, rows that were received before are retries, and an edited row is a new
-      // request.
-      request.requestID = StableRequestID(Data(try application.wireBytes())).id("enrollment")
-      request.application = application
-      request.validateOnly = isDryRun
-      try await call.send(request)
+      try await call.send(row.request)
     }
     try await call.finishSending()
   }
 
-  private func application(_ row: [String: String]) -> EnrollmentApplication {
+  private static func application(_ row: inout RowReader) -> EnrollmentApplication {
     var application = EnrollmentApplication()
-    application.personName = row["person_name"] ?? ""
-    application.residentID = row["resident_id"] ?? ""
-    application.phone = row["phone"] ?? ""
-    application.group = enumValue(row["group"] ?? "", of: OccupationGroup.self)
-    application.channel = enumValue(row["channel"] ?? "", of: MembersV1.Channel.self)
-    application.campaign = row["campaign"] ?? ""
-    application.consent = consent(row)
+    application.personName = row.text("person_name")
+    application.residentID = row.text("resident_id")
+    application.phone = row.text("phone")
+    application.group = row.value("group", of: OccupationGroup.self)
+    application.channel = row.value("channel", of: MembersV1.Channel.self)
+    application.campaign = row.text("campaign")
+    application.consent = consent(&row)
     var areas = Areas()
-    areas.work = row["work_area"] ?? ""
-    areas.residence = row["residence_area"] ?? ""
-    areas.domicile = row["domicile_area"] ?? ""
+    areas.work = row.text("work_area")
+    areas.residence = row.text("residence_area")
+    areas.domicile = row.text("domicile_area")
     application.areas = areas
-    application.labourRelation =
-      enumValue(row["labour_relation"] ?? "", of: LabourRelation.self)
-    application.employerName = row["employer_name"] ?? ""
-    application.employerCreditCode = row["employer_credit_code"] ?? ""
-    application.platform = row["platform"] ?? ""
-    application.organizationCode = row["organization_code"] ?? ""
-    application.migrantWorker = row["migrant_worker"]?.lowercased() == "true"
-    application.vehiclePlate = row["vehicle_plate"] ?? ""
+    application.labourRelation = row.value("labour_relation", of: LabourRelation.self)
+    application.employerName = row.text("employer_name")
+    application.employerCreditCode = row.text("employer_credit_code")
+    application.platform = row.text("platform")
+    application.organizationCode = row.text("organization_code")
+    application.migrantWorker = row.flag("migrant_worker")
+    application.vehiclePlate = row.text("vehicle_plate")
     return application
   }
 
   /// Returns nil where the row states none, so that the service reports what is missing.
-  private func consent(_ row: [String: String]) -> Consent? {
-    let version = row["consent_version"] ?? ""
-    let evidence = row["consent_evidence"] ?? ""
-    let time = row["consent_time"] ?? ""
-    guard !(version.isEmpty && evidence.isEmpty && time.isEmpty) else { return nil }
-    var consent = Consent()
-    consent.version = version
-    consent.evidence = evidence
-    if let date = try? Date(time, strategy: .iso8601) {
-      consent.agreeTime = Timestamp(microseconds: date.microseconds)
+  private static func consent(_ row: inout RowReader) -> Consent? {
+    let (version, evidence) = (row.text("consent_version"), row.text("consent_evidence"))
+    guard !(version.isEmpty && evidence.isEmpty && row.text("consent_time").isEmpty) else {
+      return nil
     }
-    return consent
+    return .with {
+      $0.version = version
+      $0.evidence = evidence
+      $0.agreeTime = row.time("consent_time")
+    }
   }
 }
 
-/// A row that a service refused.
-struct RefusedRow: Sendable {
-  let row: Int64
-  let reasons: [String]
-  let message: String
+/// The columns of a roster.
+enum RosterColumns {
+  static let all = [
+    field("person_name", "姓名", isRequired: true),
+    field("resident_id", "身份证号", isRequired: true),
+    field("phone", "手机号", isRequired: true),
+    field(
+      "group", "群体", isRequired: true, values: contractNames(of: OccupationGroup.self)),
+    field("consent_version", "同意书版本", at: "consent.version", isRequired: true),
+    field("consent_evidence", "同意凭证", at: "consent.evidence", isRequired: true),
+    field("consent_time", "同意时间", at: "consent.agree_time", isRequired: true),
+    field("channel", "渠道", values: contractNames(of: MembersV1.Channel.self)),
+    field("campaign", "活动"),
+    field("work_area", "工作地区", at: "areas.work"),
+    field("residence_area", "居住地区", at: "areas.residence"),
+    field("domicile_area", "户籍地区", at: "areas.domicile"),
+    field("labour_relation", "劳动关系", values: contractNames(of: LabourRelation.self)),
+    field("employer_name", "单位名称"),
+    field("employer_credit_code", "单位信用代码"),
+    field("platform", "平台"),
+    field("organization_code", "组织码"),
+    field("migrant_worker", "农民工"),
+    field("vehicle_plate", "车牌号"),
+  ]
 
-  init(row: Int64, error: RecordError) {
-    self.row = row
-    let fields = error.fieldViolations.map { "\($0.field): \($0.reason)" }
-    reasons = fields.isEmpty ? [error.reason] : fields
-    message = error.message
-  }
-}
-
-enum RefusedRows {
-  /// Returns a table with one line per row: what is wrong with it, field by field.
-  static func table(_ rows: [RefusedRow]) -> Table {
-    var table = Table("Refused rows 被退回的行", [("row 行", .right), ("reason 原因", .left)])
-    for row in rows { table.add("\(row.row)", row.reasons.joined(separator: "; ")) }
-    return table
+  private static func field(
+    _ name: String, _ heading: String, at path: String? = nil, isRequired: Bool = false,
+    values: [String] = []
+  ) -> CSVColumn {
+    CSVColumn(
+      name, heading, path: "application.\(path ?? name)", isRequired: isRequired, values: values)
   }
 }

@@ -9,24 +9,43 @@ struct Import: AsyncParsableCommand {
     abstract: "Import a tree of organizations from a CSV file.",
     discussion: """
       Columns: external_id, parent_external_id, display_name, kind, level, region_code; optional: \
-      groups, credit_code, employer_credit_codes (items separated by ;), takes_individuals (true), \
-      state, industry_group, opened_date (YYYY-MM-DD). Parents stand before their children. A \
-      repeated import changes nothing.
+      groups, credit_code, employer_credit_codes (items separated by ;), takes_individuals (true \
+      or false, 是 or 否), state, industry_group, opened_date (YYYY-MM-DD). Parents stand before \
+      their children. A wrong row is refused and the others go on; the command then ends with \
+      status 2. A repeated import changes nothing.
       Example: yijia import examples/organizations.csv
       """)
 
   @OptionGroup var connection: ConnectionOptions
 
-  @Argument(help: "The CSV file.")
-  var file: String
+  @OptionGroup var table: TableOptions
 
   func run() async throws {
-    try await connection.with(.staff) { client in
-      let result = try await OrganizationImport(file: file).run(client)
-      Terminal.say("\(result.stored) organizations stored, \(result.refused.count) rows refused.")
-      if !result.refused.isEmpty { Terminal.say(RefusedRows.table(result.refused).text) }
+    try await explained {
+      let tree = OrganizationImport(
+        try CSVFile(path: table.file, columns: OrganizationColumns.all, ignoring: table.ignore))
+      try await connection.with(.staff) { client in
+        let result = try await tree.run(client)
+        Terminal.say(
+          "\(counted(result.stored, "organization")) stored, "
+            + "\(counted(result.refused.count, "row")) refused.")
+        try RefusedRows.report(result.refused, of: tree.table, to: table.refused)
+        if !result.refused.isEmpty { throw ExitCode(RefusedRows.status) }
+      }
     }
   }
+}
+
+/// The table that a command reads, and what becomes of its rows.
+struct TableOptions: ParsableArguments {
+  @Argument(help: "The CSV file; - is standard input.")
+  var file: String
+
+  @Option(help: "Heading of a column to pass over; may be repeated.")
+  var ignore: [String] = []
+
+  @Option(help: "File to write refused rows to, with a column that says what is wrong.")
+  var refused: String?
 }
 
 /// Imports the rows of an organization file in one stream and collects the results.
@@ -36,30 +55,46 @@ struct OrganizationImport {
     var refused: [RefusedRow] = []
   }
 
-  private let csv: CSVFile
+  let table: CSVFile
+  private let rows: [Row]
 
-  init(file: String) throws {
-    csv = try CSVFile(
-      path: file,
-      columns: [
-        "external_id", "parent_external_id", "display_name", "kind", "level", "region_code",
-      ])
+  private struct Row {
+    let source: CSVFile.Row
+    let request: ImportOrganizationsRequest
+    /// What is wrong with it that the request cannot say: it is not sent.
+    let problems: [RefusedRow.Problem]
+  }
+
+  init(_ table: CSVFile) {
+    self.table = table
+    rows = table.rows.map { row in
+      var reader = RowReader(row)
+      let request = Self.request(&reader)
+      return Row(source: row, request: request, problems: reader.problems)
+    }
   }
 
   func run(_ client: SuiteClient) async throws -> Result {
     let call = try await client.members.importOrganizations(options: client.options)
-    let requests = try csv.rows.enumerated().map { index, row in
-      try request(row, number: index + 2)
-    }
-    async let sending: Void = send(requests, on: call)
+    let sent = rows.filter(\.problems.isEmpty)
+    async let sending: Void = send(sent.map(\.request), on: call)
     var result = Result()
+    result.refused = rows.filter { !$0.problems.isEmpty }.map { row in
+      RefusedRow(row.source, columns: table.columns, found: row.problems, error: nil)
+    }
+    // Results come in the order of the rows.
+    var remaining = sent.makeIterator()
     for try await response in call.responses {
+      guard let row = remaining.next() else { break }
       switch response.result {
-      case .error(let error): result.refused.append(RefusedRow(row: response.row, error: error))
+      case .error(let error):
+        result.refused.append(
+          RefusedRow(row.source, columns: table.columns, found: [], error: error))
       case .organization, nil: result.stored += 1
       }
     }
     try await sending
+    result.refused.sort { $0.number < $1.number }
     return result
   }
 
@@ -71,36 +106,28 @@ struct OrganizationImport {
     try await call.finishSending()
   }
 
-  private func request(_ row: [String: String], number: Int) throws -> ImportOrganizationsRequest {
+  private static func request(_ row: inout RowReader) -> ImportOrganizationsRequest {
     var request = ImportOrganizationsRequest()
-    let key = row["external_id"] ?? ""
     // The id is derived from the row's content, so a changed row is a new request.
-    let content = row.sorted { $0.key < $1.key }.map { "\($0)=\($1)" }.joined(separator: "\n")
-    request.requestID = StableRequestID(Data(content.utf8)).id("organization")
-    request.row = Int64(number)
-    request.externalID = key
-    request.parentExternalID = row["parent_external_id"] ?? ""
-    request.displayName = row["display_name"] ?? ""
-    request.kind = enumValue(row["kind"] ?? "", of: OrganizationKind.self)
-    request.level = enumValue(row["level"] ?? "", of: OrganizationLevel.self)
-    request.regionCode = row["region_code"] ?? ""
-    request.groups = CSVFile.items(row["groups"]).map { enumValue($0, of: OccupationGroup.self) }
-    request.creditCode = row["credit_code"] ?? ""
-    request.employerCreditCodes = CSVFile.items(row["employer_credit_codes"])
-    request.takesIndividuals = row["takes_individuals"]?.lowercased() == "true"
-    request.state = enumValue(row["state"] ?? "", of: OrganizationState.self)
-    request.industryGroup = row["industry_group"] ?? ""
-    request.openedDate = Self.date(row["opened_date"] ?? "")
+    let content = row.row.values.sorted { $0.key < $1.key }.map { "\($0)=\($1)" }
+    request.requestID = StableRequestID(Data(content.joined(separator: "\n").utf8))
+      .id("organization")
+    request.row = Int64(row.row.number)
+    request.externalID = row.text("external_id")
+    request.parentExternalID = row.text("parent_external_id")
+    request.displayName = row.text("display_name")
+    request.kind = row.value("kind", of: OrganizationKind.self)
+    request.level = row.value("level", of: OrganizationLevel.self)
+    request.regionCode = row.text("region_code")
+    request.groups = CSVFile.items(row.text("groups")).map {
+      enumValue($0, of: OccupationGroup.self)
+    }
+    request.creditCode = row.text("credit_code")
+    request.employerCreditCodes = CSVFile.items(row.text("employer_credit_codes"))
+    request.takesIndividuals = row.flag("takes_individuals")
+    request.state = row.value("state", of: OrganizationState.self)
+    request.industryGroup = row.text("industry_group")
+    request.openedDate = row.date("opened_date")
     return request
-  }
-
-  /// Parses a date; a malformed one becomes an invalid date, so that the service reports the field.
-  private static func date(_ text: String) -> GoogleType.Date? {
-    guard !text.isEmpty else { return nil }
-    let parts = text.split(separator: "-").map { Int32($0) ?? 0 }
-    var date = GoogleType.Date()
-    guard parts.count == 3 else { return date }
-    (date.year, date.month, date.day) = (parts[0], parts[1], parts[2])
-    return date
   }
 }

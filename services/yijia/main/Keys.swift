@@ -101,26 +101,3 @@ struct Keys: AsyncParsableCommand {
     }
   }
 }
-
-struct StatisticsCommand: AsyncParsableCommand {
-  static let configuration = CommandConfiguration(
-    commandName: "statistics",
-    abstract: "Check the counters of a running service.",
-    subcommands: [Recount.self])
-
-  struct Recount: AsyncParsableCommand {
-    static let configuration = CommandConfiguration(
-      abstract: "Count again, beside the service's work, and name the counters that are wrong.",
-      discussion: "Example: yijia statistics recount --config .dev/members.yaml")
-    @OptionGroup var options: OperatorOptions
-
-    func run() async throws {
-      try await explained {
-        let result = try await options.run(.recountStatistics(RecountStatisticsTask()))
-        for finding in result.findings { Terminal.say(finding) }
-        guard result.sound else { throw ExitCode.failure }
-        Terminal.say("every counter says what a recount says")
-      }
-    }
-  }
-}

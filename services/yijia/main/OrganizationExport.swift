@@ -19,10 +19,9 @@ extension Organizations {
     var ancestor = ""
 
     func run() async throws {
-      let ancestor = ancestor.isEmpty ? "" : OrganizationOptions.name(ancestor)
       try await connection.with(.staff) { client in
         var request = ExportOrganizationsRequest()
-        request.ancestor = ancestor
+        request.ancestor = try await OrganizationNames.resolve(ancestor, client)
         Terminal.say(OrganizationColumns.names.joined(separator: ","))
         for try await row in try await client.members.exportOrganizations(
           request, options: client.options)
@@ -51,14 +50,15 @@ extension Organizations {
     @Option(help: "File for the QR code as PNG.") var png: String?
 
     func run() async throws {
-      let (name, campaign, days) = (options.name, campaign, validDays)
       let files = [(CodeFormat.svg, svg), (.png, png)]
+      // A code that is issued is good: first see whether it can be kept.
+      try await explained { try [svg, png].compactMap { $0 }.forEach(Arguments.requireWritable) }
       try await options.connection.with(.staff) { client in
         var issue = IssueOrganizationCodeRequest()
         issue.requestID = UUID().uuidString
-        issue.organization = name
+        issue.organization = try await options.name(client)
         issue.campaign = campaign
-        issue.validDays = days
+        issue.validDays = validDays
         let response = try await client.members.issueOrganizationCode(
           issue, options: client.options)
         let code = response.code ?? OrganizationCode()
@@ -80,13 +80,25 @@ extension Organizations {
   }
 }
 
-/// Formats an organization as a CSV line, with the columns that `yijia import` reads.
+/// The columns of a table of organizations: `yijia import` reads them, an export writes them.
 enum OrganizationColumns {
-  static let names = [
-    "external_id", "parent_external_id", "display_name", "kind", "level", "region_code", "groups",
-    "credit_code", "employer_credit_codes", "takes_individuals", "state", "industry_group",
-    "opened_date",
+  static let all = [
+    CSVColumn("external_id", "外部编号", isRequired: true),
+    CSVColumn("parent_external_id", "上级外部编号", isRequired: true),
+    CSVColumn("display_name", "名称", isRequired: true),
+    CSVColumn("kind", "类型", isRequired: true, values: contractNames(of: OrganizationKind.self)),
+    CSVColumn("level", "层级", isRequired: true, values: contractNames(of: OrganizationLevel.self)),
+    CSVColumn("region_code", "地区代码", isRequired: true),
+    CSVColumn("groups", "群体", values: contractNames(of: OccupationGroup.self)),
+    CSVColumn("credit_code", "信用代码"),
+    CSVColumn("employer_credit_codes", "单位信用代码"),
+    CSVColumn("takes_individuals", "接收个人"),
+    CSVColumn("state", "状态", values: contractNames(of: OrganizationState.self)),
+    CSVColumn("industry_group", "行业"),
+    CSVColumn("opened_date", "成立日期"),
   ]
+
+  static let names = all.map(\.name)
 
   static func line(_ organization: Organization, parent: String) -> String {
     let opened = organization.openedDate.flatMap {
@@ -99,14 +111,6 @@ enum OrganizationColumns {
       organization.creditCode, organization.employerCreditCodes.joined(separator: ";"),
       organization.takesIndividuals ? "true" : "", contractName(organization.state),
       organization.industryGroup, opened.map { "\($0)" } ?? "",
-    ].map(cell).joined(separator: ",")
-  }
-
-  /// Quotes a cell as in RFC 4180. A leading sign is escaped, as a spreadsheet would take it for a
-  /// formula.
-  private static func cell(_ text: String) -> String {
-    let text = text.first.map { "=+-@".contains($0) } == true ? "'\(text)" : text
-    guard text.contains(where: { "\",\n\r".contains($0) }) else { return text }
-    return "\"\(text.replacing("\"", with: "\"\""))\""
+    ].map(CSVFile.cell).joined(separator: ",")
   }
 }

@@ -4,12 +4,13 @@ import MembersV1
 
 struct Organizations: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Found, approve, move, dissolve and export organizations; print their codes.",
+    abstract: "Find, found, approve, move, dissolve and export organizations; print their codes.",
     discussion: """
-      An organization is named as the registry names it, organizations/ID, or by its ID alone; \
-      `yijia organizations export` shows both it and the external id.
+      An organization is named by its external id, or as the registry names it: organizations/ID, \
+      or the ID alone. `list` and `find` show both.
       """,
     subcommands: [
+      List.self, Find.self,
       Create.self, Approve.self, Suspend.self, Resume.self, Dissolve.self, Move.self, Export.self,
       Code.self,
     ])
@@ -19,13 +20,11 @@ struct Organizations: AsyncParsableCommand {
 struct OrganizationOptions: ParsableArguments {
   @OptionGroup var connection: ConnectionOptions
 
-  @Argument(help: "The organization: organizations/ID or ID.")
+  @Argument(help: "The organization: its external id, or organizations/ID.")
   var organization: String
 
-  var name: String { Self.name(organization) }
-
-  static func name(_ text: String) -> String {
-    text.hasPrefix("organizations/") ? text : "organizations/\(text)"
+  func name(_ client: SuiteClient) async throws -> String {
+    try await OrganizationNames.resolve(organization, client)
   }
 }
 
@@ -33,7 +32,7 @@ extension Organizations {
   /// Makes one call as staff whose response is an organization, and prints it.
   fileprivate static func change(
     _ connection: ConnectionOptions,
-    _ call: @escaping @Sendable (SuiteClient, _ requestID: String) async throws -> Organization?
+    _ call: (SuiteClient, _ requestID: String) async throws -> Organization?
   ) async throws {
     try await connection.with(.staff) { client in
       let organization = try await call(client, UUID().uuidString) ?? Organization()
@@ -46,15 +45,17 @@ extension Organizations {
     static let configuration = CommandConfiguration(
       abstract: "Found an organization; another administrator approves it.",
       discussion: """
-        Example: yijia organizations create --parent ID --display-name 某某公司工会 \
+        Example: yijia organizations create --parent qinhuangdao --display-name 某某公司工会 \
         --kind ENTERPRISE_UNION --level BASIC --region-code 130302
         """)
 
     @OptionGroup var connection: ConnectionOptions
     @Option(help: "The organization above.") var parent: String
     @Option(help: "Full name.") var displayName: String
-    @Option(help: "Kind, for example ENTERPRISE_UNION.") var kind: String
-    @Option(help: "Level, for example BASIC.") var level: String
+    @Option(help: "Kind, for example ENTERPRISE_UNION.", transform: Arguments.contract)
+    var kind: OrganizationKind
+    @Option(help: "Level, for example BASIC.", transform: Arguments.contract)
+    var level: OrganizationLevel
     @Option(help: "GB/T 2260 code of 6, 9 or 12 digits.") var regionCode: String
     @Option(help: "A key of your own.") var externalID = ""
     @Option(help: "Industry group, for example 货运.") var industryGroup = ""
@@ -62,10 +63,9 @@ extension Organizations {
 
     func run() async throws {
       var organization = Organization()
-      organization.parent = OrganizationOptions.name(parent)
       organization.displayName = displayName
-      organization.kind = enumValue(kind, of: OrganizationKind.self)
-      organization.level = enumValue(level, of: OrganizationLevel.self)
+      organization.kind = kind
+      organization.level = level
       organization.regionCode = regionCode
       organization.externalID = externalID
       organization.industryGroup = industryGroup
@@ -75,6 +75,7 @@ extension Organizations {
         var request = CreateOrganizationRequest()
         request.requestID = requestID
         request.organization = founded
+        request.organization?.parent = try await OrganizationNames.resolve(parent, client)
         return try await client.members.createOrganization(request, options: client.options)
           .organization
       }
@@ -88,11 +89,10 @@ extension Organizations {
     @OptionGroup var options: OrganizationOptions
 
     func run() async throws {
-      let name = options.name
       try await Organizations.change(options.connection) { client, requestID in
         var request = ApproveOrganizationRequest()
         request.requestID = requestID
-        request.name = name
+        request.name = try await options.name(client)
         return try await client.members.approveOrganization(request, options: client.options)
           .organization
       }
@@ -107,11 +107,10 @@ extension Organizations {
     @Option(help: "Why, for the audit log.") var reason: String
 
     func run() async throws {
-      let (name, reason) = (options.name, reason)
       try await Organizations.change(options.connection) { client, requestID in
         var request = SuspendOrganizationRequest()
         request.requestID = requestID
-        request.name = name
+        request.name = try await options.name(client)
         request.reason = reason
         return try await client.members.suspendOrganization(request, options: client.options)
           .organization
@@ -126,11 +125,10 @@ extension Organizations {
     @OptionGroup var options: OrganizationOptions
 
     func run() async throws {
-      let name = options.name
       try await Organizations.change(options.connection) { client, requestID in
         var request = ResumeOrganizationRequest()
         request.requestID = requestID
-        request.name = name
+        request.name = try await options.name(client)
         return try await client.members.resumeOrganization(request, options: client.options)
           .organization
       }
@@ -145,12 +143,11 @@ extension Organizations {
     @Option(help: "The organization that it shall stand below.") var below: String
 
     func run() async throws {
-      let (name, parent) = (options.name, OrganizationOptions.name(below))
       try await Organizations.change(options.connection) { client, requestID in
         var request = MoveOrganizationRequest()
         request.requestID = requestID
-        request.name = name
-        request.parent = parent
+        request.name = try await options.name(client)
+        request.parent = try await OrganizationNames.resolve(below, client)
         return try await client.members.moveOrganization(request, options: client.options)
           .organization
       }
@@ -171,16 +168,17 @@ extension Organizations {
     @Flag(help: "Its members go to the holding pool in the same step.") var poolMembers = false
 
     func run() async throws {
-      let (name, reason, poolMembers) = (options.name, reason, poolMembers)
       try await options.connection.with(.staff) { client in
         var request = DissolveOrganizationRequest()
         request.requestID = UUID().uuidString
-        request.name = name
+        request.name = try await options.name(client)
         request.reason = reason
         request.poolMembers = poolMembers
         let response = try await client.members.dissolveOrganization(
           request, options: client.options)
-        Terminal.say("\(name) is dissolved; \(response.pooledMembers) members to \(response.pool)")
+        Terminal.say(
+          "\(request.name) is dissolved; \(counted(response.pooledMembers, "member")) to "
+            + "\(response.pool.isEmpty ? "no pool" : response.pool)")
       }
     }
   }

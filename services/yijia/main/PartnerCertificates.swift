@@ -3,6 +3,7 @@ import Crypto
 import Foundation
 import GatewayV1
 import GoogleProtobuf
+import ServiceKit
 import SwiftASN1
 import X509
 
@@ -36,25 +37,32 @@ struct PartnerCertificates: AsyncParsableCommand {
     @Option(help: "A URI subject alternative name.") var uri: String?
     @Option(help: "A DNS subject alternative name.") var dns: String?
     @Option(help: "What people call it.") var displayName = ""
-    @Option(help: "When it counts no more, in RFC 3339. [default: when it ends itself]")
-    var expires: String?
+    @Option(
+      help: "When it counts no more, in RFC 3339. [default: when it ends itself]",
+      transform: Arguments.instant)
+    var expires: Timestamp?
     @Option(
       help: """
         Path of a method that it is good for, among its partner's; may be repeated. \
         [default: all of them]
         """) var method: [String] = []
 
+    func validate() throws {
+      guard [file, sha256, uri, dns].compactMap({ $0 }).count == 1 else {
+        throw ValidationError("exactly one of --file, --sha256, --uri and --dns")
+      }
+    }
+
     func run() async throws {
-      let (known, end) = (try identity(), try PartnerKeys.instant(expires))
       try await connection.with(.staff) { client in
         var request = CreatePartnerCertificateRequest()
         request.requestID = UUID().uuidString
         request.partner = Partners.name(partner)
         var certificate = PartnerCertificate()
         certificate.displayName = displayName
-        certificate.identity = known
+        certificate.identity = try identity()
         certificate.methods = method
-        certificate.expireTime = end
+        certificate.expireTime = expires
         request.certificate = certificate
         let made = try await client.accounts.createPartnerCertificate(
           request, options: client.options)
@@ -63,22 +71,18 @@ struct PartnerCertificates: AsyncParsableCommand {
     }
 
     private func identity() throws -> String {
-      let given = [
-        try file.map(Self.fingerprint), sha256.map { "sha256:\(Self.digits($0))" },
-        uri.map { "URI:\($0)" }, dns.map { "DNS:\($0.lowercased())" },
-      ].compactMap { $0 }
-      guard let only = given.first, given.count == 1 else {
-        throw ValidationError("exactly one of --file, --sha256, --uri and --dns")
-      }
-      return only
+      if let file { return try Self.fingerprint(of: file) }
+      if let sha256 { return "sha256:\(Self.digits(sha256))" }
+      return uri.map { "URI:\($0)" } ?? "DNS:\((dns ?? "").lowercased())"
     }
 
     private static func fingerprint(of file: String) throws -> String {
-      let text = try String(contentsOfFile: file, encoding: .utf8)
-      guard let leaf = try PEMDocument.parseMultiple(pemString: text).first else {
-        throw ValidationError("--file: \(file) holds no certificate in PEM")
+      guard let text = try? String(contentsOfFile: file, encoding: .utf8) else {
+        throw ConfigurationError("\(file): cannot be read")
       }
-      let certificate = try Certificate(pemDocument: leaf)
+      guard let leaf = try? PEMDocument.parseMultiple(pemString: text).first,
+        let certificate = try? Certificate(pemDocument: leaf)
+      else { throw ConfigurationError("\(file): holds no certificate in PEM") }
       var serializer = DER.Serializer()
       try serializer.serialize(certificate)
       let hash = SHA256.hash(data: serializer.serializedBytes)

@@ -21,7 +21,8 @@ struct PartnerKeys: AsyncParsableCommand {
     @OptionGroup var connection: ConnectionOptions
     @Argument(help: "The partner: partners/ID or ID.") var partner: String
     @Option(help: "What people call the key.") var displayName = ""
-    @Option(help: "When it ends, in RFC 3339. [default: never]") var expires: String?
+    @Option(help: "When it ends, in RFC 3339. [default: never]", transform: Arguments.instant)
+    var expires: Timestamp?
     @Option(
       help: """
         Path of a method that it is good for, among its partner's; may be repeated. \
@@ -29,7 +30,6 @@ struct PartnerKeys: AsyncParsableCommand {
         """) var method: [String] = []
 
     func run() async throws {
-      let end = try PartnerKeys.instant(expires)
       try await connection.with(.staff) { client in
         var request = CreatePartnerKeyRequest()
         request.requestID = UUID().uuidString
@@ -37,7 +37,7 @@ struct PartnerKeys: AsyncParsableCommand {
         var key = PartnerKey()
         key.displayName = displayName
         key.methods = method
-        key.expireTime = end
+        key.expireTime = expires
         request.key = key
         let made = try await client.accounts.createPartnerKey(request, options: client.options)
         PartnerKeys.say(made.key ?? key)
@@ -78,17 +78,18 @@ struct PartnerKeys: AsyncParsableCommand {
     @OptionGroup var connection: ConnectionOptions
     @Argument(help: "The key: partners/ID/keys/KEY.") var key: String
     @Option(help: "How long the old key still holds; 0 to 2160 hours.") var overlapHours = 168
-    @Option(help: "When the new key ends, in RFC 3339. [default: never]") var expires: String?
+    @Option(
+      help: "When the new key ends, in RFC 3339. [default: never]", transform: Arguments.instant)
+    var expires: Timestamp?
 
     func run() async throws {
-      let end = try PartnerKeys.instant(expires)
       try await connection.with(.staff) { client in
         var request = RotatePartnerKeyRequest()
         request.requestID = UUID().uuidString
         request.name = key
         request.overlap = GoogleProtobuf.Duration()
         request.overlap?.seconds = Int64(overlapHours) * 3_600
-        request.expireTime = end
+        request.expireTime = expires
         let made = try await client.accounts.rotatePartnerKey(request, options: client.options)
         PartnerKeys.say(made.replacedKey ?? PartnerKey())
         PartnerKeys.say(made.key ?? PartnerKey())
@@ -116,14 +117,6 @@ struct PartnerKeys: AsyncParsableCommand {
         PartnerKeys.say(done.key ?? PartnerKey())
       }
     }
-  }
-
-  static func instant(_ text: String?) throws -> Timestamp? {
-    guard let text else { return nil }
-    guard let date = try? Date(text, strategy: .iso8601) else {
-      throw ValidationError("--expires: RFC 3339, such as 2027-12-31T00:00:00Z")
-    }
-    return Timestamp(microseconds: date.microseconds)
   }
 
   private static func say(_ key: PartnerKey) {

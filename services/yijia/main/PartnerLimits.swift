@@ -109,14 +109,14 @@ struct PartnerUsage: AsyncParsableCommand {
 
   @OptionGroup var connection: ConnectionOptions
   @Argument(help: "The partner: partners/ID or ID; of the configuration too.") var partner: String
-  @Option(help: "The day, as 2026-11-21; 35 are kept. [default: today]") var date: String?
+  @Option(help: "The day, as 2026-11-21; 35 are kept. [default: today]", transform: Arguments.day)
+  var date: GoogleType.Date?
 
   func run() async throws {
-    let day = try date.map(Self.day)
     try await connection.with(.staff) { client in
       var request = GetUsageRequest()
       request.name = Partners.name(partner)
-      request.date = day
+      request.date = date
       let usage = try await client.accounts.getUsage(request, options: client.options)
       var table = Table(
         usage.date.map { "\($0.year)-\($0.month)-\($0.day)" } ?? "",
@@ -127,15 +127,6 @@ struct PartnerUsage: AsyncParsableCommand {
           method.callsPerDay == 0 ? "–" : "\(method.callsPerDay)")
       }
       Terminal.say(table.text)
-    }
-  }
-
-  private static func day(_ text: String) throws -> GoogleType.Date {
-    let parts = text.split(separator: "-").compactMap { Int($0) }
-    guard parts.count == 3, let civil = ChinaDate(year: parts[0], month: parts[1], day: parts[2])
-    else { throw ValidationError("--date: such as 2026-11-21") }
-    return GoogleType.Date.with {
-      ($0.year, $0.month, $0.day) = (Int32(civil.year), Int32(civil.month), Int32(civil.day))
     }
   }
 }

@@ -29,9 +29,11 @@ struct Scenario {
   mutating func prepare() async throws {
     let staff = try SuiteClient(file: connection, credential: .staff)
     do {
-      let imported = try await OrganizationImport(file: settings.organizationsFile).run(staff)
+      let tree = OrganizationImport(
+        try CSVFile(path: settings.organizationsFile, columns: OrganizationColumns.all))
+      let imported = try await tree.run(staff)
       Terminal.say("organizations 组织: \(imported.stored) stored")
-      if !imported.refused.isEmpty { Terminal.say(RefusedRows.table(imported.refused).text) }
+      try RefusedRows.report(imported.refused, of: tree.table, to: nil)
       let memory = try await rememberedKiosk(staff)
       connection.kiosk = memory.kiosk
       connection.station = memory.point
@@ -61,14 +63,15 @@ struct Scenario {
   }
 
   private func enroll(_ partner: SuiteClient) async throws {
-    let roster = try RosterEnrollment(file: settings.rosterFile)
+    let roster = try RosterEnrollment(
+      CSVFile(path: settings.rosterFile, columns: RosterColumns.all))
     Terminal.note("enrolling \(roster.rowCount) rows of \(settings.rosterFile)")
     let result = try await roster.run(partner) { Terminal.progress($0) }
     Terminal.endProgress()
     Terminal.say(
       "roster 名册: \(roster.rowCount) rows, \(result.received) received, "
         + "\(result.refused.count) refused")
-    if !result.refused.isEmpty { Terminal.say(RefusedRows.table(result.refused).text) }
+    try RefusedRows.report(result.refused, of: roster.table, to: nil)
   }
 
   private func reportVisits(_ kiosk: SuiteClient, staff: SuiteClient) async throws {
@@ -90,9 +93,10 @@ struct Scenario {
     }
     let memory = try rememberedMemory()
     let result = try await VisitReport(epoch: memory.spoolEpoch).run(kiosk, visits: visits)
+    let departures = visits.count { $0.direction == .departure }
     Terminal.say(
-      "kiosk 终端: \(visits.count) reports sent, all acknowledged up to "
-        + "\(result.acknowledged); \(result.notices.count) set aside")
+      "kiosk 终端: \(visits.count - departures) arrivals and \(departures) departures reported, all "
+        + "acknowledged up to \(result.acknowledged); \(result.notices.count) set aside")
   }
 
   private func visit(code: String, services: [Facility]) -> ReportedVisit {
@@ -107,16 +111,7 @@ struct Scenario {
   private func showStatistics(_ staff: SuiteClient) async throws {
     let enrolled = try await staff.members.getEnrollmentStatistics(
       GetEnrollmentStatisticsRequest(), options: staff.options)
-    var table = Table(
-      "Enrolled by group and channel 入会人数",
-      [("group 群体", .left), ("channel 渠道", .left), ("members 人数", .right)])
-    for count in enrolled.counts {
-      table.add(
-        Label.of(count.group), Label.of(count.channel), "\(count.members)")
-    }
-    table.addTotal(
-      "total 合计", "", "\(enrolled.counts.reduce(0) { $0 + $1.members })")
-    Terminal.say(table.text)
+    Terminal.say(EnrollmentTable.text(enrolled.counts))
     let visits = try await staff.stations.getDailyVisitStatistics(
       GetDailyVisitStatisticsRequest(), options: staff.options)
     var days = Table(
@@ -124,7 +119,7 @@ struct Scenario {
       [
         ("point 站点", .left), ("day 日期", .left), ("visits 到访", .right),
         ("members 会员", .right), ("unmatched 未识别", .right), ("anonymous 匿名", .right),
-        ("unique 人数", .right), ("set aside 另存", .right),
+        ("unique 人数", .right), ("set aside 搁置", .right),
       ])
     for day in visits.days {
       let date = day.date.map { "\($0.year)-\($0.month)-\($0.day)" } ?? ""
@@ -145,7 +140,7 @@ extension Scenario {
 
   private func rememberedKiosk(_ staff: SuiteClient) async throws -> Memory {
     if let memory = try? rememberedMemory() { return memory }
-    let ids = StableRequestID(Data(connection.staffToken.utf8))
+    let ids = StableRequestID(Data(files.credentials.staffToken.utf8))
     var request = CreatePointRequest()
     request.requestID = ids.id("point")
     request.point = examplePoint(organization: try await cityFederation(staff))

@@ -8,11 +8,12 @@ struct Staff: AsyncParsableCommand {
     abstract: "Accounts of union staff: create, reset, disable.",
     discussion: """
       An account begins with a temporary password, printed once: pass it on by another way than \
-      the user name. Its owner changes it at the first sign-in, and may enroll an authenticator. \
+      the user name. Its owner changes it at the first sign-in (yijia sign-in), and may enroll an \
+      authenticator (yijia authenticator). \
       These commands act as the administrator of the connection file.
 
       Examples:
-        yijia staff create zhang.san --display-name 张三 --role CLERK --organization ID
+        yijia staff create zhang.san --display-name 张三 --role CLERK --organization qinhuangdao
         yijia staff reset ID --reason "forgot the password"
         yijia staff disable ID --reason "left the union"
       """,
@@ -26,7 +27,8 @@ struct Staff: AsyncParsableCommand {
     @Argument(help: "User name: 3 to 64 of a-z, 0-9, '.', '_', '-', a letter first.")
     var userName: String
     @Option(help: "What people call them; 1 to 100 characters.") var displayName: String
-    @Option(help: "VIEWER, CLERK or ADMINISTRATOR.") var role: String
+    @Option(help: "VIEWER, CLERK or ADMINISTRATOR.", transform: Arguments.contract)
+    var role: StaffRole
     @Option(help: "The organization whose subtree they act in. [administrators: the whole tree]")
     var organization: String?
 
@@ -37,8 +39,9 @@ struct Staff: AsyncParsableCommand {
         var account = StaffAccount()
         account.userName = userName
         account.displayName = displayName
-        account.role = enumValue(role, of: StaffRole.self)
-        account.organization = organization.map { OrganizationOptions.name($0) } ?? ""
+        account.role = role
+        account.organization = try await OrganizationNames.resolve(
+          organization ?? "", client)
         request.staff = account
         let made = try await client.accounts.createStaff(request, options: client.options)
         Staff.say(made.staff ?? account)

@@ -1,4 +1,5 @@
 import Foundation
+import ServiceKit
 import Synchronization
 
 /// The child processes of a development suite. Safe to use from any task.
@@ -14,8 +15,16 @@ final class Suite: Sendable {
     return child
   }
 
-  /// A child process that has ended by itself.
-  var ended: SuiteProcess? { children.withLock { $0.first { !$0.isRunning } } }
+  /// Waits until a child process has ended by itself.
+  /// - Throws: ``ConfigurationError`` with its last words; `CancellationError`.
+  func watch() async throws {
+    while true {
+      let ended = children.withLock { $0.first { !$0.isRunning } }
+      if let ended { throw ConfigurationError(ended.lastWords) }
+      // Polled: no awaitable event reports the end of a child process.
+      try await Task.sleep(for: .milliseconds(200))
+    }
+  }
 
   /// Stops the processes in reverse start order, so that no call meets a stopped service behind a
   /// running one.

@@ -1,3 +1,4 @@
+import ArgumentParser
 import GatewayV1
 import GoogleProtobuf
 import GoogleRPC
@@ -9,7 +10,7 @@ import ServiceKit
 import StationsV1
 
 /// The credential of a connection file that a client uses.
-enum SuiteCredential {
+enum SuiteCredential: String, ExpressibleByArgument, CaseIterable {
   case partner, kiosk, staff
   /// A second staff account, for reviews of what the first one did.
   case reviewer
@@ -20,35 +21,37 @@ struct SuiteClient: Sendable {
   let members: MembersServiceClient
   let stations: StationsServiceClient
   let accounts: AccountsServiceClient
-  /// Call options with the caller's credential; calls wait for the gateway to come up.
+  let sessions: SessionsServiceClient
+  /// Call options with the caller's credential. A call fails where there is no gateway: it does
+  /// not wait for one.
   let options: CallOptions
   private let channel: ClientChannel
 
   /// One event loop thread serves all connections of the command line.
   static let loops = EventLoops(threads: 1)
 
-  init(file: ConnectionFile, credential: SuiteCredential) throws {
+  /// How long a connection may take, with TLS; a person waits for it.
+  private static let connectMax = Swift.Duration.seconds(10)
+
+  /// - Parameter credential: nil for a caller who is to sign in.
+  init(file: ConnectionFile, credential: SuiteCredential?) throws {
     guard let gateway = HostPort(file.gateway) else {
       throw ConfigurationError("gateway: \(file.gateway) is no host:port")
     }
     var configuration = ClientConfiguration(targets: [gateway])
-    configuration.tls = ClientTLS(authorities: file.caFile, serverName: .host("localhost"))
+    configuration.connectMax = Self.connectMax
+    configuration.tls = ClientTLS(
+      authorities: file.caFile, serverName: file.serverName.map { .host($0) } ?? .target)
     channel = try ClientChannel(configuration: configuration, loops: Self.loops)
     members = MembersServiceClient(channel)
     stations = StationsServiceClient(channel)
     accounts = AccountsServiceClient(channel)
+    sessions = SessionsServiceClient(channel)
     var options = CallOptions()
-    options.waitForReady = true
     options.metadata.add("accept-language", Self.acceptLanguage)
-    switch credential {
-    case .partner: options.metadata.add("x-api-key", file.partnerAPIKey)
-    case .kiosk: options.metadata.add("x-api-key", file.kioskAPIKey)
-    case .staff: options.metadata.add("authorization", "Bearer \(file.staffToken)")
-    case .reviewer:
-      guard let token = file.reviewerToken else {
-        throw ConfigurationError("the connection file has no reviewer_token")
-      }
-      options.metadata.add("authorization", "Bearer \(token)")
+    if let credential {
+      let (key, value) = try file.metadata(of: credential)
+      options.metadata.add(key, value)
     }
     self.options = options
   }
@@ -63,6 +66,7 @@ struct SuiteClient: Sendable {
 enum Explanation {
   static func of(_ error: any Error) -> String {
     guard let error = error as? RPCError else { return "\(error)" }
+    if error.code == .unavailable, error.details.isEmpty { return withoutGateway(error.message) }
     var text = "\(error.code.name): \(error.message)"
     guard let status = try? GoogleRPC.Status(wireBytes: error.details) else { return text }
     for detail in status.details {
@@ -74,5 +78,20 @@ enum Explanation {
       }
     }
     return text
+  }
+
+  /// The machine-readable reason of a service's refusal.
+  static func reason(of error: RPCError) -> String? {
+    let status = try? GoogleRPC.Status(wireBytes: error.details)
+    return status?.details.lazy.compactMap { try? $0.unpack(ErrorInfo.self)?.reason }.first
+  }
+
+  /// What the transport says of a connection, and what to do; services' refusals have details.
+  private static func withoutGateway(_ message: String) -> String {
+    let remedy =
+      message.contains("certificate")
+      ? "name its authority, or its name: ca_file, server_name of the connection file"
+      : "does the suite run, and is the address right?"
+    return "\(message); \(remedy)"
   }
 }

@@ -1,3 +1,8 @@
+/// Returns a number with what is counted: `1 row`, `2 rows`.
+func counted(_ number: some BinaryInteger, _ noun: String) -> String {
+  "\(number) \(noun)\(number == 1 ? "" : "s")"
+}
+
 /// A table for terminals. A column is as wide as its widest cell; a Han character takes two
 /// terminal columns.
 struct Table {

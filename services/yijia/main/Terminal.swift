@@ -1,10 +1,14 @@
 import Foundation
+import ServiceKit
 
 /// Terminal output: results to standard output, progress and notes to standard error.
 enum Terminal {
   static func say(_ text: String) { write(text + "\n", to: .standardOutput) }
 
   static func note(_ text: String) { write(text + "\n", to: .standardError) }
+
+  /// Asks somebody at the terminal for a line.
+  static func prompt(_ text: String) { write(text, to: .standardError) }
 
   /// Shows progress on one line that is overwritten; only on a terminal.
   static func progress(_ text: String) {
@@ -24,6 +28,11 @@ enum Terminal {
 }
 
 extension Terminal {
+  /// The text in the terminal's language.
+  static func text(_ text: LocalizedText) -> String {
+    text.text(in: isChinese ? .chinese : .english)
+  }
+
   /// Whether the terminal's locale is Chinese.
   static var isChinese: Bool {
     let environment = ProcessInfo.processInfo.environment

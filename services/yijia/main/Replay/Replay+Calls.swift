@@ -60,6 +60,7 @@ extension Replay {
     let call = try await staff.members.enrollMembers(options: staff.options)
     let window = Window(Self.windowRows)
     async let sending: Void = send(drive, numbers, code: code, on: call, window)
+    defer { window.finish() }
     var enrollments: [Enrollment] = []
     for try await response in call.responses {
       switch response.result {

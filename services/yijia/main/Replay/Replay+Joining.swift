@@ -78,7 +78,7 @@ extension Replay {
               + (isFormed
                 ? "its union is formed, its people moved at once"
                 : hasEnough
-                  ? "25 are enough, the street is told \(unit.crossings) time(s)"
+                  ? "25 are enough, the street is told \(counted(unit.crossings, "time"))"
                   : "fewer than 25, nobody is told")),
           expected: "\(planned.people)", found: "\(found)"))
     }

@@ -20,7 +20,6 @@ extension Replay {
     ]
     drive.people = chapter.people
     let drivers = try await enroll(drive, &people).map(\.member)
-    try await setTarget(of: city)
     var request = GetCoverageRequest()
     request.organization = city
     request.group = .truckDriver
@@ -56,8 +55,23 @@ extension Replay {
     return "\(basisPoints / 100)\(rest) %"
   }
 
-  private func setTarget(of city: String) async throws {
+  /// Refuses data of a replay with another part: its people and unions are others.
+  /// - Throws: ``ConfigurationError`` naming that part.
+  func requireSamePart() async throws {
+    var request = GetCoverageRequest()
+    request.organization = try organization(plan.baiyin.organization)
+    request.group = .truckDriver
+    let found = try await staff.members.getCoverage(request, options: staff.options).base?.people
+    guard let found, found != plan.baiyin.base else { return }
+    let part = ReplayOptions.parts.first { wholeBase / Int64($0) == found }
+    let whose = part.map { "of a replay with --replay-part \($0)" } ?? "of another plan"
+    throw ConfigurationError(
+      "these data are \(whose): replay the same, or start with another --data")
+  }
+
+  func setTarget() async throws {
     let chapter = plan.baiyin
+    let city = try organization(chapter.organization)
     var base = SetBaseRequest()
     base.requestID = ids.id("base")
     base.base = .with {

@@ -63,6 +63,7 @@ extension Replay {
       }
       try await call.finishSending()
     }()
+    defer { window.finish() }
     for try await response in call.responses {
       if case .error(let error) = response.result { throw ConfigurationError(error.message) }
       window.open()

@@ -46,8 +46,10 @@ struct ReplayOptions: ParsableArguments {
   @Option(help: "Language of the replay's table. [default: the terminal's]")
   var language: TableLanguage?
 
+  static let parts = 1...100
+
   func validate() throws {
-    guard (1...100).contains(part) else { throw ValidationError("--replay-part is 1 to 100") }
+    guard Self.parts.contains(part) else { throw ValidationError("--replay-part is 1 to 100") }
   }
 
   func replay(staff: SuiteClient, reviewer: SuiteClient) async throws {
@@ -93,6 +95,8 @@ struct ReplayRow {
 /// The state of a replay: its data and its callers.
 struct Replay {
   let plan: ReplayPlan
+  /// Baiyin's base before it is divided by the part.
+  let wholeBase: Int64
   let staff: SuiteClient
   /// Another person than `staff`, because nobody reviews their own report.
   let reviewer: SuiteClient
@@ -105,13 +109,15 @@ struct Replay {
   ) async throws {
     let file = folder + "/plan.yaml"
     var plan = try loadConfiguration(ReplayPlan.self, defaults: ReplayPlan(), file: file)
+    wholeBase = plan.baiyin.base
     plan.baiyin.people /= part
     plan.baiyin.base /= Int64(part)
     self.plan = plan
-    let tree = try OrganizationImport(file: folder + "/organizations.csv")
+    let tree = OrganizationImport(
+      try CSVFile(path: folder + "/organizations.csv", columns: OrganizationColumns.all))
     let imported = try await tree.run(staff)
     guard imported.refused.isEmpty else {
-      throw ConfigurationError(RefusedRows.table(imported.refused).text)
+      throw ConfigurationError(imported.refused.flatMap(\.lines).joined(separator: "\n"))
     }
     self.staff = staff
     self.reviewer = reviewer
@@ -124,6 +130,9 @@ struct Replay {
     // Numbers are handed out in sequence, so that no two people share one.
     var people = InventedPeople()
     var rows: [ReplayRow] = []
+    // First, so that a replay that was cut short is known by its part too.
+    try await requireSamePart()
+    try await setTarget()
     rows += try await qinhuangdao(&people)
     rows += try await shandong(&people)
     rows += try await hefei(&people)

@@ -1,0 +1,295 @@
+"""`yijia` as people use it: what is wrong is said in a sentence, and the daily work is there."""
+
+import base64
+import hashlib
+import hmac
+import json
+import os
+import socket
+import struct
+import subprocess
+import time
+
+import pytest
+
+from processes import ROOT, free_port
+from suite import DevelopmentSuite, Ports
+
+
+def run(binaries, *arguments, status=1, environment=None, text=""):
+    """Runs the command line; its output."""
+    done = subprocess.run(
+        [binaries / "yijia", *map(str, arguments)], cwd=ROOT, capture_output=True, text=True,
+        timeout=60, input=text, env={**os.environ, "LANG": "C.UTF-8", **(environment or {})})
+    output = done.stdout + done.stderr
+    assert done.returncode == status, f"{arguments}: {done.returncode}\n{output}"
+    return output
+
+
+@pytest.fixture(scope="module")
+def running(folder, binaries):
+    """`yijia dev` with the tree, without the main job."""
+    suite = DevelopmentSuite(folder / "running", binaries)
+    try:
+        suite.folder.mkdir()
+        suite.start("--idle")
+        yield suite
+    finally:
+        suite.close()
+
+
+def connection(suite, tmp_path, **changes):
+    """The suite's connection file with other values; None takes one away."""
+    values = {**suite.connection, **changes}
+    file = tmp_path / "connection.json"
+    file.write_text(json.dumps({key: value for key, value in values.items() if value is not None}))
+    return file
+
+
+# Where there is no gateway
+
+def test_a_command_without_a_gateway_says_so_and_ends(running, binaries, tmp_path):
+    file = connection(running, tmp_path, gateway=f"localhost:{free_port()}")
+    told = run(binaries, "partners", "list", "--connection", file)
+    assert "connection refused" in told and "does the suite run" in told
+
+
+def test_a_command_names_a_host_that_nobody_knows(running, binaries, tmp_path):
+    file = connection(running, tmp_path, gateway="gateway.invalid:8443")
+    assert "gateway.invalid" in run(binaries, "partners", "list", "--connection", file)
+
+
+def test_a_command_says_that_the_certificate_is_of_another_authority(running, binaries, tmp_path):
+    run(binaries, "dev", "--prepare", "--data", tmp_path / "other", status=0)
+    file = connection(running, tmp_path, ca_file=str(tmp_path / "other/tls/authority.crt"))
+    told = run(binaries, "partners", "list", "--connection", file)
+    assert "certificate is of no authority" in told and "ca_file" in told
+    # Nor is it of one of the system's.
+    file = connection(running, tmp_path, ca_file=None)
+    assert "certificate is of no authority" in run(
+        binaries, "partners", "list", "--connection", file)
+
+
+def test_a_gateway_may_have_any_name_that_its_certificate_has(running, binaries, tmp_path):
+    port = running.connection["gateway"].split(":")[1]
+    file = connection(running, tmp_path, gateway=f"127.0.0.1:{port}")
+    run(binaries, "partners", "list", "--connection", file, status=0)
+    file = connection(running, tmp_path, gateway=f"127.0.0.1:{port}", server_name="localhost")
+    run(binaries, "partners", "list", "--connection", file, status=0)
+
+
+def test_a_connection_file_needs_only_what_the_command_uses(running, binaries, tmp_path):
+    file = tmp_path / "connection.json"
+    known = running.connection
+    said = {key: known[key] for key in ("gateway", "ca_file", "staff_token")}
+    file.write_text(json.dumps(said))
+    run(binaries, "partners", "list", "--connection", file, status=0)
+    told = run(binaries, "partners", "list", "--as", "reviewer", "--connection", file)
+    assert "reviewer_token" in told
+    del said["gateway"]
+    file.write_text(json.dumps(said))
+    assert f"{file}: gateway is missing" in run(binaries, "partners", "list", "--connection", file)
+
+
+# yijia dev
+
+def test_a_second_dev_in_a_folder_is_refused_and_changes_nothing(running, binaries):
+    configuration = running.folder / "gateway.yaml"
+    before = configuration.read_text()
+    told = run(
+        binaries, "dev", "--idle", "--once", environment=Ports().environment(running.folder))
+    assert f"pid {running.child.pid}" in told and "--data" in told
+    assert configuration.read_text() == before
+
+
+def test_dev_names_the_ports_that_are_taken(running, binaries, tmp_path):
+    taken = {**running.ports.environment(tmp_path / "second")}
+    told = run(binaries, "dev", "--idle", "--once", environment=taken)
+    port = running.ports.listen["members"]
+    assert f"port {port} is in use (by yijia-members, pid " in told and "--members-port" in told
+    with socket.create_server(("127.0.0.1", free_port())) as server:
+        port = server.getsockname()[1]
+        free = Ports().environment(tmp_path / "third")
+        told = run(
+            binaries, "dev", "--idle", "--once",
+            environment={**free, "YIJIA_STATIONS_PORT": str(port)})
+        assert f"port {port} is in use" in told and "--stations-port" in told
+
+
+# Tables that are not sent
+
+ROSTER = "person_name,resident_id,phone,group,consent_version,consent_evidence,consent_time"
+ROW = "张三,,,COURIER,1,x,2025-11-24T09:30:00+08:00"
+
+
+@pytest.mark.parametrize("text, told", [
+    (f"{ROSTER},labor_relation\n{ROW},NONE\n", ["labor_relation", "did you mean labour_relation?"]),
+    (f"{ROSTER},phone\n{ROW},1\n", ["column phone is there more than once"]),
+    (f"{ROSTER}\n{ROW},x\n", ["row 2 has 8 cells, and the header 7"]),
+    (f"{ROSTER}\n\n{ROW.rpartition(',')[0]}\n", ["row 3 has 6 cells"]),
+    (f"{ROSTER}\n{ROW}\n\"{ROW}\n{ROW}\n", ["row 3: a quotation mark opens a cell"]),
+    (f"{ROSTER}\n{ROW}x\"\n", ["row 2: a cell with a quotation mark"]),
+    ("姓名,phone\n张三,1\n", ["column resident_id (身份证号) is missing"]),
+    ("", ["is empty"]),
+])
+def test_a_table_that_is_not_sure_is_refused_before_anything_is_sent(
+        binaries, tmp_path, text, told):
+    roster = tmp_path / "roster.csv"
+    roster.write_text(text, encoding="utf-8")
+    said = run(binaries, "enroll", roster)
+    assert all(part in said for part in [str(roster), *told]), said
+
+
+def test_an_import_refuses_what_it_does_not_understand(running, binaries, tmp_path):
+    tree = tmp_path / "tree.csv"
+    tree.write_text(
+        "external_id,parent_external_id,display_name,kind,level,region_code,takes_individuals\n"
+        "a1,qinhuangdao,甲公司工会,ENTERPRISE_UNION,BASIC,130302,maybe\n"
+        "a2,qinhuangdao,乙公司工会,ENTERPRISE,BASIC,130302,是\n", encoding="utf-8")
+    told = run(
+        binaries, "import", "--connection", running.folder / "connection.json", tree, status=2)
+    assert "0 organizations stored, 2 rows refused" in told
+    assert "row 2, takes_individuals: Say true or false." in told
+    assert "row 3, kind: Say one of REGIONAL_FEDERATION" in told
+
+
+# Organizations and figures
+
+def as_staff(running, binaries, *arguments, status=0):
+    return run(
+        binaries, *arguments, "--connection", running.folder / "connection.json", status=status)
+
+
+def test_organizations_are_found_and_named_by_their_external_ids(running, binaries, tmp_path):
+    listed = as_staff(running, binaries, "organizations", "list").splitlines()
+    county = next(line.split() for line in listed if line.startswith("qinhuangdao "))
+    below = as_staff(running, binaries, "organizations", "list", "--parent", "qinhuangdao")
+    assert 0 < len(below.splitlines()) < len(listed)
+    assert all("HOLDING_POOL" in line for line in as_staff(
+        running, binaries, "organizations", "list", "--kind", "HOLDING_POOL").splitlines())
+    found = as_staff(running, binaries, "organizations", "find", "货车司机")
+    assert "qinhuangdao-trucks" in found
+    assert "is called nothing" in as_staff(
+        running, binaries, "organizations", "find", "nothing", status=1)
+    of_city = [
+        as_staff(running, binaries, "organizations", "export", "--ancestor", name)
+        for name in ("qinhuangdao", county[1], county[1].split("/")[1])]
+    assert of_city[0] == of_city[1] == of_city[2] != ""
+    assert "nowhere: no organization" in as_staff(
+        running, binaries, "organizations", "code", "nowhere", status=1)
+    code = tmp_path / "code.svg"
+    as_staff(running, binaries, "organizations", "code", "qinhuangdao-trucks", "--svg", code)
+    assert code.read_bytes().startswith(b"<")
+
+
+def test_a_code_is_not_issued_that_could_not_be_kept(running, binaries):
+    told = as_staff(
+        running, binaries, "organizations", "code", "qinhuangdao-trucks", "--png",
+        "/nowhere/code.png", status=1)
+    assert told == "/nowhere/code.png: cannot be written; is its folder there?\n"
+
+
+def test_figures_come_as_a_table_and_as_a_file(running, binaries, tmp_path):
+    shown = as_staff(
+        running, binaries, "statistics", "enrollments", "--organization", "qinhuangdao")
+    assert "total" in shown
+    file = tmp_path / "figures.csv"
+    as_staff(running, binaries, "statistics", "enrollments", "--csv", file)
+    assert file.read_bytes().startswith(b"\xef\xbb\xbf")
+    told = as_staff(running, binaries, "statistics", "enrollments", "--csv", "-")
+    assert told.splitlines() == file.read_text().splitlines()
+
+
+# Accounts of staff
+
+def digits(secret):
+    """What an authenticator shows (RFC 6238)."""
+    key = base64.b32decode(secret + "=" * (-len(secret) % 8))
+    mac = hmac.new(key, struct.pack(">Q", int(time.time()) // 30), hashlib.sha1).digest()
+    start = mac[-1] & 15
+    return f"{(struct.unpack('>I', mac[start:start + 4])[0] & 0x7fffffff) % 1_000_000:06}"
+
+
+def test_a_clerk_signs_in_chooses_a_password_and_works(running, binaries, tmp_path):
+    made = as_staff(
+        running, binaries, "staff", "create", "li.si", "--display-name", "李四", "--role",
+        "ADMINISTRATOR")
+    temporary = [line for line in made.splitlines() if "  " not in line and " " not in line][0]
+    mine, where = tmp_path / "li.si.json", running.folder / "connection.json"
+
+    def sign_in(*lines, status=0):
+        return run(
+            binaries, "sign-in", "li.si", "--connection", where, "--to", mine, status=status,
+            text="\n".join(lines) + "\n")
+
+    assert "SIGN_IN_REFUSED" in run(
+        binaries, "sign-in", "nobody", "--connection", where, "--to", mine, text="a password\n")
+    assert not mine.exists()
+    told = sign_in(temporary, "a password of my own")
+    assert "signed in as staff/" in told
+    assert mine.stat().st_mode & 0o777 == 0o600
+    assert set(json.loads(mine.read_text())) == {"gateway", "ca_file", "staff_token"}
+
+    def as_me(*arguments, status=0, text=""):
+        return run(binaries, *arguments, "--connection", mine, status=status, text=text)
+
+    # Two people: one founds, the other approves.
+    founded = as_me(
+        "organizations", "create", "--parent", "qinhuangdao", "--display-name", "四方货运公司工会",
+        "--kind", "ENTERPRISE_UNION", "--level", "BASIC", "--region-code", "130302",
+        "--external-id", "four-sides")
+    assert "PREPARING" in founded
+    assert "APPROVER_IS_AUTHOR" in as_me("organizations", "approve", "four-sides", status=1)
+    assert "ACTIVE" in as_staff(
+        running, binaries, "organizations", "approve", "four-sides", "--as", "reviewer")
+    as_me("password", text="a password of my own\nanother one of my own\n")
+    asked = subprocess.Popen(
+        [binaries / "yijia", "authenticator", "--connection", mine], cwd=ROOT, text=True,
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    with asked:
+        asked.stdin.write("another one of my own\n")
+        asked.stdin.flush()
+        secret = asked.stdout.readline().strip()
+        assert asked.stdout.readline().startswith("otpauth://")
+        asked.stdin.write(digits(secret) + "\n")
+        asked.stdin.flush()
+        assert "counts from now on" in asked.stdout.read()
+    assert asked.returncode == 0
+    as_me("sign-out")
+    assert "UNAUTHENTICATED" in as_me("organizations", "list", status=1)
+    assert "ended" in sign_in("another one of my own", status=1)
+
+
+# Words that are not known
+
+@pytest.mark.parametrize("words, told", [
+    (["enrol", "x"], "yijia: there is no command enrol; did you mean enroll?"),
+    (["partner", "list"], "yijia: there is no command partner; did you mean partners?"),
+    (["organizations", "exprot"], "did you mean export?"),
+    (["staff", "create", "a.b", "--display-name", "x", "--role", "CLARK"],
+     "one of VIEWER, CLERK, ADMINISTRATOR; did you mean CLERK?"),
+    (["partners", "usage", "partners/1", "--date", "yesterday"], "a day is written as 2026-11-21"),
+    (["partners", "usage", "partners/1", "--date", "yesterday"], "Usage: yijia partners usage"),
+    (["partners", "keys", "create", "1", "--expires", "soon"], "Usage: yijia partners keys create"),
+])
+def test_a_word_that_is_not_known_is_answered_with_those_that_are(binaries, words, told):
+    assert told in run(binaries, *words, status=64)
+
+
+# Stores
+
+def test_a_store_is_adopted_only_where_there_is_one(binaries, tmp_path):
+    file = tmp_path / "x.sqlite"
+    assert f"{file}: there is no store" in run(
+        binaries, "backup", "adopt", "--database", f"sqlite:{file}")
+    assert not file.exists()
+
+
+def test_a_backup_makes_the_folders_that_it_goes_to(running, binaries, tmp_path):
+    config = running.folder / "members.yaml"
+    backup, store = tmp_path / "all/monday", tmp_path / "elsewhere/deep/members.sqlite"
+    run(binaries, "backup", "create", "--config", config, "--to", backup, status=0)
+    run(binaries, "backup", "restore", backup, "--to", store, status=0)
+    assert store.exists()
+    assert "/proc/" in run(
+        binaries, "backup", "create", "--config", config, "--to", "/proc/nothing/x")

@@ -1,0 +1,119 @@
+import ArgumentParser
+import Foundation
+import GoogleType
+import MembersV1
+import OperationsV1
+import RPC
+import ServiceKit
+
+struct StatisticsCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "statistics",
+    abstract: "Show the figures of members; check the counters of a running service.",
+    subcommands: [Enrollments.self, Recount.self])
+
+  struct Enrollments: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+      abstract: "Show new members by group and channel, or write all figures as a CSV table.",
+      discussion: """
+        Examples:
+          yijia statistics enrollments --organization qinhuangdao --from 2026-01-01
+          yijia statistics enrollments --csv figures.csv
+        """)
+
+    @OptionGroup var connection: ConnectionOptions
+    @Option(help: "The organization whose subtree is counted. [default: your own]")
+    var organization = ""
+    @Option(help: "The first day, as 2026-01-01.", transform: Arguments.day)
+    var from: GoogleType.Date?
+    @Option(help: "The last day, as 2026-01-31.", transform: Arguments.day)
+    var to: GoogleType.Date?
+    @Option(
+      help: """
+        File for a table with a row for each organization, day, group, channel and campaign; - is \
+        standard output.
+        """)
+    var csv: String?
+
+    func run() async throws {
+      try await explained {
+        if let csv, csv != "-" { try Arguments.requireWritable(csv) }
+        try await connection.with(.staff) { client in
+          let name = try await OrganizationNames.resolve(organization, client)
+          if let csv {
+            try await export(name, to: csv, client)
+          } else {
+            try await show(name, client)
+          }
+        }
+      }
+    }
+
+    private func show(_ name: String, _ client: SuiteClient) async throws {
+      var request = GetEnrollmentStatisticsRequest()
+      (request.ancestor, request.startDate, request.endDate) = (name, from, to)
+      let counted = try await client.members.getEnrollmentStatistics(
+        request, options: client.options)
+      Terminal.say(EnrollmentTable.text(counted.counts))
+    }
+
+    private func export(_ name: String, to file: String, _ client: SuiteClient) async throws {
+      var request = ExportEnrollmentStatisticsRequest()
+      (request.ancestor, request.startDate, request.endDate) = (name, from, to)
+      let parts = try await client.members.exportEnrollmentStatistics(
+        request, options: client.options)
+      guard file != "-" else {
+        for try await part in parts {
+          try FileHandle.standardOutput.write(contentsOf: Data(part.csv))
+        }
+        return
+      }
+      // Whole or not at all.
+      let draft = "\(file).draft"
+      guard FileManager.default.createFile(atPath: draft, contents: nil),
+        let handle = FileHandle(forWritingAtPath: draft)
+      else { throw ConfigurationError("\(draft): cannot be written") }
+      do {
+        for try await part in parts { try handle.write(contentsOf: Data(part.csv)) }
+        try handle.close()
+      } catch {
+        unlink(draft)
+        throw error
+      }
+      guard rename(draft, file) == 0 else {
+        throw ConfigurationError("\(file): cannot be put in place")
+      }
+      Terminal.note("\(file): written")
+    }
+  }
+
+  struct Recount: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+      abstract: "Count again, beside the service's work, and name the counters that are wrong.",
+      discussion: "Example: yijia statistics recount --config .dev/members.yaml")
+    @OptionGroup var options: OperatorOptions
+
+    func run() async throws {
+      try await explained {
+        let result = try await options.run(.recountStatistics(RecountStatisticsTask()))
+        for finding in result.findings { Terminal.say(finding) }
+        guard result.sound else { throw ExitCode.failure }
+        Terminal.say("every counter says what a recount says")
+      }
+    }
+  }
+}
+
+/// The table of new members by group and channel.
+enum EnrollmentTable {
+  static func text(_ counts: [EnrollmentCount]) -> String {
+    var table = Table(
+      "Enrolled by group and channel 入会人数",
+      [("group 群体", .left), ("channel 渠道", .left), ("members 人数", .right)])
+    for count in counts {
+      table.add(Label.of(count.group), Label.of(count.channel), "\(count.members)")
+    }
+    table.addTotal("total 合计", "", "\(counts.reduce(0) { $0 + $1.members })")
+    return table.text
+  }
+}
