@@ -61,8 +61,7 @@ func service(_ name: String, core: String, _ needs: [Target.Dependency]) -> [Tar
     .executableTarget(
       name: "yijia-\(name)",
       dependencies: [
-        .target(name: core), "RPCTransport", "StorageEngines", arguments,
-        unixSignals,
+        .target(name: core), "RPCTransport", "ServiceMain", arguments, unixSignals,
       ] + library,
       path: "services/\(name)/main", swiftSettings: house),
     .testTarget(
@@ -101,7 +100,7 @@ let services: [Target] =
     .executableTarget(
       name: "yijia-gateway",
       dependencies: [
-        "GatewayCore", "ServiceKit", "RPC", "RPCTransport", "Storage", "StorageEngines",
+        "GatewayCore", "ServiceKit", "ServiceMain", "RPC", "RPCTransport", "Storage",
         "GRPCHealthV1", logging, arguments, unixSignals,
       ],
       path: "services/gateway/main", swiftSettings: house),
@@ -274,6 +273,12 @@ let package = Package(
         "GRPCReflectionV1", "GRPCReflectionV1alpha", "OperationsV1", "OTLPTraceV1", "YijiaTypeV1",
         "Storage", crypto, logging, metrics, tracing, yams,
       ],
+      swiftSettings: house),
+
+    // What the mains of the services behind the gateway share.
+    .target(
+      name: "ServiceMain",
+      dependencies: ["RPC", "RPCTransport", "ServiceKit", "Storage", "StorageEngines", logging],
       swiftSettings: house),
 
     .testTarget(

@@ -28,6 +28,8 @@ package final class Inbox: ExchangeSink, @unchecked Sendable {
   @exclusivity(unchecked) @usableFromInline private(set) var unpacked: [UInt8]?
   /// Called once when the exchange is closed.
   @exclusivity(unchecked) package var onClosed: ((CloseReason) -> Void)?
+  /// Called when the server starts to drain (servers only).
+  @exclusivity(unchecked) package var onDrain: (() -> Void)?
 
   /// Creates the inbox of an exchange.
   /// - Parameter messageBytesMax: The receive limit of a message in bytes; nil for raw chunks.
@@ -70,6 +72,8 @@ package final class Inbox: ExchangeSink, @unchecked Sendable {
     changed()
   }
 
+  package func serverDrains() { onDrain?() }
+
   package func requestStalled(_ error: RPCError) {
     // Unread bytes mean that the reader is slow, not the peer.
     if framer.unreadBytes == 0 { fail(error) }
@@ -86,6 +90,7 @@ package final class Inbox: ExchangeSink, @unchecked Sendable {
     changed()
     let told = onClosed
     onClosed = nil
+    onDrain = nil
     told?(reason)
   }
 

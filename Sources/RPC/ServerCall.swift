@@ -205,8 +205,8 @@ class ServerCall: ExchangeSink, @unchecked Sendable {
   }
 
   final func serverDrains() {
-    guard !hasEnded, context.endsWhenDraining else { return }
-    finish(ServerContext.shuttingDown)
+    guard !hasEnded, let status = context.statusWhenDraining else { return }
+    finish(status)
     cancelHandler()
   }
 

@@ -13,7 +13,7 @@ public final class ServerContext: Sendable {
     var responseTrailers: Metadata = [:]
     var responseCompression: MessageEncoding?
     var requestWasCompressed = false
-    var endsWhenDraining = false
+    var statusWhenDraining: RPCError?
     var values: [(key: ObjectIdentifier, value: any Sendable)] = []
   }
 
@@ -47,13 +47,16 @@ public final class ServerContext: Sendable {
 
   /// Declares that this call has no end of its own, as feeds and watches have none. When the server
   /// drains, the caller then gets UNAVAILABLE at once, and the handler is cancelled.
-  /// - Throws: UNAVAILABLE if the server is draining already.
-  public func endWhenDraining() throws(RPCError) {
-    state.withLock { $0.endsWhenDraining = true }
-    if isDraining { throw Self.shuttingDown }
+  /// - Parameter status: The status that the caller gets, if it is to carry details.
+  /// - Throws: The status if the server is draining already.
+  public func endWhenDraining(with status: RPCError? = nil) throws(RPCError) {
+    let status = status ?? Self.shuttingDown
+    state.withLock { $0.statusWhenDraining = status }
+    if isDraining { throw status }
   }
 
-  package var endsWhenDraining: Bool { state.withLock { $0.endsWhenDraining } }
+  /// The status with which a drain ends the call at once; nil if the call may finish.
+  package var statusWhenDraining: RPCError? { state.withLock { $0.statusWhenDraining } }
 
   package static let shuttingDown = RPCError(.unavailable, "the server is shutting down")
 

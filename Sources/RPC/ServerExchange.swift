@@ -46,6 +46,13 @@ public struct ServerExchange: Sendable {
     await exchange.onLoop { exchange.finishCall(error, headers: [:], trailers: [:]) }
   }
 
+  /// Calls a closure when the server starts to drain, for exchanges that have no end of their own;
+  /// at once if it is draining already. Call it on the exchange's loop.
+  package func onDrain(_ body: @escaping () -> Void) {
+    if exchange.transport.isDraining { return body() }
+    inbox.onDrain = body
+  }
+
   /// Reports that the handler is done with the exchange. If the exchange has not ended, the client
   /// gets INTERNAL if no head was sent, else a reset. Call it once, on the exchange's loop.
   /// Returning from ``ExchangeHandler/serve(_:)`` does the same.

@@ -339,6 +339,8 @@ final class HTTP1Connection: ChannelDuplexHandler, ExchangeTransport, ServedConn
     if current == nil { close("another connection took its place") }
   }
 
+  var runningCalls: Int { current == nil ? 0 : 1 }
+
   func giveWay() {
     let silence = NIODeadline.now().uptimeNanoseconds &- lastRead
     guard let current, !current.requestEnded, !current.responseBegun,

@@ -102,6 +102,8 @@ final class ProtocolNegotiation: ChannelInboundHandler, RemovableChannelHandler,
   func isTakenWhenIdle() -> Bool { false }
   func makeRoom() {}
   func giveWay() {}
+  var runningCalls: Int { 0 }
+
   func drain() { close("the server stops") }
   func close(_ reason: String) {
     guard !isDecided, let context else { return }

@@ -213,6 +213,8 @@ public final class Server: Sendable {
 
   /// The time for cancelled handlers to return after their connections are closed.
   private static let lastGrace: Duration = .seconds(5)
+  /// After this much of a drain, the log says how many calls it still waits for: most have ended.
+  private static let drainNoticeAfter: Duration = .milliseconds(250)
 
   /// Stops the server: it accepts no new connections and calls, lets running calls end, and after
   /// `grace` closes the rest and cancels their handlers. Returns when connections and handlers are
@@ -229,6 +231,7 @@ public final class Server: Sendable {
     for connection in connections {
       connection.executor.execute { connection.drain() }
     }
+    let notice = loops.next().schedule(after: Self.drainNoticeAfter) { self.logRunningCalls(grace) }
     let timer = loops.next().schedule(after: grace) {
       for connection in self.state.withLock({ Array($0.connections.values) }) {
         connection.executor.execute { connection.close("the server stops") }
@@ -239,8 +242,23 @@ public final class Server: Sendable {
       for waiter in self.takeWaiters() { waiter.resume() }
     }
     await allClosed()
+    notice.cancel()
     timer.cancel()
     last.cancel()
+  }
+
+  /// Logs how many calls a drain waits for, if any.
+  private func logRunningCalls(_ grace: Duration) {
+    let open = Array(state.withLock { $0.connections.values })
+    let sum = RunningCalls(connections: open.count)
+    for connection in open {
+      connection.executor.execute { [logger] in
+        guard let calls = sum.add(connection.runningCalls), calls > 0 else { return }
+        logger.notice(
+          "waiting for \(calls) call\(calls == 1 ? "" : "s") to end",
+          metadata: ["grace": "\(grace)"])
+      }
+    }
   }
 
   /// Calls `question` with each connection, on its loop, and returns the answers. For tests.
@@ -285,4 +303,20 @@ extension Server: ConnectionOwner {
   func connectionIsGoingAway(_ connection: Connection) {}
 
   func connectionClosed(_ connection: Connection, reason: String) { gone(connection) }
+}
+
+/// The sum of the calls of connections on several loops.
+private final class RunningCalls: Sendable {
+  private let state: Mutex<(unasked: Int, calls: Int)>
+
+  init(connections: Int) { state = Mutex((connections, 0)) }
+
+  /// Adds the calls of a connection; returns the sum after the last one.
+  func add(_ calls: Int) -> Int? {
+    state.withLock { state in
+      state.unasked -= 1
+      state.calls += calls
+      return state.unasked == 0 ? state.calls : nil
+    }
+  }
 }

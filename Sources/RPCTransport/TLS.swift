@@ -1,6 +1,12 @@
 internal import NIOCore
 internal import NIOSSL
 
+#if canImport(Glibc)
+  internal import Glibc
+#elseif canImport(Musl)
+  internal import Musl
+#endif
+
 /// The time limit for the peer's answer to close_notify. HTTP/2 itself signals its end, so the
 /// answer is of no use (RFC 8446, section 6.1), and some peers, grpcio among them, send none.
 private let closeMax = TimeAmount.milliseconds(100)
@@ -40,6 +46,10 @@ public struct ServerTLS: Sendable, Hashable {
     self.clients = clients
   }
 
+  /// Loads all files as a start does, without using them.
+  /// - Throws: `TLSError` with the file that cannot be used.
+  public func check() throws { _ = try makeContext(protocols: ["h2"]) }
+
   /// Creates the context of connections.
   /// - Parameter protocols: The ALPN protocols, the preferred one first.
   /// - Throws: `TLSError` with the file that cannot be used.
@@ -58,7 +68,7 @@ public struct ServerTLS: Sendable, Hashable {
       configuration.certificateVerification = .noHostnameVerification
       configuration.trustRoots = try TLSFiles.loadAuthorities(authorities)
     }
-    return try NIOSSLContext(configuration: configuration)
+    return try identity.context(configuration)
   }
 }
 
@@ -94,6 +104,10 @@ public struct ClientTLS: Sendable, Hashable {
     self.serverName = serverName
   }
 
+  /// Loads all files as a connection does, without using them.
+  /// - Throws: `TLSError` with the file that cannot be used.
+  public func check() throws { _ = try makeContext() }
+
   /// Creates the context of connections.
   /// - Parameter protocols: The ALPN protocols, the preferred one first.
   /// - Throws: `TLSError` with the file that cannot be used.
@@ -108,7 +122,7 @@ public struct ClientTLS: Sendable, Hashable {
       configuration.privateKey = try identity.loadKey()
     }
     if case .uri = serverName { configuration.certificateVerification = .noHostnameVerification }
-    return try NIOSSLContext(configuration: configuration)
+    return try identity?.context(configuration) ?? NIOSSLContext(configuration: configuration)
   }
 
   /// Returns the host to verify; nil if a URI is verified instead.
@@ -138,27 +152,45 @@ public struct TLSError: Error, Sendable, Hashable, CustomStringConvertible {
 }
 
 extension TLSFiles {
+  /// Creates a context with this identity.
+  /// - Throws: `TLSError` where the key is not that of the certificate.
+  func context(_ configuration: TLSConfiguration) throws -> NIOSSLContext {
+    do {
+      return try NIOSSLContext(configuration: configuration)
+    } catch {
+      throw TLSError(
+        file: privateKey, reason: "it is not the key of the certificate in \(certificateChain)")
+    }
+  }
+
   func loadChain() throws(TLSError) -> [NIOSSLCertificateSource] {
-    try Self.load(certificateChain) {
+    try Self.load(certificateChain, "PEM certificate") {
       try NIOSSLCertificate.fromPEMFile($0).map { .certificate($0) }
     }
   }
 
   func loadKey() throws(TLSError) -> NIOSSLPrivateKeySource {
-    try Self.load(privateKey) { .privateKey(try NIOSSLPrivateKey(file: $0, format: .pem)) }
+    try Self.load(privateKey, "PEM private key") {
+      .privateKey(try NIOSSLPrivateKey(file: $0, format: .pem))
+    }
   }
 
   static func loadAuthorities(_ file: String) throws(TLSError) -> NIOSSLTrustRoots {
-    try load(file) { .certificates(try NIOSSLCertificate.fromPEMFile($0)) }
+    try load(file, "PEM certificate") { .certificates(try NIOSSLCertificate.fromPEMFile($0)) }
   }
 
   private static func load<Value>(
-    _ file: String, _ body: (String) throws -> Value
+    _ file: String, _ content: String, _ body: (String) throws -> Value
   ) throws(TLSError) -> Value {
     do {
       return try body(file)
     } catch {
-      throw TLSError(file: file, reason: "\(error)")
+      let descriptor = open(file, O_RDONLY | O_CLOEXEC)
+      guard descriptor >= 0 else {
+        throw TLSError(file: file, reason: String(cString: strerror(errno)))
+      }
+      _ = close(descriptor)
+      throw TLSError(file: file, reason: "it holds no \(content)")
     }
   }
 }

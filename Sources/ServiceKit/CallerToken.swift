@@ -160,8 +160,10 @@ public final class CallerTokenVerifier: Sendable {
 public enum TokenKeyFile {
   /// The raw key in `path`.
   public static func read(_ path: String) throws -> [UInt8] {
-    let text = try String(contentsOfFile: path, encoding: .utf8)
-      .trimmingCharacters(in: .whitespacesAndNewlines)
+    guard let content = try? String(contentsOfFile: path, encoding: .utf8) else {
+      throw ConfigurationError("\(path): the key file cannot be read")
+    }
+    let text = content.trimmingCharacters(in: .whitespacesAndNewlines)
     guard let data = Data(base64Encoded: text), data.count == 32 else {
       throw ConfigurationError("\(path): a key file holds 32 bytes in base64 on one line")
     }

@@ -62,6 +62,18 @@ func status(of failure: any ServiceFailure, domain: String, language: Language) 
   }
 }
 
+extension ServerContext {
+  /// Declares that this call is a feed or a watch, which has no end of its own: when the server
+  /// drains, the caller gets ``CommonFailure/shuttingDown`` at once, with the delay after which to
+  /// resume.
+  /// - Parameter domain: For `ErrorInfo.domain`, for example `members.yijia`.
+  /// - Throws: That status if the server is draining already.
+  public func endFeedWhenDraining(domain: String) throws(RPCError) {
+    try endWhenDraining(
+      with: status(of: CommonFailure.shuttingDown, domain: domain, language: language))
+  }
+}
+
 let internalText = LocalizedText(
   zh: "系统内部错误,已记录。请稍后重试,如持续出现请联系管理员。",
   en: "Internal error, recorded. Retry later; if it stays, tell the administrator.")

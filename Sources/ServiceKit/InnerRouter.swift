@@ -49,15 +49,23 @@ extension Router {
 }
 
 extension Dispatcher {
-  /// What a process's admin port serves, in plaintext and on loopback only: health, and `/metrics`
-  /// where ``Observation`` is bootstrapped.
-  /// - Parameter pages: What else it answers.
+  /// What a process's admin port serves, in plaintext and on loopback only: health as gRPC and as
+  /// ``StatusPage``, and `/metrics` where ``Observation`` is bootstrapped.
+  /// - Parameters:
+  ///   - pages: What else it answers.
+  ///   - paths: The paths of `pages`, for the list of pages.
   public convenience init(
-    adminOf health: HealthRegistry, pages: [any ExchangeHandler] = [], logger: Logger
+    adminOf health: HealthRegistry, pages: [any ExchangeHandler] = [], paths: [String] = [],
+    logger: Logger
   ) throws {
-    let registry = MetricsSystem.factory as? MetricsRegistry
+    var (pages, paths) = (pages, paths)
+    if let registry = MetricsSystem.factory as? MetricsRegistry {
+      pages.append(MetricsPage(registry: registry))
+      paths.insert(MetricsPage.path, at: 0)
+    }
+    pages.append(StatusPage(of: health, others: paths))
     self.init(
-      router: try Router(services: [HealthService(registry: health)]),
-      handlers: (registry.map { [MetricsPage(registry: $0)] } ?? []) + pages, logger: logger)
+      router: try Router(services: [HealthService(registry: health)]), handlers: pages,
+      logger: logger)
   }
 }

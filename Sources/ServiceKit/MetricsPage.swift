@@ -3,7 +3,7 @@ public import RPC
 /// Answers `GET /metrics` with Prometheus's text: on admin ports only, since it says a lot of what
 /// goes on.
 public struct MetricsPage: ExchangeHandler {
-  private static let path = "/metrics"
+  static let path = "/metrics"
 
   private let registry: MetricsRegistry
 

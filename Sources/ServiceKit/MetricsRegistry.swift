@@ -91,6 +91,7 @@ public final class MetricsRegistry: MetricsFactory {
     let families = state.withLock { $0.families }
     var text = ""
     for (name, family) in families.sorted(by: { $0.key < $1.key }) where !family.series.isEmpty {
+      text += MetricHelp.line(name)
       text += "# TYPE \(name) \(family.kind.rawValue)\n"
       for (labels, cell) in family.series.sorted(by: { $0.key < $1.key }) {
         cell.write(name, labels, to: &text)

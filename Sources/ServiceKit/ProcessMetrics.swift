@@ -5,7 +5,9 @@ import Glibc
 enum ProcessMetrics {
   /// Prometheus's text; without what cannot be read.
   static func text() -> String {
-    var text = ""
+    var text = MetricHelp.line("yijia_build_info")
+    text += "# TYPE yijia_build_info gauge\n"
+    text += "yijia_build_info{version=\"\(Product.version)\"} 1\n"
     if let stat = fields(of: "/proc/self/stat"), stat.count > 21 {
       // After the command's name: state is field 3, utime 14, stime 15, starttime 22 (proc(5)).
       let ticks = Double(sysconf(Int32(_SC_CLK_TCK)))
@@ -30,7 +32,7 @@ enum ProcessMetrics {
   }
 
   private static func metric(_ name: String, _ kind: String, _ value: String) -> String {
-    "# TYPE \(name) \(kind)\n\(name) \(value)\n"
+    "\(MetricHelp.line(name))# TYPE \(name) \(kind)\n\(name) \(value)\n"
   }
 
   /// What follows the command's name, which may hold anything.

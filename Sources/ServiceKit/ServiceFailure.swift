@@ -66,6 +66,8 @@ public enum CommonFailure: ServiceFailure, Hashable {
   case storageBusy
   /// The store cannot take writes now (disk full or failing); nothing was acknowledged.
   case storageUnavailable
+  /// The process stops: a feed is resumed elsewhere, or after the restart.
+  case shuttingDown
   /// A thing that does not exist, or that the caller may not know of.
   case notFound(reason: String, LocalizedText)
 
@@ -76,7 +78,7 @@ public enum CommonFailure: ServiceFailure, Hashable {
     case .callerKind, .role, .outOfScope: .permissionDenied
     case .requestIDReused: .alreadyExists
     case .etagMismatch: .aborted
-    case .storageBusy, .storageUnavailable: .unavailable
+    case .storageBusy, .storageUnavailable, .shuttingDown: .unavailable
     case .notFound: .notFound
     }
   }
@@ -94,6 +96,7 @@ public enum CommonFailure: ServiceFailure, Hashable {
     case .invalidCursor: "INVALID_CURSOR"
     case .storageBusy: "STORAGE_BUSY"
     case .storageUnavailable: "STORAGE_UNAVAILABLE"
+    case .shuttingDown: "SHUTTING_DOWN"
     case .notFound(let reason, _): reason
     }
   }
@@ -106,6 +109,7 @@ public enum CommonFailure: ServiceFailure, Hashable {
     switch self {
     case .storageBusy: .milliseconds(200)
     case .storageUnavailable: .seconds(5)
+    case .shuttingDown: .seconds(1)
     default: nil
     }
   }
@@ -117,6 +121,10 @@ public enum CommonFailure: ServiceFailure, Hashable {
         zh: "有 \(failures.count) 个字段有误:" + Self.joined(failures.map(\.text.zh), ";"),
         en: "\(failures.count) wrong field\(failures.count == 1 ? "" : "s"): "
           + Self.joined(failures.map(\.text.en), "; "))
+    case .shuttingDown:
+      LocalizedText(
+        zh: "服务正在停止，请稍后从上次的游标继续。",
+        en: "The service is stopping: resume from the last cursor after a moment.")
     case .callerUnproven:
       LocalizedText(
         zh: "未能确认调用方身份,请检查密钥或重新登录。",

@@ -13,7 +13,9 @@ extension Keyring {
   ///   user, readable by others, too large, or malformed.
   public init(contentsOf path: String) throws(StorageError) {
     let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW)
-    guard descriptor >= 0 else { throw .keyring("\(path) can't be opened: errno \(errno)") }
+    guard descriptor >= 0 else {
+      throw .keyring("\(path) can't be opened: \(Keyring.words(errno))")
+    }
     defer { _ = close(descriptor) }
     var status = stat()
     guard fstat(descriptor, &status) == 0 else { throw .keyring("\(path) can't be examined") }
@@ -27,7 +29,11 @@ extension Keyring {
     guard let text = String(validating: bytes, as: UTF8.self) else {
       throw .keyring("\(path) is not text")
     }
-    try self.init(text: text)
+    do {
+      try self.init(text: text)
+    } catch .keyring(let reason) {
+      throw .keyring("\(path): \(reason)")
+    }
   }
 
   /// Reads a keyring file, or creates one with a new key if there is none. For development.
@@ -51,7 +57,9 @@ extension Keyring {
   public func write(to path: String, replacing: Bool = false) throws(StorageError) {
     let draft = "\(path).\(getpid()).\(UInt32.random(in: 0...UInt32.max)).draft"
     let descriptor = open(draft, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0o600)
-    guard descriptor >= 0 else { throw .keyring("\(path) can't be created: errno \(errno)") }
+    guard descriptor >= 0 else {
+      throw .keyring("\(path) can't be created: \(Keyring.words(errno))")
+    }
     defer { _ = unlink(draft) }
     let bytes = Array(fileText().utf8)
     let written = bytes.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) }
@@ -60,7 +68,9 @@ extension Keyring {
     guard written == bytes.count, synced == 0 else { throw .keyring("\(path) can't be written") }
     // link(2) fails if the name exists; rename(2) replaces it. Both are atomic.
     let placed = replacing ? rename(draft, path) : link(draft, path)
-    guard placed == 0 else { throw .keyring("\(path) can't be put in place: errno \(errno)") }
+    guard placed == 0 else {
+      throw .keyring("\(path) can't be put in place: \(Keyring.words(errno))")
+    }
     try Keyring.syncFolder(of: path)
   }
 
@@ -70,17 +80,22 @@ extension Keyring {
     let end = path.lastIndex(of: "/")
     let folder = end.map { $0 == path.startIndex ? "/" : String(path[..<$0]) } ?? "."
     let descriptor = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
-    guard descriptor >= 0 else { throw .keyring("\(folder) can't be opened: errno \(errno)") }
+    guard descriptor >= 0 else {
+      throw .keyring("\(folder) can't be opened: \(Keyring.words(errno))")
+    }
     defer { _ = close(descriptor) }
     guard fsync(descriptor) == 0 else { throw .keyring("\(folder) can't be put on disk") }
   }
+
+  /// The operating system's words for an error number.
+  private static func words(_ number: Int32) -> String { String(cString: strerror(number)) }
 
   private static func readAll(_ descriptor: Int32, path: String) throws(StorageError) -> [UInt8] {
     var bytes: [UInt8] = []
     var chunk = [UInt8](repeating: 0, count: 4_096)
     while bytes.count <= Limits.keyringBytes {
       let count = chunk.withUnsafeMutableBytes { read(descriptor, $0.baseAddress, $0.count) }
-      guard count >= 0 else { throw .keyring("\(path) can't be read: errno \(errno)") }
+      guard count >= 0 else { throw .keyring("\(path) can't be read: \(Keyring.words(errno))") }
       if count == 0 { return bytes }
       bytes.append(contentsOf: chunk[..<count])
     }

@@ -6,14 +6,18 @@ import os
 import pathlib
 import re
 import shutil
+import signal
 import sqlite3
 import subprocess
 import threading
 import time
+import urllib.error
+import urllib.request
 
 import grpc
 import pytest
 
+from contracts import refusal
 from people import People, enrollment
 from processes import ROOT, Child, wait_until
 from stubs import members
@@ -134,6 +138,88 @@ def test_metrics_say_how_far_the_feed_s_consumers_are(suite, told):
                 and 'feed_lag_seconds{consumer="services/stations"} 0' in text)
 
     wait_until(shown, 30, "the lag of stations", step=0.5)
+
+
+def page(suite, name, path):
+    """Status and text of a page of a service's admin port."""
+    try:
+        url = f"http://127.0.0.1:{suite.ports.admin[name]}{path}"
+        with urllib.request.urlopen(url, timeout=10) as answer:
+            return answer.status, answer.read().decode()
+    except urllib.error.HTTPError as answer:
+        with answer:
+            return answer.code, answer.read().decode()
+
+
+@pytest.mark.parametrize("name", ["members", "stations", "gateway"])
+def test_admin_pages_say_how_it_stands_and_which_pages_there_are(suite, name):
+    for path in ("/health", "/healthz", "/ready"):
+        assert page(suite, name, path) == (200, "serving\n")
+    status, text = page(suite, name, "/nothing")
+    assert status == 404 and "/health\n/metrics\n" in text
+    metrics = page(suite, name, "/metrics")[1]
+    assert 'yijia_build_info{version="' in metrics
+    described = set(re.findall(r"^# HELP (\S+) ", metrics, re.MULTILINE))
+    assert set(re.findall(r"^# TYPE (\S+) ", metrics, re.MULTILINE)) == described
+
+
+@pytest.mark.parametrize("name", ["members", "stations", "gateway"])
+def test_a_check_opens_every_file_that_a_start_opens(suite, name):
+    def check(file):
+        done = subprocess.run(
+            [suite.binaries / f"yijia-{name}", "--config", file, "--check"], cwd=ROOT,
+            capture_output=True, text=True, timeout=30)
+        return done.returncode, done.stdout + done.stderr
+
+    assert check(config(suite, name)) == (0, f"{config(suite, name)}: good\n")
+    wrong, other = suite.folder / f"wrong-{name}.yaml", suite.folder / "tls/operator.key"
+    text = config(suite, name).read_text()
+    for old, new, said in [
+            (f"tls/{name}.key", "tls/none.key", "none.key: No such file"),
+            (f"tls/{name}.key", "tls/operator.key", f"{other}: it is not the key of"),
+            (f"{name}-fields.keyring", "none.keyring", "none.keyring can't be opened: No such"),
+            ("keys/caller-token.", "keys/none.", "the key file cannot be read"),
+            (f"data/{name}.sqlite", "none/x.sqlite", "none: No such file")]:
+        assert old in text
+        wrong.write_text(text.replace(old, new))
+        status, output = check(wrong)
+        assert status != 0 and said in output, output
+        assert "Domain=" not in output and "failedToLoad" not in output, output
+
+
+@pytest.mark.parametrize("name", ["members", "stations"])
+def test_sighup_reads_the_log_level_anew_and_never_ends_a_service(suite, name):
+    child, file = suite.children[name], config(suite, name)
+    before = file.read_text()
+
+    def told(said):
+        seen = child.output.count(said)
+        child.send(signal.SIGHUP)
+        wait_until(lambda: child.output.count(said) > seen, what=said)
+
+    told("were read anew")
+    file.write_text(before.replace("service:\n", "service:\n  log_level: debug\n", 1))
+    told("were read anew")
+    file.write_text("service: {listen: nowhere}\n")
+    told("the configuration is refused, the one before stays")
+    file.write_text(before)
+    told("were read anew")
+    assert child.is_running
+    wait_until(lambda: page(suite, name, "/health")[0] == 200, what="it still serves")
+
+
+def test_a_feed_through_the_gateway_ends_at_once_when_it_stops(suite, told):
+    events = suite.client("partner").members.WatchMemberEvents(members.WatchMemberEventsRequest())
+    next(events)
+    suite.children["gateway"].send(signal.SIGTERM)
+    with pytest.raises(grpc.RpcError) as ended:
+        for _ in events:
+            pass
+    assert ended.value.code() == grpc.StatusCode.UNAVAILABLE
+    answer = refusal(ended.value)
+    assert answer.reason == "SHUTTING_DOWN" and answer.retry_seconds == 1
+    assert suite.children["gateway"].wait(30) == 0
+    suite.start("gateway")
 
 
 def test_keys_rotate_beside_the_work_and_through_a_kill(suite, told):

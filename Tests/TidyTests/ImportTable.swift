@@ -26,8 +26,12 @@ struct ImportTable: Sendable {
   /// alone verifies tokens signed by others.
   private static let gateway: Set = ["JWTKit", "ProtobufJSON", "RPCInProcess"]
 
-  /// Targets over one C library each, which depend on nothing but the layer below.
+  /// Targets over one C library each, which depend on nothing but the layer below; and what mains
+  /// share.
   private static let libraries = [
+    Row(
+      folder: "Sources/ServiceMain",
+      modules: ["Logging", "RPC", "RPCTransport", "ServiceKit", "Storage", "StorageEngines"]),
     Row(folder: "Sources/HTTP2", modules: collections.union(["CNghttp2"])),
     Row(folder: "Sources/Compression", modules: ["CZlib"]),
     Row(folder: "Sources/QRCode", modules: ["CQRencode", "Compression"]),
@@ -100,7 +104,7 @@ struct ImportTable: Sendable {
         Row(
           folder: "services/\(service)/main",
           modules: library.union([
-            core, "ArgumentParser", "RPCTransport", "StorageEngines", "UnixSignals",
+            core, "ArgumentParser", "RPCTransport", "ServiceMain", "StorageEngines", "UnixSignals",
           ])))
     }
     self.rows = rows

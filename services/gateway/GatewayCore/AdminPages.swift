@@ -42,11 +42,13 @@ public struct AdminPages: ExchangeHandler {
     }
   }
 
-  private static let paths: Set<Substring> = [
-    "/livez", "/readyz", "/config", "/log_level", "/reload",
-  ]
+  /// The paths that are answered.
+  public static let paths = ["/livez", "/readyz", "/config", "/log_level", "/reload"]
 
-  public func claims(_ head: RequestHead) -> Bool { Self.paths.contains(Self.path(head)) }
+  public func claims(_ head: RequestHead) -> Bool {
+    let path = Self.path(head)
+    return Self.paths.contains { $0 == path }
+  }
 
   private static func path(_ head: RequestHead) -> Substring { head.path.prefix { $0 != "?" } }
 

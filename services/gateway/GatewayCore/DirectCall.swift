@@ -64,6 +64,10 @@ final class DirectCall: ExchangeListener, @unchecked Sendable {
         loop.execute { self.refuse(CommonFailure.callerUnproven) }
       }
     }
+    if route.traits.isEndless {
+      let loop = caller.exchange.loop
+      caller.onDrain { loop.execute { self.refuse(CommonFailure.shuttingDown) } }
+    }
     guard route.traits.takesOneMessage else { return open() }
     caller.exchange.awaitsRequest = true
     // A request of one message is buffered until it is complete, so that it can be sent again.

@@ -79,6 +79,7 @@ final class ForwardedCall: Sendable {
       return error.code == .deadlineExceeded ? .failed(.deadlineExceeded) : .callerGone
     }
     watchDeadline()
+    if route.traits.isEndless { caller.onDrain { self.refuse(CommonFailure.shuttingDown) } }
     return await send(request, meter)
   }
 

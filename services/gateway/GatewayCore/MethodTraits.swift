@@ -14,6 +14,9 @@ struct MethodTraits: Sendable, Hashable {
   var isIdempotent = false
   /// Whether the method takes one request message, that is, does not stream requests.
   var takesOneMessage = false
+  /// Whether the method streams without an end, as feeds and watches do: a server stream whose name
+  /// begins with `Watch`. A stopping gateway ends such calls at once.
+  var isEndless = false
 
   /// Returns the traits of every method of a contract, by path.
   /// - Throws: An error where the descriptors cannot be parsed.
@@ -32,7 +35,8 @@ struct MethodTraits: Sendable, Hashable {
           let isIdempotent =
             try isSafe(method) || !method.clientStreaming && named.contains(method.inputType)
           all["/\(file.package).\(service.name)/\(method.name)"] = MethodTraits(
-            isIdempotent: isIdempotent, takesOneMessage: !method.clientStreaming)
+            isIdempotent: isIdempotent, takesOneMessage: !method.clientStreaming,
+            isEndless: method.serverStreaming && method.name.hasPrefix("Watch"))
         }
       }
     }

@@ -4,7 +4,7 @@ import Logging
 import RPC
 import RPCTransport
 import ServiceKit
-import StorageEngines
+import ServiceMain
 import UnixSignals
 
 @main
@@ -18,18 +18,20 @@ struct GatewayCommand: AsyncParsableCommand {
       on a port of their own. SIGHUP reads configuration, certificates and keyrings anew: no call \
       notices, and a wrong one is refused. SIGTERM lets running calls finish.
       Example: yijia-gateway --config gateway.yaml
-      """)
+      """, version: Product.version)
 
   @Option(help: "Configuration file, YAML or JSON; services/gateway/config.example.yaml shows all.")
   var config: String?
-  @Flag(help: "Check the configuration and end.") var check = false
+  @Flag(help: "Check the configuration and every file that it names.") var check = false
   @Flag(help: "Print who may call what, with a partner's limits, and end.") var policy = false
 
   func run() async throws {
     let configuration = try load()
     try configuration.validate()
     guard !policy else { return print(try PolicyMatrix(configuration).text) }
-    guard !check else { return }
+    guard !check else {
+      return print(try configuration.checkFiles(of: config) { try Self.server($0).tls?.check() })
+    }
     Observation.bootstrap()
     Observation.logLevel = Logger.Level(rawValue: configuration.logLevel) ?? .info
     try await serve(configuration, logger: Logger(label: "yijia-gateway"))
@@ -41,9 +43,7 @@ struct GatewayCommand: AsyncParsableCommand {
 
   private func serve(_ configuration: GatewayConfiguration, logger: Logger) async throws {
     let (loops, kiosks, health) = (EventLoops(), KioskDirectory(), HealthRegistry())
-    let store = try await GatewayStore(configuration) {
-      try await openDatabase(url: $0, patience: $1, migrations: $2)
-    }
+    let store = try await GatewayStore(configuration) { try await openStore($0, $2, patience: $1) }
     let gateway = try LiveGateway(configuration, kiosks: kiosks, store: store, logger: logger) {
       try ClientChannel(configuration: Self.client($0), loops: loops, logger: logger)
     }
@@ -67,19 +67,17 @@ struct GatewayCommand: AsyncParsableCommand {
       }
     }
     let page = AdminPages(of: gateway, health: health, reload: reload)
-    let pages = try Dispatcher(adminOf: health, pages: [page], logger: logger)
+    let web = try Dispatcher(
+      adminOf: health, pages: [page], paths: AdminPages.paths, logger: logger)
     let inside = HostPort(host: configuration.admin.host, port: configuration.admin.port)
-    let admin = server(ServerConfiguration(admin: inside), pages)
+    let admin = server(ServerConfiguration(admin: inside), web)
     let servers = [edge, admin, inner].compactMap { $0 }
     let upkeep = Task {
       async let _ = gateway.announce(in: health)
       await gateway.run { try await HTTPDocument($0, trusting: $1).get(on: loops, bytesMax: $2) }
     }
     let signals = await UnixSignalsSequence(trapping: .sigterm, .sigint, .sighup)
-    for server in servers {
-      let address = try await server.start()
-      logger.notice("listening", metadata: ["address": "\(address)"])
-    }
+    for server in servers { try await server.listen(logger) }
     for await signal in signals {
       logger.notice("signal", metadata: ["signal": "\(signal)"])
       guard signal == .sighup else { break }

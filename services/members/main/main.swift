@@ -6,8 +6,8 @@ import MembersCore
 import RPC
 import RPCTransport
 import ServiceKit
+import ServiceMain
 import Storage
-import StorageEngines
 import UnixSignals
 
 struct Members: AsyncParsableCommand {
@@ -16,38 +16,48 @@ struct Members: AsyncParsableCommand {
     abstract: "The registry of union organizations and their members.",
     discussion: """
       Serves yijia.members.v1 over mutual TLS; health and /metrics in plaintext on its admin port. \
-      Ends cleanly on SIGTERM and SIGINT: running calls may finish.
+      Ends cleanly on SIGTERM and SIGINT: running calls may finish. SIGHUP reads \
+      log_level and TLS files anew; `yijia keys apply` has keyrings read anew.
       Example: yijia-members --config members.yaml
-      """)
+      """,
+    version: Product.version)
 
   @Option(help: "Configuration file, YAML or JSON; services/members/config.example.yaml shows all.")
   var config: String?
 
-  @Flag(help: "Check the configuration and end.") var check = false
+  @Flag(help: "Check the configuration and every file that it names.") var check = false
 
   @Flag(help: "Apply what is missing of the store's schema and end.") var migrate = false
 
   func run() async throws {
+    let configuration = try load()
+    guard !check else {
+      return print(
+        try configuration.service.checkFiles(
+          of: config, keyrings: ["fields", "hashes", "page-tokens"], audience: "members"
+        ) {
+          try configuration.service.serverTLS.check()
+        })
+    }
+    guard !migrate else {
+      return try await openStore(configuration.service.database, MembersMigrations.all).close()
+    }
+    Observation.bootstrap()
+    Observation.logLevel = Logger.Level(rawValue: configuration.service.logLevel) ?? .info
+    try await serve(configuration, logger: Logger(label: "yijia-members"))
+  }
+
+  private func load() throws -> MembersConfiguration {
     let configuration = try loadConfiguration(
       MembersConfiguration.self, defaults: MembersConfiguration(), file: config)
     try configuration.validate()
-    guard !check else { return }
-    guard !migrate else { return try await open(configuration.service).close() }
-    Observation.bootstrap()
-    var logger = Logger(label: "yijia-members")
-    logger.logLevel = Logger.Level(rawValue: configuration.service.logLevel) ?? .info
-    try await serve(configuration, logger: logger)
-  }
-
-  private func open(_ common: ServiceConfiguration) async throws -> any Database {
-    try await openDatabase(
-      url: common.database, patience: Limits.openPatience, migrations: MembersMigrations.all)
+    return configuration
   }
 
   private func serve(_ configuration: MembersConfiguration, logger: Logger) async throws {
-    let signals = await UnixSignalsSequence(trapping: .sigterm, .sigint)
+    let signals = await UnixSignalsSequence(trapping: .sigterm, .sigint, .sighup)
     let common = configuration.service
-    let database = try await open(common)
+    let database = try await openStore(common.database, MembersMigrations.all)
     let service = MembersService(
       database: database, keys: try MembersKeys(files: common.keyrings),
       configuration: configuration)
@@ -56,10 +66,7 @@ struct Members: AsyncParsableCommand {
     let health = HealthRegistry()
     let loops = EventLoops()
     let servers = try servers(common, service, health, loops, logger)
-    for server in servers {
-      let address = try await server.start()
-      logger.notice("listening", metadata: ["address": "\(address)"])
-    }
+    for server in servers { try await server.listen(logger) }
     async let _ = endProcess(whenFails: database, logger: logger)
     let housekeeping = Housekeeping(database: database, upkeep: service, configuration: common)
     async let _ = housekeeping.run(logger: logger)
@@ -67,8 +74,9 @@ struct Members: AsyncParsableCommand {
     health.set("", .serving)
     health.set(MembersService.healthName, .serving)
     for await signal in signals {
-      logger.notice("stopping", metadata: ["signal": "\(signal)"])
-      break
+      logger.notice("signal", metadata: ["signal": "\(signal)"])
+      guard signal == .sighup else { break }
+      servers[0].reload(logger) { try load().service }
     }
     health.set("", .notServing)
     health.set(MembersService.healthName, .notServing)
@@ -84,24 +92,11 @@ struct Members: AsyncParsableCommand {
     _ loops: EventLoops, _ logger: Logger
   ) throws -> [Server] {
     let verifier = try common.callerTokenVerifier(audience: "members")
-    var link = ServerConfiguration(
-      address: HostPort(host: common.listen.host, port: common.listen.port),
-      tls: ServerTLS(
-        identity: TLSFiles(
-          certificateChain: common.tls.certificateFile, privateKey: common.tls.keyFile),
-        clients: .required(authorities: common.tls.authorityFile)))
-    link.limits = .trusted
-    let admin = ServerConfiguration(
-      admin: HostPort(host: common.admin.host, port: common.admin.port))
     let router = try service.router(health: health, verifier: verifier, logger: logger)
-    return [
-      Server(
-        configuration: link, dispatcher: Dispatcher(router: router, logger: logger), loops: loops,
-        logger: logger),
-      Server(
-        configuration: admin,
-        dispatcher: try Dispatcher(adminOf: health, logger: logger), loops: loops, logger: logger),
-    ]
+    return try [
+      (common.innerServer, Dispatcher(router: router, logger: logger)),
+      (common.adminServer, Dispatcher(adminOf: health, logger: logger)),
+    ].map { Server(configuration: $0, dispatcher: $1, loops: loops, logger: logger) }
   }
 }
 

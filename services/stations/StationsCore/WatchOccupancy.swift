@@ -19,7 +19,7 @@ extension StationsService {
     let id = try ResourceName.parse(request.point, collection: "points", field: "point")
     guard caller.kind != .partner else { throw CommonFailure.callerKind }
     _ = try await point(id, for: caller)
-    try context.endWhenDraining()
+    try context.endFeedWhenDraining(domain: "stations.yijia")
     try await hub.watch(.occupancy(point: id)) { changed in
       var last: WatchOccupancyResponse?
       while true {

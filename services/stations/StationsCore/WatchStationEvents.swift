@@ -16,7 +16,7 @@ extension StationsService {
       if request.stopAtEnd {
         try await sendStored(after: start, to: responses, for: consumer)
       } else {
-        try context.endWhenDraining()
+        try context.endFeedWhenDraining(domain: "stations.yijia")
         for try await event in database.follow(after: start) {
           try await responses.send(try StationEvents.response(event))
           feedLag.note(consumer, at: event.cursor)

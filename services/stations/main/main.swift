@@ -4,9 +4,9 @@ import Logging
 import RPC
 import RPCTransport
 import ServiceKit
+import ServiceMain
 import StationsCore
 import Storage
-import StorageEngines
 import UnixSignals
 
 struct Stations: AsyncParsableCommand {
@@ -15,34 +15,44 @@ struct Stations: AsyncParsableCommand {
     abstract: "Service points, their kiosks and the visits that these report.",
     discussion: """
       Serves yijia.stations.v1 over mutual TLS; health and /metrics in plaintext on its admin \
-      port. Ends cleanly on SIGTERM and SIGINT: running calls may finish.
+      port. Ends cleanly on SIGTERM and SIGINT: running calls may finish. SIGHUP reads \
+      log_level and TLS files anew; `yijia keys apply` has keyrings read anew.
       Example: yijia-stations --config stations.yaml
-      """)
+      """, version: Product.version)
 
   @Option(help: "Configuration file, YAML or JSON; see config.example.yaml.") var config: String?
-  @Flag(help: "Check the configuration and end.") var check = false
+  @Flag(help: "Check the configuration and every file that it names.") var check = false
   @Flag(help: "Apply what is missing of the store's schema and end.") var migrate = false
+
   func run() async throws {
-    let configuration = try loadConfiguration(
-      StationsConfiguration.self, defaults: StationsConfiguration(), file: config)
-    try configuration.validate()
-    guard !check else { return }
-    guard !migrate else { return try await open(configuration.service).close() }
+    let configuration = try load()
+    let common = configuration.service
+    guard !check else {
+      let keyrings = ["fields", "page-tokens"]
+      return print(
+        try common.checkFiles(of: config, keyrings: keyrings, audience: "stations") {
+          try common.serverTLS.check()
+          try common.clientTLS(to: configuration.members).check()
+        })
+    }
+    guard !migrate else {
+      return try await openStore(common.database, StationsMigrations.all).close()
+    }
     Observation.bootstrap()
-    var logger = Logger(label: "yijia-stations")
-    logger.logLevel = Logger.Level(rawValue: configuration.service.logLevel) ?? .info
-    try await serve(configuration, logger: logger)
+    Observation.logLevel = Logger.Level(rawValue: common.logLevel) ?? .info
+    try await serve(configuration, logger: Logger(label: "yijia-stations"))
   }
 
-  private func open(_ common: ServiceConfiguration) async throws -> any Database {
-    try await openDatabase(
-      url: common.database, patience: Limits.openPatience, migrations: StationsMigrations.all)
+  private func load() throws -> StationsConfiguration {
+    let stated = try loadConfiguration(StationsConfiguration.self, defaults: .init(), file: config)
+    try stated.validate()
+    return stated
   }
 
   private func serve(_ configuration: StationsConfiguration, logger: Logger) async throws {
-    let signals = await UnixSignalsSequence(trapping: .sigterm, .sigint)
+    let signals = await UnixSignalsSequence(trapping: .sigterm, .sigint, .sighup)
     let common = configuration.service
-    let database = try await open(common)
+    let database = try await openStore(common.database, StationsMigrations.all)
     let loops = EventLoops()
     let members = try membersChannel(configuration, loops, logger)
     let service = StationsService(
@@ -53,16 +63,16 @@ struct Stations: AsyncParsableCommand {
     let following = Task { await feed.run() }
     let health = HealthRegistry()
     let servers = try servers(common, service, health, loops, logger)
-    for server in servers {
-      let address = try await server.start()
-      logger.notice("listening", metadata: ["address": "\(address)"])
-    }
+    for server in servers { try await server.listen(logger) }
     async let _ = endProcess(whenFails: database, logger: logger)
     let housekeeping = Housekeeping(database: database, upkeep: service, configuration: common)
     async let _ = housekeeping.run(logger: logger)
     for name in ["", StationsService.healthName] { health.set(name, .serving) }
-    let signal = await signals.first { _ in true }
-    logger.notice("stopping", metadata: ["signal": "\(signal.map { "\($0)" } ?? "none")"])
+    for await signal in signals {
+      logger.notice("signal", metadata: ["signal": "\(signal)"])
+      guard signal == .sighup else { break }
+      servers[0].reload(logger) { try load().service }
+    }
     for name in ["", StationsService.healthName] { health.set(name, .notServing) }
     following.cancel()
     for server in servers { await server.shutdown(grace: .seconds(common.drainSeconds)) }
@@ -76,16 +86,12 @@ struct Stations: AsyncParsableCommand {
   private func membersChannel(
     _ configuration: StationsConfiguration, _ loops: EventLoops, _ logger: Logger
   ) throws -> ClientChannel {
-    let files = configuration.service.tls
     let targets = configuration.members.targets.compactMap { HostPort($0) }
     guard targets.count == configuration.members.targets.count else {
       throw ConfigurationError("members.targets: each is host:port")
     }
-    let tls = ClientTLS(
-      authorities: files.authorityFile,
-      identity: TLSFiles(certificateChain: files.certificateFile, privateKey: files.keyFile),
-      serverName: .uri(configuration.members.identity))
-    var client = ClientConfiguration(targets: targets, tls: tls)
+    var client = ClientConfiguration(
+      targets: targets, tls: configuration.service.clientTLS(to: configuration.members))
     client.backoff.max = .seconds(5)
     return try ClientChannel(
       configuration: client, loops: loops, interceptors: [ClientTracing()],
@@ -97,18 +103,10 @@ struct Stations: AsyncParsableCommand {
     _ loops: EventLoops, _ logger: Logger
   ) throws -> [Server] {
     let verifier = try common.callerTokenVerifier(audience: "stations")
-    let files = common.tls
-    let identity = TLSFiles(certificateChain: files.certificateFile, privateKey: files.keyFile)
-    var link = ServerConfiguration(
-      address: HostPort(host: common.listen.host, port: common.listen.port),
-      tls: ServerTLS(identity: identity, clients: .required(authorities: files.authorityFile)))
-    link.limits = .trusted
-    let admin = ServerConfiguration(
-      admin: HostPort(host: common.admin.host, port: common.admin.port))
     let router = try service.router(health: health, verifier: verifier, logger: logger)
     return try [
-      (link, Dispatcher(router: router, logger: logger)),
-      (admin, Dispatcher(adminOf: health, logger: logger)),
+      (common.innerServer, Dispatcher(router: router, logger: logger)),
+      (common.adminServer, Dispatcher(adminOf: health, logger: logger)),
     ].map { Server(configuration: $0, dispatcher: $1, loops: loops, logger: logger) }
   }
 }

@@ -113,6 +113,11 @@ struct ChainHead: Codable, Hashable {
   }
 
   static func write(_ heads: [ChainHead], to path: String) throws {
-    try JSONEncoder().encode(heads).write(to: URL(filePath: path), options: .atomic)
+    let data = try JSONEncoder().encode(heads)
+    do {
+      try data.write(to: URL(filePath: path), options: .atomic)
+    } catch {
+      throw ConfigurationError("\(path): the file cannot be written; does its folder exist?")
+    }
   }
 }

@@ -6,8 +6,10 @@ import Storage
 
 struct Keys: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Rotate the keys that guard a service's data (for API keys: yijia partners keys).",
+    abstract:
+      "Make and rotate the keys that guard a service's data (for API keys: yijia partners keys).",
     discussion: """
+      `create` makes the keyrings of a new service. To rotate:
       1. `add` puts a fresh key at the end of the keyring file. Replicas each need the file: copy \
       it to all of them, then go on.
       2. `apply` has the service take up the file, and seal and hash anew what older keys did, in \
@@ -16,7 +18,7 @@ struct Keys: AsyncParsableCommand {
       3. `retire` removes older keys that nothing needs any more; `apply` says what needs them \
       (remembered replies go after 30 days).
       """,
-    subcommands: [Add.self, Apply.self, Retire.self])
+    subcommands: [Create.self, Add.self, Apply.self, Retire.self])
 
   enum Ring: String, ExpressibleByArgument, CaseIterable {
     case fields, hashes
@@ -40,6 +42,33 @@ struct Keys: AsyncParsableCommand {
     }
   }
 
+  struct Create: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+      abstract: "Make the keyring files that a configuration names and that are not there.",
+      discussion: """
+        Each gets one fresh key, mode 0600, and belongs to you: run it as the service's user. Copy \
+        the files to a place apart from the backups: without them the data cannot be read.
+        Example: sudo -u yijia yijia keys create --config /etc/yijia/members.yaml
+        """)
+    @OptionGroup var options: OperatorOptions
+
+    func run() async throws {
+      try await explained {
+        let files = try options.configuration().keyrings
+        // Stations looks nothing up by keyed hashes.
+        for ring in Ring.allCases where options.name != "stations" || ring != .hashes {
+          let file = ring.file(of: files)
+          guard !FileManager.default.fileExists(atPath: file) else {
+            Terminal.say("\(file): is there already, and stays")
+            continue
+          }
+          try Keyring.generate(at: Date()).write(to: file)
+          Terminal.say("\(file): made, with key 1")
+        }
+      }
+    }
+  }
+
   struct Add: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
       abstract: "Put a fresh key at the end of a keyring file.")
@@ -50,6 +79,9 @@ struct Keys: AsyncParsableCommand {
     func run() async throws {
       try await explained {
         let file = keyring.file(of: try options.configuration().keyrings)
+        guard FileManager.default.fileExists(atPath: file) else {
+          throw ConfigurationError("\(file): there is no keyring; make it with `yijia keys create`")
+        }
         let ring = try Keyring(contentsOf: file)
         // Hashes are looked up under two keys at most.
         guard keyring != .hashes || ring.keys.count < KeyedHash.keysMax else {

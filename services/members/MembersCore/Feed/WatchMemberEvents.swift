@@ -26,7 +26,7 @@ extension MembersService {
         cursor = last.cursor
       }
     }
-    try context.endWhenDraining()
+    try context.endFeedWhenDraining(domain: "members.yijia")
     for try await event in database.follow(after: cursor, audience: view.audience) {
       try await send(event, view, responses)
     }

@@ -31,7 +31,7 @@ extension MembersService {
         cursor = last.cursor
       }
     }
-    try context.endWhenDraining()
+    try context.endFeedWhenDraining(domain: "members.yijia")
     for try await event in database.follow(after: cursor) { try await watch.send(event) }
     try Task.checkCancellation()
   }

@@ -1,0 +1,17 @@
+import ServiceKit
+public import Storage
+import StorageEngines
+
+/// Opens a store, waits for its server, and applies pending migrations.
+///
+/// - Parameter url: `sqlite:PATH` or `postgres://…`; see `openDatabase`.
+/// - Throws: ``ConfigurationError`` with the store, the fault and the remedy.
+public func openStore(
+  _ url: String, _ migrations: [Migration], patience: Duration = Limits.openPatience
+) async throws -> any Database {
+  do {
+    return try await openDatabase(url: url, patience: patience, migrations: migrations)
+  } catch {
+    throw explained(error, database: url)
+  }
+}

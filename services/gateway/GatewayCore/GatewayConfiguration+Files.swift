@@ -1,0 +1,31 @@
+import ServiceKit
+import Storage
+
+extension GatewayConfiguration {
+  /// Opens every file that a start opens, and uses none.
+  ///
+  /// - Parameters:
+  ///   - file: The configuration's file; nil for the defaults.
+  ///   - tls: Loads the TLS files of a link as its server does.
+  /// - Returns: That the configuration is good, for operators.
+  /// - Throws: ``ConfigurationError`` naming every file that cannot be used.
+  public func checkFiles(
+    of file: String?, tls check: (ServedLink) throws -> Void
+  ) throws -> String {
+    var faults = Faults()
+    if !plaintext { _ = faults.catching("certificate") { try check(edge) } }
+    if !database.isEmpty || services.values.contains(where: { !$0.identity.isEmpty }) {
+      _ = faults.catching("tls") { try check(inner) }
+    }
+    _ = faults.catching("caller_token.private_key_file") {
+      try TokenKeyFile.read(callerToken.privateKeyFile)
+    }
+    _ = faults.catching("token_issuers") { try TokenIssuers(tokenIssuers) }
+    if !database.isEmpty {
+      faults.add(keyrings.faults(["fields", "hashes", "page-tokens"]))
+      _ = faults.catching("database") { try checkStorePlace(database) }
+    }
+    try faults.check()
+    return "\(file ?? "the defaults"): good"
+  }
+}
