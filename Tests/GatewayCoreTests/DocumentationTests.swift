@@ -71,7 +71,7 @@ struct DocumentationTests {
   }
 
   @Test(
-    "a method without authentication has no security scheme in the document, and a column in the matrix"
+    "an anonymous method has no security scheme in the document, and a column in the matrix"
   )
   func anybody() async throws {
     let paths = try #require(try await Self.document()["paths"] as? [String: NSDictionary])

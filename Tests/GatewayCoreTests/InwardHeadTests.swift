@@ -19,7 +19,7 @@ struct InwardHeadTests {
   }
 
   @Test(
-    "the longest list that a caller may send is accepted by services with the gateway's fields added"
+    "the longest list that a caller may send is accepted by services with the gateway's fields"
   )
   func longest() {
     let (edge, inner) = (ConnectionLimits(), ConnectionLimits.trusted)

@@ -118,7 +118,7 @@ struct ResendingTests {
   }
 
   @Test(
-    "a call that may have been processed, is not known to be idempotent, or has pushback is not retried"
+    "a call that may have been processed, is not idempotent, or has pushback is not retried"
   )
   func notRepeated() async throws {
     let unavailable: HeaderList = [
