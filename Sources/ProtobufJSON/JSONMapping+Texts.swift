@@ -28,10 +28,10 @@ extension JSONMapping {
       switch leaf(text, of: type) {
       case .success(let (path, json)):
         if !tree.put(json, at: path[...]) {
-          violations.append(.init(field: text.path, reason: "is said twice"))
+          violations.append(.init(field: path.joined(separator: "."), reason: "is given twice"))
         }
       case .failure(let refusal):
-        violations.append(.init(field: text.path, reason: refusal.reason))
+        violations.append(.init(field: refusal.field ?? text.path, reason: refusal.reason))
       }
     }
     do {
@@ -43,7 +43,11 @@ extension JSONMapping {
     throw JSONParseError(violations: violations)
   }
 
-  private struct Refusal: Error { let reason: String }
+  private struct Refusal: Error {
+    let reason: String
+    /// The field in JSON names; nil where there is none.
+    var field: String?
+  }
 
   /// Returns the path of a text's field, in JSON names, and the JSON of its values.
   private func leaf(
@@ -61,19 +65,29 @@ extension JSONMapping {
       path.append(field.jsonName)
       if place == names.count - 1 {
         guard let form = form(of: field) else {
-          return .failure(Refusal(reason: "a field of messages can only be said in a body"))
+          return .failure(
+            Refusal(reason: reason(formless: field), field: path.joined(separator: ".")))
         }
         guard field.isRepeated || text.values.count == 1 else {
-          return .failure(Refusal(reason: "takes one value"))
+          return .failure(Refusal(reason: "takes one value", field: path.joined(separator: ".")))
         }
         return .success((path, Self.json(text.values, isList: field.isRepeated, form)))
       }
       guard case .message(let next) = field.kind, !field.isRepeated else {
-        return .failure(Refusal(reason: "has no fields within it"))
+        return .failure(
+          Refusal(reason: "has no fields within it", field: path.joined(separator: ".")))
       }
       message = registry.messages[next]
     }
     return .failure(Refusal(reason: "no such field"))
+  }
+
+  /// Returns how else a field can be given whose values are not single texts.
+  private func reason(formless field: FieldType) -> String {
+    guard !field.isRepeated, case .message(let index) = field.kind,
+      let inner = registry.messages[index].fields.first, registry.messages[index].wellKnown == nil
+    else { return "can only be given in a body" }
+    return "give its fields, such as \(field.jsonName).\(inner.jsonName)"
   }
 
   /// What may be written without quotes in the JSON of a field.

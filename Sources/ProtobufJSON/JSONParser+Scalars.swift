@@ -36,7 +36,9 @@ extension JSONParser {
     case .double, .float: "a number"
     case .string: "a string"
     case .bytes: "a string in base64"
-    case .enumeration(let index): "a value of \(registry.enums[index].fullName)"
+    case .enumeration(let index):
+      registry.enums[index].listed.map { "one of \($0.joined(separator: ", "))" }
+        ?? "a value of \(registry.enums[index].fullName)"
     default: JSONNumber.range(of: kind)
     }
   }

@@ -63,13 +63,14 @@ struct JSONParser {
     violations.append(.init(field: pathText, reason: reason))
   }
 
-  /// Records that the value at `start` is of the wrong kind, and skips it.
+  /// Records that the value at `start` is of the wrong kind, and skips it. What is no JSON value at
+  /// all is a syntax error only.
   mutating func refuseValue(
     _ reason: String, from start: Int, depth: Int
   ) throws(JSONSyntaxError) {
-    try refuse(reason)
     scanner.rewind(to: start)
     try scanner.skipValue(depth: depth)
+    try refuse(reason)
   }
 
   // MARK: - Messages
@@ -97,6 +98,7 @@ struct JSONParser {
         return try parser.scanner.skipValue(depth: depth)
       }
       let field = type.fields[index]
+      parser.path[parser.path.count - 1] = .name(field.jsonName)
       if try parser.scanner.kind() == .null, !parser.takesNull(field) {
         return try parser.scanner.null()
       }

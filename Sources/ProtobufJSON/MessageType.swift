@@ -94,6 +94,15 @@ final class EnumType: Sendable {
 
   var isNull: Bool { fullName == "google.protobuf.NullValue" }
 
+  /// The values that say something, as far as they can be listed in a message to people: without
+  /// the zero value of proto3, `…_UNSPECIFIED`.
+  var listed: [String]? {
+    names.count > Self.listedMax
+      ? nil : names.filter { $0.key != 0 }.sorted { $0.key < $1.key }.map(\.value)
+  }
+
+  private static let listedMax = 30
+
   func name(of number: Int32) -> String? { names[number] }
   func number(of name: String) -> Int32? { numbers[name] }
 }

@@ -86,14 +86,15 @@ extension TypeRegistry {
 
     private func field(_ field: FieldDescriptorProto, of message: String) throws -> FieldType {
       let kind = try kind(field, of: message)
-      // Members of a oneof, synthetic ones included, and messages have presence.
+      // Members of a oneof, synthetic ones included, and messages have presence; lists and maps do
+      // not.
       let isRepeated = field.label == .repeated
       return FieldType(
         number: UInt32(field.number), name: field.name,
         jsonName: field.hasJsonName ? field.jsonName : Self.jsonName(field.name),
         kind: kind, isRepeated: isRepeated,
         isMap: isRepeated && self.isMapEntry(kind),
-        hasPresence: field.hasOneofIndex || kind.isMessage,
+        hasPresence: field.hasOneofIndex || (kind.isMessage && !isRepeated),
         oneof: field.hasOneofIndex && !field.proto3Optional ? Int(field.oneofIndex) : nil)
     }
 

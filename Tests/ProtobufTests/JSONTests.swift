@@ -1,3 +1,4 @@
+import Foundation
 import GoogleProtobuf
 import Protobuf
 import ProtobufJSON
@@ -60,7 +61,7 @@ import TortureV1
       (#"{"mapInt32": {"a": 1}}"#, "mapInt32.a"), (#"{"mapBool": {"1": 1}}"#, "mapBool.1"),
       (#"{"mapString": {"a": 1, "a": 2}}"#, "mapString.a"), (#"{"mapString": []}"#, "mapString"),
       (#"{"int32": 1, "int32": 1}"#, "int32"),
-      (#"{"looseInt32s": [], "loose_int32s": []}"#, "loose_int32s"),
+      (#"{"looseInt32s": [], "loose_int32s": []}"#, "looseInt32s"),
       (#"{"chosenInt32": 1, "chosenBool": true}"#, "chosenBool"), (#"{"type": []}"#, "type"),
       (#"{"type": {"nothing": 1}}"#, "type.nothing"),
       (#"{"child": {"child": {"x": 0}}}"#, "child.child.x"),
@@ -164,6 +165,48 @@ import TortureV1
     #expect(
       String(decoding: json, as: UTF8.self)
         == #"{"default":0,"in":"","unknown_fields":"","description":0,"register":false,"init":""}"#)
+  }
+
+  @Test("of an empty message the same zero values, lists and maps are written as Google's does")
+  func writesEmptyLists() throws {
+    var options = JSONMapping.Options()
+    options.writesDefaults = true
+    let json = try JSONMapping(mapping.registry, options: options).json(fromWire: [], of: torture)
+    let written = try JSONSerialization.jsonObject(with: Data(json)) as? NSDictionary
+    let expected = try JSONSerialization.jsonObject(with: Data(Self.empty.utf8)) as? NSDictionary
+    #expect(written != nil && written == expected)
+  }
+
+  /// What Python's `json_format.MessageToJson` (protobuf 6) writes of an empty message with
+  /// `always_print_fields_with_no_presence`.
+  private static let empty = #"""
+    {"double":0,"float":0,"int32":0,"int64":"0","uint32":0,"uint64":"0","sint32":0,"sint64":"0",
+    "fixed32":0,"fixed64":"0","sfixed32":0,"sfixed64":"0","bool":false,"string":"","bytes":"",
+    "mood":"MOOD_UNSPECIFIED","kind":"KIND_UNSPECIFIED","doubles":[],"floats":[],"int32s":[],
+    "int64s":[],"uint32s":[],"uint64s":[],"sint32s":[],"sint64s":[],"fixed32s":[],"fixed64s":[],
+    "sfixed32s":[],"sfixed64s":[],"bools":[],"strings":[],"byteStrings":[],"moods":[],"types":[],
+    "looseInt32s":[],"looseDoubles":[],"looseBools":[],"looseMoods":[],"mapInt32":{},"mapInt64":{},
+    "mapUint32":{},"mapUint64":{},"mapSint32":{},"mapSint64":{},"mapFixed32":{},"mapFixed64":{},
+    "mapSfixed32":{},"mapSfixed64":{},"mapBool":{},"mapString":{},"mapToBool":{},"mapToString":{},
+    "mapToBytes":{},"mapToMood":{},"mapToType":{},"mapToTorture":{},"children":[],
+    "nullValue":null,"timestamps":[]}
+    """#
+
+  @Test("what is no JSON at all is one violation, with its place")
+  func syntax() {
+    #expect(violations("nope") == [.init(field: "", reason: "line 1, byte 1: expected null")])
+    #expect(
+      violations("{\n  \"int32\": nope}") == [
+        .init(field: "int32", reason: "line 2, byte 12: expected null")
+      ])
+  }
+
+  @Test("a field is named as in JSON, and a wrong enum value is told which there are")
+  func names() {
+    #expect(violations(#"{"loose_int32s": 1}"#).first?.field == "looseInt32s")
+    let mood = violations(#"{"mood": "GOOD"}"#).first?.reason ?? ""
+    #expect(mood.hasPrefix("expected one of MOOD_"), "\(mood)")
+    #expect(!mood.contains("MOOD_UNSPECIFIED"))
   }
 
   @Test("bytes that are not a message are refused")
