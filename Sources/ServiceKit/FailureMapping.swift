@@ -26,7 +26,7 @@ public struct FailureMapping: ServerInterceptor {
   }
 
   private func failureStatus(_ error: any Error, context: ServerContext) -> RPCError {
-    if let failure = asServiceFailure(error) {
+    if let failure = asServiceFailure(error, context.fieldNames) {
       if failure.code == .unavailable {
         logger.warning(
           "refused",

@@ -15,8 +15,10 @@ public struct RenderedFailure: Sendable, Hashable {
 
 /// What a caller is told of `error`. Text of libraries never gets out: what is none of our failures
 /// is INTERNAL, reason INTERNAL.
-public func render(_ error: any Error, in language: Language) -> RenderedFailure {
-  if let failure = asServiceFailure(error) {
+public func render(
+  _ error: any Error, in language: Language, _ fieldNames: FieldNames = .contract
+) -> RenderedFailure {
+  if let failure = asServiceFailure(error, fieldNames) {
     return RenderedFailure(
       code: failure.code, reason: failure.reason, message: failure.text.text(in: language),
       fieldFailures: failure.fieldFailures)
@@ -75,15 +77,19 @@ extension ServerContext {
 }
 
 let internalText = LocalizedText(
-  zh: "系统内部错误,已记录。请稍后重试,如持续出现请联系管理员。",
+  zh: "系统内部错误，已记录。请稍后重试，如持续出现请联系管理员。",
   en: "Internal error, recorded. Retry later; if it stays, tell the administrator.")
 
 /// `error` as a failure for people, where it is one: a storage error becomes the common failure of
 /// the same meaning, a lone field failure an invalid field.
-func asServiceFailure(_ error: any Error) -> (any ServiceFailure)? {
+func asServiceFailure(
+  _ error: any Error, _ fieldNames: FieldNames
+) -> (any ServiceFailure)? {
   switch error {
+  case CommonFailure.invalidFields(let fields):
+    CommonFailure.invalidFields(fields.map(fieldNames.renamed))
   case let failure as any ServiceFailure: failure
-  case let field as FieldFailure: CommonFailure.invalidFields([field])
+  case let field as FieldFailure: CommonFailure.invalidFields([fieldNames.renamed(field)])
   case let error as StorageError: commonFailure(of: error)
   default: nil
   }

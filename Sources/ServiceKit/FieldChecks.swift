@@ -29,9 +29,9 @@ public struct FieldChecks: Sendable {
   /// Keeps the failures of other checks too.
   public mutating func add(_ more: [FieldFailure]) { failures += more }
 
-  /// Keeps a failure of `field`; the texts go on after its name.
+  /// Keeps a failure of `field`; the texts follow its name.
   public mutating func fail(_ field: String, _ reason: String, zh: String, en: String) {
-    add(field, reason, LocalizedText(zh: "\(field) \(zh)", en: "\(field) \(en)"))
+    add(field, reason, LocalizedText(zh: zh, en: en))
   }
 
   /// Keeps a failure of `field` where `isRight` does not hold.

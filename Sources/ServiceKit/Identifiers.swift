@@ -47,8 +47,8 @@ public enum ResourceName {
     throw FieldFailure(
       field: field, reason: name.isEmpty ? "REQUIRED" : "INVALID_NAME",
       text: LocalizedText(
-        zh: "\(field) 应为 \(collection)/ 加 32 位十六进制编号。",
-        en: "\(field) must be \(collection)/ and 32 hex digits."))
+        zh: "应为 \(collection)/ 加 32 位十六进制编号。",
+        en: "must be \(collection)/ and 32 hex digits."))
   }
 }
 
@@ -65,7 +65,7 @@ public enum RequestID {
     throw FieldFailure(
       field: field, reason: text.isEmpty ? "REQUIRED" : "INVALID_UUID",
       text: LocalizedText(
-        zh: "\(field) 应为 UUID,同一请求重试时须使用同一编号。",
-        en: "\(field) must be a UUID; a retry of the same request uses the same one."))
+        zh: "应为 UUID，同一请求重试时须使用同一编号。",
+        en: "must be a UUID; a retry of the same request uses the same one."))
   }
 }

@@ -45,7 +45,7 @@ public struct OperationsService: OperationsServiceProtocol {
     case nil:
       throw FieldFailure(
         field: "task", reason: "REQUIRED",
-        text: LocalizedText(zh: "请指定任务。", en: "task: say which."))
+        text: LocalizedText(zh: "请指定任务。", en: "name the task."))
     }
   }
 
@@ -76,7 +76,7 @@ public struct OperationsService: OperationsServiceProtocol {
       throw FieldFailure(
         field: "create_backup.path", reason: "INVALID_PATH",
         text: LocalizedText(
-          zh: "请填写绝对路径。", en: "create_backup.path: an absolute path."))
+          zh: "请填写绝对路径。", en: "must be an absolute path."))
     }
     guard let database = database as? any CopyableDatabase else {
       throw OperationsFailure.taskUnsupported

@@ -32,7 +32,7 @@ public struct FieldFailure: Error, Sendable, Hashable {
   public var field: String
   /// Machine-readable reason, for example `INVALID_ID`.
   public var reason: String
-  /// What to do about it.
+  /// What to do about it; read after the field's name, which it does not repeat.
   public var text: LocalizedText
 
   public init(field: String, reason: String, text: LocalizedText) {
@@ -118,51 +118,52 @@ public enum CommonFailure: ServiceFailure, Hashable {
     switch self {
     case .invalidFields(let failures):
       LocalizedText(
-        zh: "有 \(failures.count) 个字段有误:" + Self.joined(failures.map(\.text.zh), ";"),
+        zh: "有 \(failures.count) 个字段有误："
+          + Self.joined(failures, \.zh, colon: "：", separator: "；", period: "。"),
         en: "\(failures.count) wrong field\(failures.count == 1 ? "" : "s"): "
-          + Self.joined(failures.map(\.text.en), "; "))
+          + Self.joined(failures, \.en, colon: ": ", separator: "; ", period: "."))
     case .shuttingDown:
       LocalizedText(
         zh: "服务正在停止，请稍后从上次的游标继续。",
         en: "The service is stopping: resume from the last cursor after a moment.")
     case .callerUnproven:
       LocalizedText(
-        zh: "未能确认调用方身份,请检查密钥或重新登录。",
+        zh: "未能确认调用方身份，请检查密钥或重新登录。",
         en: "The caller is not proven: check the key, or sign in again.")
     case .callerKind:
       LocalizedText(
         zh: "此类调用方无权调用该方法。", en: "This kind of caller may not call this method.")
     case .role:
       LocalizedText(
-        zh: "您的角色权限不足,请联系上级管理员。",
+        zh: "您的角色权限不足，请联系上级管理员。",
         en: "Your role does not allow this: ask your administrator.")
     case .outOfScope:
       LocalizedText(
         zh: "该对象不在您的管理范围内。", en: "This is outside the scope that you may act in.")
     case .requestIDReused:
       LocalizedText(
-        zh: "该请求编号已用于另一内容的请求,请换用新的编号。",
+        zh: "该请求编号已用于另一内容的请求，请换用新的编号。",
         en: "This request id was used with another payload: use a new one.")
     case .etagMismatch:
       LocalizedText(
-        zh: "数据已被他人修改,请重新读取后再提交。",
+        zh: "数据已被他人修改，请重新读取后再提交。",
         en: "The record has changed meanwhile: read it again, then submit.")
     case .invalidPageToken:
       LocalizedText(
-        zh: "翻页标记无效,请从第一页重新查询。",
+        zh: "翻页标记无效，请从第一页重新查询。",
         en: "The page token is not valid for this list: start from the first page.")
     case .invalidCursor:
       LocalizedText(
-        zh: "事件游标无效或已过期,请以空游标从头读取。",
+        zh: "事件游标无效或已过期，请以空游标从头读取。",
         en: "This feed did not give the cursor, or keeps its events no longer: "
           + "read anew with an empty one.")
     case .storageBusy:
       LocalizedText(
-        zh: "系统繁忙,未做任何更改,请稍后用同一请求编号重试。",
+        zh: "系统繁忙，未做任何更改，请稍后用同一请求编号重试。",
         en: "Too busy; nothing was done. Retry with the same request id.")
     case .storageUnavailable:
       LocalizedText(
-        zh: "存储暂不可用,请稍后用同一请求编号重试。",
+        zh: "存储暂不可用，请稍后用同一请求编号重试。",
         en: "The store is not available now. Retry later with the same request id.")
     case .notFound(_, let text): text
     }
@@ -172,14 +173,21 @@ public enum CommonFailure: ServiceFailure, Hashable {
   /// be named by who sent it.
   private static let fieldsTextBytesMax = 10 << 10
 
-  private static func joined(_ texts: [String], _ separator: String) -> String {
+  /// Names each field with its text: `phone: text; name: text.`
+  private static func joined(
+    _ failures: [FieldFailure], _ language: (LocalizedText) -> String, colon: String,
+    separator: String, period: Character
+  ) -> String {
     var joined = ""
-    for text in texts {
+    for failure in failures {
+      var text = language(failure.text)
+      if text.last == period { text.removeLast() }
+      if !failure.field.isEmpty { text = failure.field + colon + text }
       guard joined.utf8.count + text.utf8.count <= fieldsTextBytesMax else {
         return joined + (joined.isEmpty ? "" : separator) + "…"
       }
       joined += (joined.isEmpty ? "" : separator) + text
     }
-    return joined
+    return joined + String(period)
   }
 }

@@ -90,6 +90,34 @@ struct BulkEnrollmentTests {
     }
   }
 
+  @Test("a request id that came by one method is a retry by the other")
+  func eitherMethod() async throws {
+    try await Harness.run { harness in
+      _ = try await harness.plantTree()
+      let ids = [UUID().uuidString, UUID().uuidString]
+      let records = [1, 2, 3].map { number in
+        EnrollMembersRequest.with {
+          $0.row = Int64(number)
+          $0.requestID = ids[min(number, 2) - 1]
+          $0.application = Applicant.application(number)
+        }
+      }
+      let single = SubmitEnrollmentRequest.with {
+        $0.requestID = ids[0]
+        $0.application = records[0].application
+      }
+      let first = try await harness.client(.partner()).submitEnrollment(single)
+      let results = try await harness.enroll(records)
+      #expect(results[0].result == first.enrollment.map { .enrollment($0) })
+      guard case .enrollment? = results[1].result, case .error(let error)? = results[2].result
+      else {
+        throw Unexpected("\(results)")
+      }
+      #expect(error.reason == "REQUEST_ID_REUSED")
+      #expect(try await harness.members().count == 2)
+    }
+  }
+
   @Test("a record that conflicts with a waiting one does not overtake it")
   func order() async throws {
     try await Harness.run { harness in

@@ -36,6 +36,29 @@ struct FailureTests {
     #expect(render(failure, in: .chinese).message.contains("甲"))
   }
 
+  @Test("the message names each wrong field with what to do about it")
+  func message() {
+    let failure = CommonFailure.invalidFields([
+      FieldFailure(field: "a_b", reason: "X", text: LocalizedText(zh: "必填。", en: "is required.")),
+      FieldFailure(field: "c[0]", reason: "X", text: LocalizedText(zh: "过长。", en: "too long.")),
+    ])
+    #expect(failure.text.zh == "有 2 个字段有误：a_b：必填；c[0]：过长。")
+    #expect(failure.text.en == "2 wrong fields: a_b: is required; c[0]: too long.")
+  }
+
+  @Test("fields are named as in JSON to a caller who asks for that")
+  func jsonNames() {
+    let field = FieldFailure(
+      field: "application.areas[1].work_area_2", reason: "X",
+      text: LocalizedText(zh: "必填。", en: "is required."))
+    for error in [field, CommonFailure.invalidFields([field])] as [any Error] {
+      let rendered = render(error, in: .english, .json)
+      #expect(rendered.fieldFailures.map(\.field) == ["application.areas[1].workArea2"])
+      #expect(rendered.message.contains("workArea2: is required"))
+      #expect(render(error, in: .english).fieldFailures.map(\.field) == [field.field])
+    }
+  }
+
   @Test("the message of many invalid fields is short; each field has its own text")
   func manyFields() {
     let fields = (0..<1_000).map {

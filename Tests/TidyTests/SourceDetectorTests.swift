@@ -121,6 +121,13 @@ struct SourceDetectorTests {
     #expect(GuardRules.violations(repository(library, "// about @unchecked Sendable")).isEmpty)
   }
 
+  @Test("half-width punctuation in a Chinese text is found")
+  func chinese() {
+    let path = "services/members/MembersCore/A.swift"
+    let source = "a(zh: \"已过期,请重试。\", en: \"a, b\")\nb(zh: \"已过期，请重试。\", en: \"a, b\")"
+    #expect(lines(ChineseTexts.halfWidth(repository(path, source))) == [1])
+  }
+
   @Test("a leftover marker is found in any kind of file", arguments: LeftoverRules.markers)
   func markers(marker: String) {
     for path in [library, "README.md", "scripts/a.sh", "proto/yijia/a/v1/a.proto"] {

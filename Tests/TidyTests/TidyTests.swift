@@ -41,6 +41,9 @@ struct TidyTests {
   @Test("no path of one machine")
   func machinePaths() { expectNone(LeftoverRules.machinePaths(repository)) }
 
+  @Test("Chinese texts have full-width punctuation")
+  func chineseTexts() { expectNone(ChineseTexts.halfWidth(repository)) }
+
   @Test("every service folder has the same structure")
   func rooms() { expectNone(ServiceRules.violations(repository)) }
 

@@ -9,8 +9,8 @@ extern const uint8_t MembersV1__file_set[64328];
 static inline const uint8_t *MembersV1__file_set_start(void) { return MembersV1__file_set; }
 static inline size_t MembersV1__file_set_count(void) { return 64328; }
 
-extern const uint8_t MembersV1__comments[94956];
+extern const uint8_t MembersV1__comments[95010];
 static inline const uint8_t *MembersV1__comments_start(void) { return MembersV1__comments; }
-static inline size_t MembersV1__comments_count(void) { return 94955; }
+static inline size_t MembersV1__comments_count(void) { return 95009; }
 
 #endif

@@ -189,9 +189,9 @@ public protocol MembersServiceProtocol: RPCService {
 
   /// Submits many applications and returns one result per record, in record order; each record is
   /// stored durably before its result is sent. A refused record does not end the stream; its result
-  /// has the code and reason of the equivalent SubmitEnrollment call. Idempotent per record. A
-  /// record with validate_only is a dry run, which reports all invalid fields and the route, but
-  /// stores nothing.
+  /// has the code and reason of the equivalent SubmitEnrollment call. Idempotent per record,
+  /// and a record that SubmitEnrollment stored is a retry. A record with validate_only is a dry run,
+  /// which reports all invalid fields and the route, but stores nothing.
   /// Callers: partners, clerks.
   nonisolated(nonsending) func enrollMembers(
     _ requests: RequestStream<EnrollMembersRequest>, responses: ResponseWriter<EnrollMembersResponse>,
@@ -2556,9 +2556,9 @@ public struct MembersServiceClient: Sendable {
 
   /// Submits many applications and returns one result per record, in record order; each record is
   /// stored durably before its result is sent. A refused record does not end the stream; its result
-  /// has the code and reason of the equivalent SubmitEnrollment call. Idempotent per record. A
-  /// record with validate_only is a dry run, which reports all invalid fields and the route, but
-  /// stores nothing.
+  /// has the code and reason of the equivalent SubmitEnrollment call. Idempotent per record,
+  /// and a record that SubmitEnrollment stored is a retry. A record with validate_only is a dry run,
+  /// which reports all invalid fields and the route, but stores nothing.
   /// Callers: partners, clerks.
   public func enrollMembers(
     options: CallOptions = CallOptions()

@@ -1,18 +1,24 @@
 import RPC
+import ServiceKit
 import Synchronization
 
 /// Shared helpers of the JSON and gRPC-Web faces: each of their requests becomes an in-process gRPC
 /// call to the gateway.
 enum InnerCall {
   /// Returns the head of the gRPC call: the caller's own fields, `grpc-timeout` included.
-  static func head(to path: String, from head: RequestHead) -> RequestHead {
+  ///
+  /// - Parameter fieldNames: How the caller is told the names of wrong fields.
+  static func head(
+    to path: String, from head: RequestHead, _ fieldNames: FieldNames = .json
+  ) -> RequestHead {
     let given = head.fields
     var fields = HeaderList()
-    fields.reserve(bytes: given.bytes.count + path.utf8.count + 64, fields: given.count + 4)
+    fields.reserve(bytes: given.bytes.count + path.utf8.count + 80, fields: given.count + 5)
     fields.add(":method", "POST")
     fields.add(":path", path)
     fields.add("te", "trailers")
     fields.add("content-type", "application/grpc")
+    if fieldNames == .json { fields.add(FieldNames.metadataKey, FieldNames.jsonValue) }
     let bytes = given.bytes.span.bytes
     for (index, field) in given.fields.enumerated()
     where isKept(bytes.extracting(field.nameRange)) {

@@ -1,6 +1,7 @@
 public import Logging
 public import RPC
 import RPCInProcess
+import ServiceKit
 
 /// The gateway's gRPC-Web face, binary and text: each request becomes an in-process gRPC call to
 /// the gateway, messages unchanged; the status is sent as the last frame of the body.
@@ -44,7 +45,7 @@ public struct WebFace: ExchangeHandler {
 
   /// Returns the head of the gRPC call, with the message encodings, since messages pass unchanged.
   private static func head(of head: RequestHead) -> RequestHead {
-    var fields = InnerCall.head(to: head.path, from: head).fields
+    var fields = InnerCall.head(to: head.path, from: head, .contract).fields
     for name in ["grpc-encoding", "grpc-accept-encoding"] {
       if let value = head.fields[name] { fields.add(name, value) }
     }

@@ -52,7 +52,7 @@ enum PageSize {
       throw FieldFailure(
         field: "page_size", reason: "OUT_OF_RANGE",
         text: LocalizedText(
-          zh: "page_size 应为 0 至 1000。", en: "page_size must be 0 to 1,000."))
+          zh: "应为 0 至 1000。", en: "must be 0 to 1,000."))
     }
     return requested == 0 ? normal : min(Int(requested), max)
   }

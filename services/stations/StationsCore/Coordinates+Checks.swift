@@ -14,7 +14,7 @@ extension FieldChecks {
     }
     let place = Coordinates(latitude: location.latitude, longitude: location.longitude)
     require(
-      place.isValid, field, "OUT_OF_RANGE", zh: "纬度应为 -90 至 90,经度应为 -180 至 180。",
+      place.isValid, field, "OUT_OF_RANGE", zh: "纬度应为 -90 至 90，经度应为 -180 至 180。",
       en: "must have a latitude of -90 to 90 and a longitude of -180 to 180.")
     require(
       CoordinateSystem.allCases.contains(system), "coordinate_system", "UNKNOWN_VALUE",

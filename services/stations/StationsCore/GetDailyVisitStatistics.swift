@@ -25,7 +25,7 @@ extension StationsService {
     let first = checks.day(request.startDate, "start_date") ?? 0
     let last = checks.day(request.endDate, "end_date") ?? max(today, first)
     checks.require(
-      first <= last, "end_date", "BEFORE_START", zh: "不能早于 start_date。",
+      first <= last, "end_date", "BEFORE_START", zh: "不能早于开始日期。",
       en: "must not be before start_date.")
     try checks.finish()
     if let pointID { _ = try await point(pointID, for: caller) }

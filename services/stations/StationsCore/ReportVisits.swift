@@ -100,7 +100,7 @@ extension FieldChecks {
     if let epoch = try? RequestID.parse(text, field: "hello.spool_epoch") { return epoch }
     fail(
       "hello.spool_epoch", text.isEmpty ? "REQUIRED" : "INVALID_UUID",
-      zh: "应为 UUID;缓存丢失后须换用新的。",
+      zh: "应为 UUID；缓存丢失后须换用新的。",
       en: "must be a UUID; a kiosk that lost its spool starts a new one.")
     return nil
   }

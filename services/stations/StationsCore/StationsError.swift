@@ -60,34 +60,34 @@ enum StationsError: ServiceFailure, Hashable {
     switch self {
     case .pointNotFound:
       LocalizedText(
-        zh: "未找到该服务站点,请核对站点编号。", en: "There is no such point: check its name.")
+        zh: "未找到该服务站点，请核对站点编号。", en: "There is no such point: check its name.")
     case .pointClosed:
       LocalizedText(
-        zh: "该站点已永久关闭,请新建站点。", en: "The point closed for good: create a new one.")
+        zh: "该站点已永久关闭，请新建站点。", en: "The point closed for good: create a new one.")
     case .kioskNotFound:
       LocalizedText(
-        zh: "未找到该终端,请核对终端编号。", en: "There is no such kiosk: check its name.")
+        zh: "未找到该终端，请核对终端编号。", en: "There is no such kiosk: check its name.")
     case .kioskRevoked:
       LocalizedText(
-        zh: "该终端的密钥已注销,请联系管理员重新登记终端。",
+        zh: "该终端的密钥已注销，请联系管理员重新登记终端。",
         en: "The kiosk's key was revoked: ask the administrator to register the kiosk anew.")
     case .organizationNotFound:
       LocalizedText(
-        zh: "未找到该管理工会。若刚刚建立,请稍后重试;否则请核对编号。",
+        zh: "未找到该管理工会。若刚刚建立，请稍后重试；否则请核对编号。",
         en: "The managing union is not known here. If it was founded just now, retry in a moment; "
           + "otherwise check its name.")
     case .helloExpected:
       LocalizedText(
-        zh: "上报流的第一条消息应为 hello,且只能有一条。",
+        zh: "上报流的第一条消息应为 hello，且只能有一条。",
         en: "The first message of the stream must be its hello, and there is only one.")
     case .sequenceGap(let expected, let received):
       LocalizedText(
-        zh: "到访序号不连续:应为 \(expected),收到 \(received)。请从 \(expected) 起重新上报。",
+        zh: "到访序号不连续：应为 \(expected)，收到 \(received)。请从 \(expected) 起重新上报。",
         en: "A visit is missing: expected sequence \(expected), got \(received). "
           + "Report again from \(expected) on.")
     case .tooManyRows(let limit):
       LocalizedText(
-        zh: "结果超过 \(limit) 行,请缩小日期范围或指定站点。",
+        zh: "结果超过 \(limit) 行，请缩小日期范围或指定站点。",
         en: "More than \(limit) rows: narrow the dates or name a point.")
     }
   }

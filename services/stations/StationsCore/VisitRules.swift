@@ -44,19 +44,19 @@ struct VisitRules: Sendable, Hashable {
     switch reason {
     case .timeInFuture:
       LocalizedText(
-        zh: "设备时间超前过多,已留存但不计数;请校准终端时钟。",
+        zh: "设备时间超前过多，已留存但不计数；请校准终端时钟。",
         en: "The device time is too far in the future: kept, not counted. Set the kiosk's clock.")
     case .timeTooOld:
       LocalizedText(
-        zh: "设备时间过早,已留存但不计数;请校准终端时钟。",
+        zh: "设备时间过早，已留存但不计数；请校准终端时钟。",
         en: "The device time is too long ago: kept, not counted. Set the kiosk's clock.")
     case .pointNotOpen:
       LocalizedText(
-        zh: "到访时站点未开放,已留存但不计数。",
+        zh: "到访时站点未开放，已留存但不计数。",
         en: "The point was not open at the time of the visit: kept, not counted.")
     case .malformed, .unspecified, .unrecognized:
       LocalizedText(
-        zh: "到访记录格式有误,已留存但不计数。",
+        zh: "到访记录格式有误，已留存但不计数。",
         en: "The visit is malformed: kept, not counted.")
     }
   }

@@ -110,7 +110,7 @@ extension AccountFailure {
     switch self {
     case .partnerNotFound:
       LocalizedText(
-        zh: "没有这个合作方，请核对名称。", en: "There is no such partner: check the name.")
+        zh: "没有这个合作平台，请核对名称。", en: "There is no such partner: check the name.")
     case .keyNotFound:
       LocalizedText(zh: "没有这个密钥，请核对名称。", en: "There is no such key: check the name.")
     case .keyEnded:
@@ -129,7 +129,7 @@ extension AccountFailure {
         zh: "没有这个证书，请核对名称。", en: "There is no such certificate: check the name.")
     case .certificateTaken:
       LocalizedText(
-        zh: "该证书已用于某个合作方，请先停用原登记。",
+        zh: "该证书已用于某个合作平台，请先停用原登记。",
         en: "The certificate names a partner already: revoke that entry first.")
     case .tooManyCertificates(let max):
       LocalizedText(

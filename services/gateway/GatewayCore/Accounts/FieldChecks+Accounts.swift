@@ -34,7 +34,9 @@ extension FieldChecks {
   /// Validates that a role is a known one.
   mutating func role(_ role: StaffRole, _ field: String) {
     guard !StaffRole.allCases.contains(role) || role == .unspecified else { return }
-    fail(field, "REQUIRED", zh: "应为已知的角色。", en: "must be a role.")
+    fail(
+      field, "REQUIRED", zh: "应为 viewer（查看）、clerk（经办）或 administrator（管理）。",
+      en: "must be viewer, clerk or administrator.")
   }
 
   /// Validates a password that a person chose: by length, not composition (NIST SP 800-63B,
@@ -88,7 +90,7 @@ extension FieldChecks {
     else {
       fail(
         "name", name.isEmpty ? "REQUIRED" : "INVALID_NAME",
-        zh: "应为 partners/{合作方}/\(collection)/{编号}。",
+        zh: "应为 partners/{合作平台编号}/\(collection)/{编号}。",
         en: "must be partners/{partner}/\(collection)/{id}.")
       return nil
     }

@@ -28,7 +28,7 @@ extension AccountsService {
       let parts = fault.split(separator: ": ", maxSplits: 1)
       let rest = parts.count == 2 ? parts[1] : ""
       checks.fail(
-        String(parts.first ?? "limits"), "INVALID_LIMIT", zh: "有误:\(rest)。",
+        String(parts.first ?? "limits"), "INVALID_LIMIT", zh: "有误，请按接口说明填写。",
         en: "is wrong: \(rest).")
     }
     let change = PartnerChange(

@@ -34,7 +34,7 @@ struct AwayPlan: Sendable {
       checks.add(
         "return_date", "OUT_OF_RANGE",
         LocalizedText(
-          zh: "外出半年(\(Self.daysMin) 天)以上方需报备。",
+          zh: "外出半年（\(Self.daysMin) 天）以上方需报备。",
           en: "Away for \(Self.daysMin) days or more; shorter need not be reported."))
     }
     let raw = raw ?? AwayDetails()

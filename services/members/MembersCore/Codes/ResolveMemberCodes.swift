@@ -15,7 +15,7 @@ extension MembersService {
     guard request.codes.count <= Self.codesMax else {
       throw FieldFailure(
         field: "codes", reason: "TOO_MANY",
-        text: LocalizedText(zh: "codes 最多 1000 个。", en: "codes: at most 1,000."))
+        text: LocalizedText(zh: "最多 1000 个。", en: "At most 1,000."))
     }
     var codes: [[UInt8]: String] = [:]
     for text in request.codes {

@@ -44,7 +44,7 @@ extension DuplicateFacts {
       throw FieldFailure(
         field: "survivor", reason: "NOT_A_PARTY",
         text: LocalizedText(
-          zh: "survivor 应为两名人员之一。", en: "survivor must be one of the two persons."))
+          zh: "应为两名人员之一。", en: "must be one of the two persons."))
     }
     var duplicate = duplicate
     try duplicate.progress.apply(.merge)

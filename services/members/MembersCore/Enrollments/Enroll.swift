@@ -21,6 +21,10 @@ extension MembersService {
       try entry(application, requestID: requestID, isDryRun: isDryRun, by: caller))
   }
 
+  /// The scope of request ids: SubmitEnrollment and EnrollMembers share it, so that a record sent by
+  /// the other method is a retry too.
+  private static let enrolling = "/yijia.members.v1.MembersService/SubmitEnrollment"
+
   /// Processes a validated application.
   func enroll(_ entry: EnrollmentEntry) async throws -> Enrollment {
     let step = try entry.step(keys)
@@ -39,7 +43,7 @@ extension MembersService {
       application, requestID: isDryRun ? nil : requestID, by: caller, now: now)
     return EnrollmentEntry(
       intake: try EnrollmentIntake(checked, by: caller, keys: keys, now: now, ids: ids),
-      key: RequestKey(caller: caller.caller.subject, method: caller.method, requestID: id),
+      key: RequestKey(caller: caller.caller.subject, method: Self.enrolling, requestID: id),
       payload: try (application ?? EnrollmentApplication()).wireBytes(), isDryRun: isDryRun)
   }
 

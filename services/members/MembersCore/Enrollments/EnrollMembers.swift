@@ -15,13 +15,14 @@ extension MembersService {
     responses: ResponseWriter<EnrollMembersResponse>, context: ServerContext
   ) async throws {
     let caller = try EnrollmentCaller(context)
+    let fieldNames = context.fieldNames
     let pipeline = RecordPipeline<EnrollMembersRequest, EnrollMembersResponse>(
       window: configuration.enrollmentsInFlight, batch: Self.recordsPerWrite, order: Self.order
     ) { records in
       // Validating and sealing many records takes milliseconds, which must not block the
       // connection's event loop.
       try await withTaskExecutorPreference(globalConcurrentExecutor) {
-        try await results(of: records, by: caller)
+        try await results(of: records, by: caller, fieldNames)
       }
     }
     try await pipeline.run(requests, responses)
@@ -45,7 +46,7 @@ extension MembersService {
 
   /// Returns the result of each record. A refusal or failure does not affect other records.
   private func results(
-    of requests: [EnrollMembersRequest], by caller: EnrollmentCaller
+    of requests: [EnrollMembersRequest], by caller: EnrollmentCaller, _ fieldNames: FieldNames
   ) async throws -> [EnrollMembersResponse] {
     let entries = requests.map { request in
       Result {
@@ -65,7 +66,7 @@ extension MembersService {
         guard let outcome else { preconditionFailure("each record has its outcome by now") }
         response.result = .enrollment(try outcome.get())
       } catch {
-        guard let refusal = RecordError(error, in: caller.language) else { throw error }
+        guard let refusal = RecordError(error, in: caller.language, fieldNames) else { throw error }
         response.result = .error(refusal)
       }
       return response

@@ -28,7 +28,7 @@ extension EnrollmentDecision {
       return Receiver(
         organization: organization, route: isPool ? .holdingPool : .organizationCode,
         reason: LocalizedText(
-          zh: "扫描组织码:\(organization.displayName)", en: "the scanned code's organization"),
+          zh: "扫描组织码：\(organization.displayName)", en: "the scanned code's organization"),
         waitsForApproval: isPool && setting?.approveFirst == true)
     }
     let routing = Routing(

@@ -9,8 +9,6 @@ import YijiaTypeV1
 /// The caller of an enrollment, with the language of the reply.
 struct EnrollmentCaller: Sendable {
   var caller: Caller
-  /// The path of the method, which scopes request ids.
-  var method: String
   var language: Language
 
   var isStaff: Bool { caller.kind == .staff }
@@ -18,8 +16,7 @@ struct EnrollmentCaller: Sendable {
 
 extension EnrollmentCaller {
   init(_ context: ServerContext) throws {
-    self.init(
-      caller: try context.caller, method: context.method.path, language: context.language)
+    self.init(caller: try context.caller, language: context.language)
   }
 }
 

@@ -5,9 +5,9 @@ import ServiceKit
 extension RecordError {
   /// Creates the result of a refused record; `nil` if the error must end the stream: cancellation,
   /// a lost connection, or an internal error, which is logged at the end of the call.
-  init?(_ error: any Error, in language: Language) {
+  init?(_ error: any Error, in language: Language, _ fieldNames: FieldNames) {
     if error is CancellationError || error is RPCError { return nil }
-    let failure = render(error, in: language)
+    let failure = render(error, in: language, fieldNames)
     if failure.code == .internalError { return nil }
     self.init()
     code = Int32(failure.code.rawValue)

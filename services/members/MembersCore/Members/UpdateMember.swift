@@ -53,7 +53,7 @@ private struct MemberUpdate: Sendable {
       checks.add(
         "update_mask", "INVALID_MASK",
         LocalizedText(
-          zh: "update_mask 含有不可修改的字段。", en: "update_mask names a field that cannot be changed."))
+          zh: "含有不可修改的字段。", en: "names a field that cannot be changed."))
     }
     guard mask.contains("group") else { return }
     switch group {

@@ -34,7 +34,7 @@ private struct WaitingApplications: ServiceFailure {
   var metadata: [String: String] { ["applications": "\(count)"] }
   var text: LocalizedText {
     LocalizedText(
-      zh: "还有 \(count) 份入会申请待该组织处理,请先处理。",
+      zh: "还有 \(count) 份入会申请待该组织处理，请先处理。",
       en: "\(count) applications wait for it: approve, refuse or withdraw them first.")
   }
 }

@@ -12,7 +12,7 @@ extension MembersService {
     responses: ResponseWriter<ImportOrganizationsResponse>, context: ServerContext
   ) async throws {
     let caller = try context.caller
-    let language = context.language
+    let (language, fieldNames) = (context.language, context.fieldNames)
     let method = context.method.path
     let pipeline = RecordPipeline<ImportOrganizationsRequest, ImportOrganizationsResponse>(
       window: configuration.enrollmentsInFlight,
@@ -29,7 +29,7 @@ extension MembersService {
           let organization = try await importRow(request, caller: caller, method: method)
           response.result = .organization(organization)
         } catch {
-          guard let refusal = RecordError(error, in: language) else { throw error }
+          guard let refusal = RecordError(error, in: language, fieldNames) else { throw error }
           response.result = .error(refusal)
         }
         return response

@@ -40,8 +40,8 @@ extension MembersService {
       throw FieldFailure(
         field: field, reason: name.isEmpty ? "REQUIRED" : "INVALID_NAME",
         text: LocalizedText(
-          zh: "\(field) 应为 regions/ 加 6 位或 9 位代码。",
-          en: "\(field): regions/ and a code of 6 or 9 digits."))
+          zh: "应为 regions/ 加 6 位或 9 位代码。",
+          en: "must be regions/ and a code of 6 or 9 digits."))
     }
     return String(code)
   }

@@ -41,7 +41,7 @@ extension KnownPerson {
       throw FieldFailure(
         field: "name", reason: "IS_MEMBER",
         text: LocalizedText(
-          zh: "该人员有会籍,请按会员办理。", en: "The person has a membership: name the member."))
+          zh: "该人员有会籍，请按会员办理。", en: "The person has a membership: name the member."))
     }
     return known.person
   }

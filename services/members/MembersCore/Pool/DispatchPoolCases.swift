@@ -10,7 +10,7 @@ extension MembersService {
     _ requests: RequestStream<DispatchPoolCasesRequest>,
     responses: ResponseWriter<DispatchPoolCasesResponse>, context: ServerContext
   ) async throws {
-    let language = context.language
+    let (language, fieldNames) = (context.language, context.fieldNames)
     let pipeline = RecordPipeline<DispatchPoolCasesRequest, DispatchPoolCasesResponse>(
       window: configuration.enrollmentsInFlight,
       order: { row in .init(own: [row.name], needs: [row.name]) },
@@ -26,7 +26,7 @@ extension MembersService {
             receiver: request.receiver, payload: payload, at: clock.now)
           response.result = .poolCase(try await assign(order))
         } catch {
-          guard let refusal = RecordError(error, in: language) else { throw error }
+          guard let refusal = RecordError(error, in: language, fieldNames) else { throw error }
           response.result = .error(refusal)
         }
         return response

@@ -48,7 +48,7 @@ struct Routing: Sendable {
       receive(
         $0, .employerUnion,
         LocalizedText(
-          zh: "规则一(重点建):劳动关系明确,用人单位已建工会",
+          zh: "规则一（重点建）：劳动关系明确，用人单位已建工会",
           en: "rule 1: a clear labour relation, and the employer has a union"))
     }
   }
@@ -67,7 +67,7 @@ struct Routing: Sendable {
       receive(
         $0, .industryFederation,
         LocalizedText(
-          zh: "规则二(行业建):\(area.label.zh)有吸纳该职业群体的行业工会联合会",
+          zh: "规则二（行业建）：\(area.label.zh)有吸纳该职业群体的行业工会联合会",
           en: "rule 2: an industry federation takes this occupation in the \(area.label.en)"))
     }
   }
@@ -86,7 +86,7 @@ struct Routing: Sendable {
           return receive(
             union, .areaUnion,
             LocalizedText(
-              zh: "规则三(兜底建):\(area.label.zh)所在村(社区)或乡镇(街道)工会",
+              zh: "规则三（兜底建）：\(area.label.zh)所在村（社区）或乡镇（街道）工会",
               en: "rule 3: the village or township union of the \(area.label.en)"))
         }
       }
@@ -103,7 +103,7 @@ struct Routing: Sendable {
           return receive(
             federation, .newFormFederation,
             LocalizedText(
-              zh: "规则三(兜底建):本地区由新就业形态工会联合会接收(\(area.label.zh))",
+              zh: "规则三（兜底建）：本地区由新就业形态工会联合会接收（\(area.label.zh)）",
               en: "rule 3: this region's federation of new forms of employment (\(area.label.en))"))
         }
       }
@@ -120,7 +120,7 @@ struct Routing: Sendable {
           return Receiver(
             organization: pool, route: .holdingPool,
             reason: LocalizedText(
-              zh: "规则四(周转池):\(why.zh),进入\(area.label.zh)的\(pool.displayName)",
+              zh: "规则四（周转池）：\(why.zh)，进入\(area.label.zh)的\(pool.displayName)",
               en: "rule 4: \(why.en); the holding pool of the \(area.label.en)"),
             waitsForApproval: setting?.approveFirst == true)
         }

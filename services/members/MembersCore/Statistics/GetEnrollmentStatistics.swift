@@ -98,7 +98,7 @@ extension FieldChecks {
     }
     add(
       field, "INVALID_DATE",
-      LocalizedText(zh: "\(field) 不是有效日期。", en: "\(field) is no day of the calendar."))
+      LocalizedText(zh: "不是有效日期。", en: "is no day of the calendar."))
     return nil
   }
 }

@@ -20,7 +20,7 @@ extension MembersService {
       checks.add(
         "target.basis_points", "OUT_OF_RANGE",
         LocalizedText(
-          zh: "目标应为 1 至 10000(万分之一)。", en: "basis_points: 1 to 10,000."))
+          zh: "目标应为 1 至 10000（万分之一）。", en: "must be 1 to 10,000."))
     }
     let dueDay = checks.day(raw.dueDate, "target.due_date")
     try checks.check()

@@ -1,0 +1,46 @@
+public import RPC
+
+/// The form in which a caller is told the names of fields. Source: google/rpc/error_details.proto,
+/// `BadRequest.FieldViolation.field`.
+public enum FieldNames: Sendable, Hashable {
+  /// As in the contract: `application.resident_id`.
+  case contract
+  /// As in JSON: `application.residentId`.
+  case json
+
+  /// Metadata key by which the gateway's JSON face asks for JSON names on behalf of its callers.
+  public static let metadataKey = "field-names"
+  /// The key's value for ``json``.
+  public static let jsonValue = "json"
+
+  /// Returns the failure with its field's name in this form.
+  func renamed(_ failure: FieldFailure) -> FieldFailure {
+    guard self == .json, failure.field.contains("_") else { return failure }
+    var failure = failure
+    failure.field = Self.jsonPath(failure.field)
+    return failure
+  }
+
+  /// Returns a path with underscores dropped and the letters behind them in upper case, as protoc
+  /// makes JSON names.
+  static func jsonPath(_ path: String) -> String {
+    var result = ""
+    var isUpper = false
+    for character in path {
+      if character == "_" {
+        isUpper = true
+      } else {
+        result += isUpper ? character.uppercased() : String(character)
+        isUpper = false
+      }
+    }
+    return result
+  }
+}
+
+extension ServerContext {
+  /// The form of field names that the caller asked for.
+  public var fieldNames: FieldNames {
+    metadata[text: FieldNames.metadataKey] == FieldNames.jsonValue ? .json : .contract
+  }
+}
