@@ -3,6 +3,7 @@ what becomes of them, and are told every wrong field."""
 
 import json
 import os
+import re
 import subprocess
 import sys
 
@@ -30,11 +31,11 @@ def partner(request, suite, binaries):
     command = [*program(request.param, binaries), suite.folder / "connection.json"]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
 
-    def run(*arguments):
-        done = subprocess.run(
-            [*command, *arguments], capture_output=True, text=True, timeout=100, env=environment)
-        assert done.returncode == 0, done.stderr
-        return done.stdout.splitlines()
+    def run(*arguments, connection=None, status=0):
+        line = [*command[:-1], connection or command[-1], *arguments]
+        done = subprocess.run(line, capture_output=True, text=True, timeout=100, env=environment)
+        assert done.returncode == status, done.stdout + done.stderr
+        return (done.stderr if status else done.stdout).splitlines()
 
     run.language = request.param
     return run
@@ -55,8 +56,9 @@ def test_people_are_enrolled_one_by_one_and_a_wrong_field_is_named(partner, tmp_
     people = write(tmp_path / "people.ndjson", 3, phone="12", resident_id="1")
     lines = partner("enroll", people)
     assert sum("enrollments/" in line for line in lines) == 2
-    assert sum("application.phone" in line for line in lines) == 1
-    assert sum("application.resident_id" in line for line in lines) == 1
+    resident_id = "application." + ("residentId" if partner.language == "curl" else "resident_id")
+    refused = [line for line in lines if "application.phone: " in line]
+    assert len(refused) == 1 and f"{resident_id}: " in refused[0], lines
     assert partner("enroll", people) == lines, "a repeated run is a retry"
 
 
@@ -90,4 +92,45 @@ def test_python_follows_for_as_long_as_it_runs(suite, binaries, tmp_path):
 def test_the_guides_own_file_is_understood(partner):
     lines = partner("enroll", EXAMPLE / "people.ndjson")
     assert sum("enrollments/" in line for line in lines) == 2
-    assert sum("application." in line for line in lines) == 2
+    assert sum("application." in line for line in lines) == 1
+
+
+@pytest.mark.parametrize("command", ["enroll", "stream", "follow"])
+def test_a_wrong_key_ends_the_program_with_the_error(partner, suite, tmp_path, command):
+    about = json.loads((suite.folder / "connection.json").read_text())
+    wrong = tmp_path / "connection.json"
+    wrong.write_text(json.dumps({**about, "partner_api_key": "no-such-key"}))
+    arguments = [] if command == "follow" else [EXAMPLE / "people.ndjson"]
+    told = partner(command, *arguments, connection=wrong, status=1)
+    assert len(told) == 1 and "The caller is not proven" in told[0], told
+
+
+def test_a_wrong_cursor_ends_the_program_with_the_error(partner):
+    told = partner("follow", "BADCURSOR", status=1)
+    assert len(told) == 1 and "did not give the cursor" in told[0], told
+
+
+@pytest.mark.parametrize("page", ["partners.md", "partners.zh-CN.md"])
+def test_the_guides_own_lines_work_as_they_stand(suite, binaries, tmp_path, page):
+    """In a folder that looks like the repository after `make run`, with the built `swift run`."""
+    guide = (ROOT / "docs" / page).read_text()
+    stubs = re.search(r"```\n(mkdir -p stubs\n.*?)```", guide, re.S).group(1)
+    others = re.findall(r"`((?:examples/partner/partner\.sh|swift run partner) [^`]+)`", guide)
+    assert len(others) == 2
+    for name in ("proto", "examples"):
+        (tmp_path / name).symlink_to(ROOT / name)
+    (tmp_path / ".venv").symlink_to(sys.prefix)
+    (tmp_path / ".dev").symlink_to(suite.folder)
+    tools = tmp_path / "tools"
+    tools.mkdir()
+    swift = tools / "swift"
+    swift.write_text(f'#!/bin/sh\n[ "$1" = run ] || exit 2\nshift\nexec {binaries}/"$@"\n')
+    swift.chmod(0o755)
+    environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+    environment["PATH"] = os.pathsep.join([str(tools), environment["PATH"]])
+    for script in (stubs, *others):
+        done = subprocess.run(
+            ["bash", "-euc", script], cwd=tmp_path, env=environment, capture_output=True, text=True,
+            timeout=100)
+        assert done.returncode == 0, done.stderr
+        assert done.stdout.count("enrollments/") == 2, done.stdout

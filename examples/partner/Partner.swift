@@ -102,6 +102,9 @@ struct Partner {
   // guide: end
 
   // guide: errors
+  /// The record is refused; the next one may be fine. Any other code ends the program.
+  static let refused: [RPCError.Code] = [.invalidArgument, .failedPrecondition]
+
   /// Calls until there is an answer. The same request id makes a repeated call harmless.
   private func insist<Answer>(
     attempts: Int = 6, _ call: () async throws -> Answer
@@ -123,13 +126,10 @@ struct Partner {
     }
   }
 
-  /// What people are told: the reason, and every wrong field.
+  /// What people are told: the reason, and the message, which names every wrong field.
   static func explanation(of error: RPCError) -> String {
     let reason = details(of: error, ErrorInfo.self)?.reason ?? error.code.name
-    let fields = details(of: error, BadRequest.self)?.fieldViolations ?? []
-    return
-      (["\(reason): \(error.message)"]
-      + fields.map { "  \($0.field): \($0.description_)" }).joined(separator: "\n")
+    return "\(reason): \(error.message)"
   }
 
   private static func details<Detail: Message>(

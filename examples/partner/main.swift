@@ -23,7 +23,7 @@ do {
     for record in try requests(in: file) {
       do {
         print("row \(record.row): \(try await partner.enroll(record))")
-      } catch let error as RPCError {
+      } catch let error as RPCError where Partner.refused.contains(error.code) {
         print("row \(record.row): \(Partner.explanation(of: error))")
       }
     }
@@ -40,8 +40,11 @@ do {
       guard case .enrollmentChanged(let changed)? = event.event else { return }
       print(changed.enrollment, changed.state, event.cursor)
     }
-  default: print(usage)
+  default:
+    print(usage)
+    exit(2)
   }
 } catch let error as RPCError {
-  print(Partner.explanation(of: error))
+  FileHandle.standardError.write(Data((Partner.explanation(of: error) + "\n").utf8))
+  exit(1)
 }

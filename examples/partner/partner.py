@@ -41,6 +41,8 @@ def read(file):
 # guide: errors
 PASSING = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.RESOURCE_EXHAUSTED,
            grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.ABORTED)
+# The record is refused; the next one may be fine. Any other code ends the program.
+REFUSED = (grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.FAILED_PRECONDITION)
 
 
 def details(error):
@@ -67,6 +69,13 @@ def insist(call, request, metadata, attempts=6):
             time.sleep(pause(error, attempt))
 
 
+def explain(error):
+    """The reason of an error, and its message, which names every wrong field."""
+    about = details(error)
+    reason = about["ErrorInfo"].reason if "ErrorInfo" in about else error.code().name
+    return f"{reason}: {error.details()}"
+
+
 def pause(error, attempt):
     """Seconds to wait: what the server asks for, else ever longer."""
     asked = details(error).get("RetryInfo")
@@ -76,18 +85,16 @@ def pause(error, attempt):
 
 # guide: one
 def enroll(stub, metadata, record):
-    """Enrolls one person; prints the enrollment, or every field that is wrong."""
+    """Enrolls one person; prints the enrollment, or why it was refused."""
     request = enrollment_pb2.SubmitEnrollmentRequest(
         request_id=record.request_id, application=record.application)
     try:
         response = insist(stub.SubmitEnrollment, request, metadata)
         print(f"row {record.row}: {response.enrollment.name}")
     except grpc.RpcError as error:
-        about = details(error)
-        reason = about["ErrorInfo"].reason if "ErrorInfo" in about else error.code().name
-        print(f"row {record.row}: {reason}: {error.details()}")
-        for field in about["BadRequest"].field_violations if "BadRequest" in about else ():
-            print(f"  {field.field}: {field.description}")
+        if error.code() not in REFUSED:
+            raise
+        print(f"row {record.row}: {explain(error)}")
 # guide: end
 
 
@@ -114,8 +121,6 @@ def stream(stub, metadata, records):
                 if result.HasField("error"):
                     refused += 1
                     print(f"row {result.row}: {result.error.reason}: {result.error.message}")
-                    for field in result.error.field_violations:
-                        print(f"  {field.field}: {field.description}")
             return print(f"done, {refused} refused")
         except grpc.RpcError as error:
             if error.code() not in PASSING:
@@ -162,4 +167,7 @@ def main(file, command, *rest):
 if __name__ == "__main__":
     if len(sys.argv) < 3:
         raise SystemExit(__doc__)
-    main(*sys.argv[1:])
+    try:
+        main(*sys.argv[1:])
+    except grpc.RpcError as failed:
+        raise SystemExit(explain(failed)) from None

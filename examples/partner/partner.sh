@@ -23,9 +23,11 @@ call() { # PATH, more options of curl
 # guide: one
 enroll() { # PEOPLE.ndjson
   jq -c '{requestId, application}' "$1" | while IFS= read -r request; do
+    # INVALID_ARGUMENT (3) and FAILED_PRECONDITION (9) refuse one record; the next may be fine.
     call /v1/enrollments --header 'content-type: application/json' --data-binary "$request" |
-      jq -r '.enrollment.name // "refused: \(.message)",
-        (.details[]?.fieldViolations[]? | "  \(.field): \(.description)")'
+      jq -r 'if .enrollment then .enrollment.name
+        elif .code == 3 or .code == 9 then "refused: \(.message)"
+        else "\(.message)\n" | halt_error(1) end'
   done
 }
 # guide: end
@@ -34,9 +36,10 @@ enroll() { # PEOPLE.ndjson
 stream() { # PEOPLE.ndjson
   call /yijia.members.v1.MembersService/EnrollMembers --no-buffer \
     --header 'content-type: application/x-ndjson' --data-binary "@$1" |
-    jq -r 'if .error then "broken off: \(.error.message)" else .result |
-      if .error then "row \(.row): \(.error.reason): \(.error.message)"
-      else "row \(.row): \(.enrollment.name)" end end'
+    jq -r 'if .result then .result |
+        if .error then "row \(.row): \(.error.reason): \(.error.message)"
+        else "row \(.row): \(.enrollment.name)" end
+      else .error // . | "\(.message)\n" | halt_error(1) end'
 }
 # guide: end
 
@@ -45,7 +48,9 @@ follow() { # [CURSOR]
   call /yijia.members.v1.MembersService/WatchMemberEvents --no-buffer \
     --header 'content-type: application/json' \
     --data-binary "$(jq -nc --arg cursor "${1:-}" '{$cursor, stopAtEnd: true}')" |
-    jq -r '.result | "\(.enrollmentChanged.enrollment) \(.enrollmentChanged.state) \(.cursor)"'
+    jq -r 'if .result then .result |
+        "\(.enrollmentChanged.enrollment) \(.enrollmentChanged.state) \(.cursor)"
+      else .error // . | "\(.message)\n" | halt_error(1) end'
 }
 # guide: end
 
