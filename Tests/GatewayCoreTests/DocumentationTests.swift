@@ -124,6 +124,50 @@ struct DocumentationTests {
     _ path: String, _ fields: HeaderList
   ) async throws -> (head: HeaderList, text: String) { try await get(path, "GET", fields) }
 
+  @Test("what people type leads to the page")
+  func redirects() async throws {
+    for (path, place) in [
+      ("/", "/docs"), ("/docs/", "/docs"), ("/docs/policy/", "/docs/policy"), ("/?a=b", "/docs"),
+    ] {
+      let answer = try await Self.get(path)
+      #expect(answer.head[":status"] == "302")
+      #expect(answer.head["location"] == place)
+    }
+  }
+
+  @Test("a page is in the language that the caller asks for")
+  func languages() async throws {
+    for (path, zh, en) in [
+      ("/docs/policy", "谁可调用", "Who may call"), ("/openapi.json", "调用成功", "The call succeeded"),
+      ("/docs", "lang=\"zh-CN\"", "lang=\"en\""),
+    ] {
+      let chinese = try await Self.get(path)
+      let english = try await Self.get(path, ["accept-language": "en-GB"])
+      #expect(chinese.text.contains(zh) && !chinese.text.contains(en))
+      #expect(english.text.contains(en) && !english.text.contains(zh))
+      #expect(english.head["content-language"] == "en")
+      #expect(english.head["vary"] == "accept-language")
+      #expect(english.head["etag"] != chinese.head["etag"])
+    }
+  }
+
+  @Test("the usual failures of a method are described")
+  func refusals() async throws {
+    let document = try await Self.document()
+    let paths = try #require(document["paths"] as? [String: NSDictionary])
+    let enroll = try #require(paths["/v1/enrollments"]?["post"] as? NSDictionary)
+    let responses = try #require(enroll["responses"] as? [String: NSDictionary])
+    let usual = ["200", "400", "401", "403", "409", "429", "503", "504", "default"]
+    #expect(Set(responses.keys) == Set(usual))
+    let components = try #require(document["components"] as? [String: NSDictionary])
+    for name in responses.values.compactMap({ $0["$ref"] as? String }) {
+      let key = String(name.dropFirst("#/components/responses/".count))
+      #expect(components["responses"]?[key] != nil, "\(name)")
+    }
+    let signIn = try #require(paths["/v1/sessions:signIn"]?["post"] as? NSDictionary)
+    #expect((signIn["responses"] as? NSDictionary)?["403"] == nil)
+  }
+
   @Test("the matrix agrees with the policy for every method and kind of caller")
   func matrix() throws {
     let matrix = try PolicyMatrix(GatewayConfiguration())
@@ -135,7 +179,7 @@ struct DocumentationTests {
         #expect(row.allows(kind) == policy.callers.contains(kind), "\(row.path) \(kind)")
       }
       #expect(row.limits.isEmpty != policy.callers.contains(.partner))
-      #expect(matrix.html.contains(row.path))
+      #expect(matrix.html(in: .english).contains(row.path))
     }
     let line = try #require(
       matrix.text.split(separator: "\n").first { $0.contains("/SubmitEnrollment ") })

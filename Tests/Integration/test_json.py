@@ -4,6 +4,7 @@ the same answers as gRPC gives, by Google's own JSON mapping."""
 import base64
 import http.client
 import json
+import re
 import ssl
 import struct
 import subprocess
@@ -155,6 +156,58 @@ def test_messages_are_in_the_callers_language(staff):
     _, en = staff("GET", "/v1/nothing", accept_language="en")
     assert "没有地址" in json.loads(zh)["message"]
     assert "check the contract" in json.loads(en)["message"]
+
+
+def test_fields_are_named_as_in_json_whoever_finds_them_wrong(partner):
+    """The gateway a value of the wrong type, the service an invalid one, alone or in a stream."""
+    record = as_json(members.EnrollMembersRequest(
+        request_id=request_id(), row=1, application=application(PEOPLE.next(), resident_id="1")))
+    single = {"requestId": record["requestId"], "application": record["application"]}
+    _, alone = partner("POST", "/v1/enrollments", single)
+    told = json.loads(alone)
+    row = json.loads(partner("POST", ENROLL, json.dumps(record), content_type=NDJSON)[1])
+    for message, violations in (
+            (told["message"], next(d["fieldViolations"] for d in told["details"]
+                                   if "fieldViolations" in d)),
+            (row["result"]["error"]["message"], row["result"]["error"]["fieldViolations"])):
+        assert [v["field"] for v in violations] == ["application.residentId"]
+        assert message.startswith("有 1 个字段有误：application.residentId：")
+        assert not re.search(r"[,;:!?]", message), message
+    _, wrong = partner("POST", "/v1/enrollments", {"application": {"resident_id": 5}})
+    assert "application.residentId：应为字符串" in json.loads(wrong)["message"]
+
+
+def test_a_request_id_is_the_same_for_both_ways_to_enroll(partner):
+    record = as_json(enrollment(PEOPLE.next()))
+    first = json.loads(partner("POST", "/v1/enrollments", record)[1])["enrollment"]
+    _, streamed = partner("POST", ENROLL, json.dumps({"row": 1, **record}), content_type=NDJSON)
+    assert json.loads(streamed)["result"]["enrollment"] == first
+
+
+def test_a_line_that_cannot_be_read_does_not_take_those_before_it(partner):
+    good = json.dumps({"row": 1, **as_json(enrollment(PEOPLE.next()))})
+    bad = json.dumps({"row": 2, "application": {"group": "COURIER"}})
+    response, answer = partner(
+        "POST", ENROLL, "\n".join([good, bad, good]), content_type=NDJSON, accept_language="en")
+    assert response.status == 200
+    lines = [json.loads(line) for line in answer.splitlines()]
+    assert lines[0]["result"]["enrollment"]["name"].startswith("enrollments/")
+    assert len(lines) == 2
+    told = lines[1]["error"]["message"]
+    assert "application.group: line 2: expected one of OCCUPATION_GROUP_" in told
+
+
+def test_an_answer_has_the_trace_id_that_the_caller_sent(suite, partner):
+    trace = "4bf92f3577b34da6a3ce929d0e0e4736"
+    parent = f"00-{trace}-00f067aa0ba902b7-00"
+    for path in ("/v1/nothing", "/v1/members"):
+        response, _ = partner("GET", path, traceparent=parent)
+        assert response.getheader("x-trace-id") == trace
+    call = suite.client("partner", extra=[("traceparent", parent)]).members.SubmitEnrollment
+    _, done = call.with_call(enrollment(PEOPLE.next()))
+    assert dict(done.initial_metadata())["x-trace-id"] == trace
+    _, done = suite.client("partner").members.SubmitEnrollment.with_call(enrollment(PEOPLE.next()))
+    assert "x-trace-id" not in dict(done.initial_metadata())
 
 
 def test_http2_and_http11_share_the_port(suite):

@@ -29,9 +29,7 @@ struct CallRecord: Sendable {
   /// - Parameter path: The method's path, if it differs from `head.path`, as in JSON calls.
   init(_ head: RequestHead, path: String) {
     self.path = path
-    traceID =
-      head.fields["traceparent"]
-      .flatMap { TraceContext(parent: $0, state: nil) }?.traceID
+    traceID = TraceField.id(of: head)
     start = LimitClock.system.nanoseconds
   }
 

@@ -47,7 +47,7 @@ public struct BrowserOrigins: Sendable, Hashable {
     fields.add(
       "access-control-expose-headers",
       "grpc-status, grpc-message, grpc-status-details-bin, retry-after, ratelimit, "
-        + "ratelimit-policy")
+        + "ratelimit-policy, x-trace-id")
     guard head.method == "OPTIONS" else { return fields }
     fields.add("access-control-allow-methods", "GET, POST, PUT, PATCH, DELETE")
     fields.add(

@@ -157,6 +157,7 @@ final class DirectCall: ExchangeListener, @unchecked Sendable {
       }
       if let fault = part.head.flatMap(reading.fault(ofHead:)) { return end(.failed(fault)) }
       if let notice { part.head?.add(contentsOf: notice.fields) }
+      TraceField.add(record.traceID, to: &part.head)
     }
     guard part.isEnd else {
       if !hasAnswer {
@@ -218,7 +219,7 @@ final class DirectCall: ExchangeListener, @unchecked Sendable {
     plain.memo = nil
     let call = ForwardedCall(
       caller, by: route, plain, deadline: deadline, messageBytesMax: messageBytesMax,
-      notice: notice)
+      notice: notice, traceID: record.traceID)
     successor = call
     let (request, meter) = (request, meter)
     runTask { [self] in

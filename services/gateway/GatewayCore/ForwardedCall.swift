@@ -35,6 +35,7 @@ final class ForwardedCall: Sendable {
   private let reading: AnswerReading
   private let messageBytesMax: Int
   private let notice: LimitNotice?
+  private let traceID: TraceID?
   private let progress = Mutex(Progress())
 
   private struct Progress {
@@ -48,9 +49,10 @@ final class ForwardedCall: Sendable {
   ///   - inward: The head as the service gets it, without what changes with each attempt.
   ///   - deadline: The caller's deadline.
   ///   - notice: The rate limit fields to add to the response head.
+  ///   - traceID: The trace id to add to the response head.
   init(
     _ caller: ServerExchange, by route: Route, _ inward: RequestHead, deadline: Deadline?,
-    messageBytesMax: Int, notice: LimitNotice? = nil
+    messageBytesMax: Int, notice: LimitNotice? = nil, traceID: TraceID?
   ) {
     self.caller = caller
     self.route = route
@@ -59,6 +61,7 @@ final class ForwardedCall: Sendable {
     reading = AnswerReading(service: route.backend.name, deadline: deadline)
     self.messageBytesMax = messageBytesMax
     self.notice = notice
+    self.traceID = traceID
   }
 
   private var backend: Backend { route.backend }
@@ -267,6 +270,7 @@ final class ForwardedCall: Sendable {
           return .failed(fault)
         }
         if let notice { part.head?.add(contentsOf: notice.fields) }
+        TraceField.add(traceID, to: &part.head)
         if part.isEnd { return await end(part) }
         expectsHead = false
         try await caller.exchange.pass(part)

@@ -84,7 +84,8 @@ public final class Gateway: ExchangeHandler {
   func answer(
     _ exchange: ServerExchange, _ error: any Error, _ record: inout CallRecord
   ) async {
-    let answer = await answers.rendered(error, exchange)
+    var answer = await answers.rendered(error, exchange)
+    if let traceID = record.traceID { answer.metadata.add(TraceField.name, "\(traceID)") }
     record.code = answer.code
     record.reason = (error as? any ServiceFailure)?.reason
     await exchange.fail(answer)
@@ -104,7 +105,7 @@ public final class Gateway: ExchangeHandler {
     if route.isOpen {
       return await ForwardedCall(
         exchange, by: route, InwardHead.make(from: head, token: nil, trace: trace),
-        deadline: deadline, messageBytesMax: messageBytesMax
+        deadline: deadline, messageBytesMax: messageBytesMax, traceID: record.traceID
       ).run()
     }
     let proven =
@@ -125,7 +126,8 @@ public final class Gateway: ExchangeHandler {
       InwardHead.make(
         from: head, token: token, trace: trace,
         facts: route.isOwn ? proven.facts(of: exchange.peer) : []),
-      deadline: deadline, messageBytesMax: longest(route, meter), notice: notice)
+      deadline: deadline, messageBytesMax: longest(route, meter), notice: notice,
+      traceID: record.traceID)
     return await callers.hold(proven, isUnary: route.isUnary) {
       call.refuse(CommonFailure.callerUnproven)
     } while: {

@@ -48,6 +48,8 @@ public enum GatewayFailure: ServiceFailure, Hashable {
   case bodiesHeld
   /// The `content-type` of the body is not supported.
   case contentTypeUnsupported(taken: String)
+  /// The body is compressed.
+  case contentEncodingUnsupported
 
   /// Value of `ErrorInfo.domain`.
   public static let domain = "gateway.yijia"
@@ -67,14 +69,14 @@ public enum GatewayFailure: ServiceFailure, Hashable {
     case .backendBroken(_, let code): code
     case .routeUnknown: .notFound
     case .verbNotAllowed: .unimplemented
-    case .contentTypeUnsupported: .invalidArgument
+    case .contentTypeUnsupported, .contentEncodingUnsupported: .invalidArgument
     }
   }
 
   /// HTTP statuses of reasons that are more specific than their code's.
   static let httpStatuses = [
-    "VERB_NOT_ALLOWED": 405, "CONTENT_TYPE_UNSUPPORTED": 415, "MESSAGE_TOO_LARGE": 413,
-    "TIMEOUT_MALFORMED": 400, "BODY_TOO_SLOW": 408,
+    "VERB_NOT_ALLOWED": 405, "CONTENT_TYPE_UNSUPPORTED": 415, "CONTENT_ENCODING_UNSUPPORTED": 415,
+    "MESSAGE_TOO_LARGE": 413, "TIMEOUT_MALFORMED": 400, "BODY_TOO_SLOW": 408,
   ]
 
   public var reason: String {
@@ -100,6 +102,7 @@ public enum GatewayFailure: ServiceFailure, Hashable {
     case .routeUnknown: "ROUTE_UNKNOWN"
     case .verbNotAllowed: "VERB_NOT_ALLOWED"
     case .contentTypeUnsupported: "CONTENT_TYPE_UNSUPPORTED"
+    case .contentEncodingUnsupported: "CONTENT_ENCODING_UNSUPPORTED"
     }
   }
 
@@ -194,6 +197,12 @@ extension GatewayFailure {
       LocalizedText(
         zh: "该地址只接受 \(allowed.joined(separator: "、"))。",
         en: "This path takes \(allowed.joined(separator: ", ")) only.")
+    case .bodyTooSlow, .bodiesHeld, .contentTypeUnsupported, .contentEncodingUnsupported: bodyText
+    }
+  }
+
+  private var bodyText: LocalizedText {
+    switch self {
     case .bodyTooSlow:
       LocalizedText(
         zh: "请求体上传超时，未做任何更改，请重试。",
@@ -204,6 +213,10 @@ extension GatewayFailure {
         en: "Too many bodies are being sent; nothing was done. Retry later.")
     case .contentTypeUnsupported(let taken):
       LocalizedText(zh: "请求体的类型须为 \(taken)。", en: "The body must be \(taken).")
+    default:
+      LocalizedText(
+        zh: "请求体不能压缩，请去掉 content-encoding。",
+        en: "The body must not be compressed: send it without content-encoding.")
     }
   }
 

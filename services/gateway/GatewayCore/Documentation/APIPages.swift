@@ -1,9 +1,11 @@
 import Crypto
 public import RPC
+import ServiceKit
 import Synchronization
 
 /// Serves the API documentation: `/openapi.json`, a page about it at `/docs`, and the policy table
-/// at `/docs/policy`. Public, like the contracts; built on first request and cached.
+/// at `/docs/policy`, each in the language of `accept-language`. Public, like the contracts; built
+/// on first request and cached. `/` leads to the page.
 ///
 /// Safe to use from any task.
 public struct APIPages: ExchangeHandler {
@@ -29,11 +31,18 @@ public struct APIPages: ExchangeHandler {
     }
   }
 
+  private struct Key: Hashable {
+    let path: String
+    let language: Language
+  }
+
   private final class Pages: Sendable {
-    let made = Mutex<[String: Page]>([:])
+    let made = Mutex<[Key: Page]>([:])
   }
 
   private static let paths = ["/openapi.json", "/docs", "/docs/policy"]
+  /// Paths that people type for `/docs`.
+  private static let otherPaths = ["/", "/docs/", "/docs/policy/"]
 
   private let contracts: [Contract]
   private let configuration: GatewayConfiguration
@@ -51,16 +60,24 @@ public struct APIPages: ExchangeHandler {
   }
 
   public func claims(_ head: RequestHead) -> Bool {
-    Self.paths.contains(Self.path(of: head)) && ["GET", "HEAD"].contains(head.method)
+    let path = Self.path(of: head)
+    return (Self.paths.contains(path) || Self.otherPaths.contains(path))
+      && ["GET", "HEAD"].contains(head.method)
   }
 
   public func serve(_ exchange: ServerExchange) async {
     let path = Self.path(of: exchange.head)
-    guard let page = try? page(path) else {
+    guard Self.paths.contains(path) else {
+      let place = path == "/docs/policy/" ? "/docs/policy" : "/docs"
+      return await exchange.sendHead([":status": "302", "location": place], endsStream: true)
+    }
+    let language = Language(acceptLanguage: exchange.head.fields["accept-language"])
+    guard let page = try? page(Key(path: path, language: language)) else {
       return await exchange.sendHead([":status": "500"], endsStream: true)
     }
     var head: HeaderList = [
       ":status": "200", "etag": page.etag, "cache-control": "no-cache",
+      "content-language": language.tag, "vary": "accept-language",
       "content-security-policy": page.policy, "x-content-type-options": "nosniff",
       "referrer-policy": "no-referrer",
     ]
@@ -84,25 +101,27 @@ public struct APIPages: ExchangeHandler {
     String(head.path.prefix { $0 != "?" })
   }
 
-  private func page(_ path: String) throws -> Page {
-    if let page = pages.made.withLock({ $0[path] }) { return page }
-    let page = try make(path)
-    pages.made.withLock { $0[path] = page }
+  private func page(_ key: Key) throws -> Page {
+    if let page = pages.made.withLock({ $0[key] }) { return page }
+    let page = try make(key)
+    pages.made.withLock { $0[key] = page }
     return page
   }
 
-  private func make(_ path: String) throws -> Page {
-    switch path {
+  private func make(_ key: Key) throws -> Page {
+    switch key.path {
     case "/openapi.json":
       Page(
-        try OpenAPIDocument(ContractBook(contracts)).json.bytes, type: "application/json")
+        try OpenAPIDocument(ContractBook(contracts), in: key.language).json.bytes,
+        type: "application/json")
     case "/docs/policy":
       Page(
-        Array(try PolicyMatrix(contracts: contracts, configuration).html.utf8),
+        Array(try PolicyMatrix(contracts: contracts, configuration).html(in: key.language).utf8),
         type: "text/html; charset=utf-8")
     default:
       Page(
-        Array(DocsPage.api.utf8), type: "text/html; charset=utf-8", scripts: [DocsPage.script])
+        Array(DocsPage.api(in: key.language).utf8), type: "text/html; charset=utf-8",
+        scripts: [DocsPage.script])
     }
   }
 }

@@ -9,7 +9,7 @@ extension DocsPage {
         stream: "逐行的流", errors: "错误", none: "没有符合的方法。", nothing: "没有字段。",
         errorsText: "失败时为 google.rpc.Status：code 是 gRPC 状态码，details 中有原因 (reason)、" +
           "每个有误的字段、可重试时的等待时间，以及按 accept-language 的提示。",
-        partner: "平台伙伴", kiosk: "终端", staff: "工会人员", member: "会员",
+        partner: "合作平台", kiosk: "终端", staff: "工会人员", member: "会员",
         anybody: "任何人（无需凭证）",
         viewer: "查看员起", clerk: "经办员起", administrator: "管理员", failed: "无法读取 openapi.json。"},
       en: {search: "Search methods, paths, text…", policy: "Policy", other: "中文",
@@ -25,7 +25,7 @@ extension DocsPage {
         failed: "openapi.json cannot be read."}
     };
     let language = localStorage.getItem("language") ||
-      ((navigator.language || "zh").startsWith("zh") ? "zh" : "en");
+      (document.documentElement.lang.startsWith("zh") ? "zh" : "en");
     let api = null, methods = [];
     const say = key => words[language][key] || key;
     const byId = id => document.getElementById(id);

@@ -1,10 +1,14 @@
+import ServiceKit
+
 /// The documentation page: one HTML text, which loads `/openapi.json` and nothing from other hosts.
 enum DocsPage {
   /// - Parameter body: The elements between the head and the script.
-  static func html(title: String, body: String, script: String = "") -> String {
+  static func html(
+    title: String, body: String, script: String = "", in language: Language
+  ) -> String {
     """
     <!doctype html>
-    <html lang="zh-CN">
+    <html lang="\(language.tag)">
     <head>
     <meta charset="utf-8">
     <meta name="viewport" content="width=device-width, initial-scale=1">
@@ -20,17 +24,21 @@ enum DocsPage {
     """
   }
 
-  static let api = html(title: "驿家 API", body: apiBody, script: script)
+  static func api(in language: Language) -> String {
+    html(title: "驿家 Yijia API", body: apiBody, script: script, in: language)
+  }
 
   private static let apiBody = """
     <header>
-      <h1>驿家 API</h1>
+      <h1>驿家 Yijia API</h1>
       <input id="search" type="search" autocomplete="off">
       <nav><a href="/docs/policy" data-t="policy"></a><a href="/openapi.json">OpenAPI 3.1</a>
       <button id="language" type="button"></button></nav>
     </header>
     <main class="api"><aside id="list"></aside><article id="detail"><p>…</p></article></main>
-    <noscript><p>此页需要 JavaScript；接口说明也在 <a href="/openapi.json">openapi.json</a>。</p></noscript>
+    <noscript><p>此页需要 JavaScript；接口说明也在 <a href="/openapi.json">openapi.json</a>。<br>
+    This page needs JavaScript; <a href="/openapi.json">openapi.json</a> says the same.</p>
+    </noscript>
     """
 
   static let style = """

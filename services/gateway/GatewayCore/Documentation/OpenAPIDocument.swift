@@ -1,5 +1,6 @@
 import GoogleProtobuf
 import RPC
+import ServiceKit
 import YijiaTypeV1
 
 /// The OpenAPI 3.1 document of everything that external callers may call, generated from the
@@ -9,12 +10,15 @@ import YijiaTypeV1
 /// Methods for services only are left out. Source: OpenAPI Specification 3.1.0.
 struct OpenAPIDocument {
   private let book: ContractBook
+  /// Language of the texts that are not the contracts'.
+  private let language: Language
   private var schemas: OpenAPISchemas
   /// Operations by path and verb, in the order of the contracts.
   private var paths: [(path: String, operations: [JSONValue.Member])] = []
 
-  init(_ book: ContractBook) {
+  init(_ book: ContractBook, in language: Language) {
     self.book = book
+    self.language = language
     schemas = OpenAPISchemas(book)
     _ = schemas.message("google.rpc.Status")
     for service in book.services {
@@ -27,7 +31,7 @@ struct OpenAPIDocument {
       "openapi": "3.1.0",
       "info": [
         "title": "Yijia 驿家", "version": "v1",
-        "description": .string(Self.about),
+        "description": .string(OpenAPITexts.about.text(in: language)),
         "license": ["name": "Apache 2.0", "identifier": "Apache-2.0"],
       ],
       "servers": [["url": "/", "description": "This gateway"]],
@@ -37,52 +41,22 @@ struct OpenAPIDocument {
         paths.map { .init(name: $0.path, value: .object($0.operations)) }),
       "components": [
         "schemas": schemas.components,
-        "responses": ["Error": Self.error, "LimitReached": Self.limitReached],
+        "responses": .object(
+          OpenAPIRefusal.all.map { .init(name: $0.name, value: $0.response(in: language)) }),
         "headers": Self.headers,
         "securitySchemes": [
           "apiKey": [
             "type": "apiKey", "in": "header", "name": "x-api-key",
-            "description": "Key of a platform partner or of a kiosk.",
+            "description": .string(OpenAPITexts.apiKey.text(in: language)),
           ],
           "bearer": [
             "type": "http", "scheme": "bearer",
-            "description": "Session of union staff or of a member.",
+            "description": .string(OpenAPITexts.bearer.text(in: language)),
           ],
         ],
       ],
     ]
   }
-
-  private static let about = """
-    Trade unions enroll workers, run service points and more. Every method is served as gRPC, \
-    gRPC-Web and JSON at one address.
-
-    JSON is the proto3 mapping: camelCase names are written, both spellings are read, unknown \
-    fields are refused, 64-bit integers are strings, fields with their default value are left out.
-
-    A stream of requests is sent as lines of JSON (application/x-ndjson). A stream of responses \
-    comes as `accept` prefers: lines of {"result":…} (the default), one array (application/json), \
-    or events (text/event-stream); a call that fails after its first message says so in its last \
-    word, {"error":…}.
-
-    Errors are google.rpc.Status: `code` is gRPC's, `details` hold an ErrorInfo with `reason` and \
-    `domain`, a BadRequest that names every wrong field, a RetryInfo where a retry helps, and a \
-    LocalizedMessage by `accept-language` (zh-CN by default, en).
-    """
-
-  private static let error: JSONValue = [
-    "description": "The call failed; the HTTP status follows from the code.",
-    "content": [
-      "application/json": ["schema": ["$ref": "#/components/schemas/google.rpc.Status"]]
-    ],
-  ]
-
-  private static let limitReached = error.adding([
-    "headers": .object(
-      ["Retry-After", "RateLimit-Policy", "RateLimit"].map {
-        .init(name: $0, value: ["$ref": .string("#/components/headers/\($0)")])
-      })
-  ])
 
   private static let headers: JSONValue = [
     "Retry-After": [
@@ -194,11 +168,25 @@ struct OpenAPIDocument {
     } else {
       content = ["application/json": ["schema": output]]
     }
-    return [
-      "200": ["description": "The call succeeded.", "content": content],
-      "429": ["$ref": "#/components/responses/LimitReached"],
-      "default": ["$ref": "#/components/responses/Error"],
+    let success: JSONValue = [
+      "description": .string(OpenAPITexts.success.text(in: language)), "content": content,
     ]
+    let isOpen = security(method.policy).isEmpty
+    let hasRequestID =
+      book.messages[method.input]?.descriptor.field.contains { $0.name == "request_id" } ?? false
+    let refusals = OpenAPIRefusal.all.filter { refusal in
+      switch refusal.status {
+      case "401", "403": !isOpen
+      case "404": method.rules.contains { !$0.template.variables.isEmpty }
+      case "409": hasRequestID
+      default: true
+      }
+    }
+    return .object(
+      [.init(name: "200", value: success)]
+        + refusals.map {
+          .init(name: $0.status, value: ["$ref": .string("#/components/responses/\($0.name)")])
+        })
   }
 
   // MARK: - Access

@@ -1,4 +1,5 @@
 import RPC
+import ServiceKit
 import YijiaTypeV1
 
 /// The policy table: a row per method, a column per kind of caller. Generated from the contracts'
@@ -78,25 +79,42 @@ public struct PolicyMatrix: Sendable, Hashable {
   }
 
   /// The table as an HTML page.
-  var html: String {
-    let head = Self.heading.map { "<th>\(Self.escaped($0))</th>" }.joined()
+  func html(in language: Language) -> String {
+    func said(_ text: String) -> String {
+      Self.escaped(language == .chinese ? Self.chinese[text] ?? text : text)
+    }
+    let head = Self.heading.map { "<th>\(said($0))</th>" }.joined()
     let body = cells.map { row in
       "<tr>"
-        + row.map { "<td\($0 == "-" ? " class=\"no\"" : "")>\(Self.escaped($0))</td>" }.joined()
+        + row.map { "<td\($0 == "-" ? " class=\"no\"" : "")>\(said($0))</td>" }.joined()
         + "</tr>"
     }.joined(separator: "\n")
+    let title = Self.title.text(in: language)
     return DocsPage.html(
-      title: "驿家 · 权限表 · Policy",
+      title: title,
       body: """
-        <header><h1>权限表 · Policy</h1><nav><a href="/docs">API</a></nav></header>
+        <header><h1>\(title)</h1><nav><a href="/docs">API</a></nav></header>
         <main class="plain">
-        <p>谁可调用哪个方法，出自接口定义；未列出者一律拒绝。工会人员一栏为所需的最低角色。<br>
-        Who may call what, from the contracts; all else is denied. For staff the least role.</p>
+        <p>\(Self.about.text(in: language))</p>
         <table><thead><tr>\(head)</tr></thead><tbody>
         \(body)
         </tbody></table></main>
-        """)
+        """, in: language)
   }
+
+  private static let title = LocalizedText(zh: "驿家 · 权限表", en: "Yijia · Policy")
+  private static let about = LocalizedText(
+    zh: "谁可调用哪个方法，出自接口定义；未列出者一律拒绝。工会人员一栏为所需的最低角色；"
+      + "限额中 /s 为每秒次数，burst 为可突发的次数，at once 为同时进行的个数。",
+    en: "Who may call what, from the contracts; all else is denied. For staff the least role.")
+
+  private static let chinese = [
+    "method": "方法", "kind": "类型", "partner": "合作平台", "kiosk": "终端", "staff": "工会人员",
+    "member": "会员", "anybody": "任何人", "service": "内部服务", "limits of a partner": "合作平台的限额",
+    "unary": "单次", "stream up": "上行流", "stream down": "下行流", "stream both": "双向流",
+    "any": "任意", "yes": "是", "viewer": "查看员", "clerk": "经办员", "administrator": "管理员",
+    "none": "无",
+  ]
 
   private static func escaped(_ text: String) -> String {
     text.replacing("&", with: "&amp;").replacing("<", with: "&lt;").replacing(">", with: "&gt;")

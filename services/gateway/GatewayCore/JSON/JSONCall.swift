@@ -2,6 +2,7 @@ import ProtobufJSON
 import RPC
 import RPCInProcess
 import ServiceKit
+import Synchronization
 
 /// A JSON request of a streaming method, made as one in-process gRPC call to the gateway. Unary
 /// methods use ``JSONUnaryCall``.
@@ -16,6 +17,12 @@ struct JSONCall: Sendable {
   private let messageBytesMax: Int
   private let bodyMax: Duration
   private let writer: JSONWriter
+  private let wrongLine = WrongLine()
+
+  /// The failure of the line at which a bidirectional stream's request ended.
+  private final class WrongLine: Sendable {
+    let failure = Mutex<CommonFailure?>(nil)
+  }
 
   init(
     _ request: JSONRequest, _ caller: ServerExchange, of face: JSONFace, codec: JSONCodec,
@@ -110,15 +117,24 @@ struct JSONCall: Sendable {
     }
   }
 
-  /// Sends each line of the body as a message.
+  /// Sends each line of the body as a message. At an invalid line the request of a bidirectional
+  /// stream ends, so that the messages before it get their responses; any other call is given up.
   private func upload(to service: ClientExchange) async throws {
+    do {
+      try await sendLines(to: service)
+    } catch let error as CommonFailure where kind == .bidirectionalStreaming {
+      wrongLine.failure.withLock { $0 = error }
+    }
+    await service.finish()
+  }
+
+  private func sendLines(to service: ClientExchange) async throws {
     var lines = LineReader(bytesMax: messageBytesMax)
     while let chunk = try await caller.nextChunk() {
       lines.append(chunk)
       while let line = try lines.next() { try await send(line, lines.number, to: service) }
     }
     if let line = lines.last() { try await send(line, lines.number, to: service) }
-    await service.finish()
   }
 
   private func send(_ line: [UInt8], _ number: Int, to service: ClientExchange) async throws {
@@ -136,12 +152,14 @@ struct JSONCall: Sendable {
 
   private func respond(_ service: ClientExchange) async throws {
     let output = request.route.output
-    writer.takeLimits(of: try await service.head())
+    writer.takeFields(of: try await service.head())
     if kind.streamsResponses {
       while let message = try await service.inbox.nextMessageOnLoop(RawMessage.self) {
         try await writer.write(message.bytes, of: output, request.format)
       }
-      if let error = try await outcome(service) { throw error }
+      let outcome = try await outcome(service)
+      if let wrong = wrongLine.failure.withLock({ $0 }) { throw wrong }
+      if let outcome { throw outcome }
       return try await writer.end(request.format)
     }
     let message = try await service.inbox.nextMessageOnLoop(RawMessage.self)

@@ -30,7 +30,7 @@ package struct JSONRequest: Sendable {
     }
     format =
       route.method.kind.streamsResponses ? JSONFormat(accept: head.fields["accept"]) : .lines
-    try Self.checkContentType(head, route)
+    try Self.checkContent(head, route)
   }
 
   /// How much of a caller's path is repeated in a failure, in characters.
@@ -38,11 +38,10 @@ package struct JSONRequest: Sendable {
 
   private static func query(_ text: Substring, _ route: HTTPRoute) throws -> [FieldTexts] {
     guard let parts = URLText.query(text) else {
-      throw CommonFailure.invalidFields([.query("", reason: "cannot be read")])
+      throw CommonFailure.invalidFields([.unreadableQuery])
     }
     guard route.body != .whole || parts.isEmpty else {
-      throw CommonFailure.invalidFields(
-        parts.map { .query($0.name, reason: "the body says all of the request") })
+      throw CommonFailure.invalidFields(parts.map { .queryBesideBody($0.name) })
     }
     var order: [String] = []
     var values: [String: [String]] = [:]
@@ -53,9 +52,14 @@ package struct JSONRequest: Sendable {
     return order.map { FieldTexts(path: $0, values: values[$0] ?? []) }
   }
 
-  /// Checks the content type. A missing one counts as JSON: many clients send none.
-  private static func checkContentType(_ head: RequestHead, _ route: HTTPRoute) throws {
-    guard route.body != .none, let type = head.contentType else { return }
+  /// Checks encoding and type of the content. A missing type counts as JSON: many clients send
+  /// none.
+  private static func checkContent(_ head: RequestHead, _ route: HTTPRoute) throws {
+    guard route.body != .none else { return }
+    if let encoding = head.fields["content-encoding"], encoding.lowercased() != "identity" {
+      throw GatewayFailure.contentEncodingUnsupported
+    }
+    guard let type = head.contentType else { return }
     let plain = type.prefix { $0 != ";" }.lowercased().filter { $0 != " " }
     let taken =
       route.method.kind.streamsRequests
@@ -113,21 +117,27 @@ extension FieldFailure {
 
   /// The failure of an invalid place in a JSON text.
   static func json(_ violation: JSONParseError.Violation, line: Int? = nil) -> FieldFailure {
-    let place = line.map { "line \($0)" + (violation.field.isEmpty ? "" : ": ") } ?? ""
-    let field = place + short(violation.field)
-    let name = field.isEmpty ? "JSON" : field
+    let field = short(violation.field)
+    var reason = violation.reason
+    // The text is the line of the stream, which is named instead.
+    if line != nil, reason.hasPrefix("line 1, ") { reason.removeFirst("line 1, ".count) }
+    let text = LocalizedText(zh: JSONReason.chinese(reason), en: reason)
     return FieldFailure(
       field: field, reason: "INVALID_JSON",
-      text: LocalizedText(
-        zh: "\(name)不符合接口说明（\(violation.reason)）", en: "\(name): \(violation.reason)"))
+      text: line.map {
+        LocalizedText(zh: "第 \($0) 行：\(text.zh)", en: "line \($0): \(text.en)")
+      } ?? text)
   }
 
-  static func query(_ name: String, reason: String) -> FieldFailure {
-    let name = short(name)
-    return FieldFailure(
-      field: name, reason: "INVALID_QUERY",
+  fileprivate static let unreadableQuery = FieldFailure(
+    field: "", reason: "INVALID_QUERY",
+    text: LocalizedText(zh: "查询参数无法解析。", en: "The query cannot be read."))
+
+  fileprivate static func queryBesideBody(_ name: String) -> FieldFailure {
+    FieldFailure(
+      field: short(name), reason: "INVALID_QUERY",
       text: LocalizedText(
-        zh: "查询参数 \(name) 有误（\(reason)）", en: "query parameter \(name): \(reason)"))
+        zh: "请在请求体中给出，而不是查询参数。", en: "must be in the body, not in the query."))
   }
 }
 

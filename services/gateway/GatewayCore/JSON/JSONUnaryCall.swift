@@ -139,7 +139,7 @@ final class JSONUnaryCall: ExchangeListener, ExchangeTransport, @unchecked Senda
   private func finish() {
     guard phase == .calling else { return }
     answered()
-    if let head = answer.head { writer.takeLimits(of: head) }
+    if let head = answer.head { writer.takeFields(of: head) }
     do {
       if let error = StatusFields.outcome(head: answer.head, trailers: answer.trailers) {
         throw error

@@ -13,8 +13,8 @@ final class JSONWriter: Sendable {
   private let fields: HeaderList
   /// Format of a response stream that was begun; nil before its head was sent.
   private let begun = Mutex<JSONFormat?>(nil)
-  /// The inner call's rate limit fields.
-  private let limits = Mutex(HeaderList())
+  /// The inner call's rate limit fields and trace id.
+  private let inner = Mutex(HeaderList())
 
   /// - Parameter fields: Response fields that are sent whatever the outcome.
   init(_ caller: ServerExchange, codec: JSONCodec, fields: HeaderList) {
@@ -23,10 +23,10 @@ final class JSONWriter: Sendable {
     self.fields = fields
   }
 
-  /// Copies the rate limit fields of the inner call's response head.
-  func takeLimits(of head: HeaderList) {
-    for name in LimitNotice.fieldNames {
-      if let value = head[name] { limits.withLock { $0.add(name, value) } }
+  /// Copies the rate limit fields and the trace id of the inner call's response head.
+  func takeFields(of head: HeaderList) {
+    for name in LimitNotice.fieldNames + [TraceField.name] {
+      if let value = head[name] { inner.withLock { $0.add(name, value) } }
     }
   }
 
@@ -84,6 +84,9 @@ final class JSONWriter: Sendable {
     let status = JSONStatus(error, codec)
     var head = head(status.httpStatus, "application/json", length: status.json.count)
     head.add(contentsOf: status.fields)
+    if head[TraceField.name] == nil, let own = TraceField.id(of: caller.head) {
+      head.add(TraceField.name, "\(own)")
+    }
     answer(head, status.json)
   }
 
@@ -101,7 +104,7 @@ final class JSONWriter: Sendable {
     var head: HeaderList = [":status": String(status), "content-type": type]
     if let length { head.add("content-length", String(length)) }
     head.add(contentsOf: fields)
-    head.add(contentsOf: limits.withLock { $0 })
+    head.add(contentsOf: inner.withLock { $0 })
     return head
   }
 
@@ -118,7 +121,7 @@ final class JSONWriter: Sendable {
 struct JSONStatus: Sendable {
   let httpStatus: Int
   let json: [UInt8]
-  /// `allow`, `retry-after`, `www-authenticate`.
+  /// `allow`, `accept-encoding`, `retry-after`, `www-authenticate`.
   let fields: HeaderList
 
   init(_ error: RPCError, _ codec: JSONCodec) {
@@ -138,6 +141,10 @@ struct JSONStatus: Sendable {
         // RFC 9110, 15.5.6: a 405 response lists the allowed methods.
         if httpStatus == 405, let allowed = info.metadata["allowed"] {
           fields.add("allow", allowed)
+        }
+        // RFC 9110, 15.5.16: a 415 response lists the supported encodings.
+        if info.reason == "CONTENT_ENCODING_UNSUPPORTED" {
+          fields.add("accept-encoding", "identity")
         }
       }
       if let info = try? detail.unpack(RetryInfo.self), let delay = info.retryDelay {

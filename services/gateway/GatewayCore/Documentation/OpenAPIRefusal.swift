@@ -1,0 +1,121 @@
+import ServiceKit
+
+/// A kind of failed response, as the OpenAPI document describes it.
+struct OpenAPIRefusal {
+  /// The HTTP status, or `default`.
+  let status: String
+  /// Name among the document's components.
+  let name: String
+  let text: LocalizedText
+  /// Response fields that only this kind has.
+  var fields: [String] = []
+
+  func response(in language: Language) -> JSONValue {
+    let response: JSONValue = [
+      "description": .string(text.text(in: language)),
+      "content": [
+        "application/json": ["schema": ["$ref": "#/components/schemas/google.rpc.Status"]]
+      ],
+    ]
+    guard !fields.isEmpty else { return response }
+    return response.adding([
+      "headers": .object(
+        fields.map { .init(name: $0, value: ["$ref": .string("#/components/headers/\($0)")]) })
+    ])
+  }
+
+  static let all = [
+    OpenAPIRefusal(
+      status: "400", name: "Refused",
+      text: LocalizedText(
+        zh: "INVALID_ARGUMENT：有字段有误，逐一列出；FAILED_PRECONDITION：当前状态不允许。原样重试无用。",
+        en:
+          "INVALID_ARGUMENT: wrong fields, all of them named; FAILED_PRECONDITION: the state does "
+          + "not allow it. The same request will not be accepted.")),
+    OpenAPIRefusal(
+      status: "401", name: "Unproven",
+      text: LocalizedText(
+        zh: "UNAUTHENTICATED：没有凭证，或凭证错误、已撤销、已过期。",
+        en: "UNAUTHENTICATED: no credential, or one that is wrong, revoked or expired.")),
+    OpenAPIRefusal(
+      status: "403", name: "Denied",
+      text: LocalizedText(
+        zh: "PERMISSION_DENIED：凭证有效，但无权调用，或对象不在其范围内。",
+        en: "PERMISSION_DENIED: the caller may not call this, or not for this object.")),
+    OpenAPIRefusal(
+      status: "404", name: "NotFound",
+      text: LocalizedText(
+        zh: "NOT_FOUND：对象不存在，或调用方无权知道。",
+        en: "NOT_FOUND: there is no such object, or none that the caller may know of.")),
+    OpenAPIRefusal(
+      status: "409", name: "Conflict",
+      text: LocalizedText(
+        zh: "ALREADY_EXISTS：请求编号已用于别的内容；ABORTED：数据已被他人修改，请重新读取。",
+        en: "ALREADY_EXISTS: the request id was used with other content; ABORTED: the object has "
+          + "changed, read it again.")),
+    OpenAPIRefusal(
+      status: "429", name: "LimitReached",
+      text: LocalizedText(
+        zh: "RESOURCE_EXHAUSTED：已达限额，未做任何更改，请稍后重试。",
+        en: "RESOURCE_EXHAUSTED: a limit is reached and nothing was done; retry later."),
+      fields: ["Retry-After", "RateLimit-Policy", "RateLimit"]),
+    OpenAPIRefusal(
+      status: "503", name: "Unavailable",
+      text: LocalizedText(
+        zh: "UNAVAILABLE：服务暂不可用，请稍后用同一请求编号重试。",
+        en: "UNAVAILABLE: the service cannot be reached; retry with the same request id."),
+      fields: ["Retry-After"]),
+    OpenAPIRefusal(
+      status: "504", name: "TooLate",
+      text: LocalizedText(
+        zh: "DEADLINE_EXCEEDED：超时，结果未知，请用同一请求编号重试。",
+        en: "DEADLINE_EXCEEDED: the outcome is unknown; retry with the same request id.")),
+    OpenAPIRefusal(
+      status: "default", name: "Error",
+      text: LocalizedText(
+        zh: "调用失败；HTTP 状态由状态码决定。",
+        en: "The call failed; the HTTP status follows from the code.")),
+  ]
+}
+
+/// The texts of the OpenAPI document that are not the contracts'.
+enum OpenAPITexts {
+  static let success = LocalizedText(zh: "调用成功。", en: "The call succeeded.")
+  static let apiKey = LocalizedText(
+    zh: "合作平台或终端的密钥。", en: "Key of a platform partner or of a kiosk.")
+  static let bearer = LocalizedText(
+    zh: "工会人员或会员的会话。", en: "Session of union staff or of a member.")
+
+  static let about = LocalizedText(
+    zh: """
+      工会吸纳劳动者入会、运营服务站点等所用的接口。每个方法都在同一地址以 gRPC、gRPC-Web 和 JSON 提供。\
+      各方法与字段的说明出自接口定义，为英文。
+
+      JSON 采用 proto3 映射：写出小驼峰名称，两种写法都能读；未知字段被拒绝；64 位整数为字符串；取默认值的\
+      字段不写出。
+
+      请求流为逐行的 JSON（application/x-ndjson）。应答流按 `accept`：逐行的 {"result":…}（默认）、\
+      一个数组（application/json）或事件（text/event-stream）；第一条消息之后才失败的调用，以最后的 \
+      {"error":…} 说明。
+
+      错误为 google.rpc.Status：`code` 是 gRPC 状态码，`details` 中有 ErrorInfo（`reason` 与 \
+      `domain`）、列出每个错误字段的 BadRequest、可重试时的 RetryInfo，以及按 `accept-language` 的 LocalizedMessage\
+      （默认 zh-CN，可选 en）。
+      """,
+    en: """
+      Trade unions enroll workers, run service points and more. Every method is served as gRPC, \
+      gRPC-Web and JSON at one address.
+
+      JSON is the proto3 mapping: camelCase names are written, both spellings are read, unknown \
+      fields are refused, 64-bit integers are strings, fields with their default value are left out.
+
+      A stream of requests is sent as lines of JSON (application/x-ndjson). A stream of responses \
+      comes as `accept` prefers: lines of {"result":…} (the default), one array (application/json), \
+      or events (text/event-stream); a call that fails after its first message says so in its last \
+      word, {"error":…}.
+
+      Errors are google.rpc.Status: `code` is gRPC's, `details` hold an ErrorInfo with `reason` and \
+      `domain`, a BadRequest that names every wrong field, a RetryInfo where a retry helps, and a \
+      LocalizedMessage by `accept-language` (zh-CN by default, en).
+      """)
+}
