@@ -1,5 +1,6 @@
 public import Foundation
 public import GoogleProtobuf
+import Storage
 
 /// Where the time comes from: the system's clock, or a test's.
 public struct Clock: Sendable {
@@ -15,15 +16,6 @@ public struct Clock: Sendable {
 
   /// Microseconds since 1970-01-01T00:00:00Z: how instants are stored.
   public var microseconds: Int64 { now.microseconds }
-}
-
-extension Date {
-  /// Microseconds since 1970-01-01T00:00:00Z.
-  public var microseconds: Int64 { Int64((timeIntervalSince1970 * 1_000_000).rounded(.down)) }
-
-  public init(microseconds: Int64) {
-    self.init(timeIntervalSince1970: Double(microseconds) / 1_000_000)
-  }
 }
 
 extension Timestamp {

@@ -48,7 +48,7 @@ public struct AuditChain: Sendable, Hashable {
 
   /// Appends an entry and returns the statement that stores it.
   public mutating func append(_ entry: AuditEntry, at time: Date) -> Statement {
-    advance(by: entry, microseconds: time.microsecondsSince1970)
+    advance(by: entry, microseconds: time.microseconds)
     return Statement(
       """
       INSERT INTO storage_audit

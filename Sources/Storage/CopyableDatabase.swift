@@ -14,7 +14,7 @@ extension Database {
   /// Assigns a new epoch to the feed. After a restore from a backup, feed positions are assigned a
   /// second time, which consumers detect by the epoch. Open stores keep the old epoch.
   public func renewEpoch(_ epoch: Int64 = .random(in: 1...Int64.max)) async throws {
-    var commit = Commit(at: .init(microsecondsSince1970: 0))
+    var commit = Commit(at: .init(microseconds: 0))
     commit.run(
       "UPDATE storage_meta SET value = ?1 WHERE name = 'epoch' AND value <> ?1", [epoch],
       expects: .exactly(1))

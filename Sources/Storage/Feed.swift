@@ -264,7 +264,7 @@ enum FeedSQL {
         version: try row.integer("version"), time: try row.integer("time"))
     }
     return .read(oldest) { rows in
-      let old = rows.prefix { $0.time < instant.microsecondsSince1970 }
+      let old = rows.prefix { $0.time < instant.microseconds }
       guard let last = old.last else { return .reply((0, 0)) }
       let entities = old.map(\.entity)
       // Padded to a constant length, so that there is one statement to prepare.

@@ -11,10 +11,10 @@ extension Database {
     try await write {
       .read(ForgettingSQL.last) { last in
         let day: Int64 = 86_400_000_000
-        let now = now.microsecondsSince1970
+        let now = now.microseconds
         let instant = last.map { min(now, max(0, $0) &+ day) } ?? now
         let commit = Commit(
-          at: Date(microsecondsSince1970: now),
+          at: Date(microseconds: now),
           statements: [
             Statement(
               """
@@ -22,7 +22,7 @@ extension Database {
               ON CONFLICT (name) DO UPDATE SET value = excluded.value
               """, [instant], expects: .exactly(1))
           ])
-        return .commit(commit, Date(microsecondsSince1970: instant))
+        return .commit(commit, Date(microseconds: instant))
       }
     }
   }

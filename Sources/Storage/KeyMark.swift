@@ -114,7 +114,7 @@ extension Database {
 /// The SQL of the marks.
 private enum KeyMarks {
   /// A commit whose time dates nothing: it has no events and no audit entries.
-  static var emptyCommit: Commit { Commit(at: .init(microsecondsSince1970: 0)) }
+  static var emptyCommit: Commit { Commit(at: .init(microseconds: 0)) }
 
   static let all = Query<[KeyMark]>.all(
     "SELECT keyring, key, mark FROM storage_key ORDER BY keyring, key"

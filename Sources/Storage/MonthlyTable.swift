@@ -60,7 +60,7 @@ struct CalendarMonth: Sendable, Hashable {
   var start: Int64 {
     let parts = DateComponents(year: number / 12, month: number % 12 + 1, day: 1)
     return (Self.calendar.date(from: parts) ?? Date(timeIntervalSince1970: 0))
-      .microsecondsSince1970
+      .microseconds
   }
 
   func adding(_ months: Int) -> CalendarMonth { CalendarMonth(number: number + months) }

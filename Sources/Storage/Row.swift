@@ -69,7 +69,7 @@ public struct Row: Sendable, Hashable {
 
   /// Returns an instant, stored as microseconds since 1970.
   public func instant(_ column: String) throws(StorageError) -> Date {
-    Date(microsecondsSince1970: try integer(column))
+    Date(microseconds: try integer(column))
   }
 
   /// Returns a text; `nil` for NULL.

@@ -56,7 +56,7 @@ extension [UInt8]: SQLValueConvertible {
 }
 
 extension Date: SQLValueConvertible {
-  public var sqlValue: SQLValue { .integer(microsecondsSince1970) }
+  public var sqlValue: SQLValue { .integer(microseconds) }
 }
 
 extension Optional: SQLValueConvertible where Wrapped: SQLValueConvertible {
@@ -64,13 +64,12 @@ extension Optional: SQLValueConvertible where Wrapped: SQLValueConvertible {
 }
 
 extension Date {
-  /// The instant as stored: whole microseconds since 1970 (UTC), rounded to the nearest.
-  public var microsecondsSince1970: Int64 {
-    Int64((timeIntervalSince1970 * 1_000_000).rounded())
-  }
+  /// The instant as stored: whole microseconds since 1970 (UTC), rounded to the nearest, so that an
+  /// instant that was created from microseconds is the same again.
+  public var microseconds: Int64 { Int64((timeIntervalSince1970 * 1_000_000).rounded()) }
 
   /// Creates an instant from its stored form.
-  public init(microsecondsSince1970: Int64) {
-    self.init(timeIntervalSince1970: Double(microsecondsSince1970) / 1_000_000)
+  public init(microseconds: Int64) {
+    self.init(timeIntervalSince1970: Double(microseconds) / 1_000_000)
   }
 }

@@ -229,7 +229,7 @@ struct PostgresMigrator {
     let query = StorageSchema.applied(component)
     let applied = try query.decode(try link.rows(query.sql, query.arguments))
     let missing = try Migration.missing(of: migrations, after: applied)
-    let time = Date().microsecondsSince1970
+    let time = Date().microseconds
     for (offset, migration) in missing.enumerated() {
       try link.run(PostgresText.schema(migration.postgres ?? migration.sql))
       let statement = migration.remember(

@@ -102,7 +102,7 @@ final class PendingWrite<Reply: Sendable>: WriteJob, @unchecked Sendable {
 /// A decided write that waits for its commit. Confined to the engine's thread.
 final class DecidedWrite {
   let job: any WriteJob
-  var commit = Commit(at: .init(microsecondsSince1970: 0))
+  var commit = Commit(at: .init(microseconds: 0))
   /// The number of attempts whose guard failed as the first of their group, which no other write of
   /// the transaction can have caused.
   var attempts = 0

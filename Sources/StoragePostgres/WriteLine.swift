@@ -146,7 +146,7 @@ final class WriteLine {
       if !commit.events.isEmpty { transaction.hasEvents = true }
       let entries = commit.audit.map { chain.append($0, at: commit.time) }
       let events = PostgresSession.insert(
-        commit.events, microseconds: commit.time.microsecondsSince1970)
+        commit.events, microseconds: commit.time.microseconds)
       for statement in commit.statements + events + Statement.folded(entries) {
         send(statement, .statement(write: index, statement))
       }

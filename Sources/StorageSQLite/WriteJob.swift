@@ -122,7 +122,7 @@ struct MigrationRun: Sendable {
     for (offset, migration) in missing.enumerated() {
       try connection.runScript(migration.sql)
       let statement = migration.remember(
-        component, position: applied.count + offset, microseconds: time.microsecondsSince1970)
+        component, position: applied.count + offset, microseconds: time.microseconds)
       try connection.run(statement.sql, statement.arguments)
     }
   }

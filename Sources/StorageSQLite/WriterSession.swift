@@ -74,7 +74,7 @@ final class WriterSession {
 
   private func store(_ commit: Commit) throws {
     for statement in commit.statements { try run(statement) }
-    let time = commit.time.microsecondsSince1970
+    let time = commit.time.microseconds
     let events = commit.events.map { event in
       kept.position += 1
       return StorageSchema.insertEvent(event, position: kept.position, microseconds: time)

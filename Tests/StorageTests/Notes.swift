@@ -77,7 +77,7 @@ enum Notes {
   }
 }
 
-let now = Date(microsecondsSince1970: 1_800_000_000_123_456)
+let now = Date(microseconds: 1_800_000_000_123_456)
 
 /// A counter for any thread.
 // Guard: `count` is accessed with `lock` held only.

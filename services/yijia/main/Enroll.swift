@@ -5,6 +5,7 @@ import MembersV1
 import Protobuf
 import RPC
 import ServiceKit
+import Storage
 
 struct Enroll: AsyncParsableCommand {
   static let configuration = CommandConfiguration(

@@ -3,6 +3,7 @@ import Foundation
 import GatewayV1
 import GoogleProtobuf
 import ServiceKit
+import Storage
 
 struct PartnerKeys: AsyncParsableCommand {
   static let configuration = CommandConfiguration(

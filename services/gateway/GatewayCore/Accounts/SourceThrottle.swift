@@ -1,5 +1,6 @@
 import Foundation
 import ServiceKit
+import Storage
 import Synchronization
 
 /// Throttles an address that guesses at many accounts. Kept in the memory of one gateway; the

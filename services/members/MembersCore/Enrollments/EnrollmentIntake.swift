@@ -61,7 +61,7 @@ struct EnrollmentIntake: Sendable {
   var act: Act { Act(actor: by.caller.subject, now: now) }
 
   /// The instant in microseconds since 1970.
-  var microseconds: Int64 { now.microsecondsSince1970 }
+  var microseconds: Int64 { now.microseconds }
 
   /// Returns the application, sealed for the enrollment.
   func sealedApplication(_ key: PersonKey) throws -> [UInt8] {

@@ -105,7 +105,7 @@ struct EventView: Sendable {
       isPartner ? try pages.encode([event.cursor.text], scope: scope) : event.cursor.text
     response.entity = event.entity
     response.entityVersion = event.version
-    response.createTime = Timestamp(microseconds: event.time.microsecondsSince1970)
+    response.createTime = Timestamp(microseconds: event.time.microseconds)
     return response
   }
 }

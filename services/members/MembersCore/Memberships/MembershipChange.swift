@@ -10,7 +10,7 @@ struct Act: Sendable {
   let now: Date
 
   /// The time in microseconds since 1970.
-  var microseconds: Int64 { now.microsecondsSince1970 }
+  var microseconds: Int64 { now.microseconds }
 
   /// The day in China, in days since 1970-01-01.
   var day: Int { ChinaDate(microseconds: microseconds).daysSinceEpoch }

@@ -121,9 +121,9 @@ extension SampleRegistry {
     into: "person_hashes", ["hash", "place", "person_id", "key"])
 
   private func store(_ range: Range<Int>, at now: Date) async throws {
-    let created = SQLValue.integer(now.microsecondsSince1970)
+    let created = SQLValue.integer(now.microseconds)
     let day = SQLValue.integer(
-      Int64(ChinaDate(microseconds: now.microsecondsSince1970).daysSinceEpoch))
+      Int64(ChinaDate(microseconds: now.microseconds).daysSinceEpoch))
     let hashKey = Int64(keys.residentIDs.currentKeyID)
     let active = Int64(MembershipState.active.rawValue)
     let channel = Int64(Channel.bulkImport.rawValue)
@@ -197,7 +197,7 @@ extension SampleRegistry {
   }
 
   private func storeCounters(at now: Date) async throws {
-    let day = ChinaDate(microseconds: now.microsecondsSince1970).daysSinceEpoch
+    let day = ChinaDate(microseconds: now.microseconds).daysSinceEpoch
     var totals = CounterTotals()
     var own: [String: Int] = [:]
     for index in 0..<members {
