@@ -38,6 +38,16 @@ public enum Observation {
   }
 }
 
+/// A log level as configurations name it.
+public enum LogLevel {
+  /// What is wrong with the name of a level, for ``Faults``.
+  public static func faults(_ name: String, at field: String) -> [String] {
+    guard Logger.Level(rawValue: name) == nil else { return [] }
+    let names = Logger.Level.allCases.map(\.rawValue).joined(separator: ", ")
+    return ["\(field): one of \(names)"]
+  }
+}
+
 /// Logs what the process's level lets through, which can change at any time.
 private struct SharedLevelHandler: LogHandler {
   private var base: StreamLogHandler

@@ -42,7 +42,10 @@ public struct ServiceConfiguration: Codable, Sendable, Hashable {
   }
 
   /// - Throws: ``ConfigurationError`` naming every field out of its limits.
-  public func validate() throws {
+  public func validate() throws { try Faults(faults()).check() }
+
+  /// What is wrong with each field, as `FIELD: what it may be`, for ``Faults``.
+  public func faults() -> [String] {
     var wrong: [String] = []
     if !(0...65_535).contains(listen.port) { wrong.append("listen.port: 0 to 65535") }
     if !(0...65_535).contains(admin.port) { wrong.append("admin.port: 0 to 65535") }
@@ -52,7 +55,7 @@ public struct ServiceConfiguration: Codable, Sendable, Hashable {
     if !(1...3_660).contains(feedRetentionDays) { wrong.append("feed_retention_days: 1 to 3660") }
     if !(0...600).contains(drainSeconds) { wrong.append("drain_seconds: 0 to 600") }
     if callerTokenKeys.isEmpty { wrong.append("caller_token_keys: at least one") }
-    guard wrong.isEmpty else { throw ConfigurationError(wrong.joined(separator: "; ")) }
+    return wrong + LogLevel.faults(logLevel, at: "log_level")
   }
 }
 

@@ -20,7 +20,22 @@ struct ConfigurationTests {
     try read.validate()
   }
 
-  @Test("a region states only what differs; an invalid one is named")
+  @Test("what is wrong in the common part is named with the rest, all at once")
+  func common() {
+    var configuration = MembersConfiguration()
+    configuration.service.logLevel = "loud"
+    configuration.service.listen.port = 65_536
+    configuration.service.database = "oracle:members"
+    configuration.enrollmentsInFlight = 0
+    let error = #expect(throws: ConfigurationError.self) { try configuration.validate() }
+    for field in [
+      "service.log_level", "service.listen.port", "service.database", "enrollments_in_flight",
+    ] {
+      #expect(error?.description.contains("\(field): ") == true)
+    }
+  }
+
+  @Test("a region states only what differs; a wrong one is named")
   func regions() throws {
     let text = """
       enrollments_in_flight: 0

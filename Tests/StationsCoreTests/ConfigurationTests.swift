@@ -17,6 +17,21 @@ import Testing
     try configuration.validate()
   }
 
+  @Test("what is wrong in the common part is named with the rest, all at once")
+  func common() {
+    var configuration = StationsConfiguration()
+    configuration.service.logLevel = "loud"
+    configuration.service.listen.port = 65_536
+    configuration.service.database = "oracle:members"
+    configuration.visits.ageMaxHours = 0
+    let error = #expect(throws: ConfigurationError.self) { try configuration.validate() }
+    for field in [
+      "service.log_level", "service.listen.port", "service.database", "visits.age_max_hours",
+    ] {
+      #expect(error?.description.contains("\(field): ") == true)
+    }
+  }
+
   @Test("no visit is accepted that is older than the retention")
   func agesKept() throws {
     var configuration = StationsConfiguration()

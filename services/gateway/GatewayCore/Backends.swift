@@ -117,29 +117,6 @@ public struct Backends: Sendable {
   var all: [any Channel] { Array(channels.values) }
 }
 
-/// Collects the faults of a configuration, so that all are reported at once.
-struct Faults {
-  private(set) var texts: [String] = []
-
-  mutating func add(_ more: [String]) { texts += more }
-
-  /// Returns the result of `body`; where it throws, records the error under `field` and returns
-  /// nil.
-  mutating func catching<Value>(_ field: String? = nil, _ body: () throws -> Value) -> Value? {
-    do {
-      return try body()
-    } catch {
-      texts.append(field.map { "\($0): \(error)" } ?? "\(error)")
-      return nil
-    }
-  }
-
-  /// - Throws: ``ConfigurationError`` with all faults, if there are any.
-  func check() throws {
-    guard texts.isEmpty else { throw ConfigurationError(texts.joined(separator: "; ")) }
-  }
-}
-
 extension Gateway {
   /// Creates the gateway of a configuration.
   ///

@@ -11,9 +11,7 @@ extension GatewayConfiguration {
 
   /// - Throws: ``ConfigurationError`` naming every invalid field.
   public func validate() throws {
-    var all = Faults()
-    all.add(faults())
-    try all.check()
+    try Faults(faults()).check()
   }
 
   /// Checks each field by itself and returns what is wrong.
@@ -85,10 +83,7 @@ extension GatewayConfiguration {
       wrong.append("access_log.\(name): 0 to 1")
     }
     if callerToken.keyID.isEmpty { wrong.append("caller_token.key_id: not empty") }
-    if !LogLevel.names.contains(logLevel) {
-      wrong.append("log_level: one of \(LogLevel.names.joined(separator: ", "))")
-    }
-    return wrong
+    return wrong + LogLevel.faults(logLevel, at: "log_level")
   }
 
   private func serviceFaults() -> [String] {
@@ -273,10 +268,6 @@ extension CallerKind {
     default: return nil
     }
   }
-}
-
-private enum LogLevel {
-  static let names = ["trace", "debug", "info", "notice", "warning", "error", "critical"]
 }
 
 enum Target {

@@ -70,9 +70,7 @@ public final class LiveGateway: ExchangeHandler {
       contracts: try JSONContracts(), kiosks: kiosks, store: store, clock: clock,
       exporter: try configuration.tracing.exporter(connect, logger), logger: logger)
     self.connect = connect
-    var faults = Faults()
-    faults.add(configuration.faults())
-    try faults.check()
+    try configuration.validate()
     let backends = try Backends(configuration, connect: connect)
     live = Live(try Self.served(configuration, backends, parts))
   }
@@ -161,8 +159,7 @@ public final class LiveGateway: ExchangeHandler {
     _ next: GatewayConfiguration, _ certificates: Certificates
   ) throws -> (Served, @Sendable () -> Void) {
     let now = live.value
-    var faults = Faults()
-    faults.add(next.faults() + next.fixedFaults(running: now.configuration))
+    var faults = Faults(next.faults() + next.fixedFaults(running: now.configuration))
     var show: @Sendable () -> Void = {}
     _ = faults.catching("certificate") { show = try certificates(next) }
     _ = faults.catching("caller_token.private_key_file") {

@@ -33,9 +33,10 @@ public struct MembersConfiguration: Codable, Sendable, Hashable {
   }
 
   /// - Throws: ``ConfigurationError`` naming every field outside its limits.
-  public func validate() throws {
-    try service.validate()
-    var wrong: [String] = []
+  public func validate() throws { try Faults(faults()).check() }
+
+  private func faults() -> [String] {
+    var wrong = service.faults().map { "service.\($0)" }
     if !(1...1_000).contains(enrollmentsInFlight) {
       wrong.append("enrollments_in_flight: 1 to 1000")
     }
@@ -62,7 +63,7 @@ public struct MembersConfiguration: Codable, Sendable, Hashable {
       }
       if !seen.insert(code).inserted { wrong.append("regions[\(index)].region_code: stated twice") }
     }
-    guard wrong.isEmpty else { throw ConfigurationError(wrong.joined(separator: "; ")) }
+    return wrong
   }
 
   private static func isLinkPrefix(_ text: String) -> Bool {

@@ -25,14 +25,15 @@ public struct StationsConfiguration: Codable, Sendable, Hashable {
   }
 
   /// - Throws: `ConfigurationError` naming the fields that are out of range.
-  public func validate() throws {
-    try service.validate()
-    var wrong = visits.faults.map { "visits.\($0)" }
+  public func validate() throws { try Faults(faults()).check() }
+
+  private func faults() -> [String] {
+    var wrong = service.faults().map { "service.\($0)" } + visits.faults().map { "visits.\($0)" }
     if members.targets.isEmpty { wrong.append("members.targets: at least one host:port") }
     if !(50...10_000).contains(resolveTimeoutMilliseconds) {
       wrong.append("resolve_timeout_ms: 50 to 10000")
     }
-    guard wrong.isEmpty else { throw ConfigurationError(wrong.joined(separator: "; ")) }
+    return wrong
   }
 }
 
@@ -70,7 +71,7 @@ public struct VisitSettings: Codable, Sendable, Hashable {
   }
 
   /// The fields that are out of range.
-  var faults: [String] {
+  func faults() -> [String] {
     var wrong: [String] = []
     if !(0...86_400).contains(futureMaxSeconds) { wrong.append("future_max_seconds: 0 to 86400") }
     if !(1...8_784).contains(ageMaxHours) { wrong.append("age_max_hours: 1 to 8784") }
