@@ -25,8 +25,9 @@ public struct KioskFeed: Sendable {
   /// Follows the feed until the task is cancelled; reconnects with exponential backoff.
   public func run() async {
     var cursor: String?
-    let following = Following(name: "the kiosks' feed", pauseMax: Self.pauseMax, logger: logger)
-    await following.run { isServed in
+    let loop = FeedLoop(
+      name: "the kiosks' feed", pauseMax: Self.pauseMax, logger: logger)
+    await loop.run { isServed in
       // The stored events first: that they could be read shows that the feed is served.
       if cursor == nil {
         cursor = try await readAll()
@@ -37,9 +38,7 @@ public struct KioskFeed: Sendable {
       isServed()
       try await take(&cursor, stopAtEnd: false)
     } goesOn: { error in
-      // The feed does not know the cursor (it was restored from a backup): read all of it again.
-      let code = (error as? RPCError)?.code
-      if code == .invalidArgument || code == .outOfRange { cursor = nil }
+      if let error = error as? RPCError, error.isUnknownCursor { cursor = nil }
       if directory.standing == .current { directory.setStanding(.stale) }
       return true
     }

@@ -12,7 +12,6 @@ public struct MembersFeed: Sendable {
   private static let eventsPerCommit = 256
   /// Visits matched per commit.
   static let visitsPerCommit = 500
-  private static let pauseFirst = Duration.milliseconds(200)
   private static let pauseMax = Duration.seconds(10)
 
   private let service: StationsService
@@ -37,31 +36,20 @@ public struct MembersFeed: Sendable {
 
   /// Follows the feed until the task is cancelled; reconnects with exponential backoff.
   public func run() async {
-    var pause = Self.pauseFirst
-    while !Task.isCancelled {
-      do {
-        try await matchLeftBehind()
-        try await forgetLeftBehind()
-        try await follow { pause = Self.pauseFirst }
-        logger.info("the members' feed ended; connecting again")
-      } catch is CancellationError {
-        return
-      } catch {
-        if Task.isCancelled { return }
-        await recover(from: error)
-      }
-      // A real sleep between attempts; ± 20 % jitter, so that replicas do not reconnect in step.
-      try? await Task.sleep(for: pause * Double.random(in: 0.8...1.2))
-      pause = min(pause * 2, Self.pauseMax)
+    let loop = FeedLoop(
+      name: "the members' feed", pauseMax: Self.pauseMax, logger: logger)
+    await loop.run { isServed in
+      try await matchLeftBehind()
+      try await forgetLeftBehind()
+      try await take(stopAtEnd: false, isServed)
+    } goesOn: { error in
+      await recover(from: error)
+      return true
     }
   }
 
   /// Consumes the stored events and returns at the end of the feed.
   public func catchUp() async throws { try await take(stopAtEnd: true) {} }
-
-  private func follow(_ progress: () -> Void) async throws {
-    try await take(stopAtEnd: false, progress)
-  }
 
   private func take(stopAtEnd: Bool, _ progress: () -> Void) async throws {
     var request = WatchMemberEventsRequest()
@@ -139,12 +127,10 @@ public struct MembersFeed: Sendable {
 
   /// Resets a cursor that the feed does not know (purged, or restored from a backup): the effects
   /// are idempotent, so the feed is read again from its beginning.
-  private func recover(from error: any Error) async {
-    logger.warning("the members' feed failed", metadata: ["cause": "\(error)"])
-    let code = (error as? RPCError)?.code
-    let isForeign =
-      error as? StorageError == .foreignCursor || code == .invalidArgument || code == .outOfRange
-    guard isForeign else { return }
+  private func recover(from error: (any Error)?) async {
+    let isUnknown =
+      error as? StorageError == .foreignCursor || (error as? RPCError)?.isUnknownCursor == true
+    guard isUnknown else { return }
     do {
       try await database.write(
         Commit(at: clock.now, statements: [consumer.reset(to: .start, at: clock.now)]))

@@ -27,9 +27,9 @@ public struct AccountFeed: Sendable {
   }
 
   private func follow() async {
-    let following = Following(
+    let loop = FeedLoop(
       name: "the accounts' feed", pauseMax: Self.pauseMax, logger: logger)
-    await following.run { isServed in
+    await loop.run { isServed in
       let start = try await store.database.feedEnd()
       // Entries read before this position may be outdated without an event to come.
       store.directory.forgetAll()
