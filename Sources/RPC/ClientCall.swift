@@ -220,10 +220,6 @@ final class ClientCall: Sendable {
 extension ClientExchange {
   /// Cancels the exchange, whose reader gets `error`. Safe to call from any task.
   func giveUp(_ error: RPCError = RPCError(.cancelled, "another attempt was answered")) {
-    exchange.loop.execute { [exchange, inbox] in
-      guard !exchange.state.isClosed else { return }
-      inbox.fail(error)
-      exchange.reset(.cancel)
-    }
+    exchange.loop.execute { abandon(error) }
   }
 }

@@ -58,6 +58,13 @@ public struct ClientExchange: Sendable {
     await exchange.onLoop { exchange.reset(code) }
   }
 
+  /// Cancels the exchange unless it is closed; its reader gets `error` at once. On its loop.
+  package func abandon(_ error: @autoclosure () -> RPCError) {
+    guard !exchange.state.isClosed else { return }
+    inbox.fail(error())
+    exchange.reset(.cancel)
+  }
+
   /// Returns whether the server certainly never processed the request, so that it may be sent again
   /// elsewhere.
   public func wasUnprocessed() async -> Bool {

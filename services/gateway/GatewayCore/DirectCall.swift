@@ -205,7 +205,7 @@ final class DirectCall: ExchangeListener, @unchecked Sendable {
     caller.exchange.listener = nil
     if let service {
       service.exchange.listener = nil
-      ForwardedCall.giveUp(service)
+      service.abandon(.givenUp)
     }
     close(outcome)
   }

@@ -306,7 +306,7 @@ final class ForwardedCall: Sendable {
       return progress.service
     }
     guard let service else { return }
-    service.exchange.loop.execute { Self.giveUp(service) }
+    service.exchange.loop.execute { service.abandon(.givenUp) }
   }
 
   /// Records the service's exchange; returns a refusal that came before it.
@@ -323,16 +323,9 @@ final class ForwardedCall: Sendable {
   @discardableResult
   private func abandon(_ service: ClientExchange) async -> CloseReason? {
     await service.exchange.onLoop {
-      Self.giveUp(service)
+      service.abandon(.givenUp)
       return service.inbox.closeReason
     }
-  }
-
-  /// Resets the service's exchange unless it is closed. On the service's loop.
-  static func giveUp(_ service: ClientExchange) {
-    guard !service.exchange.state.isClosed else { return }
-    service.inbox.fail(RPCError(.cancelled, "the call was given up"))
-    service.exchange.reset(.cancel)
   }
 
   /// Resets a caller that does not read some time after its deadline, as it would hold the call for
@@ -358,4 +351,9 @@ final class ForwardedCall: Sendable {
   private func outcome(ofOpening error: RPCError) -> Outcome {
     reading.failure(ofOpening: error).map { .failed($0) } ?? .callerGone
   }
+}
+
+extension RPCError {
+  /// What reading a service's answer throws once its call is given up.
+  static let givenUp = RPCError(.cancelled, "the call was given up")
 }

@@ -71,11 +71,7 @@ enum InnerCall {
 
   /// Resets the inner call of a caller that has gone, unless it is closed.
   static func giveUp(_ service: ClientExchange) async {
-    await service.exchange.onLoop {
-      guard !service.exchange.state.isClosed else { return }
-      service.inbox.fail(RPCError(.cancelled, "the call was given up"))
-      service.exchange.reset(.cancel)
-    }
+    await service.exchange.onLoop { service.abandon(.givenUp) }
   }
 }
 
