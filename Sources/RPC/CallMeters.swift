@@ -1,10 +1,10 @@
-internal import Metrics
-internal import Synchronization
+package import Metrics
+public import Synchronization
 
 /// The metrics of one server method, or of one method and target of a client. Created once, so that
 /// a call looks up no label. Recorded through swift-metrics, with the names and labels of gRFC A66.
 /// Safe to use from any thread.
-final class CallMeters: Sendable {
+package final class CallMeters: Sendable {
   /// The metric families of gRFC A66, by the prefix of their names.
   enum Family: String {
     case server = "grpc.server.call"
@@ -38,17 +38,12 @@ final class CallMeters: Sendable {
     }
   }
 
-  /// The slot of one status, filled once.
-  private final class Place: Sendable {
-    let outcome = AtomicLazyReference<Outcome>()
-  }
-
   private let family: Family
   private let labels: [(String, String)]
   private let factory: any MetricsFactory
   private let started: Counter?
   /// The slots by status code; 0 is OK.
-  private let places = (0...RPCError.Code.allCases.count).map { _ in Place() }
+  private let places = (0...RPCError.Code.allCases.count).map { _ in LazyCell<Outcome>() }
 
   init(_ family: Family, labels: [(String, String)], factory: any MetricsFactory) {
     self.family = family
@@ -76,20 +71,31 @@ final class CallMeters: Sendable {
   }
 
   private func outcome(_ code: RPCError.Code?) -> Outcome {
-    let place = places[code?.rawValue ?? 0]
-    if let known = place.outcome.load() { return known }
-    let status = ("grpc.status", code?.name ?? "OK")
-    return place.outcome.storeIfNil(Outcome(family, labels + [status], factory))
+    places[code?.rawValue ?? 0].value {
+      Outcome(family, labels + [("grpc.status", code?.name ?? "OK")], factory)
+    }
   }
 }
 
 extension CallMeters {
   /// The bootstrapped metrics factory; nil without one, in which case calls are not counted.
-  static var factory: (any MetricsFactory)? {
+  package static var factory: (any MetricsFactory)? {
     let factory = MetricsSystem.factory
     return factory is NOOPMetricsHandler ? nil : factory
   }
 
   /// Returns the label of a method in the form of A66: without the leading slash.
-  static func label(path: String) -> String { String(path.drop { $0 == "/" }) }
+  package static func label(path: String) -> String { String(path.drop { $0 == "/" }) }
+}
+
+/// A place that is filled once. Safe to use from any thread.
+@usableFromInline package final class LazyCell<Value: AnyObject & Sendable>: Sendable {
+  @usableFromInline let content = AtomicLazyReference<Value>()
+
+  package init() {}
+
+  /// What is there; the first to ask makes it. Of two made at once, one counts.
+  @inlinable package func value(_ make: () -> Value) -> Value {
+    content.load() ?? content.storeIfNil(make())
+  }
 }

@@ -41,8 +41,8 @@ public final class ClientMetrics: ClientObserver {
   private func meters(_ method: MethodDescriptor) -> Meters {
     known.withLock { known in
       if let meters = known[method.path] { return meters }
-      let isBounded = known.count < Self.methodsMax
-      let path = isBounded ? method.path : "other"
+      let hasRoom = known.count < Self.methodsMax
+      let path = hasRoom ? method.path : "other"
       if let meters = known[path] { return meters }
       let meters = Meters(CallMeters.label(path: path), target, factory)
       known[path] = meters

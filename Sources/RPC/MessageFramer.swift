@@ -3,7 +3,7 @@
 /// The size is checked as soon as the prefix is there, before the message is buffered. A pure
 /// value.
 @usableFromInline package struct MessageFramer: Sendable {
-  @usableFromInline package static var prefixBytes: Int { 5 }
+  @inlinable package static var prefixBytes: Int { 5 }
 
   /// The state of the front of the buffer.
   package enum Front: Sendable, Hashable {

@@ -78,7 +78,7 @@ private enum CallSpan {
 extension RPCError.Code {
   /// Whether this code marks a server's span as failed.
   /// Source: OpenTelemetry, "Semantic conventions for gRPC", on the status of server spans.
-  fileprivate var isServerFault: Bool {
+  package var isServerFault: Bool {
     switch self {
     case .unknown, .deadlineExceeded, .unimplemented, .internalError, .unavailable, .dataLoss: true
     default: false

@@ -32,11 +32,8 @@ public struct CallTracing: Sendable {
         if let caller = record.caller { attributes["yijia.caller"] = caller }
         if let reason = record.reason { attributes["yijia.reason"] = reason }
       }
-      switch record.code {
-      // A server span is an error only for statuses that are the server's fault.
-      case .unknown, .deadlineExceeded, .unimplemented, .internalError, .unavailable, .dataLoss:
-        span.setStatus(SpanStatus(code: .error, message: record.code?.name))
-      default: break
+      if let code = record.code, code.isServerFault {
+        span.setStatus(SpanStatus(code: .error, message: code.name))
       }
       span.end()
     }
@@ -54,7 +51,7 @@ public struct CallTracing: Sendable {
     }
     return Call(
       span: tracer.startSpan(
-        String(path.drop { $0 == "/" }), context: context, ofKind: .server,
+        CallMeters.label(path: path), context: context, ofKind: .server,
         at: DefaultTracerClock.now, function: #function, file: #fileID, line: #line))
   }
 

@@ -13,18 +13,13 @@ final class CallerMetrics: Sendable {
   private static let partnersMax = 500
   private static let partnerPrefix = "partners/"
 
-  /// A reference that is initialized once, on first use.
-  private final class Place<Value: AnyObject & Sendable>: Sendable {
-    let value = AtomicLazyReference<Value>()
-  }
-
   /// The counters of one caller and method.
   final class Tally: Sendable {
     private let method: String
     private let caller: String
     private let factory: any MetricsFactory
     /// By status number; 0 is OK.
-    private let counters = (0...RPCError.Code.allCases.count).map { _ in Place<Counter>() }
+    private let counters = (0...RPCError.Code.allCases.count).map { _ in LazyCell<Counter>() }
 
     fileprivate init(_ method: String, _ caller: String, _ factory: any MetricsFactory) {
       self.method = method
@@ -34,9 +29,7 @@ final class CallerMetrics: Sendable {
 
     /// Counts a finished call; nil is OK.
     func count(_ code: RPCError.Code?) {
-      let place = counters[code?.rawValue ?? 0]
-      let counter = place.value.load() ?? place.value.storeIfNil(counter(code))
-      counter.increment()
+      counters[code?.rawValue ?? 0].value { counter(code) }.increment()
     }
 
     private func counter(_ code: RPCError.Code?) -> Counter {
@@ -51,11 +44,11 @@ final class CallerMetrics: Sendable {
   /// The tallies of one label value, by method number.
   private final class Calls: Sendable {
     let label: String
-    let methods: [Place<Tally>]
+    let methods: [LazyCell<Tally>]
 
     init(_ label: String, methodCount: Int) {
       self.label = label
-      methods = (0..<methodCount).map { _ in Place<Tally>() }
+      methods = (0..<methodCount).map { _ in LazyCell<Tally>() }
     }
   }
 
@@ -67,9 +60,9 @@ final class CallerMetrics: Sendable {
   /// Returns nil where swift-metrics has no backend: bootstrap it first.
   /// - Parameter paths: The numbered methods' paths, from 1 on.
   init?(paths: [String]) {
-    factory = MetricsSystem.factory
-    if factory is NOOPMetricsHandler { return nil }
-    names = ["other"] + paths.map { String($0.drop { $0 == "/" }) }
+    guard let factory = CallMeters.factory else { return nil }
+    self.factory = factory
+    names = ["other"] + paths.map(CallMeters.label)
   }
 
   /// Returns the tally of a method and caller.
@@ -78,9 +71,7 @@ final class CallerMetrics: Sendable {
   ///   - subject: The authenticated caller; nil where there is none.
   func tally(_ method: Int, by subject: String?) -> Tally {
     let calls = calls(of: subject ?? "-")
-    let place = calls.methods[method]
-    return place.value.load()
-      ?? place.value.storeIfNil(Tally(names[method], calls.label, factory))
+    return calls.methods[method].value { Tally(names[method], calls.label, factory) }
   }
 
   private func calls(of subject: String) -> Calls {

@@ -1,8 +1,8 @@
+import RPC
+
 /// Parses the length prefixes of a gRPC body as its chunks pass and detects a message over the size
 /// limit at its prefix, before any of it is forwarded. It buffers and copies nothing. A pure value.
 struct MessageMeter: Sendable, Hashable {
-  private static let prefixBytes = 5
-
   let messageBytesMax: Int
   /// Bytes of the current prefix that have passed.
   private var prefixSeen = 0
@@ -29,7 +29,7 @@ struct MessageMeter: Sendable, Hashable {
       if prefixSeen > 0 { length = length << 8 | Int(chunk[index]) }
       prefixSeen += 1
       index += 1
-      if prefixSeen == Self.prefixBytes {
+      if prefixSeen == MessageFramer.prefixBytes {
         guard length <= messageBytesMax else { return false }
         left = length
         length = 0
