@@ -16,28 +16,33 @@ public struct FailureMapping: ServerInterceptor {
   public func intercept(_ context: ServerContext, next: () async throws -> Void) async throws {
     do {
       try await next()
-    } catch let error as RPCError {
-      throw error
     } catch let error as CancellationError {
       throw error
     } catch {
-      throw failureStatus(error, context: context)
+      throw status(of: error, method: context.method.path, metadata: context.metadata)
     }
   }
 
-  private func failureStatus(_ error: any Error, context: ServerContext) -> RPCError {
-    if let failure = asServiceFailure(error, context.fieldNames) {
+  /// Returns the status of an error, and logs the cause of one that is not a ``ServiceFailure``.
+  ///
+  /// - Parameters:
+  ///   - method: The method's path, for the log.
+  ///   - metadata: The request's, which names the caller's language and form of field names.
+  public func status(of error: any Error, method: String, metadata: Metadata) -> RPCError {
+    if let error = error as? RPCError { return error }
+    if error is CancellationError { return RPCError(.cancelled, "the call was cancelled") }
+    let language = Language(acceptLanguage: metadata[text: "accept-language"])
+    if let failure = asServiceFailure(error, FieldNames(askedIn: metadata)) {
       if failure.code == .unavailable {
         logger.warning(
-          "refused",
-          metadata: ["method": "\(context.method.path)", "cause": "\(String(reflecting: error))"])
+          "refused", metadata: ["method": "\(method)", "cause": "\(String(reflecting: error))"])
       }
-      return status(of: failure, domain: domain, language: context.language)
+      return ServiceKit.status(of: failure, domain: domain, language: language)
     }
     logger.error(
       "handler failed",
-      metadata: ["method": "\(context.method.path)", "cause": "\(String(reflecting: error))"])
-    return status(of: InternalFailure(), domain: domain, language: context.language)
+      metadata: ["method": "\(method)", "cause": "\(String(reflecting: error))"])
+    return ServiceKit.status(of: InternalFailure(), domain: domain, language: language)
   }
 }
 

@@ -41,6 +41,13 @@ public enum FieldNames: Sendable, Hashable {
 extension ServerContext {
   /// The form of field names that the caller asked for.
   public var fieldNames: FieldNames {
-    metadata[text: FieldNames.metadataKey] == FieldNames.jsonValue ? .json : .contract
+    FieldNames(askedIn: metadata)
+  }
+}
+
+extension FieldNames {
+  /// The form that a request's metadata asks for.
+  init(askedIn metadata: Metadata) {
+    self = metadata[text: Self.metadataKey] == Self.jsonValue ? .json : .contract
   }
 }

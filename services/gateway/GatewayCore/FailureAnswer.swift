@@ -11,23 +11,12 @@ struct FailureAnswer: Sendable {
     mapping = FailureMapping(domain: GatewayFailure.domain, logger: logger)
   }
 
-  func rendered(_ error: any Error, _ exchange: ServerExchange) async -> RPCError {
-    let parts = exchange.head.path.split(separator: "/", maxSplits: 1)
-    let method = MethodDescriptor(
-      service: parts.first.map(String.init) ?? "", name: parts.dropFirst().joined(),
-      kind: .bidirectionalStreaming)
-    let context = ServerContext(
-      method: method, head: exchange.head, deadline: nil, transport: exchange.exchange.transport)
-    do {
-      try await mapping.intercept(context) { throw error }
-      return RPCError(.internalError, "")
-    } catch var answer as RPCError {
-      if let notice = (error as? GatewayFailure)?.notice {
-        answer.metadata = Metadata(custom: notice.fields)
-      }
-      return answer
-    } catch {
-      return RPCError(.cancelled, "the call was cancelled")
+  func rendered(_ error: any Error, _ exchange: ServerExchange) -> RPCError {
+    let head = exchange.head
+    var answer = mapping.status(of: error, method: head.path, metadata: head.metadata)
+    if let notice = (error as? GatewayFailure)?.notice {
+      answer.metadata = Metadata(custom: notice.fields)
     }
+    return answer
   }
 }

@@ -84,7 +84,7 @@ public final class Gateway: ExchangeHandler {
   func answer(
     _ exchange: ServerExchange, _ error: any Error, _ record: inout CallRecord
   ) async {
-    var answer = await answers.rendered(error, exchange)
+    var answer = answers.rendered(error, exchange)
     if let traceID = record.traceID { answer.metadata.add(TraceField.name, "\(traceID)") }
     record.code = answer.code
     record.reason = (error as? any ServiceFailure)?.reason

@@ -90,9 +90,7 @@ public struct JSONFace: ExchangeHandler {
       isCalled = true
       try await call.run(first, on: channel)
     } catch {
-      var answer = error as? RPCError
-      if answer == nil { answer = await answers.rendered(error, exchange) }
-      guard let answer else { return }
+      let answer = answers.rendered(error, exchange)
       if !isCalled { note(exchange, path: path, answer.code, error) }
       await writer.fail(answer)
     }

@@ -165,15 +165,10 @@ final class JSONUnaryCall: ExchangeListener, ExchangeTransport, @unchecked Senda
   /// Answers with a failure of the JSON face. In a task, because rendering it is asynchronous.
   private func fail(_ error: any Error) {
     answered()
-    Task(executorPreference: loop) { [self] in
-      var told = error as? RPCError
-      if told == nil { told = await face.answers.rendered(error, caller) }
-      if let told {
-        face.note(caller, path: request.route.method.path, told.code, error)
-        writer.fail(whole: told)
-      }
-      caller.ended()
-    }
+    let told = face.answers.rendered(error, caller)
+    face.note(caller, path: request.route.method.path, told.code, error)
+    writer.fail(whole: told)
+    caller.ended()
   }
 
   private func answered() {
