@@ -90,11 +90,10 @@ struct Stations: AsyncParsableCommand {
     guard targets.count == configuration.members.targets.count else {
       throw ConfigurationError("members.targets: each is host:port")
     }
-    var client = ClientConfiguration(
-      targets: targets, tls: configuration.service.clientTLS(to: configuration.members))
-    client.backoff.max = .seconds(5)
+    let tls = try configuration.service.clientTLS(to: configuration.members)
     return try ClientChannel(
-      configuration: client, loops: loops, interceptors: [ClientTracing()],
+      configuration: ClientConfiguration(inner: targets, tls: tls), loops: loops,
+      interceptors: [ClientTracing()],
       observer: ClientMetrics(target: "members"), logger: logger)
   }
 
