@@ -53,7 +53,7 @@ enum PartnerStore {
   }
 
   static func insert(_ partner: StoredPartner, into commit: inout Commit) {
-    commit.emit(changed(partner.name, version: partner.version))
+    commit.emit(AccountEvent.changed(partner.name, version: partner.version))
     commit.run(
       """
       INSERT INTO partner (id, version, display_name, state, methods, created_at, updated_at)
@@ -68,7 +68,7 @@ enum PartnerStore {
   /// Stores a change of a partner or of its credentials: increments its version, which guards what
   /// was read of both, and emits its event.
   static func update(_ partner: StoredPartner, at now: Int64, in commit: inout Commit) {
-    commit.emit(changed(partner.name, version: partner.version + 1))
+    commit.emit(AccountEvent.changed(partner.name, version: partner.version + 1))
     commit.run(
       """
       UPDATE partner SET version = ?2, display_name = ?3, state = ?4, methods = ?5, updated_at = ?6,
@@ -79,11 +79,6 @@ enum PartnerStore {
         partner.id, partner.version + 1, partner.displayName, Int64(partner.state.rawValue),
         MethodList.text(partner.methods), now, partner.version, LimitList.text(partner.limits),
       ], expects: .exactly(1))
-  }
-
-  /// The event that makes every replica read an account, or a partner with its credentials, again.
-  static func changed(_ name: String, version: Int64) -> OutboxEvent {
-    OutboxEvent(entity: name, version: version, kind: "account.changed", payload: [])
   }
 
   @Sendable private static func partner(_ row: Row) throws -> StoredPartner {

@@ -112,7 +112,8 @@ enum SessionStore {
     commit.run(
       "UPDATE session SET ended_at = ?2 WHERE id = ?1 AND ended_at IS NULL", [session.id, now],
       expects: .exactly(1))
-    commit.emit(PartnerStore.changed(session.name, version: 2))
+    commit.emit(
+      AccountEvent.changed(session.name, version: AccountEvent.endedSessionVersion))
   }
 
   /// Ends all sessions of an account but one. The account's event notifies the replicas.

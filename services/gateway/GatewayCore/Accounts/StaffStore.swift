@@ -73,7 +73,7 @@ enum StaffStore {
   }
 
   static func insert(_ account: StoredStaff, into commit: inout Commit) {
-    commit.emit(PartnerStore.changed(account.name, version: account.version))
+    commit.emit(AccountEvent.changed(account.name, version: account.version))
     commit.run(
       """
       INSERT INTO staff_account (
@@ -99,7 +99,7 @@ enum StaffStore {
   /// Stores a change: increments the account's version, which guards what was read of it, and emits
   /// its event.
   static func update(_ account: StoredStaff, at now: Int64, in commit: inout Commit) {
-    commit.emit(PartnerStore.changed(account.name, version: account.version + 1))
+    commit.emit(AccountEvent.changed(account.name, version: account.version + 1))
     commit.run(
       """
       UPDATE staff_account SET version = ?2, state = ?3, password = ?4, is_temporary = ?5,
