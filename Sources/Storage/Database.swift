@@ -61,7 +61,8 @@ extension Database {
 
   /// Executes one query.
   public func read<Value: Sendable>(_ query: Query<Value>) async throws -> Value {
-    try await read(all: [AnyQuery(query)]).value(0, of: query)
+    guard let asked = AnyQuery(asking: query) else { return try query.decode([]) }
+    return try await read(all: [asked]).value(0, of: query)
   }
 
   /// Executes several queries on one snapshot.
@@ -69,7 +70,7 @@ extension Database {
     _ queries: repeat Query<each Value>
   ) async throws -> (repeat each Value) {
     let results = try await read(all: erase(repeat each queries))
-    return valuesOf(results, repeat each queries)
+    return try valuesOf(results, repeat each queries)
   }
 
   /// Executes a write that needs no reads.

@@ -6,33 +6,33 @@
 public struct Query<Value: Sendable>: Sendable {
   /// The SQL text. For a keyed query it is composed on each access, because a query merged by
   /// `Step.together` never needs its own text.
-  public var sql: String { keyed?.sql(places: arguments.count) ?? text }
-  fileprivate let text: String
+  public var sql: String { text.sql(places: arguments.count) }
+  let text: QueryText
   /// The arguments, bound to `?1`, `?2` and so on.
   public let arguments: [SQLValue]
   /// Decodes the rows. Runs on a thread of the engine, which it must not block.
   public let decode: @Sendable ([Row]) throws -> Value
-  /// The text of a keyed query, whose arguments are the keys; `nil` for other queries.
-  let keyed: KeyedText?
 
   /// Creates a query with the given text, arguments and decoding.
   public init(
     _ sql: String, _ arguments: [any SQLValueConvertible] = [],
     decode: @escaping @Sendable ([Row]) throws -> Value
   ) {
-    text = sql
-    self.arguments = arguments.map(\.sqlValue)
-    self.decode = decode
-    keyed = nil
+    self.init(.whole(sql), arguments.map(\.sqlValue), decode: decode)
   }
 
   private init(
-    _ keyed: KeyedText, _ keys: [SQLValue], decode: @escaping @Sendable ([Row]) throws -> Value
+    _ text: QueryText, _ arguments: [SQLValue],
+    decode: @escaping @Sendable ([Row]) throws -> Value
   ) {
-    text = ""
-    arguments = keys
+    self.text = text
+    self.arguments = arguments
     self.decode = decode
-    self.keyed = keyed
+  }
+
+  /// Creates a query whose value is known: the store is not asked.
+  public static func constant(_ value: Value) -> Query {
+    Query(.none, []) { _ in value }
   }
 
   /// Creates a query of the rows of some keys: `head (?1, ?2 …) tail`, with `… WHERE id IN` as
@@ -47,8 +47,8 @@ public struct Query<Value: Sendable>: Sendable {
     column: String, decode: @escaping @Sendable ([Row]) throws -> Value
   ) -> Query {
     Query(
-      KeyedText(head: head, tail: tail, isTable: asTable, column: column), keys.map(\.sqlValue),
-      decode: decode)
+      .keyed(KeyedText(head: head, tail: tail, isTable: asTable, column: column)),
+      keys.map(\.sqlValue), decode: decode)
   }
 
   /// Returns every row, in query order.
@@ -90,29 +90,59 @@ public struct Query<Value: Sendable>: Sendable {
     _ transform: @escaping @Sendable (Value) throws -> Other
   ) -> Query<Other> {
     let decode = decode
-    guard let keyed else { return Query<Other>(text, arguments) { try transform(try decode($0)) } }
-    return Query<Other>(keyed, arguments) { try transform(try decode($0)) }
+    return Query<Other>(text, arguments) { try transform(try decode($0)) }
+  }
+
+  /// Its value: of the next of the results, unless it is a constant.
+  func value(in results: ReadResults, next index: inout Int) throws -> Value {
+    if case .none = text { return try decode([]) }
+    defer { index += 1 }
+    return results.value(index, of: self)
+  }
+}
+
+/// The text of a query.
+enum QueryText: Sendable {
+  /// A constant has none.
+  case none
+  case whole(String)
+  case keyed(KeyedText)
+
+  func sql(places: Int) -> String {
+    switch self {
+    case .none: ""
+    case .whole(let text): text
+    case .keyed(let text): text.sql(places: places)
+    }
   }
 }
 
 /// A type-erased query, for lists of queries of different types.
 public struct AnyQuery: Sendable {
   /// The SQL text.
-  public var sql: String { keyed?.sql(places: arguments.count) ?? text }
-  private let text: String
+  public var sql: String { text.sql(places: arguments.count) }
+  private let text: QueryText
   /// The arguments, bound to `?1`, `?2` and so on.
   public let arguments: [SQLValue]
   /// Decodes the rows into a type-erased value.
   public let decode: @Sendable ([Row]) throws -> ReadResult
-  let keyed: KeyedText?
 
+  /// Creates one of a query that is no constant; of a constant it traps.
   public init<Value>(_ query: Query<Value>) {
-    keyed = query.keyed
+    guard let erased = Self(asking: query) else { preconditionFailure("a constant has no text") }
+    self = erased
+  }
+
+  /// Creates one, unless the query is a constant.
+  init?<Value>(asking query: Query<Value>) {
+    if case .none = query.text { return nil }
     text = query.text
     arguments = query.arguments
     let decode = query.decode
     self.decode = { ReadResult(try decode($0)) }
   }
+
+  var keyed: KeyedText? { if case .keyed(let text) = text { text } else { nil } }
 }
 
 /// The text of a keyed query, without its keys.

@@ -32,7 +32,7 @@ public indirect enum Step<Reply: Sendable>: Sendable {
   ) -> Step<Reply> {
     let erased = erase(repeat each queries)
     return .phase(erased) { results in
-      let values = valuesOf(results, repeat each queries)
+      let values = try valuesOf(results, repeat each queries)
       return try decide(repeat each values)
     }
   }
@@ -41,8 +41,9 @@ public indirect enum Step<Reply: Sendable>: Sendable {
   public static func read<Value: Sendable>(
     all queries: [Query<Value>], then decide: @escaping @Sendable ([Value]) throws -> Step<Reply>
   ) -> Step<Reply> {
-    .phase(queries.map { AnyQuery($0) }) { results in
-      try decide(queries.indices.map { results.value($0, of: queries[$0]) })
+    .phase(queries.compactMap { AnyQuery(asking: $0) }) { results in
+      var index = 0
+      return try decide(try queries.map { try $0.value(in: results, next: &index) })
     }
   }
 
@@ -91,18 +92,16 @@ extension Step {
 /// Erases the types of a pack of queries.
 func erase<each Value: Sendable>(_ queries: repeat Query<each Value>) -> [AnyQuery] {
   var erased: [AnyQuery] = []
-  for query in repeat each queries { erased.append(AnyQuery(query)) }
+  for query in repeat each queries {
+    if let query = AnyQuery(asking: query) { erased.append(query) }
+  }
   return erased
 }
 
 /// Returns the typed values of a pack of queries.
 func valuesOf<each Value: Sendable>(
   _ results: ReadResults, _ queries: repeat Query<each Value>
-) -> (repeat each Value) {
+) throws -> (repeat each Value) {
   var index = 0
-  func next<One: Sendable>(_ query: Query<One>) -> One {
-    defer { index += 1 }
-    return results.value(index, of: query)
-  }
-  return (repeat next(each queries))
+  return (repeat try (each queries).value(in: results, next: &index))
 }

@@ -76,9 +76,7 @@ struct UpkeepTests {
       try await database.write(Commit(at: now + 100, events: [Notes.event("b", version: 2)]))
       let versions: @Sendable ([String]) -> Query<[String: Int64]> = { entities in
         #expect(entities.count == Limits.rowsPerPurge)
-        return Query("SELECT name FROM storage_meta LIMIT 0") { _ in
-          ["notes/a": 2, "notes/b": 2]
-        }
+        return .constant(["notes/a": 2, "notes/b": 2])
       }
       #expect(try await database.purgeFeed(before: now + 50, keepingLast: versions) == 3)
       #expect(try await database.purgeFeed(before: now + 50, keepingLast: versions) == 0)
