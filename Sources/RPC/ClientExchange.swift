@@ -65,12 +65,6 @@ public struct ClientExchange: Sendable {
     exchange.reset(.cancel)
   }
 
-  /// Returns whether the server certainly never processed the request, so that it may be sent again
-  /// elsewhere.
-  public func wasUnprocessed() async -> Bool {
-    await exchange.onLoop { inbox.closeReason == .unprocessed }
-  }
-
   /// Sets up a new exchange: its inbox and its deadline timer. Call on its loop.
   package static func make(
     _ exchange: Exchange, options: ExchangeOptions

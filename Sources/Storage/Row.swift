@@ -97,11 +97,6 @@ public struct Row: Sendable, Hashable {
     try isNull(column) ? nil : try blob(column)
   }
 
-  /// Returns an instant; `nil` for NULL.
-  public func optionalInstant(_ column: String) throws(StorageError) -> Date? {
-    try isNull(column) ? nil : try instant(column)
-  }
-
   /// Returns whether a column is NULL.
   public func isNull(_ column: String) throws(StorageError) -> Bool {
     try value(column) == .null

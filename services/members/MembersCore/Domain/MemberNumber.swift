@@ -48,11 +48,6 @@ struct MemberNumber: Sendable, Hashable {
     text = digits
   }
 
-  /// The number in groups for reading out: `234 5678 9017`.
-  var grouped: String {
-    "\(text.prefix(3)) \(text.dropFirst(3).prefix(4)) \(text.suffix(4))"
-  }
-
   /// Returns the digit that makes the whole number's check yield 0.
   static func checkDigit(of digits: some Sequence<UInt8>) -> Int {
     digits.reduce(0) { table[$0][$1.digitValue] }

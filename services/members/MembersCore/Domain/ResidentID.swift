@@ -3,11 +3,6 @@ import ServiceKit
 /// A resident ID of 18 characters (GB 11643): region, birth date, sequence, check character.
 /// Residence permits for residents of Hong Kong, Macao and Taiwan have the same form.
 struct ResidentID: Sendable, Hashable {
-  enum Sex: Sendable, Hashable {
-    case male
-    case female
-  }
-
   /// The minimum age of employment (Labour Law, art. 15).
   static let ageMin = 16
   /// The maximum age: an earlier birth date is taken for a typing error.
@@ -24,8 +19,6 @@ struct ResidentID: Sendable, Hashable {
 
   /// The code of the county that issued the first ID; it may have been retired since.
   var regionCode: String { String(text.prefix(6)) }
-
-  var sex: Sex { (Array(text.utf8)[16].digitValue) % 2 == 1 ? .male : .female }
 
   /// Validates everything except for the age, which depends on the day.
   ///
