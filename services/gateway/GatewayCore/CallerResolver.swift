@@ -4,10 +4,6 @@ import YijiaTypeV1
 
 /// Authenticates the caller of a request.
 public struct CallerResolver: Sendable {
-  /// Prefix of every kiosk key that yijia-stations issues. It only decides whether an unknown key
-  /// may wait for the kiosks' feed; authentication is by hash.
-  private static let kioskKeyPrefix = Array("yk_".utf8)
-
   /// Longest sleep between two checks whether the credential of a running stream has expired.
   private static let lookMicroseconds: Int64 = 3_600_000_000
 
@@ -87,7 +83,7 @@ public struct CallerResolver: Sendable {
     if let partner = directory.partner(hash) {
       return Proven(caller: partner.caller, grant: partner.grant, limits: partner.limits)
     }
-    if let accounts, Secret.isOne(key, Secret.keyPrefix) {
+    if let accounts, Secret.isOne(key, .partner) {
       guard let entry = accounts.known(hash),
         entry.expiresAt == .max || entry.expiresAt > clock.microseconds
       else { return nil }
@@ -189,10 +185,11 @@ public struct CallerResolver: Sendable {
     if let partner = directory.partner(hash) {
       return Proven(caller: partner.caller, grant: partner.grant, limits: partner.limits)
     }
-    if key.starts(with: Self.kioskKeyPrefix) {
+    // Who has to wait for the kiosks' feed; what counts is the hash.
+    if key.starts(with: Secret.Prefix.kiosk.rawValue.utf8) {
       return Proven(caller: try await kiosks.caller(hash), held: .kiosk(hash))
     }
-    if let accounts, Secret.isOne(key, Secret.keyPrefix) {
+    if let accounts, Secret.isOne(key, .partner) {
       return try await resolve(hash, .key, in: accounts)
     }
     guard let kiosk = kiosks.known(hash) else { throw CommonFailure.callerUnproven }
@@ -276,7 +273,7 @@ public struct CallerResolver: Sendable {
       guard clock.now < staff.expiresAt else { throw GatewayFailure.credentialExpired }
       return Proven(caller: staff.caller)
     }
-    guard let accounts, Secret.isOne(token, StoredSession.tokenPrefix) else {
+    guard let accounts, Secret.isOne(token, .session) else {
       throw CommonFailure.callerUnproven
     }
     return try await resolve(session: hash, in: accounts)

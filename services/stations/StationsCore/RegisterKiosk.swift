@@ -1,4 +1,3 @@
-import Crypto
 public import RPC
 import ServiceKit
 public import StationsV1
@@ -20,7 +19,7 @@ extension StationsService {
     let displayName = checks.text(request.displayName, "display_name", length: 1...100)
     let (requestID, pointID) = try checks.finish(requestKey, given)
 
-    let key = KioskKey(ids: ids)
+    let key = Secret(.kiosk, ids: ids)
     let kiosk = StoredKiosk(
       id: ids.next(), version: 1, point: pointID, displayName: displayName,
       keySHA256: key.sha256, createdAt: now.microseconds)
@@ -46,16 +45,4 @@ extension StationsService {
       }
     }
   }
-}
-
-/// A kiosk's API key: 256 random bits as 64 hex digits, after a prefix that secret scanners can
-/// recognize.
-struct KioskKey: Sendable {
-  let text: String
-
-  /// - Parameter ids: Source of random identifiers; two of 128 bits make a key.
-  init(ids: IDSource) { text = "yk_" + ids.next() + ids.next() }
-
-  /// SHA-256 of the text, which is stored, and which the gateway compares.
-  var sha256: [UInt8] { Array(SHA256.hash(data: Array(text.utf8))) }
 }

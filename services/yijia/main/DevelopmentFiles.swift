@@ -13,7 +13,7 @@ struct DevelopmentFiles {
 
     /// Derived from the staff token: credential files of earlier starts have only two entries.
     var reviewerToken: String {
-      "yjs_" + DevelopmentFiles.sha256("reviewer beside " + staffToken)
+      Secret.Prefix.session.rawValue + DevelopmentFiles.sha256("reviewer beside " + staffToken)
     }
   }
 
@@ -52,7 +52,8 @@ struct DevelopmentFiles {
       return try JSONDecoder().decode(Credentials.self, from: data)
     }
     let made = Credentials(
-      partnerKey: "yjp_" + randomHex(), staffToken: "yjs_" + randomHex())
+      partnerKey: Secret(.partner, ids: .system).text,
+      staffToken: Secret(.session, ids: .system).text)
     try SecretFile.write(try JSONEncoder().encode(made), to: file)
     return made
   }
@@ -172,9 +173,5 @@ struct DevelopmentFiles {
 
   fileprivate static func sha256(_ text: String) -> String {
     SHA256.hash(data: Data(text.utf8)).map { String(format: "%02x", $0) }.joined()
-  }
-
-  private static func randomHex() -> String {
-    IDSource.system.next() + IDSource.system.next()
   }
 }

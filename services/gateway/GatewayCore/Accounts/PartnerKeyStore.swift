@@ -1,4 +1,3 @@
-import Crypto
 import GatewayV1
 import GoogleProtobuf
 import ServiceKit
@@ -40,32 +39,6 @@ struct StoredPartnerKey: Sendable, Hashable {
     key.expireTime = expiresAt.map { Timestamp(microseconds: $0) }
     key.revokeTime = revokedAt.map { Timestamp(microseconds: $0) }
     return key
-  }
-}
-
-/// A generated secret: 256 random bits as 64 hex digits, after a prefix that secret scanners can
-/// recognize.
-struct Secret: Sendable {
-  /// Prefix of partners' keys.
-  static let keyPrefix = "yjp_"
-  /// Digits of the hint: enough to tell keys apart, while 224 bits stay unknown.
-  private static let hintDigits = 8
-
-  let text: String
-
-  /// - Parameter ids: Source of random identifiers; two of 128 bits make a secret.
-  init(_ prefix: String, ids: IDSource) { text = prefix + ids.next() + ids.next() }
-
-  /// SHA-256 of the text, which is what is stored.
-  var sha256: [UInt8] { Array(SHA256.hash(data: Array(text.utf8))) }
-
-  /// The beginning of the text.
-  var hint: String { String(text.prefix(Self.keyPrefix.count + Self.hintDigits)) }
-
-  /// Whether a text has the form of a secret with that prefix; others are not looked up in the
-  /// store.
-  static func isOne(_ text: [UInt8], _ prefix: String) -> Bool {
-    text.count == prefix.utf8.count + 64 && text.starts(with: prefix.utf8)
   }
 }
 

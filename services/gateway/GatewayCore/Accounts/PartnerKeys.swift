@@ -27,7 +27,7 @@ extension AccountsService {
     let requestKey = checks.requestID(request.requestID)
     let owner = checks.resource(request.partner, of: "partners", "partner")
     let (requestID, partnerID) = try checks.finish(requestKey, owner)
-    let secret = Secret(Secret.keyPrefix, ids: store.ids)
+    let secret = Secret(.partner, ids: store.ids)
     let key = StoredPartnerKey(
       id: store.ids.next(), partner: partnerID, displayName: displayName, hint: secret.hint,
       sha256: secret.sha256, methods: methods, createdAt: now.microseconds, expiresAt: end)
@@ -78,7 +78,7 @@ extension AccountsService {
     var checks = FieldChecks()
     let overlap = Self.overlap(request.overlap, &checks)
     let end = checks.end(request.expireTime, "expire_time", after: now.microseconds)
-    let secret = Secret(Secret.keyPrefix, ids: store.ids)
+    let secret = Secret(.partner, ids: store.ids)
     let newID = store.ids.next()
     let change = KeyChange(
       requestID: request.requestID, name: request.name, action: "rotate_partner_key", now: now)

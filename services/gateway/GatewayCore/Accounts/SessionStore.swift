@@ -6,9 +6,6 @@ import YijiaTypeV1
 
 /// A session, as stored: by the hash of its token, without the token itself.
 struct StoredSession: Sendable, Hashable {
-  /// Prefix of every session token.
-  static let tokenPrefix = "yjs_"
-
   var id: String
   var sha256: [UInt8]
   /// The kind of account: staff or member.

@@ -40,7 +40,7 @@ extension SessionsService {
   private func begin(
     _ account: StoredStaff, code: String, guess: GuessKeys, source: String, at now: Foundation.Date
   ) async throws -> SignInResponse {
-    let token = Secret(StoredSession.tokenPrefix, ids: store.ids)
+    let token = Secret(.session, ids: store.ids)
     let session = StoredSession(
       store.ids.next(), token: token, of: .staff, account.id, .staff, at: now.microseconds)
     let store = store

@@ -102,7 +102,7 @@ extension SessionsService {
     _ member: String, _ codeHash: [UInt8], of phone: [UInt8], asker: [UInt8],
     at now: Foundation.Date
   ) async throws -> SignInMemberResponse {
-    let token = Secret(StoredSession.tokenPrefix, ids: store.ids)
+    let token = Secret(.session, ids: store.ids)
     let session = StoredSession(
       store.ids.next(), token: token, of: .member, String(member.dropFirst("members/".count)),
       .member, at: now.microseconds)
