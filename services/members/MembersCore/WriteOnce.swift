@@ -17,11 +17,3 @@ extension MembersService {
     return try await database.write { ledger.once(key, payload: payload, at: now, step) }
   }
 }
-
-/// An etag, which encodes a version: `v3`.
-enum Etag {
-  /// - Throws: ``CommonFailure/etagMismatch`` if an etag is given that does not match `version`.
-  static func check(_ stated: String, _ version: Int64) throws {
-    guard stated.isEmpty || stated == "v\(version)" else { throw CommonFailure.etagMismatch }
-  }
-}

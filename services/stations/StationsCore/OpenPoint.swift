@@ -22,7 +22,7 @@ extension StationsService {
     ) {
       .read(PointStore.scoped(id, for: caller)) { found in
         var point = try Scope.check(found, for: caller)
-        guard etag.isEmpty || etag == point.etag else { throw CommonFailure.etagMismatch }
+        try Etag.check(etag, point.version)
         switch PointLifecycle.apply(.open, to: point.state) {
         case .refusedClosed, .refused: throw StationsError.pointClosed
         case .unchanged: return .reply(response(point))

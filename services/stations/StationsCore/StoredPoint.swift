@@ -23,7 +23,7 @@ struct StoredPoint: Sendable, Hashable {
   var createdAt: Int64
 
   var name: String { "points/\(id)" }
-  var etag: String { "v\(version)" }
+  var etag: String { Etag.text(version) }
 
   /// The resource of the contract.
   var message: Point {

@@ -37,7 +37,7 @@ extension AccountsService {
     var payload = request
     payload.requestID = ""
     return try await self.change(change, payload, checks, context) { partner in
-      guard partner.etag == request.etag else { throw CommonFailure.etagMismatch }
+      try Etag.check(request.etag, partner.version)
       var after = partner
       after.limits = limits
       return after

@@ -20,7 +20,7 @@ struct StoredPartner: Sendable, Hashable {
   var updatedAt: Int64
 
   var name: String { "partners/\(id)" }
-  var etag: String { String(version) }
+  var etag: String { Etag.text(version) }
 
   /// The resource of the contract.
   var message: Partner {

@@ -99,7 +99,7 @@ extension AccountsService {
     payload.requestID = ""
     let (newName, newMethods) = (displayName, methods)
     return try await self.change(change, payload, checks, context) { partner in
-      guard partner.etag == given.etag else { throw CommonFailure.etagMismatch }
+      try Etag.check(given.etag, partner.version)
       var after = partner
       after.displayName = newName ?? after.displayName
       after.methods = newMethods ?? after.methods

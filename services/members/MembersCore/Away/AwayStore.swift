@@ -36,7 +36,7 @@ struct StoredAwayReport: Sendable, Hashable {
     message.sampled = sample != nil
     message.checkResult = check
     message.createTime = Timestamp(microseconds: created)
-    message.etag = "v\(version)"
+    message.etag = Etag.text(version)
     return message
   }
 }

@@ -32,7 +32,7 @@ struct StoredDuplicate: Sendable, Hashable {
     message.other = parties.last
     message.survivor = merge.map { "members/\($0.survivorID)" } ?? ""
     message.createTime = Timestamp(microseconds: created)
-    message.etag = "v\(version)"
+    message.etag = Etag.text(version)
     return message
   }
 }

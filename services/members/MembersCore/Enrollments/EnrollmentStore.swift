@@ -50,7 +50,7 @@ struct StoredEnrollment: Sendable, Hashable {
     message.route = route
     message.routeReason = routeReason.text(in: language)
     message.refusal = refusal ?? ""
-    message.etag = "v\(version)"
+    message.etag = Etag.text(version)
     message.consentVersion = consentVersion
     message.consentTime = Timestamp(microseconds: consented)
     return message

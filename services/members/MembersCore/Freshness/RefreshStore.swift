@@ -29,7 +29,7 @@ struct StoredRound: Sendable, Hashable {
     message.confirmedRecords = counts[.confirmed, default: 0]
     message.unreachableRecords = counts[.unreachable, default: 0]
     message.createTime = Timestamp(microseconds: created)
-    message.etag = "v\(version)"
+    message.etag = Etag.text(version)
     return message
   }
 }

@@ -108,5 +108,5 @@ extension StoredMember {
     return message
   }
 
-  var etag: String { "v\(version)" }
+  var etag: String { Etag.text(version) }
 }

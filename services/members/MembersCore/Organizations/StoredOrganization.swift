@@ -112,7 +112,7 @@ struct StoredOrganization: Sendable, Hashable {
     return message
   }
 
-  var etag: String { "v\(version)" }
+  var etag: String { Etag.text(version) }
 }
 
 extension StoredOrganization {

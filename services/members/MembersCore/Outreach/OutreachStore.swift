@@ -33,7 +33,7 @@ struct StoredOutreachList: Sendable, Hashable {
     message.dueDate = dueDay.map(GoogleType.Date.day)
     message.closed = isClosed
     message.createTime = Timestamp(microseconds: created)
-    message.etag = "v\(version)"
+    message.etag = Etag.text(version)
     return message
   }
 
@@ -76,7 +76,7 @@ struct StoredOutreachEntry: Sendable, Hashable {
     message.list = "outreachLists/\(listID)"
     message.state = state
     message.date = .day(day)
-    message.etag = "v\(version)"
+    message.etag = Etag.text(version)
     return message
   }
 }

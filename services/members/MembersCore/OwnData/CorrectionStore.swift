@@ -22,7 +22,7 @@ struct StoredCorrection: Sendable, Hashable {
     message.member = "members/\(memberID)"
     message.state = progress.state
     message.createTime = Timestamp(microseconds: created)
-    message.etag = "v\(version)"
+    message.etag = Etag.text(version)
     return message
   }
 

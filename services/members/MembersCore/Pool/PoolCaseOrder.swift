@@ -85,9 +85,7 @@ extension MembersService {
         ) { scope, placed, known, named, assigned, transfer in
           guard let placed, let known, placed.isKept(by: scope) || placed.isReceived(by: scope)
           else { throw MembersError.poolCaseNotFound }
-          guard order.etag.isEmpty || order.etag == "v\(placed.poolCase.version)" else {
-            throw CommonFailure.etagMismatch
-          }
+          try Etag.check(order.etag, placed.poolCase.version)
           var commit = Commit(at: order.now)
           let reply = try decide(
             PoolCaseFacts(

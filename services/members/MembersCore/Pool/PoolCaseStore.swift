@@ -66,7 +66,7 @@ struct PlacedPoolCase: Sendable, Hashable {
     message.level = Int32(clamping: stored.progress.level)
     message.returns = Int32(clamping: stored.progress.returns)
     message.createTime = Timestamp(microseconds: stored.created)
-    message.etag = "v\(stored.version)"
+    message.etag = Etag.text(stored.version)
     return message
   }
 }

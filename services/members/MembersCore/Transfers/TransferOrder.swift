@@ -80,9 +80,7 @@ extension MembersService {
           guard let placed, let known, let receiver,
             placed.isAsked(by: order.caller, scope) || scope.holds(placed.toPath)
           else { throw MembersError.transferNotFound }
-          guard order.etag.isEmpty || order.etag == "v\(placed.transfer.version)" else {
-            throw CommonFailure.etagMismatch
-          }
+          try Etag.check(order.etag, placed.transfer.version)
           var commit = Commit(at: order.now)
           let member = MemberFacts(known: known, poolCase: poolCase, transfer: placed)
           let reply = try decide(

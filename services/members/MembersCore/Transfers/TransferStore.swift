@@ -48,7 +48,7 @@ struct PlacedTransfer: Sendable, Hashable {
     message.dueDate = .day(isEscalated ? stored.progress.expiryDay : stored.progress.dueDay)
     message.expireDate = .day(stored.progress.expiryDay)
     message.createTime = Timestamp(microseconds: stored.created)
-    message.etag = "v\(stored.version)"
+    message.etag = Etag.text(stored.version)
     return message
   }
 }

@@ -59,7 +59,7 @@ extension MembersKeys {
     message.crossings = unit.crossings
     message.union = unit.unionID.map { "organizations/\($0)" } ?? ""
     message.createTime = Timestamp(microseconds: unit.created)
-    message.etag = "v\(unit.version)"
+    message.etag = Etag.text(unit.version)
     return message
   }
 }
