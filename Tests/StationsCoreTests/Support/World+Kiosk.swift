@@ -95,7 +95,7 @@ struct Station: Sendable {
   func countersAgree() async throws -> Bool {
     let kept = try await world.database.read(
       StatisticsStore.days(
-        scope: .everything, point: nil, from: 0, through: 100_000, limit: 10_000))
+        scope: .wholeTree, point: nil, from: 0, through: 100_000, limit: 10_000))
     let recounted = try await world.database.read(StatisticsStore.recount())
     return kept.map(\.withoutName) == recounted.map(\.withoutName)
   }

@@ -1,7 +1,6 @@
 import MembersV1
 import ServiceKit
 import Storage
-import YijiaTypeV1
 
 /// The part of the tree in which a staff caller may act: the subtree of their organization.
 ///
@@ -42,14 +41,14 @@ struct StaffScope: Sendable, Hashable {
 
   /// Returns the query of the caller's scope, for the same snapshot as the data to be judged.
   static func query(of caller: Caller) -> Query<StaffScope> {
-    let whole =
-      caller.kind == .staff && caller.organization.isEmpty && caller.staffRole == .administrator
-    let isStaff = caller.kind == .staff
-    return Query<String?>.first(
-      "SELECT path FROM organizations WHERE id = ?1", [caller.organization]
-    ) { row in try row.text("path") }
-    .map { path in
-      whole ? StaffScope(path: "") : isStaff ? StaffScope(path: path) : .nothing
+    switch caller.scope {
+    case .wholeTree: .constant(StaffScope(path: ""))
+    case .nothing: .constant(.nothing)
+    case .subtree(let organization):
+      Query<String?>.first("SELECT path FROM organizations WHERE id = ?1", [organization]) { row in
+        try row.text("path")
+      }
+      .map { StaffScope(path: $0) }
     }
   }
 }

@@ -28,7 +28,7 @@ extension StationsService {
     return try await once(
       context, caller: caller, requestID: requestID, payload: payload, now: now
     ) {
-      .read(OrganizationStore.place(of: stored.organization, in: Scope(of: caller))) { place in
+      .read(OrganizationStore.place(of: stored.organization, in: caller.scope)) { place in
         guard place.isKnown else { throw StationsError.organizationNotFound }
         guard place.isWithin else { throw CommonFailure.outOfScope }
         var commit = Commit(at: now)
@@ -49,7 +49,7 @@ extension StationsService {
   /// most.
   private func waitForOrganization(_ organization: String, caller: Caller) async throws {
     let end = ContinuousClock.now + organizationWaitMax
-    let query = OrganizationStore.place(of: organization, in: Scope(of: caller))
+    let query = OrganizationStore.place(of: organization, in: caller.scope)
     try await hub.watch(.organizations) { changed in
       while try await !database.read(query).isKnown {
         let left = ContinuousClock.now.duration(to: end)

@@ -14,7 +14,7 @@ extension StationsService {
     _ request: GetDailyVisitStatisticsRequest, context: ServerContext
   ) async throws -> GetDailyVisitStatisticsResponse {
     let caller = try context.caller
-    let scope = Scope(of: caller)
+    let scope = caller.scope
     guard scope != .nothing else { throw CommonFailure.outOfScope }
     var checks = FieldChecks()
     let pointID =

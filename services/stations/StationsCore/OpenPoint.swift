@@ -21,7 +21,7 @@ extension StationsService {
       context, caller: caller, requestID: requestID, payload: payload, now: now
     ) {
       .read(PointStore.scoped(id, for: caller)) { found in
-        var point = try Scope.check(found, for: caller)
+        var point = try PointStore.check(found, for: caller)
         try Etag.check(etag, point.version)
         switch PointLifecycle.apply(.open, to: point.state) {
         case .refusedClosed, .refused: throw StationsError.pointClosed

@@ -1,4 +1,5 @@
 import MembersV1
+import ServiceKit
 import Storage
 
 /// The SQL of the organization tree as needed for scopes, maintained from the members' feed.
@@ -9,7 +10,7 @@ enum OrganizationStore {
     var isWithin: Bool
   }
 
-  static func place(of organization: String, in scope: Scope) -> Query<Place> {
+  static func place(of organization: String, in scope: Caller.Scope) -> Query<Place> {
     .one(
       """
       SELECT
@@ -22,7 +23,7 @@ enum OrganizationStore {
       let isOwn = scope == .subtree(organization)
       return Place(
         isKnown: try row.boolean("known") || isOwn,
-        isWithin: try row.boolean("within") || isOwn || scope == .everything)
+        isWithin: try row.boolean("within") || isOwn || scope == .wholeTree)
     }
   }
 

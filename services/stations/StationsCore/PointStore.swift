@@ -30,7 +30,7 @@ enum PointStore {
           WHERE organization_id = point.organization_id AND ancestor_id = ?2
         ) THEN 1 ELSE 0 END AS in_scope
       FROM point WHERE point.id = ?1
-      """, [id, Scope(of: caller).sqlKey]
+      """, [id, caller.scope.sqlKey]
     ) { row in
       Scoped(point: try decode(row), isInScope: try row.boolean("in_scope"))
     }

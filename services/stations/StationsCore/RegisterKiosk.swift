@@ -29,7 +29,7 @@ extension StationsService {
       context, caller: caller, requestID: requestID, payload: payload, now: now
     ) {
       .read(PointStore.scoped(pointID, for: caller)) { found in
-        let point = try Scope.check(found, for: caller)
+        let point = try PointStore.check(found, for: caller)
         guard point.state != .closed else { throw StationsError.pointClosed }
         var commit = Commit(at: now)
         KioskStore.insert(kiosk, into: &commit)

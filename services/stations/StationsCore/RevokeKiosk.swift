@@ -22,7 +22,7 @@ extension StationsService {
       .read(KioskStore.byID(id)) { kiosk in
         guard let kiosk else { throw StationsError.kioskNotFound }
         return .read(PointStore.scoped(kiosk.point, for: caller)) { found in
-          _ = try Scope.check(found, for: caller)
+          _ = try PointStore.check(found, for: caller)
           return try revoke(kiosk)
         }
       }

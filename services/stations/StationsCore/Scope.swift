@@ -3,41 +3,25 @@ import StationsV1
 import Storage
 import YijiaTypeV1
 
-/// The part of the organization tree that a caller may access: for staff the subtree of their
-/// organization. Staff without an organization have no scope, except administrators, whose scope is
-/// the whole tree, as in yijia-members.
-enum Scope: Sendable, Hashable {
-  case everything
-  /// Identifier of the root of the subtree.
-  case subtree(String)
-  case nothing
-
-  init(of caller: Caller) {
-    if caller.kind != .staff {
-      self = .nothing
-    } else if !caller.organization.isEmpty {
-      self = .subtree(caller.organization)
-    } else {
-      self = caller.staffRole == .administrator ? .everything : .nothing
-    }
-  }
-
+extension Caller.Scope {
   /// The scope as a query parameter: empty for everything; a text that is no identifier for
   /// nothing.
   var sqlKey: String {
     switch self {
-    case .everything: ""
+    case .wholeTree: ""
     case .subtree(let organization): organization
     case .nothing: "-"
     }
   }
+}
 
+extension PointStore {
   /// Authorizes access to a point that was read with ``PointStore/scoped(_:for:)``: staff see the
   /// points in their scope, a kiosk its own point, partners the open points. Which kinds of caller
   /// may call a method at all is stated by its policy.
   ///
   /// - Throws: ``StationsError/pointNotFound``, `CommonFailure.outOfScope`.
-  static func check(_ found: PointStore.Scoped?, for caller: Caller) throws -> StoredPoint {
+  static func check(_ found: Scoped?, for caller: Caller) throws -> StoredPoint {
     guard let found else { throw StationsError.pointNotFound }
     switch caller.kind {
     case .staff:
@@ -56,6 +40,6 @@ enum Scope: Sendable, Hashable {
 extension StationsService {
   /// Returns a point that `caller` may see.
   func point(_ id: String, for caller: Caller) async throws -> StoredPoint {
-    try Scope.check(await database.read(PointStore.scoped(id, for: caller)), for: caller)
+    try PointStore.check(await database.read(PointStore.scoped(id, for: caller)), for: caller)
   }
 }

@@ -1,3 +1,4 @@
+import ServiceKit
 import Storage
 
 /// The SQL of the daily counters, which are updated in the commits of the visits.
@@ -13,7 +14,7 @@ enum StatisticsStore {
 
   /// Returns the counters of one point, or of every point in a scope, by point and day.
   static func days(
-    scope: Scope, point: String?, from first: Int64, through last: Int64, limit: Int
+    scope: Caller.Scope, point: String?, from first: Int64, through last: Int64, limit: Int
   ) -> Query<[PointDay]> {
     .all(
       """

@@ -41,7 +41,7 @@ extension StationsService {
     let (found, presence) = try await database.read(
       PointStore.scoped(id, for: caller),
       StayStore.presence(point: id, since: now - rules.stayMax))
-    let point = try Scope.check(found, for: caller)
+    let point = try PointStore.check(found, for: caller)
     var response = WatchOccupancyResponse()
     response.point = point.name
     response.present = Int32(clamping: presence.present)
