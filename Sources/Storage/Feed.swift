@@ -266,10 +266,8 @@ enum FeedSQL {
     return .read(oldest) { rows in
       let old = rows.prefix { $0.time < instant.microseconds }
       guard let last = old.last else { return .reply((0, 0)) }
-      let entities = old.map(\.entity)
-      // Padded to a constant length, so that there is one statement to prepare.
-      let padded = entities + Array(repeating: "", count: limit - entities.count)
-      return .read(currentVersions(padded)) { versions in
+      // Padded, so that there are few statements to prepare.
+      return .read(currentVersions(InList.padded(old.map(\.entity)))) { versions in
         var commit = Commit(at: instant)
         let purged = old.filter { versions[$0.entity] != $0.version }
         for row in purged {

@@ -99,15 +99,12 @@ private struct SharedPhase {
       for key in more where known.insert(key).inserted { keys.append(key) }
     }
 
-    /// The merged query. The keys are padded to a power of two by repeating the last one, which
-    /// limits the number of distinct texts to prepare.
+    /// The merged query.
     var query: AnyQuery {
-      var places = 1
-      while places < keys.count { places *= 2 }
-      let padding = keys.last.map { Array(repeating: $0, count: places - keys.count) } ?? []
+      let keys = InList.padded(keys)
       let column = text.column
       return AnyQuery(
-        Query<[SQLValue: [Row]]>(text.sql(places: places), keys + padding) { rows in
+        Query<[SQLValue: [Row]]>(text.sql(places: keys.count), keys) { rows in
           try Dictionary(grouping: rows) { try $0.value(column) }
         })
     }

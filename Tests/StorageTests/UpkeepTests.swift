@@ -75,7 +75,7 @@ struct UpkeepTests {
       let old = try #require(try await database.feed(after: .start).first).cursor
       try await database.write(Commit(at: now + 100, events: [Notes.event("b", version: 2)]))
       let versions: @Sendable ([String]) -> Query<[String: Int64]> = { entities in
-        #expect(entities.count == Limits.rowsPerPurge)
+        #expect(entities == ["notes/a", "notes/b", "notes/a", "notes/gone"])
         return .constant(["notes/a": 2, "notes/b": 2])
       }
       #expect(try await database.purgeFeed(before: now + 50, keepingLast: versions) == 3)

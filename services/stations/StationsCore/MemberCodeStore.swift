@@ -56,23 +56,3 @@ enum MemberCodeStore {
       """, [code, member.id, member.group.rawValue])
   }
 }
-
-/// An `IN (…)` list that is padded to one of a few sizes by repeating the last value, so that few
-/// statements are prepared.
-struct InList {
-  /// The parameter list, numbered from `first` on.
-  let sql: String
-  let arguments: [any SQLValueConvertible]
-
-  /// - Parameter first: Number of the first parameter.
-  init<Value: SQLValueConvertible>(_ values: [Value], first: Int = 1) {
-    guard let last = values.last else {
-      sql = "(NULL)"
-      arguments = []
-      return
-    }
-    let size = [1, 8, 64, 256, 1_024].first { $0 >= values.count } ?? values.count
-    arguments = values + Array(repeating: last, count: size - values.count)
-    sql = "(" + (first..<first + size).map { "?\($0)" }.joined(separator: ", ") + ")"
-  }
-}
