@@ -88,13 +88,13 @@ extension CallMeters {
   package static func label(path: String) -> String { String(path.drop { $0 == "/" }) }
 }
 
-/// A place that is filled once. Safe to use from any thread.
+/// A reference that is initialized once, on first use. Safe to use from any thread.
 @usableFromInline package final class LazyCell<Value: AnyObject & Sendable>: Sendable {
   @usableFromInline let content = AtomicLazyReference<Value>()
 
   package init() {}
 
-  /// What is there; the first to ask makes it. Of two made at once, one counts.
+  /// Returns the value, created by `make` on first use; racing threads agree on one value.
   @inlinable package func value(_ make: () -> Value) -> Value {
     content.load() ?? content.storeIfNil(make())
   }

@@ -1,17 +1,17 @@
 import YijiaTypeV1
 
 extension Caller {
-  /// The part of the organizations' tree that a caller may act in.
+  /// The part of the organization tree in which a caller may act.
   public enum Scope: Sendable, Hashable {
     case wholeTree
-    /// Identifier of the organization at the top.
+    /// The identifier of the subtree's root.
     case subtree(String)
     case nothing
   }
 
-  /// Of staff the subtree of their organization. Staff without one have nothing, except an
-  /// administrator, who has the whole tree: so the first tree gets in. Other kinds of caller have
-  /// nothing.
+  /// The scope: for staff, the subtree of their organization. An administrator without an
+  /// organization has the whole tree, which makes the import of the first tree possible. Any other
+  /// caller without an organization has no scope, and so have callers who are not staff.
   public var scope: Scope {
     guard kind == .staff else { return .nothing }
     if !organization.isEmpty { return .subtree(organization) }

@@ -1,9 +1,11 @@
-/// The etag of a resource says its version, which rises with every change: `v3`.
-/// Source: AIP-154.
+/// Etags of resources, made of the version that every change increments: `v3`. Source: AIP-154.
 public enum Etag {
+  /// Returns the etag of a version.
   public static func text(_ version: Int64) -> String { "v\(version)" }
 
-  /// - Throws: ``CommonFailure/etagMismatch`` where one is stated and it is not that of `version`.
+  /// Checks the etag of a request against the current version; an empty one matches any.
+  ///
+  /// - Throws: ``CommonFailure/etagMismatch``.
   public static func check(_ stated: String, _ version: Int64) throws {
     guard stated.isEmpty || stated == text(version) else { throw CommonFailure.etagMismatch }
   }

@@ -51,7 +51,7 @@ public struct FeedLoop: Sendable {
 }
 
 extension RPCError {
-  /// Whether a feed no longer knows the cursor that it was asked to go on from: it was purged, or
-  /// restored from a backup. A consumer then reads all of it again.
+  /// Whether a feed rejected its consumer's cursor because the feed was purged, or restored from a
+  /// backup. The consumer then reads the feed again from its start.
   public var isUnknownCursor: Bool { code == .invalidArgument || code == .outOfRange }
 }

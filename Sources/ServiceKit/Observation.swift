@@ -38,9 +38,9 @@ public enum Observation {
   }
 }
 
-/// A log level as configurations name it.
+/// Log levels by name, as in configuration files.
 public enum LogLevel {
-  /// What is wrong with the name of a level, for ``Faults``.
+  /// Returns the fault of a field whose text is not the name of a log level, for ``Faults``.
   public static func faults(_ name: String, at field: String) -> [String] {
     guard Logger.Level(rawValue: name) == nil else { return [] }
     let names = Logger.Level.allCases.map(\.rawValue).joined(separator: ", ")

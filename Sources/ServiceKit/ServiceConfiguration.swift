@@ -44,7 +44,7 @@ public struct ServiceConfiguration: Codable, Sendable, Hashable {
   /// - Throws: ``ConfigurationError`` naming every field out of its limits.
   public func validate() throws { try Faults(faults()).check() }
 
-  /// What is wrong with each field, as `FIELD: what it may be`, for ``Faults``.
+  /// Returns the faults of the fields, as `FIELD: what it may be`, for ``Faults``.
   public func faults() -> [String] {
     var wrong: [String] = []
     if !(0...65_535).contains(listen.port) { wrong.append("listen.port: 0 to 65535") }

@@ -30,7 +30,7 @@ public struct Query<Value: Sendable>: Sendable {
     self.decode = decode
   }
 
-  /// Creates a query whose value is known: the store is not asked.
+  /// Creates a query with a known value, which never reaches the engine.
   public static func constant(_ value: Value) -> Query {
     Query(.none, []) { _ in value }
   }
@@ -93,7 +93,7 @@ public struct Query<Value: Sendable>: Sendable {
     return Query<Other>(text, arguments) { try transform(try decode($0)) }
   }
 
-  /// Its value: of the next of the results, unless it is a constant.
+  /// Returns its value: the next result, unless it is a constant.
   func value(in results: ReadResults, next index: inout Int) throws -> Value {
     if case .none = text { return try decode([]) }
     defer { index += 1 }
@@ -103,7 +103,7 @@ public struct Query<Value: Sendable>: Sendable {
 
 /// The text of a query.
 enum QueryText: Sendable {
-  /// A constant has none.
+  /// The text of a constant, which has none.
   case none
   case whole(String)
   case keyed(KeyedText)
@@ -127,13 +127,13 @@ public struct AnyQuery: Sendable {
   /// Decodes the rows into a type-erased value.
   public let decode: @Sendable ([Row]) throws -> ReadResult
 
-  /// Creates one of a query that is no constant; of a constant it traps.
+  /// Erases the type of a query, which must not be a constant.
   public init<Value>(_ query: Query<Value>) {
     guard let erased = Self(asking: query) else { preconditionFailure("a constant has no text") }
     self = erased
   }
 
-  /// Creates one, unless the query is a constant.
+  /// Erases the type of a query; `nil` for a constant.
   init?<Value>(asking query: Query<Value>) {
     if case .none = query.text { return nil }
     text = query.text

@@ -35,7 +35,7 @@ struct ConfigurationTests {
     }
   }
 
-  @Test("a region states only what differs; a wrong one is named")
+  @Test("a region states only what differs; an invalid one is named")
   func regions() throws {
     let text = """
       enrollments_in_flight: 0

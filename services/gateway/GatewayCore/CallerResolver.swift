@@ -185,7 +185,8 @@ public struct CallerResolver: Sendable {
     if let partner = directory.partner(hash) {
       return Proven(caller: partner.caller, grant: partner.grant, limits: partner.limits)
     }
-    // Who has to wait for the kiosks' feed; what counts is the hash.
+    // The prefix only decides whether an unknown key may wait for the kiosks' feed; authentication
+    // is by hash.
     if key.starts(with: Secret.Prefix.kiosk.rawValue.utf8) {
       return Proven(caller: try await kiosks.caller(hash), held: .kiosk(hash))
     }

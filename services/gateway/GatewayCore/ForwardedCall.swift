@@ -354,6 +354,6 @@ final class ForwardedCall: Sendable {
 }
 
 extension RPCError {
-  /// What reading a service's answer throws once its call is given up.
+  /// The error of a pending read on an abandoned exchange.
   static let givenUp = RPCError(.cancelled, "the call was given up")
 }

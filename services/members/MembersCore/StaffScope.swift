@@ -2,11 +2,7 @@ import MembersV1
 import ServiceKit
 import Storage
 
-/// The part of the tree in which a staff caller may act: the subtree of their organization.
-///
-/// An administrator without an organization has the whole tree, which makes the import of the first
-/// tree possible. Any other caller without an organization has no scope, and so have callers who
-/// are not staff.
+/// A caller's scope (``Caller/scope``) as a path in the organization tree.
 struct StaffScope: Sendable, Hashable {
   /// The path of the scope's root; empty for the whole tree, `nil` for no scope.
   let path: String?

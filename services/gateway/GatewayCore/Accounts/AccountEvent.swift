@@ -1,13 +1,15 @@
 import Storage
 
-/// Events of the gateway's own feed, by which every replica forgets what it knows.
+/// Events of the gateway's own feed, which invalidate the replicas' caches.
 enum AccountEvent {
-  /// A session is stored as version 1, of which there is no event, and changes once: it ends.
+  /// The version of an ended session. A session is stored as version 1, without an event, and its
+  /// end is its only change.
   static let endedSessionVersion: Int64 = 2
 
-  /// Tells every replica to read an account, a partner with its keys, or a session anew.
+  /// The event that makes every replica read an account, a partner with its credentials, or a
+  /// session again.
   ///
-  /// - Parameter version: Of what changed, from now on.
+  /// - Parameter version: The entity's version after the change.
   static func changed(_ name: String, version: Int64) -> OutboxEvent {
     OutboxEvent(entity: name, version: version, kind: "account.changed", payload: [])
   }
