@@ -4,6 +4,7 @@ import GoogleProtobuf
 import GoogleType
 import Protobuf
 import ServiceKit
+import Storage
 
 /// How options are read: a wrong value is refused with the usage of its own command.
 enum Arguments {

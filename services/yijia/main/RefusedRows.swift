@@ -4,6 +4,7 @@ import GoogleType
 import MembersV1
 import Protobuf
 import ServiceKit
+import Storage
 
 /// Reads the cells of a row, and gathers what is wrong with those that no request could say.
 struct RowReader {
