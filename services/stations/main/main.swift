@@ -90,7 +90,7 @@ struct Stations: AsyncParsableCommand {
     guard targets.count == configuration.members.targets.count else {
       throw ConfigurationError("members.targets: each is host:port")
     }
-    let tls = try configuration.service.clientTLS(to: configuration.members)
+    let tls = configuration.service.clientTLS(to: configuration.members)
     return try ClientChannel(
       configuration: ClientConfiguration(inner: targets, tls: tls), loops: loops,
       interceptors: [ClientTracing()],
