@@ -21,8 +21,8 @@ extension MembersService {
       try entry(application, requestID: requestID, isDryRun: isDryRun, by: caller))
   }
 
-  /// The scope of request ids: SubmitEnrollment and EnrollMembers share it, so that a record sent by
-  /// the other method is a retry too.
+  /// The scope of request ids: SubmitEnrollment and EnrollMembers share it, so that a record sent
+  /// by the other method is a retry too.
   private static let enrolling = "/yijia.members.v1.MembersService/SubmitEnrollment"
 
   /// Processes a validated application.
