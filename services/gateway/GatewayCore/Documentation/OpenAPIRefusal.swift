@@ -110,12 +110,12 @@ enum OpenAPITexts {
       fields are refused, 64-bit integers are strings, fields with their default value are left out.
 
       A stream of requests is sent as lines of JSON (application/x-ndjson). A stream of \
-      responses comes as `accept` prefers: lines of {"result":…} (the default), one array (application/json), \
-      or events (text/event-stream); a call that fails after its first message says so in its last \
-      word, {"error":…}.
+      responses comes as `accept` prefers: lines of {"result":…} (the default), one array \
+      (application/json), or events (text/event-stream); a call that fails after its first \
+      message says so in its last word, {"error":…}.
 
       Errors are google.rpc.Status: `code` is gRPC's, `details` hold an ErrorInfo with `reason` \
-      and `domain`, a BadRequest that names every wrong field, a RetryInfo where a retry helps, and a \
-      LocalizedMessage by `accept-language` (zh-CN by default, en).
+      and `domain`, a BadRequest that names every wrong field, a RetryInfo where a retry helps, \
+      and a LocalizedMessage by `accept-language` (zh-CN by default, en).
       """)
 }
