@@ -23,6 +23,8 @@ export YIJIA_RUNTIME=1 YIJIA_STRICT=0 SWIFT_BACKTRACE=enable=no
 export TSAN_OPTIONS="exitcode=66 suppressions=$ROOT/Tests/Sanitizers/thread.supp"
 export ASAN_OPTIONS="exitcode=66 detect_stack_use_after_return=1"
 export LSAN_OPTIONS="suppressions=$ROOT/Tests/Sanitizers/leak.supp print_suppressions=0"
+# Ten thousand random messages would take longer than all other tests together.
+export YIJIA_TORTURE_COUNT=${YIJIA_TORTURE_COUNT:-500}
 flags=(--sanitize="$kind" --scratch-path ".build-$kind")
 polite swift build --build-tests "${flags[@]}"
 # Few at once: what is watched runs ten times slower, and deadlines do not wait.
