@@ -19,7 +19,9 @@ struct PathTemplateTests {
 
   @Test(
     "malformed templates are refused",
-    arguments: ["", "v1", "/v1//x", "/v1/{name", "/v1/{=a}", "/v1/**/x", "/v1/a*b", "/v1/x:"])
+    arguments: [
+      "", "v1", "/v1//x", "/v1/{name", "/v1/{=a}", "/v1/**/x", "/v1/a*b", "/v1/x:", "/v1/x/",
+    ])
   func refused(text: String) {
     #expect(throws: PathTemplate.SyntaxError.self) { try PathTemplate(text) }
   }

@@ -65,6 +65,7 @@ package struct PathTemplate: Sendable, Hashable {
         rest = rest[end...]
       }
       guard rest.isEmpty || rest.first == "/" else { throw failure("segments end with a slash") }
+      guard rest != "/" else { throw failure("a template does not end with a slash") }
       rest = rest.dropFirst()
     }
     guard !segments.dropLast().contains(.rest) else { throw failure("** comes last") }
