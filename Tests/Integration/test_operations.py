@@ -447,7 +447,9 @@ def test_a_suite_moves_to_postgresql_with_replicas(suite, told, server):
     assert len({future.result().enrollment.name for future in twins}) == 20
     assert is_member(suite, twin)
     assert "every counter" in yijia(suite, "statistics", "recount", "--config", config(suite))
-    assert "intact" in yijia(suite, "audit", "verify", "--config", config(suite))
+    for name in ["members", "members-2"]:
+        assert "intact" in yijia(suite, "audit", "verify", "--config", config(suite, name))
+    yijia(suite, "keys", "apply", "--config", config(suite, "members-2"))
     assert found_in(province.folder / "data", people + enrolling.people) == []
     _backup_of_the_server(suite, province, people)
     _newer_stores_are_refused(suite, province)
@@ -457,6 +459,8 @@ def _backup_of_the_server(suite, province, people):
     backup, data = province.folder / "backup", province.folder / "restored"
     yijia(suite, "backup", "create", "--config", config(suite), "--to", backup)
     assert "sound" in yijia(suite, "backup", "verify", backup)
+    manifest = json.loads((backup / "manifest.json").read_text())
+    assert manifest["auditHeads"] and manifest["keys"], "read from the service's store"
     yijia(suite, "backup", "restore", backup, "--to", data)
     # In a place of its own, beside the first.
     if os.geteuid() == 0:

@@ -30,15 +30,15 @@ struct Backup: AsyncParsableCommand {
         let url = try options.configuration().database
         let engine: BackupManifest.Engine = url.hasPrefix("postgres") ? .postgres : .sqlite
         try await NewFolder.make(to) { draft in
-          var marks: [KeyMark]?
+          var contents: StoreContents?
           switch engine {
           case .sqlite: try await copy(to: draft.appending(path: "store.sqlite").path)
           case .postgres:
-            marks = try await marksOfServer()
+            contents = try await contentsOfServer()
             try PostgresTools.baseBackup(of: url, to: draft.appending(path: "base"))
           }
           let manifest = try await BackupManifest(
-            of: draft, service: options.name, engine: engine, marks: marks, at: Date())
+            of: draft, service: options.name, engine: engine, contents: contents, at: Date())
           try manifest.write(to: draft)
           if let keys = manifest.keysNeeded { Terminal.note(keys) }
         }
@@ -46,12 +46,17 @@ struct Backup: AsyncParsableCommand {
       }
     }
 
-    /// Reads which keys the service's store needs; a server lets it be read beside the service.
-    private func marksOfServer() async throws -> [KeyMark]? {
-      let store = try await options.openIfFree()
-      let marks = try await store?.keyMarks()
-      await store?.close()
-      return marks
+    /// Verifies the service's store; a server lets it be read beside the service.
+    private func contentsOfServer() async throws -> StoreContents? {
+      guard let store = try await options.openIfFree() else { return nil }
+      do {
+        let contents = try await StoreContents(of: store)
+        await store.close()
+        return contents
+      } catch {
+        await store.close()
+        throw error
+      }
     }
 
     /// Copies the store: by the running service, or in this process where the service is stopped.
@@ -196,6 +201,23 @@ enum NewFolder {
   }
 }
 
+/// What a backup's manifest states of a store.
+struct StoreContents {
+  var audit: AuditReport
+  var feedEnd: FeedCursor
+  var marks: [KeyMark]
+
+  /// Reads a store and verifies its audit log, with progress.
+  init(of store: any Database) async throws {
+    audit = try await store.verifyAudit { done, total in
+      Terminal.progress("\(done) of \(total) entries of the audit log")
+    }
+    Terminal.endProgress()
+    feedEnd = try await store.feedEnd()
+    marks = try await store.keyMarks()
+  }
+}
+
 /// The file of a SQLite store, and the files beside it while it is open.
 enum StoreFile {
   /// Copies a backup's file to the path of a store.
@@ -208,7 +230,7 @@ enum StoreFile {
     let draft = target.path + ".\(IDSource.system.next().prefix(8)).draft"
     try NewFolder.makeFolder(target.deletingLastPathComponent())
     do {
-      try manager.copyItem(atPath: backup.path, toPath: draft)
+      try copy(backup, to: URL(filePath: draft))
       let store = try await openDatabase(url: "sqlite:\(draft)")
       try await store.renewEpoch()
       await store.close()
@@ -228,16 +250,14 @@ enum StoreFile {
   }
 
   /// Checks a copy of the store, because opening a store modifies it.
-  static func examine(
-    _ file: URL
-  ) async throws -> (audit: AuditReport, feed: FeedCursor, marks: [KeyMark]) {
+  static func examine(_ file: URL) async throws -> StoreContents {
     let copy = FileManager.default.temporaryDirectory.appending(
       path: "yijia-\(IDSource.system.next())")
     defer {
       removeCompanions(of: copy.path)
       unlink(copy.path)
     }
-    try FileManager.default.copyItem(at: file, to: copy)
+    try Self.copy(file, to: copy)
     let store = try await openDatabase(url: "sqlite:\(copy.path)")
     do {
       let faults = try await store.read(
@@ -247,18 +267,37 @@ enum StoreFile {
       guard faults == ["ok"] else {
         throw ConfigurationError("\(file.path): damaged: \(faults.first ?? "")")
       }
-      let report = try await store.verifyAudit { done, total in
-        Terminal.progress("\(done) of \(total) entries of the audit log")
-      }
-      Terminal.endProgress()
-      let end = try await store.feedEnd()
-      let marks = try await store.keyMarks()
+      let contents = try await StoreContents(of: store)
       await store.close()
-      return (report, end, marks)
+      return contents
     } catch {
       await store.close()
       throw error
     }
+  }
+
+  /// Copies a file that may have many gigabytes, and shows its progress.
+  private static func copy(_ file: URL, to target: URL) throws {
+    guard
+      FileManager.default.createFile(
+        atPath: target.path, contents: nil, attributes: [.posixPermissions: 0o600])
+    else { throw ConfigurationError("\(target.path): cannot be made: errno \(errno)") }
+    let (source, copy) = (
+      try FileHandle(forReadingFrom: file), try FileHandle(forWritingTo: target)
+    )
+    defer {
+      try? source.close()
+      try? copy.close()
+    }
+    let total = try source.seekToEnd()
+    try source.seek(toOffset: 0)
+    var done: UInt64 = 0
+    while let part = try source.read(upToCount: 4 << 20), !part.isEmpty {
+      try copy.write(contentsOf: part)
+      done += UInt64(part.count)
+      Terminal.progress("\(done >> 20) of \(total >> 20) MiB copied")
+    }
+    Terminal.endProgress()
   }
 
   static func removeCompanions(of path: String) {

@@ -36,16 +36,18 @@ struct BackupManifest: Codable {
   var files: [File]
   /// Feed cursor at the end of the backup; empty for a backup of a server.
   var feedEnd: String
-  /// Heads of the audit chains.
+  /// Heads of the audit chains of the service's store; of a server, just before its backup.
   var auditHeads: [ChainHead]
   /// Keys that the service's store needs; absent in backups of earlier versions.
   var keys: [Key]?
 
-  /// Creates the manifest of a folder; a SQLite store in it must be intact.
+  /// Creates the manifest of a folder.
   ///
-  /// - Parameter marks: The keys that the store needs; nil to read them from the copy.
+  /// - Parameter contents: What was read from the service's store on a server, just before its
+  ///   backup; nil to read it from the copy of a SQLite store.
+  /// - Throws: ``ConfigurationError`` if the store or its audit log is damaged.
   init(
-    of folder: URL, service: String, engine: Engine, marks: [KeyMark]? = nil, at now: Date
+    of folder: URL, service: String, engine: Engine, contents: StoreContents? = nil, at now: Date
   ) async throws {
     format = Self.formatNow
     self.service = service
@@ -53,22 +55,24 @@ struct BackupManifest: Codable {
     created = now
     feedEnd = ""
     auditHeads = []
-    var marks = marks
+    var contents = contents
     switch engine {
     case .sqlite:
       let name = "store.sqlite"
       files = [try Self.file(name, in: folder)]
       let found = try await StoreFile.examine(folder.appending(path: name))
-      guard found.audit.isIntact else {
-        throw ConfigurationError("audit log: \(found.audit.summary)")
-      }
-      (feedEnd, auditHeads) = (found.feed.text, found.audit.heads.map(ChainHead.init))
-      marks = found.marks
+      feedEnd = found.feedEnd.text
+      contents = found
     case .postgres:
       // This file has the checksums of all others.
       files = [try Self.file("base/backup_manifest", in: folder)]
     }
-    keys = marks?.map { Key(keyring: $0.keyring, key: $0.key, mark: Data($0.mark)) }
+    guard let contents else { return }
+    guard contents.audit.isIntact else {
+      throw ConfigurationError("audit log: \(contents.audit.summary)")
+    }
+    auditHeads = contents.audit.heads.map(ChainHead.init)
+    keys = contents.marks.map { Key(keyring: $0.keyring, key: $0.key, mark: Data($0.mark)) }
   }
 
   /// The marks of the keys that the store needs.
@@ -100,7 +104,7 @@ struct BackupManifest: Codable {
     case .sqlite:
       let found = try await StoreFile.examine(folder.appending(path: "store.sqlite"))
       guard found.audit.isIntact, found.audit.heads.map(ChainHead.init) == auditHeads,
-        found.feed.text == feedEnd
+        found.feedEnd.text == feedEnd
       else {
         throw ConfigurationError("the store is not what was backed up: \(found.audit.summary)")
       }

@@ -13,7 +13,8 @@ struct OperatorOptions: ParsableArguments {
   @Option(help: "Configuration of the service, e.g. .dev/members.yaml.")
   var config: String
 
-  @Option(help: "Name of the service. [default: the configuration's file name]")
+  @Option(
+    help: "Name of the service. [default: by the file's name: members-2.yaml is of members]")
   var service: String?
 
   @Option(help: "The operator's certificate, PEM. [default: operator.crt beside the service's]")
@@ -22,8 +23,11 @@ struct OperatorOptions: ParsableArguments {
   @Option(help: "Its key, PEM. [default: operator.key beside the service's]")
   var key: String?
 
+  /// The service's name. Replicas have a configuration each: `members-2.yaml` is one of members.
   var name: String {
-    service ?? URL(filePath: config).deletingPathExtension().lastPathComponent
+    if let service { return service }
+    let file = URL(filePath: config).deletingPathExtension().lastPathComponent
+    return ["members", "stations", "gateway"].first { file.hasPrefix("\($0)-") } ?? file
   }
 
   /// The store settings in a gateway's configuration, which has no `service` section.

@@ -20,13 +20,22 @@ enum PostgresTools {
     try run("pg_verifybackup", ["--quiet", folder.path])
   }
 
-  /// Copies the contents of a folder. (The server requires a data folder of its own.)
+  /// Copies the contents of a folder and shows its progress. (The server requires a data folder of
+  /// its own.)
   static func copyFolder(_ folder: URL, into target: URL) throws {
     let manager = FileManager.default
-    for name in try manager.contentsOfDirectory(atPath: folder.path) {
-      try manager.copyItem(
-        at: folder.appending(path: name), to: target.appending(path: name))
+    let paths = try manager.subpathsOfDirectory(atPath: folder.path)
+    for (done, path) in paths.enumerated() {
+      let (source, copy) = (folder.appending(path: path), target.appending(path: path))
+      // A symbolic link, to a tablespace, is copied as one.
+      if (try source.resourceValues(forKeys: [.isDirectoryKey])).isDirectory == true {
+        try NewFolder.makeFolder(copy)
+      } else {
+        try manager.copyItem(at: source, to: copy)
+      }
+      if done % 64 == 0 { Terminal.progress("\(done) of \(paths.count) files") }
     }
+    Terminal.endProgress()
     // Everything must be on disk before the restore is reported as done.
     sync()
   }
