@@ -7,6 +7,7 @@ services has its own folder and ports, so several test runs go side by side.
 import os
 import pathlib
 import shutil
+import subprocess
 import tempfile
 
 import pytest
@@ -46,6 +47,16 @@ def folder():
     path = pathlib.Path(tempfile.mkdtemp(prefix="yijia-"))
     yield path
     shutil.rmtree(path, ignore_errors=True)
+
+
+@pytest.fixture(scope="module")
+def server():
+    """A PostgreSQL of the test's own; (folder, URL)."""
+    done = subprocess.run(
+        [ROOT / "scripts/postgres.sh", "start"], check=True, capture_output=True, text=True)
+    folder, url = done.stdout.split()
+    yield pathlib.Path(folder), url
+    subprocess.run([ROOT / "scripts/postgres.sh", "stop", folder], check=True)
 
 
 @pytest.fixture(scope="session")

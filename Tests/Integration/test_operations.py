@@ -356,16 +356,6 @@ def test_tampering_with_a_stopped_store_is_located(suite, told):
     suite.start("members")
 
 
-@pytest.fixture(scope="module")
-def server():
-    """A PostgreSQL of the test's own; (folder, URL)."""
-    done = subprocess.run(
-        [ROOT / "scripts/postgres.sh", "start"], check=True, capture_output=True, text=True)
-    folder, url = done.stdout.split()
-    yield pathlib.Path(folder), url
-    subprocess.run([ROOT / "scripts/postgres.sh", "stop", folder], check=True)
-
-
 class Province:
     """The suite's data on PostgreSQL, two replicas of members behind the gateway."""
 
@@ -382,7 +372,7 @@ class Province:
         suite = self.suite
         suite.stop("gateway", "stations", "members")
         outputs = []
-        for name in ("members", "stations"):
+        for name in ("members", "stations", "gateway"):
             file = config(suite, name)
             source = re.search(r'database: "([^"]+)"', file.read_text()).group(1)
             change(file, r'database: "[^"]+"', f'database: "{self.store(name)}"')

@@ -5,6 +5,7 @@ import RPC
 import RPCTransport
 import ServiceKit
 import ServiceMain
+import Storage
 import UnixSignals
 
 @main
@@ -23,6 +24,7 @@ struct GatewayCommand: AsyncParsableCommand {
   @Option(help: "Configuration file, YAML or JSON; services/gateway/config.example.yaml shows all.")
   var config: String?
   @Flag(help: "Check the configuration and every file that it names.") var check = false
+  @Flag(help: "Apply what is missing of the store's schema and end.") var migrate = false
   @Flag(help: "Print who may call what, with a partner's limits, and end.") var policy = false
 
   func run() async throws {
@@ -31,6 +33,12 @@ struct GatewayCommand: AsyncParsableCommand {
     guard !policy else { return print(try PolicyMatrix(configuration).text) }
     guard !check else {
       return print(try configuration.checkFiles(of: config) { try Self.server($0).tls?.check() })
+    }
+    guard !migrate else {
+      guard !configuration.database.isEmpty else {
+        throw ConfigurationError("database: empty: this gateway keeps nothing")
+      }
+      return try await openStore(configuration.database, GatewayMigrations.all).close()
     }
     Observation.bootstrap()
     Observation.logLevel = Logger.Level(rawValue: configuration.logLevel) ?? .info
