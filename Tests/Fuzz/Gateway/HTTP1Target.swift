@@ -32,6 +32,7 @@ extension FuzzTarget {
     }
 
     var events: [Event] = []
+    /// Whether the bytes behind the events, none of them a refused head, are not HTTP/1.1.
     var isBroken = false
 
     mutating func add(_ event: Event) {
@@ -49,11 +50,8 @@ extension FuzzTarget {
     try HTTP1Pipeline.addHandlers(to: channel.pipeline.syncOperations)
     var reading = Reading()
     for piece in pieces where !reading.isBroken && reading.events.last != .refused {
-      do {
-        try channel.writeInbound(ByteBuffer(bytes: piece))
-      } catch {
-        reading.isBroken = true
-      }
+      channel.pipeline.syncOperations.fireChannelRead(NIOAny(ByteBuffer(bytes: piece)))
+      channel.pipeline.syncOperations.fireChannelReadComplete()
       while let part = try? channel.readInbound(as: HTTPServerRequestPart.self) {
         switch part {
         case .head(let head):
@@ -68,6 +66,10 @@ extension FuzzTarget {
           _ = try? channel.writeOutbound(HTTPServerResponsePart.end(nil))
         }
         if reading.events.last == .refused { break }
+      }
+      // Not before: what is behind a request, an error too, is held back until its response.
+      do { try channel.throwIfErrorCaught() } catch {
+        reading.isBroken = reading.events.last != .refused
       }
     }
     return reading
