@@ -248,7 +248,10 @@ package final class Inbox: ExchangeSink, @unchecked Sendable {
       }
       if isAtEnd { return false }
       if isCut {
-        let error = RPCError(.internalError, "the stream ended in the middle of a message")
+        // The status of a response says why, for instance that its service has gone.
+        let status = head == nil ? nil : endedWith
+        let error =
+          status ?? RPCError(.internalError, "the stream ended in the middle of a message")
         fail(error)
         throw error
       }

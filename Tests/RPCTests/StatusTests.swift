@@ -126,6 +126,29 @@ struct StatusTests {
     }
   }
 
+  @Test(
+    "a stream of responses that ends in the middle of a message has the status of its trailers",
+    arguments: [
+      ([("grpc-status", "14"), ("grpc-message", "gone")], .unavailable),
+      ([("grpc-status", "0")], .internalError),
+    ] as [([(String, String)], RPCError.Code)])
+  func cutStream(_ trailers: [(String, String)], _ code: RPCError.Code) async throws {
+    try await ScriptedServer.withClient { turn in
+      guard let stream = turn.endedRequest else { return }
+      turn.answer(stream, Self.grpc, body: Self.one + Self.one.dropLast(), trailers: trailers)
+    } _: { channel in
+      let responses: ResponseStream<Text> = try await channel.serverStreaming(
+        EchoService.repeat, Text("x"))
+      var iterator = responses.makeAsyncIterator()
+      #expect(try await iterator.next()?.text == "x")
+      for _ in 0..<2 {
+        let error = await failure { _ = try await iterator.next() }
+        #expect(error?.code == code)
+        #expect(error?.isRemote == (code == .unavailable))
+      }
+    }
+  }
+
   @Test("a response whose header list is over the limit fails the call, not the connection")
   func headerLimit() async throws {
     let much = (0..<200).map { ("x-\($0)", String(repeating: "y", count: 100)) }
