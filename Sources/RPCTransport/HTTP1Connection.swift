@@ -58,6 +58,9 @@ final class HTTP1Connection: ChannelDuplexHandler, ExchangeTransport, ServedConn
   private var runningHandlers = 0
   private var hasPendingRead = false
   private var isClosed = false
+  /// Whether the codec parses nothing behind the last request, which asks for a tunnel or another
+  /// protocol. It would buffer what follows without limit.
+  private var isLastParsed = false
   /// Bytes of an answered request that may still be dropped before the connection is closed.
   private var lingering: Int?
   /// The time limit for what is awaited from the client.
@@ -103,8 +106,11 @@ final class HTTP1Connection: ChannelDuplexHandler, ExchangeTransport, ServedConn
   }
 
   func read(context: ChannelHandlerContext) {
-    if isFull { hasPendingRead = true } else { context.read() }
+    if isFull || isDeaf { hasPendingRead = true } else { context.read() }
   }
+
+  /// Whether the codec would parse nothing of what is read.
+  private var isDeaf: Bool { isLastParsed && current?.requestEnded != false }
 
   /// Whether so many bytes are not taken by the application that no more are read.
   private var isFull: Bool {
@@ -148,6 +154,7 @@ final class HTTP1Connection: ChannelDuplexHandler, ExchangeTransport, ServedConn
   private func received(_ head: HTTPRequestHead) {
     guard current == nil, lingering == nil else { return }
     giveTime(nil)
+    isLastParsed = head.method == .CONNECT || head.headers.contains(name: "upgrade")
     guard let fields = HTTP1Head.fields(of: head, isTLS: isTLS) else {
       return giveUp(400, version: head.version)
     }
@@ -161,7 +168,7 @@ final class HTTP1Connection: ChannelDuplexHandler, ExchangeTransport, ServedConn
       transport: self, id: ExchangeID(id: requests, slot: 0), state: .server)
     current = Current(
       exchange: exchange, version: head.version, isHEAD: head.method == .HEAD,
-      isLast: !head.isKeepAlive || head.version == .http1_0 || isDraining)
+      isLast: !head.isKeepAlive || head.version == .http1_0 || isLastParsed || isDraining)
     idleFlag.store(false, ordering: .relaxed)
     runningHandlers += 1
     _ = dispatcher.open(exchange, head: request)
@@ -205,6 +212,8 @@ final class HTTP1Connection: ChannelDuplexHandler, ExchangeTransport, ServedConn
   /// Refuses a request that cannot be parsed, and ends the connection: the start of the next
   /// request is unknown.
   private func giveUp(_ status: Int, version: HTTPVersion) {
+    // The end of the response makes the codec deliver the next request, which is dropped.
+    lingering = Self.lingerBytesMax
     refuse(status, version: version)
     linger()
   }
@@ -213,8 +222,9 @@ final class HTTP1Connection: ChannelDuplexHandler, ExchangeTransport, ServedConn
     let head = HTTP1Head.response(
       [":status": "\(status)", "content-length": "0"], version: version, isLast: true)
     write(.head(head))
-    write(.end(nil))
+    // This is all of it. What the end delivers may close the connection.
     context?.flush()
+    write(.end(nil))
   }
 
   // MARK: - Outbound
@@ -311,7 +321,7 @@ final class HTTP1Connection: ChannelDuplexHandler, ExchangeTransport, ServedConn
   }
 
   private func resumeReading() {
-    guard hasPendingRead else { return }
+    guard hasPendingRead, !isDeaf else { return }
     hasPendingRead = false
     context?.read()
   }

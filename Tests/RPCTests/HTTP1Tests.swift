@@ -75,6 +75,55 @@ struct HTTP1Tests {
     }
   }
 
+  @Test(
+    "a malformed request behind a valid one is refused in its turn, and the connection closed",
+    arguments: ["hello\r\n\r\n", "GET / HTTP/1.1\r\n\r\n"])
+  func pipelinedMalformation(_ malformed: String) async throws {
+    try await with { address, _ in
+      let answer = try await ask(
+        "GET /a HTTP/1.1\r\nHost: x\r\n\r\n\(malformed)GET /b HTTP/1.1\r\nHost: x\r\n\r\n",
+        address)
+      #expect(
+        answer == "HTTP/1.1 200 OK\r\nx-fields: 4\r\ntransfer-encoding: chunked\r\n\r\n"
+          + "8\r\nGET /a 0\r\n0\r\n\r\n"
+          + "HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\nconnection: close\r\n\r\n")
+    }
+  }
+
+  @Test("a request to change the protocol is answered as any other, and ends the connection")
+  func upgrade() async throws {
+    try await with { address, _ in
+      let answer = try await ask(
+        "GET /a HTTP/1.1\r\nHost: x\r\nConnection: upgrade\r\nUpgrade: h2c\r\n\r\n"
+          + "GET /b HTTP/1.1\r\nHost: x\r\n\r\n", address)
+      #expect(
+        answer == "HTTP/1.1 200 OK\r\nx-fields: 4\r\nconnection: close\r\n"
+          + "transfer-encoding: chunked\r\n\r\n8\r\nGET /a 0\r\n0\r\n\r\n")
+    }
+  }
+
+  @Test("what comes behind a request for a tunnel is not read")
+  func tunnel() async throws {
+    try await with { address, _ in
+      let channel = try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+        .connect(host: address.host, port: address.port) { channel in
+          channel.eventLoop.makeCompletedFuture {
+            try NIOAsyncChannel<ByteBuffer, ByteBuffer>(wrappingChannelSynchronously: channel)
+          }
+        }
+      // More than the socket buffers hold.
+      let piece = ByteBuffer(repeating: 65, count: 1 << 20)
+      let sent = try await channel.executeThenClose { _, outbound in
+        try await outbound.write(ByteBuffer(string: "CONNECT a:1 HTTP/1.1\r\nHost: a\r\n\r\n"))
+        for count in 0..<256 {
+          do { try await outbound.write(piece) } catch { return count }
+        }
+        return 256
+      }
+      #expect(sent < 64)
+    }
+  }
+
   @Test("chunked bodies, trailers, HTTP/1.0, absolute targets and Expect: 100-continue are handled")
   func forms() async throws {
     try await with { address, _ in
