@@ -40,7 +40,8 @@ public protocol Database: AnyObject, Sendable {
   /// Applies the pending migrations of `migrations`, all in one transaction.
   ///
   /// - Throws: `StorageError.newerSchema` if the store has a migration that the list lacks,
-  ///   `.changedMigration` if an applied one was edited or the order changed.
+  ///   `.changedMigration` if an applied one was edited or the order changed, `.unfinishedMove` if
+  ///   a move into the store did not finish.
   func migrate(_ migrations: [Migration]) async throws
 
   /// Waits until the store has failed for good and returns the reason; `nil` once the store is

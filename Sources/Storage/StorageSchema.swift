@@ -28,6 +28,10 @@ public enum StorageSchema {
     }
   }
 
+  /// Whether rows are being moved into the store, or a move into it did not finish.
+  public static let isMoving = Query<Bool>.exists(
+    "SELECT value FROM storage_meta WHERE name = 'moving'")
+
   /// The audit log of every store. Partitioned by month on PostgreSQL, where its primary key
   /// therefore includes the time.
   public static let auditMonths = MonthlyTable("storage_audit", by: "time")

@@ -144,6 +144,8 @@ private struct MovedTable: Sendable {
   let order: [String]
 
   /// Returns every table, referenced tables before those that refer to them.
+  ///
+  /// - Throws: `StoreMove.Refusal` if tables refer to each other in a cycle: no order fits them.
   static func all(in database: any Database) async throws -> [MovedTable] {
     let names = try await database.read(
       Query<[(name: String, hasRowID: Bool)]>.all(
@@ -164,6 +166,10 @@ private struct MovedTable: Sendable {
     }
     while let next = waiting.firstIndex(where: { $0.needs.isSubset(of: tables.map(\.name)) }) {
       tables.append(waiting.remove(at: next).table)
+    }
+    guard waiting.isEmpty else {
+      let names = waiting.map(\.table.name).joined(separator: ", ")
+      throw StoreMove.Refusal("tables refer to each other in a cycle: \(names)")
     }
     return tables
   }

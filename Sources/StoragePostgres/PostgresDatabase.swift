@@ -88,7 +88,6 @@ public final class PostgresDatabase: Storage.Database {
     engine.signal.wakes()
   }
 
-  /// - Throws: `StorageError.unfinishedMove`, too.
   public func migrate(_ migrations: [Migration]) async throws {
     let migrator = PostgresMigrator(url: engine.url, options: engine.options)
     try await Self.patiently("migrate", engine.options) { try migrator.migrate(migrations) }

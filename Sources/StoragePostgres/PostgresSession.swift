@@ -190,8 +190,10 @@ struct PostgresMigrator {
   /// Applies the pending migrations of a service.
   func migrate(_ migrations: [Migration]) throws {
     try inTransaction { link in
-      let moving = try link.rows("SELECT value FROM storage_meta WHERE name = 'moving'")
-      guard moving.isEmpty else { throw StorageError.unfinishedMove }
+      let moving = StorageSchema.isMoving
+      guard try !moving.decode(try link.rows(moving.sql, moving.arguments)) else {
+        throw StorageError.unfinishedMove
+      }
       try apply(.service, migrations, on: link)
     }
   }

@@ -107,6 +107,10 @@ struct MigrationRun: Sendable {
 
   func run(in session: WriterSession) throws {
     try session.savepoint {
+      let moving = StorageSchema.isMoving
+      guard try !moving.decode(try session.connection.rows(moving.sql, moving.arguments)) else {
+        throw StorageError.unfinishedMove
+      }
       try MigrationRun.apply(component, migrations, on: session.connection, at: time)
     }
   }

@@ -214,4 +214,50 @@ struct UpkeepTests {
       }
     }
   }
+
+  @Test("a store into which a move did not finish is refused", arguments: Engine.allCases)
+  func unfinished(_ engine: Engine) async throws {
+    try await Engine.sqlite.withStore { from in
+      try await engine.withStore { to in
+        try await from.withNotes { source in
+          try await source.write(Commit(at: now, statements: [Notes.insert("a")]))
+          try await to.withNotes { target in
+            await #expect(throws: CancellationError.self) {
+              try await StoreMove(from: source, to: target).run { _, _, _ in
+                throw CancellationError()
+              }
+            }
+          }
+        }
+        _ = try await to.with { target in
+          await #expect(throws: StorageError.unfinishedMove) { try await target.migrate([]) }
+        }
+      }
+    }
+  }
+
+  @Test("tables that refer to each other in a cycle are not left out of a move")
+  func cycle() async throws {
+    let tables = Migration(
+      "0001 cycle",
+      sql: """
+        CREATE TABLE hen (id TEXT NOT NULL PRIMARY KEY, egg_id TEXT REFERENCES egg (id)) STRICT;
+        CREATE TABLE egg (id TEXT NOT NULL PRIMARY KEY, hen_id TEXT REFERENCES hen (id)) STRICT;
+        """)
+    try await Engine.sqlite.withStore { from in
+      try await Engine.sqlite.withStore { to in
+        try await from.with { source in
+          try await to.with { target in
+            for store in [source, target] { try await store.migrate([tables]) }
+            try await source.write(
+              Commit(at: now, statements: [Statement("INSERT INTO hen (id) VALUES ('a')")]))
+            let refusal = await #expect(throws: StoreMove.Refusal.self) {
+              try await StoreMove(from: source, to: target).run { _, _, _ in }
+            }
+            #expect(refusal?.description == "tables refer to each other in a cycle: egg, hen")
+          }
+        }
+      }
+    }
+  }
 }
