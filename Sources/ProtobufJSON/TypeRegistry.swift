@@ -91,7 +91,7 @@ extension TypeRegistry {
       let isRepeated = field.label == .repeated
       return FieldType(
         number: UInt32(field.number), name: field.name,
-        jsonName: field.hasJsonName ? field.jsonName : Self.jsonName(field.name),
+        jsonName: field.hasJsonName ? field.jsonName : JSONName.of(field.name),
         kind: kind, isRepeated: isRepeated,
         isMap: isRepeated && self.isMapEntry(kind),
         hasPresence: field.hasOneofIndex || (kind.isMessage && !isRepeated),
@@ -131,22 +131,6 @@ extension TypeRegistry {
       }
       throw TypeRegistryError.unknownType(
         field: "\(message).\(field.name)", type: field.typeName)
-    }
-
-    /// Returns the `json_name` that protoc would set: without underscores, each followed by upper
-    /// case.
-    private static func jsonName(_ name: String) -> String {
-      var result = ""
-      var isUpper = false
-      for character in name {
-        if character == "_" {
-          isUpper = true
-        } else {
-          result += isUpper ? character.uppercased() : String(character)
-          isUpper = false
-        }
-      }
-      return result
     }
   }
 }

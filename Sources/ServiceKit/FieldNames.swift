@@ -1,3 +1,4 @@
+import Protobuf
 public import RPC
 
 /// The form in which a caller is told the names of fields. Source: google/rpc/error_details.proto,
@@ -17,24 +18,8 @@ public enum FieldNames: Sendable, Hashable {
   func renamed(_ failure: FieldFailure) -> FieldFailure {
     guard self == .json, failure.field.contains("_") else { return failure }
     var failure = failure
-    failure.field = Self.jsonPath(failure.field)
+    failure.field = JSONName.of(failure.field)
     return failure
-  }
-
-  /// Returns a path with underscores dropped and the letters behind them in upper case, as protoc
-  /// makes JSON names.
-  static func jsonPath(_ path: String) -> String {
-    var result = ""
-    var isUpper = false
-    for character in path {
-      if character == "_" {
-        isUpper = true
-      } else {
-        result += isUpper ? character.uppercased() : String(character)
-        isUpper = false
-      }
-    }
-    return result
   }
 }
 

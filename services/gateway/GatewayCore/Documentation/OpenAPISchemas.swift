@@ -1,4 +1,5 @@
 import GoogleProtobuf
+import Protobuf
 
 /// Translates messages and enums to JSON schemas (2020-12), by the JSON mapping of proto3.
 ///
@@ -145,10 +146,6 @@ struct OpenAPISchemas {
 extension FieldDescriptorProto {
   /// The field's name in JSON.
   var publicName: String {
-    if hasJsonName { return jsonName }
-    let parts = name.split(separator: "_", omittingEmptySubsequences: false)
-    return parts.enumerated().map { index, part in
-      index == 0 ? String(part) : part.prefix(1).uppercased() + part.dropFirst()
-    }.joined()
+    hasJsonName ? jsonName : JSONName.of(name)
   }
 }
