@@ -53,6 +53,35 @@ import Testing
     }
   }
 
+  @Test("the code of a merged record matches the survivor, while that one is a member")
+  func mergedRecord() async throws {
+    try await World.run { world in
+      let station = try await world.station()
+      let survivor = "members/" + hexID(1)
+      func visit() async throws -> String {
+        try await world.feed.catchUp()
+        try await station.report(uuid(), [station.visit(1, code: "YJM-B")])
+        return try #require(try await station.stored().last).member
+      }
+      world.members.emitMembership("YJM-A", member: 1)
+      world.members.emitMembership("YJM-B", member: 2, state: .merged, survivor: 1)
+      #expect(try await visit() == survivor)
+      world.members.emitMembership("YJM-A", member: 1, state: .left)
+      #expect(try await visit().isEmpty)
+      world.members.emitMembership("YJM-A", member: 1)
+      #expect(try await visit() == survivor)
+      #expect(try await station.stored().map(\.member) == [survivor, survivor, survivor])
+      // Merged and left in one batch of events; then the merge is undone.
+      world.members.emitMembership("YJM-B", member: 2)
+      world.members.emitMembership("YJM-B", member: 2, state: .merged, survivor: 1)
+      world.members.emitMembership("YJM-A", member: 1, state: .left)
+      #expect(try await visit().isEmpty)
+      world.members.emitMembership("YJM-B", member: 2)
+      #expect(try await visit() == "members/" + hexID(2))
+      #expect(try await station.countersAgree())
+    }
+  }
+
   @Test(
     "while yijia-members is down visits stay unmatched; the feed matches them and updates counters")
   func downThenFed() async throws {

@@ -50,11 +50,12 @@ final class FakeMembers: MembersServiceProtocol {
 
   func emitMembership(
     _ code: String, member: Int, group: OccupationGroup = .courier,
-    state: MembershipState = .active, isErased: Bool = false
+    state: MembershipState = .active, survivor: Int? = nil, isErased: Bool = false
   ) {
     var change = MembershipChanged()
     change.member = "members/\(hexID(member))"
     change.state = state
+    change.survivor = survivor.map { "members/\(hexID($0))" } ?? ""
     change.erased = isErased
     change.organization = "organizations/\(Tree.county)"
     change.group = group

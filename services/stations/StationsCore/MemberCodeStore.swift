@@ -55,4 +55,30 @@ enum MemberCodeStore {
       ON CONFLICT (code_sha256) DO NOTHING
       """, [code, member.id, member.group.rawValue])
   }
+
+  /// Returns the codes of the records that are merged into these ones, with the surviving record.
+  static func merged(into survivors: [String]) -> Query<[[UInt8]: String]> {
+    let list = InList(survivors)
+    return Query(
+      "SELECT code_sha256, survivor_id FROM merged_code WHERE survivor_id IN \(list.sql)",
+      list.arguments
+    ) { rows in
+      var codes: [[UInt8]: String] = [:]
+      for row in rows { codes[try row.blob("code_sha256")] = try row.text("survivor_id") }
+      return codes
+    }
+  }
+
+  /// Stores into which record the record of each code is merged; `nil` for one that is not merged.
+  static func storeSurvivors(_ survivors: [[UInt8]: String?], in commit: inout Commit) {
+    for case (let code, let survivor?) in survivors {
+      commit.run(
+        """
+        INSERT INTO merged_code (code_sha256, survivor_id) VALUES (?1, ?2)
+        ON CONFLICT (code_sha256) DO UPDATE SET survivor_id = excluded.survivor_id
+        """, [code, survivor], expects: .exactly(1))
+    }
+    let list = InList(survivors.filter { $0.value == nil }.map(\.key))
+    commit.run("DELETE FROM merged_code WHERE code_sha256 IN \(list.sql)", list.arguments)
+  }
 }

@@ -13,13 +13,19 @@ struct MemberEvents: Sendable {
   private let organizations: [OrganizationChanged]
   /// The last state that the events give for each code; `nil` for people who are not members any
   /// more.
-  private let codes: [[UInt8]: KnownMember?]
+  private var codes: [[UInt8]: KnownMember?]
+  /// The record into which the record of each code is merged; `nil` for one that is not merged.
+  private let survivors: [[UInt8]: String?]
+  /// The last state that the events give for each record that is not merged, as in `codes`.
+  private let records: [String: KnownMember?]
   /// Members whose personal data were erased.
   let erased: [ErasedMember]
 
   init(_ events: [WatchMemberEventsResponse]) {
     var organizations: [OrganizationChanged] = []
     var codes: [[UInt8]: KnownMember?] = [:]
+    var survivors: [[UInt8]: String?] = [:]
+    var records: [String: KnownMember?] = [:]
     var erased: [ErasedMember] = []
     for event in events {
       switch event.event {
@@ -31,19 +37,38 @@ struct MemberEvents: Sendable {
           let own = Self.id(change.member, of: "members")
         else { continue }
         let isGone = change.erased || Self.gone.contains(change.state)
-        codes.updateValue(
-          isGone ? nil : KnownMember(id: id, group: change.group), forKey: change.codeSHA256)
+        let known = isGone ? nil : KnownMember(id: id, group: change.group)
+        codes.updateValue(known, forKey: change.codeSHA256)
+        survivors.updateValue(id == own || change.erased ? nil : id, forKey: change.codeSHA256)
+        if id == own { records.updateValue(known, forKey: id) }
         if change.erased { erased.append(ErasedMember(id: own, code: change.codeSHA256)) }
       default: break
       }
     }
     self.organizations = organizations
     self.codes = codes
+    self.survivors = survivors
+    self.records = records
     self.erased = erased
   }
 
   /// States of people who are not members any more.
   private static let gone: [MembershipState] = [.left, .expelled, .deceased]
+
+  /// Reads the codes of merged records whose survivors the events change, and continues with the
+  /// events of those codes, too: they lead to the survivor while that is a member.
+  private func withMerged(
+    _ next: @escaping @Sendable (MemberEvents) throws -> Step<Int>
+  ) -> Step<Int> {
+    .read(MemberCodeStore.merged(into: records.keys.sorted())) { merged in
+      var (all, events) = (merged, self)
+      for (code, survivor) in survivors { all[code] = survivor }
+      for (code, survivor) in all {
+        if let known = records[survivor] { events.codes.updateValue(known, forKey: code) }
+      }
+      return try next(events)
+    }
+  }
 
   /// Members by code.
   private var members: [[UInt8]: KnownMember] { codes.compactMapValues { $0 } }
@@ -55,22 +80,26 @@ struct MemberEvents: Sendable {
   ///
   /// - Throws: ``TooManyVisits``, when the step runs.
   func step(at now: Date) -> Step<Int> {
-    .read(unmatched(limit: MembersFeed.visitsPerCommit + 1)) { visits in
-      guard visits.count <= MembersFeed.visitsPerCommit else { throw TooManyVisits() }
-      var commit = Commit(at: now)
-      storeOrganizations(in: &commit)
-      storeMembers(in: &commit)
-      for member in erased { ErasedMemberStore.store(member, in: &commit) }
-      return Self.match(visits, members: members, in: commit)
+    withMerged { events in
+      .read(events.unmatched(limit: MembersFeed.visitsPerCommit + 1)) { visits in
+        guard visits.count <= MembersFeed.visitsPerCommit else { throw TooManyVisits() }
+        var commit = Commit(at: now)
+        events.storeOrganizations(in: &commit)
+        events.storeMembers(in: &commit)
+        for member in events.erased { ErasedMemberStore.store(member, in: &commit) }
+        return Self.match(visits, members: events.members, in: commit)
+      }
     }
   }
 
   /// Stores the members, and matches as many visits as one commit may.
   func matchSome(at now: Date) -> Step<Int> {
-    .read(unmatched(limit: MembersFeed.visitsPerCommit)) { visits in
-      var commit = Commit(at: now)
-      storeMembers(in: &commit)
-      return Self.match(visits, members: members, in: commit)
+    withMerged { events in
+      .read(events.unmatched(limit: MembersFeed.visitsPerCommit)) { visits in
+        var commit = Commit(at: now)
+        events.storeMembers(in: &commit)
+        return Self.match(visits, members: events.members, in: commit)
+      }
     }
   }
 
@@ -101,6 +130,7 @@ struct MemberEvents: Sendable {
   private func storeMembers(in commit: inout Commit) {
     for (code, member) in members { MemberCodeStore.store(member, code: code, in: &commit) }
     MemberCodeStore.forget(codes.filter { $0.value == nil }.map(\.key), in: &commit)
+    MemberCodeStore.storeSurvivors(survivors, in: &commit)
   }
 
   /// Matches visits to their members and updates the daily counters.

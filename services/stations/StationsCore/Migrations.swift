@@ -64,6 +64,14 @@ public enum StationsMigrations {
         CREATE INDEX visit_set_aside ON visit (code_sha256) WHERE state = 4;
         CREATE INDEX visit_day_member_member ON visit_day_member (member_id);
         """),
+    Migration(
+      "0005 codes of merged records",
+      sql: """
+        CREATE TABLE merged_code (
+          code_sha256 BLOB PRIMARY KEY, survivor_id TEXT NOT NULL
+        ) STRICT;
+        CREATE INDEX merged_code_survivor ON merged_code (survivor_id);
+        """),
   ]
 
   /// On PostgreSQL visits are partitioned by the month of receipt, which every unique key there has
