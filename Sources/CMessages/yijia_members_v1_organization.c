@@ -329,7 +329,7 @@ static void yijia__members__v1__ListOrganizationsRequest__init(ProtobufCMessage 
   memset(message, 0, sizeof(struct yijia__members__v1__ListOrganizationsRequest));
   message->descriptor = &yijia__members__v1__ListOrganizationsRequest__table;
 }
-static const ProtobufCFieldDescriptor yijia__members__v1__ListOrganizationsRequest__fields[6] = {
+static const ProtobufCFieldDescriptor yijia__members__v1__ListOrganizationsRequest__fields[7] = {
   {"ancestor", 1, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_BYTES,
    offsetof(struct yijia__members__v1__ListOrganizationsRequest, has_ancestor), offsetof(struct yijia__members__v1__ListOrganizationsRequest, f_ancestor),
    NULL, NULL, 0, 0x2200, NULL, NULL},
@@ -348,19 +348,22 @@ static const ProtobufCFieldDescriptor yijia__members__v1__ListOrganizationsReque
   {"covered_by", 6, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_BYTES,
    offsetof(struct yijia__members__v1__ListOrganizationsRequest, has_covered_by), offsetof(struct yijia__members__v1__ListOrganizationsRequest, f_covered_by),
    NULL, NULL, 0, 0x2200, NULL, NULL},
+  {"external_id", 7, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_BYTES,
+   offsetof(struct yijia__members__v1__ListOrganizationsRequest, has_external_id), offsetof(struct yijia__members__v1__ListOrganizationsRequest, f_external_id),
+   NULL, NULL, 0, 0x2200, NULL, NULL},
 };
-static const unsigned yijia__members__v1__ListOrganizationsRequest__by_name[6] = {0, 5, 1, 2, 3, 4};
+static const unsigned yijia__members__v1__ListOrganizationsRequest__by_name[7] = {0, 5, 6, 1, 2, 3, 4};
 static const ProtobufCIntRange yijia__members__v1__ListOrganizationsRequest__ranges[2] = {
   {1, 0},
-  {0, 6},
+  {0, 7},
 };
 const ProtobufCMessageDescriptor yijia__members__v1__ListOrganizationsRequest__table = {
   PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
   "yijia.members.v1.ListOrganizationsRequest", "ListOrganizationsRequest", "yijia__members__v1__ListOrganizationsRequest",
   "yijia.members.v1", sizeof(struct yijia__members__v1__ListOrganizationsRequest),
-  6, yijia__members__v1__ListOrganizationsRequest__fields, yijia__members__v1__ListOrganizationsRequest__by_name,
+  7, yijia__members__v1__ListOrganizationsRequest__fields, yijia__members__v1__ListOrganizationsRequest__by_name,
   1, yijia__members__v1__ListOrganizationsRequest__ranges,
-  yijia__members__v1__ListOrganizationsRequest__init, (void *) 104, NULL, NULL,
+  yijia__members__v1__ListOrganizationsRequest__init, (void *) 120, NULL, NULL,
 };
 
 static void yijia__members__v1__ListOrganizationsResponse__init(ProtobufCMessage *message) {

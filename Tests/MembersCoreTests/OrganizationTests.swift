@@ -56,6 +56,18 @@ struct OrganizationTests {
       request.ancestor = names["xiangshan"] ?? ""
       let pools = try await client.listOrganizations(request).organizations
       #expect(pools.map(\.externalID) == ["xiangshan-pool"])
+      request.externalID = "xiangshan-pool"
+      #expect(try await client.listOrganizations(request).organizations == pools)
+      for (externalID, kinds) in [("huaibei", []), ("drivers", [.holdingPool]), ("none", [])]
+        as [(String, [OrganizationKind])]
+      {
+        (request.externalID, request.kinds) = (externalID, kinds)
+        #expect(try await client.listOrganizations(request).organizations.isEmpty, "\(externalID)")
+      }
+      request.parent = names["xiangshan"] ?? ""
+      #expect(
+        try await refusal { try await client.listOrganizations(request) }
+          == "INVALID_FIELDS external_id=INVALID_VALUE")
     }
   }
 

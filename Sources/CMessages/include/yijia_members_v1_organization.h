@@ -150,6 +150,8 @@ struct yijia__members__v1__ListOrganizationsRequest {
   ProtobufCBinaryData f_parent;
   protobuf_c_boolean has_covered_by;
   ProtobufCBinaryData f_covered_by;
+  protobuf_c_boolean has_external_id;
+  ProtobufCBinaryData f_external_id;
 };
 
 /* yijia.members.v1.ListOrganizationsResponse */

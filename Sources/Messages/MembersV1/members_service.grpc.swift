@@ -26,7 +26,7 @@ public protocol MembersServiceProtocol: RPCService {
   ) async throws -> GetOrganizationResponse
 
   /// Lists the organizations of a subtree by external id, paged: all of them, those directly below
-  /// one, or those covered by a federation.
+  /// one, those covered by a federation, or the one with an external id.
   /// Errors: INVALID_ARGUMENT / INVALID_PAGE_TOKEN. Callers: staff.
   nonisolated(nonsending) func listOrganizations(
     _ request: ListOrganizationsRequest, context: ServerContext
@@ -2319,7 +2319,7 @@ public struct MembersServiceClient: Sendable {
   }
 
   /// Lists the organizations of a subtree by external id, paged: all of them, those directly below
-  /// one, or those covered by a federation.
+  /// one, those covered by a federation, or the one with an external id.
   /// Errors: INVALID_ARGUMENT / INVALID_PAGE_TOKEN. Callers: staff.
   public func listOrganizations(
     _ request: ListOrganizationsRequest, options: CallOptions = CallOptions()

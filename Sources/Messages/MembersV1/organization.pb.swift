@@ -931,6 +931,9 @@ public struct ListOrganizationsRequest: Message {
   /// The resource name of a federation of the subtree: lists only those that it covers (二次覆盖),
   /// inside or outside of the subtree.
   public var coveredBy: String = ""
+  /// Lists only the organization with this external id, if it is in the subtree; not together with
+  /// parent or covered_by.
+  public var externalID: String = ""
   public var unknownFields = UnknownFields()
 
   public init() {}
@@ -941,7 +944,7 @@ extension ListOrganizationsRequest {
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
     self.init()
-    let cost = MemoryLayout<yijia__members__v1__ListOrganizationsRequest>.size + 104
+    let cost = MemoryLayout<yijia__members__v1__ListOrganizationsRequest>.size + 120
     if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, yijia__members__v1__ListOrganizationsRequest__descriptor(), limits)
     defer { decoding.end() }
@@ -958,7 +961,7 @@ extension ListOrganizationsRequest {
   /// A message within another, behind its tag.
   package init(direct: inout DirectDecoding) {
     self.init()
-    let outer = direct.enter(MemoryLayout<yijia__members__v1__ListOrganizationsRequest>.size + 104)
+    let outer = direct.enter(MemoryLayout<yijia__members__v1__ListOrganizationsRequest>.size + 120)
     readDirect(&direct)
     direct.leave(outer)
   }
@@ -978,6 +981,7 @@ extension ListOrganizationsRequest {
       case 34: pageToken = direct.string()
       case 42: parent = direct.string()
       case 50: coveredBy = direct.string()
+      case 58: externalID = direct.string()
       default: direct.refuse()
       }
     }
@@ -1003,12 +1007,18 @@ extension ListOrganizationsRequest {
     if c.pointee.has_covered_by != 0 {
       coveredBy = Decoding.string(c.pointee.f_covered_by)
     }
+    if c.pointee.has_external_id != 0 {
+      externalID = Decoding.string(c.pointee.f_external_id)
+    }
     unknownFields = Decoding.unknownFields(c.pointee.base)
   }
 
   package func encode(_ encoding: inout Encoding) {
     guard encoding.goesOn else { return }
     encoding.unknownFields(unknownFields)
+    if !externalID.isEmpty {
+      encoding.string(externalID, 58)
+    }
     if !coveredBy.isEmpty {
       encoding.string(coveredBy, 50)
     }

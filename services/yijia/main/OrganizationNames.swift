@@ -9,17 +9,15 @@ enum OrganizationNames {
   static func resolve(_ text: String, _ client: SuiteClient) async throws -> String {
     if text.isEmpty || text.hasPrefix("organizations/") { return text }
     if text.count == 32, text.allSatisfy(\.isHexDigit) { return "organizations/\(text)" }
-    var found = ""
-    try await each(ListOrganizationsRequest(), client) { organization in
-      if organization.externalID == text { found = organization.name }
-      return found.isEmpty
-    }
-    guard !found.isEmpty else {
+    var request = ListOrganizationsRequest()
+    request.externalID = text
+    let page = try await client.members.listOrganizations(request, options: client.options)
+    guard let found = page.organizations.first(where: { $0.externalID == text }) else {
       throw ConfigurationError(
         "\(text): no organization that you see has this external id; look by name with "
           + "yijia organizations find")
     }
-    return found
+    return found.name
   }
 
   /// Reads a list page by page, until `body` returns false.

@@ -7,16 +7,17 @@ extension MembersService {
   /// The largest subtree that is sorted for each page: about 10 ms.
   private static let gatheredMax = 5_000
 
-  /// Lists the organizations of a subtree by external id: all, those directly below one, or those
-  /// covered by a federation.
+  /// Lists the organizations of a subtree by external id: all, those directly below one, those
+  /// covered by a federation, or the one with an external id.
   public func listOrganizations(
     _ request: ListOrganizationsRequest, context: ServerContext
   ) async throws -> ListOrganizationsResponse {
     let caller = try context.caller
     let size = try PageSize.rows(request.pageSize)
     let range = try await subtree(of: request.ancestor, for: caller)
-    let hanging = try await hanging(request, within: range)
     let filter = OrganizationFilter(kinds: try Filter.values(request.kinds, "kinds"))
+    guard request.externalID.isEmpty else { return try await found(request, filter, in: range) }
+    let hanging = try await hanging(request, within: range)
     let scope =
       ["ListOrganizations", caller.subject, range.first, request.parent, request.coveredBy]
       + filter.kinds.map { "\($0.rawValue)" }
@@ -32,6 +33,24 @@ extension MembersService {
     response.organizations = page.prefix(size).map { $0.message }
     if page.count > size {
       response.nextPageToken = try keys.pages.encode([page[size - 1].externalID], scope: scope)
+    }
+    return response
+  }
+
+  /// Returns the organization with an external id, if it is in the subtree and of the listed kinds.
+  private func found(
+    _ request: ListOrganizationsRequest, _ filter: OrganizationFilter, in range: PathRange
+  ) async throws -> ListOrganizationsResponse {
+    guard request.parent.isEmpty, request.coveredBy.isEmpty else {
+      throw FieldFailure.invalidValue("external_id")
+    }
+    var response = ListOrganizationsResponse()
+    let organization = try await database.read(
+      OrganizationStore.byExternalID(request.externalID))
+    if let organization, organization.path.hasPrefix(range.first),
+      filter.kinds.isEmpty || filter.kinds.contains(organization.kind)
+    {
+      response.organizations = [organization.message]
     }
     return response
   }
