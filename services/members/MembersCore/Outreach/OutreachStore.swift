@@ -135,7 +135,7 @@ enum OutreachStore {
     SELECT 1 FROM person_hashes AS h \
     LEFT JOIN merges AS x ON x.merged_id = h.person_id AND x.undone IS NULL \
     JOIN memberships AS m ON m.id = COALESCE(x.survivor_id, h.person_id) \
-    WHERE h.hash = e.hash AND h.place = '' \
+    WHERE h.hash IN (e.hash, e.older_hash) AND h.place = '' \
     AND m.state IN (\(MembershipState.live.map { String($0.rawValue) }.joined(separator: ", "))) \
     ) THEN \(OutreachState.joined.rawValue) ELSE e.state END AS state FROM outreach_entries AS e
     """
