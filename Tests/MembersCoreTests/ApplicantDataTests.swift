@@ -1,5 +1,6 @@
 import Foundation
 import MembersV1
+import Protobuf
 import RPC
 import ServiceKit
 import Storage
@@ -34,6 +35,12 @@ struct ApplicantDataTests {
         _ = try await harness.erase(
           again.name, as: .administrator, requestID: id, reason: "本人要求")
       }
+      let events = try await harness.events("enrollment.changed")
+      #expect(events.map(\.version) == [1, 1, 2, 2])
+      #expect(Set(events.suffix(2).map(\.entity)) == [waiting.name, again.name])
+      #expect(
+        Set(try events.map { try EnrollmentChanged(wireBytes: $0.payload).state })
+          == [.pending, .held, .withdrawn])
       for call in [
         { try await harness.export(waiting.name, as: .administrator, reason: "本人要求").count },
         {

@@ -238,6 +238,10 @@ struct PersonalDataTests {
         told[change.member] = change
       }
       #expect(told.mapValues(\.state) == [member: .left, twin: .merged])
+      let corrections = try await harness.events("correction.changed")
+      #expect(
+        try corrections.map { try CorrectionChanged(wireBytes: $0.payload).state }
+          == [.requested, .cancelled])
       #expect(told[twin]?.survivor == member)
       #expect(told[twin]?.codeSHA256 != told[member]?.codeSHA256)
       #expect(try await harness.erase("", as: me, requestID: id) == tombstone, "a replay")

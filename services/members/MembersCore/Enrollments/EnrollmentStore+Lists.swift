@@ -108,6 +108,32 @@ extension EnrollmentStore {
       [enrollment.personID, enrollment.id], expects: .exactly(1))
   }
 
+  /// The largest number of undecided enrollments that are read of persons who are erased: more than
+  /// anybody submits for them.
+  static let waitingMax = 10_000
+
+  /// Returns the undecided enrollments of persons.
+  static func waiting(of persons: [String]) -> Query<[PlacedEnrollment]> {
+    let list = InList(persons, first: 2)
+    return .all(
+      """
+      \(selection)
+      WHERE e.person_id IN \(list.sql) AND e.state IN (\(numbers([.held, .pending])))
+      ORDER BY e.id LIMIT ?1
+      """, [waitingMax] + list.arguments, placed)
+  }
+
+  /// Returns the statement that withdraws a person's undecided enrollments without events.
+  static func withdrawWaiting(
+    of person: String, expects: Statement.Expectation
+  ) -> Statement {
+    Statement(
+      """
+      UPDATE enrollments SET state = ?2, version = version + 1
+      WHERE person_id = ?1 AND state IN (\(numbers([.held, .pending])))
+      """, [person, EnrollmentState.withdrawn.rawValue], expects: expects)
+  }
+
   private static func numbers(_ states: [EnrollmentState]) -> String {
     states.map { String($0.rawValue) }.sorted().joined(separator: ", ")
   }

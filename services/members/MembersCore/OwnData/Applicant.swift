@@ -75,11 +75,14 @@ extension MembersService {
         let person = try KnownPerson.applicant(known, of: placed, in: scope)
         return .read(PersonStore.byID(person.id)) { stored in
           try keys.takeUp(hashKey: stored?.hashKey ?? 0)
-          var commit = Commit(at: now)
           let hashes = try keys.hashes(of: try keys.personalData(of: person))
-          PersonalDataStore.erase(person, isMember: false, hashes: hashes, into: &commit)
-          commit.record(audit)
-          return .commit(commit, try ErasePersonalDataResponse().wireBytes())
+          return PersonalDataStore.open(of: [person.id]) { open in
+            var commit = Commit(at: now)
+            try PersonalDataStore.erase(
+              person, isMember: false, hashes: hashes, open: open, into: &commit)
+            commit.record(audit)
+            return .commit(commit, try ErasePersonalDataResponse().wireBytes())
+          }
         }
       }
     }

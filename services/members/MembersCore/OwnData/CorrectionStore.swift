@@ -51,6 +51,17 @@ enum CorrectionStore {
     .all("\(selection) WHERE c.member_id = ?1 ORDER BY c.created, c.id", [memberID], placed)
   }
 
+  /// Returns the open corrections of members.
+  static func open(of members: [String]) -> Query<[PlacedCorrection]> {
+    let list = InList(members)
+    return .all(
+      """
+      \(selection) WHERE c.id IN (
+        SELECT correction_id FROM open_corrections WHERE member_id IN \(list.sql)
+      )
+      """, list.arguments, placed)
+  }
+
   /// Returns whether a member has an open correction.
   static func isOpen(of memberID: String) -> Query<Bool> {
     .exists("SELECT correction_id FROM open_corrections WHERE member_id = ?1", [memberID])

@@ -28,9 +28,11 @@ extension MembersService {
             let persons = ([facts.member.id] + ids).map(PersonStore.byID)
             return .read(all: persons) { stored in
               try keys.takeUp(hashKey: stored.compactMap { $0?.hashKey }.max() ?? 0)
-              if ids.isEmpty { return try facts.erased(with: [], order, keys) }
-              return .read(all: ids.map(MemberStore.byID)) { merged in
-                try facts.erased(with: merged.compactMap { $0 }, order, keys)
+              return PersonalDataStore.open(of: [facts.member.id] + ids) { open in
+                if ids.isEmpty { return try facts.erased(with: [], open, order, keys) }
+                return .read(all: ids.map(MemberStore.byID)) { merged in
+                  try facts.erased(with: merged.compactMap { $0 }, open, order, keys)
+                }
               }
             }
           }
@@ -42,9 +44,11 @@ extension MembersService {
 }
 
 extension MemberFacts {
-  /// - Parameter merged: The records of the same person that are merged into this one.
+  /// - Parameters:
+  ///   - merged: The records of the same person that are merged into this one.
+  ///   - open: What is open for any of the records.
   fileprivate func erased(
-    with merged: [KnownMember], _ order: MemberOrder, _ keys: MembersKeys
+    with merged: [KnownMember], _ open: OpenItems, _ order: MemberOrder, _ keys: MembersKeys
   ) throws -> Step<[UInt8]> {
     var commit = Commit(at: order.now)
     let ended = member.state.isLive ? try commit.end(self, .leave, by: order.act) : member
@@ -54,7 +58,8 @@ extension MemberFacts {
     }
     for known in [known] + merged where !known.person.isErased {
       let hashes = try keys.hashes(of: try keys.personalData(of: known.person))
-      PersonalDataStore.erase(known.person, isMember: true, hashes: hashes, into: &commit)
+      try PersonalDataStore.erase(
+        known.person, isMember: true, hashes: hashes, open: open, into: &commit)
     }
     commit.record(order.audit("members.erase", target: "members/\(member.id)"))
     var response = ErasePersonalDataResponse()
