@@ -121,6 +121,33 @@ struct MergedRecordTests {
     }
   }
 
+  @Test("the away report of a merged record ends, that of the survivor stays")
+  func away() async throws {
+    try await Harness.run { harness in
+      _ = try await harness.plantTree()
+      let client = try harness.client(.administrator)
+      var reports: [String] = []
+      var members: [String] = []
+      for number in 1...2 {
+        let application = Applicant.application(number) { $0.phone = Applicant.phone(1) }
+        members.append(try await harness.submit(application, as: .administrator).member)
+        let made = try await client.reportAway(AwayTests.report(members[number - 1]))
+        reports.append(made.report?.name ?? "")
+      }
+      let duplicate = try await harness.duplicates(as: .administrator)[0]
+      _ = try await harness.judge(duplicate.name, survivor: members[0], as: .administrator)
+      let listed = { (states: [AwayState]) in
+        try await client.listAwayReports(.with { $0.states = states }).reports.map(\.name)
+      }
+      #expect(try await listed([]) == [reports[0]])
+      #expect(try await listed([.ended]) == [reports[1]])
+      #expect(try await harness.events("away_report.changed").map(\.version) == [1, 1, 2])
+      _ = try await harness.undo(duplicate.name, as: .administrator)
+      let again = try await client.reportAway(AwayTests.report(members[1])).report
+      #expect(again?.state == .reported)
+    }
+  }
+
   @Test("a record whose union was dissolved while it was merged returns to the pool")
   func dissolvedMeanwhile() async throws {
     try await Harness.run { harness in

@@ -90,18 +90,24 @@ extension MembersService {
           return .read(
             DuplicateStore.byID(order.duplicateID), MemberStore.byID(one),
             PoolCaseStore.open(of: one), TransferStore.open(of: one),
+            AwayStore.openReport(of: one),
             MemberStore.byID(two), PoolCaseStore.open(of: two), TransferStore.open(of: two),
+            AwayStore.openReport(of: two),
             DuplicateStore.merged(into: one), DuplicateStore.merged(into: two)
-          ) { duplicate, person, case1, transfer1, other, case2, transfer2, into1, into2 in
+          ) {
+            duplicate, person, case1, transfer1, away1, other, case2, transfer2, away2, into1, into2
+            in
             guard let duplicate else { throw MembersError.duplicateNotFound }
             try Etag.check(order.etag, duplicate.version)
             return try decide(
               DuplicateFacts(
                 duplicate: duplicate,
                 person: person.map {
-                  MemberFacts(known: $0, poolCase: case1, transfer: transfer1)
+                  MemberFacts(known: $0, poolCase: case1, transfer: transfer1, away: away1)
                 },
-                other: other.map { MemberFacts(known: $0, poolCase: case2, transfer: transfer2) },
+                other: other.map {
+                  MemberFacts(known: $0, poolCase: case2, transfer: transfer2, away: away2)
+                },
                 mergedInto: [one: into1, two: into2]))
           }
         }
