@@ -130,6 +130,7 @@ struct AwayTests {
       }
       #expect(try await listed(village, []).isEmpty)
       #expect(try await listed(drivers, []) == [report?.name])
+      #expect(try await harness.service.recount(report: UpkeepTests.quiet) == [])
       var review = ReviewAwayReportRequest()
       (review.requestID, review.name) = (UUID().uuidString, report?.name ?? "")
       #expect(

@@ -68,9 +68,9 @@ struct AwayProgressTests {
   func draw() {
     let reports = (0..<50).map { number in
       StoredAwayReport(
-        id: hexID(number), memberID: hexID(number), organizationID: hexID(1), state: .filed,
-        departureDay: 1, returnDay: 200, details: [], reporter: "", sample: nil,
-        check: .unspecified, version: 1, created: 0)
+        id: hexID(number), memberID: hexID(number), organizationID: hexID(1),
+        managingOrganizationID: hexID(1), state: .filed, departureDay: 1, returnDay: 200,
+        details: [], reporter: "", sample: nil, check: .unspecified, version: 1, created: 0)
     }
     let sample = AwaySample(seed: "2026-11 抽查")
     let drawn = sample.draw(10, of: reports).map(\.id)

@@ -8,7 +8,10 @@ import Storage
 struct StoredAwayReport: Sendable, Hashable {
   var id: String
   var memberID: String
+  /// The organization that managed the member when the report was made.
   var organizationID: String
+  /// The organization that manages the member now.
+  var managingOrganizationID: String
   var state: AwayState
   /// The day of departure in days since 1970-01-01.
   var departureDay: Int
@@ -51,17 +54,20 @@ struct PlacedAwayReport: Sendable, Hashable {
 enum AwayStore {
   static let table = "away_reports"
 
-  /// A report belongs to the organization that currently manages the member. CROSS JOIN fixes the
-  /// join order on SQLite, because there are fewer reports than members.
+  /// A report belongs to the organization that currently manages the member.
   private static let selection = """
-    SELECT a.id, a.member_id, a.organization_id, a.state, a.departure_day, a.return_day, \
-    a.details, a.reporter, a.sample, a.check_result, a.version, a.created, o.path \
-    FROM away_reports AS a CROSS JOIN memberships AS m CROSS JOIN organizations AS o \
-    WHERE m.id = a.member_id AND o.id = m.managing_organization_id
+    SELECT \(columns) FROM away_reports AS a \
+    JOIN organizations AS o ON o.id = a.managing_organization_id
+    """
+
+  /// The columns of `away_reports AS a` and `organizations AS o`, the managing one.
+  static let columns = """
+    a.id, a.member_id, a.organization_id, a.managing_organization_id, a.state, a.departure_day, \
+    a.return_day, a.details, a.reporter, a.sample, a.check_result, a.version, a.created, o.path
     """
 
   static func byID(_ id: String) -> Query<PlacedAwayReport?> {
-    .first("\(selection) AND a.id = ?1", [id], placed)
+    .first("\(selection) WHERE a.id = ?1", [id], placed)
   }
 
   /// Returns the person of a report.
@@ -76,21 +82,7 @@ enum AwayStore {
 
   /// Returns all reports of a member.
   static func all(of member: String) -> Query<[PlacedAwayReport]> {
-    .all("\(selection) AND a.member_id = ?1 ORDER BY a.id", [member], placed)
-  }
-
-  static func page(
-    of range: PathRange, states: [AwayState], isSampled: Bool, after path: SQLValue,
-    _ id: SQLValue, limit: Int
-  ) -> Query<[PlacedAwayReport]> {
-    let list = states.map { String($0.rawValue) }.joined(separator: ", ")
-    return .all(
-      """
-      \(selection) AND o.path >= ?1 AND o.path < ?2 AND o.path >= ?3
-        AND (o.path, a.id) > (?3, ?4) AND a.state IN (\(list))
-        \(isSampled ? "AND a.sample IS NOT NULL" : "")
-      ORDER BY o.path, a.id LIMIT ?5
-      """, [range.first, range.end, path, id, limit], placed)
+    .all("\(selection) WHERE a.member_id = ?1 ORDER BY a.id", [member], placed)
   }
 
   /// Returns the reports of a subtree from which a sample is drawn: FILED or AWAY, and not drawn
@@ -98,7 +90,7 @@ enum AwayStore {
   static func population(of range: PathRange, limit: Int) -> Query<[StoredAwayReport]> {
     Query<[PlacedAwayReport]>.all(
       """
-      \(selection) AND o.path >= ?1 AND o.path < ?2 AND a.state IN (?3, ?4)
+      \(selection) WHERE o.path >= ?1 AND o.path < ?2 AND a.state IN (?3, ?4)
         AND a.sample IS NULL ORDER BY a.id LIMIT ?5
       """,
       [range.first, range.end, AwayState.filed.rawValue, AwayState.away.rawValue, limit], placed
@@ -115,14 +107,14 @@ enum AwayStore {
     commit.run(
       """
       INSERT INTO away_reports (
-        id, member_id, organization_id, state, departure_day, return_day, details, reporter,
-        sample, check_result, version, created
-      ) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)
+        id, member_id, organization_id, managing_organization_id, state, departure_day,
+        return_day, details, reporter, sample, check_result, version, created
+      ) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)
       """,
       [
-        report.id, report.memberID, report.organizationID, report.state.rawValue,
-        report.departureDay, report.returnDay, report.details, report.reporter, report.sample,
-        report.check.rawValue, report.version, report.created,
+        report.id, report.memberID, report.organizationID, report.managingOrganizationID,
+        report.state.rawValue, report.departureDay, report.returnDay, report.details,
+        report.reporter, report.sample, report.check.rawValue, report.version, report.created,
       ], expects: .exactly(1))
   }
 
@@ -138,7 +130,7 @@ enum AwayStore {
     Query<PlacedAwayReport?>.first(
       """
       \(selection)
-        AND a.id = (SELECT report_id FROM open_away_reports WHERE member_id = ?1)
+      WHERE a.id = (SELECT report_id FROM open_away_reports WHERE member_id = ?1)
       """, [member], placed
     ).map { $0?.report }
   }
@@ -162,11 +154,20 @@ enum AwayStore {
     }
   }
 
-  @Sendable private static func placed(_ row: Row) throws -> PlacedAwayReport {
+  /// Moves the reports of members along with them.
+  static func move(_ members: [String], to organizationID: String) -> Statement {
+    let places = members.indices.map { "?\($0 + 2)" }.joined(separator: ", ")
+    return Statement(
+      "UPDATE away_reports SET managing_organization_id = ?1 WHERE member_id IN (\(places))",
+      [organizationID] + members)
+  }
+
+  @Sendable static func placed(_ row: Row) throws -> PlacedAwayReport {
     PlacedAwayReport(
       report: StoredAwayReport(
         id: try row.text("id"), memberID: try row.text("member_id"),
         organizationID: try row.text("organization_id"),
+        managingOrganizationID: try row.text("managing_organization_id"),
         state: AwayState(rawValue: try row.int32("state")),
         departureDay: try row.int("departure_day"), returnDay: try row.int("return_day"),
         details: try row.blob("details"), reporter: try row.text("reporter"),

@@ -38,6 +38,7 @@ extension MembersService {
         try plan.checkDeparture()
         let report = StoredAwayReport(
           id: id, memberID: member, organizationID: known.member.managingOrganizationID,
+          managingOrganizationID: known.member.managingOrganizationID,
           state: .reported, departureDay: plan.departureDay, returnDay: plan.returnDay,
           details: try plan.sealed(try keys.personKey(of: known.person)),
           reporter: caller.subject, sample: nil, check: .unspecified, version: 1,

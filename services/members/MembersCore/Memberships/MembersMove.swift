@@ -55,7 +55,7 @@ struct MembersMove: Sendable {
     try commit.openPoolCases(of: pooled.map(\.1), on: terms, by: act)
   }
 
-  /// Updates memberships, guarded by each member's version.
+  /// Updates memberships, guarded by each member's version, and moves their away reports.
   private func update(_ members: [StoredMember], _ commit: inout Commit) {
     commit.run(
       """
@@ -69,6 +69,7 @@ struct MembersMove: Sendable {
           [member.id, member.version, member.state.rawValue]
         },
       expects: .exactly(members.count))
+    commit.run(AwayStore.move(members.map(\.id), to: to.id))
   }
 
   private func count(

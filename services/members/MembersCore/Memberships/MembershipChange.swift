@@ -46,6 +46,9 @@ extension Commit {
     try edit(&changed)
     changed.version += 1
     run(MemberStore.update(changed))
+    if changed.managingOrganizationID != member.managingOrganizationID {
+      run(AwayStore.move([changed.id], to: changed.managingOrganizationID))
+    }
     log(
       changed, action, before: member, retention: retention, enrollmentID: enrollmentID, by: act
     )

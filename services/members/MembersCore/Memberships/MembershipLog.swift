@@ -79,8 +79,8 @@ enum MembershipLog {
   }
 
   /// Returns the inconsistent memberships in a range of identifiers, i.e. those without exactly one
-  /// log entry per version, consecutive states, and a last entry that matches the row; and the last
-  /// identifier of the range, `nil` at the end.
+  /// log entry per version, consecutive states, and a last entry that matches the row, or with an
+  /// away report at another organization; and the last identifier of the range, `nil` at the end.
   static func unfolded(after id: String, limit: Int) -> (
     last: Query<String?>, wrong: Query<[String]>
   ) {
@@ -101,6 +101,10 @@ enum MembershipLog {
             SELECT x.version FROM membership_log AS x
             JOIN membership_log AS y ON y.member_id = x.member_id AND y.version = x.version + 1
             WHERE x.member_id = m.id AND y.from_state <> x.to_state
+          )
+          OR EXISTS (
+            SELECT a.id FROM away_reports AS a
+            WHERE a.member_id = m.id AND a.managing_organization_id <> m.managing_organization_id
           )
         ORDER BY m.id
         """, [id, limit]

@@ -2,7 +2,7 @@ import ServiceKit
 import Storage
 
 /// Verifies every membership against its log: one entry per version, consecutive states, and a last
-/// entry that matches the row's state and organizations.
+/// entry that matches the row's state and organizations; and against its away reports.
 struct MembershipLogCheck: Sendable {
   private static let membersPerRead = 1_000
   /// The maximum number of lines of a report.
@@ -18,7 +18,9 @@ struct MembershipLogCheck: Sendable {
       let page = MembershipLog.unfolded(after: after, limit: Self.membersPerRead)
       let (last, wrong) = try await database.read(page.last, page.wrong)
       guard let last else { break }
-      findings += wrong.map { "members/\($0): the membership is not the fold of its log" }
+      findings += wrong.map {
+        "members/\($0): not the fold of its log, or an away report is elsewhere"
+      }
       (after, done) = (last, done + Self.membersPerRead)
       try await report("memberships", done, 0)
     }

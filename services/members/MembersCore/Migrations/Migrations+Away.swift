@@ -27,4 +27,18 @@ extension MembersMigrations {
         report_id TEXT NOT NULL
       ) STRICT, WITHOUT ROWID;
       """)
+
+  /// The organization that manages a report's member now, for lists of reports by subtree.
+  static let awayManagers = Migration(
+    "0029 managing organizations of away reports",
+    sql: """
+      ALTER TABLE away_reports ADD COLUMN managing_organization_id TEXT NOT NULL DEFAULT '';
+      UPDATE away_reports SET managing_organization_id = (
+        SELECT m.managing_organization_id FROM memberships AS m WHERE m.id = away_reports.member_id
+      );
+      DROP INDEX away_reports_by_organization;
+      CREATE INDEX away_reports_by_manager
+        ON away_reports (managing_organization_id, state, id);
+      CREATE INDEX away_reports_by_state ON away_reports (state);
+      """)
 }

@@ -11,7 +11,7 @@ public enum MembersMigrations {
     organizations, persons, enrollments, counters, membershipLife, enrollmentLists,
     organizationLife, pool, transfers, duplicates, corrections,
     subtreeCounters, coverage, rosterQuotas, units, away, freshness,
-    outreach, olderHashes,
+    outreach, olderHashes, awayManagers,
   ]
 
   static let organizations = Migration(
