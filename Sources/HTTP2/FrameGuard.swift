@@ -56,6 +56,8 @@ struct FrameGuard {
     case neverUsed
     /// Closed for so long that its end is not remembered.
     case forgotten
+    /// Above the last stream that the final GOAWAY announced: its frames are ignored.
+    case notTaken
   }
 
   enum Verdict: Equatable {
@@ -79,8 +81,15 @@ struct FrameGuard {
   private var fresh: Int32 = 0
   /// The stream whose field block is incomplete, or 0.
   private(set) var openBlock: Int32 = 0
+  /// The encoded bytes of the last field block, over all of its frames.
+  private(set) var blockBytes = 0
+  private let blockBytesMax: Int
   private var hasSettings = false
   private(set) var streamsOpened = 0
+
+  init(blockBytesMax: Int = SessionLimits().headerBlockBytesMax) {
+    self.blockBytesMax = blockBytesMax
+  }
 
   /// Judges a frame by its header alone; nil if the state of its stream is needed.
   mutating func judge(_ head: Head) -> Verdict? {
@@ -89,6 +98,8 @@ struct FrameGuard {
       guard head.kind == Kind.continuation, head.stream == openBlock else {
         return .terminate(.protocolError)
       }
+      blockBytes += head.length
+      guard blockBytes <= blockBytesMax else { return .terminate(.enhanceYourCalm) }
       if head.endsHeaders { openBlock = 0 }
       return .pass
     }
@@ -98,6 +109,7 @@ struct FrameGuard {
     }
     switch head.kind {
     case Kind.headers:
+      blockBytes = head.length
       if head.stream > highest, head.stream & 1 == 1 {
         highest = head.stream
         fresh = head.endsStream ? 0 : head.stream
@@ -144,8 +156,12 @@ struct FrameGuard {
   /// Judges DATA, or HEADERS that open no stream. Sources: RFC 9113, sections 5.1, 5.1.1 and 6.1.
   private func message(_ head: Head, on state: StreamState) -> Verdict {
     switch state {
-    case .open, .resetByUs, .forgotten: .pass
+    case .open, .resetByUs, .notTaken: .pass
     case .halfClosed, .resetByPeer: .resetThenPass(.streamClosed)
+    // Nobody knows any more whether this side has reset it, with DATA under way. A second head,
+    // however, is never under way.
+    case .forgotten:
+      head.kind == Kind.data ? .resetThenPass(.streamClosed) : .terminate(.streamClosed)
     case .ended: .terminate(.streamClosed)
     case .idle: .terminate(.protocolError)
     case .neverUsed: .terminate(head.kind == Kind.data ? .streamClosed : .protocolError)

@@ -198,7 +198,7 @@ extension Session {
   private func state(of id: Int32) -> FrameGuard.StreamState {
     guard id <= frameGuard.highest, id & 1 == 1 else { return .idle }
     guard let key = openStream(id) else {
-      return id > lastTaken ? .forgotten : closedStreams.state(of: id)
+      return id > lastTaken ? .notTaken : closedStreams.state(of: id)
     }
     let record = records[Int(key.slot)]
     if record.isReset { return .resetByUs }
@@ -278,12 +278,34 @@ extension Session {
 
   // MARK: - Outbound
 
-  /// Returns the library's first SETTINGS with the real stream limit, which is its first entry.
-  static func announcing(_ streamsMax: UInt32, in frame: [UInt8]) -> [UInt8] {
-    var frame = frame
-    let place = FrameGuard.Head.bytes + 2
+  /// The bytes of an incomplete field block that cannot be decoded, from which on its length is to
+  /// blame: the library refuses a name or value of more than 64 KiB (`NGHTTP2_HD_MAX_NV`) when it
+  /// reads its length, which is in the first of several frames.
+  private static let longBlockBytes = 8 << 10
+
+  /// Returns an outbound frame with the numbers that the library does not know: the real stream
+  /// limit, which is the first entry of its first SETTINGS, and the real error of a GOAWAY. For the
+  /// library a name or value that is too long is a compression error.
+  func corrected(_ frame: UnsafeRawBufferPointer) -> [UInt8]? {
+    if !hasSentSettings, role == .server {
+      hasSentSettings = true
+      return unsafe Self.with(limits.concurrentStreamsMax, at: FrameGuard.Head.bytes + 2, in: frame)
+    }
+    guard unsafe frame[3] == UInt8(NGHTTP2_GOAWAY.rawValue), role == .server,
+      frameGuard.openBlock != 0, frameGuard.blockBytes >= Self.longBlockBytes
+    else { return nil }
+    let place = FrameGuard.Head.bytes + 4
+    let code = unsafe frame.loadUnaligned(fromByteOffset: place, as: UInt32.self).bigEndian
+    guard code == ErrorCode.compressionError.rawValue else { return nil }
+    return unsafe Self.with(ErrorCode.enhanceYourCalm.rawValue, at: place, in: frame)
+  }
+
+  private static func with(
+    _ number: UInt32, at place: Int, in frame: UnsafeRawBufferPointer
+  ) -> [UInt8] {
+    var frame = unsafe Array(frame)
     for index in 0..<4 {
-      frame[place + index] = UInt8(truncatingIfNeeded: streamsMax >> UInt32(24 - 8 * index))
+      frame[place + index] = UInt8(truncatingIfNeeded: number >> UInt32(24 - 8 * index))
     }
     return frame
   }

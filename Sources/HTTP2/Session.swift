@@ -49,7 +49,7 @@ internal import CNghttp2
   @safe @exclusivity(unchecked) private var dataFramesSent = 0
   @safe @exclusivity(unchecked) private var windowUpdates = 0
   @safe @exclusivity(unchecked) private var idleFrames = 0
-  @safe @exclusivity(unchecked) var frameGuard = FrameGuard()
+  @safe @exclusivity(unchecked) var frameGuard: FrameGuard
   @safe @exclusivity(unchecked) var closedStreams = ClosedStreams()
   @safe @exclusivity(unchecked) var inbound = InboundState()
   /// The last stream that a GOAWAY has announced as accepted; those above it are ignored. Source:
@@ -57,7 +57,7 @@ internal import CNghttp2
   @safe @exclusivity(unchecked) var lastTaken = Int32.max
   /// Whether a GOAWAY that ends the connection is queued or sent.
   @safe @exclusivity(unchecked) var ending = Ending.no
-  @safe @exclusivity(unchecked) private var hasSentSettings = false
+  @safe @exclusivity(unchecked) var hasSentSettings = false
 
   enum Ending { case no, queued, said }
 
@@ -71,6 +71,7 @@ internal import CNghttp2
     self.limits = limits
     headers = HeaderArena(
       listBytesMax: limits.headerListBytesMax, fieldsMax: limits.headerFieldsMax)
+    frameGuard = FrameGuard(blockBytesMax: limits.headerBlockBytesMax)
     resetsProvoked = TokenBucket(limits.resetsProvoked)
     emptyDataFrames = TokenBucket(limits.emptyDataFrames)
     controlFrames = TokenBucket(limits.controlFrames)
@@ -83,6 +84,8 @@ internal import CNghttp2
     unsafe nghttp2_option_set_no_auto_window_update(options, 1)
     unsafe nghttp2_option_set_no_closed_streams(options, 1)
     unsafe nghttp2_option_set_max_outbound_ack(options, limits.outboundAcknowledgementsMax)
+    unsafe nghttp2_option_set_max_continuations(options, limits.continuationsMax)
+    unsafe nghttp2_option_set_max_settings(options, limits.settingsMax)
     // Counted by `resetsReceived` instead, to end the connection with the right code.
     unsafe nghttp2_option_set_stream_reset_rate_limit(options, 1 << 62, 1 << 32)
     var made: OpaquePointer?
@@ -244,16 +247,19 @@ internal import CNghttp2
       // The library's buffer, valid until the next call of mem_send.
       let buffer = unsafe UnsafeRawBufferPointer(start: bytes, count: count)
       total += count
-      if !hasSentSettings, role == .server {
-        hasSentSettings = true
-        let settings = unsafe Self.announcing(limits.concurrentStreamsMax, in: Array(buffer))
-        body(unsafe settings.span.bytes)
-      } else if unsafe isWorthSending(buffer) {
-        body(unsafe RawSpan(_unsafeBytes: buffer))
+      if unsafe isWorthSending(buffer) {
+        if let frame = unsafe corrected(buffer) {
+          body(unsafe frame.span.bytes)
+        } else {
+          body(unsafe RawSpan(_unsafeBytes: buffer))
+        }
       }
     }
     return false
   }
+
+  /// Whether the peer was told, or is about to be, which stream is the last that is served.
+  public var hasSaidLast: Bool { ending != .no || lastTaken != Int32.max }
 
   /// Whether neither side has anything left to send: close the connection once the output is
   /// written.

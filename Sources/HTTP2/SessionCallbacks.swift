@@ -205,7 +205,7 @@ enum SessionCallbacks {
         }
         let isRefused = code == Int32(NGHTTP2_ERR_START_STREAM_NOT_ALLOWED.rawValue)
         let stream = StreamKey(id: header.stream_id, slot: Int32(slot))
-        session.append(.closed(stream, isRefused ? .refusedStream : .cancel))
+        session.append(isRefused ? .unsent(stream) : .closed(stream, .cancel))
         session.freeSlot(stream.slot)
         return 0
       }

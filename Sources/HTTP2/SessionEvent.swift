@@ -36,6 +36,9 @@ public enum SessionEvent: Sendable, Hashable {
   case ended(StreamKey)
   /// The stream is closed, regularly (`noError`) or not; its key is invalid.
   case closed(StreamKey, ErrorCode)
+  /// A request that never left can no longer be sent: the peer accepts no new streams. Its key is
+  /// invalid (clients only).
+  case unsent(StreamKey)
   /// The outbound queue has fallen below the mark after it was full.
   case writable(StreamKey)
   /// GOAWAY: the peer accepts no streams above this one.

@@ -27,6 +27,17 @@ public struct SessionLimits: Sendable, Hashable {
   public var headerListBytesMax = 16 << 10
   /// Fields of a header list.
   public var headerFieldsMax = 128
+  /// The encoded bytes of a field block, over HEADERS and CONTINUATION; servers only. More end the
+  /// connection with ENHANCE_YOUR_CALM, since the following blocks cannot be read without this one.
+  /// A name or value of more than 64 KiB ends it likewise, when its length arrives.
+  public var headerBlockBytesMax = 64 << 10
+  /// CONTINUATION frames of a field block (CVE-2024-28182); more end the connection with
+  /// ENHANCE_YOUR_CALM. libnghttp2's default is 8, too few for a peer that sends small frames.
+  public var continuationsMax = 256
+  /// Entries of a SETTINGS frame: as many as fit in a frame, so none is refused. Repeated ones
+  /// replace each other and unknown ones are dropped; the frames are counted (`controlFrames`).
+  /// libnghttp2's default is 32.
+  public var settingsMax = 16_384 / 6
   /// Acknowledgments of SETTINGS and PING that wait to be sent; libnghttp2's default is 1000.
   public var outboundAcknowledgementsMax = 100
   /// RST_STREAM frames of the peer (CVE-2023-44487). gRPC cancels by RST_STREAM, so a busy trusted

@@ -1,5 +1,5 @@
-/// The retry and hedging state machine of one call: retries, hedges, and at most one transparent
-/// retry of an attempt that the server certainly never processed.
+/// The retry and hedging state machine of one call: retries, hedges, transparent retries of
+/// attempts that never left, and at most one of an attempt that the server never processed.
 /// A pure value: no clock, no randomness, no exchange. Source: gRFC A6.
 package struct AttemptState: Sendable, Hashable {
   package enum Input: Sendable, Hashable {
@@ -24,7 +24,7 @@ package struct AttemptState: Sendable, Hashable {
   }
 
   package let rule: MethodConfig.Execution
-  /// Attempts that count against the policy's maximum: all but a transparent retry.
+  /// Attempts that count against the policy's maximum: all but transparent retries.
   private var begun = 1
   /// All attempts so far, which is the number of the latest one.
   private(set) var count = 1
@@ -79,8 +79,8 @@ package struct AttemptState: Sendable, Hashable {
   private mutating func failed(
     _ attempt: Int, _ failure: AttemptFailure, isThrottled: Bool, random: Double
   ) -> Action {
-    if failure.isUnprocessed, !hadTransparent {
-      hadTransparent = true
+    if isTransparent(failure) {
+      hadTransparent = hadTransparent || failure.progress == .unprocessed
       count += 1
       running += 1
       return .start(previous: begun - 1, next: nil)
@@ -111,6 +111,11 @@ package struct AttemptState: Sendable, Hashable {
     }
   }
 
+  /// Returns whether the attempt is made again at once and without counting.
+  private func isTransparent(_ failure: AttemptFailure) -> Bool {
+    failure.progress == .unsent || failure.progress == .unprocessed && !hadTransparent
+  }
+
   private mutating func begin() -> Action {
     begun += 1
     count += 1
@@ -127,7 +132,8 @@ package struct AttemptState: Sendable, Hashable {
 
   /// Returns whether a failure takes a token from the channel's retry throttle.
   package func costsToken(_ failure: AttemptFailure) -> Bool {
-    switch rule {
+    if isTransparent(failure) { return false }
+    return switch rule {
     case .once: false
     case .retry(let policy):
       policy.retryableCodes.contains(failure.error.code) || failure.pushback == .stop
@@ -147,15 +153,32 @@ package struct AttemptFailure: Error, Sendable, Hashable {
     case stop
   }
 
+  /// How far the request came, which decides whether a transparent retry is safe.
+  package enum Progress: Sendable, Hashable {
+    /// It never left the client: it is sent again as often as that happens.
+    case unsent
+    /// The server certainly never processed it: it is sent again once.
+    case unprocessed
+    /// The server may have processed it.
+    case unknown
+
+    init(_ reason: CloseReason?) {
+      switch reason {
+      case .unsent: self = .unsent
+      case .unprocessed: self = .unprocessed
+      default: self = .unknown
+      }
+    }
+  }
+
   package var error: RPCError
   package var pushback = Pushback.none
-  /// Whether the server certainly never processed the request, so that a transparent retry is safe.
-  package var isUnprocessed = false
+  package var progress = Progress.unknown
 
-  package init(_ error: RPCError, pushback: Pushback = .none, isUnprocessed: Bool = false) {
+  package init(_ error: RPCError, pushback: Pushback = .none, progress: Progress = .unknown) {
     self.error = error
     self.pushback = pushback
-    self.isUnprocessed = isUnprocessed
+    self.progress = progress
   }
 }
 

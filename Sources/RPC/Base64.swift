@@ -35,7 +35,9 @@ package enum Base64 {
     return String(decoding: text, as: UTF8.self)
   }
 
-  /// Returns the decoded bytes, or nil if the text is not base64. Spaces and tabs are skipped.
+  /// Returns the decoded bytes, or nil if the text is not base64: it has other characters, or is
+  /// not what the bytes are encoded to, with padding or without.
+  /// Source: RFC 4648, sections 3.3 and 3.5.
   package static func decode(_ text: some Collection<UInt8>) -> [UInt8]? {
     var bytes: [UInt8] = []
     bytes.reserveCapacity(text.count * 3 / 4)
@@ -43,9 +45,6 @@ package enum Base64 {
     var digits = 0
     var padding = 0
     for byte in text {
-      if byte == UInt8(ascii: " ") || byte == UInt8(ascii: "\t") {
-        continue
-      }
       if byte == UInt8(ascii: "=") {
         padding += 1
         continue
@@ -66,10 +65,10 @@ package enum Base64 {
     case 0:
       guard padding == 0 else { return nil }
     case 2:
-      guard padding == 0 || padding == 2 else { return nil }
+      guard padding == 0 || padding == 2, group & 15 == 0 else { return nil }
       bytes.append(UInt8(truncatingIfNeeded: group >> 4))
     case 3:
-      guard padding == 0 || padding == 1 else { return nil }
+      guard padding == 0 || padding == 1, group & 3 == 0 else { return nil }
       bytes.append(UInt8(truncatingIfNeeded: group >> 10))
       bytes.append(UInt8(truncatingIfNeeded: group >> 2))
     default: return nil

@@ -73,7 +73,6 @@ extension ClientCall {
   }
 
   private func answered(_ attempt: Attempt) {
-    plan.throttle?.succeeded()
     let others = state.withLock { state -> [Attempt] in
       guard state.settled == nil else { return [] }
       _ = state.attempts.apply(.answered(attempt.number))

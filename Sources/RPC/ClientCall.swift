@@ -65,21 +65,23 @@ final class ClientCall: Sendable {
 
   deinit { cancel() }
 
-  /// Reports the end of the call to the observer and the interceptors; nil is OK.
+  /// Reports the end of the call to the throttle, the observer and the interceptors; nil is OK.
   /// - Throws: The error that the interceptors make of it.
   private func close(_ error: RPCError?) async throws {
-    if plan.observer == nil, end == nil { return }
     tell(error)
     try await end?.told(error)
   }
 
   private func tell(_ error: RPCError?) {
-    if plan.observer == nil, end == nil { return }
+    if plan.throttle == nil, plan.observer == nil, end == nil { return }
     let isFirst = state.withLock { state in
       defer { state.isOver = true }
       return !state.isOver
     }
-    if isFirst { plan.observer?.callEnded(error) }
+    if isFirst {
+      if error == nil { plan.throttle?.succeeded() }
+      plan.observer?.callEnded(error)
+    }
     end?.tell(error)
   }
 

@@ -122,6 +122,7 @@ enum RawCall {
     // one.
     exchange.awaitsRequest = !head.isGRPC
     exchange.dropsRest = !head.isGRPC
+    exchange.omitsBody = !head.isGRPC && head.method == "HEAD"
     let face = ServerExchange(head: head, exchange: exchange, inbox: inbox)
     if handler.take(face) { return }
     let task = Task(executorPreference: exchange.loop) {

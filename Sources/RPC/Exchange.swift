@@ -20,6 +20,8 @@ package final class Exchange: @unchecked Sendable {
   /// other than gRPC's may take a reset of their request, even one with NO_ERROR, for a failure of
   /// the whole exchange. Set before the response ends.
   @exclusivity(unchecked) package var dropsRest = false
+  /// Whether the response has no body, whatever is sent: that of a HEAD request.
+  @exclusivity(unchecked) package var omitsBody = false
   /// How long a client has to finish a request that was answered.
   private static let restMax: Duration = .seconds(2)
   /// Whether body bytes have arrived since the last `sweep()`.
@@ -52,7 +54,7 @@ package final class Exchange: @unchecked Sendable {
   }
 
   package func sendBody(_ bytes: [UInt8]) {
-    guard proceed(.localBody) else { return }
+    guard proceed(.localBody), !omitsBody else { return }
     sentMessageBytes += bytes.count - MessageFramer.prefixBytes
     if transport.sendBody(id, bytes) { isFull = true }
   }
@@ -151,10 +153,13 @@ package final class Exchange: @unchecked Sendable {
   /// Whether the peer owes the rest of a request, without which nothing is done.
   package var isOwedRequest: Bool { awaitsRequest && state.remote == .open && !state.isClosed }
 
+  /// Whether the whole request has arrived and the response has not left.
+  package var owesAnswer: Bool { state.remote == .ended && !state.isClosed }
+
   /// Fails a request of which nothing has arrived since the previous call.
   package func sweep() {
     if isOwedRequest, !hasMoved {
-      sink?.requestStalled(RPCError(.deadlineExceeded, "the request did not arrive in time"))
+      sink?.requestStalled(.requestStalled)
     }
     hasMoved = false
   }

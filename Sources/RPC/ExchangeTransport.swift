@@ -82,8 +82,13 @@ package enum CloseReason: Sendable, Hashable {
   case reset(ResetCode)
   /// The server never processed the request, so it can be retried elsewhere.
   case unprocessed
+  /// The request never left.
+  case unsent
   /// The connection was lost.
   case connectionLost(String)
+
+  /// Whether the server certainly never processed the request.
+  package var isUnseen: Bool { self == .unprocessed || self == .unsent }
 }
 
 /// Receives what arrives on an exchange. Called on its loop.

@@ -102,6 +102,12 @@ public struct HeaderList: Sendable {
   /// The first value with this name.
   public subscript(name: String) -> String? { firstIndex(of: name).map { value(at: $0) } }
 
+  /// The value of the field with this name; nil if there is none or several.
+  public func only(_ name: String) -> String? {
+    let places = (0..<fields.count).lazy.filter { hasName(name, at: $0) }.prefix(2)
+    return places.count == 1 ? places.first.map { value(at: $0) } : nil
+  }
+
   /// Returns the index of the first field with this name.
   public func firstIndex(of name: String) -> Int? {
     (0..<fields.count).first { hasName(name, at: $0) }

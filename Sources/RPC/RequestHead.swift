@@ -10,6 +10,7 @@ public struct RequestHead: Sendable, Hashable {
   private var timeoutIndex: Int16 = -1
   private var encodingIndex: Int16 = -1
   private var hasContentType = false
+  private var singles: Singles = []
   /// The memo shared by equal heads; use it on the connection's loop only.
   package var memo: HeadMemo?
 
@@ -27,12 +28,18 @@ public struct RequestHead: Sendable, Hashable {
       let name = bytes.extracting(field.nameRange)
       let position = Int16(truncatingIfNeeded: index)
       switch field.nameCount {
+      case 2 where name.equals("te"): takeOnce(.te, "te")
       case 4 where name.equals("host"):
-        isWellFormed = isWellFormed && Authority.agree(fields)
+        isWellFormed =
+          isWellFormed && fields.withValue(at: index) { Authority.isValid($0) }
+          && Authority.agree(fields)
       case 5 where name.equals(":path"): pathIndex = position
       case 7 where name.equals(":method"): methodIndex = position
+      case 7 where name.equals(":scheme"):
+        isWellFormed = isWellFormed && fields.withValue(at: index) { Authority.isHTTP(scheme: $0) }
       case 10 where name.equals(":authority"):
-        isWellFormed = isWellFormed && !fields.withValue(at: index) { Authority.hasUser($0) }
+        isWellFormed = isWellFormed && fields.withValue(at: index) { Authority.isValid($0) }
+      case 10 where name.equals("user-agent"): takeOnce(.userAgent, "user-agent")
       case 12 where name.equals("content-type"):
         // A repeated content type cannot be trusted, so it counts as missing.
         contentTypeIndex = hasContentType ? -1 : position
@@ -40,10 +47,24 @@ public struct RequestHead: Sendable, Hashable {
       case 12 where name.equals("grpc-timeout"): take(position, as: \.timeoutIndex, "grpc-timeout")
       case 13 where name.equals("grpc-encoding"):
         take(position, as: \.encodingIndex, "grpc-encoding")
+      case 17 where name.equals("grpc-message-type"):
+        takeOnce(.messageType, "grpc-message-type")
       default:
         if fault == nil { fault = MetadataRules.fault(fields, at: index) }
       }
     }
+  }
+
+  /// Fields that are no list, so that two of them have no meaning. `grpc-accept-encoding` is one.
+  private struct Singles: OptionSet, Hashable {
+    let rawValue: UInt8
+    static let te = Singles(rawValue: 1)
+    static let userAgent = Singles(rawValue: 2)
+    static let messageType = Singles(rawValue: 4)
+  }
+
+  private mutating func takeOnce(_ field: Singles, _ name: StaticString) {
+    if !singles.insert(field).inserted { fault = "\(name) is there twice" }
   }
 
   private mutating func take(

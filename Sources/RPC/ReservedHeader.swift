@@ -34,6 +34,21 @@ extension RawSpan {
     byteCount == text.utf8CodeUnitCount && starts(with: text)
   }
 
+  /// Returns whether the bytes equal a lower-case text without regard to the case of letters.
+  package func equalsIgnoringCase(_ text: StaticString) -> Bool {
+    let count = text.utf8CodeUnitCount
+    guard byteCount == count else { return false }
+    let expected = text.utf8Start
+    return withUnsafeBytes { bytes in
+      for index in 0..<count {
+        let byte = bytes[index]
+        let isUpper = byte >= UInt8(ascii: "A") && byte <= UInt8(ascii: "Z")
+        guard (isUpper ? byte | 0x20 : byte) == expected[index] else { return false }
+      }
+      return true
+    }
+  }
+
   /// Returns whether the bytes begin with a text.
   package func starts(with text: StaticString) -> Bool {
     let count = text.utf8CodeUnitCount

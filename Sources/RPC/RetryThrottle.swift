@@ -20,6 +20,7 @@ package final class RetryThrottle: Sendable {
   /// ones.
   package func failed() { tokens.withLock { $0 = max(0, $0 - 1000) } }
 
-  /// Puts `tokenRatio` tokens back: a call was answered.
+  /// Puts `tokenRatio` tokens back: a call has succeeded.
+  /// Source: gRFC A6, throttling.
   package func succeeded() { tokens.withLock { $0 = min(tokensMax, $0 + ratio) } }
 }

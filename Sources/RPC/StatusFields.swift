@@ -124,13 +124,27 @@ extension HeaderList {
 
 /// The content types of gRPC.
 package enum ContentType {
-  /// Returns whether the content type is that of a request: exactly `application/grpc`, or followed
-  /// by `+…`.
-  /// Source: gRPC's PROTOCOL-HTTP2, Requests.
+  /// Returns whether the content type is that of a request: `application/grpc`, or with `+proto`,
+  /// in any case of letters and with or without parameters. Messages are in no other format.
+  /// Sources: gRPC's PROTOCOL-HTTP2, Requests; RFC 9110, section 8.3.1.
   package static func isGRPCRequest(_ type: RawSpan) -> Bool {
-    guard type.starts(with: "application/grpc") else { return false }
-    return type.byteCount == 16
-      || type.unsafeLoad(fromByteOffset: 16, as: UInt8.self) == UInt8(ascii: "+")
+    if type.equals("application/grpc") { return true }
+    var end = 0
+    while end < type.byteCount,
+      type.unsafeLoad(fromByteOffset: end, as: UInt8.self) != UInt8(ascii: ";")
+    {
+      end += 1
+    }
+    // Space may precede the parameters.
+    while end > 0, end < type.byteCount,
+      [UInt8(ascii: " "), UInt8(ascii: "\t")].contains(
+        type.unsafeLoad(fromByteOffset: end - 1, as: UInt8.self))
+    {
+      end -= 1
+    }
+    let essence = type.extracting(0..<end)
+    return essence.equalsIgnoringCase("application/grpc")
+      || essence.equalsIgnoringCase("application/grpc+proto")
   }
 
   /// Returns whether the content type is that of a response: the same, or followed by parameters;

@@ -44,6 +44,8 @@ package enum StatusMapping {
       RPCError(Self.code(for: code), "the stream was reset with code \(code.rawValue)")
     case .unprocessed:
       RPCError(.unavailable, "the server did not take the call")
+    case .unsent:
+      RPCError(.unavailable, "the connection ended before the call was sent")
     case .connectionLost(let why):
       RPCError(.unavailable, "the connection is lost: \(why)")
     }

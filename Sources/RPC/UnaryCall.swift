@@ -122,7 +122,7 @@ extension Inbox {
   /// The failure of an attempt whose response did not begin; nil if there is none so far.
   var attemptFailure: AttemptFailure? {
     guard let head else {
-      return failure.map { AttemptFailure($0, isUnprocessed: closeReason == .unprocessed) }
+      return failure.map { AttemptFailure($0, progress: .init(closeReason)) }
     }
     if let error = StatusFields.refusal(ofHead: head) {
       return AttemptFailure(error, pushback: .init(head))

@@ -52,6 +52,10 @@ public final class InProcessChannel: LoopChannel {
     get async { await withTaskExecutorPreference(link.loop) { link.runningHandlers } }
   }
 
+  /// Tells the handlers of calls, running and coming ones, that the server is draining: those that
+  /// have no end of their own end at once.
+  package func drain() { link.loop.execute { [link] in link.drain() } }
+
   /// Breaks the connection: calls fail with UNAVAILABLE, and their handlers are cancelled.
   public func disconnect() async {
     await withTaskExecutorPreference(link.loop) { link.disconnect() }

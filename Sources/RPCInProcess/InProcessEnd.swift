@@ -1,4 +1,5 @@
 import RPC
+import Synchronization
 
 /// One end of an in-process link, as the transport of its exchanges.
 final class InProcessEnd: ExchangeTransport {
@@ -17,6 +18,8 @@ final class InProcessEnd: ExchangeTransport {
   var loop: any ExchangeLoop { link.loop }
 
   var decompressionQueue: DecompressionQueue { link.decompressionQueue }
+
+  var isDraining: Bool { side == .server && link.isDraining.load(ordering: .acquiring) }
 
   func sendHead(_ exchange: ExchangeID, _ head: OutboundHead, endsStream: Bool) {
     let fields: HeaderList =

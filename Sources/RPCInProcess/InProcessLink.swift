@@ -1,4 +1,5 @@
 import RPC
+import Synchronization
 
 /// A connection whose two ends are in one process.
 /// Guard: all mutable state is touched on `loop` only.
@@ -11,6 +12,8 @@ final class InProcessLink: @unchecked Sendable {
   /// The identifier assigned last.
   var lastID: Int32 = -1
   var runningHandlers = 0
+  /// Whether the server is draining; set on `loop`.
+  let isDraining = Atomic(false)
 
   init(_ dispatcher: Dispatcher, loop: any ExchangeLoop, peer: Peer) {
     self.loop = loop
@@ -49,6 +52,11 @@ final class InProcessLink: @unchecked Sendable {
       stream.client.closed(client)
       stream.server.closed(server)
     }
+  }
+
+  func drain() {
+    isDraining.store(true, ordering: .releasing)
+    for stream in streams.values { stream.server.sink?.serverDrains() }
   }
 
   func disconnect() {

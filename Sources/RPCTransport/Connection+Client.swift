@@ -148,8 +148,8 @@ extension ClientSide {
   ) -> OutboundFields {
     var fields = OutboundFields()
     let bytes = list.bytes.span.bytes
-    // For `:scheme` with its value, and the name `:authority`.
-    fields.reserve(bytes: list.bytes.count + 24 + authority.utf8.count, fields: list.count + 2)
+    // For `:scheme` and `user-agent` with their values, and the name `:authority`.
+    fields.reserve(bytes: list.bytes.count + 56 + authority.utf8.count, fields: list.count + 3)
     var needsScheme = true
     var needsAuthority = true
     var isPseudo = true
@@ -170,8 +170,12 @@ extension ClientSide {
         isIndexed: !isKept(out: name))
     }
     if isPseudo { endPseudo() }
+    if list.firstIndex(of: "user-agent") == nil { fields.add("user-agent", Self.userAgent) }
     return fields
   }
+
+  /// The `user-agent` of a head that has none. Source: gRPC's PROTOCOL-HTTP2, User Agents.
+  private static let userAgent = "grpc-swift-yijia/1.0.0"
 
   /// Returns whether a field stays out of the server's compression table, because it is secret or
   /// different with each call.
@@ -243,17 +247,20 @@ extension Connection {
   /// Whether new calls may be sent.
   var takesCalls: Bool { !isClosed && draining == .no }
 
-  /// Returns why an exchange ended with the connection: a request that never left was not
-  /// processed.
+  /// Returns why an exchange ended with the connection, and whether its request has ever left.
   func closeReason(of exchange: Exchange, _ reason: String) -> CloseReason {
     let stream = StreamKey(id: exchange.id.id, slot: exchange.id.slot)
-    return client == nil || session.hasLeft(stream) ? .connectionLost(reason) : .unprocessed
+    return client == nil || session.hasLeft(stream) ? .connectionLost(reason) : .unsent
   }
 
-  /// Resets a client's call if its response head or trailers exceed the limits; returns whether
-  /// they do.
+  /// Resets a call if its trailers, or a client's response head, exceed the limits; returns whether
+  /// they do. A server does that with the code that means RESOURCE_EXHAUSTED.
   func refuses(_ block: HeaderBlock, of exchange: Exchange) -> Bool {
-    guard client != nil, block.isOverLimit else { return false }
+    guard block.isOverLimit else { return false }
+    guard client != nil else {
+      exchange.reset(.enhanceYourCalm)
+      return true
+    }
     (exchange.sink as? Inbox)?.fail(
       RPCError(.resourceExhausted, "the response's header list is over the limit"))
     exchange.reset(.cancel)

@@ -26,9 +26,16 @@ extension Connection {
         exchange(stream)?.receivedEnd(trailers: nil)
       case .trailers(let stream, let block):
         guard let exchange = exchange(stream), !refuses(block, of: exchange) else { continue }
-        exchange.receivedEnd(trailers: headerList(block, isEnd: true))
+        let trailers = headerList(block, isEnd: true)
+        if dispatcher != nil, !MetadataRules.allows(trailers: trailers) {
+          exchange.reset(.protocolError)
+        } else {
+          exchange.receivedEnd(trailers: trailers)
+        }
       case .closed(let stream, let code):
         closed(stream, code)
+      case .unsent(let stream):
+        closed(stream, nil)
       case .writable(let stream):
         exchange(stream)?.writable()
       case .settings:
@@ -90,11 +97,12 @@ extension Connection {
     return exchange
   }
 
-  private func closed(_ stream: StreamKey, _ code: ErrorCode) {
+  /// Ends the exchange of a stream; without a code, its request has never left.
+  private func closed(_ stream: StreamKey, _ code: ErrorCode?) {
     guard let exchange = exchange(stream) else { return }
     exchanges[Int(stream.slot)] = nil
     client?.closed(session.openStreams)
-    let reason = reason(exchange, code)
+    let reason: CloseReason = if let code { self.reason(exchange, code) } else { .unsent }
     // The peer has reset it: the remote side of an exchange that was reset here has ended.
     if case .reset = reason, exchange.state.remote != .ended { client?.endpoint?.note(.failed) }
     exchange.closed(reason)

@@ -117,6 +117,28 @@ extension Connection {
     fail("the peer did not acknowledge SETTINGS within \(limits.handshakeMax)")
   }
 
+  static let inputEnd = "the peer closed the connection"
+  /// The time for the handlers of a client that has ended its side to answer it. Most such clients
+  /// are gone, and only a write would tell.
+  private static let lastAnswersMax: Duration = .seconds(1)
+
+  /// Whether a call is running whose request has arrived.
+  var owesAnswers: Bool { exchanges.contains { $0.map(\.owesAnswer) ?? false } }
+
+  /// Closes a connection whose peer has ended its side. A client may have done so right behind its
+  /// last request: it gets what the session has to say to all that was read, and the responses that
+  /// can be had soon. Calls that still wait for their requests end at once.
+  func inputEnded() {
+    guard session.role == .server else { return close(Self.inputEnd) }
+    guard !isClosed, !isInputOver else { return }
+    isInputOver = true
+    markDirty()
+    guard owesAnswers || context?.channel.isWritable != true else { return }
+    lastAnswersTimer = executor.schedule(after: Self.lastAnswersMax) { [self] in
+      close(Self.inputEnd)
+    }
+  }
+
   /// Calls that are ended together when a client disconnects. Cancelling a call takes about twenty
   /// microseconds and a client may have hundreds, so other connections have their turn in between.
   private static let endedTogetherMax = 16

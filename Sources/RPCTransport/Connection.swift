@@ -28,6 +28,8 @@ final class Connection: ChannelDuplexHandler, ExchangeTransport, @unchecked Send
   private static let recordBytesMax = 16 << 10
   /// The time for a peer to close the connection after this side has ended its output.
   private static let lingerMax: Duration = .seconds(1)
+  /// The bytes of a peer that has closed its side that are always read, whatever time they take.
+  private static let departedBytesMax = 4 << 10
   /// The output taken from the session before the channel is asked again whether it is writable.
   private static let outputBatchBytes = 256 << 10
 
@@ -72,8 +74,14 @@ final class Connection: ChannelDuplexHandler, ExchangeTransport, @unchecked Send
   @exclusivity(unchecked) var turnBytes = 0
   /// When the current turn began, in nanoseconds of the loop's clock.
   @exclusivity(unchecked) var turnStart: UInt64 = 0
-  /// The loop's round in which the last turn was.
+  /// The loop's round in which the last turn was, when it began, and the bytes read in it.
   @exclusivity(unchecked) private var turnRound = UInt64.max
+  @exclusivity(unchecked) private var roundStart: UInt64 = 0
+  @exclusivity(unchecked) private var roundBytes = 0
+  /// Whether the client has ended its side.
+  var isInputOver = false
+  /// Ends the wait for the last responses to a client that has ended its side.
+  var lastAnswersTimer: (any ScheduledWork)?
   @exclusivity(unchecked) var share = LoopShare()
   /// The time that `ReadingTurns` has granted to the next turn of this busy connection, in
   /// nanoseconds.
@@ -173,6 +181,7 @@ final class Connection: ChannelDuplexHandler, ExchangeTransport, @unchecked Send
     do {
       let span = buffer.readableBytesSpan
       turnBytes += span.byteCount
+      roundBytes += span.byteCount
       try session.receive(span, nowNanoseconds: lastRead)
       handleEvents(fed: span)
     } catch {
@@ -215,23 +224,30 @@ final class Connection: ChannelDuplexHandler, ExchangeTransport, @unchecked Send
   }
 
   /// Starts a turn with its first bytes; only with TLS, further ones belong to the same turn.
-  /// - Returns: False if the peer is gone. After a peer has closed, SwiftNIO reads everything that
-  ///   is left at once, however long that delays other connections, and nobody can answer what it
-  ///   still asks.
+  /// - Returns: False if the peer has left too much behind. After a peer has closed its side,
+  ///   SwiftNIO reads everything that is left at once, however long that delays other connections.
   private func beginTurn() -> Bool {
     if turnBytes > 0 {
       return session.role == .client || isTLS && turnBytes < readSize.bytes + Self.recordBytesMax
-        || departed()
+        || mayReadOn()
     }
     turnStart = lastRead
     executor.redeem(self)
     guard session.role == .server else { return true }
-    if turnRound == executor.round { return departed() }
+    if turnRound == executor.round { return mayReadOn() }
     turnRound = executor.round
+    roundStart = lastRead
+    roundBytes = 0
     return true
   }
 
-  private func departed() -> Bool {
+  /// Returns whether more is read in the same round, from a peer that has closed its side: what a
+  /// few requests need, or as much as takes the time of a turn. Otherwise closes the connection,
+  /// behind the answers to what was read.
+  private func mayReadOn() -> Bool {
+    let time = lastRead &- roundStart
+    if roundBytes < Self.departedBytesMax || time < ReadSize.turnNanosecondsMax { return true }
+    flush()
     close("the peer closed with requests under way")
     return false
   }
@@ -257,7 +273,7 @@ final class Connection: ChannelDuplexHandler, ExchangeTransport, @unchecked Send
     if case TLSUserEvent.handshakeCompleted(let negotiated)? = event as? TLSUserEvent {
       handshakeCompleted(context, negotiated: negotiated)
     } else if case ChannelEvent.inputClosed? = event as? ChannelEvent {
-      close("the peer closed the connection")
+      inputEnded()
     }
     context.fireUserInboundEventTriggered(event)
   }
@@ -272,11 +288,13 @@ final class Connection: ChannelDuplexHandler, ExchangeTransport, @unchecked Send
   }
 
   func errorCaught(context: ChannelHandlerContext, error: any Error) {
+    // A server hears next that the input is closed, and the peer may still read.
+    if session.role == .server, ConnectionFailure.isCutTLS(error) { return }
     close(ConnectionFailure.text(error))
   }
 
   func channelInactive(context: ChannelHandlerContext) {
-    ended("the peer closed the connection")
+    ended(Self.inputEnd)
     executor.endRead()
     context.fireChannelInactive()
   }
@@ -317,11 +335,17 @@ final class Connection: ChannelDuplexHandler, ExchangeTransport, @unchecked Send
   func closeIfDone() {
     guard !isClosed, let context, context.channel.isWritable else { return }
     if let closeReason { return closeOnceWritten(closeReason, context) }
-    if session.isFinished {
-      return closeOnceWritten("the session is over", context, lingers: !isTLS)
-    }
-    if draining == .final, session.openStreams == 0, runningHandlers == 0, !isDirty {
-      closeOnceWritten("drained", context, lingers: !isTLS)
+    let isDrained =
+      draining == .final && session.openStreams == 0 && runningHandlers == 0 && !isDirty
+    if session.isFinished || isDrained {
+      // A client that said goodbye is told so too. Source: RFC 9113, section 6.8.
+      if session.role == .server, !session.hasSaidLast {
+        session.submitGoAway()
+        return markDirty()
+      }
+      closeOnceWritten(isDrained ? "drained" : "the session is over", context, lingers: !isTLS)
+    } else if isInputOver, !owesAnswers {
+      closeOnceWritten(Self.inputEnd, context)
     }
   }
 
@@ -374,6 +398,7 @@ final class Connection: ChannelDuplexHandler, ExchangeTransport, @unchecked Send
     handshakeTimer = nil
     lifetimeTimer?.cancel()
     headersTimer?.cancel()
+    lastAnswersTimer?.cancel()
     endClient()
     let lost = exchanges.compactMap { $0 }.map { ($0, closeReason(of: $0, reason)) }
     session.close()

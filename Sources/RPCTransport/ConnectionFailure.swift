@@ -15,6 +15,11 @@ enum ConnectionFailure {
     }
   }
 
+  /// Whether the peer ended its side without TLS's own farewell.
+  static func isCutTLS(_ error: any Error) -> Bool {
+    if case .uncleanShutdown? = error as? NIOSSLError { true } else { false }
+  }
+
   /// BoringSSL gives its reasons in the text only.
   private static func handshake(_ text: String) -> String {
     if text.contains("CERTIFICATE_VERIFY_FAILED") {

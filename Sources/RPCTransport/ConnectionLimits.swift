@@ -75,6 +75,7 @@ public struct ConnectionLimits: Sendable, Hashable {
     limits.unreadBytesMax = unreadBytesMax
     limits.headerListBytesMax = headerListBytesMax
     limits.headerFieldsMax = headerFieldsMax
+    limits.headerBlockBytesMax = max(limits.headerBlockBytesMax, headerListBytesMax)
     limits.resetsReceived = .init(burst: resetsBurst, perSecond: resetsPerSecond)
     limits.resetsProvoked = .init(
       burst: max(200, resetsBurst / 5), perSecond: max(20, resetsPerSecond))

@@ -20,6 +20,11 @@ final class HTTP1Connection: ChannelDuplexHandler, ExchangeTransport, ServedConn
   private static let lingerBytesMax = 1 << 20
   /// The time limit for reading them.
   private static let lingerMax: Duration = .seconds(1)
+  /// Bytes of chunk sizes, chunk extensions and line breaks that a body may have beyond those that
+  /// ordinary chunks need: as in Go's net/http.
+  private static let framingBytesMax = 16 << 10
+  /// Bytes of framing that an ordinary chunk needs.
+  private static let chunkFramingBytes = 16
   /// The time limit between two requests, about that of nginx and Envoy.
   private static let betweenRequestsMax: Duration = .seconds(60)
 
@@ -33,10 +38,13 @@ final class HTTP1Connection: ChannelDuplexHandler, ExchangeTransport, ServedConn
     /// Whether this is a response to HEAD of unknown length, which NIO would end with an empty
     /// chunk.
     var isHeadOnly = false
+    var hasBody = false
     var requestEnded = false
     var responseBegun = false
     /// Body bytes that the application has not taken.
     var unreadBytes = 0
+    /// Bytes of the socket that have not become body bytes, beyond what ordinary chunks need.
+    var framingBytes = 0
   }
 
   let executor: LoopExecutor
@@ -135,11 +143,23 @@ final class HTTP1Connection: ChannelDuplexHandler, ExchangeTransport, ServedConn
   }
 
   func errorCaught(context: ChannelHandlerContext, error: any Error) {
-    guard let error = error as? HTTPParserError, current?.responseBegun != true else {
-      return close("\(error)")
-    }
-    refuse(error == .headerOverflow ? 431 : 400, version: .http1_1)
+    guard let error = error as? HTTPParserError, lingering == nil, current?.responseBegun != true
+    else { return close("\(error)") }
+    refuse(error == .headerOverflow ? .headersTooLong : .malformed)
     close("the peer broke HTTP/1.1: \(error)")
+  }
+
+  /// Counts bytes of the socket, before their parts have arrived here. Together with the parts they
+  /// show how much of a body is only framing.
+  func arrived(_ count: Int) { current?.framingBytes += count }
+
+  /// Refuses a body most of which is framing; called behind the parts of the counted bytes.
+  func checkFraming() {
+    guard let current, !current.requestEnded, current.framingBytes > Self.framingBytesMax else {
+      return
+    }
+    if !current.responseBegun { refuse(.malformed) }
+    close("the body is mostly framing")
   }
 
   func channelInactive(context: ChannelHandlerContext) {
@@ -156,13 +176,13 @@ final class HTTP1Connection: ChannelDuplexHandler, ExchangeTransport, ServedConn
     giveTime(nil)
     isLastParsed = head.method == .CONNECT || head.headers.contains(name: "upgrade")
     guard let fields = HTTP1Head.fields(of: head, isTLS: isTLS) else {
-      return giveUp(400, version: head.version)
+      return giveUp(.malformed, head)
     }
     var request = RequestHead(fields: fields)
     lastMemo = HeadMemo(after: lastMemo)
     request.memo = lastMemo
     // gRPC needs trailers, and streams in both directions at once.
-    guard !request.isGRPC else { return giveUp(505, version: head.version) }
+    guard !request.isGRPC else { return giveUp(.needsHTTP2, head) }
     requests &+= 1
     let exchange = Exchange(
       transport: self, id: ExchangeID(id: requests, slot: 0), state: .server)
@@ -172,12 +192,42 @@ final class HTTP1Connection: ChannelDuplexHandler, ExchangeTransport, ServedConn
     idleFlag.store(false, ordering: .relaxed)
     runningHandlers += 1
     _ = dispatcher.open(exchange, head: request)
-    if head.headers[canonicalForm: "expect"].contains(where: { $0.lowercased() == "100-continue" }),
-      current?.responseBegun == false
+    if head.version != .http1_0,
+      head.headers[canonicalForm: "expect"].contains(where: { $0.lowercased() == "100-continue" })
     {
-      write(.head(HTTPResponseHead(version: head.version, status: .continue)))
+      // Behind what the handler does at once: a request that it refuses needs no body.
+      executor.execute { [weak self] in self?.askForBody(of: exchange.id) }
     }
-    giveTime(limits.stallMax, for: "the request's body")
+    awaitBody()
+  }
+
+  /// Tells a client that waits for it to send the body, unless it began to, or has an answer.
+  /// Source: RFC 9110, section 10.1.1.
+  private func askForBody(of id: ExchangeID) {
+    guard let current, current.exchange.id == id, !current.responseBegun, !current.requestEnded,
+      !current.hasBody
+    else { return }
+    write(.head(HTTPResponseHead(version: current.version, status: .continue)))
+    context?.flush()
+  }
+
+  /// Sets the time limit for the next bytes of the body, unless the application is behind.
+  private func awaitBody() {
+    // A handler may have answered before the body was complete: then another time limit runs, for
+    // the client to end.
+    guard let current, !current.requestEnded else { return }
+    giveTime(nil)
+    guard !isFull else { return }
+    timer = executor.schedule(after: limits.stallMax) { [weak self] in self?.bodyStalled() }
+  }
+
+  /// Ends a request of which nothing has arrived in time, by a response of its handler. A stream of
+  /// requests may pause, as over HTTP/2.
+  private func bodyStalled() {
+    guard let current else { return }
+    guard current.exchange.isOwedRequest, current.unreadBytes == 0 else { return awaitBody() }
+    giveTime(limits.stallMax, for: "the answer to an incomplete request")
+    current.exchange.sink?.requestStalled(.requestStalled)
   }
 
   private func received(_ bytes: ByteBuffer) {
@@ -190,9 +240,14 @@ final class HTTP1Connection: ChannelDuplexHandler, ExchangeTransport, ServedConn
     // Bytes that were not read on request: the peer has closed, and SwiftNIO delivers all that is
     // left.
     if hasPendingRead, isFull { return close("the peer closed with a body under way") }
-    current?.unreadBytes += bytes.readableBytes
+    let count = bytes.readableBytes
+    current?.hasBody = true
+    current?.unreadBytes += count
+    // A chunk of `count` bytes makes up for twice as many bytes of framing.
+    let framing = current?.framingBytes ?? 0
+    current?.framingBytes = max(0, framing - 3 * count - Self.chunkFramingBytes)
     exchange.received(body: bytes.readableBytesSpan)
-    giveTime(isFull ? nil : limits.stallMax, for: "the request's body")
+    awaitBody()
   }
 
   private func receivedEnd(_ trailers: HTTPHeaders?) {
@@ -209,19 +264,22 @@ final class HTTP1Connection: ChannelDuplexHandler, ExchangeTransport, ServedConn
     current?.exchange.receivedEnd(trailers: list)
   }
 
-  /// Refuses a request that cannot be parsed, and ends the connection: the start of the next
+  /// Refuses a request that cannot be served, and ends the connection: the start of the next
   /// request is unknown.
-  private func giveUp(_ status: Int, version: HTTPVersion) {
+  private func giveUp(_ refusal: HTTP1Refusal, _ head: HTTPRequestHead) {
     // The end of the response makes the codec deliver the next request, which is dropped.
     lingering = Self.lingerBytesMax
-    refuse(status, version: version)
+    refuse(refusal, version: head.version, isHEAD: head.method == .HEAD)
     linger()
   }
 
-  private func refuse(_ status: Int, version: HTTPVersion) {
-    let head = HTTP1Head.response(
-      [":status": "\(status)", "content-length": "0"], version: version, isLast: true)
-    write(.head(head))
+  private func refuse(
+    _ refusal: HTTP1Refusal, version: HTTPVersion = .http1_1, isHEAD: Bool = false
+  ) {
+    write(.head(HTTP1Head.response(refusal.head, version: version, isLast: true)))
+    if !isHEAD, let allocator = context?.channel.allocator {
+      write(.body(.byteBuffer(allocator.buffer(string: refusal.body))))
+    }
     // This is all of it. What the end delivers may close the connection.
     context?.flush()
     write(.end(nil))
@@ -303,8 +361,9 @@ final class HTTP1Connection: ChannelDuplexHandler, ExchangeTransport, ServedConn
   func consumed(_ id: ExchangeID, _ count: Int) {
     guard current?.exchange.id == id else { return }
     current?.unreadBytes -= count
-    guard !isFull, hasPendingRead else { return }
-    if current?.requestEnded == false { giveTime(limits.stallMax, for: "the request's body") }
+    guard !isFull else { return }
+    // There is none while the application is behind.
+    if timer == nil { awaitBody() }
     resumeReading()
   }
 
@@ -353,7 +412,7 @@ final class HTTP1Connection: ChannelDuplexHandler, ExchangeTransport, ServedConn
 
   func giveWay() {
     let silence = NIODeadline.now().uptimeNanoseconds &- lastRead
-    guard let current, !current.requestEnded, !current.responseBegun,
+    guard let current, current.exchange.isOwedRequest, !current.responseBegun,
       silence >= Connection.silenceMin
     else { return }
     close("another connection took its place")

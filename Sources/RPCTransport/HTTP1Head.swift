@@ -12,8 +12,8 @@ package enum HTTP1Head {
   ]
 
   /// Returns the fields of a request, pseudo-headers first. Nil if the request cannot be trusted:
-  /// no host or several, several lengths, a length and a transfer coding, or a coding other than
-  /// `chunked`.
+  /// no host, several, or an invalid one, several lengths, a length and a transfer coding, or a
+  /// coding other than `chunked`.
   package static func fields(of head: HTTPRequestHead, isTLS: Bool) -> HeaderList? {
     let headers = head.headers
     let hosts = headers["host"]
@@ -22,14 +22,16 @@ package enum HTTP1Head {
     let lengths = headers["content-length"]
     let codings = headers["transfer-encoding"]
     guard codings.isEmpty || (lengths.isEmpty && codings.map { $0.lowercased() } == ["chunked"]),
-      lengths.count <= 1, let path = path(head.uri)
+      lengths.count <= 1, let target = target(head.uri),
+      (hosts + [target.host].compactMap { $0 }).allSatisfy(isHost)
     else { return nil }
     var list = HeaderList()
     list.reserve(bytes: 256, fields: headers.count + 4)
     list.add(":method", head.method.rawValue)
     list.add(":scheme", isTLS ? "https" : "http")
-    if let host = hosts.first { list.add(":authority", host) }
-    list.add(":path", path)
+    // RFC 9112, section 3.2.2: the host of an absolute target replaces the field.
+    if let host = target.host ?? hosts.first { list.add(":authority", host) }
+    list.add(":path", target.path)
     let named = Set(headers[canonicalForm: "connection"].map { $0.lowercased() })
     for (name, value) in headers {
       let name = name.lowercased()
@@ -38,16 +40,43 @@ package enum HTTP1Head {
     return list
   }
 
-  /// Returns the path of a request target in origin or absolute form, or `*`.
-  private static func path(_ target: String) -> String? {
-    if target.hasPrefix("/") || target == "*" { return target }
+  /// Returns the path of a request target in origin or absolute form, or `*`, and the host that
+  /// the target names.
+  private static func target(_ target: String) -> (path: String, host: String?)? {
+    if target.hasPrefix("/") || target == "*" { return (target, nil) }
     for scheme in ["http://", "https://"] where target.lowercased().hasPrefix(scheme) {
       let rest = target.dropFirst(scheme.count)
-      return rest.firstIndex { $0 == "/" || $0 == "?" }.map {
-        rest[$0] == "/" ? String(rest[$0...]) : "/" + rest[$0...]
-      } ?? "/"
+      let end = rest.firstIndex { $0 == "/" || $0 == "?" } ?? rest.endIndex
+      let path = rest[end...]
+      return (path.hasPrefix("/") ? String(path) : "/" + path, String(rest[..<end]))
     }
     return nil
+  }
+
+  /// Whether a text is a host with an optional port, or empty, without userinfo.
+  /// Source: RFC 9112, section 3.2; RFC 3986, section 3.2.2.
+  private static func isHost(_ text: String) -> Bool {
+    var name = text.utf8[...]
+    if name.first == UInt8(ascii: "[") {
+      guard let end = name.firstIndex(of: UInt8(ascii: "]")),
+        name[..<end].dropFirst().allSatisfy({ isNameByte($0) || $0 == UInt8(ascii: ":") })
+      else { return false }
+      name = name[end...].dropFirst()
+      return name.isEmpty || isPort(name)
+    }
+    let end = name.firstIndex(of: UInt8(ascii: ":")) ?? name.endIndex
+    return name[..<end].allSatisfy(isNameByte) && (end == name.endIndex || isPort(name[end...]))
+  }
+
+  private static func isPort(_ text: Substring.UTF8View) -> Bool {
+    text.first == UInt8(ascii: ":")
+      && text.dropFirst().allSatisfy { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }
+  }
+
+  private static func isNameByte(_ byte: UInt8) -> Bool {
+    let scalar = Character(UnicodeScalar(byte))
+    return scalar.isASCII && (scalar.isLetter || scalar.isNumber)
+      || "-._~%!$&'()*+,;=".utf8.contains(byte)
   }
 
   /// Returns a response head. The encoder adds the length of the body or the chunked coding.
@@ -69,6 +98,49 @@ package enum HTTP1Head {
       if !name.hasPrefix(":") { headers.add(name: name, value: list.value(at: index)) }
     }
     return headers
+  }
+}
+
+/// The response to a request that no handler gets: a status in the JSON form of
+/// `google.rpc.Status`, which clients of the gateway expect of any failure.
+struct HTTP1Refusal {
+  private let status: Int
+  let body: String
+
+  private init(_ status: Int, code: Int, zh: String, en: String) {
+    self.status = status
+    body = "{\"code\":\(code),\"message\":\"\(zh) \(en)\",\"details\":[]}"
+  }
+
+  var head: HeaderList {
+    [
+      ":status": "\(status)", "content-type": "application/json",
+      "content-length": "\(body.utf8.count)",
+    ]
+  }
+
+  static let malformed = HTTP1Refusal(
+    400, code: 3, zh: "请求不符合 HTTP/1.1。", en: "The request is not valid HTTP/1.1.")
+  static let headersTooLong = HTTP1Refusal(
+    431, code: 8, zh: "请求头过长。", en: "The header of the request is too long.")
+  static let needsHTTP2 = HTTP1Refusal(
+    505, code: 12, zh: "gRPC 须使用 HTTP/2。", en: "gRPC needs HTTP/2.")
+}
+
+/// Counts the bytes of the socket in front of the codec, which drops chunk extensions and leading
+/// zeros of chunk sizes silently.
+final class HTTP1ByteCount: ChannelInboundHandler {
+  typealias InboundIn = ByteBuffer
+  typealias InboundOut = ByteBuffer
+
+  private let connection: HTTP1Connection
+
+  init(for connection: HTTP1Connection) { self.connection = connection }
+
+  func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+    connection.arrived(unwrapInboundIn(data).readableBytes)
+    context.fireChannelRead(data)
+    connection.checkFraming()
   }
 }
 

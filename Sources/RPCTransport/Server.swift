@@ -144,6 +144,8 @@ public final class Server: Sendable {
     }
     do {
       try channel.syncOptions?.setOption(.recvAllocator, value: connection)
+      // A client that has ended its side may still read: what it sent is answered.
+      try channel.syncOptions?.setOption(.allowRemoteHalfClosure, value: true)
       try channel.pipeline.syncOperations.addHandler(connection)
       connection.watch(configuration.lifetime, jitter: Double.random(in: Self.ageJitter))
     } catch {
@@ -158,6 +160,7 @@ public final class Server: Sendable {
       dispatcher: dispatcher, logger: logger)
     connection.ended = { [weak self, unowned connection] in self?.gone(connection) }
     guard keep(connection) else { return channel.close(promise: nil) }
+    try channel.pipeline.syncOperations.addHandler(HTTP1ByteCount(for: connection))
     try HTTP1Pipeline.addHandlers(
       to: channel.pipeline.syncOperations, limits: configuration.limits)
     try channel.pipeline.syncOperations.addHandler(connection)

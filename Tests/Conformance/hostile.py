@@ -154,6 +154,8 @@ class Peer:
         self.pongs = set()
         self.acks = 0
         self.received = {}
+        # The window granted by WINDOW_UPDATE, by stream.
+        self.windows = {}
         self.is_closed = False
 
     def close(self):
@@ -250,6 +252,9 @@ class Peer:
             self.pongs.add(payload)
         elif kind == PING:
             self.send(frame(PING, ACK, 0, payload))
+        elif kind == WINDOW_UPDATE:
+            increment = struct.unpack(">I", payload)[0]
+            self.windows[stream] = self.windows.get(stream, 0) + increment
         if kind in (HEADERS, DATA) and flags & END_STREAM:
             self.answers.setdefault(stream, {})["ended"] = True
 

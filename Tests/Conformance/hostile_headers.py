@@ -111,6 +111,55 @@ COMPRESSION_CASES = [
 ]
 
 
+_ENTRY = b"\x40\x03x-a\x01b"
+
+
+def _refused_then_indexed(name, raw, *rest, flags=END_HEADERS | END_STREAM):
+    """A block that is refused and adds to the table, then one that uses what it has added."""
+
+    def run(p):
+        p.send(frame(HEADERS, flags, 1, raw), *rest)
+        p.outcome(1)
+        p.send(frame(HEADERS, END_HEADERS, 3, _PLAIN + b"\xbe"))
+        p.data(3, EMPTY_MESSAGE)
+
+    return Case(f"the table stays in step over {name}", "9113 4.3", run, OK, 3)
+
+
+IN_STEP = [
+    _refused_then_indexed(
+        "a list too long", block(request(add=[(f"x-{i}", "") for i in range(130)])) + _ENTRY
+    ),
+    _refused_then_indexed("a name in capitals", block(request(add=[("X-A", "b")])) + _ENTRY),
+    _refused_then_indexed("a pseudo-header", block([(":zz", "1")] + request()) + _ENTRY),
+    _refused_then_indexed("a method that is not known", block(request("Nothing")) + _ENTRY),
+    _refused_then_indexed("a content type", block(request(content_type="a/b")) + _ENTRY),
+    _refused_then_indexed(
+        "a malformed head in pieces",
+        block([("X", "1")] + request()),
+        frame(CONTINUATION, END_HEADERS, 1, _ENTRY),
+        flags=END_STREAM,
+    ),
+    _refused_then_indexed(
+        "malformed trailers",
+        _PLAIN,
+        frame(HEADERS, END_HEADERS | END_STREAM, 1, block([("X", "1")]) + _ENTRY),
+        flags=END_HEADERS,
+    ),
+    _refused_then_indexed(
+        "trailers too long",
+        _PLAIN,
+        frame(
+            HEADERS,
+            END_HEADERS | END_STREAM,
+            1,
+            block([(f"x-{i}", "") for i in range(200)]) + _ENTRY,
+        ),
+        flags=END_HEADERS,
+    ),
+]
+
+
 def _malformed(name, source, fields, want=None, body=EMPTY_MESSAGE):
     def run(p):
         p.send(frame(HEADERS, END_HEADERS, 1, block(fields)), frame(DATA, END_STREAM, 1, body))
@@ -166,6 +215,10 @@ PSEUDO_HEADERS = (
         _malformed("a path of * that is no OPTIONS", "9113 8.3.1", request(_path="*")),
         _malformed("a space in the path", "9113 8.3.1", request(_path="/a b/c")),
         _malformed("a scheme that is none", "9110 4.2", request(_scheme="ht tp")),
+        _malformed("a scheme that is not HTTP's", "9110 4.2", request(_scheme="ftp")),
+        _malformed("a scheme of gRPC's name", "9110 4.2", request(_scheme="grpc")),
+        _malformed("the other scheme", "9113 8.3.1", request(_scheme="https"), OK),
+        _malformed("a scheme in capitals", "9110 4.2.3", request(_scheme="HTTP"), OK),
         _malformed("a method that is no token", "9110 9.1", request(_method="PO ST")),
         _malformed("CONNECT with a path", "9113 8.5", request(_method="CONNECT")),
         _malformed("an authority with a user", "9113 8.3.1", request(_authority="user@localhost")),
@@ -191,6 +244,46 @@ PSEUDO_HEADERS = (
             "9113 8.3.1",
             request(drop=[":authority"], add=[("host", "localhost")]),
             OK,
+        ),
+    ]
+    + [
+        _malformed(f"an authority of {value}", "9110 4.2", request(_authority=value))
+        for value in ("localhost:65536", "localhost:x", "a,b", ":80", "a:1:2", "localhost/x")
+    ]
+    + [
+        _malformed(
+            f"a host alone of {value}",
+            "9110 7.2",
+            request(drop=[":authority"], add=[("host", value)]),
+        )
+        for value in ("user@localhost", "localhost:65536", "a,b", "a b", "")
+    ]
+    + [
+        _malformed(f"an authority of {value}", "9110 4.2", request(_authority=value), OK)
+        for value in ("localhost:65535", "127.0.0.1:80", "[::1]", "[::1]:50051")
+    ]
+    + [
+        Case(
+            f"{name} with END_STREAM",
+            "9113 8.1.1",
+            lambda p, fields=fields: p.headers(1, fields, END_HEADERS | END_STREAM),
+            reset(PROTOCOL),
+        )
+        for name, fields in [
+            ("no fields at all", []),
+            ("a head without a path", request(drop=[":path"])),
+            ("capitals in a name", request(add=[("X-Test", "a")])),
+            ("a connection field", request(add=[("connection", "close")])),
+        ]
+    ]
+    + [
+        Case(
+            "a field block of padding only",
+            "9113 8.1.1",
+            lambda p: p.send(
+                frame(HEADERS, END_HEADERS | END_STREAM | PADDED, 1, b"\x03" + bytes(3))
+            ),
+            reset(PROTOCOL),
         ),
     ]
     + [
@@ -313,14 +406,14 @@ TOO_LARGE = [
         "a list above what the server said",
         "9113 10.5.1",
         request(add=[(f"x-{i}", "y" * 1000) for i in range(15)] + [("x-last", "y" * 800)]),
-        http(431) + grpc(8),
+        http(431),
     ),
     _malformed(
         "too many fields",
         "9113 10.5.1",
         request(add=[(f"x-{i}", "y") for i in range(200)]),
-        http(431) + grpc(8),
+        http(431),
     ),
 ]
 
-HEADER_CASES = COMPRESSION_CASES + PSEUDO_HEADERS + FIELDS + CONTENT_LENGTHS + TOO_LARGE
+HEADER_CASES = COMPRESSION_CASES + IN_STEP + PSEUDO_HEADERS + FIELDS + CONTENT_LENGTHS + TOO_LARGE

@@ -34,7 +34,7 @@ STATES = [
         "CONTINUATION on a half-closed stream",
         "9113 6.10",
         on(half, frame(CONTINUATION, END_HEADERS, 1, block([("a", "b")]))),
-        goaway(PROTOCOL, CLOSED),
+        goaway(PROTOCOL),
     ),
     Case(
         "DATA behind END_STREAM in one write",
@@ -50,31 +50,31 @@ STATES = [
         "DATA after RST_STREAM",
         "9113 5.1",
         on(reset_stream, frame(DATA, END_STREAM, 1, b"x")),
-        reset(CLOSED) + goaway(CLOSED),
+        reset(CLOSED),
     ),
     Case(
         "HEADERS after RST_STREAM",
         "9113 5.1",
         on(reset_stream, call_head()),
-        reset(CLOSED) + goaway(CLOSED),
+        reset(CLOSED),
     ),
     Case(
         "trailers after RST_STREAM",
         "9113 5.1",
         on(reset_stream, frame(HEADERS, END_HEADERS | END_STREAM, 1, block([("a", "b")]))),
-        reset(CLOSED) + goaway(CLOSED),
+        reset(CLOSED),
     ),
     Case(
         "DATA right behind RST_STREAM",
         "9113 5.1",
         lambda p: p.send(call_head(), rst(1), frame(DATA, END_STREAM, 1, b"x")),
-        reset(CLOSED) + goaway(CLOSED),
+        reset(CLOSED),
     ),
     Case(
         "CONTINUATION after RST_STREAM",
         "9113 6.10",
         on(reset_stream, frame(CONTINUATION, END_HEADERS, 1, block([("a", "b")]))),
-        goaway(PROTOCOL, CLOSED),
+        goaway(PROTOCOL),
     ),
     Case(
         "DATA on a stream that is over",
@@ -96,7 +96,7 @@ STATES = [
             p.answers.clear(),
             p.send(frame(CONTINUATION, END_HEADERS, 1, block([("a", "b")]))),
         ),
-        goaway(PROTOCOL, CLOSED),
+        goaway(PROTOCOL),
     ),
 ]
 
@@ -113,14 +113,14 @@ IDENTIFIERS = [
         "DATA on an identifier that was skipped",
         "9113 5.1.1",
         lambda p: (p.open(5), p.send(frame(DATA, END_STREAM, 3, b"x"))),
-        goaway(CLOSED, PROTOCOL),
+        goaway(CLOSED),
         3,
     ),
     Case(
         "the same identifier again",
         "9113 5.1.1",
         lambda p: (p.complete(5), p.answers.clear(), p.send(call_head(5))),
-        goaway(CLOSED, PROTOCOL),
+        goaway(CLOSED),
         5,
     ),
     Case("an identifier that skips others", "9113 5.1.1", lambda p: p.call(99), OK, 99),
@@ -161,7 +161,7 @@ DEPENDENCIES = [
         lambda p: p.send(
             frame(HEADERS, END_HEADERS | PRIORITIZED, 1, dependency(1) + block(request()))
         ),
-        goaway(PROTOCOL) + reset(PROTOCOL),
+        goaway(PROTOCOL),
     ),
 ]
 
@@ -180,6 +180,9 @@ SETTING_VALUES = [
         (FRAME_SIZE, 16383, goaway(PROTOCOL)),
         (FRAME_SIZE, 0, goaway(PROTOCOL)),
         (FRAME_SIZE, 1 << 24, goaway(PROTOCOL)),
+        # SETTINGS_ENABLE_CONNECT_PROTOCOL (RFC 8441) and SETTINGS_NO_RFC7540_PRIORITIES (RFC 9218).
+        (8, 2, goaway(PROTOCOL)),
+        (9, 2, goaway(PROTOCOL)),
     ]
 ] + [
     Case(
@@ -330,7 +333,7 @@ def _excess(p):
 
 
 CONCURRENCY = [
-    Case("one stream too many", "9113 5.1.2", _excess, reset(REFUSED, PROTOCOL), 999, True, 0),
+    Case("one stream too many", "9113 5.1.2", _excess, reset(REFUSED), 999, True, 0),
     Case(
         "a refused stream's identifier is spent",
         "9113 5.1.1",

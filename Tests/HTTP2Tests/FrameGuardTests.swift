@@ -9,7 +9,7 @@ struct FrameGuardTests {
   private typealias Verdict = FrameGuard.Verdict
 
   private static let states: [State] = [
-    .idle, .open, .halfClosed, .ended, .resetByPeer, .resetByUs, .neverUsed, .forgotten,
+    .idle, .open, .halfClosed, .ended, .resetByPeer, .resetByUs, .neverUsed, .forgotten, .notTaken,
   ]
 
   private func head(
@@ -42,7 +42,8 @@ struct FrameGuardTests {
       (.resetByPeer, .resetThenPass(closed), .resetThenPass(closed)),
       (.resetByUs, .pass, .pass),
       (.neverUsed, .terminate(closed), .terminate(.protocolError)),
-      (.forgotten, .pass, .pass),
+      (.forgotten, .resetThenPass(closed), .terminate(closed)),
+      (.notTaken, .pass, .pass),
     ]
     #expect(expected.map(\.0) == Self.states)
     for (state, data, headers) in expected {
@@ -104,6 +105,18 @@ struct FrameGuardTests {
       #expect(
         greeted.judge(head(kind, stream: 1, length: 16_385)) == .terminate(.frameSizeError))
     }
+  }
+
+  @Test("the bytes of a field block are counted over its frames")
+  func blocks() {
+    var frameGuard = FrameGuard(blockBytesMax: 20_000)
+    #expect(frameGuard.judge(head(4, stream: 0)) == .pass)
+    for stream in [Int32(1), 3] {
+      #expect(frameGuard.judge(head(1, stream: stream, length: 15_000, flags: 0)) == .pass)
+      #expect(frameGuard.judge(head(9, stream: stream, length: 5000)) == .pass)
+    }
+    #expect(frameGuard.judge(head(1, stream: 5, length: 15_000, flags: 0)) == .pass)
+    #expect(frameGuard.judge(head(9, stream: 5, length: 5001)) == .terminate(.enhanceYourCalm))
   }
 
   @Test("streams that ended long ago are forgotten, those in between were never used")

@@ -19,6 +19,7 @@ final class Pipe {
     case data(Int32, [UInt8])
     case ended(Int32)
     case closed(Int32, ErrorCode)
+    case unsent(Int32)
     case writable(Int32)
     case goAway(Int32, ErrorCode)
     case pong(UInt64)
@@ -96,6 +97,7 @@ final class Pipe {
         if consume { session.consume(stream, count) }
       case .ended(let stream): seen.append(.ended(stream.id))
       case .closed(let stream, let code): seen.append(.closed(stream.id, code))
+      case .unsent(let stream): seen.append(.unsent(stream.id))
       case .writable(let stream): seen.append(.writable(stream.id))
       case .goAway(let last, let code): seen.append(.goAway(last, code))
       case .pong(let number): seen.append(.pong(number))

@@ -12,11 +12,12 @@ struct AttemptStateTests {
 
   private static func failed(
     _ attempt: Int, _ code: RPCError.Code = .unavailable,
-    pushback: AttemptFailure.Pushback = .none, unprocessed: Bool = false, throttled: Bool = false
+    pushback: AttemptFailure.Pushback = .none, progress: AttemptFailure.Progress = .unknown,
+    throttled: Bool = false
   ) -> AttemptState.Input {
     .failed(
       attempt,
-      AttemptFailure(RPCError(code, "no"), pushback: pushback, isUnprocessed: unprocessed),
+      AttemptFailure(RPCError(code, "no"), pushback: pushback, progress: progress),
       isThrottled: throttled, random: 0.5)
   }
 
@@ -31,8 +32,20 @@ struct AttemptStateTests {
   @Test("a call that no server processed is sent again at once, and only once")
   func transparent() {
     var state = AttemptState(.once)
-    #expect(state.apply(Self.failed(1, unprocessed: true)) == .start(previous: 0, next: nil))
-    #expect(state.apply(Self.failed(2, unprocessed: true)) == .settle(2))
+    #expect(state.apply(Self.failed(1, progress: .unprocessed)) == .start(previous: 0, next: nil))
+    #expect(state.apply(Self.failed(2, progress: .unprocessed)) == .settle(2))
+  }
+
+  @Test("a call that never left is sent again as often as that happens, and may still be refused")
+  func unsent() {
+    var state = AttemptState(.once)
+    for attempt in 1...9 {
+      #expect(
+        state.apply(Self.failed(attempt, progress: .unsent)) == .start(previous: 0, next: nil))
+    }
+    #expect(state.apply(Self.failed(10, progress: .unprocessed)) == .start(previous: 0, next: nil))
+    #expect(state.apply(Self.failed(11, progress: .unsent)) == .start(previous: 0, next: nil))
+    #expect(state.apply(Self.failed(12, progress: .unprocessed)) == .settle(12))
   }
 
   @Test("each retry's backoff is longer, up to the maximum, until the attempts are used up")
@@ -160,7 +173,7 @@ struct AttemptStateTests {
 
   private static let inputs: [AttemptState.Input] = [
     .answered(1), .due(isThrottled: false), .due(isThrottled: true), failed(1), failed(2),
-    failed(1, .internalError), failed(1, unprocessed: true), failed(1, throttled: true),
+    failed(1, .internalError), failed(1, progress: .unprocessed), failed(1, throttled: true),
     failed(1, pushback: .stop), failed(1, pushback: .after(.seconds(1))),
   ]
 

@@ -35,6 +35,60 @@ struct ClientConnectionTests {
     }
   }
 
+  /// Notes the `user-agent` of each call.
+  private struct AgentNote: ServerInterceptor {
+    let witness: Witness
+
+    func intercept(_ context: ServerContext, next: () async throws -> Void) async throws {
+      witness.note(context.metadata.values("user-agent").map { "\($0)" }.joined(separator: ";"))
+      try await next()
+    }
+  }
+
+  @Test("a client says what it is, unless its metadata does")
+  func userAgent() async throws {
+    let witness = Witness()
+    let dispatcher = Dispatcher(
+      router: try Router(
+        services: [EchoService()], interceptors: [AgentNote(witness: witness)]))
+    try await withServer(dispatcher) { _, address, loops in
+      let channel = try ClientChannel(targets: [address], loops: loops)
+      _ = try await channel.echo("x")
+      var options = CallOptions()
+      options.timeout = .seconds(30)
+      _ = try await channel.echo("x", options: options)
+      options.metadata = ["user-agent": "kiosk/2"]
+      _ = try await channel.echo("x", options: options)
+      await channel.shutdown()
+    }
+    let own = "text(\"grpc-swift-yijia/1.0.0\")"
+    #expect(witness.events == [own, own, "text(\"kiosk/2\")"])
+  }
+
+  @Test("a call that was never sent is sent again, however often that happens")
+  func unsent() async throws {
+    var limits = SessionLimits()
+    limits.concurrentStreamsMax = 1
+    let witness = Witness()
+    // On each of the first four connections one call has the only stream, and is lost with it; the
+    // others wait.
+    try await ScriptedServer.withClient(limits: limits) { turn in
+      guard let stream = turn.endedRequest else { return }
+      witness.note("request \(turn.request)")
+      if turn.request <= 4 { turn.close() } else { turn.answerWell(stream) }
+    } _: { channel in
+      let codes = await withTaskGroup(of: RPCError.Code?.self) { group in
+        for _ in 0..<5 {
+          group.addTask { await failure { _ = try await channel.echo("x") }?.code }
+        }
+        return await group.reduce(into: []) { $0.append($1) }
+      }
+      #expect(codes.filter { $0 == .unavailable }.count == 4)
+      #expect(codes.filter { $0 == nil }.count == 1)
+    }
+    #expect(witness.events.count == 5)
+  }
+
   @Test("the connection of a removed address is released when it has ended")
   func leftAddress() async throws {
     try await withServer(try echoDispatcher()) { server, address, loops in

@@ -71,8 +71,48 @@ struct CodecTests {
       let padded = text + String(repeating: "=", count: (4 - text.count % 4) % 4)
       #expect(Base64.decode(Array(padded.utf8)) == bytes)
     }
-    for bad in ["A", "A===", "AA=", "AAA==", "AA=A", "A_-A", "AAAA=", "\u{e9}AAA"] {
+    for bad in [
+      "A", "A===", "AA=", "AAA==", "AA=A", "A_-A", "AAAA=", "\u{e9}AAA", "AA AA", " AAAA", "AAAA\t",
+      // Bits behind the last byte.
+      "AB", "AB==", "AAB", "AAB=",
+    ] {
       #expect(Base64.decode(Array(bad.utf8)) == nil, "\(bad)")
+    }
+  }
+
+  @Test("a request's content type is gRPC's with protobuf, in any case and with parameters")
+  func requestTypes() {
+    func isRequest(_ type: String) -> Bool {
+      ContentType.isGRPCRequest(Array(type.utf8).span.bytes)
+    }
+    for type in [
+      "application/grpc", "application/grpc+proto", "Application/GRPC", "APPLICATION/GRPC+PROTO",
+      "application/grpc;a=b", "application/grpc+proto ; charset=utf-8",
+    ] {
+      #expect(isRequest(type), "\(type)")
+    }
+    for type in [
+      "", ";", " ", "application/grp", "application/grpcx", "application/grpc-web",
+      "application/grpc+", "application/grpc++", "application/grpc+json", "application/grpc ",
+      "application/grpc+proto+x", "application/grpc,application/grpc", "application/grpc x;",
+    ] {
+      #expect(!isRequest(type), "\(type)")
+    }
+  }
+
+  @Test("an authority is one host with a port that exists")
+  func authorities() {
+    func isValid(_ text: String) -> Bool { Authority.isValid(Array(text.utf8).span.bytes) }
+    for text in [
+      "localhost", "localhost:", "localhost:80", "a.example:65535", "[::1]", "[::1]:50051",
+    ] {
+      #expect(isValid(text), "\(text)")
+    }
+    for text in [
+      "u@h", "a,b", ":80", "a:b", "a:65536", "a:99999999999999999999", "a:1:2", "::1", "[::1",
+      "::1]", "[::1]:x", "a[", "a:-1",
+    ] {
+      #expect(!isValid(text), "\(text)")
     }
   }
 

@@ -166,6 +166,31 @@ struct RetryTests {
     #expect(await failure { for try await _ in stream {} }?.code == .deadlineExceeded)
   }
 
+  @Test("only a call that succeeds refills the throttle, not one that was only answered")
+  func refill() async throws {
+    let service = FlakyService([
+      .fail(.unavailable), .fail(.unavailable), .failLate(.internalError),
+      .failLate(.internalError), .fail(.unavailable),
+    ])
+    let channel = try Self.channel(
+      service, .retry(Self.quick), throttling: RetryThrottling(tokensMax: 4, tokenRatio: 1))
+    // Two of four tokens are left.
+    #expect(await failure { _ = try await channel.call(FlakyService.unary, "x") } != nil)
+    for _ in 0..<2 {
+      let stream: ResponseStream<Text> = try await channel.serverStreaming(
+        FlakyService.repeat, Text("x"), options: CallOptions())
+      #expect(await failure { for try await _ in stream {} }?.code == .internalError)
+    }
+    #expect(await failure { _ = try await channel.call(FlakyService.unary, "x") } != nil)
+    #expect(service.previous.count == 5)
+    for _ in 0..<3 {
+      let stream: ResponseStream<Text> = try await channel.serverStreaming(
+        FlakyService.repeat, Text("x"), options: CallOptions())
+      for try await _ in stream {}
+    }
+    #expect(channel.policy?.throttle?.isOpen == true)
+  }
+
   @Test("a throttle that is less than half full stops retries")
   func throttle() async throws {
     let service = FlakyService(Array(repeating: .fail(.unavailable), count: 9))
