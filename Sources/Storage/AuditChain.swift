@@ -27,7 +27,7 @@ public struct AuditChain: Sendable, Hashable {
   }
 
   /// Returns the name of a new chain in a store with `others` chains. The count is part of the
-  /// name, so that the removal of a whole chain is detected.
+  /// name, so that the removal of a whole chain is detected. (The store counts them, too.)
   public static func name(_ engine: String, random: UInt64, after others: Int) -> String {
     "\(engine).\(String(random, radix: 16)).\(others)"
   }
@@ -61,13 +61,20 @@ public struct AuditChain: Sendable, Hashable {
       ], expects: .exactly(1))
   }
 
-  /// Returns the statement that stores the head, run once per transaction.
-  public func storeHead() -> Statement {
-    Statement(
+  /// Returns the statements that store the head, run once per transaction. The first ones of a
+  /// chain also count it, so that the removal of all chains is detected.
+  ///
+  /// - Parameter begin: The chain before the transaction.
+  public func storeHead(since begin: AuditChain) -> [Statement] {
+    let head = Statement(
       """
       INSERT INTO storage_audit_head (chain, sequence, hash) VALUES (?1, ?2, ?3)
       ON CONFLICT (chain) DO UPDATE SET sequence = excluded.sequence, hash = excluded.hash
       """, [name, sequence, hash], expects: .exactly(1))
+    if begin.sequence > 0 { return [head] }
+    return [
+      head, Statement("UPDATE storage_meta SET value = value + 1 WHERE name = 'audit_chains'"),
+    ]
   }
 
   /// Advances the head past an entry.
@@ -117,12 +124,12 @@ public struct AuditReport: Sendable, Hashable {
       case truncated
       /// There are entries after the chain's stored head, or the chain has no stored head.
       case unheaded
-      /// The chain's name counts more earlier chains than exist.
+      /// More chains were counted, in the chain's name or beside the log, than exist.
       case unaccompanied
       /// The chain is consistent, but does not contain an anchored head.
       case rewritten
     }
-    /// The name of the chain.
+    /// The name of the chain; empty for a chain that was removed whole.
     public let chain: String
     /// The sequence number of the first entry concerned.
     public let sequence: Int64
@@ -155,6 +162,7 @@ public struct AuditReport: Sendable, Hashable {
   /// A human-readable summary in one line.
   public var summary: String {
     guard let problem else { return "intact: \(rows) rows in \(heads.count) chains" }
-    return "NOT intact: chain \(problem.chain), row \(problem.sequence): \(problem.kind.rawValue)"
+    let chain = problem.chain.isEmpty ? "(removed)" : problem.chain
+    return "NOT intact: chain \(chain), row \(problem.sequence): \(problem.kind.rawValue)"
   }
 }

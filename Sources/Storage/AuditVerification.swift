@@ -12,12 +12,17 @@ extension Database {
     progress: (_ done: Int, _ total: Int) async throws -> Void = { _, _ in }
   ) async throws -> AuditReport {
     var report = AuditReport(rows: 0, heads: [], problem: nil)
-    let (headed, written) = try await read(AuditSQL.headedChains, AuditSQL.writtenChains)
+    let (headed, written, counted) = try await read(
+      AuditSQL.headedChains, AuditSQL.writtenChains, AuditSQL.countedChains)
     let names = Set(headed.map(\.chain) + written).sorted()
     let total = headed.reduce(0) { $0 + Int($1.sequence) }
     let anchored = Set(anchors.map(\.chain)).subtracting(names)
     if let lost = anchored.sorted().first {
       report.problem = .init(chain: lost, sequence: 1, kind: .truncated)
+      return report
+    }
+    guard let counted, names.count >= counted else {
+      report.problem = .init(chain: "", sequence: 1, kind: .unaccompanied)
       return report
     }
     for name in names where AuditChain.others(besides: name) >= names.count {
@@ -119,6 +124,11 @@ enum AuditSQL {
     SELECT chain FROM written WHERE chain IS NOT NULL
     """
   ) { row in try row.text("chain") }
+
+  /// The number of chains that have been started; `nil` if it was removed.
+  static let countedChains = Query<Int?>.first(
+    "SELECT value FROM storage_meta WHERE name = 'audit_chains'"
+  ) { try $0.int("value") }
 
   static func head(of chain: String) -> Query<AuditHead?> {
     .first("SELECT sequence, hash FROM storage_audit_head WHERE chain = ?1", [chain]) { row in

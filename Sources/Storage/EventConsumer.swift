@@ -19,9 +19,13 @@ public struct EventConsumer: Sendable {
 
   /// The query of the stored cursor; initially `FeedCursor.start`.
   public var cursor: Query<FeedCursor> {
-    Query("SELECT epoch, position FROM storage_consumer WHERE consumer = ?1", [name]) { rows in
+    Query(
+      "SELECT epoch, position, catching_up FROM storage_consumer WHERE consumer = ?1", [name]
+    ) { rows in
       guard let row = rows.first else { return .start }
-      return FeedCursor(epoch: try row.integer("epoch"), position: try row.integer("position"))
+      return FeedCursor(
+        epoch: try row.integer("epoch"), position: try row.integer("position"),
+        isCatchingUp: try row.integer("catching_up") != 0)
     }
   }
 
@@ -52,12 +56,7 @@ public struct EventConsumer: Sendable {
   /// Returns the statement that sets the cursor unconditionally, e.g. to the end of a feed after a
   /// full resynchronization.
   public func reset(to cursor: FeedCursor, at time: Date) -> Statement {
-    Statement(
-      """
-      INSERT INTO storage_consumer (consumer, epoch, position, time) VALUES (?1, ?2, ?3, ?4)
-      ON CONFLICT (consumer) DO UPDATE
-      SET epoch = excluded.epoch, position = excluded.position, time = excluded.time
-      """, [name, cursor.epoch, cursor.position, time], expects: .exactly(1))
+    Statement(Self.store, arguments(cursor, time), expects: .exactly(1))
   }
 
   /// Returns the guarded statement that advances the cursor: it touches no row if another consumer
@@ -67,10 +66,19 @@ public struct EventConsumer: Sendable {
   ) -> Statement {
     Statement(
       """
-      INSERT INTO storage_consumer (consumer, epoch, position, time) VALUES (?1, ?2, ?3, ?4)
-      ON CONFLICT (consumer) DO UPDATE
-      SET epoch = excluded.epoch, position = excluded.position, time = excluded.time
-      WHERE storage_consumer.epoch = ?5 AND storage_consumer.position = ?6
-      """, [name, new.epoch, new.position, time, old.epoch, old.position], expects: .exactly(1))
+      \(Self.store)
+      WHERE storage_consumer.epoch = ?6 AND storage_consumer.position = ?7
+      """, arguments(new, time) + [old.epoch, old.position], expects: .exactly(1))
+  }
+
+  private static let store = """
+    INSERT INTO storage_consumer (consumer, epoch, position, time, catching_up)
+    VALUES (?1, ?2, ?3, ?4, ?5)
+    ON CONFLICT (consumer) DO UPDATE SET epoch = excluded.epoch, position = excluded.position,
+      time = excluded.time, catching_up = excluded.catching_up
+    """
+
+  private func arguments(_ cursor: FeedCursor, _ time: Date) -> [any SQLValueConvertible] {
+    [name, cursor.epoch, cursor.position, time, Int64(cursor.isCatchingUp ? 1 : 0)]
   }
 }

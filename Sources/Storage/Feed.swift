@@ -4,22 +4,32 @@ public import Foundation
 ///
 /// The epoch identifies the feed's history. A store restored from a backup gets a new epoch, so
 /// that consumers detect positions that were assigned twice.
+///
+/// A consumer that begins at the start, after events were purged, first receives the events that
+/// the purge kept. Their cursors say so (`isCatchingUp`): they don't expire, because whatever was
+/// purged after them was missing at the start as well.
 public struct FeedCursor: Sendable, Hashable {
   /// The epoch of the feed; 0 for the beginning, of any epoch.
   public let epoch: Int64
   /// The position of the last consumed event.
   public let position: Int64
+  /// Whether the consumer began at the start and is among the events that a purge kept.
+  public let isCatchingUp: Bool
 
-  public init(epoch: Int64, position: Int64) {
+  public init(epoch: Int64, position: Int64, isCatchingUp: Bool = false) {
     self.epoch = epoch
     self.position = position
+    self.isCatchingUp = isCatchingUp
   }
 
   /// Before the first event.
   public static let start = FeedCursor(epoch: 0, position: 0)
 
-  /// The cursor as text for API contracts: `epoch.position`, in hexadecimal and decimal.
-  public var text: String { "\(String(epoch, radix: 16)).\(position)" }
+  /// The cursor as text for API contracts: `epoch.position`, in hexadecimal and decimal, and
+  /// `.kept` if it is catching up.
+  public var text: String {
+    "\(String(epoch, radix: 16)).\(position)\(isCatchingUp ? ".kept" : "")"
+  }
 
   /// Parses `text`; the empty string is the start.
   ///
@@ -30,10 +40,11 @@ public struct FeedCursor: Sendable, Hashable {
       return
     }
     let parts = text.split(separator: ".", omittingEmptySubsequences: false)
-    guard parts.count == 2, let epoch = Int64(parts[0], radix: 16), epoch >= 0,
+    guard parts.count == 2 || (parts.count == 3 && parts[2] == "kept"),
+      let epoch = Int64(parts[0], radix: 16), epoch >= 0,
       let position = Int64(parts[1]), position >= 0
     else { throw .foreignCursor }
-    self.init(epoch: epoch, position: position)
+    self.init(epoch: epoch, position: position, isCatchingUp: parts.count == 3)
   }
 }
 
@@ -83,7 +94,7 @@ extension Database {
     let (state, events) = try await read(
       FeedSQL.state, FeedSQL.page(after: cursor.position, limit: limit, audience: audience))
     try state.check(cursor)
-    return events.map { $0.event(epoch: state.epoch) }
+    return events.map { $0.event(in: state) }
   }
 
   /// Returns the position of the last event, for consumers that want new events only.
@@ -99,8 +110,8 @@ extension Database {
   }
 
   /// Deletes the events before an instant; cursors before them expire. The event that holds the
-  /// current state of an entity is kept, so that a consumer that starts over reaches the same state
-  /// as one that never lagged.
+  /// current state of an entity is kept until a later event of the entity is purged or kept, so
+  /// that a consumer that starts over reaches the same state as one that never lagged.
   ///
   /// - Parameter currentVersions: Returns the current versions of those of the given entities whose
   ///   last event is kept.
@@ -114,7 +125,7 @@ extension Database {
     var purged = 0
     while true {
       let (seen, count) = try await write {
-        FeedSQL.purge(before: instant, limit: Limits.rowsPerPurge, currentVersions)
+        FeedPurge.step(before: instant, limit: Limits.rowsPerPurge, currentVersions)
       }
       purged += count
       if seen < Limits.rowsPerPurge { return purged }
@@ -171,123 +182,5 @@ public struct FeedFollower: AsyncSequence, Sendable {
         return nil
       }
     }
-  }
-}
-
-/// The feed's queries on the engine-owned tables, identical for both engines.
-enum FeedSQL {
-  /// The feed's epoch and bounds.
-  struct State: Sendable {
-    let epoch: Int64
-    /// The position up to which events were purged.
-    let floor: Int64
-    /// The highest stored position; 0 if there is none.
-    let last: Int64
-
-    func check(_ cursor: FeedCursor) throws(StorageError) {
-      if cursor == .start {
-        // The start stands for the first event still kept.
-        return
-      }
-      guard cursor.epoch == epoch else { throw .foreignCursor }
-      guard cursor.position >= floor else { throw .expiredCursor }
-      // A cursor of a lost history: its position will be assigned again.
-      guard cursor.position <= max(last, floor) else { throw .foreignCursor }
-    }
-  }
-
-  struct Stored: Sendable {
-    let position: Int64
-    let row: FeedEvent
-
-    func event(epoch: Int64) -> FeedEvent {
-      FeedEvent(
-        cursor: FeedCursor(epoch: epoch, position: position), entity: row.entity,
-        version: row.version, kind: row.kind, payload: row.payload, audience: row.audience,
-        time: row.time)
-    }
-  }
-
-  static let state = Query<State>.one(
-    """
-    SELECT max(CASE WHEN name = 'epoch' THEN value END) AS epoch,
-           max(CASE WHEN name = 'feed_floor' THEN value END) AS floor,
-           (SELECT coalesce(max(position), 0) FROM storage_outbox) AS last
-    FROM storage_meta
-    """
-  ) { row in
-    State(
-      epoch: try row.integer("epoch"), floor: try row.optionalInteger("floor") ?? 0,
-      last: try row.integer("last"))
-  }
-
-  static func page(after position: Int64, limit: Int, audience: String?) -> Query<[Stored]> {
-    let columns = "position, entity, version, kind, payload, audience, time"
-    guard let audience else {
-      return .all(
-        """
-        SELECT \(columns) FROM storage_outbox WHERE position > ?1
-        ORDER BY position LIMIT ?2
-        """, [position, limit], stored)
-    }
-    return .all(
-      """
-      SELECT \(columns) FROM storage_outbox WHERE position > ?1 AND audience = ?3
-      ORDER BY position LIMIT ?2
-      """, [position, limit, audience], stored)
-  }
-
-  @Sendable static func stored(_ row: Row) throws -> Stored {
-    let position = try row.integer("position")
-    return Stored(
-      position: position,
-      row: FeedEvent(
-        cursor: .start, entity: try row.text("entity"), version: try row.integer("version"),
-        kind: try row.text("kind"), payload: try row.blob("payload"),
-        audience: try row.optionalText("audience"), time: try row.instant("time")))
-  }
-
-  /// Purges from the last purged position up to the first younger event, at most `limit` events.
-  static func purge(
-    before instant: Date, limit: Int,
-    _ currentVersions: @escaping @Sendable ([String]) -> Query<[String: Int64]>
-  ) -> Step<(seen: Int, purged: Int)> {
-    let oldest = Query<[Dated]>.all(
-      """
-      SELECT position, entity, version, time FROM storage_outbox
-      WHERE position > (SELECT coalesce(max(value), 0) FROM storage_meta WHERE name = 'feed_floor')
-      ORDER BY position LIMIT ?1
-      """, [limit]
-    ) { row in
-      Dated(
-        position: try row.integer("position"), entity: try row.text("entity"),
-        version: try row.integer("version"), time: try row.integer("time"))
-    }
-    return .read(oldest) { rows in
-      let old = rows.prefix { $0.time < instant.microseconds }
-      guard let last = old.last else { return .reply((0, 0)) }
-      // Padded, so that there are few statements to prepare.
-      return .read(currentVersions(InList.padded(old.map(\.entity)))) { versions in
-        var commit = Commit(at: instant)
-        let purged = old.filter { versions[$0.entity] != $0.version }
-        for row in purged {
-          commit.run("DELETE FROM storage_outbox WHERE position = ?1", [row.position])
-        }
-        commit.run(
-          """
-          INSERT INTO storage_meta (name, value) VALUES ('feed_floor', ?1)
-          ON CONFLICT (name) DO UPDATE SET value = excluded.value
-          WHERE storage_meta.value < excluded.value
-          """, [last.position])
-        return .commit(commit, (old.count, purged.count))
-      }
-    }
-  }
-
-  private struct Dated: Sendable {
-    let position: Int64
-    let entity: String
-    let version: Int64
-    let time: Int64
   }
 }

@@ -52,6 +52,9 @@ public enum StorageError: Error, Sendable, Hashable {
   case sealBroken
   /// The keyring lacks the key of a sealed value.
   case unknownKey(UInt32)
+  /// The store needs newer keys than the process uses: another replica has taken up a newer
+  /// keyring. Nothing was stored.
+  case outdatedKey
   /// A keyring can't be used. Holds the reason, never a secret.
   case keyring(String)
 
@@ -124,6 +127,7 @@ extension StorageError: CustomStringConvertible, CustomDebugStringConvertible {
     case .expiredCursor: "the feed no longer holds the events after this cursor"
     case .sealBroken: "a sealed value does not open"
     case .unknownKey(let id): "the keyring has no key \(id)"
+    case .outdatedKey: "the store needs newer keys than those in use"
     case .keyring(let reason): "the keyring can't be used: \(reason)"
     }
   }

@@ -50,6 +50,25 @@ public enum StorageSchema {
           keyring TEXT NOT NULL, key INTEGER NOT NULL, mark BLOB NOT NULL,
           PRIMARY KEY (keyring, key)) STRICT, WITHOUT ROWID;
         """),
+    Migration(
+      "0003 kept events",
+      sql: """
+        CREATE TABLE storage_kept (
+          entity TEXT NOT NULL PRIMARY KEY, position INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+        INSERT INTO storage_kept (entity, position)
+          SELECT entity, max(position) FROM storage_outbox
+          WHERE position <= (SELECT value FROM storage_meta WHERE name = 'feed_floor')
+          GROUP BY entity;
+        DELETE FROM storage_outbox WHERE position < (
+          SELECT k.position FROM storage_kept AS k WHERE k.entity = storage_outbox.entity);
+        ALTER TABLE storage_consumer ADD COLUMN catching_up INTEGER NOT NULL DEFAULT 0;
+        """),
+    Migration(
+      "0004 count of audit chains",
+      sql: """
+        INSERT INTO storage_meta (name, value)
+          SELECT 'audit_chains', count(*) FROM storage_audit_head;
+        """),
   ]
 
   private static func tables(time: String, end: String) -> String {

@@ -6,6 +6,10 @@ internal import Foundation
 /// This process opens both stores, so that no service writes to the source meanwhile. The target
 /// must have the same migrations and no rows. Rows are read in key order and written in commits of
 /// some hundred rows; an interrupted move is repeated with an empty target.
+///
+/// Referenced tables are moved first. A foreign key that no order of the tables satisfies, such as
+/// that of a tree's parents, is dropped before the move and added afterwards, which checks it for
+/// every row.
 public struct StoreMove: Sendable {
   /// The number of rows per statement: PostgreSQL is limited to 65,535 arguments.
   private static let rowsPerCommit = 500
@@ -40,7 +44,8 @@ public struct StoreMove: Sendable {
   ) async throws -> [Moved] {
     guard source.dialect == .sqlite else { throw Refusal("the source is not SQLite") }
     try await checkSchemas()
-    let tables = try await MovedTable.all(in: source)
+    let tables = try await MovedTable.all(
+      in: source, cyclesMove: target.dialect == .postgres)
     for table in tables where table.name != "storage_meta" {
       guard try await count(table.name, in: target) == 0 else {
         throw Refusal("the target has rows already: \(table.name)")
@@ -50,10 +55,13 @@ public struct StoreMove: Sendable {
     guard sourceReport.isIntact else { throw Refusal("audit log: \(sourceReport.summary)") }
     try await target.write(Commit(at: epoch, statements: [StoreMove.begin]))
     try await makeMonths()
+    let foreignKeys = try await foreignKeysAgainstOrder(of: tables)
+    try await target.write(Commit(at: epoch, statements: foreignKeys.map(\.drop)))
     var moved: [Moved] = []
     for table in tables {
       moved.append(Moved(table: table.name, rows: try await move(table, progress)))
     }
+    for key in foreignKeys { try await target.write(Commit(at: epoch, statements: [key.add])) }
     try await verify(moved, sourceReport)
     try await target.write(Commit(at: epoch, statements: [StoreMove.end]))
     return moved
@@ -73,6 +81,19 @@ public struct StoreMove: Sendable {
       for month in try await source.read(MonthlySQL.months(in: table)) {
         try await target.makeMonth(month, of: table, at: epoch)
       }
+    }
+  }
+
+  /// Returns the foreign keys of the target that refer to the table itself or to one moved later.
+  private func foreignKeysAgainstOrder(of tables: [MovedTable]) async throws -> [ForeignKey] {
+    guard target.dialect == .postgres else { return [] }
+    let places = Dictionary(
+      uniqueKeysWithValues: tables.enumerated().map { ($0.element.name, $0.offset) })
+    return try await target.read(ForeignKey.all).filter { key in
+      guard let table = places[key.table], let referenced = places[key.referenced] else {
+        return false
+      }
+      return referenced >= table
     }
   }
 
@@ -135,6 +156,34 @@ public struct StoreMove: Sendable {
   }
 }
 
+/// A foreign key of PostgreSQL.
+private struct ForeignKey: Sendable {
+  let table: String
+  let referenced: String
+  let drop: Statement
+  let add: Statement
+
+  /// The foreign keys of the store, without those that partitions have from their table.
+  static let all = Query<[ForeignKey]>.all(
+    """
+    SELECT c.conname AS name, t.relname AS table_name, r.relname AS referenced,
+           pg_get_constraintdef(c.oid) AS definition
+    FROM pg_constraint AS c JOIN pg_class AS t ON t.oid = c.conrelid
+      JOIN pg_class AS r ON r.oid = c.confrelid
+    WHERE c.contype = 'f' AND c.conparentid = 0
+      AND c.connamespace = to_regnamespace(current_schema())
+    ORDER BY t.relname, c.conname
+    """
+  ) { row in
+    let (table, name) = (try row.text("table_name"), try row.text("name"))
+    let alter = "ALTER TABLE \"\(table)\""
+    return ForeignKey(
+      table: table, referenced: try row.text("referenced"),
+      drop: Statement("\(alter) DROP CONSTRAINT \"\(name)\""),
+      add: Statement("\(alter) ADD CONSTRAINT \"\(name)\" \(try row.text("definition"))"))
+  }
+}
+
 /// A table as described by SQLite.
 private struct MovedTable: Sendable {
   let name: String
@@ -143,10 +192,14 @@ private struct MovedTable: Sendable {
   /// one.
   let order: [String]
 
-  /// Returns every table, referenced tables before those that refer to them.
+  /// Returns every table, referenced tables before those that refer to them, as far as there is
+  /// such an order.
   ///
-  /// - Throws: `StoreMove.Refusal` if tables refer to each other in a cycle: no order fits them.
-  static func all(in database: any Database) async throws -> [MovedTable] {
+  /// - Parameter cyclesMove: Whether tables that refer to each other in a cycle can be moved.
+  /// - Throws: `StoreMove.Refusal` if there are such tables and they can't.
+  static func all(
+    in database: any Database, cyclesMove: Bool
+  ) async throws -> [MovedTable] {
     let names = try await database.read(
       Query<[(name: String, hasRowID: Bool)]>.all(
         """
@@ -164,12 +217,13 @@ private struct MovedTable: Sendable {
       let table = MovedTable(name: name, columns: columns, order: hasRowID ? ["rowid"] : keys)
       waiting.append((table, Set(needs).subtracting([name])))
     }
-    while let next = waiting.firstIndex(where: { $0.needs.isSubset(of: tables.map(\.name)) }) {
-      tables.append(waiting.remove(at: next).table)
-    }
-    guard waiting.isEmpty else {
-      let names = waiting.map(\.table.name).joined(separator: ", ")
-      throw StoreMove.Refusal("tables refer to each other in a cycle: \(names)")
+    while !waiting.isEmpty {
+      let next = waiting.firstIndex { $0.needs.isSubset(of: tables.map(\.name)) }
+      guard next != nil || cyclesMove else {
+        let names = waiting.map(\.table.name).joined(separator: ", ")
+        throw StoreMove.Refusal("tables refer to each other in a cycle: \(names)")
+      }
+      tables.append(waiting.remove(at: next ?? 0).table)
     }
     return tables
   }

@@ -11,6 +11,8 @@ final class Engine: Sendable {
     /// The read's task was canceled.
     case forget(ReadJob)
     case write(any WriteJob)
+    /// The tasks of some writes were canceled.
+    case forgetWrites
     case connected(slot: Int, PostgresLink, PostgresSession)
     case refused(slot: Int, StorageError)
     /// The result of a probe for the slot's connection of that number.

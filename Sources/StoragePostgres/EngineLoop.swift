@@ -14,7 +14,11 @@ final class EngineLoop {
   private var slots: [ConnectionSlot]
   private var reads: Deque<ReadJob> = []
   private var writes: WriteQueue
+  /// The number of read phases queued so far.
+  private var phases = 0
   private var isClosing = false
+  /// Whether the tasks of some writes were canceled, which are still to be answered.
+  private var hasForgotten = false
   private var lastTick = ContinuousClock.now
   /// The polled descriptors: the eventfd, then one per slot.
   private var polls: [pollfd]
@@ -41,6 +45,10 @@ final class EngineLoop {
         waitingReads: reads.count, waitingWrites: writes.count)
       isClosing = isClosed
       for message in messages { take(message) }
+      if hasForgotten {
+        hasForgotten = false
+        for phase in writes.forget() { phase.fail(CancellationError()) }
+      }
       dispatch()
       if isClosing && isIdle && engine.end() { break }
       for slot in slots { slot.flush() }
@@ -68,6 +76,7 @@ final class EngineLoop {
     case .read(let job): reads.append(job)
     case .forget(let job): job.fail(CancellationError())
     case .write(let job): decide(DecidedWrite(job))
+    case .forgetWrites: hasForgotten = true
     case .connected(let index, let link, _) where slots[index].isOutdated:
       slots[index].isOutdated = false
       link.close()
@@ -257,15 +266,20 @@ final class EngineLoop {
   /// Returns the job of a read phase. Its result is ignored if the write was restarted meanwhile.
   private func phase(of write: DecidedWrite, _ queries: [AnyQuery]) -> ReadJob {
     let (start, wasDeferred) = (write.starts, write.isDeferred)
-    writes.reads(write)
-    return ReadJob(queries, arrival: write.job.arrival, isPhase: true) { [unowned self] result in
-      writes.hasRead(wasDeferred: wasDeferred)
+    phases += 1
+    let number = phases
+    let job = ReadJob(
+      queries, arrival: write.job.arrival, isPhase: true
+    ) { [unowned self] result in
+      writes.hasRead(number, wasDeferred: wasDeferred)
       guard write.starts == start else { return }
       switch result {
       case .success(let results): advance(write) { try write.job.go(on: results) }
       case .failure(let error): finish(write, error)
       }
     }
+    writes.reads(write, by: job, number)
+    return job
   }
 
   /// Completes a write that has nothing to store.

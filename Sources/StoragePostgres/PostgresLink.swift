@@ -25,7 +25,8 @@ final class PostgresLink: @unchecked Sendable {
     ]
     if let place {
       settings += [
-        ("host", place.host), ("port", place.port), ("target_session_attrs", "any"),
+        ("host", place.host), ("hostaddr", place.address), ("port", place.port),
+        ("target_session_attrs", "any"),
       ]
     }
     let keys = settings.map { strdup($0.0) } + [nil]
@@ -42,6 +43,9 @@ final class PostgresLink: @unchecked Sendable {
   /// The remote end of a connection.
   struct Place: Sendable {
     let host: String
+    /// The numeric address; empty for a local socket. Without it the addresses of the URL
+    /// (`hostaddr`), as many as its hosts, would stay beside the one host.
+    let address: String
     let port: String
     /// The process id of the server backend.
     let process: Int32
@@ -53,6 +57,7 @@ final class PostgresLink: @unchecked Sendable {
   var place: Place {
     Place(
       host: PQhost(handle).map { String(cString: $0) } ?? "",
+      address: PQhostaddr(handle).map { String(cString: $0) } ?? "",
       port: PQport(handle).map { String(cString: $0) } ?? "", process: PQbackendPID(handle))
   }
 

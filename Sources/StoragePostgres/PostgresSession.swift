@@ -15,17 +15,25 @@ struct PostgresSession: Sendable {
     case reader
   }
 
+  /// Connects. A call waits for its answer as long as the server is still working on it.
+  static func connect(
+    _ url: String, _ options: PostgresOptions
+  ) throws(StorageError) -> PostgresLink {
+    let link = try PostgresLink(url: url, options: options)
+    link.answerMax = options.doubtMax
+    link.stillWorks = { [place = link.place] in
+      (try? works(url, options, for: place)) ?? false
+    }
+    return link
+  }
+
   /// Connects and configures the session. Generic plans are forced, because planning a query on a
   /// partitioned table for each call takes longer than the call. JIT is off: it compiled the plan
   /// of each call with many keys, 80 ms for 1 ms of execution.
   static func open(
     _ url: String, _ options: PostgresOptions, _ role: Role
   ) throws(StorageError) -> (PostgresLink, PostgresSession) {
-    let link = try PostgresLink(url: url, options: options)
-    link.answerMax = options.doubtMax
-    link.stillWorks = { [place = link.place] in
-      (try? works(url, options, for: place)) ?? false
-    }
+    let link = try connect(url, options)
     try awaitStandbys(link)
     try link.run(
       """
@@ -200,7 +208,7 @@ struct PostgresMigrator {
 
   /// Serializes concurrent starts, and running writes, by the store's advisory lock.
   private func inTransaction(_ body: (PostgresLink) throws -> Void) throws {
-    let link = try PostgresLink(url: url, options: options)
+    let link = try PostgresSession.connect(url, options)
     defer { link.close() }
     try makeSchema(link)
     let session = try PostgresSession(link)

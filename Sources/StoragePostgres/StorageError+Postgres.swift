@@ -43,7 +43,7 @@ struct ServerError: Error, Equatable {
     let text = StorageError.Detail("PostgreSQL \(state): \(message): \(sql)")
     switch state {
     case "23505", "23503", "23502", "23514", "23P01", "23000":
-      return .constraint(StorageError.Constraint(self))
+      return .violated(StorageError.Constraint(self))
     case "55P03", "25P02", "26000": return .contention
     case "53100": return .full(text)
     case "53200": return .io(text)

@@ -57,6 +57,7 @@ final class PendingWrite<Reply: Sendable>: WriteJob, @unchecked Sendable {
       }
     } onCancel: {
       cancelled.store(true, ordering: .relaxed)
+      engine.post(.forgetWrites)
     }
   }
 

@@ -155,7 +155,9 @@ final class WriteLine {
 
   /// Sends the statements needed once per transaction, before its commit.
   private func sendEnds(of transaction: WriteTransaction) {
-    if chain != transaction.chainAtBegin { send(chain.storeHead(), .own) }
+    if chain != transaction.chainAtBegin {
+      for statement in chain.storeHead(since: transaction.chainAtBegin) { send(statement, .own) }
+    }
     if transaction.hasEvents {
       send(Statement("SELECT pg_notify(?1, '')", [session.channel]), .own)
     }

@@ -27,8 +27,8 @@ struct WriteQueue {
   private var taken: Deque<Set<ContendedRows.Key>> = []
   /// The maximum size of the next group, which ends before the write that failed the last one.
   private var nextMax = Int.max
-  /// The number of writes with reads in flight.
-  private var deciding = 0
+  /// The read phases in flight, with their writes.
+  private var deciding: [Int: (write: DecidedWrite, phase: ReadJob)] = [:]
   /// The number of deferred writes with reads in flight.
   private var decidingDeferred = 0
 
@@ -36,20 +36,37 @@ struct WriteQueue {
     self.options = options
   }
 
-  var count: Int { ready.count + alone.count + deferred.count + deciding }
+  var count: Int { ready.count + alone.count + deferred.count + deciding.count }
 
-  /// Records that reads of a write were sent.
-  mutating func reads(_ write: DecidedWrite) {
-    deciding += 1
+  /// Records that a read phase of a write was queued.
+  ///
+  /// - Parameter number: A unique number of the phase.
+  mutating func reads(_ write: DecidedWrite, by phase: ReadJob, _ number: Int) {
+    deciding[number] = (write, phase)
     if write.isDeferred { decidingDeferred += 1 }
   }
 
-  /// Records that the reads were answered.
+  /// Records that a read phase was answered.
   ///
-  /// - Parameter wasDeferred: Whether the write was deferred when they were sent.
-  mutating func hasRead(wasDeferred: Bool) {
-    deciding -= 1
+  /// - Parameter wasDeferred: Whether the write was deferred when it was queued.
+  mutating func hasRead(_ number: Int, wasDeferred: Bool) {
+    deciding[number] = nil
     if wasDeferred { decidingDeferred -= 1 }
+  }
+
+  /// Removes the writes whose callers are gone, unless their transactions have started.
+  ///
+  /// - Returns: The read phases of such writes, to be failed.
+  mutating func forget() -> [ReadJob] {
+    func isKept(_ write: DecidedWrite) -> Bool {
+      if !write.job.isCancelled { return true }
+      write.job.finish(CancellationError())
+      return false
+    }
+    ready = Deque(ready.filter(isKept))
+    alone = Deque(alone.filter(isKept))
+    deferred = Deque(deferred.filter { isKept($0.write) })
+    return deciding.values.filter(\.write.job.isCancelled).map(\.phase)
   }
 
   /// Adds a decided write to the queue, or defers it if a running transaction may change its rows.

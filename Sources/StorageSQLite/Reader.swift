@@ -31,24 +31,31 @@ final class PendingRead: @unchecked Sendable {
     }
   }
 
-  /// Executes the queries on one snapshot and completes the read.
-  func run(on connection: SQLiteConnection) {
+  /// Executes the queries on one snapshot and completes the read. Ends early if its task is
+  /// canceled, or, as `StorageError.busy`, if the gate demands it.
+  func run(on connection: SQLiteConnection, through gate: ReadGate) {
     if cancelled.load(ordering: .relaxed) { return finish(throwing: CancellationError()) }
-    do {
-      let results = try read(connection)
+    gate.enter()
+    let result = Result { try read(connection, gate) }
+    gate.leave()
+    switch result {
+    case .success(let results):
       continuation?.resume(returning: results)
       continuation = nil
-    } catch {
-      finish(throwing: error)
+    case .failure(let error):
+      finish(throwing: cancelled.load(ordering: .relaxed) ? CancellationError() : error)
     }
   }
 
-  private func read(_ connection: SQLiteConnection) throws -> ReadResults {
+  private func read(_ connection: SQLiteConnection, _ gate: ReadGate) throws -> ReadResults {
     // A single statement has a snapshot of its own.
-    if queries.count == 1 { return try connection.read(queries) }
-    try connection.run("BEGIN DEFERRED")
+    if queries.count > 1 { try connection.run("BEGIN DEFERRED") }
     defer { connection.rollBack() }
-    return try connection.read(queries)
+    return try connection.endingEarly {
+      self.cancelled.load(ordering: .relaxed) || gate.endsReads
+    } _: {
+      try connection.read(queries)
+    }
   }
 
   func finish(throwing error: any Error) {

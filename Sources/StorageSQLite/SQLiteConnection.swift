@@ -17,12 +17,27 @@ final class SQLiteConnection {
   /// Set by an error after which the file or the disk can't be trusted.
   private(set) var failure: StorageError?
   private let log = LogLength()
+  private let ending = Ending()
   private let bytes = ArgumentBytes()
 
-  /// The WAL size in pages from which it is checkpointed: 16 MB, about 20 ms of work. With SQLite's
-  /// default of 1,000, every other commit of a busy service would checkpoint, and pages changed by
-  /// every commit (the ends of tables) would be written each time.
-  private static let logPagesMax: Int32 = 4_000
+  /// The number of pages by which the WAL grows between checkpoints: 16 MB, about 20 ms of work.
+  /// With SQLite's default of 1,000, every other commit of a busy service would checkpoint, and
+  /// pages changed by every commit (the ends of tables) would be written each time.
+  private static let pagesPerCheckpoint: Int32 = 4_000
+  /// The WAL size in pages at which a checkpoint holds new reads for a moment. SQLite starts the
+  /// WAL over only when it is copied whole and nobody reads from it, so that reads that overlap
+  /// without a gap would let it grow for ever.
+  private var pagesHoldingReads: Int32 = 0
+  /// The WAL size in pages at which a checkpoint also ends the running reads. A copy of the store
+  /// is not ended; while one is being made, reads are ended at each doubling of the WAL only.
+  private var pagesEndingReads: Int32 { 4 * pagesHoldingReads }
+  /// The number of virtual machine steps between two questions whether a statement is over: some
+  /// ten microseconds.
+  private static let stepsPerQuestion: Int32 = 1_000
+  /// The WAL size in pages of the next checkpoint.
+  private var nextCheckpoint = SQLiteConnection.pagesPerCheckpoint
+  /// The WAL size in pages at which running reads are ended next.
+  private var nextEnding: Int32 = 0
 
   /// - Throws: `StorageError.closed` if the database is closed.
   init(_ database: GRDB.Database) throws(StorageError) {
@@ -48,6 +63,26 @@ final class SQLiteConnection {
       results.append(try query.decode(try rows(query.sql, query.arguments)))
     }
     return ReadResults(results)
+  }
+
+  /// Lets the statements of `body` end early, with `StorageError.busy`, once `isOver` returns true,
+  /// which is asked every `stepsPerQuestion` steps of SQLite's virtual machine.
+  func endingEarly<Result>(
+    when isOver: @escaping () -> Bool, _ body: () throws -> Result
+  ) rethrows -> Result {
+    ending.isOver = isOver
+    // The handler's argument is owned by this object, which outlives the statements of `body`.
+    sqlite3_progress_handler(
+      handle, Self.stepsPerQuestion,
+      { argument in
+        guard let argument else { return 0 }
+        return Unmanaged<Ending>.fromOpaque(argument).takeUnretainedValue().isOver() ? 1 : 0
+      }, Unmanaged.passUnretained(ending).toOpaque())
+    defer {
+      sqlite3_progress_handler(handle, 0, nil, nil)
+      ending.isOver = { false }
+    }
+    return try body()
   }
 
   /// Executes one statement.
@@ -80,7 +115,11 @@ final class SQLiteConnection {
 
   /// Disables SQLite's automatic checkpoint after COMMIT, which would hide its errors: see
   /// `moveLog`.
-  func keepLog() {
+  ///
+  /// - Parameter pages: The WAL size in pages from which a checkpoint holds reads.
+  func keepLog(pages: Int32) {
+    pagesHoldingReads = pages
+    nextEnding = pagesEndingReads
     // The hook's argument is owned by this object, which outlives the connection's last commit.
     let argument = Unmanaged.passUnretained(log).toOpaque()
     _ = sqlite3_wal_hook(
@@ -93,13 +132,22 @@ final class SQLiteConnection {
       }, argument)
   }
 
-  /// Checkpoints a WAL that has grown long, as far as readers allow. A checkpoint that fails
-  /// because the disk is full is retried later.
+  /// Checkpoints a WAL that has grown long, as far as readers allow; holds them back if it has
+  /// grown very long. A checkpoint that fails because the disk is full is retried later.
   ///
   /// - Throws: `StorageError.io`, `.corrupt`: the state of the file is unknown.
-  func moveLog() throws(StorageError) {
-    guard log.pages >= Self.logPagesMax else { return }
-    log.pages = 0
+  func moveLog(holding reads: ReadGate) throws(StorageError) {
+    let pages = log.pages
+    if pages < Self.pagesPerCheckpoint {
+      nextCheckpoint = Self.pagesPerCheckpoint
+      nextEnding = pagesEndingReads
+    }
+    guard pages >= nextCheckpoint else { return }
+    nextCheckpoint = pages + Self.pagesPerCheckpoint
+    let endsReads = pages >= nextEnding
+    if endsReads { nextEnding = pages * 2 }
+    if pages >= pagesHoldingReads { reads.hold(ending: endsReads) }
+    defer { reads.release() }
     switch sqlite3_wal_checkpoint_v2(handle, nil, SQLITE_CHECKPOINT_PASSIVE, nil, nil) & 0xff {
     case SQLITE_OK, SQLITE_BUSY, SQLITE_LOCKED, SQLITE_FULL: return
     default: throw noted(StorageError(sqlite: handle, sql: "(checkpoint)"))
@@ -126,6 +174,11 @@ final class SQLiteConnection {
     }
     return error
   }
+}
+
+/// Tells whether the running statement is over. Confined to the connection's thread.
+private final class Ending {
+  var isOver: () -> Bool = { false }
 }
 
 /// The WAL size after the last commit. Confined to the connection's thread.

@@ -125,7 +125,7 @@ enum SQLiteEngine {
     try queue.inDatabase { database in
       let connection = try SQLiteConnection(database)
       try prepare(connection)
-      let writer = Writer(try WriterSession(connection), shared, options)
+      let writer = Writer(try WriterSession(connection, options), shared, options)
       started()
       writer.run()
     }
@@ -141,7 +141,9 @@ enum SQLiteEngine {
     try queue.inDatabase { database in
       let connection = try SQLiteConnection(database)
       started()
-      while let job = shared.reads.take(1).first { job.run(on: connection) }
+      while let job = shared.reads.take(1).first {
+        job.run(on: connection, through: shared.gate)
+      }
     }
     try? queue.close()
   }

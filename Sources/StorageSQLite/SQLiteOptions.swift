@@ -12,7 +12,10 @@ public struct SQLiteOptions: Sendable {
   /// The number of changed rows from which a commit takes no further write: about 50 ms of work.
   /// One write may hold many records.
   public var rowsPerCommit = 8_192
-  /// The size in bytes to which the write-ahead log is truncated once no slow reader needs it.
+  /// The size in bytes to which the write-ahead log is truncated once it is started over, and from
+  /// which the writer holds new reads for up to 50 ms so that this happens. From four times that
+  /// size reads that are still running end as `StorageError.busy`. (A copy of the store is not
+  /// ended; the log grows by what is written meanwhile.)
   public var logBytes = 64 << 20
 
   /// Called before each COMMIT; an error that it throws fails the commit. For fault injection in

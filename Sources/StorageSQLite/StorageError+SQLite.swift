@@ -20,8 +20,8 @@ extension StorageError {
   init(sqliteCode code: Int32, message: String, sql: String) {
     let detail = Detail("SQLite \(code): \(message): \(sql)")
     switch code & 0xff {
-    case SQLITE_CONSTRAINT: self = .constraint(Constraint(sqliteCode: code, message: message))
-    case SQLITE_BUSY, SQLITE_LOCKED: self = .busy
+    case SQLITE_CONSTRAINT: self = .violated(Constraint(sqliteCode: code, message: message))
+    case SQLITE_BUSY, SQLITE_LOCKED, SQLITE_INTERRUPT: self = .busy
     case SQLITE_FULL: self = .full(detail)
     case SQLITE_CORRUPT, SQLITE_NOTADB: self = .corrupt(detail)
     case SQLITE_IOERR, SQLITE_CANTOPEN, SQLITE_READONLY, SQLITE_PERM, SQLITE_NOMEM, SQLITE_NOLFS,

@@ -17,6 +17,7 @@ final class Writer {
   final class Shared: Sendable {
     let writes: WorkQueue<any WriteJob>
     let reads: WorkQueue<PendingRead>
+    let gate = ReadGate()
     let signal = FeedSignal()
     /// Finishes when the store ends.
     let ending = FeedSignal()
@@ -71,7 +72,7 @@ final class Writer {
     do {
       let failures = try transaction(group)
       for (job, failure) in zip(group, failures) { job.finish(failure) }
-      do { try session.connection.moveLog() } catch {
+      do { try session.connection.moveLog(holding: shared.gate) } catch {
         stop(error, group[failures.count...])
         return group.count
       }

@@ -24,9 +24,9 @@ final class WriterSession {
   }
 
   /// Restores the state from the store.
-  init(_ connection: SQLiteConnection) throws {
+  init(_ connection: SQLiteConnection, _ options: SQLiteOptions) throws {
     self.connection = connection
-    connection.keepLog()
+    connection.keepLog(pages: Int32(clamping: options.logBytes / 4_096))
     let meta = try connection.rows(
       "SELECT name, value FROM storage_meta WHERE name IN ('epoch', 'feed_floor')", [])
     let values = Dictionary(
@@ -121,7 +121,9 @@ final class WriterSession {
   ///
   /// - Returns: The number of writes, and whether there are events.
   func commit(fault: (@Sendable () throws -> Void)?) throws -> (writes: Int, hasEvents: Bool) {
-    if kept.chain != atBegin.chain { try run(kept.chain.storeHead()) }
+    if kept.chain != atBegin.chain {
+      for statement in kept.chain.storeHead(since: atBegin.chain) { try run(statement) }
+    }
     if kept.writes > 0 { try fault?() }
     try connection.run("COMMIT")
     guardedGroups = max(0, guardedGroups - 1)

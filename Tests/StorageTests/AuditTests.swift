@@ -155,6 +155,19 @@ struct AuditTests {
     }
   }
 
+  @Test("a log that was removed entirely, with its heads, is missed", arguments: Engine.allCases)
+  func emptied(_ engine: Engine) async throws {
+    for more in ["SELECT 1", "DELETE FROM storage_meta WHERE name = 'audit_chains'"] {
+      try await withLog(engine) { database, _ in
+        try await run(
+          database, "DELETE FROM storage_audit", "DELETE FROM storage_audit_head", more)
+        let report = try await database.verifyAudit()
+        #expect(report.problem == .init(chain: "", sequence: 1, kind: .unaccompanied))
+        #expect(report.summary.hasPrefix("NOT intact"))
+      }
+    }
+  }
+
   @Test(
     "a noted head reveals a log that was truncated together with its head",
     arguments: Engine.allCases)

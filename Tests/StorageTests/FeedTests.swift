@@ -124,7 +124,7 @@ struct FeedTests {
         try await database.feed(after: FeedCursor(epoch: end.epoch, position: end.position + 1))
       }
     }
-    for text in ["1", "x.1", "1.x", "-1.2", "1.-2", "1.2.3", " 1.2"] {
+    for text in ["1", "x.1", "1.x", "-1.2", "1.-2", "1.2.3", "1.2.kept.kept", " 1.2"] {
       #expect(throws: StorageError.foreignCursor) { try FeedCursor(text: text) }
     }
     #expect(try FeedCursor(text: "") == .start)
@@ -151,6 +151,81 @@ struct FeedTests {
         try await emit(database, ["c"])
         #expect(try await database.feed(after: last).map(\.entity) == ["notes/c"])
       }
+    }
+  }
+
+  /// Purges with the last event of every note kept.
+  private func purge(_ database: any Database, before time: Date, versions: Int64) async throws {
+    _ = try await database.purgeFeed(before: time) { entities in
+      .constant(Dictionary(entities.map { ($0, versions) }, uniquingKeysWith: { one, _ in one }))
+    }
+  }
+
+  @Test(
+    "a consumer that starts over reads more kept events than a page, and resumes among them",
+    arguments: Engine.allCases)
+  func keptPages(_ engine: Engine) async throws {
+    try await engine.withDatabase { database in
+      let total = Limits.eventsPerRead + 50
+      try await emit(database, (0..<total).map { "\($0)" }, at: now.addingTimeInterval(-10))
+      let ordinary = try #require(try await database.feed(after: .start, limit: 9).last).cursor
+      try await purge(database, before: now, versions: 1)
+      await #expect(throws: StorageError.expiredCursor) {
+        try await database.feed(after: ordinary)
+      }
+      let page = try await database.feed(after: .start)
+      #expect(page.count == Limits.eventsPerRead)
+      // The cursor is stored, and crosses the contract as text.
+      let consumer = EventConsumer("tests/kept")
+      let reached = try FeedCursor(text: page[99].cursor.text)
+      _ = try await database.write {
+        try consumer.consume(through: reached, at: now) { .commit(Commit(at: now), ()) }
+      }
+      let stored = try await database.read(consumer.cursor)
+      #expect(stored == page[99].cursor)
+      try await emit(database, ["new"])
+      // Another purge does not expire it.
+      try await purge(database, before: now.addingTimeInterval(1), versions: 1)
+      var seen: [FeedEvent] = []
+      for try await event in database.follow(after: stored) {
+        seen.append(event)
+        if seen.count == total - 100 + 1 { break }
+      }
+      #expect(seen.map(\.entity) == (100..<total).map { "notes/\($0)" } + ["notes/new"])
+      try await emit(database, ["newer"])
+      let last = try #require(seen.last).cursor
+      let newer = try #require(try await database.feed(after: last).first).cursor
+      #expect(last.isCatchingUp)
+      #expect(!newer.isCatchingUp)
+      try await emit(database, ["newest"])
+      try await purge(database, before: now.addingTimeInterval(2), versions: 1)
+      await #expect(throws: StorageError.expiredCursor) { try await database.feed(after: newer) }
+    }
+  }
+
+  @Test("a kept event goes once a later one of its entity is kept", arguments: Engine.allCases)
+  func keptOnce(_ engine: Engine) async throws {
+    try await engine.withDatabase { database in
+      for version in 1...4 {
+        let time = now.addingTimeInterval(Double(version) * 100)
+        let events = [
+          Notes.event("a", version: Int64(version)), Notes.event("b\(version)"),
+        ]
+        try await database.write(Commit(at: time, events: events))
+        let latest = Int64(version)
+        _ = try await database.purgeFeed(before: time + 50) { _ in
+          .constant(["notes/a": latest, "notes/b1": 1])
+        }
+        let left = try await database.feed(after: .start)
+        #expect(Set(left.map(\.entity)) == ["notes/a", "notes/b1"])
+        #expect(left.first { $0.entity == "notes/a" }?.version == latest)
+        #expect(left.count == 2)
+      }
+      // The entity is gone: so is what was kept of it.
+      try await database.write(
+        Commit(at: now.addingTimeInterval(500), events: [Notes.event("a", version: 5)]))
+      try await purge(database, before: now.addingTimeInterval(600), versions: 9)
+      #expect(try await database.feed(after: .start).map(\.entity) == ["notes/b1"])
     }
   }
 

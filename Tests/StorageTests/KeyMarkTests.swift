@@ -84,6 +84,51 @@ struct KeyMarkTests {
     }
   }
 
+  @Test(
+    "a write under an older key than another replica's is refused until the file is taken up",
+    arguments: Engine.allCases)
+  func outdated(_ engine: Engine) async throws {
+    let path = FileManager.default.temporaryDirectory
+      .appending(path: "yijia-keyring-\(UInt64.random(in: 0...UInt64.max))").path
+    defer { try? FileManager.default.removeItem(atPath: path) }
+    try first.write(to: path)
+    let live = try LiveKeyring(contentsOf: path)
+    let here = [NamedKeyring(name: "hashes", ring: live)]
+    let (hash, cipher) = (KeyedHash(live, purpose: "note"), FieldCipher(first))
+    let sealed = try cipher.seal("x", table: "note", column: "body", row: "a")
+    try await engine.withDatabase { database in
+      @Sendable func write(_ id: String) async throws {
+        try await database.write {
+          var commit = Commit(at: now)
+          try commit.refuseOutdated(hashKey: hash.currentKeyID, sealed: sealed)
+          commit.run(Notes.insert(id))
+          return .commit(commit, ())
+        }
+      }
+      try await write("unmarked")
+      try await database.markKeys(here + named(first, "fields"))
+      try await write("current")
+      #expect(try await !database.takeUpNewerKeys(here))
+      // Another replica takes up a keyring that was not copied here yet.
+      let second = first.adding(at: now)
+      try await database.markKeys(named(second))
+      let others = (0..<8).map { index in
+        Task { try await database.write(Commit(at: now, statements: [Notes.insert("\(index)")])) }
+      }
+      await #expect(throws: StorageError.outdatedKey) { try await write("refused") }
+      for other in others { try await other.value }
+      #expect(
+        await refusal { _ = try await database.takeUpNewerKeys(here) }.contains("lacks key 2"))
+      try second.write(to: path, replacing: true)
+      #expect(try await database.takeUpNewerKeys(here))
+      try await write("taken up")
+      // The same for a newer key of the field keyring.
+      try await database.markKeys(named(second, "fields"))
+      await #expect(throws: StorageError.outdatedKey) { try await write("sealed") }
+      #expect(try await database.read(Notes.count) == 3 + 8)
+    }
+  }
+
   @Test("a file that became another store's keyring is not reloaded")
   func reload() async throws {
     let path = FileManager.default.temporaryDirectory

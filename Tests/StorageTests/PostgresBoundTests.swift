@@ -36,6 +36,69 @@ struct PostgresBoundTests {
     }
   }
 
+  @Test("a canceled write that waits is answered at once and gives up its place")
+  func canceled() async throws {
+    try await Engine.postgres.withStore { store in
+      var options = PostgresOptions()
+      options.writesPerCommit = 1
+      let database = try await PostgresDatabase.open(url: store.url, options: options)
+      try await database.migrate(Notes.migrations)
+      let holder = try PostgresLink(url: store.url, options: options)
+      let lock = try PostgresSession(holder).lock
+      _ = try holder.rows("SELECT pg_advisory_lock(?1)", [.integer(lock)])
+      var tasks: [Task<Void, any Error>] = []
+      for index in 0..<4 {
+        tasks.append(Task { try await database.write(Self.commit(index)) })
+        try await eventually { database.statistics.waiting == max(0, index - 1) }
+      }
+      tasks[2].cancel()
+      await #expect(throws: CancellationError.self) { try await tasks[2].value }
+      try await eventually { database.statistics.waiting == 1 }
+      // A write whose transaction has started is completed.
+      tasks[0].cancel()
+      _ = try holder.rows("SELECT pg_advisory_unlock(?1)", [.integer(lock)])
+      holder.close()
+      for index in [0, 1, 3] { try await tasks[index].value }
+      #expect(try await database.read(Notes.count) == 3)
+      await database.close()
+    }
+  }
+
+  @Test("a write is canceled while it reads")
+  func canceledPhase() async throws {
+    try await Engine.postgres.withStore { store in
+      try await store.withNotes { database in
+        let slow = Task {
+          try await database.write {
+            Step<Void>.read(
+              Query<Int>("SELECT CAST(pg_sleep(60) AS TEXT) AS nothing") { $0.count }
+            ) { _ in .reply(()) }
+          }
+        }
+        try await eventually { database.statistics.waiting == 1 }
+        slow.cancel()
+        await #expect(throws: CancellationError.self) { try await slow.value }
+        try await eventually { database.statistics.waiting == 0 }
+      }
+    }
+  }
+
+  @Test("a server is probed at its own address although the URL names several")
+  func addresses() async throws {
+    try await Engine.postgres.withStore { store in
+      let parts = store.url.split(separator: "@", maxSplits: 1)
+      let place = try #require(parts.last?.split(separator: "/", maxSplits: 1).first)
+      let url =
+        "\(parts[0])@\(place),\(place)\(parts[1].dropFirst(place.count))"
+        + "&hostaddr=127.0.0.1,127.0.0.1"
+      let link = try PostgresLink(url: url, options: PostgresOptions())
+      defer { link.close() }
+      let probe = try PostgresLink(url: url, options: PostgresOptions(), at: link.place)
+      defer { probe.close() }
+      #expect(probe.place.isSameServer(as: link.place))
+    }
+  }
+
   private static func commit(_ index: Int) -> Commit {
     Commit(
       at: now, statements: [Notes.insert("\(index)")], events: [Notes.event("\(index)")])

@@ -222,7 +222,9 @@ struct WriteQueueTests {
     let group = queue.takeGroup().writes
     #expect(group.count == 2)
     #expect(queue.undone(group, refused: [1: statement], failed: [:], own: nil).isEmpty)
-    for _ in 0..<100 { queue.reads(DecidedWrite(IdleWrite())) }
+    for number in 0..<100 {
+      queue.reads(DecidedWrite(IdleWrite()), by: ReadJob([], arrival: .now) { _ in }, number)
+    }
     #expect(queue.takeGroup().writes.count == 1)
     queue.ended()
     #expect(queue.takeDeferred() === writes[1])

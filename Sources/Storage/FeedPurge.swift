@@ -1,0 +1,88 @@
+internal import Foundation
+
+/// The purge of a feed: from its floor, the position up to which events were purged, to the first
+/// younger event.
+///
+/// An event that is kept below the floor is listed by its entity in `storage_kept`. When the floor
+/// passes a later event of the same entity, the listed one has been superseded and is deleted, so
+/// that at most one event of each entity is kept.
+enum FeedPurge {
+  private struct Dated: Sendable {
+    let position: Int64
+    let entity: String
+    let version: Int64
+    let time: Int64
+  }
+
+  /// Purges at most `limit` events. Replies how many it passed and how many it deleted.
+  static func step(
+    before instant: Date, limit: Int,
+    _ currentVersions: @escaping @Sendable ([String]) -> Query<[String: Int64]>
+  ) -> Step<(seen: Int, purged: Int)> {
+    .read(floor, oldest(limit)) { floor, rows in
+      let old = rows.prefix { $0.time < instant.microseconds }
+      guard let last = old.last else { return .reply((0, 0)) }
+      // Padded, so that there are few statements to prepare.
+      let entities = InList.padded(old.map(\.entity))
+      return .read(currentVersions(entities), kept(of: entities)) { versions, kept in
+        var commit = Commit(at: instant)
+        // Fails if another replica has purged the same events in the meantime.
+        commit.run(
+          """
+          INSERT INTO storage_meta (name, value) VALUES ('feed_floor', ?1)
+          ON CONFLICT (name) DO UPDATE SET value = excluded.value WHERE storage_meta.value = ?2
+          """, [last.position, floor], expects: .exactly(1))
+        var current: [String: Int64] = [:]
+        for row in old where versions[row.entity] == row.version {
+          current[row.entity] = row.position
+        }
+        let superseded =
+          kept.values.sorted()
+          + old.filter { current[$0.entity] != $0.position }.map(\.position)
+        for position in superseded {
+          commit.run("DELETE FROM storage_outbox WHERE position = ?1", [position])
+        }
+        for entity in kept.keys.sorted() where current[entity] == nil {
+          commit.run("DELETE FROM storage_kept WHERE entity = ?1", [entity])
+        }
+        for (entity, position) in current.sorted(by: { $0.value < $1.value }) {
+          commit.run(
+            """
+            INSERT INTO storage_kept (entity, position) VALUES (?1, ?2)
+            ON CONFLICT (entity) DO UPDATE SET position = excluded.position
+            """, [entity, position], expects: .exactly(1))
+        }
+        return .commit(commit, (old.count, superseded.count))
+      }
+    }
+  }
+
+  private static let floor = Query<Int64>.one(
+    "SELECT coalesce(max(value), 0) AS floor FROM storage_meta WHERE name = 'feed_floor'"
+  ) { try $0.integer("floor") }
+
+  private static func oldest(_ limit: Int) -> Query<[Dated]> {
+    .all(
+      """
+      SELECT position, entity, version, time FROM storage_outbox
+      WHERE position > (SELECT coalesce(max(value), 0) FROM storage_meta WHERE name = 'feed_floor')
+      ORDER BY position LIMIT ?1
+      """, [limit]
+    ) { row in
+      Dated(
+        position: try row.integer("position"), entity: try row.text("entity"),
+        version: try row.integer("version"), time: try row.integer("time"))
+    }
+  }
+
+  /// Returns the positions of the kept events of those of the entities that have one.
+  private static func kept(of entities: [String]) -> Query<[String: Int64]> {
+    let list = InList(entities)
+    return Query(
+      "SELECT entity, position FROM storage_kept WHERE entity IN \(list.sql)", list.arguments
+    ) { rows in
+      try Dictionary(
+        uniqueKeysWithValues: rows.map { (try $0.text("entity"), try $0.integer("position")) })
+    }
+  }
+}

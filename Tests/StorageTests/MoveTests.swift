@@ -1,0 +1,63 @@
+import Foundation
+import Storage
+import TestStores
+import Testing
+
+@Suite("Moves to PostgreSQL", .timeLimit(.minutes(2)))
+struct MoveTests {
+  private static let migrations = [
+    Migration(
+      "0001 a tree and a cycle of tables",
+      sql: """
+        CREATE TABLE place (id TEXT NOT NULL PRIMARY KEY, parent TEXT REFERENCES place (id)) STRICT;
+        CREATE TABLE egg (id TEXT NOT NULL PRIMARY KEY, hen TEXT REFERENCES hen (id)) STRICT;
+        CREATE TABLE hen (id TEXT NOT NULL PRIMARY KEY, egg TEXT REFERENCES egg (id)) STRICT;
+        CREATE TABLE chick (hen TEXT NOT NULL PRIMARY KEY REFERENCES hen (id)) STRICT;
+        """,
+      postgres: """
+        CREATE TABLE place (id TEXT NOT NULL PRIMARY KEY, parent TEXT REFERENCES place (id));
+        CREATE TABLE egg (id TEXT NOT NULL PRIMARY KEY, hen TEXT);
+        CREATE TABLE hen (id TEXT NOT NULL PRIMARY KEY, egg TEXT REFERENCES egg (id));
+        ALTER TABLE egg ADD CONSTRAINT egg_hen FOREIGN KEY (hen) REFERENCES hen (id);
+        CREATE TABLE chick (hen TEXT NOT NULL PRIMARY KEY REFERENCES hen (id));
+        """)
+  ]
+
+  @Test("rows that refer to later ones and tables that refer to each other move, still checked")
+  func references() async throws {
+    guard Engine.allCases.contains(.postgres) else { return }
+    try await Engine.sqlite.withStore { from in
+      try await Engine.postgres.withStore { to in
+        try await from.with { source in
+          try await source.migrate(Self.migrations)
+          var commit = Commit(at: now)
+          for index in 0..<1_200 {
+            commit.run("INSERT INTO place (id, parent) VALUES (?1, NULL)", ["p\(index)"])
+          }
+          // The first page of rows refers to the last one.
+          commit.run("UPDATE place SET parent = 'p1199' WHERE id <> 'p1199'")
+          commit.run("INSERT INTO egg (id, hen) VALUES ('e', NULL)")
+          commit.run("INSERT INTO hen (id, egg) VALUES ('h', 'e')")
+          commit.run("UPDATE egg SET hen = 'h'")
+          commit.run("INSERT INTO chick (hen) VALUES ('h')")
+          try await source.write(commit)
+          try await to.with { target in
+            try await target.migrate(Self.migrations)
+            let moved = try await StoreMove(from: source, to: target).run { _, _, _ in }
+            let rows = Dictionary(uniqueKeysWithValues: moved.map { ($0.table, $0.rows) })
+            #expect(rows["place"] == 1_200)
+            #expect(["egg", "hen", "chick"].allSatisfy { rows[$0] == 1 })
+            for (table, column) in [("place", "parent"), ("egg", "hen"), ("hen", "egg")] {
+              let stray = Commit(
+                at: now,
+                statements: [
+                  Statement("INSERT INTO \(table) (id, \(column)) VALUES ('new', 'none')")
+                ])
+              await #expect(throws: StorageError.self, "\(table)") { try await target.write(stray) }
+            }
+          }
+        }
+      }
+    }
+  }
+}
