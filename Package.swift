@@ -108,11 +108,9 @@ let services: [Target] =
       name: "GatewayCoreTests",
       dependencies: [
         "GatewayCore", "RPC", "RPCInProcess", "RPCTransport", "ServiceKit", "Storage", "TestStores",
-        "Protobuf", "YijiaTypeV1", "MembersV1", "StationsV1", "GatewayV1", "GoogleProtobuf",
-        "GoogleRPC", "GoogleType", "GRPCHealthV1", "GRPCTesting", "FuzzCore", "FuzzGateway",
-        nioCore,
-        nioPosix,
-        nioSSL, x509, asn1, crypto, logging,
+        "Protobuf", "ProtobufJSON", "YijiaTypeV1", "MembersV1", "StationsV1", "GatewayV1",
+        "GoogleAPI", "GoogleProtobuf", "GoogleRPC", "GoogleType", "GRPCHealthV1", "GRPCTesting",
+        "FuzzCore", "FuzzGateway", nioCore, nioPosix, nioSSL, x509, asn1, crypto, logging,
       ],
       path: "Tests/GatewayCoreTests", swiftSettings: house),
     // The edge's fuzz targets; GatewayCoreTests runs their inputs.
@@ -340,7 +338,7 @@ let package = Package(
     .testTarget(
       name: "GuideTests",
       dependencies: [
-        "greeter", "RPC", "RPCInProcess", "RPCTransport", "Protobuf", "GoogleProtobuf",
+        "greeter", "partner", "RPC", "RPCInProcess", "RPCTransport", "Protobuf", "GoogleProtobuf",
         "GoogleRPC", "GreeterV1",
       ],
       swiftSettings: house),

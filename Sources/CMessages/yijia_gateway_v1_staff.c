@@ -5,7 +5,9 @@
 #include <string.h>
 
 extern const ProtobufCEnumDescriptor yijia__type__v1__StaffRole__names;
+extern const ProtobufCMessageDescriptor google__protobuf__FieldMask__table;
 extern const ProtobufCMessageDescriptor google__protobuf__Timestamp__table;
+extern const ProtobufCMessageDescriptor yijia__gateway__v1__Session__table;
 
 static const ProtobufCEnumValue yijia__gateway__v1__StaffState__values[3] = {
   {"STAFF_STATE_UNSPECIFIED", "yijia__gateway__v1__StaffState__STAFF_STATE_UNSPECIFIED", 0},
@@ -228,6 +230,151 @@ const ProtobufCMessageDescriptor yijia__gateway__v1__ListStaffResponse__table = 
   2, yijia__gateway__v1__ListStaffResponse__fields, yijia__gateway__v1__ListStaffResponse__by_name,
   1, yijia__gateway__v1__ListStaffResponse__ranges,
   yijia__gateway__v1__ListStaffResponse__init, (void *) 48, NULL, NULL,
+};
+
+static void yijia__gateway__v1__UpdateStaffRequest__init(ProtobufCMessage *message) {
+  memset(message, 0, sizeof(struct yijia__gateway__v1__UpdateStaffRequest));
+  message->descriptor = &yijia__gateway__v1__UpdateStaffRequest__table;
+}
+static const ProtobufCFieldDescriptor yijia__gateway__v1__UpdateStaffRequest__fields[4] = {
+  {"request_id", 1, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_BYTES,
+   offsetof(struct yijia__gateway__v1__UpdateStaffRequest, has_request_id), offsetof(struct yijia__gateway__v1__UpdateStaffRequest, f_request_id),
+   NULL, NULL, 0, 0x2200, NULL, NULL},
+  {"staff", 2, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_MESSAGE,
+   0, offsetof(struct yijia__gateway__v1__UpdateStaffRequest, f_staff),
+   &yijia__gateway__v1__StaffAccount__table, NULL, 0, 0x4200, NULL, NULL},
+  {"update_mask", 3, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_MESSAGE,
+   0, offsetof(struct yijia__gateway__v1__UpdateStaffRequest, f_update_mask),
+   &google__protobuf__FieldMask__table, NULL, 0, 0x4200, NULL, NULL},
+  {"reason", 4, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_BYTES,
+   offsetof(struct yijia__gateway__v1__UpdateStaffRequest, has_reason), offsetof(struct yijia__gateway__v1__UpdateStaffRequest, f_reason),
+   NULL, NULL, 0, 0x2200, NULL, NULL},
+};
+static const unsigned yijia__gateway__v1__UpdateStaffRequest__by_name[4] = {3, 0, 1, 2};
+static const ProtobufCIntRange yijia__gateway__v1__UpdateStaffRequest__ranges[2] = {
+  {1, 0},
+  {0, 4},
+};
+const ProtobufCMessageDescriptor yijia__gateway__v1__UpdateStaffRequest__table = {
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "yijia.gateway.v1.UpdateStaffRequest", "UpdateStaffRequest", "yijia__gateway__v1__UpdateStaffRequest",
+  "yijia.gateway.v1", sizeof(struct yijia__gateway__v1__UpdateStaffRequest),
+  4, yijia__gateway__v1__UpdateStaffRequest__fields, yijia__gateway__v1__UpdateStaffRequest__by_name,
+  1, yijia__gateway__v1__UpdateStaffRequest__ranges,
+  yijia__gateway__v1__UpdateStaffRequest__init, (void *) 306, NULL, NULL,
+};
+
+static void yijia__gateway__v1__UpdateStaffResponse__init(ProtobufCMessage *message) {
+  memset(message, 0, sizeof(struct yijia__gateway__v1__UpdateStaffResponse));
+  message->descriptor = &yijia__gateway__v1__UpdateStaffResponse__table;
+}
+static const ProtobufCFieldDescriptor yijia__gateway__v1__UpdateStaffResponse__fields[1] = {
+  {"staff", 1, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_MESSAGE,
+   0, offsetof(struct yijia__gateway__v1__UpdateStaffResponse, f_staff),
+   &yijia__gateway__v1__StaffAccount__table, NULL, 0, 0x4200, NULL, NULL},
+};
+static const unsigned yijia__gateway__v1__UpdateStaffResponse__by_name[1] = {0};
+static const ProtobufCIntRange yijia__gateway__v1__UpdateStaffResponse__ranges[2] = {
+  {1, 0},
+  {0, 1},
+};
+const ProtobufCMessageDescriptor yijia__gateway__v1__UpdateStaffResponse__table = {
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "yijia.gateway.v1.UpdateStaffResponse", "UpdateStaffResponse", "yijia__gateway__v1__UpdateStaffResponse",
+  "yijia.gateway.v1", sizeof(struct yijia__gateway__v1__UpdateStaffResponse),
+  1, yijia__gateway__v1__UpdateStaffResponse__fields, yijia__gateway__v1__UpdateStaffResponse__by_name,
+  1, yijia__gateway__v1__UpdateStaffResponse__ranges,
+  yijia__gateway__v1__UpdateStaffResponse__init, (void *) 234, NULL, NULL,
+};
+
+static void yijia__gateway__v1__ListStaffSessionsRequest__init(ProtobufCMessage *message) {
+  memset(message, 0, sizeof(struct yijia__gateway__v1__ListStaffSessionsRequest));
+  message->descriptor = &yijia__gateway__v1__ListStaffSessionsRequest__table;
+}
+static const ProtobufCFieldDescriptor yijia__gateway__v1__ListStaffSessionsRequest__fields[1] = {
+  {"name", 1, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_BYTES,
+   offsetof(struct yijia__gateway__v1__ListStaffSessionsRequest, has_name), offsetof(struct yijia__gateway__v1__ListStaffSessionsRequest, f_name),
+   NULL, NULL, 0, 0x2200, NULL, NULL},
+};
+static const unsigned yijia__gateway__v1__ListStaffSessionsRequest__by_name[1] = {0};
+static const ProtobufCIntRange yijia__gateway__v1__ListStaffSessionsRequest__ranges[2] = {
+  {1, 0},
+  {0, 1},
+};
+const ProtobufCMessageDescriptor yijia__gateway__v1__ListStaffSessionsRequest__table = {
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "yijia.gateway.v1.ListStaffSessionsRequest", "ListStaffSessionsRequest", "yijia__gateway__v1__ListStaffSessionsRequest",
+  "yijia.gateway.v1", sizeof(struct yijia__gateway__v1__ListStaffSessionsRequest),
+  1, yijia__gateway__v1__ListStaffSessionsRequest__fields, yijia__gateway__v1__ListStaffSessionsRequest__by_name,
+  1, yijia__gateway__v1__ListStaffSessionsRequest__ranges,
+  yijia__gateway__v1__ListStaffSessionsRequest__init, (void *) 40, NULL, NULL,
+};
+
+static void yijia__gateway__v1__ListStaffSessionsResponse__init(ProtobufCMessage *message) {
+  memset(message, 0, sizeof(struct yijia__gateway__v1__ListStaffSessionsResponse));
+  message->descriptor = &yijia__gateway__v1__ListStaffSessionsResponse__table;
+}
+static const ProtobufCFieldDescriptor yijia__gateway__v1__ListStaffSessionsResponse__fields[1] = {
+  {"sessions", 1, PROTOBUF_C_LABEL_REPEATED, PROTOBUF_C_TYPE_MESSAGE,
+   offsetof(struct yijia__gateway__v1__ListStaffSessionsResponse, n_sessions), offsetof(struct yijia__gateway__v1__ListStaffSessionsResponse, f_sessions),
+   &yijia__gateway__v1__Session__table, NULL, 0, 0x5200, NULL, NULL},
+};
+static const unsigned yijia__gateway__v1__ListStaffSessionsResponse__by_name[1] = {0};
+static const ProtobufCIntRange yijia__gateway__v1__ListStaffSessionsResponse__ranges[2] = {
+  {1, 0},
+  {0, 1},
+};
+const ProtobufCMessageDescriptor yijia__gateway__v1__ListStaffSessionsResponse__table = {
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "yijia.gateway.v1.ListStaffSessionsResponse", "ListStaffSessionsResponse", "yijia__gateway__v1__ListStaffSessionsResponse",
+  "yijia.gateway.v1", sizeof(struct yijia__gateway__v1__ListStaffSessionsResponse),
+  1, yijia__gateway__v1__ListStaffSessionsResponse__fields, yijia__gateway__v1__ListStaffSessionsResponse__by_name,
+  1, yijia__gateway__v1__ListStaffSessionsResponse__ranges,
+  yijia__gateway__v1__ListStaffSessionsResponse__init, (void *) 32, NULL, NULL,
+};
+
+static void yijia__gateway__v1__EndStaffSessionsRequest__init(ProtobufCMessage *message) {
+  memset(message, 0, sizeof(struct yijia__gateway__v1__EndStaffSessionsRequest));
+  message->descriptor = &yijia__gateway__v1__EndStaffSessionsRequest__table;
+}
+static const ProtobufCFieldDescriptor yijia__gateway__v1__EndStaffSessionsRequest__fields[4] = {
+  {"request_id", 1, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_BYTES,
+   offsetof(struct yijia__gateway__v1__EndStaffSessionsRequest, has_request_id), offsetof(struct yijia__gateway__v1__EndStaffSessionsRequest, f_request_id),
+   NULL, NULL, 0, 0x2200, NULL, NULL},
+  {"name", 2, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_BYTES,
+   offsetof(struct yijia__gateway__v1__EndStaffSessionsRequest, has_name), offsetof(struct yijia__gateway__v1__EndStaffSessionsRequest, f_name),
+   NULL, NULL, 0, 0x2200, NULL, NULL},
+  {"session", 3, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_BYTES,
+   offsetof(struct yijia__gateway__v1__EndStaffSessionsRequest, has_session), offsetof(struct yijia__gateway__v1__EndStaffSessionsRequest, f_session),
+   NULL, NULL, 0, 0x2200, NULL, NULL},
+  {"reason", 4, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_BYTES,
+   offsetof(struct yijia__gateway__v1__EndStaffSessionsRequest, has_reason), offsetof(struct yijia__gateway__v1__EndStaffSessionsRequest, f_reason),
+   NULL, NULL, 0, 0x2200, NULL, NULL},
+};
+static const unsigned yijia__gateway__v1__EndStaffSessionsRequest__by_name[4] = {1, 3, 0, 2};
+static const ProtobufCIntRange yijia__gateway__v1__EndStaffSessionsRequest__ranges[2] = {
+  {1, 0},
+  {0, 4},
+};
+const ProtobufCMessageDescriptor yijia__gateway__v1__EndStaffSessionsRequest__table = {
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "yijia.gateway.v1.EndStaffSessionsRequest", "EndStaffSessionsRequest", "yijia__gateway__v1__EndStaffSessionsRequest",
+  "yijia.gateway.v1", sizeof(struct yijia__gateway__v1__EndStaffSessionsRequest),
+  4, yijia__gateway__v1__EndStaffSessionsRequest__fields, yijia__gateway__v1__EndStaffSessionsRequest__by_name,
+  1, yijia__gateway__v1__EndStaffSessionsRequest__ranges,
+  yijia__gateway__v1__EndStaffSessionsRequest__init, (void *) 88, NULL, NULL,
+};
+
+static void yijia__gateway__v1__EndStaffSessionsResponse__init(ProtobufCMessage *message) {
+  memset(message, 0, sizeof(struct yijia__gateway__v1__EndStaffSessionsResponse));
+  message->descriptor = &yijia__gateway__v1__EndStaffSessionsResponse__table;
+}
+const ProtobufCMessageDescriptor yijia__gateway__v1__EndStaffSessionsResponse__table = {
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "yijia.gateway.v1.EndStaffSessionsResponse", "EndStaffSessionsResponse", "yijia__gateway__v1__EndStaffSessionsResponse",
+  "yijia.gateway.v1", sizeof(struct yijia__gateway__v1__EndStaffSessionsResponse),
+  0, NULL, NULL, 0, NULL,
+  yijia__gateway__v1__EndStaffSessionsResponse__init, (void *) 24, NULL, NULL,
 };
 
 static void yijia__gateway__v1__DisableStaffRequest__init(ProtobufCMessage *message) {

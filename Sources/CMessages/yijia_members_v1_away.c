@@ -96,7 +96,7 @@ static void yijia__members__v1__AwayReport__init(ProtobufCMessage *message) {
   memset(message, 0, sizeof(struct yijia__members__v1__AwayReport));
   message->descriptor = &yijia__members__v1__AwayReport__table;
 }
-static const ProtobufCFieldDescriptor yijia__members__v1__AwayReport__fields[10] = {
+static const ProtobufCFieldDescriptor yijia__members__v1__AwayReport__fields[11] = {
   {"name", 1, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_BYTES,
    offsetof(struct yijia__members__v1__AwayReport, has_name), offsetof(struct yijia__members__v1__AwayReport, f_name),
    NULL, NULL, 0, 0x2200, NULL, NULL},
@@ -127,19 +127,22 @@ static const ProtobufCFieldDescriptor yijia__members__v1__AwayReport__fields[10]
   {"etag", 10, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_BYTES,
    offsetof(struct yijia__members__v1__AwayReport, has_etag), offsetof(struct yijia__members__v1__AwayReport, f_etag),
    NULL, NULL, 0, 0x2200, NULL, NULL},
+  {"sample_seed", 11, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_BYTES,
+   offsetof(struct yijia__members__v1__AwayReport, has_sample_seed), offsetof(struct yijia__members__v1__AwayReport, f_sample_seed),
+   NULL, NULL, 0, 0x2200, NULL, NULL},
 };
-static const unsigned yijia__members__v1__AwayReport__by_name[10] = {7, 8, 4, 9, 1, 0, 2, 5, 6, 3};
+static const unsigned yijia__members__v1__AwayReport__by_name[11] = {7, 8, 4, 9, 1, 0, 2, 5, 10, 6, 3};
 static const ProtobufCIntRange yijia__members__v1__AwayReport__ranges[2] = {
   {1, 0},
-  {0, 10},
+  {0, 11},
 };
 const ProtobufCMessageDescriptor yijia__members__v1__AwayReport__table = {
   PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
   "yijia.members.v1.AwayReport", "AwayReport", "yijia__members__v1__AwayReport",
   "yijia.members.v1", sizeof(struct yijia__members__v1__AwayReport),
-  10, yijia__members__v1__AwayReport__fields, yijia__members__v1__AwayReport__by_name,
+  11, yijia__members__v1__AwayReport__fields, yijia__members__v1__AwayReport__by_name,
   1, yijia__members__v1__AwayReport__ranges,
-  yijia__members__v1__AwayReport__init, (void *) 265, NULL, NULL,
+  yijia__members__v1__AwayReport__init, (void *) 281, NULL, NULL,
 };
 
 static void yijia__members__v1__ReportAwayRequest__init(ProtobufCMessage *message) {
@@ -197,7 +200,7 @@ const ProtobufCMessageDescriptor yijia__members__v1__ReportAwayResponse__table =
   "yijia.members.v1", sizeof(struct yijia__members__v1__ReportAwayResponse),
   1, yijia__members__v1__ReportAwayResponse__fields, yijia__members__v1__ReportAwayResponse__by_name,
   1, yijia__members__v1__ReportAwayResponse__ranges,
-  yijia__members__v1__ReportAwayResponse__init, (void *) 297, NULL, NULL,
+  yijia__members__v1__ReportAwayResponse__init, (void *) 313, NULL, NULL,
 };
 
 static void yijia__members__v1__ReviewAwayReportRequest__init(ProtobufCMessage *message) {
@@ -255,7 +258,7 @@ const ProtobufCMessageDescriptor yijia__members__v1__ReviewAwayReportResponse__t
   "yijia.members.v1", sizeof(struct yijia__members__v1__ReviewAwayReportResponse),
   1, yijia__members__v1__ReviewAwayReportResponse__fields, yijia__members__v1__ReviewAwayReportResponse__by_name,
   1, yijia__members__v1__ReviewAwayReportResponse__ranges,
-  yijia__members__v1__ReviewAwayReportResponse__init, (void *) 297, NULL, NULL,
+  yijia__members__v1__ReviewAwayReportResponse__init, (void *) 313, NULL, NULL,
 };
 
 static void yijia__members__v1__FixAwayReportRequest__init(ProtobufCMessage *message) {
@@ -316,7 +319,7 @@ const ProtobufCMessageDescriptor yijia__members__v1__FixAwayReportResponse__tabl
   "yijia.members.v1", sizeof(struct yijia__members__v1__FixAwayReportResponse),
   1, yijia__members__v1__FixAwayReportResponse__fields, yijia__members__v1__FixAwayReportResponse__by_name,
   1, yijia__members__v1__FixAwayReportResponse__ranges,
-  yijia__members__v1__FixAwayReportResponse__init, (void *) 297, NULL, NULL,
+  yijia__members__v1__FixAwayReportResponse__init, (void *) 313, NULL, NULL,
 };
 
 static void yijia__members__v1__TrackAwayReportRequest__init(ProtobufCMessage *message) {
@@ -374,7 +377,7 @@ const ProtobufCMessageDescriptor yijia__members__v1__TrackAwayReportResponse__ta
   "yijia.members.v1", sizeof(struct yijia__members__v1__TrackAwayReportResponse),
   1, yijia__members__v1__TrackAwayReportResponse__fields, yijia__members__v1__TrackAwayReportResponse__by_name,
   1, yijia__members__v1__TrackAwayReportResponse__ranges,
-  yijia__members__v1__TrackAwayReportResponse__init, (void *) 297, NULL, NULL,
+  yijia__members__v1__TrackAwayReportResponse__init, (void *) 313, NULL, NULL,
 };
 
 static void yijia__members__v1__ListAwayReportsRequest__init(ProtobufCMessage *message) {
@@ -487,65 +490,66 @@ const ProtobufCMessageDescriptor yijia__members__v1__RevealAwayReportResponse__t
   "yijia.members.v1", sizeof(struct yijia__members__v1__RevealAwayReportResponse),
   2, yijia__members__v1__RevealAwayReportResponse__fields, yijia__members__v1__RevealAwayReportResponse__by_name,
   1, yijia__members__v1__RevealAwayReportResponse__ranges,
-  yijia__members__v1__RevealAwayReportResponse__init, (void *) 377, NULL, NULL,
+  yijia__members__v1__RevealAwayReportResponse__init, (void *) 393, NULL, NULL,
 };
 
 static void yijia__members__v1__DrawAwaySampleRequest__init(ProtobufCMessage *message) {
   memset(message, 0, sizeof(struct yijia__members__v1__DrawAwaySampleRequest));
   message->descriptor = &yijia__members__v1__DrawAwaySampleRequest__table;
 }
-static const ProtobufCFieldDescriptor yijia__members__v1__DrawAwaySampleRequest__fields[4] = {
+static const ProtobufCFieldDescriptor yijia__members__v1__DrawAwaySampleRequest__fields[3] = {
   {"request_id", 1, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_BYTES,
    offsetof(struct yijia__members__v1__DrawAwaySampleRequest, has_request_id), offsetof(struct yijia__members__v1__DrawAwaySampleRequest, f_request_id),
    NULL, NULL, 0, 0x2200, NULL, NULL},
   {"ancestor", 2, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_BYTES,
    offsetof(struct yijia__members__v1__DrawAwaySampleRequest, has_ancestor), offsetof(struct yijia__members__v1__DrawAwaySampleRequest, f_ancestor),
    NULL, NULL, 0, 0x2200, NULL, NULL},
-  {"seed", 3, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_BYTES,
-   offsetof(struct yijia__members__v1__DrawAwaySampleRequest, has_seed), offsetof(struct yijia__members__v1__DrawAwaySampleRequest, f_seed),
-   NULL, NULL, 0, 0x2200, NULL, NULL},
   {"count", 4, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_INT32,
    offsetof(struct yijia__members__v1__DrawAwaySampleRequest, has_count), offsetof(struct yijia__members__v1__DrawAwaySampleRequest, f_count),
    NULL, NULL, 0, 0x0, NULL, NULL},
 };
-static const unsigned yijia__members__v1__DrawAwaySampleRequest__by_name[4] = {1, 3, 0, 2};
-static const ProtobufCIntRange yijia__members__v1__DrawAwaySampleRequest__ranges[2] = {
+static const unsigned yijia__members__v1__DrawAwaySampleRequest__by_name[3] = {1, 2, 0};
+static const ProtobufCIntRange yijia__members__v1__DrawAwaySampleRequest__ranges[3] = {
   {1, 0},
-  {0, 4},
+  {4, 2},
+  {0, 3},
 };
 const ProtobufCMessageDescriptor yijia__members__v1__DrawAwaySampleRequest__table = {
   PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
   "yijia.members.v1.DrawAwaySampleRequest", "DrawAwaySampleRequest", "yijia__members__v1__DrawAwaySampleRequest",
   "yijia.members.v1", sizeof(struct yijia__members__v1__DrawAwaySampleRequest),
-  4, yijia__members__v1__DrawAwaySampleRequest__fields, yijia__members__v1__DrawAwaySampleRequest__by_name,
-  1, yijia__members__v1__DrawAwaySampleRequest__ranges,
-  yijia__members__v1__DrawAwaySampleRequest__init, (void *) 80, NULL, NULL,
+  3, yijia__members__v1__DrawAwaySampleRequest__fields, yijia__members__v1__DrawAwaySampleRequest__by_name,
+  2, yijia__members__v1__DrawAwaySampleRequest__ranges,
+  yijia__members__v1__DrawAwaySampleRequest__init, (void *) 64, NULL, NULL,
 };
 
 static void yijia__members__v1__DrawAwaySampleResponse__init(ProtobufCMessage *message) {
   memset(message, 0, sizeof(struct yijia__members__v1__DrawAwaySampleResponse));
   message->descriptor = &yijia__members__v1__DrawAwaySampleResponse__table;
 }
-static const ProtobufCFieldDescriptor yijia__members__v1__DrawAwaySampleResponse__fields[2] = {
+static const ProtobufCFieldDescriptor yijia__members__v1__DrawAwaySampleResponse__fields[3] = {
   {"reports", 1, PROTOBUF_C_LABEL_REPEATED, PROTOBUF_C_TYPE_BYTES,
    offsetof(struct yijia__members__v1__DrawAwaySampleResponse, n_reports), offsetof(struct yijia__members__v1__DrawAwaySampleResponse, f_reports),
    NULL, NULL, 0, 0x3200, NULL, NULL},
   {"population", 2, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_INT64,
    offsetof(struct yijia__members__v1__DrawAwaySampleResponse, has_population), offsetof(struct yijia__members__v1__DrawAwaySampleResponse, f_population),
    NULL, NULL, 0, 0x0, NULL, NULL},
+  {"seed", 3, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_BYTES,
+   offsetof(struct yijia__members__v1__DrawAwaySampleResponse, has_seed), offsetof(struct yijia__members__v1__DrawAwaySampleResponse, f_seed),
+   NULL, NULL, 0, 0x2200, NULL, NULL},
 };
-static const unsigned yijia__members__v1__DrawAwaySampleResponse__by_name[2] = {1, 0};
+static const unsigned yijia__members__v1__DrawAwaySampleResponse__by_name[3] = {1, 0, 2};
 static const ProtobufCIntRange yijia__members__v1__DrawAwaySampleResponse__ranges[2] = {
   {1, 0},
-  {0, 2},
+  {0, 3},
 };
 const ProtobufCMessageDescriptor yijia__members__v1__DrawAwaySampleResponse__table = {
   PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
   "yijia.members.v1.DrawAwaySampleResponse", "DrawAwaySampleResponse", "yijia__members__v1__DrawAwaySampleResponse",
   "yijia.members.v1", sizeof(struct yijia__members__v1__DrawAwaySampleResponse),
-  2, yijia__members__v1__DrawAwaySampleResponse__fields, yijia__members__v1__DrawAwaySampleResponse__by_name,
+  3, yijia__members__v1__DrawAwaySampleResponse__fields, yijia__members__v1__DrawAwaySampleResponse__by_name,
   1, yijia__members__v1__DrawAwaySampleResponse__ranges,
-  yijia__members__v1__DrawAwaySampleResponse__init, (void *) 40, NULL, NULL,
+  yijia__members__v1__DrawAwaySampleResponse__init, (void *) 56, NULL, NULL,
 };
 
 static void yijia__members__v1__RecordAwayCheckRequest__init(ProtobufCMessage *message) {
@@ -600,5 +604,5 @@ const ProtobufCMessageDescriptor yijia__members__v1__RecordAwayCheckResponse__ta
   "yijia.members.v1", sizeof(struct yijia__members__v1__RecordAwayCheckResponse),
   1, yijia__members__v1__RecordAwayCheckResponse__fields, yijia__members__v1__RecordAwayCheckResponse__by_name,
   1, yijia__members__v1__RecordAwayCheckResponse__ranges,
-  yijia__members__v1__RecordAwayCheckResponse__init, (void *) 297, NULL, NULL,
+  yijia__members__v1__RecordAwayCheckResponse__init, (void *) 313, NULL, NULL,
 };

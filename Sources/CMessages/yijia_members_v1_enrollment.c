@@ -8,6 +8,7 @@ extern const ProtobufCEnumDescriptor yijia__members__v1__Channel__names;
 extern const ProtobufCEnumDescriptor yijia__members__v1__LabourRelation__names;
 extern const ProtobufCEnumDescriptor yijia__members__v1__OccupationGroup__names;
 extern const ProtobufCMessageDescriptor google__protobuf__Timestamp__table;
+extern const ProtobufCMessageDescriptor yijia__members__v1__Areas__table;
 extern const ProtobufCMessageDescriptor yijia__members__v1__RecordError__table;
 
 static const ProtobufCEnumValue yijia__members__v1__EnrollmentState__values[7] = {
@@ -130,35 +131,6 @@ const ProtobufCMessageDescriptor yijia__members__v1__Consent__table = {
   yijia__members__v1__Consent__init, (void *) 104, NULL, NULL,
 };
 
-static void yijia__members__v1__Areas__init(ProtobufCMessage *message) {
-  memset(message, 0, sizeof(struct yijia__members__v1__Areas));
-  message->descriptor = &yijia__members__v1__Areas__table;
-}
-static const ProtobufCFieldDescriptor yijia__members__v1__Areas__fields[3] = {
-  {"work", 1, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_BYTES,
-   offsetof(struct yijia__members__v1__Areas, has_work), offsetof(struct yijia__members__v1__Areas, f_work),
-   NULL, NULL, 0, 0x2200, NULL, NULL},
-  {"residence", 2, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_BYTES,
-   offsetof(struct yijia__members__v1__Areas, has_residence), offsetof(struct yijia__members__v1__Areas, f_residence),
-   NULL, NULL, 0, 0x2200, NULL, NULL},
-  {"domicile", 3, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_BYTES,
-   offsetof(struct yijia__members__v1__Areas, has_domicile), offsetof(struct yijia__members__v1__Areas, f_domicile),
-   NULL, NULL, 0, 0x2200, NULL, NULL},
-};
-static const unsigned yijia__members__v1__Areas__by_name[3] = {2, 1, 0};
-static const ProtobufCIntRange yijia__members__v1__Areas__ranges[2] = {
-  {1, 0},
-  {0, 3},
-};
-const ProtobufCMessageDescriptor yijia__members__v1__Areas__table = {
-  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
-  "yijia.members.v1.Areas", "Areas", "yijia__members__v1__Areas",
-  "yijia.members.v1", sizeof(struct yijia__members__v1__Areas),
-  3, yijia__members__v1__Areas__fields, yijia__members__v1__Areas__by_name,
-  1, yijia__members__v1__Areas__ranges,
-  yijia__members__v1__Areas__init, (void *) 72, NULL, NULL,
-};
-
 static void yijia__members__v1__EnrollmentApplication__init(ProtobufCMessage *message) {
   memset(message, 0, sizeof(struct yijia__members__v1__EnrollmentApplication));
   message->descriptor = &yijia__members__v1__EnrollmentApplication__table;
@@ -228,7 +200,7 @@ static void yijia__members__v1__Enrollment__init(ProtobufCMessage *message) {
   memset(message, 0, sizeof(struct yijia__members__v1__Enrollment));
   message->descriptor = &yijia__members__v1__Enrollment__table;
 }
-static const ProtobufCFieldDescriptor yijia__members__v1__Enrollment__fields[14] = {
+static const ProtobufCFieldDescriptor yijia__members__v1__Enrollment__fields[18] = {
   {"name", 1, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_BYTES,
    offsetof(struct yijia__members__v1__Enrollment, has_name), offsetof(struct yijia__members__v1__Enrollment, f_name),
    NULL, NULL, 0, 0x2200, NULL, NULL},
@@ -271,19 +243,31 @@ static const ProtobufCFieldDescriptor yijia__members__v1__Enrollment__fields[14]
   {"consent_time", 14, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_MESSAGE,
    0, offsetof(struct yijia__members__v1__Enrollment, f_consent_time),
    &google__protobuf__Timestamp__table, NULL, 0, 0x4200, NULL, NULL},
+  {"person_name_masked", 15, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_BYTES,
+   offsetof(struct yijia__members__v1__Enrollment, has_person_name_masked), offsetof(struct yijia__members__v1__Enrollment, f_person_name_masked),
+   NULL, NULL, 0, 0x2200, NULL, NULL},
+  {"resident_id_masked", 16, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_BYTES,
+   offsetof(struct yijia__members__v1__Enrollment, has_resident_id_masked), offsetof(struct yijia__members__v1__Enrollment, f_resident_id_masked),
+   NULL, NULL, 0, 0x2200, NULL, NULL},
+  {"phone_masked", 17, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_BYTES,
+   offsetof(struct yijia__members__v1__Enrollment, has_phone_masked), offsetof(struct yijia__members__v1__Enrollment, f_phone_masked),
+   NULL, NULL, 0, 0x2200, NULL, NULL},
+  {"other_enrollment", 18, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_BYTES,
+   offsetof(struct yijia__members__v1__Enrollment, has_other_enrollment), offsetof(struct yijia__members__v1__Enrollment, f_other_enrollment),
+   NULL, NULL, 0, 0x2200, NULL, NULL},
 };
-static const unsigned yijia__members__v1__Enrollment__by_name[14] = {9, 8, 13, 12, 2, 11, 7, 3, 0, 4, 10, 5, 6, 1};
+static const unsigned yijia__members__v1__Enrollment__by_name[18] = {9, 8, 13, 12, 2, 11, 7, 3, 0, 4, 17, 14, 16, 10, 15, 5, 6, 1};
 static const ProtobufCIntRange yijia__members__v1__Enrollment__ranges[2] = {
   {1, 0},
-  {0, 14},
+  {0, 18},
 };
 const ProtobufCMessageDescriptor yijia__members__v1__Enrollment__table = {
   PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
   "yijia.members.v1.Enrollment", "Enrollment", "yijia__members__v1__Enrollment",
   "yijia.members.v1", sizeof(struct yijia__members__v1__Enrollment),
-  14, yijia__members__v1__Enrollment__fields, yijia__members__v1__Enrollment__by_name,
+  18, yijia__members__v1__Enrollment__fields, yijia__members__v1__Enrollment__by_name,
   1, yijia__members__v1__Enrollment__ranges,
-  yijia__members__v1__Enrollment__init, (void *) 280, NULL, NULL,
+  yijia__members__v1__Enrollment__init, (void *) 344, NULL, NULL,
 };
 
 static void yijia__members__v1__SubmitEnrollmentRequest__init(ProtobufCMessage *message) {
@@ -335,7 +319,7 @@ const ProtobufCMessageDescriptor yijia__members__v1__SubmitEnrollmentResponse__t
   "yijia.members.v1", sizeof(struct yijia__members__v1__SubmitEnrollmentResponse),
   1, yijia__members__v1__SubmitEnrollmentResponse__fields, yijia__members__v1__SubmitEnrollmentResponse__by_name,
   1, yijia__members__v1__SubmitEnrollmentResponse__ranges,
-  yijia__members__v1__SubmitEnrollmentResponse__init, (void *) 312, NULL, NULL,
+  yijia__members__v1__SubmitEnrollmentResponse__init, (void *) 32, NULL, NULL,
 };
 
 static void yijia__members__v1__EnrollMembersRequest__init(ProtobufCMessage *message) {
@@ -396,7 +380,7 @@ const ProtobufCMessageDescriptor yijia__members__v1__EnrollMembersResponse__tabl
   "yijia.members.v1", sizeof(struct yijia__members__v1__EnrollMembersResponse),
   3, yijia__members__v1__EnrollMembersResponse__fields, yijia__members__v1__EnrollMembersResponse__by_name,
   1, yijia__members__v1__EnrollMembersResponse__ranges,
-  yijia__members__v1__EnrollMembersResponse__init, (void *) 328, NULL, NULL,
+  yijia__members__v1__EnrollMembersResponse__init, (void *) 120, NULL, NULL,
 };
 
 static void yijia__members__v1__GetEnrollmentRequest__init(ProtobufCMessage *message) {
@@ -442,7 +426,7 @@ const ProtobufCMessageDescriptor yijia__members__v1__GetEnrollmentResponse__tabl
   "yijia.members.v1", sizeof(struct yijia__members__v1__GetEnrollmentResponse),
   1, yijia__members__v1__GetEnrollmentResponse__fields, yijia__members__v1__GetEnrollmentResponse__by_name,
   1, yijia__members__v1__GetEnrollmentResponse__ranges,
-  yijia__members__v1__GetEnrollmentResponse__init, (void *) 312, NULL, NULL,
+  yijia__members__v1__GetEnrollmentResponse__init, (void *) 32, NULL, NULL,
 };
 
 static void yijia__members__v1__ListEnrollmentsRequest__init(ProtobufCMessage *message) {
@@ -552,7 +536,7 @@ const ProtobufCMessageDescriptor yijia__members__v1__ApproveEnrollmentResponse__
   "yijia.members.v1", sizeof(struct yijia__members__v1__ApproveEnrollmentResponse),
   1, yijia__members__v1__ApproveEnrollmentResponse__fields, yijia__members__v1__ApproveEnrollmentResponse__by_name,
   1, yijia__members__v1__ApproveEnrollmentResponse__ranges,
-  yijia__members__v1__ApproveEnrollmentResponse__init, (void *) 312, NULL, NULL,
+  yijia__members__v1__ApproveEnrollmentResponse__init, (void *) 32, NULL, NULL,
 };
 
 static void yijia__members__v1__RefuseEnrollmentRequest__init(ProtobufCMessage *message) {
@@ -610,7 +594,7 @@ const ProtobufCMessageDescriptor yijia__members__v1__RefuseEnrollmentResponse__t
   "yijia.members.v1", sizeof(struct yijia__members__v1__RefuseEnrollmentResponse),
   1, yijia__members__v1__RefuseEnrollmentResponse__fields, yijia__members__v1__RefuseEnrollmentResponse__by_name,
   1, yijia__members__v1__RefuseEnrollmentResponse__ranges,
-  yijia__members__v1__RefuseEnrollmentResponse__init, (void *) 312, NULL, NULL,
+  yijia__members__v1__RefuseEnrollmentResponse__init, (void *) 32, NULL, NULL,
 };
 
 static void yijia__members__v1__WithdrawEnrollmentRequest__init(ProtobufCMessage *message) {
@@ -659,5 +643,5 @@ const ProtobufCMessageDescriptor yijia__members__v1__WithdrawEnrollmentResponse_
   "yijia.members.v1", sizeof(struct yijia__members__v1__WithdrawEnrollmentResponse),
   1, yijia__members__v1__WithdrawEnrollmentResponse__fields, yijia__members__v1__WithdrawEnrollmentResponse__by_name,
   1, yijia__members__v1__WithdrawEnrollmentResponse__ranges,
-  yijia__members__v1__WithdrawEnrollmentResponse__init, (void *) 312, NULL, NULL,
+  yijia__members__v1__WithdrawEnrollmentResponse__init, (void *) 32, NULL, NULL,
 };

@@ -7,27 +7,29 @@
 extern const ProtobufCMessageDescriptor google__protobuf__Timestamp__table;
 extern const ProtobufCMessageDescriptor google__type__Date__table;
 
-static const ProtobufCEnumValue yijia__members__v1__RefreshState__values[4] = {
+static const ProtobufCEnumValue yijia__members__v1__RefreshState__values[5] = {
   {"REFRESH_STATE_UNSPECIFIED", "yijia__members__v1__RefreshState__REFRESH_STATE_UNSPECIFIED", 0},
   {"REFRESH_STATE_STALE", "yijia__members__v1__RefreshState__REFRESH_STATE_STALE", 1},
   {"REFRESH_STATE_CONFIRMED", "yijia__members__v1__RefreshState__REFRESH_STATE_CONFIRMED", 2},
   {"REFRESH_STATE_UNREACHABLE", "yijia__members__v1__RefreshState__REFRESH_STATE_UNREACHABLE", 3},
+  {"REFRESH_STATE_ENDED", "yijia__members__v1__RefreshState__REFRESH_STATE_ENDED", 4},
 };
-static const ProtobufCEnumValueIndex yijia__members__v1__RefreshState__by_name[4] = {
+static const ProtobufCEnumValueIndex yijia__members__v1__RefreshState__by_name[5] = {
   {"REFRESH_STATE_CONFIRMED", 2},
+  {"REFRESH_STATE_ENDED", 4},
   {"REFRESH_STATE_STALE", 1},
   {"REFRESH_STATE_UNREACHABLE", 3},
   {"REFRESH_STATE_UNSPECIFIED", 0},
 };
 static const ProtobufCIntRange yijia__members__v1__RefreshState__ranges[2] = {
   {0, 0},
-  {0, 4},
+  {0, 5},
 };
 const ProtobufCEnumDescriptor yijia__members__v1__RefreshState__names = {
   PROTOBUF_C__ENUM_DESCRIPTOR_MAGIC,
   "yijia.members.v1.RefreshState", "RefreshState", "yijia__members__v1__RefreshState",
   "yijia.members.v1",
-  4, yijia__members__v1__RefreshState__values, 4, yijia__members__v1__RefreshState__by_name,
+  5, yijia__members__v1__RefreshState__values, 5, yijia__members__v1__RefreshState__by_name,
   1, yijia__members__v1__RefreshState__ranges,
   NULL, NULL, NULL, NULL,
 };
@@ -36,7 +38,7 @@ static void yijia__members__v1__RefreshRound__init(ProtobufCMessage *message) {
   memset(message, 0, sizeof(struct yijia__members__v1__RefreshRound));
   message->descriptor = &yijia__members__v1__RefreshRound__table;
 }
-static const ProtobufCFieldDescriptor yijia__members__v1__RefreshRound__fields[10] = {
+static const ProtobufCFieldDescriptor yijia__members__v1__RefreshRound__fields[11] = {
   {"name", 1, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_BYTES,
    offsetof(struct yijia__members__v1__RefreshRound, has_name), offsetof(struct yijia__members__v1__RefreshRound, f_name),
    NULL, NULL, 0, 0x2200, NULL, NULL},
@@ -67,19 +69,22 @@ static const ProtobufCFieldDescriptor yijia__members__v1__RefreshRound__fields[1
   {"etag", 10, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_BYTES,
    offsetof(struct yijia__members__v1__RefreshRound, has_etag), offsetof(struct yijia__members__v1__RefreshRound, f_etag),
    NULL, NULL, 0, 0x2200, NULL, NULL},
+  {"ended_records", 11, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_INT64,
+   offsetof(struct yijia__members__v1__RefreshRound, has_ended_records), offsetof(struct yijia__members__v1__RefreshRound, f_ended_records),
+   NULL, NULL, 0, 0x0, NULL, NULL},
 };
-static const unsigned yijia__members__v1__RefreshRound__by_name[10] = {4, 6, 8, 3, 9, 0, 2, 1, 5, 7};
+static const unsigned yijia__members__v1__RefreshRound__by_name[11] = {4, 6, 8, 3, 10, 9, 0, 2, 1, 5, 7};
 static const ProtobufCIntRange yijia__members__v1__RefreshRound__ranges[2] = {
   {1, 0},
-  {0, 10},
+  {0, 11},
 };
 const ProtobufCMessageDescriptor yijia__members__v1__RefreshRound__table = {
   PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
   "yijia.members.v1.RefreshRound", "RefreshRound", "yijia__members__v1__RefreshRound",
   "yijia.members.v1", sizeof(struct yijia__members__v1__RefreshRound),
-  10, yijia__members__v1__RefreshRound__fields, yijia__members__v1__RefreshRound__by_name,
+  11, yijia__members__v1__RefreshRound__fields, yijia__members__v1__RefreshRound__by_name,
   1, yijia__members__v1__RefreshRound__ranges,
-  yijia__members__v1__RefreshRound__init, (void *) 257, NULL, NULL,
+  yijia__members__v1__RefreshRound__init, (void *) 265, NULL, NULL,
 };
 
 static void yijia__members__v1__RefreshRecord__init(ProtobufCMessage *message) {
@@ -215,7 +220,7 @@ const ProtobufCMessageDescriptor yijia__members__v1__OpenRefreshRoundResponse__t
   "yijia.members.v1", sizeof(struct yijia__members__v1__OpenRefreshRoundResponse),
   1, yijia__members__v1__OpenRefreshRoundResponse__fields, yijia__members__v1__OpenRefreshRoundResponse__by_name,
   1, yijia__members__v1__OpenRefreshRoundResponse__ranges,
-  yijia__members__v1__OpenRefreshRoundResponse__init, (void *) 289, NULL, NULL,
+  yijia__members__v1__OpenRefreshRoundResponse__init, (void *) 297, NULL, NULL,
 };
 
 static void yijia__members__v1__GetRefreshRoundRequest__init(ProtobufCMessage *message) {
@@ -261,7 +266,123 @@ const ProtobufCMessageDescriptor yijia__members__v1__GetRefreshRoundResponse__ta
   "yijia.members.v1", sizeof(struct yijia__members__v1__GetRefreshRoundResponse),
   1, yijia__members__v1__GetRefreshRoundResponse__fields, yijia__members__v1__GetRefreshRoundResponse__by_name,
   1, yijia__members__v1__GetRefreshRoundResponse__ranges,
-  yijia__members__v1__GetRefreshRoundResponse__init, (void *) 289, NULL, NULL,
+  yijia__members__v1__GetRefreshRoundResponse__init, (void *) 297, NULL, NULL,
+};
+
+static void yijia__members__v1__ListRefreshRoundsRequest__init(ProtobufCMessage *message) {
+  memset(message, 0, sizeof(struct yijia__members__v1__ListRefreshRoundsRequest));
+  message->descriptor = &yijia__members__v1__ListRefreshRoundsRequest__table;
+}
+static const ProtobufCFieldDescriptor yijia__members__v1__ListRefreshRoundsRequest__fields[4] = {
+  {"ancestor", 1, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_BYTES,
+   offsetof(struct yijia__members__v1__ListRefreshRoundsRequest, has_ancestor), offsetof(struct yijia__members__v1__ListRefreshRoundsRequest, f_ancestor),
+   NULL, NULL, 0, 0x2200, NULL, NULL},
+  {"include_closed", 2, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_BOOL,
+   offsetof(struct yijia__members__v1__ListRefreshRoundsRequest, has_include_closed), offsetof(struct yijia__members__v1__ListRefreshRoundsRequest, f_include_closed),
+   NULL, NULL, 0, 0x0, NULL, NULL},
+  {"page_size", 3, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_INT32,
+   offsetof(struct yijia__members__v1__ListRefreshRoundsRequest, has_page_size), offsetof(struct yijia__members__v1__ListRefreshRoundsRequest, f_page_size),
+   NULL, NULL, 0, 0x0, NULL, NULL},
+  {"page_token", 4, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_BYTES,
+   offsetof(struct yijia__members__v1__ListRefreshRoundsRequest, has_page_token), offsetof(struct yijia__members__v1__ListRefreshRoundsRequest, f_page_token),
+   NULL, NULL, 0, 0x2200, NULL, NULL},
+};
+static const unsigned yijia__members__v1__ListRefreshRoundsRequest__by_name[4] = {0, 1, 2, 3};
+static const ProtobufCIntRange yijia__members__v1__ListRefreshRoundsRequest__ranges[2] = {
+  {1, 0},
+  {0, 4},
+};
+const ProtobufCMessageDescriptor yijia__members__v1__ListRefreshRoundsRequest__table = {
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "yijia.members.v1.ListRefreshRoundsRequest", "ListRefreshRoundsRequest", "yijia__members__v1__ListRefreshRoundsRequest",
+  "yijia.members.v1", sizeof(struct yijia__members__v1__ListRefreshRoundsRequest),
+  4, yijia__members__v1__ListRefreshRoundsRequest__fields, yijia__members__v1__ListRefreshRoundsRequest__by_name,
+  1, yijia__members__v1__ListRefreshRoundsRequest__ranges,
+  yijia__members__v1__ListRefreshRoundsRequest__init, (void *) 65, NULL, NULL,
+};
+
+static void yijia__members__v1__ListRefreshRoundsResponse__init(ProtobufCMessage *message) {
+  memset(message, 0, sizeof(struct yijia__members__v1__ListRefreshRoundsResponse));
+  message->descriptor = &yijia__members__v1__ListRefreshRoundsResponse__table;
+}
+static const ProtobufCFieldDescriptor yijia__members__v1__ListRefreshRoundsResponse__fields[2] = {
+  {"rounds", 1, PROTOBUF_C_LABEL_REPEATED, PROTOBUF_C_TYPE_MESSAGE,
+   offsetof(struct yijia__members__v1__ListRefreshRoundsResponse, n_rounds), offsetof(struct yijia__members__v1__ListRefreshRoundsResponse, f_rounds),
+   &yijia__members__v1__RefreshRound__table, NULL, 0, 0x5200, NULL, NULL},
+  {"next_page_token", 2, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_BYTES,
+   offsetof(struct yijia__members__v1__ListRefreshRoundsResponse, has_next_page_token), offsetof(struct yijia__members__v1__ListRefreshRoundsResponse, f_next_page_token),
+   NULL, NULL, 0, 0x2200, NULL, NULL},
+};
+static const unsigned yijia__members__v1__ListRefreshRoundsResponse__by_name[2] = {1, 0};
+static const ProtobufCIntRange yijia__members__v1__ListRefreshRoundsResponse__ranges[2] = {
+  {1, 0},
+  {0, 2},
+};
+const ProtobufCMessageDescriptor yijia__members__v1__ListRefreshRoundsResponse__table = {
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "yijia.members.v1.ListRefreshRoundsResponse", "ListRefreshRoundsResponse", "yijia__members__v1__ListRefreshRoundsResponse",
+  "yijia.members.v1", sizeof(struct yijia__members__v1__ListRefreshRoundsResponse),
+  2, yijia__members__v1__ListRefreshRoundsResponse__fields, yijia__members__v1__ListRefreshRoundsResponse__by_name,
+  1, yijia__members__v1__ListRefreshRoundsResponse__ranges,
+  yijia__members__v1__ListRefreshRoundsResponse__init, (void *) 48, NULL, NULL,
+};
+
+static void yijia__members__v1__RevealRefreshRecordRequest__init(ProtobufCMessage *message) {
+  memset(message, 0, sizeof(struct yijia__members__v1__RevealRefreshRecordRequest));
+  message->descriptor = &yijia__members__v1__RevealRefreshRecordRequest__table;
+}
+static const ProtobufCFieldDescriptor yijia__members__v1__RevealRefreshRecordRequest__fields[3] = {
+  {"round", 1, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_BYTES,
+   offsetof(struct yijia__members__v1__RevealRefreshRecordRequest, has_round), offsetof(struct yijia__members__v1__RevealRefreshRecordRequest, f_round),
+   NULL, NULL, 0, 0x2200, NULL, NULL},
+  {"member", 2, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_BYTES,
+   offsetof(struct yijia__members__v1__RevealRefreshRecordRequest, has_member), offsetof(struct yijia__members__v1__RevealRefreshRecordRequest, f_member),
+   NULL, NULL, 0, 0x2200, NULL, NULL},
+  {"reason", 3, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_BYTES,
+   offsetof(struct yijia__members__v1__RevealRefreshRecordRequest, has_reason), offsetof(struct yijia__members__v1__RevealRefreshRecordRequest, f_reason),
+   NULL, NULL, 0, 0x2200, NULL, NULL},
+};
+static const unsigned yijia__members__v1__RevealRefreshRecordRequest__by_name[3] = {1, 2, 0};
+static const ProtobufCIntRange yijia__members__v1__RevealRefreshRecordRequest__ranges[2] = {
+  {1, 0},
+  {0, 3},
+};
+const ProtobufCMessageDescriptor yijia__members__v1__RevealRefreshRecordRequest__table = {
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "yijia.members.v1.RevealRefreshRecordRequest", "RevealRefreshRecordRequest", "yijia__members__v1__RevealRefreshRecordRequest",
+  "yijia.members.v1", sizeof(struct yijia__members__v1__RevealRefreshRecordRequest),
+  3, yijia__members__v1__RevealRefreshRecordRequest__fields, yijia__members__v1__RevealRefreshRecordRequest__by_name,
+  1, yijia__members__v1__RevealRefreshRecordRequest__ranges,
+  yijia__members__v1__RevealRefreshRecordRequest__init, (void *) 72, NULL, NULL,
+};
+
+static void yijia__members__v1__RevealRefreshRecordResponse__init(ProtobufCMessage *message) {
+  memset(message, 0, sizeof(struct yijia__members__v1__RevealRefreshRecordResponse));
+  message->descriptor = &yijia__members__v1__RevealRefreshRecordResponse__table;
+}
+static const ProtobufCFieldDescriptor yijia__members__v1__RevealRefreshRecordResponse__fields[3] = {
+  {"record", 1, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_MESSAGE,
+   0, offsetof(struct yijia__members__v1__RevealRefreshRecordResponse, f_record),
+   &yijia__members__v1__RefreshRecord__table, NULL, 0, 0x4200, NULL, NULL},
+  {"person_name", 2, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_BYTES,
+   offsetof(struct yijia__members__v1__RevealRefreshRecordResponse, has_person_name), offsetof(struct yijia__members__v1__RevealRefreshRecordResponse, f_person_name),
+   NULL, NULL, 0, 0x2200, NULL, NULL},
+  {"phone", 3, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_BYTES,
+   offsetof(struct yijia__members__v1__RevealRefreshRecordResponse, has_phone), offsetof(struct yijia__members__v1__RevealRefreshRecordResponse, f_phone),
+   NULL, NULL, 0, 0x2200, NULL, NULL},
+};
+static const unsigned yijia__members__v1__RevealRefreshRecordResponse__by_name[3] = {1, 2, 0};
+static const ProtobufCIntRange yijia__members__v1__RevealRefreshRecordResponse__ranges[2] = {
+  {1, 0},
+  {0, 3},
+};
+const ProtobufCMessageDescriptor yijia__members__v1__RevealRefreshRecordResponse__table = {
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "yijia.members.v1.RevealRefreshRecordResponse", "RevealRefreshRecordResponse", "yijia__members__v1__RevealRefreshRecordResponse",
+  "yijia.members.v1", sizeof(struct yijia__members__v1__RevealRefreshRecordResponse),
+  3, yijia__members__v1__RevealRefreshRecordResponse__fields, yijia__members__v1__RevealRefreshRecordResponse__by_name,
+  1, yijia__members__v1__RevealRefreshRecordResponse__ranges,
+  yijia__members__v1__RevealRefreshRecordResponse__init, (void *) 184, NULL, NULL,
 };
 
 static void yijia__members__v1__ListRefreshRecordsRequest__init(ProtobufCMessage *message) {
@@ -423,7 +544,7 @@ const ProtobufCMessageDescriptor yijia__members__v1__CloseRefreshRoundResponse__
   "yijia.members.v1", sizeof(struct yijia__members__v1__CloseRefreshRoundResponse),
   1, yijia__members__v1__CloseRefreshRoundResponse__fields, yijia__members__v1__CloseRefreshRoundResponse__by_name,
   1, yijia__members__v1__CloseRefreshRoundResponse__ranges,
-  yijia__members__v1__CloseRefreshRoundResponse__init, (void *) 289, NULL, NULL,
+  yijia__members__v1__CloseRefreshRoundResponse__init, (void *) 297, NULL, NULL,
 };
 
 static void yijia__members__v1__Honor__init(ProtobufCMessage *message) {

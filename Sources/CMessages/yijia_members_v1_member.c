@@ -5,10 +5,12 @@
 #include <string.h>
 
 extern const ProtobufCEnumDescriptor yijia__members__v1__Channel__names;
+extern const ProtobufCEnumDescriptor yijia__members__v1__LabourRelation__names;
 extern const ProtobufCEnumDescriptor yijia__members__v1__OccupationGroup__names;
 extern const ProtobufCMessageDescriptor google__protobuf__FieldMask__table;
 extern const ProtobufCMessageDescriptor google__protobuf__Timestamp__table;
 extern const ProtobufCMessageDescriptor google__type__Date__table;
+extern const ProtobufCMessageDescriptor yijia__members__v1__Areas__table;
 
 static const ProtobufCEnumValue yijia__members__v1__MembershipState__values[8] = {
   {"MEMBERSHIP_STATE_UNSPECIFIED", "yijia__members__v1__MembershipState__MEMBERSHIP_STATE_UNSPECIFIED", 0},
@@ -175,7 +177,7 @@ const ProtobufCMessageDescriptor yijia__members__v1__Member__table = {
   "yijia.members.v1", sizeof(struct yijia__members__v1__Member),
   15, yijia__members__v1__Member__fields, yijia__members__v1__Member__by_name,
   1, yijia__members__v1__Member__ranges,
-  yijia__members__v1__Member__init, (void *) 392, NULL, NULL,
+  yijia__members__v1__Member__init, (void *) 481, NULL, NULL,
 };
 
 static void yijia__members__v1__GetMemberRequest__init(ProtobufCMessage *message) {
@@ -522,7 +524,7 @@ static void yijia__members__v1__MemberDetails__init(ProtobufCMessage *message) {
   memset(message, 0, sizeof(struct yijia__members__v1__MemberDetails));
   message->descriptor = &yijia__members__v1__MemberDetails__table;
 }
-static const ProtobufCFieldDescriptor yijia__members__v1__MemberDetails__fields[4] = {
+static const ProtobufCFieldDescriptor yijia__members__v1__MemberDetails__fields[7] = {
   {"employer_name", 1, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_BYTES,
    offsetof(struct yijia__members__v1__MemberDetails, has_employer_name), offsetof(struct yijia__members__v1__MemberDetails, f_employer_name),
    NULL, NULL, 0, 0x2200, NULL, NULL},
@@ -535,19 +537,28 @@ static const ProtobufCFieldDescriptor yijia__members__v1__MemberDetails__fields[
   {"vehicle_plate", 4, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_BYTES,
    offsetof(struct yijia__members__v1__MemberDetails, has_vehicle_plate), offsetof(struct yijia__members__v1__MemberDetails, f_vehicle_plate),
    NULL, NULL, 0, 0x2200, NULL, NULL},
+  {"areas", 5, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_MESSAGE,
+   0, offsetof(struct yijia__members__v1__MemberDetails, f_areas),
+   &yijia__members__v1__Areas__table, NULL, 0, 0x4200, NULL, NULL},
+  {"labour_relation", 6, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_ENUM,
+   offsetof(struct yijia__members__v1__MemberDetails, has_labour_relation), offsetof(struct yijia__members__v1__MemberDetails, f_labour_relation),
+   &yijia__members__v1__LabourRelation__names, NULL, 0, 0x0, NULL, NULL},
+  {"migrant_worker", 7, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_BOOL,
+   offsetof(struct yijia__members__v1__MemberDetails, has_migrant_worker), offsetof(struct yijia__members__v1__MemberDetails, f_migrant_worker),
+   NULL, NULL, 0, 0x0, NULL, NULL},
 };
-static const unsigned yijia__members__v1__MemberDetails__by_name[4] = {1, 0, 2, 3};
+static const unsigned yijia__members__v1__MemberDetails__by_name[7] = {4, 1, 0, 5, 6, 2, 3};
 static const ProtobufCIntRange yijia__members__v1__MemberDetails__ranges[2] = {
   {1, 0},
-  {0, 4},
+  {0, 7},
 };
 const ProtobufCMessageDescriptor yijia__members__v1__MemberDetails__table = {
   PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
   "yijia.members.v1.MemberDetails", "MemberDetails", "yijia__members__v1__MemberDetails",
   "yijia.members.v1", sizeof(struct yijia__members__v1__MemberDetails),
-  4, yijia__members__v1__MemberDetails__fields, yijia__members__v1__MemberDetails__by_name,
+  7, yijia__members__v1__MemberDetails__fields, yijia__members__v1__MemberDetails__by_name,
   1, yijia__members__v1__MemberDetails__ranges,
-  yijia__members__v1__MemberDetails__init, (void *) 88, NULL, NULL,
+  yijia__members__v1__MemberDetails__init, (void *) 177, NULL, NULL,
 };
 
 static void yijia__members__v1__MembershipLogRecord__init(ProtobufCMessage *message) {

@@ -173,3 +173,32 @@ const ProtobufCMessageDescriptor yijia__members__v1__RecordError__table = {
   1, yijia__members__v1__RecordError__ranges,
   yijia__members__v1__RecordError__init, (void *) 72, NULL, NULL,
 };
+
+static void yijia__members__v1__Areas__init(ProtobufCMessage *message) {
+  memset(message, 0, sizeof(struct yijia__members__v1__Areas));
+  message->descriptor = &yijia__members__v1__Areas__table;
+}
+static const ProtobufCFieldDescriptor yijia__members__v1__Areas__fields[3] = {
+  {"work", 1, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_BYTES,
+   offsetof(struct yijia__members__v1__Areas, has_work), offsetof(struct yijia__members__v1__Areas, f_work),
+   NULL, NULL, 0, 0x2200, NULL, NULL},
+  {"residence", 2, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_BYTES,
+   offsetof(struct yijia__members__v1__Areas, has_residence), offsetof(struct yijia__members__v1__Areas, f_residence),
+   NULL, NULL, 0, 0x2200, NULL, NULL},
+  {"domicile", 3, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_BYTES,
+   offsetof(struct yijia__members__v1__Areas, has_domicile), offsetof(struct yijia__members__v1__Areas, f_domicile),
+   NULL, NULL, 0, 0x2200, NULL, NULL},
+};
+static const unsigned yijia__members__v1__Areas__by_name[3] = {2, 1, 0};
+static const ProtobufCIntRange yijia__members__v1__Areas__ranges[2] = {
+  {1, 0},
+  {0, 3},
+};
+const ProtobufCMessageDescriptor yijia__members__v1__Areas__table = {
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "yijia.members.v1.Areas", "Areas", "yijia__members__v1__Areas",
+  "yijia.members.v1", sizeof(struct yijia__members__v1__Areas),
+  3, yijia__members__v1__Areas__fields, yijia__members__v1__Areas__by_name,
+  1, yijia__members__v1__Areas__ranges,
+  yijia__members__v1__Areas__init, (void *) 72, NULL, NULL,
+};

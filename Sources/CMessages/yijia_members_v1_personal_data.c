@@ -62,7 +62,7 @@ static void yijia__members__v1__GetMyMembershipResponse__init(ProtobufCMessage *
   memset(message, 0, sizeof(struct yijia__members__v1__GetMyMembershipResponse));
   message->descriptor = &yijia__members__v1__GetMyMembershipResponse__table;
 }
-static const ProtobufCFieldDescriptor yijia__members__v1__GetMyMembershipResponse__fields[5] = {
+static const ProtobufCFieldDescriptor yijia__members__v1__GetMyMembershipResponse__fields[6] = {
   {"member", 1, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_MESSAGE,
    0, offsetof(struct yijia__members__v1__GetMyMembershipResponse, f_member),
    &yijia__members__v1__Member__table, NULL, 0, 0x4200, NULL, NULL},
@@ -78,19 +78,22 @@ static const ProtobufCFieldDescriptor yijia__members__v1__GetMyMembershipRespons
   {"transfer", 5, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_MESSAGE,
    0, offsetof(struct yijia__members__v1__GetMyMembershipResponse, f_transfer),
    &yijia__members__v1__Transfer__table, NULL, 0, 0x4200, NULL, NULL},
+  {"honors", 6, PROTOBUF_C_LABEL_REPEATED, PROTOBUF_C_TYPE_MESSAGE,
+   offsetof(struct yijia__members__v1__GetMyMembershipResponse, n_honors), offsetof(struct yijia__members__v1__GetMyMembershipResponse, f_honors),
+   &yijia__members__v1__Honor__table, NULL, 0, 0x5200, NULL, NULL},
 };
-static const unsigned yijia__members__v1__GetMyMembershipResponse__by_name[5] = {1, 3, 0, 2, 4};
+static const unsigned yijia__members__v1__GetMyMembershipResponse__by_name[6] = {1, 5, 3, 0, 2, 4};
 static const ProtobufCIntRange yijia__members__v1__GetMyMembershipResponse__ranges[2] = {
   {1, 0},
-  {0, 5},
+  {0, 6},
 };
 const ProtobufCMessageDescriptor yijia__members__v1__GetMyMembershipResponse__table = {
   PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
   "yijia.members.v1.GetMyMembershipResponse", "GetMyMembershipResponse", "yijia__members__v1__GetMyMembershipResponse",
   "yijia.members.v1", sizeof(struct yijia__members__v1__GetMyMembershipResponse),
-  5, yijia__members__v1__GetMyMembershipResponse__fields, yijia__members__v1__GetMyMembershipResponse__by_name,
+  6, yijia__members__v1__GetMyMembershipResponse__fields, yijia__members__v1__GetMyMembershipResponse__by_name,
   1, yijia__members__v1__GetMyMembershipResponse__ranges,
-  yijia__members__v1__GetMyMembershipResponse__init, (void *) 392, NULL, NULL,
+  yijia__members__v1__GetMyMembershipResponse__init, (void *) 400, NULL, NULL,
 };
 
 static void yijia__members__v1__CorrectedData__init(ProtobufCMessage *message) {
@@ -427,7 +430,7 @@ const ProtobufCMessageDescriptor yijia__members__v1__PersonalAwayReport__table =
   "yijia.members.v1", sizeof(struct yijia__members__v1__PersonalAwayReport),
   2, yijia__members__v1__PersonalAwayReport__fields, yijia__members__v1__PersonalAwayReport__by_name,
   1, yijia__members__v1__PersonalAwayReport__ranges,
-  yijia__members__v1__PersonalAwayReport__init, (void *) 377, NULL, NULL,
+  yijia__members__v1__PersonalAwayReport__init, (void *) 393, NULL, NULL,
 };
 
 static void yijia__members__v1__PersonalOutreach__init(ProtobufCMessage *message) {
@@ -491,7 +494,7 @@ const ProtobufCMessageDescriptor yijia__members__v1__PersonalRecord__table = {
   "yijia.members.v1", sizeof(struct yijia__members__v1__PersonalRecord),
   6, yijia__members__v1__PersonalRecord__fields, yijia__members__v1__PersonalRecord__by_name,
   1, yijia__members__v1__PersonalRecord__ranges,
-  yijia__members__v1__PersonalRecord__init, (void *) 368, NULL, NULL,
+  yijia__members__v1__PersonalRecord__init, (void *) 457, NULL, NULL,
 };
 
 static void yijia__members__v1__PersonalApplication__init(ProtobufCMessage *message) {

@@ -31,23 +31,26 @@ static void yijia__members__v1__FindPhoneMembersResponse__init(ProtobufCMessage 
   memset(message, 0, sizeof(struct yijia__members__v1__FindPhoneMembersResponse));
   message->descriptor = &yijia__members__v1__FindPhoneMembersResponse__table;
 }
-static const ProtobufCFieldDescriptor yijia__members__v1__FindPhoneMembersResponse__fields[1] = {
+static const ProtobufCFieldDescriptor yijia__members__v1__FindPhoneMembersResponse__fields[2] = {
   {"members", 1, PROTOBUF_C_LABEL_REPEATED, PROTOBUF_C_TYPE_MESSAGE,
    offsetof(struct yijia__members__v1__FindPhoneMembersResponse, n_members), offsetof(struct yijia__members__v1__FindPhoneMembersResponse, f_members),
    &yijia__members__v1__PhoneMember__table, NULL, 0, 0x5200, NULL, NULL},
+  {"applicant", 2, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_BYTES,
+   offsetof(struct yijia__members__v1__FindPhoneMembersResponse, has_applicant), offsetof(struct yijia__members__v1__FindPhoneMembersResponse, f_applicant),
+   NULL, NULL, 0, 0x2200, NULL, NULL},
 };
-static const unsigned yijia__members__v1__FindPhoneMembersResponse__by_name[1] = {0};
+static const unsigned yijia__members__v1__FindPhoneMembersResponse__by_name[2] = {1, 0};
 static const ProtobufCIntRange yijia__members__v1__FindPhoneMembersResponse__ranges[2] = {
   {1, 0},
-  {0, 1},
+  {0, 2},
 };
 const ProtobufCMessageDescriptor yijia__members__v1__FindPhoneMembersResponse__table = {
   PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
   "yijia.members.v1.FindPhoneMembersResponse", "FindPhoneMembersResponse", "yijia__members__v1__FindPhoneMembersResponse",
   "yijia.members.v1", sizeof(struct yijia__members__v1__FindPhoneMembersResponse),
-  1, yijia__members__v1__FindPhoneMembersResponse__fields, yijia__members__v1__FindPhoneMembersResponse__by_name,
+  2, yijia__members__v1__FindPhoneMembersResponse__fields, yijia__members__v1__FindPhoneMembersResponse__by_name,
   1, yijia__members__v1__FindPhoneMembersResponse__ranges,
-  yijia__members__v1__FindPhoneMembersResponse__init, (void *) 32, NULL, NULL,
+  yijia__members__v1__FindPhoneMembersResponse__init, (void *) 48, NULL, NULL,
 };
 
 static void yijia__members__v1__PhoneMember__init(ProtobufCMessage *message) {

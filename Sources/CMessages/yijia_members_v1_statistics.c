@@ -478,3 +478,163 @@ const ProtobufCMessageDescriptor yijia__members__v1__GetCoverageResponse__table 
   1, yijia__members__v1__GetCoverageResponse__ranges,
   yijia__members__v1__GetCoverageResponse__init, (void *) 408, NULL, NULL,
 };
+
+static void yijia__members__v1__OrganizationCoverage__init(ProtobufCMessage *message) {
+  memset(message, 0, sizeof(struct yijia__members__v1__OrganizationCoverage));
+  message->descriptor = &yijia__members__v1__OrganizationCoverage__table;
+}
+static const ProtobufCFieldDescriptor yijia__members__v1__OrganizationCoverage__fields[10] = {
+  {"organization", 1, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_BYTES,
+   offsetof(struct yijia__members__v1__OrganizationCoverage, has_organization), offsetof(struct yijia__members__v1__OrganizationCoverage, f_organization),
+   NULL, NULL, 0, 0x2200, NULL, NULL},
+  {"external_id", 2, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_BYTES,
+   offsetof(struct yijia__members__v1__OrganizationCoverage, has_external_id), offsetof(struct yijia__members__v1__OrganizationCoverage, f_external_id),
+   NULL, NULL, 0, 0x2200, NULL, NULL},
+  {"organization_name", 3, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_BYTES,
+   offsetof(struct yijia__members__v1__OrganizationCoverage, has_organization_name), offsetof(struct yijia__members__v1__OrganizationCoverage, f_organization_name),
+   NULL, NULL, 0, 0x2200, NULL, NULL},
+  {"members", 4, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_INT64,
+   offsetof(struct yijia__members__v1__OrganizationCoverage, has_members), offsetof(struct yijia__members__v1__OrganizationCoverage, f_members),
+   NULL, NULL, 0, 0x0, NULL, NULL},
+  {"retained_members", 5, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_INT64,
+   offsetof(struct yijia__members__v1__OrganizationCoverage, has_retained_members), offsetof(struct yijia__members__v1__OrganizationCoverage, f_retained_members),
+   NULL, NULL, 0, 0x0, NULL, NULL},
+  {"online_members", 6, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_INT64,
+   offsetof(struct yijia__members__v1__OrganizationCoverage, has_online_members), offsetof(struct yijia__members__v1__OrganizationCoverage, f_online_members),
+   NULL, NULL, 0, 0x0, NULL, NULL},
+  {"base", 7, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_MESSAGE,
+   0, offsetof(struct yijia__members__v1__OrganizationCoverage, f_base),
+   &yijia__members__v1__Base__table, NULL, 0, 0x4200, NULL, NULL},
+  {"coverage_basis_points", 8, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_INT32,
+   offsetof(struct yijia__members__v1__OrganizationCoverage, has_coverage_basis_points), offsetof(struct yijia__members__v1__OrganizationCoverage, f_coverage_basis_points),
+   NULL, NULL, 0, 0x0, NULL, NULL},
+  {"target", 9, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_MESSAGE,
+   0, offsetof(struct yijia__members__v1__OrganizationCoverage, f_target),
+   &yijia__members__v1__CoverageTarget__table, NULL, 0, 0x4200, NULL, NULL},
+  {"people_needed", 10, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_INT64,
+   offsetof(struct yijia__members__v1__OrganizationCoverage, has_people_needed), offsetof(struct yijia__members__v1__OrganizationCoverage, f_people_needed),
+   NULL, NULL, 0, 0x0, NULL, NULL},
+};
+static const unsigned yijia__members__v1__OrganizationCoverage__by_name[10] = {6, 7, 1, 3, 5, 0, 2, 9, 4, 8};
+static const ProtobufCIntRange yijia__members__v1__OrganizationCoverage__ranges[2] = {
+  {1, 0},
+  {0, 10},
+};
+const ProtobufCMessageDescriptor yijia__members__v1__OrganizationCoverage__table = {
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "yijia.members.v1.OrganizationCoverage", "OrganizationCoverage", "yijia__members__v1__OrganizationCoverage",
+  "yijia.members.v1", sizeof(struct yijia__members__v1__OrganizationCoverage),
+  10, yijia__members__v1__OrganizationCoverage__fields, yijia__members__v1__OrganizationCoverage__by_name,
+  1, yijia__members__v1__OrganizationCoverage__ranges,
+  yijia__members__v1__OrganizationCoverage__init, (void *) 384, NULL, NULL,
+};
+
+static void yijia__members__v1__ListCoveragesRequest__init(ProtobufCMessage *message) {
+  memset(message, 0, sizeof(struct yijia__members__v1__ListCoveragesRequest));
+  message->descriptor = &yijia__members__v1__ListCoveragesRequest__table;
+}
+static const ProtobufCFieldDescriptor yijia__members__v1__ListCoveragesRequest__fields[4] = {
+  {"parent", 1, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_BYTES,
+   offsetof(struct yijia__members__v1__ListCoveragesRequest, has_parent), offsetof(struct yijia__members__v1__ListCoveragesRequest, f_parent),
+   NULL, NULL, 0, 0x2200, NULL, NULL},
+  {"group", 2, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_ENUM,
+   offsetof(struct yijia__members__v1__ListCoveragesRequest, has_group), offsetof(struct yijia__members__v1__ListCoveragesRequest, f_group),
+   &yijia__members__v1__OccupationGroup__names, NULL, 0, 0x0, NULL, NULL},
+  {"page_size", 3, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_INT32,
+   offsetof(struct yijia__members__v1__ListCoveragesRequest, has_page_size), offsetof(struct yijia__members__v1__ListCoveragesRequest, f_page_size),
+   NULL, NULL, 0, 0x0, NULL, NULL},
+  {"page_token", 4, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_BYTES,
+   offsetof(struct yijia__members__v1__ListCoveragesRequest, has_page_token), offsetof(struct yijia__members__v1__ListCoveragesRequest, f_page_token),
+   NULL, NULL, 0, 0x2200, NULL, NULL},
+};
+static const unsigned yijia__members__v1__ListCoveragesRequest__by_name[4] = {1, 2, 3, 0};
+static const ProtobufCIntRange yijia__members__v1__ListCoveragesRequest__ranges[2] = {
+  {1, 0},
+  {0, 4},
+};
+const ProtobufCMessageDescriptor yijia__members__v1__ListCoveragesRequest__table = {
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "yijia.members.v1.ListCoveragesRequest", "ListCoveragesRequest", "yijia__members__v1__ListCoveragesRequest",
+  "yijia.members.v1", sizeof(struct yijia__members__v1__ListCoveragesRequest),
+  4, yijia__members__v1__ListCoveragesRequest__fields, yijia__members__v1__ListCoveragesRequest__by_name,
+  1, yijia__members__v1__ListCoveragesRequest__ranges,
+  yijia__members__v1__ListCoveragesRequest__init, (void *) 72, NULL, NULL,
+};
+
+static void yijia__members__v1__ListCoveragesResponse__init(ProtobufCMessage *message) {
+  memset(message, 0, sizeof(struct yijia__members__v1__ListCoveragesResponse));
+  message->descriptor = &yijia__members__v1__ListCoveragesResponse__table;
+}
+static const ProtobufCFieldDescriptor yijia__members__v1__ListCoveragesResponse__fields[3] = {
+  {"coverages", 1, PROTOBUF_C_LABEL_REPEATED, PROTOBUF_C_TYPE_MESSAGE,
+   offsetof(struct yijia__members__v1__ListCoveragesResponse, n_coverages), offsetof(struct yijia__members__v1__ListCoveragesResponse, f_coverages),
+   &yijia__members__v1__OrganizationCoverage__table, NULL, 0, 0x5200, NULL, NULL},
+  {"next_page_token", 2, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_BYTES,
+   offsetof(struct yijia__members__v1__ListCoveragesResponse, has_next_page_token), offsetof(struct yijia__members__v1__ListCoveragesResponse, f_next_page_token),
+   NULL, NULL, 0, 0x2200, NULL, NULL},
+  {"date", 3, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_MESSAGE,
+   0, offsetof(struct yijia__members__v1__ListCoveragesResponse, f_date),
+   &google__type__Date__table, NULL, 0, 0x4200, NULL, NULL},
+};
+static const unsigned yijia__members__v1__ListCoveragesResponse__by_name[3] = {0, 2, 1};
+static const ProtobufCIntRange yijia__members__v1__ListCoveragesResponse__ranges[2] = {
+  {1, 0},
+  {0, 3},
+};
+const ProtobufCMessageDescriptor yijia__members__v1__ListCoveragesResponse__table = {
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "yijia.members.v1.ListCoveragesResponse", "ListCoveragesResponse", "yijia__members__v1__ListCoveragesResponse",
+  "yijia.members.v1", sizeof(struct yijia__members__v1__ListCoveragesResponse),
+  3, yijia__members__v1__ListCoveragesResponse__fields, yijia__members__v1__ListCoveragesResponse__by_name,
+  1, yijia__members__v1__ListCoveragesResponse__ranges,
+  yijia__members__v1__ListCoveragesResponse__init, (void *) 104, NULL, NULL,
+};
+
+static void yijia__members__v1__ExportCoveragesRequest__init(ProtobufCMessage *message) {
+  memset(message, 0, sizeof(struct yijia__members__v1__ExportCoveragesRequest));
+  message->descriptor = &yijia__members__v1__ExportCoveragesRequest__table;
+}
+static const ProtobufCFieldDescriptor yijia__members__v1__ExportCoveragesRequest__fields[2] = {
+  {"parent", 1, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_BYTES,
+   offsetof(struct yijia__members__v1__ExportCoveragesRequest, has_parent), offsetof(struct yijia__members__v1__ExportCoveragesRequest, f_parent),
+   NULL, NULL, 0, 0x2200, NULL, NULL},
+  {"group", 2, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_ENUM,
+   offsetof(struct yijia__members__v1__ExportCoveragesRequest, has_group), offsetof(struct yijia__members__v1__ExportCoveragesRequest, f_group),
+   &yijia__members__v1__OccupationGroup__names, NULL, 0, 0x0, NULL, NULL},
+};
+static const unsigned yijia__members__v1__ExportCoveragesRequest__by_name[2] = {1, 0};
+static const ProtobufCIntRange yijia__members__v1__ExportCoveragesRequest__ranges[2] = {
+  {1, 0},
+  {0, 2},
+};
+const ProtobufCMessageDescriptor yijia__members__v1__ExportCoveragesRequest__table = {
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "yijia.members.v1.ExportCoveragesRequest", "ExportCoveragesRequest", "yijia__members__v1__ExportCoveragesRequest",
+  "yijia.members.v1", sizeof(struct yijia__members__v1__ExportCoveragesRequest),
+  2, yijia__members__v1__ExportCoveragesRequest__fields, yijia__members__v1__ExportCoveragesRequest__by_name,
+  1, yijia__members__v1__ExportCoveragesRequest__ranges,
+  yijia__members__v1__ExportCoveragesRequest__init, (void *) 48, NULL, NULL,
+};
+
+static void yijia__members__v1__ExportCoveragesResponse__init(ProtobufCMessage *message) {
+  memset(message, 0, sizeof(struct yijia__members__v1__ExportCoveragesResponse));
+  message->descriptor = &yijia__members__v1__ExportCoveragesResponse__table;
+}
+static const ProtobufCFieldDescriptor yijia__members__v1__ExportCoveragesResponse__fields[1] = {
+  {"csv", 1, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_BYTES,
+   offsetof(struct yijia__members__v1__ExportCoveragesResponse, has_csv), offsetof(struct yijia__members__v1__ExportCoveragesResponse, f_csv),
+   NULL, NULL, 0, 0x200, NULL, NULL},
+};
+static const unsigned yijia__members__v1__ExportCoveragesResponse__by_name[1] = {0};
+static const ProtobufCIntRange yijia__members__v1__ExportCoveragesResponse__ranges[2] = {
+  {1, 0},
+  {0, 1},
+};
+const ProtobufCMessageDescriptor yijia__members__v1__ExportCoveragesResponse__table = {
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "yijia.members.v1.ExportCoveragesResponse", "ExportCoveragesResponse", "yijia__members__v1__ExportCoveragesResponse",
+  "yijia.members.v1", sizeof(struct yijia__members__v1__ExportCoveragesResponse),
+  1, yijia__members__v1__ExportCoveragesResponse__fields, yijia__members__v1__ExportCoveragesResponse__by_name,
+  1, yijia__members__v1__ExportCoveragesResponse__ranges,
+  yijia__members__v1__ExportCoveragesResponse__init, (void *) 32, NULL, NULL,
+};

@@ -1,3 +1,5 @@
+internal import Protobuf
+
 /// The JSON form of messages: converts between wire format and JSON by a contract known at run
 /// time.
 ///
@@ -44,6 +46,39 @@ public struct JSONMapping: Sendable {
   public func wire(fromJSON json: [UInt8], to type: MessageType) throws(JSONParseError) -> [UInt8] {
     var parser = JSONParser(registry, options, json)
     return try parser.parse(type)
+  }
+
+  /// Returns the wire format of a message of which the JSON text is one field.
+  /// - Parameter name: The field's JSON or contract name.
+  /// - Throws: ``JSONParseError`` with every wrong field.
+  public func wire(
+    fromJSON json: [UInt8], ofField name: String, to type: MessageType
+  ) throws(JSONParseError) -> [UInt8] {
+    var parser = JSONParser(registry, options, json)
+    return try parser.parse(type, only: name)
+  }
+
+  /// Returns the text of a string field of a message in wire format; nil if there is none.
+  /// - Parameter name: The field's contract name.
+  package func text(of name: String, in wire: [UInt8], _ type: MessageType) -> String? {
+    guard let field = type.fields.first(where: { $0.name == name }), field.kind == .string,
+      !field.isRepeated
+    else { return nil }
+    var reader = WireReader(wire, 0..<wire.count)
+    var text: String?
+    do throws(DecodeError) {
+      while !reader.isAtEnd {
+        let tag = try reader.tag()
+        if tag == field.number << 3 | 2 {
+          text = String(validating: wire[try reader.content()], as: UTF8.self)
+        } else {
+          try reader.skip(tag, depth: options.depth)
+        }
+      }
+    } catch {
+      return nil
+    }
+    return text
   }
 }
 

@@ -23,18 +23,38 @@ struct JSONParser {
     scanner = JSONScanner(json)
   }
 
-  mutating func parse(_ type: MessageType) throws(JSONParseError) -> [UInt8] {
+  /// - Parameter name: The field that the text is the value of; nil for the whole message.
+  mutating func parse(
+    _ type: MessageType, only name: String? = nil
+  ) throws(JSONParseError) -> [UInt8] {
     guard UTF8Check.isValid(scanner.bytes[...]) else {
       throw JSONParseError(violations: [.init(field: "", reason: "the text is not UTF-8")])
     }
     do throws(JSONSyntaxError) {
-      try message(type, depth: options.depth)
+      if let name {
+        try self.value(of: name, type)
+      } else {
+        try message(type, depth: options.depth)
+      }
       if scanner.peek() != nil { throw scanner.failure("something follows the value") }
     } catch {
       violations.append(.init(field: pathText, reason: describe(error)))
     }
     if !violations.isEmpty { throw JSONParseError(violations: violations) }
     return output.bytes
+  }
+
+  /// Reads the value of one field of a message.
+  private mutating func value(of name: String, _ type: MessageType) throws(JSONSyntaxError) {
+    guard let index = type.index(named: name) else { return try refuse("no such field") }
+    let field = type.fields[index]
+    path.append(.name(field.jsonName))
+    if try scanner.kind() == .null, !takesNull(field) {
+      try scanner.null()
+    } else {
+      try self.field(field, depth: options.depth)
+    }
+    path.removeLast()
   }
 
   // MARK: - Violations

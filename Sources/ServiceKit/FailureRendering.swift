@@ -98,7 +98,7 @@ func asServiceFailure(
 private func commonFailure(of error: StorageError) -> CommonFailure? {
   switch error {
   case .busy, .contention: .storageBusy
-  case .full, .io, .closed, .unreachable, .indeterminate: .storageUnavailable
+  case .full, .io, .closed, .unreachable, .indeterminate, .outdatedKey: .storageUnavailable
   case .requestIDReused: .requestIDReused
   case .invalidPageToken: .invalidPageToken
   case .foreignCursor, .expiredCursor: .invalidCursor

@@ -3,21 +3,27 @@ import Metrics
 public import Storage
 import Synchronization
 
-/// How far the consumers of a service's feed are behind, as this process sees it: gauges
+/// How far the consumers of a service's feed are behind, as its replicas see it: gauges
 /// `feed_lag_events` and `feed_lag_seconds` a consumer, on the admin port's metrics.
 ///
 /// A consumer is where the last event was that it was sent, or where it began; one that went away
-/// falls behind from there. Of several replicas each shows the consumers that it saw. Safe to use
-/// from any task.
+/// falls behind from there. The places are stored, so that every replica shows every consumer,
+/// after a restart too. Safe to use from any task.
 public final class FeedLag: Sendable {
   /// Often enough for an alarm.
   private static let interval = Duration.seconds(10)
   /// Services of the suite; more are a mistake.
   private static let consumersMax = 64
+  /// How long a consumer is shown that is not seen any more. Its cursor expires before.
+  private static let absence: TimeInterval = 100 * 86_400
+  /// Before the names under which the places are stored.
+  private static let prefix = "feed-reader/"
 
   private let database: any Database
   private let clock: Clock
   private let places = Mutex<[String: FeedCursor]>([:])
+  /// The places as this process stored them.
+  private let stored = Mutex<[String: FeedCursor]>([:])
 
   public init(database: any Database, clock: Clock) {
     self.database = database
@@ -40,12 +46,40 @@ public final class FeedLag: Sendable {
     public let seconds: Double
   }
 
-  /// Measures all, and sets the gauges.
+  /// Stores the places that changed.
+  private func store() async throws {
+    let places = places.withLock { $0 }
+    let known = stored.withLock { $0 }
+    let changed = places.filter { known[$0.key] != $0.value }.sorted { $0.key < $1.key }
+    if changed.isEmpty { return }
+    let now = clock.now
+    try await database.write(
+      Commit(
+        at: now,
+        statements: changed.map { EventConsumer(Self.prefix + $0.key).reset(to: $0.value, at: now) }
+      ))
+    stored.withLock { $0 = places }
+  }
+
+  /// Stores the changed places, measures all, and sets the gauges.
   ///
   /// - Throws: `StorageError`.
   @discardableResult
   public func refresh() async throws -> [String: Distance] {
-    let places = places.withLock { $0 }
+    try await store()
+    let places = try await database.read(
+      Query<[(name: String, place: FeedCursor)]>.all(
+        """
+        SELECT consumer, epoch, position FROM storage_consumer
+        WHERE substr(consumer, 1, \(Self.prefix.count)) = ?1 AND time > ?2
+        ORDER BY time DESC LIMIT \(Self.consumersMax)
+        """, [Self.prefix, clock.now.addingTimeInterval(-Self.absence)]
+      ) { row in
+        (
+          String(try row.text("consumer").dropFirst(Self.prefix.count)),
+          FeedCursor(epoch: try row.integer("epoch"), position: try row.integer("position"))
+        )
+      })
     if places.isEmpty { return [:] }
     let end = try await database.feedEnd()
     var distances: [String: Distance] = [:]

@@ -1,5 +1,6 @@
 import Foundation
 public import Logging
+import Metrics
 public import Storage
 
 /// Applies retention: purges the request ledger, the feed and old monthly partitions once an hour.
@@ -7,6 +8,9 @@ public import Storage
 public struct Housekeeping: Sendable {
   /// Often enough that a purge stays small.
   private static let interval = Duration.seconds(3_600)
+  /// The interval of what is watched: often enough for an alarm, and short, because writes may be
+  /// refused until this process has taken up keys that another replica took up.
+  private static let watchInterval = Duration.seconds(5)
 
   /// What one round forgot.
   public struct Forgotten: Sendable, Hashable {
@@ -52,6 +56,7 @@ public struct Housekeeping: Sendable {
   /// feed's consumers more often. A failure is logged, and tried again an hour later.
   public func run(logger: Logger) async {
     async let _ = upkeep.feedLag.run()
+    async let _ = watch(logger)
     while !Task.isCancelled {
       await logged(logger) {
         let forgotten = try await forget()
@@ -70,6 +75,34 @@ public struct Housekeeping: Sendable {
       }
       // Time itself is meant: there is no condition to wait for.
       try? await Task.sleep(for: Self.interval)
+    }
+  }
+
+  /// Exports the writer's statistics, and takes up newer keyrings when another replica has.
+  private func watch(_ logger: Logger) async {
+    var last = WriterStatistics()
+    var refusal = ""
+    while !Task.isCancelled {
+      let current = database.statistics
+      Counter(label: "storage.writes").increment(by: current.writes - last.writes)
+      Counter(label: "storage.commits").increment(by: current.commits - last.commits)
+      Gauge(label: "storage.writes.waiting").record(current.waiting)
+      last = current
+      do {
+        if try await database.takeUpNewerKeys(upkeep.storeKeyrings) {
+          logger.info("keyrings taken up: another replica uses newer keys")
+        }
+        refusal = ""
+      } catch StorageError.keyring(let reason) where reason != refusal {
+        refusal = reason
+        logger.error(
+          "writes are refused: another replica uses newer keys; copy its keyring files here",
+          metadata: ["cause": "\(reason)"])
+      } catch {
+        // A store that fails is logged by the calls that need it.
+      }
+      // Time itself is meant: neither marks nor statistics are announced.
+      try? await Task.sleep(for: Self.watchInterval)
     }
   }
 

@@ -25,6 +25,9 @@ enum MetricHelp {
     "process_open_fds": "File descriptors that the process has open.",
     "process_resident_memory_bytes": "Memory of the process in RAM.",
     "process_start_time_seconds": "Start of the process, in seconds since 1970.",
+    "storage_commits_total": "Commits of the store's writer.",
+    "storage_writes_total": "Writes that shared these commits.",
+    "storage_writes_waiting": "Writes in the queue of the store's writer.",
     "yijia_build_info": "Always 1; its label is the version of the executable.",
   ]
 

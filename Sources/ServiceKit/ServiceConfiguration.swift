@@ -1,5 +1,5 @@
 /// What every service's configuration has in common. Keys are snake_case in the file.
-public struct ServiceConfiguration: Codable, Sendable, Hashable {
+public struct ServiceConfiguration: CheckedConfiguration, Hashable {
   /// Where the service listens for gRPC over mutual TLS.
   public var listen: ListenAddress
   /// Where health is asked for, in plaintext: a loopback address.
@@ -40,9 +40,6 @@ public struct ServiceConfiguration: Codable, Sendable, Hashable {
     drainSeconds = 20
     logLevel = "info"
   }
-
-  /// - Throws: ``ConfigurationError`` naming every field out of its limits.
-  public func validate() throws { try Faults(faults()).check() }
 
   /// Returns the faults of the fields, as `FIELD: what it may be`, for ``Faults``.
   public func faults() -> [String] {
@@ -143,5 +140,38 @@ public struct ServiceAddress: Codable, Sendable, Hashable {
   public init(targets: [String], identity: String) {
     self.targets = targets
     self.identity = identity
+  }
+
+  /// Returns the faults of the fields, for ``Faults``.
+  ///
+  /// - Parameters:
+  ///   - field: The address's name in the messages.
+  ///   - allowsPlaintext: Whether the identity may be empty: no TLS.
+  public func faults(at field: String, allowsPlaintext: Bool) -> [String] {
+    var wrong = Self.faults(ofTargets: targets, at: "\(field).targets")
+    let scheme = "spiffe://"
+    let isName = identity.hasPrefix(scheme) && identity.utf8.allSatisfy { 0x21...0x7E ~= $0 }
+    let parts = identity.dropFirst(scheme.count)
+      .split(separator: "/", omittingEmptySubsequences: false)
+    if !(identity.isEmpty && allowsPlaintext),
+      !isName || parts.count < 2 || parts.contains(where: \.isEmpty)
+    {
+      let orEmpty = allowsPlaintext ? ", or empty for plaintext" : ""
+      wrong.append("\(field).identity: as spiffe://yijia/members\(orEmpty)")
+    }
+    return wrong
+  }
+
+  /// Returns the faults of a list of addresses, for ``Faults``.
+  public static func faults(ofTargets targets: [String], at field: String) -> [String] {
+    if targets.isEmpty { return ["\(field): at least one host:port"] }
+    return targets.filter { !isHostPort($0) }.map { "\(field): \($0) is no host:port" }
+  }
+
+  private static func isHostPort(_ text: String) -> Bool {
+    guard let colon = text.lastIndex(of: ":"), colon > text.startIndex,
+      let port = Int(text[text.index(after: colon)...])
+    else { return false }
+    return (1...65_535).contains(port)
   }
 }

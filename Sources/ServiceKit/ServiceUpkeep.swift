@@ -17,8 +17,8 @@ public protocol ServiceUpkeep: Sendable {
   var monthlyTables: [MonthlyTable] { get }
 
   /// The versions of those of the entities that consumers of the feed keep a copy of. The last
-  /// event of each stays in the feed for ever, so that reading it from the beginning rebuilds any
-  /// copy.
+  /// event of each stays in the feed until a later one replaces it, so that reading the feed from
+  /// the beginning rebuilds any copy.
   func currentVersions(of entities: [String]) -> Query<[String: Int64]>
 
   /// Seals and hashes anew what was done under older keys, in small commits; goes on where it was

@@ -32,6 +32,14 @@ struct ConfigurationTests {
     }
   }
 
+  @Test("what needs the store is refused where there is none")
+  func storeURL() throws {
+    var configuration = GatewayConfiguration()
+    #expect(try configuration.storeURL() == configuration.database)
+    configuration.database = ""
+    #expect(throws: ConfigurationError.self) { try configuration.storeURL() }
+  }
+
   @Test("the admin port accepts IP addresses and localhost only as its authority")
   func adminHosts() {
     for host in ["127.0.0.1:9000", "[::1]:9000", "localhost:9000", "LOCALHOST", "10.0.0.1", nil] {
@@ -108,6 +116,7 @@ struct ConfigurationTests {
       ("listn: {port: 1}", "listn"),
       ("listen: {prt: 1}", "listen.prt"),
       ("listen: {port: high}", "listen.port"),
+      ("tracing: {collector: \"collector.example:4317\"}", "tracing.collector"),
       ("admin: {host: 0.0.0.0}", "admin.host"),
       ("operations: {port: -1}", "operations.port"),
       ("message_bytes_max: 0", "message_bytes_max"),
@@ -117,10 +126,15 @@ struct ConfigurationTests {
       ("caller_token: {key_id: ''}", "caller_token.key_id"),
       ("services: {members: {targets: []}}", "services.members.targets"),
       ("services: {members: {targets: [here]}}", "services.members.targets"),
+      ("services: {members: {identity: foo}}", "services.members.identity: as spiffe://"),
+      (
+        "opaque_services: [{service: a.B, targets: ['a:1'], callers: [staff], identity: foo}]",
+        "opaque_services[0].identity"
+      ),
       ("services: {aid: {targets: ['a:1'], identity: x}}", "services.aid"),
       ("partners: [{id: 1, name: x, api_key_sha256: \(hash)}]", "partners[0].id"),
       ("partners: [{id: \(id), name: x, api_key_sha256: secret}]", "partners[0].api_key_sha256"),
-      ("partners: [{id: \(id), api_key_sha256: '\(hash)'}]", "partners.[0].name"),
+      ("partners: [{id: \(id), api_key_sha256: '\(hash)'}]", "partners[0].name"),
       (
         "partners: [{id: \(id), name: x, api_key_sha256: '\(hash)', methods: [/a.B/C]}]",
         "partners[0].methods"
@@ -181,7 +195,7 @@ struct ConfigurationTests {
         "opaque_services: [{service: yijia.members.v1.MembersService, targets: ['a:1'],"
           + " callers: [partner]}]", "opaque_services[0].service"
       ),
-      ("token_issuers: [{issuer: x, audience: y}]", "token_issuers.[0].keys_file"),
+      ("token_issuers: [{issuer: x, audience: y}]", "token_issuers[0].keys_file"),
       ("token_issuers: [{\(issuer), algorithms: []}]", "token_issuers[0].algorithms"),
       ("token_issuers: [{\(issuer), algorithms: [none]}]", "token_issuers[0].algorithms"),
       ("token_issuers: [{\(issuer), algorithms: [HS256]}]", "token_issuers[0].algorithms"),
@@ -216,5 +230,27 @@ struct ConfigurationTests {
     for field in ["listen.port", "drain_seconds", "log_level"] {
       #expect(error?.description.contains(field) == true)
     }
+  }
+
+  @Test("unknown keys and wrong types are reported with every other fault")
+  func mixed() throws {
+    let error = #expect(throws: ConfigurationError.self) {
+      try parse(
+        """
+        listn: {port: 1}
+        admin: {port: high}
+        drain_seconds: 9999
+        services: {members: {identity: foo}}
+        partners: [{name: a}, {id: x, name: b, methods: all}]
+        """)
+    }
+    for fault in [
+      "listn: unknown key", "admin.port: expected a whole number", "drain_seconds: 0 to 600",
+      "services.members.identity: as", "partners[0].id: missing", "partners[1].id: 32 lower-case",
+      "partners[1].methods: expected a list",
+    ] {
+      #expect(error?.description.contains(fault) == true, "\(fault)")
+    }
+    #expect(error?.description.contains("partners[0].id: 32") == false)
   }
 }

@@ -157,7 +157,9 @@ struct DocumentationTests {
     let paths = try #require(document["paths"] as? [String: NSDictionary])
     let enroll = try #require(paths["/v1/enrollments"]?["post"] as? NSDictionary)
     let responses = try #require(enroll["responses"] as? [String: NSDictionary])
-    let usual = ["200", "400", "401", "403", "409", "429", "503", "504", "default"]
+    let usual = [
+      "200", "400", "401", "403", "405", "408", "409", "413", "415", "429", "503", "504", "default",
+    ]
     #expect(Set(responses.keys) == Set(usual))
     let components = try #require(document["components"] as? [String: NSDictionary])
     for name in responses.values.compactMap({ $0["$ref"] as? String }) {
@@ -166,6 +168,11 @@ struct DocumentationTests {
     }
     let signIn = try #require(paths["/v1/sessions:signIn"]?["post"] as? NSDictionary)
     #expect((signIn["responses"] as? NSDictionary)?["403"] == nil)
+    let read = try #require(paths["/v1/members/{member}"]?["get"] as? NSDictionary)
+    let ofRead = try #require(read["responses"] as? [String: NSDictionary])
+    // It names an object, and has neither a body nor a request id.
+    #expect(
+      Set(ofRead.keys) == Set(usual).subtracting(["408", "409", "413", "415"]).union(["404"]))
   }
 
   @Test("the matrix agrees with the policy for every method and kind of caller")

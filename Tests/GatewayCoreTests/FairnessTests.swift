@@ -57,6 +57,28 @@ struct FairnessTests {
     }
   }
 
+  @Test("a reset lets the user in at once, from the address that is delayed")
+  func resetClears() async throws {
+    try await AccountsWorld.with(.sqlite) { world in
+      let made = try await world.staff("zhao.liu")
+      _ = try await world.staff("qian.qi")
+      let user = try Self.sessions(world, from: "192.0.2.7:1")
+      for _ in 0..<6 {
+        _ = try await Self.signIn(user, "zhao.liu", "wrong")
+        _ = try await Self.signIn(user, "qian.qi", "wrong")
+      }
+      #expect(try await Self.signIn(user, "zhao.liu", "wrong") == "SIGN_IN_DELAYED")
+      var reset = ResetStaffRequest()
+      reset.requestID = AccountsWorld.newRequestID()
+      reset.name = try #require(made.staff).name
+      reset.reason = "forgotten"
+      let password = try await world.accounts.resetStaff(reset, options: AccountsWorld.root)
+        .temporaryPassword
+      #expect(try await Self.signIn(user, "zhao.liu", password) == nil)
+      #expect(try await Self.signIn(user, "qian.qi", "wrong") == "SIGN_IN_DELAYED")
+    }
+  }
+
   @Test("guesses from many addresses together are limited", arguments: Engine.allCases)
   func manySources(_ engine: Engine) async throws {
     try await AccountsWorld.with(engine) { world in
@@ -150,6 +172,48 @@ struct FairnessTests {
         }
       }
       #expect(sends == 20)
+    }
+  }
+
+  private static func guess(
+    _ sessions: SessionsServiceClient, _ code: String
+  ) async throws -> String? {
+    var request = SignInMemberRequest()
+    request.phone = phone
+    request.code = code
+    do {
+      _ = try await sessions.signInMember(request)
+      return nil
+    } catch let error as RPCError {
+      return error.gatewayReason
+    }
+  }
+
+  @Test(
+    "guesses from one address do not use up a code, those of many do",
+    arguments: Engine.allCases)
+  func codeGuesses(_ engine: Engine) async throws {
+    let sender = KeptCodes()
+    try await Self.with(engine, sender) { world in
+      let owner = try Self.sessions(world, from: "192.0.2.1:1")
+      /// Requests a code, has it guessed at from that many addresses, and then uses it.
+      func outcome(guessers: Int) async throws -> String? {
+        let before = sender.sent.value
+        #expect(try await Self.ask(owner) == nil)
+        await sender.sent.reaches(before + 1)
+        let code = sender.codes.value[Self.phone] ?? ""
+        let wrong = code == "000000" ? "000001" : "000000"
+        for index in 0..<guessers {
+          let guesser = try Self.sessions(world, from: "198.51.100.\(index):1")
+          for _ in 0..<6 { #expect(try await Self.guess(guesser, wrong) == "SIGN_IN_REFUSED") }
+          #expect(try await Self.guess(guesser, code) == "SIGN_IN_REFUSED")
+        }
+        let told = try await Self.guess(owner, code)
+        world.pass(60)
+        return told
+      }
+      #expect(try await outcome(guessers: 9) == nil)
+      #expect(try await outcome(guessers: 10) == "SIGN_IN_REFUSED")
     }
   }
 

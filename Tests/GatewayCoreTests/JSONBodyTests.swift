@@ -16,12 +16,14 @@ struct JSONBodyTests {
   let bodies = BodyBudget(bytesMax: 60_000)
   let edge: InProcessChannel
 
-  init() throws {
+  init() throws { try self.init(bodyMax: .seconds(60)) }
+
+  private init(bodyMax: Duration) throws {
     world = try TestGateway(InProcessChannel(services: [FakeRegistry()]))
     let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
     let face = try JSONFace(
       of: world.gateway, contracts: JSONContracts(), origins: BrowserOrigins(),
-      messageBytesMax: 4 << 20, bodies: bodies, logger: logger)
+      messageBytesMax: 4 << 20, bodyMax: bodyMax, bodies: bodies, logger: logger)
     edge = InProcessChannel(
       Dispatcher(router: try Router(services: []), handlers: [world.gateway, face]))
   }
@@ -83,6 +85,25 @@ struct JSONBodyTests {
     try? await grpc.send([0, 0, 0, 0x4f, 0] + [UInt8](repeating: 0, count: 0x4f00))
     await grpc.finish()
     #expect(try await grpc.outcome()?.gatewayReason == "MESSAGE_TOO_LARGE")
+  }
+
+  @Test(
+    "a body that trickles is refused when its time is over, though bytes keep arriving",
+    arguments: [enroll, "/yijia.members.v1.MembersService/WatchMemberEvents"])
+  func trickles(path: String) async throws {
+    let slow = try JSONBodyTests(bodyMax: .milliseconds(50))
+    let exchange = try await slow.begin(path, "{", as: .partner)
+    let trickle = Task {
+      while !Task.isCancelled {
+        try await exchange.send([UInt8(ascii: " ")])
+        // Time itself is meant: the bytes must be slow, or too many would be held.
+        try await Task.sleep(for: .milliseconds(2))
+      }
+    }
+    let (head, text) = try await slow.answer(exchange)
+    trickle.cancel()
+    #expect(head[":status"] == "408")
+    #expect(text.contains("BODY_TOO_SLOW"))
   }
 
   @Test("the memory of all bodies together is bounded")

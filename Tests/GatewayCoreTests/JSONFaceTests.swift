@@ -37,8 +37,10 @@ struct JSONFaceTests {
         router: try Router(services: []),
         handlers: [
           gateway, try WebFace(of: gateway, origins: origins, logger: logger),
+          // No outcome depends on how fast the machine is.
           try JSONFace(
             of: gateway, contracts: JSONContracts(), origins: origins, messageBytesMax: 10_000,
+            bodyMax: .seconds(3_600), bodies: .process, pace: JSONPace(headMax: .seconds(3_600)),
             logger: logger),
         ]))
   }

@@ -1,5 +1,6 @@
 import Foundation
 import RPC
+import RPCInProcess
 import ServiceKit
 import Testing
 
@@ -76,8 +77,62 @@ struct JSONTextTests {
     #expect(answer.status == 200)
     let told = answer.text.split(separator: "\n")
     #expect(told.first == #"{"result":{"row":"1","enrollment":{"name":"张三"}}}"#)
+    #expect(told.last?.hasPrefix(#"{"error":{"code":3,"message":"#) == true, "\(answer.text)")
     #expect(told.last?.contains("grop: line 2: no such field") == true, "\(answer.text)")
     #expect(told.count == 2)
+  }
+
+  @Test("a wrong first line is a plain refusal; a line that is too long ends like a wrong one")
+  func wrongLines() async throws {
+    func enroll(_ body: String) async throws -> JSONFaceTests.Answer {
+      try await face.ask(
+        "POST", "/yijia.members.v1.MembersService/EnrollMembers", body: body, as: .partner,
+        ["content-type": "application/x-ndjson", "accept-language": "en"])
+    }
+    let first = try await enroll("{\n{}\n")
+    #expect(first.status == 400)
+    #expect(first.reason == "INVALID_FIELDS")
+    #expect(first.text.contains("line 1"))
+    let long = try await enroll("{}\n{\"row\":\"\(String(repeating: "1", count: 20_000))\"}\n{}")
+    #expect(long.status == 200)
+    let told = long.text.split(separator: "\n")
+    #expect(told.count == 2)
+    #expect(told.last?.contains("MESSAGE_TOO_LARGE") == true, "\(long.text)")
+  }
+
+  @Test("an error of the service before a wrong line is what the caller gets")
+  func wrongLineAfterAnError() async throws {
+    let answer = try await face.ask(
+      "POST", "/yijia.members.v1.MembersService/EnrollMembers",
+      body: #"{"row":1,"application":{"personName":"王坏"}}"# + "\n{\n", as: .partner,
+      ["content-type": "application/x-ndjson"])
+    #expect(answer.status == 429)
+  }
+
+  @Test(
+    "a feed ends at once when the server drains, in every form",
+    arguments: [
+      ["content-type": "application/json"],
+      ["content-type": "application/json", "accept": "text/event-stream"],
+      ["content-type": "application/json", "accept": "application/json"],
+      ["content-type": "application/grpc-web"],
+    ])
+  func drains(fields: [String: String]) async throws {
+    let isWeb = fields["content-type"] != "application/json"
+    var head: HeaderList = [
+      ":method": "POST", ":path": "/yijia.members.v1.MembersService/WatchMemberEvents",
+      "x-api-key": TestGateway.partnerKey,
+    ]
+    for (name, value) in fields { head.add(name, value) }
+    let feed = try await face.edge.openExchange(RequestHead(fields: head))
+    try await feed.send(isWeb ? [0, 0, 0, 0, 0] : Array("{}".utf8))
+    await feed.finish()
+    #expect(try await feed.nextChunk()?.isEmpty == false)
+    face.edge.drain()
+    var rest: [UInt8] = []
+    while let chunk = try await feed.nextChunk() { rest += chunk }
+    let text = String(decoding: rest, as: UTF8.self)
+    #expect(text.contains(isWeb ? "grpc-status: 14" : "SHUTTING_DOWN"), "\(text)")
   }
 
   private static let trace = "4bf92f3577b34da6a3ce929d0e0e4736"

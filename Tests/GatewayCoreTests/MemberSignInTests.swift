@@ -69,13 +69,22 @@ struct MemberSignInTests {
       let known = try await world.requestCode(Self.phone)
       let unknown = try await world.requestCode("13900139000")
       #expect(known == unknown)
-      await sent.count.reaches(1)
-      _ = try await sent.code(Self.phone, world, isAsked: true)
-      #expect(sent.codes.value.keys.sorted() == [Self.phone])
+      await sent.count.reaches(2)
+      #expect(sent.codes.value.keys.sorted() == [Self.phone, "13900139000"])
       #expect(try await world.memberRefusal("13900139000", "000000") == "SIGN_IN_REFUSED")
       for phone in ["", "12345678901", "1380013800", "138001380000", "١٣٨٠٠١٣٨٠٠٠", "1380013800a"] {
         #expect(try await world.memberRefusal(phone, "000000") == "INVALID_FIELDS", "\(phone)")
       }
+    }
+  }
+
+  @Test("whoever has a phone without a member signs in as an applicant", arguments: Engine.allCases)
+  func applicant(_ engine: Engine) async throws {
+    try await with(engine) { world, sent, _ in
+      let code = try await sent.code("13900139000", world)
+      #expect(try await world.memberRefusal("13900139000", code, "M-a") == "SIGN_IN_REFUSED")
+      let signedIn = try await world.signInMember("13900139000", code)
+      #expect(signedIn.session?.subject == "members/\(PhoneBook.id("f"))")
     }
   }
 
@@ -163,6 +172,7 @@ private struct PhoneBook: MembersServiceProtocol {
       member.memberNumber = "M-\(letter)"
       return member
     }
+    response.applicant = "members/\(Self.id("f"))"
     return response
   }
 }

@@ -123,11 +123,17 @@ struct PolicyMatrixTests {
 
   @Test("a contract with a method without a policy is refused at start")
   func incomplete() throws {
-    let contract = Contract(
-      audience: "members",
-      methods: [MethodDescriptor(service: "a.B", name: "C", kind: .unary)], descriptorSet: [])
-    #expect(throws: ConfigurationError.self) {
-      try RouteTable(contracts: [contract], backends: [:])
+    let backend = Backend(
+      name: "members", channel: try InProcessChannel(services: []), audience: nil)
+    func table(_ methods: [MethodDescriptor]) throws -> RouteTable {
+      let contract = Contract(audience: "members", methods: methods, descriptorSet: [])
+      return try RouteTable(contracts: [contract], backends: ["members": backend])
     }
+    _ = try table([])
+    let error = #expect(throws: (any Error).self) {
+      try table([MethodDescriptor(service: "a.B", name: "C", kind: .unary)])
+    }
+    #expect(
+      error.map { "\($0)" }?.contains("/a.B/C") == true, "it names the method: \(error as Any)")
   }
 }

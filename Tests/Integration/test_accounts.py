@@ -101,6 +101,11 @@ def test_the_command_line_leads_from_nothing_to_a_partner_that_calls(suite, bina
     made = yijia(suite, binaries, "partners", "create", "--display-name", "命令行平台")
     name = made.split()[0]
     assert name in yijia(suite, binaries, "partners", "list")
+    yijia(suite, binaries, "partners", "update", name, "--display-name", "改名的平台",
+          "--method", "/yijia.members.v1.MembersService/ListEnrollments")
+    shown = yijia(suite, binaries, "partners", "get", name)
+    assert "改名的平台" in shown and "MembersService/ListEnrollments" in shown
+    assert "methods" not in yijia(suite, binaries, "partners", "update", name, "--all-methods")
     key, secret = yijia(suite, binaries, "partners", "keys", "create", name).splitlines()
     client = with_key(suite, secret)
     assert lists(client)
@@ -147,6 +152,14 @@ def test_staff_sign_in_with_a_password_of_their_own(suite, binaries):
     suite.start("gateway")
     wait_until(lambda: client.members.ListMembers(
         members.ListMembersRequest(), wait_for_ready=True) is not None)
+    assert len(yijia(suite, binaries, "staff", "sessions", "list", name).splitlines()) == 1
+    yijia(suite, binaries, "staff", "sessions", "end", name, "--reason", "test")
+    told = refused(client.members.ListMembers, members.ListMembersRequest())
+    assert told.code == CODE.UNAUTHENTICATED
+    changed = yijia(suite, binaries, "staff", "update", name, "--role", "VIEWER",
+                    "--organization", "qinhuangdao", "--reason", "test")
+    assert "VIEWER" in changed and "organizations/" in changed
+    assert yijia(suite, binaries, "staff", "sessions", "list", name) == ""
     yijia(suite, binaries, "staff", "disable", name, "--reason", "test")
     told = refused(client.members.ListMembers, members.ListMembersRequest())
     assert told.code == CODE.UNAUTHENTICATED
@@ -172,7 +185,7 @@ def test_a_member_signs_in_with_a_code_to_their_phone_and_reads_their_own_member
                for phone in (stranger.phone, person.phone)]
     assert answers[0] == answers[1]
     sent = wait_until(lambda: code(person.phone), what="the code")
-    assert code(stranger.phone) is None, "who is no member is sent nothing"
+    applying = wait_until(lambda: code(stranger.phone), what="the code of who is no member")
     signed_in = sessions.SignInMember(
         accounts.SignInMemberRequest(phone=person.phone, code=sent))
     member = Client(
@@ -187,8 +200,35 @@ def test_a_member_signs_in_with_a_code_to_their_phone_and_reads_their_own_member
     told = refused(suite.client("staff").members.FindPhoneMembers,
                    members.FindPhoneMembersRequest(phone=person.phone))
     assert told.reason == "CALLER_KIND", "only the gateway itself looks phones up"
+    joins_with_a_code(suite, stranger, sessions.SignInMember(
+        accounts.SignInMemberRequest(phone=stranger.phone, code=applying)).token)
     for one in (nobody, member):
         one.close()
+
+
+def joins_with_a_code(suite, person, token):
+    """Whoever proved a phone applies with it, by the code that they scanned."""
+    staff = suite.client("staff").members
+    worker = Client(suite.gateway, suite.authority, [("authorization", f"Bearer {token}")])
+    told = refused(worker.members.GetMyMembership, members.GetMyMembershipRequest())
+    assert told.reason == "MEMBER_NOT_FOUND"
+    union = next(one for one in staff.ListOrganizations(
+        members.ListOrganizationsRequest(page_size=1000)).organizations
+        if one.kind == members.ORGANIZATION_KIND_TOWNSHIP_UNION)
+    issued = staff.IssueOrganizationCode(members.IssueOrganizationCodeRequest(
+        request_id=request_id(), organization=union.name)).code
+    offered = worker.members.ResolveOrganizationCode(
+        members.ResolveOrganizationCodeRequest(text=issued.text)).actions
+    assert members.CODE_ACTION_JOIN in offered
+    sent = worker.members.SubmitEnrollment(
+        enrollment(person, organization_code=issued.text)).enrollment
+    assert sent.state == members.ENROLLMENT_STATE_RECEIVED and not sent.member
+    assert worker.members.GetEnrollment(
+        members.GetEnrollmentRequest(name=sent.name)).enrollment == sent
+    found = staff.GetEnrollment(members.GetEnrollmentRequest(name=sent.name)).enrollment
+    assert found.organization == union.name and found.member
+    assert found.phone_masked == f"{person.phone[:3]}****{person.phone[-4:]}"
+    worker.close()
 
 
 def test_no_secret_is_in_the_gateways_files(suite, staff, partner):

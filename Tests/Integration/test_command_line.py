@@ -200,6 +200,54 @@ def test_figures_come_as_a_table_and_as_a_file(running, binaries, tmp_path):
     assert told.splitlines() == file.read_text().splitlines()
 
 
+def test_the_coverage_of_the_organizations_below_one_comes_as_a_table_and_as_a_file(
+        running, binaries, tmp_path):
+    shown = as_staff(
+        running, binaries, "statistics", "coverage", "--organization", "qinhuangdao")
+    assert "海港区总工会" in shown and "Coverage 覆盖率" in shown
+    file = tmp_path / "coverage.csv"
+    as_staff(
+        running, binaries, "statistics", "coverage", "--organization", "qinhuangdao", "--csv", file)
+    rows = file.read_text(encoding="utf-8-sig").splitlines()
+    assert rows[0].startswith("organization,organization_name,day,group,members,online_members")
+    assert rows[1].startswith("qinhuangdao,秦皇岛市总工会,") and len(rows) > 5
+
+
+# What waits for somebody
+
+def test_a_region_approves_first_and_staff_work_off_what_waits(running, binaries, tmp_path):
+    def work(*arguments, status=0):
+        return as_staff(running, binaries, *arguments, status=status)
+
+    assert "regionSettings/340300  HOLDING_POOL > EMPLOYER_UNION" in work("regions", "list")
+    refused = work("regions", "set", "130304", "--rule", "AREA_UNION", status=1)
+    assert "settings.rules: HOLDING_POOL must be among them" in refused
+    changed = work(
+        "regions", "set", "130304", "--rule", "HOLDING_POOL", "--rule", "AREA_UNION",
+        "--approve-first", "true", "--transfer-days", "9")
+    assert changed == (
+        "regionSettings/130304  HOLDING_POOL > AREA_UNION  approve first  pool 15 d  "
+        "transfers 9 d  units 25\n")
+    assert work("regions", "show", "130304") == changed
+    assert work("enrollments", "list") == ""
+    roster = tmp_path / "roster.csv"
+    header, row = (ROOT / "examples/ceremony-roster.csv").read_text().splitlines()[:2]
+    roster.write_text(f"{header}\n{row.replace('130302005', '130304001')}\n", encoding="utf-8")
+    work("enroll", roster, "--by", "staff")
+    waiting = work("enrollments", "list", "--ancestor", "qinhuangdao")
+    assert waiting.count("\n") == 1 and "  PENDING  " in waiting
+    assert "  ADMITTED  " in work("enrollments", "approve", waiting.split()[0])
+    assert work("enrollments", "list") == ""
+    case = work("pool", "list", "--ancestor", "qinhuangdao").split()[0]
+    assert "  ASSIGNED  " in work("pool", "assign", case, "--to", "q-130304001")
+    assert "  CONFIRMED  " in work("pool", "confirm", case)
+    assert work("pool", "list", "--ancestor", "qinhuangdao") == ""
+    assert work("transfers", "list") == "" and work("duplicates", "list") == ""
+    assert "TRANSFER_NOT_FOUND" in work("transfers", "accept", "0" * 32, status=1)
+    assert "--to has no meaning here" in work(
+        "transfers", "accept", "x", "--to", "y", status=64)
+
+
 # Accounts of staff
 
 def digits(secret):

@@ -128,9 +128,10 @@ def test_the_feed_comes_as_events_while_it_runs(suite, partner):
         {**caller.fields, "content-type": JSON, "accept": "text/event-stream"})
     response = caller.connection.getresponse()
     assert response.getheader("content-type") == "text/event-stream"
-    first = response.readline()
+    cursor, first = response.readline(), response.readline()
     assert first.startswith(b"data: {")
-    json_format.Parse(first[len(b"data: "):], members.WatchMemberEventsResponse())
+    event = json_format.Parse(first[len(b"data: "):], members.WatchMemberEventsResponse())
+    assert cursor == f"id: {event.cursor}\n".encode()
     caller.connection.close()
 
 

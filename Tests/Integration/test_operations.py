@@ -281,7 +281,7 @@ def test_a_backup_under_load_is_restored_elsewhere_and_its_consumers_notice(suit
     assert all(is_member(suite, person) for person in people + acknowledged)
     log = suite.folder / "logs/stations.log"
     wait_until(lambda: "the members' feed failed" in log.read_text(), what="the new epoch noticed")
-    consumer = "SELECT epoch FROM storage_consumer"
+    consumer = "SELECT epoch FROM storage_consumer WHERE consumer = 'stations/members'"
     epoch = "SELECT value FROM storage_meta WHERE name = 'epoch'"
     wait_until(lambda: _value(data / "stations.sqlite", consumer) == _value(restored, epoch),
                what="stations on the restored feed")

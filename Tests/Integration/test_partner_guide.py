@@ -1,14 +1,17 @@
 """docs/partners.md as a partner's engineer follows it: Python, curl and Swift enroll people, follow
 what becomes of them, and are told every wrong field."""
 
+import importlib.util
 import json
 import os
 import re
 import subprocess
 import sys
 
+import grpc
 import pytest
 from google.protobuf import json_format
+from google.rpc import error_details_pb2, status_pb2
 
 from conftest import ROOT
 from people import People, application, request_id
@@ -93,6 +96,36 @@ def test_the_guides_own_file_is_understood(partner):
     lines = partner("enroll", EXAMPLE / "people.ndjson")
     assert sum("enrollments/" in line for line in lines) == 2
     assert sum("application." in line for line in lines) == 1
+
+
+class Failed(grpc.RpcError):
+    """An error of a call, with the RetryInfo that it states."""
+
+    def __init__(self, code, seconds=None):
+        self._code = code
+        self._status = status_pb2.Status(code=code.value[0])
+        if seconds is not None:
+            asked = error_details_pb2.RetryInfo()
+            asked.retry_delay.FromNanoseconds(int(seconds * 1e9))
+            self._status.details.add().Pack(asked)
+
+    def code(self):
+        return self._code
+
+    def trailing_metadata(self):
+        return [("grpc-status-details-bin", self._status.SerializeToString())]
+
+
+@pytest.mark.parametrize("code, asked, pause", [
+    ("RESOURCE_EXHAUSTED", 0.25, 0.25), ("RESOURCE_EXHAUSTED", 30_000, None),
+    ("RESOURCE_EXHAUSTED", None, None), ("UNAVAILABLE", 1, 1), ("UNAVAILABLE", None, 2),
+    ("INVALID_ARGUMENT", None, None),
+], ids=["rate", "quota", "size", "down", "unreachable", "wrong"])
+def test_a_call_is_repeated_only_where_that_is_of_use(code, asked, pause):
+    spec = importlib.util.spec_from_file_location("partner", EXAMPLE / "partner.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    assert module.pause(Failed(getattr(grpc.StatusCode, code), asked), 1) == pause
 
 
 @pytest.mark.parametrize("command", ["enroll", "stream", "follow"])

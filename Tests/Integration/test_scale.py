@@ -1,5 +1,5 @@
-"""The maker of members for scale measurements, on both engines and with few of them: what it fills is
-a registry like any other, and on PostgreSQL it is spread over the partitions."""
+"""The maker of members for scale measurements, on both engines and with few of them: what it fills
+is a registry like any other, and on PostgreSQL it is spread over the partitions."""
 
 import subprocess
 
@@ -9,8 +9,9 @@ MEMBERS = 4000
 
 
 def run(program, *arguments):
-    done = subprocess.run([program, *map(str, arguments)], capture_output=True, text=True, timeout=120)
-    assert done.returncode == 0, f"{program} {arguments}: {done.stdout}{done.stderr}"
+    command = [program, *map(str, arguments)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
     return done.stdout + done.stderr
 
 
@@ -65,5 +66,6 @@ def test_members_are_spread_over_the_hash_partitions(filled):
 
 def test_a_read_by_key_visits_one_partition(filled):
     (key,), = filled("SELECT id FROM persons LIMIT 1")
-    plan = "\n".join(line[0] for line in filled(f"EXPLAIN SELECT * FROM persons WHERE id = '{key}'"))
+    lines = filled(f"EXPLAIN SELECT * FROM persons WHERE id = '{key}'")
+    plan = "\n".join(line[0] for line in lines)
     assert plan.count("persons_") == plan.count("Index Scan") * 2 == 2, plan

@@ -126,7 +126,7 @@ def test_the_connection_file_has_what_a_client_needs(dev):
     connection = dev.connection
     assert set(connection) == {
         "gateway", "ca_file", "partner_api_key", "kiosk_api_key", "kiosk", "station",
-        "staff_token", "reviewer_token", "proto_root", "admin_ports"}
+        "staff_token", "reviewer_token", "checker_token", "proto_root", "admin_ports"}
     assert oct((dev.folder / "connection.json").stat().st_mode & 0o777) == "0o600"
     point = dev.client("kiosk").stations.GetPoint(
         stations.GetPointRequest(name=connection["station"])).point

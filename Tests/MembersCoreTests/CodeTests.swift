@@ -1,7 +1,9 @@
 import Foundation
 import MembersV1
+import Protobuf
 import QRCode
 import ServiceKit
+import Storage
 import Testing
 import YijiaTypeV1
 
@@ -263,11 +265,64 @@ struct CodeTests {
       #expect(
         try await actions(member(at: names["huaibei-pool"] ?? ""))
           == [.query, .transferIn, .editOwnData])
-      #expect(try await actions(member(at: "")) == [.query])
+      #expect(try await actions(member(at: "")) == [.query, .join], "somebody without membership")
+      #expect(try await actions(.staff(names["quegou"] ?? "", role: .clerk)) == [.query, .join])
+      #expect(try await actions(.staff(names["lieshan"] ?? "", role: .clerk)) == [.query])
       try await harness.suspend(names["quegou"] ?? "")
       #expect(try await actions(.partner()) == [.query])
       #expect(
         try await actions(member(at: names["huaibei-pool"] ?? "")) == [.query, .editOwnData])
+    }
+  }
+
+  @Test("what a code offers a member is accepted, and what it does not offer is refused")
+  func offers() async throws {
+    try await Harness.run { harness in
+      let names = try await harness.plantTree()
+      let (quegou, union) = (names["quegou"] ?? "", names["freight-union"] ?? "")
+      var codes: [String: String] = [:]
+      for place in [quegou, union] {
+        codes[place] = try await harness.code(of: place, acceptsTransfers: false).text
+      }
+      // By number: active where they joined; managed elsewhere; pooled; retained; left.
+      var members: [String] = []
+      for number in 1...5 {
+        let application = Applicant.application(number) {
+          if number == 3 { $0.areas?.work = "340604" }
+        }
+        members.append(try await harness.submit(application, as: .administrator).member)
+      }
+      var commit = Commit(at: harness.clock.now)
+      commit.run(
+        "UPDATE memberships SET managing_organization_id = ?2 WHERE id = ?1",
+        [
+          String(members[1].dropFirst("members/".count)),
+          String(union.dropFirst("organizations/".count)),
+        ], expects: .exactly(1))
+      try await harness.database.write(commit)
+      _ = try await harness.retain(members[3], as: .administrator)
+      _ = try await harness.leave(members[4], as: .administrator)
+      for (index, name) in members.enumerated() {
+        for (place, code) in codes {
+          let member = Caller.member(name)
+          var resolve = ResolveOrganizationCodeRequest()
+          resolve.text = code
+          let actions = try await harness.client(member).resolveOrganizationCode(resolve).actions
+          let reason = "\(index) at \(place == union ? "union" : "township"): \(actions)"
+          if actions.contains(.transferIn) {
+            let asked = try await harness.ask(code: code, as: member)
+            let open = try await harness.client(member).resolveOrganizationCode(resolve).actions
+            #expect(!open.contains(.transferIn), "one is open")
+            _ = try await harness.cancel(asked.name, as: member)
+          } else {
+            let refused = try await refusal { try await harness.ask(code: code, as: member) }
+            #expect(["SAME_ORGANIZATION", "MEMBERSHIP_STATE"].contains(refused), "\(reason)")
+          }
+          #expect(actions.contains(.join) == (index == 4), "\(reason)")
+        }
+      }
+      let back = Applicant.application(5) { $0.organizationCode = codes[union] ?? "" }
+      #expect(try await harness.submit(back, as: .member(members[4])).state == .admitted)
     }
   }
 }

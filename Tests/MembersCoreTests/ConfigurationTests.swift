@@ -41,12 +41,13 @@ struct ConfigurationTests {
       enrollments_in_flight: 0
       regions:
         - region_code: "340300"
-          pool_first: true
+          rules: [HOLDING_POOL, EMPLOYER_UNION, INDUSTRY_FEDERATION, AREA_UNION]
         - region_code: "3403"
+          rules: [AREA_UNION, AREA_UNION]
       """
     let read = try parseConfiguration(
       MembersConfiguration.self, defaults: MembersConfiguration(), text: text, file: "test.yaml")
-    #expect(read.regions[0] == RegionSetting(regionCode: "340300", poolFirst: true))
+    #expect(read.regions[0] == RegionSetting(regionCode: "340300", rules: .poolFirst))
     do {
       try read.validate()
       Issue.record("a wrong configuration was taken")
@@ -54,6 +55,8 @@ struct ConfigurationTests {
       let text = "\(error)"
       #expect(text.contains("enrollments_in_flight"))
       #expect(text.contains("regions[1].region_code"))
+      #expect(text.contains("regions[1].rules: each rule once"))
+      #expect(text.contains("regions[1].rules: HOLDING_POOL"))
     }
   }
 
@@ -61,22 +64,6 @@ struct ConfigurationTests {
   func texts() {
     for error in MembersError.allCases {
       #expect(!error.text.zh.isEmpty && !error.text.en.isEmpty && error.text.zh != error.text.en)
-    }
-  }
-
-  @Test("region settings are those of the last start")
-  func replaced() async throws {
-    var configuration = MembersConfiguration()
-    configuration.regions = [RegionSetting(regionCode: "340603", poolFirst: true)]
-    try await Harness.run(configuration) { harness in
-      let names = try await harness.plantTree()
-      let pooled = try await harness.submit(Applicant.application(1), as: .administrator)
-      #expect(pooled.organization == names["xiangshan-pool"])
-      let later = MembersService(
-        database: harness.database, keys: harness.keys, clock: Clock { harness.clock.now })
-      try await later.prepare()
-      let usual = try await harness.submit(Applicant.application(2), as: .administrator)
-      #expect(usual.organization == names["quegou"])
     }
   }
 }

@@ -115,6 +115,8 @@ struct CoverageRPCTests {
       request.ancestor = names["xiangshan"] ?? ""
       request.dimensions = [.campaign, .day]
       let client = try harness.client(.administrator)
+      #expect(try await client.getEnrollmentStatistics(request).counts.count == 3, "30 days")
+      request.startDate = .day(20_000)
       #expect(
         try await refusal { try await client.getEnrollmentStatistics(request) }
           == "INVALID_FIELDS start_date=OUT_OF_RANGE")
@@ -185,8 +187,13 @@ struct CoverageRPCTests {
 }
 
 extension Harness {
-  /// The events of a kind, in feed order.
+  /// The events of a kind, in feed order, of the whole feed.
   func events(_ kind: String) async throws -> [FeedEvent] {
-    try await database.feed(after: .start).filter { $0.kind == kind }
+    var (found, page): ([FeedEvent], [FeedEvent]) = ([], [])
+    repeat {
+      page = try await database.feed(after: page.last?.cursor ?? .start)
+      found += page.filter { $0.kind == kind }
+    } while !page.isEmpty
+    return found
   }
 }

@@ -74,6 +74,66 @@ struct DissolveTests {
     }
   }
 
+  @Test("an application that begins to wait during a dissolution is refused, or prevents it")
+  func applicationsBeside() async throws {
+    try await Harness.run(ReviewTests.configuration) { harness in
+      let names = try await harness.plantTree()
+      let pool = names["xiangshan-pool"] ?? ""
+      let applying = Applicant.application(1) { $0.employerName = "顺达" }
+      // The dissolution comes between the application's decision and its commit.
+      let late = harness.replica(
+        RacingDatabase(harness.database) { try await harness.dissolve(pool) })
+      let elsewhere = try await late.submit(applying, as: .administrator)
+      #expect(elsewhere.organization != pool)
+      #expect(try await harness.waitingAtDissolved() == 0)
+      var first = ""
+      // And the other way round, for one that is pending and for one that is held.
+      for number in 2...3 {
+        let next = try await harness.found(below: names["xiangshan"] ?? "") {
+          $0.kind = .holdingPool
+        }.name
+        try await harness.approveUnion(next)
+        let code = try await harness.code(of: next, acceptsTransfers: false).text
+        if number == 3 {
+          _ = try await harness.submit(
+            Applicant.application(number) { $0.organizationCode = first }, as: .administrator)
+        }
+        first = code
+        let racing = harness.replica(
+          RacingDatabase(harness.database) {
+            let application = Applicant.application(number) { $0.organizationCode = code }
+            _ = try await harness.submit(application, as: .administrator)
+          })
+        #expect(
+          try await refusal { try await racing.dissolve(next) } == "ORGANIZATION_HAS_APPLICATIONS")
+      }
+      #expect(try await harness.waitingAtDissolved() == 0)
+    }
+  }
+
+  @Test("the open cases of a dissolved pool move with a version, a log entry and an event")
+  func poolCases() async throws {
+    try await Harness.run(ReviewTests.pooling) { harness in
+      let names = try await harness.plantTree()
+      _ = try await harness.enroll((1...3).map { Applicant.application($0) })
+      let before = try await harness.poolCases(as: .administrator)
+      #expect(before.count == 3)
+      #expect(before.allSatisfy { $0.pool == names["xiangshan-pool"] })
+      try await harness.dissolve(names["xiangshan-pool"] ?? "", poolsMembers: true)
+      let after = try await harness.poolCases(as: .administrator)
+      #expect(after.allSatisfy { $0.pool == names["huaibei-pool"] })
+      #expect(Set(after.map(\.name)) == Set(before.map(\.name)))
+      #expect(zip(before, after).allSatisfy { $0.etag != $1.etag && $0.dueDate == $1.dueDate })
+      let logged = try await harness.database.read(
+        Query<Int>.one("SELECT count(*) AS n FROM pool_case_log WHERE action = 'MOVED'") {
+          try $0.int("n")
+        })
+      #expect(logged == 3)
+      let events = try await harness.events("poolCase.changed")
+      #expect(events.filter { $0.version == 2 }.count == 3)
+    }
+  }
+
   @Test("without a pool of the county or city nothing is dissolved and nobody moves")
   func withoutPool() async throws {
     try await Harness.run { harness in
@@ -129,5 +189,20 @@ struct DissolveTests {
         #expect(try await harness.countsAgree())
       }
     }
+  }
+}
+
+extension Harness {
+  /// The number of undecided applications of dissolved organizations.
+  fileprivate func waitingAtDissolved() async throws -> Int {
+    try await database.read(
+      Query<Int>.one(
+        """
+        SELECT count(*) AS n FROM enrollments AS e
+        JOIN organizations AS o ON o.id = e.organization_id
+        WHERE o.state = \(OrganizationState.dissolved.rawValue)
+          AND e.state IN (\(EnrollmentState.held.rawValue), \(EnrollmentState.pending.rawValue))
+        """
+      ) { try $0.int("n") })
   }
 }

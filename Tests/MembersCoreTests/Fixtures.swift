@@ -17,6 +17,8 @@ import ServiceKit
 enum Tree {
   /// Credit code of an employer that freight-union covers.
   static let employerCreditCode = "91350100M000100Y43"
+  /// Credit code of an employer that nobody covers.
+  static let otherCreditCode = "91350100M000200Y4T"
   static let rows: [ImportOrganizationsRequest] = [
     row("nation", "", "中华全国总工会", .regionalFederation, .national, "000000"),
     row("anhui", "nation", "安徽省总工会", .regionalFederation, .province, "340000"),
@@ -177,4 +179,15 @@ enum Applicant {
   }
 
   private static let names = ["伟", "芳", "娜", "敏", "静", "磊", "军", "洋", "勇", "艳", "杰"]
+}
+
+extension [RoutingRule] {
+  /// Everybody is pooled first (Bengbu, Shenyang).
+  static let poolFirst: [RoutingRule] = [
+    .holdingPool, .employerUnion, .industryFederation, .areaUnion,
+  ]
+  /// The federation of new forms of employment takes the place of the area's union (Henan).
+  static let newForms: [RoutingRule] = [
+    .employerUnion, .industryFederation, .newFormFederation, .holdingPool,
+  ]
 }

@@ -165,7 +165,7 @@ struct KnownPersonTests {
   func approveFirst() async throws {
     var configuration = MembersConfiguration()
     configuration.regions = [
-      RegionSetting(regionCode: "340603", poolFirst: true, approveFirst: true)
+      RegionSetting(regionCode: "340603", rules: .poolFirst, approveFirst: true)
     ]
     try await Harness.run(configuration) { harness in
       _ = try await harness.plantTree()

@@ -20,7 +20,7 @@ struct OrganizationChangeTests {
       let requestID = UUID().uuidString
       let founder = Caller.staff(parent, id: 7)
       let union = try await harness.found(below: parent, as: founder, requestID: requestID) {
-        $0.employerCreditCodes = [Tree.employerCreditCode]
+        $0.employerCreditCodes = [Tree.otherCreditCode]
         $0.industryGroup = "货运"
       }
       #expect(union.state == .preparing)
@@ -28,7 +28,7 @@ struct OrganizationChangeTests {
       #expect(union.industryGroup == "货运")
       #expect(union.openedDate == nil)
       let again = try await harness.found(below: parent, as: founder, requestID: requestID) {
-        $0.employerCreditCodes = [Tree.employerCreditCode]
+        $0.employerCreditCodes = [Tree.otherCreditCode]
         $0.industryGroup = "货运"
       }
       #expect(again == union)
@@ -91,6 +91,45 @@ struct OrganizationChangeTests {
     }
   }
 
+  @Test("an employer has one live union, also among concurrent claims")
+  func claims() async throws {
+    try await Harness.run { harness in
+      let names = try await harness.plantTree()
+      let parent = names["xiangshan"] ?? ""
+      let refused = try await refusal {
+        try await harness.found(below: parent) {
+          $0.employerCreditCodes = [Tree.employerCreditCode]
+        }
+      }
+      #expect(refused == "EMPLOYER_CLAIMED")
+      let imported = Tree.row("copy", "xiangshan", "另一工会", .jointUnion, .basic, "340603") {
+        $0.employerCreditCodes = [Tree.employerCreditCode]
+      }
+      #expect(try await harness.importing([imported]).map(\.refusal) == ["EMPLOYER_CLAIMED"])
+      let outcomes = try await withThrowingTaskGroup(of: String.self) { group in
+        for index in 0..<6 {
+          group.addTask {
+            do {
+              return try await harness.found(below: parent, "工会 \(index)") {
+                $0.employerCreditCodes = [Tree.otherCreditCode]
+              }.name
+            } catch {
+              return try await refusal { throw error }
+            }
+          }
+        }
+        return try await group.reduce(into: []) { $0.append($1) }
+      }
+      #expect(outcomes.filter { $0 == "EMPLOYER_CLAIMED" }.count == 5)
+      // A dissolved union claims nobody.
+      try await harness.dissolve(names["freight-union"] ?? "")
+      let heir = try await harness.found(below: parent) {
+        $0.employerCreditCodes = [Tree.employerCreditCode]
+      }
+      #expect(heir.employerCreditCodes == [Tree.employerCreditCode])
+    }
+  }
+
   @Test("an update changes the fields of its mask, from the given etag")
   func update() async throws {
     try await Harness.run { harness in
@@ -107,7 +146,11 @@ struct OrganizationChangeTests {
       request.updateMask = FieldMask.with {
         $0.paths = ["display_name", "employer_credit_codes"]
       }
-      let admin = try harness.client(.staff(change.name))
+      let own = try harness.client(.staff(change.name))
+      #expect(
+        try await refusal { try await own.updateOrganization(request) } == "OUT_OF_SCOPE",
+        "a level above decides the employers")
+      let admin = try harness.client(.staff(names["xiangshan"] ?? ""))
       let updated = try await admin.updateOrganization(request).organization
       #expect(updated?.displayName == "淮北货运集团工会")
       #expect(updated?.employerCreditCodes == [])

@@ -151,6 +151,15 @@ struct OrganizationTests {
           Tree.row("root", "", "另一棵树", .regionalFederation, .national, "000000"),
         ], as: xiangshan)
       #expect(results.map(\.refusal) == [nil, "OUT_OF_SCOPE", "OUT_OF_SCOPE"])
+      // One administrator of a subtree activates nothing alone.
+      if case .organization(let organization)? = results[0].result {
+        #expect(organization.state == .preparing)
+      }
+      let active = Tree.row("active", "quegou", "渠沟镇二分会", .branch, .basic, "340603") {
+        $0.state = .active
+      }
+      #expect(
+        try await harness.importing([active], as: xiangshan).map(\.refusal) == ["OUT_OF_SCOPE"])
     }
   }
 

@@ -15,10 +15,68 @@ struct ReviewTests {
   static let configuration: MembersConfiguration = {
     var configuration = MembersConfiguration()
     configuration.regions = [
-      RegionSetting(regionCode: "340603", poolFirst: true, approveFirst: true)
+      RegionSetting(regionCode: "340603", rules: .poolFirst, approveFirst: true)
     ]
     return configuration
   }()
+
+  /// A configuration in which Xiangshan pools first.
+  static let pooling: MembersConfiguration = {
+    var configuration = MembersConfiguration()
+    configuration.regions = [RegionSetting(regionCode: "340603", rules: .poolFirst)]
+    return configuration
+  }()
+
+  @Test("staff in scope see whom an application concerns, masked; others do not")
+  func masked() async throws {
+    try await Harness.run(Self.configuration) { harness in
+      let names = try await harness.plantTree()
+      let clerk = Caller.staff(names["xiangshan"] ?? "", role: .clerk, id: 2)
+      _ = try await harness.submit(Applicant.application(1))
+      let second = try await harness.submit(
+        Applicant.application(1) { $0.phone = Applicant.phone(9) })
+      let queue = try await harness.enrollments(as: clerk)
+      #expect(queue.map(\.state) == [.held, .pending])
+      #expect(queue.map(\.phoneMasked) == ["138****0009", "138****0001"])
+      #expect(Set(queue.map(\.personNameMasked)).count == 1)
+      #expect(queue[0].personNameMasked.hasPrefix("张*"))
+      let id = Applicant.residentID(1)
+      #expect(queue[0].residentIDMasked == "340603********" + id.suffix(4))
+      #expect(queue.map(\.otherEnrollment) == [queue[1].name, ""])
+      var get = GetEnrollmentRequest()
+      get.name = second.name
+      #expect(try await harness.client(clerk).getEnrollment(get).enrollment == queue[0])
+      let partner = try await harness.client(.partner()).getEnrollment(get).enrollment
+      #expect(partner == second)
+      #expect(partner?.phoneMasked == "" && partner?.otherEnrollment == "")
+      let elsewhere = Caller.staff(names["lieshan"] ?? "", role: .clerk, id: 3)
+      #expect(
+        try await refusal { try await harness.client(elsewhere).getEnrollment(get) }
+          == "ENROLLMENT_NOT_FOUND")
+    }
+  }
+
+  @Test("approving one of a person's applications settles the others", arguments: [0, 1])
+  func settled(_ approved: Int) async throws {
+    try await Harness.run(Self.configuration) { harness in
+      let names = try await harness.plantTree()
+      let clerk = Caller.staff(names["xiangshan"] ?? "", role: .clerk, id: 2)
+      for _ in 1...3 { _ = try await harness.submit(Applicant.application(1)) }
+      let queue = try await harness.enrollments(as: clerk)
+      #expect(queue.map(\.state) == [.held, .held, .pending])
+      _ = try await harness.approve(queue[approved == 0 ? 0 : 2], as: clerk)
+      #expect(try await harness.enrollments(as: clerk).isEmpty)
+      #expect(try await harness.members().count == 1)
+      var list = ListEnrollmentsRequest()
+      list.states = [.refused]
+      let refused = try await harness.client(clerk).listEnrollments(list).enrollments
+      #expect(refused.map(\.refusal) == ["DUPLICATE", "DUPLICATE"])
+      #expect(
+        try await harness.database.read(
+          Query<Int>.one("SELECT count(*) AS n FROM open_enrollments") { try $0.int("n") }) == 0)
+      #expect(try await harness.countsAgree())
+    }
+  }
 
   @Test("an approved person is a member of the pool; a second decision is refused")
   func approved() async throws {
@@ -63,7 +121,11 @@ struct ReviewTests {
         }
         return await group.reduce(0) { $0 + ($1 ? 1 : 0) }
       }
-      #expect(approvals == 2, "each enrollment once")
+      #expect(approvals == 1, "whichever is approved first settles the other")
+      let decided = try await harness.queue([.admitted, .refused])
+      #expect(Set(decided.map(\.state)) == [.admitted, .refused])
+      #expect(Set(decided.map(\.refusal)) == ["", "DUPLICATE"])
+      #expect(Set(decided.map(\.name)) == [first.name, second.name])
       #expect(try await harness.members().count == 1)
       #expect(try await harness.countsAgree())
       let open = try await harness.database.read(

@@ -111,21 +111,43 @@ struct RoutingTests {
     let pool = organization(2, .holdingPool, "340600")
     let newForms = organization(3, .newFormFederation, "340600")
     let all = [town, pool, newForms]
-    let pooled = try receiver(all, [RegionSetting(regionCode: "340600", poolFirst: true)])
+    let pooled = try receiver(all, [RegionSetting(regionCode: "340600", rules: .poolFirst)])
     #expect(pooled?.route == .holdingPool)
     #expect(pooled?.waitsForApproval == false)
     let approved = try receiver(
-      all, [RegionSetting(regionCode: "340600", poolFirst: true, approveFirst: true)])
+      all, [RegionSetting(regionCode: "340600", rules: .poolFirst, approveFirst: true)])
     #expect(approved?.waitsForApproval == true)
     let federation = try receiver(
-      all, [RegionSetting(regionCode: "340600", newFormFederation: true)])
+      all, [RegionSetting(regionCode: "340600", rules: .newForms)])
     #expect(federation?.route == .newFormFederation)
     let narrower = try receiver(
       all,
       [
-        RegionSetting(regionCode: "340600", poolFirst: true), RegionSetting(regionCode: "340603"),
+        RegionSetting(regionCode: "340600", rules: .poolFirst), RegionSetting(regionCode: "340603"),
       ])
     #expect(narrower?.route == .areaUnion, "the narrowest stated region counts")
+  }
+
+  @Test("the rules are tried in the order of the region's list, and only those in it")
+  func order() throws {
+    let union = organization(1, .enterpriseUnion, "340603", employers: [Self.employer])
+    let couriers = organization(2, .industryFederation, "340600", groups: [.courier])
+    let town = organization(3, .townshipUnion, "340603100")
+    let pool = organization(4, .holdingPool, "340600")
+    let routes = { (rules: [RoutingRule], candidates: [StoredOrganization]) in
+      try receiver(candidates, [RegionSetting(regionCode: "340600", rules: rules)]) {
+        $0.labourRelation = .clear
+        $0.employerCreditCode = Self.employer
+      }?.route
+    }
+    let all = [union, couriers, town, pool]
+    #expect(try routes(RoutingRule.standard, all) == .employerUnion)
+    #expect(try routes([.areaUnion, .employerUnion, .holdingPool], all) == .areaUnion)
+    let federationFirst: [RoutingRule] = [.industryFederation, .employerUnion, .holdingPool]
+    #expect(try routes(federationFirst, all) == .industryFederation)
+    #expect(try routes([.industryFederation, .holdingPool], [union, town, pool]) == .holdingPool)
+    #expect(try routes(.poolFirst, all) == .holdingPool)
+    #expect(try routes(.poolFirst, [union, town]) == .employerUnion, "there is no pool")
   }
 
   @Test("the reason names the rule in both languages")

@@ -1,4 +1,5 @@
 import Foundation
+import GoogleProtobuf
 import Logging
 import MembersV1
 import Protobuf
@@ -156,19 +157,22 @@ struct UnitTests {
       _ = try await harness.enroll((1...6).map(Self.worker))
       try await harness.service.foldUnits()
       #expect(try await harness.units([.counting]).map(\.members) == [6])
-      let later = MembersService(
-        database: harness.database, keys: harness.keys, clock: Clock { harness.clock.now },
-        configuration: Self.configuration(6))
-      try await later.prepare()
-      let fold = UnitFold(
-        database: harness.database, keys: harness.keys, ids: .system, now: harness.clock.now)
-      try await fold.reviewThresholds()
-      try await fold.reviewThresholds()
+      var lower = UpdateRegionSettingsRequest()
+      lower.requestID = UUID().uuidString
+      lower.settings = .with {
+        ($0.name, $0.etag, $0.unitThreshold) = ("regionSettings/340603", "v1", 6)
+      }
+      lower.updateMask = .with { $0.paths = ["unit_threshold"] }
+      let client = try harness.client(.administrator)
+      _ = try await client.updateRegionSettings(lower)
+      // As at each start.
+      try await UnitFold(
+        database: harness.database, keys: harness.keys, ids: .system, now: harness.clock.now
+      ).reviewThresholds()
       let unit = try #require(try await harness.units().first)
       #expect(unit.crossings == 1)
       var dismiss = DismissUnitRequest()
       (dismiss.requestID, dismiss.name) = (UUID().uuidString, unit.name)
-      let client = try harness.client(.administrator)
       #expect(
         try await refusal { try await client.dismissUnit(dismiss) }
           == "INVALID_FIELDS reason=REQUIRED")

@@ -129,6 +129,33 @@ struct UpkeepTests {
     }
   }
 
+  @Test("a replica that missed a rotation doubles nobody, and continues once it has the keys")
+  func missedRotation() async throws {
+    try await Harness.run { root in
+      let rings = try Rings(root)
+      let older = root.sharing(try rings.keys())
+      _ = try await older.plantTree()
+      try await older.database.markKeys(older.service.storeKeyrings)
+      _ = try await older.enroll((1...3).map { Applicant.application($0) })
+      // The other replica takes up the newer key, and the older one is retired.
+      try rings.change("hashes") { $0.adding(at: root.clock.now) }
+      let newer = root.sharing(try rings.keys())
+      _ = try await newer.service.rotateKeys(in: newer.database, report: Self.quiet)
+      try rings.change("hashes") { $0.keepingLast(1) }
+      _ = try await newer.service.rotateKeys(in: newer.database, report: Self.quiet)
+      for person in 1...4 {
+        await #expect(throws: (any Error).self) {
+          try await older.submit(Applicant.application(person))
+        }
+      }
+      #expect(try await newer.members().count == 3)
+      #expect(try await older.database.takeUpNewerKeys(older.service.storeKeyrings))
+      for person in 1...4 { _ = try await older.submit(Applicant.application(person)) }
+      #expect(try await newer.members().count == 4)
+      #expect(try await newer.countsAgree())
+    }
+  }
+
   @Test("a replica that has not reloaded decrypts what a newer key encrypted")
   func unknownKey() async throws {
     try await Harness.run { root in

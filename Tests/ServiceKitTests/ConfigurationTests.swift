@@ -3,15 +3,26 @@ import Testing
 
 @Suite("Configuration")
 struct ConfigurationTests {
-  struct Example: Codable, Sendable, Hashable {
+  struct Example: CheckedConfiguration, Hashable {
     struct Backend: Codable, Sendable, Hashable {
       var host: String
       var port: Int
+      var isShared: Bool?
     }
     var service = ServiceConfiguration(name: "example", port: 7_000)
     var limit = 10
     var label = "a"
     var backends: [Backend] = []
+    var weights: [String: Double] = ["a": 1]
+
+    func faults() -> [String] {
+      var wrong = service.faults().map { "service.\($0)" }
+      if limit > 10 { wrong.append("limit: 0 to 10") }
+      for (index, backend) in backends.enumerated() where backend.host.isEmpty {
+        wrong.append("backends[\(index)].host: not empty")
+      }
+      return wrong
+    }
   }
 
   private func parse(_ text: String) throws -> Example {
@@ -44,13 +55,75 @@ struct ConfigurationTests {
       ("limt: 3", "limt"), ("service: {listen: {prot: 1}}", "service.listen.prot"),
       ("limit: many", "limit"), ("limit: 1.5", "limit"),
       ("backends: [{host: a, port: 1, weight: 3}]", "backends[0].weight"),
-      ("backends: [{host: a}]", "port"), ("- 1", "mapping"), ("a: [", "example.yaml"),
-      ("service: 3", "service"),
+      ("backends: [{host: a}]", "backends[0].port: missing, expected a whole number"),
+      ("- 1", "mapping"), ("a: [", "example.yaml"),
+      ("service: 3", "service: expected keys with values, not \"3\" (line 1)"),
+      ("label:", "label: expected text, not nothing"),
+      ("label: [a]", "label: expected text, not a list"),
+      ("limit: '3'", "limit: expected a whole number, not \"3\""),
+      ("backends: {host: a}", "backends: expected a list, not keys with values"),
+      ("backends: [a]", "backends[0]: expected keys with values, not \"a\""),
+      ("backends: [{host: a, port: 1, isShared: 1}]", "[0].isShared: expected true or false"),
+      ("weights: {b: x}", "weights.b: expected a number, not \"x\""),
     ])
   func wrong(text: String, named: String) {
     #expect { try parse(text) } throws: { error in
       (error as? ConfigurationError)?.description.contains(named) == true
     }
+  }
+
+  @Test("every fault of a file is named in one error, once and in the file's order")
+  func several() {
+    let error = #expect(throws: ConfigurationError.self) {
+      try parse(
+        """
+        service:
+          listen: {prot: 1}
+          drain_seconds: soon
+          log_level: loud
+        limit: 11
+        backends:
+          - {port: high}
+          - a
+          - {host: "", port: 1}
+        lable: b
+        """)
+    }
+    #expect(
+      error?.description == """
+        example.yaml: backends[0].host: missing, expected text; \
+        service.listen.prot: unknown key (line 2); \
+        service.drain_seconds: expected a whole number, not "soon" (line 3); \
+        backends[0].port: expected a whole number, not "high" (line 7); \
+        backends[1]: expected keys with values, not "a" (line 8); \
+        lable: unknown key (line 10); \
+        service.log_level: one of trace, debug, info, notice, warning, error, critical; \
+        limit: 0 to 10; backends[2].host: not empty
+        """)
+  }
+
+  @Test("of a file's section, other keys are not read, and faults have their whole path")
+  func section() throws {
+    func parse(_ text: String) throws -> ServiceConfiguration {
+      try parseConfiguration(
+        ServiceConfiguration.self, defaults: Example().service, text: text, file: "f",
+        section: "service")
+    }
+    #expect(try parse("other: 1\nservice: {drain_seconds: 1}").drainSeconds == 1)
+    #expect(try parse("other: 1") == Example().service)
+    #expect { try parse("service: {drain: 1, log_level: x}") } throws: { error in
+      "\(error)".hasPrefix("f: service.drain: unknown key (line 1); service.log_level: one of")
+    }
+  }
+
+  @Test(
+    "an address names a workload",
+    arguments: [("spiffe://yijia/a", true), ("foo", false), ("spiffe://yijia", false), ("", false)])
+  func identities(_ identity: String, _ isValid: Bool) {
+    let address = ServiceAddress(targets: ["a:1"], identity: identity)
+    #expect(address.faults(at: "members", allowsPlaintext: false).isEmpty == isValid)
+    #expect(
+      address.faults(at: "members", allowsPlaintext: true).isEmpty == (isValid || identity.isEmpty))
   }
 
   @Test("every value out of its range is named, in one error")

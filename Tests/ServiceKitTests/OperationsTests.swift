@@ -124,6 +124,12 @@ struct OperationsTests {
         #expect(distances["services/late"] == .init(events: 10, seconds: 100))
         #expect(distances["services/half"] == .init(events: 5, seconds: 50))
         #expect(distances["services/here"] == .init(events: 0, seconds: 0))
+        // Another replica, or this one after a restart.
+        let other = FeedLag(database: database, clock: Clock { Self.now })
+        #expect(try await other.refresh() == distances)
+        other.note("services/late", at: events[9].cursor)
+        #expect(try await other.refresh()["services/late"]?.events == 0)
+        #expect(try await lag.refresh()["services/late"]?.events == 0)
       }
     }
   }

@@ -114,16 +114,27 @@ struct Partner {
       do {
         return try await call()
       } catch let error as RPCError {
-        let passing: [RPCError.Code] = [
-          .unavailable, .resourceExhausted, .deadlineExceeded, .aborted,
-        ]
-        guard passing.contains(error.code), attempt < attempts else { throw error }
-        let asked = Self.details(of: error, RetryInfo.self)?.retryDelay?.seconds
+        guard attempt < attempts, let pause = Self.pause(after: error, attempt: attempt) else {
+          throw error
+        }
         // The pause that the server asks for is time itself.
-        try await Task.sleep(for: .seconds(asked ?? 1 << Int64(attempt)))
+        try await Task.sleep(for: pause)
         attempt += 1
       }
     }
+  }
+
+  /// The time to wait: what the server asks for, else ever longer; nil if a retry is no use.
+  static func pause(after error: RPCError, attempt: Int) -> Swift.Duration? {
+    let passing: [RPCError.Code] = [.unavailable, .resourceExhausted, .deadlineExceeded, .aborted]
+    guard passing.contains(error.code) else { return nil }
+    if let asked = details(of: error, RetryInfo.self)?.retryDelay {
+      let pause = Swift.Duration.seconds(asked.seconds) + .nanoseconds(Int64(asked.nanos))
+      // A longer wait means that the quota of the day is used up.
+      return pause <= .seconds(60) ? pause : nil
+    }
+    // A limit without a time does not pass: the message is too large.
+    return error.code == .resourceExhausted ? nil : .seconds(min(30, 1 << attempt))
   }
 
   /// What people are told: the reason, and the message, which names every wrong field.

@@ -41,6 +41,7 @@ def read(file):
 # guide: errors
 PASSING = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.RESOURCE_EXHAUSTED,
            grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.ABORTED)
+PAUSE_MAX = 60  # seconds; a longer wait means that the quota of the day is used up
 # The record is refused; the next one may be fine. Any other code ends the program.
 REFUSED = (grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.FAILED_PRECONDITION)
 
@@ -64,9 +65,10 @@ def insist(call, request, metadata, attempts=6):
         try:
             return call(request, metadata=metadata, timeout=20)
         except grpc.RpcError as error:
-            if error.code() not in PASSING or attempt == attempts - 1:
+            wait = pause(error, attempt)
+            if wait is None or attempt == attempts - 1:
                 raise
-            time.sleep(pause(error, attempt))
+            time.sleep(wait)
 
 
 def explain(error):
@@ -77,9 +79,15 @@ def explain(error):
 
 
 def pause(error, attempt):
-    """Seconds to wait: what the server asks for, else ever longer."""
+    """Seconds to wait: what the server asks for, else ever longer; None if a retry is no use."""
+    if error.code() not in PASSING:
+        return None
     asked = details(error).get("RetryInfo")
-    return asked.retry_delay.ToTimedelta().total_seconds() if asked else min(2 ** attempt, 30)
+    if asked:
+        wait = asked.retry_delay.ToTimedelta().total_seconds()
+        return wait if wait <= PAUSE_MAX else None
+    # A limit without a time does not pass: the message is too large.
+    return None if error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED else min(2 ** attempt, 30)
 # guide: end
 
 
@@ -123,9 +131,10 @@ def stream(stub, metadata, records):
                     print(f"row {result.row}: {result.error.reason}: {result.error.message}")
             return print(f"done, {refused} refused")
         except grpc.RpcError as error:
-            if error.code() not in PASSING:
+            wait = pause(error, attempt)
+            if wait is None:
                 raise
-            time.sleep(pause(error, attempt))
+            time.sleep(wait)
     raise SystemExit(f"{len(waiting)} rows have no answer yet: run this again")
 # guide: end
 
@@ -143,9 +152,10 @@ def follow(stub, metadata, cursor=""):
                 state = enrollment_pb2.EnrollmentState.Name(changed.state)
                 print(changed.enrollment, state, cursor, flush=True)
         except grpc.RpcError as error:
-            if error.code() not in PASSING:
+            wait = pause(error, attempt)
+            if wait is None:
                 raise
-            time.sleep(pause(error, attempt))
+            time.sleep(wait)
             attempt += 1
 # guide: end
 

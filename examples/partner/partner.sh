@@ -13,10 +13,12 @@ GATEWAY=https://$(jq -r .gateway "$connection")
 KEY=$(jq -r .partner_api_key "$connection")
 AUTHORITY=$(jq -r .ca_file "$connection")
 
-# --retry follows retry-after; 429 and 503 are worth it, and the requestId makes it harmless.
+# --retry follows retry-after, up to a minute: who is asked to wait longer has used up the quota of
+# the day. 429 and 503 are worth it, and the requestId makes it harmless.
 call() { # PATH, more options of curl
   curl --silent --show-error --cacert "$AUTHORITY" --header "x-api-key: $KEY" \
-    --header 'accept-language: en' --retry 5 --retry-connrefused "$GATEWAY$1" "${@:2}"
+    --header 'accept-language: en' --retry 5 --retry-max-time 60 --retry-connrefused \
+    "$GATEWAY$1" "${@:2}"
 }
 # guide: end
 

@@ -5,9 +5,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-extern const uint8_t StationsV1__file_set[8853];
+extern const uint8_t StationsV1__file_set[8897];
 static inline const uint8_t *StationsV1__file_set_start(void) { return StationsV1__file_set; }
-static inline size_t StationsV1__file_set_count(void) { return 8853; }
+static inline size_t StationsV1__file_set_count(void) { return 8897; }
 
 extern const uint8_t StationsV1__comments[11524];
 static inline const uint8_t *StationsV1__comments_start(void) { return StationsV1__comments; }

@@ -4,6 +4,7 @@
 
 #include <protobuf-c/protobuf-c.h>
 
+typedef struct google__protobuf__FieldMask google__protobuf__FieldMask;
 typedef struct google__protobuf__Timestamp google__protobuf__Timestamp;
 typedef struct yijia__gateway__v1__CreateStaffRequest yijia__gateway__v1__CreateStaffRequest;
 typedef struct yijia__gateway__v1__CreateStaffResponse yijia__gateway__v1__CreateStaffResponse;
@@ -11,13 +12,20 @@ typedef struct yijia__gateway__v1__DisableStaffRequest yijia__gateway__v1__Disab
 typedef struct yijia__gateway__v1__DisableStaffResponse yijia__gateway__v1__DisableStaffResponse;
 typedef struct yijia__gateway__v1__EnableStaffRequest yijia__gateway__v1__EnableStaffRequest;
 typedef struct yijia__gateway__v1__EnableStaffResponse yijia__gateway__v1__EnableStaffResponse;
+typedef struct yijia__gateway__v1__EndStaffSessionsRequest yijia__gateway__v1__EndStaffSessionsRequest;
+typedef struct yijia__gateway__v1__EndStaffSessionsResponse yijia__gateway__v1__EndStaffSessionsResponse;
 typedef struct yijia__gateway__v1__GetStaffRequest yijia__gateway__v1__GetStaffRequest;
 typedef struct yijia__gateway__v1__GetStaffResponse yijia__gateway__v1__GetStaffResponse;
 typedef struct yijia__gateway__v1__ListStaffRequest yijia__gateway__v1__ListStaffRequest;
 typedef struct yijia__gateway__v1__ListStaffResponse yijia__gateway__v1__ListStaffResponse;
+typedef struct yijia__gateway__v1__ListStaffSessionsRequest yijia__gateway__v1__ListStaffSessionsRequest;
+typedef struct yijia__gateway__v1__ListStaffSessionsResponse yijia__gateway__v1__ListStaffSessionsResponse;
 typedef struct yijia__gateway__v1__ResetStaffRequest yijia__gateway__v1__ResetStaffRequest;
 typedef struct yijia__gateway__v1__ResetStaffResponse yijia__gateway__v1__ResetStaffResponse;
+typedef struct yijia__gateway__v1__Session yijia__gateway__v1__Session;
 typedef struct yijia__gateway__v1__StaffAccount yijia__gateway__v1__StaffAccount;
+typedef struct yijia__gateway__v1__UpdateStaffRequest yijia__gateway__v1__UpdateStaffRequest;
+typedef struct yijia__gateway__v1__UpdateStaffResponse yijia__gateway__v1__UpdateStaffResponse;
 
 /* yijia.gateway.v1.StaffAccount */
 struct yijia__gateway__v1__StaffAccount {
@@ -87,6 +95,55 @@ struct yijia__gateway__v1__ListStaffResponse {
   yijia__gateway__v1__StaffAccount **f_staff;
   protobuf_c_boolean has_next_page_token;
   ProtobufCBinaryData f_next_page_token;
+};
+
+/* yijia.gateway.v1.UpdateStaffRequest */
+struct yijia__gateway__v1__UpdateStaffRequest {
+  ProtobufCMessage base;
+  protobuf_c_boolean has_request_id;
+  ProtobufCBinaryData f_request_id;
+  yijia__gateway__v1__StaffAccount *f_staff;
+  google__protobuf__FieldMask *f_update_mask;
+  protobuf_c_boolean has_reason;
+  ProtobufCBinaryData f_reason;
+};
+
+/* yijia.gateway.v1.UpdateStaffResponse */
+struct yijia__gateway__v1__UpdateStaffResponse {
+  ProtobufCMessage base;
+  yijia__gateway__v1__StaffAccount *f_staff;
+};
+
+/* yijia.gateway.v1.ListStaffSessionsRequest */
+struct yijia__gateway__v1__ListStaffSessionsRequest {
+  ProtobufCMessage base;
+  protobuf_c_boolean has_name;
+  ProtobufCBinaryData f_name;
+};
+
+/* yijia.gateway.v1.ListStaffSessionsResponse */
+struct yijia__gateway__v1__ListStaffSessionsResponse {
+  ProtobufCMessage base;
+  size_t n_sessions;
+  yijia__gateway__v1__Session **f_sessions;
+};
+
+/* yijia.gateway.v1.EndStaffSessionsRequest */
+struct yijia__gateway__v1__EndStaffSessionsRequest {
+  ProtobufCMessage base;
+  protobuf_c_boolean has_request_id;
+  ProtobufCBinaryData f_request_id;
+  protobuf_c_boolean has_name;
+  ProtobufCBinaryData f_name;
+  protobuf_c_boolean has_session;
+  ProtobufCBinaryData f_session;
+  protobuf_c_boolean has_reason;
+  ProtobufCBinaryData f_reason;
+};
+
+/* yijia.gateway.v1.EndStaffSessionsResponse */
+struct yijia__gateway__v1__EndStaffSessionsResponse {
+  ProtobufCMessage base;
 };
 
 /* yijia.gateway.v1.DisableStaffRequest */
@@ -175,6 +232,36 @@ static inline const ProtobufCMessageDescriptor *yijia__gateway__v1__ListStaffReq
 extern const ProtobufCMessageDescriptor yijia__gateway__v1__ListStaffResponse__table;
 static inline const ProtobufCMessageDescriptor *yijia__gateway__v1__ListStaffResponse__descriptor(void) {
   return &yijia__gateway__v1__ListStaffResponse__table;
+}
+
+extern const ProtobufCMessageDescriptor yijia__gateway__v1__UpdateStaffRequest__table;
+static inline const ProtobufCMessageDescriptor *yijia__gateway__v1__UpdateStaffRequest__descriptor(void) {
+  return &yijia__gateway__v1__UpdateStaffRequest__table;
+}
+
+extern const ProtobufCMessageDescriptor yijia__gateway__v1__UpdateStaffResponse__table;
+static inline const ProtobufCMessageDescriptor *yijia__gateway__v1__UpdateStaffResponse__descriptor(void) {
+  return &yijia__gateway__v1__UpdateStaffResponse__table;
+}
+
+extern const ProtobufCMessageDescriptor yijia__gateway__v1__ListStaffSessionsRequest__table;
+static inline const ProtobufCMessageDescriptor *yijia__gateway__v1__ListStaffSessionsRequest__descriptor(void) {
+  return &yijia__gateway__v1__ListStaffSessionsRequest__table;
+}
+
+extern const ProtobufCMessageDescriptor yijia__gateway__v1__ListStaffSessionsResponse__table;
+static inline const ProtobufCMessageDescriptor *yijia__gateway__v1__ListStaffSessionsResponse__descriptor(void) {
+  return &yijia__gateway__v1__ListStaffSessionsResponse__table;
+}
+
+extern const ProtobufCMessageDescriptor yijia__gateway__v1__EndStaffSessionsRequest__table;
+static inline const ProtobufCMessageDescriptor *yijia__gateway__v1__EndStaffSessionsRequest__descriptor(void) {
+  return &yijia__gateway__v1__EndStaffSessionsRequest__table;
+}
+
+extern const ProtobufCMessageDescriptor yijia__gateway__v1__EndStaffSessionsResponse__table;
+static inline const ProtobufCMessageDescriptor *yijia__gateway__v1__EndStaffSessionsResponse__descriptor(void) {
+  return &yijia__gateway__v1__EndStaffSessionsResponse__table;
 }
 
 extern const ProtobufCMessageDescriptor yijia__gateway__v1__DisableStaffRequest__table;

@@ -56,6 +56,8 @@ struct yijia__members__v1__AwayReport {
   google__protobuf__Timestamp *f_create_time;
   protobuf_c_boolean has_etag;
   ProtobufCBinaryData f_etag;
+  protobuf_c_boolean has_sample_seed;
+  ProtobufCBinaryData f_sample_seed;
 };
 
 /* yijia.members.v1.ReportAwayRequest */
@@ -184,8 +186,6 @@ struct yijia__members__v1__DrawAwaySampleRequest {
   ProtobufCBinaryData f_request_id;
   protobuf_c_boolean has_ancestor;
   ProtobufCBinaryData f_ancestor;
-  protobuf_c_boolean has_seed;
-  ProtobufCBinaryData f_seed;
   protobuf_c_boolean has_count;
   int32_t f_count;
 };
@@ -197,6 +197,8 @@ struct yijia__members__v1__DrawAwaySampleResponse {
   ProtobufCBinaryData *f_reports;
   protobuf_c_boolean has_population;
   int64_t f_population;
+  protobuf_c_boolean has_seed;
+  ProtobufCBinaryData f_seed;
 };
 
 /* yijia.members.v1.RecordAwayCheckRequest */

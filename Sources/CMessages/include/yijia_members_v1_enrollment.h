@@ -35,17 +35,6 @@ struct yijia__members__v1__Consent {
   google__protobuf__Timestamp *f_agree_time;
 };
 
-/* yijia.members.v1.Areas */
-struct yijia__members__v1__Areas {
-  ProtobufCMessage base;
-  protobuf_c_boolean has_work;
-  ProtobufCBinaryData f_work;
-  protobuf_c_boolean has_residence;
-  ProtobufCBinaryData f_residence;
-  protobuf_c_boolean has_domicile;
-  ProtobufCBinaryData f_domicile;
-};
-
 /* yijia.members.v1.EnrollmentApplication */
 struct yijia__members__v1__EnrollmentApplication {
   ProtobufCMessage base;
@@ -108,6 +97,14 @@ struct yijia__members__v1__Enrollment {
   protobuf_c_boolean has_consent_version;
   ProtobufCBinaryData f_consent_version;
   google__protobuf__Timestamp *f_consent_time;
+  protobuf_c_boolean has_person_name_masked;
+  ProtobufCBinaryData f_person_name_masked;
+  protobuf_c_boolean has_resident_id_masked;
+  ProtobufCBinaryData f_resident_id_masked;
+  protobuf_c_boolean has_phone_masked;
+  ProtobufCBinaryData f_phone_masked;
+  protobuf_c_boolean has_other_enrollment;
+  ProtobufCBinaryData f_other_enrollment;
 };
 
 /* yijia.members.v1.SubmitEnrollmentRequest */
@@ -241,11 +238,6 @@ struct yijia__members__v1__WithdrawEnrollmentResponse {
 extern const ProtobufCMessageDescriptor yijia__members__v1__Consent__table;
 static inline const ProtobufCMessageDescriptor *yijia__members__v1__Consent__descriptor(void) {
   return &yijia__members__v1__Consent__table;
-}
-
-extern const ProtobufCMessageDescriptor yijia__members__v1__Areas__table;
-static inline const ProtobufCMessageDescriptor *yijia__members__v1__Areas__descriptor(void) {
-  return &yijia__members__v1__Areas__table;
 }
 
 extern const ProtobufCMessageDescriptor yijia__members__v1__EnrollmentApplication__table;

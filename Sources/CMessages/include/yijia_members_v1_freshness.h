@@ -17,6 +17,8 @@ typedef struct yijia__members__v1__ListHonorsRequest yijia__members__v1__ListHon
 typedef struct yijia__members__v1__ListHonorsResponse yijia__members__v1__ListHonorsResponse;
 typedef struct yijia__members__v1__ListRefreshRecordsRequest yijia__members__v1__ListRefreshRecordsRequest;
 typedef struct yijia__members__v1__ListRefreshRecordsResponse yijia__members__v1__ListRefreshRecordsResponse;
+typedef struct yijia__members__v1__ListRefreshRoundsRequest yijia__members__v1__ListRefreshRoundsRequest;
+typedef struct yijia__members__v1__ListRefreshRoundsResponse yijia__members__v1__ListRefreshRoundsResponse;
 typedef struct yijia__members__v1__MarkUnreachableRequest yijia__members__v1__MarkUnreachableRequest;
 typedef struct yijia__members__v1__MarkUnreachableResponse yijia__members__v1__MarkUnreachableResponse;
 typedef struct yijia__members__v1__OpenRefreshRoundRequest yijia__members__v1__OpenRefreshRoundRequest;
@@ -25,6 +27,8 @@ typedef struct yijia__members__v1__RecordHonorRequest yijia__members__v1__Record
 typedef struct yijia__members__v1__RecordHonorResponse yijia__members__v1__RecordHonorResponse;
 typedef struct yijia__members__v1__RefreshRecord yijia__members__v1__RefreshRecord;
 typedef struct yijia__members__v1__RefreshRound yijia__members__v1__RefreshRound;
+typedef struct yijia__members__v1__RevealRefreshRecordRequest yijia__members__v1__RevealRefreshRecordRequest;
+typedef struct yijia__members__v1__RevealRefreshRecordResponse yijia__members__v1__RevealRefreshRecordResponse;
 
 /* yijia.members.v1.RefreshRound */
 struct yijia__members__v1__RefreshRound {
@@ -46,6 +50,8 @@ struct yijia__members__v1__RefreshRound {
   google__protobuf__Timestamp *f_create_time;
   protobuf_c_boolean has_etag;
   ProtobufCBinaryData f_etag;
+  protobuf_c_boolean has_ended_records;
+  int64_t f_ended_records;
 };
 
 /* yijia.members.v1.RefreshRecord */
@@ -104,6 +110,49 @@ struct yijia__members__v1__GetRefreshRoundRequest {
 struct yijia__members__v1__GetRefreshRoundResponse {
   ProtobufCMessage base;
   yijia__members__v1__RefreshRound *f_round;
+};
+
+/* yijia.members.v1.ListRefreshRoundsRequest */
+struct yijia__members__v1__ListRefreshRoundsRequest {
+  ProtobufCMessage base;
+  protobuf_c_boolean has_ancestor;
+  ProtobufCBinaryData f_ancestor;
+  protobuf_c_boolean has_include_closed;
+  protobuf_c_boolean f_include_closed;
+  protobuf_c_boolean has_page_size;
+  int32_t f_page_size;
+  protobuf_c_boolean has_page_token;
+  ProtobufCBinaryData f_page_token;
+};
+
+/* yijia.members.v1.ListRefreshRoundsResponse */
+struct yijia__members__v1__ListRefreshRoundsResponse {
+  ProtobufCMessage base;
+  size_t n_rounds;
+  yijia__members__v1__RefreshRound **f_rounds;
+  protobuf_c_boolean has_next_page_token;
+  ProtobufCBinaryData f_next_page_token;
+};
+
+/* yijia.members.v1.RevealRefreshRecordRequest */
+struct yijia__members__v1__RevealRefreshRecordRequest {
+  ProtobufCMessage base;
+  protobuf_c_boolean has_round;
+  ProtobufCBinaryData f_round;
+  protobuf_c_boolean has_member;
+  ProtobufCBinaryData f_member;
+  protobuf_c_boolean has_reason;
+  ProtobufCBinaryData f_reason;
+};
+
+/* yijia.members.v1.RevealRefreshRecordResponse */
+struct yijia__members__v1__RevealRefreshRecordResponse {
+  ProtobufCMessage base;
+  yijia__members__v1__RefreshRecord *f_record;
+  protobuf_c_boolean has_person_name;
+  ProtobufCBinaryData f_person_name;
+  protobuf_c_boolean has_phone;
+  ProtobufCBinaryData f_phone;
 };
 
 /* yijia.members.v1.ListRefreshRecordsRequest */
@@ -240,6 +289,26 @@ static inline const ProtobufCMessageDescriptor *yijia__members__v1__GetRefreshRo
 extern const ProtobufCMessageDescriptor yijia__members__v1__GetRefreshRoundResponse__table;
 static inline const ProtobufCMessageDescriptor *yijia__members__v1__GetRefreshRoundResponse__descriptor(void) {
   return &yijia__members__v1__GetRefreshRoundResponse__table;
+}
+
+extern const ProtobufCMessageDescriptor yijia__members__v1__ListRefreshRoundsRequest__table;
+static inline const ProtobufCMessageDescriptor *yijia__members__v1__ListRefreshRoundsRequest__descriptor(void) {
+  return &yijia__members__v1__ListRefreshRoundsRequest__table;
+}
+
+extern const ProtobufCMessageDescriptor yijia__members__v1__ListRefreshRoundsResponse__table;
+static inline const ProtobufCMessageDescriptor *yijia__members__v1__ListRefreshRoundsResponse__descriptor(void) {
+  return &yijia__members__v1__ListRefreshRoundsResponse__table;
+}
+
+extern const ProtobufCMessageDescriptor yijia__members__v1__RevealRefreshRecordRequest__table;
+static inline const ProtobufCMessageDescriptor *yijia__members__v1__RevealRefreshRecordRequest__descriptor(void) {
+  return &yijia__members__v1__RevealRefreshRecordRequest__table;
+}
+
+extern const ProtobufCMessageDescriptor yijia__members__v1__RevealRefreshRecordResponse__table;
+static inline const ProtobufCMessageDescriptor *yijia__members__v1__RevealRefreshRecordResponse__descriptor(void) {
+  return &yijia__members__v1__RevealRefreshRecordResponse__table;
 }
 
 extern const ProtobufCMessageDescriptor yijia__members__v1__ListRefreshRecordsRequest__table;

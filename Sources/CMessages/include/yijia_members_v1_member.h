@@ -7,6 +7,7 @@
 typedef struct google__protobuf__FieldMask google__protobuf__FieldMask;
 typedef struct google__protobuf__Timestamp google__protobuf__Timestamp;
 typedef struct google__type__Date google__type__Date;
+typedef struct yijia__members__v1__Areas yijia__members__v1__Areas;
 typedef struct yijia__members__v1__ExpelMemberRequest yijia__members__v1__ExpelMemberRequest;
 typedef struct yijia__members__v1__ExpelMemberResponse yijia__members__v1__ExpelMemberResponse;
 typedef struct yijia__members__v1__GetMemberCodeRequest yijia__members__v1__GetMemberCodeRequest;
@@ -204,6 +205,11 @@ struct yijia__members__v1__MemberDetails {
   ProtobufCBinaryData f_platform;
   protobuf_c_boolean has_vehicle_plate;
   ProtobufCBinaryData f_vehicle_plate;
+  yijia__members__v1__Areas *f_areas;
+  protobuf_c_boolean has_labour_relation;
+  int32_t f_labour_relation;
+  protobuf_c_boolean has_migrant_worker;
+  protobuf_c_boolean f_migrant_worker;
 };
 
 /* yijia.members.v1.MembershipLogRecord */

@@ -4,6 +4,7 @@
 
 #include <protobuf-c/protobuf-c.h>
 
+typedef struct yijia__members__v1__Areas yijia__members__v1__Areas;
 typedef struct yijia__members__v1__FieldViolation yijia__members__v1__FieldViolation;
 typedef struct yijia__members__v1__RecordError yijia__members__v1__RecordError;
 
@@ -31,6 +32,17 @@ struct yijia__members__v1__RecordError {
   yijia__members__v1__FieldViolation **f_field_violations;
 };
 
+/* yijia.members.v1.Areas */
+struct yijia__members__v1__Areas {
+  ProtobufCMessage base;
+  protobuf_c_boolean has_work;
+  ProtobufCBinaryData f_work;
+  protobuf_c_boolean has_residence;
+  ProtobufCBinaryData f_residence;
+  protobuf_c_boolean has_domicile;
+  ProtobufCBinaryData f_domicile;
+};
+
 extern const ProtobufCMessageDescriptor yijia__members__v1__FieldViolation__table;
 static inline const ProtobufCMessageDescriptor *yijia__members__v1__FieldViolation__descriptor(void) {
   return &yijia__members__v1__FieldViolation__table;
@@ -39,6 +51,11 @@ static inline const ProtobufCMessageDescriptor *yijia__members__v1__FieldViolati
 extern const ProtobufCMessageDescriptor yijia__members__v1__RecordError__table;
 static inline const ProtobufCMessageDescriptor *yijia__members__v1__RecordError__descriptor(void) {
   return &yijia__members__v1__RecordError__table;
+}
+
+extern const ProtobufCMessageDescriptor yijia__members__v1__Areas__table;
+static inline const ProtobufCMessageDescriptor *yijia__members__v1__Areas__descriptor(void) {
+  return &yijia__members__v1__Areas__table;
 }
 extern const ProtobufCEnumDescriptor yijia__members__v1__OccupationGroup__names;
 extern const ProtobufCEnumDescriptor yijia__members__v1__Channel__names;

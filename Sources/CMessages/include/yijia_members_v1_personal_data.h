@@ -52,6 +52,8 @@ struct yijia__members__v1__GetMyMembershipResponse {
   protobuf_c_boolean has_managing_organization_name;
   ProtobufCBinaryData f_managing_organization_name;
   yijia__members__v1__Transfer *f_transfer;
+  size_t n_honors;
+  yijia__members__v1__Honor **f_honors;
 };
 
 /* yijia.members.v1.CorrectedData */

@@ -20,6 +20,8 @@ struct yijia__members__v1__FindPhoneMembersResponse {
   ProtobufCMessage base;
   size_t n_members;
   yijia__members__v1__PhoneMember **f_members;
+  protobuf_c_boolean has_applicant;
+  ProtobufCBinaryData f_applicant;
 };
 
 /* yijia.members.v1.PhoneMember */

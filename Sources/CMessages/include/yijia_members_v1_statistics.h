@@ -8,6 +8,8 @@ typedef struct google__type__Date google__type__Date;
 typedef struct yijia__members__v1__Base yijia__members__v1__Base;
 typedef struct yijia__members__v1__CoverageTarget yijia__members__v1__CoverageTarget;
 typedef struct yijia__members__v1__EnrollmentCount yijia__members__v1__EnrollmentCount;
+typedef struct yijia__members__v1__ExportCoveragesRequest yijia__members__v1__ExportCoveragesRequest;
+typedef struct yijia__members__v1__ExportCoveragesResponse yijia__members__v1__ExportCoveragesResponse;
 typedef struct yijia__members__v1__ExportEnrollmentStatisticsRequest yijia__members__v1__ExportEnrollmentStatisticsRequest;
 typedef struct yijia__members__v1__ExportEnrollmentStatisticsResponse yijia__members__v1__ExportEnrollmentStatisticsResponse;
 typedef struct yijia__members__v1__GetCoverageRequest yijia__members__v1__GetCoverageRequest;
@@ -16,6 +18,9 @@ typedef struct yijia__members__v1__GetEnrollmentStatisticsRequest yijia__members
 typedef struct yijia__members__v1__GetEnrollmentStatisticsResponse yijia__members__v1__GetEnrollmentStatisticsResponse;
 typedef struct yijia__members__v1__ListBasesRequest yijia__members__v1__ListBasesRequest;
 typedef struct yijia__members__v1__ListBasesResponse yijia__members__v1__ListBasesResponse;
+typedef struct yijia__members__v1__ListCoveragesRequest yijia__members__v1__ListCoveragesRequest;
+typedef struct yijia__members__v1__ListCoveragesResponse yijia__members__v1__ListCoveragesResponse;
+typedef struct yijia__members__v1__OrganizationCoverage yijia__members__v1__OrganizationCoverage;
 typedef struct yijia__members__v1__SetBaseRequest yijia__members__v1__SetBaseRequest;
 typedef struct yijia__members__v1__SetBaseResponse yijia__members__v1__SetBaseResponse;
 typedef struct yijia__members__v1__SetCoverageTargetRequest yijia__members__v1__SetCoverageTargetRequest;
@@ -178,6 +183,68 @@ struct yijia__members__v1__GetCoverageResponse {
   int64_t f_people_needed;
 };
 
+/* yijia.members.v1.OrganizationCoverage */
+struct yijia__members__v1__OrganizationCoverage {
+  ProtobufCMessage base;
+  protobuf_c_boolean has_organization;
+  ProtobufCBinaryData f_organization;
+  protobuf_c_boolean has_external_id;
+  ProtobufCBinaryData f_external_id;
+  protobuf_c_boolean has_organization_name;
+  ProtobufCBinaryData f_organization_name;
+  protobuf_c_boolean has_members;
+  int64_t f_members;
+  protobuf_c_boolean has_retained_members;
+  int64_t f_retained_members;
+  protobuf_c_boolean has_online_members;
+  int64_t f_online_members;
+  yijia__members__v1__Base *f_base;
+  protobuf_c_boolean has_coverage_basis_points;
+  int32_t f_coverage_basis_points;
+  yijia__members__v1__CoverageTarget *f_target;
+  protobuf_c_boolean has_people_needed;
+  int64_t f_people_needed;
+};
+
+/* yijia.members.v1.ListCoveragesRequest */
+struct yijia__members__v1__ListCoveragesRequest {
+  ProtobufCMessage base;
+  protobuf_c_boolean has_parent;
+  ProtobufCBinaryData f_parent;
+  protobuf_c_boolean has_group;
+  int32_t f_group;
+  protobuf_c_boolean has_page_size;
+  int32_t f_page_size;
+  protobuf_c_boolean has_page_token;
+  ProtobufCBinaryData f_page_token;
+};
+
+/* yijia.members.v1.ListCoveragesResponse */
+struct yijia__members__v1__ListCoveragesResponse {
+  ProtobufCMessage base;
+  size_t n_coverages;
+  yijia__members__v1__OrganizationCoverage **f_coverages;
+  protobuf_c_boolean has_next_page_token;
+  ProtobufCBinaryData f_next_page_token;
+  google__type__Date *f_date;
+};
+
+/* yijia.members.v1.ExportCoveragesRequest */
+struct yijia__members__v1__ExportCoveragesRequest {
+  ProtobufCMessage base;
+  protobuf_c_boolean has_parent;
+  ProtobufCBinaryData f_parent;
+  protobuf_c_boolean has_group;
+  int32_t f_group;
+};
+
+/* yijia.members.v1.ExportCoveragesResponse */
+struct yijia__members__v1__ExportCoveragesResponse {
+  ProtobufCMessage base;
+  protobuf_c_boolean has_csv;
+  ProtobufCBinaryData f_csv;
+};
+
 extern const ProtobufCMessageDescriptor yijia__members__v1__GetEnrollmentStatisticsRequest__table;
 static inline const ProtobufCMessageDescriptor *yijia__members__v1__GetEnrollmentStatisticsRequest__descriptor(void) {
   return &yijia__members__v1__GetEnrollmentStatisticsRequest__table;
@@ -251,6 +318,31 @@ static inline const ProtobufCMessageDescriptor *yijia__members__v1__GetCoverageR
 extern const ProtobufCMessageDescriptor yijia__members__v1__GetCoverageResponse__table;
 static inline const ProtobufCMessageDescriptor *yijia__members__v1__GetCoverageResponse__descriptor(void) {
   return &yijia__members__v1__GetCoverageResponse__table;
+}
+
+extern const ProtobufCMessageDescriptor yijia__members__v1__OrganizationCoverage__table;
+static inline const ProtobufCMessageDescriptor *yijia__members__v1__OrganizationCoverage__descriptor(void) {
+  return &yijia__members__v1__OrganizationCoverage__table;
+}
+
+extern const ProtobufCMessageDescriptor yijia__members__v1__ListCoveragesRequest__table;
+static inline const ProtobufCMessageDescriptor *yijia__members__v1__ListCoveragesRequest__descriptor(void) {
+  return &yijia__members__v1__ListCoveragesRequest__table;
+}
+
+extern const ProtobufCMessageDescriptor yijia__members__v1__ListCoveragesResponse__table;
+static inline const ProtobufCMessageDescriptor *yijia__members__v1__ListCoveragesResponse__descriptor(void) {
+  return &yijia__members__v1__ListCoveragesResponse__table;
+}
+
+extern const ProtobufCMessageDescriptor yijia__members__v1__ExportCoveragesRequest__table;
+static inline const ProtobufCMessageDescriptor *yijia__members__v1__ExportCoveragesRequest__descriptor(void) {
+  return &yijia__members__v1__ExportCoveragesRequest__table;
+}
+
+extern const ProtobufCMessageDescriptor yijia__members__v1__ExportCoveragesResponse__table;
+static inline const ProtobufCMessageDescriptor *yijia__members__v1__ExportCoveragesResponse__descriptor(void) {
+  return &yijia__members__v1__ExportCoveragesResponse__table;
 }
 extern const ProtobufCEnumDescriptor yijia__members__v1__StatisticsDimension__names;
 

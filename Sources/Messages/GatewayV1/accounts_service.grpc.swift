@@ -119,6 +119,25 @@ public protocol AccountsServiceProtocol: RPCService {
     _ request: ListStaffRequest, context: ServerContext
   ) async throws -> ListStaffResponse
 
+  /// Changes display name, role or organization of an account. A change of role or organization ends
+  /// all sessions. Idempotent by request id. Errors: NOT_FOUND / STAFF_NOT_FOUND;
+  /// FAILED_PRECONDITION / OWN_ACCOUNT.
+  nonisolated(nonsending) func updateStaff(
+    _ request: UpdateStaffRequest, context: ServerContext
+  ) async throws -> UpdateStaffResponse
+
+  /// Lists the valid sessions of an account, the newest first, 100 at most. Errors: NOT_FOUND /
+  /// STAFF_NOT_FOUND.
+  nonisolated(nonsending) func listStaffSessions(
+    _ request: ListStaffSessionsRequest, context: ServerContext
+  ) async throws -> ListStaffSessionsResponse
+
+  /// Ends one session of an account or all, and the streams that run in them. Idempotent by request
+  /// id. Errors: NOT_FOUND / STAFF_NOT_FOUND, SESSION_NOT_FOUND.
+  nonisolated(nonsending) func endStaffSessions(
+    _ request: EndStaffSessionsRequest, context: ServerContext
+  ) async throws -> EndStaffSessionsResponse
+
   /// Lets somebody sign in no more, and ends all sessions. One that is disabled stays so.
   /// Idempotent by request id. Errors: NOT_FOUND / STAFF_NOT_FOUND; FAILED_PRECONDITION /
   /// OWN_ACCOUNT.
@@ -215,6 +234,18 @@ extension AccountsServiceProtocol {
       .unary(
         AccountsServiceMethods.listStaff,
         { try await self.listStaff($0, context: $1) }
+      ),
+      .unary(
+        AccountsServiceMethods.updateStaff,
+        { try await self.updateStaff($0, context: $1) }
+      ),
+      .unary(
+        AccountsServiceMethods.listStaffSessions,
+        { try await self.listStaffSessions($0, context: $1) }
+      ),
+      .unary(
+        AccountsServiceMethods.endStaffSessions,
+        { try await self.endStaffSessions($0, context: $1) }
       ),
       .unary(
         AccountsServiceMethods.disableStaff,
@@ -358,6 +389,27 @@ extension AccountsServiceProtocol {
   }
 
   /// UNIMPLEMENTED, until the service has it.
+  public nonisolated(nonsending) func updateStaff(
+    _ request: UpdateStaffRequest, context: ServerContext
+  ) async throws -> UpdateStaffResponse {
+    throw RPCError(.unimplemented, "UpdateStaff")
+  }
+
+  /// UNIMPLEMENTED, until the service has it.
+  public nonisolated(nonsending) func listStaffSessions(
+    _ request: ListStaffSessionsRequest, context: ServerContext
+  ) async throws -> ListStaffSessionsResponse {
+    throw RPCError(.unimplemented, "ListStaffSessions")
+  }
+
+  /// UNIMPLEMENTED, until the service has it.
+  public nonisolated(nonsending) func endStaffSessions(
+    _ request: EndStaffSessionsRequest, context: ServerContext
+  ) async throws -> EndStaffSessionsResponse {
+    throw RPCError(.unimplemented, "EndStaffSessions")
+  }
+
+  /// UNIMPLEMENTED, until the service has it.
   public nonisolated(nonsending) func disableStaff(
     _ request: DisableStaffRequest, context: ServerContext
   ) async throws -> DisableStaffResponse {
@@ -435,6 +487,15 @@ public enum AccountsServiceMethods {
   public static let listStaff = MethodDescriptor(
     service: "yijia.gateway.v1.AccountsService", name: "ListStaff", kind: .unary
   )
+  public static let updateStaff = MethodDescriptor(
+    service: "yijia.gateway.v1.AccountsService", name: "UpdateStaff", kind: .unary
+  )
+  public static let listStaffSessions = MethodDescriptor(
+    service: "yijia.gateway.v1.AccountsService", name: "ListStaffSessions", kind: .unary
+  )
+  public static let endStaffSessions = MethodDescriptor(
+    service: "yijia.gateway.v1.AccountsService", name: "EndStaffSessions", kind: .unary
+  )
   public static let disableStaff = MethodDescriptor(
     service: "yijia.gateway.v1.AccountsService", name: "DisableStaff", kind: .unary
   )
@@ -464,6 +525,9 @@ public enum AccountsServiceMethods {
     createStaff,
     getStaff,
     listStaff,
+    updateStaff,
+    listStaffSessions,
+    endStaffSessions,
     disableStaff,
     enableStaff,
     resetStaff,
@@ -661,6 +725,37 @@ public struct AccountsServiceClient: Sendable {
   ) async throws -> ListStaffResponse {
     try await ClientResponse<ListStaffResponse>(
       of: AccountsServiceMethods.listStaff, on: channel, request, options: options
+    ).message
+  }
+
+  /// Changes display name, role or organization of an account. A change of role or organization ends
+  /// all sessions. Idempotent by request id. Errors: NOT_FOUND / STAFF_NOT_FOUND;
+  /// FAILED_PRECONDITION / OWN_ACCOUNT.
+  public func updateStaff(
+    _ request: UpdateStaffRequest, options: CallOptions = CallOptions()
+  ) async throws -> UpdateStaffResponse {
+    try await ClientResponse<UpdateStaffResponse>(
+      of: AccountsServiceMethods.updateStaff, on: channel, request, options: options
+    ).message
+  }
+
+  /// Lists the valid sessions of an account, the newest first, 100 at most. Errors: NOT_FOUND /
+  /// STAFF_NOT_FOUND.
+  public func listStaffSessions(
+    _ request: ListStaffSessionsRequest, options: CallOptions = CallOptions()
+  ) async throws -> ListStaffSessionsResponse {
+    try await ClientResponse<ListStaffSessionsResponse>(
+      of: AccountsServiceMethods.listStaffSessions, on: channel, request, options: options
+    ).message
+  }
+
+  /// Ends one session of an account or all, and the streams that run in them. Idempotent by request
+  /// id. Errors: NOT_FOUND / STAFF_NOT_FOUND, SESSION_NOT_FOUND.
+  public func endStaffSessions(
+    _ request: EndStaffSessionsRequest, options: CallOptions = CallOptions()
+  ) async throws -> EndStaffSessionsResponse {
+    try await ClientResponse<EndStaffSessionsResponse>(
+      of: AccountsServiceMethods.endStaffSessions, on: channel, request, options: options
     ).message
   }
 

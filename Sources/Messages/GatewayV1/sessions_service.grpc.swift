@@ -14,14 +14,17 @@ public protocol SessionsServiceProtocol: RPCService {
     _ request: SignInRequest, context: ServerContext
   ) async throws -> SignInResponse
 
-  /// Sends a one-time code to a phone, if a member has it; the answer and its time do not tell.
+  /// Sends a one-time code to a phone, whether or not a member has it: somebody without a membership
+  /// signs in to apply for one.
   /// Errors: RESOURCE_EXHAUSTED / CODE_LIMIT with RetryInfo; FAILED_PRECONDITION /
   /// MEMBER_CODES_OFF where no sender is configured. Callers: anybody.
   nonisolated(nonsending) func requestMemberCode(
     _ request: RequestMemberCodeRequest, context: ServerContext
   ) async throws -> RequestMemberCodeResponse
 
-  /// Begins a session of a union member by a one-time code, which is good once. Errors:
+  /// Begins a session of a union member by a one-time code, which is good once. Where no member has
+  /// the phone, the session's subject is an applicant, who may apply for membership with that phone
+  /// and nothing else. Errors:
   /// UNAUTHENTICATED / SIGN_IN_REFUSED; FAILED_PRECONDITION / MEMBER_AMBIGUOUS where several members
   /// have the phone and none is named: the code still holds. Callers: anybody.
   nonisolated(nonsending) func signInMember(
@@ -237,7 +240,8 @@ public struct SessionsServiceClient: Sendable {
     ).message
   }
 
-  /// Sends a one-time code to a phone, if a member has it; the answer and its time do not tell.
+  /// Sends a one-time code to a phone, whether or not a member has it: somebody without a membership
+  /// signs in to apply for one.
   /// Errors: RESOURCE_EXHAUSTED / CODE_LIMIT with RetryInfo; FAILED_PRECONDITION /
   /// MEMBER_CODES_OFF where no sender is configured. Callers: anybody.
   public func requestMemberCode(
@@ -248,7 +252,9 @@ public struct SessionsServiceClient: Sendable {
     ).message
   }
 
-  /// Begins a session of a union member by a one-time code, which is good once. Errors:
+  /// Begins a session of a union member by a one-time code, which is good once. Where no member has
+  /// the phone, the session's subject is an applicant, who may apply for membership with that phone
+  /// and nothing else. Errors:
   /// UNAUTHENTICATED / SIGN_IN_REFUSED; FAILED_PRECONDITION / MEMBER_AMBIGUOUS where several members
   /// have the phone and none is named: the code still holds. Callers: anybody.
   public func signInMember(

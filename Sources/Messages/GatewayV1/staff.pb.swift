@@ -625,6 +625,441 @@ extension ListStaffResponse {
   }
 }
 
+/// Request of UpdateStaff.
+public struct UpdateStaffRequest: Message {
+  /// Idempotency key (UUID).
+  public var requestID: String = ""
+  /// The account: name, and what the mask names.
+  public var staff: StaffAccount?
+  /// What changes: display_name, role, organization.
+  public var updateMask: GoogleProtobuf.FieldMask?
+  /// Why, for the audit log; 1 to 500 characters.
+  public var reason: String = ""
+  public var unknownFields = UnknownFields()
+
+  public init() {}
+}
+
+extension UpdateStaffRequest {
+  public static var fullName: String { "yijia.gateway.v1.UpdateStaffRequest" }
+
+  public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<yijia__gateway__v1__UpdateStaffRequest>.size + 306
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
+    let decoding = try Decoding(bytes, yijia__gateway__v1__UpdateStaffRequest__descriptor(), limits)
+    defer { decoding.end() }
+    self = Self(reading: decoding.message.assumingMemoryBound(to: yijia__gateway__v1__UpdateStaffRequest.self))
+  }
+
+  public func wireBytes(headroom: Int) throws -> [UInt8] {
+    var encoding = Encoding()
+    defer { encoding.end() }
+    encode(&encoding)
+    return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<yijia__gateway__v1__UpdateStaffRequest>.size + 306)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10: requestID = direct.string()
+      case 18:
+        direct.expect(staff == nil)
+        staff = StaffAccount(direct: &direct)
+      case 26:
+        direct.expect(updateMask == nil)
+        updateMask = GoogleProtobuf.FieldMask(direct: &direct)
+      case 34: reason = direct.string()
+      default: direct.refuse()
+      }
+    }
+  }
+
+  package init(reading c: UnsafePointer<yijia__gateway__v1__UpdateStaffRequest>) {
+    self.init()
+    if c.pointee.has_request_id != 0 {
+      requestID = Decoding.string(c.pointee.f_request_id)
+    }
+    if let value = c.pointee.f_staff { staff = StaffAccount(reading: value) }
+    if let value = c.pointee.f_update_mask { updateMask = GoogleProtobuf.FieldMask(reading: value) }
+    if c.pointee.has_reason != 0 {
+      reason = Decoding.string(c.pointee.f_reason)
+    }
+    unknownFields = Decoding.unknownFields(c.pointee.base)
+  }
+
+  package func encode(_ encoding: inout Encoding) {
+    guard encoding.goesOn else { return }
+    encoding.unknownFields(unknownFields)
+    if !reason.isEmpty {
+      encoding.string(reason, 34)
+    }
+    if let value = updateMask {
+      let mark = encoding.enter()
+      value.encode(&encoding)
+      encoding.leave(mark, 26)
+    }
+    if let value = staff {
+      let mark = encoding.enter()
+      value.encode(&encoding)
+      encoding.leave(mark, 18)
+    }
+    if !requestID.isEmpty {
+      encoding.string(requestID, 10)
+    }
+  }
+}
+
+/// Response of UpdateStaff.
+public struct UpdateStaffResponse: Message {
+  /// The account after the change.
+  public var staff: StaffAccount?
+  public var unknownFields = UnknownFields()
+
+  public init() {}
+}
+
+extension UpdateStaffResponse {
+  public static var fullName: String { "yijia.gateway.v1.UpdateStaffResponse" }
+
+  public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<yijia__gateway__v1__UpdateStaffResponse>.size + 234
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
+    let decoding = try Decoding(bytes, yijia__gateway__v1__UpdateStaffResponse__descriptor(), limits)
+    defer { decoding.end() }
+    self = Self(reading: decoding.message.assumingMemoryBound(to: yijia__gateway__v1__UpdateStaffResponse.self))
+  }
+
+  public func wireBytes(headroom: Int) throws -> [UInt8] {
+    var encoding = Encoding()
+    defer { encoding.end() }
+    encode(&encoding)
+    return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<yijia__gateway__v1__UpdateStaffResponse>.size + 234)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10:
+        direct.expect(staff == nil)
+        staff = StaffAccount(direct: &direct)
+      default: direct.refuse()
+      }
+    }
+  }
+
+  package init(reading c: UnsafePointer<yijia__gateway__v1__UpdateStaffResponse>) {
+    self.init()
+    if let value = c.pointee.f_staff { staff = StaffAccount(reading: value) }
+    unknownFields = Decoding.unknownFields(c.pointee.base)
+  }
+
+  package func encode(_ encoding: inout Encoding) {
+    guard encoding.goesOn else { return }
+    encoding.unknownFields(unknownFields)
+    if let value = staff {
+      let mark = encoding.enter()
+      value.encode(&encoding)
+      encoding.leave(mark, 10)
+    }
+  }
+}
+
+/// Request of ListStaffSessions.
+public struct ListStaffSessionsRequest: Message {
+  /// Resource name of the account, "staff/{staff}".
+  public var name: String = ""
+  public var unknownFields = UnknownFields()
+
+  public init() {}
+}
+
+extension ListStaffSessionsRequest {
+  public static var fullName: String { "yijia.gateway.v1.ListStaffSessionsRequest" }
+
+  public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<yijia__gateway__v1__ListStaffSessionsRequest>.size + 40
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
+    let decoding = try Decoding(bytes, yijia__gateway__v1__ListStaffSessionsRequest__descriptor(), limits)
+    defer { decoding.end() }
+    self = Self(reading: decoding.message.assumingMemoryBound(to: yijia__gateway__v1__ListStaffSessionsRequest.self))
+  }
+
+  public func wireBytes(headroom: Int) throws -> [UInt8] {
+    var encoding = Encoding()
+    defer { encoding.end() }
+    encode(&encoding)
+    return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<yijia__gateway__v1__ListStaffSessionsRequest>.size + 40)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10: name = direct.string()
+      default: direct.refuse()
+      }
+    }
+  }
+
+  package init(reading c: UnsafePointer<yijia__gateway__v1__ListStaffSessionsRequest>) {
+    self.init()
+    if c.pointee.has_name != 0 {
+      name = Decoding.string(c.pointee.f_name)
+    }
+    unknownFields = Decoding.unknownFields(c.pointee.base)
+  }
+
+  package func encode(_ encoding: inout Encoding) {
+    guard encoding.goesOn else { return }
+    encoding.unknownFields(unknownFields)
+    if !name.isEmpty {
+      encoding.string(name, 10)
+    }
+  }
+}
+
+/// Response of ListStaffSessions.
+public struct ListStaffSessionsResponse: Message {
+  /// The valid sessions, the newest first.
+  public var sessions: [Session] = []
+  public var unknownFields = UnknownFields()
+
+  public init() {}
+}
+
+extension ListStaffSessionsResponse {
+  public static var fullName: String { "yijia.gateway.v1.ListStaffSessionsResponse" }
+
+  public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<yijia__gateway__v1__ListStaffSessionsResponse>.size + 32
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
+    let decoding = try Decoding(bytes, yijia__gateway__v1__ListStaffSessionsResponse__descriptor(), limits)
+    defer { decoding.end() }
+    self = Self(reading: decoding.message.assumingMemoryBound(to: yijia__gateway__v1__ListStaffSessionsResponse.self))
+  }
+
+  public func wireBytes(headroom: Int) throws -> [UInt8] {
+    var encoding = Encoding()
+    defer { encoding.end() }
+    encode(&encoding)
+    return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<yijia__gateway__v1__ListStaffSessionsResponse>.size + 32)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10:
+        if sessions.isEmpty {
+          sessions.reserveCapacity(direct.count(10, MemoryLayout<yijia__gateway__v1__Session>.size + 201))
+        }
+        sessions.append(Session(direct: &direct))
+      default: direct.refuse()
+      }
+    }
+  }
+
+  package init(reading c: UnsafePointer<yijia__gateway__v1__ListStaffSessionsResponse>) {
+    self.init()
+    if c.pointee.n_sessions != 0 {
+      sessions.reserveCapacity(c.pointee.n_sessions)
+      for index in 0..<c.pointee.n_sessions {
+        guard let element = c.pointee.f_sessions[index] else { continue }
+        sessions.append(Session(reading: element))
+      }
+    }
+    unknownFields = Decoding.unknownFields(c.pointee.base)
+  }
+
+  package func encode(_ encoding: inout Encoding) {
+    guard encoding.goesOn else { return }
+    encoding.unknownFields(unknownFields)
+    var index1 = sessions.count
+    while index1 > 0 {
+      index1 -= 1
+      let mark = encoding.enter()
+      sessions[index1].encode(&encoding)
+      encoding.leave(mark, 10)
+    }
+  }
+}
+
+/// Request of EndStaffSessions.
+public struct EndStaffSessionsRequest: Message {
+  /// Idempotency key (UUID).
+  public var requestID: String = ""
+  /// Resource name of the account, "staff/{staff}".
+  public var name: String = ""
+  /// Resource name of the session to end, "sessions/{session}"; all of them if empty.
+  public var session: String = ""
+  /// Why, for the audit log; 1 to 500 characters.
+  public var reason: String = ""
+  public var unknownFields = UnknownFields()
+
+  public init() {}
+}
+
+extension EndStaffSessionsRequest {
+  public static var fullName: String { "yijia.gateway.v1.EndStaffSessionsRequest" }
+
+  public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<yijia__gateway__v1__EndStaffSessionsRequest>.size + 88
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
+    let decoding = try Decoding(bytes, yijia__gateway__v1__EndStaffSessionsRequest__descriptor(), limits)
+    defer { decoding.end() }
+    self = Self(reading: decoding.message.assumingMemoryBound(to: yijia__gateway__v1__EndStaffSessionsRequest.self))
+  }
+
+  public func wireBytes(headroom: Int) throws -> [UInt8] {
+    var encoding = Encoding()
+    defer { encoding.end() }
+    encode(&encoding)
+    return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<yijia__gateway__v1__EndStaffSessionsRequest>.size + 88)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10: requestID = direct.string()
+      case 18: name = direct.string()
+      case 26: session = direct.string()
+      case 34: reason = direct.string()
+      default: direct.refuse()
+      }
+    }
+  }
+
+  package init(reading c: UnsafePointer<yijia__gateway__v1__EndStaffSessionsRequest>) {
+    self.init()
+    if c.pointee.has_request_id != 0 {
+      requestID = Decoding.string(c.pointee.f_request_id)
+    }
+    if c.pointee.has_name != 0 {
+      name = Decoding.string(c.pointee.f_name)
+    }
+    if c.pointee.has_session != 0 {
+      session = Decoding.string(c.pointee.f_session)
+    }
+    if c.pointee.has_reason != 0 {
+      reason = Decoding.string(c.pointee.f_reason)
+    }
+    unknownFields = Decoding.unknownFields(c.pointee.base)
+  }
+
+  package func encode(_ encoding: inout Encoding) {
+    guard encoding.goesOn else { return }
+    encoding.unknownFields(unknownFields)
+    if !reason.isEmpty {
+      encoding.string(reason, 34)
+    }
+    if !session.isEmpty {
+      encoding.string(session, 26)
+    }
+    if !name.isEmpty {
+      encoding.string(name, 18)
+    }
+    if !requestID.isEmpty {
+      encoding.string(requestID, 10)
+    }
+  }
+}
+
+/// Response of EndStaffSessions.
+public struct EndStaffSessionsResponse: Message {
+  public var unknownFields = UnknownFields()
+
+  public init() {}
+}
+
+extension EndStaffSessionsResponse {
+  public static var fullName: String { "yijia.gateway.v1.EndStaffSessionsResponse" }
+
+  public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<yijia__gateway__v1__EndStaffSessionsResponse>.size + 24
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
+    let decoding = try Decoding(bytes, yijia__gateway__v1__EndStaffSessionsResponse__descriptor(), limits)
+    defer { decoding.end() }
+    self = Self(reading: decoding.message.assumingMemoryBound(to: yijia__gateway__v1__EndStaffSessionsResponse.self))
+  }
+
+  public func wireBytes(headroom: Int) throws -> [UInt8] {
+    var encoding = Encoding()
+    defer { encoding.end() }
+    encode(&encoding)
+    return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<yijia__gateway__v1__EndStaffSessionsResponse>.size + 24)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      default: direct.refuse()
+      }
+    }
+  }
+
+  package init(reading c: UnsafePointer<yijia__gateway__v1__EndStaffSessionsResponse>) {
+    self.init()
+    unknownFields = Decoding.unknownFields(c.pointee.base)
+  }
+
+  package func encode(_ encoding: inout Encoding) {
+    guard encoding.goesOn else { return }
+    encoding.unknownFields(unknownFields)
+  }
+}
+
 /// Request of DisableStaff.
 public struct DisableStaffRequest: Message {
   /// Idempotency key (UUID).

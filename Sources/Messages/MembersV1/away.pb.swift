@@ -230,6 +230,8 @@ public struct AwayReport: Message {
   public var createTime: GoogleProtobuf.Timestamp?
   /// The etag; changes with every change of the report.
   public var etag: String = ""
+  /// The seed of the sample for which it was drawn; empty if it was not drawn.
+  public var sampleSeed: String = ""
   public var unknownFields = UnknownFields()
 
   public init() {}
@@ -240,7 +242,7 @@ extension AwayReport {
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
     self.init()
-    let cost = MemoryLayout<yijia__members__v1__AwayReport>.size + 265
+    let cost = MemoryLayout<yijia__members__v1__AwayReport>.size + 281
     if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, yijia__members__v1__AwayReport__descriptor(), limits)
     defer { decoding.end() }
@@ -257,7 +259,7 @@ extension AwayReport {
   /// A message within another, behind its tag.
   package init(direct: inout DirectDecoding) {
     self.init()
-    let outer = direct.enter(MemoryLayout<yijia__members__v1__AwayReport>.size + 265)
+    let outer = direct.enter(MemoryLayout<yijia__members__v1__AwayReport>.size + 281)
     readDirect(&direct)
     direct.leave(outer)
   }
@@ -281,6 +283,7 @@ extension AwayReport {
         direct.expect(createTime == nil)
         createTime = GoogleProtobuf.Timestamp(direct: &direct)
       case 82: etag = direct.string()
+      case 90: sampleSeed = direct.string()
       default: direct.refuse()
       }
     }
@@ -312,12 +315,18 @@ extension AwayReport {
     if c.pointee.has_etag != 0 {
       etag = Decoding.string(c.pointee.f_etag)
     }
+    if c.pointee.has_sample_seed != 0 {
+      sampleSeed = Decoding.string(c.pointee.f_sample_seed)
+    }
     unknownFields = Decoding.unknownFields(c.pointee.base)
   }
 
   package func encode(_ encoding: inout Encoding) {
     guard encoding.goesOn else { return }
     encoding.unknownFields(unknownFields)
+    if !sampleSeed.isEmpty {
+      encoding.string(sampleSeed, 90)
+    }
     if !etag.isEmpty {
       encoding.string(etag, 82)
     }
@@ -475,7 +484,7 @@ extension ReportAwayResponse {
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
     self.init()
-    let cost = MemoryLayout<yijia__members__v1__ReportAwayResponse>.size + 297
+    let cost = MemoryLayout<yijia__members__v1__ReportAwayResponse>.size + 313
     if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, yijia__members__v1__ReportAwayResponse__descriptor(), limits)
     defer { decoding.end() }
@@ -492,7 +501,7 @@ extension ReportAwayResponse {
   /// A message within another, behind its tag.
   package init(direct: inout DirectDecoding) {
     self.init()
-    let outer = direct.enter(MemoryLayout<yijia__members__v1__ReportAwayResponse>.size + 297)
+    let outer = direct.enter(MemoryLayout<yijia__members__v1__ReportAwayResponse>.size + 313)
     readDirect(&direct)
     direct.leave(outer)
   }
@@ -637,7 +646,7 @@ extension ReviewAwayReportResponse {
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
     self.init()
-    let cost = MemoryLayout<yijia__members__v1__ReviewAwayReportResponse>.size + 297
+    let cost = MemoryLayout<yijia__members__v1__ReviewAwayReportResponse>.size + 313
     if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, yijia__members__v1__ReviewAwayReportResponse__descriptor(), limits)
     defer { decoding.end() }
@@ -654,7 +663,7 @@ extension ReviewAwayReportResponse {
   /// A message within another, behind its tag.
   package init(direct: inout DirectDecoding) {
     self.init()
-    let outer = direct.enter(MemoryLayout<yijia__members__v1__ReviewAwayReportResponse>.size + 297)
+    let outer = direct.enter(MemoryLayout<yijia__members__v1__ReviewAwayReportResponse>.size + 313)
     readDirect(&direct)
     direct.leave(outer)
   }
@@ -814,7 +823,7 @@ extension FixAwayReportResponse {
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
     self.init()
-    let cost = MemoryLayout<yijia__members__v1__FixAwayReportResponse>.size + 297
+    let cost = MemoryLayout<yijia__members__v1__FixAwayReportResponse>.size + 313
     if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, yijia__members__v1__FixAwayReportResponse__descriptor(), limits)
     defer { decoding.end() }
@@ -831,7 +840,7 @@ extension FixAwayReportResponse {
   /// A message within another, behind its tag.
   package init(direct: inout DirectDecoding) {
     self.init()
-    let outer = direct.enter(MemoryLayout<yijia__members__v1__FixAwayReportResponse>.size + 297)
+    let outer = direct.enter(MemoryLayout<yijia__members__v1__FixAwayReportResponse>.size + 313)
     readDirect(&direct)
     direct.leave(outer)
   }
@@ -978,7 +987,7 @@ extension TrackAwayReportResponse {
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
     self.init()
-    let cost = MemoryLayout<yijia__members__v1__TrackAwayReportResponse>.size + 297
+    let cost = MemoryLayout<yijia__members__v1__TrackAwayReportResponse>.size + 313
     if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, yijia__members__v1__TrackAwayReportResponse__descriptor(), limits)
     defer { decoding.end() }
@@ -995,7 +1004,7 @@ extension TrackAwayReportResponse {
   /// A message within another, behind its tag.
   package init(direct: inout DirectDecoding) {
     self.init()
-    let outer = direct.enter(MemoryLayout<yijia__members__v1__TrackAwayReportResponse>.size + 297)
+    let outer = direct.enter(MemoryLayout<yijia__members__v1__TrackAwayReportResponse>.size + 313)
     readDirect(&direct)
     direct.leave(outer)
   }
@@ -1181,7 +1190,7 @@ extension ListAwayReportsResponse {
       switch tag {
       case 10:
         if reports.isEmpty {
-          reports.reserveCapacity(direct.count(10, MemoryLayout<yijia__members__v1__AwayReport>.size + 265))
+          reports.reserveCapacity(direct.count(10, MemoryLayout<yijia__members__v1__AwayReport>.size + 281))
         }
         reports.append(AwayReport(direct: &direct))
       case 18: nextPageToken = direct.string()
@@ -1308,7 +1317,7 @@ extension RevealAwayReportResponse {
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
     self.init()
-    let cost = MemoryLayout<yijia__members__v1__RevealAwayReportResponse>.size + 377
+    let cost = MemoryLayout<yijia__members__v1__RevealAwayReportResponse>.size + 393
     if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, yijia__members__v1__RevealAwayReportResponse__descriptor(), limits)
     defer { decoding.end() }
@@ -1325,7 +1334,7 @@ extension RevealAwayReportResponse {
   /// A message within another, behind its tag.
   package init(direct: inout DirectDecoding) {
     self.init()
-    let outer = direct.enter(MemoryLayout<yijia__members__v1__RevealAwayReportResponse>.size + 377)
+    let outer = direct.enter(MemoryLayout<yijia__members__v1__RevealAwayReportResponse>.size + 393)
     readDirect(&direct)
     direct.leave(outer)
   }
@@ -1373,8 +1382,6 @@ public struct DrawAwaySampleRequest: Message {
   public var requestID: String = ""
   /// The resource name of the organization from whose subtree to draw; the caller's own if empty.
   public var ancestor: String = ""
-  /// The seed; 1 to 64 characters. The same seed draws the same sample from the same reports.
-  public var seed: String = ""
   /// The number of reports to draw; 1 to 1,000.
   public var count: Int32 = 0
   public var unknownFields = UnknownFields()
@@ -1387,7 +1394,7 @@ extension DrawAwaySampleRequest {
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
     self.init()
-    let cost = MemoryLayout<yijia__members__v1__DrawAwaySampleRequest>.size + 80
+    let cost = MemoryLayout<yijia__members__v1__DrawAwaySampleRequest>.size + 64
     if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, yijia__members__v1__DrawAwaySampleRequest__descriptor(), limits)
     defer { decoding.end() }
@@ -1404,7 +1411,7 @@ extension DrawAwaySampleRequest {
   /// A message within another, behind its tag.
   package init(direct: inout DirectDecoding) {
     self.init()
-    let outer = direct.enter(MemoryLayout<yijia__members__v1__DrawAwaySampleRequest>.size + 80)
+    let outer = direct.enter(MemoryLayout<yijia__members__v1__DrawAwaySampleRequest>.size + 64)
     readDirect(&direct)
     direct.leave(outer)
   }
@@ -1414,7 +1421,6 @@ extension DrawAwaySampleRequest {
       switch tag {
       case 10: requestID = direct.string()
       case 18: ancestor = direct.string()
-      case 26: seed = direct.string()
       case 32: count = direct.int32()
       default: direct.refuse()
       }
@@ -1429,9 +1435,6 @@ extension DrawAwaySampleRequest {
     if c.pointee.has_ancestor != 0 {
       ancestor = Decoding.string(c.pointee.f_ancestor)
     }
-    if c.pointee.has_seed != 0 {
-      seed = Decoding.string(c.pointee.f_seed)
-    }
     if c.pointee.has_count != 0 {
       count = c.pointee.f_count
     }
@@ -1443,9 +1446,6 @@ extension DrawAwaySampleRequest {
     encoding.unknownFields(unknownFields)
     if count != 0 {
       encoding.int32(count, 32)
-    }
-    if !seed.isEmpty {
-      encoding.string(seed, 26)
     }
     if !ancestor.isEmpty {
       encoding.string(ancestor, 18)
@@ -1462,6 +1462,9 @@ public struct DrawAwaySampleResponse: Message {
   public var reports: [String] = []
   /// The number of reports from which the sample was drawn.
   public var population: Int64 = 0
+  /// The seed, which the service draws at random: the sample are the reports with the smallest
+  /// SHA-256 of seed, line feed and identifier. Also in the audit log and in each drawn report.
+  public var seed: String = ""
   public var unknownFields = UnknownFields()
 
   public init() {}
@@ -1472,7 +1475,7 @@ extension DrawAwaySampleResponse {
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
     self.init()
-    let cost = MemoryLayout<yijia__members__v1__DrawAwaySampleResponse>.size + 40
+    let cost = MemoryLayout<yijia__members__v1__DrawAwaySampleResponse>.size + 56
     if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, yijia__members__v1__DrawAwaySampleResponse__descriptor(), limits)
     defer { decoding.end() }
@@ -1489,7 +1492,7 @@ extension DrawAwaySampleResponse {
   /// A message within another, behind its tag.
   package init(direct: inout DirectDecoding) {
     self.init()
-    let outer = direct.enter(MemoryLayout<yijia__members__v1__DrawAwaySampleResponse>.size + 40)
+    let outer = direct.enter(MemoryLayout<yijia__members__v1__DrawAwaySampleResponse>.size + 56)
     readDirect(&direct)
     direct.leave(outer)
   }
@@ -1504,6 +1507,7 @@ extension DrawAwaySampleResponse {
         direct.takeElement()
         reports.append(direct.string())
       case 16: population = direct.int64()
+      case 26: seed = direct.string()
       default: direct.refuse()
       }
     }
@@ -1517,12 +1521,18 @@ extension DrawAwaySampleResponse {
     if c.pointee.has_population != 0 {
       population = c.pointee.f_population
     }
+    if c.pointee.has_seed != 0 {
+      seed = Decoding.string(c.pointee.f_seed)
+    }
     unknownFields = Decoding.unknownFields(c.pointee.base)
   }
 
   package func encode(_ encoding: inout Encoding) {
     guard encoding.goesOn else { return }
     encoding.unknownFields(unknownFields)
+    if !seed.isEmpty {
+      encoding.string(seed, 26)
+    }
     if population != 0 {
       encoding.int64(population, 16)
     }
@@ -1637,7 +1647,7 @@ extension RecordAwayCheckResponse {
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
     self.init()
-    let cost = MemoryLayout<yijia__members__v1__RecordAwayCheckResponse>.size + 297
+    let cost = MemoryLayout<yijia__members__v1__RecordAwayCheckResponse>.size + 313
     if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, yijia__members__v1__RecordAwayCheckResponse__descriptor(), limits)
     defer { decoding.end() }
@@ -1654,7 +1664,7 @@ extension RecordAwayCheckResponse {
   /// A message within another, behind its tag.
   package init(direct: inout DirectDecoding) {
     self.init()
-    let outer = direct.enter(MemoryLayout<yijia__members__v1__RecordAwayCheckResponse>.size + 297)
+    let outer = direct.enter(MemoryLayout<yijia__members__v1__RecordAwayCheckResponse>.size + 313)
     readDirect(&direct)
     direct.leave(outer)
   }

@@ -292,86 +292,6 @@ extension Consent {
   }
 }
 
-/// The areas of a person, as GB/T 2260 region codes of 6, 9 or 12 digits.
-public struct Areas: Message {
-  /// The area of work.
-  public var work: String = ""
-  /// The area of residence.
-  public var residence: String = ""
-  /// The registered domicile 户籍.
-  public var domicile: String = ""
-  public var unknownFields = UnknownFields()
-
-  public init() {}
-}
-
-extension Areas {
-  public static var fullName: String { "yijia.members.v1.Areas" }
-
-  public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
-    self.init()
-    let cost = MemoryLayout<yijia__members__v1__Areas>.size + 72
-    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
-    let decoding = try Decoding(bytes, yijia__members__v1__Areas__descriptor(), limits)
-    defer { decoding.end() }
-    self = Self(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__Areas.self))
-  }
-
-  public func wireBytes(headroom: Int) throws -> [UInt8] {
-    var encoding = Encoding()
-    defer { encoding.end() }
-    encode(&encoding)
-    return try encoding.output(headroom: headroom)
-  }
-
-  /// A message within another, behind its tag.
-  package init(direct: inout DirectDecoding) {
-    self.init()
-    let outer = direct.enter(MemoryLayout<yijia__members__v1__Areas>.size + 72)
-    readDirect(&direct)
-    direct.leave(outer)
-  }
-
-  private mutating func readDirect(_ direct: inout DirectDecoding) {
-    while case let tag = direct.tag(), tag != 0 {
-      switch tag {
-      case 10: work = direct.string()
-      case 18: residence = direct.string()
-      case 26: domicile = direct.string()
-      default: direct.refuse()
-      }
-    }
-  }
-
-  package init(reading c: UnsafePointer<yijia__members__v1__Areas>) {
-    self.init()
-    if c.pointee.has_work != 0 {
-      work = Decoding.string(c.pointee.f_work)
-    }
-    if c.pointee.has_residence != 0 {
-      residence = Decoding.string(c.pointee.f_residence)
-    }
-    if c.pointee.has_domicile != 0 {
-      domicile = Decoding.string(c.pointee.f_domicile)
-    }
-    unknownFields = Decoding.unknownFields(c.pointee.base)
-  }
-
-  package func encode(_ encoding: inout Encoding) {
-    guard encoding.goesOn else { return }
-    encoding.unknownFields(unknownFields)
-    if !domicile.isEmpty {
-      encoding.string(domicile, 26)
-    }
-    if !residence.isEmpty {
-      encoding.string(residence, 18)
-    }
-    if !work.isEmpty {
-      encoding.string(work, 10)
-    }
-  }
-}
-
 /// The data with which a person applies for membership.
 public struct EnrollmentApplication: Message {
   /// The name; 2 to 50 Han characters, with · between the parts.
@@ -382,7 +302,8 @@ public struct EnrollmentApplication: Message {
   public var phone: String = ""
   /// The occupation group.
   public var group: OccupationGroup = .unspecified
-  /// The channel; if not set, PARTNER for a partner and BULK_IMPORT for staff.
+  /// The channel; if not set, PARTNER for a partner, BULK_IMPORT for staff, and QR_SCAN for a person
+  /// who applies for themselves.
   public var channel: Channel = .unspecified
   /// The campaign; up to 64 characters.
   public var campaign: String = ""
@@ -399,7 +320,7 @@ public struct EnrollmentApplication: Message {
   /// The platform for which the person works; up to 100 characters.
   public var platform: String = ""
   /// The text of a scanned organization code. Determines channel and campaign, and the organization
-  /// before any routing rule.
+  /// before any routing rule. Required for a person who applies for themselves.
   public var organizationCode: String = ""
   /// Whether the person is a migrant worker.
   public var migrantWorker: Bool = false
@@ -596,6 +517,16 @@ public struct Enrollment: Message {
   public var consentVersion: String = ""
   /// The time of consent; for staff only.
   public var consentTime: GoogleProtobuf.Timestamp?
+  /// The applicant's name as given in this application, e.g. 张*; in GetEnrollment and
+  /// ListEnrollments, for staff with the enrollment in their scope.
+  public var personNameMasked: String = ""
+  /// The resident ID as given in this application, e.g. 110105********0123; like person_name_masked.
+  public var residentIDMasked: String = ""
+  /// The phone number as given in this application, e.g. 138****8000; like person_name_masked.
+  public var phoneMasked: String = ""
+  /// The resource name of the person's other enrollment, which is PENDING, if this one is HELD; like
+  /// person_name_masked.
+  public var otherEnrollment: String = ""
   public var unknownFields = UnknownFields()
 
   public init() {}
@@ -606,7 +537,7 @@ extension Enrollment {
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
     self.init()
-    let cost = MemoryLayout<yijia__members__v1__Enrollment>.size + 280
+    let cost = MemoryLayout<yijia__members__v1__Enrollment>.size + 344
     if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, yijia__members__v1__Enrollment__descriptor(), limits)
     defer { decoding.end() }
@@ -623,7 +554,7 @@ extension Enrollment {
   /// A message within another, behind its tag.
   package init(direct: inout DirectDecoding) {
     self.init()
-    let outer = direct.enter(MemoryLayout<yijia__members__v1__Enrollment>.size + 280)
+    let outer = direct.enter(MemoryLayout<yijia__members__v1__Enrollment>.size + 344)
     readDirect(&direct)
     direct.leave(outer)
   }
@@ -649,6 +580,10 @@ extension Enrollment {
       case 114:
         direct.expect(consentTime == nil)
         consentTime = GoogleProtobuf.Timestamp(direct: &direct)
+      case 122: personNameMasked = direct.string()
+      case 130: residentIDMasked = direct.string()
+      case 138: phoneMasked = direct.string()
+      case 146: otherEnrollment = direct.string()
       default: direct.refuse()
       }
     }
@@ -694,12 +629,36 @@ extension Enrollment {
       consentVersion = Decoding.string(c.pointee.f_consent_version)
     }
     if let value = c.pointee.f_consent_time { consentTime = GoogleProtobuf.Timestamp(reading: value) }
+    if c.pointee.has_person_name_masked != 0 {
+      personNameMasked = Decoding.string(c.pointee.f_person_name_masked)
+    }
+    if c.pointee.has_resident_id_masked != 0 {
+      residentIDMasked = Decoding.string(c.pointee.f_resident_id_masked)
+    }
+    if c.pointee.has_phone_masked != 0 {
+      phoneMasked = Decoding.string(c.pointee.f_phone_masked)
+    }
+    if c.pointee.has_other_enrollment != 0 {
+      otherEnrollment = Decoding.string(c.pointee.f_other_enrollment)
+    }
     unknownFields = Decoding.unknownFields(c.pointee.base)
   }
 
   package func encode(_ encoding: inout Encoding) {
     guard encoding.goesOn else { return }
     encoding.unknownFields(unknownFields)
+    if !otherEnrollment.isEmpty {
+      encoding.string(otherEnrollment, 146)
+    }
+    if !phoneMasked.isEmpty {
+      encoding.string(phoneMasked, 138)
+    }
+    if !residentIDMasked.isEmpty {
+      encoding.string(residentIDMasked, 130)
+    }
+    if !personNameMasked.isEmpty {
+      encoding.string(personNameMasked, 122)
+    }
     if let value = consentTime {
       let mark = encoding.enter()
       value.encode(&encoding)
@@ -838,8 +797,12 @@ extension SubmitEnrollmentRequest {
 
 /// Response of SubmitEnrollment.
 public struct SubmitEnrollmentResponse: Message {
+  private var _enrollment: Box<Enrollment>?
   /// The enrollment.
-  public var enrollment: Enrollment?
+  public var enrollment: Enrollment? {
+    get { _enrollment?.value }
+    set { _enrollment = newValue.map { Box($0) } }
+  }
   public var unknownFields = UnknownFields()
 
   public init() {}
@@ -850,7 +813,7 @@ extension SubmitEnrollmentResponse {
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
     self.init()
-    let cost = MemoryLayout<yijia__members__v1__SubmitEnrollmentResponse>.size + 312
+    let cost = MemoryLayout<yijia__members__v1__SubmitEnrollmentResponse>.size + 32
     if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, yijia__members__v1__SubmitEnrollmentResponse__descriptor(), limits)
     defer { decoding.end() }
@@ -867,7 +830,7 @@ extension SubmitEnrollmentResponse {
   /// A message within another, behind its tag.
   package init(direct: inout DirectDecoding) {
     self.init()
-    let outer = direct.enter(MemoryLayout<yijia__members__v1__SubmitEnrollmentResponse>.size + 312)
+    let outer = direct.enter(MemoryLayout<yijia__members__v1__SubmitEnrollmentResponse>.size + 32)
     readDirect(&direct)
     direct.leave(outer)
   }
@@ -876,8 +839,8 @@ extension SubmitEnrollmentResponse {
     while case let tag = direct.tag(), tag != 0 {
       switch tag {
       case 10:
-        direct.expect(enrollment == nil)
-        enrollment = Enrollment(direct: &direct)
+        direct.expect(_enrollment == nil)
+        _enrollment = Box(Enrollment(direct: &direct))
       default: direct.refuse()
       }
     }
@@ -885,14 +848,14 @@ extension SubmitEnrollmentResponse {
 
   package init(reading c: UnsafePointer<yijia__members__v1__SubmitEnrollmentResponse>) {
     self.init()
-    if let value = c.pointee.f_enrollment { enrollment = Enrollment(reading: value) }
+    if let value = c.pointee.f_enrollment { _enrollment = Box(Enrollment(reading: value)) }
     unknownFields = Decoding.unknownFields(c.pointee.base)
   }
 
   package func encode(_ encoding: inout Encoding) {
     guard encoding.goesOn else { return }
     encoding.unknownFields(unknownFields)
-    if let value = enrollment {
+    if let value = _enrollment?.value {
       let mark = encoding.enter()
       value.encode(&encoding)
       encoding.leave(mark, 10)
@@ -1008,7 +971,7 @@ public struct EnrollMembersResponse: Message {
   /// The result of the record.
   public enum Result: Sendable, Hashable {
     /// Received and stored durably.
-    case enrollment(Enrollment)
+    indirect case enrollment(Enrollment)
     /// Refused; nothing of the record was stored.
     case error(RecordError)
   }
@@ -1019,7 +982,7 @@ extension EnrollMembersResponse {
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
     self.init()
-    let cost = MemoryLayout<yijia__members__v1__EnrollMembersResponse>.size + 328
+    let cost = MemoryLayout<yijia__members__v1__EnrollMembersResponse>.size + 120
     if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, yijia__members__v1__EnrollMembersResponse__descriptor(), limits)
     defer { decoding.end() }
@@ -1036,7 +999,7 @@ extension EnrollMembersResponse {
   /// A message within another, behind its tag.
   package init(direct: inout DirectDecoding) {
     self.init()
-    let outer = direct.enter(MemoryLayout<yijia__members__v1__EnrollMembersResponse>.size + 328)
+    let outer = direct.enter(MemoryLayout<yijia__members__v1__EnrollMembersResponse>.size + 120)
     readDirect(&direct)
     direct.leave(outer)
   }
@@ -1154,8 +1117,12 @@ extension GetEnrollmentRequest {
 
 /// Response of GetEnrollment.
 public struct GetEnrollmentResponse: Message {
+  private var _enrollment: Box<Enrollment>?
   /// The enrollment.
-  public var enrollment: Enrollment?
+  public var enrollment: Enrollment? {
+    get { _enrollment?.value }
+    set { _enrollment = newValue.map { Box($0) } }
+  }
   public var unknownFields = UnknownFields()
 
   public init() {}
@@ -1166,7 +1133,7 @@ extension GetEnrollmentResponse {
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
     self.init()
-    let cost = MemoryLayout<yijia__members__v1__GetEnrollmentResponse>.size + 312
+    let cost = MemoryLayout<yijia__members__v1__GetEnrollmentResponse>.size + 32
     if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, yijia__members__v1__GetEnrollmentResponse__descriptor(), limits)
     defer { decoding.end() }
@@ -1183,7 +1150,7 @@ extension GetEnrollmentResponse {
   /// A message within another, behind its tag.
   package init(direct: inout DirectDecoding) {
     self.init()
-    let outer = direct.enter(MemoryLayout<yijia__members__v1__GetEnrollmentResponse>.size + 312)
+    let outer = direct.enter(MemoryLayout<yijia__members__v1__GetEnrollmentResponse>.size + 32)
     readDirect(&direct)
     direct.leave(outer)
   }
@@ -1192,8 +1159,8 @@ extension GetEnrollmentResponse {
     while case let tag = direct.tag(), tag != 0 {
       switch tag {
       case 10:
-        direct.expect(enrollment == nil)
-        enrollment = Enrollment(direct: &direct)
+        direct.expect(_enrollment == nil)
+        _enrollment = Box(Enrollment(direct: &direct))
       default: direct.refuse()
       }
     }
@@ -1201,14 +1168,14 @@ extension GetEnrollmentResponse {
 
   package init(reading c: UnsafePointer<yijia__members__v1__GetEnrollmentResponse>) {
     self.init()
-    if let value = c.pointee.f_enrollment { enrollment = Enrollment(reading: value) }
+    if let value = c.pointee.f_enrollment { _enrollment = Box(Enrollment(reading: value)) }
     unknownFields = Decoding.unknownFields(c.pointee.base)
   }
 
   package func encode(_ encoding: inout Encoding) {
     guard encoding.goesOn else { return }
     encoding.unknownFields(unknownFields)
-    if let value = enrollment {
+    if let value = _enrollment?.value {
       let mark = encoding.enter()
       value.encode(&encoding)
       encoding.leave(mark, 10)
@@ -1320,8 +1287,8 @@ extension ListEnrollmentsRequest {
 
 /// Response of ListEnrollments.
 public struct ListEnrollmentsResponse: Message {
-  /// The enrollments: for staff by organization in tree order, then by state, oldest first; for a
-  /// partner oldest first.
+  /// The enrollments: for staff by organization in tree order, then by state, oldest first; for
+  /// others oldest first.
   public var enrollments: [Enrollment] = []
   /// The token of the next page; empty on the last page.
   public var nextPageToken: String = ""
@@ -1362,7 +1329,7 @@ extension ListEnrollmentsResponse {
       switch tag {
       case 10:
         if enrollments.isEmpty {
-          enrollments.reserveCapacity(direct.count(10, MemoryLayout<yijia__members__v1__Enrollment>.size + 280))
+          enrollments.reserveCapacity(direct.count(10, MemoryLayout<yijia__members__v1__Enrollment>.size + 344))
         }
         enrollments.append(Enrollment(direct: &direct))
       case 18: nextPageToken = direct.string()
@@ -1484,8 +1451,12 @@ extension ApproveEnrollmentRequest {
 
 /// Response of ApproveEnrollment.
 public struct ApproveEnrollmentResponse: Message {
+  private var _enrollment: Box<Enrollment>?
   /// The enrollment.
-  public var enrollment: Enrollment?
+  public var enrollment: Enrollment? {
+    get { _enrollment?.value }
+    set { _enrollment = newValue.map { Box($0) } }
+  }
   public var unknownFields = UnknownFields()
 
   public init() {}
@@ -1496,7 +1467,7 @@ extension ApproveEnrollmentResponse {
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
     self.init()
-    let cost = MemoryLayout<yijia__members__v1__ApproveEnrollmentResponse>.size + 312
+    let cost = MemoryLayout<yijia__members__v1__ApproveEnrollmentResponse>.size + 32
     if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, yijia__members__v1__ApproveEnrollmentResponse__descriptor(), limits)
     defer { decoding.end() }
@@ -1513,7 +1484,7 @@ extension ApproveEnrollmentResponse {
   /// A message within another, behind its tag.
   package init(direct: inout DirectDecoding) {
     self.init()
-    let outer = direct.enter(MemoryLayout<yijia__members__v1__ApproveEnrollmentResponse>.size + 312)
+    let outer = direct.enter(MemoryLayout<yijia__members__v1__ApproveEnrollmentResponse>.size + 32)
     readDirect(&direct)
     direct.leave(outer)
   }
@@ -1522,8 +1493,8 @@ extension ApproveEnrollmentResponse {
     while case let tag = direct.tag(), tag != 0 {
       switch tag {
       case 10:
-        direct.expect(enrollment == nil)
-        enrollment = Enrollment(direct: &direct)
+        direct.expect(_enrollment == nil)
+        _enrollment = Box(Enrollment(direct: &direct))
       default: direct.refuse()
       }
     }
@@ -1531,14 +1502,14 @@ extension ApproveEnrollmentResponse {
 
   package init(reading c: UnsafePointer<yijia__members__v1__ApproveEnrollmentResponse>) {
     self.init()
-    if let value = c.pointee.f_enrollment { enrollment = Enrollment(reading: value) }
+    if let value = c.pointee.f_enrollment { _enrollment = Box(Enrollment(reading: value)) }
     unknownFields = Decoding.unknownFields(c.pointee.base)
   }
 
   package func encode(_ encoding: inout Encoding) {
     guard encoding.goesOn else { return }
     encoding.unknownFields(unknownFields)
-    if let value = enrollment {
+    if let value = _enrollment?.value {
       let mark = encoding.enter()
       value.encode(&encoding)
       encoding.leave(mark, 10)
@@ -1646,8 +1617,12 @@ extension RefuseEnrollmentRequest {
 
 /// Response of RefuseEnrollment.
 public struct RefuseEnrollmentResponse: Message {
+  private var _enrollment: Box<Enrollment>?
   /// The enrollment.
-  public var enrollment: Enrollment?
+  public var enrollment: Enrollment? {
+    get { _enrollment?.value }
+    set { _enrollment = newValue.map { Box($0) } }
+  }
   public var unknownFields = UnknownFields()
 
   public init() {}
@@ -1658,7 +1633,7 @@ extension RefuseEnrollmentResponse {
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
     self.init()
-    let cost = MemoryLayout<yijia__members__v1__RefuseEnrollmentResponse>.size + 312
+    let cost = MemoryLayout<yijia__members__v1__RefuseEnrollmentResponse>.size + 32
     if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, yijia__members__v1__RefuseEnrollmentResponse__descriptor(), limits)
     defer { decoding.end() }
@@ -1675,7 +1650,7 @@ extension RefuseEnrollmentResponse {
   /// A message within another, behind its tag.
   package init(direct: inout DirectDecoding) {
     self.init()
-    let outer = direct.enter(MemoryLayout<yijia__members__v1__RefuseEnrollmentResponse>.size + 312)
+    let outer = direct.enter(MemoryLayout<yijia__members__v1__RefuseEnrollmentResponse>.size + 32)
     readDirect(&direct)
     direct.leave(outer)
   }
@@ -1684,8 +1659,8 @@ extension RefuseEnrollmentResponse {
     while case let tag = direct.tag(), tag != 0 {
       switch tag {
       case 10:
-        direct.expect(enrollment == nil)
-        enrollment = Enrollment(direct: &direct)
+        direct.expect(_enrollment == nil)
+        _enrollment = Box(Enrollment(direct: &direct))
       default: direct.refuse()
       }
     }
@@ -1693,14 +1668,14 @@ extension RefuseEnrollmentResponse {
 
   package init(reading c: UnsafePointer<yijia__members__v1__RefuseEnrollmentResponse>) {
     self.init()
-    if let value = c.pointee.f_enrollment { enrollment = Enrollment(reading: value) }
+    if let value = c.pointee.f_enrollment { _enrollment = Box(Enrollment(reading: value)) }
     unknownFields = Decoding.unknownFields(c.pointee.base)
   }
 
   package func encode(_ encoding: inout Encoding) {
     guard encoding.goesOn else { return }
     encoding.unknownFields(unknownFields)
-    if let value = enrollment {
+    if let value = _enrollment?.value {
       let mark = encoding.enter()
       value.encode(&encoding)
       encoding.leave(mark, 10)
@@ -1781,8 +1756,12 @@ extension WithdrawEnrollmentRequest {
 
 /// Response of WithdrawEnrollment.
 public struct WithdrawEnrollmentResponse: Message {
+  private var _enrollment: Box<Enrollment>?
   /// The enrollment; RECEIVED for a partner.
-  public var enrollment: Enrollment?
+  public var enrollment: Enrollment? {
+    get { _enrollment?.value }
+    set { _enrollment = newValue.map { Box($0) } }
+  }
   public var unknownFields = UnknownFields()
 
   public init() {}
@@ -1793,7 +1772,7 @@ extension WithdrawEnrollmentResponse {
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
     self.init()
-    let cost = MemoryLayout<yijia__members__v1__WithdrawEnrollmentResponse>.size + 312
+    let cost = MemoryLayout<yijia__members__v1__WithdrawEnrollmentResponse>.size + 32
     if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, yijia__members__v1__WithdrawEnrollmentResponse__descriptor(), limits)
     defer { decoding.end() }
@@ -1810,7 +1789,7 @@ extension WithdrawEnrollmentResponse {
   /// A message within another, behind its tag.
   package init(direct: inout DirectDecoding) {
     self.init()
-    let outer = direct.enter(MemoryLayout<yijia__members__v1__WithdrawEnrollmentResponse>.size + 312)
+    let outer = direct.enter(MemoryLayout<yijia__members__v1__WithdrawEnrollmentResponse>.size + 32)
     readDirect(&direct)
     direct.leave(outer)
   }
@@ -1819,8 +1798,8 @@ extension WithdrawEnrollmentResponse {
     while case let tag = direct.tag(), tag != 0 {
       switch tag {
       case 10:
-        direct.expect(enrollment == nil)
-        enrollment = Enrollment(direct: &direct)
+        direct.expect(_enrollment == nil)
+        _enrollment = Box(Enrollment(direct: &direct))
       default: direct.refuse()
       }
     }
@@ -1828,14 +1807,14 @@ extension WithdrawEnrollmentResponse {
 
   package init(reading c: UnsafePointer<yijia__members__v1__WithdrawEnrollmentResponse>) {
     self.init()
-    if let value = c.pointee.f_enrollment { enrollment = Enrollment(reading: value) }
+    if let value = c.pointee.f_enrollment { _enrollment = Box(Enrollment(reading: value)) }
     unknownFields = Decoding.unknownFields(c.pointee.base)
   }
 
   package func encode(_ encoding: inout Encoding) {
     guard encoding.goesOn else { return }
     encoding.unknownFields(unknownFields)
-    if let value = enrollment {
+    if let value = _enrollment?.value {
       let mark = encoding.enter()
       value.encode(&encoding)
       encoding.leave(mark, 10)

@@ -14,6 +14,8 @@ public enum RefreshState: Enumeration {
   case confirmed
   /// The person was not reached; the record may be confirmed later.
   case unreachable
+  /// The membership ended before the record was confirmed.
+  case ended
   /// A number that the contract did not know when this was built.
   case unrecognized(Int32)
 
@@ -25,6 +27,7 @@ public enum RefreshState: Enumeration {
     case 1: self = .stale
     case 2: self = .confirmed
     case 3: self = .unreachable
+    case 4: self = .ended
     default: self = .unrecognized(rawValue)
     }
   }
@@ -35,6 +38,7 @@ public enum RefreshState: Enumeration {
     case .stale: 1
     case .confirmed: 2
     case .unreachable: 3
+    case .ended: 4
     case .unrecognized(let number): number
     }
   }
@@ -45,6 +49,7 @@ public enum RefreshState: Enumeration {
     case .stale: "REFRESH_STATE_STALE"
     case .confirmed: "REFRESH_STATE_CONFIRMED"
     case .unreachable: "REFRESH_STATE_UNREACHABLE"
+    case .ended: "REFRESH_STATE_ENDED"
     case .unrecognized: nil
     }
   }
@@ -54,6 +59,7 @@ public enum RefreshState: Enumeration {
     .stale,
     .confirmed,
     .unreachable,
+    .ended,
   ]
 }
 
@@ -79,6 +85,8 @@ public struct RefreshRound: Message {
   public var createTime: GoogleProtobuf.Timestamp?
   /// The etag; changes with the round itself, not with its records.
   public var etag: String = ""
+  /// The number of records whose membership ended before they were confirmed.
+  public var endedRecords: Int64 = 0
   public var unknownFields = UnknownFields()
 
   public init() {}
@@ -89,7 +97,7 @@ extension RefreshRound {
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
     self.init()
-    let cost = MemoryLayout<yijia__members__v1__RefreshRound>.size + 257
+    let cost = MemoryLayout<yijia__members__v1__RefreshRound>.size + 265
     if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, yijia__members__v1__RefreshRound__descriptor(), limits)
     defer { decoding.end() }
@@ -106,7 +114,7 @@ extension RefreshRound {
   /// A message within another, behind its tag.
   package init(direct: inout DirectDecoding) {
     self.init()
-    let outer = direct.enter(MemoryLayout<yijia__members__v1__RefreshRound>.size + 257)
+    let outer = direct.enter(MemoryLayout<yijia__members__v1__RefreshRound>.size + 265)
     readDirect(&direct)
     direct.leave(outer)
   }
@@ -130,6 +138,7 @@ extension RefreshRound {
         direct.expect(createTime == nil)
         createTime = GoogleProtobuf.Timestamp(direct: &direct)
       case 82: etag = direct.string()
+      case 88: endedRecords = direct.int64()
       default: direct.refuse()
       }
     }
@@ -161,12 +170,18 @@ extension RefreshRound {
     if c.pointee.has_etag != 0 {
       etag = Decoding.string(c.pointee.f_etag)
     }
+    if c.pointee.has_ended_records != 0 {
+      endedRecords = c.pointee.f_ended_records
+    }
     unknownFields = Decoding.unknownFields(c.pointee.base)
   }
 
   package func encode(_ encoding: inout Encoding) {
     guard encoding.goesOn else { return }
     encoding.unknownFields(unknownFields)
+    if endedRecords != 0 {
+      encoding.int64(endedRecords, 88)
+    }
     if !etag.isEmpty {
       encoding.string(etag, 82)
     }
@@ -537,7 +552,7 @@ extension OpenRefreshRoundResponse {
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
     self.init()
-    let cost = MemoryLayout<yijia__members__v1__OpenRefreshRoundResponse>.size + 289
+    let cost = MemoryLayout<yijia__members__v1__OpenRefreshRoundResponse>.size + 297
     if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, yijia__members__v1__OpenRefreshRoundResponse__descriptor(), limits)
     defer { decoding.end() }
@@ -554,7 +569,7 @@ extension OpenRefreshRoundResponse {
   /// A message within another, behind its tag.
   package init(direct: inout DirectDecoding) {
     self.init()
-    let outer = direct.enter(MemoryLayout<yijia__members__v1__OpenRefreshRoundResponse>.size + 289)
+    let outer = direct.enter(MemoryLayout<yijia__members__v1__OpenRefreshRoundResponse>.size + 297)
     readDirect(&direct)
     direct.leave(outer)
   }
@@ -663,7 +678,7 @@ extension GetRefreshRoundResponse {
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
     self.init()
-    let cost = MemoryLayout<yijia__members__v1__GetRefreshRoundResponse>.size + 289
+    let cost = MemoryLayout<yijia__members__v1__GetRefreshRoundResponse>.size + 297
     if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, yijia__members__v1__GetRefreshRoundResponse__descriptor(), limits)
     defer { decoding.end() }
@@ -680,7 +695,7 @@ extension GetRefreshRoundResponse {
   /// A message within another, behind its tag.
   package init(direct: inout DirectDecoding) {
     self.init()
-    let outer = direct.enter(MemoryLayout<yijia__members__v1__GetRefreshRoundResponse>.size + 289)
+    let outer = direct.enter(MemoryLayout<yijia__members__v1__GetRefreshRoundResponse>.size + 297)
     readDirect(&direct)
     direct.leave(outer)
   }
@@ -706,6 +721,340 @@ extension GetRefreshRoundResponse {
     guard encoding.goesOn else { return }
     encoding.unknownFields(unknownFields)
     if let value = round {
+      let mark = encoding.enter()
+      value.encode(&encoding)
+      encoding.leave(mark, 10)
+    }
+  }
+}
+
+/// Request of ListRefreshRounds.
+public struct ListRefreshRoundsRequest: Message {
+  /// The resource name of the organization whose subtree is listed; the caller's own if empty.
+  public var ancestor: String = ""
+  /// Whether to list closed rounds, too.
+  public var includeClosed: Bool = false
+  /// The page size in rows; 50 if 0, at most 1,000.
+  public var pageSize: Int32 = 0
+  /// The page token from the previous response; empty for the first page.
+  public var pageToken: String = ""
+  public var unknownFields = UnknownFields()
+
+  public init() {}
+}
+
+extension ListRefreshRoundsRequest {
+  public static var fullName: String { "yijia.members.v1.ListRefreshRoundsRequest" }
+
+  public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<yijia__members__v1__ListRefreshRoundsRequest>.size + 65
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
+    let decoding = try Decoding(bytes, yijia__members__v1__ListRefreshRoundsRequest__descriptor(), limits)
+    defer { decoding.end() }
+    self = Self(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__ListRefreshRoundsRequest.self))
+  }
+
+  public func wireBytes(headroom: Int) throws -> [UInt8] {
+    var encoding = Encoding()
+    defer { encoding.end() }
+    encode(&encoding)
+    return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<yijia__members__v1__ListRefreshRoundsRequest>.size + 65)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10: ancestor = direct.string()
+      case 16: includeClosed = direct.bool()
+      case 24: pageSize = direct.int32()
+      case 34: pageToken = direct.string()
+      default: direct.refuse()
+      }
+    }
+  }
+
+  package init(reading c: UnsafePointer<yijia__members__v1__ListRefreshRoundsRequest>) {
+    self.init()
+    if c.pointee.has_ancestor != 0 {
+      ancestor = Decoding.string(c.pointee.f_ancestor)
+    }
+    if c.pointee.has_include_closed != 0 {
+      includeClosed = c.pointee.f_include_closed != 0
+    }
+    if c.pointee.has_page_size != 0 {
+      pageSize = c.pointee.f_page_size
+    }
+    if c.pointee.has_page_token != 0 {
+      pageToken = Decoding.string(c.pointee.f_page_token)
+    }
+    unknownFields = Decoding.unknownFields(c.pointee.base)
+  }
+
+  package func encode(_ encoding: inout Encoding) {
+    guard encoding.goesOn else { return }
+    encoding.unknownFields(unknownFields)
+    if !pageToken.isEmpty {
+      encoding.string(pageToken, 34)
+    }
+    if pageSize != 0 {
+      encoding.int32(pageSize, 24)
+    }
+    if includeClosed {
+      encoding.bool(includeClosed, 16)
+    }
+    if !ancestor.isEmpty {
+      encoding.string(ancestor, 10)
+    }
+  }
+}
+
+/// Response of ListRefreshRounds.
+public struct ListRefreshRoundsResponse: Message {
+  /// The rounds, newest first, with their progress.
+  public var rounds: [RefreshRound] = []
+  /// The token of the next page; empty on the last page.
+  public var nextPageToken: String = ""
+  public var unknownFields = UnknownFields()
+
+  public init() {}
+}
+
+extension ListRefreshRoundsResponse {
+  public static var fullName: String { "yijia.members.v1.ListRefreshRoundsResponse" }
+
+  public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<yijia__members__v1__ListRefreshRoundsResponse>.size + 48
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
+    let decoding = try Decoding(bytes, yijia__members__v1__ListRefreshRoundsResponse__descriptor(), limits)
+    defer { decoding.end() }
+    self = Self(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__ListRefreshRoundsResponse.self))
+  }
+
+  public func wireBytes(headroom: Int) throws -> [UInt8] {
+    var encoding = Encoding()
+    defer { encoding.end() }
+    encode(&encoding)
+    return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<yijia__members__v1__ListRefreshRoundsResponse>.size + 48)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10:
+        if rounds.isEmpty {
+          rounds.reserveCapacity(direct.count(10, MemoryLayout<yijia__members__v1__RefreshRound>.size + 265))
+        }
+        rounds.append(RefreshRound(direct: &direct))
+      case 18: nextPageToken = direct.string()
+      default: direct.refuse()
+      }
+    }
+  }
+
+  package init(reading c: UnsafePointer<yijia__members__v1__ListRefreshRoundsResponse>) {
+    self.init()
+    if c.pointee.n_rounds != 0 {
+      rounds.reserveCapacity(c.pointee.n_rounds)
+      for index in 0..<c.pointee.n_rounds {
+        guard let element = c.pointee.f_rounds[index] else { continue }
+        rounds.append(RefreshRound(reading: element))
+      }
+    }
+    if c.pointee.has_next_page_token != 0 {
+      nextPageToken = Decoding.string(c.pointee.f_next_page_token)
+    }
+    unknownFields = Decoding.unknownFields(c.pointee.base)
+  }
+
+  package func encode(_ encoding: inout Encoding) {
+    guard encoding.goesOn else { return }
+    encoding.unknownFields(unknownFields)
+    if !nextPageToken.isEmpty {
+      encoding.string(nextPageToken, 18)
+    }
+    var index1 = rounds.count
+    while index1 > 0 {
+      index1 -= 1
+      let mark = encoding.enter()
+      rounds[index1].encode(&encoding)
+      encoding.leave(mark, 10)
+    }
+  }
+}
+
+/// Request of RevealRefreshRecord.
+public struct RevealRefreshRecordRequest: Message {
+  /// The resource name, "refreshRounds/{round}".
+  public var round: String = ""
+  /// The resource name of the member.
+  public var member: String = ""
+  /// The reason; 4 to 200 characters; written to the audit log before the data are returned.
+  public var reason: String = ""
+  public var unknownFields = UnknownFields()
+
+  public init() {}
+}
+
+extension RevealRefreshRecordRequest {
+  public static var fullName: String { "yijia.members.v1.RevealRefreshRecordRequest" }
+
+  public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<yijia__members__v1__RevealRefreshRecordRequest>.size + 72
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
+    let decoding = try Decoding(bytes, yijia__members__v1__RevealRefreshRecordRequest__descriptor(), limits)
+    defer { decoding.end() }
+    self = Self(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__RevealRefreshRecordRequest.self))
+  }
+
+  public func wireBytes(headroom: Int) throws -> [UInt8] {
+    var encoding = Encoding()
+    defer { encoding.end() }
+    encode(&encoding)
+    return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<yijia__members__v1__RevealRefreshRecordRequest>.size + 72)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10: round = direct.string()
+      case 18: member = direct.string()
+      case 26: reason = direct.string()
+      default: direct.refuse()
+      }
+    }
+  }
+
+  package init(reading c: UnsafePointer<yijia__members__v1__RevealRefreshRecordRequest>) {
+    self.init()
+    if c.pointee.has_round != 0 {
+      round = Decoding.string(c.pointee.f_round)
+    }
+    if c.pointee.has_member != 0 {
+      member = Decoding.string(c.pointee.f_member)
+    }
+    if c.pointee.has_reason != 0 {
+      reason = Decoding.string(c.pointee.f_reason)
+    }
+    unknownFields = Decoding.unknownFields(c.pointee.base)
+  }
+
+  package func encode(_ encoding: inout Encoding) {
+    guard encoding.goesOn else { return }
+    encoding.unknownFields(unknownFields)
+    if !reason.isEmpty {
+      encoding.string(reason, 26)
+    }
+    if !member.isEmpty {
+      encoding.string(member, 18)
+    }
+    if !round.isEmpty {
+      encoding.string(round, 10)
+    }
+  }
+}
+
+/// Response of RevealRefreshRecord.
+public struct RevealRefreshRecordResponse: Message {
+  /// The record.
+  public var record: RefreshRecord?
+  /// The name in full.
+  public var personName: String = ""
+  /// The phone number in full, in E.164.
+  public var phone: String = ""
+  public var unknownFields = UnknownFields()
+
+  public init() {}
+}
+
+extension RevealRefreshRecordResponse {
+  public static var fullName: String { "yijia.members.v1.RevealRefreshRecordResponse" }
+
+  public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<yijia__members__v1__RevealRefreshRecordResponse>.size + 184
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
+    let decoding = try Decoding(bytes, yijia__members__v1__RevealRefreshRecordResponse__descriptor(), limits)
+    defer { decoding.end() }
+    self = Self(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__RevealRefreshRecordResponse.self))
+  }
+
+  public func wireBytes(headroom: Int) throws -> [UInt8] {
+    var encoding = Encoding()
+    defer { encoding.end() }
+    encode(&encoding)
+    return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<yijia__members__v1__RevealRefreshRecordResponse>.size + 184)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10:
+        direct.expect(record == nil)
+        record = RefreshRecord(direct: &direct)
+      case 18: personName = direct.string()
+      case 26: phone = direct.string()
+      default: direct.refuse()
+      }
+    }
+  }
+
+  package init(reading c: UnsafePointer<yijia__members__v1__RevealRefreshRecordResponse>) {
+    self.init()
+    if let value = c.pointee.f_record { record = RefreshRecord(reading: value) }
+    if c.pointee.has_person_name != 0 {
+      personName = Decoding.string(c.pointee.f_person_name)
+    }
+    if c.pointee.has_phone != 0 {
+      phone = Decoding.string(c.pointee.f_phone)
+    }
+    unknownFields = Decoding.unknownFields(c.pointee.base)
+  }
+
+  package func encode(_ encoding: inout Encoding) {
+    guard encoding.goesOn else { return }
+    encoding.unknownFields(unknownFields)
+    if !phone.isEmpty {
+      encoding.string(phone, 26)
+    }
+    if !personName.isEmpty {
+      encoding.string(personName, 18)
+    }
+    if let value = record {
       let mark = encoding.enter()
       value.encode(&encoding)
       encoding.leave(mark, 10)
@@ -1135,7 +1484,7 @@ extension CloseRefreshRoundResponse {
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
     self.init()
-    let cost = MemoryLayout<yijia__members__v1__CloseRefreshRoundResponse>.size + 289
+    let cost = MemoryLayout<yijia__members__v1__CloseRefreshRoundResponse>.size + 297
     if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, yijia__members__v1__CloseRefreshRoundResponse__descriptor(), limits)
     defer { decoding.end() }
@@ -1152,7 +1501,7 @@ extension CloseRefreshRoundResponse {
   /// A message within another, behind its tag.
   package init(direct: inout DirectDecoding) {
     self.init()
-    let outer = direct.enter(MemoryLayout<yijia__members__v1__CloseRefreshRoundResponse>.size + 289)
+    let outer = direct.enter(MemoryLayout<yijia__members__v1__CloseRefreshRoundResponse>.size + 297)
     readDirect(&direct)
     direct.leave(outer)
   }
@@ -1415,7 +1764,7 @@ extension RecordHonorResponse {
 
 /// Request of ListHonors.
 public struct ListHonorsRequest: Message {
-  /// The resource name of the member.
+  /// The resource name of the member; the calling member if empty.
   public var member: String = ""
   public var unknownFields = UnknownFields()
 

@@ -278,7 +278,7 @@ public struct Member: Message {
   public var createTime: GoogleProtobuf.Timestamp?
   /// The etag; changes with every change of the member.
   public var etag: String = ""
-  /// The employer, platform and vehicle.
+  /// The employer, platform and vehicle, and corrected facts.
   public var details: MemberDetails?
   public var unknownFields = UnknownFields()
 
@@ -290,7 +290,7 @@ extension Member {
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
     self.init()
-    let cost = MemoryLayout<yijia__members__v1__Member>.size + 392
+    let cost = MemoryLayout<yijia__members__v1__Member>.size + 481
     if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, yijia__members__v1__Member__descriptor(), limits)
     defer { decoding.end() }
@@ -307,7 +307,7 @@ extension Member {
   /// A message within another, behind its tag.
   package init(direct: inout DirectDecoding) {
     self.init()
-    let outer = direct.enter(MemoryLayout<yijia__members__v1__Member>.size + 392)
+    let outer = direct.enter(MemoryLayout<yijia__members__v1__Member>.size + 481)
     readDirect(&direct)
     direct.leave(outer)
   }
@@ -755,7 +755,7 @@ extension ListMembersResponse {
       switch tag {
       case 10:
         if members.isEmpty {
-          members.reserveCapacity(direct.count(10, MemoryLayout<yijia__members__v1__Member>.size + 392))
+          members.reserveCapacity(direct.count(10, MemoryLayout<yijia__members__v1__Member>.size + 481))
         }
         members.append(Member(direct: &direct))
       case 18: nextPageToken = direct.string()
@@ -1438,7 +1438,8 @@ extension MembershipSummary {
   }
 }
 
-/// The work details of a member besides the occupation group.
+/// The work details of a member besides the occupation group, and the facts for routing that staff
+/// corrected.
 public struct MemberDetails: Message {
   /// The employer's name; up to 100 characters.
   public var employerName: String = ""
@@ -1448,6 +1449,13 @@ public struct MemberDetails: Message {
   public var platform: String = ""
   /// The license plate of a driver's vehicle; up to 16 characters.
   public var vehiclePlate: String = ""
+  /// The areas as corrected by staff; while not set, those of the application apply.
+  public var areas: Areas?
+  /// The labour relation as corrected by staff; while not set, that of the application applies.
+  public var labourRelation: LabourRelation = .unspecified
+  /// Whether the person is a migrant worker, as corrected by staff; while not set, the application
+  /// applies.
+  public var migrantWorker: Bool?
   public var unknownFields = UnknownFields()
 
   public init() {}
@@ -1458,7 +1466,7 @@ extension MemberDetails {
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
     self.init()
-    let cost = MemoryLayout<yijia__members__v1__MemberDetails>.size + 88
+    let cost = MemoryLayout<yijia__members__v1__MemberDetails>.size + 177
     if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, yijia__members__v1__MemberDetails__descriptor(), limits)
     defer { decoding.end() }
@@ -1475,7 +1483,7 @@ extension MemberDetails {
   /// A message within another, behind its tag.
   package init(direct: inout DirectDecoding) {
     self.init()
-    let outer = direct.enter(MemoryLayout<yijia__members__v1__MemberDetails>.size + 88)
+    let outer = direct.enter(MemoryLayout<yijia__members__v1__MemberDetails>.size + 177)
     readDirect(&direct)
     direct.leave(outer)
   }
@@ -1487,6 +1495,11 @@ extension MemberDetails {
       case 18: employerCreditCode = direct.string()
       case 26: platform = direct.string()
       case 34: vehiclePlate = direct.string()
+      case 42:
+        direct.expect(areas == nil)
+        areas = Areas(direct: &direct)
+      case 48: labourRelation = LabourRelation(rawValue: direct.int32())
+      case 56: migrantWorker = direct.bool()
       default: direct.refuse()
       }
     }
@@ -1506,12 +1519,30 @@ extension MemberDetails {
     if c.pointee.has_vehicle_plate != 0 {
       vehiclePlate = Decoding.string(c.pointee.f_vehicle_plate)
     }
+    if let value = c.pointee.f_areas { areas = Areas(reading: value) }
+    if c.pointee.has_labour_relation != 0 {
+      labourRelation = LabourRelation(rawValue: c.pointee.f_labour_relation)
+    }
+    if c.pointee.has_migrant_worker != 0 {
+      migrantWorker = c.pointee.f_migrant_worker != 0
+    }
     unknownFields = Decoding.unknownFields(c.pointee.base)
   }
 
   package func encode(_ encoding: inout Encoding) {
     guard encoding.goesOn else { return }
     encoding.unknownFields(unknownFields)
+    if let value = migrantWorker {
+      encoding.bool(value, 56)
+    }
+    if labourRelation.rawValue != 0 {
+      encoding.int32(labourRelation.rawValue, 48)
+    }
+    if let value = areas {
+      let mark = encoding.enter()
+      value.encode(&encoding)
+      encoding.leave(mark, 42)
+    }
     if !vehiclePlate.isEmpty {
       encoding.string(vehiclePlate, 34)
     }

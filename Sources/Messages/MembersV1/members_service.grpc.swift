@@ -10,9 +10,12 @@ public import RPC
 public protocol MembersServiceProtocol: RPCService {
   /// Imports a tree of organizations and returns one result per row, in row order. Each row is
   /// stored durably before its result is sent; a refused row (with code, reason and fields in its
-  /// result) does not end the stream. Idempotent per row: by request id and external id.
-  /// Reasons in results: PARENT_NOT_FOUND, ORGANIZATION_CONFLICT, ORGANIZATION_DISSOLVED (the
-  /// parent), INVALID_PARENT, TREE_TOO_DEEP, INVALID_FIELDS, OUT_OF_SCOPE.
+  /// result) does not end the stream. Idempotent per row: by request id and external id. Only an
+  /// administrator of the whole tree imports organizations that are active at once; those of others
+  /// are PREPARING until another administrator approves them.
+  /// Reasons in results: PARENT_NOT_FOUND, ORGANIZATION_CONFLICT, EMPLOYER_CLAIMED,
+  /// ORGANIZATION_DISSOLVED (the parent), INVALID_PARENT, TREE_TOO_DEEP, INVALID_FIELDS,
+  /// OUT_OF_SCOPE.
   /// Callers: administrators.
   nonisolated(nonsending) func importOrganizations(
     _ requests: RequestStream<ImportOrganizationsRequest>, responses: ResponseWriter<ImportOrganizationsResponse>,
@@ -35,8 +38,9 @@ public protocol MembersServiceProtocol: RPCService {
   /// Founds an organization below one of the caller's subtree. It is PREPARING and receives no
   /// members until another administrator approves it. Idempotent by request id.
   /// Errors: NOT_FOUND / PARENT_NOT_FOUND; ALREADY_EXISTS / ORGANIZATION_CONFLICT (the external id
-  /// is taken); FAILED_PRECONDITION / ORGANIZATION_DISSOLVED (the parent), INVALID_PARENT (an
-  /// organization of this kind can't be below one of that kind).
+  /// is taken), EMPLOYER_CLAIMED (another live organization covers an employer);
+  /// FAILED_PRECONDITION / ORGANIZATION_DISSOLVED (the parent), INVALID_PARENT (an organization of
+  /// this kind can't be below one of that kind, or it would be of a higher level than its parent).
   /// Callers: administrators.
   nonisolated(nonsending) func createOrganization(
     _ request: CreateOrganizationRequest, context: ServerContext
@@ -51,9 +55,11 @@ public protocol MembersServiceProtocol: RPCService {
   ) async throws -> ApproveOrganizationResponse
 
   /// Updates fields of an organization, with a field mask and an etag. Idempotent by request id.
-  /// Errors: NOT_FOUND / ORGANIZATION_NOT_FOUND; ABORTED / ETAG_MISMATCH; FAILED_PRECONDITION /
+  /// Errors: NOT_FOUND / ORGANIZATION_NOT_FOUND; ABORTED / ETAG_MISMATCH; ALREADY_EXISTS /
+  /// EMPLOYER_CLAIMED (another live organization covers an employer); FAILED_PRECONDITION /
   /// ORGANIZATION_DISSOLVED.
-  /// Callers: administrators of the organization or of a higher level.
+  /// Callers: administrators of the organization or of a higher level; employer_credit_codes only of
+  /// a higher level.
   nonisolated(nonsending) func updateOrganization(
     _ request: UpdateOrganizationRequest, context: ServerContext
   ) async throws -> UpdateOrganizationResponse
@@ -182,7 +188,12 @@ public protocol MembersServiceProtocol: RPCService {
   /// UNDER_AGE, INVALID_PHONE, INVALID_NAME, INVALID_CREDIT_CODE, UNKNOWN_REGION, TOO_LONG …),
   /// CODE_MALFORMED, CODE_FORGED; FAILED_PRECONDITION / CODE_EXPIRED, CODE_REVOKED,
   /// ORGANIZATION_NOT_ACTIVE, NO_RECEIVER, and for staff MEMBERSHIP_CLOSED (a partner only learns
-  /// that the application was received). Callers: partners, clerks.
+  /// that the application was received).
+  /// A person applies for themselves with a scanned organization code: a member, also one who left,
+  /// with their own resident ID; anybody else who signed in by a phone, with that phone. Otherwise
+  /// INVALID_FIELDS (NOT_OWN). With a phone only, the reply does not tell who was a member before,
+  /// and a known person with another phone waits for staff; RESOURCE_EXHAUSTED / APPLICATION_LIMIT
+  /// after 10 applications. Callers: partners, clerks, members, and whoever signed in by phone.
   nonisolated(nonsending) func submitEnrollment(
     _ request: SubmitEnrollmentRequest, context: ServerContext
   ) async throws -> SubmitEnrollmentResponse
@@ -198,22 +209,23 @@ public protocol MembersServiceProtocol: RPCService {
     context: ServerContext
   ) async throws
 
-  /// Returns an enrollment: to a partner their own, to staff those of their subtree.
-  /// Errors: NOT_FOUND / ENROLLMENT_NOT_FOUND. Callers: partners, staff.
+  /// Returns an enrollment: to a partner and to a person their own, to staff those of their subtree.
+  /// Errors: NOT_FOUND / ENROLLMENT_NOT_FOUND. Callers: partners, staff, members.
   nonisolated(nonsending) func getEnrollment(
     _ request: GetEnrollmentRequest, context: ServerContext
   ) async throws -> GetEnrollmentResponse
 
-  /// Lists enrollments: to staff those of a subtree, by default the undecided ones; to a partner
-  /// their own.
-  /// Errors: INVALID_ARGUMENT / INVALID_PAGE_TOKEN. Callers: partners, staff.
+  /// Lists enrollments: to staff those of a subtree, by default the undecided ones; to others their
+  /// own.
+  /// Errors: INVALID_ARGUMENT / INVALID_PAGE_TOKEN. Callers: partners, staff, members.
   nonisolated(nonsending) func listEnrollments(
     _ request: ListEnrollmentsRequest, context: ServerContext
   ) async throws -> ListEnrollmentsResponse
 
   /// Approves an undecided enrollment (PENDING or HELD): the person becomes a member of the
-  /// organization to which it was routed; an existing member stays in their union. Idempotent by
-  /// request id.
+  /// organization to which it was routed; an existing member stays in their union. The person's
+  /// other undecided enrollments are refused as duplicates in the same commit. Idempotent by request
+  /// id.
   /// Errors: NOT_FOUND / ENROLLMENT_NOT_FOUND; ABORTED / ETAG_MISMATCH; FAILED_PRECONDITION /
   /// ENROLLMENT_NOT_WAITING, ORGANIZATION_NOT_ACTIVE, MEMBERSHIP_CLOSED. Callers: clerks with the
   /// receiving organization in their subtree.
@@ -232,8 +244,8 @@ public protocol MembersServiceProtocol: RPCService {
   /// gets the same reply for decided enrollments, so that withdrawing reveals nothing about the
   /// person.
   /// Errors: NOT_FOUND / ENROLLMENT_NOT_FOUND; for staff FAILED_PRECONDITION /
-  /// ENROLLMENT_NOT_WAITING. Callers: the partner that submitted it; clerks that submitted it or
-  /// have the receiving organization in their subtree.
+  /// ENROLLMENT_NOT_WAITING. Callers: the partner or person that submitted it; clerks that
+  /// submitted it or have the receiving organization in their subtree.
   nonisolated(nonsending) func withdrawEnrollment(
     _ request: WithdrawEnrollmentRequest, context: ServerContext
   ) async throws -> WithdrawEnrollmentResponse
@@ -299,7 +311,9 @@ public protocol MembersServiceProtocol: RPCService {
     _ request: RecordDeathRequest, context: ServerContext
   ) async throws -> RecordDeathResponse
 
-  /// Updates the fields of a live member named by the mask. Idempotent by request id.
+  /// Updates the fields of a live member named by the mask: group and details, including the areas,
+  /// the labour relation and the migrant flag, which the routing rules use. Idempotent by request
+  /// id.
   /// Errors: INVALID_ARGUMENT / INVALID_FIELDS (update_mask: INVALID_MASK; member.etag: REQUIRED …);
   /// NOT_FOUND / MEMBER_NOT_FOUND; FAILED_PRECONDITION / MEMBERSHIP_STATE; ABORTED / ETAG_MISMATCH.
   /// Callers: clerks.
@@ -485,8 +499,8 @@ public protocol MembersServiceProtocol: RPCService {
     _ request: ResolveMemberCodesRequest, context: ServerContext
   ) async throws -> ResolveMemberCodesResponse
 
-  /// Returns the live members with a phone number, looked up by its keyed hash. Callers: the
-  /// gateway.
+  /// Returns the live members with a phone number, looked up by its keyed hash, and the subject of
+  /// an applicant with it. Callers: the gateway.
   nonisolated(nonsending) func findPhoneMembers(
     _ request: FindPhoneMembersRequest, context: ServerContext
   ) async throws -> FindPhoneMembersResponse
@@ -532,6 +546,19 @@ public protocol MembersServiceProtocol: RPCService {
   nonisolated(nonsending) func getCoverage(
     _ request: GetCoverageRequest, context: ServerContext
   ) async throws -> GetCoverageResponse
+
+  /// Lists the coverages of the organizations directly below one, with a single call.
+  /// Errors: INVALID_ARGUMENT / INVALID_PAGE_TOKEN. Callers: staff.
+  nonisolated(nonsending) func listCoverages(
+    _ request: ListCoveragesRequest, context: ServerContext
+  ) async throws -> ListCoveragesResponse
+
+  /// Streams the coverages of an organization and of those directly below it, with bases, targets
+  /// and online shares, as a CSV file in parts. Callers: staff.
+  nonisolated(nonsending) func exportCoverages(
+    _ request: ExportCoveragesRequest, responses: ResponseWriter<ExportCoveragesResponse>,
+    context: ServerContext
+  ) async throws
 
   /// Compares a licence or industry roster with the members. The first message states the purpose,
   /// further ones hold thousands of rows each, as resident IDs or their SHA-256. The verdicts are
@@ -640,8 +667,9 @@ public protocol MembersServiceProtocol: RPCService {
   ) async throws -> ReportAwayResponse
 
   /// Files a report, or sends it back with a note; not for the reporter. Idempotent by request id.
-  /// Errors: NOT_FOUND / AWAY_REPORT_NOT_FOUND; ABORTED / ETAG_MISMATCH; FAILED_PRECONDITION /
-  /// AWAY_STATE, OWN_REPORT. Callers: clerks.
+  /// Errors: NOT_FOUND / AWAY_REPORT_NOT_FOUND; ABORTED / ETAG_MISMATCH; PERMISSION_DENIED /
+  /// AWAY_LEVEL; FAILED_PRECONDITION / AWAY_STATE, OWN_REPORT.
+  /// Callers: clerks of a township or of a higher level.
   nonisolated(nonsending) func reviewAwayReport(
     _ request: ReviewAwayReportRequest, context: ServerContext
   ) async throws -> ReviewAwayReportResponse
@@ -672,15 +700,18 @@ public protocol MembersServiceProtocol: RPCService {
     _ request: RevealAwayReportRequest, context: ServerContext
   ) async throws -> RevealAwayReportResponse
 
-  /// Draws a random sample of the FILED and AWAY reports not drawn before, for phone checks;
-  /// deterministic for a seed and a set of reports. Idempotent by request id. Callers: clerks.
+  /// Draws a random sample of the FILED and AWAY reports not drawn before, for phone checks, with a
+  /// seed that the service draws. Idempotent by request id. Errors: PERMISSION_DENIED / AWAY_LEVEL.
+  /// Callers: clerks of a county or of a higher level.
   nonisolated(nonsending) func drawAwaySample(
     _ request: DrawAwaySampleRequest, context: ServerContext
   ) async throws -> DrawAwaySampleResponse
 
-  /// Records the result of the phone check of a drawn report. Idempotent by request id.
-  /// Errors: NOT_FOUND / AWAY_REPORT_NOT_FOUND; ABORTED / ETAG_MISMATCH; FAILED_PRECONDITION /
-  /// AWAY_STATE. Callers: clerks.
+  /// Records the result of the phone check of a drawn report; not for its reporter or reviewer.
+  /// Idempotent by request id.
+  /// Errors: NOT_FOUND / AWAY_REPORT_NOT_FOUND; ABORTED / ETAG_MISMATCH; PERMISSION_DENIED /
+  /// AWAY_LEVEL; FAILED_PRECONDITION / AWAY_STATE, OWN_REPORT.
+  /// Callers: clerks of a county or of a higher level.
   nonisolated(nonsending) func recordAwayCheck(
     _ request: RecordAwayCheckRequest, context: ServerContext
   ) async throws -> RecordAwayCheckResponse
@@ -705,6 +736,21 @@ public protocol MembersServiceProtocol: RPCService {
   nonisolated(nonsending) func getRefreshRound(
     _ request: GetRefreshRoundRequest, context: ServerContext
   ) async throws -> GetRefreshRoundResponse
+
+  /// Lists the rounds of the organizations of a subtree with their progress, by default the open
+  /// ones. Errors: INVALID_ARGUMENT / INVALID_PAGE_TOKEN. Callers: staff.
+  nonisolated(nonsending) func listRefreshRounds(
+    _ request: ListRefreshRoundsRequest, context: ServerContext
+  ) async throws -> ListRefreshRoundsResponse
+
+  /// Returns the name and phone number of a member whose record in an open round is not confirmed,
+  /// after writing an audit entry.
+  /// Errors: NOT_FOUND / REFRESH_ROUND_NOT_FOUND (also if neither the round nor the member is in
+  /// scope), MEMBER_NOT_FOUND (the member is out of scope); FAILED_PRECONDITION / REFRESH_STATE.
+  /// Callers: clerks.
+  nonisolated(nonsending) func revealRefreshRecord(
+    _ request: RevealRefreshRecordRequest, context: ServerContext
+  ) async throws -> RevealRefreshRecordResponse
 
   /// Lists the records of a round, by default the stale ones.
   /// Errors: NOT_FOUND / REFRESH_ROUND_NOT_FOUND; INVALID_ARGUMENT / INVALID_PAGE_TOKEN.
@@ -734,10 +780,36 @@ public protocol MembersServiceProtocol: RPCService {
     _ request: RecordHonorRequest, context: ServerContext
   ) async throws -> RecordHonorResponse
 
-  /// Lists a member's titles and awards. Errors: NOT_FOUND / MEMBER_NOT_FOUND. Callers: staff.
+  /// Lists a member's titles and awards. Errors: NOT_FOUND / MEMBER_NOT_FOUND.
+  /// Callers: staff; members, for themselves.
   nonisolated(nonsending) func listHonors(
     _ request: ListHonorsRequest, context: ServerContext
   ) async throws -> ListHonorsResponse
+
+  /// Returns the settings that apply in a region: its routing rules in their order, and the terms of
+  /// its pools, transfers and units.
+  /// Errors: NOT_FOUND / REGION_NOT_FOUND. Callers: staff.
+  nonisolated(nonsending) func getRegionSettings(
+    _ request: GetRegionSettingsRequest, context: ServerContext
+  ) async throws -> GetRegionSettingsResponse
+
+  /// Lists the regions that have settings of their own, by code.
+  /// Errors: INVALID_ARGUMENT / INVALID_PAGE_TOKEN. Callers: staff.
+  nonisolated(nonsending) func listRegionSettings(
+    _ request: ListRegionSettingsRequest, context: ServerContext
+  ) async throws -> ListRegionSettingsResponse
+
+  /// Changes the settings of a region, with a field mask and an etag. Idempotent by request id. They
+  /// apply from the next application on; a lower unit threshold opens the indexes of units that have
+  /// reached it.
+  /// Errors: INVALID_ARGUMENT / INVALID_FIELDS (settings.rules: INVALID_RULES; settings.etag:
+  /// REQUIRED …); NOT_FOUND / REGION_NOT_FOUND, ORGANIZATION_NOT_FOUND (the custodian); ABORTED /
+  /// ETAG_MISMATCH; PERMISSION_DENIED / OUT_OF_SCOPE.
+  /// Callers: administrators of the whole tree, or of a regional federation of the region or of one
+  /// that contains it.
+  nonisolated(nonsending) func updateRegionSettings(
+    _ request: UpdateRegionSettingsRequest, context: ServerContext
+  ) async throws -> UpdateRegionSettingsResponse
 
   /// Routes the members of a subtree again and lists those who belong to a union of rule 1 or 2,
   /// without changing anything. Errors: INVALID_ARGUMENT / INVALID_PAGE_TOKEN. Callers: staff.
@@ -1037,6 +1109,14 @@ extension MembersServiceProtocol {
         MembersServiceMethods.getCoverage,
         { try await self.getCoverage($0, context: $1) }
       ),
+      .unary(
+        MembersServiceMethods.listCoverages,
+        { try await self.listCoverages($0, context: $1) }
+      ),
+      .serverStreaming(
+        MembersServiceMethods.exportCoverages,
+        { try await self.exportCoverages($0, responses: $1, context: $2) }
+      ),
       .bidirectionalStreaming(
         MembersServiceMethods.compareRoster,
         { try await self.compareRoster($0, responses: $1, context: $2) }
@@ -1134,6 +1214,14 @@ extension MembersServiceProtocol {
         { try await self.getRefreshRound($0, context: $1) }
       ),
       .unary(
+        MembersServiceMethods.listRefreshRounds,
+        { try await self.listRefreshRounds($0, context: $1) }
+      ),
+      .unary(
+        MembersServiceMethods.revealRefreshRecord,
+        { try await self.revealRefreshRecord($0, context: $1) }
+      ),
+      .unary(
         MembersServiceMethods.listRefreshRecords,
         { try await self.listRefreshRecords($0, context: $1) }
       ),
@@ -1152,6 +1240,18 @@ extension MembersServiceProtocol {
       .unary(
         MembersServiceMethods.listHonors,
         { try await self.listHonors($0, context: $1) }
+      ),
+      .unary(
+        MembersServiceMethods.getRegionSettings,
+        { try await self.getRegionSettings($0, context: $1) }
+      ),
+      .unary(
+        MembersServiceMethods.listRegionSettings,
+        { try await self.listRegionSettings($0, context: $1) }
+      ),
+      .unary(
+        MembersServiceMethods.updateRegionSettings,
+        { try await self.updateRegionSettings($0, context: $1) }
       ),
       .unary(
         MembersServiceMethods.previewRerouting,
@@ -1652,6 +1752,21 @@ extension MembersServiceProtocol {
   }
 
   /// UNIMPLEMENTED, until the service has it.
+  public nonisolated(nonsending) func listCoverages(
+    _ request: ListCoveragesRequest, context: ServerContext
+  ) async throws -> ListCoveragesResponse {
+    throw RPCError(.unimplemented, "ListCoverages")
+  }
+
+  /// UNIMPLEMENTED, until the service has it.
+  public nonisolated(nonsending) func exportCoverages(
+    _ request: ExportCoveragesRequest, responses: ResponseWriter<ExportCoveragesResponse>,
+    context: ServerContext
+  ) async throws {
+    throw RPCError(.unimplemented, "ExportCoverages")
+  }
+
+  /// UNIMPLEMENTED, until the service has it.
   public nonisolated(nonsending) func compareRoster(
     _ requests: RequestStream<CompareRosterRequest>, responses: ResponseWriter<CompareRosterResponse>,
     context: ServerContext
@@ -1821,6 +1936,20 @@ extension MembersServiceProtocol {
   }
 
   /// UNIMPLEMENTED, until the service has it.
+  public nonisolated(nonsending) func listRefreshRounds(
+    _ request: ListRefreshRoundsRequest, context: ServerContext
+  ) async throws -> ListRefreshRoundsResponse {
+    throw RPCError(.unimplemented, "ListRefreshRounds")
+  }
+
+  /// UNIMPLEMENTED, until the service has it.
+  public nonisolated(nonsending) func revealRefreshRecord(
+    _ request: RevealRefreshRecordRequest, context: ServerContext
+  ) async throws -> RevealRefreshRecordResponse {
+    throw RPCError(.unimplemented, "RevealRefreshRecord")
+  }
+
+  /// UNIMPLEMENTED, until the service has it.
   public nonisolated(nonsending) func listRefreshRecords(
     _ request: ListRefreshRecordsRequest, context: ServerContext
   ) async throws -> ListRefreshRecordsResponse {
@@ -1853,6 +1982,27 @@ extension MembersServiceProtocol {
     _ request: ListHonorsRequest, context: ServerContext
   ) async throws -> ListHonorsResponse {
     throw RPCError(.unimplemented, "ListHonors")
+  }
+
+  /// UNIMPLEMENTED, until the service has it.
+  public nonisolated(nonsending) func getRegionSettings(
+    _ request: GetRegionSettingsRequest, context: ServerContext
+  ) async throws -> GetRegionSettingsResponse {
+    throw RPCError(.unimplemented, "GetRegionSettings")
+  }
+
+  /// UNIMPLEMENTED, until the service has it.
+  public nonisolated(nonsending) func listRegionSettings(
+    _ request: ListRegionSettingsRequest, context: ServerContext
+  ) async throws -> ListRegionSettingsResponse {
+    throw RPCError(.unimplemented, "ListRegionSettings")
+  }
+
+  /// UNIMPLEMENTED, until the service has it.
+  public nonisolated(nonsending) func updateRegionSettings(
+    _ request: UpdateRegionSettingsRequest, context: ServerContext
+  ) async throws -> UpdateRegionSettingsResponse {
+    throw RPCError(.unimplemented, "UpdateRegionSettings")
   }
 
   /// UNIMPLEMENTED, until the service has it.
@@ -2084,6 +2234,12 @@ public enum MembersServiceMethods {
   public static let getCoverage = MethodDescriptor(
     service: "yijia.members.v1.MembersService", name: "GetCoverage", kind: .unary
   )
+  public static let listCoverages = MethodDescriptor(
+    service: "yijia.members.v1.MembersService", name: "ListCoverages", kind: .unary
+  )
+  public static let exportCoverages = MethodDescriptor(
+    service: "yijia.members.v1.MembersService", name: "ExportCoverages", kind: .serverStreaming
+  )
   public static let compareRoster = MethodDescriptor(
     service: "yijia.members.v1.MembersService", name: "CompareRoster", kind: .bidirectionalStreaming
   )
@@ -2156,6 +2312,12 @@ public enum MembersServiceMethods {
   public static let getRefreshRound = MethodDescriptor(
     service: "yijia.members.v1.MembersService", name: "GetRefreshRound", kind: .unary
   )
+  public static let listRefreshRounds = MethodDescriptor(
+    service: "yijia.members.v1.MembersService", name: "ListRefreshRounds", kind: .unary
+  )
+  public static let revealRefreshRecord = MethodDescriptor(
+    service: "yijia.members.v1.MembersService", name: "RevealRefreshRecord", kind: .unary
+  )
   public static let listRefreshRecords = MethodDescriptor(
     service: "yijia.members.v1.MembersService", name: "ListRefreshRecords", kind: .unary
   )
@@ -2170,6 +2332,15 @@ public enum MembersServiceMethods {
   )
   public static let listHonors = MethodDescriptor(
     service: "yijia.members.v1.MembersService", name: "ListHonors", kind: .unary
+  )
+  public static let getRegionSettings = MethodDescriptor(
+    service: "yijia.members.v1.MembersService", name: "GetRegionSettings", kind: .unary
+  )
+  public static let listRegionSettings = MethodDescriptor(
+    service: "yijia.members.v1.MembersService", name: "ListRegionSettings", kind: .unary
+  )
+  public static let updateRegionSettings = MethodDescriptor(
+    service: "yijia.members.v1.MembersService", name: "UpdateRegionSettings", kind: .unary
   )
   public static let previewRerouting = MethodDescriptor(
     service: "yijia.members.v1.MembersService", name: "PreviewRerouting", kind: .unary
@@ -2250,6 +2421,8 @@ public enum MembersServiceMethods {
     listBases,
     setCoverageTarget,
     getCoverage,
+    listCoverages,
+    exportCoverages,
     compareRoster,
     createOutreachList,
     getOutreachList,
@@ -2274,11 +2447,16 @@ public enum MembersServiceMethods {
     confirmMember,
     openRefreshRound,
     getRefreshRound,
+    listRefreshRounds,
+    revealRefreshRecord,
     listRefreshRecords,
     markUnreachable,
     closeRefreshRound,
     recordHonor,
     listHonors,
+    getRegionSettings,
+    listRegionSettings,
+    updateRegionSettings,
     previewRerouting,
     applyRerouting,
     watchMemberEvents,
@@ -2298,9 +2476,12 @@ public struct MembersServiceClient: Sendable {
 
   /// Imports a tree of organizations and returns one result per row, in row order. Each row is
   /// stored durably before its result is sent; a refused row (with code, reason and fields in its
-  /// result) does not end the stream. Idempotent per row: by request id and external id.
-  /// Reasons in results: PARENT_NOT_FOUND, ORGANIZATION_CONFLICT, ORGANIZATION_DISSOLVED (the
-  /// parent), INVALID_PARENT, TREE_TOO_DEEP, INVALID_FIELDS, OUT_OF_SCOPE.
+  /// result) does not end the stream. Idempotent per row: by request id and external id. Only an
+  /// administrator of the whole tree imports organizations that are active at once; those of others
+  /// are PREPARING until another administrator approves them.
+  /// Reasons in results: PARENT_NOT_FOUND, ORGANIZATION_CONFLICT, EMPLOYER_CLAIMED,
+  /// ORGANIZATION_DISSOLVED (the parent), INVALID_PARENT, TREE_TOO_DEEP, INVALID_FIELDS,
+  /// OUT_OF_SCOPE.
   /// Callers: administrators.
   public func importOrganizations(
     options: CallOptions = CallOptions()
@@ -2332,8 +2513,9 @@ public struct MembersServiceClient: Sendable {
   /// Founds an organization below one of the caller's subtree. It is PREPARING and receives no
   /// members until another administrator approves it. Idempotent by request id.
   /// Errors: NOT_FOUND / PARENT_NOT_FOUND; ALREADY_EXISTS / ORGANIZATION_CONFLICT (the external id
-  /// is taken); FAILED_PRECONDITION / ORGANIZATION_DISSOLVED (the parent), INVALID_PARENT (an
-  /// organization of this kind can't be below one of that kind).
+  /// is taken), EMPLOYER_CLAIMED (another live organization covers an employer);
+  /// FAILED_PRECONDITION / ORGANIZATION_DISSOLVED (the parent), INVALID_PARENT (an organization of
+  /// this kind can't be below one of that kind, or it would be of a higher level than its parent).
   /// Callers: administrators.
   public func createOrganization(
     _ request: CreateOrganizationRequest, options: CallOptions = CallOptions()
@@ -2356,9 +2538,11 @@ public struct MembersServiceClient: Sendable {
   }
 
   /// Updates fields of an organization, with a field mask and an etag. Idempotent by request id.
-  /// Errors: NOT_FOUND / ORGANIZATION_NOT_FOUND; ABORTED / ETAG_MISMATCH; FAILED_PRECONDITION /
+  /// Errors: NOT_FOUND / ORGANIZATION_NOT_FOUND; ABORTED / ETAG_MISMATCH; ALREADY_EXISTS /
+  /// EMPLOYER_CLAIMED (another live organization covers an employer); FAILED_PRECONDITION /
   /// ORGANIZATION_DISSOLVED.
-  /// Callers: administrators of the organization or of a higher level.
+  /// Callers: administrators of the organization or of a higher level; employer_credit_codes only of
+  /// a higher level.
   public func updateOrganization(
     _ request: UpdateOrganizationRequest, options: CallOptions = CallOptions()
   ) async throws -> UpdateOrganizationResponse {
@@ -2545,7 +2729,12 @@ public struct MembersServiceClient: Sendable {
   /// UNDER_AGE, INVALID_PHONE, INVALID_NAME, INVALID_CREDIT_CODE, UNKNOWN_REGION, TOO_LONG …),
   /// CODE_MALFORMED, CODE_FORGED; FAILED_PRECONDITION / CODE_EXPIRED, CODE_REVOKED,
   /// ORGANIZATION_NOT_ACTIVE, NO_RECEIVER, and for staff MEMBERSHIP_CLOSED (a partner only learns
-  /// that the application was received). Callers: partners, clerks.
+  /// that the application was received).
+  /// A person applies for themselves with a scanned organization code: a member, also one who left,
+  /// with their own resident ID; anybody else who signed in by a phone, with that phone. Otherwise
+  /// INVALID_FIELDS (NOT_OWN). With a phone only, the reply does not tell who was a member before,
+  /// and a known person with another phone waits for staff; RESOURCE_EXHAUSTED / APPLICATION_LIMIT
+  /// after 10 applications. Callers: partners, clerks, members, and whoever signed in by phone.
   public func submitEnrollment(
     _ request: SubmitEnrollmentRequest, options: CallOptions = CallOptions()
   ) async throws -> SubmitEnrollmentResponse {
@@ -2566,8 +2755,8 @@ public struct MembersServiceClient: Sendable {
     try await channel.bidirectionalStreaming(MembersServiceMethods.enrollMembers, options: options)
   }
 
-  /// Returns an enrollment: to a partner their own, to staff those of their subtree.
-  /// Errors: NOT_FOUND / ENROLLMENT_NOT_FOUND. Callers: partners, staff.
+  /// Returns an enrollment: to a partner and to a person their own, to staff those of their subtree.
+  /// Errors: NOT_FOUND / ENROLLMENT_NOT_FOUND. Callers: partners, staff, members.
   public func getEnrollment(
     _ request: GetEnrollmentRequest, options: CallOptions = CallOptions()
   ) async throws -> GetEnrollmentResponse {
@@ -2576,9 +2765,9 @@ public struct MembersServiceClient: Sendable {
     ).message
   }
 
-  /// Lists enrollments: to staff those of a subtree, by default the undecided ones; to a partner
-  /// their own.
-  /// Errors: INVALID_ARGUMENT / INVALID_PAGE_TOKEN. Callers: partners, staff.
+  /// Lists enrollments: to staff those of a subtree, by default the undecided ones; to others their
+  /// own.
+  /// Errors: INVALID_ARGUMENT / INVALID_PAGE_TOKEN. Callers: partners, staff, members.
   public func listEnrollments(
     _ request: ListEnrollmentsRequest, options: CallOptions = CallOptions()
   ) async throws -> ListEnrollmentsResponse {
@@ -2588,8 +2777,9 @@ public struct MembersServiceClient: Sendable {
   }
 
   /// Approves an undecided enrollment (PENDING or HELD): the person becomes a member of the
-  /// organization to which it was routed; an existing member stays in their union. Idempotent by
-  /// request id.
+  /// organization to which it was routed; an existing member stays in their union. The person's
+  /// other undecided enrollments are refused as duplicates in the same commit. Idempotent by request
+  /// id.
   /// Errors: NOT_FOUND / ENROLLMENT_NOT_FOUND; ABORTED / ETAG_MISMATCH; FAILED_PRECONDITION /
   /// ENROLLMENT_NOT_WAITING, ORGANIZATION_NOT_ACTIVE, MEMBERSHIP_CLOSED. Callers: clerks with the
   /// receiving organization in their subtree.
@@ -2616,8 +2806,8 @@ public struct MembersServiceClient: Sendable {
   /// gets the same reply for decided enrollments, so that withdrawing reveals nothing about the
   /// person.
   /// Errors: NOT_FOUND / ENROLLMENT_NOT_FOUND; for staff FAILED_PRECONDITION /
-  /// ENROLLMENT_NOT_WAITING. Callers: the partner that submitted it; clerks that submitted it or
-  /// have the receiving organization in their subtree.
+  /// ENROLLMENT_NOT_WAITING. Callers: the partner or person that submitted it; clerks that
+  /// submitted it or have the receiving organization in their subtree.
   public func withdrawEnrollment(
     _ request: WithdrawEnrollmentRequest, options: CallOptions = CallOptions()
   ) async throws -> WithdrawEnrollmentResponse {
@@ -2723,7 +2913,9 @@ public struct MembersServiceClient: Sendable {
     ).message
   }
 
-  /// Updates the fields of a live member named by the mask. Idempotent by request id.
+  /// Updates the fields of a live member named by the mask: group and details, including the areas,
+  /// the labour relation and the migrant flag, which the routing rules use. Idempotent by request
+  /// id.
   /// Errors: INVALID_ARGUMENT / INVALID_FIELDS (update_mask: INVALID_MASK; member.etag: REQUIRED …);
   /// NOT_FOUND / MEMBER_NOT_FOUND; FAILED_PRECONDITION / MEMBERSHIP_STATE; ABORTED / ETAG_MISMATCH.
   /// Callers: clerks.
@@ -2999,8 +3191,8 @@ public struct MembersServiceClient: Sendable {
     ).message
   }
 
-  /// Returns the live members with a phone number, looked up by its keyed hash. Callers: the
-  /// gateway.
+  /// Returns the live members with a phone number, looked up by its keyed hash, and the subject of
+  /// an applicant with it. Callers: the gateway.
   public func findPhoneMembers(
     _ request: FindPhoneMembersRequest, options: CallOptions = CallOptions()
   ) async throws -> FindPhoneMembersResponse {
@@ -3070,6 +3262,24 @@ public struct MembersServiceClient: Sendable {
     try await ClientResponse<GetCoverageResponse>(
       of: MembersServiceMethods.getCoverage, on: channel, request, options: options
     ).message
+  }
+
+  /// Lists the coverages of the organizations directly below one, with a single call.
+  /// Errors: INVALID_ARGUMENT / INVALID_PAGE_TOKEN. Callers: staff.
+  public func listCoverages(
+    _ request: ListCoveragesRequest, options: CallOptions = CallOptions()
+  ) async throws -> ListCoveragesResponse {
+    try await ClientResponse<ListCoveragesResponse>(
+      of: MembersServiceMethods.listCoverages, on: channel, request, options: options
+    ).message
+  }
+
+  /// Streams the coverages of an organization and of those directly below it, with bases, targets
+  /// and online shares, as a CSV file in parts. Callers: staff.
+  public func exportCoverages(
+    _ request: ExportCoveragesRequest, options: CallOptions = CallOptions()
+  ) async throws -> ResponseStream<ExportCoveragesResponse> {
+    try await channel.serverStreaming(MembersServiceMethods.exportCoverages, request, options: options)
   }
 
   /// Compares a licence or industry roster with the members. The first message states the purpose,
@@ -3232,8 +3442,9 @@ public struct MembersServiceClient: Sendable {
   }
 
   /// Files a report, or sends it back with a note; not for the reporter. Idempotent by request id.
-  /// Errors: NOT_FOUND / AWAY_REPORT_NOT_FOUND; ABORTED / ETAG_MISMATCH; FAILED_PRECONDITION /
-  /// AWAY_STATE, OWN_REPORT. Callers: clerks.
+  /// Errors: NOT_FOUND / AWAY_REPORT_NOT_FOUND; ABORTED / ETAG_MISMATCH; PERMISSION_DENIED /
+  /// AWAY_LEVEL; FAILED_PRECONDITION / AWAY_STATE, OWN_REPORT.
+  /// Callers: clerks of a township or of a higher level.
   public func reviewAwayReport(
     _ request: ReviewAwayReportRequest, options: CallOptions = CallOptions()
   ) async throws -> ReviewAwayReportResponse {
@@ -3284,8 +3495,9 @@ public struct MembersServiceClient: Sendable {
     ).message
   }
 
-  /// Draws a random sample of the FILED and AWAY reports not drawn before, for phone checks;
-  /// deterministic for a seed and a set of reports. Idempotent by request id. Callers: clerks.
+  /// Draws a random sample of the FILED and AWAY reports not drawn before, for phone checks, with a
+  /// seed that the service draws. Idempotent by request id. Errors: PERMISSION_DENIED / AWAY_LEVEL.
+  /// Callers: clerks of a county or of a higher level.
   public func drawAwaySample(
     _ request: DrawAwaySampleRequest, options: CallOptions = CallOptions()
   ) async throws -> DrawAwaySampleResponse {
@@ -3294,9 +3506,11 @@ public struct MembersServiceClient: Sendable {
     ).message
   }
 
-  /// Records the result of the phone check of a drawn report. Idempotent by request id.
-  /// Errors: NOT_FOUND / AWAY_REPORT_NOT_FOUND; ABORTED / ETAG_MISMATCH; FAILED_PRECONDITION /
-  /// AWAY_STATE. Callers: clerks.
+  /// Records the result of the phone check of a drawn report; not for its reporter or reviewer.
+  /// Idempotent by request id.
+  /// Errors: NOT_FOUND / AWAY_REPORT_NOT_FOUND; ABORTED / ETAG_MISMATCH; PERMISSION_DENIED /
+  /// AWAY_LEVEL; FAILED_PRECONDITION / AWAY_STATE, OWN_REPORT.
+  /// Callers: clerks of a county or of a higher level.
   public func recordAwayCheck(
     _ request: RecordAwayCheckRequest, options: CallOptions = CallOptions()
   ) async throws -> RecordAwayCheckResponse {
@@ -3335,6 +3549,29 @@ public struct MembersServiceClient: Sendable {
   ) async throws -> GetRefreshRoundResponse {
     try await ClientResponse<GetRefreshRoundResponse>(
       of: MembersServiceMethods.getRefreshRound, on: channel, request, options: options
+    ).message
+  }
+
+  /// Lists the rounds of the organizations of a subtree with their progress, by default the open
+  /// ones. Errors: INVALID_ARGUMENT / INVALID_PAGE_TOKEN. Callers: staff.
+  public func listRefreshRounds(
+    _ request: ListRefreshRoundsRequest, options: CallOptions = CallOptions()
+  ) async throws -> ListRefreshRoundsResponse {
+    try await ClientResponse<ListRefreshRoundsResponse>(
+      of: MembersServiceMethods.listRefreshRounds, on: channel, request, options: options
+    ).message
+  }
+
+  /// Returns the name and phone number of a member whose record in an open round is not confirmed,
+  /// after writing an audit entry.
+  /// Errors: NOT_FOUND / REFRESH_ROUND_NOT_FOUND (also if neither the round nor the member is in
+  /// scope), MEMBER_NOT_FOUND (the member is out of scope); FAILED_PRECONDITION / REFRESH_STATE.
+  /// Callers: clerks.
+  public func revealRefreshRecord(
+    _ request: RevealRefreshRecordRequest, options: CallOptions = CallOptions()
+  ) async throws -> RevealRefreshRecordResponse {
+    try await ClientResponse<RevealRefreshRecordResponse>(
+      of: MembersServiceMethods.revealRefreshRecord, on: channel, request, options: options
     ).message
   }
 
@@ -3382,12 +3619,50 @@ public struct MembersServiceClient: Sendable {
     ).message
   }
 
-  /// Lists a member's titles and awards. Errors: NOT_FOUND / MEMBER_NOT_FOUND. Callers: staff.
+  /// Lists a member's titles and awards. Errors: NOT_FOUND / MEMBER_NOT_FOUND.
+  /// Callers: staff; members, for themselves.
   public func listHonors(
     _ request: ListHonorsRequest, options: CallOptions = CallOptions()
   ) async throws -> ListHonorsResponse {
     try await ClientResponse<ListHonorsResponse>(
       of: MembersServiceMethods.listHonors, on: channel, request, options: options
+    ).message
+  }
+
+  /// Returns the settings that apply in a region: its routing rules in their order, and the terms of
+  /// its pools, transfers and units.
+  /// Errors: NOT_FOUND / REGION_NOT_FOUND. Callers: staff.
+  public func getRegionSettings(
+    _ request: GetRegionSettingsRequest, options: CallOptions = CallOptions()
+  ) async throws -> GetRegionSettingsResponse {
+    try await ClientResponse<GetRegionSettingsResponse>(
+      of: MembersServiceMethods.getRegionSettings, on: channel, request, options: options
+    ).message
+  }
+
+  /// Lists the regions that have settings of their own, by code.
+  /// Errors: INVALID_ARGUMENT / INVALID_PAGE_TOKEN. Callers: staff.
+  public func listRegionSettings(
+    _ request: ListRegionSettingsRequest, options: CallOptions = CallOptions()
+  ) async throws -> ListRegionSettingsResponse {
+    try await ClientResponse<ListRegionSettingsResponse>(
+      of: MembersServiceMethods.listRegionSettings, on: channel, request, options: options
+    ).message
+  }
+
+  /// Changes the settings of a region, with a field mask and an etag. Idempotent by request id. They
+  /// apply from the next application on; a lower unit threshold opens the indexes of units that have
+  /// reached it.
+  /// Errors: INVALID_ARGUMENT / INVALID_FIELDS (settings.rules: INVALID_RULES; settings.etag:
+  /// REQUIRED …); NOT_FOUND / REGION_NOT_FOUND, ORGANIZATION_NOT_FOUND (the custodian); ABORTED /
+  /// ETAG_MISMATCH; PERMISSION_DENIED / OUT_OF_SCOPE.
+  /// Callers: administrators of the whole tree, or of a regional federation of the region or of one
+  /// that contains it.
+  public func updateRegionSettings(
+    _ request: UpdateRegionSettingsRequest, options: CallOptions = CallOptions()
+  ) async throws -> UpdateRegionSettingsResponse {
+    try await ClientResponse<UpdateRegionSettingsResponse>(
+      of: MembersServiceMethods.updateRegionSettings, on: channel, request, options: options
     ).message
   }
 

@@ -444,3 +444,83 @@ extension RecordError {
     }
   }
 }
+
+/// The areas of a person, as GB/T 2260 region codes of 6, 9 or 12 digits.
+public struct Areas: Message {
+  /// The area of work.
+  public var work: String = ""
+  /// The area of residence.
+  public var residence: String = ""
+  /// The registered domicile 户籍.
+  public var domicile: String = ""
+  public var unknownFields = UnknownFields()
+
+  public init() {}
+}
+
+extension Areas {
+  public static var fullName: String { "yijia.members.v1.Areas" }
+
+  public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<yijia__members__v1__Areas>.size + 72
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
+    let decoding = try Decoding(bytes, yijia__members__v1__Areas__descriptor(), limits)
+    defer { decoding.end() }
+    self = Self(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__Areas.self))
+  }
+
+  public func wireBytes(headroom: Int) throws -> [UInt8] {
+    var encoding = Encoding()
+    defer { encoding.end() }
+    encode(&encoding)
+    return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<yijia__members__v1__Areas>.size + 72)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10: work = direct.string()
+      case 18: residence = direct.string()
+      case 26: domicile = direct.string()
+      default: direct.refuse()
+      }
+    }
+  }
+
+  package init(reading c: UnsafePointer<yijia__members__v1__Areas>) {
+    self.init()
+    if c.pointee.has_work != 0 {
+      work = Decoding.string(c.pointee.f_work)
+    }
+    if c.pointee.has_residence != 0 {
+      residence = Decoding.string(c.pointee.f_residence)
+    }
+    if c.pointee.has_domicile != 0 {
+      domicile = Decoding.string(c.pointee.f_domicile)
+    }
+    unknownFields = Decoding.unknownFields(c.pointee.base)
+  }
+
+  package func encode(_ encoding: inout Encoding) {
+    guard encoding.goesOn else { return }
+    encoding.unknownFields(unknownFields)
+    if !domicile.isEmpty {
+      encoding.string(domicile, 26)
+    }
+    if !residence.isEmpty {
+      encoding.string(residence, 18)
+    }
+    if !work.isEmpty {
+      encoding.string(work, 10)
+    }
+  }
+}

@@ -131,6 +131,8 @@ public struct GetMyMembershipResponse: Message {
   public var managingOrganizationName: String = ""
   /// The open transfer; not set if there is none.
   public var transfer: Transfer?
+  /// The titles and awards by day; at most 1,000.
+  public var honors: [Honor] = []
   public var unknownFields = UnknownFields()
 
   public init() {}
@@ -141,7 +143,7 @@ extension GetMyMembershipResponse {
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
     self.init()
-    let cost = MemoryLayout<yijia__members__v1__GetMyMembershipResponse>.size + 392
+    let cost = MemoryLayout<yijia__members__v1__GetMyMembershipResponse>.size + 400
     if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, yijia__members__v1__GetMyMembershipResponse__descriptor(), limits)
     defer { decoding.end() }
@@ -158,7 +160,7 @@ extension GetMyMembershipResponse {
   /// A message within another, behind its tag.
   package init(direct: inout DirectDecoding) {
     self.init()
-    let outer = direct.enter(MemoryLayout<yijia__members__v1__GetMyMembershipResponse>.size + 392)
+    let outer = direct.enter(MemoryLayout<yijia__members__v1__GetMyMembershipResponse>.size + 400)
     readDirect(&direct)
     direct.leave(outer)
   }
@@ -175,6 +177,11 @@ extension GetMyMembershipResponse {
       case 42:
         direct.expect(transfer == nil)
         transfer = Transfer(direct: &direct)
+      case 50:
+        if honors.isEmpty {
+          honors.reserveCapacity(direct.count(50, MemoryLayout<yijia__members__v1__Honor>.size + 129))
+        }
+        honors.append(Honor(direct: &direct))
       default: direct.refuse()
       }
     }
@@ -193,12 +200,26 @@ extension GetMyMembershipResponse {
       managingOrganizationName = Decoding.string(c.pointee.f_managing_organization_name)
     }
     if let value = c.pointee.f_transfer { transfer = Transfer(reading: value) }
+    if c.pointee.n_honors != 0 {
+      honors.reserveCapacity(c.pointee.n_honors)
+      for index in 0..<c.pointee.n_honors {
+        guard let element = c.pointee.f_honors[index] else { continue }
+        honors.append(Honor(reading: element))
+      }
+    }
     unknownFields = Decoding.unknownFields(c.pointee.base)
   }
 
   package func encode(_ encoding: inout Encoding) {
     guard encoding.goesOn else { return }
     encoding.unknownFields(unknownFields)
+    var index6 = honors.count
+    while index6 > 0 {
+      index6 -= 1
+      let mark = encoding.enter()
+      honors[index6].encode(&encoding)
+      encoding.leave(mark, 50)
+    }
     if let value = transfer {
       let mark = encoding.enter()
       value.encode(&encoding)
@@ -1173,7 +1194,7 @@ extension PersonalAwayReport {
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
     self.init()
-    let cost = MemoryLayout<yijia__members__v1__PersonalAwayReport>.size + 377
+    let cost = MemoryLayout<yijia__members__v1__PersonalAwayReport>.size + 393
     if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, yijia__members__v1__PersonalAwayReport__descriptor(), limits)
     defer { decoding.end() }
@@ -1190,7 +1211,7 @@ extension PersonalAwayReport {
   /// A message within another, behind its tag.
   package init(direct: inout DirectDecoding) {
     self.init()
-    let outer = direct.enter(MemoryLayout<yijia__members__v1__PersonalAwayReport>.size + 377)
+    let outer = direct.enter(MemoryLayout<yijia__members__v1__PersonalAwayReport>.size + 393)
     readDirect(&direct)
     direct.leave(outer)
   }
@@ -1331,7 +1352,7 @@ extension PersonalRecord {
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
     self.init()
-    let cost = MemoryLayout<yijia__members__v1__PersonalRecord>.size + 368
+    let cost = MemoryLayout<yijia__members__v1__PersonalRecord>.size + 457
     if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, yijia__members__v1__PersonalRecord__descriptor(), limits)
     defer { decoding.end() }
@@ -1348,7 +1369,7 @@ extension PersonalRecord {
   /// A message within another, behind its tag.
   package init(direct: inout DirectDecoding) {
     self.init()
-    let outer = direct.enter(MemoryLayout<yijia__members__v1__PersonalRecord>.size + 368)
+    let outer = direct.enter(MemoryLayout<yijia__members__v1__PersonalRecord>.size + 457)
     readDirect(&direct)
     direct.leave(outer)
   }

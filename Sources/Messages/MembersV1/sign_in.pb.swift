@@ -68,6 +68,10 @@ extension FindPhoneMembersRequest {
 public struct FindPhoneMembersResponse: Message {
   /// The live members with the phone number, by name; at most 10.
   public var members: [PhoneMember] = []
+  /// The subject of whoever proves this phone and is not one of the members, "members/{applicant}":
+  /// SubmitEnrollment accepts applications with this phone from it. Derived from the phone with a
+  /// key; it names no member.
+  public var applicant: String = ""
   public var unknownFields = UnknownFields()
 
   public init() {}
@@ -78,7 +82,7 @@ extension FindPhoneMembersResponse {
 
   public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
     self.init()
-    let cost = MemoryLayout<yijia__members__v1__FindPhoneMembersResponse>.size + 32
+    let cost = MemoryLayout<yijia__members__v1__FindPhoneMembersResponse>.size + 48
     if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
     let decoding = try Decoding(bytes, yijia__members__v1__FindPhoneMembersResponse__descriptor(), limits)
     defer { decoding.end() }
@@ -95,7 +99,7 @@ extension FindPhoneMembersResponse {
   /// A message within another, behind its tag.
   package init(direct: inout DirectDecoding) {
     self.init()
-    let outer = direct.enter(MemoryLayout<yijia__members__v1__FindPhoneMembersResponse>.size + 32)
+    let outer = direct.enter(MemoryLayout<yijia__members__v1__FindPhoneMembersResponse>.size + 48)
     readDirect(&direct)
     direct.leave(outer)
   }
@@ -108,6 +112,7 @@ extension FindPhoneMembersResponse {
           members.reserveCapacity(direct.count(10, MemoryLayout<yijia__members__v1__PhoneMember>.size + 56))
         }
         members.append(PhoneMember(direct: &direct))
+      case 18: applicant = direct.string()
       default: direct.refuse()
       }
     }
@@ -122,12 +127,18 @@ extension FindPhoneMembersResponse {
         members.append(PhoneMember(reading: element))
       }
     }
+    if c.pointee.has_applicant != 0 {
+      applicant = Decoding.string(c.pointee.f_applicant)
+    }
     unknownFields = Decoding.unknownFields(c.pointee.base)
   }
 
   package func encode(_ encoding: inout Encoding) {
     guard encoding.goesOn else { return }
     encoding.unknownFields(unknownFields)
+    if !applicant.isEmpty {
+      encoding.string(applicant, 18)
+    }
     var index1 = members.count
     while index1 > 0 {
       index1 -= 1

@@ -66,7 +66,7 @@ public enum StatisticsDimension: Enumeration {
 public struct GetEnrollmentStatisticsRequest: Message {
   /// The resource name of the organization whose subtree is counted; the caller's own if empty.
   public var ancestor: String = ""
-  /// The first day in China; unbounded if not set.
+  /// The first day in China. If not set, unbounded; with DAY, the 30 days up to the last day.
   public var startDate: GoogleType.Date?
   /// The last day in China; today if not set.
   public var endDate: GoogleType.Date?
@@ -1353,6 +1353,474 @@ extension GetCoverageResponse {
     }
     if !organization.isEmpty {
       encoding.string(organization, 10)
+    }
+  }
+}
+
+/// The coverage of the base in the subtree of an organization.
+public struct OrganizationCoverage: Message {
+  /// The resource name of the organization.
+  public var organization: String = ""
+  /// The external id of the organization.
+  public var externalID: String = ""
+  /// The name of the organization.
+  public var organizationName: String = ""
+  /// The number of members: POOLED and ACTIVE.
+  public var members: Int64 = 0
+  /// The number of retained members, who are not counted in members.
+  public var retainedMembers: Int64 = 0
+  /// The number of members who joined online.
+  public var onlineMembers: Int64 = 0
+  /// The newest base; not set if there is none.
+  public var base: Base?
+  /// The coverage in basis points, rounded down; 0 without a base.
+  public var coverageBasisPoints: Int32 = 0
+  /// The target; not set if there is none.
+  public var target: CoverageTarget?
+  /// The number of people missing for the target, rounded up; 0 if it is reached, or without a base.
+  public var peopleNeeded: Int64 = 0
+  public var unknownFields = UnknownFields()
+
+  public init() {}
+}
+
+extension OrganizationCoverage {
+  public static var fullName: String { "yijia.members.v1.OrganizationCoverage" }
+
+  public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<yijia__members__v1__OrganizationCoverage>.size + 384
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
+    let decoding = try Decoding(bytes, yijia__members__v1__OrganizationCoverage__descriptor(), limits)
+    defer { decoding.end() }
+    self = Self(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__OrganizationCoverage.self))
+  }
+
+  public func wireBytes(headroom: Int) throws -> [UInt8] {
+    var encoding = Encoding()
+    defer { encoding.end() }
+    encode(&encoding)
+    return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<yijia__members__v1__OrganizationCoverage>.size + 384)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10: organization = direct.string()
+      case 18: externalID = direct.string()
+      case 26: organizationName = direct.string()
+      case 32: members = direct.int64()
+      case 40: retainedMembers = direct.int64()
+      case 48: onlineMembers = direct.int64()
+      case 58:
+        direct.expect(base == nil)
+        base = Base(direct: &direct)
+      case 64: coverageBasisPoints = direct.int32()
+      case 74:
+        direct.expect(target == nil)
+        target = CoverageTarget(direct: &direct)
+      case 80: peopleNeeded = direct.int64()
+      default: direct.refuse()
+      }
+    }
+  }
+
+  package init(reading c: UnsafePointer<yijia__members__v1__OrganizationCoverage>) {
+    self.init()
+    if c.pointee.has_organization != 0 {
+      organization = Decoding.string(c.pointee.f_organization)
+    }
+    if c.pointee.has_external_id != 0 {
+      externalID = Decoding.string(c.pointee.f_external_id)
+    }
+    if c.pointee.has_organization_name != 0 {
+      organizationName = Decoding.string(c.pointee.f_organization_name)
+    }
+    if c.pointee.has_members != 0 {
+      members = c.pointee.f_members
+    }
+    if c.pointee.has_retained_members != 0 {
+      retainedMembers = c.pointee.f_retained_members
+    }
+    if c.pointee.has_online_members != 0 {
+      onlineMembers = c.pointee.f_online_members
+    }
+    if let value = c.pointee.f_base { base = Base(reading: value) }
+    if c.pointee.has_coverage_basis_points != 0 {
+      coverageBasisPoints = c.pointee.f_coverage_basis_points
+    }
+    if let value = c.pointee.f_target { target = CoverageTarget(reading: value) }
+    if c.pointee.has_people_needed != 0 {
+      peopleNeeded = c.pointee.f_people_needed
+    }
+    unknownFields = Decoding.unknownFields(c.pointee.base)
+  }
+
+  package func encode(_ encoding: inout Encoding) {
+    guard encoding.goesOn else { return }
+    encoding.unknownFields(unknownFields)
+    if peopleNeeded != 0 {
+      encoding.int64(peopleNeeded, 80)
+    }
+    if let value = target {
+      let mark = encoding.enter()
+      value.encode(&encoding)
+      encoding.leave(mark, 74)
+    }
+    if coverageBasisPoints != 0 {
+      encoding.int32(coverageBasisPoints, 64)
+    }
+    if let value = base {
+      let mark = encoding.enter()
+      value.encode(&encoding)
+      encoding.leave(mark, 58)
+    }
+    if onlineMembers != 0 {
+      encoding.int64(onlineMembers, 48)
+    }
+    if retainedMembers != 0 {
+      encoding.int64(retainedMembers, 40)
+    }
+    if members != 0 {
+      encoding.int64(members, 32)
+    }
+    if !organizationName.isEmpty {
+      encoding.string(organizationName, 26)
+    }
+    if !externalID.isEmpty {
+      encoding.string(externalID, 18)
+    }
+    if !organization.isEmpty {
+      encoding.string(organization, 10)
+    }
+  }
+}
+
+/// Request of ListCoverages.
+public struct ListCoveragesRequest: Message {
+  /// The resource name of the organization whose children are listed; the caller's own if empty.
+  public var parent: String = ""
+  /// The occupation group; all groups if not set.
+  public var group: OccupationGroup = .unspecified
+  /// The page size in rows; 50 if 0, at most 1,000.
+  public var pageSize: Int32 = 0
+  /// The page token from the previous response; empty for the first page.
+  public var pageToken: String = ""
+  public var unknownFields = UnknownFields()
+
+  public init() {}
+}
+
+extension ListCoveragesRequest {
+  public static var fullName: String { "yijia.members.v1.ListCoveragesRequest" }
+
+  public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<yijia__members__v1__ListCoveragesRequest>.size + 72
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
+    let decoding = try Decoding(bytes, yijia__members__v1__ListCoveragesRequest__descriptor(), limits)
+    defer { decoding.end() }
+    self = Self(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__ListCoveragesRequest.self))
+  }
+
+  public func wireBytes(headroom: Int) throws -> [UInt8] {
+    var encoding = Encoding()
+    defer { encoding.end() }
+    encode(&encoding)
+    return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<yijia__members__v1__ListCoveragesRequest>.size + 72)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10: parent = direct.string()
+      case 16: group = OccupationGroup(rawValue: direct.int32())
+      case 24: pageSize = direct.int32()
+      case 34: pageToken = direct.string()
+      default: direct.refuse()
+      }
+    }
+  }
+
+  package init(reading c: UnsafePointer<yijia__members__v1__ListCoveragesRequest>) {
+    self.init()
+    if c.pointee.has_parent != 0 {
+      parent = Decoding.string(c.pointee.f_parent)
+    }
+    if c.pointee.has_group != 0 {
+      group = OccupationGroup(rawValue: c.pointee.f_group)
+    }
+    if c.pointee.has_page_size != 0 {
+      pageSize = c.pointee.f_page_size
+    }
+    if c.pointee.has_page_token != 0 {
+      pageToken = Decoding.string(c.pointee.f_page_token)
+    }
+    unknownFields = Decoding.unknownFields(c.pointee.base)
+  }
+
+  package func encode(_ encoding: inout Encoding) {
+    guard encoding.goesOn else { return }
+    encoding.unknownFields(unknownFields)
+    if !pageToken.isEmpty {
+      encoding.string(pageToken, 34)
+    }
+    if pageSize != 0 {
+      encoding.int32(pageSize, 24)
+    }
+    if group.rawValue != 0 {
+      encoding.int32(group.rawValue, 16)
+    }
+    if !parent.isEmpty {
+      encoding.string(parent, 10)
+    }
+  }
+}
+
+/// Response of ListCoverages.
+public struct ListCoveragesResponse: Message {
+  /// The coverages of the organizations directly below, each of a subtree, by external id. Dissolved
+  /// organizations are omitted.
+  public var coverages: [OrganizationCoverage] = []
+  /// The token of the next page; empty on the last page.
+  public var nextPageToken: String = ""
+  /// The day of the numerators: today in China.
+  public var date: GoogleType.Date?
+  public var unknownFields = UnknownFields()
+
+  public init() {}
+}
+
+extension ListCoveragesResponse {
+  public static var fullName: String { "yijia.members.v1.ListCoveragesResponse" }
+
+  public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<yijia__members__v1__ListCoveragesResponse>.size + 104
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
+    let decoding = try Decoding(bytes, yijia__members__v1__ListCoveragesResponse__descriptor(), limits)
+    defer { decoding.end() }
+    self = Self(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__ListCoveragesResponse.self))
+  }
+
+  public func wireBytes(headroom: Int) throws -> [UInt8] {
+    var encoding = Encoding()
+    defer { encoding.end() }
+    encode(&encoding)
+    return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<yijia__members__v1__ListCoveragesResponse>.size + 104)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10:
+        if coverages.isEmpty {
+          coverages.reserveCapacity(direct.count(10, MemoryLayout<yijia__members__v1__OrganizationCoverage>.size + 384))
+        }
+        coverages.append(OrganizationCoverage(direct: &direct))
+      case 18: nextPageToken = direct.string()
+      case 26:
+        direct.expect(date == nil)
+        date = GoogleType.Date(direct: &direct)
+      default: direct.refuse()
+      }
+    }
+  }
+
+  package init(reading c: UnsafePointer<yijia__members__v1__ListCoveragesResponse>) {
+    self.init()
+    if c.pointee.n_coverages != 0 {
+      coverages.reserveCapacity(c.pointee.n_coverages)
+      for index in 0..<c.pointee.n_coverages {
+        guard let element = c.pointee.f_coverages[index] else { continue }
+        coverages.append(OrganizationCoverage(reading: element))
+      }
+    }
+    if c.pointee.has_next_page_token != 0 {
+      nextPageToken = Decoding.string(c.pointee.f_next_page_token)
+    }
+    if let value = c.pointee.f_date { date = GoogleType.Date(reading: value) }
+    unknownFields = Decoding.unknownFields(c.pointee.base)
+  }
+
+  package func encode(_ encoding: inout Encoding) {
+    guard encoding.goesOn else { return }
+    encoding.unknownFields(unknownFields)
+    if let value = date {
+      let mark = encoding.enter()
+      value.encode(&encoding)
+      encoding.leave(mark, 26)
+    }
+    if !nextPageToken.isEmpty {
+      encoding.string(nextPageToken, 18)
+    }
+    var index1 = coverages.count
+    while index1 > 0 {
+      index1 -= 1
+      let mark = encoding.enter()
+      coverages[index1].encode(&encoding)
+      encoding.leave(mark, 10)
+    }
+  }
+}
+
+/// Request of ExportCoverages.
+public struct ExportCoveragesRequest: Message {
+  /// The resource name of the organization; the caller's own if empty.
+  public var parent: String = ""
+  /// The occupation group; all groups if not set.
+  public var group: OccupationGroup = .unspecified
+  public var unknownFields = UnknownFields()
+
+  public init() {}
+}
+
+extension ExportCoveragesRequest {
+  public static var fullName: String { "yijia.members.v1.ExportCoveragesRequest" }
+
+  public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<yijia__members__v1__ExportCoveragesRequest>.size + 48
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
+    let decoding = try Decoding(bytes, yijia__members__v1__ExportCoveragesRequest__descriptor(), limits)
+    defer { decoding.end() }
+    self = Self(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__ExportCoveragesRequest.self))
+  }
+
+  public func wireBytes(headroom: Int) throws -> [UInt8] {
+    var encoding = Encoding()
+    defer { encoding.end() }
+    encode(&encoding)
+    return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<yijia__members__v1__ExportCoveragesRequest>.size + 48)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10: parent = direct.string()
+      case 16: group = OccupationGroup(rawValue: direct.int32())
+      default: direct.refuse()
+      }
+    }
+  }
+
+  package init(reading c: UnsafePointer<yijia__members__v1__ExportCoveragesRequest>) {
+    self.init()
+    if c.pointee.has_parent != 0 {
+      parent = Decoding.string(c.pointee.f_parent)
+    }
+    if c.pointee.has_group != 0 {
+      group = OccupationGroup(rawValue: c.pointee.f_group)
+    }
+    unknownFields = Decoding.unknownFields(c.pointee.base)
+  }
+
+  package func encode(_ encoding: inout Encoding) {
+    guard encoding.goesOn else { return }
+    encoding.unknownFields(unknownFields)
+    if group.rawValue != 0 {
+      encoding.int32(group.rawValue, 16)
+    }
+    if !parent.isEmpty {
+      encoding.string(parent, 10)
+    }
+  }
+}
+
+/// Response of ExportCoverages: a part of the file.
+public struct ExportCoveragesResponse: Message {
+  /// A part of the CSV file (RFC 4180), whole lines in UTF-8, with a byte order mark: external id
+  /// and name of the organization, day, group, members, online and offline members, the online share
+  /// in percent, retained members, base with its qualifier, day and source, coverage and target in
+  /// percent, people needed. The organization itself is the first row, followed by those directly
+  /// below it.
+  public var csv: [UInt8] = []
+  public var unknownFields = UnknownFields()
+
+  public init() {}
+}
+
+extension ExportCoveragesResponse {
+  public static var fullName: String { "yijia.members.v1.ExportCoveragesResponse" }
+
+  public init(wire bytes: RawSpan, limits: DecodeLimits) throws {
+    self.init()
+    let cost = MemoryLayout<yijia__members__v1__ExportCoveragesResponse>.size + 32
+    if DirectDecoding.reads(bytes, limits, cost, { readDirect(&$0) }) { return }
+    let decoding = try Decoding(bytes, yijia__members__v1__ExportCoveragesResponse__descriptor(), limits)
+    defer { decoding.end() }
+    self = Self(reading: decoding.message.assumingMemoryBound(to: yijia__members__v1__ExportCoveragesResponse.self))
+  }
+
+  public func wireBytes(headroom: Int) throws -> [UInt8] {
+    var encoding = Encoding()
+    defer { encoding.end() }
+    encode(&encoding)
+    return try encoding.output(headroom: headroom)
+  }
+
+  /// A message within another, behind its tag.
+  package init(direct: inout DirectDecoding) {
+    self.init()
+    let outer = direct.enter(MemoryLayout<yijia__members__v1__ExportCoveragesResponse>.size + 32)
+    readDirect(&direct)
+    direct.leave(outer)
+  }
+
+  private mutating func readDirect(_ direct: inout DirectDecoding) {
+    while case let tag = direct.tag(), tag != 0 {
+      switch tag {
+      case 10: csv = direct.bytes()
+      default: direct.refuse()
+      }
+    }
+  }
+
+  package init(reading c: UnsafePointer<yijia__members__v1__ExportCoveragesResponse>) {
+    self.init()
+    if c.pointee.has_csv != 0 {
+      csv = Decoding.bytes(c.pointee.f_csv)
+    }
+    unknownFields = Decoding.unknownFields(c.pointee.base)
+  }
+
+  package func encode(_ encoding: inout Encoding) {
+    guard encoding.goesOn else { return }
+    encoding.unknownFields(unknownFields)
+    if !csv.isEmpty {
+      encoding.bytes(csv, 10)
     }
   }
 }

@@ -48,6 +48,15 @@ struct FakeRegistry: MembersServiceProtocol {
     return response
   }
 
+  /// One event, and then none.
+  func watchMemberEvents(
+    _ request: WatchMemberEventsRequest, responses: ResponseWriter<WatchMemberEventsResponse>,
+    context: ServerContext
+  ) async throws {
+    try await responses.send(WatchMemberEventsResponse())
+    await untilCancelled()
+  }
+
   func enrollMembers(
     _ requests: RequestStream<EnrollMembersRequest>,
     responses: ResponseWriter<EnrollMembersResponse>, context: ServerContext

@@ -51,7 +51,7 @@ struct TestGateway {
     messageBytesMax: Int = 4 << 20,
     accessLog: AccessLogSetting = AccessLogSetting(successShare: 1, failureShare: 1),
     limits: [LimitSetting] = [], limitClock: LimitClock = .system,
-    issuers: [TokenIssuerSetting] = [TestIssuer.setting()]
+    issuers: [TokenIssuerSetting] = [TestIssuer.setting()], tracing: CallTracing? = nil
   ) throws {
     self.backend = backend
     let seed = Array(Self.signingKey.rawRepresentation)
@@ -93,7 +93,7 @@ struct TestGateway {
       messageBytesMax: messageBytesMax,
       limits: LimitBook(
         limits, paths: routes.limitedPaths, quotas: store?.quotas, clock: limitClock),
-      accessLog: log, clock: clock, logger: quiet)
+      accessLog: log, tracing: tracing, clock: clock, logger: quiet)
   }
 
   /// The channel of external callers.

@@ -31,8 +31,9 @@ struct AwayProgressTests {
   }
 
   private static let records: [RefreshState: [RefreshProgress.Input: RefreshState]] = [
-    .stale: [.confirm: .confirmed, .notReached: .unreachable],
-    .unreachable: [.confirm: .confirmed, .notReached: .unreachable],
+    .stale: [.confirm: .confirmed, .notReached: .unreachable, .end: .ended],
+    .unreachable: [.confirm: .confirmed, .notReached: .unreachable, .end: .ended],
+    .ended: [.confirm: .confirmed, .restore: .stale],
   ]
 
   @Test("a record has the transitions of the table and no others")
@@ -66,17 +67,16 @@ struct AwayProgressTests {
 
   @Test("a seed samples the same reports, whatever their order")
   func draw() {
-    let reports = (0..<50).map { number in
-      StoredAwayReport(
-        id: hexID(number), memberID: hexID(number), organizationID: hexID(1),
-        managingOrganizationID: hexID(1), state: .filed, departureDay: 1, returnDay: 200,
-        details: [], reporter: "", sample: nil, check: .unspecified, version: 1, created: 0)
+    let ids = (0..<50).map { hexID($0) }
+    let drawn = { (seed: String, count: Int, ids: [String]) in
+      var sample = AwaySample(seed: seed, count: count)
+      for id in ids { sample.add(id) }
+      return sample.drawn
     }
-    let sample = AwaySample(seed: "2026-11 抽查")
-    let drawn = sample.draw(10, of: reports).map(\.id)
-    #expect(Set(drawn).count == 10)
-    #expect(sample.draw(10, of: reports.reversed()).map(\.id) == drawn)
-    #expect(AwaySample(seed: "another").draw(10, of: reports).map(\.id) != drawn)
-    #expect(sample.draw(99, of: reports).count == 50)
+    let first = drawn("2026-11", 10, ids)
+    #expect(Set(first).count == 10)
+    #expect(drawn("2026-11", 10, ids.reversed()) == first)
+    #expect(drawn("another", 10, ids) != first)
+    #expect(drawn("2026-11", 99, ids).count == 50)
   }
 }

@@ -70,4 +70,16 @@ struct OrganizationLifeTests {
     #expect(Set(kinds.filter(\.mayCover)) == [.industryFederation, .newFormFederation])
     #expect(Set(kinds.filter(\.mayBeCovered)) == [.enterpriseUnion, .jointUnion])
   }
+
+  @Test("an organization is not below one of a lower level")
+  func levels() {
+    let levels: [OrganizationLevel] = [
+      .national, .province, .city, .county, .township, .village, .basic,
+    ]
+    for (lower, below) in levels.enumerated() {
+      for (higher, above) in levels.enumerated() {
+        #expect(below.mayStand(below: above) == (lower >= higher))
+      }
+    }
+  }
 }

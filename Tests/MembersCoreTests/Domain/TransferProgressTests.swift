@@ -5,23 +5,23 @@ import Testing
 
 @Suite("The states of a transfer")
 struct TransferProgressTests {
-  /// The state after each input (accept, decline, cancel, escalate, expire) in each state and
-  /// level, on the due day (10), the day after, the expiry day (20) and the day after that. `-`:
-  /// the input is refused; `!`: it is too late.
+  /// The state after each input (accept, decline, cancel, escalate, expire, restore) in each state
+  /// and level, on the due day (10), the day after, the expiry day (20) and the day after that.
+  /// `-`: the input is refused; `!`: it is too late.
   static let table: [(TransferState, level: Int, [(day: Int, String)])] = [
     (
       .requested, 0,
-      [(10, "C D X - -"), (11, "C D X R -"), (20, "C D X R -"), (21, "! D X R -")]
+      [(10, "C D X - - -"), (11, "C D X R - -"), (20, "C D X R - -"), (21, "! D X R - -")]
     ),
     (
       .requested, 1,
-      [(10, "C D X - -"), (11, "C D X - -"), (20, "C D X - -"), (21, "! D X - E")]
+      [(10, "C D X - - -"), (11, "C D X - - -"), (20, "C D X - - -"), (21, "! D X - E -")]
     ),
-    (.unspecified, 0, [(10, "- - - - -"), (21, "- - - - -")]),
-    (.completed, 0, [(10, "- - - - -"), (21, "- - - - -")]),
-    (.declined, 1, [(10, "- - - - -"), (21, "- - - - -")]),
-    (.cancelled, 0, [(10, "- - - - -"), (21, "- - - - -")]),
-    (.expired, 1, [(10, "- - - - -"), (21, "- - - - -")]),
+    (.unspecified, 0, [(10, "- - - - - -"), (21, "- - - - - -")]),
+    (.completed, 0, [(10, "- - - - - -"), (21, "- - - - - -")]),
+    (.declined, 1, [(10, "- - - - - -"), (21, "- - - - - -")]),
+    (.cancelled, 0, [(10, "- - - - - R"), (21, "- - - - - R")]),
+    (.expired, 1, [(10, "- - - - - -"), (21, "- - - - - -")]),
   ]
 
   private static let letters: [Character: TransferState] = [

@@ -17,6 +17,7 @@ struct UnitIndexTests {
     ],
     .guiding: [.form: (.unionFormed, false), .dismiss: (.dismissed, false)],
     .dismissed: [.tooFew: (.counting, false)],
+    .unionFormed: [.loseUnion: (.counting, false)],
   ]
 
   @Test(

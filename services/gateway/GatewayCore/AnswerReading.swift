@@ -65,7 +65,7 @@ struct AnswerReading: Sendable {
     _ error: RPCError, _ reason: CloseReason?
   ) -> (failure: Resending.Failure, last: GatewayFailure)? {
     switch reason {
-    case .unprocessed: (.unprocessed, .backendUnavailable(service: service))
+    case .unprocessed, .unsent: (.unprocessed, .backendUnavailable(service: service))
     case .connectionLost, .reset:
       error.code == .unavailable ? (.lost, .backendLost(service: service)) : nil
     case .completed, nil: nil

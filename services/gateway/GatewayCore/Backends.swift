@@ -73,7 +73,7 @@ public struct Backends: Sendable {
           targets: targets, identity: identity, tls: configuration.tls,
           balancing: configuration.balancing.balancing, isHealthChecked: isHealthChecked)
         // An invalid address is reported by the field's own check.
-        guard Target.faults(targets, at: field).isEmpty else { return nil }
+        guard ServiceAddress.faults(ofTargets: targets, at: field).isEmpty else { return nil }
         let channel = try channels[link] ?? known?.channels[link] ?? connect(link)
         channels[link] = channel
         (channel as? any WatchedChannel)?.connect()

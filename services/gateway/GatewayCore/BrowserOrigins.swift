@@ -37,24 +37,52 @@ public struct BrowserOrigins: Sendable, Hashable {
     head.fields["origin"] != nil || !["none", nil].contains(head.fields["sec-fetch-site"])
   }
 
+  /// Request fields that pages may always send.
+  private static let fieldNames = [
+    "authorization", "x-api-key", "content-type", "accept-language", "grpc-timeout", "x-grpc-web",
+    "x-user-agent", "traceparent", "tracestate", "last-event-id",
+  ]
+  /// The field with the names of the response fields that a page may read.
+  private static let exposed = "access-control-expose-headers"
+
   /// Returns the CORS fields of a response; only `vary`, or nothing, where the origin is not
   /// allowed.
   func fields(for head: RequestHead) -> HeaderList {
     guard let origin = head.fields["origin"], !allowed.isEmpty else { return [:] }
-    var fields: HeaderList = ["vary": "origin"]
+    let isPreflight = head.method == "OPTIONS"
+    var fields: HeaderList = [
+      "vary": isPreflight ? "origin, access-control-request-headers" : "origin"
+    ]
     guard allowed.contains(origin) || allowed.contains("*") else { return fields }
     fields.add("access-control-allow-origin", origin)
     fields.add(
-      "access-control-expose-headers",
+      Self.exposed,
       "grpc-status, grpc-message, grpc-status-details-bin, retry-after, ratelimit, "
         + "ratelimit-policy, x-trace-id")
-    guard head.method == "OPTIONS" else { return fields }
-    fields.add("access-control-allow-methods", "GET, POST, PUT, PATCH, DELETE")
+    guard isPreflight else { return fields }
+    fields.add("access-control-allow-methods", "GET, HEAD, POST, PUT, PATCH, DELETE")
+    let asked = (head.fields["access-control-request-headers"] ?? "").lowercased()
+      .split(separator: ",").map { String($0.filter { $0 != " " }) }
+      .filter { !Self.fieldNames.contains($0) && Self.isMetadata($0) }
     fields.add(
-      "access-control-allow-headers",
-      "authorization, x-api-key, content-type, accept-language, grpc-timeout, x-grpc-web, "
-        + "x-user-agent, traceparent, tracestate")
+      "access-control-allow-headers", (Self.fieldNames + asked).joined(separator: ", "))
     fields.add("access-control-max-age", String(Self.maxAgeSeconds))
     return fields
+  }
+
+  /// Whether a name is one of custom metadata, which any caller may send.
+  private static func isMetadata(_ name: String) -> Bool {
+    !name.isEmpty
+      && name.utf8.allSatisfy {
+        (UInt8(ascii: "a")...UInt8(ascii: "z")).contains($0)
+          || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) || "_.-".utf8.contains($0)
+      } && !["grpc-", "yijia-"].contains { name.hasPrefix($0) }
+  }
+
+  /// Lets a page read the custom fields of a service's response, besides those that it may read.
+  static func expose(_ custom: HeaderList, in fields: inout HeaderList) {
+    guard let names = fields[exposed], custom.count > 0 else { return }
+    let more = (0..<custom.count).map { custom.name(at: $0) }
+    fields.set(exposed, ([names] + more).joined(separator: ", "))
   }
 }

@@ -212,7 +212,7 @@ final class ForwardedCall: Sendable {
     let outcome = outcome(of: error)
     guard let (failure, last) = reading.resendable(error, reason) else { return .failed(outcome) }
     // A call that the gateway itself refused is not retried.
-    if reason != .unprocessed, refusal != nil { return .failed(outcome) }
+    if reason?.isUnseen != true, refusal != nil { return .failed(outcome) }
     return .unanswered(failure, .outcome(.failed(last)))
   }
 
@@ -276,7 +276,7 @@ final class ForwardedCall: Sendable {
         try await caller.exchange.pass(part)
       }
     } catch {
-      let isUnseen = await abandon(service) == .unprocessed
+      let isUnseen = await abandon(service)?.isUnseen == true
       if Task.isCancelled { return .callerGone }
       if isUnseen, expectsHead { return .failed(.backendUnavailable(service: backend.name)) }
       return outcome(of: error as? RPCError ?? RPCError(.cancelled, "\(error)"))

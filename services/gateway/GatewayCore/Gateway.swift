@@ -62,22 +62,30 @@ public final class Gateway: ExchangeHandler {
     let metered = metrics?.begin(path: record.path)
     // Unknown methods share one name: a tracing backend keeps every name it gets.
     let path = routes[record.path] == nil ? "/other" : record.shortPath
-    let span = tracing?.begin(exchange.head, path: path)
-    if let trace = span?.trace { record.traceID = trace.traceID }
+    var traced = tracing?.begin(exchange.head, path: path)
     do {
-      let outcome = try await forward(exchange, &record, trace: span?.trace)
+      let outcome = try await forward(exchange, &record, &traced)
       switch outcome {
       case .passed(let code): record.code = code
       case .callerGone: record.code = .cancelled
       case .failed(let failure): throw failure
       }
     } catch {
+      decide(&traced, isAuthenticated: false, &record)
       await answer(exchange, error, &record)
     }
     metered?.end(record.code)
     callerMetrics?.tally(record.method, by: record.caller).count(record.code)
-    span?.end(record)
+    traced?.end(record)
     accessLog.write(record)
+  }
+
+  /// Decides whether the call has a span, once it is known who calls.
+  private func decide(
+    _ traced: inout CallTracing.Call?, isAuthenticated: Bool, _ record: inout CallRecord
+  ) {
+    traced?.decide(isAuthenticated: isAuthenticated)
+    if let trace = traced?.trace { record.traceID = trace.traceID }
   }
 
   /// Answers with a failure, and records it.
@@ -92,7 +100,7 @@ public final class Gateway: ExchangeHandler {
   }
 
   private func forward(
-    _ exchange: ServerExchange, _ record: inout CallRecord, trace: TraceContext?
+    _ exchange: ServerExchange, _ record: inout CallRecord, _ traced: inout CallTracing.Call?
   ) async throws -> ForwardedCall.Outcome {
     let head = exchange.head
     let deadline = head.timeout.map { Deadline.after($0) }
@@ -103,8 +111,9 @@ public final class Gateway: ExchangeHandler {
     record.method = route.number
     guard !head.hasBadTimeout else { throw GatewayFailure.timeoutMalformed }
     if route.isOpen {
+      decide(&traced, isAuthenticated: false, &record)
       return await ForwardedCall(
-        exchange, by: route, InwardHead.make(from: head, token: nil, trace: trace),
+        exchange, by: route, InwardHead.make(from: head, token: nil, trace: traced?.trace),
         deadline: deadline, messageBytesMax: messageBytesMax, traceID: record.traceID
       ).run()
     }
@@ -112,6 +121,7 @@ public final class Gateway: ExchangeHandler {
       route.isAnonymous
       ? .anonymous : try await callers.by(deadline).resolve(head, from: exchange.peer)
     record.caller = proven.caller.subject
+    decide(&traced, isAuthenticated: !route.isAnonymous, &record)
     try routes.policies.authorize(proven.caller, path: route.policyPath)
     try proven.grant.check(record.path)
     let meter = limits.meter(proven.caller, own: proven.limits, route)
@@ -124,7 +134,7 @@ public final class Gateway: ExchangeHandler {
     let call = ForwardedCall(
       exchange, by: route,
       InwardHead.make(
-        from: head, token: token, trace: trace,
+        from: head, token: token, trace: traced?.trace,
         facts: route.isOwn ? proven.facts(of: exchange.peer) : []),
       deadline: deadline, messageBytesMax: longest(route, meter), notice: notice,
       traceID: record.traceID)

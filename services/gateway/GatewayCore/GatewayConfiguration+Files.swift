@@ -2,6 +2,24 @@ import ServiceKit
 import Storage
 
 extension GatewayConfiguration {
+  /// Reads a configuration; ``validate()`` checks it.
+  ///
+  /// - Parameter file: The configuration's file; nil for the defaults.
+  /// - Throws: ``ConfigurationError``.
+  public static func load(_ file: String?) throws -> GatewayConfiguration {
+    try loadConfiguration(GatewayConfiguration.self, defaults: .init(), file: file)
+  }
+
+  /// Returns the URL of the store.
+  ///
+  /// - Throws: ``ConfigurationError`` where this gateway keeps nothing.
+  public func storeURL() throws -> String {
+    guard !database.isEmpty else {
+      throw ConfigurationError("database: empty: this gateway keeps nothing")
+    }
+    return database
+  }
+
   /// Opens every file that a start opens, and uses none.
   ///
   /// - Parameters:

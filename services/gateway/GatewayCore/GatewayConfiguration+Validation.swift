@@ -7,15 +7,11 @@ extension GatewayConfiguration {
   /// Upper bound of `message_bytes_max`: a stream's memory grows with it.
   private static let messageBytesLimit = 64 << 20
 
-  private static let loopback: Set = ["127.0.0.1", "::1", "localhost"]
-
-  /// - Throws: ``ConfigurationError`` naming every invalid field.
-  public func validate() throws {
-    try Faults(faults()).check()
-  }
+  /// Hosts that plaintext does not leave.
+  static let loopback: Set = ["127.0.0.1", "::1", "localhost"]
 
   /// Checks each field by itself and returns what is wrong.
-  func faults() -> [String] {
+  public func faults() -> [String] {
     var wrong =
       edgeFaults() + serviceFaults() + balancing.faults() + tracing.faults() + partnerFaults()
       + staffFaults() + issuerFaults() + certificateFaults()
@@ -93,7 +89,7 @@ extension GatewayConfiguration {
       if !known.contains(name) {
         wrong.append("services.\(name): there is none; known: \(known.joined(separator: ", "))")
       }
-      wrong += Target.faults(address.targets, at: "services.\(name).targets")
+      wrong += address.faults(at: "services.\(name)", allowsPlaintext: true)
     }
     for name in known where services[name] == nil { wrong.append("services.\(name): missing") }
     return wrong
@@ -200,7 +196,8 @@ extension GatewayConfiguration {
 
 extension OpaqueServiceSetting {
   fileprivate func faults(at field: String) -> [String] {
-    var wrong = Target.faults(targets, at: "\(field).targets")
+    let address = ServiceAddress(targets: targets, identity: identity)
+    var wrong = address.faults(at: field, allowsPlaintext: true)
     if service.isEmpty || service.contains("/") {
       wrong.append("\(field).service: a full name such as grpc.testing.TestService")
     }
@@ -267,19 +264,5 @@ extension CallerKind {
     case "staff": self = .staff
     default: return nil
     }
-  }
-}
-
-enum Target {
-  static func faults(_ targets: [String], at field: String) -> [String] {
-    if targets.isEmpty { return ["\(field): at least one host:port"] }
-    return targets.filter { !isHostPort($0) }.map { "\(field): \($0) is no host:port" }
-  }
-
-  private static func isHostPort(_ text: String) -> Bool {
-    guard let colon = text.lastIndex(of: ":"), colon > text.startIndex,
-      let port = Int(text[text.index(after: colon)...])
-    else { return false }
-    return (1...65_535).contains(port)
   }
 }

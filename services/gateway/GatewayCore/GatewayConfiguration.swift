@@ -1,7 +1,7 @@
 public import ServiceKit
 
 /// Configuration of yijia-gateway; see `config.example.yaml`. Keys are snake_case in the file.
-public struct GatewayConfiguration: Codable, Sendable, Hashable {
+public struct GatewayConfiguration: CheckedConfiguration, Hashable {
   /// Address of the edge server, which callers connect to.
   public var listen: ListenAddress
   /// The edge server's certificate. Not used with ``plaintext``.
@@ -159,13 +159,16 @@ public struct OpaqueServiceSetting: Codable, Sendable, Hashable {
   public var staffRole: String
   /// Audience of the caller token sent with each call; empty for none.
   public var audience: String
-  /// Names of idempotent methods with one request message; they are retried.
+  /// Names of methods that have metrics of their own; all others are counted together.
+  public var methods: [String]
+  /// Names of idempotent methods with one request message; they are retried, and have metrics of
+  /// their own.
   public var idempotentMethods: [String]
   /// Whether replicas are watched by `grpc.health.v1`.
   public var healthCheck: Bool
 
   enum CodingKeys: String, CodingKey {
-    case service, targets, identity, callers, audience
+    case service, targets, identity, callers, audience, methods
     case healthCheck = "health_check"
     case staffRole = "staff_role"
     case idempotentMethods = "idempotent_methods"
@@ -173,8 +176,8 @@ public struct OpaqueServiceSetting: Codable, Sendable, Hashable {
 
   public init(
     service: String, targets: [String], identity: String = "", callers: [String],
-    staffRole: String = "", audience: String = "", idempotentMethods: [String] = [],
-    healthCheck: Bool = true
+    staffRole: String = "", audience: String = "", methods: [String] = [],
+    idempotentMethods: [String] = [], healthCheck: Bool = true
   ) {
     self.service = service
     self.targets = targets
@@ -182,6 +185,7 @@ public struct OpaqueServiceSetting: Codable, Sendable, Hashable {
     self.callers = callers
     self.staffRole = staffRole
     self.audience = audience
+    self.methods = methods
     self.idempotentMethods = idempotentMethods
     self.healthCheck = healthCheck
   }
@@ -195,6 +199,7 @@ public struct OpaqueServiceSetting: Codable, Sendable, Hashable {
     callers = try values.decode([String].self, forKey: .callers)
     staffRole = try values.decodeIfPresent(String.self, forKey: .staffRole) ?? ""
     audience = try values.decodeIfPresent(String.self, forKey: .audience) ?? ""
+    methods = try values.decodeIfPresent([String].self, forKey: .methods) ?? []
     idempotentMethods =
       try values.decodeIfPresent([String].self, forKey: .idempotentMethods) ?? []
     healthCheck = try values.decodeIfPresent(Bool.self, forKey: .healthCheck) ?? true

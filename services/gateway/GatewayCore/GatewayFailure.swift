@@ -24,6 +24,8 @@ public enum GatewayFailure: ServiceFailure, Hashable {
   case deadlineExceeded
   /// A request message is longer than the limit, in bytes.
   case messageTooLarge(bytesMax: Int)
+  /// A service's response message is longer than JSON callers get, in bytes.
+  case answerTooLarge(bytesMax: Int)
   /// The partner exceeded the rate limit of a method.
   case rateExceeded(LimitNotice)
   /// The partner exceeded the limit of concurrent calls of a method.
@@ -64,7 +66,8 @@ public enum GatewayFailure: ServiceFailure, Hashable {
       .unavailable
     case .timeoutMalformed: .internalError
     case .deadlineExceeded, .bodyTooSlow: .deadlineExceeded
-    case .messageTooLarge, .backendBusy, .rateExceeded, .streamsExceeded, .quotaExceeded:
+    case .messageTooLarge, .answerTooLarge, .backendBusy, .rateExceeded, .streamsExceeded,
+      .quotaExceeded:
       .resourceExhausted
     case .backendBroken(_, let code): code
     case .routeUnknown: .notFound
@@ -76,7 +79,8 @@ public enum GatewayFailure: ServiceFailure, Hashable {
   /// HTTP statuses of reasons that are more specific than their code's.
   static let httpStatuses = [
     "VERB_NOT_ALLOWED": 405, "CONTENT_TYPE_UNSUPPORTED": 415, "CONTENT_ENCODING_UNSUPPORTED": 415,
-    "MESSAGE_TOO_LARGE": 413, "TIMEOUT_MALFORMED": 400, "BODY_TOO_SLOW": 408,
+    "MESSAGE_TOO_LARGE": 413, "RESPONSE_TOO_LARGE": 500, "TIMEOUT_MALFORMED": 400,
+    "BODY_TOO_SLOW": 408,
   ]
 
   public var reason: String {
@@ -92,6 +96,7 @@ public enum GatewayFailure: ServiceFailure, Hashable {
     case .bodyTooSlow: "BODY_TOO_SLOW"
     case .bodiesHeld: "BODIES_HELD"
     case .messageTooLarge: "MESSAGE_TOO_LARGE"
+    case .answerTooLarge: "RESPONSE_TOO_LARGE"
     case .rateExceeded: "RATE_EXCEEDED"
     case .streamsExceeded: "STREAMS_EXCEEDED"
     case .quotaExceeded: "QUOTA_EXCEEDED"
@@ -108,7 +113,8 @@ public enum GatewayFailure: ServiceFailure, Hashable {
 
   public var metadata: [String: String] {
     switch self {
-    case .messageTooLarge(let bytesMax): ["bytes_max": String(bytesMax)]
+    case .messageTooLarge(let bytesMax), .answerTooLarge(let bytesMax):
+      ["bytes_max": String(bytesMax)]
     case .rateExceeded(let notice): ["burst": String(notice.quota)]
     case .streamsExceeded(let notice): ["streams_max": String(notice.quota)]
     case .quotaExceeded(let notice): ["calls_per_day": String(notice.quota)]
@@ -177,6 +183,10 @@ extension GatewayFailure {
       LocalizedText(
         zh: "单条消息不得超过 \(bytesMax) 字节，请分批发送。",
         en: "A message may have \(bytesMax) bytes at most: send it in parts.")
+    case .answerTooLarge(let bytesMax):
+      LocalizedText(
+        zh: "应答超过 \(bytesMax) 字节，请减小 pageSize 分页读取。",
+        en: "The response has more than \(bytesMax) bytes: ask for less, by a smaller pageSize.")
     case .rateExceeded, .streamsExceeded, .quotaExceeded: limitText
     case .backendUnavailable, .backendBusy:
       LocalizedText(

@@ -1,10 +1,20 @@
 import RPC
+import RPCInProcess
 import ServiceKit
 import Synchronization
 
 /// Shared helpers of the JSON and gRPC-Web faces: each of their requests becomes an in-process gRPC
 /// call to the gateway.
 enum InnerCall {
+  /// Creates the channel of a caller's inner call: on the caller's loop, and draining as the server
+  /// does, so that feeds end at once. On that loop.
+  static func channel(to gateway: Dispatcher, for caller: ServerExchange) -> InProcessChannel {
+    let channel = InProcessChannel(
+      gateway, loop: caller.exchange.loop, peer: BrowserOrigins.peer(of: caller))
+    caller.onDrain { channel.drain() }
+    return channel
+  }
+
   /// Returns the head of the gRPC call: the caller's own fields, `grpc-timeout` included.
   ///
   /// - Parameter fieldNames: How the caller is told the names of wrong fields.

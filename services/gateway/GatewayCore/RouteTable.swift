@@ -38,7 +38,7 @@ final class Route: Sendable {
   /// Whether the gateway serves the method itself.
   let isOwn: Bool
   let traits: MethodTraits
-  /// 1-based index of its path in ``RouteTable/paths``; 0 where it has none.
+  /// 1-based index of its path in ``RouteTable/paths``; 0 for methods that are not listed.
   let number: Int
   /// Index in ``RouteTable/limitedPaths``; nil where partners may not call.
   let limitIndex: Int?
@@ -75,7 +75,8 @@ public struct RouteTable: Sendable {
   /// path.
   private(set) var limitedPaths: [String] = []
 
-  /// The paths of the contracts' methods: a bounded set, unlike the paths that callers send.
+  /// The paths of the methods of contracts and configuration: a bounded set, unlike the paths that
+  /// callers send.
   private(set) var paths: [String] = []
 
   /// - Parameters:
@@ -110,11 +111,13 @@ public struct RouteTable: Sendable {
       opaque[setting.service] = Route(
         backend: backend, policyPath: path, isUnary: false, limitIndex: place,
         isOpen: setting.isOpen)
-      for method in setting.idempotentMethods {
+      for method in Set(setting.methods).union(setting.idempotentMethods).sorted() {
+        let isIdempotent = setting.idempotentMethods.contains(method)
         exact["\(path)/\(method)"] = Route(
           backend: backend, policyPath: path, isUnary: false,
-          traits: MethodTraits(isIdempotent: true, takesOneMessage: true), limitIndex: place,
-          isOpen: setting.isOpen)
+          traits: MethodTraits(isIdempotent: isIdempotent, takesOneMessage: isIdempotent),
+          number: paths.count + 1, limitIndex: place, isOpen: setting.isOpen)
+        paths.append("\(path)/\(method)")
       }
     }
   }

@@ -6,9 +6,9 @@ import ServiceKit
 enum TraceField {
   static let name = "x-trace-id"
 
-  /// Returns the trace id of the caller's `traceparent`; nil without one.
+  /// Returns the trace id of the caller's `traceparent`; nil without one, or with several.
   static func id(of head: RequestHead) -> TraceID? {
-    head.fields["traceparent"].flatMap { TraceContext(parent: $0, state: nil) }?.traceID
+    head.fields.only("traceparent").flatMap { TraceContext(parent: $0, state: nil) }?.traceID
   }
 
   /// Adds the field to a response head; without a trace id nothing.

@@ -7,7 +7,7 @@ public struct TracingSetting: Codable, Sendable, Hashable {
   /// `host:port` of a collector on this machine that accepts OTLP over gRPC in plaintext; empty
   /// disables tracing.
   public var collector: String
-  /// Share of the calls without a `traceparent` that are sampled, 0 to 1.
+  /// Share of the calls that are sampled without a request of an authenticated caller, 0 to 1.
   public var share: Double
 
   /// The defaults.
@@ -25,7 +25,13 @@ public struct TracingSetting: Codable, Sendable, Hashable {
 
   func faults() -> [String] {
     var wrong: [String] = []
-    if !collector.isEmpty { wrong += Target.faults([collector], at: "tracing.collector") }
+    if !collector.isEmpty {
+      wrong += ServiceAddress.faults(ofTargets: [collector], at: "tracing.collector")
+      let host = collector.lastIndex(of: ":").map { String(collector[..<$0]) } ?? ""
+      if !GatewayConfiguration.loopback.union(["[::1]"]).contains(host) {
+        wrong.append("tracing.collector: a loopback address, for it is plaintext")
+      }
+    }
     if !(0...1).contains(share) { wrong.append("tracing.share: 0 to 1") }
     return wrong
   }

@@ -27,8 +27,7 @@ public struct WebFace: ExchangeHandler {
       head.add(contentsOf: allowed)
       return await exchange.sendHead(head, endsStream: true)
     }
-    let channel = InProcessChannel(
-      gateway, loop: exchange.exchange.loop, peer: BrowserOrigins.peer(of: exchange))
+    let channel = InnerCall.channel(to: gateway, for: exchange)
     var answer = WebAnswer(exchange, format, fields: allowed)
     do {
       let service = try await channel.openExchange(Self.head(of: exchange.head))
@@ -127,7 +126,10 @@ private struct WebAnswer {
   mutating func begin(_ inner: HeaderList) async throws {
     var head: HeaderList = [":status": "200", "content-type": format.contentType]
     if let encoding = inner["grpc-encoding"] { head.add("grpc-encoding", encoding) }
-    head.add(contentsOf: Metadata(custom: inner).list)
+    let custom = Metadata(custom: inner).list
+    head.add(contentsOf: custom)
+    var fields = fields
+    BrowserOrigins.expose(custom, in: &fields)
     head.add(contentsOf: fields)
     hasBegun = true
     await caller.sendHead(head)

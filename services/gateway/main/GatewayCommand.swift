@@ -28,25 +28,18 @@ struct GatewayCommand: AsyncParsableCommand {
   @Flag(help: "Print who may call what, with a partner's limits, and end.") var policy = false
 
   func run() async throws {
-    let configuration = try load()
+    let configuration = try GatewayConfiguration.load(config)
     try configuration.validate()
     guard !policy else { return print(try PolicyMatrix(configuration).text) }
     guard !check else {
       return print(try configuration.checkFiles(of: config) { try Self.server($0).tls?.check() })
     }
     guard !migrate else {
-      guard !configuration.database.isEmpty else {
-        throw ConfigurationError("database: empty: this gateway keeps nothing")
-      }
-      return try await openStore(configuration.database, GatewayMigrations.all).close()
+      return try await openStore(configuration.storeURL(), GatewayMigrations.all).close()
     }
     Observation.bootstrap()
     Observation.logLevel = Logger.Level(rawValue: configuration.logLevel) ?? .info
     try await serve(configuration, logger: Logger(label: "yijia-gateway"))
-  }
-
-  private func load() throws -> GatewayConfiguration {
-    try loadConfiguration(GatewayConfiguration.self, defaults: .init(), file: config)
   }
 
   private func serve(_ configuration: GatewayConfiguration, logger: Logger) async throws {
@@ -64,14 +57,14 @@ struct GatewayCommand: AsyncParsableCommand {
       let router = try store.router(health: health, logger: logger)
       return server(Self.server(configuration.inner), Dispatcher(router: router, logger: logger))
     }
-    let reload: @Sendable () throws -> Void = { [self] in
+    let reload: @Sendable () throws -> Void = { [config] in
       try gateway.reload { next in
         let shown = try [(edge, next.edge), (inner, next.inner)].compactMap { server, link in
           try Self.server(link).tls.map { (server, try server?.credentials($0)) }
         }
         return { for case (let server?, let credentials?) in shown { server.use(credentials) } }
       } _: {
-        try load()
+        try .load(config)
       }
     }
     let page = AdminPages(of: gateway, health: health, reload: reload)

@@ -109,7 +109,13 @@ extension MembersError {
       zh: "该会员已有未了结的外出报备。", en: "The member has an open away report already."),
     .awayState: LocalizedText(
       zh: "该报备当前状态不允许此操作。", en: "The away report's state does not allow this."),
-    .ownReport: LocalizedText(zh: "不能审核本人登记的报备。", en: "Nobody reviews a report of their own."),
+    .ownReport: LocalizedText(
+      zh: "报备的登记、审核和抽查须由不同人员办理。",
+      en: "Nobody reviews a report of their own, or checks one that they recorded or reviewed."),
+    .awayLevel: LocalizedText(
+      zh: "报备由乡镇（街道）及以上工会审核，由县级及以上工会抽查。",
+      en: "Townships and higher levels review reports; counties and higher levels sample and check."
+    ),
     .refreshRoundNotFound: LocalizedText(
       zh: "更新轮次或记录不存在。", en: "There is no such round or record."),
     .refreshState: LocalizedText(
@@ -132,6 +138,11 @@ extension MembersError {
         More than \(MembersService.statisticsRowsMax) rows: narrow the dates, ask for fewer \
         dimensions, or export.
         """),
+    .employerClaimed: LocalizedText(
+      zh: "该用人单位已由另一工会覆盖。", en: "Another union covers that employer already."),
+    .applicationLimit: LocalizedText(
+      zh: "该手机号提交的申请过多，请联系工会。",
+      en: "Too many applications with this phone: ask the union."),
     .rosterQuota: LocalizedText(
       zh: "今日名册比对额度已用完，请明日再试或联系管理员。",
       en: "Today's quota of rows to compare is used up: go on tomorrow."),

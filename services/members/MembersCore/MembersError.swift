@@ -9,6 +9,8 @@ public enum MembersError: String, ServiceFailure, Hashable, CaseIterable {
   case parentNotFound = "PARENT_NOT_FOUND"
   /// The external id is stored with other content.
   case organizationConflict = "ORGANIZATION_CONFLICT"
+  /// Another live organization covers the employer.
+  case employerClaimed = "EMPLOYER_CLAIMED"
   /// The organization does not exist.
   case organizationNotFound = "ORGANIZATION_NOT_FOUND"
   /// The organization does not receive members at present.
@@ -69,8 +71,10 @@ public enum MembersError: String, ServiceFailure, Hashable, CaseIterable {
   case awayReportOpen = "AWAY_REPORT_OPEN"
   /// The away report's state does not allow the operation.
   case awayState = "AWAY_STATE"
-  /// Nobody can review their own away report.
+  /// Nobody can review their own away report, or check one that they recorded or reviewed.
   case ownReport = "OWN_REPORT"
+  /// Away reports are reviewed from the township on, sampled and checked from the county on.
+  case awayLevel = "AWAY_LEVEL"
   /// The refresh round or its record does not exist.
   case refreshRoundNotFound = "REFRESH_ROUND_NOT_FOUND"
   /// The refresh round is closed, or the record is confirmed.
@@ -89,6 +93,8 @@ public enum MembersError: String, ServiceFailure, Hashable, CaseIterable {
   case tooManyRows = "TOO_MANY_ROWS"
   /// The organization's daily quota of compared roster rows is used up.
   case rosterQuota = "ROSTER_QUOTA"
+  /// A person who signed in by phone has submitted as many applications as they may.
+  case applicationLimit = "APPLICATION_LIMIT"
   /// The membership's state does not allow the operation.
   case membershipState = "MEMBERSHIP_STATE"
   /// The pool case does not exist.
@@ -130,7 +136,7 @@ public enum MembersError: String, ServiceFailure, Hashable, CaseIterable {
       .memberNotFound, .regionNotFound, .poolCaseNotFound, .unitNotFound,
       .awayReportNotFound, .refreshRoundNotFound, .outreachNotFound:
       .notFound
-    case .organizationConflict, .awayReportOpen, .honorConflict: .alreadyExists
+    case .organizationConflict, .employerClaimed, .awayReportOpen, .honorConflict: .alreadyExists
     case .organizationNotActive, .organizationDissolved, .organizationState,
       .organizationHasChildren, .organizationHasMembers, .tooManyMembers, .moveBelowItself,
       .invalidParent, .treeTooDeep, .coverKinds, .codeExpired, .codeRevoked, .noCodeLink,
@@ -139,7 +145,7 @@ public enum MembersError: String, ServiceFailure, Hashable, CaseIterable {
       .unitState, .unitTooLarge, .awayState, .ownReport, .refreshState, .roundTooLarge,
       .outreachState:
       .failedPrecondition
-    case .approverIsAuthor: .permissionDenied
+    case .approverIsAuthor, .awayLevel: .permissionDenied
     case .poolCaseState, .noIndividualMembers: .failedPrecondition
     case .transferState, .transferExpired, .sameOrganization: .failedPrecondition
     case .transferNotFound, .duplicateNotFound: .notFound
@@ -149,7 +155,7 @@ public enum MembersError: String, ServiceFailure, Hashable, CaseIterable {
     case .correctionOpen, .residentIDTaken: .alreadyExists
     case .transferOpen: .alreadyExists
     case .codeMalformed, .codeForged, .tooManyRows: .invalidArgument
-    case .rosterQuota, .outreachFull: .resourceExhausted
+    case .rosterQuota, .outreachFull, .applicationLimit: .resourceExhausted
     }
   }
 

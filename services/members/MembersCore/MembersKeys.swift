@@ -9,6 +9,8 @@ public struct MembersKeys: Sendable {
   let residentIDs: KeyedHash
   /// Hashes phone numbers for lookups.
   let phones: KeyedHash
+  /// Derives applicants' subjects from phone numbers.
+  let applicants: KeyedHash
   /// Hashes names with birth dates for lookups.
   let births: KeyedHash
   /// Hashes units for lookups.
@@ -33,6 +35,7 @@ public struct MembersKeys: Sendable {
     cipher = FieldCipher(fields)
     residentIDs = KeyedHash(hashes, purpose: "resident id")
     phones = KeyedHash(hashes, purpose: "phone")
+    applicants = KeyedHash(hashes, purpose: "applicant")
     births = KeyedHash(hashes, purpose: "name and birth date")
     units = KeyedHash(hashes, purpose: "unit")
     codes = KeyedHash(hashes, purpose: "organization code")

@@ -6,6 +6,8 @@ import Storage
 struct StaffScope: Sendable, Hashable {
   /// The path of the scope's root; empty for the whole tree, `nil` for no scope.
   let path: String?
+  /// The level of the scope's root; not set for the whole tree.
+  var level = OrganizationLevel.unspecified
 
   static let nothing = StaffScope(path: nil)
 
@@ -14,6 +16,11 @@ struct StaffScope: Sendable, Hashable {
   /// Returns whether the scope contains an organization.
   func holds(_ organizationPath: String) -> Bool {
     path.map { organizationPath.hasPrefix($0) } ?? false
+  }
+
+  /// Returns whether the caller acts for an organization of a level, or of a higher one.
+  func isAtLeast(_ least: OrganizationLevel) -> Bool {
+    isWholeTree || (level != .unspecified && level.rawValue <= least.rawValue)
   }
 
   /// Returns whether the scope contains the organization's parent: decisions about an organization
@@ -41,10 +48,14 @@ struct StaffScope: Sendable, Hashable {
     case .wholeTree: .constant(StaffScope(path: ""))
     case .nothing: .constant(.nothing)
     case .subtree(let organization):
-      Query<String?>.first("SELECT path FROM organizations WHERE id = ?1", [organization]) { row in
-        try row.text("path")
+      Query<StaffScope?>.first(
+        "SELECT path, level FROM organizations WHERE id = ?1", [organization]
+      ) { row in
+        StaffScope(
+          path: try row.text("path"),
+          level: OrganizationLevel(rawValue: try row.int32("level")))
       }
-      .map { StaffScope(path: $0) }
+      .map { $0 ?? .nothing }
     }
   }
 }

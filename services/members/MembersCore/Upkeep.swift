@@ -113,13 +113,12 @@ struct PersonRenewal: Sendable {
           guard let wrapped = stored.person.wrappedKey else { continue }
           let data = try keys.personalData(of: stored.person)
           let hashes = try keys.hashes(of: data)
+          let rewrapped = try keys.cipher.rewrapped(wrapped, person: stored.person.id)
+          try commit.refuseOutdated(hashKey: hashes.key, sealed: rewrapped)
           PersonStore.insert(hashes, of: stored.person.id, into: &commit)
           commit.run(
             "UPDATE persons SET wrapped_key = ?2, hash_key = ?3 WHERE id = ?1 AND wrapped_key = ?4",
-            [
-              stored.person.id, try keys.cipher.rewrapped(wrapped, person: stored.person.id),
-              Int64(hashes.key), wrapped,
-            ], expects: .exactly(1))
+            [stored.person.id, rewrapped, Int64(hashes.key), wrapped], expects: .exactly(1))
         }
         return .commit(commit, ())
       }

@@ -1,7 +1,7 @@
 public import ServiceKit
 
 /// The service's configuration: every field has a default, a unit and a limit.
-public struct StationsConfiguration: Codable, Sendable, Hashable {
+public struct StationsConfiguration: CheckedConfiguration, Hashable {
   /// The settings that every service has.
   public var service: ServiceConfiguration
   /// Address and identity of yijia-members.
@@ -24,12 +24,9 @@ public struct StationsConfiguration: Codable, Sendable, Hashable {
     visits = VisitSettings()
   }
 
-  /// - Throws: `ConfigurationError` naming the fields that are out of range.
-  public func validate() throws { try Faults(faults()).check() }
-
-  private func faults() -> [String] {
+  public func faults() -> [String] {
     var wrong = service.faults().map { "service.\($0)" } + visits.faults().map { "visits.\($0)" }
-    if members.targets.isEmpty { wrong.append("members.targets: at least one host:port") }
+    wrong += members.faults(at: "members", allowsPlaintext: false)
     if !(50...10_000).contains(resolveTimeoutMilliseconds) {
       wrong.append("resolve_timeout_ms: 50 to 10000")
     }

@@ -24,6 +24,8 @@ struct ConnectionFile: Codable, Sendable {
   var staffToken: String?
   /// The token of a second staff account, who reviews what the first one reported.
   var reviewerToken: String?
+  /// The token of a third staff account, who checks what the other two did.
+  var checkerToken: String?
   /// Folder of the proto files.
   var protoRoot: String?
   /// Admin port of each executable.
@@ -37,6 +39,7 @@ struct ConnectionFile: Codable, Sendable {
     case kioskAPIKey = "kiosk_api_key"
     case staffToken = "staff_token"
     case reviewerToken = "reviewer_token"
+    case checkerToken = "checker_token"
     case protoRoot = "proto_root"
     case adminPorts = "admin_ports"
   }
@@ -75,6 +78,7 @@ struct ConnectionFile: Codable, Sendable {
       case .kiosk: (.kioskAPIKey, kioskAPIKey)
       case .staff: (.staffToken, staffToken)
       case .reviewer: (.reviewerToken, reviewerToken)
+      case .checker: (.checkerToken, checkerToken)
       }
     guard let value, !value.isEmpty else {
       throw ConfigurationError(
@@ -83,7 +87,7 @@ struct ConnectionFile: Codable, Sendable {
     }
     return switch credential {
     case .partner, .kiosk: ("x-api-key", value)
-    case .staff, .reviewer: ("authorization", "Bearer \(value)")
+    case .staff, .reviewer, .checker: ("authorization", "Bearer \(value)")
     }
   }
 }

@@ -101,13 +101,14 @@ struct Dev: AsyncParsableCommand {
   private func replayPapers(_ connection: ConnectionFile) async throws {
     let staff = try SuiteClient(file: connection, credential: .staff)
     let reviewer = try SuiteClient(file: connection, credential: .reviewer)
+    let checker = try SuiteClient(file: connection, credential: .checker)
     do {
-      try await replayOptions.replay(staff: staff, reviewer: reviewer)
+      try await replayOptions.replay(staff: staff, reviewer: reviewer, checker: checker)
     } catch {
-      for client in [staff, reviewer] { await client.close() }
+      for client in [staff, reviewer, checker] { await client.close() }
       throw error
     }
-    for client in [staff, reviewer] { await client.close() }
+    for client in [staff, reviewer, checker] { await client.close() }
   }
 
   private func waitUntilServing(_ child: SuiteProcess, files: DevelopmentFiles) async throws {
@@ -138,6 +139,7 @@ struct Dev: AsyncParsableCommand {
       partnerAPIKey: files.credentials.partnerKey, kioskAPIKey: "", kiosk: "", station: "",
       staffToken: files.credentials.staffToken,
       reviewerToken: files.credentials.reviewerToken,
+      checkerToken: files.credentials.checkerToken,
       protoRoot: URL(filePath: "proto").absoluteURL.standardized.path,
       adminPorts: files.ports.reduce(into: [:]) { $0[$1.key.rawValue] = $1.value.admin })
   }

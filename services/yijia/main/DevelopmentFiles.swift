@@ -12,8 +12,11 @@ struct DevelopmentFiles {
     var staffToken: String
 
     /// Derived from the staff token: credential files of earlier starts have only two entries.
-    var reviewerToken: String {
-      Secret.Prefix.session.rawValue + DevelopmentFiles.sha256("reviewer beside " + staffToken)
+    var reviewerToken: String { token(of: "reviewer") }
+    var checkerToken: String { token(of: "checker") }
+
+    private func token(of name: String) -> String {
+      Secret.Prefix.session.rawValue + DevelopmentFiles.sha256("\(name) beside " + staffToken)
     }
   }
 
@@ -90,11 +93,12 @@ struct DevelopmentFiles {
   /// Cities of the examples that pool first; Bengbu also approves first.
   private static let regions = """
     regions:
-      - {region_code: "340600", pool_first: true}
-      - {region_code: "340300", pool_first: true, approve_first: true}
-      - {region_code: "210100", pool_first: true}
+      - {region_code: "340600", rules: [\(poolFirst)]}
+      - {region_code: "340300", rules: [\(poolFirst)], approve_first: true}
+      - {region_code: "210100", rules: [\(poolFirst)]}
 
     """
+  private static let poolFirst = "HOLDING_POOL, EMPLOYER_UNION, INDUSTRY_FEDERATION, AREA_UNION"
 
   private func write(_ member: SuiteMember, _ text: String) throws {
     let head =
@@ -161,6 +165,11 @@ struct DevelopmentFiles {
         expire_time: "2100-01-01T00:00:00Z"
       - id: \(Self.identifier("reviewer"))
         token_sha256: \(Self.sha256(credentials.reviewerToken))
+        organization: ""
+        role: administrator
+        expire_time: "2100-01-01T00:00:00Z"
+      - id: \(Self.identifier("checker"))
+        token_sha256: \(Self.sha256(credentials.checkerToken))
         organization: ""
         role: administrator
         expire_time: "2100-01-01T00:00:00Z"

@@ -11,7 +11,7 @@ struct Keys: AsyncParsableCommand {
     discussion: """
       `create` makes the keyrings of a new service. To rotate:
       1. `add` puts a fresh key at the end of the keyring file. Replicas each need the file: copy \
-      it to all of them, then go on.
+      it to all of them, then go on. One that lacks a key which another uses stores nobody.
       2. `apply` has the service take up the file, and seal and hash anew what older keys did, in \
       small commits. It may be stopped and run again. Run it once for every replica: --config \
       names which. A gateway also does it by itself on SIGHUP.

@@ -31,11 +31,14 @@ struct OperatorOptions: ParsableArguments {
   }
 
   /// The store settings in a gateway's configuration, which has no `service` section.
-  private struct GatewayStoreSettings: Codable, Sendable {
+  private struct GatewayStoreSettings: CheckedConfiguration {
     var operations = ListenAddress(host: "127.0.0.1", port: 10_443)
     var tls = WorkloadFiles(name: "gateway")
     var database = "sqlite:gateway.sqlite"
     var keyrings = KeyringFiles(name: "gateway")
+
+    /// The gateway checks the fields.
+    func faults() -> [String] { [] }
   }
 
   func configuration() throws -> ServiceConfiguration {

@@ -20,7 +20,7 @@ struct Partners: AsyncParsableCommand {
         yijia partners keys revoke partners/ID/keys/KEY --reason "leaked in a log"
       """,
     subcommands: [
-      Create.self, List.self, Disable.self, Enable.self, PartnerKeys.self,
+      Create.self, Get.self, List.self, Update.self, Disable.self, Enable.self, PartnerKeys.self,
       PartnerCertificates.self, PartnerLimits.self, PartnerUsage.self,
     ])
 
@@ -52,6 +52,60 @@ struct Partners: AsyncParsableCommand {
         request.partner = partner
         let made = try await client.accounts.createPartner(request, options: client.options)
         Partners.say(made.partner ?? partner)
+      }
+    }
+  }
+
+  struct Get: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+      abstract: "Show a partner, and the methods that it may call.")
+
+    @OptionGroup var connection: ConnectionOptions
+    @Argument(help: "The partner: partners/ID or ID.") var partner: String
+
+    func run() async throws {
+      try await connection.with(.staff) { client in
+        var request = GetPartnerRequest()
+        request.name = Partners.name(partner)
+        let got = try await client.accounts.getPartner(request, options: client.options)
+        Partners.say(got.partner ?? Partner())
+        for method in got.partner?.methods ?? [] { Terminal.say("  \(method)") }
+      }
+    }
+  }
+
+  struct Update: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+      abstract: "Change a partner's name, or the methods that it may call.",
+      discussion: "Example: yijia partners update ID --display-name 某某货运平台")
+
+    @OptionGroup var connection: ConnectionOptions
+    @Argument(help: "The partner: partners/ID or ID.") var partner: String
+    @Option(help: "What people call it; 1 to 100 characters.") var displayName: String?
+    @Option(help: "Path of a method that it may call; may be repeated. Replaces the list.")
+    var method: [String] = []
+    @Flag(help: "It may call all that partners may call.") var allMethods = false
+
+    func run() async throws {
+      try await connection.with(.staff) { client in
+        var get = GetPartnerRequest()
+        get.name = Partners.name(partner)
+        let known = try await client.accounts.getPartner(get, options: client.options)
+        var (after, mask) = (known.partner ?? Partner(), FieldMask())
+        if let displayName {
+          after.displayName = displayName
+          mask.paths.append("display_name")
+        }
+        if allMethods || !method.isEmpty {
+          after.methods = allMethods ? [] : method
+          mask.paths.append("methods")
+        }
+        var request = UpdatePartnerRequest()
+        request.requestID = UUID().uuidString
+        request.partner = after
+        request.updateMask = mask
+        let done = try await client.accounts.updatePartner(request, options: client.options)
+        Partners.say(done.partner ?? after)
       }
     }
   }

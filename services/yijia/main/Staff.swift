@@ -1,6 +1,7 @@
 import ArgumentParser
 import Foundation
 import GatewayV1
+import GoogleProtobuf
 import YijiaTypeV1
 
 struct Staff: AsyncParsableCommand {
@@ -14,10 +15,15 @@ struct Staff: AsyncParsableCommand {
 
       Examples:
         yijia staff create zhang.san --display-name 张三 --role CLERK --organization qinhuangdao
+        yijia staff update ID --role VIEWER --reason "works elsewhere now"
         yijia staff reset ID --reason "forgot the password"
+        yijia staff sessions end ID --reason "lost a laptop"
         yijia staff disable ID --reason "left the union"
       """,
-    subcommands: [Create.self, List.self, Reset.self, Disable.self, Enable.self])
+    subcommands: [
+      Create.self, List.self, Update.self, Reset.self, Disable.self, Enable.self,
+      StaffSessions.self,
+    ])
 
   struct Create: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
@@ -66,6 +72,44 @@ struct Staff: AsyncParsableCommand {
           for account in page.staff { Staff.say(account) }
           request.pageToken = page.nextPageToken
         } while !request.pageToken.isEmpty
+      }
+    }
+  }
+
+  struct Update: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+      abstract: "Change name, role or organization; a change of the latter two ends all sessions.")
+
+    @OptionGroup var options: StaffOptions
+    @Option(help: "What people call them; 1 to 100 characters.") var displayName: String?
+    @Option(help: "VIEWER, CLERK or ADMINISTRATOR.", transform: Arguments.contract)
+    var role: StaffRole?
+    @Option(help: "The organization whose subtree they act in; \"\" is the whole tree.")
+    var organization: String?
+
+    func run() async throws {
+      try await options.connection.with(.staff) { client in
+        var request = UpdateStaffRequest()
+        request.requestID = UUID().uuidString
+        request.reason = options.reason
+        var (account, mask) = (StaffAccount(), FieldMask())
+        account.name = options.name
+        if let displayName {
+          account.displayName = displayName
+          mask.paths.append("display_name")
+        }
+        if let role {
+          account.role = role
+          mask.paths.append("role")
+        }
+        if let organization {
+          account.organization = try await OrganizationNames.resolve(organization, client)
+          mask.paths.append("organization")
+        }
+        request.staff = account
+        request.updateMask = mask
+        let done = try await client.accounts.updateStaff(request, options: client.options)
+        Staff.say(done.staff ?? account)
       }
     }
   }
@@ -140,5 +184,10 @@ struct StaffOptions: ParsableArguments {
   @Argument(help: "The account: staff/ID or ID.") var staff: String
   @Option(help: "Why, for the audit log.") var reason: String
 
-  var name: String { staff.hasPrefix("staff/") ? staff : "staff/\(staff)" }
+  var name: String { Self.name(staff) }
+
+  /// Returns the resource name for `staff/ID` or `ID`.
+  static func name(_ text: String) -> String {
+    text.hasPrefix("staff/") ? text : "staff/\(text)"
+  }
 }

@@ -10,7 +10,7 @@ struct StatisticsCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "statistics",
     abstract: "Show the figures of members; check the counters of a running service.",
-    subcommands: [Enrollments.self, Recount.self])
+    subcommands: [Enrollments.self, CoverageTable.self, Recount.self])
 
   struct Enrollments: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
@@ -62,28 +62,69 @@ struct StatisticsCommand: AsyncParsableCommand {
       (request.ancestor, request.startDate, request.endDate) = (name, from, to)
       let parts = try await client.members.exportEnrollmentStatistics(
         request, options: client.options)
-      guard file != "-" else {
-        for try await part in parts {
-          try FileHandle.standardOutput.write(contentsOf: Data(part.csv))
+      try await CSVExport.write(to: file, parts.map { $0.csv })
+    }
+  }
+
+  struct CoverageTable: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+      commandName: "coverage",
+      abstract: "Show the coverage of the organizations directly below one, or write it as CSV.",
+      discussion: """
+        Coverage is the number of members over a confirmed base.
+        Examples:
+          yijia statistics coverage --organization baiyin --group TRUCK_DRIVER
+          yijia statistics coverage --csv coverage.csv
+        """)
+
+    @OptionGroup var connection: ConnectionOptions
+    @Option(help: "The organization whose children are shown. [default: your own]")
+    var organization = ""
+    @Option(help: "An occupation group. [default: all]", transform: Arguments.contract)
+    var group: OccupationGroup?
+    @Option(
+      help: "File for a table with bases, sources and online shares; - is standard output.")
+    var csv: String?
+
+    func run() async throws {
+      try await explained {
+        if let csv, csv != "-" { try Arguments.requireWritable(csv) }
+        try await connection.with(.staff) { client in
+          let name = try await OrganizationNames.resolve(organization, client)
+          if let csv {
+            var request = ExportCoveragesRequest()
+            (request.parent, request.group) = (name, group ?? .unspecified)
+            let parts = try await client.members.exportCoverages(request, options: client.options)
+            try await CSVExport.write(to: csv, parts.map { $0.csv })
+          } else {
+            try await show(name, client)
+          }
         }
-        return
       }
-      // Whole or not at all.
-      let draft = "\(file).draft"
-      guard FileManager.default.createFile(atPath: draft, contents: nil),
-        let handle = FileHandle(forWritingAtPath: draft)
-      else { throw ConfigurationError("\(draft): cannot be written") }
-      do {
-        for try await part in parts { try handle.write(contentsOf: Data(part.csv)) }
-        try handle.close()
-      } catch {
-        unlink(draft)
-        throw error
-      }
-      guard rename(draft, file) == 0 else {
-        throw ConfigurationError("\(file): cannot be put in place")
-      }
-      Terminal.note("\(file): written")
+    }
+
+    private func show(_ name: String, _ client: SuiteClient) async throws {
+      var request = ListCoveragesRequest()
+      (request.parent, request.group) = (name, group ?? .unspecified)
+      var table = Table(
+        "Coverage 覆盖率",
+        [
+          ("organization 组织", .left), ("members 会员", .right), ("online 线上", .right),
+          ("base 基数", .right), ("coverage 覆盖", .right), ("needed 差额", .right),
+        ])
+      repeat {
+        let page = try await client.members.listCoverages(request, options: client.options)
+        for row in page.coverages {
+          table.add(
+            row.organizationName, "\(row.members)", "\(row.onlineMembers)",
+            row.base.map { "\($0.people)\($0.qualifier)" } ?? "",
+            row.base == nil
+              ? "" : String(format: "%.2f %%", Double(row.coverageBasisPoints) / 100),
+            row.target == nil || row.base == nil ? "" : "\(row.peopleNeeded)")
+        }
+        request.pageToken = page.nextPageToken
+      } while !request.pageToken.isEmpty
+      Terminal.say(table.text)
     }
   }
 
@@ -115,5 +156,33 @@ enum EnrollmentTable {
     }
     table.addTotal("total 合计", "", "\(counts.reduce(0) { $0 + $1.members })")
     return table.text
+  }
+}
+
+/// Writes a table that is streamed in parts.
+enum CSVExport {
+  /// Writes to a file, whole or not at all; `-` is standard output.
+  static func write<Parts: AsyncSequence>(
+    to file: String, _ parts: Parts
+  ) async throws where Parts.Element == [UInt8] {
+    guard file != "-" else {
+      for try await part in parts { try FileHandle.standardOutput.write(contentsOf: Data(part)) }
+      return
+    }
+    let draft = "\(file).draft"
+    guard FileManager.default.createFile(atPath: draft, contents: nil),
+      let handle = FileHandle(forWritingAtPath: draft)
+    else { throw ConfigurationError("\(draft): cannot be written") }
+    do {
+      for try await part in parts { try handle.write(contentsOf: Data(part)) }
+      try handle.close()
+    } catch {
+      unlink(draft)
+      throw error
+    }
+    guard rename(draft, file) == 0 else {
+      throw ConfigurationError("\(file): cannot be put in place")
+    }
+    Terminal.note("\(file): written")
   }
 }

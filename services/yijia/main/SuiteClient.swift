@@ -12,8 +12,8 @@ import StationsV1
 /// The credential of a connection file that a client uses.
 enum SuiteCredential: String, ExpressibleByArgument, CaseIterable {
   case partner, kiosk, staff
-  /// A second staff account, for reviews of what the first one did.
-  case reviewer
+  /// A second staff account, for reviews of what the first one did, and a third one for checks.
+  case reviewer, checker
 }
 
 /// Clients of the services behind the gateway, for one caller.

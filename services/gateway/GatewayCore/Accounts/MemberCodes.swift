@@ -46,13 +46,19 @@ struct StoredMemberCode: Sendable, Hashable {
   static let sendsMax: Int64 = 5
   /// Codes per window for a phone, whoever requests them. The limit prevents flooding the phone and
   /// guessing the six digits, but must be high enough that an attacker who knows the number cannot
-  /// keep its owner from signing in.
+  /// keep its owner from signing in. With ``guessesOfAllMax`` for each code, the chance of guessing
+  /// one of them is below 1 in 1,000 a day, for 200 addresses and 20 messages that warn the owner.
   static let sendsOfAllMax: Int64 = 20
   static let windowSeconds: Int64 = 86_400
-  /// Guesses per code: the chance of a correct one is 1 in 200,000.
+  /// Guesses at a code from one source address: the chance of a correct one is 1 in 200,000.
   static let guessesMax: Int64 = 5
+  /// Guesses at a code from all addresses together: the chance of a correct one is 1 in 20,000. The
+  /// guesses of one address must not use up another's, as everybody who knows the number may guess;
+  /// it takes ten addresses to use up a code, and the next one can be requested after a minute.
+  static let guessesOfAllMax: Int64 = 50
 
-  /// Keyed hash of phone and code; empty once the code was used.
+  /// Keyed hash of phone and code; empty once the code was used. Of an address: the code that its
+  /// guesses were at.
   var hash: [UInt8]
   var sends: Int64
   var guesses: Int64
@@ -63,7 +69,23 @@ struct StoredMemberCode: Sendable, Hashable {
 
   /// Whether the code may be guessed at.
   func isOpen(at now: Int64) -> Bool {
-    !hash.isEmpty && guesses < Self.guessesMax && now < sentAt + Self.lifetimeSeconds * 1_000_000
+    !hash.isEmpty && guesses < Self.guessesOfAllMax
+      && now < sentAt + Self.lifetimeSeconds * 1_000_000
+  }
+
+  /// Returns the record of an address after another guess at this code; nil if it has none left.
+  ///
+  /// - Parameter old: The address's record before, if any.
+  func guessed(after old: StoredMemberCode?, at now: Int64) -> StoredMemberCode? {
+    var record =
+      old ?? StoredMemberCode(hash: [], sends: 0, guesses: 0, sentAt: 0, windowAt: now)
+    if record.hash != hash {
+      record.hash = hash
+      record.guesses = 0
+    }
+    guard record.guesses < Self.guessesMax else { return nil }
+    record.guesses += 1
+    return record
   }
 
   /// Returns the record after another code is sent.
@@ -83,8 +105,8 @@ struct StoredMemberCode: Sendable, Hashable {
   }
 }
 
-/// The SQL of members' codes, by the keyed hash of the phone. Rows without a code count requests
-/// per source address, by the keyed hash of phone and address.
+/// The SQL of members' codes, by the keyed hash of the phone. Further rows count requests and
+/// guesses per source address, by the keyed hash of phone and address.
 enum MemberCodeStore {
   static func byPhone(_ phone: [UInt8]) -> Query<StoredMemberCode?> {
     .first(

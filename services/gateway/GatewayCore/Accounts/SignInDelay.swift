@@ -44,9 +44,13 @@ struct GuessKeys: Sendable, Hashable {
   let all: [UInt8]
 
   init(_ hasher: KeyedHash, _ kind: String, _ name: String, from source: String) {
-    all = hasher.hash("\(kind)/\(name)")
-    // Unambiguous, as a name contains no space.
-    fromSource = hasher.hash("\(kind)/\(name) \(source)")
+    all = Self.all(hasher, kind, name)
+    fromSource = all + hasher.hash(source)
+  }
+
+  /// The key of all guesses at the secret, with which those of its addresses begin.
+  static func all(_ hasher: KeyedHash, _ kind: String, _ name: String) -> [UInt8] {
+    hasher.hash("\(kind)/\(name)")
   }
 }
 
@@ -106,6 +110,15 @@ enum GuessStore {
     for key in [keys.fromSource, keys.all] {
       commit.run("DELETE FROM guess WHERE key = ?1", [key])
     }
+  }
+
+  /// Deletes the counters of an account for every address.
+  ///
+  /// - Parameter all: ``GuessKeys/all``.
+  static func forgetAll(_ all: [UInt8], in commit: inout Commit) {
+    // No hash of an address is longer, or greater.
+    let last = all + [UInt8](repeating: 0xff, count: all.count + 1)
+    commit.run("DELETE FROM guess WHERE key >= ?1 AND key <= ?2", [all, last])
   }
 
   /// Deletes the counters that are too old to matter.

@@ -8,8 +8,7 @@ import Storage
 import YijiaTypeV1
 
 extension SessionsService {
-  /// Sends a one-time code to a phone if a member has it. The response and its timing are the same
-  /// either way: the member is looked up after the response.
+  /// Sends a one-time code to a phone, whether or not a member has it, after the response.
   public func requestMemberCode(
     _ request: RequestMemberCodeRequest, context: ServerContext
   ) async throws -> RequestMemberCodeResponse {
@@ -25,11 +24,11 @@ extension SessionsService {
     let code = Self.code(store.ids)
     let (phoneHash, codeHash) = hashes(phone, code)
     try await put(codeHash, of: phoneHash, asker: askerHash(phone, context), at: now)
-    let (codes, clock) = (codes, store.clock)
+    let clock = store.clock
     let end = now.microseconds + StoredMemberCode.lifetimeSeconds * 1_000_000
     let isAdded = store.errands.add {
       // An expired code would only cost a message.
-      guard clock.microseconds < end, try await !codes.members(of: phone).isEmpty else { return }
+      guard clock.microseconds < end else { return }
       try await sender.send(code, to: phone)
     }
     guard isAdded else { throw busy }
@@ -60,7 +59,7 @@ extension SessionsService {
     }
   }
 
-  /// Signs a union member in by a one-time code.
+  /// Signs a union member in by a one-time code, or an applicant where no member has the phone.
   public func signInMember(
     _ request: SignInMemberRequest, context: ServerContext
   ) async throws -> SignInMemberResponse {
@@ -68,30 +67,40 @@ extension SessionsService {
     try store.sources.check(context.source, at: now)
     let phone = try Self.phone(request.phone)
     let (phoneHash, codeHash) = hashes(phone, request.code)
-    guard request.code.utf8.count == 6, try await guess(codeHash, of: phoneHash, at: now) else {
+    let asker = askerHash(phone, context)
+    guard request.code.utf8.count == 6,
+      try await guess(codeHash, of: phoneHash, asker: asker, at: now)
+    else {
       store.sources.failed(context.source, at: now)
       throw AccountFailure.signInRefused
     }
-    let members = try await codes.members(of: phone).filter {
+    let found = try await codes.owners(of: phone)
+    let members = found.members.filter {
       request.memberNumber.isEmpty || $0.memberNumber == request.memberNumber
     }
-    guard let member = members.first else { throw AccountFailure.signInRefused }
-    guard members.count == 1 else { throw AccountFailure.memberAmbiguous }
-    return try await begin(
-      member.member, codeHash, of: phoneHash, asker: askerHash(phone, context), at: now)
+    guard members.count <= 1 else { throw AccountFailure.memberAmbiguous }
+    let isNobody = found.members.isEmpty && request.memberNumber.isEmpty
+    let subject = members.first?.member ?? (isNobody ? found.applicant : "")
+    guard !subject.isEmpty else { throw AccountFailure.signInRefused }
+    return try await begin(subject, codeHash, of: phoneHash, asker: asker, at: now)
   }
 
-  /// Whether the code is the phone's; counts the guess before it is checked.
+  /// Whether the code is the phone's; counts the guess before it is checked, for its address and
+  /// for the code.
   private func guess(
-    _ codeHash: [UInt8], of phone: [UInt8], at now: Foundation.Date
+    _ codeHash: [UInt8], of phone: [UInt8], asker: [UInt8], at now: Foundation.Date
   ) async throws -> Bool {
     try await store.database.write {
-      .read(MemberCodeStore.byPhone(phone)) { stored in
-        guard let stored, stored.isOpen(at: now.microseconds) else { return .reply(false) }
+      .read(MemberCodeStore.byPhone(phone), MemberCodeStore.byPhone(asker)) { stored, asked in
+        let time = now.microseconds
+        guard let stored, stored.isOpen(at: time),
+          let count = stored.guessed(after: asked, at: time)
+        else { return .reply(false) }
         var next = stored
         next.guesses += 1
         var commit = Commit(at: now)
         MemberCodeStore.put(next, after: stored, of: phone, in: &commit)
+        MemberCodeStore.put(count, after: asked, of: asker, in: &commit)
         return .commit(commit, constantTimeEqual(stored.hash, codeHash))
       }
     }
@@ -130,7 +139,7 @@ extension SessionsService {
     (store.hasher.hash("phone/\(phone)"), store.hasher.hash("code/\(phone)/\(code)"))
   }
 
-  /// The key under which the requests of one address for a phone are counted.
+  /// The key under which the requests and guesses of one address for a phone are counted.
   private func askerHash(_ phone: String, _ context: ServerContext) -> [UInt8] {
     store.hasher.hash("phone/\(phone) \(context.source)")
   }
@@ -154,7 +163,7 @@ extension SessionsService {
 
 /// Delivery of members' codes and look-up of members by phone.
 struct MemberCodes: Sendable {
-  /// Time limit of the look-up; it does not delay the caller's response.
+  /// Time limit of the look-up.
   private static let lookupMax = Swift.Duration.seconds(5)
 
   /// Nil where none is configured.
@@ -162,17 +171,16 @@ struct MemberCodes: Sendable {
   /// Channel to yijia-members with the gateway's workload identity.
   let registry: any RPC.Channel
 
-  /// Returns the live members with a phone number.
-  func members(of phone: String) async throws -> [PhoneMember] {
+  /// Returns the live members with a phone number, and the applicant with it.
+  func owners(of phone: String) async throws -> FindPhoneMembersResponse {
     var request = FindPhoneMembersRequest()
     request.phone = phone
     var options = CallOptions()
     options.timeout = Self.lookupMax
     do {
       return try await MembersServiceClient(registry).findPhoneMembers(request, options: options)
-        .members
     } catch let error as RPCError where error.code == .invalidArgument {
-      return []
+      return FindPhoneMembersResponse()
     } catch is RPCError {
       throw GatewayFailure.backendUnavailable(service: "members")
     }

@@ -23,12 +23,7 @@ extension AccountsService {
     let organization =
       given.organization.isEmpty
       ? "" : checks.resource(given.organization, of: "organizations", "staff.organization")
-    // Services grant the whole tree to administrators only.
-    if given.organization.isEmpty, given.role != .administrator {
-      checks.fail(
-        "staff.organization", "REQUIRED", zh: "除管理员外必填。",
-        en: "is required, but for administrators.")
-    }
+    checks.add(Self.organizationFailures(given.organization, given.role))
     let requestKey = checks.requestID(request.requestID)
     let (requestID, organizationID) = try checks.finish(requestKey, organization)
     let temporary = TemporaryPassword(ids: store.ids)
@@ -127,8 +122,7 @@ extension AccountsService {
   }
 
   /// Sets a temporary password, removes the authenticator, ends all sessions, and deletes the
-  /// counters of failed sign-ins of the account as a whole and from the administrator's own
-  /// address.
+  /// account's counters of failed sign-ins, from whatever address: its user can sign in at once.
   public func resetStaff(
     _ request: ResetStaffRequest, context: ServerContext
   ) async throws -> ResetStaffResponse {
@@ -139,7 +133,7 @@ extension AccountsService {
       reason: checks.reason(request.reason), now: now)
     let temporary = TemporaryPassword(ids: store.ids)
     let hash = try await temporary.hash(store)
-    let (hasher, source) = (store.hasher, context.source)
+    let hasher = store.hasher
     var payload = request
     payload.requestID = ""
     return try await self.change(change, payload, checks, context) { account, commit in
@@ -148,8 +142,7 @@ extension AccountsService {
       account.totp = nil
       account.totpPending = nil
       SessionStore.endAll(of: account.id, at: now.microseconds, in: &commit)
-      GuessStore.forget(
-        GuessKeys(hasher, "staff", account.userName, from: source), in: &commit)
+      GuessStore.forgetAll(GuessKeys.all(hasher, "staff", account.userName), in: &commit)
     } reply: { account in
       var response = ResetStaffResponse()
       response.staff = account.message
@@ -174,48 +167,5 @@ private struct TemporaryPassword: Sendable {
   /// Returns the stored form of its hash.
   func hash(_ store: GatewayStore) async throws -> String {
     try await store.passwords.hash(text, salt: store.ids.bytes(PasswordHash.saltBytes)).text
-  }
-}
-
-/// The parameters of a change of one account.
-private struct StaffChange: Sendable {
-  let requestID: String
-  let name: String
-  let action: String
-  let reason: String
-  let now: Foundation.Date
-}
-
-extension AccountsService {
-  /// Changes one account. Does nothing where nothing would change.
-  private func change<Payload: Message, Reply: Message>(
-    _ change: StaffChange, _ payload: Payload, _ checks: FieldChecks, _ context: ServerContext,
-    _ apply: @escaping @Sendable (inout StoredStaff, inout Commit) -> Void,
-    reply: @escaping @Sendable (StoredStaff) -> Reply
-  ) async throws -> Reply {
-    let caller = try administrator(context)
-    let now = change.now
-    var checks = checks
-    let key = checks.requestID(change.requestID)
-    let given = checks.resource(change.name, of: "staff", "name")
-    let (requestID, id) = try checks.finish(key, given)
-    return try await store.once(
-      context, requestID: requestID, payload: payload, at: now, changes: ["staff/\(id)"]
-    ) {
-      .read(StaffStore.byID(id)) { account in
-        guard let account else { throw AccountFailure.staffNotFound }
-        var (after, commit) = (account, Commit(at: now))
-        apply(&after, &commit)
-        if after == account { return .reply(reply(account)) }
-        StaffStore.update(after, at: now.microseconds, in: &commit)
-        after.version += 1
-        after.updatedAt = now.microseconds
-        commit.record(
-          AuditEntry(
-            actor: caller.subject, action: "gateway.\(change.action)", target: account.name,
-            reason: change.reason))
-        return .commit(commit, reply(after))
-      }
-    }
   }
 }

@@ -103,13 +103,14 @@ enum StaffStore {
     commit.run(
       """
       UPDATE staff_account SET version = ?2, state = ?3, password = ?4, is_temporary = ?5,
-        totp = ?6, totp_pending = ?7, totp_step = ?8, updated_at = ?9
+        totp = ?6, totp_pending = ?7, totp_step = ?8, updated_at = ?9, display_name = ?11,
+        role = ?12, organization_id = ?13
       WHERE id = ?1 AND version = ?10
       """,
       [
         account.id, account.version + 1, Int64(account.state.rawValue), account.password,
         account.isTemporary, account.totp, account.totpPending, account.totpStep, now,
-        account.version,
+        account.version, account.displayName, Int64(account.role.rawValue), account.organization,
       ], expects: .exactly(1))
   }
 

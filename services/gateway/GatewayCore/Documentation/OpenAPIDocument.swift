@@ -53,12 +53,19 @@ struct OpenAPIDocument {
             "type": "http", "scheme": "bearer",
             "description": .string(OpenAPITexts.bearer.text(in: language)),
           ],
+          "certificate": [
+            "type": "mutualTLS",
+            "description": .string(OpenAPITexts.certificate.text(in: language)),
+          ],
         ],
       ],
     ]
   }
 
   private static let headers: JSONValue = [
+    "Allow": [
+      "description": "The HTTP methods of the path.", "schema": ["type": "string"],
+    ],
     "Retry-After": [
       "description": "Seconds after which a retry may succeed.", "schema": ["type": "integer"],
     ],
@@ -126,7 +133,7 @@ struct OpenAPIDocument {
           name: "requestBody",
           value: ["required": .bool(body == .whole), "content": content]))
     }
-    operation.append(.init(name: "responses", value: responses(method)))
+    operation.append(.init(name: "responses", value: responses(method, body)))
     return .object(operation)
   }
 
@@ -149,7 +156,9 @@ struct OpenAPIDocument {
     return ["application/x-ndjson": ["schema": schema.described("One line a message.")]]
   }
 
-  private mutating func responses(_ method: ContractBook.Method) -> JSONValue {
+  private mutating func responses(
+    _ method: ContractBook.Method, _ body: HTTPRoute.Body
+  ) -> JSONValue {
     let output = schemas.message(method.output)
     let status: JSONValue = ["$ref": "#/components/schemas/google.rpc.Status"]
     let content: JSONValue
@@ -179,6 +188,7 @@ struct OpenAPIDocument {
       case "401", "403": !isOpen
       case "404": method.rules.contains { !$0.template.variables.isEmpty }
       case "409": hasRequestID
+      case "408", "413", "415": body != .none
       default: true
       }
     }
@@ -206,6 +216,7 @@ struct OpenAPIDocument {
     if policy.callers.contains(.partner) || policy.callers.contains(.kiosk) {
       schemes.append(["apiKey": []])
     }
+    if policy.callers.contains(.partner) { schemes.append(["certificate": []]) }
     if policy.callers.contains(.staff) || policy.callers.contains(.member) {
       schemes.append(["bearer": []])
     }

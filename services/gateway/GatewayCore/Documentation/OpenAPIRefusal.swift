@@ -48,11 +48,32 @@ struct OpenAPIRefusal {
         zh: "NOT_FOUND：对象不存在，或调用方无权知道。",
         en: "NOT_FOUND: there is no such object, or none that the caller may know of.")),
     OpenAPIRefusal(
+      status: "405", name: "VerbNotAllowed",
+      text: LocalizedText(
+        zh: "UNIMPLEMENTED（VERB_NOT_ALLOWED）：该地址不支持此 HTTP 方法，见 Allow。",
+        en: "UNIMPLEMENTED (VERB_NOT_ALLOWED): the path takes the HTTP methods in Allow only."),
+      fields: ["Allow"]),
+    OpenAPIRefusal(
+      status: "408", name: "BodyTooSlow",
+      text: LocalizedText(
+        zh: "DEADLINE_EXCEEDED（BODY_TOO_SLOW）：请求体上传超时，未做任何更改。",
+        en: "DEADLINE_EXCEEDED (BODY_TOO_SLOW): the body took too long; nothing was done.")),
+    OpenAPIRefusal(
       status: "409", name: "Conflict",
       text: LocalizedText(
         zh: "ALREADY_EXISTS：请求编号已用于别的内容；ABORTED：数据已被他人修改，请重新读取。",
         en: "ALREADY_EXISTS: the request id was used with other content; ABORTED: the object has "
           + "changed, read it again.")),
+    OpenAPIRefusal(
+      status: "413", name: "TooLarge",
+      text: LocalizedText(
+        zh: "RESOURCE_EXHAUSTED（MESSAGE_TOO_LARGE）：消息超过长度上限，请分批发送。",
+        en: "RESOURCE_EXHAUSTED (MESSAGE_TOO_LARGE): a message is too long; send it in parts.")),
+    OpenAPIRefusal(
+      status: "415", name: "ContentUnsupported",
+      text: LocalizedText(
+        zh: "INVALID_ARGUMENT：请求体的类型或压缩方式不受支持。",
+        en: "INVALID_ARGUMENT: the type or the compression of the body is not supported.")),
     OpenAPIRefusal(
       status: "429", name: "LimitReached",
       text: LocalizedText(
@@ -83,6 +104,8 @@ enum OpenAPITexts {
   static let success = LocalizedText(zh: "调用成功。", en: "The call succeeded.")
   static let apiKey = LocalizedText(
     zh: "合作平台或终端的密钥。", en: "Key of a platform partner or of a kiosk.")
+  static let certificate = LocalizedText(
+    zh: "合作平台的客户端证书。", en: "Client certificate of a platform partner.")
   static let bearer = LocalizedText(
     zh: "工会人员或会员的会话。", en: "Session of union staff or of a member.")
 

@@ -15,6 +15,8 @@ package struct HTTPRoute: Sendable {
   let template: PathTemplate
   /// How the request body maps to the request message.
   let body: Body
+  /// Whether the request has a cursor.
+  var takesCursor: Bool { input.fields.contains { $0.name == JSONFormat.cursor } }
 
   enum Body: Sendable, Hashable {
     /// No body: fields that are not in the path come from the query.
@@ -51,6 +53,9 @@ struct HTTPRule: Sendable, Hashable {
   static func rules(of method: MethodDescriptorProto, at path: String) throws -> [HTTPRule] {
     let first = try method.options?.unknownFields.message(HttpRule.self, extension: ruleExtension)
     return try (first.map { [$0] + $0.additionalBindings } ?? []).compactMap { rule in
+      guard rule.responseBody.isEmpty else {
+        throw ConfigurationError("\(path): google.api.http: response_body is not supported")
+      }
       guard let (verb, template) = rule.pattern.flatMap(verbAndPath) else { return nil }
       let body: HTTPRoute.Body =
         switch rule.body {
@@ -128,32 +133,44 @@ package struct HTTPRoutes: Sendable {
     else { throw ConfigurationError("\(known.path): its types are not in the contract") }
     let own = try HTTPRule("POST", known.path, .whole)
     for rule in try [own] + HTTPRule.rules(of: method, at: known.path) {
-      insert(
-        HTTPRoute(
-          method: known, input: input, output: output, template: rule.template, body: rule.body),
-        rule.verb)
+      let route = HTTPRoute(
+        method: known, input: input, output: output, template: rule.template, body: rule.body)
+      if let other = insert(route, rule.verb) {
+        throw ConfigurationError(
+          "\(known.path): google.api.http: \(rule.verb) \(rule.path) is that of \(other.path)")
+      }
     }
   }
 
-  private mutating func insert(_ route: HTTPRoute, _ verb: String) {
-    func insert(_ segments: ArraySlice<PathTemplate.Segment>, _ node: inout Node) {
+  /// Returns the method that has this HTTP method and path already, if any.
+  private mutating func insert(_ route: HTTPRoute, _ verb: String) -> MethodDescriptor? {
+    func insert(
+      _ segments: ArraySlice<PathTemplate.Segment>, _ node: inout Node
+    ) -> MethodDescriptor? {
       let name = route.template.verb ?? ""
       switch segments.first {
-      case nil: node.ends[name, default: [:]][verb] = route
-      case .rest: node.rest[name, default: [:]][verb] = route
+      case nil: return node.ends[name, default: [:]].updateValue(route, forKey: verb)?.method
+      case .rest: return node.rest[name, default: [:]].updateValue(route, forKey: verb)?.method
       case .literal(let text):
-        insert(segments.dropFirst(), &node.literals[text, default: Node()])
+        return insert(segments.dropFirst(), &node.literals[text, default: Node()])
       case .one:
         if node.any.isEmpty { node.any.append(Node()) }
-        insert(segments.dropFirst(), &node.any[0])
+        return insert(segments.dropFirst(), &node.any[0])
       }
     }
-    insert(route.template.segments[...], &root)
+    return insert(route.template.segments[...], &root)
+  }
+
+  /// Returns the HTTP methods of a path; empty for an unknown one.
+  func verbs(_ path: RequestPath) -> [String] {
+    // No route has this method.
+    if case .otherVerbs(let verbs) = match("", path) { verbs } else { [] }
   }
 
   /// Returns the route of an HTTP method and path. A literal segment takes precedence over `*`,
-  /// that over `**`; a custom verb over a segment with a colon.
+  /// that over `**`; a custom verb over a segment with a colon. HEAD has the routes of GET.
   func match(_ verb: String, _ path: RequestPath) -> Match {
+    let verb = verb == "HEAD" ? "GET" : verb
     var others: Set<String> = []
     if let (segments, name) = path.verb,
       let route = find(verb, name, segments[...], root, &others)
@@ -163,7 +180,9 @@ package struct HTTPRoutes: Sendable {
     if let route = find(verb, "", path.segments[...], root, &others) {
       return .found(route, texts(route, path.segments))
     }
-    return others.isEmpty ? .unknown : .otherVerbs(others.sorted())
+    guard !others.isEmpty else { return .unknown }
+    if others.contains("GET") { others.insert("HEAD") }
+    return .otherVerbs(others.union(["OPTIONS"]).sorted())
   }
 
   private func find(

@@ -21,7 +21,7 @@ struct JSONCall: Sendable {
 
   /// The failure of the line at which a bidirectional stream's request ended.
   private final class WrongLine: Sendable {
-    let failure = Mutex<CommonFailure?>(nil)
+    let failure = Mutex<(any ServiceFailure)?>(nil)
   }
 
   init(
@@ -56,8 +56,12 @@ struct JSONCall: Sendable {
   /// - Throws: The call's status, or a failure of the JSON face; neither has been sent to the
   ///   caller yet.
   func run(_ first: [UInt8]?, on channel: InProcessChannel) async throws {
+    // A stream of requests may be silent, as over gRPC.
+    if kind.streamsRequests {
+      await caller.exchange.onLoop { caller.exchange.awaitsRequest = false }
+    }
     var options = ExchangeOptions()
-    options.messageBytesMax = .max
+    options.messageBytesMax = face.answerBytesMax
     let service = try await channel.openExchange(
       InnerCall.head(to: request.route.method.path, from: caller.head), options: options)
     do {
@@ -82,14 +86,11 @@ struct JSONCall: Sendable {
   /// - Parameter part: Set for a long body; counts its buffered bytes.
   private func body(_ part: inout BodyBudget.Part?) async throws -> [UInt8] {
     // Without a timer, a client that trickles bytes would hold the connection for ever.
-    let late = GatewayFailure.bodyTooSlow
     let inbox = caller.inbox
-    caller.exchange.setTimer(.after(bodyMax)) {
-      inbox.fail(RPCError(.cancelled, late.reason))
-    }
+    caller.exchange.setTimer(.after(bodyMax)) { inbox.fail(.requestStalled) }
     defer { caller.exchange.cancelTimer() }
     var body: [UInt8] = []
-    while let chunk = try await chunk(orFail: late) {
+    while let chunk = try await chunk() {
       guard body.count + chunk.count <= messageBytesMax, request.route.body != .none else {
         throw GatewayFailure.messageTooLarge(
           bytesMax: request.route.body == .none ? 0 : messageBytesMax)
@@ -109,35 +110,41 @@ struct JSONCall: Sendable {
     return body
   }
 
-  private func chunk(orFail late: GatewayFailure) async throws -> [UInt8]? {
+  private func chunk() async throws -> [UInt8]? {
     do {
       return try await caller.nextChunk()
-    } catch let error as RPCError where error.code == .cancelled && error.message == late.reason {
-      throw late
+    } catch let error as RPCError where error.code == .deadlineExceeded {
+      throw GatewayFailure.bodyTooSlow
     }
   }
 
   /// Sends each line of the body as a message. At an invalid line the request of a bidirectional
-  /// stream ends, so that the messages before it get their responses; any other call is given up.
+  /// stream ends, so that the messages before it get their responses; if there are none, and with
+  /// any other method, the call is given up. Nothing behind that line is read.
   private func upload(to service: ClientExchange) async throws {
+    var count = 0
     do {
-      try await sendLines(to: service)
-    } catch let error as CommonFailure where kind == .bidirectionalStreaming {
+      try await sendLines(to: service, &count)
+    } catch let error as any ServiceFailure where kind == .bidirectionalStreaming && count > 0 {
       wrongLine.failure.withLock { $0 = error }
     }
     await service.finish()
+    if count == 0 { await keepAlive() }
   }
 
-  private func sendLines(to service: ClientExchange) async throws {
+  /// - Parameter count: Counts the messages that were sent.
+  private func sendLines(to service: ClientExchange, _ count: inout Int) async throws {
     var lines = LineReader(bytesMax: messageBytesMax)
     while let chunk = try await caller.nextChunk() {
       lines.append(chunk)
-      while let line = try lines.next() { try await send(line, lines.number, to: service) }
+      while let line = try lines.next() { try await send(line, lines.number, to: service, &count) }
     }
-    if let line = lines.last() { try await send(line, lines.number, to: service) }
+    if let line = lines.last() { try await send(line, lines.number, to: service, &count) }
   }
 
-  private func send(_ line: [UInt8], _ number: Int, to service: ClientExchange) async throws {
+  private func send(
+    _ line: [UInt8], _ number: Int, to service: ClientExchange, _ count: inout Int
+  ) async throws {
     guard line.contains(where: { $0 != 0x20 && $0 != 0x0d && $0 != 0x09 }) else { return }
     let wire: [UInt8]
     do throws(JSONParseError) {
@@ -146,20 +153,31 @@ struct JSONCall: Sendable {
       throw CommonFailure.invalidFields(error.violations.map { .json($0, line: number) })
     }
     try await service.send(MessageFramer.frame(RawMessage(wire)))
+    count += 1
+    if count == 1 { await keepAlive() }
   }
 
   // MARK: - Responses
 
+  /// Starts the clock of a response stream, once its service has a message to answer: a request
+  /// whose first message is invalid is always refused by its status.
+  private func keepAlive() async {
+    if kind.streamsResponses { await writer.keepAlive(request.format, face.pace) }
+  }
+
   private func respond(_ service: ClientExchange) async throws {
     let output = request.route.output
-    writer.takeFields(of: try await service.head())
+    if !kind.streamsRequests { await keepAlive() }
+    let head = try await service.head()
+    writer.takeFields(of: head)
     if kind.streamsResponses {
+      if head["grpc-status"] == nil { await writer.begin(request.format) }
       while let message = try await service.inbox.nextMessageOnLoop(RawMessage.self) {
         try await writer.write(message.bytes, of: output, request.format)
       }
-      let outcome = try await outcome(service)
+      // A call that failed did not answer every line before the invalid one.
+      if let error = try await outcome(service) { throw error }
       if let wrong = wrongLine.failure.withLock({ $0 }) { throw wrong }
-      if let outcome { throw outcome }
       return try await writer.end(request.format)
     }
     let message = try await service.inbox.nextMessageOnLoop(RawMessage.self)

@@ -22,6 +22,9 @@ public struct JSONFace: ExchangeHandler {
   private let origins: BrowserOrigins
   let messageBytesMax: Int
   let bodyMax: Swift.Duration
+  /// The longest response message, in wire format: gRPC clients accept no more by default either.
+  let answerBytesMax: Int
+  let pace: JSONPace
   let answers: FailureAnswer
 
   /// - Parameters:
@@ -41,7 +44,7 @@ public struct JSONFace: ExchangeHandler {
   init(
     of gateway: Gateway, contracts: JSONContracts, origins: BrowserOrigins,
     messageBytesMax: Int, bodyMax: Swift.Duration = .seconds(60), bodies: BodyBudget,
-    logger: Logger
+    pace: JSONPace = JSONPace(), logger: Logger
   ) throws {
     self.contracts = contracts
     self.bodies = bodies
@@ -51,6 +54,8 @@ public struct JSONFace: ExchangeHandler {
     self.origins = origins
     self.messageBytesMax = messageBytesMax
     self.bodyMax = bodyMax
+    answerBytesMax = max(messageBytesMax, CallLimits().messageBytesMax)
+    self.pace = pace
     answers = FailureAnswer(logger: logger)
   }
 
@@ -72,6 +77,9 @@ public struct JSONFace: ExchangeHandler {
     let allowed = origins.fields(for: exchange.head)
     if exchange.head.method == "OPTIONS" {
       var head: HeaderList = [":status": "204"]
+      let path = RequestPath(exchange.head.path.prefix { $0 != "?" })
+      let verbs = path.map(contracts.routes.verbs) ?? []
+      if !verbs.isEmpty { head.add("allow", verbs.joined(separator: ", ")) }
       head.add(contentsOf: allowed)
       return await exchange.sendHead(head, endsStream: true)
     }
@@ -81,12 +89,16 @@ public struct JSONFace: ExchangeHandler {
     do {
       let request = try JSONRequest(exchange.head, contracts.routes)
       path = request.route.method.path
+      if exchange.head.method == "HEAD" {
+        // Of a stream: its messages would only be dropped.
+        try await check(exchange, path: request.route.method.path)
+        return try await writer.end(request.format)
+      }
       let call = JSONCall(
         request, exchange, of: self, codec: contracts.codec, messageBytesMax: messageBytesMax,
         bodyMax: bodyMax, writer: writer)
       let first = try await call.first()
-      let channel = InProcessChannel(
-        gateway, loop: exchange.exchange.loop, peer: BrowserOrigins.peer(of: exchange))
+      let channel = InnerCall.channel(to: gateway, for: exchange)
       isCalled = true
       try await call.run(first, on: channel)
     } catch {

@@ -26,7 +26,15 @@ package struct JSONRequest: Sendable {
     case .otherVerbs(let verbs): throw GatewayFailure.verbNotAllowed(allowed: verbs)
     case .found(let route, let texts):
       self.route = route
-      self.texts = try texts + Self.query(target.count == 2 ? target[1] : "", route)
+      var query = try Self.query(target.count == 2 ? target[1] : "", route)
+      // A browser's EventSource resumes behind the last event that it got.
+      if route.body == .none, route.method.kind.streamsResponses, route.takesCursor,
+        let last = head.fields["last-event-id"], !last.isEmpty
+      {
+        query.removeAll { $0.path == JSONFormat.cursor }
+        query.append(FieldTexts(path: JSONFormat.cursor, values: [last]))
+      }
+      self.texts = texts + query
     }
     format =
       route.method.kind.streamsResponses ? JSONFormat(accept: head.fields["accept"]) : .lines
@@ -83,8 +91,7 @@ package struct JSONRequest: Sendable {
       case .whole where body.isEmpty: break
       case .whole: wire = try codec.mapping.wire(fromJSON: body, to: route.input)
       case .field(let name) where !body.isEmpty:
-        let json = Array("{\"\(name)\":".utf8) + body + [UInt8(ascii: "}")]
-        wire = try codec.mapping.wire(fromJSON: json, to: route.input)
+        wire = try codec.mapping.wire(fromJSON: body, ofField: name, to: route.input)
       case .field: break
       }
     } catch {
@@ -168,6 +175,10 @@ enum JSONFormat: Sendable, Hashable {
     }
     self = best.format
   }
+
+  /// The field of a feed's messages that is the `id:` of their events, and of its request that is
+  /// their `last-event-id`.
+  static let cursor = "cursor"
 
   var contentType: String {
     switch self {

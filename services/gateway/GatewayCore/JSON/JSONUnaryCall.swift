@@ -6,8 +6,7 @@ import ServiceKit
 /// task: the message is sent when the body is complete, and the response when that is.
 ///
 /// It is the transport of the inner call's exchange, so nothing is queued in between. Memory is
-/// bounded: the request is buffered up to the limit; the response up to what the service is trusted
-/// with.
+/// bounded: request and response are buffered up to their limits.
 ///
 /// Guard: all mutable state is confined to the caller's event loop.
 final class JSONUnaryCall: ExchangeListener, ExchangeTransport, @unchecked Sendable {
@@ -42,9 +41,7 @@ final class JSONUnaryCall: ExchangeListener, ExchangeTransport, @unchecked Senda
     caller.exchange.listener = self
     // Without a timer, a client that trickles bytes would hold the connection for ever.
     let inbox = caller.inbox
-    caller.exchange.setTimer(after: face.bodyMax) {
-      inbox.fail(RPCError(.cancelled, GatewayFailure.bodyTooSlow.reason))
-    }
+    caller.exchange.setTimer(after: face.bodyMax) { inbox.fail(.requestStalled) }
   }
 
   // MARK: - Receiving the request
@@ -64,8 +61,7 @@ final class JSONUnaryCall: ExchangeListener, ExchangeTransport, @unchecked Senda
     do {
       part = try caller.inbox.takePart(expectsHead: false)
     } catch {
-      if error.message == GatewayFailure.bodyTooSlow.reason { throw GatewayFailure.bodyTooSlow }
-      throw error
+      throw error.code == .deadlineExceeded ? GatewayFailure.bodyTooSlow : error
     }
     if !part.body.isEmpty {
       let most = request.route.body == .none ? 0 : face.messageBytesMax
@@ -153,7 +149,7 @@ final class JSONUnaryCall: ExchangeListener, ExchangeTransport, @unchecked Senda
   /// Returns the message of the inner call's response.
   private func message() throws(RPCError) -> [UInt8] {
     let body = answer.body
-    var framer = MessageFramer(messageBytesMax: .max)
+    var framer = MessageFramer(messageBytesMax: face.answerBytesMax)
     framer.append(body.span.bytes)
     // The inner request accepts no compression.
     guard case .message(let place) = framer.front(), !framer.isCompressed(place) else {
@@ -195,6 +191,17 @@ final class JSONUnaryCall: ExchangeListener, ExchangeTransport, @unchecked Senda
   }
 
   func sendBody(_: ExchangeID, _ bytes: [UInt8]) -> Bool {
+    guard phase == .calling else { return true }
+    let bytesMax = face.answerBytesMax
+    guard answer.body.count + bytes.count <= bytesMax + MessageFramer.prefixBytes else {
+      answered()
+      answer.body = []
+      let failure = GatewayFailure.answerTooLarge(bytesMax: bytesMax)
+      writer.fail(whole: face.answers.rendered(failure, caller))
+      // Not within this call of the gateway, which has more to do with the exchange.
+      loop.execute { self.call?.closed(.reset(.cancel)) }
+      return true
+    }
     if answer.body.isEmpty { answer.body = bytes } else { answer.body += bytes }
     return false
   }

@@ -11,10 +11,15 @@ final class JSONWriter: Sendable {
   private let codec: JSONCodec
   /// Response fields that are sent whatever the outcome.
   private let fields: HeaderList
-  /// Format of a response stream that was begun; nil before its head was sent.
-  private let begun = Mutex<JSONFormat?>(nil)
+  private let stream = Mutex(StreamState())
   /// The inner call's rate limit fields and trace id.
   private let inner = Mutex(HeaderList())
+
+  private struct StreamState {
+    /// Format of a response stream that was begun; nil before its head was sent.
+    var format: JSONFormat?
+    var hasMessages = false
+  }
 
   /// - Parameter fields: Response fields that are sent whatever the outcome.
   init(_ caller: ServerExchange, codec: JSONCodec, fields: HeaderList) {
@@ -39,6 +44,9 @@ final class JSONWriter: Sendable {
   }
 
   private func answer(_ head: HeaderList, _ body: [UInt8]) {
+    if caller.exchange.omitsBody {
+      return caller.exchange.sendHead(.fields(head), endsStream: true)
+    }
     caller.exchange.sendHead(.fields(head))
     caller.exchange.sendBody(body)
     caller.exchange.sendEnd(.none)
@@ -47,17 +55,50 @@ final class JSONWriter: Sendable {
   /// Writes one message of a response stream.
   func write(_ wire: [UInt8], of type: MessageType, _ format: JSONFormat) async throws {
     let json = try text(wire, of: type)
-    let isFirst = await begin(format)
+    await begin(format)
+    let isFirst = stream.withLock { state in
+      defer { state.hasMessages = true }
+      return !state.hasMessages
+    }
     switch format {
     case .lines: try await caller.send(Array("{\"result\":".utf8) + json + Array("}\n".utf8))
     case .array: try await caller.send([UInt8(ascii: isFirst ? "[" : ",")] + json)
-    case .events: try await caller.send(Array("data: ".utf8) + json + Array("\n\n".utf8))
+    case .events:
+      let id = cursor(of: wire, type).map { "id: \($0)\n" } ?? ""
+      try await caller.send(Array("\(id)data: ".utf8) + json + Array("\n\n".utf8))
+    }
+  }
+
+  /// Returns a message's cursor, if it has one that fits in a line.
+  private func cursor(of wire: [UInt8], _ type: MessageType) -> String? {
+    let text = codec.mapping.text(of: JSONFormat.cursor, in: wire, type)
+    return text.flatMap { text in
+      text.isEmpty || text.utf8.contains { $0 < 0x20 } ? nil : text
+    }
+  }
+
+  /// Sends the head of a stream in time, even if its service has nothing to say yet, and comments
+  /// between events, by which clients and proxies see that the connection works.
+  func keepAlive(_ format: JSONFormat, _ pace: JSONPace) async {
+    await caller.exchange.onLoop { schedule(format, pace, after: pace.headMax) }
+  }
+
+  private func schedule(_ format: JSONFormat, _ pace: JSONPace, after time: Swift.Duration) {
+    // The response may be complete while the request is still being read.
+    guard caller.exchange.state.local != .ended else { return }
+    caller.exchange.setTimer(after: time) { [self] in
+      beginNow(format)
+      guard format == .events else { return }
+      if caller.exchange.isWritable { caller.exchange.sendBody(Array(": keep-alive\n\n".utf8)) }
+      schedule(format, pace, after: pace.silenceMax)
     }
   }
 
   /// Ends a response stream that succeeded.
   func end(_ format: JSONFormat) async throws {
-    let isEmpty = await begin(format)
+    await caller.exchange.onLoop { caller.exchange.cancelTimer() }
+    await begin(format)
+    let isEmpty = stream.withLock { !$0.hasMessages }
     if format == .array { try await caller.send(Array((isEmpty ? "[]" : "]").utf8)) }
     await caller.finish()
   }
@@ -65,14 +106,20 @@ final class JSONWriter: Sendable {
   /// Ends a response that failed: with an HTTP status before the first message, with a final error
   /// object after it.
   func fail(_ error: RPCError) async {
-    guard let format = begun.withLock({ $0 }) else {
-      return await caller.exchange.onLoop { fail(whole: error) }
+    let state: StreamState = await caller.exchange.onLoop {
+      caller.exchange.cancelTimer()
+      let state = stream.withLock { $0 }
+      if state.format == nil { fail(whole: error) }
+      return state
     }
+    guard let format = state.format else { return }
     let status = JSONStatus(error, codec)
     let object = Array("{\"error\":".utf8) + status.json + Array("}".utf8)
     switch format {
     case .lines: try? await caller.send(object + Array("\n".utf8))
-    case .array: try? await caller.send(Array(",".utf8) + object + Array("]".utf8))
+    case .array:
+      let start = Array((state.hasMessages ? "," : "[").utf8)
+      try? await caller.send(start + object + Array("]".utf8))
     case .events:
       try? await caller.send(Array("event: error\ndata: ".utf8) + status.json + Array("\n\n".utf8))
     }
@@ -84,20 +131,24 @@ final class JSONWriter: Sendable {
     let status = JSONStatus(error, codec)
     var head = head(status.httpStatus, "application/json", length: status.json.count)
     head.add(contentsOf: status.fields)
-    if head[TraceField.name] == nil, let own = TraceField.id(of: caller.head) {
-      head.add(TraceField.name, "\(own)")
-    }
     answer(head, status.json)
   }
 
-  /// Sends the head of a stream unless it was sent. Returns true the first time.
-  private func begin(_ format: JSONFormat) async -> Bool {
-    guard begun.withLock({ $0 }) == nil else { return false }
-    begun.withLock { $0 = format }
+  /// Sends the head of a stream unless it was sent.
+  func begin(_ format: JSONFormat) async {
+    await caller.exchange.onLoop { beginNow(format) }
+  }
+
+  /// As `begin`. On the caller's loop.
+  private func beginNow(_ format: JSONFormat) {
+    let isFirst = stream.withLock { state in
+      defer { state.format = format }
+      return state.format == nil
+    }
+    guard isFirst else { return }
     var head = head(200, format.contentType, length: nil)
     if format == .events { head.add("cache-control", "no-cache") }
-    await caller.sendHead(head)
-    return true
+    caller.exchange.sendHead(.fields(head))
   }
 
   private func head(_ status: Int, _ type: String, length: Int?) -> HeaderList {
@@ -105,6 +156,9 @@ final class JSONWriter: Sendable {
     if let length { head.add("content-length", String(length)) }
     head.add(contentsOf: fields)
     head.add(contentsOf: inner.withLock { $0 })
+    if head[TraceField.name] == nil, let own = TraceField.id(of: caller.head) {
+      head.add(TraceField.name, "\(own)")
+    }
     return head
   }
 
@@ -115,6 +169,15 @@ final class JSONWriter: Sendable {
       throw RPCError(.internalError, "the answer has no JSON form: \(error)")
     }
   }
+}
+
+/// When a JSON response stream is written to although its service says nothing.
+struct JSONPace: Sendable, Hashable {
+  /// When its head is sent at the latest, from when its service has the first message. A refused
+  /// call has its status long before.
+  var headMax: Swift.Duration = .seconds(1)
+  /// The time between comments; many proxies close what is silent for a minute.
+  var silenceMax: Swift.Duration = .seconds(15)
 }
 
 /// The HTTP status and JSON body of a failed call: `google.rpc.Status` with its details.

@@ -112,10 +112,14 @@ extension PlacedAwayReport {
 extension MembersService {
   /// Changes one report: ledger, scope, etag, state, event, audit entry.
   ///
-  /// - Parameter edit: Makes further changes; receives the member's data key.
-  /// - Throws: ``MembersError/awayReportNotFound``, ``MembersError/awayState``, ``CommonFailure``.
+  /// - Parameters:
+  ///   - level: The lowest level whose staff may make the change; `nil` for any.
+  ///   - edit: Makes further changes; receives the member's data key.
+  /// - Throws: ``MembersError/awayReportNotFound``, ``MembersError/awayLevel``,
+  ///   ``MembersError/awayState``, ``CommonFailure``.
   func change(
     _ order: AwayOrder, _ input: AwayProgress.Input, _ context: ServerContext,
+    atLeast level: OrganizationLevel? = nil,
     edit: @escaping @Sendable (inout StoredAwayReport, PersonKey) throws -> Void = { _, _ in }
   ) async throws -> AwayReport {
     let keys = keys
@@ -129,6 +133,7 @@ extension MembersService {
         guard let placed, let person, !person.isErased,
           placed.isVisible(to: order.caller, scope)
         else { throw MembersError.awayReportNotFound }
+        if let level, !scope.isAtLeast(level) { throw MembersError.awayLevel }
         try Etag.check(order.etag, placed.report.version)
         var report = placed.report
         var progress = AwayProgress(report.state)

@@ -19,8 +19,10 @@ struct StoredAwayReport: Sendable, Hashable {
   var returnDay: Int
   /// The sealed `AwayDetails`.
   var details: [UInt8]
-  /// The subject of the reporting caller.
+  /// The subject of the caller who reported or last corrected it.
   var reporter: String
+  /// The subject of the last reviewer; empty before the review.
+  var reviewer = ""
   /// The seed of the sample for which it was drawn.
   var sample: String?
   var check: AwayCheckResult
@@ -37,6 +39,7 @@ struct StoredAwayReport: Sendable, Hashable {
     message.departureDate = .day(departureDay)
     message.returnDate = .day(returnDay)
     message.sampled = sample != nil
+    message.sampleSeed = sample ?? ""
     message.checkResult = check
     message.createTime = Timestamp(microseconds: created)
     message.etag = Etag.text(version)
@@ -63,7 +66,8 @@ enum AwayStore {
   /// The columns of `away_reports AS a` and `organizations AS o`, the managing one.
   static let columns = """
     a.id, a.member_id, a.organization_id, a.managing_organization_id, a.state, a.departure_day, \
-    a.return_day, a.details, a.reporter, a.sample, a.check_result, a.version, a.created, o.path
+    a.return_day, a.details, a.reporter, a.reviewer, a.sample, a.check_result, a.version, \
+    a.created, o.path
     """
 
   static func byID(_ id: String) -> Query<PlacedAwayReport?> {
@@ -85,16 +89,25 @@ enum AwayStore {
     .all("\(selection) WHERE a.member_id = ?1 ORDER BY a.id", [member], placed)
   }
 
-  /// Returns the reports of a subtree from which a sample is drawn: FILED or AWAY, and not drawn
-  /// before.
-  static func population(of range: PathRange, limit: Int) -> Query<[StoredAwayReport]> {
-    Query<[PlacedAwayReport]>.all(
+  /// Returns the reports with these identifiers.
+  static func byIDs(_ ids: [String]) -> Query<[PlacedAwayReport]> {
+    let places = ids.indices.map { "?\($0 + 1)" }.joined(separator: ", ")
+    return .all(
+      "\(selection) WHERE a.id IN (\(places.isEmpty ? "NULL" : places)) ORDER BY a.id", ids, placed)
+  }
+
+  /// Returns a page of the identifiers from which a sample of a subtree is drawn: of reports that
+  /// are FILED or AWAY, and were not drawn before.
+  static func population(of range: PathRange, after id: String, limit: Int) -> Query<[String]> {
+    .all(
       """
-      \(selection) WHERE o.path >= ?1 AND o.path < ?2 AND a.state IN (?3, ?4)
-        AND a.sample IS NULL ORDER BY a.id LIMIT ?5
+      SELECT a.id FROM away_reports AS a
+      JOIN organizations AS o ON o.id = a.managing_organization_id
+      WHERE o.path >= ?1 AND o.path < ?2 AND a.state IN (?3, ?4)
+        AND a.sample IS NULL AND a.id > ?5 ORDER BY a.id LIMIT ?6
       """,
-      [range.first, range.end, AwayState.filed.rawValue, AwayState.away.rawValue, limit], placed
-    ).map { $0.map(\.report) }
+      [range.first, range.end, AwayState.filed.rawValue, AwayState.away.rawValue, id, limit]
+    ) { try $0.text("id") }
   }
 
   /// Inserts a report as the member's only open one.
@@ -140,12 +153,12 @@ enum AwayStore {
     commit.run(
       """
       UPDATE away_reports SET state = ?2, departure_day = ?3, return_day = ?4, details = ?5,
-        sample = ?6, check_result = ?7, version = ?8
+        sample = ?6, check_result = ?7, version = ?8, reporter = ?9, reviewer = ?10
       WHERE id = ?1 AND version = ?8 - 1
       """,
       [
         report.id, report.state.rawValue, report.departureDay, report.returnDay, report.details,
-        report.sample, report.check.rawValue, report.version,
+        report.sample, report.check.rawValue, report.version, report.reporter, report.reviewer,
       ], expects: .exactly(1))
     if !AwayProgress(report.state).isOpen {
       commit.run(
@@ -171,6 +184,7 @@ enum AwayStore {
         state: AwayState(rawValue: try row.int32("state")),
         departureDay: try row.int("departure_day"), returnDay: try row.int("return_day"),
         details: try row.blob("details"), reporter: try row.text("reporter"),
+        reviewer: try row.text("reviewer"),
         sample: try row.optionalText("sample"),
         check: AwayCheckResult(rawValue: try row.int32("check_result")),
         version: try row.integer("version"), created: try row.integer("created")),

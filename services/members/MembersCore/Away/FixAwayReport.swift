@@ -19,8 +19,10 @@ extension MembersService {
       departure: request.departureDate, return: request.returnDate, details: request.details,
       today: order.today, &checks)
     try checks.check()
+    let reporter = order.caller.subject
     let report = try await change(order, .fix, context) { report, key in
       try plan.checkDeparture()
+      report.reporter = reporter
       report.departureDay = plan.departureDay
       report.returnDay = plan.returnDay
       report.details = try plan.sealed(key)

@@ -5,7 +5,8 @@ import ServiceKit
 import Storage
 
 extension MembersService {
-  /// Records the result of the phone check of a drawn report.
+  /// Records the result of the phone check of a drawn report, at the county or above; whoever
+  /// recorded or reviewed the report can't check it.
   public func recordAwayCheck(
     _ request: RecordAwayCheckRequest, context: ServerContext
   ) async throws -> RecordAwayCheckResponse {
@@ -21,9 +22,12 @@ extension MembersService {
     default: break
     }
     try checks.check()
-    let result = request.result
-    let report = try await change(order, .check, context) { report, _ in
+    let (result, checker) = (request.result, order.caller.subject)
+    let report = try await change(order, .check, context, atLeast: .county) { report, _ in
       guard report.sample != nil else { throw MembersError.awayState }
+      guard ![report.reporter, report.reviewer].contains(checker) else {
+        throw MembersError.ownReport
+      }
       report.check = result
     }
     return .with { $0.report = report }

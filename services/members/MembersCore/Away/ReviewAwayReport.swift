@@ -5,7 +5,7 @@ import ServiceKit
 import Storage
 
 extension MembersService {
-  /// Files a report or sends it back; the reporter can't review it.
+  /// Files a report or sends it back, at the township or above; the reporter can't review it.
   public func reviewAwayReport(
     _ request: ReviewAwayReportRequest, context: ServerContext
   ) async throws -> ReviewAwayReportResponse {
@@ -23,9 +23,10 @@ extension MembersService {
     try checks.check()
     let reviewer = order.caller.subject
     let report = try await change(
-      order, request.sendBack ? .sendBack : .file, context
+      order, request.sendBack ? .sendBack : .file, context, atLeast: .township
     ) { report, _ in
       guard report.reporter != reviewer else { throw MembersError.ownReport }
+      report.reviewer = reviewer
     }
     return .with { $0.report = report }
   }

@@ -11,9 +11,10 @@ extension MembersService {
   ) async throws -> ResolveOrganizationCodeResponse {
     let caller = try context.caller
     let text = try OrganizationCodeText(scanned: request.text, signedBy: keys.codes)
-    let (code, organization, member) = try await database.read(
+    let (code, organization, member, transfer, scope) = try await database.read(
       CodeStore.byID(text.id), OrganizationStore.byCode(text.id),
-      MemberStore.byID(caller.memberID))
+      MemberStore.byID(caller.memberID), TransferStore.open(of: caller.memberID),
+      StaffScope.query(of: caller))
     // The signature is valid, but the store lost the code, so it can't tell whether it was revoked.
     guard let code, let organization else { throw MembersError.codeRevoked }
     try code.check(at: clock.microseconds)
@@ -24,8 +25,10 @@ extension MembersService {
     if caller.kind != .staff { shown.employerCreditCodes = [] }
     response.organization = shown
     response.actions = CodeActions.allowed(
-      to: caller.scanner(member?.member, at: organization), state: organization.state,
-      kind: organization.kind)
+      to: caller.scanner(
+        member?.member, isMoving: transfer != nil, mayEnroll: scope.mayEnroll(by: organization),
+        at: organization),
+      state: organization.state, kind: organization.kind)
     return response
   }
 }
@@ -37,13 +40,25 @@ extension Caller {
   }
 
   fileprivate func scanner(
-    _ member: StoredMember?, at organization: StoredOrganization
+    _ member: StoredMember?, isMoving: Bool, mayEnroll: Bool,
+    at organization: StoredOrganization
   ) -> CodeActions.Scanner {
     switch kind {
     case .member:
-      .member(member?.state ?? .unspecified, isHere: member?.organizationID == organization.id)
-    case .staff where staffRole.rawValue < StaffRole.clerk.rawValue: .looking
+      .member(
+        member?.state ?? .unspecified,
+        isHere: member?.managingOrganizationID == organization.id, isMoving: isMoving)
+    case .staff where staffRole.rawValue < StaffRole.clerk.rawValue || !mayEnroll: .looking
     default: .enrolling
     }
+  }
+}
+
+extension StaffScope {
+  /// Returns whether staff may enroll with an organization's code. That of a regional federation
+  /// only starts the routing, which may lead into the scope if the federation is above it.
+  fileprivate func mayEnroll(by organization: StoredOrganization) -> Bool {
+    reaches(organization)
+      || organization.kind == .regionalFederation && path?.hasPrefix(organization.path) == true
   }
 }

@@ -7,12 +7,13 @@ import YijiaTypeV1
 struct CodeActions: Sendable, Hashable {
   /// The scanning caller.
   enum Scanner: Sendable, Hashable {
-    /// A partner, or staff who may enroll.
+    /// A partner, or staff who may enroll into the organization.
     case enrolling
-    /// Staff with read access only.
+    /// Staff who may not: with read access only, or with another scope.
     case looking
-    /// A person with a membership in some state, of the scanned organization or another one.
-    case member(MembershipState, isHere: Bool)
+    /// A person with a membership in some state, or UNSPECIFIED for none, which the scanned
+    /// organization or another one manages, and with or without an open transfer.
+    case member(MembershipState, isHere: Bool = false, isMoving: Bool = false)
   }
 
   /// Returns the allowed actions.
@@ -27,14 +28,16 @@ struct CodeActions: Sendable, Hashable {
     switch scanner {
     case .looking: return [.query]
     case .enrolling: return receives ? [.query, .join] : [.query]
-    case .member(let membership, let isHere):
+    case .member(.unspecified, _, _): return receives ? [.query, .join] : [.query]
+    case .member(let membership, let isHere, let isMoving):
       guard !membership.isClosed else { return [.query] }
       guard membership.isLive else {
         return receives ? [.query, .join, .editOwnData] : [.query, .editOwnData]
       }
       // A regional federation has no members of its own, and nobody requests a transfer to a pool.
       let takesTransfers = receives && kind != .regionalFederation && kind != .holdingPool
-      return takesTransfers && !isHere
+      // A retained member is restored before a transfer.
+      return takesTransfers && !isHere && !isMoving && membership != .retained
         ? [.query, .transferIn, .editOwnData] : [.query, .editOwnData]
     }
   }

@@ -8,6 +8,15 @@ extension FieldFailure {
       text: LocalizedText(zh: "此项必填。", en: "This field is required."))
   }
 
+  /// A person applies with the data of somebody else.
+  static func notOwn(_ field: String) -> FieldFailure {
+    FieldFailure(
+      field: field, reason: "NOT_OWN",
+      text: LocalizedText(
+        zh: "只能为本人申请：请用登录的手机号，或本人的身份证号。",
+        en: "Apply for yourself: with the phone that you signed in by, or your own resident ID."))
+  }
+
   static func tooLong(_ field: String, charactersMax: Int) -> FieldFailure {
     FieldFailure(
       field: field, reason: "TOO_LONG",

@@ -64,6 +64,12 @@ struct OrganizationLife: Sendable, Hashable {
   }
 }
 
+extension OrganizationLevel {
+  /// Returns whether an organization of this level may be directly below one of another: never
+  /// below a lower level. The same level is allowed, for pools and federations.
+  func mayStand(below above: OrganizationLevel) -> Bool { rawValue >= above.rawValue }
+}
+
 extension OrganizationKind {
   /// Returns whether an organization of this kind may be directly below one of another: groups and
   /// pools have none below them, branches only branches and groups.

@@ -2,11 +2,16 @@ import MembersV1
 import ServiceKit
 
 /// The state machine of a record in a refresh round: STALE → CONFIRMED | UNREACHABLE; an
-/// unreachable person may be confirmed later. Pure.
+/// unreachable person may be confirmed later. What is not confirmed becomes ENDED with the
+/// membership, and STALE again if that was a merge and is undone. Pure.
 struct RefreshProgress: Sendable, Hashable {
   enum Input: Sendable, Hashable, CaseIterable {
     case confirm
     case notReached
+    /// The membership ended.
+    case end
+    /// The merge that ended the membership is undone.
+    case restore
   }
 
   private(set) var state: RefreshState
@@ -16,8 +21,10 @@ struct RefreshProgress: Sendable, Hashable {
   /// - Throws: ``MembersError/refreshState``; the state is unchanged then.
   mutating func apply(_ input: Input) throws(MembersError) {
     switch (state, input) {
-    case (.stale, .confirm), (.unreachable, .confirm): state = .confirmed
+    case (.stale, .confirm), (.unreachable, .confirm), (.ended, .confirm): state = .confirmed
     case (.stale, .notReached), (.unreachable, .notReached): state = .unreachable
+    case (.stale, .end), (.unreachable, .end): state = .ended
+    case (.ended, .restore): state = .stale
     default: throw .refreshState
     }
   }

@@ -15,6 +15,8 @@ struct TransferProgress: Sendable, Hashable {
     case escalate
     /// The level above did not decide in time either.
     case expire
+    /// The merge that cancelled it is undone.
+    case restore
   }
 
   private(set) var state: TransferState
@@ -40,8 +42,9 @@ struct TransferProgress: Sendable, Hashable {
   /// - Throws: ``MembersError/transferExpired`` for an acceptance after the last day;
   ///   ``MembersError/transferState`` if it has ended, or if the escalation or expiry is not due.
   mutating func apply(_ input: Input, on day: Int) throws(MembersError) {
-    guard state == .requested else { throw .transferState }
+    guard state == (input == .restore ? .cancelled : .requested) else { throw .transferState }
     switch input {
+    case .restore: state = .requested
     case .accept:
       guard day <= expiryDay else { throw .transferExpired }
       state = .completed

@@ -5,7 +5,7 @@ import MembersV1
 ///
 /// The township is notified once per crossing of the threshold. While the index is open, further
 /// crossings cause no notification; after a dismissal, the count must first fall below the
-/// threshold.
+/// threshold. A unit whose union was dissolved is counted anew: enough members are a crossing.
 struct UnitIndex: Sendable, Hashable {
   enum Input: Sendable, Hashable, CaseIterable {
     /// The count reaches the threshold.
@@ -16,6 +16,8 @@ struct UnitIndex: Sendable, Hashable {
     case guide
     case form
     case dismiss
+    /// The union that was formed is dissolved.
+    case loseUnion
   }
 
   private(set) var state: UnitState
@@ -34,6 +36,7 @@ struct UnitIndex: Sendable, Hashable {
     case (.triggered, .assign), (.assigned, .assign): state = .assigned
     case (.assigned, .guide): state = .guiding
     case (.guiding, .form): state = .unionFormed
+    case (.unionFormed, .loseUnion): state = .counting
     case (.triggered, .dismiss), (.assigned, .dismiss), (.guiding, .dismiss): state = .dismissed
     default: throw .unitState
     }

@@ -46,6 +46,8 @@ struct StoredMerge: Sendable, Hashable {
   var former: MembershipState
   /// The survivor's join day before the merge.
   var joinDay: Int
+  /// The open transfer that the merge cancelled.
+  var transferID: String?
 }
 
 /// A merge into a survivor, current or undone.
@@ -71,7 +73,7 @@ extension [PastMerge] {
 enum DuplicateStore {
   private static let selection = """
     SELECT d.id, d.kind, d.state, d.person_id, d.other_person_id, d.version, d.created, \
-    x.id AS merge_id, x.survivor_id, x.merged_id, x.former_state, x.join_day, \
+    x.id AS merge_id, x.survivor_id, x.merged_id, x.former_state, x.join_day, x.transfer_id, \
     m.member_number AS number_1, m.state AS state_1, m.managing_organization_id AS manager_1, \
     n.member_number AS number_2, n.state AS state_2, n.managing_organization_id AS manager_2, \
     COALESCE(mo.path, eo.path) AS path_1, COALESCE(no.path, eo.path) AS path_2 \
@@ -151,12 +153,12 @@ enum DuplicateStore {
     Statement(
       """
       INSERT INTO merges (
-        id, duplicate_id, survivor_id, merged_id, former_state, join_day, created
-      ) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+        id, duplicate_id, survivor_id, merged_id, former_state, join_day, transfer_id, created
+      ) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
       """,
       [
         merge.id, duplicateID, merge.survivorID, merge.mergedID, merge.former.rawValue,
-        merge.joinDay, now,
+        merge.joinDay, merge.transferID, now,
       ], expects: .exactly(1))
   }
 
@@ -181,7 +183,7 @@ enum DuplicateStore {
       StoredMerge(
         id: id, survivorID: try row.text("survivor_id"), mergedID: try row.text("merged_id"),
         former: MembershipState(rawValue: try row.int32("former_state")),
-        joinDay: try row.int("join_day"))
+        joinDay: try row.int("join_day"), transferID: try row.optionalText("transfer_id"))
     }
     let kind = DuplicateCase.Kind(rawValue: try row.text("kind"))
     return StoredDuplicate(

@@ -61,7 +61,8 @@ extension DuplicateFacts {
     _ = try commit.end(merged, .merge, survivorID: survivorID, by: act)
     let merge = StoredMerge(
       id: order.newID, survivorID: survivorID, mergedID: merged.member.id,
-      former: merged.member.state, joinDay: survivor.member.joinDay)
+      former: merged.member.state, joinDay: survivor.member.joinDay,
+      transferID: merged.transfer?.transfer.id)
     commit.run(DuplicateStore.insert(merge, of: duplicate.id, at: act.microseconds))
     duplicate.merge = merge
     duplicate.version += 1

@@ -38,10 +38,13 @@ extension MembersService {
           guard let receiver else { throw MembersError.noReceiver }
           guard receiver.state == .active else { throw MembersError.organizationNotActive }
           return .read(
-            PoolCaseStore.terms(of: receiver), DuplicateStore.merges(into: merge.survivorID)
-          ) { terms, merges in
+            PoolCaseStore.terms(of: receiver), DuplicateStore.merges(into: merge.survivorID),
+            TransferStore.byID(merge.transferID ?? ""),
+            OrganizationStore.receiverOfTransfer(merge.transferID ?? "")
+          ) { terms, merges, transfer, union in
             try facts.undone(
-              merge, merges, merged.known, survivor.known, at: receiver, terms, order)
+              merge, merges, merged.known, survivor.known, at: receiver, terms, order,
+              transfer: transfer, to: union)
           }
         }
       }
@@ -53,7 +56,8 @@ extension MembersService {
 extension DuplicateFacts {
   fileprivate func undone(
     _ merge: StoredMerge, _ merges: [PastMerge], _ merged: KnownMember, _ survivor: KnownMember,
-    at receiver: StoredOrganization, _ terms: PoolTerms, _ order: DuplicateOrder
+    at receiver: StoredOrganization, _ terms: PoolTerms, _ order: DuplicateOrder,
+    transfer: PlacedTransfer?, to union: StoredOrganization?
   ) throws -> Step<[UInt8]> {
     let act = order.act
     var commit = Commit(at: order.now)
@@ -69,6 +73,12 @@ extension DuplicateFacts {
     if restored.state == .pooled {
       try commit.openPoolCases(of: [restored], on: terms, by: act)
     }
+    // The transfer that the merge cancelled is open again, unless nothing is left to decide.
+    if let transfer, let union, union.state != .dissolved, union.id != receiver.id {
+      try commit.change(transfer.transfer, .restore, by: act)
+      commit.run(OrganizationStore.isStill(union))
+    }
+    RefreshStore.restore(restored.id, on: act.day, into: &commit)
     commit.run(DuplicateStore.areStill(merges.count(where: \.stands), into: survivor.member.id))
     let day = merges.joinDay(without: merge.mergedID) ?? merge.joinDay
     if survivor.member.joinDay != day {

@@ -32,11 +32,12 @@ struct CheckedApplication: Sendable {
   /// - Parameters:
   ///   - raw: The application; `nil` if the request has none.
   ///   - channel: The channel of an application without one.
+  ///   - needsCode: Whether the application must have an organization code.
   ///   - codes: Returns the identifier in an organization code's signed text.
   ///   - checks: Collects every invalid field.
   /// - Returns: `nil` if any field is invalid.
   init?(
-    checking raw: EnrollmentApplication?, channel: Channel, now: Int64,
+    checking raw: EnrollmentApplication?, channel: Channel, needsCode: Bool = false, now: Int64,
     codes: (String) throws(MembersError) -> String, checks: inout FieldChecks
   ) {
     let before = checks.failures.count
@@ -54,9 +55,13 @@ struct CheckedApplication: Sendable {
     }
     Self.checkEnums(&message, channel: channel, &checks)
     let consented = Self.checkConsent(&message, now: now, &checks)
-    Self.checkAreas(&message, &checks)
+    message.areas = Areas(
+      checking: message.areas ?? Areas(), field: "application.areas", &checks)
     Self.checkTexts(&message, &checks)
     let code = Self.checkCode(&message, codes, &checks)
+    if needsCode, message.organizationCode.isEmpty {
+      checks.add([.required("application.organization_code")])
+    }
     guard checks.failures.count == before, let name, let id, let phone, let consented else {
       return nil
     }
@@ -122,23 +127,6 @@ struct CheckedApplication: Sendable {
     }
     if instant > now + clockSkewMicroseconds { checks.add([.inFuture("\(field).agree_time")]) }
     return instant
-  }
-
-  private static func checkAreas(
-    _ message: inout EnrollmentApplication, _ checks: inout FieldChecks
-  ) {
-    var areas = message.areas ?? Areas()
-    let check = { (raw: String, field: String, checks: inout FieldChecks) -> String in
-      let code = Normalization.text(raw)
-      if !code.isEmpty, !RegionTable.shared.isCurrent(code) {
-        checks.add([.unknownRegion("application.areas.\(field)")])
-      }
-      return code
-    }
-    areas.work = check(areas.work, "work", &checks)
-    areas.residence = check(areas.residence, "residence", &checks)
-    areas.domicile = check(areas.domicile, "domicile", &checks)
-    message.areas = areas
   }
 
   private static func checkTexts(

@@ -3,6 +3,7 @@ import MembersV1
 import Protobuf
 import ServiceKit
 import Storage
+import YijiaTypeV1
 
 extension MembersService {
   /// Processes one application, from SubmitEnrollment or from a record of a stream.
@@ -59,7 +60,7 @@ extension MembersService {
     }
     let signer = keys.codes
     let checked = CheckedApplication(
-      checking: application, channel: caller.isStaff ? .bulkImport : .partner,
+      checking: application, channel: caller.standardChannel, needsCode: caller.isPerson,
       now: now.microseconds,
       codes: { (text) throws(MembersError) in
         try OrganizationCodeText(scanned: text, signedBy: signer).id
@@ -67,6 +68,17 @@ extension MembersService {
     try checks.check()
     guard let id, let checked else { throw CommonFailure.invalidFields(checks.failures) }
     return (id, checked)
+  }
+}
+
+extension EnrollmentCaller {
+  /// The channel of an application without one.
+  fileprivate var standardChannel: Channel {
+    switch caller.kind {
+    case .staff: .bulkImport
+    case .member: .qrScan
+    default: .partner
+    }
   }
 }
 
@@ -84,9 +96,23 @@ struct EnrollmentEntry: Sendable {
     let decision = EnrollmentFacts.read(for: intake) { facts in
       try EnrollmentDecision(intake: intake, facts: facts, keys: keys).step()
     }
+    let counted = intake.by.isPerson ? limited(decision) : decision
     // A dry run takes the same decision, but keeps only the reply.
-    if isDryRun { return try decision.finish { _, reply in .reply(reply) } }
-    return keys.ledger.once(key, payload: payload, at: intake.now) { decision }
+    if isDryRun { return try counted.finish { _, reply in .reply(reply) } }
+    return keys.ledger.once(key, payload: payload, at: intake.now) { counted }
+  }
+
+  /// The maximum number of applications of one person's sign-in: those of a family.
+  static let ofPersonMax = 10
+
+  private func limited(_ decision: Step<[UInt8]>) -> Step<[UInt8]> {
+    .read(
+      EnrollmentStore.made(
+        by: intake.by.caller.subject, after: .integer(0), .text(""), limit: Self.ofPersonMax)
+    ) { made in
+      guard made.count < Self.ofPersonMax else { throw MembersError.applicationLimit }
+      return decision
+    }
   }
 
   /// Decodes the reply for the caller. That of a dry run omits everything that is not stored.

@@ -6,9 +6,10 @@ import YijiaTypeV1
 
 /// The decision on one application. Pure: depends only on the facts and the intake.
 ///
-/// Callers who must not learn whether the person is known (partners, and staff without the person
-/// in their scope) get the same checks, refusals, neutral enrollment and number of commits for
-/// everybody. Only staff with the member in their scope see the member.
+/// Callers who must not learn whether the person is known (partners, staff without the person in
+/// their scope, and whoever proved no more than a phone) get the same checks, refusals, neutral
+/// enrollment and number of commits for everybody. Only the member and staff with the member in
+/// their scope see the member.
 struct EnrollmentDecision: Sendable {
   let intake: EnrollmentIntake
   let facts: EnrollmentFacts
@@ -16,9 +17,10 @@ struct EnrollmentDecision: Sendable {
 
   /// - Throws: ``MembersError``, ``CommonFailure`` for refusals, which store nothing.
   func step() throws -> Step<[UInt8]> {
-    if intake.by.isStaff, let member = facts.known?.member {
+    try checkPerson()
+    if intake.by.isStaff || isSelf, let member = facts.known?.member {
       if member.member.state.isClosed { throw MembersError.membershipClosed }
-      if member.member.state.isLive, facts.scope.holds(member.managingPath) {
+      if member.member.state.isLive, isSelf || facts.scope.holds(member.managingPath) {
         return try existing(member, isShown: true)
       }
     }
@@ -31,13 +33,33 @@ struct EnrollmentDecision: Sendable {
       return receiver.waitsForApproval ? try pending(receiver) : try admitted(receiver)
     }
     if known.openEnrollmentID != nil { return try held(receiver) }
-    guard let member = known.member else {
-      return receiver.waitsForApproval ? try pending(receiver) : try admitted(receiver)
+    if let member = known.member {
+      if member.member.state.isLive { return try existing(member, isShown: false) }
+      if member.member.state.isClosed { return try refused(member) }
     }
-    if member.member.state.isLive { return try existing(member, isShown: false) }
-    if member.member.state.isClosed { return try refused(member) }
-    return receiver.waitsForApproval
-      ? try pending(receiver) : try admitted(receiver, former: member.member)
+    return try receiver.waitsForApproval || isUnproven(known)
+      ? try pending(receiver) : try admitted(receiver, former: known.member?.member)
+  }
+
+  /// Whether the caller is the member, or was one before, and applies for themselves.
+  private var isSelf: Bool {
+    intake.by.isPerson && facts.known.map { "members/\($0.person.id)" } == intake.by.caller.subject
+  }
+
+  /// A person applies with their own resident ID, or else with the phone that they proved.
+  private func checkPerson() throws {
+    guard intake.by.isPerson, !isSelf else { return }
+    let subjects = keys.applicantSubjects(phone: intake.application.phone.text)
+    guard subjects.contains(intake.by.caller.subject) else {
+      throw CommonFailure.invalidFields([.notOwn("application.phone")])
+    }
+  }
+
+  /// Whether staff decide, because the record of a known person has another phone than the one that
+  /// the caller proved.
+  private func isUnproven(_ known: KnownPerson) throws -> Bool {
+    guard intake.by.isPerson, !isSelf else { return false }
+    return try keys.personalData(of: known.person).phone != intake.application.phone.text
   }
 
   // MARK: - Outcomes
@@ -81,6 +103,8 @@ struct EnrollmentDecision: Sendable {
     let enrollment = enrollment(
       try EnrollmentProgress.first(.ask), personID: person.id, receiver, memberID: nil)
     commit.run(EnrollmentStore.open(enrollment.id, personID: person.id))
+    // An organization with waiting applications can't be dissolved, and a dissolved one gets none.
+    commit.run(OrganizationStore.isActive(receiver.organization.id))
     return try end(enrollment, key, isShown: true, commit)
   }
 
@@ -89,6 +113,7 @@ struct EnrollmentDecision: Sendable {
   private func held(_ receiver: Receiver) throws -> Step<[UInt8]> {
     var commit = Commit(at: intake.now)
     let (person, key) = try person(&commit)
+    commit.run(OrganizationStore.isActive(receiver.organization.id))
     return try end(
       enrollment(try EnrollmentProgress.first(.hold), personID: person.id, receiver, memberID: nil),
       key,
@@ -122,7 +147,7 @@ struct EnrollmentDecision: Sendable {
       return (known.person, try keys.personKey(of: known.person))
     }
     let person = intake.newPerson
-    PersonStore.insert(
+    try PersonStore.insert(
       person, hashes: intake.hashes,
       lookAlikes: .init(withPhone: facts.withPhone, withBirth: facts.withBirth),
       created: intake.microseconds, into: &commit)
@@ -156,7 +181,7 @@ struct EnrollmentDecision: Sendable {
         actor: caller.subject, action: "enrollments.submit",
         target: "enrollments/\(enrollment.id)"))
     let message =
-      isShown && intake.by.isStaff
+      isShown && (intake.by.isStaff || isSelf)
       ? enrollment.message(in: intake.by.language) : enrollment.neutralMessage
     return .commit(commit, try message.wireBytes())
   }

@@ -12,6 +12,9 @@ struct EnrollmentCaller: Sendable {
   var language: Language
 
   var isStaff: Bool { caller.kind == .staff }
+
+  /// Whether a person applies for themselves.
+  var isPerson: Bool { caller.kind == .member }
 }
 
 extension EnrollmentCaller {

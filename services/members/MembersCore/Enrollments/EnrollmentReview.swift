@@ -39,8 +39,9 @@ struct EnrollmentReview: Sendable {
     .read(
       StaffScope.query(of: by.caller), EnrollmentStore.byID(enrollmentID),
       MemberStore.applicant(of: enrollmentID), OrganizationStore.receiver(of: enrollmentID),
-      EnrollmentStore.application(of: enrollmentID), MemberStore.taken(numbers)
-    ) { scope, placed, applicant, receiver, sealed, taken in
+      EnrollmentStore.application(of: enrollmentID), MemberStore.taken(numbers),
+      EnrollmentStore.others(of: input == .approve ? enrollmentID : "")
+    ) { scope, placed, applicant, receiver, sealed, taken, others in
       guard let placed, let applicant, let receiver, let sealed,
         placed.isVisible(to: by.caller, scope)
       else {
@@ -50,7 +51,7 @@ struct EnrollmentReview: Sendable {
         try decide(
           Facts(
             scope: scope, placed: placed, applicant: applicant, receiver: receiver,
-            sealed: sealed, taken: taken, terms: terms))
+            sealed: sealed, taken: taken, terms: terms, others: others.map(\.enrollment)))
       }
     }
   }
@@ -66,6 +67,8 @@ struct EnrollmentReview: Sendable {
     var taken: Set<String>
     /// The terms of the receiver's cases, for a receiver that is a pool.
     var terms: PoolTerms
+    /// The person's other undecided enrollments, which an approval settles.
+    var others: [StoredEnrollment]
   }
 
   private func decide(_ facts: Facts) throws -> Step<[UInt8]> {
@@ -90,6 +93,7 @@ struct EnrollmentReview: Sendable {
     if action == .admit || action == .closeAndAdmit {
       guard facts.receiver.state == .active else { throw MembersError.organizationNotActive }
       enrollment.memberID = try admit(facts, enrollment, &commit)
+      for other in facts.others { try settle(other, &commit) }
     }
     commit.run(EnrollmentStore.decide(enrollment))
     // Visible to services only, because it reveals to a partner that there was something to decide.
@@ -108,6 +112,23 @@ struct EnrollmentReview: Sendable {
       return nil
     }
   }
+
+  /// Refuses another enrollment of a person who is admitted, as a duplicate.
+  private func settle(_ other: StoredEnrollment, _ commit: inout Commit) throws {
+    var (settled, progress) = (other, EnrollmentProgress(other.state))
+    if try progress.apply(.refuse) == .close { commit.run(EnrollmentStore.close(other)) }
+    settled.state = progress.state
+    settled.refusal = Self.duplicate
+    settled.version += 1
+    commit.run(EnrollmentStore.decide(settled))
+    commit.emit(try .changed(settled, audience: nil))
+    commit.record(
+      AuditEntry(
+        actor: by.caller.subject, action: "enrollments.refuse",
+        target: "enrollments/\(settled.id)", reason: Self.duplicate))
+  }
+
+  private static let duplicate = "DUPLICATE"
 
   /// - Returns: The identifier of the new or existing member.
   private func admit(

@@ -44,15 +44,27 @@ extension EnrollmentStore {
       """, [place.path, place.state, place.created, place.id, limit], placed)
   }
 
+  /// The condition of an index of the enrollments that wait for a decision.
+  private static let areWaiting = "e.state IN (\(numbers([.held, .pending])))"
+
+  /// Returns the plan of a list: only enrollments that wait have an index of their own.
+  static func plan(_ states: [EnrollmentState]) -> Query<ListPlan> {
+    Set(states).isSubset(of: [.held, .pending])
+      ? ListPlan.size("enrollments AS e WHERE \(areWaiting)") : .constant(.organizations)
+  }
+
   /// Returns the queues of a subtree's organizations after one, in tree order: an index scan over
-  /// the paths, with one index range per organization and state.
+  /// the paths, with one index range per organization and state; or all that wait, sorted.
   static func queue(
-    of range: PathRange, after path: String, states: [EnrollmentState], limit: Int
+    of range: PathRange, after path: String, states: [EnrollmentState], by plan: ListPlan,
+    limit: Int
   ) -> Query<[PlacedEnrollment]> {
-    .all(
+    let column = plan.path("o.path")
+    return .all(
       """
       \(selection)
-      WHERE o.path >= ?1 AND o.path < ?2 AND o.path > ?3 AND e.state IN (\(numbers(states)))
+      WHERE \(column) >= ?1 AND \(column) < ?2 AND \(column) > ?3
+        AND e.state IN (\(numbers(states))) \(plan == .rows ? "AND \(areWaiting)" : "")
       ORDER BY o.path, e.state, e.created, e.id LIMIT ?4
       """, [range.first, range.end, path, limit], placed)
   }
@@ -76,6 +88,28 @@ extension EnrollmentStore {
       WHERE organization_id = ?1 AND state IN (\(numbers([.held, .pending])))
       """, [organizationID]
     ) { row in try row.int("n") }
+  }
+
+  /// A guard that detects an application that began to wait for an organization concurrently.
+  static func noneWaiting(at organizationID: String) -> Statement {
+    Statement(
+      """
+      UPDATE enrollments SET version = version
+      WHERE organization_id = ?1 AND state IN (\(numbers([.held, .pending])))
+      """, [organizationID], expects: .exactly(0))
+  }
+
+  /// The maximum number of a person's undecided enrollments that one approval settles.
+  static let settledMax = 100
+
+  /// Returns the undecided enrollments of the person of an enrollment, without that one.
+  static func others(of id: String) -> Query<[PlacedEnrollment]> {
+    .all(
+      """
+      \(selection)
+      WHERE e.person_id = (SELECT person_id FROM enrollments WHERE id = ?1) AND e.id <> ?1
+        AND e.state IN (\(numbers([.held, .pending]))) ORDER BY e.state DESC, e.id LIMIT ?2
+      """, [id, settledMax], placed)
   }
 
   /// Returns the normalized application, sealed under the person's key.

@@ -1,5 +1,6 @@
 import GoogleProtobuf
 import MembersV1
+import Protobuf
 import ServiceKit
 import Storage
 
@@ -64,6 +65,28 @@ struct PlacedEnrollment: Sendable, Hashable {
   var path: String
   /// The path of the organization that manages the member; `nil` if there is no member.
   var memberPath: String?
+  var person: StoredPerson
+  /// The normalized application, sealed under the person's key.
+  var application: [UInt8]
+  /// The person's enrollment that waits for approval.
+  var openEnrollmentID: String?
+
+  /// Returns the message for staff who review the enrollment: with the masked data of the
+  /// application, unless the person is erased.
+  func reviewMessage(in language: Language, _ keys: MembersKeys) throws -> Enrollment {
+    var message = enrollment.message(in: language)
+    if enrollment.state == .held, let openEnrollmentID {
+      message.otherEnrollment = "enrollments/\(openEnrollmentID)"
+    }
+    guard !person.isErased else { return message }
+    let said = try EnrollmentApplication(
+      wireBytes: try keys.personKey(of: person).open(
+        application, table: EnrollmentStore.table, column: "application"))
+    message.personNameMasked = Masking.personName(said.personName)
+    message.residentIDMasked = Masking.residentID(said.residentID)
+    message.phoneMasked = Masking.phone(said.phone)
+    return message
+  }
 }
 
 /// A possible duplicate: two persons who may be one, to be judged by staff.
@@ -89,9 +112,12 @@ enum EnrollmentStore {
   static let selection = """
     SELECT e.id, e.caller, e.state, e.refusal, e.person_id, e.member_id, e.organization_id, \
     e.route, e.route_reason_zh, e.route_reason_en, e.code_id, e.occupation_group, e.channel, \
-    e.campaign, e.consent_version, e.consented, e.version, e.created, o.path, \
-    h.path AS member_path \
+    e.campaign, e.consent_version, e.consented, e.version, e.created, e.application, o.path, \
+    h.path AS member_path, p.wrapped_key, p.person_name, p.resident_id, p.phone, \
+    a.enrollment_id AS open_id \
     FROM enrollments AS e JOIN organizations AS o ON o.id = e.organization_id \
+    JOIN persons AS p ON p.id = e.person_id \
+    LEFT JOIN open_enrollments AS a ON a.person_id = e.person_id \
     LEFT JOIN memberships AS m ON m.id = e.member_id \
     LEFT JOIN organizations AS h ON h.id = m.managing_organization_id
     """
@@ -161,6 +187,8 @@ enum EnrollmentStore {
         channel: Channel(rawValue: try row.int32("channel")), campaign: try row.text("campaign"),
         consentVersion: try row.text("consent_version"), consented: try row.integer("consented"),
         version: try row.integer("version"), created: try row.integer("created")),
-      path: try row.text("path"), memberPath: try row.optionalText("member_path"))
+      path: try row.text("path"), memberPath: try row.optionalText("member_path"),
+      person: try PersonStore.person(row), application: try row.blob("application"),
+      openEnrollmentID: try row.optionalText("open_id"))
   }
 }

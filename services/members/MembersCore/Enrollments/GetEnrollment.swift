@@ -5,7 +5,8 @@ import Storage
 import YijiaTypeV1
 
 extension MembersService {
-  /// Returns an enrollment: to a partner their own, to staff those of their subtree and their own.
+  /// Returns an enrollment: to a partner and to a person their own, to staff those of their subtree
+  /// and their own.
   public func getEnrollment(
     _ request: GetEnrollmentRequest, context: ServerContext
   ) async throws -> GetEnrollmentResponse {
@@ -17,14 +18,14 @@ extension MembersService {
       throw MembersError.enrollmentNotFound
     }
     var response = GetEnrollmentResponse()
-    response.enrollment = placed.message(for: caller, scope, in: context.language)
+    response.enrollment = try placed.message(for: caller, scope, in: context.language, keys)
     return response
   }
 }
 
 extension PlacedEnrollment {
   /// The path that determines visibility: the member's organization, or else the receiving one.
-  private var place: String { memberPath ?? path }
+  var place: String { memberPath ?? path }
 
   func isVisible(to caller: Caller, _ scope: StaffScope) -> Bool {
     enrollment.caller == caller.subject || scope.holds(place)
@@ -33,10 +34,11 @@ extension PlacedEnrollment {
   /// Returns the message for a caller. Staff whose enrollment created a membership see its
   /// receiver; otherwise they must not learn whether the person was a member elsewhere.
   fileprivate func message(
-    for caller: Caller, _ scope: StaffScope, in language: Language
-  ) -> Enrollment {
+    for caller: Caller, _ scope: StaffScope, in language: Language, _ keys: MembersKeys
+  ) throws -> Enrollment {
+    if scope.holds(place) { return try reviewMessage(in: language, keys) }
     let isOwn = caller.kind == .staff && enrollment.caller == caller.subject
-    return scope.holds(place) || isOwn && enrollment.route != .unspecified
+    return isOwn && enrollment.route != .unspecified
       ? enrollment.message(in: language) : enrollment.neutralMessage
   }
 }

@@ -5,7 +5,7 @@ import Storage
 import YijiaTypeV1
 
 extension MembersService {
-  /// Lists enrollments: to staff those of a subtree, to a partner those that it submitted.
+  /// Lists enrollments: to staff those of a subtree, to others those that they submitted.
   public func listEnrollments(
     _ request: ListEnrollmentsRequest, context: ServerContext
   ) async throws -> ListEnrollmentsResponse {
@@ -29,12 +29,17 @@ extension MembersService {
     let after = try EnrollmentStore.Place(keys.pages.decode(request.pageToken, scope: scope))
     // The remaining rows of the organization in which the last page ended, then the following
     // organizations.
+    let plan = try await database.read(EnrollmentStore.plan(states))
     let (rest, following) = try await database.read(
       EnrollmentStore.queue(at: after, states: states, limit: size + 1),
-      EnrollmentStore.queue(of: range, after: after.path, states: states, limit: size + 1))
+      EnrollmentStore.queue(
+        of: range, after: after.path, states: states, by: plan, limit: size + 1))
     let rows = (rest + following).prefix(size + 1)
     var response = ListEnrollmentsResponse()
-    response.enrollments = rows.prefix(size).map { $0.enrollment.message(in: language) }
+    response.enrollments = try rows.prefix(size).map { row in
+      row.place.hasPrefix(range.first)
+        ? try row.reviewMessage(in: language, keys) : row.enrollment.message(in: language)
+    }
     if rows.count > size {
       response.nextPageToken = try keys.pages.encode(
         EnrollmentStore.Place(rows[size - 1]).values, scope: scope)
@@ -47,7 +52,7 @@ extension MembersService {
     _ caller: Caller
   ) async throws -> ListEnrollmentsResponse {
     var response = ListEnrollmentsResponse()
-    // To a partner all of them are RECEIVED.
+    // To these callers all of them are RECEIVED.
     guard states.isEmpty || states.contains(.received) else { return response }
     let scope = ["ListEnrollments", caller.subject]
     let after = try keys.pages.decode(request.pageToken, scope: scope)

@@ -28,6 +28,7 @@ struct StoredRound: Sendable, Hashable {
     message.staleRecords = counts[.stale, default: 0]
     message.confirmedRecords = counts[.confirmed, default: 0]
     message.unreachableRecords = counts[.unreachable, default: 0]
+    message.endedRecords = counts[.ended, default: 0]
     message.createTime = Timestamp(microseconds: created)
     message.etag = Etag.text(version)
     return message
@@ -59,22 +60,36 @@ struct StoredRefreshRecord: Sendable, Hashable {
 
 /// The SQL of refresh rounds and confirmations.
 enum RefreshStore {
+  private static let round = """
+    SELECT r.id, r.organization_id, r.open_day, r.due_day, r.closed, r.version, r.created, o.path \
+    FROM refresh_rounds AS r JOIN organizations AS o ON o.id = r.organization_id
+    """
+
   static func byID(_ id: String) -> Query<PlacedRound?> {
-    .first(
+    .first("\(round) WHERE r.id = ?1", [id], placed)
+  }
+
+  /// Returns the rounds of a subtree, newest first: those after `after`, a time of creation and an
+  /// identifier.
+  static func rounds(
+    of range: PathRange, withClosed: Bool, after: (created: SQLValue, id: SQLValue), limit: Int
+  ) -> Query<[PlacedRound]> {
+    .all(
       """
-      SELECT r.id, r.organization_id, r.open_day, r.due_day, r.closed, r.version, r.created, o.path
-      FROM refresh_rounds AS r JOIN organizations AS o ON o.id = r.organization_id
-      WHERE r.id = ?1
-      """, [id]
-    ) { row in
-      PlacedRound(
-        round: StoredRound(
-          id: try row.text("id"), organizationID: try row.text("organization_id"),
-          openDay: try row.int("open_day"), dueDay: try row.int("due_day"),
-          isClosed: try row.boolean("closed"), version: try row.integer("version"),
-          created: try row.integer("created")),
-        path: try row.text("path"))
-    }
+      \(round) WHERE o.path >= ?1 AND o.path < ?2 \(withClosed ? "" : "AND r.closed = 0")
+        AND (r.created < ?3 OR r.created = ?3 AND r.id < ?4)
+      ORDER BY r.created DESC, r.id DESC LIMIT ?5
+      """, [range.first, range.end, after.created, after.id, limit], placed)
+  }
+
+  @Sendable private static func placed(_ row: Row) throws -> PlacedRound {
+    PlacedRound(
+      round: StoredRound(
+        id: try row.text("id"), organizationID: try row.text("organization_id"),
+        openDay: try row.int("open_day"), dueDay: try row.int("due_day"),
+        isClosed: try row.boolean("closed"), version: try row.integer("version"),
+        created: try row.integer("created")),
+      path: try row.text("path"))
   }
 
   static func counts(of round: String) -> Query<[RefreshState: Int64]> {
@@ -168,9 +183,35 @@ enum RefreshStore {
       """, [member, day], expects: .exactly(1))
     commit.run(
       """
-      UPDATE refresh_records SET state = ?2, day = ?3 WHERE member_id = ?1 AND state <> ?2
-        AND round_id IN (SELECT id FROM refresh_rounds WHERE closed = 0)
+      UPDATE refresh_records SET state = ?2, day = ?3
+      WHERE member_id = ?1 AND state <> ?2 AND \(ofOpenRounds)
       """, [member, RefreshState.confirmed.rawValue, day])
+  }
+
+  private static let ofOpenRounds = "round_id IN (SELECT id FROM refresh_rounds WHERE closed = 0)"
+
+  /// Ends the unconfirmed records of a member whose membership ends, in every open round
+  /// (``RefreshProgress``, as one statement).
+  static func end(_ member: String, on day: Int, into commit: inout Commit) {
+    commit.run(
+      """
+      UPDATE refresh_records SET state = ?2, day = ?3
+      WHERE member_id = ?1 AND state IN (?4, ?5) AND \(ofOpenRounds)
+      """,
+      [
+        member, RefreshState.ended.rawValue, day, RefreshState.stale.rawValue,
+        RefreshState.unreachable.rawValue,
+      ])
+  }
+
+  /// Makes the ended records of a member stale again, in every open round (``RefreshProgress``, as
+  /// one statement).
+  static func restore(_ member: String, on day: Int, into commit: inout Commit) {
+    commit.run(
+      """
+      UPDATE refresh_records SET state = ?2, day = ?3
+      WHERE member_id = ?1 AND state = ?4 AND \(ofOpenRounds)
+      """, [member, RefreshState.stale.rawValue, day, RefreshState.ended.rawValue])
   }
 
   /// - Parameter before: The state that was read, which guards the change.

@@ -4,7 +4,7 @@ import ServiceKit
 import Storage
 
 extension MembersService {
-  /// Returns the caller's own membership, masked, with their own code.
+  /// Returns the caller's own membership, masked, with their own code and honors.
   public func getMyMembership(
     _ request: GetMyMembershipRequest, context: ServerContext
   ) async throws -> GetMyMembershipResponse {
@@ -12,9 +12,10 @@ extension MembersService {
     let (known, transfer) = try await database.read(
       MemberStore.remaining(of: id), TransferStore.open(of: id))
     guard let known, !known.person.isErased else { throw MembersError.memberNotFound }
-    let (joined, managing) = try await database.read(
+    let (joined, managing, honors) = try await database.read(
       OrganizationStore.byID(known.member.organizationID),
-      OrganizationStore.byID(known.member.managingOrganizationID))
+      OrganizationStore.byID(known.member.managingOrganizationID),
+      HonorStore.of(known.member.id, limit: Self.honorsMax))
     var response = GetMyMembershipResponse()
     response.member = try known.maskedMessage(keys)
     response.code = try keys.personKey(of: known.person)
@@ -22,6 +23,7 @@ extension MembersService {
     response.organizationName = joined?.displayName ?? ""
     response.managingOrganizationName = managing?.displayName ?? ""
     response.transfer = transfer.map { $0.message($0.transfer) }
+    response.honors = honors.map(\.message)
     return response
   }
 }

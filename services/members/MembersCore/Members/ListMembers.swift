@@ -24,6 +24,7 @@ extension MembersService {
       + states.map { "state \($0.rawValue)" } + groups.map { "group \($0.rawValue)" }
     let after = try keys.pages.decode(request.pageToken, scope: scope)?.first ?? .text("")
     let count = try await database.read(CounterStore.members(of: range)).values.reduce(0, +)
+    guard count > 0 else { return ListMembersResponse() }
     let page = try await database.read(
       MemberStore.page(
         of: range, states: states, groups: groups, after: after, limit: size + 1,

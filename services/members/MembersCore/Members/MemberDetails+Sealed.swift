@@ -30,9 +30,16 @@ extension MemberDetails {
           try VehiclePlate(checking: raw.vehiclePlate, field: "\(field).vehicle_plate").text
         } ?? ""
     }
+    areas = raw.areas.map { Areas(checking: $0, field: "\(field).areas", &checks) }
+    if case .unrecognized = raw.labourRelation {
+      checks.add([.invalidValue("\(field).labour_relation")])
+    }
+    labourRelation = raw.labourRelation
+    migrantWorker = raw.migrantWorker
   }
 
-  /// Creates the details stated in an application.
+  /// Creates the details stated in an application. Its facts for routing stay with it: the details
+  /// hold only corrected ones.
   init(of application: EnrollmentApplication) {
     self.init()
     employerName = application.employerName
@@ -45,6 +52,23 @@ extension MemberDetails {
   func sealed(_ key: PersonKey) throws -> [UInt8]? {
     self == MemberDetails()
       ? nil : try key.seal(try wireBytes(), table: MemberStore.table, column: "details")
+  }
+}
+
+extension Areas {
+  /// Creates validated areas with normalized codes.
+  init(checking raw: Areas, field: String, _ checks: inout FieldChecks) {
+    self.init()
+    let check = { (raw: String, name: String, checks: inout FieldChecks) -> String in
+      let code = Normalization.text(raw)
+      if !code.isEmpty, !RegionTable.shared.isCurrent(code) {
+        checks.add([.unknownRegion("\(field).\(name)")])
+      }
+      return code
+    }
+    work = check(raw.work, "work", &checks)
+    residence = check(raw.residence, "residence", &checks)
+    domicile = check(raw.domicile, "domicile", &checks)
   }
 }
 

@@ -136,7 +136,8 @@ struct MemberFacts: Sendable {
 }
 
 extension Commit {
-  /// Ends a membership, and closes the member's open case, transfer and report.
+  /// Ends a membership, and closes the member's open case, transfer and report, and their records
+  /// in refresh rounds.
   mutating func end(
     _ facts: MemberFacts, _ input: Membership.Input, survivorID: String? = nil, by act: Act
   ) throws -> StoredMember {
@@ -144,6 +145,7 @@ extension Commit {
     if let open = facts.poolCase { try change(open.poolCase, .close, by: act) }
     try cancelTransfer(facts.transfer, of: ended.id, by: act)
     if let away = facts.away { try end(away) }
+    RefreshStore.end(ended.id, on: act.day, into: &self)
     return ended
   }
 

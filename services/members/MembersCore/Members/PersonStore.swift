@@ -45,7 +45,8 @@ enum PersonStore {
   static func insert(
     _ person: StoredPerson, hashes: PersonHashes, lookAlikes: LookAlikes, created: Int64,
     into commit: inout Commit
-  ) {
+  ) throws {
+    try commit.refuseOutdated(hashKey: hashes.key, sealed: person.wrappedKey ?? [])
     for candidate in hashes.residentID {
       commit.run(insert(candidate, place: "", of: person.id, expects: .exactly(1)))
     }

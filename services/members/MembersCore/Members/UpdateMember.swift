@@ -36,7 +36,8 @@ extension MembersService {
 private struct MemberUpdate: Sendable {
   private static let paths: Set = [
     "group", "details", "details.employer_name", "details.employer_credit_code",
-    "details.platform", "details.vehicle_plate",
+    "details.platform", "details.vehicle_plate", "details.areas", "details.labour_relation",
+    "details.migrant_worker",
   ]
 
   private let mask: Set<String>
@@ -72,6 +73,9 @@ private struct MemberUpdate: Sendable {
     if names("employer_credit_code") { kept.employerCreditCode = details.employerCreditCode }
     if names("platform") { kept.platform = details.platform }
     if names("vehicle_plate") { kept.vehiclePlate = details.vehiclePlate }
+    if names("areas") { kept.areas = details.areas }
+    if names("labour_relation") { kept.labourRelation = details.labourRelation }
+    if names("migrant_worker") { kept.migrantWorker = details.migrantWorker }
     member.details = try kept.sealed(key)
     return member
   }

@@ -12,6 +12,8 @@ struct MembersMove: Sendable {
 
   /// The live members that were read.
   let members: [StoredMember]
+  /// The open cases of a pool whose members move.
+  var cases: [StoredPoolCase] = []
   let from: StoredOrganization
   let to: StoredOrganization
   /// The terms of the pool's cases; `nil` if nobody is pooled.
@@ -50,7 +52,7 @@ struct MembersMove: Sendable {
     UnitQueue.add(moved, into: &commit)
     for member in moved { commit.emit(try .changed(member)) }
     guard let terms else { return }
-    commit.run(PoolCaseStore.move(from: from.id, to: to.id))
+    try commit.movePoolCases(cases, to: to, by: act)
     let pooled = zip(members, moved).filter { $0.state != .pooled && $1.state == .pooled }
     try commit.openPoolCases(of: pooled.map(\.1), on: terms, by: act)
   }

@@ -26,4 +26,20 @@ extension MembersMigrations {
         ON organization_covers (organization_id, federation_id);
       ALTER TABLE membership_counts ADD COLUMN closed INTEGER NOT NULL DEFAULT 0;
       """)
+
+  /// The live union of an employer: an employer has one, or none. Where several claimed one before,
+  /// the oldest claim cannot be told, and the lowest identifier holds it.
+  static let employerClaims = Migration(
+    "0031 claims of employers",
+    sql: """
+      CREATE TABLE employer_claims (
+        credit_code TEXT NOT NULL PRIMARY KEY,
+        organization_id TEXT NOT NULL REFERENCES organizations (id)
+      ) STRICT, WITHOUT ROWID;
+      CREATE INDEX employer_claims_by_organization ON employer_claims (organization_id);
+      INSERT INTO employer_claims (credit_code, organization_id)
+        SELECT e.credit_code, min(e.organization_id) FROM organization_employers AS e
+        JOIN organizations AS o ON o.id = e.organization_id
+        WHERE o.state <> 4 GROUP BY e.credit_code;
+      """)
 }

@@ -35,4 +35,16 @@ extension MembersMigrations {
       INSERT INTO unit_queue (member_id, version)
         SELECT id, version FROM memberships WHERE details IS NOT NULL;
       """)
+
+  /// `unit_moves` holds the organizations whose members are counted in another township since they
+  /// were moved, with the number of the last member that is queued.
+  static let unitMoves = Migration(
+    "0030 units of moved organizations and of dissolved unions",
+    sql: """
+      CREATE TABLE unit_moves (
+        organization_id TEXT NOT NULL PRIMARY KEY REFERENCES organizations (id),
+        after_number TEXT NOT NULL
+      ) STRICT, WITHOUT ROWID;
+      CREATE INDEX units_by_union ON units (union_id);
+      """)
 }

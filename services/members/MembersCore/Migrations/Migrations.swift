@@ -11,7 +11,8 @@ public enum MembersMigrations {
     organizations, persons, enrollments, counters, membershipLife, enrollmentLists,
     organizationLife, pool, transfers, duplicates, corrections,
     subtreeCounters, coverage, rosterQuotas, units, away, freshness,
-    outreach, olderHashes, awayManagers,
+    outreach, olderHashes, awayManagers, unitMoves, employerClaims,
+    regionRules, mergedTransfers, awayReviewers, waitingRows,
   ]
 
   static let organizations = Migration(

@@ -23,8 +23,12 @@ extension MembersService {
         isAbove: false
       ) { change, parent, _, _ in
         let draft = try founding.draft.placed(below: parent)
-        return .read(OrganizationStore.byExternalID(draft.externalID)) { known in
+        return .read(
+          OrganizationStore.byExternalID(draft.externalID),
+          OrganizationStore.isClaimed(draft.employerCreditCodes, besides: draft.id)
+        ) { known, isClaimed in
           guard known == nil else { throw MembersError.organizationConflict }
+          guard !isClaimed else { throw MembersError.employerClaimed }
           var commit = Commit(at: change.now)
           OrganizationStore.insert(draft, into: &commit)
           return try change.end(draft, commit)

@@ -54,25 +54,32 @@ private struct Dissolution: Sendable {
     let dissolved = after
     return .read(
       CounterStore.liveMembers(of: organization.id), TransferStore.open(to: organization.id),
-      EnrollmentStore.waiting(at: organization.id)
-    ) { count, transfers, waiting in
+      EnrollmentStore.waiting(at: organization.id), UnitStore.formed(by: organization.id),
+      RegionSettingStore.all
+    ) { count, transfers, waiting, units, regions in
       guard waiting == 0 else { throw WaitingApplications(count: waiting) }
       var commit = Commit(at: change.now)
       for open in transfers { try commit.change(open.transfer, .cancel, by: change.act) }
+      for placed in units {
+        var unit = placed.unit
+        try unit.loseUnion(threshold: regions.unitThreshold(in: placed.regionCode))
+        try commit.changed(unit)
+      }
       let cancelled = commit
       if count == 0 { return try end(dissolved, cancelled, pooled: 0, pool: nil) }
       guard poolsMembers else { throw MembersError.organizationHasMembers }
       guard count <= MembersMove.membersMax else { throw MembersError.tooManyMembers }
       return .read(
         MemberStore.live(in: organization.id, limit: MembersMove.membersMax + 1),
-        OrganizationStore.pools(in: organization.poolRegions)
-      ) { members, pools in
+        OrganizationStore.pools(in: organization.poolRegions),
+        PoolCaseStore.open(in: organization.id, limit: MembersMove.membersMax + 1)
+      ) { members, pools, cases in
         guard members.count <= MembersMove.membersMax else { throw MembersError.tooManyMembers }
         guard let pool = organization.pool(among: pools) else { throw MembersError.noReceiver }
         return .read(PoolCaseStore.terms(of: pool)) { terms in
           var commit = cancelled
           try MembersMove(
-            members: members, from: organization, to: pool, terms: terms,
+            members: members, cases: cases, from: organization, to: pool, terms: terms,
             // Retained and pooled members keep their states.
             input: { $0 == .active ? .pool : .update }
           ).store(by: change.act, into: &commit)
@@ -88,6 +95,8 @@ private struct Dissolution: Sendable {
     var commit = commit
     OrganizationStore.close(after, from: organization, into: &commit)
     commit.run(TransferStore.noneOpen(to: organization.id))
+    commit.run(EnrollmentStore.noneWaiting(at: organization.id))
+    commit.run(UnitStore.noneFormed(by: organization.id))
     CounterStore.close(organization.id, into: &commit)
     let detail = pool.map { "\(pooled) members -> organizations/\($0.id)" } ?? ""
     return try change.end(after, detail: detail, commit).map { bytes in

@@ -53,13 +53,15 @@ extension MembersService {
       ledger.once(key, payload: bytes, at: now) {
         .read(
           StaffScope.query(of: caller), OrganizationStore.byExternalID(row.draft.externalID),
-          OrganizationStore.byExternalID(row.parentExternalID), OrganizationStore.isStarted
-        ) { scope, stored, parent, isStarted in
+          OrganizationStore.byExternalID(row.parentExternalID), OrganizationStore.isStarted,
+          OrganizationStore.isClaimed(row.draft.employerCreditCodes, besides: row.draft.id)
+        ) { scope, stored, parent, isStarted, isClaimed in
           let place = try row.place(scope: scope, parent: parent, isStarted: isStarted)
           if let stored {
             guard stored.hasContent(of: place) else { throw MembersError.organizationConflict }
             return .reply(try stored.message.wireBytes())
           }
+          guard !isClaimed else { throw MembersError.employerClaimed }
           var commit = Commit(at: now)
           OrganizationStore.insert(place, into: &commit)
           commit.emit(try .changed(place))

@@ -8,7 +8,7 @@ extension MembersService {
   /// Moves an organization with its subtree below another parent, atomically.
   ///
   /// Members and counters refer to organizations instead of paths, so they need no change. Services
-  /// that keep ancestors need only the one event.
+  /// that keep ancestors need only the one event. Units of another township are counted afterwards.
   public func moveOrganization(
     _ request: MoveOrganizationRequest, context: ServerContext
   ) async throws -> MoveOrganizationResponse {
@@ -43,12 +43,19 @@ extension MembersService {
   private static func move(
     _ organization: StoredOrganization, to after: StoredOrganization, _ change: OrganizationChange
   ) throws -> Step<[UInt8]> {
-    .read(OrganizationStore.depth(of: PathRange(subtreeOf: organization.path))) { depth in
+    let range = PathRange(subtreeOf: organization.path)
+    return .read(
+      OrganizationStore.depth(of: range), UnitLevels.of(paths: [organization.path, after.path])
+    ) { depth, levels in
       let below = depth - organization.path.utf8.count / StoredOrganization.idCharacters
       let depthAfter = after.path.utf8.count / StoredOrganization.idCharacters + below
       guard depthAfter <= StoredOrganization.depthMax else { throw MembersError.treeTooDeep }
       var commit = Commit(at: change.now)
       commit.moveCounts(from: organization.path, to: after.path)
+      // Units are counted by township. Members of a township within the subtree stay in it.
+      if levels.township(of: organization.path) != levels.township(of: after.path) {
+        UnitMoves.add(subtree: range, into: &commit)
+      }
       OrganizationStore.move(organization, to: after, into: &commit)
       return try change.end(
         after, previousParent: organization.parentID,

@@ -7,6 +7,8 @@ struct OrganizationRow: Sendable {
   let parentExternalID: String
   /// The organization without parent and path.
   let draft: StoredOrganization
+  /// Whether the row has a state.
+  private let hasState: Bool
 
   /// - Parameter author: The importing caller.
   /// - Throws: ``CommonFailure/invalidFields(_:)`` with every invalid field.
@@ -31,6 +33,7 @@ struct OrganizationRow: Sendable {
       checks.add([.invalidValue("state")])
     }
     try checks.check()
+    hasState = request.state != .unspecified
     draft = StoredOrganization(
       id: id, externalID: externalID ?? "", fields,
       state: request.state == .unspecified ? .active : request.state, author: author,
@@ -40,7 +43,8 @@ struct OrganizationRow: Sendable {
   /// Returns the organization in its place in the tree.
   ///
   /// A root must be the first organization, or come from an administrator of the whole tree; any
-  /// other one needs a parent in the caller's subtree.
+  /// other one needs a parent in the caller's subtree. An administrator of a subtree imports
+  /// organizations that another administrator has to approve, like those that they create.
   ///
   /// - Throws: ``MembersError/parentNotFound``, ``CommonFailure/outOfScope``, and what
   ///   ``StoredOrganization/placed(below:)`` throws.
@@ -55,7 +59,12 @@ struct OrganizationRow: Sendable {
     }
     guard let parent else { throw MembersError.parentNotFound }
     guard scope.holds(parent.path) else { throw CommonFailure.outOfScope }
-    return try draft.placed(below: parent)
+    var placed = try draft.placed(below: parent)
+    if !scope.isWholeTree, placed.state != .preparing {
+      guard !hasState else { throw CommonFailure.outOfScope }
+      placed.state = .preparing
+    }
+    return placed
   }
 }
 

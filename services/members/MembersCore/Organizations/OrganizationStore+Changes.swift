@@ -38,7 +38,28 @@ extension OrganizationStore {
       commit.run(
         "INSERT INTO organization_employers (credit_code, organization_id) VALUES (?1, ?2)",
         [code, organization.id], expects: .exactly(1))
+      // Guarded by the absence of another live union's claim.
+      commit.run(
+        """
+        INSERT INTO employer_claims (credit_code, organization_id) VALUES (?1, ?2)
+        ON CONFLICT (credit_code) DO NOTHING
+        """, [code, organization.id], expects: .exactly(1))
     }
+  }
+
+  private static func releaseEmployers(of id: String) -> Statement {
+    Statement("DELETE FROM employer_claims WHERE organization_id = ?1", [id])
+  }
+
+  /// Returns whether another live organization covers any of the employers.
+  static func isClaimed(_ employers: [String], besides id: String) -> Query<Bool> {
+    guard !employers.isEmpty else { return .constant(false) }
+    let list = InList(employers, first: 2)
+    return .exists(
+      """
+      SELECT credit_code FROM employer_claims
+      WHERE organization_id <> ?1 AND credit_code IN \(list.sql)
+      """, [id] + list.arguments)
   }
 
   /// Updates the fields of an organization.
@@ -63,6 +84,7 @@ extension OrganizationStore {
       ], expects: .exactly(1))
     guard after.employerCreditCodes != before.employerCreditCodes else { return }
     commit.run("DELETE FROM organization_employers WHERE organization_id = ?1", [after.id])
+    commit.run(releaseEmployers(of: after.id))
     insertEmployers(of: after, into: &commit)
   }
 
@@ -106,7 +128,8 @@ extension OrganizationStore {
       """, [range.first, range.end, after.path, before.path.utf8.count + 1])
   }
 
-  /// Dissolves an organization without children and deletes its cover edges.
+  /// Dissolves an organization without children, and deletes its cover edges and its claims of
+  /// employers.
   static func close(
     _ after: StoredOrganization, from before: StoredOrganization, into commit: inout Commit
   ) {
@@ -115,6 +138,7 @@ extension OrganizationStore {
       "UPDATE organizations SET version = version WHERE id = ?1 AND child_count = 0",
       [after.id], expects: .exactly(1))
     if let parentID = after.parentID { commit.run(release(parentID)) }
+    commit.run(releaseEmployers(of: after.id))
     commit.run(
       "DELETE FROM organization_covers WHERE federation_id = ?1 OR organization_id = ?1",
       [after.id])

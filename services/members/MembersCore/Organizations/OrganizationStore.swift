@@ -13,6 +13,14 @@ enum OrganizationStore {
     .first("SELECT \(columns) FROM organizations AS o WHERE o.id = ?1", [id], organization)
   }
 
+  /// Returns the organizations of a path, from the root down.
+  static func along(_ path: String) -> Query<[StoredOrganization]> {
+    let list = InList(Array(CounterTotals.levels(of: path).dropFirst()))
+    return .all(
+      "SELECT \(columns) FROM organizations AS o WHERE o.id IN \(list.sql) ORDER BY o.path",
+      list.arguments, organization)
+  }
+
   static func byExternalID(_ id: String) -> Query<StoredOrganization?> {
     .first("SELECT \(columns) FROM organizations AS o WHERE o.external_id = ?1", [id], organization)
   }
@@ -40,6 +48,22 @@ enum OrganizationStore {
     Statement(
       "UPDATE organizations SET version = version WHERE id = ?1 AND version = ?2",
       [organization.id, organization.version], expects: .exactly(1))
+  }
+
+  /// A guard that detects a concurrent move of an organization or of one above it.
+  static func isStill(_ id: String, at path: String) -> Statement {
+    Statement(
+      "UPDATE organizations SET version = version WHERE id = ?1 AND path = ?2", [id, path],
+      expects: .exactly(1))
+  }
+
+  /// A guard that detects that an organization ceased to be active.
+  static func isActive(_ id: String) -> Statement {
+    Statement(
+      """
+      UPDATE organizations SET version = version
+      WHERE id = ?1 AND state = \(OrganizationState.active.rawValue)
+      """, [id], expects: .exactly(1))
   }
 
   /// Returns the union to which a pool case is assigned.
@@ -151,6 +175,20 @@ enum OrganizationStore {
       """
       SELECT \(columns) FROM organizations AS o
       WHERE \(edges) AND o.external_id > ?2 \(filter.ofKinds) ORDER BY o.external_id LIMIT ?3
+      """, [organizationID, externalID, limit], organization)
+  }
+
+  /// Returns a page of the undissolved organizations directly below one, in order of external id;
+  /// the roots for an empty identifier.
+  static func children(
+    of organizationID: String, after externalID: SQLValue, limit: Int
+  ) -> Query<[StoredOrganization]> {
+    .all(
+      """
+      SELECT \(columns) FROM organizations AS o
+      WHERE \(organizationID.isEmpty ? "o.parent_id IS NULL AND ?1 = ''" : "o.parent_id = ?1")
+        AND o.external_id > ?2 AND o.state <> \(OrganizationState.dissolved.rawValue)
+      ORDER BY o.external_id LIMIT ?3
       """, [organizationID, externalID, limit], organization)
   }
 

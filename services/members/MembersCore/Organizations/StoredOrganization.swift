@@ -79,7 +79,9 @@ struct StoredOrganization: Sendable, Hashable {
   func placed(below parent: StoredOrganization) throws -> StoredOrganization {
     var above = parent
     _ = try above.live(.change)
-    guard kind.mayStand(below: parent.kind) else { throw MembersError.invalidParent }
+    guard kind.mayStand(below: parent.kind), level.mayStand(below: parent.level) else {
+      throw MembersError.invalidParent
+    }
     var placed = self
     placed.parentID = parent.id
     placed.path = parent.path + id

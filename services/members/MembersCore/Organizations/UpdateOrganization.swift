@@ -16,15 +16,28 @@ extension MembersService {
     let bytes = try await change(
       update.order, payload: try payload.wireBytes(), action: "update", context: context,
       isAbove: false
-    ) { change, organization, _, _ in
-      var after = organization
-      _ = try after.live(.change)
-      update.apply(to: &after)
-      after.version += 1
-      var commit = Commit(at: change.now)
-      OrganizationStore.update(after, from: organization, into: &commit)
-      return try change.end(
-        after, detail: update.paths.map(\.rawValue).sorted().joined(separator: " "), commit)
+    ) { change, organization, _, scope in
+      // The routing follows the employers that a union covers, so a level above it decides them.
+      guard !update.changesEmployers || scope.isAbove(organization) else {
+        throw CommonFailure.outOfScope
+      }
+      // The region of a federation says whose settings its administrators may change.
+      if update.paths.contains(.regionCode), organization.kind == .regionalFederation {
+        guard scope.isAbove(organization) else { throw CommonFailure.outOfScope }
+      }
+      var changed = organization
+      _ = try changed.live(.change)
+      update.apply(to: &changed)
+      changed.version += 1
+      let after = changed
+      let claims = update.changesEmployers ? after.employerCreditCodes : []
+      return .read(OrganizationStore.isClaimed(claims, besides: after.id)) { isClaimed in
+        guard !isClaimed else { throw MembersError.employerClaimed }
+        var commit = Commit(at: change.now)
+        OrganizationStore.update(after, from: organization, into: &commit)
+        return try change.end(
+          after, detail: update.paths.map(\.rawValue).sorted().joined(separator: " "), commit)
+      }
     }
     var response = UpdateOrganizationResponse()
     response.organization = try Organization(wireBytes: bytes)
@@ -51,6 +64,8 @@ private struct OrganizationUpdate: Sendable {
   let order: OrganizationOrder
   let paths: Set<Path>
   private let fields: OrganizationFields
+
+  var changesEmployers: Bool { paths.contains(.employerCreditCodes) }
 
   /// - Throws: ``CommonFailure/invalidFields(_:)`` with every invalid field that the mask names.
   init(_ request: UpdateOrganizationRequest, now: Int64) throws {

@@ -15,10 +15,11 @@ extension MembersService {
       "ListOutreachLists", caller.subject, range.first, String(request.includeClosed),
     ]
     let after = try keys.pages.decode(request.pageToken, scope: scope)
+    let plan = try await database.read(OutreachStore.plan)
     let rows = try await database.read(
       OutreachStore.page(
-        of: range, withClosed: request.includeClosed, after: after?.first ?? .text(""),
-        after?.last ?? .text(""), limit: size + 1))
+        of: range, withClosed: request.includeClosed, by: plan,
+        after: after?.first ?? .text(""), after?.last ?? .text(""), limit: size + 1))
     var response = ListOutreachListsResponse()
     response.outreachLists = try rows.prefix(size).map { placed in
       var message = try placed.list.message()

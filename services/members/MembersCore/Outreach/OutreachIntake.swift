@@ -34,6 +34,7 @@ struct OutreachIntake: Sendable {
       ) { placed, known in
         guard let list = placed?.list, !list.isClosed else { throw MembersError.outreachState }
         var seen = known
+        let hashKey = keys.residentIDs.currentKeyID
         var entries: [StoredOutreachEntry] = []
         for (index, row) in rows.enumerated() {
           guard seen.isDisjoint(with: candidates[index]),
@@ -49,6 +50,7 @@ struct OutreachIntake: Sendable {
           throw MembersError.outreachFull
         }
         var commit = Commit(at: now)
+        try commit.refuseOutdated(hashKey: hashKey, sealed: entries[0].wrappedKey)
         OutreachStore.add(entries, to: list, into: &commit)
         return .commit(commit, entries.count)
       }

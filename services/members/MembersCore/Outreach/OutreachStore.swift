@@ -118,12 +118,18 @@ enum OutreachStore {
     .first("\(list) WHERE l.id = ?1", [id], placed)
   }
 
+  /// The plan of a list of lists.
+  static let plan = ListPlan.size("outreach_lists AS l")
+
   static func page(
-    of range: PathRange, withClosed: Bool, after path: SQLValue, _ id: SQLValue, limit: Int
+    of range: PathRange, withClosed: Bool, by plan: ListPlan, after path: SQLValue,
+    _ id: SQLValue, limit: Int
   ) -> Query<[PlacedOutreachList]> {
-    .all(
+    let column = plan.path("o.path")
+    return .all(
       """
-      \(list) WHERE o.path >= ?1 AND o.path < ?2 AND l.closed <= ?3 AND (o.path, l.id) > (?4, ?5)
+      \(list) WHERE \(column) >= ?1 AND \(column) < ?2 AND l.closed <= ?3
+        AND (o.path, l.id) > (?4, ?5)
       ORDER BY o.path, l.id LIMIT ?6
       """, [range.first, range.end, withClosed, path, id, limit], placed)
   }

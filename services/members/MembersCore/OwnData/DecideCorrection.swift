@@ -92,6 +92,7 @@ private struct CorrectionDecision: Sendable {
       } else {
         commit.run(MemberStore.isStill(member))
       }
+      try commit.refuseOutdated(hashKey: new.key, sealed: corrected.wrappedKey ?? [])
       PersonStore.remove(old, of: person.id, into: &commit)
       PersonStore.insert(new, of: person.id, isNew: true, into: &commit)
       commit.run(PersonStore.correct(person, to: corrected, hashKey: new.key))

@@ -18,6 +18,22 @@ extension Commit {
     for stored in cases { emit(try .changed(stored)) }
   }
 
+  /// Moves open cases to the pool that takes over the members of a dissolved one; everything else
+  /// about them stays.
+  mutating func movePoolCases(
+    _ cases: [StoredPoolCase], to pool: StoredOrganization, by act: Act
+  ) throws {
+    let moved = cases.map { stored in
+      var after = stored
+      after.poolID = pool.id
+      after.version += 1
+      return after
+    }
+    PoolCaseStore.move(moved, to: pool.id, into: &self)
+    PoolCaseStore.log(moved, "MOVED", by: act, into: &self)
+    for stored in moved { emit(try .changed(stored)) }
+  }
+
   /// Changes a case, guarded by the version that was read, and emits its log entry and event.
   ///
   /// - Parameter edit: Makes further changes, e.g. of the custodian.

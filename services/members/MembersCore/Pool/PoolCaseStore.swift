@@ -215,11 +215,32 @@ enum PoolCaseStore {
       })
   }
 
-  /// Moves the open cases of a dissolved pool to another one.
-  static func move(from pool: String, to other: String) -> Statement {
-    Statement(
-      "UPDATE pool_cases SET pool_id = ?2 WHERE pool_id = ?1 AND state IN (\(open))",
-      [pool, other])
+  /// Returns the open cases of a pool.
+  static func open(in poolID: String, limit: Int) -> Query<[StoredPoolCase]> {
+    Query<[PlacedPoolCase]>.all(
+      "SELECT \(columns) \(parties) WHERE c.pool_id = ?1 AND c.state IN (\(open)) LIMIT ?2",
+      [poolID, limit], placed
+    )
+    .map { $0.map(\.poolCase) }
+  }
+
+  /// Moves cases to another pool, guarded by each case's version.
+  ///
+  /// - Parameter cases: The moved cases, with their versions incremented.
+  static func move(_ cases: [StoredPoolCase], to pool: String, into commit: inout Commit) {
+    for start in stride(from: 0, to: cases.count, by: Commit.rowsPerStatement) {
+      let part = cases[start..<min(start + Commit.rowsPerStatement, cases.count)]
+      commit.run(
+        """
+        UPDATE pool_cases SET pool_id = ?1, version = moved.column2
+        FROM (VALUES \(Commit.places(rows: part.count, columns: 2, after: 1))) AS moved
+        WHERE pool_cases.id = moved.column1 AND pool_cases.version = moved.column2 - 1
+        """,
+        [pool]
+          + part.flatMap { stored -> [any SQLValueConvertible] in
+            [stored.id, stored.version]
+          }, expects: .exactly(part.count))
+    }
   }
 
   /// - Parameter stored: The changed case, with its version incremented.

@@ -22,13 +22,15 @@ extension MembersService {
     let rows = try await database.read(
       ReroutedMembers.page(
         of: range, after: after?.first ?? .text(""), after?.last ?? .text(""), limit: size + 1))
-    let (ids, keys) = (rows.prefix(size).map { $0.id }, keys)
+    let ids = rows.prefix(size).map { $0.id }
     var response = PreviewReroutingResponse()
-    response.reroutings = try await database.write {
-      ReroutedMembers.step(ids, for: caller, keys: keys) { _, found in
-        .reply(found.map { $0.message(in: language) })
-      }
-    }
+    let (held, known, regions) = try await database.read(
+      StaffScope.query(of: caller), ReroutedMembers.members(ids), RegionSettingStore.all)
+    let subjects = try ReroutedMembers.subjects(of: known, in: held, keys)
+    var candidates: [[StoredOrganization]] = []
+    for subject in subjects { candidates.append(try await database.read(subject.candidates)) }
+    response.reroutings = ReroutedMembers.found(subjects, among: candidates, by: regions)
+      .map { $0.message(in: language) }
     if rows.count > size {
       let last = rows[size - 1]
       response.nextPageToken = try keys.pages.encode([last.path, last.number], scope: scope)

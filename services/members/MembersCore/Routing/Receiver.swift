@@ -14,27 +14,38 @@ struct Receiver: Sendable {
 }
 
 /// The routing rules (SPEC §3): a pure function of the application, the active candidate
-/// organizations and the regions' settings. The first matching rule wins; of several organizations,
-/// the one of the smallest region, then the one with the lowest id.
+/// organizations and the regions' settings. The first rule of the region's list that matches wins;
+/// of several organizations, the one of the smallest region, then the one with the lowest id.
 struct Routing: Sendable {
   let application: EnrollmentApplication
   let candidates: [StoredOrganization]
   let settings: [RegionSetting]
 
   /// Returns the receiver; `nil` if no rule matches and there is no pool.
-  func receiver() -> Receiver? {
-    if setting?.poolFirst == true,
-      let pool = pool(LocalizedText(zh: "本地区先入周转池", en: "this region pools first"))
-    {
-      return pool
-    }
-    return employerUnion() ?? industryFederation() ?? areaUnion()
-      ?? pool(LocalizedText(zh: "其他规则均无可接收的组织", en: "no other rule found a union"))
-  }
+  func receiver() -> Receiver? { first(of: rules) }
 
   /// Returns the union of rule 1 or 2, whether or not the person is its member; `nil` if neither
   /// rule matches.
-  func ownUnion() -> Receiver? { employerUnion() ?? industryFederation() }
+  func ownUnion() -> Receiver? {
+    first(of: rules.filter { $0 == .employerUnion || $0 == .industryFederation })
+  }
+
+  /// The rules of the person's region in their order.
+  private var rules: [RoutingRule] { setting?.rules ?? RoutingRule.standard }
+
+  private func first(of rules: [RoutingRule]) -> Receiver? {
+    rules.lazy.compactMap(receiver(by:)).first
+  }
+
+  private func receiver(by rule: RoutingRule) -> Receiver? {
+    switch rule {
+    case .employerUnion: employerUnion()
+    case .industryFederation: industryFederation()
+    case .areaUnion: areaUnion()
+    case .newFormFederation: federationOfNewForms()
+    case .holdingPool: pool()
+    }
+  }
 
   /// The setting of the smallest configured region.
   private var setting: RegionSetting? { settings.narrowest(of: application.settingRegionCodes) }
@@ -72,12 +83,8 @@ struct Routing: Sendable {
     }
   }
 
-  /// Rule 3 (兜底建): the union of the area, or the new-form federation if the region's setting says
-  /// so.
+  /// Rule 3 (兜底建): the union of the area.
   private func areaUnion() -> Receiver? {
-    if setting?.newFormFederation == true {
-      return federationOfNewForms()
-    }
     for area in application.givenAreas {
       for region in [area.village, area.township].compactMap({ $0 }) {
         let union = best(
@@ -94,6 +101,8 @@ struct Routing: Sendable {
     return nil
   }
 
+  /// Rule 3 of regions that chose it: the federation of new forms of employment of the county, or
+  /// else of the city.
   private func federationOfNewForms() -> Receiver? {
     for area in application.givenAreas {
       for region in [area.county, area.city] {
@@ -112,7 +121,11 @@ struct Routing: Sendable {
   }
 
   /// Rule 4 (周转池): the holding pool of the county, or else of the city.
-  private func pool(_ why: LocalizedText) -> Receiver? {
+  private func pool() -> Receiver? {
+    let why =
+      rules.first == .holdingPool
+      ? LocalizedText(zh: "本地区先入周转池", en: "this region pools first")
+      : LocalizedText(zh: "其他规则均无可接收的组织", en: "no other rule found a union")
     for area in application.givenAreas {
       for region in [area.county, area.city] {
         let pool = best(candidates.filter { $0.regionCode == region && $0.kind == .holdingPool })

@@ -2,12 +2,11 @@ import MembersV1
 import ServiceKit
 import Storage
 
-/// The SQL of region settings. The table is a copy of the configuration at the last start, so that
-/// decisions read it in their own transaction.
+/// The SQL of region settings.
 enum RegionSettingStore {
   private static let selection = """
-    SELECT region_code, pool_first, approve_first, new_form_federation, pool_days, \
-    pool_custodian, transfer_days, unit_threshold FROM region_settings
+    SELECT region_code, rules, approve_first, pool_days, pool_custodian, transfer_days, \
+    unit_threshold, version FROM region_settings
     """
 
   static func byRegions(_ codes: [String]) -> Query<[RegionSetting]> {
@@ -18,57 +17,80 @@ enum RegionSettingStore {
 
   static let all = Query<[RegionSetting]>.all(selection, [], setting)
 
-  @Sendable private static func setting(_ row: Row) throws -> RegionSetting {
-    RegionSetting(
-      regionCode: try row.text("region_code"), poolFirst: try row.boolean("pool_first"),
-      approveFirst: try row.boolean("approve_first"),
-      newFormFederation: try row.boolean("new_form_federation"),
-      poolDays: try row.int("pool_days"), poolCustodian: try row.text("pool_custodian"),
-      transferDays: try row.int("transfer_days"), unitThreshold: try row.int("unit_threshold"))
+  static func page(after code: SQLValue, limit: Int) -> Query<[RegionSetting]> {
+    .all(
+      "\(selection) WHERE region_code > ?1 ORDER BY region_code LIMIT ?2", [code, limit], setting)
   }
 
-  static func replaceAll(with settings: [RegionSetting], into commit: inout Commit) {
-    commit.run("DELETE FROM region_settings")
-    for setting in settings {
-      commit.run(
-        """
-        INSERT INTO region_settings (
-          region_code, pool_first, approve_first, new_form_federation, pool_days, pool_custodian,
-          transfer_days, unit_threshold
-        ) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
-        """,
-        [
-          setting.regionCode, setting.poolFirst, setting.approveFirst, setting.newFormFederation,
-          setting.poolDays, setting.poolCustodian, setting.transferDays, setting.unitThreshold,
-        ], expects: .exactly(1))
+  @Sendable private static func setting(_ row: Row) throws -> RegionSetting {
+    var setting = RegionSetting(regionCode: try row.text("region_code"))
+    setting.rules = try row.text("rules").split(separator: " ").compactMap {
+      RoutingRule(rawValue: String($0))
     }
+    setting.approveFirst = try row.boolean("approve_first")
+    setting.poolDays = try row.int("pool_days")
+    setting.poolCustodian = try row.text("pool_custodian")
+    setting.transferDays = try row.int("transfer_days")
+    setting.unitThreshold = try row.int("unit_threshold")
+    setting.version = try row.integer("version")
+    return setting
+  }
+
+  /// Returns the statement that stores a configured setting, unless the region has one.
+  static func begin(_ setting: RegionSetting) -> Statement {
+    var first = setting
+    first.version = 1
+    return Statement("\(insertion) ON CONFLICT (region_code) DO NOTHING", values(first))
+  }
+
+  /// - Parameter setting: The new or changed setting, with its version incremented.
+  static func set(_ setting: RegionSetting) -> Statement {
+    Statement(
+      """
+      \(insertion) ON CONFLICT (region_code) DO UPDATE SET
+        rules = excluded.rules, approve_first = excluded.approve_first,
+        pool_days = excluded.pool_days, pool_custodian = excluded.pool_custodian,
+        transfer_days = excluded.transfer_days, unit_threshold = excluded.unit_threshold,
+        version = excluded.version
+      WHERE region_settings.version = excluded.version - 1
+      """, values(setting), expects: .exactly(1))
+  }
+
+  private static let insertion = """
+    INSERT INTO region_settings (
+      region_code, rules, approve_first, pool_days, pool_custodian, transfer_days,
+      unit_threshold, version
+    ) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
+    """
+
+  private static func values(_ setting: RegionSetting) -> [any SQLValueConvertible] {
+    [
+      setting.regionCode, setting.rules.map(\.rawValue).joined(separator: " "),
+      setting.approveFirst, setting.poolDays, setting.poolCustodian, setting.transferDays,
+      setting.unitThreshold, setting.version,
+    ]
   }
 }
 
 extension MembersService {
-  /// Prepares the store: migrates its schema and stores the configured region settings. Must be
-  /// called once, before the first request.
+  /// Prepares the store: migrates its schema and stores the configured settings of regions that
+  /// have none. Must be called once, before the first request.
   ///
   /// - Throws: `StorageError`.
   public func prepare() async throws {
     try await database.migrate(MembersMigrations.all)
     var commit = Commit(at: clock.now)
-    RegionSettingStore.replaceAll(with: configuration.regions, into: &commit)
+    for setting in configuration.regions { commit.run(RegionSettingStore.begin(setting)) }
     try await database.write(commit)
-  }
-}
-
-extension [RegionSetting] {
-  /// Returns the setting of the first region that has one; `regionCodes` are ordered from the
-  /// smallest region.
-  func narrowest(of regionCodes: [String]) -> RegionSetting? {
-    regionCodes.lazy.compactMap { code in first { $0.regionCode == code } }.first
   }
 }
 
 extension StoredOrganization {
   /// The regions whose settings apply to the organization, smallest first.
-  var settingRegionCodes: [String] {
+  var settingRegionCodes: [String] { Self.settingRegionCodes(of: regionCode) }
+
+  /// The regions whose settings apply in a region, smallest first.
+  static func settingRegionCodes(of regionCode: String) -> [String] {
     EnrollmentApplication.Area(code: regionCode, label: LocalizedText(zh: "", en: "")).regionCodes
       .filter { $0.utf8.count == 6 }
   }

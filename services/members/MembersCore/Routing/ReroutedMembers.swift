@@ -4,13 +4,20 @@ import ServiceKit
 import Storage
 
 /// Routes members again by the current rules, to find those who belong to a union of rule 1 or 2
-/// but are not its members (Sichuan's warning). Uses the application with which they joined,
-/// updated with their current work details.
+/// but are not its members (Sichuan's warning). Uses the application with which they joined, with
+/// their current work details and the facts that staff corrected.
 enum ReroutedMembers {
   /// A member with the input of the routing rules.
   struct Subject: Sendable {
     var known: KnownMember
     var application: EnrollmentApplication
+
+    /// The organizations that may receive the member.
+    var candidates: Query<[StoredOrganization]> {
+      OrganizationStore.candidates(
+        regionCodes: application.candidateRegionCodes,
+        employerCreditCode: application.employerCreditCode)
+    }
   }
 
   /// A member who belongs to another union.
@@ -37,41 +44,47 @@ enum ReroutedMembers {
   ) -> Step<Reply> {
     .read(StaffScope.query(of: caller), members(ids), RegionSettingStore.all) {
       scope, rows, regions in
-      let subjects = try rows.compactMap { known, sealed -> Subject? in
-        guard scope.holds(known.managingPath), !known.person.isErased,
-          [.pooled, .active].contains(known.member.state), let sealed
-        else { return nil }
-        let key = try keys.personKey(of: known.person)
-        var application = try EnrollmentApplication(
-          wireBytes: key.open(sealed, table: EnrollmentStore.table, column: "application"))
-        let details = try known.member.openDetails(key)
-        application.employerCreditCode = details.employerCreditCode
-        application.group = known.member.group
-        return Subject(known: known, application: application)
-      }
+      let subjects = try subjects(of: rows, in: scope, keys)
       guard !subjects.isEmpty else { return try decide(scope, []) }
-      return .read(
-        all: subjects.map { subject in
-          OrganizationStore.candidates(
-            regionCodes: subject.application.candidateRegionCodes,
-            employerCreditCode: subject.application.employerCreditCode)
-        }
-      ) { candidates in
-        let found = zip(subjects, candidates).compactMap { subject, candidates -> Found? in
-          let routing = Routing(
-            application: subject.application, candidates: candidates, settings: regions)
-          guard let receiver = routing.ownUnion(),
-            receiver.organization.id != subject.known.member.managingOrganizationID
-          else { return nil }
-          return Found(known: subject.known, receiver: receiver)
-        }
-        return try decide(scope, found)
+      return .read(all: subjects.map(\.candidates)) { candidates in
+        try decide(scope, found(subjects, among: candidates, by: regions))
       }
     }
   }
 
+  /// Returns those of the members who can be routed: live ones in scope, with an application.
+  static func subjects(
+    of rows: [(KnownMember, [UInt8]?)], in scope: StaffScope, _ keys: MembersKeys
+  ) throws -> [Subject] {
+    try rows.compactMap { known, sealed in
+      guard scope.holds(known.managingPath), !known.person.isErased,
+        [.pooled, .active].contains(known.member.state), let sealed
+      else { return nil }
+      let key = try keys.personKey(of: known.person)
+      var application = try EnrollmentApplication(
+        wireBytes: key.open(sealed, table: EnrollmentStore.table, column: "application"))
+      application.correct(by: try known.member.openDetails(key))
+      application.group = known.member.group
+      return Subject(known: known, application: application)
+    }
+  }
+
+  /// Returns those who belong to another union, given the candidates of each.
+  static func found(
+    _ subjects: [Subject], among candidates: [[StoredOrganization]], by regions: [RegionSetting]
+  ) -> [Found] {
+    zip(subjects, candidates).compactMap { subject, candidates in
+      let routing = Routing(
+        application: subject.application, candidates: candidates, settings: regions)
+      guard let receiver = routing.ownUnion(),
+        receiver.organization.id != subject.known.member.managingOrganizationID
+      else { return nil }
+      return Found(known: subject.known, receiver: receiver)
+    }
+  }
+
   /// Returns members with their last admitted application.
-  private static func members(_ ids: [String]) -> Query<[(KnownMember, [UInt8]?)]> {
+  static func members(_ ids: [String]) -> Query<[(KnownMember, [UInt8]?)]> {
     let places = ids.indices.map { "?\($0 + 2)" }.joined(separator: ", ")
     return .all(
       """
@@ -100,5 +113,15 @@ enum ReroutedMembers {
       ORDER BY o.path, m.member_number LIMIT ?5
       """, [range.first, range.end, path, number, limit]
     ) { row in (try row.text("id"), try row.text("path"), try row.text("member_number")) }
+  }
+}
+
+extension EnrollmentApplication {
+  /// Replaces the facts for routing by those of a member's details.
+  fileprivate mutating func correct(by details: MemberDetails) {
+    employerCreditCode = details.employerCreditCode
+    areas = details.areas ?? areas
+    if details.labourRelation != .unspecified { labourRelation = details.labourRelation }
+    migrantWorker = details.migrantWorker ?? migrantWorker
   }
 }

@@ -7,8 +7,8 @@ extension MembersService {
   /// The maximum number of members with one phone number: a family.
   private static let membersMax = 10
 
-  /// Returns the live members with a phone number, to whom the gateway sends a sign-in code. Looks
-  /// up the keyed hash and decrypts nothing.
+  /// Returns the live members with a phone number, as whom its owner may sign in, and the applicant
+  /// as whom anybody else may. Looks up the keyed hash and decrypts nothing.
   public func findPhoneMembers(
     _ request: FindPhoneMembersRequest, context: ServerContext
   ) async throws -> FindPhoneMembersResponse {
@@ -21,7 +21,19 @@ extension MembersService {
     var response = FindPhoneMembersResponse()
     response.members = try await database.read(
       PersonStore.members(with: keys.phones.keyed(phone.text), limit: Self.membersMax))
+    response.applicant = keys.applicantSubjects(phone: phone.text)[0]
     return response
+  }
+}
+
+extension MembersKeys {
+  /// Returns the subjects of callers who proved a phone number but are no members, the current
+  /// key's first. They name nobody else: an identifier of 128 bits is not that of a member.
+  func applicantSubjects(phone: String) -> [String] {
+    applicants.candidates(phone).map { digest in
+      "members/"
+        + digest.prefix(16).map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
+    }
   }
 }
 

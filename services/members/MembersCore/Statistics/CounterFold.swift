@@ -235,7 +235,7 @@ extension MembersService {
   /// Folds the counters and counts units periodically until the task is canceled. Failures are
   /// logged and retried.
   public func foldCounters(logger: Logger) async {
-    // Thresholds are configuration, which may have changed at the restart.
+    // The configuration may have given a threshold to regions without settings of their own.
     var isReviewed = false
     while !Task.isCancelled {
       await attempt("counters not folded", logger) { try await foldCounters() }

@@ -164,13 +164,43 @@ enum CounterStore {
         WHERE o.path >= ?1 AND o.path < ?2 AND c.members <> 0
       ) AS counted
       GROUP BY state, occupation_group, channel HAVING sum(members) <> 0
-      """, [range.first, range.end, range.organizationID]
-    ) { row in
-      MemberRow(
-        state: MembershipState(rawValue: try row.int32("state")),
-        group: OccupationGroup(rawValue: try row.int32("occupation_group")),
-        channel: Channel(rawValue: try row.int32("channel")),
-        members: try row.integer("members"))
+      """, [range.first, range.end, range.organizationID], memberRow)
+  }
+
+  @Sendable private static func memberRow(_ row: Row) throws -> MemberRow {
+    MemberRow(
+      state: MembershipState(rawValue: try row.int32("state")),
+      group: OccupationGroup(rawValue: try row.int32("occupation_group")),
+      channel: Channel(rawValue: try row.int32("channel")),
+      members: try row.integer("members"))
+  }
+
+  /// Returns the members of the subtrees of several organizations directly below one, by state,
+  /// group and channel.
+  ///
+  /// - Parameter range: The subtree of the organization above them.
+  static func memberRows(
+    of children: [String], below range: PathRange
+  ) -> Query<[String: [MemberRow]]> {
+    let places = children.indices.map { "?\($0 + 3)" }.joined(separator: ", ")
+    // The identifier of the child whose subtree an organization is in, cut out of its path.
+    let child = "substr(o.path, \(range.first.utf8.count + 1), 32)"
+    return Query(
+      """
+      SELECT id, state, occupation_group, channel, CAST(sum(members) AS BIGINT) AS members FROM (
+        SELECT organization_id AS id, state, occupation_group, channel, members
+        FROM subtree_members WHERE organization_id IN (\(places.isEmpty ? "NULL" : places))
+        UNION ALL
+        SELECT \(child) AS id, c.state, c.occupation_group, c.channel, c.members
+        FROM count_changes AS c JOIN organizations AS o ON o.id = c.organization_id
+        WHERE o.path >= ?1 AND o.path < ?2 AND c.members <> 0
+      ) AS counted
+      GROUP BY id, state, occupation_group, channel HAVING sum(members) <> 0
+      """, [range.first, range.end] + children
+    ) { rows in
+      try rows.reduce(into: [:]) { found, row in
+        found[try row.text("id"), default: []].append(try memberRow(row))
+      }
     }
   }
 

@@ -63,6 +63,35 @@ enum CoverageStore {
       """, [organizationID, group.rawValue], stored)
   }
 
+  /// Returns the newest base of a group in each of several organizations.
+  static func newestBases(
+    of organizations: [String], _ group: OccupationGroup
+  ) -> Query<[StoredBase]> {
+    .all(
+      """
+      \(base) WHERE organization_id IN (\(places(organizations))) AND occupation_group = ?1
+        AND day = (
+          SELECT max(b.day) FROM coverage_bases AS b
+          WHERE b.organization_id = coverage_bases.organization_id AND b.occupation_group = ?1
+        )
+      """, [group.rawValue as any SQLValueConvertible] + organizations, stored)
+  }
+
+  /// Returns the targets of a group in several organizations.
+  static func targets(
+    of organizations: [String], _ group: OccupationGroup
+  ) -> Query<[StoredTarget]> {
+    .all(
+      "\(target) WHERE organization_id IN (\(places(organizations))) AND occupation_group = ?1",
+      [group.rawValue as any SQLValueConvertible] + organizations, storedTarget)
+  }
+
+  /// The placeholders of a list of organizations, from the second on.
+  private static func places(_ organizations: [String]) -> String {
+    organizations.isEmpty
+      ? "NULL" : organizations.indices.map { "?\($0 + 2)" }.joined(separator: ", ")
+  }
+
   static func bases(
     of organizationID: String, after group: SQLValue, _ day: SQLValue, limit: Int
   ) -> Query<[StoredBase]> {
@@ -75,17 +104,20 @@ enum CoverageStore {
 
   static func target(of organizationID: String, _ group: OccupationGroup) -> Query<StoredTarget?> {
     .first(
-      """
-      SELECT organization_id, occupation_group, basis_points, due_day, version
-      FROM coverage_targets WHERE organization_id = ?1 AND occupation_group = ?2
-      """, [organizationID, group.rawValue]
-    ) { row in
-      StoredTarget(
-        organizationID: try row.text("organization_id"),
-        group: OccupationGroup(rawValue: try row.int32("occupation_group")),
-        basisPoints: try row.int32("basis_points"), dueDay: try row.optionalInt("due_day"),
-        version: try row.integer("version"))
-    }
+      "\(target) WHERE organization_id = ?1 AND occupation_group = ?2",
+      [organizationID, group.rawValue], storedTarget)
+  }
+
+  private static let target = """
+    SELECT organization_id, occupation_group, basis_points, due_day, version FROM coverage_targets
+    """
+
+  @Sendable private static func storedTarget(_ row: Row) throws -> StoredTarget {
+    StoredTarget(
+      organizationID: try row.text("organization_id"),
+      group: OccupationGroup(rawValue: try row.int32("occupation_group")),
+      basisPoints: try row.int32("basis_points"), dueDay: try row.optionalInt("due_day"),
+      version: try row.integer("version"))
   }
 
   /// Returns the statement that stores a base, replacing one of the same day.

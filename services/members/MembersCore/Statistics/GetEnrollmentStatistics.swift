@@ -15,7 +15,9 @@ extension MembersService {
   ) async throws -> GetEnrollmentStatisticsResponse {
     let today = ChinaDate(microseconds: clock.microseconds).daysSinceEpoch
     let dimensions = try CounterStore.Dimension.checked(request.dimensions)
-    let days = try DayRange(start: request.startDate, end: request.endDate, today: today)
+    let days = try DayRange(
+      start: request.startDate, end: request.endDate, today: today,
+      standard: dimensions.contains(.day) ? DayRange.splitDaysNormal : nil)
     if dimensions.contains(.day) { try days.checkSplit() }
     let range = try await subtree(of: request.ancestor, for: try context.caller)
     var response = GetEnrollmentStatisticsResponse()
@@ -66,14 +68,19 @@ extension CounterStore.Dimension {
 struct DayRange: Sendable {
   /// The maximum number of days of a daily reply: a year. Longer ranges require an export.
   private static let splitDaysMax = 366
+  /// The number of days of a daily reply without a first day.
+  static let splitDaysNormal = 30
 
   let days: ClosedRange<Int>?
 
+  /// - Parameter standard: The number of days without a first day; `nil` for no limit.
   /// - Throws: ``CommonFailure/invalidFields(_:)`` with every invalid date.
-  init(start: GoogleType.Date?, end: GoogleType.Date?, today: Int) throws {
+  init(
+    start: GoogleType.Date?, end: GoogleType.Date?, today: Int, standard: Int? = nil
+  ) throws {
     var checks = FieldChecks()
-    let first = checks.day(start, "start_date") ?? 0
     let last = checks.day(end, "end_date") ?? today
+    let first = checks.day(start, "start_date") ?? standard.map { last - $0 + 1 } ?? 0
     try checks.check()
     days = first <= last ? first...last : nil
   }

@@ -11,6 +11,7 @@ extension MembersService {
   ) async throws -> ListTransfersResponse {
     let caller = try context.caller
     let size = try PageSize.rows(request.pageSize)
+    let states = try Filter.values(request.states, "states", standard: [.requested])
     let filter: TransferStore.Filter
     let subject: String
     if caller.kind == .member || !request.member.isEmpty {
@@ -22,9 +23,8 @@ extension MembersService {
     } else {
       let range = try await subtree(of: request.ancestor, for: caller)
       subject = range.first
-      filter = .receivers(range)
+      filter = .receivers(range, by: try await database.read(TransferStore.plan(states)))
     }
-    let states = try Filter.values(request.states, "states", standard: [.requested])
     let scope = ["ListTransfers", caller.subject, subject] + states.map { "\($0.rawValue)" }
     let after = try keys.pages.decode(request.pageToken, scope: scope)
     let page = try await database.read(

@@ -3,7 +3,7 @@ import Storage
 
 extension Commit {
   /// Changes a transfer, guarded by the version that was read, and emits its event. If that ends
-  /// the transfer, the member may request another one.
+  /// the transfer, the member may request another one; if it opens it again, there must be none.
   ///
   /// - Returns: The changed transfer.
   /// - Throws: ``MembersError/transferState``, ``MembersError/transferExpired``.
@@ -19,6 +19,8 @@ extension Commit {
     run(TransferStore.update(changed))
     if changed.progress.state != .requested {
       run(TransferStore.close(of: changed.memberID, isOpen: true))
+    } else if stored.progress.state != .requested {
+      run(TransferStore.open(changed))
     }
     emit(try .changed(changed))
     return changed

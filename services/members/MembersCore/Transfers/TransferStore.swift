@@ -57,7 +57,7 @@ struct PlacedTransfer: Sendable, Hashable {
 enum TransferStore {
   /// The selection of transfers for a page.
   enum Filter: Sendable {
-    case receivers(PathRange)
+    case receivers(PathRange, by: ListPlan)
     case member(String)
   }
 
@@ -126,13 +126,25 @@ enum TransferStore {
     ) { row in try row.text("id") }
   }
 
+  /// Returns the plan of a list: only open transfers have an index of their own.
+  static func plan(_ states: [TransferState]) -> Query<ListPlan> {
+    states == [.requested]
+      ? ListPlan.size("transfers AS t WHERE t.state = \(requested)") : .constant(.organizations)
+  }
+
   static func page(
     of filter: Filter, states: [TransferState], after: (day: SQLValue, id: SQLValue), limit: Int
   ) -> Query<[PlacedTransfer]> {
     let list = states.map { String($0.rawValue) }.joined(separator: ", ")
     let (condition, arguments): (String, [any SQLValueConvertible]) =
       switch filter {
-      case .receivers(let range): ("r.path >= ?4 AND r.path < ?5", [range.first, range.end])
+      case .receivers(let range, let plan):
+        (
+          """
+          \(plan.path("r.path")) >= ?4 AND \(plan.path("r.path")) < ?5
+          \(plan == .rows ? "AND t.state = \(requested)" : "")
+          """, [range.first, range.end]
+        )
       case .member(let id): ("t.member_id = ?4", [id])
       }
     return .all(

@@ -26,11 +26,19 @@ extension MembersService {
       guard let union = facts.union else { throw MembersError.organizationNotFound }
       guard facts.members.count <= Self.unitMembersMax else { throw MembersError.unitTooLarge }
       try union.checkTakesMembers()
+      // A member's organization may have been moved elsewhere since the last fold.
       let moving = facts.members.filter {
         [.pooled, .active].contains($0.member.state)
           && $0.member.managingOrganizationID != unionID
+          && $0.known.managingPath.hasPrefix(facts.path)
       }
       for member in moving { _ = try commit.place(member, in: union, by: act) }
+      let places = Dictionary(
+        moving.map { ($0.member.managingOrganizationID, $0.known.managingPath) }
+      ) { first, _ in first }
+      for (id, path) in places.sorted(by: { $0.key < $1.key }) {
+        commit.run(OrganizationStore.isStill(id, at: path))
+      }
       return try .with {
         $0.unit = try keys.message(of: facts.unit)
         $0.membersMoved = Int64(moving.count)
@@ -40,7 +48,7 @@ extension MembersService {
 }
 
 extension MembersService {
-  /// Processes the whole queue of members to be counted.
+  /// Processes the whole queues of moved organizations and of members to be counted.
   func foldUnits() async throws {
     let fold = UnitFold(database: database, keys: keys, ids: ids, now: clock.now)
     while try await fold.foldOnce() > 0 { try Task.checkCancellation() }

@@ -16,10 +16,11 @@ extension MembersService {
     let scope =
       ["ListUnits", caller.subject, range.first] + states.map { String($0.rawValue) }
     let after = try keys.pages.decode(request.pageToken, scope: scope)
+    let plan = try await database.read(UnitStore.plan(states))
     let rows = try await database.read(
       UnitStore.page(
-        of: range, states: states, after: after?.first ?? .text(""), after?.last ?? .text(""),
-        limit: size + 1))
+        of: range, states: states, by: plan, after: after?.first ?? .text(""),
+        after?.last ?? .text(""), limit: size + 1))
     var response = ListUnitsResponse()
     response.units = try rows.prefix(size).map { try keys.message(of: $0.unit) }
     if rows.count > size {

@@ -19,19 +19,23 @@ struct UnitFold: Sendable {
   let ids: IDSource
   let now: Date
 
-  /// Processes the first entries of the queue.
+  /// Processes some entries of the queues: of moved organizations, then of members.
   ///
   /// - Returns: The number of processed entries.
   func foldOnce() async throws -> Int {
+    let moved = try await queueMoved()
+    return try await moved + countWaiting()
+  }
+
+  private func countWaiting() async throws -> Int {
     let (keys, now) = (keys, now)
     let newIDs = (0..<Self.membersMax).map { _ in ids.next() }
     return try await database.write {
       .read(UnitQueue.waiting(limit: Self.membersMax)) { waiting in
         guard !waiting.isEmpty else { return .reply(0) }
         let places = waiting.map { UnitPlace($0, keys) }
-        let townships = Set(places.flatMap(\.levels)).sorted()
-        return .read(UnitQueue.townships(of: townships)) { townships in
-          let found = places.map { $0.placed(in: townships) }
+        return .read(UnitLevels.of(paths: places.compactMap(\.path))) { levels in
+          let found = places.map { $0.placed(in: levels) }
           return .read(
             UnitStore.byIDs(Array(Set(found.compactMap(\.former))).sorted()),
             UnitStore.byHashes(
@@ -40,8 +44,8 @@ struct UnitFold: Sendable {
             RegionSettingStore.all
           ) { former, wanted, regions in
             var count = UnitCount(
-              units: former + wanted, townships: townships, regions: regions, keys: keys,
-              now: now, newIDs: newIDs)
+              units: former + wanted, levels: levels, regions: regions, keys: keys, now: now,
+              newIDs: newIDs)
             for place in found { try count.move(place) }
             var commit = Commit(at: now)
             try count.store(into: &commit)
@@ -53,8 +57,8 @@ struct UnitFold: Sendable {
     }
   }
 
-  /// Reevaluates the units that a changed threshold may trigger. Called once at each start, because
-  /// thresholds are configuration.
+  /// Reevaluates the units that a changed threshold may trigger. Called after a change of a
+  /// region's settings, and once at each start, because the configuration may add regions.
   func reviewThresholds() async throws {
     var after = ""
     while true {
@@ -85,33 +89,32 @@ struct UnitPlace: Sendable {
   let memberID: String
   /// The unit in which the member is counted.
   let former: String?
-  /// The identifiers of the managing organization and its ancestors, nearest first; empty if the
-  /// member is not counted.
-  let levels: [String]
+  /// The path of the managing organization; `nil` if the member is not counted.
+  let path: String?
   let identity: UnitIdentity?
   private(set) var township: String?
 
   init(_ waiting: UnitQueue.Entry, _ keys: MembersKeys) {
     memberID = waiting.memberID
     former = waiting.unitID
-    guard !waiting.hasOwnUnion, let known = waiting.known,
+    guard let known = waiting.known,
       [.pooled, .active].contains(known.member.state),
       let key = try? keys.personKey(of: known.person),
       let details = try? known.member.openDetails(key),
       let identity = UnitIdentity(
         name: details.employerName, creditCode: details.employerCreditCode)
     else {
-      (levels, self.identity) = ([], nil)
+      (path, self.identity) = (nil, nil)
       return
     }
-    levels = CounterTotals.levels(of: known.managingPath).dropFirst().reversed()
+    path = known.managingPath
     self.identity = identity
   }
 
   /// Returns the member with the township in which they are managed, if any.
-  func placed(in townships: [String: String]) -> UnitPlace {
+  func placed(in levels: UnitLevels) -> UnitPlace {
     var place = self
-    place.township = levels.first { townships[$0] != nil }
+    place.township = path.flatMap(levels.township)
     return place
   }
 
@@ -125,37 +128,40 @@ struct UnitPlace: Sendable {
 private struct UnitCount {
   private var units: [String: StoredUnit] = [:]
   private let stored: [String: StoredUnit]
-  private let townships: [String: String]
+  private let levels: UnitLevels
   private let regions: [RegionSetting]
   private let keys: MembersKeys
+  /// The number of the key under which new units are hashed, or of an older one.
+  private let hashKey: UInt32
   private let now: Date
   private var newIDs: [String]
-  private var moves: [(member: String, unit: String?)] = []
+  private var moves: [(member: String, former: String?, unit: String?)] = []
 
   init(
-    units: [PlacedUnit], townships: [String: String], regions: [RegionSetting],
-    keys: MembersKeys, now: Date, newIDs: [String]
+    units: [PlacedUnit], levels: UnitLevels, regions: [RegionSetting], keys: MembersKeys,
+    now: Date, newIDs: [String]
   ) {
     for placed in units { self.units[placed.unit.id] = placed.unit }
     stored = self.units
-    var townships = townships
-    for placed in units { townships[placed.unit.organizationID] = placed.regionCode }
-    self.townships = townships
+    var levels = levels
+    levels.add(units)
+    self.levels = levels
     self.regions = regions
     self.keys = keys
+    hashKey = keys.units.currentKeyID
     self.now = now
     self.newIDs = newIDs
   }
 
   /// Moves a member from the unit in which they are counted to their current one.
   mutating func move(_ place: UnitPlace) throws {
-    // A member may be queued twice: the first move determines the former unit.
-    let former = moves.last { $0.member == place.memberID }.map { $0.unit } ?? place.former
-    let next = try unit(of: place)
+    // A member may be queued twice; both entries have the same place.
+    guard !moves.contains(where: { $0.member == place.memberID }) else { return }
+    let (former, next) = (place.former, try unit(of: place))
     guard former != next else { return }
     if let former { units[former]?.members -= 1 }
     if let next { units[next]?.members += 1 }
-    moves.append((place.memberID, next))
+    moves.append((place.memberID, former, next))
   }
 
   private mutating func unit(of place: UnitPlace) throws -> String? {
@@ -177,28 +183,41 @@ private struct UnitCount {
   func store(into commit: inout Commit) throws {
     for var unit in units.values.sorted(by: { $0.id < $1.id }) {
       try unit.count(
-        threshold: regions.unitThreshold(in: townships[unit.organizationID] ?? ""))
+        threshold: regions.unitThreshold(in: levels.townships[unit.organizationID] ?? ""))
       if let before = stored[unit.id] {
         guard unit != before else { continue }
         unit.version += 1
         try commit.changed(unit, isTold: unit.state != before.state)
       } else {
+        try commit.refuseOutdated(hashKey: hashKey, sealed: unit.wrappedKey)
         commit.run(UnitStore.insert(unit))
         if unit.state != .counting { commit.emit(try .changed(unit)) }
       }
     }
-    for (member, unit) in moves {
-      commit.run(UnitQueue.count(member, in: unit))
+    for (member, former, unit) in moves {
+      commit.run(UnitQueue.count(member, from: former, in: unit))
     }
   }
 }
 
 extension StoredUnit {
   /// Updates the state for the current count.
-  fileprivate mutating func count(threshold: Int) throws {
+  mutating func count(threshold: Int) throws {
     var index = UnitIndex(state)
     if try index.apply(members >= Int64(threshold) ? .enough : .tooFew) { crossings += 1 }
     state = index.state
+  }
+}
+
+extension StoredUnit {
+  /// Counts the unit anew, because its union is dissolved.
+  mutating func loseUnion(threshold: Int) throws {
+    var index = UnitIndex(state)
+    _ = try index.apply(.loseUnion)
+    state = index.state
+    unionID = nil
+    try count(threshold: threshold)
+    version += 1
   }
 }
 

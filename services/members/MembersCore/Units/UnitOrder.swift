@@ -35,16 +35,18 @@ struct UnitOrder: Sendable {
 struct UnitFacts: Sendable {
   /// The unit after the decision.
   var unit: StoredUnit
+  /// The path of the unit's township.
+  let path: String
   /// The organization named by the decision.
   var union: StoredOrganization?
   /// The unit's members with their open cases and transfers; only for forming a union.
   var members: [MemberFacts]
 
   init(
-    unit: StoredUnit, union: StoredOrganization?, members: [KnownMember],
+    unit: StoredUnit, path: String, union: StoredOrganization?, members: [KnownMember],
     _ cases: [PlacedPoolCase], _ transfers: [PlacedTransfer]
   ) {
-    (self.unit, self.union) = (unit, union)
+    (self.unit, self.path, self.union) = (unit, path, union)
     let cases = Dictionary(cases.map { ($0.poolCase.memberID, $0) }) { first, _ in first }
     let transfers = Dictionary(transfers.map { ($0.transfer.memberID, $0) }) { first, _ in first }
     self.members = members.map { known in
@@ -95,8 +97,12 @@ extension MembersService {
         unit.version += 1
         var commit = Commit(at: order.now)
         let reply = try also(
-          UnitFacts(unit: unit, union: union, members: members, cases, transfers), &commit)
+          UnitFacts(
+            unit: unit, path: placed.path, union: union, members: members, cases, transfers),
+          &commit)
         try commit.changed(unit)
+        // The union is not dissolved meanwhile.
+        if let union { commit.run(OrganizationStore.isStill(union)) }
         commit.record(
           AuditEntry(
             actor: order.caller.subject, action: "units.\(input)", target: "units/\(unit.id)",

@@ -10,8 +10,6 @@ enum UnitQueue {
     /// The unit in which the member is counted.
     var unitID: String?
     var known: KnownMember?
-    /// Whether an enterprise union manages the member, so that their unit already has a union.
-    var hasOwnUnion: Bool
   }
 
   /// Queues a member, unless neither state has work details.
@@ -32,8 +30,7 @@ enum UnitQueue {
   static func waiting(limit: Int) -> Query<[Entry]> {
     .all(
       """
-      \(MemberStore.selection), q.member_id AS queued_id, q.version AS queued_version, c.unit_id,
-        o.kind AS managing_kind
+      \(MemberStore.selection), q.member_id AS queued_id, q.version AS queued_version, c.unit_id
       FROM (
         SELECT member_id, version FROM unit_queue ORDER BY member_id, version LIMIT ?1
       ) AS q
@@ -47,23 +44,7 @@ enum UnitQueue {
       Entry(
         memberID: try row.text("queued_id"), version: try row.integer("queued_version"),
         unitID: try row.optionalText("unit_id"),
-        known: try row.isNull("id") ? nil : try MemberStore.known(row),
-        hasOwnUnion: try row.optionalInt("managing_kind")
-          == Int(OrganizationKind.enterpriseUnion.rawValue))
-    }
-  }
-
-  /// Returns the region codes of those organizations that stand for a township.
-  static func townships(of ids: [String]) -> Query<[String: String]> {
-    let places = ids.indices.map { "?\($0 + 2)" }.joined(separator: ", ")
-    return Query(
-      """
-      SELECT id, region_code FROM organizations
-      WHERE level = ?1 AND id IN (\(places.isEmpty ? "NULL" : places))
-      """, [OrganizationLevel.township.rawValue as any SQLValueConvertible] + ids
-    ) { rows in
-      try Dictionary(
-        uniqueKeysWithValues: rows.map { (try $0.text("id"), try $0.text("region_code")) })
+        known: try row.isNull("id") ? nil : try MemberStore.known(row))
     }
   }
 
@@ -75,16 +56,25 @@ enum UnitQueue {
     }
   }
 
-  /// Returns the statement that records the unit in which a member is counted; `nil` for none.
-  static func count(_ member: String, in unit: String?) -> Statement {
-    guard let unit else {
-      return Statement("DELETE FROM unit_members WHERE member_id = ?1", [member])
+  /// Returns the statement that records the unit in which a member is counted, `nil` for none;
+  /// guarded by the one in which they were.
+  static func count(_ member: String, from former: String?, in unit: String?) -> Statement {
+    switch (former, unit) {
+    case (let former?, let unit?):
+      Statement(
+        "UPDATE unit_members SET unit_id = ?3 WHERE member_id = ?1 AND unit_id = ?2",
+        [member, former, unit], expects: .exactly(1))
+    case (let former?, nil):
+      Statement(
+        "DELETE FROM unit_members WHERE member_id = ?1 AND unit_id = ?2", [member, former],
+        expects: .exactly(1))
+    case (nil, let unit):
+      Statement(
+        """
+        INSERT INTO unit_members (member_id, unit_id) VALUES (?1, ?2)
+        ON CONFLICT (member_id) DO NOTHING
+        """, [member, unit], expects: .exactly(1))
     }
-    return Statement(
-      """
-      INSERT INTO unit_members (member_id, unit_id) VALUES (?1, ?2)
-      ON CONFLICT (member_id) DO UPDATE SET unit_id = excluded.unit_id
-      """, [member, unit], expects: .exactly(1))
   }
 
   /// Returns the members counted in a unit.

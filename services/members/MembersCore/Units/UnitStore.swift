@@ -103,14 +103,24 @@ enum UnitStore {
       """, arguments, placed)
   }
 
+  /// Returns the plan of a list.
+  static func plan(_ states: [UnitState]) -> Query<ListPlan> {
+    ListPlan.size("units AS u WHERE u.state IN (\(numbers(states)))")
+  }
+
+  private static func numbers(_ states: [UnitState]) -> String {
+    states.map { String($0.rawValue) }.joined(separator: ", ")
+  }
+
   static func page(
-    of range: PathRange, states: [UnitState], after path: SQLValue, _ id: SQLValue, limit: Int
+    of range: PathRange, states: [UnitState], by plan: ListPlan, after path: SQLValue,
+    _ id: SQLValue, limit: Int
   ) -> Query<[PlacedUnit]> {
-    let list = states.map { String($0.rawValue) }.joined(separator: ", ")
+    let column = plan.path("o.path")
     return .all(
       """
-      \(selection) WHERE o.path >= ?1 AND o.path < ?2 AND o.path >= ?3
-        AND (o.path, u.id) > (?3, ?4) AND u.state IN (\(list))
+      \(selection) WHERE \(column) >= ?1 AND \(column) < ?2 AND \(column) >= ?3
+        AND (o.path, u.id) > (?3, ?4) AND u.state IN (\(numbers(states)))
       ORDER BY o.path, u.id LIMIT ?5
       """, [range.first, range.end, path, id, limit], placed)
   }
@@ -123,6 +133,22 @@ enum UnitStore {
       "\(selection) WHERE u.id > ?1 AND u.state IN (\(states)) ORDER BY u.id LIMIT ?2",
       [id, limit], placed)
   }
+
+  /// Returns the units whose people got an organization as their union.
+  static func formed(by unionID: String) -> Query<[PlacedUnit]> {
+    .all(
+      "\(selection) WHERE u.union_id = ?1 AND u.state = \(formed) ORDER BY u.id", [unionID],
+      placed)
+  }
+
+  /// A guard that detects a unit's union that was formed concurrently.
+  static func noneFormed(by unionID: String) -> Statement {
+    Statement(
+      "UPDATE units SET version = version WHERE union_id = ?1 AND state = \(formed)", [unionID],
+      expects: .exactly(0))
+  }
+
+  private static let formed = UnitState.unionFormed.rawValue
 
   /// Returns units in order of id, for key rotation.
   static func page(after id: String, limit: Int) -> Query<[StoredUnit]> {

@@ -96,7 +96,7 @@ extension Replay {
   }
 
   /// The away ledger through village, township and county: reported, reviewed by another person,
-  /// sampled at random for a phone check.
+  /// sampled at random for a phone check by a third one.
   private func away(_ drivers: [String], of city: String) async throws -> [ReplayRow] {
     let chapter = plan.baiyin.away
     let known = Set(try await awayReports(of: city).map(\.member))
@@ -185,15 +185,14 @@ extension Replay {
     var draw = DrawAwaySampleRequest()
     draw.requestID = ids.id("draw")
     draw.ancestor = city
-    draw.seed = "白银抽查"
     draw.count = plan.baiyin.away.sampled
-    let drawn = try await staff.members.drawAwaySample(draw, options: staff.options)
+    let drawn = try await checker.members.drawAwaySample(draw, options: checker.options)
     for (index, report) in drawn.reports.enumerated() {
       var request = RecordAwayCheckRequest()
       request.requestID = ids.id("check \(report)")
       request.name = report
       request.result = index < plan.baiyin.away.notReached ? .notReached : .confirmed
-      _ = try await staff.members.recordAwayCheck(request, options: staff.options)
+      _ = try await checker.members.recordAwayCheck(request, options: checker.options)
     }
   }
 

@@ -25,7 +25,9 @@ struct ReplayCommand: AsyncParsableCommand {
   func run() async throws {
     try await connection.with(.staff) { staff in
       try await connection.with(.reviewer) { reviewer in
-        try await options.replay(staff: staff, reviewer: reviewer)
+        try await connection.with(.checker) { checker in
+          try await options.replay(staff: staff, reviewer: reviewer, checker: checker)
+        }
       }
     }
   }
@@ -52,9 +54,12 @@ struct ReplayOptions: ParsableArguments {
     guard Self.parts.contains(part) else { throw ValidationError("--replay-part is 1 to 100") }
   }
 
-  func replay(staff: SuiteClient, reviewer: SuiteClient) async throws {
+  func replay(
+    staff: SuiteClient, reviewer: SuiteClient, checker: SuiteClient
+  ) async throws {
     let start = ContinuousClock.now
-    let replay = try await Replay(folder: folder, part: part, staff: staff, reviewer: reviewer)
+    let replay = try await Replay(
+      folder: folder, part: part, staff: staff, reviewer: reviewer, checker: checker)
     let rows = try await replay.run()
     Terminal.endProgress()
     let chosen = language ?? (Terminal.isChinese ? .zh : .en)
@@ -100,12 +105,14 @@ struct Replay {
   let staff: SuiteClient
   /// Another person than `staff`, because nobody reviews their own report.
   let reviewer: SuiteClient
+  /// A third person, because nobody checks what they recorded or reviewed.
+  let checker: SuiteClient
   /// Resource names of the organizations by external id.
   let organizations: [String: String]
   let ids: StableRequestID
 
   init(
-    folder: String, part: Int, staff: SuiteClient, reviewer: SuiteClient
+    folder: String, part: Int, staff: SuiteClient, reviewer: SuiteClient, checker: SuiteClient
   ) async throws {
     let file = folder + "/plan.yaml"
     var plan = try loadConfiguration(ReplayPlan.self, defaults: ReplayPlan(), file: file)
@@ -121,6 +128,7 @@ struct Replay {
     }
     self.staff = staff
     self.reviewer = reviewer
+    self.checker = checker
     organizations = try await Self.names(staff)
     let content = FileManager.default.contents(atPath: file) ?? Data()
     ids = StableRequestID(content + Data("part \(part)".utf8))

@@ -1,7 +1,8 @@
 import MembersV1
+import ServiceKit
 
 /// The data of a replay, see `examples/replay/plan.yaml`.
-struct ReplayPlan: Codable, Sendable {
+struct ReplayPlan: CheckedConfiguration {
   /// People who enroll in one drive.
   struct Drive: Codable, Sendable {
     var campaign = ""
@@ -124,4 +125,7 @@ struct ReplayPlan: Codable, Sendable {
   var bengbu = Bengbu()
   var baiyin = Baiyin()
   var shenyang = Shenyang()
+
+  /// The services check what the plan makes of it.
+  func faults() -> [String] { [] }
 }
