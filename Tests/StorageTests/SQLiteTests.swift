@@ -201,6 +201,49 @@ struct SQLiteTests {
     }
   }
 
+  @Test("the WAL stays bounded under reads that overlap, and under one that does not end")
+  func logBound() async throws {
+    var options = SQLiteOptions()
+    options.logBytes = 20 << 20
+    try await with(options) { database, store in
+      let brief = Query<Int>.one(
+        """
+        WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 30000)
+        SELECT count(*) + (SELECT count(*) FROM note) AS count FROM n
+        """
+      ) { try $0.int("count") }
+      let readers = (0..<3).map { _ in
+        Task { while !Task.isCancelled { _ = try? await database.read(brief) } }
+      }
+      func write(megabytes: Int) async throws {
+        for index in 0..<megabytes {
+          // Other bytes each time: SQLite does not write pages that are the same.
+          let byte = UInt8(truncatingIfNeeded: index)
+          var commit = Commit(at: now)
+          commit.run(
+            "INSERT INTO note (id, body, version, data) VALUES ('a', 'a', 1, ?1) "
+              + "ON CONFLICT (id) DO UPDATE SET data = excluded.data, version = note.version + 1",
+            [[UInt8](repeating: byte, count: 1 << 20)])
+          try await database.write(commit)
+        }
+      }
+      func logBytes() throws -> Int {
+        let path = "\(store.path)-wal"
+        return try FileManager.default.attributesOfItem(atPath: path)[.size] as? Int ?? 0
+      }
+      try await write(megabytes: 120)
+      #expect(try logBytes() < 60 << 20)
+      let endless = Task { try await database.read(Notes.count, Self.endless) }
+      // Time itself is meant, since nothing tells that it has its snapshot.
+      try await Task.sleep(for: .milliseconds(20))
+      try await write(megabytes: 160)
+      await #expect(throws: StorageError.busy) { try await endless.value }
+      #expect(try logBytes() < 120 << 20)
+      for reader in readers { reader.cancel() }
+      for reader in readers { await reader.value }
+    }
+  }
+
   @Test("close completes the waiting writes and refuses later ones")
   func closing() async throws {
     try await with { database, store in
