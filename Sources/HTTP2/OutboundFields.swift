@@ -7,6 +7,8 @@ internal import CNghttp2
   // Owned by this object from init to deinit, never written after init.
   nonisolated(unsafe) let values: UnsafeMutableBufferPointer<nghttp2_nv>
 
+  /// Creates a list in the order of `fields`. Names must be in lower case, pseudo headers first;
+  /// neither is checked.
   public init(_ fields: KeyValuePairs<StaticString, StaticString>) {
     unsafe values = .allocate(capacity: fields.count)
     for (index, (name, value)) in fields.enumerated() {

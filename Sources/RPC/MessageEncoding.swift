@@ -3,6 +3,7 @@ import Compression
 /// How single messages are compressed, by gRPC's names. None is `identity` on the wire.
 /// Source: <https://github.com/grpc/grpc/blob/master/doc/compression.md>.
 public enum MessageEncoding: String, Sendable, Hashable, CaseIterable {
+  /// RFC 1952.
   case gzip
   /// The zlib format (RFC 1950), as HTTP means it, not bare deflated bytes.
   case deflate

@@ -31,6 +31,10 @@ public final class Server: Sendable {
   private let logger: Logger
   private let state = Mutex(State())
 
+  /// Creates a server that does not listen until `start()`.
+  /// - Parameters:
+  ///   - dispatcher: Answers the exchanges of all connections; servers may share one.
+  ///   - loops: The event loops of the connections. They must outlive the server.
   public init(
     configuration: ServerConfiguration, dispatcher: Dispatcher, loops: EventLoops,
     logger: Logger = Logger(label: "rpc.server")

@@ -6,6 +6,7 @@ public import RPC
 public struct CallLog: ServerInterceptor {
   private let logger: Logger
 
+  /// - Parameter logger: Gets one line a call, with the call's metadata.
   public init(logger: Logger) { self.logger = logger }
 
   public func intercept(_ context: ServerContext, next: () async throws -> Void) async throws {

@@ -3,9 +3,11 @@ import YijiaTypeV1
 extension Caller {
   /// The part of the organization tree in which a caller may act.
   public enum Scope: Sendable, Hashable {
+    /// Every organization.
     case wholeTree
     /// The identifier of the subtree's root.
     case subtree(String)
+    /// No organization.
     case nothing
   }
 

@@ -6,6 +6,7 @@ import Storage
 public struct Clock: Sendable {
   private let read: @Sendable () -> Date
 
+  /// - Parameter read: Returns the current instant; called from any thread.
   public init(_ read: @escaping @Sendable () -> Date) { self.read = read }
 
   /// The system's clock.
@@ -38,9 +39,11 @@ extension Timestamp {
 
 /// A civil date in China (UTC+8, no daylight saving since 1991).
 public struct ChinaDate: Sendable, Hashable, Comparable {
-  /// The year, the month from 1 and the day of the month from 1.
+  /// The year, 1 to 9999.
   public let year: Int
+  /// The month, 1 to 12.
   public let month: Int
+  /// The day of the month, from 1.
   public let day: Int
 
   /// nil where the calendar has no such day, or outside the years 1 to 9999.

@@ -25,6 +25,7 @@ public final class FeedLag: Sendable {
   /// The places as this process stored them.
   private let stored = Mutex<[String: FeedCursor]>([:])
 
+  /// - Parameter database: The store whose feed is read; it also keeps the consumers' places.
   public init(database: any Database, clock: Clock) {
     self.database = database
     self.clock = clock

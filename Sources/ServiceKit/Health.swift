@@ -54,6 +54,7 @@ public final class HealthRegistry: Sendable {
 public struct HealthService: HealthProtocol {
   private let registry: HealthRegistry
 
+  /// - Parameter registry: The statuses that are answered; changes reach running watches.
   public init(registry: HealthRegistry) { self.registry = registry }
 
   public func check(

@@ -14,8 +14,9 @@ public struct Housekeeping: Sendable {
 
   /// What one round forgot.
   public struct Forgotten: Sendable, Hashable {
-    /// Rows removed of the request ledger, and of the feed.
+    /// Rows removed of the request ledger.
     public let requests: Int
+    /// Rows removed of the feed.
     public let events: Int
     /// Parts of tables by month (rows on SQLite).
     public let months: Int

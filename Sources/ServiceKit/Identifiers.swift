@@ -6,6 +6,8 @@ import Storage
 public struct IDSource: Sendable {
   private let make: @Sendable () -> String
 
+  /// - Parameter make: Returns an identifier that it never returned before; called from any
+  ///   thread.
   public init(_ make: @escaping @Sendable () -> String) { self.make = make }
 
   /// The system's cryptographically secure generator.

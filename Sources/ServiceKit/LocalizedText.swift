@@ -1,6 +1,9 @@
 /// Language of a message to people.
 public enum Language: Sendable, Hashable, CaseIterable {
-  case chinese, english
+  /// Simplified Chinese, the default.
+  case chinese
+  /// English, where the caller prefers it.
+  case english
 
   /// The best of the two for an `accept-language` value (RFC 9110, 12.5.4); Chinese where neither
   /// is asked for. At most 16 ranges are looked at: the value comes from outside.
@@ -26,8 +29,9 @@ public enum Language: Sendable, Hashable, CaseIterable {
 
 /// One message in both languages.
 public struct LocalizedText: Sendable, Hashable {
-  /// The Chinese and the English text.
+  /// The Chinese text, with full-width punctuation.
   public var zh: String
+  /// The English text.
   public var en: String
 
   public init(zh: String, en: String) {

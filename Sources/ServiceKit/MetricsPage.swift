@@ -7,6 +7,7 @@ public struct MetricsPage: ExchangeHandler {
 
   private let registry: MetricsRegistry
 
+  /// - Parameter registry: The metrics of the process, read anew for each request.
   public init(registry: MetricsRegistry) { self.registry = registry }
 
   public func claims(_ head: RequestHead) -> Bool {

@@ -9,6 +9,9 @@ public struct OperationsService: OperationsServiceProtocol {
   private let database: any Database
   private let upkeep: any ServiceUpkeep
 
+  /// - Parameters:
+  ///   - database: The service's store.
+  ///   - upkeep: What is known of the tables in that store.
   public init(database: any Database, upkeep: any ServiceUpkeep) {
     self.database = database
     self.upkeep = upkeep

@@ -73,6 +73,7 @@ public struct PolicyTable: Sendable {
 public struct PolicyEnforcement: ServerInterceptor {
   private let table: PolicyTable
 
+  /// - Parameter table: The policies; a method that it lacks is refused to everybody.
   public init(table: PolicyTable) { self.table = table }
 
   public func intercept(_ context: ServerContext, next: () async throws -> Void) async throws {

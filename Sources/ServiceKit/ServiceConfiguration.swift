@@ -58,8 +58,9 @@ public struct ServiceConfiguration: CheckedConfiguration, Hashable {
 
 /// A host and port to listen on; port 0 takes a free one.
 public struct ListenAddress: Codable, Sendable, Hashable {
-  /// A name or an address, and a TCP port.
+  /// A name or an IP address.
   public var host: String
+  /// The TCP port, 0 to 65535.
   public var port: Int
 
   public init(host: String, port: Int) {
@@ -83,6 +84,7 @@ public struct WorkloadFiles: Codable, Sendable, Hashable {
     case authorityFile = "authority_file"
   }
 
+  /// The default files of the service `name`, in the working directory.
   public init(name: String) {
     certificateFile = "\(name).crt"
     keyFile = "\(name).key"
@@ -105,6 +107,7 @@ public struct KeyringFiles: Codable, Sendable, Hashable {
     case pageTokensFile = "page_tokens_file"
   }
 
+  /// The default files of the service `name`, in the working directory.
   public init(name: String) {
     fieldsFile = "\(name)-fields.keyring"
     hashesFile = "\(name)-hashes.keyring"

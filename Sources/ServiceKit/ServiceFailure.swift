@@ -21,8 +21,11 @@ public protocol ServiceFailure: Error, Sendable {
 }
 
 extension ServiceFailure {
+  /// No facts.
   public var metadata: [String: String] { [:] }
+  /// No wrong fields.
   public var fieldFailures: [FieldFailure] { [] }
+  /// Nothing is said about retries.
   public var retryAfter: Duration? { nil }
 }
 

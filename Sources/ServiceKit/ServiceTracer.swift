@@ -60,14 +60,17 @@ public final class ServiceTracer: Tracer {
 
 /// Takes spans when they end. Called in passing, on any thread: it must not block.
 public protocol SpanSink: Sendable {
+  /// Takes a sampled span, once, when it has ended.
   func ended(_ span: FinishedSpan)
 }
 
 /// What a span came to.
 public struct FinishedSpan: Sendable {
-  /// What the span is of, and where it stands.
+  /// What the span is of: for a call, `service/Method`.
   public var name: String
+  /// Which side of a call it is, or that it is internal.
   public let kind: SpanKind
+  /// Its trace and its own identifier.
   public let context: TraceContext
   /// The span it belongs to; nil where a trace begins.
   public let parentID: UInt64?
@@ -75,8 +78,11 @@ public struct FinishedSpan: Sendable {
   public let startNanoseconds: UInt64
   /// Since 1970.
   public internal(set) var endNanoseconds: UInt64 = 0
+  /// Facts about the span, by OpenTelemetry's names.
   public internal(set) var attributes: SpanAttributes = [:]
+  /// What happened within it, recorded errors included: at most 128.
   public internal(set) var events: [SpanEvent] = []
+  /// Spans of other traces that it has to do with: at most 128.
   public internal(set) var links: [SpanLink] = []
   /// Nil where nobody said.
   public internal(set) var status: SpanStatus?

@@ -49,8 +49,9 @@ public struct TraceContext: Sendable, Hashable {
 
 /// A trace's identifier: 32 lower-case hex digits as text.
 public struct TraceID: Sendable, Hashable, CustomStringConvertible {
-  /// The first and the last eight bytes, big-endian.
+  /// The first eight bytes, big-endian.
   public let high: UInt64
+  /// The last eight bytes, big-endian.
   public let low: UInt64
 
   public init(high: UInt64, low: UInt64) {

@@ -54,6 +54,7 @@ public protocol Database: AnyObject, Sendable {
 }
 
 extension Database {
+  /// Executes the write as any other: for engines that read and decide outside of the transaction.
   public func writeLarge<Reply: Sendable>(
     _ step: @escaping @Sendable () throws -> Step<Reply>
   ) async throws -> Reply {

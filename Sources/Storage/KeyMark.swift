@@ -38,6 +38,7 @@ public struct NamedKeyring: Sendable {
   public let name: String
   let live: LiveKeyring
 
+  /// - Parameter ring: The keys; a check reads their file anew.
   public init(name: String, ring: LiveKeyring) {
     self.name = name
     live = ring

@@ -22,6 +22,8 @@ public struct Migration: Sendable, Hashable {
 
 /// The SQL dialect of an engine, for the few queries that differ (nearest points).
 public enum SQLDialect: Sendable, Hashable {
+  /// SQLite: one process with a file of its own.
   case sqlite
+  /// PostgreSQL: one database for several replicas.
   case postgres
 }

@@ -3,10 +3,15 @@ public import Foundation
 /// A value of a row or an argument of a statement, of one of the five kinds that both engines
 /// support.
 public enum SQLValue: Sendable, Hashable {
+  /// NULL.
   case null
+  /// A signed 64-bit integer; Booleans and instants are stored as such.
   case integer(Int64)
+  /// A 64-bit floating-point number.
   case real(Double)
+  /// UTF-8 text.
   case text(String)
+  /// Bytes.
   case blob([UInt8])
 }
 

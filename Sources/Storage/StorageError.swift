@@ -62,10 +62,15 @@ public enum StorageError: Error, Sendable, Hashable {
   public struct Constraint: Sendable, Hashable, CustomStringConvertible {
     /// The kinds of constraints that both engines distinguish.
     public enum Kind: String, Sendable, Hashable {
+      /// UNIQUE or PRIMARY KEY.
       case unique
+      /// A row that is referred to is missing, or is still referred to.
       case foreignKey = "foreign key"
+      /// NOT NULL.
       case notNull = "not null"
+      /// CHECK.
       case check
+      /// Any other kind, such as a value of another type than its column's.
       case other
     }
     /// The kind of the constraint.
@@ -91,6 +96,7 @@ public enum StorageError: Error, Sendable, Hashable {
   public struct Detail: Sendable, Hashable, CustomStringConvertible, CustomDebugStringConvertible {
     /// The message.
     public let text: String
+    /// - Parameter text: The message, which may contain data of the statement.
     public init(_ text: String) {
       self.text = text
     }

@@ -157,34 +157,78 @@ struct SourceDetectorTests {
     #expect(DocumentationRules.publicTypes(repository(library, told)).isEmpty)
   }
 
-  @Test("a public member needs a doc comment, unless one above or a protocol documents it")
+  @Test("a public member needs a doc comment of its own, unless a protocol documents it")
   func members() {
-    let path = "Sources/RPC/A.swift"
     let bare = """
       /// What A is.
-      public struct A {
+      public struct A: Hashable {
         public var b: Int
         public init(b: Int) {}
-        public init(text: String) throws {}
+        public init(
+          _ text: String
+        ) {}
+        public init(b: Int) throws {}
         public func f() {}
         public static func == (a: A, b: A) -> Bool { true }
+        public func next() {}
+        /// Documented; the next is not.
+        public internal(set) var c: Int
+        public static let d = 1
       }
+      extension A { public var description: String { "" } }
       """
-    #expect(lines(DocumentationRules.publicMembers(repository(path, bare))) == [3, 5, 6])
+    let path = "Sources/Storage/A.swift"
+    #expect(
+      lines(PublicMembers.violations(repository(path, bare))) == [3, 5, 8, 9, 11, 14, 16])
     let told = """
       /// What A is.
-      public struct A {
-        /// Two of a kind.
+      public struct A: Sendable, CustomStringConvertible {
+        /// How many.
         public var b: Int
-        public var c: Int
+
+        public init(b: Int) {}
+        public init() {}
 
         /// Does it.
         @inlinable
-        public func f() {}
+        public func f() { let g = 1 }
+        public var description: String { "" }
+        var h: Int
       }
       """
-    #expect(DocumentationRules.publicMembers(repository(path, told)).isEmpty)
-    #expect(DocumentationRules.publicMembers(repository("Sources/Storage/A.swift", bare)).isEmpty)
+    #expect(PublicMembers.violations(repository(path, told)).isEmpty)
+  }
+
+  @Test("so do the cases of a public enum and the requirements of a public protocol")
+  func cases() {
+    let bare = """
+      /// What A is.
+      public enum A {
+        case b
+        /// The other.
+        case c
+        /// Which.
+        public var d: Bool {
+          switch self {
+          case .b: true
+          case .c: false
+          }
+        }
+      }
+      enum E { case f }
+      /// What P is.
+      public protocol P {
+        func g()
+        var h: Int { get }
+      }
+      struct S {
+        case i
+      }
+      """
+    let found = PublicMembers.violations(repository("Sources/RPC/A.swift", bare))
+    #expect(lines(found) == [3, 17, 18])
+    #expect(
+      PublicMembers.violations(repository("services/members/MembersCore/A.swift", bare)).isEmpty)
   }
 
   @Test("generated code and copies are exempt from the rules for handwritten code")
