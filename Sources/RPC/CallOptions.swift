@@ -23,4 +23,13 @@ public struct CallOptions: Sendable {
   public var requestBytesMax: Int?
 
   public init() {}
+
+  /// Creates the options of a call that a handler makes to answer its own: it inherits the
+  /// deadline, a little earlier (`Deadline.shaved()`), so that its failure still reaches the
+  /// caller.
+  ///
+  /// Cancellation needs no option: the call is made in the handler's task and is cancelled with it.
+  /// Trace context is passed on by `ServerTracing` and `ClientTracing`.
+  /// Source: <https://grpc.io/docs/guides/deadlines/>, deadline propagation.
+  public init(within context: ServerContext) { deadline = context.deadline?.shaved() }
 }

@@ -39,6 +39,24 @@ struct GuideTests {
     #expect(request.fieldViolations.map(\.field) == ["name"])
   }
 
+  /// Tells whether the call has a deadline that is at most a minute away.
+  private struct Hurried: GreeterServiceProtocol {
+    func greet(
+      _ request: GreetRequest, context: ServerContext
+    ) async throws -> GreetResponse {
+      let isBounded = context.deadline.map { $0.remaining <= .seconds(60) } ?? false
+      return GreetResponse.with { $0.text = isBounded ? "within a minute" : "whenever" }
+    }
+  }
+
+  @Test("a handler's own call has the deadline of the call that it answers")
+  func relay() async throws {
+    let inner = try InProcessChannel(services: [Hurried()])
+    let channel = try InProcessChannel(services: [Relay(channel: inner)])
+    let greeting = try await greet("Li Hua", through: channel, within: .seconds(60))
+    #expect(greeting == "within a minute")
+  }
+
   @Test("the guide's server and client communicate over a socket")
   func sockets() async throws {
     let loops = EventLoops()
