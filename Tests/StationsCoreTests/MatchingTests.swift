@@ -1,5 +1,7 @@
+import Logging
 import MembersV1
 import RPC
+import RPCInProcess
 import ServiceKit
 import StationsV1
 import Storage
@@ -146,6 +148,20 @@ import Testing
     }
   }
 
+  @Test("yijia-members gets no more time than the kiosk's call has left")
+  func hurried() async throws {
+    var configuration = StationsConfiguration()
+    configuration.resolveTimeoutMilliseconds = 10_000
+    try await World.run(configuration) { world in
+      let station = try await world.station()
+      var options = CallOptions()
+      options.timeout = .seconds(8)
+      try await station.report(uuid(), [station.visit(1, code: "YJM-A")], options)
+      let left = try #require(world.members.timeLeft)
+      #expect(left <= .seconds(8))
+    }
+  }
+
   @Test("more waiting visits than one commit may match are matched in several")
   func manyWaiting() async throws {
     try await World.run { world in
@@ -265,5 +281,20 @@ import Testing
     #expect(allows(after: 3))
     circuit.succeeded()
     #expect(circuit == Circuit())
+  }
+
+  @Test("codes are asked for within the deadline of the call, and one too short opens no circuit")
+  func callersDeadline() async throws {
+    let members = FakeMembers()
+    members.enroll("YJM-A", member: 1)
+    members.isSilent = true
+    let resolver = MemberResolver(
+      channel: try InProcessChannel(services: [members]), timeout: .seconds(60),
+      logger: Logger(label: "test"))
+    var options = CallOptions()
+    options.deadline = .after(.milliseconds(20))
+    #expect(await resolver.members(of: ["YJM-A"], options).isEmpty)
+    members.isSilent = false
+    #expect(await resolver.members(of: ["YJM-A"]).count == 1)
   }
 }

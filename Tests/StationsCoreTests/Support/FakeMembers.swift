@@ -14,6 +14,7 @@ final class FakeMembers: MembersServiceProtocol {
     var isDown = false
     var isSilent = false
     var resolveCalls = 0
+    var timeLeft: Swift.Duration?
     var epoch: Int64 = 7
     var watchers: [AsyncStream<Void>.Continuation] = []
   }
@@ -33,6 +34,9 @@ final class FakeMembers: MembersServiceProtocol {
 
   /// Number of ResolveMemberCodes calls so far.
   var resolveCalls: Int { state.withLock { $0.resolveCalls } }
+
+  /// Time that the last ResolveMemberCodes call had left; nil without a deadline.
+  var timeLeft: Swift.Duration? { state.withLock { $0.timeLeft } }
 
   /// Makes a code known to ResolveMemberCodes, without an event.
   func enroll(_ code: String, member: Int, group: OccupationGroup = .truckDriver) {
@@ -91,6 +95,7 @@ final class FakeMembers: MembersServiceProtocol {
   ) async throws -> ResolveMemberCodesResponse {
     let (isDown, isSilent) = state.withLock { state in
       state.resolveCalls += 1
+      state.timeLeft = context.deadline?.remaining
       return (state.isDown, state.isSilent)
     }
     if isDown { throw RPCError(.unavailable, "down") }

@@ -54,9 +54,10 @@ struct Station: Sendable {
   /// Reports visits on a stream of their own; returns every response, including that to the hello.
   @discardableResult
   func report(
-    _ epoch: String, _ visits: [ReportedVisit], skewSeconds: Int64 = 0
+    _ epoch: String, _ visits: [ReportedVisit], skewSeconds: Int64 = 0,
+    _ options: CallOptions = CallOptions()
   ) async throws -> [ReportVisitsResponse] {
-    let call = try await world.client(kioskCaller).reportVisits()
+    let call = try await world.client(kioskCaller).reportVisits(options: options)
     var responses: [ReportVisitsResponse] = []
     async let sending: Void = {
       // A refusal ends the call; the responses state it.

@@ -1,3 +1,4 @@
+import RPC
 import ServiceKit
 import StationsV1
 import Storage
@@ -30,7 +31,10 @@ struct IntakeResult: Sendable {
 
 extension StationsService {
   /// Stores a batch of visits and everything derived from them in one commit.
-  func store(_ batch: [ReportedVisit], of stream: KioskStream) async throws -> IntakeResult {
+  /// - Parameter options: Those of calls within the one that is served.
+  func store(
+    _ batch: [ReportedVisit], of stream: KioskStream, _ options: CallOptions = CallOptions()
+  ) async throws -> IntakeResult {
     if batch.contains(where: { $0.sequence < 1 }) {
       var checks = FieldChecks()
       checks.fail(
@@ -39,7 +43,7 @@ extension StationsService {
       try checks.finish()
     }
     let visits = batch.map { CheckedVisit($0, of: stream) }
-    let resolved = try await resolve(visits)
+    let resolved = try await resolve(visits, options)
     let intake = VisitIntake(
       stream: stream, visits: visits, resolved: resolved, rules: rules, now: clock.now)
     let result = try await database.write { intake.step }
@@ -48,7 +52,9 @@ extension StationsService {
   }
 
   /// Asks yijia-members for the members of codes that are unknown here.
-  private func resolve(_ visits: [CheckedVisit]) async throws -> [[UInt8]: KnownMember] {
+  private func resolve(
+    _ visits: [CheckedVisit], _ options: CallOptions
+  ) async throws -> [[UInt8]: KnownMember] {
     var codes: [[UInt8]: String] = [:]
     for visit in visits where visit.fault == nil {
       if let hash = visit.codeSHA256, let code = visit.code { codes[hash] = code }
@@ -56,6 +62,6 @@ extension StationsService {
     guard !codes.isEmpty else { return [:] }
     let known = try await database.read(MemberCodeStore.members(of: Array(codes.keys)))
     for hash in known.keys { codes[hash] = nil }
-    return await members.members(of: codes.values.sorted())
+    return await members.members(of: codes.values.sorted(), options)
   }
 }

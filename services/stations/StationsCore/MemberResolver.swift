@@ -24,20 +24,24 @@ final class MemberResolver: Sendable {
   }
 
   /// Returns the members of those codes that yijia-members knows, by the code's SHA-256.
-  func members(of codes: [String]) async -> [[UInt8]: KnownMember] {
+  /// - Parameter options: Those of a call within the one that is served.
+  func members(
+    of codes: [String], _ options: CallOptions = CallOptions()
+  ) async -> [[UInt8]: KnownMember] {
     guard !codes.isEmpty,
       circuit.withLock({ $0.allowsCall(at: ContinuousClock.now) })
     else { return [:] }
     var request = ResolveMemberCodesRequest()
     request.codes = Array(codes.prefix(Self.codesMax))
-    var options = CallOptions()
+    var options = options
     options.timeout = timeout
     do {
       let response = try await client.resolveMemberCodes(request, options: options)
       circuit.withLock { $0.succeeded() }
       return Self.members(in: response)
     } catch {
-      if Task.isCancelled {
+      // A caller that has no time left says nothing about yijia-members either.
+      if Task.isCancelled || options.deadline?.hasPassed == true {
         circuit.withLock { $0.abandoned() }
       } else {
         circuit.withLock { $0.failed(at: ContinuousClock.now) }

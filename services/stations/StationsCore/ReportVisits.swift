@@ -31,7 +31,7 @@ extension StationsService {
     try await withThrowingTaskGroup(of: Void.self) { group in
       group.addTask { await Self.gather(requests, into: queue) }
       while let batch = try await queue.takeAll(limit: Self.visitsPerCommit) {
-        let result = try await store(batch, of: stream)
+        let result = try await store(batch, of: stream, CallOptions(within: context))
         try await responses.send(result.response(stream, in: language))
         if let gap = result.gap {
           throw StationsError.sequenceGap(expected: result.acknowledged + 1, received: gap)
