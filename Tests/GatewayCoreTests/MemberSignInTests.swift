@@ -88,6 +88,33 @@ struct MemberSignInTests {
     }
   }
 
+  @Test(
+    "the look-up has the deadline and the trace of the sign-in", arguments: Engine.allCases)
+  func inherited(_ engine: Engine) async throws {
+    let (sent, asked) = (SentCodes(), Shared<[(Swift.Duration?, Metadata)]>([]))
+    let registry = try InProcessChannel(services: [
+      PhoneBook(numbers: [Self.phone: ["a"]]) { context in
+        asked.update { $0.append((context.deadline?.remaining, context.metadata)) }
+      }
+    ])
+    try await AccountsWorld.with(
+      engine, codes: MemberCodes(sender: sent, registry: registry)
+    ) { world in
+      let code = try await sent.code(Self.phone, world)
+      let trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+      var options = CallOptions()
+      // Less than the look-up's own limit.
+      options.timeout = .milliseconds(4_900)
+      options.metadata = ["traceparent": .text(trace), "tracestate": "a=b"]
+      _ = try await world.signInMember(Self.phone, code, options: options)
+      let (time, metadata) = try #require(asked.value.last)
+      let left = try #require(time)
+      #expect(left < .milliseconds(4_900))
+      #expect(metadata[text: "traceparent"] == trace)
+      #expect(metadata[text: "tracestate"] == "a=b")
+    }
+  }
+
   @Test("codes are limited, and so are guesses at one", arguments: Engine.allCases)
   func limits(_ engine: Engine) async throws {
     try await with(engine) { world, sent, _ in
@@ -159,12 +186,14 @@ struct MemberSignInTests {
 /// Members by phone.
 private struct PhoneBook: MembersServiceProtocol {
   let numbers: [String: [String]]
+  var onCall: @Sendable (ServerContext) -> Void = { _ in }
 
   static func id(_ letter: String) -> String { String(repeating: letter, count: 32) }
 
   func findPhoneMembers(
     _ request: FindPhoneMembersRequest, context: ServerContext
   ) async throws -> FindPhoneMembersResponse {
+    onCall(context)
     var response = FindPhoneMembersResponse()
     response.members = numbers[request.phone, default: []].map { letter in
       var member = PhoneMember()
@@ -206,13 +235,13 @@ extension AccountsWorld {
   }
 
   fileprivate func signInMember(
-    _ phone: String, _ code: String, _ number: String = ""
+    _ phone: String, _ code: String, _ number: String = "", options: CallOptions = CallOptions()
   ) async throws -> SignInMemberResponse {
     var request = SignInMemberRequest()
     request.phone = phone
     request.code = code
     request.memberNumber = number
-    return try await sessions.signInMember(request)
+    return try await sessions.signInMember(request, options: options)
   }
 
   fileprivate func memberRefusal(

@@ -74,7 +74,7 @@ extension SessionsService {
       store.sources.failed(context.source, at: now)
       throw AccountFailure.signInRefused
     }
-    let found = try await codes.owners(of: phone)
+    let found = try await codes.owners(of: phone, within: context)
     let members = found.members.filter {
       request.memberNumber.isEmpty || $0.memberNumber == request.memberNumber
     }
@@ -171,18 +171,27 @@ struct MemberCodes: Sendable {
   /// Channel to yijia-members with the gateway's workload identity.
   let registry: any RPC.Channel
 
-  /// Returns the live members with a phone number, and the applicant with it.
-  func owners(of phone: String) async throws -> FindPhoneMembersResponse {
+  /// Returns the live members with a phone number, and the applicant with it. The look-up has the
+  /// deadline and the trace of the call that is served.
+  func owners(
+    of phone: String, within context: ServerContext
+  ) async throws -> FindPhoneMembersResponse {
     var request = FindPhoneMembersRequest()
     request.phone = phone
-    var options = CallOptions()
+    var options = CallOptions(within: context)
     options.timeout = Self.lookupMax
+    // The gateway's spans are of whole calls: the service's span is a child of the caller's.
+    let metadata = context.metadata
+    for name in ["traceparent", "tracestate"] {
+      for case .text(let value) in metadata.values(name) { options.metadata.add(name, value) }
+    }
     do {
       return try await MembersServiceClient(registry).findPhoneMembers(request, options: options)
     } catch let error as RPCError where error.code == .invalidArgument {
       return FindPhoneMembersResponse()
     } catch is RPCError {
-      throw GatewayFailure.backendUnavailable(service: "members")
+      throw options.deadline?.hasPassed == true
+        ? GatewayFailure.deadlineExceeded : .backendUnavailable(service: "members")
     }
   }
 }
