@@ -102,6 +102,11 @@ extension Connection {
   /// Called when the server is at its connection limit and no connection is idle. Closes this one
   /// if all its calls still wait for their requests and the peer is silent: a client that opens
   /// calls and sends nothing must not keep others out.
+  ///
+  /// Clients do not displace each other in turns for ever: the calls fail and are not retried by
+  /// the runtime, as they are not above GOAWAY's last stream; a client of ours connects again only
+  /// for a new call, because the connection was older than `silenceMin`; and whoever sends its
+  /// request within that time keeps its place.
   func giveWay() {
     let silence = NIODeadline.now().uptimeNanoseconds &- lastRead
     guard !isClosed, silence >= Self.silenceMin else { return }

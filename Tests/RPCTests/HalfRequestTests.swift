@@ -33,12 +33,15 @@ struct HalfRequestTests {
     [0, 0, 0, length, 0] + [UInt8](repeating: 65, count: bytes)
   }
 
-  /// Polls until the server's only connection gives that answer.
+  /// Polls until the server's only connection gives that answer, or the time limit ends the test.
   private func until<Answer: Equatable & Sendable>(
     _ server: Server, _ expected: Answer,
     _ question: @escaping @Sendable (Connection) -> Answer
   ) async {
-    while await server.ask(Connection.self, question: question) != [expected] { await Task.yield() }
+    while await server.ask(Connection.self, question: question) != [expected] {
+      guard !Task.isCancelled else { return }
+      await Task.yield()
+    }
   }
 
   @Test("a call without further input ends; a request stream may pause")
@@ -64,7 +67,7 @@ struct HalfRequestTests {
         return try await [silent, half, raw].asyncMap { try await $0.head() }
       }
       var steps = 0
-      while !witness.events.contains("over") {
+      while !witness.events.contains("over"), !Task.isCancelled {
         steps += 1
         await server.timePasses(.seconds(301 * steps))
       }
@@ -167,10 +170,15 @@ struct HalfRequestTests {
       var configuration = ClientConfiguration(targets: [address])
       configuration.backoff = ConnectBackoff(initial: .milliseconds(10), max: .milliseconds(50))
       let other = try ClientChannel(configuration: configuration, loops: loops)
+      // The server gives the silent client a second.
       var options = CallOptions()
       options.waitForReady = true
+      options.timeout = .seconds(30)
       #expect(try await other.echo("x", options: options) == "x")
       #expect(await failure { _ = try await silent.head() }?.code == .unavailable)
+      // It does not come back by itself: two such clients do not displace each other for ever.
+      let state = try await client.connectivity(otherThan: .ready, deadline: .after(.seconds(30)))
+      #expect(state == .idle)
       await other.shutdown()
       await client.shutdown()
     }
