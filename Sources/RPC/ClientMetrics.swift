@@ -27,7 +27,9 @@ public final class ClientMetrics: ClientObserver {
   private let known = Mutex<[String: Meters]>([:])
 
   /// Creates an observer; nil if swift-metrics has no backend, so bootstrap that first.
-  /// - Parameter target: The target of the channel, as its configuration names it.
+  /// - Parameter target: The label `grpc.target`: the channel's target URI,
+  ///   `dns:///members:9101`, or the name of the service where it has a list of addresses, which
+  ///   would be another label value with each change.
   public init?(target: String) {
     guard let factory = CallMeters.factory else { return nil }
     self.target = target
