@@ -6,10 +6,13 @@ import Storage
 
 /// A failure as a record of a stream shows it, or as a status carries it.
 public struct RenderedFailure: Sendable, Hashable {
+  /// The status code of the answer.
   public var code: RPCError.Code
+  /// Machine-readable, unique within the service's domain; the code's name for errors of libraries.
   public var reason: String
   /// In the caller's language.
   public var message: String
+  /// The wrong fields, under the names that the caller uses for them.
   public var fieldFailures: [FieldFailure]
 }
 

@@ -175,11 +175,13 @@ struct SourceDetectorTests {
         public internal(set) var c: Int
         public static let d = 1
       }
-      extension A { public var description: String { "" } }
+      extension A {
+        public var description: String { "" }
+      }
       """
     let path = "Sources/Storage/A.swift"
     #expect(
-      lines(PublicMembers.violations(repository(path, bare))) == [3, 5, 8, 9, 11, 14, 16])
+      lines(PublicMembers.violations(repository(path, bare))) == [3, 5, 8, 9, 11, 14, 17])
     let told = """
       /// What A is.
       public struct A: Sendable, CustomStringConvertible {
