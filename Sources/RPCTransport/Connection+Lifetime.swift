@@ -103,10 +103,8 @@ extension Connection {
   /// if all its calls still wait for their requests and the peer is silent: a client that opens
   /// calls and sends nothing must not keep others out.
   ///
-  /// Clients do not displace each other in turns for ever: the calls fail and are not retried by
-  /// the runtime, as they are not above GOAWAY's last stream; a client of ours connects again only
-  /// for a new call, because the connection was older than `silenceMin`; and whoever sends its
-  /// request within that time keeps its place.
+  /// The calls fail and are not sent again by the runtime, as they are not above GOAWAY's last
+  /// stream. Whoever sends its requests without pauses of `silenceMin` keeps its place.
   func giveWay() {
     let silence = NIODeadline.now().uptimeNanoseconds &- lastRead
     guard !isClosed, silence >= Self.silenceMin else { return }
