@@ -164,7 +164,10 @@ struct HalfRequestTests {
   @Test("a client whose calls all wait for requests is closed at the connection limit")
   func giveWay() async throws {
     try await withServer(try echoDispatcher(), connectionsMax: 1) { server, address, loops in
-      let client = try ClientChannel(targets: [address], loops: loops)
+      // By round robin it would connect again at once, and could take the only place back.
+      var first = ClientConfiguration(targets: [address])
+      first.balancing.policy = .pickFirst(shuffled: false)
+      let client = try ClientChannel(configuration: first, loops: loops)
       let silent = try await client.openExchange(RequestHead(path: EchoService.unary.path))
       await until(server, 1) { $0.runningHandlers }
       var configuration = ClientConfiguration(targets: [address])
