@@ -33,6 +33,10 @@ extension ChannelPolicy {
     _ channel: any Channel, _ plan: CallPlan, _ request: [UInt8],
     _ take: (UnaryAnswer) throws -> Void
   ) async throws -> UnaryAnswer {
+    if case .hedge = plan.execution {
+      // It reports its end itself.
+      return try await begin(channel, plan, nil) { try $0.pack(request) }.collect(take)
+    }
     do {
       let answer = try await channel.unary(plan, request)
       try take(answer)
@@ -100,12 +104,14 @@ extension ChannelPolicy {
     _ channel: some Channel, _ plan: CallPlan, _ end: CallEnd?,
     _ request: (CallPlan) throws -> [UInt8]?
   ) async throws -> ClientCall {
+    let framed: [UInt8]?
     do {
-      return try await ClientCall.start(channel, plan, request: try request(plan), end: end)
+      framed = try request(plan)
     } catch {
       plan.observer?.callEnded(RPCError(ending: error))
       throw error
     }
+    return try await ClientCall.start(channel, plan, request: framed, end: end)
   }
 
   private static let notCalled = RPCError(

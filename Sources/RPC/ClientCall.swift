@@ -85,18 +85,28 @@ final class ClientCall: Sendable {
     end?.tell(error)
   }
 
-  /// Starts a call; if there is a `request`, it is the only message to send.
+  /// Starts a call; if there is a `request`, it is the only message to send. Reports the end of a
+  /// call that cannot start.
   static func start(
     _ channel: any Channel, _ plan: CallPlan, request: [UInt8]?, end: CallEnd? = nil
   ) async throws -> ClientCall {
     let call = ClientCall(channel, plan, request: request, end: end)
     do {
-      try await call.launch(1, previous: 0)
-    } catch let failure as AttemptFailure {
-      try await call.follow(up: failure, of: 1)
-      if let error = call.state.withLock({ $0.failure }) { throw error }
+      try await call.begin()
+    } catch {
+      call.tell(RPCError(ending: error))
+      throw error
     }
     return call
+  }
+
+  private func begin() async throws {
+    do {
+      try await launch(1, previous: 0)
+    } catch let failure as AttemptFailure {
+      try await follow(up: failure, of: 1)
+      if let error = state.withLock({ $0.failure }) { throw error }
+    }
   }
 
   /// Cancels the call, unless it has ended.

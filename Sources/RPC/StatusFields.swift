@@ -147,8 +147,8 @@ package enum ContentType {
       || essence.equalsIgnoringCase("application/grpc+proto")
   }
 
-  /// Returns whether the content type is that of a response: the same, or followed by parameters;
-  /// not `application/grpc-web`.
+  /// Returns whether the content type is that of a response: `application/grpc`, perhaps followed
+  /// by a format or parameters; not `application/grpc-web`.
   package static func isGRPC(_ type: RawSpan) -> Bool {
     guard type.starts(with: "application/grpc") else { return false }
     guard type.byteCount > 16 else { return true }

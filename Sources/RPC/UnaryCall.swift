@@ -8,14 +8,12 @@ enum UnaryOutcome: Sendable {
 }
 
 extension Channel {
-  /// Makes a call with one request and one response, in the attempts that its plan allows.
+  /// Makes a call with one request and one response, in the attempts that its plan allows. Hedged
+  /// calls, whose attempts overlap, are `ClientCall`s instead.
   func unary(
     _ plan: CallPlan, _ request: [UInt8]
   ) async throws -> UnaryAnswer {
     let framed = try plan.pack(request)
-    if case .hedge = plan.execution {
-      return try await ClientCall.start(self, plan, request: framed).collect()
-    }
     // A request larger than the retry buffer is sent once.
     var state = AttemptState(framed.count > plan.retryBytesMax ? .once : plan.execution)
     var previous = 0

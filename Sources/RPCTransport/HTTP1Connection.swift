@@ -66,6 +66,10 @@ final class HTTP1Connection: ChannelDuplexHandler, ExchangeTransport, ServedConn
   private var runningHandlers = 0
   private var hasPendingRead = false
   private var isClosed = false
+  /// Whether the connection is closed once the last response has left.
+  private var isLeaving = false
+  /// When the end of the last response has left.
+  private var lastWritten: EventLoopFuture<Void>?
   /// Whether the codec parses nothing behind the last request, which asks for a tunnel or another
   /// protocol. It would buffer what follows without limit.
   private var isLastParsed = false
@@ -135,18 +139,12 @@ final class HTTP1Connection: ChannelDuplexHandler, ExchangeTransport, ServedConn
     }
   }
 
-  func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
-    if case ChannelEvent.inputClosed? = event as? ChannelEvent {
-      close("the peer closed the connection")
-    }
-    context.fireUserInboundEventTriggered(event)
-  }
-
   func errorCaught(context: ChannelHandlerContext, error: any Error) {
-    guard let error = error as? HTTPParserError, lingering == nil, current?.responseBegun != true
-    else { return close("\(error)") }
-    refuse(error == .headerOverflow ? .headersTooLong : .malformed)
-    close("the peer broke HTTP/1.1: \(error)")
+    guard let error = error as? HTTPParserError, current?.responseBegun != true else {
+      return close("\(error)")
+    }
+    if lingering == nil { refuse(error == .headerOverflow ? .headersTooLong : .malformed) }
+    closeOnceWritten("the peer broke HTTP/1.1: \(error)")
   }
 
   /// Counts bytes of the socket, before their parts have arrived here. Together with the parts they
@@ -158,8 +156,10 @@ final class HTTP1Connection: ChannelDuplexHandler, ExchangeTransport, ServedConn
     guard let current, !current.requestEnded, current.framingBytes > Self.framingBytesMax else {
       return
     }
-    if !current.responseBegun { refuse(.malformed) }
-    close("the body is mostly framing")
+    let reason = "the body is mostly framing"
+    if current.responseBegun { return close(reason) }
+    refuse(.malformed)
+    closeOnceWritten(reason)
   }
 
   func channelInactive(context: ChannelHandlerContext) {
@@ -251,7 +251,7 @@ final class HTTP1Connection: ChannelDuplexHandler, ExchangeTransport, ServedConn
   }
 
   private func receivedEnd(_ trailers: HTTPHeaders?) {
-    guard lingering == nil else { return close("answered") }
+    guard lingering == nil else { return closeOnceWritten("answered") }
     guard current != nil else { return }
     giveTime(nil)
     current?.requestEnded = true
@@ -280,9 +280,7 @@ final class HTTP1Connection: ChannelDuplexHandler, ExchangeTransport, ServedConn
     if !isHEAD, let allocator = context?.channel.allocator {
       write(.body(.byteBuffer(allocator.buffer(string: refusal.body))))
     }
-    // This is all of it. What the end delivers may close the connection.
-    context?.flush()
-    write(.end(nil))
+    writeEnd(nil)
   }
 
   // MARK: - Outbound
@@ -307,11 +305,9 @@ final class HTTP1Connection: ChannelDuplexHandler, ExchangeTransport, ServedConn
   }
 
   func sendBody(_ id: ExchangeID, _ bytes: [UInt8]) -> Bool {
-    guard let current, current.exchange.id == id, let context else { return false }
-    if !current.isHEAD {
-      write(.body(.byteBuffer(context.channel.allocator.buffer(bytes: bytes))))
-      context.flush()
-    }
+    guard current?.exchange.id == id, let context else { return false }
+    write(.body(.byteBuffer(context.channel.allocator.buffer(bytes: bytes))))
+    context.flush()
     return !context.channel.isWritable
   }
 
@@ -327,18 +323,22 @@ final class HTTP1Connection: ChannelDuplexHandler, ExchangeTransport, ServedConn
     }
     var fields: HTTPHeaders?
     if case .fields(let list) = trailers { fields = HTTP1Head.trailers(list) }
-    // The written end makes the codec deliver the next request, if that has arrived.
-    let written = context?.eventLoop.makePromise(of: Void.self)
-    if done.isHeadOnly { written?.succeed() } else { write(.end(fields), promise: written) }
-    context?.flush()
+    if done.isHeadOnly { context?.flush() } else { writeEnd(fields) }
     if !done.requestEnded { return linger() }
     guard isLast else {
       waitForRequest()
       return resumeReading()
     }
-    // Closing the connection before that would lose what is in transit.
-    giveTime(limits.stallMax, for: "the peer to read")
-    written?.futureResult.assumeIsolated().whenComplete { [weak self] _ in self?.close("answered") }
+    closeOnceWritten("answered")
+  }
+
+  /// Writes the end of a response. This makes the codec deliver what has arrived behind the
+  /// request, which may end the connection.
+  private func writeEnd(_ trailers: HTTPHeaders?) {
+    let written = context?.eventLoop.makePromise(of: Void.self)
+    lastWritten = written?.futureResult
+    context?.write(wrapOutboundOut(.end(trailers)), promise: written)
+    context?.flush()
   }
 
   /// Starts the time limit between two requests, once the response to the first has left.
@@ -347,8 +347,8 @@ final class HTTP1Connection: ChannelDuplexHandler, ExchangeTransport, ServedConn
     giveTime(Self.betweenRequestsMax, for: "a request")
   }
 
-  private func write(_ part: HTTPServerResponsePart, promise: EventLoopPromise<Void>? = nil) {
-    context?.write(wrapOutboundOut(part), promise: promise)
+  private func write(_ part: HTTPServerResponsePart) {
+    context?.write(wrapOutboundOut(part), promise: nil)
   }
 
   func reset(_ id: ExchangeID, _ code: ResetCode) {
@@ -374,8 +374,12 @@ final class HTTP1Connection: ChannelDuplexHandler, ExchangeTransport, ServedConn
 
   /// Reads for a moment longer, since closing at once might destroy the response in transit.
   private func linger() {
+    guard !isLeaving else { return }
     lingering = Self.lingerBytesMax
-    giveTime(Self.lingerMax, for: "the rest of the request")
+    giveTime(nil)
+    timer = executor.schedule(after: Self.lingerMax) { [weak self] in
+      self?.closeOnceWritten("the rest of the request is late")
+    }
     resumeReading()
   }
 
@@ -405,7 +409,7 @@ final class HTTP1Connection: ChannelDuplexHandler, ExchangeTransport, ServedConn
   }
 
   func makeRoom() {
-    if current == nil { close("another connection took its place") }
+    if current == nil, lingering == nil { closeOnceWritten("another connection took its place") }
   }
 
   var runningCalls: Int { current == nil ? 0 : 1 }
@@ -420,8 +424,29 @@ final class HTTP1Connection: ChannelDuplexHandler, ExchangeTransport, ServedConn
 
   func drain() {
     drainFlag.store(true, ordering: .releasing)
-    guard let current else { return close("the server stops") }
-    current.exchange.sink?.serverDrains()
+    if let current {
+      current.exchange.sink?.serverDrains()
+    } else if lingering == nil {
+      closeOnceWritten("the server stops")
+    }
+  }
+
+  /// Closes the connection once the last response has left, since closing at once would lose the
+  /// rest of it. What arrives meanwhile is dropped.
+  private func closeOnceWritten(_ reason: String) {
+    guard !isClosed, !isLeaving else { return }
+    guard let lastWritten else { return close(reason) }
+    isLeaving = true
+    lingering = lingering ?? Self.lingerBytesMax
+    endExchange(reason)
+    giveTime(limits.stallMax, for: "the peer to read")
+    lastWritten.assumeIsolated().whenComplete { [weak self] _ in self?.close(reason) }
+  }
+
+  private func endExchange(_ reason: String) {
+    let lost = current
+    current = nil
+    lost?.exchange.closed(.connectionLost(reason))
   }
 
   func close(_ reason: String) {
@@ -431,9 +456,7 @@ final class HTTP1Connection: ChannelDuplexHandler, ExchangeTransport, ServedConn
     writeTimer?.cancel()
     writeTimer = nil
     logger.debug("connection closed", metadata: ["peer": "\(peer.address)", "reason": "\(reason)"])
-    let lost = current
-    current = nil
-    lost?.exchange.closed(.connectionLost(reason))
+    endExchange(reason)
     context?.close(promise: nil)
     context = nil
     tellIfGone()

@@ -164,10 +164,15 @@ public final class Server: Sendable {
       dispatcher: dispatcher, logger: logger)
     connection.ended = { [weak self, unowned connection] in self?.gone(connection) }
     guard keep(connection) else { return channel.close(promise: nil) }
-    try channel.pipeline.syncOperations.addHandler(HTTP1ByteCount(for: connection))
-    try HTTP1Pipeline.addHandlers(
-      to: channel.pipeline.syncOperations, limits: configuration.limits)
-    try channel.pipeline.syncOperations.addHandler(connection)
+    do {
+      let pipeline = channel.pipeline.syncOperations
+      try pipeline.addHandler(HTTP1ByteCount(for: connection))
+      try HTTP1Pipeline.addHandlers(to: pipeline, limits: configuration.limits)
+      try pipeline.addHandler(connection)
+    } catch {
+      connection.close("\(error)")
+      throw error
+    }
   }
 
   /// Connections that are asked to `giveWay` if none is idle.

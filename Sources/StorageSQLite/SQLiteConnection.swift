@@ -34,6 +34,8 @@ final class SQLiteConnection {
   /// The number of virtual machine steps between two questions whether a statement is over: some
   /// ten microseconds.
   private static let stepsPerQuestion: Int32 = 1_000
+  /// The WAL size in pages when it was last looked at.
+  private var lastPages: Int32 = 0
   /// The WAL size in pages of the next checkpoint.
   private var nextCheckpoint = SQLiteConnection.pagesPerCheckpoint
   /// The WAL size in pages at which running reads are ended next.
@@ -138,10 +140,12 @@ final class SQLiteConnection {
   /// - Throws: `StorageError.io`, `.corrupt`: the state of the file is unknown.
   func moveLog(holding reads: ReadGate) throws(StorageError) {
     let pages = log.pages
-    if pages < Self.pagesPerCheckpoint {
+    // SQLite has started the WAL over.
+    if pages < lastPages {
       nextCheckpoint = Self.pagesPerCheckpoint
       nextEnding = pagesEndingReads
     }
+    lastPages = pages
     guard pages >= nextCheckpoint else { return }
     nextCheckpoint = pages + Self.pagesPerCheckpoint
     let endsReads = pages >= nextEnding

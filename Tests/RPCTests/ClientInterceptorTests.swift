@@ -173,4 +173,36 @@ struct ClientInterceptorTests {
     await observer.witness.saw("1 ended UNAVAILABLE 1 0")
     #expect(observer.witness.events.filter { $0 == "ended OK" }.count == 1)
   }
+
+  @Test("an observer hears of the end of a hedged call once")
+  func observedHedge() async throws {
+    let observer = Observer()
+    let hedging = MethodConfig(names: [.init()], execution: .hedge(HedgingPolicy(attemptsMax: 2)))
+    let channel = try InProcessChannel(services: [EchoService()])
+      .with(ChannelPolicy(observer: observer, serviceConfig: ServiceConfig(methods: [hedging])))
+    #expect(try await channel.call(EchoService.unary, "abc").message == "abc")
+    #expect(observer.witness.events.filter { $0.hasPrefix("ended ") } == ["ended OK"])
+  }
+
+  /// A channel without a backend.
+  private struct Nowhere: Channel {
+    func openExchange<Result: Sendable>(
+      _ head: RequestHead, options: ExchangeOptions,
+      _ body: (ClientExchange) async throws -> Result
+    ) async throws -> Result {
+      throw RPCError(.unavailable, "nobody is there")
+    }
+  }
+
+  @Test("an observer hears once of the end of a stream that cannot begin, and why")
+  func observedRefusal() async throws {
+    let observer = Observer()
+    let channel = Nowhere().with(ChannelPolicy(observer: observer))
+    let error = await failure {
+      let _: ClientStreamingCall<Text, Text> = try await channel.clientStreaming(
+        EchoService.collect)
+    }
+    #expect(error?.code == .unavailable)
+    #expect(observer.witness.events.filter { $0.hasPrefix("ended ") } == ["ended UNAVAILABLE"])
+  }
 }

@@ -416,8 +416,20 @@ struct HTTP1Tests {
     }
   }
 
-  @Test("the last response of a connection is sent completely, however slowly it is read")
-  func lastAnswer() async throws {
+  /// What ends a connection whose last response is still being read, with its request.
+  enum Ending: String, CaseIterable {
+    /// The request said that it is the last.
+    case request = "GET /whole HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+    /// The response came before the end of the request, which then arrives.
+    case rest = "POST /whole HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\na"
+    /// The server stops.
+    case drain = "GET /whole HTTP/1.1\r\nHost: x\r\n\r\n"
+  }
+
+  @Test(
+    "the last response of a connection is sent completely, however slowly it is read",
+    arguments: Ending.allCases)
+  func lastAnswer(_ ending: Ending) async throws {
     let dispatcher = Dispatcher(router: try Router(services: []), handlers: [Pourer()])
     try await withServer(dispatcher, allowsHTTP1: true) { server, address, _ in
       let channel = try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
@@ -427,15 +439,37 @@ struct HTTP1Tests {
             try NIOAsyncChannel<ByteBuffer, ByteBuffer>(wrappingChannelSynchronously: channel)
           }
         }
-      let request = "GET /whole HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
       try await channel.executeThenClose { inbound, outbound in
-        try await outbound.write(ByteBuffer(string: request))
-        await until(server, isForClient: true, isForRoom: true)
+        try await outbound.write(ByteBuffer(string: ending.rawValue))
+        await until(server, isForClient: ending != .drain, isForRoom: true)
+        let stop = ending == .drain ? Task { await server.shutdown() } : nil
+        switch ending {
+        case .request: break
+        case .rest: try await outbound.write(ByteBuffer(string: "b"))
+        case .drain:
+          while await server.ask(HTTP1Connection.self, question: { $0.isDraining }) == [false] {
+            await Task.yield()
+          }
+        }
         try await channel.channel.setOption(.autoRead, value: true).get()
         var count = 0
         for try await buffer in inbound { count += buffer.readableBytes }
         #expect(count > Pourer.bytes)
+        await stop?.value
       }
+    }
+  }
+
+  @Test(
+    "what follows the last request of a connection does not cut off its response",
+    arguments: ["GET /b HTTP/1.1\r\nHost: x\r\n\r\n", "hello\r\n\r\n"])
+  func behindTheLast(_ rest: String) async throws {
+    try await with { address, _ in
+      let answer = try await ask(
+        "GET /a HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n\(rest)", address)
+      #expect(
+        answer == "HTTP/1.1 200 OK\r\nx-fields: 4\r\nconnection: close\r\n"
+          + "transfer-encoding: chunked\r\n\r\n8\r\nGET /a 0\r\n0\r\n\r\n")
     }
   }
 

@@ -244,6 +244,26 @@ struct SQLiteTests {
     }
   }
 
+  @Test("the WAL stays bounded under commits that are larger than what is checkpointed at a time")
+  func logBoundOfLargeCommits() async throws {
+    var options = SQLiteOptions()
+    options.logBytes = 20 << 20
+    try await with(options) { database, store in
+      for index in 0..<20 {
+        var commit = Commit(at: now)
+        for note in 0..<17 {
+          commit.run(
+            "INSERT INTO note (id, body, version, data) VALUES (?1, ?1, 1, ?2) "
+              + "ON CONFLICT (id) DO UPDATE SET data = excluded.data",
+            ["\(note)", [UInt8](repeating: UInt8(index), count: 1 << 20)])
+        }
+        try await database.write(commit)
+      }
+      let file = try FileManager.default.attributesOfItem(atPath: "\(store.path)-wal")
+      #expect(try #require(file[.size] as? Int) < 60 << 20)
+    }
+  }
+
   @Test("close completes the waiting writes and refuses later ones")
   func closing() async throws {
     try await with { database, store in
