@@ -22,9 +22,11 @@ internal import CNghttp2
   @safe @exclusivity(unchecked) public private(set) var events: [SessionEvent] = []
 
   // The library's session: created in init, deleted in close(), used by this object only.
-  var handle: OpaquePointer?
+  @exclusivity(unchecked) var handle: OpaquePointer?
   @safe @exclusivity(unchecked) var records: [StreamRecord] = []
   @safe @exclusivity(unchecked) private var freeSlots: [Int32] = []
+  /// The stream of the last frame, which `isOpen` tells from one that has ended.
+  @safe @exclusivity(unchecked) var lastKey = StreamKey(id: -1, slot: 0)
   /// The number of open streams.
   @safe @exclusivity(unchecked) public private(set) var openStreams = 0
   /// Requests that were cancelled before they were sent; the library keeps each until its turn
@@ -37,14 +39,14 @@ internal import CNghttp2
   @safe @exclusivity(unchecked) var headers: HeaderArena
 
   // The bytes being received, valid only while `receive` runs: data events are offsets into them.
-  private var fed: UnsafeRawPointer?
+  @exclusivity(unchecked) private var fed: UnsafeRawPointer?
   @safe @exclusivity(unchecked) private var nowNanoseconds: UInt64 = 0
   @safe @exclusivity(unchecked) private var unreadBytes = 0
   @safe @exclusivity(unchecked) private var connectionDebt = 0
-  private var resetsProvoked: TokenBucket
-  private var emptyDataFrames: TokenBucket
-  private var controlFrames: TokenBucket
-  private var resetsReceived: TokenBucket
+  @safe @exclusivity(unchecked) private var resetsProvoked: TokenBucket
+  @safe @exclusivity(unchecked) private var emptyDataFrames: TokenBucket
+  @safe @exclusivity(unchecked) private var controlFrames: TokenBucket
+  @safe @exclusivity(unchecked) private var resetsReceived: TokenBucket
   @safe @exclusivity(unchecked) private var pings: PingStrikes
   @safe @exclusivity(unchecked) private var dataFramesSent = 0
   @safe @exclusivity(unchecked) private var windowUpdates = 0

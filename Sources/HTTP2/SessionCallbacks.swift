@@ -30,9 +30,17 @@ enum SessionCallbacks {
     return unsafe Unmanaged<Session>.fromOpaque(user)._withUnsafeGuaranteedRef { body($0) }
   }
 
-  private static func key(_ handle: OpaquePointer?, _ id: Int32) -> StreamKey? {
-    guard let data = unsafe nghttp2_session_get_stream_user_data(handle, id) else { return nil }
-    return StreamKey(id: id, slot: Int32(truncatingIfNeeded: Int(bitPattern: data) - 1))
+  /// Returns the key of a stream if it is open.
+  private static func key(_ session: Session, _ id: Int32) -> StreamKey? {
+    // The frames of a stream often follow each other.
+    if session.lastKey.id == id, session.isOpen(session.lastKey) { return session.lastKey }
+    guard let data = unsafe nghttp2_session_get_stream_user_data(session.handle, id) else {
+      return nil
+    }
+    let key = StreamKey(id: id, slot: Int32(truncatingIfNeeded: Int(bitPattern: data) - 1))
+    guard session.isOpen(key) else { return nil }
+    session.lastKey = key
+    return key
   }
 
   private static let failure = Int32(NGHTTP2_ERR_CALLBACK_FAILURE.rawValue)
@@ -52,6 +60,7 @@ enum SessionCallbacks {
         session.records[Int(slot)].open(id: id)
         let code = unsafe nghttp2_session_set_stream_user_data(handle, id, Session.userData(slot))
         if code != 0 { session.freeSlot(slot) }
+        session.lastKey = StreamKey(id: id, slot: slot)
         return code
       }
     }
@@ -75,16 +84,16 @@ enum SessionCallbacks {
 
   private static let onData:
     @convention(c) (Handle, UInt8, Int32, UnsafePointer<UInt8>?, Int, UnsafeMutableRawPointer?)
-      -> Int32 = { handle, _, id, bytes, count, user in
+      -> Int32 = { _, _, id, bytes, count, user in
         unsafe with(user) { session in
           guard let bytes = unsafe bytes else { return failure }
-          guard let stream = unsafe key(handle, id), session.isOpen(stream) else { return 0 }
+          guard let stream = key(session, id) else { return 0 }
           return unsafe session.received(bytes, count: count, on: stream) ? 0 : failure
         }
       }
 
   private static let onFrame: @convention(c) (Handle, Frame, UnsafeMutableRawPointer?) -> Int32 = {
-    handle, frame, user in
+    _, frame, user in
     unsafe with(user) { session in
       guard let frame = unsafe frame else { return failure }
       let header = unsafe frame.pointee.hd
@@ -92,9 +101,7 @@ enum SessionCallbacks {
       let isAnswer = header.flags & UInt8(NGHTTP2_FLAG_ACK.rawValue) != 0
       switch Int(header.type) {
       case Int(NGHTTP2_DATA.rawValue):
-        guard let stream = unsafe key(handle, header.stream_id), session.isOpen(stream) else {
-          break
-        }
+        guard let stream = key(session, header.stream_id) else { break }
         if endsStream {
           session.records[Int(stream.slot)].remoteEnded = true
           session.append(.ended(stream))
@@ -103,9 +110,7 @@ enum SessionCallbacks {
         }
       case Int(NGHTTP2_HEADERS.rawValue):
         let block = session.headers.endList()
-        guard let stream = unsafe key(handle, header.stream_id), session.isOpen(stream) else {
-          break
-        }
+        guard let stream = key(session, header.stream_id) else { break }
         unsafe headersReceived(
           session, stream, block, category: frame.pointee.headers.cat, endsStream: endsStream)
       case Int(NGHTTP2_SETTINGS.rawValue):
@@ -156,7 +161,7 @@ enum SessionCallbacks {
 
   private static let onFrameSent:
     @convention(c) (Handle, Frame, UnsafeMutableRawPointer?) -> Int32 =
-      { handle, frame, user in
+      { _, frame, user in
         unsafe with(user) { session in
           guard let frame = unsafe frame else { return failure }
           let header = unsafe frame.pointee.hd
@@ -167,7 +172,7 @@ enum SessionCallbacks {
             // section 8.1.
             guard session.role == .server,
               header.flags & UInt8(NGHTTP2_FLAG_END_STREAM.rawValue) != 0,
-              let stream = unsafe key(handle, header.stream_id), session.isOpen(stream),
+              let stream = key(session, header.stream_id),
               !session.records[Int(stream.slot)].remoteEnded,
               !session.records[Int(stream.slot)].isKeptOpen
             else { break }
@@ -185,14 +190,14 @@ enum SessionCallbacks {
   /// library, so no close callback follows; a response that is too long leaves its stream open.
   private static let onFrameNotSent:
     @convention(c) (Handle, Frame, Int32, UnsafeMutableRawPointer?) -> Int32 = {
-      handle, frame, code, user in
+      _, frame, code, user in
       unsafe with(user) { session in
         guard let frame = unsafe frame else { return failure }
         let header = unsafe frame.pointee.hd
         guard Int(header.type) == Int(NGHTTP2_HEADERS.rawValue) else { return 0 }
         if session.role == .server {
           // Otherwise the peer would wait for the rest of the response forever.
-          if let stream = unsafe key(handle, header.stream_id), session.isOpen(stream),
+          if let stream = key(session, header.stream_id),
             !session.records[Int(stream.slot)].isReset
           {
             session.reset(stream, .internalError)
@@ -213,9 +218,9 @@ enum SessionCallbacks {
 
   private static let onClose:
     @convention(c) (Handle, Int32, UInt32, UnsafeMutableRawPointer?) ->
-      Int32 = { handle, id, code, user in
+      Int32 = { _, id, code, user in
         unsafe with(user) { session in
-          guard let stream = unsafe key(handle, id), session.isOpen(stream) else { return 0 }
+          guard let stream = key(session, id) else { return 0 }
           session.remember(stream)
           session.append(.closed(stream, ErrorCode(rawValue: code)))
           session.freeSlot(stream.slot)
@@ -235,11 +240,12 @@ enum SessionCallbacks {
       guard slot < session.records.count, session.records[slot].id == id else {
         return Int(failure)
       }
+      session.lastKey = StreamKey(id: id, slot: Int32(slot))
       let filled = unsafe session.records[slot].fill(
         UnsafeMutableRawBufferPointer(start: out, count: capacity), mark: Session.outboundMarkBytes)
       session.unsentBytes -= filled.count
       if filled.becameWritable {
-        session.append(.writable(StreamKey(id: id, slot: Int32(slot))))
+        session.append(.writable(session.lastKey))
       }
       if filled.isStarved {
         session.records[slot].isDeferred = true

@@ -11,7 +11,7 @@ package final class CallWorkers: @unchecked Sendable {
   /// A task and the call it runs.
   // Guard: its state is touched on the loop only.
   final class Worker: @unchecked Sendable {
-    private var task: Task<Void, Never>?
+    @exclusivity(unchecked) private var task: Task<Void, Never>?
 
     func start(
       on loop: any ExchangeLoop,
@@ -37,7 +37,7 @@ package final class CallWorkers: @unchecked Sendable {
   @exclusivity(unchecked) private var idle: [UnsafeContinuation<Void, Never>] = []
   /// Whether a task was resumed or created that has not looked for a call yet.
   @exclusivity(unchecked) private var isWaking = false
-  private var isStopped = false
+  @exclusivity(unchecked) private var isStopped = false
 
   package init(loop: any ExchangeLoop) { self.loop = loop }
 

@@ -24,5 +24,5 @@ final class StreamedRequestCall: ServerCall, @unchecked Sendable {
 
   override func receivedEnd(trailers: HeaderList?) { inbox.receivedEnd(trailers: trailers) }
 
-  override func stopped(_ error: RPCError) { inbox.fail(error) }
+  override func stopped(_ error: @autoclosure () -> RPCError) { inbox.fail(error()) }
 }

@@ -5,10 +5,10 @@
 /// Guard: all mutable state is touched on `exchange.loop` only.
 @usableFromInline
 class SingleRequestCall: ServerCall, @unchecked Sendable {
-  private var framer: MessageFramer?
+  @exclusivity(unchecked) private var framer: MessageFramer?
   /// The request with its prefix. The handler decodes it, so that interceptors run first.
-  private var request: [UInt8] = []
-  private var requestBytes = 0
+  @exclusivity(unchecked) private var request: [UInt8] = []
+  @exclusivity(unchecked) private var requestBytes = 0
 
   override init(_ setup: Setup) {
     super.init(setup)
@@ -54,7 +54,7 @@ class SingleRequestCall: ServerCall, @unchecked Sendable {
     }
   }
 
-  final override func stopped(_ error: RPCError) {
+  final override func stopped(_ error: @autoclosure () -> RPCError) {
     framer = nil
     _ = exchange.hold(0)
   }

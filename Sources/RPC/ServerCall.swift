@@ -20,18 +20,18 @@ class ServerCall: ExchangeSink, @unchecked Sendable {
   @usableFromInline let context: ServerContext
   let server: Dispatcher
   /// Whether the handler was started or is queued to start.
-  private var isStarted = false
+  @exclusivity(unchecked) private var isStarted = false
   /// Whether the handler was called, by the innermost interceptor.
-  private var isInvoked = false
+  @exclusivity(unchecked) private var isInvoked = false
   /// The task that runs the handler, while it does.
-  private var worker: CallWorkers.Worker?
-  private(set) var hasEnded = false
+  @exclusivity(unchecked) private var worker: CallWorkers.Worker?
+  @exclusivity(unchecked) private(set) var hasEnded = false
   /// The framed response of a call with a single one, held back until the interceptors have
   /// returned.
-  private var response: [UInt8]?
-  private var isPastDeadline = false
+  @exclusivity(unchecked) private var response: [UInt8]?
+  @exclusivity(unchecked) private var isPastDeadline = false
   /// The compression of response messages; set when the response head is sent.
-  private var encoding: MessageEncoding?
+  @exclusivity(unchecked) private var encoding: MessageEncoding?
   /// The metrics of the call; nil without a metrics backend.
   private let metered: ServerMetrics.Call?
 
@@ -58,7 +58,7 @@ class ServerCall: ExchangeSink, @unchecked Sendable {
   func receivedEnd(trailers: HeaderList?) {}
 
   /// Called when the call has ended; a stream of requests that is still read ends with the error.
-  func stopped(_ error: RPCError) {}
+  func stopped(_ error: @autoclosure () -> RPCError) {}
 
   /// Starts the handler in a task; only the first call has an effect.
   final func start() {
@@ -82,7 +82,8 @@ class ServerCall: ExchangeSink, @unchecked Sendable {
   /// Sends a message of the stream of responses. Safe to call from any task.
   @usableFromInline final func send(_ framed: [UInt8], compressed: Bool) async throws {
     let encoding =
-      exchange.loop.isCurrent ? beginResponse() : await exchange.onLoop { beginResponse() }
+      exchange.loop.isCurrent
+      ? beginResponse(context.said) : await exchange.onLoop { beginResponse(context.said) }
     if compressed, let encoding {
       try await exchange.send(encoding.compress(framed: framed))
     } else {
@@ -92,13 +93,18 @@ class ServerCall: ExchangeSink, @unchecked Sendable {
 
   /// Sends the response head unless it was sent. Safe to call from any task.
   @usableFromInline final func sendHead() async {
-    await exchange.onLoop { _ = beginResponse() }
+    await exchange.onLoop { _ = beginResponse(context.said) }
   }
 
   /// Sends the response head unless it was sent; returns the compression of response messages.
-  private func beginResponse(_ known: ServerContext.Said? = nil) -> MessageEncoding? {
+  private func beginResponse(
+    _ said: @autoclosure () -> ServerContext.Said?
+  ) -> MessageEncoding? {
     guard exchange.state.local == .awaitingHead, !exchange.state.isClosed else { return encoding }
-    let said = known ?? context.said
+    guard let said = said() else {
+      exchange.sendHead(.grpc)
+      return nil
+    }
     if let wanted = said.compression, context.head.accepts(wanted) { encoding = wanted }
     exchange.sendResponseHead(said.headers, compression: encoding)
     return encoding
@@ -160,20 +166,26 @@ class ServerCall: ExchangeSink, @unchecked Sendable {
     guard !hasEnded else { return }
     hasEnded = true
     exchange.cancelTimer()
-    var error = error
     let said = context.said
-    if error == nil, let response {
-      do throws(RPCError) {
-        let encoding = beginResponse(said)
-        exchange.sendBody(try encoding?.compress(framed: response) ?? response)
-      } catch let thrown {
-        error = thrown
-      }
+    let response = self.response.take()
+    let outcome = error ?? response.flatMap { respond($0, said) }
+    exchange.finishCall(outcome, headers: said?.headers ?? [:], trailers: said?.trailers ?? [:])
+    count(outcome?.code)
+    stopped(outcome ?? RPCError(.cancelled, "the call has ended"))
+  }
+
+  /// Sends the single response; returns the error if that fails.
+  private func respond(_ response: [UInt8], _ said: ServerContext.Said?) -> RPCError? {
+    guard let encoding = beginResponse(said) else {
+      exchange.sendBody(response)
+      return nil
     }
-    response = nil
-    exchange.finishCall(error, headers: said.headers, trailers: said.trailers)
-    count(error?.code)
-    stopped(error ?? RPCError(.cancelled, "the call has ended"))
+    do throws(RPCError) {
+      exchange.sendBody(try encoding.compress(framed: response))
+      return nil
+    } catch {
+      return error
+    }
   }
 
   func closed(_ reason: CloseReason) {

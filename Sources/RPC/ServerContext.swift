@@ -23,7 +23,8 @@ public final class ServerContext: Sendable {
   public let deadline: Deadline?
   package let head: RequestHead
   private let transport: any ExchangeTransport
-  private let state = Mutex(State())
+  /// What a handler or an interceptor has set; nil for most calls, which set nothing.
+  private let state = Mutex<State?>(nil)
 
   package init(
     method: MethodDescriptor, head: RequestHead, deadline: Deadline?,
@@ -51,40 +52,40 @@ public final class ServerContext: Sendable {
   /// - Throws: The status if the server is draining already.
   public func endWhenDraining(with status: RPCError? = nil) throws(RPCError) {
     let status = status ?? Self.shuttingDown
-    state.withLock { $0.statusWhenDraining = status }
+    change { $0.statusWhenDraining = status }
     if isDraining { throw status }
   }
 
   /// The status with which a drain ends the call at once; nil if the call may finish.
-  package var statusWhenDraining: RPCError? { state.withLock { $0.statusWhenDraining } }
+  package var statusWhenDraining: RPCError? { state.withLock { $0?.statusWhenDraining } }
 
   package static let shuttingDown = RPCError(.unavailable, "the server is shutting down")
 
   /// Initial metadata, sent with the first message or by `ResponseWriter.sendHeaders()`; later
   /// changes have no effect.
   public var responseHeaders: Metadata {
-    get { state.withLock { $0.responseHeaders } }
-    set { state.withLock { $0.responseHeaders = newValue } }
+    get { state.withLock { $0?.responseHeaders } ?? [:] }
+    set { change { $0.responseHeaders = newValue } }
   }
 
   /// Trailing metadata, sent with the status.
   public var responseTrailers: Metadata {
-    get { state.withLock { $0.responseTrailers } }
-    set { state.withLock { $0.responseTrailers = newValue } }
+    get { state.withLock { $0?.responseTrailers } ?? [:] }
+    set { change { $0.responseTrailers = newValue } }
   }
 
   /// The compression of response messages, applied if the client accepts it; nil does not compress.
   /// It is announced with the initial metadata, so changes after the first message have no effect.
   public var responseCompression: MessageEncoding? {
-    get { state.withLock { $0.responseCompression } }
-    set { state.withLock { $0.responseCompression = newValue } }
+    get { state.withLock { $0?.responseCompression } }
+    set { change { $0.responseCompression = newValue } }
   }
 
   /// Whether the single request message was compressed. For a stream of requests see
   /// `RequestStream.lastWasCompressed`.
   public internal(set) var requestWasCompressed: Bool {
-    get { state.withLock { $0.requestWasCompressed } }
-    set { state.withLock { $0.requestWasCompressed = newValue } }
+    get { state.withLock { $0?.requestWasCompressed } ?? false }
+    set { change { $0.requestWasCompressed = newValue } }
   }
 
   /// The response metadata and compression that the handler has set.
@@ -94,11 +95,22 @@ public final class ServerContext: Sendable {
     let compression: MessageEncoding?
   }
 
-  var said: Said {
-    state.withLock {
-      Said(
-        headers: $0.responseHeaders, trailers: $0.responseTrailers,
-        compression: $0.responseCompression)
+  /// Nil if nothing was set.
+  var said: Said? {
+    state.withLock { state in
+      state.map {
+        Said(
+          headers: $0.responseHeaders, trailers: $0.responseTrailers,
+          compression: $0.responseCompression)
+      }
+    }
+  }
+
+  private func change(_ body: (inout State) -> Void) {
+    state.withLock { state in
+      var changed = state.take() ?? State()
+      body(&changed)
+      state = changed
     }
   }
 
@@ -106,11 +118,11 @@ public final class ServerContext: Sendable {
   public subscript<Key: ContextKey>(key: Key.Type) -> Key.Value? {
     get {
       let id = ObjectIdentifier(key)
-      return state.withLock { $0.values.first { $0.key == id }?.value as? Key.Value }
+      return state.withLock { $0?.values.first { $0.key == id }?.value as? Key.Value }
     }
     set {
       let id = ObjectIdentifier(key)
-      state.withLock { state in
+      change { state in
         state.values.removeAll { $0.key == id }
         if let newValue { state.values.append((id, newValue)) }
       }

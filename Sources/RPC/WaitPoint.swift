@@ -3,8 +3,8 @@ package final class WaitPoint: @unchecked Sendable {
   // Guard: all mutable state is touched on `loop` only.
   private let loop: any ExchangeLoop
   /// The first waiter; there is seldom more than one.
-  private var waiter: UnsafeContinuation<Void, Never>?
-  private var others: [UnsafeContinuation<Void, Never>] = []
+  @exclusivity(unchecked) private var waiter: UnsafeContinuation<Void, Never>?
+  @exclusivity(unchecked) private var others: [UnsafeContinuation<Void, Never>] = []
 
   package init(loop: any ExchangeLoop) { self.loop = loop }
 

@@ -10,7 +10,7 @@ final class ClientSide: @unchecked Sendable {
   /// Whether the peer accepts no further stream at the moment, so that new ones wait.
   let isFull = Atomic(false)
   /// The last request head that was sent, since calls repeat themselves.
-  private var last: (head: HeaderList, sent: SentHead)?
+  @exclusivity(unchecked) private var last: (head: HeaderList, sent: SentHead)?
   /// The backend, with the statistics that its connections share.
   let endpoint: Endpoint?
   /// The limit of calls in flight at the backend.
@@ -27,15 +27,15 @@ final class ClientSide: @unchecked Sendable {
   /// Lists that are kept: the head and the trailers of two kinds of call.
   private static let listsMax = 4
   @exclusivity(unchecked) private(set) var lists: [Known] = []
-  private var oldest = 0
+  @exclusivity(unchecked) private var oldest = 0
   /// The number of streams that the peer allows, by its last SETTINGS.
-  var streamsMax = Int.max
+  @exclusivity(unchecked) var streamsMax = Int.max
   /// The number of calls begun on the connection.
-  var callsBegun: UInt64 = 0
+  @exclusivity(unchecked) var callsBegun: UInt64 = 0
   var hasPinged = false
   var wasToldOfTooManyPings = false
   /// The stream of the health check, which does not count as a call.
-  var healthCheck: ClientExchange?
+  @exclusivity(unchecked) var healthCheck: ClientExchange?
   fileprivate var lifetime: ClientLifetime?
   fileprivate var timer: (any ScheduledWork)?
   fileprivate var idle: (@Sendable () -> Void)?

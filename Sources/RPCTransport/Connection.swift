@@ -41,7 +41,7 @@ final class Connection: ChannelDuplexHandler, ExchangeTransport, @unchecked Send
   /// Answers the exchanges; nil on a client.
   let dispatcher: Dispatcher?
   /// Retained until the end of the connection was reported to it, whatever became of it before.
-  var owner: (any ConnectionOwner)?
+  @exclusivity(unchecked) var owner: (any ConnectionOwner)?
   /// Returns why a peer is refused after the handshake, by its certificate's URIs; nil admits it.
   let refusePeer: (@Sendable (Peer) -> String?)?
 
@@ -51,22 +51,22 @@ final class Connection: ChannelDuplexHandler, ExchangeTransport, @unchecked Send
   let client: ClientSide?
   /// The number of handlers that have not returned.
   @exclusivity(unchecked) var runningHandlers = 0
-  private(set) var peer = Peer(address: "unknown")
+  @exclusivity(unchecked) private(set) var peer = Peer(address: "unknown")
   @exclusivity(unchecked) private(set) var context: ChannelHandlerContext?
   @exclusivity(unchecked) private var isDirty = false
   @exclusivity(unchecked) private(set) var isReady = false
   @exclusivity(unchecked) private(set) var isClosed = false
-  private var isReadPaused = false
-  private var hasPendingRead = false
+  @exclusivity(unchecked) private var isReadPaused = false
+  @exclusivity(unchecked) private var hasPendingRead = false
   /// Whether the connection waits for `turnCame()` before it is read again.
   @exclusivity(unchecked) private var waitsForTurn = false
   @exclusivity(unchecked) private var closeReason: String?
   /// Whether the connection closes as soon as everything is written.
-  private var isLeaving = false
+  @exclusivity(unchecked) private var isLeaving = false
   // Timers retain the connection, which cancels them when it ends: a weak reference would make the
   // runtime take the slow path for each of its many retains.
-  private var stallTimer: (any ScheduledWork)?
-  private(set) var handshakeTimer: (any ScheduledWork)?
+  @exclusivity(unchecked) private var stallTimer: (any ScheduledWork)?
+  @exclusivity(unchecked) private(set) var handshakeTimer: (any ScheduledWork)?
   /// When the last bytes of the peer arrived, in nanoseconds of the loop's clock.
   @exclusivity(unchecked) var lastRead: UInt64 = 0
   @exclusivity(unchecked) var readSize: ReadSize
@@ -79,16 +79,16 @@ final class Connection: ChannelDuplexHandler, ExchangeTransport, @unchecked Send
   @exclusivity(unchecked) private var roundStart: UInt64 = 0
   @exclusivity(unchecked) private var roundBytes = 0
   /// Whether the client has ended its side.
-  var isInputOver = false
+  @exclusivity(unchecked) var isInputOver = false
   /// Ends the wait for the last responses to a client that has ended its side.
-  var lastAnswersTimer: (any ScheduledWork)?
+  @exclusivity(unchecked) var lastAnswersTimer: (any ScheduledWork)?
   @exclusivity(unchecked) var share = LoopShare()
   /// The time that `ReadingTurns` has granted to the next turn of this busy connection, in
   /// nanoseconds.
   @exclusivity(unchecked) var promisedTurn: UInt64 = 0
   /// Keepalive, age and idle time; servers only, like the timers below.
   @exclusivity(unchecked) var lifetime: LifetimeState?
-  var lifetimeTimer: (any ScheduledWork)?
+  @exclusivity(unchecked) var lifetimeTimer: (any ScheduledWork)?
   @exclusivity(unchecked) var headersTimer: (any ScheduledWork)?
   /// The frame that `headersTimer` is for.
   @exclusivity(unchecked) var awaitedFrame = 0
@@ -96,7 +96,7 @@ final class Connection: ChannelDuplexHandler, ExchangeTransport, @unchecked Send
   /// Buffered bytes of incomplete messages.
   @exclusivity(unchecked) var heldBytes = 0
   /// Where handlers wait that would produce more output than the peer reads.
-  var room: WaitPoint?
+  @exclusivity(unchecked) var room: WaitPoint?
   /// Whether no call is running, for other threads.
   let idleFlag = Atomic(true)
   /// Whether the connection is draining, for other threads.

@@ -102,6 +102,7 @@ final class LoopExecutor: ExchangeLoop, @unchecked Sendable {
       self.isRoundUnderWay = false
       self.round &+= 1
       self.giveTurns()
+      self.run()
     }
   }
 
@@ -144,7 +145,8 @@ final class LoopExecutor: ExchangeLoop, @unchecked Sendable {
   }
 
   private func scheduleRun() {
-    guard !isRunning, !isScheduled, !isReading else { return }
+    // The end of a round runs the jobs anyway.
+    guard !isRunning, !isScheduled, !isReading, !isRoundUnderWay else { return }
     isScheduled = true
     eventLoop.execute {
       self.isScheduled = false

@@ -13,7 +13,7 @@ final class LoopTimers: @unchecked Sendable {
   private let eventLoop: any EventLoop
   @exclusivity(unchecked) private var heap = TimerHeap<Work>()
   @exclusivity(unchecked) private var cancelled = 0
-  private var armed: (due: UInt64, timer: Scheduled<Void>)?
+  @exclusivity(unchecked) private var armed: (due: UInt64, timer: Scheduled<Void>)?
 
   /// One piece of work. Guard: its state is touched on the loop only.
   final class Work: ScheduledWork, @unchecked Sendable {

@@ -51,8 +51,13 @@ public func parseConfiguration<Value: CheckedConfiguration>(
   let whole: Node?
   let standard: Node?
   do {
-    whole = try Yams.compose(yaml: text)
-    standard = try Yams.compose(yaml: YAMLEncoder().encode(defaults))
+    // The type of a field says what its text means. The resolver of tags and the encoder of Yams
+    // would load the tables of ICU for that, 4 MiB in every service. JSON is YAML too.
+    whole = try Yams.compose(yaml: text, .basic)
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = .withoutEscapingSlashes
+    standard = try Yams.compose(
+      yaml: String(decoding: encoder.encode(defaults), as: UTF8.self), .basic)
   } catch {
     throw ConfigurationError("\(file): \(error)")
   }
