@@ -124,7 +124,7 @@ let services: [Target] =
     .executableTarget(
       name: "yijia",
       dependencies: [
-        "RPC", "RPCTransport", "Protobuf", "ServiceKit", "MembersV1", "StationsV1",
+        "RPC", "RPCTransport", "Protobuf", "ProtobufJSON", "ServiceKit", "MembersV1", "StationsV1",
         "GatewayV1", "YijiaTypeV1", "GoogleRPC", "GoogleType", "GoogleProtobuf", "Storage",
         "StorageEngines",
         "GRPCHealthV1", "OperationsV1", x509, crypto, arguments, unixSignals,

@@ -75,8 +75,8 @@ struct ImportTable: Sendable {
       Row(
         folder: "services/yijia/main",
         modules: contract.union(Self.observation).union(Self.crypto).union([
-          "ArgumentParser", "RPCTransport", "ServiceKit", "Storage", "StorageEngines", "SwiftASN1",
-          "UnixSignals", "X509",
+          "ArgumentParser", "ProtobufJSON", "RPCTransport", "ServiceKit", "Storage",
+          "StorageEngines", "SwiftASN1", "UnixSignals", "X509",
         ])),
     ]
     rows.append(

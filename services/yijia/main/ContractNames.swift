@@ -1,4 +1,6 @@
+import GoogleType
 import Protobuf
+import ServiceKit
 
 /// Returns the name of an enum value in the contracts without the enum's prefix: `TRUCK_DRIVER` for
 /// `OCCUPATION_GROUP_TRUCK_DRIVER`.
@@ -18,6 +20,14 @@ func contractNames<Value: Enumeration>(of type: Value.Type) -> [String] {
 func enumValue<Value: Enumeration>(_ name: String, of type: Value.Type) -> Value {
   let wanted = name.isEmpty ? "UNSPECIFIED" : name.uppercased()
   return type.allCases.first { contractName($0) == wanted } ?? Value(rawValue: -1)
+}
+
+/// Returns a day as 2026-11-21; empty for none.
+func dayText(_ date: GoogleType.Date?) -> String {
+  guard let date,
+    let day = ChinaDate(year: Int(date.year), month: Int(date.month), day: Int(date.day))
+  else { return "" }
+  return day.description
 }
 
 /// Finds the word that somebody may have meant.

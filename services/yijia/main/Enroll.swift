@@ -3,7 +3,6 @@ import Foundation
 import GoogleProtobuf
 import MembersV1
 import Protobuf
-import RPC
 import ServiceKit
 import Storage
 
@@ -76,9 +75,6 @@ struct RosterEnrollment {
     }
   }
 
-  /// Rows in flight; the contract allows 1,000.
-  private static let windowRows = 500
-
   let table: CSVFile
   private let isDryRun: Bool
   private let rows: [Row]
@@ -125,46 +121,32 @@ struct RosterEnrollment {
     _ client: SuiteClient, progress: @Sendable @escaping (String) -> Void = { _ in }
   ) async throws -> Result {
     let call = try await client.members.enrollMembers(options: client.options)
-    let window = Window(Self.windowRows)
-    async let sending: Void = send(on: call, window: window)
-    // Where the stream fails, nobody goes on waiting for a place in it.
-    defer { window.finish() }
     var result = Result()
-    // Results come in the order of the rows.
-    var remaining = rows.makeIterator()
-    for try await response in call.responses {
-      guard let row = remaining.next() else { break }
-      var (error, enrollment): (RecordError?, Enrollment?)
-      switch response.result {
-      case .error(let told): error = told
-      case .enrollment(let told): enrollment = told
-      case nil: break
-      }
-      if error != nil || !row.problems.isEmpty {
-        result.refused.append(
-          RefusedRow(row.source, columns: table.columns, found: row.problems, error: error))
-      } else {
-        result.received += 1
-        let route = enrollment?.route ?? .unspecified
-        if route != .unspecified { result.routes[route, default: 0] += 1 }
-      }
-      window.open()
-      let done = result.received + result.refused.count
+    try await RowStream.exchange(rows.map(\.request), on: call) { index, response in
+      take(response, of: rows[index], into: &result)
+      let done = index + 1
       if done % 100 == 0 || done == rowCount { progress("\(done)/\(rowCount)") }
     }
-    window.finish()
-    try await sending
     return result
   }
 
-  private func send(
-    on call: BidirectionalCall<EnrollMembersRequest, EnrollMembersResponse>, window: Window
-  ) async throws {
-    for row in rows {
-      guard await window.wait() else { return }
-      try await call.send(row.request)
+  private func take(
+    _ response: EnrollMembersResponse, of row: Row, into result: inout Result
+  ) {
+    var (error, enrollment): (RecordError?, Enrollment?)
+    switch response.result {
+    case .error(let told): error = told
+    case .enrollment(let told): enrollment = told
+    case nil: break
     }
-    try await call.finishSending()
+    guard error == nil, row.problems.isEmpty else {
+      result.refused.append(
+        RefusedRow(row.source, columns: table.columns, found: row.problems, error: error))
+      return
+    }
+    result.received += 1
+    let route = enrollment?.route ?? .unspecified
+    if route != .unspecified { result.routes[route, default: 0] += 1 }
   }
 
   private static func application(_ row: inout RowReader) -> EnrollmentApplication {

@@ -2,7 +2,6 @@ import ArgumentParser
 import Foundation
 import GoogleType
 import MembersV1
-import RPC
 
 struct Import: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
@@ -77,33 +76,20 @@ struct OrganizationImport {
   func run(_ client: SuiteClient) async throws -> Result {
     let call = try await client.members.importOrganizations(options: client.options)
     let sent = rows.filter(\.problems.isEmpty)
-    async let sending: Void = send(sent.map(\.request), on: call)
     var result = Result()
     result.refused = rows.filter { !$0.problems.isEmpty }.map { row in
       RefusedRow(row.source, columns: table.columns, found: row.problems, error: nil)
     }
-    // Results come in the order of the rows.
-    var remaining = sent.makeIterator()
-    for try await response in call.responses {
-      guard let row = remaining.next() else { break }
-      switch response.result {
-      case .error(let error):
+    try await RowStream.exchange(sent.map(\.request), on: call) { index, response in
+      if case .error(let error) = response.result {
         result.refused.append(
-          RefusedRow(row.source, columns: table.columns, found: [], error: error))
-      case .organization, nil: result.stored += 1
+          RefusedRow(sent[index].source, columns: table.columns, found: [], error: error))
+      } else {
+        result.stored += 1
       }
     }
-    try await sending
     result.refused.sort { $0.number < $1.number }
     return result
-  }
-
-  private func send(
-    _ requests: [ImportOrganizationsRequest],
-    on call: BidirectionalCall<ImportOrganizationsRequest, ImportOrganizationsResponse>
-  ) async throws {
-    for request in requests { try await call.send(request) }
-    try await call.finishSending()
   }
 
   private static func request(_ row: inout RowReader) -> ImportOrganizationsRequest {

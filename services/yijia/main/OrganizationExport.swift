@@ -34,50 +34,6 @@ extension Organizations {
       }
     }
   }
-
-  struct Code: AsyncParsableCommand {
-    static let configuration = CommandConfiguration(
-      abstract: "Issue a code of an organization, and print or draw it.",
-      discussion: """
-        Prints its text, and its link where one is configured.
-        Example: yijia organizations code ID --campaign 集中入会 --png code.png --svg code.svg
-        """)
-
-    @OptionGroup var options: OrganizationOptions
-    @Option(help: "Campaign that enrollments through it are counted under.") var campaign = ""
-    @Option(help: "Days that it holds; 365 when not given, at most 1,095.") var validDays: Int32 = 0
-    @Option(help: "File for the QR code as SVG.") var svg: String?
-    @Option(help: "File for the QR code as PNG.") var png: String?
-
-    func run() async throws {
-      let files = [(CodeFormat.svg, svg), (.png, png)]
-      // A code that is issued is good: first see whether it can be kept.
-      try await explained { try [svg, png].compactMap { $0 }.forEach(Arguments.requireWritable) }
-      try await options.connection.with(.staff) { client in
-        var issue = IssueOrganizationCodeRequest()
-        issue.requestID = UUID().uuidString
-        issue.organization = try await options.name(client)
-        issue.campaign = campaign
-        issue.validDays = validDays
-        let response = try await client.members.issueOrganizationCode(
-          issue, options: client.options)
-        let code = response.code ?? OrganizationCode()
-        Terminal.say(code.text)
-        if !code.link.isEmpty { Terminal.say(code.link) }
-        for case (let format, let file?) in files {
-          var render = RenderOrganizationCodeRequest()
-          render.name = code.name
-          render.format = format
-          let content = try await client.members.renderOrganizationCode(
-            render, options: client.options
-          ).content
-          guard FileManager.default.createFile(atPath: file, contents: Data(content)) else {
-            throw ConfigurationError("\(file): cannot be written")
-          }
-        }
-      }
-    }
-  }
 }
 
 /// The columns of a table of organizations: `yijia import` reads them, an export writes them.

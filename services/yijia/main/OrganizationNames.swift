@@ -7,65 +7,54 @@ enum OrganizationNames {
   /// Returns the resource name of `organizations/ID`, an ID of 32 hexadecimal digits or an
   /// external id; empty for empty text.
   static func resolve(_ text: String, _ client: SuiteClient) async throws -> String {
+    guard let found = try await find(text, client) else {
+      throw ConfigurationError(
+        "\(text): no organization that you see has this external id; look by name with "
+          + "yijia organizations find")
+    }
+    return found
+  }
+
+  /// As `resolve`; nil where no organization has the external id.
+  static func find(_ text: String, _ client: SuiteClient) async throws -> String? {
     if text.isEmpty || text.hasPrefix("organizations/") { return text }
     if text.count == 32, text.allSatisfy(\.isHexDigit) { return "organizations/\(text)" }
     var request = ListOrganizationsRequest()
     request.externalID = text
     let page = try await client.members.listOrganizations(request, options: client.options)
-    guard let found = page.organizations.first(where: { $0.externalID == text }) else {
-      throw ConfigurationError(
-        "\(text): no organization that you see has this external id; look by name with "
-          + "yijia organizations find")
-    }
-    return found.name
-  }
-
-  /// Reads a list page by page, until `body` returns false.
-  static func each(
-    _ request: ListOrganizationsRequest, _ client: SuiteClient,
-    _ body: (Organization) throws -> Bool
-  ) async throws {
-    var request = request
-    request.pageSize = 1_000
-    repeat {
-      let page = try await client.members.listOrganizations(request, options: client.options)
-      for organization in page.organizations {
-        guard try body(organization) else { return }
-      }
-      request.pageToken = page.nextPageToken
-    } while !request.pageToken.isEmpty
+    return page.organizations.first { $0.externalID == text }?.name
   }
 }
 
-extension Organizations {
-  struct List: AsyncParsableCommand {
-    static let configuration = CommandConfiguration(
-      abstract: "List organizations: external id, resource name, kind, state, name.",
-      discussion: """
-        Examples:
-          yijia organizations list --parent qinhuangdao
-          yijia organizations list --kind HOLDING_POOL
-        """)
+extension ListOrganizationsRequest: SubtreeRequest {}
 
-    @OptionGroup var connection: ConnectionOptions
-    @Option(help: "The organization whose subtree is listed. [default: your own]")
-    var ancestor = ""
+extension Organizations {
+  struct List: Listed {
+    static let abstract = "List organizations: external id, resource name, kind, state, name."
+    static let discussion = """
+      Examples:
+        yijia organizations list --parent qinhuangdao
+        yijia organizations list --kind HOLDING_POOL
+      """
+    @OptionGroup var subtree: SubtreeOption
     @Option(help: "The organization of which only what is directly below is listed.")
     var parent = ""
+    @Option(help: "The federation of which only what it covers is listed.") var coveredBy = ""
     @Option(help: "A kind to list; may be repeated.", transform: Arguments.contract)
     var kind: [OrganizationKind] = []
 
-    func run() async throws {
-      try await connection.with(.staff) { client in
-        var request = ListOrganizationsRequest()
-        request.ancestor = try await OrganizationNames.resolve(ancestor, client)
-        request.parent = try await OrganizationNames.resolve(parent, client)
-        request.kinds = kind
-        try await OrganizationNames.each(request, client) { organization in
-          Organizations.show(organization)
-          return true
-        }
-      }
+    func narrow(_ request: inout ListOrganizationsRequest, _ client: SuiteClient) async throws {
+      try await subtree.narrow(&request, client)
+      request.parent = try await OrganizationNames.resolve(parent, client)
+      request.coveredBy = try await OrganizationNames.resolve(coveredBy, client)
+      request.kinds = kind
+    }
+
+    func page(
+      _ request: ListOrganizationsRequest, _ client: SuiteClient
+    ) async throws -> (rows: [Organization], next: String) {
+      let page = try await client.members.listOrganizations(request, options: client.options)
+      return (page.organizations, page.nextPageToken)
     }
   }
 
@@ -81,23 +70,31 @@ extension Organizations {
     func run() async throws {
       try await connection.with(.staff) { client in
         var count = 0
-        try await OrganizationNames.each(ListOrganizationsRequest(), client) { organization in
-          let isMeant =
-            organization.displayName.contains(text) || organization.externalID.contains(text)
-          if isMeant {
-            Organizations.show(organization)
+        var request = ListOrganizationsRequest()
+        request.pageSize = 1_000
+        repeat {
+          let page = try await client.members.listOrganizations(request, options: client.options)
+          for organization in page.organizations
+          where organization.displayName.contains(text) || organization.externalID.contains(text) {
+            Terminal.say(organization.line)
             count += 1
           }
-          return true
-        }
+          request.pageToken = page.nextPageToken
+        } while !request.pageToken.isEmpty
         if count == 0 { throw ConfigurationError("no organization that you see is called \(text)") }
       }
     }
   }
+}
 
-  fileprivate static func show(_ organization: Organization) {
-    Terminal.say(
-      "\(organization.externalID)  \(organization.name)  \(contractName(organization.kind))  "
-        + "\(contractName(organization.state))  \(organization.displayName)")
+/// The organization that a command is about, and the connection.
+struct OrganizationOptions: ParsableArguments {
+  @OptionGroup var connection: ConnectionOptions
+
+  @Argument(help: "The organization: its external id, or organizations/ID.")
+  var organization: String
+
+  func name(_ client: SuiteClient) async throws -> String {
+    try await OrganizationNames.resolve(organization, client)
   }
 }

@@ -1,6 +1,26 @@
 import ArgumentParser
-import Foundation
 import MembersV1
+
+extension ApproveOrganizationRequest: ChangeRequest {}
+extension SuspendOrganizationRequest: ChangeRequest, ReasonedRequest {}
+extension ResumeOrganizationRequest: ChangeRequest {}
+extension MoveOrganizationRequest: ChangeRequest {}
+extension DissolveOrganizationRequest: ChangeRequest, ReasonedRequest {}
+extension CoverOrganizationRequest: ChangeRequest {}
+extension UncoverOrganizationRequest: ChangeRequest {}
+extension GetOrganizationRequest: ThingRequest {}
+
+extension Organization: Shown, Addressed {
+  static let collection = "organizations"
+
+  static func resourceName(of text: String, _ client: SuiteClient) async throws -> String {
+    try await OrganizationNames.resolve(text, client)
+  }
+
+  var line: String {
+    columns(externalID, name, contractName(kind), contractName(state), displayName)
+  }
+}
 
 struct Organizations: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
@@ -8,178 +28,129 @@ struct Organizations: AsyncParsableCommand {
     discussion: """
       An organization is named by its external id, or as the registry names it: organizations/ID, \
       or the ID alone. `list` and `find` show both.
+
+      Examples:
+        yijia organizations list --parent qinhuangdao
+        yijia organizations suspend q-couriers --reason "election of a new committee"
+        yijia organizations cover q-couriers --organization q-tongda
+        yijia organizations list --covered-by q-couriers
       """,
     subcommands: [
-      List.self, Find.self,
-      Create.self, Approve.self, Suspend.self, Resume.self, Dissolve.self, Move.self, Export.self,
-      Code.self,
+      ListCommand<List>.self, Find.self, ActionCommand<Show>.self,
+      Create.self, ActionCommand<Approve>.self, Update.self, ActionCommand<Suspend>.self,
+      ActionCommand<Resume>.self, ActionCommand<Dissolve>.self, ActionCommand<Move>.self,
+      ActionCommand<Cover>.self, ActionCommand<Uncover>.self, Export.self,
+      Code.self, ListCommand<Codes>.self, ActionCommand<Revoke>.self,
     ])
-}
 
-/// The organization that a command is about, and the connection.
-struct OrganizationOptions: ParsableArguments {
-  @OptionGroup var connection: ConnectionOptions
+  struct Show: Action {
+    static let abstract = "Show organizations."
 
-  @Argument(help: "The organization: its external id, or organizations/ID.")
-  var organization: String
-
-  func name(_ client: SuiteClient) async throws -> String {
-    try await OrganizationNames.resolve(organization, client)
-  }
-}
-
-extension Organizations {
-  /// Makes one call as staff whose response is an organization, and prints it.
-  fileprivate static func change(
-    _ connection: ConnectionOptions,
-    _ call: (SuiteClient, _ requestID: String) async throws -> Organization?
-  ) async throws {
-    try await connection.with(.staff) { client in
-      let organization = try await call(client, UUID().uuidString) ?? Organization()
-      Terminal.say(
-        "\(organization.name) \(organization.displayName) \(contractName(organization.state))")
+    func send(
+      _ request: GetOrganizationRequest, _ client: SuiteClient
+    ) async throws -> Organization? {
+      try await client.members.getOrganization(request, options: client.options).organization
     }
   }
 
-  struct Create: AsyncParsableCommand {
-    static let configuration = CommandConfiguration(
-      abstract: "Found an organization; another administrator approves it.",
-      discussion: """
-        Example: yijia organizations create --parent qinhuangdao --display-name 某某公司工会 \
-        --kind ENTERPRISE_UNION --level BASIC --region-code 130302
-        """)
+  struct Approve: Action {
+    static let abstract = "Open organizations that another administrator founded."
 
-    @OptionGroup var connection: ConnectionOptions
-    @Option(help: "The organization above.") var parent: String
-    @Option(help: "Full name.") var displayName: String
-    @Option(help: "Kind, for example ENTERPRISE_UNION.", transform: Arguments.contract)
-    var kind: OrganizationKind
-    @Option(help: "Level, for example BASIC.", transform: Arguments.contract)
-    var level: OrganizationLevel
-    @Option(help: "GB/T 2260 code of 6, 9 or 12 digits.") var regionCode: String
-    @Option(help: "A key of your own.") var externalID = ""
-    @Option(help: "Industry group, for example 货运.") var industryGroup = ""
-    @Flag(help: "Individuals without an employer may join.") var takesIndividuals = false
-
-    func run() async throws {
-      var organization = Organization()
-      organization.displayName = displayName
-      organization.kind = kind
-      organization.level = level
-      organization.regionCode = regionCode
-      organization.externalID = externalID
-      organization.industryGroup = industryGroup
-      organization.takesIndividuals = takesIndividuals
-      let founded = organization
-      try await Organizations.change(connection) { client, requestID in
-        var request = CreateOrganizationRequest()
-        request.requestID = requestID
-        request.organization = founded
-        request.organization?.parent = try await OrganizationNames.resolve(parent, client)
-        return try await client.members.createOrganization(request, options: client.options)
-          .organization
-      }
+    func send(
+      _ request: ApproveOrganizationRequest, _ client: SuiteClient
+    ) async throws -> Organization? {
+      try await client.members.approveOrganization(request, options: client.options).organization
     }
   }
 
-  struct Approve: AsyncParsableCommand {
-    static let configuration = CommandConfiguration(
-      abstract: "Open an organization that another administrator founded.")
+  struct Suspend: ReasonedAction {
+    static let abstract = "Let organizations receive nobody for now; their members stay."
+    @Option(help: "Why, for the audit log; 2 to 200 characters.") var reason: String
 
-    @OptionGroup var options: OrganizationOptions
-
-    func run() async throws {
-      try await Organizations.change(options.connection) { client, requestID in
-        var request = ApproveOrganizationRequest()
-        request.requestID = requestID
-        request.name = try await options.name(client)
-        return try await client.members.approveOrganization(request, options: client.options)
-          .organization
-      }
+    func send(
+      _ request: SuspendOrganizationRequest, _ client: SuiteClient
+    ) async throws -> Organization? {
+      try await client.members.suspendOrganization(request, options: client.options).organization
     }
   }
 
-  struct Suspend: AsyncParsableCommand {
-    static let configuration = CommandConfiguration(
-      abstract: "Let an organization receive nobody for now; its members stay.")
+  struct Resume: Action {
+    static let abstract = "Open suspended organizations again."
 
-    @OptionGroup var options: OrganizationOptions
-    @Option(help: "Why, for the audit log.") var reason: String
-
-    func run() async throws {
-      try await Organizations.change(options.connection) { client, requestID in
-        var request = SuspendOrganizationRequest()
-        request.requestID = requestID
-        request.name = try await options.name(client)
-        request.reason = reason
-        return try await client.members.suspendOrganization(request, options: client.options)
-          .organization
-      }
+    func send(
+      _ request: ResumeOrganizationRequest, _ client: SuiteClient
+    ) async throws -> Organization? {
+      try await client.members.resumeOrganization(request, options: client.options).organization
     }
   }
 
-  struct Resume: AsyncParsableCommand {
-    static let configuration = CommandConfiguration(
-      abstract: "Open a suspended organization again.")
+  struct Move: Action {
+    static let abstract = "Move organizations, with everything below them, below another one."
+    @Option(help: "The organization that they shall stand below.") var below: String
 
-    @OptionGroup var options: OrganizationOptions
+    func fill(_ request: inout MoveOrganizationRequest, _ client: SuiteClient) async throws {
+      request.parent = try await OrganizationNames.resolve(below, client)
+    }
 
-    func run() async throws {
-      try await Organizations.change(options.connection) { client, requestID in
-        var request = ResumeOrganizationRequest()
-        request.requestID = requestID
-        request.name = try await options.name(client)
-        return try await client.members.resumeOrganization(request, options: client.options)
-          .organization
-      }
+    func send(
+      _ request: MoveOrganizationRequest, _ client: SuiteClient
+    ) async throws -> Organization? {
+      try await client.members.moveOrganization(request, options: client.options).organization
     }
   }
 
-  struct Move: AsyncParsableCommand {
-    static let configuration = CommandConfiguration(
-      abstract: "Move an organization, with everything below it, below another one.")
-
-    @OptionGroup var options: OrganizationOptions
-    @Option(help: "The organization that it shall stand below.") var below: String
-
-    func run() async throws {
-      try await Organizations.change(options.connection) { client, requestID in
-        var request = MoveOrganizationRequest()
-        request.requestID = requestID
-        request.name = try await options.name(client)
-        request.parent = try await OrganizationNames.resolve(below, client)
-        return try await client.members.moveOrganization(request, options: client.options)
-          .organization
-      }
-    }
-  }
-
-  struct Dissolve: AsyncParsableCommand {
-    static let configuration = CommandConfiguration(
-      abstract: "Dissolve an organization for good.",
-      discussion: """
-        Refused while organizations stand below it, and while it has members, unless they go to \
-        the holding pool of the county or city with it.
-        Example: yijia organizations dissolve ID --reason 企业注销 --pool-members
-        """)
-
-    @OptionGroup var options: OrganizationOptions
-    @Option(help: "Why, for the audit log.") var reason: String
+  struct Dissolve: Action {
+    static let abstract = "Dissolve organizations for good."
+    static let discussion = """
+      Refused while organizations stand below one, and while it has members, unless they go to \
+      the holding pool of the county or city with it.
+      Example: yijia organizations dissolve ID --reason 企业注销 --pool-members
+      """
+    @Option(help: "Why, for the audit log; 2 to 200 characters.") var reason: String
     @Flag(help: "Its members go to the holding pool in the same step.") var poolMembers = false
 
-    func run() async throws {
-      try await options.connection.with(.staff) { client in
-        var request = DissolveOrganizationRequest()
-        request.requestID = UUID().uuidString
-        request.name = try await options.name(client)
-        request.reason = reason
-        request.poolMembers = poolMembers
-        let response = try await client.members.dissolveOrganization(
-          request, options: client.options)
-        Terminal.say(
-          "\(request.name) is dissolved; \(counted(response.pooledMembers, "member")) to "
-            + "\(response.pool.isEmpty ? "no pool" : response.pool)")
+    func fill(_ request: inout DissolveOrganizationRequest, _ client: SuiteClient) {
+      (request.reason, request.poolMembers) = (reason, poolMembers)
+    }
+
+    func send(
+      _ request: DissolveOrganizationRequest, _ client: SuiteClient
+    ) async throws -> Organization? {
+      let done = try await client.members.dissolveOrganization(request, options: client.options)
+      if !done.pool.isEmpty {
+        Terminal.note("\(counted(done.pooledMembers, "member")) moved to \(done.pool)")
       }
+      return done.organization
+    }
+  }
+
+  struct Cover: Action {
+    static let abstract = "Let federations cover a union that stands elsewhere (二次覆盖)."
+    @Option(help: "The union to cover.") var organization: String
+
+    func fill(_ request: inout CoverOrganizationRequest, _ client: SuiteClient) async throws {
+      request.organization = try await OrganizationNames.resolve(organization, client)
+    }
+
+    func send(
+      _ request: CoverOrganizationRequest, _ client: SuiteClient
+    ) async throws -> Organization? {
+      try await client.members.coverOrganization(request, options: client.options).organization
+    }
+  }
+
+  struct Uncover: Action {
+    static let abstract = "Let federations cover a union no longer."
+    @Option(help: "The union that is covered.") var organization: String
+
+    func fill(_ request: inout UncoverOrganizationRequest, _ client: SuiteClient) async throws {
+      request.organization = try await OrganizationNames.resolve(organization, client)
+    }
+
+    func send(
+      _ request: UncoverOrganizationRequest, _ client: SuiteClient
+    ) async throws -> Organization? {
+      try await client.members.uncoverOrganization(request, options: client.options).organization
     }
   }
 }

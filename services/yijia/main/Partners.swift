@@ -91,21 +91,15 @@ struct Partners: AsyncParsableCommand {
         var get = GetPartnerRequest()
         get.name = Partners.name(partner)
         let known = try await client.accounts.getPartner(get, options: client.options)
-        var (after, mask) = (known.partner ?? Partner(), FieldMask())
-        if let displayName {
-          after.displayName = displayName
-          mask.paths.append("display_name")
-        }
-        if allMethods || !method.isEmpty {
-          after.methods = allMethods ? [] : method
-          mask.paths.append("methods")
-        }
+        var changes = FieldChanges(of: known.partner ?? Partner())
+        changes.set(\.displayName, "display_name", to: displayName)
+        let methods = allMethods ? [] : method
+        changes.set(\.methods, "methods", to: allMethods || !method.isEmpty ? methods : nil)
         var request = UpdatePartnerRequest()
         request.requestID = UUID().uuidString
-        request.partner = after
-        request.updateMask = mask
+        (request.partner, request.updateMask) = (changes.message, changes.mask)
         let done = try await client.accounts.updatePartner(request, options: client.options)
-        Partners.say(done.partner ?? after)
+        Partners.say(done.partner ?? changes.message)
       }
     }
   }

@@ -4,6 +4,30 @@ import GoogleProtobuf
 import MembersV1
 import Protobuf
 
+extension ListRegionSettingsRequest: PageRequest {}
+extension ListRegionsRequest: PageRequest {}
+extension GetRegionSettingsRequest: ThingRequest {}
+extension GetRegionRequest: ThingRequest {}
+
+extension RegionSettings: Shown, Addressed {
+  static let collection = "regionSettings"
+
+  var line: String {
+    let order = rules.map { contractName($0) }.joined(separator: " > ")
+    let source = inheritedFrom.isEmpty ? "" : "  (\(inheritedFrom))"
+    return "\(name)  \(order)\(approveFirst ? "  approve first" : "")  pool \(poolDays) d  "
+      + "transfers \(transferDays) d  units \(unitThreshold)\(source)"
+  }
+}
+
+extension Region: Shown, Addressed {
+  static let collection = "regions"
+
+  var line: String {
+    columns(code, displayName, retired ? "retired" : "", successor)
+  }
+}
+
 struct Regions: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Settings of regions: routing rules in their order, terms of pools and transfers.",
@@ -12,40 +36,60 @@ struct Regions: AsyncParsableCommand {
 
       Examples:
         yijia regions show 340600
+        yijia regions below 340600
         yijia regions set 340600 --rule HOLDING_POOL --rule EMPLOYER_UNION --rule AREA_UNION
         yijia regions set 340300 --approve-first true --pool-days 10
       """,
-    subcommands: [List.self, Show.self, Set.self])
+    subcommands: [
+      ListCommand<List>.self, ActionCommand<Show>.self, Set.self, ListCommand<Below>.self,
+      ActionCommand<Name>.self,
+    ])
 
-  struct List: AsyncParsableCommand {
-    static let configuration = CommandConfiguration(
-      abstract: "List the regions that have settings of their own.")
+  struct List: Listed {
+    static let abstract = "List the regions that have settings of their own."
 
-    @OptionGroup var connection: ConnectionOptions
+    func narrow(_ request: inout ListRegionSettingsRequest, _ client: SuiteClient) {}
 
-    func run() async throws {
-      try await connection.with(.staff) { client in
-        var request = ListRegionSettingsRequest()
-        repeat {
-          let page = try await client.members.listRegionSettings(request, options: client.options)
-          for settings in page.settings { Regions.say(settings) }
-          request.pageToken = page.nextPageToken
-        } while !request.pageToken.isEmpty
-      }
+    func page(
+      _ request: ListRegionSettingsRequest, _ client: SuiteClient
+    ) async throws -> (rows: [RegionSettings], next: String) {
+      let page = try await client.members.listRegionSettings(request, options: client.options)
+      return (page.settings, page.nextPageToken)
     }
   }
 
-  struct Show: AsyncParsableCommand {
-    static let configuration = CommandConfiguration(
-      abstract: "Show the settings that apply in a region.")
+  struct Show: Action {
+    static let abstract = "Show the settings that apply in regions, by their codes of 6 digits."
 
-    @OptionGroup var connection: ConnectionOptions
-    @Argument(help: "GB/T 2260 code of a county, city or province; 6 digits.") var region: String
+    func send(
+      _ request: GetRegionSettingsRequest, _ client: SuiteClient
+    ) async throws -> RegionSettings? {
+      try await client.members.getRegionSettings(request, options: client.options).settings
+    }
+  }
 
-    func run() async throws {
-      try await connection.with(.staff) { client in
-        Regions.say(try await Regions.settings(of: region, client))
-      }
+  struct Below: Listed {
+    static let abstract = "List the provinces, or the regions directly below one, with their codes."
+    @Argument(help: "GB/T 2260 code of a region, for example 130300. [default: the nation]")
+    var region = ""
+
+    func narrow(_ request: inout ListRegionsRequest, _ client: SuiteClient) async throws {
+      if !region.isEmpty { request.parent = try await Region.resourceName(of: region, client) }
+    }
+
+    func page(
+      _ request: ListRegionsRequest, _ client: SuiteClient
+    ) async throws -> (rows: [Region], next: String) {
+      let page = try await client.members.listRegions(request, options: client.options)
+      return (page.regions, page.nextPageToken)
+    }
+  }
+
+  struct Name: Action {
+    static let abstract = "Show the names of regions by their codes; retired codes, too."
+
+    func send(_ request: GetRegionRequest, _ client: SuiteClient) async throws -> Region? {
+      try await client.members.getRegion(request, options: client.options).region
     }
   }
 
@@ -75,59 +119,23 @@ struct Regions: AsyncParsableCommand {
 
     func run() async throws {
       try await connection.with(.staff) { client in
-        var settings = try await Regions.settings(of: region, client)
-        var paths: [String] = []
-        if !rule.isEmpty {
-          settings.rules = rule
-          paths.append("rules")
-        }
-        if let approveFirst {
-          settings.approveFirst = approveFirst
-          paths.append("approve_first")
-        }
-        if let poolDays {
-          settings.poolDays = poolDays
-          paths.append("pool_days")
-        }
-        if let poolCustodian {
-          settings.poolCustodian = poolCustodian
-          paths.append("pool_custodian")
-        }
-        if let transferDays {
-          settings.transferDays = transferDays
-          paths.append("transfer_days")
-        }
-        if let unitThreshold {
-          settings.unitThreshold = unitThreshold
-          paths.append("unit_threshold")
-        }
+        var get = GetRegionSettingsRequest()
+        get.name = try await RegionSettings.resourceName(of: region, client)
+        let known = try await client.members.getRegionSettings(get, options: client.options)
+        var changes = FieldChanges(of: known.settings ?? RegionSettings())
+        changes.set(\.rules, "rules", toNonempty: rule)
+        changes.set(\.approveFirst, "approve_first", to: approveFirst)
+        changes.set(\.poolDays, "pool_days", to: poolDays)
+        changes.set(\.poolCustodian, "pool_custodian", to: poolCustodian)
+        changes.set(\.transferDays, "transfer_days", to: transferDays)
+        changes.set(\.unitThreshold, "unit_threshold", to: unitThreshold)
         var request = UpdateRegionSettingsRequest()
         request.requestID = UUID().uuidString
-        request.settings = settings
-        request.updateMask = .with { $0.paths = paths }
+        (request.settings, request.updateMask) = (changes.message, changes.mask)
         let changed = try await client.members.updateRegionSettings(
           request, options: client.options)
-        Regions.say(changed.settings ?? settings)
+        Terminal.say((changed.settings ?? changes.message).line)
       }
     }
-  }
-
-  fileprivate static func settings(
-    of region: String, _ client: SuiteClient
-  ) async throws -> RegionSettings {
-    var request = GetRegionSettingsRequest()
-    request.name = region.contains("/") ? region : "regionSettings/\(region)"
-    return try await client.members.getRegionSettings(request, options: client.options).settings
-      ?? RegionSettings()
-  }
-
-  fileprivate static func say(_ settings: RegionSettings) {
-    let source = settings.inheritedFrom.isEmpty ? "" : "  (\(settings.inheritedFrom))"
-    Terminal.say(
-      """
-      \(settings.name)  \(settings.rules.map { contractName($0) }.joined(separator: " > "))\
-      \(settings.approveFirst ? "  approve first" : "")  pool \(settings.poolDays) d  \
-      transfers \(settings.transferDays) d  units \(settings.unitThreshold)\(source)
-      """)
   }
 }

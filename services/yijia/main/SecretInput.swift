@@ -1,7 +1,8 @@
 import Foundation
 import ServiceKit
 
-/// Reads passwords: from a terminal without showing them, else a line of standard input each.
+/// Reads what is no option of a command: passwords, from a terminal without showing them, and
+/// personal data; else a line of standard input each.
 enum SecretInput {
   private static var isTerminal: Bool { isatty(STDIN_FILENO) != 0 }
 
@@ -29,6 +30,12 @@ enum SecretInput {
       throw ConfigurationError("the two passwords are not the same; nothing was changed")
     }
     return first
+  }
+
+  /// Reads personal data that may be shown: as an option, every user of the machine could see it.
+  static func readShown(_ what: String) throws -> String {
+    if isTerminal { Terminal.prompt("\(what): ") }
+    return try line(what).trimmingCharacters(in: .whitespaces)
   }
 
   private static func line(_ what: String) throws -> String {

@@ -92,24 +92,18 @@ struct Staff: AsyncParsableCommand {
         var request = UpdateStaffRequest()
         request.requestID = UUID().uuidString
         request.reason = options.reason
-        var (account, mask) = (StaffAccount(), FieldMask())
+        var account = StaffAccount()
         account.name = options.name
-        if let displayName {
-          account.displayName = displayName
-          mask.paths.append("display_name")
-        }
-        if let role {
-          account.role = role
-          mask.paths.append("role")
-        }
+        var changes = FieldChanges(of: account)
+        changes.set(\.displayName, "display_name", to: displayName)
+        changes.set(\.role, "role", to: role)
         if let organization {
-          account.organization = try await OrganizationNames.resolve(organization, client)
-          mask.paths.append("organization")
+          let name = try await OrganizationNames.resolve(organization, client)
+          changes.set(\.organization, "organization", to: name)
         }
-        request.staff = account
-        request.updateMask = mask
+        (request.staff, request.updateMask) = (changes.message, changes.mask)
         let done = try await client.accounts.updateStaff(request, options: client.options)
-        Staff.say(done.staff ?? account)
+        Staff.say(done.staff ?? changes.message)
       }
     }
   }

@@ -9,8 +9,11 @@ import ServiceKit
 struct StatisticsCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "statistics",
-    abstract: "Show the figures of members; check the counters of a running service.",
-    subcommands: [Enrollments.self, CoverageTable.self, Recount.self])
+    abstract: "Show the figures of members, set bases and targets; check the counters.",
+    subcommands: [
+      Enrollments.self, CoverageTable.self, ListCommand<Bases>.self, SetBase.self,
+      SetTarget.self, Recount.self,
+    ])
 
   struct Enrollments: AsyncParsableCommand {
     static let configuration = CommandConfiguration(

@@ -17,7 +17,9 @@ struct Yijia: AsyncParsableCommand {
     version: "1.0.0",
     subcommands: [
       Dev.self, Import.self, Organizations.self, Enroll.self, Report.self,
-      Enrollments.self, Pool.self, Transfers.self, Duplicates.self, Regions.self,
+      Enrollments.self, Members.self, Pool.self, Transfers.self, Duplicates.self,
+      Corrections.self, Units.self, Away.self, Refresh.self, Roster.self, Outreach.self,
+      ReroutingCommand.self, Regions.self,
       ReplayCommand.self, Audit.self, Backup.self, DataCommand.self,
       Partners.self, Staff.self, Keys.self, StatisticsCommand.self,
       SignIn.self, SignOut.self, Password.self, Authenticator.self,

@@ -49,27 +49,18 @@ extension Replay {
   private func dispatch(to federations: [String], below city: String) async throws {
     let waiting = try await poolCases(of: city, [.waiting]).filter { $0.returns == 0 }
     guard !waiting.isEmpty, !federations.isEmpty else { return }
-    let call = try await staff.members.dispatchPoolCases(options: staff.options)
-    let window = Window(900)
-    async let sending: Void = {
-      for (index, poolCase) in waiting.sorted(by: { $0.name < $1.name }).enumerated() {
-        guard await window.wait() else { return }
-        var request = DispatchPoolCasesRequest()
-        request.requestID = ids.id("dispatch \(poolCase.name)")
-        request.row = Int64(index)
-        request.name = poolCase.name
-        request.receiver = federations[index % federations.count]
-        try await call.send(request)
-      }
-      try await call.finishSending()
-    }()
-    defer { window.finish() }
-    for try await response in call.responses {
-      if case .error(let error) = response.result { throw ConfigurationError(error.message) }
-      window.open()
+    let rows = waiting.sorted { $0.name < $1.name }.enumerated().map { index, poolCase in
+      var request = DispatchPoolCasesRequest()
+      request.requestID = ids.id("dispatch \(poolCase.name)")
+      request.row = Int64(index)
+      request.name = poolCase.name
+      request.receiver = federations[index % federations.count]
+      return request
     }
-    window.finish()
-    try await sending
+    let call = try await staff.members.dispatchPoolCases(options: staff.options)
+    try await RowStream.exchange(rows, on: call) { _, response in
+      if case .error(let error) = response.result { throw ConfigurationError(error.message) }
+    }
   }
 
   /// Lets the federations confirm their cases, and return some.

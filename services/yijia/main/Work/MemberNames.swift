@@ -1,0 +1,52 @@
+import MembersV1
+import ServiceKit
+
+/// A request about one member, whom the contract calls `member`.
+protocol MemberRequest: ChangeRequest {
+  var member: String { get set }
+}
+
+extension MemberRequest {
+  var name: String {
+    get { member }
+    set { member = newValue }
+  }
+}
+
+extension Member: Shown, Addressed {
+  static let collection = "members"
+
+  var line: String {
+    columns(
+      name, memberNumber, contractName(state), personNameMasked, phoneMasked, contractName(group),
+      managingOrganization, dayText(joinDate))
+  }
+
+  /// Takes a member's number, too, as it is read out.
+  static func resourceName(of text: String, _ client: SuiteClient) async throws -> String {
+    if text.contains("/") { return text }
+    if text.count == 32, text.allSatisfy(\.isHexDigit) { return "\(collection)/\(text)" }
+    var request = ListMembersRequest()
+    request.memberNumber = text
+    request.states = MembershipState.allCases.filter { $0.rawValue > 0 }
+    let found = try await client.members.listMembers(request, options: client.options).members
+    guard let member = found.first else {
+      throw ConfigurationError("\(text): no member that you see has this number")
+    }
+    return member.name
+  }
+}
+
+extension MembershipSummary: Shown, Addressed {
+  static let collection = Member.collection
+
+  static func resourceName(of text: String, _ client: SuiteClient) async throws -> String {
+    try await Member.resourceName(of: text, client)
+  }
+
+  var line: String {
+    columns(
+      name, memberNumber, contractName(state), contractName(group), managingOrganization,
+      dayText(joinDate))
+  }
+}
