@@ -44,6 +44,12 @@ class Files:
             connection.commit()
             return rows
 
+    def run_after(self, change, url, sql):
+        """The rows of a query as they would be after a change, which is not kept."""
+        with contextlib.closing(sqlite3.connect(url.removeprefix("sqlite:"))) as connection:
+            connection.execute(change)
+            return connection.execute(sql).fetchall()
+
     def close(self):
         pass
 
@@ -64,12 +70,17 @@ class Schemas:
         mark = "&" if "?" in base else "?"
         return f"{base}{mark}options=-csearch_path%3D{service}"
 
-    def run(self, url, sql):
+    def run(self, url, *statements):
         done = subprocess.run(
             ["psql", "-X", "-q", "-A", "-t", "-F", "\x1f", "-v", "ON_ERROR_STOP=1", "-d", url,
-             "-c", sql], capture_output=True, text=True, timeout=60)
+             *(part for sql in statements for part in ("-c", sql))],
+            capture_output=True, text=True, timeout=60)
         assert done.returncode == 0, done.stderr
         return [tuple(line.split("\x1f")) for line in done.stdout.splitlines()]
+
+    def run_after(self, change, url, sql):
+        """The rows of a query as they would be after a change, which is not kept."""
+        return self.run(url, "BEGIN", change, sql, "ROLLBACK")
 
     def close(self):
         pass

@@ -1,5 +1,6 @@
 """Who works while services are killed: partners and a kiosk that retry as the contracts say."""
 
+import contextlib
 import random
 import threading
 import time
@@ -130,6 +131,28 @@ class HastyEnroller(Worker):
                 timeout=CALL_SECONDS)
         except grpc.RpcError:
             self.pause()
+
+
+def be_hasty(client, people, kill, records=400, answers=20):
+    """A bulk stream whose records are taken for stored when they are sent: the negative control.
+
+    `kill()` ends the service as soon as it has answered some of them: most of the others are on
+    their way then, on a fast machine as on a slow one. Returns what was sent and acknowledged.
+    """
+    record = Record()
+    persons = [people.next() for _ in range(records)]
+    for person in persons:
+        record.send(person)
+    requests = iter([members.EnrollMembersRequest(
+        request_id=request_id(), row=row, application=application(person))
+        for row, person in enumerate(persons)])
+    with contextlib.suppress(grpc.RpcError):
+        for answer in client.members.EnrollMembers(requests, timeout=60):
+            if answer.WhichOneof("result") == "enrollment":
+                record.acknowledge(persons[answer.row])
+                if len(record.acknowledged) == answers:
+                    kill()
+    return record
 
 
 class TwinEnroller(UnaryEnroller):

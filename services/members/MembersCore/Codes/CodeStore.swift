@@ -26,6 +26,15 @@ struct StoredCode: Sendable, Hashable {
     if now >= expires { throw MembersError.codeExpired }
   }
 
+  /// Revokes the code; one that was revoked before is unchanged.
+  ///
+  /// - Returns: Whether it changed.
+  mutating func revoke(at now: Int64) -> Bool {
+    guard revoked == nil else { return false }
+    revoked = now
+    return true
+  }
+
   /// Returns whether the code is neither revoked nor expired.
   func holds(at now: Int64) -> Bool { revoked == nil && now < expires }
 

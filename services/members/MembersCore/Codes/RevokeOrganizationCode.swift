@@ -33,9 +33,8 @@ extension MembersService {
           guard var code, let organization else { throw MembersError.codeNotFound }
           guard scope.holds(organization.path) else { throw CommonFailure.outOfScope }
           var commit = Commit(at: now)
-          if code.revoked == nil {
+          if code.revoke(at: now.microseconds) {
             commit.run(CodeStore.revoke(code, at: now.microseconds))
-            code.revoked = now.microseconds
           }
           commit.record(
             AuditEntry(

@@ -29,10 +29,8 @@ extension MembersService {
           throw MembersError.refreshRoundNotFound
         }
         try Etag.check(etag, placed.round.version)
-        guard !placed.round.isClosed else { throw MembersError.refreshState }
         var round = placed.round
-        round.isClosed = true
-        round.version += 1
+        try round.apply(.close)
         var commit = Commit(at: now)
         commit.run(RefreshStore.close(round))
         commit.emit(try .changed(round))

@@ -28,10 +28,10 @@ extension MembersService {
         StaffScope.query(of: caller), RefreshStore.byID(id), RefreshStore.record(of: id, member),
         MemberStore.byID(member)
       ) { scope, placed, record, known in
-        guard let placed, let record, let known,
+        guard var placed, let record, let known,
           scope.holds(placed.path) || scope.holds(known.managingPath)
         else { throw MembersError.refreshRoundNotFound }
-        guard !placed.round.isClosed else { throw MembersError.refreshState }
+        try placed.round.apply(.work)
         var changed = record
         var progress = RefreshProgress(record.state)
         try progress.apply(.notReached)

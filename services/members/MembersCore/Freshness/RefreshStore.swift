@@ -35,6 +35,25 @@ struct StoredRound: Sendable, Hashable {
   }
 }
 
+extension StoredRound {
+  /// The inputs of its state machine: it is open until it is closed.
+  enum Input: Sendable, CaseIterable {
+    /// One of its records is shown or changed.
+    case work
+    case close
+  }
+
+  /// Pure.
+  ///
+  /// - Throws: ``MembersError/refreshState`` if it is closed.
+  mutating func apply(_ input: Input) throws(MembersError) {
+    guard !isClosed else { throw .refreshState }
+    guard input == .close else { return }
+    isClosed = true
+    version += 1
+  }
+}
+
 /// A round with the position of its organization in the tree.
 struct PlacedRound: Sendable, Hashable {
   var round: StoredRound

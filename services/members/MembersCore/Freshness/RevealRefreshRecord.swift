@@ -26,14 +26,15 @@ extension MembersService {
         StaffScope.query(of: caller), RefreshStore.byID(id), RefreshStore.record(of: id, member),
         MemberStore.byID(member)
       ) { scope, placed, record, known in
-        guard let placed, let record, let known,
+        guard var placed, let record, let known,
           scope.holds(placed.path) || scope.holds(known.managingPath)
         else { throw MembersError.refreshRoundNotFound }
         // A member who moved out of the caller's subtree is another union's to ask.
         guard scope.holds(known.managingPath), !known.person.isErased else {
           throw MembersError.memberNotFound
         }
-        guard !placed.round.isClosed, [.stale, .unreachable].contains(record.state) else {
+        try placed.round.apply(.work)
+        guard [.stale, .unreachable].contains(record.state) else {
           throw MembersError.refreshState
         }
         var commit = Commit(at: now)

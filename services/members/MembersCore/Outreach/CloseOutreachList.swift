@@ -27,13 +27,11 @@ extension MembersService {
       ) { scope, placed, counts in
         guard let placed, scope.holds(placed.path) else { throw MembersError.outreachNotFound }
         try Etag.check(etag, placed.list.version)
-        guard !placed.list.isClosed else { throw MembersError.outreachState }
         var list = placed.list
+        try list.apply(.close)
         var progress = OutreachList()
         progress.counts = StoredOutreachList.counts(counts)
         list.progress = try progress.wireBytes()
-        list.isClosed = true
-        list.version += 1
         var commit = Commit(at: now)
         OutreachStore.close(list, into: &commit)
         commit.emit(try .changed(list))

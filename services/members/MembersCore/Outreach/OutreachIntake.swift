@@ -32,7 +32,8 @@ struct OutreachIntake: Sendable {
         OutreachStore.byID(listID),
         OutreachStore.known(Array(Set(candidates.joined())), in: listID)
       ) { placed, known in
-        guard let list = placed?.list, !list.isClosed else { throw MembersError.outreachState }
+        guard var list = placed?.list else { throw MembersError.outreachState }
+        try list.apply(.add)
         var seen = known
         let hashKey = keys.residentIDs.currentKeyID
         var entries: [StoredOutreachEntry] = []

@@ -47,6 +47,25 @@ struct StoredOutreachList: Sendable, Hashable {
   }
 }
 
+extension StoredOutreachList {
+  /// The inputs of its state machine: it is open until it is closed.
+  enum Input: Sendable, CaseIterable {
+    /// People are added.
+    case add
+    case close
+  }
+
+  /// Pure.
+  ///
+  /// - Throws: ``MembersError/outreachState`` if it is closed.
+  mutating func apply(_ input: Input) throws(MembersError) {
+    guard !isClosed else { throw .outreachState }
+    guard input == .close else { return }
+    isClosed = true
+    version += 1
+  }
+}
+
 /// A list with the position of its organization in the tree.
 struct PlacedOutreachList: Sendable, Hashable {
   var list: StoredOutreachList

@@ -70,9 +70,8 @@ extension MembersService {
     guard !list.isEmpty else { return nil }
     let id = try ResourceName.parse(
       list, collection: "outreachLists", field: "header.outreach_list")
-    guard try await !outreachList(id, for: caller).isClosed else {
-      throw MembersError.outreachState
-    }
+    var named = try await outreachList(id, for: caller)
+    try named.apply(.add)
     return OutreachIntake(
       database: database, keys: keys, ids: ids, listID: id, now: clock.now)
   }
