@@ -87,9 +87,11 @@ struct Organizations: AsyncParsableCommand {
   struct Move: Action {
     static let abstract = "Move organizations, with everything below them, below another one."
     @Option(help: "The organization that they shall stand below.") var below: String
+    @Option(help: "The GB/T 2260 code of the region there, if that changes.") var regionCode = ""
 
     func fill(_ request: inout MoveOrganizationRequest, _ client: SuiteClient) async throws {
       request.parent = try await OrganizationNames.resolve(below, client)
+      request.regionCode = regionCode
     }
 
     func send(
