@@ -41,7 +41,7 @@ lint: deps ## style of Swift, contracts and scripts; reports only
 format: deps ## format Swift and contracts in place
 	@scripts/lint.sh --fix
 
-bench: ## the cost table: calls, streams, TLS, client, memory, allocations beside peers
+bench: ## the cost table: calls, streams, TLS, client, memory, allocations, gateway beside peers
 	@bench/run.sh
 
 bench-gateway: deps ## the gateway with all its duties beside Envoy; an idle stream; JSON beside gRPC
@@ -49,7 +49,7 @@ bench-gateway: deps ## the gateway with all its duties beside Envoy; an idle str
 	@bench/gateway-streams.sh
 	@bench/gateway-json.sh
 
-hostile: ## attack the release server beside a client that behaves; what that client feels
+hostile: ## attack the release server (TARGET=gateway: the gateway) beside a client that behaves
 	@bench/hostile.sh $(ATTACKS)
 
 bench-storage: deps ## durable writes and reads a second of both engines beside bare C, in one run
