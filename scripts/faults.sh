@@ -4,7 +4,7 @@
 #   crash     services and the database server are killed (SIGKILL) at random, on both engines
 #   failover  the primary of a replicated PostgreSQL (Patroni, etcd) is killed, frozen, replaced
 #   disk      it is full, writes and fsyncs fail, the process dies amid a page, on both engines
-#   power     what a power cut leaves of a SQLite file, at many moments
+#   power     what a power cut leaves of a store, at many moments, on both engines
 #   gateway   new configurations, and rolling restarts of two replicas, that no caller may feel
 #
 #   scripts/faults.sh [ROUNDS] [PART…]   100 rounds of each (an hour or two); failovers

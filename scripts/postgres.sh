@@ -45,7 +45,7 @@ start() {
   chmod 755 "$folder"
   cd "$folder"
   as_server "$bin/initdb" -D "$folder/data" -U yijia -A trust -E UTF8 --locale=C --no-sync \
-    >"$folder/initdb.log"
+    --data-checksums >"$folder/initdb.log"
   port=$(free_port)
   # Clients are tests: many stores at once, some of them with replicas.
   cat >>"$folder/data/postgresql.conf" <<END

@@ -6,6 +6,7 @@ import shutil
 import struct
 import subprocess
 import tempfile
+import typing
 
 SOURCE = pathlib.Path(__file__).with_name("faults.c")
 SYNC_FAILS, WRITE_FAILS, DISK_FULL, HALF_WRITE_AND_DEATH, DEATH = range(1, 6)
@@ -13,7 +14,18 @@ NAMES = {SYNC_FAILS: "fsync fails", WRITE_FAILS: "a write fails", DISK_FULL: "th
          HALF_WRITE_AND_DEATH: "half a page, then killed", DEATH: "killed at a write or fsync"}
 _LAYOUT = struct.Struct("=iiqq")  # struct faults
 _RECORD = struct.Struct("=IIqqq")  # struct record
-WRITE, SYNC, TRUNCATE = 1, 2, 3
+WRITE, SYNC, TRUNCATE, RENAME, LINK, REMOVE = range(1, 7)  # enum change
+
+
+class Change(typing.NamedTuple):
+    """A change of a file. `offset` of a SYNC is when it began; `data` of a RENAME or LINK is the
+    new path."""
+
+    kind: int
+    path: str
+    time_ns: int
+    offset: int
+    data: bytes
 
 
 class Disk:
@@ -48,6 +60,18 @@ class Disk:
             file.write(struct.pack("=i", 0))
 
     @property
+    def records(self):
+        """The file of what processes with `recorder` did."""
+        return self.folder / "records"
+
+    @property
+    def recorder(self):
+        """What processes get in their environment so that their changes are recorded."""
+        self.records.touch()
+        os.chmod(self.records, 0o666)
+        return {"LD_PRELOAD": str(self.library), "YIJIA_RECORD": str(self.records)}
+
+    @property
     def met(self):
         """How often the fault was met."""
         return _LAYOUT.unpack(self._file.read_bytes())[3]
@@ -57,9 +81,12 @@ class Disk:
 
 
 def records(path):
-    """What a process did to its store's files: (change, path, time in ns, offset, bytes)."""
+    """What processes did to their store's files. A killed one may leave half a record."""
     with open(path, "rb") as file:
-        while head := file.read(_RECORD.size):
-            change, path_bytes, time_ns, offset, count = _RECORD.unpack(head)
-            path = file.read(path_bytes).decode()
-            yield change, path, time_ns, offset, file.read(count) if change == WRITE else b""
+        while len(head := file.read(_RECORD.size)) == _RECORD.size:
+            kind, path_bytes, time_ns, offset, count = _RECORD.unpack(head)
+            rest = file.read(path_bytes + count)
+            if len(rest) < path_bytes + count:
+                return
+            path, data = rest[:path_bytes].decode(), rest[path_bytes:]
+            yield Change(kind, path, time_ns, offset, data)

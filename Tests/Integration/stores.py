@@ -91,7 +91,7 @@ class PrivateServer(Schemas):
 
     def __init__(self, environment=None):
         """`environment`: what the server gets in its own."""
-        self._environment = {**os.environ, **(environment or {})}
+        self.environment = environment or {}
         folder, url = self._script("start").split()
         self.folder = pathlib.Path(folder)
         super().__init__(url)
@@ -155,4 +155,4 @@ class PrivateServer(Schemas):
     def _script(self, verb, *arguments):
         return subprocess.run(
             [SCRIPT, verb, *arguments], check=True, capture_output=True, text=True, timeout=120,
-            env=self._environment).stdout
+            env={**os.environ, **self.environment}).stdout
