@@ -5,6 +5,7 @@ import GoogleType
 import MembersV1
 import Protobuf
 import ProtobufJSON
+import RPC
 import ServiceKit
 
 extension Members {
