@@ -67,6 +67,8 @@ package final class Exchange: @unchecked Sendable {
 
   private func dropRest() {
     guard dropsRest, state.remote == .open, transport.keepOpen(id) else { return }
+    // What was buffered of the request is not needed any more.
+    _ = hold(0)
     sink?.discard()
     setTimer(after: Self.restMax) { self.reset(.noError) }
   }

@@ -20,9 +20,13 @@ struct HalfRequestTests {
 
   /// Refuses every request, whatever is still to come of it.
   private struct Refuser: ExchangeHandler {
+    /// Bytes that it reports as buffered before.
+    var heldBytes = 0
+
     func claims(_ head: RequestHead) -> Bool { !head.isGRPC }
 
     func serve(_ exchange: ServerExchange) async {
+      _ = await exchange.exchange.onLoop { exchange.exchange.hold(heldBytes) }
       await exchange.sendHead([":status": "413"])
       try? await exchange.send(Array("too large".utf8))
       await exchange.finish()
@@ -96,6 +100,22 @@ struct HalfRequestTests {
       await raw.finish()
       await until(server, true) { $0.exchanges.allSatisfy { $0 == nil } }
       #expect(await raw.exchange.onLoop { raw.inbox.closeReason } == .completed)
+      await client.shutdown()
+    }
+  }
+
+  @Test("what a refused request buffered does not count while its rest is dropped")
+  func refusedBytes() async throws {
+    let dispatcher = Dispatcher(
+      router: try Router(services: []), handlers: [Refuser(heldBytes: 600)])
+    try await withServer(dispatcher) { server, address, loops in
+      let client = try ClientChannel(targets: [address], loops: loops)
+      let raw = try await client.openExchange(
+        RequestHead(fields: [":method": "POST", ":path": "/x", "content-type": "text/plain"]))
+      while try await raw.nextChunk() != nil {}
+      // Not awaited: it counts for nothing when the exchange is closed, two seconds later.
+      #expect(await server.ask(Connection.self) { $0.heldBytes } == [0])
+      await raw.finish()
       await client.shutdown()
     }
   }
