@@ -101,6 +101,18 @@ struct HostileJSONTests {
     }
   }
 
+  @Test("a body whose head states too much is refused before any of it", arguments: carriers)
+  func stated(isTLS: Bool) async throws {
+    try await withEdge(isTLS) { address in
+      let head =
+        "\(Self.post)Expect: 100-continue\r\nContent-Length: \(Self.bytesMax + 1)\r\n\r\n"
+      let answer = try await speak([Array(head.utf8)], to: address, isTLS: isTLS) {
+        $0.contains("MESSAGE_TOO_LARGE")
+      }
+      #expect(answer.hasPrefix("HTTP/1.1 413 "), "not 100 Continue: \(answer)")
+    }
+  }
+
   @Test(
     "a body that takes too long is refused with 408, even if bytes keep arriving",
     arguments: carriers)

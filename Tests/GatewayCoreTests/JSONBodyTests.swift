@@ -29,12 +29,14 @@ struct JSONBodyTests {
   }
 
   private func begin(
-    _ path: String, _ body: String, as caller: TestCaller, verb: String = "POST"
+    _ path: String, _ body: String, as caller: TestCaller, verb: String = "POST",
+    statedBytes: Int? = nil
   ) async throws -> ClientExchange {
     var head: HeaderList = [
       ":method": verb, ":path": path, "content-type": "application/json", "accept-language": "en",
     ]
     head.add(contentsOf: caller.metadata.list)
+    if let statedBytes { head.add("content-length", String(statedBytes)) }
     let exchange = try await edge.openExchange(RequestHead(fields: head))
     if !body.isEmpty { try? await exchange.send(Array(body.utf8)) }
     return exchange
@@ -85,6 +87,27 @@ struct JSONBodyTests {
     try? await grpc.send([0, 0, 0, 0x4f, 0] + [UInt8](repeating: 0, count: 0x4f00))
     await grpc.finish()
     #expect(try await grpc.outcome()?.gatewayReason == "MESSAGE_TOO_LARGE")
+  }
+
+  @Test(
+    "a body that its head states to be too long is refused before any of it",
+    arguments: [
+      ("POST", enroll, .partner, 5 << 20, "413", "MESSAGE_TOO_LARGE"),
+      (
+        "POST", "/yijia.members.v1.MembersService/WatchMemberEvents", .partner, 5 << 20, "413",
+        "MESSAGE_TOO_LARGE"
+      ),
+      ("GET", "/v1/regions/130300", .partner, 1, "413", "MESSAGE_TOO_LARGE"),
+      ("POST", "/v1/sessions:signIn", .nobody, 20_000, "413", "16384"),
+      ("POST", enroll, .kiosk, 20_000, "403", "CALLER_KIND"),
+    ] as [(String, String, TestCaller, Int, String, String)])
+  func stated(
+    verb: String, path: String, caller: TestCaller, bytes: Int, status: String, reason: String
+  ) async throws {
+    let (head, text) = try await answer(
+      try await begin(path, "", as: caller, verb: verb, statedBytes: bytes))
+    #expect(head[":status"] == status)
+    #expect(text.contains(reason))
   }
 
   @Test(

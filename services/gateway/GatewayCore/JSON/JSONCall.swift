@@ -85,16 +85,14 @@ struct JSONCall: Sendable {
   ///
   /// - Parameter part: Set for a long body; counts its buffered bytes.
   private func body(_ part: inout BodyBudget.Part?) async throws -> [UInt8] {
+    try request.check(bodyBytes: request.statedBytes, bytesMax: messageBytesMax)
     // Without a timer, a client that trickles bytes would hold the connection for ever.
     let inbox = caller.inbox
     caller.exchange.setTimer(.after(bodyMax)) { inbox.fail(.requestStalled) }
     defer { caller.exchange.cancelTimer() }
     var body: [UInt8] = []
     while let chunk = try await chunk() {
-      guard body.count + chunk.count <= messageBytesMax, request.route.body != .none else {
-        throw GatewayFailure.messageTooLarge(
-          bytesMax: request.route.body == .none ? 0 : messageBytesMax)
-      }
+      try request.check(bodyBytes: body.count + chunk.count, bytesMax: messageBytesMax)
       if let part {
         try part.add(chunk.count)
       } else if body.count + chunk.count > BodyBudget.freeBytes {

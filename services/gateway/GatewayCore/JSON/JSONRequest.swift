@@ -11,6 +11,8 @@ package struct JSONRequest: Sendable {
   let texts: [FieldTexts]
   /// Format of a response stream.
   let format: JSONFormat
+  /// Bytes that the body has by its head; 0 where that does not say.
+  let statedBytes: Int
 
   /// - Throws: ``GatewayFailure`` and ``CommonFailure/invalidFields(_:)`` where the request is
   ///   invalid.
@@ -38,7 +40,16 @@ package struct JSONRequest: Sendable {
     }
     format =
       route.method.kind.streamsResponses ? JSONFormat(accept: head.fields["accept"]) : .lines
+    statedBytes = head.fields["content-length"].flatMap { Int($0) } ?? 0
     try Self.checkContent(head, route)
+  }
+
+  /// Checks the length of a body that is one message.
+  ///
+  /// - Throws: ``GatewayFailure/messageTooLarge(bytesMax:)``.
+  func check(bodyBytes: Int, bytesMax: Int) throws(GatewayFailure) {
+    let bytesMax = route.body == .none ? 0 : bytesMax
+    guard bodyBytes <= bytesMax else { throw .messageTooLarge(bytesMax: bytesMax) }
   }
 
   /// How much of a caller's path is repeated in a failure, in characters.

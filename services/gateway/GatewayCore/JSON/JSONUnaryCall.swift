@@ -38,10 +38,16 @@ final class JSONUnaryCall: ExchangeListener, ExchangeTransport, @unchecked Senda
 
   /// Starts the call, before any of the body was read. On the loop.
   func begin() {
+    do {
+      try request.check(bodyBytes: request.statedBytes, bytesMax: face.messageBytesMax)
+    } catch {
+      return fail(error)
+    }
     caller.exchange.listener = self
     // Without a timer, a client that trickles bytes would hold the connection for ever.
     let inbox = caller.inbox
     caller.exchange.setTimer(after: face.bodyMax) { inbox.fail(.requestStalled) }
+    if request.statedBytes > BodyBudget.freeBytes { prove(isWhole: false) }
   }
 
   // MARK: - Receiving the request
@@ -64,10 +70,8 @@ final class JSONUnaryCall: ExchangeListener, ExchangeTransport, @unchecked Senda
       throw error.code == .deadlineExceeded ? GatewayFailure.bodyTooSlow : error
     }
     if !part.body.isEmpty {
-      let most = request.route.body == .none ? 0 : face.messageBytesMax
-      guard body.count + part.body.count <= most else {
-        throw GatewayFailure.messageTooLarge(bytesMax: most)
-      }
+      try request.check(
+        bodyBytes: body.count + part.body.count, bytesMax: face.messageBytesMax)
       if body.isEmpty { body = part.body } else { body += part.body }
       guard caller.exchange.hold(body.count) else { throw RPCError.tooMuchHeld }
       if let held {
@@ -158,7 +162,7 @@ final class JSONUnaryCall: ExchangeListener, ExchangeTransport, @unchecked Senda
     return Array(framer.bytes[place])
   }
 
-  /// Answers with a failure of the JSON face. In a task, because rendering it is asynchronous.
+  /// Answers with a failure of the JSON face.
   private func fail(_ error: any Error) {
     answered()
     let told = face.answers.rendered(error, caller)
