@@ -31,16 +31,14 @@ extension AccountsService {
         String(parts.first ?? "limits"), "INVALID_LIMIT", zh: "有误，请按接口说明填写。",
         en: "is wrong: \(rest).")
     }
-    let change = PartnerChange(
+    let change = AccountChange<PartnerStore>(
       requestID: request.requestID, name: request.name, action: "set_partner_limits",
       reason: reason)
     var payload = request
     payload.requestID = ""
-    return try await self.change(change, payload, checks, context) { partner in
+    return try await self.change(change, payload, checks, context) { partner, _ in
       try Etag.check(request.etag, partner.version)
-      var after = partner
-      after.limits = limits
-      return after
+      partner.limits = limits
     } reply: { partner in
       var response = SetPartnerLimitsResponse()
       response.partner = partner.message

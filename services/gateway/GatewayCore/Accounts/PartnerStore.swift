@@ -4,7 +4,7 @@ import ServiceKit
 import Storage
 
 /// A partner, as stored.
-struct StoredPartner: Sendable, Hashable {
+struct StoredPartner: StoredAccount, Hashable {
   var id: String
   /// Incremented by every change, from 1 on.
   var version: Int64
@@ -38,7 +38,10 @@ struct StoredPartner: Sendable, Hashable {
 }
 
 /// The SQL of partners.
-enum PartnerStore {
+enum PartnerStore: AccountStore {
+  static let collection = "partners"
+  static let notFound = AccountFailure.partnerNotFound
+
   private static let columns = """
     id, version, display_name, state, methods, limits, created_at, updated_at
     """

@@ -1,7 +1,6 @@
 import Foundation
 public import GatewayV1
 import GoogleProtobuf
-import Protobuf
 public import RPC
 import ServiceKit
 import Storage
@@ -92,18 +91,16 @@ extension AccountsService {
     if paths.contains("methods") {
       methods = checks.methods(given.methods, "partner.methods", known: methodPaths)
     }
-    let change = PartnerChange(
+    let change = AccountChange<PartnerStore>(
       requestID: request.requestID, name: given.name, field: "partner.name",
       action: "update_partner")
     var payload = request
     payload.requestID = ""
     let (newName, newMethods) = (displayName, methods)
-    return try await self.change(change, payload, checks, context) { partner in
+    return try await self.change(change, payload, checks, context) { partner, _ in
       try Etag.check(given.etag, partner.version)
-      var after = partner
-      after.displayName = newName ?? after.displayName
-      after.methods = newMethods ?? after.methods
-      return after
+      partner.displayName = newName ?? partner.displayName
+      partner.methods = newMethods ?? partner.methods
     } reply: { partner in
       var response = UpdatePartnerResponse()
       response.partner = partner.message
@@ -116,15 +113,13 @@ extension AccountsService {
     _ request: DisablePartnerRequest, context: ServerContext
   ) async throws -> DisablePartnerResponse {
     var checks = FieldChecks()
-    let change = PartnerChange(
+    let change = AccountChange<PartnerStore>(
       requestID: request.requestID, name: request.name, action: "disable_partner",
       reason: checks.reason(request.reason))
     var payload = request
     payload.requestID = ""
-    return try await self.change(change, payload, checks, context) { partner in
-      var after = partner
-      after.state = .disabled
-      return after
+    return try await self.change(change, payload, checks, context) { partner, _ in
+      partner.state = .disabled
     } reply: { partner in
       var response = DisablePartnerResponse()
       response.partner = partner.message
@@ -137,62 +132,17 @@ extension AccountsService {
     _ request: EnablePartnerRequest, context: ServerContext
   ) async throws -> EnablePartnerResponse {
     var checks = FieldChecks()
-    let change = PartnerChange(
+    let change = AccountChange<PartnerStore>(
       requestID: request.requestID, name: request.name, action: "enable_partner",
       reason: checks.reason(request.reason))
     var payload = request
     payload.requestID = ""
-    return try await self.change(change, payload, checks, context) { partner in
-      var after = partner
-      after.state = .active
-      return after
+    return try await self.change(change, payload, checks, context) { partner, _ in
+      partner.state = .active
     } reply: { partner in
       var response = EnablePartnerResponse()
       response.partner = partner.message
       return response
-    }
-  }
-}
-
-/// The parameters of a change of one partner.
-struct PartnerChange: Sendable {
-  let requestID: String
-  let name: String
-  var field = "name"
-  let action: String
-  var reason = ""
-}
-
-extension AccountsService {
-  /// Changes one partner. Does nothing where nothing would change.
-  func change<Payload: Message, Reply: Message>(
-    _ change: PartnerChange, _ payload: Payload, _ checks: FieldChecks, _ context: ServerContext,
-    _ apply: @escaping @Sendable (StoredPartner) throws -> StoredPartner,
-    reply: @escaping @Sendable (StoredPartner) -> Reply
-  ) async throws -> Reply {
-    let caller = try administrator(context)
-    let now = store.clock.now
-    var checks = checks
-    let key = checks.requestID(change.requestID)
-    let given = checks.resource(change.name, of: "partners", change.field)
-    let (requestID, id) = try checks.finish(key, given)
-    return try await store.once(
-      context, requestID: requestID, payload: payload, at: now, changes: ["partners/\(id)"]
-    ) {
-      .read(PartnerStore.byID(id)) { partner in
-        guard let partner else { throw AccountFailure.partnerNotFound }
-        var after = try apply(partner)
-        if after == partner { return .reply(reply(partner)) }
-        var commit = Commit(at: now)
-        PartnerStore.update(after, at: now.microseconds, in: &commit)
-        after.version += 1
-        after.updatedAt = now.microseconds
-        commit.record(
-          AuditEntry(
-            actor: caller.subject, action: "gateway.\(change.action)", target: partner.name,
-            reason: change.reason))
-        return .commit(commit, reply(after))
-      }
     }
   }
 }

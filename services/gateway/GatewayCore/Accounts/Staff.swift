@@ -84,17 +84,16 @@ extension AccountsService {
   public func disableStaff(
     _ request: DisableStaffRequest, context: ServerContext
   ) async throws -> DisableStaffResponse {
-    let now = store.clock.now
     var checks = FieldChecks()
-    let change = StaffChange(
+    let change = AccountChange<StaffStore>(
       requestID: request.requestID, name: request.name, action: "disable_staff",
-      reason: checks.reason(request.reason), now: now)
+      reason: checks.reason(request.reason))
     guard try context.caller.subject != request.name else { throw AccountFailure.ownAccount }
     var payload = request
     payload.requestID = ""
     return try await self.change(change, payload, checks, context) { account, commit in
       account.state = .disabled
-      SessionStore.endAll(of: account.id, at: now.microseconds, in: &commit)
+      SessionStore.endAll(of: account.id, at: commit.time.microseconds, in: &commit)
     } reply: { account in
       var response = DisableStaffResponse()
       response.staff = account.message
@@ -107,9 +106,9 @@ extension AccountsService {
     _ request: EnableStaffRequest, context: ServerContext
   ) async throws -> EnableStaffResponse {
     var checks = FieldChecks()
-    let change = StaffChange(
+    let change = AccountChange<StaffStore>(
       requestID: request.requestID, name: request.name, action: "enable_staff",
-      reason: checks.reason(request.reason), now: store.clock.now)
+      reason: checks.reason(request.reason))
     var payload = request
     payload.requestID = ""
     return try await self.change(change, payload, checks, context) { account, _ in
@@ -126,11 +125,10 @@ extension AccountsService {
   public func resetStaff(
     _ request: ResetStaffRequest, context: ServerContext
   ) async throws -> ResetStaffResponse {
-    let now = store.clock.now
     var checks = FieldChecks()
-    let change = StaffChange(
+    let change = AccountChange<StaffStore>(
       requestID: request.requestID, name: request.name, action: "reset_staff",
-      reason: checks.reason(request.reason), now: now)
+      reason: checks.reason(request.reason))
     let temporary = TemporaryPassword(ids: store.ids)
     let hash = try await temporary.hash(store)
     let hasher = store.hasher
@@ -141,7 +139,7 @@ extension AccountsService {
       account.isTemporary = true
       account.totp = nil
       account.totpPending = nil
-      SessionStore.endAll(of: account.id, at: now.microseconds, in: &commit)
+      SessionStore.endAll(of: account.id, at: commit.time.microseconds, in: &commit)
       GuessStore.forgetAll(GuessKeys.all(hasher, "staff", account.userName), in: &commit)
     } reply: { account in
       var response = ResetStaffResponse()

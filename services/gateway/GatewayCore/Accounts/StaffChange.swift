@@ -1,7 +1,6 @@
 import Foundation
 public import GatewayV1
 import GoogleProtobuf
-import Protobuf
 public import RPC
 import ServiceKit
 import Storage
@@ -24,7 +23,6 @@ extension AccountsService {
   public func updateStaff(
     _ request: UpdateStaffRequest, context: ServerContext
   ) async throws -> UpdateStaffResponse {
-    let now = store.clock.now
     var checks = FieldChecks()
     let given = request.staff ?? StaffAccount()
     let paths = Set(request.updateMask?.paths ?? [])
@@ -45,9 +43,9 @@ extension AccountsService {
         given.organization.isEmpty
         ? "" : checks.resource(given.organization, of: "organizations", "staff.organization")
     }
-    let change = StaffChange(
+    let change = AccountChange<StaffStore>(
       requestID: request.requestID, name: given.name, field: "staff.name",
-      action: "update_staff", reason: checks.reason(request.reason), now: now)
+      action: "update_staff", reason: checks.reason(request.reason))
     let isOwn = try context.caller.subject == given.name
     if isOwn, !paths.isDisjoint(with: ["role", "organization"]) { throw AccountFailure.ownAccount }
     var payload = request
@@ -61,7 +59,7 @@ extension AccountsService {
       let failures = Self.organizationFailures(account.organization, account.role)
       guard failures.isEmpty else { throw CommonFailure.invalidFields(failures) }
       if account.role != before.role || account.organization != before.organization {
-        SessionStore.endAll(of: account.id, at: now.microseconds, in: &commit)
+        SessionStore.endAll(of: account.id, at: commit.time.microseconds, in: &commit)
       }
     } reply: { account in
       var response = UpdateStaffResponse()
@@ -132,50 +130,6 @@ extension AccountsService {
           SessionStore.end(held, at: now.microseconds, in: &commit)
           return .commit(commit, EndStaffSessionsResponse())
         }
-      }
-    }
-  }
-}
-
-/// The parameters of a change of one account.
-struct StaffChange: Sendable {
-  let requestID: String
-  let name: String
-  var field = "name"
-  let action: String
-  let reason: String
-  let now: Foundation.Date
-}
-
-extension AccountsService {
-  /// Changes one account. Does nothing where nothing would change.
-  func change<Payload: Message, Reply: Message>(
-    _ change: StaffChange, _ payload: Payload, _ checks: FieldChecks, _ context: ServerContext,
-    _ apply: @escaping @Sendable (inout StoredStaff, inout Commit) throws -> Void,
-    reply: @escaping @Sendable (StoredStaff) -> Reply
-  ) async throws -> Reply {
-    let caller = try administrator(context)
-    let now = change.now
-    var checks = checks
-    let key = checks.requestID(change.requestID)
-    let given = checks.resource(change.name, of: "staff", change.field)
-    let (requestID, id) = try checks.finish(key, given)
-    return try await store.once(
-      context, requestID: requestID, payload: payload, at: now, changes: ["staff/\(id)"]
-    ) {
-      .read(StaffStore.byID(id)) { account in
-        guard let account else { throw AccountFailure.staffNotFound }
-        var (after, commit) = (account, Commit(at: now))
-        try apply(&after, &commit)
-        if after == account { return .reply(reply(account)) }
-        StaffStore.update(after, at: now.microseconds, in: &commit)
-        after.version += 1
-        after.updatedAt = now.microseconds
-        commit.record(
-          AuditEntry(
-            actor: caller.subject, action: "gateway.\(change.action)", target: account.name,
-            reason: change.reason))
-        return .commit(commit, reply(after))
       }
     }
   }

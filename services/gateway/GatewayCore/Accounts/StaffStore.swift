@@ -5,7 +5,7 @@ import Storage
 import YijiaTypeV1
 
 /// A staff account, as stored.
-struct StoredStaff: Sendable, Hashable {
+struct StoredStaff: StoredAccount, Hashable {
   static let table = "staff_account"
 
   var id: String
@@ -52,7 +52,10 @@ struct StoredStaff: Sendable, Hashable {
 }
 
 /// The SQL of staff accounts.
-enum StaffStore {
+enum StaffStore: AccountStore {
+  static let collection = "staff"
+  static let notFound = AccountFailure.staffNotFound
+
   private static let columns = """
     id, version, user_name, display_name, role, organization_id, state, password, is_temporary, \
     totp, totp_pending, totp_step, created_at, updated_at
