@@ -27,6 +27,9 @@ extension Timestamp {
     nanos = Int32((rest < 0 ? rest + 1_000_000 : rest) * 1_000)
   }
 
+  /// The last instant of the year 9999, in microseconds since 1970.
+  public static let microsecondsMax: Int64 = 253_402_300_799_999_999
+
   /// Microseconds since 1970; nil outside year 1 to 9999 or with nanos out of range, which
   /// `google.protobuf.Timestamp` does not allow.
   public var microseconds: Int64? {

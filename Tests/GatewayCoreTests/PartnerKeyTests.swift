@@ -3,6 +3,7 @@ import GRPCTesting
 import GatewayV1
 import GoogleProtobuf
 import RPC
+import ServiceKit
 import Storage
 import TestStores
 import Testing
@@ -174,6 +175,27 @@ struct PartnerKeyTests {
         _ = try await world.accounts.rotatePartnerKey(rotate, options: AccountsWorld.root)
       }
       #expect(error?.gatewayReason == "KEY_ROTATED")
+    }
+  }
+
+  @Test("a rotated key's successor has its lifetime, unless an end is stated")
+  func lifetime() async throws {
+    try await AccountsWorld.with(.sqlite) { world in
+      let partner = try await world.partner()
+      for (days, stated, expected) in [
+        (30, nil, 40), (nil, nil, nil), (30, 20, 20), (nil, 20, 20),
+      ] as [(Int?, Int?, Int?)] {
+        let start = world.now.value
+        func date(_ days: Int?) -> Date? { days.map { start + Double($0) * 86_400 } }
+        let (key, _) = try await world.key(partner, expires: date(days))
+        var rotate = RotatePartnerKeyRequest()
+        rotate.requestID = AccountsWorld.newRequestID()
+        rotate.name = key.name
+        rotate.expireTime = date(stated).map { .init(microseconds: $0.microseconds) }
+        world.pass(10 * 86_400)
+        let made = try await world.accounts.rotatePartnerKey(rotate, options: AccountsWorld.root)
+        #expect(made.key?.expireTime?.microseconds == date(expected)?.microseconds)
+      }
     }
   }
 

@@ -9,8 +9,8 @@ extern const uint8_t GatewayV1__file_set[14551];
 static inline const uint8_t *GatewayV1__file_set_start(void) { return GatewayV1__file_set; }
 static inline size_t GatewayV1__file_set_count(void) { return 14551; }
 
-extern const uint8_t GatewayV1__comments[20290];
+extern const uint8_t GatewayV1__comments[20362];
 static inline const uint8_t *GatewayV1__comments_start(void) { return GatewayV1__comments; }
-static inline size_t GatewayV1__comments_count(void) { return 20289; }
+static inline size_t GatewayV1__comments_count(void) { return 20361; }
 
 #endif

@@ -1511,7 +1511,8 @@ public struct RotatePartnerKeyRequest: Message {
   /// How long the old key still holds, beside the new one; up to 90 days, not set for 7 days. A key
   /// that ends earlier anyway is not prolonged.
   public var overlap: GoogleProtobuf.Duration?
-  /// When the new key ends; not set for never.
+  /// When the new key ends; not set for the lifetime that the old key had from its creation, which
+  /// may be without end.
   public var expireTime: GoogleProtobuf.Timestamp?
   public var unknownFields = UnknownFields()
 

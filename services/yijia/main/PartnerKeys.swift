@@ -80,7 +80,8 @@ struct PartnerKeys: AsyncParsableCommand {
     @Argument(help: "The key: partners/ID/keys/KEY.") var key: String
     @Option(help: "How long the old key still holds; 0 to 2160 hours.") var overlapHours = 168
     @Option(
-      help: "When the new key ends, in RFC 3339. [default: never]", transform: Arguments.instant)
+      help: "When the new key ends, in RFC 3339. [default: after the lifetime of the old one]",
+      transform: Arguments.instant)
     var expires: Timestamp?
 
     func run() async throws {

@@ -28,6 +28,11 @@ struct StoredPartnerKey: Sendable, Hashable {
   /// Whether the key is valid at an instant, regardless of its partner's state.
   func holds(at now: Int64) -> Bool { revokedAt == nil && expiresAt ?? .max > now }
 
+  /// The end of a key with the same lifetime, in microseconds since 1970; nil for never.
+  func end(madeAt now: Int64) -> Int64? {
+    expiresAt.map { min(now + ($0 - createdAt), Timestamp.microsecondsMax) }
+  }
+
   /// The resource of the contract.
   var message: PartnerKey {
     var key = PartnerKey()

@@ -70,7 +70,8 @@ extension AccountsService {
     return response
   }
 
-  /// Creates the successor of a key, which stays valid for an overlap.
+  /// Creates the successor of a key, which stays valid for an overlap. Unless the request states an
+  /// end, the successor gets the lifetime that the key had.
   public func rotatePartnerKey(
     _ request: RotatePartnerKeyRequest, context: ServerContext
   ) async throws -> RotatePartnerKeyResponse {
@@ -90,7 +91,8 @@ extension AccountsService {
       guard holding < Self.keysMax else { throw AccountFailure.tooManyKeys(max: Self.keysMax) }
       let key = StoredPartnerKey(
         id: newID, partner: old.partner, displayName: old.displayName, hint: secret.hint,
-        sha256: secret.sha256, methods: old.methods, createdAt: now.microseconds, expiresAt: end)
+        sha256: secret.sha256, methods: old.methods, createdAt: now.microseconds,
+        expiresAt: end ?? old.end(madeAt: now.microseconds))
       var replaced = old
       replaced.replacedBy = newID
       replaced.expiresAt = min(old.expiresAt ?? .max, now.microseconds + overlap)
