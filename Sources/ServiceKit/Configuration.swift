@@ -36,11 +36,39 @@ public func loadConfiguration<Value: CheckedConfiguration>(
   _ type: Value.Type, defaults: Value, file: String?, section: String? = nil, isPart: Bool = false
 ) throws -> Value {
   guard let file else { return defaults }
+  return try parseConfiguration(
+    type, defaults: defaults, text: text(of: file), file: file, section: section, isPart: isPart)
+}
+
+/// Checks a configuration and the files that it names.
+///
+/// - Parameters:
+///   - file: Path of the configuration's file; nil for the defaults alone.
+///   - files: Opens the files that the configuration names, and returns what is wrong with them.
+/// - Returns: That the configuration is good, for operators.
+/// - Throws: ``ConfigurationError`` naming every key and field that is wrong and, unless the types
+///   of values are, every file.
+public func checkConfiguration<Value: CheckedConfiguration>(
+  _ type: Value.Type, defaults: Value, file: String?, files: (Value) -> [String]
+) throws -> String {
+  let name = file ?? "the defaults"
+  var (value, findings) = (Optional(defaults), ConfigurationDecoder.Findings())
+  if let file {
+    (value, findings) = try readConfiguration(
+      type, defaults: defaults, text: text(of: file), file: file)
+  }
+  let faults = value.map { $0.faults() + files($0) } ?? []
+  guard findings.faults.isEmpty, faults.isEmpty else {
+    throw findings.error(in: name, with: faults)
+  }
+  return "\(name): good"
+}
+
+private func text(of file: String) throws -> String {
   guard let text = try? String(contentsOfFile: file, encoding: .utf8) else {
     throw ConfigurationError("\(file): cannot be read as UTF-8 text")
   }
-  return try parseConfiguration(
-    type, defaults: defaults, text: text, file: file, section: section, isPart: isPart)
+  return text
 }
 
 /// The same from a text; `file` is what messages call it.
@@ -48,6 +76,19 @@ public func parseConfiguration<Value: CheckedConfiguration>(
   _ type: Value.Type, defaults: Value, text: String, file: String, section: String? = nil,
   isPart: Bool = false
 ) throws -> Value {
+  let (value, findings) = try readConfiguration(
+    type, defaults: defaults, text: text, file: file, section: section, isPart: isPart)
+  if let value, findings.faults.isEmpty { return value }
+  let prefix = section.map { "\($0)." } ?? ""
+  throw findings.error(in: file, with: (value?.faults() ?? []).map { prefix + $0 })
+}
+
+/// Returns what could be read of a configuration, and the unknown keys and values of a wrong type.
+private func readConfiguration<Value: CheckedConfiguration>(
+  _ type: Value.Type, defaults: Value, text: String, file: String, section: String? = nil,
+  isPart: Bool = false
+) throws -> (value: Value?, findings: ConfigurationDecoder.Findings) {
+  let findings = ConfigurationDecoder.Findings()
   let whole: Node?
   let standard: Node?
   do {
@@ -56,11 +97,10 @@ public func parseConfiguration<Value: CheckedConfiguration>(
   } catch {
     throw ConfigurationError("\(file): \(error)")
   }
-  guard let whole, !Optional(whole).isNothing else { return defaults }
+  guard let whole, !Optional(whole).isNothing else { return (defaults, findings) }
   guard let mapping = whole.mapping else {
     throw ConfigurationError("\(file): the file must be a mapping of keys to values")
   }
-  let findings = ConfigurationDecoder.Findings()
   let stated = section.map { mapping.value(of: $0) } ?? whole
   let decoder = ConfigurationDecoder(stated, over: standard, at: section ?? "", findings)
   let value: Value?
@@ -71,8 +111,5 @@ public func parseConfiguration<Value: CheckedConfiguration>(
     findings.add("\(error)", at: section ?? "", nil)
   }
   if value != nil, !isPart { findings.addUnknownKeys() }
-  if let value, findings.faults.isEmpty { return value }
-  let prefix = section.map { "\($0)." } ?? ""
-  let others = (value?.faults() ?? []).map { prefix + $0 }.filter { !findings.cover($0) }
-  throw ConfigurationError("\(file): " + (findings.texts + others).joined(separator: "; "))
+  return (value, findings)
 }

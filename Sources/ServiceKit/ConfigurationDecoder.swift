@@ -41,8 +41,14 @@ struct ConfigurationDecoder: Decoder {
       }
     }
 
+    /// The error of all faults, with others that are about what could be read.
+    func error(in file: String, with others: [String]) -> ConfigurationError {
+      let all = texts + others.filter { !cover($0) }
+      return ConfigurationError("\(file): " + all.joined(separator: "; "))
+    }
+
     /// Whether a text, `FIELD: what it may be`, is about an invalid value or a part of one.
-    func cover(_ text: String) -> Bool {
+    private func cover(_ text: String) -> Bool {
       faults.contains { fault in
         text.hasPrefix(fault.path) && ":.[".contains(text.dropFirst(fault.path.count).prefix(1))
       }

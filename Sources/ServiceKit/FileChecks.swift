@@ -58,24 +58,21 @@ extension KeyringFiles {
 }
 
 extension ServiceConfiguration {
-  /// Opens every file that a start opens besides TLS's, and uses none.
+  /// Opens every file that a start opens besides TLS's, uses none, and returns a fault for each that
+  /// cannot be used.
   ///
   /// - Parameters:
-  ///   - file: The configuration's file; nil for the defaults.
   ///   - keyrings: The names of the keyrings that the service reads.
   ///   - audience: The service, as caller tokens name it.
   ///   - tls: Loads the TLS files as the server, and the clients, do.
-  /// - Returns: That the configuration is good, for operators.
-  /// - Throws: ``ConfigurationError`` naming every file that cannot be used.
-  public func checkFiles(
-    of file: String?, keyrings names: [String], audience: String, tls check: () throws -> Void
-  ) throws -> String {
+  public func fileFaults(
+    keyrings names: [String], audience: String, tls check: () throws -> Void
+  ) -> [String] {
     var faults = Faults()
     _ = faults.catching("tls") { try check() }
     faults.add(keyrings.faults(names))
     _ = faults.catching("caller_token_keys") { try callerTokenVerifier(audience: audience) }
     _ = faults.catching("database") { try checkStorePlace(database) }
-    try faults.check()
-    return "\(file ?? "the defaults"): good"
+    return faults.texts
   }
 }

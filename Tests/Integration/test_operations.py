@@ -185,6 +185,12 @@ def test_a_check_opens_every_file_that_a_start_opens(suite, name):
         status, output = check(wrong)
         assert status != 0 and said in output, output
         assert "Domain=" not in output and "failedToLoad" not in output, output
+    wrong.write_text("listem: 1\n" + text.replace(f"tls/{name}.key", "tls/none.key").replace(
+        "keys/caller-token.", "keys/none."))
+    status, output = check(wrong)
+    assert status != 0
+    for said in ("listem: unknown key", "none.key: No such file", "the key file cannot be read"):
+        assert said in output, output
 
 
 @pytest.mark.parametrize("name", ["members", "stations"])

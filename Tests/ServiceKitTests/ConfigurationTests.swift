@@ -1,3 +1,4 @@
+import Foundation
 import ServiceKit
 import Testing
 
@@ -124,6 +125,24 @@ struct ConfigurationTests {
     #expect(address.faults(at: "members", allowsPlaintext: false).isEmpty == isValid)
     #expect(
       address.faults(at: "members", allowsPlaintext: true).isEmpty == (isValid || identity.isEmpty))
+  }
+
+  @Test("a check names unknown keys, wrong fields and wrong files in one error")
+  func check() throws {
+    let file = FileManager.default.temporaryDirectory.appending(path: "\(UUID()).yaml").path
+    defer { try? FileManager.default.removeItem(atPath: file) }
+    func check(_ text: String, _ files: [String]) throws -> String {
+      try Data(text.utf8).write(to: URL(filePath: file))
+      return try checkConfiguration(
+        ServiceConfiguration.self, defaults: Example().service, file: file, files: { _ in files })
+    }
+    #expect(try check("drain_seconds: 1", []) == "\(file): good")
+    #expect { try check("{drain: 1, log_level: x}", ["database: none"]) } throws: { error in
+      let text = "\(error)"
+      return text.hasPrefix("\(file): drain: unknown key (line 1); log_level: one of")
+        && text.hasSuffix("; database: none")
+    }
+    #expect(throws: ConfigurationError.self) { try check("drain_seconds: 1", ["tls: none"]) }
   }
 
   @Test("every value out of its range is named, in one error")

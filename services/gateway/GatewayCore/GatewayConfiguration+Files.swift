@@ -20,16 +20,11 @@ extension GatewayConfiguration {
     return database
   }
 
-  /// Opens every file that a start opens, and uses none.
+  /// Opens every file that a start opens, uses none, and returns a fault for each that cannot be
+  /// used.
   ///
-  /// - Parameters:
-  ///   - file: The configuration's file; nil for the defaults.
-  ///   - tls: Loads the TLS files of a link as its server does.
-  /// - Returns: That the configuration is good, for operators.
-  /// - Throws: ``ConfigurationError`` naming every file that cannot be used.
-  public func checkFiles(
-    of file: String?, tls check: (ServedLink) throws -> Void
-  ) throws -> String {
+  /// - Parameter tls: Loads the TLS files of a link as its server does.
+  public func fileFaults(tls check: (ServedLink) throws -> Void) -> [String] {
     var faults = Faults()
     if !plaintext { _ = faults.catching("certificate") { try check(edge) } }
     if !database.isEmpty || services.values.contains(where: { !$0.identity.isEmpty }) {
@@ -43,7 +38,6 @@ extension GatewayConfiguration {
       faults.add(keyrings.faults(["fields", "hashes", "page-tokens"]))
       _ = faults.catching("database") { try checkStorePlace(database) }
     }
-    try faults.check()
-    return "\(file ?? "the defaults"): good"
+    return faults.texts
   }
 }

@@ -28,12 +28,15 @@ struct GatewayCommand: AsyncParsableCommand {
   @Flag(help: "Print who may call what, with a partner's limits, and end.") var policy = false
 
   func run() async throws {
+    guard !check else {
+      return print(
+        try checkConfiguration(GatewayConfiguration.self, defaults: .init(), file: config) {
+          $0.fileFaults { try Self.server($0).tls?.check() }
+        })
+    }
     let configuration = try GatewayConfiguration.load(config)
     try configuration.validate()
     guard !policy else { return print(try PolicyMatrix(configuration).text) }
-    guard !check else {
-      return print(try configuration.checkFiles(of: config) { try Self.server($0).tls?.check() })
-    }
     guard !migrate else {
       return try await openStore(configuration.storeURL(), GatewayMigrations.all).close()
     }

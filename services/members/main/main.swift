@@ -30,15 +30,17 @@ struct Members: AsyncParsableCommand {
   @Flag(help: "Apply what is missing of the store's schema and end.") var migrate = false
 
   func run() async throws {
-    let configuration = try load()
     guard !check else {
       return print(
-        try configuration.service.checkFiles(
-          of: config, keyrings: ["fields", "hashes", "page-tokens"], audience: "members"
-        ) {
-          try configuration.service.serverTLS.check()
+        try checkConfiguration(MembersConfiguration.self, defaults: .init(), file: config) {
+          let service = $0.service
+          let keyrings = ["fields", "hashes", "page-tokens"]
+          return service.fileFaults(keyrings: keyrings, audience: "members") {
+            try service.serverTLS.check()
+          }.map { "service.\($0)" }
         })
     }
+    let configuration = try load()
     guard !migrate else {
       return try await openStore(configuration.service.database, MembersMigrations.all).close()
     }

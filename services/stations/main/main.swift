@@ -25,16 +25,18 @@ struct Stations: AsyncParsableCommand {
   @Flag(help: "Apply what is missing of the store's schema and end.") var migrate = false
 
   func run() async throws {
-    let configuration = try load()
-    let common = configuration.service
     guard !check else {
-      let keyrings = ["fields", "page-tokens"]
       return print(
-        try common.checkFiles(of: config, keyrings: keyrings, audience: "stations") {
-          try common.serverTLS.check()
-          try common.clientTLS(to: configuration.members).check()
+        try checkConfiguration(StationsConfiguration.self, defaults: .init(), file: config) {
+          let (service, members) = ($0.service, $0.members)
+          return service.fileFaults(keyrings: ["fields", "page-tokens"], audience: "stations") {
+            try service.serverTLS.check()
+            try service.clientTLS(to: members).check()
+          }.map { "service.\($0)" }
         })
     }
+    let configuration = try load()
+    let common = configuration.service
     guard !migrate else {
       return try await openStore(common.database, StationsMigrations.all).close()
     }
