@@ -14,8 +14,9 @@ public struct Contract: Sendable {
   public let methods: [MethodDescriptor]
   /// The serialized `FileDescriptorSet` with the policies.
   let descriptorSet: [UInt8]
-  /// The serialized `FileDescriptorSet` with the comments.
-  var comments: [UInt8] = []
+  /// Returns the serialized `FileDescriptorSet` with the comments, which is large and only needed for
+  /// documentation: it is not in memory before.
+  var comments: @Sendable () -> [UInt8] = { [] }
 
   /// Full names of the gRPC services.
   var services: Set<String> { Set(methods.map(\.service)) }
@@ -24,7 +25,7 @@ public struct Contract: Sendable {
   public static let own = Contract(
     audience: "gateway", methods: AccountsServiceMethods.all + SessionsServiceMethods.all,
     descriptorSet: GatewayV1Descriptors.fileDescriptorSet,
-    comments: GatewayV1Descriptors.comments)
+    comments: { GatewayV1Descriptors.comments })
 
   /// The contracts of the gateway and of the services behind it.
   public static let all = [
@@ -32,10 +33,10 @@ public struct Contract: Sendable {
     Contract(
       audience: "members", methods: MembersServiceMethods.all,
       descriptorSet: MembersV1Descriptors.fileDescriptorSet,
-      comments: MembersV1Descriptors.comments),
+      comments: { MembersV1Descriptors.comments }),
     Contract(
       audience: "stations", methods: StationsServiceMethods.all,
       descriptorSet: StationsV1Descriptors.fileDescriptorSet,
-      comments: StationsV1Descriptors.comments),
+      comments: { StationsV1Descriptors.comments }),
   ]
 }

@@ -64,7 +64,7 @@ struct ContractBook: Sendable {
     }
     let policies = try PolicyTable(descriptorSets: contracts.map(\.descriptorSet))
     for contract in contracts {
-      let comments = try Comments.byFile(contract.comments)
+      let comments = try Comments.byFile(contract.comments())
       let methods = Dictionary(
         contract.methods.map { ($0.path, $0) }, uniquingKeysWith: { first, _ in first })
       for file in try FileDescriptorSet(wireBytes: contract.descriptorSet).file {
