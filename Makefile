@@ -41,7 +41,7 @@ lint: deps ## style of Swift, contracts and scripts; reports only
 format: deps ## format Swift and contracts in place
 	@scripts/lint.sh --fix
 
-bench: ## the cost table: calls, streams, TLS, client, memory, allocations beside peers
+bench: ## the cost table: calls, streams, TLS, client, memory, allocations, gateway beside peers
 	@bench/run.sh
 
 bench-gateway: deps ## the gateway with all its duties beside Envoy; an idle stream; JSON beside gRPC

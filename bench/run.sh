@@ -6,8 +6,9 @@
 #   PEERS="c go cpp swift" bench/run.sh       also grpc C++ and grpc-swift-2 (slow to build)
 #   N=10000 ROUNDS=1 PARTS=calls bench/run.sh short
 #
-# PARTS ("calls tls client memory allocations"): CPU and latency; the same with TLS; our client
-# against our server; memory of idle connections; heap allocations of the server. N calls a run
+# PARTS ("calls tls client memory allocations gateway"): CPU and latency; the same with TLS; our
+# client against our server; memory of idle connections; heap allocations of the server; what `make
+# bench-gateway` measures, with its own settings. N calls a run
 # (100000; c1m1 half, streams N/50 of 100 messages), ROUNDS (3; the median counts), PROFILES
 # ("c1m1 c4m32 c100m10 sstream bidi": connections × streams, and 100 messages a call), IDLE
 # connections (10000), PORT (50061). The server has CPU 0, the client CPU 1.
@@ -18,7 +19,7 @@ cd "$ROOT"
 
 PEERS=${PEERS:-c go} ROUNDS=${ROUNDS:-3} N=${N:-100000} PORT=${PORT:-50061} IDLE=${IDLE:-10000}
 PROFILES=${PROFILES:-c1m1 c4m32 c100m10 sstream bidi}
-PARTS=${PARTS:-calls tls client memory allocations}
+PARTS=${PARTS:-calls tls client memory allocations gateway}
 RELEASE=${RELEASE:-$ROOT/.build/release}
 OURS="$RELEASE/rpc-bench-server --port {port} --threads 1"
 PEERS_FOLDER=$ROOT/bench/peers/rpc
@@ -209,3 +210,6 @@ if wants memory; then
 fi
 if wants allocations; then allocations; fi
 say "per s moves with the client and the machine's other load; compare CPU and its ratios."
+if wants gateway; then
+  for part in gateway gateway-streams gateway-json; do env -u PORT "bench/$part.sh"; done
+fi

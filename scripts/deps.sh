@@ -60,6 +60,7 @@ look_for_bench() {
   lacks gcc command -v gcc
   lacks protobuf-c-compiler command -v protoc-c
   lacks nghttp2-client command -v h2load
+  lacks nghttp2-server command -v nghttpd
   lacks golang-google-grpc-dev test -d /usr/share/gocode/src/google.golang.org/grpc
 }
 
